@@ -1,0 +1,50 @@
+# PostProber. `make help` lists the targets.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV ?= .venv
+PY := $(VENV)/bin/python
+STAMP := $(VENV)/.installed
+TEST_STAMP := $(VENV)/.installed-test
+PYTEST := $(PY) -m pytest
+
+help: ## Show this list
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(STAMP): requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit("PostProber needs Python 3.11 or newer; this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
+	@test -x $(PY) || $(PYTHON) -m venv $(VENV)
+	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(TEST_STAMP): requirements-test.txt $(STAMP)
+	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements-test.txt
+	@touch $@
+
+demo: $(STAMP) ## Everything on the built-in sandbox, with a user, linked accounts and live posts
+	@exec $(PY) -m postprober demo
+
+up: $(STAMP) ## Start app, sidecar and scheduler with the settings of .env
+	@exec $(PY) -m postprober up
+
+test: $(TEST_STAMP) ## The whole test suite (under 10 minutes on 2 cores)
+	$(PYTEST) -n 2
+
+lint: $(TEST_STAMP) ## Style, types and the rules of who may import whom
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+bench: $(TEST_STAMP) ## Throughput, lateness, recovery and memory, measured side by side
+	$(PY) -m bench
+
+test-crash: $(TEST_STAMP) ## Kill the worker at every point under every fault (N=3 times each), then at random
+	$(PY) -m tests.crash --repeats $(or $(N),3) --kills $(or $(KILLS),1000)
+
+test-real: $(TEST_STAMP) ## Against a real Bluesky PDS, a real Fediverse server and a certified OAuth provider
+	PYTHON=$(PY) bash tests/real/run.sh
+
+clean: ## Remove the virtual environment and caches (never data/)
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+
+.PHONY: help demo up test lint bench test-crash test-real clean

@@ -1,0 +1,1 @@
+"""The sidecar: what browsers, platforms and other programs reach over HTTP."""

@@ -1,0 +1,291 @@
+"""The command line: `python -m postprober …`. Exit codes: 0 done, 2 bad input, 3 failed, 4 held or unconfirmed."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from click.exceptions import Abort, ClickException, Exit
+
+from postprober import cli_publish, launch
+from postprober.cli_output import console, emit, fail, log_to_stderr, say
+from postprober.domain.limits import LIMITS
+from postprober.domain.platform import NAMES, parse_platform
+from postprober.domain.post import Draft, Part
+from postprober.domain.preflight import check
+from postprober.errors import BadInput, PlatformError, PostProberError
+from postprober.pipeline.runner import Runner
+from postprober.services import accounts, doctor, keys, monitoring, posts, users
+from postprober.services.backup import backup as make_backup
+from postprober.services.core import Core
+from postprober.settings import load_settings
+from postprober.storage import users as user_storage
+from postprober.wiring import build_context, build_core, close_core
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+user_app = typer.Typer(no_args_is_help=True, help="People.")
+account_app = typer.Typer(no_args_is_help=True, help="Linked accounts.")
+key_app = typer.Typer(no_args_is_help=True, help="Vault keys.")
+app.add_typer(user_app, name="user")
+app.add_typer(account_app, name="accounts")
+app.add_typer(key_app, name="keys")
+
+BAD_INPUT, FAILED = 2, 3
+Json = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
+UserOption = Annotated[str, typer.Option("--user", help="E-mail of the user; the first one if left out.")]
+
+
+def main() -> None:
+    """Run the command line and exit with its code."""
+    try:
+        code = app(standalone_mode=False)
+    except PostProberError as error:
+        fail(error)
+        code = FAILED if isinstance(error, PlatformError) else BAD_INPUT
+    except Exit as ended:
+        code = ended.exit_code
+    except Abort:
+        code = 130
+    except ClickException as error:
+        error.show()
+        code = BAD_INPUT
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def the_user(core: Core, email: str) -> int:
+    """The id of the named user, or of the first. Raises BadInput."""
+    with core.db.read() as conn:
+        user = user_storage.by_email(conn, email.strip().lower()) if email else user_storage.first(conn)
+    if user is None:
+        raise BadInput(
+            f"There is no user {email}." if email else "There is no user yet; make one with: user create EMAIL"
+        )
+    return user.id
+
+
+@user_app.command("create")
+def user_create(
+    email: Annotated[str, typer.Argument(help="E-mail address.")],
+    name: str = "",
+    zone: Annotated[str, typer.Option(help="IANA time zone, for example Europe/Berlin.")] = "UTC",
+) -> None:
+    """Make a user; the password is read from stdin (or asked for), never from the command line."""
+    password = getpass.getpass("Password: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
+    core = build_core()
+    say(f"User {users.create(core, email=email, password=password, name=name, zone=zone)} created.")
+
+
+@account_app.command("add")
+def account_add(
+    platform: Annotated[str, typer.Option(help="x, linkedin, instagram, mastodon or bluesky.")],
+    name: Annotated[str, typer.Option(help="What to call it.")] = "",
+    instance: Annotated[str, typer.Option(help="Server of a Mastodon or Bluesky account.")] = "",
+    remote_id: Annotated[str, typer.Option(help="The platform's id of the account, if known.")] = "",
+    user: UserOption = "",
+    as_json: Json = False,
+) -> None:
+    """Link an account; the token JSON is read from stdin. Prints the account id."""
+    chosen = parse_platform(platform)
+    raw = sys.stdin.read()
+    try:
+        data = json.loads(raw)
+    except ValueError:
+        raise BadInput('stdin is not a JSON object; give for example {"access_token": "…"}.') from None
+    core = build_core()
+    account = accounts.add_by_token(
+        core, the_user(core, user), chosen, data, name=name, instance=instance, remote_id=remote_id
+    )
+    if as_json:
+        emit({"account_id": account.id, "platform": chosen.value, "name": account.account_name})
+    else:
+        emit(account.id)
+
+
+@account_app.command("list")
+def account_list(user: UserOption = "", as_json: Json = False) -> None:
+    """Linked accounts."""
+    core = build_core()
+    rows = [
+        {"id": a.id, "platform": a.platform.value, "name": a.account_name, "status": a.status, "instance": a.instance}
+        for a in accounts.listing(core, the_user(core, user))
+    ]
+    cli_publish.show_rows(rows, as_json)
+
+
+@account_app.command("remove")
+def account_remove(account_id: int, user: UserOption = "") -> None:
+    """Unlink an account and withdraw its token where the platform offers that."""
+    core = build_core()
+    revoked = accounts.remove(core, the_user(core, user), account_id)
+    say("Removed; the token was withdrawn." if revoked else "Removed; withdraw the access at the platform yourself.")
+
+
+@app.command()
+def preflight(platform: Annotated[str, typer.Option()], as_json: Json = False) -> None:
+    """Check a text (stdin) against a platform's limits; exit code 2 when it would be refused."""
+    chosen = parse_platform(platform)
+    text = _stdin_text()
+    result = check(Draft((Part(text),)), LIMITS[chosen])
+    if as_json:
+        found = [{"code": v.code, "message": v.message, "over": v.over} for v in result.violations]
+        emit(
+            {
+                "platform": chosen.value,
+                "ok": result.ok,
+                "length": result.length,
+                "limit": result.limit,
+                "violations": found,
+            }
+        )
+    else:
+        say(f"{NAMES[chosen]}: {result.length} of {result.limit}. {'Fits.' if result.ok else ''}")
+        for violation in result.violations:
+            say(f"- {violation.message}")
+    raise typer.Exit(0 if result.ok else BAD_INPUT)
+
+
+def _stdin_text() -> str:
+    try:
+        return sys.stdin.buffer.read().decode("utf-8").removesuffix("\n")
+    except UnicodeDecodeError:
+        raise BadInput("The text is not UTF-8.") from None
+
+
+@app.command()
+def publish(
+    account: Annotated[list[int], typer.Option(help="Account id; give it several times for several accounts.")],
+    text: Annotated[list[str], typer.Option(help="The text; give it several times for a thread.")],
+    media: Annotated[list[Path] | None, typer.Option(help="File; up to four.")] = None,
+    alt: Annotated[list[str] | None, typer.Option(help="Alt text of the file in the same place.")] = None,
+    at: Annotated[str, typer.Option(help="When, ISO 8601 with offset; now if left out.")] = "",
+    wait: Annotated[bool, typer.Option(help="Stay until it is proved, failed or held.")] = False,
+    timeout: Annotated[float, typer.Option(help="With --wait: at most so many seconds.")] = 900.0,
+    user: UserOption = "",
+    as_json: Json = False,
+) -> None:
+    """Publish to one or more accounts."""
+    core = build_core()
+    request = cli_publish.Request(tuple(account), tuple(text), tuple(media or ()), tuple(alt or ()), at)
+    post_id = cli_publish.create(core, the_user(core, user), request)
+    code = cli_publish.follow(core, the_user(core, user), post_id, wait=wait, as_json=as_json, limit=timeout)
+    close_core(core)
+    raise typer.Exit(code)
+
+
+@app.command("posts")
+def list_posts(user: UserOption = "", limit: int = 20, as_json: Json = False) -> None:
+    """The newest posts."""
+    core = build_core()
+    rows = []
+    for view in monitoring.recent_views(core, the_user(core, user), limit):
+        states = ", ".join(f"{d.platform}: {d.delivery.state.value}" for d in view.deliveries)
+        rows.append(
+            {"id": view.post.id, "status": view.post.status, "text": view.post.content[:60], "deliveries": states}
+        )
+    cli_publish.show_rows(rows, as_json)
+
+
+@app.command()
+def retry(post_id: int, user: UserOption = "") -> None:
+    """Send the failed deliveries of a post again, and only those."""
+    core = build_core()
+    say(f"{posts.retry(core, the_user(core, user), post_id)} deliveries are tried again.")
+
+
+@app.command()
+def report(post_id: int, user: UserOption = "", as_json: Json = False) -> None:
+    """What happened to a post: steps, proof, attempts."""
+    core = build_core()
+    user_id = the_user(core, user)
+    cli_publish.report(core, user_id, monitoring.post_view(core, user_id, post_id), as_json)
+
+
+@key_app.command("rotate")
+def keys_rotate() -> None:
+    """Seal every secret with the first key of POSTPROBER_VAULT_KEYS. Safe to kill and run again."""
+    core = build_core()
+    say(f"{keys.rotate(core)} secrets re-sealed with key {core.vault.current!r}; {keys.left(core)} left on older keys.")
+
+
+@app.command()
+def backup(target: Path) -> None:
+    """Copy the database, consistent, while everything runs."""
+    say(f"Wrote {make_backup(build_core(), target)}.")
+
+
+@app.command("doctor")
+def doctor_command(as_json: Json = False) -> None:
+    """Check the installation; exit code 3 when something needs attention."""
+    core = build_core()
+    findings = doctor.examine(core)
+    if as_json:
+        emit([vars(f) for f in findings])
+    else:
+        for f in findings:
+            console.print(
+                f"[{'green' if f.ok else 'red'}]{'ok  ' if f.ok else 'FAIL'}[/] {f.name}: {f.message}", highlight=False
+            )
+    raise typer.Exit(0 if all(f.ok for f in findings) else FAILED)
+
+
+@app.command("scheduler", hidden=True)
+def run_scheduler() -> None:
+    """The scheduler alone (the same as `python scheduler.py`)."""
+    log_to_stderr()
+    try:
+        core = build_core()
+    except PostProberError as error:
+        fail(error)
+        sys.exit(BAD_INPUT)
+    runner = Runner(build_context(core), core.settings.workers)
+    _on_signals(runner.stop)
+    runner.run()
+    close_core(core)
+
+
+@app.command()
+def up() -> None:
+    """Start sidecar, scheduler and app (and the sandbox in sandbox mode); stop with Ctrl-C."""
+    _run_family(seeding=False)
+
+
+@app.command()
+def demo() -> None:
+    """Everything on the sandbox with a user, linked accounts and live posts; prints the URL and the sign-in."""
+    _run_family(seeding=True)
+
+
+def _run_family(*, seeding: bool) -> None:
+    settings = load_settings()
+    if seeding and not settings.sandbox:
+        raise BadInput("The demo runs on the sandbox only; set POSTPROBER_MODE=sandbox.")
+    core = build_core(settings)
+    family = launch.Family(settings)
+    _on_signals(family.stopping.set)
+    try:
+        launch.start_all(family)
+        if seeding:
+            email, password = launch.seed(core)
+            say(f"\nPostProber is running on the sandbox (nothing leaves this machine).\n\n"
+                f"  Open     {settings.app_base}\n  Sign in  {email}\n  Password {password}\n\n"
+                f"The emulated platforms, with a page to inject faults: {settings.sandbox_url}\nStop with Ctrl-C.")  # fmt: skip
+        else:
+            say(f"PostProber is running: {settings.app_base}  (stop with Ctrl-C)")
+        code = family.watch()
+    finally:
+        family.stop()
+        close_core(core)
+    raise typer.Exit(code)
+
+
+def _on_signals(stop: Callable[[], Any]) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(number, lambda *_: stop())

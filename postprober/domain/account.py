@@ -1,0 +1,37 @@
+"""Linked accounts and their credentials."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """What an adapter needs to speak for one account. Never logged: `repr` hides the secrets.
+
+    `expires_at`: aware UTC end of the access token, None when it does not expire or is unknown.
+    `remote_id`: the platform's id of the account ("" before identify); `instance`: base URL of its server, without a
+    trailing slash ("" where the platform has only one); `secret`: further secrets (Bluesky `identifier`, `password`;
+    Mastodon `client_id`, `client_secret`).
+    """
+
+    access_token: str = field(repr=False)
+    refresh_token: str = field(default="", repr=False)
+    expires_at: datetime | None = None
+    remote_id: str = ""
+    name: str = ""
+    instance: str = ""
+    scopes: tuple[str, ...] = ()
+    secret: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who the platform says we are. `canary` is the id of the newest own post, None when there is none or it cannot
+    be listed."""
+
+    remote_id: str
+    name: str
+    canary: str | None = None

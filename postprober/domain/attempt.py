@@ -1,0 +1,42 @@
+"""Intents and tries: what was about to happen, and what became of it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from enum import StrEnum
+
+
+class Act(StrEnum):
+    """What an attempt tried to do."""
+
+    PUBLISH = "publish"
+    STAGE = "stage"
+    RECONCILE = "reconcile"
+    REFRESH = "refresh"
+    VERIFY = "verify"
+    ENGAGEMENT = "engagement"
+
+
+class Outcome(StrEnum):
+    """What became of it. `intended`: written before the act and never closed, so the worker was lost."""
+
+    INTENDED = "intended"
+    SUCCESS = "success"
+    REJECTED = "rejected"
+    THROTTLED = "throttled"
+    UNAVAILABLE = "unavailable"
+    UNKNOWN = "unknown"
+    RECONNECT = "reconnect"
+    ABANDONED = "abandoned"  # lease lost before the first byte
+    FOUND = "found"
+    ABSENT = "absent"
+    UNSURE = "unsure"
+    LATE = "late"  # the reply came after the fence had moved
+
+
+def payload_hash(text: str, media_hashes: Sequence[str], parent: str) -> str:
+    """SHA-256 (hex) over everything that makes the part what it is."""
+    canonical = json.dumps([text, list(media_hashes), parent], ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()

@@ -1,0 +1,166 @@
+"""Links, mentions, hashtags and cashtags in a text, found as X finds them.
+
+The rules are those of twitter-text 3.1.0 (https://github.com/twitter/twitter-text at 30e2430), checked by its own
+conformance suite (`extract.yml`); the code is ours. Repetitions are bounded, so that no text makes the search slow.
+Positions are code point offsets into the text that was given.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import pairwise
+
+import regex  # type: ignore[import-untyped,unused-ignore]
+
+from postprober.domain.tlds import TLDS
+
+
+@dataclass(frozen=True)
+class Span:
+    """`text` is what stands at [start, end): for a mention or tag with its sign (`@name`, `#word`)."""
+
+    start: int
+    end: int
+    text: str
+
+
+MAX_URL = 4096  # characters of a link, host in Punycode; twitter-text Extractor MAX_URL_LENGTH
+MAX_LABEL = 63  # octets of one label of a host name; RFC 1035 section 2.3.4
+MAX_LABELS = 12  # labels of a host name before its last two: DNS allows 127, but that many make hostile text slow
+MAX_TCO_SLUG = 40  # twitter-text Extractor MAX_TCO_SLUG_LENGTH
+
+_LATIN = (
+    "\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u00ff\u0100-\u024f\u0253\u0254\u0256\u0257\u0259\u025b\u0263\u0268\u026f"
+    "\u0272\u0289\u028b\u02bb\u0300-\u036f\u1e00-\u1eff"
+)
+_CYRILLIC = "\u0400-\u04ff"
+_DIRECTION = "\u202a-\u202e\u061c\u200e\u200f\u2066-\u2069"
+_NONCHARACTERS = "\ufffe\ufeff\uffff"
+_SPACES = "\u0009-\u000d\u0020\u0085\u00a0\u1680\u180e\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+_PUNCTUATION = r"!'#%&\"()*+,\\\-./:;<=>?@\[\]^_{|}~$"
+
+# One character of a host label; a label may not begin or end with "-" or "_".
+_HOST = rf"[^{_PUNCTUATION}{_SPACES}{_NONCHARACTERS}{_DIRECTION}]"
+_SUBDOMAIN = rf"(?:{_HOST}(?:(?:[_-]|{_HOST}){{0,{MAX_LABEL - 2}}}{_HOST})?\.)"
+_DOMAIN_NAME = rf"(?:{_HOST}(?:(?:-|{_HOST}){{0,{MAX_LABEL - 2}}}{_HOST})?\.)"
+_TLD = r"(?:\L<tlds>(?=[^0-9a-zA-Z@+\-]|$)|xn--[\-0-9a-z]{1,59})"
+
+_PATH = rf"[a-z{_CYRILLIC}0-9!*';:=+,.$/%#\[\]\-\u2013_~@|&{_LATIN}]"
+_PARENS = rf"\((?:{_PATH}+|{_PATH}*\({_PATH}+\){_PATH}*)\)"
+_PATH_END = rf"(?:[+\-a-z{_CYRILLIC}0-9=_#/{_LATIN}]|{_PARENS})"
+_QUERY = r"[a-z0-9!?*'@();:&=+$/%#\[\]\-_.,~|]"
+
+_URL = regex.compile(
+    rf"(?P<before>[^A-Za-z0-9@\uff20$#\uff03{_NONCHARACTERS}]|[{_DIRECTION}]|^)"
+    rf"(?P<url>(?P<protocol>https?://)?"
+    rf"(?P<domain>{_SUBDOMAIN}{{0,{MAX_LABELS}}}{_DOMAIN_NAME}{_TLD})"
+    rf"(?::[0-9]+)?"
+    rf"(?P<path>/(?:{_PATH}*(?:{_PARENS}{_PATH}*)*{_PATH_END}|@{_PATH}+/)?)?"
+    rf"(?:\?{_QUERY}*[a-z0-9\-_&=#/])?)",
+    regex.IGNORECASE,
+    tlds=sorted(TLDS),
+)
+_ASCII_DOMAIN = regex.compile(rf"(?:[\-a-z0-9{_LATIN}]+\.)+{_TLD}", regex.IGNORECASE, tlds=sorted(TLDS))
+_TCO = regex.compile(rf"^https?://t\.co/([a-z0-9]+)(?:\?{_QUERY}*[a-z0-9\-_&=#/])?", regex.IGNORECASE)
+
+_MENTION = regex.compile(
+    r"(?:^|[^a-zA-Z0-9_!#$%&*@\uff20]|(?:^|[^a-zA-Z0-9_+~.\-])(?:rt|RT|rT|Rt):?)"
+    rf"(?P<tag>[@\uff20][a-zA-Z0-9_]{{1,20}})(?![@\uff20{_LATIN}]|://|[a-zA-Z0-9_])"
+)
+
+_TAG_SPECIAL = "_\u200c\u200d\ua67e\u05be\u05f3\u05f4\uff5e\u301c\u309b\u309c\u30a0\u30fb\u3003\u0f0b\u0f0c\u00b7"
+_TAG = rf"[\p{{L}}\p{{M}}\p{{Nd}}{_TAG_SPECIAL}]"
+_HASHTAG = regex.compile(
+    rf"(?:^|\ufe0e|\ufe0f|[^\p{{L}}\p{{M}}\p{{Nd}}{_TAG_SPECIAL}&])"
+    rf"(?P<tag>[#\uff03](?![\ufe0f\u20e3])(?=[\p{{Nd}}{_TAG_SPECIAL}]*[\p{{L}}\p{{M}}]){_TAG}++)(?![#\uff03]|://)"
+)
+_CASHTAG = re.compile(
+    rf"(?:^|[{_SPACES}{_DIRECTION}])(?P<tag>\$[a-z]{{1,6}}(?:[._][a-z]{{1,2}})?)(?=$|\s|[{_PUNCTUATION}])",
+    re.IGNORECASE,
+)
+
+
+def find_urls(text: str) -> list[Span]:
+    """Links with and without a scheme, in order, as X would turn them into t.co links."""
+    if "." not in text:
+        return []
+    spans: list[Span] = []
+    for match in _URL.finditer(text):
+        url, domain = match["url"], match["domain"]
+        if not _is_possible(url, domain, bool(match["protocol"])):
+            continue
+        if match["protocol"]:
+            spans.extend(_with_scheme(match.start("url"), url))
+        elif match["before"] not in ("-", "_", ".", "/"):
+            spans.extend(_without_scheme(match.start("domain"), domain, match["path"], match.end("url"), text))
+    return spans
+
+
+def _with_scheme(start: int, url: str) -> Iterable[Span]:
+    short = _TCO.match(url)
+    if short is None:
+        yield Span(start, start + len(url), url)
+    elif len(short[1]) <= MAX_TCO_SLUG:
+        yield Span(start, start + len(short[0]), short[0])
+
+
+def _without_scheme(start: int, domain: str, path: str | None, end: int, text: str) -> Iterable[Span]:
+    """Only ASCII hosts count without a scheme; a run of other letters separates them (`日本語example.com`)."""
+    spans = [Span(start + m.start(), start + m.end(), m[0]) for m in _ASCII_DOMAIN.finditer(domain)]
+    if spans and path:
+        last = spans.pop()
+        spans.append(Span(last.start, end, text[last.start : end]))
+    return spans
+
+
+def _is_possible(url: str, domain: str, has_scheme: bool) -> bool:
+    """Whether every label of the host can be written in DNS and the whole link is short enough."""
+    encoded = 0
+    for label in domain.split("."):
+        octets = _label_octets(label)
+        if octets is None or octets > MAX_LABEL:
+            return False
+        encoded += octets + 1
+    scheme = 0 if has_scheme else len("https://")
+    return len(url) - len(domain) + encoded - 1 + scheme <= MAX_URL
+
+
+def _label_octets(label: str) -> int | None:
+    if label.isascii():
+        return len(label)
+    if label.lower().startswith("xn--"):
+        return None  # already encoded and yet not ASCII: no resolver takes it
+    return len("xn--") + len(label.encode("punycode"))
+
+
+def find_mentions(text: str) -> list[Span]:
+    """`@name` in order; the domain of a remote name is not part of it."""
+    return [_tag(match) for match in _MENTION.finditer(text)]
+
+
+def find_hashtags(text: str) -> list[Span]:
+    """`#word` in order; a tag needs a letter, and one inside a link is none."""
+    return _outside([_tag(match) for match in _HASHTAG.finditer(text)], find_urls(text))
+
+
+def find_cashtags(text: str) -> list[Span]:
+    """`$ABC`, `$ABC.D` in order."""
+    return [_tag(match) for match in _CASHTAG.finditer(text)]
+
+
+def _tag(match: re.Match[str]) -> Span:
+    return Span(match.start("tag"), match.end("tag"), match["tag"])
+
+
+def _outside(spans: list[Span], links: list[Span]) -> list[Span]:
+    return [s for s in spans if not any(link.start <= s.start < link.end for link in links)]
+
+
+def between(text: str, spans: Iterable[Span]) -> Iterable[str]:
+    """The pieces of `text` outside `spans` (in order, not overlapping): one more than there are spans."""
+    edges = [0, *(edge for span in spans for edge in (span.start, span.end)), len(text)]
+    for index, (start, end) in enumerate(pairwise(edges)):
+        if index % 2 == 0:
+            yield text[start:end]

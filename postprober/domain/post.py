@@ -1,0 +1,86 @@
+"""What a person writes, and its parts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class PostStatus(StrEnum):
+    DRAFT = "draft"
+    REVIEW = "review"
+    SCHEDULED = "scheduled"
+    POSTING = "posting"
+    POSTED = "posted"
+    PARTIAL = "partial"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class MediaKind(StrEnum):
+    IMAGE = "image"
+    GIF = "gif"
+    VIDEO = "video"
+
+
+@dataclass(frozen=True)
+class MediaFile:
+    """One stored file. `path` is absolute on this host; `size` in bytes; `duration` in seconds (video only);
+    `public_url` is a signed, expiring URL for platforms that fetch the file themselves ("" when there is none)."""
+
+    id: int
+    kind: MediaKind
+    mime: str
+    size: int
+    width: int
+    height: int
+    sha256: str
+    path: str
+    alt: str = ""
+    duration: float | None = None
+    public_url: str = ""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One visible object: a post, or one link of a thread."""
+
+    text: str
+    media: tuple[MediaFile, ...] = ()
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What shall go to one account: one part, or several for a thread. `language` is a BCP 47 tag or ""."""
+
+    parts: tuple[Part, ...]
+    language: str = ""
+
+
+@dataclass(frozen=True)
+class Violation:
+    """One reason why a platform would refuse or spoil the draft.
+
+    `code`: stable machine name; `message`: one sentence that says what to change; `over`: by how much, in the unit of
+    the rule (characters, bytes, pixels, seconds, files), 0 when that makes no sense; `part`: index within the thread.
+    """
+
+    code: str
+    message: str
+    over: int = 0
+    part: int = 0
+
+
+@dataclass(frozen=True)
+class Preflight:
+    """The result of checking one draft for one platform. `length`/`limit` are of the longest part, in the platform's
+    own unit; `ok` is False as soon as there is a violation."""
+
+    platform: str
+    length: int
+    limit: int
+    violations: tuple[Violation, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        return not self.violations

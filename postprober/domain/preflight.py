@@ -1,0 +1,202 @@
+"""What a platform would refuse or spoil, said before anything is queued.
+
+Images that can be made to fit by shrinking or re-encoding are no violation: the adapters do that when they send. What a
+person has to decide (another picture, another crop, fewer words) is one.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator
+from math import ceil
+
+from postprober.domain.limits import ImageRule, Limits
+from postprober.domain.platform import NAMES
+from postprober.domain.post import Draft, MediaFile, MediaKind, Part, Preflight, Violation
+from postprober.domain.text import find_cashtags, find_hashtags, find_mentions, utf8_length
+
+# Types that Pillow reads and so can be turned into what a platform takes.
+READABLE_IMAGES = frozenset(
+    {"image/jpeg", "image/png", "image/webp", "image/gif", "image/bmp", "image/tiff", "image/x-ms-bmp"}
+)
+MAX_SOURCE_PIXELS = 64_000_000  # our bound against decompression bombs; larger pictures are not opened at all
+EXACT_LENGTH = 10_000  # characters; longer texts are far over every limit and counted plainly, which is fast
+RATIO_SLACK = 0.005  # one pixel of rounding on a side of 320 changes 1.91 by about this much
+_ALLOWED_CONTROLS = "\n\r\t"
+_NONCHARACTER = 0xFFFE  # U+nFFFE and U+nFFFF of every plane
+
+
+def check(draft: Draft, limits: Limits) -> Preflight:
+    """Everything in `draft` that `limits` does not allow, in reading order. Pure."""
+    violations: list[Violation] = []
+    if not draft.parts:
+        violations.append(Violation("text_empty", "Write something or add a picture: the post is empty."))
+    if len(draft.parts) > 1 and not limits.threads:
+        message = f"Make it one post: {_name(limits)} has no threads, and this has {len(draft.parts)} parts."
+        violations.append(Violation("thread_unsupported", message, len(draft.parts) - 1))
+    lengths = [_length(part.text, limits) for part in draft.parts]
+    for index, part in enumerate(draft.parts):
+        found = [*_text(part, lengths[index], limits), *_media(part, limits)]
+        where = f"Part {index + 1}: " if len(draft.parts) > 1 else ""
+        violations.extend(Violation(v.code, where + v.message, v.over, index) for v in found)
+    return Preflight(limits.platform.value, max(lengths, default=0), limits.max_length, tuple(violations))
+
+
+def _name(limits: Limits) -> str:
+    return NAMES[limits.platform]
+
+
+def _length(text: str, limits: Limits) -> int:
+    return limits.length(text) if len(text) <= EXACT_LENGTH else len(text)
+
+
+def _text(part: Part, length: int, limits: Limits) -> Iterator[Violation]:
+    text, name = part.text, _name(limits)
+    if not text.strip() and not part.media and not limits.media_required:
+        yield Violation("text_empty", "Write something or add a picture: the post is empty.")
+    unusable = _unusable(text)
+    if unusable:
+        points = ", ".join(f"U+{ord(char):04X}" for char in unusable[:3])
+        yield Violation("text_unusable", f"Remove invisible control characters from the text ({points}).")
+    if length > limits.max_length:
+        over = length - limits.max_length
+        message = f"Shorten the text by {_count(over, 'character')}: {name} allows {limits.max_length:,} and this"
+        yield Violation("text_too_long", f"{message} counts {length:,}.", over)
+    size = utf8_length(text)
+    if limits.max_bytes is not None and size > limits.max_bytes:
+        over = size - limits.max_bytes
+        message = f"Shorten the text by {_count(over, 'byte')}: {name} allows {limits.max_bytes:,} bytes"
+        yield Violation("too_many_bytes", f"{message} and this has {size:,}.", over)
+    if len(text) <= EXACT_LENGTH:
+        yield from _tags(text, limits)
+
+
+def _tags(text: str, limits: Limits) -> Iterator[Violation]:
+    rules = (
+        ("too_many_hashtags", "hashtag", limits.max_hashtags, find_hashtags),
+        ("too_many_mentions", "mention", limits.max_mentions, find_mentions),
+        ("too_many_cashtags", "cashtag", limits.max_cashtags, find_cashtags),
+    )
+    for code, word, most, find in rules:
+        if most is None or (have := len(find(text))) <= most:
+            continue
+        message = f"Remove {_count(have - most, word)}: {_name(limits)} allows {most} and this has {have}."
+        yield Violation(code, message, have - most)
+
+
+def _unusable(text: str) -> list[str]:
+    """Control characters, lone surrogates and noncharacters (X refuses the latter: twitter-text INVALID_CHARACTERS)."""
+    return sorted(
+        {
+            char
+            for char in text
+            if (unicodedata.category(char) in ("Cc", "Cs") and char not in _ALLOWED_CONTROLS)
+            or char == "\ufeff"
+            or ord(char) & _NONCHARACTER == _NONCHARACTER
+        }
+    )
+
+
+def _media(part: Part, limits: Limits) -> Iterator[Violation]:
+    name = _name(limits)
+    images = [m for m in part.media if m.kind is MediaKind.IMAGE]
+    gifs = [m for m in part.media if m.kind is MediaKind.GIF]
+    videos = [m for m in part.media if m.kind is MediaKind.VIDEO]
+    if limits.media_required and not part.media:
+        yield Violation("media_required", f"Add a picture or a video: {name} takes no post without one.")
+    if (over := len(images) - limits.images.max_count) > 0:
+        message = f"Remove {_count(over, 'picture')}: {name} takes {limits.images.max_count}"
+        yield Violation("too_many_images", f"{message} and this has {len(images)}.", over)
+    for code, word, files in (("too_many_gifs", "GIF", gifs), ("too_many_videos", "video", videos)):
+        if len(files) > 1:
+            message = f"Remove {_count(len(files) - 1, word)}: {name} takes one per post and this has {len(files)}."
+            yield Violation(code, message, len(files) - 1)
+    if sum(bool(kind) for kind in (images, gifs, videos)) > 1:
+        yield Violation("mixed_media", f"Choose pictures, one GIF or one video: {name} does not take them together.")
+    for number, file in enumerate(part.media, start=1):
+        label = f"file {number}" if len(part.media) > 1 else "the file"
+        yield from _file(file, label, limits)
+
+
+def _file(file: MediaFile, label: str, limits: Limits) -> Iterator[Violation]:
+    if limits.max_alt is not None and len(file.alt) > limits.max_alt:
+        over = len(file.alt) - limits.max_alt
+        message = f"Shorten the description of {label} by {_count(over, 'character')}: {_name(limits)} allows"
+        yield Violation("alt_too_long", f"{message} {limits.max_alt:,} and it has {len(file.alt):,}.", over)
+    if file.kind is MediaKind.VIDEO:
+        yield from _video(file, label, limits)
+    elif file.kind is MediaKind.GIF:
+        yield from _gif(file, label, limits)
+    else:
+        yield from _image(file, label, limits.images, _name(limits))
+
+
+def _image(file: MediaFile, label: str, rule: ImageRule, name: str) -> Iterator[Violation]:
+    if file.mime not in READABLE_IMAGES:
+        yield Violation("image_type", f"Save {label} as JPEG or PNG: {name} cannot show {file.mime}.")
+        return
+    pixels = file.width * file.height
+    if pixels > MAX_SOURCE_PIXELS:
+        over = pixels - MAX_SOURCE_PIXELS
+        message = f"Make {label} smaller: it has {pixels / 1e6:.0f} megapixels and we open at most"
+        yield Violation("image_too_large", f"{message} {MAX_SOURCE_PIXELS // 1_000_000}.", over)
+    if file.width < rule.min_width:
+        message = f"Use a wider picture for {label}: {name} wants at least {rule.min_width} pixels"
+        yield Violation("image_too_small", f"{message} and it has {file.width}.", rule.min_width - file.width)
+    if file.height < 1 or not _ratio_fits(file.width / file.height, rule):
+        message = f"Crop {label}: it is {file.width} by {file.height} pixels, and {name} takes pictures from"
+        low, high = rule.min_ratio or 0.0, rule.max_ratio or 0.0
+        yield Violation("image_ratio", f"{message} {low:g} to {high:g} times as wide as high.")
+
+
+def _ratio_fits(ratio: float, rule: ImageRule) -> bool:
+    low = rule.min_ratio is None or ratio >= rule.min_ratio - RATIO_SLACK
+    return low and (rule.max_ratio is None or ratio <= rule.max_ratio + RATIO_SLACK)
+
+
+def _gif(file: MediaFile, label: str, limits: Limits) -> Iterator[Violation]:
+    rule, name = limits.gif, _name(limits)
+    if rule is None:
+        yield Violation("gif_unsupported", f"Use a still picture or a video for {label}: {name} shows no moving GIF.")
+        return
+    if file.size > rule.max_bytes:
+        yield _too_large("gif_too_large", file, label, rule.max_bytes, name)
+    wide, high = file.width - (rule.max_width or file.width), file.height - (rule.max_height or file.height)
+    if wide > 0 or high > 0:
+        message = f"Make {label} smaller: {name} takes GIFs up to {rule.max_width} by {rule.max_height} pixels"
+        yield Violation("gif_dimensions", f"{message} and it is {file.width} by {file.height}.", max(wide, high))
+
+
+def _video(file: MediaFile, label: str, limits: Limits) -> Iterator[Violation]:
+    rule, name = limits.video, _name(limits)
+    if rule is None:
+        yield Violation("video_unsupported", f"Remove the video: {name} takes no videos here.")
+        return
+    if file.mime not in rule.mimes:
+        kinds = " or ".join(mime.removeprefix("video/").upper().replace("QUICKTIME", "MOV") for mime in rule.mimes)
+        yield Violation("video_type", f"Save {label} as {kinds}: {name} does not take {file.mime}.")
+    if file.size > rule.max_bytes:
+        yield _too_large("video_too_large", file, label, rule.max_bytes, name)
+    if file.size < rule.min_bytes:
+        message = f"Use a larger video for {label}: {name} wants at least {rule.min_bytes:,} bytes"
+        yield Violation("video_too_small", f"{message} and it has {file.size:,}.", rule.min_bytes - file.size)
+    if file.duration is None:
+        return
+    if file.duration < rule.min_seconds:
+        message = f"Use a longer video for {label}: {name} wants at least {rule.min_seconds:g} seconds"
+        short = ceil(rule.min_seconds - file.duration)
+        yield Violation("video_too_short", f"{message} and it has {file.duration:g}.", short)
+    if rule.max_seconds is not None and file.duration > rule.max_seconds:
+        over = ceil(file.duration - rule.max_seconds)
+        message = f"Cut {label} by {_count(over, 'second')}: {name} takes {rule.max_seconds:g} seconds and it has"
+        yield Violation("video_too_long", f"{message} {file.duration:g}.", over)
+
+
+def _too_large(code: str, file: MediaFile, label: str, most: int, name: str) -> Violation:
+    over = file.size - most
+    message = f"Make {label} smaller by {over / 1e6:.1f} MB: {name} takes {most / 1e6:.0f} MB and it has"
+    return Violation(code, f"{message} {file.size / 1e6:.1f} MB.", over)
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"

@@ -1,0 +1,202 @@
+"""How platforms count text, and when two texts are the same."""
+
+from __future__ import annotations
+
+import unicodedata
+from bisect import bisect_right
+from collections.abc import Callable
+
+import regex  # type: ignore[import-untyped,unused-ignore]
+
+from postprober.domain.entities import (
+    Span,
+    between,
+    find_cashtags,
+    find_hashtags,
+    find_mentions,
+    find_urls,
+)
+
+__all__ = [
+    "Span",
+    "escape_little",
+    "find_cashtags",
+    "find_hashtags",
+    "find_mentions",
+    "find_urls",
+    "graphemes",
+    "mastodon_length",
+    "normalise",
+    "same_text",
+    "split_thread",
+    "unescape_little",
+    "utf8_length",
+    "weighted_length",
+]
+
+URL_WEIGHT = 23  # twitter-text config/v3.json transformedURLLength; Mastodon's characters_reserved_per_url has the same
+# twitter-text config/v3.json: code points that weigh 100 of a scale of 100; everything else weighs 200.
+_LIGHT = ((0, 4351), (8192, 8205), (8208, 8223), (8242, 8247))
+
+# One emoji as X counts it (emojiParsingEnabled, twemoji-parser): flag, keycap, tag sequence, or pictographs joined by
+# ZWJ. © ® ™ and the chess pawn are emoji only with U+FE0F; U+FE0E asks for the text form of any other.
+_PICTOGRAPH = (
+    r"(?:\p{Emoji_Modifier_Base}\ufe0f?\p{Emoji_Modifier}|[\u00a9\u00ae\u2122\u265f]\ufe0f"
+    r"|(?![\u00a9\u00ae\u2122\u265f])\p{Extended_Pictographic}(?:\ufe0f|(?!\ufe0e)))"
+)
+_EMOJI = regex.compile(
+    r"\p{Regional_Indicator}{2}|[0-9#*]\ufe0f?\u20e3|\U0001f3f4[\U000e0020-\U000e007e]{1,30}\U000e007f"
+    rf"|{_PICTOGRAPH}(?:\u200d(?:{_PICTOGRAPH}|[\u2640\u2642\u2695]\ufe0f?)){{0,20}}"
+)
+
+
+def weighted_length(text: str) -> int:
+    """Length as X counts it (twitter-text configuration 3): NFC, a link is 23, an emoji 2, most non-Latin letters 2."""
+    text = unicodedata.normalize("NFC", text)
+    urls = find_urls(text)
+    return URL_WEIGHT * len(urls) + sum(_weigh(piece) for piece in between(text, urls))
+
+
+def _weigh(text: str) -> int:
+    rest, emoji = _EMOJI.subn("", text)
+    return int(2 * emoji + sum(1 if _is_light(ord(char)) else 2 for char in rest))
+
+
+def _is_light(point: int) -> bool:
+    return any(low <= point <= high for low, high in _LIGHT)
+
+
+def graphemes(text: str) -> int:
+    """Extended grapheme clusters (UAX 29): what a person sees as one character."""
+    return len(_clusters(text))
+
+
+def _clusters(text: str) -> list[str]:
+    return [str(cluster) for cluster in regex.findall(r"\X", text)]
+
+
+def utf8_length(text: str) -> int:
+    """Bytes in UTF-8. A lone surrogate counts three, as in WTF-8; preflight refuses it anyway."""
+    return len(text.encode("utf-8", "surrogatepass"))
+
+
+# Mastodon counts `@name` of `@name@host` (CONTRACTS section 4; app/validators/status_length_validator.rb).
+_REMOTE_MENTION = regex.compile(r"(?<![=/\w])(@[a-zA-Z0-9_]+(?:[a-zA-Z0-9_.\-]*[a-zA-Z0-9_])?)@[\w.\-]*\w(?::\d+)?")
+_HAS_SCHEME = ("http://", "https://")
+
+
+def mastodon_length(text: str, url_length: int = URL_WEIGHT) -> int:
+    """Length as Mastodon counts it: graphemes, a link with a scheme is `url_length`, the host of a mention is free."""
+    urls = [span for span in find_urls(text) if span.text.lower().startswith(_HAS_SCHEME)]
+    rest = sum(graphemes(_REMOTE_MENTION.sub(r"\1", piece)) for piece in between(text, urls))
+    return url_length * len(urls) + rest
+
+
+# LinkedIn little text (CONTRACTS section 2.7): an unescaped reserved character cuts the text off without a word.
+_LITTLE = regex.compile(r"[|{}@\[\]()<>#\\*_~]")
+_LITTLE_READ = regex.compile(
+    r"\\(?P<char>.)"
+    r"|\{hashtag\|\\?[#\uff03]\|(?P<tag>(?:\\.|[^{}\\])*)\}"
+    r"|@\[(?P<name>(?:\\.|[^\[\]\\])*)\]\(urn:li:[^()]*\)",
+    regex.DOTALL,
+)
+
+
+def escape_little(text: str) -> str:
+    """`text` for LinkedIn's `commentary`: reserved characters escaped, `#word` left to become a hashtag."""
+    tags = {span.start for span in find_hashtags(text) if span.text[0] == "#"}
+    return str(_LITTLE.sub(lambda m: m[0] if m.start() in tags else "\\" + m[0], text))
+
+
+def unescape_little(text: str) -> str:
+    """The text a reader sees for `commentary`: escapes, hashtag templates and mentions resolved."""
+
+    def plain(match: regex.Match[str]) -> str:
+        if match["char"] is not None:
+            return str(match["char"])
+        if match["tag"] is not None:
+            return "#" + unescape_little(match["tag"])
+        return unescape_little(match["name"])
+
+    return str(_LITTLE_READ.sub(plain, text))
+
+
+_LINE_END = regex.compile(r"\r\n?|[\u2028\u2029\u0085]")
+_BLANKS = regex.compile(r"[\t\v\f\p{Zs}\ufeff]+")
+_AROUND_BREAKS = regex.compile(r" *\n[ \n]*")
+
+
+def normalise(text: str) -> str:
+    """NFC, one kind of line end, no blanks at line ends or beginnings, runs of blanks and of line ends made one."""
+    text = _LINE_END.sub("\n", unicodedata.normalize("NFC", text))
+    return str(_AROUND_BREAKS.sub("\n", _BLANKS.sub(" ", text))).strip()
+
+
+def same_text(a: str, b: str) -> bool:
+    """Whether `a` and `b` read the same to a person.
+
+    Whitespace and NFC do not matter; links are compared without scheme, case of the host and trailing slash, because
+    platforms add and change these. Everything else must be equal, letter by letter.
+    """
+    left, right = normalise(a), normalise(b)
+    return left == right or _canonical(left) == _canonical(right)
+
+
+def _canonical(text: str) -> str:
+    urls = find_urls(text)
+    pieces = list(between(text, urls))
+    links = [_canonical_url(span.text) for span in urls] + [""]
+    return "".join(piece + link for piece, link in zip(pieces, links, strict=True))
+
+
+def _canonical_url(url: str) -> str:
+    rest = regex.sub(r"^https?://", "", url, flags=regex.IGNORECASE)
+    host, slash, path = rest.partition("/")
+    host, mark, query = host.partition("?")
+    return str(host.lower() + mark + query + slash + path).rstrip("/")
+
+
+# A good place to cut, best first: end of paragraph, end of sentence (also without a blank after CJK stops), a blank.
+_PARAGRAPH = regex.compile(r"\n\s*\n\s*")
+_SENTENCE = regex.compile(r"(?<=[.!?\u2026][\"'\u201d\u2019)]?)\s+|(?<=[\u3002\uff01\uff1f])\s*|\n")
+_WORD = regex.compile(r"\s+")
+_FULL_ENOUGH = 0.5  # a better kind of cut is taken only if it fills at least half a part
+
+
+def split_thread(text: str, limit_fn: Callable[[str], int], limit: int) -> list[str]:
+    """`text` in parts of which none counts more than `limit` by `limit_fn`, cut at sentences, else words, else
+    between characters as a person sees them, never inside a link that fits. Blanks at the cuts are dropped."""
+    parts: list[str] = []
+    rest = text.strip()
+    while rest and limit_fn(rest) > limit:
+        cut = _best_cut(rest, limit_fn, limit)
+        parts.append(rest[:cut].rstrip())
+        rest = rest[cut:].lstrip()
+    return [*parts, rest] if rest else parts
+
+
+def _best_cut(text: str, limit_fn: Callable[[str], int], limit: int) -> int:
+    urls = find_urls(text)
+
+    def outside_links(cuts: list[int]) -> list[int]:
+        return [cut for cut in cuts if not any(span.start < cut < span.end for span in urls)]
+
+    for pattern, filled in ((_PARAGRAPH, _FULL_ENOUGH), (_SENTENCE, _FULL_ENOUGH), (_WORD, 0.0)):
+        cuts = outside_links([match.end() for match in pattern.finditer(text) if match.end() < len(text)])
+        cut = _last_fitting(text, cuts, limit_fn, limit)
+        if cut and limit_fn(text[:cut].rstrip()) >= filled * limit:
+            return cut
+    ends: list[int] = []
+    for cluster in _clusters(text):
+        ends.append((ends[-1] if ends else 0) + len(cluster))
+    return (
+        _last_fitting(text, outside_links(ends), limit_fn, limit)
+        or _last_fitting(text, ends, limit_fn, limit)
+        or ends[0]
+    )
+
+
+def _last_fitting(text: str, cuts: list[int], limit_fn: Callable[[str], int], limit: int) -> int:
+    """The last of `cuts` (ascending) up to which `text` counts at most `limit`; 0 when none does."""
+    index = bisect_right(cuts, limit, key=lambda cut: limit_fn(text[:cut].rstrip()))
+    return cuts[index - 1] if index else 0

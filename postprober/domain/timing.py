@@ -1,0 +1,54 @@
+"""How long things may take. Live values are cautious; the sandbox uses short ones so that a person can watch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+
+def _s(*seconds: float) -> tuple[timedelta, ...]:
+    return tuple(timedelta(seconds=value) for value in seconds)
+
+
+@dataclass(frozen=True)
+class Timing:
+    """`lease`: life of a worker's claim; renewed at a third of it; also how soon a killed worker's work moves on.
+    `lease_margin`: no byte leaves when less of the lease than this is left.
+    `settle_overrides`: adapter settings that shorten settle times (sandbox).
+    `reread`: pause between the two readings that prove absence.
+    `unsure_retries`: further readings, after the first unsure one, before a delivery is held.
+    `verify_after`: looks after publishing, counted from it; the last one decides about a ghost.
+    `ghost_recheck`: how often a ghost is looked at again. `engagement_scale`: shortens the polling plan.
+    """
+
+    lease: timedelta = timedelta(seconds=10)
+    lease_margin: timedelta = timedelta(seconds=2)
+    settle_overrides: Mapping[str, str] = field(default_factory=dict)
+    reread: timedelta = timedelta(seconds=5)
+    unsure_retries: tuple[timedelta, ...] = _s(5, 10, 15, 15)
+    verify_after: tuple[timedelta, ...] = _s(0, 2, 5, 10, 20, 40, 60, 120, 300, 600)
+    ghost_recheck: timedelta = timedelta(minutes=15)
+    engagement_scale: float = 1.0
+    processing_poll: timedelta = timedelta(seconds=5)
+    processing_limit: timedelta = timedelta(minutes=30)
+    http_timeout: float = 30.0
+
+
+LIVE_TIMING = Timing()
+SANDBOX_TIMING = Timing(
+    settle_overrides={
+        "x_settle_seconds": "4",
+        "linkedin_settle_seconds": "4",
+        "instagram_settle_seconds": "3",
+        "mastodon_settle_seconds": "3",
+        "bluesky_settle_seconds": "1",
+    },
+    reread=timedelta(seconds=2),
+    unsure_retries=_s(2, 3, 5, 5),
+    verify_after=_s(0, 1, 2, 4, 8, 15),
+    ghost_recheck=timedelta(seconds=30),
+    engagement_scale=1 / 12,
+    processing_poll=timedelta(seconds=0.5),
+    http_timeout=8.0,
+)

@@ -1,0 +1,152 @@
+"""Every error of PostProber, named by its cure.
+
+PostProberError                     one plain sentence (`str(error)`) for the person, redacted `detail` for the log
+├── BadInput                        correct what was typed; nothing was written
+├── NotFound                        there is no such object (or it is not the caller's)
+├── Forbidden                       the caller may not do that
+├── Conflict                        somebody changed it meanwhile; read it again
+├── ConfigurationError              the installation's settings or files need correcting; refuses to start
+├── VaultError                      a stored secret cannot be read with the keys at hand
+├── LeaseLost                       this worker no longer owns the delivery; nothing was sent
+└── PlatformError                   what a platform's answer means for us
+    ├── ReconnectNeeded             a person has to link the account again (token revoked, scope missing)
+    ├── PostRejected                a person (or the agent) has to edit the post
+    │   └── DuplicateRefused        the platform says this text is there already; names the earlier post if it does
+    ├── Throttled                   try again at `retry_at`
+    ├── Unavailable                 nothing was published; try again later
+    ├── OutcomeUnknown              it may or may not be published: from here on only look, never send
+    └── UnexpectedReply             the platform answered in a form that we do not know (it changed)
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+
+class PostProberError(Exception):
+    """Base of all our errors.
+
+    `message` is one sentence for a person, without secrets. `detail` is for the log: redacted, may be technical.
+    """
+
+    def __init__(self, message: str, detail: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.detail = detail
+
+
+class BadInput(PostProberError):
+    """What a person or program gave cannot be used; `field` names where."""
+
+    def __init__(self, message: str, detail: str = "", field: str = "") -> None:
+        super().__init__(message, detail)
+        self.field = field
+
+
+class NotFound(PostProberError):
+    """No such object for this caller."""
+
+
+class Forbidden(PostProberError):
+    """The caller's role does not allow it."""
+
+
+class Conflict(PostProberError):
+    """The object changed since it was read."""
+
+
+class ConfigurationError(PostProberError):
+    """Settings or files are unusable; the process must not start."""
+
+
+class VaultError(PostProberError):
+    """A sealed secret cannot be opened: unknown key, wrong place or damaged."""
+
+
+class LeaseLost(PostProberError):
+    """The worker's lease or fence is no longer valid; the send was stopped before its first byte."""
+
+
+class PlatformError(PostProberError):
+    """What a platform's reply means.
+
+    `http_status` is the reply's status or None when there was no reply; `code` is the platform's own code as text.
+    """
+
+    def __init__(self, message: str, detail: str = "", *, http_status: int | None = None, code: str = "") -> None:
+        super().__init__(message, detail)
+        self.http_status = http_status
+        self.code = code
+
+
+class ReconnectNeeded(PlatformError):
+    """The account has to be linked again by a person.
+
+    `expired` is True when only the access token ran out, so that a refresh may still cure it.
+    """
+
+    def __init__(
+        self, message: str, detail: str = "", *, http_status: int | None = None, code: str = "", expired: bool = False
+    ) -> None:
+        super().__init__(message, detail, http_status=http_status, code=code)
+        self.expired = expired
+
+
+class PostRejected(PlatformError):
+    """The platform refused this content; nothing was published."""
+
+
+class DuplicateRefused(PostRejected):
+    """The platform refused because the same text is already there; `earlier_id` is its id where the platform says."""
+
+    def __init__(
+        self,
+        message: str,
+        detail: str = "",
+        *,
+        http_status: int | None = None,
+        code: str = "",
+        earlier_id: str | None = None,
+    ) -> None:
+        super().__init__(message, detail, http_status=http_status, code=code)
+        self.earlier_id = earlier_id
+
+
+class Throttled(PlatformError):
+    """A rate limit or quota; nothing was published. `retry_at` is aware UTC, or None when the platform did not say."""
+
+    def __init__(
+        self,
+        message: str,
+        detail: str = "",
+        *,
+        http_status: int | None = None,
+        code: str = "",
+        retry_at: datetime | None = None,
+    ) -> None:
+        super().__init__(message, detail, http_status=http_status, code=code)
+        self.retry_at = retry_at
+
+
+class Unavailable(PlatformError):
+    """The platform could not be reached or had a fault; nothing was published."""
+
+
+class OutcomeUnknown(PlatformError):
+    """The request may have taken effect. `remote_id` is set when the reply named an id before it broke."""
+
+    def __init__(
+        self,
+        message: str,
+        detail: str = "",
+        *,
+        http_status: int | None = None,
+        code: str = "",
+        remote_id: str | None = None,
+    ) -> None:
+        super().__init__(message, detail, http_status=http_status, code=code)
+        self.remote_id = remote_id
+
+
+class UnexpectedReply(PlatformError):
+    """A read answered in an unknown form."""

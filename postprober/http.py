@@ -1,0 +1,346 @@
+"""The only importer of the HTTP library.
+
+Two verbs with different promises:
+
+- `read` may be repeated, so a broken connection is tried again and then becomes `Unavailable`;
+- `send` changes something over there and is never repeated. If it is certain that no byte left, the error is
+  `Unavailable`; in every other case it is `OutcomeUnknown`.
+
+Redirects are never followed by themselves. Bodies are bounded. Every request carries an `X-Request-Id`, and every
+exchange is reported, redacted, to the observer.
+"""
+
+from __future__ import annotations
+
+import json as jsonlib
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+import httpcore2
+import httpx2
+
+from postprober.errors import OutcomeUnknown, PostProberError, Unavailable, UnexpectedReply
+from postprober.security.redaction import Redactor
+from postprober.security.urlguard import check_url, resolve
+
+USER_AGENT = "PostProber/0.1 (+https://postprober.invalid/bot)"
+MAX_BODY = 8 * 1024 * 1024  # bytes; the largest reply we read is a page of 100 posts, well under 1 MB
+READ_TRIES = 2
+_NOT_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.UnsupportedProtocol)
+
+Files = Mapping[str, tuple[str, bytes, str]]
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """One request and what came back, fit for the log: no secrets, shortened.
+
+    `status` None: no reply. `latency_ms`: from first byte out (or the try to connect) to the end of the body.
+    """
+
+    method: str
+    url: str
+    request_id: str
+    status: int | None
+    latency_ms: int
+    reply: str
+    visible: bool
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A complete reply. Header names are lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    request_id: str
+    excerpt: str = ""
+
+    @property
+    def ok(self) -> bool:
+        return 200 <= self.status < 300
+
+    @property
+    def text(self) -> str:
+        return self.body.decode("utf-8", "replace")
+
+    def json(self) -> Any:
+        """The body as JSON. Raises UnexpectedReply."""
+        try:
+            return jsonlib.loads(self.body)
+        except (ValueError, RecursionError):
+            raise UnexpectedReply(
+                "The platform's reply could not be read.", self.excerpt, http_status=self.status
+            ) from None
+
+    def json_or_none(self) -> Any:
+        """The body as JSON, None when it is not JSON (error pages of gateways)."""
+        try:
+            return jsonlib.loads(self.body)
+        except (ValueError, RecursionError):
+            return None
+
+
+def _nothing(_: object) -> None:
+    return None
+
+
+@dataclass(frozen=True)
+class HttpClient:
+    """A view on shared connection pools. `bound` makes another view with its own request id, gate and observers.
+
+    `gate` is called when the connection stands and before the first byte of a *visible* mutation leaves; it raises to
+    stop it. `checkpoint` is told the phase of a visible mutation: connected, request_sent, reply_headers, reply_body.
+    """
+
+    pools: Pools
+    request_id: str = ""
+    redactor: Redactor = field(default_factory=Redactor)
+    gate: Callable[[], None] | None = None
+    checkpoint: Callable[[str], None] = _nothing
+    observer: Callable[[Exchange], None] = _nothing
+
+    def bound(
+        self,
+        *,
+        request_id: str = "",
+        secrets: Iterable[str] = (),
+        gate: Callable[[], None] | None = None,
+        checkpoint: Callable[[str], None] | None = None,
+        observer: Callable[[Exchange], None] | None = None,
+    ) -> Self:
+        """The same pools for one unit of work on one account."""
+        return replace(
+            self,
+            request_id=request_id or self.request_id,
+            redactor=Redactor(secrets),
+            gate=gate,
+            checkpoint=checkpoint or _nothing,
+            observer=observer or _nothing,
+        )
+
+    def read(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        params: Mapping[str, str] | None = None,
+        json: object = None,
+        timeout: float | None = None,
+    ) -> Reply:
+        """A request without effect. Raises Unavailable when no complete reply came after two tries."""
+        last: Exception | None = None
+        for _ in range(READ_TRIES):
+            try:
+                return self._once(self.pools.reads, method, url, False, headers, params, json=json, timeout=timeout)
+            except httpx2.TransportError as error:
+                last = error
+        raise Unavailable("The platform could not be reached.", self.redactor.excerpt(repr(last))) from last
+
+    def send(
+        self,
+        method: str,
+        url: str,
+        *,
+        visible: bool = False,
+        headers: Mapping[str, str] | None = None,
+        params: Mapping[str, str] | None = None,
+        json: object = None,
+        data: Mapping[str, str] | None = None,
+        content: bytes | None = None,
+        files: Files | None = None,
+        timeout: float | None = None,
+    ) -> Reply:
+        """A request with an effect, once. `visible` marks the one act that makes a post appear (gate, checkpoints).
+
+        Raises Unavailable (nothing left this machine) or OutcomeUnknown.
+        """
+        wire = _Wire(self, visible)
+        try:
+            return self._once(
+                self.pools.sends, method, url, visible, headers, params,
+                json=json, data=data, content=content, files=files, timeout=timeout, wire=wire,
+            )  # fmt: skip
+        except httpx2.TransportError as error:
+            detail = self.redactor.excerpt(repr(error))
+            if not wire.started and isinstance(error, _NOT_SENT):
+                raise Unavailable("The platform could not be reached; nothing was sent.", detail) from error
+            raise OutcomeUnknown("The connection broke before the platform's answer was complete.", detail) from error
+
+    def transport(self) -> httpx2.BaseTransport:
+        """This client as a transport, for libraries that bring their own client (Authlib): every request of theirs
+        goes through `send`, with its guard, bounds, redaction and its errors."""
+        return _SendTransport(self)
+
+    def _once(
+        self,
+        client: httpx2.Client,
+        method: str,
+        url: str,
+        visible: bool,
+        headers: Mapping[str, str] | None,
+        params: Mapping[str, str] | None,
+        *,
+        wire: _Wire | None = None,
+        timeout: float | None = None,
+        **body: Any,
+    ) -> Reply:
+        bare = url.split("?", 1)[0]
+        check_url(bare, allow_private=self.pools.may_be_private(urlsplit(bare).hostname or ""))
+        request_id = self.request_id or uuid.uuid4().hex
+        request = client.build_request(
+            method, url, headers={**(headers or {}), "X-Request-Id": request_id}, params=params,
+            extensions={"trace": wire.trace} if wire else {},
+            timeout=httpx2.Timeout(timeout) if timeout else httpx2.USE_CLIENT_DEFAULT,
+            **{key: value for key, value in body.items() if value is not None},
+        )  # fmt: skip
+        started = time.monotonic()
+        status: int | None = None
+        text = ""
+        try:
+            response = client.send(request, stream=True)
+            status = response.status_code
+            try:
+                content = _bounded(response)
+            finally:
+                response.close()
+            text = self.redactor.excerpt(content.decode("utf-8", "replace"))
+            names = {key.lower(): value for key, value in response.headers.items()}
+            return Reply(status, names, content, request_id, text)
+        except (httpx2.TransportError, PostProberError) as error:
+            text = text or self.redactor.excerpt(repr(error))
+            raise
+        finally:
+            latency = round((time.monotonic() - started) * 1000)
+            self.observer(
+                Exchange(method, self.redactor.url(str(request.url)), request_id, status, latency, text, visible)
+            )
+
+
+class _Wire:
+    """Follows one mutation on the wire, to know whether any byte may have left."""
+
+    def __init__(self, client: HttpClient, visible: bool) -> None:
+        self._client = client
+        self._visible = visible
+        self.started = False
+
+    def trace(self, event: str, _info: Mapping[str, object]) -> None:
+        _, _, phase = event.partition(".")
+        if phase == "send_request_headers.started":
+            if self._visible:
+                self._client.checkpoint("connected")
+                if self._client.gate is not None:
+                    self._client.gate()
+            self.started = True
+        elif self._visible and phase in _PHASES:
+            self._client.checkpoint(_PHASES[phase])
+
+
+class _SendTransport(httpx2.BaseTransport):
+    """Hands a library's request to `HttpClient.send`. Closing it closes nothing: the pools are shared."""
+
+    _OURS = frozenset({"host", "content-length", "connection", "accept-encoding", "user-agent"})  # set by `send`
+    _DECODED = frozenset({"content-encoding", "content-length", "transfer-encoding"})  # the body is complete and plain
+
+    def __init__(self, client: HttpClient) -> None:
+        self._client = client
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        headers = {key: value for key, value in request.headers.items() if key.lower() not in self._OURS}
+        reply = self._client.send(request.method, str(request.url), headers=headers, content=request.read() or None)
+        kept = {key: value for key, value in reply.headers.items() if key not in self._DECODED}
+        return httpx2.Response(reply.status, headers=kept, content=reply.body, request=request)
+
+
+_PHASES = {
+    "send_request_body.complete": "request_sent",
+    "receive_response_headers.complete": "reply_headers",
+    "receive_response_body.complete": "reply_body",
+}
+
+
+def _bounded(response: httpx2.Response) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    for chunk in response.iter_bytes():
+        size += len(chunk)
+        if size > MAX_BODY:
+            raise httpx2.ReadError(f"reply larger than {MAX_BODY} bytes")
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+class Pools:
+    """Connection pools, one set per process; thread safe.
+
+    Mutations use a fresh connection each: a kept-alive connection that the server has dropped without a word turns a
+    POST into an unknown outcome (measured on snac), and an unknown outcome costs a settle time.
+    """
+
+    def __init__(
+        self,
+        *,
+        allow_private: bool = False,
+        timeout: float = 30.0,
+        transport: httpx2.BaseTransport | None = None,
+        trusted_hosts: frozenset[str] = frozenset(),
+    ) -> None:
+        self.allow_private = allow_private
+        self.trusted_hosts = trusted_hosts
+        limits = httpx2.Timeout(timeout, connect=min(10.0, timeout), pool=timeout)
+        common: dict[str, Any] = {
+            "timeout": limits, "follow_redirects": False, "headers": {"User-Agent": USER_AGENT}, "trust_env": False,
+        }  # fmt: skip
+        self.reads = httpx2.Client(
+            transport=transport or GuardedTransport(self.may_be_private, keep_alive=32), **common
+        )
+        self.sends = httpx2.Client(transport=transport or GuardedTransport(self.may_be_private, keep_alive=0), **common)
+        self._closed = threading.Event()
+
+    def may_be_private(self, host: str) -> bool:
+        """Whether `host` may be on a private network: all may in the sandbox, else only those the operator named."""
+        return self.allow_private or host in self.trusted_hosts
+
+    def close(self) -> None:
+        """Close every connection; safe to call twice."""
+        if not self._closed.is_set():
+            self._closed.set()
+            self.reads.close()
+            self.sends.close()
+
+
+class GuardedTransport(httpx2.HTTPTransport):
+    """A transport whose every connection goes to an address that was checked at the moment of connecting."""
+
+    def __init__(self, may_be_private: Callable[[str], bool], keep_alive: int) -> None:
+        limits = httpx2.Limits(max_connections=128, max_keepalive_connections=keep_alive)
+        super().__init__(limits=limits, trust_env=False)
+        # The transport has no parameter for the network backend; the pool reads this attribute at each connection.
+        self._pool._network_backend = _GuardedBackend(may_be_private)
+
+
+class _GuardedBackend(httpcore2.SyncBackend):
+    def __init__(self, may_be_private: Callable[[str], bool]) -> None:
+        self._may_be_private = may_be_private
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Any = None,
+    ) -> httpcore2.NetworkStream:
+        try:
+            address = resolve(host, port, allow_private=self._may_be_private(host))
+        except OSError as error:
+            raise httpcore2.ConnectError(str(error)) from error
+        return super().connect_tcp(address, port, timeout, local_address, socket_options)

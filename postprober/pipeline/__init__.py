@@ -1,0 +1,1 @@
+"""The way of a delivery: authentication, posting, reconciliation, verification, engagement."""

@@ -1,0 +1,48 @@
+"""A part is out: write down where, and go on."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection
+
+from postprober.domain.delivery import DeliveryState, Proof, Step, StepStatus
+from postprober.domain.remote import Ref
+from postprober.pipeline.work import Work
+from postprober.storage import accounts, logs
+from postprober.storage.records import PartRecord, replace
+
+S = DeliveryState
+
+
+def adopt(
+    work: Work, conn: Connection, part: PartRecord, ref: Ref, reason: str, *, proof: Proof = Proof.ACCEPTED
+) -> None:
+    """Record `ref` as the part's post. The last part makes the delivery published; before that the next part follows.
+
+    Raises Conflict when the delivery moved without us.
+    """
+    now = work.now()
+    current = work.delivery.parts[part.index]
+    parts = work.delivery.with_part(replace(current, ref=ref))
+    accounts.write(conn, work.account.id, canary=ref.remote_id)
+    logs.keep_evidence(
+        conn, work.delivery.id, "published",
+        {"part": part.index, "remote_id": ref.remote_id, "url": ref.url, "how": reason}, now,
+    )  # fmt: skip
+    done = all(p.ref is not None for p in parts)
+    columns = {"parts": parts, "unknown_at": None, "readings": 0, "absences": 0, "crashes": 0}
+    if not done:
+        go_on = S.CLAIMED if work.delivery.state is S.SUBMITTING else S.SCHEDULED
+        lease = {} if go_on is S.CLAIMED else {"lease_until": None, "next_at": now}
+        if work.delivery.state is S.SCHEDULED:
+            work.touch(conn, tries=0, **columns, **lease)
+            return
+        # Every part has its own tries.
+        work.move(conn, go_on, f"part {part.index + 1} of {len(parts)} is out", tries=0, **columns, **lease)
+        return
+    first = parts[0].ref
+    work.log(conn, Step.POSTING, StepStatus.SUCCESS, url=first.url if first else "", how=reason)
+    work.move(
+        conn, S.PUBLISHED, reason, **columns, remote_id=first.remote_id if first else None,
+        url=first.url if first else None, published_at=work.delivery.published_at or now, proof=proof,
+        next_at=now + work.ctx.timing.verify_after[0], lease_until=None,
+    )  # fmt: skip

@@ -1,0 +1,137 @@
+"""What every stage is given, and the lease that it works under."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TypedDict
+
+from postprober.clock import Clock
+from postprober.domain.platform import Platform, PlatformConfig
+from postprober.domain.timing import Timing
+from postprober.errors import LeaseLost
+from postprober.http import Exchange, HttpClient
+from postprober.platforms.base import Adapter
+from postprober.security.vault import Vault
+from postprober.storage import deliveries
+from postprober.storage.database import Database
+from postprober.storage.records import MediaRecord
+
+
+def no_checkpoint(_name: str) -> None:
+    """Checkpoints are the places where a crash test may kill the process; in production nothing happens there."""
+
+
+class LeaseKeeper:
+    """The deliveries this process is working on, each with the monotonic time until which its lease surely holds.
+
+    A thread of the process calls `renew` every third of a lease. When the process is frozen or killed nothing renews,
+    and the monotonic deadline passes without any help from outside.
+    """
+
+    def __init__(self, db: Database, clock: Clock, worker: str, lease: timedelta, margin: timedelta) -> None:
+        self._db = db
+        self._clock = clock
+        self.worker = worker
+        self._lease = lease
+        self._margin = margin.total_seconds()
+        self._deadlines: dict[int, float] = {}
+        self._lock = threading.Lock()
+
+    def until(self) -> tuple[datetime, float]:
+        """A lease beginning now: (its end for the database, its monotonic deadline). The monotonic clock is read
+        first, so that the deadline is never later than what the database says."""
+        deadline = self._clock.monotonic() + self._lease.total_seconds()
+        return self._clock.now() + self._lease, deadline
+
+    def hold(self, delivery_id: int, deadline: float) -> None:
+        with self._lock:
+            self._deadlines[delivery_id] = deadline
+
+    def drop(self, delivery_id: int) -> None:
+        with self._lock:
+            self._deadlines.pop(delivery_id, None)
+
+    def held(self) -> set[int]:
+        with self._lock:
+            return set(self._deadlines)
+
+    def check(self, delivery_id: int) -> None:
+        """Raises LeaseLost when the lease may end within the margin. The last act before bytes leave."""
+        with self._lock:
+            deadline = self._deadlines.get(delivery_id)
+        if deadline is None or self._clock.monotonic() > deadline - self._margin:
+            raise LeaseLost("The worker was held up and gave the delivery back; nothing was sent.")
+
+    def renew(self) -> None:
+        """Extend every lease that is still ours."""
+        ids = self.held()
+        if not ids:
+            return
+        until, deadline = self.until()
+        with self._db.write() as conn:
+            mine = deliveries.renew(conn, self.worker, ids, until)
+        with self._lock:
+            for delivery_id in ids & self._deadlines.keys():
+                if delivery_id in mine:
+                    self._deadlines[delivery_id] = deadline
+                else:
+                    del self._deadlines[delivery_id]
+
+
+@dataclass
+class Context:
+    """One process's tools.
+
+    `adapter_for(platform, http)` builds an adapter; `media_url(record, platform)` signs a public URL;
+    `data_dir` holds the media files; `late_limit` is how late a post may go out without asking.
+    """
+
+    db: Database
+    vault: Vault
+    http: HttpClient
+    clock: Clock
+    timing: Timing
+    keeper: LeaseKeeper
+    adapter_for: Callable[[Platform, HttpClient], Adapter]
+    config_for: Callable[[Platform], PlatformConfig]
+    media_url: Callable[[MediaRecord, Platform], str]
+    data_dir: Path
+    late_limit: timedelta
+    checkpoint: Callable[[str], None] = no_checkpoint
+    rng: random.Random = field(default_factory=random.Random)
+
+    @property
+    def worker(self) -> str:
+        return self.keeper.worker
+
+
+class Closing(TypedDict):
+    """What an attempt row keeps of an exchange."""
+
+    http_status: int | None
+    latency_ms: int | None
+    reply: str
+
+
+@dataclass
+class Wiretap:
+    """Collects the exchanges of one act, so that the attempt row can tell what came back."""
+
+    exchanges: list[Exchange] = field(default_factory=list)
+
+    def __call__(self, exchange: Exchange) -> None:
+        self.exchanges.append(exchange)
+
+    def closing(self) -> Closing:
+        """Columns for the attempt: of the visible exchange if there was one, else of the last."""
+        chosen = next((e for e in reversed(self.exchanges) if e.visible), None) or (
+            self.exchanges[-1] if self.exchanges else None
+        )
+        if chosen is None:
+            return Closing(http_status=None, latency_ms=None, reply="")
+        return Closing(http_status=chosen.status, latency_ms=chosen.latency_ms, reply=chosen.reply)

@@ -1,0 +1,122 @@
+"""Tokens: opened, renewed by one refresher at a time, stored before they are used."""
+
+from __future__ import annotations
+
+import json
+import uuid
+
+from postprober.domain.account import Credentials
+from postprober.domain.attempt import Act, Outcome
+from postprober.domain.platform import NAMES
+from postprober.errors import OutcomeUnknown, PlatformError, ReconnectNeeded, Unavailable
+from postprober.pipeline import watch
+from postprober.pipeline.context import Closing, Context, Wiretap
+from postprober.security.vault import Place, Vault
+from postprober.storage import accounts, attempts
+from postprober.storage.records import Account, Delivery
+
+_SEALED = ("access_token", "refresh_token", "secret")
+
+
+def seal(vault: Vault, account_id: int, cred: Credentials) -> dict[str, object]:
+    """Columns of `accounts` for a token set."""
+    plain = {
+        "access_token": cred.access_token,
+        "refresh_token": cred.refresh_token,
+        "secret": json.dumps(dict(cred.secret)) if cred.secret else "",
+    }
+    columns: dict[str, object] = {
+        name: vault.seal(value, Place("accounts", name, str(account_id))) if value else None
+        for name, value in plain.items()
+    }
+    columns["token_expires_at"] = cred.expires_at
+    columns["scopes"] = list(cred.scopes)
+    return columns
+
+
+def open_credentials(vault: Vault, account: Account) -> Credentials:
+    """The account's tokens. Raises VaultError."""
+    plain = {
+        name: vault.open(value, Place("accounts", name, str(account.id))) if value else ""
+        for name in _SEALED
+        for value in [getattr(account, name)]
+    }
+    return Credentials(
+        access_token=plain["access_token"],
+        refresh_token=plain["refresh_token"],
+        expires_at=account.token_expires_at,
+        remote_id=account.remote_id,
+        name=account.account_name,
+        instance=account.instance,
+        scopes=account.scopes,
+        secret=json.loads(plain["secret"]) if plain["secret"] else {},
+    )
+
+
+def secrets_of(cred: Credentials) -> list[str]:
+    """Everything in `cred` that must never be seen."""
+    return [cred.access_token, cred.refresh_token, *(v for k, v in cred.secret.items() if k != "identifier")]
+
+
+def ensure_valid(ctx: Context, delivery: Delivery, account: Account) -> tuple[Account, Credentials]:
+    """Credentials that hold long enough for what comes next, renewed if they must be.
+
+    Raises ReconnectNeeded, or Unavailable when another worker is renewing them at this moment.
+    """
+    cred = open_credentials(ctx.vault, account)
+    adapter = ctx.adapter_for(account.platform, ctx.http)
+    ends = cred.expires_at
+    if ends is None or ends - ctx.clock.now() > adapter.traits.refresh_margin:
+        return account, cred
+    if not adapter.traits.refreshes or not (cred.refresh_token or cred.secret):
+        if ends > ctx.clock.now():
+            return account, cred
+        raise ReconnectNeeded(f"The access to {NAMES[account.platform]} ran out; link the account again.")
+    return renew(ctx, delivery, account)
+
+
+def renew(ctx: Context, delivery: Delivery, account: Account) -> tuple[Account, Credentials]:
+    """Renew the tokens, once for all who need it. Raises ReconnectNeeded or Unavailable."""
+    now = ctx.clock.now()
+    request_id = uuid.uuid4().hex
+    until = now + ctx.timing.lease * 6  # longer than the slowest refresh; a dead refresher blocks no longer than this
+    with ctx.db.write() as conn:
+        if not accounts.begin_refresh(conn, account, now=now, until=until):
+            raise Unavailable("Somebody else is renewing the access at this moment.", code="refresh_in_flight")
+        attempt = attempts.open_attempt(
+            conn, delivery, part=0, act=Act.REFRESH, request_id=request_id, worker=ctx.worker, now=now
+        )
+    cred = open_credentials(ctx.vault, account)
+    tap = Wiretap()
+    http = ctx.http.bound(request_id=request_id, secrets=secrets_of(cred), observer=tap)
+    try:
+        fresh = ctx.adapter_for(account.platform, http).refresh(cred)
+    except PlatformError as error:
+        _refused(ctx, account, attempt, tap, error)
+        if isinstance(error, OutcomeUnknown):
+            raise Unavailable("Renewing the access was cut off; it is tried again.", error.detail) from error
+        raise
+    ctx.checkpoint("refresh_rotated")
+    with ctx.db.write() as conn:
+        stored = accounts.write_tokens(conn, account, account.token_version, **seal(ctx.vault, account.id, fresh))
+        outcome = Outcome.SUCCESS if stored else Outcome.LATE
+        attempts.close_attempt(conn, attempt, outcome, now=ctx.clock.now(), **_shown(tap))
+        current = accounts.get(conn, account.id)
+    return current, open_credentials(ctx.vault, current)
+
+
+def _refused(ctx: Context, account: Account, attempt: int, tap: Wiretap, error: PlatformError) -> None:
+    outcome = {OutcomeUnknown: Outcome.UNKNOWN, ReconnectNeeded: Outcome.RECONNECT}.get(
+        type(error), Outcome.UNAVAILABLE
+    )
+    now = ctx.clock.now()
+    with ctx.db.write() as conn:
+        accounts.end_refresh(conn, account)
+        attempts.close_attempt(conn, attempt, outcome, now=now, message=error.message, **_shown(tap))
+        if isinstance(error, ReconnectNeeded):
+            watch.reconnect_needed(conn, account, error.message, now)
+
+
+def _shown(tap: Wiretap) -> Closing:
+    """A token endpoint's reply is never kept, redacted or not: only status and latency."""
+    return Closing(**{**tap.closing(), "reply": ""})

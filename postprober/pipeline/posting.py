@@ -1,0 +1,306 @@
+"""From claim to the platform's word.
+
+The order is the promise: the intent is committed before the first byte leaves; whatever happens after that and is not
+a clear yes or no becomes `unconfirmed`, and only `reconcile` leads on from there.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from postprober.clock import utc_iso
+from postprober.domain.attempt import Act, Outcome, payload_hash
+from postprober.domain.delivery import DeliveryState, Proof, Step, StepStatus
+from postprober.domain.remote import PartJob, ProgressState, Receipt, SightingState, Staged
+from postprober.domain.retry import MAX_CRASHES, MAX_TRIES, backoff, throttle_until
+from postprober.domain.text import normalise
+from postprober.errors import (
+    Conflict,
+    DuplicateRefused,
+    LeaseLost,
+    OutcomeUnknown,
+    PlatformError,
+    PostRejected,
+    ReconnectNeeded,
+    Throttled,
+    Unavailable,
+)
+from postprober.pipeline import late, watch
+from postprober.pipeline.adopt import adopt
+from postprober.pipeline.context import Context, Wiretap
+from postprober.pipeline.credentials import ensure_valid, open_credentials, renew
+from postprober.pipeline.work import Work, composed, job_for, new_request_id, search_for
+from postprober.platforms.base import Adapter
+from postprober.storage import accounts, attempts, deliveries
+from postprober.storage.records import PartRecord, replace
+
+S = DeliveryState
+
+
+def publish(ctx: Context, delivery_id: int) -> None:
+    """Take a due delivery and carry it as far as it goes: published, or a state that says what comes next.
+
+    Does nothing if somebody else has it or it is not due.
+    """
+    until, deadline = ctx.keeper.until()
+    with ctx.db.write() as conn:
+        delivery = deliveries.take(conn, delivery_id, worker=ctx.worker, now=ctx.clock.now(), until=until)
+        if delivery is None or delivery.state is not S.CLAIMED:
+            return
+        account = accounts.get(conn, delivery.account_id)
+    ctx.keeper.hold(delivery.id, deadline)
+    work = Work(ctx, delivery, account, open_credentials(ctx.vault, account))
+    try:
+        if _may_go(work) and _authenticate(work):
+            while (part := work.delivery.open_part()) is not None and work.delivery.state is S.CLAIMED:
+                _publish_part(work, part)
+    except (Conflict, LeaseLost):
+        return  # the delivery belongs to somebody else now; they carry on from what is stored
+    finally:
+        ctx.keeper.drop(delivery.id)
+
+
+def _may_go(work: Work) -> bool:
+    """Quarantine and lateness: both end in `held`, with a question to a person."""
+    delivery, now = work.delivery, work.now()
+    started = delivery.tries > 0 or any(part.ref or part.intent_at for part in delivery.parts)
+    reason = ""
+    if delivery.crashes >= MAX_CRASHES:
+        reason = f"It took its worker down {delivery.crashes} times and is kept apart; nothing is being sent."
+    elif not started and now - delivery.due_at > work.ctx.late_limit:
+        minutes = int((now - delivery.due_at) / timedelta(minutes=1))
+        reason = f"It is {minutes} minutes late, more than you allow; send it now or cancel it."
+    if not reason:
+        return True
+    with work.ctx.db.write() as conn:
+        work.log(conn, Step.POSTING, StepStatus.WARNING, message=reason)
+        work.move(conn, S.HELD, reason, next_at=None, crashes=0)
+    return False
+
+
+def _authenticate(work: Work) -> bool:
+    try:
+        work.account, work.cred = ensure_valid(work.ctx, work.delivery, work.account)
+    except PlatformError as error:
+        fail(work, error, Step.AUTHENTICATION)
+        return False
+    return True
+
+
+def _publish_part(work: Work, part: PartRecord) -> None:
+    """Stage, write the intent, send, write the result. Leaves `work.delivery` in the state that follows."""
+    part = composed(work, part)
+    with work.ctx.db.read() as conn:
+        job = job_for(work.ctx, conn, work.delivery, part)
+    staged = _stage(work, part, job)
+    if staged is None:
+        return
+    part = replace(part, staged=staged, handle=staged.handle or part.handle)
+    job = replace(job, handle=part.handle)
+    request_id = new_request_id()
+    work.ctx.checkpoint("before_intent")
+    attempt = _write_intent(work, part, job, request_id)
+    work.ctx.checkpoint("intent_committed")
+    tap = Wiretap()
+    adapter = work.adapter(work.http(tap, request_id, publishing=True))
+    try:
+        receipt = adapter.finalize(work.cred, job, staged)
+    except LeaseLost as error:
+        _abandon(work, attempt, tap, error)
+        return
+    except PlatformError as error:
+        _refused(work, attempt, tap, part, error, adapter)
+        return
+    work.ctx.checkpoint("before_commit")
+    _write_result(work, attempt, tap, part, receipt)
+    work.ctx.checkpoint("committed")
+
+
+def _stage(work: Work, part: PartRecord, job: PartJob) -> Staged | None:
+    """Hand over what nobody sees yet and wait until the platform is ready; None when the delivery moved on."""
+    tap = Wiretap()
+    adapter = work.adapter(work.http(tap, new_request_id()))
+    try:
+        staged = part.staged
+        if staged is None:
+            staged = adapter.submit(work.cred, job)
+            if staged.handle or staged.data:  # worth keeping: a restart goes on with the same container
+                part = replace(part, staged=staged, staged_at=utc_iso(work.now()))
+                with work.ctx.db.write() as conn:
+                    work.touch(conn, parts=work.delivery.with_part(part))
+        if not staged.handle and not staged.data:
+            return staged
+        progress = adapter.check(work.cred, staged)
+    except PlatformError as error:
+        fail(work, error, Step.POSTING)
+        return None
+    if progress.state is ProgressState.READY:
+        return staged
+    if progress.state is ProgressState.PROCESSING:
+        pause = max(timedelta(seconds=progress.wait_seconds), work.ctx.timing.processing_poll)
+        with work.ctx.db.write() as conn:
+            work.log(conn, Step.POSTING, StepStatus.PENDING, message="The platform is processing the media.")
+            work.move(conn, S.PROCESSING, "media is being processed", next_at=work.now() + pause, lease_until=None)
+    elif progress.state is ProgressState.PUBLISHED:
+        _already_there(work, part, job, adapter)
+    else:
+        # Failed or forgotten by the platform: nothing is visible, so the next try hands everything over anew.
+        with work.ctx.db.write() as conn:
+            work.touch(conn, parts=work.delivery.with_part(replace(part, staged=None, staged_at="")))
+        fail(
+            work,
+            Unavailable(f"The media could not be processed: {progress.reason or 'no reason given'}."),
+            Step.POSTING,
+        )
+    return None
+
+
+def _already_there(work: Work, part: PartRecord, job: PartJob, adapter: Adapter) -> None:
+    """The container says that it was published though we have no such record: adopt it, or let a person look."""
+    with work.ctx.db.read() as conn:
+        search = search_for(work, conn, part, job)
+    sighting = adapter.locate(work.cred, search)
+    with work.ctx.db.write() as conn:
+        if sighting.state is SightingState.FOUND and sighting.post is not None:
+            adopt(work, conn, part, sighting.post.ref, "the platform had published it already")
+        else:
+            work.move(conn, S.HELD, "The platform says it is published, but it cannot be found.", next_at=None)
+
+
+def _write_intent(work: Work, part: PartRecord, job: PartJob, request_id: str) -> int:
+    now = work.now()
+    with work.ctx.db.write() as conn:
+        account = accounts.get(conn, work.account.id)
+        part = replace(part, intent_at=utc_iso(now), canary=account.canary or "")
+        digest = payload_hash(
+            normalise(job.text), [m.sha256 for m in job.media], job.parent.remote_id if job.parent else ""
+        )
+        if not any(p.ref for p in work.delivery.parts) and work.delivery.tries == 0:
+            work.log(conn, Step.AUTHENTICATION, StepStatus.SUCCESS, account=account.account_name)
+        work.log(conn, Step.POSTING, StepStatus.PENDING, part=part.index, try_number=work.delivery.tries + 1)
+        work.move(
+            conn, S.SUBMITTING, f"sending part {part.index + 1} of {len(work.delivery.parts)}",
+            parts=work.delivery.with_part(part), tries=work.delivery.tries + 1, unknown_at=None,
+            first_byte_at=work.delivery.first_byte_at or now,
+        )  # fmt: skip
+        return work.begin(
+            conn, Act.PUBLISH, part.index, request_id, payload_hash=digest,
+            intent={
+                "text": normalise(job.text), "media": [m.sha256 for m in job.media], "handle": part.handle,
+                "parent": job.parent.remote_id if job.parent else "", "canary": part.canary,
+            },
+        )  # fmt: skip
+
+
+def _write_result(work: Work, attempt: int, tap: Wiretap, part: PartRecord, receipt: Receipt) -> None:
+    try:
+        with work.ctx.db.write() as conn:
+            work.close(conn, attempt, Outcome.SUCCESS, tap)
+            adopt(work, conn, part, receipt.ref, "the platform accepted it", proof=Proof.ACCEPTED)
+    except Conflict:
+        late.keep(work, attempt, tap, part, receipt.ref)
+
+
+def _abandon(work: Work, attempt: int, tap: Wiretap, error: LeaseLost) -> None:
+    """Stopped before the first byte. If the delivery is still ours, it can go again at once."""
+    with work.ctx.db.write() as conn:
+        work.close(conn, attempt, Outcome.ABANDONED, tap, error.message)
+        work.move(conn, S.WAITING, error.message, next_at=work.now(), lease_until=None, tries=work.delivery.tries - 1)
+
+
+def _refused(work: Work, attempt: int, tap: Wiretap, part: PartRecord, error: PlatformError, adapter: Adapter) -> None:
+    """Close the attempt and go where its error leads."""
+    outcome = _outcome(error)
+    with work.ctx.db.write() as conn:
+        unknown_before = attempts.had_unknown(conn, work.delivery.id, part.index, but=attempt)
+        work.close(conn, attempt, outcome, tap, error.message)
+    if outcome is Outcome.UNKNOWN or (isinstance(error, DuplicateRefused) and unknown_before):
+        try:
+            _unconfirmed(work, part, error, adapter)
+        except Conflict:
+            if isinstance(error, OutcomeUnknown) and error.remote_id:
+                late.note(work, part, error.remote_id)
+            raise
+        return
+    if isinstance(error, ReconnectNeeded) and _second_chance(work, error, adapter):
+        return
+    fail(work, error, Step.POSTING)
+
+
+def _outcome(error: PlatformError) -> Outcome:
+    if isinstance(error, PostRejected):
+        return Outcome.REJECTED
+    if isinstance(error, Throttled):
+        return Outcome.THROTTLED
+    if isinstance(error, ReconnectNeeded):
+        return Outcome.RECONNECT
+    if isinstance(error, Unavailable):
+        return Outcome.UNAVAILABLE
+    return Outcome.UNKNOWN  # OutcomeUnknown, UnexpectedReply and whatever may come: the cautious reading
+
+
+def _unconfirmed(work: Work, part: PartRecord, error: PlatformError, adapter: Adapter) -> None:
+    now = work.now()
+    duplicate = isinstance(error, DuplicateRefused)
+    current = work.delivery.parts[part.index]
+    with work.ctx.db.write() as conn:
+        work.log(conn, Step.POSTING, StepStatus.WARNING, message=error.message, next="looking whether it is there")
+        work.move(
+            conn, S.UNCONFIRMED, error.message, unknown_at=now, next_at=now + adapter.traits.settle, readings=0,
+            absences=0, lease_until=None,
+            parts=work.delivery.with_part(replace(current, refused_as_duplicate=duplicate)),
+        )  # fmt: skip
+
+
+def _second_chance(work: Work, error: ReconnectNeeded, adapter: Adapter) -> bool:
+    """A token refused in mid-flight: nothing was published. Renew it once per delivery try, or ask the platform
+    whether it really is bad; True when that decided what comes next."""
+    if work.delivery.tries > 2:
+        return False
+    try:
+        if adapter.traits.refreshes and (work.cred.refresh_token or work.cred.secret):
+            renew(work.ctx, work.delivery, work.account)
+        else:
+            work.adapter(work.http(Wiretap(), new_request_id())).identify(work.cred)
+    except Unavailable as unavailable:
+        fail(work, unavailable, Step.AUTHENTICATION)
+        return True
+    except PlatformError:
+        return False
+    with work.ctx.db.write() as conn:
+        work.log(conn, Step.AUTHENTICATION, StepStatus.WARNING, message=error.message, next="tried again")
+        work.move(conn, S.WAITING, error.message, next_at=work.now(), lease_until=None)
+    return True
+
+
+def fail(work: Work, error: PlatformError, step: Step) -> None:
+    """A clear no: nothing was published. Wait, ask for a new link, or end in `failed`."""
+    now, delivery, ctx = work.now(), work.delivery, work.ctx
+    tries = max(1, delivery.tries)
+    sent = delivery.state is S.SUBMITTING  # then the intent has counted this try; a limit gives it back
+    with ctx.db.write() as conn:
+        if isinstance(error, Throttled):
+            until = throttle_until(error.retry_at, tries, now, ctx.rng)
+            accounts.throttle(conn, work.account.id, until)
+            work.log(conn, step, StepStatus.WARNING, message=error.message, retry_at=utc_iso(until))
+            work.move(
+                conn, S.WAITING, error.message, next_at=until, lease_until=None, tries=max(0, delivery.tries - sent)
+            )
+        elif isinstance(error, ReconnectNeeded):
+            watch.reconnect_needed(conn, work.account, error.message, now)
+            work.log(conn, Step.AUTHENTICATION, StepStatus.FAILED, message=error.message)
+            work.move(conn, S.WAITING, error.message, next_at=now, lease_until=None)
+        elif isinstance(error, PostRejected) or _exhausted(work):
+            work.log(conn, step, StepStatus.FAILED, message=error.message)
+            work.move(conn, S.FAILED, error.message, next_at=None, lease_until=None)
+        else:
+            again = now + (timedelta(seconds=1) if error.code == "refresh_in_flight" else backoff(tries, ctx.rng))
+            work.log(conn, step, StepStatus.WARNING, message=error.message, retry_at=utc_iso(again))
+            work.move(
+                conn, S.WAITING, error.message, next_at=again, lease_until=None,
+                tries=delivery.tries + (not sent),
+            )  # fmt: skip
+
+
+def _exhausted(work: Work) -> bool:
+    return work.delivery.tries >= MAX_TRIES

@@ -1,0 +1,116 @@
+"""What lost workers and restored databases leave behind."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from postprober.clock import utc_iso
+from postprober.domain.delivery import DeliveryState, Step, StepStatus
+from postprober.errors import Conflict
+from postprober.pipeline import watch
+from postprober.pipeline.context import Context
+from postprober.storage import attempts, deliveries, logs, processes
+from postprober.storage.records import Delivery
+from postprober.storage.tables import deliveries as table
+
+S = DeliveryState
+
+
+def recover_lost(ctx: Context) -> int:
+    """Take deliveries away from workers whose lease ran out; returns how many.
+
+    `claimed`: nothing was sent, so it is scheduled again. `submitting`: unknown; the settle time counts from now,
+    because the lost worker's request may still be on its way. The fence moves, so a worker that was only frozen can
+    no longer write, nor pass its last check.
+    """
+    with ctx.db.read() as conn:
+        lost = deliveries.lost(conn, ctx.clock.now())
+    done = 0
+    for delivery in lost:
+        try:
+            _take_back(ctx, delivery)
+            done += 1
+        except Conflict:
+            continue  # its worker came back in this very moment
+    return done
+
+
+def _take_back(ctx: Context, delivery: Delivery) -> None:
+    now = ctx.clock.now()
+    columns = {"fence": delivery.fence + 1, "lease_until": None, "lease_owner": None, "crashes": delivery.crashes + 1}
+    with ctx.db.write() as conn:
+        attempts.close_lost(conn, delivery.id, now)
+        if delivery.state is S.CLAIMED:
+            watch.move(
+                conn, delivery, S.SCHEDULED, reason="its worker was lost before sending", now=now, worker=ctx.worker,
+                next_at=now, **columns,
+            )  # fmt: skip
+            return
+        settle = ctx.adapter_for(delivery.platform, ctx.http).traits.settle
+        logs.step(
+            conn, delivery, Step.POSTING, StepStatus.WARNING, now,
+            message="Its worker was lost while sending.", next="looking whether it is there",
+        )  # fmt: skip
+        watch.move(
+            conn, delivery, S.UNCONFIRMED, reason="its worker was lost while sending", now=now, worker=ctx.worker,
+            next_at=now + settle, unknown_at=now, readings=0, absences=0, **columns,
+        )  # fmt: skip
+
+
+class HighWater:
+    """A note beside the database of how far its history reached. A database that is behind the note was restored from
+    an older copy, and what it calls 'scheduled' may have been sent in the meantime."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self._path = data_dir / "high-water.json"
+        self._written = -1
+
+    def read(self) -> tuple[str, int]:
+        """(installation id, highest transition id); ("", 0) when there is no note."""
+        try:
+            data = json.loads(self._path.read_text())
+            return str(data["installation"]), int(data["transition"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return "", 0
+
+    def write(self, installation: str, transition: int) -> None:
+        """Atomic; skipped when nothing changed."""
+        if transition == self._written:
+            return
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = self._path.with_suffix(f".{os.getpid()}.tmp")
+        temporary.write_text(json.dumps({"installation": installation, "transition": transition}))
+        temporary.replace(self._path)
+        self._written = transition
+
+
+def guard_against_restore(ctx: Context, note: HighWater) -> int:
+    """On start: if the database is older than the note, everything that may have been sent since must first be looked
+    for. Returns how many deliveries were set to `unconfirmed`. Call before the first claim."""
+    now = ctx.clock.now()
+    with ctx.db.write() as conn:
+        installation = processes.get_fact(conn, "installation")
+        if installation is None:
+            installation = os.urandom(8).hex()
+            processes.set_fact(conn, "installation", installation)
+        newest = processes.newest_transition(conn)
+        noted, reached = note.read()
+        if noted != installation or newest >= reached:
+            return 0
+        open_states = [S.SCHEDULED, S.WAITING]
+        rows = conn.execute(table.select().where(table.c.state.in_(open_states), table.c.due_at <= now)).all()
+        found = [deliveries.get(conn, row.id) for row in rows]
+        for delivery in found:
+            _doubt(ctx, conn, delivery)
+        return len(found)
+
+
+def _doubt(ctx: Context, conn: object, delivery: Delivery) -> None:
+    now = ctx.clock.now()
+    reason = f"the database was restored at {utc_iso(now)} and may not know that this was sent"
+    watch.move(
+        conn, delivery, S.UNCONFIRMED, reason=reason, now=now, worker=ctx.worker, unknown_at=now, next_at=now,  # type: ignore[arg-type]
+        readings=0, absences=0, fence=delivery.fence + 1,
+    )  # fmt: skip

@@ -1,0 +1,159 @@
+"""The scheduler process: APScheduler rings the bell, a lease in the database makes a second scheduler a standby."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.jobstores.base import JobLookupError
+from apscheduler.schedulers.background import BackgroundScheduler
+from sqlalchemy.exc import SQLAlchemyError
+
+from postprober.errors import PostProberError
+from postprober.pipeline.context import Context
+from postprober.pipeline.engine import Engine
+from postprober.pipeline.outbox import send_due
+from postprober.pipeline.recovery import HighWater, guard_against_restore, recover_lost
+from postprober.storage import deliveries, processes
+
+log = logging.getLogger("postprober.scheduler")
+
+TICK = 0.25  # seconds; how soon something is noticed that another process has just made due
+BEAT = 2.0
+LEADER = "scheduler"
+
+
+class Runner:
+    """Start, run until `stop` is called, finish what is in hand, say goodbye."""
+
+    def __init__(self, ctx: Context, workers: int) -> None:
+        self._ctx = ctx
+        self._engine = Engine(ctx, workers)
+        self._engine.on_idle = self._wake
+        self._started_at = ctx.clock.now()
+        self._leader = False
+        self._guarded = False
+        self._again = False
+        self._note = HighWater(ctx.data_dir)
+        self._done = threading.Event()
+        self._jobs = BackgroundScheduler(
+            executors={"default": ThreadPoolExecutor(8)},
+            job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
+            timezone="UTC",
+        )
+
+    def run(self) -> None:
+        """Blocks until `stop`."""
+        self._lead()
+        self._beat()
+        lease = self._ctx.timing.lease.total_seconds()
+        for name, job, seconds in (
+            ("bell", self._bell, TICK),
+            ("lead", self._lead, lease / 4),
+            ("leases", self._engine.renew_leases, lease / 3),
+            ("recover", self._recover, min(1.0, lease / 4)),
+            ("outbox", self._outbox, 0.5),
+            ("beat", self._beat, BEAT),
+            ("wal", self._ctx.db.checkpoint_wal, 30.0),
+        ):
+            self._jobs.add_job(_guarded(name, job), "interval", seconds=seconds, id=name)
+        self._jobs.start()
+        log.info("scheduler started as %s", self._ctx.worker)
+        self._done.wait()
+        self._jobs.shutdown(wait=True)
+        self._finish()
+
+    def stop(self) -> None:
+        """Ask `run` to end; safe from a signal handler."""
+        self._done.set()
+
+    def _finish(self) -> None:
+        """Leases are renewed to the end, because the item at hand may take longer than one."""
+        ended = threading.Event()
+
+        def renew() -> None:
+            while not ended.wait(self._ctx.timing.lease.total_seconds() / 3):
+                self._engine.renew_leases()
+
+        keeper = threading.Thread(target=renew, name="leases", daemon=True)
+        keeper.start()
+        self._engine.stop()
+        ended.set()
+        keeper.join()
+        with self._ctx.db.write() as conn:
+            processes.drop_lease(conn, LEADER, self._ctx.worker)
+            processes.gone(conn, self._ctx.worker)
+        log.info("scheduler stopped")
+
+    def _lead(self) -> None:
+        now = self._ctx.clock.now()
+        with self._ctx.db.write() as conn:
+            self._leader = processes.hold_lease(
+                conn, LEADER, self._ctx.worker, now=now, until=now + self._ctx.timing.lease
+            )
+        if self._leader and not self._guarded:
+            with self._ctx.db.write() as conn:
+                deliveries.free_orphaned_accounts(conn)
+            doubted = guard_against_restore(self._ctx, self._note)
+            if doubted:
+                log.warning("the database is older than its note: %s deliveries are looked for first", doubted)
+            self._guarded = True
+
+    def _bell(self) -> None:
+        if not self._leader or not self._guarded:
+            return
+        self._again = True
+        upcoming = None
+        while self._again:
+            self._again = False  # before the look: a worker that ends during it sets it again
+            upcoming = self._engine.ring()
+        if upcoming is None:
+            return
+        wait = upcoming - self._ctx.clock.now()
+        if timedelta(0) < wait < timedelta(seconds=TICK):
+            # Between two ticks: ring at the very moment.
+            self._jobs.add_job(
+                _guarded("bell", self._bell), "date", run_date=upcoming, id="next", replace_existing=True
+            )
+
+    def _wake(self) -> None:
+        """A worker is free: look at once whether somebody waits."""
+        self._again = True
+        try:
+            self._jobs.modify_job("bell", next_run_time=self._ctx.clock.now())
+        except JobLookupError:
+            return  # shutting down
+
+    def _recover(self) -> None:
+        if self._leader:
+            recover_lost(self._ctx)
+
+    def _outbox(self) -> None:
+        if self._leader:
+            send_due(self._ctx)
+
+    def _beat(self) -> None:
+        detail: dict[str, Any] = {"pid": os.getpid(), "leader": self._leader, "busy": self._engine.busy()}
+        with self._ctx.db.write() as conn:
+            processes.beat(conn, self._ctx.worker, "scheduler", self._started_at, self._ctx.clock.now(), detail)
+            installation, newest = processes.get_fact(conn, "installation"), processes.newest_transition(conn)
+        if self._leader and installation and self._guarded:
+            self._note.write(installation, newest)
+
+
+def _guarded(name: str, job: Callable[[], Any]) -> Callable[[], None]:
+    """A job whose failure is logged and does not end the others: the next tick tries again."""
+
+    def run() -> None:
+        try:
+            job()
+        except (SQLAlchemyError, PostProberError, OSError) as error:
+            log.error("%s failed: %s", name, error)
+
+    run.__name__ = name
+    return run

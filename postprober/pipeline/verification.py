@@ -1,0 +1,172 @@
+"""Proof: the owner reads it back, a stranger sees it, and it is what was sent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from postprober.domain.delivery import PROOF_ORDER, DeliveryState, Proof, Step, StepStatus
+from postprober.domain.remote import Ref, RemotePost
+from postprober.errors import PlatformError, Throttled
+from postprober.pipeline.context import Wiretap
+from postprober.pipeline.credentials import ensure_valid
+from postprober.pipeline.plan import first_poll
+from postprober.pipeline.work import Work, media_files, new_request_id
+from postprober.probe.base import Verdict
+from postprober.probe.compare import compare
+from postprober.probe.public import look
+from postprober.storage import logs
+from postprober.storage.records import PartRecord
+
+S = DeliveryState
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one part looks like from both sides.
+
+    `missing`: one side clearly says that it is not there. `readable` False: neither side could tell anything.
+    """
+
+    proof: Proof
+    missing: bool
+    readable: bool
+    differences: tuple[str, ...]
+    detail: dict[str, object]
+
+
+@dataclass(frozen=True)
+class Owner:
+    """The owner's reading: `post` None with `known` True means clearly not there."""
+
+    post: RemotePost | None
+    known: bool
+    reason: str = ""
+
+
+def examine(work: Work) -> Finding:
+    """All parts together: the weakest proof, any missing part, all differences. Raises Throttled."""
+    findings = [_examine_part(work, part, part.ref) for part in work.delivery.parts if part.ref is not None]
+    weakest = min((f.proof for f in findings), key=PROOF_ORDER.index)
+    return Finding(
+        proof=weakest,
+        missing=any(f.missing for f in findings),
+        readable=all(f.readable for f in findings),
+        differences=tuple(d for f in findings for d in f.differences),
+        detail=findings[0].detail if len(findings) == 1 else {"parts": [f.detail for f in findings]},
+    )
+
+
+def _examine_part(work: Work, part: PartRecord, ref: Ref) -> Finding:
+    owner = _as_owner(work, ref)
+    url = owner.post.ref.url if owner.post and owner.post.ref.url else ref.url
+    seen = look(
+        work.ctx.http.bound(request_id=new_request_id()), work.account.platform,
+        work.ctx.config_for(work.account.platform), url=url, remote_id=ref.remote_id, instance=work.account.instance,
+        author=work.account.account_name,
+    )  # fmt: skip
+    with work.ctx.db.read() as conn:
+        files = media_files(work.ctx, conn, work.delivery, part.media)
+    gone = owner.known and owner.post is None
+    source = seen if seen.verdict is Verdict.FOUND else owner.post
+    comparison = compare(part.text, files, source) if source is not None else None
+    if seen.verdict is Verdict.FOUND:
+        proof = Proof.MATCHES if comparison and comparison.matches else Proof.PUBLIC
+    elif owner.post is not None:
+        proof = Proof.EXISTS
+    else:
+        proof = Proof.ACCEPTED
+    return Finding(
+        proof=proof,
+        missing=gone or (seen.verdict is Verdict.GONE),
+        readable=owner.known or seen.verdict in (Verdict.FOUND, Verdict.GONE),
+        differences=comparison.differences if comparison else (),
+        detail={
+            "owner": owner.reason or ("read back" if owner.post else "not there"),
+            "public": seen.verdict.value, "public_reason": seen.reason, "url": url,
+        },
+    )  # fmt: skip
+
+
+def _as_owner(work: Work, ref: Ref) -> Owner:
+    tap = Wiretap()
+    try:
+        work.account, work.cred = ensure_valid(work.ctx, work.delivery, work.account)
+        post = work.adapter(work.http(tap, new_request_id())).fetch(work.cred, ref.remote_id)
+        return Owner(post, True)
+    except Throttled:
+        raise
+    except PlatformError as error:
+        return Owner(None, False, error.message)
+
+
+def verify(work: Work) -> None:
+    """One look at a published delivery, and its consequence."""
+    try:
+        finding = examine(work)
+    except Throttled as error:
+        _again_later(work, error)
+        return
+    readings = work.delivery.readings + 1
+    last = readings >= len(work.ctx.timing.verify_after)
+    good = not finding.missing and finding.readable and finding.proof is not Proof.ACCEPTED
+    if good and (finding.proof is Proof.MATCHES or not finding.differences or last):
+        _proved(work, finding)
+    elif last and finding.missing:
+        _ghost(work, finding)
+    elif last:
+        _unproved(work, finding)
+    else:
+        _look_again(work, finding, readings)
+
+
+def _proved(work: Work, finding: Finding) -> None:
+    now = work.now()
+    status = StepStatus.WARNING if finding.differences else StepStatus.SUCCESS
+    with work.ctx.db.write() as conn:
+        logs.keep_evidence(conn, work.delivery.id, "proof", _body(finding), now)
+        work.log(conn, Step.VERIFICATION, status, **_body(finding))
+        work.move(
+            conn, S.VERIFIED, f"proof: {finding.proof.value}", proof=finding.proof,
+            verified_at=work.delivery.verified_at or now, readings=0, absences=0, lease_until=None,
+            next_at=first_poll(work),
+        )  # fmt: skip
+
+
+def _ghost(work: Work, finding: Finding) -> None:
+    reason = "Nobody can see it, though the platform accepted it."
+    if finding.detail.get("owner") == "read back":
+        reason = "Only its author can see it; a stranger cannot."
+    with work.ctx.db.write() as conn:
+        logs.keep_evidence(conn, work.delivery.id, "ghost", _body(finding), work.now())
+        work.log(conn, Step.VERIFICATION, StepStatus.FAILED, message=reason, **_body(finding))
+        work.move(
+            conn, S.GHOST, reason, readings=0, absences=0, lease_until=None,
+            next_at=work.now() + work.ctx.timing.ghost_recheck,
+        )  # fmt: skip
+
+
+def _unproved(work: Work, finding: Finding) -> None:
+    """The platform lets nobody read it: stay with its word, and say so."""
+    message = "The platform accepted it, but does not let anybody read it back; nothing more can be proved."
+    with work.ctx.db.write() as conn:
+        work.log(conn, Step.VERIFICATION, StepStatus.WARNING, message=message, **_body(finding))
+        work.touch(conn, readings=work.delivery.readings + 1, lease_until=None, next_at=first_poll(work))
+
+
+def _look_again(work: Work, finding: Finding, readings: int) -> None:
+    plan = work.ctx.timing.verify_after
+    base = work.delivery.published_at or work.now()
+    with work.ctx.db.write() as conn:
+        if readings == 1:
+            work.log(conn, Step.VERIFICATION, StepStatus.PENDING, **_body(finding))
+        work.touch(conn, readings=readings, lease_until=None, next_at=max(base + plan[readings], work.now()))
+
+
+def _again_later(work: Work, error: Throttled) -> None:
+    pause = work.now() + work.ctx.timing.unsure_retries[-1]
+    with work.ctx.db.write() as conn:
+        work.touch(conn, lease_until=None, next_at=max(error.retry_at or pause, pause))
+
+
+def _body(finding: Finding) -> dict[str, object]:
+    return {"proof": finding.proof.value, "differences": list(finding.differences), **finding.detail}

@@ -1,0 +1,125 @@
+"""One claimed delivery: its record as last written, its account, and the small acts every stage shares."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection
+
+from postprober.domain.account import Credentials
+from postprober.domain.attempt import Act, Outcome
+from postprober.domain.delivery import DeliveryState, Step, StepStatus
+from postprober.domain.post import MediaFile, MediaKind
+from postprober.domain.remote import PartJob, Ref, Search
+from postprober.http import HttpClient
+from postprober.pipeline import watch
+from postprober.pipeline.context import Context, Wiretap
+from postprober.pipeline.credentials import secrets_of
+from postprober.platforms.base import Adapter
+from postprober.storage import attempts, deliveries, logs, media, posts
+from postprober.storage.records import Account, Delivery, PartRecord, replace
+
+
+@dataclass
+class Work:
+    """`delivery` is always the row as this worker last saw or wrote it; its fence guards every write."""
+
+    ctx: Context
+    delivery: Delivery
+    account: Account
+    cred: Credentials
+
+    def now(self) -> datetime:
+        return self.ctx.clock.now()
+
+    def move(self, conn: Connection, new: DeliveryState, reason: str, **columns: Any) -> None:
+        """Change the state. Raises Conflict when the delivery moved without us."""
+        self.delivery = watch.move(
+            conn, self.delivery, new, reason=reason, now=self.now(), worker=self.ctx.worker, **columns
+        )
+
+    def touch(self, conn: Connection, **columns: Any) -> None:
+        """Write columns under our fence. Raises Conflict."""
+        self.delivery = deliveries.touch(conn, self.delivery, self.now(), **columns)
+
+    def log(self, conn: Connection, step: Step, status: StepStatus, **details: Any) -> None:
+        logs.step(conn, self.delivery, step, status, self.now(), **details)
+
+    def begin(self, conn: Connection, act: Act, part: int, request_id: str, **columns: Any) -> int:
+        return attempts.open_attempt(
+            conn, self.delivery, part=part, act=act, request_id=request_id, worker=self.ctx.worker, now=self.now(),
+            **columns,
+        )  # fmt: skip
+
+    def close(self, conn: Connection, attempt: int, outcome: Outcome, tap: Wiretap, message: str = "") -> None:
+        attempts.close_attempt(conn, attempt, outcome, now=self.now(), message=message, **tap.closing())
+
+    def http(self, tap: Wiretap, request_id: str, *, publishing: bool = False) -> HttpClient:
+        """A client for this account. Only `publishing` ones pass the gate and the checkpoints."""
+        return self.ctx.http.bound(
+            request_id=request_id,
+            secrets=secrets_of(self.cred),
+            observer=tap,
+            gate=(lambda: self.ctx.keeper.check(self.delivery.id)) if publishing else None,
+            checkpoint=self.ctx.checkpoint if publishing else None,
+        )
+
+    def adapter(self, http: HttpClient) -> Adapter:
+        return self.ctx.adapter_for(self.account.platform, http)
+
+
+def new_request_id() -> str:
+    return uuid.uuid4().hex
+
+
+def job_for(ctx: Context, conn: Connection, delivery: Delivery, part: PartRecord) -> PartJob:
+    """What goes out for `part`, the same at every try (`composed_at` and `handle` were fixed at the first)."""
+    post = posts.get(conn, delivery.post_id)
+    before: list[Ref] = [p.ref for p in delivery.parts[: part.index] if p.ref is not None]
+    return PartJob(
+        key=delivery.key,
+        index=part.index,
+        text=part.text,
+        composed_at=datetime.fromisoformat(part.composed_at),
+        media=media_files(ctx, conn, delivery, part.media),
+        handle=part.handle,
+        language=str(post.options.get("language", "")),
+        parent=before[-1] if before else None,
+        root=before[0] if before else None,
+    )
+
+
+def media_files(ctx: Context, conn: Connection, delivery: Delivery, ids: tuple[int, ...]) -> tuple[MediaFile, ...]:
+    """The files of a part, with the public URL for platforms that fetch them."""
+    return tuple(
+        MediaFile(
+            id=record.id, kind=MediaKind(record.kind), mime=record.mime, size=record.size, width=record.width,
+            height=record.height, sha256=record.sha256, path=str(ctx.data_dir / record.path), alt=record.alt,
+            duration=record.duration, public_url=ctx.media_url(record, delivery.platform),
+        )
+        for record in media.get_many(conn, ids)
+    )  # fmt: skip
+
+
+def composed(work: Work, part: PartRecord) -> PartRecord:
+    """`part` with the values that are fixed at its first try."""
+    if part.composed_at:
+        return part
+    moment = work.now().replace(microsecond=work.now().microsecond // 1000 * 1000)
+    handle = work.adapter(work.ctx.http).new_handle(work.delivery.key, part.index, moment)
+    return replace(part, composed_at=moment.isoformat(), handle=handle)
+
+
+def search_for(work: Work, conn: Connection, part: PartRecord, job: PartJob) -> Search:
+    """What to look for when it is not known whether `part` is out."""
+    since = datetime.fromisoformat(part.intent_at) if part.intent_at else work.delivery.created_at
+    return Search(
+        job=job,
+        since=since,
+        staged=part.staged,
+        canary=part.canary or None,
+        exclude=deliveries.known_remote_ids(conn, work.account.id, but=work.delivery.id),
+    )

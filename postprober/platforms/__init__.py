@@ -1,0 +1,1 @@
+"""What the owner of an account does and sees: one adapter per platform, all of one shape (`base.Adapter`)."""

@@ -1,0 +1,151 @@
+"""The shape of every adapter.
+
+An adapter gets credentials and a draft, never a database session, and turns every reply into our words: a value, or an
+error of `postprober.errors` named by its cure. It holds no state; it is built anew, cheaply, for each unit of work,
+around a bound HTTP client.
+
+Publishing one part takes three calls:
+
+1. `submit` hands over everything nobody can see yet (media, containers). It may be repeated: the worst is a wasted
+   upload. Unknown outcomes in it are `Unavailable`, because nothing became visible.
+2. `check` reads whether the platform has finished processing that.
+3. `finalize` is the one visible act. It makes exactly one request with `visible=True`, is never repeated by the client,
+   and raises `OutcomeUnknown` for every reply that does not prove success or refusal.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from postprober.domain.account import Credentials, Identity
+from postprober.domain.limits import Limits
+from postprober.domain.platform import Platform, ReconcileMode
+from postprober.domain.post import Draft, Preflight
+from postprober.domain.remote import (
+    Counts,
+    PartJob,
+    Progress,
+    ProgressState,
+    Receipt,
+    RemotePost,
+    Search,
+    Sighting,
+    SightingState,
+    Staged,
+    Timeline,
+)
+from postprober.domain.text import same_text
+
+
+@dataclass(frozen=True)
+class Traits:
+    """What a platform can and promises; constants of its adapter.
+
+    `settle`: how long after recovery starts a request sent earlier may still take effect, with a margin (DESIGN 3.1).
+    `sends_alike_twice_safely`: a repeat with the same handle cannot make a second post.
+    `refreshes`: access tokens can be renewed without a person. `refresh_margin`: renew when less life than this is left.
+    `fetches_media`: the platform downloads media from our public URL.
+    """
+
+    platform: Platform
+    mode: ReconcileMode
+    settle: timedelta
+    threads: bool
+    video: bool
+    deletes: bool
+    lists_own: bool
+    refreshes: bool
+    pkce: bool
+    refresh_margin: timedelta = timedelta(minutes=5)
+    sends_alike_twice_safely: bool = False
+    fetches_media: bool = False
+
+
+class Adapter(Protocol):
+    """One platform, seen by the owner of an account. Every method may raise any PlatformError unless it says less."""
+
+    traits: Traits
+
+    def identify(self, cred: Credentials) -> Identity:
+        """Who the token belongs to, with the newest own post as canary where it can be listed."""
+        ...
+
+    def refresh(self, cred: Credentials) -> Credentials:
+        """New credentials. A mutation: a cut reply is OutcomeUnknown, a refused token ReconnectNeeded."""
+        ...
+
+    def revoke(self, cred: Credentials) -> bool:
+        """Withdraw the token at the platform; False where it offers no way."""
+        ...
+
+    def limits(self, cred: Credentials | None) -> Limits:
+        """The limits that hold for this account (an instance may have its own); no network when `cred` is None."""
+        ...
+
+    def preflight(self, draft: Draft, limits: Limits) -> Preflight:
+        """Everything the platform would refuse or spoil. Pure."""
+        ...
+
+    def new_handle(self, key: str, index: int, composed_at: datetime) -> str:
+        """The idempotency handle of part `index` of delivery `key`, always the same for the same arguments; ""
+        where the platform has none or names it itself. Pure."""
+        ...
+
+    def submit(self, cred: Credentials, job: PartJob) -> Staged: ...
+
+    def check(self, cred: Credentials, staged: Staged) -> Progress: ...
+
+    def finalize(self, cred: Credentials, job: PartJob, staged: Staged) -> Receipt: ...
+
+    def locate(self, cred: Credentials, search: Search) -> Sighting:
+        """Look, once, whether the part of an unknown outcome is there. Never raises for a failed reading: that is
+        UNSURE with the reason; ReconnectNeeded and Throttled are raised."""
+        ...
+
+    def fetch(self, cred: Credentials, remote_id: str) -> RemotePost | None:
+        """The post by id as its owner sees it; None only if the platform clearly says that it is not there.
+        Raises Unavailable or UnexpectedReply when it cannot tell."""
+        ...
+
+    def recent(self, cred: Credentials, since: datetime) -> Timeline:
+        """Own posts created at or after `since`, and at least one older where there is one, newest first."""
+        ...
+
+    def engagement(self, cred: Credentials, remote_id: str) -> Counts: ...
+
+    def delete(self, cred: Credentials, remote_id: str) -> None:
+        """Remove the post; deleting what is gone is no error. Raises PostRejected where the platform cannot."""
+        ...
+
+
+READY = Progress(ProgressState.READY)
+
+
+def sighting_in(timeline: Timeline, search: Search, *, slack: timedelta = timedelta(minutes=2)) -> Sighting:
+    """What a reading of the own timeline proves about `search`.
+
+    Found: exactly one post, not known to be another delivery's, created after the intent less `slack` (clocks differ),
+    with the same text and the same place in its thread. Absent: none, the listing is complete back to the intent, and
+    the canary is in it. Everything else, two candidates included, is unsure.
+    """
+    earliest = search.since - slack
+    parent = search.job.parent.remote_id if search.job.parent else ""
+    hits = [
+        post
+        for post in timeline.posts
+        if post.ref.remote_id not in search.exclude
+        and (post.created_at is None or post.created_at >= earliest)
+        and (not parent or post.reply_to in ("", parent))
+        and same_text(post.text, search.job.text)
+    ]
+    if len(hits) == 1:
+        return Sighting(SightingState.FOUND, hits[0], "the same text is on the account, created after the intent")
+    if hits:
+        return Sighting(SightingState.UNSURE, None, f"{len(hits)} posts on the account carry this text")
+    if not timeline.complete:
+        return Sighting(SightingState.UNSURE, None, "the list of own posts does not reach back far enough")
+    if search.canary and search.canary not in {post.ref.remote_id for post in timeline.posts}:
+        return Sighting(SightingState.UNSURE, None, "the last known post is missing from the list, so it is stale")
+    return Sighting(SightingState.ABSENT, None, "a complete, fresh list of own posts does not have it")

@@ -1,0 +1,111 @@
+"""What replies of Mastodon's client API mean: errors, statuses, an instance's limits (CONTRACTS.md section 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+
+from postprober.domain.limits import GifRule, Limits
+from postprober.domain.remote import Ref, RemoteMedia, RemotePost
+from postprober.domain.status_html import html_to_text
+from postprober.errors import PlatformError, PostRejected, ReconnectNeeded, Throttled, Unavailable
+from postprober.http import Reply
+from postprober.platforms.replies import (
+    ambiguous,
+    count_at,
+    dig,
+    is_ambiguous,
+    list_at,
+    parse_time,
+    retry_at,
+    text_at,
+    unmapped,
+)
+
+# Status → sentence. Sources: docs.joinmastodon.org/api/guidelines and the method pages (401, 403, 404, 422, 429), and
+# the rows of the contracts' other_errors.json. Mastodon has no error codes, only statuses; its texts are translated.
+_RECONNECT: dict[int, str] = {
+    401: "The server no longer accepts this token; link the account again.",
+    403: "The server does not permit this to the linked app; link the account again and allow all that is asked.",
+}
+_REJECTED: dict[int, str] = {
+    400: "The server refused this post.",
+    404: "The post that this one answers is not there any more.",
+    410: "The post that this one answers is not there any more.",
+    413: "The file is too large for this server.",
+    415: "The server does not take this kind of file.",
+    422: "The server refused this post",
+}
+
+
+def failure(reply: Reply, now: datetime, *, visible: bool = False, reading: bool = False) -> PlatformError:
+    """The error for a reply that is not 2xx. `visible`: it answers the act that makes the post appear; `reading`: it
+    answers a GET, where snac says 422 for a bad token."""
+    status, said = reply.status, text_at(reply.json_or_none(), "error")
+    if status == 429:
+        moment = retry_at(reply.headers, now)
+        return Throttled("The server asks to wait.", reply.excerpt, http_status=status, retry_at=moment)
+    if visible and is_ambiguous(status):
+        return ambiguous(reply)
+    if status == 401 or (status == 403 and said) or (status == 422 and reading):
+        return ReconnectNeeded(_RECONNECT.get(status, _RECONNECT[401]), reply.excerpt, http_status=status)
+    if status in _REJECTED and not reading:
+        text = f"{_REJECTED[422]}: {said[:200]}" if status == 422 and said else _REJECTED[status].rstrip(".")
+        return PostRejected(f"{text}.", reply.excerpt, http_status=status)
+    if visible:
+        return ambiguous(reply)  # a 403 page of a gateway, a 4xx nobody has described: neither proves a refusal
+    if status == 403:
+        return Unavailable("A gateway before the server refused the request.", reply.excerpt, http_status=status)
+    return unmapped("The server", reply)
+
+
+def post_from(status: Mapping[str, object]) -> RemotePost:
+    """A Status entity as a post. snac adds the source in `text`, which is exact; Mastodon gives HTML only."""
+    source = text_at(status, "text")
+    mentions = [one for one in list_at(status, "mentions") if isinstance(one, dict)]
+    return RemotePost(
+        ref=Ref(text_at(status, "id"), text_at(status, "url")),
+        text=source or html_to_text(text_at(status, "content"), mentions),
+        created_at=parse_time(dig(status, "created_at")),
+        author_id=text_at(status, "account", "id"),
+        author_name=text_at(status, "account", "acct"),
+        media=tuple(media_from(item) for item in list_at(status, "media_attachments")),
+        reply_to=text_at(status, "in_reply_to_id"),
+        public=False if text_at(status, "visibility") in ("private", "direct") else None,
+    )
+
+
+def media_from(item: object) -> RemoteMedia:
+    """A MediaAttachment entity (docs.joinmastodon.org/entities/MediaAttachment; `gifv` is a GIF made a video)."""
+    kind = {"gifv": "gif", "video": "video", "image": "image"}.get(text_at(item, "type"), text_at(item, "type"))
+    return RemoteMedia(kind, text_at(item, "description"))
+
+
+def limits_from(instance: object, default: Limits) -> Limits:
+    """`default` with the numbers of an Instance entity (v1 and v2 have the same `configuration`)."""
+    conf = dig(instance, "configuration")
+    statuses, media = dig(conf, "statuses"), dig(conf, "media_attachments")
+    mimes = {text for item in list_at(media, "supported_mime_types") if isinstance(item, str) and (text := item)}
+    size = count_at(media, "image_size_limit") or default.images.max_bytes
+    images = replace(
+        default.images,
+        max_count=count_at(statuses, "max_media_attachments") or default.images.max_count,
+        max_bytes=size,
+        max_pixels=count_at(media, "image_matrix_limit") or default.images.max_pixels,
+        mimes=tuple(m for m in default.images.mimes if m in mimes) if mimes else default.images.mimes,
+    )
+    video = default.video
+    if video is not None:
+        kept = tuple(m for m in video.mimes if m in mimes) if mimes else video.mimes
+        limit = count_at(media, "video_size_limit") or video.max_bytes
+        video = replace(video, max_bytes=limit, mimes=kept) if kept else None
+    return replace(
+        default,
+        max_length=count_at(statuses, "max_characters") or default.max_length,
+        url_length=count_at(statuses, "characters_reserved_per_url") or default.url_length,
+        max_alt=count_at(media, "description_limit") or default.max_alt,
+        images=images,
+        gif=GifRule(max_bytes=size) if not mimes or "image/gif" in mimes else None,
+        video=video,
+    )

@@ -1,0 +1,173 @@
+"""Whether what is shown is what was sent. Pure.
+
+Platforms change texts on the way in ways a reader does not mind: links are shortened or lose their scheme, mentions lose
+their server, previews show only the beginning, X adds a link to the media. These are undone; everything else counts.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from postprober.domain.mentions import without_hosts
+from postprober.domain.post import MediaFile
+from postprober.domain.remote import RemoteMedia, RemotePost
+from postprober.domain.text import find_urls, normalise, same_text
+from postprober.probe.base import Look
+
+ENOUGH = 20  # characters of a beginning that make it unlikely to be another post's
+_CUT = re.compile(r"\s*(?:…|\.\.\.|\[…\])\s*$")
+# What X puts behind the text for its media, in oEmbed and timelines.
+_MEDIA_LINK = re.compile(r"\s*(?:https?://t\.co/\w+|(?:https?://)?pic\.(?:x|twitter)\.com/\w+)\s*$")
+_SHORT = re.compile(r"^(?:https?://)?(?:t\.co|lnkd\.in)/[\w-]+$", re.IGNORECASE)  # X's and LinkedIn's own shorteners
+_QUOTED = re.compile(r"^[\"“](.*)[\"”]$", re.DOTALL)
+_MOVING = frozenset({"gif", "video"})
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """`matches` None: the reading shows too little to tell. `differences` and `notes` are plain sentences; a note is
+    no fault (only the beginning is shown, links are shortened)."""
+
+    matches: bool | None
+    differences: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def compare(
+    sent_text: str, sent_media: Sequence[MediaFile], read: Look | RemotePost, *, author: str = ""
+) -> Comparison:
+    """Compare one part with what a reader or its owner sees. `author`: handle or id it must be by ("": not checked)."""
+    same, notes = _compare_text(sent_text, read, bool(sent_media))
+    differences: list[str] = []
+    if same is False:
+        differences.append("The text differs from what was sent.")
+    differences += _compare_media(sent_media, read.media)
+    differences += _compare_author(author, read)
+    if differences:
+        return Comparison(False, tuple(differences), notes)
+    return Comparison(same, (), notes)
+
+
+def _compare_text(sent: str, read: Look | RemotePost, with_media: bool) -> tuple[bool | None, tuple[str, ...]]:
+    shown = read.text
+    if shown is None:
+        return None, ("The text is not shown there.",)
+    if same_text(sent, shown):
+        return True, ()
+    for variant, note in _variants(sent, shown, with_media):
+        if same_text(sent, variant):
+            return True, (note,) if note else ()
+    partial = isinstance(read, Look) and read.partial
+    for variant, _ in _variants(sent, shown, with_media):
+        beginning = _beginning(variant, partial)
+        if beginning is None:
+            continue
+        plain, whole = _plain(beginning), _plain(sent)
+        if whole.startswith(plain):
+            if len(plain) >= min(ENOUGH, len(whole)):
+                return True, ("Only the beginning is shown, and it is what was sent.",)
+            return None, ("Too little of the text is shown to tell.",)
+    return False, ()
+
+
+def _variants(sent: str, shown: str, with_media: bool) -> list[tuple[str, str]]:
+    """`shown` with one after another of the harmless changes undone, and what was undone. Hosts of mentions are put
+    back by writing the mentions as they were sent."""
+    found: list[tuple[str, str]] = []
+    texts = [shown]
+    quoted = _QUOTED.match(shown.strip())
+    if quoted:
+        texts.append(quoted[1])
+    if with_media:
+        texts += [_MEDIA_LINK.sub("", text) for text in list(texts)]
+    for text in texts:
+        long = _with_long_links(sent, text)
+        found.append((_with_sent_mentions(sent, text), ""))
+        found.append((_with_sent_mentions(sent, long), "Links are shown shortened." if long != text else ""))
+    return found
+
+
+def _with_sent_mentions(sent: str, shown: str) -> str:
+    """`shown` with its mentions as in `sent`, if the texts are the same but for the servers of the mentions."""
+    return sent if same_text(without_hosts(sent), without_hosts(shown)) else shown
+
+
+def _with_long_links(sent: str, shown: str) -> str:
+    """`shown` with shortened links replaced by the links of `sent`, in their order."""
+    originals = [span.text for span in find_urls(sent)]
+    pieces: list[str] = []
+    at = index = 0
+    for span in find_urls(shown):
+        if span.start < at or index >= len(originals):
+            continue
+        end = span.end
+        cut = _CUT_LINK.match(shown, end)
+        if _is_short_for(span.text, originals[index], cut is not None):
+            pieces += [shown[at : span.start], originals[index]]
+            at = cut.end() if cut else end
+        index += 1
+    return "".join([*pieces, shown[at:]])
+
+
+_CUT_LINK = re.compile(r"[./?&=\w-]*(?:…|\.\.\.)")
+
+
+def _is_short_for(shown: str, original: str, cut: bool) -> bool:
+    if _SHORT.match(shown):
+        return True
+    bare, whole = _bare(shown), _bare(original)
+    return bool(bare) and (whole.startswith(bare) if cut else whole.rstrip("/") == bare.rstrip("/"))
+
+
+def _bare(url: str) -> str:
+    """Without scheme and `www.`, host in lower case, as links are displayed."""
+    rest = re.sub(r"^https?://", "", url, flags=re.IGNORECASE)
+    host, slash, path = rest.partition("/")
+    return host.lower().removeprefix("www.") + slash + path
+
+
+def _beginning(shown: str, partial: bool) -> str | None:
+    """The shown beginning of a text without its mark of cutting; None when nothing says that it is only a beginning."""
+    cut = _CUT.search(shown)
+    if cut:
+        return shown[: cut.start()]
+    return shown if partial else None
+
+
+def _plain(text: str) -> str:
+    """For comparing beginnings: one kind of blank, mentions without servers, links without schemes."""
+    text = re.sub(r"https?://(?:www\.)?", "", without_hosts(normalise(text)), flags=re.IGNORECASE)
+    return re.sub(r"\s+", " ", text).strip()
+
+
+def _compare_media(sent: Sequence[MediaFile], shown: Sequence[RemoteMedia] | None) -> list[str]:
+    if shown is None:
+        return []
+    if len(sent) != len(shown):
+        return [f"{len(shown)} media are shown and {len(sent)} were sent."]
+    differences: list[str] = []
+    for number, (file, item) in enumerate(zip(sent, shown, strict=True), start=1):
+        kind = file.kind.value
+        if item.kind != kind and not {item.kind, kind} <= _MOVING:
+            differences.append(f"Medium {number} is shown as {item.kind} and was sent as {kind}.")
+        if file.alt and item.alt is not None and normalise(item.alt) != normalise(file.alt):
+            what = "differs from what was sent" if item.alt else "is missing"
+            differences.append(f"The alternative text of medium {number} {what}.")
+    return differences
+
+
+def _compare_author(author: str, read: Look | RemotePost) -> list[str]:
+    if isinstance(read, Look):
+        known = {read.author} if read.author else set()
+    else:
+        known = {name for name in (read.author_id, read.author_name) if name}
+    if not author or not known or _handle(author) in {_handle(name) for name in known}:
+        return []
+    return [f"It is shown as by {min(known)} and was sent by {author}."]
+
+
+def _handle(name: str) -> str:
+    """A handle without `@` and server; ids (`did:…`, `urn:…`) as they are."""
+    return name.lstrip("@").split("@")[0].casefold()

@@ -1,0 +1,6 @@
+"""Five social networks on one machine, for tests and the demo.
+
+The sandbox emulates the parts of X, LinkedIn, Instagram, Mastodon and Bluesky
+that PostProber uses, with consent pages, public pages, growing engagement and
+faults on demand. It knows nothing of the rest of PostProber.
+"""

@@ -1,0 +1,1 @@
+"""Secrets: sealing, hashing, signing, redaction, and which addresses may be called."""

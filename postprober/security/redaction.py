@@ -1,0 +1,51 @@
+"""Take secrets out of anything that is logged, stored or shown."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+MASK = "[redacted]"
+EXCERPT_CHARS = 500  # enough to read an error body, too short to hoard people's data
+
+_SECRET_NAME = (
+    r"access_?token|refresh_?token|access_?jwt|refresh_?jwt|client_?secret|code_verifier|password|passwd|secret|"
+    r"api_?key|authorization|id_token|sig"
+)
+_SECRET_KEYS = re.compile(rf"^(?:{_SECRET_NAME}|code|state|token)$", re.IGNORECASE)
+_PATTERNS = (
+    re.compile(rf'("(?:{_SECRET_NAME})"\s*:\s*")[^"]*', re.IGNORECASE),
+    re.compile(rf"\b((?:{_SECRET_NAME})=)[^&\s\"']+", re.IGNORECASE),
+    re.compile(r"\b((?:Bearer|Basic)\s+)[A-Za-z0-9._~+/=-]{8,}", re.IGNORECASE),
+)
+_JWT = re.compile(r"\beyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]*")
+
+
+class Redactor:
+    """Replaces the given secret values, and whatever looks like a secret, by a mask."""
+
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        # Longest first, so that a secret containing another one is not left half visible.
+        self._secrets = sorted({s for s in secrets if len(s) >= 6}, key=len, reverse=True)
+
+    def text(self, text: str) -> str:
+        """`text` without secrets, whole length."""
+        for secret in self._secrets:
+            text = text.replace(secret, MASK)
+        text = _JWT.sub(MASK, text)
+        for pattern in _PATTERNS:
+            text = pattern.sub(rf"\g<1>{MASK}", text)
+        return text
+
+    def excerpt(self, text: str, limit: int = EXCERPT_CHARS) -> str:
+        """Redacted first, shortened after: a cut can never leave half a secret unrecognised."""
+        clean = self.text(text)
+        return clean if len(clean) <= limit else clean[: limit - 1] + "…"
+
+    def url(self, url: str) -> str:
+        """`url` with secret query values masked and without user info."""
+        parts = urlsplit(url)
+        query = [(key, MASK if _SECRET_KEYS.match(key) else value) for key, value in parse_qsl(parts.query, True)]
+        netloc = parts.netloc.rsplit("@", 1)[-1]
+        return self.text(urlunsplit((parts.scheme, netloc, parts.path, urlencode(query, safe="[]:,/"), "")))

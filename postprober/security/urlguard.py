@@ -1,0 +1,54 @@
+"""Which addresses PostProber may call on somebody's behalf (server-side request forgery)."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from urllib.parse import urlsplit
+
+from postprober.errors import BadInput
+
+
+def is_public(address: str) -> bool:
+    """Whether the IP `address` is a public unicast address, also behind IPv4-mapped and 6to4 forms."""
+    ip = ipaddress.ip_address(address.split("%", 1)[0])
+    if isinstance(ip, ipaddress.IPv6Address):
+        inner = ip.ipv4_mapped or ip.sixtofour
+        if inner is not None:
+            ip = inner
+    return ip.is_global and not ip.is_multicast
+
+
+def check_url(url: str, *, allow_private: bool) -> str:
+    """`url` without a trailing slash if its form is acceptable. Raises BadInput.
+
+    Only http and https (https alone unless private addresses are allowed), no user info. The address itself is
+    checked again when connecting, because a name can resolve differently a second later.
+    """
+    parts = urlsplit(url.strip())
+    schemes = ("http", "https") if allow_private else ("https",)
+    if parts.scheme not in schemes or not parts.hostname:
+        raise BadInput(f"The address {url!r} is not usable: give a full {schemes[-1]}:// address.", field="url")
+    if parts.username or parts.password:
+        raise BadInput("The address must not contain a user name or password.", field="url")
+    if not allow_private and _is_private_literal(parts.hostname):
+        raise BadInput(f"The address {url!r} points into a private network and is refused.", field="url")
+    return url.strip().rstrip("/")
+
+
+def _is_private_literal(host: str) -> bool:
+    try:
+        return not is_public(host)
+    except ValueError:
+        return host == "localhost" or host.endswith((".localhost", ".local", ".internal"))
+
+
+def resolve(host: str, port: int, *, allow_private: bool) -> str:
+    """The first acceptable IP address of `host`. Raises OSError when there is none (so that it reads as a failed
+    connection, before any byte was sent)."""
+    infos = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    addresses = [str(info[4][0]) for info in infos]
+    allowed = [a for a in addresses if allow_private or is_public(a)]
+    if not allowed:
+        raise OSError(f"{host} resolves to no address that may be called")
+    return allowed[0]

@@ -1,0 +1,31 @@
+"""What every service is given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from postprober.clock import Clock
+from postprober.domain.account import Credentials
+from postprober.domain.platform import Platform
+from postprober.http import HttpClient
+from postprober.platforms.base import Adapter
+from postprober.platforms.registry import adapter_for
+from postprober.security.vault import Vault
+from postprober.settings import Settings
+from postprober.storage.database import Database
+
+
+@dataclass(frozen=True)
+class Core:
+    """One process's installation: settings, database, keys, HTTP and time."""
+
+    settings: Settings
+    db: Database
+    vault: Vault
+    http: HttpClient
+    clock: Clock
+
+    def adapter(self, platform: Platform, cred: Credentials | None = None, http: HttpClient | None = None) -> Adapter:
+        """An adapter that redacts the secrets of `cred`."""
+        bound = http or self.http.bound(secrets=[cred.access_token, cred.refresh_token] if cred else [])
+        return adapter_for(platform, bound, self.settings.platform(platform), self.clock)

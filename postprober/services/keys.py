@@ -1,0 +1,68 @@
+"""Vault key rotation: row by row, so that it can be killed anywhere and simply be run again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Table, select, update
+
+from postprober.security.vault import Place, Vault
+from postprober.services.core import Core
+from postprober.storage.tables import accounts, channels, oauth_apps
+
+
+@dataclass(frozen=True)
+class Sealed:
+    """A sealed column; `place_by` is the column that names the row in the seal's associated data."""
+
+    table: Table
+    column: str
+    place_by: str = "id"
+
+
+# Short-lived secrets (the PKCE verifier of a sign-in under way) are not re-sealed: they end within minutes, and the old
+# key stays readable until the operator removes it.
+SEALED = (
+    Sealed(accounts, "access_token"),
+    Sealed(accounts, "refresh_token"),
+    Sealed(accounts, "secret"),
+    Sealed(channels, "url"),
+    Sealed(oauth_apps, "client_secret", "instance"),
+)
+
+
+def rotate(core: Core) -> int:
+    """Re-seal everything that is not under the current key; returns how many values. Each row is its own transaction,
+    and a value is replaced only if it is still the one that was read (a token may be renewed meanwhile)."""
+    return sum(_rotate_column(core, place) for place in SEALED)
+
+
+def left(core: Core) -> int:
+    """How many values are still sealed with an older key."""
+    count = 0
+    for sealed in SEALED:
+        column = sealed.table.c[sealed.column]
+        with core.db.read() as conn:
+            count += sum(
+                not core.vault.is_current(v) for (v,) in conn.execute(select(column).where(column.is_not(None)))
+            )
+    return count
+
+
+def _rotate_column(core: Core, sealed: Sealed) -> int:
+    column = sealed.table.c[sealed.column]
+    with core.db.read() as conn:
+        ids = [row[0] for row in conn.execute(select(sealed.table.c.id).where(column.is_not(None)))]
+    return sum(_rotate_row(core, core.vault, sealed, row_id) for row_id in ids)
+
+
+def _rotate_row(core: Core, vault: Vault, sealed: Sealed, row_id: int) -> int:
+    table, column = sealed.table, sealed.table.c[sealed.column]
+    with core.db.write() as conn:
+        row = conn.execute(select(column, table.c[sealed.place_by]).where(table.c.id == row_id)).one_or_none()
+        if row is None or row[0] is None or vault.is_current(row[0]):
+            return 0
+        place = Place(table.name, sealed.column, str(row[1]))
+        fresh = vault.seal(vault.open(row[0], place), place)
+        done = conn.execute(update(table).where(table.c.id == row_id, column == row[0]).values({sealed.column: fresh}))
+        return int(done.rowcount)

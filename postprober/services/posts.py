@@ -1,0 +1,231 @@
+"""Posts: checked, planned, cancelled, tried again, decided."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from postprober.domain.delivery import DeliveryState
+from postprober.domain.platform import NAMES
+from postprober.domain.post import Draft, MediaFile, Part, PostStatus, Preflight, Violation
+from postprober.errors import BadInput, Conflict, NotFound, PlatformError
+from postprober.pipeline import watch
+from postprober.pipeline.credentials import open_credentials
+from postprober.services import media as media_service
+from postprober.services.accounts import owned
+from postprober.services.core import Core
+from postprober.storage import accounts, deliveries, posts
+from postprober.storage import media as media_storage
+from postprober.storage.records import Account, Delivery, PartRecord, Post
+
+S = DeliveryState
+MAX_PARTS = 25
+
+
+class PreflightFailed(BadInput):
+    """At least one platform would refuse the post; `results` has every reason, by account id."""
+
+    def __init__(self, results: dict[int, Preflight], names: dict[int, str]) -> None:
+        self.results = results
+        lines = [
+            f"{names[account_id]}: {violation.message}"
+            for account_id, result in results.items()
+            for violation in result.violations
+        ]
+        super().__init__(" ".join(lines), field="text")
+
+
+@dataclass(frozen=True)
+class NewPost:
+    """What somebody wants to publish. `parts`: texts of a thread, or one; `media_ids` belong to the first part;
+    `variants`: account id -> its own texts; `at`: aware UTC, None for now; `late_minutes`: None for the setting."""
+
+    parts: tuple[str, ...]
+    account_ids: tuple[int, ...]
+    media_ids: tuple[int, ...] = ()
+    at: datetime | None = None
+    variants: dict[int, tuple[str, ...]] | None = None
+    language: str = ""
+
+    def texts_for(self, account_id: int) -> tuple[str, ...]:
+        return (self.variants or {}).get(account_id, self.parts)
+
+
+def check(core: Core, user_id: int, new: NewPost) -> dict[int, Preflight]:
+    """Preflight for every account, nothing is written. Raises BadInput or NotFound for unusable input."""
+    _check_shape(new)
+    files = media_service.files(core, user_id, list(new.media_ids))
+    results: dict[int, Preflight] = {}
+    for account in _accounts(core, user_id, new.account_ids):
+        results[account.id] = _check_one(core, account, new, files)
+    return results
+
+
+def _check_shape(new: NewPost) -> None:
+    if not new.account_ids:
+        raise BadInput("Choose at least one account.", field="accounts")
+    if len(set(new.account_ids)) != len(new.account_ids):
+        raise BadInput("An account was named twice.", field="accounts")
+    if not new.parts or len(new.parts) > MAX_PARTS:
+        raise BadInput(f"A post has 1 to {MAX_PARTS} parts.", field="text")
+
+
+def _accounts(core: Core, user_id: int, ids: Sequence[int]) -> list[Account]:
+    with core.db.read() as conn:
+        return [owned(conn, user_id, account_id) for account_id in ids]
+
+
+def _check_one(core: Core, account: Account, new: NewPost, files: tuple[MediaFile, ...]) -> Preflight:
+    cred = open_credentials(core.vault, account)
+    adapter = core.adapter(account.platform, cred)
+    try:
+        limits = adapter.limits(cred)
+    except PlatformError:
+        limits = adapter.limits(None)  # the platform is away at this moment: its usual numbers hold
+    texts = new.texts_for(account.id)
+    draft = Draft(tuple(Part(t, files if i == 0 else ()) for i, t in enumerate(texts)), new.language)
+    result = adapter.preflight(draft, limits)
+    more: list[Violation] = []
+    if account.status != "ok":
+        more.append(Violation("reconnect", f"Link {account.account_name} again: {account.status_reason}"))
+    due = new.at or core.clock.now()
+    ends = account.token_expires_at
+    renewable = adapter.traits.refreshes and bool(account.refresh_token or account.secret)
+    if ends is not None and ends <= due and not renewable:
+        more.append(
+            Violation("token_expires", f"The access to {account.account_name} ends before that time; link it again.")
+        )
+    if adapter.traits.fetches_media and files and not result.violations:
+        more.extend(_unreachable(core, account, files))
+    return replace(result, violations=(*result.violations, *more))
+
+
+def _unreachable(core: Core, account: Account, files: tuple[MediaFile, ...]) -> list[Violation]:
+    """The platform downloads the media from us: try whether our own public URL answers."""
+    with core.db.read() as conn:
+        records = media_storage.get_many(conn, [f.id for f in files])
+    for record in records:
+        url = media_service.public_url(core.settings, core.clock.now().timestamp(), record, account.platform)
+        try:
+            reply = core.http.bound().read("GET", url, timeout=10)
+            if reply.ok and reply.headers.get("content-type", "").startswith(("image/", "video/")):
+                continue
+            answer = f"answers {reply.status}"
+        except (PlatformError, BadInput) as error:
+            answer = error.message
+        return [
+            Violation(
+                "media_unreachable",
+                f"{NAMES[account.platform]} fetches media from {core.settings.public_base}, which does not work "
+                f"({answer}); start the sidecar or set POSTPROBER_PUBLIC_URL.",
+            )
+        ]
+    return []
+
+
+def create(core: Core, user_id: int, new: NewPost) -> Post:
+    """Check and plan a post: one delivery an account. Raises PreflightFailed; then nothing was written."""
+    results = check(core, user_id, new)
+    chosen = _accounts(core, user_id, new.account_ids)
+    if not all(result.ok for result in results.values()):
+        raise PreflightFailed(results, {a.id: f"{NAMES[a.platform]} ({a.account_name})" for a in chosen})
+    now = core.clock.now()
+    due = new.at or now
+    with core.db.write() as conn:
+        post_id = posts.add(
+            conn, user_id=user_id, content="\n\n".join(new.parts), platforms=sorted({a.platform.value for a in chosen}),
+            status=PostStatus.SCHEDULED, scheduled_at=due,
+            options={"parts": list(new.parts), "media": list(new.media_ids), "language": new.language}, now=now,
+        )  # fmt: skip
+        for account in chosen:
+            parts = [
+                PartRecord(index, text, tuple(new.media_ids) if index == 0 else ())
+                for index, text in enumerate(new.texts_for(account.id))
+            ]
+            deliveries.add(
+                conn, post_id=post_id, account_id=account.id, user_id=user_id, platform=account.platform.value,
+                key=str(uuid.uuid4()), due_at=due, parts=parts, now=now,
+            )  # fmt: skip
+        return posts.get(conn, post_id)
+
+
+def cancel(core: Core, user_id: int, post_id: int) -> int:
+    """Stop what has not been sent; returns how many deliveries were cancelled. Raises NotFound or Conflict."""
+    stopped = 0
+    with core.db.write() as conn:
+        posts.get(conn, post_id, user_id)
+        for delivery in deliveries.of_post(conn, post_id):
+            if delivery.state in (S.SCHEDULED, S.WAITING, S.FAILED, S.HELD) and delivery.unknown_at is None:
+                watch.move(
+                    conn, delivery, S.CANCELLED, reason="cancelled by a person", now=core.clock.now(), next_at=None
+                )
+                stopped += 1
+    if not stopped:
+        raise Conflict("Nothing of this post can be cancelled any more: it was sent, or is being sent.")
+    return stopped
+
+
+def retry(core: Core, user_id: int, post_id: int) -> int:
+    """Send the failed deliveries again, and only those; returns how many. Raises NotFound or Conflict."""
+    again = 0
+    now = core.clock.now()
+    with core.db.write() as conn:
+        posts.get(conn, post_id, user_id)
+        for delivery in deliveries.of_post(conn, post_id):
+            if delivery.state is S.FAILED:
+                watch.move(
+                    conn, delivery, S.SCHEDULED, reason="tried again by a person", now=now, next_at=now, due_at=now,
+                    tries=0, crashes=0,
+                )  # fmt: skip
+                again += 1
+    if not again:
+        raise Conflict("Nothing of this post has failed, so there is nothing to try again.")
+    return again
+
+
+def send_held(core: Core, user_id: int, delivery_id: int) -> None:
+    """A person says that it is not there: send it. Raises NotFound or Conflict."""
+    now = core.clock.now()
+    with core.db.write() as conn:
+        delivery = _held(conn, user_id, delivery_id)
+        watch.move(
+            conn, delivery, S.SCHEDULED, reason="a person decided to send it", now=now, next_at=now, due_at=now,
+            unknown_at=None, tries=0, crashes=0, readings=0, absences=0,
+        )  # fmt: skip
+
+
+def look_again(core: Core, user_id: int, delivery_id: int) -> None:
+    """Look once more whether a held delivery is there. Raises NotFound or Conflict."""
+    now = core.clock.now()
+    with core.db.write() as conn:
+        delivery = _held(conn, user_id, delivery_id)
+        if delivery.unknown_at is None:
+            raise Conflict("This one was held before anything was sent; send it or cancel it.")
+        watch.move(
+            conn, delivery, S.UNCONFIRMED, reason="a person asked to look again", now=now, next_at=now, readings=0,
+            absences=0,
+        )  # fmt: skip
+
+
+def _held(conn: Connection, user_id: int, delivery_id: int) -> Delivery:
+    delivery = deliveries.get(conn, delivery_id)
+    if delivery.user_id != user_id:
+        raise NotFound(f"There is no delivery {delivery_id}.")
+    if delivery.state is not S.HELD:
+        raise Conflict(f"Delivery {delivery_id} is not held; it is {delivery.state.value}.")
+    return delivery
+
+
+def listing(core: Core, user_id: int, *, limit: int = 50, before: int | None = None) -> list[Post]:
+    with core.db.read() as conn:
+        return posts.of_user(conn, user_id, limit=limit, before=before)
+
+
+def account_names(core: Core, user_id: int) -> dict[int, str]:
+    """Account id -> name, unlinked accounts included."""
+    with core.db.read() as conn:
+        return {a.id: a.account_name for a in accounts.of_user(conn, user_id, active_only=False)}

@@ -1,0 +1,48 @@
+"""What people type as a time."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from postprober.errors import BadInput
+
+PAST_TOLERANCE = timedelta(minutes=1)  # between typing and pressing the button
+FARTHEST = timedelta(days=366 * 2)
+
+
+def parse_time(text: str, now: datetime, zone: str = "") -> datetime:
+    """`text` (ISO 8601) as aware UTC. A time without offset is read in `zone`; without a zone it is refused.
+
+    Raises BadInput for nonsense, a missing zone, the past, the far future, and local times that a clock change skips
+    or repeats.
+    """
+    try:
+        moment = datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise BadInput(f"{text!r} is not a time; write it like 2026-03-02T09:00+01:00.", field="time") from None
+    if moment.tzinfo is None:
+        if not zone:
+            raise BadInput("The time has no time zone; add Z or an offset such as +01:00.", field="time")
+        moment = _in_zone(moment, ZoneInfo(zone))
+    moment = moment.astimezone(UTC)
+    if moment < now - PAST_TOLERANCE:
+        raise BadInput("The time is in the past; choose a later one or leave it out to post now.", field="time")
+    if moment > now + FARTHEST:
+        raise BadInput("The time is more than two years ahead; choose an earlier one.", field="time")
+    return moment
+
+
+def _in_zone(naive: datetime, zone: ZoneInfo) -> datetime:
+    first, second = naive.replace(tzinfo=zone, fold=0), naive.replace(tzinfo=zone, fold=1)
+    if first.utcoffset() == second.utcoffset():
+        return first
+    if first.astimezone(UTC).astimezone(zone).replace(tzinfo=None) != naive:
+        raise BadInput(
+            f"{naive:%Y-%m-%d %H:%M} does not exist in {zone.key}: the clocks jump over it. Choose another time.",
+            field="time",
+        )
+    raise BadInput(
+        f"{naive:%Y-%m-%d %H:%M} happens twice in {zone.key}, because the clocks go back. Add an offset to say which.",
+        field="time",
+    )

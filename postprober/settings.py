@@ -1,0 +1,212 @@
+"""Settings from the environment and `.env` (prefix `POSTPROBER_`). Wrong settings refuse to start, in one sentence."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from postprober.domain.platform import Platform, PlatformConfig
+from postprober.domain.timing import LIVE_TIMING, SANDBOX_TIMING, Timing
+from postprober.errors import ConfigurationError
+from postprober.security.vault import Vault, new_key, parse_keys
+
+MIN_SECRET_CHARS = 32
+
+# Production hosts. Sources: CONTRACTS 1.3 and 2.4 and 3.3 and 5; Mastodon has no host of its own, accounts bring theirs.
+_LIVE_URLS: dict[Platform, tuple[str, str]] = {
+    Platform.X: ("https://api.x.com", "https://x.com"),
+    Platform.LINKEDIN: ("https://api.linkedin.com", "https://www.linkedin.com"),
+    Platform.INSTAGRAM: ("https://graph.instagram.com", "https://www.instagram.com"),
+    Platform.MASTODON: ("", ""),
+    Platform.BLUESKY: ("https://bsky.social", "https://bsky.app"),
+}
+
+
+class Settings(BaseSettings):
+    """Every setting; the environment name is `POSTPROBER_` and the field's name in capitals."""
+
+    model_config = SettingsConfigDict(env_prefix="POSTPROBER_", env_file=".env", extra="ignore")
+
+    mode: Literal["sandbox", "live"] = "sandbox"
+    data_dir: Path = Path("data")
+    database_url: str = ""
+    redis_url: str = ""
+    secret_key: str = ""
+    vault_keys: str = ""
+    public_url: str = ""
+    api_url: str = ""
+    app_url: str = ""
+    app_port: int = Field(8501, ge=1, le=65535)
+    api_port: int = Field(8000, ge=1, le=65535)
+    sandbox_port: int = Field(8900, ge=1, le=65535)
+
+    x_api_url: str = ""
+    x_auth_url: str = ""
+    x_client_id: str = ""
+    x_client_secret: str = ""
+    x_dialect: Literal["new", "legacy"] = "new"
+    linkedin_api_url: str = ""
+    linkedin_auth_url: str = ""
+    linkedin_client_id: str = ""
+    linkedin_client_secret: str = ""
+    linkedin_version: str = "202607"
+    instagram_api_url: str = ""
+    instagram_auth_url: str = ""
+    instagram_client_id: str = ""
+    instagram_client_secret: str = ""
+    instagram_version: str = "v26.0"
+    mastodon_api_url: str = ""
+    mastodon_auth_url: str = ""
+    mastodon_client_id: str = ""
+    mastodon_client_secret: str = ""
+    bluesky_api_url: str = ""
+    bluesky_auth_url: str = ""
+    bluesky_client_id: str = ""
+    bluesky_client_secret: str = ""
+
+    ai_api_key: str = ""
+    ai_base_url: str = ""
+    ai_model: str = ""
+
+    workers: int = Field(12, ge=1, le=64)
+    late_limit_minutes: int = Field(60, ge=1)
+
+    @property
+    def sandbox(self) -> bool:
+        return self.mode == "sandbox"
+
+    @property
+    def timing(self) -> Timing:
+        return SANDBOX_TIMING if self.sandbox else LIVE_TIMING
+
+    @property
+    def database(self) -> str:
+        """SQLAlchemy URL; SQLite in the data folder unless one is given."""
+        if self.database_url:
+            return self.database_url.replace("postgresql://", "postgresql+psycopg://", 1)
+        return f"sqlite:///{(self.data_dir / 'postprober.sqlite').resolve()}"
+
+    @property
+    def sandbox_url(self) -> str:
+        return f"http://127.0.0.1:{self.sandbox_port}"
+
+    @property
+    def api_base(self) -> str:
+        """Where the sidecar is reached from this machine."""
+        return (self.api_url or f"http://127.0.0.1:{self.api_port}").rstrip("/")
+
+    @property
+    def public_base(self) -> str:
+        """Where the platforms reach the sidecar (signed media, OAuth callbacks)."""
+        return (self.public_url or self.api_base).rstrip("/")
+
+    @property
+    def app_base(self) -> str:
+        return (self.app_url or f"http://127.0.0.1:{self.app_port}").rstrip("/")
+
+    def platform(self, platform: Platform) -> PlatformConfig:
+        """Where `platform` lives, with our client id there."""
+        name = platform.value
+        if self.sandbox:
+            api = auth = f"{self.sandbox_url}/{name}"
+            client = ("sandbox-client", "sandbox-secret")
+        else:
+            api, auth = _LIVE_URLS[platform]
+            client = ("", "")
+        extra = {
+            "x_dialect": self.x_dialect,
+            "linkedin_version": self.linkedin_version,
+            "instagram_version": self.instagram_version,
+        }
+        extra.update(self.timing.settle_overrides)
+        return PlatformConfig(
+            platform=platform,
+            api_url=(getattr(self, f"{name}_api_url") or api).rstrip("/"),
+            auth_url=(getattr(self, f"{name}_auth_url") or auth).rstrip("/"),
+            client_id=getattr(self, f"{name}_client_id") or client[0],
+            client_secret=getattr(self, f"{name}_client_secret") or client[1],
+            settings=extra,
+        )
+
+    def trusted_hosts(self) -> frozenset[str]:
+        """Hosts that the operator named in the settings; they may be on a private network."""
+        urls = [getattr(self, f"{p.value}_{kind}_url") for p in Platform for kind in ("api", "auth")]
+        return frozenset(host for url in (*urls, self.public_url, self.api_url) if (host := urlsplit(url).hostname))
+
+    def vault(self) -> Vault:
+        return Vault(parse_keys(self.vault_keys))
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Settings, checked. In sandbox mode missing secrets are generated into the data folder. Raises ConfigurationError."""
+    try:
+        settings = Settings(**overrides)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "POSTPROBER_" + "_".join(str(piece) for piece in first["loc"]).upper()
+        raise ConfigurationError(f"The setting {name} is wrong: {first['msg']}.") from None
+    if settings.sandbox:
+        _fill_secrets(settings)
+    _check(settings)
+    return settings
+
+
+def _fill_secrets(settings: Settings) -> None:
+    path = settings.data_dir / "secrets.json"
+    stored: dict[str, str] = {}
+    if path.exists():
+        try:
+            stored = json.loads(path.read_text())
+        except (ValueError, OSError):
+            raise ConfigurationError(f"{path} cannot be read; remove it only if no account is linked yet.") from None
+    elif not (settings.secret_key and settings.vault_keys):
+        stored = {"secret_key": secrets.token_urlsafe(48), "vault_keys": f"k1:{new_key()}"}
+        _write_private(path, json.dumps(stored))
+    settings.secret_key = settings.secret_key or stored.get("secret_key", "")
+    settings.vault_keys = settings.vault_keys or stored.get("vault_keys", "")
+
+
+def _write_private(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as stream:
+        stream.write(text)
+        stream.flush()
+        os.fsync(stream.fileno())
+    try:
+        os.link(temporary, path)  # fails if another process was faster: its secrets hold
+    except FileExistsError:
+        pass
+    finally:
+        temporary.unlink()
+
+
+def _check(settings: Settings) -> None:
+    if len(settings.secret_key) < MIN_SECRET_CHARS:
+        raise ConfigurationError(
+            f"POSTPROBER_SECRET_KEY is missing or shorter than {MIN_SECRET_CHARS} characters; "
+            'make one with: python -c "import secrets; print(secrets.token_urlsafe(48))"'
+        )
+    keys = parse_keys(settings.vault_keys)
+    if not keys:
+        raise ConfigurationError(
+            "POSTPROBER_VAULT_KEYS is missing; make one with: "
+            "python -c \"import base64, os; print('k1:' + base64.b64encode(os.urandom(32)).decode())\""
+        )
+    if settings.secret_key in settings.vault_keys or any(
+        key == settings.secret_key.encode()[:32] for key in keys.values()
+    ):
+        raise ConfigurationError("POSTPROBER_SECRET_KEY and POSTPROBER_VAULT_KEYS share a secret; make two.")
+    if not settings.sandbox:
+        for name in ("public_url", "app_url"):
+            url = getattr(settings, name)
+            if url and not url.startswith("https://"):
+                raise ConfigurationError(f"POSTPROBER_{name.upper()} must start with https:// in live mode.")

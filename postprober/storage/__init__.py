@@ -1,0 +1,1 @@
+"""The database: one file per noun, every function takes a connection of the unit of work."""

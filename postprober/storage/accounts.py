@@ -1,0 +1,98 @@
+"""Linked accounts; secrets go in and out sealed."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, insert, or_, select, update
+
+from postprober.errors import NotFound
+from postprober.storage import sql
+from postprober.storage.records import Account, account_of
+from postprober.storage.tables import accounts
+
+
+def add(conn: Connection, *, user_id: int, platform: str, account_name: str, now: datetime, **columns: Any) -> int:
+    """A new account without tokens (they are sealed for its id, so they follow by `write`); returns the id."""
+    values: dict[str, Any] = {"scopes": [], "settings": {}, **columns}
+    row = conn.execute(
+        insert(accounts).values(user_id=user_id, platform=platform, account_name=account_name, created_at=now, **values)
+    )
+    return sql.new_id(row)
+
+
+def get(conn: Connection, account_id: int) -> Account:
+    """Raises NotFound."""
+    row = conn.execute(select(accounts).where(accounts.c.id == account_id)).one_or_none()
+    if row is None:
+        raise NotFound(f"There is no account {account_id}.")
+    return account_of(row)
+
+
+def find(conn: Connection, *, user_id: int, platform: str, instance: str, remote_id: str) -> Account | None:
+    row = conn.execute(
+        select(accounts).where(
+            accounts.c.user_id == user_id,
+            accounts.c.platform == platform,
+            accounts.c.instance == instance,
+            accounts.c.remote_id == remote_id,
+        )
+    ).one_or_none()
+    return account_of(row) if row else None
+
+
+def of_user(conn: Connection, user_id: int, *, active_only: bool = True) -> list[Account]:
+    query = select(accounts).where(accounts.c.user_id == user_id).order_by(accounts.c.id)
+    if active_only:
+        query = query.where(accounts.c.is_active)
+    return [account_of(row) for row in conn.execute(query)]
+
+
+def write(conn: Connection, account_id: int, **columns: Any) -> None:
+    conn.execute(update(accounts).where(accounts.c.id == account_id).values(**columns))
+
+
+def write_tokens(conn: Connection, account: Account, version: int, **columns: Any) -> bool:
+    """Store a new token set if nobody stored one since `version`; ends the refresh. Returns whether it was stored."""
+    done = conn.execute(
+        update(accounts)
+        .where(accounts.c.id == account.id, accounts.c.token_version == version)
+        .values(token_version=version + 1, refresh_until=None, **columns)
+    )
+    return done.rowcount == 1
+
+
+def begin_refresh(conn: Connection, account: Account, *, now: datetime, until: datetime) -> bool:
+    """Become the one refresher of this account and token version."""
+    done = conn.execute(
+        update(accounts)
+        .where(
+            accounts.c.id == account.id,
+            accounts.c.token_version == account.token_version,
+            or_(accounts.c.refresh_until.is_(None), accounts.c.refresh_until < now),
+        )
+        .values(refresh_until=until)
+    )
+    return done.rowcount == 1
+
+
+def end_refresh(conn: Connection, account: Account) -> None:
+    """Give up a refresh without new tokens."""
+    conn.execute(
+        update(accounts)
+        .where(accounts.c.id == account.id, accounts.c.token_version == account.token_version)
+        .values(refresh_until=None)
+    )
+
+
+def throttle(conn: Connection, account_id: int, until: datetime) -> None:
+    """Nothing is published on the account before `until`; never shortens an earlier, longer pause."""
+    conn.execute(
+        update(accounts)
+        .where(
+            accounts.c.id == account_id,
+            or_(accounts.c.throttled_until.is_(None), accounts.c.throttled_until < until),
+        )
+        .values(throttled_until=until)
+    )

@@ -1,0 +1,27 @@
+"""Our registrations at instances."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Connection, select
+
+from postprober.storage import sql
+from postprober.storage.tables import oauth_apps
+
+
+def find(conn: Connection, instance: str) -> str | None:
+    """The sealed registration, None when we have none there."""
+    value: str | None = conn.execute(
+        select(oauth_apps.c.client_secret).where(oauth_apps.c.instance == instance)
+    ).scalar()
+    return value
+
+
+def add(conn: Connection, platform: str, instance: str, client_id: str, sealed: str, now: datetime) -> None:
+    """Keep a registration; if somebody was faster, theirs stays."""
+    conn.execute(
+        sql.upsert(conn, oauth_apps)
+        .values(platform=platform, instance=instance, client_id=client_id, client_secret=sealed, created_at=now)
+        .on_conflict_do_nothing(index_elements=["instance"])
+    )

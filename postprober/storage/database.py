@@ -1,0 +1,158 @@
+"""The database: engine, units of work, migrations, and the refusal to touch a file that is not ours."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, create_engine, event, make_url
+from sqlalchemy.exc import DatabaseError
+
+from postprober.errors import ConfigurationError
+
+BUSY_TIMEOUT_MS = 15_000  # measured: shorter ones surface as errors under load
+_READ_ONLY = "postprober_read"
+
+
+def sqlite_has_wal_reset_bug(version: tuple[int, ...] = sqlite3.sqlite_version_info) -> bool:
+    """Whether this SQLite may corrupt a database when a checkpoint races a WAL reset (3.7.0 to 3.51.2; fixed in 3.51.3
+    and, as patches, in 3.50.7 and 3.44.6)."""
+    if version >= (3, 51, 3) or version < (3, 7, 0):
+        return False
+    return not ((3, 50, 7) <= version < (3, 51, 0) or (3, 44, 6) <= version < (3, 45, 0))
+
+
+class Database:
+    """Units of work on one database, SQLite or PostgreSQL. Thread safe."""
+
+    def __init__(self, url: str, *, pool_size: int = 20) -> None:
+        self.url = make_url(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        if self.is_sqlite:
+            self._refuse_foreign_file()
+            self.engine = create_engine(
+                self.url, pool_size=pool_size, max_overflow=pool_size, connect_args={"check_same_thread": False}
+            )
+            event.listen(self.engine, "connect", _configure_sqlite)
+            event.listen(self.engine, "begin", _begin_sqlite)
+        else:
+            self.engine = create_engine(self.url, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True)
+        # Not begun by reads, so that they neither wait for a writer nor hold one up.
+        self._reader = self.engine.execution_options(**{_READ_ONLY: True})
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction that will write; on SQLite it takes the write lock at its start (a read that later turns into
+        a write fails at once with 'database is locked', whatever the time-out). Network calls never happen inside."""
+        with self.engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A transaction that only reads."""
+        with self._reader.connect() as connection:
+            yield connection
+
+    def migrate(self) -> None:
+        """Bring the schema to this program's version. Raises ConfigurationError for a newer or broken database."""
+        config = _alembic_config()
+        try:
+            with self.engine.connect() as connection:
+                self._refuse_newer(connection, config)
+                connection.rollback()
+                config.attributes["connection"] = connection
+                command.upgrade(config, "head")
+                connection.commit()
+        except DatabaseError as error:
+            raise ConfigurationError("The database could not be brought up to date.", str(error.orig)) from error
+
+    def is_current(self) -> bool:
+        """Whether the schema is this program's."""
+        with self.read() as connection:
+            current = MigrationContext.configure(connection).get_current_revision()
+        return current == ScriptDirectory.from_config(_alembic_config()).get_current_head()
+
+    def checkpoint_wal(self) -> None:
+        """Move the WAL into the file. The only checkpoint where SQLite has the WAL-reset bug: it holds the write lock,
+        so nobody can reset the WAL meanwhile."""
+        if not self.is_sqlite:
+            return
+        raw = self.engine.raw_connection()
+        try:
+            raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        finally:
+            raw.close()
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+    def _refuse_newer(self, connection: Connection, config: Config) -> None:
+        current = MigrationContext.configure(connection).get_current_revision()
+        known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+        if current is not None and current not in known:
+            raise ConfigurationError(
+                f"The database was written by a newer PostProber (schema {current}); update the program. "
+                "It was left as it is."
+            )
+
+    def _refuse_foreign_file(self) -> None:
+        """Look at the file without writing a byte: SQLAlchemy's first connection already changes the header."""
+        name = self.url.database or ""
+        if not name or name == ":memory:":
+            return
+        path = Path(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists() or path.stat().st_size == 0:
+            return
+        try:
+            probe = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=BUSY_TIMEOUT_MS / 1000)
+            try:
+                tables = {row[0] for row in probe.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+                found = probe.execute("SELECT version_num FROM alembic_version").fetchone() if tables else None
+                broken = probe.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok" if tables else False
+            finally:
+                probe.close()
+        except sqlite3.DatabaseError as error:
+            raise ConfigurationError(
+                f"{path} is not a readable PostProber database. It was left as it is; restore a backup or move it away.",
+                str(error),
+            ) from None
+        if broken:
+            raise ConfigurationError(f"{path} is damaged. It was left as it is; restore a backup or move it away.")
+        revisions = {s.revision for s in ScriptDirectory.from_config(_alembic_config()).walk_revisions()}
+        if found and found[0] not in revisions:
+            raise ConfigurationError(
+                f"{path} was written by a newer PostProber (schema {found[0]}); update the program. "
+                "It was left as it is."
+            )
+
+
+def _alembic_config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("path_separator", "os")
+    return config
+
+
+def _configure_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
+    connection.isolation_level = None  # SQLAlchemy's begin event starts transactions, not the driver
+    cursor = connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+    cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.execute("PRAGMA synchronous = FULL")  # a confirmed intent must survive a power cut
+    cursor.execute("PRAGMA foreign_keys = ON")
+    if sqlite_has_wal_reset_bug():
+        cursor.execute("PRAGMA wal_autocheckpoint = 0")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    read_only = connection.get_execution_options().get(_READ_ONLY, False)
+    connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")

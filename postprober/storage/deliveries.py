@@ -1,0 +1,282 @@
+"""Deliveries: claims, leases and the one function that changes a state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, and_, func, insert, or_, select, update
+
+from postprober.domain.delivery import (
+    DUE_TO_FOLLOW,
+    DUE_TO_PUBLISH,
+    DUE_TO_RECONCILE,
+    OCCUPIES_ACCOUNT,
+    TRANSITIONS,
+    DeliveryState,
+)
+from postprober.errors import Conflict, NotFound
+from postprober.storage import sql
+from postprober.storage.records import Delivery, PartRecord, delivery_of
+from postprober.storage.tables import accounts, deliveries, transitions
+
+S = DeliveryState
+
+
+def add(
+    conn: Connection,
+    *,
+    post_id: int,
+    account_id: int,
+    user_id: int,
+    platform: str,
+    key: str,
+    due_at: datetime,
+    parts: Sequence[PartRecord],
+    now: datetime,
+    reason: str = "",
+) -> int:
+    """A new scheduled delivery; returns its id."""
+    row = conn.execute(
+        insert(deliveries).values(
+            post_id=post_id, account_id=account_id, user_id=user_id, platform=platform, key=key,
+            state=S.SCHEDULED, due_at=due_at, next_at=due_at, parts=[part.to_json() for part in parts],
+            created_at=now, updated_at=now,
+        )
+    )  # fmt: skip
+    new_id = sql.new_id(row)
+    _record(conn, new_id, post_id, user_id, None, S.SCHEDULED, reason or "planned", "", now)
+    return new_id
+
+
+def get(conn: Connection, delivery_id: int) -> Delivery:
+    """Raises NotFound."""
+    row = conn.execute(select(deliveries).where(deliveries.c.id == delivery_id)).one_or_none()
+    if row is None:
+        raise NotFound(f"There is no delivery {delivery_id}.")
+    return delivery_of(row)
+
+
+def of_post(conn: Connection, post_id: int) -> list[Delivery]:
+    rows = conn.execute(select(deliveries).where(deliveries.c.post_id == post_id).order_by(deliveries.c.id))
+    return [delivery_of(row) for row in rows]
+
+
+def change(
+    conn: Connection,
+    delivery: Delivery,
+    new: DeliveryState,
+    *,
+    reason: str,
+    now: datetime,
+    worker: str = "",
+    columns: dict[str, Any] | None = None,
+) -> Delivery:
+    """Move `delivery` from the state and fence in which it was read to `new`: the only way a state changes.
+
+    Keeps the account occupied exactly while the state says so, and appends the transition. `columns`: further columns
+    to write. Raises Conflict if the transition is not allowed, or if the delivery moved since it was read (its fence or
+    state differs): then nothing was written.
+    """
+    old = delivery.state
+    if new not in TRANSITIONS[old]:
+        raise Conflict(f"A delivery that is {old.value} cannot become {new.value}.")
+    values = {"state": new, "reason": reason[:2000], "updated_at": now, **(columns or {})}
+    if "parts" in values:
+        values["parts"] = [part.to_json() for part in values["parts"]]
+    done = conn.execute(
+        update(deliveries)
+        .where(deliveries.c.id == delivery.id, deliveries.c.state == old, deliveries.c.fence == delivery.fence)
+        .values(**values)
+    )
+    if done.rowcount != 1:
+        raise Conflict(f"Delivery {delivery.id} is no longer {old.value}; read it again.")
+    if old in OCCUPIES_ACCOUNT and new not in OCCUPIES_ACCOUNT:
+        _release(conn, delivery)
+    elif new in OCCUPIES_ACCOUNT and old not in OCCUPIES_ACCOUNT:
+        _occupy(conn, delivery)
+    _record(conn, delivery.id, delivery.post_id, delivery.user_id, old, new, reason, worker, now)
+    return get(conn, delivery.id)
+
+
+def touch(conn: Connection, delivery: Delivery, now: datetime, **columns: Any) -> Delivery:
+    """Write columns without changing the state, under the same condition as `change`. Raises Conflict."""
+    if "parts" in columns:
+        columns["parts"] = [part.to_json() for part in columns["parts"]]
+    done = conn.execute(
+        update(deliveries)
+        .where(
+            deliveries.c.id == delivery.id,
+            deliveries.c.state == delivery.state,
+            deliveries.c.fence == delivery.fence,
+        )
+        .values(updated_at=now, **columns)
+    )
+    if done.rowcount != 1:
+        raise Conflict(f"Delivery {delivery.id} moved meanwhile; read it again.")
+    return get(conn, delivery.id)
+
+
+def take(conn: Connection, delivery_id: int, *, worker: str, now: datetime, until: datetime) -> Delivery | None:
+    """Take the lease of a due delivery, whatever is to be done with it; None if somebody else was faster or it is not
+    due. A delivery due to publish becomes `claimed` and occupies its account; the others keep their state. The fence
+    grows by one, so that whoever held the delivery before can no longer write."""
+    row = conn.execute(
+        select(deliveries).where(deliveries.c.id == delivery_id, _due(now)).with_for_update(skip_locked=True)
+    ).one_or_none()
+    if row is None:
+        return None
+    found = delivery_of(row)
+    lease = {"lease_owner": worker, "lease_until": until, "fence": found.fence + 1}
+    if found.state in DUE_TO_PUBLISH:
+        if not _free(conn, found, now):
+            return None
+        return change(conn, found, S.CLAIMED, reason="due", now=now, worker=worker, columns=lease)
+    done = conn.execute(
+        update(deliveries)
+        .where(deliveries.c.id == found.id, deliveries.c.fence == found.fence, deliveries.c.state == found.state)
+        .values(**lease)
+    )
+    return get(conn, found.id) if done.rowcount == 1 else None
+
+
+def due(conn: Connection, now: datetime, *, publish: int, follow: int) -> tuple[list[int], list[int]]:
+    """Ids of what is due, oldest first: (to publish or reconcile, to verify or poll), at most so many of each."""
+    first = (
+        select(deliveries.c.id)
+        .join(accounts, accounts.c.id == deliveries.c.account_id)
+        .where(_due(now, DUE_TO_PUBLISH | DUE_TO_RECONCILE))
+        .where(
+            or_(
+                deliveries.c.state.in_(list(DUE_TO_RECONCILE)),
+                and_(
+                    accounts.c.is_active,
+                    accounts.c.status == "ok",
+                    or_(accounts.c.busy_delivery_id.is_(None), accounts.c.busy_delivery_id == deliveries.c.id),
+                    or_(accounts.c.throttled_until.is_(None), accounts.c.throttled_until <= now),
+                ),
+            )
+        )
+        .order_by(deliveries.c.next_at)
+        .limit(publish)
+    )
+    second = select(deliveries.c.id).where(_due(now, DUE_TO_FOLLOW)).order_by(deliveries.c.next_at).limit(follow)
+    publishing = [int(row[0]) for row in conn.execute(first)] if publish else []
+    following = [int(row[0]) for row in conn.execute(second)] if follow else []
+    return publishing, following
+
+
+def next_due(conn: Connection, after: datetime) -> datetime | None:
+    """The earliest `next_at` later than `after`, None when nothing is planned."""
+    value: datetime | None = conn.execute(
+        select(func.min(deliveries.c.next_at)).where(deliveries.c.next_at > after)
+    ).scalar()
+    return value
+
+
+def renew(conn: Connection, worker: str, ids: Iterable[int], until: datetime) -> set[int]:
+    """Extend the leases that `worker` still holds among `ids`; returns those."""
+    wanted = list(ids)
+    if not wanted:
+        return set()
+    mine = and_(deliveries.c.id.in_(wanted), deliveries.c.lease_owner == worker)
+    conn.execute(update(deliveries).where(mine).values(lease_until=until))
+    return {int(row[0]) for row in conn.execute(select(deliveries.c.id).where(mine))}
+
+
+def lost(conn: Connection, now: datetime) -> list[Delivery]:
+    """Deliveries whose worker let its lease run out in the middle of publishing."""
+    rows = conn.execute(
+        select(deliveries).where(deliveries.c.state.in_([S.CLAIMED, S.SUBMITTING]), deliveries.c.lease_until < now)
+    )
+    return [delivery_of(row) for row in rows]
+
+
+def known_remote_ids(conn: Connection, account_id: int, but: int) -> frozenset[str]:
+    """Ids of posts on this account that belong to other deliveries than `but`."""
+    rows = conn.execute(
+        select(deliveries.c.parts, deliveries.c.remote_id).where(
+            deliveries.c.account_id == account_id, deliveries.c.id != but, deliveries.c.remote_id.is_not(None)
+        )
+    )
+    ids: set[str] = set()
+    for parts, remote_id in rows:
+        ids.add(remote_id)
+        ids.update(part["ref"]["remote_id"] for part in parts if part.get("ref"))
+    return frozenset(ids)
+
+
+def free_orphaned_accounts(conn: Connection) -> int:
+    """Release accounts whose delivery no longer occupies them; returns how many (0 unless the file was edited)."""
+    occupied = select(deliveries.c.id).where(deliveries.c.state.in_(list(OCCUPIES_ACCOUNT)))
+    done = conn.execute(
+        update(accounts)
+        .where(accounts.c.busy_delivery_id.is_not(None), accounts.c.busy_delivery_id.not_in(occupied))
+        .values(busy_delivery_id=None)
+    )
+    return done.rowcount
+
+
+def history(conn: Connection, post_id: int) -> list[dict[str, Any]]:
+    """The transitions of a post's deliveries, oldest first."""
+    rows = conn.execute(select(transitions).where(transitions.c.post_id == post_id).order_by(transitions.c.id))
+    return [dict(row._mapping) for row in rows]
+
+
+def _due(now: datetime, states: frozenset[DeliveryState] = DUE_TO_PUBLISH | DUE_TO_RECONCILE | DUE_TO_FOLLOW) -> Any:
+    return and_(
+        deliveries.c.state.in_(list(states)),
+        deliveries.c.next_at <= now,
+        or_(deliveries.c.lease_until.is_(None), deliveries.c.lease_until < now),
+    )
+
+
+def _free(conn: Connection, delivery: Delivery, now: datetime) -> bool:
+    row = conn.execute(select(accounts).where(accounts.c.id == delivery.account_id).with_for_update()).one()
+    return bool(
+        row.is_active
+        and row.status == "ok"
+        and row.busy_delivery_id in (None, delivery.id)
+        and (row.throttled_until is None or row.throttled_until <= now)
+    )
+
+
+def _occupy(conn: Connection, delivery: Delivery) -> None:
+    done = conn.execute(
+        update(accounts)
+        .where(
+            accounts.c.id == delivery.account_id,
+            or_(accounts.c.busy_delivery_id.is_(None), accounts.c.busy_delivery_id == delivery.id),
+        )
+        .values(busy_delivery_id=delivery.id)
+    )
+    if done.rowcount != 1:
+        raise Conflict(f"Account {delivery.account_id} is publishing something else at this moment.")
+
+
+def _release(conn: Connection, delivery: Delivery) -> None:
+    conn.execute(
+        update(accounts)
+        .where(accounts.c.id == delivery.account_id, accounts.c.busy_delivery_id == delivery.id)
+        .values(busy_delivery_id=None)
+    )
+
+
+def _record(
+    conn: Connection,
+    delivery_id: int,
+    post_id: int,
+    user_id: int,
+    old: DeliveryState | None,
+    new: DeliveryState,
+    reason: str,
+    worker: str,
+    now: datetime,
+) -> None:
+    conn.execute(
+        insert(transitions).values(
+            delivery_id=delivery_id, post_id=post_id, user_id=user_id, old=old, new=new, reason=reason[:2000],
+            worker=worker, at=now,
+        )
+    )  # fmt: skip

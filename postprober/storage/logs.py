@@ -1,0 +1,120 @@
+"""Step logs, samples, evidence, alerts and the outbox: what others read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, insert, select, update
+
+from postprober.domain.delivery import Step, StepStatus
+from postprober.domain.remote import Counts
+from postprober.storage import sql
+from postprober.storage.records import Delivery
+from postprober.storage.tables import alerts, evidence, monitoring_logs, outbox, samples
+
+
+def step(
+    conn: Connection,
+    delivery: Delivery,
+    which: Step,
+    status: StepStatus,
+    now: datetime,
+    **details: Any,
+) -> None:
+    """One row of `monitoring_logs`."""
+    conn.execute(
+        insert(monitoring_logs).values(
+            post_id=delivery.post_id, platform=delivery.platform.value, step=which.value, status=status.value,
+            details=details, timestamp=now, delivery_id=delivery.id,
+        )
+    )  # fmt: skip
+
+
+def steps_of_post(conn: Connection, post_id: int, *, after: int = 0) -> list[dict[str, Any]]:
+    """Step rows, oldest first, with ids greater than `after`."""
+    rows = conn.execute(
+        select(monitoring_logs)
+        .where(monitoring_logs.c.post_id == post_id, monitoring_logs.c.id > after)
+        .order_by(monitoring_logs.c.id)
+    )
+    return [dict(row._mapping) for row in rows]
+
+
+def sample(conn: Connection, delivery_id: int, counts: Counts, now: datetime) -> None:
+    conn.execute(insert(samples).values(delivery_id=delivery_id, at=now, **vars(counts)))
+
+
+def samples_of(conn: Connection, delivery_id: int) -> list[dict[str, Any]]:
+    rows = conn.execute(select(samples).where(samples.c.delivery_id == delivery_id).order_by(samples.c.at))
+    return [dict(row._mapping) for row in rows]
+
+
+def keep_evidence(conn: Connection, delivery_id: int, kind: str, body: dict[str, Any], now: datetime) -> None:
+    """`body` must be redacted. The hash covers its canonical JSON."""
+    canonical = json.dumps(body, sort_keys=True, ensure_ascii=False, default=str)
+    conn.execute(
+        insert(evidence).values(
+            delivery_id=delivery_id, kind=kind, at=now, sha256=hashlib.sha256(canonical.encode()).hexdigest(),
+            body=json.loads(canonical),
+        )
+    )  # fmt: skip
+
+
+def evidence_of(conn: Connection, delivery_id: int) -> list[dict[str, Any]]:
+    rows = conn.execute(select(evidence).where(evidence.c.delivery_id == delivery_id).order_by(evidence.c.id))
+    return [dict(row._mapping) for row in rows]
+
+
+def alert(
+    conn: Connection,
+    *,
+    user_id: int,
+    post_id: int | None,
+    delivery_id: int | None,
+    type: str,
+    message: str,
+    dedupe_key: str,
+    now: datetime,
+) -> bool:
+    """One alert and its outbox row, once per `dedupe_key`; returns whether it is new."""
+    done = conn.execute(
+        sql.upsert(conn, alerts)
+        .values(
+            user_id=user_id, post_id=post_id, delivery_id=delivery_id, type=type, message=message,
+            dedupe_key=dedupe_key, created_at=now,
+        )
+        .on_conflict_do_nothing(index_elements=["dedupe_key"])
+    )  # fmt: skip
+    if done.rowcount != 1:
+        return False
+    payload = {"type": type, "message": message, "post_id": post_id, "delivery_id": delivery_id}
+    conn.execute(
+        insert(outbox).values(
+            user_id=user_id, kind="alert", dedupe_key=dedupe_key, payload=payload, created_at=now, next_at=now
+        )
+    )
+    return True
+
+
+def alerts_of(conn: Connection, user_id: int, *, limit: int = 50) -> list[dict[str, Any]]:
+    rows = conn.execute(select(alerts).where(alerts.c.user_id == user_id).order_by(alerts.c.id.desc()).limit(limit))
+    return [dict(row._mapping) for row in rows]
+
+
+def outbox_due(conn: Connection, now: datetime, limit: int = 50) -> list[dict[str, Any]]:
+    rows = conn.execute(select(outbox).where(outbox.c.next_at <= now).order_by(outbox.c.id).limit(limit))
+    return [dict(row._mapping) for row in rows]
+
+
+def outbox_done(conn: Connection, row_id: int, now: datetime) -> None:
+    conn.execute(
+        update(outbox).where(outbox.c.id == row_id).values(next_at=None, sent_at=now, tries=outbox.c.tries + 1)
+    )
+
+
+def outbox_again(conn: Connection, row_id: int, at: datetime | None) -> None:
+    """Try the row again at `at`; None gives it up."""
+    conn.execute(update(outbox).where(outbox.c.id == row_id).values(next_at=at, tries=outbox.c.tries + 1))

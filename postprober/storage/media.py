@@ -1,0 +1,34 @@
+"""Stored files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, insert, select
+
+from postprober.errors import NotFound
+from postprober.storage import sql
+from postprober.storage.records import MediaRecord, record_of
+from postprober.storage.tables import media
+
+
+def add(conn: Connection, *, user_id: int, now: datetime, **columns: Any) -> int:
+    row = conn.execute(insert(media).values(user_id=user_id, created_at=now, **columns))
+    return sql.new_id(row)
+
+
+def get_many(conn: Connection, ids: Iterable[int], user_id: int | None = None) -> list[MediaRecord]:
+    """In the order of `ids`. Raises NotFound if one is missing or belongs to somebody else."""
+    wanted = list(ids)
+    if not wanted:
+        return []
+    query = select(media).where(media.c.id.in_(wanted))
+    if user_id is not None:
+        query = query.where(media.c.user_id == user_id)
+    found = {row.id: record_of(MediaRecord, row) for row in conn.execute(query)}
+    missing = [str(i) for i in wanted if i not in found]
+    if missing:
+        raise NotFound(f"There is no file {', '.join(missing)}.")
+    return [found[i] for i in wanted]

@@ -1,0 +1,62 @@
+"""Posts."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, insert, select, update
+
+from postprober.domain.post import PostStatus
+from postprober.errors import NotFound
+from postprober.storage import sql
+from postprober.storage.records import Post, record_of
+from postprober.storage.tables import posts
+
+
+def add(
+    conn: Connection,
+    *,
+    user_id: int,
+    content: str,
+    platforms: list[str],
+    status: PostStatus,
+    scheduled_at: datetime | None,
+    options: dict[str, Any],
+    now: datetime,
+) -> int:
+    row = conn.execute(
+        insert(posts).values(
+            user_id=user_id, content=content, platforms=platforms, status=status, scheduled_at=scheduled_at,
+            options=options, created_at=now, updated_at=now,
+        )
+    )  # fmt: skip
+    return sql.new_id(row)
+
+
+def get(conn: Connection, post_id: int, user_id: int | None = None) -> Post:
+    """Raises NotFound, also for a post that belongs to somebody else."""
+    query = select(posts).where(posts.c.id == post_id)
+    if user_id is not None:
+        query = query.where(posts.c.user_id == user_id)
+    row = conn.execute(query).one_or_none()
+    if row is None:
+        raise NotFound(f"There is no post {post_id}.")
+    found: Post = record_of(Post, row)
+    return found
+
+
+def of_user(conn: Connection, user_id: int, *, limit: int = 50, before: int | None = None) -> list[Post]:
+    """Newest first; `before`: only ids smaller than this (cursor)."""
+    query = select(posts).where(posts.c.user_id == user_id).order_by(posts.c.id.desc()).limit(limit)
+    if before is not None:
+        query = query.where(posts.c.id < before)
+    return [record_of(Post, row) for row in conn.execute(query)]
+
+
+def set_status(conn: Connection, post_id: int, status: PostStatus, now: datetime) -> None:
+    """`posted_at` is set once, when the post is first completely out."""
+    values: dict[str, Any] = {"status": status, "updated_at": now}
+    conn.execute(update(posts).where(posts.c.id == post_id, posts.c.status != status).values(**values))
+    if status is PostStatus.POSTED:
+        conn.execute(update(posts).where(posts.c.id == post_id, posts.c.posted_at.is_(None)).values(posted_at=now))

@@ -1,0 +1,218 @@
+"""Rows as records. Field names are the columns' names; times are aware UTC."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields, replace
+from datetime import datetime
+from typing import Any, Self
+
+from sqlalchemy import Row
+
+from postprober.domain.delivery import DeliveryState, Proof
+from postprober.domain.platform import Platform
+from postprober.domain.remote import Ref, Staged
+
+
+@dataclass(frozen=True)
+class PartRecord:
+    """One part of a delivery as stored in `deliveries.parts`. `staged` None: nothing handed over yet; `ref` None: not
+    published as far as we know; `canary`: newest own post when the intent was written."""
+
+    index: int
+    text: str
+    media: tuple[int, ...] = ()
+    handle: str = ""
+    composed_at: str = ""
+    staged: Staged | None = None
+    staged_at: str = ""
+    ref: Ref | None = None
+    intent_at: str = ""
+    canary: str = ""
+    refused_as_duplicate: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "index": self.index,
+            "text": self.text,
+            "media": list(self.media),
+            "handle": self.handle,
+            "composed_at": self.composed_at,
+            "staged": {"handle": self.staged.handle, "data": dict(self.staged.data)} if self.staged else None,
+            "staged_at": self.staged_at,
+            "ref": {"remote_id": self.ref.remote_id, "url": self.ref.url, "extra": dict(self.ref.extra)}
+            if self.ref
+            else None,
+            "intent_at": self.intent_at,
+            "canary": self.canary,
+            "refused_as_duplicate": self.refused_as_duplicate,
+        }
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        staged, ref = data.get("staged"), data.get("ref")
+        rest = {key: value for key, value in data.items() if key not in ("staged", "ref", "media")}
+        return cls(
+            **rest,
+            media=tuple(data.get("media", ())),
+            staged=Staged(staged["handle"], staged["data"]) if staged else None,
+            ref=Ref(ref["remote_id"], ref["url"], ref["extra"]) if ref else None,
+        )
+
+
+@dataclass(frozen=True)
+class Delivery:
+    id: int
+    post_id: int
+    account_id: int
+    user_id: int
+    platform: Platform
+    key: str
+    state: DeliveryState
+    reason: str
+    due_at: datetime
+    next_at: datetime | None
+    lease_owner: str | None
+    lease_until: datetime | None
+    fence: int
+    tries: int
+    crashes: int
+    readings: int
+    absences: int
+    unknown_at: datetime | None
+    parts: tuple[PartRecord, ...]
+    proof: Proof
+    remote_id: str | None
+    url: str | None
+    published_at: datetime | None
+    verified_at: datetime | None
+    first_byte_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+
+    def open_part(self) -> PartRecord | None:
+        """The first part that is not published as far as we know."""
+        return next((part for part in self.parts if part.ref is None), None)
+
+    def with_part(self, part: PartRecord) -> tuple[PartRecord, ...]:
+        """All parts, with `part` in its place."""
+        return tuple(part if old.index == part.index else old for old in self.parts)
+
+
+@dataclass(frozen=True)
+class Account:
+    id: int
+    user_id: int
+    platform: Platform
+    account_name: str
+    access_token: str | None = field(repr=False)
+    refresh_token: str | None = field(repr=False)
+    token_expires_at: datetime | None
+    is_active: bool
+    created_at: datetime
+    remote_id: str
+    instance: str
+    scopes: tuple[str, ...]
+    secret: str | None = field(repr=False)
+    status: str
+    status_reason: str
+    token_version: int
+    refresh_until: datetime | None
+    busy_delivery_id: int | None
+    throttled_until: datetime | None
+    canary: str | None
+    settings: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Post:
+    id: int
+    user_id: int
+    content: str
+    platforms: list[str]
+    status: str
+    ai_suggestions: Any
+    created_at: datetime
+    posted_at: datetime | None
+    scheduled_at: datetime | None
+    options: dict[str, Any]
+    updated_at: datetime
+    version: int
+
+
+@dataclass(frozen=True)
+class User:
+    id: int
+    email: str
+    password_hash: str = field(repr=False)
+    created_at: datetime = field(repr=False)
+    updated_at: datetime = field(repr=False)
+    name: str = ""
+    zone: str = "UTC"
+    role: str = "owner"
+    is_active: bool = True
+
+
+@dataclass(frozen=True)
+class Attempt:
+    id: int
+    delivery_id: int
+    part: int
+    act: str
+    number: int
+    fence: int
+    worker: str
+    request_id: str
+    started_at: datetime
+    ended_at: datetime | None
+    outcome: str
+    http_status: int | None
+    latency_ms: int | None
+    payload_hash: str
+    intent: dict[str, Any]
+    reply: str
+    message: str
+
+
+@dataclass(frozen=True)
+class MediaRecord:
+    id: int
+    user_id: int
+    name: str
+    kind: str
+    mime: str
+    size: int
+    width: int
+    height: int
+    duration: float | None
+    sha256: str
+    path: str
+    alt: str
+    created_at: datetime
+
+
+def delivery_of(row: Row[Any]) -> Delivery:
+    data = dict(row._mapping)
+    data["platform"] = Platform(data["platform"])
+    data["state"] = DeliveryState(data["state"])
+    data["proof"] = Proof(data["proof"])
+    data["parts"] = tuple(PartRecord.from_json(part) for part in data["parts"])
+    return Delivery(**data)
+
+
+def account_of(row: Row[Any]) -> Account:
+    data = dict(row._mapping)
+    data["platform"] = Platform(data["platform"])
+    data["scopes"] = tuple(data["scopes"])
+    return Account(**data)
+
+
+def record_of(kind: type[Any], row: Row[Any]) -> Any:
+    """A row as a record of `kind`, whose fields are exactly the columns."""
+    names = {f.name for f in fields(kind)}
+    return kind(**{key: value for key, value in row._mapping.items() if key in names})
+
+
+__all__ = [
+    "Account", "Attempt", "Delivery", "MediaRecord", "PartRecord", "Post", "User",
+    "account_of", "delivery_of", "record_of", "replace",
+]  # fmt: skip

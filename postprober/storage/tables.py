@@ -1,0 +1,268 @@
+"""All tables. Columns of the original design keep their names; ours follow them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Boolean, Column, Float, ForeignKey, Index, Integer, MetaData, String, Table, Text, func, text
+from sqlalchemy.schema import SchemaItem
+
+from postprober.storage.types import Id, Json, UtcDateTime
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def _table(name: str, *items: SchemaItem) -> Table:
+    # AUTOINCREMENT: an id once seen in a log or URL never means another row.
+    return Table(name, metadata, Column("id", Id, primary_key=True), *items, sqlite_autoincrement=True)
+
+
+def _now(name: str) -> Column[datetime]:
+    return Column(name, UtcDateTime, nullable=False, server_default=func.now())
+
+
+users = _table(
+    "users",
+    Column("email", String(255), nullable=False, unique=True),
+    Column("password_hash", String(255), nullable=False),
+    _now("created_at"),
+    _now("updated_at"),
+    Column("name", String(255), nullable=False, server_default=""),
+    Column("zone", String(64), nullable=False, server_default="UTC"),
+    Column("role", String(20), nullable=False, server_default="owner"),
+    Column("is_active", Boolean, nullable=False, server_default=text("true")),
+)
+
+accounts = _table(
+    "accounts",
+    Column("user_id", Id, ForeignKey("users.id"), nullable=False, index=True),
+    Column("platform", String(50), nullable=False),
+    Column("account_name", String(255), nullable=False),
+    Column("access_token", Text),  # sealed
+    Column("refresh_token", Text),  # sealed
+    Column("token_expires_at", UtcDateTime),
+    Column("is_active", Boolean, nullable=False, server_default=text("true")),
+    _now("created_at"),
+    Column("remote_id", String(255), nullable=False, server_default=""),
+    Column("instance", String(255), nullable=False, server_default=""),
+    Column("scopes", Json, nullable=False),
+    Column("secret", Text),  # sealed JSON: app password, client of the instance
+    Column("status", String(20), nullable=False, server_default="ok"),  # ok | reconnect
+    Column("status_reason", Text, nullable=False, server_default=""),
+    Column("token_version", Integer, nullable=False, server_default="0"),
+    Column("refresh_until", UtcDateTime),  # somebody is refreshing, until then
+    Column("busy_delivery_id", Id),  # the one delivery that may publish here now
+    Column("throttled_until", UtcDateTime),
+    Column("canary", String(255)),  # newest own post that we know of
+    Column("settings", Json, nullable=False),
+    Index("uq_accounts_identity", "user_id", "platform", "instance", "remote_id", unique=True),
+)
+
+posts = _table(
+    "posts",
+    Column("user_id", Id, ForeignKey("users.id"), nullable=False, index=True),
+    Column("content", Text, nullable=False),
+    Column("platforms", Json, nullable=False),
+    Column("status", String(50), nullable=False, server_default="draft"),
+    Column("ai_suggestions", Json),
+    _now("created_at"),
+    Column("posted_at", UtcDateTime),
+    Column("scheduled_at", UtcDateTime),
+    Column("options", Json, nullable=False),  # thread parts, media ids, language, success criteria, late limit
+    _now("updated_at"),
+    Column("version", Integer, nullable=False, server_default="1"),
+)
+
+deliveries = _table(
+    "deliveries",
+    Column("post_id", Id, ForeignKey("posts.id"), nullable=False, index=True),
+    Column("account_id", Id, ForeignKey("accounts.id"), nullable=False, index=True),
+    Column("user_id", Id, ForeignKey("users.id"), nullable=False),
+    Column("platform", String(50), nullable=False),
+    Column("key", String(36), nullable=False, unique=True),
+    Column("state", String(20), nullable=False),
+    Column("reason", Text, nullable=False, server_default=""),
+    Column("due_at", UtcDateTime, nullable=False),
+    Column("next_at", UtcDateTime),  # None: nothing to do before somebody acts
+    Column("lease_owner", String(80)),
+    Column("lease_until", UtcDateTime),
+    Column("fence", Integer, nullable=False, server_default="0"),
+    Column("tries", Integer, nullable=False, server_default="0"),
+    Column("crashes", Integer, nullable=False, server_default="0"),
+    Column("readings", Integer, nullable=False, server_default="0"),  # of the reconciliation or verification under way
+    Column("absences", Integer, nullable=False, server_default="0"),  # of them, in a row, that proved absence
+    Column("unknown_at", UtcDateTime),  # when the outcome became unknown; None while it is known
+    Column("parts", Json, nullable=False),
+    Column("proof", String(20), nullable=False, server_default="none"),
+    Column("remote_id", String(255)),
+    Column("url", Text),
+    Column("published_at", UtcDateTime),
+    Column("verified_at", UtcDateTime),
+    Column("first_byte_at", UtcDateTime),
+    _now("created_at"),
+    _now("updated_at"),
+    # The bell's query: what is due, oldest first.
+    Index("ix_deliveries_due", "state", "next_at"),
+    # The sweep for lost workers.
+    Index("ix_deliveries_lease", "lease_until"),
+)
+
+attempts = _table(
+    "attempts",
+    Column("delivery_id", Id, ForeignKey("deliveries.id"), nullable=False, index=True),
+    Column("part", Integer, nullable=False, server_default="0"),
+    Column("act", String(20), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("fence", Integer, nullable=False),
+    Column("worker", String(80), nullable=False, server_default=""),
+    Column("request_id", String(64), nullable=False),
+    Column("started_at", UtcDateTime, nullable=False),
+    Column("ended_at", UtcDateTime),
+    Column("outcome", String(20), nullable=False),
+    Column("http_status", Integer),
+    Column("latency_ms", Integer),
+    Column("payload_hash", String(64), nullable=False, server_default=""),
+    Column("intent", Json, nullable=False),
+    Column("reply", Text, nullable=False, server_default=""),
+    Column("message", Text, nullable=False, server_default=""),
+)
+
+transitions = _table(
+    "transitions",
+    Column("delivery_id", Id, ForeignKey("deliveries.id"), nullable=False, index=True),
+    Column("post_id", Id, nullable=False, index=True),
+    Column("user_id", Id, nullable=False, index=True),
+    Column("old", String(20)),
+    Column("new", String(20), nullable=False),
+    Column("reason", Text, nullable=False, server_default=""),
+    Column("worker", String(80), nullable=False, server_default=""),
+    Column("at", UtcDateTime, nullable=False),
+)
+
+monitoring_logs = _table(
+    "monitoring_logs",
+    Column("post_id", Id, ForeignKey("posts.id"), nullable=False, index=True),
+    Column("platform", String(50), nullable=False),
+    Column("step", String(100), nullable=False),
+    Column("status", String(50), nullable=False),
+    Column("details", Json, nullable=False),
+    Column("ai_analysis", Text),
+    Column("timestamp", UtcDateTime, nullable=False, server_default=func.now()),
+    Column("delivery_id", Id, ForeignKey("deliveries.id"), index=True),
+)
+
+alerts = _table(
+    "alerts",
+    Column("user_id", Id, ForeignKey("users.id"), nullable=False, index=True),
+    Column("post_id", Id, ForeignKey("posts.id")),
+    Column("type", String(50), nullable=False),
+    Column("message", Text, nullable=False),
+    Column("is_read", Boolean, nullable=False, server_default=text("false")),
+    _now("created_at"),
+    Column("delivery_id", Id),
+    Column("dedupe_key", String(120), nullable=False, unique=True),
+)
+
+media = _table(
+    "media",
+    Column("user_id", Id, ForeignKey("users.id"), nullable=False, index=True),
+    Column("name", String(255), nullable=False),
+    Column("kind", String(10), nullable=False),
+    Column("mime", String(80), nullable=False),
+    Column("size", Id, nullable=False),
+    Column("width", Integer, nullable=False),
+    Column("height", Integer, nullable=False),
+    Column("duration", Float),
+    Column("sha256", String(64), nullable=False),
+    Column("path", Text, nullable=False),  # relative to the data folder
+    Column("alt", Text, nullable=False, server_default=""),
+    _now("created_at"),
+)
+
+samples = _table(
+    "samples",
+    Column("delivery_id", Id, ForeignKey("deliveries.id"), nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    *(Column(name, Id) for name in ("likes", "reposts", "replies", "quotes", "bookmarks", "views")),
+    Index("ix_samples_delivery_at", "delivery_id", "at"),
+)
+
+sessions = _table(
+    "sessions",
+    Column("user_id", Id, ForeignKey("users.id"), nullable=False, index=True),
+    Column("kind", String(20), nullable=False),  # browser | ticket | oauth_state
+    Column("token_hash", String(64), nullable=False, unique=True),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False),
+    Column("used_at", UtcDateTime),
+    Column("revoked_at", UtcDateTime),
+    Column("data", Json, nullable=False),
+)
+
+evidence = _table(
+    "evidence",
+    Column("delivery_id", Id, ForeignKey("deliveries.id"), nullable=False, index=True),
+    Column("kind", String(30), nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("body", Json, nullable=False),
+)
+
+channels = _table(
+    "channels",
+    Column("user_id", Id, ForeignKey("users.id"), nullable=False, index=True),
+    Column("name", String(120), nullable=False),
+    Column("url", Text, nullable=False),  # sealed
+    Column("is_active", Boolean, nullable=False, server_default=text("true")),
+    _now("created_at"),
+)
+
+outbox = _table(
+    "outbox",
+    Column("user_id", Id, nullable=False, index=True),
+    Column("kind", String(30), nullable=False),  # alert
+    Column("dedupe_key", String(120), nullable=False, unique=True),
+    Column("payload", Json, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("next_at", UtcDateTime),  # None: done
+    Column("sent_at", UtcDateTime),
+    Column("tries", Integer, nullable=False, server_default="0"),
+    Index("ix_outbox_next", "next_at"),
+)
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", String(80), primary_key=True),
+    Column("owner", String(80), nullable=False),
+    Column("until", UtcDateTime, nullable=False),
+    Column("fence", Integer, nullable=False, server_default="0"),
+)
+
+processes = Table(
+    "processes",
+    metadata,
+    Column("name", String(80), primary_key=True),
+    Column("kind", String(20), nullable=False),
+    Column("started_at", UtcDateTime, nullable=False),
+    Column("beat_at", UtcDateTime, nullable=False),
+    Column("detail", Json, nullable=False),
+)
+
+oauth_apps = _table(
+    "oauth_apps",
+    Column("platform", String(50), nullable=False),
+    Column("instance", String(255), nullable=False, unique=True),
+    Column("client_id", String(255), nullable=False),
+    Column("client_secret", Text, nullable=False),  # sealed
+    _now("created_at"),
+)
+
+meta = Table("meta", metadata, Column("name", String(80), primary_key=True), Column("value", Text, nullable=False))

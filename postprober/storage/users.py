@@ -1,0 +1,93 @@
+"""People and their sessions."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, func, insert, select, update
+
+from postprober.errors import NotFound
+from postprober.storage import sql
+from postprober.storage.records import User, record_of
+from postprober.storage.tables import sessions, users
+
+
+def add(conn: Connection, *, email: str, password_hash: str, now: datetime, **columns: Any) -> int:
+    row = conn.execute(
+        insert(users).values(email=email, password_hash=password_hash, created_at=now, updated_at=now, **columns)
+    )
+    return sql.new_id(row)
+
+
+def get(conn: Connection, user_id: int) -> User:
+    """Raises NotFound."""
+    row = conn.execute(select(users).where(users.c.id == user_id)).one_or_none()
+    if row is None:
+        raise NotFound(f"There is no user {user_id}.")
+    found: User = record_of(User, row)
+    return found
+
+
+def by_email(conn: Connection, email: str) -> User | None:
+    row = conn.execute(select(users).where(users.c.email == email)).one_or_none()
+    return record_of(User, row) if row else None
+
+
+def count(conn: Connection) -> int:
+    return int(conn.execute(select(func.count()).select_from(users)).scalar_one())
+
+
+def first(conn: Connection) -> User | None:
+    row = conn.execute(select(users).where(users.c.is_active).order_by(users.c.id).limit(1)).one_or_none()
+    return record_of(User, row) if row else None
+
+
+def add_session(
+    conn: Connection,
+    *,
+    user_id: int,
+    kind: str,
+    token_hash: str,
+    now: datetime,
+    expires_at: datetime,
+    data: dict[str, Any] | None = None,
+) -> None:
+    conn.execute(
+        insert(sessions).values(
+            user_id=user_id, kind=kind, token_hash=token_hash, created_at=now, expires_at=expires_at, data=data or {}
+        )
+    )
+
+
+def find_session(conn: Connection, kind: str, token_hash: str, now: datetime) -> dict[str, Any] | None:
+    """The live session (not expired, not revoked) with this token, None otherwise."""
+    row = conn.execute(
+        select(sessions).where(
+            sessions.c.kind == kind,
+            sessions.c.token_hash == token_hash,
+            sessions.c.expires_at > now,
+            sessions.c.revoked_at.is_(None),
+        )
+    ).one_or_none()
+    return dict(row._mapping) if row else None
+
+
+def use_once(conn: Connection, kind: str, token_hash: str, now: datetime) -> dict[str, Any] | None:
+    """Consume a single-use token; None if it is unknown, expired or was used."""
+    done = conn.execute(
+        update(sessions)
+        .where(
+            sessions.c.kind == kind,
+            sessions.c.token_hash == token_hash,
+            sessions.c.expires_at > now,
+            sessions.c.used_at.is_(None),
+            sessions.c.revoked_at.is_(None),
+        )
+        .values(used_at=now)
+    )
+    return find_session(conn, kind, token_hash, now) if done.rowcount == 1 else None
+
+
+def revoke_session(conn: Connection, token_hash: str, now: datetime) -> None:
+    conn.execute(update(sessions).where(sessions.c.token_hash == token_hash).values(revoked_at=now))

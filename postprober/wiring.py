@@ -1,0 +1,72 @@
+"""Builds the parts and puts them together; the only place that knows all of them."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from postprober.clock import Clock, SystemClock
+from postprober.domain.platform import Platform
+from postprober.domain.timing import Timing
+from postprober.http import HttpClient, Pools
+from postprober.pipeline.context import Context, LeaseKeeper, no_checkpoint
+from postprober.platforms.registry import adapter_for
+from postprober.services import media as media_service
+from postprober.services.core import Core
+from postprober.settings import Settings, load_settings
+from postprober.storage.database import Database
+from postprober.storage.records import MediaRecord
+
+
+def build_core(
+    settings: Settings | None = None, *, clock: Clock | None = None, migrate: bool = True, **kw: Any
+) -> Core:
+    """One installation. Raises ConfigurationError when settings or database are unusable."""
+    chosen = settings or load_settings(**kw)
+    chosen.data_dir.mkdir(parents=True, exist_ok=True)
+    vault = chosen.vault()
+    db = Database(chosen.database, pool_size=chosen.workers + 8)
+    if migrate:
+        db.migrate()
+    pools = Pools(
+        allow_private=chosen.sandbox, timeout=chosen.timing.http_timeout, trusted_hosts=chosen.trusted_hosts()
+    )
+    return Core(chosen, db, vault, HttpClient(pools), clock or SystemClock())
+
+
+def build_context(
+    core: Core,
+    *,
+    worker: str = "",
+    timing: Timing | None = None,
+    checkpoint: Callable[[str], None] = no_checkpoint,
+) -> Context:
+    """What the pipeline of this process works with."""
+    times = timing or core.settings.timing
+    name = worker or f"{socket.gethostname()}-{os.getpid()}"
+
+    def media_url(record: MediaRecord, platform: Platform) -> str:
+        return media_service.public_url(core.settings, core.clock.now().timestamp(), record, platform)
+
+    return Context(
+        db=core.db,
+        vault=core.vault,
+        http=core.http,
+        clock=core.clock,
+        timing=times,
+        keeper=LeaseKeeper(core.db, core.clock, name, times.lease, times.lease_margin),
+        adapter_for=lambda platform, http: adapter_for(platform, http, core.settings.platform(platform), core.clock),
+        config_for=core.settings.platform,
+        media_url=media_url,
+        data_dir=core.settings.data_dir.resolve(),
+        late_limit=timedelta(minutes=core.settings.late_limit_minutes),
+        checkpoint=checkpoint,
+    )
+
+
+def close_core(core: Core) -> None:
+    core.http.pools.close()
+    core.db.close()
