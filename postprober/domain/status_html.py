@@ -8,8 +8,9 @@ snac with `<br>` only. The rules: `<br>` is a line end, a new `<p>` an empty lin
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from html.parser import HTMLParser
 from urllib.parse import unquote, urlsplit
+
+from postprober.domain.tolerant_html import TolerantParser
 
 MAX_HTML = 1_000_000  # characters; ten times the longest post that a server of ours allows
 _BLOCKS = frozenset({"p", "div", "blockquote", "ul", "ol", "li", "pre", "h1", "h2", "h3"})
@@ -23,9 +24,9 @@ def html_to_text(html: str, mentions: Iterable[Mapping[str, object]] = ()) -> st
     return reader.text()
 
 
-class _Reader(HTMLParser):
+class _Reader(TolerantParser):
     def __init__(self, accounts: Mapping[str, str]) -> None:
-        super().__init__(convert_charrefs=True)
+        super().__init__()
         self._accounts = accounts
         self._out: list[str] = []
         self._link: str | None = None

@@ -103,8 +103,11 @@ _LITTLE_READ = regex.compile(
 
 
 def escape_little(text: str) -> str:
-    """`text` for LinkedIn's `commentary`: reserved characters escaped, `#word` left to become a hashtag."""
-    tags = {span.start for span in find_hashtags(text) if span.text[0] == "#"}
+    """`text` for LinkedIn's `commentary`: reserved characters escaped, `#word` left to become a hashtag.
+
+    Only a tag that begins with a letter or digit is left: any other LinkedIn might not take for one, and cut the text.
+    """
+    tags = {span.start for span in find_hashtags(text) if span.text[0] == "#" and span.text[1].isalnum()}
     return str(_LITTLE.sub(lambda m: m[0] if m.start() in tags else "\\" + m[0], text))
 
 

@@ -15,7 +15,7 @@ def _s(*seconds: float) -> tuple[timedelta, ...]:
 class Timing:
     """`lease`: life of a worker's claim; renewed at a third of it; also how soon a killed worker's work moves on.
     `lease_margin`: no byte leaves when less of the lease than this is left.
-    `settle_overrides`: adapter settings that shorten settle times (sandbox).
+    `settle_overrides`: adapter settings that shorten settle times and polls (sandbox).
     `reread`: pause between the two readings that prove absence.
     `unsure_retries`: further readings, after the first unsure one, before a delivery is held.
     `verify_after`: looks after publishing, counted from it; the last one decides about a ghost.
@@ -43,6 +43,7 @@ SANDBOX_TIMING = Timing(
         "instagram_settle_seconds": "3",
         "mastodon_settle_seconds": "3",
         "bluesky_settle_seconds": "1",
+        "instagram_poll_seconds": "0.5",
     },
     reread=timedelta(seconds=2),
     unsure_retries=_s(2, 3, 5, 5),

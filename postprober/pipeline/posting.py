@@ -24,6 +24,7 @@ from postprober.errors import (
     ReconnectNeeded,
     Throttled,
     Unavailable,
+    UnexpectedReply,
 )
 from postprober.pipeline import late, watch
 from postprober.pipeline.adopt import adopt
@@ -236,7 +237,9 @@ def _outcome(error: PlatformError) -> Outcome:
         return Outcome.RECONNECT
     if isinstance(error, Unavailable):
         return Outcome.UNAVAILABLE
-    return Outcome.UNKNOWN  # OutcomeUnknown, UnexpectedReply and whatever may come: the cautious reading
+    if isinstance(error, UnexpectedReply) and error.http_status is not None and 400 <= error.http_status < 500:
+        return Outcome.REJECTED  # refused for a reason that lies in our request or settings
+    return Outcome.UNKNOWN  # OutcomeUnknown and whatever may come: the cautious reading
 
 
 def _unconfirmed(work: Work, part: PartRecord, error: PlatformError, adapter: Adapter) -> None:
@@ -290,7 +293,7 @@ def fail(work: Work, error: PlatformError, step: Step) -> None:
             watch.reconnect_needed(conn, work.account, error.message, now)
             work.log(conn, Step.AUTHENTICATION, StepStatus.FAILED, message=error.message)
             work.move(conn, S.WAITING, error.message, next_at=now, lease_until=None)
-        elif isinstance(error, PostRejected) or _exhausted(work):
+        elif isinstance(error, (PostRejected, UnexpectedReply)) or _exhausted(work):
             work.log(conn, step, StepStatus.FAILED, message=error.message)
             work.move(conn, S.FAILED, error.message, next_at=None, lease_until=None)
         else:

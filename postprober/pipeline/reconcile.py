@@ -82,7 +82,7 @@ def _look(work: Work, part: PartRecord) -> None:
             looks = _HELD_LOOKS[min(work.delivery.readings, len(_HELD_LOOKS) - 1)]
             work.touch(conn, readings=work.delivery.readings + 1, next_at=work.now() + looks, lease_until=None)
         elif sighting.state is SightingState.UNSURE:
-            _unsure(work, conn, sighting)
+            _unsure(work, conn, adapter, sighting)
         else:
             _absent(work, conn, adapter, part, sighting)
 
@@ -119,10 +119,11 @@ def _absent(work: Work, conn: Connection, adapter: Adapter, part: PartRecord, si
         )  # fmt: skip
 
 
-def _unsure(work: Work, conn: Connection, sighting: Sighting) -> None:
+def _unsure(work: Work, conn: Connection, adapter: Adapter, sighting: Sighting) -> None:
     pauses = work.ctx.timing.unsure_retries
     readings = work.delivery.readings
-    if readings < len(pauses):
+    # In strict mode no later reading could free it for sending, so a person hears of it at once.
+    if readings < len(pauses) and adapter.traits.mode is not ReconcileMode.STRICT:
         work.log(conn, Step.POSTING, StepStatus.WARNING, message=sighting.reason, next="looked for again")
         work.touch(conn, readings=readings + 1, absences=0, next_at=work.now() + pauses[readings], lease_until=None)
     else:
@@ -131,7 +132,7 @@ def _unsure(work: Work, conn: Connection, sighting: Sighting) -> None:
 
 def _hold(work: Work, conn: Connection, reason: str, *, resend_needs_person: bool = False) -> None:
     """Only a person decides from here; we go on looking, so that a post that turns up late is still adopted."""
-    reason = f"{reason[:1].upper()}{reason[1:]}."
+    reason = f"{reason[:1].upper()}{reason[1:].rstrip('.')}."
     again = None if resend_needs_person else work.now() + _HELD_LOOKS[0]
     work.log(conn, Step.POSTING, StepStatus.WARNING, message=reason, next_look=utc_iso(again) if again else None)
     work.move(conn, S.HELD, reason, next_at=again, lease_until=None, readings=0, absences=0)

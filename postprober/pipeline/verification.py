@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from postprober.domain.delivery import PROOF_ORDER, DeliveryState, Proof, Step, StepStatus
 from postprober.domain.remote import Ref, RemotePost
-from postprober.errors import PlatformError, Throttled
+from postprober.errors import PlatformError, Throttled, Unavailable, UnexpectedReply
 from postprober.pipeline.context import Wiretap
 from postprober.pipeline.credentials import ensure_valid
 from postprober.pipeline.plan import first_poll
 from postprober.pipeline.work import Work, media_files, new_request_id
+from postprober.platforms.base import Adapter
 from postprober.probe.base import Verdict
 from postprober.probe.compare import compare
 from postprober.probe.public import look
@@ -18,6 +20,7 @@ from postprober.storage import logs
 from postprober.storage.records import PartRecord
 
 S = DeliveryState
+_CLOCK_SLACK = timedelta(minutes=2)  # the platform's clock and ours
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,7 @@ class Finding:
     readable: bool
     differences: tuple[str, ...]
     detail: dict[str, object]
+    url: str = ""  # of the first part, as its owner reads it (Instagram names it only there)
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,7 @@ def examine(work: Work) -> Finding:
         readable=all(f.readable for f in findings),
         differences=tuple(d for f in findings for d in f.differences),
         detail=findings[0].detail if len(findings) == 1 else {"parts": [f.detail for f in findings]},
+        url=findings[0].url,
     )
 
 
@@ -77,26 +82,42 @@ def _examine_part(work: Work, part: PartRecord, ref: Ref) -> Finding:
         proof = Proof.ACCEPTED
     return Finding(
         proof=proof,
-        missing=gone or (seen.verdict is Verdict.GONE),
+        # What a stranger sees is there, even when the owner's reading lags behind.
+        missing=(gone and seen.verdict is not Verdict.FOUND) or seen.verdict is Verdict.GONE,
         readable=owner.known or seen.verdict in (Verdict.FOUND, Verdict.GONE),
         differences=comparison.differences if comparison else (),
         detail={
             "owner": owner.reason or ("read back" if owner.post else "not there"),
             "public": seen.verdict.value, "public_reason": seen.reason, "url": url,
         },
+        url=url,
     )  # fmt: skip
 
 
 def _as_owner(work: Work, ref: Ref) -> Owner:
-    tap = Wiretap()
     try:
         work.account, work.cred = ensure_valid(work.ctx, work.delivery, work.account)
-        post = work.adapter(work.http(tap, new_request_id())).fetch(work.cred, ref.remote_id)
-        return Owner(post, True)
+        adapter = work.adapter(work.http(Wiretap(), new_request_id()))
+        try:
+            return Owner(adapter.fetch(work.cred, ref.remote_id), True)
+        except (Unavailable, UnexpectedReply):
+            if not adapter.traits.lists_own:
+                raise
+            return _in_the_list(work, adapter, ref)
     except Throttled:
         raise
     except PlatformError as error:
         return Owner(None, False, error.message)
+
+
+def _in_the_list(work: Work, adapter: Adapter, ref: Ref) -> Owner:
+    """Reading one post can fail while the list of posts works (Instagram, CONTRACTS 3.2): then the list decides."""
+    since = (work.delivery.published_at or work.now()) - _CLOCK_SLACK
+    timeline = adapter.recent(work.cred, since)
+    post = next((p for p in timeline.posts if p.ref.remote_id == ref.remote_id), None)
+    if post is not None or timeline.complete:
+        return Owner(post, True, "looked up in the list of own posts")
+    return Owner(None, False, "the list of own posts does not reach back far enough")
 
 
 def verify(work: Work) -> None:
@@ -126,7 +147,7 @@ def _proved(work: Work, finding: Finding) -> None:
         logs.keep_evidence(conn, work.delivery.id, "proof", _body(finding), now)
         work.log(conn, Step.VERIFICATION, status, **_body(finding))
         work.move(
-            conn, S.VERIFIED, f"proof: {finding.proof.value}", proof=finding.proof,
+            conn, S.VERIFIED, f"proof: {finding.proof.value}", proof=finding.proof, url=work.delivery.url or finding.url,
             verified_at=work.delivery.verified_at or now, readings=0, absences=0, lease_until=None,
             next_at=first_poll(work),
         )  # fmt: skip

@@ -36,7 +36,7 @@ from postprober.platforms.base import READY, Traits, sighting_in
 from postprober.platforms.instagram_errors import is_unreadable, refused
 from postprober.platforms.instagram_posts import FIELDS, read_insights, read_post
 from postprober.platforms.refusals import Act
-from postprober.platforms.replies import ambiguous, count_at, dig, invisible, list_at, require_object, text_at
+from postprober.platforms.replies import ambiguous, count_at, dig, invisible, list_at, require_object, shape, text_at
 
 VERSION = "v26.0"  # CONTRACTS 3.1: latest since 2026-07-29; settings["instagram_version"]
 SETTLE_SECONDS = 60.0  # ours: no source gives a bound; settings["instagram_settle_seconds"]
@@ -139,7 +139,7 @@ class InstagramAdapter:
         code = text_at(body, "status_code")
         state = _STATES.get(code)
         if state is None:
-            raise UnexpectedReply(f"Instagram reports an unknown container status {code!r}.", str(body)[:300])
+            raise UnexpectedReply(f"Instagram reports an unknown container status {code!r}.", shape(body))
         if state is ProgressState.READY:
             return READY
         wait = VIDEO_POLL_SECONDS if staged.data.get("video") else IMAGE_POLL_SECONDS
@@ -210,7 +210,7 @@ class InstagramAdapter:
         for _ in range(MAX_PAGES):
             body = self._get(cred, f"{_me(cred)}/media", fields=FIELDS, limit=str(PAGE_SIZE), **after)
             if not isinstance(dig(body, "data"), list):
-                raise UnexpectedReply("Instagram answered with a list of an unknown form.", str(body)[:300])
+                raise UnexpectedReply("Instagram answered with a list of an unknown form.", shape(body))
             posts += [read_post(row) for row in list_at(body, "data")]
             oldest = posts[-1].created_at if posts else None
             cursor = text_at(body, "paging", "cursors", "after")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from postprober.domain.remote import Counts, Ref, RemoteMedia, RemotePost
 from postprober.errors import UnexpectedReply
-from postprober.platforms.replies import count_at, dig, list_at, parse_time, text_at
+from postprober.platforms.replies import count_at, dig, list_at, parse_time, shape, text_at
 
 # codegen IGMediaForIGOnlyAPI fields
 FIELDS = (
@@ -18,7 +18,7 @@ def read_post(data: object) -> RemotePost:
     """One media object as a record. Raises UnexpectedReply when it has no id or type."""
     remote_id, kind = text_at(data, "id"), text_at(data, "media_type")
     if not remote_id or not kind:
-        raise UnexpectedReply("Instagram answered with a post of an unknown form.", str(data)[:300])
+        raise UnexpectedReply("Instagram answered with a post of an unknown form.", shape(data))
     return RemotePost(
         ref=Ref(remote_id, text_at(data, "permalink")),
         text=text_at(data, "caption"),

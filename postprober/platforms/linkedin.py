@@ -39,7 +39,7 @@ from postprober.platforms.linkedin_errors import NOT_FOUND, is_not_permitted, re
 from postprober.platforms.linkedin_media import Uploads
 from postprober.platforms.oauth import refresh_tokens, revoke_tokens
 from postprober.platforms.refusals import Act
-from postprober.platforms.replies import ambiguous, count_at, dig, invisible, list_at, require_object, text_at
+from postprober.platforms.replies import ambiguous, count_at, dig, invisible, list_at, require_object, shape, text_at
 
 VERSION = "202607"  # CONTRACTS 2.1: current at 2026-08-13; settings["linkedin_version"]
 RESTLI = "2.0.0"  # CONTRACTS 2.1
@@ -216,7 +216,7 @@ class LinkedInAdapter:
         headers = {**self._headers(cred), "X-RestLi-Method": "FINDER"}
         body = self._object(self.http.read("GET", f"{self.config.api_url}/rest/posts?{query}", headers=headers))
         if not isinstance(dig(body, "elements"), list):
-            raise UnexpectedReply("LinkedIn answered with a list of an unknown form.", str(body)[:300])
+            raise UnexpectedReply("LinkedIn answered with a list of an unknown form.", shape(body))
         return body
 
     def _count(self, cred: Credentials, urn: str, query: str) -> int | None:
@@ -229,7 +229,7 @@ class LinkedInAdapter:
     def _post(self, data: object) -> RemotePost:
         urn, commentary = text_at(data, "id"), dig(data, "commentary")
         if not urn.startswith("urn:li:") or not isinstance(commentary, str):
-            raise UnexpectedReply("LinkedIn answered with a post of an unknown form.", str(data)[:300])
+            raise UnexpectedReply("LinkedIn answered with a post of an unknown form.", shape(data))
         return RemotePost(
             ref=self._ref(urn),
             text=unescape_little(commentary),

@@ -18,7 +18,7 @@ from postprober.platforms.base import READY
 from postprober.platforms.linkedin_errors import NOT_FOUND, is_not_permitted, refused
 from postprober.platforms.media import fit_image
 from postprober.platforms.refusals import Act
-from postprober.platforms.replies import count_at, dig, invisible, list_at, require_object, text_at
+from postprober.platforms.replies import count_at, dig, invisible, list_at, require_object, shape, text_at
 
 UPLOAD_TIMEOUT = 120.0  # seconds for one piece of at most 4 MB, or one picture
 POLL_SECONDS = 5.0  # ours; LinkedIn publishes no number
@@ -134,5 +134,5 @@ class Uploads:
 def _urn(value: object, kind: str) -> str:
     urn = dig(value, "value", kind)
     if not isinstance(urn, str) or not urn.startswith(f"urn:li:{kind}:"):
-        raise UnexpectedReply(f"LinkedIn named no {kind} for the upload.", str(value)[:300])
+        raise UnexpectedReply(f"LinkedIn named no {kind} for the upload.", shape(value))
     return urn

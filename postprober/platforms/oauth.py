@@ -10,13 +10,14 @@ is the caller's work. Bluesky is not here: it signs in with an app password (`bl
 from __future__ import annotations
 
 import hmac
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from authlib.integrations.httpx_client import OAuth2Client  # type: ignore[import-untyped]
+from authlib.integrations.httpx_client import OAuth2Client  # type: ignore[import-untyped,unused-ignore]
 
 from postprober.clock import Clock, SystemClock
 from postprober.domain.account import Credentials
@@ -224,8 +225,9 @@ def _client(http: HttpClient, config: PlatformConfig, spec: OAuthSpec, clock: Cl
 # RFC 6749 section 5.2, and what platforms answer beside it. The cure of all of them is a person.
 _REFUSALS = frozenset({"invalid_grant", "invalid_token", "access_denied", "invalid_scope", "expired_token"})
 _CLIENT_FAULTS = frozenset({"invalid_client", "unauthorized_client"})
-# X answers a spent refresh token with invalid_request and this text (CONTRACTS.md 1.3, trypostit/trypost#126).
-_SPENT = "value passed for the token was invalid"
+# A spent refresh token as invalid_request: X with "Value passed for the token was invalid." (CONTRACTS.md 1.3,
+# trypostit/trypost#126), LinkedIn with texts about a token that is invalid, expired or revoked.
+_SPENT = re.compile(r"invalid_request.*\btoken\b.*\b(?:invalid|expired|revoked)\b", re.IGNORECASE | re.DOTALL)
 
 
 def _judge(reply: _TokenReply, spec: OAuthSpec, clock: Clock, act: str, excerpt: str) -> _TokenReply:
@@ -234,7 +236,7 @@ def _judge(reply: _TokenReply, spec: OAuthSpec, clock: Clock, act: str, excerpt:
     if 200 <= status < 300:
         flat = _flat(body)
         if isinstance(flat.get("access_token"), str) and flat["access_token"]:
-            return _Plain(status, flat, reply.headers)
+            return _Plain(status, {**flat, "expires_in": _seconds(flat.get("expires_in"))}, reply.headers)
         raise OutcomeUnknown(
             f"{spec.name}'s answer held no token; link the account again.", excerpt, http_status=status
         )
@@ -256,7 +258,9 @@ def _refusal(reply: _TokenReply, spec: OAuthSpec, clock: Clock, act: str, code: 
     if code in _CLIENT_FAULTS:
         text = f"{spec.name} does not accept this installation's client id or secret; correct them, then link again."
         return ReconnectNeeded(text, excerpt, http_status=status, code=code)
-    if code in _REFUSALS or code == "OAuthException" or _SPENT in excerpt.lower():
+    # A code that is refused as invalid_request (X, LinkedIn) is spent or late: whatever it is, signing in again helps.
+    refused_code = act == _Act.EXCHANGE and code == "invalid_request"
+    if code in _REFUSALS or code == "OAuthException" or refused_code or _SPENT.search(excerpt):
         text = f"{spec.name} no longer accepts this sign-in; link the account again."
         return ReconnectNeeded(text, excerpt, http_status=status, code=code)
     return UnexpectedReply(
@@ -294,10 +298,18 @@ def _credentials(token: Mapping[str, Any], old: Credentials, now: datetime) -> C
     )
 
 
+def _seconds(life: object) -> int | None:
+    """A token's life as a whole number, None when the platform gave none or nonsense (Authlib would raise)."""
+    try:
+        seconds = int(float(str(life)))
+    except (ValueError, OverflowError):
+        return None
+    return seconds if seconds > 0 else None
+
+
 def _end(seconds: object, now: datetime) -> datetime | None:
     """End of life of a token that lives `seconds`; None when the platform did not say."""
     try:
-        life = float(str(seconds))
-        return now + timedelta(seconds=life) if life > 0 else None
-    except (ValueError, OverflowError):
+        return now + timedelta(seconds=seconds) if isinstance(seconds, int) else None
+    except OverflowError:
         return None

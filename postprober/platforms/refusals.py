@@ -99,7 +99,8 @@ def judge(table: Iterable[Row], refusal: Refusal) -> PlatformError:
     if act is Act.PUBLISH and not (refusal.codes or refusal.text):
         return ambiguous(reply)
     if act is not Act.READ and reply.status < 500:
-        words = f": {refusal.text}" if refusal.text else ""
+        # The platform's words are shown only if redaction left them alone (the excerpt is redacted).
+        words = f": {refusal.text}" if refusal.text and refusal.text in reply.excerpt else ""
         message = f"{refusal.platform} refused the post{words}"
         return PostRejected(message.rstrip(".") + ".", reply.excerpt, http_status=reply.status, code=code)
     return unmapped(refusal.platform, reply, code)

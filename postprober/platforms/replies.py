@@ -114,6 +114,13 @@ def list_at(value: object, *path: str | int) -> list[object]:
     return found if isinstance(found, list) else []
 
 
+def shape(value: object) -> str:
+    """What kind of thing `value` is, for the log: names of keys, never contents, so never a secret."""
+    if isinstance(value, dict):
+        return "object with " + (", ".join(sorted(map(str, value))[:20]) or "nothing")
+    return f"list of {len(value)}" if isinstance(value, list) else type(value).__name__
+
+
 def require_object(reply: Reply) -> dict[str, object]:
     """The body as a JSON object. Raises UnexpectedReply."""
     body = reply.json()

@@ -43,6 +43,7 @@ from postprober.platforms.replies import (
     is_ambiguous,
     list_at,
     require_object,
+    shape,
     text_at,
 )
 from postprober.platforms.x_errors import is_missing, refused
@@ -136,7 +137,7 @@ class XAdapter:
         if data is None and is_missing(body):
             return None
         if text_at(data, "id") != remote_id:
-            raise UnexpectedReply("X answered without the post that was asked for.", str(body)[:300])
+            raise UnexpectedReply("X answered without the post that was asked for.", shape(body))
         return self._post(cred, data, dig(body, "includes"))
 
     def recent(self, cred: Credentials, since: datetime) -> Timeline:

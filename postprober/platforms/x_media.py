@@ -16,7 +16,7 @@ from postprober.http import HttpClient, Reply
 from postprober.platforms.base import READY
 from postprober.platforms.media import fit_image
 from postprober.platforms.refusals import Act
-from postprober.platforms.replies import count_at, dig, invisible, list_at, require_object, text_at
+from postprober.platforms.replies import count_at, dig, invisible, list_at, require_object, shape, text_at
 from postprober.platforms.x_errors import refused
 
 CHUNK = 4 * 1024 * 1024  # bytes; X takes segments 0 to 999 (CONTRACTS 1.2), so 512 MB need at least 0.5 MB each
@@ -42,7 +42,7 @@ class Uploads:
             body = self._image(file) if file.kind is MediaKind.IMAGE else self._in_pieces(file)
             media_id = text_at(body, "data", "id")
             if not media_id.isdigit():
-                raise UnexpectedReply("X took the file without giving it an id.", str(body)[:300])
+                raise UnexpectedReply("X took the file without giving it an id.", shape(body))
             if file.alt and file.kind is not MediaKind.VIDEO:  # 1.2: descriptions are for pictures and GIFs
                 self._describe(media_id, file.alt)
             ids.append(media_id)
@@ -105,7 +105,7 @@ class Uploads:
         url = f"{self.api_url}/2/media/metadata"
         answer = self._post(lambda: self.http.send("POST", url, headers=self.headers, json=body))
         if dig(answer, "data") is None:
-            raise PostRejected("X did not take the description of a picture; shorten or remove it.", str(answer)[:300])
+            raise PostRejected("X did not take the description of a picture; shorten or remove it.", shape(answer))
 
     def _post(self, act: Callable[[], Reply]) -> dict[str, object]:
         return self._object(invisible(act), Act.STAGE)

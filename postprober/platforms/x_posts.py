@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from postprober.domain.remote import Ref, RemoteMedia, RemotePost
 from postprober.errors import UnexpectedReply
-from postprober.platforms.replies import dig, list_at, parse_time, text_at
+from postprober.platforms.replies import dig, list_at, parse_time, shape, text_at
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def read_post(data: object, includes: object) -> RemotePost:
     remote_id = text_at(data, "id")
     raw = dig(data, "text")
     if not remote_id or not isinstance(raw, str):
-        raise UnexpectedReply("X answered with a post of an unknown form.", str(data)[:300])
+        raise UnexpectedReply("X answered with a post of an unknown form.", shape(data))
     author_id = text_at(data, "author_id")
     names = {text_at(user, "id"): text_at(user, "username") for user in list_at(includes, "users")}
     return RemotePost(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from html.parser import HTMLParser
 
 from postprober.domain.remote import RemoteMedia
+from postprober.domain.tolerant_html import TolerantParser
 
 MAX_HTML = 2_000_000  # characters; X's and Instagram's pages are about 500,000
 _VOID = frozenset(
@@ -44,11 +44,11 @@ def read_page(html: str) -> Page:
     return reader.finished()
 
 
-class _PageReader(HTMLParser):
+class _PageReader(TolerantParser):
     """Keeps the stack of open elements; `_block` is the post being read and `_depth` where it began."""
 
     def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
+        super().__init__()
         self._page = Page()
         self._stack: list[str] = []
         self._block: Block | None = None

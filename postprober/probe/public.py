@@ -61,6 +61,8 @@ def _together(told: Look, page: Look) -> Look:
         return page
     if page.verdict is not Verdict.FOUND:
         return told
+    if not page.partial:  # the whole post is on the page: that is what people see
+        return replace(page, author=page.author or told.author)
     return replace(
         told, url=page.url, author=told.author or page.author, media=page.media if told.media is None else told.media
     )

@@ -17,7 +17,7 @@ def main() -> None:
     arguments = parser.parse_args()
     world = World(arguments.data_dir, seed=arguments.seed)
     listening = free_socket(arguments.port)
-    print(f"sandbox on http://127.0.0.1:{listening.getsockname()[1]}", flush=True)  # noqa: T201 - a person or a script waits for this line
+    print(f"sandbox on http://127.0.0.1:{listening.getsockname()[1]}", flush=True)
     uvicorn.Server(config(world)).run(sockets=[listening])
     world.store.close()
 

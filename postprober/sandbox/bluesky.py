@@ -34,18 +34,24 @@ def _session(account: Account, access: Token | None, refresh: Token | None) -> R
     return reply(tokens | body)
 
 
+def _find_by_identifier(call: Call) -> None:
+    body = call.json()
+    if isinstance(body, dict):
+        call.account = bluesky_account(call.world, str(body.get("identifier", "")).removeprefix("@"))
+
+
 async def create_session(call: Call) -> Response:
     body = call.json()
     if not isinstance(body, dict) or not isinstance(body.get("identifier"), str):
         raise invalid('Input must have the property "identifier"')
-    account = bluesky_account(call.world, body["identifier"].removeprefix("@"))
-    call.identify(account)
+    account = call.account
     if account is None or account.password != body.get("password"):
         raise xrpc_error(401, "AuthenticationRequired", "Invalid identifier or password")
     return _session(account, *issue(call.world, account, account.scopes))
 
 
 async def refresh_session(call: Call) -> Response:
+    """A new pair for a refresh token; a repeated use within the grace time gives the same pair."""
     token = call.token
     if token is None or call.account is None:
         raise invalid("Token could not be verified")
@@ -148,6 +154,7 @@ async def create_record(call: Call) -> Response:
 
 
 async def put_record(call: Call) -> Response:
+    """Create, update, or do nothing when the record is already there."""
     body = _input(call, "repo", "collection", "rkey", "record")
     rkey = _key_of(call, body)
     media = check_post(call, body["record"])
@@ -205,7 +212,7 @@ async def upload_blob(call: Call) -> Response:
 
 def routes(world: World, manner: BlueskyManner) -> list[BaseRoute]:
     refresher = RefreshManner()
-    sessions = TokenManner(manner, lambda _call: None)
+    sessions = TokenManner(manner, _find_by_identifier)
 
     def operation(name: str, handler: Any) -> Operation:
         return Operation(world, manner, name, handler)

@@ -24,7 +24,7 @@ class Control:
     def _call(self, method: str, path: str, body: Json | None = None) -> Any:
         data = None if body is None else json.dumps(body).encode()
         headers = {"content-type": "application/json"} if data else {}
-        request = Request(f"{self.url}/_sandbox/{path}", data, headers, method=method)  # noqa: S310 - the sandbox's URL
+        request = Request(f"{self.url}/_sandbox/{path}", data, headers, method=method)
         try:
             with self._open(request, timeout=self._timeout) as response:
                 return json.load(response)

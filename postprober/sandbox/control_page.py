@@ -24,7 +24,8 @@ table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.35rem .
 border-bottom:1px solid var(--line);overflow-wrap:anywhere}th{font-weight:600;opacity:.6;font-size:.85rem}
 form{display:flex;flex-wrap:wrap;gap:.6rem;align-items:end}label{display:grid;font-size:.8rem;gap:.15rem}
 input,select,button{font:inherit;padding:.35rem .55rem;border:1px solid var(--line);border-radius:6px;
-background:transparent}button{background:#3757d6;color:#fff;border-color:#3757d6;cursor:pointer}.mark{display:inline-block;width:.7em;height:.7em;
+background:transparent}
+button{background:#3757d6;color:#fff;border-color:#3757d6;cursor:pointer}.mark{display:inline-block;width:.7em;height:.7em;
 border-radius:3px;margin-right:.45em;background:#888}.x{background:#111}.linkedin{background:#0a66c2}
 .instagram{background:#c13584}.mastodon{background:#6364ff}.bluesky{background:#1083fe}.warn{color:#b3261e}
 .platform,th{white-space:nowrap}td form{display:inline}td button{padding:.05rem .5rem;background:transparent;color:inherit;border-color:var(--line)}
@@ -131,7 +132,7 @@ def _page(world: World, base: str, message: str = "") -> str:
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>PostProber sandbox</title>'
         f'<meta name="viewport" content="width=device-width,initial-scale=1"><style>{_CSS}</style></head><body>'
-        "<h1>PostProber sandbox</h1><p>X, LinkedIn, Instagram, Mastodon and Bluesky, emulated. Nothing here leaves this "
+        "<h1>PostProber sandbox</h1><p>X, LinkedIn, Instagram, Mastodon and Bluesky, emulated. Nothing leaves this "
         f"machine.</p>{warning}{_forms()}<h2>Active faults</h2>{_faults(world)}"
         f"<h2>Newest posts</h2>{_posts(world, base)}"
         f"<h2>Accounts</h2>{_accounts(world)}<h2>Last requests</h2>{_requests(world)}</body></html>"
@@ -143,6 +144,8 @@ async def _fields(request: Request) -> dict[str, str]:
 
 
 def routes(world: World) -> list[BaseRoute]:
+    """The page and the forms on it."""
+
     def page(request: Request, message: str = "") -> Response:
         base = f"{request.url.scheme}://{request.headers.get('host', request.url.netloc)}"
         return HTMLResponse(_page(world, base, message), 400 if message else 200)

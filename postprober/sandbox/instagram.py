@@ -63,6 +63,7 @@ def _check_caption(caption: str) -> None:
 
 
 async def create_container(call: Call) -> Response:
+    """Step one: fetch the file and start processing."""
     own_id(call)
     asked = await params(call)
     caption = str(asked.get("caption") or "")
@@ -154,6 +155,7 @@ def container_view(call: Call, container: Media) -> Json:
 
 
 async def publish(call: Call) -> Response:
+    """Step two: a finished container becomes a post, once."""
     own_id(call)
     asked = await params(call)
     container_id = str(asked.get("creation_id") or "")

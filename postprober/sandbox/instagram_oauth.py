@@ -27,6 +27,7 @@ def _old_style(message: str) -> Refusal:
 
 
 async def token(call: Call) -> Response:
+    """A code becomes a token that lives for one hour."""
     form = await call.form()
     if not right_secret(call.world, "instagram", str(form.get("client_id", "")), str(form.get("client_secret", ""))):
         raise _old_style("Invalid platform app")

@@ -139,6 +139,7 @@ def _after(call: Call, posts: list[Post]) -> list[Post]:
 
 
 async def timeline(call: Call) -> Response:
+    """The own media, newest first, paged by cursors."""
     own_id(call)
     query = call.request.query_params
     size = query.get("limit", "25")
@@ -160,6 +161,7 @@ async def timeline(call: Call) -> Response:
 
 
 async def insights(call: Call) -> Response:
+    """The metrics that still exist; any other name is an error (CONTRACTS.md 3.5)."""
     post = _own_media(call)
     asked = [m for m in call.request.query_params.get("metric", "").split(",") if m]
     seen = counts(call.world, post, call.at)

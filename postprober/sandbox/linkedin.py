@@ -71,6 +71,9 @@ def _media(call: Call, content: Any) -> list[Json]:
     """The images or the video of a post. Raises the refusals for unknown or unfinished uploads."""
     if not isinstance(content, dict):
         return []
+    for name, part in content.items():
+        if not isinstance(part, dict):
+            raise li_error(422, f"ERROR :: /content/{name} :: not a record\n")
     if "multiImage" in content:
         items = content["multiImage"].get("images") or []
         if not 2 <= len(items) <= 20:
@@ -97,6 +100,7 @@ def _one_media(call: Call, item: Json) -> Json:
 
 
 async def create(call: Call) -> Response:
+    """201 with an empty body; the id is in `x-restli-id`."""
     check_headers(call)
     body = _check(call, call.json())
     text, body["commentary"] = little_text(body["commentary"])
@@ -159,6 +163,7 @@ async def read(call: Call) -> Response:
 
 
 async def finder(call: Call) -> Response:
+    """The author's posts, newest first; only with the closed scope r_member_social (CONTRACTS.md 2.3)."""
     check_headers(call)
     query = call.request.query_params
     if query.get("q") != "author" or "author" not in query:
@@ -166,6 +171,8 @@ async def finder(call: Call) -> Response:
     _readable(call, "FINDER-author")
     if query["author"] != person(call.owner.id):
         raise access_denied(call, "partnerApiPostsExternal.FINDER-author")
+    if not (query.get("start", "0").isdigit() and query.get("count", "10").isdigit()):
+        raise li_error(400, "start and count must be numbers", "ILLEGAL_ARGUMENT")
     start, count = int(query.get("start", "0")), min(100, int(query.get("count", "10")))
     posts = call.world.posts_of("linkedin", call.owner.name, call.seen_at())
     cut = call.take("truncated_timeline")
@@ -209,6 +216,7 @@ async def update(call: Call) -> Response:
 
 
 async def analytics(call: Call) -> Response:
+    """One metric of one post per call; needs r_member_postAnalytics."""
     check_headers(call)
     query = call.request.query_params
     if call.token is None or "r_member_postAnalytics" not in call.token.scopes:
@@ -229,6 +237,7 @@ async def analytics(call: Call) -> Response:
 
 
 async def social_metadata(call: Call) -> Response:
+    """Reactions and comments of a post."""
     check_headers(call)
     _readable(call, "GET")
     urn = unquote(call.request.path_params["urn"])

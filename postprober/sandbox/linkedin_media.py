@@ -74,7 +74,9 @@ async def video_action(call: Call) -> Response:
 
 def _initialize_video(call: Call) -> Response:
     asked = _request(call, "initializeUploadRequest", "owner", "fileSizeBytes", "uploadCaptions", "uploadThumbnail")
-    size = int(asked["fileSizeBytes"])
+    size = asked["fileSizeBytes"]
+    if not isinstance(size, int):
+        raise li_error(422, "ERROR :: /initializeUploadRequest/fileSizeBytes :: not a long\n")
     media = _new(call, "video", asked["owner"], parts={}, size=size, token=secrets.token_hex(8))
     starts = range(0, size, _PART_BYTES)
     value = {

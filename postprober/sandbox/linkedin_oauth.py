@@ -80,6 +80,7 @@ async def revoke(call: Call) -> Response:
 
 
 async def introspect(call: Call) -> Response:
+    """active | expired | revoked"""
     form = await _form(call)
     found = call.world.tokens.get(str(form.get("token", "")))
     if found is None or found.platform != "linkedin":

@@ -31,6 +31,7 @@ def _truthy(value: Any) -> bool:
 
 
 async def create(call: Call) -> Response:
+    """POST /api/v1/statuses; a known Idempotency-Key answers with the status it made."""
     form = await call.form()
     key = call.request.headers.get("idempotency-key", "")
     if key:
@@ -149,6 +150,7 @@ async def verify(call: Call) -> Response:
 
 
 async def timeline(call: Call) -> Response:
+    """An account's statuses, newest first, paged by the Link header."""
     account = call.world.account_by_id("mastodon", call.request.path_params["id"])
     if account is None:
         raise missing()
@@ -186,6 +188,7 @@ def _link(call: Call, account_id: str, page: list[Post], limit: int) -> dict[str
 
 
 async def upload(call: Call) -> Response:
+    """200 when ready at once (images), 202 while processing."""
     form = await call.form()
     data = file_bytes(form.get("file"))
     found = sniff(data)

@@ -120,6 +120,7 @@ def _link(url: str) -> str:
 
 
 def account_view(call: Call, account: Account) -> Json:
+    """https://docs.joinmastodon.org/entities/Account"""
     url = f"{base_of(call)}/@{account.name}"
     posts = call.world.posts_of("mastodon", account.name, call.at)
     return {
@@ -163,6 +164,7 @@ def _attachment(call: Call, media_id: str, kind: str, sha256: str, alt: str, *, 
 
 
 def status_view(call: Call, post: Post) -> Json:
+    """https://docs.joinmastodon.org/entities/Status"""
     author = call.world.account("mastodon", post.account)
     parent = call.world.post("mastodon", post.reply_to) if post.reply_to else None
     parent_author = call.world.account("mastodon", parent.account) if parent else None
@@ -206,6 +208,7 @@ def status_view(call: Call, post: Post) -> Json:
 
 
 def instance_view(call: Call) -> Json:
+    """https://docs.joinmastodon.org/entities/Instance"""
     settings = call.world.settings
     return {
         "domain": urlsplit(call.base).netloc,

@@ -30,6 +30,7 @@ _INVALID_CLIENT = (
 
 
 async def register(call: Call) -> Response:
+    """An app with its own client id and secret."""
     form = await call.form()
     uris = form.get("redirect_uris") or ""
     uris = [str(u) for u in uris] if isinstance(uris, list) else str(uris).split()
@@ -51,6 +52,7 @@ async def register(call: Call) -> Response:
 
 
 async def token(call: Call) -> Response:
+    """Exchange a code. Tokens do not expire."""
     form = await call.form()
     credentials = basic_credentials(call) or (str(form.get("client_id", "")), str(form.get("client_secret", "")))
     form["client_id"] = credentials[0]
@@ -80,6 +82,7 @@ async def revoke(call: Call) -> Response:
 
 
 async def discovery(call: Call) -> Response:
+    """RFC 8414 metadata."""
     base = base_of(call)
     body = {
         "issuer": f"{base}/",

@@ -19,7 +19,7 @@ from postprober.sandbox.page_html import LOOKS, shell
 from postprober.sandbox.world import World
 
 CLIENT_ID = "sandbox-client"
-CLIENT_SECRET = "sandbox-secret"  # noqa: S105 - known to all: the emulated platforms' only client
+CLIENT_SECRET = "sandbox-secret"
 # How long a code lives. X 30 s, LinkedIn 30 min, Instagram 1 h: CONTRACTS.md 1.3, 2.4, 3.3. Mastodon 10 min
 # (Doorkeeper's default, https://doorkeeper.gitbook.io).
 _CODE_SECONDS = {"x": 30.0, "linkedin": 1800.0, "instagram": 3600.0, "mastodon": 600.0}

@@ -36,9 +36,9 @@ def free_socket(port: int = 0) -> socket.socket:
 
 
 def config(world: World) -> uvicorn.Config:
-    """Quiet (cut connections are on purpose), and quick to stop although replies may be held back."""
+    """Quiet but for errors of its own, and quick to stop although replies may be held back."""
     return uvicorn.Config(
-        create_app(world), log_level="critical", access_log=False, lifespan="off", timeout_graceful_shutdown=1
+        create_app(world), log_level="error", access_log=False, lifespan="off", timeout_graceful_shutdown=1
     )
 
 

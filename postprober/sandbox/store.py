@@ -59,7 +59,7 @@ class Store:
     def clear(self) -> None:
         """Forget everything, log included. Sequence numbers keep growing."""
         for table in ("docs", "blobs", "log"):
-            self._db.execute(f"DELETE FROM {table}")  # noqa: S608 - names of our own
+            self._db.execute(f"DELETE FROM {table}")
 
     def put_blob(self, sha256: str, mime: str, data: bytes) -> None:
         self._db.execute("INSERT OR IGNORE INTO blobs VALUES (?, ?, ?)", (sha256, mime, data))
@@ -90,13 +90,13 @@ class Store:
             raise ValueError(f"not columns of the log that may change: {sorted(columns)}")
         values = [json.dumps(v) if isinstance(v, dict) else v for v in columns.values()]
         assignments = ", ".join(f"{name} = ?" for name in columns)
-        self._db.execute(f"UPDATE log SET {assignments} WHERE seq = ?", (*values, seq))  # noqa: S608 - checked names
+        self._db.execute(f"UPDATE log SET {assignments} WHERE seq = ?", (*values, seq))
 
     def log(
         self, *, since: int = 0, platform: str = "", account: str = "", limit: int = 0, newest: int = 0
     ) -> list[Doc]:
         """Log rows after sequence number `since`, oldest first; `newest` keeps only that many from the end."""
-        sql = f"SELECT {_LOG_COLUMNS} FROM log WHERE seq > ?"  # noqa: S608 - a constant
+        sql = f"SELECT {_LOG_COLUMNS} FROM log WHERE seq > ?"
         args: list[Any] = [since]
         for column, wanted in (("platform", platform), ("account", account)):
             if wanted:

@@ -99,6 +99,7 @@ def _media(call: Call, draft: _Create) -> list[dict[str, Any]]:
 
 
 async def create(call: Call) -> Response:
+    """POST /2/tweets"""
     draft = _parse(call)
     parent = call.world.post("x", draft.reply.in_reply_to_tweet_id) if draft.reply else None
     if draft.reply and (parent is None or not parent.seen_by(call.account, call.at)):
@@ -136,6 +137,7 @@ async def read_one(call: Call) -> Response:
 
 
 async def read_many(call: Call) -> Response:
+    """Found posts in `data`, the others in `errors`, always 200."""
     spoken = dialect(call)
     ids = [i for i in call.request.query_params.get("ids", "").split(",") if i]
     if not 1 <= len(ids) <= 100:
@@ -203,6 +205,7 @@ def _window(call: Call, posts: list[Post]) -> list[Post]:
 
 
 async def timeline(call: Call) -> Response:
+    """The posts of a user, newest first."""
     spoken = dialect(call)
     query = call.request.query_params
     user_id = call.request.path_params["id"]

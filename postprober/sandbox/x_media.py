@@ -121,6 +121,7 @@ async def status(call: Call) -> Response:
 
 
 async def metadata(call: Call) -> Response:
+    """Set the alt text."""
     body = call.json()
     if not isinstance(body, dict) or set(body) - {"id", "metadata"} or not isinstance(body.get("metadata", {}), dict):
         raise invalid(call, "the body must be {id, metadata}", "body")

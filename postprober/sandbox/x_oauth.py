@@ -37,6 +37,7 @@ async def _form(call: Call) -> dict[str, Any]:
 
 
 async def token(call: Call) -> Response:
+    """Exchange a code, or refresh: the refresh token rotates with every use."""
     form = await _form(call)
     if form.get("grant_type") == "authorization_code":
         try:

@@ -2,45 +2,31 @@
 
 from __future__ import annotations
 
-import base64
 import io
-import json
-import os
-import re
 import uuid
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import httpx2
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from PIL import Image
 
-from postprober.clock import ManualClock
 from postprober.domain.account import Credentials
 from postprober.domain.platform import Platform, PlatformConfig
 from postprober.domain.post import MediaFile, MediaKind
-from postprober.domain.remote import Counts, PartJob, Ref, RemoteMedia, Search, SightingState, Staged
+from postprober.domain.remote import PartJob, Ref, RemoteMedia, Search, SightingState
 from postprober.errors import (
     DuplicateRefused,
     OutcomeUnknown,
-    PlatformError,
-    PostRejected,
     ReconnectNeeded,
     Throttled,
     Unavailable,
-    UnexpectedReply,
 )
 from postprober.http import HttpClient, Pools
 from postprober.platforms.bluesky import BlueskyAdapter, login
-from postprober.platforms.bluesky_record import facets, tid
-from postprober.platforms.bluesky_session import expiry, failure
 from postprober.sandbox.serve import SandboxServer
 
-CONTRACTS = Path(os.environ.get("POSTPROBER_CONTRACTS", str(Path(__file__).parents[3] / "shared" / "contracts")))
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 TEXT = "Grüße 日本語 🎉 see https://example.com/a?b=1&c=2 #launch\n\nand @bob.bsky.test too"
 
@@ -245,166 +231,3 @@ def test_a_cut_refresh_is_unknown(sandbox: SandboxServer, adapter: BlueskyAdapte
     with pytest.raises((OutcomeUnknown, Unavailable)) as caught:
         adapter.refresh(cred)
     assert isinstance(caught.value, OutcomeUnknown)
-
-
-# Against written replies
-
-
-def answering(*replies: httpx2.Response) -> tuple[HttpClient, list[httpx2.Request]]:
-    seen: list[httpx2.Request] = []
-    queue = list(replies)
-
-    def handle(request: httpx2.Request) -> httpx2.Response:
-        seen.append(request)
-        return queue.pop(0) if len(queue) > 1 else queue[0]
-
-    return HttpClient(Pools(allow_private=True, transport=httpx2.MockTransport(handle))), seen
-
-
-CONFIG = PlatformConfig(Platform.BLUESKY, "https://pds.example", "https://bsky.app")
-CRED = Credentials("a.b.c", "r.e.f", remote_id="did:plc:abc", name="alice.test")
-
-
-@pytest.mark.parametrize("status", [501, 502])
-def test_without_an_appview_engagement_is_unknown_and_not_zero(status: int) -> None:
-    http, _ = answering(httpx2.Response(status, json={"error": "UpstreamFailure", "message": "x"}))
-    assert BlueskyAdapter(http, CONFIG).engagement(CRED, "at://did:plc:abc/app.bsky.feed.post/3a") == Counts()
-
-
-def test_a_server_in_trouble_is_an_error_in_engagement() -> None:
-    http, _ = answering(httpx2.Response(503, text="busy"))
-    with pytest.raises(Unavailable):
-        BlueskyAdapter(http, CONFIG).engagement(CRED, "at://did:plc:abc/app.bsky.feed.post/3a")
-
-
-def test_the_visible_act_forbids_overwriting_and_carries_the_staged_record() -> None:
-    uri = "at://did:plc:abc/app.bsky.feed.post/3jzfcijpj2z2a"
-    http, seen = answering(httpx2.Response(200, json={"uri": uri, "cid": "bafy"}))
-    job = PartJob("k", 0, "hi", NOW, handle="3jzfcijpj2z2a")
-    adapter = BlueskyAdapter(http, CONFIG)
-    receipt = adapter.finalize(CRED, job, Staged(data={"record": {"text": "hi"}}))
-    body = json.loads(seen[0].content)
-    assert body["swapRecord"] is None and body["record"] == {"text": "hi"} and body["rkey"] == job.handle
-    assert receipt.ref.url == "https://bsky.app/profile/alice.test/post/3jzfcijpj2z2a"
-
-
-def test_records_are_looked_at_without_the_token() -> None:
-    http, seen = answering(httpx2.Response(400, json={"error": "RecordNotFound", "message": "x"}))
-    assert BlueskyAdapter(http, CONFIG).fetch(CRED, "at://did:plc:abc/app.bsky.feed.post/3a") is None
-    assert "authorization" not in seen[0].headers
-
-
-# Every row of the contracts' table: for the visible act, and for a read.
-EXPECTED: dict[tuple[int, str], tuple[type[PlatformError], type[PlatformError]]] = {
-    (400, "ExpiredToken"): (ReconnectNeeded, ReconnectNeeded),
-    (400, "InvalidToken"): (ReconnectNeeded, ReconnectNeeded),
-    (401, "AuthenticationRequired"): (ReconnectNeeded, ReconnectNeeded),
-    (401, "AuthMissing"): (ReconnectNeeded, ReconnectNeeded),
-    (400, "InvalidRequest"): (PostRejected, PostRejected),
-    (400, "RecordNotFound"): (PostRejected, UnexpectedReply),
-    (400, "InvalidSwap"): (PostRejected, UnexpectedReply),
-    (429, "RateLimitExceeded"): (Throttled, Throttled),
-    (500, "InternalServerError"): (OutcomeUnknown, Unavailable),
-    (502, "UpstreamFailure"): (OutcomeUnknown, Unavailable),
-}
-
-
-def test_every_row_of_the_error_table_has_its_cure() -> None:
-    path = CONTRACTS / "specs" / "errors" / "other_errors.json"
-    if not path.exists():
-        pytest.skip(f"the contracts are not at {CONTRACTS}")
-    rows = json.loads(path.read_text())["bluesky"]
-    assert {(row["status"], row["body"]["error"]) for row in rows} == set(EXPECTED)
-    for row in rows:
-        headers = {"ratelimit-reset": str(int(NOW.timestamp()) + 90)} if row["status"] == 429 else {}
-        missing = httpx2.Response(400, json={"error": "RecordNotFound", "message": "x"})
-        answer = httpx2.Response(row["status"], json=row["body"], headers=headers)
-        http, _ = answering(answer, missing) if row["classify"] == "conflict" else answering(answer)
-        job = PartJob("k", 0, "hi", NOW, handle="3jzfcijpj2z2a")
-        adapter = BlueskyAdapter(http, CONFIG, ManualClock(NOW))
-        visible, reading = EXPECTED[row["status"], row["body"]["error"]]
-        with pytest.raises(visible) as caught:
-            adapter.finalize(CRED, job, Staged(data={"record": {}}))
-        if row["classify"] == "conflict":
-            assert isinstance(caught.value, DuplicateRefused)
-        elif visible is Throttled:
-            assert isinstance(caught.value, Throttled) and caught.value.retry_at == NOW + timedelta(seconds=90)
-        if row["classify"].startswith("auth_expired"):
-            assert isinstance(caught.value, ReconnectNeeded) and caught.value.expired
-        http, _ = answering(answer)
-        reply = http.read("GET", "https://pds.example/xrpc/x")
-        assert type(failure(reply, NOW)) is reading
-        if row["classify"] == "missing":
-            assert BlueskyAdapter(http, CONFIG).fetch(CRED, "at://did:plc:abc/app.bsky.feed.post/3a") is None
-
-
-def test_the_very_same_record_at_the_key_is_ours_also_where_the_server_refuses_the_swap() -> None:
-    uri = "at://did:plc:abc/app.bsky.feed.post/3jzfcijpj2z2a"
-    refusal = httpx2.Response(400, json={"error": "InvalidSwap", "message": "Record was at bafy"})
-    there = httpx2.Response(200, json={"uri": uri, "cid": "bafy", "value": {"text": "hi"}})
-    job, staged = PartJob("k", 0, "hi", NOW, handle="3jzfcijpj2z2a"), Staged(data={"record": {"text": "hi"}})
-    http, _ = answering(refusal, there)
-    assert BlueskyAdapter(http, CONFIG).finalize(CRED, job, staged).ref.extra == {"cid": "bafy"}
-    http, _ = answering(refusal, httpx2.Response(503, text="busy"))
-    with pytest.raises(OutcomeUnknown) as caught:
-        BlueskyAdapter(http, CONFIG).finalize(CRED, job, staged)
-    assert caught.value.remote_id == uri
-
-
-@pytest.mark.parametrize(("status", "body"), [(403, "<html>"), (408, "{}"), (409, "{}"), (301, ""), (418, "teapot")])
-def test_a_refusal_that_proves_nothing_leaves_the_outcome_unknown(status: int, body: str) -> None:
-    http, _ = answering(httpx2.Response(status, text=body))
-    with pytest.raises(OutcomeUnknown):
-        BlueskyAdapter(http, CONFIG).finalize(
-            CRED, PartJob("k", 0, "hi", NOW, handle="3a"), Staged(data={"record": {}})
-        )
-
-
-# Keys, facets, tokens
-
-
-@given(st.uuids(), st.integers(0, 30), st.datetimes(datetime(2024, 1, 1), datetime(2090, 1, 1)))
-def test_a_key_is_a_valid_tid_the_same_every_time_and_sorts_by_part(
-    key: uuid.UUID, index: int, moment: datetime
-) -> None:
-    at = moment.replace(tzinfo=UTC)
-    made = tid(str(key), index, at)
-    assert re.fullmatch("[234567abcdefghij][234567abcdefghijklmnopqrstuvwxyz]{12}", made)
-    assert made == tid(str(key), index, at)
-    assert made < tid(str(key), index + 1, at)
-    assert made < tid(str(uuid.uuid4()), index, at + timedelta(milliseconds=2))
-
-
-def test_different_deliveries_get_different_keys_in_the_same_millisecond() -> None:
-    assert len({tid(str(uuid.uuid4()), 0, NOW) for _ in range(200)}) >= 199
-
-
-def test_facets_count_bytes_and_do_not_overlap() -> None:
-    text = "é🎉 @alice.test, https://example.com/é?x=#frag #日本 example.org (@bob.test) @nobody.test a@mail.test #1"
-    found = facets(text, {"alice.test": "did:plc:a", "bob.test": "did:plc:b"}.get)
-    raw = text.encode()
-    shown = [(raw[f["index"]["byteStart"] : f["index"]["byteEnd"]].decode(), f["features"][0]) for f in found]  # type: ignore[index]
-    kinds = {label: next(v for k, v in feature.items() if k != "$type") for label, feature in shown}
-    assert kinds["@alice.test"] == "did:plc:a" and kinds["@bob.test"] == "did:plc:b"
-    assert kinds["#日本"] == "日本" and kinds["example.org"] == "https://example.org"
-    assert next(uri for label, uri in kinds.items() if label.startswith("https://example.com/"))
-    assert not any("nobody" in label or "mail" in label or label == "#1" for label in kinds)
-    ends = [f["index"]["byteEnd"] for f in found]  # type: ignore[index]
-    starts = [f["index"]["byteStart"] for f in found]  # type: ignore[index]
-    assert starts == sorted(starts) and all(end <= start for end, start in zip(ends, starts[1:], strict=False))
-
-
-@given(st.text(max_size=120))
-def test_facets_of_any_text_lie_inside_it(text: str) -> None:
-    text = text.encode("utf-8", "ignore").decode()
-    for facet in facets(text, lambda handle: "did:plc:x"):
-        index = facet["index"]
-        assert isinstance(index, dict) and 0 <= index["byteStart"] < index["byteEnd"] <= len(text.encode())
-        text.encode()[index["byteStart"] : index["byteEnd"]].decode()
-
-
-def test_the_end_of_a_session_is_read_from_its_token() -> None:
-    payload = base64.urlsafe_b64encode(json.dumps({"exp": 1772442000}).encode()).rstrip(b"=").decode()
-    assert expiry(f"x.{payload}.y") == datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
-    for bad in ("", "x.y", "x.%%%.y", "x.e30.y", "x." + base64.urlsafe_b64encode(b'{"exp":1e400}').decode() + ".y"):
-        assert expiry(bad) is None

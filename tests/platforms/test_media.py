@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import zipfile
+import zlib
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,8 @@ ANY = ImageRule(4, ("image/jpeg", "image/png", "image/webp", "image/gif"), max_b
 
 def picture(kind: str = "PNG", size: tuple[int, int] = (60, 40), mode: str = "RGB", **options: object) -> bytes:
     buffer = io.BytesIO()
-    colour = {"RGB": (200, 30, 30), "RGBA": (200, 30, 30, 0), "L": 90, "CMYK": (0, 200, 200, 0)}.get(mode, 0)
+    colours: dict[str, tuple[int, ...]] = {"RGB": (200, 30, 30), "RGBA": (200, 30, 30, 0), "CMYK": (0, 200, 200, 0)}
+    colour: float | tuple[int, ...] = colours.get(mode, 0)
     Image.new(mode, size, colour).save(buffer, kind, **options)
     return buffer.getvalue()
 
@@ -133,7 +135,8 @@ def test_a_phone_video_is_measured_upright_and_mov_is_told_from_mp4() -> None:
 
 def test_a_webm_tells_its_size_and_length() -> None:
     facts = inspect(webm())
-    assert (facts.mime, facts.width, facts.height, facts.duration) == ("video/webm", 320, 240, pytest.approx(4.5))
+    assert (facts.mime, facts.width, facts.height) == ("video/webm", 320, 240)
+    assert facts.duration == pytest.approx(4.5)
 
 
 def zipped() -> bytes:
@@ -175,7 +178,7 @@ def test_what_cannot_be_used_is_refused_in_one_sentence(name: str) -> None:
 def test_a_decompression_bomb_is_refused_before_it_is_decoded() -> None:
     bomb = bytearray(picture("PNG", (10, 10)))
     bomb[16:24] = struct.pack(">II", 60_000, 60_000)  # IHDR: the size that the decoder would allocate
-    bomb[29:33] = struct.pack(">I", __import__("zlib").crc32(bytes(bomb[12:29])))
+    bomb[29:33] = struct.pack(">I", zlib.crc32(bytes(bomb[12:29])))
     with pytest.raises(BadInput, match="64 million pixels"):
         inspect(bytes(bomb))
 
@@ -219,7 +222,8 @@ def test_transparency_is_kept_where_it_may_and_becomes_white_where_not(tmp_path:
     assert kept.mime == "image/png" and opened(kept.data).mode == "RGBA"
     flat = fit_image(path, JPEG_ONLY)
     assert flat.mime == "image/jpeg"
-    assert min(opened(flat.data).getpixel((5, 5))) > 250  # type: ignore[type-var, arg-type]
+    corner = opened(flat.data).getpixel((5, 5))
+    assert isinstance(corner, tuple) and min(corner) > 250
 
 
 @pytest.mark.parametrize("mode", ["L", "CMYK", "I;16", "P", "1"])

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
 
 from postprober.domain.account import Credentials
 from postprober.domain.platform import Platform
 from postprober.domain.post import MediaFile
-from postprober.domain.remote import Counts, PartJob, ProgressState, Ref, RemoteMedia, SightingState, Staged
+from postprober.domain.remote import Counts, ProgressState, RemoteMedia, SightingState, Staged
 from postprober.domain.text import same_text
 from postprober.errors import (
     DuplicateRefused,
@@ -24,9 +21,7 @@ from postprober.errors import (
     ReconnectNeeded,
     Throttled,
     Unavailable,
-    UnexpectedReply,
 )
-from postprober.platforms.x_posts import DIALECTS
 from tests.platforms.adapter_kit import Answer, Link, Linked, Scripted
 
 Photo = Callable[..., MediaFile]
@@ -283,133 +278,27 @@ def test_a_reply_elsewhere_with_the_same_text_is_not_taken_for_ours(account: Lin
     assert account.adapter.locate(account.cred, search).state is SightingState.ABSENT
 
 
-def _timeline(pages: list[list[tuple[str, str]]]) -> Callable[[Any], Any]:
-    """A timeline of pages of (id, created_at); the last page has no next_token."""
-    import httpx2
-
-    def answer(request: Any) -> Any:
-        index = int(request.url.params.get("pagination_token", "0"))
-        rows = [{"id": i, "text": f"post {i}", "created_at": at} for i, at in pages[index]]
-        meta: dict[str, Any] = {"result_count": len(rows)}
-        if index + 1 < len(pages):
-            meta["next_token"] = str(index + 1)
-        return httpx2.Response(200, json={"data": rows, "meta": meta})
-
-    return answer
-
-
-PAGES = [
-    [("50", "2026-03-02T09:00:00Z"), ("40", "2026-03-02T08:00:00Z")],
-    [("30", "2026-03-01T09:00:00Z")],
-    [("20", "2026-02-01T09:00:00Z"), ("10", "2026-01-01T09:00:00Z")],
-    [("5", "2025-01-01T09:00:00Z")],
-]
-SINCE = datetime(2026, 3, 2, 7, 30, tzinfo=UTC)
+def test_a_post_that_lands_late_is_found_when_it_has_landed(account: Linked) -> None:
+    canary = account.publish(account.job("earlier post")).ref.remote_id
+    job = account.job("late")
+    account.fault("late_create", params={"seconds": 0.5})
+    with pytest.raises(OutcomeUnknown):
+        account.publish(job)
+    search = account.search(job, canary=canary)
+    states = [account.adapter.locate(account.cred, search).state]
+    deadline = datetime.now(UTC) + timedelta(seconds=10)
+    while states[-1] is SightingState.ABSENT and datetime.now(UTC) < deadline:
+        states.append(account.adapter.locate(account.cred, search).state)
+    assert states[0] is SightingState.ABSENT  # which is why the pipeline waits the settle time before it believes this
+    assert states[-1] is SightingState.FOUND
 
 
-def test_it_pages_back_until_a_post_older_than_the_intent(scripted: Scripted) -> None:
-    adapter, answer = scripted(Platform.X, Answer(script=_timeline(PAGES)))
-    timeline = adapter.recent(Credentials("t", remote_id="7"), SINCE)
-    assert [post.ref.remote_id for post in timeline.posts] == ["50", "40", "30"]
-    assert timeline.complete
-    assert len(answer.requests) == 2
+def test_a_ghost_has_an_id_and_is_not_there(account: Linked) -> None:
+    account.fault("ghost")
+    receipt = account.publish(account.job("boo"))
+    assert account.adapter.fetch(account.cred, receipt.ref.remote_id) is None
 
 
-def test_it_pages_on_to_a_canary_that_is_older_than_the_intent(scripted: Scripted) -> None:
-    adapter, answer = scripted(Platform.X, Answer(script=_timeline(PAGES)))
-    job = PartJob("k", 0, "mine", SINCE)
-    linked = Credentials("t", remote_id="7")
-    from postprober.domain.remote import Search
-
-    assert adapter.locate(linked, Search(job, SINCE, canary="20")).state is SightingState.ABSENT
-    assert len(answer.requests) == 3
-    assert adapter.locate(linked, Search(job, SINCE, canary="15")).state is SightingState.UNSURE
-
-
-def test_a_list_shorter_than_it_says_is_incomplete(scripted: Scripted) -> None:
-    body = {"data": [{"id": "50", "text": "x", "created_at": "2026-03-02T09:00:00Z"}], "meta": {"result_count": 3}}
-    adapter, _ = scripted(Platform.X, Answer(body=body))
-    assert not adapter.recent(Credentials("t", remote_id="7"), SINCE).complete
-
-
-@pytest.mark.parametrize("body", [b"<html>", b"[]", b"{}", {"data": {"id": "2", "text": ""}}, {"data": {"id": "1"}}])
-def test_an_unknown_form_of_a_reading_is_neither_there_nor_gone(scripted: Scripted, body: object) -> None:
-    adapter, _ = scripted(Platform.X, Answer(body=body))
-    with pytest.raises(UnexpectedReply):
-        adapter.fetch(Credentials("t"), "1")
-
-
-def test_the_link_to_its_own_media_is_taken_out_of_the_text(scripted: Scripted) -> None:
-    urls = [
-        {"url": "https://t.co/aaa", "expanded_url": "https://example.com/?a=1&lt=2"},
-        {"url": "https://t.co/aaab", "expanded_url": "https://x.com/me/status/1/photo/1", "media_key": "3_1"},
-    ]
-    data = {"id": "1", "text": "see https://t.co/aaa &amp; https://t.co/aaab", "entities": {"urls": urls}}
-    adapter, _ = scripted(Platform.X, Answer(body={"data": data}))
-    found = adapter.fetch(Credentials("t"), "1")
-    assert found is not None
-    assert found.text == "see https://example.com/?a=1&lt=2 &"
-
-
-def _schema(specs: Path, file: str, name: str) -> dict[str, Any]:
-    document = json.loads((specs / file).read_text())
-    return {"$ref": f"#/components/schemas/{name}", "components": document["components"]}
-
-
-SPEC_FILES = [
-    ("x_openapi_2.167.json", "CreatePostsRequest", "CreateMediaMetadataRequest", "InitializeMediaUploadRequest"),
-    ("x_openapi_2.166_legacy_names.json", "TweetCreateRequest", "MetadataCreateRequest", "MediaUploadConfigRequest"),
-]
-
-
-@pytest.mark.parametrize(("file", "create", "metadata", "initialize"), SPEC_FILES)
-def test_the_bodies_we_send_are_valid_by_both_specifications(
-    specs: Path,
-    scripted: Scripted,
-    photo: Photo,
-    video: MediaFile,
-    file: str,
-    create: str,
-    metadata: str,
-    initialize: str,
-) -> None:
-    adapter, answer = scripted(Platform.X, Answer(status=201, body={"data": {"id": "77", "text": "x"}}))
-    cred = Credentials("t", name="me")
-    job = PartJob("k", 0, TEXT, SINCE, (photo("alt"), photo()), parent=Ref("12"))
-    adapter.finalize(cred, job, adapter.submit(cred, job))
-    adapter.submit(cred, replace(job, media=(video,)))
-    adapter.finalize(cred, PartJob("k", 0, "plain", SINCE), Staged())
-    checked = []
-    for request in answer.requests:
-        name = {
-            "/2/tweets": create, "/2/media/metadata": metadata, "/2/media/upload/initialize": initialize,
-        }.get(request.url.path)  # fmt: skip
-        if name is not None:
-            jsonschema.validate(json.loads(request.content), _schema(specs, file, name))
-            checked.append(request.url.path)
-    assert sorted(set(checked)) == ["/2/media/metadata", "/2/media/upload/initialize", "/2/tweets"]
-    assert checked.count("/2/tweets") == 2
-
-
-@pytest.mark.parametrize(
-    ("file", "prefix"), [("x_openapi_2.167.json", "Post"), ("x_openapi_2.166_legacy_names.json", "Tweet")]
-)
-def test_the_fields_we_ask_for_exist_in_the_dialect(specs: Path, file: str, prefix: str) -> None:
-    parameters = json.loads((specs / file).read_text())["components"]["parameters"]
-    dialect = DIALECTS["new" if prefix == "Post" else "legacy"]
-
-    def allowed(name: str) -> set[str]:
-        return set(parameters[name]["schema"]["items"]["enum"])
-
-    assert parameters[f"{prefix}FieldsParameter"]["name"] == dialect.parameter
-    assert set(dialect.fields.split(",")) <= allowed(f"{prefix}FieldsParameter")
-    assert "public_metrics" in allowed(f"{prefix}FieldsParameter")
-    assert set(dialect.expansions.split(",")) <= allowed(f"{prefix}ExpansionsParameter")
-    assert set(dialect.params["media.fields"].split(",")) <= allowed("MediaFieldsParameter")
-
-
-def test_a_reading_in_the_wrong_dialect_says_which_setting_to_change(scripted: Scripted) -> None:
-    body = {"title": "Invalid Request", "detail": "bad", "type": "https://api.x.com/2/problems/invalid-request"}
-    adapter, _ = scripted(Platform.X, Answer(status=400, body=body))
-    with pytest.raises(UnexpectedReply, match="x_dialect"):
-        adapter.fetch(Credentials("t"), "1")
+def test_the_settle_time_can_be_set(account: Linked) -> None:
+    assert account.adapter.traits.settle == timedelta(seconds=60)
+    assert account.with_settings(x_settle_seconds="1.5").adapter.traits.settle == timedelta(seconds=1.5)

@@ -31,7 +31,7 @@ class Poster(ABC):
         self.headers = {"authorization": f"Bearer {self.account['access_token']}"}
         self.prepare()
 
-    def prepare(self) -> None:  # noqa: B027 - most platforms need nothing
+    def prepare(self) -> None:
         """What must be there before the first post."""
 
     @abstractmethod

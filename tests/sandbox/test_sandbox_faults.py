@@ -38,10 +38,9 @@ def test_a_cut_reply_hides_a_post_that_exists(poster: Poster, stage: str) -> Non
     assert row["effect"] == {"created": poster.truth()[0]["id"]}
 
 
+@pytest.mark.parametrize("poster", ["x", "linkedin", "mastodon", "bluesky"], indirect=True)
 def test_the_status_line_of_a_reply_cut_in_its_body_arrives(poster: Poster) -> None:
     poster.fault("cut_after_accept")
-    if poster.platform == "instagram":
-        pytest.skip("publishing takes two requests; the other platforms show the same")
     seen: list[int] = []
     poster.http.event_hooks["response"] = [lambda response: seen.append(response.status_code)]
     with pytest.raises(httpx2.RemoteProtocolError):
@@ -84,11 +83,10 @@ def test_a_late_creation_may_also_answer_503(poster: Poster, clock: MovableClock
     assert texts(poster) == ["late"]
 
 
+@pytest.mark.parametrize("poster", ["mastodon", "bluesky", "instagram"], indirect=True)
 def test_asking_again_with_the_platforms_own_handle_gives_one_post_even_when_the_first_lands_late(
     poster: Poster, clock: MovableClock
 ) -> None:
-    if poster.platform not in ("mastodon", "bluesky", "instagram"):
-        pytest.skip("this platform has no handle")
     poster.fault("late_create", params={"seconds": 30, "reply": "503"})
     key = "3lbkw2jayek2a"
     poster.create("once", key)
@@ -330,3 +328,11 @@ def test_a_fault_described_wrongly_is_refused_with_what_is_possible(
 ) -> None:
     with pytest.raises(ControlError, match=hint):
         control.fault("x", **body)
+
+
+def test_a_fault_of_signing_in_finds_its_account(sandbox: Any, http: httpx2.Client, picture: bytes) -> None:
+    poster = BlueskyPoster(sandbox, http, picture)
+    poster.fault("error_before_accept", operation="token")
+    body = {"identifier": "alice.bsky.test", "password": poster.account["password"]}
+    path = "/bluesky/xrpc/com.atproto.server.createSession"
+    assert [http.post(path, json=body).status_code for _ in range(2)] == [500, 200]

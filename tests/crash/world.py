@@ -1,0 +1,314 @@
+"""A worker that can be killed, a sandbox that keeps the truth, and a database for each experiment."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from postprober.clock import SystemClock
+from postprober.domain.account import Credentials
+from postprober.domain.delivery import TRAITS, DeliveryState
+from postprober.domain.platform import Platform
+from postprober.domain.post import PostStatus
+from postprober.domain.timing import Timing
+from postprober.http import HttpClient, Pools
+from postprober.launch import demo_picture
+from postprober.pipeline.context import Context, LeaseKeeper
+from postprober.pipeline.credentials import seal
+from postprober.pipeline.engagement import follow
+from postprober.pipeline.posting import publish
+from postprober.pipeline.reconcile import reconcile
+from postprober.pipeline.recovery import recover_lost
+from postprober.platforms.bluesky import login
+from postprober.platforms.media import fit_image
+from postprober.platforms.registry import adapter_for
+from postprober.sandbox.client import Control
+from postprober.security.vault import Vault
+from postprober.settings import Settings
+from postprober.storage import accounts, deliveries, media, posts, users
+from postprober.storage.database import Database
+from postprober.storage.records import Delivery, PartRecord
+
+LEASE = 1.2
+SETTLE = 0.7
+TIMING = Timing(
+    lease=timedelta(seconds=LEASE),
+    lease_margin=timedelta(seconds=0.05),
+    settle_overrides={"instagram_poll_seconds": "0.1"} | {f"{p.value}_settle_seconds": str(SETTLE) for p in Platform},
+    reread=timedelta(seconds=0.1),
+    unsure_retries=tuple(timedelta(seconds=s) for s in (0.2, 0.3, 0.5)),
+    verify_after=tuple(timedelta(seconds=s) for s in (0, 0.05, 0.2, 0.5, 1.0)),
+    processing_poll=timedelta(seconds=0.1),
+    http_timeout=0.8,  # shorter than the lease, as in production
+)
+KEY = b"k" * 32
+RECONNECT = "reconnect"
+
+
+class HarnessSettings(Settings):
+    """Settings with the harness's short times."""
+
+    @property
+    def timing(self) -> Timing:
+        return TIMING
+
+
+def free_port() -> int:
+    with contextlib.closing(socket.socket()) as probe:
+        while True:
+            port = random.randint(20000, 32000)
+            try:
+                probe.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
+
+
+def wait_for(url: str, child: subprocess.Popen[bytes], limit: float = 30.0) -> None:
+    end = time.monotonic() + limit
+    while time.monotonic() < end:
+        try:
+            urllib.request.urlopen(url, timeout=1).close()
+            return
+        except (urllib.error.URLError, OSError):
+            if child.poll() is not None:
+                raise RuntimeError(f"{url}: process ended with {child.returncode}") from None
+            time.sleep(0.05)
+    raise RuntimeError(f"{url} did not answer")
+
+
+@contextlib.contextmanager
+def servers(folder: Path) -> Iterator[tuple[str, str]]:
+    """The sandbox and a file server with one JPEG, as processes of their own; yields (sandbox URL, picture URL)."""
+    pictures = folder / "pictures"
+    pictures.mkdir(parents=True)
+    (pictures / "in.png").write_bytes(demo_picture())
+    from postprober.domain.limits import LIMITS
+
+    (pictures / "p.jpg").write_bytes(fit_image(str(pictures / "in.png"), LIMITS[Platform.INSTAGRAM].images).data)
+    sandbox_port, file_port = free_port(), free_port()
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    children = [
+        subprocess.Popen([sys.executable, "-m", "postprober.sandbox", "--port", str(sandbox_port)], **quiet),  # type: ignore[call-overload]
+        subprocess.Popen(
+            [sys.executable, "-m", "http.server", str(file_port), "--bind", "127.0.0.1", "-d", str(pictures)],
+            **quiet,  # type: ignore[call-overload]
+        ),
+    ]
+    try:
+        wait_for(f"http://127.0.0.1:{sandbox_port}/_sandbox/settings", children[0])
+        wait_for(f"http://127.0.0.1:{file_port}/p.jpg", children[1])
+        yield f"http://127.0.0.1:{sandbox_port}", f"http://127.0.0.1:{file_port}/p.jpg"
+    finally:
+        for child in children:
+            child.kill()
+            child.wait()
+
+
+@dataclass
+class Bench:
+    """One database with one user, on one sandbox. `picture` is a public JPEG."""
+
+    folder: Path
+    sandbox: str
+    picture: str
+
+    @property
+    def settings(self) -> HarnessSettings:
+        port = int(self.sandbox.rsplit(":", 1)[1])
+        return HarnessSettings(
+            data_dir=self.folder, sandbox_port=port, secret_key="s" * 40, vault_keys="", _env_file=None
+        )
+
+    def database(self) -> Database:
+        return Database(f"sqlite:///{self.folder / 'crash.sqlite'}", pool_size=8)
+
+    def context(self, checkpoint: Callable[[str], None] = lambda _: None, worker: str = "") -> Context:
+        settings, clock = self.settings, SystemClock()
+        db = self.database()
+        http = HttpClient(Pools(allow_private=True, timeout=TIMING.http_timeout))
+        name = worker or f"w-{os.getpid()}-{uuid.uuid4().hex[:6]}"
+        return Context(
+            db=db,
+            vault=Vault({"k1": KEY}),
+            http=http,
+            clock=clock,
+            timing=TIMING,
+            keeper=LeaseKeeper(db, clock, name, TIMING.lease, TIMING.lease_margin),
+            adapter_for=lambda platform, h: adapter_for(platform, h, settings.platform(platform), clock),
+            config_for=settings.platform,
+            media_url=lambda _record, _platform: self.picture,
+            data_dir=self.folder,
+            late_limit=timedelta(hours=1),
+            checkpoint=checkpoint,
+        )
+
+
+def template(folder: Path) -> Path:
+    """A migrated database with one user, to be copied for every experiment."""
+    db = Database(f"sqlite:///{folder / 'template.sqlite'}")
+    db.migrate()
+    with db.write() as conn:
+        users.add(conn, email="crash@example.org", password_hash="x", now=datetime.now(UTC))
+    db.checkpoint_wal()
+    db.close()
+    return folder / "template.sqlite"
+
+
+def fresh_bench(folder: Path, made: Path, sandbox: str, picture: str) -> Bench:
+    folder.mkdir(parents=True)
+    shutil.copy(made, folder / "crash.sqlite")
+    return Bench(folder, sandbox, picture)
+
+
+def credentials(bench: Bench, platform: Platform, made: dict[str, str]) -> Credentials:
+    base = f"{bench.sandbox}/{platform.value}"
+    instance = base if platform in (Platform.MASTODON, Platform.BLUESKY) else ""
+    if platform is Platform.BLUESKY:
+        http = HttpClient(Pools(allow_private=True))
+        cred = login(http, base, made["id"], made["password"])
+        http.pools.close()
+        return cred
+    ends = made.get("expires_at")
+    return Credentials(
+        access_token=made["access_token"], refresh_token=made.get("refresh_token") or "",
+        expires_at=datetime.fromisoformat(ends) if ends else None, remote_id=made["id"], name=made["name"],
+        instance=instance,
+    )  # fmt: skip
+
+
+def link(bench: Bench, platform: Platform, name: str, *, expired: bool = False, scopes: list[str] | None = None) -> int:
+    """A sandbox account with one earlier post (the canary), linked; returns our account id."""
+    control = Control(bench.sandbox)
+    options: dict[str, object] = {"fresh": True}
+    if scopes:
+        options["scopes"] = scopes
+    made = control.account(platform.value, name, **options)
+    cred = credentials(bench, platform, made)
+    ctx = bench.context()
+    identity = ctx.adapter_for(platform, ctx.http).identify(cred)
+    with ctx.db.write() as conn:
+        account_id = accounts.add(
+            conn, user_id=1, platform=platform.value, account_name=identity.name, now=ctx.clock.now(),
+            instance=cred.instance, remote_id=identity.remote_id, canary=identity.canary,
+        )  # fmt: skip
+        columns = seal(ctx.vault, account_id, cred)
+        if expired:
+            columns["token_expires_at"] = ctx.clock.now() - timedelta(minutes=1)
+        accounts.write(conn, account_id, **columns)
+    if expired:
+        control.expire(platform.value, made["name"])
+    close(ctx)
+    return account_id
+
+
+def relink(bench: Bench, account_id: int, platform: Platform, name: str) -> None:
+    """What a person does after a reconnect alert."""
+    made = Control(bench.sandbox).account(platform.value, name, fresh=True)
+    cred = credentials(bench, platform, made)
+    ctx = bench.context()
+    with ctx.db.write() as conn:
+        known = accounts.get(conn, account_id)
+        accounts.write(
+            conn, account_id, **seal(ctx.vault, account_id, cred), status="ok", refresh_until=None,
+            token_version=known.token_version + 1,
+        )  # fmt: skip
+    close(ctx)
+
+
+def plan(bench: Bench, account_id: int, platform: Platform, text: str, due_in: float = 0.0) -> int:
+    """One delivery, due now; returns its id."""
+    db, now = bench.database(), datetime.now(UTC)
+    with db.write() as conn:
+        ids: tuple[int, ...] = ()
+        if platform is Platform.INSTAGRAM:
+            ids = (
+                media.add(
+                    conn, user_id=1, now=now, name="p.jpg", kind="image", mime="image/jpeg", size=1, width=1080,
+                    height=1080, sha256="0" * 64, path="p.jpg", alt="tick",
+                ),
+            )  # fmt: skip
+        post_id = posts.add(
+            conn, user_id=1, content=text, platforms=[platform.value], status=PostStatus.SCHEDULED, scheduled_at=now,
+            options={}, now=now,
+        )  # fmt: skip
+        delivery_id = deliveries.add(
+            conn, post_id=post_id, account_id=account_id, user_id=1, platform=platform.value, key=str(uuid.uuid4()),
+            due_at=now + timedelta(seconds=due_in), parts=[PartRecord(0, text, ids)], now=now,
+        )  # fmt: skip
+    db.close()
+    return delivery_id
+
+
+def close(ctx: Context) -> None:
+    ctx.http.pools.close()
+    ctx.db.close()
+
+
+def settled(ctx: Context, delivery_id: int) -> tuple[Delivery, str] | None:
+    """The delivery and its end, None while it moves. A delivery whose account has to be linked again ends as
+    `reconnect`."""
+    with ctx.db.read() as conn:
+        delivery = deliveries.get(conn, delivery_id)
+        account = accounts.get(conn, delivery.account_id)
+    if TRAITS[delivery.state].terminal:
+        return delivery, delivery.state.value
+    if delivery.state is DeliveryState.WAITING and account.status == RECONNECT:
+        return delivery, RECONNECT
+    if delivery.state is DeliveryState.PUBLISHED and delivery.readings > len(TIMING.verify_after):
+        return delivery, "accepted"
+    return None
+
+
+def run_one_worker(bench: Bench, delivery_id: int, limit: float, kill_at: str = "") -> int:
+    """Work in a child process until the delivery has ended or the child kills itself at a checkpoint.
+
+    Returns the child's exit code, negative for a signal; 7 when the time was over.
+    """
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            code = _work(bench, delivery_id, limit, kill_at)
+        finally:
+            os._exit(code)
+    _, status = os.waitpid(child, 0)
+    return os.waitstatus_to_exitcode(status)
+
+
+def _work(bench: Bench, delivery_id: int, limit: float, kill_at: str) -> int:
+    def checkpoint(name: str) -> None:
+        if name == kill_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    ctx = bench.context(checkpoint)
+    end = time.monotonic() + limit
+    while time.monotonic() < end:
+        if settled(ctx, delivery_id):
+            return 0
+        recover_lost(ctx)
+        with ctx.db.read() as conn:
+            first, second = deliveries.due(conn, ctx.clock.now(), publish=4, follow=4)
+            states = {i: deliveries.get(conn, i).state for i in first}
+        for i in first:
+            act = reconcile if states[i] in deliveries.DUE_TO_RECONCILE else publish
+            act(ctx, i)
+        for i in second:
+            follow(ctx, i)
+        if not first and not second:
+            time.sleep(0.02)
+    return 7

@@ -1,0 +1,210 @@
+"""What is refused before anything is queued, and in which words."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from postprober.domain.limits import LIMITS, MB
+from postprober.domain.platform import NAMES, Platform
+from postprober.domain.post import Draft, MediaFile, MediaKind, Part, Violation
+from postprober.domain.preflight import check
+
+JPEG = MediaFile(1, MediaKind.IMAGE, "image/jpeg", 1 * MB, 1080, 1080, "0" * 64, "/nowhere/a.jpg")
+GIF = replace(JPEG, kind=MediaKind.GIF, mime="image/gif", width=400, height=300)
+CLIP = replace(JPEG, kind=MediaKind.VIDEO, mime="video/mp4", size=20 * MB, duration=10.0)
+
+
+def found(platform: Platform, *parts: Part) -> list[Violation]:
+    result = check(Draft(parts), LIMITS[platform])
+    assert result.ok is (not result.violations)
+    assert result.platform == platform.value
+    return list(result.violations)
+
+
+def codes(platform: Platform, *parts: Part) -> list[str]:
+    return [violation.code for violation in found(platform, *parts)]
+
+
+@pytest.mark.parametrize("platform", Platform)
+def test_a_picture_with_text_passes_everywhere(platform: Platform) -> None:
+    assert codes(platform, Part("Hello 東京 🎉 https://example.com #news", (JPEG,))) == []
+
+
+@pytest.mark.parametrize("platform", Platform)
+def test_the_last_character_fits_and_one_more_does_not(platform: Platform) -> None:
+    most = LIMITS[platform].max_length
+    assert codes(platform, Part("a" * most, (JPEG,))) == []
+    (violation,) = found(platform, Part("a" * (most + 1), (JPEG,)))
+    assert violation.code == "text_too_long"
+    assert violation.over == 1
+    name = NAMES[platform]
+    assert violation.message == (
+        f"Shorten the text by 1 character: {name} allows {most:,} and this counts {most + 1:,}."
+    )
+
+
+def test_the_sentence_names_how_much_is_over() -> None:
+    (violation,) = found(Platform.X, Part("東" * 146))
+    assert violation.message == "Shorten the text by 12 characters: X allows 280 and this counts 292."
+    assert violation.over == 12
+
+
+def test_linkedin_is_counted_after_escaping() -> None:
+    assert codes(Platform.LINKEDIN, Part("a_" * 1000)) == []
+    (violation,) = found(Platform.LINKEDIN, Part("a_" * 1001))
+    assert violation.over == 3
+
+
+def test_bluesky_has_a_limit_of_bytes_besides() -> None:
+    family = "👨‍👩‍👧‍👦"
+    (violation,) = found(Platform.BLUESKY, Part(family * 121))
+    assert (violation.code, violation.over) == ("too_many_bytes", 25 * 121 - 3000)
+
+
+@pytest.mark.parametrize("platform", [p for p in Platform if p is not Platform.INSTAGRAM])
+def test_an_empty_post_is_refused_and_a_picture_alone_is_not(platform: Platform) -> None:
+    assert codes(platform, Part(" \n ")) == ["text_empty"]
+    assert codes(platform, Part("", (JPEG,))) == []
+
+
+def test_a_draft_without_parts_is_empty() -> None:
+    assert codes(Platform.X) == ["text_empty"]
+
+
+def test_instagram_wants_a_picture() -> None:
+    assert codes(Platform.INSTAGRAM, Part("only words")) == ["media_required"]
+
+
+@pytest.mark.parametrize("bad", ["\x00", "\x1b", "\ud800", "\ufffe", "\uffff", "\U0001ffff", "\x85"])
+def test_characters_that_cannot_be_sent_are_named(bad: str) -> None:
+    (violation,) = found(Platform.MASTODON, Part(f"a{bad}b"))
+    assert violation.code == "text_unusable"
+    assert f"U+{ord(bad):04X}" in violation.message
+
+
+def test_tabs_and_line_ends_are_fine() -> None:
+    assert codes(Platform.MASTODON, Part("a\tb\r\nc")) == []
+
+
+@pytest.mark.parametrize(
+    ("platform", "word", "most", "code"),
+    [
+        (Platform.INSTAGRAM, "#t{}", 30, "too_many_hashtags"),
+        (Platform.INSTAGRAM, "@t{}", 20, "too_many_mentions"),
+    ],
+)
+def test_tags_are_counted(platform: Platform, word: str, most: int, code: str) -> None:
+    def text(number: int) -> str:
+        return " ".join(word.format(i) for i in range(number))
+
+    assert codes(platform, Part(text(most), (JPEG,))) == []
+    (violation,) = found(platform, Part(text(most + 2), (JPEG,)))
+    assert (violation.code, violation.over) == (code, 2)
+
+
+def test_x_takes_one_cashtag() -> None:
+    assert codes(Platform.X, Part("$ABC")) == []
+    assert codes(Platform.X, Part("$ABC $DEF")) == ["too_many_cashtags"]
+
+
+def test_a_fifth_picture_is_too_many() -> None:
+    (violation,) = found(Platform.X, Part("", (JPEG,) * 5))
+    assert (violation.code, violation.over) == ("too_many_images", 1)
+
+
+def test_kinds_of_media_do_not_mix() -> None:
+    assert codes(Platform.X, Part("", (JPEG, GIF))) == ["mixed_media"]
+    assert codes(Platform.X, Part("", (JPEG, CLIP))) == ["mixed_media"]
+    assert codes(Platform.X, Part("", (GIF, GIF))) == ["too_many_gifs"]
+    assert codes(Platform.X, Part("", (CLIP, CLIP))) == ["too_many_videos"]
+
+
+@pytest.mark.parametrize("platform", Platform)
+def test_a_picture_that_can_be_mended_is_no_violation(platform: Platform) -> None:
+    heavy = replace(JPEG, mime="image/png", size=50 * MB, width=6000, height=6000)
+    assert codes(platform, Part("", (heavy,))) == []
+
+
+def test_a_picture_that_nobody_can_open_is_one() -> None:
+    assert codes(Platform.X, Part("", (replace(JPEG, mime="image/svg+xml"),))) == ["image_type"]
+    assert codes(Platform.X, Part("", (replace(JPEG, width=9000, height=9000),))) == ["image_too_large"]
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "expected"),
+    [
+        (1080, 1350, []),  # 4:5
+        (1080, 566, []),  # 1.91:1, rounded to whole pixels
+        (1080, 1400, ["image_ratio"]),
+        (1080, 500, ["image_ratio"]),
+        (300, 300, ["image_too_small"]),
+    ],
+)
+def test_a_crop_is_a_persons_decision(width: int, height: int, expected: list[str]) -> None:
+    assert codes(Platform.INSTAGRAM, Part("", (replace(JPEG, width=width, height=height),))) == expected
+
+
+def test_gifs_move_only_where_they_can() -> None:
+    assert codes(Platform.MASTODON, Part("", (GIF,))) == []
+    assert codes(Platform.BLUESKY, Part("", (GIF,))) == ["gif_unsupported"]
+    assert codes(Platform.X, Part("", (replace(GIF, size=16 * MB),))) == ["gif_too_large"]
+    assert codes(Platform.X, Part("", (replace(GIF, width=1300),))) == ["gif_dimensions"]
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"mime": "video/x-matroska"}, "video_type"),
+        ({"size": 600 * MB}, "video_too_large"),
+        ({"size": 10_000}, "video_too_small"),
+        ({"duration": 2.0}, "video_too_short"),
+        ({"duration": 1801.0}, "video_too_long"),
+    ],
+)
+def test_videos_cannot_be_mended(change: dict[str, object], code: str) -> None:
+    assert codes(Platform.LINKEDIN, Part("", (CLIP,))) == []
+    assert codes(Platform.LINKEDIN, Part("", (replace(CLIP, **change),))) == [code]  # type: ignore[arg-type]
+
+
+def test_a_platform_without_video_says_so() -> None:
+    limits = replace(LIMITS[Platform.BLUESKY], video=None)
+    assert [v.code for v in check(Draft((Part("", (CLIP,)),)), limits).violations] == ["video_unsupported"]
+
+
+def test_a_description_may_be_too_long() -> None:
+    (violation,) = found(Platform.X, Part("", (JPEG, replace(JPEG, alt="a" * 1003))))
+    assert (violation.code, violation.over) == ("alt_too_long", 3)
+    assert "file 2" in violation.message
+
+
+def test_threads_are_for_platforms_that_have_them() -> None:
+    parts = (Part("one"), Part("two"))
+    assert codes(Platform.X, *parts) == []
+    (violation,) = found(Platform.LINKEDIN, *parts)
+    assert (violation.code, violation.over) == ("thread_unsupported", 1)
+
+
+def test_a_violation_names_its_part_of_the_thread() -> None:
+    result = check(Draft((Part("short"), Part("a" * 300))), LIMITS[Platform.X])
+    assert result.length == 300
+    (violation,) = result.violations
+    assert violation.part == 1
+    assert violation.message.startswith("Part 2: Shorten the text by 20 characters")
+
+
+def test_every_sentence_ends_with_a_full_stop_and_begins_with_a_capital() -> None:
+    bad = (
+        replace(JPEG, mime="image/svg+xml", alt="x" * 5000), replace(JPEG, width=9000, height=9000), GIF, GIF,
+        replace(CLIP, mime="video/x", size=900 * MB, duration=0.1), CLIP,
+    )  # fmt: skip
+    for platform in Platform:
+        for violation in found(platform, Part("\x00#a @b $C $D " * 2000, bad), Part("")):
+            assert violation.message.endswith(".")
+            assert violation.message[0].isupper()
+
+
+def test_a_monstrous_text_is_judged_quickly() -> None:
+    (violation,) = found(Platform.X, Part("a." * 500_000))
+    assert violation.over == 1_000_000 - 280

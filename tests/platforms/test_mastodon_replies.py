@@ -1,0 +1,188 @@
+"""Mastodon's adapter against written replies, and the table of errors."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from postprober.clock import ManualClock
+from postprober.domain.account import Credentials
+from postprober.domain.platform import Platform, PlatformConfig
+from postprober.domain.remote import PartJob, ProgressState, Ref, Search, SightingState, Staged
+from postprober.errors import (
+    OutcomeUnknown,
+    PlatformError,
+    PostRejected,
+    ReconnectNeeded,
+    Throttled,
+    Unavailable,
+    UnexpectedReply,
+)
+from postprober.http import HttpClient, Pools
+from postprober.platforms.mastodon import MastodonAdapter
+from postprober.platforms.mastodon_replies import failure
+
+CONTRACTS = Path(os.environ.get("POSTPROBER_CONTRACTS", str(Path(__file__).parents[3] / "shared" / "contracts")))
+NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+
+
+def answering(answer: httpx2.Response | dict[str, httpx2.Response]) -> tuple[HttpClient, list[httpx2.Request]]:
+    seen: list[httpx2.Request] = []
+
+    def handle(request: httpx2.Request) -> httpx2.Response:
+        seen.append(request)
+        if isinstance(answer, httpx2.Response):
+            return answer
+        return answer.get(
+            f"{request.method} {request.url.path}", httpx2.Response(404, json={"error": "Record not found"})
+        )
+
+    return HttpClient(Pools(allow_private=True, transport=httpx2.MockTransport(handle))), seen
+
+
+CONFIG = PlatformConfig(
+    Platform.MASTODON, "https://m.example", "https://m.example", settings={"mastodon_settle_seconds": "3"}
+)
+CRED = Credentials("token", remote_id="1", name="alice")
+JOB = PartJob("k", 0, "hi", NOW, handle="k-0")
+
+
+def test_the_key_is_sent_as_a_header_and_the_post_is_public() -> None:
+    http, seen = answering(httpx2.Response(200, json={"id": "5", "url": "https://m.example/@alice/5"}))
+    job = PartJob("k", 2, "hi", NOW, handle="k-2", language="de-CH", parent=Ref("4"))
+    adapter = MastodonAdapter(http, CONFIG)
+    assert adapter.finalize(CRED, job, Staged()).ref == Ref("5", "https://m.example/@alice/5")
+    assert seen[0].headers["idempotency-key"] == "k-2"
+    assert json.loads(seen[0].content) == {
+        "status": "hi", "visibility": "public", "in_reply_to_id": "4", "language": "de",
+    }  # fmt: skip
+    assert adapter.traits.settle == timedelta(seconds=3)
+    assert adapter.new_handle("k", 2, NOW) == "k-2"
+
+
+def test_a_server_without_delete_is_told_from_a_post_that_is_gone() -> None:
+    there = httpx2.Response(200, json={"id": "5", "content": "x"})
+    http, _ = answering(
+        {"DELETE /api/v1/statuses/5": httpx2.Response(404, text="<h1>"), "GET /api/v1/statuses/5": there}
+    )
+    with pytest.raises(PostRejected, match="does not let programs delete"):
+        MastodonAdapter(http, CONFIG).delete(CRED, "5")
+    http, _ = answering({})
+    MastodonAdapter(http, CONFIG).delete(CRED, "5")
+
+
+@pytest.mark.parametrize(
+    ("status", "state"),
+    [
+        (200, ProgressState.READY),
+        (206, ProgressState.PROCESSING),
+        (404, ProgressState.GONE),
+        (422, ProgressState.FAILED),
+    ],
+)
+def test_an_upload_is_followed_until_it_is_ready_or_lost(status: int, state: ProgressState) -> None:
+    http, seen = answering({"GET /api/v1/media/7": httpx2.Response(status, json={"id": "7"})})
+    staged = Staged(data={"media": [{"id": "6", "ready": True}, {"id": "7", "ready": False}]})
+    assert MastodonAdapter(http, CONFIG).check(CRED, staged).state is state
+    assert [request.url.path for request in seen] == ["/api/v1/media/7"], "what is ready is not asked for again"
+
+
+def test_limits_fall_back_to_version_1_and_then_to_the_defaults() -> None:
+    old = httpx2.Response(200, json={"configuration": {
+        "statuses": {"max_characters": 100000, "characters_reserved_per_url": 32, "max_media_attachments": 2},
+        "media_attachments": {"supported_mime_types": ["image/jpeg"], "image_size_limit": 5000},
+    }})  # fmt: skip
+    http, seen = answering({"GET /api/v1/instance": old})
+    limits = MastodonAdapter(http, CONFIG).limits(CRED)
+    assert (limits.max_length, limits.url_length, limits.images.max_count) == (100000, 32, 2)
+    assert limits.images.mimes == ("image/jpeg",) and limits.images.max_bytes == 5000
+    assert limits.video is None and limits.gif is None
+    http, _ = answering({})
+    assert MastodonAdapter(http, CONFIG).limits(CRED).max_length == 500
+    http, seen = answering({})
+    assert MastodonAdapter(http, CONFIG).limits(None).max_length == 500 and seen == []
+
+
+def test_a_bad_token_that_is_answered_with_422_needs_a_person() -> None:
+    http, _ = answering(httpx2.Response(422, text=""))
+    with pytest.raises(ReconnectNeeded):
+        MastodonAdapter(http, CONFIG).identify(CRED)
+
+
+def a_status(number: int, at: datetime) -> dict[str, object]:
+    return {"id": str(number), "content": f"<p>post {number}</p>", "created_at": at.isoformat(), "account": {"id": "1"}}
+
+
+def paging(statuses: list[dict[str, object]], *, honours_max_id: bool = True) -> HttpClient:
+    def handle(request: httpx2.Request) -> httpx2.Response:
+        limit, max_id = int(request.url.params["limit"]), request.url.params.get("max_id")
+        found = [s for s in statuses if not (max_id and honours_max_id) or int(str(s["id"])) < int(max_id)]
+        return httpx2.Response(200, json=found[: limit if honours_max_id else None])
+
+    return HttpClient(Pools(allow_private=True, transport=httpx2.MockTransport(handle)))
+
+
+def test_the_own_posts_are_read_back_to_the_moment_and_one_further() -> None:
+    statuses = [a_status(n, NOW - timedelta(minutes=200 - n)) for n in range(200, 0, -1)]
+    timeline = MastodonAdapter(paging(statuses), CONFIG).recent(CRED, NOW - timedelta(minutes=90))
+    assert timeline.complete and len(timeline.posts) == 120, "three pages of 40: the third is beyond the moment"
+    everything = MastodonAdapter(paging(statuses), CONFIG).recent(CRED, NOW - timedelta(days=9))
+    assert everything.complete and len(everything.posts) == 200
+
+
+def test_a_server_that_ignores_paging_is_complete_only_when_its_list_is_short() -> None:
+    short = [a_status(n, NOW) for n in range(10, 0, -1)]
+    assert MastodonAdapter(paging(short, honours_max_id=False), CONFIG).recent(CRED, NOW - timedelta(1)).complete
+    long = [a_status(n, NOW) for n in range(90, 0, -1)]
+    assert not MastodonAdapter(paging(long, honours_max_id=False), CONFIG).recent(CRED, NOW - timedelta(1)).complete
+
+
+def test_looking_back_goes_on_until_the_canary_is_seen() -> None:
+    statuses = [a_status(n, NOW - timedelta(hours=200 - n)) for n in range(200, 0, -1)]
+    adapter = MastodonAdapter(paging(statuses), CONFIG)
+    job = PartJob("k", 0, "something else", NOW, handle="k-0")
+    assert adapter.locate(CRED, Search(job, NOW, canary="60")).state is SightingState.ABSENT
+    assert adapter.locate(CRED, Search(job, NOW, canary="9999")).state is SightingState.UNSURE
+
+
+# Every row of the contracts' table: for the visible act, and for a read.
+EXPECTED: dict[tuple[int, str], tuple[type[PlatformError], type[PlatformError]]] = {
+    (401, "reauth_required"): (ReconnectNeeded, ReconnectNeeded),
+    (403, "insufficient_scope"): (ReconnectNeeded, ReconnectNeeded),
+    (404, "missing"): (PostRejected, UnexpectedReply),
+    (422, "validation_too_long"): (PostRejected, ReconnectNeeded),
+    (422, "validation"): (PostRejected, ReconnectNeeded),
+    (429, "rate_limited"): (Throttled, Throttled),
+    (503, "ambiguous_on_write"): (OutcomeUnknown, Unavailable),
+}
+
+
+def test_every_row_of_the_error_table_has_its_cure() -> None:
+    path = CONTRACTS / "specs" / "errors" / "other_errors.json"
+    if not path.exists():
+        pytest.skip(f"the contracts are not at {CONTRACTS}")
+    rows = json.loads(path.read_text())["mastodon"]
+    assert {(row["status"], row["classify"]) for row in rows} == set(EXPECTED)
+    for row in rows:
+        http, _ = answering(httpx2.Response(row["status"], json=row["body"], headers=row.get("headers", {})))
+        visible, reading = EXPECTED[row["status"], row["classify"]]
+        now = datetime(2026, 11, 22, 11, 58, tzinfo=UTC)
+        with pytest.raises(visible) as caught:
+            MastodonAdapter(http, CONFIG, ManualClock(now)).finalize(CRED, JOB, Staged())
+        if isinstance(caught.value, Throttled):
+            assert caught.value.retry_at == now + timedelta(minutes=2)
+        assert type(failure(http.read("GET", "https://m.example/x"), now, reading=True)) is reading
+        if row["classify"] == "missing":
+            assert MastodonAdapter(http, CONFIG).fetch(CRED, "5") is None
+
+
+@pytest.mark.parametrize(("status", "body"), [(403, "<html>"), (408, "{}"), (409, "{}"), (302, ""), (418, "teapot")])
+def test_a_refusal_that_proves_nothing_leaves_the_outcome_unknown(status: int, body: str) -> None:
+    http, _ = answering(httpx2.Response(status, text=body))
+    with pytest.raises(OutcomeUnknown):
+        MastodonAdapter(http, CONFIG).finalize(CRED, JOB, Staged())

@@ -1,0 +1,139 @@
+"""What is shown is compared with what was sent: harmless changes are undone, real ones are seen."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from postprober.domain.post import MediaFile, MediaKind
+from postprober.domain.remote import Ref, RemoteMedia, RemotePost
+from postprober.domain.text import normalise, same_text
+from postprober.probe.base import Look, Verdict
+from postprober.probe.compare import compare
+
+WORDS = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc", "Cn")), min_size=1, max_size=40)
+
+
+def shown(
+    text: str | None, *, partial: bool = False, media: tuple[RemoteMedia, ...] | None = None, author: str = ""
+) -> Look:
+    return Look(Verdict.FOUND, text, author or None, media, partial=partial)
+
+
+def image(alt: str = "", kind: MediaKind = MediaKind.IMAGE) -> MediaFile:
+    return MediaFile(1, kind, "image/png", 9, 1, 1, "0" * 64, "/nothing", alt=alt)
+
+
+@settings(deadline=None)
+@given(WORDS)
+def test_the_same_text_always_matches(text: str) -> None:
+    assert compare(text, (), shown(text)).matches is True
+    assert compare(text, (), shown(f"  {text.replace(' ', '   ')}\n\n", partial=True)).matches is True
+
+
+@settings(deadline=None)
+@given(WORDS, WORDS)
+def test_an_added_word_never_passes_as_the_same(text: str, more: str) -> None:
+    assume(normalise(more) and normalise(text))
+    longer = f"{text} and {more}"
+    assume(not same_text(text, longer))
+    assert compare(text, (), shown(longer)).matches is not True
+    assert compare(longer, (), shown(text)).matches is not True, "shorter without a mark of cutting is a difference"
+
+
+@settings(deadline=None)
+@given(st.text("abcdefgh ijkl\n", min_size=60, max_size=200), st.integers(25, 50))
+def test_a_beginning_with_a_mark_matches_and_says_so(text: str, length: int) -> None:
+    whole = normalise(text)
+    assume(len(whole) > length + 5 and len(whole[:length].split()[0:]) and len(" ".join(whole[:length].split())) >= 20)
+    for mark in ("…", "...", " …"):
+        result = compare(text, (), shown(whole[:length] + mark))
+        assert result.matches is True and result.differences == ()
+        assert any("beginning" in note for note in result.notes)
+    assert compare(text, (), shown("Z" + whole[:length] + "…")).matches is False
+    assert compare(text, (), shown(whole[:length], partial=True)).matches is True
+
+
+def test_too_little_of_a_text_proves_nothing() -> None:
+    result = compare("A long text that goes on and on for a while", (), shown("A lo…"))
+    assert result.matches is None and result.notes
+    assert compare("anything", (), shown(None)).matches is None
+
+
+LINK = "https://www.example.com/a/very/long/path/that/goes/on?x=1&y=2"
+SAME = [
+    (f"see {LINK} now", "see https://t.co/AbC123 now"),
+    (f"see {LINK} now", "see example.com/a/very/long/… now"),
+    (f"see {LINK} now", "see www.example.com/a/very/long/path/that/goes/on?x=1&y=2 now"),
+    (f"see {LINK} and https://b.example.org/x end", "see https://t.co/AbC123 and https://t.co/Zz9 end"),
+    (f"{LINK} 日本語", "https://lnkd.in/eAbC-12 日本語"),
+    ("hi @bob", "hi @bob@example.social"),
+    ("hi @bob@example.social and @eve@other.example", "hi @bob and @eve"),
+    ("a caption", "“a caption”"),
+    ("one\n\ntwo", "one two".replace(" ", "\n")),
+]
+
+
+@pytest.mark.parametrize(("sent", "read"), SAME)
+def test_what_platforms_change_on_the_way_is_undone(sent: str, read: str) -> None:
+    result = compare(sent, (), shown(read))
+    assert result.matches is True, result
+    assert compare(f"x{sent}", (), shown(read)).matches is False
+
+
+DIFFERENT = [
+    (f"see {LINK} now", "see https://evil.example/a now"),
+    (
+        "see https://a.example.com/x and https://b.example.com/y",
+        "see https://b.example.com/y and https://a.example.com/x",
+    ),
+    ("hi @bob", "hi @rob@example.social"),
+    ("price 10", "price 100"),
+    ("no", ""),
+]
+
+
+@pytest.mark.parametrize(("sent", "read"), DIFFERENT)
+def test_a_real_difference_is_seen(sent: str, read: str) -> None:
+    assert compare(sent, (), shown(read)).matches is False
+
+
+def test_the_link_that_x_adds_for_media_is_no_difference_only_with_media() -> None:
+    with_link = shown("look https://t.co/pic123", media=(RemoteMedia("image"),))
+    assert compare("look", (image(),), with_link).matches is True
+    assert compare("look", (), shown("look https://t.co/pic123")).matches is False
+    assert compare("look", (image(),), shown("look pic.twitter.com/abc")).matches is True
+
+
+def test_media_are_counted_and_their_kinds_and_descriptions_compared() -> None:
+    two = (RemoteMedia("image", "a cat"), RemoteMedia("image", None))
+    assert compare("x", (image("a cat"), image("a dog")), shown("x", media=two)).matches is True
+    missing = compare("x", (image("a cat"), image("a dog")), shown("x", media=two[:1]))
+    assert missing.matches is False and missing.differences == ("1 media are shown and 2 were sent.",)
+    wrong = compare("x", (image("a bird"),), shown("x", media=two[:1]))
+    assert wrong.differences == ("The alternative text of medium 1 differs from what was sent.",)
+    gone = compare("x", (image("a bird"),), shown("x", media=(RemoteMedia("image", ""),)))
+    assert gone.differences == ("The alternative text of medium 1 is missing.",)
+    assert compare("x", (image(kind=MediaKind.GIF),), shown("x", media=(RemoteMedia("video"),))).matches is True
+    assert compare("x", (image(),), shown("x", media=(RemoteMedia("video"),))).matches is False
+    assert compare("x", (image(),), shown("x", media=None)).matches is True, "unknown media are no difference"
+    assert compare("x", (), shown("x", media=(RemoteMedia("image"),))).matches is False
+
+
+def test_the_author_must_be_the_right_one_where_it_is_known() -> None:
+    assert compare("x", (), shown("x", author="@Alice"), author="alice@example.social").matches is True
+    assert compare("x", (), shown("x"), author="alice").matches is True
+    other = compare("x", (), shown("x", author="mallory"), author="alice")
+    assert other.matches is False and other.differences == ("It is shown as by mallory and was sent by alice.",)
+    post = RemotePost(Ref("1"), "x", None, author_id="did:plc:a", author_name="alice.test")
+    assert compare("x", (), post, author="did:plc:a").matches is True
+    assert compare("x", (), post, author="bob.test").matches is False
+
+
+@settings(deadline=None)
+@given(st.text(max_size=80), st.text(max_size=80), st.booleans())
+def test_any_two_texts_can_be_compared(sent: str, read: str, partial: bool) -> None:
+    result = compare(sent, (), shown(read, partial=partial))
+    assert result.matches in (True, False, None)
+    assert (result.matches is False) == bool(result.differences)

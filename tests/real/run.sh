@@ -1,0 +1,68 @@
+#!/bin/bash
+# Start the real servers of $POSTPROBER_REALSERVERS (default <repo>/../shared/realservers), run tests/real, stop them.
+# Exits with pytest's code; 0 with a plain line when the folder is not there. PYTHON names the interpreter.
+set -uo pipefail
+repo=$(cd "$(dirname "$0")/../.." && pwd)
+servers=${POSTPROBER_REALSERVERS:-$repo/../shared/realservers}
+if [ ! -d "$servers" ]; then
+  echo "No real servers at $servers: nothing is tested against them."
+  exit 0
+fi
+python=${PYTHON:-python3}
+pds=${POSTPROBER_REAL_PDS:-http://127.0.0.1:2583}
+snac=${POSTPROBER_REAL_SNAC:-http://127.0.0.1:8011}
+oidc=${POSTPROBER_REAL_OIDC:-http://127.0.0.1:3055}
+wait_seconds=${POSTPROBER_REAL_WAIT:-420} # the first start of the PDS installs it, which takes about 3 minutes
+logs=$(mktemp -d)
+pids=()
+
+stop() {
+  for pid in ${pids[@]+"${pids[@]}"}; do kill "$pid" 2>/dev/null; done
+  for pid in ${pids[@]+"${pids[@]}"}; do wait "$pid" 2>/dev/null; done
+  rm -rf "$logs"
+}
+trap stop EXIT
+trap 'exit 130' INT TERM
+
+answers() { # url: whether anything at all comes back
+  "$python" - "$1" <<'PY' 2>/dev/null
+import sys, urllib.error, urllib.request
+opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+try:
+    opener.open(sys.argv[1], timeout=2)
+except urllib.error.HTTPError:
+    pass
+PY
+}
+
+start() { # folder url
+  if answers "$2"; then
+    echo "$1: already running at $2"
+    return
+  fi
+  bash "$servers/$1/start.sh" >"$logs/$1.log" 2>&1 &
+  pids+=($!)
+}
+
+await() { # folder url
+  local end=$((SECONDS + wait_seconds))
+  until answers "$2"; do
+    if [ "$SECONDS" -ge "$end" ]; then
+      echo "$1 did not answer at $2 within $wait_seconds s; its log ends with:" >&2
+      tail -5 "$logs/$1.log" >&2
+      exit 1
+    fi
+    sleep 0.3
+  done
+  echo "$1: answers at $2"
+}
+
+start bluesky-pds "$pds/xrpc/_health"
+start snac "$snac/api/v1/instance"
+start oidc "$oidc/.well-known/openid-configuration"
+await bluesky-pds "$pds/xrpc/_health"
+await snac "$snac/api/v1/instance"
+await oidc "$oidc/.well-known/openid-configuration"
+
+cd "$repo" || exit 1
+POSTPROBER_REQUIRE_REAL=1 "$python" -m pytest tests/real "$@"
