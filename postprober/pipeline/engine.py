@@ -55,11 +55,11 @@ class Engine:
                 conn, now, publish=free + len(busy), follow=spare + len(busy) if spare > 0 else 0
             )
             upcoming = deliveries.next_due(conn, now)
-        for delivery_id in [i for i in first if i not in busy][:free]:
-            self._start(delivery_id, self._publishing)
+        for delivery_id, state in [(i, state) for i, state in first if i not in busy][:free]:
+            self._start(delivery_id, self._publishing, reconcile if state in DUE_TO_RECONCILE else publish)
             free -= 1
         for delivery_id in [i for i in second if i not in busy][: max(0, min(spare, free))]:
-            self._start(delivery_id, self._following)
+            self._start(delivery_id, self._following, follow)
         return upcoming
 
     def renew_leases(self) -> None:
@@ -76,24 +76,13 @@ class Engine:
             self._stopping = True
         self._pool.shutdown(wait=True)
 
-    def _start(self, delivery_id: int, group: set[int]) -> None:
+    def _start(self, delivery_id: int, group: set[int], act: Callable[[Context, int], None]) -> None:
         with self._lock:
             if self._stopping:
                 return
             group.add(delivery_id)
-        future = self._pool.submit(self._run, delivery_id, group is self._following)
+        future = self._pool.submit(act, self._ctx, delivery_id)
         future.add_done_callback(lambda done: self._done(delivery_id, group, done))
-
-    def _run(self, delivery_id: int, following: bool) -> None:
-        if following:
-            follow(self._ctx, delivery_id)
-            return
-        with self._ctx.db.read() as conn:
-            state = deliveries.get(conn, delivery_id).state
-        if state in DUE_TO_RECONCILE:
-            reconcile(self._ctx, delivery_id)
-        else:
-            publish(self._ctx, delivery_id)
 
     def _done(self, delivery_id: int, group: set[int], future: Future[None]) -> None:
         with self._lock:

@@ -41,8 +41,7 @@ def move(
 
 def refresh_post(conn: Connection, post_id: int, now: datetime) -> None:
     """Bring `posts.status` in line with the post's deliveries."""
-    states = [delivery.state for delivery in deliveries.of_post(conn, post_id)]
-    posts.set_status(conn, post_id, post_status(states), now)
+    posts.set_status(conn, post_id, post_status(deliveries.states_of_post(conn, post_id)), now)
 
 
 def reconnect_needed(conn: Connection, account: Account, reason: str, now: datetime) -> None:

@@ -94,6 +94,8 @@ def job_for(ctx: Context, conn: Connection, delivery: Delivery, part: PartRecord
 
 def media_files(ctx: Context, conn: Connection, delivery: Delivery, ids: tuple[int, ...]) -> tuple[MediaFile, ...]:
     """The files of a part, with the public URL for platforms that fetch them."""
+    if not ids:
+        return ()
     return tuple(
         MediaFile(
             id=record.id, kind=MediaKind(record.kind), mime=record.mime, size=record.size, width=record.width,

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+
+from sqlalchemy import Connection, func, select
 
 from postprober.domain.delivery import TRAITS, DeliveryState, Step
 from postprober.domain.platform import NAMES
 from postprober.services.core import Core
 from postprober.storage import accounts, attempts, deliveries, logs, posts, processes
+from postprober.storage import tables as t
 from postprober.storage.records import Attempt, Delivery, Post
 
 HEARTBEAT_LIMIT = timedelta(seconds=15)
+SEARCHED = 500  # newest posts that a filter looks through; older ones are for a search, not for a monitor
 
 
 @dataclass(frozen=True)
@@ -27,7 +32,8 @@ class StepView:
 
 @dataclass(frozen=True)
 class DeliveryView:
-    """One delivery for a person. `explanation` is one sentence."""
+    """One delivery for a person. `explanation` is one sentence; `repair` says what went wrong on the way and what was
+    done about it, "" when nothing did."""
 
     delivery: Delivery
     platform: str
@@ -36,6 +42,7 @@ class DeliveryView:
     explanation: str
     counts: dict[str, int | None]
     history: tuple[dict[str, Any], ...]
+    repair: str = ""
 
 
 @dataclass(frozen=True)
@@ -47,33 +54,67 @@ class PostView:
 def post_view(core: Core, user_id: int, post_id: int) -> PostView:
     """Everything about one post. Raises NotFound."""
     with core.db.read() as conn:
-        post = posts.get(conn, post_id, user_id)
-        names = {a.id: a.account_name for a in accounts.of_user(conn, user_id, active_only=False)}
-        rows = logs.steps_of_post(conn, post_id)
-        changes = deliveries.history(conn, post_id)
-        views = []
-        for delivery in deliveries.of_post(conn, post_id):
-            samples = logs.samples_of(conn, delivery.id)
-            newest = samples[-1] if samples else {}
-            views.append(
-                DeliveryView(
-                    delivery=delivery,
-                    platform=NAMES[delivery.platform],
-                    account=names.get(delivery.account_id, ""),
-                    steps=_steps([r for r in rows if r["delivery_id"] == delivery.id]),
-                    explanation=_explain(delivery),
-                    counts={k: v for k, v in newest.items() if k not in ("id", "delivery_id", "at")},
-                    history=tuple(c for c in changes if c["delivery_id"] == delivery.id),
-                )
-            )
-    return PostView(post, tuple(views))
+        return _view(conn, posts.get(conn, post_id, user_id), _names(conn, user_id))
 
 
-def recent_views(core: Core, user_id: int, limit: int = 10) -> list[PostView]:
-    """The newest posts, newest first."""
+def recent_views(
+    core: Core, user_id: int, limit: int = 10, *, statuses: Sequence[str] = (), platforms: Sequence[str] = ()
+) -> list[PostView]:
+    """The newest posts, newest first; only those with one of `statuses` and on one of `platforms` where these are given."""
+    filtered = bool(statuses or platforms)
     with core.db.read() as conn:
-        ids = [post.id for post in posts.of_user(conn, user_id, limit=limit)]
-    return [post_view(core, user_id, post_id) for post_id in ids]
+        found = [
+            post
+            for post in posts.of_user(conn, user_id, limit=SEARCHED if filtered else limit)
+            if (not statuses or post.status in statuses) and (not platforms or set(platforms) & set(post.platforms))
+        ]
+        names = _names(conn, user_id)
+        return [_view(conn, post, names) for post in found[:limit]]
+
+
+def stamp(core: Core, user_id: int, post_ids: Sequence[int]) -> tuple[Any, ...]:
+    """Differs as soon as anything shown of these posts, the user's newest post or the newest alert differs.
+
+    Five look-ups in indexes, so that a page may ask every two seconds and read everything again only when it changed.
+    """
+    wanted = list(post_ids)
+    shown = select(t.deliveries.c.id).where(t.deliveries.c.post_id.in_(wanted))
+    questions = (
+        select(func.max(t.posts.c.id)).where(t.posts.c.user_id == user_id),
+        select(func.max(t.alerts.c.id)).where(t.alerts.c.user_id == user_id),
+        select(func.max(t.deliveries.c.updated_at)).where(t.deliveries.c.post_id.in_(wanted)),
+        select(func.max(t.monitoring_logs.c.id)).where(t.monitoring_logs.c.post_id.in_(wanted)),
+        select(func.max(t.samples.c.id)).where(t.samples.c.delivery_id.in_(shown)),
+    )
+    with core.db.read() as conn:
+        return tuple(conn.execute(question).scalar() for question in questions)
+
+
+def _names(conn: Connection, user_id: int) -> dict[int, str]:
+    return {a.id: a.account_name for a in accounts.of_user(conn, user_id, active_only=False)}
+
+
+def _view(conn: Connection, post: Post, names: dict[int, str]) -> PostView:
+    rows = logs.steps_of_post(conn, post.id)
+    changes = deliveries.history(conn, post.id)
+    views = []
+    for delivery in deliveries.of_post(conn, post.id):
+        samples = logs.samples_of(conn, delivery.id)
+        newest = samples[-1] if samples else {}
+        history = tuple(c for c in changes if c["delivery_id"] == delivery.id)
+        views.append(
+            DeliveryView(
+                delivery=delivery,
+                platform=NAMES[delivery.platform],
+                account=names.get(delivery.account_id, ""),
+                steps=_steps([r for r in rows if r["delivery_id"] == delivery.id]),
+                explanation=_explain(delivery),
+                counts={k: v for k, v in newest.items() if k not in ("id", "delivery_id", "at")},
+                history=history,
+                repair=_repair(delivery, history),
+            )
+        )
+    return PostView(post, tuple(views))
 
 
 def attempts_of(core: Core, user_id: int, delivery_id: int) -> list[Attempt]:
@@ -133,3 +174,21 @@ def _explain(delivery: Delivery) -> str:
         return traits.sentence
     reason = delivery.reason.strip()
     return f"{traits.sentence} {reason[:1].upper()}{reason[1:]}" if reason else traits.sentence
+
+
+def _repair(delivery: Delivery, history: Sequence[dict[str, Any]]) -> str:
+    """For a delivery that is out: the last thing that had gone wrong, and its cure."""
+    if not TRAITS[delivery.state].delivered or delivery.state is DeliveryState.GHOST:
+        return ""
+    for change in reversed(history):
+        if change["old"] == DeliveryState.UNCONFIRMED and change["new"] == DeliveryState.PUBLISHED:
+            return "Repaired: the answer got lost, so PostProber looked and found the post. Nothing was sent twice."
+        if change["old"] == DeliveryState.UNCONFIRMED and change["new"] == DeliveryState.SCHEDULED:
+            return "Repaired: the answer got lost, PostProber proved that the post was not there and sent it again."
+        if change["old"] == DeliveryState.HELD:
+            return "Repaired: it was held and then settled."
+        if change["old"] == DeliveryState.FAILED:
+            return "Repaired: an earlier try had failed and it was tried again."
+        if change["old"] == DeliveryState.GHOST:
+            return "Repaired: it was not visible for a while and is back."
+    return ""

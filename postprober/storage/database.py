@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,9 @@ class Database:
     def __init__(self, url: str, *, pool_size: int = 20) -> None:
         self.url = make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        # SQLite's own waiting sleeps up to 100 ms at a time and is unfair; threads of one process queue here instead
+        # (measured: 23 deliveries/s without, see docs/decisions). Other processes still meet at the file's lock.
+        self._turn: AbstractContextManager[object] = threading.Lock() if self.is_sqlite else nullcontext()
         if self.is_sqlite:
             self._refuse_foreign_file()
             self.engine = create_engine(
@@ -51,7 +55,7 @@ class Database:
     def write(self) -> Iterator[Connection]:
         """A transaction that will write; on SQLite it takes the write lock at its start (a read that later turns into
         a write fails at once with 'database is locked', whatever the time-out). Network calls never happen inside."""
-        with self.engine.begin() as connection:
+        with self._turn, self.engine.begin() as connection:
             yield connection
 
     @contextmanager

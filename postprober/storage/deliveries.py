@@ -18,7 +18,7 @@ from postprober.domain.delivery import (
 )
 from postprober.errors import Conflict, NotFound
 from postprober.storage import sql
-from postprober.storage.records import Delivery, PartRecord, delivery_of
+from postprober.storage.records import Delivery, PartRecord, delivery_of, replace
 from postprober.storage.tables import accounts, deliveries, transitions
 
 S = DeliveryState
@@ -97,13 +97,14 @@ def change(
     elif new in OCCUPIES_ACCOUNT and old not in OCCUPIES_ACCOUNT:
         _occupy(conn, delivery)
     _record(conn, delivery.id, delivery.post_id, delivery.user_id, old, new, reason, worker, now)
-    return get(conn, delivery.id)
+    return _with(delivery, values | {"parts": (columns or {}).get("parts", delivery.parts)})
 
 
 def touch(conn: Connection, delivery: Delivery, now: datetime, **columns: Any) -> Delivery:
     """Write columns without changing the state, under the same condition as `change`. Raises Conflict."""
+    parts = columns.get("parts", delivery.parts)
     if "parts" in columns:
-        columns["parts"] = [part.to_json() for part in columns["parts"]]
+        columns["parts"] = [part.to_json() for part in parts]
     done = conn.execute(
         update(deliveries)
         .where(
@@ -115,7 +116,7 @@ def touch(conn: Connection, delivery: Delivery, now: datetime, **columns: Any) -
     )
     if done.rowcount != 1:
         raise Conflict(f"Delivery {delivery.id} moved meanwhile; read it again.")
-    return get(conn, delivery.id)
+    return _with(delivery, {**columns, "updated_at": now, "parts": parts})
 
 
 def take(conn: Connection, delivery_id: int, *, worker: str, now: datetime, until: datetime) -> Delivery | None:
@@ -138,13 +139,15 @@ def take(conn: Connection, delivery_id: int, *, worker: str, now: datetime, unti
         .where(deliveries.c.id == found.id, deliveries.c.fence == found.fence, deliveries.c.state == found.state)
         .values(**lease)
     )
-    return get(conn, found.id) if done.rowcount == 1 else None
+    return _with(found, lease) if done.rowcount == 1 else None
 
 
-def due(conn: Connection, now: datetime, *, publish: int, follow: int) -> tuple[list[int], list[int]]:
-    """Ids of what is due, oldest first: (to publish or reconcile, to verify or poll), at most so many of each."""
+def due(
+    conn: Connection, now: datetime, *, publish: int, follow: int
+) -> tuple[list[tuple[int, DeliveryState]], list[int]]:
+    """What is due, oldest first: (ids and states to publish or reconcile, ids to verify or poll), at most so many."""
     first = (
-        select(deliveries.c.id)
+        select(deliveries.c.id, deliveries.c.state)
         .join(accounts, accounts.c.id == deliveries.c.account_id)
         .where(_due(now, DUE_TO_PUBLISH | DUE_TO_RECONCILE))
         .where(
@@ -162,7 +165,7 @@ def due(conn: Connection, now: datetime, *, publish: int, follow: int) -> tuple[
         .limit(publish)
     )
     second = select(deliveries.c.id).where(_due(now, DUE_TO_FOLLOW)).order_by(deliveries.c.next_at).limit(follow)
-    publishing = [int(row[0]) for row in conn.execute(first)] if publish else []
+    publishing = [(int(row[0]), DeliveryState(row[1])) for row in conn.execute(first)] if publish else []
     following = [int(row[0]) for row in conn.execute(second)] if follow else []
     return publishing, following
 
@@ -218,10 +221,20 @@ def free_orphaned_accounts(conn: Connection) -> int:
     return done.rowcount
 
 
+def states_of_post(conn: Connection, post_id: int) -> list[DeliveryState]:
+    rows = conn.execute(select(deliveries.c.state).where(deliveries.c.post_id == post_id))
+    return [DeliveryState(row[0]) for row in rows]
+
+
 def history(conn: Connection, post_id: int) -> list[dict[str, Any]]:
     """The transitions of a post's deliveries, oldest first."""
     rows = conn.execute(select(transitions).where(transitions.c.post_id == post_id).order_by(transitions.c.id))
     return [dict(row._mapping) for row in rows]
+
+
+def _with(delivery: Delivery, written: dict[str, Any]) -> Delivery:
+    """The row as it now stands: the write was conditional on the state and fence that we had read."""
+    return replace(delivery, **written)
 
 
 def _due(now: datetime, states: frozenset[DeliveryState] = DUE_TO_PUBLISH | DUE_TO_RECONCILE | DUE_TO_FOLLOW) -> Any:

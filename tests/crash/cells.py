@@ -124,7 +124,13 @@ def _canary(bench: Bench, platform: Platform, name: str) -> None:
 
 
 def _judge(
-    bench: Bench, control: Control, verdict: Verdict, platform: Platform, handle: str, delivery_id: int, before: set[str]
+    bench: Bench,
+    control: Control,
+    verdict: Verdict,
+    platform: Platform,
+    handle: str,
+    delivery_id: int,
+    before: set[str],
 ) -> None:
     ctx = bench.context()
     found = settled(ctx, delivery_id)
@@ -167,5 +173,3 @@ def _hasty(tries: list[Attempt], creates: list[dict[str, Any]]) -> list[str]:
             if first.timestamp() + 0.005 < request["at"] < proved.timestamp():
                 problems.append("a request left while the outcome was unknown")
     return problems
-
-

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from postprober.clock import SystemClock
 from postprober.domain.account import Credentials
-from postprober.domain.delivery import TRAITS, DeliveryState
+from postprober.domain.delivery import DUE_TO_RECONCILE, TRAITS, DeliveryState
 from postprober.domain.platform import Platform
 from postprober.domain.post import PostStatus
 from postprober.domain.timing import Timing
@@ -303,9 +303,8 @@ def _work(bench: Bench, delivery_id: int, limit: float, kill_at: str) -> int:
         recover_lost(ctx)
         with ctx.db.read() as conn:
             first, second = deliveries.due(conn, ctx.clock.now(), publish=4, follow=4)
-            states = {i: deliveries.get(conn, i).state for i in first}
-        for i in first:
-            act = reconcile if states[i] in deliveries.DUE_TO_RECONCILE else publish
+        for i, state in first:
+            act = reconcile if state in DUE_TO_RECONCILE else publish
             act(ctx, i)
         for i in second:
             follow(ctx, i)

@@ -1,0 +1,33 @@
+"""`python -m bench [name …]`: throughput, lateness, recovery, memory."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+
+from bench import pipeline
+
+BENCHES = {
+    "throughput": pipeline.throughput,
+    "lateness": pipeline.lateness,
+    "recovery": pipeline.recovery,
+    "memory": pipeline.memory,
+}
+
+
+def main(names: list[str]) -> int:
+    """Run the named benchmarks, all when none is named."""
+    unknown = [name for name in names if name not in BENCHES]
+    if unknown:
+        print(f"unknown: {', '.join(unknown)}; there are {', '.join(BENCHES)}")
+        return 2
+    print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
+    for name in names or BENCHES:
+        BENCHES[name]()
+        print(flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,133 @@
+"""An installation with its processes, made for one measurement."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from postprober.domain.delivery import DeliveryState
+from postprober.domain.platform import Platform
+from postprober.launch import link_sandbox_accounts
+from postprober.sandbox.client import Control
+from postprober.services import posts, users
+from postprober.services.core import Core
+from postprober.settings import load_settings
+from postprober.storage.tables import deliveries
+from postprober.wiring import build_core, close_core
+
+ROOT = Path(__file__).resolve().parent.parent
+TEXT_PLATFORMS = (Platform.X, Platform.MASTODON, Platform.BLUESKY)  # text alone is enough, and all can be read back
+
+
+def free_port() -> int:
+    while True:
+        port = random.randint(20000, 32000)
+        with contextlib.closing(socket.socket()) as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+
+
+@dataclass
+class Stage:
+    """`start` adds processes; everything ends with the context."""
+
+    folder: Path
+    env: dict[str, str]
+    children: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    core: Core | None = None
+    accounts: list[dict[Platform, int]] = field(default_factory=list)
+
+    @property
+    def control(self) -> Control:
+        return Control(f"http://127.0.0.1:{self.env['POSTPROBER_SANDBOX_PORT']}")
+
+    def start(self, name: str, *command: str, ready: str = "") -> subprocess.Popen[bytes]:
+        child = subprocess.Popen(
+            [sys.executable, *command], cwd=ROOT, env={**os.environ, **self.env}, stdout=subprocess.DEVNULL,
+            stderr=(self.folder / f"{name}.log").open("wb"),
+        )  # fmt: skip
+        self.children[name] = child
+        end = time.monotonic() + 40
+        while ready and time.monotonic() < end:
+            with contextlib.suppress(urllib.error.URLError, OSError):
+                urllib.request.urlopen(ready, timeout=1).close()
+                return child
+            time.sleep(0.05)
+        if ready:
+            raise RuntimeError(f"{name} did not answer at {ready}")
+        return child
+
+    def scheduler(self, name: str = "scheduler") -> subprocess.Popen[bytes]:
+        return self.start(name, "scheduler.py")
+
+    def kill(self, name: str) -> None:
+        child = self.children.pop(name)
+        child.kill()
+        child.wait()
+
+
+@contextlib.contextmanager
+def stage(accounts: int = 0, **env: str) -> Iterator[Stage]:
+    """A sandbox, a database with one user and `accounts` accounts on each platform."""
+    with tempfile.TemporaryDirectory(prefix="pp-bench-") as name:
+        port, api = free_port(), free_port()
+        environment = {
+            "POSTPROBER_MODE": "sandbox", "POSTPROBER_DATA_DIR": name, "POSTPROBER_SANDBOX_PORT": str(port),
+            "POSTPROBER_API_PORT": str(api), "POSTPROBER_APP_PORT": str(free_port()), **env,
+        }  # fmt: skip
+        made = Stage(Path(name), environment)
+        try:
+            url = f"http://127.0.0.1:{port}/_sandbox/settings"
+            made.start("sandbox", "-m", "postprober.sandbox", "--port", str(port), ready=url)
+            os.environ.update(environment)
+            made.core = build_core(load_settings(_env_file=None))
+            user = users.create(made.core, email="bench@example.org", password="0123456789abc")
+            made.accounts = [link_sandbox_accounts(made.core, user, f"b{i}") for i in range(accounts)]
+            yield made
+        finally:
+            for child in made.children.values():
+                child.send_signal(signal.SIGKILL)
+                child.wait()
+            if made.core:
+                close_core(made.core)
+
+
+def plan(made: Stage, number: int, at: datetime | None = None) -> int:
+    """One text post on one account, turn about; returns the post id."""
+    assert made.core
+    ids = made.accounts[number % len(made.accounts)]
+    platform = TEXT_PLATFORMS[(number // len(made.accounts)) % len(TEXT_PLATFORMS)]
+    new = posts.NewPost((f"Bench {number} https://example.org/{number}",), (ids[platform],), at=at)
+    return posts.create(made.core, 1, new).id
+
+
+def wait_until_verified(made: Stage, count: int, limit: float) -> float:
+    """Seconds until `count` deliveries are verified. Raises RuntimeError when the limit passes."""
+    assert made.core
+    began = time.monotonic()
+    states: list[str] = []
+    while time.monotonic() - began < limit:
+        with made.core.db.read() as conn:
+            states = [row.state for row in conn.execute(deliveries.select().with_only_columns(deliveries.c.state))]
+        if sum(s == DeliveryState.VERIFIED for s in states) >= count:
+            return time.monotonic() - began
+        time.sleep(0.05)
+    raise RuntimeError(f"only {sum(s == DeliveryState.VERIFIED for s in states)} of {count} after {limit} s")
+
+
+def percentile(values: list[float], share: float) -> float:
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(len(ordered) * share))]

@@ -1,0 +1,85 @@
+"""What surrounds every page: look, navigation, the person's name, the sandbox note and the result of a linking."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import streamlit as st
+from streamlit.navigation.page import StreamlitPage
+
+from postprober.services.core import Core
+from postprober.storage.records import User
+from postprober.ui import signin
+from postprober.ui.text import plain
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+_LOOK = Path(__file__).with_name("look.css")
+_FRAMED, _MENDED = "pp_framed", "pp_mended"
+MAX_RESULT = 300  # characters of a linking's result; it comes back in the address, where anybody can write
+
+
+def pages() -> list[StreamlitPage]:
+    """The screens in the order of the menu; the first one is where sign-in leads."""
+    folder = ROOT / "pages"
+    return [
+        st.Page(folder / "monitor.py", title="Monitor", icon=":material/monitor_heart:", default=True),
+        st.Page(folder / "compose.py", title="Compose", icon=":material/edit_square:"),
+        st.Page(folder / "accounts.py", title="Accounts", icon=":material/link:"),
+    ]
+
+
+def look() -> None:
+    """Our style sheet."""
+    st.html(_LOOK)
+
+
+@contextmanager
+def framed() -> Iterator[None]:
+    """While app.py runs a page."""
+    st.session_state[_FRAMED] = True
+    try:
+        yield
+    finally:
+        st.session_state[_FRAMED] = False
+
+
+def ensure() -> None:
+    """Bring the frame back when Streamlit runs a page without app.py.
+
+    That happens on a fresh server whose first visitor opens a page's own address: a `pages` folder makes Streamlit run
+    the page alone until `st.navigation` was called once. Calling it and running again leads through app.py.
+    """
+    if st.session_state.get(_FRAMED) or st.session_state.get(_MENDED):
+        return
+    st.session_state[_MENDED] = True  # once: where there is no app.py around it, the page runs as it is
+    st.navigation(pages(), position="hidden")
+    st.rerun()
+
+
+def header(core: Core, user: User) -> None:
+    """The person's name with the way out, and what everybody should know."""
+    with (
+        st.container(key="pp-person"),
+        st.popover(plain(user.name or user.email), icon=":material/account_circle:", type="tertiary"),
+    ):
+        st.text(user.email)
+        st.caption(f"Times are shown in {plain(user.zone)}.")
+        if st.button("Sign out", icon=":material/logout:", width="stretch"):
+            signin.sign_out(core)
+            st.stop()
+    if core.settings.sandbox:
+        st.html(
+            '<div class="pp-band">Sandbox: the five platforms are emulated on this machine and nothing leaves it. '
+            f'<a href="{core.settings.sandbox_url}" target="_blank">Open the emulated platforms</a></div>'
+        )
+
+
+def take_link_result(accounts_page: StreamlitPage) -> None:
+    """A consent page led back here: keep its result for the Accounts page and clean the address."""
+    for name in ("linked", "link_error"):
+        if name in st.query_params:
+            st.session_state["pp_link_result"] = (name, st.query_params[name][:MAX_RESULT])
+            st.query_params.clear()
+            st.switch_page(accounts_page)

@@ -1,0 +1,102 @@
+"""Deals the cells to processes, counts, and judges."""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from postprober.domain.platform import Platform
+from tests.crash.cells import CRASH_POINTS, FAULTS, Verdict, run_cell
+from tests.crash.kills import kill_at_random
+from tests.crash.naive import run_naive
+from tests.crash.world import servers, template
+
+Cell = tuple[str, str, Platform, int]
+
+
+def _matrix(platforms: list[Platform], repeats: int) -> list[Cell]:
+    return [(p, f, a, n) for n in range(repeats) for a in platforms for f in FAULTS for p in CRASH_POINTS]
+
+
+def _job(cells: list[Cell], naive: bool, results: Any) -> None:
+    with tempfile.TemporaryDirectory(prefix="pp-crash-") as name:
+        folder = Path(name)
+        made = template(folder)
+        with servers(folder) as (sandbox, picture):
+            for point, fault, platform, turn in cells:
+                run = run_naive if naive else run_cell
+                try:
+                    verdict = run(folder, made, sandbox, picture, point, fault, platform, turn)
+                except Exception as error:  # noqa: BLE001 (a broken cell is a failed cell, and the others go on)
+                    cell = f"{platform.value} / {fault} / {point}"
+                    verdict = Verdict(cell, end="broken", lost=[f"broken: {cell}: {error!r}"])
+                results.put(verdict)
+    results.put(None)
+
+
+def _campaign(cells: list[Cell], jobs: int, *, naive: bool = False) -> list[Verdict]:
+    """Deal the cells to `jobs` processes, each with a sandbox of its own."""
+    results: Any = multiprocessing.get_context("spawn").Queue()
+    workers = [
+        multiprocessing.get_context("spawn").Process(target=_job, args=(cells[i::jobs], naive, results))
+        for i in range(jobs)
+    ]
+    for worker in workers:
+        worker.start()
+    verdicts: list[Verdict] = []
+    ended, began = 0, time.monotonic()
+    while ended < jobs:
+        item = results.get(timeout=300)
+        if item is None:
+            ended += 1
+            continue
+        verdicts.append(item)
+        for line in item.wrong if not naive else []:
+            print(f"  ! {line}", flush=True)
+        if len(verdicts) % 100 == 0:
+            print(f"  {len(verdicts)}/{len(cells)} after {time.monotonic() - began:.0f} s", flush=True)
+    for worker in workers:
+        worker.join()
+    return verdicts
+
+
+def _report(title: str, verdicts: list[Verdict]) -> None:
+    print(f"{title}: {len(verdicts)} runs")
+    print(f"  ends:         {dict(Counter(v.end for v in verdicts))}")
+    print(f"  killed where meant: {sum(v.reached for v in verdicts)} (the others never come to that point)")
+    for name in ("lost", "doubled", "contradicted", "hasty"):
+        print(f"  {name + ':':13} {sum(bool(getattr(v, name)) for v in verdicts)}")
+
+
+def main() -> int:
+    """Returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m tests.crash", description="Kill the worker everywhere.")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--kills", type=int, default=1000)
+    parser.add_argument("--jobs", type=int, default=4)
+    parser.add_argument("--platform", type=Platform, action="append")
+    parser.add_argument("--fault", action="append", choices=list(FAULTS))
+    arguments = parser.parse_args()
+    platforms = arguments.platform or list(Platform)
+    cells = [c for c in _matrix(platforms, arguments.repeats) if not arguments.fault or c[1] in arguments.fault]
+    verdicts = _campaign(cells, arguments.jobs)
+    _report("matrix", verdicts)
+    failed = any(v.wrong for v in verdicts)
+
+    # The control: what an engine without intents does in the same cells. If it never doubled, we could not see doubles.
+    control = _campaign(_matrix(platforms, 1), arguments.jobs, naive=True)
+    doubles = sum(v.visible > 1 for v in control) / max(1, len(control))
+    print(f"naive control: {len(control)} runs, {doubles:.0%} doubled")
+    if doubles < 0.20:
+        print("  ! the control shows too few doubles, so this harness proves nothing")
+        failed = True
+
+    if arguments.kills:
+        failed = kill_at_random(arguments.kills) or failed
+    print("FAILED" if failed else "all held")
+    return 1 if failed else 0
