@@ -4,11 +4,12 @@ import streamlit as st
 
 from postprober.ui import frame, guard
 
-st.set_page_config(page_title="PostProber", page_icon=":material/sensors:", layout="wide")
+st.set_page_config(page_title="PostProber", page_icon=str(frame.MARK), layout="wide")
 pages = frame.pages()
 user = guard.signed_in()
 page = st.navigation(pages, position="top" if user else "hidden")
 if user is not None:
+    st.logo(str(frame.MARK))
     frame.look()
     frame.header(guard.state.core(), user)
     frame.take_link_result(pages[-1])

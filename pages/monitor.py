@@ -1,5 +1,33 @@
-"""stub"""
+"""What became of every post: the newest first, each with its proof."""
+
 import streamlit as st
+
+from postprober.services import monitoring
 from postprober.ui import guard
+from postprober.ui.components import alerts, filters, post_card, pulse
+
 visit = guard.enter()
-st.title("x")
+core, user = visit.core, visit.user
+st.title("Monitor", anchor=False)
+choice = filters.draw()
+limit = st.session_state.setdefault("monitor-limit", filters.STEP)
+ids = monitoring.recent_ids(core, user.id, limit, statuses=choice.statuses, platforms=choice.platforms)
+stamp = monitoring.stamp(core, user.id, ids)
+pulse.draw(visit, ids, stamp)
+views = monitoring.views_of(core, user.id, ids)
+now = core.clock.now()
+
+left, right = st.columns([3, 1], gap="medium")
+with left:
+    for view in views:
+        post_card.draw(visit, view, now)
+    if len(views) == limit and st.button("Show older posts"):
+        st.session_state["monitor-limit"] = limit + filters.STEP
+        st.rerun()
+    if not views and choice.any:
+        st.info("No post fits these filters. Remove one to see more.")
+    elif not views:
+        st.info("There is no post yet. Link an account first, then write your first post; its proof appears here.")
+        st.page_link("pages/compose.py", label="Write a post", icon=":material/edit_square:")
+with right:
+    alerts.draw(monitoring.alerts(core, user.id), user.zone, now)

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from click.exceptions import Abort, ClickException, Exit
 
 from postprober import cli_publish, launch
 from postprober.cli_output import console, emit, fail, log_to_stderr, say
@@ -29,7 +28,9 @@ from postprober.settings import load_settings
 from postprober.storage import users as user_storage
 from postprober.wiring import build_context, build_core, close_core
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, help=__doc__
+)
 user_app = typer.Typer(no_args_is_help=True, help="People.")
 account_app = typer.Typer(no_args_is_help=True, help="Linked accounts.")
 key_app = typer.Typer(no_args_is_help=True, help="Vault keys.")
@@ -45,18 +46,10 @@ UserOption = Annotated[str, typer.Option("--user", help="E-mail of the user; the
 def main() -> None:
     """Run the command line and exit with its code."""
     try:
-        code = app(standalone_mode=False)
+        app()
     except PostProberError as error:
         fail(error)
-        code = FAILED if isinstance(error, PlatformError) else BAD_INPUT
-    except Exit as ended:
-        code = ended.exit_code
-    except Abort:
-        code = 130
-    except ClickException as error:
-        error.show()
-        code = BAD_INPUT
-    sys.exit(code if isinstance(code, int) else 0)
+        sys.exit(FAILED if isinstance(error, PlatformError) else BAD_INPUT)
 
 
 def the_user(core: Core, email: str) -> int:
@@ -165,6 +158,7 @@ def publish(
     media: Annotated[list[Path] | None, typer.Option(help="File; up to four.")] = None,
     alt: Annotated[list[str] | None, typer.Option(help="Alt text of the file in the same place.")] = None,
     at: Annotated[str, typer.Option(help="When, ISO 8601 with offset; now if left out.")] = "",
+    late_minutes: Annotated[int | None, typer.Option(help="How late it may still go out without asking.")] = None,
     wait: Annotated[bool, typer.Option(help="Stay until it is proved, failed or held.")] = False,
     timeout: Annotated[float, typer.Option(help="With --wait: at most so many seconds.")] = 900.0,
     user: UserOption = "",
@@ -172,7 +166,7 @@ def publish(
 ) -> None:
     """Publish to one or more accounts."""
     core = build_core()
-    request = cli_publish.Request(tuple(account), tuple(text), tuple(media or ()), tuple(alt or ()), at)
+    request = cli_publish.Request(tuple(account), tuple(text), tuple(media or ()), tuple(alt or ()), at, late_minutes)
     post_id = cli_publish.create(core, the_user(core, user), request)
     code = cli_publish.follow(core, the_user(core, user), post_id, wait=wait, as_json=as_json, limit=timeout)
     close_core(core)

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from postprober.cli_output import console, emit, say
 from postprober.clock import utc_iso
-from postprober.domain.delivery import TRAITS, DeliveryState, Step
+from postprober.domain.delivery import TRAITS, DeliveryState
 from postprober.errors import BadInput
 from postprober.pipeline.runner import Runner
 from postprober.services import media, monitoring, posts
@@ -38,6 +38,7 @@ class Request:
     files: tuple[Path, ...]
     alts: tuple[str, ...]
     at: str
+    late_minutes: int | None = None
 
 
 def create(core: Core, user_id: int, request: Request) -> int:
@@ -47,7 +48,7 @@ def create(core: Core, user_id: int, request: Request) -> int:
     at = parse_time(request.at, core.clock.now()) if request.at else None
     alts = (*request.alts, *[""] * (len(request.files) - len(request.alts)))
     ids = tuple(media.add_file(core, user_id, path, alt) for path, alt in zip(request.files, alts, strict=True))
-    new = posts.NewPost(request.texts, request.account_ids, ids, at)
+    new = posts.NewPost(request.texts, request.account_ids, ids, at, late_minutes=request.late_minutes)
     return posts.create(core, user_id, new).id
 
 
@@ -115,11 +116,12 @@ def _live(core: Core, user_id: int, post_id: int, limit: float) -> None:
     with Live(console=console, refresh_per_second=8) as live:
         for view in _changes(core, user_id, post_id, limit):
             live.update(_table(view))
+    console.print()
 
 
 def _table(view: PostView) -> Table:
     table = Table(title=f"Post {view.post.id}")
-    for heading in ("Platform", *(s.value for s in Step), "state", "proof"):
+    for heading in ("Platform", "auth", "post", "verify", "count", "state", "proof"):  # the four steps, short
         table.add_column(heading)
     for item in view.deliveries:
         marks = [f"[{_COLOURS[s.status]}]{_MARKS[s.status]}[/]" for s in item.steps]

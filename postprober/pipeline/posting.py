@@ -6,7 +6,7 @@ a clear yes or no becomes `unconfirmed`, and only `reconcile` leads on from ther
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from postprober.clock import utc_iso
 from postprober.domain.attempt import Act, Outcome, payload_hash
@@ -32,7 +32,7 @@ from postprober.pipeline.context import Context, Wiretap
 from postprober.pipeline.credentials import ensure_valid, open_credentials, renew
 from postprober.pipeline.work import Work, composed, job_for, new_request_id, search_for
 from postprober.platforms.base import Adapter
-from postprober.storage import accounts, attempts, deliveries
+from postprober.storage import accounts, attempts, deliveries, logs
 from postprober.storage.records import PartRecord, replace
 
 S = DeliveryState
@@ -50,8 +50,8 @@ def publish(ctx: Context, delivery_id: int) -> None:
             return
         account = accounts.get(conn, delivery.account_id)
     ctx.keeper.hold(delivery.id, deadline)
-    work = Work(ctx, delivery, account, open_credentials(ctx.vault, account))
     try:
+        work = Work(ctx, delivery, account, open_credentials(ctx.vault, account))
         if _may_go(work) and _authenticate(work):
             while (part := work.delivery.open_part()) is not None and work.delivery.state is S.CLAIMED:
                 _publish_part(work, part)
@@ -68,7 +68,7 @@ def _may_go(work: Work) -> bool:
     reason = ""
     if delivery.crashes >= MAX_CRASHES:
         reason = f"It took its worker down {delivery.crashes} times and is kept apart; nothing is being sent."
-    elif not started and now - delivery.due_at > work.ctx.late_limit:
+    elif not started and now - delivery.due_at > _late_limit(work):
         minutes = int((now - delivery.due_at) / timedelta(minutes=1))
         reason = f"It is {minutes} minutes late, more than you allow; send it now or cancel it."
     if not reason:
@@ -77,6 +77,15 @@ def _may_go(work: Work) -> bool:
         work.log(conn, Step.POSTING, StepStatus.WARNING, message=reason)
         work.move(conn, S.HELD, reason, next_at=None, crashes=0)
     return False
+
+
+def _late_limit(work: Work) -> timedelta:
+    """What the person allowed for this post, else the installation's setting."""
+    if work.now() - work.delivery.due_at < timedelta(minutes=1):  # the least that can be allowed: spare the reading
+        return work.ctx.late_limit
+    with work.ctx.db.read() as conn:
+        allowed = posts.get(conn, work.delivery.post_id).options.get("late_minutes")
+    return timedelta(minutes=allowed) if allowed else work.ctx.late_limit
 
 
 def _authenticate(work: Work) -> bool:
@@ -137,7 +146,7 @@ def _stage(work: Work, part: PartRecord, job: PartJob) -> Staged | None:
         return None
     if progress.state is ProgressState.READY:
         return staged
-    if progress.state is ProgressState.PROCESSING:
+    if progress.state is ProgressState.PROCESSING and not _processing_too_long(work, part):
         pause = max(timedelta(seconds=progress.wait_seconds), work.ctx.timing.processing_poll)
         with work.ctx.db.write() as conn:
             work.log(conn, Step.POSTING, StepStatus.PENDING, message="The platform is processing the media.")
@@ -145,15 +154,21 @@ def _stage(work: Work, part: PartRecord, job: PartJob) -> Staged | None:
     elif progress.state is ProgressState.PUBLISHED:
         _already_there(work, part, job, adapter)
     else:
-        # Failed or forgotten by the platform: nothing is visible, so the next try hands everything over anew.
+        # Failed, forgotten or never ending: nothing is visible, so the next try hands everything over anew.
         with work.ctx.db.write() as conn:
             work.touch(conn, parts=work.delivery.with_part(replace(part, staged=None, staged_at="")))
         fail(
             work,
-            Unavailable(f"The media could not be processed: {progress.reason or 'no reason given'}."),
+            Unavailable(f"The media could not be processed: {progress.reason or 'it took too long'}."),
             Step.POSTING,
         )
     return None
+
+
+def _processing_too_long(work: Work, part: PartRecord) -> bool:
+    return bool(part.staged_at) and (
+        work.now() - datetime.fromisoformat(part.staged_at) > work.ctx.timing.processing_limit
+    )
 
 
 def _already_there(work: Work, part: PartRecord, job: PartJob, adapter: Adapter) -> None:
@@ -247,6 +262,9 @@ def _unconfirmed(work: Work, part: PartRecord, error: PlatformError, adapter: Ad
     duplicate = isinstance(error, DuplicateRefused)
     current = work.delivery.parts[part.index]
     with work.ctx.db.write() as conn:
+        if isinstance(error, OutcomeUnknown) and error.remote_id:
+            # The reply named the post before it broke: no proof, but a person who has to decide should know it.
+            logs.keep_evidence(conn, work.delivery.id, "named", {"part": part.index, "remote_id": error.remote_id}, now)
         work.log(conn, Step.POSTING, StepStatus.WARNING, message=error.message, next="looking whether it is there")
         work.move(
             conn, S.UNCONFIRMED, error.message, unknown_at=now, next_at=now + adapter.traits.settle, readings=0,

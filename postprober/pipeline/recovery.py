@@ -41,6 +41,8 @@ def _take_back(ctx: Context, delivery: Delivery) -> None:
     now = ctx.clock.now()
     columns = {"fence": delivery.fence + 1, "lease_until": None, "lease_owner": None, "crashes": delivery.crashes + 1}
     with ctx.db.write() as conn:
+        if not deliveries.still_lost(conn, delivery, now):
+            raise Conflict("its worker renewed the lease in time")
         attempts.close_lost(conn, delivery.id, now)
         if delivery.state is S.CLAIMED:
             watch.move(

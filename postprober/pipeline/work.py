@@ -118,10 +118,11 @@ def composed(work: Work, part: PartRecord) -> PartRecord:
 def search_for(work: Work, conn: Connection, part: PartRecord, job: PartJob) -> Search:
     """What to look for when it is not known whether `part` is out."""
     since = datetime.fromisoformat(part.intent_at) if part.intent_at else work.delivery.created_at
+    ghosts = deliveries.ghost_ids(conn, work.account.id)
     return Search(
         job=job,
         since=since,
         staged=part.staged,
-        canary=part.canary or None,
+        canary=part.canary if part.canary and part.canary not in ghosts else None,
         exclude=deliveries.known_remote_ids(conn, work.account.id, but=work.delivery.id),
     )

@@ -9,14 +9,16 @@ from typing import Any
 from sqlalchemy import Connection
 
 from postprober.domain.account import Credentials, Identity
+from postprober.domain.delivery import DeliveryState
 from postprober.domain.platform import NAMES, Platform
 from postprober.errors import BadInput, NotFound, PlatformError, ReconnectNeeded
 from postprober.http import HttpClient
+from postprober.pipeline import watch
 from postprober.pipeline.credentials import open_credentials, seal
 from postprober.platforms.bluesky import login as bluesky_login
 from postprober.security.urlguard import check_url
 from postprober.services.core import Core
-from postprober.storage import accounts
+from postprober.storage import accounts, deliveries
 from postprober.storage.records import Account
 
 
@@ -84,7 +86,7 @@ def listing(core: Core, user_id: int) -> list[Account]:
 
 
 def remove(core: Core, user_id: int, account_id: int) -> bool:
-    """Unlink: the tokens are deleted here and, where it can be done, at the platform; returns whether it could.
+    """Unlink: what waits for the account is cancelled, the tokens are deleted here and, where it can be done, at the platform; returns whether it could.
 
     Raises NotFound.
     """
@@ -96,6 +98,11 @@ def remove(core: Core, user_id: int, account_id: int) -> bool:
             conn, account_id, is_active=False, access_token=None, refresh_token=None, secret=None,
             token_version=account.token_version + 1,
         )  # fmt: skip
+        for delivery in deliveries.waiting_for_account(conn, account_id):
+            watch.move(
+                conn, delivery, DeliveryState.CANCELLED, reason="the account was unlinked", now=core.clock.now(),
+                next_at=None,
+            )  # fmt: skip
     try:
         return core.adapter(account.platform, cred).revoke(cred)
     except PlatformError:

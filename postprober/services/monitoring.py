@@ -57,37 +57,48 @@ def post_view(core: Core, user_id: int, post_id: int) -> PostView:
         return _view(conn, posts.get(conn, post_id, user_id), _names(conn, user_id))
 
 
-def recent_views(
+def recent_ids(
     core: Core, user_id: int, limit: int = 10, *, statuses: Sequence[str] = (), platforms: Sequence[str] = ()
-) -> list[PostView]:
-    """The newest posts, newest first; only those with one of `statuses` and on one of `platforms` where these are given."""
-    filtered = bool(statuses or platforms)
+) -> list[int]:
+    """Ids of the newest posts, newest first; only those with one of `statuses` and on one of `platforms` where given."""
     with core.db.read() as conn:
-        found = [
-            post
-            for post in posts.of_user(conn, user_id, limit=SEARCHED if filtered else limit)
-            if (not statuses or post.status in statuses) and (not platforms or set(platforms) & set(post.platforms))
-        ]
+        newest = posts.of_user(conn, user_id, limit=SEARCHED if statuses or platforms else limit)
+    found = [
+        post.id
+        for post in newest
+        if (not statuses or post.status in statuses) and (not platforms or set(platforms) & set(post.platforms))
+    ]
+    return found[:limit]
+
+
+def views_of(core: Core, user_id: int, post_ids: Sequence[int]) -> list[PostView]:
+    """The posts in the order of `post_ids`. Raises NotFound."""
+    with core.db.read() as conn:
         names = _names(conn, user_id)
-        return [_view(conn, post, names) for post in found[:limit]]
+        return [_view(conn, posts.get(conn, post_id, user_id), names) for post_id in post_ids]
+
+
+def recent_views(core: Core, user_id: int, limit: int = 10) -> list[PostView]:
+    """The newest posts, newest first."""
+    return views_of(core, user_id, recent_ids(core, user_id, limit))
 
 
 def stamp(core: Core, user_id: int, post_ids: Sequence[int]) -> tuple[Any, ...]:
-    """Differs as soon as anything shown of these posts, the user's newest post or the newest alert differs.
+    """Differs as soon as anything shown of these posts, any post's status or the newest alert differs.
 
-    Five look-ups in indexes, so that a page may ask every two seconds and read everything again only when it changed.
+    Read it before the posts: what changes while they are read is then seen at the next look. Five look-ups in indexes, so that a page may ask every two seconds and read everything again only when it changed.
     """
     wanted = list(post_ids)
     shown = select(t.deliveries.c.id).where(t.deliveries.c.post_id.in_(wanted))
     questions = (
-        select(func.max(t.posts.c.id)).where(t.posts.c.user_id == user_id),
+        select(func.max(t.posts.c.id), func.max(t.posts.c.updated_at)).where(t.posts.c.user_id == user_id),
         select(func.max(t.alerts.c.id)).where(t.alerts.c.user_id == user_id),
         select(func.max(t.deliveries.c.updated_at)).where(t.deliveries.c.post_id.in_(wanted)),
         select(func.max(t.monitoring_logs.c.id)).where(t.monitoring_logs.c.post_id.in_(wanted)),
         select(func.max(t.samples.c.id)).where(t.samples.c.delivery_id.in_(shown)),
     )
     with core.db.read() as conn:
-        return tuple(conn.execute(question).scalar() for question in questions)
+        return tuple(value for question in questions for value in conn.execute(question).one())
 
 
 def _names(conn: Connection, user_id: int) -> dict[int, str]:

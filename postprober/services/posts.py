@@ -42,7 +42,8 @@ class PreflightFailed(BadInput):
 @dataclass(frozen=True)
 class NewPost:
     """What somebody wants to publish. `parts`: texts of a thread, or one; `media_ids` belong to the first part;
-    `variants`: account id -> its own texts; `at`: aware UTC, None for now; `late_minutes`: None for the setting."""
+    `variants`: account id -> its own texts; `at`: aware UTC, None for now; `late_minutes`: how late it
+    may still go out without asking, None for the setting."""
 
     parts: tuple[str, ...]
     account_ids: tuple[int, ...]
@@ -50,6 +51,7 @@ class NewPost:
     at: datetime | None = None
     variants: dict[int, tuple[str, ...]] | None = None
     language: str = ""
+    late_minutes: int | None = None
 
     def texts_for(self, account_id: int) -> tuple[str, ...]:
         return (self.variants or {}).get(account_id, self.parts)
@@ -70,6 +72,8 @@ def _check_shape(new: NewPost) -> None:
         raise BadInput("Choose at least one account.", field="accounts")
     if len(set(new.account_ids)) != len(new.account_ids):
         raise BadInput("An account was named twice.", field="accounts")
+    if new.late_minutes is not None and new.late_minutes < 1:
+        raise BadInput("The lateness that is allowed must be at least one minute.", field="late_minutes")
     if not new.parts or len(new.parts) > MAX_PARTS:
         raise BadInput(f"A post has 1 to {MAX_PARTS} parts.", field="text")
 
@@ -139,7 +143,8 @@ def create(core: Core, user_id: int, new: NewPost) -> Post:
         post_id = posts.add(
             conn, user_id=user_id, content="\n\n".join(new.parts), platforms=sorted({a.platform.value for a in chosen}),
             status=PostStatus.SCHEDULED, scheduled_at=due,
-            options={"parts": list(new.parts), "media": list(new.media_ids), "language": new.language}, now=now,
+            options={"parts": list(new.parts), "media": list(new.media_ids), "language": new.language,
+                     "late_minutes": new.late_minutes}, now=now,
         )  # fmt: skip
         for account in chosen:
             parts = [

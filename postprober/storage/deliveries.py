@@ -196,18 +196,36 @@ def lost(conn: Connection, now: datetime) -> list[Delivery]:
     return [delivery_of(row) for row in rows]
 
 
+def still_lost(conn: Connection, delivery: Delivery, now: datetime) -> bool:
+    """Whether nobody renewed the lease or moved the delivery since it was found lost; locks the row."""
+    row = conn.execute(
+        select(deliveries.c.id)
+        .where(
+            deliveries.c.id == delivery.id,
+            deliveries.c.fence == delivery.fence,
+            deliveries.c.state == delivery.state,
+            deliveries.c.lease_until < now,
+        )
+        .with_for_update()
+    ).one_or_none()
+    return row is not None
+
+
+def ghost_ids(conn: Connection, account_id: int) -> frozenset[str]:
+    """Ids on this account that nobody can see, so that no fresh list has them."""
+    rows = conn.execute(
+        select(deliveries.c.parts).where(deliveries.c.account_id == account_id, deliveries.c.state == S.GHOST)
+    )
+    return frozenset(part["ref"]["remote_id"] for (parts,) in rows for part in parts if part.get("ref"))
+
+
 def known_remote_ids(conn: Connection, account_id: int, but: int) -> frozenset[str]:
     """Ids of posts on this account that belong to other deliveries than `but`."""
     rows = conn.execute(
-        select(deliveries.c.parts, deliveries.c.remote_id).where(
-            deliveries.c.account_id == account_id, deliveries.c.id != but, deliveries.c.remote_id.is_not(None)
-        )
+        # Of unfinished threads too: `remote_id` is only written with the last part, the parts know theirs before.
+        select(deliveries.c.parts).where(deliveries.c.account_id == account_id, deliveries.c.id != but)
     )
-    ids: set[str] = set()
-    for parts, remote_id in rows:
-        ids.add(remote_id)
-        ids.update(part["ref"]["remote_id"] for part in parts if part.get("ref"))
-    return frozenset(ids)
+    return frozenset(part["ref"]["remote_id"] for (parts,) in rows for part in parts if part.get("ref"))
 
 
 def free_orphaned_accounts(conn: Connection) -> int:
@@ -219,6 +237,16 @@ def free_orphaned_accounts(conn: Connection) -> int:
         .values(busy_delivery_id=None)
     )
     return done.rowcount
+
+
+def waiting_for_account(conn: Connection, account_id: int) -> list[Delivery]:
+    """What is planned on an account and has not been sent."""
+    rows = conn.execute(
+        select(deliveries).where(
+            deliveries.c.account_id == account_id, deliveries.c.state.in_([S.SCHEDULED, S.WAITING])
+        )
+    )
+    return [delivery_of(row) for row in rows]
 
 
 def states_of_post(conn: Connection, post_id: int) -> list[DeliveryState]:

@@ -16,6 +16,7 @@ from postprober.ui.text import plain
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 _LOOK = Path(__file__).with_name("look.css")
+MARK = Path(__file__).with_name("mark.png")
 _FRAMED, _MENDED = "pp_framed", "pp_mended"
 MAX_RESULT = 300  # characters of a linking's result; it comes back in the address, where anybody can write
 

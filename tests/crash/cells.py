@@ -46,6 +46,16 @@ FAULTS: dict[str, tuple[dict[str, Any], ...]] = {
     ),
 }
 
+RESET_FORMS = ("seconds", "platform", "date", "epoch", "iso")  # taken in turn
+
+
+def _varied(options: dict[str, Any], turn: int) -> dict[str, Any]:
+    """A rate limit tells its end in another form at each turn."""
+    if options["kind"] != "rate_limited":
+        return options
+    return {**options, "params": {**options["params"], "form": RESET_FORMS[turn % len(RESET_FORMS)]}}
+
+
 UNKNOWN = {Outcome.UNKNOWN, Outcome.INTENDED, Outcome.LATE}
 
 
@@ -87,7 +97,7 @@ def run_cell(
     handle = control.account(platform.value, name)["name"]
     before = {post["id"] for post in control.posts(platform.value, handle)}
     for options in FAULTS[fault]:
-        control.fault(platform.value, account=handle, **options)
+        control.fault(platform.value, account=handle, **_varied(options, turn))
     delivery_id = plan(bench, account_id, platform, f"Cell {name} 世界 👋 https://example.org/{name}")
     reached = 0
     for kill in kills:

@@ -1,0 +1,1 @@
+"""Pieces of pages; each draws what it is given and decides nothing."""

@@ -1,0 +1,37 @@
+"""Which posts to show."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import streamlit as st
+
+from postprober.domain.platform import NAMES, Platform
+from postprober.ui.text import POST_WORDS
+
+STEP = 10  # posts more each time
+_STATUSES = ("scheduled", "posting", "posted", "partial", "failed", "cancelled")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Empty tuples: everything."""
+
+    statuses: tuple[str, ...]
+    platforms: tuple[str, ...]
+
+    @property
+    def any(self) -> bool:
+        return bool(self.statuses or self.platforms)
+
+
+def draw() -> Choice:
+    """Two rows of pills."""
+    with st.container(horizontal=True, key="pp-filters"):
+        statuses = st.pills(
+            "Status", _STATUSES, selection_mode="multi", format_func=lambda s: POST_WORDS[s][0], key="filter-status"
+        )
+        platforms = st.pills(
+            "Platform", list(Platform), selection_mode="multi", format_func=lambda p: NAMES[p], key="filter-platform"
+        )
+    return Choice(tuple(statuses or ()), tuple(p.value for p in platforms or ()))

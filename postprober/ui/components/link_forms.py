@@ -1,0 +1,88 @@
+"""Linking: consent page, Mastodon server, Bluesky app password; and how it went."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from postprober.domain.platform import NAMES, Platform
+from postprober.errors import PostProberError
+from postprober.services import accounts, linking
+from postprober.ui.browser import go
+from postprober.ui.guard import Visit
+from postprober.ui.text import plain
+
+CONSENT = (Platform.X, Platform.LINKEDIN, Platform.INSTAGRAM)
+
+
+def results() -> None:
+    """What the consent page or the last removal brought, once. Platforms write into it, so it is shown as typed."""
+    result = st.session_state.pop("pp_link_result", None)
+    if result:
+        name, text = result
+        if name == "linked":
+            st.success(f"Linked. {plain(text)}", icon=":material/check_circle:")
+        else:
+            st.error(f"The account was not linked. {plain(text)}", icon=":material/error:")
+    for name in ("pp_removed", "pp_added"):
+        if done := st.session_state.pop(name, None):
+            st.success(done, icon=":material/check_circle:")
+
+
+def draw(visit: Visit) -> None:
+    """All ways to link, one below the other."""
+    with st.container(border=True, key="account-consent"):
+        st.markdown("**X, LinkedIn, Instagram**")
+        st.caption("The platform asks you whether PostProber may post for you, then you come back here.")
+        with st.container(horizontal=True):
+            for platform in CONSENT:
+                if st.button(f"Link {NAMES[platform]}", key=f"link-{platform.value}"):
+                    _consent(visit, platform)
+    with st.container(border=True, key="account-mastodon"):
+        _mastodon(visit)
+    with st.container(border=True, key="account-bluesky"):
+        _bluesky(visit)
+
+
+def _consent(visit: Visit, platform: Platform, instance: str = "") -> None:
+    """Off to the platform's consent page, in this tab: the way back needs this browser's session."""
+    try:
+        with st.spinner(f"Asking {NAMES[platform]} …"):
+            go(linking.start(visit.core, visit.user.id, platform, instance))
+    except PostProberError as error:
+        st.error(plain(str(error)))
+
+
+def _mastodon(visit: Visit) -> None:
+    st.markdown("**Mastodon**")
+    usual = visit.core.settings.platform(Platform.MASTODON).api_url
+    with st.form("link-mastodon", border=False):
+        server = st.text_input("Server", value=usual, placeholder="https://mastodon.social")
+        pressed = st.form_submit_button("Link Mastodon")
+    if pressed:
+        typed = server.strip().rstrip("/")
+        full = typed if "://" in typed or not typed else f"https://{typed}"
+        # The server that the settings name needs no naming: its app is registered already.
+        _consent(visit, Platform.MASTODON, "" if full == usual else full)
+
+
+def _bluesky(visit: Visit) -> None:
+    st.markdown("**Bluesky**")
+    st.caption("Make an app password in Bluesky under Settings, Privacy and security. Never use your main password.")
+    with st.form("link-bluesky", border=False, clear_on_submit=True):
+        identifier = st.text_input("Handle or e-mail address", placeholder="name.bsky.social")
+        password = st.text_input("App password", type="password", placeholder="xxxx-xxxx-xxxx-xxxx")
+        pressed = st.form_submit_button("Link Bluesky")
+    if not pressed:
+        return
+    if not identifier.strip() or not password:
+        st.error("Type the handle and the app password.")
+        return
+    data = {"identifier": identifier.strip().removeprefix("@"), "password": password}
+    try:
+        with st.spinner("Signing in at Bluesky …"):
+            account = accounts.add_by_token(visit.core, visit.user.id, Platform.BLUESKY, data)
+    except PostProberError as error:
+        st.error(plain(str(error)))
+        return
+    st.session_state["pp_added"] = f"Linked. Bluesky: {plain(account.account_name)}"
+    st.rerun()

@@ -1,4 +1,0 @@
-def test_x(database):
-    assert database.is_current()
-def test_y(database):
-    assert database.is_current()
