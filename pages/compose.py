@@ -5,7 +5,7 @@ import streamlit as st
 from postprober.errors import PostProberError
 from postprober.services import accounts
 from postprober.services.posts import NewPost
-from postprober.ui import guard
+from postprober.ui import frame, guard
 from postprober.ui.components import checks, compose_form, draft, publish
 
 visit = guard.enter()
@@ -15,7 +15,7 @@ linked = accounts.listing(core, user.id)
 mine = draft.current()
 if not linked:
     st.info("No account is linked yet. Link one, then write your first post.")
-    st.page_link("pages/accounts.py", label="Link an account", icon=":material/link:")
+    st.page_link(frame.page("accounts"), label="Link an account", icon=":material/link:")
     st.stop()
 if mine.post_id is not None:
     publish.done()

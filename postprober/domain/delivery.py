@@ -30,7 +30,10 @@ S = DeliveryState
 TRANSITIONS: dict[DeliveryState, frozenset[DeliveryState]] = {
     # held: too late to send without asking. unconfirmed: the database was restored, so it may have been sent already.
     S.SCHEDULED: frozenset({S.CLAIMED, S.CANCELLED, S.HELD, S.FAILED, S.UNCONFIRMED, S.PUBLISHED}),
-    S.CLAIMED: frozenset({S.SUBMITTING, S.PROCESSING, S.SCHEDULED, S.WAITING, S.FAILED, S.HELD, S.PUBLISHED}),
+    # unconfirmed: as above, each in its turn, because only one delivery may occupy an account.
+    S.CLAIMED: frozenset(
+        {S.SUBMITTING, S.PROCESSING, S.SCHEDULED, S.WAITING, S.FAILED, S.HELD, S.PUBLISHED, S.UNCONFIRMED}
+    ),
     S.SUBMITTING: frozenset({S.PUBLISHED, S.CLAIMED, S.WAITING, S.FAILED, S.UNCONFIRMED}),
     S.PROCESSING: frozenset({S.CLAIMED, S.CANCELLED, S.FAILED, S.PUBLISHED, S.UNCONFIRMED}),
     S.WAITING: frozenset({S.CLAIMED, S.SCHEDULED, S.CANCELLED, S.FAILED, S.HELD, S.UNCONFIRMED, S.PUBLISHED}),
@@ -116,13 +119,26 @@ class StepStatus(StrEnum):
     WARNING = "warning"
 
 
+# States that count alike for the status of the post: a change within one of these groups does not alter it.
+_ALIKE = (
+    frozenset({S.SCHEDULED, S.CLAIMED}),
+    frozenset({S.SUBMITTING, S.PROCESSING, S.WAITING, S.UNCONFIRMED}),
+    frozenset({S.PUBLISHED, S.VERIFIED}),
+)
+
+
+def alters_post(old: DeliveryState, new: DeliveryState) -> bool:
+    """Whether a delivery's change from `old` to `new` can change its post's status."""
+    return not any(old in group and new in group for group in _ALIKE)
+
+
 def post_status(states: Iterable[DeliveryState]) -> PostStatus:
     """The status of a post from the states of its deliveries (at least one)."""
     found = list(states)
     live = [s for s in found if s is not S.CANCELLED]
     if not live:
         return PostStatus.CANCELLED
-    if all(s is S.SCHEDULED for s in live):
+    if all(s in (S.SCHEDULED, S.CLAIMED) for s in live):
         return PostStatus.SCHEDULED
     if any(not TRAITS[s].terminal and s is not S.PUBLISHED for s in live):
         return PostStatus.POSTING

@@ -24,10 +24,10 @@ def adopt(
     current = work.delivery.parts[part.index]
     parts = work.delivery.with_part(replace(current, ref=ref))
     accounts.write(conn, work.account.id, canary=ref.remote_id)
-    logs.keep_evidence(
-        conn, work.delivery.id, "published",
-        {"part": part.index, "remote_id": ref.remote_id, "url": ref.url, "how": reason}, now,
-    )  # fmt: skip
+    work.account = replace(work.account, canary=ref.remote_id)
+    if work.delivery.state is not S.SUBMITTING:  # an ordinary answer stands in its attempt; this one was found
+        body = {"part": part.index, "remote_id": ref.remote_id, "url": ref.url, "how": reason}
+        logs.keep_evidence(conn, work.delivery.id, "found", body, now)
     done = all(p.ref is not None for p in parts)
     columns = {"parts": parts, "unknown_at": None, "readings": 0, "absences": 0, "crashes": 0}
     if not done:

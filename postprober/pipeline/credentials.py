@@ -16,6 +16,7 @@ from postprober.storage import accounts, attempts
 from postprober.storage.records import Account, Delivery
 
 _SEALED = ("access_token", "refresh_token", "secret")
+IN_FLIGHT = "refresh_in_flight"  # code of the Unavailable that says: another worker is renewing at this moment
 
 
 def seal(vault: Vault, account_id: int, cred: Credentials) -> dict[str, object]:
@@ -82,7 +83,7 @@ def renew(ctx: Context, delivery: Delivery, account: Account) -> tuple[Account, 
     until = now + ctx.timing.lease * 6  # longer than the slowest refresh; a dead refresher blocks no longer than this
     with ctx.db.write() as conn:
         if not accounts.begin_refresh(conn, account, now=now, until=until):
-            raise Unavailable("Somebody else is renewing the access at this moment.", code="refresh_in_flight")
+            raise Unavailable("Somebody else is renewing the access at this moment.", code=IN_FLIGHT)
         attempt = attempts.open_attempt(
             conn, delivery, part=0, act=Act.REFRESH, request_id=request_id, worker=ctx.worker, now=now
         )

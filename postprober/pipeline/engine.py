@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
@@ -21,6 +22,9 @@ from postprober.pipeline.reconcile import reconcile
 from postprober.storage import deliveries
 
 log = logging.getLogger("postprober.engine")
+
+Act = Callable[[Context, int], None]
+_AHEAD = 4  # how much is read ahead, in times the number of threads, to spare a query at every free thread
 
 
 def _nothing() -> None:
@@ -36,6 +40,8 @@ class Engine:
         self._follow_limit = max(1, workers // 3)
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="delivery")
         self._lock = threading.Lock()
+        self._to_publish: deque[tuple[int, Act]] = deque()
+        self._to_follow: deque[tuple[int, Act]] = deque()
         self._publishing: set[int] = set()
         self._following: set[int] = set()
         self.on_idle: Callable[[], None] = _nothing
@@ -43,24 +49,34 @@ class Engine:
 
     def ring(self) -> datetime | None:
         """Start everything that is due and fits; returns when something is due next, None when nothing is planned."""
-        with self._lock:
-            if self._stopping:
-                return None
-            free = self._workers - len(self._publishing) - len(self._following)
-            spare = min(free, self._follow_limit - len(self._following))
-            busy = self._publishing | self._following
         now = self._ctx.clock.now()
         with self._ctx.db.read() as conn:
-            first, second = deliveries.due(
-                conn, now, publish=free + len(busy), follow=spare + len(busy) if spare > 0 else 0
-            )
+            first, second = deliveries.due(conn, now, publish=_AHEAD * self._workers, follow=_AHEAD * self._workers)
             upcoming = deliveries.next_due(conn, now)
-        for delivery_id, state in [(i, state) for i, state in first if i not in busy][:free]:
-            self._start(delivery_id, self._publishing, reconcile if state in DUE_TO_RECONCILE else publish)
-            free -= 1
-        for delivery_id in [i for i in second if i not in busy][: max(0, min(spare, free))]:
-            self._start(delivery_id, self._following, follow)
+        with self._lock:
+            # What stands in line was read a moment ago; `take` decides in the end, so a stale entry only costs a look.
+            self._to_publish = deque((i, reconcile if s in DUE_TO_RECONCILE else publish) for i, s in first)
+            self._to_follow = deque((i, follow) for i in second)
+        self._fill()
         return upcoming
+
+    def _fill(self) -> bool:
+        """Give the free threads work from the line; whether there was enough."""
+        while True:
+            with self._lock:
+                if self._stopping or len(self._publishing) + len(self._following) >= self._workers:
+                    return True
+                if self._to_publish:
+                    line, group = self._to_publish, self._publishing
+                elif self._to_follow and len(self._following) < self._follow_limit:
+                    line, group = self._to_follow, self._following
+                else:
+                    return False
+                delivery_id, act = line.popleft()
+                if delivery_id in self._publishing or delivery_id in self._following:
+                    continue
+                group.add(delivery_id)
+            self._start(delivery_id, group, act)
 
     def renew_leases(self) -> None:
         self._ctx.keeper.renew()
@@ -76,12 +92,13 @@ class Engine:
             self._stopping = True
         self._pool.shutdown(wait=True)
 
-    def _start(self, delivery_id: int, group: set[int], act: Callable[[Context, int], None]) -> None:
-        with self._lock:
-            if self._stopping:
-                return
-            group.add(delivery_id)
-        future = self._pool.submit(act, self._ctx, delivery_id)
+    def _start(self, delivery_id: int, group: set[int], act: Act) -> None:
+        try:
+            future = self._pool.submit(act, self._ctx, delivery_id)
+        except RuntimeError:  # stopped in this very moment
+            with self._lock:
+                group.discard(delivery_id)
+            return
         future.add_done_callback(lambda done: self._done(delivery_id, group, done))
 
     def _done(self, delivery_id: int, group: set[int], future: Future[None]) -> None:
@@ -92,4 +109,5 @@ class Engine:
             # One bad row never stops the others: its lease runs out, recovery takes it back and counts the crash.
             detail = error.detail if isinstance(error, PostProberError) else ""
             log.error("delivery %s failed: %s %s", delivery_id, error, detail, exc_info=error)
-        self.on_idle()
+        if not self._fill():
+            self.on_idle()

@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from postprober.clock import utc_iso
+from postprober.domain.account import Credentials
 from postprober.domain.attempt import Act, Outcome, payload_hash
 from postprober.domain.delivery import DeliveryState, Proof, Step, StepStatus
 from postprober.domain.remote import PartJob, ProgressState, Receipt, SightingState, Staged
@@ -29,10 +30,10 @@ from postprober.errors import (
 from postprober.pipeline import late, watch
 from postprober.pipeline.adopt import adopt
 from postprober.pipeline.context import Context, Wiretap
-from postprober.pipeline.credentials import ensure_valid, open_credentials, renew
+from postprober.pipeline.credentials import IN_FLIGHT, ensure_valid, renew
 from postprober.pipeline.work import Work, composed, job_for, new_request_id, search_for
 from postprober.platforms.base import Adapter
-from postprober.storage import accounts, attempts, deliveries, logs
+from postprober.storage import accounts, attempts, deliveries, logs, posts
 from postprober.storage.records import PartRecord, replace
 
 S = DeliveryState
@@ -51,7 +52,8 @@ def publish(ctx: Context, delivery_id: int) -> None:
         account = accounts.get(conn, delivery.account_id)
     ctx.keeper.hold(delivery.id, deadline)
     try:
-        work = Work(ctx, delivery, account, open_credentials(ctx.vault, account))
+        # The tokens are opened by `_authenticate`: one that cannot be opened must not get past the quarantine.
+        work = Work(ctx, delivery, account, Credentials(""))
         if _may_go(work) and _authenticate(work):
             while (part := work.delivery.open_part()) is not None and work.delivery.state is S.CLAIMED:
                 _publish_part(work, part)
@@ -62,8 +64,11 @@ def publish(ctx: Context, delivery_id: int) -> None:
 
 
 def _may_go(work: Work) -> bool:
-    """Quarantine and lateness: both end in `held`, with a question to a person."""
+    """False: doubt, quarantine or lateness come first. The last two end in `held`, with a question to a person."""
     delivery, now = work.delivery, work.now()
+    if delivery.unknown_at is not None:
+        _look_first(work)
+        return False
     started = delivery.tries > 0 or any(part.ref or part.intent_at for part in delivery.parts)
     reason = ""
     if delivery.crashes >= MAX_CRASHES:
@@ -77,6 +82,15 @@ def _may_go(work: Work) -> bool:
         work.log(conn, Step.POSTING, StepStatus.WARNING, message=reason)
         work.move(conn, S.HELD, reason, next_at=None, crashes=0)
     return False
+
+
+def _look_first(work: Work) -> None:
+    """The database was restored and may not know that this was sent (`recovery.guard_against_restore`)."""
+    reason = "the database was restored and may not know that this was sent"
+    settle = work.adapter(work.ctx.http).traits.settle
+    with work.ctx.db.write() as conn:
+        work.log(conn, Step.POSTING, StepStatus.WARNING, message=reason, next="looking whether it is there")
+        work.move(conn, S.UNCONFIRMED, reason, next_at=work.now() + settle, readings=0, absences=0, lease_until=None)
 
 
 def _late_limit(work: Work) -> timedelta:
@@ -175,7 +189,11 @@ def _already_there(work: Work, part: PartRecord, job: PartJob, adapter: Adapter)
     """The container says that it was published though we have no such record: adopt it, or let a person look."""
     with work.ctx.db.read() as conn:
         search = search_for(work, conn, part, job)
-    sighting = adapter.locate(work.cred, search)
+    try:
+        sighting = adapter.locate(work.cred, search)
+    except PlatformError as error:
+        fail(work, error, Step.POSTING)
+        return
     with work.ctx.db.write() as conn:
         if sighting.state is SightingState.FOUND and sighting.post is not None:
             adopt(work, conn, part, sighting.post.ref, "the platform had published it already")
@@ -186,13 +204,13 @@ def _already_there(work: Work, part: PartRecord, job: PartJob, adapter: Adapter)
 def _write_intent(work: Work, part: PartRecord, job: PartJob, request_id: str) -> int:
     now = work.now()
     with work.ctx.db.write() as conn:
-        account = accounts.get(conn, work.account.id)
-        part = replace(part, intent_at=utc_iso(now), canary=account.canary or "")
+        # Nobody else can have published on this account since the claim, so its newest post is the one read then.
+        part = replace(part, intent_at=utc_iso(now), canary=work.account.canary or "")
         digest = payload_hash(
             normalise(job.text), [m.sha256 for m in job.media], job.parent.remote_id if job.parent else ""
         )
         if not any(p.ref for p in work.delivery.parts) and work.delivery.tries == 0:
-            work.log(conn, Step.AUTHENTICATION, StepStatus.SUCCESS, account=account.account_name)
+            work.log(conn, Step.AUTHENTICATION, StepStatus.SUCCESS, account=work.account.account_name)
         work.log(conn, Step.POSTING, StepStatus.PENDING, part=part.index, try_number=work.delivery.tries + 1)
         work.move(
             conn, S.SUBMITTING, f"sending part {part.index + 1} of {len(work.delivery.parts)}",
@@ -311,11 +329,17 @@ def fail(work: Work, error: PlatformError, step: Step) -> None:
             watch.reconnect_needed(conn, work.account, error.message, now)
             work.log(conn, Step.AUTHENTICATION, StepStatus.FAILED, message=error.message)
             work.move(conn, S.WAITING, error.message, next_at=now, lease_until=None)
+        elif error.code == IN_FLIGHT:
+            # Not a try of this delivery: another worker's renewal may be slow, or dead and its claim running out.
+            work.move(
+                conn, S.WAITING, error.message, next_at=now + timedelta(seconds=1), lease_until=None,
+                tries=max(0, delivery.tries - sent),
+            )  # fmt: skip
         elif isinstance(error, (PostRejected, UnexpectedReply)) or _exhausted(work):
             work.log(conn, step, StepStatus.FAILED, message=error.message)
             work.move(conn, S.FAILED, error.message, next_at=None, lease_until=None)
         else:
-            again = now + (timedelta(seconds=1) if error.code == "refresh_in_flight" else backoff(tries, ctx.rng))
+            again = now + backoff(tries, ctx.rng)
             work.log(conn, step, StepStatus.WARNING, message=error.message, retry_at=utc_iso(again))
             work.move(
                 conn, S.WAITING, error.message, next_at=again, lease_until=None,

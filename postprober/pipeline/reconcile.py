@@ -20,7 +20,7 @@ from postprober.errors import Conflict, PlatformError, ReconnectNeeded
 from postprober.pipeline import watch
 from postprober.pipeline.adopt import adopt
 from postprober.pipeline.context import Context, Wiretap
-from postprober.pipeline.credentials import ensure_valid, open_credentials
+from postprober.pipeline.credentials import ensure_valid, open_credentials, renew
 from postprober.pipeline.work import Work, composed, job_for, new_request_id, search_for
 from postprober.platforms.base import Adapter, sighting_in
 from postprober.storage import accounts, deliveries
@@ -66,7 +66,7 @@ def _look(work: Work, part: PartRecord) -> None:
         work.account, work.cred = ensure_valid(work.ctx, work.delivery, work.account)
         with work.ctx.db.read() as conn:
             search = search_for(work, conn, part, job_for(work.ctx, conn, work.delivery, composed(work, part)))
-        sighting = _sight(work, adapter, part, search)
+        sighting = _sight(work, part, search, tap, request_id)
     except PlatformError as error:
         if isinstance(error, ReconnectNeeded):
             with work.ctx.db.write() as conn:
@@ -87,8 +87,21 @@ def _look(work: Work, part: PartRecord) -> None:
             _absent(work, conn, adapter, part, sighting)
 
 
-def _sight(work: Work, adapter: Adapter, part: PartRecord, search: Search) -> Sighting:
+def _sight(work: Work, part: PartRecord, search: Search, tap: Wiretap, request_id: str) -> Sighting:
+    """One reading; a token that is refused is renewed once and the reading repeated."""
+    try:
+        return _read(work, part, search, tap, request_id)
+    except ReconnectNeeded:
+        adapter = work.adapter(work.ctx.http)
+        if not (adapter.traits.refreshes and (work.cred.refresh_token or work.cred.secret)):
+            raise
+        work.account, work.cred = renew(work.ctx, work.delivery, work.account)
+        return _read(work, part, search, tap, request_id)
+
+
+def _read(work: Work, part: PartRecord, search: Search, tap: Wiretap, request_id: str) -> Sighting:
     """By the platform's own handle, or, when none was stored (a restored database), by the list of own posts."""
+    adapter = work.adapter(work.http(tap, request_id))  # bound to the tokens of now, so that they are redacted
     if part.composed_at:
         return adapter.locate(work.cred, search)
     return sighting_in(adapter.recent(work.cred, search.since), search)

@@ -6,7 +6,6 @@ import json
 import os
 from pathlib import Path
 
-from postprober.clock import utc_iso
 from postprober.domain.delivery import DeliveryState, Step, StepStatus
 from postprober.errors import Conflict
 from postprober.pipeline import watch
@@ -90,7 +89,8 @@ class HighWater:
 
 def guard_against_restore(ctx: Context, note: HighWater) -> int:
     """On start: if the database is older than the note, everything that may have been sent since must first be looked
-    for. Returns how many deliveries were set to `unconfirmed`. Call before the first claim."""
+    for. Returns how many deliveries are in doubt: marked by `unknown_at`, so that each becomes `unconfirmed` instead of
+    being sent as soon as its account is free for it. Call before the first claim."""
     now = ctx.clock.now()
     with ctx.db.write() as conn:
         installation = processes.get_fact(conn, "installation")
@@ -101,18 +101,10 @@ def guard_against_restore(ctx: Context, note: HighWater) -> int:
         noted, reached = note.read()
         if noted != installation or newest >= reached:
             return 0
-        open_states = [S.SCHEDULED, S.WAITING]
-        rows = conn.execute(table.select().where(table.c.state.in_(open_states), table.c.due_at <= now)).all()
-        found = [deliveries.get(conn, row.id) for row in rows]
-        for delivery in found:
-            _doubt(ctx, conn, delivery)
-        return len(found)
-
-
-def _doubt(ctx: Context, conn: object, delivery: Delivery) -> None:
-    now = ctx.clock.now()
-    reason = f"the database was restored at {utc_iso(now)} and may not know that this was sent"
-    watch.move(
-        conn, delivery, S.UNCONFIRMED, reason=reason, now=now, worker=ctx.worker, unknown_at=now, next_at=now,  # type: ignore[arg-type]
-        readings=0, absences=0, fence=delivery.fence + 1,
-    )  # fmt: skip
+        doubtful = [S.SCHEDULED, S.WAITING, S.CLAIMED, S.PROCESSING]
+        done = conn.execute(
+            table.update()
+            .where(table.c.state.in_(doubtful), table.c.due_at <= now)
+            .values(unknown_at=now, fence=table.c.fence + 1, updated_at=now)
+        )
+        return done.rowcount

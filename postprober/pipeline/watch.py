@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from postprober.domain.alert import AlertType, alert_for
-from postprober.domain.delivery import DeliveryState, post_status
+from postprober.domain.delivery import DeliveryState, alters_post, post_status
 from postprober.domain.platform import NAMES
 from postprober.storage import accounts, deliveries, logs, posts, processes
 from postprober.storage.records import Account, Delivery
@@ -26,7 +26,8 @@ def move(
 ) -> Delivery:
     """`deliveries.change` with everything that has to happen in the same transaction. Raises Conflict."""
     moved = deliveries.change(conn, delivery, new, reason=reason, now=now, worker=worker, columns=columns)
-    refresh_post(conn, delivery.post_id, now)
+    if alters_post(delivery.state, new):
+        refresh_post(conn, delivery.post_id, now)
     rule = alert_for(delivery.state, new)
     if rule is not None:
         account = accounts.get(conn, delivery.account_id)
@@ -41,11 +42,15 @@ def move(
 
 def refresh_post(conn: Connection, post_id: int, now: datetime) -> None:
     """Bring `posts.status` in line with the post's deliveries."""
+    posts.lock(conn, post_id)
     posts.set_status(conn, post_id, post_status(deliveries.states_of_post(conn, post_id)), now)
 
 
 def reconnect_needed(conn: Connection, account: Account, reason: str, now: datetime) -> None:
-    """Stop the account until a person links it again, and tell them once per token."""
+    """Stop the account until a person links it again, and tell them once per token. Does nothing when it was linked
+    again meanwhile: the refusal is of the old token."""
+    if accounts.get(conn, account.id).token_version != account.token_version:
+        return
     accounts.write(conn, account.id, status="reconnect", status_reason=reason)
     logs.alert(
         conn, user_id=account.user_id, post_id=None, delivery_id=None, type=AlertType.ERROR,

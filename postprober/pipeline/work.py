@@ -19,7 +19,7 @@ from postprober.pipeline import watch
 from postprober.pipeline.context import Context, Wiretap
 from postprober.pipeline.credentials import secrets_of
 from postprober.platforms.base import Adapter
-from postprober.storage import attempts, deliveries, logs, media, posts
+from postprober.storage import attempts, deliveries, logs, media
 from postprober.storage.records import Account, Delivery, PartRecord, replace
 
 
@@ -77,7 +77,6 @@ def new_request_id() -> str:
 
 def job_for(ctx: Context, conn: Connection, delivery: Delivery, part: PartRecord) -> PartJob:
     """What goes out for `part`, the same at every try (`composed_at` and `handle` were fixed at the first)."""
-    post = posts.get(conn, delivery.post_id)
     before: list[Ref] = [p.ref for p in delivery.parts[: part.index] if p.ref is not None]
     return PartJob(
         key=delivery.key,
@@ -86,7 +85,7 @@ def job_for(ctx: Context, conn: Connection, delivery: Delivery, part: PartRecord
         composed_at=datetime.fromisoformat(part.composed_at),
         media=media_files(ctx, conn, delivery, part.media),
         handle=part.handle,
-        language=str(post.options.get("language", "")),
+        language=part.language,
         parent=before[-1] if before else None,
         root=before[0] if before else None,
     )
@@ -124,5 +123,6 @@ def search_for(work: Work, conn: Connection, part: PartRecord, job: PartJob) -> 
         since=since,
         staged=part.staged,
         canary=part.canary if part.canary and part.canary not in ghosts else None,
-        exclude=deliveries.known_remote_ids(conn, work.account.id, but=work.delivery.id),
+        exclude=deliveries.known_remote_ids(conn, work.account.id, but=work.delivery.id)
+        | {p.ref.remote_id for p in work.delivery.parts if p.ref is not None},  # parts of a thread may be alike
     )

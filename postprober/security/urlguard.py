@@ -46,8 +46,11 @@ def _is_private_literal(host: str) -> bool:
 def resolve(host: str, port: int, *, allow_private: bool) -> str:
     """The first acceptable IP address of `host`. Raises OSError when there is none (so that it reads as a failed
     connection, before any byte was sent)."""
-    infos = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    addresses = [str(info[4][0]) for info in infos]
+    try:
+        ipaddress.ip_address(host)
+        addresses = [host]  # an address needs no look-up
+    except ValueError:
+        addresses = [str(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
     allowed = [a for a in addresses if allow_private or is_public(a)]
     if not allowed:
         raise OSError(f"{host} resolves to no address that may be called")

@@ -148,7 +148,7 @@ def create(core: Core, user_id: int, new: NewPost) -> Post:
         )  # fmt: skip
         for account in chosen:
             parts = [
-                PartRecord(index, text, tuple(new.media_ids) if index == 0 else ())
+                PartRecord(index, text, tuple(new.media_ids) if index == 0 else (), language=new.language)
                 for index, text in enumerate(new.texts_for(account.id))
             ]
             deliveries.add(

@@ -5,12 +5,16 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, or_, select, update
+from sqlalchemy import Connection, bindparam, insert, or_, select, update
 
 from postprober.errors import NotFound
 from postprober.storage import sql
 from postprober.storage.records import Account, account_of
 from postprober.storage.tables import accounts
+
+# Built once: these are part of every delivery's way.
+_BY_ID = select(accounts).where(accounts.c.id == bindparam("b_id"))
+_WRITE = update(accounts).where(accounts.c.id == bindparam("b_id"))
 
 
 def add(conn: Connection, *, user_id: int, platform: str, account_name: str, now: datetime, **columns: Any) -> int:
@@ -24,7 +28,7 @@ def add(conn: Connection, *, user_id: int, platform: str, account_name: str, now
 
 def get(conn: Connection, account_id: int) -> Account:
     """Raises NotFound."""
-    row = conn.execute(select(accounts).where(accounts.c.id == account_id)).one_or_none()
+    row = conn.execute(_BY_ID, {"b_id": account_id}).one_or_none()
     if row is None:
         raise NotFound(f"There is no account {account_id}.")
     return account_of(row)
@@ -50,7 +54,7 @@ def of_user(conn: Connection, user_id: int, *, active_only: bool = True) -> list
 
 
 def write(conn: Connection, account_id: int, **columns: Any) -> None:
-    conn.execute(update(accounts).where(accounts.c.id == account_id).values(**columns))
+    conn.execute(_WRITE, {"b_id": account_id, **columns})
 
 
 def write_tokens(conn: Connection, account: Account, version: int, **columns: Any) -> bool:

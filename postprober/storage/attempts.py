@@ -5,12 +5,19 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, String, bindparam, func, insert, select, update
 
 from postprober.domain.attempt import Act, Outcome
 from postprober.storage import sql
 from postprober.storage.records import Attempt, Delivery, record_of
 from postprober.storage.tables import attempts
+
+# Built once: these are part of every delivery's way.
+_OPEN = insert(attempts)
+_CLOSE = update(attempts).where(attempts.c.id == bindparam("b_id"))
+_COUNT = select(func.count()).where(
+    attempts.c.delivery_id == bindparam("b_id"), attempts.c.act == bindparam("b_act", type_=String())
+)
 
 
 def open_attempt(
@@ -26,17 +33,13 @@ def open_attempt(
     intent: dict[str, Any] | None = None,
 ) -> int:
     """The intent of one act; returns the attempt's id."""
-    number = conn.execute(
-        select(func.count()).where(attempts.c.delivery_id == delivery.id, attempts.c.act == act)
-    ).scalar_one()
-    row = conn.execute(
-        insert(attempts).values(
-            delivery_id=delivery.id, part=part, act=act, number=number + 1, fence=delivery.fence, worker=worker,
-            request_id=request_id, started_at=now, outcome=Outcome.INTENDED, payload_hash=payload_hash,
-            intent=intent or {}, reply="", message="",
-        )
-    )  # fmt: skip
-    return sql.new_id(row)
+    number = conn.execute(_COUNT, {"b_id": delivery.id, "b_act": act}).scalar_one()
+    row = {
+        "delivery_id": delivery.id, "part": part, "act": act, "number": number + 1, "fence": delivery.fence,
+        "worker": worker, "request_id": request_id, "started_at": now, "outcome": Outcome.INTENDED,
+        "payload_hash": payload_hash, "intent": intent or {}, "reply": "", "message": "",
+    }  # fmt: skip
+    return sql.new_id(conn.execute(_OPEN, row))
 
 
 def close_attempt(
@@ -50,14 +53,11 @@ def close_attempt(
     reply: str = "",
     message: str = "",
 ) -> None:
-    conn.execute(
-        update(attempts)
-        .where(attempts.c.id == attempt_id)
-        .values(
-            outcome=outcome, ended_at=now, http_status=http_status, latency_ms=latency_ms, reply=reply,
-            message=message[:1000],
-        )
-    )  # fmt: skip
+    row = {
+        "b_id": attempt_id, "outcome": outcome, "ended_at": now, "http_status": http_status, "latency_ms": latency_ms,
+        "reply": reply, "message": message[:1000],
+    }  # fmt: skip
+    conn.execute(_CLOSE, row)
 
 
 def of_delivery(conn: Connection, delivery_id: int) -> list[Attempt]:

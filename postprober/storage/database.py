@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-import threading
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from sqlalchemy import Connection, create_engine, event, make_url
 from sqlalchemy.exc import DatabaseError
 
 from postprober.errors import ConfigurationError
+from postprober.storage.group import GroupCommit
 
 BUSY_TIMEOUT_MS = 15_000  # measured: shorter ones surface as errors under load
 _READ_ONLY = "postprober_read"
@@ -36,9 +36,6 @@ class Database:
     def __init__(self, url: str, *, pool_size: int = 20) -> None:
         self.url = make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
-        # SQLite's own waiting sleeps up to 100 ms at a time and is unfair; threads of one process queue here instead
-        # (measured: 23 deliveries/s without, see docs/decisions). Other processes still meet at the file's lock.
-        self._turn: AbstractContextManager[object] = threading.Lock() if self.is_sqlite else nullcontext()
         if self.is_sqlite:
             self._refuse_foreign_file()
             self.engine = create_engine(
@@ -48,6 +45,8 @@ class Database:
             event.listen(self.engine, "begin", _begin_sqlite)
         else:
             self.engine = create_engine(self.url, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True)
+        # SQLite's own waiting sleeps up to 100 ms at a time and is unfair, and every commit waits for the disk alone.
+        self._group = GroupCommit(self.engine) if self.is_sqlite else None
         # Not begun by reads, so that they neither wait for a writer nor hold one up.
         self._reader = self.engine.execution_options(**{_READ_ONLY: True})
 
@@ -55,7 +54,7 @@ class Database:
     def write(self) -> Iterator[Connection]:
         """A transaction that will write; on SQLite it takes the write lock at its start (a read that later turns into
         a write fails at once with 'database is locked', whatever the time-out). Network calls never happen inside."""
-        with self._turn, self.engine.begin() as connection:
+        with self._group.write() if self._group else self.engine.begin() as connection:
             yield connection
 
     @contextmanager

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, func, insert, or_, select, update
+from sqlalchemy import Connection, Integer, and_, bindparam, func, insert, or_, select, update
 
 from postprober.domain.delivery import (
     DUE_TO_FOLLOW,
@@ -20,6 +20,7 @@ from postprober.errors import Conflict, NotFound
 from postprober.storage import sql
 from postprober.storage.records import Delivery, PartRecord, delivery_of, replace
 from postprober.storage.tables import accounts, deliveries, transitions
+from postprober.storage.types import UtcDateTime
 
 S = DeliveryState
 
@@ -85,12 +86,7 @@ def change(
     values = {"state": new, "reason": reason[:2000], "updated_at": now, **(columns or {})}
     if "parts" in values:
         values["parts"] = [part.to_json() for part in values["parts"]]
-    done = conn.execute(
-        update(deliveries)
-        .where(deliveries.c.id == delivery.id, deliveries.c.state == old, deliveries.c.fence == delivery.fence)
-        .values(**values)
-    )
-    if done.rowcount != 1:
+    if not _write(conn, delivery, values):
         raise Conflict(f"Delivery {delivery.id} is no longer {old.value}; read it again.")
     if old in OCCUPIES_ACCOUNT and new not in OCCUPIES_ACCOUNT:
         _release(conn, delivery)
@@ -105,16 +101,7 @@ def touch(conn: Connection, delivery: Delivery, now: datetime, **columns: Any) -
     parts = columns.get("parts", delivery.parts)
     if "parts" in columns:
         columns["parts"] = [part.to_json() for part in parts]
-    done = conn.execute(
-        update(deliveries)
-        .where(
-            deliveries.c.id == delivery.id,
-            deliveries.c.state == delivery.state,
-            deliveries.c.fence == delivery.fence,
-        )
-        .values(updated_at=now, **columns)
-    )
-    if done.rowcount != 1:
+    if not _write(conn, delivery, {"updated_at": now, **columns}):
         raise Conflict(f"Delivery {delivery.id} moved meanwhile; read it again.")
     return _with(delivery, {**columns, "updated_at": now, "parts": parts})
 
@@ -123,9 +110,7 @@ def take(conn: Connection, delivery_id: int, *, worker: str, now: datetime, unti
     """Take the lease of a due delivery, whatever is to be done with it; None if somebody else was faster or it is not
     due. A delivery due to publish becomes `claimed` and occupies its account; the others keep their state. The fence
     grows by one, so that whoever held the delivery before can no longer write."""
-    row = conn.execute(
-        select(deliveries).where(deliveries.c.id == delivery_id, _due(now)).with_for_update(skip_locked=True)
-    ).one_or_none()
+    row = conn.execute(_DUE_BY_ID, {"b_id": delivery_id, "now": now}).one_or_none()
     if row is None:
         return None
     found = delivery_of(row)
@@ -134,40 +119,28 @@ def take(conn: Connection, delivery_id: int, *, worker: str, now: datetime, unti
         if not _free(conn, found, now):
             return None
         return change(conn, found, S.CLAIMED, reason="due", now=now, worker=worker, columns=lease)
-    done = conn.execute(
-        update(deliveries)
-        .where(deliveries.c.id == found.id, deliveries.c.fence == found.fence, deliveries.c.state == found.state)
-        .values(**lease)
-    )
-    return _with(found, lease) if done.rowcount == 1 else None
+    return _with(found, lease) if _write(conn, found, lease) else None
 
 
 def due(
     conn: Connection, now: datetime, *, publish: int, follow: int
 ) -> tuple[list[tuple[int, DeliveryState]], list[int]]:
-    """What is due, oldest first: (ids and states to publish or reconcile, ids to verify or poll), at most so many."""
-    first = (
-        select(deliveries.c.id, deliveries.c.state)
-        .join(accounts, accounts.c.id == deliveries.c.account_id)
-        .where(_due(now, DUE_TO_PUBLISH | DUE_TO_RECONCILE))
-        .where(
-            or_(
-                deliveries.c.state.in_(list(DUE_TO_RECONCILE)),
-                and_(
-                    accounts.c.is_active,
-                    accounts.c.status == "ok",
-                    or_(accounts.c.busy_delivery_id.is_(None), accounts.c.busy_delivery_id == deliveries.c.id),
-                    or_(accounts.c.throttled_until.is_(None), accounts.c.throttled_until <= now),
-                ),
-            )
-        )
-        .order_by(deliveries.c.next_at)
-        .limit(publish)
-    )
-    second = select(deliveries.c.id).where(_due(now, DUE_TO_FOLLOW)).order_by(deliveries.c.next_at).limit(follow)
-    publishing = [(int(row[0]), DeliveryState(row[1])) for row in conn.execute(first)] if publish else []
-    following = [int(row[0]) for row in conn.execute(second)] if follow else []
+    """What is due, oldest first: (ids and states to publish or reconcile, ids to verify or poll), at most so many
+    of each, and only the oldest of an account where something is to be published."""
+    publishing = _one_an_account(conn.execute(_DUE_TO_SEND, {"now": now, "most": publish})) if publish else []
+    following = [int(row[0]) for row in conn.execute(_DUE_TO_SEE, {"now": now, "most": follow})] if follow else []
     return publishing, following
+
+
+def _one_an_account(rows: Iterable[Any]) -> list[tuple[int, DeliveryState]]:
+    """The second one of an account could not be claimed while the first is on its way."""
+    seen: set[int] = set()
+    chosen = []
+    for delivery_id, state, account_id in rows:
+        if state not in DUE_TO_PUBLISH or account_id not in seen:
+            chosen.append((int(delivery_id), DeliveryState(state)))
+            seen.add(account_id)
+    return chosen
 
 
 def next_due(conn: Connection, after: datetime) -> datetime | None:
@@ -250,7 +223,7 @@ def waiting_for_account(conn: Connection, account_id: int) -> list[Delivery]:
 
 
 def states_of_post(conn: Connection, post_id: int) -> list[DeliveryState]:
-    rows = conn.execute(select(deliveries.c.state).where(deliveries.c.post_id == post_id))
+    rows = conn.execute(_STATES, {"b_id": post_id})
     return [DeliveryState(row[0]) for row in rows]
 
 
@@ -265,16 +238,77 @@ def _with(delivery: Delivery, written: dict[str, Any]) -> Delivery:
     return replace(delivery, **written)
 
 
-def _due(now: datetime, states: frozenset[DeliveryState] = DUE_TO_PUBLISH | DUE_TO_RECONCILE | DUE_TO_FOLLOW) -> Any:
+def _due(states: frozenset[DeliveryState]) -> Any:
+    now = bindparam("now", type_=UtcDateTime())
     return and_(
-        deliveries.c.state.in_(list(states)),
+        deliveries.c.state.in_(sorted(states)),
         deliveries.c.next_at <= now,
         or_(deliveries.c.lease_until.is_(None), deliveries.c.lease_until < now),
     )
 
 
+# The statements of every delivery's way are built once: building them anew each time cost half of the CPU.
+_NOW = bindparam("now", type_=UtcDateTime())
+_UPDATE = update(deliveries).where(
+    deliveries.c.id == bindparam("b_id"),
+    deliveries.c.state == bindparam("b_state"),
+    deliveries.c.fence == bindparam("b_fence"),
+)
+_DUE_BY_ID = (
+    select(deliveries)
+    .where(deliveries.c.id == bindparam("b_id"), _due(DUE_TO_PUBLISH | DUE_TO_RECONCILE | DUE_TO_FOLLOW))
+    .with_for_update(skip_locked=True)
+)
+_DUE_TO_SEND = (
+    select(deliveries.c.id, deliveries.c.state, deliveries.c.account_id)
+    .join(accounts, accounts.c.id == deliveries.c.account_id)
+    .where(_due(DUE_TO_PUBLISH | DUE_TO_RECONCILE))
+    .where(
+        or_(
+            deliveries.c.state.in_(sorted(DUE_TO_RECONCILE)),
+            and_(
+                accounts.c.is_active,
+                accounts.c.status == "ok",
+                or_(accounts.c.busy_delivery_id.is_(None), accounts.c.busy_delivery_id == deliveries.c.id),
+                or_(accounts.c.throttled_until.is_(None), accounts.c.throttled_until <= _NOW),
+            ),
+        )
+    )
+    .order_by(deliveries.c.next_at)
+    .limit(bindparam("most", type_=Integer()))
+)
+_DUE_TO_SEE = (
+    select(deliveries.c.id)
+    .where(_due(DUE_TO_FOLLOW))
+    .order_by(deliveries.c.next_at)
+    .limit(bindparam("most", type_=Integer()))
+)
+_LOCK_ACCOUNT = select(accounts).where(accounts.c.id == bindparam("b_id")).with_for_update(key_share=True)
+_OCCUPY = (
+    update(accounts)
+    .where(
+        accounts.c.id == bindparam("b_id"),
+        or_(accounts.c.busy_delivery_id.is_(None), accounts.c.busy_delivery_id == bindparam("b_busy")),
+    )
+    .values(busy_delivery_id=bindparam("b_busy"))
+)
+_RELEASE = (
+    update(accounts)
+    .where(accounts.c.id == bindparam("b_id"), accounts.c.busy_delivery_id == bindparam("b_busy"))
+    .values(busy_delivery_id=None)
+)
+_STATES = select(deliveries.c.state).where(deliveries.c.post_id == bindparam("b_id"))
+_RECORD = insert(transitions)
+
+
+def _write(conn: Connection, delivery: Delivery, values: dict[str, Any]) -> bool:
+    """Write columns if the row still has the state and fence that were read."""
+    key = {"b_id": delivery.id, "b_state": delivery.state, "b_fence": delivery.fence}
+    return conn.execute(_UPDATE, {**values, **key}).rowcount == 1
+
+
 def _free(conn: Connection, delivery: Delivery, now: datetime) -> bool:
-    row = conn.execute(select(accounts).where(accounts.c.id == delivery.account_id).with_for_update()).one()
+    row = conn.execute(_LOCK_ACCOUNT, {"b_id": delivery.account_id}).one()
     return bool(
         row.is_active
         and row.status == "ok"
@@ -284,24 +318,13 @@ def _free(conn: Connection, delivery: Delivery, now: datetime) -> bool:
 
 
 def _occupy(conn: Connection, delivery: Delivery) -> None:
-    done = conn.execute(
-        update(accounts)
-        .where(
-            accounts.c.id == delivery.account_id,
-            or_(accounts.c.busy_delivery_id.is_(None), accounts.c.busy_delivery_id == delivery.id),
-        )
-        .values(busy_delivery_id=delivery.id)
-    )
+    done = conn.execute(_OCCUPY, {"b_id": delivery.account_id, "b_busy": delivery.id})
     if done.rowcount != 1:
         raise Conflict(f"Account {delivery.account_id} is publishing something else at this moment.")
 
 
 def _release(conn: Connection, delivery: Delivery) -> None:
-    conn.execute(
-        update(accounts)
-        .where(accounts.c.id == delivery.account_id, accounts.c.busy_delivery_id == delivery.id)
-        .values(busy_delivery_id=None)
-    )
+    conn.execute(_RELEASE, {"b_id": delivery.account_id, "b_busy": delivery.id})
 
 
 def _record(
@@ -316,8 +339,9 @@ def _record(
     now: datetime,
 ) -> None:
     conn.execute(
-        insert(transitions).values(
-            delivery_id=delivery_id, post_id=post_id, user_id=user_id, old=old, new=new, reason=reason[:2000],
-            worker=worker, at=now,
-        )
+        _RECORD,
+        {
+            "delivery_id": delivery_id, "post_id": post_id, "user_id": user_id, "old": old, "new": new,
+            "reason": reason[:2000], "worker": worker, "at": now,
+        },
     )  # fmt: skip

@@ -15,6 +15,10 @@ from postprober.storage import sql
 from postprober.storage.records import Delivery
 from postprober.storage.tables import alerts, evidence, monitoring_logs, outbox, samples
 
+# Built once: these are written on every delivery's way.
+_STEP = insert(monitoring_logs)
+_EVIDENCE = insert(evidence)
+
 
 def step(
     conn: Connection,
@@ -25,12 +29,11 @@ def step(
     **details: Any,
 ) -> None:
     """One row of `monitoring_logs`."""
-    conn.execute(
-        insert(monitoring_logs).values(
-            post_id=delivery.post_id, platform=delivery.platform.value, step=which.value, status=status.value,
-            details=details, timestamp=now, delivery_id=delivery.id,
-        )
-    )  # fmt: skip
+    row = {
+        "post_id": delivery.post_id, "platform": delivery.platform.value, "step": which.value, "status": status.value,
+        "details": details, "timestamp": now, "delivery_id": delivery.id,
+    }  # fmt: skip
+    conn.execute(_STEP, row)
 
 
 def steps_of_post(conn: Connection, post_id: int, *, after: int = 0) -> list[dict[str, Any]]:
@@ -55,12 +58,9 @@ def samples_of(conn: Connection, delivery_id: int) -> list[dict[str, Any]]:
 def keep_evidence(conn: Connection, delivery_id: int, kind: str, body: dict[str, Any], now: datetime) -> None:
     """`body` must be redacted. The hash covers its canonical JSON."""
     canonical = json.dumps(body, sort_keys=True, ensure_ascii=False, default=str)
-    conn.execute(
-        insert(evidence).values(
-            delivery_id=delivery_id, kind=kind, at=now, sha256=hashlib.sha256(canonical.encode()).hexdigest(),
-            body=json.loads(canonical),
-        )
-    )  # fmt: skip
+    digest = hashlib.sha256(canonical.encode()).hexdigest()
+    row = {"delivery_id": delivery_id, "kind": kind, "at": now, "sha256": digest, "body": json.loads(canonical)}
+    conn.execute(_EVIDENCE, row)
 
 
 def evidence_of(conn: Connection, delivery_id: int) -> list[dict[str, Any]]:
@@ -80,15 +80,16 @@ def alert(
     now: datetime,
 ) -> bool:
     """One alert and its outbox row, once per `dedupe_key`; returns whether it is new."""
-    done = conn.execute(
+    new = conn.execute(
         sql.upsert(conn, alerts)
         .values(
             user_id=user_id, post_id=post_id, delivery_id=delivery_id, type=type, message=message,
             dedupe_key=dedupe_key, created_at=now,
         )
         .on_conflict_do_nothing(index_elements=["dedupe_key"])
-    )  # fmt: skip
-    if done.rowcount != 1:
+        .returning(alerts.c.id)  # the row count of such an INSERT is not told by psycopg
+    ).first()  # fmt: skip
+    if new is None:
         return False
     payload = {"type": type, "message": message, "post_id": post_id, "delivery_id": delivery_id}
     conn.execute(

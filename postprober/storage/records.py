@@ -29,6 +29,7 @@ class PartRecord:
     intent_at: str = ""
     canary: str = ""
     refused_as_duplicate: bool = False
+    language: str = ""
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -45,6 +46,7 @@ class PartRecord:
             "intent_at": self.intent_at,
             "canary": self.canary,
             "refused_as_duplicate": self.refused_as_duplicate,
+            "language": self.language,
         }
 
     @classmethod

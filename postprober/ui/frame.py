@@ -17,7 +17,7 @@ from postprober.ui.text import plain
 ROOT = Path(__file__).resolve().parent.parent.parent
 _LOOK = Path(__file__).with_name("look.css")
 MARK = Path(__file__).with_name("mark.png")
-_FRAMED, _MENDED = "pp_framed", "pp_mended"
+_FRAMED = "pp_framed"
 MAX_RESULT = 300  # characters of a linking's result; it comes back in the address, where anybody can write
 
 
@@ -31,9 +31,21 @@ def pages() -> list[StreamlitPage]:
     ]
 
 
+def page(name: str) -> StreamlitPage:
+    """The page in `pages/<name>.py`, for links and switches."""
+    return next(p for p in pages() if p.title == name.title())
+
+
 def look() -> None:
     """Our style sheet."""
     st.html(_LOOK)
+
+
+def navigation() -> StreamlitPage:
+    """The page that the browser asks for. The menu is ours: Streamlit's own turns into a side bar on a phone, which
+    stays open over the page that was chosen."""
+    st.set_page_config(page_title="PostProber", page_icon=str(MARK), layout="wide")
+    return st.navigation(pages(), position="hidden")
 
 
 @contextmanager
@@ -46,21 +58,25 @@ def framed() -> Iterator[None]:
         st.session_state[_FRAMED] = False
 
 
-def ensure() -> None:
-    """Bring the frame back when Streamlit runs a page without app.py.
+def surround(core: Core, user: User) -> None:
+    """What stands around every page of a signed-in person.
 
-    That happens on a fresh server whose first visitor opens a page's own address: a `pages` folder makes Streamlit run
-    the page alone until `st.navigation` was called once. Calling it and running again leads through app.py.
+    The page draws it, not app.py: on a fresh server whose first visitor opens a page's own address, Streamlit runs the
+    page without app.py, because a `pages` folder counts until `st.navigation` was called once. It is called here then.
     """
-    if st.session_state.get(_FRAMED) or st.session_state.get(_MENDED):
-        return
-    st.session_state[_MENDED] = True  # once: where there is no app.py around it, the page runs as it is
-    st.navigation(pages(), position="hidden")
-    st.rerun()
+    if not st.session_state.get(_FRAMED):
+        navigation()
+    st.logo(str(MARK))
+    look()
+    _take_link_result()
+    _header(core, user)
 
 
-def header(core: Core, user: User) -> None:
-    """The person's name with the way out, and what everybody should know."""
+def _header(core: Core, user: User) -> None:
+    """The menu, the person's name with the way out, and what everybody should know."""
+    with st.container(horizontal=True, key="pp-menu"):
+        for one in pages():
+            st.page_link(one, label=one.title)
     with (
         st.container(key="pp-person"),
         st.popover(plain(user.name or user.email), icon=":material/account_circle:", type="tertiary"),
@@ -77,10 +93,10 @@ def header(core: Core, user: User) -> None:
         )
 
 
-def take_link_result(accounts_page: StreamlitPage) -> None:
+def _take_link_result() -> None:
     """A consent page led back here: keep its result for the Accounts page and clean the address."""
     for name in ("linked", "link_error"):
         if name in st.query_params:
             st.session_state["pp_link_result"] = (name, st.query_params[name][:MAX_RESULT])
             st.query_params.clear()
-            st.switch_page(accounts_page)
+            st.switch_page(page("accounts"))

@@ -32,7 +32,7 @@ def enter() -> Visit:
         frame.look()
         signin.show(core)
         st.stop()
-    frame.ensure()
+    frame.surround(core, user)
     return Visit(core, user)
 
 

@@ -67,7 +67,9 @@ def _campaign(cells: list[Cell], jobs: int, *, naive: bool = False) -> list[Verd
 
 def _report(title: str, verdicts: list[Verdict]) -> None:
     print(f"{title}: {len(verdicts)} runs")
-    print(f"  ends:         {dict(Counter(v.end for v in verdicts))}")
+    for platform in sorted({v.cell.split(" / ")[0] for v in verdicts}):
+        ends = Counter(v.end for v in verdicts if v.cell.startswith(platform))
+        print(f"  {platform + ':':13} {dict(ends)}")
     print(f"  killed where meant: {sum(v.reached for v in verdicts)} (the others never come to that point)")
     for name in ("lost", "doubled", "contradicted", "hasty"):
         print(f"  {name + ':':13} {sum(bool(getattr(v, name)) for v in verdicts)}")

@@ -94,7 +94,7 @@ class FakePlatform:
     `ways`: one per publish to come (then everything goes well). `listings`: one per listing of own posts to come: an
     error to raise, "stale" (nothing younger than an hour, so a young canary is missing), "lagging" (nothing younger than
     an hour, but it has the oldest post) or "cut" (the same, and it says that it is incomplete). `reads`, `refreshes`, `checks`,
-    `identifies`: errors or answers for calls to come. `tokens`: account -> the access token that is valid now.
+    `identifies`: errors or answers for calls to come. `tokens`: account -> the access token that is valid now. `down`: the public side does not answer. `slow_reads`: reading one post waits for this.
     """
 
     clock: Clock
@@ -111,6 +111,8 @@ class FakePlatform:
     stages: bool = False
     uses_handles: bool = False
     refuses_duplicates: bool = False
+    down: bool = False
+    slow_reads: threading.Event | None = None
     echo: str = ""
     sends: list[tuple[str, str]] = field(default_factory=list)  # (account, text) of every publish that arrived
     looks: list[tuple[datetime, str]] = field(default_factory=list)
@@ -141,6 +143,8 @@ class FakePlatform:
 
     def public(self, request: httpx2.Request) -> httpx2.Response:
         """The public side: Mastodon's status API, and a page that shows nothing without a browser."""
+        if self.down:
+            return httpx2.Response(503)
         number = request.url.path.rstrip("/").rpartition("/")[2]
         found = next((p for p in self.visible() if p.id == number), None)
         if found is None:
@@ -182,11 +186,11 @@ class FakeAdapter:
             step = self.world.refreshes.popleft() if self.world.refreshes else None
         if isinstance(step, PlatformError):
             raise step
-        if step is not None:
-            step()
         ends = self.world.clock.now() + timedelta(hours=2)
         token = f"{cred.access_token.split('~')[0]}~{number}"
         self.world.tokens[cred.remote_id] = token
+        if step is not None:
+            step()
         return replace(cred, access_token=token, refresh_token=f"refresh~{number}", expires_at=ends)
 
     def revoke(self, cred: Credentials) -> bool:
@@ -270,6 +274,8 @@ class FakeAdapter:
             return Sighting(SightingState.UNSURE, None, error.message)
 
     def fetch(self, cred: Credentials, remote_id: str) -> RemotePost | None:
+        if self.world.slow_reads is not None:
+            self.world.slow_reads.wait(20)
         _next(self.world.reads)
         self._authorise(cred)
         found = next((p for p in self.world.posts if p.id == remote_id and self.world.exists(p)), None)

@@ -52,7 +52,7 @@ def test_a_naive_loop_on_the_same_platform_doubles_so_the_truth_can_tell(stage: 
     with ctx.db.write() as conn:
         deliveries.change(
             conn, stage.get(delivery), S.SCHEDULED, reason="naive", now=ctx.clock.now(),
-            columns={"next_at": ctx.clock.now()},
+            columns={"next_at": ctx.clock.now(), "unknown_at": None},
         )  # fmt: skip
     stage.ring(ctx)
     assert (len(stage.platform.sends), copies(stage)) == (2, 2)

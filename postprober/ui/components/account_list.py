@@ -19,11 +19,11 @@ SOON = timedelta(days=7)  # an access that ends earlier and cannot renew itself 
 def draw(visit: Visit, linked: list[Account], now: datetime) -> None:
     """One card an account; `now` aware UTC."""
     for account in linked:
-        with st.container(border=True, key=f"account-{account.id}"):
-            with st.container(horizontal=True, vertical_alignment="top"):
-                renews = visit.core.adapter(account.platform).traits.refreshes
-                st.html(line_html(account, visit.user.zone, now, renews=renews))
-                _remove(visit, account)
+        card = st.container(border=True, key=f"account-{account.id}")
+        with card, st.container(horizontal=True, vertical_alignment="top"):
+            renews = visit.core.adapter(account.platform).traits.refreshes
+            st.html(line_html(account, visit.user.zone, now, renews=renews))
+            _remove(visit, account)
 
 
 def line_html(account: Account, zone: str, now: datetime, *, renews: bool) -> str:

@@ -57,13 +57,15 @@ def pictures(visit: Visit, draft: Draft) -> tuple[int, ...]:
     for file in files[:MAX_PICTURES]:
         content = file.getvalue()
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.image(content, width=96)
+            thumbnail = st.empty()
             alt = st.text_input(
                 f"Description of {plain(file.name)}",
                 key=draft.key(f"alt-{file.file_id}"),
                 placeholder="What is to be seen, for people who cannot see it",
             )
+        # What it is comes from its content: nothing is drawn before that is known to be a picture.
         ids.append(draft.take(visit.core, visit.user.id, file.name, content, (alt or "").strip()))
+        thumbnail.image(content, width=96)
     return tuple(dict.fromkeys(ids))
 
 

@@ -71,7 +71,8 @@ def _try(attempt: Attempt, zone: str) -> None:
         facts.append(f"HTTP {attempt.http_status}")
     if attempt.latency_ms is not None:
         facts.append(f"{attempt.latency_ms:,} ms")
-    title = f"{ACTS.get(attempt.act, attempt.act)} {attempt.number}: {OUTCOMES.get(attempt.outcome, attempt.outcome)}"
+    act, outcome = ACTS.get(attempt.act, attempt.act), OUTCOMES.get(attempt.outcome, attempt.outcome)
+    title = f"{act}, try {attempt.number}: {outcome}"
     message = f"<p>{safe(attempt.message)}</p>" if attempt.message else ""
     st.html(f'<div class="pp-try"><b>{safe(title)}</b> <time>{safe(" · ".join(facts))}</time>{message}</div>')
     if attempt.reply:

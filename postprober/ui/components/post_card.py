@@ -46,16 +46,15 @@ def _held(visit: Visit, view: DeliveryView) -> None:
     if held.state is not DeliveryState.HELD:
         return
     core, user_id = visit.core, visit.user.id
+    st.caption(
+        f"Please look on {view.platform} yourself. Send it only when it is not there; otherwise it would be there twice."
+    )
     with st.container(horizontal=True, key=f"decide-{held.id}"):
         if held.unknown_at is not None and st.button(
             "Look again", key=f"look-{held.id}", help="Searches the account once more. Sends nothing."
         ):
             _do("PostProber looks again.", posts.look_again, core, user_id, held.id)
-        if st.button(
-            "It is not there: send it",
-            key=f"send-{held.id}",
-            help=f"Only when you looked on {view.platform} yourself: if it is there after all, it will be there twice.",
-        ):
+        if st.button("It is not there: send it", key=f"send-{held.id}"):
             _do("It is sent.", posts.send_held, core, user_id, held.id)
 
 

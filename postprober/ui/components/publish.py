@@ -6,6 +6,7 @@ import streamlit as st
 
 from postprober.errors import PostProberError
 from postprober.services.posts import NewPost
+from postprober.ui import frame
 from postprober.ui.components import draft
 from postprober.ui.components.draft import Draft
 from postprober.ui.guard import Visit
@@ -37,7 +38,7 @@ def done() -> None:
     with st.container(horizontal=True):
         if st.button("Watch it on the Monitor", type="primary"):
             draft.renew()
-            st.switch_page("pages/monitor.py")
+            st.switch_page(frame.page("monitor"))
         if st.button("Write another post"):
             draft.renew()
             st.rerun()

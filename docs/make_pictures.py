@@ -1,0 +1,141 @@
+"""Take the pictures of the pages: `python docs/make_pictures.py`. Needs a Chromium; writes docs/pictures/.
+
+Starts a demonstration of its own in a temporary folder, adds a post that meets trouble, and looks at every page at 1280
+and 390 pixels, light and dark.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from postprober.domain.platform import Platform  # noqa: E402  the path is set above
+from postprober.launch import demo_picture  # noqa: E402
+from postprober.sandbox.client import Control  # noqa: E402
+from postprober.services import accounts, media, posts  # noqa: E402
+from postprober.wiring import build_core, close_core  # noqa: E402
+
+PICTURES = Path(__file__).parent / "pictures"
+PORTS = {"APP": "21501", "API": "21502", "SANDBOX": "21503"}
+SIZES = {"desktop": (1280, 900), "phone": (390, 844)}
+TALLEST = 2400  # pixels; longer pages are cut, nobody reads them in a document
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+         "--disable-component-update", "--disable-sync"]  # fmt: skip
+TEXT = "Our spring notes are out: what we measured, what surprised us, and the data to check it yourself."
+
+
+def main() -> None:
+    """Everything, one after the other."""
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if chromium is None:
+        sys.exit("There is no Chromium on this machine.")
+    PICTURES.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ.update({f"POSTPROBER_{name}_PORT": port for name, port in PORTS.items()})
+        os.environ.update({"POSTPROBER_DATA_DIR": f"{folder}/data", "POSTPROBER_MODE": "sandbox"})
+        demo = subprocess.Popen(
+            [sys.executable, "-m", "postprober", "demo"], cwd=ROOT, text=True, stdout=subprocess.PIPE,
+            env=os.environ | {"PYTHONUNBUFFERED": "1"},
+        )  # fmt: skip
+        try:
+            email, password = _ready(demo)
+            with sync_playwright() as playwright:
+                browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+                _take_all(browser, email, password)
+                browser.close()
+        finally:
+            demo.send_signal(signal.SIGTERM)
+            demo.wait(60)
+
+
+def _ready(demo: subprocess.Popen[str]) -> tuple[str, str]:
+    """Wait until the demonstration runs and make the trouble; the sign-in."""
+    said = ""
+    for line in demo.stdout or ():
+        said += line
+        if "Stop with" in line:
+            break
+    found = re.search(r"Sign in +(\S+)\s+Password +(\S+)", said)
+    if not found:
+        sys.exit(f"The demonstration did not start:\n{said}")
+    return found[1], found[2]
+
+
+def _make_trouble() -> None:
+    """A post whose answer gets lost on LinkedIn (held), and that nobody can see on Bluesky (ghost)."""
+    core = build_core()
+    control = Control(core.settings.sandbox_url)
+    ids = {account.platform: account.id for account in accounts.listing(core, 1)}
+    control.fault("linkedin", "cut_after_accept", account="demo")
+    control.fault("bluesky", "ghost", account="demo")
+    picture = media.add_bytes(core, 1, "proof.png", demo_picture(), "A green tick on a dark blue ground")
+    chosen = (ids[Platform.LINKEDIN], ids[Platform.BLUESKY], ids[Platform.MASTODON])
+    posts.create(core, 1, posts.NewPost((TEXT,), chosen, (picture,)))
+    close_core(core)
+
+
+def _take_all(browser: Browser, email: str, password: str) -> None:
+    troubled = False
+    for scheme in ("light", "dark"):
+        for size, (width, height) in SIZES.items():
+            context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
+            context.set_default_timeout(30_000)
+            page = context.new_page()
+            page.goto(f"http://127.0.0.1:{PORTS['APP']}")
+            page.get_by_label("E-mail address").wait_for()
+            _shoot(page, f"sign-in-{size}-{scheme}", height)
+            page.get_by_label("E-mail address").fill(email)
+            page.get_by_label("Password", exact=True).fill(password)
+            page.get_by_role("button", name="Sign in").click()
+            expect(page.locator(".pp-row .pp-state:text-is('Proved live')").nth(6)).to_be_visible(timeout=60_000)
+            if not troubled:
+                _make_trouble()
+                troubled = True
+            expect(page.locator(".pp-row .pp-red")).to_have_count(2, timeout=90_000)
+            _pages(page, f"{size}-{scheme}", height)
+            context.close()
+
+
+def _pages(page: Page, suffix: str, height: int) -> None:
+    page.get_by_text("History and tries on LinkedIn").first.click()
+    page.get_by_text("Publish, try 1").first.wait_for()
+    _shoot(page, f"monitor-{suffix}", height)
+    _open(page, "Compose")
+    page.get_by_role("textbox", name="Text").fill(TEXT + " " + "There is much to tell about it. " * 7)
+    page.get_by_role("textbox", name="Text").press("Control+Enter")
+    page.locator(".pp-check").nth(4).wait_for()
+    _shoot(page, f"compose-{suffix}", height)
+    _open(page, "Accounts")
+    _shoot(page, f"accounts-{suffix}", height)
+
+
+def _open(page: Page, name: str) -> None:
+    """By the menu."""
+    page.get_by_role("link", name=name).first.click()
+    page.get_by_role("heading", name=name, exact=True).wait_for()
+
+
+def _shoot(page: Page, name: str, height: int) -> None:
+    """The whole page, as high as it is."""
+    width = (page.viewport_size or {"width": 1280})["width"]
+    page.wait_for_load_state("networkidle")
+    tall = int(page.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight"))
+    page.set_viewport_size({"width": width, "height": min(max(tall, height), TALLEST)})
+    page.wait_for_timeout(600)  # fonts and the sliding side bar
+    page.screenshot(path=PICTURES / f"{name}.png")
+    page.set_viewport_size({"width": width, "height": height})
+
+
+if __name__ == "__main__":
+    main()

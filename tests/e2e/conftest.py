@@ -1,0 +1,144 @@
+"""The whole program as a person meets it: all processes on free ports, a real browser in front."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+FLAGS = (
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+)  # fmt: skip
+START_LIMIT = 60.0  # seconds; six interpreters start on two cores
+LOWEST, HIGHEST = 20_000, 32_000  # below the range from which the system takes outgoing ports
+
+
+@dataclass
+class Demo:
+    """A running demonstration."""
+
+    url: str
+    email: str
+    password: str
+    sandbox_url: str
+
+
+@dataclass
+class Watch:
+    """What a browser complained about and whom it asked, apart from this machine."""
+
+    complaints: list[str] = field(default_factory=list)
+    strangers: list[str] = field(default_factory=list)
+
+    def on(self, page: Page) -> None:
+        """Listen from now on."""
+        page.on("console", self._console)
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("request", self._request)
+
+    def _console(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self.complaints.append(message.text)
+
+    def _request(self, request: Request) -> None:
+        if not request.url.startswith(("http://127.0.0.1:", "ws://127.0.0.1:", "data:", "blob:")):
+            self.strangers.append(request.url)
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports nobody listens on at this moment."""
+    found: list[int] = []
+    start = LOWEST + os.getpid() * 7 % (HIGHEST - LOWEST - 500)
+    for port in range(start, HIGHEST):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) != 0:
+                found.append(port)
+        if len(found) == count:
+            return found
+    raise RuntimeError("there are no free ports")
+
+
+def _kill(process: subprocess.Popen[str]) -> None:
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(50)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _until(process: subprocess.Popen[str], last: str) -> str:
+    """What the process prints up to the line with `last`; ends early when the process does."""
+    assert process.stdout is not None
+    alarm = threading.Timer(START_LIMIT, process.kill)
+    alarm.start()
+    lines: list[str] = []
+    for line in process.stdout:
+        lines.append(line)
+        if last in line:
+            break
+    alarm.cancel()
+    return "".join(lines)
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """`python -m postprober demo` in a data folder of its own, shared by the stories."""
+    folder = tmp_path_factory.mktemp("demo") / "data"
+    app, api, sandbox = free_ports(3)
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("POSTPROBER_")}
+    chosen = {
+        "POSTPROBER_MODE": "sandbox", "POSTPROBER_DATA_DIR": str(folder), "POSTPROBER_APP_PORT": str(app),
+        "POSTPROBER_API_PORT": str(api), "POSTPROBER_SANDBOX_PORT": str(sandbox), "PYTHONUNBUFFERED": "1",
+    }  # fmt: skip
+    process = subprocess.Popen(
+        [sys.executable, "-m", "postprober", "demo"], cwd=ROOT, env=kept | chosen, text=True, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    try:
+        said = _until(process, "Stop with")
+        found = re.search(r"Open +(\S+)\s+Sign in +(\S+)\s+Password +(\S+)", said)
+        assert found, f"the demonstration did not start:\n{said}"
+        yield Demo(found[1], found[2], found[3], f"http://127.0.0.1:{sandbox}")
+    finally:
+        _kill(process)
+        assert process.stdout is not None
+        process.stdout.close()
+
+
+@pytest.fixture
+def browser() -> Iterator[Browser]:
+    """The system's Chromium; without one the test is skipped, in CI it fails."""
+    path = next((found for name in BROWSERS if (found := shutil.which(name))), None)
+    if path is None:
+        reason = "no Chromium on this machine; install one to run the browser tests"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    """A browser profile without a past."""
+    opened = browser.new_context(viewport={"width": 1280, "height": 900})
+    opened.set_default_timeout(20_000)
+    yield opened
+    opened.close()

@@ -1,0 +1,123 @@
+"""One person's first minutes: sign in, watch the posts being proved and repaired, look closer, sign out."""
+
+from __future__ import annotations
+
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
+
+from tests.e2e.conftest import Demo, Watch
+
+COOKIE = "postprober_session"
+PROVED = 75_000  # milliseconds until the seeded posts are out, proved and repaired
+PROVED_LIVE = ".pp-row .pp-state:text-is('Proved live')"
+
+
+def _sign_in(page: Page, email: str, password: str) -> None:
+    page.get_by_label("E-mail address").fill(email)
+    page.get_by_label("Password", exact=True).fill(password)
+    page.get_by_role("button", name="Sign in").click()
+
+
+def _card(page: Page, text: str) -> Locator:
+    """The post with this text on the Monitor."""
+    return page.locator("[class*=st-key-post-]").filter(has_text=text)
+
+
+def _only_the_form(page: Page) -> None:
+    expect(page.get_by_role("button", name="Sign in")).to_be_visible()
+    expect(page.get_by_role("heading", name="Monitor")).to_have_count(0)
+    expect(page.get_by_text("History and tries")).to_have_count(0)
+
+
+def _watch_the_proof(page: Page, demo: Demo) -> None:
+    """All five platforms of the first post and both of the second end proved; the second says how it was repaired."""
+    first, second = _card(page, "Hello from PostProber"), _card(page, "This one met a fault")
+    expect(first.locator(PROVED_LIVE)).to_have_count(5, timeout=PROVED)
+    expect(second.locator(PROVED_LIVE)).to_have_count(2, timeout=PROVED)
+    for platform in ("X", "LinkedIn", "Instagram", "Mastodon", "Bluesky"):
+        row = first.get_by_role("region", name=platform, exact=True)
+        expect(row).to_contain_text("Matches: a stranger sees exactly what was sent")
+        link = row.get_by_role("link", name="Open the post").get_attribute("href") or ""
+        assert link.startswith(demo.sandbox_url)
+        assert page.request.get(link).ok
+    expect(second).to_contain_text("PostProber looked and found the post. Nothing was sent twice.")
+    expect(second).to_contain_text("PostProber proved that the post was not there and sent it again.")
+    expect(second.locator(".pp-post .pp-state")).to_have_text("Posted")
+
+
+def _look_closer(page: Page) -> None:
+    second = _card(page, "This one met a fault")
+    second.get_by_text("History and tries on Mastodon").click()
+    expect(second.get_by_text("Publish, try 1: outcome unknown")).to_be_visible()
+    expect(second.get_by_text("Look whether it is there, try 2: not there")).to_be_visible()
+    expect(second.get_by_text("Publish, try 2: done")).to_be_visible()
+    expect(second.locator(".pp-history")).to_contain_text("Checking")
+    expect(second.locator("code").first).to_be_visible()
+
+
+def _sign_out(page: Page) -> None:
+    page.locator(".st-key-pp-person button").first.click()
+    page.get_by_role("button", name="Sign out").click()
+    _only_the_form(page)
+
+
+def test_a_person_signs_in_watches_the_proof_and_signs_out(
+    demo: Demo, browser: Browser, context: BrowserContext
+) -> None:
+    watch, page = Watch(), context.new_page()
+    watch.on(page)
+    page.goto(demo.url)
+    _only_the_form(page)
+    _sign_in(page, demo.email, "not the password")
+    expect(page.get_by_text("E-mail address or password is wrong.")).to_be_visible()
+    _sign_in(page, demo.email, demo.password)
+    expect(page.get_by_role("heading", name="Monitor")).to_be_visible()
+
+    cookie = next(c for c in context.cookies() if c["name"] == COOKIE)
+    assert cookie["httpOnly"] and cookie["sameSite"] == "Lax"
+    assert COOKIE not in page.evaluate("document.cookie")
+    assert "ticket" not in page.url
+
+    _watch_the_proof(page, demo)
+    _look_closer(page)
+    _sign_out(page)
+    assert not [c for c in context.cookies() if c["name"] == COOKIE]
+    assert watch.complaints == []
+    assert watch.strangers == []
+
+    thief = browser.new_context()
+    thief.add_cookies([{"name": COOKIE, "value": cookie["value"], "url": demo.url}])
+    stolen = thief.new_page()
+    for address in ("", "/compose", "/accounts"):
+        stolen.goto(demo.url + address)
+        _only_the_form(stolen)
+        expect(stolen.get_by_role("heading", name="Accounts")).to_have_count(0)
+    thief.close()
+
+
+def test_a_person_links_an_account_by_its_consent_page_and_publishes_on_it(demo: Demo, context: BrowserContext) -> None:
+    watch, page = Watch(), context.new_page()
+    page.goto(demo.url)
+    _sign_in(page, demo.email, demo.password)
+    page.get_by_role("link", name="Accounts").first.click()
+    page.get_by_role("button", name="Link Mastodon").click()
+    page.get_by_role("button", name="Deny").click()
+    expect(page.get_by_text("The account was not linked.")).to_be_visible()
+    page.get_by_role("button", name="Link Mastodon").click()
+    page.get_by_role("button", name="Allow").click()
+    expect(page.get_by_text("Linked. Mastodon: demo")).to_be_visible()
+    watch.on(page)
+
+    page.get_by_role("link", name="Compose").first.click()
+    for other in ("X", "LinkedIn", "Instagram", "Bluesky"):
+        page.get_by_role("button", name=f"{other} · demo").click()
+    page.get_by_role("textbox", name="Text").fill("Written by hand, <b>not interpreted</b> & *never twice*")
+    page.get_by_role("textbox", name="Text").press("Control+Enter")
+    expect(page.locator(".pp-check")).to_have_count(1)
+    expect(page.locator(".pp-check")).to_contain_text("Fits")
+    page.get_by_role("button", name="Publish now").dblclick()
+    page.get_by_role("button", name="Watch it on the Monitor").click()
+    mine = _card(page, "Written by hand, <b>not interpreted</b> & *never twice*")
+    expect(mine.locator(PROVED_LIVE)).to_have_count(1, timeout=PROVED)
+    expect(mine).to_have_count(1)
+    assert watch.complaints == []
+    assert watch.strangers == []

@@ -1,0 +1,152 @@
+"""Pages against an installation of their own, in a temporary data folder.
+
+The browser's cookie is the only thing that is not there in AppTest; the tests put a session token in its place.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from postprober.domain.account import Credentials
+from postprober.domain.delivery import DeliveryState as S
+from postprober.domain.platform import Platform
+from postprober.pipeline import watch
+from postprober.pipeline.credentials import seal
+from postprober.services import users
+from postprober.services.core import Core
+from postprober.storage import accounts, deliveries, posts, processes
+from postprober.storage.records import Delivery, PartRecord
+from postprober.ui import state
+from postprober.wiring import build_core, close_core
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+PASSWORD = "correct horse battery"
+
+
+@dataclass
+class House:
+    """An installation with three people: the owner whose browser it is, a teammate and a stranger."""
+
+    core: Core
+    owner: int
+    teammate: int
+    stranger: int
+    token: str | None = None
+
+    def sign_in(self, user_id: int | None = None) -> str:
+        """A live session in the browser."""
+        with self.core.db.read() as conn:
+            user = users.users.get(conn, user_id or self.owner)
+        self.token = users.redeem_ticket(self.core, users.issue_ticket(self.core, user))
+        return self.token
+
+    def account(self, platform: Platform, user_id: int | None = None, name: str = "demo") -> int:
+        """A linked account; its token is never used."""
+        now = self.core.clock.now()
+        instance = "http://127.0.0.1:1" if platform in (Platform.MASTODON, Platform.BLUESKY) else ""
+        with self.core.db.write() as conn:
+            new = accounts.add(
+                conn, user_id=user_id or self.owner, platform=platform.value, account_name=name, now=now,
+                instance=instance, remote_id=f"id-{name}-{platform.value}", canary=None,
+            )  # fmt: skip
+            cred = Credentials(access_token="POISON-access", refresh_token="POISON-refresh", instance=instance)
+            accounts.write(conn, new, **seal(self.core.vault, new, cred), is_active=True, status="ok")
+        return new
+
+    def post(self, text: str, account_id: int, user_id: int | None = None) -> Delivery:
+        """A scheduled post with one delivery."""
+        now, owner = self.core.clock.now(), user_id or self.owner
+        with self.core.db.write() as conn:
+            account = accounts.get(conn, account_id)
+            post_id = posts.add(
+                conn, user_id=owner, content=text, platforms=[account.platform.value], status="scheduled",
+                scheduled_at=now, options={"parts": [text], "media": []}, now=now,
+            )  # fmt: skip
+            new = deliveries.add(
+                conn, post_id=post_id, account_id=account_id, user_id=owner, platform=account.platform.value,
+                key=f"key-{post_id}", due_at=now, parts=[PartRecord(0, text)], now=now,
+            )  # fmt: skip
+            return deliveries.get(conn, new)
+
+    def move(self, delivery: Delivery, *states: S, reason: str = "because", **columns: Any) -> Delivery:
+        """Through these states, as the pipeline would; `columns` go with the last one."""
+        for state_ in states:
+            extra = columns if state_ is states[-1] else {}
+            with self.core.db.write() as conn:
+                now = self.core.clock.now()
+                delivery = watch.move(conn, delivery, state_, reason=reason, now=now, **extra)
+        return delivery
+
+    def beat(self) -> None:
+        """The scheduler says that it lives."""
+        now = self.core.clock.now()
+        with self.core.db.write() as conn:
+            processes.beat(conn, "test", "scheduler", datetime(2026, 1, 1, tzinfo=UTC), now, {})
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[int]]:
+    """A migrated data folder with three people, made once: migrations and password hashes take most of a second."""
+    folder = tmp_path_factory.mktemp("template") / "data"
+    core = build_core(data_dir=folder, sandbox_port=1, _env_file=None)
+    ids = [
+        users.create(core, email=f"{who}@example.org", password=PASSWORD, name=who.title(), zone="Europe/Berlin")
+        for who in ("owner", "teammate", "stranger")
+    ]
+    core.db.checkpoint_wal()
+    close_core(core)
+    return folder, ids
+
+
+@pytest.fixture
+def house(tmp_path: Path, template: tuple[Path, list[int]], monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
+    folder, ids = template
+    shutil.copytree(folder, tmp_path / "data")
+    monkeypatch.setenv("POSTPROBER_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("POSTPROBER_SANDBOX_PORT", "1")  # nothing listens there
+    monkeypatch.chdir(tmp_path)  # no .env of the person who runs the tests
+    st.cache_resource.clear()
+    built = House(state.core(), *ids)
+    monkeypatch.setattr(state, "session_token", lambda: built.token)
+    yield built
+    core = state.core()
+    st.cache_resource.clear()
+    close_core(core)
+
+
+@pytest.fixture
+def show(house: House, tmp_path: Path) -> Callable[[str], AppTest]:
+    """Open a page by its name, as a browser would: through app.py.
+
+    A copy of app.py, away from the `pages` folder: AppTest starts every run as on a fresh server, and there the folder
+    would make Streamlit change the page's identity from run to run and lose the clicks.
+    """
+    main = tmp_path / "app.py"
+    shutil.copy(ROOT / "app.py", main)
+
+    def open_page(name: str) -> AppTest:
+        app = AppTest.from_file(str(main), default_timeout=20).run()
+        if name != "monitor":
+            app.switch_page(str(ROOT / "pages" / f"{name}.py")).run()
+        assert not app.exception, app.exception
+        return app
+
+    return open_page
+
+
+def everything(app: AppTest) -> str:
+    """All that the page says, as one text: HTML bodies, Markdown, messages, labels."""
+    words = [body for element in app.get("html") if not (body := element.proto.body).startswith("<style>")]
+    for kind in ("markdown", "caption", "title", "subheader", "error", "warning", "info", "success", "text", "code"):
+        words += [str(element.value) for element in app.get(kind)]
+    words += [element.label for element in app.button] + [element.label for element in app.get("expander")]
+    return "\n".join(words)

@@ -1,0 +1,159 @@
+"""The Accounts page: what is linked, how to link, and how it went."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from postprober.domain.platform import Platform
+from postprober.errors import BadInput
+from postprober.services import accounts as account_service
+from postprober.services import linking
+from postprober.storage import accounts
+from postprober.ui import browser
+from tests.pages.conftest import House, everything
+
+Show = Callable[[str], AppTest]
+
+
+@pytest.fixture
+def owner(house: House) -> House:
+    house.sign_in()
+    return house
+
+
+def _press(app: AppTest, label: str) -> AppTest:
+    return next(button for button in app.button if button.label == label).click().run()
+
+
+def test_without_accounts_it_says_where_to_begin(owner: House, show: Show) -> None:
+    app = show("accounts")
+    assert app.title[0].value == "Accounts"
+    assert "No account is linked yet" in app.info[0].value
+    labels = [button.label for button in app.button]
+    assert {"Link X", "Link LinkedIn", "Link Instagram", "Link Mastodon", "Link Bluesky"} <= set(labels)
+
+
+def test_linked_accounts_show_their_state_and_never_their_tokens(owner: House, show: Show) -> None:
+    healthy, broken = owner.account(Platform.X), owner.account(Platform.LINKEDIN, name="<b>broken</b>")
+    ends = owner.core.clock.now() + timedelta(days=3)
+    with owner.core.db.write() as conn:
+        accounts.write(conn, healthy, token_expires_at=ends)
+        accounts.write(conn, broken, status="reconnect", status_reason="The access was withdrawn.")
+    seen = everything(show("accounts"))
+    assert "The access is renewed by itself, next before" in seen
+    assert "Link again" in seen and "The access was withdrawn." in seen
+    assert "&lt;b&gt;broken&lt;/b&gt;" in seen and "POISON" not in seen
+
+
+def test_an_access_that_cannot_renew_itself_warns_before_it_ends(owner: House, show: Show) -> None:
+    account = owner.account(Platform.MASTODON)
+    with owner.core.db.write() as conn:
+        accounts.write(conn, account, token_expires_at=owner.core.clock.now() + timedelta(days=3))
+    assert "Link it again before that." in everything(show("accounts"))
+
+
+def test_nobody_sees_or_removes_the_accounts_of_others(owner: House, show: Show) -> None:
+    owner.account(Platform.X, name="private")
+    for other in (owner.teammate, owner.stranger):
+        owner.sign_in(other)
+        app = show("accounts")
+        assert "private" not in everything(app)
+        assert "Remove this account" not in [button.label for button in app.button]
+
+
+def test_removing_forgets_the_tokens(owner: House, show: Show) -> None:
+    account_id = owner.account(Platform.BLUESKY)
+    app = _press(show("accounts"), "Remove this account")
+    assert "was removed" in app.success[0].value
+    with owner.core.db.read() as conn:
+        account = accounts.get(conn, account_id)
+    assert not account.is_active and account.access_token is None and account.refresh_token is None
+
+
+def test_linking_sends_the_browser_to_the_consent_page(owner: House, show: Show) -> None:
+    app = _press(show("accounts"), "Link X")
+    script = next(e.proto for e in app.get("html") if "window.location.href" in e.proto.body)
+    assert script.unsafe_allow_javascript
+    assert owner.core.settings.platform(Platform.X).auth_url in script.body and "state=" in script.body
+
+
+def test_a_page_that_is_only_looked_at_starts_no_linking(
+    owner: House, show: Show, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[object] = []
+    monkeypatch.setattr(linking, "start", lambda *arguments: begun.append(arguments))
+    show("accounts")
+    assert not begun
+
+
+def test_a_linking_that_cannot_start_says_why(owner: House, show: Show, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_arguments: object) -> str:
+        raise BadInput("Set POSTPROBER_X_CLIENT_ID and its secret before linking X.")
+
+    monkeypatch.setattr(linking, "start", refuse)
+    app = _press(show("accounts"), "Link X")
+    assert app.error[0].value.replace("\\", "") == "Set POSTPROBER_X_CLIENT_ID and its secret before linking X."
+    assert "window.location" not in everything(app)
+
+
+@pytest.mark.parametrize(
+    ("typed", "asked"),
+    [("mastodon.example", "https://mastodon.example"), ("https://mastodon.example/", "https://mastodon.example")],
+)
+def test_a_mastodon_server_may_be_typed_without_its_scheme(
+    owner: House, show: Show, monkeypatch: pytest.MonkeyPatch, typed: str, asked: str
+) -> None:
+    begun: list[object] = []
+
+    def start(_core: object, _user: int, _platform: Platform, instance: str) -> str:
+        begun.append(instance)
+        return "https://mastodon.example/oauth/authorize"
+
+    monkeypatch.setattr(linking, "start", start)
+    app = show("accounts")
+    next(field for field in app.text_input if field.label == "Server").set_value(typed)
+    _press(app, "Link Mastodon")
+    assert begun == [asked]
+
+
+def test_bluesky_is_linked_with_an_app_password(owner: House, show: Show, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[object] = []
+
+    def add(core: object, user_id: int, platform: Platform, data: object) -> object:
+        given.append((user_id, platform, data))
+        account_id = owner.account(Platform.BLUESKY, name="me.bsky.social")
+        with owner.core.db.read() as conn:
+            return accounts.get(conn, account_id)
+
+    monkeypatch.setattr(account_service, "add_by_token", add)
+    app = show("accounts")
+    fields = {field.label: field for field in app.text_input}
+    fields["Handle or e-mail address"].set_value("@me.bsky.social")
+    fields["App password"].set_value("abcd-efgh")
+    app = _press(app, "Link Bluesky")
+    assert given == [(owner.owner, Platform.BLUESKY, {"identifier": "me.bsky.social", "password": "abcd-efgh"})]
+    assert "Linked. Bluesky" in app.success[0].value
+
+
+@pytest.mark.parametrize(("name", "kind"), [("linked", "success"), ("link_error", "error")])
+def test_the_result_of_a_linking_is_shown_once_and_as_plain_text(
+    owner: House, show: Show, name: str, kind: str
+) -> None:
+    app = show("monitor")
+    app.query_params[name] = "X: **demo** [click](https://evil.example)" + "x" * 1000
+    app.run()
+    assert app.title[0].value == "Accounts"
+    message = app.get(kind)[0].value
+    assert r"\*\*demo\*\* \[click\]" in message and len(message) < 500
+    assert name not in app.query_params
+    assert not app.run().get(kind)
+
+
+@pytest.mark.parametrize("url", ["javascript:alert(1)", "data:text/html,x", "file:///etc/passwd", ""])
+def test_the_browser_is_never_sent_to_anything_but_a_web_address(url: str) -> None:
+    with pytest.raises(BadInput):
+        browser.go(url)

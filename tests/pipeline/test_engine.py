@@ -1,0 +1,223 @@
+"""The engine and the scheduler process, on threads and the real clock."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from postprober.clock import SystemClock
+from postprober.domain.delivery import TRAITS, DeliveryState
+from postprober.domain.timing import Timing
+from postprober.pipeline.context import Context
+from postprober.pipeline.engine import Engine
+from postprober.pipeline.posting import publish
+from postprober.pipeline.runner import LEADER, Runner
+from postprober.storage import processes
+from postprober.storage.database import Database
+from postprober.storage.tables import leases
+from postprober.storage.tables import processes as process_table
+from tests.pipeline.fake import TRAITS as FAKE_TRAITS
+from tests.pipeline.fake import FakePlatform, Way, cut
+from tests.pipeline.stage import Stage
+
+S = DeliveryState
+QUICK = Timing(
+    lease=timedelta(seconds=1.2),
+    lease_margin=timedelta(seconds=0.05),
+    reread=timedelta(seconds=0.1),
+    unsure_retries=(timedelta(seconds=0.1),) * 3,
+    verify_after=tuple(timedelta(seconds=s) for s in (0, 0.05, 0.2)),
+)
+
+
+@pytest.fixture
+def live(database: Database, tmp_path: Path) -> Iterator[Stage]:
+    from dataclasses import replace
+
+    clock = SystemClock()
+    platform = FakePlatform(clock, traits=replace(FAKE_TRAITS, settle=timedelta(seconds=0.3)))
+    stage = Stage(database, clock, platform, tmp_path, QUICK)
+    yield stage
+    stage.pools.close()
+
+
+def wait_until(holds: Callable[[], bool], limit: float = 15.0) -> None:
+    """Raises AssertionError when `holds` is still false after `limit` seconds."""
+    event, end = threading.Event(), time.monotonic() + limit
+    while not holds():
+        assert time.monotonic() < end, "it did not come about in time"
+        event.wait(0.02)
+
+
+def all_ended(stage: Stage, ids: list[int]) -> bool:
+    return all(TRAITS[stage.state(i)].terminal for i in ids)
+
+
+class Running:
+    """A runner in a thread."""
+
+    def __init__(self, ctx: Context, workers: int = 4) -> None:
+        self.runner = Runner(ctx, workers)
+        self.thread = threading.Thread(target=self.runner.run)
+
+    def __enter__(self) -> Runner:
+        self.thread.start()
+        return self.runner
+
+    def __exit__(self, *_: object) -> None:
+        self.runner.stop()
+        self.thread.join(20)
+        assert not self.thread.is_alive()
+
+
+def test_many_workers_at_once_publish_a_delivery_once(live: Stage) -> None:
+    delivery = live.plan(live.link())
+    barrier = threading.Barrier(8)
+
+    def race(number: int) -> None:
+        ctx = live.worker(f"w{number}")
+        barrier.wait(10)
+        publish(ctx, delivery)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(race, range(8)))
+    assert len(live.platform.sends) == 1
+    assert live.path(delivery).count("claimed") == 1
+
+
+def test_a_queue_over_several_accounts_goes_out_once_each_with_two_schedulers(live: Stage) -> None:
+    """The second one is a standby; two faults are among the way."""
+    links = [live.link(f"a{n}") for n in range(4)]
+    ids = [live.plan(links[n % 4], f"post {n}") for n in range(16)]
+    live.platform.ways.extend([Way(lose=cut()), Way(refuse=cut())])
+    with Running(live.worker("first")), Running(live.worker("second")):
+        wait_until(lambda: all_ended(live, ids), 30)
+    assert {live.state(i) for i in ids} == {S.VERIFIED}
+    texts = [t for t in live.platform.texts() if t.startswith("post")]
+    assert sorted(texts) == sorted(f"post {n}" for n in range(16))
+
+
+def test_a_standby_does_not_ring_the_bell_and_takes_over_when_the_leader_leaves(live: Stage) -> None:
+    with Running(live.worker("leader")) as leader:
+        wait_until(lambda: bool(live.db and _leader(live) == "leader"))
+        with Running(live.worker("standby")) as standby:
+            wait_until(lambda: _beats(live) >= {"leader", "standby"})
+            assert not standby._leader
+            delivery = live.plan(live.link())
+            wait_until(lambda: live.state(delivery) is S.VERIFIED)
+            assert {row["worker"] for row in _transitions(live, delivery)} == {"", "leader"}
+            leader.stop()
+            wait_until(lambda: _leader(live) == "standby")
+            second = live.plan(live.link("other"))
+            wait_until(lambda: live.state(second) is S.VERIFIED)
+
+
+def _leader(stage: Stage) -> str:
+    with stage.db.read() as conn:
+        row = conn.execute(leases.select().where(leases.c.name == LEADER)).one_or_none()
+    return row.owner if row else ""
+
+
+def _beats(stage: Stage) -> set[str]:
+    with stage.db.read() as conn:
+        return {row.name for row in conn.execute(process_table.select())}
+
+
+def _transitions(stage: Stage, delivery: int) -> list[dict[str, object]]:
+    from postprober.storage.tables import transitions
+
+    return [row for row in stage.rows(transitions) if row["delivery_id"] == delivery]
+
+
+def test_stopping_finishes_the_item_at_hand_and_takes_nothing_new(live: Stage) -> None:
+    account = live.link()
+    delivery = live.plan(account)
+    inside, go_on = threading.Event(), threading.Event()
+    live.platform.ways.append(Way(before=lambda: (inside.set(), go_on.wait(15)) and None))
+    running = Running(live.worker("w"))
+    with running as runner:
+        assert inside.wait(10)
+        later = live.plan(live.link("b"))
+        wait_until(lambda: live.state(later) is not S.SCHEDULED)
+        runner.stop()
+        third = live.plan(live.link("c"))
+        threading.Event().wait(QUICK.lease.total_seconds() * 1.5)  # longer than a lease: it must be renewed meanwhile
+        assert running.thread.is_alive()
+        go_on.set()
+    assert live.state(delivery) in (S.PUBLISHED, S.VERIFIED)
+    assert [a.outcome for a in live.attempts(delivery, "publish")] == ["success"]
+    assert live.state(third) is S.SCHEDULED
+    assert _beats(live) == set() and _leader(live) == ""
+
+
+def test_a_row_that_raises_does_not_stop_the_others(live: Stage, caplog: pytest.LogCaptureFixture) -> None:
+    def explode() -> None:
+        raise KeyError("a bug in an adapter")
+
+    bad, good = live.plan(live.link("bad")), live.plan(live.link("good"))
+    live.platform.ways.append(Way(before=explode))
+    with caplog.at_level(logging.ERROR), Running(live.worker("w"), workers=1):
+        wait_until(lambda: all_ended(live, [bad, good]))
+    assert {live.state(bad), live.state(good)} == {S.VERIFIED}
+    assert len(live.platform.visible("bad")) == 2 and len(live.platform.visible("good")) == 2
+    assert "a bug in an adapter" in caplog.text
+
+
+def test_an_idle_scheduler_still_beats(live: Stage) -> None:
+    with Running(live.worker("w")):
+        wait_until(lambda: "w" in _beats(live))
+        with live.db.read() as conn:
+            first = processes.newest_beat(conn, "scheduler")
+
+        def newer() -> bool:
+            with live.db.read() as conn:
+                return processes.newest_beat(conn, "scheduler") > first
+
+        wait_until(newer)
+
+
+def test_the_bell_rings_at_the_due_moment_and_not_a_tick_later(live: Stage) -> None:
+    with Running(live.worker("w")):
+        wait_until(lambda: _leader(live) == "w")
+        account = live.link()
+        delivery = live.plan(account, due_in=0.9)
+        wait_until(lambda: live.get(delivery).first_byte_at is not None)
+    found = live.get(delivery)
+    late = (found.first_byte_at - found.due_at).total_seconds()  # type: ignore[operator]
+    assert 0 <= late < 0.2
+
+
+def test_following_never_takes_all_the_threads(live: Stage) -> None:
+    """Six published posts wait to be proved, and looking is slow; a new post must go out all the same."""
+    links = [live.link(f"a{n}") for n in range(6)]
+    ids = [live.plan(link, f"p{n}") for n, link in enumerate(links)]
+    ctx = live.worker("w")
+    for delivery in ids:
+        publish(ctx, delivery)
+    hold = threading.Event()
+    live.platform.slow_reads = hold
+    engine = Engine(ctx, 3)
+    try:
+        engine.ring()
+        urgent = live.plan(live.link("urgent"), "urgent")
+        engine.ring()
+        wait_until(lambda: live.state(urgent) is S.PUBLISHED)
+        assert engine.busy() >= 1
+    finally:
+        hold.set()
+        engine.stop()
+
+
+def test_a_stopped_engine_starts_nothing(live: Stage) -> None:
+    engine = Engine(live.worker("w"), 2)
+    engine.stop()
+    delivery = live.plan(live.link())
+    assert engine.ring() is None
+    assert live.state(delivery) is S.SCHEDULED
