@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+from sqlalchemy import func, select
+
 from postprober.domain.delivery import DeliveryState
 from postprober.domain.platform import Platform
 from postprober.launch import link_sandbox_accounts
@@ -118,14 +120,15 @@ def wait_until_verified(made: Stage, count: int, limit: float) -> float:
     """Seconds until `count` deliveries are verified. Raises RuntimeError when the limit passes."""
     assert made.core
     began = time.monotonic()
-    states: list[str] = []
+    done = select(func.count()).where(deliveries.c.state == DeliveryState.VERIFIED)
+    found = 0
     while time.monotonic() - began < limit:
         with made.core.db.read() as conn:
-            states = [row.state for row in conn.execute(deliveries.select().with_only_columns(deliveries.c.state))]
-        if sum(s == DeliveryState.VERIFIED for s in states) >= count:
+            found = conn.execute(done).scalar_one()
+        if found >= count:
             return time.monotonic() - began
-        time.sleep(0.05)
-    raise RuntimeError(f"only {sum(s == DeliveryState.VERIFIED for s in states)} of {count} after {limit} s")
+        time.sleep(0.1)
+    raise RuntimeError(f"only {found} of {count} after {limit} s")
 
 
 def percentile(values: list[float], share: float) -> float:

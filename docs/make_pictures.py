@@ -132,6 +132,7 @@ def _shoot(page: Page, name: str, height: int) -> None:
     page.wait_for_load_state("networkidle")
     tall = int(page.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight"))
     page.set_viewport_size({"width": width, "height": min(max(tall, height), TALLEST)})
+    page.evaluate("document.querySelector('[data-testid=stMain]').scrollTo(0, 0)")
     page.wait_for_timeout(600)  # fonts and the sliding side bar
     page.screenshot(path=PICTURES / f"{name}.png")
     page.set_viewport_size({"width": width, "height": height})

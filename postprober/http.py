@@ -13,6 +13,7 @@ exchange is reported, redacted, to the observer.
 from __future__ import annotations
 
 import json as jsonlib
+import logging
 import threading
 import time
 import uuid
@@ -27,6 +28,9 @@ import httpx2
 from postprober.errors import OutcomeUnknown, PostProberError, Unavailable, UnexpectedReply
 from postprober.security.redaction import Redactor
 from postprober.security.urlguard import check_url, resolve
+
+# The library logs whole addresses at INFO, and Instagram's token calls have the token in theirs (CONTRACTS 3.3).
+logging.getLogger("httpx2").setLevel(logging.WARNING)
 
 USER_AGENT = "PostProber/0.1 (+https://postprober.invalid/bot)"
 MAX_BODY = 8 * 1024 * 1024  # bytes; the largest reply we read is a page of 100 posts, well under 1 MB
@@ -140,7 +144,7 @@ class HttpClient:
         for _ in range(READ_TRIES):
             try:
                 return self._once(self.pools.reads, method, url, False, headers, params, json=json, timeout=timeout)
-            except httpx2.TransportError as error:
+            except httpx2.RequestError as error:
                 last = error
         raise Unavailable("The platform could not be reached.", self.redactor.excerpt(repr(last))) from last
 
@@ -168,7 +172,7 @@ class HttpClient:
                 self.pools.sends, method, url, visible, headers, params,
                 json=json, data=data, content=content, files=files, timeout=timeout, wire=wire,
             )  # fmt: skip
-        except httpx2.TransportError as error:
+        except httpx2.RequestError as error:  # also a body that cannot be decoded: the request was served
             detail = self.redactor.excerpt(repr(error))
             if not wire.started and isinstance(error, _NOT_SENT):
                 raise Unavailable("The platform could not be reached; nothing was sent.", detail) from error
@@ -214,7 +218,7 @@ class HttpClient:
             text = self.redactor.excerpt(content.decode("utf-8", "replace"))
             names = {key.lower(): value for key, value in response.headers.items()}
             return Reply(status, names, content, request_id, text)
-        except (httpx2.TransportError, PostProberError) as error:
+        except (httpx2.RequestError, PostProberError) as error:
             text = text or self.redactor.excerpt(repr(error))
             raise
         finally:

@@ -9,12 +9,24 @@ import shutil
 import tempfile
 import warnings
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, make_url, text
+from sqlalchemy import create_engine, func, make_url, select, text
 
+from postprober.domain.platform import Platform
+from postprober.sandbox.serve import SandboxServer
+from postprober.security.passwords import hash_password
+from postprober.services.accounts import add_by_token
+from postprober.services.core import Core
+from postprober.settings import load_settings
+from postprober.storage import users
 from postprober.storage.database import Database
+from postprober.storage.records import Account
+from postprober.storage.tables import metadata
+from postprober.wiring import build_core, close_core
 
 _numbers = itertools.count(1)
 _TEMPLATE = "postprober_template"
@@ -103,3 +115,71 @@ def _admin(url: str, statement: str) -> None:
     with engine.connect() as connection:
         connection.execute(text(statement))
     engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def sandbox_server() -> Iterator[SandboxServer]:
+    """One sandbox for the test process, with media processing that takes no time."""
+    with SandboxServer() as server:
+        server.control.settings(container_seconds=0, video_container_seconds=0, media_seconds=0)
+        yield server
+
+
+@dataclass
+class Installation:
+    """A PostProber on the sandbox with three people: an owner, a teammate and a stranger. `core` is on SQLite."""
+
+    core: Core
+    sandbox: SandboxServer
+    owner: int
+    teammate: int
+    stranger: int
+    password: str
+
+    def made(self, platform: str, **options: Any) -> dict[str, Any]:
+        """A fresh account on the sandbox: id, name, tokens."""
+        name = f"{platform}{os.getpid()}n{next(_numbers)}"
+        return self.sandbox.control.account(platform, name, fresh=True, **options)
+
+    def link(self, platform: str, user_id: int = 0, **options: Any) -> Account:
+        made = self.made(platform, **options)
+        data = {key: made[key] for key in ("access_token", "refresh_token", "expires_at")}
+        if platform == "bluesky":
+            data = {"identifier": made["id"], "password": made["password"]}
+        return add_by_token(self.core, user_id or self.owner, Platform(platform), data, name=made["name"])
+
+    def counts(self) -> dict[str, int]:
+        """How many rows each table has: equal before and after whatever must write nothing."""
+        with self.core.db.read() as conn:
+            return {
+                name: int(conn.execute(select(func.count()).select_from(table)).scalar_one())
+                for name, table in metadata.tables.items()
+            }
+
+
+PASSWORD = "correct horse battery staple"
+
+
+@pytest.fixture(scope="session")
+def password_hash() -> str:
+    return hash_password(PASSWORD)
+
+
+@pytest.fixture
+def installation(
+    sandbox_server: SandboxServer, sqlite_template: Path, tmp_path: Path, password_hash: str
+) -> Iterator[Installation]:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    shutil.copy(sqlite_template, folder / "postprober.sqlite")
+    settings = load_settings(data_dir=folder, sandbox_port=sandbox_server.port, _env_file=None)
+    core = build_core(settings, migrate=False)
+    now = core.clock.now()
+    with core.db.write() as conn:
+        ids = [
+            users.add(conn, email=f"{name}@example.org", password_hash=password_hash, now=now, name=name)
+            for name in ("owner", "teammate", "stranger")
+        ]
+    yield Installation(core, sandbox_server, *ids, PASSWORD)
+    sandbox_server.control.clear_faults()
+    close_core(core)

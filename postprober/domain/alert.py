@@ -24,7 +24,7 @@ RULES: dict[DeliveryState, AlertRule] = {
     DeliveryState.FAILED: AlertRule(AlertType.ERROR, "{platform} ({account}): not published. {reason}"),
     DeliveryState.HELD: AlertRule(AlertType.ERROR, "{platform} ({account}): held, please decide. {reason}"),
     DeliveryState.GHOST: AlertRule(
-        AlertType.ERROR, "{platform} ({account}): accepted, but nobody can see it. It is not re-posted. {reason}"
+        AlertType.ERROR, "{platform} ({account}): {reason} The platform had accepted it; it is not sent again."
     ),
 }
 RECOVERED = AlertRule(AlertType.SUCCESS, "{platform} ({account}): all is well again. {reason}")

@@ -70,10 +70,10 @@ TRAITS: dict[DeliveryState, StateTraits] = {
         False, False, False, "orange", "Checking", "The answer got lost; PostProber looks whether it is there."
     ),
     S.PUBLISHED: StateTraits(False, True, False, "blue", "Published", "The platform accepted it; proof is under way."),
-    S.VERIFIED: StateTraits(True, True, False, "green", "Proved live", "It was read back and is live."),
+    S.VERIFIED: StateTraits(True, True, False, "green", "Proved live", "It was seen live."),
     S.HELD: StateTraits(True, False, True, "red", "Held", "It cannot be told whether it is there; please decide."),
     S.GHOST: StateTraits(
-        True, True, True, "red", "Not visible", "The platform accepted it, but nobody can see it. It is not re-posted."
+        True, True, True, "red", "Not visible", "The platform accepted it; it is not sent again."
     ),
     S.FAILED: StateTraits(True, False, True, "red", "Failed", "Nothing was published."),
     S.CANCELLED: StateTraits(True, False, False, "grey", "Cancelled", "Was cancelled before it was sent."),

@@ -44,5 +44,5 @@ def adopt(
     work.move(
         conn, S.PUBLISHED, reason, **columns, remote_id=first.remote_id if first else None,
         url=first.url if first else None, published_at=work.delivery.published_at or now, proof=proof,
-        next_at=now + work.ctx.timing.verify_after[0], lease_until=None,
+        next_at=now + work.ctx.timing.verify_after[0], lease_until=work.delivery.lease_until if work.stays else None,
     )  # fmt: skip

@@ -88,7 +88,8 @@ class Context:
     """One process's tools.
 
     `adapter_for(platform, http)` builds an adapter; `media_url(record, platform)` signs a public URL;
-    `data_dir` holds the media files; `late_limit` is how late a post may go out without asking.
+    `data_dir` holds the media files; `late_limit` is how late a post may go out without asking; `spare()` says whether
+    nothing else is waiting to be published, so that a worker may prove its post at once.
     """
 
     db: Database
@@ -103,6 +104,7 @@ class Context:
     data_dir: Path
     late_limit: timedelta
     checkpoint: Callable[[str], None] = no_checkpoint
+    spare: Callable[[], bool] = lambda: False
     rng: random.Random = field(default_factory=random.Random)
 
     @property

@@ -69,7 +69,7 @@ def ensure_valid(ctx: Context, delivery: Delivery, account: Account) -> tuple[Ac
     ends = cred.expires_at
     if ends is None or ends - ctx.clock.now() > adapter.traits.refresh_margin:
         return account, cred
-    if not adapter.traits.refreshes or not (cred.refresh_token or cred.secret):
+    if not adapter.traits.renewable(has_refresh_token=bool(cred.refresh_token or cred.secret)):
         if ends > ctx.clock.now():
             return account, cred
         raise ReconnectNeeded(f"The access to {NAMES[account.platform]} ran out; link the account again.")

@@ -62,7 +62,8 @@ def _poll(work: Work) -> None:
             shown = {name: value for name, value in vars(counts).items() if value is not None}
             if not before or any(before[-1][name] != value for name, value in shown.items()):
                 status = StepStatus.SUCCESS if shown else StepStatus.WARNING
-                work.log(conn, Step.ENGAGEMENT, status, **shown)
+                told = shown or {"message": "The platform gives this app no counts."}
+                work.log(conn, Step.ENGAGEMENT, status, **told)
         if work.delivery.state is S.PUBLISHED and finding.proof is not Proof.ACCEPTED and not finding.missing:
             work.log(conn, Step.VERIFICATION, StepStatus.SUCCESS, proof=finding.proof.value, **finding.detail)
             work.move(

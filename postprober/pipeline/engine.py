@@ -44,6 +44,7 @@ class Engine:
         self._to_follow: deque[tuple[int, Act]] = deque()
         self._publishing: set[int] = set()
         self._following: set[int] = set()
+        ctx.spare = lambda: not self._to_publish
         self.on_idle: Callable[[], None] = _nothing
         self._stopping = False
 

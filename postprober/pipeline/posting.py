@@ -7,6 +7,7 @@ a clear yes or no becomes `unconfirmed`, and only `reconcile` leads on from ther
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from postprober.clock import utc_iso
 from postprober.domain.account import Credentials
@@ -31,6 +32,7 @@ from postprober.pipeline import late, watch
 from postprober.pipeline.adopt import adopt
 from postprober.pipeline.context import Context, Wiretap
 from postprober.pipeline.credentials import IN_FLIGHT, ensure_valid, renew
+from postprober.pipeline.verification import verify
 from postprober.pipeline.work import Work, composed, job_for, new_request_id, search_for
 from postprober.platforms.base import Adapter
 from postprober.storage import accounts, attempts, deliveries, logs, posts
@@ -57,6 +59,8 @@ def publish(ctx: Context, delivery_id: int) -> None:
         if _may_go(work) and _authenticate(work):
             while (part := work.delivery.open_part()) is not None and work.delivery.state is S.CLAIMED:
                 _publish_part(work, part)
+        if work.stays and work.delivery.state is S.PUBLISHED:
+            verify(work)
     except (Conflict, LeaseLost):
         return  # the delivery belongs to somebody else now; they carry on from what is stored
     finally:
@@ -209,9 +213,12 @@ def _write_intent(work: Work, part: PartRecord, job: PartJob, request_id: str) -
         digest = payload_hash(
             normalise(job.text), [m.sha256 for m in job.media], job.parent.remote_id if job.parent else ""
         )
+        rows: list[tuple[Step, StepStatus, dict[str, Any]]] = [
+            (Step.POSTING, StepStatus.PENDING, {"part": part.index, "try_number": work.delivery.tries + 1})
+        ]
         if not any(p.ref for p in work.delivery.parts) and work.delivery.tries == 0:
-            work.log(conn, Step.AUTHENTICATION, StepStatus.SUCCESS, account=work.account.account_name)
-        work.log(conn, Step.POSTING, StepStatus.PENDING, part=part.index, try_number=work.delivery.tries + 1)
+            rows.insert(0, (Step.AUTHENTICATION, StepStatus.SUCCESS, {"account": work.account.account_name}))
+        logs.steps(conn, work.delivery, rows, now)
         work.move(
             conn, S.SUBMITTING, f"sending part {part.index + 1} of {len(work.delivery.parts)}",
             parts=work.delivery.with_part(part), tries=work.delivery.tries + 1, unknown_at=None,
@@ -229,6 +236,7 @@ def _write_intent(work: Work, part: PartRecord, job: PartJob, request_id: str) -
 def _write_result(work: Work, attempt: int, tap: Wiretap, part: PartRecord, receipt: Receipt) -> None:
     try:
         with work.ctx.db.write() as conn:
+            work.stays = work.ctx.spare()
             work.close(conn, attempt, Outcome.SUCCESS, tap)
             adopt(work, conn, part, receipt.ref, "the platform accepted it", proof=Proof.ACCEPTED)
     except Conflict:
@@ -297,7 +305,7 @@ def _second_chance(work: Work, error: ReconnectNeeded, adapter: Adapter) -> bool
     if work.delivery.tries > 2:
         return False
     try:
-        if adapter.traits.refreshes and (work.cred.refresh_token or work.cred.secret):
+        if adapter.traits.renewable(has_refresh_token=bool(work.cred.refresh_token or work.cred.secret)):
             renew(work.ctx, work.delivery, work.account)
         else:
             work.adapter(work.http(Wiretap(), new_request_id())).identify(work.cred)

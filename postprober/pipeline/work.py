@@ -31,6 +31,7 @@ class Work:
     delivery: Delivery
     account: Account
     cred: Credentials
+    stays: bool = False  # this worker keeps the lease to prove the post at once
 
     def now(self) -> datetime:
         return self.ctx.clock.now()

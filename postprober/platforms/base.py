@@ -46,6 +46,7 @@ class Traits:
     `settle`: how long after recovery starts a request sent earlier may still take effect, with a margin (DESIGN 3.1).
     `sends_alike_twice_safely`: a repeat with the same handle cannot make a second post.
     `refreshes`: access tokens can be renewed without a person. `refresh_margin`: renew when less life than this is left.
+    `renews_by_access_token`: the access token itself is exchanged, there is no refresh token (Instagram).
     `fetches_media`: the platform downloads media from our public URL.
     """
 
@@ -58,9 +59,14 @@ class Traits:
     lists_own: bool
     refreshes: bool
     pkce: bool
+    renews_by_access_token: bool = False
     refresh_margin: timedelta = timedelta(minutes=5)
     sends_alike_twice_safely: bool = False
     fetches_media: bool = False
+
+    def renewable(self, *, has_refresh_token: bool) -> bool:
+        """Whether an account's access can be renewed without a person. `has_refresh_token`: or an app password."""
+        return self.refreshes and (self.renews_by_access_token or has_refresh_token)
 
 
 class Adapter(Protocol):

@@ -59,6 +59,7 @@ TRAITS = Traits(
     deletes=False,  # CONTRACTS 3.2: no API for it
     lists_own=True,
     refreshes=True,
+    renews_by_access_token=True,
     pkce=False,
     refresh_margin=timedelta(days=7),  # of 60; only a valid token can be renewed (3.3)
     sends_alike_twice_safely=True,  # CONTRACTS 0: one container, one publication

@@ -15,9 +15,10 @@ _SECRET_NAME = (
 )
 _SECRET_KEYS = re.compile(rf"^(?:{_SECRET_NAME}|code|state|token)$", re.IGNORECASE)
 _PATTERNS = (
+    # Before the names: `authorization=Basic …` has its secret in the second word.
+    re.compile(r"\b((?:Bearer|Basic)\s+)[A-Za-z0-9._~+/=-]{8,}", re.IGNORECASE),
     re.compile(rf'("(?:{_SECRET_NAME})"\s*:\s*")[^"]*', re.IGNORECASE),
     re.compile(rf"\b((?:{_SECRET_NAME})=)[^&\s\"']+", re.IGNORECASE),
-    re.compile(r"\b((?:Bearer|Basic)\s+)[A-Za-z0-9._~+/=-]{8,}", re.IGNORECASE),
 )
 _JWT = re.compile(r"\beyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]*")
 
@@ -46,6 +47,9 @@ class Redactor:
     def url(self, url: str) -> str:
         """`url` with secret query values masked and without user info."""
         parts = urlsplit(url)
-        query = [(key, MASK if _SECRET_KEYS.match(key) else value) for key, value in parse_qsl(parts.query, True)]
+        # Values are cleaned before they are encoded again: an escaped secret would not be recognised.
+        query = [
+            (key, MASK if _SECRET_KEYS.match(key) else self.text(value)) for key, value in parse_qsl(parts.query, True)
+        ]
         netloc = parts.netloc.rsplit("@", 1)[-1]
         return self.text(urlunsplit((parts.scheme, netloc, parts.path, urlencode(query, safe="[]:,/"), "")))

@@ -8,12 +8,16 @@ from urllib.parse import urlsplit
 
 from postprober.errors import BadInput
 
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052, 2.1: the last 32 bits are an IPv4 address
+
 
 def is_public(address: str) -> bool:
-    """Whether the IP `address` is a public unicast address, also behind IPv4-mapped and 6to4 forms."""
+    """Whether the IP `address` is a public unicast address, also behind IPv4-mapped, 6to4 and NAT64 forms."""
     ip = ipaddress.ip_address(address.split("%", 1)[0])
     if isinstance(ip, ipaddress.IPv6Address):
         inner = ip.ipv4_mapped or ip.sixtofour
+        if ip in _NAT64:
+            inner = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
         if inner is not None:
             ip = inner
     return ip.is_global and not ip.is_multicast
@@ -25,13 +29,17 @@ def check_url(url: str, *, allow_private: bool) -> str:
     Only http and https (https alone unless private addresses are allowed), no user info. The address itself is
     checked again when connecting, because a name can resolve differently a second later.
     """
-    parts = urlsplit(url.strip())
     schemes = ("http", "https") if allow_private else ("https",)
-    if parts.scheme not in schemes or not parts.hostname:
+    try:
+        parts = urlsplit(url.strip())
+        usable = parts.scheme in schemes and bool(parts.hostname) and parts.port != 0  # reading the port checks it
+    except ValueError:
+        usable = False
+    if not usable:
         raise BadInput(f"The address {url!r} is not usable: give a full {schemes[-1]}:// address.", field="url")
     if parts.username or parts.password:
         raise BadInput("The address must not contain a user name or password.", field="url")
-    if not allow_private and _is_private_literal(parts.hostname):
+    if not allow_private and _is_private_literal(parts.hostname or ""):
         raise BadInput(f"The address {url!r} points into a private network and is refused.", field="url")
     return url.strip().rstrip("/")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection
@@ -136,11 +136,11 @@ def _credentials(core: Core, platform: Platform, data: dict[str, Any], instance:
     if platform is Platform.BLUESKY and "identifier" in data:
         identifier, password = _text(data, "identifier"), _text(data, "password")
         return bluesky_login(core.http.bound(secrets=[password]), instance, identifier, password)
-    token = _text(data, "access_token")
+    token = _token(_text(data, "access_token"))
     expires = data.get("expires_at")
     return Credentials(
         access_token=token,
-        refresh_token=str(data.get("refresh_token") or ""),
+        refresh_token=_token(str(data.get("refresh_token") or "")),
         expires_at=_moment(expires) if expires else None,
         instance=instance,
     )
@@ -153,6 +153,13 @@ def _text(data: dict[str, Any], name: str) -> str:
     return value.strip()
 
 
+def _token(text: str) -> str:
+    """Tokens travel in HTTP headers, which take printable ASCII only (RFC 6750, 2.1)."""
+    if not (text.isascii() and text.isprintable()):
+        raise BadInput("The token has characters that no token has; copy it again.", field="token")
+    return text
+
+
 def _moment(value: object) -> datetime:
     try:
         moment = datetime.fromisoformat(str(value))
@@ -162,4 +169,7 @@ def _moment(value: object) -> datetime:
         ) from None
     if moment.tzinfo is None:
         raise BadInput("expires_at has no time zone; add Z or an offset.", field="expires_at")
-    return moment
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise BadInput(f"expires_at {value!r} lies outside the calendar.", field="expires_at") from None

@@ -98,7 +98,7 @@ def _check_one(core: Core, account: Account, new: NewPost, files: tuple[MediaFil
         more.append(Violation("reconnect", f"Link {account.account_name} again: {account.status_reason}"))
     due = new.at or core.clock.now()
     ends = account.token_expires_at
-    renewable = adapter.traits.refreshes and bool(account.refresh_token or account.secret)
+    renewable = adapter.traits.renewable(has_refresh_token=bool(account.refresh_token or account.secret))
     if ends is not None and ends <= due and not renewable:
         more.append(
             Violation("token_expires", f"The access to {account.account_name} ends before that time; link it again.")

@@ -21,11 +21,12 @@ def parse_time(text: str, now: datetime, zone: str = "") -> datetime:
         moment = datetime.fromisoformat(text.strip())
     except ValueError:
         raise BadInput(f"{text!r} is not a time; write it like 2026-03-02T09:00+01:00.", field="time") from None
-    if moment.tzinfo is None:
-        if not zone:
-            raise BadInput("The time has no time zone; add Z or an offset such as +01:00.", field="time")
-        moment = _in_zone(moment, ZoneInfo(zone))
-    moment = moment.astimezone(UTC)
+    if moment.tzinfo is None and not zone:
+        raise BadInput("The time has no time zone; add Z or an offset such as +01:00.", field="time")
+    try:
+        moment = (moment if moment.tzinfo else _in_zone(moment, ZoneInfo(zone))).astimezone(UTC)
+    except OverflowError:  # year 1 or 9999 with an offset that leaves the calendar
+        raise BadInput(f"{text!r} lies outside the calendar; choose another time.", field="time") from None
     if moment < now - PAST_TOLERANCE:
         raise BadInput("The time is in the past; choose a later one or leave it out to post now.", field="time")
     if moment > now + FARTHEST:

@@ -19,7 +19,6 @@ from postprober.errors import ConfigurationError
 from postprober.storage.group import GroupCommit
 
 BUSY_TIMEOUT_MS = 15_000  # measured: shorter ones surface as errors under load
-_READ_ONLY = "postprober_read"
 
 
 def sqlite_has_wal_reset_bug(version: tuple[int, ...] = sqlite3.sqlite_version_info) -> bool:
@@ -42,13 +41,10 @@ class Database:
                 self.url, pool_size=pool_size, max_overflow=pool_size, connect_args={"check_same_thread": False}
             )
             event.listen(self.engine, "connect", _configure_sqlite)
-            event.listen(self.engine, "begin", _begin_sqlite)
         else:
             self.engine = create_engine(self.url, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True)
         # SQLite's own waiting sleeps up to 100 ms at a time and is unfair, and every commit waits for the disk alone.
         self._group = GroupCommit(self.engine) if self.is_sqlite else None
-        # Not begun by reads, so that they neither wait for a writer nor hold one up.
-        self._reader = self.engine.execution_options(**{_READ_ONLY: True})
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
@@ -59,9 +55,16 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A transaction that only reads."""
-        with self._reader.connect() as connection:
+        """A transaction that only reads: one consistent view; it neither waits for a writer nor holds one up."""
+        with self.engine.connect() as connection:
+            self._begin(connection, "BEGIN")
             yield connection
+
+    def _begin(self, connection: Connection, how: str) -> None:
+        """Start the transaction by hand: Python's driver would start it late and deferred, and an engine event for it
+        would slow down every statement."""
+        if self.is_sqlite:
+            connection.exec_driver_sql(how)
 
     def migrate(self) -> None:
         """Bring the schema to this program's version. Raises ConfigurationError for a newer or broken database."""
@@ -70,6 +73,7 @@ class Database:
             with self.engine.connect() as connection:
                 self._refuse_newer(connection, config)
                 connection.rollback()
+                self._begin(connection, "BEGIN IMMEDIATE")
                 config.attributes["connection"] = connection
                 command.upgrade(config, "head")
                 connection.commit()
@@ -145,7 +149,7 @@ def _alembic_config() -> Config:
 
 
 def _configure_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
-    connection.isolation_level = None  # SQLAlchemy's begin event starts transactions, not the driver
+    connection.isolation_level = None  # `Database` starts transactions, not the driver
     cursor = connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
     cursor.execute("PRAGMA journal_mode = WAL")
@@ -154,8 +158,3 @@ def _configure_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
     if sqlite_has_wal_reset_bug():
         cursor.execute("PRAGMA wal_autocheckpoint = 0")
     cursor.close()
-
-
-def _begin_sqlite(connection: Connection) -> None:
-    read_only = connection.get_execution_options().get(_READ_ONLY, False)
-    connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Integer, and_, bindparam, func, insert, or_, select, update
+from sqlalchemy import Connection, Integer, and_, bindparam, func, insert, literal_column, or_, select, update
 
 from postprober.domain.delivery import (
     DUE_TO_FOLLOW,
@@ -238,10 +238,15 @@ def _with(delivery: Delivery, written: dict[str, Any]) -> Delivery:
     return replace(delivery, **written)
 
 
+def _one_of(states: frozenset[DeliveryState]) -> Any:
+    """`state IN (…)` with the constants written out: a list of parameters is expanded anew at every execution."""
+    return or_(*(deliveries.c.state == literal_column(f"'{state.value}'") for state in sorted(states)))
+
+
 def _due(states: frozenset[DeliveryState]) -> Any:
     now = bindparam("now", type_=UtcDateTime())
     return and_(
-        deliveries.c.state.in_(sorted(states)),
+        _one_of(states),
         deliveries.c.next_at <= now,
         or_(deliveries.c.lease_until.is_(None), deliveries.c.lease_until < now),
     )
@@ -265,7 +270,7 @@ _DUE_TO_SEND = (
     .where(_due(DUE_TO_PUBLISH | DUE_TO_RECONCILE))
     .where(
         or_(
-            deliveries.c.state.in_(sorted(DUE_TO_RECONCILE)),
+            _one_of(DUE_TO_RECONCILE),
             and_(
                 accounts.c.is_active,
                 accounts.c.status == "ok",

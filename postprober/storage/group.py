@@ -103,6 +103,7 @@ class GroupCommit:
             connection = self._engine.connect()
             try:
                 connection.begin()
+                _driver(connection).execute("BEGIN IMMEDIATE")
             except BaseException:
                 connection.close()
                 raise

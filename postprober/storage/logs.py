@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -29,11 +30,23 @@ def step(
     **details: Any,
 ) -> None:
     """One row of `monitoring_logs`."""
-    row = {
-        "post_id": delivery.post_id, "platform": delivery.platform.value, "step": which.value, "status": status.value,
-        "details": details, "timestamp": now, "delivery_id": delivery.id,
-    }  # fmt: skip
-    conn.execute(_STEP, row)
+    steps(conn, delivery, [(which, status, details)], now)
+
+
+def steps(
+    conn: Connection, delivery: Delivery, rows: Sequence[tuple[Step, StepStatus, dict[str, Any]]], now: datetime
+) -> None:
+    """Rows of `monitoring_logs`, in order."""
+    conn.execute(
+        _STEP,
+        [
+            {
+                "post_id": delivery.post_id, "platform": delivery.platform.value, "step": which.value,
+                "status": status.value, "details": details, "timestamp": now, "delivery_id": delivery.id,
+            }
+            for which, status, details in rows
+        ],
+    )  # fmt: skip
 
 
 def steps_of_post(conn: Connection, post_id: int, *, after: int = 0) -> list[dict[str, Any]]:

@@ -17,7 +17,7 @@ from postprober.ui.text import plain
 ROOT = Path(__file__).resolve().parent.parent.parent
 _LOOK = Path(__file__).with_name("look.css")
 MARK = Path(__file__).with_name("mark.png")
-_FRAMED = "pp_framed"
+_FRAMED, _MENDED = "pp_framed", "pp_mended"
 MAX_RESULT = 300  # characters of a linking's result; it comes back in the address, where anybody can write
 
 
@@ -61,11 +61,16 @@ def framed() -> Iterator[None]:
 def surround(core: Core, user: User) -> None:
     """What stands around every page of a signed-in person.
 
-    The page draws it, not app.py: on a fresh server whose first visitor opens a page's own address, Streamlit runs the
-    page without app.py, because a `pages` folder counts until `st.navigation` was called once. It is called here then.
+    On a fresh server whose first visitor opens a page's own address, Streamlit runs the page without app.py, because a
+    `pages` folder counts until `st.navigation` was called once. It is called here then, and the run begins anew, now
+    through app.py: a page that changes its identity later would lose the first click. Where there is no app.py around
+    the page (tests), the page goes on as it is.
     """
     if not st.session_state.get(_FRAMED):
         navigation()
+        if not st.session_state.get(_MENDED):
+            st.session_state[_MENDED] = True
+            st.rerun()
     st.logo(str(MARK))
     look()
     _take_link_result()

@@ -95,7 +95,8 @@ def show(core: Core) -> None:
             "<h1>PostProber</h1><p>Sent once. Found again. Proved live.</p></div>"
         )
         widget = SignIn(core)
-        widget.login(fields=FIELDS, key="sign_in")
+        with st.container(key="pp-sign-in"):
+            widget.login(fields=FIELDS, key="sign_in")
         if widget.model.user is not None:
             st.caption("One moment, you are being signed in …")
         elif widget.model.problem:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import logging
 import socket
 import time
 from collections.abc import Callable
@@ -357,3 +358,11 @@ def test_the_detail_of_an_error_shows_no_secret() -> None:
     with pytest.raises(OutcomeUnknown) as caught:
         _client(fail).bound(secrets=[TOKEN]).send("POST", "https://x.example/")
     assert TOKEN not in str(caught.value) + caught.value.detail
+
+
+def test_the_http_library_does_not_log_addresses_with_tokens(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    client = _client(lambda _: httpx2.Response(200)).bound(secrets=[TOKEN])
+    client.read("GET", "https://x.example/refresh_access_token", params={"access_token": TOKEN})
+    client.send("GET", "https://x.example/refresh_access_token", params={"access_token": TOKEN})
+    assert TOKEN not in caplog.text

@@ -20,7 +20,7 @@ def draw(visit: Visit, linked: list[Account], now: datetime) -> None:
     """One card an account; `now` aware UTC."""
     for account in linked:
         card = st.container(border=True, key=f"account-{account.id}")
-        with card, st.container(horizontal=True, vertical_alignment="top"):
+        with card, st.container(horizontal=True, wrap=False):
             renews = visit.core.adapter(account.platform).traits.refreshes
             st.html(line_html(account, visit.user.zone, now, renews=renews))
             _remove(visit, account)

@@ -42,6 +42,7 @@ def targets(draft: Draft, linked: list[Account]) -> tuple[int, ...]:
         default=list(names),
         format_func=lambda account_id: names[account_id],
         key=draft.key("accounts"),
+        wrap=True,
     )
     return tuple(chosen or ())
 

@@ -29,9 +29,19 @@ def draw() -> Choice:
     """Two rows of pills."""
     with st.container(horizontal=True, key="pp-filters"):
         statuses = st.pills(
-            "Status", _STATUSES, selection_mode="multi", format_func=lambda s: POST_WORDS[s][0], key="filter-status"
+            "Status",
+            _STATUSES,
+            selection_mode="multi",
+            format_func=lambda s: POST_WORDS[s][0],
+            key="filter-status",
+            wrap=True,
         )
         platforms = st.pills(
-            "Platform", list(Platform), selection_mode="multi", format_func=lambda p: NAMES[p], key="filter-platform"
+            "Platform",
+            list(Platform),
+            selection_mode="multi",
+            format_func=lambda p: NAMES[p],
+            key="filter-platform",
+            wrap=True,
         )
     return Choice(tuple(statuses or ()), tuple(p.value for p in platforms or ()))

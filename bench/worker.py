@@ -1,0 +1,22 @@
+"""The scheduler with the sandbox's short times, but with engagement first read after a minute as in live mode, so that
+polls do not mix into the measured deliveries."""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import replace
+
+from postprober.domain.timing import SANDBOX_TIMING
+from postprober.pipeline.runner import Runner
+from postprober.wiring import build_context, build_core
+
+
+def main() -> None:
+    core = build_core()
+    runner = Runner(build_context(core, timing=replace(SANDBOX_TIMING, engagement_scale=1.0)), core.settings.workers)
+    signal.signal(signal.SIGTERM, lambda *_: runner.stop())
+    runner.run()
+
+
+if __name__ == "__main__":
+    main()

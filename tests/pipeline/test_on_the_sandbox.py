@@ -1,0 +1,199 @@
+"""The pipeline with the real adapters, over HTTP, on the sandbox; and no secret is ever seen outside the vault."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from postprober.domain.delivery import TRAITS, DUE_TO_RECONCILE, DeliveryState
+from postprober.domain.platform import Platform
+from postprober.domain.timing import Timing
+from postprober.errors import PostProberError
+from postprober.pipeline.context import Context
+from postprober.pipeline.credentials import open_credentials
+from postprober.pipeline.engagement import follow
+from postprober.pipeline.posting import publish
+from postprober.pipeline.reconcile import reconcile
+from postprober.pipeline.recovery import recover_lost
+from postprober.platforms.registry import adapter_for
+from postprober.services import posts
+from postprober.storage import accounts, deliveries, logs
+from postprober.storage.records import Account
+from postprober.wiring import build_context
+from tests.conftest import Installation
+
+S = DeliveryState
+TIMING = Timing(
+    lease=timedelta(seconds=3),
+    lease_margin=timedelta(seconds=0.1),
+    reread=timedelta(seconds=0.1),
+    unsure_retries=(timedelta(seconds=0.2),) * 3,
+    verify_after=tuple(timedelta(seconds=s) for s in (0, 0.1, 0.4, 0.8)),
+    http_timeout=2.0,
+)
+SETTLE = {f"{p.value}_settle_seconds": "0.4" for p in Platform}
+TEXT_ONLY = ("x", "linkedin", "mastodon", "bluesky")
+
+
+def context(inst: Installation) -> Context:
+    ctx = build_context(inst.core, worker="w", timing=TIMING)
+
+    def config(platform: Platform) -> Any:
+        found = inst.core.settings.platform(platform)
+        return replace(found, settings=found.settings | SETTLE)
+
+    return replace(
+        ctx, adapter_for=lambda platform, http: adapter_for(platform, http, config(platform), inst.core.clock)
+    )
+
+
+def drive(ctx: Context, ids: list[int], over: Callable[[], bool] | None = None, limit: float = 15.0) -> None:
+    """Work until all have ended."""
+
+    def ended() -> bool:
+        with ctx.db.read() as conn:
+            return all(TRAITS[deliveries.get(conn, i).state].terminal for i in ids)
+
+    end, pause = time.monotonic() + limit, threading.Event()
+    while not (over or ended)():
+        assert time.monotonic() < end, "it did not end in time"
+        recover_lost(ctx)
+        with ctx.db.read() as conn:
+            first, second = deliveries.due(conn, ctx.clock.now(), publish=9, follow=9)
+        for delivery_id, state in first:
+            (reconcile if state in DUE_TO_RECONCILE else publish)(ctx, delivery_id)
+        for delivery_id in second:
+            follow(ctx, delivery_id)
+        if not first and not second:
+            pause.wait(0.02)
+
+
+def plan(inst: Installation, account: Account, *texts: str) -> int:
+    post = posts.create(inst.core, inst.owner, posts.NewPost(texts, (account.id,)))
+    with inst.core.db.read() as conn:
+        return deliveries.of_post(conn, post.id)[0].id
+
+
+def visible(inst: Installation, platform: str, *texts: str) -> int:
+    """How many posts with these texts a stranger can see."""
+    found = [p for p in inst.sandbox.control.posts(platform) if p["visible"] and p["text"] in texts]
+    return len(found)
+
+
+def state(inst: Installation, delivery_id: int) -> DeliveryState:
+    with inst.core.db.read() as conn:
+        return deliveries.get(conn, delivery_id).state
+
+
+@pytest.mark.parametrize("platform", TEXT_ONLY)
+@pytest.mark.parametrize("fault", ["", "cut_after_accept", "error_after_accept", "malformed_2xx", "unauthorized", "late_create"])
+def test_exactly_one_post_is_visible_after_a_fault(installation: Installation, platform: str, fault: str) -> None:
+    scopes = {"scopes": ["openid", "profile", "w_member_social", "r_member_social"]} if platform == "linkedin" else {}
+    account = installation.link(platform, **scopes)
+    if fault:
+        params = {"seconds": 0.2} if fault == "late_create" else {}
+        with installation.core.db.read() as conn:
+            name = accounts.get(conn, account.id).account_name
+        installation.sandbox.control.fault(platform, fault, account=name, params=params)
+    text = f"One post on {platform} 世界 👋 https://example.org/{fault or 'plain'}/{account.account_name}"
+    delivery = plan(installation, account, text)
+    drive(context(installation), [delivery])
+    assert state(installation, delivery) is S.VERIFIED
+    assert visible(installation, platform, text) == 1
+
+
+@pytest.mark.parametrize("platform", ["x", "mastodon", "bluesky"])
+def test_a_thread_is_verified_as_a_whole(installation: Installation, platform: str) -> None:
+    account = installation.link(platform)
+    texts = [f"{number} of three by {account.account_name}" for number in ("first", "second", "third")]
+    delivery = plan(installation, account, *texts)
+    drive(context(installation), [delivery])
+    assert state(installation, delivery) is S.VERIFIED
+    assert visible(installation, platform, *texts) == 3
+
+
+def _secrets(inst: Installation) -> set[str]:
+    """Everything in the vault at this moment."""
+    found: set[str] = set()
+    with inst.core.db.read() as conn:
+        for row in conn.execute(accounts.accounts.select()):
+            cred = open_credentials(inst.core.vault, accounts.get(conn, row.id))
+            found |= {cred.access_token, cred.refresh_token, *(v for k, v in cred.secret.items() if k != "identifier")}
+    return {s for s in found if s}
+
+
+def _everything_written(folder: Path) -> bytes:
+    return b"".join(p.read_bytes() for p in folder.rglob("*") if p.is_file() and p.name != "secrets.json")
+
+
+def test_no_token_is_ever_seen_outside_the_vault(
+    installation: Installation, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Publishing with refreshes that work, are cut and are refused, with refused tokens and broken answers; then the
+    whole database, the log, the output and every error text are searched for every token there ever was."""
+    control, core = installation.sandbox.control, installation.core
+    needles: set[str] = set()
+    texts: list[str] = []
+    ids: list[int] = []
+    caplog.set_level(logging.DEBUG)
+    ctx = context(installation)
+    for platform in TEXT_ONLY:
+        made = installation.made(platform)
+        needles |= {str(made[k]) for k in ("access_token", "refresh_token", "password") if made.get(k)}
+        for fault in ("unauthorized", "malformed_2xx", "cut_after_accept"):
+            control.fault(platform, fault, account=made["name"])
+        data = {key: made[key] for key in ("access_token", "refresh_token", "expires_at")}
+        if platform == "bluesky":
+            data = {"identifier": made["id"], "password": made["password"]}
+        from postprober.services.accounts import add_by_token
+
+        account = add_by_token(core, installation.owner, Platform(platform), data, name=made["name"])
+        needles |= _secrets(installation)
+        with core.db.write() as conn:  # the token has to be renewed
+            accounts.write(conn, account.id, token_expires_at=core.clock.now() + timedelta(seconds=30))
+        ids.append(plan(installation, account, f"Poison on {platform}"))
+    control.fault("x", "refresh_cut", operation="token")
+
+    def settled() -> bool:
+        needles.update(_secrets(installation))
+        with core.db.read() as conn:
+            found = [deliveries.get(conn, i) for i in ids]
+            waiting = {accounts.get(conn, d.account_id).status for d in found if d.state is S.WAITING}
+        return all(TRAITS[d.state].terminal or (d.state is S.WAITING and waiting == {"reconnect"}) for d in found)
+
+    drive(ctx, ids, settled, 30)
+    for platform in Platform:
+        for token in ("POISON-token-000000000000", "POISON-ü"):
+            try:
+                add_by_token(core, installation.owner, platform, {"access_token": token, "refresh_token": token})
+            except PostProberError as error:
+                texts += [str(error), error.detail, repr(error)]
+            needles.add(token)
+    core.db.checkpoint_wal()
+    written = _everything_written(core.settings.data_dir)
+    out, err = capfd.readouterr()
+    with core.db.read() as conn:
+        seen = repr(logs.alerts_of(conn, installation.owner)) + repr([deliveries.history(conn, i) for i in ids])
+    everything = written.decode("utf-8", "replace") + caplog.text + out + err + seen + "".join(texts)
+    assert len(needles) >= 12
+    assert len(written) > 100_000, "the search has something to search"
+    leaked = [n for n in needles if n in everything]
+    assert leaked == []
+
+
+def test_the_search_would_find_a_token(installation: Installation) -> None:
+    """The control of the test above."""
+    account = installation.link("x")
+    token = open_credentials(installation.core.vault, account).access_token
+    with installation.core.db.write() as conn:
+        accounts.write(conn, account.id, status_reason=f"oops {token}")
+    installation.core.db.checkpoint_wal()
+    assert token.encode() in _everything_written(installation.core.settings.data_dir)
