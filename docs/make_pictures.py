@@ -100,6 +100,8 @@ def _take_all(browser: Browser, email: str, password: str) -> None:
             page.get_by_role("button", name="Sign in").click()
             expect(page.locator(".pp-row .pp-state:text-is('Proved live')").nth(6)).to_be_visible(timeout=60_000)
             if not troubled:
+                page.wait_for_timeout(6_000)  # the first numbers of engagement
+                page.screenshot(path=PICTURES / "readme.png")
                 _make_trouble()
                 troubled = True
             expect(page.locator(".pp-row .pp-red")).to_have_count(2, timeout=90_000)

@@ -24,7 +24,7 @@ from postprober.pipeline.runner import Runner
 from postprober.services import accounts, doctor, keys, monitoring, posts, users
 from postprober.services.backup import backup as make_backup
 from postprober.services.core import Core
-from postprober.settings import load_settings
+from postprober.settings import Settings, load_settings
 from postprober.storage import users as user_storage
 from postprober.wiring import build_context, build_core, close_core
 
@@ -43,6 +43,16 @@ Json = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
 UserOption = Annotated[str, typer.Option("--user", help="E-mail of the user; the first one if left out.")]
 
 
+_opened: list[Core] = []
+
+
+def open_core(settings: Settings | None = None) -> Core:
+    """The installation, closed again when the command ends."""
+    core = build_core(settings)
+    _opened.append(core)
+    return core
+
+
 def main() -> None:
     """Run the command line and exit with its code."""
     try:
@@ -50,6 +60,9 @@ def main() -> None:
     except PostProberError as error:
         fail(error)
         sys.exit(FAILED if isinstance(error, PlatformError) else BAD_INPUT)
+    finally:
+        while _opened:
+            close_core(_opened.pop())
 
 
 def the_user(core: Core, email: str) -> int:
@@ -71,7 +84,7 @@ def user_create(
 ) -> None:
     """Make a user; the password is read from stdin (or asked for), never from the command line."""
     password = getpass.getpass("Password: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
-    core = build_core()
+    core = open_core()
     say(f"User {users.create(core, email=email, password=password, name=name, zone=zone)} created.")
 
 
@@ -86,12 +99,12 @@ def account_add(
 ) -> None:
     """Link an account; the token JSON is read from stdin. Prints the account id."""
     chosen = parse_platform(platform)
-    raw = sys.stdin.read()
+    raw = _stdin_text()
     try:
         data = json.loads(raw)
     except ValueError:
         raise BadInput('stdin is not a JSON object; give for example {"access_token": "…"}.') from None
-    core = build_core()
+    core = open_core()
     account = accounts.add_by_token(
         core, the_user(core, user), chosen, data, name=name, instance=instance, remote_id=remote_id
     )
@@ -104,7 +117,7 @@ def account_add(
 @account_app.command("list")
 def account_list(user: UserOption = "", as_json: Json = False) -> None:
     """Linked accounts."""
-    core = build_core()
+    core = open_core()
     rows = [
         {"id": a.id, "platform": a.platform.value, "name": a.account_name, "status": a.status, "instance": a.instance}
         for a in accounts.listing(core, the_user(core, user))
@@ -115,7 +128,7 @@ def account_list(user: UserOption = "", as_json: Json = False) -> None:
 @account_app.command("remove")
 def account_remove(account_id: int, user: UserOption = "") -> None:
     """Unlink an account and withdraw its token where the platform offers that."""
-    core = build_core()
+    core = open_core()
     revoked = accounts.remove(core, the_user(core, user), account_id)
     say("Removed; the token was withdrawn." if revoked else "Removed; withdraw the access at the platform yourself.")
 
@@ -165,18 +178,17 @@ def publish(
     as_json: Json = False,
 ) -> None:
     """Publish to one or more accounts."""
-    core = build_core()
+    core = open_core()
     request = cli_publish.Request(tuple(account), tuple(text), tuple(media or ()), tuple(alt or ()), at, late_minutes)
     post_id = cli_publish.create(core, the_user(core, user), request)
     code = cli_publish.follow(core, the_user(core, user), post_id, wait=wait, as_json=as_json, limit=timeout)
-    close_core(core)
     raise typer.Exit(code)
 
 
 @app.command("posts")
 def list_posts(user: UserOption = "", limit: int = 20, as_json: Json = False) -> None:
     """The newest posts."""
-    core = build_core()
+    core = open_core()
     rows = []
     for view in monitoring.recent_views(core, the_user(core, user), limit):
         states = ", ".join(f"{d.platform}: {d.delivery.state.value}" for d in view.deliveries)
@@ -189,14 +201,14 @@ def list_posts(user: UserOption = "", limit: int = 20, as_json: Json = False) ->
 @app.command()
 def retry(post_id: int, user: UserOption = "") -> None:
     """Send the failed deliveries of a post again, and only those."""
-    core = build_core()
+    core = open_core()
     say(f"{posts.retry(core, the_user(core, user), post_id)} deliveries are tried again.")
 
 
 @app.command()
 def report(post_id: int, user: UserOption = "", as_json: Json = False) -> None:
     """What happened to a post: steps, proof, attempts."""
-    core = build_core()
+    core = open_core()
     user_id = the_user(core, user)
     cli_publish.report(core, user_id, monitoring.post_view(core, user_id, post_id), as_json)
 
@@ -204,20 +216,20 @@ def report(post_id: int, user: UserOption = "", as_json: Json = False) -> None:
 @key_app.command("rotate")
 def keys_rotate() -> None:
     """Seal every secret with the first key of POSTPROBER_VAULT_KEYS. Safe to kill and run again."""
-    core = build_core()
+    core = open_core()
     say(f"{keys.rotate(core)} secrets re-sealed with key {core.vault.current!r}; {keys.left(core)} left on older keys.")
 
 
 @app.command()
 def backup(target: Path) -> None:
     """Copy the database, consistent, while everything runs."""
-    say(f"Wrote {make_backup(build_core(), target)}.")
+    say(f"Wrote {make_backup(open_core(), target)}.")
 
 
 @app.command("doctor")
 def doctor_command(as_json: Json = False) -> None:
     """Check the installation; exit code 3 when something needs attention."""
-    core = build_core()
+    core = open_core()
     findings = doctor.examine(core)
     if as_json:
         emit([vars(f) for f in findings])

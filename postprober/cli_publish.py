@@ -15,7 +15,7 @@ from rich.table import Table
 from postprober.cli_output import console, emit, say
 from postprober.clock import utc_iso
 from postprober.domain.delivery import TRAITS, DeliveryState
-from postprober.errors import BadInput
+from postprober.errors import BadInput, PostProberError
 from postprober.pipeline.runner import Runner
 from postprober.services import media, monitoring, posts
 from postprober.services.core import Core
@@ -42,14 +42,20 @@ class Request:
 
 
 def create(core: Core, user_id: int, request: Request) -> int:
-    """Check everything, then plan the post; returns its id. Raises BadInput; then nothing was planned."""
+    """Check everything, then plan the post; returns its id. Raises BadInput; then nothing was written."""
     if len(request.alts) > len(request.files):
         raise BadInput("There are more alt texts than files.")
     at = parse_time(request.at, core.clock.now()) if request.at else None
     alts = (*request.alts, *[""] * (len(request.files) - len(request.alts)))
-    ids = tuple(media.add_file(core, user_id, path, alt) for path, alt in zip(request.files, alts, strict=True))
-    new = posts.NewPost(request.texts, request.account_ids, ids, at, late_minutes=request.late_minutes)
-    return posts.create(core, user_id, new).id
+    ids: list[int] = []
+    try:
+        for path, alt in zip(request.files, alts, strict=True):
+            ids.append(media.add_file(core, user_id, path, alt))
+        new = posts.NewPost(request.texts, request.account_ids, tuple(ids), at, late_minutes=request.late_minutes)
+        return posts.create(core, user_id, new).id
+    except PostProberError:
+        media.discard(core, user_id, ids)
+        raise
 
 
 def follow(core: Core, user_id: int, post_id: int, *, wait: bool, as_json: bool, limit: float) -> int:

@@ -3,8 +3,11 @@
 PostProberError                     one plain sentence (`str(error)`) for the person, redacted `detail` for the log
 ├── BadInput                        correct what was typed; nothing was written
 ├── NotFound                        there is no such object (or it is not the caller's)
+├── NotSignedIn                     sign in (again); the session or token is missing, expired or revoked
 ├── Forbidden                       the caller may not do that
+│   └── TooManyTries                wait `retry_after` seconds, then try again
 ├── Conflict                        somebody changed it meanwhile; read it again
+│   └── Stale                       the caller named the version it had read, and that is no longer the newest
 ├── ConfigurationError              the installation's settings or files need correcting; refuses to start
 ├── VaultError                      a stored secret cannot be read with the keys at hand
 ├── LeaseLost                       this worker no longer owns the delivery; nothing was sent
@@ -51,8 +54,24 @@ class Forbidden(PostProberError):
     """The caller's role does not allow it."""
 
 
+class TooManyTries(Forbidden):
+    """Too many wrong tries came before. `retry_after`: whole seconds to wait."""
+
+    def __init__(self, message: str, detail: str = "", *, retry_after: int = 1) -> None:
+        super().__init__(message, detail)
+        self.retry_after = retry_after
+
+
+class NotSignedIn(PostProberError):
+    """Nobody is known to be asking: no session or token, or one that is expired or revoked."""
+
+
 class Conflict(PostProberError):
     """The object changed since it was read."""
+
+
+class Stale(Conflict):
+    """The version that the caller had read is no longer the newest."""
 
 
 class ConfigurationError(PostProberError):
@@ -97,7 +116,8 @@ class PostRejected(PlatformError):
 
 
 class DuplicateRefused(PostRejected):
-    """The platform refused because the same text is already there; `earlier_id` is its id where the platform says."""
+    """The platform refused because the same text is already there; `earlier_id` is its id where the platform says;
+    `earlier_url` is set only where that post surely carries the same content."""
 
     def __init__(
         self,
@@ -107,9 +127,11 @@ class DuplicateRefused(PostRejected):
         http_status: int | None = None,
         code: str = "",
         earlier_id: str | None = None,
+        earlier_url: str = "",
     ) -> None:
         super().__init__(message, detail, http_status=http_status, code=code)
         self.earlier_id = earlier_id
+        self.earlier_url = earlier_url
 
 
 class Throttled(PlatformError):

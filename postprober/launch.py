@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import secrets
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -18,7 +20,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 from postprober.domain.platform import Platform
-from postprober.errors import ConfigurationError
+from postprober.errors import BadInput, ConfigurationError
 from postprober.sandbox.client import Control
 from postprober.services import accounts, media, posts, users
 from postprober.services.core import Core
@@ -99,9 +101,24 @@ def _answers(url: str, child: subprocess.Popen[bytes]) -> bool:
     return False
 
 
+def _need_free(name: str, port: int) -> None:
+    """Raises BadInput when somebody else listens there: we would take their answers for our own."""
+    with contextlib.closing(socket.socket()) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            raise BadInput(f"Port {port} is in use; set POSTPROBER_{name} to a free one.", field="port") from None
+
+
 def start_all(family: Family, *, app: bool = True) -> None:
     """Sandbox (in sandbox mode), sidecar, scheduler, app; each answers before the next starts."""
     s = family.settings
+    ports = {"APP_PORT": s.app_port, "API_PORT": s.api_port}
+    if s.sandbox:
+        ports["SANDBOX_PORT"] = s.sandbox_port
+    for name, port in ports.items():
+        _need_free(name, port)
     if s.sandbox:
         family.start(
             "sandbox", "-m", "postprober.sandbox", "--port", str(s.sandbox_port), "--data-dir", str(s.data_dir.resolve()),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -28,6 +29,8 @@ _LIVE_URLS: dict[Platform, tuple[str, str]] = {
     Platform.BLUESKY: ("https://bsky.social", "https://bsky.app"),
 }
 
+_SECRET: str = Field("", repr=False)
+
 
 class Settings(BaseSettings):
     """Every setting; the environment name is `POSTPROBER_` and the field's name in capitals."""
@@ -36,10 +39,10 @@ class Settings(BaseSettings):
 
     mode: Literal["sandbox", "live"] = "sandbox"
     data_dir: Path = Path("data")
-    database_url: str = ""
-    redis_url: str = ""
-    secret_key: str = ""
-    vault_keys: str = ""
+    database_url: str = _SECRET
+    redis_url: str = _SECRET
+    secret_key: str = _SECRET
+    vault_keys: str = _SECRET
     public_url: str = ""
     api_url: str = ""
     app_url: str = ""
@@ -50,33 +53,36 @@ class Settings(BaseSettings):
     x_api_url: str = ""
     x_auth_url: str = ""
     x_client_id: str = ""
-    x_client_secret: str = ""
+    x_client_secret: str = _SECRET
     x_dialect: Literal["new", "legacy"] = "new"
     linkedin_api_url: str = ""
     linkedin_auth_url: str = ""
     linkedin_client_id: str = ""
-    linkedin_client_secret: str = ""
+    linkedin_client_secret: str = _SECRET
     linkedin_version: str = "202607"
     instagram_api_url: str = ""
     instagram_auth_url: str = ""
     instagram_client_id: str = ""
-    instagram_client_secret: str = ""
+    instagram_client_secret: str = _SECRET
     instagram_version: str = "v26.0"
     mastodon_api_url: str = ""
     mastodon_auth_url: str = ""
     mastodon_client_id: str = ""
-    mastodon_client_secret: str = ""
+    mastodon_client_secret: str = _SECRET
     bluesky_api_url: str = ""
     bluesky_auth_url: str = ""
     bluesky_client_id: str = ""
-    bluesky_client_secret: str = ""
+    bluesky_client_secret: str = _SECRET
 
-    ai_api_key: str = ""
+    ai_api_key: str = _SECRET
     ai_base_url: str = ""
     ai_model: str = ""
 
     workers: int = Field(12, ge=1, le=64)
     late_limit_minutes: int = Field(60, ge=1)
+
+    trusted_proxies: str = ""
+    cors_origins: str = ""
 
     @property
     def sandbox(self) -> bool:
@@ -110,6 +116,16 @@ class Settings(BaseSettings):
     @property
     def app_base(self) -> str:
         return (self.app_url or f"http://127.0.0.1:{self.app_port}").rstrip("/")
+
+    @property
+    def trusted_proxy_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """Proxies whose X-Forwarded-For we believe; none unless they are named."""
+        return tuple(ip_network(text, strict=False) for text in _items(self.trusted_proxies))
+
+    @property
+    def cors_origin_list(self) -> tuple[str, ...]:
+        """Further pages that may call the API from a browser."""
+        return _items(self.cors_origins)
 
     def platform(self, platform: Platform) -> PlatformConfig:
         """Where `platform` lives, with our client id there."""
@@ -152,8 +168,14 @@ def load_settings(**overrides: Any) -> Settings:
         first = error.errors()[0]
         name = "POSTPROBER_" + "_".join(str(piece) for piece in first["loc"]).upper()
         raise ConfigurationError(f"The setting {name} is wrong: {first['msg']}.") from None
-    if settings.sandbox:
-        _fill_secrets(settings)
+    try:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        if settings.sandbox:
+            _fill_secrets(settings)
+    except OSError as error:
+        raise ConfigurationError(
+            f"The data folder {settings.data_dir} cannot be used ({error.strerror}); set POSTPROBER_DATA_DIR."
+        ) from None
     _check(settings)
     return settings
 
@@ -161,21 +183,28 @@ def load_settings(**overrides: Any) -> Settings:
 def _fill_secrets(settings: Settings) -> None:
     path = settings.data_dir / "secrets.json"
     stored: dict[str, str] = {}
-    if path.exists():
-        try:
-            stored = json.loads(path.read_text())
-        except (ValueError, OSError):
-            raise ConfigurationError(f"{path} cannot be read; remove it only if no account is linked yet.") from None
-    elif not (settings.secret_key and settings.vault_keys):
-        stored = {"secret_key": secrets.token_urlsafe(48), "vault_keys": f"k1:{new_key()}"}
-        _write_private(path, json.dumps(stored))
+    if not path.exists() and not (settings.secret_key and settings.vault_keys):
+        made = {"secret_key": secrets.token_urlsafe(48), "vault_keys": f"k1:{new_key()}"}
+        _write_private(path, json.dumps(made))
+    if path.exists():  # read back, because another process may have been faster
+        stored = _read_secrets(path)
     settings.secret_key = settings.secret_key or stored.get("secret_key", "")
     settings.vault_keys = settings.vault_keys or stored.get("vault_keys", "")
 
 
+def _read_secrets(path: Path) -> dict[str, str]:
+    try:
+        stored = json.loads(path.read_text())
+    except (ValueError, OSError):
+        stored = None
+    if not isinstance(stored, dict) or not all(isinstance(value, str) for value in stored.values()):
+        raise ConfigurationError(f"{path} cannot be read; remove it only if no account is linked yet.")
+    return stored
+
+
 def _write_private(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    temporary = path.with_suffix(f".{os.getpid()}-{secrets.token_hex(4)}.tmp")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w") as stream:
         stream.write(text)
@@ -189,7 +218,27 @@ def _write_private(path: Path, text: str) -> None:
         temporary.unlink()
 
 
+def _items(text: str) -> tuple[str, ...]:
+    return tuple(item for piece in text.split(",") if (item := piece.strip()))
+
+
+def _check_network(settings: Settings) -> None:
+    try:
+        _ = settings.trusted_proxy_networks
+    except ValueError:
+        raise ConfigurationError(
+            "POSTPROBER_TRUSTED_PROXIES wants addresses or networks with commas, such as 10.0.0.0/8."
+        ) from None
+    for origin in settings.cors_origin_list:
+        parts = urlsplit(origin)
+        if parts.scheme not in ("http", "https") or not parts.netloc or parts.path or "*" in origin:
+            raise ConfigurationError(
+                "POSTPROBER_CORS_ORIGINS wants origins with commas, such as https://tools.example.org (no path, no *)."
+            )
+
+
 def _check(settings: Settings) -> None:
+    _check_network(settings)
     if len(settings.secret_key) < MIN_SECRET_CHARS:
         raise ConfigurationError(
             f"POSTPROBER_SECRET_KEY is missing or shorter than {MIN_SECRET_CHARS} characters; "

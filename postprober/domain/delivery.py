@@ -35,14 +35,14 @@ TRANSITIONS: dict[DeliveryState, frozenset[DeliveryState]] = {
         {S.SUBMITTING, S.PROCESSING, S.SCHEDULED, S.WAITING, S.FAILED, S.HELD, S.PUBLISHED, S.UNCONFIRMED}
     ),
     S.SUBMITTING: frozenset({S.PUBLISHED, S.CLAIMED, S.WAITING, S.FAILED, S.UNCONFIRMED}),
-    S.PROCESSING: frozenset({S.CLAIMED, S.CANCELLED, S.FAILED, S.PUBLISHED, S.UNCONFIRMED}),
+    S.PROCESSING: frozenset({S.CLAIMED, S.SCHEDULED, S.CANCELLED, S.FAILED, S.PUBLISHED, S.UNCONFIRMED}),
     S.WAITING: frozenset({S.CLAIMED, S.SCHEDULED, S.CANCELLED, S.FAILED, S.HELD, S.UNCONFIRMED, S.PUBLISHED}),
     S.UNCONFIRMED: frozenset({S.PUBLISHED, S.SCHEDULED, S.WAITING, S.HELD, S.FAILED}),
     S.PUBLISHED: frozenset({S.VERIFIED, S.GHOST}),
     S.VERIFIED: frozenset({S.GHOST}),
     S.HELD: frozenset({S.PUBLISHED, S.SCHEDULED, S.CANCELLED, S.FAILED, S.UNCONFIRMED}),
     S.GHOST: frozenset({S.VERIFIED, S.PUBLISHED}),
-    S.FAILED: frozenset({S.SCHEDULED, S.CANCELLED}),
+    S.FAILED: frozenset({S.SCHEDULED, S.CANCELLED, S.PUBLISHED}),
     S.CANCELLED: frozenset(),
 }
 
@@ -72,9 +72,7 @@ TRAITS: dict[DeliveryState, StateTraits] = {
     S.PUBLISHED: StateTraits(False, True, False, "blue", "Published", "The platform accepted it; proof is under way."),
     S.VERIFIED: StateTraits(True, True, False, "green", "Proved live", "It was seen live."),
     S.HELD: StateTraits(True, False, True, "red", "Held", "It cannot be told whether it is there; please decide."),
-    S.GHOST: StateTraits(
-        True, True, True, "red", "Not visible", "The platform accepted it; it is not sent again."
-    ),
+    S.GHOST: StateTraits(True, True, True, "red", "Not visible", "The platform accepted it; it is not sent again."),
     S.FAILED: StateTraits(True, False, True, "red", "Failed", "Nothing was published."),
     S.CANCELLED: StateTraits(True, False, False, "grey", "Cancelled", "Was cancelled before it was sent."),
 }
@@ -89,7 +87,7 @@ DUE_TO_PUBLISH = frozenset({S.SCHEDULED, S.WAITING, S.PROCESSING})
 DUE_TO_RECONCILE = frozenset({S.UNCONFIRMED, S.HELD})
 DUE_TO_FOLLOW = frozenset({S.PUBLISHED, S.VERIFIED, S.GHOST})
 # A late reply may still be adopted from these (DESIGN 3.1, point 10).
-ADOPTABLE = frozenset({S.SCHEDULED, S.CLAIMED, S.WAITING, S.UNCONFIRMED, S.HELD})
+ADOPTABLE = frozenset({S.SCHEDULED, S.CLAIMED, S.PROCESSING, S.WAITING, S.UNCONFIRMED, S.HELD, S.FAILED})
 
 
 class Proof(StrEnum):

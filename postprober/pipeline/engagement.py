@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from postprober.domain.delivery import DeliveryState, Proof, Step, StepStatus
+from postprober.domain.delivery import DUE_TO_FOLLOW, DeliveryState, Proof, Step, StepStatus
 from postprober.domain.remote import Counts
 from postprober.errors import Conflict, PlatformError, Throttled
 from postprober.pipeline.context import Context, Wiretap
@@ -22,8 +22,10 @@ def follow(ctx: Context, delivery_id: int) -> None:
     """The next look at a delivery that is out: proof, counts and drift, or whether a ghost has appeared."""
     until, deadline = ctx.keeper.until()
     with ctx.db.write() as conn:
-        delivery = deliveries.take(conn, delivery_id, worker=ctx.worker, now=ctx.clock.now(), until=until)
-        if delivery is None or delivery.state not in (S.PUBLISHED, S.VERIFIED, S.GHOST):
+        delivery = deliveries.take(
+            conn, delivery_id, worker=ctx.worker, now=ctx.clock.now(), until=until, only=DUE_TO_FOLLOW
+        )
+        if delivery is None:
             return
         account = accounts.get(conn, delivery.account_id)
     ctx.keeper.hold(delivery.id, deadline)

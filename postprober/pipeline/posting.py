@@ -12,30 +12,25 @@ from typing import Any
 from postprober.clock import utc_iso
 from postprober.domain.account import Credentials
 from postprober.domain.attempt import Act, Outcome, payload_hash
-from postprober.domain.delivery import DeliveryState, Proof, Step, StepStatus
+from postprober.domain.delivery import DUE_TO_PUBLISH, DeliveryState, Proof, Step, StepStatus
 from postprober.domain.remote import PartJob, ProgressState, Receipt, SightingState, Staged
-from postprober.domain.retry import MAX_CRASHES, MAX_TRIES, backoff, throttle_until
+from postprober.domain.retry import MAX_CRASHES
 from postprober.domain.text import normalise
 from postprober.errors import (
     Conflict,
-    DuplicateRefused,
     LeaseLost,
-    OutcomeUnknown,
     PlatformError,
-    PostRejected,
-    ReconnectNeeded,
-    Throttled,
     Unavailable,
-    UnexpectedReply,
 )
-from postprober.pipeline import late, watch
+from postprober.pipeline import late
 from postprober.pipeline.adopt import adopt
 from postprober.pipeline.context import Context, Wiretap
-from postprober.pipeline.credentials import IN_FLIGHT, ensure_valid, renew
+from postprober.pipeline.credentials import ensure_valid
+from postprober.pipeline.refusal import fail, refused
 from postprober.pipeline.verification import verify
 from postprober.pipeline.work import Work, composed, job_for, new_request_id, search_for
 from postprober.platforms.base import Adapter
-from postprober.storage import accounts, attempts, deliveries, logs, posts
+from postprober.storage import accounts, deliveries, logs, posts
 from postprober.storage.records import PartRecord, replace
 
 S = DeliveryState
@@ -48,8 +43,10 @@ def publish(ctx: Context, delivery_id: int) -> None:
     """
     until, deadline = ctx.keeper.until()
     with ctx.db.write() as conn:
-        delivery = deliveries.take(conn, delivery_id, worker=ctx.worker, now=ctx.clock.now(), until=until)
-        if delivery is None or delivery.state is not S.CLAIMED:
+        delivery = deliveries.take(
+            conn, delivery_id, worker=ctx.worker, now=ctx.clock.now(), until=until, only=DUE_TO_PUBLISH
+        )
+        if delivery is None:
             return
         account = accounts.get(conn, delivery.account_id)
     ctx.keeper.hold(delivery.id, deadline)
@@ -137,7 +134,7 @@ def _publish_part(work: Work, part: PartRecord) -> None:
         _abandon(work, attempt, tap, error)
         return
     except PlatformError as error:
-        _refused(work, attempt, tap, part, error, adapter)
+        refused(work, attempt, tap, part, error, adapter)
         return
     work.ctx.checkpoint("before_commit")
     _write_result(work, attempt, tap, part, receipt)
@@ -248,112 +245,3 @@ def _abandon(work: Work, attempt: int, tap: Wiretap, error: LeaseLost) -> None:
     with work.ctx.db.write() as conn:
         work.close(conn, attempt, Outcome.ABANDONED, tap, error.message)
         work.move(conn, S.WAITING, error.message, next_at=work.now(), lease_until=None, tries=work.delivery.tries - 1)
-
-
-def _refused(work: Work, attempt: int, tap: Wiretap, part: PartRecord, error: PlatformError, adapter: Adapter) -> None:
-    """Close the attempt and go where its error leads."""
-    outcome = _outcome(error)
-    with work.ctx.db.write() as conn:
-        unknown_before = attempts.had_unknown(conn, work.delivery.id, part.index, but=attempt)
-        work.close(conn, attempt, outcome, tap, error.message)
-    if outcome is Outcome.UNKNOWN or (isinstance(error, DuplicateRefused) and unknown_before):
-        try:
-            _unconfirmed(work, part, error, adapter)
-        except Conflict:
-            if isinstance(error, OutcomeUnknown) and error.remote_id:
-                late.note(work, part, error.remote_id)
-            raise
-        return
-    if isinstance(error, ReconnectNeeded) and _second_chance(work, error, adapter):
-        return
-    fail(work, error, Step.POSTING)
-
-
-def _outcome(error: PlatformError) -> Outcome:
-    if isinstance(error, PostRejected):
-        return Outcome.REJECTED
-    if isinstance(error, Throttled):
-        return Outcome.THROTTLED
-    if isinstance(error, ReconnectNeeded):
-        return Outcome.RECONNECT
-    if isinstance(error, Unavailable):
-        return Outcome.UNAVAILABLE
-    if isinstance(error, UnexpectedReply) and error.http_status is not None and 400 <= error.http_status < 500:
-        return Outcome.REJECTED  # refused for a reason that lies in our request or settings
-    return Outcome.UNKNOWN  # OutcomeUnknown and whatever may come: the cautious reading
-
-
-def _unconfirmed(work: Work, part: PartRecord, error: PlatformError, adapter: Adapter) -> None:
-    now = work.now()
-    duplicate = isinstance(error, DuplicateRefused)
-    current = work.delivery.parts[part.index]
-    with work.ctx.db.write() as conn:
-        if isinstance(error, OutcomeUnknown) and error.remote_id:
-            # The reply named the post before it broke: no proof, but a person who has to decide should know it.
-            logs.keep_evidence(conn, work.delivery.id, "named", {"part": part.index, "remote_id": error.remote_id}, now)
-        work.log(conn, Step.POSTING, StepStatus.WARNING, message=error.message, next="looking whether it is there")
-        work.move(
-            conn, S.UNCONFIRMED, error.message, unknown_at=now, next_at=now + adapter.traits.settle, readings=0,
-            absences=0, lease_until=None,
-            parts=work.delivery.with_part(replace(current, refused_as_duplicate=duplicate)),
-        )  # fmt: skip
-
-
-def _second_chance(work: Work, error: ReconnectNeeded, adapter: Adapter) -> bool:
-    """A token refused in mid-flight: nothing was published. Renew it once per delivery try, or ask the platform
-    whether it really is bad; True when that decided what comes next."""
-    if work.delivery.tries > 2:
-        return False
-    try:
-        if adapter.traits.renewable(has_refresh_token=bool(work.cred.refresh_token or work.cred.secret)):
-            renew(work.ctx, work.delivery, work.account)
-        else:
-            work.adapter(work.http(Wiretap(), new_request_id())).identify(work.cred)
-    except Unavailable as unavailable:
-        fail(work, unavailable, Step.AUTHENTICATION)
-        return True
-    except PlatformError:
-        return False
-    with work.ctx.db.write() as conn:
-        work.log(conn, Step.AUTHENTICATION, StepStatus.WARNING, message=error.message, next="tried again")
-        work.move(conn, S.WAITING, error.message, next_at=work.now(), lease_until=None)
-    return True
-
-
-def fail(work: Work, error: PlatformError, step: Step) -> None:
-    """A clear no: nothing was published. Wait, ask for a new link, or end in `failed`."""
-    now, delivery, ctx = work.now(), work.delivery, work.ctx
-    tries = max(1, delivery.tries)
-    sent = delivery.state is S.SUBMITTING  # then the intent has counted this try; a limit gives it back
-    with ctx.db.write() as conn:
-        if isinstance(error, Throttled):
-            until = throttle_until(error.retry_at, tries, now, ctx.rng)
-            accounts.throttle(conn, work.account.id, until)
-            work.log(conn, step, StepStatus.WARNING, message=error.message, retry_at=utc_iso(until))
-            work.move(
-                conn, S.WAITING, error.message, next_at=until, lease_until=None, tries=max(0, delivery.tries - sent)
-            )
-        elif isinstance(error, ReconnectNeeded):
-            watch.reconnect_needed(conn, work.account, error.message, now)
-            work.log(conn, Step.AUTHENTICATION, StepStatus.FAILED, message=error.message)
-            work.move(conn, S.WAITING, error.message, next_at=now, lease_until=None)
-        elif error.code == IN_FLIGHT:
-            # Not a try of this delivery: another worker's renewal may be slow, or dead and its claim running out.
-            work.move(
-                conn, S.WAITING, error.message, next_at=now + timedelta(seconds=1), lease_until=None,
-                tries=max(0, delivery.tries - sent),
-            )  # fmt: skip
-        elif isinstance(error, (PostRejected, UnexpectedReply)) or _exhausted(work):
-            work.log(conn, step, StepStatus.FAILED, message=error.message)
-            work.move(conn, S.FAILED, error.message, next_at=None, lease_until=None)
-        else:
-            again = now + backoff(tries, ctx.rng)
-            work.log(conn, step, StepStatus.WARNING, message=error.message, retry_at=utc_iso(again))
-            work.move(
-                conn, S.WAITING, error.message, next_at=again, lease_until=None,
-                tries=delivery.tries + (not sent),
-            )  # fmt: skip
-
-
-def _exhausted(work: Work) -> bool:
-    return work.delivery.tries >= MAX_TRIES

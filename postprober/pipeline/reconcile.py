@@ -12,12 +12,12 @@ from sqlalchemy import Connection
 
 from postprober.clock import utc_iso
 from postprober.domain.attempt import Act, Outcome
-from postprober.domain.delivery import DeliveryState, Step, StepStatus
+from postprober.domain.delivery import DUE_TO_RECONCILE, DeliveryState, Step, StepStatus
 from postprober.domain.platform import ReconcileMode
 from postprober.domain.remote import Search, Sighting, SightingState
 from postprober.domain.retry import MAX_CRASHES, MAX_TRIES
 from postprober.errors import Conflict, PlatformError, ReconnectNeeded
-from postprober.pipeline import watch
+from postprober.pipeline import late, watch
 from postprober.pipeline.adopt import adopt
 from postprober.pipeline.context import Context, Wiretap
 from postprober.pipeline.credentials import ensure_valid, open_credentials, renew
@@ -41,8 +41,10 @@ def reconcile(ctx: Context, delivery_id: int) -> None:
     """One reading for a delivery whose outcome is unknown, and its consequence."""
     until, deadline = ctx.keeper.until()
     with ctx.db.write() as conn:
-        delivery = deliveries.take(conn, delivery_id, worker=ctx.worker, now=ctx.clock.now(), until=until)
-        if delivery is None or delivery.state not in (S.UNCONFIRMED, S.HELD):
+        delivery = deliveries.take(
+            conn, delivery_id, worker=ctx.worker, now=ctx.clock.now(), until=until, only=DUE_TO_RECONCILE
+        )
+        if delivery is None:
             return
         account = accounts.get(conn, delivery.account_id)
     part = delivery.open_part()
@@ -74,6 +76,15 @@ def _look(work: Work, part: PartRecord) -> None:
         sighting = Sighting(SightingState.UNSURE, None, error.message)
     if sighting.state is SightingState.FOUND:
         work.ctx.checkpoint("reconcile_matched")
+    try:
+        _conclude(work, part, attempt, tap, adapter, sighting)
+    except Conflict:
+        if sighting.post is not None:  # somebody decided meanwhile, not knowing what we have just seen
+            late.note(work, part, sighting.post.ref.remote_id, sighting.post.ref)
+        raise
+
+
+def _conclude(work: Work, part: PartRecord, attempt: int, tap: Wiretap, adapter: Adapter, sighting: Sighting) -> None:
     with work.ctx.db.write() as conn:
         work.close(conn, attempt, _OUTCOMES[sighting.state], tap, sighting.reason)
         if sighting.state is SightingState.FOUND and sighting.post is not None:

@@ -32,7 +32,7 @@ from postprober.domain.remote import (
     Timeline,
 )
 from postprober.domain.text import escape_little, unescape_little
-from postprober.errors import PlatformError, ReconnectNeeded, Throttled, Unavailable, UnexpectedReply
+from postprober.errors import DuplicateRefused, PlatformError, ReconnectNeeded, Throttled, Unavailable, UnexpectedReply
 from postprober.http import HttpClient, Reply
 from postprober.platforms.base import Traits, sighting_in
 from postprober.platforms.linkedin_errors import NOT_FOUND, is_not_permitted, refused
@@ -119,7 +119,10 @@ class LinkedInAdapter:
         url = f"{self.config.api_url}/rest/posts"
         reply = self.http.send("POST", url, visible=True, headers=self._headers(cred), json=body)
         if not reply.ok:
-            raise refused(reply, Act.PUBLISH, self.clock.now())
+            error = refused(reply, Act.PUBLISH, self.clock.now())
+            if isinstance(error, DuplicateRefused) and error.earlier_id:
+                error.earlier_url = self._ref(error.earlier_id).url
+            raise error
         # CONTRACTS 2.1: the id is in a header, x-linkedin-id in older answers; the body is empty.
         urn = reply.headers.get("x-restli-id") or reply.headers.get("x-linkedin-id") or ""
         if not urn.startswith("urn:li:"):

@@ -24,7 +24,8 @@ def opaque() -> str:
 
 def keyed_hash(secret_key: str, token: str) -> str:
     """What the database stores instead of `token`: HMAC-SHA-256, hex."""
-    return hmac.new(secret_key.encode(), token.encode(), hashlib.sha256).hexdigest()
+    # JSON may carry half a surrogate pair; it fits no stored hash, but it must not be an error either.
+    return hmac.new(secret_key.encode(), token.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
 
 
 def sign(secret_key: str, purpose: str, claims: dict[str, Any], *, now: float, lifetime: float) -> str:

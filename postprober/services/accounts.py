@@ -10,14 +10,14 @@ from sqlalchemy import Connection
 
 from postprober.domain.account import Credentials, Identity
 from postprober.domain.delivery import DeliveryState
-from postprober.domain.platform import NAMES, Platform
+from postprober.domain.platform import NAMES, Platform, ReconcileMode
 from postprober.errors import BadInput, NotFound, PlatformError, ReconnectNeeded
 from postprober.http import HttpClient
 from postprober.pipeline import watch
 from postprober.pipeline.credentials import open_credentials, seal
 from postprober.platforms.bluesky import login as bluesky_login
 from postprober.security.urlguard import check_url
-from postprober.services.core import Core
+from postprober.services.core import Core, Mark, no_mark
 from postprober.storage import accounts, deliveries
 from postprober.storage.records import Account
 
@@ -31,6 +31,7 @@ def add_by_token(
     name: str = "",
     instance: str = "",
     remote_id: str = "",
+    mark: Mark = no_mark,
 ) -> Account:
     """Link (or reconnect) an account from a token or app password as documented for `accounts add`.
 
@@ -40,10 +41,13 @@ def add_by_token(
     where = _instance(core, platform, instance)
     cred = _credentials(core, platform, data, where)
     cred = replace(cred, name=name, remote_id=remote_id or cred.remote_id)
-    return link(core, user_id, platform, cred, core.http)
+    http = core.http.bound(secrets=[cred.access_token, cred.refresh_token])
+    return link(core, user_id, platform, cred, http, mark)
 
 
-def link(core: Core, user_id: int, platform: Platform, cred: Credentials, http: HttpClient) -> Account:
+def link(
+    core: Core, user_id: int, platform: Platform, cred: Credentials, http: HttpClient, mark: Mark = no_mark
+) -> Account:
     """Store `cred` for the account it belongs to; a known account keeps its history and its waiting deliveries go on."""
     adapter = core.adapter(platform, cred, http)
     try:
@@ -55,10 +59,10 @@ def link(core: Core, user_id: int, platform: Platform, cred: Credentials, http: 
             f"The token belongs to {identity.name or identity.remote_id}, not to the account that was named.",
             field="remote_id",
         )
-    return _store(core, user_id, platform, cred, identity)
+    return _store(core, user_id, platform, cred, identity, mark)
 
 
-def _store(core: Core, user_id: int, platform: Platform, cred: Credentials, identity: Identity) -> Account:
+def _store(core: Core, user_id: int, platform: Platform, cred: Credentials, identity: Identity, mark: Mark) -> Account:
     now = core.clock.now()
     with core.db.write() as conn:
         known = accounts.find(
@@ -77,6 +81,33 @@ def _store(core: Core, user_id: int, platform: Platform, cred: Credentials, iden
             is_active=True, status="ok", status_reason="", token_version=version, refresh_until=None,
             canary=identity.canary or (known.canary if known else None),
         )  # fmt: skip
+        if known is not None and core.adapter(platform).traits.mode is ReconcileMode.RECONCILE:
+            _look_again(conn, account_id, now)
+        mark(conn, account_id)
+        return accounts.get(conn, account_id)
+
+
+def _look_again(conn: Connection, account_id: int, now: datetime) -> None:
+    """What could not be looked for without access can be now."""
+    for delivery in deliveries.held_unknown(conn, account_id):
+        watch.move(
+            conn, delivery, DeliveryState.UNCONFIRMED, reason="the account was linked again", now=now, next_at=now,
+            readings=0, absences=0,
+        )  # fmt: skip
+
+
+def get(core: Core, user_id: int, account_id: int) -> Account:
+    """Raises NotFound."""
+    with core.db.read() as conn:
+        return owned(conn, user_id, account_id)
+
+
+def set_up(core: Core, user_id: int, account_id: int, *, label: str, language: str) -> Account:
+    """Replace the account's settings. `label`: what you call it; `language`: BCP 47 tag of posts that name none, or "".
+    Raises NotFound."""
+    with core.db.write() as conn:
+        owned(conn, user_id, account_id)
+        accounts.write(conn, account_id, settings={"label": label.strip(), "language": language})
         return accounts.get(conn, account_id)
 
 
@@ -135,7 +166,12 @@ def _credentials(core: Core, platform: Platform, data: dict[str, Any], instance:
         raise BadInput("The token must be a JSON object.", field="token")
     if platform is Platform.BLUESKY and "identifier" in data:
         identifier, password = _text(data, "identifier"), _text(data, "password")
-        return bluesky_login(core.http.bound(secrets=[password]), instance, identifier, password)
+        try:
+            return bluesky_login(core.http.bound(secrets=[password]), instance, identifier, password)
+        except ReconnectNeeded as error:
+            raise BadInput(
+                "Bluesky does not accept this handle and app password; make a new one.", error.detail
+            ) from error
     token = _token(_text(data, "access_token"))
     expires = data.get("expires_at")
     return Credentials(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+
+from sqlalchemy import Connection
 
 from postprober.clock import Clock
 from postprober.domain.account import Credentials
@@ -13,6 +16,13 @@ from postprober.platforms.registry import adapter_for
 from postprober.security.vault import Vault
 from postprober.settings import Settings
 from postprober.storage.database import Database
+
+# Called with the id of what is created, in the transaction that creates it; raising undoes it.
+Mark = Callable[[Connection, int], None]
+
+
+def no_mark(_conn: Connection, _made_id: int) -> None:
+    """Nobody wants to note it."""
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from postprober.domain.post import MediaFile, MediaKind
 from postprober.errors import BadInput, NotFound
 from postprober.platforms.media import fit_image, inspect
 from postprober.security.tokens import sign, verify
-from postprober.services.core import Core
+from postprober.services.core import Core, Mark, no_mark
 from postprober.settings import Settings
 from postprober.storage import media
 from postprober.storage.records import MediaRecord
@@ -36,7 +37,7 @@ def add_file(core: Core, user_id: int, path: Path, alt: str = "") -> int:
     return add_bytes(core, user_id, path.name, path.read_bytes(), alt)
 
 
-def add_bytes(core: Core, user_id: int, name: str, content: bytes, alt: str = "") -> int:
+def add_bytes(core: Core, user_id: int, name: str, content: bytes, alt: str = "", mark: Mark = no_mark) -> int:
     """Take in a file; what it is comes from its content, never from its name. Raises BadInput."""
     if len(alt) > MAX_ALT:
         raise BadInput(f"The alt text has more than {MAX_ALT} characters.", field="alt")
@@ -45,11 +46,23 @@ def add_bytes(core: Core, user_id: int, name: str, content: bytes, alt: str = ""
     relative = Path("media") / digest[:2] / f"{digest}{_SUFFIX.get(facts.mime, '.bin')}"
     _keep(core.settings.data_dir / relative, content)
     with core.db.write() as conn:
-        return media.add(
+        media_id = media.add(
             conn, user_id=user_id, now=core.clock.now(), name=Path(name).name[:255] or "file", kind=str(facts.kind),
             mime=facts.mime, size=len(content), width=facts.width, height=facts.height, duration=facts.duration,
             sha256=digest, path=str(relative), alt=alt,
         )  # fmt: skip
+        mark(conn, media_id)
+        return media_id
+
+
+def discard(core: Core, user_id: int, ids: list[int]) -> None:
+    """Take back files whose post was refused, so that nothing is left of it. Raises NotFound."""
+    with core.db.write() as conn:
+        records = media.get_many(conn, ids, user_id)
+        media.remove(conn, ids)
+        unused = {record.path for record in records if not media.uses(conn, record.path)}
+    for path in unused:
+        (core.settings.data_dir / path).unlink(missing_ok=True)
 
 
 def _keep(path: Path, content: bytes) -> None:
@@ -57,12 +70,18 @@ def _keep(path: Path, content: bytes) -> None:
     if path.exists():
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}")
     with temporary.open("wb") as stream:
         stream.write(content)
         stream.flush()
         os.fsync(stream.fileno())
     temporary.replace(path)
+
+
+def get(core: Core, user_id: int, media_id: int) -> MediaRecord:
+    """Raises NotFound."""
+    with core.db.read() as conn:
+        return media.get_many(conn, [media_id], user_id)[0]
 
 
 def files(core: Core, user_id: int, ids: list[int]) -> tuple[MediaFile, ...]:

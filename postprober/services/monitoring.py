@@ -43,6 +43,7 @@ class DeliveryView:
     counts: dict[str, int | None]
     history: tuple[dict[str, Any], ...]
     repair: str = ""
+    blocked: bool = False  # waits until a person links the account again
 
 
 @dataclass(frozen=True)
@@ -123,6 +124,8 @@ def _view(conn: Connection, post: Post, names: dict[int, str]) -> PostView:
                 counts={k: v for k, v in newest.items() if k not in ("id", "delivery_id", "at")},
                 history=history,
                 repair=_repair(delivery, history),
+                blocked=delivery.state is DeliveryState.WAITING
+                and accounts.get(conn, delivery.account_id).status != "ok",
             )
         )
     return PostView(post, tuple(views))
@@ -136,16 +139,25 @@ def attempts_of(core: Core, user_id: int, delivery_id: int) -> list[Attempt]:
         return attempts.of_delivery(conn, delivery_id)
 
 
-def step_rows(core: Core, user_id: int, post_id: int, after: int = 0) -> list[dict[str, Any]]:
-    """Rows of `monitoring_logs` with ids greater than `after`. Raises NotFound."""
+def step_rows(core: Core, user_id: int, post_id: int, after: int = 0, limit: int | None = None) -> list[dict[str, Any]]:
+    """Rows of `monitoring_logs` with ids greater than `after`, oldest first. Raises NotFound."""
     with core.db.read() as conn:
         posts.get(conn, post_id, user_id)
-        return logs.steps_of_post(conn, post_id, after=after)
+        return logs.steps_of_post(conn, post_id, after=after, limit=limit)
 
 
-def alerts(core: Core, user_id: int, limit: int = 20) -> list[dict[str, Any]]:
+def alerts(
+    core: Core, user_id: int, limit: int = 20, *, before: int | None = None, unread: bool = False
+) -> list[dict[str, Any]]:
+    """Newest first; `before`: only ids smaller than this."""
     with core.db.read() as conn:
-        return logs.alerts_of(conn, user_id, limit=limit)
+        return logs.alerts_of(conn, user_id, limit=limit, before=before, unread=unread)
+
+
+def mark_read(core: Core, user_id: int, alert_id: int) -> dict[str, Any]:
+    """The alert, which is now read. Raises NotFound."""
+    with core.db.write() as conn:
+        return logs.read_alert(conn, user_id, alert_id)
 
 
 def heartbeat_age(core: Core) -> timedelta | None:
@@ -158,7 +170,9 @@ def heartbeat_age(core: Core) -> timedelta | None:
 def finished(view: PostView) -> bool:
     """Whether nothing will change by itself any more (looking again at held ones and counting aside)."""
     return all(
-        TRAITS[v.delivery.state].terminal or (v.delivery.state is DeliveryState.PUBLISHED and _given_up(v))
+        TRAITS[v.delivery.state].terminal
+        or (v.delivery.state is DeliveryState.PUBLISHED and _given_up(v))
+        or (v.delivery.state is DeliveryState.WAITING and v.blocked)
         for v in view.deliveries
     )
 

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -17,7 +18,7 @@ from postprober.pipeline import watch
 from postprober.pipeline.credentials import open_credentials
 from postprober.services import media as media_service
 from postprober.services.accounts import owned
-from postprober.services.core import Core
+from postprober.services.core import Core, Mark, no_mark
 from postprober.storage import accounts, deliveries, posts
 from postprober.storage import media as media_storage
 from postprober.storage.records import Account, Delivery, PartRecord, Post
@@ -27,10 +28,12 @@ MAX_PARTS = 25
 
 
 class PreflightFailed(BadInput):
-    """At least one platform would refuse the post; `results` has every reason, by account id."""
+    """At least one platform would refuse the post; `results` has every reason, by account id; `names`: platform and
+    account, by account id."""
 
     def __init__(self, results: dict[int, Preflight], names: dict[int, str]) -> None:
         self.results = results
+        self.names = names
         lines = [
             f"{names[account_id]}: {violation.message}"
             for account_id, result in results.items()
@@ -91,7 +94,8 @@ def _check_one(core: Core, account: Account, new: NewPost, files: tuple[MediaFil
     except PlatformError:
         limits = adapter.limits(None)  # the platform is away at this moment: its usual numbers hold
     texts = new.texts_for(account.id)
-    draft = Draft(tuple(Part(t, files if i == 0 else ()) for i, t in enumerate(texts)), new.language)
+    language = language_for(account, new)
+    draft = Draft(tuple(Part(t, files if i == 0 else ()) for i, t in enumerate(texts)), language)
     result = adapter.preflight(draft, limits)
     more: list[Violation] = []
     if account.status != "ok":
@@ -131,31 +135,63 @@ def _unreachable(core: Core, account: Account, files: tuple[MediaFile, ...]) -> 
     return []
 
 
-def create(core: Core, user_id: int, new: NewPost) -> Post:
+def create(core: Core, user_id: int, new: NewPost, mark: Mark = no_mark) -> Post:
     """Check and plan a post: one delivery an account. Raises PreflightFailed; then nothing was written."""
+    chosen = passed(core, user_id, new)
+    now = core.clock.now()
+    with core.db.write() as conn:
+        post_id = posts.add(
+            conn, user_id=user_id, status=PostStatus.SCHEDULED, scheduled_at=new.at or now, now=now,
+            **columns_of(new, chosen),
+        )  # fmt: skip
+        for account in chosen:
+            plan(conn, post_id, account, new, now)
+        mark(conn, post_id)
+        return posts.get(conn, post_id)
+
+
+def passed(core: Core, user_id: int, new: NewPost) -> list[Account]:
+    """The accounts of a post that each of them would take. Raises PreflightFailed, BadInput or NotFound."""
     results = check(core, user_id, new)
     chosen = _accounts(core, user_id, new.account_ids)
     if not all(result.ok for result in results.values()):
         raise PreflightFailed(results, {a.id: f"{NAMES[a.platform]} ({a.account_name})" for a in chosen})
-    now = core.clock.now()
-    due = new.at or now
-    with core.db.write() as conn:
-        post_id = posts.add(
-            conn, user_id=user_id, content="\n\n".join(new.parts), platforms=sorted({a.platform.value for a in chosen}),
-            status=PostStatus.SCHEDULED, scheduled_at=due,
-            options={"parts": list(new.parts), "media": list(new.media_ids), "language": new.language,
-                     "late_minutes": new.late_minutes}, now=now,
-        )  # fmt: skip
-        for account in chosen:
-            parts = [
-                PartRecord(index, text, tuple(new.media_ids) if index == 0 else (), language=new.language)
-                for index, text in enumerate(new.texts_for(account.id))
-            ]
-            deliveries.add(
-                conn, post_id=post_id, account_id=account.id, user_id=user_id, platform=account.platform.value,
-                key=str(uuid.uuid4()), due_at=due, parts=parts, now=now,
-            )  # fmt: skip
-        return posts.get(conn, post_id)
+    return chosen
+
+
+def columns_of(new: NewPost, chosen: Sequence[Account]) -> dict[str, Any]:
+    """The columns of `posts` that hold what was asked for; `drafts.wish_of` reads them again."""
+    return {
+        "content": "\n\n".join(new.parts),
+        "platforms": sorted({a.platform.value for a in chosen}),
+        "options": {
+            "parts": list(new.parts), "media": list(new.media_ids), "language": new.language,
+            "late_minutes": new.late_minutes, "accounts": list(new.account_ids),
+            "variants": {str(account): list(texts) for account, texts in (new.variants or {}).items()},
+        },
+    }  # fmt: skip
+
+
+def plan(conn: Connection, post_id: int, account: Account, new: NewPost, now: datetime) -> None:
+    """One delivery of the post, with a key that never changes."""
+    deliveries.add(
+        conn, post_id=post_id, account_id=account.id, user_id=account.user_id, platform=account.platform.value,
+        key=str(uuid.uuid4()), due_at=new.at or now, parts=parts_for(account, new), now=now,
+    )  # fmt: skip
+
+
+def parts_for(account: Account, new: NewPost) -> list[PartRecord]:
+    """What shall go to one account."""
+    language = language_for(account, new)
+    return [
+        PartRecord(index, text, tuple(new.media_ids) if index == 0 else (), language=language)
+        for index, text in enumerate(new.texts_for(account.id))
+    ]
+
+
+def language_for(account: Account, new: NewPost) -> str:
+    """The post's own language, else the account's usual one."""
+    return new.language or str(account.settings.get("language", ""))
 
 
 def cancel(core: Core, user_id: int, post_id: int) -> int:
@@ -174,7 +210,7 @@ def cancel(core: Core, user_id: int, post_id: int) -> int:
     return stopped
 
 
-def retry(core: Core, user_id: int, post_id: int) -> int:
+def retry(core: Core, user_id: int, post_id: int, mark: Mark = no_mark) -> int:
     """Send the failed deliveries again, and only those; returns how many. Raises NotFound or Conflict."""
     again = 0
     now = core.clock.now()
@@ -187,8 +223,9 @@ def retry(core: Core, user_id: int, post_id: int) -> int:
                     tries=0, crashes=0,
                 )  # fmt: skip
                 again += 1
-    if not again:
-        raise Conflict("Nothing of this post has failed, so there is nothing to try again.")
+        if not again:
+            raise Conflict("Nothing of this post has failed, so there is nothing to try again.")
+        mark(conn, post_id)
     return again
 
 

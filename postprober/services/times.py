@@ -27,6 +27,15 @@ def parse_time(text: str, now: datetime, zone: str = "") -> datetime:
         moment = (moment if moment.tzinfo else _in_zone(moment, ZoneInfo(zone))).astimezone(UTC)
     except OverflowError:  # year 1 or 9999 with an offset that leaves the calendar
         raise BadInput(f"{text!r} lies outside the calendar; choose another time.", field="time") from None
+    return check_time(moment, now)
+
+
+def check_time(moment: datetime, now: datetime) -> datetime:
+    """`moment` (aware) in UTC, if something can be planned for it. Raises BadInput for the past and the far future."""
+    try:
+        moment = moment.astimezone(UTC)
+    except OverflowError:  # year 1 or 9999 with an offset that leaves the calendar
+        raise BadInput("The time lies outside the calendar; choose another one.", field="time") from None
     if moment < now - PAST_TOLERANCE:
         raise BadInput("The time is in the past; choose a later one or leave it out to post now.", field="time")
     if moment > now + FARTHEST:

@@ -11,6 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from postprober.errors import BadInput, Forbidden
 from postprober.security.passwords import hash_password, verify_password
 from postprober.security.tokens import keyed_hash, opaque
+from postprober.services import throttle
 from postprober.services.core import Core
 from postprober.storage import users
 from postprober.storage.records import User
@@ -38,13 +39,20 @@ def create(core: Core, *, email: str, password: str, name: str = "", zone: str =
         raise BadInput("There is a user with this e-mail address already.", field="email") from None
 
 
-def authenticate(core: Core, email: str, password: str) -> User:
-    """The user. Raises Forbidden with the same sentence and in the same time for every reason."""
+def authenticate(core: Core, email: str, password: str, address: str = "") -> User:
+    """The user. `address`: where the try comes from, "" for this machine.
+
+    Raises Forbidden with the same sentence and in the same time for every reason, or TooManyTries.
+    """
+    account = email.strip().lower()
+    account = account if _EMAIL.fullmatch(account) and account.isprintable() else ""  # no database is asked for those
+    throttle.count(core, account, address)
     with core.db.read() as conn:
-        user = users.by_email(conn, email.strip().lower())
+        user = users.by_email(conn, account) if account else None
     fits = verify_password(user.password_hash if user else None, password)
     if user is None or not fits or not user.is_active:
         raise Forbidden("E-mail address or password is wrong.")
+    throttle.forgive(core, account, address)
     return user
 
 

@@ -28,7 +28,7 @@ def add(conn: Connection, *, user_id: int, platform: str, account_name: str, now
 
 def get(conn: Connection, account_id: int) -> Account:
     """Raises NotFound."""
-    row = conn.execute(_BY_ID, {"b_id": account_id}).one_or_none()
+    row = conn.execute(_BY_ID, {"b_id": account_id}).one_or_none() if sql.is_id(account_id) else None
     if row is None:
         raise NotFound(f"There is no account {account_id}.")
     return account_of(row)

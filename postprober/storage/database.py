@@ -12,8 +12,8 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, create_engine, event, make_url
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DatabaseError
 
 from postprober.errors import ConfigurationError
 from postprober.storage.group import GroupCommit
@@ -33,18 +33,27 @@ class Database:
     """Units of work on one database, SQLite or PostgreSQL. Thread safe."""
 
     def __init__(self, url: str, *, pool_size: int = 20) -> None:
-        self.url = make_url(url)
-        self.is_sqlite = self.url.get_backend_name() == "sqlite"
-        if self.is_sqlite:
-            self._refuse_foreign_file()
-            self.engine = create_engine(
-                self.url, pool_size=pool_size, max_overflow=pool_size, connect_args={"check_same_thread": False}
-            )
-            event.listen(self.engine, "connect", _configure_sqlite)
-        else:
-            self.engine = create_engine(self.url, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True)
+        try:
+            self.url = make_url(url)
+            self.is_sqlite = self.url.get_backend_name() == "sqlite"
+            self.engine = self._engine(pool_size)
+        except (ArgumentError, ImportError) as error:  # a driver that is not there is an ImportError
+            raise ConfigurationError(
+                "POSTPROBER_DATABASE_URL is not usable: leave it empty for SQLite or give postgresql://user:password@host/name.",
+                type(error).__name__,
+            ) from None
         # SQLite's own waiting sleeps up to 100 ms at a time and is unfair, and every commit waits for the disk alone.
         self._group = GroupCommit(self.engine) if self.is_sqlite else None
+
+    def _engine(self, pool_size: int) -> Engine:
+        if not self.is_sqlite:
+            return create_engine(self.url, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True)
+        self._refuse_foreign_file()
+        engine = create_engine(
+            self.url, pool_size=pool_size, max_overflow=pool_size, connect_args={"check_same_thread": False}
+        )
+        event.listen(engine, "connect", _configure_sqlite)
+        return engine
 
     @contextmanager
     def write(self) -> Iterator[Connection]:

@@ -53,7 +53,11 @@ def add(
 
 def get(conn: Connection, delivery_id: int) -> Delivery:
     """Raises NotFound."""
-    row = conn.execute(select(deliveries).where(deliveries.c.id == delivery_id)).one_or_none()
+    row = (
+        conn.execute(select(deliveries).where(deliveries.c.id == delivery_id)).one_or_none()
+        if sql.is_id(delivery_id)
+        else None
+    )
     if row is None:
         raise NotFound(f"There is no delivery {delivery_id}.")
     return delivery_of(row)
@@ -106,14 +110,24 @@ def touch(conn: Connection, delivery: Delivery, now: datetime, **columns: Any) -
     return _with(delivery, {**columns, "updated_at": now, "parts": parts})
 
 
-def take(conn: Connection, delivery_id: int, *, worker: str, now: datetime, until: datetime) -> Delivery | None:
-    """Take the lease of a due delivery, whatever is to be done with it; None if somebody else was faster or it is not
-    due. A delivery due to publish becomes `claimed` and occupies its account; the others keep their state. The fence
-    grows by one, so that whoever held the delivery before can no longer write."""
+def take(
+    conn: Connection,
+    delivery_id: int,
+    *,
+    worker: str,
+    now: datetime,
+    until: datetime,
+    only: frozenset[DeliveryState] = DUE_TO_PUBLISH | DUE_TO_RECONCILE | DUE_TO_FOLLOW,
+) -> Delivery | None:
+    """Take the lease of a due delivery that is in one of the states `only`; None if somebody else was faster or it is
+    not due. A delivery due to publish becomes `claimed` and occupies its account; the others keep their state. The
+    fence grows by one, so that whoever held the delivery before can no longer write."""
     row = conn.execute(_DUE_BY_ID, {"b_id": delivery_id, "now": now}).one_or_none()
     if row is None:
         return None
     found = delivery_of(row)
+    if found.state not in only:
+        return None
     lease = {"lease_owner": worker, "lease_until": until, "fence": found.fence + 1}
     if found.state in DUE_TO_PUBLISH:
         if not _free(conn, found, now):
@@ -156,7 +170,8 @@ def renew(conn: Connection, worker: str, ids: Iterable[int], until: datetime) ->
     wanted = list(ids)
     if not wanted:
         return set()
-    mine = and_(deliveries.c.id.in_(wanted), deliveries.c.lease_owner == worker)
+    # A lease that was given back (None) stays so: the delivery may be on its way out of our hands at this moment.
+    mine = and_(deliveries.c.id.in_(wanted), deliveries.c.lease_owner == worker, deliveries.c.lease_until.is_not(None))
     conn.execute(update(deliveries).where(mine).values(lease_until=until))
     return {int(row[0]) for row in conn.execute(select(deliveries.c.id).where(mine))}
 
@@ -218,6 +233,24 @@ def waiting_for_account(conn: Connection, account_id: int) -> list[Delivery]:
         select(deliveries).where(
             deliveries.c.account_id == account_id, deliveries.c.state.in_([S.SCHEDULED, S.WAITING])
         )
+    )
+    return [delivery_of(row) for row in rows]
+
+
+def held_unknown(conn: Connection, account_id: int) -> list[Delivery]:
+    """What is held on an account because its outcome is unknown; at most one, or taking it back would meet a busy
+    account."""
+    rows = conn.execute(
+        select(deliveries)
+        .join(accounts, accounts.c.id == deliveries.c.account_id)
+        .where(
+            deliveries.c.account_id == account_id,
+            deliveries.c.state == S.HELD,
+            deliveries.c.unknown_at.is_not(None),
+            accounts.c.busy_delivery_id.is_(None),
+        )
+        .order_by(deliveries.c.id)
+        .limit(1)
     )
     return [delivery_of(row) for row in rows]
 

@@ -74,9 +74,11 @@ class GroupCommit:
         """One atomic, durable block."""
         with self._count:
             self._waiting += 1
-        self._turn.acquire()
-        with self._count:
-            self._waiting -= 1
+        try:
+            self._turn.acquire()
+        finally:  # also when a signal interrupts the waiting: a count too high would keep a group open for ever
+            with self._count:
+                self._waiting -= 1
         try:
             group = self._joined()
         except BaseException:

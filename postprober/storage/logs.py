@@ -12,6 +12,7 @@ from sqlalchemy import Connection, insert, select, update
 
 from postprober.domain.delivery import Step, StepStatus
 from postprober.domain.remote import Counts
+from postprober.errors import NotFound
 from postprober.storage import sql
 from postprober.storage.records import Delivery
 from postprober.storage.tables import alerts, evidence, monitoring_logs, outbox, samples
@@ -49,12 +50,13 @@ def steps(
     )  # fmt: skip
 
 
-def steps_of_post(conn: Connection, post_id: int, *, after: int = 0) -> list[dict[str, Any]]:
-    """Step rows, oldest first, with ids greater than `after`."""
+def steps_of_post(conn: Connection, post_id: int, *, after: int = 0, limit: int | None = None) -> list[dict[str, Any]]:
+    """Step rows, oldest first, with ids greater than `after`; at most `limit` of them."""
     rows = conn.execute(
         select(monitoring_logs)
         .where(monitoring_logs.c.post_id == post_id, monitoring_logs.c.id > after)
         .order_by(monitoring_logs.c.id)
+        .limit(limit)
     )
     return [dict(row._mapping) for row in rows]
 
@@ -113,9 +115,25 @@ def alert(
     return True
 
 
-def alerts_of(conn: Connection, user_id: int, *, limit: int = 50) -> list[dict[str, Any]]:
-    rows = conn.execute(select(alerts).where(alerts.c.user_id == user_id).order_by(alerts.c.id.desc()).limit(limit))
-    return [dict(row._mapping) for row in rows]
+def alerts_of(
+    conn: Connection, user_id: int, *, limit: int = 50, before: int | None = None, unread: bool = False
+) -> list[dict[str, Any]]:
+    """Newest first; `before`: only ids smaller than this (cursor); `unread`: only those."""
+    query = select(alerts).where(alerts.c.user_id == user_id).order_by(alerts.c.id.desc()).limit(limit)
+    if before is not None:
+        query = query.where(alerts.c.id < before)
+    if unread:
+        query = query.where(alerts.c.is_read.is_(False))
+    return [dict(row._mapping) for row in conn.execute(query)]
+
+
+def read_alert(conn: Connection, user_id: int, alert_id: int) -> dict[str, Any]:
+    """Mark the user's alert as read; returns it. Raises NotFound."""
+    mine = (alerts.c.id == alert_id, alerts.c.user_id == user_id)
+    done = conn.execute(update(alerts).where(*mine).values(is_read=True)).rowcount if sql.is_id(alert_id) else 0
+    if done != 1:
+        raise NotFound(f"There is no alert {alert_id}.")
+    return dict(conn.execute(select(alerts).where(*mine)).one()._mapping)
 
 
 def outbox_due(conn: Connection, now: datetime, limit: int = 50) -> list[dict[str, Any]]:

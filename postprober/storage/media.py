@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, delete, insert, select
 
 from postprober.errors import NotFound
 from postprober.storage import sql
@@ -24,7 +24,7 @@ def get_many(conn: Connection, ids: Iterable[int], user_id: int | None = None) -
     wanted = list(ids)
     if not wanted:
         return []
-    query = select(media).where(media.c.id.in_(wanted))
+    query = select(media).where(media.c.id.in_([i for i in wanted if sql.is_id(i)]))
     if user_id is not None:
         query = query.where(media.c.user_id == user_id)
     found = {row.id: record_of(MediaRecord, row) for row in conn.execute(query)}
@@ -32,3 +32,13 @@ def get_many(conn: Connection, ids: Iterable[int], user_id: int | None = None) -
     if missing:
         raise NotFound(f"There is no file {', '.join(missing)}.")
     return [found[i] for i in wanted]
+
+
+def remove(conn: Connection, ids: Iterable[int]) -> None:
+    """Forget files that no post uses yet."""
+    conn.execute(delete(media).where(media.c.id.in_(list(ids))))
+
+
+def uses(conn: Connection, path: str) -> bool:
+    """Whether any row refers to the stored file."""
+    return conn.execute(select(media.c.id).where(media.c.path == path).limit(1)).first() is not None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
 from postprober.domain.post import PostStatus
 from postprober.errors import NotFound
@@ -36,11 +36,11 @@ def add(
 
 
 def get(conn: Connection, post_id: int, user_id: int | None = None) -> Post:
-    """Raises NotFound, also for a post that belongs to somebody else."""
+    """Raises NotFound; for a given user also when the post belongs to somebody else or was deleted."""
     query = select(posts).where(posts.c.id == post_id)
     if user_id is not None:
-        query = query.where(posts.c.user_id == user_id)
-    row = conn.execute(query).one_or_none()
+        query = query.where(posts.c.user_id == user_id, posts.c.deleted_at.is_(None))
+    row = conn.execute(query).one_or_none() if sql.is_id(post_id) else None
     if row is None:
         raise NotFound(f"There is no post {post_id}.")
     found: Post = record_of(Post, row)
@@ -49,10 +49,26 @@ def get(conn: Connection, post_id: int, user_id: int | None = None) -> Post:
 
 def of_user(conn: Connection, user_id: int, *, limit: int = 50, before: int | None = None) -> list[Post]:
     """Newest first; `before`: only ids smaller than this (cursor)."""
-    query = select(posts).where(posts.c.user_id == user_id).order_by(posts.c.id.desc()).limit(limit)
+    mine = (posts.c.user_id == user_id, posts.c.deleted_at.is_(None))
+    query = select(posts).where(*mine).order_by(posts.c.id.desc()).limit(limit)
     if before is not None:
         query = query.where(posts.c.id < before)
     return [record_of(Post, row) for row in conn.execute(query)]
+
+
+def edit(conn: Connection, post_id: int, version: int, now: datetime, **columns: Any) -> bool:
+    """Write columns if the post still has the `version` that was read, and give it the next one; False otherwise."""
+    done = conn.execute(
+        update(posts)
+        .where(posts.c.id == post_id, posts.c.version == version)
+        .values(version=version + 1, updated_at=now, **columns)
+    )
+    return done.rowcount == 1
+
+
+def remove(conn: Connection, post_id: int) -> None:
+    """Forget a post that never had a delivery."""
+    conn.execute(delete(posts).where(posts.c.id == post_id))
 
 
 _LOCK = select(posts.c.id).where(posts.c.id == bindparam("b_id")).with_for_update(key_share=True)

@@ -16,6 +16,11 @@ def new_id(result: CursorResult[Any]) -> int:
     return int(key[0])
 
 
+def is_id(value: int) -> bool:
+    """Whether `value` can be the id of a row at all; the drivers refuse larger numbers with errors of their own."""
+    return 0 < value < 2**63
+
+
 def upsert(conn: Connection, table: Table) -> Any:
     """An INSERT that understands `on_conflict_do_nothing` and `on_conflict_do_update` in the connection's dialect."""
     return (sqlite.insert if conn.dialect.name == "sqlite" else postgresql.insert)(table)

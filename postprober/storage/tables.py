@@ -78,6 +78,7 @@ posts = _table(
     Column("options", Json, nullable=False),  # thread parts, media ids, language, success criteria, late limit
     _now("updated_at"),
     Column("version", Integer, nullable=False, server_default="1"),
+    Column("deleted_at", UtcDateTime),  # set: nobody is shown it any more; its history stays
 )
 
 deliveries = _table(
@@ -197,13 +198,28 @@ samples = _table(
 sessions = _table(
     "sessions",
     Column("user_id", Id, ForeignKey("users.id"), nullable=False, index=True),
-    Column("kind", String(20), nullable=False),  # browser | ticket | oauth_state
+    Column("kind", String(20), nullable=False),  # browser | ticket | oauth_state | login | refresh | api_token
     Column("token_hash", String(64), nullable=False, unique=True),
     Column("created_at", UtcDateTime, nullable=False),
     Column("expires_at", UtcDateTime, nullable=False),
     Column("used_at", UtcDateTime),
     Column("revoked_at", UtcDateTime),
     Column("data", Json, nullable=False),
+)
+
+# Who creates something over REST may name the request, so that repeating it creates nothing twice.
+idempotency_keys = _table(
+    "idempotency_keys",
+    Column("user_id", Id, ForeignKey("users.id"), nullable=False),
+    Column("key", String(255), nullable=False),
+    Column("fingerprint", String(64), nullable=False),  # SHA-256 of method, path and body
+    Column("fence", Integer, nullable=False, server_default="1"),  # grows when somebody takes over
+    Column("locked_until", UtcDateTime),  # somebody works on the answer, until then; None: answered
+    Column("made_id", Id),  # what was created, written in the transaction that created it
+    Column("answer", Text),  # sealed JSON: status, headers, body
+    Column("expires_at", UtcDateTime, nullable=False),
+    Index("uq_idempotency_keys_user_key", "user_id", "key", unique=True),
+    Index("ix_idempotency_keys_expires_at", "expires_at"),
 )
 
 evidence = _table(

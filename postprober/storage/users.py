@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from postprober.errors import NotFound
 from postprober.storage import sql
@@ -52,12 +53,14 @@ def add_session(
     now: datetime,
     expires_at: datetime,
     data: dict[str, Any] | None = None,
-) -> None:
-    conn.execute(
+) -> int:
+    """A new row; returns its id."""
+    row = conn.execute(
         insert(sessions).values(
             user_id=user_id, kind=kind, token_hash=token_hash, created_at=now, expires_at=expires_at, data=data or {}
         )
     )
+    return sql.new_id(row)
 
 
 def find_session(conn: Connection, kind: str, token_hash: str, now: datetime) -> dict[str, Any] | None:
@@ -91,3 +94,76 @@ def use_once(conn: Connection, kind: str, token_hash: str, now: datetime) -> dic
 
 def revoke_session(conn: Connection, token_hash: str, now: datetime) -> None:
     conn.execute(update(sessions).where(sessions.c.token_hash == token_hash).values(revoked_at=now))
+
+
+def session_by_id(conn: Connection, session_id: int, now: datetime) -> dict[str, Any] | None:
+    """The live session (not expired, not revoked), None otherwise."""
+    row = conn.execute(
+        select(sessions).where(
+            sessions.c.id == session_id, sessions.c.expires_at > now, sessions.c.revoked_at.is_(None)
+        )
+    ).one_or_none()
+    return dict(row._mapping) if row else None
+
+
+def was_used(conn: Connection, kind: str, token_hash: str) -> dict[str, Any] | None:
+    """The single-use token if it was consumed before, expired or not; None otherwise."""
+    row = conn.execute(
+        select(sessions).where(
+            sessions.c.kind == kind, sessions.c.token_hash == token_hash, sessions.c.used_at.is_not(None)
+        )
+    ).one_or_none()
+    return dict(row._mapping) if row else None
+
+
+def sessions_of(conn: Connection, user_id: int, kind: str, now: datetime) -> list[dict[str, Any]]:
+    """A user's live sessions of one kind, oldest first."""
+    rows = conn.execute(
+        select(sessions)
+        .where(
+            sessions.c.user_id == user_id,
+            sessions.c.kind == kind,
+            sessions.c.expires_at > now,
+            sessions.c.revoked_at.is_(None),
+        )
+        .order_by(sessions.c.id)
+    )
+    return [dict(row._mapping) for row in rows]
+
+
+def end_session(conn: Connection, session_id: int, now: datetime, *, user_id: int, kind: str) -> bool:
+    """Revoke one live session of this user and kind; False when there is none."""
+    done = conn.execute(
+        update(sessions)
+        .where(
+            sessions.c.id == session_id,
+            sessions.c.user_id == user_id,
+            sessions.c.kind == kind,
+            sessions.c.revoked_at.is_(None),
+        )
+        .values(revoked_at=now)
+    )
+    return done.rowcount == 1
+
+
+def extend_session(conn: Connection, session_id: int, until: datetime) -> None:
+    conn.execute(update(sessions).where(sessions.c.id == session_id).values(expires_at=until))
+
+
+def mark_used(conn: Connection, session_id: int, now: datetime) -> None:
+    conn.execute(update(sessions).where(sessions.c.id == session_id).values(used_at=now))
+
+
+def live_sessions(conn: Connection, ids: Sequence[int], now: datetime) -> set[int]:
+    """Those of `ids` whose session is live and whose user is active."""
+    rows = conn.execute(
+        select(sessions.c.id)
+        .join(users, users.c.id == sessions.c.user_id)
+        .where(sessions.c.id.in_(ids), sessions.c.expires_at > now, sessions.c.revoked_at.is_(None), users.c.is_active)
+    )
+    return {row[0] for row in rows}
+
+
+def forget_sessions(conn: Connection, before: datetime) -> None:
+    """Delete what expired before then."""
+    conn.execute(delete(sessions).where(sessions.c.expires_at < before))

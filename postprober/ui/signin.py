@@ -17,6 +17,7 @@ from streamlit_authenticator.models import AuthenticationModel
 from streamlit_authenticator.views import Authenticate
 
 from postprober.errors import Forbidden
+from postprober.security.proxies import client_address
 from postprober.services import users
 from postprober.services.core import Core
 from postprober.storage.records import User
@@ -38,10 +39,16 @@ class SignInModel(AuthenticationModel):  # type: ignore[misc]
     def login(self, username: str, password: str, *_rest: Any, **_options: Any) -> bool:
         """Whether the password is right. The package's own session state is never set."""
         try:
-            self.user = users.authenticate(self.core, username, password)
+            self.user = users.authenticate(self.core, username, password, _address(self.core))
         except Forbidden as error:
             self.problem = str(error)
         return self.user is not None
+
+
+def _address(core: Core) -> str:
+    """Where the browser is, for the throttle; Streamlit says None for this machine."""
+    forwarded = ",".join(st.context.headers.get_all("X-Forwarded-For"))
+    return client_address(core.settings.trusted_proxy_networks, st.context.ip_address or "127.0.0.1", forwarded)
 
 
 class SignInController(AuthenticationController):  # type: ignore[misc]

@@ -46,7 +46,7 @@ FAULTS: dict[str, tuple[dict[str, Any], ...]] = {
     ),
 }
 
-RESET_FORMS = ("seconds", "platform", "date", "epoch", "iso")  # taken in turn
+RESET_FORMS = ("seconds", "date", "epoch", "iso")  # taken in turn; the platforms' own forms count in minutes or days
 
 
 def _varied(options: dict[str, Any], turn: int) -> dict[str, Any]:

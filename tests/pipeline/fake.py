@@ -8,7 +8,6 @@ those over HTTP.
 from __future__ import annotations
 
 import itertools
-import json
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -37,7 +36,7 @@ from postprober.domain.remote import (
     Staged,
     Timeline,
 )
-from postprober.errors import OutcomeUnknown, PlatformError, PostRejected, ReconnectNeeded
+from postprober.errors import DuplicateRefused, OutcomeUnknown, PlatformError, PostRejected, ReconnectNeeded
 from postprober.http import Exchange, HttpClient
 from postprober.platforms.base import READY, Traits, sighting_in
 
@@ -315,8 +314,6 @@ class FakeAdapter:
 
 
 def world_duplicate(earlier: str) -> PlatformError:
-    from postprober.errors import DuplicateRefused
-
     return DuplicateRefused("The same text is there already.", http_status=422, earlier_id=earlier)
 
 
@@ -326,7 +323,3 @@ def progress(state: ProgressState, wait: float = 0.0) -> Progress:
 
 def rejected() -> PostRejected:
     return PostRejected("The platform does not take this text; edit it.", http_status=422)
-
-
-def as_json(value: object) -> str:
-    return json.dumps(value, default=str)

@@ -182,7 +182,9 @@ class Stage:
             self.act(ctx, delivery_id)
         return len(ids)
 
-    def settle(self, ctx: Context, *ids: int, until: Callable[[Delivery], bool] | None = None, limit: int = 300) -> None:
+    def settle(
+        self, ctx: Context, *ids: int, until: Callable[[Delivery], bool] | None = None, limit: int = 300
+    ) -> None:
         """Let time pass until each of `ids` has ended (or `until` holds for it)."""
         over = until or (lambda d: TRAITS[d.state].terminal)
         for _ in range(limit):

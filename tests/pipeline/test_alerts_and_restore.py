@@ -9,7 +9,9 @@ import pytest
 from sqlalchemy import update
 
 from postprober.alerts import delivery as sending
+from postprober.clock import ManualClock
 from postprober.domain.delivery import DeliveryState
+from postprober.domain.remote import ProgressState
 from postprober.pipeline import outbox as outbox_module
 from postprober.pipeline import watch
 from postprober.pipeline.context import Context
@@ -19,7 +21,7 @@ from postprober.security.vault import Place
 from postprober.storage import processes
 from postprober.storage.database import Database
 from postprober.storage.tables import alerts, channels, deliveries, outbox, posts, transitions
-from tests.pipeline.fake import FakePlatform, Way, rejected
+from tests.pipeline.fake import FakePlatform, Way, progress, rejected
 from tests.pipeline.stage import Killed, Stage
 
 S = DeliveryState
@@ -39,9 +41,14 @@ def _failed(stage: Stage, ctx: Context) -> int:
 def test_alert_outbox_and_post_status_are_one_transaction_with_the_change(stage: Stage) -> None:
     delivery = stage.get(stage.plan(stage.link()))
     before = {t.name: len(stage.rows(t)) for t in (transitions, alerts, outbox)}
-    with pytest.raises(Boom), stage.db.write() as conn:
-        watch.move(conn, delivery, S.FAILED, reason="refused", now=stage.clock.now())
-        raise Boom
+
+    def fail_after_the_change() -> None:
+        with stage.db.write() as conn:
+            watch.move(conn, delivery, S.FAILED, reason="refused", now=stage.clock.now())
+            raise Boom
+
+    with pytest.raises(Boom):
+        fail_after_the_change()
     assert {t.name: len(stage.rows(t)) for t in (transitions, alerts, outbox)} == before
     assert stage.rows(posts)[0]["status"] == "scheduled"
     with stage.db.write() as conn:
@@ -138,8 +145,6 @@ def copying(sqlite_template: Path, tmp_path: Path):  # type: ignore[no-untyped-d
     """A stage whose database can be set back: `back()` after `keep()`. Of SQLite only, because it copies the file."""
     path = tmp_path / "pp.sqlite"
     shutil.copy(sqlite_template, path)
-    from postprober.clock import ManualClock
-
     clock = ManualClock()
     stage = Stage(Database(f"sqlite:///{path}"), clock, FakePlatform(clock), tmp_path)
     yield stage, path
@@ -221,9 +226,6 @@ def test_a_claim_in_a_restored_database_is_looked_for_too(copying) -> None:  # t
 
 
 def test_a_delivery_in_processing_in_a_restored_database_is_looked_for_too(copying) -> None:  # type: ignore[no-untyped-def]
-    from postprober.domain.remote import ProgressState
-    from tests.pipeline.fake import progress
-
     stage, path = copying
     stage.platform.stages = True
     stage.platform.checks.append(progress(ProgressState.PROCESSING, 5.0))

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from postprober.pipeline.posting import publish
 from postprober.pipeline.runner import LEADER, Runner
 from postprober.storage import processes
 from postprober.storage.database import Database
-from postprober.storage.tables import leases
+from postprober.storage.tables import leases, transitions
 from postprober.storage.tables import processes as process_table
 from tests.pipeline.fake import TRAITS as FAKE_TRAITS
 from tests.pipeline.fake import FakePlatform, Way, cut
@@ -39,8 +40,6 @@ QUICK = Timing(
 
 @pytest.fixture
 def live(database: Database, tmp_path: Path) -> Iterator[Stage]:
-    from dataclasses import replace
-
     clock = SystemClock()
     platform = FakePlatform(clock, traits=replace(FAKE_TRAITS, settle=timedelta(seconds=0.3)))
     stage = Stage(database, clock, platform, tmp_path, QUICK)
@@ -106,7 +105,7 @@ def test_a_queue_over_several_accounts_goes_out_once_each_with_two_schedulers(li
 
 def test_a_standby_does_not_ring_the_bell_and_takes_over_when_the_leader_leaves(live: Stage) -> None:
     with Running(live.worker("leader")) as leader:
-        wait_until(lambda: bool(live.db and _leader(live) == "leader"))
+        wait_until(lambda: _leader(live) == "leader")
         with Running(live.worker("standby")) as standby:
             wait_until(lambda: _beats(live) >= {"leader", "standby"})
             assert not standby._leader
@@ -131,8 +130,6 @@ def _beats(stage: Stage) -> set[str]:
 
 
 def _transitions(stage: Stage, delivery: int) -> list[dict[str, object]]:
-    from postprober.storage.tables import transitions
-
     return [row for row in stage.rows(transitions) if row["delivery_id"] == delivery]
 
 
@@ -140,7 +137,12 @@ def test_stopping_finishes_the_item_at_hand_and_takes_nothing_new(live: Stage) -
     account = live.link()
     delivery = live.plan(account)
     inside, go_on = threading.Event(), threading.Event()
-    live.platform.ways.append(Way(before=lambda: (inside.set(), go_on.wait(15)) and None))
+
+    def wait() -> None:
+        inside.set()
+        assert go_on.wait(15)
+
+    live.platform.ways.append(Way(before=wait))
     running = Running(live.worker("w"))
     with running as runner:
         assert inside.wait(10)

@@ -13,7 +13,7 @@ import pytest
 from postprober.domain.delivery import DeliveryState
 from postprober.domain.remote import ProgressState
 from postprober.errors import Throttled, Unavailable
-from postprober.storage.tables import accounts
+from postprober.storage.tables import accounts, deliveries
 from tests.pipeline.fake import Way, cut, progress
 from tests.pipeline.stage import Killed, MortalDatabase, Stage
 
@@ -79,14 +79,8 @@ def play(stage: Stage, scene: Scene, number: int, *, die_at: int, committed: boo
     row = next(row for row in stage.rows(accounts) if row["id"] == account.id)
     assert row["busy_delivery_id"] is None and row["status"] == "ok"
     with stage.db.write() as conn:  # what follows later is no part of the next run
-        conn.execute(stage_end(mine))
+        conn.execute(deliveries.update().where(deliveries.c.id == mine).values(next_at=None))
     return mortal.writes
-
-
-def stage_end(delivery_id: int):  # type: ignore[no-untyped-def]
-    from postprober.storage.tables import deliveries
-
-    return deliveries.update().where(deliveries.c.id == delivery_id).values(next_at=None)
 
 
 @pytest.mark.parametrize("name", SCENES)

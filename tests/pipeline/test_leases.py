@@ -76,7 +76,9 @@ def test_no_byte_leaves_within_the_margin_before_the_end_of_the_lease(stage: Sta
 
 def test_an_abandoned_send_costs_no_try(stage: Stage, ctx: Context) -> None:
     delivery = stage.plan(stage.link())
-    frozen = stage.worker("f", checkpoint=lambda w: stage.manual.advance(LEASE - 1) if w == "intent_committed" else None)
+    frozen = stage.worker(
+        "f", checkpoint=lambda w: stage.manual.advance(LEASE - 1) if w == "intent_committed" else None
+    )
     for _ in range(12):
         stage.act(frozen, delivery)
         stage.manual.advance(1.1)
@@ -118,7 +120,10 @@ def test_a_lost_claim_goes_back_and_a_lost_send_becomes_unconfirmed(stage: Stage
     assert copies(stage) == 2 and len(stage.platform.sends) == 2
 
 
-@pytest.mark.parametrize("place", ["before_intent", "intent_committed", "connected", "request_sent", "reply_body", "before_commit", "committed"])
+@pytest.mark.parametrize(
+    "place",
+    ["before_intent", "intent_committed", "connected", "request_sent", "reply_body", "before_commit", "committed"],
+)
 def test_a_worker_killed_anywhere_leaves_exactly_one_post(stage: Stage, ctx: Context, place: str) -> None:
     delivery = stage.plan(stage.link())
     with pytest.raises(Killed):
@@ -319,7 +324,9 @@ def test_publishing_what_is_already_in_hand_does_nothing(stage: Stage, ctx: Cont
     assert len(stage.platform.sends) == 1
 
 
-def test_a_token_refused_with_an_old_answer_does_not_stop_the_freshly_linked_account(stage: Stage, ctx: Context) -> None:
+def test_a_token_refused_with_an_old_answer_does_not_stop_the_freshly_linked_account(
+    stage: Stage, ctx: Context
+) -> None:
     """The person links the account again while a request with the old token is under way."""
     stage.platform.traits = replace(TRAITS, refreshes=False)
     account = stage.link()

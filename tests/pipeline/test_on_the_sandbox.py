@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from postprober.domain.delivery import TRAITS, DUE_TO_RECONCILE, DeliveryState
+from postprober.domain.delivery import DUE_TO_RECONCILE, TRAITS, DeliveryState
 from postprober.domain.platform import Platform
 from postprober.domain.timing import Timing
 from postprober.errors import PostProberError
@@ -25,10 +25,11 @@ from postprober.pipeline.reconcile import reconcile
 from postprober.pipeline.recovery import recover_lost
 from postprober.platforms.registry import adapter_for
 from postprober.services import posts
+from postprober.services.accounts import add_by_token
 from postprober.storage import accounts, deliveries, logs
 from postprober.storage.records import Account
 from postprober.wiring import build_context
-from tests.conftest import Installation
+from tests.installed import Installation
 
 S = DeliveryState
 TIMING = Timing(
@@ -94,7 +95,9 @@ def state(inst: Installation, delivery_id: int) -> DeliveryState:
 
 
 @pytest.mark.parametrize("platform", TEXT_ONLY)
-@pytest.mark.parametrize("fault", ["", "cut_after_accept", "error_after_accept", "malformed_2xx", "unauthorized", "late_create"])
+@pytest.mark.parametrize(
+    "fault", ["", "cut_after_accept", "error_after_accept", "malformed_2xx", "unauthorized", "late_create"]
+)
 def test_exactly_one_post_is_visible_after_a_fault(installation: Installation, platform: str, fault: str) -> None:
     scopes = {"scopes": ["openid", "profile", "w_member_social", "r_member_social"]} if platform == "linkedin" else {}
     account = installation.link(platform, **scopes)
@@ -153,8 +156,6 @@ def test_no_token_is_ever_seen_outside_the_vault(
         data = {key: made[key] for key in ("access_token", "refresh_token", "expires_at")}
         if platform == "bluesky":
             data = {"identifier": made["id"], "password": made["password"]}
-        from postprober.services.accounts import add_by_token
-
         account = add_by_token(core, installation.owner, Platform(platform), data, name=made["name"])
         needles |= _secrets(installation)
         with core.db.write() as conn:  # the token has to be renewed
@@ -197,3 +198,46 @@ def test_the_search_would_find_a_token(installation: Installation) -> None:
         accounts.write(conn, account.id, status_reason=f"oops {token}")
     installation.core.db.checkpoint_wal()
     assert token.encode() in _everything_written(installation.core.settings.data_dir)
+
+
+def test_linkedin_names_the_post_when_a_held_one_is_sent_after_all(installation: Installation) -> None:
+    """Its app may not read back, so a lost answer is held; sent by a person, LinkedIn itself says where the first is."""
+    account = installation.link("linkedin")
+    installation.sandbox.control.fault("linkedin", "cut_after_accept", account=account.account_name)
+    post = posts.create(installation.core, installation.owner, posts.NewPost(("Said once, please",), (account.id,)))
+    ctx = context(installation)
+    with ctx.db.read() as conn:
+        (delivery,) = deliveries.of_post(conn, post.id)
+    drive(ctx, [delivery.id])
+    with ctx.db.read() as conn:
+        assert deliveries.get(conn, delivery.id).state is S.HELD
+    posts.send_held(installation.core, installation.owner, delivery.id)
+    drive(ctx, [delivery.id])
+    with ctx.db.read() as conn:
+        ended = deliveries.get(conn, delivery.id)
+    truth = [p for p in installation.sandbox.control.posts("linkedin", account.account_name) if p["visible"]]
+    assert (ended.state, ended.remote_id) == (S.VERIFIED, truth[0]["id"])
+    assert len(truth) == 1
+
+
+def test_what_was_held_without_access_is_looked_for_when_the_account_is_linked_again(installation: Installation) -> None:
+    made = installation.made("mastodon")
+    data = {key: made[key] for key in ("access_token", "refresh_token", "expires_at")}
+    account = add_by_token(installation.core, installation.owner, Platform.MASTODON, data)
+    control = installation.sandbox.control
+    control.fault("mastodon", "cut_after_accept", account=made["name"])
+    post = posts.create(installation.core, installation.owner, posts.NewPost(("Held, then found",), (account.id,)))
+    ctx = context(installation)
+    with ctx.db.read() as conn:
+        (delivery,) = deliveries.of_post(conn, post.id)
+    publish(ctx, delivery.id)
+    control.revoke("mastodon", made["name"])
+    drive(ctx, [delivery.id])
+    with ctx.db.read() as conn:
+        assert deliveries.get(conn, delivery.id).state is S.HELD
+    again = control.account("mastodon", made["name"], fresh=True)
+    add_by_token(installation.core, installation.owner, Platform.MASTODON, {"access_token": again["access_token"]})
+    drive(ctx, [delivery.id])
+    with ctx.db.read() as conn:
+        assert deliveries.get(conn, delivery.id).state is S.VERIFIED
+    assert sum(p["visible"] for p in control.posts("mastodon", made["name"])) == 1

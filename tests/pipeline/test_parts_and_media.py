@@ -7,8 +7,9 @@ import pytest
 from postprober.domain.delivery import DeliveryState
 from postprober.domain.remote import ProgressState
 from postprober.errors import PlatformError, ReconnectNeeded, Throttled, Unavailable
+from postprober.pipeline import watch
 from postprober.pipeline.context import Context
-from tests.pipeline.fake import Way, cut, progress, rejected
+from tests.pipeline.fake import FakeAdapter, Way, cut, progress, rejected
 from tests.pipeline.stage import Killed, Stage
 
 S = DeliveryState
@@ -34,7 +35,9 @@ def test_the_parts_of_a_thread_reply_to_each_other_in_order(stage: Stage, ctx: C
 
 @pytest.mark.parametrize("part", [0, 1, 2])
 @pytest.mark.parametrize("place", ["intent_committed", "request_sent", "before_commit", "committed"])
-def test_a_worker_killed_in_a_thread_goes_on_with_the_next_part(stage: Stage, ctx: Context, part: int, place: str) -> None:
+def test_a_worker_killed_in_a_thread_goes_on_with_the_next_part(
+    stage: Stage, ctx: Context, part: int, place: str
+) -> None:
     delivery = stage.plan(stage.link(), *THREAD)
     left = [part]
 
@@ -55,7 +58,9 @@ def test_a_worker_killed_in_a_thread_goes_on_with_the_next_part(stage: Stage, ct
 
 @pytest.mark.parametrize("lost", [0, 1, 2])
 @pytest.mark.parametrize("landed", [True, False])
-def test_a_part_with_an_unknown_outcome_is_looked_for_alone(stage: Stage, ctx: Context, lost: int, landed: bool) -> None:
+def test_a_part_with_an_unknown_outcome_is_looked_for_alone(
+    stage: Stage, ctx: Context, lost: int, landed: bool
+) -> None:
     delivery = stage.plan(stage.link(), *THREAD)
     stage.platform.ways.extend([Way()] * lost + [Way(lose=cut()) if landed else Way(refuse=cut())])
     stage.settle(ctx, delivery)
@@ -73,14 +78,14 @@ def test_two_parts_with_the_same_text_are_not_mistaken_for_each_other(stage: Sta
 def test_a_refused_part_fails_the_delivery_and_a_retry_goes_on_after_the_parts_that_are_out(
     stage: Stage, ctx: Context
 ) -> None:
-    from postprober.pipeline import watch
-
     delivery = stage.plan(stage.link(), *THREAD)
     stage.platform.ways.extend([Way(), Way(refuse=rejected())])
     stage.settle(ctx, delivery)
     assert stage.state(delivery) is S.FAILED
     with stage.db.write() as conn:
-        watch.move(conn, stage.get(delivery), S.SCHEDULED, reason="again", now=stage.clock.now(), next_at=stage.clock.now())
+        watch.move(
+            conn, stage.get(delivery), S.SCHEDULED, reason="again", now=stage.clock.now(), next_at=stage.clock.now()
+        )
     stage.settle(ctx, delivery)
     assert chain(stage) == [("one", ""), ("two", "one"), ("three", "two")]
 
@@ -102,7 +107,9 @@ def test_media_that_is_being_processed_is_waited_for_without_sending(staging: St
 
 
 @pytest.mark.parametrize("state", [ProgressState.FAILED, ProgressState.GONE])
-def test_media_that_failed_or_was_forgotten_is_handed_over_anew(staging: Stage, ctx: Context, state: ProgressState) -> None:
+def test_media_that_failed_or_was_forgotten_is_handed_over_anew(
+    staging: Stage, ctx: Context, state: ProgressState
+) -> None:
     delivery = staging.plan(staging.link())
     staging.platform.checks.append(progress(state))
     staging.settle(ctx, delivery)
@@ -144,8 +151,6 @@ def test_a_container_that_says_published_and_is_not_found_is_held(staging: Stage
 def test_a_refused_look_for_a_published_container_is_handled_like_any_refusal(
     staging: Stage, ctx: Context, error: PlatformError, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tests.pipeline.fake import FakeAdapter
-
     delivery = staging.plan(staging.link())
     staging.platform.checks.append(progress(ProgressState.PUBLISHED))
 

@@ -32,7 +32,7 @@ def test_a_post_nobody_can_see_is_a_ghost_after_the_last_look_and_not_before(sta
     assert stage.state(delivery) is S.GHOST
     assert stage.clock.now() - began >= stage.timing.verify_after[-1]
     assert len(stage.platform.sends) == 1
-    assert "nobody can see it" in stage.alerts()[0]
+    assert "nobody can see it" in stage.alerts()[0].lower()
     assert stage.rows(posts)[0]["status"] == "failed"
 
 

@@ -85,7 +85,8 @@ def test_a_refused_post_alerts_its_owner_once_with_the_reason(stage: Stage, ctx:
 
 
 @pytest.mark.parametrize(
-    "error", [cut(), UnexpectedReply("A 2xx that nobody can read.", http_status=200), UnexpectedReply("Nothing at all.")]
+    "error",
+    [cut(), UnexpectedReply("A 2xx that nobody can read.", http_status=200), UnexpectedReply("Nothing at all.")],
 )
 def test_whatever_is_no_clear_answer_leads_to_unconfirmed(stage: Stage, ctx: Context, error: PlatformError) -> None:
     delivery = stage.plan(stage.link())
@@ -161,7 +162,9 @@ def test_a_reset_in_the_far_future_is_cut_to_a_day(stage: Stage, ctx: Context) -
 
 
 def test_a_rate_limit_on_one_account_does_not_hold_up_another(stage: Stage, ctx: Context) -> None:
-    stage.platform.ways.append(Way(refuse=Throttled("Too many requests.", retry_at=stage.clock.now() + timedelta(hours=1))))
+    stage.platform.ways.append(
+        Way(refuse=Throttled("Too many requests.", retry_at=stage.clock.now() + timedelta(hours=1)))
+    )
     first = stage.plan(stage.link("slow"))
     stage.ring(ctx)
     second = stage.plan(stage.link("quick"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -127,7 +128,7 @@ def test_a_refused_refresh_alerts_once_and_everything_goes_on_after_the_new_link
         stage.manual.advance(30)
     assert stage.platform.sends == []
     assert stage.account(account.id).status == "reconnect"
-    assert [a for a in stage.alerts()] == [
+    assert stage.alerts() == [
         "Mastodon (owner): link the account again. The access was withdrawn.",
     ]
     relink(stage, account)
@@ -186,8 +187,6 @@ def test_tokens_linked_again_during_a_refresh_are_not_overwritten(stage: Stage, 
 
 
 def test_an_expired_token_that_cannot_be_renewed_asks_for_a_new_link(stage: Stage, ctx: Context) -> None:
-    from dataclasses import replace
-
     stage.platform.traits = replace(stage.platform.traits, refreshes=False)
     account = stage.link(expires_in=-5)
     delivery = stage.plan(account)

@@ -10,8 +10,10 @@ import pytest
 from postprober.domain.delivery import DeliveryState
 from postprober.domain.platform import ReconcileMode
 from postprober.errors import PlatformError, Unavailable
+from postprober.pipeline import watch
 from postprober.pipeline.context import Context
-from postprober.pipeline.reconcile import READINGS_FOR_ABSENCE
+from postprober.pipeline.engagement import follow
+from postprober.pipeline.reconcile import READINGS_FOR_ABSENCE, reconcile
 from postprober.storage import deliveries
 from postprober.storage.tables import posts
 from tests.pipeline.fake import TRAITS, Way, cut, world_duplicate
@@ -258,7 +260,9 @@ def test_an_account_with_an_unconfirmed_post_publishes_nothing_else(stage: Stage
     assert sorted(stage.platform.texts()) == ["An earlier post", "first", "second"]
 
 
-def test_a_platform_with_handles_is_asked_by_handle_and_a_repeat_makes_no_second_post(stage: Stage, ctx: Context) -> None:
+def test_a_platform_with_handles_is_asked_by_handle_and_a_repeat_makes_no_second_post(
+    stage: Stage, ctx: Context
+) -> None:
     stage.platform.uses_handles = True
     delivery = stage.plan(stage.link())
     stage.platform.ways.extend([Way(refuse=cut()), Way(lose=cut())])
@@ -289,3 +293,38 @@ def test_an_id_named_by_a_broken_answer_is_kept(stage: Stage, ctx: Context) -> N
     stage.settle(ctx, delivery, until=lambda d: d.state in (S.HELD, S.VERIFIED, S.GHOST))
     assert stage.state(delivery) is S.HELD
     assert stage.evidence(delivery, "named") == [{"part": 0, "remote_id": "2"}]
+
+
+def test_a_post_found_while_a_person_decides_to_send_it_is_adopted_and_not_sent(stage: Stage, ctx: Context) -> None:
+    """The look is under way when the person presses 'send': what it finds must not be thrown away."""
+    delivery = stage.plan(stage.link())
+    stage.platform.ways.append(Way(lose=cut()))
+    stage.platform.listings.extend(["cut"] * 5)
+    stage.settle(ctx, delivery)
+    assert stage.state(delivery) is S.HELD
+
+    def decide(where: str) -> None:
+        if where == "reconcile_matched":
+            now = stage.clock.now()
+            with stage.db.write() as conn:
+                watch.move(
+                    conn, stage.get(delivery), S.SCHEDULED, reason="a person decided to send it", now=now, next_at=now,
+                    due_at=now, unknown_at=None, tries=0,
+                )  # fmt: skip
+
+    looking = stage.worker("looking", checkpoint=decide)
+    stage.manual.advance(61)
+    stage.act(looking, delivery)
+    stage.settle(ctx, delivery)
+    assert (stage.state(delivery), copies(stage), len(stage.platform.sends)) == (S.VERIFIED, 1, 1)
+
+
+def test_looking_for_what_was_scheduled_meanwhile_claims_nothing(stage: Stage, ctx: Context) -> None:
+    """The engine read 'held', a person pressed 'send', and only then the look begins."""
+    delivery = stage.plan(stage.link())
+    reconcile(ctx, delivery)
+    follow(ctx, delivery)
+    assert stage.state(delivery) is S.SCHEDULED
+    assert stage.get(delivery).lease_until is None
+    stage.settle(ctx, delivery)
+    assert (stage.state(delivery), stage.get(delivery).crashes) == (S.VERIFIED, 0)

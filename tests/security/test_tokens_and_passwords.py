@@ -70,7 +70,9 @@ def test_an_unsigned_or_broken_token_is_refused(token: str) -> None:
         verify(SECRET, "media", token, now=NOW)
 
 
-@pytest.mark.parametrize("change", [{"aud": "ticket"}, {"iss": "other"}, {"exp": None}, {"exp": "9999999999"}, {"exp": 1}])
+@pytest.mark.parametrize(
+    "change", [{"aud": "ticket"}, {"iss": "other"}, {"exp": None}, {"exp": "9999999999"}, {"exp": 1}]
+)
 def test_a_token_with_the_right_key_but_wrong_claims_is_refused(change: dict[str, Any]) -> None:
     claims = {**GOOD, **change}
     token = jwt.encode({"alg": "HS256"}, {k: v for k, v in claims.items() if v is not None}, _key())

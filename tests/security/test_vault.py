@@ -47,7 +47,11 @@ def test_the_same_secret_never_looks_the_same_twice() -> None:
 
 @pytest.mark.parametrize(
     "other",
-    [Place("accounts", "access_token", "2"), Place("accounts", "refresh_token", "1"), Place("channels", "access_token", "1")],
+    [
+        Place("accounts", "access_token", "2"),
+        Place("accounts", "refresh_token", "1"),
+        Place("channels", "access_token", "1"),
+    ],
     ids=["row", "column", "table"],
 )
 def test_a_seal_copied_to_another_place_does_not_open(other: Place) -> None:
@@ -69,7 +73,9 @@ def test_a_damaged_seal_does_not_open_and_says_nothing_of_its_content(spoil: int
     assert "secret-content" not in str(caught.value) + caught.value.detail
 
 
-@pytest.mark.parametrize("text", ["", "v1", "v1.k1", "v1.k1.", "v1.k1.%%%", "v1.k1.AAAA", "v2.k1.AAAA", "plain token", "v1.k1.é"])
+@pytest.mark.parametrize(
+    "text", ["", "v1", "v1.k1", "v1.k1.", "v1.k1.%%%", "v1.k1.AAAA", "v2.k1.AAAA", "plain token", "v1.k1.é"]
+)
 def test_what_is_no_seal_does_not_open(text: str) -> None:
     with pytest.raises(VaultError):
         Vault({"k1": OLD}).open(text, HERE)
@@ -83,7 +89,9 @@ def test_a_wrong_key_and_an_unknown_key_id_do_not_open() -> None:
         Vault({"k2": OLD}).open(sealed, HERE)
 
 
-@pytest.mark.parametrize("text", ["k1", "k1:", "k1:!!!", "k1:" + base64.b64encode(b"short").decode(), ":" + base64.b64encode(NEW).decode()])
+@pytest.mark.parametrize(
+    "text", ["k1", "k1:", "k1:!!!", "k1:" + base64.b64encode(b"short").decode(), ":" + base64.b64encode(NEW).decode()]
+)
 def test_unusable_keys_are_refused_without_being_shown(text: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         Vault(parse_keys(text))

@@ -262,9 +262,14 @@ def test_reading_is_possible_while_somebody_writes(database: Database) -> None:
 def test_a_failed_unit_of_work_leaves_nothing(database: Database) -> None:
     where = account(database)
     delivery_id = plan(database, where)
-    with pytest.raises(RuntimeError), database.write() as conn:
-        deliveries.take(conn, delivery_id, worker="w", now=NOW, until=LATER)
-        raise RuntimeError
+
+    def fail() -> None:
+        with database.write() as conn:
+            deliveries.take(conn, delivery_id, worker="w", now=NOW, until=LATER)
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
     assert (get(database, delivery_id).state, busy(database, where)) == (S.SCHEDULED, None)
 
 

@@ -7,19 +7,29 @@ from fastapi.responses import JSONResponse
 from sqlalchemy.exc import SQLAlchemyError
 
 from postprober.api.deps import CoreDep
+from postprober.api.problems import responses
 from postprober.services.monitoring import HEARTBEAT_LIMIT, heartbeat_age
 
 router = APIRouter(tags=["health"])
+_NOT_READY: dict[int | str, dict[str, object]] = {
+    200: {"content": {"application/json": {"example": {"status": "ok", "heartbeat_age_seconds": 0.4}}}},
+    503: {
+        "description": "It cannot, and why",
+        "content": {
+            "application/json": {"example": {"status": "unavailable", "reason": "the scheduler is not running"}}
+        },
+    },
+}
 
 
-@router.get("/healthz")
+@router.get("/healthz", summary="Ask whether the sidecar lives", responses=responses())
 @router.get("/api/healthz", include_in_schema=False)
 def healthz() -> dict[str, str]:
     """This process answers."""
     return {"status": "ok"}
 
 
-@router.get("/readyz")
+@router.get("/readyz", summary="Ask whether PostProber can do its work", responses={**responses(), **_NOT_READY})
 @router.get("/api/readyz", include_in_schema=False)
 def readyz(core: CoreDep) -> JSONResponse:
     """200 when the database answers and the scheduler's heart beats, 503 with the reason otherwise."""

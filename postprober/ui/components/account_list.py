@@ -21,13 +21,14 @@ def draw(visit: Visit, linked: list[Account], now: datetime) -> None:
     for account in linked:
         card = st.container(border=True, key=f"account-{account.id}")
         with card, st.container(horizontal=True, wrap=False):
-            renews = visit.core.adapter(account.platform).traits.refreshes
+            traits = visit.core.adapter(account.platform).traits
+            renews = traits.renewable(has_refresh_token=bool(account.refresh_token or account.secret))
             st.html(line_html(account, visit.user.zone, now, renews=renews))
             _remove(visit, account)
 
 
 def line_html(account: Account, zone: str, now: datetime, *, renews: bool) -> str:
-    """Platform, name, state and what is known about the access; `renews`: the platform lets us renew it."""
+    """Platform, name, state and what is known about the access; `renews`: it renews itself."""
     label, colour, words = standing(account, zone, now, renews=renews)
     facts = [words, f"On {account.instance}." if account.instance else ""]
     return (
@@ -47,7 +48,7 @@ def standing(account: Account, zone: str, now: datetime, *, renews: bool) -> tup
     ends = account.token_expires_at
     if ends is None:
         return "Linked", "green", "The access does not end by itself."
-    if renews and (account.refresh_token or account.secret):
+    if renews:
         return "Linked", "green", f"The access is renewed by itself, next before {moment(ends, zone)}."
     if ends <= now:
         return "Expired", "red", f"The access ended on {moment(ends, zone)}. Link it again below."

@@ -1,0 +1,322 @@
+"""Who listens to what: clients with bounded queues, rooms, and the one watcher of this process.
+
+The watcher is a thread, because reading the database blocks. It hands each batch to the event loop and waits until it
+is dispatched; everything else here runs on the loop, so nothing needs a lock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import threading
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from postprober.services import live, sessions
+from postprober.services.core import Core
+from postprober.services.live import Event, Feed, Look, Story
+from postprober.services.sessions import Caller
+from postprober.storage.events import Change, watching
+
+MAX_QUEUE = 256  # frames that a client may be behind; then it has to resume
+REPLAY_QUEUE = 128  # a replay fills the queue only so far, so that live events still fit
+MAX_HELD = 10_000  # live events that may come while a replay runs
+CHUNK = 64  # rows between which the clients' senders get their turn; two frames each fit into the queue
+CHECK_SESSIONS = 2.0  # seconds; a session's end closes its sockets within 5 s
+START_LIMIT = 5.0  # seconds for the watcher to reach the present
+IDLE_LIMIT = 30.0  # seconds without a client
+SLOW, SIGNED_OUT = 4408, 4401  # close codes 4000 to 4999 are free for applications (RFC 6455, 7.4.2)
+RESTART = 1012  # https://www.iana.org/assignments/websocket/websocket.xhtml
+SLOW_REASON = "too slow: connect again and join with last_id"
+_log = logging.getLogger(__name__)
+
+
+class Client:
+    """One WebSocket. `send` is its ASGI send for one text frame."""
+
+    def __init__(self, caller: Caller, send: Callable[[str], Awaitable[None]]) -> None:
+        self.caller = caller
+        self.rooms: dict[str, Member] = {}
+        self.ended: asyncio.Future[tuple[int, str]] = asyncio.get_running_loop().create_future()
+        self._send = send
+        self._frames: deque[str] = deque()
+        self._filled = asyncio.Event()
+        self._drained = asyncio.Event()
+
+    def push(self, text: str) -> None:
+        """Queue a frame; a client that is too far behind is let go."""
+        if len(self._frames) >= MAX_QUEUE:
+            self.end(SLOW, SLOW_REASON)
+        elif not self.ended.done():
+            self._frames.append(text)
+            self._filled.set()
+
+    async def offer(self, text: str) -> None:
+        """Queue a frame when there is room."""
+        while len(self._frames) >= REPLAY_QUEUE and not self.ended.done():
+            self._drained.clear()
+            await self._drained.wait()
+        self.push(text)
+
+    def end(self, code: int, reason: str) -> None:
+        """Ask the connection to close; nothing more is sent."""
+        if not self.ended.done():
+            self.ended.set_result((code, reason))
+            self._frames.clear()
+            self._drained.set()
+
+    async def run_sender(self) -> None:
+        """Send what is queued, until cancelled."""
+        while True:
+            await self._filled.wait()
+            self._filled.clear()
+            while self._frames:
+                await self._send(self._frames.popleft())
+                if len(self._frames) < REPLAY_QUEUE:
+                    self._drained.set()
+
+
+@dataclass
+class Member:
+    """A client in a room. `held`: live events that wait until its replay is through; None afterwards."""
+
+    client: Client
+    after: int = 0
+    held: list[Event] | None = None
+
+    def give(self, event: Event) -> None:
+        if event.id <= self.after:
+            return
+        if self.held is None:
+            self.client.push(event.text)
+        elif len(self.held) < MAX_HELD:
+            self.held.append(event)
+        else:
+            self.client.end(SLOW, SLOW_REASON)
+
+
+@dataclass
+class Room:
+    """`story` None: the post's state is still being read by `seeding`, and `backlog` waits for it. An alert room has
+    neither."""
+
+    members: list[Member] = field(default_factory=list)
+    story: Story | None = None
+    seeding: asyncio.Task[None] | None = None
+    backlog: list[Change] = field(default_factory=list)
+
+    def tell(self, change: Change) -> None:
+        if self.story is None:
+            self.backlog.append(change)
+        else:
+            self.give(self.story.tell(change))
+
+    async def seed(self, core: Core, post_id: int, here: int) -> None:
+        """Read the state after transition `here`; what came meanwhile follows. Once a room, whoever waits for it."""
+        self.story = await asyncio.to_thread(live.story_at, core, post_id, here)
+        for change in self.backlog:
+            self.give(self.story.tell(change))
+        self.backlog.clear()
+
+    def give(self, events: Iterable[Event]) -> None:
+        for event in events:
+            for member in self.members:
+                member.give(event)
+
+
+def post_room(post_id: int) -> str:
+    return f"post:{post_id}"
+
+
+def alert_room(user_id: int) -> str:
+    return f"alerts:{user_id}"
+
+
+class Hub:
+    """All clients of this process."""
+
+    def __init__(self, core: Core) -> None:
+        self.core = core
+        self.clients: set[Client] = set()
+        self.rooms: dict[str, Room] = {}
+        self._post_at = self._alert_at = 0  # all up to these ids was dispatched
+        self._watch: _Watch | None = None
+        self._checker: asyncio.Task[None] | None = None
+        self._starting = asyncio.Lock()
+
+    async def add(self, client: Client) -> None:
+        """From now on `client` counts; the first one starts the watcher."""
+        self.clients.add(client)
+        async with self._starting:
+            if self._watch is None:
+                self._watch = _Watch(self, asyncio.get_running_loop())
+                self._checker = asyncio.create_task(self._look_after())
+            watch = self._watch
+        await watch.present()
+
+    def remove(self, client: Client) -> None:
+        for name in list(client.rooms):
+            self.leave(client, name)
+        self.clients.discard(client)
+
+    async def stop(self) -> None:
+        """End the watcher and close every client."""
+        for client in self.clients:
+            client.end(RESTART, "restart")
+        async with self._starting:
+            if self._checker is not None:
+                self._checker.cancel()
+            if self._watch is not None:
+                await self._watch.stop()
+            self._watch = self._checker = None
+
+    def leave(self, client: Client, name: str) -> None:
+        member = client.rooms.pop(name, None)
+        room = self.rooms.get(name)
+        if member is not None and room is not None:
+            room.members.remove(member)
+            if not room.members:
+                del self.rooms[name]
+
+    async def join_post(self, client: Client, post_id: int, last_id: int | None) -> int:
+        """Put `client` into the post's room, with what it missed since `last_id`; returns from where to resume.
+
+        Raises NotFound for a post that is not the client's, BadInput for an id that was never given out.
+        """
+        await asyncio.to_thread(live.check_owner, self.core, client.caller.user.id, post_id)
+        if last_id is not None:
+            await asyncio.to_thread(live.check_last_id, self.core, last_id)
+        name, here = post_room(post_id), self._post_at  # from here to `_enter` nothing may wait
+        member = self._enter(client, name, last_id)
+        room = self.rooms[name]
+        if room.seeding is None:
+            room.seeding = asyncio.create_task(room.seed(self.core, post_id, here))
+        await asyncio.shield(room.seeding)
+        pages = None if last_id is None else live.missed(self.core, post_id, last_id, here)
+        return max(2 * here + 1, await self._catch_up(member, pages))
+
+    async def join_alerts(self, client: Client, last_id: int | None) -> int:
+        """The user's own alerts, as `join_post`."""
+        if last_id is not None:
+            await asyncio.to_thread(live.check_last_id, self.core, last_id, of_alerts=True)
+        user_id, here = client.caller.user.id, self._alert_at
+        member = self._enter(client, alert_room(user_id), last_id)
+        pages = None if last_id is None else live.missed_alerts(self.core, user_id, last_id, here)
+        return max(here, await self._catch_up(member, pages))
+
+    def _enter(self, client: Client, name: str, last_id: int | None) -> Member:
+        self.leave(client, name)
+        member = Member(client, after=last_id or 0, held=[])
+        client.rooms[name] = member
+        self.rooms.setdefault(name, Room()).members.append(member)
+        return member
+
+    async def _catch_up(self, member: Member, pages: Iterator[Sequence[Event]] | None) -> int:
+        """What was missed, then what came meanwhile, then live; returns the highest id that was queued."""
+        newest = member.after
+        if pages is not None:
+            async for page in _in_thread(pages):
+                for event in page:
+                    await member.client.offer(event.text)
+                    newest = event.id
+        while member.held:
+            event = member.held.pop(0)
+            await member.client.offer(event.text)
+            newest = event.id
+        member.held = None
+        return newest
+
+    async def dispatch(self, look: Look) -> None:
+        """Give new rows to their rooms. The senders run in between, so that a burst alone makes nobody slow."""
+        for start in range(0, len(look.changes), CHUNK):
+            for change in look.changes[start : start + CHUNK]:
+                self._post_at = change.id
+                if room := self.rooms.get(post_room(change.post_id)):
+                    room.tell(change)
+            await asyncio.sleep(0)
+        for start in range(0, len(look.notices), CHUNK):
+            for notice in look.notices[start : start + CHUNK]:
+                self._alert_at = notice.id
+                if room := self.rooms.get(alert_room(notice.user_id)):
+                    room.give([live.alert_event(notice)])
+            await asyncio.sleep(0)
+        self._post_at, self._alert_at = look.changes_low, look.notices_low
+
+    async def _look_after(self) -> None:
+        """Close the sockets of sessions that ended; when everybody has gone, let the watcher rest."""
+        idle = 0.0
+        while True:
+            await asyncio.sleep(CHECK_SESSIONS)
+            idle = 0.0 if self.clients else idle + CHECK_SESSIONS
+            if idle < IDLE_LIMIT:
+                await self._check_sessions()
+                continue
+            async with self._starting:
+                if not self.clients and self._watch is not None:
+                    await self._watch.stop()
+                    self._watch = self._checker = None
+                    return
+
+    async def _check_sessions(self) -> None:
+        """An unreachable database ends nobody's session."""
+        held = {int(client.caller.session) for client in self.clients}
+        try:
+            good = await asyncio.to_thread(sessions.alive, self.core, held) if held else held
+        except SQLAlchemyError:
+            _log.warning("sessions could not be checked; trying again")
+            return
+        for client in self.clients:
+            session = int(client.caller.session)
+            if session in held and session not in good:
+                client.end(SIGNED_OUT, "the session has ended")
+
+
+async def _in_thread(pages: Iterator[Sequence[Event]]) -> AsyncIterator[Sequence[Event]]:
+    while (page := await asyncio.to_thread(next, pages, None)) is not None:
+        yield page
+
+
+class _Watch:
+    """The thread that looks at the database."""
+
+    def __init__(self, hub: Hub, loop: asyncio.AbstractEventLoop) -> None:
+        self._hub = hub
+        self._loop = loop
+        self._stop = threading.Event()
+        self._present = asyncio.Event()
+        self._thread = threading.Thread(target=self._run, name="websocket-watch", daemon=True)
+        self._thread.start()
+
+    async def present(self) -> None:
+        """Wait until old rows are through; a transaction that hangs does not keep anybody out for ever."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._present.wait(), START_LIMIT)
+
+    async def stop(self) -> None:
+        self._stop.set()
+        await asyncio.to_thread(self._thread.join)
+
+    def _run(self) -> None:
+        feed = Feed(self._hub.core)
+        pause = feed.pause.total_seconds()
+        target: tuple[int, int] | None = None
+        while not self._stop.is_set():
+            try:
+                with watching(self._hub.core.db) as conn:
+                    target = feed.start(conn) if target is None else target
+                    feed.reconnected()
+                    while not self._stop.wait(pause):
+                        self._hand_over(feed.look(conn), target)
+            except SQLAlchemyError as error:
+                _log.warning("the database cannot be watched (%s); trying again", type(error).__name__)
+                self._stop.wait(1.0)
+
+    def _hand_over(self, look: Look | None, target: tuple[int, int]) -> None:
+        if look is not None:
+            asyncio.run_coroutine_threadsafe(self._hub.dispatch(look), self._loop).result()
+            if look.changes_low >= target[0] and look.notices_low >= target[1]:
+                self._loop.call_soon_threadsafe(self._present.set)

@@ -1,0 +1,219 @@
+"""What surrounds every request: request id and log, host check, security headers, CORS, size limits.
+
+Plain ASGI, so that bodies stay streams. WebSockets pass through the host check only; they have their own origin check.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import uuid
+from collections.abc import Iterable
+from typing import TextIO
+from urllib.parse import parse_qsl, urlsplit
+
+from fastapi import FastAPI
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from postprober.api.origins import allowed_origins
+from postprober.api.problems import problem
+from postprober.clock import utc_iso
+from postprober.security.proxies import client_address
+from postprober.security.redaction import Redactor
+from postprober.services.core import Core
+from postprober.services.media import MAX_BYTES
+from postprober.settings import Settings
+
+MAX_BODY = 1024 * 1024  # bytes of JSON; the longest post of any platform is far below
+MAX_UPLOAD = MAX_BYTES + 64 * 1024  # a file and its multipart frame
+UPLOADS = frozenset({"/api/media"})
+PROBES = frozenset({"/healthz", "/readyz", "/metrics"})  # asked by address, whatever name that has
+# What an API answer may do in a browser: nothing. The docs page loads Swagger UI from where FastAPI points to.
+CSP = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+DOCS_CSP = (
+    "default-src 'none'; script-src 'unsafe-inline' https://cdn.jsdelivr.net; style-src 'unsafe-inline' "
+    "https://cdn.jsdelivr.net; img-src data: https://fastapi.tiangolo.com; connect-src 'self'; frame-ancestors 'none'"
+)
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")  # anything else could forge a line of the log
+_EXPOSED = ["ETag", "Location", "Retry-After", "X-Request-Id", "Idempotency-Replayed"]
+_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
+_log = logging.getLogger("postprober.requests")
+
+
+def log_to(stream: TextIO) -> None:
+    """Write the request log to `stream`, one JSON object a line and nothing else."""
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    _log.handlers = [handler]
+    _log.setLevel(logging.INFO)
+    _log.propagate = False
+
+
+def install(app: FastAPI, core: Core) -> None:
+    """Put everything around `app`; the last one added is the outermost."""
+    settings = core.settings
+    app.add_middleware(BodyLimit)
+    app.add_middleware(
+        CORSMiddleware, allow_origins=sorted(allowed_origins(settings)), allow_credentials=True,
+        allow_methods=_METHODS, expose_headers=_EXPOSED,
+        allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "If-Match", "X-Request-Id"],
+    )  # fmt: skip
+    app.add_middleware(KnownHost, hosts=known_hosts(settings))
+    app.add_middleware(SecurityHeaders, https=settings.public_base.startswith("https://"))
+    app.add_middleware(RequestLog, core=core)
+
+
+def known_hosts(settings: Settings) -> frozenset[str]:
+    """Names under which the sidecar is reached; another name in `Host` is a rebinding page or a forged link."""
+    urls = (settings.api_base, settings.public_base)
+    return frozenset({"localhost", "127.0.0.1", "::1", *(urlsplit(url).hostname or "" for url in urls)} - {""})
+
+
+class RequestLog:
+    """Gives every request an id (the client's own when it is sane) and writes one JSON line about it: no query values,
+    no bodies, no tokens."""
+
+    def __init__(self, app: ASGIApp, core: Core) -> None:
+        self.app = app
+        self.core = core
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return await self.app(scope, receive, send)
+        headers = Headers(scope=scope)
+        given = headers.get("x-request-id", "")
+        request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+        peer = scope["client"][0] if scope.get("client") else ""
+        state = scope.setdefault("state", {})
+        state["request_id"] = request_id
+        state["address"] = client_address(
+            self.core.settings.trusted_proxy_networks, peer, ",".join(headers.getlist("x-forwarded-for"))
+        )
+        status, size, started = 0, 0, self.core.clock.monotonic()
+
+        async def answer(message: Message) -> None:
+            nonlocal status, size
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)["X-Request-Id"] = request_id
+            elif message["type"] == "http.response.body":
+                size += len(message.get("body", b""))
+            await send(message)
+
+        try:
+            return await self.app(scope, receive, answer)
+        finally:
+            line = {
+                "at": utc_iso(self.core.clock.now()),
+                **_line(scope, status, size, self.core.clock.monotonic() - started),
+            }
+            _log.info("%s", json.dumps(line))
+
+
+def _line(scope: Scope, status: int, size: int, seconds: float) -> dict[str, object]:
+    state = scope["state"]
+    names = [name[:40] for name, _ in parse_qsl(scope["query_string"].decode("latin-1"), True)][:20]
+    return {
+        "event": "request", "request_id": state["request_id"], "method": scope["method"][:10],
+        "path": Redactor().excerpt(scope["path"]), "query": names, "status": status or 500,
+        "ms": round(seconds * 1000, 1), "bytes": size, "address": state["address"], "user_id": state.get("user_id"),
+    }  # fmt: skip
+
+
+class SecurityHeaders:
+    """Headers for browsers on every answer; what a route sets itself stays."""
+
+    def __init__(self, app: ASGIApp, https: bool) -> None:
+        self.app = app
+        self.headers = {
+            "Content-Security-Policy": CSP, "X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY",
+            "Referrer-Policy": "no-referrer", "Cross-Origin-Opener-Policy": "same-origin", "Cache-Control": "no-store",
+            "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+        }  # fmt: skip
+        if https:
+            self.headers["Strict-Transport-Security"] = "max-age=31536000"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def answer(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in self.headers.items():
+                    headers.setdefault(name, value)
+                if scope["path"] == "/api/docs":
+                    headers["Content-Security-Policy"] = DOCS_CSP
+            await send(message)
+
+        await self.app(scope, receive, answer if scope["type"] == "http" else send)
+
+
+class KnownHost:
+    """Refuses requests for a host name that is not ours (DNS rebinding, forged links)."""
+
+    def __init__(self, app: ASGIApp, hosts: Iterable[str]) -> None:
+        self.app = app
+        self.hosts = frozenset(hosts)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket") or scope["path"] in PROBES or self._known(scope):
+            return await self.app(scope, receive, send)
+        if scope["type"] == "websocket":
+            return await send({"type": "websocket.close", "code": 4400, "reason": "unknown host"})
+        detail = "Set POSTPROBER_API_URL or POSTPROBER_PUBLIC_URL to this address."
+        answer = problem(400, "unknown-host", "Unknown host", detail)
+        return await answer(scope, receive, send)
+
+    def _known(self, scope: Scope) -> bool:
+        try:
+            return urlsplit(f"//{Headers(scope=scope).get('host', '')}").hostname in self.hosts
+        except ValueError:
+            return False
+
+
+class BodyLimit:
+    """Answers 413 to a body that is too large: at once when it says so itself, else as soon as it is. Whatever the
+    length header says, no more than the limit is ever handed on."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return await self.app(scope, receive, send)
+        limit = MAX_UPLOAD if scope["path"].rstrip("/") in UPLOADS else MAX_BODY
+        said = Headers(scope=scope).get("content-length", "")
+        # The connection is closed: the rest of the body would have to be read to use it again.
+        detail = f"The request is larger than {limit // 1024} KB, which is the limit here."
+        too_large = problem(413, "too-large", "Too large", detail, {"Connection": "close"})
+        if said.isascii() and said.isdigit() and (len(said) > 12 or int(said) > limit):
+            return await too_large(scope, receive, send)
+        seen, started, refused = 0, False, False
+
+        async def counted() -> Message:
+            nonlocal seen, refused
+            if refused:
+                return {"type": "http.disconnect"}
+            message = await receive()
+            if message["type"] == "http.request":
+                seen += len(message.get("body", b""))
+                if seen > limit:
+                    refused = True
+                    if not started:
+                        await too_large(scope, receive, send)
+                    return {"type": "http.disconnect"}
+            return message
+
+        async def unless_refused(message: Message) -> None:
+            nonlocal started
+            if not refused:
+                started = started or message["type"] == "http.response.start"
+                await send(message)
+
+        try:
+            return await self.app(scope, counted, unless_refused)
+        except ClientDisconnect:
+            if not refused:
+                raise

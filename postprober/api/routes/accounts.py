@@ -1,0 +1,68 @@
+"""Linked accounts."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Response
+
+from postprober.api.auth import CallerDep, require
+from postprober.api.deps import CoreDep
+from postprober.api.idempotency import Answer, OnceDep
+from postprober.api.problems import responses
+from postprober.api.schemas import AccountBody, ConnectBody, PathId
+from postprober.api.views import AccountList, AccountOut, Connected
+from postprober.domain.platform import Platform
+from postprober.errors import BadInput
+from postprober.services import accounts, linking
+from postprober.services.core import Mark
+
+router = APIRouter(prefix="/api/accounts", tags=["accounts"])
+
+
+@router.get("", summary="List the linked accounts", responses=responses(401, 403))
+def listing(core: CoreDep, caller: CallerDep) -> AccountList:
+    """Yours, oldest first."""
+    require(caller, "accounts:read")
+    return AccountList(items=[AccountOut.of(a) for a in accounts.listing(core, caller.user.id)])
+
+
+@router.post(
+    "/connect",
+    summary="Link an account, or link it again",
+    response_model=Connected,
+    responses=responses(401, 403, 409, 422, 429, 502),
+)
+def connect(body: ConnectBody, core: CoreDep, caller: CallerDep, once: OnceDep) -> Response:
+    """Answers with the platform's consent page, to which the person's browser goes; it must be signed in here, because
+    it comes back with the result. Bluesky is linked at once with a handle and an app password."""
+    require(caller, "accounts:write")
+
+    def work(mark: Mark, made: int | None) -> Answer:
+        if made is not None:
+            return Answer(200, Connected(account=AccountOut.of(accounts.get(core, caller.user.id, made))))
+        if body.platform is not Platform.BLUESKY:
+            if body.identifier or body.password:
+                raise BadInput("Only Bluesky is linked with a password; leave it out.", field="password")
+            return Answer(
+                200, Connected(authorize_url=linking.start(core, caller.user.id, body.platform, body.instance))
+            )
+        secret = {"identifier": body.identifier, "password": body.password}
+        account = accounts.add_by_token(core, caller.user.id, body.platform, secret, instance=body.instance, mark=mark)
+        return Answer(200, Connected(account=AccountOut.of(account)))
+
+    return once.answer(body.model_dump_json(), work)
+
+
+@router.put("/{account_id}", summary="Change an account's settings", responses=responses(401, 403, 404, 422))
+def update(account_id: PathId, body: AccountBody, core: CoreDep, caller: CallerDep) -> AccountOut:
+    """All settings at once: what is left out goes back to its default."""
+    require(caller, "accounts:write")
+    done = accounts.set_up(core, caller.user.id, account_id, label=body.label, language=body.language)
+    return AccountOut.of(done)
+
+
+@router.delete("/{account_id}", status_code=204, summary="Unlink an account", responses=responses(401, 403, 404, 422))
+def remove(account_id: PathId, core: CoreDep, caller: CallerDep) -> None:
+    """What waits for it is cancelled, its tokens are deleted here and, where the platform offers it, revoked there.
+    What was posted stays posted."""
+    require(caller, "accounts:write")
+    accounts.remove(core, caller.user.id, account_id)

@@ -1,0 +1,148 @@
+"""Sign-in for programs: access and refresh tokens, and personal API tokens."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Path, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from postprober.api.auth import CallerDep, require
+from postprober.api.deps import COOKIE, CoreDep
+from postprober.api.problems import responses
+from postprober.domain.access import GRANTABLE
+from postprober.errors import Forbidden, NotSignedIn, TooManyTries
+from postprober.security.passwords import MAX_CHARS
+from postprober.services import api_tokens, sessions
+
+router = APIRouter(prefix="/api/auth", tags=["auth"])
+
+
+class _In(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class LogIn(_In):
+    email: str = Field(min_length=1, max_length=255, examples=["demo@postprober.example"])
+    password: str = Field(min_length=1, max_length=MAX_CHARS, examples=["correct horse battery staple"])
+
+
+class Refresh(_In):
+    refresh_token: str = Field(min_length=1, max_length=sessions.MAX_TOKEN_CHARS, examples=["k7J0…"])
+
+
+class Tokens(BaseModel):
+    access_token: str = Field(examples=["eyJhbGciOiJIUzI1NiJ9.…"])
+    refresh_token: str = Field(description="For one use; the answer to it has the next one", examples=["k7J0…"])
+    token_type: Literal["Bearer"] = "Bearer"
+    expires_in: int = Field(description="Seconds until the access token ends", examples=[900])
+
+
+class Me(BaseModel):
+    id: int = Field(examples=[1])
+    email: str = Field(examples=["demo@postprober.example"])
+    name: str = Field(examples=["Demo"])
+    zone: str = Field(examples=["Europe/Berlin"])
+    role: str = Field(examples=["owner"])
+    scopes: list[str] = Field(examples=[["posts:read", "posts:write"]])
+    signed_in_by: str = Field(description="browser, login or api_token", examples=["login"])
+
+
+class NewApiToken(_In):
+    name: str = Field(min_length=1, max_length=api_tokens.MAX_NAME, examples=["nightly report"])
+    scopes: list[str] = Field(min_length=1, max_length=len(GRANTABLE), examples=[["posts:read", "monitoring:read"]])
+    days: int = Field(365, ge=1, le=api_tokens.MAX_DAYS, description="How long it lives")
+
+
+class ApiTokenOut(BaseModel):
+    id: int = Field(examples=[4])
+    name: str = Field(examples=["nightly report"])
+    scopes: list[str] = Field(examples=[["monitoring:read", "posts:read"]])
+    hint: str = Field(description="Its last four characters", examples=["x9Qa"])
+    created_at: datetime
+    expires_at: datetime
+    last_used_at: datetime | None = Field(description="To the minute")
+
+
+class NewApiTokenOut(ApiTokenOut):
+    token: str = Field(description="Shown this once; keep it", examples=["pp_…"])
+
+
+class ApiTokens(BaseModel):
+    items: list[ApiTokenOut]
+
+
+_NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}  # RFC 6749, 5.1
+
+
+@router.post("/login", summary="Sign in", responses=responses(401, 413, 422, 429))
+def login(body: LogIn, request: Request, response: Response, core: CoreDep) -> Tokens:
+    """Tokens for an e-mail address and its password. After some wrong ones the answer is 429 with `Retry-After`, for
+    this account from this address; other addresses are not concerned."""
+    try:
+        pair = sessions.log_in(core, body.email, body.password, request.state.address)
+    except TooManyTries:
+        raise
+    except Forbidden as error:
+        raise NotSignedIn(str(error)) from None
+    return _tokens(response, pair)
+
+
+@router.post("/refresh", summary="Next pair of tokens", responses=responses(401, 413, 422))
+def refresh(body: Refresh, response: Response, core: CoreDep) -> Tokens:
+    """A new pair for a refresh token, which is worth nothing afterwards. Using it again ends the whole sign-in: then
+    somebody has a copy."""
+    return _tokens(response, sessions.renew(core, body.refresh_token))
+
+
+@router.post("/logout", status_code=204, summary="Sign out", responses=responses(401, 403))
+def logout(caller: CallerDep, response: Response, core: CoreDep) -> None:
+    """The session ends at once, with all its access and refresh tokens and WebSockets."""
+    sessions.log_out(core, caller)
+    response.delete_cookie(COOKIE, path="/")
+
+
+@router.get("/me", summary="Who am I?", responses=responses(401))
+def me(caller: CallerDep) -> Me:
+    """The person, and what this session or token may do."""
+    user = caller.user
+    return Me(
+        id=user.id, email=user.email, name=user.name, zone=user.zone, role=user.role, scopes=sorted(caller.scopes),
+        signed_in_by=caller.kind,
+    )  # fmt: skip
+
+
+@router.post("/tokens", status_code=201, summary="New API token", responses=responses(401, 403, 413, 422))
+def create_token(body: NewApiToken, caller: CallerDep, response: Response, core: CoreDep) -> NewApiTokenOut:
+    """A personal API token with the scopes that it needs. It is shown this once. API tokens cannot make API tokens."""
+    require(caller, "tokens:write")
+    made, secret = api_tokens.create(core, caller, name=body.name, scopes=body.scopes, days=body.days)
+    response.headers.update(_NO_STORE)
+    return NewApiTokenOut(**_view(made).model_dump(), token=secret)
+
+
+@router.get("/tokens", summary="My API tokens", responses=responses(401, 403))
+def list_tokens(caller: CallerDep, core: CoreDep) -> ApiTokens:
+    """Live tokens, oldest first, without their secrets."""
+    require(caller, "tokens:read")
+    return ApiTokens(items=[_view(token) for token in api_tokens.listing(core, caller.user.id)])
+
+
+@router.delete("/tokens/{token_id}", status_code=204, summary="Remove an API token", responses=responses(401, 403, 404))
+def remove_token(token_id: Annotated[int, Path(examples=[4])], caller: CallerDep, core: CoreDep) -> None:
+    """It stops working at once."""
+    require(caller, "tokens:write")
+    api_tokens.remove(core, caller.user.id, token_id)
+
+
+def _tokens(response: Response, pair: sessions.TokenPair) -> Tokens:
+    response.headers.update(_NO_STORE)
+    return Tokens(access_token=pair.access, refresh_token=pair.refresh, expires_in=pair.expires_in)
+
+
+def _view(token: api_tokens.ApiToken) -> ApiTokenOut:
+    return ApiTokenOut(
+        id=token.id, name=token.name, scopes=list(token.scopes), hint=token.hint, created_at=token.created_at,
+        expires_at=token.expires_at, last_used_at=token.last_used_at,
+    )  # fmt: skip

@@ -1,0 +1,135 @@
+"""Posts: drafted, changed, submitted, deleted."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Response
+
+from postprober.api import cursors
+from postprober.api.auth import CallerDep, require
+from postprober.api.cursors import Cursor, Limit
+from postprober.api.deps import CoreDep
+from postprober.api.idempotency import Answer, OnceDep
+from postprober.api.problems import Precondition, responses
+from postprober.api.schemas import NewPostBody, PathId, PostBody
+from postprober.api.views import PostList, PostOut
+from postprober.services import drafts, posts
+from postprober.services.core import Core, Mark
+from postprober.services.posts import NewPost
+from postprober.services.times import check_time
+from postprober.storage.records import Post
+
+router = APIRouter(prefix="/api/posts", tags=["posts"])
+
+_ETAG = re.compile(r'"(\d{1,9})"')  # strong ones only: weak ones never match If-Match (RFC 9110, 13.1.1)
+IfMatch = Annotated[
+    str | None, Header(max_length=200, description="The ETag of the version that you have read", examples=['"1"'])
+]
+
+
+@router.get("", summary="List posts", responses=responses(401, 403, 422))
+def listing(core: CoreDep, caller: CallerDep, limit: Limit = cursors.DEFAULT_LIMIT, cursor: Cursor = None) -> PostList:
+    """Yours, newest first."""
+    require(caller, "posts:read")
+    before = cursors.decode("posts", cursor)
+    rows = posts.listing(core, caller.user.id, limit=limit + 1, before=before)
+    shown, following = cursors.page("posts", rows, limit, lambda post: post.id)
+    return PostList(items=[PostOut.of(post) for post in shown], next_cursor=following)
+
+
+@router.post(
+    "",
+    status_code=201,
+    summary="Write a post",
+    response_model=PostOut,
+    responses=responses(401, 403, 404, 409, 422),
+)
+def create(body: NewPostBody, core: CoreDep, caller: CallerDep, once: OnceDep) -> Response:
+    """Kept as a draft, or checked and planned at once with `submit`. `ai_suggestions` says whether anybody has looked
+    at it; `none` means that nobody will."""
+    require(caller, "posts:write")
+
+    def work(mark: Mark, made: int | None) -> Answer:
+        if made is not None:
+            return _answer(201, drafts.get(core, caller.user.id, made))
+        wish = _in_time(core, body.wish())
+        keep = posts.create if body.submit else drafts.save
+        return _answer(201, keep(core, caller.user.id, wish, mark))
+
+    return once.answer(body.model_dump_json(), work)
+
+
+@router.get("/{post_id}", summary="Read a post", response_model=PostOut, responses=responses(401, 403, 404, 422))
+def read(post_id: PathId, core: CoreDep, caller: CallerDep) -> Response:
+    """With its version as ETag."""
+    require(caller, "posts:read")
+    return _answer(200, drafts.get(core, caller.user.id, post_id)).response()
+
+
+@router.put(
+    "/{post_id}",
+    summary="Replace a post that is not on its way yet",
+    response_model=PostOut,
+    responses=responses(401, 403, 404, 409, 412, 422, 428),
+)
+def update(post_id: PathId, body: PostBody, core: CoreDep, caller: CallerDep, if_match: IfMatch = None) -> Response:
+    """A draft, or a planned post that no worker has touched. `If-Match` is required, so that nobody's edit is lost."""
+    require(caller, "posts:write")
+    drafts.get(core, caller.user.id, post_id)
+    if if_match is None:
+        raise Precondition("Send If-Match with the ETag that you read.")
+    wish = _in_time(core, body.wish())
+    return _answer(200, drafts.change(core, caller.user.id, post_id, wish, _versions(if_match))).response()
+
+
+@router.delete(
+    "/{post_id}",
+    status_code=204,
+    summary="Delete a post that was never sent",
+    responses=responses(401, 403, 404, 409, 412, 422),
+)
+def delete(post_id: PathId, core: CoreDep, caller: CallerDep, if_match: IfMatch = None) -> None:
+    """What was planned is cancelled. What was sent stays, here and on the platforms."""
+    require(caller, "posts:write")
+    drafts.delete(core, caller.user.id, post_id, _versions(if_match))
+
+
+@router.post(
+    "/{post_id}/submit",
+    summary="Submit a draft",
+    response_model=PostOut,
+    responses=responses(401, 403, 404, 409, 412, 422),
+)
+def submit(post_id: PathId, core: CoreDep, caller: CallerDep, once: OnceDep, if_match: IfMatch = None) -> Response:
+    """Every platform's limits are checked first; if one would refuse the post, nothing is planned and `violations` says
+    what to change, account by account."""
+    require(caller, "posts:write")
+
+    def work(mark: Mark, made: int | None) -> Answer:
+        if made is not None:
+            return _answer(200, drafts.get(core, caller.user.id, made))
+        return _answer(200, drafts.submit(core, caller.user.id, post_id, _versions(if_match), mark))
+
+    return once.answer(if_match or "", work)
+
+
+def _in_time(core: Core, wish: NewPost) -> NewPost:
+    """Raises BadInput for a time at which nothing can be planned."""
+    return wish if wish.at is None else replace(wish, at=check_time(wish.at, core.clock.now()))
+
+
+def _answer(status: int, post: Post) -> Answer:
+    headers = {"ETag": f'"{post.version}"'}
+    if status == 201:
+        headers["Location"] = f"/api/posts/{post.id}"
+    return Answer(status, PostOut.of(post), headers)
+
+
+def _versions(if_match: str | None) -> frozenset[int] | None:
+    """The versions that `If-Match` allows; None: any."""
+    if if_match is None or if_match.strip() == "*":
+        return None
+    return frozenset(int(number) for number in _ETAG.findall(re.sub(r'W/"[^"]*"', "", if_match)))

@@ -1,0 +1,121 @@
+"""What goes in: request bodies, checked in form here and in meaning by the services."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Self
+
+from fastapi import Path
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from postprober.domain.platform import Platform
+from postprober.services.media import MAX_ALT
+from postprober.services.posts import MAX_PARTS, NewPost
+
+MAX_ID = 2**53 - 1  # the largest integer that every JSON reader keeps exact (RFC 8259, 6)
+MAX_TEXT = 100_000  # characters of one part; far over every platform's limit, which preflight tells exactly
+MAX_LATE = 366 * 2 * 24 * 60  # minutes; nothing is planned further ahead (services.times.FARTHEST)
+_LANGUAGE = r"^$|^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$"  # the form of a BCP 47 tag (RFC 5646, 2.1)
+
+
+def _storable(text: str) -> str:
+    """PostgreSQL stores neither NUL nor half a character pair."""
+    if "\0" in text or any("\ud800" <= char <= "\udfff" for char in text):
+        raise ValueError("Remove the characters that are no text (NUL, or half of a surrogate pair).")
+    return text
+
+
+def _written(value: Any) -> Any:
+    if not isinstance(value, str):
+        raise ValueError("Write the time as text, like 2026-03-02T09:00:00+01:00.")
+    return value
+
+
+Text = Annotated[str, AfterValidator(_storable)]
+Part = Annotated[Text, Field(max_length=MAX_TEXT)]
+Parts = Annotated[list[Part], Field(min_length=1, max_length=MAX_PARTS)]
+Key = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,14}$")]  # an account id, which JSON has as text where it names
+Id = Annotated[int, Field(strict=True, ge=1, le=MAX_ID)]
+PathId = Annotated[int, Path(ge=1, le=MAX_ID)]
+Moment = Annotated[AwareDatetime, BeforeValidator(_written)]
+Language = Annotated[str, Field(max_length=35, pattern=_LANGUAGE, description="BCP 47 tag such as `en` or `pt-BR`")]
+
+
+class Body(BaseModel):
+    """Unknown fields are refused: a misspelt one would be silently left out of what goes public."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class PostBody(Body):
+    """A post as it shall be."""
+
+    content: Part | Parts = Field(
+        description="The text; a list of texts makes a thread", examples=["Hello from PostProber"]
+    )
+    account_ids: list[Id] = Field([], max_length=100, description="Where it shall go", examples=[[1]])
+    media_ids: list[Id] = Field([], max_length=20, description="Files of the first part, in order", examples=[[]])
+    scheduled_at: Moment | None = Field(
+        None, description="When, with its offset; leave it out for as soon as it is submitted",
+        examples=["2027-03-02T09:00:00+01:00"],
+    )  # fmt: skip
+    variants: dict[Key, Parts] = Field(
+        {},
+        max_length=100,
+        description="Own texts of single accounts: account id to the texts of all parts",
+        examples=[{}],
+    )
+    language: Language = Field("", examples=["en"])
+    late_minutes: Annotated[int, Field(strict=True, ge=1, le=MAX_LATE)] | None = Field(
+        None, description="How late it may still go out without asking a person", examples=[30]
+    )
+
+    @model_validator(mode="after")
+    def _only_named_accounts(self) -> Self:
+        """A variant that nobody gets is a slip."""
+        extra = {int(account) for account in self.variants} - set(self.account_ids)
+        if extra:
+            raise ValueError(f"variants names account {min(extra)}, which is not in account_ids.")
+        return self
+
+    def wish(self) -> NewPost:
+        """The same for the services."""
+        return NewPost(
+            parts=(self.content,) if isinstance(self.content, str) else tuple(self.content),
+            account_ids=tuple(self.account_ids),
+            media_ids=tuple(self.media_ids),
+            at=self.scheduled_at,
+            variants={int(account): tuple(texts) for account, texts in self.variants.items()},
+            language=self.language,
+            late_minutes=self.late_minutes,
+        )
+
+
+class NewPostBody(PostBody):
+    """A new post; a draft unless it is submitted at once."""
+
+    submit: bool = Field(False, strict=True, description="Check it and plan it now", examples=[False])
+
+
+class ConnectBody(Body):
+    """Which account to link. Bluesky takes the handle and an app password; the others answer with a consent page."""
+
+    platform: Platform = Field(examples=["mastodon"])
+    instance: Annotated[Text, Field(max_length=255)] = Field(
+        "", description="The account's server, for Mastodon (and for Bluesky on its own server)",
+        examples=["https://mastodon.social"],
+    )  # fmt: skip
+    identifier: Annotated[Text, Field(max_length=255)] = Field("", description="Bluesky only: the handle")
+    password: Annotated[Text, Field(max_length=255)] = Field(
+        "", description="Bluesky only: an app password", repr=False
+    )
+
+
+class AccountBody(Body):
+    """An account's settings as they shall be."""
+
+    label: Annotated[Text, Field(max_length=100)] = Field("", description="What you call it", examples=["Our news"])
+    language: Language = Field("", examples=["en"])
+
+
+Alt = Annotated[Text, Field(max_length=MAX_ALT)]
+__all__ = ["AccountBody", "Alt", "Body", "ConnectBody", "Id", "NewPostBody", "PathId", "PostBody"]

@@ -1,0 +1,212 @@
+"""What comes out: the answers' bodies. Times are ISO 8601 in UTC. Tokens and other secrets are in none of them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, Field
+
+from postprober.services import drafts
+from postprober.services.monitoring import DeliveryView, PostView
+from postprober.storage.records import Account, MediaRecord, Post
+
+NextCursor = Field(default=None, description="Give it as `cursor` to get the next page; null on the last one")
+
+
+class AccountOut(BaseModel):
+    """A linked account. `status`: ok, or reconnect with the reason why it has to be linked again."""
+
+    id: int = Field(examples=[1])
+    platform: str = Field(examples=["mastodon"])
+    name: str = Field(examples=["news@mastodon.social"])
+    label: str = Field(examples=["Our news"])
+    language: str = Field(examples=["en"])
+    instance: str
+    remote_id: str
+    status: str = Field(examples=["ok"])
+    status_reason: str = Field(examples=[""])
+    token_expires_at: datetime | None
+    created_at: datetime
+
+    @classmethod
+    def of(cls, account: Account) -> Self:
+        return cls(
+            id=account.id, platform=account.platform.value, name=account.account_name,
+            label=str(account.settings.get("label", "")), language=str(account.settings.get("language", "")),
+            instance=account.instance, remote_id=account.remote_id, status=account.status,
+            status_reason=account.status_reason, token_expires_at=account.token_expires_at,
+            created_at=account.created_at,
+        )  # fmt: skip
+
+
+class AccountList(BaseModel):
+    items: list[AccountOut]
+
+
+class Connected(BaseModel):
+    """Either where to send the person, or the account that is linked now."""
+
+    authorize_url: str | None = Field(default=None, examples=["https://x.com/i/oauth2/authorize?…"])
+    account: AccountOut | None = None
+
+
+class Suggestions(BaseModel):
+    """What the AI thinks of the post. `none`: nobody has been asked; `pending`: it is thinking; `ready`: see `items`."""
+
+    status: Literal["none", "pending", "ready"]
+    items: list[dict[str, Any]] = []
+
+    @classmethod
+    def of(cls, stored: Any) -> Self:
+        return cls.model_validate(stored) if isinstance(stored, dict) else cls(status="none")
+
+
+class PostOut(BaseModel):
+    """`version` grows with every edit; it is the ETag too. `content` is all parts together."""
+
+    id: int = Field(examples=[12])
+    status: str = Field(examples=["draft"])
+    version: int = Field(examples=[1])
+    content: str = Field(examples=["Hello from PostProber"])
+    parts: list[str]
+    account_ids: list[int]
+    platforms: list[str] = Field(examples=[["mastodon"]])
+    media_ids: list[int]
+    variants: dict[int, list[str]]
+    language: str
+    late_minutes: int | None
+    scheduled_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+    posted_at: datetime | None
+    ai_suggestions: Suggestions
+
+    @classmethod
+    def of(cls, post: Post) -> Self:
+        wish = drafts.wish_of(post)
+        return cls(
+            id=post.id, status=post.status, version=post.version, content=post.content, parts=list(wish.parts),
+            account_ids=list(wish.account_ids), platforms=post.platforms, media_ids=list(wish.media_ids),
+            variants={account: list(texts) for account, texts in (wish.variants or {}).items()},
+            language=wish.language, late_minutes=wish.late_minutes, scheduled_at=post.scheduled_at,
+            created_at=post.created_at, updated_at=post.updated_at, posted_at=post.posted_at,
+            ai_suggestions=Suggestions.of(post.ai_suggestions),
+        )  # fmt: skip
+
+
+class PostList(BaseModel):
+    items: list[PostOut]
+    next_cursor: str | None = NextCursor
+
+
+class StepOut(BaseModel):
+    """`status` is "" for a step that has not begun."""
+
+    step: str = Field(examples=["verification"])
+    status: str = Field(examples=["success"])
+    at: datetime | None
+
+
+class DeliveryOut(BaseModel):
+    """The post on one account. `explanation` is one sentence for a person; `counts`: newest engagement, by kind."""
+
+    id: int
+    account_id: int
+    account: str
+    platform: str
+    state: str = Field(examples=["verified"])
+    proof: str = Field(examples=["matches"])
+    explanation: str = Field(examples=["It was seen live."])
+    repair: str
+    remote_id: str | None
+    url: str | None
+    due_at: datetime
+    published_at: datetime | None
+    verified_at: datetime | None
+    steps: list[StepOut]
+    counts: dict[str, int | None]
+
+    @classmethod
+    def of(cls, view: DeliveryView) -> Self:
+        row = view.delivery
+        return cls(
+            id=row.id, account_id=row.account_id, account=view.account, platform=row.platform.value,
+            state=row.state.value, proof=row.proof.value, explanation=view.explanation, repair=view.repair,
+            remote_id=row.remote_id, url=row.url, due_at=row.due_at, published_at=row.published_at,
+            verified_at=row.verified_at, counts=view.counts,
+            steps=[StepOut(step=s.step, status=s.status, at=s.at) for s in view.steps],
+        )  # fmt: skip
+
+
+class MonitoringOut(BaseModel):
+    """How far a post is."""
+
+    post_id: int = Field(examples=[12])
+    status: str = Field(examples=["posted"])
+    posted_at: datetime | None
+    deliveries: list[DeliveryOut]
+
+    @classmethod
+    def of(cls, view: PostView) -> Self:
+        return cls(
+            post_id=view.post.id, status=view.post.status, posted_at=view.post.posted_at,
+            deliveries=[DeliveryOut.of(item) for item in view.deliveries],
+        )  # fmt: skip
+
+
+class LogOut(BaseModel):
+    """One row of the step log."""
+
+    id: int
+    delivery_id: int | None
+    platform: str
+    step: str = Field(examples=["posting"])
+    status: str = Field(examples=["success"])
+    timestamp: datetime
+    details: dict[str, Any]
+    ai_analysis: str | None
+
+
+class LogList(BaseModel):
+    """Oldest first."""
+
+    items: list[LogOut]
+    next_cursor: str | None = NextCursor
+
+
+class AlertOut(BaseModel):
+    id: int
+    type: str = Field(examples=["error"])
+    message: str = Field(examples=["X (news): held, please decide."])
+    post_id: int | None
+    delivery_id: int | None
+    is_read: bool
+    created_at: datetime
+
+
+class AlertList(BaseModel):
+    """Newest first."""
+
+    items: list[AlertOut]
+    next_cursor: str | None = NextCursor
+
+
+class MediaOut(BaseModel):
+    """A stored file. `size` in bytes, `duration` in seconds (video only)."""
+
+    id: int = Field(examples=[3])
+    name: str = Field(examples=["cat.jpg"])
+    kind: str = Field(examples=["image"])
+    mime: str = Field(examples=["image/jpeg"])
+    size: int
+    width: int
+    height: int
+    duration: float | None
+    sha256: str
+    alt: str
+    created_at: datetime
+
+    @classmethod
+    def of(cls, record: MediaRecord) -> Self:
+        return cls(**{name: getattr(record, name) for name in cls.model_fields})

@@ -1,0 +1,306 @@
+"""The sidecar over HTTP: health, signed media, the session cookie and the way back from consent pages."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from http.cookies import SimpleCookie
+from urllib.parse import parse_qs, parse_qsl, urlsplit
+
+import httpx2
+import pytest
+from fastapi.testclient import TestClient
+from PIL import Image
+from sqlalchemy.exc import OperationalError
+
+from postprober.api.app import create_app
+from postprober.api.deps import COOKIE
+from postprober.api.routes import health
+from postprober.clock import ManualClock
+from postprober.domain.platform import Platform
+from postprober.errors import BadInput
+from postprober.security.tokens import sign
+from postprober.services import accounts, linking, media, users
+from postprober.services.core import Core
+from postprober.storage import media as media_storage
+from postprober.storage import processes
+from postprober.storage import users as user_storage
+from postprober.storage.tables import sessions
+from tests.installed import Installation
+
+
+@pytest.fixture
+def core(installation: Installation) -> Core:
+    return replace(installation.core, clock=ManualClock(installation.core.clock.now()))
+
+
+@pytest.fixture
+def client(core: Core) -> Iterator[TestClient]:
+    with TestClient(create_app(core), base_url="http://127.0.0.1:8000", follow_redirects=False) as made:
+        yield made
+
+
+def beat(core: Core, seconds_ago: float) -> None:
+    with core.db.write() as conn:
+        at = core.clock.now() - timedelta(seconds=seconds_ago)
+        processes.beat(conn, "w", "scheduler", at, at, {})
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/api/healthz"])
+def test_it_says_that_it_lives(client: TestClient, path: str) -> None:
+    assert client.get(path).json() == {"status": "ok"}
+
+
+def test_it_is_ready_only_while_the_scheduler_beats(client: TestClient, core: Core) -> None:
+    for prepare, status in ((lambda: None, 503), (lambda: beat(core, 60), 503), (lambda: beat(core, 1), 200)):
+        prepare()
+        reply = client.get("/readyz")
+        assert reply.status_code == status
+        assert ("reason" in reply.json()) == (status == 503)
+    assert reply.json()["heartbeat_age_seconds"] == pytest.approx(1.0)
+
+
+def test_it_is_not_ready_without_its_database(client: TestClient, core: Core, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: Core) -> None:
+        raise OperationalError("select", {}, Exception("gone"))
+
+    monkeypatch.setattr(health, "heartbeat_age", fail)
+    reply = client.get("/readyz")
+    assert (reply.status_code, reply.json()["reason"]) == (503, "the database does not answer")
+
+
+# Signed media
+
+
+def stored(core: Core, owner: int, size: tuple[int, int] = (1600, 1200)) -> int:
+    out = io.BytesIO()
+    Image.new("RGBA", size, (10, 200, 30, 128)).save(out, "PNG")
+    return media.add_bytes(core, owner, "a.png", out.getvalue())
+
+
+def url_of(core: Core, media_id: int, platform: Platform = Platform.INSTAGRAM) -> str:
+    with core.db.read() as conn:
+        record = media_storage.get_many(conn, [media_id])[0]
+    return urlsplit(media.public_url(core.settings, core.clock.now().timestamp(), record, platform)).path
+
+
+def test_instagram_gets_a_jpeg_within_its_limits(client: TestClient, core: Core, installation: Installation) -> None:
+    path = url_of(core, stored(core, installation.owner))
+    assert path.endswith(".jpg")
+    reply = client.get(path)
+    assert (reply.status_code, reply.headers["content-type"]) == (200, "image/jpeg")
+    with Image.open(io.BytesIO(reply.content)) as image:
+        assert image.format == "JPEG" and max(image.size) <= 1440
+        assert not image.getexif()
+    assert reply.headers["x-content-type-options"] == "nosniff"
+
+
+def test_a_head_request_tells_the_same_without_a_body(
+    client: TestClient, core: Core, installation: Installation
+) -> None:
+    path = url_of(core, stored(core, installation.owner))
+    got, head = client.get(path), client.head(path)
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["content-length"] == got.headers["content-length"]
+    assert head.headers["content-type"] == got.headers["content-type"]
+
+
+def test_a_signed_address_that_was_changed_or_ended_or_is_for_something_else_is_refused(
+    client: TestClient, core: Core, installation: Installation
+) -> None:
+    media_id = stored(core, installation.owner)
+    path = url_of(core, media_id)
+    now, secret = core.clock.now().timestamp(), core.settings.secret_key
+    claims = {"id": media_id, "p": "instagram"}
+    wrong = [
+        path.replace(".jpg", "x.jpg"),
+        path[:-10] + "AAAAAA.jpg",
+        "/api/media/public/" + sign(secret, "ticket", claims, now=now, lifetime=60) + ".jpg",
+        "/api/media/public/" + sign("x" * 40, "media", claims, now=now, lifetime=60) + ".jpg",
+        "/api/media/public/" + sign(secret, "media", claims, now=now - 100, lifetime=60) + ".jpg",
+        "/api/media/public/nothing",
+        "/api/media/public/a.b.c.d",
+    ]
+    for bad in wrong:
+        reply = client.get(bad)
+        assert reply.status_code == 403, bad
+        assert reply.headers["content-type"] == "application/problem+json"
+        assert reply.json()["detail"].startswith("The link or token")
+    assert client.get(path).status_code == 200
+    assert isinstance(core.clock, ManualClock)
+    core.clock.advance(media.URL_LIFE + 1)
+    assert client.get(path).status_code == 403
+
+
+def test_a_file_that_is_gone_is_not_found(client: TestClient, core: Core, installation: Installation) -> None:
+    now, secret = core.clock.now().timestamp(), core.settings.secret_key
+    gone = sign(secret, "media", {"id": 999, "p": "x"}, now=now, lifetime=60)
+    assert client.get(f"/api/media/public/{gone}").status_code == 404
+    path = url_of(core, stored(core, installation.owner))
+    for file in core.settings.data_dir.rglob("media/*/*"):
+        file.unlink()
+    assert client.get(path).status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/api/media/public/../../secrets.json", "/api/media/public/%2e%2e%2fsecrets.json"])
+def test_no_address_leads_out_of_the_media_folder(client: TestClient, path: str) -> None:
+    assert client.get(path).status_code in (403, 404)
+
+
+# The session
+
+
+def cookie_of(reply: httpx2.Response) -> SimpleCookie:
+    return SimpleCookie(reply.headers["set-cookie"])
+
+
+def signed_in(client: TestClient, core: Core, email: str = "owner@example.org") -> str:
+    with core.db.read() as conn:
+        user = user_storage.by_email(conn, email)
+    assert user is not None
+    reply = client.get("/api/session/begin", params={"ticket": users.issue_ticket(core, user)})
+    assert (reply.status_code, reply.headers["location"]) == (303, core.settings.app_base)
+    return cookie_of(reply)[COOKIE].value
+
+
+def test_a_ticket_is_exchanged_once_for_a_cookie_that_scripts_cannot_read(client: TestClient, core: Core) -> None:
+    with core.db.read() as conn:
+        user = user_storage.by_email(conn, "owner@example.org")
+    assert user is not None
+    ticket = users.issue_ticket(core, user)
+    reply = client.get("/api/session/begin", params={"ticket": ticket})
+    morsel = cookie_of(reply)[COOKIE]
+    assert morsel["httponly"] is True and morsel["samesite"].lower() == "lax" and morsel["path"] == "/"
+    assert int(morsel["max-age"]) == users.SESSION_LIFE.total_seconds()
+    assert ticket not in reply.headers["set-cookie"] and ticket not in reply.headers["location"]
+    again = client.get("/api/session/begin", params={"ticket": ticket})
+    assert again.status_code == 403 and "set-cookie" not in again.headers
+    assert users.session_user(core, morsel.value) is not None
+
+
+def test_the_cookie_is_secure_where_the_app_is(core: Core) -> None:
+    core.settings.app_url = "https://app.example.org"
+    with TestClient(create_app(core), base_url="http://127.0.0.1:8000", follow_redirects=False) as client:
+        with core.db.read() as conn:
+            user = user_storage.by_email(conn, "owner@example.org")
+        assert user is not None
+        reply = client.get("/api/session/begin", params={"ticket": users.issue_ticket(core, user)})
+    assert cookie_of(reply)[COOKIE]["secure"] is True
+
+
+@pytest.mark.parametrize("ticket", ["", "nonsense", "é" * 50, "x" * 5000])
+def test_a_ticket_nobody_issued_is_refused(client: TestClient, ticket: str) -> None:
+    reply = client.get("/api/session/begin", params={"ticket": ticket})
+    assert reply.status_code == 403 and "set-cookie" not in reply.headers
+
+
+def test_signing_out_ends_the_session_on_the_server(client: TestClient, core: Core) -> None:
+    token = signed_in(client, core)
+    reply = client.get("/api/session/end", headers={"Cookie": f"{COOKIE}={token}"})
+    assert reply.status_code == 303
+    assert users.session_user(core, token) is None
+    assert cookie_of(reply)[COOKIE].value == ""
+
+
+# The way back from a consent page
+
+
+def start(core: Core, user_id: int, platform: Platform = Platform.X) -> dict[str, str]:
+    """What the platform will send back: its consent page is approved on the sandbox."""
+    url = linking.start(core, user_id, platform)
+    return dict(parse_qsl(urlsplit(url).query))
+
+
+def approve(core: Core, installation: Installation, user_id: int, platform: Platform) -> dict[str, str]:
+    url = linking.start(core, user_id, platform)
+    made = installation.made(platform.value)
+    with httpx2.Client(follow_redirects=False, trust_env=False) as browser:
+        page = browser.get(url)
+        assert page.status_code == 200
+        fields = {**dict(parse_qsl(urlsplit(url).query)), "decision": "allow", "account": made["name"]}
+        reply = browser.post(f"{installation.sandbox.url}/{platform.value}/_consent", data=fields)
+    assert reply.status_code in (302, 303), reply.text[:500]
+    return dict(parse_qsl(urlsplit(reply.headers["location"]).query))
+
+
+def back(client: TestClient, platform: str, params: dict[str, str], token: str = "") -> dict[str, str]:
+    headers = {"Cookie": f"{COOKIE}={token}"} if token else {}
+    client.cookies.clear()
+    reply = client.get(f"/oauth/{platform}/callback", params=params, headers=headers)
+    assert reply.status_code == 303
+    return {k: v[0] for k, v in parse_qs(urlsplit(reply.headers["location"]).query).items()}
+
+
+def test_a_consent_links_the_account_of_the_person_who_started(
+    client: TestClient, core: Core, installation: Installation
+) -> None:
+    token = signed_in(client, core)
+    params = approve(core, installation, installation.owner, Platform.X)
+    result = back(client, "x", params, token)
+    assert result.keys() == {"linked"} and result["linked"].startswith("X: ")
+    assert len(accounts.listing(core, installation.owner)) == 1
+    assert "link_error" in back(client, "x", params, token), "the state works once"
+    assert len(accounts.listing(core, installation.owner)) == 1
+
+
+@pytest.mark.parametrize("who", ["", "teammate", "stranger"])
+def test_a_consent_in_another_persons_browser_links_nothing(
+    client: TestClient, core: Core, installation: Installation, who: str
+) -> None:
+    """Somebody could be made to link their account to a stranger's PostProber, or the other way round."""
+    token = signed_in(client, core, f"{who}@example.org") if who else ""
+    params = approve(core, installation, installation.owner, Platform.X)
+    assert "belongs to somebody else" in back(client, "x", params, token)["link_error"]
+    for user in (installation.owner, installation.teammate, installation.stranger):
+        assert accounts.listing(core, user) == []
+
+
+def test_a_state_that_is_unknown_old_or_for_another_platform_links_nothing(
+    client: TestClient, core: Core, installation: Installation
+) -> None:
+    token = signed_in(client, core)
+    owner = installation.owner
+    assert "link_error" in back(client, "x", {"code": "c", "state": "nobody made this"}, token)
+    assert "link_error" in back(client, "x", {"code": "c"}, token)
+    other = start(core, owner)["state"]
+    assert "link_error" in back(client, "linkedin", {"code": "c", "state": other}, token)
+    late = start(core, owner)["state"]
+    assert isinstance(core.clock, ManualClock)
+    core.clock.advance(linking.STATE_LIFE.total_seconds() + 1)
+    assert "link_error" in back(client, "x", {"code": "c", "state": late}, token)
+    assert accounts.listing(core, owner) == []
+
+
+def test_a_denied_consent_and_a_wrong_code_end_in_one_sentence(
+    client: TestClient, core: Core, installation: Installation
+) -> None:
+    token = signed_in(client, core)
+    denied = back(client, "x", {"error": "access_denied", "state": start(core, installation.owner)["state"]}, token)
+    wrong = back(client, "x", {"code": "wrong", "state": start(core, installation.owner)["state"]}, token)
+    unknown = back(client, "friendster", {"code": "c", "state": "s"}, token)
+    for result in (denied, wrong, unknown):
+        assert result.keys() == {"link_error"} and "\n" not in result["link_error"]
+    assert accounts.listing(core, installation.owner) == []
+
+
+def test_the_verifier_never_leaves_sealed_storage(core: Core, installation: Installation) -> None:
+    before = linking.start(core, installation.owner, Platform.X)
+    assert "code_verifier" not in before
+    core.db.checkpoint_wal()
+    with core.db.read() as conn:
+        row = conn.execute(sessions.select()).one()
+    assert row.data["verifier"].startswith("v1.")
+    state = dict(parse_qsl(urlsplit(before).query))["state"]
+    assert state not in str(row._mapping)
+
+
+def test_bluesky_has_no_consent_page_here(core: Core, installation: Installation) -> None:
+    with pytest.raises(BadInput, match="app password"):
+        linking.start(core, installation.owner, Platform.BLUESKY)
+
+
+def test_an_unknown_path_and_a_wrong_method_are_plain_errors(client: TestClient) -> None:
+    assert client.get("/api/nothing").status_code == 404
+    assert client.post("/healthz").status_code == 405

@@ -1,0 +1,401 @@
+"""The command line as a person or a program uses it: exit codes, exact output, and one sentence for bad input."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from postprober import cli
+from postprober.domain.delivery import DeliveryState
+from postprober.pipeline import watch
+from postprober.pipeline.credentials import open_credentials
+from postprober.services import posts
+from postprober.services.posts import NewPost
+from postprober.storage import accounts, deliveries
+from tests.installed import Installation
+
+S = DeliveryState
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Said:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def lines(self) -> list[Any]:
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+Run = Callable[..., Said]
+
+
+@pytest.fixture
+def run(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> Run:
+    """`run(*arguments, stdin=bytes)`: the command in this process, on the installation."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("POSTPROBER_DATA_DIR", str(installation.core.settings.data_dir))
+    monkeypatch.setenv("POSTPROBER_SANDBOX_PORT", str(installation.sandbox.port))
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def call(*arguments: str, stdin: bytes = b"", **env: str) -> Said:
+        for name, value in env.items():
+            monkeypatch.setenv(f"POSTPROBER_{name}", value)
+        monkeypatch.setattr(sys, "argv", ["postprober", *arguments])
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin), encoding="utf-8"))
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        out, err = capsys.readouterr()
+        return Said(int(ended.value.code or 0), out, err)
+
+    return call
+
+
+def sentence(said: Said) -> str:
+    """The one sentence on stderr."""
+    lines = [line for line in said.err.splitlines() if line.strip()]
+    assert len(lines) == 1, said.err
+    assert "Traceback" not in said.err
+    return lines[0]
+
+
+def token(made: dict[str, Any]) -> bytes:
+    return json.dumps({k: made[k] for k in ("access_token", "refresh_token", "expires_at")}).encode()
+
+
+# Bad input: exit code 2, one sentence, nothing written
+
+
+BAD: dict[str, tuple[tuple[str, ...], bytes]] = {
+    "unknown platform": (("accounts", "add", "--platform", "friendster"), b"{}"),
+    "token that is no JSON": (("accounts", "add", "--platform", "x"), b"not json"),
+    "no token at all": (("accounts", "add", "--platform", "x"), b""),
+    "token that is a list": (("accounts", "add", "--platform", "x"), b"[]"),
+    "token without a token": (("accounts", "add", "--platform", "x"), b'{"refresh_token": "r"}'),
+    "token that the platform refuses": (("accounts", "add", "--platform", "x"), b'{"access_token": "wrong"}'),
+    "app password that the platform refuses": (
+        ("accounts", "add", "--platform", "bluesky"), b'{"identifier": "nobody.test", "password": "wrong-one"}',
+    ),
+    "token with odd characters": (("accounts", "add", "--platform", "x"), '{"access_token": "tökén"}'.encode()),
+    "token that is not UTF-8": (("accounts", "add", "--platform", "x"), b'{"access_token": "\xff\xfe"}'),
+    "instance that is no address": (
+        ("accounts", "add", "--platform", "mastodon", "--instance", "https://["), b'{"access_token": "t"}',
+    ),
+    "unknown user": (("accounts", "list", "--user", "nobody@example.org"), b""),
+    "unknown account to remove": (("accounts", "remove", "999"), b""),
+    "preflight of an unknown platform": (("preflight", "--platform", "friendster"), b"hi"),
+    "preflight of text that is not UTF-8": (("preflight", "--platform", "x"), b"\xff\xfe"),
+    "short password": (("user", "create", "new@example.org"), b"short\n"),
+    "no e-mail address": (("user", "create", "new"), b"a long enough password\n"),
+    "e-mail address in use": (("user", "create", "owner@example.org"), b"a long enough password\n"),
+    "unknown zone": (("user", "create", "new@example.org", "--zone", "Mars"), b"a long enough password\n"),
+    "retry of an unknown post": (("retry", "999"), b""),
+    "report of an unknown post": (("report", "999"), b""),
+    "backup into nowhere": (("backup", "/nowhere/at/all.sqlite"), b""),
+}  # fmt: skip
+
+PUBLISH: dict[str, tuple[str, ...]] = {
+    "unknown account": ("--account", "999", "--text", "hi"),
+    "the same account twice": ("--account", "{account}", "--account", "{account}", "--text", "hi"),
+    "somebody else's account": ("--account", "{account}", "--text", "hi", "--user", "stranger@example.org"),
+    "empty text": ("--account", "{account}", "--text", ""),
+    "text too long": ("--account", "{account}", "--text", "x" * 501),
+    "text too long with a good file": ("--account", "{account}", "--text", "x" * 501, "--media", "{picture}"),
+    "lone surrogate": ("--account", "{account}", "--text", "a\udcffb"),
+    "naive time": ("--account", "{account}", "--text", "hi", "--at", "2030-01-01T10:00"),
+    "time in the past": ("--account", "{account}", "--text", "hi", "--at", "2020-01-01T10:00Z"),
+    "time in the far future": ("--account", "{account}", "--text", "hi", "--at", "2999-01-01T10:00Z"),
+    "time outside the calendar": ("--account", "{account}", "--text", "hi", "--at", "0001-01-01T00:00+14:00"),
+    "no time": ("--account", "{account}", "--text", "hi", "--at", "soon"),
+    "missing file": ("--account", "{account}", "--text", "hi", "--media", "missing.png"),
+    "a folder as file": ("--account", "{account}", "--text", "hi", "--media", "."),
+    "empty file": ("--account", "{account}", "--text", "hi", "--media", "{empty}"),
+    "file of another kind": ("--account", "{account}", "--text", "hi", "--media", "{text}"),
+    "good file and then a bad one": (
+        "--account",
+        "{account}",
+        "--text",
+        "hi",
+        "--media",
+        "{picture}",
+        "--media",
+        "{text}",
+    ),
+    "too many files": ("--account", "{account}", "--text", "hi", *("--media", "{picture}") * 5),
+    "more alt texts than files": ("--account", "{account}", "--text", "hi", "--alt", "a"),
+    "account that is no number": ("--account", "one", "--text", "hi"),
+    "account out of range": ("--account", "99999999999999999999999", "--text", "hi"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input_gets_one_sentence_and_writes_nothing(run: Run, installation: Installation, name: str) -> None:
+    arguments, stdin = BAD[name]
+    before = installation.counts()
+    said = run(*arguments, stdin=stdin)
+    assert said.code == 2, said
+    assert sentence(said)
+    assert said.out == ""
+    assert installation.counts() == before
+
+
+@pytest.mark.parametrize("name", PUBLISH)
+def test_a_post_that_cannot_be_made_gets_an_explanation_and_writes_nothing(
+    run: Run, installation: Installation, tmp_path: Path, name: str
+) -> None:
+    files = {"picture": tmp_path / "p.png", "empty": tmp_path / "empty.png", "text": tmp_path / "t.png"}
+    Image.new("RGB", (30, 30), "red").save(files["picture"])
+    files["empty"].touch()
+    files["text"].write_text("hello")
+    account = installation.link("mastodon")
+    values = {"account": str(account.id), **{k: str(v) for k, v in files.items()}}
+    before = installation.counts()
+    said = run("publish", *(a.format(**values) if a.startswith("{") else a for a in PUBLISH[name]))
+    assert said.code == 2, said
+    assert said.err.strip() and "Traceback" not in said.err
+    assert said.out == ""
+    assert installation.counts() == before
+
+
+SETTINGS = {
+    "unknown mode": {"MODE": "production"},
+    "port out of range": {"APP_PORT": "70000"},
+    "port that is no number": {"API_PORT": "http"},
+    "no workers": {"WORKERS": "0"},
+    "short secret": {"SECRET_KEY": "short"},
+    "vault keys that are no keys": {"VAULT_KEYS": "nonsense"},
+    "vault key too short": {"VAULT_KEYS": "k1:c2hvcnQ="},
+    "vault key with an odd name": {"VAULT_KEYS": "k-1:" + "A" * 43 + "="},
+    "secret shared with the vault": {"SECRET_KEY": "A" * 43 + "=", "VAULT_KEYS": "k1:" + "A" * 43 + "="},
+    "live without a secret": {"MODE": "live"},
+    "live with an open public address": {
+        "MODE": "live", "SECRET_KEY": "s" * 40, "VAULT_KEYS": "k1:" + "A" * 43 + "=", "PUBLIC_URL": "http://p.example",
+    },
+    "live with an open app address": {
+        "MODE": "live", "SECRET_KEY": "s" * 40, "VAULT_KEYS": "k1:" + "A" * 43 + "=", "APP_URL": "http://p.example",
+    },
+    "database address that is none": {"DATABASE_URL": "nonsense"},
+    "database of an unknown kind": {"DATABASE_URL": "oracle2://x/y"},
+    "database that is not there": {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none?connect_timeout=2"},
+    "data folder that is a file": {"DATA_DIR": "{file}"},
+    "unknown dialect": {"X_DIALECT": "klingon"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_bad_settings_refuse_to_start_in_one_sentence(
+    run: Run, installation: Installation, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "file").write_text("x")
+    before = installation.counts()
+    values = {k: v.format(file=tmp_path / "file") for k, v in SETTINGS[name].items()}
+    said = run("posts", **values)
+    assert said.code == 2, said
+    assert sentence(said)
+    assert "A" * 20 not in said.err and "s" * 20 not in said.err, "no secret is shown"
+    assert installation.counts() == before
+
+
+def test_a_corrupt_database_refuses_to_start_and_is_left_as_it_was(run: Run, tmp_path: Path) -> None:
+    bad = tmp_path / "bad"
+    bad.mkdir()
+    (bad / "postprober.sqlite").write_bytes(content := os.urandom(9000))
+    said = run("posts", DATA_DIR=str(bad))
+    assert said.code == 2 and "left as it is" in sentence(said)
+    assert (bad / "postprober.sqlite").read_bytes() == content
+
+
+# What programs read
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "expected"),
+    [
+        ("Hello 世界", 0, {"platform": "x", "ok": True, "length": 10, "limit": 280, "violations": []}),
+        ("x" * 281, 2, {"platform": "x", "ok": False, "length": 281, "limit": 280}),
+    ],
+)
+def test_preflight_prints_exactly_the_documented_shape(
+    run: Run, text: str, code: int, expected: dict[str, Any]
+) -> None:
+    said = run("preflight", "--platform", "x", "--json", stdin=(text + "\n").encode())
+    assert said.code == code
+    (found,) = said.lines
+    assert set(found) == {"platform", "ok", "length", "limit", "violations"}
+    assert {k: found[k] for k in expected} == expected
+    for violation in found["violations"]:
+        assert set(violation) == {"code", "message", "over"} and violation["over"] == 1
+
+
+def test_preflight_for_people_says_what_to_change(run: Run) -> None:
+    said = run("preflight", "--platform", "bluesky", stdin=("é" * 310).encode())
+    assert said.code == 2 and "310 of 300" in said.out
+
+
+def test_adding_an_account_prints_its_id_and_no_token(run: Run, installation: Installation) -> None:
+    made = installation.made("x")
+    said = run("accounts", "add", "--platform", "twitter", "--name", "Mine", stdin=token(made))
+    assert said.code == 0
+    assert said.out.strip().isdigit()
+    with installation.core.db.read() as conn:
+        account = accounts.get(conn, int(said.out))
+    assert open_credentials(installation.core.vault, account).access_token == made["access_token"]
+    listed = run("accounts", "list", "--json")
+    assert [row["id"] for row in listed.lines[0]] == [account.id]
+    assert made["access_token"] not in said.out + said.err + listed.out
+
+
+def test_adding_an_account_as_json(run: Run, installation: Installation) -> None:
+    said = run("accounts", "add", "--platform", "x", "--json", stdin=token(made := installation.made("x")))
+    assert said.lines == [{"account_id": 1, "platform": "x", "name": made["name"]}]
+
+
+def test_removing_an_account_withdraws_it(run: Run, installation: Installation) -> None:
+    account = installation.link("mastodon")
+    said = run("accounts", "remove", str(account.id))
+    assert said.code == 0 and "Removed" in said.out
+    assert run("accounts", "list", "--json").lines == [[]]
+    assert run("accounts", "remove", str(account.id)).code == 2
+
+
+STEP = {"event", "delivery_id", "platform", "step", "status", "at", "detail"}
+RESULT = {"delivery_id", "account_id", "platform", "state", "proof", "remote_id", "url"}
+
+
+def test_publishing_and_waiting_prints_steps_and_a_result(run: Run, installation: Installation) -> None:
+    account = installation.link("mastodon")
+    said = run("publish", "--account", str(account.id), "--text", "Hello from the command line", "--wait", "--json")
+    assert said.code == 0, said
+    *steps, result = said.lines
+    assert all(set(step) == STEP and step["event"] == "step" for step in steps)
+    assert [s["step"] for s in steps if s["status"] == "success"][:3] == ["authentication", "posting", "verification"]
+    assert all(step["at"].endswith("Z") for step in steps)
+    assert set(result) == {"event", "post_id", "deliveries"} and result["event"] == "result"
+    (delivery,) = result["deliveries"]
+    assert set(delivery) == RESULT
+    assert (delivery["state"], delivery["proof"], delivery["platform"]) == ("verified", "matches", "mastodon")
+    assert delivery["url"].startswith(installation.sandbox.url)
+
+
+def test_publishing_for_people_shows_the_end(run: Run, installation: Installation) -> None:
+    account = installation.link("mastodon")
+    said = run("publish", "--account", str(account.id), "--text", "Hello people", "--wait")
+    assert said.code == 0
+    assert said.out.strip().splitlines()[-1].startswith(f"Mastodon ({account.account_name}): ")
+    assert f"{installation.sandbox.url}/mastodon/" in said.out
+
+
+def test_a_refused_post_ends_with_code_three(run: Run, installation: Installation) -> None:
+    account = installation.link("x")
+    installation.sandbox.control.fault("x", "duplicate", account=account.account_name)
+    said = run("publish", "--account", str(account.id), "--text", "Refused", "--wait", "--json")
+    assert said.code == 3, said
+    assert said.lines[-1]["deliveries"][0]["state"] == "failed"
+
+
+def test_a_post_that_cannot_be_told_ends_with_code_four(run: Run, installation: Installation) -> None:
+    account = installation.link("linkedin")
+    installation.sandbox.control.fault("linkedin", "cut_after_accept", account=account.account_name)
+    said = run("publish", "--account", str(account.id), "--text", "Lost answer", "--wait", "--json")
+    assert said.code == 4, said
+    assert said.lines[-1]["deliveries"][0]["state"] == "held"
+
+
+def test_planning_without_waiting_returns_at_once(run: Run, installation: Installation) -> None:
+    account = installation.link("mastodon")
+    said = run("publish", "--account", str(account.id), "--text", "Later", "--at", "2027-06-01T10:00+02:00", "--json")
+    assert said.code == 0
+    assert [line["event"] for line in said.lines] == ["result"]
+    with installation.core.db.read() as conn:
+        found = deliveries.get(conn, said.lines[0]["deliveries"][0]["delivery_id"])
+    assert found.due_at.isoformat() == "2027-06-01T08:00:00+00:00" and found.state is S.SCHEDULED
+
+
+def _failed(inst: Installation) -> int:
+    made = posts.create(inst.core, inst.owner, NewPost(("Hello",), (inst.link("mastodon").id,)))
+    with inst.core.db.write() as conn:
+        delivery = deliveries.of_post(conn, made.id)[0]
+        watch.move(conn, delivery, S.FAILED, reason="refused", now=inst.core.clock.now(), next_at=None)
+    return made.id
+
+
+def test_posts_report_and_retry(run: Run, installation: Installation) -> None:
+    post_id = _failed(installation)
+    (rows,) = run("posts", "--json").lines
+    assert rows == [{"id": post_id, "status": "failed", "text": "Hello", "deliveries": "Mastodon: failed"}]
+    (report,) = run("report", str(post_id), "--json").lines
+    assert report["event"] == "report" and report["deliveries"][0]["state"] == "failed"
+    assert {s["step"] for s in report["deliveries"][0]["steps"]} == {
+        "authentication", "posting", "verification", "engagement",
+    }  # fmt: skip
+    assert "refused" in run("report", str(post_id)).out.lower()
+    assert "1 deliveries are tried again" in run("retry", str(post_id)).out
+    assert run("retry", str(post_id)).code == 2
+    assert run("report", str(post_id), "--user", "stranger@example.org").code == 2
+    assert run("posts", "--user", "stranger@example.org").out.strip() == "None yet."
+
+
+def test_backup_rotate_and_doctor(run: Run, installation: Installation, tmp_path: Path) -> None:
+    installation.link("mastodon")
+    target = tmp_path / "copy.sqlite"
+    assert run("backup", str(target)).code == 0
+    with sqlite3.connect(target) as copy:
+        assert copy.execute("SELECT count(*) FROM accounts").fetchone() == (1,)
+    copy.close()
+    assert run("backup", str(target)).code == 2
+    keys = json.loads((installation.core.settings.data_dir / "secrets.json").read_text())["vault_keys"]
+    rotated = run("keys", "rotate", VAULT_KEYS="k2:" + "B" * 43 + "=," + keys)
+    assert rotated.code == 0 and "0 left on older keys" in rotated.out
+    doctor = run("doctor", "--json")
+    found = {row["name"]: row["ok"] for row in doctor.lines[0]}
+    assert doctor.code == 3 and found["database"] and found["vault"] and not found["scheduler"]
+    assert "FAIL scheduler" in run("doctor").out
+
+
+def test_making_a_user(run: Run, installation: Installation) -> None:
+    said = run("user", "create", "Neu@Example.org", "--zone", "Europe/Berlin", stdin=b"a long enough password\n")
+    assert said.code == 0 and "created" in said.out
+    assert "long enough" not in said.out + said.err
+    assert run("accounts", "list", "--user", "neu@example.org").code == 0
+
+
+def test_without_a_user_it_says_how_to_make_one(run: Run, tmp_path: Path) -> None:
+    said = run("posts", DATA_DIR=str(tmp_path / "fresh"))
+    assert said.code == 2 and "user create" in sentence(said)
+
+
+def test_an_unknown_command_or_option_is_bad_input(run: Run) -> None:
+    for arguments in (("nothing",), ("posts", "--nothing"), ("publish",), ("preflight",)):
+        assert run(*arguments).code == 2
+
+
+def test_it_runs_as_a_module_in_a_process_of_its_own(tmp_path: Path) -> None:
+    env = {**os.environ, "POSTPROBER_DATA_DIR": str(tmp_path / "data"), "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-m", "postprober", "preflight", "--platform", "x", "--json"], input=b"\xc3\xa9\n", env=env,
+        cwd=tmp_path, capture_output=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["length"] == 1
+    bad = subprocess.run(
+        [sys.executable, "-m", "postprober", "posts"], env={**env, "POSTPROBER_MODE": "nonsense"}, cwd=tmp_path,
+        capture_output=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert bad.returncode == 2
+    assert len(bad.stderr.decode().strip().splitlines()) == 1
