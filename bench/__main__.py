@@ -1,4 +1,4 @@
-"""`python -m bench [name …]`: throughput, lateness, recovery, memory."""
+"""`python -m bench [name …]`: throughput, lateness, recovery, memory, live events."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ import platform
 import sys
 
 from bench import pipeline
+from bench.websocket import websocket
 
 BENCHES = {
     "throughput": pipeline.throughput,
     "lateness": pipeline.lateness,
     "recovery": pipeline.recovery,
     "memory": pipeline.memory,
+    "websocket": websocket,
 }
 
 

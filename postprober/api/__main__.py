@@ -14,16 +14,22 @@ from postprober.settings import load_settings
 from postprober.wiring import build_core, close_core
 
 # No compression: 140 kB instead of 33 kB a connection. No proxy headers: uvicorn would believe whoever connects from
-# this machine; `origins.client_address` reads them.
+# this machine; `proxies.client_address` reads them.
 SERVER: dict[str, Any] = {
-    "log_level": "warning", "ws": "websockets-sansio", "ws_per_message_deflate": False, "ws_max_size": 64 * 1024,
-    "ws_ping_interval": 20.0, "ws_ping_timeout": 20.0, "proxy_headers": False, "server_header": False,
+    "log_config": None, "log_level": "warning", "ws": "websockets-sansio", "ws_per_message_deflate": False,
+    "ws_max_size": 64 * 1024, "ws_ping_interval": 20.0, "ws_ping_timeout": 20.0, "proxy_headers": False, "server_header": False,
 }  # fmt: skip
+
+
+def not_a_refusal(record: logging.LogRecord) -> bool:
+    """uvicorn takes every WebSocket that was refused with an answer of ours for a program error and says so."""
+    return "without completing handshake" not in record.getMessage()
 
 
 def main() -> None:
     """Serve until a signal comes."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("uvicorn.error").addFilter(not_a_refusal)
     middleware.log_to(sys.stdout)
     settings = load_settings()
     core = build_core(settings)

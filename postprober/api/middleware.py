@@ -56,13 +56,13 @@ def log_to(stream: TextIO) -> None:
 def install(app: FastAPI, core: Core) -> None:
     """Put everything around `app`; the last one added is the outermost."""
     settings = core.settings
-    app.add_middleware(BodyLimit)
     app.add_middleware(
         CORSMiddleware, allow_origins=sorted(allowed_origins(settings)), allow_credentials=True,
         allow_methods=_METHODS, expose_headers=_EXPOSED,
         allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "If-Match", "X-Request-Id"],
     )  # fmt: skip
     app.add_middleware(KnownHost, hosts=known_hosts(settings))
+    app.add_middleware(BodyLimit)
     app.add_middleware(SecurityHeaders, https=settings.public_base.startswith("https://"))
     app.add_middleware(RequestLog, core=core)
 
@@ -185,35 +185,51 @@ class BodyLimit:
             return await self.app(scope, receive, send)
         limit = MAX_UPLOAD if scope["path"].rstrip("/") in UPLOADS else MAX_BODY
         said = Headers(scope=scope).get("content-length", "")
-        # The connection is closed: the rest of the body would have to be read to use it again.
-        detail = f"The request is larger than {limit // 1024} KB, which is the limit here."
-        too_large = problem(413, "too-large", "Too large", detail, {"Connection": "close"})
+        body = _Body(scope, receive, send, limit)
         if said.isascii() and said.isdigit() and (len(said) > 12 or int(said) > limit):
-            return await too_large(scope, receive, send)
-        seen, started, refused = 0, False, False
-
-        async def counted() -> Message:
-            nonlocal seen, refused
-            if refused:
-                return {"type": "http.disconnect"}
-            message = await receive()
-            if message["type"] == "http.request":
-                seen += len(message.get("body", b""))
-                if seen > limit:
-                    refused = True
-                    if not started:
-                        await too_large(scope, receive, send)
-                    return {"type": "http.disconnect"}
-            return message
-
-        async def unless_refused(message: Message) -> None:
-            nonlocal started
-            if not refused:
-                started = started or message["type"] == "http.response.start"
-                await send(message)
-
+            return await body.refuse()
         try:
-            return await self.app(scope, counted, unless_refused)
+            return await self.app(scope, body.receive, body.send)
         except ClientDisconnect:
-            if not refused:
+            if not body.refused:
                 raise
+
+
+class _Body:
+    """One request's body while it is read. `endless`: sent in chunks whose end was not seen yet."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send, limit: int) -> None:
+        self._scope, self._receive, self._send, self._limit = scope, receive, send, limit
+        self._seen = 0
+        self._started = False
+        self._endless = "transfer-encoding" in Headers(scope=scope)
+        self.refused = False
+
+    async def refuse(self) -> None:
+        """413. The connection is closed: to use it again, the rest of the body would have to be read."""
+        self.refused = True
+        if not self._started:
+            detail = f"The request is larger than {self._limit // 1024} KB, which is the limit here."
+            answer = problem(413, "too-large", "Too large", detail, {"Connection": "close"})
+            await answer(self._scope, self._receive, self._send)
+
+    async def receive(self) -> Message:
+        if self.refused:
+            return {"type": "http.disconnect"}
+        message = await self._receive()
+        if message["type"] == "http.request":
+            self._seen += len(message.get("body", b""))
+            self._endless = self._endless and message.get("more_body", False)
+            if self._seen > self._limit:
+                await self.refuse()
+                return {"type": "http.disconnect"}
+        return message
+
+    async def send(self, message: Message) -> None:
+        if self.refused:
+            return
+        if message["type"] == "http.response.start":
+            self._started = True
+            if self._endless:  # answered without reading it: the server must not read on for ever
+                MutableHeaders(scope=message)["Connection"] = "close"
+        await self._send(message)

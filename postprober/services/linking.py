@@ -31,6 +31,8 @@ def start(core: Core, user_id: int, platform: Platform, instance: str = "") -> s
     """The URL to send the person to. Raises BadInput or a PlatformError."""
     if platform is Platform.BLUESKY:
         raise BadInput("Bluesky is linked with an app password, not through a consent page.", field="platform")
+    if instance and platform is not Platform.MASTODON:
+        raise BadInput(f"{NAMES[platform]} has only one server; leave the instance out.", field="instance")
     config = _config(core, platform, instance)
     state = oauth.new_state()
     request = oauth.start(config, callback_url(core, platform), state)

@@ -18,7 +18,7 @@ from postprober.errors import Forbidden, NotSignedIn
 from postprober.security.tokens import keyed_hash, opaque, sign, verify
 from postprober.services import users as user_service
 from postprober.services.core import Core
-from postprober.storage import users
+from postprober.storage import sql, users
 from postprober.storage.records import User
 
 ACCESS_LIFE = timedelta(minutes=15)
@@ -117,6 +117,8 @@ def _by_access_token(core: Core, token: str) -> Caller | None:
         claims = verify(core.settings.secret_key, _PURPOSE, token, now=now.timestamp())
         user_id, session_id = int(claims["sub"]), int(claims["sid"])
     except (Forbidden, KeyError, TypeError, ValueError):
+        return None
+    if not sql.is_id(session_id):
         return None
     with core.db.read() as conn:
         row = users.session_by_id(conn, session_id, now)

@@ -19,7 +19,7 @@ from postprober.services.sessions import Caller
 from postprober.storage import deliveries, users
 from postprober.storage.database import Database
 from postprober.storage.records import Delivery
-from tests.conftest import Installation
+from tests.installed import Installation
 
 BASE = "http://127.0.0.1:8000"
 PEOPLE = ("owner", "teammate", "stranger")

@@ -13,15 +13,24 @@ import pytest
 from postprober.domain.delivery import DeliveryState
 from postprober.pipeline import watch
 from postprober.storage import deliveries
-from tests.api.rest_kit import Rest, is_problem, png, rest_on
-from tests.conftest import Installation
+from postprober.storage.database import Database
+from tests.api.rest_kit import Rest, is_problem, png, rest_at, rest_on
+from tests.installed import Installation
 
 S = DeliveryState
 
 
 @pytest.fixture
-def rest(installation: Installation) -> Iterator[Rest]:
+def plain(installation: Installation) -> Iterator[Rest]:
+    """For what is refused before it reaches a database."""
     made = rest_on(installation)
+    with made.client:
+        yield made
+
+
+@pytest.fixture
+def rest(installation: Installation, database: Database, password_hash: str) -> Iterator[Rest]:
+    made = rest_at(installation, database, password_hash)
     with made.client:
         yield made
 
@@ -72,11 +81,11 @@ def test_submitting_at_once_plans_one_delivery_an_account(rest: Rest) -> None:
     assert [d.account_id for d in rest.deliveries(body["id"])] == [first.id, second.id]
 
 
-def test_what_a_platform_would_refuse_is_told_by_account_and_nothing_is_planned(rest: Rest) -> None:
-    account = rest.installation.link("bluesky")
-    rest.token("owner")
-    before = rest.installation.counts()
-    reply = rest.ask("POST", "/api/posts", json={"content": "a" * 301, "account_ids": [account.id], "submit": True})
+def test_what_a_platform_would_refuse_is_told_by_account_and_nothing_is_planned(plain: Rest) -> None:
+    account = plain.installation.link("bluesky")
+    plain.token("owner")
+    before = plain.installation.counts()
+    reply = plain.ask("POST", "/api/posts", json={"content": "a" * 301, "account_ids": [account.id], "submit": True})
     assert is_problem(reply, 422, "preflight-failed")
     (found,) = reply.json()["violations"]
     assert (found["account_id"], found["platform"], found["length"], found["limit"]) == (
@@ -86,7 +95,7 @@ def test_what_a_platform_would_refuse_is_told_by_account_and_nothing_is_planned(
         300,
     )
     assert [(v["code"], v["over"], v["part"]) for v in found["violations"]] == [("text_too_long", 1, 0)]
-    assert rest.installation.counts() == before
+    assert plain.installation.counts() == before
 
 
 _WRONG: tuple[tuple[dict[str, Any], str], ...] = (
@@ -104,36 +113,36 @@ _WRONG: tuple[tuple[dict[str, Any], str], ...] = (
 )  # fmt: skip
 
 
-def test_a_body_of_the_wrong_form_is_refused_by_name_and_writes_nothing(rest: Rest) -> None:
-    rest.token("owner")
-    before = rest.installation.counts()
+def test_a_body_of_the_wrong_form_is_refused_by_name_and_writes_nothing(plain: Rest) -> None:
+    plain.token("owner")
+    before = plain.installation.counts()
     for change, where in _WRONG:
         content = json.dumps({"content": "Hi", **change})
-        reply = rest.ask("POST", "/api/posts", content=content, headers={"Content-Type": "application/json"})
+        reply = plain.ask("POST", "/api/posts", content=content, headers={"Content-Type": "application/json"})
         assert is_problem(reply, 422, "bad-input"), change
         told = reply.json()["errors"]
         assert any(where in entry["loc"] or where in entry["message"] for entry in told), (change, told)
         assert all(set(entry) == {"loc", "message"} for entry in told), "what was sent is not repeated"
-    assert rest.installation.counts() == before
+    assert plain.installation.counts() == before
 
 
-def test_a_body_that_is_no_object_is_refused(rest: Rest) -> None:
+def test_a_body_that_is_no_object_is_refused(plain: Rest) -> None:
     for content in (b"", b"{", b"[" * 50_000, b"\xff\xfe", b'"text"', b"null", b"[]"):
-        reply = rest.ask("POST", "/api/posts", content=content, headers={"Content-Type": "application/json"})
+        reply = plain.ask("POST", "/api/posts", content=content, headers={"Content-Type": "application/json"})
         assert is_problem(reply, reply.status_code) and reply.status_code in (400, 422), content[:9]
 
 
 @pytest.mark.parametrize("change", [{"account_ids": [999]}, {"media_ids": [999]}, {"account_ids": [1, 1]}])
-def test_a_draft_may_not_name_what_is_not_there(rest: Rest, change: dict[str, Any]) -> None:
-    rest.installation.link("bluesky")
-    reply = rest.ask("POST", "/api/posts", json={"content": "Hi", **change})
+def test_a_draft_may_not_name_what_is_not_there(plain: Rest, change: dict[str, Any]) -> None:
+    plain.installation.link("bluesky")
+    reply = plain.ask("POST", "/api/posts", json={"content": "Hi", **change})
     assert reply.status_code in (404, 422)
-    assert rest.ask("GET", "/api/posts").json()["items"] == []
+    assert plain.ask("GET", "/api/posts").json()["items"] == []
 
 
 @pytest.mark.parametrize("hours", [-1, 24 * 366 * 3])
-def test_a_time_in_the_past_or_far_away_is_refused(rest: Rest, hours: float) -> None:
-    reply = rest.ask("POST", "/api/posts", json={"content": "Hi", "scheduled_at": later(rest, hours)})
+def test_a_time_in_the_past_or_far_away_is_refused(plain: Rest, hours: float) -> None:
+    reply = plain.ask("POST", "/api/posts", json={"content": "Hi", "scheduled_at": later(plain, hours)})
     assert is_problem(reply, 422, "bad-input")
 
 
@@ -153,10 +162,10 @@ def test_a_list_is_read_page_by_page_to_its_end(rest: Rest) -> None:
     assert seen == made[::-1] and pages == 3
 
 
-def test_a_page_that_cannot_be_is_refused(rest: Rest) -> None:
+def test_a_page_that_cannot_be_is_refused(plain: Rest) -> None:
     cursors = ("", "nonsense", "é", "cG9zdHM6MA", "YWxlcnRzOjU", "x" * 65)
     for query in [{"limit": "0"}, {"limit": "101"}, {"limit": "many"}, *({"cursor": text} for text in cursors)]:
-        assert is_problem(rest.ask("GET", "/api/posts", params=query), 422, "bad-input"), query
+        assert is_problem(plain.ask("GET", "/api/posts", params=query), 422, "bad-input"), query
 
 
 def test_a_draft_is_replaced_by_who_has_read_it(rest: Rest) -> None:

@@ -220,7 +220,9 @@ def test_linkedin_names_the_post_when_a_held_one_is_sent_after_all(installation:
     assert len(truth) == 1
 
 
-def test_what_was_held_without_access_is_looked_for_when_the_account_is_linked_again(installation: Installation) -> None:
+def test_what_was_held_without_access_is_looked_for_when_the_account_is_linked_again(
+    installation: Installation,
+) -> None:
     made = installation.made("mastodon")
     data = {key: made[key] for key in ("access_token", "refresh_token", "expires_at")}
     account = add_by_token(installation.core, installation.owner, Platform.MASTODON, data)

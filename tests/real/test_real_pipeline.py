@@ -37,7 +37,7 @@ class Desk:
 
     def publish(self, *texts: str, files: tuple[int, ...] = ()) -> dict[Platform, DeliveryView]:
         """Publish on both servers and wait for the end."""
-        variants = {account: texts for account in self.ids.values()}
+        variants = dict.fromkeys(self.ids.values(), texts)
         new = posts.NewPost(texts, tuple(self.ids.values()), files, variants=variants)
         post_id = posts.create(self.core, self.user, new).id
         return self.wait(post_id, lambda view: all(v.delivery.state is DeliveryState.VERIFIED for v in view.deliveries))
@@ -63,7 +63,9 @@ def desk(
         Platform.MASTODON: accounts.add_by_token(
             core, user, Platform.MASTODON, {"access_token": alice.access_token}, instance=snac
         ).id,
-        Platform.BLUESKY: accounts.add_by_token(core, user, Platform.BLUESKY, dict(bluesky_cred.secret), instance=pds).id,
+        Platform.BLUESKY: accounts.add_by_token(
+            core, user, Platform.BLUESKY, dict(bluesky_cred.secret), instance=pds
+        ).id,
     }
     runner = Runner(build_context(core), 4)
     thread = threading.Thread(target=runner.run)
@@ -108,7 +110,9 @@ def test_engagement_is_read_where_the_server_counts_and_missing_where_it_does_no
     assert views[Platform.BLUESKY].counts["likes"] is None  # there is no appview beside this PDS
 
 
-def test_a_post_that_is_deleted_behind_our_back_is_noticed(desk: Desk, real_http: HttpClient, bluesky_cred: Credentials) -> None:
+def test_a_post_that_is_deleted_behind_our_back_is_noticed(
+    desk: Desk, real_http: HttpClient, bluesky_cred: Credentials
+) -> None:
     views = desk.publish(f"Gone soon {time.time_ns()}")
     delivery = views[Platform.BLUESKY].delivery
     assert delivery.remote_id

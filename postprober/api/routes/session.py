@@ -22,7 +22,7 @@ router = APIRouter(tags=["session"])
 _APP_PATH = re.compile(r"/(?!/)[A-Za-z0-9_./?=&%~-]{0,200}")  # no second slash or backslash: it would name a host
 
 
-@router.get("/api/session/begin", status_code=303, responses=responses(403, 422))
+@router.get("/api/session/begin", summary="Begin a browser session", status_code=303, responses=responses(403, 422))
 def begin(request: Request, ticket: str, core: CoreDep, next: str = "/") -> RedirectResponse:
     """Exchange a one-time ticket for the session cookie and go to the app, to the path `next`."""
     _from_our_site(request)
@@ -37,7 +37,7 @@ def begin(request: Request, ticket: str, core: CoreDep, next: str = "/") -> Redi
     return answer
 
 
-@router.get("/api/session/end", status_code=303, responses=responses(403))
+@router.get("/api/session/end", summary="End the browser session", status_code=303, responses=responses(403))
 def end(
     request: Request,
     core: CoreDep,
@@ -58,7 +58,9 @@ def _from_our_site(request: Request) -> None:
         raise Forbidden("Another site sent you here; sign in and out in the app.")
 
 
-@router.get("/oauth/{platform}/callback")
+@router.get(
+    "/oauth/{platform}/callback", summary="Come back from a consent page", status_code=303, responses=responses()
+)
 def callback(platform: str, request: Request, core: CoreDep, user: UserDep) -> RedirectResponse:
     """Where a platform's consent page sends the browser back to; ends in the app with a clear result."""
     try:

@@ -1,0 +1,385 @@
+"""What an attacker tries over HTTP: forged tokens, foreign pages and hosts, huge bodies, paths out of the folder, and
+addresses that lead inside."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import logging
+import socket
+import tracemalloc
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import httpx2
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from fastapi.testclient import TestClient
+from joserfc import jwt
+from joserfc.jwk import OctKey, RSAKey
+
+from postprober.api import middleware
+from postprober.api.app import create_app
+from postprober.clock import ManualClock
+from postprober.domain.platform import Platform
+from postprober.errors import BadInput, PostProberError, Unavailable
+from postprober.http import HttpClient, Pools
+from postprober.security.tokens import sign
+from postprober.services import accounts, linking, sessions
+from postprober.services.core import Core
+from tests.api.serving import serving
+from tests.conftest import PASSWORD, Installation
+
+SECRET_PATHS = ("secrets.json", "postprober.sqlite")
+
+
+@pytest.fixture
+def core(installation: Installation) -> Core:
+    return replace(installation.core, clock=ManualClock(installation.core.clock.now()))
+
+
+@pytest.fixture
+def client(core: Core) -> Iterator[TestClient]:
+    with TestClient(create_app(core), base_url="http://127.0.0.1:8000", follow_redirects=False) as made:
+        yield made
+
+
+def asked(client: TestClient, token: str) -> int:
+    return client.get("/api/auth/me", headers={"Authorization": f"Bearer {token}"}).status_code
+
+
+def part(value: object) -> str:
+    return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
+
+
+def unsigned(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    head, body, _ = token.split(".")
+    return tuple(json.loads(base64.urlsafe_b64decode(piece + "==")) for piece in (head, body))  # type: ignore[return-value]
+
+
+# Forged access tokens
+
+
+@pytest.fixture
+def good(core: Core, client: TestClient) -> str:
+    token = sessions.log_in(core, "owner@example.org", PASSWORD, "").access
+    assert asked(client, token) == 200
+    return token
+
+
+@pytest.mark.parametrize("alg", ["none", "None", "NONE", "nOnE", "", None])
+def test_an_unsigned_token_is_refused(client: TestClient, good: str, alg: str | None) -> None:
+    _, claims = unsigned(good)
+    for signature in ("", good.split(".")[2], "AAAA"):
+        assert asked(client, f"{part({'alg': alg, 'typ': 'JWT'})}.{part(claims)}.{signature}") == 401
+
+
+def test_a_token_signed_with_a_public_key_as_if_it_were_the_secret_is_refused(client: TestClient, good: str) -> None:
+    private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    pem = private.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    _, claims = unsigned(good)
+    body = f"{part({'alg': 'HS256'})}.{part(claims)}"
+    mac = base64.urlsafe_b64encode(hmac.new(pem, body.encode(), hashlib.sha256).digest()).rstrip(b"=").decode()
+    assert asked(client, f"{body}.{mac}") == 401
+    signed = jwt.encode({"alg": "RS256"}, claims, RSAKey.import_key(private.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())))  # fmt: skip
+    assert asked(client, signed) == 401
+
+
+def our_key(core: Core) -> OctKey:
+    return OctKey.import_key(hmac.new(core.settings.secret_key.encode(), b"access", hashlib.sha256).digest())
+
+
+@pytest.mark.parametrize("alg", ["HS384", "HS512"])
+def test_our_key_with_another_algorithm_is_refused(client: TestClient, core: Core, good: str, alg: str) -> None:
+    _, claims = unsigned(good)
+    assert asked(client, jwt.encode({"alg": alg}, claims, our_key(core), algorithms=[alg])) == 401
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        {"kid": "../../../../dev/null"}, {"kid": "' UNION SELECT ''--"}, {"kid": ""}, {"kid": ["a"]},
+        {"jku": "https://evil.example/keys.json"}, {"x5u": "https://evil.example/cert.pem"},
+        {"jwk": {"kty": "oct", "k": "AAAA"}}, {"crit": ["exp"]}, {"b64": False, "crit": ["b64"]},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_no_header_of_a_token_chooses_the_key(client: TestClient, good: str, head: dict[str, Any]) -> None:
+    """The forger knows a key, names it in the header and signs with it."""
+    _, claims = unsigned(good)
+    body = f"{part({'alg': 'HS256', **head})}.{part(claims)}"
+    for key in (b"", b"\x00\x00\x00", b"AAAA"):
+        mac = base64.urlsafe_b64encode(hmac.new(key, body.encode(), hashlib.sha256).digest()).rstrip(b"=").decode()
+        assert asked(client, f"{body}.{mac}") == 401
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"aud": "media"}, {"aud": ["access", "media"]}, {"aud": None}, {"iss": "somebody"}, {"exp": None},
+        {"exp": "9999999999"}, {"exp": 1}, {"sub": "2"}, {"sub": "1 OR 1=1"}, {"sub": None}, {"sid": None},
+        {"sid": "999999"}, {"sid": "-1"}, {"sid": [1]}, {"sid": str(10**30)},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_even_with_our_key_every_claim_has_to_fit(
+    client: TestClient, core: Core, good: str, change: dict[str, Any]
+) -> None:
+    _, claims = unsigned(good)
+    changed = {key: value for key, value in {**claims, **change}.items() if value is not None}
+    assert asked(client, jwt.encode({"alg": "HS256"}, changed, our_key(core))) == 401
+
+
+def test_a_token_for_another_purpose_is_no_access_token_and_the_other_way_round(
+    client: TestClient, core: Core, good: str
+) -> None:
+    now, secret = core.clock.now().timestamp(), core.settings.secret_key
+    _, claims = unsigned(good)
+    rest = {"sub": claims["sub"], "sid": claims["sid"]}
+    for purpose in ("media", "ticket", "refresh", ""):
+        assert asked(client, sign(secret, purpose, rest, now=now, lifetime=900)) == 401
+    assert client.get(f"/api/media/public/{good}").status_code == 403
+    assert client.get("/api/session/begin", params={"ticket": good}).status_code == 403
+    assert client.post("/api/auth/refresh", json={"refresh_token": good}).status_code == 401
+
+
+def test_one_kind_of_token_never_stands_in_for_another(client: TestClient, core: Core) -> None:
+    pair = sessions.log_in(core, "owner@example.org", PASSWORD, "")
+    assert asked(client, pair.refresh) == asked(client, "pp_" + pair.refresh) == 401
+    assert client.get("/api/auth/me", headers={"Cookie": f"postprober_session={pair.refresh}"}).status_code == 401
+    assert client.get("/api/auth/me", headers={"Cookie": f"postprober_session={pair.access}"}).status_code == 401
+    assert client.get("/api/auth/me", params={"access_token": pair.access, "token": pair.access}).status_code == 401
+
+
+def test_a_token_of_a_megabyte_costs_nothing(client: TestClient) -> None:
+    assert asked(client, "a" * 60_000) == 401
+
+
+# Pages and hosts
+
+
+def test_only_named_origins_may_read_answers(client: TestClient, core: Core) -> None:
+    mine = client.get("/healthz", headers={"Origin": "http://127.0.0.1:8501"})
+    assert mine.headers["access-control-allow-origin"] == "http://127.0.0.1:8501"
+    for origin in ("https://evil.example", "null", "http://127.0.0.1:8501.evil.example", "http://127.0.0.1:85011"):
+        reply = client.get("/healthz", headers={"Origin": origin})
+        assert "access-control-allow-origin" not in reply.headers, origin
+        asks = {"Origin": origin, "Access-Control-Request-Method": "POST"}
+        assert "access-control-allow-origin" not in client.options("/api/auth/login", headers=asks).headers
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example:8000", "", "[::1", "a:b:c", "127.0.0.1@evil"],
+)
+def test_a_request_for_a_foreign_host_name_is_refused(client: TestClient, host: str) -> None:
+    reply = client.get("/api/auth/me", headers={"Host": host})
+    assert (reply.status_code, reply.headers["content-type"]) == (400, "application/problem+json")
+
+
+@pytest.mark.parametrize("host", ["localhost:8000", "127.0.0.1", "[::1]:8000", "LOCALHOST"])
+def test_this_machine_is_known_by_its_usual_names(client: TestClient, host: str) -> None:
+    assert client.get("/api/auth/me", headers={"Host": host}).status_code == 401
+
+
+def test_every_answer_carries_the_security_headers(client: TestClient) -> None:
+    for path in ("/healthz", "/api/auth/me", "/api/nothing", "/api/openapi.json", "/api/media/public/x"):
+        headers = client.get(path).headers
+        assert "default-src 'none'" in headers["content-security-policy"], path
+        assert headers["x-content-type-options"] == "nosniff" and headers["referrer-policy"] == "no-referrer"
+        assert headers["x-frame-options"] == "DENY" and headers["x-request-id"]
+    docs = client.get("/api/docs").headers["content-security-policy"]
+    assert "frame-ancestors 'none'" in docs and "default-src 'none'" in docs
+
+
+@pytest.mark.parametrize("given", ["abcdef-123456", "a" * 64])
+def test_a_sane_request_id_comes_back(client: TestClient, given: str) -> None:
+    assert client.get("/healthz", headers={"X-Request-Id": given}).headers["x-request-id"] == given
+
+
+@pytest.mark.parametrize("given", ["", "short", "a" * 65, 'x" "user_id": 1, "', "äöüäöüäöü", "a b c d e f g"])
+def test_a_strange_request_id_is_replaced(client: TestClient, given: str) -> None:
+    answered = client.get("/healthz", headers={"X-Request-Id": given.encode()}).headers["x-request-id"]
+    assert len(answered) == 32 and answered.isalnum()
+
+
+def test_the_request_log_has_one_json_line_a_request_and_no_secret(
+    client: TestClient, core: Core, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, logger="postprober.requests")
+    pair = sessions.log_in(core, "owner@example.org", PASSWORD, "")
+    bearer = {"Authorization": f"Bearer {pair.access}"}
+    client.post("/api/auth/login", json={"email": "owner@example.org", "password": PASSWORD})
+    client.get("/api/session/begin", params={"ticket": "my-secret-ticket"})
+    client.get("/oauth/x/callback", params={"code": "my-secret-code", "state": "my-secret-state"})
+    client.get(f"/api/media/public/{pair.access}.jpg")
+    client.get("/api/auth/me", headers={**bearer, "X-Request-Id": "request-0007"})
+    lines = [json.loads(record.getMessage()) for record in caplog.records if record.name == "postprober.requests"]
+    assert [line["status"] for line in lines] == [200, 403, 303, 403, 200]
+    assert lines[-1]["request_id"] == "request-0007" and isinstance(lines[-1]["user_id"], int)
+    assert lines[2]["query"] == ["code", "state"] and lines[2]["path"] == "/oauth/x/callback"
+    for secret in (PASSWORD, "my-secret", pair.access, pair.refresh):
+        assert secret not in caplog.text
+
+
+# Bodies
+
+
+def test_a_body_that_says_it_is_too_large_is_refused_unread(client: TestClient) -> None:
+    for length in ("1048577", "99999999999999999999"):
+        reply = client.post("/api/auth/login", content=b"{}", headers={"Content-Length": length})
+        assert (reply.status_code, reply.headers["connection"]) == (413, "close")
+        assert reply.headers["content-type"] == "application/problem+json"
+
+
+def test_a_body_at_the_limit_is_read(client: TestClient) -> None:
+    body = json.dumps({"email": "a@b", "password": "x"}).encode()
+    reply = client.post(
+        "/api/auth/login", content=body.ljust(middleware.MAX_BODY), headers={"Content-Type": "application/json"}
+    )
+    assert reply.status_code == 401
+    reply = client.post(
+        "/api/auth/login", content=body.ljust(middleware.MAX_BODY + 1), headers={"Content-Type": "application/json"}
+    )
+    assert reply.status_code == 413
+
+
+class Stream:
+    """A body of any size that is made while it is sent. `sent` counts bytes."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.sent = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        block = b" " * 65_536
+        while self.sent < self.size:
+            self.sent += len(block)
+            yield block
+
+
+@pytest.mark.parametrize("path", ["/api/auth/login", "/api/auth/refresh", "/healthz"])
+def test_a_gigabyte_in_chunks_is_cut_off_early_in_bounded_memory(core: Core, path: str) -> None:
+    body = Stream(2**30)
+    tracemalloc.start()
+    try:
+        with serving(create_app(core)) as url, httpx2.Client(trust_env=False, timeout=30) as sender:
+            try:
+                status = sender.post(
+                    f"{url}{path}", content=iter(body), headers={"Content-Type": "application/json"}
+                ).status_code
+            except httpx2.TransportError:
+                status = 413  # the server had closed before the client looked for an answer
+            assert httpx2.get(f"{url}/healthz", trust_env=False).status_code == 200
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert status in (405, 413)
+    assert body.sent < 64 * 2**20, "the connection was closed long before the end"
+    assert peak < 64 * 2**20
+
+
+def test_a_false_length_does_not_open_the_door(core: Core) -> None:
+    """Content-Length and chunks together (request smuggling): never more than the limit is read."""
+    with serving(create_app(core)) as url:
+        port = int(url.rsplit(":", 1)[1])
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as raw:
+            raw.sendall(
+                b"POST /api/auth/login HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 10\r\n"
+                b"Transfer-Encoding: chunked\r\nContent-Type: application/json\r\n\r\n"
+                b"2\r\n{}\r\n0\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+            )
+            answer = raw.recv(65_536)
+    assert answer.split(b" ", 2)[1] in (b"400", b"422")
+    assert answer.count(b"HTTP/1.1") == 1, "nothing that was smuggled in was answered on the same breath"
+
+
+# Paths
+
+
+@pytest.mark.parametrize(
+    "up", ["..", "%2e%2e", "..%2f..", "%2e%2e%2f%2e%2e", "..%5c..", "....//", "%c0%ae%c0%ae", "..;"]
+)
+@pytest.mark.parametrize("file", SECRET_PATHS)
+def test_no_media_name_leads_out_of_its_folder(client: TestClient, core: Core, up: str, file: str) -> None:
+    assert (core.settings.data_dir / file).exists()
+    for path in (f"/api/media/public/{up}/{file}", f"/api/media/public/{up}%2f{file}", f"/api/media/{up}/{file}"):
+        reply = client.get(httpx2.URL(f"http://127.0.0.1:8000{path}"))
+        assert reply.status_code in (401, 403, 404, 405, 422), path
+        assert b"secret_key" not in reply.content and b"SQLite" not in reply.content
+
+
+# Addresses that lead inside
+
+
+def live_pools() -> Pools:
+    """As in live mode: private addresses are refused."""
+    return Pools(allow_private=False, timeout=5)
+
+
+@pytest.mark.parametrize(
+    "instance",
+    [
+        "http://169.254.169.254", "https://169.254.169.254", "https://127.0.0.1", "https://[::1]", "https://localhost",
+        "https://[::ffff:127.0.0.1]", "https://10.1.2.3", "https://user@mastodon.social", "file:///etc/passwd",
+        "gopher://127.0.0.1", "https://metadata.internal", "ftp://mastodon.social", "https://",
+    ],
+)  # fmt: skip
+def test_an_instance_inside_is_refused(core: Core, installation: Installation, instance: str) -> None:
+    outside = replace(core, http=HttpClient(live_pools()))
+    with pytest.raises(PostProberError):
+        linking.start(outside, installation.owner, Platform.MASTODON, instance)
+    assert accounts.listing(core, installation.owner) == []
+
+
+def listener() -> socket.socket:
+    made = socket.socket()
+    made.bind(("127.0.0.1", 0))
+    made.listen(1)
+    made.settimeout(0.2)
+    return made
+
+
+def test_a_name_that_turns_inside_between_check_and_connection_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """DNS rebinding: the first answer is public, the next one is this machine."""
+    inside = listener()
+    answers = iter(["93.184.216.34", "127.0.0.1", "127.0.0.1", "127.0.0.1"])
+
+    def resolve(host: str, port: int, *_a: object, **_k: object) -> list[Any]:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (next(answers), port))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    socket.getaddrinfo("rebind.example", 443)  # whoever checks beforehand sees a public address
+    with pytest.raises(Unavailable):
+        HttpClient(live_pools()).read("GET", f"https://rebind.example:{inside.getsockname()[1]}/api/v1/instance")
+    with pytest.raises(TimeoutError):
+        inside.accept()
+    inside.close()
+
+
+def test_a_redirect_to_an_address_inside_is_not_followed() -> None:
+    seen: list[str] = []
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        seen.append(str(request.url))
+        return httpx2.Response(302, headers={"Location": "http://169.254.169.254/latest/meta-data/"})
+
+    pools = Pools(allow_private=False, transport=httpx2.MockTransport(answer))
+    reply = HttpClient(pools).read("GET", "https://mastodon.example/api/v1/instance")
+    assert reply.status == 302 and seen == ["https://mastodon.example/api/v1/instance"]
+    pools.close()
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: "https://[::ffff:7f00:1]/", lambda: "https://0x7f000001/", lambda: "https://2130706433/"]
+)
+def test_odd_spellings_of_this_machine_reach_nothing(make: Callable[[], str]) -> None:
+    with pytest.raises((BadInput, Unavailable)):
+        HttpClient(live_pools()).read("GET", make())

@@ -1,0 +1,230 @@
+"""Who may do what: every route and method of the OpenAPI file, asked by the owner, the owner as a viewer, a teammate who
+is a viewer, a stranger, and nobody. A route without an entry here fails the test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from sqlalchemy import select
+
+from postprober.domain.delivery import DeliveryState
+from postprober.domain.platform import Platform
+from postprober.pipeline import watch
+from postprober.services import sessions
+from postprober.services.media import public_url
+from postprober.storage import deliveries, logs
+from postprober.storage import media as media_storage
+from postprober.storage.tables import alerts, metadata
+from tests.api.rest_kit import PROBLEM, Rest, png, rest_on
+from tests.conftest import PASSWORD
+from tests.installed import Installation
+
+S = DeliveryState
+# What asking may leave behind besides what was asked for.
+_BOOKKEEPING = {"sessions", "leases", "processes", "meta", "idempotency_keys"}
+
+
+@dataclass(frozen=True)
+class Case:
+    """`path`: makes the owner's object and gives its address; the statuses: what each caller gets. `public`: everybody
+    gets the owner's status. `reads`: a viewer may do it too."""
+
+    path: Callable[[Rest], str]
+    owner: int
+    stranger: int
+    reads: bool = False
+    public: bool = False
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+def at(path: str) -> Callable[[Rest], str]:
+    return lambda _rest: path
+
+
+def draft(suffix: str = "", **body: Any) -> Callable[[Rest], str]:
+    return lambda rest: f"/api/posts/{rest.draft(**body)['id']}{suffix}"
+
+
+def ready(rest: Rest) -> str:
+    account = rest.installation.link("bluesky")
+    return f"/api/posts/{rest.draft(account_ids=[account.id])['id']}/submit"
+
+
+def failed(suffix: str) -> Callable[[Rest], str]:
+    def make(rest: Rest) -> str:
+        account = rest.installation.link("bluesky")
+        post_id = rest.draft(account_ids=[account.id], submit=True)["id"]
+        with rest.core.db.write() as conn:
+            (found,) = deliveries.of_post(conn, post_id)
+            watch.move(conn, found, S.FAILED, reason="test", now=rest.clock.now(), next_at=None)
+        return f"/api/monitoring/{post_id}{suffix}"
+
+    return make
+
+
+def account(rest: Rest) -> str:
+    return f"/api/accounts/{rest.installation.link('bluesky').id}"
+
+
+def alert(rest: Rest) -> str:
+    with rest.core.db.write() as conn:
+        logs.alert(
+            conn, user_id=rest.installation.owner, post_id=None, delivery_id=None, type="error", message="m",
+            dedupe_key="k", now=rest.clock.now(),
+        )  # fmt: skip
+        return f"/api/alerts/{conn.execute(select(alerts.c.id)).scalar_one()}/read"
+
+
+def media(rest: Rest) -> str:
+    made = rest.ask("POST", "/api/media", files={"file": ("a.png", png())}).json()
+    return f"/api/media/{made['id']}"
+
+
+def signed(rest: Rest) -> str:
+    media_id = int(media(rest).rpartition("/")[2])
+    with rest.core.db.read() as conn:
+        record = media_storage.get_many(conn, [media_id])[0]
+    return urlsplit(public_url(rest.core.settings, rest.clock.now().timestamp(), record, Platform.X)).path
+
+
+def api_token(rest: Rest) -> str:
+    made = rest.ask("POST", "/api/auth/tokens", json={"name": "t", "scopes": ["posts:read"]}).json()
+    return f"/api/auth/tokens/{made['id']}"
+
+
+def body(**values: Any) -> dict[str, Any]:
+    return {"json": values}
+
+
+LOGIN = body(email="nobody@example.org", password="wrong password")
+PUT = {**body(content="Changed"), "headers": {"If-Match": "*"}}
+UPLOAD = {"files": {"file": ("b.png", png("blue"))}}
+CASES: dict[str, Case] = {
+    "post /api/auth/login": Case(at("/api/auth/login"), 401, 401, public=True, options=LOGIN),
+    "post /api/auth/refresh": Case(at("/api/auth/refresh"), 401, 401, public=True, options=body(refresh_token="none")),
+    "post /api/auth/logout": Case(at("/api/auth/logout"), 204, 204, reads=True),
+    "get /api/auth/me": Case(at("/api/auth/me"), 200, 200, reads=True),
+    "get /api/auth/tokens": Case(at("/api/auth/tokens"), 200, 200, reads=True),
+    "post /api/auth/tokens": Case(at("/api/auth/tokens"), 201, 201, options=body(name="new", scopes=["posts:read"])),
+    "delete /api/auth/tokens/{token_id}": Case(api_token, 204, 404),
+    "get /api/accounts": Case(at("/api/accounts"), 200, 200, reads=True),
+    "post /api/accounts/connect": Case(at("/api/accounts/connect"), 200, 200, options=body(platform="x")),
+    "put /api/accounts/{account_id}": Case(account, 200, 404, options=body(label="Ours")),
+    "delete /api/accounts/{account_id}": Case(account, 204, 404),
+    "get /api/posts": Case(at("/api/posts"), 200, 200, reads=True),
+    "post /api/posts": Case(at("/api/posts"), 201, 201, options=body(content="New")),
+    "get /api/posts/{post_id}": Case(draft(), 200, 404, reads=True),
+    "put /api/posts/{post_id}": Case(draft(), 200, 404, options=PUT),
+    "delete /api/posts/{post_id}": Case(draft(), 204, 404),
+    "post /api/posts/{post_id}/submit": Case(ready, 200, 404),
+    "get /api/monitoring/{post_id}": Case(failed(""), 200, 404, reads=True),
+    "get /api/monitoring/{post_id}/logs": Case(failed("/logs"), 200, 404, reads=True),
+    "post /api/monitoring/{post_id}/retry": Case(failed("/retry"), 200, 404),
+    "get /api/alerts": Case(at("/api/alerts"), 200, 200, reads=True),
+    "post /api/alerts/{alert_id}/read": Case(alert, 200, 404),
+    "post /api/media": Case(at("/api/media"), 201, 201, options=UPLOAD),
+    "get /api/media/{media_id}": Case(media, 200, 404, reads=True),
+    "get /api/media/public/{name}": Case(signed, 200, 200, public=True),
+    "get /api/session/begin": Case(at("/api/session/begin?ticket=none"), 403, 403, public=True),
+    "get /api/session/end": Case(at("/api/session/end"), 303, 303, public=True),
+    "get /oauth/{platform}/callback": Case(at("/oauth/x/callback?state=none&code=c"), 303, 303, public=True),
+    "get /healthz": Case(at("/healthz"), 200, 200, public=True),
+    "get /readyz": Case(at("/readyz"), 503, 503, public=True),
+    "get /metrics": Case(at("/metrics"), 200, 200, public=True),
+}
+
+
+@pytest.fixture
+def rest(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rest]:
+    made = rest_on(installation)
+    with monkeypatch.context() as patch:  # signing in is tested elsewhere; here it only has to be quick
+        patch.setattr("postprober.services.users.verify_password", lambda *_: True)
+        for who in ("owner", "teammate", "stranger"):
+            pair = sessions.log_in(made.core, f"{who}@example.org", PASSWORD, "127.0.0.1")
+            made.tokens[who] = pair.access
+    with made.client:
+        yield made
+
+
+def rows(rest: Rest) -> dict[str, list[Any]]:
+    """Everything that somebody could have changed."""
+    with rest.core.db.read() as conn:
+        return {
+            name: [tuple(row) for row in conn.execute(table.select())]
+            for name, table in metadata.tables.items()
+            if name not in _BOOKKEEPING
+        }
+
+
+def test_every_route_is_in_the_matrix_and_nothing_else(installation: Installation) -> None:
+    schema = rest_on(installation).client.get("/api/openapi.json").json()
+    found = {f"{method} {path}" for path, methods in schema["paths"].items() for method in methods}
+    assert found == set(CASES)
+
+
+@pytest.mark.parametrize("name", sorted(CASES))
+def test_only_who_may_reaches_it(rest: Rest, name: str) -> None:
+    case, method = CASES[name], name.split()[0].upper()
+    path = case.path(rest)
+
+    def status(who: str) -> int:
+        reply = rest.ask(method, path, who, **case.options)
+        if reply.status_code >= 400 and case.public is False:
+            assert reply.headers["content-type"] == PROBLEM
+        return int(reply.status_code)
+
+    if case.public:
+        assert {who: status(who) for who in ("", "stranger", "owner")} == dict.fromkeys(
+            ("", "stranger", "owner"), case.owner
+        )
+        return
+    before = rows(rest)
+    assert status("") == 401
+    rest.set_role("teammate", "viewer")
+    assert status("teammate") == (case.stranger if case.reads else 403)
+    if case.stranger == 404:
+        assert status("stranger") == 404
+    if not case.reads:
+        rest.set_role("owner", "viewer")
+        assert status("owner") == 403
+        rest.set_role("owner", "owner")
+    rest.set_role("teammate", "owner")
+    assert rows(rest) == before, "nobody of them may change anything"
+    assert status("owner") == case.owner
+    if case.stranger != 404:
+        assert status("stranger") == case.stranger
+
+
+@pytest.mark.parametrize("path", ["/api/posts", "/api/accounts", "/api/alerts"])
+def test_a_list_shows_only_what_is_the_callers(rest: Rest, path: str) -> None:
+    rest.draft()
+    account(rest)
+    alert(rest)
+    assert len(rest.ask("GET", path).json()["items"]) == 1
+    assert rest.ask("GET", path, "stranger").json()["items"] == []
+
+
+def test_a_post_may_not_use_another_persons_account_or_file(rest: Rest) -> None:
+    account_id, media_id = (int(make(rest).rpartition("/")[2]) for make in (account, media))
+    before = rows(rest)
+    mine = rest.draft("stranger")["id"]
+    for wish in ({"account_ids": [account_id]}, {"media_ids": [media_id]}):
+        content = {"content": "Theirs", **wish}
+        assert rest.ask("POST", "/api/posts", "stranger", json=content).status_code == 404
+        assert rest.ask("POST", "/api/posts", "stranger", json={**content, "submit": True}).status_code in (404, 422)
+        put = rest.ask("PUT", f"/api/posts/{mine}", "stranger", json=content, headers={"If-Match": "*"})
+        assert put.status_code == 404
+    assert rest.ask("DELETE", f"/api/posts/{mine}", "stranger").status_code == 204
+    assert rows(rest) == before
+
+
+def test_a_token_may_do_only_what_its_scopes_say(rest: Rest) -> None:
+    made = rest.ask("POST", "/api/auth/tokens", json={"name": "reader", "scopes": ["posts:read"]}).json()
+    rest.tokens["owner"] = made["token"]
+    assert rest.ask("GET", "/api/posts").status_code == 200
+    for method, path in (("POST", "/api/posts"), ("GET", "/api/accounts"), ("GET", "/api/alerts")):
+        assert rest.ask(method, path, json={"content": "x"} if method == "POST" else None).status_code == 403
