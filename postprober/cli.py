@@ -26,7 +26,7 @@ from postprober.services.backup import backup as make_backup
 from postprober.services.core import Core
 from postprober.settings import Settings, load_settings
 from postprober.storage import users as user_storage
-from postprober.wiring import build_context, build_core, close_core
+from postprober.wiring import build_context, build_core, calm_garbage_collector, close_core
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, help=__doc__
@@ -250,6 +250,7 @@ def run_scheduler() -> None:
     except PostProberError as error:
         fail(error)
         sys.exit(BAD_INPUT)
+    calm_garbage_collector()
     runner = Runner(build_context(core), core.settings.workers)
     _on_signals(runner.stop)
     runner.run()

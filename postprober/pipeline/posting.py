@@ -115,8 +115,7 @@ def _authenticate(work: Work) -> bool:
 def _publish_part(work: Work, part: PartRecord) -> None:
     """Stage, write the intent, send, write the result. Leaves `work.delivery` in the state that follows."""
     part = composed(work, part)
-    with work.ctx.db.read() as conn:
-        job = job_for(work.ctx, conn, work.delivery, part)
+    job = job_for(work.ctx, work.delivery, part)
     staged = _stage(work, part, job)
     if staged is None:
         return

@@ -66,8 +66,9 @@ def _look(work: Work, part: PartRecord) -> None:
     adapter = work.adapter(work.http(tap, request_id))
     try:
         work.account, work.cred = ensure_valid(work.ctx, work.delivery, work.account)
+        job = job_for(work.ctx, work.delivery, composed(work, part))
         with work.ctx.db.read() as conn:
-            search = search_for(work, conn, part, job_for(work.ctx, conn, work.delivery, composed(work, part)))
+            search = search_for(work, conn, part, job)
         sighting = _sight(work, part, search, tap, request_id)
     except PlatformError as error:
         if isinstance(error, ReconnectNeeded):

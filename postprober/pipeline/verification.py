@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from postprober.domain.delivery import PROOF_ORDER, DeliveryState, Proof, Step, StepStatus
-from postprober.domain.post import MediaFile
 from postprober.domain.remote import Ref, RemotePost
 from postprober.errors import PlatformError, Throttled, Unavailable, UnexpectedReply
 from postprober.pipeline.context import Wiretap
@@ -70,10 +69,7 @@ def _examine_part(work: Work, part: PartRecord, ref: Ref) -> Finding:
         work.ctx.config_for(work.account.platform), url=url, remote_id=ref.remote_id, instance=work.account.instance,
         author=work.account.account_name,
     )  # fmt: skip
-    files: tuple[MediaFile, ...] = ()
-    if part.media:
-        with work.ctx.db.read() as conn:
-            files = media_files(work.ctx, conn, work.delivery, part.media)
+    files = media_files(work.ctx, work.delivery, part.media)
     gone = owner.known and owner.post is None
     source = seen if seen.verdict is Verdict.FOUND else owner.post
     comparison = compare(part.text, files, source) if source is not None else None

@@ -76,7 +76,7 @@ def new_request_id() -> str:
     return uuid.uuid4().hex
 
 
-def job_for(ctx: Context, conn: Connection, delivery: Delivery, part: PartRecord) -> PartJob:
+def job_for(ctx: Context, delivery: Delivery, part: PartRecord) -> PartJob:
     """What goes out for `part`, the same at every try (`composed_at` and `handle` were fixed at the first)."""
     before: list[Ref] = [p.ref for p in delivery.parts[: part.index] if p.ref is not None]
     return PartJob(
@@ -84,7 +84,7 @@ def job_for(ctx: Context, conn: Connection, delivery: Delivery, part: PartRecord
         index=part.index,
         text=part.text,
         composed_at=datetime.fromisoformat(part.composed_at),
-        media=media_files(ctx, conn, delivery, part.media),
+        media=media_files(ctx, delivery, part.media),
         handle=part.handle,
         language=part.language,
         parent=before[-1] if before else None,
@@ -92,17 +92,19 @@ def job_for(ctx: Context, conn: Connection, delivery: Delivery, part: PartRecord
     )
 
 
-def media_files(ctx: Context, conn: Connection, delivery: Delivery, ids: tuple[int, ...]) -> tuple[MediaFile, ...]:
+def media_files(ctx: Context, delivery: Delivery, ids: tuple[int, ...]) -> tuple[MediaFile, ...]:
     """The files of a part, with the public URL for platforms that fetch them."""
     if not ids:
         return ()
+    with ctx.db.read() as conn:
+        records = media.get_many(conn, ids)
     return tuple(
         MediaFile(
             id=record.id, kind=MediaKind(record.kind), mime=record.mime, size=record.size, width=record.width,
             height=record.height, sha256=record.sha256, path=str(ctx.data_dir / record.path), alt=record.alt,
             duration=record.duration, public_url=ctx.media_url(record, delivery.platform),
         )
-        for record in media.get_many(conn, ids)
+        for record in records
     )  # fmt: skip
 
 

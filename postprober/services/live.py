@@ -24,7 +24,7 @@ from postprober.services.core import Core
 from postprober.storage import events, posts, sql
 from postprober.storage.events import Change, Notice
 
-SQLITE_PAUSE = timedelta(milliseconds=10)  # asking for the data version takes 4 µs
+SQLITE_PAUSE = timedelta(milliseconds=5)  # asking for the data version takes 4 µs
 POSTGRES_PAUSE = timedelta(milliseconds=25)  # two index look-ups
 BATCH = 1000  # rows of one look
 LOOK_BACK = 1000  # ids below the newest that a transaction under way at the start may still fill

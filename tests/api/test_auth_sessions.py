@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -17,63 +16,26 @@ from sqlalchemy import func, select, update
 from postprober.api.app import create_app
 from postprober.api.auth import require
 from postprober.api.deps import COOKIE
-from postprober.clock import ManualClock
 from postprober.domain.access import GRANTABLE, READ_SCOPES, SCOPES, scopes_of_role
 from postprober.errors import Forbidden, NotSignedIn
-from postprober.services import sessions, users
+from postprober.services import sessions
 from postprober.services.core import Core
-from postprober.storage import users as user_storage
 from postprober.storage.database import Database
 from postprober.storage.tables import sessions as table
 from postprober.storage.tables import users as user_table
+from tests.api.auth_kit import APP, advance, bearer, cookie, log_in, me, user_named, with_people
 from tests.conftest import PASSWORD, Installation
-
-APP = {"Origin": "http://127.0.0.1:8501"}
 
 
 @pytest.fixture
 def core(installation: Installation, database: Database, password_hash: str) -> Core:
-    """The installation on either database, with the three people and a viewer."""
-    made = replace(installation.core, db=database, clock=ManualClock(installation.core.clock.now()))
-    with database.write() as conn:
-        for name, role in (("owner", "owner"), ("teammate", "editor"), ("stranger", "owner"), ("viewer", "viewer")):
-            user_storage.add(
-                conn, email=f"{name}@example.org", password_hash=password_hash, now=made.clock.now(), name=name,
-                role=role,
-            )  # fmt: skip
-    return made
+    return with_people(installation, database, password_hash)
 
 
 @pytest.fixture
 def client(core: Core) -> Iterator[TestClient]:
     with TestClient(create_app(core), base_url="http://127.0.0.1:8000", follow_redirects=False) as made:
         yield made
-
-
-def log_in(client: TestClient, name: str = "owner", password: str = PASSWORD) -> httpx2.Response:
-    return client.post("/api/auth/login", json={"email": f"{name}@example.org", "password": password})
-
-
-def bearer(token: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {token}"}
-
-
-def me(client: TestClient, token: str) -> int:
-    return client.get("/api/auth/me", headers=bearer(token)).status_code
-
-
-def user_named(core: Core, name: str) -> Any:
-    with core.db.read() as conn:
-        return user_storage.by_email(conn, f"{name}@example.org")
-
-
-def cookie(core: Core, name: str = "owner") -> dict[str, str]:
-    return {"Cookie": f"{COOKIE}={users.redeem_ticket(core, users.issue_ticket(core, user_named(core, name)))}"}
-
-
-def advance(core: Core, life: timedelta) -> None:
-    assert isinstance(core.clock, ManualClock)
-    core.clock.advance(life.total_seconds())
 
 
 def test_a_right_password_gives_tokens_that_say_who_asks(client: TestClient) -> None:
@@ -182,41 +144,6 @@ def test_old_rows_are_swept_at_a_sign_in(client: TestClient, core: Core) -> None
     log_in(client)
     with core.db.read() as conn:
         assert conn.execute(select(func.count()).select_from(table)).scalar_one() == 2
-
-
-# The cookie, and who may use it
-
-
-@pytest.mark.parametrize(
-    ("headers", "status"),
-    [
-        (APP, 204),
-        ({"Origin": "http://127.0.0.1:8000"}, 204),
-        ({"Sec-Fetch-Site": "same-origin"}, 204),
-        ({"Origin": "https://evil.example"}, 403),
-        ({"Origin": "http://127.0.0.1:8501.evil.example"}, 403),
-        ({"Origin": "http://127.0.0.1"}, 403),
-        ({"Origin": "null"}, 403),
-        ({"Origin": "https://evil.example", "Sec-Fetch-Site": "same-origin"}, 403),
-        ({"Sec-Fetch-Site": "cross-site"}, 403),
-        ({"Sec-Fetch-Site": "same-site"}, 403),
-        ({"Sec-Fetch-Site": "none"}, 403),
-        ({}, 403),
-    ],
-)
-def test_only_our_own_pages_change_something_with_the_cookie(
-    client: TestClient, core: Core, headers: dict[str, str], status: int
-) -> None:
-    held = cookie(core)
-    assert client.post("/api/auth/logout", headers={**held, **headers}).status_code == status
-    after = client.get("/api/auth/me", headers=held).status_code
-    assert after == (401 if status == 204 else 200)
-
-
-def test_a_bad_token_does_not_fall_back_to_the_cookie(client: TestClient, core: Core) -> None:
-    for header in ("Bearer nonsense", "Bearer", "Basic abc", ""):
-        reply = client.get("/api/auth/me", headers={**cookie(core), "Authorization": header})
-        assert reply.status_code == 401, header
 
 
 # Personal API tokens
@@ -343,41 +270,3 @@ def test_a_refresh_token_with_half_a_character_is_unknown(client: TestClient) ->
     raw = '{"refresh_token": "\\ud800"}'
     reply = client.post("/api/auth/refresh", content=raw, headers={"Content-Type": "application/json"})
     assert reply.status_code in (401, 422)
-
-
-# The way from the ticket to the app
-
-
-@pytest.mark.parametrize("path", ["/compose", "/monitor?post=3", "/"])
-def test_a_ticket_leads_to_the_page_that_was_asked_for(client: TestClient, core: Core, path: str) -> None:
-    ticket = users.issue_ticket(core, user_named(core, "owner"))
-    reply = client.get("/api/session/begin", params={"ticket": ticket, "next": path})
-    assert reply.headers["location"].rstrip("/") == f"http://127.0.0.1:8501{path}".rstrip("/")
-
-
-@pytest.mark.parametrize(
-    "path",
-    [
-        "//evil.example",
-        "https://evil.example",
-        "\\\\evil.example",
-        "/\\evil.example",
-        "@evil.example",
-        "",
-        "/a\r\nX: y",
-    ],
-)
-def test_a_ticket_never_leads_to_a_foreign_place(client: TestClient, core: Core, path: str) -> None:
-    ticket = users.issue_ticket(core, user_named(core, "owner"))
-    reply = client.get("/api/session/begin", params={"ticket": ticket, "next": path})
-    assert reply.status_code == 422 and "location" not in reply.headers and "set-cookie" not in reply.headers
-    assert client.get("/api/session/begin", params={"ticket": ticket}).status_code == 303, "the ticket was not used up"
-
-
-def test_another_site_signs_nobody_in_or_out(client: TestClient, core: Core) -> None:
-    foreign = {"Sec-Fetch-Site": "cross-site"}
-    ticket, held = users.issue_ticket(core, user_named(core, "stranger")), cookie(core)
-    reply = client.get("/api/session/begin", params={"ticket": ticket}, headers=foreign)
-    assert reply.status_code == 403 and "set-cookie" not in reply.headers
-    assert client.get("/api/session/end", headers={**foreign, **held}).status_code == 403
-    assert client.get("/api/auth/me", headers=held).status_code == 200

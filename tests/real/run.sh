@@ -15,6 +15,7 @@ oidc=${POSTPROBER_REAL_OIDC:-http://127.0.0.1:3055}
 wait_seconds=${POSTPROBER_REAL_WAIT:-420} # the first start of the PDS installs it, which takes about 3 minutes
 logs=$(mktemp -d)
 pids=()
+declare -A started=()
 
 stop() {
   for pid in ${pids[@]+"${pids[@]}"}; do kill "$pid" 2>/dev/null; done
@@ -42,13 +43,14 @@ start() { # folder url
   fi
   bash "$servers/$1/start.sh" >"$logs/$1.log" 2>&1 &
   pids+=($!)
+  started[$1]=$!
 }
 
 await() { # folder url
   local end=$((SECONDS + wait_seconds))
   until answers "$2"; do
-    if [ "$SECONDS" -ge "$end" ]; then
-      echo "$1 did not answer at $2 within $wait_seconds s; its log ends with:" >&2
+    if [ "$SECONDS" -ge "$end" ] || { [ -n "${started[$1]:-}" ] && ! kill -0 "${started[$1]}" 2>/dev/null; }; then
+      echo "$1 did not come up at $2; its log ends with:" >&2
       tail -5 "$logs/$1.log" >&2
       exit 1
     fi

@@ -1,0 +1,99 @@
+"""The browser's session: who may use the cookie, and the way from the ticket to the app."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from fastapi.testclient import TestClient
+
+from postprober.api.app import create_app
+from postprober.services import users
+from postprober.services.core import Core
+from postprober.storage.database import Database
+from tests.api.auth_kit import APP, cookie, user_named, with_people
+from tests.conftest import Installation
+
+
+@pytest.fixture
+def core(installation: Installation, database: Database, password_hash: str) -> Core:
+    return with_people(installation, database, password_hash)
+
+
+@pytest.fixture
+def client(core: Core) -> Iterator[TestClient]:
+    with TestClient(create_app(core), base_url="http://127.0.0.1:8000", follow_redirects=False) as made:
+        yield made
+
+
+# The cookie, and who may use it
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        (APP, 204),
+        ({"Origin": "http://127.0.0.1:8000"}, 204),
+        ({"Sec-Fetch-Site": "same-origin"}, 204),
+        ({"Origin": "https://evil.example"}, 403),
+        ({"Origin": "http://127.0.0.1:8501.evil.example"}, 403),
+        ({"Origin": "http://127.0.0.1"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Origin": "https://evil.example", "Sec-Fetch-Site": "same-origin"}, 403),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Sec-Fetch-Site": "same-site"}, 403),
+        ({"Sec-Fetch-Site": "none"}, 403),
+        ({}, 403),
+    ],
+)
+def test_only_our_own_pages_change_something_with_the_cookie(
+    client: TestClient, core: Core, headers: dict[str, str], status: int
+) -> None:
+    held = cookie(core)
+    assert client.post("/api/auth/logout", headers={**held, **headers}).status_code == status
+    after = client.get("/api/auth/me", headers=held).status_code
+    assert after == (401 if status == 204 else 200)
+
+
+def test_a_bad_token_does_not_fall_back_to_the_cookie(client: TestClient, core: Core) -> None:
+    for header in ("Bearer nonsense", "Bearer", "Basic abc", ""):
+        reply = client.get("/api/auth/me", headers={**cookie(core), "Authorization": header})
+        assert reply.status_code == 401, header
+
+
+# The way from the ticket to the app
+
+
+@pytest.mark.parametrize("path", ["/compose", "/monitor?post=3", "/"])
+def test_a_ticket_leads_to_the_page_that_was_asked_for(client: TestClient, core: Core, path: str) -> None:
+    ticket = users.issue_ticket(core, user_named(core, "owner"))
+    reply = client.get("/api/session/begin", params={"ticket": ticket, "next": path})
+    assert reply.headers["location"].rstrip("/") == f"http://127.0.0.1:8501{path}".rstrip("/")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "//evil.example",
+        "https://evil.example",
+        "\\\\evil.example",
+        "/\\evil.example",
+        "@evil.example",
+        "",
+        "/a\r\nX: y",
+    ],
+)
+def test_a_ticket_never_leads_to_a_foreign_place(client: TestClient, core: Core, path: str) -> None:
+    ticket = users.issue_ticket(core, user_named(core, "owner"))
+    reply = client.get("/api/session/begin", params={"ticket": ticket, "next": path})
+    assert reply.status_code == 422 and "location" not in reply.headers and "set-cookie" not in reply.headers
+    assert client.get("/api/session/begin", params={"ticket": ticket}).status_code == 303, "the ticket was not used up"
+
+
+def test_another_site_signs_nobody_in_or_out(client: TestClient, core: Core) -> None:
+    foreign = {"Sec-Fetch-Site": "cross-site"}
+    ticket, held = users.issue_ticket(core, user_named(core, "stranger")), cookie(core)
+    reply = client.get("/api/session/begin", params={"ticket": ticket}, headers=foreign)
+    assert reply.status_code == 403 and "set-cookie" not in reply.headers
+    assert client.get("/api/session/end", headers={**foreign, **held}).status_code == 403
+    assert client.get("/api/auth/me", headers=held).status_code == 200
