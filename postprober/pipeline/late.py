@@ -45,8 +45,8 @@ def _settle(work: Work, part: PartRecord, ref: Ref) -> None:
                 watch.published_twice(conn, current, stored.remote_id, ref.remote_id, now)
             return
         if current.state in ADOPTABLE:
-            # The fence moves on, so that whoever claimed it meanwhile cannot send.
-            work.delivery = deliveries.touch(conn, current, now, fence=current.fence)
+            # The state changes with it, so that the intent of whoever claimed it meanwhile is refused.
+            work.delivery = current
             adopt(work, conn, part, ref, "the platform's answer came late")
             return
         watch.published_twice(conn, current, ref.remote_id, "a new try that is on the wire", now)

@@ -19,7 +19,7 @@ from postprober.pipeline.credentials import open_credentials
 from postprober.services import media as media_service
 from postprober.services.accounts import owned
 from postprober.services.core import Core, Mark, no_mark
-from postprober.storage import accounts, deliveries, posts
+from postprober.storage import deliveries, posts
 from postprober.storage import media as media_storage
 from postprober.storage.records import Account, Delivery, PartRecord, Post
 
@@ -265,9 +265,3 @@ def _held(conn: Connection, user_id: int, delivery_id: int) -> Delivery:
 def listing(core: Core, user_id: int, *, limit: int = 50, before: int | None = None) -> list[Post]:
     with core.db.read() as conn:
         return posts.of_user(conn, user_id, limit=limit, before=before)
-
-
-def account_names(core: Core, user_id: int) -> dict[int, str]:
-    """Account id -> name, unlinked accounts included."""
-    with core.db.read() as conn:
-        return {a.id: a.account_name for a in accounts.of_user(conn, user_id, active_only=False)}

@@ -66,17 +66,6 @@ def of_delivery(conn: Connection, delivery_id: int) -> list[Attempt]:
     return [record_of(Attempt, row) for row in rows]
 
 
-def last_publish(conn: Connection, delivery_id: int) -> Attempt | None:
-    """The newest attempt to publish, None before the first."""
-    row = conn.execute(
-        select(attempts)
-        .where(attempts.c.delivery_id == delivery_id, attempts.c.act == Act.PUBLISH)
-        .order_by(attempts.c.id.desc())
-        .limit(1)
-    ).one_or_none()
-    return record_of(Attempt, row) if row else None
-
-
 def had_unknown(conn: Connection, delivery_id: int, part: int, *, but: int) -> bool:
     """Whether a try of this part other than `but` ended without an answer."""
     return (
