@@ -21,7 +21,7 @@ from postprober.domain.post import Draft, Part
 from postprober.domain.preflight import check
 from postprober.errors import BadInput, PlatformError, PostProberError
 from postprober.pipeline.runner import Runner
-from postprober.services import accounts, doctor, keys, monitoring, posts, users
+from postprober.services import accounts, doctor, keys, monitoring, passwords, people, posts, users
 from postprober.services.backup import backup as make_backup
 from postprober.services.core import Core
 from postprober.settings import Settings, load_settings
@@ -86,6 +86,13 @@ def user_create(
     password = getpass.getpass("Password: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
     core = open_core()
     say(f"User {users.create(core, email=email, password=password, name=name, zone=zone)} created.")
+
+
+@user_app.command("reset")
+def user_reset(email: Annotated[str, typer.Argument(help="E-mail address.")]) -> None:
+    """Print a link under which this user chooses a new password; it works once, for half an hour."""
+    core = open_core()
+    emit(passwords.link(core, the_user(core, email)))
 
 
 @account_app.command("add")
@@ -285,6 +292,10 @@ def _run_family(*, seeding: bool) -> None:
                 f"The emulated platforms, with a page to inject faults: {settings.sandbox_url}\nStop with Ctrl-C.")  # fmt: skip
         else:
             say(f"PostProber is running: {settings.app_base}  (stop with Ctrl-C)")
+            if people.nobody_yet(core):
+                say(
+                    f"Nobody works here yet; make the first user at {settings.app_base}/?setup={people.setup_token(core)}"
+                )
         code = family.watch()
     finally:
         family.stop()

@@ -5,7 +5,8 @@ PostProberError                     one plain sentence (`str(error)`) for the pe
 ├── NotFound                        there is no such object (or it is not the caller's)
 ├── NotSignedIn                     sign in (again); the session or token is missing, expired or revoked
 ├── Forbidden                       the caller may not do that
-│   └── TooManyTries                wait `retry_after` seconds, then try again
+│   ├── TooManyTries                wait `retry_after` seconds, then try again
+│   └── SecondFactorNeeded          the password was right; now the code of the second factor
 ├── Conflict                        somebody changed it meanwhile; read it again
 │   └── Stale                       the caller named the version it had read, and that is no longer the newest
 ├── ConfigurationError              the installation's settings or files need correcting; refuses to start
@@ -60,6 +61,14 @@ class TooManyTries(Forbidden):
     def __init__(self, message: str, detail: str = "", *, retry_after: int = 1) -> None:
         super().__init__(message, detail)
         self.retry_after = retry_after
+
+
+class SecondFactorNeeded(Forbidden):
+    """The password was right, the code is missing. `ticket`: for a few minutes, stands for the password."""
+
+    def __init__(self, message: str, detail: str = "", *, ticket: str = "") -> None:
+        super().__init__(message, detail)
+        self.ticket = ticket
 
 
 class NotSignedIn(PostProberError):

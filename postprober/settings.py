@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any, Literal
@@ -30,6 +31,19 @@ _LIVE_URLS: dict[Platform, tuple[str, str]] = {
 }
 
 _SECRET: str = Field("", repr=False)
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+@dataclass(frozen=True)
+class MailServer:
+    """An SMTP server (RFC 5321) and the address that mail comes from. `security`: starttls, tls or none."""
+
+    host: str
+    port: int
+    security: str
+    username: str
+    password: str = field(repr=False)
+    sender: str = ""
 
 
 class Settings(BaseSettings):
@@ -83,6 +97,14 @@ class Settings(BaseSettings):
 
     trusted_proxies: str = ""
     cors_origins: str = ""
+
+    registration: Literal["closed", "open"] = "closed"
+    smtp_host: str = ""
+    smtp_port: int = Field(587, ge=1, le=65535)
+    smtp_security: Literal["starttls", "tls", "none"] = "starttls"
+    smtp_username: str = ""
+    smtp_password: str = _SECRET
+    smtp_from: str = ""
 
     @property
     def sandbox(self) -> bool:
@@ -155,6 +177,15 @@ class Settings(BaseSettings):
         """Hosts that the operator named in the settings; they may be on a private network."""
         urls = [getattr(self, f"{p.value}_{kind}_url") for p in Platform for kind in ("api", "auth")]
         return frozenset(host for url in (*urls, self.public_url, self.api_url) if (host := urlsplit(url).hostname))
+
+    @property
+    def mail(self) -> MailServer | None:
+        """Where mail is handed in, None when no server is named."""
+        if not self.smtp_host:
+            return None
+        return MailServer(
+            self.smtp_host, self.smtp_port, self.smtp_security, self.smtp_username, self.smtp_password, self.smtp_from
+        )
 
     def vault(self) -> Vault:
         return Vault(parse_keys(self.vault_keys))
@@ -254,6 +285,12 @@ def _check(settings: Settings) -> None:
         key == settings.secret_key.encode()[:32] for key in keys.values()
     ):
         raise ConfigurationError("POSTPROBER_SECRET_KEY and POSTPROBER_VAULT_KEYS share a secret; make two.")
+    if settings.smtp_host and "@" not in settings.smtp_from:
+        raise ConfigurationError("POSTPROBER_SMTP_FROM is missing: the address that PostProber's mail comes from.")
+    if settings.smtp_username and settings.smtp_security == "none" and settings.smtp_host not in _LOOPBACK:
+        raise ConfigurationError(
+            "POSTPROBER_SMTP_SECURITY=none would send the mail password unencrypted; use starttls."
+        )
     if not settings.sandbox:
         for name in ("public_url", "app_url"):
             url = getattr(settings, name)

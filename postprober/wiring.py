@@ -7,6 +7,7 @@ import os
 import socket
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from postprober.clock import Clock, SystemClock
@@ -17,6 +18,7 @@ from postprober.pipeline.context import Context, LeaseKeeper, no_checkpoint
 from postprober.platforms.registry import adapter_for
 from postprober.services import media as media_service
 from postprober.services.core import Core
+from postprober.services.letters import letter_for
 from postprober.settings import Settings, load_settings
 from postprober.storage.database import Database
 from postprober.storage.records import MediaRecord
@@ -65,6 +67,8 @@ def build_context(
         data_dir=core.settings.data_dir.resolve(),
         late_limit=timedelta(minutes=core.settings.late_limit_minutes),
         checkpoint=checkpoint,
+        mail=core.settings.mail,
+        letter_for=partial(letter_for, core),
     )
 
 

@@ -8,8 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TypedDict
+from typing import Any, TypedDict
 
+from postprober.alerts.mail import Letter
 from postprober.clock import Clock
 from postprober.domain.platform import Platform, PlatformConfig
 from postprober.domain.timing import Timing
@@ -17,6 +18,7 @@ from postprober.errors import LeaseLost
 from postprober.http import Exchange, HttpClient
 from postprober.platforms.base import Adapter
 from postprober.security.vault import Vault
+from postprober.settings import MailServer
 from postprober.storage import deliveries
 from postprober.storage.database import Database
 from postprober.storage.records import MediaRecord
@@ -24,6 +26,11 @@ from postprober.storage.records import MediaRecord
 
 def no_checkpoint(_name: str) -> None:
     """Checkpoints are the places where a crash test may kill the process; in production nothing happens there."""
+
+
+def no_letter(_body: dict[str, Any]) -> Letter | None:
+    """Nobody writes letters here."""
+    return None
 
 
 class LeaseKeeper:
@@ -89,7 +96,8 @@ class Context:
 
     `adapter_for(platform, http)` builds an adapter; `media_url(record, platform)` signs a public URL;
     `data_dir` holds the media files; `late_limit` is how late a post may go out without asking; `spare()` says whether
-    nothing else is waiting to be published, so that a worker may prove its post at once.
+    nothing else is waiting to be published, so that a worker may prove its post at once; `letter_for(body)` writes the
+    letter of a `mail` row, which goes to `mail`.
     """
 
     db: Database
@@ -106,6 +114,8 @@ class Context:
     checkpoint: Callable[[str], None] = no_checkpoint
     spare: Callable[[], bool] = lambda: False
     rng: random.Random = field(default_factory=random.Random)
+    mail: MailServer | None = None
+    letter_for: Callable[[dict[str, Any]], Letter | None] = no_letter
 
     @property
     def worker(self) -> str:

@@ -20,6 +20,7 @@ from postprober.pipeline.engine import Engine
 from postprober.pipeline.outbox import send_due
 from postprober.pipeline.recovery import HighWater, guard_against_restore, recover_lost
 from postprober.storage import deliveries, processes
+from postprober.storage.retention import tidy
 
 log = logging.getLogger("postprober.scheduler")
 
@@ -60,6 +61,7 @@ class Runner:
             ("outbox", self._outbox, 0.5),
             ("beat", self._beat, BEAT),
             ("wal", self._ctx.db.checkpoint_wal, 30.0),
+            ("tidy", self._tidy, 3600.0),
         ):
             self._jobs.add_job(_guarded(name, job), "interval", seconds=seconds, id=name)
         self._jobs.start()
@@ -136,6 +138,10 @@ class Runner:
     def _outbox(self) -> None:
         if self._leader:
             send_due(self._ctx)
+
+    def _tidy(self) -> None:
+        if self._leader:
+            tidy(self._ctx.db, self._ctx.clock.now())
 
     def _beat(self) -> None:
         detail: dict[str, Any] = {"pid": os.getpid(), "leader": self._leader, "busy": self._engine.busy()}

@@ -8,7 +8,7 @@ from sqlalchemy import Table, select, update
 
 from postprober.security.vault import Place, Vault
 from postprober.services.core import Core
-from postprober.storage.tables import accounts, channels, idempotency_keys, oauth_apps
+from postprober.storage.tables import accounts, channels, idempotency_keys, oauth_apps, users
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,7 @@ SEALED = (
     Sealed(channels, "url"),
     Sealed(oauth_apps, "client_secret", "instance"),
     Sealed(idempotency_keys, "answer"),
+    Sealed(users, "totp_secret"),
 )
 
 

@@ -51,15 +51,16 @@ class TokenPair:
     expires_in: int
 
 
-def log_in(core: Core, email: str, password: str, address: str) -> TokenPair:
-    """Tokens for a right password. Raises Forbidden (wrong) or TooManyTries."""
-    user = user_service.authenticate(core, email, password, address)
+def log_in(core: Core, email: str, password: str, address: str, code: str = "") -> TokenPair:
+    """Tokens for a right password, and code where there is a second factor. Raises Forbidden (wrong), TooManyTries or
+    SecondFactorNeeded."""
+    user = user_service.authenticate(core, email, password, address, code)
     now = core.clock.now()
     with core.db.write() as conn:
         users.forget_sessions(conn, now - KEPT_AFTER_END)
         family = users.add_session(
             conn, user_id=user.id, kind="login", token_hash=_hash(core, opaque()), now=now,
-            expires_at=now + REFRESH_LIFE,
+            expires_at=now + REFRESH_LIFE, data={"address": address},
         )  # fmt: skip
         return _pair(core, conn, user.id, family, now)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import math
+from collections.abc import Sequence
 from datetime import timedelta
 
 from postprober.errors import TooManyTries
@@ -25,9 +26,29 @@ LOCAL = "local"  # somebody on this machine, or an address that is not known
 
 def count(core: Core, account: str, address: str) -> None:
     """Count one try. Raises TooManyTries when it comes too early; then it is not counted."""
+    _count(core, _names(core, account, address))
+
+
+def count_alone(core: Core, what: str, free: int) -> None:
+    """Count one try under the name `what`, wherever it comes from; the first `free` cost no waiting. Only for what a
+    stranger cannot reach: otherwise he could make the owner wait. Raises TooManyTries."""
+    _count(core, (_alone(core, what, free),))
+
+
+def forgive_alone(core: Core, what: str) -> None:
+    """It was right: the count under this name starts anew."""
+    with core.db.write() as conn:
+        tries.clear(conn, _alone(core, what, 0)[0])
+
+
+def _alone(core: Core, what: str, free: int) -> tuple[str, int]:
+    return f"signin:{keyed_hash(core.settings.secret_key, f'alone|{what}')}", free
+
+
+def _count(core: Core, names: Sequence[tuple[str, int]]) -> None:
     now = core.clock.now()
     with core.db.write() as conn:
-        found = [(name, free, tries.lock(conn, name, now)) for name, free in _names(core, account, address)]
+        found = [(name, free, tries.lock(conn, name, now)) for name, free in names]
         wait = max(row.until for _, _, row in found) - now
         if wait > timedelta():
             seconds = max(1, math.ceil(wait.total_seconds()))

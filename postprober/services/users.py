@@ -4,45 +4,80 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from typing import Any
 from zoneinfo import available_timezones
 
 from sqlalchemy.exc import IntegrityError
 
-from postprober.errors import BadInput, Forbidden
+from postprober.errors import BadInput, Forbidden, SecondFactorNeeded
 from postprober.security.passwords import hash_password, verify_password
 from postprober.security.tokens import keyed_hash, opaque
-from postprober.services import throttle
-from postprober.services.core import Core
+from postprober.services import second_factor, throttle
+from postprober.services.core import Core, Mark, no_mark
 from postprober.storage import users
 from postprober.storage.records import User
 
 SESSION_LIFE = timedelta(days=14)
 TICKET_LIFE = timedelta(seconds=60)
+MAX_NAME = 120
 _EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s]{1,190}")
 
 
-def create(core: Core, *, email: str, password: str, name: str = "", zone: str = "UTC", role: str = "owner") -> int:
-    """A new user; returns the id. Raises BadInput."""
-    address = email.strip().lower()
-    if not _EMAIL.fullmatch(address):
-        raise BadInput(f"{email!r} is not an e-mail address.", field="email")
-    if zone not in available_timezones():
-        raise BadInput(f"There is no time zone called {zone!r}; give one such as Europe/Berlin.", field="zone")
+def create(
+    core: Core,
+    *,
+    email: str,
+    password: str,
+    name: str = "",
+    zone: str = "UTC",
+    role: str = "owner",
+    owner_id: int | None = None,
+    mark: Mark = no_mark,
+) -> int:
+    """A new user; returns the id. `owner_id`: whose space they work in, None for one of their own. Raises BadInput."""
+    address = tidy_email(email)
+    check_zone(zone)
     hashed = hash_password(password)
     try:
         with core.db.write() as conn:
-            return users.add(
-                conn, email=address, password_hash=hashed, now=core.clock.now(), name=name.strip() or address,
-                zone=zone, role=role,
+            made = users.add(
+                conn, email=address, password_hash=hashed, now=core.clock.now(), name=tidy_name(name) or address,
+                zone=zone, role=role, owner_id=owner_id,
             )  # fmt: skip
+            mark(conn, made)
+            return made
     except IntegrityError:
         raise BadInput("There is a user with this e-mail address already.", field="email") from None
 
 
-def authenticate(core: Core, email: str, password: str, address: str = "") -> User:
-    """The user. `address`: where the try comes from, "" for this machine.
+def tidy_email(email: str) -> str:
+    """An address as it is stored. Raises BadInput."""
+    address = email.strip().lower()
+    if not _EMAIL.fullmatch(address) or not address.isprintable():
+        raise BadInput(f"{email!r} is not an e-mail address.", field="email")
+    return address
 
-    Raises Forbidden with the same sentence and in the same time for every reason, or TooManyTries.
+
+def check_zone(zone: str) -> str:
+    """`zone` if it is an IANA time zone. Raises BadInput."""
+    if zone not in available_timezones():
+        raise BadInput(f"There is no time zone called {zone!r}; give one such as Europe/Berlin.", field="zone")
+    return zone
+
+
+def tidy_name(name: str) -> str:
+    """A person's name as it is stored. Raises BadInput."""
+    tidy = " ".join(name.split())
+    if len(tidy) > MAX_NAME or not tidy.isprintable():
+        raise BadInput(f"A name has at most {MAX_NAME} characters, without control characters.", field="name")
+    return tidy
+
+
+def authenticate(core: Core, email: str, password: str, address: str = "", code: str = "") -> User:
+    """The user. `address`: where the try comes from, "" for this machine; `code`: of the second factor.
+
+    Raises Forbidden with the same sentence and in the same time for every reason, TooManyTries, or SecondFactorNeeded
+    when the password was right and the code is missing.
     """
     account = email.strip().lower()
     account = account if _EMAIL.fullmatch(account) and account.isprintable() else ""  # no database is asked for those
@@ -53,12 +88,35 @@ def authenticate(core: Core, email: str, password: str, address: str = "") -> Us
     if user is None or not fits or not user.is_active:
         raise Forbidden("E-mail address or password is wrong.")
     throttle.forgive(core, account, address)
+    if user.totp_secret is not None:
+        if not code:
+            raise SecondFactorNeeded(
+                "Type the code of your authenticator app, or a recovery code.",
+                ticket=_issue(core, user.id, "second", second_factor.TICKET_LIFE),
+            )
+        second_factor.check(core, user, code)
     return user
 
 
-def issue_ticket(core: Core, user: User) -> str:
-    """A one-time ticket that the sidecar exchanges for the session cookie; lives for a minute."""
-    return _issue(core, user.id, "ticket", TICKET_LIFE)
+def with_code(core: Core, ticket: str, code: str) -> User:
+    """The user whose password was right a moment ago, now with the code. Raises Forbidden or TooManyTries."""
+    now, hashed = core.clock.now(), keyed_hash(core.settings.secret_key, ticket)
+    with core.db.read() as conn:
+        row = users.find_session(conn, "second", hashed, now)
+        user = users.get(conn, row["user_id"]) if row and row["used_at"] is None else None
+    if user is None or not user.is_active:
+        raise Forbidden("That took too long; sign in again.")
+    second_factor.check(core, user, code)
+    with core.db.write() as conn:
+        if users.use_once(conn, "second", hashed, now) is None:
+            raise Forbidden("That took too long; sign in again.")
+    return user
+
+
+def issue_ticket(core: Core, user: User, device: str = "", address: str = "") -> str:
+    """A one-time ticket that the sidecar exchanges for the session cookie; lives for a minute. `device` (the browser's
+    User-Agent) and `address` help the person to recognise the session in the list."""
+    return _issue(core, user.id, "ticket", TICKET_LIFE, {"device": device[:300], "address": address[:64]})
 
 
 def redeem_ticket(core: Core, ticket: str) -> str:
@@ -68,7 +126,7 @@ def redeem_ticket(core: Core, ticket: str) -> str:
         row = users.use_once(conn, "ticket", keyed_hash(core.settings.secret_key, ticket), now)
     if row is None:
         raise Forbidden("This sign-in link was used already or is too old; sign in again.")
-    return _issue(core, int(row["user_id"]), "browser", SESSION_LIFE)
+    return _issue(core, int(row["user_id"]), "browser", SESSION_LIFE, row["data"])
 
 
 def session_user(core: Core, token: str | None) -> User | None:
@@ -88,11 +146,11 @@ def sign_out(core: Core, token: str) -> None:
         users.revoke_session(conn, keyed_hash(core.settings.secret_key, token), core.clock.now())
 
 
-def _issue(core: Core, user_id: int, kind: str, life: timedelta) -> str:
+def _issue(core: Core, user_id: int, kind: str, life: timedelta, data: dict[str, Any] | None = None) -> str:
     token, now = opaque(), core.clock.now()
     with core.db.write() as conn:
         users.add_session(
             conn, user_id=user_id, kind=kind, token_hash=keyed_hash(core.settings.secret_key, token), now=now,
-            expires_at=now + life,
+            expires_at=now + life, data=data,
         )  # fmt: skip
     return token

@@ -65,6 +65,17 @@ def set_fact(conn: Connection, name: str, value: str) -> None:
     )
 
 
+def claim_fact(conn: Connection, name: str, value: str) -> bool:
+    """Write the fact unless it is there; whether it was us. Of two at once the second waits and gets False."""
+    row = conn.execute(
+        sql.upsert(conn, meta)
+        .values(name=name, value=value)
+        .on_conflict_do_nothing(index_elements=["name"])
+        .returning(meta.c.name)
+    ).first()
+    return row is not None
+
+
 def newest_transition(conn: Connection) -> int:
     """The highest transition id ever written (0 when there is none)."""
     return int(conn.execute(select(func.max(transitions.c.id))).scalar() or 0)

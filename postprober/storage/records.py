@@ -152,6 +152,14 @@ class User:
     zone: str = "UTC"
     role: str = "owner"
     is_active: bool = True
+    owner_id: int | None = None
+    totp_secret: str | None = field(default=None, repr=False)
+    totp_last: int = 0
+
+    @property
+    def space(self) -> int:
+        """Whose posts, accounts and alerts this person works with: their owner's, or their own."""
+        return self.owner_id or self.id
 
 
 @dataclass(frozen=True)

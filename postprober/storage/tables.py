@@ -38,6 +38,9 @@ users = _table(
     Column("zone", String(64), nullable=False, server_default="UTC"),
     Column("role", String(20), nullable=False, server_default="owner"),
     Column("is_active", Boolean, nullable=False, server_default=text("true")),
+    Column("owner_id", Id, ForeignKey("users.id")),  # set: works in the space of that user, in `role`
+    Column("totp_secret", Text),  # sealed; set: a second factor is asked for
+    Column("totp_last", Id, nullable=False, server_default="0"),  # newest time step used: no code works twice
 )
 
 accounts = _table(

@@ -44,6 +44,25 @@ def first(conn: Connection) -> User | None:
     return record_of(User, row) if row else None
 
 
+def write(conn: Connection, user_id: int, now: datetime, **columns: Any) -> None:
+    """Change these columns of one user."""
+    conn.execute(update(users).where(users.c.id == user_id).values(updated_at=now, **columns))
+
+
+def use_step(conn: Connection, user_id: int, step: int) -> bool:
+    """Note that the one-time password of this time step was used; False when it, or a newer one, was used before."""
+    done = conn.execute(update(users).where(users.c.id == user_id, users.c.totp_last < step).values(totp_last=step))
+    return done.rowcount == 1
+
+
+def members(conn: Connection, owner_id: int) -> list[User]:
+    """The people of a space, its owner first."""
+    rows = conn.execute(
+        select(users).where((users.c.id == owner_id) | (users.c.owner_id == owner_id)).order_by(users.c.id)
+    )
+    return sorted((record_of(User, row) for row in rows), key=lambda user: (user.id != owner_id, user.id))
+
+
 def add_session(
     conn: Connection,
     *,
@@ -144,6 +163,24 @@ def end_session(conn: Connection, session_id: int, now: datetime, *, user_id: in
         .values(revoked_at=now)
     )
     return done.rowcount == 1
+
+
+def end_sessions(
+    conn: Connection, user_id: int, kinds: Sequence[str], now: datetime, *, keep: Sequence[int] = ()
+) -> int:
+    """Revoke a user's live sessions of these kinds, except those with the ids in `keep`; returns how many."""
+    done = conn.execute(
+        update(sessions)
+        .where(
+            sessions.c.user_id == user_id,
+            sessions.c.kind.in_(kinds),
+            sessions.c.id.not_in(keep),
+            sessions.c.revoked_at.is_(None),
+            sessions.c.expires_at > now,
+        )
+        .values(revoked_at=now)
+    )
+    return done.rowcount
 
 
 def extend_session(conn: Connection, session_id: int, until: datetime) -> None:

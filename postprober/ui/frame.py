@@ -28,6 +28,7 @@ def pages() -> list[StreamlitPage]:
         st.Page(folder / "monitor.py", title="Monitor", icon=":material/monitor_heart:", default=True),
         st.Page(folder / "compose.py", title="Compose", icon=":material/edit_square:"),
         st.Page(folder / "accounts.py", title="Accounts", icon=":material/link:"),
+        st.Page(folder / "settings.py", title="Settings", icon=":material/settings:"),
     ]
 
 

@@ -9,19 +9,17 @@ from __future__ import annotations
 
 import secrets
 from typing import Any
-from urllib.parse import urlencode
 
 import streamlit as st
 from streamlit_authenticator.controllers import AuthenticationController
 from streamlit_authenticator.models import AuthenticationModel
 from streamlit_authenticator.views import Authenticate
 
-from postprober.errors import Forbidden
-from postprober.security.proxies import client_address
+from postprober.errors import Forbidden, SecondFactorNeeded
 from postprober.services import users
 from postprober.services.core import Core
 from postprober.storage.records import User
-from postprober.ui import state
+from postprober.ui import entrance, state, visitor
 from postprober.ui.browser import go
 
 FIELDS = {"Form name": "Sign in", "Username": "E-mail address", "Password": "Password", "Login": "Sign in"}
@@ -39,16 +37,12 @@ class SignInModel(AuthenticationModel):  # type: ignore[misc]
     def login(self, username: str, password: str, *_rest: Any, **_options: Any) -> bool:
         """Whether the password is right. The package's own session state is never set."""
         try:
-            self.user = users.authenticate(self.core, username, password, _address(self.core))
+            self.user = users.authenticate(self.core, username, password, visitor.address(self.core))
+        except SecondFactorNeeded as error:
+            st.session_state[entrance.SECOND] = error.ticket
         except Forbidden as error:
             self.problem = str(error)
         return self.user is not None
-
-
-def _address(core: Core) -> str:
-    """Where the browser is, for the throttle; Streamlit says None for this machine."""
-    forwarded = ",".join(st.context.headers.get_all("X-Forwarded-For"))
-    return client_address(core.settings.trusted_proxy_networks, st.context.ip_address or "127.0.0.1", forwarded)
 
 
 class SignInController(AuthenticationController):  # type: ignore[misc]
@@ -77,8 +71,7 @@ class TicketController:
     def set_cookie(self) -> None:
         """Called after a right password: the sidecar sets the real cookie and comes back here."""
         if self.model.user is not None:
-            ticket = users.issue_ticket(self.model.core, self.model.user)
-            go(f"{self.model.core.settings.api_base}/api/session/begin?{urlencode({'ticket': ticket})}")
+            entrance.let_in(self.model.core, self.model.user)
 
 
 class SignIn(Authenticate):  # type: ignore[misc]
@@ -94,24 +87,32 @@ class SignIn(Authenticate):  # type: ignore[misc]
 
 
 def show(core: Core) -> None:
-    """The sign-in screen."""
+    """The sign-in screen, or what somebody without a session needs instead of it."""
     _left, middle, _right = st.columns([1, 1.4, 1])
     with middle:
         st.html(
             '<div class="pp-hero"><span class="pp-mark" aria-hidden="true"><i></i><i></i><i></i><i></i></span>'
             "<h1>PostProber</h1><p>Sent once. Found again. Proved live.</p></div>"
         )
-        widget = SignIn(core)
         with st.container(key="pp-sign-in"):
-            widget.login(fields=FIELDS, key="sign_in")
-        if widget.model.user is not None:
-            st.caption("One moment, you are being signed in …")
-        elif widget.model.problem:
-            st.error(widget.model.problem)
-        if core.settings.sandbox:
-            st.caption(
-                "This is the sandbox. The terminal in which it was started shows the e-mail address and the password."
-            )
+            if not entrance.other_door(core):
+                _password(core)
+
+
+def _password(core: Core) -> None:
+    widget = SignIn(core)
+    widget.login(fields=FIELDS, key="sign_in")
+    if entrance.SECOND in st.session_state:
+        st.rerun()
+    if widget.model.user is not None:
+        st.caption(entrance.ONE_MOMENT)
+    elif widget.model.problem:
+        st.error(widget.model.problem)
+    entrance.ways(core)
+    if core.settings.sandbox:
+        st.caption(
+            "This is the sandbox. The terminal in which it was started shows the e-mail address and the password."
+        )
 
 
 def sign_out(core: Core) -> None:

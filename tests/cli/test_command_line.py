@@ -20,7 +20,7 @@ from postprober import cli
 from postprober.domain.delivery import DeliveryState
 from postprober.pipeline import watch
 from postprober.pipeline.credentials import open_credentials
-from postprober.services import posts
+from postprober.services import passwords, posts
 from postprober.services.posts import NewPost
 from postprober.storage import accounts, deliveries
 from tests.installed import Installation
@@ -366,6 +366,14 @@ def test_backup_rotate_and_doctor(run: Run, installation: Installation, tmp_path
     found = {row["name"]: row["ok"] for row in doctor.lines[0]}
     assert doctor.code == 3 and found["database"] and found["vault"] and not found["scheduler"]
     assert "FAIL scheduler" in run("doctor").out
+
+
+def test_user_reset_prints_a_link_under_which_a_password_is_chosen_once(run: Run, installation: Installation) -> None:
+    said = run("user", "reset", "owner@example.org")
+    assert said.code == 0
+    token = json.loads(said.out).split("reset=")[1]
+    found = passwords.owner_of(installation.core, token)
+    assert found is not None and found.id == installation.owner
 
 
 def test_making_a_user(run: Run, installation: Installation) -> None:

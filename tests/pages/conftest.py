@@ -25,7 +25,7 @@ from postprober.services import users
 from postprober.services.core import Core
 from postprober.storage import accounts, deliveries, posts, processes
 from postprober.storage.records import Delivery, PartRecord
-from postprober.ui import state
+from postprober.ui import state, visitor
 from postprober.wiring import build_core, close_core
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -117,6 +117,9 @@ def house(tmp_path: Path, template: tuple[Path, list[int]], monkeypatch: pytest.
     st.cache_resource.clear()
     built = House(state.core(), *ids)
     monkeypatch.setattr(state, "session_token", lambda: built.token)
+    monkeypatch.setattr(visitor, "device", lambda: "Test browser")  # AppTest has none
+    monkeypatch.setattr(visitor, "address", lambda core: "198.51.100.7")
+    monkeypatch.setattr(visitor, "is_local", lambda: False)
     yield built
     core = state.core()
     st.cache_resource.clear()

@@ -13,7 +13,7 @@ from postprober.services import users
 from postprober.ui import state
 from tests.pages.conftest import PASSWORD, ROOT, House, everything
 
-PAGES = ("monitor", "compose", "accounts")
+PAGES = ("monitor", "compose", "accounts", "settings")
 Show = Callable[[str], AppTest]
 
 
@@ -23,7 +23,7 @@ def test_a_page_opened_without_app_py_shows_only_the_sign_in_form(house: House, 
     app = AppTest.from_file(str(ROOT / "pages" / f"{page}.py"), default_timeout=20).run()
     assert not app.exception
     assert [field.label for field in app.text_input] == ["E-mail address", "Password"]
-    assert [button.label for button in app.button] == ["Sign in"]
+    assert [button.label for button in app.button] == ["Sign in", "Forgot your password?"]
     assert "secret plans" not in everything(app) and not app.title
 
 

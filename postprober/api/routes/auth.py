@@ -12,7 +12,7 @@ from postprober.api.auth import CallerDep, require
 from postprober.api.deps import COOKIE, CoreDep
 from postprober.api.problems import responses
 from postprober.domain.access import GRANTABLE
-from postprober.errors import Forbidden, NotSignedIn, TooManyTries
+from postprober.errors import Forbidden, NotSignedIn, SecondFactorNeeded, TooManyTries
 from postprober.security.passwords import MAX_CHARS
 from postprober.services import api_tokens, sessions
 
@@ -26,6 +26,7 @@ class _In(BaseModel):
 class LogIn(_In):
     email: str = Field(min_length=1, max_length=255, examples=["demo@postprober.example"])
     password: str = Field(min_length=1, max_length=MAX_CHARS, examples=["correct horse battery staple"])
+    code: str = Field("", max_length=40, description="Of the second factor, where one is set up", examples=[""])
 
 
 class Refresh(_In):
@@ -79,10 +80,11 @@ _NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}  # RFC 6749, 5.1
 @router.post("/login", summary="Sign in", responses=responses(401, 413, 422, 429))
 def login(body: LogIn, request: Request, response: Response, core: CoreDep) -> Tokens:
     """Tokens for an e-mail address and its password. After some wrong ones the answer is 429 with `Retry-After`, for
-    this account from this address; other addresses are not concerned."""
+    this account from this address; other addresses are not concerned. Where a second factor is set up, a right password
+    without `code` is answered by 401 `second-factor-needed`: send both again with the code."""
     try:
-        pair = sessions.log_in(core, body.email, body.password, request.state.address)
-    except TooManyTries:
+        pair = sessions.log_in(core, body.email, body.password, request.state.address, body.code)
+    except (TooManyTries, SecondFactorNeeded):
         raise
     except Forbidden as error:
         raise NotSignedIn(str(error)) from None

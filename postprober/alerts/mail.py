@@ -1,0 +1,70 @@
+"""Mail over SMTP, one message a connection."""
+
+from __future__ import annotations
+
+import smtplib
+import ssl
+from dataclasses import dataclass
+from email.message import EmailMessage
+from email.utils import formatdate, make_msgid
+
+from postprober.errors import Unavailable
+from postprober.settings import MailServer
+
+TIMEOUT = 20.0  # seconds, for each answer of the server
+
+
+@dataclass(frozen=True)
+class Letter:
+    """One mail: to whom, its subject, plain text, and the same as HTML where that helps. `files`: name, MIME type and
+    content of what is attached."""
+
+    to: str
+    subject: str
+    text: str
+    html: str = ""
+    files: tuple[tuple[str, str, bytes], ...] = ()
+
+
+def send(server: MailServer, letter: Letter, *, key: str = "") -> None:
+    """Hand one message to the server. `key`: the same for every try of the same message; it becomes the Message-ID, by
+    which mail programs show a repeated one once. Raises Unavailable when the server did not take it."""
+    message = EmailMessage()
+    message["From"] = server.sender
+    message["To"] = letter.to
+    message["Subject"] = " ".join(letter.subject.split())
+    message["Date"] = formatdate(localtime=False)
+    domain = server.sender.rpartition("@")[2].strip("> ") or "localhost"
+    message["Message-ID"] = f"<{_word(key)}@{domain}>" if key else make_msgid(domain=domain)
+    message["Auto-Submitted"] = "auto-generated"  # RFC 3834: keeps holiday answers away
+    message.set_content(letter.text)
+    if letter.html:
+        message.add_alternative(letter.html, subtype="html")
+    for name, mime, content in letter.files:
+        main, _, sub = mime.partition("/")
+        message.add_attachment(content, maintype=main, subtype=sub, filename=name)
+    try:
+        with _connect(server) as smtp:
+            if server.username:
+                smtp.login(server.username, server.password)
+            smtp.send_message(message)
+    except (OSError, smtplib.SMTPException) as error:
+        raise Unavailable(f"The mail server {server.host} did not take the message.", f"{error!r}"[:300]) from None
+
+
+def _connect(server: MailServer) -> smtplib.SMTP:
+    if server.security == "tls":
+        return smtplib.SMTP_SSL(server.host, server.port, timeout=TIMEOUT, context=ssl.create_default_context())
+    smtp = smtplib.SMTP(server.host, server.port, timeout=TIMEOUT)
+    if server.security == "starttls":
+        try:
+            smtp.starttls(context=ssl.create_default_context())
+        except BaseException:
+            smtp.close()
+            raise
+    return smtp
+
+
+def _word(key: str) -> str:
+    """`key` as the left side of a Message-ID (RFC 5322, 3.6.4)."""
+    return "".join(char if char.isalnum() else "." for char in key).strip(".").replace("..", ".")

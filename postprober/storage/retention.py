@@ -1,0 +1,75 @@
+"""What is kept for how long, and deleting what is older: little by little, so that nobody waits for it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, Connection, Table, delete, select, update
+
+from postprober.storage import processes
+from postprober.storage.database import Database
+from postprober.storage.tables import alerts, attempts, evidence, outbox, samples
+
+FACT = "retention"
+BATCH = 500  # rows a transaction
+SENT_LETTERS = timedelta(days=30)  # done rows of the outbox
+
+
+@dataclass(frozen=True)
+class Keep:
+    """Days; 0 keeps for ever."""
+
+    evidence: int = 365
+    replies: int = 90
+    alerts: int = 180
+    samples: int = 0
+
+
+def get(conn: Connection) -> Keep:
+    """The installation's choice, else the defaults."""
+    stored = json.loads(processes.get_fact(conn, FACT) or "{}")
+    return Keep(**{f.name: int(stored[f.name]) for f in fields(Keep) if f.name in stored})
+
+
+def put(conn: Connection, keep: Keep) -> None:
+    processes.set_fact(conn, FACT, json.dumps(asdict(keep)))
+
+
+def tidy(db: Database, now: datetime) -> int:
+    """Delete what is older than it is kept; returns how many rows went. Killed anywhere, the next call goes on."""
+    with db.read() as conn:
+        keep = get(conn)
+    gone = _delete(db, outbox, (outbox.c.next_at.is_(None), outbox.c.created_at < now - SENT_LETTERS))
+    if keep.evidence:
+        gone += _delete(db, evidence, (evidence.c.at < now - timedelta(days=keep.evidence),))
+    if keep.alerts:
+        old = now - timedelta(days=keep.alerts)
+        gone += _delete(db, alerts, (alerts.c.is_read.is_(True), alerts.c.created_at < old))
+    if keep.samples:
+        gone += _delete(db, samples, (samples.c.at < now - timedelta(days=keep.samples),))
+    if keep.replies:
+        gone += _blank_replies(db, now - timedelta(days=keep.replies))
+    return gone
+
+
+def _delete(db: Database, table: Table, where: tuple[ColumnElement[bool], ...]) -> int:
+    gone = 0
+    while True:
+        with db.write() as conn:
+            ids = [row[0] for row in conn.execute(select(table.c.id).where(*where).limit(BATCH))]
+            if not ids:
+                return gone
+            gone += conn.execute(delete(table).where(table.c.id.in_(ids))).rowcount
+
+
+def _blank_replies(db: Database, before: datetime) -> int:
+    gone = 0
+    while True:
+        with db.write() as conn:
+            old = select(attempts.c.id).where(attempts.c.started_at < before, attempts.c.reply != "").limit(BATCH)
+            ids = [row[0] for row in conn.execute(old)]
+            if not ids:
+                return gone
+            gone += conn.execute(update(attempts).where(attempts.c.id.in_(ids)).values(reply="")).rowcount

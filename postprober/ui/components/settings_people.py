@@ -1,0 +1,77 @@
+"""Who works in this space, and in which role."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from postprober.errors import PostProberError
+from postprober.services import people
+from postprober.storage.records import User
+from postprober.ui.components import asking
+from postprober.ui.guard import Visit
+from postprober.ui.text import plain, safe
+
+ROLE_WORDS = {
+    "owner": "Owner: everything, and who works here",
+    "editor": "Editor: writes, publishes, links accounts",
+    "viewer": "Viewer: sees everything, changes nothing",
+}
+_LINK = "pp_invitation"
+
+
+def draw(visit: Visit) -> None:
+    if link := st.session_state.get(_LINK):
+        st.success("Send this link to the person; it works once, for seven days.")
+        st.code(link, language=None)
+        if st.button("Done", key="invitation-done"):
+            del st.session_state[_LINK]
+            st.rerun()
+    for member in people.listing(visit.core, visit.user):
+        _member(visit, member)
+    with st.form("invite", clear_on_submit=True):
+        st.subheader("Invite somebody", anchor=False)
+        email = st.text_input("E-mail address", key="invite-email")
+        name = st.text_input("Name", key="invite-name")
+        role = st.selectbox("Role", people.INVITED_ROLES, format_func=ROLE_WORDS.__getitem__)
+        if st.form_submit_button("Invite"):
+            try:
+                _made, st.session_state[_LINK] = people.invite(
+                    visit.core, visit.user, email=email, name=name, role=role
+                )
+            except PostProberError as error:
+                st.error(plain(error.message))
+            else:
+                st.rerun()
+
+
+def _member(visit: Visit, member: User) -> None:
+    with st.container(border=True, horizontal=True, key=f"person-{member.id}"):
+        state = "" if member.is_active else " Shut out."
+        st.html(
+            f'<div class="pp-account-line"><span class="pp-platform">{safe(member.name)}</span>'
+            f'<span class="pp-account">{safe(member.email)}</span>'
+            f"<small>{safe(ROLE_WORDS[member.role])}.{state}</small></div>"
+        )
+        if member.id == visit.user.id:
+            st.badge("You", color="green")
+            return
+        with st.popover("Change", type="tertiary", key=f"change-{member.id}"):
+            _change(visit, member)
+
+
+def _change(visit: Visit, member: User) -> None:
+    core, owner = visit.core, visit.user
+    other = next(role for role in people.INVITED_ROLES if role != member.role)
+    if st.button(f"Make {other}", key=f"role-{member.id}"):
+        asking.act(lambda: people.set_role(core, owner, member.id, other), f"{member.name} is {other} now.")
+    if member.is_active:
+        if st.button("New sign-in link", key=f"link-{member.id}"):
+            st.session_state[_LINK] = people.new_link(core, owner, member.id)
+            st.rerun()
+        if st.button("Shut out", key=f"out-{member.id}", type="primary"):
+            asking.act(
+                lambda: people.set_active(core, owner, member.id, active=False),
+                f"{member.name} is shut out, everywhere, at once.",
+            )
+    elif st.button("Let in again", key=f"in-{member.id}"):
+        asking.act(lambda: people.set_active(core, owner, member.id, active=True), f"{member.name} may sign in again.")

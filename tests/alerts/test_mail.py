@@ -1,0 +1,143 @@
+"""Mail over a real SMTP server on loopback: what arrives, what does not, and what happens while the server is away."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from aiosmtpd.smtp import AuthResult
+from sqlalchemy import select
+
+from postprober.alerts import mail
+from postprober.alerts.mail import Letter
+from postprober.clock import ManualClock
+from postprober.errors import Unavailable
+from postprober.pipeline.context import Context
+from postprober.pipeline.outbox import send_due
+from postprober.services import passwords, people
+from postprober.services.core import Core
+from postprober.settings import MailServer
+from postprober.storage import users
+from postprober.storage.tables import outbox
+from postprober.wiring import build_context
+from tests.installed import Installation
+from tests.receivers import PostOffice
+
+
+@pytest.fixture
+def post_office() -> Iterator[tuple[PostOffice, MailServer]]:
+    box = PostOffice()
+    yield box, MailServer("127.0.0.1", box.port, "none", "", "", "PostProber <postprober@example.org>")
+    box.close()
+
+
+def test_a_letter_arrives_as_written(post_office: tuple[PostOffice, MailServer]) -> None:
+    box, server = post_office
+    letter = Letter(
+        "ada@example.org", "Grüße\r\nBcc: x@example.org", "Hallo ☀", "<p>Hallo ☀</p>", (("a.csv", "text/csv", b"1,2"),)
+    )
+    mail.send(server, letter, key="alert:7")
+    (got,) = box.letters
+    assert (got["To"], got["From"]) == ("ada@example.org", "PostProber <postprober@example.org>")
+    assert got["Subject"] == "Grüße Bcc: x@example.org" and got["Bcc"] is None
+    assert got["Message-ID"] == "<alert.7@example.org>"
+    body, page = got.get_body(("plain",)), got.get_body(("html",))
+    assert body is not None and body.get_content().strip() == "Hallo ☀"
+    assert page is not None and "Hallo ☀" in page.get_content()
+    assert [part.get_filename() for part in got.iter_attachments()] == ["a.csv"]
+
+
+def test_a_server_that_cannot_encrypt_gets_nothing_when_encryption_is_asked_for(
+    post_office: tuple[PostOffice, MailServer],
+) -> None:
+    box, server = post_office
+    with pytest.raises(Unavailable):
+        mail.send(replace(server, security="starttls"), Letter("ada@example.org", "s", "t"))
+    assert box.letters == []
+    mail.send(server, Letter("ada@example.org", "s", "t"))
+    assert len(box.letters) == 1, "the same letter arrives where no encryption is asked for"
+
+
+@pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")  # it is loopback
+def test_a_refused_sign_in_at_the_server_is_a_plain_problem_without_the_password() -> None:
+    asked: list[bytes] = []
+
+    def deny(*given: Any) -> AuthResult:
+        asked.append(given[-1].password)
+        return AuthResult(success=False, handled=False)
+
+    box = PostOffice(options={"authenticator": deny, "auth_require_tls": False, "auth_required": True})
+    server = MailServer("127.0.0.1", box.port, "none", "me", "POISON-secret", "p@example.org")
+    try:
+        with pytest.raises(Unavailable) as caught:
+            mail.send(server, Letter("ada@example.org", "s", "t"))
+    finally:
+        box.close()
+    assert set(asked) == {b"POISON-secret"}, "the server was really asked"
+    assert "POISON" not in f"{caught.value} {caught.value.detail}"
+
+
+# Through the outbox
+
+
+@pytest.fixture
+def core(installation: Installation, post_office: tuple[PostOffice, MailServer]) -> Core:
+    server = post_office[1]
+    settings = installation.core.settings.model_copy(
+        update={"smtp_host": server.host, "smtp_port": server.port, "smtp_security": "none", "smtp_from": server.sender}
+    )
+    return replace(installation.core, settings=settings, clock=ManualClock(installation.core.clock.now()))
+
+
+@pytest.fixture
+def ctx(core: Core) -> Context:
+    return build_context(core)
+
+
+def test_only_a_known_address_gets_a_reset_link_and_it_works(
+    core: Core, ctx: Context, post_office: tuple[PostOffice, MailServer], installation: Installation
+) -> None:
+    passwords.ask_reset(core, "nobody@example.org", "")
+    passwords.ask_reset(core, "Owner@example.org", "")
+    assert send_due(ctx) == 2
+    (got,) = post_office[0].letters
+    assert got["To"] == "owner@example.org"
+    text = got.get_content()
+    link = next(word for word in text.split() if "reset=" in word)
+    assert link.startswith(core.settings.app_base)
+    found = passwords.owner_of(core, parse_qs(urlsplit(link).query)["reset"][0])
+    assert found is not None and found.id == installation.owner
+    assert send_due(ctx) == 0
+
+
+def test_an_invitation_is_mailed_with_its_link(
+    core: Core, ctx: Context, post_office: tuple[PostOffice, MailServer], installation: Installation
+) -> None:
+    with core.db.read() as conn:
+        owner = users.get(conn, installation.owner)
+    _, link = people.invite(core, owner, email="new@example.org", name="New", role="editor")
+    send_due(ctx)
+    (got,) = post_office[0].letters
+    assert got["To"] == "new@example.org" and link in got.get_content()
+
+
+def test_mail_waits_while_the_server_is_away_and_comes_once_it_is_back(
+    core: Core, ctx: Context, post_office: tuple[PostOffice, MailServer]
+) -> None:
+    box, _ = post_office
+    assert isinstance(core.clock, ManualClock)
+    box.refuse = True
+    passwords.ask_reset(core, "owner@example.org", "")
+    for _ in range(5):
+        assert send_due(ctx) == 0
+        core.clock.advance(timedelta(minutes=40).total_seconds())
+    assert box.letters == []
+    box.refuse = False
+    assert send_due(ctx) == 1 and len(box.letters) == 1
+    with core.db.read() as conn:
+        row = conn.execute(select(outbox)).one()
+    assert row.sent_at is not None and row.tries == 6

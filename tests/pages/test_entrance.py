@@ -1,0 +1,178 @@
+"""The other doors: set-up, second factor, new password, registration."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from urllib.parse import parse_qs, urlsplit
+
+import pyotp
+import pytest
+from sqlalchemy import delete
+from streamlit.testing.v1 import AppTest
+
+from postprober.security import totp
+from postprober.services import passwords, people, second_factor, users
+from postprober.storage.tables import users as table
+from postprober.ui import visitor
+from tests.pages.conftest import PASSWORD, ROOT, House, everything
+
+Show = Callable[[str], AppTest]
+NEW = "a new good password"
+IS_LOCAL = visitor.is_local
+
+
+def _open(query: dict[str, str] | None = None) -> AppTest:
+    """The first page as it opens for somebody without a session, with this query in its address."""
+    app = AppTest.from_file(str(ROOT / "pages" / "monitor.py"), default_timeout=20)
+    app.query_params.update(query or {})
+    return app.run()
+
+
+def _field(app: AppTest, label: str) -> AppTest:
+    return next(field for field in app.text_input if field.label == label)
+
+
+def _press(app: AppTest, label: str) -> AppTest:
+    return next(button for button in app.button if button.label == label).click().run()
+
+
+def _signed_in_as(house: House, app: AppTest) -> str:
+    """The e-mail address of whom the page sends to the sidecar with a ticket."""
+    body = next(e.proto.body for e in app.get("html") if "session/begin" in e.proto.body)
+    ticket = parse_qs(urlsplit(body.split('"')[1]).query)["ticket"][0]
+    user = users.session_user(house.core, users.redeem_ticket(house.core, ticket))
+    assert user is not None
+    return user.email
+
+
+@pytest.fixture
+def nobody(house: House) -> House:
+    """An installation in which nobody works yet."""
+    with house.core.db.write() as conn:
+        conn.execute(delete(table))
+    return house
+
+
+def _fill_in(app: AppTest, email: str, password: str) -> None:
+    _field(app, "E-mail address").set_value(email)
+    _field(app, "Name").set_value("First")
+    _field(app, "Password").set_value(password)
+
+
+def test_on_the_machine_itself_the_first_visitor_becomes_the_owner(
+    nobody: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(visitor, "is_local", lambda: True)
+    app = _open()
+    _fill_in(app, "first@example.org", NEW)
+    app = _press(app, "Begin")
+    assert _signed_in_as(nobody, app) == "first@example.org"
+
+
+def test_a_visitor_from_elsewhere_is_told_how_to_begin_and_sees_no_form(nobody: House) -> None:
+    app = _open()
+    assert not app.text_input and "set-up link" in app.info[0].value
+    assert not _open({"setup": "invented"}).text_input
+
+
+def test_the_printed_link_lets_a_visitor_from_elsewhere_begin(nobody: House) -> None:
+    app = _open({"setup": people.setup_token(nobody.core)})
+    _fill_in(app, "first@example.org", "short")
+    app = _press(app, "Begin")
+    assert "at least" in app.error[0].value
+    _field(app, "Password").set_value(NEW)
+    assert _signed_in_as(nobody, _press(app, "Begin")) == "first@example.org"
+
+
+def test_where_somebody_works_already_there_is_no_set_up(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(visitor, "is_local", lambda: True)
+    app = _open({"setup": people.setup_token(house.core)})
+    assert [field.label for field in app.text_input] == ["E-mail address", "Password"]
+
+
+def test_with_a_second_factor_the_password_leads_to_the_code_and_the_code_in(house: House, show: Show) -> None:
+    with house.core.db.read() as conn:
+        owner = users.users.get(conn, house.owner)
+    secret = second_factor.enrol(owner).secret
+    now = house.core.clock.now().timestamp()
+    codes = second_factor.enable(house.core, owner, secret, pyotp.TOTP(secret).at(int(now)))
+    app = show("monitor")
+    _field(app, "E-mail address").set_value("owner@example.org")
+    _field(app, "Password").set_value(PASSWORD)
+    app = _press(app, "Sign in")
+    assert [field.label for field in app.text_input] == ["Code"]
+    assert "session/begin" not in everything(app)
+    _field(app, "Code").set_value("000000")
+    app = _press(app, "Sign in")
+    assert "wrong" in app.error[0].value and "session/begin" not in everything(app)
+    _field(app, "Code").set_value(codes[0])
+    assert _signed_in_as(house, _press(app, "Sign in")) == "owner@example.org"
+    assert len(codes) == totp.CODES
+
+
+def test_back_from_the_code_leads_to_the_password(house: House, show: Show) -> None:
+    app = show("monitor")
+    app.session_state["pp_second"] = "ticket"
+    app.run()
+    assert [field.label for field in app.text_input] == ["Code"]
+    app = _press(app, "Back to sign-in")
+    assert [field.label for field in app.text_input] == ["E-mail address", "Password"]
+
+
+def test_without_a_mail_server_a_forgotten_password_says_whom_to_ask(house: House, show: Show) -> None:
+    app = _press(show("monitor"), "Forgot your password?")
+    assert "user reset" in app.info[0].value and not app.text_input
+
+
+def test_a_reset_link_leads_to_a_new_password_and_from_there_to_sign_in(house: House) -> None:
+    link = passwords.link(house.core, house.owner)
+    token = parse_qs(urlsplit(link).query)["reset"][0]
+    app = _open({"reset": token})
+    _field(app, "New password").set_value("short")
+    app = _press(app, "Save it")
+    assert "at least" in app.error[0].value
+    _field(app, "New password").set_value(NEW)
+    app = _press(app, "Save it")
+    assert "saved" in app.success[0].value
+    assert [field.label for field in app.text_input] == ["E-mail address", "Password"]
+    assert users.authenticate(house.core, "owner@example.org", NEW).id == house.owner
+
+
+def test_a_spent_reset_link_is_told_and_leads_back(house: House) -> None:
+    app = _open({"reset": "invented"})
+    assert "too old" in app.error[0].value and not app.text_input
+    assert [field.label for field in _press(app, "Back to sign-in").text_input] == ["E-mail address", "Password"]
+
+
+def test_registration_is_offered_only_where_it_is_open(house: House, show: Show) -> None:
+    app = show("monitor")
+    assert "Create an account" not in [button.label for button in app.button]
+    object.__setattr__(house.core.settings, "registration", "open")
+    app = _press(app.run(), "Create an account")
+    _fill_in(app, "new@example.org", NEW)
+    assert _signed_in_as(house, _press(app, "Create it")) == "new@example.org"
+
+
+@pytest.mark.parametrize(
+    ("ip", "headers", "local"),
+    [
+        (None, {"Host": "localhost:8501"}, True),
+        ("127.0.0.1", {"Host": "127.0.0.1:8501"}, True),
+        ("::1", {"Host": "[::1]:8501"}, True),
+        (None, {"Host": "posts.example.org"}, False),
+        ("192.0.2.7", {"Host": "localhost:8501"}, False),
+        (None, {"Host": "localhost", "X-Forwarded-For": "192.0.2.7"}, False),
+        (None, {"Host": "localhost", "Forwarded": "for=192.0.2.7"}, False),
+        (None, {}, False),
+    ],
+)
+def test_only_a_browser_surely_on_this_machine_counts_as_local(
+    monkeypatch: pytest.MonkeyPatch, ip: str | None, headers: dict[str, str], local: bool
+) -> None:
+    class Context:
+        ip_address = ip
+
+    Context.headers = headers  # type: ignore[attr-defined]
+    monkeypatch.setattr(visitor, "is_local", IS_LOCAL)
+    monkeypatch.setattr(visitor.st, "context", Context)
+    assert visitor.is_local() is local

@@ -1,0 +1,71 @@
+"""Small real servers on loopback that receive what PostProber sends to the world."""
+
+from __future__ import annotations
+
+import asyncio
+import email
+import socket
+import threading
+from dataclasses import dataclass, field
+from email import policy
+from email.message import EmailMessage
+from typing import Any
+
+from aiosmtpd.smtp import SMTP, Envelope, Session
+
+from tests.e2e.conftest import free_ports
+
+
+@dataclass
+class PostOffice:
+    """An SMTP server. `letters`: what arrived; `refuse`: answer every message with a temporary error. aiosmtpd's own
+    controller leaves connections open behind it, so the loop is run here."""
+
+    refuse: bool = False
+    options: dict[str, Any] = field(default_factory=dict)
+    letters: list[EmailMessage] = field(default_factory=list)
+    port: int = 0
+
+    def __post_init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._open: list[asyncio.Transport] = []
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="post-office")
+        self._thread.start()
+        assert self._ready.wait(10)
+
+    async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:
+        if self.refuse:
+            return "451 Try again later"
+        content = bytes(envelope.content or b"")
+        self.letters.append(email.message_from_bytes(content, policy=policy.default))  # type: ignore[arg-type]
+        return "250 OK"
+
+    def close(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+
+    def _run(self) -> None:
+        self.port = free_ports(1)[0]
+        listening = socket.create_server(("127.0.0.1", self.port))
+        server = self._loop.run_until_complete(self._loop.create_server(self._protocol, sock=listening))
+        self._ready.set()
+        self._loop.run_forever()
+        server.close()
+        for task in asyncio.all_tasks(self._loop):
+            task.cancel()
+        for transport in self._open:
+            transport.abort()
+        self._loop.run_until_complete(asyncio.sleep(0.05))
+        self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+        self._loop.close()
+
+    def _protocol(self) -> SMTP:
+        office = self
+
+        class Remembered(SMTP):
+            def connection_made(self, transport: Any) -> None:
+                office._open.append(transport)
+                super().connection_made(transport)
+
+        return Remembered(self, hostname="127.0.0.1", loop=self._loop, **self.options)
