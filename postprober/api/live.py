@@ -191,7 +191,7 @@ class Hub:
         if last_id is not None:
             await asyncio.to_thread(live.check_last_id, self.core, last_id)
         name, here = post_room(post_id), self._post_at  # from here to `_enter` nothing may wait
-        member = self._enter(client, name, last_id)
+        member = self._enter(client, name, last_id, 2 * here + 1)
         room = self.rooms[name]
         if room.seeding is None:
             room.seeding = asyncio.create_task(room.seed(self.core, post_id, here))
@@ -204,13 +204,15 @@ class Hub:
         if last_id is not None:
             await asyncio.to_thread(live.check_last_id, self.core, last_id, of_alerts=True)
         user_id, here = client.caller.user.id, self._alert_at
-        member = self._enter(client, alert_room(user_id), last_id)
+        member = self._enter(client, alert_room(user_id), last_id, here)
         pages = None if last_id is None else live.missed_alerts(self.core, user_id, last_id, here)
         return max(here, await self._catch_up(member, pages))
 
-    def _enter(self, client: Client, name: str, last_id: int | None) -> Member:
+    def _enter(self, client: Client, name: str, last_id: int | None, told: int) -> Member:
+        """`told`: the newest event that was dispatched. The replay goes so far; a room whose state somebody else is
+        still waiting for gives older ones later, which are not for this member."""
         self.leave(client, name)
-        member = Member(client, after=last_id or 0, held=[])
+        member = Member(client, after=max(last_id or 0, told), held=[])
         client.rooms[name] = member
         self.rooms.setdefault(name, Room()).members.append(member)
         return member

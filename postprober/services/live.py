@@ -76,6 +76,8 @@ class Tail(Generic[R]):
         certain = self.low
         if self._horizon and not self._suspects:
             certain, self._horizon = self._horizon, 0
+            if len(rows) == BATCH:  # holes were filled: there may be more rows below the horizon than one look reads
+                certain = min(certain, rows[-1].id)
         count = 0
         for row in rows:
             if row.id > certain + 1:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import random
 import socket as socket_module
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from websockets.sync.client import connect
 
-from postprober.storage import deliveries
+from postprober.api.live import Client, Hub
+from postprober.services import live as live_service
+from postprober.services.sessions import Caller
+from postprober.storage import deliveries, events, users
 from postprober.storage.tables import transitions
 from tests.api.live_kit import WAIT, Live, S, hear, join, say, until
 
@@ -106,6 +111,49 @@ def test_a_row_that_commits_after_a_higher_one_is_not_skipped(live: Live) -> Non
     assert [hear(fresh)["id"] // 2 for _ in range(2)] == heard
     late.close()
     rolled_back.close()
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_who_enters_while_the_rooms_state_is_still_read_hears_nothing_twice(
+    live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody breaks off and comes back before the state is there: what was written meanwhile is in the replay, and
+    waits in the room's backlog too."""
+    mine = live.post()
+    with live.core.db.read() as conn:
+        owner = users.get(conn, live.people["owner"])
+    go_on, story_at = threading.Event(), live_service.story_at
+
+    def slow(*given: Any) -> Any:
+        assert go_on.wait(WAIT)
+        return story_at(*given)
+
+    monkeypatch.setattr(live_service, "story_at", slow)
+
+    async def run() -> list[int]:
+        hub = Hub(live.core)
+
+        async def send(_text: str) -> None:
+            """Nobody sends here; what is queued is looked at."""
+
+        first, second = (Client(Caller(owner, frozenset(), "1", "login"), send) for _ in range(2))
+        joining = [asyncio.create_task(hub.join_post(first, mine, None))]
+        while not hub.rooms:
+            await asyncio.sleep(0)
+        await asyncio.to_thread(live.move, mine, *ROUND * 3)
+        with live.core.db.read() as conn:
+            rows = events.changes(conn, 0, 100)
+        await hub.dispatch(live_service.Look(rows, [], rows[-1].id, 0))
+        joining.append(asyncio.create_task(hub.join_post(second, mine, 0)))
+        while len(hub.rooms[f"post:{mine}"].members) < 2:
+            await asyncio.sleep(0)
+        go_on.set()
+        await asyncio.gather(*joining)
+        return [json.loads(text)["id"] for text in second._frames]
+
+    heard = asyncio.run(run())
+    assert heard == sorted(set(heard))
+    assert len([number for number in heard if number % 2 == 0]) == 7
 
 
 # Readers that do not read
