@@ -98,6 +98,7 @@ class Settings(BaseSettings):
     trusted_proxies: str = ""
     cors_origins: str = ""
 
+    ping_url: str = ""
     registration: Literal["closed", "open"] = "closed"
     smtp_host: str = ""
     smtp_port: int = Field(587, ge=1, le=65535)
@@ -176,7 +177,9 @@ class Settings(BaseSettings):
     def trusted_hosts(self) -> frozenset[str]:
         """Hosts that the operator named in the settings; they may be on a private network."""
         urls = [getattr(self, f"{p.value}_{kind}_url") for p in Platform for kind in ("api", "auth")]
-        return frozenset(host for url in (*urls, self.public_url, self.api_url) if (host := urlsplit(url).hostname))
+        return frozenset(
+            host for url in (*urls, self.public_url, self.api_url, self.ping_url) if (host := urlsplit(url).hostname)
+        )
 
     @property
     def mail(self) -> MailServer | None:

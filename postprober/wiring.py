@@ -68,6 +68,9 @@ def build_context(
         late_limit=timedelta(minutes=core.settings.late_limit_minutes),
         checkpoint=checkpoint,
         mail=core.settings.mail,
+        allow_private=core.settings.sandbox,
+        app_url=core.settings.app_base,
+        ping_url=core.settings.ping_url,
         letter_for=partial(letter_for, core),
     )
 

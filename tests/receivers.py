@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import email
+import json
 import socket
 import threading
 from dataclasses import dataclass, field
 from email import policy
 from email.message import EmailMessage
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
@@ -69,3 +71,72 @@ class PostOffice:
                 super().connection_made(transport)
 
         return Remembered(self, hostname="127.0.0.1", loop=self._loop, **self.options)
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request that arrived. Header names are lower case."""
+
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+class Receiver:
+    """An HTTP server for webhooks and ntfy. `status`: what it answers; `hang`: it reads the request and does not answer
+    until `release`; `away`: it does not listen. `calls`: what it took, that is, answered with success."""
+
+    def __init__(self) -> None:
+        self.status = 200
+        self.hang = False
+        self.release = threading.Event()
+        self.calls: list[Call] = []
+        self.refused: list[Call] = []
+        self.port = free_ports(1)[0]
+        self._server: ThreadingHTTPServer | None = None
+        self.listen()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def listen(self) -> None:
+        """(Again.)"""
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                length = int(self.headers.get("content-length", 0))
+                headers = {key.lower(): value for key, value in self.headers.items()}
+                call = Call(self.path, headers, self.rfile.read(length))
+                if outer.hang:
+                    outer.refused.append(call)
+                    outer.release.wait(60)
+                    self.close_connection = True
+                    return
+                (outer.calls if outer.status < 300 else outer.refused).append(call)
+                self.send_response(outer.status)
+                self.send_header("content-length", "0")
+                self.end_headers()
+
+            do_GET = do_POST
+
+            def log_message(self, *_: object) -> None:
+                """Quiet."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
+        self._server.daemon_threads = False
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), name="receiver")
+        self._thread.start()
+
+    def leave(self) -> None:
+        """Stop listening."""
+        self.release.set()
+        if self._server is not None:
+            self._server.shutdown()
+            self._server.server_close()
+            self._thread.join()
+            self._server = None

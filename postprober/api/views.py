@@ -182,6 +182,8 @@ class AlertOut(BaseModel):
     post_id: int | None
     delivery_id: int | None
     is_read: bool
+    kind: str = Field("other", examples=["held"])
+    closed_at: datetime | None = Field(None, description="When it had recovered")
     created_at: datetime
 
 

@@ -97,7 +97,8 @@ class Context:
     `adapter_for(platform, http)` builds an adapter; `media_url(record, platform)` signs a public URL;
     `data_dir` holds the media files; `late_limit` is how late a post may go out without asking; `spare()` says whether
     nothing else is waiting to be published, so that a worker may prove its post at once; `letter_for(body)` writes the
-    letter of a `mail` row, which goes to `mail`.
+    letter of a `mail` row, which goes to `mail`; `allow_private`: notifications may go to private addresses;
+    `app_url` is named in mails; `ping_url` is called while the scheduler is well.
     """
 
     db: Database
@@ -115,6 +116,9 @@ class Context:
     spare: Callable[[], bool] = lambda: False
     rng: random.Random = field(default_factory=random.Random)
     mail: MailServer | None = None
+    allow_private: bool = False
+    app_url: str = ""
+    ping_url: str = ""
     letter_for: Callable[[dict[str, Any]], Letter | None] = no_letter
 
     @property

@@ -1,4 +1,4 @@
-"""Sends what was written beside the state changes: at least once, with the same key each time."""
+"""Carries on what was written beside the state changes: alerts go to the channels, letters to the mail server."""
 
 from __future__ import annotations
 
@@ -6,16 +6,12 @@ import logging
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select
-
 from postprober.alerts import mail
-from postprober.alerts.delivery import send
 from postprober.domain.retry import backoff
 from postprober.errors import Unavailable, VaultError
 from postprober.pipeline.context import Context
-from postprober.security.vault import Place
+from postprober.pipeline.notify import fan_out
 from postprober.storage import logs, mails
-from postprober.storage.tables import channels
 
 log = logging.getLogger("postprober.outbox")
 
@@ -23,14 +19,19 @@ GIVE_UP_AFTER = timedelta(days=3)
 
 
 def send_due(ctx: Context) -> int:
-    """Send due outbox rows; returns how many were done. A row is marked only after it was sent: a crash in between
-    sends it again under the same key, it never loses it."""
+    """Carry on due outbox rows; returns how many were done. A row is marked in the transaction that hands it on, or only
+    after it was sent: a crash in between repeats it under the same key, it never loses it."""
     now = ctx.clock.now()
     with ctx.db.read() as conn:
         rows = logs.outbox_due(conn, now)
     done = 0
     for row in rows:
-        if _post_letter(ctx, row) if row["kind"] == mails.KIND else _tell_channels(ctx, row):
+        if row["kind"] != mails.KIND:
+            with ctx.db.write() as conn:
+                fan_out(ctx, row, conn)
+                logs.outbox_done(conn, row["id"], ctx.clock.now())
+            done += 1
+        elif _post_letter(ctx, row):
             with ctx.db.write() as conn:
                 logs.outbox_done(conn, row["id"], ctx.clock.now())
             done += 1
@@ -38,11 +39,6 @@ def send_due(ctx: Context) -> int:
             with ctx.db.write() as conn:
                 logs.outbox_again(conn, row["id"], _again(ctx, row["created_at"], row["tries"]))
     return done
-
-
-def _tell_channels(ctx: Context, row: dict[str, Any]) -> bool:
-    payload = row["payload"]
-    return send(_channels(ctx, row["user_id"]), payload["type"], payload["message"], row["dedupe_key"])
 
 
 def _post_letter(ctx: Context, row: dict[str, Any]) -> bool:
@@ -59,18 +55,6 @@ def _post_letter(ctx: Context, row: dict[str, Any]) -> bool:
         log.warning("a mail could not be sent: %s %s", error, error.detail)
         return False
     return True
-
-
-def _channels(ctx: Context, user_id: int) -> list[str]:
-    with ctx.db.read() as conn:
-        rows = conn.execute(select(channels).where(channels.c.user_id == user_id, channels.c.is_active)).all()
-    urls = []
-    for row in rows:
-        try:
-            urls.append(ctx.vault.open(row.url, Place("channels", "url", str(row.id))))
-        except VaultError:
-            continue  # the in-app alert is there; a channel that cannot be read must not hold up the others
-    return urls
 
 
 def _again(ctx: Context, created: datetime, tries: int) -> datetime | None:

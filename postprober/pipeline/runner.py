@@ -15,6 +15,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from sqlalchemy.exc import SQLAlchemyError
 
 from postprober.errors import PostProberError
+from postprober.pipeline import notify
 from postprober.pipeline.context import Context
 from postprober.pipeline.engine import Engine
 from postprober.pipeline.outbox import send_due
@@ -26,6 +27,7 @@ log = logging.getLogger("postprober.scheduler")
 
 TICK = 0.25  # seconds; how soon something is noticed that another process has just made due
 BEAT = 2.0
+PING = 60.0
 LEADER = "scheduler"
 
 
@@ -59,6 +61,9 @@ class Runner:
             ("leases", self._engine.renew_leases, lease / 3),
             ("recover", self._recover, min(1.0, lease / 4)),
             ("outbox", self._outbox, 0.5),
+            ("notify", self._notify, 0.5),
+            ("attend", self._attend, 5.0),
+            ("ping", self._ping, PING),
             ("beat", self._beat, BEAT),
             ("wal", self._ctx.db.checkpoint_wal, 30.0),
             ("tidy", self._tidy, 3600.0),
@@ -138,6 +143,19 @@ class Runner:
     def _outbox(self) -> None:
         if self._leader:
             send_due(self._ctx)
+
+    def _notify(self) -> None:
+        if self._leader:
+            notify.send_due(self._ctx)
+
+    def _attend(self) -> None:
+        if self._leader:
+            notify.attend(self._ctx)
+
+    def _ping(self) -> None:
+        """The dead-man's switch: whoever listens there misses it when we are gone."""
+        if self._leader and self._guarded and self._ctx.ping_url:
+            self._ctx.http.bound().read("GET", self._ctx.ping_url, timeout=10)
 
     def _tidy(self) -> None:
         if self._leader:

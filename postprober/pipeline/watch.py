@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from postprober.domain.alert import AlertType, alert_for
+from postprober.domain.alert import LATE, LATE_AFTER, RECOVERED, AlertKind, AlertRule, AlertType, alert_for
 from postprober.domain.delivery import DeliveryState, alters_post, post_status
 from postprober.domain.platform import NAMES
 from postprober.storage import accounts, deliveries, logs, posts, processes
@@ -30,14 +30,52 @@ def move(
         refresh_post(conn, delivery.post_id, now)
     rule = alert_for(delivery.state, new)
     if rule is not None:
-        account = accounts.get(conn, delivery.account_id)
-        text = rule.text.format(platform=NAMES[delivery.platform], account=account.account_name, reason=reason)
-        key = f"delivery:{delivery.id}:{new.value}:{processes.newest_transition(conn)}"
-        logs.alert(
-            conn, user_id=delivery.user_id, post_id=delivery.post_id, delivery_id=delivery.id, type=rule.type,
-            message=text.strip(), dedupe_key=key, now=now,
-        )  # fmt: skip
+        _tell(conn, delivery, rule, reason, f"{new.value}:{processes.newest_transition(conn)}", now)
+    elif new in (DeliveryState.PUBLISHED, DeliveryState.VERIFIED):
+        _went_well(conn, delivery, new, reason, now)
+    elif new is DeliveryState.CANCELLED:
+        logs.close(conn, _subject(delivery), now)
     return moved
+
+
+def _went_well(conn: Connection, delivery: Delivery, new: DeliveryState, reason: str, now: datetime) -> None:
+    """Close what was told before; and say so when it went out late."""
+    if logs.has_open(conn, _subject(delivery)):
+        logs.close(conn, _subject(delivery), now)
+        _tell(conn, delivery, RECOVERED, reason, f"{new.value}:{processes.newest_transition(conn)}", now)
+    out = delivery.first_byte_at or now
+    if new is DeliveryState.PUBLISHED and out - delivery.due_at > LATE_AFTER:
+        late = round((out - delivery.due_at).total_seconds() / 60)
+        _tell(conn, delivery, LATE, f"It was due {late} minutes earlier.", "late", now)
+
+
+def _tell(conn: Connection, delivery: Delivery, rule: AlertRule, reason: str, what: str, now: datetime) -> None:
+    account = accounts.get(conn, delivery.account_id)
+    text = rule.text.format(platform=NAMES[delivery.platform], account=account.account_name, reason=reason)
+    subject = _subject(delivery)
+    logs.alert(
+        conn, user_id=delivery.user_id, post_id=delivery.post_id, delivery_id=delivery.id, type=rule.type,
+        message=text.strip(), dedupe_key=f"{subject}:{what}", now=now, kind=rule.kind,
+        # A success or a late post leaves nothing open.
+        subject=subject if rule.type is AlertType.ERROR else "",
+    )  # fmt: skip
+
+
+def _subject(delivery: Delivery) -> str:
+    return f"delivery:{delivery.id}"
+
+
+def account_well(conn: Connection, account: Account, now: datetime) -> None:
+    """The account was linked again: close what was told about it."""
+    subject = f"account:{account.id}"
+    if logs.has_open(conn, subject):
+        logs.close(conn, subject, now)
+        logs.alert(
+            conn, user_id=account.user_id, post_id=None, delivery_id=None, type=AlertType.SUCCESS,
+            message=f"{NAMES[account.platform]} ({account.account_name}): the account is linked again; "
+            "what waited for it goes on.",
+            dedupe_key=f"{subject}:linked:{account.token_version}", now=now, kind=AlertKind.RECOVERED,
+        )  # fmt: skip
 
 
 def refresh_post(conn: Connection, post_id: int, now: datetime) -> None:
@@ -55,7 +93,8 @@ def reconnect_needed(conn: Connection, account: Account, reason: str, now: datet
     logs.alert(
         conn, user_id=account.user_id, post_id=None, delivery_id=None, type=AlertType.ERROR,
         message=f"{NAMES[account.platform]} ({account.account_name}): link the account again. {reason}",
-        dedupe_key=f"account:{account.id}:reconnect:{account.token_version}", now=now,
+        dedupe_key=f"account:{account.id}:reconnect:{account.token_version}", now=now, kind=AlertKind.RECONNECT,
+        subject=f"account:{account.id}",
     )  # fmt: skip
 
 
@@ -65,5 +104,5 @@ def published_twice(conn: Connection, delivery: Delivery, first: str, second: st
         conn, user_id=delivery.user_id, post_id=delivery.post_id, delivery_id=delivery.id, type=AlertType.ERROR,
         message=f"{NAMES[delivery.platform]}: two posts are known for one delivery ({first} and {second}). "
         "Please look and delete one.",
-        dedupe_key=f"delivery:{delivery.id}:twice:{second}", now=now,
+        dedupe_key=f"delivery:{delivery.id}:twice:{second}", now=now, kind=AlertKind.TWICE,
     )  # fmt: skip

@@ -81,6 +81,8 @@ def _store(core: Core, user_id: int, platform: Platform, cred: Credentials, iden
             is_active=True, status="ok", status_reason="", token_version=version, refresh_until=None,
             canary=identity.canary or (known.canary if known else None),
         )  # fmt: skip
+        if known is not None:
+            watch.account_well(conn, accounts.get(conn, account_id), now)
         if known is not None and core.adapter(platform).traits.mode is ReconcileMode.RECONCILE:
             _look_again(conn, account_id, now)
         mark(conn, account_id)

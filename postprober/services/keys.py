@@ -27,6 +27,7 @@ SEALED = (
     Sealed(accounts, "refresh_token"),
     Sealed(accounts, "secret"),
     Sealed(channels, "url"),
+    Sealed(channels, "secret"),
     Sealed(oauth_apps, "client_secret", "instance"),
     Sealed(idempotency_keys, "answer"),
     Sealed(users, "totp_secret"),

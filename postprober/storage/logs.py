@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
+from postprober.domain.alert import AlertKind, AlertType
 from postprober.domain.delivery import Step, StepStatus
 from postprober.domain.remote import Counts
 from postprober.errors import NotFound
@@ -93,13 +94,16 @@ def alert(
     message: str,
     dedupe_key: str,
     now: datetime,
+    kind: str = AlertKind.OTHER,
+    subject: str = "",
 ) -> bool:
-    """One alert and its outbox row, once per `dedupe_key`; returns whether it is new."""
+    """One alert and its outbox row, once per `dedupe_key`; returns whether it is new. `subject`: what it is about
+    (`delivery:12`), so that a recovery can close it."""
     new = conn.execute(
         sql.upsert(conn, alerts)
         .values(
             user_id=user_id, post_id=post_id, delivery_id=delivery_id, type=type, message=message,
-            dedupe_key=dedupe_key, created_at=now,
+            dedupe_key=dedupe_key, created_at=now, kind=kind, subject=subject,
         )
         .on_conflict_do_nothing(index_elements=["dedupe_key"])
         .returning(alerts.c.id)  # the row count of such an INSERT is not told by psycopg
@@ -115,15 +119,40 @@ def alert(
     return True
 
 
+_OPEN = (
+    select(alerts.c.id)
+    .where(alerts.c.subject == bindparam("subject"), alerts.c.closed_at.is_(None), alerts.c.type != AlertType.SUCCESS)
+    .limit(1)
+)
+
+
+def has_open(conn: Connection, subject: str) -> bool:
+    """Whether something was told about this that is not closed."""
+    return conn.execute(_OPEN, {"subject": subject}).first() is not None
+
+
+def close(conn: Connection, subject: str, now: datetime) -> None:
+    """Nothing is left to do about this."""
+    conn.execute(update(alerts).where(alerts.c.subject == subject, alerts.c.closed_at.is_(None)).values(closed_at=now))
+
+
 def alerts_of(
-    conn: Connection, user_id: int, *, limit: int = 50, before: int | None = None, unread: bool = False
+    conn: Connection,
+    user_id: int,
+    *,
+    limit: int = 50,
+    before: int | None = None,
+    unread: bool = False,
+    kinds: Sequence[str] = (),
 ) -> list[dict[str, Any]]:
-    """Newest first; `before`: only ids smaller than this (cursor); `unread`: only those."""
+    """Newest first; `before`: only ids smaller than this (cursor); `unread`: only those; `kinds`: only these."""
     query = select(alerts).where(alerts.c.user_id == user_id).order_by(alerts.c.id.desc()).limit(limit)
     if before is not None:
         query = query.where(alerts.c.id < before)
     if unread:
         query = query.where(alerts.c.is_read.is_(False))
+    if kinds:
+        query = query.where(alerts.c.kind.in_(kinds))
     return [dict(row._mapping) for row in conn.execute(query)]
 
 
@@ -134,6 +163,12 @@ def read_alert(conn: Connection, user_id: int, alert_id: int) -> dict[str, Any]:
     if done != 1:
         raise NotFound(f"There is no alert {alert_id}.")
     return dict(conn.execute(select(alerts).where(*mine)).one()._mapping)
+
+
+def read_all(conn: Connection, user_id: int, until: int) -> int:
+    """Mark the user's alerts up to the id `until` as read; returns how many were not."""
+    mine = (alerts.c.user_id == user_id, alerts.c.id <= until, alerts.c.is_read.is_(False))
+    return conn.execute(update(alerts).where(*mine).values(is_read=True)).rowcount
 
 
 def outbox_due(conn: Connection, now: datetime, limit: int = 50) -> list[dict[str, Any]]:

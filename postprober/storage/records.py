@@ -155,6 +155,7 @@ class User:
     owner_id: int | None = None
     totp_secret: str | None = field(default=None, repr=False)
     totp_last: int = 0
+    notify: dict[str, Any] | None = field(default=None, repr=False)
 
     @property
     def space(self) -> int:

@@ -41,6 +41,7 @@ users = _table(
     Column("owner_id", Id, ForeignKey("users.id")),  # set: works in the space of that user, in `role`
     Column("totp_secret", Text),  # sealed; set: a second factor is asked for
     Column("totp_last", Id, nullable=False, server_default="0"),  # newest time step used: no code works twice
+    Column("notify", Json),  # when to be told, and when not
 )
 
 accounts = _table(
@@ -172,6 +173,15 @@ alerts = _table(
     _now("created_at"),
     Column("delivery_id", Id),
     Column("dedupe_key", String(120), nullable=False, unique=True),
+    Column("kind", String(20), nullable=False, server_default="other"),
+    Column("subject", String(60), nullable=False, server_default=""),  # delivery:12, account:3; what recovers
+    Column("closed_at", UtcDateTime),  # it has recovered, or nothing is left to do
+    Column("told_at", UtcDateTime),  # when the channels were last told
+    Column("told_times", Integer, nullable=False, server_default="0"),
+    Column("escalated_at", UtcDateTime),
+    # What is open about a thing, and what somebody has not looked at.
+    Index("ix_alerts_subject", "subject", "closed_at"),
+    Index("ix_alerts_unread", "user_id", "is_read"),
 )
 
 media = _table(
@@ -241,6 +251,29 @@ channels = _table(
     Column("url", Text, nullable=False),  # sealed
     Column("is_active", Boolean, nullable=False, server_default=text("true")),
     _now("created_at"),
+    Column("kind", String(20), nullable=False, server_default="apprise"),  # apprise | webhook | email
+    Column("secret", Text),  # sealed; signs webhooks
+    Column("settings", Json),  # kinds of alerts; only escalations
+    Column("failing_since", UtcDateTime),
+    Column("off_reason", Text, nullable=False, server_default=""),
+)
+
+# One alert for one channel: the delivery log.
+notifications = _table(
+    "notifications",
+    Column("alert_id", Id, ForeignKey("alerts.id"), nullable=False),
+    Column("channel_id", Id, ForeignKey("channels.id"), nullable=False),
+    Column("dedupe_key", String(160), nullable=False, unique=True),
+    Column("why", String(20), nullable=False),  # new | again | escalation
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("next_at", UtcDateTime),  # None: done or given up
+    Column("sent_at", UtcDateTime),
+    Column("tries", Integer, nullable=False, server_default="0"),
+    Column("batch", Id),  # sent together, and again together after a crash
+    Column("error", Text, nullable=False, server_default=""),
+    Index("ix_notifications_next", "next_at"),
+    Index("ix_notifications_channel", "channel_id", "id"),
+    Index("ix_notifications_alert", "alert_id"),
 )
 
 outbox = _table(

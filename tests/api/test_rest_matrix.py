@@ -79,6 +79,13 @@ def alert(rest: Rest) -> str:
         return f"/api/alerts/{conn.execute(select(alerts.c.id)).scalar_one()}/read"
 
 
+def channel(suffix: str = "") -> Callable[[Rest], str]:
+    return lambda rest: f"/api/channels/{rest.ask('POST', '/api/channels', json=HOOK).json()['id']}{suffix}"
+
+
+HOOK = {"kind": "webhook", "name": "hook", "url": "http://127.0.0.1:9/"}
+
+
 def media(rest: Rest) -> str:
     made = rest.ask("POST", "/api/media", files={"file": ("a.png", png())}).json()
     return f"/api/media/{made['id']}"
@@ -126,6 +133,14 @@ CASES: dict[str, Case] = {
     "post /api/monitoring/{post_id}/retry": Case(failed("/retry"), 200, 404),
     "get /api/alerts": Case(at("/api/alerts"), 200, 200, reads=True),
     "post /api/alerts/{alert_id}/read": Case(alert, 200, 404),
+    "get /api/alerts/preferences": Case(at("/api/alerts/preferences"), 200, 200, reads=True),
+    "put /api/alerts/preferences": Case(at("/api/alerts/preferences"), 200, 200, options=body(again_minutes=5)),
+    "get /api/channels": Case(at("/api/channels"), 200, 200, reads=True),
+    "post /api/channels": Case(at("/api/channels"), 201, 201, options=body(**HOOK)),
+    "put /api/channels/{channel_id}": Case(channel(), 200, 404, options=body(is_active=False)),
+    "delete /api/channels/{channel_id}": Case(channel(), 204, 404),
+    "post /api/channels/{channel_id}/test": Case(channel("/test"), 502, 404),  # nobody listens there
+    "get /api/channels/{channel_id}/log": Case(channel("/log"), 200, 404, reads=True),
     "post /api/media": Case(at("/api/media"), 201, 201, options=UPLOAD),
     "get /api/media/{media_id}": Case(media, 200, 404, reads=True),
     "get /api/media/public/{name}": Case(signed, 200, 200, public=True),

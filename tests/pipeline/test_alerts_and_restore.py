@@ -8,21 +8,17 @@ from pathlib import Path
 import pytest
 from sqlalchemy import update
 
-from postprober.alerts import delivery as sending
 from postprober.clock import ManualClock
 from postprober.domain.delivery import DeliveryState
 from postprober.domain.remote import ProgressState
-from postprober.pipeline import outbox as outbox_module
 from postprober.pipeline import watch
 from postprober.pipeline.context import Context
-from postprober.pipeline.outbox import GIVE_UP_AFTER, send_due
 from postprober.pipeline.recovery import HighWater, guard_against_restore
-from postprober.security.vault import Place
 from postprober.storage import processes
 from postprober.storage.database import Database
-from postprober.storage.tables import alerts, channels, deliveries, outbox, posts, transitions
+from postprober.storage.tables import alerts, deliveries, outbox, posts, transitions
 from tests.pipeline.fake import FakePlatform, Way, progress, rejected
-from tests.pipeline.stage import Killed, Stage
+from tests.pipeline.stage import Stage
 
 S = DeliveryState
 
@@ -60,72 +56,6 @@ def test_alert_outbox_and_post_status_are_one_transaction_with_the_change(stage:
 def test_the_outbox_row_has_the_key_of_its_alert(stage: Stage, ctx: Context) -> None:
     _failed(stage, ctx)
     assert [row["dedupe_key"] for row in stage.outbox()] == [row["dedupe_key"] for row in stage.rows(alerts)]
-
-
-def _channel(stage: Stage, url: str = "json://fake.example/hook") -> None:
-    user = stage.rows(posts)[0]["user_id"]
-    with stage.db.write() as conn:
-        row = conn.execute(
-            channels.insert().values(user_id=user, name="hook", url="", created_at=stage.clock.now(), is_active=True)
-        )
-        key = row.inserted_primary_key[0]
-        sealed = stage.vault.seal(url, Place("channels", "url", str(key)))
-        conn.execute(update(channels).where(channels.c.id == key).values(url=sealed))
-
-
-def test_a_message_cut_by_a_crash_is_sent_again_under_the_same_key(
-    stage: Stage, ctx: Context, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    _failed(stage, ctx)
-    _channel(stage)
-    sent: list[tuple[tuple[str, ...], str]] = []
-
-    def send(urls: list[str], kind: str, message: str, key: str) -> bool:
-        sent.append((tuple(urls), key))
-        if len(sent) == 1:
-            raise Killed  # after sending, before it could be marked
-        return True
-
-    monkeypatch.setattr(outbox_module, "send", send)
-    with pytest.raises(Killed):
-        send_due(ctx)
-    assert send_due(ctx) == 1
-    assert send_due(ctx) == 0, "what was marked is not sent again"
-    assert len(sent) == 2 and sent[0] == sent[1]
-    assert sent[0][0] == ("json://fake.example/hook",)
-
-
-def test_a_channel_that_refuses_is_tried_again_later_and_given_up_after_days(
-    stage: Stage, ctx: Context, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    _failed(stage, ctx)
-    monkeypatch.setattr(outbox_module, "send", lambda *a: False)
-    assert send_due(ctx) == 0
-    row = stage.outbox()[0]
-    assert row["tries"] == 1 and row["next_at"] > stage.clock.now() and row["sent_at"] is None
-    stage.manual.advance(GIVE_UP_AFTER.total_seconds() + 1)
-    send_due(ctx)
-    assert stage.outbox()[0]["next_at"] is None
-
-
-def test_without_a_channel_an_alert_is_done_at_once(stage: Stage, ctx: Context) -> None:
-    _failed(stage, ctx)
-    assert sending.send([], "error", "text", "key") is True
-    assert send_due(ctx) == 1
-
-
-def test_a_channel_that_cannot_be_opened_does_not_hold_up_the_others(
-    stage: Stage, ctx: Context, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    _failed(stage, ctx)
-    _channel(stage)
-    _channel(stage, "json://second.example")
-    with stage.db.write() as conn:
-        conn.execute(update(channels).where(channels.c.id == 1).values(url="v1.gone.AAAA"))
-    seen: list[list[str]] = []
-    monkeypatch.setattr(outbox_module, "send", lambda urls, *_: not seen.append(urls))
-    assert send_due(ctx) == 1
-    assert seen == [["json://second.example"]]
 
 
 # A restored database

@@ -10,7 +10,7 @@ from postprober.domain.delivery import DeliveryState
 from postprober.domain.retry import LONGEST_WAIT, MAX_TRIES
 from postprober.errors import PlatformError, PostRejected, Throttled, Unavailable, UnexpectedReply
 from postprober.pipeline.context import Context
-from postprober.storage.tables import posts
+from postprober.storage.tables import alerts, posts
 from tests.pipeline.fake import Way, cut, rejected
 from tests.pipeline.stage import Stage
 
@@ -197,7 +197,7 @@ def test_a_post_too_late_is_held_and_not_sent(stage: Stage, ctx: Context) -> Non
     assert (stage.state(late), stage.state(in_time)) == (S.HELD, S.VERIFIED)
     assert [name for name, _ in stage.platform.sends] == ["b"]
     assert "61 minutes late" in stage.get(late).reason
-    assert len(stage.alerts()) == 1
+    assert [row["kind"] for row in stage.rows(alerts)] == ["held", "late"]
 
 
 def test_lateness_counts_only_before_the_first_try(stage: Stage, ctx: Context) -> None:
