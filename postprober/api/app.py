@@ -19,6 +19,8 @@ def create_app(core: Core) -> FastAPI:
     problems.install(app)
     middleware.install(app, core)
     counting.install(app)
+    app.state.routes = []  # of the included routers, which the framework does not list
     for module in (auth, accounts, posts, monitoring, alerts, media, session, health, metrics, websocket):
         app.include_router(module.router)
+        app.state.routes += module.router.routes
     return app

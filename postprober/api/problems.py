@@ -14,6 +14,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from postprober.clock import Clock
 from postprober.errors import (
@@ -183,12 +184,24 @@ def _sentence(text: str) -> str:
     return text.removeprefix("Value error, ")
 
 
-def _plain(_request: Request, error: Exception) -> JSONResponse:
+def _plain(request: Request, error: Exception) -> JSONResponse:
     """What the framework refuses by itself: unknown paths, wrong methods, bodies that cannot be parsed."""
     assert isinstance(error, HTTPException)  # noqa: S101 (registered for nothing else; tells mypy)
     phrase = HTTPStatus(error.status_code).phrase
     sentence = _FRAMEWORK.get(error.status_code, str(error.detail))
-    return problem(error.status_code, "", phrase, sentence, dict(error.headers or {}))
+    headers = dict(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = _allowed(request)
+    return problem(error.status_code, "", phrase, sentence, headers)
+
+
+def _allowed(request: Request) -> str:
+    """Every method of this address (RFC 9110, 10.2.1); the framework names those of the first route that fits."""
+    found: set[str] = set()
+    for route in request.app.state.routes:
+        match, _ = route.matches(request.scope)
+        found |= (getattr(route, "methods", None) or set()) if match is not Match.NONE else set()
+    return ", ".join(sorted(found))
 
 
 def _no_database(_request: Request, error: Exception) -> JSONResponse:

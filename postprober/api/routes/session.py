@@ -22,7 +22,13 @@ router = APIRouter(tags=["session"])
 _APP_PATH = re.compile(r"/(?!/)[A-Za-z0-9_./?=&%~-]{0,200}")  # no second slash or backslash: it would name a host
 
 
-@router.get("/api/session/begin", summary="Begin a browser session", status_code=303, responses=responses(403, 422))
+@router.get(
+    "/api/session/begin",
+    summary="Begin a browser session",
+    status_code=303,
+    response_class=RedirectResponse,
+    responses=responses(403, 422),
+)
 def begin(request: Request, ticket: str, core: CoreDep, next: str = "/") -> RedirectResponse:
     """Exchange a one-time ticket for the session cookie and go to the app, to the path `next`."""
     _from_our_site(request)
@@ -37,7 +43,13 @@ def begin(request: Request, ticket: str, core: CoreDep, next: str = "/") -> Redi
     return answer
 
 
-@router.get("/api/session/end", summary="End the browser session", status_code=303, responses=responses(403))
+@router.get(
+    "/api/session/end",
+    summary="End the browser session",
+    status_code=303,
+    response_class=RedirectResponse,
+    responses=responses(403),
+)
 def end(
     request: Request,
     core: CoreDep,
@@ -59,7 +71,11 @@ def _from_our_site(request: Request) -> None:
 
 
 @router.get(
-    "/oauth/{platform}/callback", summary="Come back from a consent page", status_code=303, responses=responses()
+    "/oauth/{platform}/callback",
+    summary="Come back from a consent page",
+    status_code=303,
+    response_class=RedirectResponse,
+    responses=responses(),
 )
 def callback(platform: str, request: Request, core: CoreDep, user: UserDep) -> RedirectResponse:
     """Where a platform's consent page sends the browser back to; ends in the app with a clear result."""
