@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from postprober.api import counting, middleware, problems, websocket
-from postprober.api.routes import accounts, alerts, auth, health, media, metrics, monitoring, posts, session
+from postprober.api.routes import accounts, alerts, auth, deliveries, health, media, metrics, monitoring, posts, session
 from postprober.services.core import Core
 
 
@@ -20,7 +20,7 @@ def create_app(core: Core) -> FastAPI:
     middleware.install(app, core)
     counting.install(app)
     app.state.routes = []  # of the included routers, which the framework does not list
-    for module in (auth, accounts, posts, monitoring, alerts, media, session, health, metrics, websocket):
+    for module in (auth, accounts, posts, monitoring, deliveries, alerts, media, session, health, metrics, websocket):
         app.include_router(module.router)
         app.state.routes += module.router.routes
     return app

@@ -16,11 +16,13 @@ import pytest
 
 from postprober.api import problems
 from postprober.api.live import RESTART, SIGNED_OUT
+from postprober.pipeline import watch
 from postprober.storage import logs
 from tests.api.live_kit import Live, S, hear, say
 from tests.api.rest_kit import png, rest_on
 from tests.api.serving import serving
 from tests.installed import Installation
+from tests.pipeline.test_pointed import held, post_by_hand
 
 PAGE = Path(__file__).parents[2] / "docs" / "api.md"
 _CLIENT = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -86,16 +88,28 @@ def shape(value: Any, name: str = "") -> Any:
     return value if name in _TOLD or str(value).startswith("urn:") else ...
 
 
+def decisions(inst: Installation) -> tuple[str, str, str]:
+    """One delivery that failed, four that are held, and the link of the post that the last of them became."""
+    account = inst.link("bluesky")
+    rows = [held(inst, account, f"Held {number}") for number in range(4)]
+    lost = held(inst, account, "Refused", unknown=False)
+    with inst.core.db.write() as conn:
+        watch.move(conn, lost, S.FAILED, reason="The text was refused.", now=inst.core.clock.now(), next_at=None)
+    return str(lost.id), f"({' '.join(str(row.id) for row in rows)})", post_by_hand(inst, account, "Held 3").url
+
+
 def script(url: str, inst: Installation) -> str:
     """All examples as one bash script; the placeholders are filled in, and a mark ends each answer."""
     made = inst.made("bluesky")
+    failed, held, link = decisions(inst)
     values = {
+        "FAILED": failed, "HELD": held, "LINK": link,
         "API": url, "EMAIL": "owner@example.org", "PASSWORD": inst.password, "HANDLE": made["id"],
         "APP_PASSWORD": made["password"],
     }  # fmt: skip
     text = "\n".join(f"{code}\necho; echo '{_MARK}'" for kind, code in blocks() if kind == "sh")
     for name, value in values.items():
-        line = f"{name}='{value}'".replace("\\", r"\\")
+        line = (f"{name}={value}" if value.startswith("(") else f"{name}='{value}'").replace("\\", r"\\")
         text, count = re.subn(rf"^{name}=.*$", line, text, flags=re.MULTILINE)
         assert count == 1, name
     return f"set -euo pipefail\n{text}"
