@@ -107,7 +107,7 @@ def test_the_request_log_has_one_json_line_a_request_and_no_secret(
     pair = sessions.log_in(core, "owner@example.org", PASSWORD, "")
     bearer = {"Authorization": f"Bearer {pair.access}"}
     client.post("/api/auth/login", json={"email": "owner@example.org", "password": PASSWORD})
-    client.get("/api/session/begin", params={"ticket": "my-secret-ticket"})
+    client.get("/api/session/begin", headers={"Cookie": "postprober_ticket=my-secret-ticket"})
     client.get("/oauth/x/callback", params={"code": "my-secret-code", "state": "my-secret-state"})
     client.get(f"/api/media/public/{pair.access}.jpg")
     client.get("/api/auth/me", headers={**bearer, "X-Request-Id": "request-0007"})
