@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from postprober.api import counting, middleware, problems, websocket
+from postprober.api.gate import UploadGate
 from postprober.api.routes import accounts, alerts, auth, deliveries, health, media, metrics, monitoring, posts, session
 from postprober.services.core import Core
 
@@ -16,6 +17,7 @@ def create_app(core: Core) -> FastAPI:
         lifespan=websocket.lifespan,
     )  # fmt: skip
     app.state.core = core
+    app.state.uploads = UploadGate(core.settings.uploads)
     problems.install(app)
     middleware.install(app, core)
     counting.install(app)
