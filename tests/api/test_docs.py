@@ -53,7 +53,13 @@ def test_every_route_is_called_by_an_example(installation: Installation) -> None
             assert any(_method(line) == method for line in lines), f"{method} {path}"
 
 
-_FOR_BROWSERS = {"/api/session/begin", "/api/session/end", "/oauth/{platform}/callback", "/api/media/public/{name}"}
+_FOR_BROWSERS = {
+    "/api/session/begin",
+    "/api/session/end",
+    "/oauth/{platform}/callback",
+    "/oauth/{platform}/callback/{issuer}",
+    "/api/media/public/{name}",
+}
 
 
 def _calls(told: str) -> list[str]:

@@ -156,6 +156,9 @@ CASES: dict[str, Case] = {
     "get /api/session/begin": Case(at("/api/session/begin"), 403, 403, public=True),
     "get /api/session/end": Case(at("/api/session/end"), 303, 303, public=True),
     "get /oauth/{platform}/callback": Case(at("/oauth/x/callback?state=none&code=c"), 303, 303, public=True),
+    "get /oauth/{platform}/callback/{issuer}": Case(
+        at("/oauth/mastodon/callback/abc?state=none&code=c"), 303, 303, public=True
+    ),
     "get /healthz": Case(at("/healthz"), 200, 200, public=True),
     "get /readyz": Case(at("/readyz"), 503, 503, public=True),
     "get /metrics": Case(at("/metrics"), 200, 200, public=True),

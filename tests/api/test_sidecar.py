@@ -236,10 +236,54 @@ def approve(core: Core, installation: Installation, user_id: int, platform: Plat
     return dict(parse_qsl(urlsplit(reply.headers["location"]).query))
 
 
+def test_the_code_of_one_server_is_never_sent_to_another(
+    client: TestClient, core: Core, installation: Installation
+) -> None:
+    """Mix-up: a bad server, asked for consent, sends the browser on to a good one with our own state. The code that comes
+    back is the good one's, and would be handed to the bad one with its proof key."""
+    bad, good = (
+        f"{installation.sandbox.url.replace('127.0.0.1', host)}/mastodon" for host in ("localhost", "127.0.0.1")
+    )
+    token = signed_in(client, core)
+    redirects = {
+        instance: dict(parse_qsl(urlsplit(linking.start(core, installation.owner, Platform.MASTODON, instance)).query))
+        for instance in (bad, good)
+    }
+    before = tokens_asked(installation)
+    issuers = {name: urlsplit(asked["redirect_uri"]).path.rpartition("/")[2] for name, asked in redirects.items()}
+    assert issuers[bad] != issuers[good], "the good server leads back to its own address only"
+    params = {"code": "code-of-the-good-one", "state": redirects[bad]["state"]}
+    result = back(client, f"mastodon/{issuers[good]}", params, token)
+    assert "another server" in result["link_error"]
+    for path in ("mastodon/", "mastodon/0000000000000000", "x/0000000000000000"):
+        assert "link_error" in back(client, path, {**params, "state": redirects[good]["state"]}, token)
+    assert accounts.listing(core, installation.owner) == []
+    assert tokens_asked(installation) == before, "nobody was shown the code"
+    state = linking.start(core, installation.owner, Platform.MASTODON, good).partition("state=")[2].partition("&")[0]
+    back(client, f"mastodon/{issuers[good]}", {"code": "of-its-own", "state": state}, token)
+    assert tokens_asked(installation) == before + 1, "the control: at its own address it is"
+
+
+def tokens_asked(installation: Installation) -> int:
+    return sum(row["path"].endswith("/oauth/token") for row in installation.sandbox.control.log(platform="mastodon"))
+
+
+def test_a_registration_whose_callback_has_changed_is_made_anew(core: Core, installation: Installation) -> None:
+    url = f"{installation.sandbox.url}/mastodon"
+    first = dict(parse_qsl(urlsplit(linking.start(core, installation.owner, Platform.MASTODON, url)).query))
+    again = dict(parse_qsl(urlsplit(linking.start(core, installation.owner, Platform.MASTODON, url)).query))
+    assert first["client_id"] == again["client_id"]
+    core.settings.public_url = "http://127.0.0.1:8123"
+    moved = dict(parse_qsl(urlsplit(linking.start(core, installation.owner, Platform.MASTODON, url)).query))
+    assert moved["client_id"] != first["client_id"] and moved["redirect_uri"].startswith("http://127.0.0.1:8123/")
+
+
 def back(client: TestClient, platform: str, params: dict[str, str], token: str = "") -> dict[str, str]:
     headers = {"Cookie": f"{COOKIE}={token}"} if token else {}
     client.cookies.clear()
-    reply = client.get(f"/oauth/{platform}/callback", params=params, headers=headers)
+    name, _, issuer = platform.partition("/")
+    path = f"/oauth/{name}/callback/{issuer}".rstrip("/")
+    reply = client.get(path, params=params, headers=headers)
     assert reply.status_code == 303
     return {k: v[0] for k, v in parse_qs(urlsplit(reply.headers["location"]).query).items()}
 

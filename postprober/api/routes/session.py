@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Cookie, Request
@@ -15,6 +15,8 @@ from postprober.api.problems import responses
 from postprober.domain.platform import NAMES, parse_platform
 from postprober.errors import BadInput, Forbidden, PostProberError
 from postprober.services import linking, users
+from postprober.services.core import Core
+from postprober.storage.records import User
 
 router = APIRouter(tags=["session"])
 
@@ -68,18 +70,26 @@ def end(core: CoreDep, user: UserDep) -> RedirectResponse:
     return answer
 
 
-@router.get(
-    "/oauth/{platform}/callback",
-    summary="Come back from a consent page",
-    status_code=303,
-    response_class=RedirectResponse,
-    responses=responses(),
-)
+_BACK: dict[str, Any] = {"status_code": 303, "response_class": RedirectResponse, "responses": responses()}
+
+
+@router.get("/oauth/{platform}/callback", summary="Come back from a consent page", **_BACK)
 def callback(platform: str, request: Request, core: CoreDep, user: UserDep) -> RedirectResponse:
     """Where a platform's consent page sends the browser back to; ends in the app with a clear result."""
+    return _finish(platform, "", request, core, user)
+
+
+@router.get("/oauth/{platform}/callback/{issuer}", summary="Come back from one server's consent page", **_BACK)
+def callback_of_server(platform: str, issuer: str, request: Request, core: CoreDep, user: UserDep) -> RedirectResponse:
+    """The same for platforms of many servers (Mastodon): each has an address of its own, and only its own answer counts
+    there."""
+    return _finish(platform, issuer, request, core, user)
+
+
+def _finish(platform: str, issuer: str, request: Request, core: Core, user: User | None) -> RedirectResponse:
     try:
         chosen = parse_platform(platform)
-        account = linking.finish(core, chosen, dict(request.query_params), user.id if user else None)
+        account = linking.finish(core, chosen, dict(request.query_params), user.id if user else None, issuer)
         result = {"linked": f"{NAMES[chosen]}: {account.account_name}"}
     except PostProberError as error:
         result = {"link_error": str(error)}
