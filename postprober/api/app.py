@@ -5,7 +5,20 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from postprober.api import counting, middleware, problems, websocket
-from postprober.api.routes import accounts, alerts, auth, channels, health, media, metrics, monitoring, posts, session
+from postprober.api.gate import UploadGate
+from postprober.api.routes import (
+    accounts,
+    alerts,
+    auth,
+    channels,
+    deliveries,
+    health,
+    media,
+    metrics,
+    monitoring,
+    posts,
+    session,
+)
 from postprober.services.core import Core
 
 
@@ -16,10 +29,27 @@ def create_app(core: Core) -> FastAPI:
         lifespan=websocket.lifespan,
     )  # fmt: skip
     app.state.core = core
+    app.state.uploads = UploadGate(core.settings.uploads)
     problems.install(app)
     middleware.install(app, core)
     counting.install(app)
-    for module in (auth, accounts, posts, monitoring, alerts, channels, media, session, health, metrics, websocket):
+    app.state.routes = []  # of the included routers, which the framework does not list
+    for module in (
+        auth,
+        accounts,
+        posts,
+        monitoring,
+        deliveries,
+        alerts,
+        channels,
+        media,
+        session,
+        health,
+        metrics,
+        websocket,
+    ):
         app.include_router(module.router)
+        app.state.routes += module.router.routes
     app.include_router(channels.preferences)
+    app.state.routes += channels.preferences.routes
     return app

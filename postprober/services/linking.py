@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import replace
@@ -23,8 +24,16 @@ from postprober.storage.records import Account
 STATE_LIFE = timedelta(minutes=15)
 
 
-def callback_url(core: Core, platform: Platform) -> str:
-    return f"{core.settings.public_base}/oauth/{platform.value}/callback"
+def callback_url(core: Core, platform: Platform, instance: str = "") -> str:
+    """Where the consent page leads back to. Each Mastodon server has an address of its own, so that none can pass off
+    another one's code as its own and have it sent to itself (mix-up, RFC 9700, 4.4.2)."""
+    issuer = issuer_of(platform, instance)
+    return f"{core.settings.public_base}/oauth/{platform.value}/callback{'/' if issuer else ''}{issuer}"
+
+
+def issuer_of(platform: Platform, instance: str) -> str:
+    """The last piece of the callback's path: which server it is for; "" where a platform has only one."""
+    return hashlib.sha256(instance.encode()).hexdigest()[:16] if platform is Platform.MASTODON else ""
 
 
 def start(core: Core, user_id: int, platform: Platform, instance: str = "") -> str:
@@ -35,7 +44,7 @@ def start(core: Core, user_id: int, platform: Platform, instance: str = "") -> s
         raise BadInput(f"{NAMES[platform]} has only one server; leave the instance out.", field="instance")
     config = _config(core, platform, instance)
     state = oauth.new_state()
-    request = oauth.start(config, callback_url(core, platform), state)
+    request = oauth.start(config, callback_url(core, platform, config.api_url), state)
     hashed = keyed_hash(core.settings.secret_key, state)
     now = core.clock.now()
     sealed = core.vault.seal(request.code_verifier, Place("sessions", "verifier", hashed))
@@ -53,11 +62,12 @@ def start(core: Core, user_id: int, platform: Platform, instance: str = "") -> s
     return request.url
 
 
-def finish(core: Core, platform: Platform, params: Mapping[str, str], user_id: int | None) -> Account:
+def finish(core: Core, platform: Platform, params: Mapping[str, str], user_id: int | None, issuer: str = "") -> Account:
     """What the platform sent back. `user_id`: who is signed in in the browser that came back; it must be who
-    started, or somebody could be made to link their account to a stranger's PostProber.
+    started, or somebody could be made to link their account to a stranger's PostProber. `issuer`: the last piece of the
+    path under which it came back; it must be that of the server that was asked.
 
-    Raises Forbidden (unknown, used or foreign state), BadInput (denied) or a PlatformError.
+    Raises Forbidden (unknown, used or foreign state, another server's answer), BadInput (denied) or a PlatformError.
     """
     state = params.get("state", "")
     hashed = keyed_hash(core.settings.secret_key, state)
@@ -67,10 +77,16 @@ def finish(core: Core, platform: Platform, params: Mapping[str, str], user_id: i
         raise Forbidden("This linking was finished already, is too old or belongs to somebody else; start again.")
     instance = str(row["data"]["instance"])
     config = _config(core, platform, instance)
+    if issuer != issuer_of(platform, config.api_url):
+        raise Forbidden("This answer came from another server than the one that was asked; start again.")
     code = oauth.check_callback(oauth.spec_for(config), params, state)
     verifier = core.vault.open(row["data"]["verifier"], Place("sessions", "verifier", hashed))
     cred = oauth.exchange(
-        core.http.bound(secrets=[code, config.client_secret]), config, callback_url(core, platform), code, verifier
+        core.http.bound(secrets=[code, config.client_secret]),
+        config,
+        callback_url(core, platform, config.api_url),
+        code,
+        verifier,
     )
     return account_service.link(core, row["user_id"], platform, _complete(core, platform, cred, instance), core.http)
 
@@ -93,13 +109,25 @@ def _config(core: Core, platform: Platform, instance: str) -> PlatformConfig:
 
 
 def _registration(core: Core, instance: str) -> dict[str, str]:
-    """Our client at this instance, registered at the first use."""
+    """Our client at this instance, registered at the first use, and again when our callback's address has changed."""
+    callback = callback_url(core, Platform.MASTODON, instance)
+    known, app = _stored(core, instance)
+    if app.get("redirect_uri") == callback:
+        return app
+    made = register_app(core.http.bound(), instance, callback)
+    sealed = core.vault.seal(json.dumps({**made, "redirect_uri": callback}), _place(instance))
+    with core.db.write() as conn:
+        now = core.clock.now()
+        apps.add(conn, Platform.MASTODON.value, instance, made["client_id"], sealed, now, instead_of=known)
+    return _stored(core, instance)[1]  # somebody may have been faster; what is stored will be used when it comes back
+
+
+def _stored(core: Core, instance: str) -> tuple[str | None, dict[str, str]]:
+    """The registration as it is stored, and opened; None and {} without one."""
     with core.db.read() as conn:
         known = apps.find(conn, instance)
-    if known is not None:
-        return json.loads(core.vault.open(known, Place("oauth_apps", "client_secret", instance)))  # type: ignore[no-any-return]
-    app = register_app(core.http.bound(), instance, callback_url(core, Platform.MASTODON))
-    sealed = core.vault.seal(json.dumps(app), Place("oauth_apps", "client_secret", instance))
-    with core.db.write() as conn:
-        apps.add(conn, Platform.MASTODON.value, instance, app["client_id"], sealed, core.clock.now())
-    return app
+    return known, {} if known is None else json.loads(core.vault.open(known, _place(instance)))
+
+
+def _place(instance: str) -> Place:
+    return Place("oauth_apps", "client_secret", instance)

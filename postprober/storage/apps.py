@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, select, update
 
 from postprober.storage import sql
 from postprober.storage.tables import oauth_apps
@@ -18,10 +18,24 @@ def find(conn: Connection, instance: str) -> str | None:
     return value
 
 
-def add(conn: Connection, platform: str, instance: str, client_id: str, sealed: str, now: datetime) -> None:
-    """Keep a registration; if somebody was faster, theirs stays."""
+def add(
+    conn: Connection,
+    platform: str,
+    instance: str,
+    client_id: str,
+    sealed: str,
+    now: datetime,
+    *,
+    instead_of: str | None = None,
+) -> None:
+    """Keep a registration, in the place of the sealed one that was read; if somebody was faster, theirs stays."""
+    values = {"client_id": client_id, "client_secret": sealed, "created_at": now}
+    if instead_of is not None:
+        old = (oauth_apps.c.instance == instance, oauth_apps.c.client_secret == instead_of)
+        conn.execute(update(oauth_apps).where(*old).values(**values))
+        return
     conn.execute(
         sql.upsert(conn, oauth_apps)
-        .values(platform=platform, instance=instance, client_id=client_id, client_secret=sealed, created_at=now)
+        .values(platform=platform, instance=instance, **values)
         .on_conflict_do_nothing(index_elements=["instance"])
     )

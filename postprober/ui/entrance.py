@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from urllib.parse import urlencode
+from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
 import streamlit as st
@@ -13,7 +13,7 @@ from postprober.security.passwords import MIN_CHARS
 from postprober.services import passwords, people, users
 from postprober.services.core import Core
 from postprober.storage.records import User
-from postprober.ui import visitor
+from postprober.ui import state, visitor
 from postprober.ui.browser import go
 from postprober.ui.text import plain
 
@@ -24,8 +24,17 @@ ONE_MOMENT = "One moment, you are being signed in …"
 
 def let_in(core: Core, user: User) -> None:
     """Give this browser a session: the sidecar sets the cookie and comes back here."""
+    address = f"{core.settings.api_base}/api/session/begin"
     ticket = users.issue_ticket(core, user, visitor.device(), visitor.address(core))
-    go(f"{core.settings.api_base}/api/session/begin?{urlencode({'ticket': ticket})}")
+    go(address, cookie=_for_the_sidecar(address, ticket))
+
+
+def _for_the_sidecar(address: str, ticket: str) -> str:
+    """The ticket as a cookie of this very browser, not as a part of an address: an address could be sent to somebody
+    else, who would then be signed in as its author."""
+    secure = "; Secure" if address.startswith("https://") else ""
+    path, life = urlsplit(address).path.removesuffix("/begin"), int(users.TICKET_LIFE.total_seconds())
+    return f"{state.TICKET}={ticket}; Path={path}; Max-Age={life}; SameSite=Strict{secure}"
 
 
 def other_door(core: Core) -> bool:

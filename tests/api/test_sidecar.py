@@ -16,7 +16,7 @@ from PIL import Image
 from sqlalchemy.exc import OperationalError
 
 from postprober.api.app import create_app
-from postprober.api.deps import COOKIE
+from postprober.api.deps import COOKIE, TICKET
 from postprober.api.routes import health
 from postprober.clock import ManualClock
 from postprober.domain.platform import Platform
@@ -153,14 +153,21 @@ def test_no_address_leads_out_of_the_media_folder(client: TestClient, path: str)
 
 
 def cookie_of(reply: httpx2.Response) -> SimpleCookie:
-    return SimpleCookie(reply.headers["set-cookie"])
+    found = SimpleCookie()
+    for line in reply.headers.get_list("set-cookie"):
+        found.load(line)
+    return found
+
+
+def begin(client: TestClient, ticket: str, **params: str) -> httpx2.Response:
+    return client.get("/api/session/begin", params=params, headers={"Cookie": f"{TICKET}={ticket}".encode()})
 
 
 def signed_in(client: TestClient, core: Core, email: str = "owner@example.org") -> str:
     with core.db.read() as conn:
         user = user_storage.by_email(conn, email)
     assert user is not None
-    reply = client.get("/api/session/begin", params={"ticket": users.issue_ticket(core, user)})
+    reply = begin(client, users.issue_ticket(core, user))
     assert (reply.status_code, reply.headers["location"]) == (303, core.settings.app_base)
     return cookie_of(reply)[COOKIE].value
 
@@ -170,12 +177,12 @@ def test_a_ticket_is_exchanged_once_for_a_cookie_that_scripts_cannot_read(client
         user = user_storage.by_email(conn, "owner@example.org")
     assert user is not None
     ticket = users.issue_ticket(core, user)
-    reply = client.get("/api/session/begin", params={"ticket": ticket})
+    reply = begin(client, ticket)
     morsel = cookie_of(reply)[COOKIE]
     assert morsel["httponly"] is True and morsel["samesite"].lower() == "lax" and morsel["path"] == "/"
     assert int(morsel["max-age"]) == users.SESSION_LIFE.total_seconds()
-    assert ticket not in reply.headers["set-cookie"] and ticket not in reply.headers["location"]
-    again = client.get("/api/session/begin", params={"ticket": ticket})
+    assert cookie_of(reply)[TICKET].value == "" and ticket not in str(reply.headers)
+    again = begin(client, ticket)
     assert again.status_code == 403 and "set-cookie" not in again.headers
     assert users.session_user(core, morsel.value) is not None
 
@@ -186,22 +193,26 @@ def test_the_cookie_is_secure_where_the_app_is(core: Core) -> None:
         with core.db.read() as conn:
             user = user_storage.by_email(conn, "owner@example.org")
         assert user is not None
-        reply = client.get("/api/session/begin", params={"ticket": users.issue_ticket(core, user)})
+        reply = begin(client, users.issue_ticket(core, user))
     assert cookie_of(reply)[COOKIE]["secure"] is True
 
 
 @pytest.mark.parametrize("ticket", ["", "nonsense", "é" * 50, "x" * 5000])
 def test_a_ticket_nobody_issued_is_refused(client: TestClient, ticket: str) -> None:
-    reply = client.get("/api/session/begin", params={"ticket": ticket})
+    reply = begin(client, ticket)
     assert reply.status_code == 403 and "set-cookie" not in reply.headers
 
 
-def test_signing_out_ends_the_session_on_the_server(client: TestClient, core: Core) -> None:
+def test_a_link_signs_nobody_out_and_the_cookie_of_a_session_that_is_over_goes(client: TestClient, core: Core) -> None:
     token = signed_in(client, core)
-    reply = client.get("/api/session/end", headers={"Cookie": f"{COOKIE}={token}"})
-    assert reply.status_code == 303
-    assert users.session_user(core, token) is None
-    assert cookie_of(reply)[COOKIE].value == ""
+    client.cookies.clear()
+    cookie = {"Cookie": f"{COOKIE}={token}"}
+    reply = client.get("/api/session/end", headers=cookie)
+    assert reply.status_code == 303 and "set-cookie" not in reply.headers
+    assert users.session_user(core, token) is not None
+    users.sign_out(core, token)
+    reply = client.get("/api/session/end", headers=cookie)
+    assert reply.status_code == 303 and cookie_of(reply)[COOKIE].value == ""
 
 
 # The way back from a consent page
@@ -225,10 +236,54 @@ def approve(core: Core, installation: Installation, user_id: int, platform: Plat
     return dict(parse_qsl(urlsplit(reply.headers["location"]).query))
 
 
+def test_the_code_of_one_server_is_never_sent_to_another(
+    client: TestClient, core: Core, installation: Installation
+) -> None:
+    """Mix-up: a bad server, asked for consent, sends the browser on to a good one with our own state. The code that comes
+    back is the good one's, and would be handed to the bad one with its proof key."""
+    bad, good = (
+        f"{installation.sandbox.url.replace('127.0.0.1', host)}/mastodon" for host in ("localhost", "127.0.0.1")
+    )
+    token = signed_in(client, core)
+    redirects = {
+        instance: dict(parse_qsl(urlsplit(linking.start(core, installation.owner, Platform.MASTODON, instance)).query))
+        for instance in (bad, good)
+    }
+    before = tokens_asked(installation)
+    issuers = {name: urlsplit(asked["redirect_uri"]).path.rpartition("/")[2] for name, asked in redirects.items()}
+    assert issuers[bad] != issuers[good], "the good server leads back to its own address only"
+    params = {"code": "code-of-the-good-one", "state": redirects[bad]["state"]}
+    result = back(client, f"mastodon/{issuers[good]}", params, token)
+    assert "another server" in result["link_error"]
+    for path in ("mastodon/", "mastodon/0000000000000000", "x/0000000000000000"):
+        assert "link_error" in back(client, path, {**params, "state": redirects[good]["state"]}, token)
+    assert accounts.listing(core, installation.owner) == []
+    assert tokens_asked(installation) == before, "nobody was shown the code"
+    state = linking.start(core, installation.owner, Platform.MASTODON, good).partition("state=")[2].partition("&")[0]
+    back(client, f"mastodon/{issuers[good]}", {"code": "of-its-own", "state": state}, token)
+    assert tokens_asked(installation) == before + 1, "the control: at its own address it is"
+
+
+def tokens_asked(installation: Installation) -> int:
+    return sum(row["path"].endswith("/oauth/token") for row in installation.sandbox.control.log(platform="mastodon"))
+
+
+def test_a_registration_whose_callback_has_changed_is_made_anew(core: Core, installation: Installation) -> None:
+    url = f"{installation.sandbox.url}/mastodon"
+    first = dict(parse_qsl(urlsplit(linking.start(core, installation.owner, Platform.MASTODON, url)).query))
+    again = dict(parse_qsl(urlsplit(linking.start(core, installation.owner, Platform.MASTODON, url)).query))
+    assert first["client_id"] == again["client_id"]
+    core.settings.public_url = "http://127.0.0.1:8123"
+    moved = dict(parse_qsl(urlsplit(linking.start(core, installation.owner, Platform.MASTODON, url)).query))
+    assert moved["client_id"] != first["client_id"] and moved["redirect_uri"].startswith("http://127.0.0.1:8123/")
+
+
 def back(client: TestClient, platform: str, params: dict[str, str], token: str = "") -> dict[str, str]:
     headers = {"Cookie": f"{COOKIE}={token}"} if token else {}
     client.cookies.clear()
-    reply = client.get(f"/oauth/{platform}/callback", params=params, headers=headers)
+    name, _, issuer = platform.partition("/")
+    path = f"/oauth/{name}/callback/{issuer}".rstrip("/")
+    reply = client.get(path, params=params, headers=headers)
     assert reply.status_code == 303
     return {k: v[0] for k, v in parse_qs(urlsplit(reply.headers["location"]).query).items()}
 

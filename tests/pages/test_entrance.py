@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 from postprober.security import totp
 from postprober.services import passwords, people, second_factor, users
 from postprober.storage.tables import users as table
-from postprober.ui import visitor
+from postprober.ui import state, visitor
 from tests.pages.conftest import PASSWORD, ROOT, House, everything
 
 Show = Callable[[str], AppTest]
@@ -39,7 +39,7 @@ def _press(app: AppTest, label: str) -> AppTest:
 def _signed_in_as(house: House, app: AppTest) -> str:
     """The e-mail address of whom the page sends to the sidecar with a ticket."""
     body = next(e.proto.body for e in app.get("html") if "session/begin" in e.proto.body)
-    ticket = parse_qs(urlsplit(body.split('"')[1]).query)["ticket"][0]
+    ticket = body.split(f"{state.TICKET}=")[1].partition(";")[0]
     user = users.session_user(house.core, users.redeem_ticket(house.core, ticket))
     assert user is not None
     return user.email
