@@ -65,6 +65,7 @@ def build_context(
         data_dir=core.settings.data_dir.resolve(),
         late_limit=timedelta(minutes=core.settings.late_limit_minutes),
         checkpoint=checkpoint,
+        advisor=core.advisor,
     )
 
 

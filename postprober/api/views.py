@@ -51,11 +51,25 @@ class Connected(BaseModel):
     account: AccountOut | None = None
 
 
+class ReviewOut(BaseModel):
+    """Whether the post is fit for its accounts. Only `appropriate` lets it go on without a person."""
+
+    verdict: Literal["appropriate", "flagged", "unsure"]
+    reasons: list[str]
+    by: str = Field(examples=["rules"])
+    confidence: float
+
+
 class Suggestions(BaseModel):
-    """What the AI thinks of the post. `none`: nobody has been asked; `pending`: it is thinking; `ready`: see `items`."""
+    """What the agent thinks of the post. `none`: nobody has been asked; `pending`: the review stands and the
+    suggestions are being made; `ready`: see `items`. `by`: rules or a model; `note`: why rules answered instead."""
 
     status: Literal["none", "pending", "ready"]
     items: list[dict[str, Any]] = []
+    review: ReviewOut | None = None
+    by: str = ""
+    note: str = ""
+    made_at: datetime | None = None
 
     @classmethod
     def of(cls, stored: Any) -> Self:

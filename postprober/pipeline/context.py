@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TypedDict
 
+from postprober.agent.advisor import Advisor
 from postprober.clock import Clock
 from postprober.domain.platform import Platform, PlatformConfig
 from postprober.domain.timing import Timing
@@ -106,6 +107,7 @@ class Context:
     checkpoint: Callable[[str], None] = no_checkpoint
     spare: Callable[[], bool] = lambda: False
     rng: random.Random = field(default_factory=random.Random)
+    advisor: Advisor = field(default_factory=Advisor)
 
     @property
     def worker(self) -> str:
@@ -128,6 +130,11 @@ class Wiretap:
 
     def __call__(self, exchange: Exchange) -> None:
         self.exchanges.append(exchange)
+
+    @property
+    def request_id(self) -> str:
+        """Of the last exchange; "" when there was none."""
+        return self.exchanges[-1].request_id if self.exchanges else ""
 
     def closing(self) -> Closing:
         """Columns for the attempt: of the visible exchange if there was one, else of the last."""

@@ -19,6 +19,7 @@ from postprober.pipeline.context import Context
 from postprober.pipeline.engine import Engine
 from postprober.pipeline.outbox import send_due
 from postprober.pipeline.recovery import HighWater, guard_against_restore, recover_lost
+from postprober.pipeline.repair import tend
 from postprober.storage import deliveries, processes
 
 log = logging.getLogger("postprober.scheduler")
@@ -58,6 +59,7 @@ class Runner:
             ("leases", self._engine.renew_leases, lease / 3),
             ("recover", self._recover, min(1.0, lease / 4)),
             ("outbox", self._outbox, 0.5),
+            ("agent", self._agent, 0.5),
             ("beat", self._beat, BEAT),
             ("wal", self._ctx.db.checkpoint_wal, 30.0),
         ):
@@ -136,6 +138,10 @@ class Runner:
     def _outbox(self) -> None:
         if self._leader:
             send_due(self._ctx)
+
+    def _agent(self) -> None:
+        if self._leader and self._guarded:
+            tend(self._ctx)
 
     def _beat(self) -> None:
         detail: dict[str, Any] = {"pid": os.getpid(), "leader": self._leader, "busy": self._engine.busy()}
