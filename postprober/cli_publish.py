@@ -23,7 +23,7 @@ from postprober.services import media, monitoring, posts
 from postprober.services.core import Core
 from postprober.services.monitoring import HEARTBEAT_LIMIT, PostView
 from postprober.services.times import parse_time
-from postprober.wiring import build_context
+from postprober.wiring import build_runner
 
 DONE, FAILED, UNDECIDED = 0, 3, 4
 POLL = 0.2
@@ -92,7 +92,7 @@ def _own_runner(core: Core) -> tuple[Runner, threading.Thread] | None:
     age = monitoring.heartbeat_age(core)
     if age is not None and age < HEARTBEAT_LIMIT:
         return None
-    runner = Runner(build_context(core), min(4, core.settings.workers))
+    runner = build_runner(core, min(4, core.settings.workers))
     thread = threading.Thread(target=runner.run, name="scheduler")
     thread.start()
     return runner, thread

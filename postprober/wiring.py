@@ -14,7 +14,9 @@ from postprober.domain.platform import Platform
 from postprober.domain.timing import Timing
 from postprober.http import HttpClient, Pools
 from postprober.pipeline.context import Context, LeaseKeeper, no_checkpoint
+from postprober.pipeline.runner import Runner
 from postprober.platforms.registry import adapter_for
+from postprober.services import advice as advice_service
 from postprober.services import media as media_service
 from postprober.services.core import Core
 from postprober.settings import Settings, load_settings
@@ -67,6 +69,12 @@ def build_context(
         checkpoint=checkpoint,
         advisor=core.advisor,
     )
+
+
+def build_runner(core: Core, workers: int, ctx: Context | None = None) -> Runner:
+    """The scheduler of this installation, with everything that it does on the side."""
+    jobs = (("advice", lambda: advice_service.make_pending(core), 0.5),)
+    return Runner(ctx or build_context(core), workers, jobs)
 
 
 def calm_garbage_collector() -> None:

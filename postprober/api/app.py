@@ -5,7 +5,19 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from postprober.api import counting, middleware, problems, websocket
-from postprober.api.routes import accounts, alerts, auth, health, media, metrics, monitoring, posts, session
+from postprober.api.routes import (
+    accounts,
+    advice,
+    alerts,
+    auth,
+    health,
+    media,
+    metrics,
+    monitoring,
+    posts,
+    repairs,
+    session,
+)
 from postprober.services.core import Core
 
 
@@ -19,6 +31,19 @@ def create_app(core: Core) -> FastAPI:
     problems.install(app)
     middleware.install(app, core)
     counting.install(app)
-    for module in (auth, accounts, posts, monitoring, alerts, media, session, health, metrics, websocket):
+    for module in (
+        auth,
+        accounts,
+        posts,
+        advice,
+        monitoring,
+        repairs,
+        alerts,
+        media,
+        session,
+        health,
+        metrics,
+        websocket,
+    ):
         app.include_router(module.router)
     return app

@@ -22,6 +22,7 @@ class AccountOut(BaseModel):
     name: str = Field(examples=["news@mastodon.social"])
     label: str = Field(examples=["Our news"])
     language: str = Field(examples=["en"])
+    repair_words: bool
     instance: str
     remote_id: str
     status: str = Field(examples=["ok"])
@@ -34,7 +35,8 @@ class AccountOut(BaseModel):
         return cls(
             id=account.id, platform=account.platform.value, name=account.account_name,
             label=str(account.settings.get("label", "")), language=str(account.settings.get("language", "")),
-            instance=account.instance, remote_id=account.remote_id, status=account.status,
+            repair_words=bool(account.settings.get("repair_words", False)), instance=account.instance,
+            remote_id=account.remote_id, status=account.status,
             status_reason=account.status_reason, token_expires_at=account.token_expires_at,
             created_at=account.created_at,
         )  # fmt: skip
@@ -90,6 +92,7 @@ class PostOut(BaseModel):
     variants: dict[int, list[str]]
     language: str
     late_minutes: int | None
+    criteria: dict[str, Any] | None
     scheduled_at: datetime | None
     created_at: datetime
     updated_at: datetime
@@ -103,7 +106,8 @@ class PostOut(BaseModel):
             id=post.id, status=post.status, version=post.version, content=post.content, parts=list(wish.parts),
             account_ids=list(wish.account_ids), platforms=post.platforms, media_ids=list(wish.media_ids),
             variants={account: list(texts) for account, texts in (wish.variants or {}).items()},
-            language=wish.language, late_minutes=wish.late_minutes, scheduled_at=post.scheduled_at,
+            language=wish.language, late_minutes=wish.late_minutes,
+            criteria=wish.criteria.to_json() if wish.criteria else None, scheduled_at=post.scheduled_at,
             created_at=post.created_at, updated_at=post.updated_at, posted_at=post.posted_at,
             ai_suggestions=Suggestions.of(post.ai_suggestions),
         )  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -24,6 +24,8 @@ from postprober.storage import deliveries, processes
 
 log = logging.getLogger("postprober.scheduler")
 
+Job = tuple[str, Callable[[], Any], float]
+
 TICK = 0.25  # seconds; how soon something is noticed that another process has just made due
 BEAT = 2.0
 LEADER = "scheduler"
@@ -32,8 +34,10 @@ LEADER = "scheduler"
 class Runner:
     """Start, run until `stop` is called, finish what is in hand, say goodbye."""
 
-    def __init__(self, ctx: Context, workers: int) -> None:
+    def __init__(self, ctx: Context, workers: int, more: Sequence[Job] = ()) -> None:
+        """`more`: further jobs (name, act, seconds) that only the leader does."""
         self._ctx = ctx
+        self._more = more
         self._engine = Engine(ctx, workers)
         self._engine.on_idle = self._wake
         self._started_at = ctx.clock.now()
@@ -64,6 +68,8 @@ class Runner:
             ("wal", self._ctx.db.checkpoint_wal, 30.0),
         ):
             self._jobs.add_job(_guarded(name, job), "interval", seconds=seconds, id=name)
+        for name, job, seconds in self._more:
+            self._jobs.add_job(_guarded(name, self._as_leader(job)), "interval", seconds=seconds, id=name)
         self._jobs.start()
         log.info("scheduler started as %s", self._ctx.worker)
         self._done.wait()
@@ -142,6 +148,9 @@ class Runner:
     def _agent(self) -> None:
         if self._leader and self._guarded:
             tend(self._ctx)
+
+    def _as_leader(self, job: Callable[[], Any]) -> Callable[[], Any]:
+        return lambda: job() if self._leader and self._guarded else None
 
     def _beat(self) -> None:
         detail: dict[str, Any] = {"pid": os.getpid(), "leader": self._leader, "busy": self._engine.busy()}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection
@@ -13,15 +14,18 @@ from postprober.domain.advice import Advice, Suggestion
 from postprober.domain.limits import LIMITS, Limits
 from postprober.domain.platform import Platform
 from postprober.domain.post import PostStatus
-from postprober.errors import BadInput, Conflict, NotFound, PlatformError
+from postprober.errors import BadInput, Conflict, NotFound, PlatformError, PostProberError
 from postprober.pipeline.credentials import open_credentials
-from postprober.services import drafts
+from postprober.services import drafts, reviewing
 from postprober.services import media as media_service
 from postprober.services.accounts import owned
 from postprober.services.core import Core
 from postprober.services.posts import NewPost
 from postprober.storage import history, media, posts, users
 from postprober.storage.records import Account, Post
+
+log = logging.getLogger("postprober.advice")
+_AGAIN = timedelta(minutes=1)
 
 
 def of(core: Core, user_id: int, post_id: int) -> Advice | None:
@@ -36,11 +40,33 @@ def ask(core: Core, user_id: int, post_id: int) -> Advice:
     when the post was changed meanwhile.
     """
     post = drafts.get(core, user_id, post_id)
-    made = core.advisor.advise(brief_of(core, user_id, drafts.wish_of(post)))
-    made = made.after(Advice.from_json(post.ai_suggestions))
+    earlier = Advice.from_json(post.ai_suggestions)
+    wish = drafts.wish_of(post)
+    made = core.advisor.advise(brief_of(core, user_id, wish)).after(earlier)
+    if earlier is not None and post.options.get("approved") == reviewing.digest(wish):
+        made = replace(made, review=earlier.review)  # a person's word stands
     with core.db.write() as conn:
         if not posts.advise(conn, post_id, post.version, made.to_json()):
             raise Conflict("The post was changed while the suggestions were made; ask again.")
+    return made
+
+
+def make_pending(core: Core, most: int = 10) -> int:
+    """The scheduler's part: suggestions for posts that were written or changed since; returns how many were made. A post
+    that cannot be looked at now is tried again in a minute and holds up no other."""
+    with core.db.read() as conn:
+        waiting = posts.without_advice(conn, core.clock.now(), most)
+    made = 0
+    for post in waiting:
+        try:
+            ask(core, post.user_id, post.id)
+            made += 1
+        except Conflict:
+            continue  # changed meanwhile: the next round looks at the new text
+        except PostProberError as error:
+            log.warning("no suggestions for post %s: %s", post.id, error)
+            with core.db.write() as conn:
+                posts.postpone_advice(conn, post.id, core.clock.now() + _AGAIN)
     return made
 
 
