@@ -9,11 +9,14 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+from postprober.agent.advisor import Advisor
+from postprober.agent.model import Model
 from postprober.clock import Clock, SystemClock
 from postprober.domain.platform import Platform
 from postprober.domain.timing import Timing
 from postprober.http import HttpClient, Pools
 from postprober.pipeline.context import Context, LeaseKeeper, no_checkpoint
+from postprober.pipeline.ledger import Budget, DbLedger
 from postprober.pipeline.runner import Runner
 from postprober.platforms.registry import adapter_for
 from postprober.services import advice as advice_service
@@ -22,6 +25,8 @@ from postprober.services.core import Core
 from postprober.settings import Settings, load_settings
 from postprober.storage.database import Database
 from postprober.storage.records import MediaRecord
+
+DEFAULT_MODEL = "gpt-4.1-mini"  # small, cheap, takes structured outputs (developers.openai.com, models)
 
 
 def build_core(
@@ -37,7 +42,22 @@ def build_core(
     pools = Pools(
         allow_private=chosen.sandbox, timeout=chosen.timing.http_timeout, trusted_hosts=chosen.trusted_hosts()
     )
-    return Core(chosen, db, vault, HttpClient(pools), clock or SystemClock())
+    http, time = HttpClient(pools), clock or SystemClock()
+    return Core(chosen, db, vault, http, time, build_advisor(chosen, db, http, time))
+
+
+def build_advisor(settings: Settings, db: Database, http: HttpClient, clock: Clock) -> Advisor:
+    """The agent: rules, and a model where a key is set."""
+    if not settings.ai_api_key:
+        return Advisor()
+    budget = Budget(
+        settings.ai_tokens_per_day, settings.ai_money_per_day, settings.ai_input_price, settings.ai_output_price
+    )
+    ledger = DbLedger(db, clock, budget)
+    name = settings.ai_model or DEFAULT_MODEL
+    return Advisor(
+        Model(http, clock, ledger, name, settings.ai_api_key, settings.ai_base_url, float(settings.ai_timeout_seconds))
+    )
 
 
 def build_context(
