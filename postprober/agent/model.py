@@ -20,7 +20,7 @@ from postprober.agent.evidence import Evidence
 from postprober.agent.schemas import AdviceAnswer, DiagnosisAnswer, ReviewAnswer
 from postprober.clock import Clock
 from postprober.domain.platform import NAMES
-from postprober.errors import OutcomeUnknown, PostProberError
+from postprober.errors import BadInput, OutcomeUnknown, PlatformError, PostProberError
 from postprober.http import HttpClient
 
 OPENAI_URL = "https://api.openai.com/v1"  # CONTRACTS 6
@@ -50,6 +50,10 @@ _DIAGNOSE = (
 )
 
 T = TypeVar("T", bound=BaseModel)
+# The client's own errors; ours, which come through its transport; and what its parser raises on a reply of another form.
+_FAILURES = (
+    openai.OpenAIError, PlatformError, BadInput, ValidationError, ValueError, AttributeError, TypeError, KeyError,
+)  # fmt: skip
 
 
 class NoAnswer(PostProberError):
@@ -173,7 +177,7 @@ class Model:
                 raise NoAnswer(*self._silent_because)
         try:
             return call()
-        except (openai.OpenAIError, ValidationError, ValueError) as error:
+        except _FAILURES as error:
             told = _said(error, self.timeout)
             with self._lock:
                 if told.kind in PAUSES:
@@ -195,7 +199,7 @@ def _said(error: Exception, timeout: float) -> NoAnswer:
         return NoAnswer("The model's server does not know this model (POSTPROBER_AI_MODEL).", "missing", detail)
     if isinstance(error, openai.APITimeoutError) or _timed_out(error):
         return NoAnswer(f"The model did not answer within {timeout:g} seconds.", "timeout", detail)
-    if isinstance(error, openai.APIConnectionError):
+    if isinstance(error, openai.APIConnectionError | PlatformError | BadInput):
         return NoAnswer("The model's server could not be reached.", "fault", detail)
     if isinstance(error, openai.APIStatusError) and error.status_code >= 500:
         return NoAnswer("The model's server has a fault.", "fault", detail)
@@ -205,8 +209,7 @@ def _said(error: Exception, timeout: float) -> NoAnswer:
 
 
 def _timed_out(error: BaseException) -> bool:
-    cause = error.__cause__
-    return isinstance(cause, OutcomeUnknown) and cause.code == "timeout"
+    return any(isinstance(e, OutcomeUnknown) and e.code == "timeout" for e in (error, error.__cause__))
 
 
 def _post(brief: Brief) -> dict[str, Any]:
