@@ -127,8 +127,8 @@ def _of_tries(evidence: Evidence) -> Sign:
     last = evidence.last
     if last is None:
         return _of_words(evidence.reason) or Sign(C.UNKNOWN, GUESS)
-    if last.outcome == Outcome.FOUND:
-        return Sign(C.UNKNOWN, GUESS)
+    if last.act == Act.REFRESH:  # a token endpoint's reply is never kept; what became of it says enough
+        return Sign(C.ACCESS_REVOKED if last.outcome == Outcome.RECONNECT else C.PLATFORM_DOWN, BY_STATUS)
     sign = read(evidence.platform, last.http_status, last.reply)
     if last.act == Act.PUBLISH and is_unknown(last.outcome):
         # Proved absent since, or the state would say so: what remains is that the platform failed again and again.

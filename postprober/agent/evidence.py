@@ -52,9 +52,10 @@ class Evidence:
 
     @property
     def last(self) -> Try | None:
-        """The newest try that says something about publishing: not a look, and not a count."""
-        telling = (Act.PUBLISH, Act.STAGE, Act.REFRESH)
-        return next((t for t in reversed(self.tries) if t.act in telling), self.tries[-1] if self.tries else None)
+        """The newest try that failed on the way to publishing: not a look, not a count, and not what succeeded."""
+        aside = (Act.RECONCILE, Act.VERIFY, Act.ENGAGEMENT)
+        bad = [t for t in self.tries if t.act not in aside and t.outcome != Outcome.SUCCESS]
+        return bad[-1] if bad else None
 
 
 def collect(evidence: Evidence, secrets: Iterable[str] = ()) -> Evidence:

@@ -19,6 +19,7 @@ from postprober.domain.post import MediaFile, MediaKind
 from postprober.http import HttpClient, Pools
 
 NOW = ManualClock().now()
+SHARES: list[str] = []  # lines for the end of `make test-agent`
 
 
 def target(text: str | tuple[str, ...], platform: Platform = Platform.BLUESKY, **more: Any) -> Target:

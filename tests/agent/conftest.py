@@ -7,6 +7,16 @@ from collections.abc import Iterator
 import pytest
 
 from postprober.sandbox.serve import SandboxServer
+from tests.agent.agent_kit import SHARES
+from tests.platforms.adapter_kit import scripted, specs
+
+__all__ = ["scripted", "specs"]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What `make test-agent` is for: the shares."""
+    for line in SHARES:
+        terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="session")
