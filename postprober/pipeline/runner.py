@@ -20,6 +20,7 @@ from postprober.pipeline.engine import Engine
 from postprober.pipeline.outbox import send_due
 from postprober.pipeline.recovery import HighWater, guard_against_restore, recover_lost
 from postprober.pipeline.repair import tend
+from postprober.pipeline.results import judge_due
 from postprober.storage import deliveries, processes
 
 log = logging.getLogger("postprober.scheduler")
@@ -148,6 +149,7 @@ class Runner:
     def _agent(self) -> None:
         if self._leader and self._guarded:
             tend(self._ctx)
+            judge_due(self._ctx)
 
     def _as_leader(self, job: Callable[[], Any]) -> Callable[[], Any]:
         return lambda: job() if self._leader and self._guarded else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import Connection, delete, select, update
 
@@ -33,12 +33,12 @@ class Goal:
 
 
 def put(conn: Connection, post_id: int, criteria: Criteria | None, starts: datetime) -> None:
-    """What the post shall reach, counted from `starts` until it is known when it was published; None: nothing."""
+    """What the post shall reach; None: nothing. It is looked at from `starts` on, and judged when its time is up."""
     if criteria is None:
         conn.execute(delete(goals).where(goals.c.post_id == post_id, goals.c.judged_at.is_(None)))
         return
     owner = conn.execute(select(posts.c.user_id).where(posts.c.id == post_id)).scalar_one()
-    values = {**criteria.to_json(), "due_at": starts + timedelta(hours=criteria.hours)}
+    values = {**criteria.to_json(), "due_at": starts}
     conn.execute(
         sql.upsert(conn, goals)
         .values(post_id=post_id, user_id=owner, **values)
@@ -47,7 +47,9 @@ def put(conn: Connection, post_id: int, criteria: Criteria | None, starts: datet
 
 
 def due(conn: Connection, now: datetime, most: int = 50) -> list[Goal]:
-    rows = conn.execute(select(goals).where(goals.c.due_at <= now).order_by(goals.c.due_at).limit(most))
+    rows = conn.execute(
+        select(goals).where(goals.c.due_at <= now, goals.c.judged_at.is_(None)).order_by(goals.c.due_at).limit(most)
+    )
     return [record_of(Goal, row) for row in rows]
 
 
