@@ -7,6 +7,8 @@ mentions). Nothing that a platform or a stranger wrote can widen that, however t
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -30,6 +32,7 @@ from postprober.domain.advice import RULES, Advice, Review, Suggestion, cautious
 from postprober.domain.diagnosis import AUTHORITY, CAUTION, Diagnosis
 
 SENTENCE_CHARS = 400
+ECHO_WORDS = 5  # ours: as many words in a row are a repetition, fewer may be a quote
 _NO_WORDING = "The model gives no reason that can be shown."
 
 
@@ -61,7 +64,7 @@ class Advisor:
             return ours, ""
         try:
             objections = self.mind.moderated(brief.texts)
-            theirs = _review(self.mind.by, self.mind.review(brief))
+            theirs = _review(self.mind.by, self.mind.review(brief), brief)
         except NoAnswer as error:
             return ours, error.message
         return cautious([theirs, ours, *_moderation(self.mind.by, objections)]), ""
@@ -76,7 +79,9 @@ class Advisor:
             answer = self.mind.advise(brief)
         except NoAnswer as error:
             return replace(plain, note=error.message)
-        told = cautious([_review(self.mind.by, answer.review), plain.review, *_moderation(self.mind.by, objections)])
+        told = cautious(
+            [_review(self.mind.by, answer.review, brief), plain.review, *_moderation(self.mind.by, objections)]
+        )
         theirs = _suggestions(self.mind.by, answer, brief)
         known = {s.id for s in theirs}
         return replace(
@@ -106,7 +111,7 @@ def _merged(evidence: Evidence, ours: Diagnosis, answer: DiagnosisAnswer, by: st
     none to offer."""
     confidence = bounded(answer.confidence)
     if answer.fix is ours.fix:
-        words = shown(answer.explanation) or ours.explanation
+        words = shown(answer.explanation, _data(evidence)) or ours.explanation
         return replace(ours, explanation=words, confidence=max(ours.confidence, confidence), by=f"{by} and {RULES}")
     stricter = CAUTION.index(AUTHORITY[answer.fix]) > CAUTION.index(ours.authority) and may(answer.fix, evidence)
     fix = answer.fix if stricter else ours.fix
@@ -119,25 +124,39 @@ def _merged(evidence: Evidence, ours: Diagnosis, answer: DiagnosisAnswer, by: st
     )  # fmt: skip
 
 
-def _review(by: str, answer: ReviewAnswer) -> Review:
-    reasons = tuple(shown(reason) or _NO_WORDING for reason in answer.reasons[:MOST_REASONS])
+def _review(by: str, answer: ReviewAnswer, brief: Brief) -> Review:
+    reasons = tuple(shown(reason, brief.texts) or _NO_WORDING for reason in answer.reasons[:MOST_REASONS])
     return Review(answer.verdict, reasons or (_NO_WORDING,), by, bounded(answer.confidence))
 
 
 def _moderation(by: str, objections: tuple[str, ...]) -> list[Review]:
     if not objections:
         return []
-    named = "; ".join(shown(word) for word in objections[:MOST_REASONS])
+    named = "; ".join(shown(word, ()) for word in objections[:MOST_REASONS])
     return [Review("flagged", (f"The moderation service objects: {named}.",), f"{by} (moderation)", 0.9)]
 
 
-def shown(sentence: str) -> str:
-    """A model's sentence, if it may be shown to a person: short, one line, and it leads nowhere; "" otherwise."""
+def shown(sentence: str, data: Iterable[str]) -> str:
+    """A model's sentence, if it may be shown to a person: short, one line, it leads nowhere, and it does not repeat what
+    stands in `data` (then it would be a stranger who speaks); "" otherwise."""
     line = " ".join(sentence.split())
     told = guard.facts([line])
     if not line or len(line) > SENTENCE_CHARS or told.links or told.mentions or not line.isprintable():
         return ""
-    return line
+    return "" if _runs([line]) & _runs(data) else line
+
+
+def _runs(texts: Iterable[str]) -> set[tuple[str, ...]]:
+    """Every run of five words."""
+    found = set()
+    for text in texts:
+        words = re.findall(r"\w+", text.casefold())
+        found |= set(zip(*(words[i:] for i in range(ECHO_WORDS)), strict=False))
+    return found
+
+
+def _data(evidence: Evidence) -> tuple[str, ...]:
+    return (evidence.reason, *evidence.texts, *(text for t in evidence.tries for text in (t.reply, t.message)))
 
 
 def _suggestions(by: str, answer: AdviceAnswer, brief: Brief) -> tuple[Suggestion, ...]:
@@ -149,7 +168,7 @@ def _suggestions(by: str, answer: AdviceAnswer, brief: Brief) -> tuple[Suggestio
         target = brief.targets[item.target]
         if len(item.texts) != len(target.texts) or not suggest.allowed(target, brief, target.texts, item.texts):
             continue
-        reason = shown(item.reason) or "The model prefers this wording."
+        reason = shown(item.reason, brief.texts) or "The model prefers this wording."
         proposal = suggest.suggestion(item.kind, target, target.texts, item.texts, reason, by, bounded(item.confidence))
         made[proposal.id] = proposal
     return tuple(made.values())

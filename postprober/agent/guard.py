@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from postprober.domain.entities import between
+from postprober.domain.entities import Span, between
 from postprober.domain.text import find_cashtags, find_hashtags, find_urls
 
 # A Fediverse address, a Bluesky handle, a plain @name, or an e-mail address.
@@ -21,6 +21,12 @@ _NUMBER = re.compile(r"\d+(?:[.,:/\u2013-]\d+)*%?")
 _QUOTES = re.compile(r"\u201c([^\u201d]*)\u201d|\u201e([^\u201c]*)\u201c|\u00ab([^\u00bb]*)\u00bb|\"([^\"]*)\"")
 _WORD = re.compile(r"[^\W\d_](?:[\w'\u2019-]*\w)?")
 _SENTENCE_START = re.compile(r"(?:^|[.!?\u2026:\n\u2022\u2013\u2014]|\n\s*-)[\s\"'\u201c\u201e\u00ab(]*$")
+# What looks like a link although X would not make one of it (an unknown top-level domain, another scheme): other
+# platforms link it, and people follow it.
+_LINKISH = re.compile(
+    r"\b[a-z][a-z0-9+.-]*://\S+|\bwww\.\S+|(?<![\w@.])[\w-]+(?:\.[\w-]+)*\.[^\W\d_]{2,}(?:[/?#:]\S*)?|\b\d{1,3}(?:\.\d{1,3}){3}\S*",
+    re.IGNORECASE,
+)
 # Words that a rewrite may begin a sentence with although the original does not have them; none can be a name.
 _OPENERS = frozenset(
     [
@@ -100,7 +106,7 @@ class Facts:
 def facts(texts: Iterable[str]) -> Facts:
     """The facts of all parts together. Pure."""
     whole = unicodedata.normalize("NFC", "\n\n".join(texts))
-    links = find_urls(whole)
+    links = _links_in(whole)
     plain = "\u2003".join(between(whole, links))
     mentions = _MENTION.findall(plain)
     plain = _MENTION.sub("\u2003", plain)
@@ -116,6 +122,17 @@ def facts(texts: Iterable[str]) -> Facts:
         capitalised=frozenset(capitalised),
         words=frozenset(words),
     )
+
+
+def _links_in(text: str) -> list[Span]:
+    """Everything that leads somewhere, in order, not overlapping."""
+    sure = find_urls(text)
+    more = [
+        Span(match.start(), match.end(), match[0])
+        for match in _LINKISH.finditer(text)
+        if not any(match.start() < span.end and span.start < match.end() for span in sure)
+    ]
+    return sorted([*sure, *more], key=lambda span: span.start)
 
 
 def _words(text: str) -> tuple[set[str], set[str], set[str]]:

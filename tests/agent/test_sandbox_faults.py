@@ -108,6 +108,8 @@ def meet(stage: Scene, kind: str, case: Case) -> str:
 def test_the_rules_alone_diagnose_at_least_95_percent_of_the_sandbox_faults(stage: Scene) -> None:
     wrong = [said for kind, case in CASES.items() if (said := meet(stage, kind, case))]
     share = 100 * (len(CASES) - len(wrong)) / len(CASES)
-    SHARES.append(f"sandbox faults diagnosed right by rules alone: {len(CASES) - len(wrong)} of {len(CASES)} ({share:.1f} %)")
+    SHARES.append(
+        f"sandbox faults diagnosed right by rules alone: {len(CASES) - len(wrong)} of {len(CASES)} ({share:.1f} %)"
+    )
     SHARES.extend(f"  wrong: {line}" for line in wrong)
     assert share >= 95, wrong
