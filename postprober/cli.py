@@ -20,13 +20,12 @@ from postprober.domain.platform import NAMES, parse_platform
 from postprober.domain.post import Draft, Part
 from postprober.domain.preflight import check
 from postprober.errors import BadInput, PlatformError, PostProberError
-from postprober.pipeline.runner import Runner
 from postprober.services import accounts, doctor, keys, monitoring, passwords, people, posts, users
 from postprober.services.backup import backup as make_backup
 from postprober.services.core import Core
 from postprober.settings import Settings, load_settings
 from postprober.storage import users as user_storage
-from postprober.wiring import build_context, build_core, calm_garbage_collector, close_core
+from postprober.wiring import build_core, build_runner, calm_garbage_collector, close_core
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, help=__doc__
@@ -258,7 +257,7 @@ def run_scheduler() -> None:
         fail(error)
         sys.exit(BAD_INPUT)
     calm_garbage_collector()
-    runner = Runner(build_context(core), core.settings.workers)
+    runner = build_runner(core, core.settings.workers)
     _on_signals(runner.stop)
     runner.run()
     close_core(core)

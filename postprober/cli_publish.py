@@ -14,14 +14,16 @@ from rich.table import Table
 
 from postprober.cli_output import console, emit, say
 from postprober.clock import utc_iso
+from postprober.domain.advice import Advice
 from postprober.domain.delivery import TRAITS, DeliveryState
+from postprober.domain.post import PostStatus
 from postprober.errors import BadInput, PostProberError
 from postprober.pipeline.runner import Runner
 from postprober.services import media, monitoring, posts
 from postprober.services.core import Core
 from postprober.services.monitoring import HEARTBEAT_LIMIT, PostView
 from postprober.services.times import parse_time
-from postprober.wiring import build_context
+from postprober.wiring import build_runner
 
 DONE, FAILED, UNDECIDED = 0, 3, 4
 POLL = 0.2
@@ -74,12 +76,15 @@ def follow(core: Core, user_id: int, post_id: int, *, wait: bool, as_json: bool,
     view = monitoring.post_view(core, user_id, post_id)
     if as_json:
         emit(_result(view))
+    elif view.post.status == PostStatus.REVIEW:
+        advice = Advice.from_json(view.post.ai_suggestions)
+        say(f"Post {post_id} waits for a review. {' '.join(advice.review.reasons) if advice else ''}")
     elif not wait:
         say(f"Post {post_id} is planned for {utc_iso(view.post.scheduled_at) if view.post.scheduled_at else 'now'}.")
     else:
         for item in view.deliveries:
             say(f"{item.platform} ({item.account}): {item.explanation} {item.delivery.url or ''}")
-    return _code(view) if wait else DONE
+    return _code(view) if wait or view.post.status == PostStatus.REVIEW else DONE
 
 
 def _own_runner(core: Core) -> tuple[Runner, threading.Thread] | None:
@@ -87,7 +92,7 @@ def _own_runner(core: Core) -> tuple[Runner, threading.Thread] | None:
     age = monitoring.heartbeat_age(core)
     if age is not None and age < HEARTBEAT_LIMIT:
         return None
-    runner = Runner(build_context(core), min(4, core.settings.workers))
+    runner = build_runner(core, min(4, core.settings.workers))
     thread = threading.Thread(target=runner.run, name="scheduler")
     thread.start()
     return runner, thread
@@ -152,6 +157,8 @@ def _result(view: PostView) -> dict[str, Any]:
 
 
 def _code(view: PostView) -> int:
+    if view.post.status == PostStatus.REVIEW:
+        return UNDECIDED
     states = {d.delivery.state for d in view.deliveries}
     good = {DeliveryState.VERIFIED, DeliveryState.PUBLISHED}
     if states <= good:

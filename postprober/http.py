@@ -161,22 +161,31 @@ class HttpClient:
         content: bytes | None = None,
         files: Files | None = None,
         timeout: float | None = None,
+        total: float | None = None,
     ) -> Reply:
         """A request with an effect, once. `visible` marks the one act that makes a post appear (gate, checkpoints).
+        `total`: seconds after which a reply that still trickles in is given up.
 
-        Raises Unavailable (nothing left this machine) or OutcomeUnknown.
+        Raises Unavailable (nothing left this machine) or OutcomeUnknown (`code` is "timeout" when time ran out).
         """
         wire = _Wire(self, visible)
         try:
             return self._once(
                 self.pools.sends, method, url, visible, headers, params,
-                json=json, data=data, content=content, files=files, timeout=timeout, wire=wire,
+                json=json, data=data, content=content, files=files, timeout=timeout, total=total, wire=wire,
             )  # fmt: skip
         except httpx2.RequestError as error:  # also a body that cannot be decoded: the request was served
             detail = self.redactor.excerpt(repr(error))
             if not wire.started and isinstance(error, _NOT_SENT):
                 raise Unavailable("The platform could not be reached; nothing was sent.", detail) from error
-            raise OutcomeUnknown("The connection broke before the platform's answer was complete.", detail) from error
+            code = "timeout" if isinstance(error, httpx2.TimeoutException) else ""
+            message = "The connection broke before the platform's answer was complete."
+            raise OutcomeUnknown(message, detail, code=code) from error
+
+    def library_client(self, seconds: float) -> httpx2.Client:
+        """For libraries that want a client of the HTTP library (openai): each request through `send`, at most `seconds`
+        long from its first byte to the end of its reply."""
+        return httpx2.Client(transport=_SendTransport(self, seconds), trust_env=False, follow_redirects=False)
 
     def transport(self) -> httpx2.BaseTransport:
         """This client as a transport, for libraries that bring their own client (Authlib): every request of theirs
@@ -194,6 +203,7 @@ class HttpClient:
         *,
         wire: _Wire | None = None,
         timeout: float | None = None,
+        total: float | None = None,
         **body: Any,
     ) -> Reply:
         bare = url.split("?", 1)[0]
@@ -212,7 +222,7 @@ class HttpClient:
             response = client.send(request, stream=True)
             status = response.status_code
             try:
-                content = _bounded(response)
+                content = _bounded(response, started + total if total else None)
             finally:
                 response.close()
             text = self.redactor.excerpt(content.decode("utf-8", "replace"))
@@ -254,12 +264,16 @@ class _SendTransport(httpx2.BaseTransport):
     _OURS = frozenset({"host", "content-length", "connection", "accept-encoding", "user-agent"})  # set by `send`
     _DECODED = frozenset({"content-encoding", "content-length", "transfer-encoding"})  # the body is complete and plain
 
-    def __init__(self, client: HttpClient) -> None:
+    def __init__(self, client: HttpClient, seconds: float | None = None) -> None:
         self._client = client
+        self._seconds = seconds
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         headers = {key: value for key, value in request.headers.items() if key.lower() not in self._OURS}
-        reply = self._client.send(request.method, str(request.url), headers=headers, content=request.read() or None)
+        reply = self._client.send(
+            request.method, str(request.url), headers=headers, content=request.read() or None, timeout=self._seconds,
+            total=self._seconds,
+        )  # fmt: skip
         kept = {key: value for key, value in reply.headers.items() if key not in self._DECODED}
         return httpx2.Response(reply.status, headers=kept, content=reply.body, request=request)
 
@@ -271,13 +285,16 @@ _PHASES = {
 }
 
 
-def _bounded(response: httpx2.Response) -> bytes:
+def _bounded(response: httpx2.Response, until: float | None = None) -> bytes:
+    """The body. `until`: monotonic time after which it is given up."""
     chunks: list[bytes] = []
     size = 0
     for chunk in response.iter_bytes():
         size += len(chunk)
         if size > MAX_BODY:
             raise httpx2.ReadError(f"reply larger than {MAX_BODY} bytes")
+        if until is not None and time.monotonic() > until:
+            raise httpx2.ReadTimeout("the reply took too long")
         chunks.append(chunk)
     return b"".join(chunks)
 

@@ -91,6 +91,11 @@ class Settings(BaseSettings):
     ai_api_key: str = _SECRET
     ai_base_url: str = ""
     ai_model: str = ""
+    ai_timeout_seconds: int = Field(20, ge=1, le=120)
+    ai_tokens_per_day: int = Field(500000, ge=0)
+    ai_money_per_day: float = Field(1.0, ge=0)
+    ai_input_price: float = Field(2.5, ge=0)
+    ai_output_price: float = Field(10.0, ge=0)
 
     workers: int = Field(12, ge=1, le=64)
     late_limit_minutes: int = Field(60, ge=1)
@@ -179,9 +184,8 @@ class Settings(BaseSettings):
     def trusted_hosts(self) -> frozenset[str]:
         """Hosts that the operator named in the settings; they may be on a private network."""
         urls = [getattr(self, f"{p.value}_{kind}_url") for p in Platform for kind in ("api", "auth")]
-        return frozenset(
-            host for url in (*urls, self.public_url, self.api_url, self.ping_url) if (host := urlsplit(url).hostname)
-        )
+        own = (self.public_url, self.api_url, self.ping_url, self.ai_base_url)
+        return frozenset(host for url in (*urls, *own) if (host := urlsplit(url).hostname))
 
     @property
     def mail(self) -> MailServer | None:

@@ -10,18 +10,25 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
+from postprober.agent.advisor import Advisor
+from postprober.agent.model import Model
 from postprober.clock import Clock, SystemClock
 from postprober.domain.platform import Platform
 from postprober.domain.timing import Timing
 from postprober.http import HttpClient, Pools
 from postprober.pipeline.context import Context, LeaseKeeper, no_checkpoint
+from postprober.pipeline.ledger import Budget, DbLedger
+from postprober.pipeline.runner import Runner
 from postprober.platforms.registry import adapter_for
+from postprober.services import advice as advice_service
 from postprober.services import media as media_service
 from postprober.services.core import Core
 from postprober.services.letters import letter_for
 from postprober.settings import Settings, load_settings
 from postprober.storage.database import Database
 from postprober.storage.records import MediaRecord
+
+DEFAULT_MODEL = "gpt-4.1-mini"  # small, cheap, takes structured outputs (developers.openai.com, models)
 
 
 def build_core(
@@ -37,7 +44,22 @@ def build_core(
     pools = Pools(
         allow_private=chosen.sandbox, timeout=chosen.timing.http_timeout, trusted_hosts=chosen.trusted_hosts()
     )
-    return Core(chosen, db, vault, HttpClient(pools), clock or SystemClock())
+    http, time = HttpClient(pools), clock or SystemClock()
+    return Core(chosen, db, vault, http, time, build_advisor(chosen, db, http, time))
+
+
+def build_advisor(settings: Settings, db: Database, http: HttpClient, clock: Clock) -> Advisor:
+    """The agent: rules, and a model where a key is set."""
+    if not settings.ai_api_key:
+        return Advisor()
+    budget = Budget(
+        settings.ai_tokens_per_day, settings.ai_money_per_day, settings.ai_input_price, settings.ai_output_price
+    )
+    ledger = DbLedger(db, clock, budget)
+    name = settings.ai_model or DEFAULT_MODEL
+    return Advisor(
+        Model(http, clock, ledger, name, settings.ai_api_key, settings.ai_base_url, float(settings.ai_timeout_seconds))
+    )
 
 
 def build_context(
@@ -72,7 +94,14 @@ def build_context(
         app_url=core.settings.app_base,
         ping_url=core.settings.ping_url,
         letter_for=partial(letter_for, core),
+        advisor=core.advisor,
     )
+
+
+def build_runner(core: Core, workers: int, ctx: Context | None = None) -> Runner:
+    """The scheduler of this installation, with everything that it does on the side."""
+    jobs = (("advice", lambda: advice_service.make_pending(core), 0.5),)
+    return Runner(ctx or build_context(core), workers, jobs)
 
 
 def calm_garbage_collector() -> None:

@@ -8,6 +8,7 @@ from postprober.api import counting, middleware, problems, websocket
 from postprober.api.gate import UploadGate
 from postprober.api.routes import (
     accounts,
+    advice,
     alerts,
     auth,
     channels,
@@ -17,6 +18,7 @@ from postprober.api.routes import (
     metrics,
     monitoring,
     posts,
+    repairs,
     session,
 )
 from postprober.services.core import Core
@@ -38,8 +40,10 @@ def create_app(core: Core) -> FastAPI:
         auth,
         accounts,
         posts,
+        advice,
         monitoring,
         deliveries,
+        repairs,
         alerts,
         channels,
         media,

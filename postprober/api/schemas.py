@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from fastapi import Path
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from postprober.domain.criteria import LONGEST_HOURS, MOST, Criteria
 from postprober.domain.platform import Platform
 from postprober.services.media import MAX_ALT
 from postprober.services.posts import MAX_LINK, MAX_PARTS, NewPost
@@ -46,6 +47,14 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+class CriteriaBody(Body):
+    """So many of one count, in all accounts together, within so many hours of publishing."""
+
+    metric: Literal["likes", "reposts", "replies", "quotes", "bookmarks", "views"] = Field(examples=["likes"])
+    target: int = Field(strict=True, ge=1, le=MOST, examples=[20])
+    hours: int = Field(strict=True, ge=1, le=LONGEST_HOURS, examples=[24])
+
+
 class PostBody(Body):
     """A post as it shall be."""
 
@@ -69,6 +78,8 @@ class PostBody(Body):
         None, description="How late it may still go out without asking a person", examples=[30]
     )
 
+    criteria: CriteriaBody | None = Field(None, description="When the post counts as a success")
+
     @model_validator(mode="after")
     def _only_named_accounts(self) -> Self:
         """A variant that nobody gets is a slip."""
@@ -87,6 +98,7 @@ class PostBody(Body):
             variants={int(account): tuple(texts) for account, texts in self.variants.items()},
             language=self.language,
             late_minutes=self.late_minutes,
+            criteria=Criteria(**self.criteria.model_dump()) if self.criteria else None,
         )
 
 
@@ -115,6 +127,9 @@ class AccountBody(Body):
 
     label: Annotated[Text, Field(max_length=100)] = Field("", description="What you call it", examples=["Our news"])
     language: Language = Field("", examples=["en"])
+    repair_words: bool = Field(
+        False, strict=True, description="Repairs that change words need no click on this account", examples=[False]
+    )
 
 
 class AdoptBody(Body):

@@ -23,6 +23,7 @@ class AccountOut(BaseModel):
     name: str = Field(examples=["news@mastodon.social"])
     label: str = Field(examples=["Our news"])
     language: str = Field(examples=["en"])
+    repair_words: bool
     instance: str
     remote_id: str
     status: str = Field(examples=["ok"])
@@ -35,7 +36,8 @@ class AccountOut(BaseModel):
         return cls(
             id=account.id, platform=account.platform.value, name=account.account_name,
             label=str(account.settings.get("label", "")), language=str(account.settings.get("language", "")),
-            instance=account.instance, remote_id=account.remote_id, status=account.status,
+            repair_words=bool(account.settings.get("repair_words", False)), instance=account.instance,
+            remote_id=account.remote_id, status=account.status,
             status_reason=account.status_reason, token_expires_at=account.token_expires_at,
             created_at=account.created_at,
         )  # fmt: skip
@@ -52,11 +54,25 @@ class Connected(BaseModel):
     account: AccountOut | None = None
 
 
+class ReviewOut(BaseModel):
+    """Whether the post is fit for its accounts. Only `appropriate` lets it go on without a person."""
+
+    verdict: Literal["appropriate", "flagged", "unsure"]
+    reasons: list[str]
+    by: str = Field(examples=["rules"])
+    confidence: float
+
+
 class Suggestions(BaseModel):
-    """What the AI thinks of the post. `none`: nobody has been asked; `pending`: it is thinking; `ready`: see `items`."""
+    """What the agent thinks of the post. `none`: nobody has been asked; `pending`: the review stands and the
+    suggestions are being made; `ready`: see `items`. `by`: rules or a model; `note`: why rules answered instead."""
 
     status: Literal["none", "pending", "ready"]
     items: list[dict[str, Any]] = []
+    review: ReviewOut | None = None
+    by: str = ""
+    note: str = ""
+    made_at: datetime | None = None
 
     @classmethod
     def of(cls, stored: Any) -> Self:
@@ -77,6 +93,7 @@ class PostOut(BaseModel):
     variants: dict[int, list[str]]
     language: str
     late_minutes: int | None
+    criteria: dict[str, Any] | None
     scheduled_at: datetime | None
     created_at: datetime
     updated_at: datetime
@@ -90,7 +107,8 @@ class PostOut(BaseModel):
             id=post.id, status=post.status, version=post.version, content=post.content, parts=list(wish.parts),
             account_ids=list(wish.account_ids), platforms=post.platforms, media_ids=list(wish.media_ids),
             variants={account: list(texts) for account, texts in (wish.variants or {}).items()},
-            language=wish.language, late_minutes=wish.late_minutes, scheduled_at=post.scheduled_at,
+            language=wish.language, late_minutes=wish.late_minutes,
+            criteria=wish.criteria.to_json() if wish.criteria else None, scheduled_at=post.scheduled_at,
             created_at=post.created_at, updated_at=post.updated_at, posted_at=post.posted_at,
             ai_suggestions=Suggestions.of(post.ai_suggestions),
         )  # fmt: skip

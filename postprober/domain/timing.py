@@ -20,6 +20,7 @@ class Timing:
     `unsure_retries`: further readings, after the first unsure one, before a delivery is held.
     `verify_after`: looks after publishing, counted from it; the last one decides about a ghost.
     `ghost_recheck`: how often a ghost is looked at again. `engagement_scale`: shortens the polling plan.
+    `repair_scale`: shortens the waits that the agent orders.
     """
 
     lease: timedelta = timedelta(seconds=10)
@@ -33,6 +34,7 @@ class Timing:
     processing_poll: timedelta = timedelta(seconds=5)
     processing_limit: timedelta = timedelta(minutes=30)
     http_timeout: float = 30.0
+    repair_scale: float = 1.0
 
 
 LIVE_TIMING = Timing()
@@ -52,4 +54,5 @@ SANDBOX_TIMING = Timing(
     engagement_scale=1 / 12,
     processing_poll=timedelta(seconds=0.5),
     http_timeout=8.0,
+    repair_scale=1 / 600,
 )

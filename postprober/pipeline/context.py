@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypedDict
 
+from postprober.agent.advisor import Advisor
 from postprober.alerts.mail import Letter
 from postprober.clock import Clock
 from postprober.domain.platform import Platform, PlatformConfig
@@ -120,6 +121,7 @@ class Context:
     app_url: str = ""
     ping_url: str = ""
     letter_for: Callable[[dict[str, Any]], Letter | None] = no_letter
+    advisor: Advisor = field(default_factory=Advisor)
 
     @property
     def worker(self) -> str:
@@ -142,6 +144,11 @@ class Wiretap:
 
     def __call__(self, exchange: Exchange) -> None:
         self.exchanges.append(exchange)
+
+    @property
+    def request_id(self) -> str:
+        """Of the last exchange; "" when there was none."""
+        return self.exchanges[-1].request_id if self.exchanges else ""
 
     def closing(self) -> Closing:
         """Columns for the attempt: of the visible exchange if there was one, else of the last."""

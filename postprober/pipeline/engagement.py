@@ -7,6 +7,7 @@ from datetime import timedelta
 from postprober.domain.delivery import DUE_TO_FOLLOW, DeliveryState, Proof, Step, StepStatus
 from postprober.domain.remote import Counts
 from postprober.errors import Conflict, PlatformError, Throttled
+from postprober.pipeline import results
 from postprober.pipeline.context import Context, Wiretap
 from postprober.pipeline.credentials import ensure_valid, open_credentials
 from postprober.pipeline.plan import first_poll
@@ -61,6 +62,7 @@ def _poll(work: Work) -> None:
         if counts is not None:
             before = logs.samples_of(conn, work.delivery.id)
             logs.sample(conn, work.delivery.id, counts, now)
+            results.comment(work, conn, counts, before)
             shown = {name: value for name, value in vars(counts).items() if value is not None}
             if not before or any(before[-1][name] != value for name, value in shown.items()):
                 status = StepStatus.SUCCESS if shown else StepStatus.WARNING

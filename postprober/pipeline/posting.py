@@ -26,7 +26,7 @@ from postprober.pipeline import late
 from postprober.pipeline.adopt import adopt
 from postprober.pipeline.context import Context, Wiretap
 from postprober.pipeline.credentials import ensure_valid
-from postprober.pipeline.refusal import fail, refused
+from postprober.pipeline.refusal import fail, note_stage, refused
 from postprober.pipeline.verification import verify
 from postprober.pipeline.work import Work, composed, job_for, new_request_id, search_for
 from postprober.platforms.base import Adapter
@@ -156,6 +156,7 @@ def _stage(work: Work, part: PartRecord, job: PartJob) -> Staged | None:
             return staged
         progress = adapter.check(work.cred, staged)
     except PlatformError as error:
+        note_stage(work, part, tap, error)
         fail(work, error, Step.POSTING)
         return None
     if progress.state is ProgressState.READY:

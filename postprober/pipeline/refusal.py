@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from postprober.clock import utc_iso
-from postprober.domain.attempt import Outcome
+from postprober.domain.attempt import Act, Outcome
 from postprober.domain.delivery import DeliveryState, Step, StepStatus
 from postprober.domain.remote import Ref
 from postprober.domain.retry import MAX_TRIES, backoff, throttle_until
@@ -29,7 +29,7 @@ from postprober.pipeline.context import Wiretap
 from postprober.pipeline.credentials import IN_FLIGHT, renew
 from postprober.pipeline.work import Work, new_request_id
 from postprober.platforms.base import Adapter
-from postprober.storage import accounts, attempts, deliveries, logs
+from postprober.storage import accounts, attempts, deliveries, logs, repairs
 from postprober.storage.records import PartRecord, replace
 
 S = DeliveryState
@@ -54,6 +54,14 @@ def refused(work: Work, attempt: int, tap: Wiretap, part: PartRecord, error: Pla
     if isinstance(error, ReconnectNeeded) and _second_chance(work, error, adapter):
         return
     fail(work, error, Step.POSTING)
+
+
+def note_stage(work: Work, part: PartRecord, tap: Wiretap, error: PlatformError) -> None:
+    """What the platform said when it refused something that nobody could have seen; a diagnosis needs its words."""
+    with work.ctx.db.write() as conn:
+        attempt = work.begin(conn, Act.STAGE, part.index, tap.request_id or new_request_id())
+        outcome = _outcome(error)
+        work.close(conn, attempt, Outcome.UNAVAILABLE if outcome is Outcome.UNKNOWN else outcome, tap, error.message)
 
 
 def _adopted_by_name(work: Work, part: PartRecord, error: DuplicateRefused) -> bool:
@@ -137,6 +145,7 @@ def fail(work: Work, error: PlatformError, step: Step) -> None:
             watch.reconnect_needed(conn, work.account, error.message, now)
             work.log(conn, Step.AUTHENTICATION, StepStatus.FAILED, message=error.message)
             work.move(conn, S.WAITING, error.message, next_at=now, lease_until=None)
+            repairs.begin(conn, work.delivery, now)
         elif error.code == IN_FLIGHT:
             # Not a try of this delivery: another worker's renewal may be slow, or dead and its claim running out.
             work.move(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -20,10 +20,14 @@ from postprober.pipeline.context import Context
 from postprober.pipeline.engine import Engine
 from postprober.pipeline.outbox import send_due
 from postprober.pipeline.recovery import HighWater, guard_against_restore, recover_lost
+from postprober.pipeline.repair import tend
+from postprober.pipeline.results import judge_due
 from postprober.storage import deliveries, processes
 from postprober.storage.retention import tidy
 
 log = logging.getLogger("postprober.scheduler")
+
+Job = tuple[str, Callable[[], Any], float]
 
 TICK = 0.25  # seconds; how soon something is noticed that another process has just made due
 BEAT = 2.0
@@ -34,8 +38,10 @@ LEADER = "scheduler"
 class Runner:
     """Start, run until `stop` is called, finish what is in hand, say goodbye."""
 
-    def __init__(self, ctx: Context, workers: int) -> None:
+    def __init__(self, ctx: Context, workers: int, more: Sequence[Job] = ()) -> None:
+        """`more`: further jobs (name, act, seconds) that only the leader does."""
         self._ctx = ctx
+        self._more = more
         self._engine = Engine(ctx, workers)
         self._engine.on_idle = self._wake
         self._started_at = ctx.clock.now()
@@ -64,11 +70,14 @@ class Runner:
             ("notify", self._notify, 0.5),
             ("attend", self._attend, 5.0),
             ("ping", self._ping, PING),
+            ("agent", self._agent, 0.5),
             ("beat", self._beat, BEAT),
             ("wal", self._ctx.db.checkpoint_wal, 30.0),
             ("tidy", self._tidy, 3600.0),
         ):
             self._jobs.add_job(_guarded(name, job), "interval", seconds=seconds, id=name)
+        for name, job, seconds in self._more:
+            self._jobs.add_job(_guarded(name, self._as_leader(job)), "interval", seconds=seconds, id=name)
         self._jobs.start()
         log.info("scheduler started as %s", self._ctx.worker)
         self._done.wait()
@@ -160,6 +169,14 @@ class Runner:
     def _tidy(self) -> None:
         if self._leader:
             tidy(self._ctx.db, self._ctx.clock.now())
+
+    def _agent(self) -> None:
+        if self._leader and self._guarded:
+            tend(self._ctx)
+            judge_due(self._ctx)
+
+    def _as_leader(self, job: Callable[[], Any]) -> Callable[[], Any]:
+        return lambda: job() if self._leader and self._guarded else None
 
     def _beat(self) -> None:
         detail: dict[str, Any] = {"pid": os.getpid(), "leader": self._leader, "busy": self._engine.busy()}

@@ -10,8 +10,11 @@ from sqlalchemy import Connection
 from postprober.domain.alert import LATE, LATE_AFTER, RECOVERED, AlertKind, AlertRule, AlertType, alert_for
 from postprober.domain.delivery import DeliveryState, alters_post, post_status
 from postprober.domain.platform import NAMES
-from postprober.storage import accounts, deliveries, logs, posts, processes
+from postprober.storage import accounts, deliveries, logs, posts, processes, repairs
 from postprober.storage.records import Account, Delivery
+
+# In trouble: the agent says why, and what can be done (pipeline.repair).
+TO_DIAGNOSE = frozenset({DeliveryState.FAILED, DeliveryState.HELD, DeliveryState.GHOST})
 
 
 def move(
@@ -28,6 +31,10 @@ def move(
     moved = deliveries.change(conn, delivery, new, reason=reason, now=now, worker=worker, columns=columns)
     if alters_post(delivery.state, new):
         refresh_post(conn, delivery.post_id, now)
+    if new in TO_DIAGNOSE:
+        repairs.begin(conn, moved, now)
+    elif delivery.state in TO_DIAGNOSE:
+        repairs.supersede(conn, delivery.id, now)
     rule = alert_for(delivery.state, new)
     if rule is not None:
         _tell(conn, delivery, rule, reason, f"{new.value}:{processes.newest_transition(conn)}", now)

@@ -19,6 +19,7 @@ from postprober.sandbox import (
     linkedin_oauth,
     mastodon,
     mastodon_oauth,
+    openai,
     pages,
     x,
     x_media,
@@ -30,6 +31,7 @@ from postprober.sandbox.instagram_manner import InstagramManner
 from postprober.sandbox.linkedin_manner import LinkedInManner
 from postprober.sandbox.mastodon_manner import MastodonManner
 from postprober.sandbox.model import PLATFORMS
+from postprober.sandbox.openai_manner import OpenAiManner
 from postprober.sandbox.world import World
 from postprober.sandbox.x_manner import XManner
 
@@ -73,6 +75,7 @@ def _api_routes(world: World, manners: Manners) -> list[BaseRoute]:
         *instagram_oauth.routes(world, manners.instagram),
         *instagram.routes(world, manners.instagram),
         *instagram_reads.routes(world, manners.instagram),
+        *openai.routes(world, OpenAiManner()),
     ]
 
 

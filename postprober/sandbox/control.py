@@ -11,7 +11,7 @@ from starlette.routing import BaseRoute, Route
 
 from postprober.sandbox.call import Refusal, reply
 from postprober.sandbox.faults import BadFault
-from postprober.sandbox.model import PLATFORMS, Account, Post
+from postprober.sandbox.model import FAULTY, Account, Post
 from postprober.sandbox.timefmt import iso
 from postprober.sandbox.tokens import DAY, issue
 from postprober.sandbox.world import World, truth
@@ -84,7 +84,7 @@ async def _add_account(asked: Asked) -> Json:
 
 async def _add_fault(asked: Asked) -> Json:
     try:
-        fault = asked.world.plan.add(asked.body, PLATFORMS)
+        fault = asked.world.plan.add(asked.body, FAULTY)
     except (BadFault, TypeError, ValueError) as error:
         raise _bad(str(error)) from None
     asked.world.save_fault(fault)

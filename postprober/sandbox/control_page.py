@@ -11,7 +11,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from postprober.sandbox.faults import KINDS, OPERATIONS, BadFault
-from postprober.sandbox.model import PLATFORMS
+from postprober.sandbox.model import FAULTY, PLATFORMS
 from postprober.sandbox.tokens import DAY, issue
 from postprober.sandbox.world import World, truth
 
@@ -111,7 +111,7 @@ def _select(name: str, title: str, values: tuple[str, ...], first: str = "") -> 
 def _forms() -> str:
     fault = (
         '<form method="post" action="/_form/fault">'
-        + _select("platform", "Platform", (*PLATFORMS, "any"))
+        + _select("platform", "Platform", (*FAULTY, "any"))
         + _select("kind", "Fault", tuple(sorted(KINDS)))
         + _select("operation", "Operation", OPERATIONS, "usual for it")
         + '<label>Account<input name="account" placeholder="all"></label>'
@@ -157,7 +157,7 @@ def routes(world: World) -> list[BaseRoute]:
         fields: dict[str, Any] = await _fields(request)
         try:
             fields["params"] = json.loads(fields.get("params", "{}"))
-            world.save_fault(world.plan.add(fields, PLATFORMS))
+            world.save_fault(world.plan.add(fields, FAULTY))
         except (BadFault, TypeError, ValueError) as error:
             return page(request, str(error))
         return RedirectResponse("/", 303)

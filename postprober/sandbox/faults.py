@@ -30,6 +30,9 @@ INSIDE = (
     "slow_media",
     "media_failed",
     "slow",
+    "model_refuses",
+    "model_malformed",
+    "model_quota",
 )
 KINDS = BEFORE + AFTER + INSIDE
 OPERATIONS = (
@@ -43,6 +46,8 @@ OPERATIONS = (
     "engagement",
     "delete",
     "me",
+    "model",
+    "moderation",
     "any",
 )
 
@@ -119,7 +124,8 @@ class FaultPlan:
             raise BadFault(f"kind must be one of {', '.join(sorted(KINDS))}")
         if platform not in (*platforms, "any"):
             raise BadFault(f"platform must be one of {', '.join(platforms)} or any")
-        operation = body.get("operation") or _DEFAULT_OPERATION.get(kind, "create")
+        usual = "model" if platform == "openai" else "create"
+        operation = body.get("operation") or _DEFAULT_OPERATION.get(kind, usual)
         if operation not in OPERATIONS:
             raise BadFault(f"operation must be one of {', '.join(OPERATIONS)}")
         times = body.get("times")

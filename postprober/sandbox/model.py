@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 PLATFORMS = ("x", "linkedin", "instagram", "mastodon", "bluesky")
+FAULTY = (*PLATFORMS, "openai")  # what faults can be planned for
 
 
 @dataclass

@@ -104,12 +104,15 @@ def get(core: Core, user_id: int, account_id: int) -> Account:
         return owned(conn, user_id, account_id)
 
 
-def set_up(core: Core, user_id: int, account_id: int, *, label: str, language: str) -> Account:
-    """Replace the account's settings. `label`: what you call it; `language`: BCP 47 tag of posts that name none, or "".
-    Raises NotFound."""
+def set_up(
+    core: Core, user_id: int, account_id: int, *, label: str, language: str, repair_words: bool = False
+) -> Account:
+    """Replace the account's settings. `label`: what you call it; `language`: BCP 47 tag of posts that name none, or "";
+    `repair_words`: repairs that change words need no click. Raises NotFound."""
+    chosen = {"label": label.strip(), "language": language, "repair_words": repair_words}
     with core.db.write() as conn:
         owned(conn, user_id, account_id)
-        accounts.write(conn, account_id, settings={"label": label.strip(), "language": language})
+        accounts.write(conn, account_id, settings=chosen)
         return accounts.get(conn, account_id)
 
 

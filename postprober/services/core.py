@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
+from postprober.agent.advisor import Advisor
 from postprober.clock import Clock
 from postprober.domain.account import Credentials
 from postprober.domain.platform import Platform
@@ -27,13 +28,14 @@ def no_mark(_conn: Connection, _made_id: int) -> None:
 
 @dataclass(frozen=True)
 class Core:
-    """One process's installation: settings, database, keys, HTTP and time."""
+    """One process's installation: settings, database, keys, HTTP, time and the agent (rules, unless a model is set up)."""
 
     settings: Settings
     db: Database
     vault: Vault
     http: HttpClient
     clock: Clock
+    advisor: Advisor = field(default_factory=Advisor)
 
     def adapter(self, platform: Platform, cred: Credentials | None = None, http: HttpClient | None = None) -> Adapter:
         """An adapter that redacts the secrets of `cred`."""

@@ -8,14 +8,16 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
+from postprober.domain.criteria import Criteria
 from postprober.domain.delivery import DeliveryState
 from postprober.domain.post import PostStatus
 from postprober.errors import BadInput, Conflict, Stale
 from postprober.pipeline import watch
 from postprober.services import media as media_service
+from postprober.services import reviewing
 from postprober.services.accounts import owned
 from postprober.services.core import Core, Mark, no_mark
-from postprober.services.posts import MAX_PARTS, NewPost, columns_of, parts_for, passed, plan
+from postprober.services.posts import MAX_PARTS, NewPost, columns_of, parts_for, passed, plan, plan_all, set_goal
 from postprober.services.times import check_time
 from postprober.storage import deliveries, posts
 from postprober.storage.records import Account, Delivery, Post
@@ -30,11 +32,13 @@ Versions = Collection[int] | None  # the versions that a caller accepts; None: w
 def save(core: Core, user_id: int, new: NewPost, mark: Mark = no_mark) -> Post:
     """Keep a draft; limits are checked when it is submitted. Raises BadInput or NotFound."""
     chosen = _usable(core, user_id, new)
+    advice = reviewing.first_word(core, user_id, new, chosen)
     now = core.clock.now()
     with core.db.write() as conn:
         post_id = posts.add(
-            conn, user_id=user_id, status=PostStatus.DRAFT, scheduled_at=new.at, now=now, **columns_of(new, chosen)
-        )
+            conn, user_id=user_id, status=PostStatus.DRAFT, scheduled_at=new.at, now=now, **columns_of(new, chosen),
+            **reviewing.advice_columns(core, advice),
+        )  # fmt: skip
         mark(conn, post_id)
         return posts.get(conn, post_id)
 
@@ -50,6 +54,7 @@ def wish_of(post: Post) -> NewPost:
         variants={int(account): tuple(texts) for account, texts in told.get("variants", {}).items()},
         language=told.get("language", ""),
         late_minutes=told.get("late_minutes"),
+        criteria=Criteria.from_json(told.get("criteria")),
     )
 
 
@@ -61,22 +66,42 @@ def change(core: Core, user_id: int, post_id: int, new: NewPost, versions: Versi
     post = get(core, user_id, post_id, versions)
     if post.status in UNSENT:
         chosen = _usable(core, user_id, new)
+        advice = reviewing.first_word(core, user_id, new, chosen)
+        told = reviewing.advice_columns(core, advice, post.ai_suggestions)
         with core.db.write() as conn:
-            return _write(core, conn, post, new, chosen, scheduled_at=new.at)
+            return _write(core, conn, post, new, chosen, scheduled_at=new.at, **told)
     if post.status != PostStatus.SCHEDULED:
         raise Conflict(f"This post can no longer be changed: it is {post.status}.")
     chosen = passed(core, user_id, new)
+    advice = reviewing.judged(core, user_id, new, chosen, post.options.get("approved", ""))
+    told = reviewing.advice_columns(core, advice, post.ai_suggestions)
     now = core.clock.now()
     with core.db.write() as conn:
         posts.lock(conn, post_id)
-        _write(core, conn, post, new, chosen, scheduled_at=new.at or now)
-        _replan(conn, post, new, chosen, now)
-        watch.refresh_post(conn, post_id, now)
+        _write(core, conn, post, new, chosen, scheduled_at=new.at or now, **told)
+        if advice.review.passes:
+            _replan(conn, post, new, chosen, now)
+            set_goal(conn, post_id, new, now)
+            watch.refresh_post(conn, post_id, now)
+        else:
+            _withdraw(conn, post, now)
         return posts.get(conn, post_id)
 
 
-def submit(core: Core, user_id: int, post_id: int, versions: Versions = None, mark: Mark = no_mark) -> Post:
-    """Check a draft and plan its deliveries. Raises NotFound, Stale, Conflict, BadInput or PreflightFailed."""
+def _withdraw(conn: Connection, post: Post, now: datetime) -> None:
+    """The new text has to be reviewed by a person: nothing of it stays planned."""
+    _replan(conn, post, NewPost(("",), ()), [], now)
+    posts.set_status(conn, post.id, PostStatus.REVIEW, now)
+
+
+def submit(
+    core: Core, user_id: int, post_id: int, versions: Versions = None, mark: Mark = no_mark, *, approved: bool = False
+) -> Post:
+    """Check and review a draft, and plan its deliveries; one that the review does not pass gets status `review` and
+    waits for a person. `approved`: a person has passed it as it stands.
+
+    Raises NotFound, Stale, Conflict, BadInput or PreflightFailed.
+    """
     post = get(core, user_id, post_id, versions)
     if post.status not in UNSENT:
         raise Conflict(f"This post was submitted already: it is {post.status}.")
@@ -84,13 +109,29 @@ def submit(core: Core, user_id: int, post_id: int, versions: Versions = None, ma
     if wish.at is not None:
         wish = replace(wish, at=check_time(wish.at, core.clock.now()))
     chosen = passed(core, user_id, wish)
+    known = reviewing.digest(wish) if approved else post.options.get("approved", "")
+    advice = reviewing.judged(core, user_id, wish, chosen, known)
+    told = reviewing.advice_columns(core, advice, post.ai_suggestions)
     now = core.clock.now()
     with core.db.write() as conn:
-        _write(core, conn, post, wish, chosen, status=PostStatus.SCHEDULED, scheduled_at=wish.at or now)
-        for account in chosen:
-            plan(conn, post_id, account, wish, now)
+        if not advice.review.passes:
+            _write(core, conn, post, wish, chosen, status=PostStatus.REVIEW, scheduled_at=wish.at, **told)
+        else:
+            _write(
+                core, conn, post, wish, chosen, approved=known, status=PostStatus.SCHEDULED,
+                scheduled_at=wish.at or now, **told,
+            )  # fmt: skip
+            plan_all(conn, post_id, chosen, wish, now)
         mark(conn, post_id)
         return posts.get(conn, post_id)
+
+
+def back_to_draft(core: Core, post: Post) -> Post:
+    """A person refused it in the review: it can be changed and submitted again. Raises Stale."""
+    with core.db.write() as conn:
+        if not posts.edit(conn, post.id, post.version, core.clock.now(), status=PostStatus.DRAFT):
+            raise Stale("This post was changed meanwhile; read it again.")
+        return posts.get(conn, post.id)
 
 
 def delete(core: Core, user_id: int, post_id: int, versions: Versions = None) -> None:
@@ -134,8 +175,15 @@ def _usable(core: Core, user_id: int, new: NewPost) -> list[Account]:
         return [owned(conn, user_id, account_id) for account_id in new.account_ids]
 
 
-def _write(core: Core, conn: Connection, post: Post, new: NewPost, chosen: list[Account], **columns: object) -> Post:
-    if not posts.edit(conn, post.id, post.version, core.clock.now(), **columns_of(new, chosen), **columns):
+def _write(
+    core: Core, conn: Connection, post: Post, new: NewPost, chosen: list[Account], approved: str = "", **columns: object
+) -> Post:
+    """`approved`: digest of what a person has approved; what was approved before stays so while nothing of it changes."""
+    written = columns_of(new, chosen)
+    earlier = approved or post.options.get("approved", "")
+    if earlier and earlier == reviewing.digest(new):
+        written["options"]["approved"] = earlier
+    if not posts.edit(conn, post.id, post.version, core.clock.now(), **written, **columns):
         raise Stale("This post was changed meanwhile; read it again.")
     return posts.get(conn, post.id)
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from postprober.domain.criteria import Criteria
 from postprober.domain.delivery import DeliveryState
 from postprober.domain.platform import NAMES
 from postprober.domain.post import Draft, MediaFile, Part, PostStatus, Preflight, Violation
@@ -19,10 +20,11 @@ from postprober.pipeline.credentials import open_credentials
 from postprober.pipeline.pointed import adopt_pointed
 from postprober.platforms.links import MAX_LINK
 from postprober.services import media as media_service
+from postprober.services import reviewing
 from postprober.services.accounts import owned
 from postprober.services.context import context_of
 from postprober.services.core import Core, Mark, no_mark
-from postprober.storage import deliveries, posts
+from postprober.storage import deliveries, goals, posts
 from postprober.storage import media as media_storage
 from postprober.storage.records import Account, Delivery, PartRecord, Post
 
@@ -53,7 +55,7 @@ class PreflightFailed(BadInput):
 class NewPost:
     """What somebody wants to publish. `parts`: texts of a thread, or one; `media_ids` belong to the first part;
     `variants`: account id -> its own texts; `at`: aware UTC, None for now; `late_minutes`: how late it
-    may still go out without asking, None for the setting."""
+    may still go out without asking, None for the setting; `criteria`: when it counts as a success."""
 
     parts: tuple[str, ...]
     account_ids: tuple[int, ...]
@@ -62,6 +64,7 @@ class NewPost:
     variants: dict[int, tuple[str, ...]] | None = None
     language: str = ""
     late_minutes: int | None = None
+    criteria: Criteria | None = None
 
     def texts_for(self, account_id: int) -> tuple[str, ...]:
         return (self.variants or {}).get(account_id, self.parts)
@@ -143,16 +146,19 @@ def _unreachable(core: Core, account: Account, files: tuple[MediaFile, ...]) -> 
 
 
 def create(core: Core, user_id: int, new: NewPost, mark: Mark = no_mark) -> Post:
-    """Check and plan a post: one delivery an account. Raises PreflightFailed; then nothing was written."""
+    """Check, review and plan a post: one delivery an account. A post that the review does not pass is kept with status
+    `review` and nothing is planned. Raises PreflightFailed; then nothing was written."""
     chosen = passed(core, user_id, new)
+    advice = reviewing.judged(core, user_id, new, chosen)
     now = core.clock.now()
     with core.db.write() as conn:
         post_id = posts.add(
-            conn, user_id=user_id, status=PostStatus.SCHEDULED, scheduled_at=new.at or now, now=now,
-            **columns_of(new, chosen),
+            conn, user_id=user_id, status=PostStatus.SCHEDULED if advice.review.passes else PostStatus.REVIEW,
+            scheduled_at=(new.at or now) if advice.review.passes else new.at, now=now, **columns_of(new, chosen),
+            **reviewing.advice_columns(core, advice),
         )  # fmt: skip
-        for account in chosen:
-            plan(conn, post_id, account, new, now)
+        if advice.review.passes:
+            plan_all(conn, post_id, chosen, new, now)
         mark(conn, post_id)
         return posts.get(conn, post_id)
 
@@ -175,8 +181,21 @@ def columns_of(new: NewPost, chosen: Sequence[Account]) -> dict[str, Any]:
             "parts": list(new.parts), "media": list(new.media_ids), "language": new.language,
             "late_minutes": new.late_minutes, "accounts": list(new.account_ids),
             "variants": {str(account): list(texts) for account, texts in (new.variants or {}).items()},
+            "criteria": new.criteria.to_json() if new.criteria else None,
         },
     }  # fmt: skip
+
+
+def plan_all(conn: Connection, post_id: int, chosen: Sequence[Account], new: NewPost, now: datetime) -> None:
+    """A delivery for each account, and what the post shall reach."""
+    for account in chosen:
+        plan(conn, post_id, account, new, now)
+    set_goal(conn, post_id, new, now)
+
+
+def set_goal(conn: Connection, post_id: int, new: NewPost, now: datetime) -> None:
+    """What the post shall reach, as it is asked for now."""
+    goals.put(conn, post_id, new.criteria, new.at or now)
 
 
 def plan(conn: Connection, post_id: int, account: Account, new: NewPost, now: datetime) -> None:

@@ -51,6 +51,17 @@ def steps(
     )  # fmt: skip
 
 
+def analysis(
+    conn: Connection, delivery: Delivery, which: Step, status: StepStatus, now: datetime, text: str, **details: Any
+) -> None:
+    """A row of `monitoring_logs` that says in plain language what the agent thinks of it."""
+    row = {
+        "post_id": delivery.post_id, "platform": delivery.platform.value, "step": which.value, "status": status.value,
+        "details": details, "timestamp": now, "delivery_id": delivery.id, "ai_analysis": text,
+    }  # fmt: skip
+    conn.execute(_STEP, row)
+
+
 def steps_of_post(conn: Connection, post_id: int, *, after: int = 0, limit: int | None = None) -> list[dict[str, Any]]:
     """Step rows, oldest first, with ids greater than `after`; at most `limit` of them."""
     rows = conn.execute(

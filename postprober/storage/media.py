@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, delete, insert, select, update
 
 from postprober.errors import NotFound
 from postprober.storage import sql
@@ -42,3 +42,10 @@ def remove(conn: Connection, ids: Iterable[int]) -> None:
 def uses(conn: Connection, path: str) -> bool:
     """Whether any row refers to the stored file."""
     return conn.execute(select(media.c.id).where(media.c.path == path).limit(1)).first() is not None
+
+
+def describe(conn: Connection, user_id: int, media_id: int, alt: str) -> None:
+    """Give a picture its description. Raises NotFound."""
+    done = conn.execute(update(media).where(media.c.id == media_id, media.c.user_id == user_id).values(alt=alt))
+    if done.rowcount != 1:
+        raise NotFound(f"There is no file {media_id}.")

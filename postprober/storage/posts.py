@@ -25,11 +25,12 @@ def add(
     scheduled_at: datetime | None,
     options: dict[str, Any],
     now: datetime,
+    **columns: Any,
 ) -> int:
     row = conn.execute(
         insert(posts).values(
             user_id=user_id, content=content, platforms=platforms, status=status, scheduled_at=scheduled_at,
-            options=options, created_at=now, updated_at=now,
+            options=options, created_at=now, updated_at=now, **columns,
         )
     )  # fmt: skip
     return sql.new_id(row)
@@ -91,3 +92,27 @@ def set_status(conn: Connection, post_id: int, status: PostStatus, now: datetime
         conn.execute(_POSTED, {**row, "b_now": now})
     else:
         conn.execute(_STATUS, row)
+
+
+def advise(
+    conn: Connection, post_id: int, version: int, advice: dict[str, Any] | None, again: datetime | None = None
+) -> bool:
+    """Store what the agent says about the post, if it still has the `version` that was looked at. The version stays:
+    nobody's edit is lost by it. `again`: when the agent looks next. Returns whether it was stored."""
+    done = conn.execute(
+        update(posts)
+        .where(posts.c.id == post_id, posts.c.version == version)
+        .values(ai_suggestions=advice, advice_at=again)
+    )
+    return done.rowcount == 1
+
+
+def postpone_advice(conn: Connection, post_id: int, until: datetime) -> None:
+    """The suggestions could not be made; they are tried again then."""
+    conn.execute(update(posts).where(posts.c.id == post_id, posts.c.advice_at.is_not(None)).values(advice_at=until))
+
+
+def without_advice(conn: Connection, now: datetime, most: int) -> list[Post]:
+    """Posts whose suggestions are to be made, the longest waiting first."""
+    query = select(posts).where(posts.c.advice_at <= now).order_by(posts.c.advice_at).limit(most)
+    return [record_of(Post, row) for row in conn.execute(query)]

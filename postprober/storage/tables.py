@@ -83,6 +83,7 @@ posts = _table(
     _now("updated_at"),
     Column("version", Integer, nullable=False, server_default="1"),
     Column("deleted_at", UtcDateTime),  # set: nobody is shown it any more; its history stays
+    Column("advice_at", UtcDateTime, index=True),  # when the agent's suggestions are to be made; None: they are
 )
 
 deliveries = _table(
@@ -315,6 +316,57 @@ oauth_apps = _table(
     Column("client_id", String(255), nullable=False),
     Column("client_secret", Text, nullable=False),  # sealed
     _now("created_at"),
+)
+
+# What went wrong with a delivery, and what was or can be done about it. The row is written `open` in the transaction
+# of the failure itself, so that no failure can stay without a diagnosis.
+repairs = _table(
+    "repairs",
+    Column("delivery_id", Id, ForeignKey("deliveries.id"), nullable=False, index=True),
+    Column("post_id", Id, nullable=False, index=True),
+    Column("user_id", Id, nullable=False),
+    Column("transition_id", Id, nullable=False, unique=True),  # the failure
+    Column("state", String(20), nullable=False, index=True),  # open | proposed | applied | refused | superseded | told
+    Column("cause", String(40), nullable=False, server_default=""),
+    Column("confidence", Float, nullable=False, server_default="0"),
+    Column("cited", Json, nullable=False),  # ids of attempts
+    Column("retryable", Boolean, nullable=False, server_default=text("false")),
+    Column("fix", String(40), nullable=False, server_default=""),
+    Column("explanation", Text, nullable=False, server_default=""),
+    Column("by", String(120), nullable=False, server_default=""),
+    Column("note", Text, nullable=False, server_default=""),
+    Column("plan", Json, nullable=False),  # what applying does: texts before and after, files, time
+    Column("made_at", UtcDateTime, nullable=False),
+    Column("next_at", UtcDateTime),  # when the diagnosis is tried (again), None once it is made
+    Column("decided_at", UtcDateTime),
+)
+
+# One row for each question to a model: reserved before it is asked, settled after the answer.
+ai_usage = _table(
+    "ai_usage",
+    Column("at", UtcDateTime, nullable=False),
+    Column("day", String(10), nullable=False, index=True),  # UTC
+    Column("purpose", String(20), nullable=False),
+    Column("model", String(120), nullable=False),
+    Column("input_tokens", Integer, nullable=False, server_default="0"),
+    Column("output_tokens", Integer, nullable=False, server_default="0"),
+    Column("cost_micros", Id, nullable=False, server_default="0"),  # millionths of the budget's currency
+    Column("outcome", String(40), nullable=False),  # asked | answered | the reason why not
+)
+
+# What a post shall reach, and by when; judged once.
+goals = _table(
+    "goals",
+    Column("post_id", Id, ForeignKey("posts.id"), nullable=False, unique=True),
+    Column("user_id", Id, nullable=False),
+    Column("metric", String(20), nullable=False),
+    Column("target", Integer, nullable=False),
+    Column("hours", Integer, nullable=False),
+    Column("due_at", UtcDateTime, index=True),  # None once it is judged
+    Column("met", Boolean),
+    Column("value", Integer),
+    Column("comment", Text, nullable=False, server_default=""),
+    Column("judged_at", UtcDateTime),
 )
 
 meta = Table("meta", metadata, Column("name", String(80), primary_key=True), Column("value", Text, nullable=False))

@@ -16,8 +16,9 @@ import pytest
 
 from postprober.api import problems
 from postprober.api.live import RESTART, SIGNED_OUT
+from postprober.domain.diagnosis import Cause, Diagnosis, Fix
 from postprober.pipeline import watch
-from postprober.storage import logs
+from postprober.storage import deliveries, logs, repairs
 from tests.api.live_kit import Live, S, hear, say
 from tests.api.rest_kit import png, rest_on
 from tests.api.serving import serving
@@ -104,12 +105,31 @@ def decisions(inst: Installation) -> tuple[str, str, str]:
     return str(lost.id), f"({' '.join(str(row.id) for row in rows)})", post_by_hand(inst, account, "Held 3").url
 
 
+def repairable(inst: Installation) -> str:
+    """A post of two deliveries that failed, each with a repair that waits for a word."""
+    bluesky = inst.link("bluesky")
+    first = held(inst, bluesky, "Blocked", unknown=False)
+    second = inst.link("bluesky").id
+    with inst.core.db.write() as conn:
+        deliveries.add(
+            conn, post_id=first.post_id, account_id=second, user_id=inst.owner, platform="bluesky", key="second",
+            due_at=inst.core.clock.now(), parts=list(first.parts), now=inst.core.clock.now(),
+        )  # fmt: skip
+        for one in deliveries.of_post(conn, first.post_id):
+            watch.move(conn, one, S.FAILED, reason="Blocked.", now=inst.core.clock.now(), next_at=None)
+            row = repairs.of_delivery(conn, one.id)[-1]
+            told = Diagnosis(Cause.BLOCKED_AS_SPAM, 0.9, (), True, Fix.CHANGE_TIME, "Blocked.", "rules")
+            until = {"until": "2099-01-01T00:00:00.000Z"}
+            repairs.diagnosed(conn, row, told, "proposed", until, inst.core.clock.now())
+    return str(first.post_id)
+
+
 def script(url: str, inst: Installation) -> str:
     """All examples as one bash script; the placeholders are filled in, and a mark ends each answer."""
     made = inst.made("bluesky")
     failed, held, link = decisions(inst)
     values = {
-        "FAILED": failed, "HELD": held, "LINK": link,
+        "FAILED": failed, "HELD": held, "LINK": link, "REPAIRED": repairable(inst),
         "API": url, "EMAIL": "owner@example.org", "PASSWORD": inst.password, "HANDLE": made["id"],
         "APP_PASSWORD": made["password"],
     }  # fmt: skip

@@ -12,11 +12,12 @@ import pytest
 from sqlalchemy import select
 
 from postprober.domain.delivery import DeliveryState
+from postprober.domain.diagnosis import Cause, Diagnosis, Fix
 from postprober.domain.platform import Platform
 from postprober.pipeline import watch
 from postprober.services import sessions
 from postprober.services.media import public_url
-from postprober.storage import deliveries, logs
+from postprober.storage import deliveries, logs, repairs
 from postprober.storage import media as media_storage
 from postprober.storage.tables import alerts, metadata
 from tests.api.rest_kit import PROBLEM, Rest, png, rest_on
@@ -78,6 +79,42 @@ def delivery(suffix: str, *states: DeliveryState) -> Callable[[Rest], str]:
                 unknown = rest.clock.now() if S.SUBMITTING in states else None
                 watch.move(conn, found, state, reason="test", now=rest.clock.now(), next_at=None, unknown_at=unknown)
         return f"/api/deliveries/{found.id}{suffix}"
+
+    return make
+
+
+def suggested(act: str) -> Callable[[Rest], str]:
+    """A draft with an image without a description, so that the rules have something to say."""
+
+    def make(rest: Rest) -> str:
+        sent = rest.ask("POST", "/api/media", files={"file": ("red-bicycle-in-the-rain.png", png())}).json()
+        account_id = rest.installation.link("bluesky").id
+        post_id = rest.draft(account_ids=[account_id], media_ids=[sent["id"]])["id"]
+        told = rest.ask("POST", f"/api/posts/{post_id}/suggestions").json()
+        chosen = next(item for item in told["items"] if item["kind"] == "alt_text")
+        return f"/api/posts/{post_id}/suggestions/{chosen['id']}/{act}"
+
+    return make
+
+
+def in_review(rest: Rest) -> str:
+    account_id = rest.installation.link("bluesky").id
+    made = rest.draft(content="TODO: write this", account_ids=[account_id], submit=True)
+    assert made["status"] == "review"
+    return f"/api/posts/{made['id']}/review"
+
+
+def proposed(act: str) -> Callable[[Rest], str]:
+    """A failed delivery whose repair waits for a word."""
+
+    def make(rest: Rest) -> str:
+        post_id = int(failed("")(rest).rpartition("/")[2])
+        with rest.core.db.write() as conn:
+            (found,) = deliveries.of_post(conn, post_id)
+            (row,) = repairs.of_delivery(conn, found.id)
+            told = Diagnosis(Cause.BLOCKED_AS_SPAM, 0.9, (), True, Fix.CHANGE_TIME, "Blocked.", "rules")
+            repairs.diagnosed(conn, row, told, "proposed", {"until": "2099-01-01T00:00:00.000Z"}, rest.clock.now())
+        return f"/api/repairs/{row.id}/{act}"
 
     return make
 
@@ -145,6 +182,14 @@ CASES: dict[str, Case] = {
     "put /api/posts/{post_id}": Case(draft(), 200, 404, options=PUT),
     "delete /api/posts/{post_id}": Case(draft(), 204, 404),
     "post /api/posts/{post_id}/submit": Case(ready, 200, 404),
+    "get /api/posts/{post_id}/suggestions": Case(draft("/suggestions"), 200, 404, reads=True),
+    "post /api/posts/{post_id}/suggestions": Case(draft("/suggestions"), 200, 404),
+    "post /api/posts/{post_id}/suggestions/{suggestion_id}/accept": Case(suggested("accept"), 200, 404),
+    "post /api/posts/{post_id}/suggestions/{suggestion_id}/refuse": Case(suggested("refuse"), 200, 404),
+    "post /api/posts/{post_id}/review": Case(in_review, 200, 404, options=body(approve=True)),
+    "get /api/monitoring/{post_id}/repairs": Case(failed("/repairs"), 200, 404, reads=True),
+    "post /api/repairs/{repair_id}/apply": Case(proposed("apply"), 200, 404),
+    "post /api/repairs/{repair_id}/refuse": Case(proposed("refuse"), 200, 404),
     "get /api/monitoring/{post_id}": Case(failed(""), 200, 404, reads=True),
     "get /api/monitoring/{post_id}/logs": Case(failed("/logs"), 200, 404, reads=True),
     "post /api/monitoring/{post_id}/retry": Case(failed("/retry"), 200, 404),

@@ -47,12 +47,14 @@ def claim(rest: Rest, post_id: int) -> None:
         watch.move(conn, found, S.CLAIMED, reason="due", now=now, fence=found.fence + 1, lease_until=now)
 
 
-def test_a_new_post_is_a_draft_that_nobody_has_looked_at(rest: Rest) -> None:
+def test_a_new_post_is_a_draft_that_the_rules_have_looked_at_and_whose_suggestions_are_being_made(rest: Rest) -> None:
     reply = rest.ask("POST", "/api/posts", json={"content": "Hello"})
     assert reply.status_code == 201
     body = reply.json()
     assert (body["status"], body["content"], body["parts"], body["version"]) == ("draft", "Hello", ["Hello"], 1)
-    assert body["ai_suggestions"] == {"status": "none", "items": []}
+    told = body["ai_suggestions"]
+    assert (told["status"], told["items"], told["review"]["verdict"]) == ("pending", [], "appropriate")
+    assert told["by"] == told["review"]["by"] == "rules"
     assert reply.headers["etag"] == '"1"' and reply.headers["location"] == f"/api/posts/{body['id']}"
     assert rest.deliveries(body["id"]) == []
     again = rest.ask("GET", reply.headers["location"])

@@ -57,7 +57,9 @@ def connect(body: ConnectBody, core: CoreDep, caller: CallerDep, once: OnceDep) 
 def update(account_id: PathId, body: AccountBody, core: CoreDep, caller: CallerDep) -> AccountOut:
     """All settings at once: what is left out goes back to its default."""
     require(caller, "accounts:write")
-    done = accounts.set_up(core, caller.user.id, account_id, label=body.label, language=body.language)
+    done = accounts.set_up(
+        core, caller.user.id, account_id, label=body.label, language=body.language, repair_words=body.repair_words
+    )
     return AccountOut.of(done)
 
 

@@ -48,8 +48,8 @@ def listing(core: CoreDep, caller: CallerDep, limit: Limit = cursors.DEFAULT_LIM
     responses=responses(401, 403, 404, 409, 422),
 )
 def create(body: NewPostBody, core: CoreDep, caller: CallerDep, once: OnceDep) -> Response:
-    """Kept as a draft, or checked and planned at once with `submit`. `ai_suggestions` says whether anybody has looked
-    at it; `none` means that nobody will."""
+    """Kept as a draft, or checked, reviewed and planned at once with `submit`. `ai_suggestions` has the review; its
+    suggestions are `pending` for a moment. What the review does not pass gets status `review` and waits for a person."""
     require(caller, "posts:write")
 
     def work(mark: Mark, made: int | None) -> Answer:

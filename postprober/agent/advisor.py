@@ -1,0 +1,174 @@
+"""Chooses between the two minds, falls back to rules, and lets the more cautious answer win.
+
+What a model can do is bounded here: its review can only add doubts, its diagnosis can only ask for more authority, its
+wordings pass the same gate as everybody's, and its sentences are shown only when they lead nowhere (no links, no
+mentions). Nothing that a platform or a stranger wrote can widen that, however the model is talked into it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from postprober.agent import guard, suggest
+from postprober.agent.brief import Brief
+from postprober.agent.diagnose import diagnose, explain, may
+from postprober.agent.evidence import Evidence
+from postprober.agent.model import NoAnswer
+from postprober.agent.review import review
+from postprober.agent.schemas import (
+    MOST_PARTS,
+    MOST_REASONS,
+    MOST_REWRITES,
+    AdviceAnswer,
+    DiagnosisAnswer,
+    ReviewAnswer,
+    bounded,
+)
+from postprober.clock import utc_iso
+from postprober.domain.advice import RULES, Advice, Review, Suggestion, cautious
+from postprober.domain.diagnosis import AUTHORITY, CAUTION, Diagnosis
+
+SENTENCE_CHARS = 400
+ECHO_WORDS = 5  # ours: as many words in a row are a repetition, fewer may be a quote
+_NO_WORDING = "The model gives no reason that can be shown."
+
+
+class Mind(Protocol):
+    """What the advisor asks of a model. Every method may raise NoAnswer."""
+
+    @property
+    def by(self) -> str: ...
+
+    def review(self, brief: Brief) -> ReviewAnswer: ...
+
+    def advise(self, brief: Brief) -> AdviceAnswer: ...
+
+    def diagnose(self, evidence: Evidence) -> DiagnosisAnswer: ...
+
+    def moderated(self, texts: tuple[str, ...]) -> tuple[str, ...]: ...
+
+
+@dataclass(frozen=True)
+class Advisor:
+    """`mind` None: no key is set, rules do the work."""
+
+    mind: Mind | None = None
+
+    def review(self, brief: Brief) -> tuple[Review, str]:
+        """(the review, why rules answered alone: "" when they did not have to, or when there is no model)."""
+        ours = review(brief)
+        if self.mind is None or ours.verdict == "flagged":  # what is flagged anyway needs no second opinion
+            return ours, ""
+        try:
+            objections = self.mind.moderated(brief.texts)
+            theirs = _review(self.mind.by, self.mind.review(brief), brief)
+        except NoAnswer as error:
+            return ours, error.message
+        return cautious([theirs, ours, *_moderation(self.mind.by, objections)]), ""
+
+    def advise(self, brief: Brief) -> Advice:
+        """Review and suggestions of both."""
+        plain = by_rules(brief)
+        if self.mind is None:
+            return plain
+        try:
+            objections = self.mind.moderated(brief.texts)
+            answer = self.mind.advise(brief)
+        except NoAnswer as error:
+            return replace(plain, note=error.message)
+        told = cautious(
+            [_review(self.mind.by, answer.review, brief), plain.review, *_moderation(self.mind.by, objections)]
+        )
+        theirs = _suggestions(self.mind.by, answer, brief)
+        known = {s.id for s in theirs}
+        return replace(
+            plain, review=told, suggestions=(*theirs, *(s for s in plain.suggestions if s.id not in known)),
+            by=f"{self.mind.by} and {RULES}",
+        )  # fmt: skip
+
+    def diagnose(self, evidence: Evidence) -> Diagnosis:
+        """The cause, and the more cautious of the two fixes."""
+        ours = diagnose(evidence)
+        if self.mind is None:
+            return ours
+        try:
+            answer = self.mind.diagnose(evidence)
+        except NoAnswer as error:
+            return replace(ours, note=error.message)
+        return _merged(evidence, ours, answer, self.mind.by)
+
+
+def by_rules(brief: Brief, note: str = "") -> Advice:
+    """What the rules alone say; no network, no key, never fails."""
+    return Advice(review(brief), suggest.suggestions(brief), RULES, note, utc_iso(brief.now))
+
+
+def _merged(evidence: Evidence, ours: Diagnosis, answer: DiagnosisAnswer, by: str) -> Diagnosis:
+    """Agreement strengthens; otherwise the fix that needs more authority holds, and the rules' cause unless they had
+    none to offer."""
+    confidence = bounded(answer.confidence)
+    if answer.fix is ours.fix:
+        words = shown(answer.explanation, _data(evidence)) or ours.explanation
+        return replace(ours, explanation=words, confidence=max(ours.confidence, confidence), by=f"{by} and {RULES}")
+    stricter = CAUTION.index(AUTHORITY[answer.fix]) > CAUTION.index(ours.authority) and may(answer.fix, evidence)
+    fix = answer.fix if stricter else ours.fix
+    cause = answer.cause if ours.confidence < 0.5 and confidence > ours.confidence else ours.cause
+    retryable = ours.retryable and fix is ours.fix
+    return replace(
+        ours, cause=cause, fix=fix, retryable=retryable, confidence=min(ours.confidence, confidence),
+        explanation=explain(cause, fix, evidence.platform), by=f"{by} and {RULES}" if stricter else RULES,
+        note="The model and the rules disagree; the more cautious answer holds.",
+    )  # fmt: skip
+
+
+def _review(by: str, answer: ReviewAnswer, brief: Brief) -> Review:
+    reasons = tuple(shown(reason, brief.texts) or _NO_WORDING for reason in answer.reasons[:MOST_REASONS])
+    return Review(answer.verdict, reasons or (_NO_WORDING,), by, bounded(answer.confidence))
+
+
+def _moderation(by: str, objections: tuple[str, ...]) -> list[Review]:
+    if not objections:
+        return []
+    named = "; ".join(shown(word, ()) for word in objections[:MOST_REASONS])
+    return [Review("flagged", (f"The moderation service objects: {named}.",), f"{by} (moderation)", 0.9)]
+
+
+def shown(sentence: str, data: Iterable[str]) -> str:
+    """A model's sentence, if it may be shown to a person: short, one line, it leads nowhere, and it does not repeat what
+    stands in `data` (then it would be a stranger who speaks); "" otherwise."""
+    line = " ".join(sentence.split())
+    told = guard.facts([line])
+    if not line or len(line) > SENTENCE_CHARS or told.links or told.mentions or not line.isprintable():
+        return ""
+    return "" if _runs([line]) & _runs(data) else line
+
+
+def _runs(texts: Iterable[str]) -> set[tuple[str, ...]]:
+    """Every run of five words."""
+    found = set()
+    for text in texts:
+        words = re.findall(r"\w+", text.casefold())
+        found |= set(zip(*(words[i:] for i in range(ECHO_WORDS)), strict=False))
+    return found
+
+
+def _data(evidence: Evidence) -> tuple[str, ...]:
+    return (evidence.reason, *evidence.texts, *(text for t in evidence.tries for text in (t.reply, t.message)))
+
+
+def _suggestions(by: str, answer: AdviceAnswer, brief: Brief) -> tuple[Suggestion, ...]:
+    """The model's wordings that pass the gate."""
+    made: dict[str, Suggestion] = {}
+    for item in answer.rewrites[:MOST_REWRITES]:
+        if not 0 <= item.target < len(brief.targets) or len(item.texts) > MOST_PARTS:
+            continue
+        target = brief.targets[item.target]
+        if len(item.texts) != len(target.texts) or not suggest.allowed(target, brief, target.texts, item.texts):
+            continue
+        reason = shown(item.reason, brief.texts) or "The model prefers this wording."
+        proposal = suggest.suggestion(item.kind, target, target.texts, item.texts, reason, by, bounded(item.confidence))
+        made[proposal.id] = proposal
+    return tuple(made.values())

@@ -1,0 +1,64 @@
+"""What the agent is told about a post: facts only, no tokens, no database, no network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from postprober.domain.limits import Limits
+from postprober.domain.platform import Platform
+from postprober.domain.post import Draft, MediaFile, Part
+from postprober.domain.preflight import check
+
+
+@dataclass(frozen=True)
+class PastPost:
+    """An earlier post of the account: when it went out (aware UTC) and what it has reached in all."""
+
+    published_at: datetime
+    reached: int
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A file of the post, with the name that the person gave it."""
+
+    file: MediaFile
+    name: str
+
+
+@dataclass(frozen=True)
+class Target:
+    """One account that the post is for. `texts`: of all parts, as they would go out there."""
+
+    account_id: int | None
+    platform: Platform
+    limits: Limits
+    texts: tuple[str, ...]
+    past: tuple[PastPost, ...] = ()
+
+    def fits(self, texts: Sequence[str], files: Sequence[MediaFile], language: str = "") -> bool:
+        """Whether the platform would take these texts with these files."""
+        parts = tuple(Part(text, tuple(files) if index == 0 else ()) for index, text in enumerate(texts))
+        return check(Draft(parts, language), self.limits).ok
+
+
+@dataclass(frozen=True)
+class Brief:
+    """`zone`: IANA time zone of the person; `now`: aware UTC."""
+
+    targets: tuple[Target, ...]
+    pictures: tuple[Picture, ...]
+    now: datetime
+    zone: str = "UTC"
+    language: str = ""
+
+    @property
+    def files(self) -> tuple[MediaFile, ...]:
+        return tuple(picture.file for picture in self.pictures)
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """Every different text of the post, in order."""
+        return tuple(dict.fromkeys(text for target in self.targets for text in target.texts))

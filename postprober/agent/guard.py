@@ -1,0 +1,212 @@
+"""What a rewrite may not touch: links, mentions, numbers, names and quotes must be those of the original.
+
+Checked here by code; nobody's word is taken for it, the rules' own included. Strictness costs a suggestion, leniency
+would cost the person's trust, so in doubt a rewrite is refused.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+
+from postprober.domain.entities import Span, between
+from postprober.domain.text import find_cashtags, find_hashtags, find_urls
+
+# A Fediverse address, a Bluesky handle, a plain @name, or an e-mail address.
+_MENTION = re.compile(r"(?<![\w/.])@\w(?:[\w.-]*\w)?(?:@[\w.-]*\w(?::\d+)?)?|(?<![\w.@])[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
+_NUMBER = re.compile(r"\d+(?:[.,:/\u2013-]\d+)*%?")
+_QUOTES = re.compile(r"\u201c([^\u201d]*)\u201d|\u201e([^\u201c]*)\u201c|\u00ab([^\u00bb]*)\u00bb|\"([^\"]*)\"")
+_WORD = re.compile(r"[^\W\d_](?:[\w'\u2019-]*\w)?")
+_SENTENCE_START = re.compile(r"(?:^|[.!?\u2026:\n\u2022\u2013\u2014]|\n\s*-)[\s\"'\u201c\u201e\u00ab(]*$")
+# What looks like a link although X would not make one of it (an unknown top-level domain, another scheme): other
+# platforms link it, and people follow it.
+_LINKISH = re.compile(
+    r"\b[a-z][a-z0-9+.-]*://\S+|\bwww\.\S+|(?<![\w@.])[\w-]+(?:\.[\w-]+)*\.[^\W\d_]{2,}(?:[/?#:]\S*)?|\b\d{1,3}(?:\.\d{1,3}){3}\S*",
+    re.IGNORECASE,
+)
+# Words that a rewrite may begin a sentence with although the original does not have them; none can be a name.
+_OPENERS = frozenset(
+    [
+        "a",
+        "an",
+        "and",
+        "are",
+        "because",
+        "but",
+        "by",
+        "can",
+        "did",
+        "do",
+        "does",
+        "for",
+        "from",
+        "here",
+        "how",
+        "if",
+        "in",
+        "is",
+        "it",
+        "its",
+        "let",
+        "more",
+        "most",
+        "new",
+        "no",
+        "not",
+        "now",
+        "of",
+        "on",
+        "one",
+        "our",
+        "read",
+        "see",
+        "so",
+        "that",
+        "the",
+        "their",
+        "there",
+        "these",
+        "they",
+        "this",
+        "those",
+        "to",
+        "we",
+        "what",
+        "when",
+        "where",
+        "which",
+        "who",
+        "why",
+        "will",
+        "with",
+        "you",
+        "your",
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What stands in a text and must stay in it. Counters, because saying a number twice is not saying it once."""
+
+    links: Counter[str]
+    mentions: Counter[str]
+    numbers: Counter[str]
+    quotes: Counter[str]
+    cashtags: Counter[str]
+    hashtags: Counter[str]
+    names: frozenset[str]
+    capitalised: frozenset[str]
+    words: frozenset[str]
+
+
+def facts(texts: Iterable[str]) -> Facts:
+    """The facts of all parts together. Pure."""
+    whole = unicodedata.normalize("NFC", "\n\n".join(texts))
+    links = _links_in(whole)
+    plain = "\u2003".join(between(whole, links))
+    mentions = _MENTION.findall(plain)
+    plain = _MENTION.sub("\u2003", plain)
+    names, capitalised, words = _words(plain)
+    return Facts(
+        links=Counter(span.text for span in links),
+        mentions=Counter(mention.casefold() for mention in mentions),
+        numbers=Counter(_NUMBER.findall(plain)),
+        quotes=Counter(" ".join("".join(groups).split()) for groups in _QUOTES.findall(whole)),
+        cashtags=Counter(span.text.casefold() for span in find_cashtags(plain)),
+        hashtags=Counter(span.text[1:].casefold() for span in find_hashtags(plain)),
+        names=frozenset(names),
+        capitalised=frozenset(capitalised),
+        words=frozenset(words),
+    )
+
+
+def _links_in(text: str) -> list[Span]:
+    """Everything that leads somewhere, in order, not overlapping."""
+    sure = find_urls(text)
+    more = [
+        Span(match.start(), match.end(), match[0])
+        for match in _LINKISH.finditer(text)
+        if not any(match.start() < span.end and span.start < match.end() for span in sure)
+    ]
+    return sorted([*sure, *more], key=lambda span: span.start)
+
+
+def _words(text: str) -> tuple[set[str], set[str], set[str]]:
+    """(names: capitalised inside a sentence, or in capitals; everything capitalised; all words), case folded."""
+    names: set[str] = set()
+    capitalised: set[str] = set()
+    words: set[str] = set()
+    for match in _WORD.finditer(text):
+        word = match[0]
+        folded = word.casefold()
+        words.add(folded)
+        if not word[0].isupper():
+            continue
+        capitalised.add(folded)
+        inside = not _SENTENCE_START.search(text[max(0, match.start() - 8) : match.start()]) and match.start() > 0
+        if inside and text[match.start() - 1] != "#" and word not in ("I",) and not word.startswith(("I'", "I\u2019")):
+            names.add(folded)
+    return names, capitalised, words
+
+
+def problems(
+    before: Sequence[str], after: Sequence[str], *, may_cut_links: bool = False, known_tags: Collection[str] = ()
+) -> tuple[str, ...]:
+    """Why `after` may not replace `before`; empty when it may. `known_tags`: hashtags (without #) that the account
+    uses anyway. `may_cut_links`: a link may be left out or lose tracking parameters; none may be added ever. Pure."""
+    old, new = facts(before), facts(after)
+    found = [
+        _differs("mention", old.mentions, new.mentions),
+        _differs("number", old.numbers, new.numbers),
+        _differs("quote", old.quotes, new.quotes),
+        _differs("cashtag", old.cashtags, new.cashtags),
+        _links(old.links, new.links, may_cut_links),
+    ]
+    lost = old.names - new.words
+    if lost:
+        found.append(f"It loses the name {sorted(lost)[0]!r}.")
+    strange = new.capitalised - old.words - _OPENERS - {tag.casefold() for tag in known_tags}
+    if strange:
+        found.append(f"It brings in {sorted(strange)[0]!r}, which may be a name.")
+    tags = set(new.hashtags) - set(old.hashtags) - old.words - {tag.casefold() for tag in known_tags}
+    if tags:
+        found.append(f"It brings in the hashtag {sorted(tags)[0]!r}.")
+    hidden = {c for c in "".join(after) if unicodedata.category(c) in ("Cf", "Cc", "Co")} - set("".join(before))
+    if hidden - {"\n"}:
+        found.append("It brings in invisible characters.")
+    return tuple(reason for reason in found if reason)
+
+
+def _differs(what: str, old: Counter[str], new: Counter[str]) -> str:
+    if lost := old - new:
+        return f"It loses the {what} {next(iter(lost))!r}."
+    if more := new - old:
+        return f"It brings in the {what} {next(iter(more))!r}."
+    return ""
+
+
+def _links(old: Counter[str], new: Counter[str], may_cut: bool) -> str:
+    if not may_cut:
+        return _differs("link", old, new)
+    allowed = Counter(old)
+    for link, count in (new - old).items():
+        source = next((known for known in allowed if without_tracking(known) == link and allowed[known] >= count), None)
+        if source is None:
+            return f"It brings in the link {link!r}."
+        allowed[source] -= count
+    return ""
+
+
+# Parameters that only tell where a reader came from. Sources: Google Analytics "URL builders" (utm_*), Google Ads
+# auto-tagging (gclid), Meta (fbclid), Microsoft Ads (msclkid), Mailchimp (mc_cid, mc_eid).
+_TRACKING = re.compile(r"(?<=[?&])(?:utm_[a-z]+|gclid|fbclid|msclkid|mc_cid|mc_eid)=[^&#]*(?:&|(?=#|$))", re.IGNORECASE)
+
+
+def without_tracking(link: str) -> str:
+    """`link` without tracking parameters; the same when it has none. Pure."""
+    cut = _TRACKING.sub("", link)
+    return re.sub(r"[?&](?=#|$)", "", cut)

@@ -1,0 +1,31 @@
+"""A sandbox for the agent's tests, emptied before each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from postprober.sandbox.serve import SandboxServer
+from tests.agent.agent_kit import SHARES
+from tests.platforms.adapter_kit import scripted, specs
+
+__all__ = ["scripted", "specs"]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What `make test-agent` is for: the shares."""
+    for line in SHARES:
+        terminalreporter.write_line(line)
+
+
+@pytest.fixture(scope="session")
+def running() -> Iterator[SandboxServer]:
+    with SandboxServer() as server:
+        yield server
+
+
+@pytest.fixture
+def sandbox(running: SandboxServer) -> SandboxServer:
+    running.control.reset()
+    return running
