@@ -8,13 +8,14 @@ from dataclasses import replace
 
 from postprober.domain.timing import SANDBOX_TIMING
 from postprober.pipeline.runner import Runner
-from postprober.wiring import build_context, build_core, calm_garbage_collector
+from postprober.services.context import context_of
+from postprober.wiring import build_core, calm_garbage_collector
 
 
 def main() -> None:
     core = build_core()
     calm_garbage_collector()
-    runner = Runner(build_context(core, timing=replace(SANDBOX_TIMING, engagement_scale=1.0)), core.settings.workers)
+    runner = Runner(context_of(core, timing=replace(SANDBOX_TIMING, engagement_scale=1.0)), core.settings.workers)
     signal.signal(signal.SIGTERM, lambda *_: runner.stop())
     runner.run()
 

@@ -3,30 +3,20 @@
 from __future__ import annotations
 
 import gc
-import os
-import socket
-from collections.abc import Callable
-from datetime import timedelta
-from functools import partial
 from typing import Any
 
 from postprober.agent.advisor import Advisor
 from postprober.agent.model import Model
 from postprober.clock import Clock, SystemClock
-from postprober.domain.platform import Platform
-from postprober.domain.timing import Timing
 from postprober.http import HttpClient, Pools
-from postprober.pipeline.context import Context, LeaseKeeper, no_checkpoint
+from postprober.pipeline.context import Context
 from postprober.pipeline.ledger import Budget, DbLedger
 from postprober.pipeline.runner import Runner
-from postprober.platforms.registry import adapter_for
 from postprober.services import advice as advice_service
-from postprober.services import media as media_service
+from postprober.services.context import context_of
 from postprober.services.core import Core
-from postprober.services.letters import letter_for
 from postprober.settings import Settings, load_settings
 from postprober.storage.database import Database
-from postprober.storage.records import MediaRecord
 
 DEFAULT_MODEL = "gpt-4.1-mini"  # small, cheap, takes structured outputs (developers.openai.com, models)
 
@@ -62,46 +52,10 @@ def build_advisor(settings: Settings, db: Database, http: HttpClient, clock: Clo
     )
 
 
-def build_context(
-    core: Core,
-    *,
-    worker: str = "",
-    timing: Timing | None = None,
-    checkpoint: Callable[[str], None] = no_checkpoint,
-) -> Context:
-    """What the pipeline of this process works with."""
-    times = timing or core.settings.timing
-    name = worker or f"{socket.gethostname()}-{os.getpid()}"
-
-    def media_url(record: MediaRecord, platform: Platform) -> str:
-        return media_service.public_url(core.settings, core.clock.now().timestamp(), record, platform)
-
-    return Context(
-        db=core.db,
-        vault=core.vault,
-        http=core.http,
-        clock=core.clock,
-        timing=times,
-        keeper=LeaseKeeper(core.db, core.clock, name, times.lease, times.lease_margin),
-        adapter_for=lambda platform, http: adapter_for(platform, http, core.settings.platform(platform), core.clock),
-        config_for=core.settings.platform,
-        media_url=media_url,
-        data_dir=core.settings.data_dir.resolve(),
-        late_limit=timedelta(minutes=core.settings.late_limit_minutes),
-        checkpoint=checkpoint,
-        mail=core.settings.mail,
-        allow_private=core.settings.sandbox,
-        app_url=core.settings.app_base,
-        ping_url=core.settings.ping_url,
-        letter_for=partial(letter_for, core),
-        advisor=core.advisor,
-    )
-
-
 def build_runner(core: Core, workers: int, ctx: Context | None = None) -> Runner:
     """The scheduler of this installation, with everything that it does on the side."""
     jobs = (("advice", lambda: advice_service.make_pending(core), 0.5),)
-    return Runner(ctx or build_context(core), workers, jobs)
+    return Runner(ctx or context_of(core), workers, jobs)
 
 
 def calm_garbage_collector() -> None:

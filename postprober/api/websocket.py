@@ -13,10 +13,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 from collections.abc import AsyncIterator
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, WebSocket
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.websockets import WebSocketDisconnect, WebSocketState
 
 from postprober.api.auth import bearer_token
@@ -25,7 +27,7 @@ from postprober.api.live import SLOW, Client, Hub, post_room
 from postprober.api.origins import allowed_origins
 from postprober.api.problems import problem
 from postprober.errors import BadInput, Conflict, Forbidden, NotSignedIn, PostProberError
-from postprober.services import sessions
+from postprober.services import sessions, watchman
 from postprober.services.core import Core
 from postprober.services.sessions import Caller
 
@@ -34,6 +36,7 @@ MAX_ROOMS = 100  # posts that one client may follow
 LAST_WORDS = {SLOW: 10.0}  # seconds in which a slow client may still read the close frame
 OTHER_LAST_WORDS = 2.0
 _BEARER = "bearer."
+_log = logging.getLogger(__name__)
 
 router = APIRouter()
 
@@ -42,8 +45,20 @@ router = APIRouter()
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """The hub lives as long as the application."""
     app.state.hub = Hub(app.state.core)
+    watching = asyncio.create_task(_watch_the_scheduler(app.state.core))
     yield
+    watching.cancel()
     await app.state.hub.stop()
+
+
+async def _watch_the_scheduler(core: Core) -> None:
+    """The sidecar is another process, so it can tell when the scheduler is gone."""
+    while True:
+        await asyncio.sleep(watchman.EVERY.total_seconds())
+        try:
+            await asyncio.to_thread(watchman.look, core)
+        except (SQLAlchemyError, PostProberError) as error:
+            _log.warning("the scheduler could not be watched: %s", error)
 
 
 @router.websocket("/api/ws")

@@ -110,6 +110,25 @@ def _note_failure(ctx: Context, channel: Channel, rows: Sequence[dict[str, Any]]
                 )  # fmt: skip
 
 
+def scheduler_subject(user_id: int) -> str:
+    return f"scheduler:{user_id}"
+
+
+def scheduler_back(ctx: Context) -> None:
+    """The scheduler runs (again): close what was told meanwhile."""
+    now = ctx.clock.now()
+    with ctx.db.write() as conn:
+        for owner in users.owners(conn):
+            subject = scheduler_subject(owner.id)
+            if logs.has_open(conn, subject):
+                logs.close(conn, subject, now)
+                logs.alert(
+                    conn, user_id=owner.id, post_id=None, delivery_id=None, type=AlertType.SUCCESS,
+                    message="The scheduler runs again.", kind=AlertKind.RECOVERED, now=now,
+                    dedupe_key=f"heartbeat:back:{int(now.timestamp())}:{owner.id}",
+                )  # fmt: skip
+
+
 def attend(ctx: Context) -> None:
     """Tell again what nobody reads, and tell those who are named for that."""
     now = ctx.clock.now()

@@ -118,6 +118,7 @@ class Runner:
             doubted = guard_against_restore(self._ctx, self._note)
             if doubted:
                 log.warning("the database is older than its note: %s deliveries are looked for first", doubted)
+            notify.scheduler_back(self._ctx)
             self._guarded = True
 
     def _bell(self) -> None:

@@ -1,24 +1,55 @@
-"""The pipeline's tools for one act that a person asks for and waits for; the worker's own are built by `wiring`."""
+"""The pipeline's tools of this process: for the workers, and for what a person asks for and waits for."""
 
 from __future__ import annotations
 
 import os
+import socket
+from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 
-from postprober.pipeline.context import Context, LeaseKeeper
+from postprober.domain.platform import Platform
+from postprober.domain.timing import Timing
+from postprober.pipeline.context import Context, LeaseKeeper, no_checkpoint
 from postprober.platforms.registry import adapter_for
 from postprober.services import media
 from postprober.services.core import Core
+from postprober.services.letters import letter_for
+from postprober.storage.records import MediaRecord
 
 
-def context_of(core: Core) -> Context:
-    """A context that holds no lease and publishes nothing."""
-    settings, times = core.settings, core.settings.timing
+def context_of(
+    core: Core,
+    *,
+    worker: str = "",
+    timing: Timing | None = None,
+    checkpoint: Callable[[str], None] = no_checkpoint,
+) -> Context:
+    """`worker` names this process in leases and transitions."""
+    settings = core.settings
+    times = timing or settings.timing
+    name = worker or f"{socket.gethostname()}-{os.getpid()}"
+
+    def media_url(record: MediaRecord, platform: Platform) -> str:
+        return media.public_url(settings, core.clock.now().timestamp(), record, platform)
+
     return Context(
-        db=core.db, vault=core.vault, http=core.http, clock=core.clock, timing=times,
-        keeper=LeaseKeeper(core.db, core.clock, f"person-{os.getpid()}", times.lease, times.lease_margin),
+        db=core.db,
+        vault=core.vault,
+        http=core.http,
+        clock=core.clock,
+        timing=times,
+        keeper=LeaseKeeper(core.db, core.clock, name, times.lease, times.lease_margin),
         adapter_for=lambda platform, http: adapter_for(platform, http, settings.platform(platform), core.clock),
         config_for=settings.platform,
-        media_url=lambda record, platform: media.public_url(settings, core.clock.now().timestamp(), record, platform),
-        data_dir=settings.data_dir.resolve(), late_limit=timedelta(minutes=settings.late_limit_minutes),
-    )  # fmt: skip
+        media_url=media_url,
+        data_dir=settings.data_dir.resolve(),
+        late_limit=timedelta(minutes=settings.late_limit_minutes),
+        checkpoint=checkpoint,
+        mail=settings.mail,
+        allow_private=settings.sandbox,
+        app_url=settings.app_base,
+        ping_url=settings.ping_url,
+        letter_for=partial(letter_for, core),
+        advisor=core.advisor,
+    )

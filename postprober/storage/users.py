@@ -63,6 +63,12 @@ def members(conn: Connection, owner_id: int) -> list[User]:
     return sorted((record_of(User, row) for row in rows), key=lambda user: (user.id != owner_id, user.id))
 
 
+def owners(conn: Connection) -> list[User]:
+    """Everybody with a space of their own who may sign in."""
+    rows = conn.execute(select(users).where(users.c.owner_id.is_(None), users.c.is_active).order_by(users.c.id))
+    return [record_of(User, row) for row in rows]
+
+
 def add_session(
     conn: Connection,
     *,

@@ -19,11 +19,11 @@ from postprober.errors import Unavailable
 from postprober.pipeline.context import Context
 from postprober.pipeline.outbox import send_due
 from postprober.services import passwords, people
+from postprober.services.context import context_of
 from postprober.services.core import Core
 from postprober.settings import MailServer
 from postprober.storage import users
 from postprober.storage.tables import outbox
-from postprober.wiring import build_context
 from tests.installed import Installation
 from tests.receivers import PostOffice
 
@@ -95,7 +95,7 @@ def core(installation: Installation, post_office: tuple[PostOffice, MailServer])
 
 @pytest.fixture
 def ctx(core: Core) -> Context:
-    return build_context(core)
+    return context_of(core)
 
 
 def test_only_a_known_address_gets_a_reset_link_and_it_works(

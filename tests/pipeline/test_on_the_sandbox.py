@@ -26,9 +26,9 @@ from postprober.pipeline.recovery import recover_lost
 from postprober.platforms.registry import adapter_for
 from postprober.services import posts
 from postprober.services.accounts import add_by_token
+from postprober.services.context import context_of
 from postprober.storage import accounts, deliveries, logs
 from postprober.storage.records import Account
-from postprober.wiring import build_context
 from tests.installed import Installation
 
 S = DeliveryState
@@ -45,7 +45,7 @@ TEXT_ONLY = ("x", "linkedin", "mastodon", "bluesky")
 
 
 def context(inst: Installation) -> Context:
-    ctx = build_context(inst.core, worker="w", timing=TIMING)
+    ctx = context_of(inst.core, worker="w", timing=TIMING)
 
     def config(platform: Platform) -> Any:
         found = inst.core.settings.platform(platform)

@@ -18,11 +18,12 @@ from postprober.http import HttpClient
 from postprober.launch import demo_picture
 from postprober.pipeline.runner import Runner
 from postprober.services import accounts, media, monitoring, posts, users
+from postprober.services.context import context_of
 from postprober.services.core import Core
 from postprober.services.monitoring import DeliveryView
 from postprober.settings import load_settings
 from postprober.storage import attempts
-from postprober.wiring import build_context, build_core, close_core
+from postprober.wiring import build_core, close_core
 
 LIMIT = 60.0
 
@@ -67,7 +68,7 @@ def desk(
             core, user, Platform.BLUESKY, dict(bluesky_cred.secret), instance=pds
         ).id,
     }
-    runner = Runner(build_context(core), 4)
+    runner = Runner(context_of(core), 4)
     thread = threading.Thread(target=runner.run)
     thread.start()
     yield Desk(core, user, ids)

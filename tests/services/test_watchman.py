@@ -1,0 +1,84 @@
+"""Another process notices that the scheduler is gone, and tells people although the scheduler cannot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select
+
+from postprober.clock import ManualClock
+from postprober.domain.alert import AlertKind
+from postprober.pipeline import notify
+from postprober.services import channels, watchman
+from postprober.services.context import context_of
+from postprober.services.core import Core
+from postprober.services.posts import NewPost, create
+from postprober.storage import processes, users
+from postprober.storage.tables import alerts
+from tests.installed import Installation
+from tests.receivers import Receiver
+
+
+@pytest.fixture
+def core(installation: Installation) -> Core:
+    return replace(installation.core, clock=ManualClock(installation.core.clock.now()))
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    made = Receiver()
+    yield made
+    made.leave()
+
+
+def _beat(core: Core) -> None:
+    now = core.clock.now()
+    with core.db.write() as conn:
+        processes.beat(conn, "w1", "scheduler", now, now, {})
+
+
+def _wait(core: Core, pause: timedelta) -> None:
+    assert isinstance(core.clock, ManualClock)
+    core.clock.advance(pause.total_seconds())
+
+
+def _told(core: Core, user_id: int) -> list[str]:
+    with core.db.read() as conn:
+        rows = conn.execute(select(alerts).where(alerts.c.user_id == user_id).order_by(alerts.c.id)).all()
+    return [row.kind for row in rows]
+
+
+def test_a_scheduler_that_is_gone_without_a_word_is_told_once_also_outside_and_so_is_its_return(
+    core: Core, installation: Installation, receiver: Receiver
+) -> None:
+    with core.db.read() as conn:
+        owner = users.get(conn, installation.owner)
+    channels.add(core, owner, kind="webhook", name="hook", url=receiver.url)
+    _beat(core)
+    assert watchman.look(core) is False
+    _wait(core, watchman.LOST_AFTER + timedelta(seconds=1))
+    assert watchman.look(core) is True
+    _wait(core, watchman.EVERY)
+    assert watchman.look(core) is True
+    assert _told(core, owner.id) == [AlertKind.HEARTBEAT]
+    assert [call.json()["data"]["kind"] for call in receiver.calls] == ["heartbeat"]
+    _beat(core)
+    notify.scheduler_back(context_of(core))
+    assert watchman.look(core) is False
+    assert _told(core, owner.id) == [AlertKind.HEARTBEAT, AlertKind.RECOVERED]
+    notify.scheduler_back(context_of(core))
+    assert len(_told(core, owner.id)) == 2
+
+
+def test_a_scheduler_that_was_stopped_is_missed_only_when_something_waits_in_vain(
+    core: Core, installation: Installation
+) -> None:
+    assert watchman.look(core) is False
+    account = installation.link("mastodon")
+    create(core, installation.owner, NewPost(("Hello",), (account.id,)))
+    assert watchman.look(core) is False
+    _wait(core, watchman.LOST_AFTER + timedelta(seconds=1))
+    assert watchman.look(core) is True and _told(core, installation.owner) == [AlertKind.HEARTBEAT]
