@@ -44,10 +44,19 @@ test-crash: $(TEST_STAMP) ## Kill the worker at every point under every fault (N
 test-real: $(TEST_STAMP) ## Against a real Bluesky PDS, a real Fediverse server and a certified OAuth provider
 	PYTHON=$(PY) bash tests/real/run.sh
 
+FUZZ_VENV ?= .venv-fuzz
+$(FUZZ_VENV)/.installed: tests/fuzz/requirements.txt
+	@test -x $(FUZZ_VENV)/bin/python || $(PYTHON) -m venv $(FUZZ_VENV)
+	$(FUZZ_VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r tests/fuzz/requirements.txt
+	@touch $@
+
+test-fuzz: $(TEST_STAMP) $(FUZZ_VENV)/.installed ## schemathesis against the running sidecar, as a stranger (SECONDS=120)
+	$(PY) -m tests.fuzz --schemathesis $(FUZZ_VENV)/bin/schemathesis --seconds $(or $(SECONDS),120)
+
 screenshots: $(TEST_STAMP) ## Take the pictures in docs/pictures/ anew
 	$(PY) docs/make_pictures.py
 
 clean: ## Remove the virtual environment and caches (never data/)
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) $(FUZZ_VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 
-.PHONY: help demo up test lint bench test-crash test-real screenshots clean
+.PHONY: help demo up test lint bench test-crash test-real test-fuzz screenshots clean

@@ -42,7 +42,7 @@ def _allow_files(count: int) -> None:
 
 
 def _ours(clients: int) -> list[float]:
-    with stage(accounts=1) as made:
+    with stage(accounts=1, POSTPROBER_SOCKETS_PER_USER="100000") as made:
         core = made.core
         assert core
         port = int(made.env["POSTPROBER_API_PORT"])

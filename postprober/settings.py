@@ -86,6 +86,8 @@ class Settings(BaseSettings):
     workers: int = Field(12, ge=1, le=64)
     late_limit_minutes: int = Field(60, ge=1)
 
+    uploads: int = Field(8, ge=1, le=64)
+    sockets_per_user: int = Field(20, ge=1)
     trusted_proxies: str = ""
     cors_origins: str = ""
 

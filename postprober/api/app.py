@@ -5,11 +5,13 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from postprober.api import counting, middleware, problems, websocket
+from postprober.api.gate import UploadGate
 from postprober.api.routes import (
     accounts,
     advice,
     alerts,
     auth,
+    deliveries,
     health,
     media,
     metrics,
@@ -28,15 +30,18 @@ def create_app(core: Core) -> FastAPI:
         lifespan=websocket.lifespan,
     )  # fmt: skip
     app.state.core = core
+    app.state.uploads = UploadGate(core.settings.uploads)
     problems.install(app)
     middleware.install(app, core)
     counting.install(app)
+    app.state.routes = []  # of the included routers, which the framework does not list
     for module in (
         auth,
         accounts,
         posts,
         advice,
         monitoring,
+        deliveries,
         repairs,
         alerts,
         media,
@@ -46,4 +51,5 @@ def create_app(core: Core) -> FastAPI:
         websocket,
     ):
         app.include_router(module.router)
+        app.state.routes += module.router.routes
     return app

@@ -11,6 +11,7 @@ from postprober.services.core import Core
 from postprober.storage.records import User
 
 COOKIE = "postprober_session"
+TICKET = "postprober_ticket"  # set by the app's own page, for one minute and one use
 
 
 def get_core(request: Request) -> Core:

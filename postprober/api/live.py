@@ -10,12 +10,13 @@ import asyncio
 import contextlib
 import logging
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from postprober.errors import Conflict
 from postprober.services import live, sessions
 from postprober.services.core import Core
 from postprober.services.live import Event, Feed, Look, Story
@@ -142,11 +143,24 @@ class Hub:
     def __init__(self, core: Core) -> None:
         self.core = core
         self.clients: set[Client] = set()
+        self._of_user: Counter[int] = Counter()
         self.rooms: dict[str, Room] = {}
         self._post_at = self._alert_at = 0  # all up to these ids was dispatched
         self._watch: _Watch | None = None
         self._checker: asyncio.Task[None] | None = None
         self._starting = asyncio.Lock()
+
+    def enter(self, user_id: int) -> None:
+        """Count one more connection of this user, until `left`. Raises Conflict when there are too many."""
+        most = self.core.settings.sockets_per_user
+        if self._of_user[user_id] >= most:
+            raise Conflict(f"You have {most} live connections already; close one first.")
+        self._of_user[user_id] += 1
+
+    def left(self, user_id: int) -> None:
+        self._of_user[user_id] -= 1
+        if not self._of_user[user_id]:
+            del self._of_user[user_id]
 
     async def add(self, client: Client) -> None:
         """From now on `client` counts; the first one starts the watcher."""

@@ -1,6 +1,6 @@
 """What surrounds every request: request id and log, host check, security headers, CORS, size limits.
 
-Plain ASGI, so that bodies stay streams. WebSockets pass through the host check only; they have their own origin check.
+Plain ASGI, so that bodies stay streams. WebSockets pass through the host check and the log only; they have their own origin check.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class RequestLog:
         self.core = core
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] not in ("http", "websocket"):
             return await self.app(scope, receive, send)
         headers = Headers(scope=scope)
         given = headers.get("x-request-id", "")
@@ -95,30 +95,40 @@ class RequestLog:
         )
         status, size, started = 0, 0, self.core.clock.monotonic()
 
+        def write() -> None:
+            line = _line(scope, status, size, self.core.clock.monotonic() - started)
+            _log.info("%s", json.dumps({"at": utc_iso(self.core.clock.now()), **line}))
+
         async def answer(message: Message) -> None:
             nonlocal status, size
-            if message["type"] == "http.response.start":
-                status = message["status"]
+            if message["type"] in _BEGINS:
+                status = message.get("status", 101)
                 MutableHeaders(scope=message)["X-Request-Id"] = request_id
-            elif message["type"] == "http.response.body":
+                if message["type"] == "websocket.accept":
+                    write()  # at its beginning: it may last for days
+            elif message["type"] == "websocket.close" and not status:
+                status = 403  # refused without an answer of ours
+            elif message["type"] in _BODIES:
                 size += len(message.get("body", b""))
             await send(message)
 
         try:
             return await self.app(scope, receive, answer)
         finally:
-            line = {
-                "at": utc_iso(self.core.clock.now()),
-                **_line(scope, status, size, self.core.clock.monotonic() - started),
-            }
-            _log.info("%s", json.dumps(line))
+            if scope["type"] == "http" or status != 101:
+                write()
+
+
+_BEGINS = frozenset({"http.response.start", "websocket.accept", "websocket.http.response.start"})
+_BODIES = frozenset({"http.response.body", "websocket.http.response.body"})
 
 
 def _line(scope: Scope, status: int, size: int, seconds: float) -> dict[str, object]:
     state = scope["state"]
     names = [name[:40] for name, _ in parse_qsl(scope["query_string"].decode("latin-1"), True)][:20]
     return {
-        "event": "request", "request_id": state["request_id"], "method": scope["method"][:10],
+        "event": "request" if scope["type"] == "http" else "websocket", "request_id": state["request_id"],
+        "method": scope.get("method", "GET")[:10],
         "path": Redactor().excerpt(scope["path"]), "query": names, "status": status or 500,
         "ms": round(seconds * 1000, 1), "bytes": size, "address": state["address"], "user_id": state.get("user_id"),
     }  # fmt: skip

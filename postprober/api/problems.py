@@ -14,6 +14,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from postprober.clock import Clock
 from postprober.errors import (
@@ -47,6 +48,18 @@ class Busy(Conflict):
         self.retry_after = retry_after
 
 
+class TooManyAtOnce(PostProberError):
+    """The caller does too much at the same time; ask again after `retry_after` whole seconds."""
+
+    def __init__(self, message: str, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class Overloaded(TooManyAtOnce):
+    """All callers together do too much at the same time."""
+
+
 # The first that fits counts, so the special ones stand before the general ones.
 _KINDS: tuple[tuple[type[PostProberError], int, str, str], ...] = (
     (PreflightFailed, 422, "preflight-failed", "A platform would refuse this post"),
@@ -54,6 +67,8 @@ _KINDS: tuple[tuple[type[PostProberError], int, str, str], ...] = (
     (NotFound, 404, "not-found", "Not found"),
     (NotSignedIn, 401, "not-signed-in", "Not signed in"),
     (TooManyTries, 429, "too-many-tries", "Too many tries"),
+    (Overloaded, 503, "overloaded", "Too busy"),
+    (TooManyAtOnce, 429, "too-many-at-once", "Too many at once"),
     (Forbidden, 403, "forbidden", "Forbidden"),
     (Stale, 412, "stale", "Somebody was faster"),
     (Precondition, 428, "precondition-required", "Say which version you mean"),
@@ -147,7 +162,7 @@ def _ours(request: Request, error: Exception) -> JSONResponse:
 def _headers(error: PostProberError, clock: Clock) -> dict[str, str]:
     if isinstance(error, NotSignedIn):
         return {"WWW-Authenticate": "Bearer"}
-    if isinstance(error, (TooManyTries, Busy)):
+    if isinstance(error, (TooManyTries, Busy, TooManyAtOnce)):
         return {"Retry-After": str(error.retry_after)}
     if isinstance(error, Throttled) and error.retry_at is not None:
         return {"Retry-After": str(max(1, ceil((error.retry_at - clock.now()).total_seconds())))}
@@ -183,12 +198,24 @@ def _sentence(text: str) -> str:
     return text.removeprefix("Value error, ")
 
 
-def _plain(_request: Request, error: Exception) -> JSONResponse:
+def _plain(request: Request, error: Exception) -> JSONResponse:
     """What the framework refuses by itself: unknown paths, wrong methods, bodies that cannot be parsed."""
     assert isinstance(error, HTTPException)  # noqa: S101 (registered for nothing else; tells mypy)
     phrase = HTTPStatus(error.status_code).phrase
     sentence = _FRAMEWORK.get(error.status_code, str(error.detail))
-    return problem(error.status_code, "", phrase, sentence, dict(error.headers or {}))
+    headers = dict(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = _allowed(request)
+    return problem(error.status_code, "", phrase, sentence, headers)
+
+
+def _allowed(request: Request) -> str:
+    """Every method of this address (RFC 9110, 10.2.1); the framework names those of the first route that fits."""
+    found: set[str] = set()
+    for route in request.app.state.routes:
+        match, _ = route.matches(request.scope)
+        found |= (getattr(route, "methods", None) or set()) if match is not Match.NONE else set()
+    return ", ".join(sorted(found))
 
 
 def _no_database(_request: Request, error: Exception) -> JSONResponse:
@@ -218,6 +245,7 @@ _SENTENCES = {
     401: "Sign in first.",
     403: "This needs the permission posts:write, which this sign-in or token does not have.",
     404: "There is no post 12.",
+    408: "The upload took too long; try again.",
     409: "This post was submitted already: it is scheduled.",
     412: "This post has version 3 by now; read it again before you change it.",
     413: "The body is too large.",
@@ -228,4 +256,14 @@ _SENTENCES = {
     502: "The platform could not be reached.",
     503: "The database does not answer; try again in a moment.",
 }
-__all__ = ["Busy", "FieldError", "Precondition", "Problem", "install", "problem", "responses"]
+__all__ = [
+    "Busy",
+    "FieldError",
+    "Overloaded",
+    "Precondition",
+    "Problem",
+    "TooManyAtOnce",
+    "install",
+    "problem",
+    "responses",
+]

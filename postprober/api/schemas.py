@@ -10,7 +10,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, 
 from postprober.domain.criteria import LONGEST_HOURS, MOST, Criteria
 from postprober.domain.platform import Platform
 from postprober.services.media import MAX_ALT
-from postprober.services.posts import MAX_PARTS, NewPost
+from postprober.services.posts import MAX_LINK, MAX_PARTS, NewPost
 
 MAX_ID = 2**53 - 1  # the largest integer that every JSON reader keeps exact (RFC 8259, 6)
 MAX_TEXT = 100_000  # characters of one part; far over every platform's limit, which preflight tells exactly
@@ -132,5 +132,32 @@ class AccountBody(Body):
     )
 
 
+class AdoptBody(Body):
+    """Where a held delivery is."""
+
+    link: Annotated[Text, Field(min_length=1, max_length=MAX_LINK)] = Field(
+        description="The post's link on the platform, or its id there", examples=["https://x.com/news/status/1842"]
+    )
+
+
+class CancelBody(Body):
+    """What a person knows when cancelling."""
+
+    not_there: bool = Field(
+        False, strict=True, description="You have looked on the platform, and it is not there", examples=[False]
+    )
+
+
 Alt = Annotated[Text, Field(max_length=MAX_ALT)]
-__all__ = ["AccountBody", "Alt", "Body", "ConnectBody", "Id", "NewPostBody", "PathId", "PostBody"]
+__all__ = [
+    "AccountBody",
+    "AdoptBody",
+    "Alt",
+    "Body",
+    "CancelBody",
+    "ConnectBody",
+    "Id",
+    "NewPostBody",
+    "PathId",
+    "PostBody",
+]

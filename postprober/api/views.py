@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Literal, Self
 
@@ -9,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from postprober.services import drafts
 from postprober.services.monitoring import DeliveryView, PostView
-from postprober.storage.records import Account, MediaRecord, Post
+from postprober.storage.records import Account, Attempt, MediaRecord, Post
 
 NextCursor = Field(default=None, description="Give it as `cursor` to get the next page; null on the last one")
 
@@ -155,6 +156,34 @@ class DeliveryOut(BaseModel):
             verified_at=row.verified_at, counts=view.counts,
             steps=[StepOut(step=s.step, status=s.status, at=s.at) for s in view.steps],
         )  # fmt: skip
+
+
+class TryOut(BaseModel):
+    """One try. `act`: publish, reconcile, …; `request_id` went to the platform as `X-Request-Id`, and stands in our
+    request log where a call of the API caused the try."""
+
+    act: str = Field(examples=["publish"])
+    number: int = Field(examples=[1])
+    part: int
+    request_id: str
+    started_at: datetime
+    ended_at: datetime | None
+    outcome: str = Field(examples=["success"])
+    http_status: int | None
+    latency_ms: int | None
+    message: str
+
+
+class DeliveryDetail(DeliveryOut):
+    """A delivery with every try, oldest first."""
+
+    post_id: int = Field(examples=[12])
+    tries: list[TryOut]
+
+    @classmethod
+    def with_tries(cls, view: DeliveryView, tries: Sequence[Attempt]) -> Self:
+        rows = [TryOut(**{name: getattr(row, name) for name in TryOut.model_fields}) for row in tries]
+        return cls(**DeliveryOut.of(view).model_dump(), post_id=view.delivery.post_id, tries=rows)
 
 
 class MonitoringOut(BaseModel):

@@ -24,7 +24,7 @@ from postprober.api.deps import COOKIE
 from postprober.api.live import SLOW, Client, Hub, post_room
 from postprober.api.origins import allowed_origins
 from postprober.api.problems import problem
-from postprober.errors import BadInput, Forbidden, NotSignedIn, PostProberError
+from postprober.errors import BadInput, Conflict, Forbidden, NotSignedIn, PostProberError
 from postprober.services import sessions
 from postprober.services.core import Core
 from postprober.services.sessions import Caller
@@ -51,8 +51,11 @@ async def live_events(websocket: WebSocket) -> None:
     """One connection, from the handshake to its end."""
     core: Core = websocket.app.state.core
     offered = [name for name in websocket.scope["subprotocols"] if not name.startswith(_BEARER)]
+    hub: Hub = websocket.app.state.hub
     try:
         caller = await asyncio.to_thread(_authenticate, core, websocket)
+        websocket.state.user_id = caller.user.id  # for the request log
+        hub.enter(caller.user.id)
     except NotSignedIn as error:
         denial = problem(401, "not-signed-in", "Not signed in", str(error), {"WWW-Authenticate": "Bearer"})
         await websocket.send_denial_response(denial)
@@ -60,10 +63,21 @@ async def live_events(websocket: WebSocket) -> None:
     except Forbidden as error:
         await websocket.send_denial_response(problem(403, "forbidden", "Forbidden", str(error)))
         return
+    except Conflict as error:
+        denial = problem(429, "too-many-at-once", "Too many at once", str(error), {"Retry-After": "5"})
+        await websocket.send_denial_response(denial)
+        return
+    try:
+        await _accept(websocket, offered)
+        await _serve(websocket, hub, caller)
+    finally:
+        hub.left(caller.user.id)
+
+
+async def _accept(websocket: WebSocket, offered: list[str]) -> None:
     # A browser fails when none of its protocols is answered; a token is repeated only to who offered nothing else.
     only = websocket.scope["subprotocols"][0] if websocket.scope["subprotocols"] and not offered else None
     await websocket.accept(PROTOCOL if PROTOCOL in offered else only)
-    await _serve(websocket, websocket.app.state.hub, caller)
 
 
 def _authenticate(core: Core, websocket: WebSocket) -> Caller:

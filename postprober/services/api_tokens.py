@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from postprober.domain.access import GRANTABLE
 from postprober.errors import BadInput, NotFound
 from postprober.security.tokens import keyed_hash, opaque
-from postprober.services.core import Core
+from postprober.services.core import Core, Mark, no_mark
 from postprober.services.sessions import API_TOKEN_PREFIX, Caller
 from postprober.storage import sql, users
 
@@ -32,8 +32,18 @@ class ApiToken:
     last_used_at: datetime | None
 
 
-def create(core: Core, caller: Caller, *, name: str, scopes: Sequence[str], days: int) -> tuple[ApiToken, str]:
-    """A new token and its secret, which is never shown again. Raises BadInput."""
+def create(
+    core: Core,
+    caller: Caller,
+    *,
+    name: str,
+    scopes: Sequence[str],
+    days: int,
+    mark: Mark = no_mark,
+    instead_of: int | None = None,
+) -> tuple[ApiToken, str]:
+    """A new token and its secret, which is never shown again. `instead_of`: one whose secret nobody was shown; it ends.
+    Raises BadInput."""
     wanted = tuple(sorted(set(scopes)))
     allowed = caller.scopes & GRANTABLE
     if not wanted or not allowed.issuperset(wanted):
@@ -48,12 +58,15 @@ def create(core: Core, caller: Caller, *, name: str, scopes: Sequence[str], days
     data = {"name": label, "scopes": list(wanted), "hint": hint}
     ends = now + timedelta(days=days)
     with core.db.write() as conn:
+        if instead_of is not None:
+            users.end_session(conn, instead_of, now, user_id=caller.user.id, kind=KIND)
         if len(users.sessions_of(conn, caller.user.id, KIND, now)) >= MAX_TOKENS:
             raise BadInput(f"There are {MAX_TOKENS} tokens already; remove one first.", field="name")
         token_id = users.add_session(
             conn, user_id=caller.user.id, kind=KIND, token_hash=keyed_hash(core.settings.secret_key, secret), now=now,
             expires_at=ends, data=data,
         )  # fmt: skip
+        mark(conn, token_id)
     return ApiToken(token_id, label, wanted, hint, now, ends, None), secret
 
 

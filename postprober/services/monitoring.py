@@ -11,6 +11,7 @@ from sqlalchemy import Connection, func, select
 
 from postprober.domain.delivery import TRAITS, DeliveryState, Step
 from postprober.domain.platform import NAMES
+from postprober.errors import NotFound
 from postprober.services.core import Core
 from postprober.storage import accounts, attempts, deliveries, logs, posts, processes
 from postprober.storage import tables as t
@@ -56,6 +57,15 @@ def post_view(core: Core, user_id: int, post_id: int) -> PostView:
     """Everything about one post. Raises NotFound."""
     with core.db.read() as conn:
         return _view(conn, posts.get(conn, post_id, user_id), _names(conn, user_id))
+
+
+def delivery_view(core: Core, user_id: int, delivery_id: int) -> DeliveryView:
+    """Everything about one delivery. Raises NotFound, also for somebody else's."""
+    with core.db.read() as conn:
+        post = posts.get(conn, deliveries.get(conn, delivery_id).post_id)
+        if post.user_id != user_id:
+            raise NotFound(f"There is no delivery {delivery_id}.")
+        return next(v for v in _view(conn, post, _names(conn, user_id)).deliveries if v.delivery.id == delivery_id)
 
 
 def recent_ids(

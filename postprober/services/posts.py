@@ -17,9 +17,12 @@ from postprober.domain.post import Draft, MediaFile, Part, PostStatus, Preflight
 from postprober.errors import BadInput, Conflict, NotFound, PlatformError
 from postprober.pipeline import watch
 from postprober.pipeline.credentials import open_credentials
+from postprober.pipeline.pointed import adopt_pointed
+from postprober.platforms.links import MAX_LINK
 from postprober.services import media as media_service
 from postprober.services import reviewing
 from postprober.services.accounts import owned
+from postprober.services.context import context_of
 from postprober.services.core import Core, Mark, no_mark
 from postprober.storage import deliveries, goals, posts
 from postprober.storage import media as media_storage
@@ -27,6 +30,10 @@ from postprober.storage.records import Account, Delivery, PartRecord, Post
 
 S = DeliveryState
 MAX_PARTS = 25
+__all__ = [
+    "MAX_LINK", "MAX_PARTS", "NewPost", "PreflightFailed", "adopt_held", "cancel", "cancel_one", "check", "columns_of",
+    "create", "language_for", "listing", "look_again", "parts_for", "passed", "plan", "retry", "retry_one", "send_held",
+]  # fmt: skip
 
 
 class PreflightFailed(BadInput):
@@ -219,36 +226,68 @@ def cancel(core: Core, user_id: int, post_id: int) -> int:
     with core.db.write() as conn:
         posts.get(conn, post_id, user_id)
         for delivery in deliveries.of_post(conn, post_id):
-            if delivery.state in (S.SCHEDULED, S.WAITING, S.FAILED, S.HELD) and delivery.unknown_at is None:
-                watch.move(
-                    conn, delivery, S.CANCELLED, reason="cancelled by a person", now=core.clock.now(), next_at=None
-                )
+            if delivery.state in _STOPPABLE and delivery.unknown_at is None:
+                _stop(conn, delivery, core.clock.now(), "cancelled by a person")
                 stopped += 1
     if not stopped:
         raise Conflict("Nothing of this post can be cancelled any more: it was sent, or is being sent.")
     return stopped
 
 
+def cancel_one(core: Core, user_id: int, delivery_id: int, *, not_there: bool = False, mark: Mark = no_mark) -> None:
+    """Stop one delivery. `not_there`: the person has looked on the platform, which one whose outcome is unknown needs.
+    Raises NotFound or Conflict."""
+    with core.db.write() as conn:
+        delivery = _one_of(conn, user_id, delivery_id)
+        if delivery.state not in _STOPPABLE:
+            raise Conflict(f"Delivery {delivery_id} is {delivery.state.value}; it cannot be cancelled any more.")
+        if delivery.unknown_at is not None and not (not_there and delivery.state is S.HELD):
+            raise Conflict(
+                "This one may be out already; look on the platform first, and say where it is or that it is not."
+            )
+        reason = "cancelled by a person" if delivery.unknown_at is None else "a person says that it is not there"
+        _stop(conn, delivery, core.clock.now(), reason)
+        mark(conn, delivery_id)
+
+
+_STOPPABLE = frozenset({S.SCHEDULED, S.WAITING, S.FAILED, S.HELD})
+
+
+def _stop(conn: Connection, delivery: Delivery, now: datetime, reason: str) -> None:
+    watch.move(conn, delivery, S.CANCELLED, reason=reason, now=now, next_at=None, unknown_at=None)
+
+
 def retry(core: Core, user_id: int, post_id: int, mark: Mark = no_mark) -> int:
     """Send the failed deliveries again, and only those; returns how many. Raises NotFound or Conflict."""
-    again = 0
-    now = core.clock.now()
     with core.db.write() as conn:
         posts.get(conn, post_id, user_id)
-        for delivery in deliveries.of_post(conn, post_id):
-            if delivery.state is S.FAILED:
-                watch.move(
-                    conn, delivery, S.SCHEDULED, reason="tried again by a person", now=now, next_at=now, due_at=now,
-                    tries=0, crashes=0,
-                )  # fmt: skip
-                again += 1
-        if not again:
+        failed = [delivery for delivery in deliveries.of_post(conn, post_id) if delivery.state is S.FAILED]
+        if not failed:
             raise Conflict("Nothing of this post has failed, so there is nothing to try again.")
+        for delivery in failed:
+            _try_again(conn, delivery, core.clock.now())
         mark(conn, post_id)
-    return again
+    return len(failed)
 
 
-def send_held(core: Core, user_id: int, delivery_id: int) -> None:
+def retry_one(core: Core, user_id: int, delivery_id: int, mark: Mark = no_mark) -> None:
+    """Send one failed delivery again. Raises NotFound or Conflict."""
+    with core.db.write() as conn:
+        delivery = _one_of(conn, user_id, delivery_id)
+        if delivery.state is not S.FAILED:
+            raise Conflict(f"Delivery {delivery_id} has not failed; it is {delivery.state.value}.")
+        _try_again(conn, delivery, core.clock.now())
+        mark(conn, delivery_id)
+
+
+def _try_again(conn: Connection, delivery: Delivery, now: datetime) -> None:
+    watch.move(
+        conn, delivery, S.SCHEDULED, reason="tried again by a person", now=now, next_at=now, due_at=now, tries=0,
+        crashes=0,
+    )  # fmt: skip
+
+
+def send_held(core: Core, user_id: int, delivery_id: int, mark: Mark = no_mark) -> None:
     """A person says that it is not there: send it. Raises NotFound or Conflict."""
     now = core.clock.now()
     with core.db.write() as conn:
@@ -257,9 +296,10 @@ def send_held(core: Core, user_id: int, delivery_id: int) -> None:
             conn, delivery, S.SCHEDULED, reason="a person decided to send it", now=now, next_at=now, due_at=now,
             unknown_at=None, tries=0, crashes=0, readings=0, absences=0,
         )  # fmt: skip
+        mark(conn, delivery_id)
 
 
-def look_again(core: Core, user_id: int, delivery_id: int) -> None:
+def look_again(core: Core, user_id: int, delivery_id: int, mark: Mark = no_mark) -> None:
     """Look once more whether a held delivery is there. Raises NotFound or Conflict."""
     now = core.clock.now()
     with core.db.write() as conn:
@@ -270,12 +310,30 @@ def look_again(core: Core, user_id: int, delivery_id: int) -> None:
             conn, delivery, S.UNCONFIRMED, reason="a person asked to look again", now=now, next_at=now, readings=0,
             absences=0,
         )  # fmt: skip
+        mark(conn, delivery_id)
 
 
-def _held(conn: Connection, user_id: int, delivery_id: int) -> Delivery:
+def adopt_held(core: Core, user_id: int, delivery_id: int, link: str, *, request_id: str = "") -> None:
+    """A person says where a held delivery is; `link`: of the post on the platform, or its id there. It is read first,
+    and taken only if it is the account's and says what was to be sent.
+
+    Raises NotFound, Conflict (not held), BadInput (not that post) or a PlatformError (it cannot be read now).
+    """
+    with core.db.read() as conn:
+        delivery = _held(conn, user_id, delivery_id)
+        owned(conn, user_id, delivery.account_id)
+    adopt_pointed(context_of(core), delivery, link, request_id or uuid.uuid4().hex)
+
+
+def _one_of(conn: Connection, user_id: int, delivery_id: int) -> Delivery:
     delivery = deliveries.get(conn, delivery_id)
     if delivery.user_id != user_id:
         raise NotFound(f"There is no delivery {delivery_id}.")
+    return delivery
+
+
+def _held(conn: Connection, user_id: int, delivery_id: int) -> Delivery:
+    delivery = _one_of(conn, user_id, delivery_id)
     if delivery.state is not S.HELD:
         raise Conflict(f"Delivery {delivery_id} is not held; it is {delivery.state.value}.")
     return delivery

@@ -10,13 +10,18 @@ import streamlit as st
 from postprober.errors import BadInput
 
 
-def go(url: str) -> None:
-    """Leave the app for `url` in the same tab. Raises BadInput for anything but http and https.
+def go(url: str, *, cookie: str = "") -> None:
+    """Leave the app for `url` in the same tab; `cookie` (as `document.cookie` takes it) is set first. Raises BadInput
+    for anything but http and https.
 
     A script is the only way that works from Streamlit (a refresh tag and window.parent do not).
     """
     if urlsplit(url).scheme not in ("http", "https"):
         raise BadInput("This address cannot be opened in a browser.")
-    # JSON is a JavaScript string; without "<" it cannot end the script either.
-    literal = json.dumps(url).replace("<", "\\u003c")
-    st.html(f"<script>window.location.href = {literal}</script>", unsafe_allow_javascript=True)
+    first = f"document.cookie = {_literal(cookie)};" if cookie else ""
+    st.html(f"<script>{first}window.location.href = {_literal(url)}</script>", unsafe_allow_javascript=True)
+
+
+def _literal(text: str) -> str:
+    """JSON is a JavaScript string; without "<" it cannot end the script either."""
+    return json.dumps(text).replace("<", "\\u003c")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlsplit
 
 import streamlit as st
 from streamlit_authenticator.controllers import AuthenticationController
@@ -77,8 +77,16 @@ class TicketController:
     def set_cookie(self) -> None:
         """Called after a right password: the sidecar sets the real cookie and comes back here."""
         if self.model.user is not None:
-            ticket = users.issue_ticket(self.model.core, self.model.user)
-            go(f"{self.model.core.settings.api_base}/api/session/begin?{urlencode({'ticket': ticket})}")
+            address = f"{self.model.core.settings.api_base}/api/session/begin"
+            go(address, cookie=_for_the_sidecar(address, users.issue_ticket(self.model.core, self.model.user)))
+
+
+def _for_the_sidecar(address: str, ticket: str) -> str:
+    """The ticket as a cookie of this very browser, not as a part of an address: an address could be sent to somebody
+    else, who would then be signed in as its author."""
+    secure = "; Secure" if address.startswith("https://") else ""
+    path, life = urlsplit(address).path.removesuffix("/begin"), int(users.TICKET_LIFE.total_seconds())
+    return f"{state.TICKET}={ticket}; Path={path}; Max-Age={life}; SameSite=Strict{secure}"
 
 
 class SignIn(Authenticate):  # type: ignore[misc]

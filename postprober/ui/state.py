@@ -8,6 +8,7 @@ from postprober.services.core import Core
 from postprober.wiring import build_core
 
 COOKIE = "postprober_session"  # set by the sidecar; scripts in the browser cannot read it
+TICKET = "postprober_ticket"  # set by our page for the sidecar, which exchanges it for the session cookie
 
 
 @st.cache_resource(show_spinner=False)

@@ -36,7 +36,9 @@ RESTART = _e("token", C.LINKING_BROKEN_OFF, F.ASK_RECONNECT, PERSON)
 
 X: dict[str, Expected] = {
     "x.duplicate": SAME,
-    "x.not_permitted": _e("publish", C.CONTENT_REFUSED, F.ASK_PERSON, PERSON),  # policy, length or reply: it is not said
+    "x.not_permitted": _e(
+        "publish", C.CONTENT_REFUSED, F.ASK_PERSON, PERSON
+    ),  # policy, length or reply: it is not said
     "x.missing_scope": SCOPE,
     "x.app_only_token": SCOPE,
     "x.invalid_token": _e("publish", C.TOKEN_EXPIRED, F.REFRESH_TOKEN, AUTO),  # X tokens live 2 h and are refreshed
@@ -108,7 +110,7 @@ INSTAGRAM: dict[str, Expected] = {
     **{f"190/{sub}": RELINK for sub in (460, 467, 458, 459, 464, 492)},
     "10": SCOPE,
     "200": SCOPE,
-    **{code: RATE for code in ("4", "17", "32", "613", "80002")},
+    **dict.fromkeys(("4", "17", "32", "613", "80002"), RATE),
     "506": SAME,
     "368": _BLOCKED,
     "1": OPEN,

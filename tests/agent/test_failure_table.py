@@ -127,10 +127,14 @@ def test_the_rules_alone_diagnose_at_least_95_percent_of_at_least_60_documented_
         told = diagnose(evidence)
         total += 1
         if (told.cause, told.fix, told.authority) != tuple(expected)[1:]:
-            wrong.append(f"{platform.value} {name}: {told.cause}, {told.fix}; expected {expected.cause}, {expected.fix}")
+            wrong.append(
+                f"{platform.value} {name}: {told.cause}, {told.fix}; expected {expected.cause}, {expected.fix}"
+            )
         assert told.explanation.endswith(".") and told.by == "rules"
     share = 100 * (total - len(wrong)) / total
-    SHARES.append(f"documented failures diagnosed right by rules alone: {total - len(wrong)} of {total} ({share:.1f} %)")
+    SHARES.append(
+        f"documented failures diagnosed right by rules alone: {total - len(wrong)} of {total} ({share:.1f} %)"
+    )
     SHARES.extend(f"  wrong: {line}" for line in wrong)
     assert total >= 60
     assert share >= 95, wrong

@@ -35,5 +35,6 @@ def live(installation: Installation, database: Database, password_hash: str) -> 
                 conn, user_id=people[name], platform="x", account_name=name, remote_id=name, instance="", scopes=[],
                 settings={}, now=core.clock.now(),
             )  # fmt: skip
-    with serving(create_app(core)) as url, ExitStack() as stack:
-        yield Live(core, url.replace("http:", "ws:") + "/api/ws", people, linked, stack)
+    app = create_app(core)
+    with serving(app) as url, ExitStack() as stack:
+        yield Live(core, url.replace("http:", "ws:") + "/api/ws", people, linked, stack, app.state.hub)

@@ -11,6 +11,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
+from postprober.api.live import Hub
 from postprober.domain.delivery import DeliveryState
 from postprober.pipeline import watch
 from postprober.services import sessions, users
@@ -34,6 +35,7 @@ class Live:
     people: dict[str, int]
     linked: dict[str, int]
     stack: ExitStack
+    hub: Hub
 
     def token(self, name: str = "owner") -> str:
         return sessions.log_in(self.core, f"{name}@example.org", PASSWORD, "").access

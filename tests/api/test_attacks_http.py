@@ -77,6 +77,18 @@ def test_every_answer_carries_the_security_headers(client: TestClient) -> None:
     assert "frame-ancestors 'none'" in docs and "default-src 'none'" in docs
 
 
+def test_a_wrong_method_is_told_every_method_of_the_address(client: TestClient) -> None:
+    """And the other methods of /connect are no requests for an account that is called so."""
+    for path, methods in (
+        ("/api/accounts/5", "DELETE, PUT"),
+        ("/api/posts", "GET, POST"),
+        ("/api/accounts/connect", "POST"),
+    ):
+        reply = client.request("PATCH", path)
+        assert (reply.status_code, reply.headers["allow"]) == (405, methods), path
+    assert client.put("/api/accounts/connect").status_code == 405
+
+
 @pytest.mark.parametrize("given", ["abcdef-123456", "a" * 64])
 def test_a_sane_request_id_comes_back(client: TestClient, given: str) -> None:
     assert client.get("/healthz", headers={"X-Request-Id": given}).headers["x-request-id"] == given
@@ -95,7 +107,7 @@ def test_the_request_log_has_one_json_line_a_request_and_no_secret(
     pair = sessions.log_in(core, "owner@example.org", PASSWORD, "")
     bearer = {"Authorization": f"Bearer {pair.access}"}
     client.post("/api/auth/login", json={"email": "owner@example.org", "password": PASSWORD})
-    client.get("/api/session/begin", params={"ticket": "my-secret-ticket"})
+    client.get("/api/session/begin", headers={"Cookie": "postprober_ticket=my-secret-ticket"})
     client.get("/oauth/x/callback", params={"code": "my-secret-code", "state": "my-secret-state"})
     client.get(f"/api/media/public/{pair.access}.jpg")
     client.get("/api/auth/me", headers={**bearer, "X-Request-Id": "request-0007"})

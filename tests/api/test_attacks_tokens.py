@@ -132,7 +132,7 @@ def test_a_token_for_another_purpose_is_no_access_token_and_the_other_way_round(
     for purpose in ("media", "ticket", "refresh", ""):
         assert asked(client, sign(secret, purpose, rest, now=now, lifetime=900)) == 401
     assert client.get(f"/api/media/public/{good}").status_code == 403
-    assert client.get("/api/session/begin", params={"ticket": good}).status_code == 403
+    assert client.get("/api/session/begin", headers={"Cookie": f"postprober_ticket={good}"}).status_code == 403
     assert client.post("/api/auth/refresh", json={"refresh_token": good}).status_code == 401
 
 

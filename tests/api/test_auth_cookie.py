@@ -8,10 +8,12 @@ import pytest
 from fastapi.testclient import TestClient
 
 from postprober.api.app import create_app
+from postprober.api.deps import TICKET
 from postprober.services import users
 from postprober.services.core import Core
 from postprober.storage.database import Database
 from tests.api.auth_kit import APP, cookie, user_named, with_people
+from tests.api.test_sidecar import begin
 from tests.conftest import Installation
 
 
@@ -67,7 +69,7 @@ def test_a_bad_token_does_not_fall_back_to_the_cookie(client: TestClient, core: 
 @pytest.mark.parametrize("path", ["/compose", "/monitor?post=3", "/"])
 def test_a_ticket_leads_to_the_page_that_was_asked_for(client: TestClient, core: Core, path: str) -> None:
     ticket = users.issue_ticket(core, user_named(core, "owner"))
-    reply = client.get("/api/session/begin", params={"ticket": ticket, "next": path})
+    reply = begin(client, ticket, next=path)
     assert reply.headers["location"].rstrip("/") == f"http://127.0.0.1:8501{path}".rstrip("/")
 
 
@@ -85,15 +87,26 @@ def test_a_ticket_leads_to_the_page_that_was_asked_for(client: TestClient, core:
 )
 def test_a_ticket_never_leads_to_a_foreign_place(client: TestClient, core: Core, path: str) -> None:
     ticket = users.issue_ticket(core, user_named(core, "owner"))
-    reply = client.get("/api/session/begin", params={"ticket": ticket, "next": path})
+    reply = begin(client, ticket, next=path)
     assert reply.status_code == 422 and "location" not in reply.headers and "set-cookie" not in reply.headers
-    assert client.get("/api/session/begin", params={"ticket": ticket}).status_code == 303, "the ticket was not used up"
+    assert begin(client, ticket).status_code == 303, "the ticket was not used up"
 
 
 def test_another_site_signs_nobody_in_or_out(client: TestClient, core: Core) -> None:
     foreign = {"Sec-Fetch-Site": "cross-site"}
     ticket, held = users.issue_ticket(core, user_named(core, "stranger")), cookie(core)
-    reply = client.get("/api/session/begin", params={"ticket": ticket}, headers=foreign)
+    reply = client.get("/api/session/begin", headers={**foreign, "Cookie": f"{TICKET}={ticket}"})
     assert reply.status_code == 403 and "set-cookie" not in reply.headers
-    assert client.get("/api/session/end", headers={**foreign, **held}).status_code == 403
-    assert client.get("/api/auth/me", headers=held).status_code == 200
+    for headers in (foreign, {"Sec-Fetch-Site": "none"}, {}):
+        assert "set-cookie" not in client.get("/api/session/end", headers={**headers, **held}).headers
+        assert client.get("/api/auth/me", headers=held).status_code == 200
+
+
+def test_a_link_with_somebody_elses_ticket_signs_nobody_in(client: TestClient, core: Core) -> None:
+    """Signed in as the attacker, the victim would write and link accounts there. The ticket is worth something only in
+    the browser in which the password was typed: no address can carry it."""
+    ticket = users.issue_ticket(core, user_named(core, "stranger"))
+    for name in ("ticket", TICKET):
+        reply = client.get("/api/session/begin", params={name: ticket}, headers={"Sec-Fetch-Site": "none"})
+        assert reply.status_code == 403 and "set-cookie" not in reply.headers
+    assert begin(client, ticket).status_code == 303, "the control: in that browser it works"

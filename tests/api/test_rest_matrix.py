@@ -100,6 +100,20 @@ def proposed(act: str) -> Callable[[Rest], str]:
             repairs.diagnosed(conn, row, told, "proposed", {"until": "2099-01-01T00:00:00.000Z"}, rest.clock.now())
         return f"/api/repairs/{row.id}/{act}"
 
+
+def delivery(suffix: str, *states: DeliveryState) -> Callable[[Rest], str]:
+    """One of the owner's that ended in the last of `states`; its outcome is unknown if it was sent."""
+
+    def make(rest: Rest) -> str:
+        account = rest.installation.link("bluesky")
+        post_id = rest.draft(account_ids=[account.id], submit=True)["id"]
+        for state in states:
+            with rest.core.db.write() as conn:
+                (found,) = deliveries.of_post(conn, post_id)
+                unknown = rest.clock.now() if S.SUBMITTING in states else None
+                watch.move(conn, found, state, reason="test", now=rest.clock.now(), next_at=None, unknown_at=unknown)
+        return f"/api/deliveries/{found.id}{suffix}"
+
     return make
 
 
@@ -137,6 +151,7 @@ def body(**values: Any) -> dict[str, Any]:
     return {"json": values}
 
 
+LOST = (S.CLAIMED, S.SUBMITTING, S.UNCONFIRMED, S.HELD)
 LOGIN = body(email="nobody@example.org", password="wrong password")
 PUT = {**body(content="Changed"), "headers": {"If-Match": "*"}}
 UPLOAD = {"files": {"file": ("b.png", png("blue"))}}
@@ -169,12 +184,19 @@ CASES: dict[str, Case] = {
     "get /api/monitoring/{post_id}": Case(failed(""), 200, 404, reads=True),
     "get /api/monitoring/{post_id}/logs": Case(failed("/logs"), 200, 404, reads=True),
     "post /api/monitoring/{post_id}/retry": Case(failed("/retry"), 200, 404),
+    "get /api/deliveries/{delivery_id}": Case(delivery("", S.FAILED), 200, 404, reads=True),
+    "post /api/deliveries/{delivery_id}/retry": Case(delivery("/retry", S.FAILED), 200, 404),
+    "post /api/deliveries/{delivery_id}/send": Case(delivery("/send", S.HELD), 200, 404),
+    "post /api/deliveries/{delivery_id}/look": Case(delivery("/look", *LOST), 200, 404),
+    "post /api/deliveries/{delivery_id}/cancel": Case(delivery("/cancel", S.HELD), 200, 404, options=body()),
+    # Nothing is there, which only the owner is told.
+    "post /api/deliveries/{delivery_id}/adopt": Case(delivery("/adopt", *LOST), 422, 404, options=body(link="3kabc")),
     "get /api/alerts": Case(at("/api/alerts"), 200, 200, reads=True),
     "post /api/alerts/{alert_id}/read": Case(alert, 200, 404),
     "post /api/media": Case(at("/api/media"), 201, 201, options=UPLOAD),
     "get /api/media/{media_id}": Case(media, 200, 404, reads=True),
     "get /api/media/public/{name}": Case(signed, 200, 200, public=True),
-    "get /api/session/begin": Case(at("/api/session/begin?ticket=none"), 403, 403, public=True),
+    "get /api/session/begin": Case(at("/api/session/begin"), 403, 403, public=True),
     "get /api/session/end": Case(at("/api/session/end"), 303, 303, public=True),
     "get /oauth/{platform}/callback": Case(at("/oauth/x/callback?state=none&code=c"), 303, 303, public=True),
     "get /healthz": Case(at("/healthz"), 200, 200, public=True),

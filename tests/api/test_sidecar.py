@@ -16,7 +16,7 @@ from PIL import Image
 from sqlalchemy.exc import OperationalError
 
 from postprober.api.app import create_app
-from postprober.api.deps import COOKIE
+from postprober.api.deps import COOKIE, TICKET
 from postprober.api.routes import health
 from postprober.clock import ManualClock
 from postprober.domain.platform import Platform
@@ -153,14 +153,21 @@ def test_no_address_leads_out_of_the_media_folder(client: TestClient, path: str)
 
 
 def cookie_of(reply: httpx2.Response) -> SimpleCookie:
-    return SimpleCookie(reply.headers["set-cookie"])
+    found = SimpleCookie()
+    for line in reply.headers.get_list("set-cookie"):
+        found.load(line)
+    return found
+
+
+def begin(client: TestClient, ticket: str, **params: str) -> httpx2.Response:
+    return client.get("/api/session/begin", params=params, headers={"Cookie": f"{TICKET}={ticket}".encode()})
 
 
 def signed_in(client: TestClient, core: Core, email: str = "owner@example.org") -> str:
     with core.db.read() as conn:
         user = user_storage.by_email(conn, email)
     assert user is not None
-    reply = client.get("/api/session/begin", params={"ticket": users.issue_ticket(core, user)})
+    reply = begin(client, users.issue_ticket(core, user))
     assert (reply.status_code, reply.headers["location"]) == (303, core.settings.app_base)
     return cookie_of(reply)[COOKIE].value
 
@@ -170,12 +177,12 @@ def test_a_ticket_is_exchanged_once_for_a_cookie_that_scripts_cannot_read(client
         user = user_storage.by_email(conn, "owner@example.org")
     assert user is not None
     ticket = users.issue_ticket(core, user)
-    reply = client.get("/api/session/begin", params={"ticket": ticket})
+    reply = begin(client, ticket)
     morsel = cookie_of(reply)[COOKIE]
     assert morsel["httponly"] is True and morsel["samesite"].lower() == "lax" and morsel["path"] == "/"
     assert int(morsel["max-age"]) == users.SESSION_LIFE.total_seconds()
-    assert ticket not in reply.headers["set-cookie"] and ticket not in reply.headers["location"]
-    again = client.get("/api/session/begin", params={"ticket": ticket})
+    assert cookie_of(reply)[TICKET].value == "" and ticket not in str(reply.headers)
+    again = begin(client, ticket)
     assert again.status_code == 403 and "set-cookie" not in again.headers
     assert users.session_user(core, morsel.value) is not None
 
@@ -186,22 +193,26 @@ def test_the_cookie_is_secure_where_the_app_is(core: Core) -> None:
         with core.db.read() as conn:
             user = user_storage.by_email(conn, "owner@example.org")
         assert user is not None
-        reply = client.get("/api/session/begin", params={"ticket": users.issue_ticket(core, user)})
+        reply = begin(client, users.issue_ticket(core, user))
     assert cookie_of(reply)[COOKIE]["secure"] is True
 
 
 @pytest.mark.parametrize("ticket", ["", "nonsense", "é" * 50, "x" * 5000])
 def test_a_ticket_nobody_issued_is_refused(client: TestClient, ticket: str) -> None:
-    reply = client.get("/api/session/begin", params={"ticket": ticket})
+    reply = begin(client, ticket)
     assert reply.status_code == 403 and "set-cookie" not in reply.headers
 
 
-def test_signing_out_ends_the_session_on_the_server(client: TestClient, core: Core) -> None:
+def test_a_link_signs_nobody_out_and_the_cookie_of_a_session_that_is_over_goes(client: TestClient, core: Core) -> None:
     token = signed_in(client, core)
-    reply = client.get("/api/session/end", headers={"Cookie": f"{COOKIE}={token}"})
-    assert reply.status_code == 303
-    assert users.session_user(core, token) is None
-    assert cookie_of(reply)[COOKIE].value == ""
+    client.cookies.clear()
+    cookie = {"Cookie": f"{COOKIE}={token}"}
+    reply = client.get("/api/session/end", headers=cookie)
+    assert reply.status_code == 303 and "set-cookie" not in reply.headers
+    assert users.session_user(core, token) is not None
+    users.sign_out(core, token)
+    reply = client.get("/api/session/end", headers=cookie)
+    assert reply.status_code == 303 and cookie_of(reply)[COOKIE].value == ""
 
 
 # The way back from a consent page

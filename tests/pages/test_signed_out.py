@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from postprober.api.deps import COOKIE
+from postprober.api.deps import COOKIE, TICKET
 from postprober.domain.platform import Platform
 from postprober.services import users
 from postprober.ui import state
@@ -69,8 +69,9 @@ def test_the_right_password_sends_the_browser_to_the_sidecar_with_a_ticket_that_
     app = _submit(show("monitor"), "owner@example.org", PASSWORD)
     script = next(e.proto for e in app.get("html") if "session/begin" in e.proto.body)
     assert script.unsafe_allow_javascript
-    assert f"{house.core.settings.api_base}/api/session/begin?ticket=" in script.body
-    ticket = script.body.split("ticket=")[1].split('"')[0]
+    assert f'href = "{house.core.settings.api_base}/api/session/begin"' in script.body, "no ticket in an address"
+    ticket, _, rest = script.body.split(f'document.cookie = "{TICKET}=')[1].partition(";")
+    assert "Path=/api/session; Max-Age=60; SameSite=Strict" in rest
     token = users.redeem_ticket(house.core, ticket)
     user = users.session_user(house.core, token)
     assert user is not None and user.id == house.owner
@@ -89,4 +90,4 @@ def test_the_forms_package_keeps_no_state_and_no_cookie_of_its_own(house: House,
 
 
 def test_the_app_reads_the_cookie_that_the_sidecar_sets() -> None:
-    assert state.COOKIE == COOKIE
+    assert (state.COOKIE, state.TICKET) == (COOKIE, TICKET)

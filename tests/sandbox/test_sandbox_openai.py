@@ -63,9 +63,7 @@ def test_the_check_sees_a_reply_that_does_not_fit(http: httpx2.Client) -> None:
 
 
 @pytest.mark.parametrize(("text", "flagged"), [("A quiet day", False), ("I will kill them", True)])
-def test_a_moderation_fits_the_official_schema_and_sees_violence(
-    http: httpx2.Client, text: str, flagged: bool
-) -> None:
+def test_a_moderation_fits_the_official_schema_and_sees_violence(http: httpx2.Client, text: str, flagged: bool) -> None:
     body = http.post("/openai/v1/moderations", json={"input": [text, "Hello"]}, headers=KEY).json()
     check("CreateModerationResponse", body)
     assert [result["flagged"] for result in body["results"]] == [flagged, False]

@@ -52,7 +52,8 @@ def connect(body: ConnectBody, core: CoreDep, caller: CallerDep, once: OnceDep) 
     return once.answer(body.model_dump_json(), work)
 
 
-@router.put("/{account_id}", summary="Change an account's settings", responses=responses(401, 403, 404, 422))
+# `int`, so that other methods of /connect are no requests for an account of that name.
+@router.put("/{account_id:int}", summary="Change an account's settings", responses=responses(401, 403, 404, 422))
 def update(account_id: PathId, body: AccountBody, core: CoreDep, caller: CallerDep) -> AccountOut:
     """All settings at once: what is left out goes back to its default."""
     require(caller, "accounts:write")
@@ -62,7 +63,9 @@ def update(account_id: PathId, body: AccountBody, core: CoreDep, caller: CallerD
     return AccountOut.of(done)
 
 
-@router.delete("/{account_id}", status_code=204, summary="Unlink an account", responses=responses(401, 403, 404, 422))
+@router.delete(
+    "/{account_id:int}", status_code=204, summary="Unlink an account", responses=responses(401, 403, 404, 422)
+)
 def remove(account_id: PathId, core: CoreDep, caller: CallerDep) -> None:
     """What waits for it is cancelled, its tokens are deleted here and, where the platform offers it, revoked there.
     What was posted stays posted."""

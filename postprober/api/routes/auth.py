@@ -10,11 +10,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from postprober.api.auth import CallerDep, require
 from postprober.api.deps import COOKIE, CoreDep
+from postprober.api.idempotency import Answer, OnceDep
 from postprober.api.problems import responses
 from postprober.domain.access import GRANTABLE
 from postprober.errors import Forbidden, NotSignedIn, TooManyTries
 from postprober.security.passwords import MAX_CHARS
 from postprober.services import api_tokens, sessions
+from postprober.services.core import Mark
 
 router = APIRouter(prefix="/api/auth", tags=["auth"])
 
@@ -113,13 +115,25 @@ def me(caller: CallerDep) -> Me:
     )  # fmt: skip
 
 
-@router.post("/tokens", status_code=201, summary="New API token", responses=responses(401, 403, 413, 422))
-def create_token(body: NewApiToken, caller: CallerDep, response: Response, core: CoreDep) -> NewApiTokenOut:
-    """A personal API token with the scopes that it needs. It is shown this once. API tokens cannot make API tokens."""
+@router.post(
+    "/tokens",
+    status_code=201,
+    summary="New API token",
+    response_model=NewApiTokenOut,
+    responses=responses(401, 403, 409, 413, 422),
+)
+def create_token(body: NewApiToken, caller: CallerDep, core: CoreDep, once: OnceDep) -> Response:
+    """A personal API token with the scopes that it needs. It is shown this once, or again to who repeats the request
+    with the same key. API tokens cannot make API tokens."""
     require(caller, "tokens:write")
-    made, secret = api_tokens.create(core, caller, name=body.name, scopes=body.scopes, days=body.days)
-    response.headers.update(_NO_STORE)
-    return NewApiTokenOut(**_view(made).model_dump(), token=secret)
+
+    def work(mark: Mark, made: int | None) -> Answer:
+        token, secret = api_tokens.create(
+            core, caller, name=body.name, scopes=body.scopes, days=body.days, mark=mark, instead_of=made
+        )
+        return Answer(201, NewApiTokenOut(**_view(token).model_dump(), token=secret), _NO_STORE)
+
+    return once.answer(body.model_dump_json(), work)
 
 
 @router.get("/tokens", summary="My API tokens", responses=responses(401, 403))

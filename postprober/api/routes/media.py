@@ -2,25 +2,49 @@
 
 from __future__ import annotations
 
-import hashlib
+import asyncio
 import json
 import re
-from typing import Annotated
+from typing import Any
 
-from fastapi import APIRouter, File, Form, Response, UploadFile
+from fastapi import APIRouter, HTTPException, Request, Response
+from fastapi.responses import FileResponse
+from pydantic import TypeAdapter, ValidationError
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import FormData, UploadFile
 
-from postprober.api.auth import CallerDep, require
+from postprober.api.auth import Caller, CallerDep, require
 from postprober.api.deps import CoreDep
-from postprober.api.idempotency import Answer, OnceDep
+from postprober.api.gate import UploadGate
+from postprober.api.idempotency import Answer, Once, OnceDep
 from postprober.api.problems import responses
 from postprober.api.schemas import Alt, PathId
 from postprober.api.views import MediaOut
 from postprober.errors import BadInput
 from postprober.services import media
-from postprober.services.core import Mark
+from postprober.services.core import Core, Mark
+from postprober.services.media import MAX_ALT
 
 router = APIRouter(tags=["media"])
 _UNNAMED = re.compile(r"[^\w .()+-]", re.ASCII)  # names are shown to people; everything else in them is a trick
+LONGEST = 900.0  # seconds; 512 MB at 5 Mbit/s
+MAX_FIELD = 4 * MAX_ALT + 1024  # bytes of a text field: UTF-8 takes four a character
+_ALT: TypeAdapter[str] = TypeAdapter(Alt)
+_FORM: dict[str, Any] = {
+    "type": "object",
+    "required": ["file"],
+    "additionalProperties": False,
+    "properties": {
+        "file": {
+            "type": "string", "contentMediaType": "application/octet-stream",
+            "description": "The file; what it is comes from its content",
+        },
+        "alt": {
+            "type": "string", "maxLength": MAX_ALT, "default": "", "examples": ["A cat"],
+            "description": "What it shows, for those who cannot see it",
+        },
+    },
+}  # fmt: skip
 
 
 @router.post(
@@ -28,28 +52,51 @@ _UNNAMED = re.compile(r"[^\w .()+-]", re.ASCII)  # names are shown to people; ev
     status_code=201,
     summary="Upload a picture or video",
     response_model=MediaOut,
-    responses=responses(401, 403, 409, 413, 422),
+    responses=responses(401, 403, 408, 409, 413, 422, 429),
+    openapi_extra={"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": _FORM}}}},
 )
-def upload(
-    file: Annotated[UploadFile, File(description="The file; what it is comes from its content")],
-    core: CoreDep,
-    caller: CallerDep,
-    once: OnceDep,
-    alt: Annotated[Alt, Form(description="What it shows, for those who cannot see it", examples=["A cat"])] = "",
-) -> Response:
-    """Checked by its content. Limits: 512 MB a file, and each platform's own when the post is submitted."""
+async def upload(request: Request, core: CoreDep, caller: CallerDep, once: OnceDep) -> Response:
+    """Checked by its content. Limits: 512 MB a file, and each platform's own when the post is submitted. Few uploads run
+    at the same time; beyond that the answer is 429 or 503 with `Retry-After`."""
     require(caller, "media:write")
-    if file.size is not None and file.size > media.MAX_BYTES:
-        raise BadInput(f"The file is larger than {media.MAX_BYTES // 2**20} MB.", field="file")
-    content = file.file.read()
+    gate: UploadGate = request.app.state.uploads
+    # The form is read here and not by the framework, which would take in the whole body before it asks who sends it.
+    with gate.held(caller.user.id):
+        try:
+            async with (
+                asyncio.timeout(LONGEST),
+                request.form(max_files=1, max_fields=1, max_part_size=MAX_FIELD) as form,
+            ):
+                file, alt = _fields(form)
+                return await run_in_threadpool(_take, core, caller, once, file, alt)
+        except TimeoutError:
+            raise HTTPException(408, "The upload took too long; try again.", {"Connection": "close"}) from None
+
+
+def _fields(form: FormData) -> tuple[UploadFile, str]:
+    file, alt = form.get("file"), form.get("alt", "")
+    if not isinstance(file, UploadFile):
+        raise BadInput("Send the file as the field `file` of a multipart form.", field="file")
+    if not isinstance(alt, str):
+        raise BadInput("The field `alt` is a text.", field="alt")
+    if extra := set(form) - {"file", "alt"}:
+        raise BadInput(f"There is no field {min(extra)[:40]!r}; send `file` and `alt`.", field="file")
+    try:
+        return file, _ALT.validate_python(alt)
+    except ValidationError:
+        raise BadInput(f"The alt text is no text of at most {MAX_ALT} characters.", field="alt") from None
+
+
+def _take(core: Core, caller: Caller, once: Once, file: UploadFile, alt: str) -> Response:
     name = _UNNAMED.sub("_", file.filename or "")
+    with media.received(core, file.file) as found:
 
-    def work(mark: Mark, made: int | None) -> Answer:
-        media_id = made or media.add_bytes(core, caller.user.id, name, content, alt, mark)
-        record = media.get(core, caller.user.id, media_id)
-        return Answer(201, MediaOut.of(record), {"Location": f"/api/media/{media_id}"})
+        def work(mark: Mark, made: int | None) -> Answer:
+            media_id = made or media.add_received(core, caller.user.id, name, found, alt, mark)
+            record = media.get(core, caller.user.id, media_id)
+            return Answer(201, MediaOut.of(record), {"Location": f"/api/media/{media_id}"})
 
-    return once.answer(json.dumps([hashlib.sha256(content).hexdigest(), name, alt]), work)
+        return once.answer(json.dumps([found.digest, name, alt]), work)
 
 
 @router.get("/api/media/{media_id}", summary="Read what is known of a file", responses=responses(401, 403, 404, 422))
@@ -78,4 +125,6 @@ def public_file(name: str, core: CoreDep) -> Response:
         "X-Content-Type-Options": "nosniff",
         "Content-Security-Policy": "sandbox; default-src 'none'",
     }
+    if rendition.path is not None:  # a video: never whole in memory
+        return FileResponse(rendition.path, media_type=rendition.mime, headers=headers)
     return Response(rendition.data, media_type=rendition.mime, headers=headers)

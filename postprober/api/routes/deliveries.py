@@ -1,0 +1,101 @@
+"""One delivery: what happened on one account, and what a person decides about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from fastapi import APIRouter, Request, Response
+
+from postprober.api.auth import Caller, CallerDep, require
+from postprober.api.deps import CoreDep
+from postprober.api.idempotency import Answer, Once, OnceDep
+from postprober.api.problems import responses
+from postprober.api.schemas import AdoptBody, CancelBody, PathId
+from postprober.api.views import DeliveryDetail
+from postprober.services import monitoring, posts
+from postprober.services.core import Core, Mark
+
+router = APIRouter(prefix="/api/deliveries", tags=["deliveries"])
+_DECIDED = responses(401, 403, 404, 409, 422)
+
+
+@router.get("/{delivery_id}", summary="Read a delivery", responses=responses(401, 403, 404, 422))
+def read(delivery_id: PathId, core: CoreDep, caller: CallerDep) -> DeliveryDetail:
+    """With every try: when, how it ended, and the request id that the platform was given."""
+    require(caller, "monitoring:read")
+    return _detail(core, caller, delivery_id)
+
+
+@router.post(
+    "/{delivery_id}/retry", summary="Try a failed delivery again", response_model=DeliveryDetail, responses=_DECIDED
+)
+def retry(delivery_id: PathId, core: CoreDep, caller: CallerDep, once: OnceDep) -> Response:
+    """Nothing of it was published."""
+    return _decide(
+        core, caller, once, delivery_id, lambda mark: posts.retry_one(core, caller.user.id, delivery_id, mark)
+    )
+
+
+@router.post("/{delivery_id}/send", summary="Send a held delivery", response_model=DeliveryDetail, responses=_DECIDED)
+def send(delivery_id: PathId, core: CoreDep, caller: CallerDep, once: OnceDep) -> Response:
+    """You have looked on the platform, and it is not there. PostProber cannot tell; if it is there after all, this makes
+    a second post."""
+    return _decide(
+        core, caller, once, delivery_id, lambda mark: posts.send_held(core, caller.user.id, delivery_id, mark)
+    )
+
+
+@router.post(
+    "/{delivery_id}/look", summary="Look for a held delivery again", response_model=DeliveryDetail, responses=_DECIDED
+)
+def look(delivery_id: PathId, core: CoreDep, caller: CallerDep, once: OnceDep) -> Response:
+    """Only where something was sent and the answer got lost. Nothing is sent by this."""
+    return _decide(
+        core, caller, once, delivery_id, lambda mark: posts.look_again(core, caller.user.id, delivery_id, mark)
+    )
+
+
+@router.post(
+    "/{delivery_id}/cancel",
+    summary="Cancel a delivery that was not sent",
+    response_model=DeliveryDetail,
+    responses=_DECIDED,
+)
+def cancel(delivery_id: PathId, body: CancelBody, core: CoreDep, caller: CallerDep, once: OnceDep) -> Response:
+    """One that may be out already is cancelled only when you say that you have looked and it is not there."""
+
+    def work(mark: Mark) -> None:
+        posts.cancel_one(core, caller.user.id, delivery_id, not_there=body.not_there, mark=mark)
+
+    return _decide(core, caller, once, delivery_id, work, body.model_dump_json())
+
+
+@router.post(
+    "/{delivery_id}/adopt",
+    summary="Say where a held delivery is",
+    responses=responses(401, 403, 404, 409, 422, 429, 502),
+)
+def adopt(delivery_id: PathId, body: AdoptBody, request: Request, core: CoreDep, caller: CallerDep) -> DeliveryDetail:
+    """PostProber reads the post first: it must be the account's, and say what was to be sent. Doing it twice changes
+    nothing more."""
+    require(caller, "monitoring:write")
+    posts.adopt_held(core, caller.user.id, delivery_id, body.link, request_id=request.state.request_id)
+    return _detail(core, caller, delivery_id)
+
+
+def _decide(
+    core: Core, caller: Caller, once: Once, delivery_id: int, decide: Callable[[Mark], None], body: str = ""
+) -> Response:
+    require(caller, "monitoring:write")
+
+    def work(mark: Mark, made: int | None) -> Answer:
+        if made is None:
+            decide(mark)
+        return Answer(200, _detail(core, caller, delivery_id))
+
+    return once.answer(body, work)
+
+
+def _detail(core: Core, caller: Caller, delivery_id: int) -> DeliveryDetail:
+    view = monitoring.delivery_view(core, caller.user.id, delivery_id)
+    return DeliveryDetail.with_tries(view, monitoring.attempts_of(core, caller.user.id, delivery_id))

@@ -1,0 +1,1 @@
+"""The running sidecar under schemathesis, with two users."""

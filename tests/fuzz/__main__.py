@@ -1,0 +1,115 @@
+"""`python -m tests.fuzz --schemathesis .venv-fuzz/bin/schemathesis [--seconds 120]`.
+
+Steps: a sidecar with two people → schemathesis as the stranger, who is offered the owner's ids: no 5xx, every answer as
+the OpenAPI file says, nothing of the owner's seen or changed → the same as the owner, where the same check must find
+every operation that takes an id, or it could not have found a hole.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import urllib.request
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from bench.stage import Stage, stage
+from postprober.services.core import Core
+from postprober.storage import processes
+from tests.fuzz.house import CANARY, PASSWORD, Person, fingerprint, settle
+
+HERE = Path(__file__).resolve().parent
+CONTROL_CHECK = "nothing_of_the_other_person"
+
+
+def main() -> int:
+    """Exit code 0 when nothing was found and the control found everything."""
+    asked = argparse.ArgumentParser()
+    asked.add_argument("--schemathesis", type=Path, required=True)
+    asked.add_argument("--seconds", type=int, default=120, help="for the stranger's run")
+    options = asked.parse_args()
+    with stage() as made:
+        core = made.core
+        assert core
+        owner = settle(core, made.control, "house-owner", CANARY)
+        stranger = settle(core, made.control, "house-stranger", "word of the stranger")
+        url = f"http://127.0.0.1:{made.env['POSTPROBER_API_PORT']}"
+        made.start("sidecar", "-m", "postprober.api", ready=f"{url}/healthz")
+        _beat(core)
+        before = fingerprint(core, owner.user_id)
+        house = _house(made, url, owner, stranger)
+        found = _run(options.schemathesis, made, {**house, "asks": _who(stranger)}, "--max-time", str(options.seconds))
+        wrong = [] if found["code"] == 0 else ["schemathesis found something; see above"]
+        if fingerprint(core, owner.user_id) != before:
+            wrong.append("the stranger changed something of the owner's")
+        control = _run(
+            options.schemathesis, made, {**house, "asks": _who(owner), "own": {}}, "--checks", CONTROL_CHECK,
+            "--phases", "fuzzing", "--mode", "positive", "--max-examples", "100", "--no-shrink", "--workers", "1",
+            quiet=True,
+        )  # fmt: skip
+        wrong += _judge(url, found, control)
+        log = (made.folder / "sidecar.log").read_text()
+        if "Traceback" in log:
+            wrong.append(f"the sidecar's log has a traceback:\n{log[-4000:]}")
+    for line in wrong:
+        print(f"fuzz: {line}")
+    print(f"fuzz: {len(found['asked'])} operations, {len(found['offered'])} of them with the owner's ids, "
+          f"{len(found['holes']) + len(found['leaks'])} holes; the control found {len(control['holes'])}")  # fmt: skip
+    return 1 if wrong else 0
+
+
+def _beat(core: Core) -> None:
+    """As if a scheduler ran, so that /readyz has nothing to complain of; nobody sends anything."""
+    now = core.clock.now()
+    with core.db.write() as conn:
+        processes.beat(conn, "fuzz", "scheduler", now, now + timedelta(hours=1), {})
+
+
+def _who(person: Person) -> dict[str, str]:
+    return {"email": person.email, "password": PASSWORD}
+
+
+def _house(made: Stage, url: str, owner: Person, stranger: Person) -> dict[str, Any]:
+    return {
+        "url": url, "canary": CANARY, "theirs": owner.ids, "own": stranger.ids,
+        "instance": f"http://127.0.0.1:{made.env['POSTPROBER_SANDBOX_PORT']}/mastodon",
+    }  # fmt: skip
+
+
+def _run(program: Path, made: Stage, house: dict[str, Any], *more: str, quiet: bool = False) -> dict[str, Any]:
+    """What the hooks reported, with schemathesis' exit code as `code`."""
+    report = made.folder / "fuzz.json"
+    report.write_text(json.dumps({"offered": [], "holes": [], "leaks": [], "asked": []}))
+    house_file = made.folder / "house.json"
+    house_file.write_text(json.dumps({**house, "report": str(report)}))
+    command = [str(program.absolute()), "--config-file", str(HERE / "schemathesis.toml"), "run",
+               f"{house['url']}/api/openapi.json", "--no-color", *more]  # fmt: skip
+    env = {key: value for key, value in os.environ.items() if not key.startswith("POSTPROBER_")}
+    env["FUZZ_HOUSE"] = str(house_file)
+    done = subprocess.run(
+        command, cwd=HERE, env=env, stdout=subprocess.DEVNULL if quiet else None, timeout=600, check=False
+    )
+    found: dict[str, Any] = json.loads(report.read_text())
+    return {**found, "code": done.returncode}
+
+
+def _judge(url: str, found: dict[str, Any], control: dict[str, Any]) -> list[str]:
+    """What is wrong with the runs themselves: an operation that was not asked, or a check that does not find."""
+    with urllib.request.urlopen(f"{url}/api/openapi.json", timeout=10) as reply:
+        paths: dict[str, dict[str, Any]] = json.load(reply)["paths"]
+    there = {f"{method.upper()} {path}" for path, methods in paths.items() for method in methods}
+    with_id = {name for name in there if name.count("_id}")}
+    wrong = [f"{name} was never asked" for name in sorted(there - set(found["asked"]))]
+    wrong += [f"{name} was never offered an id of the owner's" for name in sorted(with_id - set(found["offered"]))]
+    wrong += [f"the control does not find {name}" for name in sorted(with_id - set(control["holes"]))]
+    if not control["leaks"]:
+        wrong.append("the control sees no canary")
+    return wrong
+
+
+if __name__ == "__main__":
+    sys.exit(main())

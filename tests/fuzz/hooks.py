@@ -1,0 +1,102 @@
+"""Loaded by schemathesis: who asks, whose ids are offered, and what counts as a hole.
+
+Runs in schemathesis' own environment, so it knows nothing of PostProber but `house.json` (FUZZ_HOUSE):
+`url`, `canary`, `asks` (who signs in: e-mail, password), `theirs` and `own` (parameter name -> ids), `report` (a file).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from pathlib import Path
+from typing import Any
+
+import requests
+import schemathesis
+
+HOUSE = json.loads(Path(os.environ["FUZZ_HOUSE"]).read_text())
+THEIRS: dict[str, list[int]] = HOUSE["theirs"]
+OWN: dict[str, list[int]] = HOUSE["own"]
+IN_BODY = {"account_ids": "account_id", "media_ids": "media_id"}
+LOGOUT = "/api/auth/logout"
+_found: dict[str, set[str]] = {"offered": set(), "holes": set(), "leaks": set(), "asked": set()}
+_lock = threading.Lock()
+
+
+def sign_in() -> str:
+    reply = requests.post(f"{HOUSE['url']}/api/auth/login", json=HOUSE["asks"], timeout=20)
+    reply.raise_for_status()
+    return f"Bearer {reply.json()['access_token']}"
+
+
+TOKEN = sign_in()
+
+
+def note(kind: str, label: str) -> None:
+    with _lock:
+        if label not in _found[kind]:
+            _found[kind].add(label)
+            Path(HOUSE["report"]).write_text(json.dumps({name: sorted(all_) for name, all_ in _found.items()}))
+
+
+def chosen(name: str, value: int) -> int:
+    """An id for the generated `value`: the other's two times of three, else one's own. The same one for the same
+    value, so that what was found can be repeated."""
+    pool = OWN.get(name, []) if value % 3 == 2 and OWN.get(name) else THEIRS[name]
+    return pool[(value * 2654435761 >> 8) % len(pool)]  # Knuth's factor: small numbers reach the whole pool
+
+
+def is_id(value: object) -> bool:
+    text = str(value)
+    return not isinstance(value, bool) and text.isascii() and text.isdigit() and 1 <= int(text) < 2**53
+
+
+@schemathesis.hook
+def before_call(_context: Any, case: Any, _kwargs: Any) -> None:
+    """Sign in, and put real ids where well-formed ones were made up."""
+    headers = dict(case.headers or {})
+    headers["Authorization"] = sign_in() if case.path == LOGOUT else TOKEN
+    if case.method == "PUT" and "{post_id}" in case.path:
+        headers.setdefault("If-Match", "*")  # without it nothing behind the check of versions would be reached
+    case.headers = headers
+    for name, value in (case.path_parameters or {}).items():
+        if name in THEIRS and is_id(value):
+            case.path_parameters[name] = chosen(name, int(value))
+    if not isinstance(case.body, dict):
+        return
+    for field, name in IN_BODY.items():
+        values = case.body.get(field)
+        if isinstance(values, list) and values and all(type(v) is int and is_id(v) for v in values):
+            case.body[field] = list(dict.fromkeys(chosen(name, v) for v in values))
+    if "mastodon.social" in str(case.body.get("instance")):  # the example; nothing may leave this machine
+        case.body["instance"] = HOUSE["instance"]
+
+
+def offered(case: Any) -> bool:
+    """Whether the request names something of the other person's."""
+    path = case.path_parameters or {}
+    if any(str(value) in map(str, THEIRS[name]) for name, value in path.items() if name in THEIRS):
+        return True
+    body = case.body if isinstance(case.body, dict) else {}
+    return any(
+        value in THEIRS[name] for field, name in IN_BODY.items() for value in _list(body.get(field)) if is_id(value)
+    )
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+@schemathesis.check
+def nothing_of_the_other_person(_ctx: Any, response: Any, case: Any) -> None:
+    """What somebody else owns can be neither seen nor used."""
+    label = case.operation.label
+    note("asked", label)
+    leak = HOUSE["canary"] in response.text
+    hole = offered(case) and 200 <= response.status_code < 300
+    for kind, seen in (("leaks", leak), ("offered", offered(case)), ("holes", hole)):
+        if seen:
+            note(kind, label)
+    assert not leak, f"{label} shows what belongs to somebody else"
+    assert not hole, f"{label} answers {response.status_code} for what belongs to somebody else"

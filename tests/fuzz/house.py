@@ -1,0 +1,120 @@
+"""Two people on one sidecar: the owner, whose things are offered to the stranger, and the stranger who tries them all.
+
+Everything of the owner's carries `CANARY`, so that a leak is seen wherever it shows. Several of each kind, because the
+control run deletes as it goes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from PIL import Image
+from sqlalchemy import select
+
+from postprober.domain.access import GRANTABLE, SCOPES
+from postprober.domain.delivery import DeliveryState
+from postprober.domain.platform import Platform
+from postprober.pipeline import watch
+from postprober.sandbox.client import Control
+from postprober.services import accounts, api_tokens, drafts, media, posts, users
+from postprober.services.accounts import add_by_token
+from postprober.services.core import Core
+from postprober.services.posts import NewPost
+from postprober.services.sessions import Caller
+from postprober.storage import deliveries, logs
+from postprober.storage import users as user_storage
+from postprober.storage.tables import metadata
+
+CANARY = "canary-of-the-owner"
+PASSWORD = "correct horse battery staple"
+OF_EACH = 16
+S = DeliveryState
+# Tables that asking alone may write for anybody: sign-ins, tries, keys.
+_BOOKKEEPING = {"sessions", "leases", "processes", "meta", "idempotency_keys", "oauth_apps"}
+
+
+@dataclass
+class Person:
+    """`ids`: what is theirs, by the name that the API gives such an id."""
+
+    user_id: int
+    email: str
+    ids: dict[str, list[int]] = field(default_factory=dict)
+
+
+def settle(core: Core, control: Control, name: str, word: str) -> Person:
+    """A user called `name` with accounts, posts in every interesting state, files and alerts; `word` is in all texts."""
+    email = f"{name}@example.org"
+    made = Person(users.create(core, email=email, password=PASSWORD, name=word), email)
+    kept = _account(core, control, made.user_id, f"{name}0", word)
+    made.ids["account_id"] = [_account(core, control, made.user_id, f"{name}{n}", word) for n in range(1, OF_EACH // 2)]
+    made.ids["media_id"] = [media.add_bytes(core, made.user_id, f"{word}.png", _png(n), word) for n in range(4)]
+    wish = NewPost((f"A post with the {word}",), (kept,))
+    made.ids["post_id"] = [drafts.save(core, made.user_id, wish).id for _ in range(OF_EACH)]
+    made.ids["delivery_id"] = []
+    for state in (S.FAILED, S.HELD):
+        for number in range(OF_EACH):
+            _stopped(core, made, kept, f"{word} {state.value} {number}", state)
+    made.ids["alert_id"] = _alerts(core, made, word)
+    made.ids["token_id"] = _tokens(core, made, word)
+    return made
+
+
+def fingerprint(core: Core, user_id: int) -> dict[str, str]:
+    """A hash of each table's rows, of this user only: equal before and after whatever others try."""
+    found = {}
+    with core.db.read() as conn:
+        for name, table in metadata.tables.items():
+            if name in _BOOKKEEPING or "user_id" not in table.c:
+                continue
+            rows = [list(map(str, row)) for row in conn.execute(select(table).where(table.c.user_id == user_id))]
+            found[name] = hashlib.sha256(json.dumps(rows).encode()).hexdigest()
+    return found
+
+
+def _account(core: Core, control: Control, user_id: int, name: str, word: str) -> int:
+    made = control.account("bluesky", name, fresh=True)
+    data = {"identifier": made["id"], "password": made["password"]}
+    account = add_by_token(core, user_id, Platform.BLUESKY, data, name=name)
+    accounts.set_up(core, user_id, account.id, label=word, language="")
+    return account.id
+
+
+def _stopped(core: Core, person: Person, account_id: int, text: str, state: DeliveryState) -> None:
+    """A post whose delivery waits for a person."""
+    wish = NewPost((text,), (account_id,), at=core.clock.now() + timedelta(days=30))
+    post_id = posts.create(core, person.user_id, wish).id
+    with core.db.write() as conn:
+        (delivery,) = deliveries.of_post(conn, post_id)
+        watch.move(conn, delivery, state, reason=text, now=core.clock.now(), next_at=None)
+    person.ids["post_id"].append(post_id)
+    person.ids["delivery_id"].append(delivery.id)
+
+
+def _alerts(core: Core, person: Person, word: str) -> list[int]:
+    with core.db.write() as conn:
+        for number in range(4):
+            logs.alert(
+                conn, user_id=person.user_id, post_id=None, delivery_id=None, type="error", message=word,
+                dedupe_key=f"{person.email}-{number}", now=core.clock.now(),
+            )  # fmt: skip
+        rows: list[dict[str, Any]] = logs.alerts_of(conn, person.user_id, limit=4, before=None, unread=False)
+    return [int(row["id"]) for row in rows]
+
+
+def _tokens(core: Core, person: Person, word: str) -> list[int]:
+    with core.db.read() as conn:
+        caller = Caller(user_storage.get(conn, person.user_id), SCOPES, "0", "login")
+    make = api_tokens.create
+    return [make(core, caller, name=word, scopes=sorted(GRANTABLE), days=1)[0].id for _ in range(OF_EACH)]
+
+
+def _png(number: int) -> bytes:
+    out = io.BytesIO()
+    Image.new("RGB", (40 + number, 40), "green").save(out, "PNG")
+    return out.getvalue()
