@@ -15,7 +15,7 @@ linked = accounts.listing(core, user.id)
 mine = draft.current()
 if not linked:
     st.info("No account is linked yet. Link one, then write your first post.")
-    st.page_link(frame.page("accounts"), label="Link an account", icon=":material/link:")
+    frame.link("accounts", "Link an account", ":material/link:")
     st.stop()
 if mine.post_id is not None:
     publish.done()

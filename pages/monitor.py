@@ -28,6 +28,6 @@ with left:
         st.info("No post fits these filters. Remove one to see more.")
     elif not views:
         st.info("There is no post yet. Link an account first, then write your first post; its proof appears here.")
-        st.page_link(frame.page("compose"), label="Write a post", icon=":material/edit_square:")
+        frame.link("compose", "Write a post", ":material/edit_square:")
 with right:
     alerts.draw(monitoring.alerts(core, user.id), user.zone, now)

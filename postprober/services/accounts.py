@@ -17,6 +17,7 @@ from postprober.pipeline import watch
 from postprober.pipeline.credentials import open_credentials, seal
 from postprober.platforms.bluesky import login as bluesky_login
 from postprober.security.urlguard import check_url
+from postprober.services import permits
 from postprober.services.core import Core, Mark, no_mark
 from postprober.storage import accounts, deliveries
 from postprober.storage.records import Account
@@ -38,6 +39,7 @@ def add_by_token(
     Asks the platform whose token it is, unless it cannot say and `remote_id` was given. Raises BadInput,
     ReconnectNeeded (the token is refused) or another PlatformError.
     """
+    permits.need(core, user_id, "accounts:write")
     where = _instance(core, platform, instance)
     cred = _credentials(core, platform, data, where)
     cred = replace(cred, name=name, remote_id=remote_id or cred.remote_id)
@@ -49,6 +51,7 @@ def link(
     core: Core, user_id: int, platform: Platform, cred: Credentials, http: HttpClient, mark: Mark = no_mark
 ) -> Account:
     """Store `cred` for the account it belongs to; a known account keeps its history and its waiting deliveries go on."""
+    permits.need(core, user_id, "accounts:write")
     adapter = core.adapter(platform, cred, http)
     try:
         identity = adapter.identify(cred)
@@ -108,6 +111,7 @@ def set_up(
     """Replace the account's settings. `label`: what you call it; `language`: BCP 47 tag of posts that name none, or "";
     `repair_words`: repairs that change words need no click. Raises NotFound."""
     chosen = {"label": label.strip(), "language": language, "repair_words": repair_words}
+    permits.need(core, user_id, "accounts:write")
     with core.db.write() as conn:
         owned(conn, user_id, account_id)
         accounts.write(conn, account_id, settings=chosen)
@@ -124,6 +128,7 @@ def remove(core: Core, user_id: int, account_id: int) -> bool:
 
     Raises NotFound.
     """
+    permits.need(core, user_id, "accounts:write")
     with core.db.read() as conn:
         account = owned(conn, user_id, account_id)
     cred = open_credentials(core.vault, account)

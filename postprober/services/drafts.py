@@ -14,7 +14,7 @@ from postprober.domain.post import PostStatus
 from postprober.errors import BadInput, Conflict, Stale
 from postprober.pipeline import watch
 from postprober.services import media as media_service
-from postprober.services import reviewing
+from postprober.services import permits, reviewing
 from postprober.services.accounts import owned
 from postprober.services.core import Core, Mark, no_mark
 from postprober.services.posts import MAX_PARTS, NewPost, columns_of, parts_for, passed, plan, plan_all, set_goal
@@ -31,6 +31,7 @@ Versions = Collection[int] | None  # the versions that a caller accepts; None: w
 
 def save(core: Core, user_id: int, new: NewPost, mark: Mark = no_mark) -> Post:
     """Keep a draft; limits are checked when it is submitted. Raises BadInput or NotFound."""
+    permits.need(core, user_id, "posts:write")
     chosen = _usable(core, user_id, new)
     advice = reviewing.first_word(core, user_id, new, chosen)
     now = core.clock.now()
@@ -63,6 +64,7 @@ def change(core: Core, user_id: int, post_id: int, new: NewPost, versions: Versi
 
     Raises NotFound, Stale, Conflict (too late), BadInput or PreflightFailed; then nothing was written.
     """
+    permits.need(core, user_id, "posts:write")
     post = get(core, user_id, post_id, versions)
     if post.status in UNSENT:
         chosen = _usable(core, user_id, new)
@@ -102,6 +104,7 @@ def submit(
 
     Raises NotFound, Stale, Conflict, BadInput or PreflightFailed.
     """
+    permits.need(core, user_id, "posts:write")
     post = get(core, user_id, post_id, versions)
     if post.status not in UNSENT:
         raise Conflict(f"This post was submitted already: it is {post.status}.")
@@ -137,6 +140,7 @@ def back_to_draft(core: Core, post: Post) -> Post:
 def delete(core: Core, user_id: int, post_id: int, versions: Versions = None) -> None:
     """Delete a post of which nothing was ever sent. What was planned is cancelled, and its history stays in the
     database, because others count on it (ids of transitions only grow). Raises NotFound, Stale or Conflict."""
+    permits.need(core, user_id, "posts:write")
     post = get(core, user_id, post_id, versions)
     now = core.clock.now()
     with core.db.write() as conn:

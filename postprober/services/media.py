@@ -18,6 +18,7 @@ from postprober.domain.post import MediaFile, MediaKind
 from postprober.errors import BadInput, NotFound
 from postprober.platforms.media import fit_image, inspect
 from postprober.security.tokens import sign, verify
+from postprober.services import permits
 from postprober.services.core import Core, Mark, no_mark
 from postprober.settings import Settings
 from postprober.storage import media
@@ -91,6 +92,7 @@ def add_bytes(core: Core, user_id: int, name: str, content: bytes, alt: str = ""
 
 def add_received(core: Core, user_id: int, name: str, file: Received, alt: str = "", mark: Mark = no_mark) -> int:
     """Take in a file; what it is comes from its content, never from its name. Raises BadInput."""
+    permits.need(core, user_id, "media:write")
     if len(alt) > MAX_ALT:
         raise BadInput(f"The alt text has more than {MAX_ALT} characters.", field="alt")
     facts = inspect(file.path)

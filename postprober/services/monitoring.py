@@ -12,6 +12,7 @@ from sqlalchemy import Connection, func, select
 from postprober.domain.delivery import TRAITS, DeliveryState, Step
 from postprober.domain.platform import NAMES
 from postprober.errors import NotFound
+from postprober.services import permits
 from postprober.services.core import Core
 from postprober.storage import accounts, attempts, deliveries, logs, posts, processes
 from postprober.storage import tables as t
@@ -164,8 +165,15 @@ def alerts(
         return logs.alerts_of(conn, user_id, limit=limit, before=before, unread=unread)
 
 
+def unread(core: Core, user_id: int, most: int = 100) -> int:
+    """How many alerts the user has not read; counts no further than `most`."""
+    with core.db.read() as conn:
+        return logs.unread_count(conn, user_id, most)
+
+
 def mark_read(core: Core, user_id: int, alert_id: int) -> dict[str, Any]:
     """The alert, which is now read. Raises NotFound."""
+    permits.need(core, user_id, "alerts:write")
     with core.db.write() as conn:
         return logs.read_alert(conn, user_id, alert_id)
 

@@ -20,7 +20,7 @@ from postprober.pipeline.credentials import open_credentials
 from postprober.pipeline.pointed import adopt_pointed
 from postprober.platforms.links import MAX_LINK
 from postprober.services import media as media_service
-from postprober.services import reviewing
+from postprober.services import permits, reviewing
 from postprober.services.accounts import owned
 from postprober.services.context import context_of
 from postprober.services.core import Core, Mark, no_mark
@@ -148,6 +148,7 @@ def _unreachable(core: Core, account: Account, files: tuple[MediaFile, ...]) -> 
 def create(core: Core, user_id: int, new: NewPost, mark: Mark = no_mark) -> Post:
     """Check, review and plan a post: one delivery an account. A post that the review does not pass is kept with status
     `review` and nothing is planned. Raises PreflightFailed; then nothing was written."""
+    permits.need(core, user_id, "posts:write")
     chosen = passed(core, user_id, new)
     advice = reviewing.judged(core, user_id, new, chosen)
     now = core.clock.now()
@@ -222,6 +223,7 @@ def language_for(account: Account, new: NewPost) -> str:
 
 def cancel(core: Core, user_id: int, post_id: int) -> int:
     """Stop what has not been sent; returns how many deliveries were cancelled. Raises NotFound or Conflict."""
+    permits.need(core, user_id, "posts:write")
     stopped = 0
     with core.db.write() as conn:
         posts.get(conn, post_id, user_id)
@@ -237,6 +239,7 @@ def cancel(core: Core, user_id: int, post_id: int) -> int:
 def cancel_one(core: Core, user_id: int, delivery_id: int, *, not_there: bool = False, mark: Mark = no_mark) -> None:
     """Stop one delivery. `not_there`: the person has looked on the platform, which one whose outcome is unknown needs.
     Raises NotFound or Conflict."""
+    permits.need(core, user_id, "posts:write")
     with core.db.write() as conn:
         delivery = _one_of(conn, user_id, delivery_id)
         if delivery.state not in _STOPPABLE:
@@ -259,6 +262,7 @@ def _stop(conn: Connection, delivery: Delivery, now: datetime, reason: str) -> N
 
 def retry(core: Core, user_id: int, post_id: int, mark: Mark = no_mark) -> int:
     """Send the failed deliveries again, and only those; returns how many. Raises NotFound or Conflict."""
+    permits.need(core, user_id, "posts:write")
     with core.db.write() as conn:
         posts.get(conn, post_id, user_id)
         failed = [delivery for delivery in deliveries.of_post(conn, post_id) if delivery.state is S.FAILED]
@@ -272,6 +276,7 @@ def retry(core: Core, user_id: int, post_id: int, mark: Mark = no_mark) -> int:
 
 def retry_one(core: Core, user_id: int, delivery_id: int, mark: Mark = no_mark) -> None:
     """Send one failed delivery again. Raises NotFound or Conflict."""
+    permits.need(core, user_id, "posts:write")
     with core.db.write() as conn:
         delivery = _one_of(conn, user_id, delivery_id)
         if delivery.state is not S.FAILED:
@@ -289,6 +294,7 @@ def _try_again(conn: Connection, delivery: Delivery, now: datetime) -> None:
 
 def send_held(core: Core, user_id: int, delivery_id: int, mark: Mark = no_mark) -> None:
     """A person says that it is not there: send it. Raises NotFound or Conflict."""
+    permits.need(core, user_id, "posts:write")
     now = core.clock.now()
     with core.db.write() as conn:
         delivery = _held(conn, user_id, delivery_id)
@@ -301,6 +307,7 @@ def send_held(core: Core, user_id: int, delivery_id: int, mark: Mark = no_mark) 
 
 def look_again(core: Core, user_id: int, delivery_id: int, mark: Mark = no_mark) -> None:
     """Look once more whether a held delivery is there. Raises NotFound or Conflict."""
+    permits.need(core, user_id, "posts:write")
     now = core.clock.now()
     with core.db.write() as conn:
         delivery = _held(conn, user_id, delivery_id)
@@ -319,6 +326,7 @@ def adopt_held(core: Core, user_id: int, delivery_id: int, link: str, *, request
 
     Raises NotFound, Conflict (not held), BadInput (not that post) or a PlatformError (it cannot be read now).
     """
+    permits.need(core, user_id, "posts:write")
     with core.db.read() as conn:
         delivery = _held(conn, user_id, delivery_id)
         owned(conn, user_id, delivery.account_id)

@@ -64,7 +64,7 @@ def test_an_empty_monitor_says_what_to_do_next(owner: House, show: Show) -> None
     app = show("monitor")
     assert app.title[0].value == "Monitor"
     assert "write your first post" in app.info[0].value
-    assert "Nothing needs you." in everything(app)
+    assert "No alerts." in everything(app)
 
 
 def test_a_live_post_shows_its_steps_its_proof_in_words_and_its_link(owner: House, show: Show) -> None:

@@ -38,7 +38,7 @@ def done() -> None:
     with st.container(horizontal=True):
         if st.button("Watch it on the Monitor", type="primary"):
             draft.renew()
-            st.switch_page(frame.page("monitor"))
+            frame.switch("monitor")
         if st.button("Write another post"):
             draft.renew()
             st.rerun()

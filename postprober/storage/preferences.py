@@ -1,0 +1,26 @@
+"""What a person has chosen for themselves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from postprober.storage import sql
+from postprober.storage.tables import preferences
+
+
+def get(conn: Connection, user_id: int, name: str) -> Any:
+    """The value, None when nothing was chosen."""
+    return conn.execute(
+        select(preferences.c.value).where(preferences.c.user_id == user_id, preferences.c.name == name)
+    ).scalar()
+
+
+def put(conn: Connection, user_id: int, name: str, value: Any) -> None:
+    """`value`: anything that JSON can hold."""
+    conn.execute(
+        sql.upsert(conn, preferences)
+        .values(user_id=user_id, name=name, value=value)
+        .on_conflict_do_update(index_elements=["user_id", "name"], set_={"value": value})
+    )
