@@ -44,6 +44,12 @@ def save(core: Core, user_id: int, new: NewPost, mark: Mark = no_mark) -> Post:
         return posts.get(conn, post_id)
 
 
+def listing(core: Core, user_id: int, limit: int = 20) -> list[Post]:
+    """The user's drafts and what waits for review, the one written last first."""
+    with core.db.read() as conn:
+        return posts.in_status(conn, user_id, UNSENT, limit)
+
+
 def wish_of(post: Post) -> NewPost:
     """What was asked for, from what `posts.columns_of` wrote."""
     told = post.options

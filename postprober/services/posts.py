@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from postprober.domain.criteria import Criteria
 from postprober.domain.delivery import DeliveryState
+from postprober.domain.limits import Limits
 from postprober.domain.platform import NAMES
 from postprober.domain.post import Draft, MediaFile, Part, PostStatus, Preflight, Violation
 from postprober.errors import BadInput, Conflict, NotFound, PlatformError
@@ -70,13 +71,22 @@ class NewPost:
         return (self.variants or {}).get(account_id, self.parts)
 
 
-def check(core: Core, user_id: int, new: NewPost) -> dict[int, Preflight]:
+@dataclass
+class Known:
+    """What one draft's checks have learned already, so that typing does not ask a platform at every letter. `limits`:
+    by account id; `reached`: media ids that the platforms can fetch. Publishing always asks anew."""
+
+    limits: dict[int, Limits] = field(default_factory=dict)
+    reached: set[tuple[int, ...]] = field(default_factory=set)
+
+
+def check(core: Core, user_id: int, new: NewPost, known: Known | None = None) -> dict[int, Preflight]:
     """Preflight for every account, nothing is written. Raises BadInput or NotFound for unusable input."""
     _check_shape(new)
     files = media_service.files(core, user_id, list(new.media_ids))
     results: dict[int, Preflight] = {}
     for account in _accounts(core, user_id, new.account_ids):
-        results[account.id] = _check_one(core, account, new, files)
+        results[account.id] = _check_one(core, account, new, files, known or Known())
     return results
 
 
@@ -96,13 +106,15 @@ def _accounts(core: Core, user_id: int, ids: Sequence[int]) -> list[Account]:
         return [owned(conn, user_id, account_id) for account_id in ids]
 
 
-def _check_one(core: Core, account: Account, new: NewPost, files: tuple[MediaFile, ...]) -> Preflight:
+def _check_one(core: Core, account: Account, new: NewPost, files: tuple[MediaFile, ...], known: Known) -> Preflight:
     cred = open_credentials(core.vault, account)
     adapter = core.adapter(account.platform, cred)
-    try:
-        limits = adapter.limits(cred)
-    except PlatformError:
-        limits = adapter.limits(None)  # the platform is away at this moment: its usual numbers hold
+    limits = known.limits.get(account.id)
+    if limits is None:
+        try:
+            limits = known.limits[account.id] = adapter.limits(cred)
+        except PlatformError:
+            limits = adapter.limits(None)  # the platform is away at this moment: its usual numbers hold
     texts = new.texts_for(account.id)
     language = language_for(account, new)
     draft = Draft(tuple(Part(t, files if i == 0 else ()) for i, t in enumerate(texts)), language)
@@ -117,8 +129,12 @@ def _check_one(core: Core, account: Account, new: NewPost, files: tuple[MediaFil
         more.append(
             Violation("token_expires", f"The access to {account.account_name} ends before that time; link it again.")
         )
-    if adapter.traits.fetches_media and files and not result.violations:
-        more.extend(_unreachable(core, account, files))
+    ids = tuple(f.id for f in files)
+    if adapter.traits.fetches_media and files and not result.violations and ids not in known.reached:
+        unreachable = _unreachable(core, account, files)
+        more.extend(unreachable)
+        if not unreachable:
+            known.reached.add(ids)
     return replace(result, violations=(*result.violations, *more))
 
 

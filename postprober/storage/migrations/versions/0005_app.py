@@ -1,6 +1,6 @@
 """what the pages ask for: preferences, and the indexes of their queries
 
-Revision: 0005, follows 0002
+Revision: 0005, follows 0004
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from alembic import op
 from postprober.storage.types import Id, Json
 
 revision = "0005"
-down_revision = "0002"
+down_revision = "0004"
 branch_labels = None
 depends_on = None
 
