@@ -80,6 +80,39 @@ REPAIR_WORDS: dict[str, tuple[str, str]] = {  # state of a proposed repair -> la
 }
 
 
+ACT_WORDS: dict[str, str] = {
+    "publish": "Publish",
+    "stage": "Hand over media",
+    "reconcile": "Look whether it is there",
+    "refresh": "Renew the access",
+    "verify": "Read it back",
+    "engagement": "Read engagement",
+}
+OUTCOME_WORDS: dict[str, str] = {
+    "intended": "begun",
+    "success": "done",
+    "rejected": "refused",
+    "throttled": "rate limit",
+    "unavailable": "not available",
+    "unknown": "outcome unknown",
+    "reconnect": "access lost",
+    "abandoned": "stopped before sending",
+    "found": "found",
+    "absent": "not there",
+    "unsure": "cannot tell",
+    "late": "late answer",
+}
+EVIDENCE_WORDS: dict[str, str] = {
+    "proof": "The proof: what the owner and a stranger read",
+    "ghost": "Not visible: what was read instead",
+    "gone": "No longer visible: what was read",
+    "found": "Found again after the answer got lost",
+    "named": "The platform named it before the answer broke off",
+    "late_reply": "An answer that came late",
+    "pointed": "Where a person found it",
+}
+
+
 class ErrorWords(NamedTuple):
     """`icon`: Material symbol; `next`: what helps, "" where the error's own sentence says it all."""
 

@@ -10,7 +10,7 @@ from postprober.domain.platform import NAMES, Platform
 from postprober.ui.text import POST_WORDS
 
 STEP = 10  # posts more each time
-_STATUSES = ("scheduled", "posting", "posted", "partial", "failed", "cancelled")
+_STATUSES = ("draft", "review", "scheduled", "posting", "posted", "partial", "failed", "cancelled")
 
 
 @dataclass(frozen=True)
@@ -45,3 +45,14 @@ def draw() -> Choice:
             wrap=True,
         )
     return Choice(tuple(statuses or ()), tuple(p.value for p in platforms or ()))
+
+
+def only() -> int | None:
+    """The one post that the address names (`?post=12`), with the way back to all of them."""
+    named = st.query_params.get("post", "")
+    if not (named.isascii() and named.isdigit() and len(named) < 19):
+        return None
+    if st.button("Show all posts", icon=":material/arrow_back:"):
+        st.query_params.clear()
+        st.rerun()
+    return int(named)

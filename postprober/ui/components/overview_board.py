@@ -107,7 +107,9 @@ def _extra(seen: Overview) -> list[str]:
         for platform, name in seen.relink
     ]
     review = [
-        f'<li><span class="pp-state pp-blue">Review</span><p>{safe(text)}</p></li>' for _post_id, text in seen.review
+        f'<li><span class="pp-state pp-blue">Review</span>'
+        f'<p><a href="monitor?post={post_id}" target="_self">{safe(text)}</a></p></li>'
+        for post_id, text in seen.review
     ]
     return [*again, *review]
 
@@ -117,7 +119,7 @@ def _line(one: Line, zone: str, now: datetime) -> str:
     return (
         f'<li><span class="pp-state pp-{traits.colour}">{traits.label}</span><b>{NAMES[one.platform]}</b>'
         f'<time title="{safe(moment(one.at, zone))}">{safe(until(one.at, now))}</time>{link(one.url, "Open ↗")}'
-        f"<p>{safe(one.text or '(no text)')}</p></li>"
+        f'<p><a href="monitor?post={one.post_id}" target="_self">{safe(one.text or "(no text)")}</a></p></li>'
     )
 
 
