@@ -6,6 +6,7 @@ from postprober.errors import PostProberError
 from postprober.services import accounts
 from postprober.ui import acts, frame, guard
 from postprober.ui.components import (
+    advice_panel,
     checks,
     compose_form,
     draft,
@@ -44,15 +45,16 @@ with left:
         st.stop()
     compose_form.criteria(mine)
 new = mine.wish(chosen, media_ids, at)
-with right:
-    with st.container(border=True, key="pp-checks"):
-        st.subheader("Before it is sent", anchor=False)
-        results = checks.run(visit, mine, new)
-        checks.draw(results, linked, chosen=bool(chosen))
-    preview.draw(visit, new, linked)
+with right, st.container(border=True, key="pp-checks"):
+    st.subheader("Before it is sent", anchor=False)
+    results = checks.run(visit, mine, new)
+    checks.draw(results, linked, chosen=bool(chosen))
 with left:
     if results:
         with counted:
             checks.counters(results, linked)
     publish.button(visit, mine, new, ready=bool(results) and all(result.ok for result in results.values()))
     publish.keep(visit, mine, new)
+    advice_panel.draw(visit, mine, linked)
+with right:
+    preview.draw(visit, new, linked)

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from postprober.errors import NotFound
-from postprober.services import monitoring
+from postprober.services import monitoring, repairs
 from postprober.ui import acts, frame, guard
 from postprober.ui.components import alerts, filters, post_card, pulse
 
@@ -14,7 +14,7 @@ only = filters.only()
 if only is None:
     choice = filters.draw()
     limit = st.session_state.setdefault("monitor-limit", filters.STEP)
-    ids = monitoring.recent_ids(core, user.id, limit, statuses=choice.statuses, platforms=choice.platforms)
+    ids = monitoring.recent_ids(core, user.id, limit, statuses=choice.shown, platforms=choice.platforms)
 else:
     choice, limit, ids = filters.Choice((), ()), 0, [only]
 stamp = monitoring.stamp(core, user.id, ids)
@@ -24,12 +24,13 @@ try:
 except NotFound as error:  # deleted meanwhile, or an address that was made up
     acts.refuse(error)
     views = []
+made = repairs.of_posts(core, user.id, ids)
 now = core.clock.now()
 
 left, right = st.columns([3, 1], gap="medium")
 with left:
     for view in views:
-        post_card.draw(visit, view, now)
+        post_card.draw(visit, view, made, now)
     if limit and len(views) == limit and st.button("Show older posts"):
         st.session_state["monitor-limit"] = limit + filters.STEP
         st.rerun()

@@ -16,7 +16,7 @@ from postprober.domain.platform import Platform
 from postprober.domain.post import PostStatus
 from postprober.errors import BadInput, Conflict, NotFound, PlatformError, PostProberError
 from postprober.pipeline.credentials import open_credentials
-from postprober.services import drafts, reviewing
+from postprober.services import drafts, permits, reviewing
 from postprober.services import media as media_service
 from postprober.services.accounts import owned
 from postprober.services.core import Core
@@ -39,6 +39,7 @@ def ask(core: Core, user_id: int, post_id: int) -> Advice:
     May ask a model over the network (within its time limit), never inside a transaction. Raises NotFound, or Conflict
     when the post was changed meanwhile.
     """
+    permits.need(core, user_id, "posts:write")
     post = drafts.get(core, user_id, post_id)
     earlier = Advice.from_json(post.ai_suggestions)
     wish = drafts.wish_of(post)
@@ -78,6 +79,7 @@ def preview(core: Core, user_id: int, new: NewPost) -> Advice:
 def accept(core: Core, user_id: int, post_id: int, suggestion_id: str) -> Post:
     """Put one suggestion into the post. Raises NotFound, Conflict (the text is another by now, or it is too late),
     BadInput (there is nothing to put in) or PreflightFailed."""
+    permits.need(core, user_id, "posts:write")
     post, advice, chosen = _found(core, user_id, post_id, suggestion_id)
     if not chosen.acceptable:
         raise BadInput(chosen.reason, field="suggestion")
@@ -100,6 +102,7 @@ def accept(core: Core, user_id: int, post_id: int, suggestion_id: str) -> Post:
 
 def refuse(core: Core, user_id: int, post_id: int, suggestion_id: str) -> Advice:
     """Remember that a person does not want it; it is not proposed again. Raises NotFound or Conflict."""
+    permits.need(core, user_id, "posts:write")
     post, advice, chosen = _found(core, user_id, post_id, suggestion_id)
     done = advice.decided(chosen.id, "refused")
     with core.db.write() as conn:
@@ -113,6 +116,7 @@ def decide_review(core: Core, user_id: int, post_id: int, approve: bool) -> Post
 
     Raises NotFound, Conflict (it is not in review) or PreflightFailed.
     """
+    permits.need(core, user_id, "posts:write")
     post = drafts.get(core, user_id, post_id)
     if post.status != PostStatus.REVIEW:
         raise Conflict(f"This post does not wait for a review; it is {post.status}.")

@@ -74,12 +74,8 @@ def recent_ids(
 ) -> list[int]:
     """Ids of the newest posts, newest first; only those with one of `statuses` and on one of `platforms` where given."""
     with core.db.read() as conn:
-        newest = posts.of_user(conn, user_id, limit=SEARCHED if statuses or platforms else limit)
-    found = [
-        post.id
-        for post in newest
-        if (not statuses or post.status in statuses) and (not platforms or set(platforms) & set(post.platforms))
-    ]
+        newest = posts.newest(conn, user_id, statuses, limit=SEARCHED if platforms else limit)
+    found = [post_id for post_id, on in newest if not platforms or set(platforms) & set(on)]
     return found[:limit]
 
 
@@ -98,7 +94,7 @@ def recent_views(core: Core, user_id: int, limit: int = 10) -> list[PostView]:
 def stamp(core: Core, user_id: int, post_ids: Sequence[int]) -> tuple[Any, ...]:
     """Differs as soon as anything shown of these posts, any post's status or the newest alert differs.
 
-    Read it before the posts: what changes while they are read is then seen at the next look. Five look-ups in indexes, so that a page may ask every two seconds and read everything again only when it changed.
+    Read it before the posts: what changes while they are read is then seen at the next look. Six look-ups in indexes, so that a page may ask every two seconds and read everything again only when it changed.
     """
     wanted = list(post_ids)
     shown = select(t.deliveries.c.id).where(t.deliveries.c.post_id.in_(wanted))
@@ -108,6 +104,9 @@ def stamp(core: Core, user_id: int, post_ids: Sequence[int]) -> tuple[Any, ...]:
         select(func.max(t.deliveries.c.updated_at)).where(t.deliveries.c.post_id.in_(wanted)),
         select(func.max(t.monitoring_logs.c.id)).where(t.monitoring_logs.c.post_id.in_(wanted)),
         select(func.max(t.samples.c.id)).where(t.samples.c.delivery_id.in_(shown)),
+        select(func.max(t.repairs.c.id), func.count()).where(
+            t.repairs.c.post_id.in_(wanted), t.repairs.c.state != "open"
+        ),
     )
     with core.db.read() as conn:
         return tuple(value for question in questions for value in conn.execute(question).one())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -9,6 +10,7 @@ from typing import Literal
 from postprober.domain.diagnosis import AUTHORITY, Fix
 from postprober.errors import Conflict
 from postprober.pipeline import fixes
+from postprober.services import permits
 from postprober.services.core import Core
 from postprober.storage import deliveries, posts, repairs
 from postprober.storage.repairs import Repair
@@ -50,6 +52,17 @@ def of_post(core: Core, user_id: int, post_id: int) -> list[RepairView]:
         return [_view(row) for row in repairs.of_post(conn, post_id) if row.fix]
 
 
+def of_posts(core: Core, user_id: int, post_ids: Sequence[int]) -> dict[int, list[RepairView]]:
+    """The diagnoses of several posts, by delivery, oldest first; what is not the user's is left out."""
+    with core.db.read() as conn:
+        rows = repairs.of_posts(conn, user_id, post_ids)
+    found: dict[int, list[RepairView]] = {}
+    for row in rows:
+        if row.fix:
+            found.setdefault(row.delivery_id, []).append(_view(row))
+    return found
+
+
 def of_delivery(core: Core, user_id: int, delivery_id: int) -> list[RepairView]:
     """All diagnoses of one delivery, oldest first. Raises NotFound, also for somebody else's."""
     with core.db.read() as conn:
@@ -65,6 +78,7 @@ def get(core: Core, user_id: int, repair_id: int) -> RepairView:
 
 def apply(core: Core, user_id: int, repair_id: int) -> RepairView:
     """A person says yes to a proposal. Raises NotFound, or Conflict when it is no longer open or no longer right."""
+    permits.need(core, user_id, "posts:write")
     now = core.clock.now()
     with core.db.write() as conn:
         repair = repairs.get(conn, repair_id, user_id)
@@ -80,6 +94,7 @@ def apply(core: Core, user_id: int, repair_id: int) -> RepairView:
 
 def refuse(core: Core, user_id: int, repair_id: int) -> RepairView:
     """A person says no. Raises NotFound or Conflict."""
+    permits.need(core, user_id, "posts:write")
     with core.db.write() as conn:
         repairs.get(conn, repair_id, user_id)
         if not repairs.decide(conn, repair_id, "refused", core.clock.now()):

@@ -58,6 +58,14 @@ def of_user(conn: Connection, user_id: int, *, limit: int = 50, before: int | No
     return [record_of(Post, row) for row in conn.execute(query)]
 
 
+def newest(conn: Connection, user_id: int, statuses: Iterable[str], *, limit: int) -> list[tuple[int, list[str]]]:
+    """(id, platforms) of the user's posts, newest first; only those with one of `statuses` where some are given."""
+    query = select(posts.c.id, posts.c.platforms).where(posts.c.user_id == user_id, posts.c.deleted_at.is_(None))
+    if wanted := list(statuses):
+        query = query.where(posts.c.status.in_(wanted))
+    return [(int(row[0]), list(row[1])) for row in conn.execute(query.order_by(posts.c.id.desc()).limit(limit))]
+
+
 def in_status(conn: Connection, user_id: int, statuses: Iterable[PostStatus], limit: int) -> list[Post]:
     """The user's posts in one of `statuses`, the one changed last first."""
     query = select(posts).where(

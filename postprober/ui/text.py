@@ -72,11 +72,37 @@ ALERT_WORDS: dict[str, tuple[str, str, str]] = {  # type -> mark, colour, label
     "warning": ("!", "orange", "Warning"),
     "success": ("✓", "green", "Good news"),
 }
-REPAIR_WORDS: dict[str, tuple[str, str]] = {  # state of a proposed repair -> label, colour
+REPAIR_WORDS: dict[str, tuple[str, str]] = {  # state of a repair -> label, colour
     "proposed": ("Proposed", "orange"),
     "applied": ("Applied", "green"),
     "refused": ("Refused", "grey"),
     "superseded": ("Overtaken", "grey"),
+    "told": ("For you to do", "red"),
+}
+FIX_WORDS: dict[str, str] = {
+    "refresh_token": "Renew the access and send it again",
+    "wait_until": "Wait, then send it again",
+    "shorten": "Shorten the text",
+    "split_thread": "Split the text into a thread",
+    "cut_link": "Shorten or drop the link",
+    "reencode_media": "Convert the file and send it again",
+    "reupload": "Hand the file over once more",
+    "change_time": "Send it at another time",
+    "ask_reconnect": "Link the account again",
+    "ask_person": "Look at it yourself",
+}
+KIND_WORDS: dict[str, str] = {  # of a suggestion
+    "variant": "A text that fits",
+    "hook": "A stronger beginning",
+    "hashtags": "Hashtags",
+    "alt_text": "A description for those who cannot see it",
+    "thread": "As a thread",
+    "time": "A better time",
+}
+REVIEW_WORDS: dict[str, tuple[str, str]] = {  # verdict -> label, colour
+    "appropriate": ("Passed the review", "green"),
+    "flagged": ("Flagged", "red"),
+    "unsure": ("Unsure", "orange"),
 }
 
 

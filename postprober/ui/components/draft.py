@@ -91,6 +91,14 @@ class Draft:
             self.saved_wish = new
             return True
 
+    def follow(self, post: Post) -> None:
+        """The stored draft was changed from outside of the fields (a suggestion was accepted): show it as it is now."""
+        wish = drafts.wish_of(post)
+        self.saved, self.saved_wish, self.checked = post, wish, None
+        self.texts = {COMMON: wish.parts, **(wish.variants or {})}
+        self.at = wish.at
+        self.revision += 1
+
     def publish(self, core: Core, user_id: int, new: NewPost) -> int:
         """Plan the post once, however often this is called; returns its id. Raises PreflightFailed, BadInput, Conflict.
 

@@ -13,12 +13,21 @@ STEP = 10  # posts more each time
 _STATUSES = ("draft", "review", "scheduled", "posting", "posted", "partial", "failed", "cancelled")
 
 
+# Drafts are looked for in the composer; here they would hide what is going on.
+USUAL = tuple(status for status in _STATUSES if status != "draft")
+
+
 @dataclass(frozen=True)
 class Choice:
-    """Empty tuples: everything."""
+    """Empty tuples: everything but drafts."""
 
     statuses: tuple[str, ...]
     platforms: tuple[str, ...]
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """The statuses to ask for."""
+        return self.statuses or USUAL
 
     @property
     def any(self) -> bool:

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import streamlit as st
 
-from postprober.services import drafts, posts
+from postprober.domain.post import PostStatus
+from postprober.services import posts
 from postprober.services.monitoring import PostView
+from postprober.services.repairs import RepairView
 from postprober.ui import acts, frame
-from postprober.ui.components import decisions, delivery, details, draft
+from postprober.ui.components import decisions, delivery, details, draft, repair_card, review_card
 from postprober.ui.guard import Visit
 from postprober.ui.text import POST_WORDS, moment, safe, utc_moment
 
 
-def draw(visit: Visit, view: PostView, now: datetime) -> None:
-    """The card. `now` is aware UTC."""
+def draw(visit: Visit, view: PostView, made: Mapping[int, Sequence[RepairView]], now: datetime) -> None:
+    """The card. `made`: delivery id -> diagnoses; `now` is aware UTC."""
     with st.container(border=True, key=f"post-{view.post.id}"):
         st.html(_head(view, visit.user.zone))
+        review_card.draw(visit, view.post)
         for one in view.deliveries:
             delivery.draw(one, visit.user.zone, now)
+            repair_card.draw(visit, one, made.get(one.delivery.id, ()))
             decisions.draw(visit, one)
         with st.container(horizontal=True, key=f"acts-{view.post.id}"):
             _acts(visit, view)
@@ -43,7 +48,7 @@ def _acts(visit: Visit, view: PostView) -> None:
     if st.button("Duplicate", key=f"copy-{post.id}", type="tertiary", icon=":material/content_copy:"):
         draft.load(post, copy=True)
         frame.switch("compose")
-    if post.status in drafts.UNSENT and st.button(
+    if post.status == PostStatus.DRAFT and st.button(
         "Go on writing", key=f"open-{post.id}", type="tertiary", icon=":material/edit:"
     ):
         draft.load(post)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import streamlit as st
 
+from postprober.domain.post import PostStatus
 from postprober.errors import PostProberError
+from postprober.services import drafts
 from postprober.services.posts import NewPost
 from postprober.ui import acts, frame
-from postprober.ui.components import draft
+from postprober.ui.components import draft, review_card
 from postprober.ui.components.draft import Draft
 from postprober.ui.guard import Visit
 from postprober.ui.text import plain, short_moment
@@ -46,6 +48,11 @@ def button(visit: Visit, mine: Draft, new: NewPost, *, ready: bool) -> None:
 
 def done(visit: Visit, mine: Draft) -> None:
     """The post exists; where to go from here."""
+    post = drafts.get(visit.core, visit.user.id, mine.post_id) if mine.post_id else None
+    if post is not None and post.status == PostStatus.REVIEW:
+        st.warning("The review did not pass it, so it waits for your decision.", icon=":material/gavel:")
+        review_card.draw(visit, post)
+        return
     if mine.at and mine.at > visit.core.clock.now():
         when = short_moment(mine.at, visit.user.zone, visit.core.clock.now())
         words = f"It is planned for {plain(when)}. The Monitor shows each step and the proof."

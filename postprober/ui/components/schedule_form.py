@@ -22,7 +22,11 @@ def draw(visit: Visit, draft: Draft) -> datetime | None:
     """Aware UTC; None for now. Raises BadInput for a time that does not work."""
     zone, now = visit.user.zone, visit.core.clock.now()
     choice = st.segmented_control(
-        "When", [NOW, LATER, SLOT], default=LATER if draft.at else NOW, required=True, key=draft.key("when")
+        "When",
+        [NOW, LATER, SLOT],
+        default=LATER if draft.at else NOW,
+        required=True,
+        key=draft.key(f"when-{draft.revision}"),
     )
     if choice == NOW:
         draft.at = None
@@ -42,8 +46,12 @@ def draw(visit: Visit, draft: Draft) -> datetime | None:
 def _typed(draft: Draft, zone: str, now: datetime) -> datetime:
     there = (draft.at or now + timedelta(hours=1)).astimezone(ZoneInfo(zone))
     with st.container(horizontal=True):
-        day = st.date_input("Day", value=there.date(), key=draft.key("day"), format="DD/MM/YYYY", width=170)
-        at = st.time_input("Time", value=time(there.hour, there.minute), key=draft.key("time"), step=60, width=120)
+        day = st.date_input(
+            "Day", value=there.date(), key=draft.key(f"day-{draft.revision}"), format="DD/MM/YYYY", width=170
+        )
+        at = st.time_input(
+            "Time", value=time(there.hour, there.minute), key=draft.key(f"time-{draft.revision}"), step=60, width=120
+        )
     return parse_time(datetime.combine(day, at or time(0)).isoformat(), now, zone)
 
 
