@@ -1,4 +1,4 @@
-"""What a person does about one delivery that failed: write it anew, or give it up."""
+"""A delivery that failed is written anew by a person."""
 
 from __future__ import annotations
 
@@ -50,16 +50,6 @@ def rewrite(core: Core, user_id: int, delivery_id: int, texts: Sequence[str]) ->
             raise Conflict("This post was changed meanwhile; look at it again.")
 
 
-def give_up(core: Core, user_id: int, delivery_id: int) -> None:
-    """Nothing is tried any more for this delivery. Raises NotFound, Forbidden or Conflict."""
-    permits.need(core, user_id, "posts:write")
-    delivery = _failed(core, user_id, delivery_id)
-    with core.db.write() as conn:
-        watch.move(
-            conn, delivery, S.CANCELLED, reason="given up by a person", now=core.clock.now(), next_at=None
-        )  # fmt: skip
-
-
 def _failed(core: Core, user_id: int, delivery_id: int) -> Delivery:
     with core.db.read() as conn:
         delivery = deliveries.get(conn, delivery_id)
@@ -68,14 +58,3 @@ def _failed(core: Core, user_id: int, delivery_id: int) -> Delivery:
     if delivery.state is not S.FAILED:
         raise Conflict(f"This one is no longer failed; it is {delivery.state.value}.")
     return delivery
-
-
-def retry(core: Core, user_id: int, delivery_id: int) -> None:
-    """Send one failed delivery again as it is. Raises NotFound, Forbidden or Conflict."""
-    permits.need(core, user_id, "posts:write")
-    delivery, now = _failed(core, user_id, delivery_id), core.clock.now()
-    with core.db.write() as conn:
-        watch.move(
-            conn, delivery, S.SCHEDULED, reason="tried again by a person", now=now, next_at=now, due_at=now, tries=0,
-            crashes=0,
-        )  # fmt: skip

@@ -119,6 +119,21 @@ def test_a_person_may_decide_that_a_held_delivery_is_sent(owner: House, show: Sh
     assert "It is not there: send it" not in everything(app)
 
 
+def test_a_person_says_where_it_is_and_what_is_not_that_post_is_refused(owner: House, show: Show) -> None:
+    held = _held(owner)
+    app = show("monitor")
+    field = next(field for field in app.text_input if field.label == "Link of the post")
+    field.set_value("https://example.org/not-a-post")
+    app = _press(app, "Take it")
+    assert app.error and _state(owner, held) is S.HELD
+
+
+def test_a_person_may_leave_it_unsent(owner: House, show: Show) -> None:
+    held = _held(owner)
+    _press(show("monitor"), "It is not there: leave it")
+    assert _state(owner, held) is S.CANCELLED
+
+
 def test_a_decision_that_comes_too_late_is_refused_with_a_sentence(owner: House, show: Show) -> None:
     held = _held(owner)
     app = show("monitor")
@@ -175,7 +190,7 @@ def test_published_parts_of_a_thread_stay_as_they_are(owner: House) -> None:
 def test_only_what_failed_is_written_anew_and_only_by_who_owns_it(owner: House) -> None:
     failed = _failed(owner)
     for other in (owner.teammate, owner.stranger):
-        for act in (mending.give_up, mending.retry):
+        for act in (posts_service.cancel_one, posts_service.retry_one):
             with pytest.raises(NotFound):
                 act(owner.core, other, failed.id)
         with pytest.raises(NotFound):
@@ -196,8 +211,12 @@ def test_a_viewer_sees_what_is_wrong_and_can_press_nothing(owner: House, show: S
     held = _held(owner)
     owner.become("viewer")
     app = show("monitor")
-    acting = [b for b in app.button if b.label in ("Try again", "Give up", "Look again", "It is not there: send it")]
-    assert len(acting) == 4 and all(b.disabled and "Your role is viewer" in b.help for b in acting)
+    acting = [
+        b
+        for b in app.button
+        if b.label in ("Try again", "Give up", "Look again", "It is not there: send it", "It is not there: leave it")
+    ]
+    assert len(acting) == 5 and all(b.disabled and "Your role is viewer" in b.help for b in acting)
     assert "Held one" in everything(app)
     for act in (posts_service.look_again, posts_service.send_held):
         with pytest.raises(Forbidden):

@@ -6,6 +6,7 @@ import streamlit as st
 
 from postprober.domain.delivery import DeliveryState
 from postprober.services import mending, posts
+from postprober.services.core import Core
 from postprober.services.monitoring import DeliveryView, PostView
 from postprober.ui import acts
 from postprober.ui.guard import Visit
@@ -35,19 +36,43 @@ def _held(visit: Visit, view: DeliveryView) -> None:
             "Look again", WRITE, f"look-{held.id}", help="Searches the account once more. Sends nothing."
         ):
             acts.act("PostProber looks again.", posts.look_again, core, user_id, held.id)
+        with st.popover("It is there", disabled=not visit.may(WRITE), key=f"there-{held.id}"):
+            _there(visit, view)
         if visit.button("It is not there: send it", WRITE, f"send-{held.id}"):
             acts.act("It is sent.", posts.send_held, core, user_id, held.id)
+        if visit.button("It is not there: leave it", WRITE, f"leave-{held.id}", type="tertiary"):
+            acts.act("It is left unsent.", _leave, core, user_id, held.id)
+
+
+def _there(visit: Visit, view: DeliveryView) -> None:
+    with st.form(f"there-form-{view.delivery.id}", border=False):
+        link = st.text_input("Link of the post", placeholder="https://…")
+        st.caption("It is read and compared first; only the account's own post with this text is taken.")
+        if st.form_submit_button("Take it", type="primary"):
+            with st.spinner("Reading it …"):
+                acts.act(
+                    "It is taken; its proof follows.",
+                    posts.adopt_held,
+                    visit.core,
+                    visit.user.id,
+                    view.delivery.id,
+                    link,
+                )
+
+
+def _leave(core: Core, user_id: int, delivery_id: int) -> None:
+    posts.cancel_one(core, user_id, delivery_id, not_there=True)
 
 
 def _failed(visit: Visit, view: DeliveryView) -> None:
     core, user_id, failed = visit.core, visit.user.id, view.delivery
     with st.container(horizontal=True, key=f"mend-{failed.id}"):
         if visit.button("Try again", WRITE, f"retry-{failed.id}", help=f"Sends it once more on {view.platform} only."):
-            acts.act("It is tried again.", mending.retry, core, user_id, failed.id)
+            acts.act("It is tried again.", posts.retry_one, core, user_id, failed.id)
         with st.popover("Edit and send", disabled=not visit.may(WRITE), key=f"edit-{failed.id}"):
             _edit(visit, view)
         if visit.button("Give up", WRITE, f"give-up-{failed.id}", type="tertiary", help="Nothing is tried any more."):
-            acts.act("It was given up.", mending.give_up, core, user_id, failed.id)
+            acts.act("It was given up.", posts.cancel_one, core, user_id, failed.id)
 
 
 def _edit(visit: Visit, view: DeliveryView) -> None:
