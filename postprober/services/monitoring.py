@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,9 +14,10 @@ from postprober.domain.platform import NAMES
 from postprober.errors import NotFound
 from postprober.services import permits
 from postprober.services.core import Core
-from postprober.storage import accounts, attempts, deliveries, logs, posts, processes
+from postprober.storage import accounts, attempts, deliveries, glance, logs, posts, processes
 from postprober.storage import tables as t
-from postprober.storage.records import Attempt, Delivery, Post
+from postprober.storage.glance import Glance
+from postprober.storage.records import Account, Attempt, Delivery, Post
 
 HEARTBEAT_LIMIT = timedelta(seconds=15)
 SEARCHED = 500  # newest posts that a filter looks through; older ones are for a search, not for a monitor
@@ -57,7 +58,7 @@ class PostView:
 def post_view(core: Core, user_id: int, post_id: int) -> PostView:
     """Everything about one post. Raises NotFound."""
     with core.db.read() as conn:
-        return _view(conn, posts.get(conn, post_id, user_id), _names(conn, user_id))
+        return _views(conn, user_id, [post_id])[0]
 
 
 def delivery_view(core: Core, user_id: int, delivery_id: int) -> DeliveryView:
@@ -66,7 +67,7 @@ def delivery_view(core: Core, user_id: int, delivery_id: int) -> DeliveryView:
         post = posts.get(conn, deliveries.get(conn, delivery_id).post_id)
         if post.user_id != user_id:
             raise NotFound(f"There is no delivery {delivery_id}.")
-        return next(v for v in _view(conn, post, _names(conn, user_id)).deliveries if v.delivery.id == delivery_id)
+        return next(v for v in _views(conn, user_id, [post.id])[0].deliveries if v.delivery.id == delivery_id)
 
 
 def recent_ids(
@@ -82,8 +83,7 @@ def recent_ids(
 def views_of(core: Core, user_id: int, post_ids: Sequence[int]) -> list[PostView]:
     """The posts in the order of `post_ids`. Raises NotFound."""
     with core.db.read() as conn:
-        names = _names(conn, user_id)
-        return [_view(conn, posts.get(conn, post_id, user_id), names) for post_id in post_ids]
+        return _views(conn, user_id, post_ids)
 
 
 def recent_views(core: Core, user_id: int, limit: int = 10) -> list[PostView]:
@@ -112,33 +112,29 @@ def stamp(core: Core, user_id: int, post_ids: Sequence[int]) -> tuple[Any, ...]:
         return tuple(value for question in questions for value in conn.execute(question).one())
 
 
-def _names(conn: Connection, user_id: int) -> dict[int, str]:
-    return {a.id: a.account_name for a in accounts.of_user(conn, user_id, active_only=False)}
+def _views(conn: Connection, user_id: int, post_ids: Sequence[int]) -> list[PostView]:
+    mine = {account.id: account for account in accounts.of_user(conn, user_id, active_only=False)}
+    seen = glance.take(conn, user_id, post_ids)
+    return [
+        PostView(post, tuple(_view(one, mine[one.account_id], seen) for one in seen.deliveries.get(post.id, ())))
+        for post in seen.posts
+    ]
 
 
-def _view(conn: Connection, post: Post, names: dict[int, str]) -> PostView:
-    rows = logs.steps_of_post(conn, post.id)
-    changes = deliveries.history(conn, post.id)
-    views = []
-    for delivery in deliveries.of_post(conn, post.id):
-        samples = logs.samples_of(conn, delivery.id)
-        newest = samples[-1] if samples else {}
-        history = tuple(c for c in changes if c["delivery_id"] == delivery.id)
-        views.append(
-            DeliveryView(
-                delivery=delivery,
-                platform=NAMES[delivery.platform],
-                account=names.get(delivery.account_id, ""),
-                steps=_steps([r for r in rows if r["delivery_id"] == delivery.id]),
-                explanation=_explain(delivery),
-                counts={k: v for k, v in newest.items() if k not in ("id", "delivery_id", "at")},
-                history=history,
-                repair=_repair(delivery, history),
-                blocked=delivery.state is DeliveryState.WAITING
-                and accounts.get(conn, delivery.account_id).status != "ok",
-            )
-        )
-    return PostView(post, tuple(views))
+def _view(delivery: Delivery, account: Account, seen: Glance) -> DeliveryView:
+    sample = seen.samples.get(delivery.id, {})
+    history = tuple(seen.history.get(delivery.id, ()))
+    return DeliveryView(
+        delivery=delivery,
+        platform=NAMES[delivery.platform],
+        account=account.account_name,
+        steps=_steps(seen.steps.get(delivery.id, {})),
+        explanation=_explain(delivery),
+        counts={k: v for k, v in sample.items() if k not in ("id", "delivery_id", "at")},
+        history=history,
+        repair=_repair(delivery, history),
+        blocked=delivery.state is DeliveryState.WAITING and account.status != "ok",
+    )
 
 
 def attempts_of(core: Core, user_id: int, delivery_id: int) -> list[Attempt]:
@@ -200,8 +196,7 @@ def _given_up(view: DeliveryView) -> bool:
     return step.status == "warning"
 
 
-def _steps(rows: list[dict[str, Any]]) -> tuple[StepView, ...]:
-    newest = {row["step"]: row for row in rows}
+def _steps(newest: Mapping[str, dict[str, Any]]) -> tuple[StepView, ...]:
     return tuple(
         StepView(step.value, row["status"], row["timestamp"], row["details"])
         if (row := newest.get(step.value))
