@@ -41,6 +41,9 @@ bench: $(TEST_STAMP) ## Throughput, lateness, recovery and memory, measured side
 test-crash: $(TEST_STAMP) ## Kill the worker at every point under every fault (N=3 times each), then at random
 	$(PY) -m tests.crash --repeats $(or $(N),3) --kills $(or $(KILLS),1000)
 
+test-alerts: $(TEST_STAMP) ## Kill between a change and the alert about it (KILLS=1000 times); none may be lost
+	$(PY) -m tests.crash.alerts --kills $(or $(KILLS),1000)
+
 test-real: $(TEST_STAMP) ## Against a real Bluesky PDS, a real Fediverse server and a certified OAuth provider
 	PYTHON=$(PY) bash tests/real/run.sh
 
@@ -59,4 +62,4 @@ screenshots: $(TEST_STAMP) ## Take the pictures in docs/pictures/ anew
 clean: ## Remove the virtual environment and caches (never data/)
 	rm -rf $(VENV) $(FUZZ_VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 
-.PHONY: help demo up test lint bench test-crash test-real test-fuzz screenshots clean
+.PHONY: help demo up test lint bench test-crash test-alerts test-real test-fuzz screenshots clean

@@ -1,4 +1,4 @@
-"""`python -m bench [name …]`: throughput, lateness, recovery, memory, live events."""
+"""`python -m bench [name …]`: throughput, lateness, recovery, memory, live events, live pages."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import platform
 import sys
 
 from bench import pipeline
+from bench.sessions import sessions
 from bench.websocket import websocket
 
 BENCHES = {
@@ -15,6 +16,7 @@ BENCHES = {
     "recovery": pipeline.recovery,
     "memory": pipeline.memory,
     "websocket": websocket,
+    "sessions": sessions,
 }
 
 

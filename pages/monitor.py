@@ -1,33 +1,43 @@
-"""What became of every post: the newest first, each with its proof."""
+"""What became of every post: the newest first, each with its proof; or one post, by `?post=12`."""
 
 import streamlit as st
 
-from postprober.services import monitoring
-from postprober.ui import frame, guard
+from postprober.errors import NotFound
+from postprober.services import monitoring, repairs
+from postprober.ui import acts, frame, guard
 from postprober.ui.components import alerts, filters, post_card, pulse
 
 visit = guard.enter()
 core, user = visit.core, visit.user
 st.title("Monitor", anchor=False)
-choice = filters.draw()
-limit = st.session_state.setdefault("monitor-limit", filters.STEP)
-ids = monitoring.recent_ids(core, user.id, limit, statuses=choice.statuses, platforms=choice.platforms)
+only = filters.only()
+if only is None:
+    choice = filters.draw()
+    limit = st.session_state.setdefault("monitor-limit", filters.STEP)
+    ids = monitoring.recent_ids(core, user.id, limit, statuses=choice.shown, platforms=choice.platforms)
+else:
+    choice, limit, ids = filters.Choice((), ()), 0, [only]
 stamp = monitoring.stamp(core, user.id, ids)
 pulse.draw(visit, ids, stamp)
-views = monitoring.views_of(core, user.id, ids)
+try:
+    views = monitoring.views_of(core, user.id, ids)
+except NotFound as error:  # deleted meanwhile, or an address that was made up
+    acts.refuse(error)
+    views = []
+made = repairs.of_posts(core, user.id, ids)
 now = core.clock.now()
 
 left, right = st.columns([3, 1], gap="medium")
 with left:
     for view in views:
-        post_card.draw(visit, view, now)
-    if len(views) == limit and st.button("Show older posts"):
+        post_card.draw(visit, view, made, now)
+    if limit and len(views) == limit and st.button("Show older posts"):
         st.session_state["monitor-limit"] = limit + filters.STEP
         st.rerun()
     if not views and choice.any:
         st.info("No post fits these filters. Remove one to see more.")
-    elif not views:
+    elif not views and only is None:
         st.info("There is no post yet. Link an account first, then write your first post; its proof appears here.")
-        st.page_link(frame.page("compose"), label="Write a post", icon=":material/edit_square:")
+        frame.link("compose", "Write a post", ":material/edit_square:")
 with right:
     alerts.draw(monitoring.alerts(core, user.id), user.zone, now)

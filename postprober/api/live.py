@@ -217,7 +217,7 @@ class Hub:
         """The user's own alerts, as `join_post`."""
         if last_id is not None:
             await asyncio.to_thread(live.check_last_id, self.core, last_id, of_alerts=True)
-        user_id, here = client.caller.user.id, self._alert_at
+        user_id, here = client.caller.user.space, self._alert_at
         member = self._enter(client, alert_room(user_id), last_id, here)
         pages = None if last_id is None else live.missed_alerts(self.core, user_id, last_id, here)
         return max(here, await self._catch_up(member, pages))

@@ -17,11 +17,13 @@ from postprober.pipeline import watch
 from postprober.pipeline.credentials import open_credentials, seal
 from postprober.platforms.bluesky import login as bluesky_login
 from postprober.security.urlguard import check_url
+from postprober.services import permits
 from postprober.services.core import Core, Mark, no_mark
 from postprober.storage import accounts, deliveries
 from postprober.storage.records import Account
 
 
+@permits.asks("accounts:write")
 def add_by_token(
     core: Core,
     user_id: int,
@@ -45,6 +47,7 @@ def add_by_token(
     return link(core, user_id, platform, cred, http, mark)
 
 
+@permits.asks("accounts:write")
 def link(
     core: Core, user_id: int, platform: Platform, cred: Credentials, http: HttpClient, mark: Mark = no_mark
 ) -> Account:
@@ -98,12 +101,14 @@ def _look_again(conn: Connection, account_id: int, now: datetime) -> None:
         )  # fmt: skip
 
 
+@permits.asks("accounts:read")
 def get(core: Core, user_id: int, account_id: int) -> Account:
     """Raises NotFound."""
     with core.db.read() as conn:
         return owned(conn, user_id, account_id)
 
 
+@permits.asks("accounts:write")
 def set_up(
     core: Core, user_id: int, account_id: int, *, label: str, language: str, repair_words: bool = False
 ) -> Account:
@@ -116,11 +121,13 @@ def set_up(
         return accounts.get(conn, account_id)
 
 
+@permits.asks("accounts:read")
 def listing(core: Core, user_id: int) -> list[Account]:
     with core.db.read() as conn:
         return accounts.of_user(conn, user_id)
 
 
+@permits.asks("accounts:write")
 def remove(core: Core, user_id: int, account_id: int) -> bool:
     """Unlink: what waits for the account is cancelled, the tokens are deleted here and, where it can be done, at the platform; returns whether it could.
 

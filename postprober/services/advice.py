@@ -16,7 +16,7 @@ from postprober.domain.platform import Platform
 from postprober.domain.post import PostStatus
 from postprober.errors import BadInput, Conflict, NotFound, PlatformError, PostProberError
 from postprober.pipeline.credentials import open_credentials
-from postprober.services import drafts, reviewing
+from postprober.services import drafts, permits, reviewing
 from postprober.services import media as media_service
 from postprober.services.accounts import owned
 from postprober.services.core import Core
@@ -28,11 +28,13 @@ log = logging.getLogger("postprober.advice")
 _AGAIN = timedelta(minutes=1)
 
 
+@permits.asks("posts:read")
 def of(core: Core, user_id: int, post_id: int) -> Advice | None:
     """What was said about the post so far; None when nothing was. Raises NotFound."""
     return Advice.from_json(drafts.get(core, user_id, post_id).ai_suggestions)
 
 
+@permits.asks("posts:write")
 def ask(core: Core, user_id: int, post_id: int) -> Advice:
     """Ask the agent now, and keep its answer; what was decided about earlier suggestions stays decided.
 
@@ -70,11 +72,13 @@ def make_pending(core: Core, most: int = 10) -> int:
     return made
 
 
+@permits.asks("posts:read")
 def preview(core: Core, user_id: int, new: NewPost) -> Advice:
     """The same for a text that is not stored; nothing is written. Raises NotFound for what is not the user's."""
     return core.advisor.advise(brief_of(core, user_id, new))
 
 
+@permits.asks("posts:write")
 def accept(core: Core, user_id: int, post_id: int, suggestion_id: str) -> Post:
     """Put one suggestion into the post. Raises NotFound, Conflict (the text is another by now, or it is too late),
     BadInput (there is nothing to put in) or PreflightFailed."""
@@ -98,6 +102,7 @@ def accept(core: Core, user_id: int, post_id: int, suggestion_id: str) -> Post:
         return posts.get(conn, post_id)
 
 
+@permits.asks("posts:write")
 def refuse(core: Core, user_id: int, post_id: int, suggestion_id: str) -> Advice:
     """Remember that a person does not want it; it is not proposed again. Raises NotFound or Conflict."""
     post, advice, chosen = _found(core, user_id, post_id, suggestion_id)
@@ -108,6 +113,7 @@ def refuse(core: Core, user_id: int, post_id: int, suggestion_id: str) -> Advice
     return done
 
 
+@permits.asks("posts:write")
 def decide_review(core: Core, user_id: int, post_id: int, approve: bool) -> Post:
     """A person decides about a post in review: approved, it is checked and planned; otherwise it is a draft again.
 
@@ -121,6 +127,7 @@ def decide_review(core: Core, user_id: int, post_id: int, approve: bool) -> Post
     return drafts.back_to_draft(core, post)
 
 
+@permits.asks("posts:read")
 def brief_of(core: Core, user_id: int, new: NewPost) -> Brief:
     """The facts about a post for the agent. Reads the platforms' limits, so it may use the network."""
     files = media_service.files(core, user_id, list(new.media_ids))

@@ -15,6 +15,7 @@ from postprober.pipeline import notify
 from postprober.pipeline.courier import Courier
 from postprober.security.urlguard import check_url
 from postprober.security.vault import Place
+from postprober.services import permits
 from postprober.services.core import Core, Mark, no_mark
 from postprober.services.users import tidy_email
 from postprober.storage import notifications, users
@@ -57,6 +58,7 @@ def add(
 ) -> tuple[ChannelView, str]:
     """A new channel, and for a webhook its signing secret, which is never shown again. `url`: an Apprise address, an
     https address, or an e-mail address (one's own if left out). Raises BadInput."""
+    permits.need(core, user.id, "alerts:write")
     tidy = name.strip()
     if kind not in KINDS:
         raise BadInput(f"A channel is one of: {', '.join(KINDS)}.", field="kind")
@@ -97,6 +99,7 @@ def change(
 ) -> ChannelView:
     """Other alerts, or on and off. What it missed in the last days while it was off is sent when it is switched on.
     Raises NotFound or BadInput."""
+    permits.need(core, user.id, "alerts:write")
     chosen, now = _kinds(kinds), core.clock.now()
     with core.db.write() as conn:
         before = notifications.channel(conn, user.space, channel_id)
@@ -110,6 +113,7 @@ def change(
 
 def remove(core: Core, user: User, channel_id: int) -> None:
     """Nothing is sent there any more; its address is forgotten. Raises NotFound."""
+    permits.need(core, user.id, "alerts:write")
     with core.db.write() as conn:
         notifications.channel(conn, user.space, channel_id)
         notifications.write_channel(
@@ -119,6 +123,7 @@ def remove(core: Core, user: User, channel_id: int) -> None:
 
 def try_out(core: Core, user: User, channel_id: int) -> None:
     """Send a test message now. Raises NotFound, or a PostProberError that says why it did not arrive."""
+    permits.need(core, user.id, "alerts:write")
     with core.db.read() as conn:
         found = notifications.channel(conn, user.space, channel_id)
     now = core.clock.now()
@@ -140,12 +145,15 @@ def log(core: Core, user: User, channel_id: int, limit: int = 50) -> list[dict[s
         return notifications.log_of(conn, channel_id, limit)
 
 
-def preferences(user: User) -> Preferences:
-    return Preferences(**(user.notify or {}))
+def preferences(core: Core, user: User) -> Preferences:
+    """Those of the space."""
+    with core.db.read() as conn:
+        return Preferences(**(users.get(conn, user.space).notify or {}))
 
 
 def set_preferences(core: Core, user: User, wishes: Preferences) -> None:
     """Raises BadInput."""
+    permits.need(core, user.id, "alerts:write")
     for text in (wishes.quiet_from, wishes.quiet_to):
         try:
             _ = text and clock_time(text)

@@ -14,7 +14,7 @@ from postprober.domain.post import PostStatus
 from postprober.errors import BadInput, Conflict, Stale
 from postprober.pipeline import watch
 from postprober.services import media as media_service
-from postprober.services import reviewing
+from postprober.services import permits, reviewing
 from postprober.services.accounts import owned
 from postprober.services.core import Core, Mark, no_mark
 from postprober.services.posts import MAX_PARTS, NewPost, columns_of, parts_for, passed, plan, plan_all, set_goal
@@ -29,6 +29,7 @@ _STOPPABLE = frozenset({S.SCHEDULED, S.WAITING, S.HELD, S.FAILED})
 Versions = Collection[int] | None  # the versions that a caller accepts; None: whichever is the newest
 
 
+@permits.asks("posts:write")
 def save(core: Core, user_id: int, new: NewPost, mark: Mark = no_mark) -> Post:
     """Keep a draft; limits are checked when it is submitted. Raises BadInput or NotFound."""
     chosen = _usable(core, user_id, new)
@@ -41,6 +42,13 @@ def save(core: Core, user_id: int, new: NewPost, mark: Mark = no_mark) -> Post:
         )  # fmt: skip
         mark(conn, post_id)
         return posts.get(conn, post_id)
+
+
+@permits.asks("posts:read")
+def listing(core: Core, user_id: int, limit: int = 20) -> list[Post]:
+    """The user's drafts and what waits for review, the one written last first."""
+    with core.db.read() as conn:
+        return posts.in_status(conn, user_id, UNSENT, limit)
 
 
 def wish_of(post: Post) -> NewPost:
@@ -58,6 +66,7 @@ def wish_of(post: Post) -> NewPost:
     )
 
 
+@permits.asks("posts:write")
 def change(core: Core, user_id: int, post_id: int, new: NewPost, versions: Versions = None) -> Post:
     """Replace the whole of a draft, or of a planned post that no worker has touched yet.
 
@@ -94,6 +103,7 @@ def _withdraw(conn: Connection, post: Post, now: datetime) -> None:
     posts.set_status(conn, post.id, PostStatus.REVIEW, now)
 
 
+@permits.asks("posts:write")
 def submit(
     core: Core, user_id: int, post_id: int, versions: Versions = None, mark: Mark = no_mark, *, approved: bool = False
 ) -> Post:
@@ -134,6 +144,7 @@ def back_to_draft(core: Core, post: Post) -> Post:
         return posts.get(conn, post.id)
 
 
+@permits.asks("posts:write")
 def delete(core: Core, user_id: int, post_id: int, versions: Versions = None) -> None:
     """Delete a post of which nothing was ever sent. What was planned is cancelled, and its history stays in the
     database, because others count on it (ids of transitions only grow). Raises NotFound, Stale or Conflict."""
@@ -155,6 +166,7 @@ def delete(core: Core, user_id: int, post_id: int, versions: Versions = None) ->
             raise Stale("This post was changed meanwhile; read it again.")
 
 
+@permits.asks("posts:read")
 def get(core: Core, user_id: int, post_id: int, versions: Versions = None) -> Post:
     """The user's post. Raises NotFound, or Stale when its version is not one of `versions`."""
     with core.db.read() as conn:

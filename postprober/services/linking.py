@@ -17,6 +17,7 @@ from postprober.security.tokens import keyed_hash
 from postprober.security.urlguard import check_url
 from postprober.security.vault import Place
 from postprober.services import accounts as account_service
+from postprober.services import permits
 from postprober.services.core import Core
 from postprober.storage import apps, users
 from postprober.storage.records import Account
@@ -38,6 +39,7 @@ def issuer_of(platform: Platform, instance: str) -> str:
 
 def start(core: Core, user_id: int, platform: Platform, instance: str = "") -> str:
     """The URL to send the person to. Raises BadInput or a PlatformError."""
+    permits.need(core, user_id, "accounts:write")
     if platform is Platform.BLUESKY:
         raise BadInput("Bluesky is linked with an app password, not through a consent page.", field="platform")
     if instance and platform is not Platform.MASTODON:

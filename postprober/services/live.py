@@ -20,6 +20,7 @@ from sqlalchemy import Connection, Table
 from postprober.clock import utc_iso
 from postprober.domain.delivery import DeliveryState, post_status
 from postprober.errors import BadInput
+from postprober.services import permits
 from postprober.services.core import Core
 from postprober.storage import events, posts, sql
 from postprober.storage.events import Change, Notice
@@ -165,6 +166,7 @@ def alert_event(notice: Notice) -> Event:
     return _event("alert_notification", notice.id, data)
 
 
+@permits.asks("monitoring:read")
 def check_owner(core: Core, user_id: int, post_id: int) -> None:
     """Raises NotFound unless the post is the user's."""
     with core.db.read() as conn:

@@ -18,6 +18,7 @@ from postprober.domain.post import MediaFile, MediaKind
 from postprober.errors import BadInput, NotFound
 from postprober.platforms.media import fit_image, inspect
 from postprober.security.tokens import sign, verify
+from postprober.services import permits
 from postprober.services.core import Core, Mark, no_mark
 from postprober.settings import Settings
 from postprober.storage import media
@@ -89,6 +90,7 @@ def add_bytes(core: Core, user_id: int, name: str, content: bytes, alt: str = ""
         return add_received(core, user_id, name, file, alt, mark)
 
 
+@permits.asks("media:write")
 def add_received(core: Core, user_id: int, name: str, file: Received, alt: str = "", mark: Mark = no_mark) -> int:
     """Take in a file; what it is comes from its content, never from its name. Raises BadInput."""
     if len(alt) > MAX_ALT:
@@ -119,12 +121,14 @@ def discard(core: Core, user_id: int, ids: list[int]) -> None:
         (core.settings.data_dir / path).unlink(missing_ok=True)
 
 
+@permits.asks("media:read")
 def get(core: Core, user_id: int, media_id: int) -> MediaRecord:
     """Raises NotFound."""
     with core.db.read() as conn:
         return media.get_many(conn, [media_id], user_id)[0]
 
 
+@permits.asks("media:read")
 def files(core: Core, user_id: int, ids: list[int]) -> tuple[MediaFile, ...]:
     """The files as the domain knows them, without public URLs. Raises NotFound."""
     with core.db.read() as conn:

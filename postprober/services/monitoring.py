@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,10 +12,12 @@ from sqlalchemy import Connection, func, select
 from postprober.domain.delivery import TRAITS, DeliveryState, Step
 from postprober.domain.platform import NAMES
 from postprober.errors import NotFound
+from postprober.services import permits
 from postprober.services.core import Core
-from postprober.storage import accounts, attempts, deliveries, logs, posts, processes
+from postprober.storage import accounts, attempts, deliveries, glance, logs, posts, processes
 from postprober.storage import tables as t
-from postprober.storage.records import Attempt, Delivery, Post
+from postprober.storage.glance import Glance
+from postprober.storage.records import Account, Attempt, Delivery, Post
 
 HEARTBEAT_LIMIT = timedelta(seconds=15)
 SEARCHED = 500  # newest posts that a filter looks through; older ones are for a search, not for a monitor
@@ -53,51 +55,52 @@ class PostView:
     deliveries: tuple[DeliveryView, ...]
 
 
+@permits.asks("monitoring:read")
 def post_view(core: Core, user_id: int, post_id: int) -> PostView:
     """Everything about one post. Raises NotFound."""
     with core.db.read() as conn:
-        return _view(conn, posts.get(conn, post_id, user_id), _names(conn, user_id))
+        return _views(conn, user_id, [post_id])[0]
 
 
+@permits.asks("monitoring:read")
 def delivery_view(core: Core, user_id: int, delivery_id: int) -> DeliveryView:
     """Everything about one delivery. Raises NotFound, also for somebody else's."""
     with core.db.read() as conn:
         post = posts.get(conn, deliveries.get(conn, delivery_id).post_id)
         if post.user_id != user_id:
             raise NotFound(f"There is no delivery {delivery_id}.")
-        return next(v for v in _view(conn, post, _names(conn, user_id)).deliveries if v.delivery.id == delivery_id)
+        return next(v for v in _views(conn, user_id, [post.id])[0].deliveries if v.delivery.id == delivery_id)
 
 
+@permits.asks("monitoring:read")
 def recent_ids(
     core: Core, user_id: int, limit: int = 10, *, statuses: Sequence[str] = (), platforms: Sequence[str] = ()
 ) -> list[int]:
     """Ids of the newest posts, newest first; only those with one of `statuses` and on one of `platforms` where given."""
     with core.db.read() as conn:
-        newest = posts.of_user(conn, user_id, limit=SEARCHED if statuses or platforms else limit)
-    found = [
-        post.id
-        for post in newest
-        if (not statuses or post.status in statuses) and (not platforms or set(platforms) & set(post.platforms))
-    ]
+        newest = posts.newest(conn, user_id, statuses, limit=SEARCHED if platforms else limit)
+    found = [post_id for post_id, on in newest if not platforms or set(platforms) & set(on)]
     return found[:limit]
 
 
+@permits.asks("monitoring:read")
 def views_of(core: Core, user_id: int, post_ids: Sequence[int]) -> list[PostView]:
     """The posts in the order of `post_ids`. Raises NotFound."""
     with core.db.read() as conn:
-        names = _names(conn, user_id)
-        return [_view(conn, posts.get(conn, post_id, user_id), names) for post_id in post_ids]
+        return _views(conn, user_id, post_ids)
 
 
+@permits.asks("monitoring:read")
 def recent_views(core: Core, user_id: int, limit: int = 10) -> list[PostView]:
     """The newest posts, newest first."""
     return views_of(core, user_id, recent_ids(core, user_id, limit))
 
 
+@permits.asks("monitoring:read")
 def stamp(core: Core, user_id: int, post_ids: Sequence[int]) -> tuple[Any, ...]:
     """Differs as soon as anything shown of these posts, any post's status or the newest alert differs.
 
-    Read it before the posts: what changes while they are read is then seen at the next look. Five look-ups in indexes, so that a page may ask every two seconds and read everything again only when it changed.
+    Read it before the posts: what changes while they are read is then seen at the next look. Six look-ups in indexes, so that a page may ask every two seconds and read everything again only when it changed.
     """
     wanted = list(post_ids)
     shown = select(t.deliveries.c.id).where(t.deliveries.c.post_id.in_(wanted))
@@ -107,40 +110,40 @@ def stamp(core: Core, user_id: int, post_ids: Sequence[int]) -> tuple[Any, ...]:
         select(func.max(t.deliveries.c.updated_at)).where(t.deliveries.c.post_id.in_(wanted)),
         select(func.max(t.monitoring_logs.c.id)).where(t.monitoring_logs.c.post_id.in_(wanted)),
         select(func.max(t.samples.c.id)).where(t.samples.c.delivery_id.in_(shown)),
+        select(func.max(t.repairs.c.id), func.count()).where(
+            t.repairs.c.post_id.in_(wanted), t.repairs.c.state != "open"
+        ),
     )
     with core.db.read() as conn:
         return tuple(value for question in questions for value in conn.execute(question).one())
 
 
-def _names(conn: Connection, user_id: int) -> dict[int, str]:
-    return {a.id: a.account_name for a in accounts.of_user(conn, user_id, active_only=False)}
+def _views(conn: Connection, user_id: int, post_ids: Sequence[int]) -> list[PostView]:
+    mine = {account.id: account for account in accounts.of_user(conn, user_id, active_only=False)}
+    seen = glance.take(conn, user_id, post_ids)
+    return [
+        PostView(post, tuple(_view(one, mine[one.account_id], seen) for one in seen.deliveries.get(post.id, ())))
+        for post in seen.posts
+    ]
 
 
-def _view(conn: Connection, post: Post, names: dict[int, str]) -> PostView:
-    rows = logs.steps_of_post(conn, post.id)
-    changes = deliveries.history(conn, post.id)
-    views = []
-    for delivery in deliveries.of_post(conn, post.id):
-        samples = logs.samples_of(conn, delivery.id)
-        newest = samples[-1] if samples else {}
-        history = tuple(c for c in changes if c["delivery_id"] == delivery.id)
-        views.append(
-            DeliveryView(
-                delivery=delivery,
-                platform=NAMES[delivery.platform],
-                account=names.get(delivery.account_id, ""),
-                steps=_steps([r for r in rows if r["delivery_id"] == delivery.id]),
-                explanation=_explain(delivery),
-                counts={k: v for k, v in newest.items() if k not in ("id", "delivery_id", "at")},
-                history=history,
-                repair=_repair(delivery, history),
-                blocked=delivery.state is DeliveryState.WAITING
-                and accounts.get(conn, delivery.account_id).status != "ok",
-            )
-        )
-    return PostView(post, tuple(views))
+def _view(delivery: Delivery, account: Account, seen: Glance) -> DeliveryView:
+    sample = seen.samples.get(delivery.id, {})
+    history = tuple(seen.history.get(delivery.id, ()))
+    return DeliveryView(
+        delivery=delivery,
+        platform=NAMES[delivery.platform],
+        account=account.account_name,
+        steps=_steps(seen.steps.get(delivery.id, {})),
+        explanation=_explain(delivery),
+        counts={k: v for k, v in sample.items() if k not in ("id", "delivery_id", "at")},
+        history=history,
+        repair=_repair(delivery, history),
+        blocked=delivery.state is DeliveryState.WAITING and account.status != "ok",
+    )
 
 
+@permits.asks("monitoring:read")
 def attempts_of(core: Core, user_id: int, delivery_id: int) -> list[Attempt]:
     """Raises NotFound, also for somebody else's."""
     with core.db.read() as conn:
@@ -149,6 +152,7 @@ def attempts_of(core: Core, user_id: int, delivery_id: int) -> list[Attempt]:
         return attempts.of_delivery(conn, delivery_id)
 
 
+@permits.asks("monitoring:read")
 def step_rows(core: Core, user_id: int, post_id: int, after: int = 0, limit: int | None = None) -> list[dict[str, Any]]:
     """Rows of `monitoring_logs` with ids greater than `after`, oldest first. Raises NotFound."""
     with core.db.read() as conn:
@@ -156,18 +160,40 @@ def step_rows(core: Core, user_id: int, post_id: int, after: int = 0, limit: int
         return logs.steps_of_post(conn, post_id, after=after, limit=limit)
 
 
+@permits.asks("alerts:read")
 def alerts(
-    core: Core, user_id: int, limit: int = 20, *, before: int | None = None, unread: bool = False
+    core: Core,
+    user_id: int,
+    limit: int = 20,
+    *,
+    before: int | None = None,
+    unread: bool = False,
+    kinds: Sequence[str] = (),
 ) -> list[dict[str, Any]]:
-    """Newest first; `before`: only ids smaller than this."""
+    """Newest first; `before`: only ids smaller than this; `kinds`: only these."""
     with core.db.read() as conn:
-        return logs.alerts_of(conn, user_id, limit=limit, before=before, unread=unread)
+        return logs.alerts_of(conn, user_id, limit=limit, before=before, unread=unread, kinds=kinds)
 
 
+@permits.asks("alerts:read")
+def unread(core: Core, user_id: int, most: int = 100) -> int:
+    """How many alerts the user has not read; counts no further than `most`."""
+    with core.db.read() as conn:
+        return logs.unread_count(conn, user_id, most)
+
+
+@permits.asks("alerts:write")
 def mark_read(core: Core, user_id: int, alert_id: int) -> dict[str, Any]:
     """The alert, which is now read. Raises NotFound."""
     with core.db.write() as conn:
         return logs.read_alert(conn, user_id, alert_id)
+
+
+@permits.asks("alerts:write")
+def mark_all_read(core: Core, user_id: int, until: int) -> int:
+    """Mark all up to the alert `until` as read: what came after the person looked stays unread."""
+    with core.db.write() as conn:
+        return logs.read_all(conn, user_id, until)
 
 
 def heartbeat_age(core: Core) -> timedelta | None:
@@ -193,8 +219,7 @@ def _given_up(view: DeliveryView) -> bool:
     return step.status == "warning"
 
 
-def _steps(rows: list[dict[str, Any]]) -> tuple[StepView, ...]:
-    newest = {row["step"]: row for row in rows}
+def _steps(newest: Mapping[str, dict[str, Any]]) -> tuple[StepView, ...]:
     return tuple(
         StepView(step.value, row["status"], row["timestamp"], row["details"])
         if (row := newest.get(step.value))

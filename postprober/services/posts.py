@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from postprober.domain.criteria import Criteria
 from postprober.domain.delivery import DeliveryState
+from postprober.domain.limits import Limits
 from postprober.domain.platform import NAMES
 from postprober.domain.post import Draft, MediaFile, Part, PostStatus, Preflight, Violation
 from postprober.errors import BadInput, Conflict, NotFound, PlatformError
@@ -20,7 +21,7 @@ from postprober.pipeline.credentials import open_credentials
 from postprober.pipeline.pointed import adopt_pointed
 from postprober.platforms.links import MAX_LINK
 from postprober.services import media as media_service
-from postprober.services import reviewing
+from postprober.services import permits, reviewing
 from postprober.services.accounts import owned
 from postprober.services.context import context_of
 from postprober.services.core import Core, Mark, no_mark
@@ -70,13 +71,23 @@ class NewPost:
         return (self.variants or {}).get(account_id, self.parts)
 
 
-def check(core: Core, user_id: int, new: NewPost) -> dict[int, Preflight]:
+@dataclass
+class Known:
+    """What one draft's checks have learned already, so that typing does not ask a platform at every letter. `limits`:
+    by account id; `reached`: media ids that the platforms can fetch. Publishing always asks anew."""
+
+    limits: dict[int, Limits] = field(default_factory=dict)
+    reached: set[tuple[int, ...]] = field(default_factory=set)
+
+
+@permits.asks("posts:read")
+def check(core: Core, user_id: int, new: NewPost, known: Known | None = None) -> dict[int, Preflight]:
     """Preflight for every account, nothing is written. Raises BadInput or NotFound for unusable input."""
     _check_shape(new)
     files = media_service.files(core, user_id, list(new.media_ids))
     results: dict[int, Preflight] = {}
     for account in _accounts(core, user_id, new.account_ids):
-        results[account.id] = _check_one(core, account, new, files)
+        results[account.id] = _check_one(core, account, new, files, known or Known())
     return results
 
 
@@ -96,13 +107,15 @@ def _accounts(core: Core, user_id: int, ids: Sequence[int]) -> list[Account]:
         return [owned(conn, user_id, account_id) for account_id in ids]
 
 
-def _check_one(core: Core, account: Account, new: NewPost, files: tuple[MediaFile, ...]) -> Preflight:
+def _check_one(core: Core, account: Account, new: NewPost, files: tuple[MediaFile, ...], known: Known) -> Preflight:
     cred = open_credentials(core.vault, account)
     adapter = core.adapter(account.platform, cred)
-    try:
-        limits = adapter.limits(cred)
-    except PlatformError:
-        limits = adapter.limits(None)  # the platform is away at this moment: its usual numbers hold
+    limits = known.limits.get(account.id)
+    if limits is None:
+        try:
+            limits = known.limits[account.id] = adapter.limits(cred)
+        except PlatformError:
+            limits = adapter.limits(None)  # the platform is away at this moment: its usual numbers hold
     texts = new.texts_for(account.id)
     language = language_for(account, new)
     draft = Draft(tuple(Part(t, files if i == 0 else ()) for i, t in enumerate(texts)), language)
@@ -117,8 +130,12 @@ def _check_one(core: Core, account: Account, new: NewPost, files: tuple[MediaFil
         more.append(
             Violation("token_expires", f"The access to {account.account_name} ends before that time; link it again.")
         )
-    if adapter.traits.fetches_media and files and not result.violations:
-        more.extend(_unreachable(core, account, files))
+    ids = tuple(f.id for f in files)
+    if adapter.traits.fetches_media and files and not result.violations and ids not in known.reached:
+        unreachable = _unreachable(core, account, files)
+        more.extend(unreachable)
+        if not unreachable:
+            known.reached.add(ids)
     return replace(result, violations=(*result.violations, *more))
 
 
@@ -145,6 +162,7 @@ def _unreachable(core: Core, account: Account, files: tuple[MediaFile, ...]) -> 
     return []
 
 
+@permits.asks("posts:write")
 def create(core: Core, user_id: int, new: NewPost, mark: Mark = no_mark) -> Post:
     """Check, review and plan a post: one delivery an account. A post that the review does not pass is kept with status
     `review` and nothing is planned. Raises PreflightFailed; then nothing was written."""
@@ -163,6 +181,7 @@ def create(core: Core, user_id: int, new: NewPost, mark: Mark = no_mark) -> Post
         return posts.get(conn, post_id)
 
 
+@permits.asks("posts:read")
 def passed(core: Core, user_id: int, new: NewPost) -> list[Account]:
     """The accounts of a post that each of them would take. Raises PreflightFailed, BadInput or NotFound."""
     results = check(core, user_id, new)
@@ -220,6 +239,7 @@ def language_for(account: Account, new: NewPost) -> str:
     return new.language or str(account.settings.get("language", ""))
 
 
+@permits.asks("posts:write")
 def cancel(core: Core, user_id: int, post_id: int) -> int:
     """Stop what has not been sent; returns how many deliveries were cancelled. Raises NotFound or Conflict."""
     stopped = 0
@@ -234,6 +254,7 @@ def cancel(core: Core, user_id: int, post_id: int) -> int:
     return stopped
 
 
+@permits.asks("posts:write")
 def cancel_one(core: Core, user_id: int, delivery_id: int, *, not_there: bool = False, mark: Mark = no_mark) -> None:
     """Stop one delivery. `not_there`: the person has looked on the platform, which one whose outcome is unknown needs.
     Raises NotFound or Conflict."""
@@ -257,6 +278,7 @@ def _stop(conn: Connection, delivery: Delivery, now: datetime, reason: str) -> N
     watch.move(conn, delivery, S.CANCELLED, reason=reason, now=now, next_at=None, unknown_at=None)
 
 
+@permits.asks("posts:write")
 def retry(core: Core, user_id: int, post_id: int, mark: Mark = no_mark) -> int:
     """Send the failed deliveries again, and only those; returns how many. Raises NotFound or Conflict."""
     with core.db.write() as conn:
@@ -270,6 +292,7 @@ def retry(core: Core, user_id: int, post_id: int, mark: Mark = no_mark) -> int:
     return len(failed)
 
 
+@permits.asks("posts:write")
 def retry_one(core: Core, user_id: int, delivery_id: int, mark: Mark = no_mark) -> None:
     """Send one failed delivery again. Raises NotFound or Conflict."""
     with core.db.write() as conn:
@@ -287,6 +310,7 @@ def _try_again(conn: Connection, delivery: Delivery, now: datetime) -> None:
     )  # fmt: skip
 
 
+@permits.asks("posts:write")
 def send_held(core: Core, user_id: int, delivery_id: int, mark: Mark = no_mark) -> None:
     """A person says that it is not there: send it. Raises NotFound or Conflict."""
     now = core.clock.now()
@@ -299,6 +323,7 @@ def send_held(core: Core, user_id: int, delivery_id: int, mark: Mark = no_mark) 
         mark(conn, delivery_id)
 
 
+@permits.asks("posts:write")
 def look_again(core: Core, user_id: int, delivery_id: int, mark: Mark = no_mark) -> None:
     """Look once more whether a held delivery is there. Raises NotFound or Conflict."""
     now = core.clock.now()
@@ -313,6 +338,7 @@ def look_again(core: Core, user_id: int, delivery_id: int, mark: Mark = no_mark)
         mark(conn, delivery_id)
 
 
+@permits.asks("posts:write")
 def adopt_held(core: Core, user_id: int, delivery_id: int, link: str, *, request_id: str = "") -> None:
     """A person says where a held delivery is; `link`: of the post on the platform, or its id there. It is read first,
     and taken only if it is the account's and says what was to be sent.
@@ -339,6 +365,7 @@ def _held(conn: Connection, user_id: int, delivery_id: int) -> Delivery:
     return delivery
 
 
+@permits.asks("posts:read")
 def listing(core: Core, user_id: int, *, limit: int = 50, before: int | None = None) -> list[Post]:
     with core.db.read() as conn:
         return posts.of_user(conn, user_id, limit=limit, before=before)

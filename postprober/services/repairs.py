@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -9,6 +10,7 @@ from typing import Literal
 from postprober.domain.diagnosis import AUTHORITY, Fix
 from postprober.errors import Conflict
 from postprober.pipeline import fixes
+from postprober.services import permits
 from postprober.services.core import Core
 from postprober.storage import deliveries, posts, repairs
 from postprober.storage.repairs import Repair
@@ -43,6 +45,7 @@ class RepairView:
     made_at: datetime
 
 
+@permits.asks("monitoring:read")
 def of_post(core: Core, user_id: int, post_id: int) -> list[RepairView]:
     """All diagnoses of the post's deliveries, oldest first. Raises NotFound."""
     with core.db.read() as conn:
@@ -50,6 +53,19 @@ def of_post(core: Core, user_id: int, post_id: int) -> list[RepairView]:
         return [_view(row) for row in repairs.of_post(conn, post_id) if row.fix]
 
 
+@permits.asks("monitoring:read")
+def of_posts(core: Core, user_id: int, post_ids: Sequence[int]) -> dict[int, list[RepairView]]:
+    """The diagnoses of several posts, by delivery, oldest first; what is not the user's is left out."""
+    with core.db.read() as conn:
+        rows = repairs.of_posts(conn, user_id, post_ids)
+    found: dict[int, list[RepairView]] = {}
+    for row in rows:
+        if row.fix:
+            found.setdefault(row.delivery_id, []).append(_view(row))
+    return found
+
+
+@permits.asks("monitoring:read")
 def of_delivery(core: Core, user_id: int, delivery_id: int) -> list[RepairView]:
     """All diagnoses of one delivery, oldest first. Raises NotFound, also for somebody else's."""
     with core.db.read() as conn:
@@ -57,12 +73,14 @@ def of_delivery(core: Core, user_id: int, delivery_id: int) -> list[RepairView]:
         return [_view(row) for row in repairs.of_delivery(conn, delivery_id) if row.fix]
 
 
+@permits.asks("monitoring:read")
 def get(core: Core, user_id: int, repair_id: int) -> RepairView:
     """Raises NotFound."""
     with core.db.read() as conn:
         return _view(repairs.get(conn, repair_id, user_id))
 
 
+@permits.asks("posts:write")
 def apply(core: Core, user_id: int, repair_id: int) -> RepairView:
     """A person says yes to a proposal. Raises NotFound, or Conflict when it is no longer open or no longer right."""
     now = core.clock.now()
@@ -78,6 +96,7 @@ def apply(core: Core, user_id: int, repair_id: int) -> RepairView:
     return get(core, user_id, repair_id)
 
 
+@permits.asks("posts:write")
 def refuse(core: Core, user_id: int, repair_id: int) -> RepairView:
     """A person says no. Raises NotFound or Conflict."""
     with core.db.write() as conn:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from postprober.domain.alert import AlertKind, AlertType
 from postprober.domain.delivery import Step, StepStatus
@@ -165,6 +165,12 @@ def alerts_of(
     if kinds:
         query = query.where(alerts.c.kind.in_(kinds))
     return [dict(row._mapping) for row in conn.execute(query)]
+
+
+def unread_count(conn: Connection, user_id: int, most: int) -> int:
+    """How many alerts the user has not read; counts no further than `most`."""
+    some = select(alerts.c.id).where(alerts.c.user_id == user_id, alerts.c.is_read.is_(False)).limit(most).subquery()
+    return int(conn.execute(select(func.count()).select_from(some)).scalar_one())
 
 
 def read_alert(conn: Connection, user_id: int, alert_id: int) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -55,6 +56,33 @@ def of_user(conn: Connection, user_id: int, *, limit: int = 50, before: int | No
     if before is not None:
         query = query.where(posts.c.id < before)
     return [record_of(Post, row) for row in conn.execute(query)]
+
+
+def newest(conn: Connection, user_id: int, statuses: Iterable[str], *, limit: int) -> list[tuple[int, list[str]]]:
+    """(id, platforms) of the user's posts, newest first; only those with one of `statuses` where some are given."""
+    query = select(posts.c.id, posts.c.platforms).where(posts.c.user_id == user_id, posts.c.deleted_at.is_(None))
+    if wanted := list(statuses):
+        query = query.where(posts.c.status.in_(wanted))
+    return [(int(row[0]), list(row[1])) for row in conn.execute(query.order_by(posts.c.id.desc()).limit(limit))]
+
+
+def in_status(conn: Connection, user_id: int, statuses: Iterable[PostStatus], limit: int) -> list[Post]:
+    """The user's posts in one of `statuses`, the one changed last first."""
+    query = select(posts).where(
+        posts.c.user_id == user_id, posts.c.deleted_at.is_(None), posts.c.status.in_([s.value for s in statuses])
+    )
+    rows = conn.execute(query.order_by(posts.c.updated_at.desc(), posts.c.id.desc()).limit(limit))
+    return [record_of(Post, row) for row in rows]
+
+
+def planned(conn: Connection, user_id: int, start: datetime, end: datetime, limit: int) -> list[Post]:
+    """The user's posts with a time in [start, end), soonest first."""
+    query = select(posts).where(
+        posts.c.user_id == user_id, posts.c.deleted_at.is_(None), posts.c.scheduled_at >= start,
+        posts.c.scheduled_at < end,
+    )  # fmt: skip
+    rows = conn.execute(query.order_by(posts.c.scheduled_at, posts.c.id).limit(limit))
+    return [record_of(Post, row) for row in rows]
 
 
 def edit(conn: Connection, post_id: int, version: int, now: datetime, **columns: Any) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -116,6 +117,12 @@ def of_post(conn: Connection, post_id: int) -> list[Repair]:
     """Oldest first."""
     rows = conn.execute(select(repairs).where(repairs.c.post_id == post_id).order_by(repairs.c.id))
     return [record_of(Repair, row) for row in rows]
+
+
+def of_posts(conn: Connection, user_id: int, post_ids: Sequence[int]) -> list[Repair]:
+    """Oldest first; only the user's."""
+    query = select(repairs).where(repairs.c.post_id.in_(list(post_ids)), repairs.c.user_id == user_id)
+    return [record_of(Repair, row) for row in conn.execute(query.order_by(repairs.c.id))]
 
 
 def of_delivery(conn: Connection, delivery_id: int) -> list[Repair]:

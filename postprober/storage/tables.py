@@ -84,6 +84,8 @@ posts = _table(
     Column("version", Integer, nullable=False, server_default="1"),
     Column("deleted_at", UtcDateTime),  # set: nobody is shown it any more; its history stays
     Column("advice_at", UtcDateTime, index=True),  # when the agent's suggestions are to be made; None: they are
+    # The calendar: what a person has planned between two moments.
+    Index("ix_posts_user_scheduled", "user_id", "scheduled_at"),
 )
 
 deliveries = _table(
@@ -118,6 +120,9 @@ deliveries = _table(
     Index("ix_deliveries_due", "state", "next_at"),
     # The sweep for lost workers.
     Index("ix_deliveries_lease", "lease_until"),
+    # The overview: what is due, stuck or out, and what moved in the last day.
+    Index("ix_deliveries_user_state", "user_id", "state", "due_at"),
+    Index("ix_deliveries_user_updated", "user_id", "updated_at"),
 )
 
 attempts = _table(
@@ -207,6 +212,15 @@ samples = _table(
     Column("at", UtcDateTime, nullable=False),
     *(Column(name, Id) for name in ("likes", "reposts", "replies", "quotes", "bookmarks", "views")),
     Index("ix_samples_delivery_at", "delivery_id", "at"),
+)
+
+# What a person has chosen for themselves, by name: `queue`.
+preferences = _table(
+    "preferences",
+    Column("user_id", Id, ForeignKey("users.id"), nullable=False),
+    Column("name", String(40), nullable=False),
+    Column("value", Json, nullable=False),
+    Index("uq_preferences_user_name", "user_id", "name", unique=True),
 )
 
 sessions = _table(

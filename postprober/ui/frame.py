@@ -1,40 +1,72 @@
-"""What surrounds every page: look, navigation, the person's name, the sandbox note and the result of a linking."""
+"""What surrounds every page: look, menu by task, the person, unread alerts, the sandbox note, and what is shown when a
+page breaks."""
 
 from __future__ import annotations
 
+import logging
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
+from postprober.errors import PostProberError
+from postprober.services import monitoring
 from postprober.services.core import Core
 from postprober.storage.records import User
-from postprober.ui import signin
-from postprober.ui.text import plain
+from postprober.ui import signin, state
+from postprober.ui.acts import refuse
+from postprober.ui.text import ROLE_WORDS, plain
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 _LOOK = Path(__file__).with_name("look.css")
 MARK = Path(__file__).with_name("mark.png")
 _FRAMED, _MENDED = "pp_framed", "pp_mended"
 MAX_RESULT = 300  # characters of a linking's result; it comes back in the address, where anybody can write
+UNREAD_EVERY = 10  # seconds between two looks at the unread alerts
+NO_LABEL = "\u200b"  # a link needs a label; this one cannot be seen
+MOST_UNREAD = 99  # more than that is shown as 99+
+
+
+class Entry(NamedTuple):
+    """`name`: of the file in `pages/`, and of the address; the title is the same with a capital."""
+
+    name: str
+    icon: str
+
+
+# The menu, by what a person wants to do. An entry without a page file is left out.
+MENU: tuple[tuple[str, tuple[Entry, ...]], ...] = (
+    ("Today", (Entry("overview", ":material/dashboard:"),)),
+    ("Write", (Entry("compose", ":material/edit_square:"), Entry("calendar", ":material/calendar_month:"))),
+    ("Watch", (Entry("monitor", ":material/monitor_heart:"), Entry("alerts", ":material/notifications:"))),
+    ("Set up", (Entry("accounts", ":material/link:"), Entry("settings", ":material/settings:"))),
+)
+HOME = "overview"
 
 
 def pages() -> list[StreamlitPage]:
     """The screens in the order of the menu; the first one is where sign-in leads."""
-    folder = ROOT / "pages"
-    return [
-        st.Page(folder / "monitor.py", title="Monitor", icon=":material/monitor_heart:", default=True),
-        st.Page(folder / "compose.py", title="Compose", icon=":material/edit_square:"),
-        st.Page(folder / "accounts.py", title="Accounts", icon=":material/link:"),
-        st.Page(folder / "settings.py", title="Settings", icon=":material/settings:"),
-    ]
+    return [page for _task, group in _groups() for page in group]
 
 
-def page(name: str) -> StreamlitPage:
-    """The page in `pages/<name>.py`, for links and switches."""
-    return next(p for p in pages() if p.title == name.title())
+def page(name: str) -> StreamlitPage | None:
+    """The page in `pages/<name>.py`, for links and switches; None when this installation has no such page."""
+    return next((p for p in pages() if p.title == name.title()), None)
+
+
+def link(name: str, label: str, icon: str | None = None) -> None:
+    """A link to the page, if there is one."""
+    if target := page(name):
+        st.page_link(target, label=label, icon=icon)
+
+
+def switch(name: str) -> None:
+    """Go to the page; home when there is no such page."""
+    st.switch_page(page(name) or pages()[0])
 
 
 def look() -> None:
@@ -51,10 +83,20 @@ def navigation() -> StreamlitPage:
 
 @contextmanager
 def framed() -> Iterator[None]:
-    """While app.py runs a page."""
+    """While app.py runs a page. The edge of the process: what a page did not expect becomes a sentence and a number,
+    under which the log has the rest; nobody is ever shown a stack trace."""
     st.session_state[_FRAMED] = True
     try:
         yield
+    except PostProberError as error:
+        refuse(error)
+    except Exception:
+        number = secrets.token_hex(3)
+        logging.getLogger("postprober.app").error("page broke, number %s", number, exc_info=True)
+        st.error(
+            f"This page broke off. Load it again; if it happens once more, the log of the app has the cause under {number}.",
+            icon=":material/heart_broken:",
+        )
     finally:
         st.session_state[_FRAMED] = False
 
@@ -73,30 +115,79 @@ def surround(core: Core, user: User) -> None:
             st.session_state[_MENDED] = True
             st.rerun()
     st.logo(str(MARK))
-    look()
     _take_link_result()
-    _header(core, user)
+    with st.container(key="pp-frame", gap=None):  # one box, so that the fixed parts leave no gaps in the page
+        look()
+        _menu()
+        _header(core, user)
+
+
+def _groups() -> list[tuple[str, list[StreamlitPage]]]:
+    folder = ROOT / "pages"
+    return [
+        (
+            task,
+            [
+                st.Page(
+                    folder / f"{one.name}.py", title=one.name.title(), icon=one.icon, url_path=one.name,
+                    default=one.name == HOME,
+                )
+                for one in entries
+                if (folder / f"{one.name}.py").exists()
+            ],
+        )
+        for task, entries in MENU
+    ]  # fmt: skip
+
+
+def _menu() -> None:
+    """Down the left side; on a phone along the bottom, where the thumb is (look.css)."""
+    with st.container(key="pp-menu", gap=None):
+        for task, group in _groups():
+            if group:
+                st.html(f'<span class="pp-group">{task}</span>')
+            for one in group:
+                st.page_link(one, label=one.title, width="stretch")
 
 
 def _header(core: Core, user: User) -> None:
-    """The menu, the person's name with the way out, and what everybody should know."""
-    with st.container(horizontal=True, key="pp-menu"):
-        for one in pages():
-            st.page_link(one, label=one.title)
+    """The sandbox note, the unread alerts, the person's name with the way out."""
+    if core.settings.sandbox:
+        with st.container(key="pp-band"):
+            st.html(
+                '<div class="pp-band" title="The five platforms are emulated on this machine and nothing leaves it.">'
+                "<b>Sandbox</b><span> The five platforms are emulated; nothing leaves this machine. </span>"
+                f'<a href="{core.settings.sandbox_url}" target="_blank">Open the emulated platforms</a></div>'
+            )
+    with st.container(key="pp-bell"):
+        _bell(core, user.id)
     with (
         st.container(key="pp-person"),
         st.popover(plain(user.name or user.email), icon=":material/account_circle:", type="tertiary"),
     ):
         st.text(user.email)
+        st.caption(ROLE_WORDS.get(user.role, user.role))
         st.caption(f"Times are shown in {plain(user.zone)}.")
+        link("settings", "Settings", ":material/settings:")
         if st.button("Sign out", icon=":material/logout:", width="stretch"):
             signin.sign_out(core)
             st.stop()
-    if core.settings.sandbox:
-        st.html(
-            '<div class="pp-band">Sandbox: the five platforms are emulated on this machine and nothing leaves it. '
-            f'<a href="{core.settings.sandbox_url}" target="_blank">Open the emulated platforms</a></div>'
-        )
+
+
+@st.fragment(run_every=UNREAD_EVERY)
+def _bell(core: Core, user_id: int) -> None:
+    """How many alerts nobody has read yet; asked anew by itself."""
+    if state.session_token() is None:
+        return
+    unread = monitoring.unread(core, user_id, MOST_UNREAD + 1)
+    shown = f"{MOST_UNREAD}+" if unread > MOST_UNREAD else str(unread)
+    target = page("alerts") or page("monitor")
+    if target is None:
+        return
+    words = f"{shown} unread alert{'' if unread == 1 else 's'}" if unread else "No unread alerts"
+    label = f":red-badge[{shown}]" if unread else NO_LABEL
+    icon = ":material/notifications_active:" if unread else ":material/notifications:"
+    st.page_link(target, label=label, icon=icon, help=words)
 
 
 def _take_link_result() -> None:
@@ -105,4 +196,4 @@ def _take_link_result() -> None:
         if name in st.query_params:
             st.session_state["pp_link_result"] = (name, st.query_params[name][:MAX_RESULT])
             st.query_params.clear()
-            st.switch_page(page("accounts"))
+            switch("accounts")

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from postprober.services import users
+from postprober.services import permits, users
 from postprober.services.core import Core
 from postprober.storage.records import User
-from postprober.ui import frame, signin, state
+from postprober.ui import acts, frame, signin, state
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,22 @@ class Visit:
 
     core: Core
     user: User
+
+    def may(self, scope: str) -> bool:
+        """Whether their role allows it; the services ask once more when it is done."""
+        return permits.allows(self.user, scope)
+
+    def why_not(self, scope: str) -> str | None:
+        """Why a control is off, for its tooltip; None when they may."""
+        return None if self.may(scope) else permits.VIEWER_MAY_NOT
+
+    def button(
+        self, label: str, scope: str, key: str, *, help: str | None = None, off: bool = False, **look: str
+    ) -> bool:
+        """A button that only those can press who may; `off`: nobody can at this moment. `look`: of `st.button`."""
+        return st.button(
+            label, key=key, help=self.why_not(scope) or help, disabled=off or not self.may(scope), **look  # type: ignore[arg-type]
+        )  # fmt: skip
 
 
 def signed_in() -> User | None:
@@ -33,7 +49,11 @@ def enter() -> Visit:
         signin.show(core)
         st.stop()
     frame.surround(core, user)
-    return Visit(core, user)
+    acts.told()
+    visit = Visit(core, user)
+    if reason := visit.why_not("posts:write"):
+        st.caption(f":material/visibility: {reason}")
+    return visit
 
 
 def still_in(visit: Visit) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from html import escape
+from typing import NamedTuple
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
+from postprober import errors as e
 from postprober.domain.delivery import PROOF_ORDER, Proof, Step, StepStatus
 
 PROOF_WORDS: dict[Proof, str] = {
@@ -54,6 +56,113 @@ COUNT_WORDS: dict[str, str] = {
     "bookmarks": "Bookmarks",
     "views": "Views",
 }
+ROLE_WORDS: dict[str, str] = {
+    "owner": "Owner: may do everything.",
+    "editor": "Editor: may write, publish and decide.",
+    "viewer": "Viewer: may look at everything and change nothing.",
+}
+HEALTH_WORDS: dict[str, tuple[str, str]] = {  # verdict -> label, colour
+    "well": ("Well", "green"),
+    "degraded": ("Degraded", "orange"),
+    "failing": ("Failing", "red"),
+    "unknown": ("No news", "grey"),
+}
+ALERT_WORDS: dict[str, tuple[str, str, str]] = {  # type -> mark, colour, label
+    "error": ("✕", "red", "Error"),
+    "warning": ("!", "orange", "Warning"),
+    "success": ("✓", "green", "Good news"),
+}
+REPAIR_WORDS: dict[str, tuple[str, str]] = {  # state of a repair -> label, colour
+    "proposed": ("Proposed", "orange"),
+    "applied": ("Applied", "green"),
+    "refused": ("Refused", "grey"),
+    "superseded": ("Overtaken", "grey"),
+    "told": ("For you to do", "red"),
+}
+FIX_WORDS: dict[str, str] = {
+    "refresh_token": "Renew the access and send it again",
+    "wait_until": "Wait, then send it again",
+    "shorten": "Shorten the text",
+    "split_thread": "Split the text into a thread",
+    "cut_link": "Shorten or drop the link",
+    "reencode_media": "Convert the file and send it again",
+    "reupload": "Hand the file over once more",
+    "change_time": "Send it at another time",
+    "ask_reconnect": "Link the account again",
+    "ask_person": "Look at it yourself",
+}
+KIND_WORDS: dict[str, str] = {  # of a suggestion
+    "variant": "A text that fits",
+    "hook": "A stronger beginning",
+    "hashtags": "Hashtags",
+    "alt_text": "A description for those who cannot see it",
+    "thread": "As a thread",
+    "time": "A better time",
+}
+REVIEW_WORDS: dict[str, tuple[str, str]] = {  # verdict -> label, colour
+    "appropriate": ("Passed the review", "green"),
+    "flagged": ("Flagged", "red"),
+    "unsure": ("Unsure", "orange"),
+}
+
+
+ACT_WORDS: dict[str, str] = {
+    "publish": "Publish",
+    "stage": "Hand over media",
+    "reconcile": "Look whether it is there",
+    "refresh": "Renew the access",
+    "verify": "Read it back",
+    "engagement": "Read engagement",
+}
+OUTCOME_WORDS: dict[str, str] = {
+    "intended": "begun",
+    "success": "done",
+    "rejected": "refused",
+    "throttled": "rate limit",
+    "unavailable": "not available",
+    "unknown": "outcome unknown",
+    "reconnect": "access lost",
+    "abandoned": "stopped before sending",
+    "found": "found",
+    "absent": "not there",
+    "unsure": "cannot tell",
+    "late": "late answer",
+}
+EVIDENCE_WORDS: dict[str, str] = {
+    "proof": "The proof: what the owner and a stranger read",
+    "ghost": "Not visible: what was read instead",
+    "gone": "No longer visible: what was read",
+    "found": "Found again after the answer got lost",
+    "named": "The platform named it before the answer broke off",
+    "late_reply": "An answer that came late",
+    "pointed": "Where a person found it",
+}
+
+
+class ErrorWords(NamedTuple):
+    """`icon`: Material symbol; `next`: what helps, "" where the error's own sentence says it all."""
+
+    icon: str
+    next: str = ""
+
+
+# By the cure, as the errors are named; the nearest class of an error counts.
+ERROR_WORDS: dict[type[BaseException], ErrorWords] = {
+    e.PostProberError: ErrorWords(":material/error:"),
+    e.BadInput: ErrorWords(":material/edit:"),
+    e.NotFound: ErrorWords(":material/search_off:", "It may have been removed meanwhile; load the page again."),
+    e.NotSignedIn: ErrorWords(":material/login:", "Sign in again."),
+    e.Forbidden: ErrorWords(":material/lock:"),
+    e.Conflict: ErrorWords(":material/sync_problem:", "Load the page again to see how it stands now."),
+    e.VaultError: ErrorWords(":material/key_off:", "Link the account again."),
+    e.ConfigurationError: ErrorWords(":material/settings_alert:"),
+    e.ReconnectNeeded: ErrorWords(":material/link_off:", "Link the account again under Accounts."),
+    e.PostRejected: ErrorWords(":material/edit:", "Change the post, then try again."),
+    e.Throttled: ErrorWords(":material/hourglass_top:", "Try again later."),
+    e.Unavailable: ErrorWords(":material/cloud_off:", "Nothing was published. Try again in a minute."),
+    e.OutcomeUnknown: ErrorWords(":material/help:", "Look on the platform before you do it again."),
+    e.UnexpectedReply: ErrorWords(":material/question_mark:", "Try again; if it stays like this, update PostProber."),
+}
 MISSING = "–"  # the platform did not say, which is not zero
 
 
@@ -92,3 +201,28 @@ def link(url: str | None, label: str) -> str:
     if not url or urlsplit(url).scheme not in ("http", "https"):
         return ""
     return f'<a class="pp-link" href="{safe(url)}" target="_blank">{safe(label)}</a>'
+
+
+def utc_moment(value: datetime) -> str:
+    """In UTC, to the minute: `22 Nov 2026, 13:03 UTC`."""
+    return value.astimezone(UTC).strftime("%-d %b %Y, %H:%M UTC")
+
+
+def until(value: datetime, now: datetime) -> str:
+    """How far off, in the largest unit that says enough: `in 5 min`, `2 h ago`, `now`."""
+    seconds = (value - now).total_seconds()
+    size = abs(seconds)
+    if size < 30:
+        return "now"
+    for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if size >= length:
+            return f"in {size / length:.0f} {unit}" if seconds > 0 else f"{size / length:.0f} {unit} ago"
+    return "in less than a minute" if seconds > 0 else "a moment ago"
+
+
+def error_words(error: BaseException) -> tuple[str, str]:
+    """Icon and the whole text for a person, unescaped."""
+    kind = next(kind for kind in type(error).__mro__ if kind in ERROR_WORDS)
+    words = ERROR_WORDS[kind]
+    text = str(error)
+    return words.icon, f"{text} {words.next}" if words.next and words.next not in text else text

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import streamlit as st
+from sqlalchemy import update
 from streamlit.testing.v1 import AppTest
 
 from postprober.domain.account import Credentials
@@ -23,9 +24,9 @@ from postprober.pipeline import watch
 from postprober.pipeline.credentials import seal
 from postprober.services import users
 from postprober.services.core import Core
-from postprober.storage import accounts, deliveries, posts, processes
+from postprober.storage import accounts, deliveries, posts, processes, tables
 from postprober.storage.records import Delivery, PartRecord
-from postprober.ui import state, visitor
+from postprober.ui import frame, state, visitor
 from postprober.wiring import build_core, close_core
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -41,6 +42,11 @@ class House:
     teammate: int
     stranger: int
     token: str | None = None
+
+    def become(self, role: str, user_id: int | None = None) -> None:
+        """Give somebody another role."""
+        with self.core.db.write() as conn:
+            conn.execute(update(tables.users).where(tables.users.c.id == (user_id or self.owner)).values(role=role))
 
     def sign_in(self, user_id: int | None = None) -> str:
         """A live session in the browser."""
@@ -138,9 +144,10 @@ def show(house: House, tmp_path: Path) -> Callable[[str], AppTest]:
 
     def open_page(name: str) -> AppTest:
         app = AppTest.from_file(str(main), default_timeout=20).run()
-        if name != "monitor":
+        if name != frame.HOME:
             app.switch_page(str(ROOT / "pages" / f"{name}.py")).run()
         assert not app.exception, app.exception
+        assert not [error.value for error in app.error if "broke off" in error.value], "the page broke"
         return app
 
     return open_page

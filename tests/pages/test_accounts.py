@@ -8,8 +8,10 @@ from datetime import timedelta
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from postprober.domain.delivery import DeliveryState as S
+from postprober.domain.delivery import Proof
 from postprober.domain.platform import Platform
-from postprober.errors import BadInput
+from postprober.errors import BadInput, Forbidden
 from postprober.services import accounts as account_service
 from postprober.services import linking
 from postprober.storage import accounts
@@ -62,13 +64,13 @@ def test_nobody_sees_or_removes_the_accounts_of_others(owner: House, show: Show)
         owner.sign_in(other)
         app = show("accounts")
         assert "private" not in everything(app)
-        assert "Remove this account" not in [button.label for button in app.button]
+        assert "Disconnect this account" not in [button.label for button in app.button]
 
 
 def test_removing_forgets_the_tokens(owner: House, show: Show) -> None:
     account_id = owner.account(Platform.BLUESKY)
-    app = _press(show("accounts"), "Remove this account")
-    assert "was removed" in app.success[0].value
+    app = _press(show("accounts"), "Disconnect this account")
+    assert "was disconnected" in app.success[0].value
     with owner.core.db.read() as conn:
         account = accounts.get(conn, account_id)
     assert not account.is_active and account.access_token is None and account.refresh_token is None
@@ -157,3 +159,50 @@ def test_the_result_of_a_linking_is_shown_once_and_as_plain_text(
 def test_the_browser_is_never_sent_to_anything_but_a_web_address(url: str) -> None:
     with pytest.raises(BadInput):
         browser.go(url)
+
+
+def test_every_account_tells_its_permissions_quota_and_last_proof(owner: House, show: Show) -> None:
+    account = owner.account(Platform.X)
+    now = owner.core.clock.now()
+    owner.move(
+        owner.post("Out", account), S.CLAIMED, S.SUBMITTING, S.PUBLISHED, S.VERIFIED, proof=Proof.MATCHES,
+        verified_at=now, published_at=now, url="https://x.com/demo/status/1",
+    )  # fmt: skip
+    owner.post("Waits", account)
+    with owner.core.db.write() as conn:
+        accounts.write(conn, account, scopes=["tweet.write", "<b>odd</b>"])
+    seen = everything(show("accounts"))
+    assert "tweet.write, &lt;b&gt;odd&lt;/b&gt;" in seen and "the platform has not said how much is left" in seen
+    assert 'href="https://x.com/demo/status/1"' in seen and "1 published, 1 waiting" in seen
+    with owner.core.db.write() as conn:
+        accounts.write(conn, account, throttled_until=now + timedelta(hours=2))
+    assert "used up until" in everything(show("accounts"))
+
+
+def test_settings_of_an_account_are_kept(owner: House, show: Show) -> None:
+    account = owner.account(Platform.X)
+    app = show("accounts")
+    next(field for field in app.text_input if field.label == "What you call it").set_value("Company")
+    app.toggle[0].set_value(True)
+    _press(app, "Keep")
+    told = account_service.get(owner.core, owner.owner, account).settings
+    assert told["label"] == "Company" and told["repair_words"] is True
+
+
+def test_a_token_that_the_platform_refuses_is_not_imported(owner: House, show: Show) -> None:
+    app = show("accounts")
+    next(field for field in app.text_input if field.label == "Access token").set_value("nonsense")
+    app = _press(app, "Import the token")
+    assert app.error and not account_service.listing(owner.core, owner.owner)
+    assert "nonsense" not in everything(app)
+
+
+def test_a_viewer_sees_the_accounts_and_links_none(owner: House, show: Show) -> None:
+    owner.account(Platform.X)
+    owner.become("viewer")
+    app = show("accounts")
+    acting = [b for b in app.button if b.label.startswith(("Link", "Disconnect", "Import the", "Keep"))]
+    assert len(acting) >= 7
+    assert all(b.disabled for b in acting if b.label != "Keep")
+    with pytest.raises(Forbidden):
+        account_service.set_up(owner.core, owner.owner, 1, label="x", language="")

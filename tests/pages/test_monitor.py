@@ -9,13 +9,16 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from postprober.domain.attempt import Act, Outcome
+from postprober.domain.delivery import TRAITS, Proof, Step, StepStatus
 from postprober.domain.delivery import DeliveryState as S
-from postprober.domain.delivery import Proof, Step, StepStatus
 from postprober.domain.platform import Platform
-from postprober.domain.remote import Counts
-from postprober.services import monitoring
-from postprober.storage import attempts, deliveries, logs
-from postprober.storage.records import Delivery
+from postprober.domain.remote import Counts, Ref
+from postprober.errors import BadInput, Conflict, Forbidden, NotFound
+from postprober.services import mending, monitoring
+from postprober.services import posts as posts_service
+from postprober.services.posts import PreflightFailed
+from postprober.storage import attempts, deliveries, logs, posts, tables
+from postprober.storage.records import Delivery, PartRecord
 from postprober.ui.components import pulse
 from tests.pages.conftest import ROOT, House, everything
 
@@ -64,7 +67,7 @@ def test_an_empty_monitor_says_what_to_do_next(owner: House, show: Show) -> None
     app = show("monitor")
     assert app.title[0].value == "Monitor"
     assert "write your first post" in app.info[0].value
-    assert "Nothing needs you." in everything(app)
+    assert "No alerts." in everything(app)
 
 
 def test_a_live_post_shows_its_steps_its_proof_in_words_and_its_link(owner: House, show: Show) -> None:
@@ -116,6 +119,21 @@ def test_a_person_may_decide_that_a_held_delivery_is_sent(owner: House, show: Sh
     assert "It is not there: send it" not in everything(app)
 
 
+def test_a_person_says_where_it_is_and_what_is_not_that_post_is_refused(owner: House, show: Show) -> None:
+    held = _held(owner)
+    app = show("monitor")
+    field = next(field for field in app.text_input if field.label == "Link of the post")
+    field.set_value("https://example.org/not-a-post")
+    app = _press(app, "Take it")
+    assert app.error and _state(owner, held) is S.HELD
+
+
+def test_a_person_may_leave_it_unsent(owner: House, show: Show) -> None:
+    held = _held(owner)
+    _press(show("monitor"), "It is not there: leave it")
+    assert _state(owner, held) is S.CANCELLED
+
+
 def test_a_decision_that_comes_too_late_is_refused_with_a_sentence(owner: House, show: Show) -> None:
     held = _held(owner)
     app = show("monitor")
@@ -132,6 +150,116 @@ def test_a_failed_delivery_can_be_tried_again(owner: House, show: Show) -> None:
     assert _state(owner, failed) is S.SCHEDULED
 
 
+def _failed(house: House) -> Delivery:
+    made = house.post("Refused words", house.account(Platform.X))
+    return house.move(made, S.CLAIMED, S.FAILED, reason="too long")
+
+
+def test_a_failed_delivery_is_written_anew_for_its_platform_only(owner: House, show: Show) -> None:
+    failed = _failed(owner)
+    app = show("monitor")
+    field = next(field for field in app.text_area if field.value == "Refused words")
+    field.set_value("Other words")
+    _press(app, "Send it")
+    with owner.core.db.read() as conn:
+        now = deliveries.get(conn, failed.id)
+        post = posts.get(conn, failed.post_id)
+    assert (now.state, [part.text for part in now.parts], now.key) == (S.SCHEDULED, ["Other words"], failed.key)
+    assert post.options["variants"] == {str(failed.account_id): ["Other words"]} and post.content == "Refused words"
+
+
+def test_new_words_are_checked_before_they_are_sent(owner: House) -> None:
+    failed = _failed(owner)
+    with pytest.raises(PreflightFailed, match="Shorten the text"):
+        mending.rewrite(owner.core, owner.owner, failed.id, ["x" * 281])
+    assert _state(owner, failed) is S.FAILED
+
+
+def test_published_parts_of_a_thread_stay_as_they_are(owner: House) -> None:
+    made = owner.post("One", owner.account(Platform.X))
+    parts = (PartRecord(0, "One", ref=Ref("1", "https://x.com/demo/status/1")), PartRecord(1, "Two"))
+    failed = owner.move(made, S.CLAIMED, S.FAILED, parts=parts)
+    with pytest.raises(BadInput, match="published already"):
+        mending.rewrite(owner.core, owner.owner, failed.id, ["Changed", "Two"])
+    mending.rewrite(owner.core, owner.owner, failed.id, ["One", "Two, better", "Three"])
+    with owner.core.db.read() as conn:
+        now = deliveries.get(conn, failed.id)
+    assert [part.text for part in now.parts] == ["One", "Two, better", "Three"] and now.parts[0].ref == parts[0].ref
+
+
+def test_only_what_failed_is_written_anew_and_only_by_who_owns_it(owner: House) -> None:
+    failed = _failed(owner)
+    for other in (owner.teammate, owner.stranger):
+        for act in (posts_service.cancel_one, posts_service.retry_one):
+            with pytest.raises(NotFound):
+                act(owner.core, other, failed.id)
+        with pytest.raises(NotFound):
+            mending.rewrite(owner.core, other, failed.id, ["Mine"])
+    owner.move(failed, S.SCHEDULED)
+    with pytest.raises(Conflict, match="no longer failed"):
+        mending.rewrite(owner.core, owner.owner, failed.id, ["Late"])
+
+
+def test_a_failed_delivery_can_be_given_up(owner: House, show: Show) -> None:
+    failed = _failed(owner)
+    _press(show("monitor"), "Give up")
+    assert _state(owner, failed) is S.CANCELLED
+
+
+def test_a_viewer_sees_what_is_wrong_and_can_press_nothing(owner: House, show: Show) -> None:
+    _failed(owner)
+    held = _held(owner)
+    owner.become("viewer")
+    app = show("monitor")
+    acting = [
+        b
+        for b in app.button
+        if b.label in ("Try again", "Give up", "Look again", "It is not there: send it", "It is not there: leave it")
+    ]
+    assert len(acting) == 5 and all(b.disabled and "Your role is viewer" in b.help for b in acting)
+    assert "Held one" in everything(app)
+    for act in (posts_service.look_again, posts_service.send_held):
+        with pytest.raises(Forbidden):
+            act(owner.core, owner.owner, held.id)
+
+
+def test_one_post_is_shown_alone_by_its_address(owner: House, show: Show) -> None:
+    live = _live(owner, "Look at me")
+    owner.post("Not at me", live.account_id)
+    app = show("monitor")
+    app.query_params["post"] = str(live.post_id)
+    app.run()
+    assert "Look at me" in everything(app) and "Not at me" not in everything(app)
+
+
+@pytest.mark.parametrize("named", ["999", "-1", "x", "9" * 30, "1' OR 1=1"])
+def test_an_address_that_names_no_post_is_no_error(owner: House, show: Show, named: str) -> None:
+    _live(owner, "Only one")
+    app = show("monitor")
+    app.query_params["post"] = named
+    app.run()
+    assert not app.exception and not [e for e in app.error if "broke off" in e.value]
+
+
+def test_the_post_of_another_cannot_be_opened_by_its_number(owner: House, show: Show) -> None:
+    live = _live(owner, "SECRET words")
+    owner.sign_in(owner.stranger)
+    app = show("monitor")
+    app.query_params["post"] = str(live.post_id)
+    app.run()
+    assert "SECRET" not in everything(app) and "There is no post" in app.error[0].value
+
+
+@pytest.mark.parametrize("state", list(S))
+def test_every_state_has_a_name_a_colour_and_a_sentence_on_the_page(owner: House, show: Show, state: S) -> None:
+    made = owner.post("In some state", owner.account(Platform.X))
+    with owner.core.db.write() as conn:
+        conn.execute(tables.deliveries.update().values(state=state.value, reason="because of this"))
+    app = show("monitor")
+    seen = everything(app)
+    assert TRAITS[state].label in seen and TRAITS[state].sentence in seen, made.id
+
+
 def test_the_history_is_read_only_when_it_is_opened_and_replies_are_code(owner: House, show: Show) -> None:
     live = _live(owner)
     with owner.core.db.write() as conn:
@@ -140,13 +268,16 @@ def test_the_history_is_read_only_when_it_is_opened_and_replies_are_code(owner: 
             conn, live, part=0, act=Act.PUBLISH, worker="w", request_id="r", now=now, payload_hash="", intent={}
         )
         attempts.close_attempt(conn, new, Outcome.SUCCESS, now=now, http_status=201, latency_ms=12, reply=NASTY)
+        logs.keep_evidence(conn, live.id, "proof", {"text": NASTY}, now)
     app = show("monitor")
     assert not app.code
-    app.session_state[f"history-{live.id}"] = True
+    app.session_state[f"details-{live.post_id}"] = True
     app.run()
     assert not app.exception
-    assert [code.value for code in app.code] == [NASTY]
+    assert [code.value for code in app.code][-1] == NASTY
     seen = everything(app)
+    assert len(app.code) == 2 and "The proof: what the owner and a stranger read" in seen
+    assert app.get("vega_lite_chart") or app.get("arrow_vega_lite_chart")
     assert "Publish, try 1: done" in seen and "HTTP 201" in seen and "pp-history" in seen
 
 
@@ -219,7 +350,7 @@ def test_a_page_without_app_py_around_it_still_works_for_a_signed_in_person(owne
 
 def test_the_header_names_the_person_and_the_sandbox(owner: House, show: Show) -> None:
     app = show("monitor")
-    assert "owner@example.org" in everything(app) and "nothing leaves it" in everything(app)
+    assert "owner@example.org" in everything(app) and "nothing leaves this machine" in everything(app)
     assert [element.proto.popover.label for element in app.get("popover")] in ([], ["Owner"])
 
 

@@ -36,7 +36,7 @@ def test_the_profile_is_saved_and_a_wrong_one_is_told(house: House, show: Show) 
     app = show("settings")
     _field(app, "Name").set_value("Ada")
     app = _press(app, "Save")
-    assert app.success[0].value == "Your profile is saved\\." and _user(house, house.owner).name == "Ada"
+    assert app.toast[0].value == "Your profile is saved." and _user(house, house.owner).name == "Ada"
     _field(app, "Name").set_value("x\x07")
     assert "control characters" in _press(app, "Save").error[0].value
 
@@ -52,7 +52,7 @@ def test_the_password_is_changed_here_and_others_are_signed_out(house: House, sh
     _field(app, "Current password").set_value(PASSWORD)
     _field(app, "New password").set_value("a new good password")
     app = _press(app, "Change it")
-    assert "changed" in app.success[0].value
+    assert "changed" in app.toast[0].value
     assert users.session_user(house.core, other) is None and users.session_user(house.core, house.token) is not None
 
 

@@ -13,7 +13,7 @@ from postprober.services import users
 from postprober.ui import state
 from tests.pages.conftest import PASSWORD, ROOT, House, everything
 
-PAGES = ("monitor", "compose", "accounts", "settings")
+PAGES = ("overview", "calendar", "monitor", "compose", "accounts", "alerts", "settings")
 Show = Callable[[str], AppTest]
 
 
@@ -53,20 +53,20 @@ def _submit(app: AppTest, email: str, password: str) -> AppTest:
 
 @pytest.mark.parametrize("email", ["owner@example.org", "nobody@example.org"])
 def test_a_wrong_password_and_an_unknown_person_get_the_same_sentence(house: House, show: Show, email: str) -> None:
-    app = _submit(show("monitor"), email, "wrong password")
+    app = _submit(show("overview"), email, "wrong password")
     assert [error.value for error in app.error] == ["E-mail address or password is wrong."]
     assert "session/begin" not in everything(app)
 
 
 def test_empty_fields_are_asked_for(house: House, show: Show) -> None:
-    app = show("monitor").button[0].click().run()
+    app = show("overview").button[0].click().run()
     assert [error.value for error in app.error] == ["Type your e-mail address and your password."]
 
 
 def test_the_right_password_sends_the_browser_to_the_sidecar_with_a_ticket_that_works_once(
     house: House, show: Show
 ) -> None:
-    app = _submit(show("monitor"), "owner@example.org", PASSWORD)
+    app = _submit(show("overview"), "owner@example.org", PASSWORD)
     script = next(e.proto for e in app.get("html") if "session/begin" in e.proto.body)
     assert script.unsafe_allow_javascript
     assert f'href = "{house.core.settings.api_base}/api/session/begin"' in script.body, "no ticket in an address"
@@ -79,12 +79,12 @@ def test_the_right_password_sends_the_browser_to_the_sidecar_with_a_ticket_that_
 
 def test_a_password_with_spaces_around_it_is_not_trimmed(house: House, show: Show) -> None:
     users.create(house.core, email="spaces@example.org", password="  spaces around it  ")
-    app = _submit(show("monitor"), "spaces@example.org", "  spaces around it  ")
+    app = _submit(show("overview"), "spaces@example.org", "  spaces around it  ")
     assert "session/begin" in everything(app)
 
 
 def test_the_forms_package_keeps_no_state_and_no_cookie_of_its_own(house: House, show: Show) -> None:
-    app = _submit(show("monitor"), "owner@example.org", PASSWORD)
+    app = _submit(show("overview"), "owner@example.org", PASSWORD)
     assert "authentication_status" not in app.session_state or not app.session_state["authentication_status"]
     assert not app.get("component_instance")
 

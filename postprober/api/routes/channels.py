@@ -162,10 +162,10 @@ preferences = APIRouter(prefix="/api/alerts/preferences", tags=["alerts"])
 
 
 @preferences.get("", summary="When am I told?", responses=responses(401, 403))
-def get_preferences(caller: CallerDep) -> Wishes:
+def get_preferences(core: CoreDep, caller: CallerDep) -> Wishes:
     """Quiet hours are in your time zone."""
     require(caller, "alerts:read")
-    return Wishes(**vars(channels.preferences(caller.user)))
+    return Wishes(**vars(channels.preferences(core, caller.user)))
 
 
 @preferences.put("", summary="Choose when you are told", responses=responses(401, 403, 422))

@@ -6,36 +6,66 @@ from datetime import datetime, timedelta
 
 import streamlit as st
 
-from postprober.domain.platform import NAMES
+from postprober.domain.platform import NAMES, Platform
 from postprober.errors import PostProberError
 from postprober.services import accounts
+from postprober.services import standing as service
+from postprober.services.standing import Standing
 from postprober.storage.records import Account
+from postprober.ui import acts
+from postprober.ui.components import link_forms
 from postprober.ui.guard import Visit
-from postprober.ui.text import moment, plain, safe
+from postprober.ui.text import link, moment, plain, safe, until
 
+WRITE = "accounts:write"
 SOON = timedelta(days=7)  # an access that ends earlier and cannot renew itself is worth a warning
 
 
 def draw(visit: Visit, linked: list[Account], now: datetime) -> None:
     """One card an account; `now` aware UTC."""
+    known = service.of_accounts(visit.core, visit.user.id)
     for account in linked:
         card = st.container(border=True, key=f"account-{account.id}")
-        with card, st.container(horizontal=True, wrap=False):
+        with card:
             traits = visit.core.adapter(account.platform).traits
             renews = traits.renewable(has_refresh_token=bool(account.refresh_token or account.secret))
-            st.html(line_html(account, visit.user.zone, now, renews=renews))
-            _remove(visit, account)
+            st.html(line_html(account, visit.user.zone, now, known.get(account.id, Standing()), renews=renews))
+            with st.container(horizontal=True):
+                _again(visit, account)
+                _settings(visit, account)
+                _remove(visit, account)
 
 
-def line_html(account: Account, zone: str, now: datetime, *, renews: bool) -> str:
+def line_html(account: Account, zone: str, now: datetime, known: Standing, *, renews: bool) -> str:
     """Platform, name, state and what is known about the access; `renews`: it renews itself."""
     label, colour, words = standing(account, zone, now, renews=renews)
-    facts = [words, f"On {account.instance}." if account.instance else ""]
+    name = str(account.settings.get("label") or "")
+    proof = (
+        f"{safe(moment(known.proved_at, zone))} {link(known.url, 'Open ↗')}"
+        if known.proved_at
+        else "nothing proved yet"
+    )
+    facts = (
+        ("Access", safe(words)),
+        ("Permissions", safe(", ".join(account.scopes)) or "the platform has not said"),
+        ("Quota", safe(quota(account, zone, now))),
+        ("Last proof", proof),
+        ("In the last 24 h", f"{known.sent_today:,} published, {known.waiting:,} waiting"),
+        *((("Server", safe(account.instance)),) if account.instance else ()),
+    )
+    cells = "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in facts)
     return (
         f'<div class="pp-account-line"><span class="pp-platform">{NAMES[account.platform]}</span>'
-        f'<span class="pp-account">{safe(account.account_name)}</span>'
-        f'<span class="pp-state pp-{colour}">{label}</span><small>{safe(" ".join(filter(None, facts)))}</small></div>'
+        f'<span class="pp-account">{safe(account.account_name)}{safe(f" · {name}" if name else "")}</span>'
+        f'<span class="pp-state pp-{colour}">{label}</span></div><dl class="pp-facts">{cells}</dl>'
     )
+
+
+def quota(account: Account, zone: str, now: datetime) -> str:
+    """What is known about the platform's limits for us."""
+    if account.throttled_until and account.throttled_until > now:
+        return f"used up until {moment(account.throttled_until, zone)} ({until(account.throttled_until, now)})"
+    return "the platform has not said how much is left; it has not refused for lack of it"
 
 
 def standing(account: Account, zone: str, now: datetime, *, renews: bool) -> tuple[str, str, str]:
@@ -57,16 +87,51 @@ def standing(account: Account, zone: str, now: datetime, *, renews: bool) -> tup
     return "Linked", "green", f"The access ends on {moment(ends, zone)}."
 
 
+def _again(visit: Visit, account: Account) -> None:
+    """Reconnect: through the consent page where there is one."""
+    if account.platform is Platform.BLUESKY:
+        st.caption("To link it again, use the form for Bluesky.", width="content")
+        return
+    urgent = account.status != "ok"
+    if visit.button(
+        "Link again", WRITE, f"again-{account.id}", type="primary" if urgent else "tertiary",
+        help="The platform asks once more; history and waiting posts stay.",
+    ):  # fmt: skip
+        usual = visit.core.settings.platform(account.platform).api_url
+        link_forms.consent(visit, account.platform, "" if account.instance == usual else account.instance)
+
+
+def _settings(visit: Visit, account: Account) -> None:
+    told = account.settings
+    with (
+        st.popover("Settings", type="tertiary", key=f"settings-{account.id}", disabled=not visit.may(WRITE)),
+        st.form(f"settings-form-{account.id}", border=False),
+    ):
+        label = st.text_input("What you call it", str(told.get("label", "")), max_chars=60)
+        language = st.text_input("Usual language", str(told.get("language", "")), max_chars=35, placeholder="en")
+        repair = st.toggle(
+            "Repairs may change words", bool(told.get("repair_words")),
+            help="Shortening, splitting and cutting links then need no click when a post failed.",
+        )  # fmt: skip
+        if st.form_submit_button("Keep"):
+            acts.act(
+                "Kept.", accounts.set_up, visit.core, visit.user.id, account.id, label=label, language=language.strip(),
+                repair_words=repair,
+            )  # fmt: skip
+
+
 def _remove(visit: Visit, account: Account) -> None:
-    with st.popover("Remove", type="tertiary", key=f"remove-{account.id}"):
-        st.text("PostProber forgets the access and posts here no more.\nPublished posts stay where they are.")
-        if st.button("Remove this account", key=f"remove-yes-{account.id}", type="primary"):
+    with st.popover("Disconnect", type="tertiary", key=f"remove-{account.id}", disabled=not visit.may(WRITE)):
+        st.text(
+            "PostProber forgets the access and posts here no more.\nWhat waits is cancelled; published posts stay where they are."
+        )
+        if visit.button("Disconnect this account", WRITE, f"remove-yes-{account.id}", type="primary"):
             name = plain(f"{NAMES[account.platform]}: {account.account_name}")
             try:
                 withdrawn = accounts.remove(visit.core, visit.user.id, account.id)
             except PostProberError as error:
-                st.error(plain(str(error)))
+                acts.refuse(error)
                 return
             more = "" if withdrawn else " Withdraw the access in the platform's own settings, too."
-            st.session_state["pp_removed"] = f"{name} was removed.{more}"
+            st.session_state["pp_removed"] = f"{name} was disconnected.{more}"
             st.rerun()

@@ -11,16 +11,51 @@ from postprober.domain.post import Preflight
 from postprober.errors import PostProberError
 from postprober.services.posts import NewPost
 from postprober.storage.records import Account
+from postprober.ui import acts
 from postprober.ui.components.draft import Draft
 from postprober.ui.guard import Visit
-from postprober.ui.text import plain, safe
+from postprober.ui.text import safe
+
+NEAR = 0.9  # of the limit: from here on the counter warns
 
 
-def draw(results: Mapping[int, Preflight], linked: list[Account]) -> None:
-    """One line an account: fits or what to change, and the length in the platform's own way of counting."""
+def run(visit: Visit, draft: Draft, new: NewPost) -> dict[int, Preflight] | None:
+    """Preflight by account id; None when there is nothing to check yet, or when it cannot be checked (then it is said
+    why)."""
+    if not new.account_ids or not (any(part.strip() for part in new.parts) or new.variants or new.media_ids):
+        return None
+    try:
+        with st.spinner("Checking …"):
+            return draft.check(visit.core, visit.user.id, new)
+    except PostProberError as error:
+        acts.refuse(error)
+        return None
+
+
+def counters(results: Mapping[int, Preflight], linked: list[Account]) -> None:
+    """How full each platform is, in its own way of counting."""
+    names = {a.id: NAMES[a.platform] for a in linked}
+    cells = "".join(_counter(names[i], result) for i, result in results.items() if i in names)
+    st.html(f'<div class="pp-counters" aria-live="polite">{cells}</div>')
+
+
+def _counter(name: str, result: Preflight) -> str:
+    share = result.length / result.limit if result.limit else 0
+    tone = "red" if result.length > result.limit else "orange" if share >= NEAR else "green"
+    return (
+        f'<span class="pp-counter pp-{tone}"><b>{name}</b> {result.length:,} of {result.limit:,}'
+        f'<i style="width:{min(share, 1) * 100:.0f}%"></i></span>'
+    )
+
+
+def draw(results: Mapping[int, Preflight] | None, linked: list[Account], *, chosen: bool) -> None:
+    """One line an account: fits, or what to change."""
+    if results is None:
+        words = "Write something; here you see whether it fits on each platform."
+        st.caption(words if chosen else "Choose at least one account.")
+        return
     accounts = {a.id: a for a in linked}
-    lines = [_line(accounts[account_id], result) for account_id, result in results.items() if account_id in accounts]
-    st.html("".join(lines))
+    st.html("".join(_line(accounts[i], result) for i, result in results.items() if i in accounts))
 
 
 def _line(account: Account, result: Preflight) -> str:
@@ -30,24 +65,5 @@ def _line(account: Account, result: Preflight) -> str:
         f'<div class="pp-check"><span class="pp-platform">{NAMES[account.platform]}</span>'
         f'<span class="pp-account">{safe(account.account_name)}</span>'
         f'<span class="pp-state pp-{colour}">{label}</span>'
-        f'<span class="pp-length">{result.length:,} of {result.limit:,}</span>'
         f"{f'<ul>{reasons}</ul>' if reasons else ''}</div>"
     )
-
-
-def run(visit: Visit, draft: Draft, new: NewPost, linked: list[Account]) -> bool:
-    """Check the draft, show the result; whether it may be published."""
-    if not new.account_ids:
-        st.caption("Choose at least one account.")
-        return False
-    if not new.parts[0] and not new.media_ids:
-        st.caption("Write something; here you see whether it fits on each platform.")
-        return False
-    try:
-        with st.spinner("Checking …"):
-            results = draft.check(visit.core, visit.user.id, new)
-    except PostProberError as error:
-        st.error(plain(str(error)))
-        return False
-    draw(results, linked)
-    return all(result.ok for result in results.values())

@@ -10,15 +10,24 @@ from postprober.domain.platform import NAMES, Platform
 from postprober.ui.text import POST_WORDS
 
 STEP = 10  # posts more each time
-_STATUSES = ("scheduled", "posting", "posted", "partial", "failed", "cancelled")
+_STATUSES = ("draft", "review", "scheduled", "posting", "posted", "partial", "failed", "cancelled")
+
+
+# Drafts are looked for in the composer; here they would hide what is going on.
+USUAL = tuple(status for status in _STATUSES if status != "draft")
 
 
 @dataclass(frozen=True)
 class Choice:
-    """Empty tuples: everything."""
+    """Empty tuples: everything but drafts."""
 
     statuses: tuple[str, ...]
     platforms: tuple[str, ...]
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """The statuses to ask for."""
+        return self.statuses or USUAL
 
     @property
     def any(self) -> bool:
@@ -45,3 +54,14 @@ def draw() -> Choice:
             wrap=True,
         )
     return Choice(tuple(statuses or ()), tuple(p.value for p in platforms or ()))
+
+
+def only() -> int | None:
+    """The one post that the address names (`?post=12`), with the way back to all of them."""
+    named = st.query_params.get("post", "")
+    if not (named.isascii() and named.isdigit() and len(named) < 19):
+        return None
+    if st.button("Show all posts", icon=":material/arrow_back:"):
+        st.query_params.clear()
+        st.rerun()
+    return int(named)

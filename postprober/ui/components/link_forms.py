@@ -7,10 +7,14 @@ import streamlit as st
 from postprober.domain.platform import NAMES, Platform
 from postprober.errors import PostProberError
 from postprober.services import accounts, linking
+from postprober.ui import acts
 from postprober.ui.browser import go
 from postprober.ui.guard import Visit
 from postprober.ui.text import plain
 
+WRITE = "accounts:write"
+# Bluesky takes an app password instead, in a form of its own.
+TOKENS: list[Platform] = [platform for platform in Platform if platform is not Platform.BLUESKY]
 CONSENT = (Platform.X, Platform.LINKEDIN, Platform.INSTAGRAM)
 
 
@@ -35,21 +39,23 @@ def draw(visit: Visit) -> None:
         st.caption("The platform asks you whether PostProber may post for you, then you come back here.")
         with st.container(horizontal=True):
             for platform in CONSENT:
-                if st.button(f"Link {NAMES[platform]}", key=f"link-{platform.value}"):
-                    _consent(visit, platform)
+                if visit.button(f"Link {NAMES[platform]}", WRITE, f"link-{platform.value}"):
+                    consent(visit, platform)
     with st.container(border=True, key="account-mastodon"):
         _mastodon(visit)
     with st.container(border=True, key="account-bluesky"):
         _bluesky(visit)
+    with st.container(border=True, key="account-token"):
+        _token(visit)
 
 
-def _consent(visit: Visit, platform: Platform, instance: str = "") -> None:
+def consent(visit: Visit, platform: Platform, instance: str = "") -> None:
     """Off to the platform's consent page, in this tab: the way back needs this browser's session."""
     try:
         with st.spinner(f"Asking {NAMES[platform]} …"):
             go(linking.start(visit.core, visit.user.id, platform, instance))
     except PostProberError as error:
-        st.error(plain(str(error)))
+        acts.refuse(error)
 
 
 def _mastodon(visit: Visit) -> None:
@@ -57,12 +63,12 @@ def _mastodon(visit: Visit) -> None:
     usual = visit.core.settings.platform(Platform.MASTODON).api_url
     with st.form("link-mastodon", border=False):
         server = st.text_input("Server", value=usual, placeholder="https://mastodon.social")
-        pressed = st.form_submit_button("Link Mastodon")
+        pressed = st.form_submit_button("Link Mastodon", disabled=not visit.may(WRITE), help=visit.why_not(WRITE))
     if pressed:
         typed = server.strip().rstrip("/")
         full = typed if "://" in typed or not typed else f"https://{typed}"
         # The server that the settings name needs no naming: its app is registered already.
-        _consent(visit, Platform.MASTODON, "" if full == usual else full)
+        consent(visit, Platform.MASTODON, "" if full == usual else full)
 
 
 def _bluesky(visit: Visit) -> None:
@@ -71,7 +77,7 @@ def _bluesky(visit: Visit) -> None:
     with st.form("link-bluesky", border=False, clear_on_submit=True):
         identifier = st.text_input("Handle or e-mail address", placeholder="name.bsky.social")
         password = st.text_input("App password", type="password", placeholder="xxxx-xxxx-xxxx-xxxx")
-        pressed = st.form_submit_button("Link Bluesky")
+        pressed = st.form_submit_button("Link Bluesky", disabled=not visit.may(WRITE), help=visit.why_not(WRITE))
     if not pressed:
         return
     if not identifier.strip() or not password:
@@ -82,7 +88,30 @@ def _bluesky(visit: Visit) -> None:
         with st.spinner("Signing in at Bluesky …"):
             account = accounts.add_by_token(visit.core, visit.user.id, Platform.BLUESKY, data)
     except PostProberError as error:
-        st.error(plain(str(error)))
+        acts.refuse(error)
         return
     st.session_state["pp_added"] = f"Linked. Bluesky: {plain(account.account_name)}"
+    st.rerun()
+
+
+def _token(visit: Visit) -> None:
+    """For who has a token already: from another tool, or from a platform's developer pages."""
+    with st.expander("Import a token", type="compact"), st.form("link-token", border=False, clear_on_submit=True):
+        platform = st.selectbox("Platform", TOKENS, format_func=lambda p: NAMES[p])
+        server = st.text_input("Server", placeholder="https://mastodon.social (Mastodon only)")
+        access = st.text_input("Access token", type="password")
+        refresh = st.text_input("Refresh token", type="password", placeholder="if there is one")
+        ends = st.text_input("Ends at", placeholder="2030-03-02T09:00:00Z, if it is known")
+        off = not visit.may(WRITE)
+        pressed = st.form_submit_button("Import the token", disabled=off, help=visit.why_not(WRITE))
+    if not pressed or platform is None:
+        return
+    data = {"access_token": access, "refresh_token": refresh, "expires_at": ends.strip() or None}
+    try:
+        with st.spinner(f"Asking {NAMES[platform]} whose token it is …"):
+            account = accounts.add_by_token(visit.core, visit.user.id, platform, data, instance=server.strip())
+    except PostProberError as error:
+        acts.refuse(error)
+        return
+    st.session_state["pp_added"] = f"Linked. {NAMES[platform]}: {plain(account.account_name)}"
     st.rerun()

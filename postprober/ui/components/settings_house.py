@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from postprober.services import people, retention
-from postprober.ui.components import asking
+from postprober.ui import acts
 from postprober.ui.guard import Visit
 from postprober.ui.text import plain
 
@@ -37,7 +37,7 @@ def draw(visit: Visit) -> None:
         }
         st.caption("0 keeps it for ever. Posts, deliveries, their states and proofs are always kept.")
         if st.form_submit_button("Save", disabled=not owns, help=None if owns else "Only an owner changes this."):
-            asking.act(
-                lambda: retention.put(visit.core, visit.user, retention.Keep(**{k: int(v) for k, v in days.items()})),
+            acts.act(
                 "Saved; it takes effect within the hour.",
+                lambda: retention.put(visit.core, visit.user, retention.Keep(**{k: int(v) for k, v in days.items()})),
             )

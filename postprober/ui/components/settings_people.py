@@ -7,7 +7,7 @@ import streamlit as st
 from postprober.errors import PostProberError
 from postprober.services import people
 from postprober.storage.records import User
-from postprober.ui.components import asking
+from postprober.ui import acts
 from postprober.ui.guard import Visit
 from postprober.ui.text import plain, safe
 
@@ -63,15 +63,19 @@ def _change(visit: Visit, member: User) -> None:
     core, owner = visit.core, visit.user
     other = next(role for role in people.INVITED_ROLES if role != member.role)
     if st.button(f"Make {other}", key=f"role-{member.id}"):
-        asking.act(lambda: people.set_role(core, owner, member.id, other), f"{member.name} is {other} now.")
+        acts.act(f"{member.name} is {other} now.", people.set_role, core, owner, member.id, other)
     if member.is_active:
         if st.button("New sign-in link", key=f"link-{member.id}"):
             st.session_state[_LINK] = people.new_link(core, owner, member.id)
             st.rerun()
         if st.button("Shut out", key=f"out-{member.id}", type="primary"):
-            asking.act(
-                lambda: people.set_active(core, owner, member.id, active=False),
+            acts.act(
                 f"{member.name} is shut out, everywhere, at once.",
+                people.set_active,
+                core,
+                owner,
+                member.id,
+                active=False,
             )
     elif st.button("Let in again", key=f"in-{member.id}"):
-        asking.act(lambda: people.set_active(core, owner, member.id, active=True), f"{member.name} may sign in again.")
+        acts.act(f"{member.name} may sign in again.", people.set_active, core, owner, member.id, active=True)

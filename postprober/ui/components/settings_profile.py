@@ -7,13 +7,12 @@ from zoneinfo import available_timezones
 import streamlit as st
 
 from postprober.services import people
-from postprober.ui.components import asking
+from postprober.ui import acts
 from postprober.ui.guard import Visit
 
 
 def draw(visit: Visit) -> None:
     user = visit.user
-    asking.told()
     with st.form("profile"):
         st.text_input("E-mail address", user.email, disabled=True)
         name = st.text_input("Name", user.name, max_chars=120, autocomplete="name")
@@ -22,4 +21,4 @@ def draw(visit: Visit) -> None:
             "Time zone", zones, index=zones.index(user.zone), help="Times are shown, and read, in this zone."
         )
         if st.form_submit_button("Save", type="primary"):
-            asking.act(lambda: people.change_profile(visit.core, user, name=name, zone=zone), "Your profile is saved.")
+            acts.act("Your profile is saved.", people.change_profile, visit.core, user, name=name, zone=zone)

@@ -9,8 +9,7 @@ from postprober.errors import PostProberError
 from postprober.security.passwords import MIN_CHARS
 from postprober.services import passwords, second_factor, signins
 from postprober.services.signins import KINDS, SignIn
-from postprober.ui import state, visitor
-from postprober.ui.components import asking
+from postprober.ui import acts, state, visitor
 from postprober.ui.guard import Visit
 from postprober.ui.text import moment, plain, safe
 
@@ -37,9 +36,15 @@ def _password(visit: Visit, current: int | None) -> None:
         )
         if st.form_submit_button("Change it"):
             address = visitor.address(visit.core)
-            asking.act(
-                lambda: passwords.change(visit.core, visit.user, old, new, address=address, keep=current),
+            acts.act(
                 "Your password is changed; you are signed out everywhere else.",
+                passwords.change,
+                visit.core,
+                visit.user,
+                old,
+                new,
+                address=address,
+                keep=current,
             )
 
 
@@ -105,9 +110,7 @@ def _enrolled(visit: Visit) -> None:
             else:
                 st.rerun()
         if off:
-            asking.act(
-                lambda: second_factor.disable(visit.core, visit.user, password, address), "The second factor is off."
-            )
+            acts.act("The second factor is off.", second_factor.disable, visit.core, visit.user, password, address)
 
 
 def _sessions(visit: Visit, here: list[SignIn], current: int | None) -> None:
@@ -118,9 +121,9 @@ def _sessions(visit: Visit, here: list[SignIn], current: int | None) -> None:
             if one.current:
                 st.badge("This browser", color="green")
             elif st.button("Sign out", key=f"end-{one.id}", type="tertiary"):
-                asking.act(lambda one=one: signins.end(visit.core, visit.user.id, one.id), "That session is over.")  # type: ignore[misc]
+                acts.act("That session is over.", signins.end, visit.core, visit.user.id, one.id)
     if len(here) > 1 and st.button("Sign out everywhere else", icon=":material/logout:"):
-        asking.act(lambda: signins.end_others(visit.core, visit.user.id, current), "You are signed in only here now.")
+        acts.act("You are signed in only here now.", signins.end_others, visit.core, visit.user.id, current)
 
 
 def _session_html(one: SignIn, zone: str) -> str:

@@ -9,7 +9,7 @@ from postprober.errors import PostProberError
 from postprober.services import api_tokens
 from postprober.services.api_tokens import ApiToken
 from postprober.services.sessions import Caller
-from postprober.ui.components import asking
+from postprober.ui import acts
 from postprober.ui.guard import Visit
 from postprober.ui.text import moment, plain, safe
 
@@ -30,9 +30,12 @@ def draw(visit: Visit) -> None:
         with st.container(border=True, horizontal=True, key=f"token-{token.id}"):
             st.html(_token_html(token, visit.user.zone))
             if st.button("Remove", key=f"remove-token-{token.id}", type="tertiary"):
-                asking.act(
-                    lambda token=token: api_tokens.remove(visit.core, visit.user.id, token.id),  # type: ignore[misc]
+                acts.act(
                     f"The token {token.name} works no more.",
+                    api_tokens.remove,
+                    visit.core,
+                    visit.user.id,
+                    token.id,
                 )
     if not tokens:
         st.info("There is no token yet.")

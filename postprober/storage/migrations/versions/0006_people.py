@@ -1,6 +1,6 @@
 """people of a space, second factor
 
-Revision: 0006, follows 0004
+Revision: 0006, follows 0005
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from alembic import op
 from postprober.storage.types import Id
 
 revision = "0006"
-down_revision = "0004"
+down_revision = "0005"
 branch_labels = None
 depends_on = None
 

@@ -44,7 +44,6 @@ def upgrade() -> None:
         op.add_column("channels", column)
     op.add_column("users", sa.Column("notify", Json, nullable=True))
     op.create_index("ix_alerts_subject", "alerts", ["subject", "closed_at"])
-    op.create_index("ix_alerts_unread", "alerts", ["user_id", "is_read"])
     op.create_table(
         "notifications",
         sa.Column("id", Id, nullable=False),
@@ -71,7 +70,6 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_table("notifications")
-    op.drop_index("ix_alerts_unread", "alerts")
     op.drop_index("ix_alerts_subject", "alerts")
     op.drop_column("users", "notify")
     for column in _channels():

@@ -1,0 +1,16 @@
+"""What you were told, where you are told it, and when."""
+
+import streamlit as st
+
+from postprober.ui import guard
+from postprober.ui.components import alert_list, channel_list, notify_form
+
+visit = guard.enter()
+st.title("Alerts", anchor=False)
+told, channels, when = st.tabs(["Alerts", "Channels", "When"])
+with told:
+    alert_list.draw(visit)
+with channels:
+    channel_list.draw(visit)
+with when:
+    notify_form.draw(visit)

@@ -1,0 +1,54 @@
+"""Everything about one delivery, for who looks closer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from postprober.services import permits
+from postprober.services.core import Core
+from postprober.storage import attempts, deliveries, logs, posts
+from postprober.storage.records import Attempt
+
+COUNTED = ("likes", "reposts", "replies", "quotes", "bookmarks", "views")
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One piece of evidence: what was found (`kind`), when, the hash of its canonical JSON, and the JSON itself."""
+
+    kind: str
+    at: datetime
+    sha256: str
+    body: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Details:
+    """`tries`, `evidence`: oldest first. `samples`: engagement as rows of (time, name, count), oldest first; what the
+    platform did not tell is left out."""
+
+    tries: tuple[Attempt, ...]
+    evidence: tuple[Seen, ...]
+    samples: tuple[tuple[datetime, str, int], ...]
+
+
+@permits.asks("monitoring:read")
+def of(core: Core, user_id: int, delivery_id: int) -> Details:
+    """Raises NotFound, also for somebody else's."""
+    with core.db.read() as conn:
+        delivery = deliveries.get(conn, delivery_id)
+        posts.get(conn, delivery.post_id, user_id)
+        return Details(
+            tuple(attempts.of_delivery(conn, delivery_id)),
+            tuple(
+                Seen(row["kind"], row["at"], row["sha256"], row["body"]) for row in logs.evidence_of(conn, delivery_id)
+            ),
+            tuple(
+                (row["at"], name, int(row[name]))
+                for row in logs.samples_of(conn, delivery_id)
+                for name in COUNTED
+                if row[name] is not None
+            ),
+        )

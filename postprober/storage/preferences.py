@@ -1,0 +1,40 @@
+"""What a person has chosen for themselves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, insert, select
+
+from postprober.storage import sql
+from postprober.storage.tables import preferences
+
+
+def get(conn: Connection, user_id: int, name: str) -> Any:
+    """The value, None when nothing was chosen."""
+    return conn.execute(
+        select(preferences.c.value).where(preferences.c.user_id == user_id, preferences.c.name == name)
+    ).scalar()
+
+
+def put(conn: Connection, user_id: int, name: str, value: Any) -> None:
+    """`value`: anything that JSON can hold."""
+    conn.execute(
+        sql.upsert(conn, preferences)
+        .values(user_id=user_id, name=name, value=value)
+        .on_conflict_do_update(index_elements=["user_id", "name"], set_={"value": value})
+    )
+
+
+def put_once(conn: Connection, user_id: int, name: str, value: Any) -> None:
+    """Note something that may be noted only once. Raises IntegrityError when it was before: the transaction ends."""
+    conn.execute(insert(preferences).values(user_id=user_id, name=name, value=value))
+
+
+def named(conn: Connection, user_id: int, prefix: str) -> dict[str, Any]:
+    """All values whose name begins with `prefix`."""
+    query = select(preferences.c.name, preferences.c.value)
+    rows = conn.execute(
+        query.where(preferences.c.user_id == user_id, preferences.c.name.startswith(prefix, autoescape=True))
+    )
+    return {row.name: row.value for row in rows}

@@ -1,0 +1,160 @@
+"""Suggestions, reviews and repairs on the pages: shown with their reason and maker, decided by a click, only by who may."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from postprober.domain.delivery import DeliveryState as S
+from postprober.domain.diagnosis import Cause, Diagnosis, Fix
+from postprober.domain.platform import Platform
+from postprober.domain.post import PostStatus
+from postprober.domain.text import weighted_length
+from postprober.errors import Forbidden
+from postprober.services import advice, posts
+from postprober.services import repairs as repair_service
+from postprober.storage import deliveries, repairs
+from postprober.storage.records import Delivery, Post
+from tests.pages.conftest import House, everything
+
+Show = Callable[[str], AppTest]
+LONG = "Our spring notes are out. " + "There is much to tell about what we measured this year. " * 6
+FRAUD = "FREE BITCOIN!!! Guaranteed returns, click now and send us your password to double your money today"
+
+
+@pytest.fixture
+def owner(house: House) -> House:
+    house.sign_in()
+    house.beat()
+    house.account(Platform.X)
+    return house
+
+
+def _press(app: AppTest, label: str) -> AppTest:
+    return next(button for button in app.button if button.label == label).click().run()
+
+
+def _labels(app: AppTest) -> list[str]:
+    return [button.label for button in app.button]
+
+
+def _posts(house: House) -> list[Post]:
+    return posts.listing(house.core, house.owner)
+
+
+def _type(app: AppTest, text: str) -> AppTest:
+    app.text_area[0].set_value(text)
+    return app.run()
+
+
+def test_a_text_too_long_gets_a_shorter_one_that_is_accepted_by_a_click(owner: House, show: Show) -> None:
+    app = _type(show("compose"), LONG)
+    assert ">Change this<" in everything(app) and "Passed the review" in everything(app)
+    app = _press(app, "Ask now")
+    seen = everything(app)
+    assert "A text that fits" in seen and "by rules" in seen and "<del>" in seen
+    app = _press(app, "Accept")
+    seen = everything(app)
+    assert ">Fits<" in seen and ">Change this<" not in seen
+    app = _press(app, "Publish now")
+    (post,) = _posts(owner)
+    ((text,),) = post.options["variants"].values()
+    assert post.status == PostStatus.SCHEDULED and weighted_length(text) <= 280
+
+
+def test_a_refused_suggestion_does_not_come_back(owner: House, show: Show) -> None:
+    app = _press(_type(show("compose"), LONG), "Ask now")
+    before = _labels(app).count("Accept")
+    app = _press(app, "Refuse")
+    assert _labels(app).count("Accept") == before - 1
+    app = _press(app, "Ask now")
+    assert _labels(app).count("Accept") == before - 1
+
+
+def test_a_flagged_post_waits_for_a_person_who_sees_why(owner: House, show: Show) -> None:
+    app = _press(_type(show("compose"), FRAUD), "Publish now")
+    seen = everything(app)
+    assert "waits for your decision" in seen and "Flagged" in seen and "<li>" in seen
+    (post,) = _posts(owner)
+    assert post.status == PostStatus.REVIEW
+    with owner.core.db.read() as conn:
+        assert not deliveries.of_post(conn, post.id)
+
+
+@pytest.mark.parametrize(
+    ("label", "status"), [("Approve it", PostStatus.SCHEDULED), ("Back to a draft", PostStatus.DRAFT)]
+)
+def test_the_review_is_decided_on_the_monitor(owner: House, show: Show, label: str, status: PostStatus) -> None:
+    _press(_type(show("compose"), FRAUD), "Publish now")
+    _press(show("monitor"), label)
+    (post,) = _posts(owner)
+    assert post.status == status
+
+
+def _proposed(house: House, explanation: str = "The text is too long for X.") -> tuple[Delivery, int]:
+    """A failed delivery with a proposal to shorten its text."""
+    with house.core.db.read() as conn:
+        account = conn.exec_driver_sql("SELECT min(id) FROM accounts").scalar_one()
+    failed = house.move(house.post("Far too long a text", account), S.CLAIMED, S.FAILED, reason="too long")
+    now = house.core.clock.now()
+    with house.core.db.write() as conn:
+        (row,) = repairs.of_delivery(conn, failed.id)
+        found = Diagnosis(Cause.TEXT_TOO_LONG, 0.9, (1, 2), True, Fix.SHORTEN, explanation, "rules")
+        plan = {"before": ["Far too long a text"], "after": ["A text"]}
+        assert repairs.diagnosed(conn, row, found, "proposed", plan, now)
+    return failed, row.id
+
+
+def test_a_proposed_repair_explains_itself_with_a_diff_and_is_applied_by_a_click(owner: House, show: Show) -> None:
+    failed, repair = _proposed(owner)
+    app = show("monitor")
+    seen = everything(app)
+    assert "The text is too long for X." in seen and "Shorten the text" in seen and "<del>" in seen
+    assert "Found by rules, 90% sure. It rests on 2 tries." in seen
+    _press(app, "Apply the repair")
+    with owner.core.db.read() as conn:
+        now = deliveries.get(conn, failed.id)
+        assert (now.state, [p.text for p in now.parts]) == (S.SCHEDULED, ["A text"])
+        assert repairs.get(conn, repair, owner.owner).state == "applied"
+
+
+def test_a_refused_repair_leaves_the_delivery_as_it_is(owner: House, show: Show) -> None:
+    failed, repair = _proposed(owner)
+    app = _press(show("monitor"), "Refuse it")
+    assert "Apply the repair" not in _labels(app)
+    with owner.core.db.read() as conn:
+        assert deliveries.get(conn, failed.id).state is S.FAILED
+        assert repairs.get(conn, repair, owner.owner).state == "refused"
+
+
+def test_a_diagnosis_is_text_whatever_stands_in_it(owner: House, show: Show) -> None:
+    _proposed(owner, "<img src=x onerror=alert(1)>")
+    bodies = "".join(element.proto.body for element in show("monitor").get("html"))
+    assert "<img src=x" not in bodies and "&lt;img src=x onerror" in bodies
+
+
+def test_a_viewer_reads_proposals_and_decides_nothing(owner: House, show: Show) -> None:
+    _failed, repair = _proposed(owner)
+    _press(_type(show("compose"), FRAUD), "Publish now")
+    post = next(p for p in _posts(owner) if p.status == PostStatus.REVIEW)
+    owner.become("viewer")
+    app = show("monitor")
+    deciding = [b for b in app.button if b.label in ("Apply the repair", "Refuse it", "Approve it", "Back to a draft")]
+    assert len(deciding) == 4 and all(b.disabled for b in deciding)
+    core, user = owner.core, owner.owner
+    for act in (
+        lambda: repair_service.apply(core, user, repair),
+        lambda: repair_service.refuse(core, user, repair),
+        lambda: advice.decide_review(core, user, post.id, True),
+        lambda: advice.ask(core, user, post.id),
+    ):
+        with pytest.raises(Forbidden):
+            act()
+
+
+def test_nobody_decides_about_the_repairs_of_others(owner: House) -> None:
+    failed, _repair = _proposed(owner)
+    for other in (owner.teammate, owner.stranger):
+        assert repair_service.of_posts(owner.core, other, [failed.post_id]) == {}

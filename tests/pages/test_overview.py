@@ -1,0 +1,137 @@
+"""The Overview: is everything out? Empty, full, in trouble, and only one's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from postprober.domain.attempt import Act, Outcome
+from postprober.domain.delivery import DeliveryState as S
+from postprober.domain.delivery import Proof, Step, StepStatus
+from postprober.domain.health import Health, Verdict
+from postprober.domain.platform import Platform
+from postprober.services import overview
+from postprober.storage import accounts, attempts, logs
+from tests.pages.conftest import House, everything
+
+Show = Callable[[str], AppTest]
+
+
+@pytest.fixture
+def owner(house: House) -> House:
+    house.sign_in()
+    house.beat()
+    return house
+
+
+def _full(house: House) -> None:
+    """One delivery in every kind of list."""
+    account = house.account(Platform.X)
+    house.post("Waits for its time", account)
+    house.move(house.post("Is on its way", account), S.CLAIMED)
+    house.move(house.post("Was refused", account), S.FAILED, reason="The platform said no.")
+    now = house.core.clock.now()
+    live = house.move(
+        house.post("Was seen", house.account(Platform.MASTODON)), S.CLAIMED, S.SUBMITTING, S.PUBLISHED, S.VERIFIED,
+        proof=Proof.MATCHES, verified_at=now, url="https://example.org/1",
+    )  # fmt: skip
+    with house.core.db.write() as conn:
+        logs.step(conn, live, Step.POSTING, StepStatus.SUCCESS, now)
+
+
+def test_a_fresh_installation_says_where_to_begin(owner: House, show: Show) -> None:
+    app = show("overview")
+    assert app.title[0].value == "Overview"
+    assert "Nothing is planned." in everything(app) and "Link an account first" in app.info[0].value
+
+
+def test_with_accounts_and_no_post_it_leads_to_the_composer(owner: House, show: Show) -> None:
+    owner.account(Platform.X)
+    assert "Write a post" in show("overview").info[0].value
+
+
+def test_a_full_one_answers_and_lists_what_is_due_under_way_stuck_and_proved(owner: House, show: Show) -> None:
+    _full(owner)
+    seen = everything(show("overview"))
+    assert "1 thing needs you." in seen
+    for text in ("Waits for its time", "Is on its way", "Was refused", "Was seen"):
+        assert seen.count(text) >= 1, text
+    assert "<b>1</b><span>Need you</span>" in seen and "<b>1</b><span>Proved in the last 24 h</span>" in seen
+    assert "How the platforms did" in seen and 'href="https://example.org/1"' in seen
+
+
+def test_everything_is_out_when_nothing_waits(owner: House, show: Show) -> None:
+    now = owner.core.clock.now()
+    made = owner.post("Out", owner.account(Platform.X))
+    owner.move(made, S.CLAIMED, S.SUBMITTING, S.PUBLISHED, S.VERIFIED, proof=Proof.MATCHES, verified_at=now)
+    assert "Everything is out." in everything(show("overview"))
+
+
+def test_without_a_scheduler_it_says_so_before_anything_else(house: House, show: Show) -> None:
+    house.sign_in()
+    app = show("overview")
+    assert "The scheduler does not answer" in app.warning[0].value
+    assert "Nothing goes out: the scheduler does not run." in everything(app)
+
+
+def test_an_account_that_lost_its_access_needs_a_person(owner: House, show: Show) -> None:
+    account = owner.account(Platform.LINKEDIN, name="<i>mine</i>")
+    with owner.core.db.write() as conn:
+        accounts.write(conn, account, status="reconnect", status_reason="withdrawn")
+    seen = everything(show("overview"))
+    assert "1 thing needs you." in seen and "&lt;i&gt;mine&lt;/i&gt;" in seen and "<i>mine" not in seen
+
+
+def test_nobody_sees_what_belongs_to_others(owner: House, show: Show) -> None:
+    owner.move(owner.post("SECRET plan", owner.account(Platform.X)), S.FAILED, reason="SECRET reason")
+    for other in (owner.teammate, owner.stranger):
+        owner.sign_in(other)
+        seen = everything(show("overview"))
+        assert "SECRET" not in seen and "Nothing is planned." in seen
+
+
+def test_a_viewer_sees_it_with_a_note_on_what_they_may_do(owner: House, show: Show) -> None:
+    _full(owner)
+    owner.become("viewer")
+    app = show("overview")
+    assert "Was refused" in everything(app) and "Your role is viewer" in everything(app)
+
+
+@pytest.mark.parametrize(
+    ("health", "verdict"),
+    [
+        (Health(), Verdict.UNKNOWN),
+        (Health(good=3, tries=3), Verdict.WELL),
+        (Health(good=30, tries=31, bad_tries=1), Verdict.WELL),
+        (Health(good=3, tries=4, bad_tries=1), Verdict.DEGRADED),
+        (Health(good=9, failed=1, tries=10), Verdict.DEGRADED),
+        (Health(good=1, warned=1), Verdict.DEGRADED),
+        (Health(good=1, failed=1), Verdict.FAILING),
+        (Health(tries=2, bad_tries=2), Verdict.FAILING),
+    ],
+)
+def test_the_verdict_on_a_step_follows_from_its_numbers(health: Health, verdict: Verdict) -> None:
+    assert health.verdict is verdict
+
+
+def test_health_counts_the_newest_word_of_each_delivery_and_the_tries_that_went_wrong(owner: House) -> None:
+    made = owner.post("Late", owner.account(Platform.X))
+    now = owner.core.clock.now()
+    with owner.core.db.write() as conn:
+        logs.step(conn, made, Step.POSTING, StepStatus.WARNING, now)
+        logs.step(conn, made, Step.POSTING, StepStatus.SUCCESS, now)
+        for outcome in (Outcome.UNKNOWN, Outcome.SUCCESS):
+            opened = attempts.open_attempt(conn, made, part=0, act=Act.PUBLISH, request_id="r", worker="w", now=now)
+            attempts.close_attempt(conn, opened, outcome, now=now)
+    found = overview.take(owner.core, owner.owner).health
+    assert found[Platform.X, Step.POSTING] == Health(good=1, tries=2, bad_tries=1)
+    assert found[Platform.X, Step.ENGAGEMENT].verdict is Verdict.UNKNOWN
+
+
+def test_the_bell_counts_the_alerts_that_nobody_read(owner: House, show: Show) -> None:
+    owner.move(owner.post("Was refused", owner.account(Platform.X)), S.FAILED, reason="no")
+    app = show("overview")
+    links = [element.proto for element in app.get("page_link")]
+    assert any(link.label == ":red-badge[1]" and link.help == "1 unread alert" for link in links)
