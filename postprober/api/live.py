@@ -10,75 +10,27 @@ import asyncio
 import contextlib
 import logging
 import threading
-from collections import Counter, deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from postprober.api.client import SLOW, SLOW_REASON, Client
 from postprober.errors import Conflict
 from postprober.services import live, sessions
 from postprober.services.core import Core
 from postprober.services.live import Event, Feed, Look, Story
-from postprober.services.sessions import Caller
 from postprober.storage.events import Change, watching
 
-MAX_QUEUE = 256  # frames that a client may be behind; then it has to resume
-REPLAY_QUEUE = 128  # a replay fills the queue only so far, so that live events still fit
 MAX_HELD = 10_000  # live events that may come while a replay runs
 CHUNK = 64  # rows between which the clients' senders get their turn; two frames each fit into the queue
 CHECK_SESSIONS = 2.0  # seconds; a session's end closes its sockets within 5 s
 START_LIMIT = 5.0  # seconds for the watcher to reach the present
 IDLE_LIMIT = 30.0  # seconds without a client
-SLOW, SIGNED_OUT = 4408, 4401  # close codes 4000 to 4999 are free for applications (RFC 6455, 7.4.2)
+SIGNED_OUT = 4401  # as `client.SLOW`
 RESTART = 1012  # https://www.iana.org/assignments/websocket/websocket.xhtml
-SLOW_REASON = "too slow: connect again and join with last_id"
 _log = logging.getLogger(__name__)
-
-
-class Client:
-    """One WebSocket. `send` is its ASGI send for one text frame."""
-
-    def __init__(self, caller: Caller, send: Callable[[str], Awaitable[None]]) -> None:
-        self.caller = caller
-        self.rooms: dict[str, Member] = {}
-        self.ended: asyncio.Future[tuple[int, str]] = asyncio.get_running_loop().create_future()
-        self._send = send
-        self._frames: deque[str] = deque()
-        self._filled = asyncio.Event()
-        self._drained = asyncio.Event()
-
-    def push(self, text: str) -> None:
-        """Queue a frame; a client that is too far behind is let go."""
-        if len(self._frames) >= MAX_QUEUE:
-            self.end(SLOW, SLOW_REASON)
-        elif not self.ended.done():
-            self._frames.append(text)
-            self._filled.set()
-
-    async def offer(self, text: str) -> None:
-        """Queue a frame when there is room."""
-        while len(self._frames) >= REPLAY_QUEUE and not self.ended.done():
-            self._drained.clear()
-            await self._drained.wait()
-        self.push(text)
-
-    def end(self, code: int, reason: str) -> None:
-        """Ask the connection to close; nothing more is sent."""
-        if not self.ended.done():
-            self.ended.set_result((code, reason))
-            self._frames.clear()
-            self._drained.set()
-
-    async def run_sender(self) -> None:
-        """Send what is queued, until cancelled."""
-        while True:
-            await self._filled.wait()
-            self._filled.clear()
-            while self._frames:
-                await self._send(self._frames.popleft())
-                if len(self._frames) < REPLAY_QUEUE:
-                    self._drained.set()
 
 
 @dataclass
