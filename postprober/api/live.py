@@ -35,7 +35,8 @@ _log = logging.getLogger(__name__)
 
 @dataclass
 class Member:
-    """A client in a room. `held`: live events that wait until its replay is through; None afterwards."""
+    """A client in a room. `after`: it hears only events above this; what lies below is past, or in its replay. `held`:
+    live events that wait until the replay is through; None afterwards."""
 
     client: Client
     after: int = 0
@@ -157,26 +158,27 @@ class Hub:
         if last_id is not None:
             await asyncio.to_thread(live.check_last_id, self.core, last_id)
         name, here = post_room(post_id), self._post_at  # from here to `_enter` nothing may wait
-        member = self._enter(client, name, last_id)
+        # Changes up to `here` may still wait in the room's backlog, for those who joined before them.
+        member = self._enter(client, name, max(last_id or 0, 2 * here + 1))
         room = self.rooms[name]
         if room.seeding is None:
             room.seeding = asyncio.create_task(room.seed(self.core, post_id, here))
         await asyncio.shield(room.seeding)
         pages = None if last_id is None else live.missed(self.core, post_id, last_id, here)
-        return max(2 * here + 1, await self._catch_up(member, pages))
+        return await self._catch_up(member, pages)
 
     async def join_alerts(self, client: Client, last_id: int | None) -> int:
         """The user's own alerts, as `join_post`."""
         if last_id is not None:
             await asyncio.to_thread(live.check_last_id, self.core, last_id, of_alerts=True)
         user_id, here = client.caller.user.id, self._alert_at
-        member = self._enter(client, alert_room(user_id), last_id)
+        member = self._enter(client, alert_room(user_id), max(last_id or 0, here))
         pages = None if last_id is None else live.missed_alerts(self.core, user_id, last_id, here)
-        return max(here, await self._catch_up(member, pages))
+        return await self._catch_up(member, pages)
 
-    def _enter(self, client: Client, name: str, last_id: int | None) -> Member:
+    def _enter(self, client: Client, name: str, after: int) -> Member:
         self.leave(client, name)
-        member = Member(client, after=last_id or 0, held=[])
+        member = Member(client, after, held=[])
         client.rooms[name] = member
         self.rooms.setdefault(name, Room()).members.append(member)
         return member
@@ -188,7 +190,7 @@ class Hub:
             async for page in _in_thread(pages):
                 for event in page:
                     await member.client.offer(event.text)
-                    newest = event.id
+                    newest = max(newest, event.id)
         while member.held:
             event = member.held.pop(0)
             await member.client.offer(event.text)
