@@ -18,6 +18,7 @@ from postprober.storage import deliveries
 from postprober.storage.tables import transitions
 
 EVENTS = 20
+ROUNDS = 3
 PAUSE = {500: 0.3, 2000: 0.7, 5000: 1.5}  # seconds between events: each broadcast ends before the next begins
 
 
@@ -25,13 +26,16 @@ def websocket(sizes: tuple[int, ...] = (500, 2000)) -> None:
     """p50, p99 and worst latency for so many clients, both ways. 5,000 clients: `websocket((5000,))`."""
     _allow_files(2 * max(sizes) + 500)
     for clients in sizes:
-        bare = sorted(_bare(clients))
-        ours = sorted(_ours(clients))
-        print(f"websocket: {clients} clients in one room, {EVENTS} events, {len(ours)} and {len(bare)} receipts")
-        for name, found in (("commit to receipt", ours), ("bare broadcast", bare)):
+        # Turn about, and the middle one of each: whatever else the machine does would else hit one side only.
+        rounds = [(sorted(_ours(clients)), sorted(_bare(clients))) for _ in range(ROUNDS)]
+        print(f"websocket: {clients} clients in one room, {ROUNDS} rounds of {EVENTS} events, middle round of each")
+        middle = []
+        for side, name in enumerate(("commit to receipt", "bare broadcast")):
+            found = sorted((both[side] for both in rounds), key=lambda times: percentile(times, 0.99))[ROUNDS // 2]
             p50, p99 = percentile(found, 0.5), percentile(found, 0.99)
             print(f"  {name:18} p50 {p50 * 1000:5.0f} ms   p99 {p99 * 1000:5.0f} ms   worst {found[-1] * 1000:5.0f} ms")
-        print(f"  p99 ratio {percentile(ours, 0.99) / percentile(bare, 0.99):.2f}  (aim: within 1.5)")
+            middle.append(p99)
+        print(f"  p99 ratio {middle[0] / middle[1]:.2f}  (aim: within 1.5)")
 
 
 def _allow_files(count: int) -> None:

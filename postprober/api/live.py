@@ -10,80 +10,33 @@ import asyncio
 import contextlib
 import logging
 import threading
-from collections import Counter, deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from postprober.api.client import SLOW, SLOW_REASON, Client
 from postprober.errors import Conflict
 from postprober.services import live, sessions
 from postprober.services.core import Core
 from postprober.services.live import Event, Feed, Look, Story
-from postprober.services.sessions import Caller
 from postprober.storage.events import Change, watching
 
-MAX_QUEUE = 256  # frames that a client may be behind; then it has to resume
-REPLAY_QUEUE = 128  # a replay fills the queue only so far, so that live events still fit
 MAX_HELD = 10_000  # live events that may come while a replay runs
 CHUNK = 64  # rows between which the clients' senders get their turn; two frames each fit into the queue
 CHECK_SESSIONS = 2.0  # seconds; a session's end closes its sockets within 5 s
 START_LIMIT = 5.0  # seconds for the watcher to reach the present
 IDLE_LIMIT = 30.0  # seconds without a client
-SLOW, SIGNED_OUT = 4408, 4401  # close codes 4000 to 4999 are free for applications (RFC 6455, 7.4.2)
+SIGNED_OUT = 4401  # as `client.SLOW`
 RESTART = 1012  # https://www.iana.org/assignments/websocket/websocket.xhtml
-SLOW_REASON = "too slow: connect again and join with last_id"
 _log = logging.getLogger(__name__)
-
-
-class Client:
-    """One WebSocket. `send` is its ASGI send for one text frame."""
-
-    def __init__(self, caller: Caller, send: Callable[[str], Awaitable[None]]) -> None:
-        self.caller = caller
-        self.rooms: dict[str, Member] = {}
-        self.ended: asyncio.Future[tuple[int, str]] = asyncio.get_running_loop().create_future()
-        self._send = send
-        self._frames: deque[str] = deque()
-        self._filled = asyncio.Event()
-        self._drained = asyncio.Event()
-
-    def push(self, text: str) -> None:
-        """Queue a frame; a client that is too far behind is let go."""
-        if len(self._frames) >= MAX_QUEUE:
-            self.end(SLOW, SLOW_REASON)
-        elif not self.ended.done():
-            self._frames.append(text)
-            self._filled.set()
-
-    async def offer(self, text: str) -> None:
-        """Queue a frame when there is room."""
-        while len(self._frames) >= REPLAY_QUEUE and not self.ended.done():
-            self._drained.clear()
-            await self._drained.wait()
-        self.push(text)
-
-    def end(self, code: int, reason: str) -> None:
-        """Ask the connection to close; nothing more is sent."""
-        if not self.ended.done():
-            self.ended.set_result((code, reason))
-            self._frames.clear()
-            self._drained.set()
-
-    async def run_sender(self) -> None:
-        """Send what is queued, until cancelled."""
-        while True:
-            await self._filled.wait()
-            self._filled.clear()
-            while self._frames:
-                await self._send(self._frames.popleft())
-                if len(self._frames) < REPLAY_QUEUE:
-                    self._drained.set()
 
 
 @dataclass
 class Member:
-    """A client in a room. `held`: live events that wait until its replay is through; None afterwards."""
+    """A client in a room. `after`: it hears only events above this; what lies below is past, or in its replay. `held`:
+    live events that wait until the replay is through; None afterwards."""
 
     client: Client
     after: int = 0
@@ -205,28 +158,27 @@ class Hub:
         if last_id is not None:
             await asyncio.to_thread(live.check_last_id, self.core, last_id)
         name, here = post_room(post_id), self._post_at  # from here to `_enter` nothing may wait
-        member = self._enter(client, name, last_id, 2 * here + 1)
+        # Changes up to `here` may still wait in the room's backlog, for those who joined before them.
+        member = self._enter(client, name, max(last_id or 0, 2 * here + 1))
         room = self.rooms[name]
         if room.seeding is None:
             room.seeding = asyncio.create_task(room.seed(self.core, post_id, here))
         await asyncio.shield(room.seeding)
         pages = None if last_id is None else live.missed(self.core, post_id, last_id, here)
-        return max(2 * here + 1, await self._catch_up(member, pages))
+        return await self._catch_up(member, pages)
 
     async def join_alerts(self, client: Client, last_id: int | None) -> int:
         """The user's own alerts, as `join_post`."""
         if last_id is not None:
             await asyncio.to_thread(live.check_last_id, self.core, last_id, of_alerts=True)
         user_id, here = client.caller.user.space, self._alert_at
-        member = self._enter(client, alert_room(user_id), last_id, here)
+        member = self._enter(client, alert_room(user_id), max(last_id or 0, here))
         pages = None if last_id is None else live.missed_alerts(self.core, user_id, last_id, here)
-        return max(here, await self._catch_up(member, pages))
+        return await self._catch_up(member, pages)
 
-    def _enter(self, client: Client, name: str, last_id: int | None, told: int) -> Member:
-        """`told`: the newest event that was dispatched. The replay goes so far; a room whose state somebody else is
-        still waiting for gives older ones later, which are not for this member."""
+    def _enter(self, client: Client, name: str, after: int) -> Member:
         self.leave(client, name)
-        member = Member(client, after=max(last_id or 0, told), held=[])
+        member = Member(client, after, held=[])
         client.rooms[name] = member
         self.rooms.setdefault(name, Room()).members.append(member)
         return member
@@ -238,7 +190,7 @@ class Hub:
             async for page in _in_thread(pages):
                 for event in page:
                     await member.client.offer(event.text)
-                    newest = event.id
+                    newest = max(newest, event.id)
         while member.held:
             event = member.held.pop(0)
             await member.client.offer(event.text)

@@ -89,7 +89,10 @@ class RequestLog:
         request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
         peer = scope["client"][0] if scope.get("client") else ""
         state = scope.setdefault("state", {})
-        state["request_id"] = request_id
+        state["request_id"], state["wire"] = (
+            request_id,
+            send,
+        )  # the wire: for live events, which need none of the layers
         state["address"] = client_address(
             self.core.settings.trusted_proxy_networks, peer, ",".join(headers.getlist("x-forwarded-for"))
         )
@@ -110,7 +113,7 @@ class RequestLog:
                 status = 403  # refused without an answer of ours
             elif message["type"] in _BODIES:
                 size += len(message.get("body", b""))
-            await send(message)
+            return await send(message)
 
         try:
             return await self.app(scope, receive, answer)

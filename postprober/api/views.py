@@ -259,3 +259,8 @@ class MediaOut(BaseModel):
     @classmethod
     def of(cls, record: MediaRecord) -> Self:
         return cls(**{name: getattr(record, name) for name in cls.model_fields})
+
+
+class SignedUrl(BaseModel):
+    url: str = Field(examples=["https://post.example.org/api/media/public/eyJ….jpg"])
+    expires_at: datetime

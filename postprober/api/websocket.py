@@ -22,8 +22,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.websockets import WebSocketDisconnect, WebSocketState
 
 from postprober.api.auth import bearer_token
+from postprober.api.client import SLOW, Client
 from postprober.api.deps import COOKIE
-from postprober.api.live import SLOW, Client, Hub, post_room
+from postprober.api.live import Hub, post_room
 from postprober.api.origins import allowed_origins
 from postprober.api.problems import problem
 from postprober.errors import BadInput, Conflict, Forbidden, NotSignedIn, PostProberError
@@ -116,10 +117,7 @@ def _authenticate(core: Core, websocket: WebSocket) -> Caller:
 
 
 async def _serve(websocket: WebSocket, hub: Hub, caller: Caller) -> None:
-    async def send(text: str) -> None:
-        await websocket.send({"type": "websocket.send", "text": text})
-
-    client = Client(caller, send)
+    client = Client(caller, websocket.state.wire)
     tasks = [asyncio.create_task(client.run_sender()), asyncio.create_task(_listen(websocket, hub, client))]
     try:
         waiting: list[asyncio.Future[Any]] = [*tasks, client.ended]
@@ -129,7 +127,7 @@ async def _serve(websocket: WebSocket, hub: Hub, caller: Caller) -> None:
         for task in tasks:
             task.cancel()
         for result in await asyncio.gather(*tasks, return_exceptions=True):
-            if isinstance(result, Exception) and not isinstance(result, WebSocketDisconnect):
+            if isinstance(result, Exception) and not isinstance(result, (WebSocketDisconnect, OSError)):
                 raise result
     if client.ended.done() and websocket.application_state is WebSocketState.CONNECTED:
         code, reason = client.ended.result()

@@ -229,6 +229,52 @@ def test_an_instance_inside_is_refused(core: Core, installation: Installation, i
     assert accounts.listing(core, installation.owner) == []
 
 
+INSIDE = [
+    "http://169.254.169.254", "https://169.254.169.254/latest", "https://127.0.0.1", "https://[::1]", "https://localhost",
+    "https://[::ffff:10.0.0.1]", "https://192.168.1.1", "https://user@bsky.social", "file:///etc/passwd",
+    "https://pds.internal",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("platform", ["mastodon", "bluesky"])
+@pytest.mark.parametrize("instance", INSIDE)
+def test_no_address_in_a_call_of_the_api_leads_inside(
+    core: Core, installation: Installation, platform: str, instance: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every field of a request that takes an address: the server of a Mastodon and of a Bluesky account."""
+    asked: list[str] = []
+    outside = replace(core, http=HttpClient(live_pools()))
+    token = sessions.log_in(core, "owner@example.org", PASSWORD, "").access
+    body = {"platform": platform, "instance": instance}
+    if platform == "bluesky":
+        body |= {"identifier": "a.bsky.social", "password": "abcd-efgh-ijkl-mnop"}
+    with TestClient(create_app(outside), base_url="http://127.0.0.1:8000") as client, monkeypatch.context() as patch:
+        patch.setattr(socket, "getaddrinfo", lambda host, *_a, **_k: asked.append(host) or [])
+        reply = client.post("/api/accounts/connect", json=body, headers={"Authorization": f"Bearer {token}"})
+    assert (reply.status_code, reply.json()["type"]) == (422, "urn:postprober:problem:bad-input")
+    assert asked == [], "not even its name was looked up"
+
+
+@pytest.mark.parametrize("platform", ["mastodon", "bluesky"])
+def test_a_server_that_sends_us_inside_is_not_followed(core: Core, installation: Installation, platform: str) -> None:
+    seen: list[str] = []
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        seen.append(request.url.host)
+        return httpx2.Response(307, headers={"Location": "http://169.254.169.254/latest/meta-data/"})
+
+    pools = Pools(allow_private=False, transport=httpx2.MockTransport(answer))
+    token = sessions.log_in(core, "owner@example.org", PASSWORD, "").access
+    body = {"platform": platform, "instance": "https://server.example"}
+    if platform == "bluesky":
+        body |= {"identifier": "a.bsky.social", "password": "abcd-efgh-ijkl-mnop"}
+    with TestClient(create_app(replace(core, http=HttpClient(pools))), base_url="http://127.0.0.1:8000") as client:
+        reply = client.post("/api/accounts/connect", json=body, headers={"Authorization": f"Bearer {token}"})
+    pools.close()
+    assert reply.status_code in (422, 409, 502) and set(seen) == {"server.example"}
+    assert accounts.listing(core, installation.owner) == []
+
+
 def listener() -> socket.socket:
     made = socket.socket()
     made.bind(("127.0.0.1", 0))

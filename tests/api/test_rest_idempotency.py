@@ -18,7 +18,7 @@ from postprober.api.schemas import NewPostBody
 from postprober.api.views import PostOut
 from postprober.errors import Conflict
 from postprober.security.vault import Vault
-from postprober.services import drafts, keys
+from postprober.services import drafts, keys, sessions
 from postprober.storage import idempotency, posts
 from postprober.storage.database import Database
 from postprober.storage.tables import idempotency_keys, media
@@ -266,3 +266,38 @@ def test_a_submit_answers_again_instead_of_a_conflict(installation: Installation
     assert len(rest.deliveries(first.json()["id"])) == 1
     with rest.core.db.read() as conn:
         assert posts.get(conn, first.json()["id"]).version == 2
+
+
+def make_token(rest: Rest, key: str) -> httpx2.Response:
+    body = {"name": "nightly", "scopes": ["posts:read"]}
+    return rest.ask("POST", "/api/auth/tokens", json=body, headers={"Idempotency-Key": key})
+
+
+def test_an_api_token_is_made_once_and_shown_to_who_repeats(rest: Rest, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:  # signing in is tested elsewhere; here it only has to be quick
+        patch.setattr("postprober.services.users.verify_password", lambda *_: True)
+        rest.tokens["owner"] = sessions.log_in(rest.core, "owner@example.org", "any", "127.0.0.1").access
+    first, again = make_token(rest, "t"), make_token(rest, "t")
+    assert first.status_code == 201 and first.content == again.content
+    assert first.headers["cache-control"] == again.headers["cache-control"] == "no-store"
+    assert len(rest.ask("GET", "/api/auth/tokens").json()["items"]) == 1
+
+
+def _die(*_: object) -> None:
+    raise RuntimeError("killed")
+
+
+def test_a_token_whose_secret_nobody_was_shown_is_replaced(rest: Rest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process dies after the commit that made the token: its answer was never stored, and the secret is nowhere."""
+    with monkeypatch.context() as patch:
+        patch.setattr("postprober.services.users.verify_password", lambda *_: True)
+        rest.tokens["owner"] = sessions.log_in(rest.core, "owner@example.org", "any", "127.0.0.1").access
+        patch.setattr(idempotency, "answered", _die)
+        patch.setattr(idempotency, "give_up", lambda *_: None)
+        assert is_problem(make_token(rest, "t"), 500, "internal")
+    (lost,) = rest.ask("GET", "/api/auth/tokens").json()["items"]
+    rest.clock.advance(ours.LEASE.total_seconds() + 1)
+    made = make_token(rest, "t").json()
+    (kept,) = rest.ask("GET", "/api/auth/tokens").json()["items"]
+    assert kept["id"] == made["id"] != lost["id"]
+    assert sessions.by_bearer(rest.core, made["token"]) is not None

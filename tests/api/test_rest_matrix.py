@@ -212,6 +212,7 @@ CASES: dict[str, Case] = {
     "get /api/channels/{channel_id}/log": Case(channel("/log"), 200, 404, reads=True),
     "post /api/media": Case(at("/api/media"), 201, 201, options=UPLOAD),
     "get /api/media/{media_id}": Case(media, 200, 404, reads=True),
+    "get /api/media/{media_id}/url": Case(lambda rest: f"{media(rest)}/url?platform=instagram", 200, 404, reads=True),
     "get /api/media/public/{name}": Case(signed, 200, 200, public=True),
     "get /api/session/begin": Case(at("/api/session/begin"), 403, 403, public=True),
     "get /api/session/end": Case(at("/api/session/end"), 303, 303, public=True),

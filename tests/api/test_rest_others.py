@@ -208,6 +208,18 @@ def test_an_upload_is_known_by_its_content_and_not_by_its_name(rest: Rest) -> No
     assert rest.ask("GET", reply.headers["location"]).json() == body
 
 
+def test_a_signed_url_is_given_for_a_platform_and_serves_its_type(rest: Rest) -> None:
+    made = rest.ask("POST", "/api/media", files={"file": ("a.png", png())}).json()
+    for platform, mime in (("instagram", "image/jpeg"), ("x", "image/png")):
+        told = rest.ask("GET", f"/api/media/{made['id']}/url", params={"platform": platform}).json()
+        assert told["expires_at"] > rest.clock.now().isoformat()
+        reply = rest.client.get(told["url"])  # without signing in
+        assert (reply.status_code, reply.headers["content-type"]) == (200, mime)
+    assert is_problem(rest.ask("GET", f"/api/media/{made['id']}/url", params={"platform": "friendster"}), 422)
+    rest.clock.jump(24 * 3600 + 1)
+    assert is_problem(rest.client.get(told["url"]), 403, "forbidden")
+
+
 @pytest.mark.parametrize(
     "content", [b"", b"<svg onload='alert(1)'>", b"%PDF-1.7", b"GIF89a" + b"\0" * 20, b"\x89PNG\r\n\x1a\n"]
 )

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import logging
+import threading
+import time
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
@@ -12,7 +16,7 @@ from websockets.sync.client import ClientConnection
 from postprober.api.deps import COOKIE
 from postprober.services import api_tokens, sessions, users
 from postprober.storage.tables import users as user_table
-from tests.api.live_kit import APP, Live, S, closed, cookie, hear, join, say, status, until
+from tests.api.live_kit import APP, WAIT, Live, S, closed, cookie, hear, join, say, status, until
 
 # What is told
 
@@ -234,3 +238,36 @@ def test_one_connection_follows_a_bounded_number_of_posts(live: Live, monkeypatc
     say(socket, "join_monitoring", post_id=mine[2])
     assert "at most 2" in hear(socket)["data"]["message"]
     assert join(socket, mine[1]), "a room that one is in already can be entered again"
+
+
+# Many connections, and the log
+
+
+def test_one_person_has_only_so_many_connections_and_nobody_else_feels_it(live: Live) -> None:
+    live.core.settings.sockets_per_user = 3
+    token = live.token()
+    mine = [live.open(token) for _ in range(3)]
+    assert status(live, token) == 429
+    say(live.open(live.token("stranger")), "ping")
+    mine[0].close()
+    end = time.monotonic() + WAIT
+    while len(live.hub.clients) > 3:  # the stranger's, and two of mine: the server learns of the close a moment later
+        assert time.monotonic() < end
+        threading.Event().wait(0.01)
+    again = live.open(token)
+    say(again, "ping")
+    assert until(again, "pong")
+
+
+def test_every_handshake_is_in_the_request_log_and_no_token_is(live: Live, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, logger="postprober.requests")
+    token = live.token()
+    live.open(token, headers={"X-Request-Id": "handshake-1"})
+    live.open(subprotocols=["postprober.v1", f"bearer.{token}"])
+    assert status(live, "nonsense") == 401
+    assert status(live, token, origin="https://evil.example") == 403
+    lines = [json.loads(record.getMessage()) for record in caplog.records if record.name == "postprober.requests"]
+    assert [(line["event"], line["status"]) for line in lines] == [("websocket", s) for s in (101, 101, 401, 403)]
+    assert lines[0]["request_id"] == "handshake-1" and lines[0]["user_id"] == live.people["owner"]
+    assert lines[2]["user_id"] is None and {line["path"] for line in lines} == {"/api/ws"}
+    assert token not in caplog.text

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import random
 import socket as socket_module
 import threading
+import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,10 +15,8 @@ from urllib.parse import urlsplit
 import pytest
 from websockets.sync.client import connect
 
-from postprober.api.live import Client, Hub
-from postprober.services import live as live_service
-from postprober.services.sessions import Caller
-from postprober.storage import deliveries, events, users
+from postprober.services import live as services
+from postprober.storage import deliveries
 from postprober.storage.tables import transitions
 from tests.api.live_kit import WAIT, Live, S, hear, join, say, until
 
@@ -113,49 +112,6 @@ def test_a_row_that_commits_after_a_higher_one_is_not_skipped(live: Live) -> Non
     rolled_back.close()
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_who_enters_while_the_rooms_state_is_still_read_hears_nothing_twice(
-    live: Live, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Somebody breaks off and comes back before the state is there: what was written meanwhile is in the replay, and
-    waits in the room's backlog too."""
-    mine = live.post()
-    with live.core.db.read() as conn:
-        owner = users.get(conn, live.people["owner"])
-    go_on, story_at = threading.Event(), live_service.story_at
-
-    def slow(*given: Any) -> Any:
-        assert go_on.wait(WAIT)
-        return story_at(*given)
-
-    monkeypatch.setattr(live_service, "story_at", slow)
-
-    async def run() -> list[int]:
-        hub = Hub(live.core)
-
-        async def send(_text: str) -> None:
-            """Nobody sends here; what is queued is looked at."""
-
-        first, second = (Client(Caller(owner, frozenset(), "1", "login"), send) for _ in range(2))
-        joining = [asyncio.create_task(hub.join_post(first, mine, None))]
-        while not hub.rooms:
-            await asyncio.sleep(0)
-        await asyncio.to_thread(live.move, mine, *ROUND * 3)
-        with live.core.db.read() as conn:
-            rows = events.changes(conn, 0, 100)
-        await hub.dispatch(live_service.Look(rows, [], rows[-1].id, 0))
-        joining.append(asyncio.create_task(hub.join_post(second, mine, 0)))
-        while len(hub.rooms[f"post:{mine}"].members) < 2:
-            await asyncio.sleep(0)
-        go_on.set()
-        await asyncio.gather(*joining)
-        return [json.loads(text)["id"] for text in second._frames]
-
-    heard = asyncio.run(run())
-    assert heard == sorted(set(heard))
-    assert len([number for number in heard if number % 2 == 0]) == 7
-
-
 # Readers that do not read
 
 
@@ -206,3 +162,41 @@ def never_reading(live: Live, token: str, post_id: int) -> socket_module.socket:
     raw.sendall(bytes([0x81, 0x80 | len(body), 0, 0, 0, 0]) + body)  # masked with zeros
     assert b"joined" in raw.recv(4096)
     return raw
+
+
+def test_who_joins_while_a_room_is_being_made_ready_hears_nothing_twice(
+    live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first one's join reads the post's state, slowly; what happens meanwhile waits in the room. The second one's
+    replay has it already."""
+    post_id, go_on, real = live.post(), threading.Event(), services.story_at
+
+    def slowly(*args: Any) -> Any:
+        assert go_on.wait(WAIT)
+        return real(*args)
+
+    monkeypatch.setattr(services, "story_at", slowly)
+    first, second = live.open(live.token()), live.open(live.token())
+    say(first, "join_monitoring", post_id=post_id)
+    _wait_for(lambda: f"post:{post_id}" in live.hub.rooms)
+    live.move(post_id, S.CLAIMED)
+    _wait_for(lambda: bool(live.hub.rooms[f"post:{post_id}"].backlog))
+    say(second, "join_monitoring", post_id=post_id, last_id=0)
+    _wait_for(lambda: len(live.hub.rooms[f"post:{post_id}"].members) == 2)
+    go_on.set()
+    live.move(post_id, S.SUBMITTING)
+    heard = {}
+    for socket in (first, second):
+        found = [hear(socket)]
+        while found[-1]["event"] != "post_status_change" or found[-1]["data"]["new"] != "posting":
+            found.append(hear(socket))
+        heard[socket] = [event["id"] for event in found if "id" in event]
+    assert heard[second] == sorted(set(heard[second])), "nothing twice"
+    assert heard[second][-len(heard[first]) :] == heard[first], "and the first one hears what came after its join"
+
+
+def _wait_for(happened: Callable[[], bool]) -> None:
+    end = time.monotonic() + WAIT
+    while not happened():
+        assert time.monotonic() < end, "it did not happen"
+        threading.Event().wait(0.005)

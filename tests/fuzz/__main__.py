@@ -20,7 +20,7 @@ from typing import Any
 from bench.stage import Stage, stage
 from postprober.services.core import Core
 from postprober.storage import processes
-from tests.fuzz.house import CANARY, PASSWORD, Person, fingerprint, settle
+from tests.fuzz.house import CANARY, PASSWORD, Person, fingerprint, post_by_hand, settle
 
 HERE = Path(__file__).resolve().parent
 CONTROL_CHECK = "nothing_of_the_other_person"
@@ -36,19 +36,20 @@ def main() -> int:
         core = made.core
         assert core
         owner = settle(core, made.control, "house-owner", CANARY)
+        link = post_by_hand(core, owner)
         stranger = settle(core, made.control, "house-stranger", "word of the stranger")
         url = f"http://127.0.0.1:{made.env['POSTPROBER_API_PORT']}"
         made.start("sidecar", "-m", "postprober.api", ready=f"{url}/healthz")
         _beat(core)
         before = fingerprint(core, owner.user_id)
-        house = _house(made, url, owner, stranger)
+        house = _house(made, url, owner, stranger, link)
         found = _run(options.schemathesis, made, {**house, "asks": _who(stranger)}, "--max-time", str(options.seconds))
         wrong = [] if found["code"] == 0 else ["schemathesis found something; see above"]
         if fingerprint(core, owner.user_id) != before:
             wrong.append("the stranger changed something of the owner's")
         control = _run(
             options.schemathesis, made, {**house, "asks": _who(owner), "own": {}}, "--checks", CONTROL_CHECK,
-            "--phases", "fuzzing", "--mode", "positive", "--max-examples", "100", "--no-shrink", "--workers", "1",
+            "--phases", "fuzzing", "--mode", "positive", "--max-examples", "100", "--no-shrink", "--workers", "1", "--include-path-regex", "_id}", "--max-time", "45",
             quiet=True,
         )  # fmt: skip
         wrong += _judge(url, found, control)
@@ -73,9 +74,9 @@ def _who(person: Person) -> dict[str, str]:
     return {"email": person.email, "password": PASSWORD}
 
 
-def _house(made: Stage, url: str, owner: Person, stranger: Person) -> dict[str, Any]:
+def _house(made: Stage, url: str, owner: Person, stranger: Person, link: str) -> dict[str, Any]:
     return {
-        "url": url, "canary": CANARY, "theirs": owner.ids, "own": stranger.ids,
+        "url": url, "canary": CANARY, "theirs": owner.ids, "own": stranger.ids, "link": link,
         "instance": f"http://127.0.0.1:{made.env['POSTPROBER_SANDBOX_PORT']}/mastodon",
     }  # fmt: skip
 

@@ -19,13 +19,16 @@ from sqlalchemy import select
 from postprober.domain.access import GRANTABLE, SCOPES
 from postprober.domain.delivery import DeliveryState
 from postprober.domain.platform import Platform
+from postprober.domain.remote import PartJob
 from postprober.pipeline import watch
+from postprober.pipeline.credentials import open_credentials
 from postprober.sandbox.client import Control
 from postprober.services import accounts, api_tokens, drafts, media, posts, users
 from postprober.services.accounts import add_by_token
 from postprober.services.core import Core
 from postprober.services.posts import NewPost
 from postprober.services.sessions import Caller
+from postprober.storage import accounts as account_storage
 from postprober.storage import deliveries, logs
 from postprober.storage import users as user_storage
 from postprober.storage.tables import metadata
@@ -59,7 +62,7 @@ def settle(core: Core, control: Control, name: str, word: str) -> Person:
     made.ids["delivery_id"] = []
     for state in (S.FAILED, S.HELD):
         for number in range(OF_EACH):
-            _stopped(core, made, kept, f"{word} {state.value} {number}", state)
+            _stopped(core, made, kept, f"{word} is {state.value}", state, lost=number % 2 == 0)
     made.ids["alert_id"] = _alerts(core, made, word)
     made.ids["token_id"] = _tokens(core, made, word)
     return made
@@ -85,13 +88,25 @@ def _account(core: Core, control: Control, user_id: int, name: str, word: str) -
     return account.id
 
 
-def _stopped(core: Core, person: Person, account_id: int, text: str, state: DeliveryState) -> None:
-    """A post whose delivery waits for a person."""
+def post_by_hand(core: Core, person: Person) -> str:
+    """The link of what the held posts were to become."""
+    with core.db.read() as conn:
+        account = account_storage.get(conn, deliveries.get(conn, person.ids["delivery_id"][-1]).account_id)
+        (part,) = deliveries.get(conn, person.ids["delivery_id"][-1]).parts
+    cred = open_credentials(core.vault, account)
+    adapter, now = core.adapter(account.platform, cred), core.clock.now()
+    job = PartJob("by-hand", 0, part.text, now, handle=adapter.new_handle("by-hand", 0, now))
+    return adapter.finalize(cred, job, adapter.submit(cred, job)).ref.url
+
+
+def _stopped(core: Core, person: Person, account_id: int, text: str, state: DeliveryState, *, lost: bool) -> None:
+    """A post whose delivery waits for a person. `lost`: its outcome is unknown, if it is held."""
     wish = NewPost((text,), (account_id,), at=core.clock.now() + timedelta(days=30))
     post_id = posts.create(core, person.user_id, wish).id
     with core.db.write() as conn:
         (delivery,) = deliveries.of_post(conn, post_id)
-        watch.move(conn, delivery, state, reason=text, now=core.clock.now(), next_at=None)
+        unknown = core.clock.now() if lost and state is S.HELD else None
+        watch.move(conn, delivery, state, reason=text, now=core.clock.now(), next_at=None, unknown_at=unknown)
     person.ids["post_id"].append(post_id)
     person.ids["delivery_id"].append(delivery.id)
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from typing import Any
+from datetime import timedelta
+from typing import Annotated, Any
 
-from fastapi import APIRouter, HTTPException, Request, Response
+from fastapi import APIRouter, HTTPException, Query, Request, Response
 from fastapi.responses import FileResponse
 from pydantic import TypeAdapter, ValidationError
 from starlette.concurrency import run_in_threadpool
@@ -19,7 +20,8 @@ from postprober.api.gate import UploadGate
 from postprober.api.idempotency import Answer, Once, OnceDep
 from postprober.api.problems import responses
 from postprober.api.schemas import Alt, PathId
-from postprober.api.views import MediaOut
+from postprober.api.views import MediaOut, SignedUrl
+from postprober.domain.platform import Platform
 from postprober.errors import BadInput
 from postprober.services import media
 from postprober.services.core import Core, Mark
@@ -104,6 +106,24 @@ def read(media_id: PathId, core: CoreDep, caller: CallerDep) -> MediaOut:
     """Not the file itself."""
     require(caller, "media:read")
     return MediaOut.of(media.get(core, caller.user.id, media_id))
+
+
+@router.get(
+    "/api/media/{media_id}/url",
+    summary="Get a signed URL of a file",
+    responses=responses(401, 403, 404, 422),
+)
+def signed_url(
+    media_id: PathId,
+    platform: Annotated[Platform, Query(description="For whom it is fitted", examples=["instagram"])],
+    core: CoreDep,
+    caller: CallerDep,
+) -> SignedUrl:
+    """Whoever has it may fetch the file, fitted to that platform, until it ends."""
+    require(caller, "media:read")
+    now = core.clock.now()
+    url = media.public_url(core.settings, now.timestamp(), media.get(core, caller.user.id, media_id), platform)
+    return SignedUrl(url=url, expires_at=now + timedelta(seconds=media.URL_LIFE))
 
 
 @router.head("/api/media/public/{name}", summary="Ask for a file's headers", include_in_schema=False)
