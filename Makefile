@@ -44,10 +44,13 @@ test-crash: $(TEST_STAMP) ## Kill the worker at every point under every fault (N
 test-real: $(TEST_STAMP) ## Against a real Bluesky PDS, a real Fediverse server and a certified OAuth provider
 	PYTHON=$(PY) bash tests/real/run.sh
 
+test-agent: $(TEST_STAMP) ## The agent: shares of right diagnoses and of repairs, injected texts, the model client
+	$(PYTEST) tests/agent tests/sandbox/test_sandbox_openai.py -q
+
 screenshots: $(TEST_STAMP) ## Take the pictures in docs/pictures/ anew
 	$(PY) docs/make_pictures.py
 
 clean: ## Remove the virtual environment and caches (never data/)
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 
-.PHONY: help demo up test lint bench test-crash test-real screenshots clean
+.PHONY: help demo up test lint bench test-crash test-real test-agent screenshots clean

@@ -88,6 +88,21 @@ def change(core: Core, user_id: int, post_id: int, new: NewPost, versions: Versi
         return posts.get(conn, post_id)
 
 
+def hold_for_review(core: Core, post: Post) -> bool:
+    """A closer look found something after the post was planned: it waits for a person, unless it is on its way already.
+    Returns whether it waits."""
+    now = core.clock.now()
+    try:
+        with core.db.write() as conn:
+            posts.lock(conn, post.id)
+            if not posts.edit(conn, post.id, post.version, now):
+                return False
+            _withdraw(conn, post, now)
+    except Conflict:
+        return False
+    return True
+
+
 def _withdraw(conn: Connection, post: Post, now: datetime) -> None:
     """The new text has to be reviewed by a person: nothing of it stays planned."""
     _replan(conn, post, NewPost(("",), ()), [], now)

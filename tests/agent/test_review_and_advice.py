@@ -288,3 +288,15 @@ def test_advice_survives_being_stored() -> None:
     told = Advisor().advise(brief(LONG))
     assert Advice.from_json(told.to_json()) == told
     assert Advice.from_json(None) is None and Advice.from_json({"status": "none"}) is None
+
+
+def test_a_later_look_that_finds_something_takes_a_planned_post_back(
+    core: Core, installation: Installation, account: int
+) -> None:
+    wish = NewPost(("Hello",), (account,), at=core.clock.now() + timedelta(hours=1))
+    post = posts.create(core, installation.owner, wish)
+    assert len(planned(core, post)) == 1
+    doubt = ReviewAnswer(verdict="flagged", reasons=["It may hurt somebody."], confidence=0.9)
+    advice.ask(replace(core, advisor=Advisor(Scripted(reviewed=doubt))), installation.owner, post.id)
+    assert planned(core, post) == []
+    assert drafts.get(core, installation.owner, post.id).status == "review"
