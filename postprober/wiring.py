@@ -55,9 +55,9 @@ def build_advisor(settings: Settings, db: Database, http: HttpClient, clock: Clo
     )
     ledger = DbLedger(db, clock, budget)
     name = settings.ai_model or DEFAULT_MODEL
-    return Advisor(
-        Model(http, clock, ledger, name, settings.ai_api_key, settings.ai_base_url, float(settings.ai_timeout_seconds))
-    )
+    # In sandbox mode nothing leaves this machine, so the model is the sandbox's own unless another one was named.
+    url = settings.ai_base_url or (f"{settings.sandbox_url}/openai/v1" if settings.sandbox else "")
+    return Advisor(Model(http, clock, ledger, name, settings.ai_api_key, url, float(settings.ai_timeout_seconds)))
 
 
 def build_context(
