@@ -12,7 +12,7 @@ from sqlalchemy import Connection, func, select
 from postprober.domain.delivery import TRAITS, DeliveryState, Step
 from postprober.domain.platform import NAMES
 from postprober.services.core import Core
-from postprober.storage import accounts, attempts, deliveries, logs, posts, processes
+from postprober.storage import accounts, attempts, deliveries, logs, posts, processes, repairs
 from postprober.storage import tables as t
 from postprober.storage.records import Attempt, Delivery, Post
 
@@ -44,6 +44,7 @@ class DeliveryView:
     history: tuple[dict[str, Any], ...]
     repair: str = ""
     blocked: bool = False  # waits until a person links the account again
+    diagnosing: bool = False  # the agent looks why, and whether it can be repaired
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,7 @@ def _names(conn: Connection, user_id: int) -> dict[int, str]:
 def _view(conn: Connection, post: Post, names: dict[int, str]) -> PostView:
     rows = logs.steps_of_post(conn, post.id)
     changes = deliveries.history(conn, post.id)
+    diagnosing = repairs.open_of(conn, post.id)
     views = []
     for delivery in deliveries.of_post(conn, post.id):
         samples = logs.samples_of(conn, delivery.id)
@@ -126,6 +128,7 @@ def _view(conn: Connection, post: Post, names: dict[int, str]) -> PostView:
                 repair=_repair(delivery, history),
                 blocked=delivery.state is DeliveryState.WAITING
                 and accounts.get(conn, delivery.account_id).status != "ok",
+                diagnosing=delivery.id in diagnosing,
             )
         )
     return PostView(post, tuple(views))
@@ -170,9 +173,12 @@ def heartbeat_age(core: Core) -> timedelta | None:
 def finished(view: PostView) -> bool:
     """Whether nothing will change by itself any more (looking again at held ones and counting aside)."""
     return all(
-        TRAITS[v.delivery.state].terminal
-        or (v.delivery.state is DeliveryState.PUBLISHED and _given_up(v))
-        or (v.delivery.state is DeliveryState.WAITING and v.blocked)
+        not v.diagnosing
+        and (
+            TRAITS[v.delivery.state].terminal
+            or (v.delivery.state is DeliveryState.PUBLISHED and _given_up(v))
+            or (v.delivery.state is DeliveryState.WAITING and v.blocked)
+        )
         for v in view.deliveries
     )
 

@@ -22,7 +22,9 @@ SuggestionId = Annotated[str, Path(pattern=r"^[0-9a-f]{12}$", examples=["0123456
 class ReviewBody(Body):
     """A person's word about a post in review."""
 
-    approve: bool = Field(strict=True, description="Publish it as it stands; otherwise it is a draft again")
+    approve: bool = Field(
+        strict=True, description="Publish it as it stands; otherwise it is a draft again", examples=[True]
+    )
 
 
 @router.get("/suggestions", summary="Read what the agent says", responses=responses(401, 403, 404, 422))
