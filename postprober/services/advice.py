@@ -49,7 +49,7 @@ def ask(core: Core, user_id: int, post_id: int) -> Advice:
         if not posts.advise(conn, post_id, post.version, made.to_json()):
             raise Conflict("The post was changed while the suggestions were made; ask again.")
     if post.status == PostStatus.SCHEDULED and not made.review.passes:
-        drafts.hold_for_review(core, post)
+        drafts.hold_for_review(core, post, made.review.reasons)
     return made
 
 
