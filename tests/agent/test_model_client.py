@@ -12,8 +12,11 @@ import pytest
 from postprober.agent.advisor import Advisor
 from postprober.agent.model import PAUSES, Model, NoAnswer
 from postprober.clock import ManualClock
+from postprober.domain.diagnosis import Cause, Fix
+from postprober.domain.platform import Platform
 from postprober.http import HttpClient, Pools
 from postprober.pipeline.ledger import Budget, DbLedger
+from postprober.sandbox import openai as sandbox_model
 from postprober.sandbox.serve import SandboxServer
 from postprober.settings import Settings
 from postprober.storage import usage
@@ -39,6 +42,20 @@ def test_a_good_answer_is_read_marked_and_paid_for(sandbox: SandboxServer) -> No
 def test_a_diagnosis_is_asked_for_in_the_closed_sets(sandbox: SandboxServer) -> None:
     answer = model(sandbox.url).diagnose(evidence())
     assert (answer.cause, answer.fix) == ("unknown", "ask_person")
+
+
+@pytest.mark.parametrize(("words", "cause", "fix"), sandbox_model._FAILURES)
+def test_the_emulated_model_names_causes_and_fixes_of_our_sets(
+    sandbox: SandboxServer, words: str, cause: str, fix: str
+) -> None:
+    answer = model(sandbox.url).diagnose(evidence(message=words.partition("|")[0]))
+    assert (answer.cause, answer.fix) == (Cause(cause), Fix(fix))
+
+
+def test_a_model_that_agrees_lets_a_repair_go_on(sandbox: SandboxServer) -> None:
+    about = evidence(Platform.MASTODON, 422, '{"error": "Validation failed: Text character limit of 300 exceeded"}')
+    told = Advisor(model(sandbox.url)).diagnose(about)
+    assert (told.fix, told.by, told.note) == (Fix.SPLIT_THREAD, "model sandbox-model and rules", "")
 
 
 FAILURES: dict[str, tuple[str, dict[str, Any], str, str]] = {
