@@ -300,3 +300,19 @@ def test_a_later_look_that_finds_something_takes_a_planned_post_back(
     advice.ask(replace(core, advisor=Advisor(Scripted(reviewed=doubt))), installation.owner, post.id)
     assert planned(core, post) == []
     assert drafts.get(core, installation.owner, post.id).status == "review"
+
+
+def test_a_post_that_is_gone_or_on_its_way_is_asked_about_no_more(
+    core: Core, installation: Installation, account: int
+) -> None:
+    gone = drafts.save(core, installation.owner, NewPost(("Gone",), (account,)))
+    sent = posts.create(core, installation.owner, NewPost(("Sent",), (account,)))
+    with core.db.write() as conn:
+        conn.exec_driver_sql(f"UPDATE posts SET status = 'posted' WHERE id = {sent.id}")
+        conn.exec_driver_sql(f"UPDATE posts SET user_id = {installation.stranger} WHERE id = {gone.id}")
+    assert advice.make_pending(core) == 0
+    with core.db.read() as conn:
+        left = conn.exec_driver_sql("SELECT count(*) FROM posts WHERE advice_at IS NOT NULL").scalar()
+    assert left == 0
+    told = advice.of(core, installation.owner, sent.id)
+    assert told is not None and not told.pending and told.review.verdict == "appropriate"
