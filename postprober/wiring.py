@@ -10,7 +10,6 @@ from datetime import timedelta
 from typing import Any
 
 from postprober.agent.advisor import Advisor
-from postprober.agent.model import Model
 from postprober.clock import Clock, SystemClock
 from postprober.domain.platform import Platform
 from postprober.domain.timing import Timing
@@ -50,6 +49,8 @@ def build_advisor(settings: Settings, db: Database, http: HttpClient, clock: Clo
     """The agent: rules, and a model where a key is set."""
     if not settings.ai_api_key:
         return Advisor()
+    from postprober.agent.model import Model  # loads the client library, which takes as long as everything else
+
     budget = Budget(
         settings.ai_tokens_per_day, settings.ai_money_per_day, settings.ai_input_price, settings.ai_output_price
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +12,8 @@ from typing import Any
 import pytest
 
 from postprober.agent.advisor import Advisor
-from postprober.agent.model import PAUSES, Model, NoAnswer
+from postprober.agent.mind import NoAnswer
+from postprober.agent.model import PAUSES, Model
 from postprober.clock import ManualClock
 from postprober.domain.diagnosis import Cause, Fix
 from postprober.domain.platform import Platform
@@ -229,3 +232,8 @@ def test_a_reply_that_only_trickles_is_given_up_in_time(tmp_path: Path) -> None:
         thread.join(5)
         listener.close()
     assert isinstance(listener, socket.socket)
+
+
+def test_without_a_key_no_process_loads_the_client_library() -> None:
+    code = "import sys, postprober.wiring; sys.exit('openai' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2]).returncode == 0
