@@ -56,10 +56,13 @@ $(FUZZ_VENV)/.installed: tests/fuzz/requirements.txt
 test-fuzz: $(TEST_STAMP) $(FUZZ_VENV)/.installed ## schemathesis against the running sidecar, as a stranger (SECONDS=120)
 	$(PY) -m tests.fuzz --schemathesis $(FUZZ_VENV)/bin/schemathesis --seconds $(or $(SECONDS),120)
 
+test-agent: $(TEST_STAMP) ## The agent: shares of right diagnoses and of repairs, injected texts, the model client
+	$(PYTEST) tests/agent tests/sandbox/test_sandbox_openai.py -q
+
 screenshots: $(TEST_STAMP) ## Take the pictures in docs/pictures/ anew
 	$(PY) docs/make_pictures.py
 
 clean: ## Remove the virtual environment and caches (never data/)
 	rm -rf $(VENV) $(FUZZ_VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 
-.PHONY: help demo up test lint bench test-crash test-alerts test-real test-fuzz screenshots clean
+.PHONY: help demo up test lint bench test-crash test-alerts test-real test-fuzz test-agent screenshots clean

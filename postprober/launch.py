@@ -19,6 +19,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
+from postprober.demo import seed_agent
 from postprober.domain.platform import Platform
 from postprober.errors import BadInput, ConfigurationError
 from postprober.sandbox.client import Control
@@ -141,7 +142,7 @@ _FAULT_TEXT = (
 
 
 def seed(core: Core) -> tuple[str, str]:
-    """A user with five linked accounts and two posts, one of which meets a fault; returns e-mail and password.
+    """A user with five linked accounts and posts, some of which meet faults; returns e-mail and password.
 
     Run again it makes new posts for the same user.
     """
@@ -159,11 +160,14 @@ def seed(core: Core) -> tuple[str, str]:
     picture = media.add_bytes(core, user_id, "proof.png", demo_picture(), "A green tick on a dark blue ground")
     stamp = secrets.token_hex(2)
     first = posts.NewPost((f"{_DEMO_TEXT} #{stamp}",), tuple(ids.values()), (picture,))
-    Control(core.settings.sandbox_url).fault("x", "cut_after_accept", account="demo", after=1)
-    Control(core.settings.sandbox_url).fault("mastodon", "error_before_accept", account="demo", after=1)
+    control = Control(core.settings.sandbox_url)
+    control.settings(max_characters=500)
+    control.fault("x", "cut_after_accept", account="demo", after=1)
+    control.fault("mastodon", "error_before_accept", account="demo", after=1)
     posts.create(core, user_id, first)
     both = (ids[Platform.X], ids[Platform.MASTODON])
     posts.create(core, user_id, posts.NewPost((f"{_FAULT_TEXT} #{stamp}",), both))
+    seed_agent(core, control, user_id, ids, demo_picture(), stamp)
     return DEMO_EMAIL, password
 
 

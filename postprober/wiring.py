@@ -6,7 +6,6 @@ import gc
 from typing import Any
 
 from postprober.agent.advisor import Advisor
-from postprober.agent.model import Model
 from postprober.clock import Clock, SystemClock
 from postprober.http import HttpClient, Pools
 from postprober.pipeline.context import Context
@@ -42,14 +41,16 @@ def build_advisor(settings: Settings, db: Database, http: HttpClient, clock: Clo
     """The agent: rules, and a model where a key is set."""
     if not settings.ai_api_key:
         return Advisor()
+    from postprober.agent.model import Model  # loads the client library, which takes as long as everything else
+
     budget = Budget(
         settings.ai_tokens_per_day, settings.ai_money_per_day, settings.ai_input_price, settings.ai_output_price
     )
     ledger = DbLedger(db, clock, budget)
     name = settings.ai_model or DEFAULT_MODEL
-    return Advisor(
-        Model(http, clock, ledger, name, settings.ai_api_key, settings.ai_base_url, float(settings.ai_timeout_seconds))
-    )
+    # In sandbox mode nothing leaves this machine, so the model is the sandbox's own unless another one was named.
+    url = settings.ai_base_url or (f"{settings.sandbox_url}/openai/v1" if settings.sandbox else "")
+    return Advisor(Model(http, clock, ledger, name, settings.ai_api_key, url, float(settings.ai_timeout_seconds)))
 
 
 def build_runner(core: Core, workers: int, ctx: Context | None = None) -> Runner:

@@ -10,13 +10,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 from postprober.agent import guard, suggest
 from postprober.agent.brief import Brief
 from postprober.agent.diagnose import diagnose, explain, may
 from postprober.agent.evidence import Evidence
-from postprober.agent.model import NoAnswer
+from postprober.agent.mind import Mind, NoAnswer
 from postprober.agent.review import review
 from postprober.agent.schemas import (
     MOST_PARTS,
@@ -34,21 +33,6 @@ from postprober.domain.diagnosis import AUTHORITY, CAUTION, Diagnosis
 SENTENCE_CHARS = 400
 ECHO_WORDS = 5  # ours: as many words in a row are a repetition, fewer may be a quote
 _NO_WORDING = "The model gives no reason that can be shown."
-
-
-class Mind(Protocol):
-    """What the advisor asks of a model. Every method may raise NoAnswer."""
-
-    @property
-    def by(self) -> str: ...
-
-    def review(self, brief: Brief) -> ReviewAnswer: ...
-
-    def advise(self, brief: Brief) -> AdviceAnswer: ...
-
-    def diagnose(self, evidence: Evidence) -> DiagnosisAnswer: ...
-
-    def moderated(self, texts: tuple[str, ...]) -> tuple[str, ...]: ...
 
 
 @dataclass(frozen=True)

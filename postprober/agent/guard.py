@@ -11,20 +11,24 @@ import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from postprober.domain.entities import Span, between
 from postprober.domain.text import find_cashtags, find_hashtags, find_urls
 
 # A Fediverse address, a Bluesky handle, a plain @name, or an e-mail address.
-_MENTION = re.compile(r"(?<![\w/.])@\w(?:[\w.-]*\w)?(?:@[\w.-]*\w(?::\d+)?)?|(?<![\w.@])[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
+_MENTION = re.compile(r"(?<![\w/.])@\w(?:[\w.-]*\w)?(?:@[\w.-]*\w(?::\d+)?)?|(?<![\w.@+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 _NUMBER = re.compile(r"\d+(?:[.,:/\u2013-]\d+)*%?")
-_QUOTES = re.compile(r"\u201c([^\u201d]*)\u201d|\u201e([^\u201c]*)\u201c|\u00ab([^\u00bb]*)\u00bb|\"([^\"]*)\"")
+# Repetitions are bounded here and below, so that no text makes the search slow.
+_QUOTES = re.compile(
+    r"\u201c([^\u201d]{0,1000})\u201d|\u201e([^\u201c]{0,1000})\u201c|\u00ab([^\u00bb]{0,1000})\u00bb|\"([^\"]{0,1000})\""
+)
 _WORD = re.compile(r"[^\W\d_](?:[\w'\u2019-]*\w)?")
 _SENTENCE_START = re.compile(r"(?:^|[.!?\u2026:\n\u2022\u2013\u2014]|\n\s*-)[\s\"'\u201c\u201e\u00ab(]*$")
 # What looks like a link although X would not make one of it (an unknown top-level domain, another scheme): other
 # platforms link it, and people follow it.
 _LINKISH = re.compile(
-    r"\b[a-z][a-z0-9+.-]*://\S+|\bwww\.\S+|(?<![\w@.])[\w-]+(?:\.[\w-]+)*\.[^\W\d_]{2,}(?:[/?#:]\S*)?|\b\d{1,3}(?:\.\d{1,3}){3}\S*",
+    r"\b[a-z][a-z0-9+.-]{0,20}://\S+|\bwww\.\S+|(?<![\w@.-])[\w-]+(?:\.[\w-]+)*\.[^\W\d_]{2,}(?:[/?#:]\S*)?|\b\d{1,3}(?:\.\d{1,3}){3}\S*",
     re.IGNORECASE,
 )
 # Words that a rewrite may begin a sentence with although the original does not have them; none can be a name.
@@ -105,6 +109,11 @@ class Facts:
 
 def facts(texts: Iterable[str]) -> Facts:
     """The facts of all parts together. Pure."""
+    return _facts(tuple(texts))
+
+
+@lru_cache(maxsize=64)
+def _facts(texts: tuple[str, ...]) -> Facts:
     whole = unicodedata.normalize("NFC", "\n\n".join(texts))
     links = _links_in(whole)
     plain = "\u2003".join(between(whole, links))

@@ -17,10 +17,11 @@ from pydantic import BaseModel, ValidationError
 
 from postprober.agent.brief import Brief
 from postprober.agent.evidence import Evidence
+from postprober.agent.mind import NoAnswer
 from postprober.agent.schemas import AdviceAnswer, DiagnosisAnswer, ReviewAnswer
 from postprober.clock import Clock
 from postprober.domain.platform import NAMES
-from postprober.errors import BadInput, OutcomeUnknown, PlatformError, PostProberError
+from postprober.errors import BadInput, OutcomeUnknown, PlatformError
 from postprober.http import HttpClient
 
 OPENAI_URL = "https://api.openai.com/v1"  # CONTRACTS 6
@@ -54,14 +55,6 @@ T = TypeVar("T", bound=BaseModel)
 _FAILURES = (
     openai.OpenAIError, PlatformError, BadInput, ValidationError, ValueError, AttributeError, TypeError, KeyError,
 )  # fmt: skip
-
-
-class NoAnswer(PostProberError):
-    """The model has not answered; `message` says why, for a person."""
-
-    def __init__(self, message: str, kind: str, detail: str = "") -> None:
-        super().__init__(message, detail)
-        self.kind = kind
 
 
 class Ledger(Protocol):

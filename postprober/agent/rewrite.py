@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Sequence
 
 from postprober.agent import guard
 from postprober.domain.limits import Limits
+from postprober.domain.preflight import EXACT_LENGTH
 from postprober.domain.text import find_hashtags, find_urls, split_thread, utf8_length
 
+LONGEST_RUN = 600  # characters without a blank or a stop; ours, twice the longest sensible address
+_RUN = re.compile(r"[\s\u3001\u3002\uff01\uff1f\uff0c]+")
+MOST_PARTS = 25  # services.posts.MAX_PARTS
 _SENTENCES = re.compile(r"(?<=[.!?\u2026])\s+|\n+")
+
+
+def readable(text: str) -> bool:
+    """Whether it is worth looking for another wording: not far over every limit, and made of words. Other texts would
+    only cost time (finding links in a run of ten thousand dots takes minutes)."""
+    return len(text) <= EXACT_LENGTH and max(map(len, _RUN.split(text))) <= LONGEST_RUN
 
 
 def fits(text: str, limits: Limits) -> bool:
@@ -21,38 +32,45 @@ def fits(text: str, limits: Limits) -> bool:
 
 def shortened(text: str, limits: Limits) -> str:
     """`text` made to fit by taking away, in this order: blanks, hashtags at the end, whole sentences from the end that
-    have no link, mention, number, name or quote. Unchanged where that is not enough."""
-    for shorter in _shorter(text):
-        if fits(shorter, limits):
-            return shorter if not guard.problems([text], [shorter]) else text
-    return text
+    have no link, mention, number, name or quote. Unchanged where that is not enough, and where it is very long."""
+    if not readable(text):
+        return text
+    short = re.sub(r"[ \t]+", " ", re.sub(r"\n{3,}", "\n\n", text)).strip()
+    while not fits(short, limits) and (tags := find_hashtags(short)) and tags[-1].end == len(short):
+        short = short[: tags[-1].start].rstrip()
+    if not fits(short, limits):
+        short = _fewer_sentences(short, limits)
+    return short if fits(short, limits) and not guard.problems([text], [short]) else text
 
 
-def _shorter(text: str) -> list[str]:
-    steps = [re.sub(r"[ \t]+", " ", re.sub(r"\n{3,}", "\n\n", text)).strip()]
-    while (tags := find_hashtags(steps[-1])) and tags[-1].end == len(steps[-1]):
-        steps.append(steps[-1][: tags[-1].start].rstrip())
-    sentences = _SENTENCES.split(steps[-1])
-    seams = [match.group() for match in _SENTENCES.finditer(steps[-1])]
-    for index in range(len(sentences) - 1, 0, -1):
-        if guard.problems([sentences[index]], [""]):
-            continue  # something in it must stay
-        del sentences[index]
-        del seams[index - 1]
-        joined = sentences[0] + "".join(seam + rest for seam, rest in zip(seams, sentences[1:], strict=True))
-        steps.append(joined.strip())
-    return steps
+def _fewer_sentences(text: str, limits: Limits) -> str:
+    """Without as many sentences as it takes, the last ones first. Fewer sentences are never longer, so the number is
+    found by bisection."""
+    sentences = _SENTENCES.split(text)
+    seams = [match.group() for match in _SENTENCES.finditer(text)]
+    spare = [i for i in range(len(sentences) - 1, 0, -1) if not guard.problems([sentences[i]], [""])]
+
+    def without(count: int) -> str:
+        gone = set(spare[:count])
+        kept = [seams[i - 1] + sentences[i] for i in range(1, len(sentences)) if i not in gone]
+        return (sentences[0] + "".join(kept)).strip()
+
+    count = bisect_left(range(len(spare)), True, key=lambda number: fits(without(number), limits))
+    return without(count)
 
 
 def split(text: str, limits: Limits) -> tuple[str, ...]:
-    """`text` in parts that each fit, cut at sentences where that is possible; nothing is added or lost."""
-    if limits.max_bytes is None:
-        return tuple(split_thread(text, limits.length, limits.max_length))
+    """`text` in parts that each fit, cut at sentences where that is possible; nothing is added or lost. Unsplit when it
+    would take more than `MOST_PARTS` parts."""
+    if not readable(text):
+        return (text,)
 
     def most(piece: str) -> int:  # the tighter of both limits, on the scale of the first
-        return max(limits.length(piece), -(-utf8_length(piece) * limits.max_length // (limits.max_bytes or 1)))
+        by_bytes = -(-utf8_length(piece) * limits.max_length // limits.max_bytes) if limits.max_bytes else 0
+        return max(limits.length(piece), by_bytes)
 
-    return tuple(split_thread(text, most, limits.max_length))
+    parts = tuple(split_thread(text, most, limits.max_length))
+    return parts if len(parts) <= MOST_PARTS else (text,)
 
 
 def cut_links(texts: Sequence[str]) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from postprober.agent import guard
 from postprober.agent.brief import Brief, Target
-from postprober.agent.rewrite import shortened, split
+from postprober.agent.rewrite import MOST_PARTS, readable, shortened, split
 from postprober.clock import utc_iso
 from postprober.domain.advice import RULES, Kind, Suggestion
 from postprober.domain.limits import LIMITS
@@ -59,13 +59,16 @@ def allowed(target: Target, brief: Brief, before: Sequence[str], after: Sequence
     """The one gate for every rewrite, whoever made it."""
     return (
         tuple(after) != tuple(before)
-        and bool(after)
+        and 0 < len(after) <= MOST_PARTS
+        and all(map(readable, after))
         and not guard.problems(before, after)
         and target.fits(after, brief.files, brief.language)
     )
 
 
 def _for_target(target: Target, brief: Brief) -> Iterator[Suggestion]:
+    if not all(map(readable, target.texts)):
+        return
     name = NAMES[target.platform]
     fitted = _fitted(target, brief)
     if fitted is not None:

@@ -31,6 +31,8 @@ from postprober.storage.repairs import Repair
 log = logging.getLogger("postprober.repair")
 S = DeliveryState
 _AGAIN = timedelta(seconds=30)  # after a diagnosis that could not be made
+# The failure itself has alerted; what else people hear of, because it changes what they have to do.
+_TOLD = {"proposed": "a repair waits for your word.", "applied": "a repair is under way, you need not do anything."}
 _STEPS = {S.GHOST: Step.VERIFICATION, S.WAITING: Step.AUTHENTICATION}
 
 
@@ -165,10 +167,9 @@ def _tell(
         cause=diagnosis.cause, fix=diagnosis.fix, repair=state, by=diagnosis.by, confidence=diagnosis.confidence,
         cited=list(diagnosis.cited), note=diagnosis.note, message=delivery.reason,
     )  # fmt: skip
-    if state == "proposed":
+    if state in _TOLD:
         logs.alert(
             conn, user_id=delivery.user_id, post_id=delivery.post_id, delivery_id=delivery.id, type=AlertType.WARNING,
-            message=f"{NAMES[delivery.platform]} ({account.account_name}): a repair waits for your word. "
-            f"{diagnosis.explanation}",
+            message=f"{NAMES[delivery.platform]} ({account.account_name}): {_TOLD[state]} {diagnosis.explanation}",
             dedupe_key=f"repair:{repair.id}", now=ctx.clock.now(),
         )  # fmt: skip

@@ -25,6 +25,15 @@ CATEGORIES = (
 _VIOLENT = re.compile(r"\b(?:kill|shoot|stab|bomb)\b", re.IGNORECASE)
 _HOSTILE = re.compile(r"\b(?:hate|stupid people|idiots)\b", re.IGNORECASE)
 _CHARS_PER_TOKEN = 4
+# What the model takes a failed delivery for: words of its last try, then the cause and the fix out of the given sets.
+_FAILURES = (
+    (r"duplicate|same text", "duplicate", "ask_person"),
+    (r"character limit|too long|graphemes", "text_too_long", "split_thread"),
+    (r"expired|session has ended", "token_expired", "refresh_token"),
+    (r"too many requests|rate limit|asks to wait", "rate_limited", "wait_until"),
+    (r"could not be processed", "media_format", "reencode_media"),
+    (r"could not be reached|fault|unavailable", "platform_down", "wait_until"),
+)
 
 
 def routes(world: World, manner: OpenAiManner) -> list[BaseRoute]:
@@ -113,7 +122,7 @@ def _value(schema: Json, root: Json, name: str, data: Json) -> Any:
     if name == "verdict":
         return "flagged" if _HOSTILE.search(_texts(data)) else "appropriate"
     if name in ("cause", "fix"):
-        return {"cause": "unknown", "fix": "ask_person"}[name]
+        return _taken_for(data)[name]
     if "enum" in schema:
         return schema["enum"][0]
     kind = schema.get("type")
@@ -126,6 +135,14 @@ def _value(schema: Json, root: Json, name: str, data: Json) -> Any:
     if kind == "boolean":
         return False
     return "The sandbox's model has looked at it and has nothing more to say."
+
+
+def _taken_for(data: Json) -> Json:
+    told = json.dumps([data.get("reason", ""), (data.get("tries") or [""])[-1]]).lower()
+    for words, cause, fix in _FAILURES:
+        if re.search(words, told):
+            return {"cause": cause, "fix": fix}
+    return {"cause": "unknown", "fix": "ask_person"}
 
 
 def _texts(data: Json) -> str:

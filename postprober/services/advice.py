@@ -26,6 +26,7 @@ from postprober.storage.records import Account, Post
 
 log = logging.getLogger("postprober.advice")
 _AGAIN = timedelta(minutes=1)
+_WANTED = frozenset({PostStatus.DRAFT, PostStatus.REVIEW, PostStatus.SCHEDULED})  # what can still be changed
 
 
 @permits.asks("posts:read")
@@ -50,6 +51,8 @@ def ask(core: Core, user_id: int, post_id: int) -> Advice:
     with core.db.write() as conn:
         if not posts.advise(conn, post_id, post.version, made.to_json()):
             raise Conflict("The post was changed while the suggestions were made; ask again.")
+    if post.status == PostStatus.SCHEDULED and not made.review.passes:
+        drafts.hold_for_review(core, post, made.review.reasons)
     return made
 
 
@@ -61,15 +64,27 @@ def make_pending(core: Core, most: int = 10) -> int:
     made = 0
     for post in waiting:
         try:
+            if post.status not in _WANTED:
+                _no_more(core, post)
+                continue
             ask(core, post.user_id, post.id)
             made += 1
         except Conflict:
             continue  # changed meanwhile: the next round looks at the new text
         except PostProberError as error:
             log.warning("no suggestions for post %s: %s", post.id, error)
+            again = None if isinstance(error, NotFound) else core.clock.now() + _AGAIN  # what is gone stays gone
             with core.db.write() as conn:
-                posts.postpone_advice(conn, post.id, core.clock.now() + _AGAIN)
+                posts.postpone_advice(conn, post.id, again)
     return made
+
+
+def _no_more(core: Core, post: Post) -> None:
+    """It is on its way or over: the review stays, suggestions would come too late."""
+    told = Advice.from_json(post.ai_suggestions)
+    stored = replace(told, pending=False).to_json() if told else None
+    with core.db.write() as conn:
+        posts.advise(conn, post.id, post.version, stored)
 
 
 @permits.asks("posts:read")

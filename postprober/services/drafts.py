@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import Connection
 
+from postprober.domain.alert import AlertType
 from postprober.domain.criteria import Criteria
 from postprober.domain.delivery import DeliveryState
 from postprober.domain.post import PostStatus
@@ -19,7 +20,7 @@ from postprober.services.accounts import owned
 from postprober.services.core import Core, Mark, no_mark
 from postprober.services.posts import MAX_PARTS, NewPost, columns_of, parts_for, passed, plan, plan_all, set_goal
 from postprober.services.times import check_time
-from postprober.storage import deliveries, posts
+from postprober.storage import deliveries, logs, posts
 from postprober.storage.records import Account, Delivery, Post
 
 S = DeliveryState
@@ -95,6 +96,26 @@ def change(core: Core, user_id: int, post_id: int, new: NewPost, versions: Versi
         else:
             _withdraw(conn, post, now)
         return posts.get(conn, post_id)
+
+
+def hold_for_review(core: Core, post: Post, reasons: Sequence[str]) -> bool:
+    """A closer look found something after the post was planned: it waits for a person, who is told, unless it is on its
+    way already. Returns whether it waits."""
+    now = core.clock.now()
+    try:
+        with core.db.write() as conn:
+            posts.lock(conn, post.id)
+            if not posts.edit(conn, post.id, post.version, now):
+                return False
+            _withdraw(conn, post, now)
+            logs.alert(
+                conn, user_id=post.user_id, post_id=post.id, delivery_id=None, type=AlertType.WARNING,
+                message=f"Post {post.id} waits for your review. {' '.join(reasons)}",
+                dedupe_key=f"post:{post.id}:review:{post.version}", now=now,
+            )  # fmt: skip
+    except Conflict:
+        return False
+    return True
 
 
 def _withdraw(conn: Connection, post: Post, now: datetime) -> None:

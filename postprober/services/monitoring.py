@@ -47,6 +47,7 @@ class DeliveryView:
     history: tuple[dict[str, Any], ...]
     repair: str = ""
     blocked: bool = False  # waits until a person links the account again
+    diagnosing: bool = False  # the agent looks why, and whether it can be repaired
 
 
 @dataclass(frozen=True)
@@ -140,6 +141,7 @@ def _view(delivery: Delivery, account: Account, seen: Glance) -> DeliveryView:
         history=history,
         repair=_repair(delivery, history),
         blocked=delivery.state is DeliveryState.WAITING and account.status != "ok",
+        diagnosing=delivery.id in seen.diagnosing,
     )
 
 
@@ -206,9 +208,12 @@ def heartbeat_age(core: Core) -> timedelta | None:
 def finished(view: PostView) -> bool:
     """Whether nothing will change by itself any more (looking again at held ones and counting aside)."""
     return all(
-        TRAITS[v.delivery.state].terminal
-        or (v.delivery.state is DeliveryState.PUBLISHED and _given_up(v))
-        or (v.delivery.state is DeliveryState.WAITING and v.blocked)
+        not v.diagnosing
+        and (
+            TRAITS[v.delivery.state].terminal
+            or (v.delivery.state is DeliveryState.PUBLISHED and _given_up(v))
+            or (v.delivery.state is DeliveryState.WAITING and v.blocked)
+        )
         for v in view.deliveries
     )
 

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, func, select
 
 from postprober.errors import NotFound
+from postprober.storage import repairs
 from postprober.storage.records import Delivery, Post, delivery_of, record_of
 from postprober.storage.tables import deliveries, monitoring_logs, posts, samples, transitions
 
@@ -24,6 +25,7 @@ class Glance:
     steps: Mapping[int, dict[str, dict[str, Any]]]
     history: Mapping[int, list[dict[str, Any]]]
     samples: Mapping[int, dict[str, Any]]
+    diagnosing: frozenset[int]  # deliveries that the agent is still looking at
 
 
 def take(conn: Connection, user_id: int, post_ids: Sequence[int]) -> Glance:
@@ -49,4 +51,11 @@ def take(conn: Connection, user_id: int, post_ids: Sequence[int]) -> Glance:
     counts = {
         row.delivery_id: dict(row._mapping) for row in conn.execute(select(samples).where(samples.c.id.in_(newest)))
     }
-    return Glance(tuple(found[post_id] for post_id in wanted), by_post, steps, history, counts)
+    return Glance(
+        tuple(found[post_id] for post_id in wanted),
+        by_post,
+        steps,
+        history,
+        counts,
+        frozenset(repairs.open_of(conn, wanted)),
+    )

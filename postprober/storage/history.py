@@ -27,14 +27,17 @@ class Reached:
 
 
 def reached(conn: Connection, account_id: int, *, most: int = 100, but: int = 0) -> list[Reached]:
-    """The account's newest published deliveries that have counts, newest first; without delivery `but`."""
+    """Of the account's newest `most` published deliveries those that have counts, newest first; without `but`."""
+    mine = (
+        select(deliveries.c.id)
+        .where(deliveries.c.account_id == account_id, deliveries.c.published_at.is_not(None), deliveries.c.id != but)
+        .order_by(deliveries.c.id.desc())
+        .limit(most)
+    )
     newest = (
         select(samples.c.delivery_id, func.max(samples.c.id).label("sample"))
-        .join(deliveries, deliveries.c.id == samples.c.delivery_id)
-        .where(deliveries.c.account_id == account_id, deliveries.c.published_at.is_not(None), deliveries.c.id != but)
+        .where(samples.c.delivery_id.in_(mine))
         .group_by(samples.c.delivery_id)
-        .order_by(samples.c.delivery_id.desc())
-        .limit(most)
         .subquery()
     )
     rows = conn.execute(

@@ -135,8 +135,8 @@ def advise(
     return done.rowcount == 1
 
 
-def postpone_advice(conn: Connection, post_id: int, until: datetime) -> None:
-    """The suggestions could not be made; they are tried again then."""
+def postpone_advice(conn: Connection, post_id: int, until: datetime | None) -> None:
+    """The suggestions could not be made; they are tried again then (None: never)."""
     conn.execute(update(posts).where(posts.c.id == post_id, posts.c.advice_at.is_not(None)).values(advice_at=until))
 
 

@@ -131,6 +131,12 @@ def of_delivery(conn: Connection, delivery_id: int) -> list[Repair]:
     return [record_of(Repair, row) for row in rows]
 
 
+def open_of(conn: Connection, post_ids: Sequence[int]) -> set[int]:
+    """Ids of the posts' deliveries whose diagnosis is still to be made."""
+    rows = conn.execute(select(repairs.c.delivery_id).where(repairs.c.post_id.in_(post_ids), repairs.c.state == "open"))
+    return {int(row[0]) for row in rows}
+
+
 def applied(conn: Connection, delivery_id: int) -> int:
     """How many repairs of the delivery were applied."""
     count = select(func.count()).where(repairs.c.delivery_id == delivery_id, repairs.c.state == "applied")

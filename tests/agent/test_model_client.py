@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -10,12 +12,19 @@ from typing import Any
 import pytest
 
 from postprober.agent.advisor import Advisor
-from postprober.agent.model import PAUSES, Model, NoAnswer
+from postprober.agent.mind import NoAnswer
+from postprober.agent.model import PAUSES, Model
 from postprober.clock import ManualClock
+from postprober.domain.diagnosis import Cause, Fix
+from postprober.domain.platform import Platform
+from postprober.http import HttpClient, Pools
 from postprober.pipeline.ledger import Budget, DbLedger
+from postprober.sandbox import openai as sandbox_model
 from postprober.sandbox.serve import SandboxServer
+from postprober.settings import Settings
 from postprober.storage import usage
 from postprober.storage.database import Database
+from postprober.wiring import build_advisor
 from tests.agent.agent_kit import Purse, brief, evidence, model
 
 TEXT = "We have built a bridge of 300 metres in Oslo. Do you know how long it took?"
@@ -36,6 +45,20 @@ def test_a_good_answer_is_read_marked_and_paid_for(sandbox: SandboxServer) -> No
 def test_a_diagnosis_is_asked_for_in_the_closed_sets(sandbox: SandboxServer) -> None:
     answer = model(sandbox.url).diagnose(evidence())
     assert (answer.cause, answer.fix) == ("unknown", "ask_person")
+
+
+@pytest.mark.parametrize(("words", "cause", "fix"), sandbox_model._FAILURES)
+def test_the_emulated_model_names_causes_and_fixes_of_our_sets(
+    sandbox: SandboxServer, words: str, cause: str, fix: str
+) -> None:
+    answer = model(sandbox.url).diagnose(evidence(message=words.partition("|")[0]))
+    assert (answer.cause, answer.fix) == (Cause(cause), Fix(fix))
+
+
+def test_a_model_that_agrees_lets_a_repair_go_on(sandbox: SandboxServer) -> None:
+    about = evidence(Platform.MASTODON, 422, '{"error": "Validation failed: Text character limit of 300 exceeded"}')
+    told = Advisor(model(sandbox.url)).diagnose(about)
+    assert (told.fix, told.by, told.note) == (Fix.SPLIT_THREAD, "model sandbox-model and rules", "")
 
 
 FAILURES: dict[str, tuple[str, dict[str, Any], str, str]] = {
@@ -150,14 +173,30 @@ def test_the_key_is_in_no_error_and_no_repr(sandbox: SandboxServer) -> None:
 
 
 def test_an_address_on_a_private_network_is_refused_unless_the_operator_named_it(sandbox: SandboxServer) -> None:
-    from postprober.http import HttpClient, Pools
-
     mind = model(sandbox.url)
     guarded = replace(mind, http=HttpClient(Pools(timeout=5.0)), clock=ManualClock())
     with pytest.raises(NoAnswer, match="could not be reached"):
         guarded.review(brief(TEXT))
     named = replace(mind, http=HttpClient(Pools(timeout=5.0, trusted_hosts=frozenset({"127.0.0.1"}))))
     assert named.review(brief(TEXT)).verdict == "appropriate"
+
+
+def test_without_a_key_there_is_no_model_and_in_the_sandbox_a_key_stays_on_this_machine(
+    sandbox: SandboxServer, tmp_path: Path, database: Database
+) -> None:
+    http = HttpClient(Pools(allow_private=True, timeout=5.0))
+
+    def mind(**more: Any) -> Any:
+        chosen = {"data_dir": tmp_path, "sandbox_port": sandbox.port, "secret_key": "s" * 40, "_env_file": None, **more}
+        return build_advisor(Settings(**chosen), database, http, ManualClock()).mind
+
+    assert mind() is None
+    assert mind(ai_api_key="sk-sandbox").base_url == f"{sandbox.url}/openai/v1"
+    assert mind(ai_api_key="sk-x", ai_base_url="https://llm.example/v1").base_url == "https://llm.example/v1"
+    assert mind(ai_api_key="sk-x", mode="live").base_url == ""
+    assert mind(ai_api_key="sk-sandbox").review(brief(TEXT)).verdict == "appropriate"
+    with database.read() as conn:
+        assert usage.today(conn, ManualClock().now())[0] > 0
 
 
 def test_a_reply_that_only_trickles_is_given_up_in_time(tmp_path: Path) -> None:
@@ -193,3 +232,8 @@ def test_a_reply_that_only_trickles_is_given_up_in_time(tmp_path: Path) -> None:
         thread.join(5)
         listener.close()
     assert isinstance(listener, socket.socket)
+
+
+def test_without_a_key_no_process_loads_the_client_library() -> None:
+    code = "import sys, postprober.wiring; sys.exit('openai' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2]).returncode == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections import Counter
 from typing import Any
 
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from postprober.agent import guard, rewrite, suggest
 from postprober.agent.advisor import Advisor
 from postprober.agent.brief import Brief, Target
+from postprober.agent.review import review
 from postprober.agent.schemas import Rewrite
 from postprober.domain.limits import LIMITS
 from postprober.domain.platform import Platform
@@ -227,3 +229,17 @@ def test_a_target_that_fits_is_left_alone() -> None:
     plain = Target(1, Platform.X, LIMITS[Platform.X], ("Our bridge is open.",))
     made = suggest.suggestions(Brief((plain,), (), NOW))
     assert [s.kind for s in made] == ["time"]
+
+
+@pytest.mark.parametrize(
+    "piece",
+    ["a", "\u201c", "{{", "[insert", "+", "-", "@a", "@a.", "a.", "a. ", "#a ", "eyJ-", "password:", "http://", "x@", '"',
+     "1 ", "ab.cd ", "<insert", "Aa ", "sk-", "$"],
+)  # fmt: skip
+def test_no_text_makes_the_agent_slow(piece: str) -> None:
+    began = time.monotonic()
+    review(brief((piece * 100_000)[:100_000]))
+    assert time.monotonic() - began < 3, "a review of the longest text that the API takes"
+    began = time.monotonic()
+    suggest.suggestions(brief((piece * 3_000)[:3_000], platform=Platform.LINKEDIN))
+    assert time.monotonic() - began < 6

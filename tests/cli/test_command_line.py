@@ -407,3 +407,15 @@ def test_it_runs_as_a_module_in_a_process_of_its_own(tmp_path: Path) -> None:
     )  # fmt: skip
     assert bad.returncode == 2
     assert len(bad.stderr.decode().strip().splitlines()) == 1
+
+
+def test_a_post_that_waits_for_a_review_ends_with_4_and_says_why(run: Run, installation: Installation) -> None:
+    account = installation.link("bluesky")
+    said = run("publish", "--account", str(account.id), "--text", "Hello {{name}}")
+    assert said.code == 4 and "waits for a review" in said.out + said.err and "placeholder" in said.out + said.err
+    told = run("publish", "--account", str(account.id), "--text", "Hello {{name}}", "--wait", "--json")
+    assert told.code == 4 and told.lines[-1] == {
+        "event": "result",
+        "post_id": told.lines[-1]["post_id"],
+        "deliveries": [],
+    }
