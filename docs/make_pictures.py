@@ -1,7 +1,7 @@
 """Take the pictures of the pages: `python docs/make_pictures.py`. Needs a Chromium; writes docs/pictures/.
 
 Starts a demonstration of its own in a temporary folder, adds a post that meets trouble, and looks at every page at 1280
-and 390 pixels, light and dark.
+and 390 pixels, light and dark. The README shows the first screen of two of them.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from datetime import timedelta
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page, expect, sync_playwright
@@ -32,6 +33,13 @@ SIZES = {"desktop": (1280, 900), "phone": (390, 844)}
 TALLEST = 2400  # pixels; longer pages are cut, nobody reads them in a document
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
          "--disable-component-update", "--disable-sync"]  # fmt: skip
+PLANNED = (  # days and hours from now, text, platforms
+    (1, 2, "Office hours today at five: bring your questions", ("x", "mastodon")),
+    (1, 6, "What surprised us, part one", ("bluesky",)),
+    (2, 1, "We are hiring a measurement engineer https://example.com/jobs", ("linkedin",)),
+    (4, 3, "What surprised us, part two", ("bluesky", "mastodon")),
+    (7, 2, "The data of the spring notes is online https://example.com/data", ("x", "linkedin")),
+)
 TEXT = "Our spring notes are out: what we measured, what surprised us, and the data to check it yourself."
 
 
@@ -73,7 +81,8 @@ def _ready(demo: subprocess.Popen[str]) -> tuple[str, str]:
 
 
 def _make_trouble() -> None:
-    """A post whose answer gets lost on LinkedIn (held), and that nobody can see on Bluesky (ghost)."""
+    """Posts of the coming days, and one whose answer gets lost on LinkedIn (held) and that nobody can see on Bluesky
+    (ghost)."""
     core = build_core()
     control = Control(core.settings.sandbox_url)
     ids = {account.platform: account.id for account in accounts.listing(core, 1)}
@@ -82,6 +91,10 @@ def _make_trouble() -> None:
     picture = media.add_bytes(core, 1, "proof.png", demo_picture(), "A green tick on a dark blue ground")
     chosen = (ids[Platform.LINKEDIN], ids[Platform.BLUESKY], ids[Platform.MASTODON])
     posts.create(core, 1, posts.NewPost((TEXT,), chosen, (picture,)))
+    now = core.clock.now().replace(minute=0, second=0, microsecond=0)
+    for days, hours, text, where in PLANNED:
+        at = now + timedelta(days=days, hours=hours)
+        posts.create(core, 1, posts.NewPost((text,), tuple(ids[Platform(name)] for name in where), at=at))
     close_core(core)
 
 
@@ -90,7 +103,7 @@ def _take_all(browser: Browser, email: str, password: str) -> None:
     for scheme in ("light", "dark"):
         for size, (width, height) in SIZES.items():
             context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
-            context.set_default_timeout(30_000)
+            context.set_default_timeout(60_000)
             page = context.new_page()
             page.goto(f"http://127.0.0.1:{PORTS['APP']}")
             page.get_by_label("E-mail address").wait_for()
@@ -98,40 +111,60 @@ def _take_all(browser: Browser, email: str, password: str) -> None:
             page.get_by_label("E-mail address").fill(email)
             page.get_by_label("Password", exact=True).fill(password)
             page.get_by_role("button", name="Sign in").click()
-            expect(page.locator(".pp-row .pp-state:text-is('Proved live')").nth(6)).to_be_visible(timeout=60_000)
+            page.get_by_role("heading", name="Overview").wait_for()
             if not troubled:
-                page.wait_for_timeout(6_000)  # the first numbers of engagement
-                page.screenshot(path=PICTURES / "readme.png")
+                expect(page.locator(".pp-tile").nth(3)).to_contain_text("8", timeout=90_000)
                 _make_trouble()
+                page.wait_for_timeout(45_000)  # the faults run their course, and engagement grows
                 troubled = True
-            expect(page.locator(".pp-row .pp-red")).to_have_count(2, timeout=90_000)
             _pages(page, f"{size}-{scheme}", height)
             context.close()
 
 
 def _pages(page: Page, suffix: str, height: int) -> None:
-    page.get_by_text("History and tries on LinkedIn").first.click()
+    page.locator(".pp-health").wait_for()
+    _shoot(page, f"overview-{suffix}", height)
+    _open(page, "Calendar")
+    page.locator("[class*=st-key-cal-entry-]").first.wait_for()
+    _shoot(page, f"calendar-{suffix}", height)
+    _open(page, "Monitor")
+    first = page.locator("[class*=st-key-post-]").filter(has_text="Hello from PostProber")
+    first.get_by_text("History, tries and evidence").click()
     page.get_by_text("Publish, try 1").first.wait_for()
+    if suffix == "desktop-light":
+        page.screenshot(path=PICTURES / "readme.png")
     _shoot(page, f"monitor-{suffix}", height)
     _open(page, "Compose")
-    page.get_by_role("textbox", name="Text").fill(TEXT + " " + "There is much to tell about it. " * 7)
-    page.get_by_role("textbox", name="Text").press("Control+Enter")
-    page.locator(".pp-check").nth(4).wait_for()
+    box = page.get_by_role("textbox", name="Text")
+    box.fill(TEXT + " " + "There is much to tell about it. " * 7)
+    box.press("Control+Enter")
+    page.locator("input[type=file]").first.set_input_files(
+        {"name": "proof.png", "mimeType": "image/png", "buffer": demo_picture()}
+    )
+    page.locator(".pp-likeness img").wait_for()
+    page.locator(".pp-suggestion").first.wait_for()
+    if suffix == "desktop-light":
+        page.screenshot(path=PICTURES / "readme-compose.png")
     _shoot(page, f"compose-{suffix}", height)
     _open(page, "Accounts")
+    page.locator(".pp-facts").first.wait_for()
     _shoot(page, f"accounts-{suffix}", height)
+    for name in ("Alerts", "Settings"):
+        if page.locator(".st-key-pp-menu").get_by_role("link", name=name).count():
+            _open(page, name)
+            _shoot(page, f"{name.lower()}-{suffix}", height)
 
 
 def _open(page: Page, name: str) -> None:
     """By the menu."""
-    page.get_by_role("link", name=name).first.click()
+    page.locator(".st-key-pp-menu").get_by_role("link", name=name).click()
     page.get_by_role("heading", name=name, exact=True).wait_for()
 
 
 def _shoot(page: Page, name: str, height: int) -> None:
     """The whole page, as high as it is."""
     width = (page.viewport_size or {"width": 1280})["width"]
-    page.wait_for_load_state("networkidle")
+    expect(page.locator("[data-testid=stStatusWidget]")).to_have_count(0, timeout=30_000)
     tall = int(page.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight"))
     page.set_viewport_size({"width": width, "height": min(max(tall, height), TALLEST)})
     page.evaluate("document.querySelector('[data-testid=stMain]').scrollTo(0, 0)")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
+from postprober.sandbox.client import Control
 from tests.e2e.conftest import Demo, Watch
 
 COOKIE = "postprober_session"
@@ -24,8 +27,9 @@ def _card(page: Page, text: str) -> Locator:
 
 def _only_the_form(page: Page) -> None:
     expect(page.get_by_role("button", name="Sign in")).to_be_visible()
-    expect(page.get_by_role("heading", name="Monitor")).to_have_count(0)
-    expect(page.get_by_text("History and tries")).to_have_count(0)
+    for name in ("Overview", "Monitor"):
+        expect(page.get_by_role("heading", name=name)).to_have_count(0)
+    expect(page.locator(".st-key-pp-menu")).to_have_count(0)
 
 
 def _watch_the_proof(page: Page, demo: Demo) -> None:
@@ -46,12 +50,36 @@ def _watch_the_proof(page: Page, demo: Demo) -> None:
 
 def _look_closer(page: Page) -> None:
     second = _card(page, "This one met a fault")
-    second.get_by_text("History and tries on Mastodon").click()
+    second.get_by_text("History, tries and evidence").click()
+    second.get_by_role("radiogroup").get_by_text("Mastodon").click()
     expect(second.get_by_text("Publish, try 1: outcome unknown")).to_be_visible()
     expect(second.get_by_text("Look whether it is there, try 2: not there")).to_be_visible()
     expect(second.get_by_text("Publish, try 2: done")).to_be_visible()
     expect(second.locator(".pp-history")).to_contain_text("Checking")
     expect(second.locator("code").first).to_be_visible()
+
+
+def _open(page: Page, name: str) -> None:
+    """By the menu."""
+    page.locator(".st-key-pp-menu").get_by_role("link", name=name).click()
+    expect(page.get_by_role("heading", name=name, exact=True)).to_be_visible()
+
+
+def _only(page: Page, platform: str) -> None:
+    """Take every other account off the post."""
+    for other in ("X", "LinkedIn", "Instagram", "Mastodon", "Bluesky"):
+        if other != platform:
+            page.get_by_role("button", name=f"{other} · demo").click()
+    expect(page.locator(".pp-likeness")).to_have_count(1)
+
+
+def _at(page: Page, moment: datetime) -> None:
+    """Choose a time of today, in UTC as the demonstration's person does."""
+    page.get_by_text("Later", exact=True).click()
+    page.get_by_role("spinbutton", name="hour, Time").click()
+    page.keyboard.type(f"{moment:%H%M}")
+    page.keyboard.press("Tab")
+    expect(page.get_by_text(f"{moment:%H:%M} UTC")).to_be_visible()
 
 
 def _sign_out(page: Page) -> None:
@@ -70,13 +98,14 @@ def test_a_person_signs_in_watches_the_proof_and_signs_out(
     _sign_in(page, demo.email, "not the password")
     expect(page.get_by_text("E-mail address or password is wrong.")).to_be_visible()
     _sign_in(page, demo.email, demo.password)
-    expect(page.get_by_role("heading", name="Monitor")).to_be_visible()
+    expect(page.get_by_role("heading", name="Overview")).to_be_visible()
 
     cookie = next(c for c in context.cookies() if c["name"] == COOKIE)
     assert cookie["httpOnly"] and cookie["sameSite"] == "Lax"
     assert COOKIE not in page.evaluate("document.cookie")
     assert "ticket" not in page.url
 
+    _open(page, "Monitor")
     _watch_the_proof(page, demo)
     _look_closer(page)
     _sign_out(page)
@@ -87,7 +116,7 @@ def test_a_person_signs_in_watches_the_proof_and_signs_out(
     thief = browser.new_context()
     thief.add_cookies([{"name": COOKIE, "value": cookie["value"], "url": demo.url}])
     stolen = thief.new_page()
-    for address in ("", "/compose", "/accounts"):
+    for address in ("", "/compose", "/accounts", "/monitor", "/calendar"):
         stolen.goto(demo.url + address)
         _only_the_form(stolen)
         expect(stolen.get_by_role("heading", name="Accounts")).to_have_count(0)
@@ -98,7 +127,7 @@ def test_a_person_links_an_account_by_its_consent_page_and_publishes_on_it(demo:
     watch, page = Watch(), context.new_page()
     page.goto(demo.url)
     _sign_in(page, demo.email, demo.password)
-    page.get_by_role("link", name="Accounts").first.click()
+    _open(page, "Accounts")
     page.get_by_role("button", name="Link Mastodon").click()
     page.get_by_role("button", name="Deny").click()
     expect(page.get_by_text("The account was not linked.")).to_be_visible()
@@ -107,9 +136,8 @@ def test_a_person_links_an_account_by_its_consent_page_and_publishes_on_it(demo:
     expect(page.get_by_text("Linked. Mastodon: demo")).to_be_visible()
     watch.on(page)
 
-    page.get_by_role("link", name="Compose").first.click()
-    for other in ("X", "LinkedIn", "Instagram", "Bluesky"):
-        page.get_by_role("button", name=f"{other} · demo").click()
+    _open(page, "Compose")
+    _only(page, "Mastodon")
     page.get_by_role("textbox", name="Text").fill("Written by hand, <b>not interpreted</b> & *never twice*")
     page.get_by_role("textbox", name="Text").press("Control+Enter")
     expect(page.locator(".pp-check")).to_have_count(1)
@@ -121,3 +149,67 @@ def test_a_person_links_an_account_by_its_consent_page_and_publishes_on_it(demo:
     expect(mine).to_have_count(1)
     assert watch.complaints == []
     assert watch.strangers == []
+
+
+def test_a_person_shortens_a_post_by_accepting_a_suggestion_schedules_it_and_sees_it_proved_and_repaired(
+    demo: Demo, context: BrowserContext
+) -> None:
+    watch, page = Watch(), context.new_page()
+    page.goto(demo.url)
+    _sign_in(page, demo.email, demo.password)
+    expect(page.get_by_role("heading", name="Overview")).to_be_visible()
+    _open(page, "Accounts")
+    page.get_by_role("button", name="Link X", exact=True).click()
+    page.get_by_role("button", name="Allow").click()
+    expect(page.get_by_text("Linked. X: demo")).to_be_visible()
+    watch.on(page)
+
+    _open(page, "Compose")
+    _only(page, "X")
+    box = page.get_by_role("textbox", name="Text")
+    box.click()
+    box.press_sequentially("Read our spring notes at https://example.com/spring today. ", delay=5)
+    box.press_sequentially("There is so much to tell about what we measured this year. " * 5, delay=1)
+    expect(page.locator(".pp-counter.pp-red")).to_contain_text("of 280")
+    expect(page.get_by_role("button", name="Publish now")).to_be_disabled()
+    expect(page.locator(".pp-suggestion").first).to_contain_text("A text that fits")
+    page.get_by_role("button", name="Accept").first.click()
+    expect(page.locator(".st-key-pp-checks .pp-state")).to_have_text("Fits")
+    due = datetime.now(UTC) + timedelta(seconds=61)
+    _at(page, due)
+    # The answer to this one will get lost: PostProber has to find out by itself what became of it.
+    Control(demo.sandbox_url).fault("x", "cut_after_accept", account="demo")
+    page.get_by_role("button", name="Schedule", exact=True).click()
+    expect(page.get_by_text("It is planned for")).to_be_visible()
+    page.get_by_role("button", name="Watch it on the Monitor").click()
+
+    mine = _card(page, "Read our spring notes")
+    expect(mine.locator(".pp-row .pp-state")).to_have_text("Scheduled")
+    expect(mine.locator(".pp-step.pp-s-success")).to_have_count(4, timeout=150_000)
+    expect(mine.locator(PROVED_LIVE)).to_have_count(1)
+    expect(mine).to_contain_text("Repaired: the answer got lost, so PostProber looked and found the post.")
+    _watch_the_agent(page)
+    assert watch.complaints == []
+    assert watch.strangers == []
+    cookie = next(c for c in context.cookies() if c["name"] == COOKIE)
+    _sign_out(page)
+    context.add_cookies([{"name": COOKIE, "value": cookie["value"], "url": demo.url}])
+    page.goto(demo.url)
+    _only_the_form(page)
+
+
+def _watch_the_agent(page: Page) -> None:
+    """The demonstration's faults: one repaired by itself, one that waits for a word, and the alerts that tell of them."""
+    renewed = _card(page, "This one met a sign-in")
+    expect(renewed).to_contain_text("Renew the access and send it again", timeout=PROVED)
+    expect(renewed.locator(".pp-diagnosis .pp-state").first).to_have_text("Applied")
+    expect(renewed.locator(PROVED_LIVE)).to_have_count(1, timeout=PROVED)
+    waiting = _card(page, "This one fitted when it was planned")
+    expect(waiting.locator(".pp-diff")).to_be_visible(timeout=PROVED)
+    waiting.get_by_role("button", name="Apply the repair").click()
+    expect(waiting.locator(PROVED_LIVE)).to_have_count(1, timeout=PROVED)
+    review = _card(page, "Great news")
+    expect(review).to_contain_text("It looks unfinished")
+    _open(page, "Overview")
+    expect(page.locator(".pp-alerts li").filter(has_text="not published").first).to_be_visible()
+    expect(page.locator(".st-key-pp-bell .stMarkdownBadge").first).to_be_visible()

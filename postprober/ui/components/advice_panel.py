@@ -46,7 +46,11 @@ def _panel(visit: Visit, mine: Draft, accounts: dict[int, Account]) -> None:
     st.html(review_html(said.review))
     open_ones = [s for s in said.suggestions if not s.decision and _still_right(s, mine)]
     for one in open_ones:
-        _suggestion(visit, mine, one, accounts)
+        if one.acceptable:
+            _suggestion(visit, mine, one, accounts)
+    for one in open_ones:
+        if not one.acceptable:
+            st.caption(plain(f"{KIND_WORDS[one.kind]}, {_where(one, accounts)}: {one.reason}"))
     _foot(visit, mine, said, len(open_ones))
 
 
@@ -70,12 +74,9 @@ def _suggestion(visit: Visit, mine: Draft, one: Suggestion, accounts: dict[int, 
         f"{at}{body}<p>{safe(one.reason)}</p><small>{safe(_who(one.by, one.confidence))}</small></div>"
     )
     with st.container(horizontal=True, key=f"suggestion-{one.id}"):
-        if one.acceptable and visit.button("Accept", WRITE, f"accept-{one.id}", type="primary"):
+        if visit.button("Accept", WRITE, f"accept-{one.id}", type="primary"):
             _accept(visit, mine, one)
-        if (
-            visit.button("Refuse" if one.acceptable else "Do not say it again", WRITE, f"refuse-{one.id}")
-            and mine.saved
-        ):
+        if visit.button("Refuse", WRITE, f"refuse-{one.id}") and mine.saved:
             acts.act("It is not suggested again.", advice.refuse, visit.core, visit.user.id, mine.saved.id, one.id)
 
 
@@ -83,7 +84,8 @@ def _accept(visit: Visit, mine: Draft, one: Suggestion) -> None:
     if mine.saved is None:
         return
     try:
-        mine.follow(advice.accept(visit.core, visit.user.id, mine.saved.id, one.id))
+        changed = advice.accept(visit.core, visit.user.id, mine.saved.id, one.id)
+        mine.follow(changed, one.account_id or COMMON)
     except PostProberError as error:
         acts.refuse(error)
         return

@@ -66,8 +66,8 @@ def text(draft: Draft, linked: list[Account], chosen: tuple[int, ...]) -> None:
             **{i: _short(a, linked) + (" ✎" if i in draft.texts else "") for i, a in accounts.items()},
         }
         target = st.segmented_control(
-            "Text", list(names), default=COMMON, required=True, format_func=lambda one: names.get(one, "For all"),
-            key=draft.key("target"), wrap=True, help="“For all” goes to every account that has no text of its own (✎).",
+            "Text", list(names), default=draft.focus if draft.focus in names else COMMON, required=True, format_func=lambda one: names.get(one, "For all"),
+            key=draft.key(f"target-{draft.revision}"), wrap=True, help="“For all” goes to every account that has no text of its own (✎).",
         ) or COMMON  # fmt: skip
     with st.container(key=f"pp-text-{draft.number}", gap="small"):
         st.html(LIVE, unsafe_allow_javascript=True)
@@ -118,6 +118,7 @@ def _own(draft: Draft, account: Account) -> None:
             st.rerun()
         if account.id in draft.texts and st.button("Back to the common text", key=draft.key(f"same-{account.id}")):
             del draft.texts[account.id]
+            draft.focus = account.id
             draft.revision += 1
             st.rerun()
 

@@ -10,6 +10,7 @@ from postprober.ui.text import safe
 
 _PIECES = re.compile(r"\s+|[^\s]+")
 LONGEST = 6000  # characters compared; what is longer is shown whole and unmarked
+BREAK = "\n\n· · ·\n\n"  # between the parts of a thread
 
 
 def texts_html(before: Sequence[str], after: Sequence[str]) -> str:
@@ -17,7 +18,7 @@ def texts_html(before: Sequence[str], after: Sequence[str]) -> str:
     if sum(map(len, before)) + sum(map(len, after)) > LONGEST:
         left, right = (["".join(f"<p>{safe(text)}</p>" for text in texts)] for texts in (before, after))
     else:
-        left, right = _marked("\n\n".join(before), "\n\n".join(after))
+        left, right = _marked(BREAK.join(before), BREAK.join(after))
     return (
         f'<div class="pp-diff"><div><b>Before</b><div>{"".join(left)}</div></div>'
         f"<div><b>After</b><div>{''.join(right)}</div></div></div>"

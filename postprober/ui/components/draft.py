@@ -24,10 +24,12 @@ COMMON = 0  # in `texts`: what every account gets that has no text of its own
 class Draft:
     """`number` and `revision` are part of every widget's key, so that the next draft starts empty and a text that is
     replaced is shown. `texts`: account id (COMMON for all others) -> parts. `saved`: the stored draft, as last written.
+    `focus`: whose text is shown after a revision.
     `post_id`: set as soon as the post is planned. `kept`: stored files that came with a loaded draft."""
 
     number: int = 0
     revision: int = 0
+    focus: int = COMMON
     post_id: int | None = None
     saved: Post | None = None
     saved_wish: NewPost | None = None
@@ -55,6 +57,7 @@ class Draft:
     def put(self, target: int, parts: tuple[str, ...]) -> None:
         """Replace a text from outside of its field."""
         self.texts[target] = parts
+        self.focus = target
         self.revision += 1
 
     def take(self, core: Core, user_id: int, name: str, content: bytes, alt: str) -> int:
@@ -91,12 +94,13 @@ class Draft:
             self.saved_wish = new
             return True
 
-    def follow(self, post: Post) -> None:
+    def follow(self, post: Post, focus: int) -> None:
         """The stored draft was changed from outside of the fields (a suggestion was accepted): show it as it is now."""
         wish = drafts.wish_of(post)
         self.saved, self.saved_wish, self.checked = post, wish, None
         self.texts = {COMMON: wish.parts, **(wish.variants or {})}
         self.at = wish.at
+        self.focus = focus
         self.revision += 1
 
     def publish(self, core: Core, user_id: int, new: NewPost) -> int:
