@@ -86,15 +86,15 @@ def _make_trouble() -> None:
     core = build_core()
     control = Control(core.settings.sandbox_url)
     ids = {account.platform: account.id for account in accounts.listing(core, 1)}
+    now = core.clock.now().replace(minute=0, second=0, microsecond=0)
+    for days, hours, text, where in PLANNED:
+        at = now + timedelta(days=days, hours=hours)
+        posts.create(core, 1, posts.NewPost((text,), tuple(ids[Platform(name)] for name in where), at=at))
     control.fault("linkedin", "cut_after_accept", account="demo")
     control.fault("bluesky", "ghost", account="demo")
     picture = media.add_bytes(core, 1, "proof.png", demo_picture(), "A green tick on a dark blue ground")
     chosen = (ids[Platform.LINKEDIN], ids[Platform.BLUESKY], ids[Platform.MASTODON])
     posts.create(core, 1, posts.NewPost((TEXT,), chosen, (picture,)))
-    now = core.clock.now().replace(minute=0, second=0, microsecond=0)
-    for days, hours, text, where in PLANNED:
-        at = now + timedelta(days=days, hours=hours)
-        posts.create(core, 1, posts.NewPost((text,), tuple(ids[Platform(name)] for name in where), at=at))
     close_core(core)
 
 
@@ -128,11 +128,15 @@ def _pages(page: Page, suffix: str, height: int) -> None:
     page.locator("[class*=st-key-cal-entry-]").first.wait_for()
     _shoot(page, f"calendar-{suffix}", height)
     _open(page, "Monitor")
-    first = page.locator("[class*=st-key-post-]").filter(has_text="Hello from PostProber")
-    first.get_by_text("History, tries and evidence").click()
-    page.get_by_text("Publish, try 1").first.wait_for()
+    first = page.locator("[class*=st-key-post-]").filter(has_text=TEXT).first
+    first.wait_for()
+    page.wait_for_timeout(1_500)
     if suffix == "desktop-light":
         page.screenshot(path=PICTURES / "readme.png")
+    first.get_by_text("History, tries and evidence").click()
+    first.get_by_role("radiogroup").get_by_text("Mastodon").click()
+    page.locator("[data-testid=stVegaLiteChart]").first.wait_for()
+    page.get_by_text("Publish, try 1").first.wait_for()
     _shoot(page, f"monitor-{suffix}", height)
     _open(page, "Compose")
     box = page.get_by_role("textbox", name="Text")

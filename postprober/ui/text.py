@@ -209,7 +209,7 @@ def utc_moment(value: datetime) -> str:
 
 
 def until(value: datetime, now: datetime) -> str:
-    """How far off, in the largest unit that says enough: `in 5 min`, `2 h ago`, `now`."""
+    """How far off, in the largest unit that says enough: `in 5 min`, `2 h ago`, `just now`."""
     seconds = (value - now).total_seconds()
     size = abs(seconds)
     if size < 30:
@@ -217,7 +217,7 @@ def until(value: datetime, now: datetime) -> str:
     for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
         if size >= length:
             return f"in {size / length:.0f} {unit}" if seconds > 0 else f"{size / length:.0f} {unit} ago"
-    return "in less than a minute" if seconds > 0 else "a moment ago"
+    return "in less than a minute" if seconds > 0 else "just now"
 
 
 def error_words(error: BaseException) -> tuple[str, str]:

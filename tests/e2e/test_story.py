@@ -82,6 +82,18 @@ def _at(page: Page, moment: datetime) -> None:
     expect(page.get_by_text(f"{moment:%H:%M} UTC")).to_be_visible()
 
 
+def _fits_a_phone(page: Page) -> None:
+    """No page is wider than a screen of 390 pixels, and the menu stands along the bottom."""
+    page.set_viewport_size({"width": 390, "height": 844})
+    for name in ("Overview", "Compose", "Calendar", "Monitor", "Accounts"):
+        _open(page, name)
+        expect(page.locator("[data-testid=stStatusWidget]")).to_have_count(0, timeout=30_000)
+        for box in ("html", "[data-testid=stMain]"):
+            assert page.evaluate("s => document.querySelector(s).scrollWidth", box) <= 390, f"{name} is too wide"
+        menu = page.locator(".st-key-pp-menu").bounding_box()
+        assert menu is not None and menu["y"] > 700 and menu["width"] <= 390
+
+
 def _sign_out(page: Page) -> None:
     page.locator(".st-key-pp-person button").first.click()
     page.get_by_role("button", name="Sign out").click()
@@ -147,6 +159,7 @@ def test_a_person_links_an_account_by_its_consent_page_and_publishes_on_it(demo:
     mine = _card(page, "Written by hand, <b>not interpreted</b> & *never twice*")
     expect(mine.locator(PROVED_LIVE)).to_have_count(1, timeout=PROVED)
     expect(mine).to_have_count(1)
+    _fits_a_phone(page)
     assert watch.complaints == []
     assert watch.strangers == []
 

@@ -65,7 +65,7 @@ def quota(account: Account, zone: str, now: datetime) -> str:
     """What is known about the platform's limits for us."""
     if account.throttled_until and account.throttled_until > now:
         return f"used up until {moment(account.throttled_until, zone)} ({until(account.throttled_until, now)})"
-    return "the platform has not said how much is left; it has not refused for lack of it"
+    return "the platform has not said how much is left"
 
 
 def standing(account: Account, zone: str, now: datetime, *, renews: bool) -> tuple[str, str, str]:

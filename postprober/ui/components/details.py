@@ -74,7 +74,7 @@ def chart(samples: Sequence[tuple[datetime, str, int]], zone: str) -> Any:
         for at, name, count in samples
     ]
     base = alt.Chart(alt.InlineData(values=rows), height=180).encode(
-        x=alt.X("at:T", title=None),
+        x=alt.X("at:T", title=None, axis=alt.Axis(format="%-d %b %H:%M", labelOverlap=True, tickCount=5)),
         y=alt.Y("count:Q", title=None, axis=alt.Axis(tickMinStep=1, format="~s")),
         color=alt.Color("what:N", title=None, legend=alt.Legend(orient="bottom")),
         tooltip=[
