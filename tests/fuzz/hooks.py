@@ -1,7 +1,7 @@
 """Loaded by schemathesis: who asks, whose ids are offered, and what counts as a hole.
 
 Runs in schemathesis' own environment, so it knows nothing of PostProber but `house.json` (FUZZ_HOUSE):
-`url`, `canary`, `asks` (who signs in: e-mail, password), `theirs` and `own` (parameter name -> ids), `report` (a file).
+`url`, `canary`, `token` (of who asks), `spare` (tokens to sign out with), `theirs` and `own` (parameter name -> ids), `report` (a file).
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import threading
 from pathlib import Path
 from typing import Any
 
-import requests
 import schemathesis
 
 HOUSE = json.loads(Path(os.environ["FUZZ_HOUSE"]).read_text())
@@ -20,17 +19,9 @@ THEIRS: dict[str, list[int]] = HOUSE["theirs"]
 OWN: dict[str, list[int]] = HOUSE["own"]
 IN_BODY = {"account_ids": "account_id", "media_ids": "media_id"}
 LOGOUT = "/api/auth/logout"
+SPARE: list[str] = list(HOUSE["spare"])
 _found: dict[str, set[str]] = {"offered": set(), "holes": set(), "leaks": set(), "asked": set()}
 _lock = threading.Lock()
-
-
-def sign_in() -> str:
-    reply = requests.post(f"{HOUSE['url']}/api/auth/login", json=HOUSE["asks"], timeout=20)
-    reply.raise_for_status()
-    return f"Bearer {reply.json()['access_token']}"
-
-
-TOKEN = sign_in()
 
 
 def note(kind: str, label: str) -> None:
@@ -56,7 +47,7 @@ def is_id(value: object) -> bool:
 def before_call(_context: Any, case: Any, _kwargs: Any) -> None:
     """Sign in, and put real ids where well-formed ones were made up."""
     headers = dict(case.headers or {})
-    headers["Authorization"] = sign_in() if case.path == LOGOUT else TOKEN
+    headers["Authorization"] = f"Bearer {_for_sign_out() if case.path == LOGOUT else HOUSE['token']}"
     if case.method == "PUT" and "{post_id}" in case.path:
         headers.setdefault("If-Match", "*")  # without it nothing behind the check of versions would be reached
     case.headers = headers
@@ -73,6 +64,12 @@ def before_call(_context: Any, case: Any, _kwargs: Any) -> None:
             case.body[field] = list(dict.fromkeys(chosen(name, v) for v in values))
     if "mastodon.social" in str(case.body.get("instance")):  # the example; nothing may leave this machine
         case.body["instance"] = HOUSE["instance"]
+
+
+def _for_sign_out() -> str:
+    """A sign-in that may end; when all have, one that has ended."""
+    with _lock:
+        return SPARE.pop() if SPARE else "ended"
 
 
 def offered(case: Any) -> bool:

@@ -61,8 +61,8 @@ def settle(core: Core, control: Control, name: str, word: str) -> Person:
     made.ids["post_id"] = [drafts.save(core, made.user_id, wish).id for _ in range(OF_EACH)]
     made.ids["delivery_id"] = []
     for state in (S.FAILED, S.HELD):
-        for number in range(OF_EACH):
-            _stopped(core, made, kept, f"{word} is {state.value}", state, lost=number % 2 == 0)
+        for _ in range(OF_EACH):
+            _stopped(core, made, kept, f"{word} is {state.value}", state)
     made.ids["alert_id"] = _alerts(core, made, word)
     made.ids["token_id"] = _tokens(core, made, word)
     return made
@@ -99,13 +99,13 @@ def post_by_hand(core: Core, person: Person) -> str:
     return adapter.finalize(cred, job, adapter.submit(cred, job)).ref.url
 
 
-def _stopped(core: Core, person: Person, account_id: int, text: str, state: DeliveryState, *, lost: bool) -> None:
-    """A post whose delivery waits for a person. `lost`: its outcome is unknown, if it is held."""
+def _stopped(core: Core, person: Person, account_id: int, text: str, state: DeliveryState) -> None:
+    """A post whose delivery waits for a person; if it is held, its outcome is unknown."""
     wish = NewPost((text,), (account_id,), at=core.clock.now() + timedelta(days=30))
     post_id = posts.create(core, person.user_id, wish).id
     with core.db.write() as conn:
         (delivery,) = deliveries.of_post(conn, post_id)
-        unknown = core.clock.now() if lost and state is S.HELD else None
+        unknown = core.clock.now() if state is S.HELD else None
         watch.move(conn, delivery, state, reason=text, now=core.clock.now(), next_at=None, unknown_at=unknown)
     person.ids["post_id"].append(post_id)
     person.ids["delivery_id"].append(delivery.id)
