@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -96,10 +97,10 @@ def _until(process: subprocess.Popen[str], last: str) -> str:
     return "".join(lines)
 
 
-@pytest.fixture(scope="session")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    """`python -m postprober demo` in a data folder of its own, shared by the stories."""
-    folder = tmp_path_factory.mktemp("demo") / "data"
+@contextmanager
+def running(command: str, folder: Path, last: str) -> Iterator[tuple[str, dict[str, str]]]:
+    """`python -m postprober <command>` in a data folder of its own: what it said up to the line with `last`, and the
+    settings it runs with."""
     app, api, sandbox = free_ports(3)
     kept = {key: value for key, value in os.environ.items() if not key.startswith("POSTPROBER_")}
     chosen = {
@@ -107,18 +108,24 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
         "POSTPROBER_API_PORT": str(api), "POSTPROBER_SANDBOX_PORT": str(sandbox), "PYTHONUNBUFFERED": "1",
     }  # fmt: skip
     process = subprocess.Popen(
-        [sys.executable, "-m", "postprober", "demo"], cwd=ROOT, env=kept | chosen, text=True, stdout=subprocess.PIPE,
+        [sys.executable, "-m", "postprober", command], cwd=ROOT, env=kept | chosen, text=True, stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     )  # fmt: skip
     try:
-        said = _until(process, "Stop with")
-        found = re.search(r"Open +(\S+)\s+Sign in +(\S+)\s+Password +(\S+)", said)
-        assert found, f"the demonstration did not start:\n{said}"
-        yield Demo(found[1], found[2], found[3], f"http://127.0.0.1:{sandbox}")
+        yield _until(process, last), chosen
     finally:
         _kill(process)
         assert process.stdout is not None
         process.stdout.close()
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """The demonstration, shared by the stories."""
+    with running("demo", tmp_path_factory.mktemp("demo") / "data", "Stop with") as (said, settings):
+        found = re.search(r"Open +(\S+)\s+Sign in +(\S+)\s+Password +(\S+)", said)
+        assert found, f"the demonstration did not start:\n{said}"
+        yield Demo(found[1], found[2], found[3], f"http://127.0.0.1:{settings['POSTPROBER_SANDBOX_PORT']}")
 
 
 @pytest.fixture
