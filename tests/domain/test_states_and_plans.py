@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from postprober.domain.alert import RECOVERED, RULES, alert_for
+from postprober.domain.alert import DRIFTED, RULES, alert_for
 from postprober.domain.delivery import (
     ADOPTABLE,
     DUE_TO_FOLLOW,
@@ -125,14 +125,14 @@ def test_a_shorter_plan_has_the_same_steps() -> None:
     assert next_poll(NOW, NOW + timedelta(days=15), 0.5) is None
 
 
-def test_people_hear_of_what_needs_them_and_of_a_good_end_after_it() -> None:
+def test_people_hear_of_what_needs_them_and_of_nothing_else() -> None:
     for old in (*S, None):
         for new in S:
             rule = alert_for(old, new)
-            if new in (S.FAILED, S.HELD, S.GHOST):
+            if (old, new) == (S.VERIFIED, S.GHOST):
+                assert rule is DRIFTED
+            elif new in (S.FAILED, S.HELD, S.GHOST):
                 assert rule is RULES[new]
-            elif old in RULES and new in (S.VERIFIED, S.PUBLISHED):
-                assert rule is RECOVERED
             else:
                 assert rule is None
     assert all(TRAITS[state].needs_person for state in RULES)
