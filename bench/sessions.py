@@ -178,6 +178,8 @@ def _take(message: ForwardMsg, page: Page, times: Times) -> int | None:
     kind = message.WhichOneof("type")
     if kind == "new_session":
         page.script = message.new_session.page_script_hash
+    elif kind == "navigation":  # which page of the app it is; a session begins as the home page's
+        page.script = message.navigation.page_script_hash
     elif kind == "auto_rerun" and message.auto_rerun.interval == 2:
         page.live = message.auto_rerun.fragment_id
     elif kind == "delta" and message.delta.new_element.WhichOneof("type") == "exception":
