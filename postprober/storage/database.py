@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ class Database:
     """Units of work on one database, SQLite or PostgreSQL. Thread safe."""
 
     def __init__(self, url: str, *, pool_size: int = 20) -> None:
+        self._turns: AbstractContextManager[object] = nullcontext()
         try:
             self.url = make_url(url)
             self.is_sqlite = self.url.get_backend_name() == "sqlite"
@@ -65,9 +67,14 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A transaction that only reads: one consistent view; it neither waits for a writer nor holds one up."""
-        with self.engine.connect() as connection:
+        with self._turns, self.engine.connect() as connection:
             self._begin(connection, "BEGIN")
             yield connection
+
+    def take_turns(self) -> None:
+        """Let one thread read at a time. Every row read gives up the interpreter's lock and waits for it again; of many
+        threads doing that, each waits for all the others at every row."""
+        self._turns = threading.RLock()
 
     def _begin(self, connection: Connection, how: str) -> None:
         """Start the transaction by hand: Python's driver would start it late and deferred, and an engine event for it

@@ -14,7 +14,9 @@ TICKET = "postprober_ticket"  # set by our page for the sidecar, which exchanges
 @st.cache_resource(show_spinner=False)
 def core() -> Core:
     """This process's installation, built once and shared by all sessions. Raises ConfigurationError."""
-    return build_core()
+    made = build_core()
+    made.db.take_turns()
+    return made
 
 
 def session_token() -> str | None:

@@ -1,0 +1,37 @@
+"""Where threads take turns, one reads at a time, and a read inside a read does not wait for itself."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from postprober.storage.database import Database
+
+
+@pytest.mark.parametrize("turns", [True, False])
+def test_only_one_thread_reads_at_a_time_where_they_take_turns(database: Database, turns: bool) -> None:
+    if turns:
+        database.take_turns()
+    inside, second, go_on = threading.Event(), threading.Event(), threading.Event()
+
+    def first() -> None:
+        with database.read(), database.read() as conn:
+            assert conn.exec_driver_sql("SELECT 1").scalar_one() == 1
+            inside.set()
+            assert go_on.wait(10)
+
+    def other() -> None:
+        assert inside.wait(10)
+        with database.read():
+            second.set()
+
+    threads = [threading.Thread(target=work) for work in (first, other)]
+    for thread in threads:
+        thread.start()
+    assert inside.wait(10), "a read inside a read goes on"
+    assert second.wait(0.3) is not turns
+    go_on.set()
+    for thread in threads:
+        thread.join(10)
+    assert second.is_set()
