@@ -18,6 +18,7 @@ from postprober.settings import Settings, load_settings
 from postprober.storage.database import Database
 
 DEFAULT_MODEL = "gpt-4.1-mini"  # small, cheap, takes structured outputs (developers.openai.com, models)
+COMPACT_EVERY = 3600.0  # seconds
 
 
 def build_core(
@@ -55,7 +56,12 @@ def build_advisor(settings: Settings, db: Database, http: HttpClient, clock: Clo
 
 def build_runner(core: Core, workers: int, ctx: Context | None = None) -> Runner:
     """The scheduler of this installation, with everything that it does on the side."""
-    jobs = (("advice", lambda: advice_service.make_pending(core), 0.5),)
+    from postprober.analytics import compaction  # loads Arrow, which nobody else needs at the start
+
+    jobs = (
+        ("advice", lambda: advice_service.make_pending(core), 0.5),
+        ("compaction", lambda: compaction.run(core.db, core.settings.data_dir, core.clock.now()), COMPACT_EVERY),
+    )
     return Runner(ctx or context_of(core), workers, jobs)
 
 

@@ -169,7 +169,7 @@ class Runner:
 
     def _tidy(self) -> None:
         if self._leader:
-            tidy(self._ctx.db, self._ctx.clock.now())
+            tidy(self._ctx.db, self._ctx.clock.now(), self._ctx.data_dir)
 
     def _agent(self) -> None:
         if self._leader and self._guarded:

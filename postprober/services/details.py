@@ -37,18 +37,17 @@ class Details:
 @permits.asks("monitoring:read")
 def of(core: Core, user_id: int, delivery_id: int) -> Details:
     """Raises NotFound, also for somebody else's."""
+    from postprober.analytics import history  # loads Arrow, which only this look needs
+
     with core.db.read() as conn:
         delivery = deliveries.get(conn, delivery_id)
         posts.get(conn, delivery.post_id, user_id)
+    counts = history.of_delivery(core.db, core.settings.data_dir, delivery_id, delivery.published_at)
+    with core.db.read() as conn:
         return Details(
             tuple(attempts.of_delivery(conn, delivery_id)),
             tuple(
                 Seen(row["kind"], row["at"], row["sha256"], row["body"]) for row in logs.evidence_of(conn, delivery_id)
             ),
-            tuple(
-                (row["at"], name, int(row[name]))
-                for row in logs.samples_of(conn, delivery_id)
-                for name in COUNTED
-                if row[name] is not None
-            ),
+            tuple((row["at"], name, int(row[name])) for row in counts for name in COUNTED if row[name] is not None),
         )

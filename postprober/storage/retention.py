@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from sqlalchemy import ColumnElement, Connection, Table, delete, select, update
 
-from postprober.storage import processes
+from postprober.storage import processes, sample_days
 from postprober.storage.database import Database
 from postprober.storage.tables import alerts, attempts, evidence, outbox, samples
 
@@ -37,8 +38,9 @@ def put(conn: Connection, keep: Keep) -> None:
     processes.set_fact(conn, FACT, json.dumps(asdict(keep)))
 
 
-def tidy(db: Database, now: datetime) -> int:
-    """Delete what is older than it is kept; returns how many rows went. Killed anywhere, the next call goes on."""
+def tidy(db: Database, now: datetime, data_dir: Path | None = None) -> int:
+    """Delete what is older than it is kept; returns how many rows and days of samples (Parquet files in `data_dir`)
+    went. Killed anywhere, the next call goes on."""
     with db.read() as conn:
         keep = get(conn)
     gone = _delete(db, outbox, (outbox.c.next_at.is_(None), outbox.c.created_at < now - SENT_LETTERS))
@@ -48,7 +50,10 @@ def tidy(db: Database, now: datetime) -> int:
         old = now - timedelta(days=keep.alerts)
         gone += _delete(db, alerts, (alerts.c.is_read.is_(True), alerts.c.created_at < old))
     if keep.samples:
-        gone += _delete(db, samples, (samples.c.at < now - timedelta(days=keep.samples),))
+        old = now - timedelta(days=keep.samples)
+        gone += _delete(db, samples, (samples.c.at < old,))
+        if data_dir is not None:
+            gone += sample_days.drop_before(db, sample_days.folder(data_dir), old)
     if keep.replies:
         gone += _blank_replies(db, now - timedelta(days=keep.replies))
     return gone

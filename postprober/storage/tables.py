@@ -212,6 +212,17 @@ samples = _table(
     Column("at", UtcDateTime, nullable=False),
     *(Column(name, Id) for name in ("likes", "reposts", "replies", "quotes", "bookmarks", "views")),
     Index("ix_samples_delivery_at", "delivery_id", "at"),
+    Index("ix_samples_at", "at"),
+)
+
+# Days of samples that are kept as a Parquet file: its rows with ids up to `through` count, and not those in `samples`.
+sample_days = Table(
+    "sample_days",
+    metadata,
+    Column("day", String(10), primary_key=True),  # UTC
+    Column("through", Id, nullable=False),
+    Column("count", Id, nullable=False),  # rows of the file
+    Column("noted_at", UtcDateTime, nullable=False),
 )
 
 # What a person has chosen for themselves, by name: `queue`.

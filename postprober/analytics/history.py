@@ -1,0 +1,32 @@
+"""All samples of one delivery, wherever they are."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from postprober.storage import logs, sample_days
+from postprober.storage.database import Database
+
+
+def of_delivery(db: Database, data_dir: Path, delivery_id: int, since: datetime | None) -> list[dict[str, Any]]:
+    """Rows of `samples`, oldest first; `since`: when it was published, before which there is nothing to look for."""
+    where = sample_days.folder(data_dir)
+    with db.read() as conn:
+        sample_days.one_moment(conn)
+        notes = sample_days.noted(conn)
+        rows = [
+            row
+            for row in logs.samples_of(conn, delivery_id)
+            if row["id"] > notes.get(row["at"].astimezone(UTC).date(), 0)
+        ]
+    first = since.astimezone(UTC).date() if since else None
+    for day, through in notes.items():
+        file = sample_days.path(where, day)
+        if (first is None or day >= first) and file.is_file():
+            wanted = [("delivery_id", "==", delivery_id), ("id", "<=", through)]
+            rows += pq.read_table(file, filters=wanted).to_pylist()
+    return sorted(rows, key=lambda row: (row["at"], row["id"]))

@@ -1,0 +1,134 @@
+"""One look at all samples: DuckDB in memory over the Parquet days and the rows that are still in the database.
+
+DuckDB may open nothing but the folder of the samples, and its configuration is locked before the first query. What a
+person chose reaches it as parameters or as rows of an Arrow table, never as SQL.
+
+The database is read by its own driver. `adbc-driver-sqlite` hands over Arrow itself, but it brings a second copy of SQLite, and
+two copies in a process that also writes break each other's locks (https://www.sqlite.org/howtocorrupt.html, 2.2.1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import duckdb
+import pyarrow as pa
+from sqlalchemy import Connection, select
+
+from postprober.analytics import compaction
+from postprober.storage import sample_days
+from postprober.storage.database import Database
+from postprober.storage.tables import accounts, deliveries, posts, samples
+
+_CONFIG: dict[str, str | bool | int | float | list[str]] = {
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+    "allow_community_extensions": "false",
+    "python_enable_replacements": "false",  # a name in a query never means a variable of ours
+}
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_DELIVERIES = pa.schema(
+    [
+        ("delivery_id", pa.int64()), ("post_id", pa.int64()), ("account_id", pa.int64()), ("platform", pa.string()),
+        ("state", pa.string()), ("proof", pa.string()), ("due_at", pa.timestamp("us", tz="UTC")),
+        ("published_at", pa.timestamp("us", tz="UTC")),
+    ]
+)  # fmt: skip
+# A row counts in the file of its day up to the note, and in the table above it.
+_SAMPLES = """
+CREATE VIEW samples AS
+SELECT id, delivery_id, "at", likes, reposts, replies, quotes, bookmarks, views FROM hot
+WHERE NOT EXISTS (FROM notes n WHERE n.day = epoch_us(hot."at") // 86400000000 AND hot.id <= n.through)
+"""
+_FILES = """
+UNION ALL
+SELECT f.id, f.delivery_id, f."at", f.likes, f.reposts, f.replies, f.quotes, f.bookmarks, f.views
+FROM read_parquet({files}) f JOIN notes n ON n.day = epoch_us(f."at") // 86400000000 AND f.id <= n.through
+"""
+
+
+class Store:
+    """`samples` and `deliveries` of one space, as DuckDB tables, at one moment. Use it in a `with` and in one thread.
+
+    `missing`: days that are noted but whose file is gone; they count as unknown.
+    """
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, missing: tuple[date, ...]) -> None:
+        self._duck = connection
+        self.missing = missing
+
+    @classmethod
+    def open(cls, db: Database, data_dir: Path, space: int, since: datetime | None = None) -> Self:
+        """What the space `space` has; samples since `since` (whole UTC days of files), all when it is None."""
+        where = sample_days.folder(data_dir).resolve()
+        start = since or _EPOCH
+        with db.read() as conn:
+            sample_days.one_moment(conn)
+            notes = {d: t for d, t in sample_days.noted(conn).items() if d >= start.astimezone(UTC).date()}
+            hot, mine = _hot(conn, space, start), _deliveries(conn, space)
+        files = [file for day in notes if (file := sample_days.path(where, day)).is_file()]
+        missing = tuple(day for day in notes if not sample_days.path(where, day).is_file())
+        duck = duckdb.connect(":memory:", config=_CONFIG)
+        duck.execute(f"SET allowed_directories=[{_quoted(str(where))}]")
+        duck.execute("SET enable_external_access=false")
+        duck.execute("SET lock_configuration=true")
+        duck.register("hot", hot)
+        duck.register("deliveries", mine)
+        duck.register("notes", _notes(notes))
+        listed = "[" + ", ".join(_quoted(str(file)) for file in files) + "]"
+        duck.execute(_SAMPLES + (_FILES.format(files=listed) if files else ""))
+        return cls(duck, missing)
+
+    def rows(self, query: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """All rows of one of our own queries."""
+        return self._duck.execute(query, list(parameters)).fetchall()
+
+    def run(self, statement: str, parameters: Sequence[Any] = ()) -> None:
+        """One of our own statements that gives nothing back."""
+        self._duck.execute(statement, list(parameters))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._duck.close()
+
+
+def _quoted(text: str) -> str:
+    """A path of ours as an SQL string; the data folder's name may hold a quote."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _hot(conn: Connection, space: int, since: datetime) -> pa.Table:
+    mine = select(deliveries.c.id).where(deliveries.c.user_id == space)
+    rows = conn.execute(select(*compaction.columns(conn)).where(samples.c.at >= since, samples.c.delivery_id.in_(mine)))
+    return compaction.to_arrow(rows.all())
+
+
+def _notes(notes: dict[date, int]) -> pa.Table:
+    days = [(day - _EPOCH.date()) // timedelta(days=1) for day in notes]
+    return pa.table({"day": pa.array(days, pa.int64()), "through": pa.array(list(notes.values()), pa.int64())})
+
+
+def _deliveries(conn: Connection, space: int) -> pa.Table:
+    """Of posts and accounts that are still there: what a person deleted is not shown any more."""
+    d = deliveries.c
+    rows = conn.execute(
+        select(d.id, d.post_id, d.account_id, d.platform, d.state, d.proof, d.due_at, d.published_at)
+        .join(posts, posts.c.id == d.post_id)
+        .where(d.user_id == space, posts.c.deleted_at.is_(None))
+    ).all()
+    found = list(zip(*rows, strict=True)) or [()] * len(_DELIVERIES)
+    return pa.Table.from_arrays(
+        [pa.array(column, kind.type) for column, kind in zip(found, _DELIVERIES, strict=True)], schema=_DELIVERIES
+    )
+
+
+def account_names(conn: Connection, space: int) -> dict[int, str]:
+    """By account id."""
+    rows = conn.execute(select(accounts.c.id, accounts.c.account_name).where(accounts.c.user_id == space))
+    return {int(row.id): str(row.account_name) for row in rows}
