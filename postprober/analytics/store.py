@@ -35,7 +35,7 @@ _DELIVERIES = pa.schema(
     [
         ("delivery_id", pa.int64()), ("post_id", pa.int64()), ("account_id", pa.int64()), ("platform", pa.string()),
         ("state", pa.string()), ("proof", pa.string()), ("due_at", pa.timestamp("us", tz="UTC")),
-        ("published_at", pa.timestamp("us", tz="UTC")),
+        ("published_at", pa.timestamp("us", tz="UTC")), ("first_byte_at", pa.timestamp("us", tz="UTC")),
     ]
 )  # fmt: skip
 # A row counts in the file of its day up to the note, and in the table above it.
@@ -118,7 +118,7 @@ def _deliveries(conn: Connection, space: int) -> pa.Table:
     """Of posts and accounts that are still there: what a person deleted is not shown any more."""
     d = deliveries.c
     rows = conn.execute(
-        select(d.id, d.post_id, d.account_id, d.platform, d.state, d.proof, d.due_at, d.published_at)
+        select(d.id, d.post_id, d.account_id, d.platform, d.state, d.proof, d.due_at, d.published_at, d.first_byte_at)
         .join(posts, posts.c.id == d.post_id)
         .where(d.user_id == space, posts.c.deleted_at.is_(None))
     ).all()

@@ -1,0 +1,218 @@
+"""The numbers of the Analytics page.
+
+Only constants of this file are SQL; what a person chose is a parameter or the key of one of them. A count that the
+platform did not tell is NULL all the way and is never taken for zero.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from postprober.agent.results import ACTS
+from postprober.analytics.days import HOUR_US, Shift, day_number, day_of, micros, shift, start_of
+from postprober.analytics.figures import Figures
+from postprober.analytics.store import Store
+from postprober.domain.engagement import POLL_AFTER
+
+# Engagement is what people did with a post; it is known where at least one act is.
+METRICS: dict[str, str] = {
+    "engagement": (
+        f"CASE WHEN coalesce({', '.join(ACTS)}) IS NOT NULL THEN {' + '.join(f'coalesce({a}, 0)' for a in ACTS)} END"
+    ),
+    **{name: name for name in (*ACTS, "views")},
+}
+LOOK_BACK = POLL_AFTER[-1] + timedelta(days=2)  # what a post had before the period is in these days
+GROWTH_HOURS = 168  # of the growth curves
+RANK_HOURS = 24  # the age at which hours of the week are compared
+CURVES = 8  # posts whose own curve is drawn
+
+
+@dataclass(frozen=True)
+class Period:
+    """The last `days` days of `zone`, today included, seen at `now`; `metric`: a key of METRICS."""
+
+    now: datetime
+    zone: ZoneInfo
+    days: int
+    metric: str
+
+    @property
+    def since(self) -> datetime:
+        today = self.now.astimezone(self.zone).date()
+        return start_of(today - timedelta(days=self.days - 1), self.zone)
+
+    @property
+    def look_back(self) -> datetime:
+        """From when on samples are needed."""
+        return self.since - LOOK_BACK
+
+    @property
+    def shift(self) -> Shift:
+        return shift(self.zone, self.look_back, self.now)
+
+    @property
+    def day_numbers(self) -> tuple[int, int]:
+        """First and last day."""
+        last = day_number(self.now.astimezone(self.zone).date())
+        return last - self.days + 1, last
+
+
+def prepare(store: Store, period: Period) -> None:
+    """Once for the page: what each delivery had at the end of each day and of each hour of its age."""
+    value = METRICS[period.metric]
+    day, shifts = period.shift.sql('epoch_us(s."at")')
+    store.run(
+        f'CREATE TEMP TABLE daily AS SELECT s.delivery_id, {day} // 86400000000 AS day, arg_max({value}, s."at") AS v '  # noqa: S608
+        f"FROM samples s SEMI JOIN deliveries d ON d.delivery_id = s.delivery_id "
+        f'WHERE ({value}) IS NOT NULL AND epoch_us(s."at") BETWEEN ?::BIGINT AND ?::BIGINT GROUP BY ALL',
+        [*shifts, micros(period.look_back), micros(period.now)],
+    )
+    local, shifts = period.shift.sql("epoch_us(published_at)")
+    store.run(
+        "CREATE TEMP TABLE out AS SELECT d.*, w.v, "  # noqa: S608
+        f"{local} AS local_us FROM deliveries d "
+        "LEFT JOIN (SELECT delivery_id, arg_max(v, day) AS v FROM daily GROUP BY delivery_id) w USING (delivery_id) "
+        "WHERE epoch_us(published_at) BETWEEN ?::BIGINT AND ?::BIGINT",
+        [*shifts, micros(period.since), micros(period.now)],
+    )
+    store.run(
+        f"CREATE TEMP TABLE growth AS SELECT s.delivery_id, "  # noqa: S608
+        '(epoch_us(s."at") - epoch_us(o.published_at)) // 3600000000 AS hour, '
+        f'arg_max({value}, s."at") AS v FROM samples s JOIN out o USING (delivery_id) '
+        f'WHERE ({value}) IS NOT NULL AND s."at" >= o.published_at '
+        'AND epoch_us(s."at") >= ?::BIGINT '  # whole files can be left out
+        'AND epoch_us(s."at") - epoch_us(o.published_at) < ?::BIGINT GROUP BY ALL',
+        [micros(period.since), GROWTH_HOURS * HOUR_US],
+    )
+
+
+def over_time(store: Store, period: Period) -> Figures:
+    """What came in on each day, by platform: the day's last count less the one known before. A new post begins at
+    zero. A day on which nothing was told is None."""
+    first, last = period.day_numbers
+    rows = store.rows(
+        """
+        WITH steps AS (
+            SELECT w.delivery_id, w.day, d.platform,
+                   w.v - coalesce(lag(w.v) OVER (PARTITION BY w.delivery_id ORDER BY w.day),
+                                  CASE WHEN epoch_us(d.published_at) >= ?::BIGINT THEN 0 END) AS gain
+            FROM daily w JOIN deliveries d USING (delivery_id)
+        )
+        SELECT p.platform, n.day, sum(s.gain)::BIGINT, count(DISTINCT s.delivery_id)
+        FROM (SELECT DISTINCT platform FROM deliveries WHERE published_at IS NOT NULL) p
+        CROSS JOIN (SELECT unnest(generate_series(?::BIGINT, ?::BIGINT)) AS day) n
+        LEFT JOIN steps s ON s.platform = p.platform AND s.day = n.day
+        GROUP BY ALL ORDER BY n.day, p.platform
+        """,
+        [micros(period.look_back), first, last],
+    )
+    return Figures(
+        ("day", "platform", "gained", "posts counted"), [(day_of(day), name, gain, n) for name, day, gain, n in rows]
+    )
+
+
+def by_post(store: Store) -> Figures:
+    """What went out in the period, most first; what is unknown comes last. `unknown`: platforms without a count."""
+    rows = store.rows(
+        """
+        SELECT post_id, sum(v)::BIGINT AS total, count(*), count(*) - count(v), min(local_us),
+               string_agg(platform, ' ' ORDER BY platform)
+        FROM out GROUP BY post_id ORDER BY total DESC NULLS LAST, post_id
+        """
+    )
+    return Figures(
+        ("post", "count", "deliveries", "unknown", "published", "platforms"),
+        [(post, total, n, unknown, _local(us), names) for post, total, n, unknown, us, names in rows],
+    )
+
+
+def by_account(store: Store, names: dict[int, str]) -> Figures:
+    """Sum and median over what went out in the period."""
+    rows = store.rows(
+        """
+        SELECT platform, account_id, sum(v)::BIGINT, median(v), count(*), count(*) - count(v)
+        FROM out GROUP BY ALL ORDER BY 3 DESC NULLS LAST, account_id
+        """
+    )
+    return Figures(
+        ("platform", "account", "count", "median", "deliveries", "unknown"),
+        [(platform, names.get(account, str(account)), *rest) for platform, account, *rest in rows],
+    )
+
+
+def by_platform(store: Store) -> Figures:
+    """The same by platform."""
+    rows = store.rows(
+        "SELECT platform, sum(v)::BIGINT, median(v), count(*), count(*) - count(v) FROM out GROUP BY ALL ORDER BY platform"
+    )
+    return Figures(("platform", "count", "median", "deliveries", "unknown"), rows)
+
+
+def growth(store: Store) -> Figures:
+    """The best posts of the period from the hour of posting on: the last count known in each hour."""
+    rows = store.rows(
+        """
+        SELECT g.hour + 1, o.post_id, o.platform, g.v FROM growth g JOIN out o USING (delivery_id)
+        WHERE g.delivery_id IN (FROM (
+            SELECT delivery_id FROM out WHERE v IS NOT NULL ORDER BY v DESC, delivery_id LIMIT ?))
+        ORDER BY o.post_id, o.platform, g.hour
+        """,
+        [CURVES],
+    )
+    return Figures(("hours", "post", "platform", "count"), rows)
+
+
+def typical_growth(store: Store) -> Figures:
+    """The median of all posts of the period by hour of their age, and of how many."""
+    rows = store.rows(
+        """
+        SELECT g.hour + 1 AS hours, o.platform, median(g.v), count(*)
+        FROM growth g JOIN out o USING (delivery_id) GROUP BY ALL ORDER BY platform, hours
+        """
+    )
+    return Figures(("hours", "platform", "median", "posts"), rows)
+
+
+def best_hours(store: Store, period: Period) -> Figures:
+    """By weekday (1 = Monday) and hour of posting, on the person's clock: the mean count of posts when they were 24
+    hours old, and how many of them are known. Younger posts are left out."""
+    rows = store.rows(
+        """
+        WITH reached AS (SELECT delivery_id, arg_max(v, hour) AS v FROM growth WHERE hour < ? GROUP BY delivery_id)
+        SELECT (local_us // 86400000000 + 3) % 7 + 1 AS weekday, local_us // 3600000000 % 24 AS hour,
+               avg(r.v), count(r.v), count(*)
+        FROM out o LEFT JOIN reached r USING (delivery_id)
+        WHERE epoch_us(published_at) <= ?::BIGINT GROUP BY ALL ORDER BY ALL
+        """,
+        [RANK_HOURS, micros(period.now) - RANK_HOURS * HOUR_US],
+    )
+    return Figures(("weekday", "hour", "mean", "posts counted", "posts"), rows)
+
+
+def reliability(store: Store, period: Period) -> Figures:
+    """Of what was due in the period: what went out, what failed, what waits for a person; what of it was proved; how
+    late the first byte left (seconds, never less than 0). Rates are None where there is nothing to divide by."""
+    rows = store.rows(
+        """
+        SELECT platform, count(*),
+               count(*) FILTER (published_at IS NOT NULL) AS went, count(*) FILTER (state = 'failed') AS failed,
+               count(*) FILTER (state = 'held') AS held, count(*) FILTER (state = 'ghost') AS ghosts,
+               count(*) FILTER (state = 'verified') AS proved,
+               went / nullif(went + failed, 0), proved / nullif(went, 0),
+               quantile_cont(greatest(0, (epoch_us(first_byte_at) - epoch_us(due_at)) / 1e6), [0.5, 0.9, 0.99])
+                   FILTER (first_byte_at IS NOT NULL AND published_at IS NOT NULL) AS late
+        FROM deliveries WHERE epoch_us(due_at) BETWEEN ?::BIGINT AND ?::BIGINT AND state <> 'cancelled'
+        GROUP BY platform ORDER BY platform
+        """,
+        [micros(period.since), micros(period.now)],
+    )
+    columns = ("platform", "due", "went out", "failed", "held", "ghosts", "proved", "success rate", "proof rate")
+    late = ("late p50 (s)", "late p90 (s)", "late p99 (s)")
+    return Figures((*columns, *late), [(*row[:-1], *(row[-1] or (None, None, None))) for row in rows])
+
+
+def _local(us: int) -> datetime:
+    """The person's wall clock, without a zone."""
+    return datetime(1970, 1, 1) + timedelta(microseconds=us)
