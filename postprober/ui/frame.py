@@ -42,7 +42,14 @@ class Entry(NamedTuple):
 MENU: tuple[tuple[str, tuple[Entry, ...]], ...] = (
     ("Today", (Entry("overview", ":material/dashboard:"),)),
     ("Write", (Entry("compose", ":material/edit_square:"), Entry("calendar", ":material/calendar_month:"))),
-    ("Watch", (Entry("monitor", ":material/monitor_heart:"), Entry("alerts", ":material/notifications:"))),
+    (
+        "Watch",
+        (
+            Entry("monitor", ":material/monitor_heart:"),
+            Entry("alerts", ":material/notifications:"),
+            Entry("analytics", ":material/monitoring:"),
+        ),
+    ),
     ("Set up", (Entry("accounts", ":material/link:"), Entry("settings", ":material/settings:"))),
 )
 HOME = "overview"

@@ -1,0 +1,108 @@
+"""The Analytics page: empty, with numbers, for a viewer, and for a stranger."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import insert
+from streamlit.testing.v1 import AppTest
+
+from postprober.domain.delivery import DeliveryState as S
+from postprober.domain.delivery import Proof
+from postprober.domain.platform import Platform
+from postprober.errors import BadInput
+from postprober.services import analytics
+from postprober.storage.tables import ai_usage, samples
+from tests.pages.conftest import House, everything
+
+Show = Callable[[str], AppTest]
+
+
+@pytest.fixture
+def owner(house: House) -> House:
+    house.sign_in()
+    house.beat()
+    return house
+
+
+def _posted(house: House, text: str, likes: list[int | None], user_id: int | None = None) -> None:
+    """Published three days ago, counted every hour from then on."""
+    out = house.core.clock.now() - timedelta(days=3)
+    one = house.move(
+        house.post(text, house.account(Platform.X, user_id, name=text[:20]), user_id),
+        S.CLAIMED, S.SUBMITTING, S.PUBLISHED, S.VERIFIED, proof=Proof.MATCHES, published_at=out, due_at=out,
+        first_byte_at=out + timedelta(seconds=2), verified_at=out,
+    )  # fmt: skip
+    with house.core.db.write() as conn:
+        for hour, count in enumerate(likes):
+            conn.execute(insert(samples).values(delivery_id=one.id, at=out + timedelta(hours=hour), likes=count))
+
+
+def test_an_empty_period_says_so_and_leads_to_the_composer(owner: House, show: Show) -> None:
+    app = show("analytics")
+    assert "Nothing went out in this period" in app.info[0].value and not app.get("vega_lite_chart")
+
+
+def test_charts_have_titles_units_and_legends(owner: House, show: Show) -> None:
+    _posted(owner, "First of all <b>=1+1</b>", [1, 5, 9])
+    specs = [json.loads(chart.proto.spec) for chart in show("analytics").get("vega_lite_chart")]
+    assert len(specs) == 5
+    for spec in specs:
+        assert spec["title"]
+        axes = spec["encoding"]
+        assert axes["x"]["title"] and axes["y"]["title"] and axes["color"]["legend"]["orient"] == "bottom"
+
+
+def test_the_best_posts_are_named_and_a_markup_in_them_stays_text(owner: House, show: Show) -> None:
+    _posted(owner, "First *of* all", [1, 5, 9])
+    _posted(owner, "Second", [None, 4])
+    seen = everything(show("analytics"))
+    assert "**9** engagement: First \\*of\\* all" in seen and "**4** engagement: Second" in seen
+
+
+def test_another_count_and_period_can_be_chosen(owner: House, show: Show) -> None:
+    _posted(owner, "First of all", [1, 5, 9])
+    app = show("analytics")
+    app.segmented_control(key="analytics-metric").set_value("views").run()
+    assert not app.exception and "There are not enough posts with known counts." in everything(app)
+    app.segmented_control(key="analytics-days").set_value(7).run()
+    assert not app.exception and app.get("vega_lite_chart")
+
+
+def test_numbers_are_those_of_ones_own_space_only(owner: House) -> None:
+    _posted(owner, "Mine", [1, 5])
+    _posted(owner, "Not mine", [1000], owner.stranger)
+    board = analytics.take(owner.core, owner.owner, "Europe/Berlin", 28, "likes")
+    assert [row[1] for row in board.by_post.rows] == [5] and list(board.titles.values()) == ["Mine"]
+    assert [row[1:] for row in board.reliability.rows] == [(1, 1, 0, 0, 0, 1, 1.0, 1.0, 2.0, 2.0, 2.0)]
+
+
+def test_costs_are_shown_to_who_runs_the_house_alone(owner: House) -> None:
+    core, now = owner.core, owner.core.clock.now()
+    with core.db.write() as conn:
+        conn.execute(
+            insert(ai_usage).values(
+                at=now, day=now.date().isoformat(), purpose="review", model="m", cost_micros=1500, outcome="answered"
+            )
+        )
+    user = analytics_user(owner)
+    found = analytics.costs(core, user, "UTC", 7)
+    assert found is not None and found.rows[0][-1] == 0.0015
+    owner.become("viewer")
+    assert analytics.costs(core, analytics_user(owner), "UTC", 7) is None
+
+
+def analytics_user(house: House) -> analytics.User:
+    from postprober.storage import users
+
+    with house.core.db.read() as conn:
+        return users.get(conn, house.owner)
+
+
+@pytest.mark.parametrize(("zone", "days", "metric"), [("UTC", 8, "likes"), ("UTC", 7, "id"), ("../etc", 7, "likes")])
+def test_a_wrong_choice_is_refused_in_words(owner: House, zone: str, days: int, metric: str) -> None:
+    with pytest.raises(BadInput):
+        analytics.take(owner.core, owner.owner, zone, days, metric)
