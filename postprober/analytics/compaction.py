@@ -14,14 +14,14 @@ up later for a noted day have greater ids: they count in the table until a new f
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from sqlalchemy import Connection, String, delete, select, type_coerce
+from sqlalchemy import Connection, delete, select
 
 from postprober.errors import PostProberError
 from postprober.storage import sample_days
@@ -76,8 +76,10 @@ def _compact(
         return through
     file = sample_days.path(where, day)
     hidden = where / f".{file.name}{_PART}"
-    count, reached = _write(db, hidden, file, day, through)
-    if pq.read_metadata(hidden).num_rows != count:
+    before, count, reached = _write(db, hidden, file, day, through)
+    with db.read() as conn:
+        expected = sample_days.count(conn, day, through or 0, reached)
+    if not count - before == expected == pq.read_metadata(hidden).num_rows - before:
         raise PostProberError(f"The file of the samples of {day} is not whole; the day stays in the database.")
     checkpoint("written")
     hidden.replace(file)
@@ -89,22 +91,23 @@ def _compact(
     return reached
 
 
-def _write(db: Database, hidden: Path, file: Path, day: date, through: int | None) -> tuple[int, int]:
-    """Step 1: what the old file counted, then the rows of the table above it; returns (rows, newest id)."""
-    count, reached = 0, through or 0
+def _write(db: Database, hidden: Path, file: Path, day: date, through: int | None) -> tuple[int, int, int]:
+    """Step 1: what the old file counted, then the rows of the table above it; returns (rows of the old file, all rows,
+    newest id)."""
+    before, count, reached = 0, 0, through or 0
     with hidden.open("wb") as stream:
         with pq.ParquetWriter(stream, SCHEMA, compression="zstd") as writer, db.read() as conn:
             if through is not None:
                 old = pq.read_table(file, filters=[("id", "<=", through)], schema=SCHEMA)
                 writer.write_table(old)
-                count += old.num_rows
+                before = count = old.num_rows
             for table in of_day(conn, day, through or 0):
                 writer.write_table(table)
                 count += table.num_rows
                 reached = max(reached, *table.column("id").to_pylist())
         stream.flush()
         os.fsync(stream.fileno())
-    return count, reached
+    return before, count, reached
 
 
 def of_day(conn: Connection, day: date, above: int) -> Iterator[pa.Table]:
@@ -112,30 +115,34 @@ def of_day(conn: Connection, day: date, above: int) -> Iterator[pa.Table]:
     start, end = sample_days.bounds(day)
     wanted = (samples.c.at >= start, samples.c.at < end, samples.c.id > above)
     rows = conn.execute(
-        select(*columns(conn)).where(*wanted).order_by(samples.c.delivery_id, samples.c.at, samples.c.id),
+        select(*columns()).where(*wanted).order_by(samples.c.delivery_id, samples.c.at, samples.c.id),
         execution_options={"yield_per": CHUNK},
     )
     for chunk in rows.partitions():
-        yield to_arrow(chunk)
+        yield to_arrow(chunk, SCHEMA)
 
 
-def columns(conn: Connection) -> list[Any]:
-    """Of `samples`, in the order of SCHEMA. SQLite keeps times as text, which Arrow reads faster than Python does."""
-    at = type_coerce(samples.c.at, String).label("at") if conn.dialect.name == "sqlite" else samples.c.at
-    return [samples.c.id, samples.c.delivery_id, at, *(samples.c[name] for name in METRICS)]
+def columns() -> list[Any]:
+    """Of `samples`, in the order of SCHEMA."""
+    return [samples.c[field.name] for field in SCHEMA]
 
 
-def to_arrow(rows: Any) -> pa.Table:
-    """Rows of `columns` as a table of SCHEMA; what is missing stays missing."""
+def to_arrow(rows: Sequence[Sequence[Any]], schema: pa.Schema) -> pa.Table:
+    """Rows as the driver gives them: SQLite keeps times as text, which Arrow reads faster than Python does. What is
+    missing stays missing."""
     if not rows:
-        return SCHEMA.empty_table()
-    found = list(zip(*rows, strict=True))
-    times = pa.array(found[2])
-    if pa.types.is_string(times.type):
-        times = times.cast(pa.timestamp("us")).cast(pa.int64())  # UTC without saying so
-    times = times.cast(pa.timestamp("us", tz="UTC"))
-    ints = [pa.array(found[i], pa.int64()) for i in (0, 1, *range(3, len(SCHEMA)))]
-    return pa.Table.from_arrays([*ints[:2], times, *ints[2:]], schema=SCHEMA)
+        return schema.empty_table()
+    columns = zip(*rows, strict=True)
+    return pa.Table.from_arrays([_array(c, f.type) for c, f in zip(columns, schema, strict=True)], schema=schema)
+
+
+def _array(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
+    if not pa.types.is_timestamp(kind):
+        return pa.array(values, kind)
+    found = pa.array(values)
+    if pa.types.is_string(found.type):
+        found = found.cast(pa.timestamp("us")).cast(pa.int64())  # UTC without saying so
+    return found.cast(kind)
 
 
 def _leave(db: Database, day: date, through: int, checkpoint: Callable[[str], None]) -> None:

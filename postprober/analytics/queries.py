@@ -6,6 +6,7 @@ platform did not tell is NULL all the way and is never taken for zero.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -27,6 +28,12 @@ LOOK_BACK = POLL_AFTER[-1] + timedelta(days=2)  # what a post had before the per
 GROWTH_HOURS = 168  # of the growth curves
 RANK_HOURS = 24  # the age at which hours of the week are compared
 CURVES = 8  # posts whose own curve is drawn
+# The hour of a post's age, from 1; and coarser the older it is, which keeps the table small.
+_HOUR = '((epoch_us(s."at") - epoch_us(o.published_at)) // 3600000000 + 1)'
+_AGES = (
+    f"CASE WHEN {_HOUR} <= 4 THEN {_HOUR} WHEN {_HOUR} <= 6 THEN 6 WHEN {_HOUR} <= 8 THEN 8 WHEN {_HOUR} <= 12 THEN 12 "
+    f"WHEN {_HOUR} <= 18 THEN 18 WHEN {_HOUR} <= 24 THEN 24 ELSE ({_HOUR} + 23) // 24 * 24 END"
+)
 
 
 @dataclass(frozen=True)
@@ -60,32 +67,45 @@ class Period:
 
 
 def prepare(store: Store, period: Period) -> None:
-    """Once for the page: what each delivery had at the end of each day and of each hour of its age."""
-    value = METRICS[period.metric]
+    """Once for the page: the tables `daily`, `out` and `growth`."""
+    for step in STEPS.values():
+        step(store, period)
+
+
+def _daily(store: Store, period: Period) -> None:
+    """What each delivery had at the end of each day on which something was told."""
     day, shifts = period.shift.sql('epoch_us(s."at")')
+    value = METRICS[period.metric]
     store.run(
         f'CREATE TEMP TABLE daily AS SELECT s.delivery_id, {day} // 86400000000 AS day, arg_max({value}, s."at") AS v '  # noqa: S608
-        f"FROM samples s SEMI JOIN deliveries d ON d.delivery_id = s.delivery_id "
-        f'WHERE ({value}) IS NOT NULL AND epoch_us(s."at") BETWEEN ?::BIGINT AND ?::BIGINT GROUP BY ALL',
-        [*shifts, micros(period.look_back), micros(period.now)],
+        f"FROM samples s SEMI JOIN deliveries d ON d.delivery_id = s.delivery_id WHERE ({value}) IS NOT NULL GROUP BY ALL",
+        shifts,
     )
+
+
+def _out(store: Store, period: Period) -> None:
+    """What went out in the period, when that was on the person's clock, and its newest count."""
     local, shifts = period.shift.sql("epoch_us(published_at)")
     store.run(
-        "CREATE TEMP TABLE out AS SELECT d.*, w.v, "  # noqa: S608
-        f"{local} AS local_us FROM deliveries d "
+        f"CREATE TEMP TABLE out AS SELECT d.*, w.v, {local} AS local_us FROM deliveries d "  # noqa: S608
         "LEFT JOIN (SELECT delivery_id, arg_max(v, day) AS v FROM daily GROUP BY delivery_id) w USING (delivery_id) "
         "WHERE epoch_us(published_at) BETWEEN ?::BIGINT AND ?::BIGINT",
         [*shifts, micros(period.since), micros(period.now)],
     )
+
+
+def _growth(store: Store, period: Period) -> None:
+    """What each of them had at the ages of _AGES, up to a week."""
+    value = METRICS[period.metric]
     store.run(
-        f"CREATE TEMP TABLE growth AS SELECT s.delivery_id, "  # noqa: S608
-        '(epoch_us(s."at") - epoch_us(o.published_at)) // 3600000000 AS hour, '
-        f'arg_max({value}, s."at") AS v FROM samples s JOIN out o USING (delivery_id) '
-        f'WHERE ({value}) IS NOT NULL AND s."at" >= o.published_at '
-        'AND epoch_us(s."at") >= ?::BIGINT '  # whole files can be left out
-        'AND epoch_us(s."at") - epoch_us(o.published_at) < ?::BIGINT GROUP BY ALL',
-        [micros(period.since), GROWTH_HOURS * HOUR_US],
+        f'CREATE TEMP TABLE growth AS SELECT s.delivery_id, {_AGES} AS hour, arg_max({value}, s."at") AS v '  # noqa: S608
+        f"FROM samples s JOIN out o USING (delivery_id) WHERE ({value}) IS NOT NULL "
+        'AND epoch_us(s."at") - epoch_us(o.published_at) BETWEEN 0 AND ?::BIGINT GROUP BY ALL',
+        [GROWTH_HOURS * HOUR_US - 1],
     )
+
+
+STEPS: dict[str, Callable[[Store, Period], None]] = {"daily": _daily, "out": _out, "growth": _growth}
 
 
 def over_time(store: Store, period: Period) -> Figures:
@@ -150,25 +170,27 @@ def by_platform(store: Store) -> Figures:
     return Figures(("platform", "count", "median", "deliveries", "unknown"), rows)
 
 
-def growth(store: Store) -> Figures:
+def growth(store: Store, period: Period) -> Figures:
     """The best posts of the period from the hour of posting on: the last count known in each hour."""
+    value = METRICS[period.metric]
     rows = store.rows(
-        """
-        SELECT g.hour + 1, o.post_id, o.platform, g.v FROM growth g JOIN out o USING (delivery_id)
-        WHERE g.delivery_id IN (FROM (
-            SELECT delivery_id FROM out WHERE v IS NOT NULL ORDER BY v DESC, delivery_id LIMIT ?))
-        ORDER BY o.post_id, o.platform, g.hour
-        """,
-        [CURVES],
+        f"""
+        SELECT {_HOUR} AS hours, o.post_id, o.platform, arg_max({value}, s."at")
+        FROM samples s
+        JOIN (FROM out WHERE v IS NOT NULL ORDER BY v DESC, delivery_id LIMIT ?) o USING (delivery_id)
+        WHERE ({value}) IS NOT NULL AND epoch_us(s."at") - epoch_us(o.published_at) BETWEEN 0 AND ?::BIGINT
+        GROUP BY ALL ORDER BY o.post_id, o.platform, hours
+        """,  # noqa: S608
+        [CURVES, GROWTH_HOURS * HOUR_US - 1],
     )
     return Figures(("hours", "post", "platform", "count"), rows)
 
 
 def typical_growth(store: Store) -> Figures:
-    """The median of all posts of the period by hour of their age, and of how many."""
+    """The median of all posts of the period by their age (at the end of `hours`), and of how many."""
     rows = store.rows(
         """
-        SELECT g.hour + 1 AS hours, o.platform, median(g.v), count(*)
+        SELECT g.hour AS hours, o.platform, median(g.v), count(*)
         FROM growth g JOIN out o USING (delivery_id) GROUP BY ALL ORDER BY platform, hours
         """
     )
@@ -180,7 +202,7 @@ def best_hours(store: Store, period: Period) -> Figures:
     hours old, and how many of them are known. Younger posts are left out."""
     rows = store.rows(
         """
-        WITH reached AS (SELECT delivery_id, arg_max(v, hour) AS v FROM growth WHERE hour < ? GROUP BY delivery_id)
+        WITH reached AS (SELECT delivery_id, arg_max(v, hour) AS v FROM growth WHERE hour <= ? GROUP BY delivery_id)
         SELECT (local_us // 86400000000 + 3) % 7 + 1 AS weekday, local_us // 3600000000 % 24 AS hour,
                avg(r.v), count(r.v), count(*)
         FROM out o LEFT JOIN reached r USING (delivery_id)

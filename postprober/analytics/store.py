@@ -10,6 +10,7 @@ two copies in a process that also writes break each other's locks (https://www.s
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
@@ -17,7 +18,7 @@ from typing import Any, Self
 
 import duckdb
 import pyarrow as pa
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Select, select
 
 from postprober.analytics import compaction
 from postprober.storage import sample_days
@@ -105,8 +106,14 @@ def _quoted(text: str) -> str:
 
 def _hot(conn: Connection, space: int, since: datetime) -> pa.Table:
     mine = select(deliveries.c.id).where(deliveries.c.user_id == space)
-    rows = conn.execute(select(*compaction.columns(conn)).where(samples.c.at >= since, samples.c.delivery_id.in_(mine)))
-    return compaction.to_arrow(rows.all())
+    query = select(*compaction.columns()).where(samples.c.at >= since, samples.c.delivery_id.in_(mine))
+    return _read(conn, query, compaction.SCHEMA)
+
+
+def _read(conn: Connection, query: Select[Any], schema: pa.Schema) -> pa.Table:
+    """Straight from the driver: SQLAlchemy's own rows and times would take twice as long."""
+    with closing(conn.execute(query)) as result:
+        return compaction.to_arrow(result.cursor.fetchall() if result.cursor else [], schema)
 
 
 def _notes(notes: dict[date, int]) -> pa.Table:
@@ -117,15 +124,12 @@ def _notes(notes: dict[date, int]) -> pa.Table:
 def _deliveries(conn: Connection, space: int) -> pa.Table:
     """Of posts and accounts that are still there: what a person deleted is not shown any more."""
     d = deliveries.c
-    rows = conn.execute(
+    query = (
         select(d.id, d.post_id, d.account_id, d.platform, d.state, d.proof, d.due_at, d.published_at, d.first_byte_at)
         .join(posts, posts.c.id == d.post_id)
         .where(d.user_id == space, posts.c.deleted_at.is_(None))
-    ).all()
-    found = list(zip(*rows, strict=True)) or [()] * len(_DELIVERIES)
-    return pa.Table.from_arrays(
-        [pa.array(column, kind.type) for column, kind in zip(found, _DELIVERIES, strict=True)], schema=_DELIVERIES
     )
+    return _read(conn, query, _DELIVERIES)
 
 
 def account_names(conn: Connection, space: int) -> dict[int, str]:

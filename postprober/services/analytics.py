@@ -69,7 +69,7 @@ def take(core: Core, user_id: int, zone: str, days: int, metric: str) -> Board:
             names = account_names(conn, user_id)
             mended = ledger.repairs_made(conn, user_id, period.since)
         queries.prepare(store, period)
-        by_post, growth = queries.by_post(store), queries.growth(store)
+        by_post, growth = queries.by_post(store), queries.growth(store, period)
         board = Board(
             queries.over_time(store, period),
             queries.by_platform(store),

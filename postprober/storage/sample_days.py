@@ -46,9 +46,9 @@ def noted(conn: Connection) -> dict[date, int]:
     return {date.fromisoformat(row.day): int(row.through) for row in rows}
 
 
-def note(conn: Connection, day: date, through: int, count: int, now: datetime) -> None:
+def note(conn: Connection, day: date, through: int, rows: int, now: datetime) -> None:
     """From this transaction on the day's file counts, with its rows up to the id `through`; a note never goes back."""
-    values = {"through": through, "count": count, "noted_at": now}
+    values = {"through": through, "count": rows, "noted_at": now}
     conn.execute(
         sql.upsert(conn, sample_days)
         .values(day=day.isoformat(), **values)
@@ -75,6 +75,13 @@ def newest_id(conn: Connection, day: date) -> int | None:
     start, end = bounds(day)
     value = conn.execute(select(func.max(samples.c.id)).where(samples.c.at >= start, samples.c.at < end)).scalar()
     return None if value is None else int(value)
+
+
+def count(conn: Connection, day: date, above: int, upto: int) -> int:
+    """How many rows of the day are in `samples` with ids above `above`, up to `upto`."""
+    start, end = bounds(day)
+    mine = (samples.c.at >= start, samples.c.at < end, samples.c.id > above, samples.c.id <= upto)
+    return int(conn.execute(select(func.count()).select_from(samples).where(*mine)).scalar_one())
 
 
 def covered(conn: Connection, day: date, through: int) -> list[int]:

@@ -13,6 +13,7 @@ from sqlalchemy import insert, select
 
 from postprober.analytics import compaction, history
 from postprober.analytics.store import Store
+from postprober.errors import PostProberError
 from postprober.storage import retention, sample_days
 from postprober.storage.database import Database
 from postprober.storage.retention import Keep, tidy
@@ -190,3 +191,13 @@ def test_the_growth_of_one_post_is_whole_wherever_its_samples_are(world: Databas
     assert len(before) == 24 and before == sorted(before, key=lambda row: row[1])
     compaction.run(world, tmp_path, NOW + timedelta(days=10))
     assert growth() == before
+
+
+def test_a_reading_that_misses_a_row_is_noticed_before_anything_is_deleted(
+    world: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, whole = Counter(_hot(world)), compaction.of_day
+    monkeypatch.setattr(compaction, "of_day", lambda *given: (table.slice(1) for table in whole(*given)))
+    with pytest.raises(PostProberError, match="not whole"):
+        compaction.run(world, tmp_path, NOW)
+    assert Counter(_hot(world)) == before and _counted(world, tmp_path) == before

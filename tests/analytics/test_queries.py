@@ -93,7 +93,7 @@ def test_accounts_and_platforms_sum_what_is_known(opened: Store) -> None:
 
 def test_growth_counts_hours_from_posting(opened: Store) -> None:
     with opened as store:
-        rows = {(post, hours): count for hours, post, _, count in queries.growth(store).rows}
+        rows = {(post, hours): count for hours, post, _, count in queries.growth(store, PERIOD).rows}
         typical = {(name, hours): (value, n) for hours, name, value, n in queries.typical_growth(store).rows}
     assert rows == {(1, 1): 2, (1, 25): 7, (1, 86): 5, (2, 1): 10, (2, 24): 12, (3, 1): 0}
     assert typical[("mastodon", 1)] == (5.0, 2) and typical[("mastodon", 24)] == (12.0, 1)
