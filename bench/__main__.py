@@ -1,4 +1,4 @@
-"""`python -m bench [name …]`: throughput, lateness, recovery, memory, live events, live pages."""
+"""`python -m bench [name …]`: throughput, lateness, recovery, memory, live events, live pages, analytics."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import platform
 import sys
 
 from bench import pipeline
+from bench.analytics import analytics
 from bench.sessions import sessions
 from bench.websocket import websocket
 
@@ -17,6 +18,7 @@ BENCHES = {
     "memory": pipeline.memory,
     "websocket": websocket,
     "sessions": sessions,
+    "analytics": analytics,
 }
 
 
