@@ -26,6 +26,9 @@ class AlertKind(StrEnum):
     LATE = "late"
     RECONNECT = "reconnect"
     CRITERIA = "criteria"
+    REPAIR = "repair"
+    REVIEW = "review"
+    REACH = "reach"
     TWICE = "twice"
     HEARTBEAT = "heartbeat"
     CHANNEL = "channel"
@@ -40,7 +43,10 @@ KIND_WORDS: dict[AlertKind, str] = {
     AlertKind.DRIFTED: "Changed or gone after the proof",
     AlertKind.LATE: "Went out late",
     AlertKind.RECONNECT: "Account needs linking again",
-    AlertKind.CRITERIA: "Success criteria missed",
+    AlertKind.CRITERIA: "Success criteria",
+    AlertKind.REPAIR: "A repair",
+    AlertKind.REVIEW: "Waits for a review",
+    AlertKind.REACH: "Reaches hardly anybody",
     AlertKind.TWICE: "Two posts for one delivery",
     AlertKind.HEARTBEAT: "The scheduler does not run",
     AlertKind.CHANNEL: "A channel was switched off",

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from postprober.agent.diagnose import explain
 from postprober.agent.evidence import Evidence, Try, collect, is_unknown
-from postprober.domain.alert import AlertType
+from postprober.domain.alert import AlertKind, AlertType
 from postprober.domain.attempt import Act
 from postprober.domain.delivery import DeliveryState, Step, StepStatus
 from postprober.domain.diagnosis import CHANGES_WORDS, ONLY_TELLS, Authority, Diagnosis, Fix, RepairState
@@ -171,5 +171,5 @@ def _tell(
         logs.alert(
             conn, user_id=delivery.user_id, post_id=delivery.post_id, delivery_id=delivery.id, type=AlertType.WARNING,
             message=f"{NAMES[delivery.platform]} ({account.account_name}): {_TOLD[state]} {diagnosis.explanation}",
-            dedupe_key=f"repair:{repair.id}", now=ctx.clock.now(),
+            dedupe_key=f"repair:{repair.id}", now=ctx.clock.now(), kind=AlertKind.REPAIR,
         )  # fmt: skip

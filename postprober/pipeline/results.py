@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from postprober.agent import results
-from postprober.domain.alert import AlertType
+from postprober.domain.alert import AlertKind, AlertType
 from postprober.domain.delivery import TRAITS, DeliveryState, Step, StepStatus
 from postprober.domain.platform import NAMES
 from postprober.domain.remote import Counts
@@ -53,7 +53,7 @@ def comment(work: Work, conn: Connection, counts: Counts, before: Sequence[dict[
         logs.alert(
             conn, user_id=work.delivery.user_id, post_id=work.delivery.post_id, delivery_id=work.delivery.id,
             type=AlertType.WARNING, message=f"{name}: {told.text}", dedupe_key=f"delivery:{work.delivery.id}:reach",
-            now=work.now(),
+            now=work.now(), kind=AlertKind.REACH,
         )  # fmt: skip
 
 
@@ -118,5 +118,5 @@ def _tell(conn: Connection, goal: Goal, first: Delivery, text: str, met: bool | 
     kind = AlertType.SUCCESS if met else AlertType.WARNING
     logs.alert(
         conn, user_id=goal.user_id, post_id=goal.post_id, delivery_id=None, type=kind, message=text,
-        dedupe_key=f"post:{goal.post_id}:criteria", now=now,
+        dedupe_key=f"post:{goal.post_id}:criteria", now=now, kind=AlertKind.CRITERIA,
     )  # fmt: skip

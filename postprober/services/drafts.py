@@ -8,7 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from postprober.domain.alert import AlertType
+from postprober.domain.alert import AlertKind, AlertType
 from postprober.domain.criteria import Criteria
 from postprober.domain.delivery import DeliveryState
 from postprober.domain.post import PostStatus
@@ -111,7 +111,7 @@ def hold_for_review(core: Core, post: Post, reasons: Sequence[str]) -> bool:
             logs.alert(
                 conn, user_id=post.user_id, post_id=post.id, delivery_id=None, type=AlertType.WARNING,
                 message=f"Post {post.id} waits for your review. {' '.join(reasons)}",
-                dedupe_key=f"post:{post.id}:review:{post.version}", now=now,
+                dedupe_key=f"post:{post.id}:review:{post.version}", now=now, kind=AlertKind.REVIEW,
             )  # fmt: skip
     except Conflict:
         return False

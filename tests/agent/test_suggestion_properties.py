@@ -116,6 +116,12 @@ def test_the_property_is_not_empty_there_are_suggestions_of_every_kind() -> None
     assert kinds >= {"thread", "hook", "hashtags", "variant"}
 
 
+def test_hashtags_are_words_that_say_something() -> None:
+    about = brief("There is much about bridges there, and about bridges we know.", platform=Platform.LINKEDIN)
+    (made,) = [s for s in suggest.suggestions(about) if s.kind == "hashtags"]
+    assert made.after[-1].endswith("\n\n#bridges")
+
+
 @QUICK
 @given(text=TEXTS, proposals=st.lists(TEXTS, min_size=1, max_size=4), platform=st.sampled_from(list(Platform)))
 def test_no_suggestion_of_a_model_breaks_a_limit_or_loses_anything(

@@ -38,7 +38,7 @@ def draw(visit: Visit) -> None:
 
 
 def _line(visit: Visit, row: dict[str, Any], now: datetime) -> None:
-    with st.container(border=True, horizontal=True, vertical_alignment="center", key=f"alert-{row['id']}"):
+    with st.container(border=True, horizontal=True, wrap=False, vertical_alignment="center", key=f"alert-{row['id']}"):
         st.html(alert_html(row, visit.user.zone, now))
         if not row["is_read"] and visit.button("Read", "alerts:write", f"read-{row['id']}", type="tertiary"):
             acts.act("Read.", monitoring.mark_read, visit.core, visit.user.id, row["id"])

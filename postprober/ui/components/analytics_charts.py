@@ -10,8 +10,9 @@ from postprober.analytics.figures import Figures
 from postprober.domain.platform import NAMES, Platform
 
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-HEIGHT = 260
-_LEGEND = alt.Legend(orient="bottom", title="Platform")
+HEIGHT = 400  # pixels, with title, axes and legend
+TALL = 600  # with a legend of eight lines
+_LEGEND = alt.Legend(orient="bottom", title="Platform", columns=3)
 
 
 def name_of(platform: str) -> str:
@@ -42,7 +43,7 @@ def by_platform(found: Figures, word: str) -> Any:
     rows = [{"platform": name_of(row[0]), "count": row[1], "posts": row[3]} for row in found.rows]
     return _base(rows, f"{word} by platform", "bar").encode(
         x=alt.X("count:Q", title=f"{word}, posts of the period", axis=_WHOLE),
-        y=alt.Y("platform:N", title="Platform", sort="-x"),
+        y=alt.Y("platform:N", title="Platform", sort="-x", axis=alt.Axis(labelOverlap=False)),
         color=alt.Color("platform:N", legend=_LEGEND),
         tooltip=[alt.Tooltip("platform:N", title="Platform"), alt.Tooltip("count:Q", title=word, format=",")],
     )
@@ -55,7 +56,7 @@ def growth(found: Figures, titles: dict[int, str], word: str) -> Any:
         for hours, post, platform, count in found.rows
     ]
     legend = alt.Legend(orient="bottom", title="Post", columns=1, labelLimit=400)
-    return _base(rows, f"{word} from the hour of posting: the best posts", "line").encode(
+    return _base(rows, f"{word} from the hour of posting: the best posts", "line", TALL).encode(
         x=alt.X("hours:Q", title="Hours since posting"),
         y=alt.Y("count:Q", title=word, axis=_WHOLE),
         color=alt.Color("post:N", legend=legend),
@@ -69,7 +70,7 @@ def typical_growth(found: Figures, word: str) -> Any:
         {"hours": hours, "platform": name_of(platform), "median": median, "posts": posts}
         for hours, platform, median, posts in found.rows
     ]
-    return _base(rows, f"{word} from the hour of posting: the median", "line").encode(
+    return _base(rows, f"{word} from the hour of posting: the median", "line", TALL).encode(
         x=alt.X("hours:Q", title="Hours since posting"),
         y=alt.Y("median:Q", title=f"{word}, median", axis=_WHOLE),
         color=alt.Color("platform:N", legend=_LEGEND),
@@ -89,7 +90,7 @@ def best_hours(found: Figures, word: str) -> Any:
     ]
     return _base(rows, f"{word} after 24 hours, by the hour of posting", "rect").encode(
         x=alt.X("hour:O", title="Hour of posting, on your clock", scale=alt.Scale(domain=list(range(24)))),
-        y=alt.Y("weekday:O", title="Weekday", scale=alt.Scale(domain=list(WEEKDAYS))),
+        y=alt.Y("weekday:O", title="Weekday", axis=alt.Axis(labelOverlap=False), scale=alt.Scale(domain=list(WEEKDAYS))),
         color=alt.Color("mean:Q", title=f"{word}, mean", legend=alt.Legend(orient="bottom"), scale=_HEAT),
         tooltip=[
             alt.Tooltip("weekday:O", title="Weekday"), alt.Tooltip("hour:O", title="Hour"),
@@ -102,8 +103,8 @@ _WHOLE = alt.Axis(tickMinStep=1, format="~s")
 _HEAT = alt.Scale(scheme="blues")
 
 
-def _base(rows: list[dict[str, Any]], title: str, mark: str) -> Any:
-    chart = alt.Chart(alt.InlineData(values=rows), height=HEIGHT, title=title)
+def _base(rows: list[dict[str, Any]], title: str, mark: str, height: int = HEIGHT) -> Any:
+    chart = alt.Chart(alt.InlineData(values=rows), height=height, title=title)
     if mark == "line":
         return chart.mark_line(point=True)
     return chart.mark_bar() if mark == "bar" else chart.mark_rect()

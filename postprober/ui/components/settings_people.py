@@ -45,7 +45,7 @@ def draw(visit: Visit) -> None:
 
 
 def _member(visit: Visit, member: User) -> None:
-    with st.container(border=True, horizontal=True, key=f"person-{member.id}"):
+    with st.container(border=True, horizontal=True, wrap=False, key=f"person-{member.id}"):
         state = "" if member.is_active else " Shut out."
         st.html(
             f'<div class="pp-account-line"><span class="pp-platform">{safe(member.name)}</span>'

@@ -116,7 +116,7 @@ def _enrolled(visit: Visit) -> None:
 def _sessions(visit: Visit, here: list[SignIn], current: int | None) -> None:
     st.subheader("Where you are signed in", anchor=False)
     for one in here:
-        with st.container(border=True, horizontal=True, key=f"session-{one.id}"):
+        with st.container(border=True, horizontal=True, wrap=False, key=f"session-{one.id}"):
             st.html(_session_html(one, visit.user.zone))
             if one.current:
                 st.badge("This browser", color="green")

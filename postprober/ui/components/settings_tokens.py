@@ -27,7 +27,7 @@ def draw(visit: Visit) -> None:
             st.rerun()
     tokens = api_tokens.listing(visit.core, visit.user.id)
     for token in tokens:
-        with st.container(border=True, horizontal=True, key=f"token-{token.id}"):
+        with st.container(border=True, horizontal=True, wrap=False, key=f"token-{token.id}"):
             st.html(_token_html(token, visit.user.zone))
             if st.button("Remove", key=f"remove-token-{token.id}", type="tertiary"):
                 acts.act(
