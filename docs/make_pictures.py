@@ -153,7 +153,7 @@ def _pages(page: Page, suffix: str, height: int) -> None:
     _open(page, "Accounts")
     page.locator(".pp-facts").first.wait_for()
     _shoot(page, f"accounts-{suffix}", height)
-    for name in ("Alerts", "Settings"):
+    for name in ("Alerts", "Analytics", "Settings"):
         if page.locator(".st-key-pp-menu").get_by_role("link", name=name).count():
             _open(page, name)
             _shoot(page, f"{name.lower()}-{suffix}", height)

@@ -13,7 +13,7 @@ from postprober.services import users
 from postprober.ui import state
 from tests.pages.conftest import PASSWORD, ROOT, House, everything
 
-PAGES = ("overview", "calendar", "monitor", "compose", "accounts", "alerts", "settings")
+PAGES = ("overview", "calendar", "monitor", "compose", "accounts", "alerts", "analytics", "settings")
 Show = Callable[[str], AppTest]
 
 
