@@ -132,7 +132,7 @@ class Receiver:
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), name="receiver")
         self._thread.start()
 
-    def leave(self) -> None:
+    def close(self) -> None:
         """Stop listening."""
         self.release.set()
         if self._server is not None:

@@ -8,6 +8,7 @@ every operation that takes an id, or it could not have found a hole.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import subprocess
@@ -22,6 +23,7 @@ from postprober.services import sessions
 from postprober.services.core import Core
 from postprober.storage import processes
 from tests.fuzz.house import CANARY, PASSWORD, Person, fingerprint, post_by_hand, settle
+from tests.receivers import Receiver
 
 HERE = Path(__file__).resolve().parent
 CONTROL_CHECK = "nothing_of_the_other_person"
@@ -33,12 +35,12 @@ def main() -> int:
     asked.add_argument("--schemathesis", type=Path, required=True)
     asked.add_argument("--seconds", type=int, default=120, help="for the stranger's run")
     options = asked.parse_args()
-    with stage() as made:
+    with stage() as made, contextlib.closing(Receiver()) as hook:
         core = made.core
         assert core
-        owner = settle(core, made.control, "house-owner", CANARY)
+        owner = settle(core, made.control, "house-owner", CANARY, hook.url)
         link = post_by_hand(core, owner)
-        stranger = settle(core, made.control, "house-stranger", "word of the stranger")
+        stranger = settle(core, made.control, "house-stranger", "word of the stranger", hook.url)
         url = f"http://127.0.0.1:{made.env['POSTPROBER_API_PORT']}"
         made.start("sidecar", "-m", "postprober.api", ready=f"{url}/healthz")
         _beat(core)
@@ -80,6 +82,7 @@ def _who(core: Core, person: Person) -> dict[str, Any]:
 def _house(made: Stage, url: str, owner: Person, stranger: Person, link: str) -> dict[str, Any]:
     return {
         "url": url, "canary": CANARY, "theirs": owner.ids, "own": stranger.ids, "link": link,
+        "suggested": owner.suggested, "in_review": owner.in_review,
         "instance": f"http://127.0.0.1:{made.env['POSTPROBER_SANDBOX_PORT']}/mastodon",
     }  # fmt: skip
 

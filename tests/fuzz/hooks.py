@@ -54,6 +54,7 @@ def before_call(_context: Any, case: Any, _kwargs: Any) -> None:
     for name, value in (case.path_parameters or {}).items():
         if name in THEIRS and is_id(value):
             case.path_parameters[name] = chosen(name, int(value))
+    _belong_together(case)
     if not isinstance(case.body, dict):
         return
     if isinstance(case.body.get("link"), str) and case.body["link"]:
@@ -64,6 +65,17 @@ def before_call(_context: Any, case: Any, _kwargs: Any) -> None:
             case.body[field] = list(dict.fromkeys(chosen(name, v) for v in values))
     if "mastodon.social" in str(case.body.get("instance")):  # the example; nothing may leave this machine
         case.body["instance"] = HOUSE["instance"]
+
+
+def _belong_together(case: Any) -> None:
+    """A suggestion of that very post, and a post that is in review: others would never be found."""
+    path = case.path_parameters or {}
+    if not is_id(path.get("post_id")):
+        return
+    if "{suggestion_id}" in case.path:
+        path["post_id"], path["suggestion_id"] = HOUSE["suggested"][path["post_id"] % len(HOUSE["suggested"])]
+    elif case.path.endswith("/review"):
+        path["post_id"] = HOUSE["in_review"][path["post_id"] % len(HOUSE["in_review"])]
 
 
 def _for_sign_out() -> str:

@@ -18,18 +18,19 @@ from sqlalchemy import select
 
 from postprober.domain.access import GRANTABLE, SCOPES
 from postprober.domain.delivery import DeliveryState
+from postprober.domain.diagnosis import Cause, Diagnosis, Fix
 from postprober.domain.platform import Platform
 from postprober.domain.remote import PartJob
 from postprober.pipeline import watch
 from postprober.pipeline.credentials import open_credentials
 from postprober.sandbox.client import Control
-from postprober.services import accounts, api_tokens, drafts, media, posts, users
+from postprober.services import accounts, advice, api_tokens, channels, drafts, media, posts, users
 from postprober.services.accounts import add_by_token
 from postprober.services.core import Core
 from postprober.services.posts import NewPost
 from postprober.services.sessions import Caller
 from postprober.storage import accounts as account_storage
-from postprober.storage import deliveries, logs
+from postprober.storage import deliveries, logs, repairs
 from postprober.storage import users as user_storage
 from postprober.storage.tables import metadata
 
@@ -48,10 +49,13 @@ class Person:
     user_id: int
     email: str
     ids: dict[str, list[int]] = field(default_factory=dict)
+    suggested: list[tuple[int, str]] = field(default_factory=list)  # a post, and a suggestion for it
+    in_review: list[int] = field(default_factory=list)  # posts
 
 
-def settle(core: Core, control: Control, name: str, word: str) -> Person:
-    """A user called `name` with accounts, posts in every interesting state, files and alerts; `word` is in all texts."""
+def settle(core: Core, control: Control, name: str, word: str, hook: str) -> Person:
+    """A user called `name` with accounts, posts in every interesting state, files and alerts; `word` is in all texts.
+    `hook`: an address that takes what channels send."""
     email = f"{name}@example.org"
     made = Person(users.create(core, email=email, password=PASSWORD, name=word), email)
     kept = _account(core, control, made.user_id, f"{name}0", word)
@@ -63,6 +67,13 @@ def settle(core: Core, control: Control, name: str, word: str) -> Person:
     for state in (S.FAILED, S.HELD):
         for _ in range(OF_EACH):
             _stopped(core, made, kept, f"{word} is {state.value}", state)
+    made.ids["repair_id"] = [_repair(core, made, kept, f"{word} wants a repair") for _ in range(OF_EACH)]
+    _advised(core, made, kept, word)
+    with core.db.read() as conn:
+        user = user_storage.get(conn, made.user_id)
+    made.ids["channel_id"] = [
+        channels.add(core, user, kind="webhook", name=word, url=hook)[0].id for _ in range(OF_EACH)
+    ]
     made.ids["alert_id"] = _alerts(core, made, word)
     made.ids["token_id"] = _tokens(core, made, word)
     return made
@@ -109,6 +120,30 @@ def _stopped(core: Core, person: Person, account_id: int, text: str, state: Deli
         watch.move(conn, delivery, state, reason=text, now=core.clock.now(), next_at=None, unknown_at=unknown)
     person.ids["post_id"].append(post_id)
     person.ids["delivery_id"].append(delivery.id)
+
+
+def _repair(core: Core, person: Person, account_id: int, text: str) -> int:
+    """One that waits for a word."""
+    _stopped(core, person, account_id, text, S.FAILED)
+    told = Diagnosis(Cause.BLOCKED_AS_SPAM, 0.9, (), True, Fix.CHANGE_TIME, text, "rules")
+    with core.db.write() as conn:
+        row = repairs.of_delivery(conn, person.ids["delivery_id"][-1])[-1]
+        repairs.diagnosed(conn, row, told, "proposed", {"until": "2099-01-01T00:00:00.000Z"}, core.clock.now())
+    person.ids["delivery_id"].pop()  # what waits for a repair is not for the other routes
+    return row.id
+
+
+def _advised(core: Core, person: Person, account_id: int, word: str) -> None:
+    """Posts with a suggestion, and posts in review."""
+    for number in range(OF_EACH // 2):
+        picture = media.add_bytes(core, person.user_id, f"red-bicycle-of-the-{word}.png", _png(100 + number))
+        wish = NewPost((f"A post with the {word}",), (account_id,), (picture,))
+        post_id = drafts.save(core, person.user_id, wish).id
+        made = advice.ask(core, person.user_id, post_id)
+        person.suggested.append((post_id, next(s.id for s in made.suggestions if s.kind == "alt_text")))
+        wish = NewPost((f"TODO: write about the {word}",), (account_id,), at=core.clock.now() + timedelta(days=30))
+        person.in_review.append(posts.create(core, person.user_id, wish).id)
+    person.ids["post_id"] += [post for post, _ in person.suggested] + person.in_review
 
 
 def _alerts(core: Core, person: Person, word: str) -> list[int]:

@@ -21,7 +21,7 @@ Show = Callable[[str], AppTest]
 def receiver() -> Iterator[Receiver]:
     made = Receiver()
     yield made
-    made.leave()
+    made.close()
 
 
 def _owner(house: House) -> User:

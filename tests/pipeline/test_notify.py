@@ -35,7 +35,7 @@ SECRET = webhook.new_secret()
 def receiver() -> Iterator[Receiver]:
     made = Receiver()
     yield made
-    made.leave()
+    made.close()
 
 
 @pytest.fixture
@@ -177,7 +177,7 @@ def test_a_receiver_in_trouble_for_three_hours_gets_each_alert_once_it_is_back(
     elif trouble == "hangs":
         receiver.hang = True
     else:
-        receiver.leave()
+        receiver.close()
     for number in range(3):
         _alert(stage, user, f"k{number}")
     for _ in range(8):

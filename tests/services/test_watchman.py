@@ -31,7 +31,7 @@ def core(installation: Installation) -> Core:
 def receiver() -> Iterator[Receiver]:
     made = Receiver()
     yield made
-    made.leave()
+    made.close()
 
 
 def _beat(core: Core) -> None:

@@ -21,7 +21,7 @@ router = APIRouter(prefix="/api/channels", tags=["alerts"])
 Kinds = Annotated[
     list[AlertKind], Field(max_length=20, description="Which alerts; empty for all", examples=[["failed", "held"]])
 ]
-Minutes = Annotated[int, Field(ge=0, le=channels.MOST_MINUTES)]
+Minutes = Annotated[int, Field(strict=True, ge=0, le=channels.MOST_MINUTES)]
 ClockTime = Annotated[str, Field(pattern=r"^$|^([01][0-9]|2[0-3]):[0-5][0-9]$", examples=["22:00"])]
 
 
@@ -33,13 +33,13 @@ class NewChannel(Body):
         examples=["https://hooks.example.org/postprober"],
     )  # fmt: skip
     kinds: Kinds = []
-    escalation: bool = Field(False, description="Only what nobody has read for long")
+    escalation: bool = Field(False, strict=True, description="Only what nobody has read for long")
 
 
 class ChannelChange(Body):
     kinds: Kinds = []
-    escalation: bool = False
-    is_active: bool = True
+    escalation: bool = Field(False, strict=True)
+    is_active: bool = Field(True, strict=True)
 
 
 class ChannelOut(BaseModel):
@@ -86,9 +86,9 @@ class Wishes(Body):
 
     quiet_from: ClockTime = ""
     quiet_to: ClockTime = ""
-    urgent: bool = Field(True, description="Errors come through the quiet hours")
+    urgent: bool = Field(True, strict=True, description="Errors come through the quiet hours")
     again_minutes: Minutes = Field(0, description="Tell an error again that nobody reads; 0 is never")
-    again_times: int = Field(3, ge=0, le=10)
+    again_times: int = Field(3, strict=True, ge=0, le=10)
     escalate_minutes: Minutes = Field(0, description="Then tell the escalation channels; 0 is never")
 
 
