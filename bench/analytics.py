@@ -73,7 +73,7 @@ def _fill(db: Database, folder: Path) -> pa.Table:
         one = date(1970, 1, 1) + timedelta(days=int(day[low]))
         piece = table.slice(low, high - low)
         if one < first_hot:
-            pq.write_table(piece, sample_days.path(where, one), compression="zstd")
+            pq.write_table(compaction.with_engagement(piece), sample_days.path(where, one), compression="zstd")
             with db.write() as conn:
                 conn.execute(notes.insert(), {
                     "day": one.isoformat(), "through": DELIVERIES * EACH, "count": len(piece), "noted_at": NOW,

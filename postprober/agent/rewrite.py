@@ -7,9 +7,10 @@ from bisect import bisect_left
 from collections.abc import Sequence
 
 from postprober.agent import guard
+from postprober.domain import splitting
 from postprober.domain.limits import Limits
 from postprober.domain.preflight import EXACT_LENGTH
-from postprober.domain.text import find_hashtags, find_urls, split_thread, utf8_length
+from postprober.domain.text import find_hashtags, find_urls, utf8_length
 
 LONGEST_RUN = 600  # characters without a blank or a stop; ours, twice the longest sensible address
 _RUN = re.compile(r"[\s\u3001\u3002\uff01\uff1f\uff0c]+")
@@ -64,12 +65,7 @@ def split(text: str, limits: Limits) -> tuple[str, ...]:
     would take more than `MOST_PARTS` parts."""
     if not readable(text):
         return (text,)
-
-    def most(piece: str) -> int:  # the tighter of both limits, on the scale of the first
-        by_bytes = -(-utf8_length(piece) * limits.max_length // limits.max_bytes) if limits.max_bytes else 0
-        return max(limits.length(piece), by_bytes)
-
-    parts = tuple(split_thread(text, most, limits.max_length))
+    parts = splitting.split(text, limits)
     return parts if len(parts) <= MOST_PARTS else (text,)
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import smtplib
 import ssl
+from contextlib import ExitStack
 from dataclasses import dataclass
+from email.errors import MessageError
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
 
@@ -29,6 +31,20 @@ class Letter:
 def send(server: MailServer, letter: Letter, *, key: str = "") -> None:
     """Hand one message to the server. `key`: the same for every try of the same message; it becomes the Message-ID, by
     which mail programs show a repeated one once. Raises Unavailable when the server did not take it."""
+    try:
+        message = _message(server, letter, key)
+    except (ValueError, MessageError, LookupError) as error:  # an address or a text that no mail can carry
+        raise Unavailable("This mail cannot be written as it is.", f"{error!r}"[:300]) from None
+    try:
+        with _connect(server) as smtp:
+            if server.username:
+                smtp.login(server.username, server.password)
+            smtp.send_message(message)
+    except (OSError, smtplib.SMTPException, ValueError) as error:  # ValueError: from smtplib, for what it cannot encode
+        raise Unavailable(f"The mail server {server.host} did not take the message.", f"{error!r}"[:300]) from None
+
+
+def _message(server: MailServer, letter: Letter, key: str) -> EmailMessage:
     message = EmailMessage()
     message["From"] = server.sender
     message["To"] = letter.to
@@ -43,13 +59,7 @@ def send(server: MailServer, letter: Letter, *, key: str = "") -> None:
     for name, mime, content in letter.files:
         main, _, sub = mime.partition("/")
         message.add_attachment(content, maintype=main, subtype=sub, filename=name)
-    try:
-        with _connect(server) as smtp:
-            if server.username:
-                smtp.login(server.username, server.password)
-            smtp.send_message(message)
-    except (OSError, smtplib.SMTPException) as error:
-        raise Unavailable(f"The mail server {server.host} did not take the message.", f"{error!r}"[:300]) from None
+    return message
 
 
 def _connect(server: MailServer) -> smtplib.SMTP:
@@ -57,11 +67,10 @@ def _connect(server: MailServer) -> smtplib.SMTP:
         return smtplib.SMTP_SSL(server.host, server.port, timeout=TIMEOUT, context=ssl.create_default_context())
     smtp = smtplib.SMTP(server.host, server.port, timeout=TIMEOUT)
     if server.security == "starttls":
-        try:
+        with ExitStack() as undo:
+            undo.callback(smtp.close)
             smtp.starttls(context=ssl.create_default_context())
-        except BaseException:
-            smtp.close()
-            raise
+            undo.pop_all()
     return smtp
 
 

@@ -17,13 +17,8 @@ from postprober.analytics.figures import Figures
 from postprober.analytics.store import Store
 from postprober.domain.engagement import POLL_AFTER
 
-# Engagement is what people did with a post; it is known where at least one act is.
-METRICS: dict[str, str] = {
-    "engagement": (
-        f"CASE WHEN coalesce({', '.join(ACTS)}) IS NOT NULL THEN {' + '.join(f'coalesce({a}, 0)' for a in ACTS)} END"
-    ),
-    **{name: name for name in (*ACTS, "views")},
-}
+# Columns of the store's `samples`. Engagement is what people did with a post; it is known where at least one act is.
+METRICS: dict[str, str] = {name: name for name in ("engagement", *ACTS, "views")}
 LOOK_BACK = POLL_AFTER[-1] + timedelta(days=2)  # what a post had before the period is in these days
 GROWTH_HOURS = 168  # of the growth curves
 RANK_HOURS = 24  # the age at which hours of the week are compared

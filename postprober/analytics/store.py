@@ -9,18 +9,22 @@ two copies in a process that also writes break each other's locks (https://www.s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import duckdb
 import pyarrow as pa
+import pyarrow.parquet as pq
 from sqlalchemy import Connection, Select, select
 
 from postprober.analytics import compaction
+from postprober.errors import Unavailable
 from postprober.storage import sample_days
 from postprober.storage.database import Database
 from postprober.storage.tables import accounts, deliveries, posts, samples
@@ -39,28 +43,50 @@ _DELIVERIES = pa.schema(
         ("published_at", pa.timestamp("us", tz="UTC")), ("first_byte_at", pa.timestamp("us", tz="UTC")),
     ]
 )  # fmt: skip
+_COLUMNS = 'delivery_id, "at", likes, reposts, replies, quotes, bookmarks, views, engagement'
 # A row counts in the file of its day up to the note, and in the table above it.
-_SAMPLES = """
+_SAMPLES = f"""
 CREATE VIEW samples AS
-SELECT id, delivery_id, "at", likes, reposts, replies, quotes, bookmarks, views FROM hot
+SELECT {_COLUMNS} FROM hot
 WHERE NOT EXISTS (FROM notes n WHERE n.day = epoch_us(hot."at") // 86400000000 AND hot.id <= n.through)
-"""
-_FILES = """
-UNION ALL
-SELECT f.id, f.delivery_id, f."at", f.likes, f.reposts, f.replies, f.quotes, f.bookmarks, f.views
-FROM read_parquet({files}) f JOIN notes n ON n.day = epoch_us(f."at") // 86400000000 AND f.id <= n.through
-"""
+"""  # noqa: S608
+# Files that hold exactly what was noted; and those that a run of the compaction has made longer than its note.
+_EXACT = f"UNION ALL SELECT {_COLUMNS} FROM read_parquet({{}}) "  # noqa: S608
+_LONGER = (
+    f"UNION ALL SELECT {_COLUMNS} FROM read_parquet({{}}) f "  # noqa: S608
+    'WHERE EXISTS (FROM notes n WHERE n.day = epoch_us(f."at") // 86400000000 AND f.id <= n.through)'
+)
+TRIES = 3
+T = TypeVar("T")
 
 
 class Store:
     """`samples` and `deliveries` of one space, as DuckDB tables, at one moment. Use it in a `with` and in one thread.
 
-    `missing`: days that are noted but whose file is gone; they count as unknown.
+    `missing`: days that are noted but whose file is gone; they count as unknown. `files`: what was read, by path, as
+    it was when it was opened.
     """
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, missing: tuple[date, ...]) -> None:
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, missing: tuple[date, ...], files: dict[Path, _Face]
+    ) -> None:
         self._duck = connection
         self.missing = missing
+        self._files = files
+
+    @classmethod
+    def look(cls, db: Database, data_dir: Path, space: int, since: datetime | None, act: Callable[[Self], T]) -> T:
+        """What `act` finds in an open store. The compaction and the retention of another process may replace or remove
+        a file meanwhile; then everything is read once more. Raises Unavailable when that happens again and again."""
+        for _ in range(TRIES):
+            with cls.open(db, data_dir, space, since) as store:
+                try:
+                    found = act(store)
+                except duckdb.IOException:
+                    continue  # a file is gone
+                if all(_face(file) == face for file, face in store._files.items()):
+                    return found
+        raise Unavailable("The samples are being tidied at this moment; try again in a minute.")
 
     @classmethod
     def open(cls, db: Database, data_dir: Path, space: int, since: datetime | None = None) -> Self:
@@ -70,9 +96,12 @@ class Store:
         with db.read() as conn:
             sample_days.one_moment(conn)
             notes = {d: t for d, t in sample_days.noted(conn).items() if d >= start.astimezone(UTC).date()}
+            counts = sample_days.rows_noted(conn)
             hot, mine = _hot(conn, space, start), _deliveries(conn, space)
-        files = [file for day in notes if (file := sample_days.path(where, day)).is_file()]
-        missing = tuple(day for day in notes if not sample_days.path(where, day).is_file())
+        faces = {day: _face(sample_days.path(where, day)) for day in notes}
+        missing = tuple(day for day, face in faces.items() if face is None)
+        files = {sample_days.path(where, day): face for day, face in faces.items() if face is not None}
+        exact = [sample_days.path(where, day) for day, face in faces.items() if face and face.rows == counts[day]]
         duck = duckdb.connect(":memory:", config=_CONFIG)
         duck.execute(f"SET allowed_directories=[{_quoted(str(where))}]")
         duck.execute("SET enable_external_access=false")
@@ -80,9 +109,10 @@ class Store:
         duck.register("hot", hot)
         duck.register("deliveries", mine)
         duck.register("notes", _notes(notes))
-        listed = "[" + ", ".join(_quoted(str(file)) for file in files) + "]"
-        duck.execute(_SAMPLES + (_FILES.format(files=listed) if files else ""))
-        return cls(duck, missing)
+        longer = [file for file in files if file not in set(exact)]
+        view = _SAMPLES + (_EXACT.format(_list(exact)) if exact else "")
+        duck.execute(view + (_LONGER.format(_list(longer)) if longer else ""))
+        return cls(duck, missing, files)
 
     def rows(self, query: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """All rows of one of our own queries."""
@@ -99,6 +129,29 @@ class Store:
         self._duck.close()
 
 
+@dataclass(frozen=True)
+class _Face:
+    """By which a file is known again: its inode, when it was written (ns), and its rows."""
+
+    inode: int
+    written: int
+    rows: int
+
+
+def _face(file: Path) -> _Face | None:
+    """None when it is not there."""
+    try:
+        with file.open("rb") as stream:
+            found = os.fstat(stream.fileno())
+            return _Face(found.st_ino, found.st_mtime_ns, pq.read_metadata(stream).num_rows)
+    except FileNotFoundError:
+        return None
+
+
+def _list(files: Sequence[Path]) -> str:
+    return "[" + ", ".join(_quoted(str(file)) for file in files) + "]"
+
+
 def _quoted(text: str) -> str:
     """A path of ours as an SQL string; the data folder's name may hold a quote."""
     return "'" + text.replace("'", "''") + "'"
@@ -107,7 +160,7 @@ def _quoted(text: str) -> str:
 def _hot(conn: Connection, space: int, since: datetime) -> pa.Table:
     mine = select(deliveries.c.id).where(deliveries.c.user_id == space)
     query = select(*compaction.columns()).where(samples.c.at >= since, samples.c.delivery_id.in_(mine))
-    return _read(conn, query, compaction.SCHEMA)
+    return compaction.with_engagement(_read(conn, query, compaction.SCHEMA))
 
 
 def _read(conn: Connection, query: Select[Any], schema: pa.Schema) -> pa.Table:

@@ -16,7 +16,7 @@ def split(text: str, limits: Limits, *, numbered: bool = False) -> tuple[str, ..
 
     `numbered`: each part of a real thread ends in ` (2/5)`. Pure.
     """
-    count = _measure(limits)
+    count = measure(limits)
     if count(text) <= limits.max_length:
         return (text,)
     room = limits.max_length - (len(LONGEST_MARK) if numbered else 0)
@@ -26,7 +26,7 @@ def split(text: str, limits: Limits, *, numbered: bool = False) -> tuple[str, ..
     return tuple(f"{part} ({index}/{len(parts)})" for index, part in enumerate(parts, 1))
 
 
-def _measure(limits: Limits) -> Callable[[str], int]:
+def measure(limits: Limits) -> Callable[[str], int]:
     """The platform's count; where bytes are limited too, whichever is nearer to its limit, in the count's unit."""
     count, most = limits.counter(), limits.max_bytes
     if most is None:

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import logging
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from postprober.alerts import mail
 from postprober.domain.retry import backoff
 from postprober.errors import Unavailable, VaultError
 from postprober.pipeline.context import Context
-from postprober.pipeline.notify import fan_out
+from postprober.pipeline.notify import GIVE_UP_AFTER, fan_out
 from postprober.storage import logs, mails
 
 log = logging.getLogger("postprober.outbox")
-
-GIVE_UP_AFTER = timedelta(days=3)
 
 
 def send_due(ctx: Context) -> int:
@@ -26,19 +24,27 @@ def send_due(ctx: Context) -> int:
         rows = logs.outbox_due(conn, now)
     done = 0
     for row in rows:
-        if row["kind"] != mails.KIND:
-            with ctx.db.write() as conn:
-                fan_out(ctx, row, conn)
-                logs.outbox_done(conn, row["id"], ctx.clock.now())
-            done += 1
-        elif _post_letter(ctx, row):
-            with ctx.db.write() as conn:
-                logs.outbox_done(conn, row["id"], ctx.clock.now())
-            done += 1
-        else:
-            with ctx.db.write() as conn:
-                logs.outbox_again(conn, row["id"], _again(ctx, row["created_at"], row["tries"]))
+        carried = False
+        try:
+            carried = _carry(ctx, row)
+        finally:  # also when something nobody thought of is raised: that row steps back, and the others go on
+            if not carried:
+                with ctx.db.write() as conn:
+                    logs.outbox_again(conn, row["id"], _again(ctx, row["created_at"], row["tries"]))
+        done += carried
     return done
+
+
+def _carry(ctx: Context, row: dict[str, Any]) -> bool:
+    """Whether the row is done; it is marked then."""
+    letter = row["kind"] == mails.KIND
+    if letter and not _post_letter(ctx, row):
+        return False
+    with ctx.db.write() as conn:
+        if not letter:
+            fan_out(ctx, row, conn)
+        logs.outbox_done(conn, row["id"], ctx.clock.now())
+    return True
 
 
 def _post_letter(ctx: Context, row: dict[str, Any]) -> bool:

@@ -64,28 +64,32 @@ def take(core: Core, user_id: int, zone: str, days: int, metric: str) -> Board:
     """The last `days` days (one of PERIODS) on the clock of `zone`, counted in `metric` (a key of METRICS). Raises
     BadInput."""
     period = _period(core, zone, days, metric)
-    with Store.open(core.db, core.settings.data_dir, user_id, period.look_back) as store:
-        with core.db.read() as conn:
-            names = account_names(conn, user_id)
-            mended = ledger.repairs_made(conn, user_id, period.since)
-        queries.prepare(store, period)
-        by_post, growth = queries.by_post(store), queries.growth(store, period)
-        board = Board(
-            queries.over_time(store, period),
-            queries.by_platform(store),
-            queries.by_account(store, names),
-            by_post,
-            growth,
-            queries.typical_growth(store),
-            queries.best_hours(store, period),
-            queries.reliability(store, period),
-            mended,
-            {},
-            store.missing,
-        )
-    shown = {post for post, _ in (*board.top, *board.bottom)} | {row[1] for row in growth.rows}
+    with core.db.read() as conn:
+        names = account_names(conn, user_id)
+        mended = ledger.repairs_made(conn, user_id, period.since)
+    board = Store.look(
+        core.db, core.settings.data_dir, user_id, period.look_back, lambda store: _board(store, period, names, mended)
+    )
+    shown = {post for post, _ in (*board.top, *board.bottom)} | {row[1] for row in board.growth.rows}
     board.titles.update(_titles(core, user_id, shown))
     return board
+
+
+def _board(store: Store, period: Period, names: dict[int, str], mended: Figures) -> Board:
+    queries.prepare(store, period)
+    return Board(
+        queries.over_time(store, period),
+        queries.by_platform(store),
+        queries.by_account(store, names),
+        queries.by_post(store),
+        queries.growth(store, period),
+        queries.typical_growth(store),
+        queries.best_hours(store, period),
+        queries.reliability(store, period),
+        mended,
+        {},
+        store.missing,
+    )
 
 
 def costs(core: Core, user: User, zone: str, days: int) -> Figures | None:

@@ -72,9 +72,10 @@ class Database:
             yield connection
 
     def take_turns(self) -> None:
-        """Let one thread read at a time. Every row read gives up the interpreter's lock and waits for it again; of many
+        """SQLite only: let one thread read at a time. Every row read gives up the interpreter's lock and waits for it again; of many
         threads doing that, each waits for all the others at every row."""
-        self._turns = threading.RLock()
+        if self.is_sqlite:
+            self._turns = threading.RLock()
 
     def _begin(self, connection: Connection, how: str) -> None:
         """Start the transaction by hand: Python's driver would start it late and deferred, and an engine event for it

@@ -46,6 +46,12 @@ def noted(conn: Connection) -> dict[date, int]:
     return {date.fromisoformat(row.day): int(row.through) for row in rows}
 
 
+def rows_noted(conn: Connection) -> dict[date, int]:
+    """How many rows the day's file had when it was noted; one that has as many now holds nothing else."""
+    rows = conn.execute(select(sample_days.c.day, sample_days.c.count))
+    return {date.fromisoformat(day): int(count) for day, count in rows}
+
+
 def note(conn: Connection, day: date, through: int, rows: int, now: datetime) -> None:
     """From this transaction on the day's file counts, with its rows up to the id `through`; a note never goes back."""
     values = {"through": through, "count": rows, "noted_at": now}

@@ -22,7 +22,7 @@ from postprober.services import passwords, people
 from postprober.services.context import context_of
 from postprober.services.core import Core
 from postprober.settings import MailServer
-from postprober.storage import users
+from postprober.storage import mails, users
 from postprober.storage.tables import outbox
 from tests.installed import Installation
 from tests.receivers import PostOffice
@@ -141,3 +141,32 @@ def test_mail_waits_while_the_server_is_away_and_comes_once_it_is_back(
     with core.db.read() as conn:
         row = conn.execute(select(outbox)).one()
     assert row.sent_at is not None and row.tries == 6
+
+
+@pytest.mark.parametrize("to", ["a\ud800@example.org", "a@example.org\nBcc: b@example.org"])
+def test_an_address_that_no_mail_can_carry_is_a_plain_problem(
+    post_office: tuple[PostOffice, MailServer], to: str
+) -> None:
+    box, server = post_office
+    with pytest.raises(Unavailable):
+        mail.send(server, Letter(to, "s", "t"))
+    assert box.letters == []
+
+
+def test_a_row_that_breaks_the_program_steps_back_and_the_others_go_on(
+    core: Core, ctx: Context, post_office: tuple[PostOffice, MailServer]
+) -> None:
+    box, _ = post_office
+    with core.db.write() as conn:
+        mails.add(conn, core.vault, {"kind": "nobody knows this one"}, core.clock.now())
+    passwords.ask_reset(core, "owner@example.org", "")
+
+    def broken(body: dict[str, Any]) -> Letter | None:
+        if body["kind"] == "nobody knows this one":
+            raise LookupError("a kind of letter that was never written")
+        return ctx.letter_for(body)
+
+    odd = replace(ctx, letter_for=broken)
+    with pytest.raises(LookupError):
+        send_due(odd)
+    assert send_due(odd) == 1 and len(box.letters) == 1

@@ -13,7 +13,7 @@ from sqlalchemy import insert, select
 
 from postprober.analytics import compaction, history
 from postprober.analytics.store import Store
-from postprober.errors import PostProberError
+from postprober.errors import PostProberError, Unavailable
 from postprober.storage import retention, sample_days
 from postprober.storage.database import Database
 from postprober.storage.retention import Keep, tidy
@@ -201,3 +201,46 @@ def test_a_reading_that_misses_a_row_is_noticed_before_anything_is_deleted(
     with pytest.raises(PostProberError, match="not whole"):
         compaction.run(world, tmp_path, NOW)
     assert Counter(_hot(world)) == before and _counted(world, tmp_path) == before
+
+
+@pytest.mark.parametrize("meanwhile", ["replaced", "removed"])
+def test_a_look_during_which_a_file_changes_is_taken_once_more(world: Database, tmp_path: Path, meanwhile: str) -> None:
+    compaction.run(world, tmp_path, NOW)
+    file, looks = tmp_path / "samples" / "2026-11-18.parquet", []
+
+    def look(store: Store) -> int:
+        looks.append(store)
+        if len(looks) == 1 and meanwhile == "removed":
+            file.unlink()
+        elif len(looks) == 1:
+            shorter = pq.read_table(file).slice(1)
+            pq.write_table(shorter, file.with_name("new"))
+            file.with_name("new").replace(file)
+        return int(store.rows("SELECT count(*) FROM samples")[0][0])
+
+    found = Store.look(world, tmp_path, 1, None, look)
+    assert len(looks) == 2
+    with Store.open(world, tmp_path, 1) as store:
+        assert found == store.rows("SELECT count(*) FROM samples")[0][0]
+
+
+def test_a_look_that_is_disturbed_each_time_is_given_up_with_a_sentence(world: Database, tmp_path: Path) -> None:
+    compaction.run(world, tmp_path, NOW)
+    file = tmp_path / "samples" / "2026-11-18.parquet"
+
+    def disturbed(_: Store) -> None:
+        pq.write_table(pq.read_table(file), file.with_name("new"))
+        file.with_name("new").replace(file)
+
+    with pytest.raises(Unavailable, match="tidied"):
+        Store.look(world, tmp_path, 1, None, disturbed)
+
+
+def test_files_hold_the_sum_of_the_acts_and_none_where_nothing_was_told(world: Database, tmp_path: Path) -> None:
+    compaction.run(world, tmp_path, NOW)
+    rows = [row for file in (tmp_path / "samples").iterdir() for row in pq.read_table(file).to_pylist()]
+    acts = ("likes", "reposts", "replies", "quotes", "bookmarks")
+    for row in rows:
+        known = [row[act] for act in acts if row[act] is not None]
+        assert row["engagement"] == (sum(known) if known else None)
+    assert {row["engagement"] is None for row in rows} == {True, False}
