@@ -19,9 +19,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from postprober.analytics import compaction, queries
+from postprober.analytics import compaction, ledger, queries
 from postprober.analytics.queries import Period
 from postprober.analytics.store import Store, account_names
+from postprober.domain.platform import Platform
 from postprober.storage import sample_days
 from postprober.storage.database import Database
 from postprober.storage.tables import accounts, deliveries, posts, samples, users
@@ -164,6 +165,7 @@ def _page(db: Database, folder: Path, period: Period, took: dict[str, float]) ->
             "typical growth": lambda: queries.typical_growth(store),
             "best hours": lambda: queries.best_hours(store, period),
             "reliability": lambda: queries.reliability(store, period),
+            "readings that cost": lambda: ledger._readings(store, period, Platform.X),
         }
         for name, act in steps.items():
             _timed(took, name, act)

@@ -15,6 +15,7 @@ from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from postprober.domain.platform import Platform, PlatformConfig
+from postprober.domain.prices import Prices
 from postprober.domain.timing import LIVE_TIMING, SANDBOX_TIMING, Timing
 from postprober.errors import ConfigurationError
 from postprober.security.vault import Vault, new_key, parse_keys
@@ -69,6 +70,10 @@ class Settings(BaseSettings):
     x_client_id: str = ""
     x_client_secret: str = _SECRET
     x_dialect: Literal["new", "legacy"] = "new"
+    x_price_post: float = Field(0.015, ge=0)
+    x_price_post_with_link: float = Field(0.2, ge=0)
+    x_price_alt_text: float = Field(0.005, ge=0)
+    x_price_read: float = Field(0.005, ge=0)
     linkedin_api_url: str = ""
     linkedin_auth_url: str = ""
     linkedin_client_id: str = ""
@@ -180,6 +185,12 @@ class Settings(BaseSettings):
             client_secret=getattr(self, f"{name}_client_secret") or client[1],
             settings=extra,
         )
+
+    @property
+    def api_prices(self) -> dict[Platform, Prices]:
+        """Of the platforms that charge for their API."""
+        x = Prices(self.x_price_post, self.x_price_post_with_link, self.x_price_alt_text, self.x_price_read)
+        return {} if x.free else {Platform.X: x}
 
     def trusted_hosts(self) -> frozenset[str]:
         """Hosts that the operator named in the settings; they may be on a private network."""

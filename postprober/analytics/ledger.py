@@ -1,13 +1,21 @@
-"""What repairs came to, and what models cost: small tables, read where they are."""
+"""What repairs came to, and what models and the platforms' APIs cost."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from datetime import datetime
 
 from sqlalchemy import Connection, Integer, case, cast, func, select
 
+from postprober.analytics.days import micros
 from postprober.analytics.figures import Figures
-from postprober.storage.tables import ai_usage, deliveries, posts, repairs
+from postprober.analytics.queries import Period
+from postprober.analytics.store import Store
+from postprober.domain.platform import Platform
+from postprober.domain.prices import Prices
+from postprober.domain.text import find_urls
+from postprober.storage.tables import ai_usage, deliveries, media, posts, repairs
 
 
 def repairs_made(conn: Connection, space: int, since: datetime) -> Figures:
@@ -33,6 +41,64 @@ def repairs_made(conn: Connection, space: int, since: datetime) -> Figures:
         ("cause", "failures", "applied", "out after it", "waiting", "refused", "repair rate"),
         [(cause or "not diagnosed yet", int(n), *map(int, rest), int(rest[1]) / int(n)) for cause, n, *rest in rows],
     )
+
+
+def calls_made(
+    conn: Connection, store: Store, space: int, period: Period, prices: Mapping[Platform, Prices]
+) -> Figures:
+    """What the platforms' APIs cost in the period by their price lists: posts that came out, descriptions of their
+    images, and readings of counts (each post once a UTC day). At least that much: searches for lost answers and other
+    reads are not in it."""
+    if not prices:
+        return Figures(_CALLS, [])
+    rows = [
+        (platform.value, what, count, price, count * price)
+        for platform, made in _made(conn, space, period, prices).items()
+        for what, count, price in (
+            ("posts without a link", made["plain"], prices[platform].post),
+            ("posts with a link", made["linked"], prices[platform].post_with_link),
+            ("image descriptions", made["alt"], prices[platform].alt_text),
+            ("readings", _readings(store, period, platform), prices[platform].read),
+        )
+        if count
+    ]
+    return Figures(_CALLS, rows)
+
+
+_CALLS = ("platform", "what", "count", "price", "cost")
+
+
+def _made(
+    conn: Connection, space: int, period: Period, prices: Mapping[Platform, Prices]
+) -> dict[Platform, Counter[str]]:
+    """By platform: parts that came out without and with a link, and descriptions of their images."""
+    rows = conn.execute(
+        select(deliveries.c.platform, deliveries.c.parts).where(
+            deliveries.c.user_id == space, deliveries.c.platform.in_([p.value for p in prices]),
+            deliveries.c.published_at >= period.since, deliveries.c.published_at <= period.now,
+        )
+    ).all()  # fmt: skip
+    described = set(conn.execute(select(media.c.id).where(media.c.user_id == space, media.c.alt != "")).scalars())
+    made: dict[Platform, Counter[str]] = {platform: Counter() for platform in prices}
+    for platform, parts in rows:
+        for part in parts:
+            if part.get("ref"):
+                made[Platform(platform)]["linked" if find_urls(part["text"]) else "plain"] += 1
+                made[Platform(platform)]["alt"] += len(described.intersection(part["media"]))
+    return made
+
+
+def _readings(store: Store, period: Period, platform: Platform) -> int:
+    ((count,),) = store.rows(
+        """
+        SELECT count(*) FROM (
+            SELECT DISTINCT s.delivery_id, epoch_us(s."at") // 86400000000
+            FROM samples s JOIN deliveries d USING (delivery_id)
+            WHERE d.platform = ? AND epoch_us(s."at") BETWEEN ?::BIGINT AND ?::BIGINT)
+        """,
+        [platform.value, micros(period.since), micros(period.now)],
+    )
+    return int(count)
 
 
 def costs(conn: Connection, since: datetime) -> Figures:

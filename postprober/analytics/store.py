@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 from sqlalchemy import Connection, Select, select
 
 from postprober.analytics import compaction
-from postprober.errors import Unavailable
+from postprober.errors import Conflict
 from postprober.storage import sample_days
 from postprober.storage.database import Database
 from postprober.storage.tables import accounts, deliveries, posts, samples
@@ -77,7 +77,7 @@ class Store:
     @classmethod
     def look(cls, db: Database, data_dir: Path, space: int, since: datetime | None, act: Callable[[Self], T]) -> T:
         """What `act` finds in an open store. The compaction and the retention of another process may replace or remove
-        a file meanwhile; then everything is read once more. Raises Unavailable when that happens again and again."""
+        a file meanwhile; then everything is read once more. Raises Conflict when that happens again and again."""
         for _ in range(TRIES):
             with cls.open(db, data_dir, space, since) as store:
                 try:
@@ -86,7 +86,7 @@ class Store:
                     continue  # a file is gone
                 if all(_face(file) == face for file, face in store._files.items()):
                     return found
-        raise Unavailable("The samples are being tidied at this moment; try again in a minute.")
+        raise Conflict("The samples are being tidied at this moment; try again in a minute.")
 
     @classmethod
     def open(cls, db: Database, data_dir: Path, space: int, since: datetime | None = None) -> Self:

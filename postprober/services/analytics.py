@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import date
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -40,8 +40,18 @@ class Board:
     best_hours: Figures
     reliability: Figures
     repairs: Figures
+    calls: Figures
     titles: dict[int, str]
     missing: tuple[date, ...]
+
+    @property
+    def figures(self) -> dict[str, Figures]:
+        """All tables by name, as in file names and addresses."""
+        return {
+            one.name.replace("_", "-"): value
+            for one in fields(self)
+            if isinstance(value := getattr(self, one.name), Figures)
+        }
 
     @property
     def empty(self) -> bool:
@@ -64,18 +74,19 @@ def take(core: Core, user_id: int, zone: str, days: int, metric: str) -> Board:
     """The last `days` days (one of PERIODS) on the clock of `zone`, counted in `metric` (a key of METRICS). Raises
     BadInput."""
     period = _period(core, zone, days, metric)
-    with core.db.read() as conn:
-        names = account_names(conn, user_id)
-        mended = ledger.repairs_made(conn, user_id, period.since)
     board = Store.look(
-        core.db, core.settings.data_dir, user_id, period.look_back, lambda store: _board(store, period, names, mended)
+        core.db, core.settings.data_dir, user_id, period.look_back, lambda store: _board(core, store, user_id, period)
     )
     shown = {post for post, _ in (*board.top, *board.bottom)} | {row[1] for row in board.growth.rows}
     board.titles.update(_titles(core, user_id, shown))
     return board
 
 
-def _board(store: Store, period: Period, names: dict[int, str], mended: Figures) -> Board:
+def _board(core: Core, store: Store, space: int, period: Period) -> Board:
+    with core.db.read() as conn:
+        names = account_names(conn, space)
+        mended = ledger.repairs_made(conn, space, period.since)
+        calls = ledger.calls_made(conn, store, space, period, core.settings.api_prices)
     queries.prepare(store, period)
     return Board(
         queries.over_time(store, period),
@@ -87,6 +98,7 @@ def _board(store: Store, period: Period, names: dict[int, str], mended: Figures)
         queries.best_hours(store, period),
         queries.reliability(store, period),
         mended,
+        calls,
         {},
         store.missing,
     )

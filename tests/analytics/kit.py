@@ -43,10 +43,10 @@ class House:
             posts, user_id=user, content="t", platforms=[platform], options={}, deleted_at=deleted, posted_at=published
         )
         self._keys += 1
-        values = {"state": "verified", "due_at": published, "first_byte_at": published, **columns}
+        values = {"state": "verified", "due_at": published, "first_byte_at": published, "parts": [], **columns}
         return self.add(
             deliveries, post_id=post, account_id=account, user_id=user, platform=platform, key=f"k{self._keys}",
-            parts=[], published_at=published, **values,
+            published_at=published, **values,
         )  # fmt: skip
 
     def sampled(self, delivery: int, rows: Sequence[tuple[datetime, dict[str, int | None]]]) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy import insert, select
 
 from postprober.analytics import compaction, history
 from postprober.analytics.store import Store
-from postprober.errors import PostProberError, Unavailable
+from postprober.errors import Conflict, PostProberError
 from postprober.storage import retention, sample_days
 from postprober.storage.database import Database
 from postprober.storage.retention import Keep, tidy
@@ -232,7 +232,7 @@ def test_a_look_that_is_disturbed_each_time_is_given_up_with_a_sentence(world: D
         pq.write_table(pq.read_table(file), file.with_name("new"))
         file.with_name("new").replace(file)
 
-    with pytest.raises(Unavailable, match="tidied"):
+    with pytest.raises(Conflict, match="tidied"):
         Store.look(world, tmp_path, 1, None, disturbed)
 
 

@@ -13,8 +13,10 @@ from postprober.analytics import compaction, ledger, queries
 from postprober.analytics.days import micros, shift, start_of
 from postprober.analytics.queries import Period
 from postprober.analytics.store import Store
+from postprober.domain.platform import Platform
+from postprober.domain.prices import Prices
 from postprober.storage.database import Database
-from postprober.storage.tables import ai_usage, repairs
+from postprober.storage.tables import ai_usage, media, repairs
 from tests.analytics.kit import House, utc
 
 BERLIN = ZoneInfo("Europe/Berlin")  # summer time ends on 25 October 2026 at 01:00 UTC
@@ -210,3 +212,48 @@ def test_the_ledger_adds_up_repairs_and_what_models_cost(database: Database) -> 
         assert ledger.repairs_made(conn, me, PERIOD.since).rows == [("media", 3, 2, 1, 1, 0, 1 / 3)]
         assert ledger.costs(conn, PERIOD.since).rows == [("2026-10-29", "review", "m", 2, 20, 4, 0.75)]
         assert ledger.costs(conn, NOW + timedelta(seconds=1)).rows == []
+
+
+def test_the_ledger_prices_what_came_out_and_each_post_read_once_a_day(database: Database, tmp_path: Path) -> None:
+    house = House(database)
+    me = house.user("me")
+    account = house.account(me, "x")
+    image = house.add(
+        media,
+        user_id=me,
+        sha256="0" * 64,
+        mime="image/png",
+        size=1,
+        kind="image",
+        alt="A red bicycle",
+        path="a",
+        name="a.png",
+        width=1,
+        height=1,
+    )
+    part = {"ref": {"remote_id": "1"}, "media": []}
+    mine = house.delivery(
+        me, account, "x", utc("2026-10-27T08:00:00"),
+        parts=[part | {"text": "See https://example.org", "media": [image]}, part | {"text": "b"}, {"text": "c", "media": []}],
+    )  # fmt: skip
+    house.sampled(
+        mine,
+        [
+            (utc("2026-10-27T09:00:00"), {"likes": 1}),
+            (utc("2026-10-27T23:59:00"), {"likes": 1}),
+            (utc("2026-10-28T00:00:00"), {}),
+        ],
+    )
+    free = house.delivery(me, house.account(me, "bluesky"), "bluesky", NOW, parts=[part | {"text": "free"}])
+    house.sampled(free, [(NOW, {"likes": 1})])
+    other = house.user("other")
+    house.delivery(other, house.account(other, "x"), "x", NOW, parts=[part | {"text": "theirs"}])
+    prices = {Platform.X: Prices(0.015, 0.2, 0.005, 0.001)}
+    with Store.open(database, tmp_path, me, PERIOD.look_back) as store, database.read() as conn:
+        assert ledger.calls_made(conn, store, me, PERIOD, prices).rows == [
+            ("x", "posts without a link", 1, 0.015, 0.015),
+            ("x", "posts with a link", 1, 0.2, 0.2),
+            ("x", "image descriptions", 1, 0.005, 0.005),
+            ("x", "readings", 2, 0.001, 0.002),
+        ]
+        assert ledger.calls_made(conn, store, me, PERIOD, {}).rows == []

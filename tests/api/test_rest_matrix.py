@@ -190,6 +190,8 @@ CASES: dict[str, Case] = {
     "get /api/monitoring/{post_id}/repairs": Case(failed("/repairs"), 200, 404, reads=True),
     "post /api/repairs/{repair_id}/apply": Case(proposed("apply"), 200, 404),
     "post /api/repairs/{repair_id}/refuse": Case(proposed("refuse"), 200, 404),
+    "get /api/analytics": Case(at("/api/analytics?days=7"), 200, 200, reads=True),
+    "get /api/analytics/{figure}": Case(at("/api/analytics/by-post?days=7"), 200, 200, reads=True),
     "get /api/monitoring/{post_id}": Case(failed(""), 200, 404, reads=True),
     "get /api/monitoring/{post_id}/logs": Case(failed("/logs"), 200, 404, reads=True),
     "post /api/monitoring/{post_id}/retry": Case(failed("/retry"), 200, 404),

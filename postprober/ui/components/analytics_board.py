@@ -90,6 +90,13 @@ def _reliability(board: Board) -> None:
     if board.repairs.rows:
         st.subheader("Repairs", anchor=False)
         _table(board.repairs, "repairs")
+    if board.calls.rows:
+        st.subheader("Costs of the platforms’ APIs", anchor=False)
+        st.caption(
+            "By the prices in the settings, for what came out and for the readings of counts. At least that much: "
+            "searches for a lost answer are not in it."
+        )
+        _table(board.calls, "calls")
 
 
 def _ranked(title: str, rows: list[tuple[int, int]], titles: dict[int, str], word: str) -> None:
@@ -108,8 +115,9 @@ def _chart(chart: Any, found: Figures, name: str, said: str) -> None:
 def _table(found: Figures, name: str) -> None:
     rates = {c: st.column_config.NumberColumn(format="percent") for c in found.columns if c.endswith("rate")}
     seconds = {c: st.column_config.NumberColumn(format="%.1f") for c in found.columns if c.endswith("(s)")}
+    money = {c: st.column_config.NumberColumn(format="%.3f") for c in found.columns if c in ("price", "cost")}
     columns = {c: [row[i] for row in found.rows] for i, c in enumerate(found.columns)}
-    st.dataframe(columns, width="stretch", hide_index=True, column_config={**rates, **seconds})
+    st.dataframe(columns, width="stretch", hide_index=True, column_config={**rates, **seconds, **money})
     _download(found, name)
 
 

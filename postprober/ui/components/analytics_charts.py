@@ -13,10 +13,23 @@ WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 HEIGHT = 400  # pixels, with title, axes and legend
 TALL = 600  # with a legend of eight lines
 _LEGEND = alt.Legend(orient="bottom", title="Platform", columns=3)
+# The same in every chart, readable on light and dark, and apart for people who confuse red and green (after Okabe and
+# Ito, https://jfly.uni-koeln.de/color/).
+COLOURS = {
+    Platform.X: "#8a949b", Platform.LINKEDIN: "#2f8fd0", Platform.INSTAGRAM: "#d06ba8", Platform.MASTODON: "#dd9a26",
+    Platform.BLUESKY: "#1fae94",
+}  # fmt: skip
 
 
 def name_of(platform: str) -> str:
     return NAMES[Platform(platform)]
+
+
+def _colour(rows: list[dict[str, Any]]) -> Any:
+    """By platform; the legend names those that are drawn."""
+    shown = {row["platform"] for row in rows}
+    drawn = {NAMES[platform]: colour for platform, colour in COLOURS.items() if NAMES[platform] in shown}
+    return alt.Color("platform:N", legend=_LEGEND, scale=alt.Scale(domain=list(drawn), range=list(drawn.values())))
 
 
 def over_time(found: Figures, word: str) -> Any:
@@ -29,7 +42,7 @@ def over_time(found: Figures, word: str) -> Any:
     return _base(rows, f"{word} gained each day", "line").encode(
         x=alt.X("day:T", title="Day, on your clock", axis=alt.Axis(format="%-d %b", labelOverlap=True)),
         y=alt.Y("gained:Q", title=f"{word} a day", axis=_WHOLE),
-        color=alt.Color("platform:N", legend=_LEGEND),
+        color=_colour(rows),
         tooltip=[
             alt.Tooltip("platform:N", title="Platform"),
             alt.Tooltip("day:T", title="Day", format="%-d %b %Y"),
@@ -44,7 +57,7 @@ def by_platform(found: Figures, word: str) -> Any:
     return _base(rows, f"{word} by platform", "bar").encode(
         x=alt.X("count:Q", title=f"{word}, posts of the period", axis=_WHOLE),
         y=alt.Y("platform:N", title="Platform", sort="-x", axis=alt.Axis(labelOverlap=False)),
-        color=alt.Color("platform:N", legend=_LEGEND),
+        color=_colour(rows),
         tooltip=[alt.Tooltip("platform:N", title="Platform"), alt.Tooltip("count:Q", title=word, format=",")],
     )
 
@@ -73,7 +86,7 @@ def typical_growth(found: Figures, word: str) -> Any:
     return _base(rows, f"{word} from the hour of posting: the median", "line", TALL).encode(
         x=alt.X("hours:Q", title="Hours since posting"),
         y=alt.Y("median:Q", title=f"{word}, median", axis=_WHOLE),
-        color=alt.Color("platform:N", legend=_LEGEND),
+        color=_colour(rows),
         tooltip=[
             alt.Tooltip("platform:N", title="Platform"), alt.Tooltip("hours:Q"), alt.Tooltip("median:Q"),
             alt.Tooltip("posts:Q", title="Posts"),
