@@ -59,10 +59,13 @@ test-fuzz: $(TEST_STAMP) $(FUZZ_VENV)/.installed ## schemathesis against the run
 test-agent: $(TEST_STAMP) ## The agent: shares of right diagnoses and of repairs, injected texts, the model client
 	$(PYTEST) tests/agent tests/sandbox/test_sandbox_openai.py -q
 
+model: ## The delivery protocol as a model, searched exhaustively (needs spin and gcc)
+	$(PYTHON) docs/model/check.py
+
 screenshots: $(TEST_STAMP) ## Take the pictures in docs/pictures/ anew
 	$(PY) docs/make_pictures.py
 
 clean: ## Remove the virtual environment and caches (never data/)
 	rm -rf $(VENV) $(FUZZ_VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 
-.PHONY: help demo up test lint bench test-crash test-alerts test-real test-fuzz test-agent screenshots clean
+.PHONY: help demo up test lint bench test-crash test-alerts test-real test-fuzz test-agent model screenshots clean
