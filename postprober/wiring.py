@@ -62,7 +62,12 @@ def build_runner(core: Core, workers: int, ctx: Context | None = None) -> Runner
         ("advice", lambda: advice_service.make_pending(core), 0.5),
         ("compaction", lambda: compaction.run(core.db, core.settings.data_dir, core.clock.now()), COMPACT_EVERY),
     )
-    return Runner(ctx or context_of(core), workers, jobs)
+    queue = None
+    if core.settings.redis_url:
+        from postprober.broker import DeliveryQueue  # loads the queue's libraries, which nobody else needs
+
+        queue = DeliveryQueue(core.settings.redis_url)
+    return Runner(ctx or context_of(core), workers, jobs, queue)
 
 
 def calm_garbage_collector() -> None:

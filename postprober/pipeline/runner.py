@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from postprober.errors import PostProberError
 from postprober.pipeline import notify
 from postprober.pipeline.context import Context
+from postprober.pipeline.dispatch import Dispatcher, Queue
 from postprober.pipeline.engine import Engine
 from postprober.pipeline.outbox import send_due
 from postprober.pipeline.recovery import HighWater, guard_against_restore, recover_lost
@@ -38,11 +39,13 @@ LEADER = "scheduler"
 class Runner:
     """Start, run until `stop` is called, finish what is in hand, say goodbye."""
 
-    def __init__(self, ctx: Context, workers: int, more: Sequence[Job] = ()) -> None:
-        """`more`: further jobs (name, act, seconds) that only the leader does."""
+    def __init__(self, ctx: Context, workers: int, more: Sequence[Job] = (), queue: Queue | None = None) -> None:
+        """`more`: further jobs (name, act, seconds) that only the leader does. `queue`: to workers in other processes;
+        without one the deliveries are done on `workers` threads here."""
         self._ctx = ctx
         self._more = more
-        self._engine = Engine(ctx, workers)
+        own = Engine(ctx, workers)
+        self._engine = own if queue is None else Dispatcher(ctx, queue, own)
         self._engine.on_idle = self._wake
         self._started_at = ctx.clock.now()
         self._leader = False

@@ -14,6 +14,7 @@ from postprober.pipeline.credentials import open_credentials
 from postprober.services import keys
 from postprober.services.core import Core
 from postprober.services.monitoring import HEARTBEAT_LIMIT, heartbeat_age
+from postprober.storage import processes
 from postprober.storage.accounts import get
 from postprober.storage.database import sqlite_has_wal_reset_bug
 from postprober.storage.tables import accounts
@@ -37,6 +38,7 @@ def examine(core: Core) -> list[Finding]:
         _disk(core),
         _vault(core),
         _scheduler(core),
+        *_workers(core),
         _sidecar(core),
         *(_platform(core, platform) for platform in Platform),
     ]
@@ -84,6 +86,18 @@ def _scheduler(core: Core) -> Finding:
     if age is None or age > HEARTBEAT_LIMIT:
         return Finding("scheduler", False, "it is not running; nothing is published (start it with: make up)")
     return Finding("scheduler", True, f"last heartbeat {age.total_seconds():.0f} s ago")
+
+
+def _workers(core: Core) -> list[Finding]:
+    """Nothing where the scheduler delivers by itself."""
+    if not core.settings.redis_url:
+        return []
+    since = core.clock.now() - HEARTBEAT_LIMIT
+    with core.db.read() as conn:
+        alive = processes.beating(conn, "worker", since)
+    if not alive:
+        return [Finding("workers", False, "none is running (dramatiq postprober.worker); the queue is not emptied")]
+    return [Finding("workers", True, f"{alive} running")]
 
 
 def _sidecar(core: Core) -> Finding:

@@ -33,6 +33,12 @@ def newest_beat(conn: Connection, kind: str) -> datetime | None:
     return value
 
 
+def beating(conn: Connection, kind: str, since: datetime) -> int:
+    """How many processes of a kind have told of themselves since then."""
+    mine = (processes.c.kind == kind, processes.c.beat_at >= since)
+    return int(conn.execute(select(func.count()).select_from(processes).where(*mine)).scalar_one())
+
+
 def hold_lease(conn: Connection, name: str, owner: str, *, now: datetime, until: datetime) -> bool:
     """Take or renew the named lease; False while somebody else holds it."""
     conn.execute(

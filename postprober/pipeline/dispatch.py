@@ -1,0 +1,102 @@
+"""Hands what is due to workers in other processes, instead of doing it on threads of its own (`engine`).
+
+The queue may lose everything at any moment, and may hold what is done long since. So a delivery that was handed over and
+is still due is handed over once more: soon when the queue is empty, later in any case. While the queue does not answer,
+the scheduler delivers by itself.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import datetime
+from typing import Protocol
+
+from postprober.domain.delivery import DUE_TO_RECONCILE
+from postprober.errors import Unavailable
+from postprober.pipeline.context import Context
+from postprober.pipeline.engine import Engine
+from postprober.storage import deliveries
+
+log = logging.getLogger("postprober.dispatch")
+
+PUBLISH, FOLLOW = "publish", "follow"
+AHEAD = 400  # deliveries of each kind that are handed over at a time
+PATIENCE = 3.0  # seconds after which a delivery in an empty queue counts as lost
+LONGEST = 30.0  # seconds after which it is handed over again whatever the queue holds
+COMPLAIN_EVERY = 30.0  # seconds between two lines in the log while the queue is away
+
+
+class Queue(Protocol):
+    """Where workers fetch from. Both raise Unavailable."""
+
+    def send(self, queue: str, act: str, delivery_id: int) -> None: ...
+
+    def length(self, queue: str) -> int: ...
+
+
+class Dispatcher:
+    """Same surface as `Engine`; `own` does the work while the queue is away."""
+
+    def __init__(self, ctx: Context, queue: Queue, own: Engine) -> None:
+        self._ctx = ctx
+        self._queue = queue
+        self._own = own
+        # By kind: delivery id -> monotonic time of the last handing over.
+        self._handed: dict[str, dict[int, float]] = {PUBLISH: {}, FOLLOW: {}}
+        self._complained = -COMPLAIN_EVERY
+        self._stopping = False
+
+    @property
+    def on_idle(self) -> Callable[[], None]:
+        return self._own.on_idle
+
+    @on_idle.setter
+    def on_idle(self, act: Callable[[], None]) -> None:
+        self._own.on_idle = act
+
+    def ring(self) -> datetime | None:
+        """Hand over everything that is due; returns when something is due next, None when nothing is planned."""
+        if self._stopping:
+            return None
+        now = self._ctx.clock.now()
+        with self._ctx.db.read() as conn:
+            first, second = deliveries.due(conn, now, publish=AHEAD, follow=AHEAD)
+            upcoming = deliveries.next_due(conn, now)
+        try:
+            self._hand(PUBLISH, [(i, "reconcile" if s in DUE_TO_RECONCILE else "publish") for i, s in first])
+            self._hand(FOLLOW, [(i, "follow") for i in second])
+        except Unavailable as error:
+            self._complain(error)
+            return self._own.ring()
+        return upcoming
+
+    def _hand(self, kind: str, due: list[tuple[int, str]]) -> None:
+        handed, now = self._handed[kind], self._ctx.clock.monotonic()
+        for done in handed.keys() - {delivery_id for delivery_id, _ in due}:
+            del handed[done]
+        late = [i for i, at in handed.items() if now - at > PATIENCE]
+        empty = bool(late) and self._queue.length(kind) == 0
+        for delivery_id in late:
+            if empty or now - handed[delivery_id] > LONGEST:
+                del handed[delivery_id]
+        for delivery_id, act in due:
+            if delivery_id not in handed:
+                self._queue.send(kind, act, delivery_id)
+                handed[delivery_id] = now
+
+    def _complain(self, error: Unavailable) -> None:
+        now = self._ctx.clock.monotonic()
+        if now - self._complained >= COMPLAIN_EVERY:
+            self._complained = now
+            log.warning("the queue is away, the scheduler delivers by itself: %s %s", error, error.detail)
+
+    def renew_leases(self) -> None:
+        self._own.renew_leases()
+
+    def busy(self) -> int:
+        return self._own.busy()
+
+    def stop(self) -> None:
+        self._stopping = True
+        self._own.stop()

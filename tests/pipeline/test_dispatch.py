@@ -1,0 +1,125 @@
+"""What is due is handed over once, again when the queue lost it, and done here while the queue is away."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from postprober.clock import ManualClock
+from postprober.domain.delivery import DeliveryState as S
+from postprober.errors import Unavailable
+from postprober.pipeline.dispatch import COMPLAIN_EVERY, LONGEST, PATIENCE, Dispatcher
+from postprober.pipeline.engine import Engine
+from postprober.storage.database import Database
+from tests.pipeline.fake import TRAITS, FakePlatform, Way, cut
+from tests.pipeline.stage import Stage
+from tests.pipeline.test_engine import wait_until
+
+
+class Queue:
+    """Remembers what was handed over; `waiting` is its length, `away` makes it fail."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, str, int]] = []
+        self.waiting = 0
+        self.away = False
+
+    def send(self, queue: str, act: str, delivery_id: int) -> None:
+        if self.away:
+            raise Unavailable("Redis does not answer.")
+        self.sent.append((queue, act, delivery_id))
+
+    def length(self, queue: str) -> int:
+        if self.away:
+            raise Unavailable("Redis does not answer.")
+        return self.waiting
+
+
+@pytest.fixture
+def stage(database: Database, tmp_path: Path) -> Iterator[Stage]:
+    clock = ManualClock()
+    made = Stage(database, clock, FakePlatform(clock, traits=replace(TRAITS, settle=timedelta(seconds=30))), tmp_path)
+    yield made
+    made.pools.close()
+
+
+@pytest.fixture
+def queue() -> Queue:
+    return Queue()
+
+
+@pytest.fixture
+def dispatcher(stage: Stage, queue: Queue) -> Iterator[Dispatcher]:
+    ctx = stage.worker("scheduler")
+    made = Dispatcher(ctx, queue, Engine(ctx, 2))
+    yield made
+    made.stop()
+
+
+def _pass(stage: Stage, seconds: float) -> None:
+    assert isinstance(stage.clock, ManualClock)
+    stage.clock.advance(seconds)
+
+
+def test_a_due_delivery_is_handed_over_once(stage: Stage, queue: Queue, dispatcher: Dispatcher) -> None:
+    delivery = stage.plan(stage.link())
+    dispatcher.ring()
+    dispatcher.ring()
+    assert queue.sent == [("publish", "publish", delivery)]
+    assert stage.state(delivery) is S.SCHEDULED, "nothing is done here"
+
+
+def test_what_an_empty_queue_has_lost_is_handed_over_again(stage: Stage, queue: Queue, dispatcher: Dispatcher) -> None:
+    delivery = stage.plan(stage.link())
+    dispatcher.ring()
+    queue.waiting = 1
+    _pass(stage, PATIENCE + 1)
+    dispatcher.ring()
+    assert len(queue.sent) == 1, "it stands in line"
+    queue.waiting = 0
+    dispatcher.ring()
+    assert queue.sent == [("publish", "publish", delivery)] * 2
+
+
+def test_a_queue_that_is_never_empty_hides_nothing_for_ever(stage: Stage, queue: Queue, dispatcher: Dispatcher) -> None:
+    stage.plan(stage.link())
+    queue.waiting = 1000
+    dispatcher.ring()
+    _pass(stage, LONGEST - 1)
+    dispatcher.ring()
+    assert len(queue.sent) == 1
+    _pass(stage, 2)
+    dispatcher.ring()
+    assert len(queue.sent) == 2
+
+
+def test_each_kind_of_work_has_its_own_line(stage: Stage, queue: Queue, dispatcher: Dispatcher) -> None:
+    published = stage.plan(stage.link("a"))
+    stage.act(stage.worker(), published)
+    stage.platform.ways.append(Way(lose=cut()))
+    unknown = stage.plan(stage.link("b"))
+    stage.act(stage.worker(), unknown)
+    assert (stage.state(published), stage.state(unknown)) == (S.PUBLISHED, S.UNCONFIRMED)
+    _pass(stage, 60)
+    dispatcher.ring()
+    assert sorted(queue.sent) == [("follow", "follow", published), ("publish", "reconcile", unknown)]
+
+
+def test_while_the_queue_is_away_the_scheduler_delivers_and_says_so_once(
+    stage: Stage, queue: Queue, dispatcher: Dispatcher, caplog: pytest.LogCaptureFixture
+) -> None:
+    delivery = stage.plan(stage.link())
+    queue.away = True
+    for _ in range(3):
+        dispatcher.ring()
+    wait_until(lambda: stage.state(delivery) in (S.PUBLISHED, S.VERIFIED))
+    assert caplog.text.count("delivers by itself") == 1
+    assert len(stage.platform.sends) == 1
+    stage.plan(stage.link("b"))
+    _pass(stage, COMPLAIN_EVERY)
+    dispatcher.ring()
+    assert caplog.text.count("delivers by itself") == 2

@@ -1,0 +1,75 @@
+"""Two workers, a scheduler, PostgreSQL and Redis: what is killed, emptied or restarted loses and doubles nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import make_url
+
+from postprober.sandbox.serve import SandboxServer
+from tests.conftest import _TEMPLATE, _admin
+from tests.scaled.house import House, RedisServer, wait_until
+
+POSTS = 12
+MOVES_ON = 15.0  # seconds after which a killed worker's delivery is under way again
+
+
+@pytest.fixture
+def house(postgres: str, sandbox_server: SandboxServer, tmp_path: Path) -> Iterator[House]:
+    _admin(postgres, f"CREATE DATABASE scaled TEMPLATE {_TEMPLATE}")
+    server = RedisServer(tmp_path)
+    server.start()
+    made = House(tmp_path, make_url(postgres).set(database="scaled").render_as_string(False), server, sandbox_server)
+    made.link(3)
+    try:
+        yield made
+    finally:
+        made.close()
+        server.stop()
+        _admin(postgres, "DROP DATABASE scaled WITH (FORCE)")
+
+
+def test_workers_carry_what_the_scheduler_hands_over_and_survive_a_kill(house: House) -> None:
+    for name in ("scheduler", "worker-0", "worker-1"):
+        house.start(name)
+    wait_until(lambda: house.workers_beating() == 2, 60)
+    house.sandbox.control.fault("x", "slow", seconds=1)
+    for number in range(POSTS):
+        house.post(number)
+    wait_until(lambda: 0 < len(house.open()) < POSTS * 3, 30)
+    house.kill("worker-0")
+    house.redis.client.flushall()
+    assert wait_until(house.ended, 90) < 90
+    assert house.truth() == (0, 0, 0)
+    assert set(house.states()) <= {"verified", "held"} and house.states()["verified"] >= POSTS * 3 - 6
+    with house.core.db.read() as conn:
+        carried = {row[0] for row in conn.exec_driver_sql("SELECT DISTINCT worker FROM attempts WHERE act = 'publish'")}
+    assert len(carried) == 2 and all(name.endswith("-worker") for name in carried), carried
+
+
+def test_while_redis_is_away_the_scheduler_delivers_by_itself(house: House) -> None:
+    house.redis.stop()
+    house.start("scheduler")
+    house.post(0)
+    wait_until(house.ended, 60)
+    assert house.states() == {"verified": 3} and house.truth() == (0, 0, 0)
+
+
+def test_a_worker_that_is_asked_to_end_finishes_what_it_has_in_hand(house: House) -> None:
+    house.start("scheduler")
+    house.start("worker-0")
+    wait_until(lambda: house.workers_beating() == 1, 60)
+    for number in range(6):
+        house.post(number)
+    wait_until(lambda: 0 < len(house.open()) < 18, 30)
+    house.processes["worker-0"].terminate()
+    assert house.processes["worker-0"].wait(45) == 0
+    with house.core.db.read() as conn:
+        lost = conn.exec_driver_sql("SELECT count(*) FROM attempts WHERE outcome = 'intended'").scalar_one()
+        listed = conn.exec_driver_sql("SELECT count(*) FROM processes WHERE kind = 'worker'").scalar_one()
+    assert (lost, listed) == (0, 0)
+    house.start("worker-1")
+    wait_until(house.ended, 60)
+    assert house.states() == {"verified": 18} and house.truth() == (0, 0, 0)
