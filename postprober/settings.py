@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any, Literal
@@ -99,6 +100,7 @@ class Settings(BaseSettings):
 
     workers: int = Field(12, ge=1, le=64)
     late_limit_minutes: int = Field(60, ge=1)
+    canary_minutes: int = Field(15, ge=0, le=1440)
 
     uploads: int = Field(8, ge=1, le=64)
     sockets_per_user: int = Field(20, ge=1)
@@ -120,7 +122,12 @@ class Settings(BaseSettings):
 
     @property
     def timing(self) -> Timing:
-        return SANDBOX_TIMING if self.sandbox else LIVE_TIMING
+        chosen = SANDBOX_TIMING if self.sandbox else replace(LIVE_TIMING, canary_every=self._canary_every)
+        return chosen if self.canary_minutes else replace(chosen, canary_every=timedelta(0))
+
+    @property
+    def _canary_every(self) -> timedelta:
+        return timedelta(minutes=self.canary_minutes)
 
     @property
     def database(self) -> str:

@@ -154,7 +154,8 @@ def _verdict(newest: Sequence[Seen], telling: Sequence[Seen], was: Verdict, span
         return Verdict.FAILING, "It does not answer, or says itself that it is broken."
     if len(wrong) >= FAILING_RUN and wrong[0].at - wrong[-1].at >= span:
         return Verdict.FAILING, f"The last {len(wrong)} looks failed: it does not answer, or says that it is broken."
-    if bad >= DEGRADED_BAD or (was is Verdict.FAILING) or (was is Verdict.DEGRADED and bad > 0 and good < CALM_RUN):
+    many = bad >= DEGRADED_BAD or (bad >= ENOUGH and 2 * bad >= len(telling))
+    if many or (was is Verdict.FAILING) or (was is Verdict.DEGRADED and bad > 0 and good < CALM_RUN):
         return Verdict.DEGRADED, f"{bad} of the last {len(telling)} looks went wrong."
     if len(telling) >= ENOUGH and 2 * slow > len(telling):
         return Verdict.DEGRADED, f"It is slow: {slow} of the last {len(telling)} looks took over 5 s."

@@ -115,6 +115,11 @@ def put_standing(conn: Connection, server: Server, now: Standing, checked_at: da
     )
 
 
+def number(conn: Connection, server: Server) -> int:
+    """The id of the row that says how it stands."""
+    return int(conn.execute(select(platform_health.c.id).where(*_is(platform_health, server))).scalar_one())
+
+
 def owners_on(conn: Connection, server: Server) -> list[int]:
     """Whose accounts are on this server."""
     rows = conn.execute(
