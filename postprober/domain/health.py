@@ -220,3 +220,13 @@ class Quota:
 def delay_look(failing_for: timedelta, shortest: timedelta, longest: timedelta) -> timedelta:
     """When a post that waits for a failing platform is looked at again: a quarter of the time it has been failing."""
     return min(longest, max(shortest, failing_for / 4))
+
+
+def of_span(signs: Sequence[Sign]) -> Verdict:
+    """One mark of the history: what these signs, of one span of time, say together."""
+    said = [sign for sign in signs if sign not in ABOUT_ACCOUNT]
+    if not said:
+        return Verdict.UNKNOWN
+    if 2 * sum(sign is Sign.AWAY for sign in said) >= len(said):
+        return Verdict.FAILING
+    return Verdict.WELL if all(sign is Sign.WELL for sign in said) else Verdict.DEGRADED
