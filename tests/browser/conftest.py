@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,8 @@ Make = Callable[..., Browser]
 
 def some_settings(folder: Path, **more: object) -> Settings:
     """Settings of a live installation, not read from anywhere."""
-    return Settings(**{"_env_file": None, "mode": "live", "data_dir": folder, **more})
+    values: dict[str, Any] = {"_env_file": None, "mode": "live", "data_dir": folder, **more}
+    return Settings(**values)
 
 
 @pytest.fixture
