@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json as jsonlib
 import logging
+import re
 import threading
 import time
 import uuid
@@ -35,6 +36,7 @@ logging.getLogger("httpx2").setLevel(logging.WARNING)
 USER_AGENT = "PostProber/0.1 (+https://postprober.invalid/bot)"
 MAX_BODY = 8 * 1024 * 1024  # bytes; the largest reply we read is a page of 100 posts, well under 1 MB
 READ_TRIES = 2
+_LIMIT = re.compile(r"^(?:x-)?rate-?limit-|^x-app-usage$", re.IGNORECASE)  # CONTRACTS, table of section 0
 _NOT_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.UnsupportedProtocol)
 
 Files = Mapping[str, tuple[str, bytes, str]]
@@ -44,7 +46,8 @@ Files = Mapping[str, tuple[str, bytes, str]]
 class Exchange:
     """One request and what came back, fit for the log: no secrets, shortened.
 
-    `status` None: no reply. `latency_ms`: from first byte out (or the try to connect) to the end of the body.
+    `status` None: no reply. `latency_ms`: from first byte out (or the try to connect) to the end of the body. `limits`:
+    the headers that tell how many calls are left, with lower-case names.
     """
 
     method: str
@@ -54,6 +57,7 @@ class Exchange:
     latency_ms: int
     reply: str
     visible: bool
+    limits: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -218,9 +222,11 @@ class HttpClient:
         started = time.monotonic()
         status: int | None = None
         text = ""
+        limits: dict[str, str] = {}
         try:
             response = client.send(request, stream=True)
             status = response.status_code
+            limits = {key.lower(): value for key, value in response.headers.items() if _LIMIT.search(key)}
             try:
                 content = _bounded(response, started + total if total else None)
             finally:
@@ -234,7 +240,9 @@ class HttpClient:
         finally:
             latency = round((time.monotonic() - started) * 1000)
             self.observer(
-                Exchange(method, self.redactor.url(str(request.url)), request_id, status, latency, text, visible)
+                Exchange(
+                    method, self.redactor.url(str(request.url)), request_id, status, latency, text, visible, limits
+                )
             )
 
 

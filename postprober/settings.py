@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any, Literal
@@ -104,11 +105,15 @@ class Settings(BaseSettings):
 
     workers: int = Field(12, ge=1, le=64)
     late_limit_minutes: int = Field(60, ge=1)
+    canary_minutes: int = Field(15, ge=0, le=1440)
 
     uploads: int = Field(8, ge=1, le=64)
     sockets_per_user: int = Field(20, ge=1)
     trusted_proxies: str = ""
     cors_origins: str = ""
+
+    browser: Literal["on", "off"] = "on"
+    browser_path: str = ""
 
     ping_url: str = ""
     registration: Literal["closed", "open"] = "closed"
@@ -125,7 +130,12 @@ class Settings(BaseSettings):
 
     @property
     def timing(self) -> Timing:
-        return SANDBOX_TIMING if self.sandbox else LIVE_TIMING
+        chosen = SANDBOX_TIMING if self.sandbox else replace(LIVE_TIMING, canary_every=self._canary_every)
+        return chosen if self.canary_minutes else replace(chosen, canary_every=timedelta(0))
+
+    @property
+    def _canary_every(self) -> timedelta:
+        return timedelta(minutes=self.canary_minutes)
 
     @property
     def database(self) -> str:
@@ -197,6 +207,13 @@ class Settings(BaseSettings):
         urls = [getattr(self, f"{p.value}_{kind}_url") for p in Platform for kind in ("api", "auth")]
         own = (self.public_url, self.api_url, self.ping_url, self.ai_base_url)
         return frozenset(host for url in (*urls, *own) if (host := urlsplit(url).hostname))
+
+    def browser_destinations(self) -> frozenset[tuple[str, int]]:
+        """Hosts and ports that the browser may open on a private network: the sandbox's, and those of platforms that
+        the operator named."""
+        urls = [getattr(self, f"{p.value}_{kind}_url") for p in Platform for kind in ("api", "auth")]
+        parts = [urlsplit(url) for url in (*urls, self.sandbox_url if self.sandbox else "")]
+        return frozenset((p.hostname, p.port or (443 if p.scheme == "https" else 80)) for p in parts if p.hostname)
 
     @property
     def mail(self) -> MailServer | None:

@@ -9,6 +9,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, Field
 
 from postprober.services import drafts
+from postprober.services.health import PlatformHealth
 from postprober.services.monitoring import DeliveryView, PostView
 from postprober.storage.records import Account, Attempt, MediaRecord, Post
 
@@ -52,6 +53,47 @@ class Connected(BaseModel):
 
     authorize_url: str | None = Field(default=None, examples=["https://x.com/i/oauth2/authorize?…"])
     account: AccountOut | None = None
+
+
+class AccountHealthOut(BaseModel):
+    """Whether an account's access is accepted: well, degraded (refused once), failing (refused), unknown."""
+
+    id: int
+    name: str
+    verdict: str = Field(examples=["well"])
+    looked_at: datetime | None
+
+
+class PlatformHealthOut(BaseModel):
+    """One server. `verdict`: well, degraded, failing or unknown; `blocking`: new posts wait until it answers again, and
+    `waiting` of yours do; `history`: 48 half hours, the oldest first."""
+
+    platform: str = Field(examples=["mastodon"])
+    instance: str = Field(examples=["https://mastodon.social"])
+    verdict: str = Field(examples=["well"])
+    reason: str
+    since: datetime | None
+    checked_at: datetime | None
+    blocking: bool
+    waiting: int
+    accounts: list[AccountHealthOut]
+    history: list[str]
+
+    @classmethod
+    def of(cls, one: PlatformHealth) -> Self:
+        return cls(
+            platform=one.platform.value, instance=one.instance, verdict=one.verdict.value, reason=one.reason,
+            since=one.since, checked_at=one.checked_at, blocking=one.blocking, waiting=one.waiting,
+            accounts=[
+                AccountHealthOut(id=a.id, name=a.name, verdict=a.verdict.value, looked_at=a.looked_at)
+                for a in one.accounts
+            ],
+            history=[verdict.value for verdict in one.history],
+        )  # fmt: skip
+
+
+class PlatformHealthList(BaseModel):
+    items: list[PlatformHealthOut]
 
 
 class ReviewOut(BaseModel):

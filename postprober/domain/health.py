@@ -1,12 +1,17 @@
-"""How well a platform does at one step, from what happened lately."""
+"""How well a platform does: at one step, from what happened lately; and as a whole, from canaries and deliveries."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import StrEnum
+from itertools import takewhile
 
 from postprober.domain.attempt import Act, Outcome
 from postprober.domain.delivery import Step
+from postprober.domain.platform import Platform
+from postprober.errors import OutcomeUnknown, PlatformError, ReconnectNeeded, Throttled, Unavailable, UnexpectedReply
 
 
 class Verdict(StrEnum):
@@ -54,3 +59,174 @@ class Health:
         if self.failed or self.warned or (self.tries and self.bad_tries >= DEGRADED_SHARE * self.tries):
             return Verdict.DEGRADED
         return Verdict.WELL
+
+
+# The platform as a whole ------------------------------------------------------------------------------------------
+
+
+class Sign(StrEnum):
+    """What one look at a platform, or one real delivery, says about it."""
+
+    WELL = "well"
+    SLOW = "slow"  # it answers rightly, but late
+    THROTTLED = "throttled"  # it answers; this account has asked often enough
+    REFUSED = "refused"  # it answers; this account's access is not accepted
+    STRANGE = "strange"  # it answers in a form that we do not know
+    AWAY = "away"  # it cannot be reached, or says itself that it is broken
+
+
+GOOD = frozenset({Sign.WELL, Sign.SLOW})
+# A refused token or a used-up quota says something about one account: the platform answered. Those signs neither help
+# nor harm it. Only silence and 5xx stop posts: an answer that we cannot read may concern our reading only.
+ABOUT_ACCOUNT = frozenset({Sign.THROTTLED, Sign.REFUSED})
+
+# All ours, found by simulation (tests/domain/test_health.py): with one look in five going wrong by chance, five wrong
+# ones in a row come up once in 3,000 looks, and must then still span a minute.
+WINDOW = 20  # newest signs that count
+FAILING_RUN = 5  # wrong in a row
+WELL_AGAIN = 2  # good in a row, before "failing" is taken back; the first one already lets posts go
+DEGRADED_BAD = 3  # wrong among the window
+CALM_RUN = 10  # good in a row, before "degraded" is taken back
+READ = 200  # newest signs that are read: a run of wrong ones may be longer than the window
+ENOUGH = 2  # signs before anything is said at all
+SLOW_AFTER = timedelta(seconds=5)  # a read of a few hundred bytes
+ALL_REFUSED = 3  # accounts whose access is refused while nobody's is accepted: then it is not about one account
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One sign. `at`: aware UTC."""
+
+    at: datetime
+    account_id: int
+    sign: Sign
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a platform's server stands. `blocking`: nothing new is sent there now; `since`: of the verdict."""
+
+    verdict: Verdict
+    blocking: bool
+    since: datetime
+    reason: str
+
+
+def sign_of(error: PlatformError | None, took: timedelta) -> Sign | None:
+    """What the end of one exchange says; None when it says nothing about the platform (a refused post)."""
+    if error is None:
+        return Sign.SLOW if took >= SLOW_AFTER else Sign.WELL
+    if isinstance(error, Throttled):
+        return Sign.THROTTLED
+    if isinstance(error, ReconnectNeeded):
+        return Sign.REFUSED
+    if isinstance(error, (Unavailable, OutcomeUnknown)):
+        answered = error.http_status is not None and error.http_status < 500
+        return None if answered else Sign.AWAY
+    return Sign.STRANGE if isinstance(error, UnexpectedReply) else None
+
+
+def assess(
+    seen: Iterable[Seen], before: Standing | None, now: datetime, *, fresh: timedelta, span: timedelta
+) -> Standing:
+    """The standing of one server.
+
+    `seen`: in any order; those older than `fresh` do not count. `span`: how long the wrong run must have lasted, so
+    that ten posts that meet the same broken second are one accident and not ten.
+    """
+    newest = sorted((one for one in seen if one.at > now - fresh), key=lambda one: one.at, reverse=True)
+    telling = [one for one in newest if one.sign not in ABOUT_ACCOUNT]
+    verdict, reason = _verdict(newest, telling, before.verdict if before else Verdict.UNKNOWN, span)
+    blocking = verdict is Verdict.FAILING and (not telling or telling[0].sign not in GOOD)
+    since = before.since if before is not None and before.verdict is verdict else now
+    return Standing(verdict, blocking, since, reason)
+
+
+def _verdict(newest: Sequence[Seen], telling: Sequence[Seen], was: Verdict, span: timedelta) -> tuple[Verdict, str]:
+    good = _run(telling, good=True)
+    wrong = list(takewhile(lambda one: one.sign is Sign.AWAY, telling))
+    telling = telling[:WINDOW]
+    bad = sum(one.sign not in GOOD for one in telling)
+    slow = sum(one.sign is Sign.SLOW for one in telling)
+    if not telling:
+        return _about_accounts(newest)
+    if was is Verdict.FAILING and good < WELL_AGAIN:
+        return Verdict.FAILING, "It does not answer, or says itself that it is broken."
+    if len(wrong) >= FAILING_RUN and wrong[0].at - wrong[-1].at >= span:
+        return Verdict.FAILING, f"The last {len(wrong)} looks failed: it does not answer, or says that it is broken."
+    many = bad >= DEGRADED_BAD or (bad >= ENOUGH and 2 * bad >= len(telling))
+    if many or (was is Verdict.FAILING) or (was is Verdict.DEGRADED and bad > 0 and good < CALM_RUN):
+        return Verdict.DEGRADED, f"{bad} of the last {len(telling)} looks went wrong."
+    if len(telling) >= ENOUGH and 2 * slow > len(telling):
+        return Verdict.DEGRADED, f"It is slow: {slow} of the last {len(telling)} looks took over 5 s."
+    if len(telling) >= ENOUGH or was is Verdict.WELL:
+        return Verdict.WELL, f"{len(telling) - bad} of the last {len(telling)} looks went well."
+    return Verdict.UNKNOWN, "Too few looks so far."
+
+
+def _about_accounts(newest: Sequence[Seen]) -> tuple[Verdict, str]:
+    """Nobody's access was accepted lately: of many accounts that is news about the platform, of one it is not."""
+    refused = {one.account_id for one in newest if one.sign is Sign.REFUSED}
+    if len(refused) >= ALL_REFUSED and len(refused) == len({one.account_id for one in newest}):
+        return (
+            Verdict.DEGRADED,
+            f"It refuses the access of all {len(refused)} accounts; look at this app's registration.",
+        )
+    return Verdict.UNKNOWN, "It answers, but no account could be read lately." if newest else "Nothing was seen lately."
+
+
+def _run(seen: Sequence[Seen], *, good: bool) -> int:
+    return sum(1 for _ in takewhile(lambda one: (one.sign in GOOD) is good, seen))
+
+
+def account_verdict(signs: Sequence[Sign]) -> Verdict:
+    """Of one account's access, from its own signs, newest first: refused twice in a row is failing."""
+    said = [sign for sign in signs if sign in GOOD or sign is Sign.REFUSED][:2]
+    if not said:
+        return Verdict.UNKNOWN
+    if said[0] in GOOD:
+        return Verdict.WELL
+    return Verdict.FAILING if len(said) == 2 and said[1] is Sign.REFUSED else Verdict.DEGRADED
+
+
+# How often a canary looks at one account, as a multiple of the general pace. X bills reads (CONTRACTS 1.4: a post read
+# is $0.005) and LinkedIn counts every call of a member by the day, without telling how many are left (CONTRACTS 2.5).
+SLOWER: dict[Platform, int] = {Platform.X: 4, Platform.LINKEDIN: 4}
+
+
+def pace(platform: Platform, every: timedelta) -> timedelta:
+    """Time between two canaries of one account."""
+    return every * SLOWER.get(platform, 1)
+
+
+def freshness(platform: Platform, every: timedelta) -> timedelta:
+    """How long a sign counts: three canaries of one account."""
+    return 3 * pace(platform, every)
+
+
+@dataclass(frozen=True)
+class Quota:
+    """What the platform said is left of one of its limits; `resets_at` aware UTC."""
+
+    limit: int
+    left: int
+    resets_at: datetime
+
+    def spent(self, now: datetime) -> bool:
+        """Whether the rest is for people's posts: a canary leaves a tenth, and at least three calls."""
+        return now < self.resets_at and self.left <= max(3, self.limit // 10)
+
+
+def delay_look(failing_for: timedelta, shortest: timedelta, longest: timedelta) -> timedelta:
+    """When a post that waits for a failing platform is looked at again: a quarter of the time it has been failing."""
+    return min(longest, max(shortest, failing_for / 4))
+
+
+def of_span(signs: Sequence[Sign]) -> Verdict:
+    """One mark of the history: what these signs, of one span of time, say together."""
+    said = [sign for sign in signs if sign not in ABOUT_ACCOUNT]
+    if not said:
+        return Verdict.UNKNOWN
+    if 2 * sum(sign is Sign.AWAY for sign in said) >= len(said):
+        return Verdict.FAILING
+    return Verdict.WELL if all(sign is Sign.WELL for sign in said) else Verdict.DEGRADED

@@ -21,6 +21,8 @@ class Timing:
     `verify_after`: looks after publishing, counted from it; the last one decides about a ghost.
     `ghost_recheck`: how often a ghost is looked at again. `engagement_scale`: shortens the polling plan.
     `repair_scale`: shortens the waits that the agent orders.
+    `canary_every`: how often a canary looks at each account (zero: never); `canary_soon`: how soon it looks again when
+    something was wrong. `delay_looks`: the shortest and the longest pause of a post that waits for a failing platform.
     """
 
     lease: timedelta = timedelta(seconds=10)
@@ -35,6 +37,9 @@ class Timing:
     processing_limit: timedelta = timedelta(minutes=30)
     http_timeout: float = 30.0
     repair_scale: float = 1.0
+    canary_every: timedelta = timedelta(minutes=15)
+    canary_soon: timedelta = timedelta(minutes=1)
+    delay_looks: tuple[timedelta, timedelta] = (timedelta(minutes=2), timedelta(minutes=15))
 
 
 LIVE_TIMING = Timing()
@@ -55,4 +60,7 @@ SANDBOX_TIMING = Timing(
     processing_poll=timedelta(seconds=0.5),
     http_timeout=8.0,
     repair_scale=1 / 600,
+    canary_every=timedelta(seconds=20),
+    canary_soon=timedelta(seconds=2),
+    delay_looks=(timedelta(seconds=2), timedelta(seconds=15)),
 )

@@ -12,11 +12,13 @@ from typing import Any, TypedDict
 
 from postprober.agent.advisor import Advisor
 from postprober.alerts.mail import Letter
+from postprober.browser import Browser
 from postprober.clock import Clock
 from postprober.domain.platform import Platform, PlatformConfig
 from postprober.domain.timing import Timing
 from postprober.errors import LeaseLost
 from postprober.http import Exchange, HttpClient
+from postprober.pipeline.pulse import Pulse
 from postprober.platforms.base import Adapter
 from postprober.security.vault import Vault
 from postprober.settings import MailServer
@@ -99,7 +101,8 @@ class Context:
     `data_dir` holds the media files; `late_limit` is how late a post may go out without asking; `spare()` says whether
     nothing else is waiting to be published, so that a worker may prove its post at once; `letter_for(body)` writes the
     letter of a `mail` row, which goes to `mail`; `allow_private`: notifications may go to private addresses;
-    `app_url` is named in mails; `ping_url` is called while the scheduler is well.
+    `app_url` is named in mails; `ping_url` is called while the scheduler is well; `pulse`: what this process knows of
+    the platforms' health; `browser` opens posts as a stranger does (None: nobody looks that way).
     """
 
     db: Database
@@ -122,6 +125,8 @@ class Context:
     ping_url: str = ""
     letter_for: Callable[[dict[str, Any]], Letter | None] = no_letter
     advisor: Advisor = field(default_factory=Advisor)
+    pulse: Pulse = field(default_factory=Pulse)
+    browser: Browser | None = None
 
     @property
     def worker(self) -> str:

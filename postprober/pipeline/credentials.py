@@ -59,7 +59,7 @@ def secrets_of(cred: Credentials) -> list[str]:
     return [cred.access_token, cred.refresh_token, *(v for k, v in cred.secret.items() if k != "identifier")]
 
 
-def ensure_valid(ctx: Context, delivery: Delivery, account: Account) -> tuple[Account, Credentials]:
+def ensure_valid(ctx: Context, delivery: Delivery | None, account: Account) -> tuple[Account, Credentials]:
     """Credentials that hold long enough for what comes next, renewed if they must be.
 
     Raises ReconnectNeeded, or Unavailable when another worker is renewing them at this moment.
@@ -76,17 +76,20 @@ def ensure_valid(ctx: Context, delivery: Delivery, account: Account) -> tuple[Ac
     return renew(ctx, delivery, account)
 
 
-def renew(ctx: Context, delivery: Delivery, account: Account) -> tuple[Account, Credentials]:
-    """Renew the tokens, once for all who need it. Raises ReconnectNeeded or Unavailable."""
+def renew(ctx: Context, delivery: Delivery | None, account: Account) -> tuple[Account, Credentials]:
+    """Renew the tokens, once for all who need it; `delivery`: on whose account of tries it goes, None for a canary.
+    Raises ReconnectNeeded or Unavailable."""
     now = ctx.clock.now()
     request_id = uuid.uuid4().hex
     until = now + ctx.timing.lease * 6  # longer than the slowest refresh; a dead refresher blocks no longer than this
     with ctx.db.write() as conn:
         if not accounts.begin_refresh(conn, account, now=now, until=until):
             raise Unavailable("Somebody else is renewing the access at this moment.", code=IN_FLIGHT)
-        attempt = attempts.open_attempt(
-            conn, delivery, part=0, act=Act.REFRESH, request_id=request_id, worker=ctx.worker, now=now
-        )
+        attempt = None
+        if delivery is not None:
+            attempt = attempts.open_attempt(
+                conn, delivery, part=0, act=Act.REFRESH, request_id=request_id, worker=ctx.worker, now=now
+            )
     cred = open_credentials(ctx.vault, account)
     tap = Wiretap()
     http = ctx.http.bound(request_id=request_id, secrets=secrets_of(cred), observer=tap)
@@ -101,19 +104,21 @@ def renew(ctx: Context, delivery: Delivery, account: Account) -> tuple[Account, 
     with ctx.db.write() as conn:
         stored = accounts.write_tokens(conn, account, account.token_version, **seal(ctx.vault, account.id, fresh))
         outcome = Outcome.SUCCESS if stored else Outcome.LATE
-        attempts.close_attempt(conn, attempt, outcome, now=ctx.clock.now(), **_shown(tap))
+        if attempt is not None:
+            attempts.close_attempt(conn, attempt, outcome, now=ctx.clock.now(), **_shown(tap))
         current = accounts.get(conn, account.id)
     return current, open_credentials(ctx.vault, current)
 
 
-def _refused(ctx: Context, account: Account, attempt: int, tap: Wiretap, error: PlatformError) -> None:
+def _refused(ctx: Context, account: Account, attempt: int | None, tap: Wiretap, error: PlatformError) -> None:
     outcome = {OutcomeUnknown: Outcome.UNKNOWN, ReconnectNeeded: Outcome.RECONNECT}.get(
         type(error), Outcome.UNAVAILABLE
     )
     now = ctx.clock.now()
     with ctx.db.write() as conn:
         accounts.end_refresh(conn, account)
-        attempts.close_attempt(conn, attempt, outcome, now=now, message=error.message, **_shown(tap))
+        if attempt is not None:
+            attempts.close_attempt(conn, attempt, outcome, now=now, message=error.message, **_shown(tap))
         if isinstance(error, ReconnectNeeded):
             watch.reconnect_needed(conn, account, error.message, now)
 

@@ -22,7 +22,7 @@ from postprober.errors import (
     PlatformError,
     Unavailable,
 )
-from postprober.pipeline import late
+from postprober.pipeline import health, late
 from postprober.pipeline.adopt import adopt
 from postprober.pipeline.context import Context, Wiretap
 from postprober.pipeline.credentials import ensure_valid
@@ -65,7 +65,8 @@ def publish(ctx: Context, delivery_id: int) -> None:
 
 
 def _may_go(work: Work) -> bool:
-    """False: doubt, quarantine or lateness come first. The last two end in `held`, with a question to a person."""
+    """False: doubt, quarantine or lateness come first, then a platform that is known to be failing. Quarantine and
+    lateness end in `held`, with a question to a person; for the platform it waits."""
     delivery, now = work.delivery, work.now()
     if delivery.unknown_at is not None:
         _look_first(work)
@@ -78,7 +79,7 @@ def _may_go(work: Work) -> bool:
         minutes = int((now - delivery.due_at) / timedelta(minutes=1))
         reason = f"It is {minutes} minutes late, more than you allow; send it now or cancel it."
     if not reason:
-        return True
+        return not health.holds_back(work)
     with work.ctx.db.write() as conn:
         work.log(conn, Step.POSTING, StepStatus.WARNING, message=reason)
         work.move(conn, S.HELD, reason, next_at=None, crashes=0)
@@ -231,6 +232,7 @@ def _write_intent(work: Work, part: PartRecord, job: PartJob, request_id: str) -
 
 
 def _write_result(work: Work, attempt: int, tap: Wiretap, part: PartRecord, receipt: Receipt) -> None:
+    health.note(work, tap, None)
     try:
         with work.ctx.db.write() as conn:
             work.stays = work.ctx.spare()

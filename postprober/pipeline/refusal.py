@@ -23,7 +23,7 @@ from postprober.errors import (
     Unavailable,
     UnexpectedReply,
 )
-from postprober.pipeline import late, watch
+from postprober.pipeline import health, late, watch
 from postprober.pipeline.adopt import adopt
 from postprober.pipeline.context import Wiretap
 from postprober.pipeline.credentials import IN_FLIGHT, renew
@@ -38,6 +38,7 @@ S = DeliveryState
 def refused(work: Work, attempt: int, tap: Wiretap, part: PartRecord, error: PlatformError, adapter: Adapter) -> None:
     """Close the attempt and go where its error leads."""
     outcome = _outcome(error)
+    health.note(work, tap, error)
     with work.ctx.db.write() as conn:
         unknown_before = attempts.had_unknown(conn, work.delivery.id, part.index, but=attempt)
         work.close(conn, attempt, outcome, tap, error.message)
@@ -58,6 +59,7 @@ def refused(work: Work, attempt: int, tap: Wiretap, part: PartRecord, error: Pla
 
 def note_stage(work: Work, part: PartRecord, tap: Wiretap, error: PlatformError) -> None:
     """What the platform said when it refused something that nobody could have seen; a diagnosis needs its words."""
+    health.note(work, tap, error)
     with work.ctx.db.write() as conn:
         attempt = work.begin(conn, Act.STAGE, part.index, tap.request_id or new_request_id())
         outcome = _outcome(error)

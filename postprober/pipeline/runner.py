@@ -15,7 +15,8 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from sqlalchemy.exc import SQLAlchemyError
 
 from postprober.errors import PostProberError
-from postprober.pipeline import notify
+from postprober.pipeline import health, notify
+from postprober.pipeline.canary import Canaries
 from postprober.pipeline.context import Context
 from postprober.pipeline.dispatch import Dispatcher, Queue
 from postprober.pipeline.engine import Engine
@@ -33,6 +34,7 @@ Job = tuple[str, Callable[[], Any], float]
 TICK = 0.25  # seconds; how soon something is noticed that another process has just made due
 BEAT = 2.0
 PING = 60.0
+HEALTH = 1.0
 LEADER = "scheduler"
 
 
@@ -47,6 +49,7 @@ class Runner:
         own = Engine(ctx, workers)
         self._engine = own if queue is None else Dispatcher(ctx, queue, own)
         self._engine.on_idle = self._wake
+        self._canaries = Canaries(ctx)
         self._started_at = ctx.clock.now()
         self._leader = False
         self._guarded = False
@@ -61,6 +64,7 @@ class Runner:
 
     def run(self) -> None:
         """Blocks until `stop`."""
+        ctx = self._ctx
         self._lead()
         self._beat()
         lease = self._ctx.timing.lease.total_seconds()
@@ -74,6 +78,8 @@ class Runner:
             ("attend", self._attend, 5.0),
             ("ping", self._ping, PING),
             ("agent", self._agent, 0.5),
+            ("health", self._as_leader(lambda: health.tick(ctx)), HEALTH),
+            ("canaries", self._as_leader(self._canaries.ring), HEALTH),
             ("beat", self._beat, BEAT),
             ("wal", self._ctx.db.checkpoint_wal, 30.0),
             ("tidy", self._tidy, 3600.0),
@@ -102,6 +108,7 @@ class Runner:
         keeper = threading.Thread(target=renew, name="leases", daemon=True)
         keeper.start()
         self._engine.stop()
+        self._canaries.stop()
         ended.set()
         keeper.join()
         with self._ctx.db.write() as conn:
@@ -122,6 +129,7 @@ class Runner:
             if doubted:
                 log.warning("the database is older than its note: %s deliveries are looked for first", doubted)
             notify.scheduler_back(self._ctx)
+            health.reload(self._ctx)
             self._guarded = True
 
     def _bell(self) -> None:

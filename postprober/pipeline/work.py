@@ -14,7 +14,7 @@ from postprober.domain.attempt import Act, Outcome
 from postprober.domain.delivery import DeliveryState, Step, StepStatus
 from postprober.domain.post import MediaFile, MediaKind
 from postprober.domain.remote import PartJob, Ref, Search
-from postprober.http import HttpClient
+from postprober.http import Exchange, HttpClient
 from postprober.pipeline import watch
 from postprober.pipeline.context import Context, Wiretap
 from postprober.pipeline.credentials import secrets_of
@@ -63,10 +63,14 @@ class Work:
         return self.ctx.http.bound(
             request_id=request_id,
             secrets=secrets_of(self.cred),
-            observer=tap,
+            observer=lambda exchange: self._seen(tap, exchange),
             gate=(lambda: self.ctx.keeper.check(self.delivery.id)) if publishing else None,
             checkpoint=self.ctx.checkpoint if publishing else None,
         )
+
+    def _seen(self, tap: Wiretap, exchange: Exchange) -> None:
+        tap(exchange)
+        self.ctx.pulse.saw(self.account.id, exchange, self.now())
 
     def adapter(self, http: HttpClient) -> Adapter:
         return self.ctx.adapter_for(self.account.platform, http)

@@ -14,7 +14,7 @@ from postprober.domain.platform import NAMES
 from postprober.errors import NotFound
 from postprober.services import permits
 from postprober.services.core import Core
-from postprober.storage import accounts, attempts, deliveries, glance, logs, posts, processes
+from postprober.storage import accounts, attempts, deliveries, glance, health, logs, posts, processes
 from postprober.storage import tables as t
 from postprober.storage.glance import Glance
 from postprober.storage.records import Account, Attempt, Delivery, Post
@@ -47,6 +47,7 @@ class DeliveryView:
     history: tuple[dict[str, Any], ...]
     repair: str = ""
     blocked: bool = False  # waits until a person links the account again
+    delayed: bool = False  # waits because its platform is failing
     diagnosing: bool = False  # the agent looks why, and whether it can be repaired
 
 
@@ -122,13 +123,15 @@ def stamp(core: Core, user_id: int, post_ids: Sequence[int]) -> tuple[Any, ...]:
 def _views(conn: Connection, user_id: int, post_ids: Sequence[int]) -> list[PostView]:
     mine = {account.id: account for account in accounts.of_user(conn, user_id, active_only=False)}
     seen = glance.take(conn, user_id, post_ids)
+    waiting = [one.id for found in seen.deliveries.values() for one in found if one.state is DeliveryState.WAITING]
+    late = health.delayed(conn, waiting) if waiting else set()
     return [
-        PostView(post, tuple(_view(one, mine[one.account_id], seen) for one in seen.deliveries.get(post.id, ())))
+        PostView(post, tuple(_view(one, mine[one.account_id], seen, late) for one in seen.deliveries.get(post.id, ())))
         for post in seen.posts
     ]
 
 
-def _view(delivery: Delivery, account: Account, seen: Glance) -> DeliveryView:
+def _view(delivery: Delivery, account: Account, seen: Glance, delayed: set[int]) -> DeliveryView:
     sample = seen.samples.get(delivery.id, {})
     history = tuple(seen.history.get(delivery.id, ()))
     return DeliveryView(
@@ -141,6 +144,7 @@ def _view(delivery: Delivery, account: Account, seen: Glance) -> DeliveryView:
         history=history,
         repair=_repair(delivery, history),
         blocked=delivery.state is DeliveryState.WAITING and account.status != "ok",
+        delayed=delivery.id in delayed,
         diagnosing=delivery.id in seen.diagnosing,
     )
 

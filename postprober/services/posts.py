@@ -25,7 +25,7 @@ from postprober.services import permits, reviewing
 from postprober.services.accounts import owned
 from postprober.services.context import context_of
 from postprober.services.core import Core, Mark, no_mark
-from postprober.storage import deliveries, goals, posts
+from postprober.storage import deliveries, goals, health, posts
 from postprober.storage import media as media_storage
 from postprober.storage.records import Account, Delivery, PartRecord, Post
 
@@ -312,9 +312,15 @@ def _try_again(conn: Connection, delivery: Delivery, now: datetime) -> None:
 
 @permits.asks("posts:write")
 def send_held(core: Core, user_id: int, delivery_id: int, mark: Mark = no_mark) -> None:
-    """A person says that it is not there: send it. Raises NotFound or Conflict."""
+    """A person says that a held one is not there: send it. Or one that waits for its failing platform: do not wait.
+    Raises NotFound or Conflict."""
     now = core.clock.now()
     with core.db.write() as conn:
+        waiting = _one_of(conn, user_id, delivery_id)
+        if waiting.state is S.WAITING and health.send_anyway(conn, delivery_id):
+            deliveries.touch(conn, waiting, now, next_at=now)
+            mark(conn, delivery_id)
+            return
         delivery = _held(conn, user_id, delivery_id)
         watch.move(
             conn, delivery, S.SCHEDULED, reason="a person decided to send it", now=now, next_at=now, due_at=now,

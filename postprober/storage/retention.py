@@ -11,11 +11,12 @@ from sqlalchemy import ColumnElement, Connection, Table, delete, select, update
 
 from postprober.storage import processes, sample_days
 from postprober.storage.database import Database
-from postprober.storage.tables import alerts, attempts, evidence, outbox, samples
+from postprober.storage.tables import alerts, attempts, evidence, health_signs, outbox, samples
 
 FACT = "retention"
 BATCH = 500  # rows a transaction
 SENT_LETTERS = timedelta(days=30)  # done rows of the outbox
+HEALTH_SIGNS = timedelta(days=14)  # what canaries saw; pages show a day of it
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ def tidy(db: Database, now: datetime, data_dir: Path | None = None) -> int:
     with db.read() as conn:
         keep = get(conn)
     gone = _delete(db, outbox, (outbox.c.next_at.is_(None), outbox.c.created_at < now - SENT_LETTERS))
+    gone += _delete(db, health_signs, (health_signs.c.at < now - HEALTH_SIGNS,))
     if keep.evidence:
         gone += _delete(db, evidence, (evidence.c.at < now - timedelta(days=keep.evidence),))
     if keep.alerts:

@@ -394,4 +394,54 @@ goals = _table(
     Column("judged_at", UtcDateTime),
 )
 
+# When a canary looks at an account next.
+canaries = Table(
+    "canaries",
+    metadata,
+    Column("account_id", Id, ForeignKey("accounts.id"), primary_key=True),
+    Column("next_at", UtcDateTime, nullable=False),
+    Column("looked_at", UtcDateTime),
+)
+
+# What canaries and deliveries saw of the platforms.
+health_signs = _table(
+    "health_signs",
+    Column("account_id", Id, ForeignKey("accounts.id"), nullable=False),
+    Column("platform", String(50), nullable=False),
+    Column("instance", String(255), nullable=False, server_default=""),
+    Column("at", UtcDateTime, nullable=False, index=True),
+    Column("source", String(10), nullable=False),  # canary | delivery
+    Column("sign", String(12), nullable=False),
+    Column("latency_ms", Integer),
+    Column("message", Text, nullable=False, server_default=""),
+    # The newest of one server, and of one account.
+    Index("ix_health_signs_server", "platform", "instance", "at"),
+    Index("ix_health_signs_account", "account_id", "at"),
+)
+
+# How each server stands; its past is read from the signs.
+platform_health = _table(
+    "platform_health",
+    Column("platform", String(50), nullable=False),
+    Column("instance", String(255), nullable=False, server_default=""),
+    Column("verdict", String(10), nullable=False),
+    Column("blocking", Boolean, nullable=False, server_default=text("false")),
+    Column("since", UtcDateTime, nullable=False),
+    Column("reason", Text, nullable=False, server_default=""),
+    Column("checked_at", UtcDateTime, nullable=False),  # the newest sign that counts in it
+    Index("uq_platform_health_server", "platform", "instance", unique=True),
+)
+
+# Deliveries that wait because their platform is failing. `anyway`: a person wants it sent all the same.
+delays = Table(
+    "delays",
+    metadata,
+    Column("delivery_id", Id, ForeignKey("deliveries.id"), primary_key=True),
+    Column("platform", String(50), nullable=False),
+    Column("instance", String(255), nullable=False, server_default=""),
+    Column("since", UtcDateTime, nullable=False),
+    Column("anyway", Boolean, nullable=False, server_default=text("false")),
+    Index("ix_delays_server", "platform", "instance"),
+)
+
 meta = Table("meta", metadata, Column("name", String(80), primary_key=True), Column("value", Text, nullable=False))

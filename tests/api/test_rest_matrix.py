@@ -222,6 +222,7 @@ CASES: dict[str, Case] = {
     "get /oauth/{platform}/callback/{issuer}": Case(
         at("/oauth/mastodon/callback/abc?state=none&code=c"), 303, 303, public=True
     ),
+    "get /api/health/platforms": Case(at("/api/health/platforms"), 200, 200, reads=True),
     "get /healthz": Case(at("/healthz"), 200, 200, public=True),
     "get /readyz": Case(at("/readyz"), 503, 503, public=True),
     "get /metrics": Case(at("/metrics"), 200, 200, public=True),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -10,10 +11,12 @@ from streamlit.testing.v1 import AppTest
 from postprober.domain.attempt import Act, Outcome
 from postprober.domain.delivery import DeliveryState as S
 from postprober.domain.delivery import Proof, Step, StepStatus
-from postprober.domain.health import Health, Verdict
+from postprober.domain.health import Health, Sign, Standing, Verdict
 from postprober.domain.platform import Platform
 from postprober.services import overview
 from postprober.storage import accounts, attempts, logs
+from postprober.storage import health as store
+from postprober.storage.health import Note
 from tests.pages.conftest import House, everything
 
 Show = Callable[[str], AppTest]
@@ -135,3 +138,19 @@ def test_the_bell_counts_the_alerts_that_nobody_read(owner: House, show: Show) -
     app = show("overview")
     links = [element.proto for element in app.get("page_link")]
     assert any(link.label == ":red-badge[1]" and link.help == "1 unread alert" for link in links)
+
+
+def test_it_shows_how_the_platforms_stand_with_a_strip_and_a_legend(owner: House, show: Show) -> None:
+    account_id = owner.account(Platform.X, name="mine<b>")
+    now = owner.core.clock.now()
+    server = (Platform.X, "")
+    with owner.core.db.write() as conn:
+        notes = [Note(account_id, server, now - timedelta(hours=1), "canary", sign) for sign in (Sign.AWAY, Sign.AWAY)]
+        store.add_signs(conn, [*notes, Note(account_id, server, now, "canary", Sign.REFUSED)])
+        store.add_signs(conn, [Note(account_id, server, now, "canary", Sign.REFUSED)])
+        store.put_standing(conn, server, Standing(Verdict.FAILING, True, now, "It does not answer."), now)
+    seen = everything(show("overview"))
+    assert "Platform health, last 24 h" in seen and "Each mark is half an hour" in seen
+    assert seen.count('<i class="pp-failing" title=') == 1
+    assert "It does not answer." in seen
+    assert "The access of mine&lt;b&gt; is refused; link it again." in seen

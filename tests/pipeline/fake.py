@@ -107,6 +107,7 @@ class FakePlatform:
     refreshes: deque[PlatformError | Callable[[], None]] = field(default_factory=deque)
     identifies: deque[PlatformError] = field(default_factory=deque)
     tokens: dict[str, str] = field(default_factory=dict)
+    outage: Callable[[str], PlatformError | None] | None = None  # account -> what every call of it meets
     stages: bool = False
     uses_handles: bool = False
     refuses_duplicates: bool = False
@@ -168,6 +169,9 @@ class FakeAdapter:
         self.traits = world.traits
 
     def _authorise(self, cred: Credentials) -> None:
+        error = self.world.outage(cred.remote_id) if self.world.outage else None
+        if error is not None:
+            raise error
         valid = self.world.tokens.get(cred.remote_id)
         if valid is not None and cred.access_token != valid:
             raise ReconnectNeeded("The platform does not accept the access any more.", http_status=401, expired=True)

@@ -162,6 +162,11 @@ class Stage:
         with self.db.read() as conn:
             return [dict(row._mapping) for row in conn.execute(select(table).order_by(table.c.id))]
 
+    def rows_of(self, table: Any) -> list[dict[str, Any]]:
+        """Rows of a table that has no id of its own."""
+        with self.db.read() as conn:
+            return [dict(row._mapping) for row in conn.execute(select(table))]
+
     def act(self, ctx: Context, delivery_id: int) -> None:
         """What the engine does with one due delivery, in this thread."""
         state = self.state(delivery_id)

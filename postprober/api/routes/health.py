@@ -1,4 +1,4 @@
-"""Is the sidecar alive, and can PostProber do its work?"""
+"""Is the sidecar alive, can PostProber do its work, and how do the platforms stand?"""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 from sqlalchemy.exc import SQLAlchemyError
 
+from postprober.api.auth import CallerDep, require
 from postprober.api.deps import CoreDep
 from postprober.api.problems import responses
+from postprober.api.views import PlatformHealthList, PlatformHealthOut
+from postprober.services import health
 from postprober.services.monitoring import HEARTBEAT_LIMIT, heartbeat_age
 
 router = APIRouter(tags=["health"])
@@ -20,6 +23,13 @@ _NOT_READY: dict[int | str, dict[str, object]] = {
         },
     },
 }
+
+
+@router.get("/api/health/platforms", summary="See how the platforms stand", responses=responses(401, 403))
+def platforms(core: CoreDep, caller: CallerDep) -> PlatformHealthList:
+    """Of every server that you have accounts on: its state, why, and the last 24 hours in half hours."""
+    require(caller, "monitoring:read")
+    return PlatformHealthList(items=[PlatformHealthOut.of(one) for one in health.take(core, caller.user.id)])
 
 
 @router.get("/healthz", summary="Ask whether the sidecar lives", responses=responses())

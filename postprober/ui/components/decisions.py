@@ -1,4 +1,4 @@
-"""What waits for a person's word: held and failed deliveries, each with what can be done and what that means."""
+"""What waits for a person's word: held, failed and delayed deliveries, each with what can be done and what that means."""
 
 from __future__ import annotations
 
@@ -20,6 +20,14 @@ def draw(visit: Visit, view: DeliveryView) -> None:
         _held(visit, view)
     elif view.delivery.state is DeliveryState.FAILED:
         _failed(visit, view)
+    elif view.delayed:
+        _delayed(visit, view)
+
+
+def _delayed(visit: Visit, view: DeliveryView) -> None:
+    st.caption(f"It goes out as soon as {view.platform} answers again. Sent now, it would most likely fail.")
+    if visit.button("Send it anyway", WRITE, f"anyway-{view.delivery.id}"):
+        acts.act("It is tried now.", posts.send_held, visit.core, visit.user.id, view.delivery.id)
 
 
 def _held(visit: Visit, view: DeliveryView) -> None:

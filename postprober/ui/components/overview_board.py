@@ -9,11 +9,11 @@ import streamlit as st
 from postprober.domain.delivery import TRAITS, Step
 from postprober.domain.health import Health
 from postprober.domain.platform import NAMES, Platform
-from postprober.services import monitoring, overview
+from postprober.services import health, monitoring, overview
 from postprober.services.overview import Overview
 from postprober.storage.overview import Line
 from postprober.ui import frame, guard
-from postprober.ui.components import alerts, pulse
+from postprober.ui.components import alerts, health_strip, pulse
 from postprober.ui.guard import Visit
 from postprober.ui.text import HEALTH_WORDS, STEP_WORDS, link, moment, safe, until
 
@@ -34,6 +34,7 @@ def draw(visit: Visit) -> None:
     with left:
         st.html(f'<div class="pp-lists">{"".join(_lists(seen, zone, now))}</div>')
         if seen.health:
+            st.html(health_strip.strips_html(health.take(visit.core, visit.user.id), zone, now))
             st.html(health_html(seen))
     with right:
         alerts.draw(monitoring.alerts(visit.core, visit.user.id), zone, now)

@@ -1,0 +1,90 @@
+"""What a person sees of the platforms' health, and sending a post that waits for one anyway."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from postprober.domain.delivery import DeliveryState as S
+from postprober.domain.health import Sign, Standing, Verdict
+from postprober.domain.platform import Platform
+from postprober.errors import Conflict, NotFound
+from postprober.pipeline import watch
+from postprober.services import health, posts
+from postprober.storage import deliveries
+from postprober.storage import health as store
+from postprober.storage.health import Note
+from tests.installed import Installation
+
+
+def signs(inst: Installation, account_id: int, server: store.Server, *found: tuple[float, Sign]) -> None:
+    """(hours ago, sign)."""
+    now = inst.core.clock.now()
+    notes = [Note(account_id, server, now - timedelta(hours=ago), "canary", sign) for ago, sign in found]
+    with inst.core.db.write() as conn:
+        store.add_signs(conn, notes)
+
+
+def stand(inst: Installation, server: store.Server, verdict: Verdict, at: datetime, *, blocking: bool = False) -> None:
+    with inst.core.db.write() as conn:
+        store.put_standing(conn, server, Standing(verdict, blocking, at, "Because."), at)
+
+
+def test_it_shows_every_server_with_its_last_day_and_only_ones_own(installation: Installation) -> None:
+    mine, now = installation.link("x"), installation.core.clock.now()
+    theirs = installation.link("linkedin", installation.stranger)
+    server = (Platform.X, mine.instance)
+    signs(
+        installation, mine.id, server, (23.9, Sign.WELL), (2.2, Sign.AWAY), (2.1, Sign.AWAY), (0.1, Sign.WELL),
+        (0.05, Sign.SLOW),
+    )  # fmt: skip
+    stand(installation, server, Verdict.DEGRADED, now)
+    (one,) = health.take(installation.core, installation.owner)
+    assert (one.platform, one.verdict, one.reason, one.blocking) == (Platform.X, Verdict.DEGRADED, "Because.", False)
+    assert len(one.history) == 48
+    assert (one.history[0], one.history[-5], one.history[-1]) == (Verdict.WELL, Verdict.FAILING, Verdict.DEGRADED)
+    assert one.history.count(Verdict.UNKNOWN) == 45
+    assert [(a.id, a.verdict) for a in one.accounts] == [(mine.id, Verdict.WELL)]
+    assert theirs.id not in {a.id for a in one.accounts}
+
+
+def test_what_is_old_is_called_unknown(installation: Installation) -> None:
+    mine = installation.link("x")
+    old = installation.core.clock.now() - timedelta(days=1)
+    stand(installation, (Platform.X, mine.instance), Verdict.FAILING, old, blocking=True)
+    (one,) = health.take(installation.core, installation.owner)
+    assert (one.verdict, one.blocking) == (Verdict.UNKNOWN, False)
+
+
+def test_one_accounts_refused_access_is_shown_with_the_account(installation: Installation) -> None:
+    mine, other = installation.link("x"), installation.link("x")
+    server = (Platform.X, mine.instance)
+    signs(installation, mine.id, server, (0.3, Sign.REFUSED), (0.2, Sign.REFUSED))
+    signs(installation, other.id, server, (0.2, Sign.WELL))
+    (one,) = health.take(installation.core, installation.owner)
+    assert {a.id: a.verdict for a in one.accounts} == {mine.id: Verdict.FAILING, other.id: Verdict.WELL}
+
+
+def test_a_post_that_waits_for_its_platform_can_be_sent_anyway_by_its_owner_only(installation: Installation) -> None:
+    core = installation.core
+    account = installation.link("x")
+    post = posts.create(core, installation.owner, posts.NewPost(("Waits",), (account.id,)))
+    with core.db.write() as conn:
+        (found,) = deliveries.of_post(conn, post.id)
+        later = core.clock.now() + timedelta(minutes=10)
+        for state in (S.CLAIMED, S.WAITING):
+            found = watch.move(conn, found, state, reason="It waits: ", now=core.clock.now(), next_at=later)
+    with pytest.raises(Conflict, match="not held"):
+        posts.send_held(core, installation.owner, found.id)
+    with core.db.write() as conn:
+        store.delay(conn, found.id, (Platform.X, account.instance), core.clock.now())
+    assert health.take(core, installation.owner)[0].waiting == 1
+    with pytest.raises(NotFound):
+        posts.send_held(core, installation.stranger, found.id)
+    posts.send_held(core, installation.owner, found.id)
+    with core.db.read() as conn:
+        now = deliveries.get(conn, found.id)
+        assert now.state is S.WAITING and now.next_at is not None and now.next_at <= core.clock.now()
+        assert store.goes_anyway(conn, found.id)
+    assert health.take(core, installation.owner)[0].waiting == 0
