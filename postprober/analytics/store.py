@@ -32,6 +32,7 @@ _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "python_enable_replacements": "false",  # a name in a query never means a variable of ours
 }
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST = 2**62  # microseconds: later than any moment
 _DELIVERIES = pa.schema(
     [
         ("delivery_id", pa.int64()), ("post_id", pa.int64()), ("account_id", pa.int64()), ("platform", pa.string()),
@@ -43,12 +44,13 @@ _DELIVERIES = pa.schema(
 _SAMPLES = """
 CREATE VIEW samples AS
 SELECT id, delivery_id, "at", likes, reposts, replies, quotes, bookmarks, views FROM hot
-WHERE NOT EXISTS (FROM notes n WHERE n.day = epoch_us(hot."at") // 86400000000 AND hot.id <= n.through)
+WHERE NOT EXISTS (FROM notes n WHERE n.day = epoch_us(hot."at") // 86400000000 AND hot.id <= n.through) AND epoch_us(hot."at") <= {until}
 """
 _FILES = """
 UNION ALL
 SELECT f.id, f.delivery_id, f."at", f.likes, f.reposts, f.replies, f.quotes, f.bookmarks, f.views
 FROM read_parquet({files}) f JOIN notes n ON n.day = epoch_us(f."at") // 86400000000 AND f.id <= n.through
+WHERE epoch_us(f."at") <= {until}
 """
 
 
@@ -63,8 +65,11 @@ class Store:
         self.missing = missing
 
     @classmethod
-    def open(cls, db: Database, data_dir: Path, space: int, since: datetime | None = None) -> Self:
-        """What the space `space` has; samples since `since` (whole UTC days of files), all when it is None."""
+    def open(
+        cls, db: Database, data_dir: Path, space: int, since: datetime | None = None, until: datetime | None = None
+    ) -> Self:
+        """What the space `space` has; samples since `since` (whole UTC days of files) and up to `until`, all when it is
+        None."""
         where = sample_days.folder(data_dir).resolve()
         start = since or _EPOCH
         with db.read() as conn:
@@ -81,7 +86,9 @@ class Store:
         duck.register("deliveries", mine)
         duck.register("notes", _notes(notes))
         listed = "[" + ", ".join(_quoted(str(file)) for file in files) + "]"
-        duck.execute(_SAMPLES + (_FILES.format(files=listed) if files else ""))
+        last = _LAST if until is None else (until - _EPOCH) // timedelta(microseconds=1)
+        view = _SAMPLES + (_FILES if files else "")
+        duck.execute(view.replace("{until}", str(last)).replace("{files}", listed))
         return cls(duck, missing)
 
     def rows(self, query: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
