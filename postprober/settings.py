@@ -105,6 +105,9 @@ class Settings(BaseSettings):
     trusted_proxies: str = ""
     cors_origins: str = ""
 
+    browser: Literal["on", "off"] = "on"
+    browser_path: str = ""
+
     ping_url: str = ""
     registration: Literal["closed", "open"] = "closed"
     smtp_host: str = ""
@@ -186,6 +189,13 @@ class Settings(BaseSettings):
         urls = [getattr(self, f"{p.value}_{kind}_url") for p in Platform for kind in ("api", "auth")]
         own = (self.public_url, self.api_url, self.ping_url, self.ai_base_url)
         return frozenset(host for url in (*urls, *own) if (host := urlsplit(url).hostname))
+
+    def browser_destinations(self) -> frozenset[tuple[str, int]]:
+        """Hosts and ports that the browser may open on a private network: the sandbox's, and those of platforms that
+        the operator named."""
+        urls = [getattr(self, f"{p.value}_{kind}_url") for p in Platform for kind in ("api", "auth")]
+        parts = [urlsplit(url) for url in (*urls, self.sandbox_url if self.sandbox else "")]
+        return frozenset((p.hostname, p.port or (443 if p.scheme == "https" else 80)) for p in parts if p.hostname)
 
     @property
     def mail(self) -> MailServer | None:

@@ -6,6 +6,7 @@ import gc
 from typing import Any
 
 from postprober.agent.advisor import Advisor
+from postprober.browser import Browser
 from postprober.clock import Clock, SystemClock
 from postprober.http import HttpClient, Pools
 from postprober.pipeline.context import Context
@@ -35,7 +36,7 @@ def build_core(
         allow_private=chosen.sandbox, timeout=chosen.timing.http_timeout, trusted_hosts=chosen.trusted_hosts()
     )
     http, time = HttpClient(pools), clock or SystemClock()
-    return Core(chosen, db, vault, http, time, build_advisor(chosen, db, http, time))
+    return Core(chosen, db, vault, http, time, build_advisor(chosen, db, http, time), Browser(chosen))
 
 
 def build_advisor(settings: Settings, db: Database, http: HttpClient, clock: Clock) -> Advisor:
@@ -74,5 +75,7 @@ def calm_garbage_collector() -> None:
 
 
 def close_core(core: Core) -> None:
+    if core.browser is not None:
+        core.browser.close()
     core.http.pools.close()
     core.db.close()

@@ -12,6 +12,7 @@ from typing import Any, TypedDict
 
 from postprober.agent.advisor import Advisor
 from postprober.alerts.mail import Letter
+from postprober.browser import Browser
 from postprober.clock import Clock
 from postprober.domain.platform import Platform, PlatformConfig
 from postprober.domain.timing import Timing
@@ -99,7 +100,8 @@ class Context:
     `data_dir` holds the media files; `late_limit` is how late a post may go out without asking; `spare()` says whether
     nothing else is waiting to be published, so that a worker may prove its post at once; `letter_for(body)` writes the
     letter of a `mail` row, which goes to `mail`; `allow_private`: notifications may go to private addresses;
-    `app_url` is named in mails; `ping_url` is called while the scheduler is well.
+    `app_url` is named in mails; `ping_url` is called while the scheduler is well; `browser` opens posts as a stranger
+    does (None: nobody looks that way).
     """
 
     db: Database
@@ -122,6 +124,7 @@ class Context:
     ping_url: str = ""
     letter_for: Callable[[dict[str, Any]], Letter | None] = no_letter
     advisor: Advisor = field(default_factory=Advisor)
+    browser: Browser | None = None
 
     @property
     def worker(self) -> str:

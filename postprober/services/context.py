@@ -52,4 +52,5 @@ def context_of(
         ping_url=settings.ping_url,
         letter_for=partial(letter_for, core),
         advisor=core.advisor,
+        browser=core.browser,
     )

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection
 
 from postprober.agent.advisor import Advisor
+from postprober.browser import Browser
 from postprober.clock import Clock
 from postprober.domain.account import Credentials
 from postprober.domain.platform import Platform
@@ -28,7 +29,8 @@ def no_mark(_conn: Connection, _made_id: int) -> None:
 
 @dataclass(frozen=True)
 class Core:
-    """One process's installation: settings, database, keys, HTTP, time and the agent (rules, unless a model is set up)."""
+    """One process's installation: settings, database, keys, HTTP, time, the agent (rules, unless a model is set up) and
+    the browser (None: nobody looks with one)."""
 
     settings: Settings
     db: Database
@@ -36,6 +38,7 @@ class Core:
     http: HttpClient
     clock: Clock
     advisor: Advisor = field(default_factory=Advisor)
+    browser: Browser | None = None
 
     def adapter(self, platform: Platform, cred: Credentials | None = None, http: HttpClient | None = None) -> Adapter:
         """An adapter that redacts the secrets of `cred`."""
