@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from postprober.errors import BadInput
-from postprober.services import permits
+from postprober.services import permits, printing
 from postprober.services.core import Core
 
 if TYPE_CHECKING:
@@ -93,26 +93,4 @@ def _content(core: Core, report: PostReport | PeriodReport, form: str) -> bytes:
     if form == "parquet":
         return report_rows.to_parquet(report.lines)
     html = report_page.post_html(report) if isinstance(report, PostReport) else report_page.period_html(report)
-    return html.encode() if form == "html" else printed(core, html)
-
-
-def printed(core: Core, html: str) -> bytes:
-    """The page as PDF, made by Chromium without network and scripts. Raises Unavailable when there is no Chromium."""
-
-    def job(context: Any) -> bytes:
-        page = context.new_page()
-        page.set_content(html, wait_until="load")
-        made: bytes = page.pdf(
-            prefer_css_page_size=True, print_background=True, display_header_footer=True, header_template="<span></span>",
-            footer_template=_FOOTER, tagged=True, outline=True,
-        )  # fmt: skip
-        return made
-
-    return core.browser.visit(job, seconds=PRINT_SECONDS, offline=True, javascript=False)
-
-
-PRINT_SECONDS = 60.0  # a year of posts prints in under 10 on two busy cores
-_FOOTER = (
-    '<div style="width:100%;padding:0 15mm;font:8px Liberation Sans,Arial,sans-serif;color:#4a5562;text-align:right">'
-    'Page <span class="pageNumber"></span> of <span class="totalPages"></span></div>'
-)
+    return html.encode() if form == "html" else printing.pdf(core, html)
