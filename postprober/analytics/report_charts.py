@@ -94,7 +94,7 @@ def grown(curve: Sequence[tuple[float, int]], usual: Sequence[Usual]) -> str:
         .encode(
             x=alt.X("hours:Q", title="Hours since publishing", axis=alt.Axis(tickMinStep=1)),
             y=alt.Y("count:Q", title="Likes, reposts, replies, quotes, bookmarks", axis=_WHOLE),
-            color=alt.Color("line:N", sort=names, title=None, scale=alt.Scale(domain=names, range=[_BLUE, _GREY]), legend=alt.Legend(orient="bottom", labelLimit=300)),
+            color=alt.Color("line:N", sort=names, title=None, scale=alt.Scale(domain=names, range=[_BLUE, _GREY]), legend=alt.Legend(orient="bottom", labelLimit=300, symbolType="stroke", symbolSize=400)),
             strokeDash=alt.StrokeDash("line:N", sort=names, legend=None, scale=alt.Scale(domain=names, range=[[1, 0], [6, 4]])),
         )
     )  # fmt: skip

@@ -32,6 +32,7 @@ class AlertKind(StrEnum):
     TWICE = "twice"
     HEARTBEAT = "heartbeat"
     CHANNEL = "channel"
+    REPORT = "report"
     RECOVERED = "recovered"
     OTHER = "other"
 
@@ -50,6 +51,7 @@ KIND_WORDS: dict[AlertKind, str] = {
     AlertKind.TWICE: "Two posts for one delivery",
     AlertKind.HEARTBEAT: "The scheduler does not run",
     AlertKind.CHANNEL: "A channel was switched off",
+    AlertKind.REPORT: "A report was not sent",
     AlertKind.RECOVERED: "All is well again",
     AlertKind.OTHER: "Something else",
 }
