@@ -7,6 +7,7 @@ name an error and not a gap.
 from __future__ import annotations
 
 import base64
+import hashlib
 from datetime import date, datetime
 from functools import cache, partial
 from pathlib import Path
@@ -54,9 +55,24 @@ def period_html(report: PeriodReport) -> str:
     return _render("period.html", report, charts=drawn)
 
 
+def proof_html(**values: Any) -> str:
+    """The page of a proof that was shared, times in UTC: `values` are what its template names. Without `on` it says that
+    there is nothing."""
+    return _template("proof.html", ZoneInfo("UTC")).render(css=_css(), **values)
+
+
+def style_hash() -> str:
+    """Of our style, as a Content-Security-Policy names it (https://www.w3.org/TR/CSP3/#grammardef-hash-source)."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(_css().encode()).digest()).decode()
+
+
+@cache
+def _css() -> Markup:
+    return Markup((TEMPLATES / "report.css").read_text())  # noqa: S704 (a file of ours)
+
+
 def _render(name: str, report: PostReport | PeriodReport, **more: Any) -> str:
-    css = Markup((TEMPLATES / "report.css").read_text())  # noqa: S704 (a file of ours)
-    return _template(name, report.zone).render(report=report, css=css, **more)
+    return _template(name, report.zone).render(report=report, css=_css(), **more)
 
 
 @cache

@@ -18,7 +18,9 @@ from postprober.api.routes import (
     metrics,
     monitoring,
     posts,
+    proof,
     repairs,
+    reports,
     session,
 )
 from postprober.services.core import Core
@@ -46,6 +48,8 @@ def create_app(core: Core) -> FastAPI:
         repairs,
         alerts,
         channels,
+        reports,
+        proof,
         media,
         session,
         health,

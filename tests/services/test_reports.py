@@ -293,6 +293,15 @@ def test_an_empty_period_makes_a_report_that_says_so(installation: Installation,
     assert made(installation, 0, form)
 
 
+def test_a_post_that_was_never_sent_and_one_that_was_never_counted_have_a_report(installation: Installation) -> None:
+    house, me = House(installation.core.db), installation.owner
+    draft = house.add(posts, user_id=me, content="", platforms=[], options={})
+    out = installation.core.clock.now()
+    house.delivery(me, house.account(me, "x"), "x", out)
+    assert "It has not been sent anywhere yet" in made(installation, draft, "html").decode()
+    assert "Authentication" in made(installation, draft + 1, "html").decode()
+
+
 def test_nobody_gets_a_report_of_others(installation: Installation) -> None:
     post_id, core = furnish(installation), installation.core
     with pytest.raises(NotFound):
