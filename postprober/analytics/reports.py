@@ -22,7 +22,6 @@ from postprober.storage.tables import accounts, deliveries, posts, transitions
 RANKED = 5  # posts at the top and at the bottom
 BEGINNING = 90  # characters of a post's text in a table
 MOST_TROUBLES = 40  # lines of what was held or could not be seen; how many there are is always told
-LONGEST = timedelta(days=366)
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ FORMATS: dict[str, str] = {
     "csv": "text/csv; charset=utf-8",
     "parquet": "application/vnd.apache.parquet",  # https://www.iana.org/assignments/media-types
 }
+LONGEST_DAYS = 366
 EARLIEST = date(2000, 1, 1)  # before every platform; keeps dates within every calendar
 
 
@@ -64,8 +65,8 @@ def period(core: Core, user_id: int, first: date, last: date, zone: str) -> Peri
     space, place, now = permits.need(core, user_id, "reports:read"), _zone(zone), core.clock.now()
     if last < first:
         raise BadInput("The last day lies before the first; swap them.", field="to")
-    if last - first >= reports.LONGEST:
-        raise BadInput(f"A report covers at most {reports.LONGEST.days} days; choose fewer.", field="to")
+    if (last - first).days >= LONGEST_DAYS:
+        raise BadInput(f"A report covers at most {LONGEST_DAYS} days; choose fewer.", field="to")
     if not EARLIEST <= first <= now.astimezone(place).date():
         raise BadInput("The first day must have begun; choose an earlier one.", field="from")
     return reports.period(core.db, core.settings.data_dir, space, first, last, place, now)
