@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
-from postprober import cli_publish, launch
+from postprober import cli_publish, cli_report, launch
 from postprober.cli_output import console, emit, fail, log_to_stderr, say
 from postprober.domain.limits import LIMITS
 from postprober.domain.platform import NAMES, parse_platform
@@ -212,11 +212,19 @@ def retry(post_id: int, user: UserOption = "") -> None:
 
 
 @app.command()
-def report(post_id: int, user: UserOption = "", as_json: Json = False) -> None:
-    """What happened to a post: steps, proof, attempts."""
+def report(
+    post_id: Annotated[int | None, typer.Argument(help="The post; leave it out for a period.")] = None,
+    first: Annotated[str, typer.Option("--from", help="First day of a period, such as 2026-03-01.")] = "",
+    last: Annotated[str, typer.Option("--to", help="Its last day, included.")] = "",
+    form: Annotated[str, typer.Option("--format", help="text, html, pdf, csv or parquet.")] = "text",
+    out: Annotated[Path | None, typer.Option(help="The file to write; for text the screen if left out.")] = None,
+    user: UserOption = "",
+    as_json: Json = False,
+) -> None:
+    """What happened to a post (steps, proof, attempts), or in a period; on the screen or as a file."""
     core = open_core()
-    user_id = the_user(core, user)
-    cli_publish.report(core, user_id, monitoring.post_view(core, user_id, post_id), as_json)
+    wish = cli_report.Wish(post_id, first, last, form, out, as_json)
+    cli_report.run(core, the_user(core, user), wish)
 
 
 @key_app.command("rotate")

@@ -13,6 +13,7 @@ from postprober.pipeline.context import Context
 from postprober.pipeline.ledger import Budget, DbLedger
 from postprober.pipeline.runner import Runner
 from postprober.services import advice as advice_service
+from postprober.services import report_schedule
 from postprober.services.context import context_of
 from postprober.services.core import Core
 from postprober.settings import Settings, load_settings
@@ -20,6 +21,7 @@ from postprober.storage.database import Database
 
 DEFAULT_MODEL = "gpt-4.1-mini"  # small, cheap, takes structured outputs (developers.openai.com, models)
 COMPACT_EVERY = 3600.0  # seconds
+REPORTS_EVERY = 5.0  # seconds
 
 
 def build_core(
@@ -62,6 +64,7 @@ def build_runner(core: Core, workers: int, ctx: Context | None = None) -> Runner
     jobs = (
         ("advice", lambda: advice_service.make_pending(core), 0.5),
         ("compaction", lambda: compaction.run(core.db, core.settings.data_dir, core.clock.now()), COMPACT_EVERY),
+        ("reports", lambda: report_schedule.tick(core), REPORTS_EVERY),
     )
     queue = None
     if core.settings.redis_url:

@@ -18,8 +18,10 @@ from postprober.domain.text import find_urls
 from postprober.storage.tables import ai_usage, deliveries, media, posts, repairs
 
 
-def repairs_made(conn: Connection, space: int, since: datetime) -> Figures:
-    """By cause: failures that were diagnosed, what was applied, and after how many of those the post is out now."""
+def repairs_made(conn: Connection, space: int, since: datetime, until: datetime | None = None) -> Figures:
+    """By cause: failures (up to `until`) that were diagnosed, what was applied, and after how many of those the post is
+    out now."""
+    made = repairs.c.made_at >= since if until is None else repairs.c.made_at.between(since, until)
     applied = repairs.c.state == "applied"
     out = applied & deliveries.c.published_at.is_not(None)
     found = func.count()
@@ -33,7 +35,7 @@ def repairs_made(conn: Connection, space: int, since: datetime) -> Figures:
         )
         .join(deliveries, deliveries.c.id == repairs.c.delivery_id)
         .join(posts, posts.c.id == repairs.c.post_id)
-        .where(repairs.c.user_id == space, repairs.c.made_at >= since, posts.c.deleted_at.is_(None))
+        .where(repairs.c.user_id == space, made, posts.c.deleted_at.is_(None))
         .group_by(repairs.c.cause)
         .order_by(found.desc(), repairs.c.cause)
     )  # fmt: skip

@@ -36,6 +36,7 @@ _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "python_enable_replacements": "false",  # a name in a query never means a variable of ours
 }
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST = 2**62  # microseconds: later than any moment
 _DELIVERIES = pa.schema(
     [
         ("delivery_id", pa.int64()), ("post_id", pa.int64()), ("account_id", pa.int64()), ("platform", pa.string()),
@@ -48,13 +49,14 @@ _COLUMNS = 'delivery_id, "at", likes, reposts, replies, quotes, bookmarks, views
 _SAMPLES = f"""
 CREATE VIEW samples AS
 SELECT {_COLUMNS} FROM hot
-WHERE NOT EXISTS (FROM notes n WHERE n.day = epoch_us(hot."at") // 86400000000 AND hot.id <= n.through)
+WHERE epoch_us(hot."at") <= {{until}}
+AND NOT EXISTS (FROM notes n WHERE n.day = epoch_us(hot."at") // 86400000000 AND hot.id <= n.through)
 """  # noqa: S608
 # Files that hold exactly what was noted; and those that a run of the compaction has made longer than its note.
-_EXACT = f"UNION ALL SELECT {_COLUMNS} FROM read_parquet({{}}) "  # noqa: S608
+_EXACT = f'UNION ALL SELECT {_COLUMNS} FROM read_parquet({{files}}) f WHERE epoch_us(f."at") <= {{until}} '  # noqa: S608
 _LONGER = (
-    f"UNION ALL SELECT {_COLUMNS} FROM read_parquet({{}}) f "  # noqa: S608
-    'WHERE EXISTS (FROM notes n WHERE n.day = epoch_us(f."at") // 86400000000 AND f.id <= n.through)'
+    f'UNION ALL SELECT {_COLUMNS} FROM read_parquet({{files}}) f WHERE epoch_us(f."at") <= {{until}} '  # noqa: S608
+    'AND EXISTS (FROM notes n WHERE n.day = epoch_us(f."at") // 86400000000 AND f.id <= n.through)'
 )
 TRIES = 3
 T = TypeVar("T")
@@ -75,11 +77,19 @@ class Store:
         self._files = files
 
     @classmethod
-    def look(cls, db: Database, data_dir: Path, space: int, since: datetime | None, act: Callable[[Self], T]) -> T:
+    def look(
+        cls,
+        db: Database,
+        data_dir: Path,
+        space: int,
+        since: datetime | None,
+        act: Callable[[Self], T],
+        until: datetime | None = None,
+    ) -> T:
         """What `act` finds in an open store. The compaction and the retention of another process may replace or remove
         a file meanwhile; then everything is read once more. Raises Conflict when that happens again and again."""
         for _ in range(TRIES):
-            with cls.open(db, data_dir, space, since) as store:
+            with cls.open(db, data_dir, space, since, until) as store:
                 try:
                     found = act(store)
                 except duckdb.IOException:
@@ -89,8 +99,11 @@ class Store:
         raise Conflict("The samples are being tidied at this moment; try again in a minute.")
 
     @classmethod
-    def open(cls, db: Database, data_dir: Path, space: int, since: datetime | None = None) -> Self:
-        """What the space `space` has; samples since `since` (whole UTC days of files), all when it is None."""
+    def open(
+        cls, db: Database, data_dir: Path, space: int, since: datetime | None = None, until: datetime | None = None
+    ) -> Self:
+        """What the space `space` has; samples since `since` (whole UTC days of files) and up to `until`, all when it is
+        None."""
         where = sample_days.folder(data_dir).resolve()
         start = since or _EPOCH
         with db.read() as conn:
@@ -109,9 +122,12 @@ class Store:
         duck.register("hot", hot)
         duck.register("deliveries", mine)
         duck.register("notes", _notes(notes))
+        last = _LAST if until is None else (until - _EPOCH) // timedelta(microseconds=1)
+        view = _SAMPLES.format(until=last)
         longer = [file for file in files if file not in set(exact)]
-        view = _SAMPLES + (_EXACT.format(_list(exact)) if exact else "")
-        duck.execute(view + (_LONGER.format(_list(longer)) if longer else ""))
+        for some, query in ((exact, _EXACT), (longer, _LONGER)):
+            view += query.format(files=_list(some), until=last) if some else ""
+        duck.execute(view)
         return cls(duck, missing, files)
 
     def rows(self, query: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:

@@ -19,7 +19,9 @@ from postprober.api.routes import (
     metrics,
     monitoring,
     posts,
+    proof,
     repairs,
+    reports,
     session,
 )
 from postprober.services.core import Core
@@ -48,6 +50,8 @@ def create_app(core: Core) -> FastAPI:
         analytics,
         alerts,
         channels,
+        reports,
+        proof,
         media,
         session,
         health,

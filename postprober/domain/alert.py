@@ -33,6 +33,7 @@ class AlertKind(StrEnum):
     HEARTBEAT = "heartbeat"
     CHANNEL = "channel"
     PLATFORM = "platform"
+    REPORT = "report"
     RECOVERED = "recovered"
     OTHER = "other"
 
@@ -52,6 +53,7 @@ KIND_WORDS: dict[AlertKind, str] = {
     AlertKind.HEARTBEAT: "The scheduler does not run",
     AlertKind.CHANNEL: "A channel was switched off",
     AlertKind.PLATFORM: "A platform is failing",
+    AlertKind.REPORT: "A report was not sent",
     AlertKind.RECOVERED: "All is well again",
     AlertKind.OTHER: "Something else",
 }

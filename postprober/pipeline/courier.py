@@ -16,6 +16,7 @@ from postprober.security.vault import Place, Vault
 from postprober.settings import MailServer
 from postprober.storage.notifications import Channel
 
+SUMMARY = "summary"  # kind of a message that is no alert: a report in short
 WEBHOOK_TIMEOUT = 15.0  # seconds; the Standard Webhooks specification proposes 15 to 30
 
 
@@ -71,7 +72,8 @@ def _title(rows: Sequence[dict[str, Any]]) -> str:
     again = {"again": " (still open)", "escalation": " (nobody has read it)"}.get(rows[0]["why"], "")
     if len(rows) > 1:
         return f"PostProber: {len(rows)} alerts{again}"
-    return f"PostProber: {KIND_WORDS.get(rows[0]['alert_kind'], 'Alert')}{again}"
+    kind = rows[0]["alert_kind"]
+    return f"PostProber: {'Report' if kind == SUMMARY else KIND_WORDS.get(kind, 'Alert')}{again}"
 
 
 def _lines(rows: Sequence[dict[str, Any]]) -> list[str]:

@@ -18,6 +18,7 @@ from postprober.storage import sql
 from postprober.storage.records import Delivery
 from postprober.storage.tables import alerts, evidence, monitoring_logs, outbox, samples
 
+REPORT = "report"  # kind of outbox rows
 # Built once: these are written on every delivery's way.
 _STEP = insert(monitoring_logs)
 _EVIDENCE = insert(evidence)
@@ -188,8 +189,10 @@ def read_all(conn: Connection, user_id: int, until: int) -> int:
     return conn.execute(update(alerts).where(*mine).values(is_read=True)).rowcount
 
 
-def outbox_due(conn: Connection, now: datetime, limit: int = 50) -> list[dict[str, Any]]:
-    rows = conn.execute(select(outbox).where(outbox.c.next_at <= now).order_by(outbox.c.id).limit(limit))
+def outbox_due(conn: Connection, now: datetime, limit: int = 50, *, reports: bool = False) -> list[dict[str, Any]]:
+    """What is to be sent, oldest first. Reports take long to make, so who sends alerts does not wait for them."""
+    kind = outbox.c.kind == REPORT if reports else outbox.c.kind != REPORT
+    rows = conn.execute(select(outbox).where(outbox.c.next_at <= now, kind).order_by(outbox.c.id).limit(limit))
     return [dict(row._mapping) for row in rows]
 
 

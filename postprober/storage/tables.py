@@ -444,4 +444,26 @@ delays = Table(
     Index("ix_delays_server", "platform", "instance"),
 )
 
+# When somebody is sent a report about the days before: one choice a person; who chose nothing has no row.
+report_schedules = _table(
+    "report_schedules",
+    Column("user_id", Id, ForeignKey("users.id"), nullable=False, unique=True),
+    Column("every", String(10), nullable=False),  # week | month
+    Column("day", Integer, nullable=False),  # 1 = Monday, or of the month
+    Column("hour", Integer, nullable=False),  # on the person's clock
+    Column("form", String(10), nullable=False),  # html | pdf
+    Column("channel_id", Id, ForeignKey("channels.id")),  # None: to the person's own address
+    Column("next_at", UtcDateTime, nullable=False, index=True),
+)
+
+# Posts whose proof everybody may see who has the link; the link carries `nonce`, so a new one ends the old links.
+proof_pages = _table(
+    "proof_pages",
+    Column("post_id", Id, ForeignKey("posts.id"), nullable=False, unique=True),
+    Column("user_id", Id, nullable=False),
+    Column("nonce", String(64), nullable=False),
+    Column("shared_at", UtcDateTime, nullable=False),
+    Column("withdrawn_at", UtcDateTime),  # set: nobody sees it any more
+)
+
 meta = Table("meta", metadata, Column("name", String(80), primary_key=True), Column("value", Text, nullable=False))

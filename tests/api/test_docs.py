@@ -16,6 +16,7 @@ import pytest
 
 from postprober.api import problems
 from postprober.api.live import RESTART, SIGNED_OUT
+from postprober.domain.delivery import Proof
 from postprober.domain.diagnosis import Cause, Diagnosis, Fix
 from postprober.pipeline import watch
 from postprober.storage import deliveries, logs, repairs
@@ -124,12 +125,25 @@ def repairable(inst: Installation) -> str:
     return str(first.post_id)
 
 
+def proved(inst: Installation) -> str:
+    """A post that is live."""
+    one = held(inst, inst.link("bluesky"), "Proved", unknown=False)
+    with inst.core.db.write() as conn:
+        now = inst.core.clock.now()
+        for state in (S.PUBLISHED, S.VERIFIED):
+            watch.move(
+                conn, deliveries.get(conn, one.id), state, reason="seen", now=now, next_at=None, proof=Proof.MATCHES,
+                published_at=now,
+            )  # fmt: skip
+    return str(one.post_id)
+
+
 def script(url: str, inst: Installation) -> str:
     """All examples as one bash script; the placeholders are filled in, and a mark ends each answer."""
     made = inst.made("bluesky")
     failed, held, link = decisions(inst)
     values = {
-        "FAILED": failed, "HELD": held, "LINK": link, "REPAIRED": repairable(inst),
+        "FAILED": failed, "HELD": held, "LINK": link, "REPAIRED": repairable(inst), "PROVED": proved(inst),
         "API": url, "EMAIL": "owner@example.org", "PASSWORD": inst.password, "HANDLE": made["id"],
         "APP_PASSWORD": made["password"],
     }  # fmt: skip

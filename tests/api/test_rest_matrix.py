@@ -11,11 +11,11 @@ from urllib.parse import urlsplit
 import pytest
 from sqlalchemy import select
 
-from postprober.domain.delivery import DeliveryState
+from postprober.domain.delivery import DeliveryState, Proof
 from postprober.domain.diagnosis import Cause, Diagnosis, Fix
 from postprober.domain.platform import Platform
 from postprober.pipeline import watch
-from postprober.services import sessions
+from postprober.services import proof_pages, sessions
 from postprober.services.media import public_url
 from postprober.storage import deliveries, logs, repairs, users
 from postprober.storage import media as media_storage
@@ -156,6 +156,28 @@ def api_token(rest: Rest) -> str:
     return f"/api/auth/tokens/{made['id']}"
 
 
+def proved(rest: Rest) -> int:
+    """A post that is live."""
+    account_id = rest.installation.link("bluesky").id
+    post_id = int(rest.draft(account_ids=[account_id], submit=True)["id"])
+    for state in (S.CLAIMED, S.SUBMITTING, S.PUBLISHED, S.VERIFIED):
+        with rest.core.db.write() as conn:
+            (found,) = deliveries.of_post(conn, post_id)
+            watch.move(
+                conn, found, state, reason="test", now=rest.clock.now(), next_at=None, proof=Proof.MATCHES,
+                published_at=rest.clock.now(),
+            )  # fmt: skip
+    return post_id
+
+
+def report(suffix: str = "") -> Callable[[Rest], str]:
+    return lambda rest: f"/api/reports/posts/{proved(rest)}{suffix}"
+
+
+def shared(rest: Rest) -> str:
+    return urlsplit(proof_pages.share(rest.core, rest.installation.owner, proved(rest))).path
+
+
 def body(**values: Any) -> dict[str, Any]:
     return {"json": values}
 
@@ -212,6 +234,16 @@ CASES: dict[str, Case] = {
     "delete /api/channels/{channel_id}": Case(channel(), 204, 404),
     "post /api/channels/{channel_id}/test": Case(channel("/test"), 502, 404),  # nobody listens there
     "get /api/channels/{channel_id}/log": Case(channel("/log"), 200, 404, reads=True),
+    "get /api/reports/posts/{post_id}": Case(report("?format=html"), 200, 404, reads=True),
+    "get /api/reports/period": Case(
+        at("/api/reports/period?from=2026-01-01&to=2026-01-07&format=csv"), 200, 200, reads=True
+    ),
+    "get /api/reports/schedule": Case(at("/api/reports/schedule"), 200, 200, reads=True),
+    "put /api/reports/schedule": Case(at("/api/reports/schedule"), 200, 200, options=body(every="")),
+    "get /api/reports/posts/{post_id}/proof": Case(report("/proof"), 200, 404, reads=True),
+    "put /api/reports/posts/{post_id}/proof": Case(report("/proof"), 200, 404),
+    "delete /api/reports/posts/{post_id}/proof": Case(report("/proof"), 204, 404),
+    "get /proof/{token}": Case(shared, 200, 200, public=True),
     "post /api/media": Case(at("/api/media"), 201, 201, options=UPLOAD),
     "get /api/media/{media_id}": Case(media, 200, 404, reads=True),
     "get /api/media/{media_id}/url": Case(lambda rest: f"{media(rest)}/url?platform=instagram", 200, 404, reads=True),

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from postprober import cli
 from postprober.domain.delivery import DeliveryState
 from postprober.pipeline import watch
 from postprober.pipeline.credentials import open_credentials
-from postprober.services import passwords, posts
+from postprober.services import passwords, posts, printing
 from postprober.services.posts import NewPost
 from postprober.storage import accounts, deliveries
 from tests.installed import Installation
@@ -419,3 +420,43 @@ def test_a_post_that_waits_for_a_review_ends_with_4_and_says_why(run: Run, insta
         "post_id": told.lines[-1]["post_id"],
         "deliveries": [],
     }
+
+
+def test_a_report_is_written_as_a_file_of_each_kind(run: Run, installation: Installation, tmp_path: Path) -> None:
+    account = installation.link("bluesky")
+    post_id = posts.create(installation.core, installation.owner, NewPost(("Report me",), (account.id,))).id
+    day = installation.core.clock.now().date()
+    period = ("--from", str(day - timedelta(days=1)), "--to", str(day))
+    begins = {"html": b"<!doctype html>", "csv": "\ufeffpost_id".encode(), "parquet": b"PAR1", "pdf": b"%PDF-"}
+    for form, mark in begins.items():
+        if form == "pdf" and printing.trouble(installation.core):
+            continue
+        for wish in ((str(post_id),), period):
+            out = tmp_path / f"{form}-{len(wish)}.{form}"
+            said = run("report", *wish, "--format", form, "--out", str(out))
+            assert (said.code, said.err) == (0, ""), said
+            assert out.read_bytes().startswith(mark) and not list(tmp_path.glob(".*"))
+
+
+def test_a_report_about_a_period_is_told_in_words(run: Run, installation: Installation, tmp_path: Path) -> None:
+    account = installation.link("bluesky")
+    posts.create(installation.core, installation.owner, NewPost(("Report me",), (account.id,)))
+    day = str(installation.core.clock.now().date())
+    said = run("report", "--from", day, "--to", day)
+    assert said.code == 0 and "Bluesky: 0 of 1 went out" in said.out and "Engagement: –" in said.out
+    out = tmp_path / "a.txt"
+    assert run("report", "--from", day, "--to", day, "--out", str(out)).out == "" and "0 of 1" in out.read_text()
+
+
+@pytest.mark.parametrize(
+    "wish",
+    [
+        (), ("1", "--from", "2026-01-01", "--to", "2026-01-02"), ("--from", "2026-01-01"), ("--from", "x", "--to", "y"),
+        ("1", "--format", "exe"), ("1", "--format", "html"), ("--from", "2026-01-02", "--to", "2026-01-01"),
+        ("1", "--json", "--format", "csv", "--out", "x"), ("--from", "2026-01-01", "--to", "2026-01-01", "--json"),
+        ("--from", "2026-01-01", "--to", "2026-01-01", "--format", "csv", "--out", "/nowhere/at/all.csv"),
+    ],
+)  # fmt: skip
+def test_a_wish_for_a_report_that_cannot_be_is_one_sentence(run: Run, wish: tuple[str, ...]) -> None:
+    said = run("report", *wish)
+    assert said.code == 2 and said.out == "" and len(said.err.strip().splitlines()) == 1

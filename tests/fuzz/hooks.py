@@ -59,6 +59,8 @@ def before_call(_context: Any, case: Any, _kwargs: Any) -> None:
         return
     if isinstance(case.body.get("link"), str) and case.body["link"]:
         case.body["link"] = HOUSE["link"]  # a post that is really there; made-up ones would never be adopted
+    if is_id(case.body.get("channel_id")):
+        case.body["channel_id"] = chosen("channel_id", case.body["channel_id"])
     for field, name in IN_BODY.items():
         values = case.body.get(field)
         if isinstance(values, list) and values and all(type(v) is int and is_id(v) for v in values):

@@ -11,6 +11,7 @@ from postprober.services import analytics
 from postprober.services.analytics import Board, Figures
 from postprober.ui import acts, frame
 from postprober.ui.components import analytics_charts as charts
+from postprober.ui.components import report_buttons
 from postprober.ui.guard import Visit
 from postprober.ui.text import COUNT_WORDS, plain
 
@@ -24,6 +25,7 @@ _EXPLAINED = (
 
 def draw(visit: Visit) -> None:
     """The choice, then everything about it."""
+    report_buttons.of_period(visit)
     metric, days = _choice()
     try:
         board = analytics.take(visit.core, visit.user.id, visit.user.zone, days, metric)

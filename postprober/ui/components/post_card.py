@@ -12,7 +12,16 @@ from postprober.services import posts
 from postprober.services.monitoring import PostView
 from postprober.services.repairs import RepairView
 from postprober.ui import acts, frame
-from postprober.ui.components import decisions, delivery, details, draft, repair_card, review_card
+from postprober.ui.components import (
+    decisions,
+    delivery,
+    details,
+    draft,
+    proof_link,
+    repair_card,
+    report_buttons,
+    review_card,
+)
 from postprober.ui.guard import Visit
 from postprober.ui.text import POST_WORDS, moment, safe, utc_moment
 
@@ -53,6 +62,9 @@ def _acts(visit: Visit, view: PostView) -> None:
     ):
         draft.load(post)
         frame.switch("compose")
+    if view.deliveries:
+        report_buttons.of_post(visit, post.id)
+        proof_link.draw(visit, view)
     if decisions.stoppable(view) and visit.button(
         "Cancel", "posts:write", f"cancel-{post.id}", type="tertiary", icon=":material/block:",
         help="Stops what was not sent yet.",

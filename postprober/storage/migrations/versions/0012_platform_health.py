@@ -11,7 +11,7 @@ from alembic import op
 from postprober.storage.types import Id, UtcDateTime
 
 revision = "0012"
-down_revision = "0008"
+down_revision = "0010"
 branch_labels = None
 depends_on = None
 
