@@ -37,6 +37,10 @@ def build_core(
     pools = Pools(
         allow_private=chosen.sandbox, timeout=chosen.timing.http_timeout, trusted_hosts=chosen.trusted_hosts()
     )
+    if chosen.redis_url:
+        from postprober.wakeup import Bell
+
+        db.on_write = Bell(chosen.redis_url).ring
     http, time = HttpClient(pools), clock or SystemClock()
     return Core(chosen, db, vault, http, time, build_advisor(chosen, db, http, time), Browser(chosen))
 

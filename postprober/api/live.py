@@ -22,10 +22,12 @@ from postprober.services import live, sessions
 from postprober.services.core import Core
 from postprober.services.live import Event, Feed, Look, Story
 from postprober.storage.events import Change, watching
+from postprober.wakeup import Listener
 
 MAX_HELD = 10_000  # live events that may come while a replay runs
 CHUNK = 64  # rows between which the clients' senders get their turn; two frames each fit into the queue
 CHECK_SESSIONS = 2.0  # seconds; a session's end closes its sockets within 5 s
+LONGEST_SLEEP = 0.5  # seconds between two looks while wake-ups arrive; what a lost one costs
 START_LIMIT = 5.0  # seconds for the watcher to reach the present
 IDLE_LIMIT = 30.0  # seconds without a client
 SIGNED_OUT = 4401  # as `client.SLOW`
@@ -270,18 +272,28 @@ class _Watch:
 
     def _run(self) -> None:
         feed = Feed(self._hub.core)
-        pause = feed.pause.total_seconds()
+        url = self._hub.core.settings.redis_url
+        ear = Listener(url) if url and not self._hub.core.db.is_sqlite else None
         target: tuple[int, int] | None = None
         while not self._stop.is_set():
             try:
                 with watching(self._hub.core.db) as conn:
                     target = feed.start(conn) if target is None else target
                     feed.reconnected()
-                    while not self._stop.wait(pause):
+                    while not self._stop.is_set():
+                        self._wait(feed, ear)
                         self._hand_over(feed.look(conn), target)
             except SQLAlchemyError as error:
                 _log.warning("the database cannot be watched (%s); trying again", type(error).__name__)
                 self._stop.wait(1.0)
+
+    def _wait(self, feed: Feed, ear: Listener | None) -> None:
+        """Until it is worth looking: a short time, or a wake-up where those arrive."""
+        if ear is None:
+            self._stop.wait(feed.pause.total_seconds())
+            return
+        asleep = ear.hears and feed.settled
+        ear.wait(LONGEST_SLEEP if asleep else feed.pause.total_seconds(), self._stop)
 
     def _hand_over(self, look: Look | None, target: tuple[int, int]) -> None:
         if look is not None:

@@ -59,6 +59,11 @@ class Tail(Generic[R]):
         self._suspects: frozenset[str] = frozenset()  # who could fill holes below it
         self.low = 0
 
+    @property
+    def waits(self) -> bool:
+        """Rows are held back until the one below them is there, or surely never comes."""
+        return self._horizon != 0
+
     def start(self, conn: Connection) -> int:
         """Begin near the newest row; returns its id. Rows up to it come first, then what is new."""
         newest = events.newest(conn, self._table)
@@ -111,11 +116,17 @@ class Feed:
         self.notices: Tail[Notice] = Tail(events.alerts, events.notices, in_order=in_order)
         self._in_order = in_order
         self._version = -1
+        self._more = False  # the last look was full
         self._lows = (-1, -1)
 
     def start(self, conn: Connection) -> tuple[int, int]:
         """Begin at the present; returns the newest ids of transitions and alerts."""
         return self.changes.start(conn), self.notices.start(conn)
+
+    @property
+    def settled(self) -> bool:
+        """Whether the last look left nothing behind: no row that waits for one below it, no full batch."""
+        return not (self._more or self.changes.waits or self.notices.waits)
 
     def reconnected(self) -> None:
         """The next look counts as the first one of its connection: each counts versions for itself."""
@@ -125,14 +136,13 @@ class Feed:
         """What is new since the last look; None when nothing was written at all."""
         if self._in_order:
             version = events.data_version(conn)
-            if version == self._version:
+            if version == self._version and not self._more:
                 return None
             self._version = version
         before = self._lows
         changes, notices = self.changes.look(conn), self.notices.look(conn)
         self._lows = (self.changes.low, self.notices.low)
-        if BATCH in (len(changes), len(notices)):
-            self._version = -1  # there is more already
+        self._more = BATCH in (len(changes), len(notices))
         return None if self._lows == before else Look(changes, notices, *self._lows)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -30,11 +30,16 @@ def sqlite_has_wal_reset_bug(version: tuple[int, ...] = sqlite3.sqlite_version_i
     return not ((3, 50, 7) <= version < (3, 51, 0) or (3, 44, 6) <= version < (3, 45, 0))
 
 
+def _nothing() -> None:
+    return None
+
+
 class Database:
-    """Units of work on one database, SQLite or PostgreSQL. Thread safe."""
+    """Units of work on one database, SQLite or PostgreSQL. Thread safe. `on_write` is called after each commit."""
 
     def __init__(self, url: str, *, pool_size: int = 20) -> None:
         self._turns: AbstractContextManager[object] = nullcontext()
+        self.on_write: Callable[[], None] = _nothing
         try:
             self.url = make_url(url)
             self.is_sqlite = self.url.get_backend_name() == "sqlite"
@@ -63,6 +68,7 @@ class Database:
         a write fails at once with 'database is locked', whatever the time-out). Network calls never happen inside."""
         with self._group.write() if self._group else self.engine.begin() as connection:
             yield connection
+        self.on_write()
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

@@ -30,10 +30,18 @@ from postprober.services.posts import NewPost
 from postprober.storage import deliveries, processes
 from postprober.wiring import build_core, close_core
 
+PASSWORD = "correct horse battery"
 ROOT = Path(__file__).parents[2]
 S = DeliveryState
 # Every second handle or list is enough here: X (list), Mastodon (key and list), Bluesky (record key).
 PLATFORMS = (Platform.X, Platform.MASTODON, Platform.BLUESKY)
+
+
+COMMANDS = {
+    "scheduler": ("scheduler.py",),
+    "worker": ("-m", "dramatiq", "postprober.worker", "--processes", "1", "--threads", "6", "--skip-logging"),
+    "sidecar": ("-m", "postprober.api"),
+}
 
 
 class RedisServer:
@@ -90,7 +98,7 @@ class House:
 
     def __post_init__(self) -> None:
         self.core = build_core(_env_file=None, **self.settings)
-        self.user = users.create(self.core, email="s@example.org", password="correct horse battery", name="Scaled")
+        self.user = users.create(self.core, email="s@example.org", password=PASSWORD, name="Scaled")
 
     @property
     def settings(self) -> dict[str, object]:
@@ -111,25 +119,11 @@ class House:
         self.texts[made] = text
         return made
 
-    def start(self, name: str) -> None:
-        python = [sys.executable]
-        command = (
-            [*python, "scheduler.py"]
-            if name.startswith("scheduler")
-            else [
-                *python,
-                "-m",
-                "dramatiq",
-                "postprober.worker",
-                "--processes",
-                "1",
-                "--threads",
-                "6",
-                "--skip-logging",
-            ]
-        )
+    def start(self, name: str, **settings: object) -> None:
+        """`name`: a key of COMMANDS, and a number behind a dash."""
+        command = [sys.executable, *COMMANDS[name.partition("-")[0]]]
         environment = {key: value for key, value in os.environ.items() if not key.startswith("POSTPROBER_")}
-        environment |= {f"POSTPROBER_{key.upper()}": str(value) for key, value in self.settings.items()}
+        environment |= {f"POSTPROBER_{key.upper()}": str(value) for key, value in {**self.settings, **settings}.items()}
         with (self.folder / f"{name}.log").open("ab") as out:
             # A session of its own: a dramatiq worker is a parent with a child, and both are to be killed.
             self.processes[name] = subprocess.Popen(

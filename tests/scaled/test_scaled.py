@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import json
+import urllib.request
 from collections.abc import Iterator
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import make_url
+from websockets.sync.client import connect
 
 from postprober.sandbox.serve import SandboxServer
+from postprober.services import sessions
+from postprober.storage import deliveries
 from tests.conftest import _TEMPLATE, _admin
-from tests.scaled.house import House, RedisServer, wait_until
+from tests.crash.world import free_port
+from tests.scaled.house import PASSWORD, House, RedisServer, wait_until
 
 POSTS = 12
 MOVES_ON = 15.0  # seconds after which a killed worker's delivery is under way again
@@ -47,6 +56,53 @@ def test_workers_carry_what_the_scheduler_hands_over_and_survive_a_kill(house: H
     with house.core.db.read() as conn:
         carried = {row[0] for row in conn.exec_driver_sql("SELECT DISTINCT worker FROM attempts WHERE act = 'publish'")}
     assert len(carried) == 2 and all(name.endswith("-worker") for name in carried), carried
+
+
+def test_every_sidecar_tells_every_event_also_while_redis_is_away(house: House) -> None:
+    house.start("scheduler")
+    house.start("worker-0")
+    sockets = []
+    with ExitStack() as stack:
+        for number in range(2):
+            port = free_port()
+            house.start(f"sidecar-{number}", api_port=port)
+            wait_until(partial(_answers, port), 60)
+            token = sessions.log_in(house.core, "s@example.org", PASSWORD, "").access
+            opened = connect(
+                f"ws://127.0.0.1:{port}/api/ws", additional_headers={"Authorization": f"Bearer {token}"}, proxy=None
+            )
+            sockets.append(stack.enter_context(opened))
+        for round_ in range(2):
+            post = house.post(round_)
+            for socket in sockets:
+                socket.send(json.dumps({"event": "join_monitoring", "data": {"post_id": post, "last_id": 0}}))
+            wait_until(house.ended, 60)
+            expected = [2 * row["id"] for d in _deliveries(house, post) for row in _history(house, d)]
+            for socket in sockets:
+                heard: list[int] = []
+                while not set(expected) <= set(heard):
+                    told = json.loads(socket.recv(15))
+                    heard += [told["id"]] if told["event"] in ("monitoring_update", "post_status_change") else []
+                assert heard == sorted(set(heard))
+            house.redis.stop()
+
+
+def _answers(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=2) as reply:
+            return bool(reply.status == 200)
+    except OSError:
+        return False
+
+
+def _deliveries(house: House, post: int) -> list[int]:
+    with house.core.db.read() as conn:
+        return [one.id for one in deliveries.of_post(conn, post)]
+
+
+def _history(house: House, delivery: int) -> list[dict[str, Any]]:
+    with house.core.db.read() as conn:
+        return deliveries.history(conn, delivery)
 
 
 def test_while_redis_is_away_the_scheduler_delivers_by_itself(house: House) -> None:
