@@ -26,6 +26,7 @@ _COLOURS = {
 }  # fmt: skip
 _BLUE, _GREY = "#0072b2", "#8a8f98"
 _FONT = "Liberation Sans, Arial, Helvetica, sans-serif"  # vl-convert measures its labels with the first
+_UNITS = (("Hours", 1, 3.0), ("Minutes", 60, 0.05), ("Seconds", 3600, 0.0))  # of an age of so many hours at least
 _WHOLE = alt.Axis(tickMinStep=1, format="~s")
 
 
@@ -84,15 +85,16 @@ def grown(curve: Sequence[tuple[float, int]], usual: Sequence[Usual]) -> str:
         return ""
     mine, other = "This post", "Usual for this account (median)"
     last = max(hours for hours, _ in curve)
-    rows = [{"hours": round(hours, 3), "line": mine, "count": count} for hours, count in curve]
-    shown = [one for one in usual if one.hours <= max(last * 1.5, 2)]
-    rows += [{"hours": one.hours, "line": other, "count": one.median} for one in shown]
+    unit, times = next((word, n) for word, n, least in _UNITS if last >= least)
+    rows = [{"age": round(hours * times, 2), "line": mine, "count": count} for hours, count in curve]
+    shown = [one for one in usual if one.hours <= last * 1.5]
+    rows += [{"age": one.hours * times, "line": other, "count": one.median} for one in shown]
     names = [mine, other] if shown else [mine]
     return _svg(
         alt.Chart(alt.InlineData(values=rows), title="Engagement since publishing")
         .mark_line(point=alt.OverlayMarkDef(size=30), strokeWidth=2, strokeJoin="round")
         .encode(
-            x=alt.X("hours:Q", title="Hours since publishing", axis=alt.Axis(tickMinStep=1)),
+            x=alt.X("age:Q", title=f"{unit} since publishing", axis=alt.Axis(tickMinStep=1), scale=alt.Scale(domainMin=0)),
             y=alt.Y("count:Q", title="Likes, reposts, replies, quotes, bookmarks", axis=_WHOLE),
             color=alt.Color("line:N", sort=names, title=None, scale=alt.Scale(domain=names, range=[_BLUE, _GREY]), legend=alt.Legend(orient="bottom", labelLimit=300, symbolType="stroke", symbolSize=400)),
             strokeDash=alt.StrokeDash("line:N", sort=names, legend=None, scale=alt.Scale(domain=names, range=[[1, 0], [6, 4]])),

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 from postprober.errors import Unavailable
 from postprober.services.core import Core
-
-if TYPE_CHECKING:
-    from postprober.browser import BrowserContext
 
 LONGEST = 60.0  # seconds; a year of posts prints in under 10 on two busy cores
 _FOOTER = (
@@ -27,12 +24,13 @@ def pdf(core: Core, html: str) -> bytes:
     if core.browser is None:
         raise Unavailable(trouble(core))
 
-    def job(context: BrowserContext) -> bytes:
+    def job(context: Any) -> bytes:  # of Playwright, which only `postprober.browser` knows
         page = context.new_page()
         page.set_content(html, wait_until="load")
-        return page.pdf(
+        made: bytes = page.pdf(
             prefer_css_page_size=True, print_background=True, display_header_footer=True,
             header_template="<span></span>", footer_template=_FOOTER, tagged=True, outline=True,
         )  # fmt: skip
+        return made
 
     return core.browser.visit(job, seconds=LONGEST, offline=True, javascript=False)

@@ -26,7 +26,7 @@ from postprober.storage.tables import proof_pages as table
 from tests.analytics.kit import House
 from tests.api.rest_kit import Rest, rest_on
 from tests.installed import Installation
-from tests.services.test_reports import parsed
+from tests.services.test_report_files import parsed
 
 NASTY = "Text <script>alert(1)</script> & ☀ {{7*7}}"
 POISON = "POISON"

@@ -68,7 +68,7 @@ def test_a_pdf_that_cannot_be_printed_is_off_and_says_why(
     monkeypatch.setattr(owner.core.settings, "browser", "off")
     one = live(owner)
     found = downloads(opened(show("monitor"), f"report-{one.post_id}"))
-    assert found["PDF"].disabled and "switched off" in found["PDF"].help and not found["Page (HTML)"].disabled
+    assert found["PDF"].disabled and "switched off" in found["PDF"].help and not found["HTML"].disabled
 
 
 def test_a_file_is_made_for_who_is_still_signed_in(owner: House) -> None:
@@ -116,7 +116,7 @@ def test_a_viewer_sees_a_shared_link_and_can_neither_share_nor_withdraw(owner: H
     owner.become("viewer")
     app = opened(show("monitor"), f"proof-{one.post_id}")
     assert next(b for b in app.button if b.label == "Make the link").disabled
-    assert not downloads(opened(app, f"report-{one.post_id}"))["Rows (CSV)"].disabled
+    assert not downloads(opened(app, f"report-{one.post_id}"))["CSV"].disabled
 
 
 def test_reports_that_come_by_themselves_are_chosen_on_the_alerts_page(owner: House, show: Show) -> None:

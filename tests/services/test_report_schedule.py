@@ -26,6 +26,7 @@ from postprober.storage import users
 from postprober.storage.records import User
 from postprober.storage.tables import alerts, outbox, report_schedules
 from postprober.storage.tables import users as user_table
+from postprober.wiring import build_runner
 from tests.analytics.kit import House
 from tests.installed import Installation
 from tests.pipeline.stage import Killed, MortalDatabase
@@ -309,3 +310,8 @@ def test_choosing_nothing_ends_it_and_who_is_shut_out_gets_nothing(
     assert report_schedule.tick(core) == 0 and office.letters == []
     with core.db.read() as conn:
         assert len(conn.execute(select(report_schedules)).all()) == 1
+
+
+def test_the_scheduler_does_it(core: Core) -> None:
+    runner = build_runner(core, 1)
+    assert "reports" in [name for name, _, _ in runner._more]

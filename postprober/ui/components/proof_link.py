@@ -28,7 +28,7 @@ def draw(visit: Visit, view: PostView) -> None:
         found = proof_pages.link(visit.core, visit.user.id, post_id)
         if found:
             st.caption("Whoever has this link sees what was sent, and when and where it was proved.")
-            st.code(found, language=None, wrap_lines=True)
+            st.code(found, language=None)
             if visit.button("Withdraw", WRITE, f"withdraw-{post_id}", help="Ends the link at once, for everybody."):
                 acts.act("The proof is withdrawn.", proof_pages.withdraw, visit.core, visit.user.id, post_id)
         else:
@@ -37,4 +37,4 @@ def draw(visit: Visit, view: PostView) -> None:
                 "anybody who has it. Nothing about you, your accounts, or errors."
             )
             if visit.button("Make the link", WRITE, f"share-{post_id}", type="primary"):
-                acts.act("The link is made; open “Share the proof” to copy it.", proof_pages.share, visit.core, visit.user.id, post_id)  # fmt: skip
+                acts.act("The link is made; copy it.", proof_pages.share, visit.core, visit.user.id, post_id)  # fmt: skip

@@ -16,7 +16,7 @@ from postprober.ui import state
 from postprober.ui.guard import Visit
 from postprober.ui.text import plain
 
-LABELS = {"html": "Page (HTML)", "pdf": "PDF", "csv": "Rows (CSV)", "parquet": "Rows (Parquet)"}
+LABELS = {"html": "HTML", "pdf": "PDF", "csv": "CSV", "parquet": "Parquet"}
 USUAL = timedelta(days=7)
 
 
@@ -65,13 +65,14 @@ def _period_buttons(visit: Visit, first: date, last: date) -> None:
 
 def _buttons(visit: Visit, key: str, name: str, make: Callable[[str], Made]) -> None:
     trouble, token = printing.trouble(visit.core), state.session_token()
-    for form, label in LABELS.items():
-        off = trouble if form == "pdf" else ""
-        st.download_button(
-            label, _content(visit.core, token, make, form), f"{name}.{form}", reports.FORMATS[form].partition(";")[0],
-            key=f"take-{key}-{form}", on_click="ignore", disabled=bool(off), help=off or None, width="stretch",
-            icon=":material/download:",
-        )  # fmt: skip
+    with st.container(horizontal=True):
+        for form, label in LABELS.items():
+            off = trouble if form == "pdf" else ""
+            st.download_button(
+                label, _content(visit.core, token, make, form), f"{name}.{form}",
+                reports.FORMATS[form].partition(";")[0], key=f"take-{key}-{form}", on_click="ignore",
+                disabled=bool(off), help=off or None, icon=":material/download:",
+            )  # fmt: skip
 
 
 def _content(core: Core, token: str | None, make: Callable[[str], Made], form: str) -> Callable[[], bytes]:
