@@ -24,7 +24,9 @@ from postprober.services import accounts, doctor, keys, monitoring, passwords, p
 from postprober.services.backup import backup as make_backup
 from postprober.services.core import Core
 from postprober.settings import Settings, load_settings
+from postprober.storage import move
 from postprober.storage import users as user_storage
+from postprober.storage.database import Database
 from postprober.wiring import build_core, build_runner, calm_garbage_collector, close_core
 
 app = typer.Typer(
@@ -238,6 +240,20 @@ def keys_rotate() -> None:
 def backup(target: Path) -> None:
     """Copy the database, consistent, while everything runs."""
     say(f"Wrote {make_backup(open_core(), target)}.")
+
+
+@app.command("migrate-to")
+def migrate_to(url: Annotated[str, typer.Argument(help="postgresql://user:password@host/name, an empty one.")]) -> None:
+    """Move this SQLite installation to PostgreSQL while it runs. Safe to kill and run again."""
+    source, target = Database(load_settings().database), Database(load_settings(database_url=url).database)
+    try:
+        source.migrate()
+        done = move.move(source, target)
+    finally:
+        source.close()
+        target.close()
+    say(f"Moved and compared {sum(done.rows.values())} rows of {len(done.rows)} tables. The old database takes nothing any "
+        "more: set POSTPROBER_DATABASE_URL to the new one and start again.")  # fmt: skip
 
 
 @app.command("doctor")

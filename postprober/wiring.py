@@ -17,6 +17,7 @@ from postprober.services import report_schedule
 from postprober.services.context import context_of
 from postprober.services.core import Core
 from postprober.settings import Settings, load_settings
+from postprober.storage import move
 from postprober.storage.database import Database
 
 DEFAULT_MODEL = "gpt-4.1-mini"  # small, cheap, takes structured outputs (developers.openai.com, models)
@@ -34,6 +35,7 @@ def build_core(
     db = Database(chosen.database, pool_size=chosen.workers + 8)
     if migrate:
         db.migrate()
+    move.refuse_moved(db)
     pools = Pools(
         allow_private=chosen.sandbox, timeout=chosen.timing.http_timeout, trusted_hosts=chosen.trusted_hosts()
     )
