@@ -345,6 +345,9 @@ def test_what_a_platform_says_is_told_without_its_detail(rest: Rest, monkeypatch
 # The OpenAPI file
 
 
+FOR_PEOPLE = ("get /proof/{token}", 404)  # who follows a link that is no longer good gets a page
+
+
 def test_every_route_says_what_it_is_for_and_what_may_go_wrong(rest: Rest) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
