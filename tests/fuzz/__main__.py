@@ -42,6 +42,7 @@ def main() -> int:
         link = post_by_hand(core, owner)
         stranger = settle(core, made.control, "house-stranger", "word of the stranger", hook.url)
         url = f"http://127.0.0.1:{made.env['POSTPROBER_API_PORT']}"
+        made.env["POSTPROBER_BROWSER"] = "off"  # a printer would take longer than the fuzzer waits; 502 is documented
         made.start("sidecar", "-m", "postprober.api", ready=f"{url}/healthz")
         _beat(core)
         before = fingerprint(core, owner.user_id)
@@ -82,7 +83,7 @@ def _who(core: Core, person: Person) -> dict[str, Any]:
 def _house(made: Stage, url: str, owner: Person, stranger: Person, link: str) -> dict[str, Any]:
     return {
         "url": url, "canary": CANARY, "theirs": owner.ids, "own": stranger.ids, "link": link,
-        "suggested": owner.suggested, "in_review": owner.in_review,
+        "suggested": owner.suggested, "in_review": owner.in_review, "live": owner.live,
         "instance": f"http://127.0.0.1:{made.env['POSTPROBER_SANDBOX_PORT']}/mastodon",
     }  # fmt: skip
 

@@ -70,12 +70,14 @@ def before_call(_context: Any, case: Any, _kwargs: Any) -> None:
 
 
 def _belong_together(case: Any) -> None:
-    """A suggestion of that very post, and a post that is in review: others would never be found."""
+    """A suggestion of that very post, a post that is in review, one that is live: others would never be found."""
     path = case.path_parameters or {}
     if not is_id(path.get("post_id")):
         return
     if "{suggestion_id}" in case.path:
         path["post_id"], path["suggestion_id"] = HOUSE["suggested"][path["post_id"] % len(HOUSE["suggested"])]
+    elif case.path.endswith("/proof"):
+        path["post_id"] = HOUSE["live"][path["post_id"] % len(HOUSE["live"])]
     elif case.path.endswith("/review"):
         path["post_id"] = HOUSE["in_review"][path["post_id"] % len(HOUSE["in_review"])]
 

@@ -17,7 +17,7 @@ from PIL import Image
 from sqlalchemy import select
 
 from postprober.domain.access import GRANTABLE, SCOPES
-from postprober.domain.delivery import DeliveryState
+from postprober.domain.delivery import DeliveryState, Proof
 from postprober.domain.diagnosis import Cause, Diagnosis, Fix
 from postprober.domain.platform import Platform
 from postprober.domain.remote import PartJob
@@ -51,6 +51,7 @@ class Person:
     ids: dict[str, list[int]] = field(default_factory=dict)
     suggested: list[tuple[int, str]] = field(default_factory=list)  # a post, and a suggestion for it
     in_review: list[int] = field(default_factory=list)  # posts
+    live: list[int] = field(default_factory=list)  # posts whose proof can be shared
 
 
 def settle(core: Core, control: Control, name: str, word: str, hook: str) -> Person:
@@ -69,6 +70,8 @@ def settle(core: Core, control: Control, name: str, word: str, hook: str) -> Per
             _stopped(core, made, kept, f"{word} is {state.value}", state)
     made.ids["repair_id"] = [_repair(core, made, kept, f"{word} wants a repair") for _ in range(OF_EACH)]
     _advised(core, made, kept, word)
+    made.live = [_live(core, made, kept, f"{word} is live") for _ in range(OF_EACH // 2)]
+    made.ids["post_id"] += made.live
     with core.db.read() as conn:
         user = user_storage.get(conn, made.user_id)
     made.ids["channel_id"] = [
@@ -120,6 +123,18 @@ def _stopped(core: Core, person: Person, account_id: int, text: str, state: Deli
         watch.move(conn, delivery, state, reason=text, now=core.clock.now(), next_at=None, unknown_at=unknown)
     person.ids["post_id"].append(post_id)
     person.ids["delivery_id"].append(delivery.id)
+
+
+def _live(core: Core, person: Person, account_id: int, text: str) -> int:
+    """A post that was seen; nothing was sent for it."""
+    now = core.clock.now()
+    post_id = posts.create(core, person.user_id, NewPost((text,), (account_id,), at=now + timedelta(days=30))).id
+    for state in (S.CLAIMED, S.SUBMITTING, S.PUBLISHED, S.VERIFIED):
+        with core.db.write() as conn:
+            (delivery,) = deliveries.of_post(conn, post_id)
+            more = {"proof": Proof.MATCHES, "published_at": now} if state is S.VERIFIED else {}
+            watch.move(conn, delivery, state, reason=text, now=now, next_at=None, **more)
+    return post_id
 
 
 def _repair(core: Core, person: Person, account_id: int, text: str) -> int:

@@ -20,7 +20,7 @@ _PAGE = {"content": {"text/html": {"schema": {"type": "string"}}}}
     summary="See a shared proof",
     response_class=HTMLResponse,
     responses={
-        **responses(),
+        **responses(422),
         200: {**_PAGE, "description": "What was sent, when and where it was proved"},
         404: {
             "content": {**_PAGE["content"], **responses(404)[404]["content"]},
