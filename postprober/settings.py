@@ -107,6 +107,7 @@ class Settings(BaseSettings):
 
     browser: Literal["on", "off"] = "on"
     browser_path: str = ""
+    browser_looks: int = Field(12, ge=0, le=120)
 
     ping_url: str = ""
     registration: Literal["closed", "open"] = "closed"

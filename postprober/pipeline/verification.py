@@ -8,6 +8,7 @@ from datetime import timedelta
 from postprober.domain.delivery import PROOF_ORDER, DeliveryState, Proof, Step, StepStatus
 from postprober.domain.remote import Ref, RemotePost
 from postprober.errors import PlatformError, Throttled, Unavailable, UnexpectedReply
+from postprober.pipeline import sights
 from postprober.pipeline.context import Wiretap
 from postprober.pipeline.credentials import ensure_valid
 from postprober.pipeline.plan import first_poll
@@ -150,6 +151,7 @@ def _proved(work: Work, finding: Finding) -> None:
             verified_at=work.delivery.verified_at or now, readings=0, absences=0, lease_until=None,
             next_at=first_poll(work),
         )  # fmt: skip
+        sights.ask(work, conn, "proof")
 
 
 def _ghost(work: Work, finding: Finding) -> None:
@@ -163,6 +165,7 @@ def _ghost(work: Work, finding: Finding) -> None:
             conn, S.GHOST, reason, readings=0, absences=0, lease_until=None,
             next_at=work.now() + work.ctx.timing.ghost_recheck,
         )  # fmt: skip
+        sights.ask(work, conn, "ghost")
 
 
 def _unproved(work: Work, finding: Finding) -> None:
@@ -171,6 +174,7 @@ def _unproved(work: Work, finding: Finding) -> None:
     with work.ctx.db.write() as conn:
         work.log(conn, Step.VERIFICATION, StepStatus.WARNING, message=message, **_body(finding))
         work.touch(conn, readings=work.delivery.readings + 1, lease_until=None, next_at=first_poll(work))
+        sights.ask(work, conn, "proof")
 
 
 def _look_again(work: Work, finding: Finding, readings: int) -> None:

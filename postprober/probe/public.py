@@ -7,6 +7,7 @@ a page that shows nothing useful never outweighs a clear answer of the API.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from urllib.parse import urljoin, urlsplit
@@ -29,6 +30,7 @@ MAX_REDIRECTS = 3
 _LOGIN_PATHS = ("/login", "/authwall", "/uas/", "/accounts/login", "/i/flow/login", "/auth/sign_in", "/checkpoint")
 _GONE = frozenset({404, 410})
 _BLOCKED = frozenset({403, 429, 451, 999})  # 999: LinkedIn's own answer to programs
+_END = re.compile(r"</html\s*>", re.IGNORECASE)
 _HTML = {"Accept": "text/html,application/xhtml+xml", "Accept-Language": "en"}
 
 
@@ -81,13 +83,23 @@ def look_at_page(http: HttpClient, platform: Platform, *, url: str, remote_id: s
             return Look(Verdict.UNSURE, url=here, reason=f"the page could not be read: {error.message}")
         target = urljoin(here, reply.headers.get("location", ""))
         if reply.status not in (301, 302, 303, 307, 308) or target == here:
-            return _read_page_reply(reply, name, here, remote_id, author)
-        if _is_login(target):
-            return _seen(reply, here, Verdict.LOGIN_WALL, f"{name} asks readers to sign in")
-        if urlsplit(target).hostname != urlsplit(here).hostname or urlsplit(target).path in ("", "/"):
-            return _seen(reply, here, Verdict.UNSURE, f"{name} sends readers to another place")
+            return read_html(name, here, reply.status, reply.text, remote_id, author, reply.excerpt)
+        elsewhere = leads_elsewhere(name, here, target, reply.status, reply.excerpt)
+        if elsewhere is not None:
+            return elsewhere
         here = target
     return Look(Verdict.UNSURE, url=here, reason=f"{name} sends readers in a circle")
+
+
+def leads_elsewhere(name: str, here: str, target: str, status: int, excerpt: str = "") -> Look | None:
+    """What it means that a reader of `here` ends at `target`; None when that is the same place."""
+    if target == here:
+        return None
+    if _is_login(target):
+        return _told(Verdict.LOGIN_WALL, here, status, excerpt, f"{name} asks readers to sign in")
+    if urlsplit(target).hostname != urlsplit(here).hostname or urlsplit(target).path in ("", "/"):
+        return _told(Verdict.UNSURE, here, status, excerpt, f"{name} sends readers to another place")
+    return None
 
 
 def _is_login(url: str) -> bool:
@@ -96,36 +108,42 @@ def _is_login(url: str) -> bool:
 
 
 def _seen(reply: Reply, url: str, verdict: Verdict, reason: str) -> Look:
-    return Look(verdict, url=url, http_status=reply.status, excerpt=reply.excerpt, reason=f"{reason}.")
+    return _told(verdict, url, reply.status, reply.excerpt, reason)
 
 
-def _read_page_reply(reply: Reply, name: str, url: str, remote_id: str, author: str) -> Look:
-    if reply.status in _GONE:
-        return _seen(reply, url, Verdict.GONE, f"{name} says that there is no such page")
-    if reply.status == 401 or _is_login(url):
-        return _seen(reply, url, Verdict.LOGIN_WALL, f"{name} asks readers to sign in")
-    if reply.status in _BLOCKED:
-        return _seen(reply, url, Verdict.BLOCKED, f"{name} does not show the page to programs")
-    if not reply.ok:
-        return _seen(reply, url, Verdict.UNSURE, f"{name} answered with status {reply.status}")
-    page = read_page(reply.text)
+def _told(verdict: Verdict, url: str, status: int, excerpt: str, reason: str) -> Look:
+    return Look(verdict, url=url, http_status=status, excerpt=excerpt, reason=f"{reason}.")
+
+
+def read_html(name: str, url: str, status: int, html: str, remote_id: str, author: str, excerpt: str = "") -> Look:
+    """What the page `html`, which came with `status`, says about the post. `name`: the platform's, for sentences."""
+    if status in _GONE:
+        return _told(Verdict.GONE, url, status, excerpt, f"{name} says that there is no such page")
+    if status == 401 or _is_login(url):
+        return _told(Verdict.LOGIN_WALL, url, status, excerpt, f"{name} asks readers to sign in")
+    if status in _BLOCKED:
+        return _told(Verdict.BLOCKED, url, status, excerpt, f"{name} does not show the page to programs")
+    if not 200 <= status < 300:
+        return _told(Verdict.UNSURE, url, status, excerpt, f"{name} answered with status {status}")
+    page = read_page(html)
     block = _the_article(page, remote_id)
     if block is not None:
-        return Look(
-            Verdict.FOUND, block.text, block.author or None, tuple(block.media), url, reply.status, reply.excerpt,
-            f"{name} shows the post to everybody.",
-        )  # fmt: skip
+        # A page that was cut off on its way may lack the end of the text and the pictures.
+        cut = not _END.search(html[-4096:])
+        media = None if cut else tuple(block.media)
+        reason = f"{name} shows the post to everybody" + (", but the page was cut off." if cut else ".")
+        return Look(Verdict.FOUND, block.text, block.author or None, media, url, status, excerpt, reason, partial=cut)
     if page.articles:
-        return _seen(reply, url, Verdict.UNSURE, f"{name} shows another post at this address")
+        return _told(Verdict.UNSURE, url, status, excerpt, f"{name} shows another post at this address")
     text = text_from_metas(page.metas)
     if text is None and page.entry is not None and page.entry.text:
         text = page.entry.text
     if page.asks_password and page.entry is None:
-        return _seen(reply, url, Verdict.LOGIN_WALL, f"{name} asks readers to sign in")
+        return _told(Verdict.LOGIN_WALL, url, status, excerpt, f"{name} asks readers to sign in")
     if not text or not _is_a_post(page, url, author):
-        return _seen(reply, url, Verdict.UNSURE, f"{name}'s page does not show the post without a browser")
+        return _told(Verdict.UNSURE, url, status, excerpt, f"{name}'s page does not show the post without a browser")
     return Look(
-        Verdict.FOUND, text, None, _entry_media(page, text), url, reply.status, reply.excerpt,
+        Verdict.FOUND, text, None, _entry_media(page, text), url, status, excerpt,
         f"{name}'s page has the post in its preview.", partial=True,
     )  # fmt: skip
 
