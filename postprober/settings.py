@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any, Literal
@@ -105,6 +106,8 @@ class Settings(BaseSettings):
     trusted_proxies: str = ""
     cors_origins: str = ""
 
+    watch_days: int = Field(30, ge=0, le=3650)
+    watch_hours: int = Field(6, ge=1, le=720)
     browser: Literal["on", "off"] = "on"
     browser_path: str = ""
     browser_looks: int = Field(12, ge=0, le=120)
@@ -124,7 +127,9 @@ class Settings(BaseSettings):
 
     @property
     def timing(self) -> Timing:
-        return SANDBOX_TIMING if self.sandbox else LIVE_TIMING
+        chosen = SANDBOX_TIMING if self.sandbox else LIVE_TIMING
+        watch_for, longest = timedelta(days=self.watch_days), timedelta(hours=self.watch_hours)
+        return replace(chosen, watch_for=watch_for, watch_longest=longest)
 
     @property
     def database(self) -> str:

@@ -15,7 +15,7 @@ from postprober.probe.base import Look, Verdict
 from postprober.probe.public import leads_elsewhere, read_html
 
 if TYPE_CHECKING:
-    from playwright.sync_api import BrowserContext, Page
+    from postprober.browser import BrowserContext, Page
 
 TRIES = 2  # a browser that died under a page is started again
 SECONDS = 20.0  # of one visit altogether

@@ -64,7 +64,7 @@ def _together(told: Look, page: Look) -> Look:
     if page.verdict is not Verdict.FOUND:
         return told
     if not page.partial:  # the whole post is on the page: that is what people see
-        return replace(page, author=page.author or told.author)
+        return replace(page, author=page.author or told.author, reply_to=told.reply_to)
     return replace(
         told, url=page.url, author=told.author or page.author, media=page.media if told.media is None else told.media
     )
@@ -89,6 +89,26 @@ def look_at_page(http: HttpClient, platform: Platform, *, url: str, remote_id: s
             return elsewhere
         here = target
     return Look(Verdict.UNSURE, url=here, reason=f"{name} sends readers in a circle")
+
+
+def look_at_author(http: HttpClient, platform: Platform, config: PlatformConfig, *, url: str, name: str) -> Verdict:
+    """Whether a stranger gets the author's page. `url`: a post's permalink. Unsure where the address is not known
+    (LinkedIn) or the page cannot be read."""
+    handle = name.lstrip("@").split("@")[0]
+    before = {Platform.X: "/status/", Platform.BLUESKY: "/post/"}.get(platform)
+    if platform is Platform.INSTAGRAM and config.auth_url and handle:
+        page = f"{config.auth_url}/{handle}/"
+    elif platform is Platform.MASTODON and "/@" in url:
+        page = url.rpartition("/")[0]
+    elif before is not None and before in url and "/i/status/" not in url:
+        page = url.partition(before)[0]
+    else:
+        return Verdict.UNSURE
+    try:
+        reply = http.read("GET", page, headers=_HTML)
+    except (PlatformError, BadInput):
+        return Verdict.UNSURE
+    return Verdict.GONE if reply.status in _GONE else Verdict.FOUND if reply.ok else Verdict.UNSURE
 
 
 def leads_elsewhere(name: str, here: str, target: str, status: int, excerpt: str = "") -> Look | None:
@@ -214,6 +234,7 @@ def _mastodon(http: HttpClient, config: PlatformConfig, url: str, remote_id: str
             text=html_to_text(str(body.get("content") or ""), mentions),
             author=str(account.get("acct") or "") or None if isinstance(account, dict) else None,
             media=tuple(_mastodon_media(item) for item in body.get("media_attachments") or []),
+            reply_to=str(body["in_reply_to_id"] or "") if "in_reply_to_id" in body else None,
         )
     # "Record not found" comes as JSON; a bare 404 may be a server without this API.
     return _refused(reply, address, "The server", gone=reply.status in _GONE and isinstance(body, dict))
@@ -237,7 +258,11 @@ def _bluesky(http: HttpClient, config: PlatformConfig, url: str, remote_id: str,
     value = body.get("value") if isinstance(body, dict) else None
     if reply.ok and isinstance(value, dict):
         found = _seen(reply, address, Verdict.FOUND, "the server gives the record to everybody")
-        return replace(found, text=str(value.get("text") or ""), media=_bluesky_media(value.get("embed")))
+        parent = (value.get("reply") or {}).get("parent") if isinstance(value.get("reply") or {}, dict) else None
+        return replace(
+            found, text=str(value.get("text") or ""), media=_bluesky_media(value.get("embed")),
+            reply_to=str(parent.get("uri") or "") if isinstance(parent, dict) else "",
+        )  # fmt: skip
     gone = isinstance(body, dict) and body.get("error") == "RecordNotFound"
     return _refused(reply, address, "The server", gone=gone)
 
