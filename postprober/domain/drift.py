@@ -43,13 +43,14 @@ class Seen:
 class Watched:
     """What is remembered of a post. `base`: the print at the proof, None before a look was sure; `author`: the handle
     then; `pending`: seen once; `told`: what people know of, "" when all is as it was; `changes`: how often they were told;
-    `next_count`: when engagement is read next (ISO 8601), "" when that is over."""
+    `doubts`: looks in a row that could not tell; `next_count`: when engagement is read next (ISO 8601), "" when that is over."""
 
     base: str | None = None
     author: str = ""
     pending: str = ""
     told: str = ""
     changes: int = 0
+    doubts: int = 0
     next_count: str | None = None
 
     @classmethod
@@ -72,10 +73,26 @@ class News(StrEnum):
     BACK = "back"
 
 
+SOON = timedelta(seconds=5)
+MOST_DOUBTS = 7  # then the ordinary plan holds: such a page does not show itself to strangers at all
+
+
+def soon_again(known: Watched, now: datetime, planned: datetime | None, suspected: bool) -> datetime | None:
+    """When to look again after a look: at once when something is suspected, soon and then ever later (10 s to 10 minutes)
+    when the look could not tell, else as planned."""
+    if suspected and not known.doubts:
+        return now + SOON
+    if not 0 < known.doubts <= MOST_DOUBTS:
+        return planned
+    doubtful = now + SOON * (1 << known.doubts)
+    return doubtful if planned is None or suspected else min(doubtful, planned)
+
+
 def judge(known: Watched, seen: Seen) -> tuple[Watched, News]:
     """What a look adds to what is known."""
     if not seen.sure:
-        return known, News.NOTHING
+        return replace(known, doubts=known.doubts + 1), News.NOTHING
+    known = replace(known, doubts=0)
     if known.base is None:
         return replace(known, base=seen.mark, author=known.author or seen.author), News.NOTHING
     renamed = bool(known.author and seen.author and known.author != seen.author)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
 
 from sqlalchemy import Connection
 
 from postprober.domain.delivery import DUE_TO_FOLLOW, DeliveryState, Proof, Step, StepStatus
-from postprober.domain.drift import News, Watched, judge
+from postprober.domain.drift import SOON, News, Watched, judge, soon_again
 from postprober.domain.remote import Counts
 from postprober.errors import Conflict, PlatformError, Throttled
 from postprober.pipeline import results, sights
@@ -16,12 +15,11 @@ from postprober.pipeline.context import Context, Wiretap
 from postprober.pipeline.credentials import ensure_valid, open_credentials
 from postprober.pipeline.drift import kind_of_loss, watch_over, words_for
 from postprober.pipeline.plan import first_poll, next_count
-from postprober.pipeline.verification import Finding, examine, verify
+from postprober.pipeline.verification import Finding, examine, ghost, verify
 from postprober.pipeline.work import Work, new_request_id
 from postprober.storage import accounts, deliveries, logs, watches
 
 S = DeliveryState
-_RECHECK = timedelta(seconds=5)  # a post that seems gone is looked at once more before anybody is alarmed
 
 
 def follow(ctx: Context, delivery_id: int) -> None:
@@ -62,7 +60,7 @@ def _poll(work: Work) -> None:
         with work.ctx.db.write() as conn:
             work.touch(conn, lease_until=None, next_at=max(error.retry_at or pause, pause))
         return
-    if finding.missing and work.delivery.state is S.VERIFIED:
+    if finding.missing and work.delivery.state in (S.VERIFIED, S.PUBLISHED):
         _vanished(work, finding)
         return
     _keep(work, known, counting, counts, finding)
@@ -89,8 +87,12 @@ def _keep(work: Work, known: Watched, counting: bool, counts: Counts | None, fin
         if counting:
             known = replace(known, next_count=next_count(work))
         watches.put(conn, work.delivery.id, known, now)
-        soon = now + _RECHECK if news is News.LOOK_AGAIN else first_poll(work)
-        work.touch(conn, absences=0, lease_until=None, next_at=soon)
+        # A look that could not tell takes no suspicion back.
+        absences = 0 if finding.readable else work.delivery.absences
+        suspected = news is News.LOOK_AGAIN or bool(known.pending or absences)
+        work.touch(
+            conn, absences=absences, lease_until=None, next_at=soon_again(known, now, first_poll(work), suspected)
+        )
 
 
 def _sample(work: Work, conn: Connection, counts: Counts) -> None:
@@ -118,10 +120,13 @@ def _count(work: Work) -> Counts | None:
 
 
 def _vanished(work: Work, finding: Finding) -> None:
-    """It was proved live and now seems gone: once is an accident, twice is news."""
+    """It is out and now seems gone: once is an accident, twice is news."""
     if work.delivery.absences == 0:
         with work.ctx.db.write() as conn:
-            work.touch(conn, absences=1, lease_until=None, next_at=work.now() + _RECHECK)
+            work.touch(conn, absences=1, lease_until=None, next_at=work.now() + SOON)
+        return
+    if work.delivery.state is S.PUBLISHED:  # it never was proved: the looks of the proof could not tell
+        ghost(work, finding)
         return
     kind = kind_of_loss(work, finding)
     reason = words_for(kind)

@@ -79,15 +79,18 @@ def examine(work: Work, *, glance: bool = False) -> Finding:
 
 
 def _examine_part(work: Work, part: PartRecord, ref: Ref, glance: bool) -> Finding:
-    owner = Owner(None, False, "not asked") if glance and ref.url else _as_owner(work, ref)
-    url = owner.post.ref.url if owner.post and owner.post.ref.url else ref.url
+    # Instagram names the address only to its owner; from the proof on we know it (CONTRACTS 3.2).
+    told = ref.url or (work.delivery.url or "" if part.index == 0 else "")
+    glancing = glance and bool(told)
+    owner = Owner(None, False, "not asked") if glancing else _as_owner(work, ref)
+    url = owner.post.ref.url if owner.post and owner.post.ref.url else told
     seen = look(
         work.ctx.http.bound(request_id=new_request_id()), work.account.platform,
         work.ctx.config_for(work.account.platform), url=url, remote_id=ref.remote_id, instance=work.account.instance,
         author=work.account.account_name,
     )  # fmt: skip
     files = media_files(work.ctx, work.delivery, part.media)
-    if glance and ref.url and (seen.verdict is not Verdict.FOUND or compare(part.text, files, seen).differences):
+    if glancing and (seen.verdict is not Verdict.FOUND or compare(part.text, files, seen).differences):
         owner = _as_owner(work, ref)
     return _put_together(work, part, files, owner, seen, url)
 
@@ -195,7 +198,7 @@ def verify(work: Work) -> None:
     if good and (finding.proof is Proof.MATCHES or not finding.differences or last):
         _proved(work, finding)
     elif last and finding.missing:
-        _ghost(work, finding)
+        ghost(work, finding)
     elif last:
         _unproved(work, finding)
     else:
@@ -218,7 +221,7 @@ def _proved(work: Work, finding: Finding) -> None:
         sights.ask(work, conn, "proof")
 
 
-def _ghost(work: Work, finding: Finding) -> None:
+def ghost(work: Work, finding: Finding) -> None:
     reason = "Nobody can see it, though the platform accepted it."
     if finding.detail.get("owner") == "read back":
         reason = "Only its author can see it; a stranger cannot."

@@ -246,6 +246,10 @@ def _mastodon_media(item: object) -> RemoteMedia:
     return RemoteMedia(kind, str(values.get("description") or ""))
 
 
+# com.atproto.repo.getRecord and com.atproto.sync.getRepo: the record, or its whole repository, is not given out.
+_BLUESKY_GONE = frozenset({"RecordNotFound", "RepoTakendown", "RepoSuspended", "RepoDeactivated"})
+
+
 def _bluesky(http: HttpClient, config: PlatformConfig, url: str, remote_id: str, base: str) -> Look:
     address = f"{base}/xrpc/com.atproto.repo.getRecord"
     parts = remote_id.split("/")
@@ -263,7 +267,7 @@ def _bluesky(http: HttpClient, config: PlatformConfig, url: str, remote_id: str,
             found, text=str(value.get("text") or ""), media=_bluesky_media(value.get("embed")),
             reply_to=str(parent.get("uri") or "") if isinstance(parent, dict) else "",
         )  # fmt: skip
-    gone = isinstance(body, dict) and body.get("error") == "RecordNotFound"
+    gone = isinstance(body, dict) and body.get("error") in _BLUESKY_GONE
     return _refused(reply, address, "The server", gone=gone)
 
 
