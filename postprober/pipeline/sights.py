@@ -104,21 +104,23 @@ def _note(
         "differences": list(compared.differences) if compared else [], "picture": picture,
     }  # fmt: skip
     logs.keep_evidence(conn, delivery.id, "browser", body, now, picture)
-    status = StepStatus.WARNING if seen.verdict is Verdict.UNSURE else StepStatus.SUCCESS
-    logs.step(
-        conn, delivery, Step.VERIFICATION, status, now, message=f"Looked at in a browser: {seen.reason}",
-        browser=seen.verdict.value, differences=body["differences"],
-    )  # fmt: skip
-    if compared is not None:
-        _raise_proof(ctx, conn, delivery.id, Proof.MATCHES if compared.matches else Proof.PUBLIC, now)
+    if compared is None:
+        return
+    proof = Proof.MATCHES if compared.matches else Proof.PUBLIC
+    if _raise_proof(ctx, conn, delivery.id, proof, now):
+        status = StepStatus.WARNING if compared.differences else StepStatus.SUCCESS
+        logs.step(
+            conn, delivery, Step.VERIFICATION, status, now, message=f"Seen in a browser: {seen.reason}",
+            proof=proof.value, differences=body["differences"],
+        )  # fmt: skip
 
 
-def _raise_proof(ctx: Context, conn: Connection, delivery_id: int, proof: Proof, now: datetime) -> None:
-    """A stranger saw it where the plain look could not tell. Leaves a delivery alone that a worker has in hand, and a
-    thread, of which only the beginning was looked at."""
+def _raise_proof(ctx: Context, conn: Connection, delivery_id: int, proof: Proof, now: datetime) -> bool:
+    """A stranger saw it where the plain look could not tell; returns whether that proves more than was known. Leaves a
+    delivery alone that a worker has in hand, and a thread, of which only the beginning was looked at."""
     found = deliveries.get(conn, delivery_id)
     if len(found.parts) != 1 or (found.lease_until is not None and found.lease_until > now):
-        return
+        return False
     try:
         if found.state is S.VERIFIED and found.proof is Proof.EXISTS:
             deliveries.touch(conn, found, now, proof=proof)
@@ -127,7 +129,10 @@ def _raise_proof(ctx: Context, conn: Connection, delivery_id: int, proof: Proof,
             watch.move(
                 conn, found, S.VERIFIED, reason=f"proof: {proof.value}, seen in a browser", now=now, worker=ctx.worker,
                 proof=proof, verified_at=now, readings=0, absences=0,
-                next_at=next_poll(base, now, ctx.timing.engagement_scale),
+                next_at=next_poll(base, now, ctx.timing.engagement_scale) or now,
             )  # fmt: skip
+        else:
+            return False
     except Conflict:
-        return  # a worker was faster; its own reading counts
+        return False  # a worker was faster; its own reading counts
+    return True
