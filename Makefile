@@ -44,6 +44,9 @@ test-crash: $(TEST_STAMP) ## Kill the worker at every point under every fault (N
 test-alerts: $(TEST_STAMP) ## Kill between a change and the alert about it (KILLS=1000 times); none may be lost
 	$(PY) -m tests.crash.alerts --kills $(or $(KILLS),1000)
 
+test-probe: $(TEST_STAMP) ## 1,000 ghosts, 1,000 changes behind our back, 10,000 healthy posts (HEALTHY, GHOSTS, CHANGED), 100 kills of the browser
+	$(PY) -m tests.probe --healthy $(or $(HEALTHY),10000) --ghosts $(or $(GHOSTS),1000) --changed $(or $(CHANGED),1000) --kills $(or $(KILLS),100)
+
 test-real: $(TEST_STAMP) ## Against a real Bluesky PDS, a real Fediverse server and a certified OAuth provider
 	PYTHON=$(PY) bash tests/real/run.sh
 
@@ -68,4 +71,4 @@ screenshots: $(TEST_STAMP) ## Take the pictures in docs/pictures/ anew
 clean: ## Remove the virtual environment and caches (never data/)
 	rm -rf $(VENV) $(FUZZ_VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 
-.PHONY: help demo up test lint bench test-crash test-alerts test-real test-fuzz test-agent model screenshots clean
+.PHONY: help demo up test lint bench test-crash test-alerts test-probe test-real test-fuzz test-agent model screenshots clean

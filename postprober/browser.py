@@ -26,7 +26,8 @@ from postprober.settings import Settings
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser as Chromium
-    from playwright.sync_api import BrowserContext as BrowserContext  # for those who write jobs
+    from playwright.sync_api import BrowserContext as BrowserContext
+    from playwright.sync_api import Page as Page
     from playwright.sync_api import Playwright
 
     Job = Callable[[BrowserContext], Any]

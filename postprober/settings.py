@@ -112,8 +112,11 @@ class Settings(BaseSettings):
     trusted_proxies: str = ""
     cors_origins: str = ""
 
+    watch_days: int = Field(30, ge=0, le=3650)
+    watch_hours: int = Field(6, ge=1, le=720)
     browser: Literal["on", "off"] = "on"
     browser_path: str = ""
+    browser_looks: int = Field(12, ge=0, le=120)
 
     ping_url: str = ""
     registration: Literal["closed", "open"] = "closed"
@@ -130,12 +133,11 @@ class Settings(BaseSettings):
 
     @property
     def timing(self) -> Timing:
-        chosen = SANDBOX_TIMING if self.sandbox else replace(LIVE_TIMING, canary_every=self._canary_every)
+        chosen = replace(
+            SANDBOX_TIMING if self.sandbox else replace(LIVE_TIMING, canary_every=timedelta(minutes=self.canary_minutes)),
+            watch_for=timedelta(days=self.watch_days), watch_longest=timedelta(hours=self.watch_hours),
+        )  # fmt: skip
         return chosen if self.canary_minutes else replace(chosen, canary_every=timedelta(0))
-
-    @property
-    def _canary_every(self) -> timedelta:
-        return timedelta(minutes=self.canary_minutes)
 
     @property
     def database(self) -> str:

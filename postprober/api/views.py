@@ -9,6 +9,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, Field
 
 from postprober.services import drafts
+from postprober.services.details import Seen
 from postprober.services.health import PlatformHealth
 from postprober.services.monitoring import DeliveryView, PostView
 from postprober.storage.records import Account, Attempt, MediaRecord, Post
@@ -226,6 +227,25 @@ class DeliveryDetail(DeliveryOut):
     def with_tries(cls, view: DeliveryView, tries: Sequence[Attempt]) -> Self:
         rows = [TryOut(**{name: getattr(row, name) for name in TryOut.model_fields}) for row in tries]
         return cls(**DeliveryOut.of(view).model_dump(), post_id=view.delivery.post_id, tries=rows)
+
+
+class EvidenceOut(BaseModel):
+    """One piece of evidence. `sha256`: of the canonical JSON of `body`; `pictured`: GET /api/evidence/{id} has a PNG."""
+
+    id: int
+    kind: str = Field(examples=["browser"])
+    at: datetime
+    sha256: str
+    pictured: bool
+    body: dict[str, Any]
+
+    @classmethod
+    def of(cls, seen: Seen) -> Self:
+        return cls(**{name: getattr(seen, name) for name in cls.model_fields})
+
+
+class EvidenceList(BaseModel):
+    items: list[EvidenceOut]
 
 
 class MonitoringOut(BaseModel):

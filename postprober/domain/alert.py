@@ -84,6 +84,7 @@ DRIFTED = AlertRule(
     AlertType.ERROR,
     "{platform} ({account}): {reason} It had been proved live; it is not sent again.",
 )
+CHANGED = AlertRule(AlertKind.DRIFTED, AlertType.WARNING, "{platform} ({account}): {reason}")
 RECOVERED = AlertRule(AlertKind.RECOVERED, AlertType.SUCCESS, "{platform} ({account}): all is well again. {reason}")
 LATE = AlertRule(AlertKind.LATE, AlertType.WARNING, "{platform} ({account}): it went out late. {reason}")
 LATE_AFTER = timedelta(minutes=10)  # ours: what a person who planned a minute would call late

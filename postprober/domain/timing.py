@@ -20,6 +20,8 @@ class Timing:
     `unsure_retries`: further readings, after the first unsure one, before a delivery is held.
     `verify_after`: looks after publishing, counted from it; the last one decides about a ghost.
     `ghost_recheck`: how often a ghost is looked at again. `engagement_scale`: shortens the polling plan.
+    `watch_…`: a published post is looked at again after a quarter of its age, `shortest` to `longest` later, until it is
+    `for` old; `engagement_scale` shortens these too.
     `repair_scale`: shortens the waits that the agent orders.
     `canary_every`: how often a canary looks at each account (zero: never); `canary_soon`: how soon it looks again when
     something was wrong. `delay_looks`: the shortest and the longest pause of a post that waits for a failing platform.
@@ -35,6 +37,9 @@ class Timing:
     engagement_scale: float = 1.0
     processing_poll: timedelta = timedelta(seconds=5)
     processing_limit: timedelta = timedelta(minutes=30)
+    watch_shortest: timedelta = timedelta(minutes=10)
+    watch_longest: timedelta = timedelta(hours=6)
+    watch_for: timedelta = timedelta(days=30)
     http_timeout: float = 30.0
     repair_scale: float = 1.0
     canary_every: timedelta = timedelta(minutes=15)

@@ -102,7 +102,8 @@ class Context:
     nothing else is waiting to be published, so that a worker may prove its post at once; `letter_for(body)` writes the
     letter of a `mail` row, which goes to `mail`; `allow_private`: notifications may go to private addresses;
     `app_url` is named in mails; `ping_url` is called while the scheduler is well; `pulse`: what this process knows of
-    the platforms' health; `browser` opens posts as a stranger does (None: nobody looks that way).
+    the platforms' health; `browser` opens posts as a stranger does (None: nobody looks that way), `looks_a_minute`
+    times at most.
     """
 
     db: Database
@@ -127,6 +128,7 @@ class Context:
     advisor: Advisor = field(default_factory=Advisor)
     pulse: Pulse = field(default_factory=Pulse)
     browser: Browser | None = None
+    looks_a_minute: int = 12
 
     @property
     def worker(self) -> str:

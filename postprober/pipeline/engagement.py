@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from dataclasses import replace
+
+from sqlalchemy import Connection
 
 from postprober.domain.delivery import DUE_TO_FOLLOW, DeliveryState, Proof, Step, StepStatus
+from postprober.domain.drift import SOON, News, Watched, judge, soon_again
 from postprober.domain.remote import Counts
 from postprober.errors import Conflict, PlatformError, Throttled
-from postprober.pipeline import results
+from postprober.pipeline import results, sights
 from postprober.pipeline.context import Context, Wiretap
 from postprober.pipeline.credentials import ensure_valid, open_credentials
-from postprober.pipeline.plan import first_poll
-from postprober.pipeline.verification import Finding, examine, verify
+from postprober.pipeline.drift import kind_of_loss, watch_over, words_for
+from postprober.pipeline.plan import first_poll, next_count
+from postprober.pipeline.verification import Finding, examine, ghost, verify
 from postprober.pipeline.work import Work, new_request_id
-from postprober.storage import accounts, deliveries, logs
+from postprober.storage import accounts, deliveries, logs, watches
 
 S = DeliveryState
-_RECHECK = timedelta(seconds=5)  # a post that seems gone is looked at once more before anybody is alarmed
 
 
 def follow(ctx: Context, delivery_id: int) -> None:
@@ -46,36 +49,61 @@ def follow(ctx: Context, delivery_id: int) -> None:
 
 def _poll(work: Work) -> None:
     """Counts and drift in one visit."""
+    with work.ctx.db.read() as conn:
+        known = watches.get(conn, work.delivery.id)
+    counting = known.counts_due(work.now())
     try:
-        counts = _count(work)
-        finding = examine(work)
+        counts = _count(work) if counting else None
+        finding = examine(work, glance=not counting and not known.pending)
     except Throttled as error:
         pause = work.now() + work.ctx.timing.unsure_retries[-1]
         with work.ctx.db.write() as conn:
             work.touch(conn, lease_until=None, next_at=max(error.retry_at or pause, pause))
         return
-    if finding.missing and work.delivery.state is S.VERIFIED:
+    if finding.missing and work.delivery.state in (S.VERIFIED, S.PUBLISHED):
         _vanished(work, finding)
         return
+    _keep(work, known, counting, counts, finding)
+
+
+def _keep(work: Work, known: Watched, counting: bool, counts: Counts | None, finding: Finding) -> None:
+    """Write down what a visit brought, and tell what is new."""
     now = work.now()
     with work.ctx.db.write() as conn:
         if counts is not None:
-            before = logs.samples_of(conn, work.delivery.id)
-            logs.sample(conn, work.delivery.id, counts, now)
-            results.comment(work, conn, counts, before)
-            shown = {name: value for name, value in vars(counts).items() if value is not None}
-            if not before or any(before[-1][name] != value for name, value in shown.items()):
-                status = StepStatus.SUCCESS if shown else StepStatus.WARNING
-                told = shown or {"message": "The platform gives this app no counts."}
-                work.log(conn, Step.ENGAGEMENT, status, **told)
+            _sample(work, conn, counts)
         if work.delivery.state is S.PUBLISHED and finding.proof is not Proof.ACCEPTED and not finding.missing:
             work.log(conn, Step.VERIFICATION, StepStatus.SUCCESS, proof=finding.proof.value, **finding.detail)
             work.move(
                 conn, S.VERIFIED, f"proof: {finding.proof.value}", proof=finding.proof, verified_at=now,
                 lease_until=None, next_at=first_poll(work), readings=0, absences=0,
             )  # fmt: skip
+            news = News.NOTHING
+            known = judge(replace(known, base=None), finding.seen)[0]
+        elif work.delivery.state is S.VERIFIED:
+            known, news = watch_over(work, conn, known, finding)
         else:
-            work.touch(conn, absences=0, lease_until=None, next_at=first_poll(work))
+            news = News.NOTHING
+        if counting:
+            known = replace(known, next_count=next_count(work))
+        watches.put(conn, work.delivery.id, known, now)
+        # A look that could not tell takes no suspicion back.
+        absences = 0 if finding.readable else work.delivery.absences
+        suspected = news is News.LOOK_AGAIN or bool(known.pending or absences)
+        work.touch(
+            conn, absences=absences, lease_until=None, next_at=soon_again(known, now, first_poll(work), suspected)
+        )
+
+
+def _sample(work: Work, conn: Connection, counts: Counts) -> None:
+    before = logs.samples_of(conn, work.delivery.id)
+    logs.sample(conn, work.delivery.id, counts, work.now())
+    results.comment(work, conn, counts, before)
+    shown = {name: value for name, value in vars(counts).items() if value is not None}
+    if not before or any(before[-1][name] != value for name, value in shown.items()):
+        status = StepStatus.SUCCESS if shown else StepStatus.WARNING
+        told = shown or {"message": "The platform gives this app no counts."}
+        work.log(conn, Step.ENGAGEMENT, status, **told)
 
 
 def _count(work: Work) -> Counts | None:
@@ -92,17 +120,24 @@ def _count(work: Work) -> Counts | None:
 
 
 def _vanished(work: Work, finding: Finding) -> None:
-    """It was proved live and now seems gone: once is an accident, twice is news."""
+    """It is out and now seems gone: once is an accident, twice is news."""
+    if work.delivery.absences == 0:
+        with work.ctx.db.write() as conn:
+            work.touch(conn, absences=1, lease_until=None, next_at=work.now() + SOON)
+        return
+    if work.delivery.state is S.PUBLISHED:  # it never was proved: the looks of the proof could not tell
+        ghost(work, finding)
+        return
+    kind = kind_of_loss(work, finding)
+    reason = words_for(kind)
+    body = {"proof": finding.proof.value, "drift": kind, **finding.detail}
     with work.ctx.db.write() as conn:
-        if work.delivery.absences == 0:
-            work.touch(conn, absences=1, lease_until=None, next_at=work.now() + _RECHECK)
-            return
-        reason = "It was live and is gone now: somebody removed or hid it."
-        logs.keep_evidence(conn, work.delivery.id, "gone", {"proof": finding.proof.value, **finding.detail}, work.now())
-        work.log(conn, Step.VERIFICATION, StepStatus.FAILED, message=reason, **finding.detail)
+        logs.keep_evidence(conn, work.delivery.id, "gone", body, work.now())
+        work.log(conn, Step.VERIFICATION, StepStatus.FAILED, message=reason, drift=kind, **finding.detail)
         work.move(
             conn, S.GHOST, reason, absences=0, lease_until=None, next_at=work.now() + work.ctx.timing.ghost_recheck
         )
+        sights.ask(work, conn, "gone")
 
 
 def _ghost_again(work: Work) -> None:

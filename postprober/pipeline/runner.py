@@ -24,6 +24,7 @@ from postprober.pipeline.outbox import send_due
 from postprober.pipeline.recovery import HighWater, guard_against_restore, recover_lost
 from postprober.pipeline.repair import tend
 from postprober.pipeline.results import judge_due
+from postprober.pipeline.sights import Eyes
 from postprober.storage import deliveries, processes
 from postprober.storage.retention import tidy
 
@@ -55,6 +56,7 @@ class Runner:
         self._guarded = False
         self._again = False
         self._note = HighWater(ctx.data_dir)
+        self._eyes = Eyes(ctx)
         self._done = threading.Event()
         self._jobs = BackgroundScheduler(
             executors={"default": ThreadPoolExecutor(8)},
@@ -80,6 +82,7 @@ class Runner:
             ("agent", self._agent, 0.5),
             ("health", self._as_leader(lambda: health.tick(ctx)), HEALTH),
             ("canaries", self._as_leader(self._canaries.ring), HEALTH),
+            ("eyes", self._look, 1.0),
             ("beat", self._beat, BEAT),
             ("wal", self._ctx.db.checkpoint_wal, 30.0),
             ("tidy", self._tidy, 3600.0),
@@ -186,6 +189,10 @@ class Runner:
         if self._leader and self._guarded:
             tend(self._ctx)
             judge_due(self._ctx)
+
+    def _look(self) -> None:
+        if self._leader and self._guarded:
+            self._eyes.look()
 
     def _as_leader(self, job: Callable[[], Any]) -> Callable[[], Any]:
         return lambda: job() if self._leader and self._guarded else None

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from postprober.domain.alert import LATE, LATE_AFTER, RECOVERED, AlertKind, AlertRule, AlertType, alert_for
+from postprober.domain.alert import CHANGED, LATE, LATE_AFTER, RECOVERED, AlertKind, AlertRule, AlertType, alert_for
 from postprober.domain.delivery import DeliveryState, alters_post, post_status
 from postprober.domain.platform import NAMES
 from postprober.storage import accounts, deliveries, logs, posts, processes, repairs
@@ -66,6 +66,24 @@ def _tell(conn: Connection, delivery: Delivery, rule: AlertRule, reason: str, wh
         # A success or a late post leaves nothing open.
         subject=subject if rule.type is AlertType.ERROR else "",
     )  # fmt: skip
+
+
+def drifted(conn: Connection, delivery: Delivery, reason: str, change: int, now: datetime) -> None:
+    """A post that was proved is not any more what it was; `change` counts how often that was told."""
+    account = accounts.get(conn, delivery.account_id)
+    logs.close(conn, _subject(delivery), now)  # the news replace what was told before
+    logs.alert(
+        conn, user_id=delivery.user_id, post_id=delivery.post_id, delivery_id=delivery.id, type=CHANGED.type,
+        message=CHANGED.text.format(platform=NAMES[delivery.platform], account=account.account_name, reason=reason),
+        dedupe_key=f"{_subject(delivery)}:drift:{change}", now=now, kind=CHANGED.kind, subject=_subject(delivery),
+    )  # fmt: skip
+
+
+def drift_over(conn: Connection, delivery: Delivery, reason: str, change: int, now: datetime) -> None:
+    """It is again what it was: close what was told, and say so."""
+    if logs.has_open(conn, _subject(delivery)):
+        logs.close(conn, _subject(delivery), now)
+        _tell(conn, delivery, RECOVERED, reason, f"drift:{change}:back", now)
 
 
 def _subject(delivery: Delivery) -> str:

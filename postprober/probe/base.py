@@ -21,7 +21,8 @@ class Verdict(StrEnum):
 @dataclass(frozen=True)
 class Look:
     """What a logged-out reader got. `text`, `author`, `media` are None when the reading cannot tell; `excerpt` is
-    redacted and shortened; `reason` is one plain sentence. `partial`: the text may be only the beginning."""
+    redacted and shortened; `reason` is one plain sentence. `partial`: the text may be only the beginning. `reply_to`: id
+    of the post that it replies to, "" when it replies to none, None when the reading cannot tell."""
 
     verdict: Verdict
     text: str | None = None
@@ -32,3 +33,4 @@ class Look:
     excerpt: str = ""
     reason: str = ""
     partial: bool = False
+    reply_to: str | None = None

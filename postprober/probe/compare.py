@@ -16,6 +16,7 @@ from postprober.domain.remote import RemoteMedia, RemotePost
 from postprober.domain.text import find_urls, normalise, same_text
 from postprober.probe.base import Look
 
+TEXT_DIFFERS = "The text differs from what was sent."
 ENOUGH = 20  # characters of a beginning that make it unlikely to be another post's
 _CUT = re.compile(r"\s*(?:…|\.\.\.|\[…\])\s*$")
 # What X puts behind the text for its media, in oEmbed and timelines.
@@ -42,7 +43,7 @@ def compare(
     same, notes = _compare_text(sent_text, read, bool(sent_media))
     differences: list[str] = []
     if same is False:
-        differences.append("The text differs from what was sent.")
+        differences.append(TEXT_DIFFERS)
     differences += _compare_media(sent_media, read.media)
     differences += _compare_author(author, read)
     if differences:

@@ -7,6 +7,7 @@ a page that shows nothing useful never outweighs a clear answer of the API.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from urllib.parse import urljoin, urlsplit
@@ -29,6 +30,7 @@ MAX_REDIRECTS = 3
 _LOGIN_PATHS = ("/login", "/authwall", "/uas/", "/accounts/login", "/i/flow/login", "/auth/sign_in", "/checkpoint")
 _GONE = frozenset({404, 410})
 _BLOCKED = frozenset({403, 429, 451, 999})  # 999: LinkedIn's own answer to programs
+_END = re.compile(r"</html\s*>", re.IGNORECASE)
 _HTML = {"Accept": "text/html,application/xhtml+xml", "Accept-Language": "en"}
 
 
@@ -62,7 +64,7 @@ def _together(told: Look, page: Look) -> Look:
     if page.verdict is not Verdict.FOUND:
         return told
     if not page.partial:  # the whole post is on the page: that is what people see
-        return replace(page, author=page.author or told.author)
+        return replace(page, author=page.author or told.author, reply_to=told.reply_to)
     return replace(
         told, url=page.url, author=told.author or page.author, media=page.media if told.media is None else told.media
     )
@@ -81,13 +83,43 @@ def look_at_page(http: HttpClient, platform: Platform, *, url: str, remote_id: s
             return Look(Verdict.UNSURE, url=here, reason=f"the page could not be read: {error.message}")
         target = urljoin(here, reply.headers.get("location", ""))
         if reply.status not in (301, 302, 303, 307, 308) or target == here:
-            return _read_page_reply(reply, name, here, remote_id, author)
-        if _is_login(target):
-            return _seen(reply, here, Verdict.LOGIN_WALL, f"{name} asks readers to sign in")
-        if urlsplit(target).hostname != urlsplit(here).hostname or urlsplit(target).path in ("", "/"):
-            return _seen(reply, here, Verdict.UNSURE, f"{name} sends readers to another place")
+            return read_html(name, here, reply.status, reply.text, remote_id, author, reply.excerpt)
+        elsewhere = leads_elsewhere(name, here, target, reply.status, reply.excerpt)
+        if elsewhere is not None:
+            return elsewhere
         here = target
     return Look(Verdict.UNSURE, url=here, reason=f"{name} sends readers in a circle")
+
+
+def look_at_author(http: HttpClient, platform: Platform, config: PlatformConfig, *, url: str, name: str) -> Verdict:
+    """Whether a stranger gets the author's page. `url`: a post's permalink. Unsure where the address is not known
+    (LinkedIn) or the page cannot be read."""
+    handle = name.lstrip("@").split("@")[0]
+    before = {Platform.X: "/status/", Platform.BLUESKY: "/post/"}.get(platform)
+    if platform is Platform.INSTAGRAM and config.auth_url and handle:
+        page = f"{config.auth_url}/{handle}/"
+    elif platform is Platform.MASTODON and "/@" in url:
+        page = url.rpartition("/")[0]
+    elif before is not None and before in url and "/i/status/" not in url:
+        page = url.partition(before)[0]
+    else:
+        return Verdict.UNSURE
+    try:
+        reply = http.read("GET", page, headers=_HTML)
+    except (PlatformError, BadInput):
+        return Verdict.UNSURE
+    return Verdict.GONE if reply.status in _GONE else Verdict.FOUND if reply.ok else Verdict.UNSURE
+
+
+def leads_elsewhere(name: str, here: str, target: str, status: int, excerpt: str = "") -> Look | None:
+    """What it means that a reader of `here` ends at `target`; None when that is the same place."""
+    if target == here:
+        return None
+    if _is_login(target):
+        return _told(Verdict.LOGIN_WALL, here, status, excerpt, f"{name} asks readers to sign in")
+    if urlsplit(target).hostname != urlsplit(here).hostname or urlsplit(target).path in ("", "/"):
+        return _told(Verdict.UNSURE, here, status, excerpt, f"{name} sends readers to another place")
+    return None
 
 
 def _is_login(url: str) -> bool:
@@ -96,36 +128,42 @@ def _is_login(url: str) -> bool:
 
 
 def _seen(reply: Reply, url: str, verdict: Verdict, reason: str) -> Look:
-    return Look(verdict, url=url, http_status=reply.status, excerpt=reply.excerpt, reason=f"{reason}.")
+    return _told(verdict, url, reply.status, reply.excerpt, reason)
 
 
-def _read_page_reply(reply: Reply, name: str, url: str, remote_id: str, author: str) -> Look:
-    if reply.status in _GONE:
-        return _seen(reply, url, Verdict.GONE, f"{name} says that there is no such page")
-    if reply.status == 401 or _is_login(url):
-        return _seen(reply, url, Verdict.LOGIN_WALL, f"{name} asks readers to sign in")
-    if reply.status in _BLOCKED:
-        return _seen(reply, url, Verdict.BLOCKED, f"{name} does not show the page to programs")
-    if not reply.ok:
-        return _seen(reply, url, Verdict.UNSURE, f"{name} answered with status {reply.status}")
-    page = read_page(reply.text)
+def _told(verdict: Verdict, url: str, status: int, excerpt: str, reason: str) -> Look:
+    return Look(verdict, url=url, http_status=status, excerpt=excerpt, reason=f"{reason}.")
+
+
+def read_html(name: str, url: str, status: int, html: str, remote_id: str, author: str, excerpt: str = "") -> Look:
+    """What the page `html`, which came with `status`, says about the post. `name`: the platform's, for sentences."""
+    if status in _GONE:
+        return _told(Verdict.GONE, url, status, excerpt, f"{name} says that there is no such page")
+    if status == 401 or _is_login(url):
+        return _told(Verdict.LOGIN_WALL, url, status, excerpt, f"{name} asks readers to sign in")
+    if status in _BLOCKED:
+        return _told(Verdict.BLOCKED, url, status, excerpt, f"{name} does not show the page to programs")
+    if not 200 <= status < 300:
+        return _told(Verdict.UNSURE, url, status, excerpt, f"{name} answered with status {status}")
+    page = read_page(html)
     block = _the_article(page, remote_id)
     if block is not None:
-        return Look(
-            Verdict.FOUND, block.text, block.author or None, tuple(block.media), url, reply.status, reply.excerpt,
-            f"{name} shows the post to everybody.",
-        )  # fmt: skip
+        # A page that was cut off on its way may lack the end of the text and the pictures.
+        cut = not _END.search(html[-4096:])
+        media = None if cut else tuple(block.media)
+        reason = f"{name} shows the post to everybody" + (", but the page was cut off." if cut else ".")
+        return Look(Verdict.FOUND, block.text, block.author or None, media, url, status, excerpt, reason, partial=cut)
     if page.articles:
-        return _seen(reply, url, Verdict.UNSURE, f"{name} shows another post at this address")
+        return _told(Verdict.UNSURE, url, status, excerpt, f"{name} shows another post at this address")
     text = text_from_metas(page.metas)
     if text is None and page.entry is not None and page.entry.text:
         text = page.entry.text
     if page.asks_password and page.entry is None:
-        return _seen(reply, url, Verdict.LOGIN_WALL, f"{name} asks readers to sign in")
+        return _told(Verdict.LOGIN_WALL, url, status, excerpt, f"{name} asks readers to sign in")
     if not text or not _is_a_post(page, url, author):
-        return _seen(reply, url, Verdict.UNSURE, f"{name}'s page does not show the post without a browser")
+        return _told(Verdict.UNSURE, url, status, excerpt, f"{name}'s page does not show the post without a browser")
     return Look(
-        Verdict.FOUND, text, None, _entry_media(page, text), url, reply.status, reply.excerpt,
+        Verdict.FOUND, text, None, _entry_media(page, text), url, status, excerpt,
         f"{name}'s page has the post in its preview.", partial=True,
     )  # fmt: skip
 
@@ -196,6 +234,7 @@ def _mastodon(http: HttpClient, config: PlatformConfig, url: str, remote_id: str
             text=html_to_text(str(body.get("content") or ""), mentions),
             author=str(account.get("acct") or "") or None if isinstance(account, dict) else None,
             media=tuple(_mastodon_media(item) for item in body.get("media_attachments") or []),
+            reply_to=str(body["in_reply_to_id"] or "") if "in_reply_to_id" in body else None,
         )
     # "Record not found" comes as JSON; a bare 404 may be a server without this API.
     return _refused(reply, address, "The server", gone=reply.status in _GONE and isinstance(body, dict))
@@ -205,6 +244,10 @@ def _mastodon_media(item: object) -> RemoteMedia:
     values = item if isinstance(item, dict) else {}
     kind = {"gifv": "gif"}.get(str(values.get("type")), str(values.get("type")))
     return RemoteMedia(kind, str(values.get("description") or ""))
+
+
+# com.atproto.repo.getRecord and com.atproto.sync.getRepo: the record, or its whole repository, is not given out.
+_BLUESKY_GONE = frozenset({"RecordNotFound", "RepoTakendown", "RepoSuspended", "RepoDeactivated"})
 
 
 def _bluesky(http: HttpClient, config: PlatformConfig, url: str, remote_id: str, base: str) -> Look:
@@ -219,8 +262,12 @@ def _bluesky(http: HttpClient, config: PlatformConfig, url: str, remote_id: str,
     value = body.get("value") if isinstance(body, dict) else None
     if reply.ok and isinstance(value, dict):
         found = _seen(reply, address, Verdict.FOUND, "the server gives the record to everybody")
-        return replace(found, text=str(value.get("text") or ""), media=_bluesky_media(value.get("embed")))
-    gone = isinstance(body, dict) and body.get("error") == "RecordNotFound"
+        parent = (value.get("reply") or {}).get("parent") if isinstance(value.get("reply") or {}, dict) else None
+        return replace(
+            found, text=str(value.get("text") or ""), media=_bluesky_media(value.get("embed")),
+            reply_to=str(parent.get("uri") or "") if isinstance(parent, dict) else "",
+        )  # fmt: skip
+    gone = isinstance(body, dict) and body.get("error") in _BLUESKY_GONE
     return _refused(reply, address, "The server", gone=gone)
 
 

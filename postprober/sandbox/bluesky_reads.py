@@ -46,6 +46,8 @@ def _owner_view(call: Call, post: Post, at: float) -> bool:
 async def get_record(call: Call) -> Response:
     query = call.request.query_params
     owner = _actor(call, "repo")
+    if owner.suspended:
+        raise xrpc_error(400, "RepoTakendown", f"Repo has been takendown: {owner.id}")
     uri = f"at://{owner.id}/{query.get('collection', '')}/{query.get('rkey', '')}"
     post = call.world.post("bluesky", uri)
     if post is None or not _owner_view(call, post, call.seen_at()):

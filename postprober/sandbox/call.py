@@ -89,6 +89,7 @@ class Call:
     faults: list[str] = field(default_factory=list)
     late: Fault | None = None
     slow: Fault | None = None
+    flake: str = ""
     refreshing: bool = False
 
     @property
@@ -255,6 +256,7 @@ class Operation:
     async def _answer(self, call: Call) -> Response:
         call.slow = call.take("slow")
         try:
+            self._flake(call)
             fault = call.take(*_kinds(call, BEFORE))
             if fault:
                 raise self._refusal(call, fault)
@@ -267,13 +269,30 @@ class Operation:
                 response.headers.setdefault(name, value)
         return response
 
+    def _flake(self, call: Call) -> None:
+        """What strangers ask goes wrong now and then, as often as the setting says: late, not at all, or in part."""
+        share = float(call.world.settings["flaky_public"])
+        if call.operation not in ("public", "read") or carries_token(call) or call.world.dice.random() >= share:
+            return
+        how = call.world.dice.choice(("503", "429", "html", "timeout", "half", "consent", "slow"))
+        if how == "timeout":
+            call.late = Fault(0, call.platform, "late_create", call.operation, params={"stage": "nothing"})
+        elif how == "slow":
+            call.slow = Fault(0, call.platform, "slow", call.operation, params={"seconds": 0.05})
+        elif how == "html":
+            raise Refusal(502, HTML_ERROR)
+        elif how in ("503", "429"):
+            raise Refusal(int(how), {"error": "try again later"})
+        else:
+            call.flake = how
+
     def _check_token(self, call: Call) -> None:
         if not self.needs_token and not (self.dead_token_refused and carries_token(call)):
             return
         token = call.token
         if token is None:
             raise self.manner.refuse_token(call, "invalid" if carries_token(call) else "missing")
-        if token.revoked:
+        if token.revoked or (call.account is not None and call.account.suspended):
             raise self.manner.refuse_token(call, "revoked")
         if token.expires_at is not None and token.expires_at <= call.at:
             raise self.manner.refuse_token(call, "expired")
@@ -298,6 +317,8 @@ class Operation:
                 await cut(response, scope, send, str(call.late.params.get("stage", "nothing")))
                 return
             response = self.manner.server_error(503).response()
+        elif call.flake and response.status_code < 400:
+            response = malformed(response, call.flake, call.platform)
         elif response.status_code < 400:
             fault = call.take(*_kinds(call, AFTER))
             if fault and fault.kind in ("cut_after_accept", "refresh_cut"):
@@ -308,7 +329,7 @@ class Operation:
             if fault and fault.kind == "error_after_accept":
                 response = self.manner.server_error(int(fault.params.get("status", 500))).response()
             if fault and fault.kind == "malformed_2xx":
-                response = malformed(response, str(fault.params.get("form", "html")))
+                response = malformed(response, str(fault.params.get("form", "html")), call.platform)
         await response(scope, receive, send)
         self.world.store.update_log(call.seq, status=response.status_code)
 

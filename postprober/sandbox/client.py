@@ -71,8 +71,20 @@ class Control:
     def unhide_post(self, platform: str, post_id: str) -> Json:
         return self._act(platform, post_id, "unhide")
 
-    def edit_post(self, platform: str, post_id: str, text: str) -> Json:
-        return self._act(platform, post_id, "edit", text=text)
+    def edit_post(self, platform: str, post_id: str, text: str | None = None, **changes: Any) -> Json:
+        """Changes: alt (str, of every picture), media (int, how many are left)."""
+        return self._act(platform, post_id, "edit", **({} if text is None else {"text": text}), **changes)
+
+    def rename(self, platform: str, name: str, to: str) -> Json:
+        """From now on people see the account as `to`; "" is its own name again."""
+        return cast(Json, self._call("POST", "account/rename", {"platform": platform, "name": name, "to": to}))
+
+    def suspend(self, platform: str, name: str) -> Json:
+        """The platform shuts the account."""
+        return cast(Json, self._call("POST", "account/suspend", {"platform": platform, "name": name}))
+
+    def restore(self, platform: str, name: str) -> Json:
+        return cast(Json, self._call("POST", "account/restore", {"platform": platform, "name": name}))
 
     def settings(self, **changes: Any) -> Json:
         """Change settings, or only read them when none is given."""

@@ -146,10 +146,29 @@ def _behind_the_back(world: World, post: Post, action: str, body: Json) -> None:
     elif action == "unhide":
         post.hidden_at = None
     elif action == "edit":
-        world.edit_post(post, str(body.get("text", "")))
+        alt, media = body.get("alt"), body.get("media")
+        world.edit_post(
+            post,
+            str(body.get("text", post.text)),
+            None if alt is None else str(alt),
+            None if media is None else int(media),
+        )
     else:
         raise _bad("action must be delete, hide, unhide or edit", 404)
     world.save_post(post)
+
+
+async def _account_act(asked: Asked) -> Json:
+    """…/account/rename with `to`, …/account/suspend, …/account/restore."""
+    account, action = _account(asked.world, asked.body), asked.request.path_params["action"]
+    if action == "rename":
+        account.shown = str(asked.body.get("to") or "")
+        asked.world.save_account(account)
+    elif action in ("suspend", "restore"):
+        asked.world.suspend(account, action == "suspend")
+    else:
+        raise _bad("action must be rename, suspend or restore", 404)
+    return account_view(asked.world, account) | {"shown": account.title, "suspended": account.suspended}
 
 
 async def _settings(asked: Asked) -> Json:
@@ -202,6 +221,7 @@ def routes(world: World) -> list[BaseRoute]:
 
     return [
         at("accounts", _add_account, "POST"),
+        at("account/{action:str}", _account_act, "POST"),
         at("faults", _add_fault, "POST", status=201),
         at("faults", _faults, "GET"),
         at("faults", _drop_faults, "DELETE"),

@@ -125,8 +125,8 @@ def account_view(call: Call, account: Account) -> Json:
     posts = call.world.posts_of("mastodon", account.name, call.at)
     return {
         "id": account.id,
-        "username": account.name,
-        "acct": account.name,
+        "username": account.title,
+        "acct": account.title,
         "display_name": account.name,
         "locked": False,
         "bot": False,

@@ -13,7 +13,8 @@ FAULTY = (*PLATFORMS, "openai")  # what faults can be planned for
 
 @dataclass
 class Account:
-    """A person on one platform. `id` is the platform's own id (a DID on Bluesky)."""
+    """A person on one platform. `id` is the platform's own id (a DID on Bluesky); `shown`: the name that people see since
+    it was renamed, "" before."""
 
     platform: str
     name: str
@@ -24,10 +25,17 @@ class Account:
     password: str | None = None
     access_token: str | None = None
     refresh_token: str | None = None
+    shown: str = ""
+    suspended: bool = False
 
     @property
     def key(self) -> str:
         return f"{self.platform}|{self.name}"
+
+    @property
+    def title(self) -> str:
+        """The name that people see."""
+        return self.shown or self.name
 
 
 @dataclass
@@ -98,6 +106,7 @@ class Post:
     hidden_at: float | None = None
     deleted_at: float | None = None
     edited_at: float | None = None
+    suspended: bool = False
     extra: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -120,7 +129,9 @@ class Post:
 
     def seen_by_public(self, at: float) -> bool:
         """What a logged-out reader sees at that time."""
-        return self.seen_by_owner(at) and not self.shadow and not self.hidden(at) and self.audience == "public"
+        if self.shadow or self.suspended:
+            return False
+        return self.seen_by_owner(at) and not self.hidden(at) and self.audience == "public"
 
     def seen_by(self, account: Account | None, at: float) -> bool:
         """`account` None is a logged-out reader."""

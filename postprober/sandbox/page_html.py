@@ -130,6 +130,22 @@ def post_page(post: Post, seen: Counts, *, author: str, handle: str, url: str, i
     return shell(look, head, main)
 
 
+def profile_page(platform: str, name: str, handle: str) -> str:
+    """The page of a person."""
+    return shell(LOOKS[platform], f"<title>{html.escape(name)}</title>", f"<h1>{html.escape(handle)}</h1>")
+
+
+def unknown_handle() -> str:
+    """What Bluesky's app shows for a handle that nobody has any more."""
+    return shell(LOOKS["bluesky"], "<title>Bluesky</title>", "<h1>Unable to resolve handle</h1>")
+
+
+def consent_page(platform: str) -> str:
+    """A wall of cookies in front of the page."""
+    main = "<h1>Before you continue</h1><p>We use cookies.</p><button>Accept all</button>"
+    return shell(LOOKS[platform], "<title>Before you continue</title>", main)
+
+
 def missing_page(platform: str) -> str:
     """What a logged-out reader gets for a post that is not there (or not for strangers)."""
     main = "<h1>This page doesn’t exist</h1><p>The post was removed, or the link is wrong.</p>"

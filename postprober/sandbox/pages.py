@@ -12,7 +12,7 @@ from starlette.routing import BaseRoute, Route
 from postprober.sandbox.call import Call, Manner, Operation, Refusal, reply
 from postprober.sandbox.engagement import counts
 from postprober.sandbox.model import Account, Post
-from postprober.sandbox.page_html import missing_page, post_page, text_html
+from postprober.sandbox.page_html import missing_page, post_page, profile_page, text_html, unknown_handle
 from postprober.sandbox.timefmt import iso
 from postprober.sandbox.world import World
 
@@ -24,8 +24,8 @@ BLUESKY_DOMAIN = "bsky.test"
 def handle_of(account: Account) -> str:
     """How the platform writes the account's name."""
     if account.platform == "bluesky":
-        return f"{account.name.lower().replace('_', '-')}.{BLUESKY_DOMAIN}"
-    return account.name if account.platform == "linkedin" else f"@{account.name}"
+        return f"{account.title.lower().replace('_', '-')}.{BLUESKY_DOMAIN}"
+    return account.title if account.platform == "linkedin" else f"@{account.title}"
 
 
 def bluesky_account(world: World, actor: str) -> Account | None:
@@ -62,12 +62,14 @@ def _page(platform: str, find: Finder) -> Any:
     async def show(call: Call) -> Response:
         post = find(call.world, call.request.path_params)
         author = call.world.account(platform, post.account) if post else None
+        if platform == "bluesky" and bluesky_account(call.world, call.request.path_params["actor"]) is None:
+            return HTMLResponse(unknown_handle())  # the app at bsky.app finds out by itself, behind status 200
         if post is None or author is None or not post.seen_by_public(call.at):
             return HTMLResponse(missing_page(platform), 404)
         page = post_page(
             post,
             counts(call.world, post, call.at),
-            author=author.name,
+            author=author.title,
             handle=handle_of(author),
             url=call.base + post.path,
             image_base=f"{call.base}/_media",
@@ -89,9 +91,28 @@ async def _oembed(call: Call) -> Response:
         f"&mdash; {html.escape(post.account)} (@{html.escape(post.account)}) "
         f'<a href="{html.escape(call.base + post.path)}">{iso(post.created_at)[:10]}</a></blockquote>'
     )
-    author_url = f"{call.base}/x/{post.account}"
+    author = call.world.account("x", post.account)
+    author_url = f"{call.base}/x/{author.title if author else post.account}"
     body = {"url": call.base + post.path, "author_name": post.account, "author_url": author_url, "html": quote}
     return reply(body | {"type": "rich", "version": "1.0", "provider_name": "X"})
+
+
+_PROFILES = (
+    ("x", "/x/{name:str}"), ("instagram", "/instagram/{name:str}/"), ("mastodon", "/mastodon/@{name:str}"),
+    ("bluesky", "/bluesky/profile/{name:str}"),
+)  # fmt: skip
+
+
+def _profile(platform: str) -> Any:
+    async def show(call: Call) -> Response:
+        name = call.request.path_params["name"]
+        found = (a for a in call.world.accounts_of(platform) if name in (handle_of(a).lstrip("@"), a.id))
+        account = next(found, None)
+        if account is None or account.suspended:
+            return HTMLResponse(missing_page(platform), 404)
+        return HTMLResponse(profile_page(platform, account.title, handle_of(account)))
+
+    return show
 
 
 class _Reader:
@@ -124,6 +145,9 @@ def routes(world: World, manners: dict[str, Manner]) -> list[BaseRoute]:
     for platform, path, find in _PAGES:
         reader = _Reader(manners[platform], find)
         found.append(Operation(world, reader, "public", _page(platform, find), needs_token=False).route(path, "GET"))
+    for platform, path in _PROFILES:
+        reader = _Reader(manners[platform], lambda _world, _params: None)
+        found.append(Operation(world, reader, "public", _profile(platform), needs_token=False).route(path, "GET"))
     oembed = _Reader(manners["x"], lambda _world, _params: None)
-    found.append(Operation(world, oembed, "public", _oembed, needs_token=False).route("/x/oembed", "GET"))
+    found.insert(0, Operation(world, oembed, "public", _oembed, needs_token=False).route("/x/oembed", "GET"))
     return found

@@ -5,6 +5,8 @@ import asyncio
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from postprober.sandbox.page_html import consent_page
+
 
 async def client_left(receive: Receive, seconds: float) -> bool:
     """Hold for `seconds`; True when the client closed the connection before."""
@@ -36,8 +38,14 @@ async def cut(response: Response, scope: Scope, send: Send, stage: str) -> None:
         await asyncio.sleep(0)
 
 
-def malformed(response: Response, form: str) -> Response:
-    """A success with a body no client can use. Headers that carry an id are left out."""
+def malformed(response: Response, form: str, platform: str = "x") -> Response:
+    """A success with a body no client can use. Headers that carry an id are left out. `half`: the first half of it, as if
+    it were all; `consent`: a wall of cookies."""
+    if form == "half":
+        body = bytes(response.body)
+        return Response(body[: len(body) // 2], response.status_code, media_type=response.media_type)
+    if form == "consent":
+        return Response(consent_page(platform), response.status_code, media_type="text/html")
     if form == "empty":
         return Response(b"", response.status_code)
     if form == "no_id":

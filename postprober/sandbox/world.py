@@ -6,6 +6,7 @@ same call. All methods run on the thread of the event loop.
 
 import dataclasses
 import hashlib
+import random
 import secrets
 import time
 from collections.abc import Callable
@@ -26,6 +27,7 @@ DEFAULT_SETTINGS: Doc = {
     "media_seconds": 0.2,
     "max_characters": 500,
     "linkedin_versions": ["202601", "202611"],
+    "flaky_public": 0.0,  # the share of what strangers ask that goes wrong, each time in another way
     "instagram_quota": 100,  # posts per 24 hours: CONTRACTS.md 3.2
 }
 # The scopes an ordinary self-serve app gets. CONTRACTS.md 1.3, 2.3, 3.3, 4. LinkedIn has no reading scope: 2.3.
@@ -54,6 +56,7 @@ class World:
         self.store = Store(data_dir / (name or "sandbox.sqlite") if data_dir else None)
         self.seed = seed
         self.clock = clock
+        self.dice = random.Random(seed)
         self._forget()
         self._load()
 
@@ -209,9 +212,24 @@ class World:
             post.deleted_at = self.now()
             self.save_post(post)
 
-    def edit_post(self, post: Post, text: str) -> None:
+    def suspend(self, account: Account, on: bool) -> None:
+        """The platform shuts the account: strangers see neither it nor its posts, its tokens are refused. Or restores it."""
+        account.suspended = on
+        self.save_account(account)
+        for post in self.by_account.get(f"{account.platform}|{account.name}", []):
+            post.suspended = on
+            self.save_post(post)
+
+    def edit_post(self, post: Post, text: str, alt: str | None = None, media: int | None = None) -> None:
+        """`alt`: of every picture from now on; `media`: how many are left."""
         post.extra.setdefault("first_text", post.text)
+        if alt is not None:
+            post.media = [{**item, "alt": alt} for item in post.media]
+        if media is not None:
+            post.media = post.media[:media]
         post.text = text
+        if "record" in post.extra:
+            post.extra["record"] = _edited(post.extra["record"], post)
         post.edited_at = self.now()
         self.by_text.setdefault((post.platform, post.account, text), []).append(post)
         self.save_post(post)
@@ -234,6 +252,18 @@ class World:
     def drop_fault(self, fault_id: int) -> None:
         self.plan.faults.pop(fault_id, None)
         self.store.drop("fault", str(fault_id))
+
+
+def _edited(record: Doc, post: Post) -> Doc:
+    """A Bluesky record as the post is now."""
+    made = {**record, "text": post.text}
+    images = (record.get("embed") or {}).get("images")
+    if images is not None:
+        kept = [{**image, "alt": item["alt"]} for image, item in zip(images, post.media, strict=False)]
+        made["embed"] = {**record["embed"], "images": kept}
+        if not kept:
+            del made["embed"]
+    return made
 
 
 def _app_password() -> str:

@@ -134,7 +134,7 @@ def _metrics(call: Call, post: Post, names: Json) -> Json:
 def user_view(call: Call, account: Account) -> Json:
     fields = wanted(call, "user.fields")
     optional: Json = {"created_at": iso(account.created_at), "protected": False, "verified": False}
-    basic = {"id": account.id, "name": account.name, "username": account.name}
+    basic = {"id": account.id, "name": account.title, "username": account.title}
     return basic | {name: value for name, value in optional.items() if name in fields}
 
 

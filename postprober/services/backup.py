@@ -1,16 +1,20 @@
-"""A consistent copy of the database while everything runs."""
+"""A consistent copy of the database while everything runs, and of the pictures that it names."""
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
+from contextlib import suppress
 from pathlib import Path
 
 from postprober.errors import BadInput
 from postprober.services.core import Core
+from postprober.storage import pictures
 
 
 def backup(core: Core, target: Path) -> Path:
-    """Copy the SQLite database to `target` (a new file, or a folder). Raises BadInput."""
+    """Copy the SQLite database to `target` (a new file, or a folder); pictures of posts go to a folder beside it, with
+    `.evidence` behind its name. Raises BadInput."""
     if not core.db.is_sqlite:
         raise BadInput("This installation uses PostgreSQL; use pg_dump.")
     name = f"postprober-{core.clock.now():%Y%m%d-%H%M%S}.sqlite"
@@ -24,8 +28,18 @@ def backup(core: Core, target: Path) -> Path:
     copy = sqlite3.connect(temporary)
     try:
         source.backup(copy)
+        named = [row[0] for row in copy.execute("SELECT DISTINCT picture FROM evidence WHERE picture IS NOT NULL")]
     finally:
         copy.close()
         source.close()
+    if named:
+        _copy_pictures(pictures.folder(core.settings.data_dir), path.with_name(f"{path.name}.evidence"), named)
     temporary.replace(path)
     return path
+
+
+def _copy_pictures(source: Path, target: Path, named: list[str]) -> None:
+    target.mkdir(exist_ok=True)
+    for name in named:
+        with suppress(FileNotFoundError):  # its row has been deleted since, and the file with it
+            shutil.copy2(source / f"{name}{pictures.SUFFIX}", target)

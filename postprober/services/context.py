@@ -53,4 +53,5 @@ def context_of(
         letter_for=partial(letter_for, core),
         advisor=core.advisor,
         browser=core.browser,
+        looks_a_minute=settings.browser_looks,
     )

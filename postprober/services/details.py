@@ -16,12 +16,15 @@ COUNTED = ("likes", "reposts", "replies", "quotes", "bookmarks", "views")
 
 @dataclass(frozen=True)
 class Seen:
-    """One piece of evidence: what was found (`kind`), when, the hash of its canonical JSON, and the JSON itself."""
+    """One piece of evidence: what was found (`kind`), when, the hash of its canonical JSON, the JSON itself, and whether
+    there is a picture (`services.evidence`)."""
 
     kind: str
     at: datetime
     sha256: str
     body: dict[str, Any]
+    id: int = 0
+    pictured: bool = False
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,8 @@ def of(core: Core, user_id: int, delivery_id: int) -> Details:
         return Details(
             tuple(attempts.of_delivery(conn, delivery_id)),
             tuple(
-                Seen(row["kind"], row["at"], row["sha256"], row["body"]) for row in logs.evidence_of(conn, delivery_id)
+                Seen(row["kind"], row["at"], row["sha256"], row["body"], row["id"], bool(row["picture"]))
+                for row in logs.evidence_of(conn, delivery_id)
             ),
             tuple((row["at"], name, int(row[name])) for row in counts for name in COUNTED if row[name] is not None),
         )

@@ -40,6 +40,7 @@ def examine(core: Core) -> list[Finding]:
         _scheduler(core),
         *_workers(core),
         _sidecar(core),
+        _browser(core),
         *(_platform(core, platform) for platform in Platform),
     ]
 
@@ -107,6 +108,14 @@ def _sidecar(core: Core) -> Finding:
     except PostProberError:
         return Finding("sidecar", False, f"{core.settings.api_base} does not answer (start it with: make up)")
     return Finding("sidecar", reply.ok, f"{core.settings.api_base} answers {reply.status}")
+
+
+def _browser(core: Core) -> Finding:
+    """Never a fault: everything but the pictures goes on without one."""
+    trouble = core.browser.trouble() if core.browser is not None else "nobody looks with one"
+    if trouble:
+        return Finding("browser", True, f"{trouble} Posts are proved without pictures.")
+    return Finding("browser", True, core.browser.path or "Playwright's own Chromium" if core.browser else "")
 
 
 def _platform(core: Core, platform: Platform) -> Finding:

@@ -83,17 +83,27 @@ def samples_of(conn: Connection, delivery_id: int) -> list[dict[str, Any]]:
     return [dict(row._mapping) for row in rows]
 
 
-def keep_evidence(conn: Connection, delivery_id: int, kind: str, body: dict[str, Any], now: datetime) -> None:
-    """`body` must be redacted. The hash covers its canonical JSON."""
+def keep_evidence(
+    conn: Connection, delivery_id: int, kind: str, body: dict[str, Any], now: datetime, picture: str | None = None
+) -> None:
+    """`body` must be redacted. The hash covers its canonical JSON. `picture`: name of one (storage.pictures)."""
     canonical = json.dumps(body, sort_keys=True, ensure_ascii=False, default=str)
     digest = hashlib.sha256(canonical.encode()).hexdigest()
     row = {"delivery_id": delivery_id, "kind": kind, "at": now, "sha256": digest, "body": json.loads(canonical)}
-    conn.execute(_EVIDENCE, row)
+    conn.execute(_EVIDENCE, row | {"picture": picture})
 
 
 def evidence_of(conn: Connection, delivery_id: int) -> list[dict[str, Any]]:
     rows = conn.execute(select(evidence).where(evidence.c.delivery_id == delivery_id).order_by(evidence.c.id))
     return [dict(row._mapping) for row in rows]
+
+
+def one_evidence(conn: Connection, evidence_id: int) -> dict[str, Any]:
+    """Raises NotFound."""
+    row = conn.execute(select(evidence).where(evidence.c.id == evidence_id)).first() if sql.is_id(evidence_id) else None
+    if row is None:
+        raise NotFound(f"There is no evidence {evidence_id}.")
+    return dict(row._mapping)
 
 
 def alert(

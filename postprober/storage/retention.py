@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sqlalchemy import ColumnElement, Connection, Table, delete, select, update
 
-from postprober.storage import processes, sample_days
+from postprober.storage import pictures, processes, sample_days
 from postprober.storage.database import Database
 from postprober.storage.tables import alerts, attempts, evidence, health_signs, outbox, samples
 
@@ -40,14 +40,16 @@ def put(conn: Connection, keep: Keep) -> None:
 
 
 def tidy(db: Database, now: datetime, data_dir: Path | None = None) -> int:
-    """Delete what is older than it is kept; returns how many rows and days of samples (Parquet files in `data_dir`)
-    went. Killed anywhere, the next call goes on."""
+    """Delete what is older than it is kept; returns how many rows, days of samples (Parquet files in `data_dir`) and
+    pictures that no evidence names went. Killed anywhere, the next call goes on."""
     with db.read() as conn:
         keep = get(conn)
     gone = _delete(db, outbox, (outbox.c.next_at.is_(None), outbox.c.created_at < now - SENT_LETTERS))
     gone += _delete(db, health_signs, (health_signs.c.at < now - HEALTH_SIGNS,))
     if keep.evidence:
         gone += _delete(db, evidence, (evidence.c.at < now - timedelta(days=keep.evidence),))
+    if data_dir is not None:
+        gone += pictures.sweep(db, pictures.folder(data_dir), now)
     if keep.alerts:
         old = now - timedelta(days=keep.alerts)
         gone += _delete(db, alerts, (alerts.c.is_read.is_(True), alerts.c.created_at < old))

@@ -268,6 +268,23 @@ evidence = _table(
     Column("at", UtcDateTime, nullable=False),
     Column("sha256", String(64), nullable=False),
     Column("body", Json, nullable=False),
+    Column("picture", String(64), index=True),  # SHA-256 of a PNG in the data folder; None: there is none
+)
+# Posts that are to be looked at in a browser, one row each until it was done.
+looks = _table(
+    "looks",
+    Column("delivery_id", Id, ForeignKey("deliveries.id"), nullable=False, index=True),
+    Column("why", String(30), nullable=False),
+    Column("due_at", UtcDateTime, nullable=False, index=True),
+    Column("tries", Integer, nullable=False, server_default="0"),
+)
+# What was last seen of a published post, to tell when it changes.
+watches = Table(
+    "watches",
+    metadata,
+    Column("delivery_id", Id, ForeignKey("deliveries.id"), primary_key=True, autoincrement=False),
+    Column("state", Json, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
 )
 
 channels = _table(

@@ -132,6 +132,8 @@ EVIDENCE_WORDS: dict[str, str] = {
     "proof": "The proof: what the owner and a stranger read",
     "ghost": "Not visible: what was read instead",
     "gone": "No longer visible: what was read",
+    "browser": "Seen in a browser, not signed in",
+    "drift": "Changed after the proof: before and after",
     "found": "Found again after the answer got lost",
     "named": "The platform named it before the answer broke off",
     "late_reply": "An answer that came late",

@@ -19,7 +19,7 @@ from postprober.api.live import RESTART, SIGNED_OUT
 from postprober.domain.delivery import Proof
 from postprober.domain.diagnosis import Cause, Diagnosis, Fix
 from postprober.pipeline import watch
-from postprober.storage import deliveries, logs, repairs
+from postprober.storage import deliveries, logs, pictures, repairs
 from tests.api.live_kit import Live, S, hear, say
 from tests.api.rest_kit import png, rest_on
 from tests.api.serving import serving
@@ -138,12 +138,22 @@ def proved(inst: Installation) -> str:
     return str(one.post_id)
 
 
+def seen(inst: Installation) -> str:
+    """A delivery with a picture."""
+    one = held(inst, inst.link("bluesky"), "Seen", unknown=False)
+    name = pictures.keep(pictures.folder(inst.core.settings.data_dir), png())
+    with inst.core.db.write() as conn:
+        logs.keep_evidence(conn, one.id, "browser", {"verdict": "found"}, inst.core.clock.now(), name)
+    return str(one.id)
+
+
 def script(url: str, inst: Installation) -> str:
     """All examples as one bash script; the placeholders are filled in, and a mark ends each answer."""
     made = inst.made("bluesky")
     failed, held, link = decisions(inst)
     values = {
-        "FAILED": failed, "HELD": held, "LINK": link, "REPAIRED": repairable(inst), "PROVED": proved(inst),
+        "SEEN": seen(inst), "FAILED": failed, "HELD": held, "LINK": link, "REPAIRED": repairable(inst),
+        "PROVED": proved(inst),
         "API": url, "EMAIL": "owner@example.org", "PASSWORD": inst.password, "HANDLE": made["id"],
         "APP_PASSWORD": made["password"],
     }  # fmt: skip

@@ -17,7 +17,7 @@ from postprober.domain.platform import Platform
 from postprober.pipeline import watch
 from postprober.services import proof_pages, sessions
 from postprober.services.media import public_url
-from postprober.storage import deliveries, logs, repairs, users
+from postprober.storage import deliveries, logs, pictures, repairs, users
 from postprober.storage import media as media_storage
 from postprober.storage.tables import alerts, metadata
 from tests.api.rest_kit import PROBLEM, Rest, png, rest_on
@@ -119,6 +119,15 @@ def proposed(act: str) -> Callable[[Rest], str]:
     return make
 
 
+def pictured(rest: Rest) -> str:
+    """A piece of evidence with a picture."""
+    delivery_id = int(delivery("", S.FAILED)(rest).rpartition("/")[2])
+    name = pictures.keep(pictures.folder(rest.core.settings.data_dir), png())
+    with rest.core.db.write() as conn:
+        logs.keep_evidence(conn, delivery_id, "browser", {"verdict": "found"}, rest.clock.now(), name)
+        return f"/api/evidence/{logs.evidence_of(conn, delivery_id)[-1]['id']}"
+
+
 def account(rest: Rest) -> str:
     return f"/api/accounts/{rest.installation.link('bluesky').id}"
 
@@ -218,6 +227,8 @@ CASES: dict[str, Case] = {
     "get /api/monitoring/{post_id}/logs": Case(failed("/logs"), 200, 404, reads=True),
     "post /api/monitoring/{post_id}/retry": Case(failed("/retry"), 200, 404),
     "get /api/deliveries/{delivery_id}": Case(delivery("", S.FAILED), 200, 404, reads=True),
+    "get /api/deliveries/{delivery_id}/evidence": Case(delivery("/evidence", S.FAILED), 200, 404, reads=True),
+    "get /api/evidence/{evidence_id}": Case(pictured, 200, 404, reads=True),
     "post /api/deliveries/{delivery_id}/retry": Case(delivery("/retry", S.FAILED), 200, 404),
     "post /api/deliveries/{delivery_id}/send": Case(delivery("/send", S.HELD), 200, 404),
     "post /api/deliveries/{delivery_id}/look": Case(delivery("/look", *LOST), 200, 404),

@@ -17,7 +17,7 @@ from postprober.errors import PostRejected
 from postprober.http import HttpClient
 from postprober.launch import demo_picture
 from postprober.pipeline.runner import Runner
-from postprober.services import accounts, media, monitoring, posts, users
+from postprober.services import accounts, details, media, monitoring, posts, users
 from postprober.services.context import context_of
 from postprober.services.core import Core
 from postprober.services.monitoring import DeliveryView
@@ -125,10 +125,37 @@ def test_a_post_that_is_deleted_behind_our_back_is_noticed(
     )
     assert seen[Platform.BLUESKY].delivery.state is DeliveryState.GHOST
     assert seen[Platform.MASTODON].delivery.state is DeliveryState.VERIFIED
-    assert any("gone" in alert["message"] for alert in monitoring.alerts(core, desk.user))
+    (alert,) = [a for a in monitoring.alerts(core, desk.user) if a["delivery_id"] == delivery.id]
+    assert alert["kind"] == "drifted" and "gone" in alert["message"] and "deleted" in alert["message"]
     with core.db.read() as conn:
         sends = [a for a in attempts.of_delivery(conn, delivery.id) if a.act == "publish"]
     assert len(sends) == 1  # noticed, and not sent again
+
+
+def test_a_post_that_is_edited_behind_our_back_is_told_and_stays_proved(
+    desk: Desk, real_http: HttpClient, bluesky_cred: Credentials
+) -> None:
+    views = desk.publish(f"Edited soon {time.time_ns()}")
+    delivery, pds = views[Platform.BLUESKY].delivery, bluesky_cred.instance
+    assert delivery.remote_id
+    _, _, repo, collection, rkey = delivery.remote_id.split("/")
+    where = {"repo": repo, "collection": collection, "rkey": rkey}
+    record = real_http.read("GET", f"{pds}/xrpc/com.atproto.repo.getRecord", params=where).json()["value"]
+    changed = real_http.send(
+        "POST", f"{pds}/xrpc/com.atproto.repo.putRecord", json=where | {"record": record | {"text": "Buy now"}},
+        headers={"Authorization": f"Bearer {bluesky_cred.access_token}"},
+    )  # fmt: skip
+    assert changed.ok, changed.excerpt
+
+    def told(_: monitoring.PostView) -> bool:
+        return any(a["delivery_id"] == delivery.id for a in monitoring.alerts(desk.core, desk.user))
+
+    seen = desk.wait(delivery.post_id, told)
+    assert seen[Platform.BLUESKY].delivery.state is DeliveryState.VERIFIED
+    (alert,) = [a for a in monitoring.alerts(desk.core, desk.user) if a["delivery_id"] == delivery.id]
+    assert (alert["kind"], alert["type"]) == ("drifted", "warning")
+    found = details.of(desk.core, desk.user, delivery.id).evidence[-1]
+    assert found.kind == "drift" and found.body["after"][0]["text"] == "Buy now"
 
 
 def test_what_was_made_can_be_deleted(desk: Desk, alice: Credentials, bluesky_cred: Credentials) -> None:

@@ -10,7 +10,7 @@ from datetime import datetime
 
 import streamlit as st
 
-from postprober.domain.delivery import TRAITS, DeliveryState
+from postprober.domain.delivery import TRAITS, DeliveryState, Step
 from postprober.services.monitoring import DeliveryView, StepView
 from postprober.ui.text import (
     COUNT_WORDS,
@@ -47,6 +47,7 @@ def row_html(view: DeliveryView, zone: str, now: datetime) -> str:
         "</div>",
         f'<ol class="pp-steps">{steps}</ol>',
         f'<div class="pp-words">{_proof(view)}{_explanation(view, zone, now)}</div>',
+        _differences(view),
         _repair(view),
         _counts(view),
     ]
@@ -74,6 +75,16 @@ def _proof(view: DeliveryView) -> str:
     bars = "".join(f'<i class="{"on" if place <= level else ""}"></i>' for place in range(1, 5))
     words = PROOF_WORDS[view.delivery.proof]
     return f'<p class="pp-proof"><span class="pp-bars" aria-hidden="true">{bars}</span>{safe(words)}</p>'
+
+
+def _differences(view: DeliveryView) -> str:
+    """Everything in which what was seen last differs from what was sent."""
+    proof = next((step for step in view.steps if step.step == Step.VERIFICATION), None)
+    found = (proof.details or {}).get("differences") if proof is not None else None
+    if not isinstance(found, list) or not found:
+        return ""
+    items = "".join(f"<li>{safe(str(one))}</li>" for one in found)
+    return f'<ul class="pp-differences" aria-label="Differences from what was sent">{items}</ul>'
 
 
 def _explanation(view: DeliveryView, zone: str, now: datetime) -> str:

@@ -12,7 +12,8 @@ import altair as alt
 import streamlit as st
 
 from postprober.domain.delivery import TRAITS, DeliveryState
-from postprober.services import details
+from postprober.errors import NotFound
+from postprober.services import details, evidence
 from postprober.services.details import Details, Seen
 from postprober.services.monitoring import DeliveryView, PostView
 from postprober.storage.records import Attempt
@@ -22,6 +23,7 @@ from postprober.ui.text import ACT_WORDS, COUNT_WORDS, EVIDENCE_WORDS, OUTCOME_W
 NEWEST_TRIES = 10
 NEWEST_SEEN = 3
 LONGEST_BODY = 4000  # characters of a piece of evidence that are shown
+THUMBNAIL = 320  # CSS pixels
 LABEL = "History, tries and evidence"
 
 
@@ -52,7 +54,7 @@ def _delivery(visit: Visit, view: DeliveryView, found: Details) -> None:
     if found.evidence:
         st.markdown("**What was seen**")
         for seen in found.evidence[-NEWEST_SEEN:]:
-            _seen(seen, zone)
+            _seen(visit, seen, zone)
     if found.tries:
         st.markdown("**Every try**")
     if len(found.tries) > NEWEST_TRIES:
@@ -96,14 +98,27 @@ def _change(change: dict[str, Any], zone: str) -> str:
     )
 
 
-def _seen(seen: Seen, zone: str) -> None:
+def _seen(visit: Visit, seen: Seen, zone: str) -> None:
     title = EVIDENCE_WORDS.get(seen.kind, seen.kind)
     st.html(
         f'<div class="pp-try"><b>{safe(title)}</b> <time>{safe(moment(seen.at, zone))}</time>'
         f"<p>SHA-256 <code>{safe(seen.sha256)}</code></p></div>"
     )
+    if seen.pictured:
+        _picture(visit, seen, zone)
     body = json.dumps(seen.body, indent=1, ensure_ascii=False, default=str)
     st.code(body[:LONGEST_BODY], language=None, wrap_lines=True, height="content" if len(body) < 600 else 220)
+
+
+def _picture(visit: Visit, seen: Seen, zone: str) -> None:
+    """A thumbnail; Streamlit opens it large by its own button."""
+    try:
+        found = evidence.picture(visit.core, visit.user.id, seen.id)
+    except NotFound:
+        st.caption("The picture is no longer kept.")
+        return
+    verdict = str(seen.body.get("verdict", "")).replace("_", " ")
+    st.image(found.png, caption=f"As a stranger saw it on {moment(seen.at, zone)}: {verdict}", width=THUMBNAIL)
 
 
 def _try(attempt: Attempt, zone: str) -> None:

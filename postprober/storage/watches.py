@@ -1,0 +1,26 @@
+"""What was last seen of each published post."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Connection, select
+
+from postprober.domain.drift import Watched
+from postprober.storage import sql
+from postprober.storage.tables import watches
+
+
+def get(conn: Connection, delivery_id: int) -> Watched:
+    """What is known; nothing, when nobody has looked yet."""
+    stored = conn.execute(select(watches.c.state).where(watches.c.delivery_id == delivery_id)).scalar_one_or_none()
+    return Watched.of(stored)
+
+
+def put(conn: Connection, delivery_id: int, known: Watched, now: datetime) -> None:
+    values = {"state": known.to_json(), "updated_at": now}
+    conn.execute(
+        sql.upsert(conn, watches)
+        .values(delivery_id=delivery_id, **values)
+        .on_conflict_do_update(index_elements=["delivery_id"], set_=values)
+    )

@@ -1,0 +1,122 @@
+"""A post as a browser shows it: found, gone, walls, and a picture of bounded size without anything hidden in it."""
+
+from __future__ import annotations
+
+import io
+import os
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image, PngImagePlugin
+
+from postprober.browser import Browser
+from postprober.domain.platform import Platform
+from postprober.domain.remote import RemoteMedia
+from postprober.probe.base import Look, Verdict
+from postprober.probe.browser_check import HEIGHT, MAX_PICTURE, WIDTH, look_in_browser, shrink
+from postprober.probe.compare import compare
+from postprober.sandbox.serve import SandboxServer
+from postprober.settings import load_settings
+from tests.browser.conftest import Make
+from tests.browser.hosts import Canary, Site, reply
+
+World = tuple[Site, Canary]
+LATER = """<!doctype html><body><main id=m>Loading</main><script>setTimeout(() => { m.innerHTML =
+'<article data-post-id="7" data-author="@ann"><p class="text">Hello from a script</p><img alt="a cat" src="/c"></article>'
+}, 400)</script></body>"""
+
+
+@pytest.fixture
+def sandbox() -> Iterator[SandboxServer]:
+    with SandboxServer() as server:
+        yield server
+
+
+def chunks(png: bytes) -> set[bytes]:
+    """The kinds of chunks in a PNG (https://www.w3.org/TR/png-3/#5Chunk-layout)."""
+    found, at = set(), 8
+    while at < len(png):
+        (length,) = struct.unpack(">I", png[at : at + 4])
+        found.add(png[at + 4 : at + 8])
+        at += 12 + length
+    return found
+
+
+def at(browser: Browser, url: str, **named: str) -> tuple[Look, bytes | None]:
+    return look_in_browser(browser, Platform.X, url=url, remote_id=named.get("remote_id", "7"), seconds=10)
+
+
+def test_a_post_that_a_script_draws_is_found_with_text_author_and_media(browser: Browser, world: World) -> None:
+    seen, png = at(browser, world[0].page("/ann/status/7", LATER))
+    assert (seen.verdict, seen.text, seen.author) == (Verdict.FOUND, "Hello from a script", "@ann")
+    assert seen.media == (RemoteMedia("image", "a cat"),) and not seen.partial
+    assert compare("Hello from a script", (), seen).differences == ("1 media are shown and 0 were sent.",)
+    assert png is not None and Image.open(io.BytesIO(png)).width == WIDTH
+
+
+def test_gone_walls_and_blocks_are_told_apart(browser: Browser, world: World) -> None:
+    site, _ = world
+    for status, path in ((404, "/gone"), (403, "/blocked"), (503, "/broken")):
+        site.pages[path] = lambda handler, status=status: reply(handler, status, "<h1>Sorry</h1>")
+    site.pages["/walled"] = lambda handler: reply(handler, 302, "", Location="/login?next=x")
+    site.page("/login", "<form><input type=password></form>")
+    site.page("/script-wall", "<script>location.replace('/accounts/login/')</script>")
+    site.page("/accounts/login/", "<h1>Log in</h1><input type=password>")
+    wanted = {
+        "/gone": Verdict.GONE, "/blocked": Verdict.BLOCKED, "/broken": Verdict.UNSURE, "/walled": Verdict.LOGIN_WALL,
+        "/script-wall": Verdict.LOGIN_WALL,
+    }  # fmt: skip
+    for path, verdict in wanted.items():
+        seen, png = look_in_browser(browser, Platform.INSTAGRAM, url=site.url + path, remote_id="7", seconds=4)
+        assert (path, seen.verdict) == (path, verdict)
+        assert png is not None and seen.reason
+
+
+def test_a_browser_that_dies_twice_leaves_the_question_open(browser: Browser, world: World) -> None:
+    seen, png = look_in_browser(
+        browser, Platform.X, url=world[0].page("/", "<script>for(;;);</script>"), remote_id="7", seconds=1
+    )
+    assert (seen.verdict, png) == (Verdict.UNSURE, None)
+    assert "too long" in seen.reason
+
+
+def test_a_page_of_any_size_makes_a_small_picture(browser: Browser, world: World) -> None:
+    noise = "<canvas id=c width=1280 height=6000></canvas><script>const x=c.getContext('2d'),d=x.createImageData(1280,"
+    noise += "6000);for(let i=0;i<d.data.length;i++)d.data[i]=Math.random()*256;x.putImageData(d,0,0)</script>"
+    _, png = at(browser, world[0].page("/", noise))
+    assert png is not None and len(png) <= MAX_PICTURE
+    size = Image.open(io.BytesIO(png)).size
+    assert size[0] <= WIDTH and size[1] <= HEIGHT
+
+
+def test_a_picture_carries_nothing_but_its_pixels() -> None:
+    info = PngImagePlugin.PngInfo()
+    info.add_text("Comment", "secret")
+    out = io.BytesIO()
+    Image.new("RGB", (1500, 2500), "green").save(out, "PNG", pnginfo=info, exif=b"Exif\0\0secret")
+    assert b"secret" in out.getvalue()
+    made = shrink(out.getvalue())
+    assert made is not None and b"secret" not in made
+    assert chunks(made) <= {b"IHDR", b"PLTE", b"IDAT", b"IEND"}
+    assert Image.open(io.BytesIO(made)).size == (WIDTH, HEIGHT)
+    assert shrink(b"no picture") is None
+
+
+@pytest.mark.parametrize("platform", ["x", "linkedin", "mastodon", "bluesky"])
+def test_the_sandboxs_posts_are_found_and_gone(
+    make: Make, sandbox: SandboxServer, tmp_path: Path, platform: str
+) -> None:
+    from tests.probe.test_public import TEXT, post_to
+
+    browser = make(None, **load_settings(data_dir=tmp_path, sandbox_port=sandbox.port, _env_file=None).model_dump())
+    truth = post_to(sandbox, Platform(platform))
+    one = {"url": truth["url"], "remote_id": truth["id"], "author": truth["author"]}
+    seen, png = look_in_browser(browser, Platform(platform), **one)
+    assert compare(TEXT, (), seen).matches is True, seen
+    if folder := os.environ.get("KEEP_PICTURES_IN"):
+        assert png is not None
+        Path(folder, f"{platform}.png").write_bytes(png)
+    sandbox.control.delete_post(platform, truth["id"])
+    assert look_in_browser(browser, Platform(platform), **one)[0].verdict is Verdict.GONE
