@@ -105,8 +105,8 @@ class InstagramBrowserAdapter:
             remote_id = str(cookies.get(on.USER_COOKIE, ""))
             on.open_page(page, f"{cred.instance}/{name}/")
             shown, _ = on.grid(page)
-            newest = next((code for code, pinned in shown if not pinned), None)
-            return Identity(remote_id, name, newest)
+            newest = next((code for code, pinned in shown if not pinned), "")
+            return Identity(remote_id, name, on.id_of(newest) or None)
 
         found = self._visit(cred, look, READ_SECONDS)
         if not found.remote_id:
@@ -157,7 +157,7 @@ class InstagramBrowserAdapter:
         if not step.code:
             message = "Instagram's page does not say clearly whether the post was shared."
             raise OutcomeUnknown(message, http_status=step.status)
-        return Receipt(Ref(step.code, self._permalink(step.code)))
+        return Receipt(Ref(on.id_of(step.code), self._permalink(step.code)))
 
     def _publish(self, page: Any, cred: Credentials, job: PartJob, picture: FittedImage, step: _Step) -> None:
         """Through the dialog to Share, and what the page says then. Clicks Share at most once."""
@@ -207,11 +207,13 @@ class InstagramBrowserAdapter:
             return Sighting(SightingState.UNSURE, None, error.message)
 
     def fetch(self, cred: Credentials, remote_id: str) -> RemotePost | None:
+        code = on.code_for(remote_id)
+
         def look(page: Any) -> RemotePost | None:
-            status = on.open_page(page, f"{cred.instance}/p/{remote_id}/")
+            status = on.open_page(page, f"{cred.instance}/p/{code}/")
             if on.is_gone(page, status):
                 return None
-            return replace(on.read_post(page, remote_id, self._permalink(remote_id)), author_name=cred.name)
+            return on.read_post(page, code, self._permalink(code))
 
         return self._visit(cred, look, READ_SECONDS)
 
@@ -235,8 +237,10 @@ class InstagramBrowserAdapter:
         return self._visit(cred, look, READ_SECONDS)
 
     def engagement(self, cred: Credentials, remote_id: str) -> Counts:
+        code = on.code_for(remote_id)
+
         def look(page: Any) -> Counts:
-            status = on.open_page(page, f"{cred.instance}/p/{remote_id}/")
+            status = on.open_page(page, f"{cred.instance}/p/{code}/")
             return Counts() if on.is_gone(page, status) else Counts(likes=on.likes(page))
 
         return self._visit(cred, look, READ_SECONDS)

@@ -31,6 +31,7 @@ GRID_LINK = "main a[href*='/p/']"
 PINNED = "svg[aria-label='Pinned post icon']"
 POST_COUNT = re.compile(r"([\d.,]+)\s+posts?\b")
 POST_CAPTION = "main article h1"
+POST_AUTHOR = "main article a[href]"  # the first link of a post leads to its author
 POST_TIME = "main article time[datetime]"
 POST_PICTURE = "main article img[alt]"
 POST_LIKES = re.compile(r"([\d.,]+)\s+likes?\b")
@@ -56,6 +57,8 @@ STOPPED = (
     "Instagram asks for something that only you may answer (signing in, or confirming that it is you); open Instagram in "
     "your own browser, settle it there, then import the session again."
 )
+_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+CODE_LENGTH = 11  # characters of a public post's code: 64 bits
 WAIT = 8_000  # milliseconds for one thing to appear on a page that is there
 
 
@@ -113,6 +116,28 @@ def code_of(link: str) -> str:
     return match[1] if match else ""
 
 
+def id_of(code: str) -> str:
+    """The post's number, which its code writes in base 64 (public clients of the app agree on that; the API's own
+    links use the same codes). Codes of private posts are longer and stay as they are."""
+    if not 0 < len(code) <= CODE_LENGTH:
+        return code
+    number = 0
+    for letter in code:
+        number = number * 64 + _ALPHABET.index(letter)
+    return str(number)
+
+
+def code_for(remote_id: str) -> str:
+    """The inverse of `id_of`."""
+    if not remote_id.isdecimal() or len(remote_id) > 20:
+        return remote_id
+    number, code = int(remote_id), ""
+    while number:
+        number, digit = divmod(number, 64)
+        code = _ALPHABET[digit] + code
+    return code
+
+
 def is_gone(page: Any, status: int) -> bool:
     """Whether the page says that there is no such post."""
     return status == 404 or bool(page.locator(GONE).count())
@@ -129,7 +154,10 @@ def read_post(page: Any, code: str, permalink: str) -> RemotePost:
     text = str(caption.first.inner_text(timeout=WAIT)) if caption.count() else ""
     pictures = [str(one.get_attribute("alt") or "") for one in page.locator(POST_PICTURE).all()]
     media = tuple(RemoteMedia("image", alt) for alt in pictures) or None
-    return RemotePost(Ref(code, permalink), text, made, media=media)
+    author = (
+        str(page.locator(POST_AUTHOR).first.get_attribute("href", timeout=WAIT) or "").strip("/").rpartition("/")[2]
+    )
+    return RemotePost(Ref(id_of(code), permalink), text, made, author_name=author, media=media)
 
 
 def likes(page: Any) -> int | None:

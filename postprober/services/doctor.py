@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from postprober.domain.platform import NAMES, Platform
 from postprober.errors import PostProberError, VaultError
 from postprober.pipeline.credentials import open_credentials
-from postprober.services import keys
+from postprober.services import by_browser, keys
 from postprober.services.core import Core
 from postprober.services.monitoring import HEARTBEAT_LIMIT, heartbeat_age
 from postprober.storage.accounts import get
@@ -39,6 +39,7 @@ def examine(core: Core) -> list[Finding]:
         _scheduler(core),
         _sidecar(core),
         *(_platform(core, platform) for platform in Platform),
+        _by_browser(core),
     ]
 
 
@@ -93,6 +94,19 @@ def _sidecar(core: Core) -> Finding:
     except PostProberError:
         return Finding("sidecar", False, f"{core.settings.api_base} does not answer (start it with: make up)")
     return Finding("sidecar", reply.ok, f"{core.settings.api_base} answers {reply.status}")
+
+
+def _by_browser(core: Core) -> Finding:
+    name = "Instagram by browser"
+    with core.db.read() as conn:
+        query = accounts.select().where(accounts.c.is_active, accounts.c.platform == Platform.INSTAGRAM.value)
+        used = sum(bool(row.instance) for row in conn.execute(query))
+    problem = by_browser.trouble(core)
+    if problem:
+        return Finding(
+            name, not used, f"{problem} {used} accounts need it" if used else f"{problem} No account needs it"
+        )
+    return Finding(name, True, f"experimental; {used} accounts use it")
 
 
 def _platform(core: Core, platform: Platform) -> Finding:

@@ -159,15 +159,10 @@ def _judge(
     expected = {"verified": {1}, "accepted": {1}, "ghost": {0}, "failed": {0}, "held": {0, 1}}
     if found and len(visible) not in expected.get(verdict.end, {0, 1}):
         verdict.contradicted.append(f"contradicted: {where}")
-    if verdict.end == "verified" and delivery.remote_id not in {i for p in visible for i in (p["id"], _code(p))}:
+    if verdict.end == "verified" and delivery.remote_id not in {p["id"] for p in visible}:
         verdict.contradicted.append(f"wrong post: {where}")
     creates = [r for r in control.log(platform=platform.value, account=handle) if r["operation"] == "create"]
     verdict.hasty.extend(f"{problem}: {where}" for problem in _hasty(tries, creates))
-
-
-def _code(post: dict[str, Any]) -> str:
-    """The post's id as its page has it."""
-    return str(post["url"]).strip("/").rpartition("/")[2]
 
 
 def _hasty(tries: list[Attempt], creates: list[dict[str, Any]]) -> list[str]:

@@ -22,6 +22,7 @@ from postprober.errors import (
     UnexpectedReply,
 )
 from postprober.http import Exchange, HttpClient
+from postprober.platforms import instagram_page
 from postprober.platforms.instagram_browser import InstagramBrowserAdapter, session_of
 from postprober.sandbox import instagram_web_html as html
 from tests.platforms.browser_kit import ByBrowser, LinkedByBrowser
@@ -51,7 +52,7 @@ def test_picture_caption_and_description_arrive_as_they_were_given(linked: Linke
     found = linked.adapter.fetch(linked.cred, receipt.ref.remote_id)
     assert found is not None and found.media is not None
     assert (found.text, [m.alt for m in found.media]) == (job.text, ["The sea at noon"])
-    assert receipt.ref.url == f"{linked.config.auth_url}/p/{receipt.ref.remote_id}/"
+    assert (receipt.ref.remote_id, receipt.ref.url) == (post["id"], post["url"])
 
 
 @pytest.mark.parametrize(
@@ -227,6 +228,17 @@ def test_the_exchange_is_reported_without_a_secret(linked: LinkedByBrowser, job:
     (one,) = seen
     assert (one.visible, one.status, one.request_id) == (True, 200, "r1")
     assert linked.cred.access_token not in repr(one)
+
+
+@pytest.mark.parametrize("code", ["CC_cEcbF3Y0", "B", "_____-____A", "DK1xGq1oX-_"])
+def test_a_posts_number_and_its_code_are_the_same_thing(code: str) -> None:
+    number = instagram_page.id_of(code)
+    assert number.isdecimal() and instagram_page.code_for(number) == code
+
+
+def test_the_code_of_a_private_post_stays_as_it_is() -> None:
+    code = "CC_cEcbF3Y0" + "x" * 28
+    assert instagram_page.id_of(code) == code == instagram_page.code_for(code)
 
 
 def test_without_a_browser_it_says_so(linked: LinkedByBrowser) -> None:
