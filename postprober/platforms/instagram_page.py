@@ -26,6 +26,7 @@ ALT_TEXT = f"{DIALOG} input[placeholder='Write alt text...'], {DIALOG} textarea[
 NEXT, SHARE, ACCESSIBILITY = "Next", "Share", "Accessibility"  # names of buttons
 SHARED = f"{DIALOG} :text('Your post has been shared.'):visible"
 NOT_SHARED = f"{DIALOG} :text('could not be shared'):visible, {DIALOG} :text('Something went wrong'):visible"
+ASKED = "form:has(input[name=password]), form:has(input[name=security_code])"  # the page wants the person
 SHARE_CALL = "/api/v1/media/configure/"  # what the page calls when Share is clicked
 GRID_LINK = "main a[href*='/p/']"
 PINNED = "svg[aria-label='Pinned post icon']"

@@ -67,7 +67,7 @@ def by_browser(link: Link, emulator: SandboxServer, browser: Browser) -> ByBrows
         account = emulator.control.account("instagram", api.name)
         config = PlatformConfig(
             Platform.INSTAGRAM, api.config.api_url, api.config.auth_url,
-            settings={"instagram_browser_seconds": "12", "instagram_settle_seconds": "0", **settings},
+            settings={"instagram_browser_seconds": "30", "instagram_settle_seconds": "0", **settings},
         )  # fmt: skip
         return LinkedByBrowser(
             Platform.INSTAGRAM, emulator.control, config, signed_in(emulator, account), api.pools, browser=browser
