@@ -20,7 +20,7 @@ from postprober.domain.platform import NAMES, parse_platform
 from postprober.domain.post import Draft, Part
 from postprober.domain.preflight import check
 from postprober.errors import BadInput, PlatformError, PostProberError
-from postprober.services import accounts, doctor, keys, monitoring, passwords, people, posts, users
+from postprober.services import accounts, by_browser, doctor, keys, monitoring, passwords, people, posts, users
 from postprober.services.backup import backup as make_backup
 from postprober.services.core import Core
 from postprober.settings import Settings, load_settings
@@ -102,12 +102,27 @@ def account_add(
     name: Annotated[str, typer.Option(help="What to call it.")] = "",
     instance: Annotated[str, typer.Option(help="Server of a Mastodon or Bluesky account.")] = "",
     remote_id: Annotated[str, typer.Option(help="The platform's id of the account, if known.")] = "",
+    by: Annotated[str, typer.Option(help="browser: through Instagram's web pages (experimental).")] = "",
+    accept_terms: Annotated[
+        bool, typer.Option("--accept-terms", help="With --by browser: you accept the risk.")
+    ] = False,
     user: UserOption = "",
     as_json: Json = False,
 ) -> None:
-    """Link an account; the token JSON is read from stdin. Prints the account id."""
+    """Link an account; the token JSON (with --by browser: a stored session) is read from stdin. Prints the account id."""
     chosen = parse_platform(platform)
+    if by not in ("", "browser"):
+        raise BadInput(f"There is no way called {by!r}; leave --by out, or give: browser.", field="by")
     raw = _stdin_text()
+    if by:
+        core = open_core()
+        linked = by_browser.link(core, the_user(core, user), chosen, raw, accepted=accept_terms)
+        emit(
+            {"account_id": linked.id, "platform": chosen.value, "name": by_browser.called(linked)}
+            if as_json
+            else linked.id
+        )
+        return
     try:
         data = json.loads(raw)
     except ValueError:

@@ -11,7 +11,7 @@ import pytest
 from postprober import platforms
 from postprober.cli import account_app, app, key_app, user_app
 from postprober.domain.platform import NAMES, Platform
-from postprober.platforms.registry import ADAPTERS
+from postprober.platforms.registry import ADAPTERS, BY_BROWSER
 from postprober.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -60,7 +60,8 @@ def test_every_adapter_module_is_in_the_registry() -> None:
     modules = {
         p.stem for p in folder.glob("*.py") if re.search(r"^class \w+Adapter\b(?!\(Protocol)", p.read_text(), re.M)
     }
-    assert modules == {platform.value for platform in Platform}
+    by_browser = {f"{platform.value}_browser" for platform in BY_BROWSER}
+    assert modules == {platform.value for platform in Platform} | by_browser
     assert set(ADAPTERS) == set(Platform) == set(NAMES)
     for platform, adapter in ADAPTERS.items():
         assert getattr(adapter, "__module__", "").endswith(f".{platform.value}")

@@ -126,7 +126,7 @@ def _look(ctx: Context, account: Account, tap: Wiretap) -> None:
     try:
         _read(ctx, account, cred, tap)
     except ReconnectNeeded:
-        adapter = ctx.adapter_for(account.platform, ctx.http)
+        adapter = ctx.adapter(account, ctx.http)
         if not adapter.traits.renewable(has_refresh_token=bool(cred.refresh_token or cred.secret)):
             raise
         account, cred = renew(ctx, None, account)
@@ -141,7 +141,7 @@ def _read(ctx: Context, account: Account, cred: Credentials, tap: Wiretap) -> No
         ctx.pulse.saw(account.id, exchange, ctx.clock.now())
 
     http = ctx.http.bound(request_id=new_request_id(), secrets=secrets_of(cred), observer=seen)
-    adapter = ctx.adapter_for(account.platform, http)
+    adapter = ctx.adapter(account, http)
     who = adapter.identify(cred)
     if account.remote_id and who.remote_id and who.remote_id != account.remote_id:
         raise UnexpectedReply("The platform names another account as the owner of this access.", who.remote_id)

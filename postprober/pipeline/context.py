@@ -20,11 +20,12 @@ from postprober.errors import LeaseLost
 from postprober.http import Exchange, HttpClient
 from postprober.pipeline.pulse import Pulse
 from postprober.platforms.base import Adapter
+from postprober.platforms.registry import browser_adapter, by_browser
 from postprober.security.vault import Vault
 from postprober.settings import MailServer
 from postprober.storage import deliveries
 from postprober.storage.database import Database
-from postprober.storage.records import MediaRecord
+from postprober.storage.records import Account, MediaRecord
 
 
 def no_checkpoint(_name: str) -> None:
@@ -133,6 +134,13 @@ class Context:
     @property
     def worker(self) -> str:
         return self.keeper.worker
+
+    def adapter(self, account: Account, http: HttpClient) -> Adapter:
+        """The adapter of this account: by the platform's API, or by its web pages."""
+        if by_browser(account.platform, account.instance):
+            config = self.config_for(account.platform)
+            return browser_adapter(account.platform, http, config, self.clock, self.browser)
+        return self.adapter_for(account.platform, http)
 
 
 class Closing(TypedDict):

@@ -65,7 +65,7 @@ def ensure_valid(ctx: Context, delivery: Delivery | None, account: Account) -> t
     Raises ReconnectNeeded, or Unavailable when another worker is renewing them at this moment.
     """
     cred = open_credentials(ctx.vault, account)
-    adapter = ctx.adapter_for(account.platform, ctx.http)
+    adapter = ctx.adapter(account, ctx.http)
     ends = cred.expires_at
     if ends is None or ends - ctx.clock.now() > adapter.traits.refresh_margin:
         return account, cred
@@ -94,7 +94,7 @@ def renew(ctx: Context, delivery: Delivery | None, account: Account) -> tuple[Ac
     tap = Wiretap()
     http = ctx.http.bound(request_id=request_id, secrets=secrets_of(cred), observer=tap)
     try:
-        fresh = ctx.adapter_for(account.platform, http).refresh(cred)
+        fresh = ctx.adapter(account, http).refresh(cred)
     except PlatformError as error:
         _refused(ctx, account, attempt, tap, error)
         if isinstance(error, OutcomeUnknown):

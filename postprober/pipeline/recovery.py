@@ -10,7 +10,7 @@ from postprober.domain.delivery import DeliveryState, Step, StepStatus
 from postprober.errors import Conflict
 from postprober.pipeline import watch
 from postprober.pipeline.context import Context
-from postprober.storage import attempts, deliveries, logs, processes
+from postprober.storage import accounts, attempts, deliveries, logs, processes
 from postprober.storage.records import Delivery
 from postprober.storage.tables import deliveries as table
 
@@ -49,7 +49,7 @@ def _take_back(ctx: Context, delivery: Delivery) -> None:
                 next_at=now, **columns,
             )  # fmt: skip
             return
-        settle = ctx.adapter_for(delivery.platform, ctx.http).traits.settle
+        settle = ctx.adapter(accounts.get(conn, delivery.account_id), ctx.http).traits.settle
         logs.step(
             conn, delivery, Step.POSTING, StepStatus.WARNING, now,
             message="Its worker was lost while sending.", next="looking whether it is there",

@@ -87,7 +87,7 @@ def gather(ctx: Context, delivery: Delivery, account: Account) -> Evidence:
         kinds = [record.kind for record in media.get_many(conn, part.media)] if part else []
         earlier = repairs.of_delivery(conn, delivery.id)
     cred = credentials.open_credentials(ctx.vault, account)
-    traits = ctx.adapter_for(account.platform, ctx.http).traits
+    traits = ctx.adapter(account, ctx.http).traits
     evidence = Evidence(
         platform=delivery.platform,
         state=delivery.state,
@@ -106,7 +106,7 @@ def gather(ctx: Context, delivery: Delivery, account: Account) -> Evidence:
 
 def _limits(ctx: Context, account: Account) -> Limits:
     cred = credentials.open_credentials(ctx.vault, account)
-    adapter = ctx.adapter_for(account.platform, ctx.http.bound(secrets=credentials.secrets_of(cred)))
+    adapter = ctx.adapter(account, ctx.http.bound(secrets=credentials.secrets_of(cred)))
     try:
         return adapter.limits(cred)
     except PlatformError:

@@ -73,7 +73,7 @@ class Work:
         self.ctx.pulse.saw(self.account.id, exchange, self.now())
 
     def adapter(self, http: HttpClient) -> Adapter:
-        return self.ctx.adapter_for(self.account.platform, http)
+        return self.ctx.adapter(self.account, http)
 
 
 def new_request_id() -> str:

@@ -14,6 +14,7 @@ from postprober.sandbox import (
     instagram,
     instagram_oauth,
     instagram_reads,
+    instagram_web,
     linkedin,
     linkedin_media,
     linkedin_oauth,
@@ -75,6 +76,7 @@ def _api_routes(world: World, manners: Manners) -> list[BaseRoute]:
         *instagram_oauth.routes(world, manners.instagram),
         *instagram.routes(world, manners.instagram),
         *instagram_reads.routes(world, manners.instagram),
+        *instagram_web.routes(world),
         *openai.routes(world, OpenAiManner()),
     ]
 

@@ -30,6 +30,8 @@ INSIDE = (
     "slow_media",
     "media_failed",
     "slow",
+    "challenge",
+    "sticky_share",
     "model_refuses",
     "model_malformed",
     "model_quota",
@@ -54,6 +56,8 @@ OPERATIONS = (
 # The operation a fault means when none is named: a stale timeline on `create` would make no sense.
 _DEFAULT_OPERATION = {
     "revoked": "any",
+    "challenge": "any",
+    "sticky_share": "me",
     "stale_timeline": "timeline",
     "truncated_timeline": "timeline",
     "timeline_down": "timeline",

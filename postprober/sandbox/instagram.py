@@ -210,7 +210,7 @@ def _refuse_unpublishable(call: Call, container: Media) -> None:
 def _post(call: Call, container: Media) -> Post:
     at = call.landing_time()
     media_id = str(call.world.ids.make("instagram", at, in_order=call.late is None))
-    shortcode = _shortcode(int(media_id))
+    shortcode = shortcode_of(int(media_id))
     members = [container_of(call, i) for i in container.extra["children"]] or [container]
     return Post(
         platform="instagram",
@@ -224,7 +224,7 @@ def _post(call: Call, container: Media) -> Post:
     )
 
 
-def _shortcode(number: int) -> str:
+def shortcode_of(number: int) -> str:
     alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
     letters = ""
     while number:

@@ -86,7 +86,7 @@ def _store(core: Core, user_id: int, platform: Platform, cred: Credentials, iden
         )  # fmt: skip
         if known is not None:
             watch.account_well(conn, accounts.get(conn, account_id), now)
-        if known is not None and core.adapter(platform).traits.mode is ReconcileMode.RECONCILE:
+        if known is not None and core.adapter(platform, cred).traits.mode is ReconcileMode.RECONCILE:
             _look_again(conn, account_id, now)
         mark(conn, account_id)
         return accounts.get(conn, account_id)
@@ -116,8 +116,8 @@ def set_up(
     `repair_words`: repairs that change words need no click. Raises NotFound."""
     chosen = {"label": label.strip(), "language": language, "repair_words": repair_words}
     with core.db.write() as conn:
-        owned(conn, user_id, account_id)
-        accounts.write(conn, account_id, settings=chosen)
+        kept = {k: v for k, v in owned(conn, user_id, account_id).settings.items() if k == "browser_terms"}
+        accounts.write(conn, account_id, settings={**kept, **chosen})
         return accounts.get(conn, account_id)
 
 

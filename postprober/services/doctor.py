@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from postprober.domain.platform import NAMES, Platform
 from postprober.errors import PostProberError, VaultError
 from postprober.pipeline.credentials import open_credentials
-from postprober.services import keys
+from postprober.services import by_browser, keys
 from postprober.services.core import Core
 from postprober.services.monitoring import HEARTBEAT_LIMIT, heartbeat_age
 from postprober.storage import processes
@@ -42,6 +42,7 @@ def examine(core: Core) -> list[Finding]:
         _sidecar(core),
         _browser(core),
         *(_platform(core, platform) for platform in Platform),
+        _by_browser(core),
     ]
 
 
@@ -116,6 +117,19 @@ def _browser(core: Core) -> Finding:
     if trouble:
         return Finding("browser", True, f"{trouble} Posts are proved without pictures.")
     return Finding("browser", True, core.browser.path or "Playwright's own Chromium" if core.browser else "")
+
+
+def _by_browser(core: Core) -> Finding:
+    name = "Instagram by browser"
+    with core.db.read() as conn:
+        query = accounts.select().where(accounts.c.is_active, accounts.c.platform == Platform.INSTAGRAM.value)
+        used = sum(bool(row.instance) for row in conn.execute(query))
+    problem = by_browser.trouble(core)
+    if problem:
+        return Finding(
+            name, not used, f"{problem} {used} accounts need it" if used else f"{problem} No account needs it"
+        )
+    return Finding(name, True, f"experimental; {used} accounts use it")
 
 
 def _platform(core: Core, platform: Platform) -> Finding:

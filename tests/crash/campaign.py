@@ -10,16 +10,15 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from postprober.domain.platform import Platform
 from tests.crash.cells import CRASH_POINTS, FAULTS, Verdict, run_cell
 from tests.crash.kills import kill_at_random
 from tests.crash.naive import run_naive
-from tests.crash.world import servers, template
+from tests.crash.world import TARGETS, Target, servers, template
 
-Cell = tuple[str, str, Platform, int]
+Cell = tuple[str, str, Target, int]
 
 
-def _matrix(platforms: list[Platform], repeats: int) -> list[Cell]:
+def _matrix(platforms: list[Target], repeats: int) -> list[Cell]:
     return [(p, f, a, n) for n in range(repeats) for a in platforms for f in FAULTS for p in CRASH_POINTS]
 
 
@@ -33,7 +32,7 @@ def _job(cells: list[Cell], naive: bool, results: Any) -> None:
                 try:
                     verdict = run(folder, made, sandbox, picture, point, fault, platform, turn)
                 except Exception as error:  # noqa: BLE001 (a broken cell is a failed cell, and the others go on)
-                    cell = f"{platform.value} / {fault} / {point}"
+                    cell = f"{platform.name} / {fault} / {point}"
                     verdict = Verdict(cell, end="broken", lost=[f"broken: {cell}: {error!r}"])
                 results.put(verdict)
     results.put(None)
@@ -68,7 +67,7 @@ def _campaign(cells: list[Cell], jobs: int, *, naive: bool = False) -> list[Verd
 def _report(title: str, verdicts: list[Verdict]) -> None:
     print(f"{title}: {len(verdicts)} runs")
     for platform in sorted({v.cell.split(" / ")[0] for v in verdicts}):
-        ends = Counter(v.end for v in verdicts if v.cell.startswith(platform))
+        ends = Counter(v.end for v in verdicts if v.cell.startswith(f"{platform} /"))
         print(f"  {platform + ':':13} {dict(ends)}")
     print(f"  killed where meant: {sum(v.reached for v in verdicts)} (the others never come to that point)")
     for name in ("lost", "doubled", "contradicted", "hasty"):
@@ -81,10 +80,10 @@ def main() -> int:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--kills", type=int, default=1000)
     parser.add_argument("--jobs", type=int, default=4)
-    parser.add_argument("--platform", type=Platform, action="append")
+    parser.add_argument("--platform", choices=[t.name for t in TARGETS], action="append")
     parser.add_argument("--fault", action="append", choices=list(FAULTS))
     arguments = parser.parse_args()
-    platforms = arguments.platform or list(Platform)
+    platforms = [Target.named(name) for name in arguments.platform or ()] or list(TARGETS)
     cells = [c for c in _matrix(platforms, arguments.repeats) if not arguments.fault or c[1] in arguments.fault]
     verdicts = _campaign(cells, arguments.jobs)
     _report("matrix", verdicts)

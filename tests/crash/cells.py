@@ -14,7 +14,7 @@ from postprober.domain.platform import Platform
 from postprober.sandbox.client import Control
 from postprober.storage import attempts, deliveries
 from postprober.storage.records import Attempt
-from tests.crash.world import RECONNECT, Bench, close, fresh_bench, link, plan, relink, run_one_worker, settled
+from tests.crash.world import RECONNECT, Bench, Target, close, fresh_bench, link, plan, relink, run_one_worker, settled
 
 # Where the worker is killed, in the order of a delivery's life. A cell may need two deaths to get there.
 CRASH_POINTS: dict[str, tuple[str, ...]] = {
@@ -79,19 +79,19 @@ class Verdict:
 
 
 def run_cell(
-    folder: Path, made: Path, sandbox: str, picture: str, point: str, fault: str, platform: Platform, turn: int
+    folder: Path, made: Path, sandbox: str, picture: str, point: str, fault: str, platform: Target, turn: int
 ) -> Verdict:
     """One experiment from a fresh database to the end of its delivery."""
     began = time.monotonic()
     name = f"c{uuid.uuid4().hex[:10]}"
-    verdict = Verdict(f"{platform.value} / {fault} / {point}")
+    verdict = Verdict(f"{platform.name} / {fault} / {point}")
     bench = fresh_bench(folder / name, made, sandbox, picture)
     # LinkedIn lets only some apps read back: both kinds are tried, turn about.
     scopes = ["openid", "profile", "w_member_social", "r_member_social"]
-    readable = scopes if platform is Platform.LINKEDIN and turn % 2 else None
+    readable = scopes if platform.platform is Platform.LINKEDIN and turn % 2 else None
     Control(sandbox).account(platform.value, name)
     _canary(bench, platform, name)
-    kills = CRASH_POINTS[point]
+    kills, slower = CRASH_POINTS[point], 3 if platform.by_browser else 1
     account_id = link(bench, platform, name, expired="refresh_rotated" in kills, scopes=readable)
     control = Control(sandbox)
     handle = control.account(platform.value, name)["name"]
@@ -101,11 +101,11 @@ def run_cell(
     delivery_id = plan(bench, account_id, platform, f"Cell {name} 世界 👋 https://example.org/{name}")
     reached = 0
     for kill in kills:
-        code = run_one_worker(bench, delivery_id, limit=12.0, kill_at=kill)
+        code = run_one_worker(bench, delivery_id, limit=12.0 * slower, kill_at=kill)
         reached += code == -9
     verdict.reached = reached == len(kills)
     for _ in range(3):  # a person links the account again when asked to
-        run_one_worker(bench, delivery_id, limit=25.0)
+        run_one_worker(bench, delivery_id, limit=25.0 * slower)
         ctx = bench.context()
         found = settled(ctx, delivery_id)
         close(ctx)
@@ -117,11 +117,11 @@ def run_cell(
     return verdict
 
 
-def _canary(bench: Bench, platform: Platform, name: str) -> None:
+def _canary(bench: Bench, platform: Target, name: str) -> None:
     """An earlier post on the account, made the ordinary way."""
     account_id = link(bench, platform, name)
     delivery_id = plan(bench, account_id, platform, f"Earlier {name}")
-    run_one_worker(bench, delivery_id, limit=10.0)
+    run_one_worker(bench, delivery_id, limit=30.0 if platform.by_browser else 10.0)
     ctx = bench.context()
     found = settled(ctx, delivery_id)
     from postprober.storage import accounts
@@ -137,7 +137,7 @@ def _judge(
     bench: Bench,
     control: Control,
     verdict: Verdict,
-    platform: Platform,
+    platform: Target,
     handle: str,
     delivery_id: int,
     before: set[str],

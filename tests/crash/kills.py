@@ -15,7 +15,7 @@ from postprober.domain.platform import Platform
 from postprober.pipeline.runner import Runner
 from postprober.sandbox.client import Control
 from postprober.storage import deliveries
-from tests.crash.world import RECONNECT, Bench, close, fresh_bench, link, plan, servers, settled, template
+from tests.crash.world import RECONNECT, Bench, Target, close, fresh_bench, link, plan, servers, settled, template
 
 ACCOUNTS = 4  # of each platform
 WAVE = 10  # posts added at a time
@@ -32,14 +32,14 @@ def kill_at_random(kills: int, seed: int = 1) -> bool:
         with servers(folder) as (sandbox, picture):
             bench = fresh_bench(folder / "queue", made, sandbox, picture)
             names = {p: [f"k{uuid.uuid4().hex[:8]}" for _ in range(ACCOUNTS)] for p in Platform}
-            ids = {p: [link(bench, p, n) for n in names[p]] for p in Platform}
+            ids = {p: [link(bench, Target(p), n) for n in names[p]] for p in Platform}
             planned: dict[int, tuple[Platform, str]] = {}
             for number in range(kills):
                 if number % 8 == 0:
                     for _ in range(WAVE):
                         platform = rng.choice(list(Platform))
                         text = f"Kill {number} {uuid.uuid4().hex}"
-                        planned[plan(bench, rng.choice(ids[platform]), platform, text)] = (platform, text)
+                        planned[plan(bench, rng.choice(ids[platform]), Target(platform), text)] = (platform, text)
                 _run_and_kill(bench, rng.uniform(0.05, LONGEST))
             return _drain_and_judge(bench, planned, kills)
 

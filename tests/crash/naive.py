@@ -17,13 +17,13 @@ from postprober.pipeline.work import media_files
 from postprober.sandbox.client import Control
 from postprober.storage import accounts, deliveries
 from tests.crash.cells import CRASH_POINTS, FAULTS, Verdict
-from tests.crash.world import Bench, close, fresh_bench, link, plan
+from tests.crash.world import Bench, Target, close, fresh_bench, link, plan
 
 TRIES = 3
 
 
 def run_naive(
-    folder: Path, made: Path, sandbox: str, picture: str, point: str, fault: str, platform: Platform, _turn: int
+    folder: Path, made: Path, sandbox: str, picture: str, point: str, fault: str, platform: Target, _turn: int
 ) -> Verdict:
     """The same cell, with the naive engine."""
     name = f"n{uuid.uuid4().hex[:10]}"
@@ -45,7 +45,7 @@ def run_naive(
         if (bench.folder / "done").exists():
             break
     visible = sum(post["visible"] for post in control.posts(platform.value, handle))
-    return Verdict(f"naive {platform.value} / {fault} / {point}", end="naive", visible=visible, reached=True)
+    return Verdict(f"naive {platform.name} / {fault} / {point}", end="naive", visible=visible, reached=True)
 
 
 def _send(bench: Bench, delivery_id: int, kill_at: str) -> None:
@@ -61,7 +61,7 @@ def _send(bench: Bench, delivery_id: int, kill_at: str) -> None:
     cred = open_credentials(ctx.vault, account)
     http = ctx.http.bound(checkpoint=checkpoint)
     for _ in range(TRIES):
-        adapter = ctx.adapter_for(account.platform, http)
+        adapter = ctx.adapter(account, http)
         now = datetime.now(UTC)
         # A new key at every try, as a scheduler has it that makes one when it sends.
         key = str(uuid.uuid4())

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import io
 import os
 import random
 import shutil
@@ -10,15 +12,20 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Self
 
+from PIL import Image
+
+from postprober.browser import Browser
 from postprober.clock import SystemClock
 from postprober.domain.account import Credentials
 from postprober.domain.delivery import DUE_TO_RECONCILE, TRAITS, DeliveryState
@@ -33,22 +40,27 @@ from postprober.pipeline.engagement import follow
 from postprober.pipeline.posting import publish
 from postprober.pipeline.reconcile import reconcile
 from postprober.pipeline.recovery import recover_lost
+from postprober.platforms.base import Adapter
 from postprober.platforms.bluesky import login
+from postprober.platforms.instagram_browser import session_of
 from postprober.platforms.media import fit_image
-from postprober.platforms.registry import adapter_for
+from postprober.platforms.registry import adapter_for, browser_adapter
 from postprober.sandbox.client import Control
+from postprober.sandbox.instagram_web_html import session
 from postprober.security.vault import Vault
 from postprober.settings import Settings
 from postprober.storage import accounts, deliveries, media, posts, users
 from postprober.storage.database import Database
 from postprober.storage.records import Delivery, PartRecord
 
+BROWSER = "instagram-browser"  # the adapter that drives Instagram's web pages
 LEASE = 1.2
 SETTLE = 0.7
 TIMING = Timing(
     lease=timedelta(seconds=LEASE),
     lease_margin=timedelta(seconds=0.05),
-    settle_overrides={"instagram_poll_seconds": "0.1"} | {f"{p.value}_settle_seconds": str(SETTLE) for p in Platform},
+    settle_overrides={"instagram_poll_seconds": "0.1", "instagram_browser_seconds": "6"}
+    | {f"{p.value}_settle_seconds": str(SETTLE) for p in Platform},
     reread=timedelta(seconds=0.1),
     unsure_retries=tuple(timedelta(seconds=s) for s in (0.2, 0.3, 0.5)),
     verify_after=tuple(timedelta(seconds=s) for s in (0, 0.05, 0.2, 0.5, 1.0)),
@@ -56,6 +68,29 @@ TIMING = Timing(
     http_timeout=0.8,  # shorter than the lease, as in production
 )
 KEY = b"k" * 32
+
+
+@dataclass(frozen=True)
+class Target:
+    """One adapter: of a platform, by its API or by its web pages. `value` is the sandbox's name of the platform."""
+
+    platform: Platform
+    by_browser: bool = False
+
+    @property
+    def value(self) -> str:
+        return self.platform.value
+
+    @property
+    def name(self) -> str:
+        return BROWSER if self.by_browser else self.value
+
+    @classmethod
+    def named(cls, name: str) -> Self:
+        return cls(Platform.INSTAGRAM, True) if name == BROWSER else cls(Platform(name))
+
+
+TARGETS = (*(Target(p) for p in Platform), Target(Platform.INSTAGRAM, True))
 RECONNECT = "reconnect"
 
 
@@ -155,6 +190,7 @@ class Bench:
             data_dir=self.folder,
             late_limit=timedelta(hours=1),
             checkpoint=checkpoint,
+            browser=Browser(settings),
         )
 
 
@@ -175,7 +211,11 @@ def fresh_bench(folder: Path, made: Path, sandbox: str, picture: str) -> Bench:
     return Bench(folder, sandbox, picture)
 
 
-def credentials(bench: Bench, platform: Platform, made: dict[str, str]) -> Credentials:
+def credentials(bench: Bench, target: Target, made: dict[str, str]) -> Credentials:
+    platform = target.platform
+    if target.by_browser:
+        web = f"{bench.sandbox}/instagram-web"
+        return replace(session_of(session(web, made), web), name=made["name"])
     base = f"{bench.sandbox}/{platform.value}"
     instance = base if platform in (Platform.MASTODON, Platform.BLUESKY) else ""
     if platform is Platform.BLUESKY:
@@ -191,19 +231,19 @@ def credentials(bench: Bench, platform: Platform, made: dict[str, str]) -> Crede
     )  # fmt: skip
 
 
-def link(bench: Bench, platform: Platform, name: str, *, expired: bool = False, scopes: list[str] | None = None) -> int:
+def link(bench: Bench, target: Target, name: str, *, expired: bool = False, scopes: list[str] | None = None) -> int:
     """A sandbox account with one earlier post (the canary), linked; returns our account id."""
     control = Control(bench.sandbox)
     options: dict[str, object] = {"fresh": True}
     if scopes:
         options["scopes"] = scopes
-    made = control.account(platform.value, name, **options)
-    cred = credentials(bench, platform, made)
+    made = control.account(target.value, name, **options)
+    cred = credentials(bench, target, made)
     ctx = bench.context()
-    identity = ctx.adapter_for(platform, ctx.http).identify(cred)
+    identity = _adapter(ctx, target).identify(cred)
     with ctx.db.write() as conn:
         account_id = accounts.add(
-            conn, user_id=1, platform=platform.value, account_name=identity.name, now=ctx.clock.now(),
+            conn, user_id=1, platform=target.value, account_name=identity.name, now=ctx.clock.now(),
             instance=cred.instance, remote_id=identity.remote_id, canary=identity.canary,
         )  # fmt: skip
         columns = seal(ctx.vault, account_id, cred)
@@ -211,15 +251,15 @@ def link(bench: Bench, platform: Platform, name: str, *, expired: bool = False, 
             columns["token_expires_at"] = ctx.clock.now() - timedelta(minutes=1)
         accounts.write(conn, account_id, **columns)
     if expired:
-        control.expire(platform.value, made["name"])
+        control.expire(target.value, made["name"])
     close(ctx)
     return account_id
 
 
-def relink(bench: Bench, account_id: int, platform: Platform, name: str) -> None:
+def relink(bench: Bench, account_id: int, target: Target, name: str) -> None:
     """What a person does after a reconnect alert."""
-    made = Control(bench.sandbox).account(platform.value, name, fresh=True)
-    cred = credentials(bench, platform, made)
+    made = Control(bench.sandbox).account(target.value, name, fresh=True)
+    cred = credentials(bench, target, made)
     ctx = bench.context()
     with ctx.db.write() as conn:
         known = accounts.get(conn, account_id)
@@ -230,12 +270,13 @@ def relink(bench: Bench, account_id: int, platform: Platform, name: str) -> None
     close(ctx)
 
 
-def plan(bench: Bench, account_id: int, platform: Platform, text: str, due_in: float = 0.0) -> int:
+def plan(bench: Bench, account_id: int, target: Target, text: str, due_in: float = 0.0) -> int:
     """One delivery, due now; returns its id."""
     db, now = bench.database(), datetime.now(UTC)
     with db.write() as conn:
         ids: tuple[int, ...] = ()
-        if platform is Platform.INSTAGRAM:
+        if target.platform is Platform.INSTAGRAM:
+            (bench.folder / "p.jpg").write_bytes(_picture())
             ids = (
                 media.add(
                     conn, user_id=1, now=now, name="p.jpg", kind="image", mime="image/jpeg", size=1, width=1080,
@@ -243,18 +284,33 @@ def plan(bench: Bench, account_id: int, platform: Platform, text: str, due_in: f
                 ),
             )  # fmt: skip
         post_id = posts.add(
-            conn, user_id=1, content=text, platforms=[platform.value], status=PostStatus.SCHEDULED, scheduled_at=now,
+            conn, user_id=1, content=text, platforms=[target.value], status=PostStatus.SCHEDULED, scheduled_at=now,
             options={}, now=now,
         )  # fmt: skip
         delivery_id = deliveries.add(
-            conn, post_id=post_id, account_id=account_id, user_id=1, platform=platform.value, key=str(uuid.uuid4()),
+            conn, post_id=post_id, account_id=account_id, user_id=1, platform=target.value, key=str(uuid.uuid4()),
             due_at=now + timedelta(seconds=due_in), parts=[PartRecord(0, text, ids)], now=now,
         )  # fmt: skip
     db.close()
     return delivery_id
 
 
+def _adapter(ctx: Context, target: Target) -> Adapter:
+    if target.by_browser:
+        return browser_adapter(target.platform, ctx.http, ctx.config_for(target.platform), ctx.clock, ctx.browser)
+    return ctx.adapter_for(target.platform, ctx.http)
+
+
+@functools.cache
+def _picture() -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (320, 320), (30, 90, 160)).save(buffer, "JPEG")
+    return buffer.getvalue()
+
+
 def close(ctx: Context) -> None:
+    if ctx.browser is not None:
+        ctx.browser.close()
     ctx.http.pools.close()
     ctx.db.close()
 
@@ -290,12 +346,20 @@ def run_one_worker(bench: Bench, delivery_id: int, limit: float, kill_at: str = 
     return os.waitstatus_to_exitcode(status)
 
 
+def _keep_leases(ctx: Context) -> None:
+    """As the scheduler does: what takes longer than a lease (a browser) keeps it while the process lives."""
+    while True:
+        time.sleep(LEASE / 3)
+        ctx.keeper.renew()
+
+
 def _work(bench: Bench, delivery_id: int, limit: float, kill_at: str) -> int:
     def checkpoint(name: str) -> None:
         if name == kill_at:
             os.kill(os.getpid(), signal.SIGKILL)
 
     ctx = bench.context(checkpoint)
+    threading.Thread(target=_keep_leases, args=(ctx,), daemon=True).start()
     end = time.monotonic() + limit
     while time.monotonic() < end:
         if settled(ctx, delivery_id):

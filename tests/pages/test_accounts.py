@@ -206,3 +206,18 @@ def test_a_viewer_sees_the_accounts_and_links_none(owner: House, show: Show) -> 
     assert all(b.disabled for b in acting if b.label != "Keep")
     with pytest.raises(Forbidden):
         account_service.set_up(owner.core, owner.owner, 1, label="x", language="")
+
+
+def test_instagram_by_browser_warns_first_and_is_marked_experimental(owner: House, show: Show) -> None:
+    account = owner.account(Platform.INSTAGRAM, name="ann")
+    with owner.core.db.write() as conn:
+        accounts.write(conn, account, instance="https://www.instagram.com")
+    app = show("accounts")
+    seen = everything(app)
+    assert "terms forbid using it in an automated way" in seen
+    assert "ann (by browser, experimental)" in seen
+    assert "import the session anew below" in seen
+    labels = [button.label for button in app.button]
+    assert "Import the session" in labels or "There is no Chromium" in seen
+    if "Import the session" in labels:
+        assert "Choose the file" in _press(app, "Import the session").error[0].value

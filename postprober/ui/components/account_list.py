@@ -6,9 +6,10 @@ from datetime import datetime, timedelta
 
 import streamlit as st
 
+from postprober.domain.account import Credentials
 from postprober.domain.platform import NAMES, Platform
 from postprober.errors import PostProberError
-from postprober.services import accounts
+from postprober.services import accounts, by_browser
 from postprober.services import standing as service
 from postprober.services.standing import Standing
 from postprober.storage.records import Account
@@ -27,7 +28,7 @@ def draw(visit: Visit, linked: list[Account], now: datetime) -> None:
     for account in linked:
         card = st.container(border=True, key=f"account-{account.id}")
         with card:
-            traits = visit.core.adapter(account.platform).traits
+            traits = visit.core.adapter(account.platform, Credentials("", instance=account.instance)).traits
             renews = traits.renewable(has_refresh_token=bool(account.refresh_token or account.secret))
             st.html(line_html(account, visit.user.zone, now, known.get(account.id, Standing()), renews=renews))
             with st.container(horizontal=True):
@@ -56,7 +57,7 @@ def line_html(account: Account, zone: str, now: datetime, known: Standing, *, re
     cells = "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in facts)
     return (
         f'<div class="pp-account-line"><span class="pp-platform">{NAMES[account.platform]}</span>'
-        f'<span class="pp-account">{safe(account.account_name)}{safe(f" · {name}" if name else "")}</span>'
+        f'<span class="pp-account">{safe(by_browser.called(account))}{safe(f" · {name}" if name else "")}</span>'
         f'<span class="pp-state pp-{colour}">{label}</span></div><dl class="pp-facts">{cells}</dl>'
     )
 
@@ -91,6 +92,9 @@ def _again(visit: Visit, account: Account) -> None:
     """Reconnect: through the consent page where there is one."""
     if account.platform is Platform.BLUESKY:
         st.caption("To link it again, use the form for Bluesky.", width="content")
+        return
+    if by_browser.is_by_browser(account):
+        st.caption("To link it again, import the session anew below.", width="content")
         return
     urgent = account.status != "ok"
     if visit.button(

@@ -9,7 +9,7 @@ import streamlit as st
 from postprober.domain.advice import Advice, Review, Suggestion
 from postprober.domain.platform import NAMES, Platform
 from postprober.errors import PostProberError
-from postprober.services import advice
+from postprober.services import advice, by_browser
 from postprober.storage.records import Account
 from postprober.ui import acts
 from postprober.ui.components.diff import texts_html
@@ -110,7 +110,7 @@ def _foot(visit: Visit, mine: Draft, said: Advice, shown: int) -> None:
 def _where(one: Suggestion, accounts: dict[int, Account]) -> str:
     account = accounts.get(one.account_id or 0)
     if account is not None:
-        return f"{NAMES[account.platform]} · {account.account_name}"
+        return f"{NAMES[account.platform]} · {by_browser.called(account)}"
     return NAMES[Platform(one.platform)] if one.platform in set(Platform) else "for all"
 
 

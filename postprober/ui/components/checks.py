@@ -9,6 +9,7 @@ import streamlit as st
 from postprober.domain.platform import NAMES
 from postprober.domain.post import Preflight
 from postprober.errors import PostProberError
+from postprober.services import by_browser
 from postprober.services.posts import NewPost
 from postprober.storage.records import Account
 from postprober.ui import acts
@@ -63,7 +64,7 @@ def _line(account: Account, result: Preflight) -> str:
     reasons = "".join(f"<li>{safe(v.message)}</li>" for v in result.violations)
     return (
         f'<div class="pp-check"><span class="pp-platform">{NAMES[account.platform]}</span>'
-        f'<span class="pp-account">{safe(account.account_name)}</span>'
+        f'<span class="pp-account">{safe(by_browser.called(account))}</span>'
         f'<span class="pp-state pp-{colour}">{label}</span>'
         f"{f'<ul>{reasons}</ul>' if reasons else ''}</div>"
     )

@@ -8,7 +8,7 @@ from postprober.domain.criteria import Criteria
 from postprober.domain.limits import LIMITS
 from postprober.domain.platform import NAMES
 from postprober.domain.splitting import split
-from postprober.services import media
+from postprober.services import by_browser, media
 from postprober.services.posts import MAX_PARTS
 from postprober.storage.records import Account
 from postprober.ui.components import thumbnails
@@ -47,7 +47,7 @@ def targets(draft: Draft, linked: list[Account]) -> tuple[int, ...]:
 
 def label(account: Account) -> str:
     """For Streamlit's labels, which are Markdown."""
-    return f"{NAMES[account.platform]} · {plain(account.account_name)}"
+    return f"{NAMES[account.platform]} · {plain(by_browser.called(account))}"
 
 
 def _short(account: Account, linked: list[Account]) -> str:

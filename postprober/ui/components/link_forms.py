@@ -6,7 +6,7 @@ import streamlit as st
 
 from postprober.domain.platform import NAMES, Platform
 from postprober.errors import PostProberError
-from postprober.services import accounts, linking
+from postprober.services import accounts, by_browser, linking
 from postprober.ui import acts
 from postprober.ui.browser import go
 from postprober.ui.guard import Visit
@@ -47,6 +47,8 @@ def draw(visit: Visit) -> None:
         _bluesky(visit)
     with st.container(border=True, key="account-token"):
         _token(visit)
+    with st.container(border=True, key="account-browser"):
+        _by_browser(visit)
 
 
 def consent(visit: Visit, platform: Platform, instance: str = "") -> None:
@@ -114,4 +116,35 @@ def _token(visit: Visit) -> None:
         acts.refuse(error)
         return
     st.session_state["pp_added"] = f"Linked. {NAMES[platform]}: {plain(account.account_name)}"
+    st.rerun()
+
+
+def _by_browser(visit: Visit) -> None:
+    """For accounts without API access. The warning is read before anything can be given."""
+    with st.expander("Instagram by browser (experimental)", type="compact"):
+        st.warning(plain(by_browser.TERMS), icon=":material/warning:")
+        if problem := by_browser.trouble(visit.core):
+            st.error(plain(problem))
+            return
+        with st.form("link-browser", border=False, clear_on_submit=True):
+            st.caption(
+                "The session of a browser in which you are signed in, stored by Playwright (storage_state, JSON)."
+            )
+            stored = st.file_uploader("Stored session", type=["json"], max_upload_size=1)
+            accepted = st.checkbox("I have read this, and I want it for this account all the same.")
+            off = not visit.may(WRITE)
+            pressed = st.form_submit_button("Import the session", disabled=off, help=visit.why_not(WRITE))
+    if not pressed:
+        return
+    if stored is None:
+        st.error("Choose the file with the stored session.")
+        return
+    text = stored.getvalue().decode("utf-8", "replace")
+    try:
+        with st.spinner("Asking Instagram who is signed in …"):
+            account = by_browser.link(visit.core, visit.user.id, Platform.INSTAGRAM, text, accepted=accepted)
+    except PostProberError as error:
+        acts.refuse(error)
+        return
+    st.session_state["pp_added"] = f"Linked. Instagram: {plain(by_browser.called(account))}"
     st.rerun()

@@ -1,0 +1,196 @@
+"""Linking Instagram by browser: opt-in with the terms accepted, refused where there is no browser, proved like others."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from postprober.browser import Browser
+from postprober.domain.delivery import DeliveryState as S
+from postprober.domain.delivery import Proof
+from postprober.domain.platform import Platform
+from postprober.errors import BadInput, NotFound
+from postprober.pipeline.context import Context
+from postprober.pipeline.credentials import open_credentials
+from postprober.sandbox.instagram_web_html import session
+from postprober.services import accounts as account_service
+from postprober.services import by_browser, doctor, posts
+from postprober.services import media as media_service
+from postprober.services.core import Core
+from postprober.storage import accounts, deliveries, logs
+from postprober.storage.records import Account, Delivery
+from tests.api.rest_kit import png
+from tests.installed import Installation
+from tests.pipeline.test_on_the_sandbox import context, drive
+
+IG = Platform.INSTAGRAM
+
+
+@pytest.fixture
+def core(installation: Installation) -> Iterator[Core]:
+    browser = Browser(installation.core.settings)
+    if browser.trouble():
+        pytest.skip("there is no Chromium on this machine")
+    yield replace(installation.core, browser=browser)
+    browser.close()
+
+
+def stored(inst: Installation, made: dict[str, Any]) -> str:
+    return json.dumps(session(f"{inst.sandbox.url}/instagram-web", made))
+
+
+def linked(inst: Installation, core: Core) -> Account:
+    return by_browser.link(core, inst.owner, IG, stored(inst, inst.made("instagram")), accepted=True)
+
+
+def test_it_is_linked_only_with_the_terms_accepted_and_that_is_kept_with_the_time(
+    installation: Installation, core: Core
+) -> None:
+    made = installation.made("instagram")
+    with pytest.raises(BadInput, match="terms forbid"):
+        by_browser.link(core, installation.owner, IG, stored(installation, made), accepted=False)
+    assert account_service.listing(core, installation.owner) == []
+    account = by_browser.link(core, installation.owner, IG, stored(installation, made), accepted=True)
+    agreed = account.settings["browser_terms"]
+    assert agreed["accepted_at"].startswith("20") and agreed["by"] == installation.owner
+    assert by_browser.called(account) == f"{made['name']} (by browser, experimental)"
+    changed = account_service.set_up(core, installation.owner, account.id, label="Ours", language="en")
+    assert changed.settings["browser_terms"] == agreed, "changing settings forgets nothing that was accepted"
+
+
+def test_the_session_is_sealed_and_only_the_owner_has_the_account(installation: Installation, core: Core) -> None:
+    made = installation.made("instagram")
+    account = by_browser.link(core, installation.owner, IG, stored(installation, made), accepted=True)
+    core.db.checkpoint_wal()
+    raw = (core.settings.data_dir / "postprober.sqlite").read_bytes()
+    assert made["access_token"].encode() not in raw
+    assert open_credentials(core.vault, account).access_token == made["access_token"]
+    with pytest.raises(NotFound):
+        account_service.get(core, installation.stranger, account.id)
+
+
+@pytest.mark.parametrize("text", ["", "not json", "[]", "{}", '{"cookies": []}', "[" * 100_000, "x" * 1_000_001])
+def test_what_is_no_session_is_refused(installation: Installation, core: Core, text: str) -> None:
+    with pytest.raises(BadInput) as caught:
+        by_browser.link(core, installation.owner, IG, text, accepted=True)
+    assert caught.value.field == "session"
+
+
+def test_a_session_that_instagram_does_not_accept_is_refused(installation: Installation, core: Core) -> None:
+    made = installation.made("instagram")
+    with pytest.raises(BadInput, match="only you may answer"):
+        by_browser.link(
+            core, installation.owner, IG, stored(installation, {**made, "access_token": "ended"}), accepted=True
+        )
+
+
+def test_another_platform_has_no_such_way(installation: Installation, core: Core) -> None:
+    with pytest.raises(BadInput, match="cannot be used by browser"):
+        by_browser.link(core, installation.owner, Platform.X, "{}", accepted=True)
+
+
+def test_without_a_browser_it_is_refused_in_one_sentence_and_doctor_says_so(
+    installation: Installation, core: Core, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    linked(installation, core)
+    missing = core.settings.model_copy(update={"browser_path": str(tmp_path / "none")})
+    bare = replace(core, browser=Browser(missing))
+    with pytest.raises(BadInput, match=r"would need a browser\. There is no program"):
+        by_browser.link(bare, installation.owner, IG, "{}", accepted=True)
+    said = {finding.name: finding for finding in doctor.examine(bare)}["Instagram by browser"]
+    assert not said.ok and "1 accounts need it" in said.message
+    well = {finding.name: finding for finding in doctor.examine(core)}["Instagram by browser"]
+    assert well.ok and "experimental" in well.message
+
+
+def plan(inst: Installation, core: Core, account: Account, text: str) -> int:
+    file = media_service.add_bytes(core, inst.owner, "sea.png", png(), "The sea")
+    post = posts.create(core, inst.owner, posts.NewPost((text,), (account.id,), (file,)))
+    with core.db.read() as conn:
+        return deliveries.of_post(conn, post.id)[0].id
+
+
+def tools(inst: Installation, core: Core) -> Context:
+    """The pipeline's tools with short waits."""
+    ctx = context(replace(inst, core=core))
+    found = core.settings.platform(IG)
+    quick = replace(found, settings={"instagram_settle_seconds": "0.3", "instagram_browser_seconds": "10"})
+    return replace(ctx, config_for=lambda platform: quick if platform is IG else core.settings.platform(platform))
+
+
+def ended(core: Core, delivery_id: int) -> Delivery:
+    with core.db.read() as conn:
+        return deliveries.get(conn, delivery_id)
+
+
+def visible(inst: Installation, text: str) -> int:
+    return sum(p["visible"] and p["text"] == text for p in inst.sandbox.control.posts("instagram"))
+
+
+def test_a_post_goes_out_and_is_proved_through_the_same_pipeline(installation: Installation, core: Core) -> None:
+    account = linked(installation, core)
+    delivery = plan(installation, core, account, "By hand, almost #sea")
+    drive(tools(installation, core), [delivery], limit=60)
+    found = ended(core, delivery)
+    assert found.state is S.VERIFIED
+    assert found.proof in (Proof.PUBLIC, Proof.MATCHES), "a stranger's look, by HTTP, agrees"
+    assert visible(installation, "By hand, almost #sea") == 1
+
+
+def test_a_lost_answer_is_looked_for_and_found(installation: Installation, core: Core) -> None:
+    account = linked(installation, core)
+    installation.sandbox.control.fault("instagram", "cut_after_accept", account=account.account_name)
+    delivery = plan(installation, core, account, "Lost and found")
+    drive(tools(installation, core), [delivery], limit=60)
+    assert ended(core, delivery).state is S.VERIFIED
+    assert visible(installation, "Lost and found") == 1
+
+
+def test_a_lost_request_is_held_for_a_person_and_not_sent_again(installation: Installation, core: Core) -> None:
+    account = linked(installation, core)
+    installation.sandbox.control.fault("instagram", "error_before_accept", account=account.account_name)
+    delivery = plan(installation, core, account, "Lost for good")
+    drive(tools(installation, core), [delivery], limit=60)
+    found = ended(core, delivery)
+    assert found.state is S.HELD and "late arrival cannot be ruled out" in found.reason
+    assert visible(installation, "Lost for good") == 0
+    posts.send_held(core, installation.owner, delivery)
+    drive(tools(installation, core), [delivery], limit=60)
+    assert (ended(core, delivery).state, visible(installation, "Lost for good")) == (S.VERIFIED, 1)
+
+
+def test_a_person_can_say_where_a_held_one_is(installation: Installation, core: Core) -> None:
+    account = linked(installation, core)
+    control = installation.sandbox.control
+    control.fault("instagram", "cut_after_accept", account=account.account_name)
+    control.fault("instagram", "stale_timeline", account=account.account_name, times=0, params={"seconds": 3600})
+    delivery = plan(installation, core, account, "Here it is")
+    drive(tools(installation, core), [delivery], limit=60)
+    assert ended(core, delivery).state is S.HELD
+    control.clear_faults()
+    (truth,) = control.posts("instagram", account.account_name)
+    posts.adopt_held(core, installation.owner, delivery, truth["url"])
+    assert ended(core, delivery).state is S.PUBLISHED
+    assert visible(installation, "Here it is") == 1
+
+
+def test_a_challenge_asks_for_the_person_and_sends_nothing(installation: Installation, core: Core) -> None:
+    account = linked(installation, core)
+    installation.sandbox.control.fault("instagram", "challenge", account=account.account_name, times=0)
+    delivery = plan(installation, core, account, "Asked first")
+    ctx = tools(installation, core)
+
+    def asked() -> bool:
+        with core.db.read() as conn:
+            return accounts.get(conn, account.id).status == "reconnect"
+
+    drive(ctx, [delivery], asked, limit=60)
+    with core.db.read() as conn:
+        told = [row["message"] for row in logs.alerts_of(conn, installation.owner)]
+    assert any("only you may answer" in text for text in told)
+    assert (ended(core, delivery).state, visible(installation, "Asked first")) == (S.WAITING, 0)
