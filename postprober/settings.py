@@ -63,6 +63,7 @@ class Settings(BaseSettings):
     api_url: str = ""
     app_url: str = ""
     app_port: int = Field(8501, ge=1, le=65535)
+    api_host: str = "127.0.0.1"
     api_port: int = Field(8000, ge=1, le=65535)
     sandbox_port: int = Field(8900, ge=1, le=65535)
 
@@ -159,6 +160,13 @@ class Settings(BaseSettings):
     def public_base(self) -> str:
         """Where the platforms reach the sidecar (signed media, OAuth callbacks)."""
         return (self.public_url or self.api_base).rstrip("/")
+
+    @property
+    def browser_base(self) -> str:
+        """Where browsers reach the sidecar: at its public address when the app is there too (one origin, one cookie),
+        else as this machine does (a public address may be a tunnel for media only)."""
+        same = self.public_url and urlsplit(self.public_url).hostname == urlsplit(self.app_base).hostname
+        return self.public_base if same else self.api_base
 
     @property
     def app_base(self) -> str:

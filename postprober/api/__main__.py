@@ -35,7 +35,7 @@ def main() -> None:
     core = build_core(settings)
     app = create_app(core)
     calm_garbage_collector()
-    uvicorn.run(app, host="127.0.0.1", port=settings.api_port, **SERVER)
+    uvicorn.run(app, host=settings.api_host, port=settings.api_port, **SERVER)
     close_core(core)
 
 

@@ -24,7 +24,7 @@ ONE_MOMENT = "One moment, you are being signed in …"
 
 def let_in(core: Core, user: User) -> None:
     """Give this browser a session: the sidecar sets the cookie and comes back here."""
-    address = f"{core.settings.api_base}/api/session/begin"
+    address = f"{core.settings.browser_base}/api/session/begin"
     ticket = users.issue_ticket(core, user, visitor.device(), visitor.address(core))
     go(address, cookie=_for_the_sidecar(address, ticket))
 

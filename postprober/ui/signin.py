@@ -120,4 +120,4 @@ def sign_out(core: Core) -> None:
     token = state.session_token()
     if token:
         users.sign_out(core, token)
-    go(f"{core.settings.api_base}/api/session/end")
+    go(f"{core.settings.browser_base}/api/session/end")
