@@ -116,3 +116,10 @@ def test_secrets_do_not_show_in_a_representation(tmp_path: Path) -> None:
     shown = repr(settings) + str(settings)
     for secret in ("s" * 40, settings.vault_keys, "client-secret-value", "ai-key-value"):
         assert secret not in shown
+
+
+def test_a_browser_is_sent_to_the_public_address_only_where_the_app_is_too(tmp_path: Path) -> None:
+    one_origin = load(tmp_path, public_url="https://post.example.org/", app_url="https://post.example.org")
+    assert one_origin.browser_base == "https://post.example.org"
+    tunnel = load(tmp_path, public_url="https://tunnel.example.net")
+    assert tunnel.browser_base == tunnel.api_base == "http://127.0.0.1:8000"

@@ -16,7 +16,8 @@ from postprober.analytics.reports import Aim, Fact, File, OnAccount, Piece, Post
 from postprober.analytics.store import Store
 from postprober.domain.attempt import Act
 from postprober.domain.delivery import TRAITS
-from postprober.services import details, monitoring, permits, repairs
+from postprober.errors import NotFound
+from postprober.services import details, evidence, monitoring, permits, repairs
 from postprober.services.core import Core
 from postprober.services.details import Details
 from postprober.services.monitoring import DeliveryView, PostView, StepView
@@ -37,9 +38,10 @@ def gather(core: Core, user_id: int, post_id: int, zone: ZoneInfo) -> PostReport
     lines, usual, missing = _counted(core, space, view, now)
     with core.db.read() as conn:
         files, aim = _files(conn, view.post), _aim(conn, post_id)
+    seen = {one.delivery.id: details.of(core, user_id, one.delivery.id) for one in view.deliveries}
     on = tuple(
-        _on(one, lines[one.delivery.id], details.of(core, user_id, one.delivery.id), made.get(one.delivery.id, ()),
-            usual.get(one.delivery.id, []))
+        _on(one, lines[one.delivery.id], seen[one.delivery.id], made.get(one.delivery.id, ()),
+            usual.get(one.delivery.id, []), _picture(core, user_id, seen[one.delivery.id]))
         for one in view.deliveries if one.delivery.id in lines
     )  # fmt: skip
     return PostReport(
@@ -68,18 +70,33 @@ def _counted(
 
 
 def _on(
-    view: DeliveryView, line: Line, found: Details, made: Sequence[RepairView], usual: Sequence[Usual]
-) -> OnAccount:
+    view: DeliveryView, line: Line, found: Details, made: Sequence[RepairView], usual: Sequence[Usual],
+    picture: tuple[int, bytes],
+) -> OnAccount:  # fmt: skip
+    shown, png = picture
     traits = TRAITS[view.delivery.state]
     return OnAccount(
         line=line, label=traits.label, colour=traits.colour, sentence=view.explanation, repaired=view.repair,
         parts=tuple(part.text for part in view.delivery.parts), steps=tuple(_step(step) for step in view.steps),
         differences=_differences(view, found),
-        evidence=tuple(Piece(seen.at, seen.kind, seen.sha256) for seen in found.evidence),
+        evidence=tuple(
+            Piece(seen.at, seen.kind, seen.sha256, png if seen.id == shown else b"") for seen in found.evidence
+        ),
         tries=tuple(_try(one) for one in found.tries[-MOST_TRIES:]),
         changes=tuple(Fact(change["at"], change["new"], str(change["reason"])) for change in view.history),
         diagnoses=tuple(_diagnosis(one) for one in made), curve=_curve(view.delivery, found), usual=tuple(usual),
     )  # fmt: skip
+
+
+def _picture(core: Core, user_id: int, found: Details) -> tuple[int, bytes]:
+    """The newest picture of the post and the evidence it belongs to; one is enough, they are large. (0, b"") without."""
+    for seen in reversed(found.evidence):
+        if seen.pictured:
+            try:
+                return seen.id, evidence.picture(core, user_id, seen.id).png
+            except NotFound:  # its file is gone
+                continue
+    return 0, b""
 
 
 def _step(step: StepView) -> Fact:

@@ -20,7 +20,7 @@ from postprober.domain.delivery import Step, StepStatus
 from postprober.errors import BadInput, Forbidden, NotFound, Unavailable
 from postprober.services import printing, reports
 from postprober.services.core import Core
-from postprober.storage import attempts, deliveries, goals, logs
+from postprober.storage import attempts, deliveries, goals, logs, pictures
 from postprober.storage.records import PartRecord
 from postprober.storage.tables import deliveries as delivery_table
 from postprober.storage.tables import media, posts, repairs, transitions, users
@@ -334,3 +334,16 @@ def test_dates_near_the_end_of_the_calendar_do_not_break(installation: Installat
     core: Core = installation.core
     today = core.clock.now().date()
     assert reports.text_of_period(core, installation.owner, today, today + timedelta(days=300), "Pacific/Kiritimati")
+
+
+def test_the_newest_picture_of_a_post_is_in_its_report(installation: Installation) -> None:
+    post_id, core = furnish(installation), installation.core
+    out = io.BytesIO()
+    Image.new("RGB", (600, 300), "green").save(out, "PNG")
+    with core.db.write() as conn:
+        (one,) = deliveries.of_post(conn, post_id)
+        name = pictures.keep(pictures.folder(core.settings.data_dir), out.getvalue())
+        for kept in (name, "0" * 64):  # the file of the newer one is gone
+            logs.keep_evidence(conn, one.id, "look", {}, core.clock.now(), picture=kept)
+    html = made(installation, post_id, "html").decode()
+    assert parsed(html).outside == [] and html.count("data:image/png;base64,") == 1
