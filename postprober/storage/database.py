@@ -19,6 +19,7 @@ from sqlalchemy.exc import ArgumentError, DatabaseError
 from postprober.errors import ConfigurationError
 from postprober.storage.group import GroupCommit
 
+MIGRATING = 7_230_501  # of PostgreSQL's advisory locks; any number that nobody else in this database takes
 BUSY_TIMEOUT_MS = 15_000  # measured: shorter ones surface as errors under load
 
 
@@ -97,6 +98,8 @@ class Database:
                 self._refuse_newer(connection, config)
                 connection.rollback()
                 self._begin(connection, "BEGIN IMMEDIATE")
+                if not self.is_sqlite:  # processes that start at the same time do it one after another
+                    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({MIGRATING})")
                 config.attributes["connection"] = connection
                 command.upgrade(config, "head")
                 connection.commit()

@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+from postprober.errors import PostProberError
 from postprober.storage.database import Database
 
 
@@ -35,3 +36,25 @@ def test_only_one_thread_reads_at_a_time_where_they_take_turns(database: Databas
     for thread in threads:
         thread.join(10)
     assert second.is_set()
+
+
+def test_processes_that_start_at_once_on_an_empty_database_migrate_it_once(empty_database_url: str) -> None:
+    ready, failed = threading.Barrier(4), []
+
+    def start() -> None:
+        db = Database(empty_database_url)
+        ready.wait(10)
+        try:
+            db.migrate()
+        except PostProberError as error:
+            failed.append(error.detail)
+        db.close()
+
+    threads = [threading.Thread(target=start) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    db = Database(empty_database_url)
+    assert failed == [] and db.is_current()
+    db.close()
