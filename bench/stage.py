@@ -88,7 +88,7 @@ def stage(accounts: int = 0, **env: str) -> Iterator[Stage]:
         port, api = free_port(), free_port()
         environment = {
             "POSTPROBER_MODE": "sandbox", "POSTPROBER_DATA_DIR": name, "POSTPROBER_SANDBOX_PORT": str(port),
-            "POSTPROBER_API_PORT": str(api), "POSTPROBER_APP_PORT": str(free_port()), **env,
+            "POSTPROBER_API_PORT": str(api), "POSTPROBER_APP_PORT": str(free_port()), "POSTPROBER_BROWSER": "off", **env,
         }  # fmt: skip
         made = Stage(Path(name), environment)
         try:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from io import BytesIO
 
 import pytest
+from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from postprober.domain.attempt import Act, Outcome
@@ -17,7 +19,7 @@ from postprober.errors import BadInput, Conflict, Forbidden, NotFound
 from postprober.services import mending, monitoring
 from postprober.services import posts as posts_service
 from postprober.services.posts import PreflightFailed
-from postprober.storage import attempts, deliveries, logs, posts, tables
+from postprober.storage import attempts, deliveries, logs, pictures, posts, tables
 from postprober.storage.records import Delivery, PartRecord
 from postprober.ui.components import pulse
 from tests.pages.conftest import ROOT, House, everything
@@ -279,6 +281,28 @@ def test_the_history_is_read_only_when_it_is_opened_and_replies_are_code(owner: 
     assert len(app.code) == 2 and "The proof: what the owner and a stranger read" in seen
     assert app.get("vega_lite_chart") or app.get("arrow_vega_lite_chart")
     assert "Publish, try 1: done" in seen and "HTTP 201" in seen and "pp-history" in seen
+
+
+def test_a_picture_of_the_post_and_every_difference_are_shown(owner: House, show: Show) -> None:
+    live = _live(owner)
+    picture = BytesIO()
+    Image.new("RGB", (40, 20), "teal").save(picture, "PNG")
+    name = pictures.keep(pictures.folder(owner.core.settings.data_dir), picture.getvalue())
+    told = ["The text differs from what was sent.", f"2 media are shown {NASTY}"]
+    with owner.core.db.write() as conn:
+        now = owner.core.clock.now()
+        logs.step(conn, live, Step.VERIFICATION, StepStatus.WARNING, now, proof="public", differences=told)
+        logs.keep_evidence(conn, live.id, "browser", {"verdict": "login_wall"}, now, name)
+        logs.keep_evidence(conn, live.id, "browser", {"verdict": "found"}, now, "0" * 64)
+    app = show("monitor")
+    assert "The text differs from what was sent." in everything(app) and "pp-differences" in everything(app)
+    assert NASTY not in everything(app)
+    app.session_state[f"details-{live.post_id}"] = True
+    app.run()
+    assert not app.exception
+    seen = everything(app)
+    assert len(app.get("image")) == 1 and "login wall" in str(app.get("image")[0].proto)
+    assert "The picture is no longer kept." in seen and "Seen in a browser, not signed in" in seen
 
 
 def test_it_warns_plainly_when_the_scheduler_is_silent(house: House, show: Show) -> None:

@@ -12,12 +12,13 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from postprober.browser import Browser
 from postprober.errors import BadInput
 from postprober.pipeline.credentials import open_credentials
 from postprober.security.vault import Vault
-from postprober.services import backup, doctor, keys, media, monitoring
+from postprober.services import backup, doctor, keys, media, monitoring, posts
 from postprober.storage import accounts as account_storage
-from postprober.storage import processes
+from postprober.storage import deliveries, logs, pictures, processes, retention
 from tests.installed import Installation
 
 
@@ -96,6 +97,46 @@ def test_a_backup_is_a_whole_database_and_never_overwrites(installation: Install
             backup.backup(core, bad)
     assert backup.backup(core, tmp_path).name.startswith("postprober-")
     assert not list(tmp_path.glob(".*part"))
+
+
+def test_a_backup_takes_the_pictures_along(installation: Installation, tmp_path: Path) -> None:
+    core = installation.core
+    where = pictures.folder(core.settings.data_dir)
+    names = [pictures.keep(where, png(width)) for width in (10, 11, 12)]
+    delivery_id = delivery_of(installation)
+    with core.db.write() as conn:
+        for name in names[:2]:
+            logs.keep_evidence(conn, delivery_id, "browser", {}, core.clock.now(), name)
+    (where / f"{names[1]}.png").unlink()  # swept meanwhile
+    target = backup.backup(core, tmp_path / "copy.sqlite")
+    copied = target.with_name("copy.sqlite.evidence")
+    assert [file.name for file in copied.iterdir()] == [f"{names[0]}.png"]
+
+
+def test_a_picture_goes_with_its_evidence(installation: Installation) -> None:
+    core, now = installation.core, installation.core.clock.now()
+    where = pictures.folder(core.settings.data_dir)
+    name, delivery_id = pictures.keep(where, png()), delivery_of(installation)
+    with core.db.write() as conn:
+        logs.keep_evidence(conn, delivery_id, "browser", {}, now, name)
+    retention.tidy(core.db, now + timedelta(days=364), core.settings.data_dir)
+    assert pictures.read(where, name) == png()
+    retention.tidy(core.db, now + timedelta(days=366), core.settings.data_dir)
+    assert pictures.read(where, name) is None and not list(where.iterdir())
+
+
+def delivery_of(inst: Installation) -> int:
+    account = inst.link("mastodon")
+    post = posts.create(inst.core, inst.owner, posts.NewPost(("Hello",), (account.id,)))
+    with inst.core.db.read() as conn:
+        return deliveries.of_post(conn, post.id)[0].id
+
+
+def test_the_doctor_says_when_there_is_no_browser_and_counts_it_as_no_fault(installation: Installation) -> None:
+    settings = installation.core.settings.model_copy(update={"browser_path": "/nowhere/chromium"})
+    found = {f.name: f for f in doctor.examine(replace(installation.core, browser=Browser(settings)))}
+    assert found["browser"].ok and "/nowhere/chromium" in found["browser"].message
+    assert "without pictures" in found["browser"].message
 
 
 def test_a_backup_is_consistent_while_somebody_writes(installation: Installation, tmp_path: Path) -> None:
