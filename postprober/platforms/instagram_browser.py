@@ -174,7 +174,9 @@ class InstagramBrowserAdapter:
         share.click(timeout=on.WAIT, no_wait_after=True)
         page.wait_for_timeout(AFTER_CLICK)
         self.http.checkpoint("request_sent")
-        page.locator(f"{on.SHARED}, {on.NOT_SHARED}, {on.ASKED}").first.wait_for(timeout=self._seconds(PUBLISH_SECONDS) * 500)
+        page.locator(f"{on.SHARED}, {on.NOT_SHARED}, {on.ASKED}").first.wait_for(
+            timeout=self._seconds(PUBLISH_SECONDS) * 500
+        )
         self.http.checkpoint("reply_headers")
         shared = page.locator(on.SHARED).count() > 0
         for reply in step.replies:
