@@ -58,14 +58,22 @@ def note(work: Work, tap: Wiretap, error: PlatformError | None) -> None:
         )
 
 
-def tick(ctx: Context) -> None:
-    """Write what deliveries saw, let verdicts age, copy the blocks, and wake what waited for a platform that is back."""
-    now = ctx.clock.now()
+def share(ctx: Context) -> None:
+    """Write what this process's deliveries saw, and copy the blocks: once a second in every process that publishes."""
     with ctx.db.read() as conn:
         known = store.standings(conn)
     noted = _telling(ctx.pulse.take(), known)
     for server in {one.server for one in noted}:
         record(ctx, server, [one for one in noted if one.server == server])
+    reload(ctx)
+
+
+def tick(ctx: Context) -> None:
+    """The leader's round: share, let verdicts age, and wake what waited for a platform that is back."""
+    share(ctx)
+    now = ctx.clock.now()
+    with ctx.db.read() as conn:
+        known = store.standings(conn)
     for server, kept in known.items():
         if kept.standing.verdict is not Verdict.UNKNOWN and _stale(ctx, kept, now):
             record(ctx, server, [])
@@ -98,6 +106,8 @@ def record(ctx: Context, server: Server, notes: Sequence[Note]) -> Standing:
         checked = max((one.at for one in notes), default=kept.checked_at if kept else now)
         store.put_standing(conn, server, after, checked)
         _tell(conn, server, before, after, now)
+    if after.blocking != (before is not None and before.blocking):
+        reload(ctx)
     return after
 
 

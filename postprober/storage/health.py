@@ -95,7 +95,8 @@ def signs_since(conn: Connection, account_ids: Iterable[int], since: datetime) -
 
 
 def standing(conn: Connection, server: Server) -> Kept | None:
-    row = conn.execute(select(platform_health).where(*_is(platform_health, server))).one_or_none()
+    """How the server stands; locks the row, so that of two processes only one sees each change of mind."""
+    row = conn.execute(select(platform_health).where(*_is(platform_health, server)).with_for_update()).one_or_none()
     return _kept(row) if row else None
 
 

@@ -59,7 +59,7 @@ SETTLE = 0.7
 TIMING = Timing(
     lease=timedelta(seconds=LEASE),
     lease_margin=timedelta(seconds=0.05),
-    settle_overrides={"instagram_poll_seconds": "0.1", "instagram_browser_seconds": "6"}
+    settle_overrides={"instagram_poll_seconds": "0.1", "instagram_browser_seconds": "20"}
     | {f"{p.value}_settle_seconds": str(SETTLE) for p in Platform},
     reread=timedelta(seconds=0.1),
     unsure_retries=tuple(timedelta(seconds=s) for s in (0.2, 0.3, 0.5)),

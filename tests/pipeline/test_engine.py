@@ -16,6 +16,7 @@ import pytest
 from postprober.clock import SystemClock
 from postprober.domain.delivery import TRAITS, DeliveryState
 from postprober.domain.timing import Timing
+from postprober.errors import Unavailable
 from postprober.pipeline.context import Context
 from postprober.pipeline.engine import Engine
 from postprober.pipeline.posting import publish
@@ -223,3 +224,20 @@ def test_a_stopped_engine_starts_nothing(live: Stage) -> None:
     delivery = live.plan(live.link())
     assert engine.ring() is None
     assert live.state(delivery) is S.SCHEDULED
+
+
+def test_a_running_scheduler_looks_at_accounts_and_holds_posts_back_while_their_platform_fails(live: Stage) -> None:
+    timing = replace(QUICK, canary_every=timedelta(seconds=10), canary_soon=timedelta(seconds=0.2))
+    timing = replace(timing, delay_looks=(timedelta(seconds=30), timedelta(seconds=60)))
+    account = live.link("a")
+    live.platform.outage = lambda _: Unavailable("away", http_status=503)
+
+    ctx = live.worker("canary", timing=timing)
+    with Running(ctx):
+        wait_until(lambda: ctx.pulse.blocks((account.platform, account.instance)) is not None, 60)
+        mine = live.plan(account)
+        wait_until(lambda: live.state(mine) is S.WAITING)
+        assert live.platform.sends == []
+        live.platform.outage = None
+        wait_until(lambda: live.state(mine) is S.VERIFIED)
+    assert len(live.platform.sends) == 1

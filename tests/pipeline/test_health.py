@@ -61,7 +61,7 @@ def break_down(stage: Stage, ctx: Context, broken: Outage = down) -> None:
 
 
 def verdict(stage: Stage) -> Verdict:
-    with stage.db.read() as conn:
+    with stage.db.write() as conn:
         kept = store.standing(conn, SERVER)
     return kept.standing.verdict if kept else Verdict.UNKNOWN
 
@@ -362,3 +362,23 @@ def test_every_sign_says_who_saw_it(stage: Stage, ctx: Context, kind: str) -> No
         continue
     health.tick(ctx)
     assert {row["source"] for row in stage.rows(health_signs)} == {kind}
+
+
+def test_a_process_that_only_publishes_shares_what_it_sees_and_obeys(stage: Stage, ctx: Context) -> None:
+    """Workers of the scaled profile: they do not lead, but they know and tell."""
+    stage.link("a")
+    live(stage, ctx, 20)
+    break_down(stage, ctx)
+    worker = stage.worker("carrier")
+    stopped = stage.plan(stage.link("b", canary=False))
+    health.share(worker)
+    stage.act(worker, stopped)
+    assert stage.state(stopped) is S.WAITING and sends(stage, "Hello world") == 0
+    stage.platform.outage = None
+    with stage.db.write() as conn:
+        store.send_anyway(conn, stopped)
+        stored.touch(conn, stored.get(conn, stopped), stage.clock.now(), next_at=stage.clock.now())
+    stage.act(worker, stopped)
+    health.share(worker)
+    health.reload(ctx)
+    assert ctx.pulse.blocks(SERVER) is None, "the success of one process frees all"
