@@ -26,9 +26,9 @@ from urllib.parse import urlsplit
 import httpcore2
 import httpx2
 
-from postprober.errors import OutcomeUnknown, PostProberError, Unavailable, UnexpectedReply
+from postprober.errors import BadInput, OutcomeUnknown, PostProberError, Unavailable, UnexpectedReply
 from postprober.security.redaction import Redactor
-from postprober.security.urlguard import check_url, resolve
+from postprober.security.urlguard import check_url, is_private_name, resolve
 
 # The library logs whole addresses at INFO, and Instagram's token calls have the token in theirs (CONTRACTS 3.3).
 logging.getLogger("httpx2").setLevel(logging.WARNING)
@@ -211,7 +211,9 @@ class HttpClient:
         **body: Any,
     ) -> Reply:
         bare = url.split("?", 1)[0]
-        check_url(bare, allow_private=self.pools.may_be_private(urlsplit(bare).hostname or ""))
+        host = urlsplit(bare).hostname or ""
+        check_url(bare, allow_private=self.pools.may_be_private(host))
+        self.pools.check_inside(host)
         request_id = self.request_id or uuid.uuid4().hex
         request = client.build_request(
             method, url, headers={**(headers or {}), "X-Request-Id": request_id}, params=params,
@@ -321,8 +323,11 @@ class Pools:
         timeout: float = 30.0,
         transport: httpx2.BaseTransport | None = None,
         trusted_hosts: frozenset[str] = frozenset(),
+        inside: bool = False,
     ) -> None:
+        """`inside`: nothing else than this machine and its network is called (sandbox mode)."""
         self.allow_private = allow_private
+        self.inside = inside
         self.trusted_hosts = trusted_hosts
         limits = httpx2.Timeout(timeout, connect=min(10.0, timeout), pool=timeout)
         common: dict[str, Any] = {
@@ -337,6 +342,15 @@ class Pools:
     def may_be_private(self, host: str) -> bool:
         """Whether `host` may be on a private network: all may in the sandbox, else only those the operator named."""
         return self.allow_private or host in self.trusted_hosts
+
+    def check_inside(self, host: str) -> None:
+        """Raises BadInput for a host elsewhere while nothing may leave this machine; those that the operator named may
+        be called."""
+        if self.inside and host not in self.trusted_hosts and not is_private_name(host):
+            raise BadInput(
+                f"In sandbox mode nothing leaves this machine, so {host} is not called; for the real platforms set "
+                "POSTPROBER_MODE=live.", field="url",
+            )  # fmt: skip
 
     def close(self) -> None:
         """Close every connection; safe to call twice."""

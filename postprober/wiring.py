@@ -37,7 +37,10 @@ def build_core(
         db.migrate()
     move.refuse_moved(db)
     pools = Pools(
-        allow_private=chosen.sandbox, timeout=chosen.timing.http_timeout, trusted_hosts=chosen.trusted_hosts()
+        allow_private=chosen.sandbox,
+        timeout=chosen.timing.http_timeout,
+        trusted_hosts=chosen.trusted_hosts(),
+        inside=chosen.sandbox,
     )
     if chosen.redis_url:
         from postprober.wakeup import Bell

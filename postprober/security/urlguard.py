@@ -39,12 +39,13 @@ def check_url(url: str, *, allow_private: bool) -> str:
         raise BadInput(f"The address {url!r} is not usable: give a full {schemes[-1]}:// address.", field="url")
     if parts.username or parts.password:
         raise BadInput("The address must not contain a user name or password.", field="url")
-    if not allow_private and _is_private_literal(parts.hostname or ""):
+    if not allow_private and is_private_name(parts.hostname or ""):
         raise BadInput(f"The address {url!r} points into a private network and is refused.", field="url")
     return url.strip().rstrip("/")
 
 
-def _is_private_literal(host: str) -> bool:
+def is_private_name(host: str) -> bool:
+    """Whether `host` is a private address or one of the names that mean one; nothing is looked up."""
     try:
         return not is_public(host)
     except ValueError:

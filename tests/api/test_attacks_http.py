@@ -10,6 +10,7 @@ import tracemalloc
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx2
 import pytest
@@ -227,6 +228,17 @@ def test_an_instance_inside_is_refused(core: Core, installation: Installation, i
     with pytest.raises(PostProberError):
         linking.start(outside, installation.owner, Platform.MASTODON, instance)
     assert accounts.listing(core, installation.owner) == []
+
+
+@pytest.mark.parametrize("instance", ["https://mastodon.social", "https://9.9.9.9", "http://example.org"])
+def test_in_sandbox_mode_nothing_outside_is_called_whatever_is_typed(
+    core: Core, installation: Installation, instance: str
+) -> None:
+    with pytest.raises(BadInput, match="nothing leaves this machine"):
+        linking.start(core, installation.owner, Platform.MASTODON, instance)
+    named = Pools(allow_private=True, inside=True, trusted_hosts=frozenset({urlsplit(instance).hostname or ""}))
+    named.check_inside(urlsplit(instance).hostname or "")
+    named.close()
 
 
 INSIDE = [
