@@ -80,7 +80,7 @@ GOOD = frozenset({Sign.WELL, Sign.SLOW})
 # nor harm it. Only silence and 5xx stop posts: an answer that we cannot read may concern our reading only.
 ABOUT_ACCOUNT = frozenset({Sign.THROTTLED, Sign.REFUSED})
 
-# All ours, found by simulation (tests/domain/test_health.py): with one look in five going wrong by chance, five wrong
+# All ours, found by simulation (tests/domain/test_health_verdicts.py): with one look in five going wrong by chance, five wrong
 # ones in a row come up once in 3,000 looks, and must then still span a minute.
 WINDOW = 20  # newest signs that count
 FAILING_RUN = 5  # wrong in a row
