@@ -95,6 +95,8 @@ def judge(known: Watched, seen: Seen) -> tuple[Watched, News]:
     known = replace(known, doubts=0)
     if known.base is None:
         return replace(known, base=seen.mark, author=known.author or seen.author), News.NOTHING
+    if not known.author and seen.author:  # the proof was a look without an author
+        known = replace(known, author=seen.author)
     renamed = bool(known.author and seen.author and known.author != seen.author)
     # A look that shows no author cannot tell that a new name is gone again.
     if not seen.author and known.told.partition("|")[2]:

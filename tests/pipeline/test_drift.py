@@ -222,6 +222,11 @@ def test_a_look_without_an_author_takes_no_name_back() -> None:
     assert run(OK, renamed, renamed, OK, OK)[-1] is News.BACK
 
 
+def test_a_name_that_the_proof_did_not_show_is_learnt_later() -> None:
+    nameless, renamed = Seen(True), Seen(True, (), (), "bob")
+    assert run(nameless, OK, renamed, renamed)[1:] == [News.NOTHING, News.LOOK_AGAIN, News.CHANGED]
+
+
 def test_the_looks_grow_rarer_and_end(stage: Stage) -> None:
     timing, now = Timing(), stage.clock.now()
     moments = [now]

@@ -98,10 +98,10 @@ class Result:
 
 
 @contextmanager
-def scene(folder: Path) -> Iterator[tuple[Core, World, Context, ManualClock, InProcess]]:
+def scene(folder: Path, seed: int) -> Iterator[tuple[Core, World, Context, ManualClock, InProcess]]:
     """An installation on a sandbox in this process, on a clock that is moved by hand."""
     clock = ManualClock()
-    world = World(clock=lambda: clock.now().timestamp())
+    world = World(clock=lambda: clock.now().timestamp(), seed=seed)
     transport = InProcess(world)
     world.change_settings({"flaky_public": 0.0, "instagram_quota": 10**6, "container_seconds": 0.0})
     settings = load_settings(data_dir=folder, browser="off", _env_file=None)
@@ -126,11 +126,14 @@ def jpeg() -> bytes:
 
 
 class Campaign:
-    """`quiet`: the control, nobody looks after publishing."""
+    """`quiet`: the control, nobody looks after publishing. `seed`: which pages go wrong, and when; the same one plays the
+    same campaign."""
 
-    def __init__(self, healthy: int, ghosts: int, changed: int, flaky: float, quiet: bool = False) -> None:
+    def __init__(
+        self, healthy: int, ghosts: int, changed: int, flaky: float, quiet: bool = False, seed: int = 7
+    ) -> None:
         self.counts = {"healthy": healthy, "ghost": ghosts, "changed": changed}
-        self.flaky, self.quiet = flaky, quiet
+        self.flaky, self.quiet, self.seed = flaky, quiet, seed
         self.result = Result()
         self.role: dict[int, str] = {}  # delivery -> healthy, ghost or the kind of change
         self.changed_at: dict[int, datetime] = {}
@@ -141,7 +144,7 @@ class Campaign:
         began = time.monotonic()
         with (
             tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as folder,
-            scene(Path(folder)) as made,
+            scene(Path(folder), self.seed) as made,
         ):
             self.core, self.world, self.ctx, self.clock, transport = made
             with self.core.db.write() as conn:
