@@ -20,6 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from postprober.broker import ACTOR, broker_of
 from postprober.errors import ConfigurationError, PostProberError
+from postprober.pipeline import health
 from postprober.pipeline.context import Context
 from postprober.pipeline.dispatch import FOLLOW, PUBLISH
 from postprober.pipeline.engagement import follow
@@ -34,6 +35,7 @@ from postprober.wiring import build_core, calm_garbage_collector, close_core
 log = logging.getLogger("postprober.worker")
 
 BEAT = 2.0  # seconds
+SHARE = 1.0
 _ACTS = {"publish": publish, "reconcile": reconcile, "follow": follow}
 
 
@@ -59,7 +61,8 @@ class Life(Middleware):
         self.ctx = context_of(self._core, worker=name)
         self._started = self._core.clock.now()
         lease = self.ctx.timing.lease.total_seconds()
-        for each, act in ((lease / 3, self.ctx.keeper.renew), (BEAT, self._beat)):
+        care = ((lease / 3, self.ctx.keeper.renew), (BEAT, self._beat), (SHARE, self._share))
+        for each, act in care:
             threading.Thread(target=self._every, args=(each, act), name="worker-care", daemon=True).start()
         calm_garbage_collector()
 
@@ -76,6 +79,11 @@ class Life(Middleware):
                 act()
             except (SQLAlchemyError, PostProberError, OSError) as error:
                 log.warning("care: %s", error)
+
+    def _share(self) -> None:
+        """What this process sees of the platforms is for all, and what the others saw for it."""
+        if self.ctx is not None:
+            health.share(self.ctx)
 
     def _beat(self) -> None:
         if self.ctx is None or self._started is None:
