@@ -60,6 +60,7 @@ TIMING = Timing(
 )  # fmt: skip
 CHANGED_AT = timedelta(minutes=7)
 LASTS = timedelta(minutes=50)
+# The second is the campaign's end: it says that a change was told at all, `slowest` says how soon.
 # What the plan allows: a ghost is decided at its last look; one whose looks could not tell, at the next polls. A change is
 # seen at the next look (10 minutes), confirmed by a second; each look may meet a bad page and be one too late.
 GHOST_DEADLINE = timedelta(minutes=26)
