@@ -79,7 +79,7 @@ ALL = (
     ),
     _row(
         "I16", "key rotation killed at each row leaves every token readable; swapped ciphertexts refused",
-        "every write of a rotation, before and after its commit; every pair of values", 400, "vaults:rotated",
+        "every write of a rotation, before and after its commit; every pair of values", 650, "vaults:rotated",
     ),
     _row(
         "I17", "Redis emptied or restarted loses and doubles nothing",
