@@ -60,12 +60,12 @@ ALL = (
     ),
     _row(
         "I11", "a 201 survives SIGKILL at every k-th write or sync call",
-        "strace kills the process at the k-th call on the database's files, until a run ends untouched", 200,
+        "strace kills the process at the k-th call on the database's files, until a run ends untouched", 60,
         "disks:killed",
     ),
     _row(
         "I12", "full disk, I/O error, locked database: 503, never a false 201",
-        "strace fails the k-th call, once and for good; another process holds the lock", 600, "disks:refused",
+        "strace fails the k-th call, once and for good; another process holds the lock", 200, "disks:refused",
     ),
     _row(
         "I13", "no alert lost", "SIGKILL between the change and the end of the sending", 1000, "alerts:told",
