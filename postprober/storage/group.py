@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import PendingRollbackError
+from sqlalchemy.exc import OperationalError
 
 MAX_GROUP = 32  # blocks; bounds how long the first one waits for the last
 
@@ -30,6 +30,15 @@ class _Group:
     failure: BaseException | None = None
 
 
+def _run(connection: Connection, statement: str) -> None:
+    """One statement straight on the driver. Its error is SQLAlchemy's, which everybody above knows: with the driver's
+    own the API answered 500 instead of 503 while another process held the lock. Raises OperationalError."""
+    try:
+        _driver(connection).execute(statement)
+    except sqlite3.OperationalError as error:
+        raise OperationalError(statement, None, error) from error
+
+
 def _driver(connection: Connection) -> sqlite3.Connection:
     raw = connection.connection.dbapi_connection
     if not isinstance(raw, sqlite3.Connection):
@@ -41,16 +50,15 @@ def _driver(connection: Connection) -> sqlite3.Connection:
 def _savepoint(connection: Connection) -> Iterator[None]:
     """A savepoint straight on the driver: SQLAlchemy's own compiles its statements anew each time (a fifth of the CPU
     of a delivery)."""
-    raw = _driver(connection)
-    raw.execute("SAVEPOINT block")
+    _run(connection, "SAVEPOINT block")
     try:
         yield
     except BaseException:
-        if raw.in_transaction:
-            raw.execute("ROLLBACK TO block")
-            raw.execute("RELEASE block")
+        if _open(connection):
+            _run(connection, "ROLLBACK TO block")
+            _run(connection, "RELEASE block")
         raise
-    raw.execute("RELEASE block")
+    _run(connection, "RELEASE block")
 
 
 def _open(connection: Connection) -> bool:
@@ -105,7 +113,7 @@ class GroupCommit:
             connection = self._engine.connect()
             try:
                 connection.begin()
-                _driver(connection).execute("BEGIN IMMEDIATE")
+                _run(connection, "BEGIN IMMEDIATE")
             except BaseException:
                 connection.close()
                 raise
@@ -121,7 +129,10 @@ class GroupCommit:
         self._group = None
         try:
             if not _open(group.connection):
-                raise PendingRollbackError("SQLite gave the transaction up (disk full or I/O error); nothing was kept.")
+                gone = sqlite3.OperationalError(
+                    "SQLite gave the transaction up (disk full or I/O error); nothing was kept"
+                )
+                raise OperationalError("COMMIT", None, gone)
             group.connection.commit()
         except BaseException as error:  # noqa: BLE001 (handed to every member of the group, whose block was not kept)
             group.failure = error

@@ -10,8 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
-from postprober.storage import processes
+from postprober.storage import database, processes
 from postprober.storage.database import Database
 
 
@@ -123,3 +124,19 @@ def test_a_thread_that_waits_its_turn_does_not_keep_others_from_their_end(db: Da
         for future in [pool.submit(work, n) for n in range(200)]:
             future.result(20)
     assert len(facts(db)) == 200
+
+
+def test_a_lock_that_another_process_holds_is_an_error_that_the_others_know(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The API answers 503 to SQLAlchemy's errors; the driver's own became a 500, and ended the scheduler's jobs."""
+    monkeypatch.setattr(database, "BUSY_TIMEOUT_MS", 50)
+    other = sqlite3.connect(str(db.url.database), isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(OperationalError, match="locked"), db.write() as conn:
+        processes.set_fact(conn, "name", "locked out")
+    other.execute("ROLLBACK")
+    other.close()
+    with db.write() as conn:
+        processes.set_fact(conn, "name", "let in")
+    assert facts(db)["name"] == "let in"
