@@ -73,7 +73,7 @@ def hear(on: Stage, user_id: int) -> list[tuple[datetime, str]]:
                 user_id=user_id, kind="webhook", name="hook", url="", secret="", created_at=on.clock.now()
             )
         )
-        number = made.inserted_primary_key[0]
+        number = int(made.inserted_primary_key[0])  # type: ignore[index]
         sealed = {name: on.vault.seal(value, Place("channels", name, str(number))) for name, value in SECRETS.items()}
         conn.execute(channels.update().where(channels.c.id == number).values(**sealed))
     return heard
