@@ -84,31 +84,40 @@ def _verdicts(asked: int, seconds: float) -> tuple[list[Verdict], list[Verdict]]
     return done, campaign(naive[: min(CONTROL, max(asked, 12))], JOBS, naive=True)
 
 
-def _counted(turns: Turns, what: str) -> tuple[list[str], list[Verdict], int]:
+def _counted(turns: Turns, what: str) -> tuple[list[str], list[Verdict], int, str]:
+    """(failures, the naive engine's runs, runs that count, a note). A run whose first, ordinary post could not be made
+    in time never came to its experiment."""
     done, control = _verdicts(turns.asked, turns.seconds)
-    failures = [line for verdict in done for line in getattr(verdict, what)]
-    failures += [line for v in done if what == "doubled" for line in v.lost if line.startswith("broken")]
-    return failures, control, len(done)
+    carried = [v for v in done if v.end != "broken"]
+    broken = Counter(v.cell.split(" / ")[0] for v in done if v.end == "broken")
+    failures = [line for verdict in carried for line in getattr(verdict, what)]
+    note = (
+        f"not carried out, because the account's earlier post was not proved in time: {dict(broken)}" if broken else ""
+    )
+    return failures, control, len(carried), note
 
 
 def once(turns: Turns) -> Found:
-    """I2."""
-    failures, control, done = _counted(turns, "doubled")
+    """I2. What the matrix loses is I1's, and is named here too."""
+    failures, control, done, note = _counted(turns, "doubled")
+    failures += _counted(turns, "lost")[0]
     doubles = sum(v.visible > 1 for v in control)
     if doubles < 0.2 * len(control):
         failures.append(f"the naive engine doubled only {doubles} of {len(control)}, so the harness proves nothing")
-    return Found(failures, "an engine without intents sends again what got no answer", doubles, len(control), "", done)
+    return Found(
+        failures, "an engine without intents sends again what got no answer", doubles, len(control), note, done
+    )
 
 
 def truth(turns: Turns) -> Found:
     """I3: the naive engine calls failed whatever got no answer, and published what did."""
-    failures, control, done = _counted(turns, "contradicted")
+    failures, control, done, note = _counted(turns, "contradicted")
     wrong = sum(v.visible != 1 for v in control)
-    return Found(failures, "an engine that says 'published, once' of each", wrong, len(control), "", done)
+    return Found(failures, "an engine that says 'published, once' of each", wrong, len(control), note, done)
 
 
 def patience(turns: Turns) -> Found:
     """I4: a second visible post of the naive engine is a send that did not wait."""
-    failures, control, done = _counted(turns, "hasty")
+    failures, control, done, note = _counted(turns, "hasty")
     hasty = sum(v.visible > 1 for v in control)
-    return Found(failures, "an engine that does not wait, seen by its doubles", hasty, len(control), "", done)
+    return Found(failures, "an engine that does not wait, seen by its doubles", hasty, len(control), note, done)

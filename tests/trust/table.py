@@ -9,10 +9,10 @@ from tests.trust.invariants import ALL
 
 HEAD = """# What the promises are worth
 
-`make test-trust` (`SCALE=1`; CI runs `SCALE=0.01`) carries these experiments out and writes this table; `ONLY=I5,I6`
-runs some of them and replaces only their rows, and `LIMIT=600` gives each so many seconds. Each stands beside a control:
-the same harness around a deliberately careless variant, which must fail. A control that fails nothing means that the
-experiment proves nothing, and counts as a failure. I1 to I4 come out of the same runs, and so do I11 and I12.
+`make test-trust` (`SCALE=1`, hours) carries these experiments out and writes this table; `SCALE=0.01 LIMIT=30` is short
+enough for CI, `ONLY=I5,I6` runs some of them and replaces only their rows, and `LIMIT=600` gives each so many seconds.
+Each stands beside a control: the same harness around a deliberately careless variant, which must fail. A control that
+fails nothing means that the experiment proves nothing, and counts as a failure. I2 to I4 come out of the same runs.
 
 """
 COLUMNS = (
