@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
 import json
 import shutil
@@ -35,6 +36,7 @@ HOOK = f"{BASE}/hook"
 def template() -> Path:
     """A migrated, empty SQLite file, made once in a process."""
     folder = Path(tempfile.mkdtemp(prefix="pp-trust-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     db = Database(f"sqlite:///{folder / 'template.sqlite'}")
     db.migrate()
     db.checkpoint_wal()
