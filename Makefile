@@ -62,6 +62,9 @@ test-fuzz: $(TEST_STAMP) $(FUZZ_VENV)/.installed ## schemathesis against the run
 test-agent: $(TEST_STAMP) ## The agent: shares of right diagnoses and of repairs, injected texts, the model client
 	$(PYTEST) tests/agent tests/sandbox/test_sandbox_openai.py -q
 
+test-trust: $(TEST_STAMP) ## The twenty promises beside careless controls, into docs/trust.md (SCALE=1, ONLY=I5,I6, LIMIT=600 seconds each)
+	$(PY) -m tests.trust --scale $(or $(SCALE),1) --only "$(ONLY)" --seconds $(or $(LIMIT),0)
+
 model: ## The delivery protocol as a model, searched exhaustively (needs spin and gcc)
 	$(PYTHON) docs/model/check.py
 
@@ -71,4 +74,4 @@ screenshots: $(TEST_STAMP) ## Take the pictures in docs/pictures/ anew
 clean: ## Remove the virtual environment and caches (never data/)
 	rm -rf $(VENV) $(FUZZ_VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 
-.PHONY: help demo up test lint bench test-crash test-alerts test-probe test-real test-fuzz test-agent model screenshots clean
+.PHONY: help demo up test lint bench test-crash test-alerts test-probe test-real test-fuzz test-agent test-trust model screenshots clean

@@ -9,6 +9,7 @@ import tempfile
 import time
 import uuid
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 
 from postprober.domain.platform import Platform
@@ -23,8 +24,23 @@ LONGEST = 0.6  # seconds a worker lives at most; the queue moves between 0.05 an
 CALM = 240.0  # seconds that the queue may take to drain after the last kill
 
 
-def kill_at_random(kills: int, seed: int = 1) -> bool:
-    """Kill a full scheduler process `kills` times while posts keep coming; True when anything was lost or doubled."""
+@dataclass(frozen=True)
+class Ends:
+    """How `posts` ended, by name; `bad` when anything was lost, doubled, or is not what we say it is."""
+
+    posts: int
+    ends: Counter[str]
+    lost: int
+    doubled: int
+    contradicted: int
+
+    @property
+    def bad(self) -> bool:
+        return bool(self.lost or self.doubled or self.contradicted)
+
+
+def kill_at_random(kills: int, seed: int = 1) -> Ends:
+    """Kill a full scheduler process `kills` times while posts keep coming, and count what became of them."""
     rng = random.Random(seed)
     with tempfile.TemporaryDirectory(prefix="pp-kills-") as name:
         folder = Path(name)
@@ -61,7 +77,7 @@ def _run_and_kill(bench: Bench, seconds: float) -> None:
     os.waitpid(child, 0)
 
 
-def _drain_and_judge(bench: Bench, planned: dict[int, tuple[Platform, str]], kills: int) -> bool:
+def _drain_and_judge(bench: Bench, planned: dict[int, tuple[Platform, str]], kills: int) -> Ends:
     child = _start(bench)
     ctx = bench.context()
     end = time.monotonic() + CALM
@@ -83,4 +99,4 @@ def _drain_and_judge(bench: Bench, planned: dict[int, tuple[Platform, str]], kil
     close(ctx)
     print(f"random kills: {kills} SIGKILLs, {len(planned)} posts: {dict(ends)}")
     print(f"  lost: {lost}  doubled: {doubled}  contradicted: {wrong}", flush=True)
-    return bool(lost or doubled or wrong)
+    return Ends(len(planned), ends, lost, doubled, wrong)

@@ -25,7 +25,7 @@ NIGHTS = {
     "Australia/Lord_Howe": (date(2026, 10, 4), date(2026, 4, 5)),  # by half an hour
 }
 SLOT = timedelta(minutes=30)
-STEP = 20.0  # seconds between two looks of the scheduler
+STEP = 20.0  # seconds between two looks of the scheduler; fifteen times that while nothing is due
 POSTS = 4
 
 
@@ -66,8 +66,9 @@ def _jump(kind: str, number: int) -> list[str]:
                 jumped = True
                 on.manual.jump(JUMPS[kind])
             ctx.keeper.renew()
-            on.ring(ctx)
-            on.manual.advance(STEP)
+            busy = on.ring(ctx)
+            # Until the clock has been set every look counts; afterwards hours may pass in which nothing is due.
+            on.manual.advance(STEP if busy or not jumped else STEP * 15)
         return [text for i in ids for text in _judge_jump(on, i)]
 
 

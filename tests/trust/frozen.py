@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from postprober.domain.delivery import DUE_TO_RECONCILE
@@ -72,7 +73,7 @@ def _batch(bench: Bench, numbers: range, stopped: list[int], careless: bool) -> 
         earlier = _shown(control, target, handle)
         delivery = plan(bench, account, target, f"Frozen {name}")
         rounds.append((target, handle, delivery, POINTS[number % len(POINTS)], earlier))
-    children = [_start(lambda one=one: _stops(bench, one[2], one[3], careless)) for one in rounds]
+    children = [_start(partial(_stops, bench, one[2], one[3], careless)) for one in rounds]
     ids = [one[2] for one in rounds]
     stopped[0] += sum(_stands(child) for child in children)
     heir = _start(lambda: _works(bench, ids))
@@ -107,7 +108,7 @@ def _stops(bench: Bench, delivery: int, point: str, careless: bool) -> None:
 
     ctx = _context(bench, checkpoint)
     if careless:
-        LeaseKeeper.check = lambda *_: None  # type: ignore[method-assign] (this is a process of its own)
+        setattr(LeaseKeeper, "check", lambda *_: None)  # noqa: B010 (this is a process of its own)
     publish(ctx, delivery)
     close(ctx)
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from postprober.domain.delivery import DeliveryState
-from postprober.errors import Unavailable
+from postprober.errors import PlatformError, Unavailable
 from postprober.pipeline import notify
 from postprober.storage.tables import transitions
 from tests.pipeline.fake import Way, cut
@@ -50,7 +50,8 @@ def _batch(on: Stage, numbers: range, slowest: list[float]) -> list[str]:
         ids[number] = on.plan(on.link(f"owner{number}", user_id=user), f"Post {number}")
         on.act(ctx, ids[number])
     # No answer at all, or a list that does not reach back far enough, in turns and for as long as it takes.
-    on.platform.listings.extend([Unavailable("The list is away."), "cut"] * 50 * BATCH)
+    down: list[PlatformError | str] = [Unavailable("The list is away."), "cut"]
+    on.platform.listings.extend(down * 50 * BATCH)
     began = on.clock.now()
     while (on.clock.now() - began).total_seconds() < LONGEST and len(_told(heard)) < len(ids):
         on.ring(ctx)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
 import json
 import shutil
@@ -35,6 +36,7 @@ HOOK = f"{BASE}/hook"
 def template() -> Path:
     """A migrated, empty SQLite file, made once in a process."""
     folder = Path(tempfile.mkdtemp(prefix="pp-trust-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     db = Database(f"sqlite:///{folder / 'template.sqlite'}")
     db.migrate()
     db.checkpoint_wal()
@@ -73,7 +75,7 @@ def hear(on: Stage, user_id: int) -> list[tuple[datetime, str]]:
                 user_id=user_id, kind="webhook", name="hook", url="", secret="", created_at=on.clock.now()
             )
         )
-        number = made.inserted_primary_key[0]
+        number = int(made.inserted_primary_key[0])  # type: ignore[index]
         sealed = {name: on.vault.seal(value, Place("channels", name, str(number))) for name, value in SECRETS.items()}
         conn.execute(channels.update().where(channels.c.id == number).values(**sealed))
     return heard

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 
 from postprober.clock import SystemClock
-from postprober.errors import PostProberError, ReconnectNeeded
+from postprober.errors import PostProberError, ReconnectNeeded, Unavailable
 from postprober.pipeline import watch
 from postprober.pipeline.credentials import renew
 from postprober.storage import accounts as storage
@@ -51,7 +51,7 @@ def _crowd(on: Stage, number: int) -> list[str]:
         try:
             renew(on.worker(name), None, account)
         except PostProberError as error:
-            if error.code != "refresh_in_flight":
+            if not isinstance(error, Unavailable) or error.code != "refresh_in_flight":
                 strange.append(repr(error))
 
     clock, on.clock = on.clock, SystemClock()  # the threads only read it

@@ -1,0 +1,123 @@
+"""I1 to I4: the crash campaign (tests.crash), counted promise by promise. I2 to I4 come out of the same runs."""
+
+from __future__ import annotations
+
+import functools
+import os
+import random
+import signal
+import time
+from collections import Counter
+
+from postprober.domain.platform import Platform
+from postprober.pipeline.posting import publish
+from postprober.storage import deliveries
+from tests.crash.campaign import campaign, matrix
+from tests.crash.cells import Verdict
+from tests.crash.kills import kill_at_random
+from tests.crash.world import TARGETS, Target, close, fresh_bench, link, plan, servers, template
+from tests.trust.base import Found, Turns, scratch
+
+JOBS = 2
+PIECE = 24  # cells between two looks at the clock
+CONTROL = 60
+KILLS = 100  # of one queue
+REPEATS = 20
+FORGOTTEN = 8
+SECONDS = 10.0  # a worker that has died does not come back
+
+
+def ends(turns: Turns) -> Found:
+    """I1, with its control: a worker that nobody takes the work from when it is dead."""
+    failures: list[str] = []
+    total, posts = Counter[str](), 0
+    for numbers in turns.batches(KILLS):
+        found = kill_at_random(len(numbers), seed=numbers.start + 1)
+        total, posts = total + found.ends, posts + found.posts
+        if found.bad:
+            failures.append(f"kills {numbers.start} to {numbers.stop}: {found}")
+    note = f"of the scheduler alone, not of app and API; {posts:,} posts: " + ", ".join(
+        f"{count} {name}" for name, count in sorted(total.items())
+    )
+    return Found(failures, "nobody takes the work of a dead worker over", _forgotten(), FORGOTTEN, note)
+
+
+def _forgotten() -> int:
+    """How many posts stay where a killed worker left them when nobody recovers them."""
+    with scratch("forgotten") as folder:
+        made = template(folder)
+        with servers(folder) as (sandbox, picture):
+            bench = fresh_bench(folder / "bench", made, sandbox, picture)
+            ids = [
+                plan(bench, link(bench, Target(Platform.X), f"n{i}"), Target(Platform.X), f"N {i}")
+                for i in range(FORGOTTEN)
+            ]
+            for one in ids:
+                child = os.fork()
+                if child == 0:
+                    ctx = bench.context(lambda where: os.kill(os.getpid(), signal.SIGKILL))
+                    publish(ctx, one)
+                    os._exit(0)
+                os.waitpid(child, 0)
+            ctx, end = bench.context(), time.monotonic() + SECONDS / 2
+            while time.monotonic() < end:
+                with ctx.db.read() as conn:
+                    for one, _ in deliveries.due(conn, ctx.clock.now(), publish=50, follow=0)[0]:
+                        publish(ctx, one)
+                time.sleep(0.1)
+            with ctx.db.read() as conn:
+                left = sum(deliveries.get(conn, one).state in ("claimed", "submitting") for one in ids)
+            close(ctx)
+    return left
+
+
+@functools.cache
+def _verdicts(asked: int, seconds: float) -> tuple[list[Verdict], list[Verdict]]:
+    """Runs of the matrix in an order that mixes it, and of the naive engine. `seconds` is for the matrix alone."""
+    cells = matrix(list(TARGETS), REPEATS)[:]
+    random.Random(1).shuffle(cells)
+    turns, done = Turns(asked, seconds), list[Verdict]()
+    for numbers in turns.batches(PIECE):
+        done += campaign(cells[numbers.start : numbers.stop], JOBS)
+    naive = matrix([Target(p) for p in Platform], 1)
+    random.Random(2).shuffle(naive)
+    return done, campaign(naive[: min(CONTROL, max(asked, 12))], JOBS, naive=True)
+
+
+def _counted(turns: Turns, what: str) -> tuple[list[str], list[Verdict], int, str]:
+    """(failures, the naive engine's runs, runs that count, a note). A run whose first, ordinary post could not be made
+    in time never came to its experiment."""
+    done, control = _verdicts(turns.asked, turns.seconds)
+    carried = [v for v in done if v.end != "broken"]
+    broken = Counter(v.cell.split(" / ")[0] for v in done if v.end == "broken")
+    failures = [line for verdict in carried for line in getattr(verdict, what)]
+    note = (
+        f"not carried out, because the account's earlier post was not proved in time: {dict(broken)}" if broken else ""
+    )
+    return failures, control, len(carried), note
+
+
+def once(turns: Turns) -> Found:
+    """I2. What the matrix loses is I1's, and is named here too."""
+    failures, control, done, note = _counted(turns, "doubled")
+    failures += _counted(turns, "lost")[0]
+    doubles = sum(v.visible > 1 for v in control)
+    if doubles < 0.2 * len(control):
+        failures.append(f"the naive engine doubled only {doubles} of {len(control)}, so the harness proves nothing")
+    return Found(
+        failures, "an engine without intents sends again what got no answer", doubles, len(control), note, done
+    )
+
+
+def truth(turns: Turns) -> Found:
+    """I3: the naive engine calls failed whatever got no answer, and published what did."""
+    failures, control, done, note = _counted(turns, "contradicted")
+    wrong = sum(v.visible != 1 for v in control)
+    return Found(failures, "an engine that says 'published, once' of each", wrong, len(control), note, done)
+
+
+def patience(turns: Turns) -> Found:
+    """I4: a second visible post of the naive engine is a send that did not wait."""
+    failures, control, done, note = _counted(turns, "hasty")
+    hasty = sum(v.visible > 1 for v in control)
+    return Found(failures, "an engine that does not wait, seen by its doubles", hasty, len(control), note, done)
