@@ -26,8 +26,11 @@ demo: $(STAMP) ## Everything on the built-in sandbox, with a user, linked accoun
 up: $(STAMP) ## Start app, sidecar and scheduler with the settings of .env
 	@exec $(PY) -m postprober up
 
-test: $(TEST_STAMP) ## The whole test suite (under 10 minutes on 2 cores)
-	$(PYTEST) -n 2
+test: $(TEST_STAMP) ## The test suite (under 10 minutes on 2 cores); the rest is test-slow
+	$(PYTEST) -n 2 -m "not slow"
+
+test-slow: $(TEST_STAMP) ## What needs a browser, several processes or a death at every step
+	$(PYTEST) -n 2 -m slow
 
 lint: $(TEST_STAMP) ## Style, types and the rules of who may import whom
 	$(VENV)/bin/ruff check .
@@ -74,4 +77,4 @@ screenshots: $(TEST_STAMP) ## Take the pictures in docs/pictures/ anew
 clean: ## Remove the virtual environment and caches (never data/)
 	rm -rf $(VENV) $(FUZZ_VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 
-.PHONY: help demo up test lint bench test-crash test-alerts test-probe test-real test-fuzz test-agent test-trust model screenshots clean
+.PHONY: help demo up test test-slow lint bench test-crash test-alerts test-probe test-real test-fuzz test-agent test-trust model screenshots clean

@@ -15,6 +15,8 @@ from tests.browser.conftest import Make
 from tests.browser.hosts import Canary, Site
 from tests.browser.kills import kill_in_mid_visit
 
+pytestmark = pytest.mark.slow
+
 World = tuple[Site, Canary]
 
 

@@ -23,6 +23,8 @@ from postprober.settings import load_settings
 from tests.browser.conftest import Make
 from tests.browser.hosts import Canary, Site, reply
 
+pytestmark = pytest.mark.slow
+
 World = tuple[Site, Canary]
 LATER = """<!doctype html><body><main id=m>Loading</main><script>setTimeout(() => { m.innerHTML =
 '<article data-post-id="7" data-author="@ann"><p class="text">Hello from a script</p><img alt="a cat" src="/c"></article>'

@@ -19,6 +19,8 @@ from tests.browser.conftest import Make
 from tests.browser.hostile import publish, tiresome
 from tests.browser.hosts import Canary, Site
 
+pytestmark = pytest.mark.slow
+
 World = tuple[Site, Canary]
 LINGER = 2.5  # seconds that pages stay open; the control's hits come within 2 s on two busy cores
 BATCH = 24  # tabs at the same time

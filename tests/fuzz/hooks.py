@@ -114,7 +114,7 @@ def nothing_of_the_other_person(_ctx: Any, response: Any, case: Any) -> None:
     """What somebody else owns can be neither seen nor used."""
     label = case.operation.label
     note("asked", label)
-    leak = HOUSE["canary"] in response.text
+    leak = HOUSE["canary"].encode() in response.content  # reports are not all text
     hole = offered(case) and 200 <= response.status_code < 300
     for kind, seen in (("leaks", leak), ("offered", offered(case)), ("holes", hole)):
         if seen:

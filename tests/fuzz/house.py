@@ -30,7 +30,7 @@ from postprober.services.core import Core
 from postprober.services.posts import NewPost
 from postprober.services.sessions import Caller
 from postprober.storage import accounts as account_storage
-from postprober.storage import deliveries, logs, repairs
+from postprober.storage import deliveries, logs, pictures, repairs
 from postprober.storage import users as user_storage
 from postprober.storage.tables import metadata
 
@@ -65,6 +65,7 @@ def settle(core: Core, control: Control, name: str, word: str, hook: str) -> Per
     wish = NewPost((f"A post with the {word}",), (kept,))
     made.ids["post_id"] = [drafts.save(core, made.user_id, wish).id for _ in range(OF_EACH)]
     made.ids["delivery_id"] = []
+    made.ids["evidence_id"] = []
     for state in (S.FAILED, S.HELD):
         for _ in range(OF_EACH):
             _stopped(core, made, kept, f"{word} is {state.value}", state)
@@ -134,6 +135,10 @@ def _live(core: Core, person: Person, account_id: int, text: str) -> int:
             (delivery,) = deliveries.of_post(conn, post_id)
             more = {"proof": Proof.MATCHES, "published_at": now} if state is S.VERIFIED else {}
             watch.move(conn, delivery, state, reason=text, now=now, next_at=None, **more)
+    name = pictures.keep(pictures.folder(core.settings.data_dir), _png(delivery.id))
+    with core.db.write() as conn:
+        logs.keep_evidence(conn, delivery.id, "browser", {"text": text}, now, name)
+        person.ids["evidence_id"].append(logs.evidence_of(conn, delivery.id)[-1]["id"])
     return post_id
 
 

@@ -9,6 +9,8 @@ import pytest
 
 from docs.model import check
 
+pytestmark = pytest.mark.slow
+
 QUICK = (
     "strict: at most one visible post",
     "strict: every end is true",

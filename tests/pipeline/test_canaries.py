@@ -344,6 +344,7 @@ def play(stage: Stage, number: int, *, die_at: int, committed: bool) -> int:
     return mortal.writes
 
 
+@pytest.mark.slow
 def test_dying_at_any_write_of_an_outage_sends_once_and_tells_once(stage: Stage) -> None:
     writes = play(stage, 0, die_at=0, committed=False)
     assert writes >= 20, "the run without a death is the control, and it writes"

@@ -27,6 +27,8 @@ from postprober.platforms.instagram_browser import InstagramBrowserAdapter, sess
 from postprober.sandbox import instagram_web_html as html
 from tests.platforms.browser_kit import ByBrowser, LinkedByBrowser
 
+pytestmark = pytest.mark.slow
+
 Photo = Callable[..., MediaFile]
 
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.probe.campaign import Campaign
+
+pytestmark = pytest.mark.slow
 
 
 def test_every_loss_is_told_once_and_no_healthy_post_is_alarmed_about() -> None:

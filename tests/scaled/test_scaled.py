@@ -21,6 +21,8 @@ from tests.conftest import _TEMPLATE, _admin
 from tests.crash.world import free_port
 from tests.scaled.house import PASSWORD, House, RedisServer, wait_until
 
+pytestmark = pytest.mark.slow
+
 POSTS = 12
 MOVES_ON = 15.0  # seconds after which a killed worker's delivery is under way again
 

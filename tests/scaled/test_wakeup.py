@@ -12,6 +12,8 @@ import pytest
 from postprober.wakeup import REST, Bell, Listener
 from tests.scaled.house import RedisServer, wait_until
 
+pytestmark = pytest.mark.slow
+
 LONG = 20.0  # seconds; only a failing test waits so long
 
 

@@ -123,9 +123,9 @@ def test_an_unknown_user_costs_the_same_time_as_a_wrong_password() -> None:
     def seconds(value: str | None) -> float:
         times = []
         for _ in range(5):
-            began = time.perf_counter()
+            began = time.process_time()  # what others do on the machine meanwhile does not count
             verify_password(value, "wrong password")
-            times.append(time.perf_counter() - began)
+            times.append(time.process_time() - began)
         return sorted(times)[1]
 
     known, unknown = seconds(stored), seconds(None)

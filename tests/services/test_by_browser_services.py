@@ -28,6 +28,8 @@ from tests.api.rest_kit import png
 from tests.installed import Installation
 from tests.pipeline.test_on_the_sandbox import context, drive
 
+pytestmark = pytest.mark.slow
+
 IG = Platform.INSTAGRAM
 
 

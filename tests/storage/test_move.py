@@ -102,6 +102,7 @@ def test_work_goes_on_in_the_new_one_and_looks_before_it_sends(stage: Stage, tar
     new.pools.close()
 
 
+@pytest.mark.slow
 def test_killed_at_every_step_it_can_be_run_again(stage: Stage, target: Database) -> None:
     before, killed = contents(stage.db), set()
     last = 4 * len(moving._tables()) + 4  # two passes over the tables, clearing and copying, and four steps beside

@@ -13,6 +13,8 @@ from tests.trust import run, table
 from tests.trust.base import Found, Turns
 from tests.trust.invariants import ALL, Invariant
 
+pytestmark = pytest.mark.slow
+
 QUICK = ("ghosts:flagged", "holds:alarmed", "restores:looked", "races:won")
 
 
