@@ -36,7 +36,6 @@ _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "python_enable_replacements": "false",  # a name in a query never means a variable of ours
 }
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_LAST = 2**62  # microseconds: later than any moment
 _DELIVERIES = pa.schema(
     [
         ("delivery_id", pa.int64()), ("post_id", pa.int64()), ("account_id", pa.int64()), ("platform", pa.string()),
@@ -49,13 +48,13 @@ _COLUMNS = 'delivery_id, "at", likes, reposts, replies, quotes, bookmarks, views
 _SAMPLES = f"""
 CREATE VIEW samples AS
 SELECT {_COLUMNS} FROM hot
-WHERE epoch_us(hot."at") <= {{until}}
+WHERE {{until}}
 AND NOT EXISTS (FROM notes n WHERE n.day = epoch_us(hot."at") // 86400000000 AND hot.id <= n.through)
 """  # noqa: S608
 # Files that hold exactly what was noted; and those that a run of the compaction has made longer than its note.
-_EXACT = f'UNION ALL SELECT {_COLUMNS} FROM read_parquet({{files}}) f WHERE epoch_us(f."at") <= {{until}} '  # noqa: S608
+_EXACT = f"UNION ALL SELECT {_COLUMNS} FROM read_parquet({{files}}) f WHERE {{until}} "  # noqa: S608
 _LONGER = (
-    f'UNION ALL SELECT {_COLUMNS} FROM read_parquet({{files}}) f WHERE epoch_us(f."at") <= {{until}} '  # noqa: S608
+    f"UNION ALL SELECT {_COLUMNS} FROM read_parquet({{files}}) f WHERE {{until}} "  # noqa: S608
     'AND EXISTS (FROM notes n WHERE n.day = epoch_us(f."at") // 86400000000 AND f.id <= n.through)'
 )
 TRIES = 3
@@ -122,7 +121,8 @@ class Store:
         duck.register("hot", hot)
         duck.register("deliveries", mine)
         duck.register("notes", _notes(notes))
-        last = _LAST if until is None else (until - _EPOCH) // timedelta(microseconds=1)
+        # No condition where there is none: a comparison that is always true makes DuckDB join the wrong way round.
+        last = "TRUE" if until is None else f'epoch_us("at") <= {(until - _EPOCH) // timedelta(microseconds=1)}'
         view = _SAMPLES.format(until=last)
         longer = [file for file in files if file not in set(exact)]
         for some, query in ((exact, _EXACT), (longer, _LONGER)):
