@@ -10,6 +10,9 @@ from playwright.sync_api import Browser, BrowserContext, expect
 
 from tests.e2e.conftest import Watch, running
 
+# They wait for minutes of the clock and for several processes at once.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+
 PASSWORD = "a first good password"
 
 

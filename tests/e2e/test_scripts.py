@@ -33,6 +33,9 @@ from postprober.wiring import build_core, close_core
 from tests.e2e.conftest import ROOT, free_ports
 from tests.e2e.payloads import PAYLOADS
 
+# They wait for minutes of the clock and for several processes at once.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+
 DETECTOR = """
 window.ppHits = [];
 window.ppHit = (which) => { window.ppHits.push(which); return ''; };

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 from postprober.sandbox.client import Control
+from postprober.ui.text import utc_moment
 from tests.e2e.conftest import Demo, Watch
+
+# They wait for minutes of the clock and for several processes at once.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 COOKIE = "postprober_session"
 PROVED = 75_000  # milliseconds until the seeded posts are out, proved and repaired
@@ -74,12 +79,13 @@ def _only(page: Page, platform: str) -> None:
 
 
 def _at(page: Page, moment: datetime) -> None:
-    """Choose a time of today, in UTC as the demonstration's person does."""
+    """Choose a day and a time, in UTC as the demonstration's person does."""
     page.get_by_text("Later", exact=True).click()
-    page.get_by_role("spinbutton", name="hour, Time").click()
-    page.keyboard.type(f"{moment:%H%M}")
-    page.keyboard.press("Tab")
-    expect(page.get_by_text(f"{moment:%H:%M} UTC")).to_be_visible()
+    for first, typed in (("day, Day", f"{moment:%d%m%Y}"), ("hour, Time", f"{moment:%H%M}")):
+        page.get_by_role("spinbutton", name=first).click()
+        page.keyboard.type(typed)
+        page.keyboard.press("Tab")
+    expect(page.get_by_text(f"That is {utc_moment(moment)}.")).to_be_visible()
 
 
 def _fits_a_phone(page: Page) -> None:
@@ -188,7 +194,7 @@ def test_a_person_shortens_a_post_by_accepting_a_suggestion_schedules_it_and_see
     expect(page.locator(".pp-suggestion").first).to_contain_text("A text that fits")
     page.get_by_role("button", name="Accept").first.click()
     expect(page.locator(".st-key-pp-checks .pp-state")).to_have_text("Fits")
-    due = datetime.now(UTC) + timedelta(seconds=61)
+    due = (datetime.now(UTC) + timedelta(seconds=61)).replace(second=0, microsecond=0)
     _at(page, due)
     # The answer to this one will get lost: PostProber has to find out by itself what became of it.
     Control(demo.sandbox_url).fault("x", "cut_after_accept", account="demo")
