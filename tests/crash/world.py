@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import functools
 import io
@@ -166,11 +167,16 @@ class Bench:
     def settings(self) -> HarnessSettings:
         port = int(self.sandbox.rsplit(":", 1)[1])
         return HarnessSettings(
-            data_dir=self.folder, sandbox_port=port, secret_key="s" * 40, vault_keys="", _env_file=None
-        )
+            data_dir=self.folder, sandbox_port=port, secret_key="s" * 40, database_url=self.url,
+            vault_keys=f"k1:{base64.b64encode(KEY).decode()}", _env_file=None,
+        )  # fmt: skip
+
+    @property
+    def url(self) -> str:
+        return f"sqlite:///{self.folder / 'crash.sqlite'}"
 
     def database(self) -> Database:
-        return Database(f"sqlite:///{self.folder / 'crash.sqlite'}", pool_size=8)
+        return Database(self.url, pool_size=8)
 
     def context(self, checkpoint: Callable[[str], None] = lambda _: None, worker: str = "") -> Context:
         settings, clock = self.settings, SystemClock()

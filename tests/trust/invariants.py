@@ -23,7 +23,7 @@ def _row(id_: str, says: str, how: str, asked: int, where: str) -> Invariant:
 ALL = (
     _row(
         "I1", "every accepted post reaches a final or held state",
-        "SIGKILL of the whole scheduler process at random while posts keep coming", 10_000, "kills:ends",
+        "SIGKILL of sidecar, scheduler and app at random while posts keep coming; the client's log of 201s", 10_000, "kills:ends",
     ),
     _row(
         "I2", "at most one visible object per delivery",

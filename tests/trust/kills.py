@@ -14,6 +14,7 @@ from postprober.pipeline.posting import publish
 from postprober.storage import deliveries
 from tests.crash.campaign import campaign, matrix
 from tests.crash.cells import Verdict
+from tests.crash.house import PAGE, kill_the_house
 from tests.crash.kills import kill_at_random
 from tests.crash.world import TARGETS, Target, close, fresh_bench, link, plan, servers, template
 from tests.trust.base import Found, Turns, scratch
@@ -21,25 +22,37 @@ from tests.trust.base import Found, Turns, scratch
 JOBS = 2
 PIECE = 24  # cells between two looks at the clock
 CONTROL = 60
-KILLS = 100  # of one queue
+KILLS = 200  # of one house
+CARELESS = 40  # kills of the page that stores too late
 REPEATS = 20
 FORGOTTEN = 8
 SECONDS = 10.0  # a worker that has died does not come back
 
 
 def ends(turns: Turns) -> Found:
-    """I1, with its control: a worker that nobody takes the work from when it is dead."""
+    """I1: three kills in four are of sidecar, scheduler and app under clients that keep a log of their 201s; the rest are
+    of the scheduler alone with all platforms. Two controls: a worker that nobody takes the work from when it is dead,
+    and a page that says "accepted" before it stores."""
     failures: list[str] = []
-    total, posts = Counter[str](), 0
+    total, accepted, planned = Counter[str](), 0, 0
     for numbers in turns.batches(KILLS):
-        found = kill_at_random(len(numbers), seed=numbers.start + 1)
-        total, posts = total + found.ends, posts + found.posts
-        if found.bad:
-            failures.append(f"kills {numbers.start} to {numbers.stop}: {found}")
-    note = f"of the scheduler alone, not of app and API; {posts:,} posts: " + ", ".join(
-        f"{count} {name}" for name, count in sorted(total.items())
+        alone = len(numbers) // 4
+        house = kill_the_house(len(numbers) - alone, seed=numbers.start + 1)
+        queue = kill_at_random(alone, seed=numbers.start + 1) if alone else None
+        total, accepted = total + house.ends, accepted + house.accepted
+        if queue is not None:
+            total, planned = total + queue.ends, planned + queue.posts
+        failures += [
+            f"kills {numbers.start} to {numbers.stop}: {found}" for found in (house, queue) if found and found.bad
+        ]
+    careless = kill_the_house(CARELESS, only=(PAGE,), careless=True)
+    if not careless.lost:
+        failures.append("a page that says 'accepted' before it stores lost nothing, so the comparison proves nothing")
+    note = f"{accepted:,} posts that a client was told were accepted, {planned:,} put into the queue: " + ", ".join(
+        f"{count:,} {name}" for name, count in sorted(total.items())
     )
-    return Found(failures, "nobody takes the work of a dead worker over", _forgotten(), FORGOTTEN, note)
+    control = "nobody takes the work of a dead worker over; a page says 'accepted' before it stores"
+    return Found(failures, control, _forgotten() + careless.lost, FORGOTTEN + careless.accepted, note)
 
 
 def _forgotten() -> int:
