@@ -13,17 +13,12 @@ from typing import Any
 import altair as alt
 
 from postprober.analytics.figures import Figures
+from postprober.analytics.palette import COLOURS
 from postprober.analytics.report_queries import Usual
 from postprober.domain.platform import NAMES, Platform
 
 WIDTH, HEIGHT = 560, 220  # of the plot, in CSS pixels; with axes it fits the 180 mm between the margins of A4
 BAR = 34  # height of a pair of bars
-# Okabe and Ito's colours, which also those tell apart who see few (https://jfly.uni-koeln.de/color/); blue, vermillion,
-# bluish green, reddish purple, orange: one for each platform, always the same.
-_COLOURS = {
-    Platform.X: "#000000", Platform.LINKEDIN: "#0072b2", Platform.INSTAGRAM: "#cc79a7", Platform.MASTODON: "#009e73",
-    Platform.BLUESKY: "#e69f00",
-}  # fmt: skip
 _BLUE, _GREY = "#0072b2", "#8a8f98"
 _FONT = "Liberation Sans, Arial, Helvetica, sans-serif"  # vl-convert measures its labels with the first
 _UNITS = (("Hours", 1, 3.0), ("Minutes", 60, 0.05), ("Seconds", 3600, 0.0))  # of an age of so many hours at least
@@ -125,7 +120,7 @@ def _known(rows: Iterable[dict[str, Any]], name: str) -> bool:
 
 def _by_platform(names: Iterable[str]) -> alt.Color:
     shown = _shown(names)
-    scale = alt.Scale(domain=[NAMES[p] for p in shown], range=[_COLOURS[p] for p in shown])
+    scale = alt.Scale(domain=[NAMES[p] for p in shown], range=[COLOURS[p] for p in shown])
     return alt.Color("platform:N", scale=scale, legend=alt.Legend(orient="bottom", title="Platform"))
 
 

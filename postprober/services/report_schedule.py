@@ -22,6 +22,7 @@ from postprober.domain.report_plan import Every, Plan
 from postprober.domain.retry import backoff
 from postprober.errors import BadInput, NotFound, PostProberError, Unavailable
 from postprober.pipeline.courier import SUMMARY, Courier
+from postprober.pipeline.notify import GIVE_UP_AFTER
 from postprober.services import permits, reports
 from postprober.services.core import Core
 from postprober.storage import logs, notifications, users
@@ -33,7 +34,6 @@ log = logging.getLogger("postprober.reports")
 
 FORMS = ("html", "pdf")  # what a mail may carry
 CLAIM = timedelta(minutes=5)  # for making and sending one; the slowest printer has 60 s, the slowest mail server 20
-GIVE_UP_AFTER = timedelta(days=3)  # as with every other message
 TOLD_AFTER = 3  # failed tries: about half a minute
 _RNG = random.Random()
 

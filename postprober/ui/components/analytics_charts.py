@@ -7,18 +7,13 @@ from typing import Any
 import altair as alt
 
 from postprober.analytics.figures import Figures
+from postprober.analytics.palette import COLOURS
 from postprober.domain.platform import NAMES, Platform
 
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 HEIGHT = 400  # pixels, with title, axes and legend
 TALL = 600  # with a legend of eight lines
 _LEGEND = alt.Legend(orient="bottom", title="Platform", columns=3)
-# The same in every chart, readable on light and dark, and apart for people who confuse red and green (after Okabe and
-# Ito, https://jfly.uni-koeln.de/color/).
-COLOURS = {
-    Platform.X: "#8a949b", Platform.LINKEDIN: "#2f8fd0", Platform.INSTAGRAM: "#d06ba8", Platform.MASTODON: "#dd9a26",
-    Platform.BLUESKY: "#1fae94",
-}  # fmt: skip
 
 
 def name_of(platform: str) -> str:
