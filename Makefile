@@ -30,7 +30,7 @@ test: $(TEST_STAMP) ## The test suite (under 10 minutes on 2 cores); the rest is
 	$(PYTEST) -n 2 -m "not slow"
 
 test-slow: $(TEST_STAMP) ## What needs a browser, several processes or a death at every step
-	$(PYTEST) -n 2 -m slow
+	$(PYTEST) -n 2 -m slow --timeout=400
 
 lint: $(TEST_STAMP) ## Style, types and the rules of who may import whom
 	$(VENV)/bin/ruff check .

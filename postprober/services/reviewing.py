@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from postprober.agent.brief import Brief, Picture, Target
@@ -22,7 +23,8 @@ from postprober.storage.records import Account
 if TYPE_CHECKING:
     from postprober.services.posts import NewPost
 
-__all__ = ["advice_columns", "digest", "first_word", "judged"]
+__all__ = ["PAUSE", "advice_columns", "digest", "first_word", "judged"]
+PAUSE = timedelta(seconds=4)  # ours: drafts are kept as one types, and a model is paid for each question
 
 
 def judged(core: Core, user_id: int, new: NewPost, chosen: Sequence[Account], approved: str = "") -> Advice:
@@ -44,7 +46,8 @@ def first_word(core: Core, user_id: int, new: NewPost, chosen: Sequence[Account]
 def advice_columns(core: Core, advice: Advice, earlier: Any = None) -> dict[str, Any]:
     """Columns of `posts`: what is said now, and that the suggestions are still to be made."""
     kept = replace(advice.after(Advice.from_json(earlier)), pending=True)
-    return {"ai_suggestions": kept.to_json(), "advice_at": core.clock.now()}
+    pause = timedelta() if core.advisor.mind is None else PAUSE
+    return {"ai_suggestions": kept.to_json(), "advice_at": core.clock.now() + pause}
 
 
 def digest(new: NewPost) -> str:

@@ -10,10 +10,11 @@ import pytest
 from postprober.agent.advisor import Advisor
 from postprober.agent.review import review
 from postprober.agent.schemas import ReviewAnswer, Rewrite
+from postprober.clock import ManualClock
 from postprober.domain.advice import Advice, Review, cautious
 from postprober.domain.delivery import DeliveryState
 from postprober.errors import BadInput, Conflict, NotFound
-from postprober.services import advice, drafts, posts
+from postprober.services import advice, drafts, posts, reviewing
 from postprober.services import media as media_service
 from postprober.services.core import Core
 from postprober.services.posts import NewPost
@@ -316,3 +317,18 @@ def test_a_post_that_is_gone_or_on_its_way_is_asked_about_no_more(
     assert left == 0
     told = advice.of(core, installation.owner, sent.id)
     assert told is not None and not told.pending and told.review.verdict == "appropriate"
+
+
+def test_a_model_is_asked_once_when_typing_pauses(core: Core, installation: Installation, account: int) -> None:
+    clock = ManualClock(core.clock.now())
+    smart = replace(core, clock=clock, advisor=Advisor(Scripted()))
+    draft = drafts.save(smart, installation.owner, NewPost(("H",), (account,)))
+    for text in ("He", "Hel", "Hello"):
+        clock.advance(2)
+        draft = drafts.change(
+            smart, installation.owner, draft.id, NewPost((text,), (account,)), frozenset({draft.version})
+        )
+        assert advice.make_pending(smart) == 0
+    clock.advance(reviewing.PAUSE.total_seconds())
+    assert advice.make_pending(smart) == 1
+    assert advice.make_pending(smart) == 0
