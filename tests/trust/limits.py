@@ -50,7 +50,7 @@ def waited(turns: Turns) -> Found:
 def _rounds(turns: Turns) -> list[str]:
     failures: list[str] = []
     for numbers in turns.batches(BATCH):
-        with scratch("limits") as folder, scene(folder) as (core, world, ctx, clock, _):
+        with scratch("limits") as folder, scene(folder, seed=numbers.start + 1) as (core, world, ctx, clock, _):
             failures += _Limits(core, world, ctx, clock).play(numbers)
     return failures
 
