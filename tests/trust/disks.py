@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,7 @@ from tests.trust.scenes import template
 ROOT = Path(__file__).parents[2]
 CALLS = "pwrite64,write,fdatasync,fsync,ftruncate"
 POSTS = 3
+JOBS = 2  # processes at a time
 LIMIT = 60.0  # seconds for one process
 NAME = "postprober.sqlite"
 
@@ -71,14 +73,22 @@ def _until_untouched(made: Path, turns: Turns, manner: str) -> tuple[list[str], 
     """(failures, deaths, whether a run ended untouched)."""
     failures: list[str] = []
     deaths = 0
-    for number in turns:
-        folder, said = _run(made, f"kill{number}", f"signal=SIGKILL:when={number + 1}", manner)
-        deaths += not said.ended
-        failures += [f"call {number + 1}: {text}" for text in _missing(folder, said)]
-        shutil.rmtree(folder)
-        if said.ended:
-            return failures, deaths, True
+    with ThreadPoolExecutor(JOBS) as pool:
+        for numbers in turns.batches(JOBS):
+            found = list(pool.map(lambda number: _killed_at(made, number + 1, manner), numbers))
+            failures += [text for texts, _ in found for text in texts]
+            deaths += sum(not ended for _, ended in found)
+            if any(ended for _, ended in found):
+                return failures, deaths, True
     return failures, deaths, False
+
+
+def _killed_at(made: Path, call: int, manner: str) -> tuple[list[str], bool]:
+    """(failures, whether the run came to its end by itself)."""
+    folder, said = _run(made, f"kill{call}-{manner}", f"signal=SIGKILL:when={call}", manner)
+    failures = [f"call {call}: {text}" for text in _missing(folder, said)]
+    shutil.rmtree(folder)
+    return failures, said.ended
 
 
 def _run(made: Path, name: str, inject: str, manner: str) -> tuple[Path, Said]:
@@ -121,10 +131,15 @@ def refused(turns: Turns) -> Found:
     failures: list[str] = []
     codes: Counter[int] = Counter()
     with _prepared() as made:
-        for _, (kind, at) in zip(turns, _plan(), strict=False):
-            failures += _faulty(made, kind, at, "plain", codes)
-        blind = [_faulty(made, kind, 1, "blind", Counter()) for kind in ("full for good", "i/o for good", "locked")]
-    seen = sum(bool(found) for found in blind)
+        plan = _plan()
+        with ThreadPoolExecutor(JOBS) as pool:
+            for numbers in turns.batches(JOBS * 4):
+                chosen = list(itertools.islice(plan, len(numbers)))
+                for texts, told in pool.map(lambda one: _faulty(made, *one, "plain"), chosen):
+                    failures += texts
+                    codes += told
+        blind = [_faulty(made, kind, 1, "blind") for kind in ("full for good", "i/o for good", "locked")]
+    seen = sum(bool(texts) for texts, _ in blind)
     note = "answers: " + ", ".join(f"{count} × {code}" for code, count in sorted(codes.items()))
     return Found(failures, "takes a failed store for a good one", seen, len(blind), note)
 
@@ -135,19 +150,20 @@ def _plan() -> Iterator[tuple[str, int]]:
             yield kind, at
 
 
-def _faulty(made: Path, kind: str, at: int, manner: str, codes: Counter[int]) -> list[str]:
+def _faulty(made: Path, kind: str, at: int, manner: str) -> tuple[list[str], Counter[int]]:
+    """(failures, how often each status was answered)."""
     name = f"fault-{kind.replace(' ', '-').replace('/', '')}-{at}-{manner}"
     if kind == "locked":
         folder, said = _locked(made, name, manner)
     else:
         folder, said = _run(made, name, INJECT[kind].format(at), manner)
-    codes.update({201: len(said.accepted), **said.refused})
+    codes = Counter({201: len(said.accepted), **said.refused})
     failures = [f"{kind}, call {at}: {text}" for text in _missing(folder, said)]
     failures += [f"{kind}, call {at}: answered {code}" for code in said.refused if code != 503]
     if said.began and not said.ended:
         failures.append(f"{kind}, call {at}: the process ended")
     shutil.rmtree(folder)
-    return failures
+    return failures, codes
 
 
 def _locked(made: Path, name: str, manner: str) -> tuple[Path, Said]:

@@ -35,7 +35,7 @@ POINTS = (
     "before_commit",
 )
 PLATFORMS = (Platform.X, Platform.MASTODON, Platform.BLUESKY, Platform.LINKEDIN)
-BATCH = 14  # stopped at the same time, one process each
+BATCH = 28  # stopped at the same time, one process each
 LEASE = timedelta(seconds=4)  # a busy machine needs more than the crash campaign's to get to its point
 DRAIN = 60.0  # seconds that the other worker may take
 
