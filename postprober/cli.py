@@ -20,7 +20,17 @@ from postprober.domain.platform import NAMES, parse_platform
 from postprober.domain.post import Draft, Part
 from postprober.domain.preflight import check
 from postprober.errors import BadInput, PlatformError, PostProberError
-from postprober.services import accounts, by_browser, doctor, keys, monitoring, passwords, people, posts, users
+from postprober.services import (
+    accounts,
+    by_browser,
+    deciding,
+    doctor,
+    keys,
+    monitoring,
+    passwords,
+    people,
+    users,
+)
 from postprober.services.backup import backup as make_backup
 from postprober.services.core import Core
 from postprober.settings import Settings, load_settings
@@ -225,7 +235,7 @@ def list_posts(user: UserOption = "", limit: int = 20, as_json: Json = False) ->
 def retry(post_id: int, user: UserOption = "") -> None:
     """Send the failed deliveries of a post again, and only those."""
     core = open_core()
-    say(f"{posts.retry(core, the_user(core, user), post_id)} deliveries are tried again.")
+    say(f"{deciding.retry(core, the_user(core, user), post_id)} deliveries are tried again.")
 
 
 @app.command()

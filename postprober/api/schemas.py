@@ -9,8 +9,9 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, 
 
 from postprober.domain.criteria import LONGEST_HOURS, MOST, Criteria
 from postprober.domain.platform import Platform
+from postprober.services.deciding import MAX_LINK
 from postprober.services.media import MAX_ALT
-from postprober.services.posts import MAX_LINK, MAX_PARTS, NewPost
+from postprober.services.posts import MAX_PARTS, NewPost
 
 MAX_ID = 2**53 - 1  # the largest integer that every JSON reader keeps exact (RFC 8259, 6)
 MAX_TEXT = 100_000  # characters of one part; far over every platform's limit, which preflight tells exactly

@@ -20,6 +20,7 @@ from postprober.domain.limits import LIMITS
 from postprober.domain.platform import Platform
 from postprober.domain.post import MediaKind
 from postprober.pipeline import repair
+from postprober.services import deciding
 from postprober.services import repairs as service
 from postprober.services.core import Core
 from postprober.settings import Settings
@@ -178,7 +179,6 @@ def test_a_repair_is_proposed_and_applied_on_both_databases(both: Scene) -> None
 
 
 def test_trying_again_by_hand_ends_a_proposal(both: Scene) -> None:
-    from postprober.services import posts
 
     account = both.link(Platform.MASTODON)
     both.control.settings(max_characters=200)
@@ -186,7 +186,7 @@ def test_trying_again_by_hand_ends_a_proposal(both: Scene) -> None:
     both.run(delivery_id)
     settings = Settings(data_dir=both.ctx.data_dir, secret_key="s" * 40, _env_file=None)  # type: ignore[call-arg]
     core = Core(settings, both.ctx.db, both.ctx.vault, both.ctx.http, both.ctx.clock)
-    posts.retry(core, 1, both.get(delivery_id).post_id)
+    deciding.retry(core, 1, both.get(delivery_id).post_id)
     assert [row.state for row in both.repairs(delivery_id)] == ["superseded"]
     both.control.settings(max_characters=500)
     assert both.run(delivery_id).state is S.VERIFIED

@@ -17,7 +17,7 @@ from postprober.domain.post import PostStatus
 from postprober.domain.text import weighted_length
 from postprober.errors import Forbidden
 from postprober.services import accounts as account_service
-from postprober.services import drafts, imports, linking, media, posts, queue
+from postprober.services import deciding, drafts, imports, linking, media, posts, queue
 from postprober.services.posts import NewPost
 from postprober.storage import accounts
 from postprober.storage.records import Post
@@ -297,8 +297,8 @@ def test_what_a_viewer_may_not_do_is_refused_by_the_services_too(owner: House) -
         lambda: drafts.change(core, user, post.id, NewPost(("No",), (account,))),
         lambda: drafts.submit(core, user, post.id),
         lambda: drafts.delete(core, user, post.id),
-        lambda: posts.cancel(core, user, post.id),
-        lambda: posts.retry(core, user, post.id),
+        lambda: deciding.cancel(core, user, post.id),
+        lambda: deciding.retry(core, user, post.id),
         lambda: media.add_bytes(core, user, "a.png", _picture()),
         lambda: account_service.remove(core, user, account),
         lambda: account_service.add_by_token(core, user, Platform.X, {"access_token": "t"}),

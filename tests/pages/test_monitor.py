@@ -16,8 +16,7 @@ from postprober.domain.delivery import DeliveryState as S
 from postprober.domain.platform import Platform
 from postprober.domain.remote import Counts, Ref
 from postprober.errors import BadInput, Conflict, Forbidden, NotFound
-from postprober.services import mending, monitoring
-from postprober.services import posts as posts_service
+from postprober.services import deciding, mending, monitoring
 from postprober.services.posts import PreflightFailed
 from postprober.storage import attempts, deliveries, logs, pictures, posts, tables
 from postprober.storage.records import Delivery, PartRecord
@@ -192,7 +191,7 @@ def test_published_parts_of_a_thread_stay_as_they_are(owner: House) -> None:
 def test_only_what_failed_is_written_anew_and_only_by_who_owns_it(owner: House) -> None:
     failed = _failed(owner)
     for other in (owner.teammate, owner.stranger):
-        for act in (posts_service.cancel_one, posts_service.retry_one):
+        for act in (deciding.cancel_one, deciding.retry_one):
             with pytest.raises(NotFound):
                 act(owner.core, other, failed.id)
         with pytest.raises(NotFound):
@@ -220,7 +219,7 @@ def test_a_viewer_sees_what_is_wrong_and_can_press_nothing(owner: House, show: S
     ]
     assert len(acting) == 5 and all(b.disabled and "Your role is viewer" in b.help for b in acting)
     assert "Held one" in everything(app)
-    for act in (posts_service.look_again, posts_service.send_held):
+    for act in (deciding.look_again, deciding.send_held):
         with pytest.raises(Forbidden):
             act(owner.core, owner.owner, held.id)
 

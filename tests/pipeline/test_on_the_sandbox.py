@@ -24,7 +24,7 @@ from postprober.pipeline.posting import publish
 from postprober.pipeline.reconcile import reconcile
 from postprober.pipeline.recovery import recover_lost
 from postprober.platforms.registry import adapter_for
-from postprober.services import posts
+from postprober.services import deciding, posts
 from postprober.services.accounts import add_by_token
 from postprober.services.context import context_of
 from postprober.storage import accounts, deliveries, logs
@@ -211,7 +211,7 @@ def test_linkedin_names_the_post_when_a_held_one_is_sent_after_all(installation:
     drive(ctx, [delivery.id])
     with ctx.db.read() as conn:
         assert deliveries.get(conn, delivery.id).state is S.HELD
-    posts.send_held(installation.core, installation.owner, delivery.id)
+    deciding.send_held(installation.core, installation.owner, delivery.id)
     drive(ctx, [delivery.id])
     with ctx.db.read() as conn:
         ended = deliveries.get(conn, delivery.id)

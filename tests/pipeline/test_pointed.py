@@ -17,7 +17,7 @@ from postprober.errors import BadInput, Conflict, NotFound, PostProberError
 from postprober.pipeline import pointed, watch
 from postprober.pipeline.credentials import open_credentials
 from postprober.platforms.links import remote_id_in
-from postprober.services import media, posts
+from postprober.services import deciding, media, posts
 from postprober.services.context import context_of
 from postprober.storage import attempts, deliveries
 from postprober.storage.records import Account, Delivery
@@ -56,14 +56,14 @@ def post_by_hand(inst: Installation, account: Account, text: str) -> Ref:
 
 
 def adopt(inst: Installation, delivery: Delivery, link: str) -> Delivery:
-    posts.adopt_held(inst.core, inst.owner, delivery.id, link)
+    deciding.adopt_held(inst.core, inst.owner, delivery.id, link)
     return read(inst, delivery.id)
 
 
 def refused(inst: Installation, delivery: Delivery, link: str, sentence: str) -> None:
     """Nothing but a try is written."""
     with pytest.raises(BadInput, match=sentence):
-        posts.adopt_held(inst.core, inst.owner, delivery.id, link)
+        deciding.adopt_held(inst.core, inst.owner, delivery.id, link)
     assert read(inst, delivery.id) == delivery
 
 
@@ -131,10 +131,10 @@ def test_only_ones_own_held_deliveries_can_be_settled(installation: Installation
     delivery = held(installation, account, "Mine")
     ref = post_by_hand(installation, account, "Mine")
     with pytest.raises(NotFound):
-        posts.adopt_held(installation.core, installation.stranger, delivery.id, ref.url)
+        deciding.adopt_held(installation.core, installation.stranger, delivery.id, ref.url)
     assert adopt(installation, delivery, ref.url).state is S.PUBLISHED
     with pytest.raises(Conflict, match="not held"):
-        posts.adopt_held(installation.core, installation.owner, delivery.id, ref.url)
+        deciding.adopt_held(installation.core, installation.owner, delivery.id, ref.url)
 
 
 def test_who_decided_while_it_was_being_read_is_not_overruled(installation: Installation) -> None:
@@ -149,7 +149,7 @@ def test_who_decided_while_it_was_being_read_is_not_overruled(installation: Inst
             self.inner, self.traits = inner, inner.traits
 
         def fetch(self, *args: Any) -> RemotePost | None:
-            posts.send_held(installation.core, installation.owner, delivery.id)
+            deciding.send_held(installation.core, installation.owner, delivery.id)
             return self.inner.fetch(*args)  # type: ignore[no-any-return]
 
     slow = replace(ctx, adapter_for=lambda platform, http: Slow(real(platform, http)))  # type: ignore[arg-type, return-value]
@@ -165,7 +165,7 @@ def test_a_platform_that_does_not_answer_changes_nothing(installation: Installat
         "x", "error_before_accept", account=account.account_name, operation="read", times=9
     )
     with pytest.raises(PostProberError):
-        posts.adopt_held(installation.core, installation.owner, delivery.id, "123456")
+        deciding.adopt_held(installation.core, installation.owner, delivery.id, "123456")
     assert read(installation, delivery.id) == delivery
 
 

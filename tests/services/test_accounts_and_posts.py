@@ -13,7 +13,7 @@ from postprober.domain.delivery import DeliveryState
 from postprober.domain.platform import Platform
 from postprober.errors import BadInput, Conflict, NotFound
 from postprober.pipeline import watch
-from postprober.services import accounts, media, monitoring, posts
+from postprober.services import accounts, deciding, media, monitoring, posts
 from postprober.services.posts import NewPost, PreflightFailed
 from postprober.storage import accounts as account_storage
 from postprober.storage import deliveries
@@ -193,17 +193,17 @@ def test_nobody_else_sees_or_steers_a_post(installation: Installation, who: str)
         lambda u: monitoring.post_view(core, u, delivery.post_id),
         lambda u: monitoring.attempts_of(core, u, delivery.id),
         lambda u: monitoring.step_rows(core, u, delivery.post_id),
-        lambda u: posts.cancel(core, u, delivery.post_id),
-        lambda u: posts.retry(core, u, delivery.post_id),
-        lambda u: posts.send_held(core, u, delivery.id),
-        lambda u: posts.look_again(core, u, delivery.id),
+        lambda u: deciding.cancel(core, u, delivery.post_id),
+        lambda u: deciding.retry(core, u, delivery.post_id),
+        lambda u: deciding.send_held(core, u, delivery.id),
+        lambda u: deciding.look_again(core, u, delivery.id),
     ]
     for act in acts:
         with pytest.raises(NotFound):
             act(other)
     assert posts.listing(core, other) == [] and monitoring.recent_views(core, other) == []
     assert monitoring.post_view(core, installation.owner, delivery.post_id).post.id == delivery.post_id
-    assert posts.cancel(core, installation.owner, delivery.post_id) == 1
+    assert deciding.cancel(core, installation.owner, delivery.post_id) == 1
 
 
 def test_only_what_was_not_sent_can_be_cancelled(installation: Installation) -> None:
@@ -211,10 +211,10 @@ def test_only_what_was_not_sent_can_be_cancelled(installation: Installation) -> 
     account = installation.link("mastodon").id
     waiting, sent = post(installation, account, "a"), post(installation, account, "b")
     move(installation, sent, S.CLAIMED, S.SUBMITTING)
-    assert posts.cancel(core, owner, waiting.post_id) == 1
+    assert deciding.cancel(core, owner, waiting.post_id) == 1
     for post_id in (waiting.post_id, sent.post_id):
         with pytest.raises(Conflict):
-            posts.cancel(core, owner, post_id)
+            deciding.cancel(core, owner, post_id)
 
 
 def test_a_held_post_whose_outcome_is_unknown_is_not_cancelled_as_if_it_were_not_out(
@@ -224,16 +224,16 @@ def test_a_held_post_whose_outcome_is_unknown_is_not_cancelled_as_if_it_were_not
     move(installation, delivery, S.CLAIMED, S.SUBMITTING)
     move(installation, delivery, S.UNCONFIRMED, S.HELD, unknown_at=installation.core.clock.now())
     with pytest.raises(Conflict):
-        posts.cancel(installation.core, installation.owner, delivery.post_id)
+        deciding.cancel(installation.core, installation.owner, delivery.post_id)
 
 
 def test_only_failed_deliveries_are_tried_again(installation: Installation) -> None:
     core, owner = installation.core, installation.owner
     delivery = post(installation, installation.link("mastodon").id)
     with pytest.raises(Conflict):
-        posts.retry(core, owner, delivery.post_id)
+        deciding.retry(core, owner, delivery.post_id)
     move(installation, delivery, S.CLAIMED, S.SUBMITTING, S.FAILED, tries=5)
-    assert posts.retry(core, owner, delivery.post_id) == 1
+    assert deciding.retry(core, owner, delivery.post_id) == 1
     with core.db.read() as conn:
         found = deliveries.get(conn, delivery.id)
     assert (found.state, found.tries, found.key) == (S.SCHEDULED, 0, delivery.key)
@@ -242,12 +242,12 @@ def test_only_failed_deliveries_are_tried_again(installation: Installation) -> N
 def test_a_person_decides_about_held_deliveries_only(installation: Installation) -> None:
     core, owner = installation.core, installation.owner
     delivery = post(installation, installation.link("mastodon").id)
-    for act in (posts.send_held, posts.look_again):
+    for act in (deciding.send_held, deciding.look_again):
         with pytest.raises(Conflict):
             act(core, owner, delivery.id)
     move(installation, delivery, S.CLAIMED, S.HELD, next_at=None)
     with pytest.raises(Conflict, match="before anything was sent"):
-        posts.look_again(core, owner, delivery.id)
-    posts.send_held(core, owner, delivery.id)
+        deciding.look_again(core, owner, delivery.id)
+    deciding.send_held(core, owner, delivery.id)
     with core.db.read() as conn:
         assert deliveries.get(conn, delivery.id).state is S.SCHEDULED

@@ -19,7 +19,7 @@ from postprober.pipeline.context import Context
 from postprober.pipeline.credentials import open_credentials
 from postprober.sandbox.instagram_web_html import session
 from postprober.services import accounts as account_service
-from postprober.services import by_browser, doctor, posts
+from postprober.services import by_browser, deciding, doctor, posts
 from postprober.services import media as media_service
 from postprober.services.core import Core
 from postprober.storage import accounts, deliveries, logs
@@ -161,7 +161,7 @@ def test_a_lost_request_is_held_for_a_person_and_not_sent_again(installation: In
     found = ended(core, delivery)
     assert found.state is S.HELD and "late arrival cannot be ruled out" in found.reason
     assert visible(installation, "Lost for good") == 0
-    posts.send_held(core, installation.owner, delivery)
+    deciding.send_held(core, installation.owner, delivery)
     drive(tools(installation, core), [delivery], limit=60)
     assert (ended(core, delivery).state, visible(installation, "Lost for good")) == (S.VERIFIED, 1)
 
@@ -176,7 +176,7 @@ def test_a_person_can_say_where_a_held_one_is(installation: Installation, core: 
     assert ended(core, delivery).state is S.HELD
     control.clear_faults()
     (truth,) = control.posts("instagram", account.account_name)
-    posts.adopt_held(core, installation.owner, delivery, truth["url"])
+    deciding.adopt_held(core, installation.owner, delivery, truth["url"])
     assert ended(core, delivery).state is S.PUBLISHED
     assert visible(installation, "Here it is") == 1
 

@@ -11,7 +11,7 @@ from postprober.domain.health import Sign, Standing, Verdict
 from postprober.domain.platform import Platform
 from postprober.errors import Conflict, NotFound
 from postprober.pipeline import watch
-from postprober.services import health, posts
+from postprober.services import deciding, health, posts
 from postprober.storage import deliveries
 from postprober.storage import health as store
 from postprober.storage.health import Note
@@ -76,13 +76,13 @@ def test_a_post_that_waits_for_its_platform_can_be_sent_anyway_by_its_owner_only
         for state in (S.CLAIMED, S.WAITING):
             found = watch.move(conn, found, state, reason="It waits: ", now=core.clock.now(), next_at=later)
     with pytest.raises(Conflict, match="not held"):
-        posts.send_held(core, installation.owner, found.id)
+        deciding.send_held(core, installation.owner, found.id)
     with core.db.write() as conn:
         store.delay(conn, found.id, (Platform.X, account.instance), core.clock.now())
     assert health.take(core, installation.owner)[0].waiting == 1
     with pytest.raises(NotFound):
-        posts.send_held(core, installation.stranger, found.id)
-    posts.send_held(core, installation.owner, found.id)
+        deciding.send_held(core, installation.stranger, found.id)
+    deciding.send_held(core, installation.owner, found.id)
     with core.db.read() as conn:
         now = deliveries.get(conn, found.id)
         assert now.state is S.WAITING and now.next_at is not None and now.next_at <= core.clock.now()

@@ -15,7 +15,7 @@ from postprober.domain.delivery import TRAITS, DeliveryState
 from postprober.errors import Conflict, Stale
 from postprober.pipeline.context import Context
 from postprober.pipeline.posting import publish
-from postprober.services import drafts, posts
+from postprober.services import deciding, drafts, posts
 from postprober.services.core import Core
 from postprober.services.posts import NewPost
 from postprober.storage import deliveries
@@ -115,7 +115,7 @@ class _Races:
             self._write(post, state=S.CANCELLED, next_at=None)
             return "accepted"
         try:
-            posts.cancel(self.core, self.owner, post)
+            deciding.cancel(self.core, self.owner, post)
         except Conflict:
             return "too late"
         return "accepted"

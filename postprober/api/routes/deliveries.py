@@ -12,7 +12,7 @@ from postprober.api.idempotency import Answer, Once, OnceDep
 from postprober.api.problems import responses
 from postprober.api.schemas import AdoptBody, CancelBody, PathId
 from postprober.api.views import DeliveryDetail
-from postprober.services import monitoring, posts
+from postprober.services import deciding, monitoring
 from postprober.services.core import Core, Mark
 
 router = APIRouter(prefix="/api/deliveries", tags=["deliveries"])
@@ -32,7 +32,7 @@ def read(delivery_id: PathId, core: CoreDep, caller: CallerDep) -> DeliveryDetai
 def retry(delivery_id: PathId, core: CoreDep, caller: CallerDep, once: OnceDep) -> Response:
     """Nothing of it was published."""
     return _decide(
-        core, caller, once, delivery_id, lambda mark: posts.retry_one(core, caller.user.id, delivery_id, mark)
+        core, caller, once, delivery_id, lambda mark: deciding.retry_one(core, caller.user.id, delivery_id, mark)
     )
 
 
@@ -41,7 +41,7 @@ def send(delivery_id: PathId, core: CoreDep, caller: CallerDep, once: OnceDep) -
     """You have looked on the platform, and it is not there. PostProber cannot tell; if it is there after all, this makes
     a second post."""
     return _decide(
-        core, caller, once, delivery_id, lambda mark: posts.send_held(core, caller.user.id, delivery_id, mark)
+        core, caller, once, delivery_id, lambda mark: deciding.send_held(core, caller.user.id, delivery_id, mark)
     )
 
 
@@ -51,7 +51,7 @@ def send(delivery_id: PathId, core: CoreDep, caller: CallerDep, once: OnceDep) -
 def look(delivery_id: PathId, core: CoreDep, caller: CallerDep, once: OnceDep) -> Response:
     """Only where something was sent and the answer got lost. Nothing is sent by this."""
     return _decide(
-        core, caller, once, delivery_id, lambda mark: posts.look_again(core, caller.user.id, delivery_id, mark)
+        core, caller, once, delivery_id, lambda mark: deciding.look_again(core, caller.user.id, delivery_id, mark)
     )
 
 
@@ -65,7 +65,7 @@ def cancel(delivery_id: PathId, body: CancelBody, core: CoreDep, caller: CallerD
     """One that may be out already is cancelled only when you say that you have looked and it is not there."""
 
     def work(mark: Mark) -> None:
-        posts.cancel_one(core, caller.user.id, delivery_id, not_there=body.not_there, mark=mark)
+        deciding.cancel_one(core, caller.user.id, delivery_id, not_there=body.not_there, mark=mark)
 
     return _decide(core, caller, once, delivery_id, work, body.model_dump_json())
 
@@ -79,7 +79,7 @@ def adopt(delivery_id: PathId, body: AdoptBody, request: Request, core: CoreDep,
     """PostProber reads the post first: it must be the account's, and say what was to be sent. Doing it twice changes
     nothing more."""
     require(caller, "monitoring:write")
-    posts.adopt_held(core, caller.user.id, delivery_id, body.link, request_id=request.state.request_id)
+    deciding.adopt_held(core, caller.user.id, delivery_id, body.link, request_id=request.state.request_id)
     return _detail(core, caller, delivery_id)
 
 

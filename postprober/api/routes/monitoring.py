@@ -12,7 +12,7 @@ from postprober.api.idempotency import Answer, OnceDep
 from postprober.api.problems import responses
 from postprober.api.schemas import PathId
 from postprober.api.views import LogList, LogOut, MonitoringOut
-from postprober.services import monitoring, posts
+from postprober.services import deciding, monitoring
 from postprober.services.core import Mark
 
 router = APIRouter(prefix="/api/monitoring", tags=["monitoring"])
@@ -50,7 +50,7 @@ def retry(post_id: PathId, core: CoreDep, caller: CallerDep, once: OnceDep) -> R
 
     def work(mark: Mark, made: int | None) -> Answer:
         if made is None:
-            posts.retry(core, caller.user.id, post_id, mark)
+            deciding.retry(core, caller.user.id, post_id, mark)
         return Answer(200, MonitoringOut.of(monitoring.post_view(core, caller.user.id, post_id)))
 
     return once.answer("", work)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from postprober.domain.delivery import DeliveryState
-from postprober.services import mending, posts
+from postprober.services import deciding, mending
 from postprober.services.core import Core
 from postprober.services.monitoring import DeliveryView, PostView
 from postprober.ui import acts
@@ -27,7 +27,7 @@ def draw(visit: Visit, view: DeliveryView) -> None:
 def _delayed(visit: Visit, view: DeliveryView) -> None:
     st.caption(f"It goes out as soon as {view.platform} answers again. Sent now, it would most likely fail.")
     if visit.button("Send it anyway", WRITE, f"anyway-{view.delivery.id}"):
-        acts.act("It is tried now.", posts.send_held, visit.core, visit.user.id, view.delivery.id)
+        acts.act("It is tried now.", deciding.send_held, visit.core, visit.user.id, view.delivery.id)
 
 
 def _held(visit: Visit, view: DeliveryView) -> None:
@@ -43,11 +43,11 @@ def _held(visit: Visit, view: DeliveryView) -> None:
         if lost and visit.button(
             "Look again", WRITE, f"look-{held.id}", help="Searches the account once more. Sends nothing."
         ):
-            acts.act("PostProber looks again.", posts.look_again, core, user_id, held.id)
+            acts.act("PostProber looks again.", deciding.look_again, core, user_id, held.id)
         with st.popover("It is there", disabled=not visit.may(WRITE), key=f"there-{held.id}"):
             _there(visit, view)
         if visit.button("It is not there: send it", WRITE, f"send-{held.id}"):
-            acts.act("It is sent.", posts.send_held, core, user_id, held.id)
+            acts.act("It is sent.", deciding.send_held, core, user_id, held.id)
         if visit.button("It is not there: leave it", WRITE, f"leave-{held.id}", type="tertiary"):
             acts.act("It is left unsent.", _leave, core, user_id, held.id)
 
@@ -60,7 +60,7 @@ def _there(visit: Visit, view: DeliveryView) -> None:
             with st.spinner("Reading it …"):
                 acts.act(
                     "It is taken; its proof follows.",
-                    posts.adopt_held,
+                    deciding.adopt_held,
                     visit.core,
                     visit.user.id,
                     view.delivery.id,
@@ -69,18 +69,18 @@ def _there(visit: Visit, view: DeliveryView) -> None:
 
 
 def _leave(core: Core, user_id: int, delivery_id: int) -> None:
-    posts.cancel_one(core, user_id, delivery_id, not_there=True)
+    deciding.cancel_one(core, user_id, delivery_id, not_there=True)
 
 
 def _failed(visit: Visit, view: DeliveryView) -> None:
     core, user_id, failed = visit.core, visit.user.id, view.delivery
     with st.container(horizontal=True, key=f"mend-{failed.id}"):
         if visit.button("Try again", WRITE, f"retry-{failed.id}", help=f"Sends it once more on {view.platform} only."):
-            acts.act("It is tried again.", posts.retry_one, core, user_id, failed.id)
+            acts.act("It is tried again.", deciding.retry_one, core, user_id, failed.id)
         with st.popover("Edit and send", disabled=not visit.may(WRITE), key=f"edit-{failed.id}"):
             _edit(visit, view)
         if visit.button("Give up", WRITE, f"give-up-{failed.id}", type="tertiary", help="Nothing is tried any more."):
-            acts.act("It was given up.", posts.cancel_one, core, user_id, failed.id)
+            acts.act("It was given up.", deciding.cancel_one, core, user_id, failed.id)
 
 
 def _edit(visit: Visit, view: DeliveryView) -> None:

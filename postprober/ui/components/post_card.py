@@ -8,7 +8,7 @@ from datetime import datetime
 import streamlit as st
 
 from postprober.domain.post import PostStatus
-from postprober.services import posts
+from postprober.services import deciding
 from postprober.services.monitoring import PostView
 from postprober.services.repairs import RepairView
 from postprober.ui import acts, frame
@@ -69,4 +69,4 @@ def _acts(visit: Visit, view: PostView) -> None:
         "Cancel", "posts:write", f"cancel-{post.id}", type="tertiary", icon=":material/block:",
         help="Stops what was not sent yet.",
     ):  # fmt: skip
-        acts.act("What was not sent yet was cancelled.", posts.cancel, visit.core, visit.user.id, post.id)
+        acts.act("What was not sent yet was cancelled.", deciding.cancel, visit.core, visit.user.id, post.id)

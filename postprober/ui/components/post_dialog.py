@@ -12,7 +12,7 @@ import streamlit as st
 from postprober.domain.platform import NAMES, Platform
 from postprober.domain.post import PostStatus
 from postprober.errors import PostProberError
-from postprober.services import calendar, drafts, posts
+from postprober.services import calendar, deciding, drafts
 from postprober.services.times import parse_time
 from postprober.storage.records import Post
 from postprober.ui import acts, frame
@@ -99,7 +99,9 @@ def _acts(visit: Visit, post: Post) -> None:
         close()
         frame.switch("monitor")
     if post.status == PostStatus.SCHEDULED and visit.button("Cancel it", "posts:write", f"cancel-{post.id}"):
-        acts.act("It was cancelled; nothing goes out.", _then_close, posts.cancel, visit.core, visit.user.id, post.id)
+        acts.act(
+            "It was cancelled; nothing goes out.", _then_close, deciding.cancel, visit.core, visit.user.id, post.id
+        )
     if post.status in UNSENT and visit.button("Delete", "posts:write", f"delete-{post.id}"):
         acts.act("The draft was deleted.", _then_close, drafts.delete, visit.core, visit.user.id, post.id)
 
