@@ -6,16 +6,21 @@ from __future__ import annotations
 import signal
 from dataclasses import replace
 
+from bench import meter
 from postprober.domain.timing import SANDBOX_TIMING
-from postprober.pipeline.runner import Runner
+from postprober.pipeline import engine
 from postprober.services.context import context_of
-from postprober.wiring import build_core, calm_garbage_collector
+from postprober.wiring import build_core, build_runner, calm_garbage_collector
 
 
 def main() -> None:
+    if meter.install():
+        for name in ("publish", "reconcile", "follow"):
+            setattr(engine, name, meter.carrying(getattr(engine, name)))
     core = build_core()
     calm_garbage_collector()
-    runner = Runner(context_of(core, timing=replace(SANDBOX_TIMING, engagement_scale=1.0)), core.settings.workers)
+    ctx = context_of(core, timing=replace(SANDBOX_TIMING, engagement_scale=1.0))
+    runner = build_runner(core, core.settings.workers, ctx)
     signal.signal(signal.SIGTERM, lambda *_: runner.stop())
     runner.run()
 
