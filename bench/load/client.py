@@ -65,14 +65,21 @@ class Client:
         return None
 
     async def sign_in(self, person: Person) -> None:
+        """By password, or with yesterday's refresh token."""
+        if person.refresh:
+            await self._renewed(person)
+            return
         body = {"email": person.email, "password": PASSWORD}
         self._keep(person, await self.call(None, "POST", "/api/auth/login", "/api/auth/login", json=body))
 
     async def renew(self, person: Person) -> None:
         """Before the access token ends."""
         if time.monotonic() - person.signed_in > RENEW:
-            body = {"refresh_token": person.refresh}
-            self._keep(person, await self.call(None, "POST", "/api/auth/refresh", "/api/auth/refresh", json=body))
+            await self._renewed(person)
+
+    async def _renewed(self, person: Person) -> None:
+        body = {"refresh_token": person.refresh}
+        self._keep(person, await self.call(None, "POST", "/api/auth/refresh", "/api/auth/refresh", json=body))
 
     def _keep(self, person: Person, told: dict[str, Any] | None) -> None:
         if told:

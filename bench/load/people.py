@@ -6,19 +6,23 @@ import random
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeVar
+
+from sqlalchemy import Connection
 
 from bench.load.plan import Load, written_before
 from bench.load.record import Accepted
 from bench.stage import TEXT_PLATFORMS, Stage
 from postprober.domain.platform import Platform
 from postprober.security.passwords import hash_password
-from postprober.services import accounts, posts
+from postprober.security.tokens import keyed_hash, opaque
+from postprober.services import accounts, posts, sessions
 from postprober.services.core import Core
 from postprober.storage import users
 
 PASSWORD = "a password for the load"
+YESTERDAY = timedelta(days=1)
 AT_ONCE = 8  # threads that prepare
 BATCH = 500  # users of one transaction
 T = TypeVar("T")
@@ -64,7 +68,10 @@ def prepare(made: Stage, load: Load) -> list[Person]:
         with core.db.write() as conn:
             for number in range(start, min(start + BATCH, load.users)):
                 user = users.add(conn, email=email(number), password_hash=hashed, now=now, name=f"Person {number}")
-                people.append(Person(number, user, random.Random(load.seed * 1_000_003 + number)))
+                person = Person(number, user, random.Random(load.seed * 1_000_003 + number))
+                if number >= load.sign_ins:
+                    person.refresh = _signed_in(conn, core, user, now - YESTERDAY)
+                people.append(person)
     control = made.control
 
     def link(person: Person) -> None:
@@ -78,6 +85,30 @@ def prepare(made: Stage, load: Load) -> list[Person]:
 
     _all(link, people)
     return people
+
+
+def _signed_in(conn: Connection, core: Core, user: int, when: datetime) -> str:
+    """The rows of a sign-in over the API at `when` (services.sessions); returns its refresh token, still good for weeks."""
+    until = when + sessions.REFRESH_LIFE
+    family = users.add_session(
+        conn,
+        user_id=user,
+        kind="login",
+        token_hash=_hash(core, opaque()),
+        now=when,
+        expires_at=until,
+        data={"address": ""},
+    )
+    token = opaque()
+    users.add_session(
+        conn, user_id=user, kind="refresh", token_hash=_hash(core, token), now=when, expires_at=until,
+        data={"family": family},
+    )  # fmt: skip
+    return token
+
+
+def _hash(core: Core, token: str) -> str:
+    return keyed_hash(core.settings.secret_key, token)
 
 
 def write_before(core: Core, people: Sequence[Person], load: Load, start: datetime) -> list[Accepted]:

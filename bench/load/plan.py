@@ -13,6 +13,7 @@ AT_ONCE = 0.15  # share of posts without a time; the others are for the hour tha
 PICTURES = 0.05  # share of posts with a picture
 SOONEST = 60.0  # seconds ahead, for posts with a time
 HOUR = 3600.0
+SIGN_INS = 100
 ROOMS = 3  # newest posts of a person that each of their connections follows
 # What people look at, by weight: mostly their posts, and how one of them stands.
 LOOKS = {"posts": 35, "monitoring": 35, "alerts": 12, "me": 7, "accounts": 5, "health": 4, "analytics": 2}
@@ -20,7 +21,9 @@ LOOKS = {"posts": 35, "monitoring": 35, "alerts": 12, "me": 7, "accounts": 5, "h
 
 @dataclass(frozen=True)
 class Load:
-    """`sockets`: WebSocket connections of all together; people have several (tabs, a phone) until `many` are open."""
+    """`sign_ins`: so many people sign in with their password; the others did so yesterday and still have a refresh token.
+    A password costs 0.1 to 0.5 s by design (Argon2id), so 10,000 of them would be half an hour that measures nothing else.
+    `sockets`: WebSocket connections of all together; people have several (tabs, a phone) until `many` are open."""
 
     users: int
     seconds: float
@@ -28,6 +31,7 @@ class Load:
     many: int = 5000
     each: int = 5
     think: float = THINK
+    sign_ins: int = SIGN_INS
 
     @property
     def sockets(self) -> int:

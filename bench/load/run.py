@@ -82,7 +82,11 @@ async def _all(made: Stage, api: str, people: Sequence[Person], outcome: Outcome
         api, connector=connector, timeout=aiohttp.ClientTimeout(total=TIMEOUT), cookie_jar=aiohttp.DummyCookieJar()
     ) as session:
         client = Client(session, record, load)
-        await _phase(outcome, say, "sign-ins", lambda: _bounded(SIGN_INS, [client.sign_in(p) for p in people]))
+        fresh, known = people[: load.sign_ins], people[load.sign_ins :]
+        name = f"{len(fresh)} sign-ins by password, {SIGN_INS} at a time"
+        await _phase(outcome, say, name, lambda: _bounded(SIGN_INS, [client.sign_in(p) for p in fresh]))
+        name = f"{len(known)} refresh tokens of yesterday"
+        await _phase(outcome, say, name, lambda: _bounded(OPENING, [client.sign_in(p) for p in known]))
         start = datetime.now(UTC) + timedelta(seconds=load.sockets / SOCKETS_A_SECOND + WARM)
 
         async def plan_before() -> None:

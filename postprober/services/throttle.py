@@ -49,7 +49,9 @@ def _count(core: Core, names: Sequence[tuple[str, int]]) -> None:
     now = core.clock.now()
     with core.db.write() as conn:
         found = [(name, free, tries.lock(conn, name, now)) for name, free in names]
-        wait = max(row.until for _, _, row in found) - now
+        # Below the free ones the door is open. Its time would say so too, but may have been written by a neighbour that
+        # read the clock a moment after us and was faster to the lock.
+        wait = max((row.until for _, free, row in found if row.failures >= free), default=now) - now
         if wait > timedelta():
             seconds = max(1, math.ceil(wait.total_seconds()))
             raise TooManyTries(f"Too many wrong tries; wait {seconds} seconds and try again.", retry_after=seconds)

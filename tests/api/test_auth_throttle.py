@@ -194,3 +194,18 @@ def test_a_proxy_that_the_operator_trusts_names_the_address(core: Core, looked_a
 def test_the_address_behind_proxies(peer: str, forwarded: str, found: str) -> None:
     trusted = [ip_network("10.0.0.0/8")]
     assert client_address(trusted, peer, forwarded) == found
+
+
+def test_nobody_waits_because_a_neighbour_who_read_the_clock_later_was_written_first(
+    core: Core,
+) -> None:
+    """Many people behind one address sign in at the same time; each right password writes down when it was right."""
+    for number in range(throttle.FREE_PER_ADDRESS + 5):
+        throttle.count(core, f"p{number}@example.org", "203.0.113.9")
+        throttle.forgive(core, f"p{number}@example.org", "203.0.113.9")
+        assert isinstance(core.clock, ManualClock)
+        core.clock.jump(-0.005)
+    for number in range(throttle.FREE_PER_ADDRESS):
+        throttle.count(core, f"q{number}@example.org", "203.0.113.9")
+    with pytest.raises(TooManyTries):
+        throttle.count(core, OWNER, "203.0.113.9")
