@@ -15,6 +15,7 @@ from fastapi.testclient import TestClient
 from PIL import Image
 from sqlalchemy.exc import OperationalError
 
+from postprober.api.__main__ import SERVER
 from postprober.api.app import create_app
 from postprober.api.deps import COOKIE, TICKET
 from postprober.api.routes import health
@@ -359,3 +360,8 @@ def test_bluesky_has_no_consent_page_here(core: Core, installation: Installation
 def test_an_unknown_path_and_a_wrong_method_are_plain_errors(client: TestClient) -> None:
     assert client.get("/api/nothing").status_code == 404
     assert client.post("/healthz").status_code == 405
+
+
+def test_an_unused_connection_stays_open_longer_than_a_proxy_keeps_it() -> None:
+    """Else the proxy's next request meets a connection that has just been closed. Two minutes is Caddy's own time."""
+    assert SERVER["timeout_keep_alive"] > 120

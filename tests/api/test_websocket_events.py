@@ -271,3 +271,20 @@ def test_every_handshake_is_in_the_request_log_and_no_token_is(live: Live, caplo
     assert lines[0]["request_id"] == "handshake-1" and lines[0]["user_id"] == live.people["owner"]
     assert lines[2]["user_id"] is None and {line["path"] for line in lines} == {"/api/ws"}
     assert token not in caplog.text
+
+
+def test_nothing_is_kept_of_a_session_whose_last_connection_has_gone(live: Live) -> None:
+    token = live.token()
+    first, second = live.open(token), live.open(token)
+    for socket in (first, second):
+        say(socket, "ping")
+        until(socket, "pong")
+    (mine,) = live.hub._of_session.values()
+    assert len(mine) == 2
+    for left, socket in ((1, first), (0, second)):
+        socket.close()
+        deadline = time.monotonic() + 20
+        while len(mine) > left and time.monotonic() < deadline:
+            threading.Event().wait(0.01)
+        assert len(mine) == left
+    assert live.hub._of_session == {}
