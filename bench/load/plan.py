@@ -23,7 +23,7 @@ LOOKS = {"posts": 35, "monitoring": 35, "alerts": 12, "me": 7, "accounts": 5, "h
 class Load:
     """`sign_ins`: so many people sign in with their password; the others did so yesterday and still have a refresh token.
     A password costs 0.1 to 0.5 s by design (Argon2id), so 10,000 of them would be half an hour that measures nothing else.
-    `sockets`: WebSocket connections of all together; people have several (tabs, a phone) until `many` are open."""
+    `posts`: of one person in an hour. `sockets`: WebSocket connections of all together; people have several (tabs, a phone) until `many` are open."""
 
     users: int
     seconds: float
@@ -32,6 +32,7 @@ class Load:
     each: int = 5
     think: float = THINK
     sign_ins: int = SIGN_INS
+    posts: float = POSTS_AN_HOUR
 
     @property
     def sockets(self) -> int:
@@ -45,7 +46,7 @@ def pause(rng: random.Random, mean: float) -> float:
 
 def writes(rng: random.Random, load: Load) -> bool:
     """Whether the next act is a post."""
-    return rng.random() < POSTS_AN_HOUR * load.think / HOUR
+    return rng.random() < load.posts * load.think / HOUR
 
 
 def look(rng: random.Random) -> str:
@@ -63,6 +64,6 @@ def when(rng: random.Random, now: datetime) -> datetime | None:
 def written_before(rng: random.Random, load: Load, start: datetime) -> list[datetime]:
     """Due times, within the measured time, of what one person has written in the hour before it. Without these the
     first hour would have nothing to send."""
-    expected = POSTS_AN_HOUR * (1 - AT_ONCE) * load.seconds / HOUR
+    expected = load.posts * (1 - AT_ONCE) * load.seconds / HOUR
     count = int(expected) + (rng.random() < expected % 1)
     return [start + timedelta(seconds=rng.uniform(0, load.seconds)) for _ in range(count)]

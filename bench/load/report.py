@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
-from bench.load.plan import HOUR, POSTS_AN_HOUR
+from bench.load.plan import HOUR
 from bench.load.run import Outcome
 from bench.stage import percentile
 
@@ -40,7 +40,7 @@ def lines(one: Outcome) -> Iterator[str]:
     record, found = one.record, figures(one)
     yield (
         f"load: {found['users']:,} people for {record.seconds:.0f} s, one thing each {one.load.think:.0f} s, "
-        f"{POSTS_AN_HOUR:.0f} posts an hour each; load average {one.average:.1f} on {os.cpu_count()} cores"
+        f"{one.load.posts:.0f} posts an hour each; load average {one.average:.1f} on {os.cpu_count()} cores"
     )
     yield f"  {found['requests_a_second']:.0f} requests/s; milliseconds by route:"
     for route, times in sorted(record.times.items(), key=lambda item: -len(item[1])):
