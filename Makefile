@@ -38,8 +38,11 @@ lint: $(TEST_STAMP) ## Style, types and the rules of who may import whom
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 
-bench: $(TEST_STAMP) ## Throughput, lateness, recovery and memory, measured side by side
+bench: $(TEST_STAMP) ## Throughput, lateness, recovery and memory: embedded, scaled and a bare loop side by side
 	$(PY) -m bench
+
+load: $(TEST_STAMP) ## Many people at one installation for MINUTES=2 (USERS=100, 1000, 10000); nothing lost, nothing doubled
+	$(PY) -m bench.load --users $(or $(USERS),100) --minutes $(or $(MINUTES),2)
 
 test-crash: $(TEST_STAMP) ## Kill the worker at every point under every fault (N=3 times each), then at random
 	$(PY) -m tests.crash --repeats $(or $(N),3) --kills $(or $(KILLS),1000)
@@ -77,4 +80,4 @@ screenshots: $(TEST_STAMP) ## Take the pictures in docs/pictures/ anew
 clean: ## Remove the virtual environment and caches (never data/)
 	rm -rf $(VENV) $(FUZZ_VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 
-.PHONY: help demo up test test-slow lint bench test-crash test-alerts test-probe test-real test-fuzz test-agent test-trust model screenshots clean
+.PHONY: help demo up test test-slow lint bench load test-crash test-alerts test-probe test-real test-fuzz test-agent test-trust model screenshots clean
