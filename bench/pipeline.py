@@ -17,6 +17,7 @@ from bench.bounds import Bound, Disk, print_bounds
 from bench.engines import Engines, engines
 from bench.processes import memory_mb
 from bench.stage import TEXT_PLATFORMS, THREADS, WORKERS, Stage, percentile, plan, stage, wait_until_verified
+from postprober.domain.delivery import DeliveryState
 from postprober.domain.remote import PartJob
 from postprober.pipeline.credentials import open_credentials
 from postprober.probe.public import look
@@ -24,6 +25,7 @@ from postprober.storage import accounts, deliveries
 from postprober.storage.tables import deliveries as table
 
 EMBEDDED, SCALED = "embedded", "scaled"
+PILOTS = 20  # posts by which the time to plan one is learned
 
 
 @contextmanager
@@ -161,17 +163,26 @@ def _lateness(which: Engines | None, count: int, seconds: float) -> list[float]:
         core = made.core
         assert core
         made.deliver()
-        start = datetime.now(UTC) + timedelta(seconds=25)
+        start = datetime.now(UTC) + _head_start(made, count)
         for number in range(count):
             plan(made, number, start + timedelta(seconds=seconds * number / count))
         if datetime.now(UTC) > start:
             raise RuntimeError("planning took longer than its head start")
         wait_until_verified(made, count, seconds + 90)
         with core.db.read() as conn:
-            texts = {row.parts[0]["text"].split()[1]: row.due_at for row in conn.execute(table.select())}
+            rows = conn.execute(table.select().where(table.c.state == DeliveryState.VERIFIED))
+            texts = {row.parts[0]["text"].split()[1]: row.due_at for row in rows}
         assert len(texts) == count
         arrived = {p["text"].split()[1]: p["created_at"] for p in made.control.posts()}
         return [(_moment(arrived[number]) - moment).total_seconds() for number, moment in texts.items()]
+
+
+def _head_start(made: Stage, count: int) -> timedelta:
+    """Time enough to plan `count` posts before the first is due, by planning a few for much later."""
+    began, later = time.monotonic(), datetime.now(UTC) + timedelta(days=1)
+    for number in range(count, count + PILOTS):
+        plan(made, number, later)
+    return timedelta(seconds=10 + 2 * count * (time.monotonic() - began) / PILOTS)
 
 
 def _moment(value: object) -> datetime:
