@@ -32,6 +32,9 @@ test: $(TEST_STAMP) ## The test suite (under 10 minutes on 2 cores); the rest is
 test-slow: $(TEST_STAMP) ## What needs a browser, several processes or a death at every step
 	$(PYTEST) -n 2 -m slow --timeout=400
 
+test-scaled: $(TEST_STAMP) ## The same suite on PostgreSQL and Redis, without what is about SQLite itself
+	PROFILE=scaled $(PYTEST) -n 2 -m "not slow"
+
 lint: $(TEST_STAMP) ## Style, types and the rules of who may import whom
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
@@ -80,4 +83,4 @@ screenshots: $(TEST_STAMP) ## Take the pictures in docs/pictures/ anew
 clean: ## Remove the virtual environment and caches (never data/)
 	rm -rf $(VENV) $(FUZZ_VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 
-.PHONY: help demo up test test-slow lint bench load test-crash test-alerts test-probe test-real test-fuzz test-agent test-trust model screenshots clean
+.PHONY: help demo up test test-slow test-scaled lint bench load test-crash test-alerts test-probe test-real test-fuzz test-agent test-trust model screenshots clean

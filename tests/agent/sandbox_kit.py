@@ -40,6 +40,7 @@ from postprober.storage import accounts, deliveries, media, posts, repairs, user
 from postprober.storage.database import Database
 from postprober.storage.records import Delivery, PartRecord
 from postprober.storage.repairs import Repair
+from tests.profile import database_url
 
 S = DeliveryState
 TIMING = Timing(
@@ -203,7 +204,7 @@ def scene(folder: Path, database: str = "", advisor: Advisor | None = None) -> I
     clock = JumpingClock()
     with SandboxServer(World(clock=clock)) as sandbox:
         sandbox.control.settings(container_seconds=0, video_container_seconds=0, media_seconds=0)
-        db = Database(database or f"sqlite:///{folder / 'agent.sqlite'}", pool_size=4)
+        db = Database(database or database_url(folder / "agent.sqlite"), pool_size=4)
         db.migrate()
         settings = Settings(data_dir=folder, sandbox_port=sandbox.port, secret_key="s" * 40, _env_file=None)  # type: ignore[call-arg]
         pools = Pools(allow_private=True, timeout=TIMING.http_timeout)

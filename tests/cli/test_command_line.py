@@ -25,6 +25,7 @@ from postprober.services import passwords, posts, printing
 from postprober.services.posts import NewPost
 from postprober.storage import accounts, deliveries
 from tests.installed import Installation
+from tests.profile import chosen
 
 S = DeliveryState
 ROOT = Path(__file__).resolve().parents[2]
@@ -213,6 +214,7 @@ def test_bad_settings_refuse_to_start_in_one_sentence(
     assert installation.counts() == before
 
 
+@pytest.mark.embedded("about SQLite's file")
 def test_a_corrupt_database_refuses_to_start_and_is_left_as_it_was(run: Run, tmp_path: Path) -> None:
     bad = tmp_path / "bad"
     bad.mkdir()
@@ -352,6 +354,7 @@ def test_posts_report_and_retry(run: Run, installation: Installation) -> None:
     assert run("posts", "--user", "stranger@example.org").out.strip() == "None yet."
 
 
+@pytest.mark.embedded("the backup of PostgreSQL is pg_dump")
 def test_backup_rotate_and_doctor(run: Run, installation: Installation, tmp_path: Path) -> None:
     installation.link("mastodon")
     target = tmp_path / "copy.sqlite"
@@ -385,7 +388,7 @@ def test_making_a_user(run: Run, installation: Installation) -> None:
 
 
 def test_without_a_user_it_says_how_to_make_one(run: Run, tmp_path: Path) -> None:
-    said = run("posts", DATA_DIR=str(tmp_path / "fresh"))
+    said = run("posts", DATA_DIR=str(tmp_path / "fresh"), **{k.upper(): v for k, v in chosen().items()})
     assert said.code == 2 and "user create" in sentence(said)
 
 

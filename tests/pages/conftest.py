@@ -28,6 +28,7 @@ from postprober.storage import accounts, deliveries, posts, processes, tables
 from postprober.storage.records import Delivery, PartRecord
 from postprober.ui import frame, state, visitor
 from postprober.wiring import build_core, close_core
+from tests.profile import SCALED, chosen, servers
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PASSWORD = "correct horse battery"
@@ -100,23 +101,26 @@ class House:
 
 
 @pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[int]]:
-    """A migrated data folder with three people, made once: migrations and password hashes take most of a second."""
+def template(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[int], str]:
+    """A migrated data folder with three people, made once: migrations and password hashes take most of a second; on the
+    scaled profile the name of a database with them, too."""
     folder = tmp_path_factory.mktemp("template") / "data"
-    core = build_core(data_dir=folder, sandbox_port=1, _env_file=None)
+    core = build_core(data_dir=folder, sandbox_port=1, _env_file=None, **chosen())
     ids = [
         users.create(core, email=f"{who}@example.org", password=PASSWORD, name=who.title(), zone="Europe/Berlin")
         for who in ("owner", "teammate", "stranger")
     ]
     core.db.checkpoint_wal()
     close_core(core)
-    return folder, ids
+    return folder, ids, servers.keep() if SCALED else ""
 
 
 @pytest.fixture
-def house(tmp_path: Path, template: tuple[Path, list[int]], monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
-    folder, ids = template
+def house(tmp_path: Path, template: tuple[Path, list[int], str], monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
+    folder, ids, name = template
     shutil.copytree(folder, tmp_path / "data")
+    for setting, value in chosen(name).items():
+        monkeypatch.setenv(f"POSTPROBER_{setting.upper()}", value)
     monkeypatch.setenv("POSTPROBER_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("POSTPROBER_SANDBOX_PORT", "1")  # nothing listens there
     monkeypatch.chdir(tmp_path)  # no .env of the person who runs the tests

