@@ -128,7 +128,8 @@ def start_all(family: Family, *, app: bool = True) -> None:
     family.start("sidecar", "-m", "postprober.api", ready=f"http://127.0.0.1:{s.api_port}/healthz")
     family.start("scheduler", "scheduler.py", ready=f"http://127.0.0.1:{s.api_port}/readyz")
     if s.redis_url:
-        family.start("worker", "-m", "dramatiq", "postprober.worker", "--processes", "1", "--threads", str(s.workers))
+        family.start("worker", "-m", "dramatiq", "postprober.worker", "--processes", "1", "--threads", str(s.workers),
+                     "--worker-shutdown-timeout", str(round(STOP_LIMIT * 1000)))  # fmt: skip
     if app:
         family.start(
             "app", "-m", "streamlit", "run", "app.py", "--server.port", str(s.app_port), "--server.address",

@@ -108,6 +108,7 @@ class Settings(BaseSettings):
     late_limit_minutes: int = Field(60, ge=1)
     canary_minutes: int = Field(15, ge=0, le=1440)
 
+    drain_seconds: int = Field(0, ge=0, le=20)
     uploads: int = Field(8, ge=1, le=64)
     sockets_per_user: int = Field(20, ge=1)
     trusted_proxies: str = ""

@@ -10,6 +10,7 @@ import uvicorn
 
 from postprober.api import middleware
 from postprober.api.app import create_app
+from postprober.api.rollout import GRACE, Server
 from postprober.settings import load_settings
 from postprober.wiring import build_core, calm_garbage_collector, close_core
 
@@ -39,7 +40,10 @@ def main() -> None:
     core = build_core(settings)
     app = create_app(core)
     calm_garbage_collector()
-    uvicorn.run(app, host=settings.api_host, port=settings.api_port, **SERVER)
+    config = uvicorn.Config(
+        app, host=settings.api_host, port=settings.api_port, timeout_graceful_shutdown=GRACE, **SERVER
+    )
+    Server(config, app, settings.drain_seconds).run()
     close_core(core)
 
 

@@ -21,6 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from postprober.api.origins import allowed_origins
 from postprober.api.problems import problem
+from postprober.api.rollout import ClosingConnections
 from postprober.clock import utc_iso
 from postprober.security.proxies import client_address
 from postprober.security.redaction import Redactor
@@ -64,6 +65,7 @@ def install(app: FastAPI, core: Core) -> None:
     app.add_middleware(KnownHost, hosts=known_hosts(settings))
     app.add_middleware(BodyLimit)
     app.add_middleware(SecurityHeaders, https=settings.public_base.startswith("https://"))
+    app.add_middleware(ClosingConnections, owner=app)
     app.add_middleware(RequestLog, core=core)
 
 

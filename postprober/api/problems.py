@@ -12,7 +12,8 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import InterfaceError, OperationalError, PendingRollbackError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
@@ -125,7 +126,8 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(PostProberError, _ours)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _plain)
-    app.add_exception_handler(OperationalError, _no_database)
+    for lost in (OperationalError, InterfaceError, PendingRollbackError, PoolTimeout):
+        app.add_exception_handler(lost, _no_database)
     app.add_exception_handler(Exception, _unknown)
 
 

@@ -97,6 +97,10 @@ class Dispatcher:
     def busy(self) -> int:
         return self._own.busy()
 
-    def stop(self) -> None:
+    def take_nothing_new(self) -> None:
         self._stopping = True
+        self._own.take_nothing_new()
+
+    def stop(self) -> None:
+        self.take_nothing_new()
         self._own.stop()

@@ -87,10 +87,14 @@ class Engine:
         with self._lock:
             return len(self._publishing) + len(self._following)
 
-    def stop(self) -> None:
-        """Finish what is in hand, take nothing new."""
+    def take_nothing_new(self) -> None:
+        """What is in hand goes on."""
         with self._lock:
             self._stopping = True
+
+    def stop(self) -> None:
+        """Finish what is in hand, take nothing new."""
+        self.take_nothing_new()
         self._pool.shutdown(wait=True)
 
     def _start(self, delivery_id: int, group: set[int], act: Act) -> None:

@@ -53,6 +53,7 @@ class Runner:
         self._canaries = Canaries(ctx)
         self._started_at = ctx.clock.now()
         self._leader = False
+        self._leading = threading.Lock()  # between taking the lead and handing it over
         self._guarded = False
         self._again = False
         self._note = HighWater(ctx.data_dir)
@@ -93,7 +94,6 @@ class Runner:
         self._jobs.start()
         log.info("scheduler started as %s", self._ctx.worker)
         self._done.wait()
-        self._jobs.shutdown(wait=True)
         self._finish()
 
     def stop(self) -> None:
@@ -106,25 +106,40 @@ class Runner:
 
         def renew() -> None:
             while not ended.wait(self._ctx.timing.lease.total_seconds() / 3):
-                self._engine.renew_leases()
+                _guarded("leases", self._engine.renew_leases)()
 
         keeper = threading.Thread(target=renew, name="leases", daemon=True)
         keeper.start()
+        self._engine.take_nothing_new()
+        _guarded("handing over", self._hand_over)()
+        self._jobs.shutdown(wait=True)
         self._engine.stop()
         self._canaries.stop()
         ended.set()
         keeper.join()
-        with self._ctx.db.write() as conn:
-            processes.drop_lease(conn, LEADER, self._ctx.worker)
-            processes.gone(conn, self._ctx.worker)
+        _guarded("goodbye", self._say_goodbye)()
         log.info("scheduler stopped")
 
-    def _lead(self) -> None:
-        now = self._ctx.clock.now()
+    def _hand_over(self) -> None:
+        """The standby leads from its next look on, while this one still finishes what it has in hand."""
+        with self._leading:
+            self._leader = False
+            with self._ctx.db.write() as conn:
+                processes.drop_lease(conn, LEADER, self._ctx.worker)
+
+    def _say_goodbye(self) -> None:
         with self._ctx.db.write() as conn:
-            self._leader = processes.hold_lease(
-                conn, LEADER, self._ctx.worker, now=now, until=now + self._ctx.timing.lease
-            )
+            processes.gone(conn, self._ctx.worker)
+
+    def _lead(self) -> None:
+        with self._leading:
+            if self._done.is_set():
+                return
+            now = self._ctx.clock.now()
+            with self._ctx.db.write() as conn:
+                self._leader = processes.hold_lease(
+                    conn, LEADER, self._ctx.worker, now=now, until=now + self._ctx.timing.lease
+                )
         if self._leader and not self._guarded:
             with self._ctx.db.write() as conn:
                 deliveries.free_orphaned_accounts(conn)

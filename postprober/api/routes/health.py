@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from typing import Literal
+
+from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 from sqlalchemy.exc import SQLAlchemyError
 
 from postprober.api.auth import CallerDep, require
 from postprober.api.deps import CoreDep
 from postprober.api.problems import responses
+from postprober.api.rollout import is_ending
 from postprober.api.views import PlatformHealthList, PlatformHealthOut
 from postprober.services import health
 from postprober.services.monitoring import HEARTBEAT_LIMIT, heartbeat_age
@@ -41,13 +44,18 @@ def healthz() -> dict[str, str]:
 
 @router.get("/readyz", summary="Ask whether PostProber can do its work", responses={**responses(), **_NOT_READY})
 @router.get("/api/readyz", include_in_schema=False)
-def readyz(core: CoreDep) -> JSONResponse:
-    """200 when the database answers and the scheduler's heart beats, 503 with the reason otherwise."""
+def readyz(core: CoreDep, request: Request, part: Literal["all", "sidecar"] = "all") -> JSONResponse:
+    """200 when the database answers and the scheduler's heart beats, 503 with the reason otherwise; with `part=sidecar`,
+    for balancers, without the heart. 503 as soon as this sidecar was asked to end."""
+    if is_ending(request.app):
+        return JSONResponse({"status": "unavailable", "reason": "this sidecar is ending"}, 503)
     try:
         age = heartbeat_age(core)
     except SQLAlchemyError:
         return JSONResponse({"status": "unavailable", "reason": "the database does not answer"}, 503)
     seconds = age.total_seconds() if age is not None else None
+    if part == "sidecar":
+        return JSONResponse({"status": "ok", "heartbeat_age_seconds": seconds})
     if age is None or age > HEARTBEAT_LIMIT:
         body = {"status": "unavailable", "reason": "the scheduler is not running", "heartbeat_age_seconds": seconds}
         return JSONResponse(body, 503)
