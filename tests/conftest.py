@@ -116,8 +116,7 @@ def installation(
 ) -> Iterator[Installation]:
     folder = tmp_path / "data"
     folder.mkdir()
-    if not SCALED:
-        shutil.copy(sqlite_template, folder / "postprober.sqlite")
+    shutil.copy(sqlite_template, folder / "postprober.sqlite")  # on PostgreSQL: what migrate-to leaves behind
     for name, value in chosen().items():
         monkeypatch.setenv(f"POSTPROBER_{name.upper()}", value)  # for the processes that the test starts, too
     settings = load_settings(data_dir=folder, sandbox_port=sandbox_server.port, _env_file=None)

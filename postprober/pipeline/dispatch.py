@@ -2,21 +2,23 @@
 
 The queue may lose everything at any moment, and may hold what is done long since. So a delivery that was handed over and
 is still due is handed over once more: soon when the queue is empty, later in any case. While the queue does not answer,
-the scheduler delivers by itself.
+or no worker says that it lives, the scheduler delivers by itself.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
+
+from sqlalchemy import Connection
 
 from postprober.domain.delivery import DUE_TO_RECONCILE
 from postprober.errors import Unavailable
 from postprober.pipeline.context import Context
 from postprober.pipeline.engine import Engine
-from postprober.storage import deliveries
+from postprober.storage import deliveries, processes
 
 log = logging.getLogger("postprober.dispatch")
 
@@ -24,7 +26,8 @@ PUBLISH, FOLLOW = "publish", "follow"
 AHEAD = 400  # deliveries of each kind that are handed over at a time
 PATIENCE = 3.0  # seconds after which a delivery in an empty queue counts as lost
 LONGEST = 30.0  # seconds after which it is handed over again whatever the queue holds
-COMPLAIN_EVERY = 30.0  # seconds between two lines in the log while the queue is away
+WORKER_LIMIT = timedelta(seconds=10)  # without a heartbeat, which comes every 2 s; as long as a lease
+COMPLAIN_EVERY = 30.0  # seconds between two lines in the log while the queue or the workers are away
 
 
 class Queue(Protocol):
@@ -35,13 +38,25 @@ class Queue(Protocol):
     def length(self, queue: str) -> int: ...
 
 
-class Dispatcher:
-    """Same surface as `Engine`; `own` does the work while the queue is away."""
+def somebody_works(conn: Connection, now: datetime) -> bool:
+    """Whether a worker has told of itself lately."""
+    return processes.beating(conn, "worker", now - WORKER_LIMIT) > 0
 
-    def __init__(self, ctx: Context, queue: Queue, own: Engine) -> None:
+
+class Dispatcher:
+    """Same surface as `Engine`; `own` does the work while the queue is away or `anybody` says that nobody fetches."""
+
+    def __init__(
+        self,
+        ctx: Context,
+        queue: Queue,
+        own: Engine,
+        anybody: Callable[[Connection, datetime], bool] = somebody_works,
+    ) -> None:
         self._ctx = ctx
         self._queue = queue
         self._own = own
+        self._anybody = anybody
         # By kind: delivery id -> monotonic time of the last handing over.
         self._handed: dict[str, dict[int, float]] = {PUBLISH: {}, FOLLOW: {}}
         self._complained = -COMPLAIN_EVERY
@@ -63,11 +78,15 @@ class Dispatcher:
         with self._ctx.db.read() as conn:
             first, second = deliveries.due(conn, now, publish=AHEAD, follow=AHEAD)
             upcoming = deliveries.next_due(conn, now)
+            alone = not self._anybody(conn, now)
+        if alone:
+            self._complain("no worker is running (dramatiq postprober.worker)")
+            return self._own.ring()
         try:
             self._hand(PUBLISH, [(i, "reconcile" if s in DUE_TO_RECONCILE else "publish") for i, s in first])
             self._hand(FOLLOW, [(i, "follow") for i in second])
         except Unavailable as error:
-            self._complain(error)
+            self._complain(f"the queue is away: {error} {error.detail}")
             return self._own.ring()
         return upcoming
 
@@ -85,11 +104,11 @@ class Dispatcher:
                 self._queue.send(kind, act, delivery_id)
                 handed[delivery_id] = now
 
-    def _complain(self, error: Unavailable) -> None:
+    def _complain(self, why: str) -> None:
         now = self._ctx.clock.monotonic()
         if now - self._complained >= COMPLAIN_EVERY:
             self._complained = now
-            log.warning("the queue is away, the scheduler delivers by itself: %s %s", error, error.detail)
+            log.warning("the scheduler delivers by itself: %s", why)
 
     def renew_leases(self) -> None:
         self._own.renew_leases()

@@ -290,7 +290,7 @@ def rows(rest: Rest) -> dict[str, list[Any]]:
     """Everything that somebody could have changed."""
     with rest.core.db.read() as conn:
         return {
-            name: [tuple(row) for row in conn.execute(table.select())]
+            name: sorted((tuple(row) for row in conn.execute(table.select())), key=repr)
             for name, table in metadata.tables.items()
             if name not in _BOOKKEEPING
         }

@@ -12,8 +12,9 @@ import pytest
 from postprober.clock import ManualClock
 from postprober.domain.delivery import DeliveryState as S
 from postprober.errors import Unavailable
-from postprober.pipeline.dispatch import COMPLAIN_EVERY, LONGEST, PATIENCE, Dispatcher
+from postprober.pipeline.dispatch import COMPLAIN_EVERY, LONGEST, PATIENCE, WORKER_LIMIT, Dispatcher
 from postprober.pipeline.engine import Engine
+from postprober.storage import processes
 from postprober.storage.database import Database
 from tests.pipeline.fake import TRAITS, FakePlatform, Way, cut
 from tests.pipeline.stage import Stage
@@ -55,7 +56,7 @@ def queue() -> Queue:
 @pytest.fixture
 def dispatcher(stage: Stage, queue: Queue) -> Iterator[Dispatcher]:
     ctx = stage.worker("scheduler")
-    made = Dispatcher(ctx, queue, Engine(ctx, 2))
+    made = Dispatcher(ctx, queue, Engine(ctx, 2), lambda _conn, _now: True)
     yield made
     made.stop()
 
@@ -123,3 +124,24 @@ def test_while_the_queue_is_away_the_scheduler_delivers_and_says_so_once(
     _pass(stage, COMPLAIN_EVERY)
     dispatcher.ring()
     assert caplog.text.count("delivers by itself") == 2
+
+
+def test_while_no_worker_lives_the_scheduler_delivers_and_hands_over_as_soon_as_one_does(
+    stage: Stage, queue: Queue
+) -> None:
+    ctx = stage.worker("scheduler")
+    made = Dispatcher(ctx, queue, Engine(ctx, 2))
+    first = stage.plan(stage.link())
+    made.ring()
+    wait_until(lambda: stage.state(first) in (S.PUBLISHED, S.VERIFIED))
+    assert queue.sent == []
+    now = ctx.clock.now()
+    with stage.db.write() as conn:
+        processes.beat(conn, "w1", "worker", now, now, {})
+    second = stage.plan(stage.link("b"))
+    made.ring()
+    assert ("publish", "publish", second) in queue.sent
+    _pass(stage, WORKER_LIMIT.total_seconds() + 1)
+    made.ring()
+    wait_until(lambda: stage.state(second) in (S.PUBLISHED, S.VERIFIED))
+    made.stop()

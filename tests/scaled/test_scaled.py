@@ -115,6 +115,14 @@ def test_while_redis_is_away_the_scheduler_delivers_by_itself(house: House) -> N
     assert house.states() == {"verified": 3} and house.truth() == (0, 0, 0)
 
 
+def test_while_no_worker_is_there_the_scheduler_delivers_by_itself(house: House) -> None:
+    """Redis answers, and nobody would ever fetch."""
+    house.start("scheduler")
+    house.post(0)
+    wait_until(house.ended, 60)
+    assert house.states() == {"verified": 3} and house.truth() == (0, 0, 0)
+
+
 def test_a_worker_that_is_asked_to_end_finishes_what_it_has_in_hand(house: House) -> None:
     house.start("scheduler")
     house.start("worker-0")

@@ -84,6 +84,7 @@ def test_a_file_is_known_by_its_content_and_its_name_cannot_leave_the_folder(ins
 # Keeping house
 
 
+@pytest.mark.embedded("the backup of PostgreSQL is pg_dump")
 def test_a_backup_is_a_whole_database_and_never_overwrites(installation: Installation, tmp_path: Path) -> None:
     core = installation.core
     target = tmp_path / "copy.sqlite"
@@ -99,6 +100,7 @@ def test_a_backup_is_a_whole_database_and_never_overwrites(installation: Install
     assert not list(tmp_path.glob(".*part"))
 
 
+@pytest.mark.embedded("the backup of PostgreSQL is pg_dump")
 def test_a_backup_takes_the_pictures_along(installation: Installation, tmp_path: Path) -> None:
     core = installation.core
     where = pictures.folder(core.settings.data_dir)
@@ -139,6 +141,7 @@ def test_the_doctor_says_when_there_is_no_browser_and_counts_it_as_no_fault(inst
     assert "without pictures" in found["browser"].message
 
 
+@pytest.mark.embedded("the backup of PostgreSQL is pg_dump")
 def test_a_backup_is_consistent_while_somebody_writes(installation: Installation, tmp_path: Path) -> None:
     core, stop = installation.core, threading.Event()
 

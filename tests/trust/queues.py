@@ -116,7 +116,7 @@ def _forgotten(_number: int) -> bool:
     """Whether a post stays behind when the dispatcher trusts its queue."""
     with stage() as on, careless(dispatch, PATIENCE=10**9, LONGEST=10**9):
         delivery, ctx = on.plan(on.link()), on.worker("scheduler")
-        dispatcher = Dispatcher(ctx, _Lossy(lambda i: on.act(on.worker(), i)), Engine(ctx, 1))
+        dispatcher = Dispatcher(ctx, _Lossy(lambda i: on.act(on.worker(), i)), Engine(ctx, 1), lambda _conn, _now: True)
         for _ in range(20):
             dispatcher.ring()
             on.manual.advance(60)
