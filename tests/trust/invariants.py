@@ -82,8 +82,8 @@ ALL = (
         "every write of a rotation, before and after its commit; every pair of values", 650, "vaults:rotated",
     ),
     _row(
-        "I17", "Redis emptied or restarted loses and doubles nothing",
-        "FLUSHALL or kill and restart under load; PostgreSQL, a scheduler and two workers", 200, "queues:emptied",
+        "I17", "Redis or PostgreSQL restarted, a worker or the scheduler killed: nothing lost or doubled",
+        "five kinds of fault under load, on in 15 s; PostgreSQL, Redis, two schedulers and two workers", 200, "queues:emptied",
     ),
     _row(
         "I18", "a restored older database publishes nothing before reconciling",

