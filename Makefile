@@ -68,6 +68,15 @@ $(FUZZ_VENV)/.installed: tests/fuzz/requirements.txt
 test-fuzz: $(TEST_STAMP) $(FUZZ_VENV)/.installed ## schemathesis against the running sidecar, as a stranger (SECONDS=120)
 	$(PY) -m tests.fuzz --schemathesis $(FUZZ_VENV)/bin/schemathesis --seconds $(or $(SECONDS),120)
 
+ATTACK_VENV ?= .venv-attack
+$(ATTACK_VENV)/.installed: tests/attack/requirements.txt
+	@test -x $(ATTACK_VENV)/bin/python || $(PYTHON) -m venv $(ATTACK_VENV)
+	$(ATTACK_VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r tests/attack/requirements.txt
+	@touch $@
+
+test-attack: $(TEST_STAMP) $(ATTACK_VENV)/.installed ## bandit and semgrep with our own rules, each beside a control (ONLY=bandit,semgrep)
+	$(PY) -m tests.attack --tools $(ATTACK_VENV)/bin --only "$(ONLY)"
+
 test-agent: $(TEST_STAMP) ## The agent: shares of right diagnoses and of repairs, injected texts, the model client
 	$(PYTEST) tests/agent tests/sandbox/test_sandbox_openai.py -q
 
@@ -81,6 +90,6 @@ screenshots: $(TEST_STAMP) ## Take the pictures in docs/pictures/ anew
 	$(PY) docs/make_pictures.py
 
 clean: ## Remove the virtual environment and caches (never data/)
-	rm -rf $(VENV) $(FUZZ_VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) $(FUZZ_VENV) $(ATTACK_VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 
-.PHONY: help demo up test test-slow test-scaled lint bench load test-crash test-alerts test-probe test-real test-fuzz test-agent test-trust model screenshots clean
+.PHONY: help demo up test test-slow test-scaled lint bench load test-crash test-alerts test-probe test-real test-fuzz test-agent test-trust model screenshots clean test-attack

@@ -72,7 +72,7 @@ def _daily(store: Store, period: Period) -> None:
     day, shifts = period.shift.sql('epoch_us(s."at")')
     value = METRICS[period.metric]
     store.run(
-        f'CREATE TEMP TABLE daily AS SELECT s.delivery_id, {day} // 86400000000 AS day, arg_max({value}, s."at") AS v '  # noqa: S608
+        f'CREATE TEMP TABLE daily AS SELECT s.delivery_id, {day} // 86400000000 AS day, arg_max({value}, s."at") AS v '  # noqa: S608 # nosec B608 # names and parts of ours; values are bound
         f"FROM samples s SEMI JOIN deliveries d ON d.delivery_id = s.delivery_id WHERE ({value}) IS NOT NULL GROUP BY ALL",
         shifts,
     )
@@ -82,7 +82,7 @@ def _out(store: Store, period: Period) -> None:
     """What went out in the period, when that was on the person's clock, and its newest count."""
     local, shifts = period.shift.sql("epoch_us(published_at)")
     store.run(
-        f"CREATE TEMP TABLE out AS SELECT d.*, w.v, {local} AS local_us FROM deliveries d "  # noqa: S608
+        f"CREATE TEMP TABLE out AS SELECT d.*, w.v, {local} AS local_us FROM deliveries d "  # noqa: S608 # nosec B608 # names and parts of ours; values are bound
         "LEFT JOIN (SELECT delivery_id, arg_max(v, day) AS v FROM daily GROUP BY delivery_id) w USING (delivery_id) "
         "WHERE epoch_us(published_at) BETWEEN ?::BIGINT AND ?::BIGINT",
         [*shifts, micros(period.since), micros(period.now)],
@@ -93,7 +93,7 @@ def _growth(store: Store, period: Period) -> None:
     """What each of them had at the ages of _AGES, up to a week."""
     value = METRICS[period.metric]
     store.run(
-        f'CREATE TEMP TABLE growth AS SELECT s.delivery_id, {_AGES} AS hour, arg_max({value}, s."at") AS v '  # noqa: S608
+        f'CREATE TEMP TABLE growth AS SELECT s.delivery_id, {_AGES} AS hour, arg_max({value}, s."at") AS v '  # noqa: S608 # nosec B608 # names and parts of ours; values are bound
         f"FROM samples s JOIN out o USING (delivery_id) WHERE ({value}) IS NOT NULL "
         'AND epoch_us(s."at") - epoch_us(o.published_at) BETWEEN 0 AND ?::BIGINT GROUP BY ALL',
         [GROWTH_HOURS * HOUR_US - 1],
@@ -175,7 +175,7 @@ def growth(store: Store, period: Period) -> Figures:
         JOIN (FROM out WHERE v IS NOT NULL ORDER BY v DESC, delivery_id LIMIT ?) o USING (delivery_id)
         WHERE ({value}) IS NOT NULL AND epoch_us(s."at") - epoch_us(o.published_at) BETWEEN 0 AND ?::BIGINT
         GROUP BY ALL ORDER BY o.post_id, o.platform, hours
-        """,  # noqa: S608
+        """,  # noqa: S608 # nosec B608 # names and parts of ours; values are bound
         [CURVES, GROWTH_HOURS * HOUR_US - 1],
     )
     return Figures(("hours", "post", "platform", "count"), rows)

@@ -45,7 +45,7 @@ def delivered(store: Store, period: Period) -> Figures:
                quantile_cont(greatest(0, {_LATE_US} / 1e6), [0.5, 0.9, 0.99]) FILTER ({_TIMED})
         FROM deliveries WHERE {_WITHIN.format("due_at")} AND state <> 'cancelled'
         GROUP BY ROLLUP (platform) ORDER BY platform NULLS LAST
-        """,  # noqa: S608
+        """,  # noqa: S608 # nosec B608 # names and parts of ours; values are bound
         [LATE_AFTER // timedelta(microseconds=1), micros(period.since), micros(period.now)],
     )
     return Figures(DELIVERED, [(*row[:-1], *(row[-1] or (None, None, None))) for row in rows if row[1]])
@@ -54,7 +54,7 @@ def delivered(store: Store, period: Period) -> Figures:
 def proofs(store: Store, period: Period) -> Figures:
     """How far what went out in the period was proved, by platform: a column for each level."""
     counts = ", ".join(f"count(*) FILTER (proof = '{level.value}')" for level in PROOF_ORDER)
-    rows = store.rows(f"SELECT platform, count(*), {counts} FROM out GROUP BY platform ORDER BY platform")  # noqa: S608
+    rows = store.rows(f"SELECT platform, count(*), {counts} FROM out GROUP BY platform ORDER BY platform")  # noqa: S608 # nosec B608 # names and parts of ours; values are bound
     return Figures(("platform", "went out", *(level.value for level in PROOF_ORDER)), rows)
 
 
@@ -95,7 +95,7 @@ def _reached(store: Store, where: str, parameters: Sequence[Any]) -> list[Reache
         f"""
         SELECT delivery_id, max(epoch_us("at")), arg_max({value}, "at") FILTER (({value}) IS NOT NULL), {newest}
         FROM deliveries LEFT JOIN samples USING (delivery_id) WHERE {where} GROUP BY delivery_id ORDER BY delivery_id
-        """,  # noqa: S608
+        """,  # noqa: S608 # nosec B608 # names and parts of ours; values are bound
         parameters,
     )
     return [
@@ -130,7 +130,7 @@ def usual(store: Store, *, account_id: int, but: int, before: datetime, now: dat
             GROUP BY ALL
         )
         SELECT hour, median(v), count(*) FROM known GROUP BY hour ORDER BY hour
-        """,  # noqa: S608
+        """,  # noqa: S608 # nosec B608 # names and parts of ours; values are bound
         [account_id, but, micros(before - timedelta(days=USUAL_DAYS)), micros(before), micros(now)],
     )
     return [Usual(int(hour), float(value), int(posts)) for hour, value, posts in rows]

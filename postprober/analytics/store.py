@@ -50,11 +50,11 @@ CREATE VIEW samples AS
 SELECT {_COLUMNS} FROM hot
 WHERE {{until}}
 AND NOT EXISTS (FROM notes n WHERE n.day = epoch_us(hot."at") // 86400000000 AND hot.id <= n.through)
-"""  # noqa: S608
+"""  # noqa: S608 # nosec B608 # names and parts of ours; values are bound
 # Files that hold exactly what was noted; and those that a run of the compaction has made longer than its note.
-_EXACT = f"UNION ALL SELECT {_COLUMNS} FROM read_parquet({{files}}) f WHERE {{until}} "  # noqa: S608
+_EXACT = f"UNION ALL SELECT {_COLUMNS} FROM read_parquet({{files}}) f WHERE {{until}} "  # noqa: S608 # nosec B608 # names and parts of ours; values are bound
 _LONGER = (
-    f"UNION ALL SELECT {_COLUMNS} FROM read_parquet({{files}}) f WHERE {{until}} "  # noqa: S608
+    f"UNION ALL SELECT {_COLUMNS} FROM read_parquet({{files}}) f WHERE {{until}} "  # noqa: S608 # nosec B608 # names and parts of ours; values are bound
     'AND EXISTS (FROM notes n WHERE n.day = epoch_us(f."at") // 86400000000 AND f.id <= n.through)'
 )
 TRIES = 3

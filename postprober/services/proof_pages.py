@@ -6,6 +6,7 @@ was given away before. What is shown is what was public anyway: no account, no p
 
 from __future__ import annotations
 
+import hmac
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -103,7 +104,7 @@ def _opened(core: Core, token: str) -> tuple[Shown, ...]:
         return ()
     with core.db.read() as conn:
         row = storage.shared(conn, claims["post"])
-        if row is None or row.nonce != claims["nonce"]:
+        if row is None or not hmac.compare_digest(row.nonce, claims["nonce"]):
             return ()
         try:
             posts.get(conn, row.post_id, row.user_id)

@@ -198,7 +198,7 @@ def _count_on(conn: Connection) -> None:
         if _key(table).name == "id":
             conn.execute(
                 text(  # the names are constants of ours
-                    f"SELECT setval(pg_get_serial_sequence('{table.name}', 'id'), "  # noqa: S608
+                    f"SELECT setval(pg_get_serial_sequence('{table.name}', 'id'), "  # noqa: S608 # nosec B608 # names and parts of ours; values are bound
                     f"greatest((SELECT coalesce(max(id), 0) FROM {table.name}), 1))"
                 )
             )

@@ -1,0 +1,1 @@
+"""PostProber attacked: its source, a running installation, and secrets planted to be searched for (SECURITY.md)."""
