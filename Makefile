@@ -77,6 +77,9 @@ $(ATTACK_VENV)/.installed: tests/attack/requirements.txt
 test-attack: $(TEST_STAMP) $(ATTACK_VENV)/.installed ## bandit and semgrep with our own rules, each beside a control (ONLY=bandit,semgrep)
 	$(PY) -m tests.attack --tools $(ATTACK_VENV)/bin --only "$(ONLY)"
 
+lint-deploy: $(TEST_STAMP) $(ATTACK_VENV)/.installed ## compose, Kubernetes, Caddy, systemd and Docker files under their linters
+	$(PY) -m tests.deploy --tools $(ATTACK_VENV)/bin
+
 test-agent: $(TEST_STAMP) ## The agent: shares of right diagnoses and of repairs, injected texts, the model client
 	$(PYTEST) tests/agent tests/sandbox/test_sandbox_openai.py -q
 
@@ -92,4 +95,4 @@ screenshots: $(TEST_STAMP) ## Take the pictures in docs/pictures/ anew
 clean: ## Remove the virtual environment and caches (never data/)
 	rm -rf $(VENV) $(FUZZ_VENV) $(ATTACK_VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 
-.PHONY: help demo up test test-slow test-scaled lint bench load test-crash test-alerts test-probe test-real test-fuzz test-agent test-trust model screenshots clean test-attack
+.PHONY: help demo up test test-slow test-scaled lint bench load test-crash test-alerts test-probe test-real test-fuzz test-agent test-trust model screenshots clean test-attack lint-deploy
