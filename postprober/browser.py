@@ -53,6 +53,11 @@ _FOREIGN = re.compile(r"^(?!https?:|wss?:|data:|blob:|about:)")
 MAX_STARTS = 4  # of browsers for one visit, when they end before its turn
 
 
+def environment() -> dict[str, str | float | bool]:
+    """What the browser is told of this process's environment: no setting of ours, because they hold the keys."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("POSTPROBER_")}
+
+
 class Browser:
     """Give it work with `visit`; thread safe. `allow(host, port)`: destinations that may be private; without it the
     sandbox in sandbox mode (and then nothing else at all), else the platforms' addresses that the operator named."""
@@ -250,7 +255,7 @@ class _Life:
         port = self._proxy.start()
         browser = playwright.chromium.launch(
             executable_path=self._path or None, args=list(FLAGS), handle_sigint=False, handle_sigterm=False,
-            handle_sighup=False, proxy={"server": f"http://127.0.0.1:{port}", "bypass": "<-loopback>"},
+            handle_sighup=False, proxy={"server": f"http://127.0.0.1:{port}", "bypass": "<-loopback>"}, env=environment(),
         )  # fmt: skip
         session = browser.new_browser_cdp_session()
         processes = session.send("SystemInfo.getProcessInfo")["processInfo"]

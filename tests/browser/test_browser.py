@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -145,6 +146,20 @@ def test_a_closed_browser_leaves_no_process_behind(browser: Browser, world: Worl
     assert life is not None and life._pid
     browser.close()
     assert not life._thread.is_alive() and life._pid == 0
+
+
+def test_the_browser_is_not_told_our_settings(browser: Browser, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They hold the keys, and a hostile page that breaks out of its sandbox is first of all in that process."""
+    monkeypatch.setenv("POSTPROBER_SECRET_KEY", "key-of-this-installation")
+    monkeypatch.setenv("SOMETHING_ELSE", "is-there")
+
+    def look(_context: Any) -> bytes:
+        assert browser._life is not None
+        return Path(f"/proc/{browser._life._pid}/environ").read_bytes()
+
+    told = browser.visit(look, seconds=20)
+    assert b"is-there" in told
+    assert b"key-of-this-installation" not in told
 
 
 def test_what_it_may_open_inside_follows_from_the_settings(make: Make, tmp_path: Any) -> None:
