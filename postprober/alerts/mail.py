@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import smtplib
 import ssl
 from contextlib import ExitStack
@@ -11,6 +12,7 @@ from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
 
 from postprober.errors import Unavailable
+from postprober.security.redaction import Redactor
 from postprober.settings import MailServer
 
 TIMEOUT = 20.0  # seconds, for each answer of the server
@@ -34,14 +36,22 @@ def send(server: MailServer, letter: Letter, *, key: str = "") -> None:
     try:
         message = _message(server, letter, key)
     except (ValueError, MessageError, LookupError) as error:  # an address or a text that no mail can carry
-        raise Unavailable("This mail cannot be written as it is.", f"{error!r}"[:300]) from None
+        raise Unavailable("This mail cannot be written as it is.", _told(server, error)) from None
     try:
         with _connect(server) as smtp:
             if server.username:
                 smtp.login(server.username, server.password)
             smtp.send_message(message)
     except (OSError, smtplib.SMTPException, ValueError) as error:  # ValueError: from smtplib, for what it cannot encode
-        raise Unavailable(f"The mail server {server.host} did not take the message.", f"{error!r}"[:300]) from None
+        raise Unavailable(f"The mail server {server.host} did not take the message.", _told(server, error)) from None
+
+
+def _told(server: MailServer, error: Exception) -> str:
+    """What went wrong, without the password, also as it is sent (RFC 4616). Not `repr`: that of an error about a
+    character that cannot be encoded holds the whole text around it, the password or a letter with its link."""
+    password, user = server.password.encode(), server.username.encode()
+    sent = [base64.b64encode(raw).decode() for raw in (password, b"\0" + user + b"\0" + password)]
+    return Redactor([server.password, *sent]).excerpt(f"{type(error).__name__}: {error}", 300)
 
 
 def _message(server: MailServer, letter: Letter, key: str) -> EmailMessage:

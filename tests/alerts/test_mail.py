@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -82,6 +83,44 @@ def test_a_refused_sign_in_at_the_server_is_a_plain_problem_without_the_password
 
 
 # Through the outbox
+
+
+def test_a_password_that_cannot_be_sent_is_not_repeated_in_the_reason(
+    post_office: tuple[PostOffice, MailServer],
+) -> None:
+    """The error about a character that cannot be encoded holds all the text; it went into the log, again and again."""
+    office, server = post_office
+    office.options |= {"authenticator": lambda *_: AuthResult(success=True), "auth_require_tls": False}
+    said = replace(server, username="me", password="Zürich-is-the-password")
+    with pytest.raises(Unavailable) as caught:
+        mail.send(said, Letter("to@example.org", "Hello", "Text"))
+    assert "UnicodeEncodeError" in caught.value.detail
+    assert "is-the-password" not in caught.value.detail
+
+
+def test_a_letter_that_cannot_be_written_is_not_repeated_in_the_reason(
+    post_office: tuple[PostOffice, MailServer],
+) -> None:
+    with pytest.raises(Unavailable) as caught:
+        mail.send(post_office[1], Letter("to@example.org", "Hello", "https://example.org/?reset=the-link \ud800"))
+    assert caught.value.detail and "the-link" not in caught.value.detail
+
+
+def test_a_server_that_repeats_what_it_was_told_does_not_bring_the_password_into_the_reason() -> None:
+    def echo(_server: object, _session: object, _envelope: object, _mechanism: str, data: Any) -> AuthResult:
+        said = base64.b64encode(b"\0me\0" + data.password).decode()
+        return AuthResult(success=False, handled=False, message=f"535 {data.password.decode()} or {said} is wrong")
+
+    office = PostOffice(options={"authenticator": echo, "auth_require_tls": False})
+    try:
+        server = MailServer("127.0.0.1", office.port, "none", "me", "correct-horse", "post@example.org")
+        with pytest.raises(Unavailable) as caught:
+            mail.send(server, Letter("to@example.org", "Hello", "Text"))
+    finally:
+        office.close()
+    assert "is wrong" in caught.value.detail
+    assert "correct-horse" not in caught.value.detail
+    assert base64.b64encode(b"\0me\0correct-horse").decode() not in caught.value.detail
 
 
 @pytest.fixture
