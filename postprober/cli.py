@@ -268,8 +268,14 @@ def backup(target: Path) -> None:
 
 
 @app.command("migrate-to")
-def migrate_to(url: Annotated[str, typer.Argument(help="postgresql://user:password@host/name, an empty one.")]) -> None:
-    """Move this SQLite installation to PostgreSQL while it runs. Safe to kill and run again."""
+def migrate_to(url: Annotated[str, typer.Argument(help="postgresql://… of an empty database; -: from stdin.")]) -> None:
+    """Move this SQLite installation to PostgreSQL while it runs. Safe to kill and run again.
+
+    Everybody on the machine can read a command line: give an address that has a password on stdin.
+    """
+    url = _stdin_text().strip() if url == "-" else url
+    if not url.startswith("postgresql"):
+        raise BadInput("Give an address such as postgresql://user:password@host/name.", field="url")
     source, target = Database(load_settings().database), Database(load_settings(database_url=url).database)
     try:
         source.migrate()

@@ -463,3 +463,14 @@ def test_a_report_about_a_period_is_told_in_words(run: Run, installation: Instal
 def test_a_wish_for_a_report_that_cannot_be_is_one_sentence(run: Run, wish: tuple[str, ...]) -> None:
     said = run("report", *wish)
     assert said.code == 2 and said.out == "" and len(said.err.strip().splitlines()) == 1
+
+
+def test_the_address_to_move_to_may_come_on_stdin_where_nobody_sees_its_password(
+    run: Run, empty_database_url: str
+) -> None:
+    said = run("migrate-to", "-", stdin=f"{empty_database_url}\n".encode())
+    if empty_database_url.startswith("sqlite"):
+        assert said.code == 2 and "postgresql://" in said.err
+    else:
+        assert said.code == 0, said.err
+        assert said.out.startswith("Moved and compared ")
