@@ -74,7 +74,7 @@ $(ATTACK_VENV)/.installed: tests/attack/requirements.txt
 	$(ATTACK_VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r tests/attack/requirements.txt
 	@touch $@
 
-test-attack: $(TEST_STAMP) $(ATTACK_VENV)/.installed ## bandit and semgrep with our own rules, each beside a control (ONLY=bandit,semgrep)
+test-attack: $(TEST_STAMP) $(ATTACK_VENV)/.installed ## bandit, semgrep, planted secrets, sqlmap, wapiti, each beside a control (ONLY=bandit,secrets)
 	$(PY) -m tests.attack --tools $(ATTACK_VENV)/bin --only "$(ONLY)"
 
 lint-deploy: $(TEST_STAMP) $(ATTACK_VENV)/.installed ## compose, Kubernetes, Caddy, systemd and Docker files under their linters

@@ -1,4 +1,4 @@
-"""`python -m tests.attack --tools .venv-attack/bin [--only bandit,semgrep]`: exit code 0 when nothing was found and
+"""`python -m tests.attack --tools .venv-attack/bin [--only bandit,secrets]`: exit code 0 when nothing was found and
 every control found what was put there for it."""
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.attack import source
+from tests.attack import planted, scanners, source
 
 
 def main() -> int:
@@ -21,6 +21,9 @@ def main() -> int:
     attacks: dict[str, Callable[[], list[str]]] = {
         "bandit": lambda: source.bandit(tools),
         "semgrep": lambda: source.semgrep(tools),
+        "secrets": planted.planted,
+        "sqlmap": scanners.sqlmap,
+        "wapiti": scanners.wapiti,
     }
     chosen = [name for name in options.only.split(",") if name] or list(attacks)
     wrong = 0

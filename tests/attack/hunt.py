@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import gzip
 import html
 import io
 import json
 import re
+import shutil
 import sqlite3
 import tarfile
 import tempfile
@@ -77,21 +79,27 @@ class Hunter:
     def look_at_database(self, path: Path, place: str) -> set[Find]:
         """Every column of every row: a value that is split over pages is not whole in the file."""
         found: set[Find] = set()
-        connection = sqlite3.connect(path)
-        try:
-            tables = [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-            for table in tables:
-                quoted = table.replace('"', '""')
-                cursor = connection.execute(f'SELECT * FROM "{quoted}"')
-                names = [column[0] for column in cursor.description]
-                for row in cursor:
-                    for name, value in zip(names, row, strict=True):
-                        if isinstance(value, str | bytes):
-                            raw = value.encode() if isinstance(value, str) else value
-                            found |= self.look(raw, f"{place}: {table}.{name}")
-        finally:
-            connection.close()
+        with tempfile.TemporaryDirectory() as name:  # looking at a copy changes nothing in the original
+            for suffix in ("", "-wal"):
+                if (whole := path.with_name(path.name + suffix)).exists():
+                    shutil.copy(whole, Path(name) / f"copy{suffix}")
+            with contextlib.closing(sqlite3.connect(Path(name) / "copy")) as connection:
+                for where, value in _values(connection):
+                    found |= self.look(value, f"{place}: {where}")
         return found
+
+
+def _values(connection: sqlite3.Connection) -> Iterator[tuple[str, bytes]]:
+    """Every text and blob, with its table and column."""
+    tables = [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+    for table in tables:
+        quoted = table.replace('"', '""')
+        cursor = connection.execute(f'SELECT * FROM "{quoted}"')
+        names = [column[0] for column in cursor.description]
+        for row in cursor:
+            for name, value in zip(names, row, strict=True):
+                if isinstance(value, str | bytes):
+                    yield f"{table}.{name}", value.encode() if isinstance(value, str) else value
 
 
 def forms(raw: bytes) -> Iterator[tuple[str, bytes]]:
@@ -177,7 +185,7 @@ def spoil(folder: Path, secret: str) -> dict[str, Path]:
         connection = sqlite3.connect(path)
         connection.execute("CREATE TABLE notes (id INTEGER PRIMARY KEY, body TEXT)")
         # In the middle of a value that fills many pages, so that the file does not have it in one piece.
-        for shift in range(0, 4200, 60):
+        for shift in range(0, 4200, 600):
             connection.execute("INSERT INTO notes (body) VALUES (?)", ("x" * (9000 + shift) + secret + "y" * 9000,))
         connection.commit()
         connection.close()
