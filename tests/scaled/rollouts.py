@@ -147,12 +147,13 @@ class Roll:
             wait_until(lambda: house.beating(part) >= 3, 60)
         before, begun = house.leader(), time.monotonic()
         watcher = threading.Thread(target=self._lead_passes, args=(before, begun), daemon=True)
-        if part == "scheduler":
+        led = part == "scheduler" and str(house.processes[oldest].pid) in before.split("-")
+        if led:
             watcher.start()
         code = house.end(oldest)
         self.took[part].append(time.monotonic() - begun)
         self.exits.append((part, code))
-        if part == "scheduler":
+        if led:
             watcher.join(30)
         self.api.ports.pop(oldest, None)
 

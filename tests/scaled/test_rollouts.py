@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 
 import pytest
+from sqlalchemy import func, select
 
-from postprober.storage import deliveries
+from postprober.storage.tables import transitions
 from tests.scaled.client import Api
 from tests.scaled.faults import scene
-from tests.scaled.house import wait_until
+from tests.scaled.house import House, wait_until
 from tests.scaled.rollouts import DRAIN, PARTS, RESTART, Balancer, Clients, Roll
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -48,12 +49,14 @@ def test_rolling_restarts_under_load_make_nothing_unknown_and_refuse_nothing() -
         for post, heard in clients.heard.items():
             assert heard == sorted(set(heard)), "nothing twice, nothing out of order"
             if heard != [] and post != max(clients.heard):
-                assert heard[0] == _first_event(on.house, post)
+                assert heard[0] == _first_event(on.house, post), "nothing was missed"
 
 
-def _first_event(house, post: int) -> int:  # type: ignore[no-untyped-def]
+def _first_event(house: House, post: int) -> int:
     with house.core.db.read() as conn:
-        return min(2 * row["id"] for one in deliveries.of_post(conn, post) for row in deliveries.history(conn, one.id))
+        return 2 * int(
+            conn.execute(select(func.min(transitions.c.id)).where(transitions.c.post_id == post)).scalar_one()
+        )
 
 
 def test_the_control_a_worker_that_is_killed_instead_leaves_something_unknown() -> None:
