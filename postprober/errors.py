@@ -144,7 +144,8 @@ class DuplicateRefused(PostRejected):
 
 
 class Throttled(PlatformError):
-    """A rate limit or quota; nothing was published. `retry_at` is aware UTC, or None when the platform did not say."""
+    """A rate limit or quota; nothing was published. `retry_at` is aware UTC, or None when the platform did not say;
+    `whole_app`: it is our app's limit, which all accounts that are linked through it share."""
 
     def __init__(
         self,
@@ -154,9 +155,11 @@ class Throttled(PlatformError):
         http_status: int | None = None,
         code: str = "",
         retry_at: datetime | None = None,
+        whole_app: bool = False,
     ) -> None:
         super().__init__(message, detail, http_status=http_status, code=code)
         self.retry_at = retry_at
+        self.whole_app = whole_app
 
 
 class Unavailable(PlatformError):

@@ -138,7 +138,10 @@ def fail(work: Work, error: PlatformError, step: Step) -> None:
     with ctx.db.write() as conn:
         if isinstance(error, Throttled):
             until = throttle_until(error.retry_at, tries, now, ctx.rng)
-            accounts.throttle(conn, work.account.id, until)
+            if error.whole_app:
+                accounts.throttle_all(conn, work.account, until)
+            else:
+                accounts.throttle(conn, work.account.id, until)
             work.log(conn, step, StepStatus.WARNING, message=error.message, retry_at=utc_iso(until))
             work.move(
                 conn, S.WAITING, error.message, next_at=until, lease_until=None, tries=max(0, delivery.tries - sent)

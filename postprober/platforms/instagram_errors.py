@@ -49,7 +49,8 @@ TABLE: tuple[Row, ...] = (
     Row(PostRejected, _BLOCKED, code="4/2207051"),  # spam block; before plain 4
     Row(PostRejected, _BLOCKED, code="368"),  # temporarily blocked for policies
     Row(Throttled, "This account has used up Instagram's daily number of posts.", code="9/2207042", wait=_QUOTA_WAIT),
-    Row(Throttled, "Instagram asks to wait: too many requests.", code="4"),
+    # https://developers.facebook.com/docs/graph-api/overview/rate-limiting#error-codes: 4 is the app's limit
+    Row(Throttled, "Instagram asks to wait: this app has sent too many requests.", code="4", whole_app=True),
     Row(Throttled, "Instagram asks to wait: too many requests.", code="17"),
     Row(Throttled, "Instagram asks to wait: too many requests.", code="32"),
     Row(Throttled, "Instagram asks to wait: too many requests.", code="613"),

@@ -42,7 +42,8 @@ class Row:
 
     `status` 0, `code` "" and `text` "" fit everything; `text` is a piece of the platform's wording in lower case.
     `expired`: a refresh may cure it (ReconnectNeeded). `wait`: when the platform names no moment (Throttled).
-    `code_out`: the code our error carries instead of the platform's.
+    `whole_app`: the limit is our app's, not the account's (Throttled). `code_out`: the code our error carries instead of
+    the platform's.
     """
 
     kind: type[PlatformError]
@@ -53,6 +54,7 @@ class Row:
     acts: tuple[Act, ...] = ANY
     expired: bool = False
     wait: timedelta | None = None
+    whole_app: bool = False
     code_out: str = ""
 
     def fits(self, status: int, codes: Sequence[str], text: str, act: Act) -> bool:
@@ -115,7 +117,7 @@ def _error(row: Row, refusal: Refusal) -> PlatformError:
         return DuplicateRefused(row.says, detail, http_status=status, code=code, earlier_id=refusal.earlier_id)
     if issubclass(row.kind, Throttled):
         moment = refusal.retry_at or (refusal.now + row.wait if row.wait else None)
-        return Throttled(row.says, detail, http_status=status, code=code, retry_at=moment)
+        return Throttled(row.says, detail, http_status=status, code=code, retry_at=moment, whole_app=row.whole_app)
     return row.kind(row.says, detail, http_status=status, code=code)
 
 

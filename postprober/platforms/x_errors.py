@@ -29,8 +29,8 @@ _CAP_WAIT = timedelta(hours=24)  # ours: a monthly cap is not worth asking more 
 
 TABLE: tuple[Row, ...] = (
     Row(ReconnectNeeded, _RECONNECT, 401, expired=True),  # 1.5 invalid or expired: a refresh tells which
-    Row(Throttled, _CREDITS, 402, wait=_CREDITS_WAIT),  # 1.5 CreditsDepleted, credits, credits-depleted
-    Row(Throttled, _CAP, 429, code="usage-capped", wait=_CAP_WAIT),  # 1.5, xdk issue 25
+    Row(Throttled, _CREDITS, 402, wait=_CREDITS_WAIT, whole_app=True),  # 1.5 CreditsDepleted, credits, credits-depleted
+    Row(Throttled, _CAP, 429, code="usage-capped", wait=_CAP_WAIT, whole_app=True),  # 1.5, xdk issue 25
     Row(Throttled, "X asks to wait: too many requests.", 429),  # 1.5 code 88 or about:blank
     Row(ReconnectNeeded, _SCOPES, 403, code="unsupported-authentication"),  # 1.5 playground auth.go
     Row(ReconnectNeeded, _SCOPES, 403, code="client-forbidden"),  # 1.5, spec 2.159

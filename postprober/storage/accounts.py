@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, insert, or_, select, update
 
 from postprober.errors import NotFound
 from postprober.storage import sql
@@ -92,11 +92,17 @@ def end_refresh(conn: Connection, account: Account) -> None:
 
 def throttle(conn: Connection, account_id: int, until: datetime) -> None:
     """Nothing is published on the account before `until`; never shortens an earlier, longer pause."""
+    _pause(conn, accounts.c.id == account_id, until)
+
+
+def throttle_all(conn: Connection, account: Account, until: datetime) -> None:
+    """The same for all accounts, of anybody, that are linked through the same app as this one."""
+    _pause(conn, and_(accounts.c.platform == account.platform, accounts.c.instance == account.instance), until)
+
+
+def _pause(conn: Connection, which: ColumnElement[bool], until: datetime) -> None:
     conn.execute(
         update(accounts)
-        .where(
-            accounts.c.id == account_id,
-            or_(accounts.c.throttled_until.is_(None), accounts.c.throttled_until < until),
-        )
+        .where(which, or_(accounts.c.throttled_until.is_(None), accounts.c.throttled_until < until))
         .values(throttled_until=until)
     )

@@ -232,3 +232,18 @@ def test_a_jump_of_the_wall_clock_does_not_send_twice(stage: Stage, ctx: Context
     stage.settle(ctx, delivery)
     assert stage.state(delivery) is S.VERIFIED
     assert stage.platform.texts().count("Hello world") == 1
+
+
+@pytest.mark.parametrize("whole_app", [True, False])
+def test_a_limit_of_the_whole_app_pauses_every_account_and_one_of_an_account_only_it(
+    stage: Stage, ctx: Context, whole_app: bool
+) -> None:
+    first, other, third = (stage.plan(stage.link(name)) for name in ("first", "other", "third"))
+    reset = stage.clock.now() + timedelta(minutes=10)
+    stage.platform.ways.append(Way(refuse=Throttled("Too many requests.", retry_at=reset, whole_app=whole_app)))
+    stage.act(ctx, first)
+    stage.ring(ctx)
+    assert len(stage.platform.posts) - 3 == (0 if whole_app else 2)  # each account has an earlier post
+    stage.settle(ctx, first, other, third)
+    assert {stage.state(i) for i in (first, other, third)} == {S.VERIFIED}
+    assert stage.clock.now() >= reset

@@ -301,6 +301,26 @@ def test_a_problem_is_known_by_its_last_segment_and_not_by_its_host(scripted: Sc
 
 
 @pytest.mark.parametrize(
+    ("platform", "status", "body", "whole"),
+    [
+        (Platform.X, 402, {"title": "CreditsDepleted"}, True),
+        (Platform.X, 429, {"type": "https://api.x.com/2/problems/usage-capped"}, True),
+        (Platform.X, 429, {"title": "Too Many Requests"}, False),
+        (Platform.INSTAGRAM, 400, {"error": {"code": 4}}, True),
+        (Platform.INSTAGRAM, 400, {"error": {"code": 17}}, False),
+        (Platform.LINKEDIN, 429, {"message": "Resource level throttle limit for calls to this resource is reached."}, False),
+    ],
+)  # fmt: skip
+def test_a_limit_of_the_whole_app_is_told_apart_from_an_accounts(
+    scripted: Scripted, platform: Platform, status: int, body: dict[str, Any], whole: bool
+) -> None:
+    adapter, _ = scripted(platform, Answer(status, body))
+    with pytest.raises(Throttled) as caught:
+        adapter.finalize(CRED, JOB, Staged("17"))
+    assert caught.value.whole_app is whole
+
+
+@pytest.mark.parametrize(
     "usage", ["[]", "{}", "nonsense", '{"1": [{"estimated_time_to_regain_access": "soon"}]}', '{"1": 3}']
 )
 def test_a_strange_usage_header_is_no_wait(scripted: Scripted, usage: str) -> None:
