@@ -92,7 +92,10 @@ def judge(known: Watched, seen: Seen) -> tuple[Watched, News]:
     """What a look adds to what is known."""
     if not seen.sure:
         return replace(known, doubts=known.doubts + 1), News.NOTHING
-    known = replace(known, doubts=0)
+    # Its owner reads it unchanged, but a stranger's page, which showed the author at the proof, was not there to be read:
+    # whether strangers still see the post, and under which name, is open.
+    blind = bool(known.author and not seen.author and not seen.differences)
+    known = replace(known, doubts=known.doubts + 1 if blind else 0)
     if known.base is None:
         return replace(known, base=seen.mark, author=known.author or seen.author), News.NOTHING
     if not known.author and seen.author:  # the proof was a look without an author

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
@@ -9,7 +10,7 @@ import httpx2
 import pytest
 
 from postprober.domain.delivery import DeliveryState
-from postprober.domain.drift import News, Seen, Watched, judge, next_look
+from postprober.domain.drift import MOST_DOUBTS, News, Seen, Watched, judge, next_look, soon_again
 from postprober.domain.timing import Timing
 from postprober.errors import Unavailable
 from postprober.pipeline.context import Context
@@ -20,6 +21,7 @@ from postprober.storage.tables import alerts
 from tests.pipeline.stage import Killed, MortalDatabase, Stage
 
 S = DeliveryState
+START = datetime(2026, 3, 2, 9, tzinfo=UTC)
 
 
 def proved(stage: Stage, ctx: Context, *texts: str) -> int:
@@ -220,6 +222,24 @@ def test_a_look_without_an_author_takes_no_name_back() -> None:
     assert run(OK, renamed, renamed)[-1] is News.CHANGED
     assert run(OK, renamed, renamed, nameless, nameless)[-2:] == [News.NOTHING, News.NOTHING]
     assert run(OK, renamed, renamed, OK, OK)[-1] is News.BACK
+
+
+def test_where_strangers_stood_before_a_closed_door_is_looked_at_again_soon_and_not_for_ever() -> None:
+    """Hidden or renamed, its owner reads it as before: an unreadable page says nothing about that."""
+    now, planned = START, START + timedelta(hours=6)
+    known, _ = judge(Watched(), Seen(True, author="ann"))
+    assert soon_again(known, now, planned, False) == planned
+    waits = []
+    for _ in range(MOST_DOUBTS + 2):
+        known, news = judge(known, Seen(True))
+        assert news is News.NOTHING
+        waits.append(soon_again(known, now, planned, False) - now)
+    assert waits[:3] == [timedelta(seconds=s) for s in (10, 20, 40)]
+    assert waits[MOST_DOUBTS:] == [planned - now] * 2
+    again, _ = judge(known, Seen(True, author="ann"))
+    assert again.doubts == 0
+    walled, _ = judge(Watched(), Seen(True))  # this platform never showed strangers anything
+    assert judge(walled, Seen(True))[0].doubts == 0
 
 
 def test_a_name_that_the_proof_did_not_show_is_learnt_later() -> None:

@@ -12,7 +12,7 @@ import itertools
 import tempfile
 import time
 import uuid
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -25,6 +25,7 @@ from sqlalchemy import select
 
 from postprober.clock import ManualClock
 from postprober.domain.delivery import DUE_TO_RECONCILE, DeliveryState
+from postprober.domain.drift import MOST_DOUBTS, SOON
 from postprober.domain.platform import Platform
 from postprober.domain.post import PostStatus
 from postprober.domain.timing import Timing
@@ -60,12 +61,12 @@ TIMING = Timing(
 )  # fmt: skip
 CHANGED_AT = timedelta(minutes=7)
 LASTS = timedelta(minutes=50)
-# The second is the campaign's end: it says that a change was told at all, `slowest` says how soon.
 # What the plan allows: a ghost is decided at its last look; one whose looks could not tell, at the next polls. A change is
-# seen at the next look (10 minutes), confirmed by a second; each look may meet a bad page and be one too late.
+# seen at the next look and told after a second one; each look that meets a bad page is repeated, 10 s later and then ever
+# later, so a post's own deadline has a pause for each of those.
 GHOST_DEADLINE = timedelta(minutes=26)
-CHANGE_DEADLINE = timedelta(minutes=43)
 STEP = 5.0  # seconds of the clock between two rounds
+NEXT_LOOK = TIMING.watch_longest + timedelta(seconds=STEP)
 KINDS = ("delete", "hide", "edit", "alt", "rename", "suspend")
 PER_ACCOUNT = 50
 MEMORY = Path("/dev/shm")  # the disk's speed is not what is measured
@@ -139,6 +140,8 @@ class Campaign:
         self.role: dict[int, str] = {}  # delivery -> healthy, ghost or the kind of change
         self.changed_at: dict[int, datetime] = {}
         self.alarmed: set[int] = set()
+        self.doubts = Counter[int]()  # by delivery: looks in a row that could not tell
+        self.pauses: defaultdict[int, timedelta] = defaultdict(timedelta)  # after such looks since the change
         self._numbers = itertools.count(1)
 
     def run(self) -> Result:
@@ -219,6 +222,8 @@ class Campaign:
 
         def examined(work: Any, **named: Any) -> Any:
             found = real(work, **named)
+            told = found.seen.author or found.seen.differences or found.missing
+            self._allow(work.delivery.id, bool(found.seen.sure and told))
             self.result.looks += 1
             if found.detail.get("public") != "found" or found.differences:
                 self.alarmed.add(work.delivery.id)
@@ -226,6 +231,13 @@ class Campaign:
 
         self._real_examine = real
         engagement.examine = examined  # type: ignore[assignment]
+
+    def _allow(self, delivery: int, sure: bool) -> None:
+        """A look that could not tell gives the post the pause until the next one."""
+        self.doubts[delivery] = 0 if sure else self.doubts[delivery] + 1
+        if not sure and delivery in self.changed_at:
+            soon = SOON * (1 << self.doubts[delivery]) if self.doubts[delivery] <= MOST_DOUBTS else TIMING.watch_longest
+            self.pauses[delivery] += min(soon, TIMING.watch_longest) + timedelta(seconds=STEP)
 
     # the play
 
@@ -313,15 +325,18 @@ class Campaign:
                 continue
             since = rows[delivery_id].published_at if role == "ghost" else self.changed_at[delivery_id]
             at = ghosted.get(delivery_id) if role == "ghost" else first.get(delivery_id)
-            self._one(role, at, since, changes, changes_told)
+            slack = self.pauses[delivery_id] + SOON + timedelta(seconds=2 * STEP)
+            deadline = GHOST_DEADLINE if role == "ghost" else NEXT_LOOK + slack
+            self._one(role, at, since, deadline, changes, changes_told)
             if at is None:
                 row = rows[delivery_id]
                 self.result.untold.append(f"{role} {row.platform.value} {row.id} {row.state.value}: {row.reason}")
         self.result.changes, self.result.changes_told = dict(changes), dict(changes_told)
 
     def _one(
-        self, role: str, at: datetime | None, since: datetime | None, changes: Counter[str], told: Counter[str]
-    ) -> None:
+        self, role: str, at: datetime | None, since: datetime | None, deadline: timedelta, changes: Counter[str],
+        told: Counter[str],
+    ) -> None:  # fmt: skip
         if role == "ghost":
             self.result.ghosts += 1
             self.result.ghosts_told += at is not None
@@ -331,4 +346,6 @@ class Campaign:
         if at is not None and since is not None:
             took = at - since
             self.result.slowest = max(self.result.slowest, took.total_seconds())
-            self.result.late += took > (GHOST_DEADLINE if role == "ghost" else CHANGE_DEADLINE)
+            self.result.late += took > deadline
+            if took > deadline:
+                self.result.untold.append(f"{role}: told after {took}, due within {deadline}")
