@@ -465,6 +465,7 @@ def test_a_wish_for_a_report_that_cannot_be_is_one_sentence(run: Run, wish: tupl
     assert said.code == 2 and said.out == "" and len(said.err.strip().splitlines()) == 1
 
 
+@pytest.mark.embedded("a move begins on SQLite")
 def test_the_address_to_move_to_may_come_on_stdin_where_nobody_sees_its_password(
     run: Run, empty_database_url: str
 ) -> None:
