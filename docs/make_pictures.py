@@ -122,7 +122,7 @@ def _take_all(browser: Browser, email: str, password: str) -> None:
 
 
 def _pages(page: Page, suffix: str, height: int) -> None:
-    page.locator(".pp-health").wait_for()
+    page.locator(".pp-health").last.wait_for()
     _shoot(page, f"overview-{suffix}", height)
     _open(page, "Calendar")
     page.locator("[class*=st-key-cal-entry-]").first.wait_for()

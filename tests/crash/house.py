@@ -221,7 +221,7 @@ def _let_finish(client: int) -> int:
 def _drain_and_judge(house: House, unanswered: int) -> Judged:
     ctx, accepted = house.bench.context(), house.accepted()
     with ctx.db.read() as conn:
-        rows = conn.execute(select(tables.posts.c.id, tables.posts.c.content)).all()
+        rows = conn.execute(select(tables.posts.c.id, tables.posts.c.content, tables.posts.c.status)).all()
         planned = conn.execute(select(tables.deliveries.c.id, tables.deliveries.c.post_id)).all()
     end = time.monotonic() + CALM
     while time.monotonic() < end and any(settled(ctx, row.id) is None for row in planned):
@@ -229,7 +229,8 @@ def _drain_and_judge(house: House, unanswered: int) -> Judged:
     text_of = {row.id: row.content for row in rows}
     there = Counter(text_of.values())
     truth = Counter(p["text"].strip() for p in Control(house.bench.sandbox).posts() if p["visible"])
-    ends: Counter[str] = Counter()
+    waiting = {row.id for row in rows if row.status == "review"}  # for a person, who sees it on the Overview
+    ends: Counter[str] = Counter(review=len(waiting)) if waiting else Counter()
     lost, wrong = unanswered + sum(not there[_said(text)] for text in accepted), 0
     for row in planned:
         found, seen = settled(ctx, row.id), truth[text_of[row.post_id]]
@@ -238,7 +239,7 @@ def _drain_and_judge(house: House, unanswered: int) -> Judged:
         ends[state] += 1
         lost += found is None or state == RECONNECT
         wrong += (state in ("verified", "accepted") and seen != 1) or (state == "failed" and seen != 0)
-    lost += len(set(text_of) - {row.post_id for row in planned})  # a post that is to go out, and no delivery
+    lost += len(set(text_of) - waiting - {row.post_id for row in planned})  # it is to go out, and has no delivery
     doubled = sum(truth[text] > 1 or count > 1 for text, count in there.items())
     close(ctx)
     return Judged(len(accepted), ends, lost, doubled, wrong)
