@@ -105,6 +105,7 @@ class Stage:
         child = self.children.pop(name)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(child.pid, signal.SIGKILL)
+        child.kill()  # where it was started without a group of its own
         child.wait()
 
     def pids(self) -> dict[str, int]:

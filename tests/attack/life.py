@@ -154,7 +154,12 @@ def begin(life: Life, name: str, *command: str, ready: str = "") -> None:
     """A process of ours, with all that it says kept in one file."""
     with (life.made.folder / f"{name}.log").open("wb") as out:
         life.made.children[name] = subprocess.Popen(
-            [sys.executable, *command], cwd=ROOT, env={**os.environ, **life.made.env}, stdout=out, stderr=out
+            [sys.executable, *command],
+            cwd=ROOT,
+            env={**os.environ, **life.made.env},
+            stdout=out,
+            stderr=out,
+            start_new_session=True,
         )
     wait = Event()
     for _ in range(int(WAIT * 10) if ready else 0):

@@ -43,6 +43,7 @@ TOKEN = f"{API_TOKEN_PREFIX}house-of-the-crash-campaign"
 SIDECAR, SCHEDULER, PAGE = "sidecar", "scheduler", "page"
 LIVES = {SIDECAR: (0.2, 1.8), SCHEDULER: (0.05, 0.9), PAGE: (0.1, 0.9)}  # seconds from start to SIGKILL
 PACE = 0.3  # seconds between two posts of a client
+HASTE = 0.05  # between two of the careless page, so that a kill rather hits it at work
 PATIENCE = 60.0  # seconds in which a client gets its answer once nobody is killed any more
 CALM = 240.0  # seconds that the queue may take to drain after the last kill
 
@@ -164,7 +165,7 @@ def _page(house: House, careless: bool = False) -> None:
         posts.create(core, 1, NewPost((_said(text),), (rng.choice(house.accounts),)))
         if not careless:
             house.note(text)
-        time.sleep(PACE)
+        time.sleep(HASTE if careless else PACE)
 
 
 def _careless(house: House) -> None:
