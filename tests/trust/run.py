@@ -70,7 +70,8 @@ def row_of(line: Line, scale: float, seconds: float) -> table.Row:
     one, found = line.invariant, line.found
     why = "" if found is None else found.note
     if line.done < one.asked:
-        cut = f"stopped after {seconds:g} s" if seconds and line.seconds >= seconds else f"run with SCALE={scale:g}"
+        short = seconds and (scale == 1 or line.seconds >= seconds)  # I3 and I4 are counted in I2's time
+        cut = f"stopped after {seconds:g} s" if short else f"run with SCALE={scale:g}"
         why = f"{cut}{'; ' + why if why else ''}"
     if found is None:
         why = f"not carried out: {line.broken}"
