@@ -91,6 +91,8 @@ class Tail(Generic[R]):
             certain = max(certain, row.id)
             count += 1
         self.low = certain
+        if self.low >= self._horizon:  # its holes are filled, though somebody who might have filled them goes on
+            self._horizon = 0
         if count < len(rows) and not self._horizon:
             self._horizon, self._suspects = rows[-1].id, events.writers(conn, self._table)
         return rows[:count]
