@@ -83,8 +83,8 @@ lint-deploy: $(TEST_STAMP) $(ATTACK_VENV)/.installed ## compose, Kubernetes, Cad
 test-agent: $(TEST_STAMP) ## The agent: shares of right diagnoses and of repairs, injected texts, the model client
 	$(PYTEST) tests/agent tests/sandbox/test_sandbox_openai.py -q
 
-test-trust: $(TEST_STAMP) ## The twenty promises beside careless controls, into docs/trust.md (SCALE=1, ONLY=I5,I6, LIMIT=600 seconds each, TABLE)
-	$(PY) -m tests.trust --scale $(or $(SCALE),1) --only "$(ONLY)" --seconds $(or $(LIMIT),0) --table "$(or $(TABLE),docs/trust.md)"
+test-trust: $(TEST_STAMP) ## The twenty promises beside careless controls, into docs/trust.md (SCALE=1, ONLY=I5,I6, LIMIT=600 seconds each, SEED, TABLE)
+	$(PY) -m tests.trust $(if $(SEED),--seed $(SEED)) --scale $(or $(SCALE),1) --only "$(ONLY)" --seconds $(or $(LIMIT),0) --table "$(or $(TABLE),docs/trust.md)"
 
 model: ## The delivery protocol as a model, searched exhaustively (needs spin and gcc)
 	$(PYTHON) docs/model/check.py

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import multiprocessing
 import tempfile
 import time
@@ -23,33 +24,37 @@ def matrix(platforms: list[Target], repeats: int) -> list[Cell]:
     return [(p, f, a, n) for n in range(repeats) for a in platforms for f in FAULTS for p in CRASH_POINTS]
 
 
-def _job(cells: list[Cell], naive: bool, results: Any) -> None:
+def _job(cells: Any, naive: bool, until: float, results: Any) -> None:
     with tempfile.TemporaryDirectory(prefix="pp-crash-") as name:
         folder = Path(name)
         made = template(folder)
         with servers(folder) as (sandbox, picture):
-            for point, fault, platform, turn in cells:
+            while (cell := cells.get()) is not None and time.monotonic() < until:
+                point, fault, platform, turn = cell
                 run = run_naive if naive else run_cell
                 try:
                     verdict = run(folder, made, sandbox, picture, point, fault, platform, turn)
                 except Exception as error:  # noqa: BLE001 (a broken cell is a failed cell, and the others go on)
-                    cell = f"{platform.name} / {fault} / {point}"
-                    verdict = Verdict(cell, end="broken", lost=[f"broken: {cell}: {error!r}"])
+                    where = f"{platform.name} / {fault} / {point}"
+                    verdict = Verdict(where, end="broken", lost=[f"broken: {where}: {error!r}"])
                 results.put(verdict)
     results.put(None)
 
 
-def campaign(cells: list[Cell], jobs: int, *, naive: bool = False) -> list[Verdict]:
-    """Deal the cells to `jobs` processes, each with a sandbox of its own."""
-    results: Any = multiprocessing.get_context("spawn").Queue()
-    workers = [
-        multiprocessing.get_context("spawn").Process(target=_job, args=(cells[i::jobs], naive, results))
-        for i in range(jobs)
-    ]
+def campaign(cells: list[Cell], jobs: int, *, naive: bool = False, seconds: float = 0.0) -> list[Verdict]:
+    """Let `jobs` processes, each with a sandbox of its own, take one cell after another; none begins after `seconds`
+    (0: until all are done)."""
+    processes = multiprocessing.get_context("spawn")
+    results, waiting = processes.Queue(), processes.Queue()
+    for cell in [*cells, *[None] * jobs]:
+        waiting.put(cell)
+    began = time.monotonic()
+    until = began + seconds if seconds else math.inf
+    workers = [processes.Process(target=_job, args=(waiting, naive, until, results)) for _ in range(jobs)]
     for worker in workers:
         worker.start()
     verdicts: list[Verdict] = []
-    ended, began = 0, time.monotonic()
+    ended = 0
     while ended < jobs:
         item = results.get(timeout=300)
         if item is None:
@@ -60,6 +65,7 @@ def campaign(cells: list[Cell], jobs: int, *, naive: bool = False) -> list[Verdi
             print(f"  ! {line}", flush=True)
         if len(verdicts) % 100 == 0:
             print(f"  {len(verdicts)}/{len(cells)} after {time.monotonic() - began:.0f} s", flush=True)
+    waiting.cancel_join_thread()  # what was not begun
     for worker in workers:
         worker.join()
     return verdicts

@@ -379,5 +379,5 @@ def _work(bench: Bench, delivery_id: int, limit: float, kill_at: str) -> int:
         for i in second:
             follow(ctx, i)
         if not first and not second:
-            time.sleep(0.02)
+            time.sleep(0.04)
     return 7

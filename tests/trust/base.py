@@ -14,10 +14,12 @@ MEMORY = Path("/dev/shm")  # the speed of the disk is not what is measured
 
 @dataclass
 class Turns:
-    """As many rounds as were asked for, fewer when the time is over. `done`: how many there were."""
+    """As many rounds as were asked for, fewer when the time is over. `done`: how many there were; `seed`: which of the
+    possible ones, where an experiment chooses."""
 
     asked: int
     seconds: float = 0.0  # 0: as long as it takes
+    seed: int = 1
     done: int = 0
     began: float = field(default_factory=time.monotonic)
 

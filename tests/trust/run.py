@@ -7,6 +7,7 @@ import logging
 import math
 import os
 import platform
+import random
 import subprocess
 import sys
 import time
@@ -51,9 +52,9 @@ class Line:
         )
 
 
-def carry_out(invariant: Invariant, scale: float, seconds: float) -> Line:
+def carry_out(invariant: Invariant, scale: float, seconds: float, seed: int) -> Line:
     """One experiment. What it raises is its failure, and the others go on."""
-    turns = Turns(max(1, math.ceil(invariant.asked * scale)), seconds)
+    turns = Turns(max(1, math.ceil(invariant.asked * scale)), seconds, seed)
     try:
         module, _, name = invariant.where.partition(":")
         experiment: Experiment = getattr(import_module(f"tests.trust.{module}"), name)
@@ -110,12 +111,13 @@ def main(arguments: list[str] | None = None, say: Callable[[str], None] = print)
     parser.add_argument("--only", default="", help="I5,I6: these only")
     parser.add_argument("--scale", type=float, default=1.0, help="share of the counts that were asked for")
     parser.add_argument("--seconds", type=float, default=0.0, help="for each invariant at most; 0: as long as it takes")
+    parser.add_argument("--seed", type=int, default=random.randrange(10_000), help="of what I1 to I4 choose; by chance")
     parser.add_argument("--table", type=Path, default=TABLE, help="where the table is kept")
     asked = parser.parse_args(arguments)
     logging.disable(logging.ERROR)  # the faults are meant
     good = True
     for invariant in _chosen(asked.only):
-        line = carry_out(invariant, asked.scale, asked.seconds)
+        line = carry_out(invariant, asked.scale, asked.seconds, asked.seed)
         good = good and line.good
         say(line.text())
         for failure in (line.found.failures if line.found else [])[:20]:

@@ -79,5 +79,5 @@ def test_turns_end_with_their_count_or_their_time() -> None:
 @pytest.mark.parametrize("where", QUICK)
 def test_the_quick_experiments_hold_and_their_controls_do_not(where: str) -> None:
     one = next(one for one in ALL if one.where == where)
-    done = run.carry_out(one, 3 / one.asked, 0.0)
+    done = run.carry_out(one, 3 / one.asked, 0.0, 1)
     assert done.good and done.done == 3, done.text()
