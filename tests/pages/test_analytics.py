@@ -68,8 +68,24 @@ def test_another_count_and_period_can_be_chosen(owner: House, show: Show) -> Non
     app = show("analytics")
     app.segmented_control(key="analytics-metric").set_value("views").run()
     assert not app.exception and "There are not enough posts with known counts." in everything(app)
+    app.segmented_control(key="analytics-metric").set_value("likes").run()
     app.segmented_control(key="analytics-days").set_value(7).run()
     assert not app.exception and app.get("vega_lite_chart")
+
+
+def test_where_nothing_can_be_drawn_the_page_says_why_instead(owner: House, show: Show) -> None:
+    _posted(owner, "First of all", [None, None])
+    app = show("analytics")
+    seen = everything(app)
+    assert not app.get("vega_lite_chart") and "No post of this period is 24 hours old and has a known count." in seen
+    assert seen.count("No platform has told a count of these posts yet.") == 4
+
+
+def test_tables_are_headed_in_words_and_name_the_platforms(owner: House, show: Show) -> None:
+    _posted(owner, "First of all", [1, 5, 9])
+    accounts, reliability, _ = (table.value for table in show("analytics").dataframe)
+    assert list(accounts.columns) == ["Platform", "Account", "Engagement", "Median", "Deliveries", "Not told"]
+    assert accounts["Platform"][0] == reliability["Platform"][0] == "X" and "Success rate" in reliability.columns
 
 
 def test_numbers_are_those_of_ones_own_space_only(owner: House) -> None:

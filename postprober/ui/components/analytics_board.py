@@ -17,6 +17,10 @@ from postprober.ui.text import COUNT_WORDS, plain
 
 USUAL_DAYS = 28
 METRIC_WORDS = {"engagement": "Engagement", **COUNT_WORDS}
+HEADINGS = {  # where capitals alone do not explain a column; the files keep the short names
+    "count": "", "unknown": "Not told", "mean": "Mean", "late p50 (s)": "Late, median (s)", "late p90 (s)": "Late, 90 % (s)",
+    "late p99 (s)": "Late, 99 % (s)", "what": "For",
+}  # fmt: skip
 _EXPLAINED = (
     "Engagement is likes, reposts, replies, quotes and bookmarks together. Counts that a platform does not tell are "
     "left out and never taken for zero."
@@ -48,6 +52,11 @@ def draw(visit: Visit) -> None:
         _table(costs, "costs")
 
 
+def _heading(column: str, word: str) -> str:
+    """What a person reads over a column; `word`: what is counted."""
+    return HEADINGS.get(column, column.capitalize()) or word
+
+
 def _choice() -> tuple[str, int]:
     with st.container(horizontal=True, key="pp-analytics-choice"):
         metric = st.segmented_control(
@@ -62,19 +71,24 @@ def _choice() -> tuple[str, int]:
 
 
 def _engagement(board: Board, word: str) -> None:
-    _chart(charts.over_time(board.over_time, word), board.over_time, "over-time", f"{word} gained each day")
+    none = "No platform has told a count of these posts yet."
+    _chart(charts.over_time(board.over_time, word), board.over_time, "over-time", f"{word} gained each day", none)
     left, right = st.columns(2, gap="medium")
     with left:
-        _chart(charts.by_platform(board.by_platform, word), board.by_platform, "platforms", f"{word} by platform")
+        drawn, said = charts.by_platform(board.by_platform, word), f"{word} by platform"
+        _chart(drawn, board.by_platform, "platforms", said, none)
     with right:
-        _chart(charts.best_hours(board.best_hours, word), board.best_hours, "best-hours", f"{word} by hour of posting")
+        drawn, said = charts.best_hours(board.best_hours, word), f"{word} by hour of posting"
+        _chart(
+            drawn, board.best_hours, "best-hours", said, "No post of this period is 24 hours old and has a known count."
+        )
     left, right = st.columns(2, gap="medium")
     with left:
-        drawn = charts.growth(board.growth, board.titles, word)
-        _chart(drawn, board.growth, "growth", f"{word} of the best posts by age")
+        drawn, said = charts.growth(board.growth, board.titles, word), f"{word} of the best posts by age"
+        _chart(drawn, board.growth, "growth", said, none)
     with right:
-        drawn = charts.typical_growth(board.typical_growth, word)
-        _chart(drawn, board.typical_growth, "typical-growth", f"Median {word.lower()} by age")
+        drawn, said = charts.typical_growth(board.typical_growth, word), f"Median {word.lower()} by age"
+        _chart(drawn, board.typical_growth, "typical-growth", said, none)
     left, right = st.columns(2, gap="medium")
     with left:
         _ranked("Top posts", board.top, board.titles, word)
@@ -82,7 +96,7 @@ def _engagement(board: Board, word: str) -> None:
         _ranked("Bottom posts", board.bottom, board.titles, word)
     _download(board.by_post, "posts")
     st.subheader("Accounts", anchor=False)
-    _table(board.by_account, "accounts")
+    _table(board.by_account, "accounts", word)
 
 
 def _reliability(board: Board) -> None:
@@ -109,17 +123,32 @@ def _ranked(title: str, rows: list[tuple[int, int]], titles: dict[int, str], wor
         st.markdown(f"**{count:,}** {word.lower()}: {plain(titles.get(post, ''))}")
 
 
-def _chart(chart: Any, found: Figures, name: str, said: str) -> None:
+def _chart(chart: Any, found: Figures, name: str, said: str, lacking: str) -> None:
+    """The chart, or why there is none: `lacking`, where nothing is known that could be drawn."""
+    if not _known(found):
+        st.subheader(said, anchor=False)
+        st.caption(lacking)
+        return
     st.altair_chart(chart, width="stretch", alt=said)
     _download(found, name)
 
 
-def _table(found: Figures, name: str) -> None:
+def _known(found: Figures) -> bool:
+    """Whether any row has the value that is drawn."""
+    drawn = [name in ("gained", "count", "median", "mean") for name in found.columns].index(True)
+    return any(row[drawn] is not None for row in found.rows)
+
+
+def _table(found: Figures, name: str, word: str = "Count") -> None:
     rates = {c: st.column_config.NumberColumn(format="percent") for c in found.columns if c.endswith("rate")}
     seconds = {c: st.column_config.NumberColumn(format="%.1f") for c in found.columns if c.endswith("(s)")}
     money = {c: st.column_config.NumberColumn(format="%.3f") for c in found.columns if c in ("price", "cost")}
-    columns = {c: [row[i] for row in found.rows] for i, c in enumerate(found.columns)}
-    st.dataframe(columns, width="stretch", hide_index=True, column_config={**rates, **seconds, **money})
+    shaped = {_heading(c, word): shape for c, shape in (rates | seconds | money).items()}
+    columns = {
+        _heading(c, word): [charts.name_of(row[i]) if c == "platform" else row[i] for row in found.rows]
+        for i, c in enumerate(found.columns)
+    }
+    st.dataframe(columns, width="stretch", hide_index=True, column_config=shaped)
     _download(found, name)
 
 

@@ -12,6 +12,7 @@ from postprober.domain.platform import NAMES, Platform
 
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 HEIGHT = 400  # pixels, with title, axes and legend
+SHORT = 30  # characters of a post in a legend
 TALL = 600  # with a legend of eight lines
 _LEGEND = alt.Legend(orient="bottom", title="Platform", columns=3)
 
@@ -60,16 +61,24 @@ def by_platform(found: Figures, word: str) -> Any:
 def growth(found: Figures, titles: dict[int, str], word: str) -> Any:
     """A curve for each of the best posts."""
     rows = [
-        {"hours": hours, "post": f"{titles.get(post, '')[:28]} ({name_of(platform)}, {post})", "count": count}
+        {"hours": hours, "post": f"{_short(titles.get(post, ''))} ({name_of(platform)}, {post})", "count": count}
         for hours, post, platform, count in found.rows
     ]
     legend = alt.Legend(orient="bottom", title="Post", columns=1, labelLimit=400)
     return _base(rows, f"{word} from the hour of posting: the best posts", "line", TALL).encode(
-        x=alt.X("hours:Q", title="Hours since posting"),
+        x=_AGE,
         y=alt.Y("count:Q", title=word, axis=_WHOLE),
         color=alt.Color("post:N", legend=legend),
-        tooltip=[alt.Tooltip("post:N", title="Post"), alt.Tooltip("hours:Q"), alt.Tooltip("count:Q", title=word)],
+        tooltip=[
+            alt.Tooltip("post:N", title="Post"),
+            alt.Tooltip("hours:Q", title="Hours"),
+            alt.Tooltip("count:Q", title=word),
+        ],
     )
+
+
+def _short(title: str) -> str:
+    return title if len(title) <= SHORT else title[: SHORT - 1].rstrip() + "…"
 
 
 def typical_growth(found: Figures, word: str) -> Any:
@@ -79,12 +88,12 @@ def typical_growth(found: Figures, word: str) -> Any:
         for hours, platform, median, posts in found.rows
     ]
     return _base(rows, f"{word} from the hour of posting: the median", "line", TALL).encode(
-        x=alt.X("hours:Q", title="Hours since posting"),
+        x=_AGE,
         y=alt.Y("median:Q", title=f"{word}, median", axis=_WHOLE),
         color=_colour(rows),
         tooltip=[
-            alt.Tooltip("platform:N", title="Platform"), alt.Tooltip("hours:Q"), alt.Tooltip("median:Q"),
-            alt.Tooltip("posts:Q", title="Posts"),
+            alt.Tooltip("platform:N", title="Platform"), alt.Tooltip("hours:Q", title="Hours"),
+            alt.Tooltip("median:Q", title="Median", format=","), alt.Tooltip("posts:Q", title="Posts"),
         ],
     )  # fmt: skip
 
@@ -108,6 +117,9 @@ def best_hours(found: Figures, word: str) -> Any:
 
 
 _WHOLE = alt.Axis(tickMinStep=1, format="~s")
+_AGE = alt.X(
+    "hours:Q", title="Hours since posting", axis=alt.Axis(tickMinStep=1, format="d"), scale=alt.Scale(domainMin=0)
+)
 _HEAT = alt.Scale(scheme="blues")
 
 
