@@ -169,12 +169,21 @@ def _shoot(page: Page, name: str, height: int) -> None:
     """The whole page, as high as it is."""
     width = (page.viewport_size or {"width": 1280})["width"]
     expect(page.locator("[data-testid=stStatusWidget]")).to_have_count(0, timeout=30_000)
-    tall = int(page.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight"))
+    expect(page.locator("[data-testid=stSkeleton]")).to_have_count(0, timeout=30_000)
+    tall = _height(page)
+    while tall != (now := _height(page)):  # charts come one after another
+        tall = now
     page.set_viewport_size({"width": width, "height": min(max(tall, height), TALLEST)})
     page.evaluate("document.querySelector('[data-testid=stMain]').scrollTo(0, 0)")
     page.wait_for_timeout(600)  # fonts and the sliding side bar
     page.screenshot(path=PICTURES / f"{name}.png")
     page.set_viewport_size({"width": width, "height": height})
+
+
+def _height(page: Page) -> int:
+    """Of what the page shows, a moment from now."""
+    page.wait_for_timeout(700)
+    return int(page.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight"))
 
 
 if __name__ == "__main__":
