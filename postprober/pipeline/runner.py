@@ -53,6 +53,7 @@ class Runner:
         self._canaries = Canaries(ctx)
         self._started_at = ctx.clock.now()
         self._leader = False
+        self._renew_lead_at = 0.0  # monotonic
         self._leading = threading.Lock()  # between taking the lead and handing it over
         self._guarded = False
         self._again = False
@@ -73,7 +74,7 @@ class Runner:
         lease = self._ctx.timing.lease.total_seconds()
         for name, job, seconds in (
             ("bell", self._bell, TICK),
-            ("lead", self._lead, lease / 4),
+            ("lead", self._lead, lease / 10),  # so soon does a standby notice; who leads renews less often
             ("leases", self._engine.renew_leases, lease / 3),
             ("recover", self._recover, min(1.0, lease / 4)),
             ("outbox", self._outbox, 0.5),
@@ -133,13 +134,12 @@ class Runner:
 
     def _lead(self) -> None:
         with self._leading:
-            if self._done.is_set():
+            begun, now, lease = self._ctx.clock.monotonic(), self._ctx.clock.now(), self._ctx.timing.lease
+            if self._done.is_set() or (self._leader and begun < self._renew_lead_at):
                 return
-            now = self._ctx.clock.now()
             with self._ctx.db.write() as conn:
-                self._leader = processes.hold_lease(
-                    conn, LEADER, self._ctx.worker, now=now, until=now + self._ctx.timing.lease
-                )
+                self._leader = processes.hold_lease(conn, LEADER, self._ctx.worker, now=now, until=now + lease)
+            self._renew_lead_at = begun + lease.total_seconds() / 4
         if self._leader and not self._guarded:
             with self._ctx.db.write() as conn:
                 deliveries.free_orphaned_accounts(conn)
