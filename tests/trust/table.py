@@ -11,14 +11,16 @@ HEAD = """# What the promises are worth
 
 `make test-trust` (`SCALE=1`, hours) carries these experiments out and writes this table; `SCALE=0.01 LIMIT=30` is short
 enough for CI, `ONLY=I5,I6` runs some of them and replaces only their rows, and `LIMIT=600` gives each so many seconds.
-Each stands beside a control: the same harness around a deliberately careless variant, which must fail. A control that
+What I1 to I4 choose (who is killed when, which cells come first) comes from `SEED`, a new one each time; the table names
+it. Each stands beside a control: the same harness around a deliberately careless variant, which must fail. A control that
 fails nothing means that the experiment proves nothing, and counts as a failure. I2 to I4 come out of the same runs.
 
 **What is a real process and what is not.** I1 to I4, I10, I11, I12, I13, I17 and I20 kill, stop or starve real
 processes. In the others the clock is moved by hand and a death is an exception that nobody catches, on SQLite in memory;
-only I17 is on PostgreSQL. I1 kills the scheduler, not yet app and API: what these accept is I11's. I5 counts from the
-moment of the hold to the webhook. In I6 a reset beyond 24 hours counts as 24 hours, and what has become a day late by
-that is held for a person instead of sent. I14 speaks to the API without a socket.
+only I17 is on PostgreSQL. Three in four of I1's kills are of sidecar, scheduler and the app's own calls under clients, the
+rest of the scheduler alone. I5 counts from the moment of the hold to the webhook. In I6 a reset beyond 24 hours counts as
+24 hours, and what has become a day late by that is held for a person instead of sent. I14 speaks to the API without a
+socket.
 
 """
 COLUMNS = (
