@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 
 from postprober.domain.account import Credentials
 from postprober.domain.health import GOOD, Sign, Verdict, account_verdict, pace, sign_of
-from postprober.errors import NotFound, PlatformError, ReconnectNeeded, UnexpectedReply
+from postprober.errors import NotFound, PlatformError, ReconnectNeeded, UnexpectedReply, VaultError
 from postprober.http import Exchange
 from postprober.pipeline import health, watch
 from postprober.pipeline.context import Context, Wiretap
@@ -104,7 +104,12 @@ def look(ctx: Context, account_id: int) -> None:
             return
         again = pace(account.platform, ctx.timing.canary_every) * (1 + JITTER * (2 * ctx.rng.random() - 1))
         store.plan(conn, account_id, now + again, looked_at=now)
-    error, tap = _try(ctx, account)
+    try:
+        error, tap = _try(ctx, account)
+    except VaultError as locked:
+        with ctx.db.write() as conn:
+            watch.tokens_locked(conn, account, locked.message, ctx.clock.now())
+        return
     if error is not None and sign_of(error, timedelta(0)) is Sign.AWAY and error.code != IN_FLIGHT:
         error, tap = _try(ctx, account)  # reading is free of effect, and one hiccup in five calls is no outage
     if error is not None and error.code == IN_FLIGHT:
@@ -159,6 +164,7 @@ def _conclude(ctx: Context, account: Account, tap: Wiretap, error: PlatformError
     server = health.server_of(account)
     health.record(ctx, server, [Note(account.id, server, now, "canary", sign, latency, message)])
     if sign in GOOD or sign is Sign.THROTTLED:
+        watch.tokens_open(ctx.db, account, now)
         return
     with ctx.db.write() as conn:
         store.plan(conn, account.id, now + pace(account.platform, ctx.timing.canary_soon))

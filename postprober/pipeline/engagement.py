@@ -6,17 +6,18 @@ from dataclasses import replace
 
 from sqlalchemy import Connection
 
+from postprober.domain.account import Credentials
 from postprober.domain.delivery import DUE_TO_FOLLOW, DeliveryState, Proof, Step, StepStatus
 from postprober.domain.drift import SOON, News, Watched, judge, soon_again
 from postprober.domain.remote import Counts
-from postprober.errors import Conflict, PlatformError, Throttled
+from postprober.errors import Conflict, PlatformError, Throttled, VaultError
 from postprober.pipeline import results, sights
 from postprober.pipeline.context import Context, Wiretap
 from postprober.pipeline.credentials import ensure_valid, open_credentials
 from postprober.pipeline.drift import kind_of_loss, watch_over, words_for
 from postprober.pipeline.plan import first_poll, next_count
 from postprober.pipeline.verification import Finding, examine, ghost, verify
-from postprober.pipeline.work import Work, new_request_id
+from postprober.pipeline.work import Work, await_key, new_request_id
 from postprober.storage import accounts, deliveries, logs, watches
 
 S = DeliveryState
@@ -34,7 +35,12 @@ def follow(ctx: Context, delivery_id: int) -> None:
         account = accounts.get(conn, delivery.account_id)
     ctx.keeper.hold(delivery.id, deadline)
     try:
-        work = Work(ctx, delivery, account, open_credentials(ctx.vault, account))
+        work = Work(ctx, delivery, account, Credentials(""))
+        try:
+            work.cred = open_credentials(ctx.vault, account)
+        except VaultError as error:
+            await_key(work, error)
+            return
         if delivery.state is S.GHOST:
             _ghost_again(work)
         elif delivery.state is S.VERIFIED or delivery.readings >= len(ctx.timing.verify_after):

@@ -21,6 +21,7 @@ from postprober.errors import (
     LeaseLost,
     PlatformError,
     Unavailable,
+    VaultError,
 )
 from postprober.pipeline import health, late
 from postprober.pipeline.adopt import adopt
@@ -28,7 +29,7 @@ from postprober.pipeline.context import Context, Wiretap
 from postprober.pipeline.credentials import ensure_valid
 from postprober.pipeline.refusal import fail, note_stage, refused
 from postprober.pipeline.verification import verify
-from postprober.pipeline.work import Work, composed, job_for, new_request_id, search_for
+from postprober.pipeline.work import Work, await_key, composed, job_for, new_request_id, search_for
 from postprober.platforms.base import Adapter
 from postprober.storage import accounts, deliveries, logs, posts
 from postprober.storage.records import PartRecord, replace
@@ -51,7 +52,7 @@ def publish(ctx: Context, delivery_id: int) -> None:
         account = accounts.get(conn, delivery.account_id)
     ctx.keeper.hold(delivery.id, deadline)
     try:
-        # The tokens are opened by `_authenticate`: one that cannot be opened must not get past the quarantine.
+        # The tokens are opened by `_authenticate`: doubt, quarantine and lateness come first.
         work = Work(ctx, delivery, account, Credentials(""))
         if _may_go(work) and _authenticate(work):
             while (part := work.delivery.open_part()) is not None and work.delivery.state is S.CLAIMED:
@@ -109,6 +110,9 @@ def _authenticate(work: Work) -> bool:
         work.account, work.cred = ensure_valid(work.ctx, work.delivery, work.account)
     except PlatformError as error:
         fail(work, error, Step.AUTHENTICATION)
+        return False
+    except VaultError as error:
+        await_key(work, error)
         return False
     return True
 

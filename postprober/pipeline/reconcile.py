@@ -11,17 +11,18 @@ from datetime import timedelta
 from sqlalchemy import Connection
 
 from postprober.clock import utc_iso
+from postprober.domain.account import Credentials
 from postprober.domain.attempt import Act, Outcome
 from postprober.domain.delivery import DUE_TO_RECONCILE, DeliveryState, Step, StepStatus
 from postprober.domain.platform import ReconcileMode
 from postprober.domain.remote import Search, Sighting, SightingState
 from postprober.domain.retry import MAX_CRASHES, MAX_TRIES
-from postprober.errors import Conflict, PlatformError, ReconnectNeeded
+from postprober.errors import Conflict, PlatformError, ReconnectNeeded, VaultError
 from postprober.pipeline import late, watch
 from postprober.pipeline.adopt import adopt
 from postprober.pipeline.context import Context, Wiretap
 from postprober.pipeline.credentials import ensure_valid, open_credentials, renew
-from postprober.pipeline.work import Work, composed, job_for, new_request_id, search_for
+from postprober.pipeline.work import Work, await_key, composed, job_for, new_request_id, search_for
 from postprober.platforms.base import Adapter, sighting_in
 from postprober.storage import accounts, deliveries
 from postprober.storage.records import PartRecord
@@ -50,7 +51,12 @@ def reconcile(ctx: Context, delivery_id: int) -> None:
     part = delivery.open_part()
     ctx.keeper.hold(delivery.id, deadline)
     try:
-        work = Work(ctx, delivery, account, open_credentials(ctx.vault, account))
+        work = Work(ctx, delivery, account, Credentials(""))
+        try:
+            work.cred = open_credentials(ctx.vault, account)
+        except VaultError as error:
+            await_key(work, error)
+            return
         if part is not None:
             _look(work, part)
     except Conflict:

@@ -11,10 +11,12 @@ from postprober.domain.alert import CHANGED, LATE, LATE_AFTER, RECOVERED, AlertK
 from postprober.domain.delivery import DeliveryState, alters_post, post_status
 from postprober.domain.platform import NAMES
 from postprober.storage import accounts, deliveries, logs, posts, processes, repairs
+from postprober.storage.database import Database
 from postprober.storage.records import Account, Delivery
 
 # In trouble: the agent says why, and what can be done (pipeline.repair).
 TO_DIAGNOSE = frozenset({DeliveryState.FAILED, DeliveryState.HELD, DeliveryState.GHOST})
+UNLOCK = "Put the key back into POSTPROBER_VAULT_KEYS and start PostProber again, or link the account again."
 
 
 def move(
@@ -93,6 +95,7 @@ def _subject(delivery: Delivery) -> str:
 def account_well(conn: Connection, account: Account, now: datetime) -> None:
     """The account was linked again: close what was told about it."""
     subject = f"account:{account.id}"
+    logs.close(conn, _lock(account), now)
     if logs.has_open(conn, subject):
         logs.close(conn, subject, now)
         logs.alert(
@@ -121,6 +124,29 @@ def reconnect_needed(conn: Connection, account: Account, reason: str, now: datet
         dedupe_key=f"account:{account.id}:reconnect:{account.token_version}", now=now, kind=AlertKind.RECONNECT,
         subject=f"account:{account.id}",
     )  # fmt: skip
+
+
+def tokens_locked(conn: Connection, account: Account, reason: str, now: datetime) -> bool:
+    """Tell the person, once a day, that the stored tokens of the account cannot be opened; returns whether it is news."""
+    return logs.alert(
+        conn, user_id=account.user_id, post_id=None, delivery_id=None, type=AlertType.ERROR,
+        message=f"{NAMES[account.platform]} ({account.account_name}): {reason} {UNLOCK}",
+        dedupe_key=f"account:{account.id}:locked:{account.token_version}:{now.date()}", now=now,
+        kind=AlertKind.RECONNECT, subject=_lock(account),
+    )  # fmt: skip
+
+
+def tokens_open(db: Database, account: Account, now: datetime) -> None:
+    """The tokens could be opened: close what was told about it."""
+    with db.read() as conn:  # nearly always there is nothing, and a look at each account must not cost a write
+        told = logs.has_open(conn, _lock(account))
+    if told:
+        with db.write() as conn:
+            logs.close(conn, _lock(account), now)
+
+
+def _lock(account: Account) -> str:
+    return f"tokens:{account.id}"
 
 
 def published_twice(conn: Connection, delivery: Delivery, first: str, second: str, now: datetime) -> None:

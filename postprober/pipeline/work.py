@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection
@@ -14,6 +14,7 @@ from postprober.domain.attempt import Act, Outcome
 from postprober.domain.delivery import DeliveryState, Step, StepStatus
 from postprober.domain.post import MediaFile, MediaKind
 from postprober.domain.remote import PartJob, Ref, Search
+from postprober.errors import VaultError
 from postprober.http import Exchange, HttpClient
 from postprober.pipeline import watch
 from postprober.pipeline.context import Context, Wiretap
@@ -21,6 +22,8 @@ from postprober.pipeline.credentials import secrets_of
 from postprober.platforms.base import Adapter
 from postprober.storage import attempts, deliveries, logs, media
 from postprober.storage.records import Account, Delivery, PartRecord, replace
+
+KEY_LOOK = timedelta(minutes=1)  # until it is tried again whether the tokens can be opened
 
 
 @dataclass
@@ -74,6 +77,20 @@ class Work:
 
     def adapter(self, http: HttpClient) -> Adapter:
         return self.ctx.adapter(self.account, http)
+
+
+def await_key(work: Work, error: VaultError) -> None:
+    """The account's tokens cannot be opened. That is the installation's trouble and nobody's try: nothing is sent or
+    asked until the key is back, and a person is told."""
+    again = work.now() + KEY_LOOK
+    with work.ctx.db.write() as conn:
+        news = watch.tokens_locked(conn, work.account, error.message, work.now())
+        if work.delivery.state is not DeliveryState.CLAIMED:
+            work.touch(conn, lease_until=None, next_at=again)
+            return
+        if news:
+            work.log(conn, Step.AUTHENTICATION, StepStatus.FAILED, message=f"{error.message} {watch.UNLOCK}")
+        work.move(conn, DeliveryState.WAITING, error.message, next_at=again, lease_until=None)
 
 
 def new_request_id() -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,7 +10,7 @@ import pytest
 
 from postprober.domain.delivery import DeliveryState
 from postprober.domain.retry import MAX_CRASHES
-from postprober.errors import ReconnectNeeded, Throttled, VaultError
+from postprober.errors import ReconnectNeeded, Throttled
 from postprober.pipeline.context import Context
 from postprober.pipeline.posting import publish
 from postprober.pipeline.recovery import recover_lost
@@ -291,16 +290,20 @@ def test_a_send_that_kills_its_worker_three_times_is_looked_for_and_kept_apart(s
     assert copies(stage) == 0 and stage.platform.sends == []
 
 
-def test_a_row_whose_tokens_cannot_be_opened_is_held_in_the_end_and_blocks_nobody(stage: Stage, ctx: Context) -> None:
+def test_a_row_whose_tokens_cannot_be_opened_waits_and_is_held_in_the_end_and_blocks_nobody(
+    stage: Stage, ctx: Context
+) -> None:
     account = stage.link("broken")
     bad, good = stage.plan(account), stage.plan(stage.link("good"))
     stage.set_account(account.id, access_token="v1.k1.AAAA")
     for _ in range(60):
         ctx.keeper.renew()  # the engine's timer goes on whatever becomes of single rows
-        with contextlib.suppress(VaultError):
-            stage.ring(ctx)
+        stage.ring(ctx)
         stage.manual.advance(5)
     assert stage.state(good) is S.VERIFIED
+    assert stage.state(bad) is S.WAITING and stage.get(bad).crashes == 0
+    stage.manual.advance(3600)
+    stage.ring(ctx)
     assert stage.state(bad) is S.HELD
     assert ctx.keeper.held() == set()
 

@@ -21,22 +21,26 @@ from sqlalchemy.exc import SQLAlchemyError
 from postprober.domain.delivery import DeliveryState
 from postprober.sandbox.serve import SandboxServer
 from postprober.storage.tables import deliveries, transitions
-from tests.scaled.house import House, RedisServer, wait_until
+from tests.scaled.house import PLATFORMS, House, RedisServer, wait_until
 from tests.scaled.postgres import PostgresServer
 
 S = DeliveryState
 IN_HAND = (S.CLAIMED, S.SUBMITTING, S.PROCESSING)
 PAUSE = 0.3  # seconds between two posts, on three accounts each
 ACCOUNTS = 6
+LOST = float("inf")  # seconds until something moved that never did
 
 
 @dataclass(frozen=True)
 class Strike:
-    """`held`: deliveries that somebody had in hand in this moment."""
+    """`held`: deliveries that somebody had in hand in this moment; `newest`: the post accepted last; `alone`: no other
+    fault came before all had moved."""
 
     kind: str
     at: datetime
     held: frozenset[int]
+    newest: int
+    alone: bool
 
 
 @dataclass
@@ -71,26 +75,35 @@ class Scene:
             self._poster.join(60)
         wait_until(self.house.ended, limit)
 
-    def strike(self, kind: str) -> None:
-        """One of KINDS."""
+    def strike(self, kind: str, *, alone: bool = False, limit: float = 60.0) -> None:
+        """One of KINDS. `alone`: return when all that was in hand has moved, a post that was accepted after the fault is
+        being sent, and a living scheduler leads, so that what the next fault costs is its own. Raises AssertionError when
+        that does not come about within `limit` seconds."""
         with self.house.core.db.read() as conn:
             held = conn.execute(select(deliveries.c.id).where(deliveries.c.state.in_(IN_HAND))).scalars().all()
-        self.strikes.append(Strike(kind, datetime.now(UTC), frozenset(held)))
+        struck = Strike(kind, datetime.now(UTC), frozenset(held), max(self.house.texts, default=0), alone)
+        self.strikes.append(struck)
         getattr(self, KINDS[kind])()
+        if alone:
+            wait_until(lambda: None not in self._waited(struck) and self._leading() != "", limit)
 
-    def _replace(self, part: str) -> None:
-        """Kill the oldest of a kind and start another one."""
+    def _replace(self, part: str, victim: str = "") -> None:
+        """Kill the oldest of a kind, or `victim`, and start another one."""
         house = self.house
-        oldest = next(name for name in house.processes if name.startswith(part))
-        house.kill(oldest)
+        house.kill(victim or next(name for name in house.processes if name.startswith(part)))
         house.start(f"{part}-{next(self._names)}")
 
     def kill_worker(self) -> None:
         self._replace("worker")
 
     def kill_scheduler(self) -> None:
-        """The oldest leads: the standby takes over and gets a standby of its own."""
-        self._replace("scheduler")
+        """The one that leads: the standby takes over and gets a standby of its own."""
+        self._replace("scheduler", self._leading())
+
+    def _leading(self) -> str:
+        """Which of the living schedulers leads; empty while none does."""
+        parts = self.house.leader().split("-")
+        return next((name for name, one in self.house.processes.items() if str(one.pid) in parts), "")
 
     def empty_redis(self) -> None:
         self.house.redis.client.flushall()
@@ -108,19 +121,37 @@ class Scene:
             query = select(transitions.c.new).where(transitions.c.post_id == post)
             return S.SUBMITTING.value in set(conn.execute(query).scalars())
 
-    def moved_on(self) -> dict[str, tuple[float, float]]:
-        """By kind of fault, the slowest, in seconds: until anything moved; until all that was in hand had moved."""
+    def moved_on(self, *, alone: bool) -> dict[str, tuple[float, float]]:
+        """By kind of fault, the slowest, in seconds: until anything moved; until all that was in hand had moved, and a post
+        that was accepted afterwards was being sent. Of the faults that came alone, or of the others."""
         found: dict[str, tuple[float, float]] = {}
-        with self.house.core.db.read() as conn:
-            for one in self.strikes:
-                after = transitions.c.at > one.at
-                first = conn.execute(select(func.min(transitions.c.at)).where(after)).scalar_one()
-                query = select(func.min(transitions.c.at)).where(after, transitions.c.delivery_id.in_(one.held))
-                theirs = conn.execute(query.group_by(transitions.c.delivery_id)).scalars().all()
-                waited = [(moment - one.at).total_seconds() for moment in (first, max(theirs, default=first))]
+        for one in self.strikes:
+            waited = [LOST if seconds is None else seconds for seconds in self._waited(one)]
+            # No post came after the last of those that came upon each other.
+            if one.alone is alone and (alone or LOST not in waited):
                 before = found.get(one.kind, (0.0, 0.0))
                 found[one.kind] = (max(before[0], waited[0]), max(before[1], waited[1]))
         return found
+
+    def _waited(self, one: Strike) -> tuple[float | None, float | None]:
+        """As `moved_on`, of one fault; None: not yet."""
+        after = transitions.c.at > one.at
+        with self.house.core.db.read() as conn:
+            first = conn.execute(select(func.min(transitions.c.at)).where(after)).scalar_one()
+            query = select(func.min(transitions.c.at)).where(after, transitions.c.delivery_id.in_(one.held))
+            theirs = list(conn.execute(query.group_by(transitions.c.delivery_id)).scalars())
+            # Not the first: that may have been accepted in the moment before.
+            later = sorted(post for post in list(self.house.texts) if post > one.newest)[1:2]
+            query = select(func.min(transitions.c.at)).where(
+                transitions.c.post_id.in_(later), transitions.c.new == S.SUBMITTING.value
+            )
+            theirs += conn.execute(query.group_by(transitions.c.delivery_id)).scalars()
+        last = max(theirs) if len(theirs) == len(one.held) + len(PLATFORMS) else None
+        return _seconds(one.at, first), _seconds(one.at, last)
+
+
+def _seconds(since: datetime, moment: datetime | None) -> float | None:
+    return None if moment is None else (moment - since).total_seconds()
 
 
 KINDS = {

@@ -23,13 +23,13 @@ def test_every_kind_of_fault_under_load_loses_nothing_and_the_work_moves_on() ->
         on.begin()
         pause.wait(BETWEEN)
         for kind in [*KINDS, *reversed(KINDS)]:
-            on.strike(kind)
+            on.strike(kind, alone=True)
             pause.wait(BETWEEN)
         on.rest()
         assert on.house.truth() == (0, 0, 0)
         assert set(on.house.states()) <= {"verified", "held"}, on.house.states()
         assert on.house.states()["verified"] >= len(on.house.texts) * 3 * 0.9
-        waited = on.moved_on()
+        waited = on.moved_on(alone=True)
         print(len(on.house.texts), on.house.states(), on.refused, waited)
         assert set(waited) == set(KINDS)
         assert all(anything <= MOVES_ON for anything, _ in waited.values()), waited
