@@ -8,6 +8,7 @@ or no worker says that it lives, the scheduler delivers by itself.
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -61,6 +62,7 @@ class Dispatcher:
         self._handed: dict[str, dict[int, float]] = {PUBLISH: {}, FOLLOW: {}}
         self._complained = -COMPLAIN_EVERY
         self._stopping = False
+        self._ringing = threading.Lock()  # two of the scheduler's jobs ring, and both at once would forget for each other
 
     @property
     def on_idle(self) -> Callable[[], None]:
@@ -72,6 +74,10 @@ class Dispatcher:
 
     def ring(self) -> datetime | None:
         """Hand over everything that is due; returns when something is due next, None when nothing is planned."""
+        with self._ringing:
+            return self._ring()
+
+    def _ring(self) -> datetime | None:
         if self._stopping:
             return None
         now = self._ctx.clock.now()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -64,6 +65,27 @@ def dispatcher(stage: Stage, queue: Queue) -> Iterator[Dispatcher]:
 def _pass(stage: Stage, seconds: float) -> None:
     assert isinstance(stage.clock, ManualClock)
     stage.clock.advance(seconds)
+
+
+def test_two_that_ring_at_once_do_not_forget_for_each_other(
+    stage: Stage, queue: Queue, dispatcher: Dispatcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The scheduler rings in turn and at the very moment that something falls due."""
+    delivery = stage.plan(stage.link())
+    dispatcher.ring()
+    _pass(stage, PATIENCE + 1)
+    other = threading.Thread(target=dispatcher.ring)
+
+    def slow(_queue: str) -> int:
+        if other.ident is None:
+            other.start()
+            other.join(0.3)  # it would be through by then
+        return 0
+
+    monkeypatch.setattr(queue, "length", slow)
+    dispatcher.ring()
+    other.join(10)
+    assert queue.sent == [("publish", "publish", delivery)] * 2
 
 
 def test_a_due_delivery_is_handed_over_once(stage: Stage, queue: Queue, dispatcher: Dispatcher) -> None:
