@@ -10,14 +10,14 @@ from postprober.domain.account import Credentials
 from postprober.domain.delivery import DUE_TO_FOLLOW, DeliveryState, Proof, Step, StepStatus
 from postprober.domain.drift import SOON, News, Watched, judge, soon_again
 from postprober.domain.remote import Counts
-from postprober.errors import Conflict, PlatformError, Throttled, VaultError
+from postprober.errors import Conflict, PlatformError, Throttled
 from postprober.pipeline import results, sights
 from postprober.pipeline.context import Context, Wiretap
-from postprober.pipeline.credentials import ensure_valid, open_credentials
+from postprober.pipeline.credentials import ensure_valid
 from postprober.pipeline.drift import kind_of_loss, watch_over, words_for
 from postprober.pipeline.plan import first_poll, next_count
 from postprober.pipeline.verification import Finding, examine, ghost, verify
-from postprober.pipeline.work import Work, await_key, new_request_id
+from postprober.pipeline.work import Work, new_request_id, open_tokens
 from postprober.storage import accounts, deliveries, logs, watches
 
 S = DeliveryState
@@ -36,10 +36,7 @@ def follow(ctx: Context, delivery_id: int) -> None:
     ctx.keeper.hold(delivery.id, deadline)
     try:
         work = Work(ctx, delivery, account, Credentials(""))
-        try:
-            work.cred = open_credentials(ctx.vault, account)
-        except VaultError as error:
-            await_key(work, error)
+        if not open_tokens(work):
             return
         if delivery.state is S.GHOST:
             _ghost_again(work)

@@ -17,12 +17,12 @@ from postprober.domain.delivery import DUE_TO_RECONCILE, DeliveryState, Step, St
 from postprober.domain.platform import ReconcileMode
 from postprober.domain.remote import Search, Sighting, SightingState
 from postprober.domain.retry import MAX_CRASHES, MAX_TRIES
-from postprober.errors import Conflict, PlatformError, ReconnectNeeded, VaultError
+from postprober.errors import Conflict, PlatformError, ReconnectNeeded
 from postprober.pipeline import late, watch
 from postprober.pipeline.adopt import adopt
 from postprober.pipeline.context import Context, Wiretap
-from postprober.pipeline.credentials import ensure_valid, open_credentials, renew
-from postprober.pipeline.work import Work, await_key, composed, job_for, new_request_id, search_for
+from postprober.pipeline.credentials import ensure_valid, renew
+from postprober.pipeline.work import Work, composed, job_for, new_request_id, open_tokens, search_for
 from postprober.platforms.base import Adapter, sighting_in
 from postprober.storage import accounts, deliveries
 from postprober.storage.records import PartRecord
@@ -52,10 +52,7 @@ def reconcile(ctx: Context, delivery_id: int) -> None:
     ctx.keeper.hold(delivery.id, deadline)
     try:
         work = Work(ctx, delivery, account, Credentials(""))
-        try:
-            work.cred = open_credentials(ctx.vault, account)
-        except VaultError as error:
-            await_key(work, error)
+        if not open_tokens(work):
             return
         if part is not None:
             _look(work, part)

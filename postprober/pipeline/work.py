@@ -18,7 +18,7 @@ from postprober.errors import VaultError
 from postprober.http import Exchange, HttpClient
 from postprober.pipeline import watch
 from postprober.pipeline.context import Context, Wiretap
-from postprober.pipeline.credentials import secrets_of
+from postprober.pipeline.credentials import open_credentials, secrets_of
 from postprober.platforms.base import Adapter
 from postprober.storage import attempts, deliveries, logs, media
 from postprober.storage.records import Account, Delivery, PartRecord, replace
@@ -77,6 +77,16 @@ class Work:
 
     def adapter(self, http: HttpClient) -> Adapter:
         return self.ctx.adapter(self.account, http)
+
+
+def open_tokens(work: Work) -> bool:
+    """False where they cannot be opened: the delivery waits then."""
+    try:
+        work.cred = open_credentials(work.ctx.vault, work.account)
+    except VaultError as error:
+        await_key(work, error)
+        return False
+    return True
 
 
 def await_key(work: Work, error: VaultError) -> None:
