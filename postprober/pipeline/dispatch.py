@@ -62,7 +62,8 @@ class Dispatcher:
         self._handed: dict[str, dict[int, float]] = {PUBLISH: {}, FOLLOW: {}}
         self._complained = -COMPLAIN_EVERY
         self._stopping = False
-        self._ringing = threading.Lock()  # two of the scheduler's jobs ring, and both at once would forget for each other
+        # Two of the scheduler's jobs ring; both at once would forget for each other.
+        self._ringing = threading.Lock()
 
     @property
     def on_idle(self) -> Callable[[], None]:
