@@ -171,8 +171,10 @@ def _shoot(page: Page, name: str, height: int) -> None:
     expect(page.locator("[data-testid=stStatusWidget]")).to_have_count(0, timeout=30_000)
     expect(page.locator("[data-testid=stSkeleton]")).to_have_count(0, timeout=30_000)
     tall = _height(page)
-    while tall != (now := _height(page)):  # charts come one after another
-        tall = now
+    for _ in range(20):  # charts come one after another
+        before, tall = tall, _height(page)
+        if tall == before:
+            break
     page.set_viewport_size({"width": width, "height": min(max(tall, height), TALLEST)})
     page.evaluate("document.querySelector('[data-testid=stMain]').scrollTo(0, 0)")
     page.wait_for_timeout(600)  # fonts and the sliding side bar

@@ -52,6 +52,8 @@ def _went_well(conn: Connection, delivery: Delivery, new: DeliveryState, reason:
     if logs.has_open(conn, _subject(delivery)):
         logs.close(conn, _subject(delivery), now)
         _tell(conn, delivery, RECOVERED, reason, f"{new.value}:{processes.newest_transition(conn)}", now)
+    if new is DeliveryState.PUBLISHED and logs.has_open(conn, _lock(delivery.account_id)):
+        logs.close(conn, _lock(delivery.account_id), now)  # canaries may be switched off
     out = delivery.first_byte_at or now
     if new is DeliveryState.PUBLISHED and out - delivery.due_at > LATE_AFTER:
         late = round((out - delivery.due_at).total_seconds() / 60)
@@ -95,7 +97,7 @@ def _subject(delivery: Delivery) -> str:
 def account_well(conn: Connection, account: Account, now: datetime) -> None:
     """The account was linked again: close what was told about it."""
     subject = f"account:{account.id}"
-    logs.close(conn, _lock(account), now)
+    logs.close(conn, _lock(account.id), now)
     if logs.has_open(conn, subject):
         logs.close(conn, subject, now)
         logs.alert(
@@ -132,21 +134,21 @@ def tokens_locked(conn: Connection, account: Account, reason: str, now: datetime
         conn, user_id=account.user_id, post_id=None, delivery_id=None, type=AlertType.ERROR,
         message=f"{NAMES[account.platform]} ({account.account_name}): {reason} {UNLOCK}",
         dedupe_key=f"account:{account.id}:locked:{account.token_version}:{now.date()}", now=now,
-        kind=AlertKind.RECONNECT, subject=_lock(account),
+        kind=AlertKind.RECONNECT, subject=_lock(account.id),
     )  # fmt: skip
 
 
 def tokens_open(db: Database, account: Account, now: datetime) -> None:
     """The tokens could be opened: close what was told about it."""
     with db.read() as conn:  # nearly always there is nothing, and a look at each account must not cost a write
-        told = logs.has_open(conn, _lock(account))
+        told = logs.has_open(conn, _lock(account.id))
     if told:
         with db.write() as conn:
-            logs.close(conn, _lock(account), now)
+            logs.close(conn, _lock(account.id), now)
 
 
-def _lock(account: Account) -> str:
-    return f"tokens:{account.id}"
+def _lock(account_id: int) -> str:
+    return f"tokens:{account_id}"
 
 
 def published_twice(conn: Connection, delivery: Delivery, first: str, second: str, now: datetime) -> None:

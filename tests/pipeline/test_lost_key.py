@@ -38,10 +38,11 @@ def test_what_is_due_waits_for_the_key_and_goes_out_with_it(stage: Stage, ctx: C
         assert "'k1', which is not at hand" in stage.get(delivery).reason
     assert stage.platform.sends == []
     (told,) = stage.alerts()
-    assert "Put the key back into POSTPROBER_VAULT_KEYS" in told
+    assert "Put the key back into POSTPROBER_VAULT_KEYS" in told and _open(stage) == [told]
     stage.settle(ctx, first, second)
     assert (stage.state(first), stage.state(second)) == (S.VERIFIED, S.VERIFIED)
     assert sorted(text for _, text in stage.platform.sends) == ["one", "two"]
+    assert _open(stage) == []
 
 
 def test_beyond_the_late_limit_a_person_decides(stage: Stage, keyless: Context) -> None:

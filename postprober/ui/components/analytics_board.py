@@ -18,7 +18,7 @@ from postprober.ui.text import COUNT_WORDS, plain
 USUAL_DAYS = 28
 METRIC_WORDS = {"engagement": "Engagement", **COUNT_WORDS}
 HEADINGS = {  # where capitals alone do not explain a column; the files keep the short names
-    "count": "", "unknown": "Not told", "mean": "Mean", "late p50 (s)": "Late, median (s)", "late p90 (s)": "Late, 90 % (s)",
+    "count": "", "unknown": "Not told", "late p50 (s)": "Late, median (s)", "late p90 (s)": "Late, 90 % (s)",
     "late p99 (s)": "Late, 99 % (s)", "what": "For",
 }  # fmt: skip
 _EXPLAINED = (
