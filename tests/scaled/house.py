@@ -96,6 +96,14 @@ def wait_until(holds: Callable[[], bool], limit: float) -> float:
     return time.monotonic() - begun
 
 
+def _session(pid: int) -> int:
+    """The process that a worker's process belongs to; 0 when it is gone."""
+    try:
+        return os.getsid(pid)
+    except ProcessLookupError:
+        return 0
+
+
 @dataclass
 class House:
     """One installation; `processes` by name: scheduler, worker-0, worker-1 …"""
@@ -171,6 +179,12 @@ class House:
     def beating(self, kind: str) -> int:
         with self.core.db.read() as conn:
             return processes.beating(conn, kind, self.core.clock.now() - timedelta(seconds=6))
+
+    def sending(self, name: str) -> int:
+        """How many requests the process `name` has begun whose end is not written down."""
+        with self.core.db.read() as conn:
+            begun = conn.exec_driver_sql("SELECT worker FROM attempts WHERE outcome = 'intended'").scalars().all()
+        return sum(_session(int(one.split("-")[-2])) == self.processes[name].pid for one in begun)
 
     def leader(self) -> str:
         """The scheduler that leads; empty while none does."""
