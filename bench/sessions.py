@@ -19,7 +19,7 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.asyncio.client import ClientConnection, connect
 
 from bench.stage import TEXT_PLATFORMS, percentile, stage
-from postprober.launch import link_sandbox_accounts
+from postprober.demo import link_sandbox_accounts
 from postprober.services import posts, users
 from postprober.services.core import Core
 from postprober.ui.state import COOKIE

@@ -21,9 +21,9 @@ from sqlalchemy import func, select
 from bench import processes
 from bench.engines import Engines
 from bench.ports import free_port
+from postprober.demo import link_sandbox_accounts
 from postprober.domain.delivery import DeliveryState
 from postprober.domain.platform import Platform
-from postprober.launch import link_sandbox_accounts
 from postprober.sandbox.client import Control
 from postprober.services import posts, users
 from postprober.services.core import Core

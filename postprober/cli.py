@@ -15,6 +15,7 @@ import typer
 
 from postprober import cli_publish, cli_report, launch
 from postprober.cli_output import console, emit, fail, log_to_stderr, say
+from postprober.demo import seed
 from postprober.domain.limits import LIMITS
 from postprober.domain.platform import NAMES, parse_platform
 from postprober.domain.post import Draft, Part
@@ -340,7 +341,7 @@ def _run_family(*, seeding: bool) -> None:
     try:
         launch.start_all(family)
         if seeding:
-            email, password = launch.seed(core)
+            email, password = seed(core)
             say(f"\nPostProber is running on the sandbox (nothing leaves this machine).\n\n"
                 f"  Open     {settings.app_base}\n  Sign in  {email}\n  Password {password}\n\n"
                 f"The emulated platforms, with a page to inject faults: {settings.sandbox_url}\nStop with Ctrl-C.")  # fmt: skip

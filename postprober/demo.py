@@ -1,15 +1,26 @@
-"""The agent's part of the demonstration: suggestions, a review, diagnoses and repairs, all without a model key."""
+"""Seeds the demonstration: a user, an account on each emulated platform, posts that meet faults, and what the agent does
+about them, all without a model key."""
 
 from __future__ import annotations
 
+import io
+import secrets
 from datetime import timedelta
+
+from PIL import Image, ImageDraw
 
 from postprober.domain.criteria import Criteria
 from postprober.domain.platform import Platform
 from postprober.sandbox.client import Control
-from postprober.services import drafts, media, posts
+from postprober.services import accounts, drafts, media, posts, users
 from postprober.services.core import Core
+from postprober.storage import users as user_storage
 
+DEMO_EMAIL = "demo@postprober.example"
+_DEMO_TEXT = "Hello from PostProber 👋 This post was sent once, found again and proved live. https://example.com/proof"
+_FAULT_TEXT = (
+    "This one met a fault on the way: the answer got lost, so PostProber looked before it sent anything again."
+)
 _DRAFT = (
     "Hi all, it has been a while. We kept building in Oslo through the winter. Do you know how long the new bridge is? "
     "It is 300 metres long. See https://example.com/bridge"
@@ -26,7 +37,62 @@ _LOWERED = 300  # characters; Mastodon servers set their own limit (CONTRACTS 4)
 _SOON = timedelta(seconds=15)  # time to lower the limit between planning and publishing
 
 
-def seed_agent(
+def seed(core: Core) -> tuple[str, str]:
+    """A user with five linked accounts and posts, some of which meet faults; returns e-mail and password.
+
+    Run again it makes new posts for the same user.
+    """
+    password_file = core.settings.data_dir / "demo-password.txt"
+    with core.db.read() as conn:
+        known = user_storage.by_email(conn, DEMO_EMAIL)
+    if known is None:
+        password = secrets.token_urlsafe(12)
+        user_id = users.create(core, email=DEMO_EMAIL, password=password, name="Demo")
+        password_file.write_text(password)
+        password_file.chmod(0o600)
+    else:
+        user_id, password = known.id, password_file.read_text().strip() if password_file.exists() else "(as before)"
+    ids = link_sandbox_accounts(core, user_id, "demo")
+    picture = media.add_bytes(core, user_id, "proof.png", demo_picture(), "A green tick on a dark blue ground")
+    stamp = secrets.token_hex(2)
+    first = posts.NewPost((f"{_DEMO_TEXT} #{stamp}",), tuple(ids.values()), (picture,))
+    control = Control(core.settings.sandbox_url)
+    control.settings(max_characters=500)
+    control.fault("x", "cut_after_accept", account="demo", after=1)
+    control.fault("mastodon", "error_before_accept", account="demo", after=1)
+    posts.create(core, user_id, first)
+    both = (ids[Platform.X], ids[Platform.MASTODON])
+    posts.create(core, user_id, posts.NewPost((f"{_FAULT_TEXT} #{stamp}",), both))
+    _seed_agent(core, control, user_id, ids, demo_picture(), stamp)
+    return DEMO_EMAIL, password
+
+
+def link_sandbox_accounts(core: Core, user_id: int, name: str) -> dict[Platform, int]:
+    """One account on each emulated platform; returns their ids."""
+    control = Control(core.settings.sandbox_url)
+    ids: dict[Platform, int] = {}
+    for platform in Platform:
+        made = control.account(platform.value, name, fresh=True)
+        if platform is Platform.BLUESKY:
+            data = {"identifier": made["id"], "password": made["password"]}
+        else:
+            data = {key: made[key] for key in ("access_token", "refresh_token", "expires_at")}
+        ids[platform] = accounts.add_by_token(core, user_id, platform, data, name=name).id
+    return ids
+
+
+def demo_picture() -> bytes:
+    """A small picture made here, so that nothing has to be shipped: PNG, 1080 x 1080."""
+    image = Image.new("RGB", (1080, 1080), "#14304f")
+    draw = ImageDraw.Draw(image)
+    draw.ellipse((190, 190, 890, 890), fill="#1f9d61")
+    draw.line([(360, 560), (500, 700), (740, 400)], fill="white", width=70, joint="curve")
+    out = io.BytesIO()
+    image.save(out, "PNG")
+    return out.getvalue()
+
+
+def _seed_agent(
     core: Core, control: Control, user_id: int, ids: dict[Platform, int], picture: bytes, stamp: str
 ) -> None:
     """Posts that show what the agent does."""

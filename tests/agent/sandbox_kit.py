@@ -15,13 +15,13 @@ from typing import Any
 
 from postprober.agent.advisor import Advisor
 from postprober.agent.evidence import Evidence
+from postprober.demo import demo_picture
 from postprober.domain.account import Credentials
 from postprober.domain.delivery import DUE_TO_RECONCILE, TRAITS, DeliveryState
 from postprober.domain.platform import Platform
 from postprober.domain.post import PostStatus
 from postprober.domain.timing import Timing
 from postprober.http import HttpClient, Pools
-from postprober.launch import demo_picture
 from postprober.pipeline import repair
 from postprober.pipeline.context import Context, LeaseKeeper
 from postprober.pipeline.credentials import seal

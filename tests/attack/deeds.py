@@ -16,9 +16,9 @@ import pyotp
 from sqlalchemy import func, select
 
 from bench.stage import ROOT
+from postprober.demo import demo_picture
 from postprober.domain.access import GRANTABLE
 from postprober.domain.platform import Platform
-from postprober.launch import demo_picture
 from postprober.pipeline.credentials import open_credentials, secrets_of
 from postprober.services import api_tokens, media, passwords, people, posts, second_factor, users
 from postprober.services.accounts import add_by_token

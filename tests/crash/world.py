@@ -28,13 +28,13 @@ from PIL import Image
 
 from postprober.browser import Browser
 from postprober.clock import SystemClock
+from postprober.demo import demo_picture
 from postprober.domain.account import Credentials
 from postprober.domain.delivery import DUE_TO_RECONCILE, TRAITS, DeliveryState
 from postprober.domain.platform import Platform
 from postprober.domain.post import PostStatus
 from postprober.domain.timing import Timing
 from postprober.http import HttpClient, Pools
-from postprober.launch import demo_picture
 from postprober.pipeline.context import Context, LeaseKeeper
 from postprober.pipeline.credentials import seal
 from postprober.pipeline.engagement import follow

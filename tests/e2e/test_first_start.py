@@ -1,14 +1,19 @@
-"""The first start, with nobody there yet: make the first person, choose a password, hear of trouble."""
+"""The first start, with nobody there yet: make the first person, choose a password; and what happens to a process that dies."""
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
+import signal
+import urllib.request
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, expect
 
 from tests.e2e.conftest import Watch, running
+from tests.scaled.house import wait_until
 
 # They wait for minutes of the clock and for several processes at once.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
@@ -46,3 +51,46 @@ def test_the_first_visitor_makes_the_first_person_and_nobody_else_can(
         expect(other.get_by_role("heading", name="Make the first user")).to_have_count(0)
         other.context.close()
         assert watch.complaints == [] and watch.strangers == []
+
+
+def _processes(data_dir: str) -> dict[str, int]:
+    """The children of the program that works in this folder, by the word that tells them apart."""
+    words = {
+        "postprober.sandbox": "sandbox",
+        "postprober.api": "sidecar",
+        "scheduler.py": "scheduler",
+        "streamlit": "app",
+    }
+    found = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if f"POSTPROBER_DATA_DIR={data_dir}".encode() in (folder / "environ").read_bytes().split(b"\0"):
+                command = (folder / "cmdline").read_bytes().decode().split("\0")
+                found |= {name: int(folder.name) for word, name in words.items() if word in command}
+    return found
+
+
+def _answers(url: str) -> bool:
+    with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=5) as reply:
+        return bool(reply.status == 200)
+    return False
+
+
+@pytest.mark.parametrize("victim", ["sandbox", "sidecar", "scheduler", "app"])
+def test_whichever_process_is_killed_is_started_again_and_the_others_go_on(victim: str, tmp_path: Path) -> None:
+    with running("up", tmp_path / "data", "Nobody works here yet") as (_, settings):
+        data_dir = settings["POSTPROBER_DATA_DIR"]
+        before = _processes(data_dir)
+        assert len(before) == 4
+        os.kill(before[victim], signal.SIGKILL)
+        wait_until(lambda: _processes(data_dir).get(victim, before[victim]) != before[victim], 60)
+        answers = {
+            "sandbox": f"http://127.0.0.1:{settings['POSTPROBER_SANDBOX_PORT']}/_sandbox/settings",
+            "sidecar": f"http://127.0.0.1:{settings['POSTPROBER_API_PORT']}/healthz",
+            "scheduler": f"http://127.0.0.1:{settings['POSTPROBER_API_PORT']}/readyz",
+            "app": f"http://127.0.0.1:{settings['POSTPROBER_APP_PORT']}/_stcore/health",
+        }
+        wait_until(lambda: all(_answers(url) for url in answers.values()), 60)
+        assert {name: pid for name, pid in _processes(data_dir).items() if name != victim} == {
+            name: pid for name, pid in before.items() if name != victim
+        }

@@ -17,11 +17,11 @@ from threading import Event
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
+from postprober.demo import demo_picture
 from postprober.domain.attempt import Act, Outcome
 from postprober.domain.delivery import DeliveryState as S
 from postprober.domain.delivery import Step, StepStatus
 from postprober.domain.diagnosis import Cause, Diagnosis, Fix
-from postprober.launch import demo_picture
 from postprober.pipeline import watch
 from postprober.services import drafts, media, users
 from postprober.services.core import Core

