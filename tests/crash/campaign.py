@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import math
+import contextlib
 import multiprocessing
+import queue
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,9 @@ from tests.crash.cells import CRASH_POINTS, FAULTS, Verdict, run_cell
 from tests.crash.kills import kill_at_random
 from tests.crash.naive import run_naive
 from tests.crash.world import TARGETS, Target, servers, template
+
+LOOK = 1.0  # seconds between two looks whether it is over
+SILENCE = 300.0  # seconds; a cell takes 60 at most
 
 Cell = tuple[str, str, Target, int]
 
@@ -24,12 +29,12 @@ def matrix(platforms: list[Target], repeats: int) -> list[Cell]:
     return [(p, f, a, n) for n in range(repeats) for a in platforms for f in FAULTS for p in CRASH_POINTS]
 
 
-def _job(cells: Any, naive: bool, until: float, results: Any) -> None:
+def _job(cells: Any, naive: bool, results: Any) -> None:
     with tempfile.TemporaryDirectory(prefix="pp-crash-") as name:
         folder = Path(name)
         made = template(folder)
         with servers(folder) as (sandbox, picture):
-            while (cell := cells.get()) is not None and time.monotonic() < until:
+            while (cell := cells.get()) is not None:
                 point, fault, platform, turn = cell
                 run = run_naive if naive else run_cell
                 try:
@@ -41,22 +46,31 @@ def _job(cells: Any, naive: bool, until: float, results: Any) -> None:
     results.put(None)
 
 
-def campaign(cells: list[Cell], jobs: int, *, naive: bool = False, seconds: float = 0.0) -> list[Verdict]:
-    """Let `jobs` processes, each with a sandbox of its own, take one cell after another; none begins after `seconds`
-    (0: until all are done)."""
+def campaign(
+    cells: list[Cell], jobs: int, *, naive: bool = False, over: Callable[[], bool] = lambda: False
+) -> list[Verdict]:
+    """Let `jobs` processes, each with a sandbox of its own, take one cell after another; none begins once it is `over`."""
     processes = multiprocessing.get_context("spawn")
     results, waiting = processes.Queue(), processes.Queue()
     for cell in [*cells, *[None] * jobs]:
         waiting.put(cell)
     began = time.monotonic()
-    until = began + seconds if seconds else math.inf
-    workers = [processes.Process(target=_job, args=(waiting, naive, until, results)) for _ in range(jobs)]
+    workers = [processes.Process(target=_job, args=(waiting, naive, results)) for _ in range(jobs)]
     for worker in workers:
         worker.start()
     verdicts: list[Verdict] = []
-    ended = 0
+    ended, heard, dealt = 0, began, False
     while ended < jobs:
-        item = results.get(timeout=300)
+        if over() and not dealt:
+            _deal_no_more(waiting, jobs)
+            dealt = True
+        try:
+            item = results.get(timeout=LOOK)
+        except queue.Empty:
+            if time.monotonic() - heard > SILENCE:
+                raise
+            continue
+        heard = time.monotonic()
         if item is None:
             ended += 1
             continue
@@ -69,6 +83,14 @@ def campaign(cells: list[Cell], jobs: int, *, naive: bool = False, seconds: floa
     for worker in workers:
         worker.join()
     return verdicts
+
+
+def _deal_no_more(waiting: Any, jobs: int) -> None:
+    with contextlib.suppress(queue.Empty):
+        while True:
+            waiting.get(timeout=LOOK)
+    for _ in range(jobs):
+        waiting.put(None)
 
 
 def _report(title: str, verdicts: list[Verdict]) -> None:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+ENOUGH = threading.Event()  # somebody wants the experiment to end; what it has found by then counts
 MEMORY = Path("/dev/shm")  # the speed of the disk is not what is measured
 
 
 @dataclass
 class Turns:
-    """As many rounds as were asked for, fewer when the time is over. `done`: how many there were; `seed`: which of the
+    """As many rounds as were asked for, fewer when the time is over or ENOUGH is set. `done`: how many there were; `seed`: which of the
     possible ones, where an experiment chooses."""
 
     asked: int
@@ -30,7 +32,7 @@ class Turns:
 
     @property
     def over(self) -> bool:
-        return bool(self.seconds) and time.monotonic() - self.began > self.seconds
+        return ENOUGH.is_set() or (bool(self.seconds) and time.monotonic() - self.began > self.seconds)
 
     def batches(self, size: int) -> Iterator[range]:
         """Rounds that share one stage: ranges of at most `size` numbers."""

@@ -11,6 +11,7 @@ HEAD = """# What the promises are worth
 
 `make test-trust` (`SCALE=1`, hours) carries these experiments out and writes this table; `SCALE=0.01 LIMIT=30` is short
 enough for CI, `ONLY=I5,I6` runs some of them and replaces only their rows, and `LIMIT=600` gives each so many seconds.
+A SIGUSR1 to `python -m tests.trust` ends it after the round at hand; what it has found by then is written down.
 What I1 to I4 choose (who is killed when, which cells come first) comes from `SEED`, a new one each time; the table names
 it. Each stands beside a control: the same harness around a deliberately careless variant, which must fail. A control that
 fails nothing means that the experiment proves nothing, and counts as a failure. I2 to I4 come out of the same runs.

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.trust import run, table
-from tests.trust.base import Found, Turns
+from tests.trust.base import ENOUGH, Found, Turns
 from tests.trust.invariants import ALL, Invariant
 
 pytestmark = pytest.mark.slow
@@ -55,6 +57,30 @@ def test_a_count_that_was_not_reached_says_why() -> None:
     assert run.row_of(line(good), 1.0, 0.5).note == "stopped after 0.5 s; a note"
     assert run.row_of(line(good, done=1000), 1.0, 0.0).note == "a note"
     assert run.row_of(line(None, broken="no strace"), 1.0, 0.0).note == "not carried out: no strace"
+
+
+def enough(turns: Turns) -> Found:
+    """An experiment in whose third round somebody wants it to end."""
+    for number in turns:
+        if number == 2:
+            os.kill(os.getpid(), signal.SIGUSR1)
+    return Found([], "none", 1, 1)
+
+
+def test_who_wants_it_to_end_gets_the_row_of_what_was_found_by_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = (Invariant(name, "a hold", "how", 1000, "test_trust_frame:enough") for name in ("I5", "I6"))
+    monkeypatch.setattr(run, "ALL", (first, second))
+    before = signal.getsignal(signal.SIGUSR1)
+    try:
+        assert run.main(["--only", "", "--table", str(tmp_path / "trust.md")], say=lambda _: None) == 0
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+        ENOUGH.clear()
+    rows = table.read(tmp_path / "trust.md")
+    assert rows["I5"].count == "3 / 1,000" and rows["I5"].note == "stopped when asked, after 0 s"
+    assert rows["I6"].note == "not run yet"
 
 
 @pytest.mark.parametrize(
