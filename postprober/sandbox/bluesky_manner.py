@@ -6,7 +6,7 @@ from postprober.sandbox.bearer import bearer, find_bearer
 from postprober.sandbox.call import Call, Refusal
 from postprober.sandbox.engagement import counts
 from postprober.sandbox.faults import Fault
-from postprober.sandbox.limits import Counter, refusal_headers
+from postprober.sandbox.limits import refusal_headers
 from postprober.sandbox.model import Account, Post
 from postprober.sandbox.pages import handle_of
 from postprober.sandbox.timefmt import iso
@@ -28,9 +28,6 @@ class BlueskyManner:
     """What every XRPC method may have to say. Bodies: specs/errors/other_errors.json."""
 
     name = "bluesky"
-
-    def __init__(self) -> None:
-        self._counter = Counter(_WINDOW)
 
     def find_account(self, call: Call) -> None:
         find_bearer(call)
@@ -59,7 +56,7 @@ class BlueskyManner:
         return xrpc_error(400, "ExpiredToken", "Token has been revoked")
 
     def headers(self, call: Call) -> dict[str, str]:
-        left, reset = self._counter.use(str(call.name), _LIMIT, call.at)
+        left, reset = call.world.requests.use(f"bluesky|{call.name}", _LIMIT, _WINDOW, call.at)
         return {
             "ratelimit-limit": str(_LIMIT),
             "ratelimit-remaining": str(left),

@@ -115,6 +115,9 @@ class Fault:
         return float(self.params.get("seconds", default))
 
 
+_FIELDS = {"platform", "kind", "operation", "account", "times", "after", "params"}
+
+
 class FaultPlan:
     """All faults, oldest first. `save` is called with every fault that changed."""
 
@@ -123,6 +126,10 @@ class FaultPlan:
 
     def add(self, body: dict[str, Any], platforms: tuple[str, ...]) -> Fault:
         """Add the fault described by a JSON body. Raises BadFault."""
+        if unknown := sorted(body.keys() - _FIELDS):
+            raise BadFault(
+                f"{unknown[0]} is none of {', '.join(sorted(_FIELDS))}; what shapes a fault goes into params"
+            )
         kind, platform = body.get("kind"), body.get("platform")
         if kind not in KINDS:
             raise BadFault(f"kind must be one of {', '.join(sorted(KINDS))}")

@@ -8,7 +8,7 @@ from typing import Any
 from postprober.sandbox.bearer import bearer, find_bearer, form_value
 from postprober.sandbox.call import Call, Refusal
 from postprober.sandbox.faults import Fault
-from postprober.sandbox.limits import Counter, refusal_headers
+from postprober.sandbox.limits import refusal_headers
 from postprober.sandbox.timefmt import iso
 
 _TEN_YEARS_MINUTES = 10 * 365 * 1440
@@ -48,9 +48,6 @@ class InstagramManner:
     """What every Graph operation may have to say."""
 
     name = "instagram"
-
-    def __init__(self) -> None:
-        self._counter = Counter(3600)
 
     def find_account(self, call: Call) -> None:
         find_bearer(call, token_of(call))
@@ -98,7 +95,7 @@ class InstagramManner:
         return graph_error(190, 463, "Error validating access token: Session has expired.")
 
     def headers(self, call: Call) -> dict[str, str]:
-        left, _ = self._counter.use(str(call.name), _HOURLY_CALLS, call.at)
+        left, _ = call.world.requests.use(f"instagram|{call.name}", _HOURLY_CALLS, 3600, call.at)
         percent = round(100 * (_HOURLY_CALLS - left) / _HOURLY_CALLS)
         usage = {"call_count": percent, "total_cputime": percent // 4, "total_time": percent // 4}
         return {"x-app-usage": json.dumps(usage)}

@@ -32,16 +32,16 @@ def refusal_headers(fault: Fault, now: float, native: str, style: str) -> dict[s
 
 
 class Counter:
-    """Requests left in a fixed window, per key. It only counts: the sandbox refuses by faults alone."""
+    """Requests left in fixed windows, per key. It only counts: the sandbox refuses by faults alone."""
 
-    def __init__(self, window: float) -> None:
-        self.window = window
+    def __init__(self) -> None:
         self._used: dict[str, tuple[float, int]] = {}
 
-    def use(self, key: str, limit: int, now: float) -> tuple[int, float]:
-        """Count one request; returns what is left (never below 1) and when the window ends (epoch seconds)."""
+    def use(self, key: str, limit: int, window: float, now: float) -> tuple[int, float]:
+        """Count one request in a window of so many seconds; returns what is left (never below 1) and when the window ends
+        (epoch seconds)."""
         start, used = self._used.get(key, (now, 0))
-        if now >= start + self.window:
+        if now >= start + window:
             start, used = now, 0
         self._used[key] = (start, used + 1)
-        return max(1, limit - used - 1), start + self.window
+        return max(1, limit - used - 1), start + window

@@ -9,7 +9,7 @@ from postprober.sandbox.bearer import find_bearer
 from postprober.sandbox.call import Call, Refusal
 from postprober.sandbox.engagement import counts
 from postprober.sandbox.faults import Fault
-from postprober.sandbox.limits import Counter, refusal_headers
+from postprober.sandbox.limits import refusal_headers
 from postprober.sandbox.model import Account, Media, Post
 from postprober.sandbox.text import URL
 from postprober.sandbox.timefmt import iso
@@ -26,9 +26,6 @@ class MastodonManner:
     """What every Mastodon operation may have to say. Bodies: specs/errors/other_errors.json."""
 
     name = "mastodon"
-
-    def __init__(self) -> None:
-        self._counters = {limit: Counter(limit[1]) for limit in (*_LIMITS.values(), _EVERYTHING)}
 
     def find_account(self, call: Call) -> None:
         find_bearer(call)
@@ -55,7 +52,7 @@ class MastodonManner:
 
     def headers(self, call: Call) -> dict[str, str]:
         limit = _LIMITS.get(call.operation, _EVERYTHING)
-        left, reset = self._counters[limit].use(f"{call.name}|{limit}", limit[0], call.at)
+        left, reset = call.world.requests.use(f"mastodon|{call.name}|{limit}", *limit, call.at)
         return {
             "x-ratelimit-limit": str(limit[0]),
             "x-ratelimit-remaining": str(left),

@@ -15,6 +15,7 @@ from typing import Any
 
 from postprober.sandbox.faults import Fault, FaultPlan
 from postprober.sandbox.ids import IdMaker, account_id
+from postprober.sandbox.limits import Counter
 from postprober.sandbox.model import PLATFORMS, Account, Media, Post, Token
 from postprober.sandbox.store import Doc, Store
 
@@ -70,6 +71,7 @@ class World:
         self.by_text: dict[tuple[str, str, str], list[Post]] = {}
         self.plan = FaultPlan()
         self.ids = IdMaker()
+        self.requests = Counter()
         self._docs: dict[str, dict[str, Doc]] = {}
 
     def _load(self) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 from postprober.sandbox.bearer import find_bearer
 from postprober.sandbox.call import Call, Refusal
 from postprober.sandbox.faults import Fault
-from postprober.sandbox.limits import Counter, refusal_headers
+from postprober.sandbox.limits import refusal_headers
 
 # Requests per 15 minutes and user. CONTRACTS.md 1.4.
 _LIMITS = {"create": 100, "delete": 50, "read": 900, "timeline": 900, "engagement": 900, "me": 75, "media": 500}
@@ -80,9 +80,6 @@ class XManner:
 
     name = "x"
 
-    def __init__(self) -> None:
-        self._counter = Counter(900)
-
     def find_account(self, call: Call) -> None:
         find_bearer(call)
 
@@ -112,7 +109,7 @@ class XManner:
         limit = _LIMITS.get(call.operation)
         if limit is None:
             return {}
-        left, reset = self._counter.use(f"{call.name}|{call.operation}", limit, call.at)
+        left, reset = call.world.requests.use(f"x|{call.name}|{call.operation}", limit, 900, call.at)
         return {
             "x-rate-limit-limit": str(limit),
             "x-rate-limit-remaining": str(left),

@@ -321,6 +321,7 @@ def test_the_public_page_can_fail_for_one_author(poster: Poster) -> None:
     [
         ({"kind": "explode"}, "kind must be one of"),
         ({"kind": "ghost", "operation": "dance"}, "operation must be one of"),
+        ({"kind": "slow", "seconds": "9"}, "seconds is none of .* goes into params"),
     ],
 )
 def test_a_fault_described_wrongly_is_refused_with_what_is_possible(

@@ -135,6 +135,14 @@ def test_x_tells_the_rate_limit_with_every_reply(x: XPoster) -> None:
     assert left[0] - left[1] == 1
 
 
+def test_a_sandbox_that_was_reset_has_counted_no_requests(
+    x: XPoster, sandbox: SandboxServer, http: httpx2.Client, picture: bytes
+) -> None:
+    first = x.create("before").headers["x-rate-limit-remaining"]
+    x.control.reset()
+    assert XPoster(sandbox, http, picture).create("after").headers["x-rate-limit-remaining"] == first
+
+
 # LinkedIn
 
 

@@ -22,7 +22,7 @@ GRACE = 45.0
 
 def test_rolling_restarts_under_load_make_nothing_unknown_and_refuse_nothing() -> None:
     with scene() as on, Api(on.house) as api:
-        on.house.sandbox.control.fault("x", "slow", seconds=1)
+        on.house.sandbox.control.fault("x", "slow", times=0, params={"seconds": 1})
         for number in range(2):
             api.start(f"sidecar-{number}", drain_seconds=DRAIN)
         balancer = Balancer(api)
@@ -61,7 +61,7 @@ def _first_event(house: House, post: int) -> int:
 
 def test_the_control_a_worker_that_is_killed_instead_leaves_something_unknown() -> None:
     with scene(schedulers=1, workers=1) as on, Api(on.house) as api:
-        on.house.sandbox.control.fault("x", "slow", seconds=4)
+        on.house.sandbox.control.fault("x", "slow", times=0, params={"seconds": 4})
         roll = Roll(on, api)
         on.house.post(0)
         wait_until(lambda: on.moved(max(on.house.texts)), 30)

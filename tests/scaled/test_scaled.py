@@ -47,7 +47,7 @@ def test_workers_carry_what_the_scheduler_hands_over_and_survive_a_kill(house: H
     for name in ("scheduler", "worker-0", "worker-1"):
         house.start(name)
     wait_until(lambda: house.workers_beating() == 2, 60)
-    house.sandbox.control.fault("x", "slow", seconds=1)
+    house.sandbox.control.fault("x", "slow", times=0, params={"seconds": 1})
     numbers = itertools.count()
     for number in itertools.islice(numbers, POSTS):
         house.post(number)
