@@ -243,9 +243,9 @@ def test_a_target_that_fits_is_left_alone() -> None:
      "1 ", "ab.cd ", "<insert", "Aa ", "sk-", "$"],
 )  # fmt: skip
 def test_no_text_makes_the_agent_slow(piece: str) -> None:
-    began = time.monotonic()
+    began = time.thread_time()  # what others do on the machine meanwhile does not count
     review(brief((piece * 100_000)[:100_000]))
-    assert time.monotonic() - began < 3, "a review of the longest text that the API takes"
-    began = time.monotonic()
+    assert time.thread_time() - began < 3, "a review of the longest text that the API takes"
+    began = time.thread_time()
     suggest.suggestions(brief((piece * 3_000)[:3_000], platform=Platform.LINKEDIN))
-    assert time.monotonic() - began < 6
+    assert time.thread_time() - began < 6

