@@ -8,6 +8,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, Field
 
+from postprober.domain.health import Quota
 from postprober.services import drafts
 from postprober.services.details import Seen
 from postprober.services.health import PlatformHealth
@@ -45,8 +46,31 @@ class AccountOut(BaseModel):
         )  # fmt: skip
 
 
+class LimitOut(BaseModel):
+    """What the platform said is left until `resets_at`. `counts`: posts (in 24 hours), sends (calls of the sort that
+    publishes), calls, or share (percent of the app's calls in an hour)."""
+
+    counts: str = Field(examples=["sends"])
+    limit: int = Field(examples=[100])
+    left: int = Field(examples=[97])
+    resets_at: datetime
+
+
+class ListedAccount(AccountOut):
+    """`limits`: what says most about the next post comes first; empty when the platform has said nothing."""
+
+    limits: list[LimitOut]
+
+    @classmethod
+    def known(cls, account: Account, quotas: Sequence[Quota]) -> Self:
+        limits = [
+            LimitOut(counts=one.unit.value, limit=one.limit, left=one.left, resets_at=one.resets_at) for one in quotas
+        ]
+        return cls(**AccountOut.of(account).model_dump(), limits=limits)
+
+
 class AccountList(BaseModel):
-    items: list[AccountOut]
+    items: list[ListedAccount]
 
 
 class Connected(BaseModel):

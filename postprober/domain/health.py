@@ -204,6 +204,15 @@ def freshness(platform: Platform, every: timedelta) -> timedelta:
     return 3 * pace(platform, every)
 
 
+class Unit(StrEnum):
+    """What a limit counts; the first ones say most about the next post."""
+
+    POSTS = "posts"  # in 24 hours
+    SENDS = "sends"  # calls of the sort that publishes
+    CALLS = "calls"
+    SHARE = "share"  # percent of the app's calls in an hour
+
+
 @dataclass(frozen=True)
 class Quota:
     """What the platform said is left of one of its limits; `resets_at` aware UTC."""
@@ -211,6 +220,7 @@ class Quota:
     limit: int
     left: int
     resets_at: datetime
+    unit: Unit = Unit.CALLS
 
     def spent(self, now: datetime) -> bool:
         """Whether the rest is for people's posts: a canary leaves a tenth, and at least three calls."""

@@ -25,7 +25,7 @@ from postprober.domain.retry import JITTER
 from postprober.errors import Conflict, PlatformError
 from postprober.pipeline.context import Context, Wiretap
 from postprober.pipeline.work import Work
-from postprober.storage import deliveries, logs
+from postprober.storage import deliveries, logs, quotas
 from postprober.storage import health as store
 from postprober.storage.health import Kept, Note, Server
 from postprober.storage.records import Account
@@ -62,6 +62,9 @@ def share(ctx: Context) -> None:
     """Write what this process's deliveries saw, and copy the blocks: once a second in every process that publishes."""
     with ctx.db.read() as conn:
         known = store.standings(conn)
+    if left := ctx.pulse.left(ctx.clock.now()):
+        with ctx.db.write() as conn:
+            quotas.put(conn, left, ctx.clock.now())
     noted = _telling(ctx.pulse.take(), known)
     for server in {one.server for one in noted}:
         record(ctx, server, [one for one in noted if one.server == server])

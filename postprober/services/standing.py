@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import func, select
 
 from postprober.domain.delivery import DUE_TO_PUBLISH, DeliveryState
+from postprober.domain.health import Quota
 from postprober.services import permits
 from postprober.services.core import Core
+from postprober.storage import quotas
 from postprober.storage.tables import deliveries
 
 DAY = timedelta(hours=24)
@@ -19,17 +21,19 @@ DAY = timedelta(hours=24)
 @dataclass(frozen=True)
 class Standing:
     """Of one account. `proved_at`, `url`: of the newest post that was proved live, None when none was yet. `waiting`:
-    deliveries planned or under way; `sent_today`: published in the last 24 h."""
+    deliveries planned or under way; `sent_today`: published in the last 24 h; `quotas`: what the platform said is left,
+    the first one says most about the next post."""
 
     proved_at: datetime | None = None
     url: str | None = None
     waiting: int = 0
     sent_today: int = 0
+    quotas: tuple[Quota, ...] = ()
 
 
 @permits.asks("accounts:read")
 def of_accounts(core: Core, user_id: int) -> dict[int, Standing]:
-    """By account id; accounts without any delivery are left out. Two queries, whatever their number."""
+    """By account id; accounts of which nothing is known are left out. Three queries, whatever their number."""
     d = deliveries.c
     since = core.clock.now() - DAY
     waiting = [state.value for state in DUE_TO_PUBLISH | {DeliveryState.CLAIMED, DeliveryState.SUBMITTING}]
@@ -45,7 +49,9 @@ def of_accounts(core: Core, user_id: int) -> dict[int, Standing]:
         links: dict[Any, Any] = {
             row.account_id: row.url for row in conn.execute(select(d.account_id, d.url).where(d.id.in_(newest)))
         }
-    return {
+        left = quotas.of_user(conn, user_id, core.clock.now())
+    found = {
         account_id: Standing(proved_at, links.get(account_id), int(waits), int(sent))
         for account_id, waits, sent, proved_at in rows
     }
+    return found | {one: replace(found.get(one, Standing()), quotas=told) for one, told in left.items()}

@@ -420,6 +420,18 @@ canaries = Table(
     Column("looked_at", UtcDateTime),
 )
 
+# What the platforms said is left of their limits for an account.
+quotas = _table(
+    "quotas",
+    Column("account_id", Id, ForeignKey("accounts.id"), nullable=False),
+    Column("unit", String(10), nullable=False),
+    Column("most", Integer, nullable=False),
+    Column("remaining", Integer, nullable=False),
+    Column("resets_at", UtcDateTime, nullable=False),
+    Column("seen_at", UtcDateTime, nullable=False),
+    Index("uq_quotas_unit", "account_id", "unit", unique=True),
+)
+
 # What canaries and deliveries saw of the platforms.
 health_signs = _table(
     "health_signs",

@@ -10,11 +10,12 @@ from streamlit.testing.v1 import AppTest
 
 from postprober.domain.delivery import DeliveryState as S
 from postprober.domain.delivery import Proof
+from postprober.domain.health import Quota, Unit
 from postprober.domain.platform import Platform
 from postprober.errors import BadInput, Forbidden
 from postprober.services import accounts as account_service
 from postprober.services import linking
-from postprober.storage import accounts
+from postprober.storage import accounts, quotas
 from postprober.ui import browser
 from tests.pages.conftest import House, everything
 
@@ -172,11 +173,23 @@ def test_every_account_tells_its_permissions_quota_and_last_proof(owner: House, 
     with owner.core.db.write() as conn:
         accounts.write(conn, account, scopes=["tweet.write", "<b>odd</b>"])
     seen = everything(show("accounts"))
-    assert "tweet.write, &lt;b&gt;odd&lt;/b&gt;" in seen and "the platform has not said how much is left" in seen
+    assert "tweet.write, &lt;b&gt;odd&lt;/b&gt;" in seen and "X has not said how much" in seen
     assert 'href="https://x.com/demo/status/1"' in seen and "1 published, 1 waiting" in seen
     with owner.core.db.write() as conn:
         accounts.write(conn, account, throttled_until=now + timedelta(hours=2))
-    assert "used up until" in everything(show("accounts"))
+    assert "nothing until" in everything(show("accounts"))
+
+
+def test_what_the_platform_said_is_left_is_shown_until_it_begins_anew(owner: House, show: Show) -> None:
+    account, now = owner.account(Platform.INSTAGRAM), owner.core.clock.now()
+    told = {
+        Unit.SHARE: Quota(100, 98, now + timedelta(hours=1), Unit.SHARE),
+        Unit.POSTS: Quota(50, 12, now + timedelta(hours=24), Unit.POSTS),
+        Unit.SENDS: Quota(300, 299, now - timedelta(seconds=1), Unit.SENDS),
+    }
+    with owner.core.db.write() as conn:
+        quotas.put(conn, {account: told}, now)
+    assert "12 of 50 posts in 24 hours; 98 % of the calls of an hour<" in everything(show("accounts"))
 
 
 def test_settings_of_an_account_are_kept(owner: House, show: Show) -> None:

@@ -10,7 +10,7 @@ from datetime import timedelta
 import pytest
 
 from postprober.domain.delivery import DeliveryState
-from postprober.domain.health import Quota, Sign, Verdict
+from postprober.domain.health import Quota, Sign, Unit, Verdict
 from postprober.domain.platform import Platform
 from postprober.errors import PlatformError, ReconnectNeeded, Throttled, Unavailable
 from postprober.http import Exchange
@@ -18,6 +18,7 @@ from postprober.pipeline import canary, health
 from postprober.pipeline.context import Context
 from postprober.storage import deliveries as stored
 from postprober.storage import health as store
+from postprober.storage import quotas
 from postprober.storage.records import Account
 from postprober.storage.tables import canaries, delays, deliveries, health_signs
 from tests.pipeline.fake import BASE
@@ -149,6 +150,48 @@ def test_a_canary_never_spends_what_is_left_for_posts(stage: Stage, ctx: Context
     live(stage, ctx, 20)
     assert len(stage.rows(health_signs)) > looked, "the limit began anew"
     assert Quota(300, 30, reset).spent(reset - timedelta(seconds=1))
+
+
+def test_what_is_left_is_written_once_a_minute_and_the_tightest_of_each_sort(stage: Stage, ctx: Context) -> None:
+    account, now = stage.link("a"), stage.clock.now()
+    soon = now + timedelta(minutes=15)
+
+    def heard(left: int, *, method: str = "GET", url: str = BASE, visible: bool = False) -> None:
+        headers = {
+            "x-rate-limit-limit": "100",
+            "x-rate-limit-remaining": str(left),
+            "x-rate-limit-reset": soon.isoformat(),
+        }
+        ctx.pulse.saw(account.id, Exchange(method, url, "r", 200, 5, "", visible, headers), stage.clock.now())
+
+    def known() -> list[tuple[Unit, int]]:
+        with ctx.db.read() as conn:
+            return [
+                (one.unit, one.left)
+                for one in quotas.of_user(conn, account.user_id, stage.clock.now()).get(account.id, ())
+            ]
+
+    assert known() == []
+    heard(90)
+    heard(40, url=f"{BASE}/other")
+    heard(99, method="POST", visible=True)
+    health.share(ctx)
+    assert known() == [(Unit.SENDS, 99), (Unit.CALLS, 40)]
+    heard(98, method="POST", visible=True)
+    health.share(ctx)
+    assert known()[0] == (Unit.SENDS, 99), "not a minute has passed"
+    stage.manual.advance(60)
+    health.share(ctx)
+    assert known()[0] == (Unit.SENDS, 98)
+    stage.manual.advance(15 * 60)
+    assert known() == [], "the limits began anew"
+
+
+def test_what_is_left_of_a_days_posts_keeps_no_canary_from_looking(stage: Stage, ctx: Context) -> None:
+    account, url = stage.link("a"), f"{BASE}/content_publishing_limit"
+    reply = '{"data": [{"quota_usage": 100, "config": {"quota_total": 100}}]}'
+    ctx.pulse.saw(account.id, Exchange("GET", url, "r", 200, 5, reply, False, {}), stage.clock.now())
+    assert ctx.pulse.spent_until(account.id, stage.clock.now()) is None
 
 
 def test_one_accounts_revoked_access_is_told_and_the_platform_stays_well(stage: Stage, ctx: Context) -> None:

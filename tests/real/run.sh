@@ -13,6 +13,11 @@ pds=${POSTPROBER_REAL_PDS:-http://127.0.0.1:2583}
 snac=${POSTPROBER_REAL_SNAC:-http://127.0.0.1:8011}
 oidc=${POSTPROBER_REAL_OIDC:-http://127.0.0.1:3055}
 wait_seconds=${POSTPROBER_REAL_WAIT:-420} # the first start of the PDS installs it, which takes about 3 minutes
+# Node's own headers, where they were installed with it: npm would fetch them from a place that not every machine reaches.
+node_home=$(command -v node) && node_home=$(dirname "$(dirname "$node_home")")
+if [ -f "${node_home:-}/include/node/node.h" ]; then
+  export npm_config_nodedir=${npm_config_nodedir:-$node_home}
+fi
 logs=$(mktemp -d)
 pids=()
 declare -A started=()

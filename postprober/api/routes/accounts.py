@@ -9,10 +9,10 @@ from postprober.api.deps import CoreDep
 from postprober.api.idempotency import Answer, OnceDep
 from postprober.api.problems import responses
 from postprober.api.schemas import AccountBody, ConnectBody, PathId
-from postprober.api.views import AccountList, AccountOut, Connected
+from postprober.api.views import AccountList, AccountOut, Connected, ListedAccount
 from postprober.domain.platform import Platform
 from postprober.errors import BadInput
-from postprober.services import accounts, linking
+from postprober.services import accounts, linking, standing
 from postprober.services.core import Mark
 
 router = APIRouter(prefix="/api/accounts", tags=["accounts"])
@@ -22,7 +22,13 @@ router = APIRouter(prefix="/api/accounts", tags=["accounts"])
 def listing(core: CoreDep, caller: CallerDep) -> AccountList:
     """Yours, oldest first."""
     require(caller, "accounts:read")
-    return AccountList(items=[AccountOut.of(a) for a in accounts.listing(core, caller.user.id)])
+    known = standing.of_accounts(core, caller.user.id)
+    return AccountList(
+        items=[
+            ListedAccount.known(a, known.get(a.id, standing.Standing()).quotas)
+            for a in accounts.listing(core, caller.user.id)
+        ]
+    )
 
 
 @router.post(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import streamlit as st
 
 from postprober.domain.account import Credentials
+from postprober.domain.health import Quota, Unit
 from postprober.domain.platform import NAMES, Platform
 from postprober.errors import PostProberError
 from postprober.services import accounts, by_browser
@@ -49,7 +51,7 @@ def line_html(account: Account, zone: str, now: datetime, known: Standing, *, re
     facts = (
         ("Access", safe(words)),
         ("Permissions", safe(", ".join(account.scopes)) or "the platform has not said"),
-        ("Quota", safe(quota(account, zone, now))),
+        ("Left", safe(left(account, known.quotas, zone, now))),
         ("Last proof", proof),
         ("In the last 24 h", f"{known.sent_today:,} published, {known.waiting:,} waiting"),
         *((("Server", safe(account.instance)),) if account.instance else ()),
@@ -62,11 +64,24 @@ def line_html(account: Account, zone: str, now: datetime, known: Standing, *, re
     )
 
 
-def quota(account: Account, zone: str, now: datetime) -> str:
+def left(account: Account, quotas: tuple[Quota, ...], zone: str, now: datetime) -> str:
     """What is known about the platform's limits for us."""
     if account.throttled_until and account.throttled_until > now:
-        return f"used up until {moment(account.throttled_until, zone)} ({until(account.throttled_until, now)})"
-    return "the platform has not said how much is left"
+        return f"nothing until {moment(account.throttled_until, zone)} ({until(account.throttled_until, now)})"
+    # The first says most about the next post; the app's share of calls is another matter.
+    told = [one for one in quotas if one is quotas[0] or one.unit is Unit.SHARE]
+    return (
+        "; ".join(_LEFT[one.unit](one, moment(one.resets_at, zone)) for one in told)
+        or f"{NAMES[account.platform]} has not said how much"
+    )
+
+
+_LEFT: dict[Unit, Callable[[Quota, str], str]] = {
+    Unit.POSTS: lambda one, _: f"{one.left:,} of {one.limit:,} posts in 24 hours",
+    Unit.SENDS: lambda one, until: f"{one.left:,} of {one.limit:,} publishing calls until {until}",
+    Unit.CALLS: lambda one, until: f"{one.left:,} of {one.limit:,} calls until {until}",
+    Unit.SHARE: lambda one, _: f"{one.left} % of the calls of an hour",
+}
 
 
 def standing(account: Account, zone: str, now: datetime, *, renews: bool) -> tuple[str, str, str]:

@@ -1,0 +1,44 @@
+"""What the platforms said is left of their limits, by account and sort of limit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from sqlalchemy import Connection, select
+
+from postprober.domain.health import Quota, Unit
+from postprober.storage import sql
+from postprober.storage.tables import accounts, quotas
+
+
+def put(conn: Connection, told: Mapping[int, Mapping[Unit, Quota]], now: datetime) -> None:
+    """By account id. What was told before of the same sort is replaced."""
+    rows = [
+        {
+            "account_id": account_id, "unit": unit.value, "most": quota.limit, "remaining": quota.left,
+            "resets_at": quota.resets_at, "seen_at": now,
+        }
+        for account_id, units in sorted(told.items())
+        for unit, quota in sorted(units.items())
+    ]  # fmt: skip
+    if not rows:
+        return
+    new = sql.upsert(conn, quotas)
+    changed = {name: new.excluded[name] for name in ("most", "remaining", "resets_at", "seen_at")}
+    conn.execute(new.on_conflict_do_update(index_elements=["account_id", "unit"], set_=changed), rows)
+
+
+def of_user(conn: Connection, user_id: int, now: datetime) -> dict[int, tuple[Quota, ...]]:
+    """By account id, those that have not begun anew since; what says most about the next post comes first."""
+    rows = conn.execute(
+        select(quotas)
+        .join(accounts, accounts.c.id == quotas.c.account_id)
+        .where(accounts.c.user_id == user_id, quotas.c.resets_at > now)
+    )
+    found: dict[int, list[Quota]] = {}
+    for row in rows:
+        quota = Quota(row.most, row.remaining, row.resets_at, Unit(row.unit))
+        found.setdefault(row.account_id, []).append(quota)
+    order = list(Unit)
+    return {one: tuple(sorted(told, key=lambda quota: order.index(quota.unit))) for one, told in found.items()}
