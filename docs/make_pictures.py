@@ -21,8 +21,8 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from postprober.demo import demo_picture  # noqa: E402
 from postprober.domain.platform import Platform  # noqa: E402  the path is set above
-from postprober.launch import demo_picture  # noqa: E402
 from postprober.sandbox.client import Control  # noqa: E402
 from postprober.services import accounts, media, posts  # noqa: E402
 from postprober.wiring import build_core, close_core  # noqa: E402

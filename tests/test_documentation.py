@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 import subprocess
 from pathlib import Path
 
@@ -72,3 +73,9 @@ def test_every_link_between_the_documents_leads_somewhere(path: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)[^)]*\)", path.read_text()):
         if not target.startswith(("http://", "https://", "mailto:")):
             assert (path.parent / target).exists(), target
+
+
+def test_the_program_that_takes_the_pictures_finds_what_it_imports() -> None:
+    """It runs for minutes and seldom; what it needs of the program may have moved meanwhile."""
+    found = runpy.run_path(str(ROOT / "docs" / "make_pictures.py"), run_name="imported")
+    assert callable(found["main"])
