@@ -68,6 +68,7 @@ class Browser:
         self._lock = threading.Lock()
         self._life: _Life | None = None
         self.starts = 0  # browsers started so far
+        self.closed = False
 
     @property
     def path(self) -> str:
@@ -117,14 +118,17 @@ class Browser:
         raise Unavailable("The browser ended again and again before this page was opened; try again later.")
 
     def close(self) -> None:
-        """End the browser; a later visit would start another one."""
+        """End the browser for good. What is open has GRACE seconds to finish; a later visit gets Unavailable."""
         with self._lock:
+            self.closed = True
             life, self._life = self._life, None
         if life is not None:
             life.end()
 
     def _hand_over(self, visit: _Visit) -> _Life:
         with self._lock:
+            if self.closed:
+                raise Unavailable("The browser is closed, because this process ends.")
             if self._life is None or not self._life.take(visit):
                 self._life = _Life(self.path, EgressProxy(self._allow, public=not self._settings.sandbox))
                 self.starts += 1
@@ -222,6 +226,7 @@ class _Life:
         if self._thread.is_alive():
             self.kill()
             self._thread.join(GRACE)
+            self.forget()
 
     def _drain(self, error: Unavailable | _NotServed) -> None:
         with self._lock:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import json
+import os
 import signal
 import sys
 import threading
@@ -315,7 +316,8 @@ def run_scheduler() -> None:
     calm_garbage_collector()
     runner = build_runner(core, core.settings.workers)
     _on_signals(runner.stop)
-    runner.run()
+    if not runner.run():
+        os._exit(1)  # it must not wait for threads that hang; what they had in hand is taken over as after a kill
     close_core(core)
 
 

@@ -59,6 +59,11 @@ class Canaries:
         if error is not None:
             log.error("a canary on %s failed: %s", health.called(server), error, exc_info=error)
 
+    def busy(self) -> int:
+        """How many are looking."""
+        with self._lock:
+            return len(self._busy)
+
     def stop(self) -> None:
         self._pool.shutdown(wait=True, cancel_futures=True)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import time
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
@@ -36,6 +37,8 @@ TICK = 0.25  # seconds; how soon something is noticed that another process has j
 BEAT = 2.0
 PING = 60.0
 HEALTH = 1.0
+FAREWELL = 45.0  # seconds for what is in hand when the end is asked for; deploy/ gives 60 before SIGKILL
+LOOK = 0.05  # seconds between two looks whether it has ended
 LEADER = "scheduler"
 
 
@@ -60,14 +63,17 @@ class Runner:
         self._note = HighWater(ctx.data_dir)
         self._eyes = Eyes(ctx)
         self._done = threading.Event()
+        self._at_work: set[str] = set()  # jobs
+        self._threads = ThreadPoolExecutor(8)
         self._jobs = BackgroundScheduler(
-            executors={"default": ThreadPoolExecutor(8)},
+            executors={"default": self._threads},
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
             timezone="UTC",
         )
 
-    def run(self) -> None:
-        """Blocks until `stop`."""
+    def run(self) -> bool:
+        """Blocks until `stop`; returns whether everything that was in hand then came to its end. What did not is still
+        on its threads: the caller ends the process without waiting for them, and recovery takes it over."""
         ctx = self._ctx
         self._lead()
         self._beat()
@@ -89,19 +95,19 @@ class Runner:
             ("wal", self._ctx.db.checkpoint_wal, 30.0),
             ("tidy", self._tidy, 3600.0),
         ):
-            self._jobs.add_job(_guarded(name, job), "interval", seconds=seconds, id=name)
+            self._jobs.add_job(self._job(name, job), "interval", seconds=seconds, id=name, name=name)
         for name, job, seconds in self._more:
-            self._jobs.add_job(_guarded(name, self._as_leader(job)), "interval", seconds=seconds, id=name)
+            self._jobs.add_job(self._job(name, self._as_leader(job)), "interval", seconds=seconds, id=name, name=name)
         self._jobs.start()
         log.info("scheduler started as %s", self._ctx.worker)
         self._done.wait()
-        self._finish()
+        return self._finish()
 
     def stop(self) -> None:
         """Ask `run` to end; safe from a signal handler."""
         self._done.set()
 
-    def _finish(self) -> None:
+    def _finish(self) -> bool:
         """Leases are renewed to the end, because the item at hand may take longer than one."""
         ended = threading.Event()
 
@@ -113,13 +119,35 @@ class Runner:
         keeper.start()
         self._engine.take_nothing_new()
         _guarded("handing over", self._hand_over)()
-        self._jobs.shutdown(wait=True)
-        self._engine.stop()
-        self._canaries.stop()
+        # With `wait=True` it would wait under the lock that the bell needs to plan its next ring: for ever.
+        self._jobs.shutdown(wait=False)
+        left = self._await_ends()
+        if left:
+            log.warning("left in hand after %s s, to be taken over: %s", FAREWELL, ", ".join(left))
+        else:
+            self._threads.shutdown(wait=True)
+            self._engine.stop()
+            self._canaries.stop()
         ended.set()
         keeper.join()
         _guarded("goodbye", self._say_goodbye)()
         log.info("scheduler stopped")
+        return not left
+
+    def _await_ends(self) -> list[str]:
+        """What is still in hand when there is nothing or the time is over."""
+        end, pause = time.monotonic() + FAREWELL, threading.Event()
+        looking = True
+        while (left := self._in_hand()) and time.monotonic() < end:
+            if looking and not self._engine.busy():  # which may be posting with the same browser
+                looking = False
+                self._eyes.close()
+            pause.wait(LOOK)
+        return left
+
+    def _in_hand(self) -> list[str]:
+        counts = {"deliveries": self._engine.busy(), "canaries": self._canaries.busy()}
+        return [*(f"{count} {what}" for what, count in counts.items() if count), *sorted(self._at_work)]
 
     def _hand_over(self) -> None:
         """The standby leads from its next look on, while this one still finishes what it has in hand."""
@@ -164,7 +192,7 @@ class Runner:
         if timedelta(0) < wait < timedelta(seconds=TICK):
             # Between two ticks: ring at the very moment.
             self._jobs.add_job(
-                _guarded("bell", self._bell), "date", run_date=upcoming, id="next", replace_existing=True
+                self._job("next", self._bell), "date", run_date=upcoming, id="next", name="next", replace_existing=True
             )
 
     def _wake(self) -> None:
@@ -209,6 +237,20 @@ class Runner:
         if self._leader and self._guarded:
             self._eyes.look()
 
+    def _job(self, name: str, job: Callable[[], Any]) -> Callable[[], None]:
+        """As APScheduler is given it: known while it is at work, and not begun any more when the end was asked for."""
+        guarded = _guarded(name, job)
+
+        def run() -> None:
+            self._at_work.add(name)
+            try:
+                if not self._done.is_set():
+                    guarded()
+            finally:
+                self._at_work.discard(name)
+
+        return run
+
     def _as_leader(self, job: Callable[[], Any]) -> Callable[[], Any]:
         return lambda: job() if self._leader and self._guarded else None
 
@@ -230,5 +272,4 @@ def _guarded(name: str, job: Callable[[], Any]) -> Callable[[], None]:
         except (SQLAlchemyError, PostProberError, OSError) as error:
             log.error("%s failed: %s", name, error)
 
-    run.__name__ = name
     return run

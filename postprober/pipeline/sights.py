@@ -64,6 +64,11 @@ class Eyes:
         _take(ctx, wanted, delivery, account)
         return True
 
+    def close(self) -> None:
+        """The look at hand ends within seconds; the next process takes it."""
+        if self._ctx.browser is not None:
+            self._ctx.browser.close()
+
 
 def _take(ctx: Context, wanted: Wanted, delivery: Delivery, account: Account) -> None:
     ref = delivery.parts[0].ref
@@ -75,6 +80,8 @@ def _take(ctx: Context, wanted: Wanted, delivery: Delivery, account: Account) ->
         ctx.browser, delivery.platform, url=delivery.url, remote_id=ref.remote_id, author=account.account_name
     )
     now = ctx.clock.now()
+    if png is None and ctx.browser.closed:
+        return  # it was not the page's fault, and no try
     if png is None and seen.verdict is Verdict.UNSURE and wanted.tries + 1 < TRIES:
         with ctx.db.write() as conn:
             looks.again(conn, wanted.id, now + _MINUTE * (wanted.tries + 1))

@@ -148,6 +148,30 @@ def test_a_closed_browser_leaves_no_process_behind(browser: Browser, world: Worl
     assert not life._thread.is_alive() and life._pid == 0
 
 
+def test_closing_ends_the_visit_at_hand_and_those_that_wait_within_seconds(
+    browser: Browser, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("postprober.browser.GRACE", 0.5)
+    inside = threading.Event()
+
+    def linger(context: Any) -> None:
+        context.new_page()
+        inside.set()
+        context.pages[0].wait_for_timeout(60_000)
+
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(browser.visit, linger, seconds=60)
+        assert inside.wait(30)
+        second = pool.submit(browser.visit, reading(world[0].page("/", "Hello")), seconds=60)
+        browser.close()
+        for visit in (first, second):
+            with pytest.raises(Unavailable):
+                visit.result(20)
+    with pytest.raises(Unavailable, match="this process ends"):
+        browser.visit(reading(world[0].page("/", "Hello")), seconds=5)
+    assert browser.starts == 1
+
+
 def test_the_browser_is_not_told_our_settings(browser: Browser, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """They hold the keys, and a hostile page that breaks out of its sandbox is first of all in that process."""
     monkeypatch.setenv("POSTPROBER_SECRET_KEY", "key-of-this-installation")

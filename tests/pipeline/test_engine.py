@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -17,10 +17,11 @@ from postprober.clock import SystemClock
 from postprober.domain.delivery import TRAITS, DeliveryState
 from postprober.domain.timing import Timing
 from postprober.errors import Unavailable
+from postprober.pipeline import runner as runner_module
 from postprober.pipeline.context import Context
 from postprober.pipeline.engine import Engine
 from postprober.pipeline.posting import publish
-from postprober.pipeline.runner import LEADER, Runner
+from postprober.pipeline.runner import LEADER, Job, Runner
 from postprober.storage import processes
 from postprober.storage.database import Database
 from postprober.storage.tables import leases, transitions
@@ -61,11 +62,15 @@ def all_ended(stage: Stage, ids: list[int]) -> bool:
 
 
 class Running:
-    """A runner in a thread."""
+    """A runner in a thread. `ended`: what its `run` returned."""
 
-    def __init__(self, ctx: Context, workers: int = 4) -> None:
-        self.runner = Runner(ctx, workers)
-        self.thread = threading.Thread(target=self.runner.run)
+    def __init__(self, ctx: Context, workers: int = 4, more: Sequence[Job] = ()) -> None:
+        self.runner = Runner(ctx, workers, more)
+        self.ended: bool | None = None
+        self.thread = threading.Thread(target=self._run)
+
+    def _run(self) -> None:
+        self.ended = self.runner.run()
 
     def __enter__(self) -> Runner:
         self.thread.start()
@@ -158,6 +163,49 @@ def test_stopping_finishes_the_item_at_hand_and_takes_nothing_new(live: Stage) -
     assert [a.outcome for a in live.attempts(delivery, "publish")] == ["success"]
     assert live.state(third) is S.SCHEDULED
     assert _beats(live) == set() and _leader(live) == ""
+
+
+def test_it_ends_while_the_bell_is_about_to_ring_between_two_ticks(
+    live: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The bell plans its next ring with APScheduler, whose `shutdown` must not wait for it under the same lock."""
+    running, inside = Running(live.worker("w")), threading.Event()
+    runner = running.runner
+
+    def ring() -> datetime:
+        inside.set()
+        wait_until(lambda: not runner._jobs.running)
+        return live.clock.now() + timedelta(seconds=0.2)
+
+    monkeypatch.setattr(runner._engine, "ring", ring)
+    with running:
+        assert inside.wait(10)
+    assert running.ended is True and _beats(live) == set()
+
+
+def test_what_hangs_holds_up_the_end_for_a_bounded_time_only(
+    live: Stage, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    inside, go_on = threading.Event(), threading.Event()
+
+    def hang() -> None:
+        inside.set()
+        go_on.wait(30)
+
+    monkeypatch.setattr(runner_module, "FAREWELL", 0.5)
+    live.platform.ways.append(Way(before=hang))
+    live.plan(live.link())
+    running = Running(live.worker("w"), more=(("report", hang, 0.1),))
+    try:
+        with running:
+            assert inside.wait(10)
+            wait_until(lambda: running.runner._in_hand() == ["1 deliveries", "report"])
+    finally:
+        go_on.set()
+        running.runner._engine.stop()
+        running.runner._threads.shutdown(wait=True)
+    assert running.ended is False and _leader(live) == "" and _beats(live) == set()
+    assert "left in hand after 0.5 s, to be taken over: 1 deliveries, report" in caplog.text
 
 
 def test_a_row_that_raises_does_not_stop_the_others(live: Stage, caplog: pytest.LogCaptureFixture) -> None:

@@ -31,6 +31,7 @@ class Program:
 
     def __init__(self, trouble: str = "") -> None:
         self.said = trouble
+        self.closed = False
 
     def trouble(self) -> str:
         return self.said
@@ -68,6 +69,20 @@ def test_after_the_proof_one_look_is_taken_and_its_picture_kept(stage: Stage, ey
     assert (body["verdict"], body["text"], body["differences"]) == ("found", "Hello world", [])
     assert pictures.read(pictures.folder(stage.data_dir), body["picture"]) == png()
     assert not Eyes(eyed).look()
+
+
+def test_a_look_that_the_end_of_the_process_cut_short_is_no_try(stage: Stage, seen: list[Any]) -> None:
+    browser = Program()
+    eyed = stage.worker(browser=browser)
+    delivery = stage.plan(stage.link())
+    stage.settle(eyed, delivery)
+    seen[:] = [(Look(Verdict.UNSURE, reason="The browser is closed."), None)]
+    browser.closed = True
+    before = stage.rows(looks)
+    assert Eyes(eyed).look() and stage.rows(looks) == before != []
+    browser.closed = False  # the same answer, and this time it is the page's fault
+    assert Eyes(eyed).look() and stage.rows(looks) != before
+    assert stage.evidence(delivery, "browser") == []
 
 
 def test_without_a_browser_everything_goes_on(stage: Stage, seen: list[Any]) -> None:

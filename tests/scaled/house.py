@@ -35,6 +35,7 @@ from postprober.wiring import build_core, close_core
 
 PASSWORD = "correct horse battery"
 ROOT = Path(__file__).parents[2]
+LAST_WORDS = 20_000  # characters
 S = DeliveryState
 # Every second handle or list is enough here: X (list), Mastodon (key and list), Bluesky (record key).
 PLATFORMS = (Platform.X, Platform.MASTODON, Platform.BLUESKY)
@@ -146,6 +147,7 @@ class House:
         command = [sys.executable, *COMMANDS[name.partition("-")[0]]]
         environment = {key: value for key, value in os.environ.items() if not key.startswith("POSTPROBER_")}
         environment |= {f"POSTPROBER_{key.upper()}": str(value) for key, value in {**self.settings, **settings}.items()}
+        environment["PYTHONFAULTHANDLER"] = "1"
         with (self.folder / f"{name}.log").open("ab") as out:
             # A session of its own: a dramatiq worker is a parent with a child, and both are to be killed.
             self.processes[name] = subprocess.Popen(
@@ -159,15 +161,16 @@ class House:
         process.wait()
 
     def end(self, name: str, limit: float = 60.0) -> int:
-        """SIGTERM, as a rollout does; the exit code. Raises TimeoutExpired when it does not end in time."""
+        """SIGTERM, as a rollout does; the exit code. Raises AssertionError with all its stacks when it does not end."""
         process = self.processes.pop(name)
         process.terminate()
         try:
             return process.wait(limit)
         except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
+            os.killpg(process.pid, signal.SIGABRT)  # faulthandler writes what each thread does
             process.wait()
-            raise
+            said = (self.folder / f"{name}.log").read_text(errors="replace")[-LAST_WORDS:]
+            raise AssertionError(f"{name} did not end within {limit} s of SIGTERM; its last words:\n{said}") from None
 
     def newest_transition(self) -> int:
         with self.core.db.read() as conn:

@@ -39,7 +39,10 @@ class Balancer:
         while not self._stop.wait(LOOK):
             self.good = [name for name in list(self._api.ports) if self._api.ready(name)]
 
-    def stop(self) -> None:
+    def __enter__(self) -> Balancer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         self._stop.set()
         self._thread.join(60)
         self._api.close()
@@ -62,12 +65,14 @@ class Clients:
     _stop: threading.Event = field(default_factory=threading.Event)
     _threads: list[threading.Thread] = field(default_factory=list)
 
-    def begin(self) -> None:
+    def __enter__(self) -> Clients:
         for act in (self._post, self._listen):
             self._threads.append(threading.Thread(target=act, daemon=True))
             self._threads[-1].start()
+        return self
 
-    def rest(self) -> None:
+    def __exit__(self, *_: object) -> None:
+        """Also when a test fails: they must not ask a house that is closed, and be another test's failure."""
         self._stop.set()
         for thread in self._threads:
             thread.join(60)

@@ -25,16 +25,14 @@ def test_rolling_restarts_under_load_make_nothing_unknown_and_refuse_nothing() -
         on.house.sandbox.control.fault("x", "slow", times=0, params={"seconds": 1})
         for number in range(2):
             api.start(f"sidecar-{number}", drain_seconds=DRAIN)
-        balancer = Balancer(api)
-        clients, roll = Clients(api, balancer), Roll(on, api)
-        wait_until(lambda: len(balancer.good) == 2, 30)
-        clients.begin()
-        for _ in range(ROUNDS):
-            for part in PARTS:
-                roll.restart(part)
-        clients.rest()
-        on.rest()
-        balancer.stop()
+        roll = Roll(on, api)
+        with Balancer(api) as balancer:
+            wait_until(lambda: len(balancer.good) == 2, 30)
+            with Clients(api, balancer) as clients:
+                for _ in range(ROUNDS):
+                    for part in PARTS:
+                        roll.restart(part)
+            on.rest()
         slowest = {part: max(times) for part, times in roll.took.items()}
         print(f"{len(roll.exits)} restarts, {clients.accepted} posts, {len(clients.codes)} WebSockets told to come back, "
               f"slowest end {slowest}, slowest hand-over {max(roll.handed):.1f} s")  # fmt: skip
