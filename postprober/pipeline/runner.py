@@ -37,7 +37,7 @@ TICK = 0.25  # seconds; how soon something is noticed that another process has j
 BEAT = 2.0
 PING = 60.0
 HEALTH = 1.0
-FAREWELL = 45.0  # seconds for what is in hand when the end is asked for; deploy/ gives 60 before SIGKILL
+FAREWELL = 40.0  # seconds for what is in hand after SIGTERM; `up` kills after 45, what deploy/ describes after 60
 LOOK = 0.05  # seconds between two looks whether it has ended
 LEADER = "scheduler"
 
