@@ -79,6 +79,8 @@ class Life(Middleware):
                 act()
             except (SQLAlchemyError, PostProberError, OSError) as error:
                 log.warning("care: %s", error)
+            except Exception:  # without this thread no lease is renewed and nobody knows that the worker lives
+                log.exception("care")
 
     def _share(self) -> None:
         """What this process sees of the platforms is for all, and what the others saw for it."""

@@ -142,14 +142,18 @@ class Hub:
 
     async def stop(self) -> None:
         """End the watcher and close every client."""
-        for client in self.clients:
-            client.end(RESTART, "restart")
+        self.send_away()
         async with self._starting:
             if self._checker is not None:
                 self._checker.cancel()
             if self._watch is not None:
                 await self._watch.stop()
             self._watch = self._checker = None
+
+    def send_away(self) -> None:
+        """Close every client, with the word to come back."""
+        for client in self.clients:
+            client.end(RESTART, "restart")
 
     def leave(self, client: Client, name: str) -> None:
         member = client.rooms.pop(name, None)
@@ -244,7 +248,7 @@ class Hub:
         held = set(self._of_session)
         try:
             good = await asyncio.to_thread(sessions.alive, self.core, held) if held else held
-        except SQLAlchemyError:
+        except (SQLAlchemyError, OSError):
             _log.warning("sessions could not be checked; trying again")
             return
         for session in held - good:
@@ -292,7 +296,11 @@ class _Watch:
                         self._hand_over(feed.look(conn), target)
             except SQLAlchemyError as error:
                 _log.warning("the database cannot be watched (%s); trying again", type(error).__name__)
-                self._stop.wait(1.0)
+            except Exception:  # noqa: BLE001 - see below
+                # A mistake of ours must not silence everybody for ever: all come back and resume by their `last_id`.
+                _log.exception("events could not be handed out")
+                self._loop.call_soon_threadsafe(self._hub.send_away)
+            self._stop.wait(1.0)
 
     def _wait(self, feed: Feed, ear: Listener | None) -> None:
         """Until it is worth looking: a short time, or a wake-up where those arrive."""

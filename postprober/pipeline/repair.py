@@ -11,6 +11,7 @@ import logging
 from datetime import timedelta
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
 
 from postprober.agent.diagnose import explain
 from postprober.agent.evidence import Evidence, Try, collect, is_unknown
@@ -47,8 +48,14 @@ def tend(ctx: Context) -> int:
             done += 1
         except (Conflict, PostProberError) as error:
             log.warning("repair %s is tried again: %s", repair.id, error)
-            with ctx.db.write() as conn:
-                repairs.postpone(conn, repair, ctx.clock.now() + _AGAIN)
+        except SQLAlchemyError:
+            raise  # nothing can be noted either; the next tick tries again
+        except Exception:  # one that meets a mistake of ours
+            log.exception("repair %s is tried again", repair.id)
+        else:
+            continue
+        with ctx.db.write() as conn:
+            repairs.postpone(conn, repair, ctx.clock.now() + _AGAIN)
     return done
 
 

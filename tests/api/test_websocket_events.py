@@ -14,7 +14,10 @@ from sqlalchemy import update
 from websockets.sync.client import ClientConnection
 
 from postprober.api.deps import COOKIE
+from postprober.api.live import RESTART
 from postprober.services import api_tokens, sessions, users
+from postprober.services.live import Event, Story
+from postprober.storage.events import Change
 from postprober.storage.tables import users as user_table
 from tests.api.live_kit import APP, WAIT, Live, S, closed, cookie, hear, join, say, status, until
 
@@ -55,6 +58,31 @@ def test_it_replays_what_was_missed_and_nothing_twice(live: Live) -> None:
         rest = join(live.open(live.token()), post_id, last_id=whole[cut]["id"])
         assert rest[:-1] == whole[cut + 1 :]
         assert rest[-1]["data"]["last_id"] >= whole[-1]["id"]
+
+
+def test_a_mistake_while_telling_sends_everybody_back_to_resume_and_silences_nobody(
+    live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    post_id, other = live.post(), live.post()
+    first, bystander = live.open(live.token()), live.open(live.token())
+    last_id = join(first, post_id)[-1]["data"]["last_id"]
+    join(bystander, other)
+    tell, broken = Story.tell, [True]
+
+    def tell_badly(story: Story, change: Change) -> list[Event]:
+        if change.post_id == post_id and broken:
+            broken.clear()
+            raise KeyError("nobody thought of this")
+        return tell(story, change)
+
+    monkeypatch.setattr(Story, "tell", tell_badly)
+    live.move(post_id, S.CLAIMED)
+    assert {closed(first), closed(bystander)} == {RESTART} and not broken
+    again = live.open(live.token())
+    heard = join(again, post_id, last_id=last_id)
+    assert [e["data"]["new"] for e in heard[:-1] if e["event"] == "monitoring_update"] == ["claimed"]
+    live.move(post_id, S.SUBMITTING)
+    assert hear(again)["data"]["new"] == "submitting"
 
 
 def test_a_room_can_be_left_and_entered_again(live: Live) -> None:

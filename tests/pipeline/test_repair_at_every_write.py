@@ -101,7 +101,10 @@ def test_a_fix_that_its_validator_does_not_pass_becomes_a_question(stage: Stage,
     assert stage.state(mine) is S.FAILED
 
 
-def test_a_diagnosis_that_cannot_be_made_now_is_made_later_and_holds_up_no_other(stage: Stage) -> None:
+@pytest.mark.parametrize("error", [Unavailable("not now"), KeyError("a mistake of ours")])
+def test_a_diagnosis_that_cannot_be_made_now_is_made_later_and_holds_up_no_other(
+    stage: Stage, error: Exception
+) -> None:
     first, second = (_failed(stage, SCENES["wait"], name) for name in ("a", "b"))
 
     @dataclass(frozen=True)
@@ -109,7 +112,7 @@ def test_a_diagnosis_that_cannot_be_made_now_is_made_later_and_holds_up_no_other
         def diagnose(self, evidence: Evidence) -> Diagnosis:
             if not made:
                 made.append(1)
-                raise Unavailable("not now")
+                raise error
             return super().diagnose(evidence)
 
     made: list[int] = []
