@@ -90,7 +90,7 @@ class Listener:
         if time.monotonic() < self._next_try:
             return
         self._next_try = time.monotonic() + REST
-        client = redis.Redis.from_url(self._url, socket_connect_timeout=TIMEOUT)
+        client = redis.Redis.from_url(self._url, socket_timeout=TIMEOUT, socket_connect_timeout=TIMEOUT)
         ear = client.pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]
         try:
             ear.subscribe(CHANNEL)

@@ -22,7 +22,10 @@ _REFUSED = frozenset({"json", "jsons", "xml", "xmls", "form", "forms", "syslog",
 
 def check(url: str) -> None:
     """Raises BadInput when `url` is nothing that Apprise could send to, or that we do not let it send to."""
-    scheme = urlsplit(url).scheme.lower()
+    try:
+        scheme = urlsplit(url).scheme.lower()
+    except ValueError:
+        raise BadInput("This is not an address that Apprise knows; see its list of services.", field="url") from None
     if scheme in _REFUSED:
         raise BadInput(f"{scheme}:// is not allowed here; use a webhook instead.", field="url")
     if not apprise.Apprise().add(url):

@@ -51,7 +51,7 @@ class Client:
 
     def _begin(self, text: str) -> None:
         """Run the sending to its end, or to its first wait."""
-        sending = self._send({"type": "websocket.send", "text": text})
+        sending = self._hand_over(text)
         try:
             self._begun = _Begun(sending, sending.send(None))
         except StopIteration:
@@ -60,6 +60,14 @@ class Client:
             self._frames.append(text)  # the sender task will meet the same and end the connection
         self._busy = True
         self._filled.set()
+
+    async def _hand_over(self, text: str) -> None:
+        """Raises OSError when the client has gone, also where the server is closing its connection and says it as a fault
+        of the program (uvicorn, after a ping without answer or a frame that is none)."""
+        try:
+            await self._send({"type": "websocket.send", "text": text})
+        except RuntimeError as error:
+            raise ConnectionAbortedError(str(error)) from error
 
     async def offer(self, text: str) -> None:
         """Queue a frame when there is room."""
@@ -85,7 +93,7 @@ class Client:
                     await self._begun
                     self._begun = None
                 while self._frames:
-                    await self._send({"type": "websocket.send", "text": self._frames.popleft()})
+                    await self._hand_over(self._frames.popleft())
                     if len(self._frames) < REPLAY_QUEUE:
                         self._drained.set()
                 self._busy = False

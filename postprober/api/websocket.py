@@ -60,6 +60,8 @@ async def _watch_the_scheduler(core: Core) -> None:
             await asyncio.to_thread(watchman.look, core)
         except (SQLAlchemyError, PostProberError) as error:
             _log.warning("the scheduler could not be watched: %s", error)
+        except Exception:  # noqa: BLE001 - this task is the only one that notices a lost scheduler
+            _log.exception("the scheduler could not be watched")
 
 
 @router.websocket("/api/ws")

@@ -120,7 +120,7 @@ def _period(core: Core, zone: str, days: int, metric: str) -> Period:
         raise BadInput(f"Choose one of {', '.join(METRICS)}.", field="metric")
     try:
         return Period(core.clock.now(), ZoneInfo(zone), days, metric)
-    except (ZoneInfoNotFoundError, ValueError):
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # a folder of zones, a name that is too long
         raise BadInput(f"There is no time zone {zone[:60]!r}.", field="zone") from None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -129,3 +130,19 @@ def test_a_sender_that_is_cancelled_leaves_no_half_sent_frame_behind() -> None:
         client.push("half")  # its coroutine is suspended; warnings about it would be errors
 
     run(story)
+
+
+def test_a_client_whose_server_side_is_closing_harms_nobody_else() -> None:
+    """uvicorn tells a send after its own close frame (no pong, a frame that is none) as a RuntimeError; the sending runs
+    inside the handing out of events to all."""
+
+    async def refuse(_message: dict[str, Any]) -> None:
+        raise RuntimeError("Unexpected ASGI message 'websocket.send'")
+
+    async def scene() -> None:
+        client = Client(SimpleNamespace(session=1), refuse)  # type: ignore[arg-type]
+        client.push("an event")
+        with pytest.raises(OSError, match="Unexpected ASGI message"):
+            await asyncio.wait_for(client.run_sender(), 10)
+
+    asyncio.run(scene())

@@ -234,15 +234,18 @@ def test_an_idle_scheduler_still_beats(live: Stage) -> None:
         wait_until(newer)
 
 
-def test_the_bell_rings_at_the_due_moment_and_not_a_tick_later(live: Stage) -> None:
-    with Running(live.worker("w")):
-        wait_until(lambda: _leader(live) == "w")
+def test_the_bell_rings_at_the_due_moment_and_not_a_tick_later(live: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a minute between two ticks, so that a busy machine's delay is not taken for one."""
+    monkeypatch.setattr(runner_module, "TICK", 60.0)
+    with Running(live.worker("w")) as running:
+        wait_until(lambda: running._guarded)
         account = live.link()
         delivery = live.plan(account, due_in=0.9)
+        running._bell()  # the tick that sees it coming
         wait_until(lambda: live.get(delivery).first_byte_at is not None)
     found = live.get(delivery)
     late = (found.first_byte_at - found.due_at).total_seconds()  # type: ignore[operator]
-    assert 0 <= late < 0.2
+    assert 0 <= late < 15
 
 
 def test_following_never_takes_all_the_threads(live: Stage) -> None:
