@@ -26,13 +26,16 @@ demo: $(STAMP) ## Everything on the built-in sandbox, with a user, linked accoun
 up: $(STAMP) ## Start app, sidecar and scheduler with the settings of .env
 	@exec $(PY) -m postprober up
 
+# Without it, every process that a test starts would compile the whole program anew.
+test test-slow test-scaled: export PYTHONDONTWRITEBYTECODE =
+
 test: $(TEST_STAMP) ## The test suite (under 10 minutes on 2 cores); the rest is test-slow
 	$(PYTEST) -n 2 -m "not slow"
 
 test-slow: $(TEST_STAMP) ## What needs a browser, several processes or a death at every step
 	$(PYTEST) -n 2 -m slow --timeout=400
 
-test-scaled: $(TEST_STAMP) ## The same suite on PostgreSQL and Redis, without what is about SQLite itself
+test-scaled: $(TEST_STAMP) ## On PostgreSQL and Redis, the tests whose installation can be on either profile
 	PROFILE=scaled $(PYTEST) -n 2 -m "not slow"
 
 lint: $(TEST_STAMP) ## Style, types and the rules of who may import whom
@@ -49,6 +52,9 @@ load: $(TEST_STAMP) ## Many people at one installation for MINUTES=2 (USERS=100,
 
 test-crash: $(TEST_STAMP) ## Kill the worker at every point under every fault (N=3 times each), then at random
 	$(PY) -m tests.crash --repeats $(or $(N),3) --kills $(or $(KILLS),1000)
+
+test-chaos: $(TEST_STAMP) ## Random operations against an adversarial platform (RUNS=5000, SEED=1), then deliberate mistakes that must be found
+	$(PY) -m tests.chaos --runs $(or $(RUNS),5000) --seed $(or $(SEED),1)
 
 test-alerts: $(TEST_STAMP) ## Kill between a change and the alert about it (KILLS=1000 times); none may be lost
 	$(PY) -m tests.crash.alerts --kills $(or $(KILLS),1000)
@@ -68,13 +74,22 @@ $(FUZZ_VENV)/.installed: tests/fuzz/requirements.txt
 test-fuzz: $(TEST_STAMP) $(FUZZ_VENV)/.installed ## schemathesis against the running sidecar, as a stranger (SECONDS=120)
 	$(PY) -m tests.fuzz --schemathesis $(FUZZ_VENV)/bin/schemathesis --seconds $(or $(SECONDS),120)
 
+CLIENTS_VENV ?= .venv-clients
+$(CLIENTS_VENV)/.installed: tests/clients/requirements.txt
+	@test -x $(CLIENTS_VENV)/bin/python || $(PYTHON) -m venv $(CLIENTS_VENV)
+	$(CLIENTS_VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r tests/clients/requirements.txt
+	@touch $@
+
+test-clients: $(TEST_STAMP) $(CLIENTS_VENV)/.installed ## The platforms' own and most used clients do their whole jobs against the emulators
+	$(PY) -m tests.clients --python $(CLIENTS_VENV)/bin/python
+
 ATTACK_VENV ?= .venv-attack
 $(ATTACK_VENV)/.installed: tests/attack/requirements.txt
 	@test -x $(ATTACK_VENV)/bin/python || $(PYTHON) -m venv $(ATTACK_VENV)
 	$(ATTACK_VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r tests/attack/requirements.txt
 	@touch $@
 
-test-attack: $(TEST_STAMP) $(ATTACK_VENV)/.installed ## bandit, semgrep, planted secrets, sqlmap, wapiti, each beside a control (ONLY=bandit,secrets)
+test-attack: $(TEST_STAMP) $(ATTACK_VENV)/.installed ## bandit, semgrep, planted secrets, channels, the app's door, accounts, hostile pages, silent receivers, one token, sqlmap, wapiti, each beside a control (ONLY=bandit,door)
 	$(PY) -m tests.attack --tools $(ATTACK_VENV)/bin --only "$(ONLY)"
 
 lint-deploy: $(TEST_STAMP) $(ATTACK_VENV)/.installed ## compose, Kubernetes, Caddy, systemd and Docker files under their linters
@@ -89,10 +104,16 @@ test-trust: $(TEST_STAMP) ## The twenty promises beside careless controls, into 
 model: ## The delivery protocol as a model, searched exhaustively (needs spin and gcc)
 	$(PYTHON) docs/model/check.py
 
+sizes: $(STAMP) ## What an installation takes on the disk, with each extra and without, into docs/sizes.md
+	$(PY) -m bench.sizes
+
+wheel: $(STAMP) ## Build the package into dist/
+	$(PY) -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
+
 screenshots: $(TEST_STAMP) ## Take the pictures in docs/pictures/ anew
 	$(PY) docs/make_pictures.py
 
 clean: ## Remove the virtual environment and caches (never data/)
-	rm -rf $(VENV) $(FUZZ_VENV) $(ATTACK_VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) $(FUZZ_VENV) $(ATTACK_VENV) $(CLIENTS_VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 
-.PHONY: help demo up test test-slow test-scaled lint bench load test-crash test-alerts test-probe test-real test-fuzz test-agent test-trust model screenshots clean test-attack lint-deploy
+.PHONY: help demo up test test-slow test-scaled lint bench load test-crash test-alerts test-chaos test-probe test-real test-fuzz test-clients test-agent test-trust model sizes wheel screenshots clean test-attack lint-deploy

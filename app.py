@@ -1,7 +1,17 @@
-"""The web app: navigation; each page guards itself. Start it with `python -m postprober up`."""
+"""The web app: navigation; each page guards itself. Start it with `python -m postprober up`.
 
-from postprober.ui import frame
+`streamlit run` reads this file twice: once to serve it, behind our door, and then for every run of a page.
+"""
 
-page = frame.navigation()
-with frame.framed():
-    page.run()
+import streamlit as st
+from starlette.middleware import Middleware
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+from postprober.ui import door, frame
+
+if get_script_run_ctx(suppress_warning=True) is None:
+    app = st.App(__file__, middleware=[Middleware(door.Door)])
+else:
+    page = frame.navigation()
+    with frame.framed():
+        page.run()

@@ -1,4 +1,4 @@
-"""`python -m bench [name …]`: throughput, lateness, recovery, memory, live events, live pages, analytics."""
+"""`python -m bench [name …]`: throughput, lateness, recovery, memory, live events, live pages, analytics, memory under attack."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import platform
 import sys
 
 from bench import pipeline
+from bench.abuse import abuse
 from bench.analytics import analytics
 from bench.sessions import sessions
 from bench.websocket import websocket
@@ -19,6 +20,7 @@ BENCHES = {
     "websocket": websocket,
     "sessions": sessions,
     "analytics": analytics,
+    "abuse": abuse,
 }
 
 

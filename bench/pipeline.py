@@ -19,7 +19,7 @@ from bench.processes import memory_mb
 from bench.stage import TEXT_PLATFORMS, THREADS, WORKERS, Stage, percentile, plan, stage, wait_until_verified
 from postprober.domain.delivery import DeliveryState
 from postprober.domain.remote import PartJob
-from postprober.pipeline.credentials import open_credentials
+from postprober.pipeline.core.tokens import open_credentials
 from postprober.probe.public import look
 from postprober.storage import accounts, deliveries
 from postprober.storage.tables import deliveries as table

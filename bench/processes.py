@@ -22,6 +22,13 @@ def memory_mb(pid: int) -> float:
     return sum(_pss(one) for one in family(pid))
 
 
+def resident_mb(pid: int) -> float:
+    """Memory of the process alone that lies in RAM; 0 when it has ended."""
+    with contextlib.suppress(OSError):
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE / 2**20
+    return 0.0
+
+
 def family(pid: int) -> list[int]:
     """The process and its descendants."""
     children: dict[int, list[int]] = defaultdict(list)

@@ -19,9 +19,10 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.asyncio.client import ClientConnection, connect
 
 from bench.stage import TEXT_PLATFORMS, percentile, stage
-from postprober.demo import link_sandbox_accounts
-from postprober.services import posts, users
+from postprober.cli.demo import link_sandbox_accounts
 from postprober.services.core import Core
+from postprober.services.people import users
+from postprober.services.posts import posts
 from postprober.ui.state import COOKIE
 
 SESSIONS = 100

@@ -21,12 +21,13 @@ from sqlalchemy import func, select
 from bench import processes
 from bench.engines import Engines
 from bench.ports import free_port
-from postprober.demo import link_sandbox_accounts
+from postprober.cli.demo import link_sandbox_accounts
 from postprober.domain.delivery import DeliveryState
 from postprober.domain.platform import Platform
-from postprober.sandbox.client import Control
-from postprober.services import posts, users
+from postprober.sandbox.control.client import Control
 from postprober.services.core import Core
+from postprober.services.people import users
+from postprober.services.posts import posts
 from postprober.settings import load_settings
 from postprober.storage.tables import deliveries
 from postprober.wiring import build_core, close_core

@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from bench.stage import ROOT, Stage, free_port, percentile, plan, stage
 from postprober.clock import utc_iso
-from postprober.services import sessions
+from postprober.services.people import sessions
 from postprober.storage import deliveries
 from postprober.storage.tables import transitions
 

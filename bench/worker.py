@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from bench import meter
 from postprober.domain.timing import LIVE_TIMING, SANDBOX_TIMING
-from postprober.pipeline import engine
+from postprober.pipeline.scheduler import worker_pool
 from postprober.services.context import context_of
 from postprober.wiring import build_core, build_runner, calm_garbage_collector
 
@@ -16,7 +16,7 @@ from postprober.wiring import build_core, build_runner, calm_garbage_collector
 def main() -> None:
     if meter.install():
         for name in ("publish", "reconcile", "follow"):
-            setattr(engine, name, meter.carrying(getattr(engine, name)))
+            setattr(worker_pool, name, meter.carrying(getattr(worker_pool, name)))
     core = build_core()
     calm_garbage_collector()
     # Canaries as rare as in live mode: the sandbox's 20 s would be most of the work with thousands of accounts.

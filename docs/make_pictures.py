@@ -21,10 +21,12 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from postprober.demo import demo_picture  # noqa: E402
+from postprober.cli.demo import demo_picture  # noqa: E402
 from postprober.domain.platform import Platform  # noqa: E402  the path is set above
-from postprober.sandbox.client import Control  # noqa: E402
-from postprober.services import accounts, media, posts  # noqa: E402
+from postprober.sandbox.control.client import Control  # noqa: E402
+from postprober.services.accounts import accounts  # noqa: E402
+from postprober.services.media import media  # noqa: E402
+from postprober.services.posts import posts  # noqa: E402
 from postprober.wiring import build_core, close_core  # noqa: E402
 
 PICTURES = Path(__file__).parent / "pictures"
@@ -133,10 +135,10 @@ def _pages(page: Page, suffix: str, height: int) -> None:
     page.wait_for_timeout(1_500)
     if suffix == "desktop-light":
         page.screenshot(path=PICTURES / "readme.png")
-    first.get_by_text("History, tries and evidence").click()
+    first.get_by_text("Activity and evidence").click()
     first.get_by_role("radiogroup").get_by_text("Mastodon").click()
     page.locator("[data-testid=stVegaLiteChart]").first.wait_for()
-    page.get_by_text("Publish, try 1").first.wait_for()
+    page.get_by_text("Publish, attempt 1").first.wait_for()
     _shoot(page, f"monitor-{suffix}", height)
     _open(page, "Compose")
     box = page.get_by_role("textbox", name="Text")

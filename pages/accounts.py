@@ -2,9 +2,9 @@
 
 import streamlit as st
 
-from postprober.services import accounts
+from postprober.services.accounts import accounts
 from postprober.ui import guard
-from postprober.ui.components import account_list, link_forms
+from postprober.ui.components.accounts import account_list, link_forms
 
 visit = guard.enter()
 st.title("Accounts", anchor=False)

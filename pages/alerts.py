@@ -3,11 +3,12 @@
 import streamlit as st
 
 from postprober.ui import guard
-from postprober.ui.components import alert_list, channel_list, notify_form, report_form
+from postprober.ui.components.alerts import alert_list, channel_list, notify_form
+from postprober.ui.components.analytics import report_form
 
 visit = guard.enter()
 st.title("Alerts", anchor=False)
-told, channels, when, reports = st.tabs(["Alerts", "Channels", "When", "Reports"])
+told, channels, when, reports = st.tabs(["Alerts", "Channels", "Quiet hours & escalation", "Reports"])
 with told:
     alert_list.draw(visit)
 with channels:

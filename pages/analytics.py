@@ -3,7 +3,7 @@
 import streamlit as st
 
 from postprober.ui import guard
-from postprober.ui.components import analytics_board
+from postprober.ui.components.analytics import analytics_board
 
 visit = guard.enter()
 st.title("Analytics", anchor=False)

@@ -1,14 +1,13 @@
 """What is planned when: by month, by week, as a list."""
 
-from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 import streamlit as st
 
-from postprober.services import calendar
+from postprober.services.posts import calendar
 from postprober.ui import frame, guard
-from postprober.ui.components import calendar_view, post_dialog
-from postprober.ui.components.calendar_bar import bar, keep
+from postprober.ui.components.calendar import calendar_view, post_dialog
+from postprober.ui.components.calendar.calendar_bar import bar, keep
 
 visit = guard.enter()
 st.title("Calendar", anchor=False)
@@ -28,11 +27,6 @@ else:
 if not found and choice.filtered and sum(len(day.posts) for day in days):
     st.info("No post here fits these filters. Remove one to see more.")
 elif not found:
-    what = (
-        "Nothing is planned"
-        if choice.view == "list" or choice.day >= now.date() - timedelta(days=31)
-        else "Nothing was"
-    )
-    st.info(f"{what} here. Write a post and give it a time; it then stands in its day.")
+    st.info("Nothing is scheduled here. Schedule a post to see it here.")
     frame.link("compose", "Write a post", ":material/edit_square:")
 post_dialog.draw(visit)

@@ -2,16 +2,16 @@
 
 import streamlit as st
 
-from postprober.errors import PostProberError
-from postprober.services import accounts
-from postprober.ui import acts, frame, guard
-from postprober.ui.components import (
+from postprober.services.accounts import accounts
+from postprober.ui import frame, guard
+from postprober.ui.components.compose import (
     advice_panel,
     checks,
     compose_form,
-    draft,
     drafts_list,
+    edit_note,
     import_form,
+    open_draft,
     preview,
     publish,
     schedule_form,
@@ -20,7 +20,7 @@ from postprober.ui.components import (
 visit = guard.enter()
 st.title("Compose", anchor=False)
 linked = accounts.listing(visit.core, visit.user.id)
-mine = draft.current()
+mine = open_draft.opened(visit)
 if not linked:
     st.info("No account is linked yet. Link one, then write your first post.")
     frame.link("accounts", "Link an account", ":material/link:")
@@ -28,6 +28,8 @@ if not linked:
 if mine.post_id is not None:
     publish.done(visit, mine)
     st.stop()
+publish.parted(visit, mine)
+edit_note.draw(visit, mine)
 with st.container(horizontal=True, key="pp-compose-bar"):
     drafts_list.draw(visit)
     import_form.draw(visit, linked)
@@ -37,24 +39,23 @@ with left:
     chosen = compose_form.targets(mine, linked)
     compose_form.text(mine, linked, chosen)
     counted = st.empty()
-    try:
-        media_ids = compose_form.files(visit, mine)
-        at = schedule_form.draw(visit, mine)
-    except PostProberError as error:
-        acts.refuse(error)
-        st.stop()
+    media_ids = compose_form.files(visit, mine)
+    when = schedule_form.draw(visit, mine)
     compose_form.criteria(mine)
-new = mine.wish(chosen, media_ids, at)
+new = mine.wish(chosen, media_ids, when.at)
+problem = publish.store(visit, mine, new)
 with right, st.container(border=True, key="pp-checks"):
-    st.subheader("Before it is sent", anchor=False)
+    st.subheader("Checks", anchor=False)
     results = checks.run(visit, mine, new)
     checks.draw(results, linked, chosen=bool(chosen))
 with left:
     if results:
         with counted:
             checks.counters(results, linked)
-    publish.button(visit, mine, new, ready=bool(results) and all(result.ok for result in results.values()))
-    publish.keep(visit, mine, new)
+    fits = bool(results) and all(result.ok for result in results.values())
+    edit_note.changes(visit, mine, new)
+    publish.button(visit, mine, new, ready=fits and not when.problem)
+    publish.kept(visit, mine, problem)
     advice_panel.draw(visit, mine, linked)
 with right:
     preview.draw(visit, new, linked)

@@ -3,9 +3,10 @@
 import streamlit as st
 
 from postprober.errors import NotFound
-from postprober.services import monitoring, repairs
+from postprober.services.monitoring import monitoring, repairs
 from postprober.ui import acts, frame, guard
-from postprober.ui.components import alerts, filters, post_card, pulse
+from postprober.ui.components.monitor import edit_failed, post_card
+from postprober.ui.components.shared import alerts, auto_refresh, filters
 
 visit = guard.enter()
 core, user = visit.core, visit.user
@@ -17,27 +18,27 @@ if only is None:
     ids = monitoring.recent_ids(core, user.id, limit, statuses=choice.shown, platforms=choice.platforms)
 else:
     choice, limit, ids = filters.Choice((), ()), 0, [only]
+ids = [*edit_failed.posts_open(ids), *ids]
 stamp = monitoring.stamp(core, user.id, ids)
-pulse.draw(visit, ids, stamp)
-try:
-    views = monitoring.views_of(core, user.id, ids)
-except NotFound as error:  # deleted meanwhile, or an address that was made up
-    acts.refuse(error)
-    views = []
+auto_refresh.draw(visit, ids, stamp)
+views = monitoring.views_of(core, user.id, ids)
+if only is not None and not any(view.post.id == only for view in views):  # deleted, or an address that was made up
+    acts.refuse(NotFound(f"There is no post {only}."))
 made = repairs.of_posts(core, user.id, ids)
 now = core.clock.now()
 
 left, right = st.columns([3, 1], gap="medium")
 with left:
+    edit_failed.of_deleted(visit, [view.post.id for view in views])
     for view in views:
         post_card.draw(visit, view, made, now)
-    if limit and len(views) == limit and st.button("Show older posts"):
+    if limit and len(views) >= limit and st.button("Show older posts"):
         st.session_state["monitor-limit"] = limit + filters.STEP
         st.rerun()
     if not views and choice.any:
         st.info("No post fits these filters. Remove one to see more.")
     elif not views and only is None:
-        st.info("There is no post yet. Link an account first, then write your first post; its proof appears here.")
+        st.info("No posts yet. Link an account, then write your first post; its proof appears here.")
         frame.link("compose", "Write a post", ":material/edit_square:")
 with right:
     alerts.draw(monitoring.alerts(core, user.id), user.zone, now)

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from postprober.ui import guard
-from postprober.ui.components import overview_board
+from postprober.ui.components.overview import overview_board
 
 visit = guard.enter()
 st.title("Overview", anchor=False)

@@ -2,23 +2,18 @@
 
 import streamlit as st
 
-from postprober.services import people
+from postprober.services.people import people
 from postprober.ui import guard
-from postprober.ui.components import (
-    settings_house,
-    settings_people,
-    settings_profile,
-    settings_security,
-    settings_tokens,
-)
+from postprober.ui.components.settings import installation, profile, security, tokens
+from postprober.ui.components.settings import people as settings_people
 
 visit = guard.enter()
 st.title("Settings", anchor=False)
 areas = {
-    "Profile": settings_profile.draw,
-    "Sign-in": settings_security.draw,
-    "API tokens": settings_tokens.draw,
-    "AI and retention": settings_house.draw,
+    "Profile": profile.draw,
+    "Sign-in": security.draw,
+    "API tokens": tokens.draw,
+    "AI and retention": installation.draw,
 }
 if people.manages_people(visit.user):
     areas["People"] = settings_people.draw

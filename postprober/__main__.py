@@ -1,6 +1,6 @@
 """`python -m postprober`."""
 
-from postprober.cli import main
+from postprober.cli.main import main
 
 if __name__ == "__main__":
     main()

@@ -15,7 +15,7 @@ from dramatiq.brokers.redis import RedisBroker
 from dramatiq.middleware import AgeLimit, Middleware
 
 from postprober.errors import Unavailable
-from postprober.pipeline.dispatch import FOLLOW, PUBLISH
+from postprober.pipeline.scheduler.dispatcher import FOLLOW, PUBLISH
 
 NAMESPACE = "postprober"
 QUEUES = (PUBLISH, FOLLOW)

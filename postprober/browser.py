@@ -20,6 +20,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from postprober import extras
 from postprober.errors import Unavailable
 from postprober.security.egress import Allow, EgressProxy
 from postprober.settings import Settings
@@ -79,6 +80,8 @@ class Browser:
         """Why no browser can be started, in one sentence; "" when one can, as far as can be told without starting it."""
         if self._settings.browser == "off":
             return "The browser is switched off (POSTPROBER_BROWSER)."
+        if not extras.has("browser"):
+            return extras.sentence("browser")
         if self._settings.browser_path and not shutil.which(self._settings.browser_path):
             return f"There is no program {self._settings.browser_path}; correct POSTPROBER_BROWSER_PATH."
         if not self.path and not _bundled():

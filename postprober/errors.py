@@ -10,10 +10,12 @@ PostProberError                     one plain sentence (`str(error)`) for the pe
 ├── Conflict                        somebody changed it meanwhile; read it again
 │   └── Stale                       the caller named the version it had read, and that is no longer the newest
 ├── ConfigurationError              the installation's settings or files need correcting; refuses to start
+│   └── NotInstalled                an optional part is wanted that is not installed; install it
 ├── VaultError                      a stored secret cannot be read with the keys at hand
 ├── LeaseLost                       this worker no longer owns the delivery; nothing was sent
 └── PlatformError                   what a platform's answer means for us
-    ├── ReconnectNeeded             a person has to link the account again (token revoked, scope missing)
+    ├── ReconnectNeeded             a person has to reconnect the account (token revoked, scope missing)
+    │   └── Suspended               the platform has closed the account to its owner; settle that there first
     ├── PostRejected                a person (or the agent) has to edit the post
     │   └── DuplicateRefused        the platform says this text is there already; names the earlier post if it does
     ├── Throttled                   try again at `retry_at`
@@ -87,6 +89,10 @@ class ConfigurationError(PostProberError):
     """Settings or files are unusable; the process must not start."""
 
 
+class NotInstalled(ConfigurationError):
+    """What is wanted needs an optional part (an extra) that is not installed."""
+
+
 class VaultError(PostProberError):
     """A sealed secret cannot be opened: unknown key, wrong place or damaged."""
 
@@ -118,6 +124,11 @@ class ReconnectNeeded(PlatformError):
     ) -> None:
         super().__init__(message, detail, http_status=http_status, code=code)
         self.expired = expired
+
+
+class Suspended(ReconnectNeeded):
+    """The platform has suspended, disabled or not yet admitted the account: linking it again helps only after that was
+    settled with the platform."""
 
 
 class PostRejected(PlatformError):
@@ -163,7 +174,12 @@ class Throttled(PlatformError):
 
 
 class Unavailable(PlatformError):
-    """The platform could not be reached or had a fault; nothing was published."""
+    """The platform could not be reached or had a fault; nothing was published. With the code HERE the fault was on this
+    machine, and says nothing about the platform."""
+
+
+HERE = "this_machine"
+NOT_PERMITTED = "not_permitted"  # code of Unavailable: the platform does not let this app read back
 
 
 class OutcomeUnknown(PlatformError):

@@ -15,29 +15,38 @@ from __future__ import annotations
 import json as jsonlib
 import logging
 import re
+import ssl
 import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
+from http.cookiejar import DefaultCookiePolicy
 from typing import Any, Self
-from urllib.parse import urlsplit
 
 import httpcore2
 import httpx2
 
+from postprober.domain.moments import parse_http_date
 from postprober.errors import BadInput, OutcomeUnknown, PostProberError, Unavailable, UnexpectedReply
 from postprober.security.redaction import Redactor
-from postprober.security.urlguard import check_url, is_private_name, resolve
+from postprober.security.urlguard import check_url, host_of, is_private_name, resolve
 
-# The library logs whole addresses at INFO, and Instagram's token calls have the token in theirs (CONTRACTS 3.3).
+# The library logs whole addresses at INFO, and Instagram's token calls have the token in theirs.
 logging.getLogger("httpx2").setLevel(logging.WARNING)
 
 USER_AGENT = "PostProber/0.1 (+https://postprober.invalid/bot)"
 MAX_BODY = 8 * 1024 * 1024  # bytes; the largest reply we read is a page of 100 posts, well under 1 MB
 READ_TRIES = 2
-_LIMIT = re.compile(r"^(?:x-)?rate-?limit-|^x-app-usage$", re.IGNORECASE)  # CONTRACTS, table of section 0
+LONGEST_REPLY = 60.0  # seconds from the first byte awaited to the end of a reply, however slowly it trickles in
+_LIMIT = re.compile(r"^(?:x-)?rate-?limit-|^x-app-usage$", re.IGNORECASE)  # platforms/NAME/facts.md, 4
 _NOT_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.UnsupportedProtocol)
+
+# Headers that no library sets for itself, because `send` does; and those of a reply that are not true of the complete,
+# plain body that a library is handed. For every way by which a library is served (also `library_http`).
+SET_BY_SEND = frozenset({"host", "content-length", "connection", "accept-encoding", "user-agent"})
+OF_THE_WIRE = frozenset({"content-encoding", "content-length", "transfer-encoding"})
 
 Files = Mapping[str, tuple[str, bytes, str]]
 
@@ -47,7 +56,8 @@ class Exchange:
     """One request and what came back, fit for the log: no secrets, shortened.
 
     `status` None: no reply. `latency_ms`: from first byte out (or the try to connect) to the end of the body. `limits`:
-    the headers that tell how many calls are left, with lower-case names.
+    the headers that tell how many calls are left, with lower-case names. `date`: the server's own time (aware UTC, whole
+    seconds), None when it did not say.
     """
 
     method: str
@@ -58,6 +68,7 @@ class Exchange:
     reply: str
     visible: bool
     limits: Mapping[str, str] = field(default_factory=dict)
+    date: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -132,6 +143,10 @@ class HttpClient:
             checkpoint=checkpoint or _nothing,
             observer=observer or _nothing,
         )
+
+    def for_typed(self) -> Self:
+        """The same client for addresses that people type."""
+        return replace(self, pools=self.pools.typed)
 
     def read(
         self,
@@ -211,23 +226,32 @@ class HttpClient:
         **body: Any,
     ) -> Reply:
         bare = url.split("?", 1)[0]
-        host = urlsplit(bare).hostname or ""
+        host = host_of(bare)
         check_url(bare, allow_private=self.pools.may_be_private(host))
         self.pools.check_inside(host)
         request_id = self.request_id or uuid.uuid4().hex
-        request = client.build_request(
-            method, url, headers={**(headers or {}), "X-Request-Id": request_id}, params=params,
-            extensions={"trace": wire.trace} if wire else {},
-            timeout=httpx2.Timeout(timeout) if timeout else httpx2.USE_CLIENT_DEFAULT,
-            **{key: value for key, value in body.items() if value is not None},
-        )  # fmt: skip
+        try:
+            request = client.build_request(
+                method, url, headers={**(headers or {}), "X-Request-Id": request_id}, params=params,
+                extensions={"trace": wire.trace} if wire else {},
+                timeout=httpx2.Timeout(timeout) if timeout else httpx2.USE_CLIENT_DEFAULT,
+                **{key: value for key, value in body.items() if value is not None},
+            )  # fmt: skip
+        except (httpx2.InvalidURL, ValueError) as error:  # ValueError: also what cannot be encoded
+            raise BadInput(
+                "This address or a value sent to it is not usable.", self.redactor.excerpt(type(error).__name__)
+            ) from None
         started = time.monotonic()
         status: int | None = None
         text = ""
         limits: dict[str, str] = {}
+        date: datetime | None = None
+        _reply.seconds = total or (timeout * 2 if timeout else LONGEST_REPLY)
+        _reply.until = None
         try:
             response = client.send(request, stream=True)
             status = response.status_code
+            date = parse_http_date(response.headers.get("date", ""))
             limits = {key.lower(): value for key, value in response.headers.items() if _LIMIT.search(key)}
             try:
                 content = _bounded(response, started + total if total else None)
@@ -239,11 +263,27 @@ class HttpClient:
         except (httpx2.RequestError, PostProberError) as error:
             text = text or self.redactor.excerpt(repr(error))
             raise
+        except (
+            httpx2.InvalidURL,
+            httpx2.StreamError,
+            ValueError,
+        ) as error:  # of a reply: such as where it redirects to
+            text = text or self.redactor.excerpt(repr(error))
+            raise httpx2.RemoteProtocolError(type(error).__name__, request=request) from error
         finally:
+            _reply.seconds = None
             latency = round((time.monotonic() - started) * 1000)
             self.observer(
                 Exchange(
-                    method, self.redactor.url(str(request.url)), request_id, status, latency, text, visible, limits
+                    method,
+                    self.redactor.url(str(request.url)),
+                    request_id,
+                    status,
+                    latency,
+                    text,
+                    visible,
+                    limits,
+                    date,
                 )
             )
 
@@ -271,20 +311,20 @@ class _Wire:
 class _SendTransport(httpx2.BaseTransport):
     """Hands a library's request to `HttpClient.send`. Closing it closes nothing: the pools are shared."""
 
-    _OURS = frozenset({"host", "content-length", "connection", "accept-encoding", "user-agent"})  # set by `send`
-    _DECODED = frozenset({"content-encoding", "content-length", "transfer-encoding"})  # the body is complete and plain
-
     def __init__(self, client: HttpClient, seconds: float | None = None) -> None:
         self._client = client
         self._seconds = seconds
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
-        headers = {key: value for key, value in request.headers.items() if key.lower() not in self._OURS}
+        headers = {key: value for key, value in request.headers.items() if key.lower() not in SET_BY_SEND}
+        # A library may ask for less time than its client has, never for more.
+        asked = request.extensions.get("timeout", {}).get("read")
+        seconds = self._seconds if self._seconds is None or asked is None else min(self._seconds, asked)
         reply = self._client.send(
-            request.method, str(request.url), headers=headers, content=request.read() or None, timeout=self._seconds,
-            total=self._seconds,
+            request.method, str(request.url), headers=headers, content=request.read() or None, timeout=seconds,
+            total=seconds,
         )  # fmt: skip
-        kept = {key: value for key, value in reply.headers.items() if key not in self._DECODED}
+        kept = {key: value for key, value in reply.headers.items() if key not in OF_THE_WIRE}
         return httpx2.Response(reply.status, headers=kept, content=reply.body, request=request)
 
 
@@ -337,7 +377,23 @@ class Pools:
             transport=transport or GuardedTransport(self.may_be_private, keep_alive=32), **common
         )
         self.sends = httpx2.Client(transport=transport or GuardedTransport(self.may_be_private, keep_alive=0), **common)
+        for client in (self.reads, self.sends):  # one account's cookies must not go out with another's request
+            client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         self._closed = threading.Event()
+        self._typed: Pools | None = None
+        self._lock = threading.Lock()
+        self._again = (timeout, transport)
+
+    @property
+    def typed(self) -> Pools:
+        """Pools for addresses that people type: hosts that the operator named for another purpose are no exception."""
+        with self._lock:
+            if self._typed is None:
+                timeout, transport = self._again
+                self._typed = Pools(
+                    allow_private=self.allow_private, timeout=timeout, transport=transport, inside=self.inside
+                )
+            return self._typed
 
     def may_be_private(self, host: str) -> bool:
         """Whether `host` may be on a private network: all may in the sandbox, else only those the operator named."""
@@ -358,6 +414,8 @@ class Pools:
             self._closed.set()
             self.reads.close()
             self.sends.close()
+            if self._typed is not None:
+                self._typed.close()
 
 
 class GuardedTransport(httpx2.HTTPTransport):
@@ -386,4 +444,45 @@ class _GuardedBackend(httpcore2.SyncBackend):
             address = resolve(host, port, allow_private=self._may_be_private(host))
         except OSError as error:
             raise httpcore2.ConnectError(str(error)) from error
-        return super().connect_tcp(address, port, timeout, local_address, socket_options)
+        return _TimedStream(super().connect_tcp(address, port, timeout, local_address, socket_options))
+
+
+class _Reply(threading.local):
+    """Of the request that this thread is at: how long its reply may take, and until when, once it is awaited."""
+
+    seconds: float | None = None
+    until: float | None = None
+
+
+_reply = _Reply()
+
+
+class _TimedStream(httpcore2.NetworkStream):
+    """A stream whose replies end: the library's time-out begins anew with every byte."""
+
+    def __init__(self, stream: httpcore2.NetworkStream) -> None:
+        self._stream = stream
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        if _reply.seconds is None:
+            return self._stream.read(max_bytes, timeout)
+        if _reply.until is None:
+            _reply.until = time.monotonic() + _reply.seconds
+        left = _reply.until - time.monotonic()
+        if left <= 0:
+            raise httpcore2.ReadTimeout("the reply took too long")
+        return self._stream.read(max_bytes, left if timeout is None else min(timeout, left))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._stream.write(buffer, timeout)
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore2.NetworkStream:
+        return _TimedStream(self._stream.start_tls(ssl_context, server_hostname, timeout))
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import json
+import logging
 import os
 import secrets
 from dataclasses import dataclass, field, replace
@@ -12,18 +14,32 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError
+from dotenv import dotenv_values
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from postprober import places
 from postprober.domain.platform import Platform, PlatformConfig
 from postprober.domain.prices import Prices
 from postprober.domain.timing import LIVE_TIMING, SANDBOX_TIMING, Timing
 from postprober.errors import ConfigurationError
 from postprober.security.vault import Vault, new_key, parse_keys
 
+log = logging.getLogger("postprober.settings")
 MIN_SECRET_CHARS = 32
+DATABASE = "postprober.sqlite"  # in the data folder
+_PREFIX = "POSTPROBER_"
+# Read by the files in deploy/, by tests and CI.
+_NOT_SETTINGS = frozenset(
+    {"DOMAIN", "TLS", "APP", "API", "CONTRACTS", "REALSERVERS", "REQUIRE_REAL", "REAL_PDS", "REAL_SNAC", "REAL_OIDC",
+     "REAL_WAIT", "SNAC_ACCOUNTS", "ENV_FILE"}
+)  # fmt: skip
+# The file that settings are read from besides the environment: `.env` in the folder where the command was started unless
+# this names another one; "" for none.
+ENV_FILE = "POSTPROBER_ENV_FILE"
+NEAR_NAME = 0.8  # ours, of difflib's ratio: DATABSE_URL is 0.96 near DATABASE_URL, and APP 0.6 near APP_URL
 
-# Production hosts. Sources: CONTRACTS 1.3 and 2.4 and 3.3 and 5; Mastodon has no host of its own, accounts bring theirs.
+# Production hosts. Sources: platforms/NAME/facts.md, 1 and 2; Mastodon has no host of its own, accounts bring theirs.
 _LIVE_URLS: dict[Platform, tuple[str, str]] = {
     Platform.X: ("https://api.x.com", "https://x.com"),
     Platform.LINKEDIN: ("https://api.linkedin.com", "https://www.linkedin.com"),
@@ -51,10 +67,10 @@ class MailServer:
 class Settings(BaseSettings):
     """Every setting; the environment name is `POSTPROBER_` and the field's name in capitals."""
 
-    model_config = SettingsConfigDict(env_prefix="POSTPROBER_", env_file=".env", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="POSTPROBER_", extra="ignore")
 
     mode: Literal["sandbox", "live"] = "sandbox"
-    data_dir: Path = Path("data")
+    data_dir: Path = Field(default_factory=places.data_dir)
     database_url: str = _SECRET
     redis_url: str = _SECRET
     secret_key: str = _SECRET
@@ -101,8 +117,8 @@ class Settings(BaseSettings):
     ai_timeout_seconds: int = Field(20, ge=1, le=120)
     ai_tokens_per_day: int = Field(500000, ge=0)
     ai_money_per_day: float = Field(1.0, ge=0)
-    ai_input_price: float = Field(2.5, ge=0)
-    ai_output_price: float = Field(10.0, ge=0)
+    ai_input_price: float = Field(0.4, ge=0)
+    ai_output_price: float = Field(1.6, ge=0)
 
     workers: int = Field(12, ge=1, le=64)
     late_limit_minutes: int = Field(60, ge=1)
@@ -110,6 +126,8 @@ class Settings(BaseSettings):
 
     drain_seconds: int = Field(0, ge=0, le=20)
     uploads: int = Field(8, ge=1, le=64)
+    drafts_per_space: int = Field(5000, ge=1)
+    media_mb_per_space: int = Field(20480, ge=1)
     sockets_per_user: int = Field(20, ge=1)
     trusted_proxies: str = ""
     cors_origins: str = ""
@@ -129,6 +147,16 @@ class Settings(BaseSettings):
     smtp_password: str = _SECRET
     smtp_from: str = ""
 
+    @field_validator("data_dir", mode="before")
+    @classmethod
+    def _usual_folder(cls, given: object) -> object:
+        return given or places.data_dir()
+
+    def environment(self) -> dict[str, str]:
+        """All of it, for a child process that shall have the same settings and read no file."""
+        told = {f"{_PREFIX}{name.upper()}": str(getattr(self, name)) for name in type(self).model_fields}
+        return {**told, ENV_FILE: ""}
+
     @property
     def sandbox(self) -> bool:
         return self.mode == "sandbox"
@@ -146,7 +174,7 @@ class Settings(BaseSettings):
         """SQLAlchemy URL; SQLite in the data folder unless one is given."""
         if self.database_url:
             return self.database_url.replace("postgresql://", "postgresql+psycopg://", 1)
-        return f"sqlite:///{(self.data_dir / 'postprober.sqlite').resolve()}"
+        return f"sqlite:///{(self.data_dir / DATABASE).resolve()}"
 
     @property
     def sandbox_url(self) -> str:
@@ -172,6 +200,16 @@ class Settings(BaseSettings):
     @property
     def app_base(self) -> str:
         return (self.app_url or f"http://127.0.0.1:{self.app_port}").rstrip("/")
+
+    @property
+    def https(self) -> bool:
+        """Whether browsers reach the app over https."""
+        return self.app_base.startswith("https://")
+
+    @property
+    def cookie_prefix(self) -> str:
+        """Before the names of our cookies: over https no sibling domain can set one of that name (RFC 6265bis, 4.1.3.2)."""
+        return "__Host-" if self.https else ""
 
     @property
     def trusted_proxy_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
@@ -239,14 +277,68 @@ class Settings(BaseSettings):
         return Vault(parse_keys(self.vault_keys))
 
 
+def env_file() -> Path | None:
+    """Where settings are read from besides the environment; None for nowhere."""
+    name = os.environ.get(ENV_FILE, ".env")
+    return Path(name) if name else None
+
+
+def _given() -> dict[str, str | None]:
+    """What the environment and `.env` say; the environment wins."""
+    file = env_file()
+    return {**(dotenv_values(file) if file else {}), **os.environ}
+
+
+def unused_data(settings: Settings) -> str:
+    """A sentence about a database in `data` of the folder where the command was started, where earlier versions kept it,
+    when another folder is used and nobody has named one; else ""."""
+    old = Path("data").absolute()
+    if settings.data_dir != places.data_dir() or old.resolve() == settings.data_dir.resolve():
+        return ""
+    if any(value for name, value in _given().items() if name.upper() == f"{_PREFIX}DATA_DIR"):
+        return ""
+    if not (old / DATABASE).is_file():
+        return ""
+    return (
+        f"The database in {old} is not used, the data folder is {settings.data_dir}; set POSTPROBER_DATA_DIR to the one "
+        "that you want."
+    )
+
+
+def unknown_names() -> dict[str, str]:
+    """Names with our prefix, in the environment or `.env`, that are no setting, with the nearest that is ("" for none)."""
+    known = [name.upper() for name in Settings.model_fields]
+    given = {name: name.upper().removeprefix(_PREFIX) for name in _given()}
+    found = {}
+    for name, short in sorted(given.items()):
+        if name.upper() == short or short in known or short in _NOT_SETTINGS:
+            continue
+        near = difflib.get_close_matches(short, known, 1, NEAR_NAME)
+        found[name] = f"{_PREFIX}{near[0]}" if near else ""
+    return found
+
+
+def _refuse_misspelt() -> None:
+    """Raises ConfigurationError for a name that is nearly one of ours: ignored, it would do what nobody meant (a misspelt
+    database address is a new, empty database)."""
+    for name, meant in unknown_names().items():
+        if meant:
+            raise ConfigurationError(f"{name} is not a setting; did you mean {meant}? Correct or remove it.")
+
+
 def load_settings(**overrides: Any) -> Settings:
-    """Settings, checked. In sandbox mode missing secrets are generated into the data folder. Raises ConfigurationError."""
+    """Settings, checked. In sandbox mode missing secrets are generated into the data folder. From now on what this
+    process writes is its user's alone: database, logs and backups hold what people have not published. Warns of a
+    database that is not used (`unused_data`). Raises ConfigurationError."""
+    os.umask(0o077)
+    _refuse_misspelt()
     try:
-        settings = Settings(**overrides)
+        settings = Settings(**{"_env_file": env_file(), **overrides})
     except ValidationError as error:
         first = error.errors()[0]
         name = "POSTPROBER_" + "_".join(str(piece) for piece in first["loc"]).upper()
         raise ConfigurationError(f"The setting {name} is wrong: {first['msg']}.") from None
+    _fix_places(settings)
     try:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
         if settings.sandbox:
@@ -256,7 +348,19 @@ def load_settings(**overrides: Any) -> Settings:
             f"The data folder {settings.data_dir} cannot be used ({error.strerror}); set POSTPROBER_DATA_DIR."
         ) from None
     _check(settings)
+    if unused := unused_data(settings):
+        log.warning(unused)
     return settings
+
+
+def _fix_places(settings: Settings) -> None:
+    """Paths are meant from where the command was started; children are started elsewhere."""
+    settings.data_dir = settings.data_dir.expanduser().absolute()
+    if os.sep in settings.browser_path:
+        settings.browser_path = str(Path(settings.browser_path).expanduser().absolute())
+    scheme, _, file = settings.database_url.partition(":///")
+    if scheme.startswith("sqlite") and file and not file.startswith((":memory:", "file:")):
+        settings.database_url = f"{scheme}:///{Path(file).absolute()}"
 
 
 def _fill_secrets(settings: Settings) -> None:
@@ -318,6 +422,9 @@ def _check_network(settings: Settings) -> None:
 
 def _check(settings: Settings) -> None:
     _check_network(settings)
+    redis = urlsplit(settings.redis_url)
+    if settings.redis_url and (redis.scheme not in ("redis", "rediss", "unix") or not (redis.netloc or redis.path)):
+        raise ConfigurationError("POSTPROBER_REDIS_URL is not usable: give redis://host:port/0, or leave it empty.")
     if len(settings.secret_key) < MIN_SECRET_CHARS:
         raise ConfigurationError(
             f"POSTPROBER_SECRET_KEY is missing or shorter than {MIN_SECRET_CHARS} characters; "
@@ -335,6 +442,11 @@ def _check(settings: Settings) -> None:
         raise ConfigurationError("POSTPROBER_SECRET_KEY and POSTPROBER_VAULT_KEYS share a secret; make two.")
     if settings.smtp_host and "@" not in settings.smtp_from:
         raise ConfigurationError("POSTPROBER_SMTP_FROM is missing: the address that PostProber's mail comes from.")
+    if settings.registration == "open" and not settings.smtp_host:
+        raise ConfigurationError(
+            "POSTPROBER_REGISTRATION=open needs a mail server that proves addresses: set POSTPROBER_SMTP_HOST and "
+            "POSTPROBER_SMTP_FROM, or POSTPROBER_REGISTRATION=closed."
+        )
     if settings.smtp_username and settings.smtp_security == "none" and settings.smtp_host not in _LOOPBACK:
         raise ConfigurationError(
             "POSTPROBER_SMTP_SECURITY=none would send the mail password unencrypted; use starttls."

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+from postprober import extras
 from postprober.agent.advisor import Advisor
+from postprober.analytics import compaction
 from postprober.browser import Browser
 from postprober.clock import Clock, SystemClock
 from postprober.http import HttpClient, Pools
-from postprober.pipeline.context import Context
-from postprober.pipeline.ledger import Budget, DbLedger
-from postprober.pipeline.runner import Runner
-from postprober.services import advice as advice_service
-from postprober.services import report_schedule
+from postprober.pipeline.core.context import Context
+from postprober.pipeline.repairs.model_budget import Budget, DbLedger
+from postprober.pipeline.scheduler.scheduler import Runner
 from postprober.services.context import context_of
 from postprober.services.core import Core
+from postprober.services.posts import advice as advice_service
+from postprober.services.reports import report_schedule
 from postprober.settings import Settings, load_settings
 from postprober.storage import move
 from postprober.storage.database import Database
@@ -36,6 +40,7 @@ def build_core(
     if migrate:
         db.migrate()
     move.refuse_moved(db)
+    move.forget_abandoned(db)
     pools = Pools(
         allow_private=chosen.sandbox,
         timeout=chosen.timing.http_timeout,
@@ -43,6 +48,7 @@ def build_core(
         inside=chosen.sandbox,
     )
     if chosen.redis_url:
+        extras.need("redis")
         from postprober.wakeup import Bell
 
         db.on_write = Bell(chosen.redis_url).ring
@@ -51,9 +57,10 @@ def build_core(
 
 
 def build_advisor(settings: Settings, db: Database, http: HttpClient, clock: Clock) -> Advisor:
-    """The agent: rules, and a model where a key is set."""
+    """The agent: rules, and a model where a key is set. Raises NotInstalled when the model's library is missing then."""
     if not settings.ai_api_key:
         return Advisor()
+    extras.need("ai")
     from postprober.agent.model import Model  # loads the client library, which takes as long as everything else
 
     budget = Budget(
@@ -68,19 +75,22 @@ def build_advisor(settings: Settings, db: Database, http: HttpClient, clock: Clo
 
 def build_runner(core: Core, workers: int, ctx: Context | None = None) -> Runner:
     """The scheduler of this installation, with everything that it does on the side."""
-    from postprober.analytics import compaction  # loads Arrow, which nobody else needs at the start
-
-    jobs = (
+    jobs: list[tuple[str, Callable[[], object], float]] = [
         ("advice", lambda: advice_service.make_pending(core), 0.5),
-        ("compaction", lambda: compaction.run(core.db, core.settings.data_dir, core.clock.now()), COMPACT_EVERY),
         ("reports", lambda: report_schedule.tick(core), REPORTS_EVERY),
-    )
+    ]
+    if extras.has("analytics"):  # else the samples stay in the database, where they count as well
+        jobs.append(("compaction", partial(_compact, core), COMPACT_EVERY))
     queue = None
     if core.settings.redis_url:
         from postprober.broker import DeliveryQueue  # loads the queue's libraries, which nobody else needs
 
         queue = DeliveryQueue(core.settings.redis_url)
     return Runner(ctx or context_of(core), workers, jobs, queue)
+
+
+def _compact(core: Core) -> None:
+    compaction.run(core.db, core.settings.data_dir, core.clock.now())
 
 
 def calm_garbage_collector() -> None:

@@ -20,12 +20,12 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from postprober.broker import ACTOR, broker_of
 from postprober.errors import ConfigurationError, PostProberError
-from postprober.pipeline import health
-from postprober.pipeline.context import Context
-from postprober.pipeline.dispatch import FOLLOW, PUBLISH
-from postprober.pipeline.engagement import follow
-from postprober.pipeline.posting import publish
-from postprober.pipeline.reconcile import reconcile
+from postprober.pipeline.core.context import Context
+from postprober.pipeline.health import platform_health
+from postprober.pipeline.publishing.publish import publish
+from postprober.pipeline.publishing.reconcile import reconcile
+from postprober.pipeline.scheduler.dispatcher import FOLLOW, PUBLISH
+from postprober.pipeline.verification.follow_up import follow
 from postprober.services.context import context_of
 from postprober.services.core import Core
 from postprober.settings import load_settings
@@ -75,7 +75,7 @@ class Life(Middleware):
 
     def _every(self, seconds: float, act: Callable[[], None]) -> None:
         while not self._ending.wait(seconds):
-            try:
+            try:  # nosemgrep: every-error-caught # logged whole
                 act()
             except (SQLAlchemyError, PostProberError, OSError) as error:
                 log.warning("care: %s", error)
@@ -85,7 +85,7 @@ class Life(Middleware):
     def _share(self) -> None:
         """What this process sees of the platforms is for all, and what the others saw for it."""
         if self.ctx is not None:
-            health.share(self.ctx)
+            platform_health.share(self.ctx)
 
     def _beat(self) -> None:
         if self.ctx is None or self._started is None:

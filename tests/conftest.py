@@ -2,32 +2,56 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
+import sqlite3
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import httpcore2
 import pytest
+from argon2 import PasswordHasher
+from hypothesis import settings as hypothesis_settings
 
 from postprober.sandbox.serve import SandboxServer
+from postprober.security import passwords
 from postprober.security.passwords import hash_password
 from postprober.settings import load_settings
+from postprober.storage import database as storage
 from postprober.storage import users
 from postprober.storage.database import Database
 from postprober.wiring import build_core, close_core
 from tests.installed import Installation
 from tests.profile import SCALED, TEMPLATE, admin, chosen, servers
 
+# How long an example takes depends on the machine and on what runs beside the tests.
+hypothesis_settings.register_profile("ours", deadline=None)
+hypothesis_settings.load_profile("ours")
+
 _TEMPLATE, _admin = TEMPLATE, admin
 BOTH = ("postgresql",) if SCALED else ("sqlite", "postgresql")
 
 
+def about_the_profile(item: pytest.Item) -> bool:
+    return "profiled" in getattr(item, "fixturenames", ())
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """On the scaled profile, what is about SQLite itself is left out and counted."""
-    left = [item for item in items if SCALED and item.get_closest_marker("embedded")]
-    if left:
+    """On the scaled profile only those tests are run to which it makes a difference, without what is about SQLite itself;
+    the rest is left out and counted."""
+    if SCALED:
+        left = [item for item in items if not about_the_profile(item) or item.get_closest_marker("embedded")]
         config.hook.pytest_deselected(items=left)
         items[:] = [item for item in items if item not in set(left)]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Before the fixtures: who uses the profile without saying so fails, on the embedded profile, too."""
+    servers.profiled = about_the_profile(item)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -50,6 +74,49 @@ def _no_foreign_settings(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _cheap_passwords() -> Iterator[None]:
+    """Hashes of the same kind that take no time: a real one takes 0.2 s of CPU and 64 MiB, and hundreds of tests sign
+    somebody in. What a real one costs is checked in tests/security/test_tokens_and_passwords.py."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(passwords, "_hasher", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+        passwords._decoy.cache_clear()
+        yield
+    passwords._decoy.cache_clear()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _roots_read_once() -> Iterator[None]:
+    """HTTP clients share what this machine trusts: reading its certificates takes 30 ms of CPU, for each client anew."""
+    make = httpcore2.default_ssl_context
+
+    @functools.cache
+    def shared(trust_env: bool, _file: str | None, _folder: str | None) -> ssl.SSLContext:
+        return make(_trust_env=trust_env)
+
+    def context(*, _trust_env: bool = True) -> ssl.SSLContext:
+        return shared(_trust_env, os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(httpcore2, "default_ssl_context", context)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_wait_for_the_disk() -> Iterator[None]:
+    """SQLite's commits of this process wait for no disk, as PostgreSQL's do not (see tests/profile.py): only a power cut
+    would show the difference. That the program waits is checked in tests/storage/test_storage_schema.py."""
+    configure = storage._configure_sqlite
+
+    def configured(connection: sqlite3.Connection, record: Any) -> None:
+        configure(connection, record)
+        connection.execute("PRAGMA synchronous = OFF")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(storage, "_configure_sqlite", configured)
+        yield
+
+
 @pytest.fixture(scope="session")
 def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A migrated, empty SQLite file."""
@@ -59,6 +126,11 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     db.checkpoint_wal()
     db.close()
     return path
+
+
+@pytest.fixture(scope="session")
+def profiled() -> None:
+    """Of tests whose installation is what the profile says, which are therefore run on both (see tests/profile.py)."""
 
 
 @pytest.fixture(scope="session")
@@ -113,6 +185,7 @@ def installation(
     tmp_path: Path,
     password_hash: str,
     monkeypatch: pytest.MonkeyPatch,
+    profiled: None,
 ) -> Iterator[Installation]:
     folder = tmp_path / "data"
     folder.mkdir()

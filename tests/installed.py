@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 
 from postprober.domain.platform import Platform
 from postprober.sandbox.serve import SandboxServer
-from postprober.services.accounts import add_by_token
+from postprober.services.accounts.accounts import add_by_token
 from postprober.services.core import Core
 from postprober.storage.records import Account
 from postprober.storage.tables import metadata

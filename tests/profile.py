@@ -1,12 +1,14 @@
 """Which profile the suite runs on: `PROFILE=scaled` puts PostgreSQL and Redis where SQLite is otherwise.
 
-Read by tests only; the program knows nothing of it. A test whose subject is SQLite itself carries the marker `embedded`.
+Read by tests only; the program knows nothing of it. A test whose installation is what the profile says asks for the
+fixture `profiled`, itself or through `installation`, `house` or `stage`. Only these are run on the scaled profile: to
+the others it makes no difference, for they use no database, or name the one they use. A test whose subject is SQLite
+itself carries the marker `embedded`.
 """
 
 from __future__ import annotations
 
 import importlib.util
-import itertools
 import os
 import tempfile
 import warnings
@@ -19,6 +21,7 @@ import redis
 from sqlalchemy import create_engine, make_url, text
 
 from postprober.storage.database import Database
+from tests.fresh import FreshDatabases
 
 SCALED = os.environ.get("PROFILE") == "scaled"
 TEMPLATE = "postprober_template"
@@ -39,8 +42,9 @@ class Servers:
     _postgres: Any = None
     _redis: Any = None
     _base: str = ""
-    _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
+    _fresh: FreshDatabases | None = None
     _made: list[str] = field(default_factory=list)
+    profiled: bool = True  # whether the test that runs will run on both profiles; what is no test may ask for anything
 
     def postgres(self) -> str:
         """URL of the server, with a migrated database named TEMPLATE. Skips only when the package is missing; a server
@@ -59,9 +63,11 @@ class Servers:
             url = make_url(self._postgres.get_uri()).set(drivername="postgresql+psycopg")
             base = url.render_as_string(False)
             # Durability is PostgreSQL's affair, not what is tested here; without fsync a fresh database takes 30 ms.
+            # Statistics that are gathered at some moment would make a database that is used again unlike a new one.
             for statement in (
                 "ALTER SYSTEM SET fsync = off",
                 "ALTER SYSTEM SET full_page_writes = off",
+                "ALTER SYSTEM SET autovacuum = off",
                 "SELECT pg_reload_conf()",
                 f"CREATE DATABASE {TEMPLATE}",
             ):
@@ -69,6 +75,7 @@ class Servers:
             db = Database(url.set(database=TEMPLATE).render_as_string(False))
             db.migrate()
             db.close()
+            self._fresh = FreshDatabases(base, TEMPLATE)
             self._base = base
         return self._base
 
@@ -82,9 +89,10 @@ class Servers:
         return str(self._redis.url)
 
     def database(self, template: str = TEMPLATE) -> str:
-        """URL of a fresh copy of a database, dropped after the test; `template` may be empty: without any table."""
-        base, name = self.postgres(), f"t{next(self._numbers)}"
-        admin(base, f"CREATE DATABASE {name}" + (f" TEMPLATE {template}" if template else ""))
+        """URL of a fresh copy of a database for one test; `template` may be empty: without any table."""
+        base = self.postgres()
+        assert self._fresh is not None
+        name = self._fresh.take(template)
         self._made.append(name)
         return make_url(base).set(database=name).render_as_string(False)
 
@@ -94,8 +102,8 @@ class Servers:
 
     def tidy(self) -> None:
         """After a test."""
-        while self._made:
-            admin(self._base, f"DROP DATABASE {self._made.pop()} WITH (FORCE)")
+        while self._made and self._fresh is not None:
+            self._fresh.give_back(self._made.pop())
         if self._redis is not None:
             redis.Redis.from_url(self._redis.url).flushall()
 
@@ -103,6 +111,9 @@ class Servers:
         if self._redis is not None:
             self._redis.stop()
             self._redis = None
+        if self._fresh is not None:
+            self._fresh.close()
+            self._fresh = None
         if self._postgres is not None:
             self._postgres._cleanup()
             self._postgres, self._base = None, ""
@@ -111,11 +122,18 @@ class Servers:
 servers = Servers()
 
 
+def _on_both_profiles() -> None:
+    """Raises AssertionError in a test that `make test-scaled` would leave out although the profile matters to it."""
+    assert servers.profiled, "a test that uses the profile asks for the fixture `profiled`, to be run on both"
+
+
 def database_url(path: Path) -> str:
     """Of a fresh database for whoever makes it: `path` on SQLite, a migrated one on PostgreSQL."""
+    _on_both_profiles()
     return servers.database() if SCALED else f"sqlite:///{path}"
 
 
 def chosen(template: str = TEMPLATE) -> dict[str, str]:
     """Settings of the profile, with a fresh database; nothing on the embedded one."""
+    _on_both_profiles()
     return {"database_url": servers.database(template), "redis_url": servers.redis()} if SCALED else {}

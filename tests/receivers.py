@@ -15,17 +15,18 @@ from typing import Any
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from tests.e2e.conftest import free_ports
+from bench.ports import free_ports
 
 
 @dataclass
 class PostOffice:
-    """An SMTP server. `letters`: what arrived; `refuse`: answer every message with a temporary error. aiosmtpd's own
+    """An SMTP server. `letters`: what arrived, `raw`: as it came over the line; `refuse`: answer every message with a temporary error. aiosmtpd's own
     controller leaves connections open behind it, so the loop is run here."""
 
     refuse: bool = False
     options: dict[str, Any] = field(default_factory=dict)
     letters: list[EmailMessage] = field(default_factory=list)
+    raw: list[bytes] = field(default_factory=list)
     port: int = 0
 
     def __post_init__(self) -> None:
@@ -40,6 +41,7 @@ class PostOffice:
         if self.refuse:
             return "451 Try again later"
         content = bytes(envelope.content or b"")
+        self.raw.append(content)
         self.letters.append(email.message_from_bytes(content, policy=policy.default))  # type: ignore[arg-type]
         return "250 OK"
 
@@ -73,6 +75,13 @@ class PostOffice:
         return Remembered(self, hostname="127.0.0.1", loop=self._loop, **self.options)
 
 
+def text_of(letter: EmailMessage) -> str:
+    """The plain text of a mail."""
+    body = letter.get_body(("plain",))
+    assert body is not None
+    return str(body.get_content())
+
+
 @dataclass(frozen=True)
 class Call:
     """One request that arrived. Header names are lower case."""
@@ -91,6 +100,7 @@ class Receiver:
 
     def __init__(self) -> None:
         self.status = 200
+        self.headers: dict[str, str] = {}
         self.hang = False
         self.release = threading.Event()
         self.calls: list[Call] = []
@@ -119,6 +129,8 @@ class Receiver:
                     return
                 (outer.calls if outer.status < 300 else outer.refused).append(call)
                 self.send_response(outer.status)
+                for name, value in outer.headers.items():
+                    self.send_header(name, value)
                 self.send_header("content-length", "0")
                 self.end_headers()
 

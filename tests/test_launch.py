@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import resource
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from postprober.launch import QUICK_ENDS, Family
+from postprober import launch
+from postprober.errors import Conflict
+from postprober.launch import QUICK_ENDS, Family, FolderLock
 from postprober.settings import Settings
 
 LIMIT = 30.0  # seconds; only a failing test waits so long
@@ -78,3 +84,132 @@ def test_a_child_that_cannot_stay_ends_all_and_names_its_log(
         capfd.readouterr().err
     )
     assert log.read_text().count("no port for me") == QUICK_ENDS
+
+
+def test_children_end_when_the_supervisor_is_killed(tmp_path: Path) -> None:
+    file = tmp_path / "child"
+    code = (
+        "import signal, sys; from pathlib import Path; from postprober.launch import Family; "
+        "from postprober.settings import Settings; "
+        f"f = Family(Settings(_env_file=None, mode='sandbox', data_dir=Path({str(tmp_path)!r}))); "
+        f"f.start('app', '-c', {STAYS.format(file=str(file))!r}); signal.pause()"
+    )
+    root = Path(__file__).resolve().parent.parent
+    supervisor = subprocess.Popen([sys.executable, "-c", code], cwd=root)
+    try:
+        child = _pid(file)
+        os.kill(supervisor.pid, signal.SIGKILL)
+        supervisor.wait(LIMIT)
+        pause = threading.Event()
+        for _ in range(round(LIMIT / 0.05)):
+            if not _runs(child):
+                break
+            pause.wait(0.05)
+        assert not _runs(child)
+    finally:
+        supervisor.kill()
+        supervisor.wait(LIMIT)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_a_second_up_on_one_data_folder_is_refused_and_names_the_first(tmp_path: Path) -> None:
+    first, second = FolderLock(tmp_path), FolderLock(tmp_path)
+    first.take()
+    with pytest.raises(Conflict, match=rf"already running on .*\(process {os.getpid()}\)"):
+        second.take()
+    first.free()
+    second.take()
+    second.free()
+
+
+def test_a_log_is_rotated_while_its_child_writes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(launch, "MAX_LOG", 1000)
+    made = Family(Settings(_env_file=None, mode="sandbox", data_dir=tmp_path))
+    made.children["app"] = None  # type: ignore[assignment]
+    log = tmp_path / "logs" / "app.log"
+    log.parent.mkdir()
+    with log.open("ab") as child:
+        for number in range(launch.KEPT_LOGS + 2):
+            child.write(str(number).encode() * 1001)
+            child.flush()
+            made.rotate()
+        child.write(b"the end")
+        child.flush()
+        made.rotate()
+    assert log.read_bytes() == b"the end"
+    older = sorted(log.parent.glob("app.log.*"))
+    assert [one.name for one in older] == ["app.log.1", "app.log.2", "app.log.3"]
+    assert [one.read_bytes()[:1] for one in older] == [b"4", b"3", b"2"]
+
+
+def _logs(folder: Path) -> dict[str, bytes]:
+    return {one.name: one.read_bytes() for one in folder.iterdir()}
+
+
+def test_on_a_full_disk_no_log_is_lost_and_later_it_is_rotated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The disk is full for real: the kernel lets no file of this process grow beyond a limit."""
+    monkeypatch.setattr(launch, "MAX_LOG", 2**20)
+    made = Family(Settings(_env_file=None, mode="sandbox", data_dir=tmp_path))
+    made.children["app"] = None  # type: ignore[assignment]
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    (folder / "app.log").write_bytes(b"new" * 2**20)
+    for number in (1, 2, 3):
+        (folder / f"app.log.{number}").write_bytes(b"old %d" % number)
+    before, limits = _logs(folder), resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, limits[1]))
+    try:
+        for _ in range(3):
+            made._rotates_from = 0.0
+            made.rotate()
+            assert _logs(folder) == before
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    made.rotate()
+    assert _logs(folder) == before, "after a failure it waits"
+    made._rotates_from = 0.0
+    made.rotate()
+    assert _logs(folder) == {
+        "app.log": b"", "app.log.1": before["app.log"], "app.log.2": b"old 1", "app.log.3": b"old 2",
+    }  # fmt: skip
+
+
+def test_a_child_that_cannot_be_started_again_now_is_tried_again_and_ends_nobody(
+    family: Family, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    family.steady = 0.0
+    files = {name: tmp_path / name for name in ("app", "scheduler")}
+    for name, file in files.items():
+        family.start(name, "-c", STAYS.format(file=str(file)))
+    first = {name: _pid(file) for name, file in files.items()}
+    spawn, refused = family._spawn, threading.Event()
+
+    def full(name: str, command: tuple[str, ...]) -> subprocess.Popen[bytes]:
+        monkeypatch.setattr(family, "_spawn", spawn)
+        refused.set()
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(family, "_spawn", full)
+    thread, codes = _watched(family)
+    os.kill(first["app"], signal.SIGKILL)
+    assert _pid(files["app"], but=first["app"]) != first["app"] and refused.is_set()
+    assert _pid(files["scheduler"]) == first["scheduler"]
+    family.stopping.set()
+    thread.join(LIMIT)
+    assert codes == [0]
+    assert "The app cannot be started again now (No space left on device); it is tried again." in capfd.readouterr().err
+
+
+def test_nobody_to_talk_to_ends_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    full = os.fdopen(os.open("/dev/full", os.O_WRONLY), "w")
+    monkeypatch.setattr(sys, "stderr", full)
+    launch._say("The app ended.")
+    monkeypatch.undo()
+    with pytest.raises(OSError, match="No space left"):
+        full.close()  # the control: what was said could not be written

@@ -11,7 +11,7 @@ import pytest
 from postprober.domain.platform import Platform
 from postprober.errors import ConfigurationError
 from postprober.security.vault import new_key
-from postprober.settings import Settings, load_settings
+from postprober.settings import Settings, load_settings, unknown_names
 
 GOOD = {"mode": "live", "secret_key": "s" * 40, "vault_keys": f"k1:{new_key()}", "_env_file": None}
 
@@ -34,7 +34,7 @@ def test_good_settings_are_taken(tmp_path: Path) -> None:
         {"mode": "test"}, {"app_port": 0}, {"app_port": 65536}, {"api_port": "x"}, {"workers": 0}, {"workers": 65},
         {"late_limit_minutes": 0}, {"secret_key": ""}, {"secret_key": "s" * 31}, {"vault_keys": ""}, {"vault_keys": "k1"},
         {"vault_keys": "k1:AAAA"}, {"secret_key": "A" * 43 + "=", "vault_keys": "k1:" + "A" * 43 + "="},
-        {"public_url": "http://p.example.org"}, {"app_url": "http://p.example.org"},
+        {"public_url": "http://p.example.org"}, {"app_url": "http://p.example.org"}, {"registration": "open"},
     ],
 )  # fmt: skip
 def test_wrong_settings_refuse_to_start_in_one_sentence_without_secrets(
@@ -123,3 +123,35 @@ def test_a_browser_is_sent_to_the_public_address_only_where_the_app_is_too(tmp_p
     assert one_origin.browser_base == "https://post.example.org"
     tunnel = load(tmp_path, public_url="https://tunnel.example.net")
     assert tunnel.browser_base == tunnel.api_base == "http://127.0.0.1:8000"
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("POSTPROBER_DATABSE_URL", "POSTPROBER_DATABASE_URL"), ("POSTPROBER_SECRETKEY", "POSTPROBER_SECRET_KEY"),
+     ("POSTPROBER_PUBLIC_ULR", "POSTPROBER_PUBLIC_URL"), ("postprober_workes", "POSTPROBER_WORKERS")],
+)  # fmt: skip
+@pytest.mark.parametrize("where", ["environment", "file"])
+def test_a_misspelt_name_refuses_to_start_and_names_the_right_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, meant: str, where: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    if where == "file":
+        (tmp_path / ".env").write_text(f"{name}=x\n")
+    else:
+        monkeypatch.setenv(name, "x")
+    with pytest.raises(ConfigurationError, match=f"^{name} is not a setting; did you mean {meant}\\?"):
+        load(tmp_path)
+
+
+def test_names_of_others_with_our_prefix_are_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("POSTPROBER_CONTRACTS", "POSTPROBER_DOMAIN", "POSTPROBER_APP", "POSTPROBER_SOMETHING_ELSE"):
+        monkeypatch.setenv(name, "x")
+    assert load(tmp_path).workers
+    assert set(unknown_names()) <= {"POSTPROBER_SOMETHING_ELSE"}
+
+
+@pytest.mark.parametrize("url", ["notaurl", "http://redis:6379", "redis://"])
+def test_a_redis_address_that_is_none_is_refused(tmp_path: Path, url: str) -> None:
+    with pytest.raises(ConfigurationError, match="POSTPROBER_REDIS_URL is not usable"):
+        load(tmp_path, redis_url=url)

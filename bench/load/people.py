@@ -17,8 +17,10 @@ from bench.stage import TEXT_PLATFORMS, Stage
 from postprober.domain.platform import Platform
 from postprober.security.passwords import hash_password
 from postprober.security.tokens import keyed_hash, opaque
-from postprober.services import accounts, posts, sessions
+from postprober.services.accounts import accounts
 from postprober.services.core import Core
+from postprober.services.people import sessions
+from postprober.services.posts import posts
 from postprober.storage import users
 
 PASSWORD = "a password for the load"

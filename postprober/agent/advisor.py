@@ -13,9 +13,10 @@ from dataclasses import dataclass, replace
 
 from postprober.agent import guard, suggest
 from postprober.agent.brief import Brief
-from postprober.agent.diagnose import diagnose, explain, may
+from postprober.agent.diagnose import CURES, diagnose, explain, may
 from postprober.agent.evidence import Evidence
 from postprober.agent.mind import Mind, NoAnswer
+from postprober.agent.outgoing import Links, brief_for_model, evidence_for_model, restored
 from postprober.agent.review import review
 from postprober.agent.schemas import (
     MOST_PARTS,
@@ -28,11 +29,21 @@ from postprober.agent.schemas import (
 )
 from postprober.clock import utc_iso
 from postprober.domain.advice import RULES, Advice, Review, Suggestion, cautious
-from postprober.domain.diagnosis import AUTHORITY, CAUTION, Diagnosis
+from postprober.domain.diagnosis import AUTHORITY, CAUTION, Cause, Diagnosis
 
 SENTENCE_CHARS = 400
 ECHO_WORDS = 5  # ours: as many words in a row are a repetition, fewer may be a quote
 _NO_WORDING = "The model gives no reason that can be shown."
+
+
+@dataclass(frozen=True)
+class Opinion:
+    """A review. `note`: why not everybody who was to be asked has answered, "" otherwise. `incomplete`: the same as a
+    fact: the review may become stricter once they have."""
+
+    review: Review
+    note: str = ""
+    incomplete: bool = False
 
 
 @dataclass(frozen=True)
@@ -41,36 +52,47 @@ class Advisor:
 
     mind: Mind | None = None
 
-    def review(self, brief: Brief) -> tuple[Review, str]:
-        """(the review, why rules answered alone: "" when they did not have to, or when there is no model)."""
+    def review(self, brief: Brief) -> Opinion:
+        """What rules, moderation and model say together; within the model's time limit, whatever happens."""
         ours = review(brief)
         if self.mind is None or ours.verdict == "flagged":  # what is flagged anyway needs no second opinion
-            return ours, ""
+            return Opinion(ours)
+        mind, links = self.mind, Links()
+        sent = brief_for_model(brief, links)
+        if sent is None:
+            return Opinion(ours)
+        deadline = mind.deadline()
+        objections, missed = _moderated(mind, sent, deadline)
+        found, notes = [ours, *_moderation(mind.by, objections)], [missed]
         try:
-            objections = self.mind.moderated(brief.texts)
-            theirs = _review(self.mind.by, self.mind.review(brief), brief)
+            found.append(_review(mind.by, mind.review(sent, deadline), sent))
         except NoAnswer as error:
-            return ours, error.message
-        return cautious([theirs, ours, *_moderation(self.mind.by, objections)]), ""
+            notes.append(error.message)
+        return Opinion(cautious(found), _first(notes), incomplete=any(notes))
 
     def advise(self, brief: Brief) -> Advice:
         """Review and suggestions of both."""
         plain = by_rules(brief)
         if self.mind is None:
             return plain
+        mind, links = self.mind, Links()
+        sent = brief_for_model(brief, links)
+        if sent is None:
+            return replace(plain, note="The text was not shown to the model, because the review flags it.")
+        deadline = mind.deadline()
+        objections, missed = _moderated(mind, sent, deadline)
+        found = [plain.review, *_moderation(mind.by, objections)]
         try:
-            objections = self.mind.moderated(brief.texts)
-            answer = self.mind.advise(brief)
+            answer = mind.advise(sent, deadline)
         except NoAnswer as error:
-            return replace(plain, note=error.message)
-        told = cautious(
-            [_review(self.mind.by, answer.review, brief), plain.review, *_moderation(self.mind.by, objections)]
-        )
-        theirs = _suggestions(self.mind.by, answer, brief)
+            note = _first([missed, error.message])
+            return replace(plain, review=cautious(found), note=note, incomplete=True)
+        told = cautious([_review(mind.by, answer.review, sent), *found])
+        theirs = _suggestions(mind.by, answer, brief, links)
         known = {s.id for s in theirs}
         return replace(
             plain, review=told, suggestions=(*theirs, *(s for s in plain.suggestions if s.id not in known)),
-            by=f"{self.mind.by} and {RULES}",
+            by=f"{mind.by} and {RULES}", note=missed, incomplete=bool(missed),
         )  # fmt: skip
 
     def diagnose(self, evidence: Evidence) -> Diagnosis:
@@ -79,10 +101,24 @@ class Advisor:
         if self.mind is None:
             return ours
         try:
-            answer = self.mind.diagnose(evidence)
+            answer = self.mind.diagnose(evidence_for_model(evidence))
         except NoAnswer as error:
             return replace(ours, note=error.message)
         return _merged(evidence, ours, answer, self.mind.by)
+
+
+def _moderated(mind: Mind, sent: Brief, deadline: float) -> tuple[tuple[str, ...], str]:
+    """(what the moderation service objects to, why it could not be asked: "" when it could). An objection must not
+    depend on what is asked after it, nor that on whether moderation answers."""
+    texts = (*sent.texts, *(picture.file.alt for picture in sent.pictures))
+    try:
+        return mind.moderated(texts, deadline), ""
+    except NoAnswer as error:
+        return (), error.message
+
+
+def _first(notes: list[str]) -> str:
+    return next((note for note in notes if note), "")
 
 
 def by_rules(brief: Brief, note: str = "") -> Advice:
@@ -95,7 +131,9 @@ def _merged(evidence: Evidence, ours: Diagnosis, answer: DiagnosisAnswer, by: st
     none to offer."""
     confidence = bounded(answer.confidence)
     if answer.fix is ours.fix:
-        words = shown(answer.explanation, _data(evidence)) or ours.explanation
+        # The rules' words say what to do; a model's are wanted only where the rules know no cause.
+        theirs = shown(answer.explanation, _data(evidence)) if ours.cause is Cause.UNKNOWN else ""
+        words = f"{theirs} {CURES[ours.fix]}" if theirs and "{" not in CURES[ours.fix] else ours.explanation
         return replace(ours, explanation=words, confidence=max(ours.confidence, confidence), by=f"{by} and {RULES}")
     stricter = CAUTION.index(AUTHORITY[answer.fix]) > CAUTION.index(ours.authority) and may(answer.fix, evidence)
     fix = answer.fix if stricter else ours.fix
@@ -103,7 +141,7 @@ def _merged(evidence: Evidence, ours: Diagnosis, answer: DiagnosisAnswer, by: st
     retryable = ours.retryable and fix is ours.fix
     return replace(
         ours, cause=cause, fix=fix, retryable=retryable, confidence=min(ours.confidence, confidence),
-        explanation=explain(cause, fix, evidence.platform), by=f"{by} and {RULES}" if stricter else RULES,
+        explanation=explain(cause, fix, evidence), by=f"{by} and {RULES}" if stricter else RULES,
         note="The model and the rules disagree; the more cautious answer holds.",
     )  # fmt: skip
 
@@ -143,16 +181,16 @@ def _data(evidence: Evidence) -> tuple[str, ...]:
     return (evidence.reason, *evidence.texts, *(text for t in evidence.tries for text in (t.reply, t.message)))
 
 
-def _suggestions(by: str, answer: AdviceAnswer, brief: Brief) -> tuple[Suggestion, ...]:
+def _suggestions(by: str, answer: AdviceAnswer, brief: Brief, links: Links) -> tuple[Suggestion, ...]:
     """The model's wordings that pass the gate."""
     made: dict[str, Suggestion] = {}
     for item in answer.rewrites[:MOST_REWRITES]:
         if not 0 <= item.target < len(brief.targets) or len(item.texts) > MOST_PARTS:
             continue
-        target = brief.targets[item.target]
-        if len(item.texts) != len(target.texts) or not suggest.allowed(target, brief, target.texts, item.texts):
+        target, texts = brief.targets[item.target], restored(links, item.texts)
+        if len(texts) != len(target.texts) or not suggest.allowed(target, brief, target.texts, texts):
             continue
         reason = shown(item.reason, brief.texts) or "The model prefers this wording."
-        proposal = suggest.suggestion(item.kind, target, target.texts, item.texts, reason, by, bounded(item.confidence))
+        proposal = suggest.suggestion(item.kind, target, target.texts, texts, reason, by, bounded(item.confidence))
         made[proposal.id] = proposal
     return tuple(made.values())

@@ -14,7 +14,8 @@ from postprober.domain.preflight import check
 
 @dataclass(frozen=True)
 class PastPost:
-    """An earlier post of the account: when it went out (aware UTC) and what it has reached in all."""
+    """An earlier post of the account: when it went out (aware UTC) and what it had reached at 24 hours, so that old and
+    young posts are compared alike."""
 
     published_at: datetime
     reached: int

@@ -33,9 +33,11 @@ class Try:
 class Evidence:
     """A delivery in trouble.
 
-    `reason`: of its newest transition, in our words. `unknown`: the outcome is not known at this moment. `doubted`: an
+    `reason`: of its newest transition, in our words. `unknown`: the outcome is not known at this moment. `held`: why
+    it is held (`domain.delivery.Cause`). `doubted`: an
     earlier try of the open part ended without an answer. `renewable`: its tokens can be renewed without a person.
-    `texts`: of the parts that are not out yet; `media`: kinds of their files; `repaired`: fixes applied so far.
+    `texts`: of the parts that are not out yet; `media`: kinds of their files; `files`: their names with their formats, for
+    people; `partly_out`: parts of the thread are out; `repaired`: fixes applied so far.
     """
 
     platform: Platform
@@ -45,7 +47,10 @@ class Evidence:
     tries: tuple[Try, ...] = ()
     texts: tuple[str, ...] = ()
     media: tuple[MediaKind, ...] = ()
+    files: tuple[str, ...] = ()
+    partly_out: bool = False
     unknown: bool = False
+    held: str = ""
     doubted: bool = False
     renewable: bool = False
     repaired: tuple[str, ...] = ()

@@ -1,4 +1,5 @@
-"""What a rewrite may not touch: links, mentions, numbers, names and quotes must be those of the original.
+"""What a rewrite may not touch: links, mentions, numbers, names and quotes must be those of the original, so must the
+words that turn a sentence around, and who does what to whom.
 
 Checked here by code; nobody's word is taken for it, the rules' own included. Strictness costs a suggestion, leniency
 would cost the person's trust, so in doubt a rewrite is refused.
@@ -9,10 +10,12 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from postprober.agent.meaning import turning_words
+from postprober.agent.words import COMMON
 from postprober.domain.entities import Span, between
 from postprober.domain.text import find_cashtags, find_hashtags, find_urls
 
@@ -102,6 +105,8 @@ class Facts:
     quotes: Counter[str]
     cashtags: Counter[str]
     hashtags: Counter[str]
+    turns: Counter[str]
+    pairs: frozenset[tuple[str, str]]
     names: frozenset[str]
     capitalised: frozenset[str]
     words: frozenset[str]
@@ -115,8 +120,8 @@ def facts(texts: Iterable[str]) -> Facts:
 @lru_cache(maxsize=64)
 def _facts(texts: tuple[str, ...]) -> Facts:
     whole = unicodedata.normalize("NFC", "\n\n".join(texts))
-    links = _links_in(whole)
-    plain = "\u2003".join(between(whole, links))
+    links = links_in(whole)
+    plain = between_links = "\u2003".join(between(whole, links))
     mentions = _MENTION.findall(plain)
     plain = _MENTION.sub("\u2003", plain)
     names, capitalised, words = _words(plain)
@@ -127,13 +132,15 @@ def _facts(texts: tuple[str, ...]) -> Facts:
         quotes=Counter(" ".join("".join(groups).split()) for groups in _QUOTES.findall(whole)),
         cashtags=Counter(span.text.casefold() for span in find_cashtags(plain)),
         hashtags=Counter(span.text[1:].casefold() for span in find_hashtags(plain)),
+        turns=turning_words(plain),
+        pairs=frozenset(_pairs(between_links, names)),
         names=frozenset(names),
         capitalised=frozenset(capitalised),
         words=frozenset(words),
     )
 
 
-def _links_in(text: str) -> list[Span]:
+def links_in(text: str) -> list[Span]:
     """Everything that leads somewhere, in order, not overlapping."""
     sure = find_urls(text)
     more = [
@@ -149,6 +156,7 @@ def _words(text: str) -> tuple[set[str], set[str], set[str]]:
     names: set[str] = set()
     capitalised: set[str] = set()
     words: set[str] = set()
+    first: set[str] = set()
     for match in _WORD.finditer(text):
         word = match[0]
         folded = word.casefold()
@@ -157,9 +165,39 @@ def _words(text: str) -> tuple[set[str], set[str], set[str]]:
             continue
         capitalised.add(folded)
         inside = not _SENTENCE_START.search(text[max(0, match.start() - 8) : match.start()]) and match.start() > 0
-        if inside and text[match.start() - 1] != "#" and word not in ("I",) and not word.startswith(("I'", "I\u2019")):
+        if text[match.start() - 1 : match.start()] == "#" or word == "I" or word.startswith(("I'", "I\u2019")):
+            continue
+        if inside:
             names.add(folded)
-    return names, capitalised, words
+        else:
+            first.add(folded)
+    # The first word of a sentence is a name unless it is a common one, or stands in small letters elsewhere.
+    lower = {match[0] for match in _WORD.finditer(text) if match[0][0].islower()}
+    return names | (first - _OPENERS - COMMON - lower), capitalised, words
+
+
+_SENTENCES = re.compile(r"(?<=[.!?\u2026])\s+|\n+")
+_TOKEN = re.compile(rf"{_MENTION.pattern}|{_NUMBER.pattern}|{_WORD.pattern}")
+NEAR = 12  # ours: further apart in one sentence, two names are not what it says of each other
+
+
+def _pairs(text: str, names: Collection[str]) -> Iterator[tuple[str, str]]:
+    """Which name, mention or number comes before which other one in one sentence."""
+    for sentence in _SENTENCES.split(text):
+        told = [
+            folded
+            for match in _TOKEN.finditer(sentence)
+            if (folded := match[0].casefold()) in names or not folded[0].isalpha()
+        ]
+        for index, one in enumerate(told):
+            yield from ((one, other) for other in told[index + 1 : index + NEAR] if other != one)
+
+
+def _swapped(old: Facts, new: Facts) -> str:
+    for one, other in sorted(new.pairs - old.pairs):
+        if (other, one) in old.pairs:
+            return f"It swaps {other!r} and {one!r}."
+    return ""
 
 
 def problems(
@@ -174,6 +212,8 @@ def problems(
         _differs("quote", old.quotes, new.quotes),
         _differs("cashtag", old.cashtags, new.cashtags),
         _links(old.links, new.links, may_cut_links),
+        _differs("word", old.turns, new.turns),
+        _swapped(old, new),
     ]
     lost = old.names - new.words
     if lost:

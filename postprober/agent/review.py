@@ -7,7 +7,7 @@ are the model's part, and a person's.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from postprober.agent.brief import Brief
 from postprober.domain.advice import RULES, Review
@@ -60,7 +60,8 @@ def _matches(pattern: re.Pattern[str]) -> Callable[[str], bool]:
     return lambda text: pattern.search(text) is not None
 
 
-FLAGS: tuple[tuple[Callable[[str], bool], str], ...] = (
+_Rules = tuple[tuple[Callable[[str], bool], str], ...]
+CONFIDENTIAL: _Rules = (
     (
         lambda text: any(pattern.search(text) for pattern in _SECRETS),
         "It seems to contain a password, key or token; take it out.",
@@ -71,6 +72,9 @@ FLAGS: tuple[tuple[Callable[[str], bool], str], ...] = (
         "It contains a bank account number (IBAN); make sure that it may be public.",
     ),
     (_matches(_SSN), "It seems to contain a social security number; take it out."),
+)
+FLAGS: _Rules = (
+    *CONFIDENTIAL,
     (_matches(_THREATS), "It reads like a threat or an incitement to violence."),
     (_matches(_FRAUD), "It reads like an offer that platforms treat as fraud."),
     (
@@ -79,7 +83,7 @@ FLAGS: tuple[tuple[Callable[[str], bool], str], ...] = (
     ),
     (_matches(_BIDI), "Invisible characters in it make it read otherwise than it is written."),
 )
-DOUBTS: tuple[tuple[Callable[[str], bool], str], ...] = (
+DOUBTS: _Rules = (
     (_matches(_UNFINISHED), "It looks unfinished: a placeholder is still in it."),
     (_matches(_COARSE), "It has coarse language; is that how this account speaks?"),
 )
@@ -96,10 +100,20 @@ def review(brief: Brief) -> Review:
     doubts = tuple(dict.fromkeys(_said(DOUBTS, texts)))
     if doubts:
         return Review("unsure", doubts, RULES, DOUBTFUL)
-    return Review("appropriate", ("Nothing in it speaks against it, as far as rules can tell.",), RULES, CLEAR)
+    return Review("appropriate", ("The built-in rules found no issues.",), RULES, CLEAR)
 
 
-def _said(table: tuple[tuple[Callable[[str], bool], str], ...], texts: list[str]) -> Iterator[str]:
+def flagged(texts: Iterable[str]) -> bool:
+    """Whether a rule flags any of these texts: then none of them is shown to a model."""
+    return next(_said(FLAGS, list(texts)), None) is not None
+
+
+def confidential(text: str) -> bool:
+    """Whether it seems to hold a secret, a card or account number, or the like."""
+    return next(_said(CONFIDENTIAL, [text]), None) is not None
+
+
+def _said(table: _Rules, texts: list[str]) -> Iterator[str]:
     return (reason for applies, reason in table if any(applies(text) for text in texts))
 
 

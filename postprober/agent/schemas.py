@@ -15,9 +15,9 @@ _Sentence = Annotated[str, Field(max_length=2000)]
 
 
 class Answer(BaseModel):
-    """Unknown fields are refused: a model that answers something else has not answered."""
+    """Unknown fields are left out: local servers add some of their own (and the schema that they are sent forbids them)."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="ignore")
 
 
 class ReviewAnswer(Answer):

@@ -13,189 +13,19 @@ from zoneinfo import ZoneInfo
 from postprober.agent import guard
 from postprober.agent.brief import Brief, Target
 from postprober.agent.rewrite import MOST_PARTS, readable, shortened, split
+from postprober.agent.words import COMMON
 from postprober.clock import utc_iso
 from postprober.domain.advice import RULES, Kind, Suggestion
-from postprober.domain.limits import LIMITS
 from postprober.domain.platform import NAMES, Platform
 from postprober.domain.post import MediaKind
 from postprober.domain.text import find_hashtags, find_urls
+from postprober.platforms.registry import LIMITS, SPECS
 
 ENOUGH_POSTS = 10  # ours: fewer say more about chance than about the hour
 HOOK_CHARS = 120  # ours: about what a phone shows before "more"
-WALL_CHARS = 600  # ours: longer without a break is a wall of text on LinkedIn
-TAGGED = (Platform.LINKEDIN, Platform.INSTAGRAM, Platform.MASTODON)  # where people find posts by hashtag
 MAX_TAGS = 3
 _SENTENCES = re.compile(r"(?<=[.!?\u2026])\s+")
 _WORD = re.compile(r"[^\W\d_]{5,}")
-# Words of five letters and more that say nothing by themselves; nobody looks for a post under them.
-_EMPTY_WORDS = frozenset(
-    [
-        "about",
-        "above",
-        "after",
-        "again",
-        "against",
-        "almost",
-        "along",
-        "already",
-        "although",
-        "always",
-        "among",
-        "another",
-        "around",
-        "because",
-        "been",
-        "before",
-        "behind",
-        "being",
-        "below",
-        "between",
-        "beyond",
-        "both",
-        "could",
-        "during",
-        "each",
-        "either",
-        "enough",
-        "every",
-        "everything",
-        "first",
-        "from",
-        "further",
-        "however",
-        "itself",
-        "later",
-        "least",
-        "maybe",
-        "might",
-        "mostly",
-        "much",
-        "never",
-        "nothing",
-        "often",
-        "other",
-        "others",
-        "ourselves",
-        "perhaps",
-        "quite",
-        "rather",
-        "really",
-        "shall",
-        "should",
-        "since",
-        "something",
-        "sometimes",
-        "still",
-        "such",
-        "than",
-        "that",
-        "their",
-        "theirs",
-        "them",
-        "themselves",
-        "then",
-        "there",
-        "therefore",
-        "these",
-        "they",
-        "thing",
-        "things",
-        "this",
-        "those",
-        "though",
-        "three",
-        "through",
-        "today",
-        "tomorrow",
-        "under",
-        "until",
-        "upon",
-        "using",
-        "very",
-        "wants",
-        "well",
-        "were",
-        "what",
-        "whatever",
-        "when",
-        "where",
-        "whether",
-        "which",
-        "while",
-        "whole",
-        "whose",
-        "will",
-        "with",
-        "within",
-        "without",
-        "would",
-        "yesterday",
-        "your",
-        "yours",
-        "yourself",
-        "aber",
-        "alles",
-        "andere",
-        "anderen",
-        "beide",
-        "damit",
-        "dann",
-        "darum",
-        "dass",
-        "dein",
-        "deine",
-        "diese",
-        "diesem",
-        "diesen",
-        "dieser",
-        "dieses",
-        "doch",
-        "durch",
-        "eine",
-        "einem",
-        "einen",
-        "einer",
-        "eines",
-        "etwas",
-        "gegen",
-        "haben",
-        "heute",
-        "immer",
-        "jede",
-        "jeder",
-        "jedes",
-        "jetzt",
-        "kann",
-        "kein",
-        "keine",
-        "morgen",
-        "nach",
-        "nicht",
-        "nichts",
-        "noch",
-        "oder",
-        "ohne",
-        "schon",
-        "sehr",
-        "sein",
-        "seine",
-        "sich",
-        "sind",
-        "über",
-        "unser",
-        "unsere",
-        "unter",
-        "viele",
-        "vielen",
-        "wenn",
-        "werden",
-        "wieder",
-        "wird",
-        "wurde",
-        "wurden",
-        "zwischen",
-    ]
-)
 _GREETING = re.compile(
     r"(?:hi|hello|hey|dear|good (?:morning|evening|day)|hallo|liebe)\b[^.!?\n]{0,40}[,!.]", re.IGNORECASE
 )
@@ -276,9 +106,10 @@ def _fitted(target: Target, brief: Brief) -> tuple[str, ...] | None:
 
 
 def _customs(text: str, platform: Platform) -> str:
-    if platform is Platform.INSTAGRAM:
+    habits = SPECS[platform].habits
+    if habits.hashtags == "at the end":
         return _tags_last(text)
-    if platform is Platform.LINKEDIN and "\n" not in text and len(text) > WALL_CHARS:
+    if habits.wall is not None and "\n" not in text and len(text) > habits.wall:
         sentences = _SENTENCES.split(text.strip())
         return "\n\n".join(" ".join(sentences[i : i + 2]) for i in range(0, len(sentences), 2))
     return ""
@@ -311,13 +142,13 @@ def _hook(text: str) -> str:
 
 def _tagged(text: str, platform: Platform) -> str:
     """Up to three hashtags from words that the text itself repeats."""
-    if platform not in TAGGED or find_hashtags(text):
+    if not SPECS[platform].habits.hashtags or find_hashtags(text):
         return ""
     plain = text
     for span in reversed(find_urls(text)):
         plain = plain[: span.start] + " " + plain[span.end :]
     counts = Counter(word.casefold() for word in _WORD.findall(re.sub(r"@\S+", " ", plain)))
-    chosen = [word for word, count in counts.most_common() if count >= 2 and word not in _EMPTY_WORDS][:MAX_TAGS]
+    chosen = [word for word, count in counts.most_common() if count >= 2 and word not in COMMON][:MAX_TAGS]
     return f"{text.rstrip()}\n\n{' '.join('#' + word for word in chosen)}" if chosen else ""
 
 
@@ -350,16 +181,13 @@ def _times(brief: Brief) -> Iterator[Suggestion]:
             continue
         best = best_hour(target, brief.zone)
         if best is None:
-            reason = (
-                f"There is not enough data yet to say when this account is read: {len(target.past)} posts with counts, "
-                f"and it takes {ENOUGH_POSTS}."
-            )
+            reason = f"There is not enough data yet: {len(target.past)} of the {ENOUGH_POSTS} posts with metrics that are needed."
             yield suggestion("time", target, (), (), reason, RULES, 0.0)
             continue
         hour, mean, overall, count = best
         reason = (
-            f"Posts of this account between {hour}:00 and {hour + 1}:00 reached {mean:.1f} on average, all of them "
-            f"{overall:.1f} ({len(target.past)} posts, {count} of them in that hour)."
+            f"Posts of this account between {hour}:00 and {hour + 1}:00 ({brief.zone}) had {mean:.1f} reactions after "
+            f"24 hours on average, all of them {overall:.1f} ({len(target.past)} posts, {count} of them in that hour)."
         )
         at = utc_iso(_next(hour, brief.now, brief.zone))
         yield suggestion("time", target, (), (), reason, RULES, min(0.9, 0.3 + count / 20), at=at)

@@ -8,9 +8,12 @@ import ssl
 from contextlib import ExitStack
 from dataclasses import dataclass
 from email.errors import MessageError
+from email.headerregistry import BaseHeader, HeaderRegistry, UnstructuredHeader
 from email.message import EmailMessage
+from email.policy import EmailPolicy, Policy
 from email.utils import formatdate, make_msgid
 
+from postprober.alerts.message import as_html
 from postprober.errors import Unavailable
 from postprober.security.redaction import Redactor
 from postprober.settings import MailServer
@@ -20,14 +23,15 @@ TIMEOUT = 20.0  # seconds, for each answer of the server
 
 @dataclass(frozen=True)
 class Letter:
-    """One mail: to whom, its subject, plain text, and the same as HTML where that helps. `files`: name, MIME type and
-    content of what is attached."""
+    """One mail: to whom, its subject and its text, from which the HTML beside it is made. `files`: name, MIME type and
+    content of what is attached. `unsubscribe`: where such mails are turned off; `one_click`: by one POST (RFC 8058)."""
 
     to: str
     subject: str
     text: str
-    html: str = ""
     files: tuple[tuple[str, str, bytes], ...] = ()
+    unsubscribe: str = ""
+    one_click: bool = False
 
 
 def send(server: MailServer, letter: Letter, *, key: str = "") -> None:
@@ -54,8 +58,21 @@ def _told(server: MailServer, error: Exception) -> str:
     return Redactor([server.password, *sent]).excerpt(f"{type(error).__name__}: {error}", 300)
 
 
+class _OneLine(UnstructuredHeader, BaseHeader):
+    """A header with an address in it. Folded, one that is longer than a line would become encoded words, which no mail
+    program takes for an address (RFC 2047, 5)."""
+
+    def fold(self, *, policy: Policy) -> str:
+        return f"{self.name}: {self}{policy.linesep}" if self.isascii() else super().fold(policy=policy)
+
+
+_HEADERS = HeaderRegistry()
+_HEADERS.map_to_type("list-unsubscribe", _OneLine)
+_POLICY = EmailPolicy(header_factory=_HEADERS)
+
+
 def _message(server: MailServer, letter: Letter, key: str) -> EmailMessage:
-    message = EmailMessage()
+    message = EmailMessage(policy=_POLICY)
     message["From"] = server.sender
     message["To"] = letter.to
     message["Subject"] = " ".join(letter.subject.split())
@@ -63,9 +80,12 @@ def _message(server: MailServer, letter: Letter, key: str) -> EmailMessage:
     domain = server.sender.rpartition("@")[2].strip("> ") or "localhost"
     message["Message-ID"] = f"<{_word(key)}@{domain}>" if key else make_msgid(domain=domain)
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834: keeps holiday answers away
+    if letter.unsubscribe:  # RFC 2369
+        message["List-Unsubscribe"] = f"<{letter.unsubscribe}>"
+        if letter.one_click:
+            message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     message.set_content(letter.text)
-    if letter.html:
-        message.add_alternative(letter.html, subtype="html")
+    message.add_alternative(as_html(letter.subject, letter.text), subtype="html")
     for name, mime, content in letter.files:
         main, _, sub = mime.partition("/")
         message.add_attachment(content, maintype=main, subtype=sub, filename=name)

@@ -16,37 +16,48 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from sqlalchemy import Connection, delete, select
 
+from postprober import extras
 from postprober.agent.results import ACTS
 from postprober.domain.criteria import METRICS
 from postprober.errors import PostProberError
 from postprober.storage import sample_days
 from postprober.storage.database import Database
+from postprober.storage.disk import sync_folder
 from postprober.storage.tables import samples
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 CLOSED_AFTER = timedelta(days=2)  # a day is closed when it ended this long ago
 BATCH = 500  # rows a transaction when rows leave the table
 CHUNK = 50_000  # rows in memory at a time
-# Of a row of `samples`.
-SCHEMA = pa.schema(
-    [
-        pa.field("id", pa.int64(), nullable=False),
-        pa.field("delivery_id", pa.int64(), nullable=False),
-        pa.field("at", pa.timestamp("us", tz="UTC"), nullable=False),
-        *(pa.field(name, pa.int64()) for name in METRICS),
-    ]
-)
-# Of a row in a file: with the sum of the acts, null where none is known. Adding five columns up for each of millions of
-# rows takes longer than all the rest of a query.
-FILE_SCHEMA = SCHEMA.append(pa.field("engagement", pa.int64()))
+_COLUMNS = ("id", "delivery_id", "at", *METRICS)
 _PART = ".part"
+
+
+@cache
+def schema() -> pa.Schema:
+    """Of a row of `samples`."""
+    import pyarrow as pa  # this module is read where it is not installed, too
+
+    first = (("id", pa.int64()), ("delivery_id", pa.int64()), ("at", pa.timestamp("us", tz="UTC")))
+    known = [pa.field(name, kind, nullable=False) for name, kind in first]
+    return pa.schema([*known, *(pa.field(name, pa.int64()) for name in METRICS)])
+
+
+@cache
+def file_schema() -> pa.Schema:
+    """Of a row in a file: with the sum of the acts, null where none is known. Adding five columns up for each of millions
+    of rows takes longer than all the rest of a query."""
+    import pyarrow as pa
+
+    return schema().append(pa.field("engagement", pa.int64()))
 
 
 def _nowhere(_step: str) -> None:
@@ -56,7 +67,9 @@ def _nowhere(_step: str) -> None:
 def run(db: Database, data_dir: Path, now: datetime, checkpoint: Callable[[str], None] = _nowhere) -> int:
     """Compact every closed day that has rows in the table; returns how many days were written. One process at a time
     (the leading scheduler). `checkpoint` is called with the name of each step that is done. Raises PostProberError when
-    a written file does not hold what was read; then the day stays in the table."""
+    a written file does not hold what was read; then the day stays in the table. Raises NotInstalled when the
+    library that writes the files is not installed."""
+    extras.need("analytics")
     where = sample_days.folder(data_dir)
     where.mkdir(parents=True, exist_ok=True)
     for left in where.glob(f".*{_PART}"):  # of a run that was killed
@@ -85,11 +98,13 @@ def _compact(
     before, count, reached = _write(db, hidden, file, day, through)
     with db.read() as conn:
         expected = sample_days.count(conn, day, through or 0, reached)
+    import pyarrow.parquet as pq
+
     if not count - before == expected == pq.read_metadata(hidden).num_rows - before:
         raise PostProberError(f"The file of the samples of {day} is not whole; the day stays in the database.")
     checkpoint("written")
     hidden.replace(file)
-    _flush(where)
+    sync_folder(where)
     checkpoint("named")
     with db.write() as conn:
         sample_days.note(conn, day, reached, count, now)
@@ -100,11 +115,13 @@ def _compact(
 def _write(db: Database, hidden: Path, file: Path, day: date, through: int | None) -> tuple[int, int, int]:
     """Step 1: what the old file counted, then the rows of the table above it; returns (rows of the old file, all rows,
     newest id)."""
+    import pyarrow.parquet as pq
+
     before, count, reached = 0, 0, through or 0
     with hidden.open("wb") as stream:
-        with pq.ParquetWriter(stream, FILE_SCHEMA, compression="zstd") as writer, db.read() as conn:
+        with pq.ParquetWriter(stream, file_schema(), compression="zstd") as writer, db.read() as conn:
             if through is not None:
-                old = pq.read_table(file, filters=[("id", "<=", through)], schema=FILE_SCHEMA)
+                old = pq.read_table(file, filters=[("id", "<=", through)], schema=file_schema())
                 writer.write_table(old)
                 before = count = old.num_rows
             for table in of_day(conn, day, through or 0):
@@ -125,34 +142,40 @@ def of_day(conn: Connection, day: date, above: int) -> Iterator[pa.Table]:
         execution_options={"yield_per": CHUNK},
     )
     for chunk in rows.partitions():
-        yield to_arrow(chunk, SCHEMA)
+        yield to_arrow(chunk, schema())
 
 
 def with_engagement(table: pa.Table) -> pa.Table:
-    """Rows of SCHEMA as rows of FILE_SCHEMA."""
+    """Rows of `schema` as rows of `file_schema`."""
+    import pyarrow.compute as pc
+
     known = [table.column(act) for act in ACTS]
     total = known[0].combine_chunks()
     for column in known[1:]:
         both = pc.add(pc.fill_null(total, 0), pc.fill_null(column.combine_chunks(), 0))
         total = pc.if_else(pc.and_(pc.is_null(total), pc.is_null(column.combine_chunks())), None, both)
-    return table.append_column(FILE_SCHEMA.field("engagement"), total)
+    return table.append_column(file_schema().field("engagement"), total)
 
 
 def columns() -> list[Any]:
-    """Of `samples`, in the order of SCHEMA."""
-    return [samples.c[field.name] for field in SCHEMA]
+    """Of `samples`, in the order of `schema`."""
+    return [samples.c[name] for name in _COLUMNS]
 
 
-def to_arrow(rows: Sequence[Sequence[Any]], schema: pa.Schema) -> pa.Table:
+def to_arrow(rows: Sequence[Sequence[Any]], form: pa.Schema) -> pa.Table:
     """Rows as the driver gives them: SQLite keeps times as text, which Arrow reads faster than Python does. What is
     missing stays missing."""
+    import pyarrow as pa
+
     if not rows:
-        return schema.empty_table()
+        return form.empty_table()
     columns = zip(*rows, strict=True)
-    return pa.Table.from_arrays([_array(c, f.type) for c, f in zip(columns, schema, strict=True)], schema=schema)
+    return pa.Table.from_arrays([_array(c, f.type) for c, f in zip(columns, form, strict=True)], schema=form)
 
 
 def _array(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
+    import pyarrow as pa
+
     if not pa.types.is_timestamp(kind):
         return pa.array(values, kind)
     found = pa.array(values)
@@ -169,12 +192,3 @@ def _leave(db: Database, day: date, through: int, checkpoint: Callable[[str], No
         with db.write() as conn:
             conn.execute(delete(samples).where(samples.c.id.in_(ids[first : first + BATCH])))
         checkpoint("left")
-
-
-def _flush(where: Path) -> None:
-    """Names are safe on the disk only when their folder is."""
-    descriptor = os.open(where, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -6,14 +6,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
-
+from postprober import extras
 from postprober.storage import logs, sample_days
 from postprober.storage.database import Database
 
 
 def of_delivery(db: Database, data_dir: Path, delivery_id: int, since: datetime | None) -> list[dict[str, Any]]:
-    """Rows of `samples`, oldest first; `since`: when it was published, before which there is nothing to look for."""
+    """Rows of `samples`, oldest first; `since`: when it was published, before which there is nothing to look for. Raises
+    NotInstalled when some are in files and the library that reads them is not installed."""
     where = sample_days.folder(data_dir)
     with db.read() as conn:
         sample_days.one_moment(conn)
@@ -27,6 +27,14 @@ def of_delivery(db: Database, data_dir: Path, delivery_id: int, since: datetime 
     for day, through in notes.items():
         file = sample_days.path(where, day)
         if (first is None or day >= first) and file.is_file():
-            wanted = [("delivery_id", "==", delivery_id), ("id", "<=", through)]
-            rows += pq.read_table(file, filters=wanted).to_pylist()
+            rows += _in_file(file, delivery_id, through)
     return sorted(rows, key=lambda row: (row["at"], row["id"]))
+
+
+def _in_file(file: Path, delivery_id: int, through: int) -> list[dict[str, Any]]:
+    extras.need("analytics")
+    import pyarrow.parquet as pq  # only who looks back that far needs it
+
+    wanted = [("delivery_id", "==", delivery_id), ("id", "<=", through)]
+    found: list[dict[str, Any]] = pq.read_table(file, filters=wanted).to_pylist()
+    return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 
 from sqlalchemy import Connection, Integer, case, cast, func, select
 
@@ -15,7 +15,7 @@ from postprober.analytics.store import Store
 from postprober.domain.platform import Platform
 from postprober.domain.prices import Prices
 from postprober.domain.text import find_urls
-from postprober.storage.tables import ai_usage, deliveries, media, posts, repairs
+from postprober.storage.tables import accounts, ai_usage, deliveries, health_signs, media, posts, repairs
 
 
 def repairs_made(conn: Connection, space: int, since: datetime, until: datetime | None = None) -> Figures:
@@ -49,8 +49,8 @@ def calls_made(
     conn: Connection, store: Store, space: int, period: Period, prices: Mapping[Platform, Prices]
 ) -> Figures:
     """What the platforms' APIs cost in the period by their price lists: posts that came out, descriptions of their
-    images, and readings of counts (each post once a UTC day). At least that much: searches for lost answers and other
-    reads are not in it."""
+    images, readings of counts (each post of a thread once a UTC day) and looks at an account's health (its newest post
+    once a UTC day; their history is kept for two weeks). At least that much: searches for lost answers are not in it."""
     if not prices:
         return Figures(_CALLS, [])
     rows = [
@@ -60,7 +60,8 @@ def calls_made(
             ("posts without a link", made["plain"], prices[platform].post),
             ("posts with a link", made["linked"], prices[platform].post_with_link),
             ("image descriptions", made["alt"], prices[platform].alt_text),
-            ("readings", _readings(store, period, platform), prices[platform].read),
+            ("readings", _readings(conn, store, period, platform), prices[platform].read),
+            ("health looks", _health_looks(conn, space, period, platform), prices[platform].read),
         )
         if count
     ]
@@ -90,17 +91,39 @@ def _made(
     return made
 
 
-def _readings(store: Store, period: Period, platform: Platform) -> int:
-    ((count,),) = store.rows(
+def _readings(conn: Connection, store: Store, period: Period, platform: Platform) -> int:
+    """Posts read: at a visit every part of a thread that is out is read back, and each counts once a UTC day."""
+    rows = store.rows(
         """
-        SELECT count(*) FROM (
-            SELECT DISTINCT s.delivery_id, epoch_us(s."at") // 86400000000
-            FROM samples s JOIN deliveries d USING (delivery_id)
-            WHERE d.platform = ? AND epoch_us(s."at") BETWEEN ?::BIGINT AND ?::BIGINT)
+        SELECT delivery_id, count(DISTINCT epoch_us(s."at") // 86400000000)
+        FROM samples s JOIN deliveries d USING (delivery_id)
+        WHERE d.platform = ? AND epoch_us(s."at") BETWEEN ?::BIGINT AND ?::BIGINT GROUP BY delivery_id
         """,
         [platform.value, micros(period.since), micros(period.now)],
     )
-    return int(count)
+    parts = _parts_out(conn, [row[0] for row in rows])
+    return sum(int(days) * parts.get(delivery, 1) for delivery, days in rows)
+
+
+def _parts_out(conn: Connection, ids: list[int]) -> dict[int, int]:
+    found: dict[int, int] = {}
+    for start in range(0, len(ids), 500):
+        query = select(deliveries.c.id, deliveries.c.parts).where(deliveries.c.id.in_(ids[start : start + 500]))
+        found |= {row.id: max(1, sum(bool(part.get("ref")) for part in row.parts)) for row in conn.execute(query)}
+    return found
+
+
+def _health_looks(conn: Connection, space: int, period: Period, platform: Platform) -> int:
+    """Accounts by UTC day on which a canary has looked at them."""
+    query = (
+        select(health_signs.c.account_id, health_signs.c.at)
+        .join(accounts, accounts.c.id == health_signs.c.account_id)
+        .where(
+            accounts.c.user_id == space, health_signs.c.platform == platform.value, health_signs.c.source == "canary",
+            health_signs.c.at >= period.since, health_signs.c.at <= period.now,
+        )
+    )  # fmt: skip
+    return len({(row.account_id, row.at.astimezone(UTC).date()) for row in conn.execute(query)})
 
 
 def costs(conn: Connection, since: datetime) -> Figures:

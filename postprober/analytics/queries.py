@@ -15,7 +15,7 @@ from postprober.agent.results import ACTS
 from postprober.analytics.days import HOUR_US, Shift, day_number, day_of, micros, shift, start_of
 from postprober.analytics.figures import Figures
 from postprober.analytics.store import Store
-from postprober.domain.engagement import POLL_AFTER
+from postprober.domain.engagement import AGES, NEAR, NEAR_MOST, POLL_AFTER
 
 # Columns of the store's `samples`. Engagement is what people did with a post; it is known where at least one act is.
 METRICS: dict[str, str] = {name: name for name in ("engagement", *ACTS, "views")}
@@ -23,12 +23,18 @@ LOOK_BACK = POLL_AFTER[-1] + timedelta(days=2)  # what a post had before the per
 GROWTH_HOURS = 168  # of the growth curves
 RANK_HOURS = 24  # the age at which hours of the week are compared
 CURVES = 8  # posts whose own curve is drawn
-# The hour of a post's age, from 1; and coarser the older it is, which keeps the table small.
-_HOUR = '((epoch_us(s."at") - epoch_us(o.published_at)) // 3600000000 + 1)'
-_AGES = (
-    f"CASE WHEN {_HOUR} <= 4 THEN {_HOUR} WHEN {_HOUR} <= 6 THEN 6 WHEN {_HOUR} <= 8 THEN 8 WHEN {_HOUR} <= 12 THEN 12 "
-    f"WHEN {_HOUR} <= 18 THEN 18 WHEN {_HOUR} <= 24 THEN 24 ELSE ({_HOUR} + 23) // 24 * 24 END"
-)
+# The hour of a post's age, to the nearest; and at which of the AGES a reading counts (`domain.engagement.near`), NULL
+# between two of them.
+_AGE = '(epoch_us(s."at") - epoch_us(o.published_at))'
+_HOUR = f"(({_AGE} + {HOUR_US // 2}) // {HOUR_US})"
+
+
+def age_counted(age: str) -> str:
+    """SQL: the one of AGES that a reading of `age` (SQL, microseconds) counts for, else NULL. Their reaches never meet."""
+    reach = int(NEAR_MOST / timedelta(hours=1) * HOUR_US)
+    spans = ((hours, min(int(hours * HOUR_US * NEAR), reach)) for hours in AGES if hours <= GROWTH_HOURS)
+    cases = (f"WHEN {age} BETWEEN {h * HOUR_US - s} AND {h * HOUR_US + s} THEN {h}" for h, s in spans)
+    return f"CASE {' '.join(cases)} END"
 
 
 @dataclass(frozen=True)
@@ -90,13 +96,15 @@ def _out(store: Store, period: Period) -> None:
 
 
 def _growth(store: Store, period: Period) -> None:
-    """What each of them had at the ages of _AGES, up to a week."""
+    """What each of them had at the AGES up to a week: of the readings that count for an age the nearest."""
     value = METRICS[period.metric]
     store.run(
-        f'CREATE TEMP TABLE growth AS SELECT s.delivery_id, {_AGES} AS hour, arg_max({value}, s."at") AS v '  # noqa: S608 # nosec B608 # names and parts of ours; values are bound
+        f"CREATE TEMP TABLE growth AS SELECT delivery_id, hour, arg_min(v, abs(age - hour * {HOUR_US})) AS v FROM ("  # noqa: S608 # nosec B608 # names and parts of ours; values are bound
+        f"SELECT s.delivery_id, {_AGE} AS age, {age_counted('age')} AS hour, {value} AS v "
         f"FROM samples s JOIN out o USING (delivery_id) WHERE ({value}) IS NOT NULL "
-        'AND epoch_us(s."at") - epoch_us(o.published_at) BETWEEN 0 AND ?::BIGINT GROUP BY ALL',
-        [GROWTH_HOURS * HOUR_US - 1],
+        f"AND age BETWEEN 0 AND {GROWTH_HOURS * HOUR_US + int(NEAR_MOST / timedelta(hours=1) * HOUR_US)}"
+        ") WHERE hour IS NOT NULL GROUP BY ALL",
+        [],
     )
 
 
@@ -166,7 +174,7 @@ def by_platform(store: Store) -> Figures:
 
 
 def growth(store: Store, period: Period) -> Figures:
-    """The best posts of the period from the hour of posting on: the last count known in each hour."""
+    """The best posts of the period by the hours since posting, to the nearest: the last count known in each."""
     value = METRICS[period.metric]
     rows = store.rows(
         f"""
@@ -182,7 +190,7 @@ def growth(store: Store, period: Period) -> Figures:
 
 
 def typical_growth(store: Store) -> Figures:
-    """The median of all posts of the period by their age (at the end of `hours`), and of how many."""
+    """The median of the posts of the period at the age of so many hours, and of how many: those read at that age."""
     rows = store.rows(
         """
         SELECT g.hour AS hours, o.platform, median(g.v), count(*)
@@ -194,10 +202,10 @@ def typical_growth(store: Store) -> Figures:
 
 def best_hours(store: Store, period: Period) -> Figures:
     """By weekday (1 = Monday) and hour of posting, on the person's clock: the mean count of posts when they were 24
-    hours old, and how many of them are known. Younger posts are left out."""
+    hours old, and how many of them are known: read at that age. Younger posts are left out."""
     rows = store.rows(
         """
-        WITH reached AS (SELECT delivery_id, arg_max(v, hour) AS v FROM growth WHERE hour <= ? GROUP BY delivery_id)
+        WITH reached AS (SELECT delivery_id, v FROM growth WHERE hour = ?)
         SELECT (local_us // 86400000000 + 3) % 7 + 1 AS weekday, local_us // 3600000000 % 24 AS hour,
                avg(r.v), count(r.v), count(*)
         FROM out o LEFT JOIN reached r USING (delivery_id)
@@ -214,7 +222,7 @@ def reliability(store: Store, period: Period) -> Figures:
     rows = store.rows(
         """
         SELECT platform, count(*),
-               count(*) FILTER (published_at IS NOT NULL) AS went, count(*) FILTER (state = 'failed') AS failed,
+               count(*) FILTER (published_at IS NOT NULL) AS went, count(*) FILTER (state IN ('failed', 'partial')) AS failed,
                count(*) FILTER (state = 'held') AS held, count(*) FILTER (state = 'ghost') AS ghosts,
                count(*) FILTER (state = 'verified') AS proved,
                went / nullif(went + failed, 0), proved / nullif(went, 0),

@@ -11,16 +11,17 @@ import hashlib
 from datetime import date, datetime
 from functools import cache, partial
 from pathlib import Path
+from types import ModuleType
 from typing import Any
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from postprober.analytics import report_charts
+from postprober import extras
 from postprober.analytics.report_queries import COUNTS
 from postprober.analytics.reports import PeriodReport, PostReport
+from postprober.domain.addresses import split
 from postprober.domain.alert import LATE_AFTER
 from postprober.domain.delivery import TRAITS, DeliveryState, Proof, StateTraits
 from postprober.domain.platform import NAMES, Platform
@@ -29,30 +30,40 @@ TEMPLATES = Path(__file__).with_name("templates")
 UNKNOWN = "–"
 PROOF_WORDS: dict[str, str] = {
     Proof.NONE.value: "No proof yet",
-    Proof.ACCEPTED.value: "Accepted: the platform said yes and named the post",
-    Proof.EXISTS.value: "Exists: the account itself reads it back",
-    Proof.PUBLIC.value: "Public: a stranger sees it without signing in",
-    Proof.MATCHES.value: "Matches: a stranger sees exactly what was sent",
+    Proof.ACCEPTED.value: "Accepted: the platform returned an ID for the post",
+    Proof.EXISTS.value: "Exists: the account can read it",
+    Proof.PUBLIC.value: "Public: visible without signing in",
+    Proof.MATCHES.value: "Verified: the public sees exactly what was sent",
 }
 _POST_STATUS = {
-    "draft": "A draft", "review": "Waits for a review", "scheduled": "Scheduled", "posting": "On its way",
-    "posted": "Posted", "partial": "Partly posted", "failed": "Failed", "cancelled": "Cancelled",
+    "draft": "Draft", "review": "In review", "scheduled": "Scheduled", "posting": "Publishing",
+    "posted": "Published", "partial": "Partially published", "failed": "Failed", "cancelled": "Cancelled",
 }  # fmt: skip
 
 
 def post_html(report: PostReport) -> str:
-    """The report about one post."""
+    """The report about one post. Raises NotInstalled where charts cannot be drawn."""
+    report_charts = _charts()
     drawn = [Markup(report_charts.grown(one.curve, one.usual)) for one in report.on]  # noqa: S704 # nosec B704 # our own drawing
     return _render("post.html", report, one_charts=drawn, counts=COUNTS)
 
 
 def period_html(report: PeriodReport) -> str:
-    """The report about a period."""
+    """The report about a period. Raises NotInstalled where charts cannot be drawn."""
+    report_charts = _charts()
     drawn = {
         "over_time": Markup(report_charts.over_time(report.over_time)),  # noqa: S704 # nosec B704 # our own drawing
         "compared": Markup(report_charts.compared(report.platforms)),  # noqa: S704 # nosec B704 # our own drawing
     }
     return _render("period.html", report, charts=drawn)
+
+
+def _charts() -> ModuleType:
+    """Loaded here, because a shared proof has none and is shown where nothing can draw."""
+    extras.need("reports")
+    from postprober.analytics import report_charts
+
+    return report_charts
 
 
 def proof_html(**values: Any) -> str:
@@ -155,7 +166,7 @@ def _cause(name: str) -> str:
 
 def is_web(url: str) -> bool:
     """Whether somebody may click on it."""
-    return urlsplit(url).scheme in ("http", "https")
+    return split(url).scheme in ("http", "https")
 
 
 def _data_uri(picture: bytes) -> str:

@@ -10,14 +10,13 @@ from typing import Any
 from postprober.agent.results import ACTS
 from postprober.analytics.days import HOUR_US, micros
 from postprober.analytics.figures import Figures
-from postprober.analytics.queries import METRICS, Period
+from postprober.analytics.queries import METRICS, Period, age_counted
 from postprober.analytics.store import Store
 from postprober.domain.alert import LATE_AFTER
 from postprober.domain.delivery import PROOF_ORDER
 
 COUNTS = (*ACTS, "views")
 USUAL_DAYS = 90  # an account's earlier posts that a post is compared with; older ones tell of another audience
-USUAL_AGES = (1, 2, 4, 8, 12, 18, 24, 48, 72, 96, 120, 144, 168)  # hours at which they are compared
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _WITHIN = "epoch_us({}) BETWEEN ?::BIGINT AND ?::BIGINT"
 _WENT = "published_at IS NOT NULL"
@@ -36,7 +35,7 @@ def delivered(store: Store, period: Period) -> Figures:
     are None where there is nothing to divide by; lateness is never less than 0."""
     rows = store.rows(
         f"""
-        SELECT platform, count(*), count(*) FILTER ({_WENT}) AS went, count(*) FILTER (state = 'failed') AS failed,
+        SELECT platform, count(*), count(*) FILTER ({_WENT}) AS went, count(*) FILTER (state IN ('failed', 'partial')) AS failed,
                count(*) FILTER (state = 'held'), count(*) FILTER (state = 'ghost'),
                count(*) FILTER (state = 'verified') AS proved,
                count(*) FILTER ({_TIMED} AND {_LATE_US} <= ?::BIGINT) AS punctual,
@@ -114,20 +113,20 @@ class Usual:
 
 
 def usual(store: Store, *, account_id: int, but: int, before: datetime, now: datetime) -> list[Usual]:
-    """What the account's other posts of the USUAL_DAYS before `before` had, by age; a post counts at an age only when
-    it is that old by `now`, with the last count known by then. `but`: the delivery that is compared."""
+    """What the account's other posts of the USUAL_DAYS before `before` had, by age; a post counts at an age only when it
+    is that old by `now` and was read at that age. `but`: the delivery that is compared."""
     value = METRICS["engagement"]
     rows = store.rows(
         f"""
         WITH others AS (
             SELECT delivery_id, epoch_us(published_at) AS born FROM deliveries
             WHERE account_id = ? AND delivery_id <> ? AND {_WITHIN.format("published_at")}
+        ), readings AS (
+            SELECT delivery_id, born, epoch_us("at") - born AS age, {age_counted("age")} AS hour, {value} AS v
+            FROM others JOIN samples USING (delivery_id) WHERE ({value}) IS NOT NULL
         ), known AS (
-            SELECT delivery_id, hour, arg_max({value}, "at") AS v
-            FROM others CROSS JOIN (SELECT unnest({list(USUAL_AGES)}::BIGINT[]) AS hour) JOIN samples USING (delivery_id)
-            WHERE ({value}) IS NOT NULL AND epoch_us("at") - born BETWEEN 0 AND hour * {HOUR_US}
-              AND born + hour * {HOUR_US} <= ?::BIGINT
-            GROUP BY ALL
+            SELECT delivery_id, hour, arg_min(v, abs(age - hour * {HOUR_US})) AS v FROM readings
+            WHERE hour IS NOT NULL AND born + hour * {HOUR_US} <= ?::BIGINT GROUP BY ALL
         )
         SELECT hour, median(v), count(*) FROM known GROUP BY hour ORDER BY hour
         """,  # noqa: S608 # nosec B608 # names and parts of ours; values are bound

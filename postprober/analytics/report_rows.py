@@ -6,17 +6,19 @@ import io
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 from sqlalchemy import ColumnElement, Connection, Select, func, or_, select
 
 from postprober.analytics.figures import Figures
 from postprober.analytics.report_queries import COUNTS, Reached
 from postprober.storage.tables import accounts, attempts, deliveries, evidence, posts, repairs, transitions
 
-_TROUBLE = ("failed", "held", "ghost")
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_TROUBLE = ("failed", "partial", "held", "ghost")
 
 
 @dataclass(frozen=True)
@@ -53,11 +55,20 @@ class Line:
     evidence_sha256: str
 
 
-_TYPES: dict[str, pa.DataType] = {
-    "int": pa.int64(), "int | None": pa.int64(), "float | None": pa.float64(), "str": pa.string(),
-    "datetime": pa.timestamp("us", tz="UTC"), "datetime | None": pa.timestamp("us", tz="UTC"),
-}  # fmt: skip
-SCHEMA = pa.schema([(f.name, _TYPES[str(f.type)]) for f in fields(Line)])
+NAMES = tuple(field.name for field in fields(Line))
+
+
+@cache
+def schema() -> pa.Schema:
+    """Of a row in a Parquet file."""
+    import pyarrow as pa  # this module is read where it is not installed, too
+
+    moment = pa.timestamp("us", tz="UTC")
+    types: dict[str, pa.DataType] = {
+        "int": pa.int64(), "int | None": pa.int64(), "float | None": pa.float64(), "str": pa.string(),
+        "datetime": moment, "datetime | None": moment,
+    }  # fmt: skip
+    return pa.schema([(field.name, types[str(field.type)]) for field in fields(Line)])
 
 
 def of_period(conn: Connection, space: int, since: datetime, until: datetime, found: Sequence[Reached]) -> list[Line]:
@@ -71,15 +82,19 @@ def of_post(conn: Connection, space: int, post_id: int, found: Sequence[Reached]
     return _lines(conn, (deliveries.c.user_id == space, deliveries.c.post_id == post_id), found)
 
 
-def to_csv(lines: Sequence[Line]) -> bytes:
-    """With the names of the columns; texts that a spreadsheet would run are defused (`figures`)."""
-    return Figures(tuple(SCHEMA.names), [tuple(asdict(line).values()) for line in lines]).csv()
+def to_csv(lines: Sequence[Line], zone: str) -> bytes:
+    """With the names of the columns, times on the clock of `zone`; texts that a spreadsheet would run are defused
+    (`figures`)."""
+    return Figures(NAMES, [tuple(asdict(line).values()) for line in lines], zone).csv()
 
 
 def to_parquet(lines: Sequence[Line]) -> bytes:
     """The same, typed; texts as they are, because nothing in this format is ever run."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     sink = io.BytesIO()
-    pq.write_table(pa.Table.from_pylist([asdict(line) for line in lines], schema=SCHEMA), sink, compression="zstd")
+    pq.write_table(pa.Table.from_pylist([asdict(line) for line in lines], schema=schema()), sink, compression="zstd")
     return sink.getvalue()
 
 

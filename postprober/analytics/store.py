@@ -14,20 +14,23 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-import duckdb
-import pyarrow as pa
-import pyarrow.parquet as pq
 from sqlalchemy import Connection, Select, select
 
+from postprober import extras
 from postprober.analytics import compaction
 from postprober.errors import Conflict
 from postprober.storage import sample_days
 from postprober.storage.database import Database
 from postprober.storage.tables import accounts, deliveries, posts, samples
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
 
 _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": "false",
@@ -36,13 +39,6 @@ _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "python_enable_replacements": "false",  # a name in a query never means a variable of ours
 }
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_DELIVERIES = pa.schema(
-    [
-        ("delivery_id", pa.int64()), ("post_id", pa.int64()), ("account_id", pa.int64()), ("platform", pa.string()),
-        ("state", pa.string()), ("proof", pa.string()), ("due_at", pa.timestamp("us", tz="UTC")),
-        ("published_at", pa.timestamp("us", tz="UTC")), ("first_byte_at", pa.timestamp("us", tz="UTC")),
-    ]
-)  # fmt: skip
 _COLUMNS = 'delivery_id, "at", likes, reposts, replies, quotes, bookmarks, views, engagement'
 # A row counts in the file of its day up to the note, and in the table above it.
 _SAMPLES = f"""
@@ -86,7 +82,11 @@ class Store:
         until: datetime | None = None,
     ) -> T:
         """What `act` finds in an open store. The compaction and the retention of another process may replace or remove
-        a file meanwhile; then everything is read once more. Raises Conflict when that happens again and again."""
+        a file meanwhile; then everything is read once more. Raises Conflict when that happens again and again, and
+        NotInstalled when DuckDB is not installed."""
+        extras.need("analytics")
+        import duckdb  # this module is read where it is not installed, too
+
         for _ in range(TRIES):
             with cls.open(db, data_dir, space, since, until) as store:
                 try:
@@ -102,7 +102,10 @@ class Store:
         cls, db: Database, data_dir: Path, space: int, since: datetime | None = None, until: datetime | None = None
     ) -> Self:
         """What the space `space` has; samples since `since` (whole UTC days of files) and up to `until`, all when it is
-        None."""
+        None. Raises NotInstalled when DuckDB is not installed."""
+        extras.need("analytics")
+        import duckdb
+
         where = sample_days.folder(data_dir).resolve()
         start = since or _EPOCH
         with db.read() as conn:
@@ -156,6 +159,8 @@ class _Face:
 
 def _face(file: Path) -> _Face | None:
     """None when it is not there."""
+    import pyarrow.parquet as pq
+
     try:
         with file.open("rb") as stream:
             found = os.fstat(stream.fileno())
@@ -176,7 +181,7 @@ def _quoted(text: str) -> str:
 def _hot(conn: Connection, space: int, since: datetime) -> pa.Table:
     mine = select(deliveries.c.id).where(deliveries.c.user_id == space)
     query = select(*compaction.columns()).where(samples.c.at >= since, samples.c.delivery_id.in_(mine))
-    return compaction.with_engagement(_read(conn, query, compaction.SCHEMA))
+    return compaction.with_engagement(_read(conn, query, compaction.schema()))
 
 
 def _read(conn: Connection, query: Select[Any], schema: pa.Schema) -> pa.Table:
@@ -186,8 +191,24 @@ def _read(conn: Connection, query: Select[Any], schema: pa.Schema) -> pa.Table:
 
 
 def _notes(notes: dict[date, int]) -> pa.Table:
+    import pyarrow as pa
+
     days = [(day - _EPOCH.date()) // timedelta(days=1) for day in notes]
     return pa.table({"day": pa.array(days, pa.int64()), "through": pa.array(list(notes.values()), pa.int64())})
+
+
+@cache
+def _delivery_schema() -> pa.Schema:
+    import pyarrow as pa
+
+    moment = pa.timestamp("us", tz="UTC")
+    return pa.schema(
+        [
+            ("delivery_id", pa.int64()), ("post_id", pa.int64()), ("account_id", pa.int64()), ("platform", pa.string()),
+            ("state", pa.string()), ("proof", pa.string()), ("due_at", moment), ("published_at", moment),
+            ("first_byte_at", moment),
+        ]
+    )  # fmt: skip
 
 
 def _deliveries(conn: Connection, space: int) -> pa.Table:
@@ -198,7 +219,7 @@ def _deliveries(conn: Connection, space: int) -> pa.Table:
         .join(posts, posts.c.id == d.post_id)
         .where(d.user_id == space, posts.c.deleted_at.is_(None))
     )
-    return _read(conn, query, _DELIVERIES)
+    return _read(conn, query, _delivery_schema())
 
 
 def account_names(conn: Connection, space: int) -> dict[int, str]:

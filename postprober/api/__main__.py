@@ -11,6 +11,7 @@ import uvicorn
 from postprober.api import middleware
 from postprober.api.app import create_app
 from postprober.api.rollout import GRACE, Server
+from postprober.security import logs
 from postprober.settings import load_settings
 from postprober.wiring import build_core, calm_garbage_collector, close_core
 
@@ -33,7 +34,7 @@ def not_a_refusal(record: logging.LogRecord) -> bool:
 
 def main() -> None:
     """Serve until a signal comes."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logs.to_stream()
     logging.getLogger("uvicorn.error").addFilter(not_a_refusal)
     middleware.log_to(sys.stdout)
     settings = load_settings()

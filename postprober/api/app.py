@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from anyio import CapacityLimiter
 from fastapi import FastAPI
 
-from postprober.api import counting, middleware, problems, websocket
-from postprober.api.gate import UploadGate
+from postprober.api import counting, gate, middleware, problems, websocket
 from postprober.api.routes import (
     accounts,
     advice,
@@ -35,7 +35,9 @@ def create_app(core: Core) -> FastAPI:
         lifespan=websocket.lifespan,
     )  # fmt: skip
     app.state.core = core
-    app.state.uploads = UploadGate(core.settings.uploads)
+    app.state.uploads = gate.upload_gate(core.settings.uploads)
+    app.state.slow, app.state.pictures = gate.reports_and_tables(), gate.pictures()
+    app.state.probes = CapacityLimiter(2)  # of balancers and supervisors, who must not wait behind anybody
     problems.install(app)
     middleware.install(app, core)
     counting.install(app)
@@ -62,6 +64,7 @@ def create_app(core: Core) -> FastAPI:
     ):
         app.include_router(module.router)
         app.state.routes += module.router.routes
-    app.include_router(channels.preferences)
-    app.state.routes += channels.preferences.routes
+    for router in (channels.preferences, channels.public):
+        app.include_router(router)
+        app.state.routes += router.routes
     return app

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import Cookie, Depends, Request, Security
+from fastapi import Depends, Request, Security
 from fastapi.security import APIKeyCookie, HTTPBearer
 
-from postprober.api.deps import COOKIE, CoreDep
+from postprober.api.deps import COOKIE, CoreDep, cookie_of
 from postprober.api.origins import SAFE_METHODS, is_own
 from postprober.domain.access import SCOPES
 from postprober.errors import Forbidden, NotSignedIn
-from postprober.services import sessions
-from postprober.services.sessions import Caller
+from postprober.services.people import sessions
+from postprober.services.people.sessions import Caller
 
 __all__ = ["Caller", "CallerDep", "bearer_token", "require"]
 
@@ -37,15 +37,14 @@ def get_caller(
     core: CoreDep,
     _scheme: Annotated[object, Security(_bearer)],
     _session: Annotated[object, Security(_cookie)],
-    postprober_session: Annotated[str | None, Cookie(include_in_schema=False)] = None,
 ) -> Caller:
     """Raises NotSignedIn, or Forbidden for a foreign page."""
     header = request.headers.get("authorization")
     caller: Caller | None = None
     if header is not None:
         caller = sessions.by_bearer(core, bearer_token(header))
-    elif postprober_session:
-        caller = sessions.by_cookie(core, postprober_session)
+    elif cookie := cookie_of(core, request.cookies):
+        caller = sessions.by_cookie(core, cookie)
         if caller and request.method not in SAFE_METHODS and not is_own(core.settings, request.headers):
             raise Forbidden("This page may not use your session; do it in the app.")
     if caller is None:
@@ -57,9 +56,10 @@ def get_caller(
 CallerDep = Annotated[Caller, Depends(get_caller)]
 
 
-def require(caller: Caller, scope: str) -> None:
-    """Raises Forbidden unless the caller may do that. `scope` is one of `domain.access.SCOPES`."""
-    if scope not in SCOPES:
-        raise ValueError(f"there is no scope {scope!r}")
-    if scope not in caller.scopes:
-        raise Forbidden(f"This needs the permission {scope}, which this sign-in or token does not have.")
+def require(caller: Caller, *scopes: str) -> None:
+    """Raises Forbidden unless the caller has all of `scopes`, which are among `domain.access.SCOPES`."""
+    for scope in scopes:
+        if scope not in SCOPES:
+            raise ValueError(f"there is no scope {scope!r}")
+        if scope not in caller.scopes:
+            raise Forbidden(f"This needs the permission {scope}, which this sign-in or token does not have.")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine, Generator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from postprober.services.sessions import Caller
+from postprober.services.people.sessions import Caller
 
 if TYPE_CHECKING:
     from postprober.api.live import Member

@@ -45,4 +45,9 @@ def page(kind: str, rows: Sequence[T], limit: int, id_of: Callable[[T], int]) ->
     """The first `limit` of `rows` and the cursor to the next page, None when there is none. `rows` holds one more than
     `limit` exactly when there is a next page."""
     shown = list(rows[:limit])
-    return shown, encode(kind, id_of(shown[-1])) if len(rows) > limit else None
+    return shown, after(kind, shown, len(rows) > limit, id_of)
+
+
+def after(kind: str, shown: Sequence[T], more: bool, id_of: Callable[[T], int]) -> str | None:
+    """The cursor to the page after `shown`, None when there is none."""
+    return encode(kind, id_of(shown[-1])) if shown and more else None

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 
-from fastapi import Cookie, Depends, Request
+from fastapi import Depends, Request
 
-from postprober.services import users
+from postprober.api.gate import SlowWork
 from postprober.services.core import Core
+from postprober.services.people import users
 from postprober.storage.records import User
 
 COOKIE = "postprober_session"
 TICKET = "postprober_ticket"  # set by the app's own page, for one minute and one use
 
 
-def get_core(request: Request) -> Core:
+async def get_core(request: Request) -> Core:
+    """Asynchronous, so that it takes no thread, for which it would wait."""
     core: Core = request.app.state.core
     return core
 
@@ -22,9 +25,23 @@ def get_core(request: Request) -> Core:
 CoreDep = Annotated[Core, Depends(get_core)]
 
 
-def current_user(core: CoreDep, postprober_session: Annotated[str | None, Cookie()] = None) -> User | None:
+async def get_slow(request: Request) -> SlowWork:
+    """Where work of seconds is done."""
+    slow: SlowWork = request.app.state.slow
+    return slow
+
+
+SlowDep = Annotated[SlowWork, Depends(get_slow)]
+
+
+def cookie_of(core: Core, cookies: Mapping[str, str], name: str = COOKIE) -> str | None:
+    """The value of one of our cookies."""
+    return cookies.get(core.settings.cookie_prefix + name)
+
+
+def current_user(request: Request, core: CoreDep) -> User | None:
     """Who the session cookie belongs to, None without a live session."""
-    return users.session_user(core, postprober_session)
+    return users.session_user(core, cookie_of(core, request.cookies))
 
 
 UserDep = Annotated[User | None, Depends(current_user)]

@@ -13,16 +13,20 @@ import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from postprober.api.client import SLOW, SLOW_REASON, Client
 from postprober.errors import Conflict
-from postprober.services import live, sessions
 from postprober.services.core import Core
-from postprober.services.live import Event, Feed, Look, Story
+from postprober.services.monitoring import live
+from postprober.services.monitoring.live import Event, Feed, Look, Story
+from postprober.services.people import sessions
 from postprober.storage.events import Change, watching
-from postprober.wakeup import Listener
+
+if TYPE_CHECKING:
+    from postprober.wakeup import Listener
 
 MAX_HELD = 10_000  # live events that may come while a replay runs
 CHUNK = 64  # rows between which the clients' senders get their turn; two frames each fit into the queue
@@ -284,10 +288,14 @@ class _Watch:
     def _run(self) -> None:
         feed = Feed(self._hub.core)
         url = self._hub.core.settings.redis_url
-        ear = Listener(url) if url and not self._hub.core.db.is_sqlite else None
+        ear = None
+        if url and not self._hub.core.db.is_sqlite:
+            from postprober.wakeup import Listener  # loads Redis' client, which is not installed everywhere
+
+            ear = Listener(url)
         target: tuple[int, int] | None = None
         while not self._stop.is_set():
-            try:
+            try:  # nosemgrep: every-error-caught # logged whole
                 with watching(self._hub.core.db) as conn:
                     target = feed.start(conn) if target is None else target
                     feed.reconnected()

@@ -26,7 +26,7 @@ from postprober.clock import utc_iso
 from postprober.security.proxies import client_address
 from postprober.security.redaction import Redactor
 from postprober.services.core import Core
-from postprober.services.media import MAX_BYTES
+from postprober.services.media.media import MAX_BYTES
 from postprober.settings import Settings
 
 MAX_BODY = 1024 * 1024  # bytes of JSON; the longest post of any platform is far below

@@ -12,7 +12,10 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})  # RFC 9110, 9.2.1; we serv
 
 def origin_of(url: str) -> str:
     """Scheme, host and port as browsers write them in `Origin`; "" for anything else."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return ""
     return f"{parts.scheme}://{parts.netloc.lower()}" if parts.scheme in ("http", "https") and parts.netloc else ""
 
 
@@ -31,6 +34,8 @@ def is_own(settings: Settings, headers: Mapping[str, str]) -> bool:
     return headers.get("sec-fetch-site") == "same-origin"
 
 
-def is_cross_site(headers: Mapping[str, str]) -> bool:
-    """Whether another site sent the browser here. Programs, which say nothing, count as no."""
-    return headers.get("sec-fetch-site") == "cross-site"
+def is_from_app(settings: Settings, headers: Mapping[str, str]) -> bool:
+    """Whether a page of ours sent the browser here. Another port or a sibling domain is the same site and may set
+    cookies here, so it is not enough. Programs, which say nothing, count as yes."""
+    site = headers.get("sec-fetch-site")
+    return site is None or site == "same-origin" or origin_of(headers.get("referer", "")) in allowed_origins(settings)

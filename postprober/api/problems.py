@@ -19,20 +19,26 @@ from starlette.routing import Match
 
 from postprober.clock import Clock
 from postprober.errors import (
+    HERE,
     BadInput,
     Conflict,
     Forbidden,
     NotFound,
+    NotInstalled,
     NotSignedIn,
     PlatformError,
     PostProberError,
     ReconnectNeeded,
     SecondFactorNeeded,
     Stale,
+    Suspended,
     Throttled,
     TooManyTries,
+    Unavailable,
+    VaultError,
 )
-from postprober.services.posts import PreflightFailed
+from postprober.services.posts.gate import ReviewNeeded
+from postprober.services.posts.posts import PreflightFailed
 
 MEDIA_TYPE = "application/problem+json"  # RFC 9457, 3
 _log = logging.getLogger(__name__)
@@ -69,17 +75,21 @@ _KINDS: tuple[tuple[type[PostProberError], int, str, str], ...] = (
     (NotFound, 404, "not-found", "Not found"),
     (NotSignedIn, 401, "not-signed-in", "Not signed in"),
     (TooManyTries, 429, "too-many-tries", "Too many tries"),
-    (SecondFactorNeeded, 401, "second-factor-needed", "The second factor is missing"),
+    (SecondFactorNeeded, 401, "second-factor-needed", "A two-factor code is required"),
     (Overloaded, 503, "overloaded", "Too busy"),
     (TooManyAtOnce, 429, "too-many-at-once", "Too many at once"),
     (Forbidden, 403, "forbidden", "Forbidden"),
-    (Stale, 412, "stale", "Somebody was faster"),
+    (Stale, 412, "stale", "Version conflict"),
     (Precondition, 428, "precondition-required", "Say which version you mean"),
+    (ReviewNeeded, 409, "review-needed", "Held for review"),
     (Busy, 409, "busy", "The same request is being worked on"),
     (Conflict, 409, "conflict", "Conflict"),
-    (ReconnectNeeded, 409, "reconnect-needed", "Link the account again"),
-    (Throttled, 429, "platform-throttled", "The platform asks for patience"),
-    (PlatformError, 502, "platform-error", "The platform did not do it"),
+    (NotInstalled, 503, "not-installed", "Not installed here"),
+    (VaultError, 503, "key-missing", "A stored secret cannot be read"),
+    (Suspended, 409, "account-suspended", "Account suspended by the platform"),
+    (ReconnectNeeded, 409, "reconnect-needed", "Reconnect the account"),
+    (Throttled, 429, "platform-throttled", "Rate limited by the platform"),
+    (PlatformError, 502, "platform-error", "Platform request failed"),
 )
 _PREFIX = "urn:postprober:problem:"
 
@@ -100,6 +110,10 @@ class Problem(BaseModel):
     detail: str = Field(examples=["There is no post 12."])
     errors: list[FieldError] | None = Field(None, description="Only where fields of the request are wrong")
     violations: list[dict[str, Any]] | None = Field(None, description="Only for preflight-failed: reasons by account")
+    reasons: list[str] | None = Field(None, description="Only for review-needed: what the review objects to")
+    digest: str | None = Field(
+        None, description="Only for review-needed: send it back as `approved` to approve the words"
+    )
 
 
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -154,6 +168,10 @@ def problem(
 
 
 def _ours(request: Request, error: Exception) -> JSONResponse:
+    if isinstance(error, VaultError):
+        _log.error("a stored secret cannot be read: %s", error)
+    if isinstance(error, Unavailable) and error.code == HERE:
+        return _not_now(error.message)
     for cls, status, kind, title in _KINDS:
         if isinstance(error, cls):
             return problem(
@@ -176,6 +194,8 @@ def _headers(error: PostProberError, clock: Clock) -> dict[str, str]:
 def _more(error: PostProberError) -> dict[str, Any]:
     if isinstance(error, PreflightFailed):
         return {"violations": [_violations(error, account_id) for account_id in error.results]}
+    if isinstance(error, ReviewNeeded):
+        return {"reasons": list(error.reasons), "digest": error.digest}
     if isinstance(error, BadInput) and error.field:
         return {"errors": [{"loc": [error.field], "message": str(error)}]}
     return {}
@@ -224,7 +244,11 @@ def _allowed(request: Request) -> str:
 
 def _no_database(_request: Request, error: Exception) -> JSONResponse:
     _log.error("the database does not answer: %s", error)
-    detail = "The database does not answer; try again in a moment."
+    return _not_now("The database does not answer; try again in a moment.")
+
+
+def _not_now(detail: str) -> JSONResponse:
+    """This machine cannot do it at the moment."""
     return problem(503, "unavailable", "Unavailable", detail, {"Retry-After": "5"})
 
 

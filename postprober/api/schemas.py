@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal, Self
 
-from fastapi import Path
+from fastapi import Header, Path
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from postprober.domain.criteria import LONGEST_HOURS, MOST, Criteria
 from postprober.domain.platform import Platform
-from postprober.services.deciding import MAX_LINK
-from postprober.services.media import MAX_ALT
-from postprober.services.posts import MAX_PARTS, NewPost
+from postprober.domain.post import LANGUAGE, MAX_LANGUAGE
+from postprober.services.media.media import MAX_ALT
+from postprober.services.posts.delivery_actions import MAX_LINK
+from postprober.services.posts.posts import MAX_PARTS, NewPost
 
 MAX_ID = 2**53 - 1  # the largest integer that every JSON reader keeps exact (RFC 8259, 6)
 MAX_TEXT = 100_000  # characters of one part; far over every platform's limit, which preflight tells exactly
 MAX_LATE = 366 * 2 * 24 * 60  # minutes; nothing is planned further ahead (services.times.FARTHEST)
-_LANGUAGE = r"^$|^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$"  # the form of a BCP 47 tag (RFC 5646, 2.1)
 
 
 def _storable(text: str) -> str:
@@ -39,7 +40,9 @@ Key = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,14}$")]  # an account id, whi
 Id = Annotated[int, Field(strict=True, ge=1, le=MAX_ID)]
 PathId = Annotated[int, Path(ge=1, le=MAX_ID)]
 Moment = Annotated[AwareDatetime, BeforeValidator(_written)]
-Language = Annotated[str, Field(max_length=35, pattern=_LANGUAGE, description="BCP 47 tag such as `en` or `pt-BR`")]
+Language = Annotated[
+    str, Field(max_length=MAX_LANGUAGE, pattern=LANGUAGE, description="BCP 47 tag such as `en` or `pt-BR`")
+]
 
 
 class Body(BaseModel):
@@ -126,7 +129,7 @@ class ConnectBody(Body):
 class AccountBody(Body):
     """An account's settings as they shall be."""
 
-    label: Annotated[Text, Field(max_length=100)] = Field("", description="What you call it", examples=["Our news"])
+    label: Annotated[Text, Field(max_length=100)] = Field("", description="Display name", examples=["Our news"])
     language: Language = Field("", examples=["en"])
     repair_words: bool = Field(
         False, strict=True, description="Repairs that change words need no click on this account", examples=[False]
@@ -149,11 +152,40 @@ class CancelBody(Body):
     )
 
 
+class ApprovedBody(Body):
+    """A person's approval of words that the review holds."""
+
+    approved: Annotated[Text, Field(max_length=64)] = Field(
+        "",
+        description="The `digest` of the problem review-needed: a person approves exactly those words",
+        examples=[""],
+    )
+
+
+class RewriteBody(ApprovedBody):
+    """Other words for a failed delivery."""
+
+    texts: list[Annotated[Text, Field(max_length=MAX_TEXT)]] = Field(
+        min_length=1, max_length=MAX_PARTS, description="Every part; those that are published stay as they are",
+        examples=[["Our spring notes are out."]],
+    )  # fmt: skip
+
+
+class AgainBody(ApprovedBody):
+    """A second publication of a post that nobody can see."""
+
+    risk_accepted: bool = Field(
+        False, strict=True, description="You know that both posts may become visible", examples=[True]
+    )
+
+
 Alt = Annotated[Text, Field(max_length=MAX_ALT)]
 __all__ = [
     "AccountBody",
     "AdoptBody",
+    "AgainBody",
     "Alt",
+    "ApprovedBody",
     "Body",
     "CancelBody",
     "ConnectBody",
@@ -161,4 +193,18 @@ __all__ = [
     "NewPostBody",
     "PathId",
     "PostBody",
+    "RewriteBody",
 ]
+
+
+_ETAG = re.compile(r'"(\d{1,9})"')  # strong ones only: weak ones never match If-Match (RFC 9110, 13.1.1)
+IfMatch = Annotated[
+    str | None, Header(max_length=200, description="The ETag of the version that you have read", examples=['"1"'])
+]
+
+
+def versions_of(if_match: str | None) -> frozenset[int] | None:
+    """The versions that `If-Match` allows; None: any."""
+    if if_match is None or if_match.strip() == "*":
+        return None
+    return frozenset(int(number) for number in _ETAG.findall(re.sub(r'W/"[^"]*"', "", if_match)))

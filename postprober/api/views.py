@@ -9,10 +9,10 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, Field
 
 from postprober.domain.health import Quota
-from postprober.services import drafts
-from postprober.services.details import Seen
-from postprober.services.health import PlatformHealth
-from postprober.services.monitoring import DeliveryView, PostView
+from postprober.services.monitoring.details import Seen
+from postprober.services.monitoring.monitoring import DeliveryView, PostView
+from postprober.services.monitoring.platform_status import PlatformHealth
+from postprober.services.posts import drafts
 from postprober.storage.records import Account, Attempt, MediaRecord, Post
 
 NextCursor = Field(default=None, description="Give it as `cursor` to get the next page; null on the last one")
@@ -195,15 +195,17 @@ class StepOut(BaseModel):
 
 
 class DeliveryOut(BaseModel):
-    """The post on one account. `explanation` is one sentence for a person; `counts`: newest engagement, by kind."""
+    """The post on one account. `cause`: why it is held or waits, "" where the state says all; `explanation` is one sentence
+    for a person; `counts`: newest engagement, by kind."""
 
     id: int
     account_id: int
     account: str
     platform: str
     state: str = Field(examples=["verified"])
+    cause: str = Field("", examples=["late"])
     proof: str = Field(examples=["matches"])
-    explanation: str = Field(examples=["It was seen live."])
+    explanation: str = Field(examples=["Verified as published."])
     repair: str
     remote_id: str | None
     url: str | None
@@ -218,7 +220,7 @@ class DeliveryOut(BaseModel):
         row = view.delivery
         return cls(
             id=row.id, account_id=row.account_id, account=view.account, platform=row.platform.value,
-            state=row.state.value, proof=row.proof.value, explanation=view.explanation, repair=view.repair,
+            state=row.state.value, cause=row.cause, proof=row.proof.value, explanation=view.explanation, repair=view.repair,
             remote_id=row.remote_id, url=row.url, due_at=row.due_at, published_at=row.published_at,
             verified_at=row.verified_at, counts=view.counts,
             steps=[StepOut(step=s.step, status=s.status, at=s.at) for s in view.steps],

@@ -23,14 +23,15 @@ from starlette.websockets import WebSocketDisconnect, WebSocketState
 
 from postprober.api.auth import bearer_token
 from postprober.api.client import SLOW, Client
-from postprober.api.deps import COOKIE
+from postprober.api.deps import cookie_of
 from postprober.api.live import Hub, post_room
 from postprober.api.origins import allowed_origins
 from postprober.api.problems import problem
 from postprober.errors import BadInput, Conflict, Forbidden, NotSignedIn, PostProberError
-from postprober.services import sessions, watchman
 from postprober.services.core import Core
-from postprober.services.sessions import Caller
+from postprober.services.operations import scheduler_watchdog
+from postprober.services.people import sessions
+from postprober.services.people.sessions import Caller
 
 PROTOCOL = "postprober.v1"
 MAX_ROOMS = 100  # posts that one client may follow
@@ -55,9 +56,9 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
 async def _watch_the_scheduler(core: Core) -> None:
     """The sidecar is another process, so it can tell when the scheduler is gone."""
     while True:
-        await asyncio.sleep(watchman.EVERY.total_seconds())
-        try:
-            await asyncio.to_thread(watchman.look, core)
+        await asyncio.sleep(scheduler_watchdog.EVERY.total_seconds())
+        try:  # nosemgrep: every-error-caught # logged whole
+            await asyncio.to_thread(scheduler_watchdog.look, core)
         except (SQLAlchemyError, PostProberError) as error:
             _log.warning("the scheduler could not be watched: %s", error)
         except Exception:  # noqa: BLE001 - this task is the only one that notices a lost scheduler
@@ -107,7 +108,7 @@ def _authenticate(core: Core, websocket: WebSocket) -> Caller:
     tokens = [name[len(_BEARER) :] for name in websocket.scope["subprotocols"] if name.startswith(_BEARER)]
     if header is not None or tokens:
         caller = sessions.by_bearer(core, tokens[0] if header is None else bearer_token(header))
-    elif cookie := websocket.cookies.get(COOKIE):
+    elif cookie := cookie_of(core, websocket.cookies):
         if origin is None:
             raise Forbidden("A session cookie works only from a page of ours; programs use a token.")
         caller = sessions.by_cookie(core, cookie)

@@ -14,7 +14,7 @@ class Credentials:
     `expires_at`: aware UTC end of the access token, None when it does not expire or is unknown.
     `remote_id`: the platform's id of the account ("" before identify); `instance`: base URL of its server, without a
     trailing slash ("" where the platform has only one); `secret`: further secrets (Bluesky `identifier`, `password`;
-    Mastodon `client_id`, `client_secret`).
+    Mastodon `client_id`, `client_secret`). `long_posts`: the account pays for longer ones (X Premium).
     """
 
     access_token: str = field(repr=False)
@@ -25,13 +25,17 @@ class Credentials:
     instance: str = ""
     scopes: tuple[str, ...] = ()
     secret: Mapping[str, str] = field(default_factory=dict, repr=False)
+    long_posts: bool = False
 
 
 @dataclass(frozen=True)
 class Identity:
     """Who the platform says we are. `canary` is the id of the newest own post, None when there is none or it cannot
-    be listed."""
+    be listed; `long_posts`: whether the account may write longer posts than others, None where the platform does not
+    say; `server`: base URL of its server by what the server says about itself, "" where it is the one that was asked."""
 
     remote_id: str
     name: str
     canary: str | None = None
+    long_posts: bool | None = None
+    server: str = ""

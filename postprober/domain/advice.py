@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
+from datetime import datetime
 from typing import Any, Literal, Self
 
 Verdict = Literal["appropriate", "flagged", "unsure"]
@@ -54,11 +55,16 @@ class Suggestion:
         """Whether there is something that a click can put into the post."""
         return bool(self.after) or self.at is not None
 
+    def in_time(self, now: datetime) -> bool:
+        """Whether its time, if it is about one, is still to come."""
+        return not self.at or datetime.fromisoformat(self.at) > now
+
 
 @dataclass(frozen=True)
 class Advice:
     """`note`: why rules answered instead of the model, "" when they did not have to. `made_at`: ISO 8601 in UTC.
-    `pending`: the review stands and the suggestions are still being made."""
+    `pending`: the review stands and the suggestions are still being made. `incomplete`: a model that was to be asked has
+    not answered, so it is asked again. `waits`: the post is in review for no other reason than that."""
 
     review: Review
     suggestions: tuple[Suggestion, ...]
@@ -66,6 +72,8 @@ class Advice:
     note: str
     made_at: str
     pending: bool = False
+    incomplete: bool = False
+    waits: bool = False
 
     def find(self, suggestion_id: str) -> Suggestion | None:
         return next((s for s in self.suggestions if s.id == suggestion_id), None)
@@ -93,6 +101,8 @@ class Advice:
             "by": self.by,
             "note": self.note,
             "made_at": self.made_at,
+            "incomplete": self.incomplete,
+            "waits": self.waits,
         }
 
     @classmethod
@@ -105,7 +115,10 @@ class Advice:
             Suggestion(**{**item, "before": tuple(item["before"]), "after": tuple(item["after"])})
             for item in data.get("items", ())
         )
-        return cls(review, items, data["by"], data["note"], data["made_at"], data.get("status") == "pending")
+        return cls(
+            review, items, data["by"], data["note"], data["made_at"], data.get("status") == "pending",
+            bool(data.get("incomplete")), bool(data.get("waits")),
+        )  # fmt: skip
 
 
 def cautious(reviews: Iterable[Review]) -> Review:

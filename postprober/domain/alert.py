@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
@@ -22,6 +22,7 @@ class AlertKind(StrEnum):
     FAILED = "failed"
     HELD = "held"
     GHOST = "ghost"
+    PARTLY = "partly"
     DRIFTED = "drifted"
     LATE = "late"
     RECONNECT = "reconnect"
@@ -40,22 +41,23 @@ class AlertKind(StrEnum):
 
 KIND_WORDS: dict[AlertKind, str] = {
     AlertKind.FAILED: "Not published",
-    AlertKind.HELD: "Held, needs a decision",
-    AlertKind.GHOST: "Accepted, but not visible",
-    AlertKind.DRIFTED: "Changed or gone after the proof",
-    AlertKind.LATE: "Went out late",
-    AlertKind.RECONNECT: "Account needs linking again",
-    AlertKind.CRITERIA: "Success criteria",
-    AlertKind.REPAIR: "A repair",
-    AlertKind.REVIEW: "Waits for a review",
-    AlertKind.REACH: "Reaches hardly anybody",
+    AlertKind.HELD: "Needs a decision",
+    AlertKind.GHOST: "Accepted but not visible",
+    AlertKind.PARTLY: "Partially published",
+    AlertKind.DRIFTED: "Changed or removed after verification",
+    AlertKind.LATE: "Published late",
+    AlertKind.RECONNECT: "Reconnect the account",
+    AlertKind.CRITERIA: "Goal",
+    AlertKind.REPAIR: "Repair",
+    AlertKind.REVIEW: "Waiting for review",
+    AlertKind.REACH: "Unusually low reach",
     AlertKind.TWICE: "Two posts for one delivery",
-    AlertKind.HEARTBEAT: "The scheduler does not run",
-    AlertKind.CHANNEL: "A channel was switched off",
-    AlertKind.PLATFORM: "A platform is failing",
-    AlertKind.REPORT: "A report was not sent",
-    AlertKind.RECOVERED: "All is well again",
-    AlertKind.OTHER: "Something else",
+    AlertKind.HEARTBEAT: "Scheduler not running",
+    AlertKind.CHANNEL: "Channel turned off",
+    AlertKind.PLATFORM: "Platform failing",
+    AlertKind.REPORT: "Report not sent",
+    AlertKind.RECOVERED: "Resolved",
+    AlertKind.OTHER: "Other",
 }
 
 
@@ -76,17 +78,22 @@ RULES: dict[DeliveryState, AlertRule] = {
     DeliveryState.GHOST: AlertRule(
         AlertKind.GHOST,
         AlertType.ERROR,
-        "{platform} ({account}): {reason} The platform had accepted it; it is not sent again.",
+        "{platform} ({account}): {reason} The platform accepted it. It is not sent again.",
+    ),
+    DeliveryState.PARTIAL: AlertRule(
+        AlertKind.PARTLY,
+        AlertType.ERROR,
+        "{platform} ({account}): only the first parts of the thread are published. {reason}",
     ),
 }
 DRIFTED = AlertRule(
     AlertKind.DRIFTED,
     AlertType.ERROR,
-    "{platform} ({account}): {reason} It had been proved live; it is not sent again.",
+    "{platform} ({account}): {reason} It had been verified. It is not sent again.",
 )
 CHANGED = AlertRule(AlertKind.DRIFTED, AlertType.WARNING, "{platform} ({account}): {reason}")
-RECOVERED = AlertRule(AlertKind.RECOVERED, AlertType.SUCCESS, "{platform} ({account}): all is well again. {reason}")
-LATE = AlertRule(AlertKind.LATE, AlertType.WARNING, "{platform} ({account}): it went out late. {reason}")
+RECOVERED = AlertRule(AlertKind.RECOVERED, AlertType.SUCCESS, "{platform} ({account}): resolved. {reason}")
+LATE = AlertRule(AlertKind.LATE, AlertType.WARNING, "{platform} ({account}): published late. {reason}")
 LATE_AFTER = timedelta(minutes=10)  # ours: what a person who planned a minute would call late
 
 
@@ -100,7 +107,8 @@ def alert_for(old: DeliveryState | None, new: DeliveryState) -> AlertRule | None
 
 @dataclass(frozen=True)
 class Preferences:
-    """When somebody wants to be told. `quiet_from`, `quiet_to`: "22:00" in their zone, "" for never; `urgent` lets
+    """When a space wants to be told. `quiet_from`, `quiet_to`: "22:00", "" for never; `by`: id of the person in whose time
+    zone they are, 0 for the owner; `urgent` lets
     errors through the quiet hours; `again_minutes` and `escalate_minutes` count for errors that nobody has read, 0 is
     never; `again_times` at most."""
 
@@ -110,6 +118,18 @@ class Preferences:
     again_minutes: int = 0
     again_times: int = 3
     escalate_minutes: int = 0
+    by: int = 0
+
+    def on_clock_of(self, zone: str, own: str, now: datetime) -> Preferences:
+        """These, with the quiet hours, which are on the clock of `zone`, as they read today on the clock of `own`."""
+        if not self.quiet_from or not self.quiet_to or zone == own:
+            return self
+        day = now.astimezone(ZoneInfo(zone)).date()
+        begin, end = (
+            datetime.combine(day, clock_time(text), ZoneInfo(zone)).astimezone(ZoneInfo(own)).strftime("%H:%M")
+            for text in (self.quiet_from, self.quiet_to)
+        )
+        return replace(self, quiet_from=begin, quiet_to=end)
 
 
 def clock_time(text: str) -> time:

@@ -22,29 +22,39 @@ class DeliveryState(StrEnum):
     GHOST = "ghost"
     FAILED = "failed"
     CANCELLED = "cancelled"
+    PARTIAL = "partial"  # the beginning of a thread is out, the rest is not
 
 
 S = DeliveryState
 
 # What may follow what. A lost worker's `claimed` goes back to `scheduled`; a lost `submitting` only to `unconfirmed`.
+# `partial` stands for `failed` and `cancelled` wherever a part of a thread is out by then.
 TRANSITIONS: dict[DeliveryState, frozenset[DeliveryState]] = {
     # held: too late to send without asking. unconfirmed: the database was restored, so it may have been sent already.
-    S.SCHEDULED: frozenset({S.CLAIMED, S.CANCELLED, S.HELD, S.FAILED, S.UNCONFIRMED, S.PUBLISHED}),
-    # unconfirmed: as above, each in its turn, because only one delivery may occupy an account.
+    S.SCHEDULED: frozenset({S.CLAIMED, S.CANCELLED, S.HELD, S.FAILED, S.UNCONFIRMED, S.PUBLISHED, S.PARTIAL}),
+    # unconfirmed: as above, each in its turn, because only one delivery may occupy an account. cancelled: the account
+    # was disconnected; its worker can no longer write the intent.
     S.CLAIMED: frozenset(
-        {S.SUBMITTING, S.PROCESSING, S.SCHEDULED, S.WAITING, S.FAILED, S.HELD, S.PUBLISHED, S.UNCONFIRMED}
+        {
+            S.SUBMITTING, S.PROCESSING, S.SCHEDULED, S.WAITING, S.FAILED, S.HELD, S.PUBLISHED, S.UNCONFIRMED,
+            S.CANCELLED, S.PARTIAL,
+        }
     ),
-    S.SUBMITTING: frozenset({S.PUBLISHED, S.CLAIMED, S.WAITING, S.FAILED, S.UNCONFIRMED}),
-    S.PROCESSING: frozenset({S.CLAIMED, S.SCHEDULED, S.CANCELLED, S.FAILED, S.PUBLISHED, S.UNCONFIRMED}),
-    S.WAITING: frozenset({S.CLAIMED, S.SCHEDULED, S.CANCELLED, S.FAILED, S.HELD, S.UNCONFIRMED, S.PUBLISHED}),
-    S.UNCONFIRMED: frozenset({S.PUBLISHED, S.SCHEDULED, S.WAITING, S.HELD, S.FAILED}),
+    # held: the platform's answer names a post that another delivery has.
+    S.SUBMITTING: frozenset({S.PUBLISHED, S.CLAIMED, S.WAITING, S.FAILED, S.UNCONFIRMED, S.HELD, S.PARTIAL}),
+    S.PROCESSING: frozenset({S.CLAIMED, S.SCHEDULED, S.CANCELLED, S.FAILED, S.PUBLISHED, S.UNCONFIRMED, S.PARTIAL}),
+    S.WAITING: frozenset(
+        {S.CLAIMED, S.SCHEDULED, S.CANCELLED, S.FAILED, S.HELD, S.UNCONFIRMED, S.PUBLISHED, S.PARTIAL}
+    ),
+    S.UNCONFIRMED: frozenset({S.PUBLISHED, S.SCHEDULED, S.WAITING, S.HELD, S.FAILED, S.PARTIAL}),
     S.PUBLISHED: frozenset({S.VERIFIED, S.GHOST}),
     S.VERIFIED: frozenset({S.GHOST}),
-    S.HELD: frozenset({S.PUBLISHED, S.SCHEDULED, S.CANCELLED, S.FAILED, S.UNCONFIRMED}),
+    S.HELD: frozenset({S.PUBLISHED, S.SCHEDULED, S.CANCELLED, S.FAILED, S.UNCONFIRMED, S.PARTIAL}),
     S.GHOST: frozenset({S.VERIFIED, S.PUBLISHED}),
     S.FAILED: frozenset({S.SCHEDULED, S.CANCELLED, S.PUBLISHED}),
     S.CANCELLED: frozenset(),
-}
+    S.PARTIAL: frozenset({S.SCHEDULED, S.PUBLISHED}),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -61,23 +71,42 @@ class StateTraits:
 
 
 TRAITS: dict[DeliveryState, StateTraits] = {
-    S.SCHEDULED: StateTraits(False, False, False, "grey", "Scheduled", "Waits for its time."),
-    S.CLAIMED: StateTraits(False, False, False, "blue", "Preparing", "Is being prepared; nothing is visible yet."),
-    S.SUBMITTING: StateTraits(False, False, False, "blue", "Sending", "Is being sent at this moment."),
+    S.SCHEDULED: StateTraits(False, False, False, "grey", "Scheduled", "Waiting for the scheduled time."),
+    S.CLAIMED: StateTraits(False, False, False, "blue", "Preparing", "Preparing. Nothing is visible yet."),
+    S.SUBMITTING: StateTraits(False, False, False, "blue", "Sending", "Sending now."),
     S.PROCESSING: StateTraits(False, False, False, "blue", "Processing", "The platform is still processing it."),
-    S.WAITING: StateTraits(False, False, False, "orange", "Waiting", "Waits before the next try."),
+    S.WAITING: StateTraits(False, False, False, "orange", "Waiting", "Waiting for the next attempt."),
     S.UNCONFIRMED: StateTraits(
-        False, False, False, "orange", "Checking", "The answer got lost; PostProber looks whether it is there."
+        False, False, False, "orange", "Checking", "The response was lost. We are checking whether it was published."
     ),
-    S.PUBLISHED: StateTraits(False, True, False, "blue", "Published", "The platform accepted it; proof is under way."),
-    S.VERIFIED: StateTraits(True, True, False, "green", "Proved live", "It was seen live."),
-    S.HELD: StateTraits(True, False, True, "red", "Held", "It cannot be told whether it is there; please decide."),
-    S.GHOST: StateTraits(True, True, True, "red", "Not visible", "The platform accepted it; it is not sent again."),
+    S.PUBLISHED: StateTraits(
+        False, True, False, "blue", "Published", "The platform accepted it. Verification is in progress."
+    ),
+    S.VERIFIED: StateTraits(True, True, False, "green", "Verified", "Verified as published."),
+    S.HELD: StateTraits(True, False, True, "red", "Held", "Held for your decision."),  # its cause says more
+    S.GHOST: StateTraits(True, True, True, "red", "Not visible", "The platform accepted it. It is not sent again."),
     S.FAILED: StateTraits(True, False, True, "red", "Failed", "Nothing was published."),
-    S.CANCELLED: StateTraits(True, False, False, "grey", "Cancelled", "Was cancelled before it was sent."),
+    S.CANCELLED: StateTraits(True, False, False, "grey", "Cancelled", "Nothing was published."),
+    S.PARTIAL: StateTraits(
+        True, True, True, "red", "Partially published", "Only the first parts of the thread are published."
+    ),
 }
 
-# A delivery that occupies its account: no other publish may start there (DESIGN 3.1, point 1). `unconfirmed` counts,
+
+class Cause(StrEnum):
+    """Why a delivery is held, or what it waits for, where that decides what a person reads and may do."""
+
+    UNKNOWN = "unknown"  # the outcome is unknown and looking could not settle it
+    TIE = "tie"  # more than one delivery or more than one post carries these words
+    TAKEN = "taken"  # the platform names a post that belongs to another delivery
+    DUPLICATE = "duplicate"  # the platform says that the text is there already, but it cannot be found
+    UNLINKED = "unlinked"  # the account was disconnected while the outcome was unknown
+    LATE = "late"  # nothing was published (a send may have been proved absent): it is later than allowed
+    CRASHED = "crashed"  # it took its worker down again and again
+    PLATFORM = "platform"  # waits for a platform that is failing
+
+
+# A delivery that occupies its account: no other publish may start there. `unconfirmed` counts,
 # because a second post with the same text would make the first one impossible to recognise.
 OCCUPIES_ACCOUNT = frozenset({S.CLAIMED, S.SUBMITTING, S.PROCESSING, S.UNCONFIRMED})
 
@@ -85,9 +114,16 @@ OCCUPIES_ACCOUNT = frozenset({S.CLAIMED, S.SUBMITTING, S.PROCESSING, S.UNCONFIRM
 DUE_TO_PUBLISH = frozenset({S.SCHEDULED, S.WAITING, S.PROCESSING})
 # A held delivery has a `next_at` only while its outcome is unknown: it is looked for now and then, never sent.
 DUE_TO_RECONCILE = frozenset({S.UNCONFIRMED, S.HELD})
-DUE_TO_FOLLOW = frozenset({S.PUBLISHED, S.VERIFIED, S.GHOST})
-# A late reply may still be adopted from these (DESIGN 3.1, point 10).
-ADOPTABLE = frozenset({S.SCHEDULED, S.CLAIMED, S.PROCESSING, S.WAITING, S.UNCONFIRMED, S.HELD, S.FAILED})
+DUE_TO_FOLLOW = frozenset({S.PUBLISHED, S.VERIFIED, S.GHOST, S.PARTIAL})
+# A late reply may still be adopted from these: none of them has another send under way.
+ADOPTABLE = frozenset({S.SCHEDULED, S.CLAIMED, S.PROCESSING, S.WAITING, S.UNCONFIRMED, S.HELD, S.FAILED, S.PARTIAL})
+# Ended without being completely out: a person or a repair may send what is missing.
+UNFINISHED = frozenset({S.FAILED, S.PARTIAL})
+
+
+def end_of(state: DeliveryState, anything_out: bool) -> DeliveryState:
+    """The state that an end really is: nothing of which a part is out has failed or was cancelled."""
+    return S.PARTIAL if anything_out and state in (S.FAILED, S.CANCELLED) else state
 
 
 class Proof(StrEnum):
@@ -143,4 +179,4 @@ def post_status(states: Iterable[DeliveryState]) -> PostStatus:
     good = sum(s in (S.VERIFIED, S.PUBLISHED) for s in live)
     if good == len(live):
         return PostStatus.POSTED
-    return PostStatus.PARTIAL if good else PostStatus.FAILED
+    return PostStatus.PARTIAL if good or S.PARTIAL in live else PostStatus.FAILED

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
-from postprober.domain.delivery import DeliveryState
+from postprober.domain.delivery import UNFINISHED
 
 MAX_REPAIRS = 3  # applied repairs of one delivery; after that only a person (issue D)
 
@@ -34,6 +34,7 @@ class Cause(StrEnum):
     MEDIA_UNREACHABLE = "media_unreachable"
     MEDIA_LOST = "media_lost"
     MEDIA_NOT_READY = "media_not_ready"
+    MEDIA_UNUSABLE = "media_unusable"  # here: no platform was asked
     PLATFORM_DOWN = "platform_down"
     OUTCOME_UNKNOWN = "outcome_unknown"
     CONFLICT = "conflict"
@@ -88,7 +89,7 @@ CHANGES_WORDS = frozenset(fix for fix, authority in AUTHORITY.items() if authori
 ONLY_TELLS = frozenset({Fix.ASK_RECONNECT, Fix.ASK_PERSON})
 # States from which a repair may lead on. Never from an unknown outcome (`unconfirmed`, `held` with one, `submitting`),
 # and never for a post that the platform has accepted (`ghost`): a second one would be visible beside it.
-REPAIRABLE = frozenset({DeliveryState.FAILED})
+REPAIRABLE = UNFINISHED
 
 # From the least to the most cautious; between two answers the later one holds.
 CAUTION = (Authority.AUTOMATIC, Authority.STANDING_PERMISSION, Authority.PERSON)

@@ -122,11 +122,18 @@ def what_changed(known: Watched, seen: Seen) -> tuple[str, ...]:
 
 
 def next_look(
-    published_at: datetime, now: datetime, *, scale: float, shortest: timedelta, longest: timedelta, until: timedelta
+    published_at: datetime,
+    now: datetime,
+    *,
+    scale: float,
+    shortest: timedelta,
+    longest: timedelta,
+    until: timedelta,
+    also: Sequence[timedelta] = (),
 ) -> datetime | None:
     """When the post is looked at next: at the moments at which engagement is read, and in between after a quarter of its
-    age, `shortest` to `longest` from now, for `until` after publishing. `scale` shortens all of them (sandbox)."""
-    count = next_poll(published_at, now, scale)
+    age, `shortest` to `longest` from now, for `until` after publishing. `scale` shortens all of them (sandbox). `also`: further ages at which it is read."""
+    count = next_poll(published_at, now, scale, also)
     gap = min(max((now - published_at) / 4, shortest * scale), longest * scale)
     look = now + gap
     moments: Sequence[datetime] = [m for m in (count, look if look < published_at + until * scale else None) if m]

@@ -52,6 +52,11 @@ _PARENS = rf"\((?:{_PATH}+|{_PATH}*\({_PATH}+\){_PATH}*)\)"
 _PATH_END = rf"(?:[+\-a-z{_CYRILLIC}0-9=_#/{_LATIN}]|{_PARENS})"
 _QUERY = r"[a-z0-9!?*'@();:&=+$/%#\[\]\-_.,~|]"
 
+# Mastodon takes hosts as X does, and paths by rules of its own (`links`); `before` is not part of the link.
+HOST_OF_A_LINK = (
+    rf"(?<=[^A-Za-z0-9@\uff20$#\uff03{_NONCHARACTERS}]|[{_DIRECTION}]|^)"
+    rf"(?P<url>https?://(?P<domain>{_SUBDOMAIN}{{0,{MAX_LABELS}}}{_DOMAIN_NAME}{_TLD})(?::[0-9]+)?)"
+)
 _URL = regex.compile(
     rf"(?P<before>[^A-Za-z0-9@\uff20$#\uff03{_NONCHARACTERS}]|[{_DIRECTION}]|^)"
     rf"(?P<url>(?P<protocol>https?://)?"
@@ -113,6 +118,11 @@ def _without_scheme(start: int, domain: str, path: str | None, end: int, text: s
         last = spans.pop()
         spans.append(Span(last.start, end, text[last.start : end]))
     return spans
+
+
+def is_possible_host(url: str, domain: str) -> bool:
+    """Whether `domain`, the host of `url`, can be written in DNS."""
+    return _is_possible(url, domain, True)
 
 
 def _is_possible(url: str, domain: str, has_scheme: bool) -> bool:

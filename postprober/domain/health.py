@@ -11,7 +11,15 @@ from itertools import takewhile
 from postprober.domain.attempt import Act, Outcome
 from postprober.domain.delivery import Step
 from postprober.domain.platform import Platform
-from postprober.errors import OutcomeUnknown, PlatformError, ReconnectNeeded, Throttled, Unavailable, UnexpectedReply
+from postprober.errors import (
+    HERE,
+    OutcomeUnknown,
+    PlatformError,
+    ReconnectNeeded,
+    Throttled,
+    Unavailable,
+    UnexpectedReply,
+)
 
 
 class Verdict(StrEnum):
@@ -113,13 +121,15 @@ class Standing:
 
 
 def sign_of(error: PlatformError | None, took: timedelta) -> Sign | None:
-    """What the end of one exchange says; None when it says nothing about the platform (a refused post)."""
+    """What the end of one exchange says; None when it says nothing about the platform (a refused post, a fault here)."""
     if error is None:
         return Sign.SLOW if took >= SLOW_AFTER else Sign.WELL
     if isinstance(error, Throttled):
         return Sign.THROTTLED
     if isinstance(error, ReconnectNeeded):
         return Sign.REFUSED
+    if error.code == HERE:
+        return None
     if isinstance(error, (Unavailable, OutcomeUnknown)):
         answered = error.http_status is not None and error.http_status < 500
         return None if answered else Sign.AWAY
@@ -151,17 +161,17 @@ def _verdict(newest: Sequence[Seen], telling: Sequence[Seen], was: Verdict, span
     if not telling:
         return _about_accounts(newest)
     if was is Verdict.FAILING and good < WELL_AGAIN:
-        return Verdict.FAILING, "It does not answer, or says itself that it is broken."
+        return Verdict.FAILING, "It does not respond, or reports an outage."
     if len(wrong) >= FAILING_RUN and wrong[0].at - wrong[-1].at >= span:
-        return Verdict.FAILING, f"The last {len(wrong)} looks failed: it does not answer, or says that it is broken."
+        return Verdict.FAILING, f"The last {len(wrong)} checks failed: it does not respond, or reports an outage."
     many = bad >= DEGRADED_BAD or (bad >= ENOUGH and 2 * bad >= len(telling))
     if many or (was is Verdict.FAILING) or (was is Verdict.DEGRADED and bad > 0 and good < CALM_RUN):
-        return Verdict.DEGRADED, f"{bad} of the last {len(telling)} looks went wrong."
+        return Verdict.DEGRADED, f"{bad} of the last {len(telling)} checks failed."
     if len(telling) >= ENOUGH and 2 * slow > len(telling):
-        return Verdict.DEGRADED, f"It is slow: {slow} of the last {len(telling)} looks took over 5 s."
+        return Verdict.DEGRADED, f"Slow: {slow} of the last {len(telling)} checks took over 5 s."
     if len(telling) >= ENOUGH or was is Verdict.WELL:
-        return Verdict.WELL, f"{len(telling) - bad} of the last {len(telling)} looks went well."
-    return Verdict.UNKNOWN, "Too few looks so far."
+        return Verdict.WELL, f"{len(telling) - bad} of the last {len(telling)} checks succeeded."
+    return Verdict.UNKNOWN, "Not enough checks yet."
 
 
 def _about_accounts(newest: Sequence[Seen]) -> tuple[Verdict, str]:
@@ -170,9 +180,9 @@ def _about_accounts(newest: Sequence[Seen]) -> tuple[Verdict, str]:
     if len(refused) >= ALL_REFUSED and len(refused) == len({one.account_id for one in newest}):
         return (
             Verdict.DEGRADED,
-            f"It refuses the access of all {len(refused)} accounts; look at this app's registration.",
+            f"It refuses the access of all {len(refused)} accounts. Check this app's registration.",
         )
-    return Verdict.UNKNOWN, "It answers, but no account could be read lately." if newest else "Nothing was seen lately."
+    return Verdict.UNKNOWN, "It responds, but no account could be read recently." if newest else "No recent checks."
 
 
 def _run(seen: Sequence[Seen], *, good: bool) -> int:
@@ -189,8 +199,9 @@ def account_verdict(signs: Sequence[Sign]) -> Verdict:
     return Verdict.FAILING if len(said) == 2 and said[1] is Sign.REFUSED else Verdict.DEGRADED
 
 
-# How often a canary looks at one account, as a multiple of the general pace. X bills reads (CONTRACTS 1.4: a post read
-# is $0.005) and LinkedIn counts every call of a member by the day, without telling how many are left (CONTRACTS 2.5).
+# How often a canary looks at one account, as a multiple of the general pace. X bills reads
+# (platforms/x/facts.md, 4) and LinkedIn counts every call of a member by the day, without telling how many are left
+# (platforms/linkedin/facts.md, 4).
 SLOWER: dict[Platform, int] = {Platform.X: 4, Platform.LINKEDIN: 4}
 
 

@@ -38,7 +38,7 @@ def parse_platform(text: str) -> Platform:
 
 
 class ReconcileMode(StrEnum):
-    """What may follow an unknown outcome whose post was not found (DESIGN 3.1)."""
+    """What may follow an unknown outcome whose post was not found (docs/how-a-post-goes-out.md)."""
 
     RECONCILE = "reconcile"  # absence proven twice allows a new attempt
     STRICT = "strict"  # not found is never proof: held for a person

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
+
+from postprober.errors import BadInput
+
+LANGUAGE = r"^$|^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$"  # the form of a BCP 47 tag (RFC 5646, 2.1)
+MAX_LANGUAGE = 35
 
 
 class PostStatus(StrEnum):
@@ -26,7 +32,8 @@ class MediaKind(StrEnum):
 @dataclass(frozen=True)
 class MediaFile:
     """One stored file. `path` is absolute on this host; `size` in bytes; `duration` in seconds (video only);
-    `public_url` is a signed, expiring URL for platforms that fetch the file themselves ("" when there is none)."""
+    `public_url` is a signed, expiring URL for platforms that fetch the file themselves ("" when there is none);
+    `frames` of a moving picture, `codec` of a video; None and "" where that is not known."""
 
     id: int
     kind: MediaKind
@@ -39,6 +46,8 @@ class MediaFile:
     alt: str = ""
     duration: float | None = None
     public_url: str = ""
+    frames: int | None = None
+    codec: str = ""
 
 
 @dataclass(frozen=True)
@@ -84,3 +93,11 @@ class Preflight:
     @property
     def ok(self) -> bool:
         return not self.violations
+
+
+def language_tag(text: str) -> str:
+    """`text` as a BCP 47 tag, "" for none; `fr_FR`, as operating systems write it, becomes `fr-FR`. Raises BadInput."""
+    tag = text.strip().replace("_", "-")
+    if len(tag) > MAX_LANGUAGE or not re.fullmatch(LANGUAGE, tag):
+        raise BadInput(f"{text.strip()[:40]!r} is no language tag; write one such as en or pt-BR.", field="language")
+    return tag

@@ -13,14 +13,25 @@ from math import ceil
 from postprober.domain.limits import ImageRule, Limits
 from postprober.domain.platform import NAMES
 from postprober.domain.post import Draft, MediaFile, MediaKind, Part, Preflight, Violation
-from postprober.domain.text import find_cashtags, find_hashtags, find_mentions, utf8_length
+from postprober.domain.text import find_cashtags, find_hashtags, utf8_length
 
 # Types that Pillow reads and so can be turned into what a platform takes.
 READABLE_IMAGES = frozenset(
-    {"image/jpeg", "image/png", "image/webp", "image/gif", "image/bmp", "image/tiff", "image/x-ms-bmp"}
+    {
+        "image/jpeg",
+        "image/png",
+        "image/webp",
+        "image/gif",
+        "image/bmp",
+        "image/tiff",
+        "image/x-ms-bmp",
+        "image/heic",
+        "image/avif",
+    }
 )
 MAX_SOURCE_PIXELS = 64_000_000  # our bound against decompression bombs; larger pictures are not opened at all
-EXACT_LENGTH = 10_000  # characters; longer texts are far over every limit and counted plainly, which is fast
+EXACT_LENGTH = 10_000  # characters; longer texts are far over most limits and counted plainly, which is fast
+EXACT_LONG = 32_000  # for who may write 25,000, with room for links, which count less than they are long
 RATIO_SLACK = 0.005  # one pixel of rounding on a side of 320 changes 1.91 by about this much
 _ALLOWED_CONTROLS = "\n\r\t"
 _NONCHARACTER = 0xFFFE  # U+nFFFE and U+nFFFF of every plane
@@ -47,7 +58,11 @@ def _name(limits: Limits) -> str:
 
 
 def _length(text: str, limits: Limits) -> int:
-    return limits.length(text) if len(text) <= EXACT_LENGTH else len(text)
+    return limits.length(text) if len(text) <= _exact(limits) else len(text)
+
+
+def _exact(limits: Limits) -> int:
+    return EXACT_LENGTH if limits.max_length < EXACT_LENGTH else EXACT_LONG
 
 
 def _text(part: Part, length: int, limits: Limits) -> Iterator[Violation]:
@@ -61,27 +76,36 @@ def _text(part: Part, length: int, limits: Limits) -> Iterator[Violation]:
     if length > limits.max_length:
         over = length - limits.max_length
         message = f"Shorten the text by {_count(over, 'character')}: {name} allows {limits.max_length:,} and this"
-        yield Violation("text_too_long", f"{message} counts {length:,}.", over)
+        longer = f"; {limits.longer}" if limits.longer else ""
+        yield Violation("text_too_long", f"{message} counts {length:,}{longer}.", over)
     size = utf8_length(text)
     if limits.max_bytes is not None and size > limits.max_bytes:
         over = size - limits.max_bytes
         message = f"Shorten the text by {_count(over, 'byte')}: {name} allows {limits.max_bytes:,} bytes"
         yield Violation("too_many_bytes", f"{message} and this has {size:,}.", over)
-    if len(text) <= EXACT_LENGTH:
+    if len(text) <= _exact(limits):
         yield from _tags(text, limits)
 
 
 def _tags(text: str, limits: Limits) -> Iterator[Violation]:
     rules = (
-        ("too_many_hashtags", "hashtag", limits.max_hashtags, find_hashtags),
-        ("too_many_mentions", "mention", limits.max_mentions, find_mentions),
-        ("too_many_cashtags", "cashtag", limits.max_cashtags, find_cashtags),
+        ("too_many_hashtags", "hashtag", limits.max_hashtags, _hashtags),
+        ("too_many_mentions", "mention", limits.max_mentions, limits.mentions),
+        ("too_many_cashtags", "cashtag", limits.max_cashtags, _cashtags),
     )
-    for code, word, most, find in rules:
-        if most is None or (have := len(find(text))) <= most:
+    for code, word, most, count in rules:
+        if most is None or (have := count(text)) <= most:
             continue
         message = f"Remove {_count(have - most, word)}: {_name(limits)} allows {most} and this has {have}."
         yield Violation(code, message, have - most)
+
+
+def _hashtags(text: str) -> int:
+    return len(find_hashtags(text))
+
+
+def _cashtags(text: str) -> int:
+    return len(find_cashtags(text))
 
 
 def _unusable(text: str) -> list[str]:
@@ -143,10 +167,23 @@ def _image(file: MediaFile, label: str, rule: ImageRule, name: str) -> Iterator[
     if file.width < rule.min_width:
         message = f"Use a wider picture for {label}: {name} wants at least {rule.min_width} pixels"
         yield Violation("image_too_small", f"{message} and it has {file.width}.", rule.min_width - file.width)
+    yield from _sides(file, label, rule, name)
     if file.height < 1 or not _ratio_fits(file.width / file.height, rule):
         message = f"Crop {label}: it is {file.width} by {file.height} pixels, and {name} takes pictures from"
         low, high = rule.min_ratio or 0.0, rule.max_ratio or 0.0
         yield Violation("image_ratio", f"{message} {low:g} to {high:g} times as wide as high.")
+
+
+def _sides(file: MediaFile, label: str, rule: ImageRule, name: str) -> Iterator[Violation]:
+    """Whether both sides lie within the rule once the picture is as wide as it is sent."""
+    scale = min(1.0, rule.max_width / file.width) if rule.max_width and file.width else 1.0
+    low, high = (int(side * scale) for side in sorted((file.width, file.height)))
+    if low < rule.min_side:
+        message = f"Use a larger picture for {label}: {name} takes at least {rule.min_side} by {rule.min_side} pixels"
+        yield Violation("image_too_small", f"{message} and it is {file.width} by {file.height}.", rule.min_side - low)
+    if rule.max_side is not None and high > rule.max_side:
+        message = f"Make {label} smaller: {name} takes pictures up to {rule.max_side:,} by {rule.max_side:,} pixels"
+        yield Violation("image_dimensions", f"{message} and it is {file.width} by {file.height}.", high - rule.max_side)
 
 
 def _ratio_fits(ratio: float, rule: ImageRule) -> bool:
@@ -165,6 +202,19 @@ def _gif(file: MediaFile, label: str, limits: Limits) -> Iterator[Violation]:
     if wide > 0 or high > 0:
         message = f"Make {label} smaller: {name} takes GIFs up to {rule.max_width} by {rule.max_height} pixels"
         yield Violation("gif_dimensions", f"{message} and it is {file.width} by {file.height}.", max(wide, high))
+    yield from _area("gif_dimensions", "GIFs", file, label, rule.max_pixels, name)
+    if rule.max_frames is not None and file.frames is not None and file.frames > rule.max_frames:
+        over = file.frames - rule.max_frames
+        message = f"Shorten {label} by {_count(over, 'frame')}: {name} takes {rule.max_frames} and it has"
+        yield Violation("gif_frames", f"{message} {file.frames:,}.", over)
+
+
+def _area(code: str, what: str, file: MediaFile, label: str, most: int | None, name: str) -> Iterator[Violation]:
+    pixels = file.width * file.height
+    if most is not None and pixels > most:
+        message = f"Make {label} smaller: {name} takes {what} of up to {most / 1e6:.1f} megapixels"
+        size = f"it is {file.width} by {file.height}, {pixels / 1e6:.1f} megapixels"
+        yield Violation(code, f"{message} and {size}.", pixels - most)
 
 
 def _video(file: MediaFile, label: str, limits: Limits) -> Iterator[Violation]:
@@ -180,6 +230,11 @@ def _video(file: MediaFile, label: str, limits: Limits) -> Iterator[Violation]:
     if file.size < rule.min_bytes:
         message = f"Use a larger video for {label}: {name} wants at least {rule.min_bytes:,} bytes"
         yield Violation("video_too_small", f"{message} and it has {file.size:,}.", rule.min_bytes - file.size)
+    yield from _area("video_dimensions", "videos", file, label, rule.max_pixels, name)
+    if rule.codecs and file.codec and file.codec not in rule.codecs:
+        taken = " or ".join(_TAKEN.get(codec, _codec_name(codec)) for codec in rule.codecs if " " not in codec)
+        message = f"Save {label} as {taken}: {name} does not take"
+        yield Violation("video_codec", f"{message} {_codec_name(file.codec)}.")
     if file.duration is None:
         return
     if file.duration < rule.min_seconds:
@@ -190,6 +245,19 @@ def _video(file: MediaFile, label: str, limits: Limits) -> Iterator[Violation]:
         over = ceil(file.duration - rule.max_seconds)
         message = f"Cut {label} by {_count(over, 'second')}: {name} takes {rule.max_seconds:g} seconds and it has"
         yield Violation("video_too_long", f"{message} {file.duration:g}.", over)
+
+
+_CODECS = {
+    "h264": "H.264", "hevc": "HEVC", "vp8": "VP8", "vp9": "VP9", "av1": "AV1", "prores": "ProRes", "mpeg4": "MPEG-4 Visual",
+    "mjpeg": "Motion JPEG", "h263": "H.263", "dnxhd": "DNxHD",
+}  # fmt: skip
+_TAKEN = {"h264": "H.264 (8 bit, 4:2:0)"}
+
+
+def _codec_name(codec: str) -> str:
+    """`h264 10-bit` as people write it."""
+    name, _, rest = codec.partition(" ")
+    return f"{_CODECS.get(name, name)} {rest}".strip()
 
 
 def _too_large(code: str, file: MediaFile, label: str, most: int, name: str) -> Violation:

@@ -84,7 +84,8 @@ class RemoteMedia:
 @dataclass(frozen=True)
 class RemotePost:
     """A post as read back. `text` has link shortening undone and HTML removed; `created_at` aware UTC;
-    `media` None when the reading cannot tell; `public` None when unknown."""
+    `media` None when the reading cannot tell; `public` None when unknown; `links`: where its links lead, None when the
+    reading cannot tell; `app`: name of the program that made it, "" where the platform does not say."""
 
     ref: Ref
     text: str
@@ -94,6 +95,8 @@ class RemotePost:
     media: tuple[RemoteMedia, ...] | None = None
     reply_to: str = ""
     public: bool | None = None
+    links: tuple[str, ...] | None = None
+    app: str = ""
 
 
 @dataclass(frozen=True)
@@ -113,22 +116,32 @@ class SightingState(StrEnum):
 
 @dataclass(frozen=True)
 class Search:
-    """What to look for after an unknown outcome. `since`: when the intent was written (aware UTC);
-    `canary`: id of an earlier own post that a fresh listing must contain (None: there is none);
-    `exclude`: ids that belong to other deliveries."""
+    """What to look for after an unknown outcome. `since`: when the intent was written, in the platform's own time
+    (aware UTC); `time_known` False: the platform does not tell its time, so `since` is ours and proves nothing;
+    `canary`: id of an earlier own post that a fresh listing must contain (None: there is none); `later`: ids of own posts
+    that were sent after this one; where there are any, a fresh listing must contain one of them instead;
+    `exclude`: ids that belong to other deliveries; `author`: remote id of the account; `apps`: names of our own program
+    at the platform, as far as they are known."""
 
     job: PartJob
     since: datetime
     staged: Staged | None = None
     canary: str | None = None
+    later: frozenset[str] = frozenset()
     exclude: frozenset[str] = frozenset()
+    author: str = ""
+    apps: frozenset[str] = frozenset()
+    time_known: bool = True
 
 
 @dataclass(frozen=True)
 class Sighting:
+    """`by_words`: the post was recognised by what it says and when it was made, not by a handle of ours."""
+
     state: SightingState
     post: RemotePost | None = None
     reason: str = ""
+    by_words: bool = False
 
 
 @dataclass(frozen=True)

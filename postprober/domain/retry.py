@@ -8,9 +8,15 @@ from datetime import datetime, timedelta
 BASE = timedelta(seconds=5)
 CAP = timedelta(minutes=30)
 JITTER = 0.2
-MAX_TRIES = 8  # definite failures (nothing was published) before a person is asked; about two hours with CAP
+MAX_TRIES = 8  # sends of one part before a person is asked, whoever ordered them; about ten minutes with the pauses
 MAX_CRASHES = 3  # a delivery that takes its worker down three times is quarantined
 LONGEST_WAIT = timedelta(hours=24)  # no platform states a longer window; beyond it a reset is nonsense
+
+
+def one_more(tries: int) -> int:
+    """The tries that a delivery counts with when somebody, a person or the agent, orders another send: what was used up
+    of the budget stays used up, and at least one send is left."""
+    return min(tries, MAX_TRIES - 1)
 
 
 def backoff(tries: int, rng: random.Random) -> timedelta:

@@ -24,6 +24,16 @@ def html_to_text(html: str, mentions: Iterable[Mapping[str, object]] = ()) -> st
     return reader.text()
 
 
+def links_in(html: str) -> tuple[str, ...] | None:
+    """Where the links of `html` lead, mentions and hashtags left out; None when nothing in it can be followed, because
+    some servers give plain text."""
+    reader = _Reader({})
+    reader.feed(html[:MAX_HTML])
+    reader.close()
+    reader.text()
+    return tuple(reader.targets) or None
+
+
 class _Reader(TolerantParser):
     def __init__(self, accounts: Mapping[str, str]) -> None:
         super().__init__()
@@ -32,6 +42,7 @@ class _Reader(TolerantParser):
         self._link: str | None = None
         self._label: list[str] = []
         self._is_name = False
+        self.targets: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         values = {key: value or "" for key, value in attrs}
@@ -67,6 +78,7 @@ class _Reader(TolerantParser):
             account = self._accounts.get(link, "")
             self._out.append(f"@{account}" if account and label.startswith("@") else label)
         else:
+            self.targets.append(link)
             self._out.append(label if _says_the_same(label, link) else link)
 
 

@@ -16,6 +16,7 @@ from postprober.domain.entities import (
     find_mentions,
     find_urls,
 )
+from postprober.domain.links import mastodon_links
 
 __all__ = [
     "Span",
@@ -80,19 +81,18 @@ def utf8_length(text: str) -> int:
     return len(text.encode("utf-8", "surrogatepass"))
 
 
-# Mastodon counts `@name` of `@name@host` (CONTRACTS section 4; app/validators/status_length_validator.rb).
-_REMOTE_MENTION = regex.compile(r"(?<![=/\w])(@[a-zA-Z0-9_]+(?:[a-zA-Z0-9_.\-]*[a-zA-Z0-9_])?)@[\w.\-]*\w(?::\d+)?")
-_HAS_SCHEME = ("http://", "https://")
+# Mastodon counts `@name` of `@name@host` (platforms/mastodon/facts.md, 3; app/validators/status_length_validator.rb).
+_REMOTE_MENTION = regex.compile(r"(?<![=/\w])(@[a-zA-Z0-9_]+(?:[.\-]+[a-zA-Z0-9_]+)*)@[\w.\-]*\w(?::\d+)?")
 
 
 def mastodon_length(text: str, url_length: int = URL_WEIGHT) -> int:
     """Length as Mastodon counts it: graphemes, a link with a scheme is `url_length`, the host of a mention is free."""
-    urls = [span for span in find_urls(text) if span.text.lower().startswith(_HAS_SCHEME)]
+    urls = mastodon_links(text)
     rest = sum(graphemes(_REMOTE_MENTION.sub(r"\1", piece)) for piece in between(text, urls))
     return url_length * len(urls) + rest
 
 
-# LinkedIn little text (CONTRACTS section 2.7): an unescaped reserved character cuts the text off without a word.
+# LinkedIn little text: an unescaped reserved character cuts the text off (platforms/linkedin/facts.md, 3).
 _LITTLE = regex.compile(r"[|{}@\[\]()<>#\\*_~]")
 _LITTLE_READ = regex.compile(
     r"\\(?P<char>.)"
@@ -142,7 +142,18 @@ def same_text(a: str, b: str) -> bool:
     platforms add and change these. Everything else must be equal, letter by letter.
     """
     left, right = normalise(a), normalise(b)
-    return left == right or _canonical(left) == _canonical(right)
+    if left == right:
+        return True
+    # Links are looked for only where nothing else differs: others wrote one of the texts, and of many.
+    return _skeleton(left) == _skeleton(right) and _canonical(left) == _canonical(right)
+
+
+def _skeleton(text: str) -> str:
+    """What `_canonical` leaves of a text in any case: everything but the characters that it may take out, whatever case."""
+    return text.casefold().translate(_MAY_GO)
+
+
+_MAY_GO = dict.fromkeys(map(ord, "https:/"))
 
 
 def _canonical(text: str) -> str:

@@ -1,1 +1,2 @@
-"""What the owner of an account does and sees: one adapter per platform, all of one shape (`base.Adapter`)."""
+"""What the owner of an account does and sees: one folder per platform, all of one shape
+(`common.spec.PlatformSpec`)."""

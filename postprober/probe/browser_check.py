@@ -10,8 +10,8 @@ from PIL import Image, UnidentifiedImageError
 
 from postprober.browser import Browser
 from postprober.domain.platform import NAMES, Platform
+from postprober.domain.public_look import Look, Verdict
 from postprober.errors import Unavailable
-from postprober.probe.base import Look, Verdict
 from postprober.probe.public import leads_elsewhere, read_html
 
 if TYPE_CHECKING:
@@ -69,8 +69,10 @@ def _read(page: Page, name: str, url: str, status: int, remote_id: str, author: 
 
 
 def _picture(page: Page) -> bytes:
-    height = page.evaluate("Math.max(document.documentElement.scrollHeight, innerHeight)")
-    clip: Any = {"x": 0, "y": 0, "width": WIDTH, "height": min(int(height), HEIGHT)}
+    session = page.context.new_cdp_session(page)  # the browser's own measure: a page may answer its scripts anything
+    height = session.send("Page.getLayoutMetrics")["cssContentSize"]["height"]
+    session.detach()
+    clip: Any = {"x": 0, "y": 0, "width": WIDTH, "height": max(1, min(int(height), HEIGHT))}
     return page.screenshot(full_page=True, clip=clip, animations="disabled", caret="hide", type="png")
 
 

@@ -1,7 +1,8 @@
 """Whether what is shown is what was sent. Pure.
 
 Platforms change texts on the way in ways a reader does not mind: links are shortened or lose their scheme, mentions lose
-their server, previews show only the beginning, X adds a link to the media. These are undone; everything else counts.
+their server, previews show only the beginning, X adds a link to the media, and some servers of the Fediverse show `*word*`
+as a word in italics. These are undone; everything else counts.
 """
 
 from __future__ import annotations
@@ -10,19 +11,24 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from postprober.domain.links import astray
 from postprober.domain.mentions import without_hosts
 from postprober.domain.post import MediaFile
+from postprober.domain.public_look import Look
 from postprober.domain.remote import RemoteMedia, RemotePost
 from postprober.domain.text import find_urls, normalise, same_text
-from postprober.probe.base import Look
 
 TEXT_DIFFERS = "The text differs from what was sent."
 ENOUGH = 20  # characters of a beginning that make it unlikely to be another post's
-_CUT = re.compile(r"\s*(?:…|\.\.\.|\[…\])\s*$")
+LONG = 280  # characters of a post that X shows whole (platforms/x/facts.md, 3)
+_CUT = re.compile(r"(?<!\s)\s*(?:…|\.\.\.|\[…\])\s*$")
 # What X puts behind the text for its media, in oEmbed and timelines.
-_MEDIA_LINK = re.compile(r"\s*(?:https?://t\.co/\w+|(?:https?://)?pic\.(?:x|twitter)\.com/\w+)\s*$")
+_MEDIA_LINK = re.compile(r"(?<!\s)\s*(?:https?://t\.co/\w+|(?:https?://)?pic\.(?:x|twitter)\.com/\w+)\s*$")
 _SHORT = re.compile(r"^(?:https?://)?(?:t\.co|lnkd\.in)/[\w-]+$", re.IGNORECASE)  # X's and LinkedIn's own shorteners
 _QUOTED = re.compile(r"^[\"“](.*)[\"”]$", re.DOTALL)
+# Markdown's marks around words, as snac and others read them (https://spec.commonmark.org/0.31.2/#emphasis-and-strong-emphasis);
+# at most 500 characters, so that no text keeps us busy.
+_MARKS = re.compile(r"(?<!\w)(\*{1,3}|_{1,3}|~~|`)(?=\S)(.{1,500}?)(?<=\S)\1(?!\w)")
 _MOVING = frozenset({"gif", "video"})
 
 
@@ -44,6 +50,7 @@ def compare(
     differences: list[str] = []
     if same is False:
         differences.append(TEXT_DIFFERS)
+    differences += _compare_links(sent_text, read)
     differences += _compare_media(sent_media, read.media)
     differences += _compare_author(author, read)
     if differences:
@@ -60,6 +67,8 @@ def _compare_text(sent: str, read: Look | RemotePost, with_media: bool) -> tuple
     for variant, note in _variants(sent, shown, with_media):
         if same_text(sent, variant):
             return True, (note,) if note else ()
+    if isinstance(read, Look) and _MARKS.search(sent) and same_text(_unmarked(sent), without_hosts(shown)):
+        return True, ("Marks like * and _ are shown as formatting.",)
     partial = isinstance(read, Look) and read.partial
     for variant, _ in _variants(sent, shown, with_media):
         beginning = _beginning(variant, partial)
@@ -81,13 +90,18 @@ def _variants(sent: str, shown: str, with_media: bool) -> list[tuple[str, str]]:
     quoted = _QUOTED.match(shown.strip())
     if quoted:
         texts.append(quoted[1])
-    if with_media:
+    if with_media or len(sent) > LONG:  # X cuts a long post and adds the link to the whole of it
         texts += [_MEDIA_LINK.sub("", text) for text in list(texts)]
     for text in texts:
         long = _with_long_links(sent, text)
         found.append((_with_sent_mentions(sent, text), ""))
         found.append((_with_sent_mentions(sent, long), "Links are shown shortened." if long != text else ""))
     return found
+
+
+def _unmarked(sent: str) -> str:
+    """`sent` as it is shown where Markdown is read: without the marks around words, and without servers of mentions."""
+    return _MARKS.sub(r"\2", without_hosts(sent))
 
 
 def _with_sent_mentions(sent: str, shown: str) -> str:
@@ -141,6 +155,16 @@ def _plain(text: str) -> str:
     """For comparing beginnings: one kind of blank, mentions without servers, links without schemes."""
     text = re.sub(r"https?://(?:www\.)?", "", without_hosts(normalise(text)), flags=re.IGNORECASE)
     return re.sub(r"\s+", " ", text).strip()
+
+
+def _compare_links(sent: str, read: Look | RemotePost) -> list[str]:
+    """A reader follows links, so a whole text whose links lead elsewhere is not what was sent."""
+    if read.links is None or any(_SHORT.match(target) for target in read.links) or getattr(read, "partial", False):
+        return []
+    return [
+        f"The link {wanted} leads to {found}." if found else f"The link {wanted} cannot be followed there."
+        for wanted, found in astray(sent, read.links)
+    ]
 
 
 def _compare_media(sent: Sequence[MediaFile], shown: Sequence[RemoteMedia] | None) -> list[str]:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass, field
 
 from postprober.domain.remote import RemoteMedia
 from postprober.domain.tolerant_html import TolerantParser
 
 MAX_HTML = 2_000_000  # characters; X's and Instagram's pages are about 500,000
+MOST_ENTRIES = 100  # ours: a thread on one page is shorter; more are read past, so that no page keeps us busy
 _VOID = frozenset(
     {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
 )
 _SKIPPED = frozenset({"script", "style", "template", "noscript"})
+_WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
+_ABOUT = frozenset({"has", "hide", "no", "show", "with", "without"})  # `has-avatar` is said of what contains one
+_BESIDE = frozenset({"alt", "attachment", "attachments"})  # snac writes them, in words, inside of the text's element
 
 
 @dataclass
@@ -27,13 +32,25 @@ class Block:
 
 @dataclass
 class Page:
-    """`metas`: names in lower case, first value wins. `article`: a marked post; `entry`: the first `e-content` of
-    microformats (https://microformats.org/wiki/h-entry). `asks_password`: the page has a password field."""
+    """`metas`: names in lower case, first value wins. `articles`: marked posts; `entries`: the first
+    MOST_ENTRIES `e-content` of microformats (https://microformats.org/wiki/h-entry), each with the media of its `h-entry`,
+    which may stand beside the text.
+    `asks_password`: the page has a password field."""
 
     metas: dict[str, str] = field(default_factory=dict)
     articles: list[Block] = field(default_factory=list)
-    entry: Block | None = None
+    entries: list[Block] = field(default_factory=list)
     asks_password: bool = False
+
+    @property
+    def entry(self) -> Block | None:
+        """The first entry: the post itself, unless the page shows what it answers above it."""
+        return self.entries[0] if self.entries else None
+
+
+def picture_kind(src: str) -> str:
+    """gif or image, by the address of a picture (a page does not say whether one moves)."""
+    return "gif" if src.split("?")[0].lower().endswith(".gif") else "image"
 
 
 def read_page(html: str) -> Page:
@@ -45,13 +62,24 @@ def read_page(html: str) -> Page:
 
 
 class _PageReader(TolerantParser):
-    """Keeps the stack of open elements; `_block` is the post being read and `_depth` where it began."""
+    """Keeps the stack of open elements; `_block` is the post being read and `_depth` where it began. An entry goes on to the
+    end of its `h-entry` (`_roots`: where those that are open began), or, without one, of the element that its text
+    stands in. Pictures of people (`h-card`, avatars) and emoji are no media; an entry that stands inside of what is marked as
+    a person has its own. What stands beside the text (`_beside`: attachments and their descriptions) is none of it.
+
+    Every step takes the same time however long the page is: `_open` counts the open elements of each name."""
 
     def __init__(self) -> None:
         super().__init__()
         self._page = Page()
         self._stack: list[str] = []
+        self._open: Counter[str] = Counter()
+        self._roots: list[int] = []
+        self._people: list[int] = []
+        self._beside: list[int] = []
+        self._early: list[RemoteMedia] = []  # of the h-entry, before its text
         self._block: Block | None = None
+        self._is_entry = False
         self._depth = 0
         self._text_depth = 0
         self._out: list[str] = []
@@ -66,30 +94,62 @@ class _PageReader(TolerantParser):
             self._page.asks_password = True
         if tag not in _VOID:
             self._stack.append(tag)
-        if self._block is None:
+            self._open[tag] += 1
+            self._begin_parts(tag, classes)
+        if self._block is None or (self._is_entry and "e-content" in classes):
             self._maybe_begin(tag, values, classes)
         else:
             self._inside(self._block, tag, values, classes)
 
+    def _begins_entry(self, classes: list[str]) -> bool:
+        return "e-content" in classes and len(self._page.entries) < MOST_ENTRIES
+
     def _maybe_begin(self, tag: str, values: dict[str, str], classes: list[str]) -> None:
         if tag == "article" and "data-post-id" in values:
             self._block = Block(values["data-post-id"], values.get("data-author", ""))
+            self._is_entry = False
             self._page.articles.append(self._block)
-        elif "e-content" in classes and self._page.entry is None:
-            self._block = self._page.entry = Block()
-            self._text_depth = len(self._stack)
+        elif self._begins_entry(classes):
+            self._block = Block(media=self._early)
+            self._is_entry = True
+            self._page.entries.append(self._block)
+            self._early, self._text_depth = [], len(self._stack)
         else:
+            self._block = None  # an entry after the last that is read
+            if self._roots and (found := self._medium(tag, values, classes)):
+                self._early.append(found)
             return
-        self._depth, self._out = len(self._stack), []
+        if self._is_entry:
+            self._depth = self._roots[-1] if self._roots else len(self._stack) - 1
+        else:
+            self._depth = len(self._stack)
+        self._out = []
+
+    def _begin_parts(self, tag: str, classes: list[str]) -> None:
+        if "h-entry" in classes:
+            self._roots.append(len(self._stack))
+            self._early = []
+        elif tag not in ("html", "body") and ({"h-card", "p-author"} & set(classes) or _is_avatar(classes)):
+            self._people.append(len(self._stack))
+        if self._text_depth and _words(classes) & _BESIDE:
+            self._beside.append(len(self._stack))
+
+    def _medium(self, tag: str, values: dict[str, str], classes: list[str]) -> RemoteMedia | None:
+        """The medium that this element shows, None when it shows none of the post's."""
+        root = self._roots[-1] if self._roots else 0
+        if (self._people and self._people[-1] > root) or _is_avatar(classes) or any("emoji" in one for one in classes):
+            return None
+        if tag == "img":
+            return RemoteMedia(picture_kind(values.get("src", "")), values.get("alt", ""))
+        if tag == "video":
+            return RemoteMedia("video", values.get("aria-label") or values.get("title") or None)
+        return None
 
     def _inside(self, block: Block, tag: str, values: dict[str, str], classes: list[str]) -> None:
         if tag == "p" and "text" in classes and not self._text_depth:
             self._text_depth = len(self._stack)
-        elif tag == "img" and "emoji" not in classes:
-            block.media.append(RemoteMedia("image", values.get("alt", "")))
-        elif tag == "video":
-            label = values.get("aria-label") or values.get("title") or None
-            block.media.append(RemoteMedia("video", label))
+        elif found := self._medium(tag, values, classes):
+            block.media.append(found)
         elif tag in ("br", "p", "div") and self._text_depth:
             self._out.append("\n")
 
@@ -99,19 +159,25 @@ class _PageReader(TolerantParser):
             self.handle_endtag(tag)
 
     def handle_endtag(self, tag: str) -> None:
-        if tag not in self._stack:
+        if not self._open[tag]:
             return
-        while self._stack and self._stack.pop() != tag:
-            pass  # what was left open inside ends here too
+        ended = ""
+        while ended != tag:  # what was left open inside ends here too
+            ended = self._stack.pop()
+            self._open[ended] -= 1
         if self._text_depth > len(self._stack):
             self._text_depth = 0
             if self._block is not None and not self._block.text:
                 self._block.text = "".join(self._out).strip()
+            self._out = []
         if self._block is not None and self._depth > len(self._stack):
             self._block = None
+        for begun in (self._roots, self._people, self._beside):
+            while begun and begun[-1] > len(self._stack):
+                begun.pop()
 
     def handle_data(self, data: str) -> None:
-        if self._text_depth and not (self._stack and self._stack[-1] in _SKIPPED):
+        if self._text_depth and not self._beside and not (self._stack and self._stack[-1] in _SKIPPED):
             self._out.append(data)
 
     def finished(self) -> Page:
@@ -119,6 +185,19 @@ class _PageReader(TolerantParser):
         if self._block is not None and self._text_depth and not self._block.text:
             self._block.text = "".join(self._out).strip()
         return self._page
+
+
+def _is_avatar(classes: list[str]) -> bool:
+    """Whether one of the class names (`avatar`, `snac-avatar`, `AccountAvatar`) says that this shows a person."""
+    for name in classes:
+        words = _words([name])
+        if words & {"avatar", "avatars"} and not words & _ABOUT:
+            return True
+    return False
+
+
+def _words(classes: list[str]) -> set[str]:
+    return {word.lower() for name in classes for word in _WORDS.findall(name)}
 
 
 # Instagram's og:description: `12 likes, 3 comments - name on March 2, 2026: "caption". `; its og:title:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import uvicorn
 
+from postprober.sandbox.engine.world import World
 from postprober.sandbox.serve import config, free_socket
-from postprober.sandbox.world import World
 
 
 def main() -> None:

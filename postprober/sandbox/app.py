@@ -1,40 +1,44 @@
 """The application: all platforms, public pages, control API and control page."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from email.utils import formatdate
 
 from fastapi import FastAPI
+from starlette.datastructures import MutableHeaders
 from starlette.routing import BaseRoute
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
-from postprober.sandbox import (
-    bluesky,
-    bluesky_reads,
-    control,
-    control_page,
-    instagram,
-    instagram_oauth,
-    instagram_reads,
-    instagram_web,
-    linkedin,
-    linkedin_media,
-    linkedin_oauth,
-    mastodon,
-    mastodon_oauth,
-    openai,
-    pages,
-    x,
-    x_media,
-    x_oauth,
-)
-from postprober.sandbox.bluesky_manner import BlueskyManner
-from postprober.sandbox.call import Manner
-from postprober.sandbox.instagram_manner import InstagramManner
-from postprober.sandbox.linkedin_manner import LinkedInManner
-from postprober.sandbox.mastodon_manner import MastodonManner
-from postprober.sandbox.model import PLATFORMS
-from postprober.sandbox.openai_manner import OpenAiManner
-from postprober.sandbox.world import World
-from postprober.sandbox.x_manner import XManner
+from postprober.sandbox.bluesky import api as bluesky
+from postprober.sandbox.bluesky import reads as bluesky_reads
+from postprober.sandbox.bluesky import rest as bluesky_rest
+from postprober.sandbox.bluesky.dialect import BlueskyManner
+from postprober.sandbox.control import api as control
+from postprober.sandbox.control import page as control_page
+from postprober.sandbox.control.doorkeeper import Doorkeeper
+from postprober.sandbox.engine.model import PLATFORMS
+from postprober.sandbox.engine.operation import Manner
+from postprober.sandbox.engine.world import World
+from postprober.sandbox.instagram import api as instagram
+from postprober.sandbox.instagram import oauth as instagram_oauth
+from postprober.sandbox.instagram import reads as instagram_reads
+from postprober.sandbox.instagram import web as instagram_web
+from postprober.sandbox.instagram.dialect import InstagramManner
+from postprober.sandbox.linkedin import api as linkedin
+from postprober.sandbox.linkedin import media as linkedin_media
+from postprober.sandbox.linkedin import oauth as linkedin_oauth
+from postprober.sandbox.linkedin.dialect import LinkedInManner
+from postprober.sandbox.mastodon import api as mastodon
+from postprober.sandbox.mastodon import oauth as mastodon_oauth
+from postprober.sandbox.mastodon import rest as mastodon_rest
+from postprober.sandbox.mastodon.dialect import MastodonManner
+from postprober.sandbox.openai import api as openai
+from postprober.sandbox.openai.dialect import OpenAiManner
+from postprober.sandbox.public import pages
+from postprober.sandbox.x import api as x
+from postprober.sandbox.x import media as x_media
+from postprober.sandbox.x import oauth as x_oauth
+from postprober.sandbox.x.dialect import XManner
 
 
 @dataclass(frozen=True)
@@ -52,12 +56,29 @@ class Manners:
 
 
 class SandboxApp(FastAPI):
-    """Hands the server's connection down to the operations: cutting it is what some faults are about."""
+    """Hands the server's connection down to the operations: cutting it is what some faults are about. Tells the world's
+    time in every `Date`: where that world's clock jumps or lies, so does the server's."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        super().__init__(title="PostProber sandbox", openapi_url=None, docs_url=None, redoc_url=None)
+        self._clock = clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         # uvicorn's `send` is a method of its request cycle, which knows the transport.
+        # Rails takes a slash at the end as if it were not there; a redirect would lose what clients send.
+        if scope.get("type") == "http" and scope["path"].startswith("/mastodon/api/") and scope["path"].endswith("/"):
+            scope["path"] = scope["path"].rstrip("/")
         scope["sandbox.transport"] = getattr(getattr(send, "__self__", None), "transport", None)
-        await super().__call__(scope, receive, send)
+        await super().__call__(scope, receive, self._dated(send))
+
+    def _dated(self, send: Send) -> Send:
+        async def dated(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                names = MutableHeaders(raw=message.setdefault("headers", []))
+                names.setdefault("date", formatdate(self._clock(), usegmt=True))
+            await send(message)
+
+        return dated
 
 
 def _api_routes(world: World, manners: Manners) -> list[BaseRoute]:
@@ -68,8 +89,10 @@ def _api_routes(world: World, manners: Manners) -> list[BaseRoute]:
         *x.routes(world, manners.x),
         *mastodon_oauth.routes(world, manners.mastodon),
         *mastodon.routes(world, manners.mastodon),
+        *mastodon_rest.routes(world, manners.mastodon),
         *bluesky.routes(world, manners.bluesky),
         *bluesky_reads.routes(world, manners.bluesky),
+        *bluesky_rest.routes(world, manners.bluesky),
         *linkedin_oauth.routes(world, manners.linkedin),
         *linkedin_media.routes(world, manners.linkedin),
         *linkedin.routes(world, manners.linkedin),
@@ -84,7 +107,8 @@ def _api_routes(world: World, manners: Manners) -> list[BaseRoute]:
 def create_app(world: World) -> FastAPI:
     """The sandbox as an ASGI application over a world."""
     manners = Manners()
-    app = SandboxApp(title="PostProber sandbox", openapi_url=None, docs_url=None, redoc_url=None)
+    app = SandboxApp(world.clock)
+    app.add_middleware(Doorkeeper)
     app.router.routes.extend(control.routes(world))
     app.router.routes.extend(control_page.routes(world))
     app.router.routes.extend(_api_routes(world, manners))

@@ -9,8 +9,8 @@ from typing import Self
 import uvicorn
 
 from postprober.sandbox.app import create_app
-from postprober.sandbox.client import Control
-from postprober.sandbox.world import World
+from postprober.sandbox.control.client import Control
+from postprober.sandbox.engine.world import World
 
 # Below the range the kernel gives to outgoing connections, so that none of those takes the port first.
 _PORTS = range(20_000, 32_000)
@@ -36,10 +36,11 @@ def free_socket(port: int = 0) -> socket.socket:
 
 
 def config(world: World) -> uvicorn.Config:
-    """Quiet but for errors of its own, and quick to stop although replies may be held back."""
+    """Quiet but for errors of its own, quick to stop although replies may be held back, and dated by the world's clock."""
     return uvicorn.Config(
-        create_app(world), log_level="error", access_log=False, lifespan="off", timeout_graceful_shutdown=1
-    )
+        create_app(world), log_level="error", access_log=False, lifespan="off", timeout_graceful_shutdown=1,
+        date_header=False,
+    )  # fmt: skip
 
 
 class _Server(uvicorn.Server):

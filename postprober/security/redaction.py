@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlencode, urlunsplit
+
+from postprober.domain.addresses import NOWHERE, split
 
 MASK = "[redacted]"
 EXCERPT_CHARS = 500  # enough to read an error body, too short to hoard people's data
@@ -46,7 +48,9 @@ class Redactor:
 
     def url(self, url: str) -> str:
         """`url` with secret query values masked and without user info."""
-        parts = urlsplit(url)
+        parts = split(url)
+        if parts == NOWHERE:
+            return self.text(url.partition("?")[0])
         # Values are cleaned before they are encoded again: an escaped secret would not be recognised.
         query = [
             (key, MASK if _SECRET_KEYS.match(key) else self.text(value)) for key, value in parse_qsl(parts.query, True)

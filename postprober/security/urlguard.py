@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import socket
 from urllib.parse import urlsplit
 
+import idna
+
 from postprober.errors import BadInput
 
-_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052, 2.1: the last 32 bits are an IPv4 address
+_NAME = re.compile(r"[A-Za-z0-9._-]+")
+MAX_HOST = 253  # characters (RFC 1035, 2.3.4)
+# RFC 6052, 2.1, and RFC 8215: the last 32 bits are an IPv4 address.
+_NAT64 = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("64:ff9b:1::/48"))
 
 
 def is_public(address: str) -> bool:
@@ -16,11 +22,13 @@ def is_public(address: str) -> bool:
     ip = ipaddress.ip_address(address.split("%", 1)[0])
     if isinstance(ip, ipaddress.IPv6Address):
         inner = ip.ipv4_mapped or ip.sixtofour
-        if ip in _NAT64:
+        if any(ip in network for network in _NAT64):
             inner = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
         if inner is not None:
             ip = inner
-    return ip.is_global and not ip.is_multicast
+        elif ip.is_site_local:
+            return False
+    return ip.is_global and not ip.is_multicast and not ip.is_reserved
 
 
 def check_url(url: str, *, allow_private: bool) -> str:
@@ -32,7 +40,8 @@ def check_url(url: str, *, allow_private: bool) -> str:
     schemes = ("http", "https") if allow_private else ("https",)
     try:
         parts = urlsplit(url.strip())
-        usable = parts.scheme in schemes and bool(parts.hostname) and parts.port != 0  # reading the port checks it
+        usable = parts.scheme in schemes and parts.port != 0  # reading the port checks it
+        usable = usable and _is_host(parts.hostname or "") and url.isprintable()
     except ValueError:
         usable = False
     if not usable:
@@ -44,12 +53,41 @@ def check_url(url: str, *, allow_private: bool) -> str:
     return url.strip().rstrip("/")
 
 
+def host_of(url: str) -> str:
+    """The host in `url`, "" when there is none or it cannot be read."""
+    try:
+        return urlsplit(url.strip()).hostname or ""
+    except ValueError:
+        return ""
+
+
+def _is_host(host: str) -> bool:
+    """Whether `host` is an address or a name that can be looked up: no empty or too long part, and nothing that IDNA 2008
+    forbids (RFC 5891)."""
+    if ":" in host:
+        return bool(ipaddress.ip_address(host.split("%", 1)[0]))
+    try:
+        name = host if host.isascii() else idna.encode(host.lower()).decode()
+        return bool(_NAME.fullmatch(name)) and len(name.encode("idna")) <= MAX_HOST
+    except UnicodeError:  # also idna.IDNAError
+        return False
+
+
 def is_private_name(host: str) -> bool:
     """Whether `host` is a private address or one of the names that mean one; nothing is looked up."""
+    name = host.lower().rstrip(".")
     try:
-        return not is_public(host)
+        return not is_public(_plain(name))
     except ValueError:
-        return host == "localhost" or host.endswith((".localhost", ".local", ".internal"))
+        return name == "localhost" or name.endswith((".localhost", ".local", ".internal"))
+
+
+def _plain(host: str) -> str:
+    """An IPv4 address in the spellings that resolvers take (decimal, octal, hexadecimal, shortened) as usual."""
+    try:
+        return str(ipaddress.IPv4Address(socket.inet_aton(host))) if host and host[0].isdigit() else host
+    except (OSError, ValueError):
+        return host
 
 
 def resolve(host: str, port: int, *, allow_private: bool) -> str:
@@ -59,7 +97,10 @@ def resolve(host: str, port: int, *, allow_private: bool) -> str:
         ipaddress.ip_address(host)
         addresses = [host]  # an address needs no look-up
     except ValueError:
-        addresses = [str(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+        try:
+            addresses = [str(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+        except (ValueError, OverflowError) as error:  # a name that no look-up takes: an empty or too long part
+            raise OSError(f"{host!r} is not a host name") from error
     allowed = [a for a in addresses if allow_private or is_public(a)]
     if not allowed:
         raise OSError(f"{host} resolves to no address that may be called")

@@ -10,11 +10,12 @@ from functools import partial
 
 from postprober.domain.platform import Platform
 from postprober.domain.timing import Timing
-from postprober.pipeline.context import Context, LeaseKeeper, no_checkpoint
+from postprober.pipeline.core.context import Context, LeaseKeeper, no_checkpoint
 from postprober.platforms.registry import adapter_for
-from postprober.services import media
 from postprober.services.core import Core
-from postprober.services.letters import letter_for
+from postprober.services.media import media
+from postprober.services.notifications import channels
+from postprober.services.people.letters import letter_for
 from postprober.storage.records import MediaRecord
 
 
@@ -47,10 +48,10 @@ def context_of(
         late_limit=timedelta(minutes=settings.late_limit_minutes),
         checkpoint=checkpoint,
         mail=settings.mail,
-        allow_private=settings.sandbox,
         app_url=settings.app_base,
         ping_url=settings.ping_url,
         letter_for=partial(letter_for, core),
+        turn_off=partial(channels.turn_off_links, core),
         advisor=core.advisor,
         browser=core.browser,
         looks_a_minute=settings.browser_looks,

@@ -13,7 +13,7 @@ from postprober.clock import Clock
 from postprober.domain.account import Credentials
 from postprober.domain.platform import Platform
 from postprober.http import HttpClient
-from postprober.platforms.base import Adapter
+from postprober.platforms.common.adapter import Adapter
 from postprober.platforms.registry import adapter_for, browser_adapter, by_browser
 from postprober.security.vault import Vault
 from postprober.settings import Settings

@@ -7,6 +7,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, insert, or_, select, update
 
+from postprober.domain.identity import RemoteAccount, server_name
+from postprober.domain.platform import Platform
 from postprober.errors import NotFound
 from postprober.storage import sql
 from postprober.storage.records import Account, account_of
@@ -19,7 +21,8 @@ _WRITE = update(accounts).where(accounts.c.id == bindparam("b_id"))
 
 def add(conn: Connection, *, user_id: int, platform: str, account_name: str, now: datetime, **columns: Any) -> int:
     """A new account without tokens (they are sealed for its id, so they follow by `write`); returns the id."""
-    values: dict[str, Any] = {"scopes": [], "settings": {}, **columns}
+    server = server_name(Platform(platform), columns.get("instance", ""))
+    values: dict[str, Any] = {"scopes": [], "settings": {}, "server": server, **columns}
     row = conn.execute(
         insert(accounts).values(user_id=user_id, platform=platform, account_name=account_name, created_at=now, **values)
     )
@@ -34,16 +37,34 @@ def get(conn: Connection, account_id: int) -> Account:
     return account_of(row)
 
 
-def find(conn: Connection, *, user_id: int, platform: str, instance: str, remote_id: str) -> Account | None:
+def locked(conn: Connection, account_id: int) -> Account:
+    """The account as it is now; nobody else writes it before this transaction ends. Raises NotFound."""
+    conn.execute(select(accounts.c.id).where(accounts.c.id == account_id).with_for_update())
+    return get(conn, account_id)
+
+
+def find(conn: Connection, *, user_id: int, remote: RemoteAccount) -> Account | None:
+    """The space's row of a remote account; of several (they are as old as the time when servers were not asked) one that
+    is in use."""
     row = conn.execute(
-        select(accounts).where(
+        select(accounts)
+        .where(
             accounts.c.user_id == user_id,
-            accounts.c.platform == platform,
-            accounts.c.instance == instance,
-            accounts.c.remote_id == remote_id,
+            accounts.c.platform == remote.platform.value,
+            accounts.c.server == remote.server,
+            accounts.c.remote_id == remote.remote_id,
         )
+        .order_by(accounts.c.is_active.desc(), accounts.c.same_as.is_not(None), accounts.c.id)
+        .limit(1)
     ).one_or_none()
     return account_of(row) if row else None
+
+
+def same(conn: Connection, account: Account) -> frozenset[int]:
+    """Ids of the space's rows that are linked to the same account as this one."""
+    one = account.same_as or account.id
+    rows = conn.execute(select(accounts.c.id).where(or_(accounts.c.id == one, accounts.c.same_as == one)))
+    return frozenset(int(row[0]) for row in rows)
 
 
 def of_user(conn: Connection, user_id: int, *, active_only: bool = True) -> list[Account]:
@@ -68,13 +89,15 @@ def write_tokens(conn: Connection, account: Account, version: int, **columns: An
 
 
 def begin_refresh(conn: Connection, account: Account, *, now: datetime, until: datetime) -> bool:
-    """Become the one refresher of this account and token version."""
+    """Become the one refresher of this account and token version. A claim that ends later than two whole ones from now was
+    written by a clock that ran ahead, and holds nobody off."""
+    too_far = now + (until - now) * 2
     done = conn.execute(
         update(accounts)
         .where(
             accounts.c.id == account.id,
             accounts.c.token_version == account.token_version,
-            or_(accounts.c.refresh_until.is_(None), accounts.c.refresh_until < now),
+            or_(accounts.c.refresh_until.is_(None), accounts.c.refresh_until < now, accounts.c.refresh_until > too_far),
         )
         .values(refresh_until=until)
     )
@@ -98,6 +121,16 @@ def throttle(conn: Connection, account_id: int, until: datetime) -> None:
 def throttle_all(conn: Connection, account: Account, until: datetime) -> None:
     """The same for all accounts, of anybody, that are linked through the same app as this one."""
     _pause(conn, and_(accounts.c.platform == account.platform, accounts.c.instance == account.instance), until)
+
+
+def paused_beyond(conn: Connection, moment: datetime) -> bool:
+    """Whether a pause ends later than that."""
+    return conn.execute(select(accounts.c.id).where(accounts.c.throttled_until > moment).limit(1)).first() is not None
+
+
+def end_pauses_beyond(conn: Connection, moment: datetime) -> None:
+    """End them."""
+    conn.execute(update(accounts).where(accounts.c.throttled_until > moment).values(throttled_until=None))
 
 
 def _pause(conn: Connection, which: ColumnElement[bool], until: datetime) -> None:

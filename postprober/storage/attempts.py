@@ -84,6 +84,31 @@ def had_unknown(conn: Connection, delivery_id: int, part: int, *, but: int) -> b
     )
 
 
+def sends(conn: Connection, delivery_id: int, part: int) -> int:
+    """How often this part was sent, or may have been: every publish that was not stopped before its first byte."""
+    query = select(func.count()).where(
+        attempts.c.delivery_id == delivery_id,
+        attempts.c.part == part,
+        attempts.c.act == Act.PUBLISH,
+        attempts.c.outcome != Outcome.ABANDONED,
+    )
+    return int(conn.execute(query).scalar_one())
+
+
+def doubtful_parts(conn: Connection, delivery_id: int) -> set[int]:
+    """Parts of which a send may still arrive, or may have arrived: one ended without an answer."""
+    rows = conn.execute(
+        select(attempts.c.part)
+        .where(
+            attempts.c.delivery_id == delivery_id,
+            attempts.c.act == Act.PUBLISH,
+            attempts.c.outcome.in_([Outcome.UNKNOWN, Outcome.INTENDED, Outcome.LATE]),
+        )
+        .distinct()
+    )
+    return {int(row[0]) for row in rows}
+
+
 def close_lost(conn: Connection, delivery_id: int, now: datetime) -> None:
     """The worker of every still open attempt of this delivery is gone: what became of them is unknown."""
     conn.execute(
@@ -91,3 +116,8 @@ def close_lost(conn: Connection, delivery_id: int, now: datetime) -> None:
         .where(attempts.c.delivery_id == delivery_id, attempts.c.outcome == Outcome.INTENDED)
         .values(outcome=Outcome.UNKNOWN, ended_at=now, message="the worker was lost before it could write the answer")
     )
+
+
+def any_sent(conn: Connection) -> bool:
+    """Whether anything was ever sent from this database."""
+    return conn.execute(select(attempts.c.id).limit(1)).first() is not None

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,10 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DatabaseError
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError, SQLAlchemyError
 
+from postprober import extras
 from postprober.errors import ConfigurationError
 from postprober.storage.group import GroupCommit
 
@@ -55,11 +57,20 @@ class Database:
 
     def _engine(self, pool_size: int) -> Engine:
         if not self.is_sqlite:
-            return create_engine(self.url, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True)
-        self._refuse_foreign_file()
+            if self.url.get_backend_name() == "postgresql":
+                extras.need("postgres")
+            return create_engine(
+                self.url, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True, hide_parameters=True
+            )
+        name = self.url.database or ""
+        if name and name != ":memory:":
+            Path(name).parent.mkdir(parents=True, exist_ok=True)
+            _close_to_others(Path(name))
+            refuse_foreign_file(Path(name))
         engine = create_engine(
-            self.url, pool_size=pool_size, max_overflow=pool_size, connect_args={"check_same_thread": False}
-        )
+            self.url, pool_size=pool_size, max_overflow=pool_size, connect_args={"check_same_thread": False},
+            hide_parameters=True,  # what people wrote stays out of logs
+        )  # fmt: skip
         event.listen(engine, "connect", _configure_sqlite)
         return engine
 
@@ -95,7 +106,7 @@ class Database:
         config = _alembic_config()
         try:
             with self.engine.connect() as connection:
-                self._refuse_newer(connection, config)
+                self._refuse_newer(connection)
                 connection.rollback()
                 self._begin(connection, "BEGIN IMMEDIATE")
                 if not self.is_sqlite:  # processes that start at the same time do it one after another
@@ -103,14 +114,16 @@ class Database:
                 config.attributes["connection"] = connection
                 command.upgrade(config, "head")
                 connection.commit()
+        except OperationalError as error:
+            raise ConfigurationError(_unreachable(self.url, error), said(error)) from error
         except DatabaseError as error:
-            raise ConfigurationError("The database could not be brought up to date.", str(error.orig)) from error
+            raise ConfigurationError("The database could not be brought up to date.", said(error)) from error
 
     def is_current(self) -> bool:
         """Whether the schema is this program's."""
         with self.read() as connection:
             current = MigrationContext.configure(connection).get_current_revision()
-        return current == ScriptDirectory.from_config(_alembic_config()).get_current_head()
+        return current == _scripts().get_current_head()
 
     def checkpoint_wal(self) -> None:
         """Move the WAL into the file. The only checkpoint where SQLite has the WAL-reset bug: it holds the write lock,
@@ -126,45 +139,82 @@ class Database:
     def close(self) -> None:
         self.engine.dispose()
 
-    def _refuse_newer(self, connection: Connection, config: Config) -> None:
+    def _refuse_newer(self, connection: Connection) -> None:
         current = MigrationContext.configure(connection).get_current_revision()
-        known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-        if current is not None and current not in known:
+        if current is not None and current not in _revisions():
             raise ConfigurationError(
                 f"The database was written by a newer PostProber (schema {current}); update the program. "
                 "It was left as it is."
             )
 
-    def _refuse_foreign_file(self) -> None:
-        """Look at the file without writing a byte: SQLAlchemy's first connection already changes the header."""
-        name = self.url.database or ""
-        if not name or name == ":memory:":
-            return
-        path = Path(name)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if not path.exists() or path.stat().st_size == 0:
-            return
+
+def _close_to_others(path: Path) -> None:
+    """A file that an earlier version made may be readable by everybody."""
+    for one in (path, *(path.with_name(path.name + suffix) for suffix in ("-wal", "-shm"))):
+        with suppress(OSError):  # not there; or somebody else's, who decides about it
+            if one.stat().st_mode & 0o077:
+                one.chmod(0o600)
+
+
+def refuse_foreign_file(path: Path) -> None:
+    """Look at the file without writing a byte: SQLAlchemy's first connection already changes the header. Raises
+    ConfigurationError for a file that is damaged, not ours or from a newer program; an empty or missing one is fine."""
+    if not path.exists() or path.stat().st_size == 0:
+        return
+    try:
+        probe = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=BUSY_TIMEOUT_MS / 1000)
         try:
-            probe = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=BUSY_TIMEOUT_MS / 1000)
-            try:
-                tables = {row[0] for row in probe.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-                found = probe.execute("SELECT version_num FROM alembic_version").fetchone() if tables else None
-                broken = probe.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok" if tables else False
-            finally:
-                probe.close()
-        except sqlite3.DatabaseError as error:
-            raise ConfigurationError(
-                f"{path} is not a readable PostProber database. It was left as it is; restore a backup or move it away.",
-                str(error),
-            ) from None
-        if broken:
-            raise ConfigurationError(f"{path} is damaged. It was left as it is; restore a backup or move it away.")
-        revisions = {s.revision for s in ScriptDirectory.from_config(_alembic_config()).walk_revisions()}
-        if found and found[0] not in revisions:
-            raise ConfigurationError(
-                f"{path} was written by a newer PostProber (schema {found[0]}); update the program. "
-                "It was left as it is."
-            )
+            tables = {row[0] for row in probe.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+            found = probe.execute("SELECT version_num FROM alembic_version").fetchone() if tables else None
+            broken = probe.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok" if tables else False
+        finally:
+            probe.close()
+    except sqlite3.OperationalError as error:  # it may be sound: nobody could look
+        raise ConfigurationError(
+            f"{path} cannot be opened ({error}); check who owns it, its folder's permissions and the disk. "
+            "It was left as it is.", str(error),
+        ) from None  # fmt: skip
+    except sqlite3.DatabaseError as error:
+        raise ConfigurationError(
+            f"{path} is not a readable PostProber database. It was left as it is; restore a backup or move it away.",
+            str(error),
+        ) from None
+    if broken:
+        raise ConfigurationError(f"{path} is damaged. It was left as it is; restore a backup or move it away.")
+    if found and found[0] not in _revisions():
+        raise ConfigurationError(
+            f"{path} was written by a newer PostProber (schema {found[0]}); update the program. It was left as it is."
+        )
+
+
+def said(error: BaseException) -> str:
+    """What a failure says in one line, without the values of the row that it was about."""
+    cause = getattr(error, "orig", None) if isinstance(error, SQLAlchemyError) else None
+    lines = str(cause or error).splitlines()
+    return f"{type(cause or error).__name__}: {lines[0] if lines else ''}"[:300]
+
+
+def _unreachable(url: URL, error: OperationalError) -> str:
+    if url.get_backend_name() == "sqlite":
+        return f"The database {url.database} cannot be written ({said(error)}); check its permissions and the disk."
+    where = f"{url.host or 'the local socket'}:{url.port or 5432}"
+    return (
+        f"PostgreSQL at {where} does not answer or refuses us ({said(error)}); check that it runs and that "
+        "POSTPROBER_DATABASE_URL is right."
+    )
+
+
+@functools.cache
+def _scripts() -> ScriptDirectory:
+    """The migrations of this program. Reading them runs every file of theirs, which costs more than opening a database."""
+    scripts = ScriptDirectory.from_config(_alembic_config())
+    scripts.get_heads()  # reads them in this thread; who gets the result from the cache finds them read
+    return scripts
+
+
+@functools.cache
+def _revisions() -> frozenset[str]:
+    return frozenset(script.revision for script in _scripts().walk_revisions())
 
 
 def _alembic_config() -> Config:

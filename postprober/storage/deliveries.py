@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Integer, and_, bindparam, func, insert, literal_column, or_, select, update
+from sqlalchemy import Connection, Integer, and_, bindparam, func, insert, literal_column, not_, or_, select, update
 
+from postprober.domain.attempt import Act, Outcome
 from postprober.domain.delivery import (
     DUE_TO_FOLLOW,
     DUE_TO_PUBLISH,
@@ -15,11 +16,13 @@ from postprober.domain.delivery import (
     OCCUPIES_ACCOUNT,
     TRANSITIONS,
     DeliveryState,
+    alters_post,
+    post_status,
 )
 from postprober.errors import Conflict, NotFound
-from postprober.storage import sql
+from postprober.storage import posts, sql
 from postprober.storage.records import Delivery, PartRecord, delivery_of, replace
-from postprober.storage.tables import accounts, deliveries, transitions
+from postprober.storage.tables import accounts, attempts, deliveries, transitions
 from postprober.storage.types import UtcDateTime
 
 S = DeliveryState
@@ -80,14 +83,16 @@ def change(
 ) -> Delivery:
     """Move `delivery` from the state and fence in which it was read to `new`: the only way a state changes.
 
-    Keeps the account occupied exactly while the state says so, and appends the transition. `columns`: further columns
+    Keeps the account occupied exactly while the state says so, appends the transition, and keeps the post's status. `columns`: further columns
     to write. Raises Conflict if the transition is not allowed, or if the delivery moved since it was read (its fence or
     state differs): then nothing was written.
     """
     old = delivery.state
     if new not in TRANSITIONS[old]:
         raise Conflict(f"A delivery that is {old.value} cannot become {new.value}.")
-    values = {"state": new, "reason": reason[:2000], "updated_at": now, **(columns or {})}
+    # A cause, and that a person has taken note, belong to the state that they were written with.
+    fresh = {"cause": "", "acknowledged_at": None}
+    values = {"state": new, "reason": reason[:2000], "updated_at": now, **fresh, **(columns or {})}
     if "parts" in values:
         values["parts"] = [part.to_json() for part in values["parts"]]
     if not _write(conn, delivery, values):
@@ -97,7 +102,15 @@ def change(
     elif new in OCCUPIES_ACCOUNT and old not in OCCUPIES_ACCOUNT:
         _occupy(conn, delivery)
     _record(conn, delivery.id, delivery.post_id, delivery.user_id, old, new, reason, worker, now)
+    if alters_post(old, new):
+        refresh_post(conn, delivery.post_id, now)
     return _with(delivery, values | {"parts": (columns or {}).get("parts", delivery.parts)})
+
+
+def refresh_post(conn: Connection, post_id: int, now: datetime) -> None:
+    """Bring `posts.status` in line with the post's deliveries."""
+    posts.lock(conn, post_id)
+    posts.set_status(conn, post_id, post_status(states_of_post(conn, post_id)), now)
 
 
 def touch(conn: Connection, delivery: Delivery, now: datetime, **columns: Any) -> Delivery:
@@ -147,13 +160,16 @@ def due(
 
 
 def _one_an_account(rows: Iterable[Any]) -> list[tuple[int, DeliveryState]]:
-    """The second one of an account could not be claimed while the first is on its way."""
+    """The second one of an account could not be claimed while the first is on its way. One that is only looked for does
+    not keep the account: while that must be, the account is busy and nothing of it is in `rows`."""
     seen: set[int] = set()
     chosen = []
     for delivery_id, state, account_id in rows:
-        if state not in DUE_TO_PUBLISH or account_id not in seen:
-            chosen.append((int(delivery_id), DeliveryState(state)))
+        if state in DUE_TO_PUBLISH:
+            if account_id in seen:
+                continue
             seen.add(account_id)
+        chosen.append((int(delivery_id), DeliveryState(state)))
     return chosen
 
 
@@ -174,6 +190,35 @@ def renew(conn: Connection, worker: str, ids: Iterable[int], until: datetime) ->
     mine = and_(deliveries.c.id.in_(wanted), deliveries.c.lease_owner == worker, deliveries.c.lease_until.is_not(None))
     conn.execute(update(deliveries).where(mine).values(lease_until=until))
     return {int(row[0]) for row in conn.execute(select(deliveries.c.id).where(mine))}
+
+
+def leased_beyond(conn: Connection, moment: datetime) -> bool:
+    """Whether a lease ends later than that."""
+    return conn.execute(select(deliveries.c.id).where(deliveries.c.lease_until > moment).limit(1)).first() is not None
+
+
+def end_leases_beyond(conn: Connection, moment: datetime, now: datetime) -> None:
+    """End them now."""
+    ended = now - timedelta(microseconds=1)
+    conn.execute(update(deliveries).where(deliveries.c.lease_until > moment).values(lease_until=ended))
+
+
+# What only waits or is only looked at: going on early with it sends nothing that was not to be sent, and nothing twice.
+# When a scheduled one goes on is a person's wish.
+_MAY_GO_ON_EARLY = frozenset({S.WAITING, S.PROCESSING, S.HELD, S.GHOST})
+
+
+def waits_beyond(conn: Connection, moment: datetime) -> bool:
+    """Whether a delivery that waits for no person's time waits for a later moment."""
+    which = (_one_of(_MAY_GO_ON_EARLY | {S.UNCONFIRMED}), deliveries.c.next_at > moment)
+    return conn.execute(select(deliveries.c.id).where(*which).limit(1)).first() is not None
+
+
+def end_waits_beyond(conn: Connection, moment: datetime, now: datetime) -> None:
+    """Let these go on now, and those whose send may still arrive at `moment`: no send takes as long."""
+    beyond = update(deliveries).where(deliveries.c.next_at > moment)
+    conn.execute(beyond.where(_one_of(_MAY_GO_ON_EARLY)).values(next_at=now))
+    conn.execute(beyond.where(deliveries.c.state == S.UNCONFIRMED).values(next_at=moment))
 
 
 def lost(conn: Connection, now: datetime) -> list[Delivery]:
@@ -199,21 +244,52 @@ def still_lost(conn: Connection, delivery: Delivery, now: datetime) -> bool:
     return row is not None
 
 
-def ghost_ids(conn: Connection, account_id: int) -> frozenset[str]:
-    """Ids on this account that nobody can see, so that no fresh list has them."""
+def ghosts(conn: Connection, account_id: int) -> dict[str, str]:
+    """Posts on this account that nobody can see, so that no fresh list has them: id -> the newest own post when it was
+    sent ("" where none was known)."""
     rows = conn.execute(
         select(deliveries.c.parts).where(deliveries.c.account_id == account_id, deliveries.c.state == S.GHOST)
     )
-    return frozenset(part["ref"]["remote_id"] for (parts,) in rows for part in parts if part.get("ref"))
+    told = (part for (parts,) in rows for part in parts if part.get("ref"))
+    return {part["ref"]["remote_id"]: part.get("canary", "") for part in told}
 
 
-def known_remote_ids(conn: Connection, account_id: int, but: int) -> frozenset[str]:
-    """Ids of posts on this account that belong to other deliveries than `but`."""
+def sent_after(conn: Connection, delivery: Delivery) -> frozenset[str]:
+    """Ids of posts of the same account of which every send began after the last one of `delivery`, and whose own answer
+    named them: by the order of the attempts, so no clock is asked."""
+    of_publish = attempts.c.act == Act.PUBLISH
+    last = conn.execute(
+        select(func.max(attempts.c.id)).where(attempts.c.delivery_id == delivery.id, of_publish)
+    ).scalar()
+    if last is None:
+        return frozenset()
+    earlier = attempts.alias()
+    before = select(earlier.c.id).where(
+        earlier.c.delivery_id == attempts.c.delivery_id, earlier.c.part == attempts.c.part,
+        earlier.c.act == Act.PUBLISH, earlier.c.id < last,
+    )  # fmt: skip
     rows = conn.execute(
-        # Of unfinished threads too: `remote_id` is only written with the last part, the parts know theirs before.
-        select(deliveries.c.parts).where(deliveries.c.account_id == account_id, deliveries.c.id != but)
-    )
-    return frozenset(part["ref"]["remote_id"] for (parts,) in rows for part in parts if part.get("ref"))
+        select(attempts.c.part, deliveries.c.parts)
+        .join(deliveries, deliveries.c.id == attempts.c.delivery_id)
+        .where(
+            deliveries.c.account_id == delivery.account_id, attempts.c.id > last, of_publish,
+            attempts.c.outcome == Outcome.SUCCESS, ~before.exists(),
+        )
+    )  # fmt: skip
+    told = (part for index, parts in rows for part in parts[index : index + 1] if part.get("ref"))
+    return frozenset(str(part["ref"]["remote_id"]) for part in told)
+
+
+def newest_seen(conn: Connection, account_id: int, before: datetime) -> str | None:
+    """Id of the newest post on this account that was published before that moment and is no ghost."""
+    row = conn.execute(
+        select(deliveries.c.remote_id)
+        .where(
+            deliveries.c.account_id == account_id, deliveries.c.remote_id.is_not(None),
+            deliveries.c.state.in_((S.PUBLISHED, S.VERIFIED)), deliveries.c.published_at < before,
+        ).order_by(deliveries.c.published_at.desc(), deliveries.c.id.desc()).limit(1)
+    ).one_or_none()  # fmt: skip
+    return row.remote_id if row else None
 
 
 def free_orphaned_accounts(conn: Connection) -> int:
@@ -227,30 +303,41 @@ def free_orphaned_accounts(conn: Connection) -> int:
     return done.rowcount
 
 
-def waiting_for_account(conn: Connection, account_id: int) -> list[Delivery]:
-    """What is planned on an account and has not been sent."""
+_UNSETTLED = frozenset({S.SCHEDULED, S.CLAIMED, S.WAITING, S.PROCESSING, S.UNCONFIRMED, S.HELD})
+
+
+def unsettled(conn: Connection, account_id: int) -> list[Delivery]:
+    """What an account has not brought to an end, and what is not on the wire at this moment; locks the rows."""
     rows = conn.execute(
-        select(deliveries).where(
-            deliveries.c.account_id == account_id, deliveries.c.state.in_([S.SCHEDULED, S.WAITING])
-        )
+        select(deliveries)
+        .where(deliveries.c.account_id == account_id, deliveries.c.state.in_(_UNSETTLED))
+        .order_by(deliveries.c.id)
+        .with_for_update()
+    )
+    return [delivery_of(row) for row in rows]
+
+
+def unlinked(conn: Connection, most: int) -> list[Delivery]:
+    """The same of disconnected accounts; held ones only while they would still be looked for."""
+    gone = select(accounts.c.id).where(accounts.c.is_active.is_(False))
+    waits = or_(deliveries.c.state != S.HELD, deliveries.c.next_at.is_not(None))
+    rows = conn.execute(
+        select(deliveries)
+        .where(deliveries.c.account_id.in_(gone), deliveries.c.state.in_(_UNSETTLED), waits)
+        .order_by(deliveries.c.id)
+        .limit(most)
     )
     return [delivery_of(row) for row in rows]
 
 
 def held_unknown(conn: Connection, account_id: int) -> list[Delivery]:
-    """What is held on an account because its outcome is unknown; at most one, or taking it back would meet a busy
-    account."""
+    """What is held on an account because its outcome is unknown."""
     rows = conn.execute(
         select(deliveries)
-        .join(accounts, accounts.c.id == deliveries.c.account_id)
         .where(
-            deliveries.c.account_id == account_id,
-            deliveries.c.state == S.HELD,
-            deliveries.c.unknown_at.is_not(None),
-            accounts.c.busy_delivery_id.is_(None),
+            deliveries.c.account_id == account_id, deliveries.c.state == S.HELD, deliveries.c.unknown_at.is_not(None)
         )
         .order_by(deliveries.c.id)
-        .limit(1)
     )
     return [delivery_of(row) for row in rows]
 
@@ -335,7 +422,23 @@ _RELEASE = (
     .where(accounts.c.id == bindparam("b_id"), accounts.c.busy_delivery_id == bindparam("b_busy"))
     .values(busy_delivery_id=None)
 )
-_STATES = select(deliveries.c.state).where(deliveries.c.post_id == bindparam("b_id"))
+# One that nobody can see, was taken note of and was published again does not count for the post: the newer one does.
+_newer = deliveries.alias()
+_STATES = select(deliveries.c.state).where(
+    deliveries.c.post_id == bindparam("b_id"),
+    or_(
+        deliveries.c.acknowledged_at.is_(None),
+        not_(
+            select(_newer.c.id)
+            .where(
+                _newer.c.post_id == deliveries.c.post_id,
+                _newer.c.account_id == deliveries.c.account_id,
+                _newer.c.id > deliveries.c.id,
+            )
+            .exists()
+        ),
+    ),
+)
 _RECORD = insert(transitions)
 
 
@@ -383,3 +486,12 @@ def _record(
             "reason": reason[:2000], "worker": worker, "at": now,
         },
     )  # fmt: skip
+
+
+def entered(conn: Connection, delivery_id: int, state: DeliveryState) -> datetime | None:
+    """When a delivery last came into a state; None when it never did."""
+    mine = (transitions.c.delivery_id == delivery_id, transitions.c.new == state.value)
+    found: datetime | None = conn.execute(
+        select(transitions.c.at).where(*mine).order_by(transitions.c.id.desc()).limit(1)
+    ).scalar_one_or_none()
+    return found

@@ -1,4 +1,4 @@
-"""What an account's earlier posts have reached: the ground that comparisons stand on."""
+"""What an account's earlier posts had at 24 hours: the ground that comparisons stand on."""
 
 from __future__ import annotations
 
@@ -6,16 +6,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, select
 
-from postprober.storage.tables import deliveries, samples
+from postprober.domain.remote import Counts
+from postprober.storage import sql
+from postprober.storage.tables import day_counts, deliveries
 
 COUNTS = ("likes", "reposts", "replies", "quotes", "bookmarks")
 
 
 @dataclass(frozen=True)
 class Reached:
-    """One published delivery with its newest counts. `total` adds up what people did (views are not an act)."""
+    """One published delivery with its counts at 24 hours. `total` adds up what people did (views are not an act)."""
 
     delivery_id: int
     published_at: datetime
@@ -26,25 +28,16 @@ class Reached:
         return sum(self.counts.get(name) or 0 for name in COUNTS)
 
 
-def reached(conn: Connection, account_id: int, *, most: int = 100, but: int = 0) -> list[Reached]:
-    """Of the account's newest `most` published deliveries those that have counts, newest first; without `but`."""
-    mine = (
-        select(deliveries.c.id)
-        .where(deliveries.c.account_id == account_id, deliveries.c.published_at.is_not(None), deliveries.c.id != but)
+def at_a_day(conn: Connection, account_id: int, *, most: int = 100, but: int = 0) -> list[Reached]:
+    """The account's newest `most` published deliveries whose counts at 24 hours are known, newest first; without `but`.
+    Posts that are younger, or were not read at that age, are not among them."""
+    mine = (deliveries.c.account_id == account_id, deliveries.c.published_at.is_not(None), deliveries.c.id != but)
+    rows = conn.execute(
+        select(deliveries.c.id, deliveries.c.published_at, day_counts)
+        .join(day_counts, day_counts.c.delivery_id == deliveries.c.id)
+        .where(*mine)
         .order_by(deliveries.c.id.desc())
         .limit(most)
-    )
-    newest = (
-        select(samples.c.delivery_id, func.max(samples.c.id).label("sample"))
-        .where(samples.c.delivery_id.in_(mine))
-        .group_by(samples.c.delivery_id)
-        .subquery()
-    )
-    rows = conn.execute(
-        select(deliveries.c.id, deliveries.c.published_at, samples)
-        .join(newest, newest.c.delivery_id == deliveries.c.id)
-        .join(samples, samples.c.id == newest.c.sample)
-        .order_by(deliveries.c.id.desc())
     )
     found = []
     for row in rows:
@@ -52,3 +45,21 @@ def reached(conn: Connection, account_id: int, *, most: int = 100, but: int = 0)
         counts = {name: data[name] for name in (*COUNTS, "views")}
         found.append(Reached(row[0], data["published_at"], counts))
     return found
+
+
+def day_reading(conn: Connection, delivery_id: int) -> datetime | None:
+    """When the counts that stand for 24 hours were read; None while there are none."""
+    found: datetime | None = conn.execute(
+        select(day_counts.c.at).where(day_counts.c.delivery_id == delivery_id)
+    ).scalar_one_or_none()
+    return found
+
+
+def put_at_a_day(conn: Connection, delivery_id: int, counts: Counts, at: datetime) -> None:
+    """These stand for 24 hours from now on."""
+    values = {"at": at, **vars(counts)}
+    conn.execute(
+        sql.upsert(conn, day_counts)
+        .values(delivery_id=delivery_id, **values)
+        .on_conflict_do_update(index_elements=["delivery_id"], set_=values)
+    )

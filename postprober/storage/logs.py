@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, or_, select, update
 
 from postprober.domain.alert import AlertKind, AlertType
 from postprober.domain.delivery import Step, StepStatus
@@ -153,9 +153,19 @@ def has_open(conn: Connection, subject: str) -> bool:
     return conn.execute(_OPEN, {"subject": subject}).first() is not None
 
 
+_LAST = select(alerts.c.type).where(alerts.c.subject == bindparam("subject")).order_by(alerts.c.id.desc()).limit(1)
+
+
+def in_trouble(conn: Connection, subject: str) -> bool:
+    """Whether the last thing that was told about this, open or closed, was no success."""
+    last = conn.execute(_LAST, {"subject": subject}).scalar()
+    return last is not None and last != AlertType.SUCCESS
+
+
 def close(conn: Connection, subject: str, now: datetime) -> None:
     """Nothing is left to do about this."""
-    conn.execute(update(alerts).where(alerts.c.subject == subject, alerts.c.closed_at.is_(None)).values(closed_at=now))
+    still_open = (alerts.c.subject == subject, alerts.c.closed_at.is_(None), alerts.c.type != AlertType.SUCCESS)
+    conn.execute(update(alerts).where(*still_open).values(closed_at=now))
 
 
 def alerts_of(
@@ -199,10 +209,15 @@ def read_all(conn: Connection, user_id: int, until: int) -> int:
     return conn.execute(update(alerts).where(*mine).values(is_read=True)).rowcount
 
 
+_LONGEST_PAUSE = timedelta(days=1)  # ours: well over `domain.retry.CAP`
+
+
 def outbox_due(conn: Connection, now: datetime, limit: int = 50, *, reports: bool = False) -> list[dict[str, Any]]:
-    """What is to be sent, oldest first. Reports take long to make, so who sends alerts does not wait for them."""
+    """What is to be sent, oldest first. Reports take long to make, so who sends alerts does not wait for them. A row that
+    waits longer than any pause is was written by a clock that ran ahead, and waits no more."""
     kind = outbox.c.kind == REPORT if reports else outbox.c.kind != REPORT
-    rows = conn.execute(select(outbox).where(outbox.c.next_at <= now, kind).order_by(outbox.c.id).limit(limit))
+    due = or_(outbox.c.next_at <= now, outbox.c.next_at > now + _LONGEST_PAUSE)
+    rows = conn.execute(select(outbox).where(due, kind).order_by(outbox.c.id).limit(limit))
     return [dict(row._mapping) for row in rows]
 
 

@@ -32,10 +32,18 @@ def next_due(conn: Connection, now: datetime) -> Wanted | None:
     return Wanted(row.id, row.delivery_id, row.why, row.tries) if row is not None else None
 
 
+def claim(conn: Connection, wanted: Wanted, again: datetime) -> bool:
+    """Count a try and store when the next one may come, before the page is opened: whatever it does to us, the others
+    have their turn. False when somebody else was faster."""
+    mine = (looks.c.id == wanted.id, looks.c.tries == wanted.tries)
+    return conn.execute(update(looks).where(*mine).values(due_at=again, tries=wanted.tries + 1)).rowcount == 1
+
+
+def unclaim(conn: Connection, wanted: Wanted, now: datetime) -> None:
+    """It was no try: nothing was opened."""
+    conn.execute(update(looks).where(looks.c.id == wanted.id).values(due_at=now, tries=wanted.tries))
+
+
 def done(conn: Connection, look_id: int) -> bool:
     """Take it off the list; returns whether it was still on it."""
     return conn.execute(delete(looks).where(looks.c.id == look_id)).rowcount == 1
-
-
-def again(conn: Connection, look_id: int, at: datetime) -> None:
-    conn.execute(update(looks).where(looks.c.id == look_id).values(due_at=at, tries=looks.c.tries + 1))

@@ -6,12 +6,14 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from postprober.errors import NotFound
 from postprober.storage import sql
 from postprober.storage.records import MediaRecord, record_of
 from postprober.storage.tables import media
+
+_FILES = 0x6D65646961  # ours; any number that no other advisory lock has
 
 
 def add(conn: Connection, *, user_id: int, now: datetime, **columns: Any) -> int:
@@ -19,14 +21,19 @@ def add(conn: Connection, *, user_id: int, now: datetime, **columns: Any) -> int
     return sql.new_id(row)
 
 
-def get_many(conn: Connection, ids: Iterable[int], user_id: int | None = None) -> list[MediaRecord]:
-    """In the order of `ids`. Raises NotFound if one is missing or belongs to somebody else."""
+def get_many(
+    conn: Connection, ids: Iterable[int], user_id: int | None = None, *, hold: bool = False
+) -> list[MediaRecord]:
+    """In the order of `ids`. `hold`: nobody changes or removes them before this transaction ends (SQLite has one writer
+    anyway). Raises NotFound if one is missing or belongs to somebody else."""
     wanted = list(ids)
     if not wanted:
         return []
     query = select(media).where(media.c.id.in_([i for i in wanted if sql.is_id(i)]))
     if user_id is not None:
         query = query.where(media.c.user_id == user_id)
+    if hold and conn.dialect.name != "sqlite":
+        query = query.order_by(media.c.id).with_for_update(read=True)
     found = {row.id: record_of(MediaRecord, row) for row in conn.execute(query)}
     missing = [str(i) for i in wanted if i not in found]
     if missing:
@@ -37,6 +44,29 @@ def get_many(conn: Connection, ids: Iterable[int], user_id: int | None = None) -
 def remove(conn: Connection, ids: Iterable[int]) -> None:
     """Forget files that no post uses yet."""
     conn.execute(delete(media).where(media.c.id.in_(list(ids))))
+
+
+def lock(conn: Connection) -> None:
+    """Let nobody else take in or delete stored files before this transaction ends. SQLite has one writer anyway."""
+    if conn.dialect.name != "sqlite":
+        conn.execute(select(func.pg_advisory_xact_lock(_FILES)))
+
+
+def bytes_of(conn: Connection, user_id: int, but: str = "") -> int:
+    """What the space's files take on disk, without the one at the path `but`; one that was added twice lies there once."""
+    mine = (media.c.user_id == user_id, media.c.path != but)
+    each = select(media.c.path, func.max(media.c.size).label("size")).where(*mine)
+    files = each.group_by(media.c.path).subquery()
+    return int(conn.execute(select(func.coalesce(func.sum(files.c.size), 0))).scalar_one())
+
+
+def older(conn: Connection, user_id: int, before: datetime) -> list[MediaRecord]:
+    """The space's files from before that moment. No post is planned with one of them before this transaction ends (SQLite
+    has one writer anyway)."""
+    query = select(media).where(media.c.user_id == user_id, media.c.created_at < before).order_by(media.c.id)
+    if conn.dialect.name != "sqlite":
+        query = query.with_for_update()
+    return [record_of(MediaRecord, row) for row in conn.execute(query)]
 
 
 def uses(conn: Connection, path: str) -> bool:

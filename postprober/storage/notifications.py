@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, and_, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, func, insert, or_, select, update
 
 from postprober.domain.alert import AlertType
 from postprober.errors import NotFound
 from postprober.storage import sql
-from postprober.storage.tables import alerts, channels, notifications
+from postprober.storage.tables import alerts, channels, deliveries, notifications, posts
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,7 @@ class Channel:
     failing_since: datetime | None
     off_reason: str
     created_at: datetime
+    confirmed: bool = True  # an address that its owner has agreed to; only mail asks
 
 
 def add_channel(conn: Connection, *, user_id: int, name: str, kind: str, now: datetime) -> int:
@@ -46,13 +47,33 @@ def write_channel(conn: Connection, channel_id: int, **columns: Any) -> None:
     conn.execute(update(channels).where(channels.c.id == channel_id).values(**columns))
 
 
-def channel(conn: Connection, user_id: int, channel_id: int) -> Channel:
-    """Raises NotFound, also for somebody else's."""
-    mine = and_(channels.c.id == channel_id, channels.c.user_id == user_id)
-    row = conn.execute(select(channels).where(mine)).one_or_none() if sql.is_id(channel_id) else None
+def channel(conn: Connection, user_id: int, channel_id: int, *, hold: bool = False) -> Channel:
+    """`hold`: nobody changes it before this transaction ends. Raises NotFound, also for somebody else's."""
+    found = any_channel(conn, channel_id, hold=hold)
+    if found.user_id != user_id:
+        raise NotFound(f"There is no channel {channel_id}.")
+    return found
+
+
+def any_channel(conn: Connection, channel_id: int, *, hold: bool = False) -> Channel:
+    """The channel, whosever it is. Raises NotFound, also for a removed one."""
+    query = select(channels).where(channels.c.id == channel_id)
+    if hold:
+        query = query.with_for_update()
+    row = conn.execute(query).one_or_none() if sql.is_id(channel_id) else None
     if row is None or row.off_reason == REMOVED:
         raise NotFound(f"There is no channel {channel_id}.")
     return _channel(row._mapping)
+
+
+def confirm(conn: Connection, channel_id: int, now: datetime) -> bool:
+    """The channel's address has agreed: it is told of what happens from now on. False when it had, or is removed."""
+    row = conn.execute(select(channels).where(channels.c.id == channel_id).with_for_update()).one_or_none()
+    if row is None or row.off_reason == REMOVED or (row.settings or {}).get("confirmed", True):
+        return False
+    write_channel(conn, channel_id, settings={**row.settings, "confirmed": True})
+    switch_on(conn, channel_id, now, errors_at=now, others_at=now)
+    return True
 
 
 def channels_of(conn: Connection, user_id: int, *, active: bool = False) -> list[Channel]:
@@ -75,19 +96,36 @@ def add(conn: Connection, rows: Sequence[dict[str, Any]]) -> None:
         )
 
 
+IN_ORDER = 5  # tries; ours: with their pauses about half an hour
+# Ours: longer than any pause that is meant (a receiver may ask for a day, quiet hours may last one). What waits longer was
+# written by a clock that ran ahead, and waits no more.
+LONGEST_PAUSE = timedelta(hours=25)
+
+
 def due_channels(conn: Connection, now: datetime) -> list[Channel]:
     """Active channels with something to send."""
-    waiting = select(notifications.c.channel_id).where(notifications.c.next_at <= now)
+    waiting = select(notifications.c.channel_id).where(_due(now))
     rows = conn.execute(
         select(channels).where(channels.c.id.in_(waiting), channels.c.is_active).order_by(channels.c.id)
     )
     return [_channel(row._mapping) for row in rows]
 
 
+def _due(now: datetime) -> ColumnElement[bool]:
+    return or_(notifications.c.next_at <= now, notifications.c.next_at > now + LONGEST_PAUSE)
+
+
 def claim(conn: Connection, channel_id: int, now: datetime, until: datetime, most: int) -> list[dict[str, Any]]:
     """Take what is due on a channel until `until`; with each row its alert. Rows that went out together once, go out
-    together again, alone: the receiver recognises the batch."""
-    due = select(notifications).where(notifications.c.channel_id == channel_id, notifications.c.next_at <= now)
+    together again, alone: the receiver recognises the batch. While one waits for its next try, what came after it waits
+    too, so that after an outage nobody reads of the end before the beginning; a message that only the receiver dislikes
+    holds up the others for IN_ORDER tries."""
+    ahead = (notifications.c.tries.between(1, IN_ORDER), notifications.c.next_at.is_not(None), ~_due(now))
+    if conn.execute(
+        select(notifications.c.id).where(notifications.c.channel_id == channel_id, *ahead).limit(1)
+    ).first():
+        return []
+    due = select(notifications).where(notifications.c.channel_id == channel_id, _due(now))
     again = conn.execute(due.where(notifications.c.batch.is_not(None)).order_by(notifications.c.id).limit(1)).first()
     query = due.where(notifications.c.batch == again.batch if again else notifications.c.batch.is_(None))
     ids = [row.id for row in conn.execute(query.order_by(notifications.c.id).limit(most))]
@@ -95,13 +133,16 @@ def claim(conn: Connection, channel_id: int, now: datetime, until: datetime, mos
         return []
     done = conn.execute(
         update(notifications)
-        .where(notifications.c.id.in_(ids), notifications.c.next_at <= now)
+        .where(notifications.c.id.in_(ids), _due(now))
         .values(next_at=until, tries=notifications.c.tries + 1, batch=again.batch if again else ids[0])
     )
     if done.rowcount != len(ids):
         return []  # another process was faster with one of them; the next look takes what is left
     rows = conn.execute(
-        select(notifications, *_ALERT).join(alerts, alerts.c.id == notifications.c.alert_id)
+        select(notifications, *_ALERT, *_ABOUT, _undelivered())
+        .join(alerts, alerts.c.id == notifications.c.alert_id)
+        .outerjoin(posts, posts.c.id == alerts.c.post_id)
+        .outerjoin(deliveries, deliveries.c.id == alerts.c.delivery_id)
         .where(notifications.c.id.in_(ids)).order_by(notifications.c.id)
     )  # fmt: skip
     return [dict(row._mapping) for row in rows]
@@ -111,6 +152,65 @@ _ALERT = tuple(
     alerts.c[name].label(f"alert_{name}")
     for name in ("type", "kind", "message", "post_id", "delivery_id", "created_at", "subject")
 )
+_ABOUT = (
+    posts.c.content.label("post_content"),
+    deliveries.c.platform.label("delivery_platform"),
+    deliveries.c.url.label("delivery_url"),
+)
+
+
+def _undelivered() -> Any:
+    """Whether channels were to be told of the alert and none of them has been."""
+    other = notifications.alias()
+    plain = (other.c.alert_id == notifications.c.alert_id, other.c.why != "escalation")
+    some, sent = select(other.c.id).where(*plain), select(other.c.id).where(*plain, other.c.sent_at.is_not(None))
+    return and_(some.exists(), ~sent.exists()).label("undelivered")
+
+
+HELD_BACK = timedelta(minutes=1)  # between a notification and its turn: it waits for the end of the quiet hours, or its
+# channel was off. Well over the seconds in which what happens together is collected.
+
+
+def drop_stale(conn: Connection, channel_id: int, now: datetime, most: int) -> int:
+    """Of the `most` oldest that would be told for the first time now, leave out what was held back and is over: what
+    somebody has read, problems that are closed, and the good end of a problem that this channel never heard of. Returns
+    how many; after 0 the `most` oldest are as they should be told."""
+    due = conn.execute(
+        select(notifications.c.id, notifications.c.created_at, notifications.c.next_at, alerts)
+        .join(alerts, alerts.c.id == notifications.c.alert_id)
+        .where(
+            notifications.c.channel_id == channel_id, _due(now), notifications.c.tries == 0
+        ).order_by(notifications.c.id).limit(most)
+    ).all()  # fmt: skip
+    dropped = 0
+    for row in due:  # oldest first, so that an end is asked for after its beginning
+        if row[2] - row[1] > HELD_BACK and _over(conn, channel_id, row):
+            reason = "Not sent: it was read or over before its time came."
+            dropped += conn.execute(
+                update(notifications).where(notifications.c.id == row[0], notifications.c.tries == 0)
+                .values(next_at=None, error=reason)
+            ).rowcount  # fmt: skip
+    return dropped
+
+
+def _over(conn: Connection, channel_id: int, row: Any) -> bool:
+    found = row._mapping
+    if found[alerts.c.is_read] or found[alerts.c.closed_at] is not None:
+        return True
+    subject, ended = found[alerts.c.subject], found[alerts.c.type] == AlertType.SUCCESS.value
+    if not ended or not subject:
+        return False
+    before = (alerts.c.subject == subject, alerts.c.id < found[alerts.c.id])
+    last_end = select(func.max(alerts.c.id)).where(*before, alerts.c.type == AlertType.SUCCESS.value).scalar_subquery()
+    heard = (
+        select(notifications.c.id).join(alerts, alerts.c.id == notifications.c.alert_id)
+        .where(
+            *before, alerts.c.type != AlertType.SUCCESS.value, alerts.c.id > func.coalesce(last_end, 0),
+            notifications.c.channel_id == channel_id,
+            or_(notifications.c.sent_at.is_not(None), notifications.c.next_at.is_not(None)),
+        ).limit(1)
+    )  # fmt: skip
+    return conn.execute(heard).first() is None
 
 
 def sent(conn: Connection, ids: Sequence[int], channel_id: int, now: datetime) -> None:
@@ -140,13 +240,32 @@ def switch_off(conn: Connection, channel_id: int, reason: str) -> bool:
     return done.rowcount == 1
 
 
-def switch_on(conn: Connection, channel_id: int, now: datetime, since: datetime) -> None:
-    """Tell it again, also what it missed after `since`."""
+def turn_off(conn: Connection, channel_id: int, reason: str, *, withdraw: bool) -> bool:
+    """Whoever is told there wants no more of it, also when it is off already. `withdraw`: nor will they, until they agree
+    anew. False when the channel was off."""
+    row = conn.execute(select(channels).where(channels.c.id == channel_id).with_for_update()).one()
+    write_channel(conn, channel_id, is_active=False, off_reason=reason)
+    if withdraw:
+        write_channel(conn, channel_id, settings={**(row.settings or {}), "confirmed": False})
+    return bool(row.is_active)
+
+
+TOO_OLD = "Not sent: it was too old when the channel was turned on."  # in the delivery log
+
+
+def switch_on(conn: Connection, channel_id: int, since: datetime, *, errors_at: datetime, others_at: datetime) -> None:
+    """Tell it again, also what it missed after `since`: errors and everything else each at their time, which the quiet
+    hours make. What it missed before is given up."""
     write_channel(conn, channel_id, is_active=True, off_reason="", failing_since=None)
-    missed = and_(
-        notifications.c.channel_id == channel_id, notifications.c.sent_at.is_(None), notifications.c.created_at > since
-    )
-    conn.execute(update(notifications).where(missed).values(next_at=now))
+    unsent = and_(notifications.c.channel_id == channel_id, notifications.c.sent_at.is_(None))
+    old = and_(unsent, notifications.c.created_at <= since, notifications.c.next_at.is_not(None))
+    conn.execute(update(notifications).where(old).values(next_at=None, error=TOO_OLD))
+    missed = and_(unsent, notifications.c.created_at > since)
+    error = notifications.c.alert_id.in_(select(alerts.c.id).where(alerts.c.type == AlertType.ERROR.value))
+    # Begun anew: what waits for the end of the quiet hours is no message that waits for its next try, with others behind it.
+    anew = update(notifications).where(missed).values(tries=0, batch=None)
+    conn.execute(anew.where(error).values(next_at=errors_at))
+    conn.execute(anew.where(~error).values(next_at=others_at))
 
 
 def log_of(conn: Connection, channel_id: int, limit: int = 50) -> list[dict[str, Any]]:
@@ -163,18 +282,41 @@ def alert_by_key(conn: Connection, key: str) -> dict[str, Any] | None:
     return dict(row._mapping) if row else None
 
 
-def unattended(conn: Connection, limit: int = 500) -> list[dict[str, Any]]:
-    """Errors that are open, were told and that nobody has read, oldest first."""
-    rows = conn.execute(
-        select(alerts)
+def to_repeat(conn: Connection, user_id: int, before: datetime, times: int, limit: int = 500) -> list[dict[str, Any]]:
+    """Errors of this space that nobody has read, were told last until `before`, and again `times` times at most; those
+    that wait longest first. What is told again leaves the list, so more than `limit` only take longer."""
+    due = _unread(user_id).where(alerts.c.told_at <= before, alerts.c.told_times <= times)
+    return [dict(row._mapping) for row in conn.execute(due.order_by(alerts.c.told_at, alerts.c.id).limit(limit))]
+
+
+def to_escalate(conn: Connection, user_id: int, before: datetime, limit: int = 500) -> list[dict[str, Any]]:
+    """Errors of this space that nobody has read although somebody was told until `before` (or nobody can be: there is no
+    channel, or each has failed since `before` or more than IN_ORDER times), and that are not escalated; oldest first."""
+    new = (notifications.c.alert_id == alerts.c.id, notifications.c.why == "new")
+    heard = select(notifications.c.id).where(*new, notifications.c.sent_at <= before)
+    told_later = select(notifications.c.id).where(*new, notifications.c.sent_at > before)
+    its_turn_comes = and_(notifications.c.tries == 0, notifications.c.next_at > before)
+    works = or_(channels.c.failing_since.is_(None), channels.c.failing_since > before)
+    on_its_way = (
+        select(notifications.c.id)
+        .join(channels, channels.c.id == notifications.c.channel_id)
         .where(
-            alerts.c.is_read.is_(False), alerts.c.closed_at.is_(None), alerts.c.type == AlertType.ERROR.value,
-            alerts.c.told_at.is_not(None),
+            *new, channels.c.is_active, notifications.c.next_at.is_not(None),
+            or_(its_turn_comes, and_(works, notifications.c.tries <= IN_ORDER)),
         )
-        .order_by(alerts.c.id.desc())
-        .limit(limit)
     )  # fmt: skip
-    return [dict(row._mapping) for row in rows]
+    nobody = and_(~told_later.exists(), ~on_its_way.exists())
+    due = _unread(user_id).where(
+        alerts.c.created_at <= before, alerts.c.escalated_at.is_(None), or_(heard.exists(), nobody)
+    )
+    return [dict(row._mapping) for row in conn.execute(due.order_by(alerts.c.id).limit(limit))]
+
+
+def _unread(user_id: int) -> Select[Any]:
+    return select(alerts).where(
+        alerts.c.user_id == user_id, alerts.c.is_read.is_(False), alerts.c.closed_at.is_(None),
+        alerts.c.type == AlertType.ERROR.value, alerts.c.told_at.is_not(None),
+    )  # fmt: skip
 
 
 def told(conn: Connection, alert_id: int, times: int, now: datetime) -> bool:
@@ -210,5 +352,5 @@ def _channel(row: Any) -> Channel:
     return Channel(
         row["id"], row["user_id"], row["name"], row["kind"], row["url"], row["secret"], row["is_active"],
         tuple(chosen.get("kinds", ())), bool(chosen.get("escalation", False)), row["failing_since"], row["off_reason"],
-        row["created_at"],
+        row["created_at"], bool(chosen.get("confirmed", True)),
     )  # fmt: skip

@@ -49,10 +49,11 @@ _FINAL = frozenset({DeliveryState.VERIFIED, DeliveryState.CANCELLED})
 
 
 def proved(conn: Connection, user_id: int, since: datetime) -> int:
-    """Deliveries first proved live since then."""
+    """Deliveries first proved live since then, and not gone meanwhile."""
     query = select(func.count()).where(
-        deliveries.c.user_id == user_id, deliveries.c.updated_at >= since, deliveries.c.verified_at >= since
-    )
+        deliveries.c.user_id == user_id, deliveries.c.updated_at >= since, deliveries.c.verified_at >= since,
+        deliveries.c.state != DeliveryState.GHOST,
+    )  # fmt: skip
     return int(conn.execute(query).scalar_one())
 
 
@@ -66,6 +67,19 @@ def newest(conn: Connection, user_id: int, states: Iterable[DeliveryState], limi
     """Deliveries in one of `states`, the one that changed last first."""
     query = _lines(deliveries.c.updated_at, user_id, states).order_by(deliveries.c.updated_at.desc())
     return _read(conn, query.limit(limit))
+
+
+def needing(conn: Connection, user_id: int, states: Iterable[DeliveryState]) -> int:
+    """How many deliveries in `states` nobody has taken note of."""
+    mine = (deliveries.c.user_id == user_id, deliveries.c.state.in_([state.value for state in states]))
+    query = select(func.count()).where(*mine, deliveries.c.acknowledged_at.is_(None))
+    return int(conn.execute(query).scalar_one())
+
+
+def newest_needing(conn: Connection, user_id: int, states: Iterable[DeliveryState], limit: int) -> list[Line]:
+    """Those, the one that changed last first."""
+    query = _lines(deliveries.c.updated_at, user_id, states).where(deliveries.c.acknowledged_at.is_(None))
+    return _read(conn, query.order_by(deliveries.c.updated_at.desc()).limit(limit))
 
 
 def newest_proved(conn: Connection, user_id: int, since: datetime, limit: int) -> list[Line]:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, Text, bindparam, cast, delete, func, insert, select, update
 
 from postprober.domain.post import PostStatus
 from postprober.errors import NotFound
 from postprober.storage import sql
 from postprober.storage.records import Post, record_of
-from postprober.storage.tables import posts
+from postprober.storage.tables import deliveries, posts
 from postprober.storage.types import UtcDateTime
 
 
@@ -49,13 +49,78 @@ def get(conn: Connection, post_id: int, user_id: int | None = None) -> Post:
     return found
 
 
-def of_user(conn: Connection, user_id: int, *, limit: int = 50, before: int | None = None) -> list[Post]:
-    """Newest first; `before`: only ids smaller than this (cursor)."""
+def is_deleted(conn: Connection, post_id: int) -> bool:
+    """Whether a row of the post is still there although people see it no more: it had deliveries, or was a working copy
+    that went into its post."""
+    query = select(posts.c.id).where(posts.c.id == post_id, posts.c.deleted_at.is_not(None))
+    return conn.execute(query).one_or_none() is not None
+
+
+def by_draft_key(conn: Connection, user_id: int, key: str) -> Post | None:
+    """The post that a page keeps under `key`; also one that was planned since, or the one that an edit went into. None
+    when there is none (any more)."""
+    query = select(posts).where(posts.c.user_id == user_id, posts.c.draft_key == key)
+    row = conn.execute(query).one_or_none()
+    if row is not None and row.deleted_at is not None:
+        edited = (row.options.get("edits") or {}).get("post")
+        alive = (posts.c.user_id == user_id, posts.c.id == edited, posts.c.deleted_at.is_(None))
+        row = conn.execute(select(posts).where(*alive)).one_or_none() if edited is not None else None
+    return record_of(Post, row) if row is not None else None
+
+
+def free_key(conn: Connection, user_id: int, key: str) -> None:
+    """A page whose post was deleted may write a new one under its key."""
+    gone = (posts.c.user_id == user_id, posts.c.draft_key == key, posts.c.deleted_at.is_not(None))
+    conn.execute(update(posts).where(*gone).values(draft_key=None))
+
+
+def sizes(conn: Connection, user_id: int, *, limit: int, before: int | None = None) -> list[tuple[int, int]]:
+    """(id, characters) of the user's posts, newest first; `before`: only ids smaller than this (cursor)."""
+    texts = (posts.c.content, cast(posts.c.options, Text), func.coalesce(cast(posts.c.ai_suggestions, Text), ""))
+    size = sum((func.length(text) for text in texts[1:]), func.length(texts[0]))
     mine = (posts.c.user_id == user_id, posts.c.deleted_at.is_(None))
-    query = select(posts).where(*mine).order_by(posts.c.id.desc()).limit(limit)
+    query = select(posts.c.id, size).where(*mine).order_by(posts.c.id.desc()).limit(limit)
     if before is not None:
         query = query.where(posts.c.id < before)
-    return [record_of(Post, row) for row in conn.execute(query)]
+    return [(int(row[0]), int(row[1])) for row in conn.execute(query)]
+
+
+def of_user(conn: Connection, user_id: int, ids: Collection[int]) -> list[Post]:
+    """Those of `ids` that are the user's, newest first."""
+    mine = (posts.c.user_id == user_id, posts.c.deleted_at.is_(None), posts.c.id.in_(list(ids)))
+    return [record_of(Post, row) for row in conn.execute(select(posts).where(*mine).order_by(posts.c.id.desc()))]
+
+
+def unsent(conn: Connection, user_id: int, statuses: Iterable[PostStatus]) -> int:
+    """How many posts of the space have one of `statuses`."""
+    mine = (posts.c.user_id == user_id, posts.c.deleted_at.is_(None), posts.c.status.in_([s.value for s in statuses]))
+    return int(conn.execute(select(func.count()).where(*mine)).scalar_one())
+
+
+def media_in_use(conn: Connection, user_id: int) -> set[int]:
+    """Ids of the files that the space's posts name, and its deliveries, which have others where a repair converted one."""
+    query = select(posts.c.options).where(posts.c.user_id == user_id, posts.c.deleted_at.is_(None))
+    named = {int(one) for (options,) in conn.execute(query) for one in options.get("media", ())}
+    sent = select(deliveries.c.parts).where(deliveries.c.user_id == user_id)
+    return named | {int(one) for (parts,) in conn.execute(sent) for part in parts for one in part.get("media", ())}
+
+
+def uses_beyond_one_draft(conn: Connection, user_id: int, media_id: int) -> bool:
+    """Whether a file is named by a post that is no plain draft, by a second draft, or by a delivery. A draft that a person
+    has approved is no plain one: the approval is of its alt texts, too."""
+    digits = f"%{media_id}%"  # leaves few rows to read whole
+    mine = (posts.c.user_id == user_id, posts.c.deleted_at.is_(None), cast(posts.c.options, Text).like(digits))
+    drafts = 0
+    for status, options in conn.execute(select(posts.c.status, posts.c.options).where(*mine)):
+        if media_id in options.get("media", ()):
+            drafts += 1
+            if status != PostStatus.DRAFT or options.get("approved"):
+                return True
+    if drafts > 1:
+        return True
+    sent = (deliveries.c.user_id == user_id, cast(deliveries.c.parts, Text).like(digits))
+    rows = conn.execute(select(deliveries.c.parts).where(*sent))
+    return any(media_id in part.get("media", ()) for (parts,) in rows for part in parts)
 
 
 def newest(conn: Connection, user_id: int, statuses: Iterable[str], *, limit: int) -> list[tuple[int, list[str]]]:
@@ -95,6 +160,20 @@ def edit(conn: Connection, post_id: int, version: int, now: datetime, **columns:
     return done.rowcount == 1
 
 
+def set_edits(conn: Connection, post_id: int, edited: int, version: int) -> None:
+    """Note of a fresh draft that it is a working copy of the planned post `edited`, as it was at `version`."""
+    options = {**get(conn, post_id).options, "edits": {"post": edited, "version": version}}
+    conn.execute(update(posts).where(posts.c.id == post_id).values(options=options))
+
+
+def went_in(conn: Connection, draft_id: int, now: datetime) -> None:
+    """A working copy went into its post: its key is all that stays, so that a page which comes back with it finds the
+    post. The post keeps its own key, for the page that wrote it."""
+    edits = {"edits": get(conn, draft_id).options["edits"]}
+    emptied = {"content": "", "options": edits, "ai_suggestions": None, "advice_at": None, "deleted_at": now}
+    conn.execute(update(posts).where(posts.c.id == draft_id).values(**emptied))
+
+
 def remove(conn: Connection, post_id: int) -> None:
     """Forget a post that never had a delivery."""
     conn.execute(delete(posts).where(posts.c.id == post_id))
@@ -122,15 +201,12 @@ def set_status(conn: Connection, post_id: int, status: PostStatus, now: datetime
         conn.execute(_STATUS, row)
 
 
-def advise(
-    conn: Connection, post_id: int, version: int, advice: dict[str, Any] | None, again: datetime | None = None
-) -> bool:
+def advise(conn: Connection, post_id: int, version: int, advice: dict[str, Any] | None, **columns: Any) -> bool:
     """Store what the agent says about the post, if it still has the `version` that was looked at. The version stays:
-    nobody's edit is lost by it. `again`: when the agent looks next. Returns whether it was stored."""
+    nobody's edit is lost by it. `advice_at` among the columns: when the agent looks next (None: not again); without it
+    that stays as it was. Returns whether it was stored."""
     done = conn.execute(
-        update(posts)
-        .where(posts.c.id == post_id, posts.c.version == version)
-        .values(ai_suggestions=advice, advice_at=again)
+        update(posts).where(posts.c.id == post_id, posts.c.version == version).values(ai_suggestions=advice, **columns)
     )
     return done.rowcount == 1
 

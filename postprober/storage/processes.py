@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, or_, select, update
+from sqlalchemy import Connection, delete, func, or_, select, text, update
+from sqlalchemy.exc import DBAPIError
 
 from postprober.storage import sql
 from postprober.storage.tables import leases, meta, processes, transitions
@@ -26,21 +27,28 @@ def gone(conn: Connection, name: str) -> None:
     conn.execute(delete(processes).where(processes.c.name == name))
 
 
-def newest_beat(conn: Connection, kind: str) -> datetime | None:
-    value: datetime | None = conn.execute(
-        select(func.max(processes.c.beat_at)).where(processes.c.kind == kind)
-    ).scalar()
+AHEAD = timedelta(
+    seconds=15
+)  # ours: further ahead of our clock no heartbeat is believed; its process had a wrong clock
+
+
+def newest_beat(conn: Connection, kind: str, now: datetime) -> datetime | None:
+    """The newest heartbeat of a kind; those from the future do not count."""
+    mine = (processes.c.kind == kind, processes.c.beat_at <= now + AHEAD)
+    value: datetime | None = conn.execute(select(func.max(processes.c.beat_at)).where(*mine)).scalar()
     return value
 
 
-def beating(conn: Connection, kind: str, since: datetime) -> int:
+def beating(conn: Connection, kind: str, since: datetime, now: datetime) -> int:
     """How many processes of a kind have told of themselves since then."""
-    mine = (processes.c.kind == kind, processes.c.beat_at >= since)
+    mine = (processes.c.kind == kind, processes.c.beat_at >= since, processes.c.beat_at <= now + AHEAD)
     return int(conn.execute(select(func.count()).select_from(processes).where(*mine)).scalar_one())
 
 
 def hold_lease(conn: Connection, name: str, owner: str, *, now: datetime, until: datetime) -> bool:
-    """Take or renew the named lease; False while somebody else holds it."""
+    """Take or renew the named lease; False while somebody else holds it. One that ends later than two whole leases from
+    now was written by a clock that ran ahead, and holds nobody off."""
+    too_far = now + (until - now) * 2
     conn.execute(
         sql.upsert(conn, leases)
         .values(name=name, owner=owner, until=now, fence=0)
@@ -48,7 +56,7 @@ def hold_lease(conn: Connection, name: str, owner: str, *, now: datetime, until:
     )
     done = conn.execute(
         update(leases)
-        .where(leases.c.name == name, or_(leases.c.owner == owner, leases.c.until < now))
+        .where(leases.c.name == name, or_(leases.c.owner == owner, leases.c.until < now, leases.c.until > too_far))
         .values(owner=owner, until=until, fence=leases.c.fence + 1)
     )
     return done.rowcount == 1
@@ -69,6 +77,25 @@ def set_fact(conn: Connection, name: str, value: str) -> None:
         .values(name=name, value=value)
         .on_conflict_do_update(index_elements=["name"], set_={"value": value})
     )
+
+
+def drop_fact(conn: Connection, name: str) -> None:
+    conn.execute(delete(meta).where(meta.c.name == name))
+
+
+def birthplace(conn: Connection) -> str:
+    """Which PostgreSQL cluster, timeline and database this is; "" on SQLite and where the server does not say."""
+    if conn.dialect.name == "sqlite":
+        return ""
+    query = text(
+        "SELECT s.system_identifier::text || '/' || c.timeline_id || '/' || d.oid FROM pg_control_system() s, "
+        "pg_control_checkpoint() c, pg_database d WHERE d.datname = current_database()"
+    )
+    try:
+        with conn.begin_nested():
+            return str(conn.execute(query).scalar_one())
+    except DBAPIError:  # a hosted server may not permit it
+        return ""
 
 
 def claim_fact(conn: Connection, name: str, value: str) -> bool:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from sqlalchemy import Row
 
-from postprober.domain.delivery import DeliveryState, Proof
+from postprober.domain.delivery import Cause, DeliveryState, Proof
+from postprober.domain.identity import RemoteAccount, account_id
 from postprober.domain.platform import Platform
 from postprober.domain.remote import Ref, Staged
 
@@ -16,7 +17,8 @@ from postprober.domain.remote import Ref, Staged
 @dataclass(frozen=True)
 class PartRecord:
     """One part of a delivery as stored in `deliveries.parts`. `staged` None: nothing handed over yet; `ref` None: not
-    published as far as we know; `canary`: newest own post when the intent was written."""
+    published as far as we know; `canary`: newest own post when the intent was written; `intent_at`: by our clock,
+    `intent_remote_at`: the same moment by the platform's ("": it was not known)."""
 
     index: int
     text: str
@@ -30,6 +32,7 @@ class PartRecord:
     canary: str = ""
     refused_as_duplicate: bool = False
     language: str = ""
+    intent_remote_at: str = ""
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -47,6 +50,7 @@ class PartRecord:
             "canary": self.canary,
             "refused_as_duplicate": self.refused_as_duplicate,
             "language": self.language,
+            "intent_remote_at": self.intent_remote_at,
         }
 
     @classmethod
@@ -90,6 +94,8 @@ class Delivery:
     first_byte_at: datetime | None
     created_at: datetime
     updated_at: datetime
+    cause: Cause | Literal[""] = ""
+    acknowledged_at: datetime | None = None
 
     def open_part(self) -> PartRecord | None:
         """The first part that is not published as far as we know."""
@@ -123,6 +129,14 @@ class Account:
     throttled_until: datetime | None
     canary: str | None
     settings: dict[str, Any]
+    server: str
+    same_as: int | None
+    unlinked_at: datetime | None
+
+    @property
+    def remote(self) -> RemoteAccount:
+        """The account as the platform knows it; the same for every row that is linked to it."""
+        return RemoteAccount(self.platform, self.server, account_id(self.platform, self.remote_id))
 
 
 @dataclass(frozen=True)
@@ -139,6 +153,7 @@ class Post:
     options: dict[str, Any]
     updated_at: datetime
     version: int
+    draft_key: str | None = None
 
 
 @dataclass(frozen=True)
@@ -199,6 +214,8 @@ class MediaRecord:
     path: str
     alt: str
     created_at: datetime
+    frames: int | None = None
+    codec: str = ""
 
 
 def delivery_of(row: Row[Any]) -> Delivery:
@@ -206,6 +223,7 @@ def delivery_of(row: Row[Any]) -> Delivery:
     data["platform"] = Platform(data["platform"])
     data["state"] = DeliveryState(data["state"])
     data["proof"] = Proof(data["proof"])
+    data["cause"] = Cause(data["cause"]) if data["cause"] else ""
     data["parts"] = tuple(PartRecord.from_json(part) for part in data["parts"])
     return Delivery(**data)
 

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, func, select, update
 
 from postprober.domain.diagnosis import Diagnosis, RepairState
 from postprober.errors import NotFound
-from postprober.storage import sql
+from postprober.storage import logs, sql
 from postprober.storage.records import Delivery, record_of
 from postprober.storage.tables import repairs, transitions
 
@@ -57,12 +57,19 @@ def begin(conn: Connection, delivery: Delivery, now: datetime) -> None:
 
 
 def supersede(conn: Connection, delivery_id: int, now: datetime) -> None:
-    """The delivery has moved on without them."""
+    """The delivery has moved on without them; what was told about them is over."""
     conn.execute(
         update(repairs)
         .where(repairs.c.delivery_id == delivery_id, repairs.c.state.in_(["open", "proposed"]))
         .values(state="superseded", next_at=None, decided_at=now)
     )
+    logs.close(conn, subject(delivery_id), now)
+
+
+def subject(delivery_id: int) -> str:
+    """What an alert about a repair of the delivery is about. Not the delivery itself: who says no to a repair still has
+    to hear that it failed."""
+    return f"repair:{delivery_id}"
 
 
 def due(conn: Connection, now: datetime, most: int = 20) -> list[Repair]:
@@ -99,8 +106,12 @@ def decide(conn: Connection, repair_id: int, state: RepairState, now: datetime) 
         update(repairs)
         .where(repairs.c.id == repair_id, repairs.c.state == "proposed")
         .values(state=state, decided_at=now)
-    )
-    return done.rowcount == 1
+        .returning(repairs.c.delivery_id)
+    ).first()
+    if done is None:
+        return False
+    logs.close(conn, subject(done.delivery_id), now)
+    return True
 
 
 def get(conn: Connection, repair_id: int, user_id: int) -> Repair:

@@ -3,15 +3,30 @@
 from __future__ import annotations
 
 import json
+import logging
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from sqlalchemy import ColumnElement, Connection, Table, delete, select, update
+from sqlalchemy import Column, ColumnElement, Connection, Table, delete, exists, select, update
+from sqlalchemy.exc import SQLAlchemyError
 
 from postprober.storage import pictures, processes, sample_days
 from postprober.storage.database import Database
-from postprober.storage.tables import alerts, attempts, evidence, health_signs, outbox, samples
+from postprober.storage.tables import (
+    alerts,
+    attempts,
+    deliveries,
+    evidence,
+    health_signs,
+    notifications,
+    outbox,
+    proof_pages,
+    samples,
+)
+
+log = logging.getLogger("postprober.retention")
 
 FACT = "retention"
 BATCH = 500  # rows a transaction
@@ -41,35 +56,68 @@ def put(conn: Connection, keep: Keep) -> None:
 
 def tidy(db: Database, now: datetime, data_dir: Path | None = None) -> int:
     """Delete what is older than it is kept; returns how many rows, days of samples (Parquet files in `data_dir`) and
-    pictures that no evidence names went. Killed anywhere, the next call goes on."""
+    pictures that no evidence names went. Killed anywhere, the next call goes on. One kind that cannot be deleted is
+    logged and never keeps the others from going."""
     with db.read() as conn:
         keep = get(conn)
-    gone = _delete(db, outbox, (outbox.c.next_at.is_(None), outbox.c.created_at < now - SENT_LETTERS))
-    gone += _delete(db, health_signs, (health_signs.c.at < now - HEALTH_SIGNS,))
+    return sum(_guarded(name, part) for name, part in _parts(db, keep, now, data_dir))
+
+
+def _parts(db: Database, keep: Keep, now: datetime, data_dir: Path | None) -> Iterator[tuple[str, Callable[[], int]]]:
+    """What there is to delete, each kind on its own."""
+
+    def old(days: int) -> datetime:
+        return now - timedelta(days=days)
+
+    yield (
+        "sent letters",
+        lambda: _delete(db, outbox, outbox.c.next_at.is_(None), outbox.c.created_at < now - SENT_LETTERS),
+    )
+    yield "health signs", lambda: _delete(db, health_signs, health_signs.c.at < now - HEALTH_SIGNS)
     if keep.evidence:
-        gone += _delete(db, evidence, (evidence.c.at < now - timedelta(days=keep.evidence),))
+        yield "evidence", lambda: _delete(db, evidence, evidence.c.at < old(keep.evidence), _NOT_SHARED)
     if data_dir is not None:
-        gone += pictures.sweep(db, pictures.folder(data_dir), now)
+        yield "pictures", lambda: pictures.sweep(db, pictures.folder(data_dir), now)
     if keep.alerts:
-        old = now - timedelta(days=keep.alerts)
-        gone += _delete(db, alerts, (alerts.c.is_read.is_(True), alerts.c.created_at < old))
+        yield "alerts", lambda: _delete(db, alerts, alerts.c.is_read.is_(True), alerts.c.created_at < old(keep.alerts))
     if keep.samples:
-        old = now - timedelta(days=keep.samples)
-        gone += _delete(db, samples, (samples.c.at < old,))
+        yield "samples", lambda: _delete(db, samples, samples.c.at < old(keep.samples))
         if data_dir is not None:
-            gone += sample_days.drop_before(db, sample_days.folder(data_dir), old)
+            folder = sample_days.folder(data_dir)
+            yield "days of samples", lambda: sample_days.drop_before(db, folder, old(keep.samples))
     if keep.replies:
-        gone += _blank_replies(db, now - timedelta(days=keep.replies))
-    return gone
+        yield "replies", lambda: _blank_replies(db, old(keep.replies))
 
 
-def _delete(db: Database, table: Table, where: tuple[ColumnElement[bool], ...]) -> int:
+def _guarded(name: str, part: Callable[[], int]) -> int:
+    try:
+        return part()
+    except (SQLAlchemyError, OSError) as error:
+        log.error("old %s could not be deleted: %s", name, error)
+        return 0
+
+
+# The proof of a shared post lives as long as its link.
+_NOT_SHARED = ~exists(
+    select(deliveries.c.id)
+    .join(proof_pages, proof_pages.c.post_id == deliveries.c.post_id)
+    .where(deliveries.c.id == evidence.c.delivery_id, proof_pages.c.withdrawn_at.is_(None))
+    .correlate(evidence)
+)
+# Rows that mean nothing without the one they name, and go with it. A test finds every table that is missing here.
+CHILDREN: dict[Table, tuple[Column[int], ...]] = {alerts: (notifications.c.alert_id,)}
+
+
+def _delete(db: Database, table: Table, *where: ColumnElement[bool]) -> int:
+    """Rows of `table` with what hangs on them, a batch a transaction; returns how many of `table`."""
     gone = 0
     while True:
         with db.write() as conn:
             ids = [row[0] for row in conn.execute(select(table.c.id).where(*where).limit(BATCH))]
             if not ids:
                 return gone
+            for column in CHILDREN.get(table, ()):
+                conn.execute(delete(column.table).where(column.in_(ids)))
             gone += conn.execute(delete(table).where(table.c.id.in_(ids))).rowcount
 
 

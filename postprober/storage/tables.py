@@ -58,7 +58,7 @@ accounts = _table(
     Column("instance", String(255), nullable=False, server_default=""),
     Column("scopes", Json, nullable=False),
     Column("secret", Text),  # sealed JSON: app password, client of the instance
-    Column("status", String(20), nullable=False, server_default="ok"),  # ok | reconnect
+    Column("status", String(20), nullable=False, server_default="ok"),  # ok | reconnect | suspended
     Column("status_reason", Text, nullable=False, server_default=""),
     Column("token_version", Integer, nullable=False, server_default="0"),
     Column("refresh_until", UtcDateTime),  # somebody is refreshing, until then
@@ -66,7 +66,19 @@ accounts = _table(
     Column("throttled_until", UtcDateTime),
     Column("canary", String(255)),  # newest own post that we know of
     Column("settings", Json, nullable=False),
-    Index("uq_accounts_identity", "user_id", "platform", "instance", "remote_id", unique=True),
+    Column("server", String(255), nullable=False, server_default=""),  # its name by what it says about itself
+    Column("unlinked_at", UtcDateTime),  # when it was last disconnected: what was due by then is not sent any more
+    Column("same_as", Id),  # another row of this space was linked to this account first, before servers were asked
+    Index(
+        "uq_accounts_identity",
+        "user_id",
+        "platform",
+        "server",
+        "remote_id",
+        unique=True,
+        sqlite_where=text("same_as IS NULL"),
+        postgresql_where=text("same_as IS NULL"),
+    ),
 )
 
 posts = _table(
@@ -84,8 +96,10 @@ posts = _table(
     Column("version", Integer, nullable=False, server_default="1"),
     Column("deleted_at", UtcDateTime),  # set: nobody is shown it any more; its history stays
     Column("advice_at", UtcDateTime, index=True),  # when the agent's suggestions are to be made; None: they are
+    Column("draft_key", String(40)),  # chosen by the page that wrote it: the same page can never make a second post
     # The calendar: what a person has planned between two moments.
     Index("ix_posts_user_scheduled", "user_id", "scheduled_at"),
+    Index("ix_posts_user_draft_key", "user_id", "draft_key", unique=True),
 )
 
 deliveries = _table(
@@ -116,6 +130,8 @@ deliveries = _table(
     Column("first_byte_at", UtcDateTime),
     _now("created_at"),
     _now("updated_at"),
+    Column("cause", String(20), nullable=False, server_default=""),  # why it is held or waits (domain.delivery.Cause)
+    Column("acknowledged_at", UtcDateTime),  # a person has taken note of the state that it is in
     # The bell's query: what is due, oldest first.
     Index("ix_deliveries_due", "state", "next_at"),
     # The sweep for lost workers.
@@ -123,6 +139,21 @@ deliveries = _table(
     # The overview: what is due, stuck or out, and what moved in the last day.
     Index("ix_deliveries_user_state", "user_id", "state", "due_at"),
     Index("ix_deliveries_user_updated", "user_id", "updated_at"),
+)
+
+# Which delivery a post on a platform belongs to; of the whole installation, so that no two ever take the same one.
+remote_posts = _table(
+    "remote_posts",
+    Column("platform", String(50), nullable=False),
+    Column("server", String(255), nullable=False),  # domain.identity.server_name
+    Column("remote_id", String(255), nullable=False),
+    Column("author", String(255), nullable=False),  # remote id of the account
+    Column("delivery_id", Id, ForeignKey("deliveries.id"), nullable=False, index=True),
+    Column("part", Integer, nullable=False),
+    Column("claimed_at", UtcDateTime, nullable=False),
+    Index("uq_remote_posts_identity", "platform", "server", "remote_id", unique=True),
+    # What is known on an account, when it is searched for a post.
+    Index("ix_remote_posts_author", "platform", "server", "author"),
 )
 
 attempts = _table(
@@ -204,6 +235,8 @@ media = _table(
     Column("path", Text, nullable=False),  # relative to the data folder
     Column("alt", Text, nullable=False, server_default=""),
     _now("created_at"),
+    Column("frames", Integer),  # of a moving picture; NULL: not known
+    Column("codec", String(20), nullable=False, server_default=""),  # of a video; "": not known
 )
 
 samples = _table(
@@ -213,6 +246,16 @@ samples = _table(
     *(Column(name, Id) for name in ("likes", "reposts", "replies", "quotes", "bookmarks", "views")),
     Index("ix_samples_delivery_at", "delivery_id", "at"),
     Index("ix_samples_at", "at"),
+)
+
+# What each post had at 24 hours (the reading nearest to that age): what later ones are compared with. Its samples move on
+# into files, and the newest ones tell of another age.
+day_counts = Table(
+    "day_counts",
+    metadata,
+    Column("delivery_id", Id, ForeignKey("deliveries.id"), primary_key=True),
+    Column("at", UtcDateTime, nullable=False),
+    *(Column(name, Id) for name in ("likes", "reposts", "replies", "quotes", "bookmarks", "views")),
 )
 
 # Days of samples that are kept as a Parquet file: its rows with ids up to `through` count, and not those in `samples`.

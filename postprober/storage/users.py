@@ -30,6 +30,15 @@ def get(conn: Connection, user_id: int) -> User:
     return found
 
 
+def hold(conn: Connection, user: User) -> bool:
+    """Keep the person's row as it is until the transaction ends. False when their password is not the one in `user` any
+    more, or they are deactivated: a sign-in that began before that must not end after it."""
+    row = conn.execute(
+        select(users.c.password_hash, users.c.is_active).where(users.c.id == user.id).with_for_update()
+    ).one_or_none()
+    return row is not None and bool(row.is_active) and row.password_hash == user.password_hash
+
+
 def by_email(conn: Connection, email: str) -> User | None:
     row = conn.execute(select(users).where(users.c.email == email)).one_or_none()
     return record_of(User, row) if row else None
@@ -42,6 +51,12 @@ def count(conn: Connection) -> int:
 def first(conn: Connection) -> User | None:
     row = conn.execute(select(users).where(users.c.is_active).order_by(users.c.id).limit(1)).one_or_none()
     return record_of(User, row) if row else None
+
+
+def lock(conn: Connection, user_id: int) -> None:
+    """Let nobody else count what the space has before this transaction ends. SQLite has one writer anyway."""
+    if conn.dialect.name != "sqlite":
+        conn.execute(select(users.c.id).where(users.c.id == user_id).with_for_update(key_share=True))
 
 
 def write(conn: Connection, user_id: int, now: datetime, **columns: Any) -> None:
@@ -67,6 +82,14 @@ def owners(conn: Connection) -> list[User]:
     """Everybody with a space of their own who may sign in."""
     rows = conn.execute(select(users).where(users.c.owner_id.is_(None), users.c.is_active).order_by(users.c.id))
     return [record_of(User, row) for row in rows]
+
+
+def with_wishes(conn: Connection) -> list[User]:
+    """Owners of spaces who said when they want to be told of alerts."""
+    rows = conn.execute(
+        select(users).where(users.c.owner_id.is_(None), users.c.notify.is_not(None)).order_by(users.c.id)
+    )
+    return [found for row in rows if (found := record_of(User, row)).notify]
 
 
 def add_session(

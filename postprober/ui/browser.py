@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from urllib.parse import urlsplit
 
 import streamlit as st
 
+from postprober.domain.addresses import split
 from postprober.errors import BadInput
 
 
@@ -16,10 +16,15 @@ def go(url: str, *, cookie: str = "") -> None:
 
     A script is the only way that works from Streamlit (a refresh tag and window.parent do not).
     """
-    if urlsplit(url).scheme not in ("http", "https"):
+    if split(url).scheme not in ("http", "https"):
         raise BadInput("This address cannot be opened in a browser.")
     first = f"document.cookie = {_literal(cookie)};" if cookie else ""
     st.html(f"<script>{first}window.location.href = {_literal(url)}</script>", unsafe_allow_javascript=True)
+
+
+def reload() -> None:
+    """Load the page anew: whatever stands in its fields is gone then."""
+    st.html("<script>window.location.reload()</script>", unsafe_allow_javascript=True)
 
 
 def _literal(text: str) -> str:

@@ -13,18 +13,20 @@ from typing import NamedTuple
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
+from postprober import places
 from postprober.errors import PostProberError
-from postprober.services import monitoring
+from postprober.services.accounts import linking
 from postprober.services.core import Core
+from postprober.services.monitoring import monitoring
+from postprober.services.people import users
 from postprober.storage.records import User
-from postprober.ui import signin, state
+from postprober.ui import signin, state, unsent, visitor
 from postprober.ui.acts import refuse
 from postprober.ui.text import ROLE_WORDS, plain
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 _LOOK = Path(__file__).with_name("look.css")
 MARK = Path(__file__).with_name("mark.png")
-_FRAMED, _MENDED = "pp_framed", "pp_mended"
+FRAMED, MENDED = "pp_framed", "pp_mended"
 MAX_RESULT = 300  # characters of a linking's result; it comes back in the address, where anybody can write
 UNREAD_EVERY = 10  # seconds between two looks at the unread alerts
 NO_LABEL = "\u200b"  # a link needs a label; this one cannot be seen
@@ -53,6 +55,7 @@ MENU: tuple[tuple[str, tuple[Entry, ...]], ...] = (
     ("Set up", (Entry("accounts", ":material/link:"), Entry("settings", ":material/settings:"))),
 )
 HOME = "overview"
+AT_THE_ROOT = "home"  # in no address: the first page's is that of the app
 
 
 def pages() -> list[StreamlitPage]:
@@ -85,59 +88,71 @@ def navigation() -> StreamlitPage:
     """The page that the browser asks for. The menu is ours: Streamlit's own turns into a side bar on a phone, which
     stays open over the page that was chosen."""
     st.set_page_config(page_title="PostProber", page_icon=str(MARK), layout="wide")
-    return st.navigation(pages(), position="hidden")
+    asked = st.navigation([*pages(), st.Page(_go_home, url_path=HOME, visibility="hidden")], position="hidden")
+    visitor.came_to(asked.url_path)
+    return asked
+
+
+def _go_home() -> None:
+    """The first page's own address is that of the app, so `/overview` is typed by hand or comes from an old link."""
+    st.switch_page(page(HOME) or pages()[0], query_params=st.query_params.to_dict())
 
 
 @contextmanager
 def framed() -> Iterator[None]:
     """While app.py runs a page. The edge of the process: what a page did not expect becomes a sentence and a number,
     under which the log has the rest; nobody is ever shown a stack trace."""
-    st.session_state[_FRAMED] = True
+    st.session_state[FRAMED] = True
     try:
         yield
     except PostProberError as error:
         refuse(error)
     except Exception:
+        unsent.hold()
         number = secrets.token_hex(3)
         logging.getLogger("postprober.app").error("page broke, number %s", number, exc_info=True)
         st.error(
-            f"This page broke off. Load it again; if it happens once more, the log of the app has the cause under {number}.",
+            f"Something went wrong on this page. Reload it. If it happens again, look for {number} in the log of the app.",
             icon=":material/heart_broken:",
         )
     finally:
-        st.session_state[_FRAMED] = False
+        st.session_state[FRAMED] = False
 
 
 def surround(core: Core, user: User) -> None:
-    """What stands around every page of a signed-in person.
-
-    On a fresh server whose first visitor opens a page's own address, Streamlit runs the page without app.py, because a
-    `pages` folder counts until `st.navigation` was called once. It is called here then, and the run begins anew, now
-    through app.py: a page that changes its identity later would lose the first click. Where there is no app.py around
-    the page (tests), the page goes on as it is.
-    """
-    if not st.session_state.get(_FRAMED):
-        navigation()
-        if not st.session_state.get(_MENDED):
-            st.session_state[_MENDED] = True
-            st.rerun()
+    """What stands around every page of a signed-in person."""
     st.logo(str(MARK))
-    _take_link_result()
+    _take_link_result(core, user)
     with st.container(key="pp-frame", gap=None):  # one box, so that the fixed parts leave no gaps in the page
         look()
         _menu()
         _header(core, user)
 
 
+def through_app() -> None:
+    """Before anything else of a page, also of one that only asks to sign in, which has to know where it leads back to.
+
+    On a fresh server whose first visitor opens a page's own address, Streamlit runs the page without app.py, because a
+    `pages` folder counts until `st.navigation` was called once. It is called here then, and the run begins anew, now
+    through app.py: a page that changes its identity later would lose the first click. Where there is no app.py around
+    the page (tests), the page goes on as it is.
+    """
+    if not st.session_state.get(FRAMED):
+        navigation()
+        if not st.session_state.get(MENDED):
+            st.session_state[MENDED] = True
+            st.rerun()
+
+
 def _groups() -> list[tuple[str, list[StreamlitPage]]]:
-    folder = ROOT / "pages"
+    folder = places.home() / "pages"
     return [
         (
             task,
             [
                 st.Page(
-                    folder / f"{one.name}.py", title=one.name.title(), icon=one.icon, url_path=one.name,
-                    default=one.name == HOME,
+                    folder / f"{one.name}.py", title=one.name.title(), icon=one.icon,
+                    url_path=AT_THE_ROOT if one.name == HOME else one.name, default=one.name == HOME,
                 )
                 for one in entries
                 if (folder / f"{one.name}.py").exists()
@@ -184,8 +199,9 @@ def _header(core: Core, user: User) -> None:
 @st.fragment(run_every=UNREAD_EVERY)
 def _bell(core: Core, user_id: int) -> None:
     """How many alerts nobody has read yet; asked anew by itself."""
-    if state.session_token() is None:
-        return
+    user = users.session_user(core, state.session_token())
+    if user is None or user.id != user_id:  # signed out meanwhile, here or elsewhere
+        st.rerun()
     unread = monitoring.unread(core, user_id, MOST_UNREAD + 1)
     shown = f"{MOST_UNREAD}+" if unread > MOST_UNREAD else str(unread)
     target = page("alerts") or page("monitor")
@@ -197,10 +213,13 @@ def _bell(core: Core, user_id: int) -> None:
     st.page_link(target, label=label, icon=icon, help=words)
 
 
-def _take_link_result() -> None:
+def _take_link_result(core: Core, user: User) -> None:
     """A consent page led back here: keep its result for the Accounts page and clean the address."""
-    for name in ("linked", "link_error"):
-        if name in st.query_params:
-            st.session_state["pp_link_result"] = (name, st.query_params[name][:MAX_RESULT])
-            st.query_params.clear()
-            switch("accounts")
+    query = st.query_params.to_dict()
+    if not query.keys() & {"linked", "link_error"}:
+        return
+    found = linking.result_from_app(core, user.id, query)
+    st.query_params.clear()
+    if found is not None:
+        st.session_state["pp_link_result"] = (found[0], found[1][:MAX_RESULT])
+        switch("accounts")

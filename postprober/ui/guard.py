@@ -6,10 +6,14 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from postprober.services import permits, users
 from postprober.services.core import Core
+from postprober.services.people import permits, users
 from postprober.storage.records import User
-from postprober.ui import acts, frame, signin, state
+from postprober.ui import acts, entrance, frame, signin, state, unsent, visitor
+from postprober.ui.browser import reload
+
+_WHOSE = "pp_whose"  # in the session: id of the person that it belongs to
+_OF_THE_TAB = (frame.FRAMED, frame.MENDED, visitor.ASKED)  # what says nothing of a person
 
 
 @dataclass(frozen=True)
@@ -42,12 +46,17 @@ def signed_in() -> User | None:
 
 
 def enter() -> Visit:
-    """The signed-in person; for everybody else the sign-in form, and the run ends here."""
+    """The signed-in person; for everybody else the sign-in form, and the run ends here. So it does for a person who
+    opens the link of a mail that sets a password: it may be another browser's session that they want to end."""
+    frame.through_app()
     core, user = state.core(), signed_in()
-    if user is None:
+    if user is None or entrance.is_asked():
+        unsent.hold()
         frame.look()
         signin.show(core)
         st.stop()
+    _make_own(user)
+    unsent.hold_fields()
     frame.surround(core, user)
     acts.told()
     visit = Visit(core, user)
@@ -56,8 +65,25 @@ def enter() -> Visit:
     return visit
 
 
+def _make_own(user: User) -> None:
+    """Somebody else has signed in in this browser tab: nothing that the person before has typed, asked for or was shown
+    stays, and the press with which the run began does nothing. The page loads anew, because the browser sends again
+    what its fields have."""
+    before = st.session_state.get(_WHOSE, user.id)
+    if before != user.id:
+        unsent.hold()
+        state.forget(_OF_THE_TAB)
+        reload()
+    st.session_state[_WHOSE] = user.id
+
+
+def is_still_in(visit: Visit) -> bool:
+    """For callbacks, which run before the page has looked who is there."""
+    user = signed_in()
+    return user is not None and user.id == visit.user.id
+
+
 def still_in(visit: Visit) -> None:
     """For fragments, which run without the page around them: signed out meanwhile means the whole page runs again."""
-    user = signed_in()
-    if user is None or user.id != visit.user.id:
+    if not is_still_in(visit):
         st.rerun()

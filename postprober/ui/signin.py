@@ -2,7 +2,7 @@
 
 Of the package only the form is used. Its model would compare bcrypt hashes held in memory and its cookie can be read by
 scripts and outlives the sign-out; so the model asks `services.users`, and in the place of its cookie stands a one-time
-ticket that the sidecar exchanges for a HttpOnly cookie (DESIGN.md section 6).
+ticket that the sidecar exchanges for a HttpOnly cookie (docs/facts.md, 3).
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from streamlit_authenticator.models import AuthenticationModel
 from streamlit_authenticator.views import Authenticate
 
 from postprober.errors import Forbidden, SecondFactorNeeded
-from postprober.services import users
 from postprober.services.core import Core
+from postprober.services.people import users
 from postprober.storage.records import User
 from postprober.ui import entrance, state, visitor
 from postprober.ui.browser import go
@@ -55,7 +55,7 @@ class SignInController(AuthenticationController):  # type: ignore[misc]
         model: SignInModel = self.authentication_model
         if username and password:
             return model.login(username, password)
-        model.problem = "Type your e-mail address and your password."
+        model.problem = "Enter your e-mail address and your password."
         return False
 
 
@@ -92,7 +92,7 @@ def show(core: Core) -> None:
     with middle:
         st.html(
             '<div class="pp-hero"><span class="pp-mark" aria-hidden="true"><i></i><i></i><i></i><i></i></span>'
-            "<h1>PostProber</h1><p>Sent once. Found again. Proved live.</p></div>"
+            "<h1>PostProber</h1><p>Published once. Verified live.</p></div>"
         )
         with st.container(key="pp-sign-in"):
             if not entrance.other_door(core):

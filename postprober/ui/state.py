@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+from streamlit.runtime.state.session_state import STREAMLIT_INTERNAL_KEY_PREFIX
 
 from postprober.services.core import Core
 from postprober.wiring import build_core
@@ -24,4 +28,17 @@ def session_token() -> str | None:
 
     It is read from the request that opened the WebSocket, so it stays the same until the page is loaded again.
     """
-    return st.context.cookies.get(COOKIE)
+    return st.context.cookies.get(core().settings.cookie_prefix + COOKIE)
+
+
+def forget(but: Collection[str]) -> None:
+    """Empty this browser tab's session state, fields without a key included, which `st.session_state` does not show;
+    `but`: names that stay. What Streamlit keeps there for itself stays, too."""
+    if (context := get_script_run_ctx(suppress_warning=True)) is None:
+        return
+    held = context.session_state._state
+    kept = {name: st.session_state[name] for name in but if name in st.session_state}
+    kept |= {str(name): held[name] for name in held if str(name).startswith(STREAMLIT_INTERNAL_KEY_PREFIX)}
+    held.clear()
+    for name, value in kept.items():
+        held[name] = value

@@ -5,18 +5,18 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from html import escape
 from typing import NamedTuple
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from postprober import errors as e
+from postprober.domain.addresses import split
 from postprober.domain.delivery import PROOF_ORDER, Proof, Step, StepStatus
 
 PROOF_WORDS: dict[Proof, str] = {
     Proof.NONE: "No proof yet",
-    Proof.ACCEPTED: "Accepted: the platform said yes and named the post",
-    Proof.EXISTS: "Exists: the account itself reads it back",
-    Proof.PUBLIC: "Public: a stranger sees it without signing in",
-    Proof.MATCHES: "Matches: a stranger sees exactly what was sent",
+    Proof.ACCEPTED: "Accepted: the platform returned an ID for the post",
+    Proof.EXISTS: "Exists: the account can read it",
+    Proof.PUBLIC: "Public: visible without signing in",
+    Proof.MATCHES: "Verified: the public sees exactly what you sent",
 }
 STEP_WORDS: dict[str, str] = {
     Step.AUTHENTICATION: "Authentication",
@@ -25,8 +25,8 @@ STEP_WORDS: dict[str, str] = {
     Step.ENGAGEMENT: "Engagement",
 }
 STATUS_WORDS: dict[str, str] = {
-    "": "not begun",
-    StepStatus.PENDING: "under way",
+    "": "not started",
+    StepStatus.PENDING: "in progress",
     StepStatus.SUCCESS: "done",
     StepStatus.WARNING: "done with a warning",
     StepStatus.FAILED: "failed",
@@ -42,9 +42,9 @@ POST_WORDS: dict[str, tuple[str, str]] = {  # status -> label, colour
     "draft": ("Draft", "grey"),
     "review": ("In review", "blue"),
     "scheduled": ("Scheduled", "grey"),
-    "posting": ("On its way", "blue"),
-    "posted": ("Posted", "green"),
-    "partial": ("Partly posted", "orange"),
+    "posting": ("Publishing", "blue"),
+    "posted": ("Published", "green"),
+    "partial": ("Partially published", "orange"),
     "failed": ("Failed", "red"),
     "cancelled": ("Cancelled", "grey"),
 }
@@ -57,50 +57,50 @@ COUNT_WORDS: dict[str, str] = {
     "views": "Views",
 }
 ROLE_WORDS: dict[str, str] = {
-    "owner": "Owner: may do everything.",
-    "editor": "Editor: may write, publish and decide.",
-    "viewer": "Viewer: may look at everything and change nothing.",
+    "owner": "Owner: full access and team management",
+    "editor": "Editor: writes, publishes, links accounts",
+    "viewer": "Viewer: sees everything, changes nothing",
 }
 HEALTH_WORDS: dict[str, tuple[str, str]] = {  # verdict -> label, colour
-    "well": ("Well", "green"),
+    "well": ("Healthy", "green"),
     "degraded": ("Degraded", "orange"),
     "failing": ("Failing", "red"),
-    "unknown": ("No news", "grey"),
+    "unknown": ("No data", "grey"),
 }
 ALERT_WORDS: dict[str, tuple[str, str, str]] = {  # type -> mark, colour, label
     "error": ("✕", "red", "Error"),
     "warning": ("!", "orange", "Warning"),
-    "success": ("✓", "green", "Good news"),
+    "success": ("✓", "green", "Success"),
 }
 REPAIR_WORDS: dict[str, tuple[str, str]] = {  # state of a repair -> label, colour
     "proposed": ("Proposed", "orange"),
     "applied": ("Applied", "green"),
-    "refused": ("Refused", "grey"),
-    "superseded": ("Overtaken", "grey"),
-    "told": ("For you to do", "red"),
+    "refused": ("Dismissed", "grey"),
+    "superseded": ("Superseded", "grey"),
+    "told": ("Needs attention", "red"),
 }
 FIX_WORDS: dict[str, str] = {
-    "refresh_token": "Renew the access and send it again",
-    "wait_until": "Wait, then send it again",
+    "refresh_token": "Renew the connection and retry",
+    "wait_until": "Wait, then retry",
     "shorten": "Shorten the text",
     "split_thread": "Split the text into a thread",
     "cut_link": "Shorten or drop the link",
-    "reencode_media": "Convert the file and send it again",
-    "reupload": "Hand the file over once more",
+    "reencode_media": "Convert the file and retry",
+    "reupload": "Upload the file again",
     "change_time": "Send it at another time",
-    "ask_reconnect": "Link the account again",
-    "ask_person": "Look at it yourself",
+    "ask_reconnect": "Reconnect the account",
+    "ask_person": "Check it yourself",
 }
 KIND_WORDS: dict[str, str] = {  # of a suggestion
     "variant": "A text that fits",
-    "hook": "A stronger beginning",
+    "hook": "A better first line",
     "hashtags": "Hashtags",
-    "alt_text": "A description for those who cannot see it",
+    "alt_text": "Alt text",
     "thread": "As a thread",
     "time": "A better time",
 }
 REVIEW_WORDS: dict[str, tuple[str, str]] = {  # verdict -> label, colour
-    "appropriate": ("Passed the review", "green"),
+    "appropriate": ("No issues found", "green"),
     "flagged": ("Flagged", "red"),
     "unsure": ("Unsure", "orange"),
 }
@@ -108,36 +108,36 @@ REVIEW_WORDS: dict[str, tuple[str, str]] = {  # verdict -> label, colour
 
 ACT_WORDS: dict[str, str] = {
     "publish": "Publish",
-    "stage": "Hand over media",
-    "reconcile": "Look whether it is there",
-    "refresh": "Renew the access",
+    "stage": "Upload media",
+    "reconcile": "Check whether it was published",
+    "refresh": "Renew the connection",
     "verify": "Read it back",
     "engagement": "Read engagement",
 }
 OUTCOME_WORDS: dict[str, str] = {
-    "intended": "begun",
+    "intended": "started",
     "success": "done",
-    "rejected": "refused",
+    "rejected": "rejected",
     "throttled": "rate limit",
     "unavailable": "not available",
     "unknown": "outcome unknown",
-    "reconnect": "access lost",
+    "reconnect": "reconnect needed",
     "abandoned": "stopped before sending",
     "found": "found",
-    "absent": "not there",
+    "absent": "not found",
     "unsure": "cannot tell",
-    "late": "late answer",
+    "late": "late response",
 }
 EVIDENCE_WORDS: dict[str, str] = {
-    "proof": "The proof: what the owner and a stranger read",
-    "ghost": "Not visible: what was read instead",
-    "gone": "No longer visible: what was read",
+    "proof": "Verification: as the author and as the public",
+    "ghost": "Not visible: what we got instead",
+    "gone": "No longer visible: what we got",
     "browser": "Seen in a browser, not signed in",
-    "drift": "Changed after the proof: before and after",
-    "found": "Found again after the answer got lost",
-    "named": "The platform named it before the answer broke off",
-    "late_reply": "An answer that came late",
-    "pointed": "Where a person found it",
+    "drift": "Changed after verification: before and after",
+    "found": "Found after the response was lost",
+    "named": "Named by the platform before the connection broke",
+    "late_reply": "Late response",
+    "pointed": "Linked by a user",
 }
 
 
@@ -152,18 +152,19 @@ class ErrorWords(NamedTuple):
 ERROR_WORDS: dict[type[BaseException], ErrorWords] = {
     e.PostProberError: ErrorWords(":material/error:"),
     e.BadInput: ErrorWords(":material/edit:"),
-    e.NotFound: ErrorWords(":material/search_off:", "It may have been removed meanwhile; load the page again."),
+    e.NotFound: ErrorWords(":material/search_off:", "It may have been removed meanwhile; reload the page."),
     e.NotSignedIn: ErrorWords(":material/login:", "Sign in again."),
     e.Forbidden: ErrorWords(":material/lock:"),
-    e.Conflict: ErrorWords(":material/sync_problem:", "Load the page again to see how it stands now."),
-    e.VaultError: ErrorWords(":material/key_off:", "Link the account again."),
+    e.Conflict: ErrorWords(":material/sync_problem:", "Reload the page to see the current state."),
+    e.VaultError: ErrorWords(":material/key_off:", "Reconnect the account."),
     e.ConfigurationError: ErrorWords(":material/settings_alert:"),
-    e.ReconnectNeeded: ErrorWords(":material/link_off:", "Link the account again under Accounts."),
+    e.ReconnectNeeded: ErrorWords(":material/link_off:", "Reconnect the account under Accounts."),
+    e.Suspended: ErrorWords(":material/block:", "Then reconnect the account under Accounts."),
     e.PostRejected: ErrorWords(":material/edit:", "Change the post, then try again."),
     e.Throttled: ErrorWords(":material/hourglass_top:", "Try again later."),
     e.Unavailable: ErrorWords(":material/cloud_off:", "Nothing was published. Try again in a minute."),
-    e.OutcomeUnknown: ErrorWords(":material/help:", "Look on the platform before you do it again."),
-    e.UnexpectedReply: ErrorWords(":material/question_mark:", "Try again; if it stays like this, update PostProber."),
+    e.OutcomeUnknown: ErrorWords(":material/help:", "Check on the platform before you try again."),
+    e.UnexpectedReply: ErrorWords(":material/question_mark:", "Try again. If it keeps happening, update PostProber."),
 }
 MISSING = "–"  # the platform did not say, which is not zero
 
@@ -192,6 +193,31 @@ def moment(value: datetime, zone: str) -> str:
     return value.astimezone(ZoneInfo(zone)).strftime("%-d %b %Y, %H:%M:%S")
 
 
+def weekday_moment(value: datetime, zone: str) -> str:
+    """For checking a typed time: `Tue 2 Mar 2027, 09:00`."""
+    return value.astimezone(ZoneInfo(zone)).strftime("%a %-d %b %Y, %H:%M")
+
+
+def city(zone: str) -> str:
+    """The short name of a time zone: `Berlin`, `New York`."""
+    return zone.rpartition("/")[2].replace("_", " ")
+
+
+def clock_name(value: datetime, zone: str) -> str:
+    """Which of two equal times of a clock change: `02:30 CEST (UTC+02:00)`."""
+    there = value.astimezone(ZoneInfo(zone))
+    offset = there.strftime("%z")
+    return f"{there:%H:%M} {there.tzname()} (UTC{offset[:3]}:{offset[3:5]})"
+
+
+def due_words(value: datetime, zone: str, now: datetime) -> str:
+    """When something is scheduled, with the place of the clock: `Mon 30 Nov, 09:00 (Berlin)`."""
+    there, today = value.astimezone(ZoneInfo(zone)), now.astimezone(ZoneInfo(zone))
+    return (
+        f"{there.strftime('%a %-d %b' if there.year == today.year else '%a %-d %b %Y')}, {there:%H:%M} ({city(zone)})"
+    )
+
+
 def short_moment(value: datetime, zone: str, now: datetime) -> str:
     """The time today, the day otherwise: `14:03:22` or `22 Nov 14:03`."""
     there, today = value.astimezone(ZoneInfo(zone)), now.astimezone(ZoneInfo(zone)).date()
@@ -200,7 +226,7 @@ def short_moment(value: datetime, zone: str, now: datetime) -> str:
 
 def link(url: str | None, label: str) -> str:
     """A link that opens in a new tab, or nothing: a platform could send a URL of any scheme."""
-    if not url or urlsplit(url).scheme not in ("http", "https"):
+    if not url or split(url).scheme not in ("http", "https"):
         return ""
     return f'<a class="pp-link" href="{safe(url)}" target="_blank">{safe(label)}</a>'
 

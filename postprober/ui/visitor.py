@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import ipaddress
-from urllib.parse import urlsplit
+import re
+from urllib.parse import urlencode
 
 import streamlit as st
 
 from postprober.security.proxies import client_address
 from postprober.services.core import Core
 
-_FORWARDED = ("X-Forwarded-For", "Forwarded", "X-Real-Ip", "Via")
-_LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
+ASKED = "pp_asked"
+_NAMED = {"draft": re.compile(r"[A-Za-z0-9_-]{1,40}"), "post": re.compile(r"[0-9]{1,18}")}  # in an address
 
 
 def address(core: Core) -> str:
@@ -25,12 +25,13 @@ def device() -> str:
     return st.context.headers.get("User-Agent") or ""
 
 
-def is_local() -> bool:
-    """Whether the browser is surely on this machine: the connection, the address that was typed, and no proxy in
-    between, which would make everybody look local."""
-    if any(st.context.headers.get(name) for name in _FORWARDED):
-        return False
-    ip = st.context.ip_address
-    if ip is not None and not ipaddress.ip_address(ip).is_loopback:
-        return False
-    return urlsplit(f"//{st.context.headers.get('Host') or ''}").hostname in _LOOPBACK_NAMES
+def came_to(path: str) -> None:
+    """Note which page the browser asked for: `path` as `st.Page` has it, "" for the first one."""
+    st.session_state[ASKED] = path
+
+
+def here() -> str:
+    """The path of that page with the draft or post that its address names: where one comes back to after signing in."""
+    found = {name: st.query_params.get(name, "") for name in _NAMED}
+    named = {name: value for name, value in found.items() if _NAMED[name].fullmatch(value)}
+    return f"/{st.session_state.get(ASKED, '')}{'?' if named else ''}{urlencode(named)}"

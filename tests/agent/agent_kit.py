@@ -13,10 +13,10 @@ from postprober.clock import ManualClock
 from postprober.domain.attempt import Act, Outcome
 from postprober.domain.delivery import DeliveryState
 from postprober.domain.diagnosis import Cause, Fix
-from postprober.domain.limits import LIMITS
 from postprober.domain.platform import Platform
 from postprober.domain.post import MediaFile, MediaKind
 from postprober.http import HttpClient, Pools
+from postprober.platforms.registry import LIMITS
 
 NOW = ManualClock().now()
 SHARES: list[str] = []  # lines for the end of `make test-agent`
@@ -62,7 +62,7 @@ class Purse:
 
 
 def model(url: str, purse: Purse | None = None, **more: Any) -> Model:
-    http = HttpClient(Pools(allow_private=True, timeout=5.0))
+    http = more.pop("http", None) or HttpClient(Pools(allow_private=True, timeout=5.0))
     settings = {"name": "sandbox-model", "key": "sk-sandbox", "base_url": f"{url}/openai/v1", "timeout": 5.0, **more}
     return Model(http, settings.pop("clock", ManualClock()), purse or Purse(), **settings)
 
@@ -82,15 +82,19 @@ class Scripted:
     )
     objections: tuple[str, ...] = ()
     by: str = "model test"
+    server: str = "a test"
 
-    def review(self, brief: Brief) -> ReviewAnswer:
+    def deadline(self) -> float:
+        return 0.0
+
+    def review(self, brief: Brief, deadline: float | None = None) -> ReviewAnswer:
         return self.reviewed
 
-    def advise(self, brief: Brief) -> AdviceAnswer:
+    def advise(self, brief: Brief, deadline: float | None = None) -> AdviceAnswer:
         return AdviceAnswer(review=self.reviewed, rewrites=self.rewrites)
 
     def diagnose(self, evidence: Evidence) -> DiagnosisAnswer:
         return self.diagnosed
 
-    def moderated(self, texts: tuple[str, ...]) -> tuple[str, ...]:
+    def moderated(self, texts: tuple[str, ...], deadline: float | None = None) -> tuple[str, ...]:
         return self.objections

@@ -1,7 +1,7 @@
-"""What each documented failure means, written from CONTRACTS.md and not from our rules: cause, fix, authority.
+"""What each documented failure means, written from what they mean and not from our rules: cause, fix, authority.
 
 A row names the act that was refused: `publish` (the visible one), `stage` (nobody sees it), `read`, `token`. What a
-platform answers is in specs/errors; here stands only what a careful person would conclude from its meaning.
+platform answers is in postprober/platforms/NAME/facts.md, 6; here stands only what a careful person would conclude.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def _e(act: str, cause: Cause, fix: Fix, authority: Authority) -> Expected:
     return Expected(act, cause, fix, authority)
 
 
-# The visible act was answered in a way that proves nothing: only looking may follow (DESIGN 3.1).
+# The visible act was answered in a way that proves nothing: only looking may follow.
 OPEN = _e("publish", C.OUTCOME_UNKNOWN, F.WAIT_UNTIL, AUTO)
 RELINK = _e("publish", C.ACCESS_REVOKED, F.ASK_RECONNECT, PERSON)
 SCOPE = _e("publish", C.PERMISSION_MISSING, F.ASK_RECONNECT, PERSON)
@@ -61,7 +61,7 @@ LINKEDIN: dict[str, Expected] = {
     "li.empty_token": RELINK,
     "li.invalid_token": RELINK,
     "li.revoked_token": RELINK,
-    # Refresh tokens are for approved partners only (CONTRACTS 2.4); this account has none.
+    # Refresh tokens are for approved partners only (postprober/platforms/linkedin/facts.md, 1); this account has none.
     "li.expired_token": _e("publish", C.TOKEN_EXPIRED, F.ASK_RECONNECT, PERSON),
     "li.access_denied": SCOPE,
     "li.forbidden_bare": SCOPE,
@@ -105,7 +105,7 @@ INSTAGRAM: dict[str, Expected] = {
     "36001/2207005": _PICTURE,
     "36003/2207009": _e("stage", C.MEDIA_RATIO, F.ASK_PERSON, PERSON),  # what to crop is a person's choice
     "36004/2207010": _e("stage", C.TEXT_TOO_LONG, F.SHORTEN, WORDS),
-    # Only an unexpired token can be exchanged (CONTRACTS 3.3).
+    # Only an unexpired token can be exchanged (postprober/platforms/instagram/facts.md, 1).
     "190/463": _e("publish", C.TOKEN_EXPIRED, F.ASK_RECONNECT, PERSON),
     **{f"190/{sub}": RELINK for sub in (460, 467, 458, 459, 464, 492)},
     "10": SCOPE,

@@ -15,25 +15,25 @@ from typing import Any
 
 from postprober.agent.advisor import Advisor
 from postprober.agent.evidence import Evidence
-from postprober.demo import demo_picture
+from postprober.cli.demo import demo_picture
 from postprober.domain.account import Credentials
 from postprober.domain.delivery import DUE_TO_RECONCILE, TRAITS, DeliveryState
 from postprober.domain.platform import Platform
 from postprober.domain.post import PostStatus
 from postprober.domain.timing import Timing
 from postprober.http import HttpClient, Pools
-from postprober.pipeline import repair
-from postprober.pipeline.context import Context, LeaseKeeper
-from postprober.pipeline.credentials import seal
-from postprober.pipeline.engagement import follow
-from postprober.pipeline.posting import publish
-from postprober.pipeline.reconcile import reconcile
-from postprober.pipeline.recovery import recover_lost
-from postprober.platforms.bluesky import login
+from postprober.pipeline.core.context import Context, LeaseKeeper
+from postprober.pipeline.core.tokens import seal
+from postprober.pipeline.publishing.publish import publish
+from postprober.pipeline.publishing.reconcile import reconcile
+from postprober.pipeline.publishing.recovery import recover_lost
+from postprober.pipeline.repairs import diagnose
+from postprober.pipeline.verification.follow_up import follow
+from postprober.platforms.bluesky.adapter import login
 from postprober.platforms.registry import adapter_for
-from postprober.sandbox.client import Control
+from postprober.sandbox.control.client import Control
+from postprober.sandbox.engine.world import World
 from postprober.sandbox.serve import SandboxServer
-from postprober.sandbox.world import World
 from postprober.security.vault import Vault
 from postprober.settings import Settings
 from postprober.storage import accounts, deliveries, media, posts, repairs, users
@@ -143,7 +143,7 @@ class Scene:
         """Do what is due; when nothing is, jump to what comes next. False: nothing is planned any more."""
         ctx = self.ctx
         recover_lost(ctx)
-        if repair.tend(ctx):
+        if diagnose.tend(ctx):
             return True
         with ctx.db.read() as conn:
             first, second = deliveries.due(conn, ctx.clock.now(), publish=4, follow=4)
@@ -190,7 +190,7 @@ class Scene:
         delivery = self.get(delivery_id)
         with self.ctx.db.read() as conn:
             account = accounts.get(conn, delivery.account_id)
-        return repair.gather(self.ctx, delivery, account)
+        return diagnose.gather(self.ctx, delivery, account)
 
     def visible(self, account_id: int, platform: Platform) -> list[dict[str, Any]]:
         """The truth: what a stranger sees of the account, without the earlier post."""
@@ -232,8 +232,8 @@ def _config(settings: Settings, platform: Platform, extra: Any) -> Any:
 
 
 def _picture(conn: Any, folder: Path, now: datetime) -> int:
-    from postprober.domain.limits import LIMITS
-    from postprober.platforms.media import fit_image
+    from postprober.platforms.common.media import fit_image
+    from postprober.platforms.registry import LIMITS
 
     path = folder / "media" / "p.jpg"
     path.parent.mkdir(parents=True, exist_ok=True)

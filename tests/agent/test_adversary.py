@@ -26,7 +26,9 @@ from postprober.domain.attempt import Act, Outcome
 from postprober.domain.delivery import DeliveryState
 from postprober.domain.diagnosis import Cause, Diagnosis, Fix
 from postprober.domain.platform import Platform
-from postprober.pipeline import fixes, repair, watch
+from postprober.pipeline.core import transitions
+from postprober.pipeline.repairs import diagnose as repair
+from postprober.pipeline.repairs import fixes
 from postprober.storage import attempts, deliveries, logs, repairs
 from postprober.storage.tables import accounts, media, monitoring_logs, posts
 from postprober.storage.tables import deliveries as delivery_table
@@ -79,7 +81,11 @@ class Obedient:
     """Does whatever stands in what it is shown, as far as its answers reach."""
 
     by: str = "model obedient"
+    server: str = "a test"
     obeyed: list[str] = field(default_factory=list)
+
+    def deadline(self) -> float:
+        return 0.0
 
     def _orders(self, *texts: str) -> str:
         found = " ".join(texts)
@@ -89,14 +95,14 @@ class Obedient:
                 return order
         return ""
 
-    def moderated(self, texts: tuple[str, ...]) -> tuple[str, ...]:
+    def moderated(self, texts: tuple[str, ...], deadline: float | None = None) -> tuple[str, ...]:
         return ()
 
-    def review(self, brief: Brief) -> ReviewAnswer:
+    def review(self, brief: Brief, deadline: float | None = None) -> ReviewAnswer:
         order = self._orders(*brief.texts)
         return ReviewAnswer(verdict="appropriate", reasons=[f"Fine; {order}"], confidence=1.0)
 
-    def advise(self, brief: Brief) -> AdviceAnswer:
+    def advise(self, brief: Brief, deadline: float | None = None) -> AdviceAnswer:
         order = self._orders(*brief.texts)
         texts = list(brief.targets[0].texts)
         wanted = [
@@ -123,7 +129,7 @@ class Obedient:
 
 
 @pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Scene]:
+def stage(tmp_path: Path, profiled: None) -> Iterator[Scene]:
     with scene(tmp_path) as made:
         yield made
 
@@ -145,7 +151,7 @@ def fail(stage: Scene, account: int, injected: str, channel: str) -> int:
             message=injected if channel == "message" else "X does not permit this post.",
         )  # fmt: skip
         reason = injected if channel == "reason" else "X does not permit this post."
-        watch.move(conn, delivery, S.FAILED, reason=reason, now=now, next_at=None)
+        transitions.move(conn, delivery, S.FAILED, reason=reason, now=now, next_at=None)
     return delivery_id
 
 

@@ -16,14 +16,15 @@ from postprober.agent.schemas import DiagnosisAnswer
 from postprober.domain.attempt import Act, Outcome
 from postprober.domain.delivery import DeliveryState
 from postprober.domain.diagnosis import AUTHORITY, CAUTION, MAX_REPAIRS, Authority, Cause, Fix, more_cautious
-from postprober.domain.limits import LIMITS
 from postprober.domain.platform import Platform
 from postprober.domain.post import MediaKind
-from postprober.pipeline import repair
-from postprober.services import deciding
-from postprober.services import repairs as service
+from postprober.pipeline.repairs import diagnose as repair
+from postprober.platforms.registry import LIMITS
 from postprober.services.core import Core
+from postprober.services.monitoring import repairs as service
+from postprober.services.posts import delivery_actions
 from postprober.settings import Settings
+from postprober.storage import logs
 from tests.agent.agent_kit import Scripted, evidence
 from tests.agent.sandbox_kit import Scene, scene
 
@@ -35,7 +36,7 @@ def test_every_cause_and_fix_has_words_and_every_fix_an_authority() -> None:
     assert set(SENTENCES) == set(Cause) and set(CURES) == set(AUTHORITY) == set(Fix)
     for cause in Cause:
         for fix in Fix:
-            words = explain(cause, fix, Platform.X)
+            words = explain(cause, fix, evidence())
             assert "{" not in words and words.endswith(".") and words[0].isupper()
 
 
@@ -86,6 +87,36 @@ def test_a_fix_that_did_not_help_is_not_taken_again_and_three_are_enough() -> No
     assert (told.cause, told.fix) == (Cause.PLATFORM_DOWN, Fix.ASK_PERSON)
 
 
+@pytest.mark.parametrize(
+    ("outcome", "message", "fix"),
+    [
+        (Outcome.REJECTED, "The image is damaged or cut off; choose another file.", Fix.ASK_PERSON),
+        (Outcome.UNAVAILABLE, "The picture could not be prepared. Try again later.", Fix.WAIT_UNTIL),
+        (Outcome.UNAVAILABLE, "Too many pictures are being prepared. Try again later.", Fix.WAIT_UNTIL),
+        (Outcome.UNAVAILABLE, "A file of this post cannot be read.", Fix.WAIT_UNTIL),
+    ],
+)
+def test_no_platform_is_blamed_for_a_file_that_could_not_be_prepared_here(
+    outcome: Outcome, message: str, fix: Fix
+) -> None:
+    shown = evidence(
+        status=None, act=Act.STAGE, outcome=outcome, message=message, media=(MediaKind.IMAGE,), files=("cat.png (PNG)",)
+    )
+    told = diagnose(shown)
+    assert (told.cause, told.fix) == (Cause.MEDIA_UNUSABLE, fix)
+    assert told.explanation.startswith("PostProber could not prepare cat.png (PNG) for X.")
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome", "cause"),
+    [(400, Outcome.REJECTED, Cause.REQUEST_INVALID), (None, Outcome.UNAVAILABLE, Cause.PLATFORM_DOWN)],
+)
+def test_a_platform_that_was_asked_is(status: int | None, outcome: Outcome, cause: Cause) -> None:
+    """The control of the one above."""
+    shown = evidence(status=status, act=Act.STAGE, outcome=outcome, media=(MediaKind.IMAGE,), files=("cat.png (PNG)",))
+    assert diagnose(shown).cause is cause
+
+
 def test_a_platform_without_threads_gets_none_and_a_video_is_not_written_anew() -> None:
     assert not may(Fix.SPLIT_THREAD, evidence(Platform.LINKEDIN))
     assert not may(Fix.REENCODE_MEDIA, evidence(media=(MediaKind.VIDEO,)))
@@ -130,7 +161,7 @@ def test_a_model_can_only_ask_for_more_authority_never_for_less(fix: Fix, case: 
 def test_agreement_is_said_and_disagreement_too() -> None:
     about = evidence(Platform.X, 400, '{"detail": "too long"}')
     agreed = _merged(about, Fix.SPLIT_THREAD)
-    assert agreed.by == "model test and rules" and agreed.explanation == "The text is too long for this place."
+    assert agreed.by == "model test and rules" and agreed.explanation == diagnose(about).explanation
     doubted = _merged(about, Fix.ASK_PERSON)
     assert doubted.fix is Fix.ASK_PERSON and "disagree" in doubted.note
 
@@ -186,8 +217,77 @@ def test_trying_again_by_hand_ends_a_proposal(both: Scene) -> None:
     both.run(delivery_id)
     settings = Settings(data_dir=both.ctx.data_dir, secret_key="s" * 40, _env_file=None)  # type: ignore[call-arg]
     core = Core(settings, both.ctx.db, both.ctx.vault, both.ctx.http, both.ctx.clock)
-    deciding.retry(core, 1, both.get(delivery_id).post_id)
+    delivery_actions.retry(core, 1, both.get(delivery_id).post_id)
     assert [row.state for row in both.repairs(delivery_id)] == ["superseded"]
     both.control.settings(max_characters=500)
     assert both.run(delivery_id).state is S.VERIFIED
     assert LIMITS[Platform.MASTODON].threads
+
+
+def _told(both: Scene, delivery_id: int) -> list[tuple[str, bool]]:
+    """Kind of what was told about it, and whether that is still open."""
+    with both.ctx.db.read() as conn:
+        rows = logs.alerts_of(conn, 1)
+    return [(r["kind"], r["closed_at"] is None) for r in reversed(rows) if r["delivery_id"] == delivery_id]
+
+
+@pytest.mark.parametrize("end", ["apply", "refuse", "retry", "cancel"])
+def test_that_a_repair_waits_for_a_word_is_told_no_longer_than_it_does(both: Scene, end: str) -> None:
+    account = both.link(Platform.MASTODON)
+    both.control.settings(max_characters=200)
+    delivery_id = both.plan(account, Platform.MASTODON, "The bridge of Oslo is open. " * 12)
+    both.run(delivery_id)
+    (row,) = both.repairs(delivery_id)
+    assert row.state == "proposed" and _told(both, delivery_id) == [("failed", True), ("repair", True)]
+    settings = Settings(data_dir=both.ctx.data_dir, secret_key="s" * 40, _env_file=None)  # type: ignore[call-arg]
+    core = Core(settings, both.ctx.db, both.ctx.vault, both.ctx.http, both.ctx.clock)
+    acts = {
+        "apply": lambda: service.apply(core, 1, row.id), "refuse": lambda: service.refuse(core, 1, row.id),
+        "retry": lambda: delivery_actions.retry_one(core, 1, delivery_id),
+        "cancel": lambda: delivery_actions.cancel_one(core, 1, delivery_id),
+    }  # fmt: skip
+    acts[end]()
+    # Who says no to a repair is still told that the post has failed.
+    assert _told(both, delivery_id) == [("failed", end == "refuse"), ("repair", False)]
+
+
+@pytest.mark.parametrize(
+    ("platform", "status", "reply"),
+    [
+        (Platform.MASTODON, 422, '{"error": "Validation failed: Text has already been taken"}'),
+        (Platform.MASTODON, 422, '{"error": "Duplicate status"}'),
+        (Platform.BLUESKY, 400, '{"error": "InvalidRequest", "message": "duplicate record"}'),
+        (Platform.LINKEDIN, 422, '{"message": "Content is a duplicate of urn:li:share:1"}'),
+        (Platform.X, 403, '{"detail": "You are not allowed to create a Tweet with duplicate content."}'),
+    ],
+)
+def test_a_duplicate_is_called_one_on_every_platform(platform: Platform, status: int, reply: str) -> None:
+    told = diagnose(evidence(platform, status, reply))
+    assert told.cause is Cause.DUPLICATE and "Please change the text" in told.explanation
+
+
+@pytest.mark.parametrize("platform", [Platform.X, Platform.BLUESKY, Platform.LINKEDIN])
+def test_a_sign_in_that_renewing_did_not_mend_is_asked_for_anew(platform: Platform) -> None:
+    reply = {Platform.BLUESKY: '{"error": "ExpiredToken"}', Platform.LINKEDIN: '{"code": "EXPIRED_ACCESS_TOKEN"}'}
+    about = evidence(platform, 401, reply.get(platform, "{}"), outcome=Outcome.RECONNECT, renewable=True)
+    assert diagnose(about).fix is Fix.REFRESH_TOKEN
+    told = diagnose(replace(about, repaired=("refresh_token",)))
+    assert told.fix is Fix.ASK_RECONNECT and "Reconnect the account" in told.explanation
+
+
+def test_nothing_was_published_is_said_only_where_that_is_known() -> None:
+    about = evidence(Platform.MASTODON, 503, "", outcome=Outcome.UNAVAILABLE)
+    assert "Nothing was published." in diagnose(about).explanation
+    for doubt in ({"doubted": True}, {"unknown": True}, {"partly_out": True}):
+        assert "othing was published" not in diagnose(replace(about, **doubt)).explanation
+
+
+def test_a_file_that_a_platform_refuses_is_named_and_so_is_its_new_form() -> None:
+    about = evidence(
+        Platform.MASTODON, 422, '{"error": "Validation failed: File content type is invalid"}',
+        media=(MediaKind.IMAGE,), files=("team.bmp (BMP)",),
+    )  # fmt: skip
+    told = diagnose(about)
+    assert (
+        told.explanation == "Mastodon could not process team.bmp (BMP). Converting team.bmp (BMP) to JPEG would fix it."
+    )

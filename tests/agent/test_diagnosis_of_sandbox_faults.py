@@ -13,7 +13,7 @@ from postprober.agent.diagnose import diagnose
 from postprober.domain.delivery import DeliveryState
 from postprober.domain.diagnosis import Authority, Cause, Fix
 from postprober.domain.platform import Platform
-from postprober.sandbox.faults import KINDS
+from postprober.sandbox.engine.faults import KINDS
 from postprober.storage import accounts
 from postprober.storage.records import Delivery
 from tests.agent.agent_kit import SHARES
@@ -37,7 +37,7 @@ class Case(NamedTuple):
 
 OPEN = (C.OUTCOME_UNKNOWN, F.WAIT_UNTIL, AUTO)
 NONE = (None, None, None)
-# By what the fault does (postprober/sandbox/faults.py) and what CONTRACTS.md says about it.
+# By what the fault does (postprober/sandbox/engine/faults.py) and what postprober/platforms/NAME/facts.md, 6 says about it.
 CASES: dict[str, Case] = {
     "error_before_accept": Case(P.MASTODON, *OPEN),
     "error_after_accept": Case(P.MASTODON, *OPEN),
@@ -67,7 +67,7 @@ CASES: dict[str, Case] = {
 
 
 @pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Scene]:
+def stage(tmp_path: Path, profiled: None) -> Iterator[Scene]:
     with scene(tmp_path) as made:
         yield made
 

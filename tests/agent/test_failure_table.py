@@ -15,12 +15,12 @@ from postprober.agent.evidence import Evidence, Try, collect
 from postprober.domain.account import Credentials
 from postprober.domain.attempt import Act, Outcome
 from postprober.domain.delivery import DeliveryState
-from postprober.domain.limits import LIMITS
 from postprober.domain.platform import Platform
 from postprober.domain.post import MediaFile, MediaKind
 from postprober.domain.remote import PartJob, Staged
 from postprober.errors import PlatformError
-from postprober.pipeline.refusal import _outcome
+from postprober.pipeline.publishing.failures import _outcome
+from postprober.platforms.registry import LIMITS
 from tests.agent import failure_cases as cases
 from tests.agent.agent_kit import SHARES
 from tests.agent.failure_cases import Expected
@@ -74,7 +74,7 @@ def seen(scripted: Scripted, platform: Platform, row: dict[str, Any], expected: 
         "renewable": platform in RENEWABLE,
     }  # fmt: skip
     if expected.act == "read":  # after the last look that did not find it
-        return Evidence(state=S.GHOST, reason="Nobody can see it, though the platform accepted it.", **base)
+        return Evidence(state=S.GHOST, reason="Nobody can see it.", **base)
     if expected.act == "token" and row.get("classify") == "oauth_restart":  # linking; no delivery has begun
         tried = Try(7, "link", Outcome.REJECTED, row["status"], reply, "")
         return Evidence(state=S.FAILED, reason="", tries=(tried,), **base)

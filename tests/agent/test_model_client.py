@@ -18,8 +18,8 @@ from postprober.clock import ManualClock
 from postprober.domain.diagnosis import Cause, Fix
 from postprober.domain.platform import Platform
 from postprober.http import HttpClient, Pools
-from postprober.pipeline.ledger import Budget, DbLedger
-from postprober.sandbox import openai as sandbox_model
+from postprober.pipeline.repairs.model_budget import Budget, DbLedger
+from postprober.sandbox.openai import api as sandbox_model
 from postprober.sandbox.serve import SandboxServer
 from postprober.settings import Settings
 from postprober.storage import usage
@@ -74,7 +74,7 @@ FAILURES: dict[str, tuple[str, dict[str, Any], str, str]] = {
         "unauthorized", {}, "key", "The model's server does not accept the key (POSTPROBER_AI_API_KEY).",
     ),
     "time-out": ("timeout_after_accept", {"params": {"seconds": 20}}, "timeout", "did not answer within 0.5 seconds"),
-    "a cut": ("cut_after_accept", {}, "fault", "The model's server could not be reached."),
+    "a cut": ("cut_after_accept", {}, "fault", "The connection broke before the model's answer was complete."),
 }  # fmt: skip
 
 
@@ -116,12 +116,13 @@ def test_diagnosis_and_review_fall_back_too(sandbox: SandboxServer) -> None:
     sandbox.control.fault("openai", "model_quota", times=0)
     advisor = Advisor(model(sandbox.url))
     assert advisor.diagnose(evidence()).note == "The model's account has no credit left."
-    review, note = advisor.review(brief(TEXT))
-    assert (review.by, note) == ("rules", "The model's account has no credit left.")
+    told = advisor.review(brief(TEXT))
+    assert (told.review.by, told.note) == ("rules", "The model's account has no credit left.")
+    assert told.incomplete
 
 
 def test_a_text_that_the_moderation_service_objects_to_is_flagged(sandbox: SandboxServer) -> None:
-    review, _ = Advisor(model(sandbox.url)).review(brief("I would like to stab the cake"))
+    review = Advisor(model(sandbox.url)).review(brief("I would like to stab the cake")).review
     assert review.verdict == "flagged" and "violence" in review.reasons[0]
 
 
@@ -129,7 +130,8 @@ def test_a_server_without_a_moderation_endpoint_is_asked_for_it_once(sandbox: Sa
     mind = model(sandbox.url)
     mind._client = mind._client.with_options(base_url=f"{sandbox.url}/nowhere")
     assert mind.moderated(("Hello",)) == ()
-    assert mind._moderates is False
+    mind._client = mind._client.with_options(base_url="http://127.0.0.1:9/never-asked")
+    assert mind.moderated(("Hello",)) == ()
 
 
 def test_the_budget_is_kept_before_a_question_is_asked(sandbox: SandboxServer) -> None:

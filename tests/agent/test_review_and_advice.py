@@ -14,10 +14,10 @@ from postprober.clock import ManualClock
 from postprober.domain.advice import Advice, Review, cautious
 from postprober.domain.delivery import DeliveryState
 from postprober.errors import BadInput, Conflict, NotFound
-from postprober.services import advice, drafts, posts, reviewing
-from postprober.services import media as media_service
 from postprober.services.core import Core
-from postprober.services.posts import NewPost
+from postprober.services.media import media as media_service
+from postprober.services.posts import advice, drafts, posts, review_gate
+from postprober.services.posts.posts import NewPost
 from postprober.storage import deliveries
 from postprober.storage.records import Delivery, Post
 from tests.agent.agent_kit import Scripted, brief
@@ -227,8 +227,10 @@ def test_a_description_that_was_accepted_goes_with_the_picture(
     post = drafts.save(core, installation.owner, NewPost(("Look",), (account,), (media_id,)))
     told = advice.ask(core, installation.owner, post.id)
     chosen = next(s for s in told.suggestions if s.kind == "alt_text")
-    advice.accept(core, installation.owner, post.id, chosen.id)
-    assert media_service.get(core, installation.owner, media_id).alt == "Red bicycle in the rain"
+    changed = advice.accept(core, installation.owner, post.id, chosen.id)
+    (described,) = drafts.wish_of(changed).media_ids
+    assert media_service.get(core, installation.owner, described).alt == "Red bicycle in the rain"
+    assert media_service.get(core, installation.owner, media_id).alt == "", "another post may use it"
 
 
 def test_there_is_nothing_to_accept_where_data_is_missing(core: Core, installation: Installation, account: int) -> None:
@@ -330,6 +332,6 @@ def test_a_model_is_asked_once_when_typing_pauses(core: Core, installation: Inst
             smart, installation.owner, draft.id, NewPost((text,), (account,)), frozenset({draft.version})
         )
         assert advice.make_pending(smart) == 0
-    clock.advance(reviewing.PAUSE.total_seconds())
+    clock.advance(review_gate.PAUSE.total_seconds())
     assert advice.make_pending(smart) == 1
     assert advice.make_pending(smart) == 0

@@ -16,11 +16,11 @@ from postprober.agent.advisor import Advisor
 from postprober.agent.brief import Brief, Target
 from postprober.agent.review import review
 from postprober.agent.schemas import Rewrite
-from postprober.domain.limits import LIMITS
 from postprober.domain.platform import Platform
 from postprober.domain.post import Draft, Part
 from postprober.domain.preflight import check
 from postprober.domain.text import find_urls
+from postprober.platforms.registry import LIMITS
 from tests.agent.agent_kit import NOW, Scripted, brief, picture, target
 
 # Not our guard's own finders: plain patterns, so that a mistake in the guard cannot hide itself.
@@ -249,3 +249,40 @@ def test_no_text_makes_the_agent_slow(piece: str) -> None:
     began = time.thread_time()
     suggest.suggestions(brief((piece * 3_000)[:3_000], platform=Platform.LINKEDIN))
     assert time.thread_time() - began < 6
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("We do not close on Monday", "We do close on Monday"),
+        ("That isn't true. We stay open.", "That is true. We stay open."),
+        ("Wir schließen nicht", "Wir schließen"),
+        ("Nous ne fermons pas", "Nous fermons"),
+        ("No cerramos", "Cerramos"),
+        ("閉店しません", "閉店します"),
+        ("Only members may enter", "Members may enter"),
+        ("Boil water before use", "Use water"),
+        ("Come if it rains", "Come, it rains"),
+        ("Opening in march", "Opening soon"),
+        ("Opening in may in Oslo", "Opening in june in Oslo"),
+        ("See you on friday", "See you"),
+        ("Mary opens the bridge", "The bridge opens"),
+        ("Anna thanks Bernd for it", "Bernd thanks Anna for it"),
+        ("We beat @ann and @bob won 3 of 5", "We beat @ann and @bob won 5 of 3"),
+        ("It was never closed", "It was closed"),
+    ],
+)
+def test_the_guard_refuses_a_changed_meaning(before: str, after: str) -> None:
+    assert guard.problems([before], [after])
+    assert not guard.problems([before], [before])
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("We can't wait. The bridge is open.", "The bridge is open. We cannot wait."),
+        ("Anna thanks Bernd. It is open.", "It is open. Anna thanks Bernd."),
+    ],
+)
+def test_the_guard_lets_the_same_meaning_pass(before: str, after: str) -> None:
+    assert guard.problems([before], [after]) == ()

@@ -17,16 +17,17 @@ from postprober.alerts import mail
 from postprober.alerts.mail import Letter
 from postprober.clock import ManualClock
 from postprober.errors import Unavailable
-from postprober.pipeline.context import Context
-from postprober.pipeline.outbox import send_due
-from postprober.services import passwords, people
+from postprober.pipeline.core.context import Context
+from postprober.pipeline.notifications.outbox import send_due
+from postprober.security.tokens import sign
 from postprober.services.context import context_of
 from postprober.services.core import Core
+from postprober.services.people import passwords, people
 from postprober.settings import MailServer
 from postprober.storage import mails, users
 from postprober.storage.tables import outbox
 from tests.installed import Installation
-from tests.receivers import PostOffice
+from tests.receivers import PostOffice, text_of
 
 
 @pytest.fixture
@@ -38,9 +39,7 @@ def post_office() -> Iterator[tuple[PostOffice, MailServer]]:
 
 def test_a_letter_arrives_as_written(post_office: tuple[PostOffice, MailServer]) -> None:
     box, server = post_office
-    letter = Letter(
-        "ada@example.org", "Grüße\r\nBcc: x@example.org", "Hallo ☀", "<p>Hallo ☀</p>", (("a.csv", "text/csv", b"1,2"),)
-    )
+    letter = Letter("ada@example.org", "Grüße\r\nBcc: x@example.org", "Hallo ☀", (("a.csv", "text/csv", b"1,2"),))
     mail.send(server, letter, key="alert:7")
     (got,) = box.letters
     assert (got["To"], got["From"]) == ("ada@example.org", "PostProber <postprober@example.org>")
@@ -50,6 +49,20 @@ def test_a_letter_arrives_as_written(post_office: tuple[PostOffice, MailServer])
     assert body is not None and body.get_content().strip() == "Hallo ☀"
     assert page is not None and "Hallo ☀" in page.get_content()
     assert [part.get_filename() for part in got.iter_attachments()] == ["a.csv"]
+
+
+def test_the_link_to_unsubscribe_goes_over_the_line_as_it_is(post_office: tuple[PostOffice, MailServer]) -> None:
+    """Programs read it, so it is neither encoded nor broken, however long its token is."""
+    box, server = post_office
+    token = sign("s" * 32, "unsubscribe", {"channel": 123456}, now=1_780_000_000.0, lifetime=86_400.0)
+    link = f"https://postprober.example.org/api/unsubscribe?unsubscribe={token}"
+    assert len(link) > 200
+    mail.send(server, Letter("ada@example.org", "s", "t", unsubscribe=link, one_click=True))
+    (raw,) = box.raw
+    lines = raw.split(b"\r\n\r\n")[0].split(b"\r\n")
+    assert b"List-Unsubscribe: <" + link.encode() + b">" in lines
+    assert b"List-Unsubscribe-Post: List-Unsubscribe=One-Click" in lines
+    assert box.letters[0]["List-Unsubscribe"] == f"<{link}>"
 
 
 def test_a_server_that_cannot_encrypt_gets_nothing_when_encryption_is_asked_for(
@@ -145,7 +158,7 @@ def test_only_a_known_address_gets_a_reset_link_and_it_works(
     assert send_due(ctx) == 2
     (got,) = post_office[0].letters
     assert got["To"] == "owner@example.org"
-    text = got.get_content()
+    text = text_of(got)
     link = next(word for word in text.split() if "reset=" in word)
     assert link.startswith(core.settings.app_base)
     found = passwords.owner_of(core, parse_qs(urlsplit(link).query)["reset"][0])
@@ -161,7 +174,7 @@ def test_an_invitation_is_mailed_with_its_link(
     _, link = people.invite(core, owner, email="new@example.org", name="New", role="editor")
     send_due(ctx)
     (got,) = post_office[0].letters
-    assert got["To"] == "new@example.org" and link in got.get_content()
+    assert got["To"] == "new@example.org" and link in text_of(got)
 
 
 def test_mail_waits_while_the_server_is_away_and_comes_once_it_is_back(
@@ -206,6 +219,5 @@ def test_a_row_that_breaks_the_program_steps_back_and_the_others_go_on(
         return ctx.letter_for(body)
 
     odd = replace(ctx, letter_for=broken)
-    with pytest.raises(LookupError):
-        send_due(odd)
     assert send_due(odd) == 1 and len(box.letters) == 1
+    assert send_due(odd) == 0, "it stepped back"

@@ -9,14 +9,15 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from postprober.analytics import compaction, ledger, queries
+from postprober.analytics import compaction, ledger, queries, report_queries
 from postprober.analytics.days import micros, shift, start_of
 from postprober.analytics.queries import Period
 from postprober.analytics.store import Store
+from postprober.domain.engagement import POLL_AFTER
 from postprober.domain.platform import Platform
 from postprober.domain.prices import Prices
 from postprober.storage.database import Database
-from postprober.storage.tables import ai_usage, media, repairs
+from postprober.storage.tables import ai_usage, health_signs, media, repairs
 from tests.analytics.kit import House, utc
 
 BERLIN = ZoneInfo("Europe/Berlin")  # summer time ends on 25 October 2026 at 01:00 UTC
@@ -97,8 +98,10 @@ def test_growth_counts_hours_from_posting(opened: Store) -> None:
     with opened as store:
         rows = {(post, hours): count for hours, post, _, count in queries.growth(store, PERIOD).rows}
         typical = {(name, hours): (value, n) for hours, name, value, n in queries.typical_growth(store).rows}
-    assert rows == {(1, 1): 2, (1, 25): 7, (1, 86): 5, (2, 1): 10, (2, 24): 12, (3, 1): 0}
-    assert typical[("mastodon", 1)] == (5.0, 2) and typical[("mastodon", 24)] == (12.0, 1)
+    # Read half an hour after it went out it is 1 hour old to the nearest, or 0 (the halves go up).
+    assert rows == {(1, 1): 2, (1, 24): 6, (1, 25): 7, (1, 86): 5, (2, 1): 10, (2, 24): 12, (3, 1): 0}
+    # Half an hour is no reading of one hour; both that were read at 24 hours count there, and none a day later.
+    assert typical == {("mastodon", 24): (12.0, 1), ("x", 24): (6.0, 1)}
 
 
 def test_best_hours_are_those_of_the_persons_clock_on_the_night_it_goes_back(opened: Store) -> None:
@@ -107,8 +110,8 @@ def test_best_hours_are_those_of_the_persons_clock_on_the_night_it_goes_back(ope
     assert rows == [
         (1, 9, None, 0, 1),  # Monday 09:00 in winter time, never counted
         (2, 9, None, 0, 1),
-        (7, 0, 2.0, 1, 1),  # half past midnight: at 24 hours it had 2; the later counts are older than that
-        (7, 2, 6.0, 2, 2),  # both half past two: 12 and 0
+        (7, 0, 6.0, 1, 1),  # half past midnight: the reading nearest to 24 hours
+        (7, 2, 12.0, 1, 2),  # both half past two: 12, and one that nobody read at that age
     ]
 
 
@@ -244,6 +247,16 @@ def test_the_ledger_prices_what_came_out_and_each_post_read_once_a_day(database:
             (utc("2026-10-28T00:00:00"), {}),
         ],
     )
+    for hours in (1, 2, 30):
+        house.add(
+            health_signs,
+            account_id=account,
+            platform="x",
+            at=NOW - timedelta(hours=hours),
+            source="canary",
+            sign="good",
+        )
+    house.add(health_signs, account_id=account, platform="x", at=NOW, source="delivery", sign="good")
     free = house.delivery(me, house.account(me, "bluesky"), "bluesky", NOW, parts=[part | {"text": "free"}])
     house.sampled(free, [(NOW, {"likes": 1})])
     other = house.user("other")
@@ -254,6 +267,47 @@ def test_the_ledger_prices_what_came_out_and_each_post_read_once_a_day(database:
             ("x", "posts without a link", 1, 0.015, 0.015),
             ("x", "posts with a link", 1, 0.2, 0.2),
             ("x", "image descriptions", 1, 0.005, 0.005),
-            ("x", "readings", 2, 0.001, 0.002),
+            ("x", "readings", 4, 0.001, 0.004),  # two parts are out, on two days
+            ("x", "health looks", 2, 0.001, 0.002),
         ]
         assert ledger.calls_made(conn, store, me, PERIOD, {}).rows == []
+
+
+def test_readings_that_come_seconds_late_count_for_the_age_they_were_planned_for(
+    database: Database, tmp_path: Path
+) -> None:
+    """Each post has as many likes as it is hours old when it is read, and every reading is a little late."""
+    rng, house = random.Random(3), House(database)
+    me = house.user()
+    account = house.account(me, "x")
+    for number in range(12):
+        published = NOW - timedelta(days=5, hours=number + 1)
+        one = house.delivery(me, account, "x", published)
+        late = [(published + after + timedelta(seconds=rng.uniform(0.1, 90)), after) for after in POLL_AFTER]
+        counts = [(at, {"likes": round(after / timedelta(hours=1))}) for at, after in late if at <= NOW]
+        house.sampled(one, counts)
+    period = Period(NOW, BERLIN, 14, "likes")
+    with Store.open(database, tmp_path, me, period.look_back) as store:
+        queries.prepare(store, period)
+        typical = {hours: (value, n) for hours, _, value, n in queries.typical_growth(store).rows}
+        hours = queries.best_hours(store, period).rows
+        usual = report_queries.usual(store, account_id=account, but=0, before=NOW, now=NOW)
+        curves = {(age, count) for age, _, _, count in queries.growth(store, period).rows if age >= 1}
+    assert typical == {age: (float(age), 12) for age in (1, 3, 6, 12, 24, 48, 72, 96, 120)}
+    assert sum(counted for *_, counted, _ in hours) == 12 and {mean for _, _, mean, _, _ in hours} == {24.0}
+    assert {(one.hours, one.median, one.posts) for one in usual} == {(age, float(age), 12) for age in typical}
+    assert all(age == count for age, count in curves)
+
+
+def test_a_post_that_was_not_read_at_an_age_is_left_out_there(database: Database, tmp_path: Path) -> None:
+    house = House(database)
+    me = house.user()
+    account = house.account(me, "x")
+    published = NOW - timedelta(days=3)
+    one = house.delivery(me, account, "x", published)
+    house.sampled(one, [(published + timedelta(hours=h), {"likes": 1}) for h in (12, 30, 40, 60)])
+    period = Period(NOW, BERLIN, 14, "likes")
+    with Store.open(database, tmp_path, me, period.look_back) as store:
+        queries.prepare(store, period)
+        assert [row[0] for row in queries.typical_growth(store).rows] == [12]
+        assert [row[2:] for row in queries.best_hours(store, period).rows] == [(None, 0, 1)]

@@ -171,8 +171,8 @@ def test_what_is_usual_counts_other_posts_that_are_old_enough(database: Database
     born = utc("2026-10-20T00:00:00")
     mine = house.delivery(me, x, "x", born)
     for before, account, counts in (
-        (timedelta(days=1), x, [(0.5, 4), (3, 8)]),
-        (timedelta(days=2), x, [(1, 6), (20, 30)]),
+        (timedelta(days=1), x, [(1.002, 4), (3.01, 8), (24.05, 10), (30, 99)]),
+        (timedelta(days=2), x, [(0.95, 6), (12, 20), (24.001, 30), (49, 40)]),
         (timedelta(days=100), x, [(1, 500)]),  # too long ago
         (timedelta(days=3), other, [(1, 500)]),  # another account
         (timedelta(days=4), x, []),  # never counted
@@ -183,7 +183,7 @@ def test_what_is_usual_counts_other_posts_that_are_old_enough(database: Database
     with Store.open(database, tmp_path, me) as store:
         found = report_queries.usual(store, account_id=x, but=mine, before=born, now=born + timedelta(hours=4))
     assert [(one.hours, one.median, one.posts) for one in found] == [
-        (1, 5.0, 2), (2, 5.0, 2), (4, 7.0, 2), (8, 7.0, 2), (12, 7.0, 2), (18, 7.0, 2), (24, 19.0, 2), (48, 30.0, 1),
+        (1, 5.0, 2), (3, 8.0, 1), (12, 20.0, 1), (24, 20.0, 2), (48, 40.0, 1),
     ]  # fmt: skip
 
 

@@ -11,8 +11,8 @@ from fastapi.testclient import TestClient
 
 from postprober.api.deps import COOKIE
 from postprober.clock import ManualClock
-from postprober.services import users
 from postprober.services.core import Core
+from postprober.services.people import users
 from postprober.storage import users as user_storage
 from postprober.storage.database import Database
 from tests.conftest import PASSWORD, Installation

@@ -13,9 +13,9 @@ from websockets.sync.client import ClientConnection, connect
 
 from postprober.api.live import Hub
 from postprober.domain.delivery import DeliveryState
-from postprober.pipeline import watch
-from postprober.services import sessions, users
+from postprober.pipeline.core import transitions
 from postprober.services.core import Core
+from postprober.services.people import sessions, users
 from postprober.storage import deliveries, logs, posts
 from postprober.storage import users as user_storage
 from postprober.storage.records import PartRecord
@@ -66,7 +66,7 @@ class Live:
         for state in states:
             with self.core.db.write() as conn:
                 delivery = deliveries.of_post(conn, post_id)[0]
-                watch.move(conn, delivery, state, reason="because", now=self.core.clock.now())
+                transitions.move(conn, delivery, state, reason="because", now=self.core.clock.now())
 
     def alert(self, name: str, key: str) -> None:
         with self.core.db.write() as conn:

@@ -13,9 +13,9 @@ from PIL import Image
 from postprober.api.app import create_app
 from postprober.clock import ManualClock
 from postprober.domain.access import GRANTABLE
-from postprober.services import api_tokens
 from postprober.services.core import Core
-from postprober.services.sessions import Caller
+from postprober.services.people import api_tokens
+from postprober.services.people.sessions import Caller
 from postprober.storage import deliveries, users
 from postprober.storage.database import Database
 from postprober.storage.records import Delivery

@@ -22,8 +22,9 @@ from postprober.clock import ManualClock
 from postprober.domain.platform import Platform
 from postprober.errors import BadInput, PostProberError, Unavailable
 from postprober.http import HttpClient, Pools
-from postprober.services import accounts, linking, sessions
+from postprober.services.accounts import accounts, linking
 from postprober.services.core import Core
+from postprober.services.people import sessions
 from tests.api.serving import serving
 from tests.conftest import PASSWORD, Installation
 

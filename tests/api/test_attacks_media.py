@@ -16,7 +16,7 @@ from PIL import Image
 from postprober.api import middleware
 from postprober.api.routes import media as media_routes
 from postprober.domain.platform import Platform
-from postprober.services.media import public_url
+from postprober.services.media.media import public_url
 from postprober.storage import media as media_storage
 from tests.api.rest_kit import Rest, is_problem, png, rest_on
 from tests.api.serving import serving

@@ -20,8 +20,8 @@ from joserfc.jwk import OctKey, RSAKey
 from postprober.api.app import create_app
 from postprober.clock import ManualClock
 from postprober.security.tokens import sign
-from postprober.services import sessions
 from postprober.services.core import Core
+from postprober.services.people import sessions
 from tests.conftest import PASSWORD, Installation
 
 

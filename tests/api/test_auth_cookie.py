@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from fastapi.testclient import TestClient
 
 from postprober.api.app import create_app
-from postprober.api.deps import TICKET
-from postprober.services import users
+from postprober.api.deps import COOKIE, TICKET
 from postprober.services.core import Core
+from postprober.services.people import users
 from postprober.storage.database import Database
 from tests.api.auth_kit import APP, cookie, user_named, with_people
 from tests.api.test_sidecar import begin
@@ -100,6 +101,43 @@ def test_another_site_signs_nobody_in_or_out(client: TestClient, core: Core) -> 
     for headers in (foreign, {"Sec-Fetch-Site": "none"}, {}):
         assert "set-cookie" not in client.get("/api/session/end", headers={**headers, **held}).headers
         assert client.get("/api/auth/me", headers=held).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Sec-Fetch-Site": "same-site", "Referer": "http://127.0.0.1:8501/"}, 303),
+        ({"Sec-Fetch-Site": "same-origin"}, 303),
+        ({"Sec-Fetch-Site": "same-site"}, 403),
+        ({"Sec-Fetch-Site": "same-site", "Referer": "http://127.0.0.1:3000/"}, 403),
+        ({"Sec-Fetch-Site": "same-site", "Referer": "http://[x"}, 403),
+        ({"Sec-Fetch-Site": "none"}, 403),
+    ],
+)
+def test_only_the_apps_own_page_brings_a_ticket(
+    client: TestClient, core: Core, headers: dict[str, str], status: int
+) -> None:
+    """A page of another port of this machine may set cookies here; the ticket in them could be somebody else's."""
+    ticket = users.issue_ticket(core, user_named(core, "stranger"))
+    reply = client.get(
+        "/api/session/begin", headers={**headers, "Cookie": f"{TICKET}={ticket}"}, follow_redirects=False
+    )
+    assert reply.status_code == status and ("set-cookie" in reply.headers) is (status == 303)
+
+
+def test_over_https_no_sibling_domain_can_set_our_cookies(core: Core) -> None:
+    public = {"app_url": "https://post.example.org", "public_url": "https://post.example.org"}
+    https = replace(core, settings=core.settings.model_copy(update=public))
+    with TestClient(create_app(https), base_url="https://post.example.org", follow_redirects=False) as client:
+        ticket = users.issue_ticket(https, user_named(https, "owner"))
+        assert client.get("/api/session/begin", headers={"Cookie": f"{TICKET}={ticket}"}).status_code == 403
+        reply = client.get("/api/session/begin", headers={"Cookie": f"__Host-{TICKET}={ticket}"})
+        (made,) = [one for one in reply.headers.get_list("set-cookie") if one.startswith(f"__Host-{COOKIE}=")]
+        assert "Secure" in made and "Path=/;" in made and "Domain" not in made
+        token = made.partition("=")[2].partition(";")[0]
+        client.cookies.clear()
+        assert client.get("/api/auth/me", headers={"Cookie": f"{COOKIE}={token}"}).status_code == 401
+        assert client.get("/api/auth/me", headers={"Cookie": f"__Host-{COOKIE}={token}"}).status_code == 200
 
 
 def test_a_link_with_somebody_elses_ticket_signs_nobody_in(client: TestClient, core: Core) -> None:

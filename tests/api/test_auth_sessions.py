@@ -18,8 +18,8 @@ from postprober.api.auth import require
 from postprober.api.deps import COOKIE
 from postprober.domain.access import GRANTABLE, READ_SCOPES, SCOPES, scopes_of_role
 from postprober.errors import Forbidden, NotSignedIn
-from postprober.services import sessions
 from postprober.services.core import Core
+from postprober.services.people import sessions
 from postprober.storage.database import Database
 from postprober.storage.tables import sessions as table
 from postprober.storage.tables import users as user_table

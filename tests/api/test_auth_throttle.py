@@ -15,8 +15,8 @@ from postprober.api.app import create_app
 from postprober.clock import ManualClock
 from postprober.errors import Forbidden, TooManyTries
 from postprober.security.proxies import client_address
-from postprober.services import throttle, users
 from postprober.services.core import Core
+from postprober.services.people import throttle, users
 from postprober.storage import users as user_storage
 from postprober.storage.database import Database
 from postprober.storage.tables import leases

@@ -18,7 +18,7 @@ from postprober.api import problems
 from postprober.api.live import RESTART, SIGNED_OUT
 from postprober.domain.delivery import Proof
 from postprober.domain.diagnosis import Cause, Diagnosis, Fix
-from postprober.pipeline import watch
+from postprober.pipeline.core import transitions
 from postprober.storage import deliveries, logs, pictures, repairs
 from tests.api.live_kit import Live, S, hear, say
 from tests.api.rest_kit import png, rest_on
@@ -102,8 +102,30 @@ def decisions(inst: Installation) -> tuple[str, str, str]:
     rows = [held(inst, account, f"Held {number}") for number in range(4)]
     lost = held(inst, account, "Refused", unknown=False)
     with inst.core.db.write() as conn:
-        watch.move(conn, lost, S.FAILED, reason="The text was refused.", now=inst.core.clock.now(), next_at=None)
+        transitions.move(conn, lost, S.FAILED, reason="The text was refused.", now=inst.core.clock.now(), next_at=None)
     return str(lost.id), f"({' '.join(str(row.id) for row in rows)})", post_by_hand(inst, account, "Held 3").url
+
+
+def refused(inst: Installation) -> str:
+    """Another delivery that failed."""
+    one = held(inst, inst.link("bluesky"), "Refused too", unknown=False)
+    with inst.core.db.write() as conn:
+        transitions.move(conn, one, S.FAILED, reason="The text was refused.", now=inst.core.clock.now(), next_at=None)
+    return str(one.id)
+
+
+def invisible(inst: Installation) -> str:
+    """Three deliveries that were accepted and that nobody can see."""
+    rows = [held(inst, inst.link("bluesky"), f"Invisible {number}", unknown=False) for number in range(3)]
+    now = inst.core.clock.now()
+    with inst.core.db.write() as conn:
+        for row in rows:
+            for state in (S.PUBLISHED, S.GHOST):
+                transitions.move(
+                    conn, deliveries.get(conn, row.id), state, reason="Nobody can see it.", now=now, next_at=None,
+                    proof=Proof.ACCEPTED, published_at=now,
+                )  # fmt: skip
+    return f"({' '.join(str(row.id) for row in rows)})"
 
 
 def repairable(inst: Installation) -> str:
@@ -117,7 +139,7 @@ def repairable(inst: Installation) -> str:
             due_at=inst.core.clock.now(), parts=list(first.parts), now=inst.core.clock.now(),
         )  # fmt: skip
         for one in deliveries.of_post(conn, first.post_id):
-            watch.move(conn, one, S.FAILED, reason="Blocked.", now=inst.core.clock.now(), next_at=None)
+            transitions.move(conn, one, S.FAILED, reason="Blocked.", now=inst.core.clock.now(), next_at=None)
             row = repairs.of_delivery(conn, one.id)[-1]
             told = Diagnosis(Cause.BLOCKED_AS_SPAM, 0.9, (), True, Fix.CHANGE_TIME, "Blocked.", "rules")
             until = {"until": "2099-01-01T00:00:00.000Z"}
@@ -131,7 +153,7 @@ def proved(inst: Installation) -> str:
     with inst.core.db.write() as conn:
         now = inst.core.clock.now()
         for state in (S.PUBLISHED, S.VERIFIED):
-            watch.move(
+            transitions.move(
                 conn, deliveries.get(conn, one.id), state, reason="seen", now=now, next_at=None, proof=Proof.MATCHES,
                 published_at=now,
             )  # fmt: skip
@@ -153,7 +175,7 @@ def script(url: str, inst: Installation) -> str:
     failed, held, link = decisions(inst)
     values = {
         "SEEN": seen(inst), "FAILED": failed, "HELD": held, "LINK": link, "REPAIRED": repairable(inst),
-        "PROVED": proved(inst),
+        "PROVED": proved(inst), "REFUSED": refused(inst), "INVISIBLE": invisible(inst),
         "API": url, "EMAIL": "owner@example.org", "PASSWORD": inst.password, "HANDLE": made["id"],
         "APP_PASSWORD": made["password"],
     }  # fmt: skip

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from postprober.api.client import MAX_QUEUE, SLOW, Client
-from postprober.services.sessions import Caller
+from postprober.services.people.sessions import Caller
 from postprober.storage.records import User
 
 

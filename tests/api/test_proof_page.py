@@ -14,11 +14,12 @@ from sqlalchemy import update
 
 from postprober.domain.delivery import DeliveryState as S
 from postprober.domain.delivery import Proof
+from postprober.domain.drift import Watched
 from postprober.errors import Conflict, NotFound
-from postprober.pipeline import watch
+from postprober.pipeline.core import transitions
 from postprober.security.tokens import sign
-from postprober.services import proof_pages
-from postprober.storage import deliveries, logs
+from postprober.services.reports import proof_pages
+from postprober.storage import deliveries, logs, watches
 from postprober.storage.records import PartRecord
 from postprober.storage.tables import deliveries as delivery_table
 from postprober.storage.tables import media, posts
@@ -85,7 +86,7 @@ def test_it_shows_what_was_sent_and_proved_and_nothing_else(rest: Rest, post_id:
     text = " ".join(" ".join(found.text).split())
     with rest.core.db.read() as conn:
         (proof,) = [row for row in logs.evidence_of(conn, 1) if row["kind"] == "proof"]
-    for words in (NASTY, "A red bicycle", "ab" * 32, "https://x.com/demo/status/1", proof["sha256"], "a stranger sees exactly", "UTC"):  # fmt: skip
+    for words in (NASTY, "A red bicycle", "ab" * 32, "https://x.com/demo/status/1", proof["sha256"], "the public sees exactly", "UTC"):  # fmt: skip
         assert words in text, words
     for secret in (POISON, "owner@example.org", "Mastodon", "failed", "Failed", "account_id", "SECRET"):
         assert secret not in html, secret
@@ -150,14 +151,40 @@ def test_a_deleted_post_and_one_that_is_no_longer_seen_show_nothing(rest: Rest, 
     path = share(rest, post_id)
     with rest.core.db.write() as conn:
         one = deliveries.of_post(conn, post_id)[0]
-        watch.move(conn, one, S.GHOST, reason="gone", now=rest.clock.now())
-    assert rest.ask("GET", path, "").status_code == 404
+        transitions.move(conn, one, S.GHOST, reason="gone", now=rest.clock.now())
+    gone = rest.ask("GET", path, "")
+    assert gone.status_code == 200 and "No longer visible to the public, first seen" in gone.text
+    assert "<dt>Proof then</dt>" in gone.text and "<dt>Proof</dt>" not in gone.text
     with rest.core.db.write() as conn:
         one = deliveries.of_post(conn, post_id)[0]
-        watch.move(conn, one, S.VERIFIED, reason="back", now=rest.clock.now(), proof=Proof.PUBLIC)
+        transitions.move(conn, one, S.VERIFIED, reason="back", now=rest.clock.now(), proof=Proof.PUBLIC)
     assert rest.ask("GET", path, "").status_code == 200
     with rest.core.db.write() as conn:
         conn.execute(update(posts).where(posts.c.id == post_id).values(deleted_at=rest.clock.now()))
+    assert rest.ask("GET", path, "").status_code == 404
+
+
+def test_it_says_what_differs_since_the_proof(rest: Rest, post_id: int) -> None:
+    path = share(rest, post_id)
+    assert "Differs from" not in rest.ask("GET", path, "").text
+    with rest.core.db.write() as conn:
+        one = deliveries.of_post(conn, post_id)[0]
+        watches.put(conn, one.id, Watched(base="", told="a print"), rest.clock.now())
+        logs.keep_evidence(conn, one.id, "drift", {"differences": ["The text differs."]}, rest.clock.now())
+    told = rest.ask("GET", path, "").text
+    assert "Differs from what was sent: it was changed after it was proved, first seen" in told
+    assert "<dt>Proof then</dt>" in told
+    with rest.core.db.write() as conn:
+        watches.put(conn, one.id, Watched(base="", told=""), rest.clock.now())
+    assert "Differs from" not in rest.ask("GET", path, "").text, "it is again as it was"
+
+
+def test_a_post_that_nobody_ever_saw_is_not_shown(rest: Rest, post_id: int) -> None:
+    path = share(rest, post_id)
+    with rest.core.db.write() as conn:
+        one = deliveries.of_post(conn, post_id)[0]
+        transitions.move(conn, one, S.GHOST, reason="gone", now=rest.clock.now())
+        conn.execute(update(delivery_table).values(verified_at=None))
     assert rest.ask("GET", path, "").status_code == 404
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from postprober.domain.delivery import DeliveryState
-from postprober.pipeline import watch
+from postprober.pipeline.core import transitions
 from postprober.storage import accounts, deliveries
 from postprober.storage.database import Database
 from tests.api.rest_kit import Rest, is_problem, rest_at
@@ -33,7 +33,7 @@ def delivery(rest: Rest, *states: DeliveryState, text: str = "Hello") -> int:
         (found,) = deliveries.of_post(conn, post_id)
         for state in states:
             unknown = rest.clock.now() if S.SUBMITTING in states else None
-            found = watch.move(
+            found = transitions.move(
                 conn, found, state, reason="test", now=rest.clock.now(), next_at=None, unknown_at=unknown
             )
     return found.id
@@ -64,7 +64,7 @@ def test_one_that_may_be_out_is_not_cancelled_without_having_looked(rest: Rest) 
     """Nor one at which a worker is looking at this moment."""
     lost = delivery(rest, *LOST)
     reply = rest.ask("POST", f"/api/deliveries/{lost}/cancel", json={})
-    assert is_problem(reply, 409) and "look on the platform" in reply.json()["detail"]
+    assert is_problem(reply, 409) and "Check on the platform" in reply.json()["detail"]
     checking = delivery(rest, S.CLAIMED, S.SUBMITTING, S.UNCONFIRMED)
     assert is_problem(rest.ask("POST", f"/api/deliveries/{checking}/cancel", json={"not_there": True}), 409)
     planned = delivery(rest)

@@ -18,7 +18,9 @@ from postprober.api.schemas import NewPostBody
 from postprober.api.views import PostOut
 from postprober.errors import Conflict
 from postprober.security.vault import Vault
-from postprober.services import drafts, keys, sessions
+from postprober.services.operations import keys
+from postprober.services.people import sessions
+from postprober.services.posts import drafts
 from postprober.storage import idempotency, posts
 from postprober.storage.database import Database
 from postprober.storage.tables import idempotency_keys, media
@@ -214,7 +216,7 @@ def test_the_stored_answer_is_sealed_and_survives_a_new_key(rest: Rest) -> None:
         row = conn.execute(idempotency_keys.select()).one()
     assert "secret" not in str(row._mapping)
     rotated = replace(rest.core, vault=Vault({"next": b"n" * 32, **rest.core.vault.keys}))
-    assert keys.rotate(rotated) == 1
+    assert keys.rotate(rotated).done == 1
     alone = replace(rest, core=replace(rest.core, vault=Vault({"next": b"n" * 32})))
     again = rest_on_vault(alone)
     assert post(again, body={"content": "Very secret plan"}).content == first.content
@@ -275,7 +277,7 @@ def make_token(rest: Rest, key: str) -> httpx2.Response:
 
 def test_an_api_token_is_made_once_and_shown_to_who_repeats(rest: Rest, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:  # signing in is tested elsewhere; here it only has to be quick
-        patch.setattr("postprober.services.users.verify_password", lambda *_: True)
+        patch.setattr("postprober.services.people.users.verify_password", lambda *_: True)
         rest.tokens["owner"] = sessions.log_in(rest.core, "owner@example.org", "any", "127.0.0.1").access
     first, again = make_token(rest, "t"), make_token(rest, "t")
     assert first.status_code == 201 and first.content == again.content
@@ -290,7 +292,7 @@ def _die(*_: object) -> None:
 def test_a_token_whose_secret_nobody_was_shown_is_replaced(rest: Rest, monkeypatch: pytest.MonkeyPatch) -> None:
     """The process dies after the commit that made the token: its answer was never stored, and the secret is nowhere."""
     with monkeypatch.context() as patch:
-        patch.setattr("postprober.services.users.verify_password", lambda *_: True)
+        patch.setattr("postprober.services.people.users.verify_password", lambda *_: True)
         rest.tokens["owner"] = sessions.log_in(rest.core, "owner@example.org", "any", "127.0.0.1").access
         patch.setattr(idempotency, "answered", _die)
         patch.setattr(idempotency, "give_up", lambda *_: None)

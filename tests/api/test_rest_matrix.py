@@ -3,20 +3,27 @@ is a viewer, a stranger, and nobody. A route without an entry here fails the tes
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx2
 import pytest
 from sqlalchemy import select
 
+from postprober.domain.access import GRANTABLE
 from postprober.domain.delivery import DeliveryState, Proof
 from postprober.domain.diagnosis import Cause, Diagnosis, Fix
 from postprober.domain.platform import Platform
-from postprober.pipeline import watch
-from postprober.services import proof_pages, sessions
-from postprober.services.media import public_url
+from postprober.pipeline.core import transitions
+from postprober.services.media.media import public_url
+from postprober.services.notifications import channels
+from postprober.services.people import api_tokens, sessions
+from postprober.services.people.sessions import Caller
+from postprober.services.reports import proof_pages
 from postprober.storage import deliveries, logs, pictures, repairs, users
 from postprober.storage import media as media_storage
 from postprober.storage.tables import alerts, metadata
@@ -25,6 +32,7 @@ from tests.conftest import PASSWORD
 from tests.installed import Installation
 
 S = DeliveryState
+PAGE = Path(__file__).parents[2] / "docs" / "api.md"
 # What asking may leave behind besides what was asked for.
 _BOOKKEEPING = {"sessions", "leases", "processes", "meta", "idempotency_keys"}
 
@@ -61,7 +69,7 @@ def failed(suffix: str) -> Callable[[Rest], str]:
         post_id = rest.draft(account_ids=[account.id], submit=True)["id"]
         with rest.core.db.write() as conn:
             (found,) = deliveries.of_post(conn, post_id)
-            watch.move(conn, found, S.FAILED, reason="test", now=rest.clock.now(), next_at=None)
+            transitions.move(conn, found, S.FAILED, reason="test", now=rest.clock.now(), next_at=None)
         return f"/api/monitoring/{post_id}{suffix}"
 
     return make
@@ -77,7 +85,9 @@ def delivery(suffix: str, *states: DeliveryState) -> Callable[[Rest], str]:
             with rest.core.db.write() as conn:
                 (found,) = deliveries.of_post(conn, post_id)
                 unknown = rest.clock.now() if S.SUBMITTING in states else None
-                watch.move(conn, found, state, reason="test", now=rest.clock.now(), next_at=None, unknown_at=unknown)
+                transitions.move(
+                    conn, found, state, reason="test", now=rest.clock.now(), next_at=None, unknown_at=unknown
+                )
         return f"/api/deliveries/{found.id}{suffix}"
 
     return make
@@ -145,6 +155,12 @@ def channel(suffix: str = "") -> Callable[[Rest], str]:
     return lambda rest: f"/api/channels/{rest.ask('POST', '/api/channels', json=HOOK).json()['id']}{suffix}"
 
 
+def turned_off(rest: Rest) -> str:
+    """What a mail program calls: the link of the mail is the permission."""
+    query = urlsplit(channels.turn_off_links(rest.core, int(channel()(rest).rpartition("/")[2]))[0]).query
+    return f"/api/unsubscribe?{query}"
+
+
 HOOK = {"kind": "webhook", "name": "hook", "url": "http://127.0.0.1:9/"}
 
 
@@ -172,7 +188,7 @@ def proved(rest: Rest) -> int:
     for state in (S.CLAIMED, S.SUBMITTING, S.PUBLISHED, S.VERIFIED):
         with rest.core.db.write() as conn:
             (found,) = deliveries.of_post(conn, post_id)
-            watch.move(
+            transitions.move(
                 conn, found, state, reason="test", now=rest.clock.now(), next_at=None, proof=Proof.MATCHES,
                 published_at=rest.clock.now(),
             )  # fmt: skip
@@ -192,6 +208,7 @@ def body(**values: Any) -> dict[str, Any]:
 
 
 LOST = (S.CLAIMED, S.SUBMITTING, S.UNCONFIRMED, S.HELD)
+GHOST = (S.CLAIMED, S.SUBMITTING, S.PUBLISHED, S.GHOST)
 LOGIN = body(email="nobody@example.org", password="wrong password")
 PUT = {**body(content="Changed"), "headers": {"If-Match": "*"}}
 UPLOAD = {"files": {"file": ("b.png", png("blue"))}}
@@ -233,6 +250,14 @@ CASES: dict[str, Case] = {
     "post /api/deliveries/{delivery_id}/send": Case(delivery("/send", S.HELD), 200, 404),
     "post /api/deliveries/{delivery_id}/look": Case(delivery("/look", *LOST), 200, 404),
     "post /api/deliveries/{delivery_id}/cancel": Case(delivery("/cancel", S.HELD), 200, 404, options=body()),
+    "post /api/deliveries/{delivery_id}/rewrite": Case(
+        delivery("/rewrite", S.CLAIMED, S.FAILED), 200, 404, options=body(texts=["Other words"])
+    ),
+    "post /api/deliveries/{delivery_id}/check": Case(delivery("/check", *GHOST), 200, 404),
+    "post /api/deliveries/{delivery_id}/acknowledge": Case(delivery("/acknowledge", *GHOST), 200, 404),
+    "post /api/deliveries/{delivery_id}/publish-again": Case(
+        delivery("/publish-again", *GHOST), 200, 404, options=body(risk_accepted=True)
+    ),
     # Nothing is there, which only the owner is told.
     "post /api/deliveries/{delivery_id}/adopt": Case(delivery("/adopt", *LOST), 422, 404, options=body(link="3kabc")),
     "get /api/alerts": Case(at("/api/alerts"), 200, 200, reads=True),
@@ -255,6 +280,7 @@ CASES: dict[str, Case] = {
     "put /api/reports/posts/{post_id}/proof": Case(report("/proof"), 200, 404),
     "delete /api/reports/posts/{post_id}/proof": Case(report("/proof"), 204, 404),
     "get /proof/{token}": Case(shared, 200, 200, public=True),
+    "post /api/unsubscribe": Case(turned_off, 204, 204, public=True),
     "post /api/media": Case(at("/api/media"), 201, 201, options=UPLOAD),
     "get /api/media/{media_id}": Case(media, 200, 404, reads=True),
     "get /api/media/{media_id}/url": Case(lambda rest: f"{media(rest)}/url?platform=instagram", 200, 404, reads=True),
@@ -276,7 +302,7 @@ CASES: dict[str, Case] = {
 def rest(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rest]:
     made = rest_on(installation)
     with monkeypatch.context() as patch:  # signing in is tested elsewhere; here it only has to be quick
-        patch.setattr("postprober.services.users.verify_password", lambda *_: True)
+        patch.setattr("postprober.services.people.users.verify_password", lambda *_: True)
         for who in ("owner", "teammate", "stranger"):
             pair = sessions.log_in(made.core, f"{who}@example.org", PASSWORD, "127.0.0.1")
             made.tokens[who] = pair.access
@@ -333,6 +359,49 @@ def test_only_who_may_reaches_it(rest: Rest, name: str) -> None:
     assert status("owner") == case.owner
     if case.stranger != 404:
         assert status("stranger") == case.stranger
+
+
+def scopes_on_the_page() -> dict[str, frozenset[str]]:
+    """What docs/api.md says each call needs."""
+    table = PAGE.read_text().partition("## Scopes\n")[2].partition("\n## ")[0]
+    found: dict[str, frozenset[str]] = {}
+    for needed, calls in re.findall(r"^\| (`[a-z]+:.*?) \| (.*) \|$", table, re.MULTILINE):
+        for method, path in re.findall(r"`([A-Z]+) (/[^`]+)`", calls):
+            found[f"{method.lower()} {path}"] = frozenset(re.findall(r"`(\w+:\w+)`", needed))
+    return found
+
+
+# Signed in is enough, or an API token cannot do it at all.
+NO_SCOPE = {"post /api/auth/logout", "get /api/auth/me"}
+FOR_PEOPLE = {"get /api/auth/tokens", "post /api/auth/tokens", "delete /api/auth/tokens/{token_id}"}
+
+
+def test_the_page_names_the_scopes_of_every_call_that_needs_some() -> None:
+    assert set(scopes_on_the_page()) == {n for n, case in CASES.items() if not case.public} - NO_SCOPE - FOR_PEOPLE
+    assert "posts:write" in scopes_on_the_page()["post /api/monitoring/{post_id}/retry"]
+
+
+@pytest.mark.parametrize("name", sorted(scopes_on_the_page()))
+def test_a_call_needs_exactly_the_scopes_on_the_page(rest: Rest, name: str) -> None:
+    case, needed, method = CASES[name], scopes_on_the_page()[name], name.split()[0].upper()
+    path = case.path(rest)
+    before = rows(rest)
+    with rest.core.db.read() as conn:
+        owner = users.by_email(conn, "owner@example.org")
+    assert owner is not None
+
+    def ask(scopes: frozenset[str]) -> httpx2.Response:
+        token = api_tokens.create(
+            rest.core, Caller(owner, GRANTABLE, "0", "login"), name="t", scopes=sorted(scopes), days=1
+        )
+        rest.tokens["owner"] = token[1]
+        return rest.ask(method, path, **case.options)
+
+    for scope in needed:
+        refused = ask(GRANTABLE - {scope})
+        assert refused.status_code == 403 and scope in refused.text
+    assert rows(rest) == before
+    assert ask(needed).status_code == case.owner
 
 
 @pytest.mark.parametrize("path", ["/api/posts", "/api/accounts", "/api/alerts"])

@@ -13,10 +13,10 @@ from sqlalchemy.exc import OperationalError
 
 from postprober.domain.delivery import DeliveryState, Step, StepStatus
 from postprober.domain.platform import Platform
-from postprober.errors import Throttled, Unavailable
-from postprober.pipeline import watch
-from postprober.services import accounts, linking
-from postprober.services import posts as post_service
+from postprober.errors import HERE, Throttled, Unavailable
+from postprober.pipeline.core import transitions
+from postprober.services.accounts import accounts, linking
+from postprober.services.posts import posts as post_service
 from postprober.storage import deliveries, logs, processes
 from postprober.storage.database import Database
 from postprober.storage.tables import alerts
@@ -128,7 +128,7 @@ def move(rest: Rest, post_id: int, index: int, *states: DeliveryState, **columns
     for state in states:
         with rest.core.db.write() as conn:
             found = deliveries.of_post(conn, post_id)[index]
-            watch.move(conn, found, state, reason="test", now=rest.clock.now(), **columns)
+            transitions.move(conn, found, state, reason="test", now=rest.clock.now(), **columns)
 
 
 def test_the_status_tells_each_delivery_with_its_steps(rest: Rest) -> None:
@@ -331,6 +331,7 @@ def test_what_a_platform_says_is_told_without_its_detail(rest: Rest, monkeypatch
     for error, status, kind in (
         (Throttled("X asks for patience.", "secret", retry_at=later), 429, "platform-throttled"),
         (Unavailable("X cannot be reached.", "secret"), 502, "platform-error"),
+        (Unavailable("The picture could not be prepared.", "secret", code=HERE), 503, "unavailable"),
     ):
 
         def fails(*_: Any, error: Exception = error) -> None:
@@ -339,7 +340,7 @@ def test_what_a_platform_says_is_told_without_its_detail(rest: Rest, monkeypatch
         monkeypatch.setattr(linking, "start", fails)
         reply = rest.ask("POST", "/api/accounts/connect", json={"platform": Platform.X.value})
         assert is_problem(reply, status, kind) and "secret" not in reply.text
-        assert reply.headers.get("retry-after") == ("30" if status == 429 else None)
+        assert reply.headers.get("retry-after") == {429: "30", 503: "5"}.get(status)
 
 
 # The OpenAPI file
@@ -373,5 +374,6 @@ def test_every_route_says_what_it_is_for_and_what_may_go_wrong(rest: Rest) -> No
 def _has_example(schema: dict[str, Any], body: dict[str, Any]) -> bool:
     (content,) = body["content"].values()
     form = content["schema"]
+    form = next((one for one in form.get("anyOf", ()) if "$ref" in one), form)  # a body that may be left out
     form = schema["components"]["schemas"][form["$ref"].rpartition("/")[2]] if "$ref" in form else form
     return any("examples" in field or "example" in field for field in form["properties"].values())

@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 
 from postprober.domain.delivery import DeliveryState
-from postprober.pipeline import watch
-from postprober.storage import deliveries
+from postprober.domain.platform import Platform
+from postprober.pipeline.core import transitions
+from postprober.services.accounts.accounts import add_by_token
+from postprober.storage import deliveries, users
 from postprober.storage.database import Database
 from tests.api.rest_kit import Rest, is_problem, png, rest_at, rest_on
 from tests.installed import Installation
@@ -44,7 +46,7 @@ def claim(rest: Rest, post_id: int) -> None:
     found = rest.deliveries(post_id)[0]
     now = rest.clock.now()
     with rest.core.db.write() as conn:
-        watch.move(conn, found, S.CLAIMED, reason="due", now=now, fence=found.fence + 1, lease_until=now)
+        transitions.move(conn, found, S.CLAIMED, reason="due", now=now, fence=found.fence + 1, lease_until=now)
 
 
 def test_a_new_post_is_a_draft_that_the_rules_have_looked_at_and_whose_suggestions_are_being_made(rest: Rest) -> None:
@@ -315,7 +317,27 @@ def test_what_was_sent_or_is_being_sent_is_not_deleted(rest: Rest, state: Delive
     for step in {S.CLAIMED: (), S.SUBMITTING: (S.SUBMITTING,)}.get(state, (S.SUBMITTING, state)):
         with rest.core.db.write() as conn:
             found = deliveries.of_post(conn, post["id"])[0]
-            watch.move(conn, found, step, reason="test", now=rest.clock.now(), first_byte_at=rest.clock.now())
+            transitions.move(conn, found, step, reason="test", now=rest.clock.now(), first_byte_at=rest.clock.now())
     assert is_problem(rest.ask("DELETE", f"/api/posts/{post['id']}"), 409, "conflict")
     assert rest.ask("GET", f"/api/posts/{post['id']}").status_code == 200
     assert rest.deliveries(post["id"])[0].state is state
+
+
+@pytest.mark.parametrize("approve", [True, False])
+def test_a_decision_about_a_review_is_about_the_version_that_was_read(rest: Rest, approve: bool) -> None:
+    with rest.core.db.read() as conn:
+        owner = users.by_email(conn, "owner@example.org")
+    assert owner is not None
+    account = rest.installation.made("mastodon")
+    data = {key: account[key] for key in ("access_token", "refresh_token", "expires_at")}
+    linked = add_by_token(rest.core, owner.id, Platform.MASTODON, data, name=account["name"])
+    read = rest.draft(content="TODO: as it was read", account_ids=[linked.id], submit=True)
+    assert (read["status"], read["version"]) == ("review", 1)
+    path = f"/api/posts/{read['id']}"
+    body = {"content": "TODO: other words", "account_ids": [linked.id]}
+    assert rest.ask("PUT", path, json=body, headers={"If-Match": '"1"'}).json()["status"] == "review"
+    late = rest.ask("POST", f"{path}/review", json={"approve": approve}, headers={"If-Match": '"1"'})
+    assert is_problem(late, 412, "stale")
+    assert rest.ask("GET", path).json()["status"] == "review" and rest.deliveries(read["id"]) == []
+    done = rest.ask("POST", f"{path}/review", json={"approve": approve}, headers={"If-Match": '"2"'})
+    assert done.json()["status"] == ("scheduled" if approve else "draft")

@@ -23,8 +23,10 @@ from postprober.clock import ManualClock
 from postprober.domain.platform import Platform
 from postprober.errors import BadInput
 from postprober.security.tokens import sign
-from postprober.services import accounts, linking, media, users
+from postprober.services.accounts import accounts, linking
 from postprober.services.core import Core
+from postprober.services.media import media
+from postprober.services.people import users
 from postprober.storage import media as media_storage
 from postprober.storage import processes
 from postprober.storage import users as user_storage
@@ -194,8 +196,9 @@ def test_the_cookie_is_secure_where_the_app_is(core: Core) -> None:
         with core.db.read() as conn:
             user = user_storage.by_email(conn, "owner@example.org")
         assert user is not None
-        reply = begin(client, users.issue_ticket(core, user))
-    assert cookie_of(reply)[COOKIE]["secure"] is True
+        ticket = users.issue_ticket(core, user)
+        reply = client.get("/api/session/begin", headers={"Cookie": f"__Host-{TICKET}={ticket}"})
+    assert cookie_of(reply)[f"__Host-{COOKIE}"]["secure"] is True
 
 
 @pytest.mark.parametrize("ticket", ["", "nonsense", "é" * 50, "x" * 5000])
@@ -295,7 +298,7 @@ def test_a_consent_links_the_account_of_the_person_who_started(
     token = signed_in(client, core)
     params = approve(core, installation, installation.owner, Platform.X)
     result = back(client, "x", params, token)
-    assert result.keys() == {"linked"} and result["linked"].startswith("X: ")
+    assert result.keys() == {"linked", "seal"} and result["linked"].startswith("X: ")
     assert len(accounts.listing(core, installation.owner)) == 1
     assert "link_error" in back(client, "x", params, token), "the state works once"
     assert len(accounts.listing(core, installation.owner)) == 1
@@ -311,6 +314,7 @@ def test_a_consent_in_another_persons_browser_links_nothing(
     assert "belongs to somebody else" in back(client, "x", params, token)["link_error"]
     for user in (installation.owner, installation.teammate, installation.stranger):
         assert accounts.listing(core, user) == []
+    assert "linked" in back(client, "x", params, signed_in(client, core)), "it is still there for who started it"
 
 
 def test_a_state_that_is_unknown_old_or_for_another_platform_links_nothing(
@@ -337,7 +341,7 @@ def test_a_denied_consent_and_a_wrong_code_end_in_one_sentence(
     wrong = back(client, "x", {"code": "wrong", "state": start(core, installation.owner)["state"]}, token)
     unknown = back(client, "friendster", {"code": "c", "state": "s"}, token)
     for result in (denied, wrong, unknown):
-        assert result.keys() == {"link_error"} and "\n" not in result["link_error"]
+        assert result.keys() == {"link_error", "seal"} and "\n" not in result["link_error"]
     assert accounts.listing(core, installation.owner) == []
 
 

@@ -15,8 +15,8 @@ from websockets.sync.client import ClientConnection
 
 from postprober.api.deps import COOKIE
 from postprober.api.live import RESTART
-from postprober.services import api_tokens, sessions, users
-from postprober.services.live import Event, Story
+from postprober.services.monitoring.live import Event, Story
+from postprober.services.people import api_tokens, sessions, users
 from postprober.storage.events import Change
 from postprober.storage.tables import users as user_table
 from tests.api.live_kit import APP, WAIT, Live, S, closed, cookie, hear, join, say, status, until

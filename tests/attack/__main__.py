@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.attack import planted, scanners, source
+from tests.attack import accounts, channels, door, planted, scanners, source, suites
 
 
 def main() -> int:
@@ -22,6 +22,12 @@ def main() -> int:
         "bandit": lambda: source.bandit(tools),
         "semgrep": lambda: source.semgrep(tools),
         "secrets": planted.planted,
+        "apprise": channels.apprise,
+        "door": door.door,
+        "accounts": accounts.accounts,
+        "pages": suites.pages,
+        "silent": suites.silent,
+        "token": suites.token,
         "sqlmap": scanners.sqlmap,
         "wapiti": scanners.wapiti,
     }

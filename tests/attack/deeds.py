@@ -16,14 +16,16 @@ import pyotp
 from sqlalchemy import func, select
 
 from bench.stage import ROOT
-from postprober.demo import demo_picture
+from postprober.cli.demo import demo_picture
 from postprober.domain.access import GRANTABLE
 from postprober.domain.platform import Platform
-from postprober.pipeline.credentials import open_credentials, secrets_of
-from postprober.services import api_tokens, media, passwords, people, posts, second_factor, users
-from postprober.services.accounts import add_by_token
-from postprober.services.posts import NewPost
-from postprober.services.sessions import Caller
+from postprober.pipeline.core.tokens import open_credentials, secrets_of
+from postprober.services.accounts.accounts import add_by_token
+from postprober.services.media import media
+from postprober.services.people import api_tokens, passwords, people, second_factor, users
+from postprober.services.people.sessions import Caller
+from postprober.services.posts import posts
+from postprober.services.posts.posts import NewPost
 from postprober.storage import accounts as account_storage
 from postprober.storage.records import User
 from postprober.storage.tables import alerts, deliveries, notifications, repairs
@@ -34,8 +36,9 @@ def people_come(life: Life) -> None:
     """An editor, a viewer and a stranger; sign-ins of every kind, a second factor, links by mail, API tokens."""
     core, hunter = life.made.core, life.hunter
     assert core
-    _, link = people.invite(core, life.owner, email="editor@example.org", name="editor", role="editor")
-    hunter.add("an invitation link", link.split("reset=")[1])
+    people.invite(
+        core, life.owner, email="editor@example.org", name="editor", role="editor"
+    )  # `remember` reads the mail
     people_of = {
         "owner": life.owner,
         "editor": user_of(life.made, hunter, "editor2", "editor", life.owner.id),
@@ -43,6 +46,7 @@ def people_come(life: Life) -> None:
         "stranger": user_of(life.made, hunter, "stranger", "owner"),
     }
     hunter.add("a token for the first person", people.setup_token(core))
+    passwords_of = {}
     for name, user in people_of.items():
         caller = Caller(user, frozenset(GRANTABLE | {"tokens:write"}), "0", "login")
         life.tokens[f"{name} by API token"] = api_tokens.create(
@@ -52,6 +56,7 @@ def people_come(life: Life) -> None:
         password = next(
             n.decode() for n, (s, how) in hunter.needles.items() if how == "plain" and s.endswith(f" {user.name}")
         )
+        passwords_of[name] = password
         status, content = life.call(
             "", "POST", "/api/auth/login", {"email": user.email, "password": password}, kept=False
         )
@@ -72,7 +77,14 @@ def people_come(life: Life) -> None:
     hunter.add("a session cookie", life.cookie)
     enrolment = second_factor.enrol(people_of["stranger"])
     hunter.add("the secret of a second factor", enrolment.secret)
-    for code in second_factor.enable(core, people_of["stranger"], enrolment.secret, pyotp.TOTP(enrolment.secret).now()):
+    for code in second_factor.enable(
+        core,
+        people_of["stranger"],
+        enrolment.secret,
+        pyotp.TOTP(enrolment.secret).now(),
+        passwords_of["stranger"],
+        "127.0.0.1",
+    ):
         hunter.add("a recovery code", code)
     passwords.ask_reset(core, "viewer@example.org", "127.0.0.1")
 

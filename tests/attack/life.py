@@ -20,7 +20,7 @@ from sqlalchemy import func, select
 
 from bench.stage import ROOT, Stage, stage
 from postprober.domain.platform import Platform
-from postprober.services import users
+from postprober.services.people import users
 from postprober.storage import users as user_storage
 from postprober.storage.records import User
 from tests.attack.hunt import Hunter

@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from bench.stage import Stage, plan, stage
-from postprober.services import sessions
+from postprober.services.people import sessions
 from tests.attack.vulnerable import vulnerable
 
 LIMIT = 420  # seconds for one run; one that does not come to its end counts as a finding

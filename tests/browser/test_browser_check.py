@@ -13,9 +13,9 @@ from PIL import Image, PngImagePlugin
 
 from postprober.browser import Browser
 from postprober.domain.platform import Platform
+from postprober.domain.public_look import Look, Verdict
 from postprober.domain.remote import RemoteMedia
 from postprober.probe import browser_check
-from postprober.probe.base import Look, Verdict
 from postprober.probe.browser_check import HEIGHT, MAX_PICTURE, WIDTH, look_in_browser, shrink
 from postprober.probe.compare import compare
 from postprober.sandbox.serve import SandboxServer
@@ -124,3 +124,10 @@ def test_the_sandboxs_posts_are_found_and_gone(
         Path(folder, f"{platform}.png").write_bytes(png)
     sandbox.control.delete_post(platform, truth["id"])
     assert look_in_browser(browser, Platform(platform), **one)[0].verdict is Verdict.GONE
+
+
+def test_a_page_that_lies_to_its_scripts_is_measured_by_the_browser(browser: Browser, world: World) -> None:
+    lies = LATER + "<script>Math.max = () => 'x'; Math.min = Math.max; Object.defineProperty(document.documentElement, "
+    lies += "'scrollHeight', {get() { throw 1 }})</script><meta property='og:url' content='http://[x'>"
+    seen, png = at(browser, world[0].page("/ann/status/7", lies))
+    assert seen.verdict is Verdict.FOUND and png is not None

@@ -14,18 +14,25 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pyotp
 import pytest
 from PIL import Image
 
-from postprober import cli
+from postprober.cli import main
 from postprober.domain.delivery import DeliveryState
-from postprober.pipeline import watch
-from postprober.pipeline.credentials import open_credentials
-from postprober.services import passwords, posts, printing
-from postprober.services.posts import NewPost
-from postprober.storage import accounts, deliveries
+from postprober.pipeline.core import transitions
+from postprober.pipeline.core.tokens import open_credentials
+from postprober.services.monitoring import monitoring
+from postprober.services.people import passwords, second_factor
+from postprober.services.posts import advice, posts
+from postprober.services.posts.posts import NewPost
+from postprober.services.reports import printing
+from postprober.storage import accounts, deliveries, users
+from postprober.storage import posts as post_storage
+from postprober.storage.records import Delivery
+from tests.conftest import PASSWORD
 from tests.installed import Installation
-from tests.profile import chosen
+from tests.profile import chosen, servers
 
 S = DeliveryState
 ROOT = Path(__file__).resolve().parents[2]
@@ -62,7 +69,7 @@ def run(
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin), encoding="utf-8"))
         capsys.readouterr()
         with pytest.raises(SystemExit) as ended:
-            cli.main()
+            main.main()
         out, err = capsys.readouterr()
         return Said(int(ended.value.code or 0), out, err)
 
@@ -227,6 +234,22 @@ def test_a_corrupt_database_refuses_to_start_and_is_left_as_it_was(run: Run, tmp
 # What programs read
 
 
+def test_the_platforms_are_listed_with_what_they_take_and_how_they_prove(run: Run) -> None:
+    listed = {line["key"]: line for line in run("platforms", "--json").lines}
+    assert list(listed) == ["x", "linkedin", "instagram", "mastodon", "bluesky"]
+    assert listed["instagram"] == {
+        "key": "instagram", "title": "Instagram", "linking": ["consent", "browser", "token"], "options": [],
+        "limits": {
+            "length": 2200, "unit": "characters", "threads": False, "images": 4, "gif": False, "video": True,
+        },
+        "proof": {"unknown": "looked for", "answers_strangers": False},
+    }  # fmt: skip
+    assert listed["bluesky"]["linking"] == ["password", "token"] and listed["bluesky"]["proof"]["answers_strangers"]
+    assert listed["linkedin"]["proof"]["unknown"] == "held for a person"
+    told = run("platforms").out
+    assert "Mastodon: 500 characters; 4 images, gif, video; linked by consent or token;" in told
+
+
 @pytest.mark.parametrize(
     ("text", "code", "expected"),
     [
@@ -334,7 +357,7 @@ def _failed(inst: Installation) -> int:
     made = posts.create(inst.core, inst.owner, NewPost(("Hello",), (inst.link("mastodon").id,)))
     with inst.core.db.write() as conn:
         delivery = deliveries.of_post(conn, made.id)[0]
-        watch.move(conn, delivery, S.FAILED, reason="refused", now=inst.core.clock.now(), next_at=None)
+        transitions.move(conn, delivery, S.FAILED, reason="refused", now=inst.core.clock.now(), next_at=None)
     return made.id
 
 
@@ -348,7 +371,7 @@ def test_posts_report_and_retry(run: Run, installation: Installation) -> None:
         "authentication", "posting", "verification", "engagement",
     }  # fmt: skip
     assert "refused" in run("report", str(post_id)).out.lower()
-    assert "1 deliveries are tried again" in run("retry", str(post_id)).out
+    assert "1 deliveries will be retried" in run("retry", str(post_id)).out
     assert run("retry", str(post_id)).code == 2
     assert run("report", str(post_id), "--user", "stranger@example.org").code == 2
     assert run("posts", "--user", "stranger@example.org").out.strip() == "None yet."
@@ -378,6 +401,23 @@ def test_user_reset_prints_a_link_under_which_a_password_is_chosen_once(run: Run
     token = json.loads(said.out).split("reset=")[1]
     found = passwords.owner_of(installation.core, token)
     assert found is not None and found.id == installation.owner
+
+
+def test_the_second_factor_of_who_lost_it_is_turned_off_and_once_only(run: Run, installation: Installation) -> None:
+    core = installation.core
+    with core.db.read() as conn:
+        owner = users.get(conn, installation.owner)
+    secret = second_factor.enrol(owner).secret
+    code = pyotp.TOTP(secret).at(int(core.clock.now().timestamp()))
+    second_factor.enable(core, owner, secret, code, PASSWORD, "")
+    said = run("user", "second-factor-off", "owner@example.org")
+    assert said.code == 0 and "off for owner@example.org" in said.out
+    with core.db.read() as conn:
+        assert users.get(conn, installation.owner).totp_secret is None
+    (alert,) = monitoring.alerts(core, installation.owner)
+    assert "The operator turned off" in alert["message"]
+    said = run("user", "second-factor-off", "owner@example.org")
+    assert said.code == 2 and "off already" in sentence(said)
 
 
 def test_making_a_user(run: Run, installation: Installation) -> None:
@@ -416,7 +456,7 @@ def test_it_runs_as_a_module_in_a_process_of_its_own(tmp_path: Path) -> None:
 def test_a_post_that_waits_for_a_review_ends_with_4_and_says_why(run: Run, installation: Installation) -> None:
     account = installation.link("bluesky")
     said = run("publish", "--account", str(account.id), "--text", "Hello {{name}}")
-    assert said.code == 4 and "waits for a review" in said.out + said.err and "placeholder" in said.out + said.err
+    assert said.code == 4 and "is held for review" in said.out + said.err and "placeholder" in said.out + said.err
     told = run("publish", "--account", str(account.id), "--text", "Hello {{name}}", "--wait", "--json")
     assert told.code == 4 and told.lines[-1] == {
         "event": "result",
@@ -463,6 +503,61 @@ def test_a_report_about_a_period_is_told_in_words(run: Run, installation: Instal
 def test_a_wish_for_a_report_that_cannot_be_is_one_sentence(run: Run, wish: tuple[str, ...]) -> None:
     said = run("report", *wish)
     assert said.code == 2 and said.out == "" and len(said.err.strip().splitlines()) == 1
+
+
+def _held_by_the_review(installation: Installation, *states: DeliveryState) -> Delivery:
+    """A delivery in the last of `states`, with words that the review holds and a person has passed once."""
+    core, owner = installation.core, installation.owner
+    made = posts.create(core, owner, NewPost(("TODO: write this",), (installation.link("bluesky").id,)))
+    advice.decide_review(core, owner, made.id, True)
+    with core.db.write() as conn:
+        (delivery,) = deliveries.of_post(conn, made.id)
+        for state in states:
+            found = deliveries.get(conn, delivery.id)
+            transitions.move(conn, found, state, reason="test", now=core.clock.now(), next_at=None)
+    return delivery
+
+
+WORDS_AGAIN: dict[str, tuple[tuple[DeliveryState, ...], tuple[str, ...]]] = {
+    "rewrite": ((S.CLAIMED, S.SUBMITTING, S.FAILED), ("--text", "TODO: write that")),
+    "ghost": ((S.CLAIMED, S.SUBMITTING, S.PUBLISHED, S.GHOST), ("publish-again", "--accept-risk")),
+}
+
+
+@pytest.mark.parametrize("command", WORDS_AGAIN)
+def test_words_that_the_review_holds_are_sent_with_the_code_that_it_names(
+    run: Run, installation: Installation, command: str
+) -> None:
+    states, rest = WORDS_AGAIN[command]
+    delivery = _held_by_the_review(installation, *states)
+    wish = (command, str(delivery.id), *rest)
+    refused = run(*wish)
+    assert refused.code == 2 and refused.out == ""
+    told = sentence(refused)
+    assert "Held for review, nothing was sent:" in told
+    code = told.partition("add --approve ")[2].split()[0]
+    assert run(*wish, "--approve", code[:-1] + ("0" if code[-1] != "0" else "1")).code == 2, "another code is none"
+    assert run(*wish, "--approve", code).code == 0
+    with installation.core.db.read() as conn:
+        assert deliveries.of_post(conn, delivery.post_id)[-1].state is S.SCHEDULED
+
+
+@pytest.mark.embedded("a move begins on SQLite")
+def test_what_could_not_be_moved_as_it_was_is_named(
+    run: Run, installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(main, "MOST_NAMED", 2)
+    core = installation.core
+    with core.db.write() as conn:
+        for number in range(3):
+            post_storage.add(
+                conn, user_id=installation.owner, content="Hello\0", platforms=[], status="draft", scheduled_at=None,
+                options={"parts": ["half \ud800"]}, now=core.clock.now() + timedelta(seconds=number),
+            )  # fmt: skip
+    said = run("migrate-to", "-", stdin=f"{servers.database('')}\n".encode())
+    assert said.code == 0, said.err
+    assert "rows changed in posts: 1, 2 and 1 more.\n" in said.out
+    assert said.out.count("rows changed") == 1
 
 
 @pytest.mark.embedded("a move begins on SQLite")

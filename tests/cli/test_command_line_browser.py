@@ -7,7 +7,7 @@ import json
 import pytest
 
 from postprober.browser import Browser
-from postprober.sandbox.instagram_web_html import session
+from postprober.sandbox.instagram.web_html import session
 from tests.cli.test_command_line import Run, run, sentence
 from tests.installed import Installation
 

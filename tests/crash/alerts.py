@@ -28,18 +28,18 @@ from typing import Any
 
 from sqlalchemy import insert, select
 
+from bench.ports import free_port
 from postprober.domain.delivery import DeliveryState
-from postprober.pipeline import notify, outbox, watch
-from postprober.pipeline.context import Context
-from postprober.pipeline.courier import Courier
-from postprober.services import channels
+from postprober.pipeline.core import transitions
+from postprober.pipeline.core.context import Context
+from postprober.pipeline.notifications import notify, outbox
 from postprober.services.context import context_of
 from postprober.services.core import Core
+from postprober.services.notifications import channels
 from postprober.storage import deliveries, notifications, users
 from postprober.storage.records import PartRecord
 from postprober.storage.tables import accounts, alerts, posts
 from postprober.wiring import build_core, close_core
-from tests.crash.world import free_port
 
 LONGEST_LIFE = 0.15  # seconds a child is let live after its first change
 
@@ -136,7 +136,7 @@ def _change(ctx: Context, account: int, user: int) -> None:
         )  # fmt: skip
     with ctx.db.write() as conn:
         delivery = deliveries.get(conn, made)
-        watch.move(conn, delivery, DeliveryState.FAILED, reason="because", now=now, next_at=None)
+        transitions.move(conn, delivery, DeliveryState.FAILED, reason="because", now=now, next_at=None)
 
 
 def _send(ctx: Context, naive: bool) -> None:
@@ -151,7 +151,7 @@ def _send(ctx: Context, naive: bool) -> None:
             rows = notifications.claim(conn, channel.id, now, now + notify.LEASE, 1)
             notifications.sent(conn, [row["id"] for row in rows], channel.id, now)
         if rows:
-            Courier(ctx.vault, ctx.http, ctx.clock, None, True, "").deliver(channel, rows)
+            notify.courier_of(ctx).deliver(channel, rows)
 
 
 def _finish(folder: Path, naive: bool) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from postprober.domain.attempt import Act, Outcome
 from postprober.domain.platform import Platform
-from postprober.sandbox.client import Control
+from postprober.sandbox.control.client import Control
 from postprober.storage import attempts, deliveries
 from postprober.storage.records import Attempt
 from tests.crash.world import RECONNECT, Bench, Target, close, fresh_bench, link, plan, relink, run_one_worker, settled

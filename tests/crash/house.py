@@ -25,13 +25,13 @@ from sqlalchemy import select
 from postprober.api.__main__ import SERVER
 from postprober.api.app import create_app
 from postprober.domain.platform import Platform
-from postprober.pipeline.runner import Runner
-from postprober.sandbox.client import Control
+from postprober.pipeline.scheduler.scheduler import Runner
+from postprober.sandbox.control.client import Control
 from postprober.security.tokens import keyed_hash
-from postprober.services import posts
-from postprober.services.api_tokens import KIND
-from postprober.services.posts import NewPost
-from postprober.services.sessions import API_TOKEN_PREFIX
+from postprober.services.people.api_tokens import KIND
+from postprober.services.people.sessions import API_TOKEN_PREFIX
+from postprober.services.posts import posts
+from postprober.services.posts.posts import NewPost
 from postprober.storage import deliveries, tables, users
 from postprober.wiring import build_core
 from tests.crash.world import RECONNECT, Bench, Target, close, fresh_bench, link, servers, settled, template

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from postprober.domain.platform import Platform
-from postprober.pipeline.runner import Runner
-from postprober.sandbox.client import Control
+from postprober.pipeline.scheduler.scheduler import Runner
+from postprober.sandbox.control.client import Control
 from postprober.storage import deliveries
 from tests.crash.world import RECONNECT, Bench, Target, close, fresh_bench, link, plan, servers, settled, template
 

@@ -12,9 +12,9 @@ from pathlib import Path
 from postprober.domain.platform import Platform
 from postprober.domain.remote import PartJob
 from postprober.errors import PlatformError
-from postprober.pipeline.credentials import open_credentials
-from postprober.pipeline.work import media_files
-from postprober.sandbox.client import Control
+from postprober.pipeline.core.claimed_delivery import media_files
+from postprober.pipeline.core.tokens import open_credentials
+from postprober.sandbox.control.client import Control
 from postprober.storage import accounts, deliveries
 from tests.crash.cells import CRASH_POINTS, FAULTS, Verdict
 from tests.crash.world import Bench, Target, close, fresh_bench, link, plan

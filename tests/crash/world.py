@@ -7,10 +7,8 @@ import contextlib
 import functools
 import io
 import os
-import random
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -26,28 +24,29 @@ from typing import Self
 
 from PIL import Image
 
+from bench.ports import free_port
 from postprober.browser import Browser
+from postprober.cli.demo import demo_picture
 from postprober.clock import SystemClock
-from postprober.demo import demo_picture
 from postprober.domain.account import Credentials
 from postprober.domain.delivery import DUE_TO_RECONCILE, TRAITS, DeliveryState
 from postprober.domain.platform import Platform
 from postprober.domain.post import PostStatus
 from postprober.domain.timing import Timing
 from postprober.http import HttpClient, Pools
-from postprober.pipeline.context import Context, LeaseKeeper
-from postprober.pipeline.credentials import seal
-from postprober.pipeline.engagement import follow
-from postprober.pipeline.posting import publish
-from postprober.pipeline.reconcile import reconcile
-from postprober.pipeline.recovery import recover_lost
-from postprober.platforms.base import Adapter
-from postprober.platforms.bluesky import login
-from postprober.platforms.instagram_browser import session_of
-from postprober.platforms.media import fit_image
+from postprober.pipeline.core.context import Context, LeaseKeeper
+from postprober.pipeline.core.tokens import seal
+from postprober.pipeline.publishing.publish import publish
+from postprober.pipeline.publishing.reconcile import reconcile
+from postprober.pipeline.publishing.recovery import recover_lost
+from postprober.pipeline.verification.follow_up import follow
+from postprober.platforms.bluesky.adapter import login
+from postprober.platforms.common.adapter import Adapter
+from postprober.platforms.common.media import fit_image
+from postprober.platforms.instagram.browser_adapter import session_of
 from postprober.platforms.registry import adapter_for, browser_adapter
-from postprober.sandbox.client import Control
-from postprober.sandbox.instagram_web_html import session
+from postprober.sandbox.control.client import Control
+from postprober.sandbox.instagram.web_html import session
 from postprober.security.vault import Vault
 from postprober.settings import Settings
 from postprober.storage import accounts, deliveries, media, posts, users
@@ -103,17 +102,6 @@ class HarnessSettings(Settings):
         return TIMING
 
 
-def free_port() -> int:
-    with contextlib.closing(socket.socket()) as probe:
-        while True:
-            port = random.randint(20000, 32000)
-            try:
-                probe.bind(("127.0.0.1", port))
-                return port
-            except OSError:
-                continue
-
-
 def wait_for(url: str, child: subprocess.Popen[bytes], limit: float = 30.0) -> None:
     end = time.monotonic() + limit
     while time.monotonic() < end:
@@ -133,7 +121,7 @@ def servers(folder: Path) -> Iterator[tuple[str, str]]:
     pictures = folder / "pictures"
     pictures.mkdir(parents=True)
     (pictures / "in.png").write_bytes(demo_picture())
-    from postprober.domain.limits import LIMITS
+    from postprober.platforms.registry import LIMITS
 
     (pictures / "p.jpg").write_bytes(fit_image(str(pictures / "in.png"), LIMITS[Platform.INSTAGRAM].images).data)
     sandbox_port, file_port = free_port(), free_port()
@@ -168,7 +156,7 @@ class Bench:
         port = int(self.sandbox.rsplit(":", 1)[1])
         return HarnessSettings(
             data_dir=self.folder, sandbox_port=port, secret_key="s" * 40, database_url=self.url,
-            vault_keys=f"k1:{base64.b64encode(KEY).decode()}", _env_file=None,
+            vault_keys=f"k1:{base64.b64encode(KEY).decode()}", _env_file=None,  # type: ignore[call-arg]  # pydantic takes it
         )  # fmt: skip
 
     @property

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from postprober.domain.limits import LIMITS
 from postprober.domain.platform import Platform
 from postprober.domain.text import split_thread
+from postprober.platforms.registry import LIMITS
 
 
 def test_every_platform_has_limits_under_its_own_name() -> None:

@@ -6,10 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from postprober.domain.limits import LIMITS, MB
+from postprober.domain.limits import MB
 from postprober.domain.platform import NAMES, Platform
 from postprober.domain.post import Draft, MediaFile, MediaKind, Part, Violation
 from postprober.domain.preflight import check
+from postprober.platforms.registry import LIMITS
+from postprober.platforms.x.limits import LONG as X_LONG
 
 JPEG = MediaFile(1, MediaKind.IMAGE, "image/jpeg", 1 * MB, 1080, 1080, "0" * 64, "/nowhere/a.jpg")
 GIF = replace(JPEG, kind=MediaKind.GIF, mime="image/gif", width=400, height=300)
@@ -41,13 +43,17 @@ def test_the_last_character_fits_and_one_more_does_not(platform: Platform) -> No
     assert violation.over == 1
     name = NAMES[platform]
     assert violation.message == (
-        f"Shorten the text by 1 character: {name} allows {most:,} and this counts {most + 1:,}."
+        f"Shorten the text by 1 character: {name} allows {most:,} and this counts {most + 1:,}"
+        + (f"; {LIMITS[platform].longer}." if LIMITS[platform].longer else ".")
     )
 
 
 def test_the_sentence_names_how_much_is_over() -> None:
     (violation,) = found(Platform.X, Part("東" * 146))
-    assert violation.message == "Shorten the text by 12 characters: X allows 280 and this counts 292."
+    assert violation.message == (
+        "Shorten the text by 12 characters: X allows 280 and this counts 292; "
+        "accounts with X Premium may write 25,000 (reconnect the account after subscribing)."
+    )
     assert violation.over == 12
 
 
@@ -208,3 +214,74 @@ def test_every_sentence_ends_with_a_full_stop_and_begins_with_a_capital() -> Non
 def test_a_monstrous_text_is_judged_quickly() -> None:
     (violation,) = found(Platform.X, Part("a." * 500_000))
     assert violation.over == 1_000_000 - 280
+
+
+def test_instagram_names_of_thirty_characters_are_mentions() -> None:
+    names = " ".join(f"@averyveryverylongusername{n:02}" for n in range(21))
+    assert codes(Platform.INSTAGRAM, Part(names, (JPEG,))) == ["too_many_mentions"]
+    assert codes(Platform.INSTAGRAM, Part(names.partition(" ")[2], (JPEG,))) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("@a.b_c. (@ünïcode) @x, me@example.com", 2), ("@" + "x" * 30 + " @.dot @_u", 2), ("@@a @a@b @a.@b", 2),
+        ("no one", 0), ("(@one)@two \"@three\"", 3),
+    ],
+)  # fmt: skip
+def test_mentions_as_instagram_has_them(text: str, count: int) -> None:
+    assert LIMITS[Platform.INSTAGRAM].mentions(text) == count
+
+
+@pytest.mark.parametrize(
+    ("platform", "file", "code"),
+    [
+        (Platform.MASTODON, replace(CLIP, width=4096, height=2304), "video_dimensions"),
+        (Platform.MASTODON, replace(CLIP, width=3840, height=2160), ""),
+        (Platform.MASTODON, replace(GIF, width=1200, height=1000), "gif_dimensions"),
+        (Platform.MASTODON, replace(GIF, width=1280, height=720), ""),
+        (Platform.X, replace(GIF, frames=360), "gif_frames"), (Platform.X, replace(GIF, frames=350), ""),
+        (Platform.LINKEDIN, replace(GIF, frames=260), "gif_frames"), (Platform.LINKEDIN, replace(GIF, frames=250), ""),
+        (Platform.X, replace(JPEG, width=1, height=1), "image_too_small"), (Platform.X, replace(JPEG, width=4, height=4), ""),
+        (Platform.X, replace(JPEG, width=1000, height=9000), "image_dimensions"),
+        (Platform.X, replace(JPEG, width=1000, height=8192), ""), (Platform.X, replace(JPEG, width=16000, height=4000), ""),
+        (Platform.X, replace(JPEG, width=10000, height=5), "image_too_small"),
+    ],
+)  # fmt: skip
+def test_sizes_and_frames_that_platforms_refuse_late(platform: Platform, file: MediaFile, code: str) -> None:
+    assert codes(platform, Part("t", (file,))) == ([code] if code else [])
+
+
+@pytest.mark.parametrize("codec", ["vp9", "prores", "h264 10-bit", "h264 4:2:2", "av1", "zzzz"])
+@pytest.mark.parametrize("platform", Platform)
+def test_a_codec_is_refused_with_those_that_the_platform_takes(platform: Platform, codec: str) -> None:
+    words = [v.message for v in found(platform, Part("t", (replace(CLIP, codec=codec),)))]
+    if platform is Platform.MASTODON:  # the server re-encodes
+        assert not words
+    else:
+        assert len(words) == 1 and "as H.264" in words[0] and NAMES[platform] in words[0]
+
+
+@pytest.mark.parametrize("platform", Platform)
+def test_h264_and_videos_whose_codec_is_not_known_pass(platform: Platform) -> None:
+    for codec in ("h264", ""):
+        assert codes(platform, Part("t", (replace(CLIP, codec=codec),))) == []
+    assert (codes(platform, Part("t", (replace(CLIP, codec="hevc 10-bit"),))) == []) is (
+        platform in (Platform.INSTAGRAM, Platform.MASTODON)
+    )
+
+
+def test_the_words_for_a_codec() -> None:
+    (one,) = found(Platform.X, Part("", (replace(CLIP, codec="h264 10-bit"),)))
+    assert one.message == "Save the file as H.264 (8 bit, 4:2:0): X does not take H.264 10-bit."
+
+
+@pytest.mark.parametrize("letter", ["a", "語", "🎉"])
+def test_long_posts_are_counted_exactly_where_the_account_may_write_them(letter: str) -> None:
+    weight = 1 if letter == "a" else 2
+    link = "https://example.com/" + "x" * 300
+    text = f"{link} " + letter * ((25_000 - 24) // weight)
+    assert check(Draft((Part(text),)), X_LONG).ok
+    (violation,) = check(Draft((Part(text + "b" * 2),)), X_LONG).violations
+    assert "X allows 25,000 and this counts 25,00" in violation.message and "Premium" not in violation.message
+    assert codes(Platform.X, Part(text)) == ["text_too_long"]

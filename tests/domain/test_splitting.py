@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as s
 
-from postprober.domain.limits import LIMITS
 from postprober.domain.platform import Platform
 from postprober.domain.post import Draft, Part
 from postprober.domain.preflight import check
 from postprober.domain.splitting import split
+from postprober.platforms.registry import LIMITS
 
 THREADED = [p for p in Platform if LIMITS[p].threads]
 TEXTS = s.lists(s.sampled_from(["Words ", "and more. ", "https://example.com/a/b?c=d ", "日本語。", "👩‍👩‍👧 ", "#tag ", "é" * 40, "\n\n"]), max_size=150)  # fmt: skip
@@ -18,6 +18,7 @@ TEXTS = s.lists(s.sampled_from(["Words ", "and more. ", "https://example.com/a/b
 
 @pytest.mark.parametrize("platform", THREADED)
 @pytest.mark.parametrize("numbered", [False, True])
+@settings(deadline=None)
 @given(pieces=TEXTS)
 def test_every_part_passes_the_platforms_preflight_and_no_letter_is_lost(
     platform: Platform, numbered: bool, pieces: list[str]

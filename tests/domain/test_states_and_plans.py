@@ -77,6 +77,9 @@ def test_a_late_answer_can_be_adopted_from_every_state_that_says_so() -> None:
         ([S.VERIFIED, S.FAILED], PostStatus.PARTIAL),
         ([S.PUBLISHED, S.GHOST], PostStatus.PARTIAL),
         ([S.FAILED, S.HELD], PostStatus.FAILED),
+        ([S.PARTIAL], PostStatus.PARTIAL),
+        ([S.PARTIAL, S.FAILED], PostStatus.PARTIAL),
+        ([S.PARTIAL, S.VERIFIED], PostStatus.PARTIAL),
         ([S.CANCELLED, S.CANCELLED], PostStatus.CANCELLED),
         ([S.CANCELLED, S.VERIFIED], PostStatus.POSTED),
     ],
@@ -131,7 +134,7 @@ def test_people_hear_of_what_needs_them_and_of_nothing_else() -> None:
             rule = alert_for(old, new)
             if (old, new) == (S.VERIFIED, S.GHOST):
                 assert rule is DRIFTED
-            elif new in (S.FAILED, S.HELD, S.GHOST):
+            elif new in (S.FAILED, S.HELD, S.GHOST, S.PARTIAL):
                 assert rule is RULES[new]
             else:
                 assert rule is None

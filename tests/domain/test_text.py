@@ -13,6 +13,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from postprober.domain import text
 from postprober.domain.entities import between
 from postprober.domain.text import (
     Span,
@@ -58,7 +59,7 @@ INDEXED: dict[str, Callable[[str], list[Span]]] = {
     "hashtags_with_indices": find_hashtags,
     "cashtags_with_indices": find_cashtags,
 }
-# The blocks of configuration 3; WeightedTweetsCounterTest is of version 2 and `tweets` of version 1 (CONTRACTS 7).
+# The blocks of configuration 3; WeightedTweetsCounterTest is of version 2 and `tweets` of version 1.
 COUNTED = ("WeightedTweetsWithDiscountedEmojiCounterTest", "UnicodeDirectionalMarkerCounterTest")
 
 
@@ -259,3 +260,44 @@ def test_no_part_is_too_long_and_no_letter_is_lost(text: str, limit: int) -> Non
     parts = split_thread(text, weighted_length, limit)
     assert all(part.strip() and weighted_length(part) <= limit for part in parts)
     assert "".join("".join(parts).split()) == "".join(text.split())
+
+
+PIECES = st.sampled_from(
+    [
+        "https://",
+        "HTTP://",
+        "a.co",
+        "A.CO",
+        "ΑΣ.example",
+        "İ.example",
+        "/",
+        "?q=1",
+        "Words",
+        "words",
+        " ",
+        "\n",
+        "s",
+        "ß",
+        "@",
+    ]
+)
+
+
+@given(st.lists(PIECES, max_size=6).map("".join), st.lists(PIECES, max_size=6).map("".join))
+def test_texts_are_the_same_where_their_canonical_forms_are(a: str, b: str) -> None:
+    """What is looked at first, because it is quick, refuses nothing that the links would make the same."""
+    for one, other in ((a, b), (a, text._canonical(normalise(a)))):
+        left, right = normalise(one), normalise(other)
+        assert same_text(one, other) is (left == right or text._canonical(left) == text._canonical(right))
+
+
+def test_links_are_looked_for_only_where_nothing_else_differs(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def find(given: str) -> list[Span]:
+        asked.append(given)
+        return find_urls(given)
+
+    monkeypatch.setattr(text, "find_urls", find)
+    assert not same_text("Our text a.co", "a." * 10_000) and asked == []
+    assert same_text("See https://A.co/", "See a.co") and len(asked) == 2, "the control"

@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -18,6 +17,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect, sync_playwright
 
+from bench.ports import free_ports
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FLAGS = (
@@ -26,7 +27,6 @@ FLAGS = (
 )  # fmt: skip
 expect.set_options(timeout=20_000)  # milliseconds; a busy machine draws a page more slowly than the usual 5 s
 START_LIMIT = 60.0  # seconds; six interpreters start on two cores
-LOWEST, HIGHEST = 20_000, 32_000  # below the range from which the system takes outgoing ports
 
 
 @dataclass
@@ -61,20 +61,7 @@ class Watch:
             self.strangers.append(request.url)
 
 
-def free_ports(count: int) -> list[int]:
-    """Ports nobody listens on at this moment."""
-    found: list[int] = []
-    start = LOWEST + os.getpid() * 7 % (HIGHEST - LOWEST - 500)
-    for port in range(start, HIGHEST):
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) != 0:
-                found.append(port)
-        if len(found) == count:
-            return found
-    raise RuntimeError("there are no free ports")
-
-
-def _kill(process: subprocess.Popen[str]) -> None:
+def kill(process: subprocess.Popen[str]) -> None:
     process.send_signal(signal.SIGTERM)
     try:
         process.wait(50)
@@ -83,7 +70,7 @@ def _kill(process: subprocess.Popen[str]) -> None:
         process.wait()
 
 
-def _until(process: subprocess.Popen[str], last: str) -> str:
+def said_up_to(process: subprocess.Popen[str], last: str) -> str:
     """What the process prints up to the line with `last`; ends early when the process does."""
     assert process.stdout is not None
     alarm = threading.Timer(START_LIMIT, process.kill)
@@ -112,9 +99,9 @@ def running(command: str, folder: Path, last: str) -> Iterator[tuple[str, dict[s
         stderr=subprocess.STDOUT,
     )  # fmt: skip
     try:
-        yield _until(process, last), chosen
+        yield said_up_to(process, last), chosen
     finally:
-        _kill(process)
+        kill(process)
         assert process.stdout is not None
         process.stdout.close()
 

@@ -27,28 +27,28 @@ def test_the_first_visitor_makes_the_first_person_and_nobody_else_can(
 ) -> None:
     watch, page = Watch(), context.new_page()
     watch.on(page)
-    with running("up", tmp_path / "data", "Nobody works here yet") as (said, _):
+    with running("up", tmp_path / "data", "No users yet") as (said, _):
         link = re.search(r"(http://\S+)/\?setup=\S+", said)
         assert link, said
-        page.goto(link[1])
-        expect(page.get_by_role("heading", name="Make the first user")).to_be_visible(timeout=60_000)
+        page.goto(link[0])
+        expect(page.get_by_role("heading", name="Create your account")).to_be_visible(timeout=60_000)
         page.get_by_label("E-mail address").fill("first@example.org")
         page.get_by_label("Name", exact=True).fill("Ada")
         page.get_by_label("Password", exact=True).fill("short")
-        page.get_by_role("button", name="Begin").click()
+        page.get_by_role("button", name="Get started").click()
         expect(page.get_by_text("at least 10 characters").last).to_be_visible()
         page.get_by_label("Password", exact=True).fill(PASSWORD)
-        page.get_by_role("button", name="Begin").click()
+        page.get_by_role("button", name="Get started").click()
         expect(page.get_by_role("heading", name="Overview")).to_be_visible(timeout=60_000)
         page.locator(".st-key-pp-menu").get_by_role("link", name="Settings").click()
         page.get_by_role("tab", name="Sign-in").click()
         expect(page.get_by_text("This browser")).to_be_visible()
         page.locator(".st-key-pp-menu").get_by_role("link", name="Alerts").click()
-        expect(page.get_by_text("Nothing needs you.")).to_be_visible()
+        expect(page.get_by_text("No unread alerts.")).to_be_visible()
         other = browser.new_context().new_page()
-        other.goto(said[said.index("http", said.index("Nobody works")) :].split()[0])
+        other.goto(said[said.index("http", said.index("No users yet")) :].split()[0])
         expect(other.get_by_role("button", name="Sign in")).to_be_visible(timeout=60_000)
-        expect(other.get_by_role("heading", name="Make the first user")).to_have_count(0)
+        expect(other.get_by_role("heading", name="Create your account")).to_have_count(0)
         other.context.close()
         assert watch.complaints == [] and watch.strangers == []
 
@@ -78,7 +78,7 @@ def _answers(url: str) -> bool:
 
 @pytest.mark.parametrize("victim", ["sandbox", "sidecar", "scheduler", "app"])
 def test_whichever_process_is_killed_is_started_again_and_the_others_go_on(victim: str, tmp_path: Path) -> None:
-    with running("up", tmp_path / "data", "Nobody works here yet") as (_, settings):
+    with running("up", tmp_path / "data", "No users yet") as (_, settings):
         data_dir = settings["POSTPROBER_DATA_DIR"]
         before = _processes(data_dir)
         assert len(before) == 4

@@ -17,20 +17,24 @@ from threading import Event
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from postprober.demo import demo_picture
+from bench.ports import free_ports
+from postprober.cli.demo import demo_picture
 from postprober.domain.attempt import Act, Outcome
 from postprober.domain.delivery import DeliveryState as S
 from postprober.domain.delivery import Step, StepStatus
 from postprober.domain.diagnosis import Cause, Diagnosis, Fix
-from postprober.pipeline import watch
-from postprober.services import drafts, media, users
+from postprober.pipeline.core import transitions
+from postprober.services.accounts import linking
 from postprober.services.core import Core
-from postprober.services.posts import NewPost
+from postprober.services.media import media
+from postprober.services.people import users
+from postprober.services.posts import drafts
+from postprober.services.posts.posts import NewPost
 from postprober.storage import accounts, attempts, deliveries, logs, posts, repairs
 from postprober.storage.records import PartRecord
 from postprober.ui.state import COOKIE
 from postprober.wiring import build_core, close_core
-from tests.e2e.conftest import ROOT, free_ports
+from tests.e2e.conftest import ROOT
 from tests.e2e.payloads import PAYLOADS
 
 # They wait for minutes of the clock and for several processes at once.
@@ -54,6 +58,7 @@ START_LIMIT = 60
 class House:
     url: str
     token: str
+    results: dict[str, str]  # query with the result of a linking that is a payload, by name and number
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +68,13 @@ def poisoned(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     (port,) = free_ports(1)
     core = build_core(data_dir=folder, sandbox_port=1, app_port=port, _env_file=None)
     token = _fill(core)
+    user = users.session_user(core, token)
+    assert user is not None
+    results = {
+        f"{name} {number}": urllib.parse.urlencode(linking.result_for_app(core, user.id, name, payload))
+        for name in ("linked", "link_error")
+        for number, payload in enumerate(PAYLOADS)
+    }
     close_core(core)
     kept = {key: value for key, value in os.environ.items() if not key.startswith("POSTPROBER_")}
     chosen = {"POSTPROBER_DATA_DIR": str(folder), "POSTPROBER_APP_PORT": str(port), "POSTPROBER_SANDBOX_PORT": "1"}
@@ -73,7 +85,7 @@ def poisoned(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
         )  # fmt: skip
     try:
         _wait(f"http://127.0.0.1:{port}/_stcore/health")
-        yield House(f"http://127.0.0.1:{port}", token)
+        yield House(f"http://127.0.0.1:{port}", token, results)
     finally:
         process.terminate()
         process.wait(20)
@@ -112,8 +124,8 @@ def _fill(core: Core) -> str:
                 parts=[PartRecord(0, payload)], now=now,
             )  # fmt: skip
             one = deliveries.get(conn, new)
-            one = watch.move(conn, one, S.CLAIMED, reason=payload, now=now)
-            one = watch.move(conn, one, S.FAILED, reason=payload, now=now, url=f"javascript:ppHit({number})")
+            one = transitions.move(conn, one, S.CLAIMED, reason=payload, now=now)
+            one = transitions.move(conn, one, S.FAILED, reason=payload, now=now, url=f"javascript:ppHit({number})")
             logs.step(conn, one, Step.POSTING, StepStatus.FAILED, now, message=payload, next=payload)
             logs.keep_evidence(conn, one.id, "proof", {"text": payload}, now)
             (row,) = repairs.of_delivery(conn, one.id)
@@ -184,7 +196,7 @@ def test_the_monitor_runs_none_of_them(page: Page, poisoned: House) -> None:
     _settled(page)
     assert page.locator("body").inner_text().count("ppHit(") >= len(PAYLOADS)
     for group in range(8):
-        cards.nth(group).get_by_text("History, tries and evidence").click()
+        cards.nth(group).get_by_text("Activity and evidence").click()
         expect(page.locator("[data-testid=stCode]").nth(11 * group + 10)).to_be_visible(timeout=30_000)
     _settled(page)
     _unharmed(page)
@@ -215,7 +227,7 @@ def test_the_composer_shows_drafts_previews_and_a_table_of_them_without_running_
         expect(page.locator(".pp-said")).to_contain_text("ppHit(")
         _settled(page)
         _unharmed(page)
-    page.get_by_role("button", name="Import many").click()
+    page.get_by_role("button", name="Bulk import (CSV)").click()
     rows = "".join('"' + payload.replace('"', '""') + f'","{number}",,\n' for number, payload in enumerate(PAYLOADS))
     table = tmp_path / "many.csv"
     table.write_text("text,accounts,time,language\n" + rows)
@@ -228,7 +240,7 @@ def test_the_composer_shows_drafts_previews_and_a_table_of_them_without_running_
 @pytest.mark.parametrize("number", [0, 11, 26, 37, 61, 65, 74])
 def test_an_address_brings_none_of_them_in(page: Page, poisoned: House, number: int) -> None:
     for name in ("linked", "link_error"):
-        page.goto(f"{poisoned.url}/?{urllib.parse.urlencode({name: PAYLOADS[number]})}")
+        page.goto(f"{poisoned.url}/?{poisoned.results[f'{name} {number}']}")
         page.get_by_role("heading", name="Accounts", exact=True).wait_for()
         _settled(page)
         assert "ppHit(" in page.locator("[data-testid=stAlert]").first.inner_text()

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
-from postprober.sandbox.client import Control
+from postprober.sandbox.control.client import Control
 from postprober.ui.text import utc_moment
 from tests.e2e.conftest import Demo, Watch
 
@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 COOKIE = "postprober_session"
 PROVED = 75_000  # milliseconds until the seeded posts are out, proved and repaired
-PROVED_LIVE = ".pp-row .pp-state:text-is('Proved live')"
+VERIFIED = ".pp-row .pp-state:text-is('Verified')"
 
 
 def _sign_in(page: Page, email: str, password: str) -> None:
@@ -40,26 +40,26 @@ def _only_the_form(page: Page) -> None:
 def _watch_the_proof(page: Page, demo: Demo) -> None:
     """All five platforms of the first post and both of the second end proved; the second says how it was repaired."""
     first, second = _card(page, "Hello from PostProber"), _card(page, "This one met a fault")
-    expect(first.locator(PROVED_LIVE)).to_have_count(5, timeout=PROVED)
-    expect(second.locator(PROVED_LIVE)).to_have_count(2, timeout=PROVED)
+    expect(first.locator(VERIFIED)).to_have_count(5, timeout=PROVED)
+    expect(second.locator(VERIFIED)).to_have_count(2, timeout=PROVED)
     for platform in ("X", "LinkedIn", "Instagram", "Mastodon", "Bluesky"):
         row = first.get_by_role("region", name=platform, exact=True)
-        expect(row).to_contain_text("Matches: a stranger sees exactly what was sent")
+        expect(row).to_contain_text("Verified: the public sees exactly what you sent")
         link = row.get_by_role("link", name="Open the post").get_attribute("href") or ""
         assert link.startswith(demo.sandbox_url)
         assert page.request.get(link).ok
-    expect(second).to_contain_text("PostProber looked and found the post. Nothing was sent twice.")
-    expect(second).to_contain_text("PostProber proved that the post was not there and sent it again.")
-    expect(second.locator(".pp-post .pp-state")).to_have_text("Posted")
+    expect(second).to_contain_text("we checked and found the post. Nothing was sent twice.")
+    expect(second).to_contain_text("We confirmed that the post was not there and sent it again.")
+    expect(second.locator(".pp-post .pp-state")).to_have_text("Published")
 
 
 def _look_closer(page: Page) -> None:
     second = _card(page, "This one met a fault")
-    second.get_by_text("History, tries and evidence").click()
+    second.get_by_text("Activity and evidence").click()
     second.get_by_role("radiogroup").get_by_text("Mastodon").click()
-    expect(second.get_by_text("Publish, try 1: outcome unknown")).to_be_visible()
-    expect(second.get_by_text("Look whether it is there, try 2: not there")).to_be_visible()
-    expect(second.get_by_text("Publish, try 2: done")).to_be_visible()
+    expect(second.get_by_text("Publish, attempt 1: outcome unknown")).to_be_visible()
+    expect(second.get_by_text("Check whether it was published, attempt 2: not found")).to_be_visible()
+    expect(second.get_by_text("Publish, attempt 2: done")).to_be_visible()
     expect(second.locator(".pp-history")).to_contain_text("Checking")
     expect(second.locator("code").first).to_be_visible()
 
@@ -81,7 +81,7 @@ def _only(page: Page, platform: str) -> None:
 def _at(page: Page, moment: datetime) -> None:
     """Choose a day and a time, in UTC as the demonstration's person does."""
     page.get_by_text("Later", exact=True).click()
-    for first, typed in (("day, Day", f"{moment:%d%m%Y}"), ("hour, Time", f"{moment:%H%M}")):
+    for first, typed in (("day, Date", f"{moment:%d%m%Y}"), ("hour, Time", f"{moment:%H%M}")):
         page.get_by_role("spinbutton", name=first).click()
         page.keyboard.type(typed)
         page.keyboard.press("Tab")
@@ -159,11 +159,11 @@ def test_a_person_links_an_account_by_its_consent_page_and_publishes_on_it(demo:
     page.get_by_role("textbox", name="Text").fill("Written by hand, <b>not interpreted</b> & *never twice*")
     page.get_by_role("textbox", name="Text").press("Control+Enter")
     expect(page.locator(".st-key-pp-checks .pp-check")).to_have_count(1)
-    expect(page.locator(".st-key-pp-checks .pp-check")).to_contain_text("Fits")
+    expect(page.locator(".st-key-pp-checks .pp-check")).to_contain_text("Ready")
     page.get_by_role("button", name="Publish now").dblclick()
-    page.get_by_role("button", name="Watch it on the Monitor").click()
+    page.get_by_role("button", name="View progress").click()
     mine = _card(page, "Written by hand, <b>not interpreted</b> & *never twice*")
-    expect(mine.locator(PROVED_LIVE)).to_have_count(1, timeout=PROVED)
+    expect(mine.locator(VERIFIED)).to_have_count(1, timeout=PROVED)
     expect(mine).to_have_count(1)
     _fits_a_phone(page)
     assert watch.complaints == []
@@ -192,22 +192,22 @@ def test_a_person_shortens_a_post_by_accepting_a_suggestion_schedules_it_and_see
     expect(page.locator(".pp-counter.pp-red")).to_contain_text("of 280")
     expect(page.get_by_role("button", name="Publish now")).to_be_disabled()
     expect(page.locator(".pp-suggestion").first).to_contain_text("A text that fits")
-    page.get_by_role("button", name="Accept").first.click()
-    expect(page.locator(".st-key-pp-checks .pp-state")).to_have_text("Fits")
+    page.get_by_role("button", name="Apply").first.click()
+    expect(page.locator(".st-key-pp-checks .pp-state")).to_have_text("Ready")
     # A whole minute, and never so soon that it goes out before the Monitor has shown it as planned.
     due = (datetime.now(UTC) + timedelta(seconds=105)).replace(second=0, microsecond=0)
     _at(page, due)
     # The answer to this one will get lost: PostProber has to find out by itself what became of it.
     Control(demo.sandbox_url).fault("x", "cut_after_accept", account="demo")
     page.get_by_role("button", name="Schedule", exact=True).click()
-    expect(page.get_by_text("It is planned for")).to_be_visible()
-    page.get_by_role("button", name="Watch it on the Monitor").click()
+    expect(page.get_by_text("Scheduled for")).to_be_visible()
+    page.get_by_role("button", name="View progress").click()
 
     mine = _card(page, "Read our spring notes")
     expect(mine.locator(".pp-row .pp-state")).to_have_text("Scheduled")
     expect(mine.locator(".pp-step.pp-s-success")).to_have_count(4, timeout=195_000)
-    expect(mine.locator(PROVED_LIVE)).to_have_count(1)
-    expect(mine).to_contain_text("Repaired: the answer got lost, so PostProber looked and found the post.")
+    expect(mine.locator(VERIFIED)).to_have_count(1)
+    expect(mine).to_contain_text("Repaired: the response was lost, but we checked and found the post.")
     _watch_the_agent(page)
     assert watch.complaints == []
     assert watch.strangers == []
@@ -221,13 +221,13 @@ def test_a_person_shortens_a_post_by_accepting_a_suggestion_schedules_it_and_see
 def _watch_the_agent(page: Page) -> None:
     """The demonstration's faults: one repaired by itself, one that waits for a word, and the alerts that tell of them."""
     renewed = _card(page, "This one met a sign-in")
-    expect(renewed).to_contain_text("Renew the access and send it again", timeout=PROVED)
+    expect(renewed).to_contain_text("Renew the connection and retry", timeout=PROVED)
     expect(renewed.locator(".pp-diagnosis .pp-state").first).to_have_text("Applied")
-    expect(renewed.locator(PROVED_LIVE)).to_have_count(1, timeout=PROVED)
+    expect(renewed.locator(VERIFIED)).to_have_count(1, timeout=PROVED)
     waiting = _card(page, "This one fitted when it was planned")
     expect(waiting.locator(".pp-diff")).to_be_visible(timeout=PROVED)
     waiting.get_by_role("button", name="Apply the repair").click()
-    expect(waiting.locator(PROVED_LIVE)).to_have_count(1, timeout=PROVED)
+    expect(waiting.locator(VERIFIED)).to_have_count(1, timeout=PROVED)
     review = _card(page, "Great news")
     expect(review).to_contain_text("It looks unfinished")
     _open(page, "Overview")

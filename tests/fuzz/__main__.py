@@ -13,14 +13,15 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import urllib.request
-from datetime import timedelta
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from bench.stage import Stage, stage
-from postprober.services import sessions
 from postprober.services.core import Core
+from postprober.services.people import sessions
 from postprober.storage import processes
 from tests.fuzz.house import CANARY, PASSWORD, Person, fingerprint, post_by_hand, settle
 from tests.receivers import Receiver
@@ -45,15 +46,15 @@ def main() -> int:
         url = f"http://127.0.0.1:{made.env['POSTPROBER_API_PORT']}"
         made.env["POSTPROBER_BROWSER"] = "off"  # a printer would take longer than the fuzzer waits; 502 is documented
         made.start("sidecar", "-m", "postprober.api", ready=f"{url}/healthz")
-        _beat(core)
         before = fingerprint(core, owner.user_id)
         house = _house(made, url, owner, stranger, link)
-        there = _operations(url)
-        found = _stranger(options.schemathesis, made, house, stranger, there, options.seconds)
-        wrong = [] if found["code"] == 0 else ["schemathesis found something; see above"]
-        if fingerprint(core, owner.user_id) != before:
-            wrong.append("the stranger changed something of the owner's")
-        control = _control(options.schemathesis, made, house, owner, _with_id(there), hook.url)
+        with _beating(core):
+            there = _operations(url)
+            found = _stranger(options.schemathesis, made, house, stranger, there, options.seconds)
+            wrong = [] if found["code"] == 0 else ["schemathesis found something; see above"]
+            if fingerprint(core, owner.user_id) != before:
+                wrong.append("the stranger changed something of the owner's")
+            control = _control(options.schemathesis, made, house, owner, _with_id(there), hook.url)
         wrong += _judge(there, found, control)
         log = (made.folder / "sidecar.log").read_text()
         if "Traceback" in log:
@@ -109,11 +110,27 @@ def _control(
     return {"holes": sorted(holes), "leaks": sorted(leaks), "rounds": round_ + 1}
 
 
-def _beat(core: Core) -> None:
+@contextlib.contextmanager
+def _beating(core: Core) -> Iterator[None]:
     """As if a scheduler ran, so that /readyz has nothing to complain of; nobody sends anything."""
-    now = core.clock.now()
-    with core.db.write() as conn:
-        processes.beat(conn, "fuzz", "scheduler", now, now + timedelta(hours=1), {})
+    began, over = core.clock.now(), threading.Event()
+
+    def beat() -> None:
+        with core.db.write() as conn:
+            processes.beat(conn, "fuzz", "scheduler", began, core.clock.now(), {})
+
+    def go_on() -> None:
+        while not over.wait(1.0):
+            beat()
+
+    beat()
+    heart = threading.Thread(target=go_on, name="heart")
+    heart.start()
+    try:
+        yield
+    finally:
+        over.set()
+        heart.join()
 
 
 def _who(core: Core, person: Person) -> dict[str, Any]:
@@ -125,6 +142,7 @@ def _who(core: Core, person: Person) -> dict[str, Any]:
 def _things(owner: Person, link: str) -> dict[str, Any]:
     return {
         "theirs": owner.ids, "link": link, "suggested": owner.suggested, "in_review": owner.in_review, "live": owner.live,
+        "ghosts": owner.ghosts,
     }  # fmt: skip
 
 

@@ -21,14 +21,18 @@ from postprober.domain.delivery import DeliveryState, Proof
 from postprober.domain.diagnosis import Cause, Diagnosis, Fix
 from postprober.domain.platform import Platform
 from postprober.domain.remote import PartJob
-from postprober.pipeline import watch
-from postprober.pipeline.credentials import open_credentials
-from postprober.sandbox.client import Control
-from postprober.services import accounts, advice, api_tokens, channels, drafts, media, posts, users
-from postprober.services.accounts import add_by_token
+from postprober.pipeline.core import transitions
+from postprober.pipeline.core.tokens import open_credentials
+from postprober.sandbox.control.client import Control
+from postprober.services.accounts import accounts
+from postprober.services.accounts.accounts import add_by_token
 from postprober.services.core import Core
-from postprober.services.posts import NewPost
-from postprober.services.sessions import Caller
+from postprober.services.media import media
+from postprober.services.notifications import channels
+from postprober.services.people import api_tokens, users
+from postprober.services.people.sessions import Caller
+from postprober.services.posts import advice, drafts, posts
+from postprober.services.posts.posts import NewPost
 from postprober.storage import accounts as account_storage
 from postprober.storage import deliveries, logs, pictures, repairs
 from postprober.storage import users as user_storage
@@ -52,6 +56,7 @@ class Person:
     suggested: list[tuple[int, str]] = field(default_factory=list)  # a post, and a suggestion for it
     in_review: list[int] = field(default_factory=list)  # posts
     live: list[int] = field(default_factory=list)  # posts whose proof can be shared
+    ghosts: list[int] = field(default_factory=list)  # deliveries that nobody can see
 
 
 def settle(core: Core, control: Control, name: str, word: str, hook: str) -> Person:
@@ -64,7 +69,8 @@ def settle(core: Core, control: Control, name: str, word: str, hook: str) -> Per
     made.ids["media_id"] = [media.add_bytes(core, made.user_id, f"{word}.png", _png(n), word) for n in range(4)]
     wish = NewPost((f"A post with the {word}",), (kept,))
     made.ids["post_id"] = [drafts.save(core, made.user_id, wish).id for _ in range(OF_EACH)]
-    made.ids["delivery_id"] = []
+    made.ghosts = [_ghost(core, made, kept, f"{word} is invisible") for _ in range(OF_EACH)]
+    made.ids["delivery_id"] = list(made.ghosts)
     made.ids["evidence_id"] = []
     for state in (S.FAILED, S.HELD):
         for _ in range(OF_EACH):
@@ -121,9 +127,20 @@ def _stopped(core: Core, person: Person, account_id: int, text: str, state: Deli
     with core.db.write() as conn:
         (delivery,) = deliveries.of_post(conn, post_id)
         unknown = core.clock.now() if state is S.HELD else None
-        watch.move(conn, delivery, state, reason=text, now=core.clock.now(), next_at=None, unknown_at=unknown)
+        transitions.move(conn, delivery, state, reason=text, now=core.clock.now(), next_at=None, unknown_at=unknown)
     person.ids["post_id"].append(post_id)
     person.ids["delivery_id"].append(delivery.id)
+
+
+def _ghost(core: Core, person: Person, account_id: int, text: str) -> int:
+    """A delivery that the platform took and nobody can see; returns its id."""
+    post_id = posts.create(core, person.user_id, NewPost((text,), (account_id,))).id
+    now = core.clock.now()
+    with core.db.write() as conn:
+        for state in (S.CLAIMED, S.SUBMITTING, S.PUBLISHED, S.GHOST):
+            (delivery,) = deliveries.of_post(conn, post_id)
+            transitions.move(conn, delivery, state, reason=text, now=now, next_at=None)
+    return delivery.id
 
 
 def _live(core: Core, person: Person, account_id: int, text: str) -> int:
@@ -134,7 +151,7 @@ def _live(core: Core, person: Person, account_id: int, text: str) -> int:
         with core.db.write() as conn:
             (delivery,) = deliveries.of_post(conn, post_id)
             more = {"proof": Proof.MATCHES, "published_at": now} if state is S.VERIFIED else {}
-            watch.move(conn, delivery, state, reason=text, now=now, next_at=None, **more)
+            transitions.move(conn, delivery, state, reason=text, now=now, next_at=None, **more)
     name = pictures.keep(pictures.folder(core.settings.data_dir), _png(delivery.id))
     with core.db.write() as conn:
         logs.keep_evidence(conn, delivery.id, "browser", {"text": text}, now, name)

@@ -19,6 +19,7 @@ QUICK = (
     "reconcile, a worker may freeze",
     "mistake: no fence",
     "mistake: no recovery",
+    *(one.name for one in check.SEARCHES if one.model == check.TWINS),
 )
 
 

@@ -13,8 +13,8 @@ from postprober.domain.delivery import Proof
 from postprober.domain.health import Quota, Unit
 from postprober.domain.platform import Platform
 from postprober.errors import BadInput, Forbidden
-from postprober.services import accounts as account_service
-from postprober.services import linking
+from postprober.services.accounts import accounts as account_service
+from postprober.services.accounts import linking
 from postprober.storage import accounts, quotas
 from postprober.ui import browser
 from tests.pages.conftest import House, everything
@@ -47,8 +47,8 @@ def test_linked_accounts_show_their_state_and_never_their_tokens(owner: House, s
         accounts.write(conn, healthy, token_expires_at=ends)
         accounts.write(conn, broken, status="reconnect", status_reason="The access was withdrawn.")
     seen = everything(show("accounts"))
-    assert "The access is renewed by itself, next before" in seen
-    assert "Link again" in seen and "The access was withdrawn." in seen
+    assert "The connection is renewed automatically, next before" in seen
+    assert "Reconnect" in seen and "The access was withdrawn." in seen
     assert "&lt;b&gt;broken&lt;/b&gt;" in seen and "POISON" not in seen
 
 
@@ -56,7 +56,7 @@ def test_an_access_that_cannot_renew_itself_warns_before_it_ends(owner: House, s
     account = owner.account(Platform.MASTODON)
     with owner.core.db.write() as conn:
         accounts.write(conn, account, token_expires_at=owner.core.clock.now() + timedelta(days=3))
-    assert "Link it again before that." in everything(show("accounts"))
+    assert "Reconnect it before that." in everything(show("accounts"))
 
 
 def test_nobody_sees_or_removes_the_accounts_of_others(owner: House, show: Show) -> None:
@@ -147,13 +147,36 @@ def test_the_result_of_a_linking_is_shown_once_and_as_plain_text(
     owner: House, show: Show, name: str, kind: str
 ) -> None:
     app = show("monitor")
-    app.query_params[name] = "X: **demo** [click](https://evil.example)" + "x" * 1000
+    text = "X: **demo** [click](https://evil.example)" + "x" * 1000
+    for key, value in linking.result_for_app(owner.core, owner.owner, name, text).items():
+        app.query_params[key] = value
     app.run()
     assert app.title[0].value == "Accounts"
     message = app.get(kind)[0].value
     assert r"\*\*demo\*\* \[click\]" in message and len(message) < 500
     assert name not in app.query_params
     assert not app.run().get(kind)
+
+
+@pytest.mark.parametrize("name", ["linked", "link_error"])
+def test_a_sentence_that_somebody_else_put_into_the_address_is_not_shown(owner: House, show: Show, name: str) -> None:
+    app = show("monitor")
+    app.query_params[name] = "Call 555 to unlock your account"
+    app.query_params["seal"] = linking.result_for_app(owner.core, owner.owner, name, "X: demo")["seal"]
+    app.run()
+    assert (list(app.success), list(app.error), app.title[0].value) == ([], [], "Monitor")
+    assert name not in app.query_params
+
+
+def test_an_account_that_is_linked_twice_or_suspended_says_what_to_do(owner: House, show: Show) -> None:
+    first, second = owner.account(Platform.MASTODON, name="anna"), owner.account(Platform.X, name="bert")
+    third = owner.account(Platform.MASTODON, name="anna again")
+    with owner.core.db.write() as conn:
+        accounts.write(conn, third, same_as=first)
+        accounts.write(conn, second, status="suspended", status_reason="X has suspended it. Settle that with X first.")
+    shown = everything(show("accounts"))
+    assert "Disconnect one of them." in shown and shown.count("Linked twice") == 1
+    assert "Settle that with X first. Then reconnect it below" in shown
 
 
 @pytest.mark.parametrize("url", ["javascript:alert(1)", "data:text/html,x", "file:///etc/passwd", ""])
@@ -173,11 +196,11 @@ def test_every_account_tells_its_permissions_quota_and_last_proof(owner: House, 
     with owner.core.db.write() as conn:
         accounts.write(conn, account, scopes=["tweet.write", "<b>odd</b>"])
     seen = everything(show("accounts"))
-    assert "tweet.write, &lt;b&gt;odd&lt;/b&gt;" in seen and "X has not said how much" in seen
+    assert "tweet.write, &lt;b&gt;odd&lt;/b&gt;" in seen and "X has not reported it" in seen
     assert 'href="https://x.com/demo/status/1"' in seen and "1 published, 1 waiting" in seen
     with owner.core.db.write() as conn:
         accounts.write(conn, account, throttled_until=now + timedelta(hours=2))
-    assert "nothing until" in everything(show("accounts"))
+    assert "Nothing can be sent until" in everything(show("accounts"))
 
 
 def test_what_the_platform_said_is_left_is_shown_until_it_begins_anew(owner: House, show: Show) -> None:
@@ -189,15 +212,15 @@ def test_what_the_platform_said_is_left_is_shown_until_it_begins_anew(owner: Hou
     }
     with owner.core.db.write() as conn:
         quotas.put(conn, {account: told}, now)
-    assert "12 of 50 posts in 24 hours; 98 % of the calls of an hour<" in everything(show("accounts"))
+    assert "12 of 50 posts left in 24 hours; 98% of hourly calls left<" in everything(show("accounts"))
 
 
 def test_settings_of_an_account_are_kept(owner: House, show: Show) -> None:
     account = owner.account(Platform.X)
     app = show("accounts")
-    next(field for field in app.text_input if field.label == "What you call it").set_value("Company")
+    next(field for field in app.text_input if field.label == "Display name").set_value("Company")
     app.toggle[0].set_value(True)
-    _press(app, "Keep")
+    _press(app, "Save")
     told = account_service.get(owner.core, owner.owner, account).settings
     assert told["label"] == "Company" and told["repair_words"] is True
 
@@ -214,9 +237,9 @@ def test_a_viewer_sees_the_accounts_and_links_none(owner: House, show: Show) -> 
     owner.account(Platform.X)
     owner.become("viewer")
     app = show("accounts")
-    acting = [b for b in app.button if b.label.startswith(("Link", "Disconnect", "Import the", "Keep"))]
+    acting = [b for b in app.button if b.label.startswith(("Link", "Disconnect", "Import the", "Save"))]
     assert len(acting) >= 7
-    assert all(b.disabled for b in acting if b.label != "Keep")
+    assert all(b.disabled for b in acting if b.label != "Save")
     with pytest.raises(Forbidden):
         account_service.set_up(owner.core, owner.owner, 1, label="x", language="")
 
@@ -229,7 +252,7 @@ def test_instagram_by_browser_warns_first_and_is_marked_experimental(owner: Hous
     seen = everything(app)
     assert "terms forbid using it in an automated way" in seen
     assert "ann (by browser, experimental)" in seen
-    assert "import the session anew below" in seen
+    assert "import the session again below" in seen
     labels = [button.label for button in app.button]
     assert "Import the session" in labels or "There is no Chromium" in seen
     if "Import the session" in labels:

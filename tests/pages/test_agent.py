@@ -13,8 +13,8 @@ from postprober.domain.platform import Platform
 from postprober.domain.post import PostStatus
 from postprober.domain.text import weighted_length
 from postprober.errors import Forbidden
-from postprober.services import advice, posts
-from postprober.services import repairs as repair_service
+from postprober.services.monitoring import repairs as repair_service
+from postprober.services.posts import advice, posts
 from postprober.storage import deliveries, repairs
 from postprober.storage.records import Delivery, Post
 from tests.pages.conftest import House, everything
@@ -41,7 +41,7 @@ def _labels(app: AppTest) -> list[str]:
 
 
 def _posts(house: House) -> list[Post]:
-    return posts.listing(house.core, house.owner)
+    return posts.listing(house.core, house.owner)[0]
 
 
 def _type(app: AppTest, text: str) -> AppTest:
@@ -51,13 +51,13 @@ def _type(app: AppTest, text: str) -> AppTest:
 
 def test_a_text_too_long_gets_a_shorter_one_that_is_accepted_by_a_click(owner: House, show: Show) -> None:
     app = _type(show("compose"), LONG)
-    assert ">Change this<" in everything(app) and "Passed the review" in everything(app)
-    app = _press(app, "Ask now")
+    assert ">Needs a change<" in everything(app) and "No issues found" in everything(app)
+    app = _press(app, "Get suggestions")
     seen = everything(app)
     assert "A text that fits" in seen and "by rules" in seen and "<del>" in seen
-    app = _press(app, "Accept")
+    app = _press(app, "Apply")
     seen = everything(app)
-    assert ">Fits<" in seen and ">Change this<" not in seen
+    assert ">Ready<" in seen and ">Needs a change<" not in seen
     app = _press(app, "Publish now")
     (post,) = _posts(owner)
     ((text,),) = post.options["variants"].values()
@@ -65,27 +65,25 @@ def test_a_text_too_long_gets_a_shorter_one_that_is_accepted_by_a_click(owner: H
 
 
 def test_a_refused_suggestion_does_not_come_back(owner: House, show: Show) -> None:
-    app = _press(_type(show("compose"), LONG), "Ask now")
-    before = _labels(app).count("Accept")
-    app = _press(app, "Refuse")
-    assert _labels(app).count("Accept") == before - 1
-    app = _press(app, "Ask now")
-    assert _labels(app).count("Accept") == before - 1
+    app = _press(_type(show("compose"), LONG), "Get suggestions")
+    before = _labels(app).count("Apply")
+    app = _press(app, "Dismiss")
+    assert _labels(app).count("Apply") == before - 1
+    app = _press(app, "Get suggestions")
+    assert _labels(app).count("Apply") == before - 1
 
 
 def test_a_flagged_post_waits_for_a_person_who_sees_why(owner: House, show: Show) -> None:
     app = _press(_type(show("compose"), FRAUD), "Publish now")
     seen = everything(app)
-    assert "waits for your decision" in seen and "Flagged" in seen and "<li>" in seen
+    assert "Held for review" in seen and "Flagged" in seen and "<li>" in seen
     (post,) = _posts(owner)
     assert post.status == PostStatus.REVIEW
     with owner.core.db.read() as conn:
         assert not deliveries.of_post(conn, post.id)
 
 
-@pytest.mark.parametrize(
-    ("label", "status"), [("Approve it", PostStatus.SCHEDULED), ("Back to a draft", PostStatus.DRAFT)]
-)
+@pytest.mark.parametrize(("label", "status"), [("Approve", PostStatus.SCHEDULED), ("Back to draft", PostStatus.DRAFT)])
 def test_the_review_is_decided_on_the_monitor(owner: House, show: Show, label: str, status: PostStatus) -> None:
     _press(_type(show("compose"), FRAUD), "Publish now")
     _press(show("monitor"), label)
@@ -112,7 +110,7 @@ def test_a_proposed_repair_explains_itself_with_a_diff_and_is_applied_by_a_click
     app = show("monitor")
     seen = everything(app)
     assert "The text is too long for X." in seen and "Shorten the text" in seen and "<del>" in seen
-    assert "Found by rules, 90% sure. It rests on 2 tries." in seen
+    assert "Diagnosed by rules. Based on 2 attempts." in seen
     _press(app, "Apply the repair")
     with owner.core.db.read() as conn:
         now = deliveries.get(conn, failed.id)
@@ -122,7 +120,7 @@ def test_a_proposed_repair_explains_itself_with_a_diff_and_is_applied_by_a_click
 
 def test_a_refused_repair_leaves_the_delivery_as_it_is(owner: House, show: Show) -> None:
     failed, repair = _proposed(owner)
-    app = _press(show("monitor"), "Refuse it")
+    app = _press(show("monitor"), "Dismiss the repair")
     assert "Apply the repair" not in _labels(app)
     with owner.core.db.read() as conn:
         assert deliveries.get(conn, failed.id).state is S.FAILED
@@ -141,7 +139,9 @@ def test_a_viewer_reads_proposals_and_decides_nothing(owner: House, show: Show) 
     post = next(p for p in _posts(owner) if p.status == PostStatus.REVIEW)
     owner.become("viewer")
     app = show("monitor")
-    deciding = [b for b in app.button if b.label in ("Apply the repair", "Refuse it", "Approve it", "Back to a draft")]
+    deciding = [
+        b for b in app.button if b.label in ("Apply the repair", "Dismiss the repair", "Approve", "Back to draft")
+    ]
     assert len(deciding) == 4 and all(b.disabled for b in deciding)
     core, user = owner.core, owner.owner
     for act in (
@@ -158,3 +158,12 @@ def test_nobody_decides_about_the_repairs_of_others(owner: House) -> None:
     failed, _repair = _proposed(owner)
     for other in (owner.teammate, owner.stranger):
         assert repair_service.of_posts(owner.core, other, [failed.post_id]) == {}
+
+
+def test_what_is_said_of_several_accounts_is_said_once(owner: House, show: Show) -> None:
+    owner.account(Platform.MASTODON)
+    app = show("compose")
+    app.text_area[0].set_value("The spring notes are out.")
+    app = _press(app.run(), "Get suggestions")
+    said = [one.value.replace("\\", "") for one in app.caption if "not enough data yet" in one.value]
+    assert said == ["A better time (X · demo, Mastodon · demo): There is not enough data yet: 0 of the 10 posts with metrics that are needed."]  # fmt: skip

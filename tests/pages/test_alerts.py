@@ -8,7 +8,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from postprober.domain.alert import AlertKind, Preferences
-from postprober.services import channels, monitoring, people, users
+from postprober.services.monitoring import monitoring
+from postprober.services.notifications import channels
+from postprober.services.people import people, users
 from postprober.storage import logs, notifications
 from postprober.storage.records import User
 from tests.pages.conftest import House, everything
@@ -47,7 +49,7 @@ def test_without_anything_it_says_so_and_what_to_do(house: House, show: Show) ->
     house.sign_in()
     app = show("alerts")
     said = [info.value for info in app.info]
-    assert "Nothing needs you." in said and any("Add a channel" in text for text in said)
+    assert "No unread alerts." in said and any("Add a channel" in text for text in said)
 
 
 def test_alerts_are_shown_as_written_read_one_by_one_and_all_at_once(house: House, show: Show) -> None:
@@ -56,10 +58,10 @@ def test_alerts_are_shown_as_written_read_one_by_one_and_all_at_once(house: Hous
         _alert(house, f"k{number}", f"<script>alert({number})</script>")
     app = show("alerts")
     assert "&lt;script&gt;alert(2)&lt;/script&gt;" in everything(app) and "<script>alert(2)" not in everything(app)
-    app = _press(app, "Read")
+    app = _press(app, "Mark as read")
     assert monitoring.unread(house.core, house.owner) == 2
     app = _press(app, "Mark all as read")
-    assert monitoring.unread(house.core, house.owner) == 0 and "Nothing needs you." in [i.value for i in app.info]
+    assert monitoring.unread(house.core, house.owner) == 0 and "No unread alerts." in [i.value for i in app.info]
 
 
 def test_an_alert_that_came_after_the_look_stays_unread(house: House) -> None:
@@ -96,7 +98,7 @@ def test_a_channel_is_added_tried_switched_off_and_removed(house: House, show: S
     receiver.status = 500
     app = _press(app, "Send a test")
     assert "500" in app.error[0].value
-    app = _press(app, "Switch off")
+    app = _press(app, "Turn off")
     assert [one.is_active for one in channels.listing(house.core, _owner(house))] == [False]
     app = _press(app, "Remove")
     assert channels.listing(house.core, _owner(house)) == []
@@ -138,7 +140,7 @@ def test_the_log_says_what_was_sent_and_what_went_wrong(house: House, show: Show
     app = show("alerts")
     table = app.dataframe[0].value
     assert list(table["Alert"]) == ["it was refused"] and list(table["Last problem"]) == ["The webhook answers 500."]
-    assert list(table["Result"]) == ["tried again"] and "Failing" in everything(app)
+    assert list(table["Result"]) == ["retrying"] and "Failing" in everything(app)
 
 
 def test_quiet_hours_are_saved(house: House, show: Show) -> None:
@@ -156,7 +158,7 @@ def test_a_viewer_sees_the_owners_alerts_and_can_change_nothing(house: House, sh
     house.sign_in(viewer.id)
     app = show("alerts")
     assert "the owner&#x27;s trouble" in everything(app)
-    acting = ("Read", "Mark all as read", "Send a test", "Switch off", "Remove", "Add", "Save")
+    acting = ("Mark as read", "Mark all as read", "Send a test", "Turn off", "Remove", "Add", "Save")
     found = {button.label: button.disabled for button in app.button if button.label in acting}
     assert found == dict.fromkeys(acting, True)
 

@@ -14,7 +14,7 @@ from postprober.domain.delivery import DeliveryState as S
 from postprober.domain.delivery import Proof
 from postprober.domain.platform import Platform
 from postprober.errors import BadInput
-from postprober.services import analytics
+from postprober.services.reports import analytics
 from postprober.storage.tables import ai_usage, samples
 from tests.pages.conftest import House, everything
 
@@ -43,17 +43,22 @@ def _posted(house: House, text: str, likes: list[int | None], user_id: int | Non
 
 def test_an_empty_period_says_so_and_leads_to_the_composer(owner: House, show: Show) -> None:
     app = show("analytics")
-    assert "Nothing went out in this period" in app.info[0].value and not app.get("vega_lite_chart")
+    assert "Nothing was published in this period" in app.info[0].value and not app.get("vega_lite_chart")
 
 
 def test_charts_have_titles_units_and_legends(owner: House, show: Show) -> None:
-    _posted(owner, "First of all <b>=1+1</b>", [1, 5, 9])
+    _posted(owner, "First of all <b>=1+1</b>", list(range(1, 26)))
     specs = [json.loads(chart.proto.spec) for chart in show("analytics").get("vega_lite_chart")]
     assert len(specs) == 5
     for spec in specs:
         assert spec["title"]
         axes = spec["encoding"]
         assert axes["x"]["title"] and axes["y"]["title"] and axes["color"]["legend"]["orient"] == "bottom"
+
+
+def test_a_day_on_which_more_was_taken_back_than_came_in_is_explained(owner: House, show: Show) -> None:
+    _posted(owner, "First of all", [5] + [9] * 23 + [2] * 30)
+    assert "Negative days" in everything(show("analytics"))
 
 
 def test_the_best_posts_are_named_and_a_markup_in_them_stays_text(owner: House, show: Show) -> None:
@@ -67,7 +72,7 @@ def test_another_count_and_period_can_be_chosen(owner: House, show: Show) -> Non
     _posted(owner, "First of all", [1, 5, 9])
     app = show("analytics")
     app.segmented_control(key="analytics-metric").set_value("views").run()
-    assert not app.exception and "There are not enough posts with known counts." in everything(app)
+    assert not app.exception and "Not enough posts with metrics." in everything(app)
     app.segmented_control(key="analytics-metric").set_value("likes").run()
     app.segmented_control(key="analytics-days").set_value(7).run()
     assert not app.exception and app.get("vega_lite_chart")
@@ -77,14 +82,15 @@ def test_where_nothing_can_be_drawn_the_page_says_why_instead(owner: House, show
     _posted(owner, "First of all", [None, None])
     app = show("analytics")
     seen = everything(app)
-    assert not app.get("vega_lite_chart") and "No post of this period is 24 hours old and has a known count." in seen
-    assert seen.count("No platform has told a count of these posts yet.") == 4
+    assert not app.get("vega_lite_chart") and "No post in this period is 24 hours old and has metrics." in seen
+    assert seen.count("No metrics for these posts yet.") == 3
+    assert "No post in this period is an hour old and has metrics." in seen
 
 
 def test_tables_are_headed_in_words_and_name_the_platforms(owner: House, show: Show) -> None:
     _posted(owner, "First of all", [1, 5, 9])
     accounts, reliability, _ = (table.value for table in show("analytics").dataframe)
-    assert list(accounts.columns) == ["Platform", "Account", "Engagement", "Median", "Deliveries", "Not told"]
+    assert list(accounts.columns) == ["Platform", "Account", "Engagement", "Median", "Deliveries", "No data"]
     assert accounts["Platform"][0] == reliability["Platform"][0] == "X" and "Success rate" in reliability.columns
 
 

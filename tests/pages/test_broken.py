@@ -9,7 +9,9 @@ from streamlit.testing.v1 import AppTest
 
 from postprober import errors
 from postprober.domain.platform import Platform
-from postprober.services import accounts, calendar, monitoring
+from postprober.services.accounts import accounts
+from postprober.services.monitoring import monitoring
+from postprober.services.posts import calendar
 from postprober.ui import frame
 from postprober.ui.text import ERROR_WORDS, error_words
 from tests.pages.conftest import ROOT, House
@@ -47,7 +49,7 @@ def test_a_page_that_breaks_says_so_and_shows_no_trace(
     app = _open(tmp_path, name)
     assert not app.exception
     (said,) = [error.value for error in app.error]
-    assert said.startswith("This page broke off.") and "SECRET" not in said and "path" not in said
+    assert said.startswith("Something went wrong on this page.") and "SECRET" not in said and "path" not in said
     number = said.rstrip(".").rsplit(" ", 1)[1]
     assert number in caplog.text and "SECRET detail" in caplog.text
 

@@ -13,13 +13,13 @@ from postprober.domain.delivery import DeliveryState as S
 from postprober.domain.platform import Platform
 from postprober.domain.post import PostStatus
 from postprober.errors import BadInput, Conflict, Stale
-from postprober.services import calendar, drafts, posts
-from postprober.services.posts import NewPost, PreflightFailed
+from postprober.services.posts import calendar, drafts, posts
+from postprober.services.posts.posts import NewPost, PreflightFailed
 from postprober.storage import accounts, deliveries
 from postprober.storage import posts as storage
 from postprober.storage.records import Post
-from postprober.ui.components.calendar_bar import step
-from postprober.ui.components.calendar_view import span_of
+from postprober.ui.components.calendar.calendar_bar import step
+from postprober.ui.components.calendar.calendar_view import span_of
 from tests.pages.conftest import House, everything
 
 Show = Callable[[str], AppTest]
@@ -64,7 +64,7 @@ def _view(app: AppTest, view: str) -> AppTest:
 @pytest.mark.parametrize("view", ["month", "week", "list"])
 def test_an_empty_calendar_says_what_to_do_next(owner: House, show: Show, view: str) -> None:
     app = _view(show("calendar"), view)
-    assert "Write a post and give it a time" in app.info[0].value
+    assert "Schedule a post to see it here" in app.info[0].value
 
 
 @pytest.mark.parametrize("view", ["month", "week", "list"])
@@ -107,7 +107,7 @@ def test_a_post_is_moved_in_its_dialog_and_its_delivery_with_it(owner: House, sh
     )
     app.date_input[0].set_value(target.date())
     app.time_input[0].set_value(target.time())
-    _press(app, "Move it")
+    _press(app, "Reschedule")
     with owner.core.db.read() as conn:
         assert storage.get(conn, post.id).scheduled_at == target
         (delivery,) = deliveries.of_post(conn, post.id)
@@ -118,7 +118,7 @@ def test_a_time_in_the_past_is_refused_in_the_dialog(owner: House, show: Show) -
     post = _plan(owner)
     app = _open(show("calendar"))
     app.date_input[0].set_value((owner.core.clock.now() - timedelta(days=3)).date())
-    app = _press(app, "Move it")
+    app = _press(app, "Reschedule")
     assert "in the past" in app.error[0].value
     assert drafts.get(owner.core, owner.owner, post.id).scheduled_at == post.scheduled_at
 
@@ -164,15 +164,15 @@ def test_a_viewer_opens_posts_and_cannot_move_them(owner: House, show: Show) -> 
     _plan(owner)
     owner.become("viewer")
     app = _open(show("calendar"))
-    assert next(b for b in app.button if b.label == "Move it").disabled
-    assert next(b for b in app.button if b.label == "Cancel it").disabled
+    assert next(b for b in app.button if b.label == "Reschedule").disabled
+    assert next(b for b in app.button if b.label == "Cancel post").disabled
 
 
 def test_a_post_is_duplicated_into_a_new_draft(owner: House, show: Show) -> None:
     post = _plan(owner, "Say it again")
     app = _press(_open(show("calendar")), "Duplicate")
     assert app.title[0].value == "Compose" and app.text_area[0].value == "Say it again"
-    assert [p.status for p in posts.listing(owner.core, owner.owner)] == [PostStatus.DRAFT, PostStatus.SCHEDULED]
+    assert [p.status for p in posts.listing(owner.core, owner.owner)[0]] == [PostStatus.DRAFT, PostStatus.SCHEDULED]
     assert drafts.get(owner.core, owner.owner, post.id).status == PostStatus.SCHEDULED
 
 

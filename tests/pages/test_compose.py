@@ -5,24 +5,30 @@ from __future__ import annotations
 import io
 import threading
 from collections.abc import Callable
-from datetime import UTC, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 from PIL import Image
+from sqlalchemy import update
+from sqlalchemy.exc import OperationalError
 from streamlit.testing.v1 import AppTest
 
 from postprober.domain.platform import Platform
 from postprober.domain.post import PostStatus
 from postprober.domain.text import weighted_length
-from postprober.errors import Forbidden
-from postprober.services import accounts as account_service
-from postprober.services import deciding, drafts, imports, linking, media, posts, queue
-from postprober.services.posts import NewPost
-from postprober.storage import accounts
+from postprober.errors import Conflict, Forbidden
+from postprober.services.accounts import accounts as account_service
+from postprober.services.accounts import linking
+from postprober.services.media import media
+from postprober.services.posts import delivery_actions, drafts, imports, posts, queue
+from postprober.services.posts.posts import NewPost
+from postprober.storage import accounts, tables
 from postprober.storage.records import Post
-from postprober.ui.components.draft import Draft
-from tests.pages.conftest import House, everything
+from postprober.ui.components.compose.draft import Draft
+from postprober.ui.components.compose.draft import stored as stored_draft
+from tests.pages.conftest import ROOT, House, everything
 
 Show = Callable[[str], AppTest]
 
@@ -39,7 +45,7 @@ def _press(app: AppTest, label: str) -> AppTest:
 
 def _written(house: House) -> list[Post]:
     """What was planned; drafts are kept by the way."""
-    return [p for p in posts.listing(house.core, house.owner) if p.status != PostStatus.DRAFT]
+    return [p for p in posts.listing(house.core, house.owner)[0] if p.status != PostStatus.DRAFT]
 
 
 def _type(app: AppTest, text: str) -> AppTest:
@@ -78,7 +84,7 @@ def test_each_platform_says_what_it_thinks_of_the_text(owner: House, show: Show)
     app.text_area[0].set_value("x" * 281).run()
     seen = everything(app)
     assert "Shorten the text by 1 character" in seen and "</b> 281 of 280" in seen
-    assert seen.count(">Fits<") == 1 and seen.count(">Change this<") == 1
+    assert seen.count(">Ready<") == 1 and seen.count(">Needs a change<") == 1
     assert next(b for b in app.button if b.label == "Publish now").disabled
     app.text_area[0].set_value("x" * 280).run()
     assert not next(b for b in app.button if b.label == "Publish now").disabled
@@ -92,7 +98,7 @@ def test_publishing_makes_one_post_for_the_chosen_accounts(owner: House, show: S
     app.pills[0].set_value([keep])
     app.run()
     app = _press(app, "Publish now")
-    assert "It is on its way." in everything(app)
+    assert "Publishing on X…" in everything(app)
     (post,) = _written(owner)
     assert (post.content, post.platforms, post.status) == ("Hello there", ["x"], PostStatus.SCHEDULED)
     app.run()
@@ -126,7 +132,7 @@ def test_a_time_in_the_past_is_refused_with_a_sentence(owner: House, show: Show)
     _choose(app, "When", "Later")
     app.date_input[0].set_value((owner.core.clock.now() - timedelta(days=2)).date()).run()
     assert "in the past" in app.error[0].value
-    assert not [b for b in app.button if b.label in ("Schedule", "Publish now")]
+    assert next(b for b in app.button if b.label == "Schedule").disabled
 
 
 def test_a_picture_goes_along_with_its_description(owner: House, show: Show) -> None:
@@ -134,7 +140,7 @@ def test_a_picture_goes_along_with_its_description(owner: House, show: Show) -> 
     app = show("compose")
     app.text_area[0].set_value("With a picture")
     app.file_uploader[0].upload("blue.png", _picture(), "image/png").run()
-    alt = next(field for field in app.text_input if field.label.startswith("Description of"))
+    alt = next(field for field in app.text_input if field.label.startswith("Describe image"))
     alt.set_value("A blue square").run()
     _press(app, "Publish now")
     (post,) = _written(owner)
@@ -146,8 +152,8 @@ def test_a_file_that_is_no_picture_is_refused_with_a_sentence(owner: House, show
     owner.account(Platform.X)
     app = show("compose")
     app.file_uploader[0].upload("fake.png", b"<script>alert(1)</script>", "image/png").run()
-    assert app.error and not app.exception
-    assert not [b for b in app.button if b.label == "Publish now"]
+    assert "fake.png was not added" in app.error[0].value.replace("\\", "") and not app.exception
+    assert next(b for b in app.button if b.label == "Publish now").disabled
 
 
 def test_a_refusal_at_the_last_moment_writes_nothing(owner: House, show: Show) -> None:
@@ -157,7 +163,7 @@ def test_a_refusal_at_the_last_moment_writes_nothing(owner: House, show: Show) -
     with owner.core.db.write() as conn:
         accounts.write(conn, account, status="reconnect", status_reason="Withdrawn.")
     app = _press(app, "Publish now")
-    assert "Link demo again" in app.error[0].value.replace("\\", "")
+    assert "Reconnect demo" in app.error[0].value.replace("\\", "")
     assert not _written(owner)
 
 
@@ -190,18 +196,18 @@ def test_a_draft_that_did_not_change_is_not_checked_again(owner: House, monkeypa
 
 
 def _drafts(house: House) -> list[Post]:
-    return [p for p in posts.listing(house.core, house.owner) if p.status == PostStatus.DRAFT]
+    return [p for p in posts.listing(house.core, house.owner)[0] if p.status == PostStatus.DRAFT]
 
 
 def test_what_is_typed_is_kept_as_one_draft_and_becomes_the_post(owner: House, show: Show) -> None:
     owner.account(Platform.X)
     app = _type(show("compose"), "First words")
-    assert "Kept as a draft" in everything(app)
+    assert "Draft saved" in everything(app)
     app = _type(app, "First words and more")
     (draft,) = _drafts(owner)
     assert draft.content == "First words and more"
     _press(app, "Publish now")
-    (post,) = posts.listing(owner.core, owner.owner)
+    (post,) = posts.listing(owner.core, owner.owner)[0]
     assert (post.id, post.status) == (draft.id, PostStatus.SCHEDULED)
 
 
@@ -244,7 +250,7 @@ def test_a_long_text_is_split_into_a_thread_that_loses_nothing(owner: House, sho
     parts = [field.value for field in app.text_area]
     assert len(parts) > 1 and all(weighted_length(part) <= 280 for part in parts)
     assert " ".join(part.rsplit(" (", 1)[0] for part in parts) == words
-    assert ">Fits<" in everything(app)
+    assert ">Ready<" in everything(app)
 
 
 def test_the_next_free_slot_is_taken_and_the_one_after_it_is_next(owner: House, show: Show) -> None:
@@ -261,7 +267,7 @@ def test_the_next_free_slot_is_taken_and_the_one_after_it_is_next(owner: House, 
 def test_success_criteria_are_stored_with_the_post(owner: House, show: Show) -> None:
     owner.account(Platform.X)
     app = _type(show("compose"), "Judge me")
-    next(field for field in app.number_input if field.label == "At least").set_value(20)
+    next(field for field in app.number_input if field.label == "Goal").set_value(20)
     app.run()
     _press(app, "Publish now")
     (post,) = _written(owner)
@@ -282,8 +288,8 @@ def test_a_viewer_may_look_but_nothing_can_be_pressed_and_nothing_is_kept(owner:
     app = _type(show("compose"), "I only look")
     publish = next(b for b in app.button if b.label == "Publish now")
     assert publish.disabled and "Your role is viewer" in publish.help
-    assert next(b for b in app.button if b.label == "Import many").disabled
-    assert not posts.listing(owner.core, owner.owner)
+    assert next(b for b in app.button if b.label == "Bulk import (CSV)").disabled
+    assert not posts.listing(owner.core, owner.owner)[0]
 
 
 def test_what_a_viewer_may_not_do_is_refused_by_the_services_too(owner: House) -> None:
@@ -297,16 +303,226 @@ def test_what_a_viewer_may_not_do_is_refused_by_the_services_too(owner: House) -
         lambda: drafts.change(core, user, post.id, NewPost(("No",), (account,))),
         lambda: drafts.submit(core, user, post.id),
         lambda: drafts.delete(core, user, post.id),
-        lambda: deciding.cancel(core, user, post.id),
-        lambda: deciding.retry(core, user, post.id),
+        lambda: delivery_actions.cancel(core, user, post.id),
+        lambda: delivery_actions.retry(core, user, post.id),
         lambda: media.add_bytes(core, user, "a.png", _picture()),
         lambda: account_service.remove(core, user, account),
         lambda: account_service.add_by_token(core, user, Platform.X, {"access_token": "t"}),
         lambda: linking.start(core, user, Platform.X),
         lambda: queue.choose(core, user, {0: "9:00"}),
-        lambda: imports.create(core, user, imports.Batch("k", ())),
+        lambda: imports.create(core, user, imports.Batch(())),
     )
     for attempt in attempts:
         with pytest.raises(Forbidden, match="Your role is viewer"):
             attempt()
-    assert [p.content for p in posts.listing(core, user)] == ["Mine"]
+    assert [p.content for p in posts.listing(core, user)[0]] == ["Mine"]
+
+
+# --- a page that comes back ---
+
+
+def _again(app: AppTest) -> AppTest:
+    """The browser's page after the app was started anew: same address, nothing left of the session."""
+    back = AppTest.from_file(str(app._script_path), default_timeout=20)
+    back.query_params["draft"] = app.query_params["draft"]
+    back.run()
+    back.switch_page(str(ROOT / "pages" / "compose.py"))
+    back.query_params["draft"] = app.query_params["draft"]
+    back.run()
+    assert not back.exception
+    return back
+
+
+def test_pictures_stay_with_the_draft_when_another_page_was_open(owner: House, show: Show) -> None:
+    owner.account(Platform.X)
+    app = _type(show("compose"), "With a picture")
+    app.file_uploader[0].upload("blue.png", _picture(), "image/png").run()
+    alt = next(field for field in app.text_input if field.label.startswith("Describe image"))
+    alt.set_value("A blue square").run()
+    app.switch_page(str(ROOT / "pages" / "calendar.py")).run()
+    app.switch_page(str(ROOT / "pages" / "compose.py")).run()
+    assert app.text_area[0].value == "With a picture"
+    assert next(f for f in app.text_input if f.label.startswith("Describe image")).value == "A blue square"
+    _press(app, "Publish now")
+    (post,) = posts.listing(owner.core, owner.owner)[0]
+    (file,) = media.files(owner.core, owner.owner, post.options["media"])
+    assert (file.alt, post.status) == ("A blue square", PostStatus.SCHEDULED)
+
+
+def test_a_page_that_comes_back_has_its_whole_draft(owner: House, show: Show) -> None:
+    x, linkedin = owner.account(Platform.X), owner.account(Platform.LINKEDIN)
+    app = _type(show("compose"), "Common")
+    app = _type(_choose(app, "Text", x), "Only for X")
+    app.file_uploader[0].upload("blue.png", _picture(), "image/png").run()
+    next(field for field in app.number_input if field.label == "Goal").set_value(20).run()
+    back = _again(app)
+    assert back.text_area[0].value == "Common" and "Describe image 1" in str([f.label for f in back.text_input])
+    assert _choose(back, "Text", x).text_area[0].value == "Only for X"
+    _press(back, "Publish now")
+    (post,) = posts.listing(owner.core, owner.owner)[0]
+    assert post.options["variants"] == {str(x): ["Only for X"]} and len(post.options["media"]) == 1
+    assert set(post.options["accounts"]) == {x, linkedin} and post.options["criteria"]["target"] == 20
+
+
+def test_a_page_that_comes_back_after_the_press_finds_its_post_and_makes_no_second(owner: House, show: Show) -> None:
+    owner.account(Platform.X)
+    app = _type(show("compose"), "Once and for all")
+    (stored,) = _drafts(owner)
+    drafts.submit(owner.core, owner.owner, stored.id)  # the process ended before the page heard of it
+    for back in (_again(app), _press(app, "Publish now")):
+        assert "Publishing on X" in everything(back)
+        assert not [b for b in back.button if b.label == "Publish now"]
+    assert len(posts.listing(owner.core, owner.owner)[0]) == 1
+
+
+def test_a_key_belongs_to_one_post_and_to_one_space(owner: House) -> None:
+    new = NewPost(("Once",), (owner.account(Platform.X),))
+    draft = Draft(user_id=owner.owner)
+    draft.publish(owner.core, owner.owner, new)
+    other = Draft(key=draft.key, user_id=owner.owner)
+    with pytest.raises(Conflict, match="draft of its own"):
+        other.publish(owner.core, owner.owner, replace(new, parts=("Other",)))
+    assert [p.content for p in _written(owner)] == ["Once"]
+    assert [p.content for p in _drafts(owner)] == ["Other"]
+    assert drafts.by_key(owner.core, owner.stranger, draft.key) is None
+    assert stored_draft(owner.core, owner.stranger, draft.key) is None
+
+
+def test_two_pages_on_one_draft_keep_both_texts(owner: House, show: Show) -> None:
+    owner.account(Platform.X)
+    first = _type(show("compose"), "From the first page")
+    second = _again(first)
+    _type(second, "From the second page")
+    first = _type(first, "The first page again")
+    assert "changed on another page" in first.warning[0].value
+    assert {p.content for p in _drafts(owner)} == {"From the second page", "The first page again"}
+    assert first.text_area[0].value == "The first page again"
+    first = _press(first, "Use the other version")
+    assert first.text_area[0].value == "From the second page"
+
+
+def test_an_older_page_does_not_publish_what_another_one_has_changed(owner: House, show: Show) -> None:
+    owner.account(Platform.X)
+    first = _type(show("compose"), "Old words")
+    _type(_again(first), "New words")
+    first = _press(first, "Publish now")
+    assert first.error and not _written(owner)
+    assert first.run().text_area[0].value == "New words"
+
+
+def test_a_draft_deleted_elsewhere_goes_on_as_a_new_one(owner: House, show: Show) -> None:
+    owner.account(Platform.X)
+    app = _type(show("compose"), "Words")
+    drafts.delete(owner.core, owner.owner, _drafts(owner)[0].id)
+    app = _type(app, "Words that stay")
+    assert "deleted on another page" in app.warning[0].value
+    assert [p.content for p in _drafts(owner)] == ["Words that stay"]
+
+
+def test_while_the_database_is_busy_nothing_typed_is_lost(
+    owner: House, show: Show, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner.account(Platform.X)
+    app = _type(show("compose"), "Before")
+    with monkeypatch.context() as busy:
+
+        def locked(*_args: object, **_named: object) -> Post:
+            raise OperationalError("UPDATE", {}, Exception("database is locked"))
+
+        busy.setattr(drafts, "change", locked)
+        app = _type(app, "Typed while it was busy")
+        assert "Draft not saved" in app.warning[0].value and "Reload the page" not in everything(app)
+    app = _press(app, "Save again")
+    assert [p.content for p in _drafts(owner)] == ["Typed while it was busy"]
+
+
+def test_an_account_may_be_removed_while_its_own_text_is_open_and_the_text_is_kept(owner: House, show: Show) -> None:
+    x, mastodon = owner.account(Platform.X), owner.account(Platform.MASTODON)
+    app = _type(_choose(_type(show("compose"), "Common"), "Text", x), "Only for X")
+    app.pills[0].set_value([mastodon])
+    app.run()
+    assert not app.error and app.text_area[0].value == "Common" and "Own text kept for X" in everything(app)
+    back = _again(app)
+    back.pills[0].set_value([x, mastodon])
+    assert _choose(back.run(), "Text", x).text_area[0].value == "Only for X"
+
+
+def test_signed_out_elsewhere_the_last_words_wait_for_the_person(owner: House, show: Show) -> None:
+    owner.account(Platform.X)
+    app = _type(show("compose"), "Before")
+    owner.token = None
+    app = _type(app, "Typed after the sign-out")
+    assert not app.text_area and "Typed after" not in everything(app)
+    owner.sign_in(owner.teammate)
+    assert "Typed after" not in str([t.value for t in _again(app).text_area])
+    owner.sign_in()
+    assert _again(app).text_area[0].value == "Typed after the sign-out"
+    assert [p.content for p in _drafts(owner)] == ["Typed after the sign-out"]
+
+
+# --- times ---
+
+
+@pytest.mark.parametrize(
+    ("day", "hour", "says"),
+    [
+        ((2027, 3, 28), 2, "the clocks jump over it"),
+        ((2027, 10, 31), 2, "happens twice"),
+        ((2026, 1, 2), 9, "in the past"),
+    ],
+)
+def test_a_time_that_cannot_be_leaves_the_rest_of_the_page(
+    owner: House, show: Show, day: tuple[int, int, int], hour: int, says: str
+) -> None:
+    owner.account(Platform.X)
+    app = _type(show("compose"), "Odd hour")
+    _choose(app, "When", "Later")
+    app.date_input[0].set_value(date(*day))
+    app.time_input[0].set_value(time(hour, 30)).run()
+    assert says in app.error[0].value.replace("\\", "")
+    assert app.text_area[0].value == "Odd hour" and ">Ready<" in everything(app)
+    assert next(b for b in app.button if b.label in ("Schedule", "Publish now")).disabled
+    assert [p.content for p in _drafts(owner)] == ["Odd hour"]
+
+
+def test_of_an_hour_that_happens_twice_both_can_be_chosen(owner: House, show: Show) -> None:
+    owner.account(Platform.X)
+    app = _type(show("compose"), "Twice")
+    _choose(app, "When", "Later")
+    app.date_input[0].set_value(date(2027, 10, 31))
+    app.time_input[0].set_value(time(2, 30)).run()
+    which = next(one for one in app.radio if "twice" in one.label)
+    assert which.options == ["First: 02:30 CEST (UTC+02:00)", "Second: 02:30 CET (UTC+01:00)"]
+    which.set_value(datetime(2027, 10, 31, 1, 30, tzinfo=UTC)).run()
+    app = _press(app, "Schedule")
+    (post,) = _written(owner)
+    assert post.scheduled_at == datetime(2027, 10, 31, 1, 30, tzinfo=UTC)
+    assert "Scheduled for Sun 31 Oct 2027, 02:30 (Berlin) on X" in everything(app).replace("\\", "")
+
+
+def test_looking_at_the_next_free_slot_keeps_the_time_that_was_chosen(owner: House, show: Show) -> None:
+    owner.account(Platform.X)
+    app = _type(show("compose"), "Kept time")
+    _choose(app, "When", "Later")
+    app.date_input[0].set_value(date(2027, 5, 4))
+    app.time_input[0].set_value(time(7, 15)).run()
+    app = _choose(_choose(app, "When", "Next free slot"), "When", "Later")
+    assert (app.date_input[0].value, app.time_input[0].value) == (date(2027, 5, 4), time(7, 15))
+    _press(app, "Schedule")
+    (post,) = _written(owner)
+    assert post.scheduled_at == datetime(2027, 5, 4, 5, 15, tzinfo=UTC)
+
+
+def test_a_zone_changed_on_another_page_moves_no_planned_time(owner: House, show: Show) -> None:
+    owner.account(Platform.X)
+    app = _type(show("compose"), "Same moment")
+    _choose(app, "When", "Later")
+    app.date_input[0].set_value(date(2027, 5, 4))
+    app.time_input[0].set_value(time(9, 0)).run()
+    with owner.core.db.write() as conn:
+        conn.execute(update(tables.users).where(tables.users.c.id == owner.owner).values(zone="America/New_York"))
+    app.run()
+    assert app.time_input[0].value == time(3, 0) and "09:00 (Berlin)" in app.info[0].value.replace("\\", "")
+    _press(app, "Schedule")
+    (post,) = _written(owner)
+    assert post.scheduled_at == datetime(2027, 5, 4, 7, 0, tzinfo=UTC)

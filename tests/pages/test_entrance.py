@@ -10,15 +10,17 @@ import pytest
 from sqlalchemy import delete
 from streamlit.testing.v1 import AppTest
 
+from postprober.errors import Forbidden
 from postprober.security import totp
-from postprober.services import passwords, people, second_factor, users
+from postprober.services.notifications import channels
+from postprober.services.people import passwords, people, second_factor, users
+from postprober.storage import users as stored
 from postprober.storage.tables import users as table
-from postprober.ui import state, visitor
+from postprober.ui import state
 from tests.pages.conftest import PASSWORD, ROOT, House, everything
 
 Show = Callable[[str], AppTest]
 NEW = "a new good password"
-IS_LOCAL = visitor.is_local
 
 
 def _open(query: dict[str, str] | None = None) -> AppTest:
@@ -59,14 +61,18 @@ def _fill_in(app: AppTest, email: str, password: str) -> None:
     _field(app, "Password").set_value(password)
 
 
-def test_on_the_machine_itself_the_first_visitor_becomes_the_owner(
-    nobody: House, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("headers", [{"Host": "localhost:8501"}, {"Host": "127.0.0.1:8501"}])
+def test_a_visitor_who_looks_local_is_nobody_special(
+    nobody: House, monkeypatch: pytest.MonkeyPatch, headers: dict[str, str]
 ) -> None:
-    monkeypatch.setattr(visitor, "is_local", lambda: True)
+    """Behind a TCP forwarder everybody does."""
+    monkeypatch.setattr("streamlit.runtime.context.ContextProxy.headers", headers)
+    monkeypatch.setattr("streamlit.runtime.context.ContextProxy.ip_address", None)
     app = _open()
-    _fill_in(app, "first@example.org", NEW)
-    app = _press(app, "Begin")
-    assert _signed_in_as(nobody, app) == "first@example.org"
+    assert not app.text_input and "set-up link" in app.info[0].value
+    with pytest.raises(Forbidden):
+        people.make_first(nobody.core, email="a@example.org", password=NEW, name="", zone="UTC", token="")
+    assert people.nobody_yet(nobody.core)
 
 
 def test_a_visitor_from_elsewhere_is_told_how_to_begin_and_sees_no_form(nobody: House) -> None:
@@ -78,14 +84,13 @@ def test_a_visitor_from_elsewhere_is_told_how_to_begin_and_sees_no_form(nobody: 
 def test_the_printed_link_lets_a_visitor_from_elsewhere_begin(nobody: House) -> None:
     app = _open({"setup": people.setup_token(nobody.core)})
     _fill_in(app, "first@example.org", "short")
-    app = _press(app, "Begin")
+    app = _press(app, "Get started")
     assert "at least" in app.error[0].value
     _field(app, "Password").set_value(NEW)
-    assert _signed_in_as(nobody, _press(app, "Begin")) == "first@example.org"
+    assert _signed_in_as(nobody, _press(app, "Get started")) == "first@example.org"
 
 
-def test_where_somebody_works_already_there_is_no_set_up(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(visitor, "is_local", lambda: True)
+def test_where_somebody_works_already_there_is_no_set_up(house: House) -> None:
     app = _open({"setup": people.setup_token(house.core)})
     assert [field.label for field in app.text_input] == ["E-mail address", "Password"]
 
@@ -95,7 +100,7 @@ def test_with_a_second_factor_the_password_leads_to_the_code_and_the_code_in(hou
         owner = users.users.get(conn, house.owner)
     secret = second_factor.enrol(owner).secret
     now = house.core.clock.now().timestamp()
-    codes = second_factor.enable(house.core, owner, secret, pyotp.TOTP(secret).at(int(now)))
+    codes = second_factor.enable(house.core, owner, secret, pyotp.TOTP(secret).at(int(now)), PASSWORD, "")
     app = show("monitor")
     _field(app, "E-mail address").set_value("owner@example.org")
     _field(app, "Password").set_value(PASSWORD)
@@ -129,10 +134,10 @@ def test_a_reset_link_leads_to_a_new_password_and_from_there_to_sign_in(house: H
     token = parse_qs(urlsplit(link).query)["reset"][0]
     app = _open({"reset": token})
     _field(app, "New password").set_value("short")
-    app = _press(app, "Save it")
+    app = _press(app, "Save password")
     assert "at least" in app.error[0].value
     _field(app, "New password").set_value(NEW)
-    app = _press(app, "Save it")
+    app = _press(app, "Save password")
     assert "saved" in app.success[0].value
     assert [field.label for field in app.text_input] == ["E-mail address", "Password"]
     assert users.authenticate(house.core, "owner@example.org", NEW).id == house.owner
@@ -147,32 +152,52 @@ def test_a_spent_reset_link_is_told_and_leads_back(house: House) -> None:
 def test_registration_is_offered_only_where_it_is_open(house: House, show: Show) -> None:
     app = show("monitor")
     assert "Create an account" not in [button.label for button in app.button]
-    object.__setattr__(house.core.settings, "registration", "open")
+    for name, value in (("registration", "open"), ("smtp_host", "127.0.0.1"), ("smtp_from", "pp@example.org")):
+        object.__setattr__(house.core.settings, name, value)
     app = _press(app.run(), "Create an account")
-    _fill_in(app, "new@example.org", NEW)
-    assert _signed_in_as(house, _press(app, "Create it")) == "new@example.org"
+    assert [field.label for field in app.text_input] == ["E-mail address"], "nothing else before the address is proved"
+    said = set()
+    for email in ("new@example.org", "owner@example.org"):
+        _field(app, "E-mail address").set_value(email)
+        app = _press(app, "Continue")
+        said.add(app.success[0].value)
+    assert len(said) == 1 and "Check your mail" in said.pop()
 
 
-@pytest.mark.parametrize(
-    ("ip", "headers", "local"),
-    [
-        (None, {"Host": "localhost:8501"}, True),
-        ("127.0.0.1", {"Host": "127.0.0.1:8501"}, True),
-        ("::1", {"Host": "[::1]:8501"}, True),
-        (None, {"Host": "posts.example.org"}, False),
-        ("192.0.2.7", {"Host": "localhost:8501"}, False),
-        (None, {"Host": "localhost", "X-Forwarded-For": "192.0.2.7"}, False),
-        (None, {"Host": "localhost", "Forwarded": "for=192.0.2.7"}, False),
-        (None, {}, False),
-    ],
-)
-def test_only_a_browser_surely_on_this_machine_counts_as_local(
-    monkeypatch: pytest.MonkeyPatch, ip: str | None, headers: dict[str, str], local: bool
-) -> None:
-    class Context:
-        ip_address = ip
+def test_the_link_of_a_registration_leads_to_the_account(house: House) -> None:
+    object.__setattr__(house.core.settings, "registration", "open")
+    token = parse_qs(urlsplit(people.registration_link(house.core, "new@example.org")).query)["register"][0]
+    app = _open({"register": token})
+    _field(app, "Name").set_value("New")
+    _field(app, "Password").set_value(NEW)
+    assert _signed_in_as(house, _press(app, "Get started")) == "new@example.org"
+    assert "used already" in _open({"register": token}).error[0].value
 
-    Context.headers = headers  # type: ignore[attr-defined]
-    monkeypatch.setattr(visitor, "is_local", IS_LOCAL)
-    monkeypatch.setattr(visitor.st, "context", Context)
-    assert visitor.is_local() is local
+
+def test_the_link_in_a_mail_turns_the_mails_off_only_when_its_button_is_pressed(house: House) -> None:
+    with house.core.db.read() as conn:
+        owner = stored.get(conn, house.owner)
+    made, _ = channels.add(house.core, owner, kind="webhook", name="on *call*", url="http://127.0.0.1:9/")
+    token = parse_qs(urlsplit(channels.turn_off_links(house.core, made.id)[0]).query)["unsubscribe"][0]
+    app = _open({"unsubscribe": token})
+    assert channels.get(house.core, owner, made.id).is_active
+    app = _press(app, "Turn these mails off")
+    assert not channels.get(house.core, owner, made.id).is_active
+    assert "no longer get mails" in app.success[0].value
+    assert "too old" in _open({"unsubscribe": "invented"}).error[0].value
+
+
+def test_the_link_in_a_mail_confirms_an_address_only_when_its_button_is_pressed(house: House) -> None:
+    for name, value in {"smtp_host": "127.0.0.1", "smtp_port": 9, "smtp_from": "pp@example.org"}.items():
+        object.__setattr__(house.core.settings, name, value)
+    with house.core.db.read() as conn:
+        owner = stored.get(conn, house.owner)
+    made, _ = channels.add(house.core, owner, kind="email", name="mail", url="team@example.org")
+    link = channels._confirmation(house.core, made.id, "team@example.org")
+    token = parse_qs(urlsplit(link).query)["confirm"][0]
+    app = _open({"confirm": token})
+    assert not channels.get(house.core, owner, made.id).is_active
+    app = _press(app, "Confirm")
+    assert channels.get(house.core, owner, made.id).is_active
+    assert "Confirmed. Alerts are sent to team@example.org." in app.success[0].value.replace("\\", "")
+    assert [field.label for field in app.text_input] == ["E-mail address", "Password"]

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
+from streamlit.util import calc_hash
 
 from postprober.domain.attempt import Act, Outcome
 from postprober.domain.delivery import DeliveryState as S
 from postprober.domain.delivery import Proof, Step, StepStatus
 from postprober.domain.health import Health, Sign, Standing, Verdict
 from postprober.domain.platform import Platform
-from postprober.services import overview
+from postprober.services.monitoring import overview
 from postprober.storage import accounts, attempts, logs
 from postprober.storage import health as store
 from postprober.storage.health import Note
-from tests.pages.conftest import House, everything
+from postprober.ui import frame
+from tests.pages.conftest import ROOT, House, everything
 
 Show = Callable[[str], AppTest]
 
@@ -47,7 +51,7 @@ def _full(house: House) -> None:
 def test_a_fresh_installation_says_where_to_begin(owner: House, show: Show) -> None:
     app = show("overview")
     assert app.title[0].value == "Overview"
-    assert "Nothing is planned." in everything(app) and "Link an account first" in app.info[0].value
+    assert "Nothing is scheduled." in everything(app) and "Link an account, then publish" in app.info[0].value
 
 
 def test_with_accounts_and_no_post_it_leads_to_the_composer(owner: House, show: Show) -> None:
@@ -58,25 +62,35 @@ def test_with_accounts_and_no_post_it_leads_to_the_composer(owner: House, show: 
 def test_a_full_one_answers_and_lists_what_is_due_under_way_stuck_and_proved(owner: House, show: Show) -> None:
     _full(owner)
     seen = everything(show("overview"))
-    assert "1 thing needs you." in seen
+    assert "1 item needs attention." in seen
     for text in ("Waits for its time", "Is on its way", "Was refused", "Was seen"):
         assert seen.count(text) >= 1, text
-    assert "<b>1</b><span>Need you</span>" in seen and "<b>1</b><span>Proved in the last 24 h</span>" in seen
-    assert "How the platforms did" in seen and 'href="https://example.org/1"' in seen
+    assert "<b>1</b><span>Needs attention</span>" in seen and "<b>1</b><span>Verified in the last 24 h</span>" in seen
+    assert "Platform activity, last 24 h" in seen and 'href="https://example.org/1"' in seen
+
+
+def test_what_is_gone_meanwhile_is_not_counted_as_proved(owner: House, show: Show) -> None:
+    now = owner.core.clock.now()
+    for name, then in (("stays", ()), ("goes", (S.GHOST,))):
+        made = owner.post(name, owner.account(Platform.X, name=name))
+        one = owner.move(made, S.CLAIMED, S.SUBMITTING, S.PUBLISHED, S.VERIFIED, proof=Proof.MATCHES, verified_at=now)
+        if then:
+            owner.move(one, *then)
+    assert "<b>1</b><span>Verified in the last 24 h</span>" in everything(show("overview"))
 
 
 def test_everything_is_out_when_nothing_waits(owner: House, show: Show) -> None:
     now = owner.core.clock.now()
     made = owner.post("Out", owner.account(Platform.X))
     owner.move(made, S.CLAIMED, S.SUBMITTING, S.PUBLISHED, S.VERIFIED, proof=Proof.MATCHES, verified_at=now)
-    assert "Everything is out." in everything(show("overview"))
+    assert "Everything is published." in everything(show("overview"))
 
 
 def test_without_a_scheduler_it_says_so_before_anything_else(house: House, show: Show) -> None:
     house.sign_in()
     app = show("overview")
-    assert "The scheduler does not answer" in app.warning[0].value
-    assert "Nothing goes out: the scheduler does not run." in everything(app)
+    assert "The scheduler is not running" in app.warning[0].value
+    assert "Nothing is published: the scheduler is not running." in everything(app)
 
 
 def test_an_account_that_lost_its_access_needs_a_person(owner: House, show: Show) -> None:
@@ -84,7 +98,7 @@ def test_an_account_that_lost_its_access_needs_a_person(owner: House, show: Show
     with owner.core.db.write() as conn:
         accounts.write(conn, account, status="reconnect", status_reason="withdrawn")
     seen = everything(show("overview"))
-    assert "1 thing needs you." in seen and "&lt;i&gt;mine&lt;/i&gt;" in seen and "<i>mine" not in seen
+    assert "1 item needs attention." in seen and "&lt;i&gt;mine&lt;/i&gt;" in seen and "<i>mine" not in seen
 
 
 def test_nobody_sees_what_belongs_to_others(owner: House, show: Show) -> None:
@@ -92,7 +106,7 @@ def test_nobody_sees_what_belongs_to_others(owner: House, show: Show) -> None:
     for other in (owner.teammate, owner.stranger):
         owner.sign_in(other)
         seen = everything(show("overview"))
-        assert "SECRET" not in seen and "Nothing is planned." in seen
+        assert "SECRET" not in seen and "Nothing is scheduled." in seen
 
 
 def test_a_viewer_sees_it_with_a_note_on_what_they_may_do(owner: House, show: Show) -> None:
@@ -153,4 +167,13 @@ def test_it_shows_how_the_platforms_stand_with_a_strip_and_a_legend(owner: House
     assert "Platform health, last 24 h" in seen and "Each mark is half an hour" in seen
     assert seen.count('<i class="pp-failing" title=') == 1
     assert "It does not answer." in seen
-    assert "The access of mine&lt;b&gt; is refused; link it again." in seen
+    assert "mine&lt;b&gt;: access refused. Reconnect the account." in seen
+
+
+def test_its_address_by_name_leads_to_it(owner: House, tmp_path: Path) -> None:
+    main = tmp_path / "app.py"
+    shutil.copy(ROOT / "app.py", main)
+    app = AppTest.from_file(str(main), default_timeout=20)
+    app._page_hash = calc_hash(frame.HOME)  # of the page that has the address /overview
+    app.run()
+    assert not app.exception and app.title[0].value == "Overview"

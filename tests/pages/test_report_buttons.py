@@ -12,10 +12,12 @@ from postprober.domain.delivery import DeliveryState as S
 from postprober.domain.delivery import Proof
 from postprober.domain.platform import Platform
 from postprober.errors import NotSignedIn
-from postprober.services import channels, proof_pages, report_schedule, reports, users
+from postprober.services.notifications import channels
+from postprober.services.people import users
+from postprober.services.reports import proof_pages, report_schedule, reports
 from postprober.storage import users as user_storage
 from postprober.storage.records import Delivery
-from postprober.ui.components import report_buttons
+from postprober.ui.components.shared import report_buttons
 from tests.pages.conftest import House, everything
 
 Show = Callable[[str], AppTest]
@@ -91,18 +93,18 @@ def test_the_days_of_a_report_are_chosen_on_the_analytics_page(owner: House, sho
     assert names == list(report_buttons.LABELS.values())
     today = owner.core.clock.now().date()
     app.date_input(key="report-days").set_value((today,)).run()
-    assert "Choose the last day, too." in everything(app)
+    assert "Choose an end date." in everything(app)
 
 
 def test_a_proof_is_shared_and_withdrawn_with_a_click(owner: House, show: Show) -> None:
     one = live(owner)
     app = opened(show("monitor"), f"proof-{one.post_id}")
-    press(app, "Make the link")
+    press(app, "Create link")
     link = proof_pages.link(owner.core, owner.owner, one.post_id)
     assert link and link in everything(app)
-    press(app, "Withdraw")
+    press(app, "Revoke link")
     assert proof_pages.link(owner.core, owner.owner, one.post_id) == ""
-    assert "Make the link" in everything(app)
+    assert "Create link" in everything(app)
 
 
 def test_what_is_not_live_cannot_be_shared(owner: House, show: Show) -> None:
@@ -115,7 +117,7 @@ def test_a_viewer_sees_a_shared_link_and_can_neither_share_nor_withdraw(owner: H
     one = live(owner)
     owner.become("viewer")
     app = opened(show("monitor"), f"proof-{one.post_id}")
-    assert next(b for b in app.button if b.label == "Make the link").disabled
+    assert next(b for b in app.button if b.label == "Create link").disabled
     assert not downloads(opened(app, f"report-{one.post_id}"))["CSV"].disabled
 
 
@@ -142,6 +144,6 @@ def test_reports_that_come_by_themselves_are_chosen_on_the_alerts_page(owner: Ho
 def test_without_a_way_to_send_it_the_page_says_so(owner: House, show: Show) -> None:
     app = show("alerts")
     app.segmented_control(key="report-every").set_value("week").run()
-    assert "nowhere to send it" in everything(app)
+    assert "Nowhere to send it" in everything(app)
     [button for button in app.button if button.label == "Save"][-1].click().run()
     assert not app.exception and "choose a channel" in everything(app)

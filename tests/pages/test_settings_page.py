@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 
 import pyotp
 import pytest
+import zxingcpp
+from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from postprober.services import api_tokens, people, retention, second_factor, signins, users
+from postprober.services.operations import retention
+from postprober.services.people import api_tokens, people, second_factor, signins, users
 from postprober.storage.records import User
-from postprober.ui.components.settings_security import browser_name
+from postprober.ui.components.settings.security import browser_name, qr_code
 from tests.pages.conftest import PASSWORD, House, everything
 
 Show = Callable[[str], AppTest]
@@ -36,7 +40,7 @@ def test_the_profile_is_saved_and_a_wrong_one_is_told(house: House, show: Show) 
     app = show("settings")
     _field(app, "Name").set_value("Ada")
     app = _press(app, "Save")
-    assert app.toast[0].value == "Your profile is saved." and _user(house, house.owner).name == "Ada"
+    assert app.toast[0].value.replace("\\", "") == "Profile saved." and _user(house, house.owner).name == "Ada"
     _field(app, "Name").set_value("x\x07")
     assert "control characters" in _press(app, "Save").error[0].value
 
@@ -47,32 +51,32 @@ def test_the_password_is_changed_here_and_others_are_signed_out(house: House, sh
     app = show("settings")
     _field(app, "Current password").set_value("wrong password")
     _field(app, "New password").set_value("a new good password")
-    app = _press(app, "Change it")
+    app = _press(app, "Change password")
     assert "wrong" in app.error[0].value
     _field(app, "Current password").set_value(PASSWORD)
     _field(app, "New password").set_value("a new good password")
-    app = _press(app, "Change it")
+    app = _press(app, "Change password")
     assert "changed" in app.toast[0].value
     assert users.session_user(house.core, other) is None and users.session_user(house.core, house.token) is not None
 
 
 def test_a_second_factor_is_set_up_with_a_code_and_its_recovery_codes_are_shown_once(house: House, show: Show) -> None:
     house.sign_in()
-    app = _press(show("settings"), "Set it up")
+    app = _press(show("settings"), "Set up")
     secret = next(block.value for block in app.code)
-    assert "<svg" in everything(app)
-    _field(app, "Code that the app shows now").set_value("000000")
-    app = _press(app, "Switch it on")
+    _field(app, "Your password").set_value(PASSWORD)
+    _field(app, "Code from the app").set_value("000000")
+    app = _press(app, "Turn on")
     assert "does not fit" in app.error[0].value and _user(house, house.owner).totp_secret is None
     now = int(house.core.clock.now().timestamp())
-    _field(app, "Code that the app shows now").set_value(pyotp.TOTP(secret).at(now))
-    app = _press(app, "Switch it on")
+    _field(app, "Code from the app").set_value(pyotp.TOTP(secret).at(now))
+    app = _press(app, "Turn on")
     shown = next(block.value for block in app.code).split()
     assert len(shown) == second_factor.codes_left(house.core, house.owner) == 10
-    app = _press(app, "I have kept them")
+    app = _press(app, "I have saved them")
     assert shown[0] not in everything(app) and not app.code
     _field(app, "Password").set_value(PASSWORD)
-    app = _press(app, "Switch it off")
+    app = _press(app, "Turn off")
     assert _user(house, house.owner).totp_secret is None
 
 
@@ -89,16 +93,16 @@ def test_sessions_are_shown_and_ended(house: House, show: Show) -> None:
 def test_a_token_is_shown_once_and_removed(house: House, show: Show) -> None:
     house.sign_in()
     app = show("settings")
-    assert "There is no token yet." in [info.value for info in app.info]
+    assert "No tokens yet." in [info.value for info in app.info]
     next(f for f in app.text_input if f.placeholder == "nightly report").set_value("nightly <b>")
     app.multiselect[0].set_value(["posts:read"])
-    app = _press(app, "Make it")
+    app = _press(app, "Create token")
     secret = next(block.value for block in app.code)
     (token,) = api_tokens.listing(house.core, house.owner)
     assert secret.startswith("pp_") and token.name == "nightly <b>" and "nightly &lt;b&gt;" in everything(app)
     app = _press(app, "I have copied it")
     assert secret not in everything(app)
-    app = _press(app, "Remove")
+    app = _press(app, "Revoke")
     assert api_tokens.listing(house.core, house.owner) == []
 
 
@@ -130,9 +134,9 @@ def test_an_owner_invites_changes_and_shuts_out(house: House, show: Show) -> Non
     _press(app, "Done")
     app = _press(app, "Make viewer")
     assert _user(house, member.id).role == "viewer"
-    app = _press(app, "Shut out")
-    assert not _user(house, member.id).is_active and "Shut out" in everything(app)
-    app = _press(app, "Let in again")
+    app = _press(app, "Deactivate")
+    assert not _user(house, member.id).is_active and "Deactivate" in everything(app)
+    app = _press(app, "Reactivate")
     assert _user(house, member.id).is_active
 
 
@@ -150,3 +154,9 @@ def test_an_owner_invites_changes_and_shuts_out(house: House, show: Show) -> Non
 )
 def test_a_browser_is_named_as_people_know_it(device: str, name: str) -> None:
     assert browser_name(device) == name
+
+
+def test_the_picture_of_a_qr_code_is_read_by_a_decoder() -> None:
+    uri = "otpauth://totp/PostProber:owner%40example.org?secret=J7456GAH6NHO2L35RE7OS3US4T2AJTMO&issuer=PostProber"
+    (found,) = zxingcpp.read_barcodes(Image.open(io.BytesIO(qr_code(uri))))
+    assert found.text == uri

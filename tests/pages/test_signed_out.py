@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from postprober.api.deps import COOKIE, TICKET
 from postprober.domain.platform import Platform
-from postprober.services import users
+from postprober.services.people import users
 from postprober.ui import state
 from tests.pages.conftest import PASSWORD, ROOT, House, everything
 
@@ -60,7 +60,7 @@ def test_a_wrong_password_and_an_unknown_person_get_the_same_sentence(house: Hou
 
 def test_empty_fields_are_asked_for(house: House, show: Show) -> None:
     app = show("overview").button[0].click().run()
-    assert [error.value for error in app.error] == ["Type your e-mail address and your password."]
+    assert [error.value for error in app.error] == ["Enter your e-mail address and your password."]
 
 
 def test_the_right_password_sends_the_browser_to_the_sidecar_with_a_ticket_that_works_once(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from postprober.clock import ManualClock
-from postprober.pipeline.context import Context
+from postprober.pipeline.core.context import Context
 from postprober.storage.database import Database
 from tests.pipeline.fake import FakePlatform
 from tests.pipeline.stage import Stage

@@ -13,12 +13,13 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from email.utils import format_datetime
 
 import httpx2
 
 from postprober.clock import Clock
 from postprober.domain.account import Credentials, Identity
-from postprober.domain.limits import LIMITS, Limits
+from postprober.domain.limits import Limits
 from postprober.domain.platform import Platform, ReconcileMode
 from postprober.domain.post import Draft, Preflight
 from postprober.domain.preflight import check
@@ -38,7 +39,8 @@ from postprober.domain.remote import (
 )
 from postprober.errors import DuplicateRefused, OutcomeUnknown, PlatformError, PostRejected, ReconnectNeeded
 from postprober.http import Exchange, HttpClient
-from postprober.platforms.base import READY, Traits, sighting_in
+from postprober.platforms.common.adapter import READY, Traits, sighting_in
+from postprober.platforms.registry import LIMITS
 
 BASE = "https://fake.example"
 TRAITS = Traits(
@@ -66,6 +68,7 @@ class FakePost:
     reply_to: str = ""
     hidden: bool = False
     deleted: bool = False
+    app: str = ""
     counts: Counts = field(default_factory=lambda: Counts(likes=0))
 
 
@@ -93,7 +96,7 @@ class FakePlatform:
     `ways`: one per publish to come (then everything goes well). `listings`: one per listing of own posts to come: an
     error to raise, "stale" (nothing younger than an hour, so a young canary is missing), "lagging" (nothing younger than
     an hour, but it has the oldest post) or "cut" (the same, and it says that it is incomplete). `reads`, `refreshes`, `checks`,
-    `identifies`: errors or answers for calls to come. `tokens`: account -> the access token that is valid now. `down`: the public side does not answer. `slow_reads`: reading one post waits for this.
+    `identifies`, `submits`: errors or answers for calls to come. `tokens`: account -> the access token that is valid now. `down`: the public side does not answer. `slow_reads`: reading one post waits for this.
     """
 
     clock: Clock
@@ -103,7 +106,7 @@ class FakePlatform:
     listings: deque[PlatformError | str] = field(default_factory=deque)
     reads: deque[PlatformError | None] = field(default_factory=deque)
     checks: deque[Progress | PlatformError] = field(default_factory=deque)
-    submits: deque[PlatformError] = field(default_factory=deque)
+    submits: deque[Exception] = field(default_factory=deque)
     refreshes: deque[PlatformError | Callable[[], None]] = field(default_factory=deque)
     identifies: deque[PlatformError] = field(default_factory=deque)
     tokens: dict[str, str] = field(default_factory=dict)
@@ -114,12 +117,22 @@ class FakePlatform:
     down: bool = False
     slow_reads: threading.Event | None = None
     echo: str = ""
+    skew: float = 0.0  # seconds that the platform's clock is ahead of ours
+    tells_time: bool = True  # in a Date header
+    dates: bool = True  # it says when posts were made
     sends: list[tuple[str, str]] = field(default_factory=list)  # (account, text) of every publish that arrived
     looks: list[tuple[datetime, str]] = field(default_factory=list)
     refreshed: list[str] = field(default_factory=list)
+    revoked: list[str] = field(default_factory=list)
     staged: list[str] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
     _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
+
+    def time(self) -> datetime | None:
+        """By the platform's clock, as its Date header tells it."""
+        if not self.tells_time:
+            return None
+        return (self.clock.now() + timedelta(seconds=self.skew)).replace(microsecond=0)
 
     def exists(self, post: FakePost) -> bool:
         return post.born <= self.clock.now() and not post.deleted
@@ -143,6 +156,9 @@ class FakePlatform:
 
     def public(self, request: httpx2.Request) -> httpx2.Response:
         """The public side: Mastodon's status API, and a page that shows nothing without a browser."""
+        if request.method == "HEAD":
+            time = self.time()
+            return httpx2.Response(404, headers={"Date": format_datetime(time, usegmt=True)} if time else {})
         if self.down:
             return httpx2.Response(503)
         number = request.url.path.rstrip("/").rpartition("/")[2]
@@ -197,6 +213,7 @@ class FakeAdapter:
         return replace(cred, access_token=token, refresh_token=f"refresh~{number}", expires_at=ends)
 
     def revoke(self, cred: Credentials) -> bool:
+        self.world.revoked.append(cred.access_token)
         return True
 
     def limits(self, cred: Credentials | None) -> Limits:
@@ -252,7 +269,7 @@ class FakeAdapter:
             return known
         same = [p for p in world.posts if world.exists(p) and (p.account, p.text) == (cred.remote_id, job.text)]
         if world.refuses_duplicates and same:
-            raise world_duplicate(same[0].id)
+            raise world_duplicate(same[0].id, f"{BASE}/@{cred.remote_id}/{same[0].id}")
         born = world.clock.now() + timedelta(seconds=way.late)
         parent = job.parent.remote_id if job.parent else ""
         return world.make(cred.remote_id, job.text, born, handle=handle, reply_to=parent, hidden=way.ghost)
@@ -263,8 +280,15 @@ class FakeAdapter:
         reply = self.http.redactor.excerpt(said)
         self.http.observer(Exchange("POST", f"{BASE}/api/v1/statuses", self.http.request_id, 200, 5, reply, True))
 
+    def _answered(self) -> None:
+        """A reading was answered, with the platform's time."""
+        self.http.observer(
+            Exchange("GET", f"{BASE}/api/v1/statuses", self.http.request_id, 200, 0, "", False, date=self.world.time())
+        )
+
     def locate(self, cred: Credentials, search: Search) -> Sighting:
         self._authorise(cred)
+        self._answered()
         if self.world.uses_handles:
             self.world.looks.append((self.world.clock.now(), search.job.text))
             found = next((p for p in self.world.posts if p.handle == search.job.handle and self.world.exists(p)), None)
@@ -289,6 +313,7 @@ class FakeAdapter:
         how = self.world.listings.popleft() if self.world.listings else ""
         if isinstance(how, PlatformError):
             raise how
+        self._answered()
         own = self._own(cred)
         hour = self.world.clock.now() - timedelta(hours=1)
         if how in ("stale", "lagging", "cut"):
@@ -312,13 +337,13 @@ class FakeAdapter:
 
     def _read(self, post: FakePost) -> RemotePost:
         return RemotePost(
-            self._ref(post), post.text, post.born, author_id=post.account, author_name=post.account, media=(),
-            reply_to=post.reply_to,
+            self._ref(post), post.text, post.born + timedelta(seconds=self.world.skew) if self.world.dates else None,
+            author_id=post.account, author_name=post.account, media=(), reply_to=post.reply_to, app=post.app,
         )  # fmt: skip
 
 
-def world_duplicate(earlier: str) -> PlatformError:
-    return DuplicateRefused("The same text is there already.", http_status=422, earlier_id=earlier)
+def world_duplicate(earlier: str, url: str = "") -> PlatformError:
+    return DuplicateRefused("The same text is there already.", http_status=422, earlier_id=earlier, earlier_url=url)
 
 
 def progress(state: ProgressState, wait: float = 0.0) -> Progress:

@@ -21,12 +21,12 @@ from postprober.domain.platform import PlatformConfig
 from postprober.domain.post import PostStatus
 from postprober.domain.timing import Timing
 from postprober.http import HttpClient, Pools
-from postprober.pipeline.context import Context, LeaseKeeper, no_checkpoint
-from postprober.pipeline.credentials import seal
-from postprober.pipeline.engagement import follow
-from postprober.pipeline.posting import publish
-from postprober.pipeline.reconcile import reconcile
-from postprober.pipeline.recovery import recover_lost
+from postprober.pipeline.core.context import Context, LeaseKeeper, no_checkpoint
+from postprober.pipeline.core.tokens import seal
+from postprober.pipeline.publishing.publish import publish
+from postprober.pipeline.publishing.reconcile import reconcile
+from postprober.pipeline.publishing.recovery import recover_lost
+from postprober.pipeline.verification.follow_up import follow
 from postprober.security.vault import Vault
 from postprober.storage import accounts, attempts, deliveries, posts, users
 from postprober.storage.database import Database
@@ -202,13 +202,11 @@ class Stage:
     def _pause(self) -> float:
         """Seconds until something can happen: a due time or the end of a lease."""
         now = self.clock.now()
+        columns = deliveries.deliveries.c
         with self.db.read() as conn:
-            found = [d for i in self._ids(conn) for d in [deliveries.get(conn, i)]]
-        ends = [t for d in found for t in (d.next_at, d.lease_until) if t is not None and t >= now]
+            found = conn.execute(select(columns.next_at, columns.lease_until)).all()
+        ends = [moment for row in found for moment in row if moment is not None and moment >= now]
         return max(0.05, (min(ends) - now).total_seconds() + 0.01) if ends else 1.0
-
-    def _ids(self, conn: Connection) -> list[int]:
-        return [row[0] for row in conn.execute(select(deliveries.deliveries.c.id))]
 
 
 class Killed(BaseException):

@@ -11,9 +11,9 @@ from sqlalchemy import update
 from postprober.clock import ManualClock
 from postprober.domain.delivery import DeliveryState
 from postprober.domain.remote import ProgressState
-from postprober.pipeline import watch
-from postprober.pipeline.context import Context
-from postprober.pipeline.recovery import HighWater, guard_against_restore
+from postprober.pipeline.core import transitions as watch
+from postprober.pipeline.core.context import Context
+from postprober.pipeline.publishing.recovery import BACKUP, HighWater, guard_against_restore
 from postprober.storage import processes
 from postprober.storage.database import Database
 from postprober.storage.tables import alerts, deliveries, outbox, posts, transitions
@@ -67,6 +67,8 @@ def _note(stage: Stage, ctx: Context) -> HighWater:
     guard_against_restore(ctx, note)
     with stage.db.read() as conn:
         note.write(str(processes.get_fact(conn, "installation")), processes.newest_transition(conn))
+    with stage.db.write() as conn:
+        note.remember(conn)
     return note
 
 
@@ -197,15 +199,79 @@ def test_an_ordinary_restart_doubts_nothing(stage: Stage, ctx: Context) -> None:
     assert stage.state(delivery) is S.SCHEDULED
 
 
-def test_the_note_of_another_installation_is_ignored(stage: Stage, ctx: Context) -> None:
-    stage.plan(stage.link())
+def _sent(stage: Stage, name: str = "a") -> tuple[int, int]:
+    """Something that went out since the first start, and something that is due."""
+    _note(stage, stage.worker())
+    out = stage.plan(stage.link(name), f"out {name}")
+    stage.act(stage.worker(), out)
+    stage.settle(stage.worker(), out, until=lambda d: d.state is S.PUBLISHED)
+    return out, stage.plan(stage.link(f"{name}2"), f"due {name}")
+
+
+def _by_note(stage: Stage) -> int:
+    """How many are in doubt when the note says so: on PostgreSQL none, because a new host that takes over has no note, and
+    the cluster itself tells there whether it is the same."""
+    return 1 if stage.db.is_sqlite else 0
+
+
+def _doubted(stage: Stage) -> list[str]:
+    return [text for text in stage.alerts() if text.startswith("The database was restored or moved")]
+
+
+def test_the_note_of_another_installation_makes_it_look_first(stage: Stage, ctx: Context) -> None:
+    _sent(stage)
     _note(stage, ctx)
     HighWater(stage.data_dir).write("another", 10_000)
+    assert guard_against_restore(ctx, HighWater(stage.data_dir)) == _by_note(stage)
+    assert not _by_note(stage) or "another installation's" in _doubted(stage)[0]
+
+
+def test_a_database_without_its_note_looks_before_it_sends(stage: Stage, ctx: Context, tmp_path: Path) -> None:
+    """As after a restore onto a new disk."""
+    _sent(stage)
+    _note(stage, ctx)
+    (stage.data_dir / "high-water.json").unlink()
+    assert guard_against_restore(ctx, HighWater(stage.data_dir)) == _by_note(stage)
+    assert not _by_note(stage) or ("no note beside it" in _doubted(stage)[0] and "1 posts" in _doubted(stage)[0])
+
+
+def test_a_new_installation_without_a_note_doubts_nothing(stage: Stage, ctx: Context) -> None:
+    stage.plan(stage.link())
     assert guard_against_restore(ctx, HighWater(stage.data_dir)) == 0
+    assert _doubted(stage) == []
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"installation": 1}', "\x00"])
 def test_a_damaged_note_is_as_good_as_none(stage: Stage, ctx: Context, content: str) -> None:
+    _sent(stage)
+    _note(stage, ctx)
     (stage.data_dir / "high-water.json").write_text(content)
     assert HighWater(stage.data_dir).read() == ("", 0)
-    assert guard_against_restore(ctx, HighWater(stage.data_dir)) == 0
+    assert guard_against_restore(ctx, HighWater(stage.data_dir)) == _by_note(stage)
+
+
+def test_a_copy_is_known_by_its_mark_once(stage: Stage, ctx: Context) -> None:
+    _sent(stage)
+    note = _note(stage, ctx)
+    with stage.db.write() as conn:
+        processes.set_fact(conn, BACKUP, "2026-03-02T08:00:00Z")
+    assert guard_against_restore(ctx, note) == 1
+    assert "it is a copy of 2026-03-02T08:00:00Z" in _doubted(stage)[0]
+    with stage.db.read() as conn:
+        assert processes.get_fact(conn, BACKUP) is None
+    again = HighWater(stage.data_dir)
+    with stage.db.read() as conn:
+        again.write(str(processes.get_fact(conn, "installation")), processes.newest_transition(conn))
+    assert guard_against_restore(ctx, again) == 0
+
+
+def test_another_postgresql_cluster_is_another_place(stage: Stage, ctx: Context) -> None:
+    _sent(stage)
+    note = _note(stage, ctx)
+    with stage.db.write() as conn:
+        here = processes.birthplace(conn)
+        if here:
+            assert here.count("/") == 2
+            processes.set_fact(conn, "birthplace", "1/1/1")
+    assert guard_against_restore(ctx, note) == (1 if here else 0)
+    assert guard_against_restore(ctx, note) == 0, "once"

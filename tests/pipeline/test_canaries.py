@@ -14,8 +14,8 @@ from postprober.domain.health import Quota, Sign, Unit, Verdict
 from postprober.domain.platform import Platform
 from postprober.errors import PlatformError, ReconnectNeeded, Throttled, Unavailable
 from postprober.http import Exchange
-from postprober.pipeline import canary, health
-from postprober.pipeline.context import Context
+from postprober.pipeline.core.context import Context
+from postprober.pipeline.health import account_checks, platform_health
 from postprober.storage import deliveries as stored
 from postprober.storage import health as store
 from postprober.storage import quotas
@@ -43,9 +43,9 @@ def live(stage: Stage, ctx: Context, minutes: float, *, watched: bool = True) ->
     """Let the scheduler live for so long; `watched` False: without canaries and gate."""
     for _ in range(round(minutes * 60 / STEP)):
         if watched:
-            for one in canary.due(ctx):
-                canary.look(ctx, one.account_id)
-            health.tick(ctx)
+            for one in account_checks.due(ctx):
+                account_checks.look(ctx, one.account_id)
+            platform_health.tick(ctx)
         while stage.ring(ctx):
             continue
         stage.manual.advance(STEP)
@@ -112,7 +112,7 @@ def test_it_is_told_once_that_a_platform_fails_and_once_that_it_is_back(stage: S
     stage.platform.outage = None
     live(stage, ctx, 60)
     assert [text for text in stage.alerts() if "is failing" in text] == [stage.alerts()[0]] * 2, "one for each person"
-    assert sum("answers again;" in text for text in stage.alerts()) == 2
+    assert sum("is available again. Waiting" in text for text in stage.alerts()) == 2
     assert len(stage.alerts()) == 4 == len(stage.outbox())
     assert first.user_id != other.user_id
 
@@ -175,13 +175,13 @@ def test_what_is_left_is_written_once_a_minute_and_the_tightest_of_each_sort(sta
     heard(90)
     heard(40, url=f"{BASE}/other")
     heard(99, method="POST", visible=True)
-    health.share(ctx)
+    platform_health.share(ctx)
     assert known() == [(Unit.SENDS, 99), (Unit.CALLS, 40)]
     heard(98, method="POST", visible=True)
-    health.share(ctx)
+    platform_health.share(ctx)
     assert known()[0] == (Unit.SENDS, 99), "not a minute has passed"
     stage.manual.advance(60)
-    health.share(ctx)
+    platform_health.share(ctx)
     assert known()[0] == (Unit.SENDS, 98)
     stage.manual.advance(15 * 60)
     assert known() == [], "the limits began anew"
@@ -202,7 +202,7 @@ def test_one_accounts_revoked_access_is_told_and_the_platform_stays_well(stage: 
     stage.platform.refreshes.extend([ReconnectNeeded("Access was withdrawn.")] * 9)
     live(stage, ctx, 40)
     assert stage.account(mine.id).status == "reconnect"
-    assert [text for text in stage.alerts() if "link the account again" in text] == stage.alerts()
+    assert [text for text in stage.alerts() if "reconnect the account" in text] == stage.alerts()
     assert len(stage.alerts()) == 1, "once"
     assert {stage.account(a.id).status for a in linked[1:]} == {"ok"}
     assert verdict(stage) is Verdict.WELL
@@ -288,7 +288,7 @@ def test_a_success_of_a_real_delivery_counts_as_a_look(stage: Stage, ctx: Contex
     account = stage.link("a")
     stage.plan(account)
     stage.ring(ctx)
-    health.tick(ctx)
+    platform_health.tick(ctx)
     assert [(row["source"], row["sign"]) for row in stage.rows(health_signs)] == [("delivery", "well")]
 
 
@@ -298,7 +298,7 @@ def test_failures_of_real_deliveries_stop_a_platform_that_no_canary_has_looked_a
     for one in linked:
         stage.plan(one)
         stage.ring(ctx)
-        health.tick(ctx)
+        platform_health.tick(ctx)
         stage.manual.advance(15)
     assert verdict(stage) is Verdict.FAILING
 
@@ -309,11 +309,13 @@ def test_what_nobody_has_seen_for_long_stops_nothing(stage: Stage, ctx: Context)
     break_down(stage, ctx)
     assert ctx.pulse.blocks(SERVER) is not None
     stage.manual.advance(3 * 3600)
-    health.reload(ctx)
+    platform_health.reload(ctx)
     assert ctx.pulse.blocks(SERVER) is None
-    health.tick(ctx)
+    platform_health.tick(ctx)
     assert verdict(stage) is Verdict.UNKNOWN
-    assert not [text for text in stage.alerts() if "answers again;" in text], "nobody looked, so nobody says it is back"
+    assert not [text for text in stage.alerts() if "is available again. Waiting" in text], (
+        "nobody looked, so nobody says it is back"
+    )
     assert account.status == "ok"
 
 
@@ -322,7 +324,7 @@ def test_a_fresh_process_knows_what_is_stopped(stage: Stage, ctx: Context) -> No
     live(stage, ctx, 20)
     break_down(stage, ctx)
     heir = stage.worker("w2")
-    health.reload(heir)
+    platform_health.reload(heir)
     mine = stage.plan(account)
     stage.ring(heir)
     assert stage.state(mine) is S.WAITING and sends(stage, "Hello world") == 0
@@ -331,11 +333,11 @@ def test_a_fresh_process_knows_what_is_stopped(stage: Stage, ctx: Context) -> No
 def test_looks_are_spread_and_one_server_is_asked_once_at_a_time(stage: Stage, ctx: Context) -> None:
     for number in range(30):
         stage.link(f"owner{number}")
-    assert canary.due(ctx) == [], "planned, not asked at once"
+    assert account_checks.due(ctx) == [], "planned, not asked at once"
     times = sorted(row["next_at"] for row in stage.rows_of(canaries))
     assert times[-1] - times[0] > timedelta(minutes=1)
     stage.manual.advance(600)
-    assert len(canary.due(ctx)) == 1
+    assert len(account_checks.due(ctx)) == 1
 
 
 def test_no_canary_when_they_are_switched_off(stage: Stage) -> None:
@@ -365,7 +367,7 @@ def play(stage: Stage, number: int, *, die_at: int, committed: bool) -> int:
                 live(stage, workers[0], STEP / 60)
             except Killed:
                 workers.pop(0)
-                health.reload(workers[0])
+                platform_health.reload(workers[0])
                 stage.manual.advance(stage.timing.lease.total_seconds())
 
     go(3)
@@ -401,10 +403,10 @@ def test_every_sign_says_who_saw_it(stage: Stage, ctx: Context, kind: str) -> No
     if kind == "delivery":
         stage.plan(account)
     else:
-        canary.look(ctx, account.id)
+        account_checks.look(ctx, account.id)
     while stage.ring(ctx):
         continue
-    health.tick(ctx)
+    platform_health.tick(ctx)
     assert {row["source"] for row in stage.rows(health_signs)} == {kind}
 
 
@@ -415,7 +417,7 @@ def test_a_process_that_only_publishes_shares_what_it_sees_and_obeys(stage: Stag
     break_down(stage, ctx)
     worker = stage.worker("carrier")
     stopped = stage.plan(stage.link("b", canary=False))
-    health.share(worker)
+    platform_health.share(worker)
     stage.act(worker, stopped)
     assert stage.state(stopped) is S.WAITING and sends(stage, "Hello world") == 0
     stage.platform.outage = None
@@ -423,6 +425,6 @@ def test_a_process_that_only_publishes_shares_what_it_sees_and_obeys(stage: Stag
         store.send_anyway(conn, stopped)
         stored.touch(conn, stored.get(conn, stopped), stage.clock.now(), next_at=stage.clock.now())
     stage.act(worker, stopped)
-    health.share(worker)
-    health.reload(ctx)
+    platform_health.share(worker)
+    platform_health.reload(ctx)
     assert ctx.pulse.blocks(SERVER) is None, "the success of one process frees all"

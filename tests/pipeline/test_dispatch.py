@@ -13,8 +13,8 @@ import pytest
 from postprober.clock import ManualClock
 from postprober.domain.delivery import DeliveryState as S
 from postprober.errors import Unavailable
-from postprober.pipeline.dispatch import COMPLAIN_EVERY, LONGEST, PATIENCE, WORKER_LIMIT, Dispatcher
-from postprober.pipeline.engine import Engine
+from postprober.pipeline.scheduler.dispatcher import COMPLAIN_EVERY, LONGEST, PATIENCE, WORKER_LIMIT, Dispatcher
+from postprober.pipeline.scheduler.worker_pool import Engine
 from postprober.storage import processes
 from postprober.storage.database import Database
 from tests.pipeline.fake import TRAITS, FakePlatform, Way, cut

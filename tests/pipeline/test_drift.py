@@ -13,10 +13,10 @@ from postprober.domain.delivery import DeliveryState
 from postprober.domain.drift import MOST_DOUBTS, News, Seen, Watched, judge, next_look, soon_again
 from postprober.domain.timing import Timing
 from postprober.errors import Unavailable
-from postprober.pipeline.context import Context
-from postprober.pipeline.credentials import open_credentials
-from postprober.pipeline.verification import examine
-from postprober.pipeline.work import Work
+from postprober.pipeline.core.claimed_delivery import Work
+from postprober.pipeline.core.context import Context
+from postprober.pipeline.core.tokens import open_credentials
+from postprober.pipeline.verification.verify import examine
 from postprober.storage.tables import alerts
 from tests.pipeline.stage import Killed, MortalDatabase, Stage
 

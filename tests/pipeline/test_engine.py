@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -17,11 +17,11 @@ from postprober.clock import SystemClock
 from postprober.domain.delivery import TRAITS, DeliveryState
 from postprober.domain.timing import Timing
 from postprober.errors import Unavailable
-from postprober.pipeline import runner as runner_module
-from postprober.pipeline.context import Context
-from postprober.pipeline.engine import Engine
-from postprober.pipeline.posting import publish
-from postprober.pipeline.runner import LEADER, Job, Runner
+from postprober.pipeline.core.context import Context
+from postprober.pipeline.publishing.publish import publish
+from postprober.pipeline.scheduler import scheduler as runner_module
+from postprober.pipeline.scheduler.scheduler import LEADER, Job, Runner
+from postprober.pipeline.scheduler.worker_pool import Engine
 from postprober.storage import processes
 from postprober.storage.database import Database
 from postprober.storage.tables import leases, transitions
@@ -160,7 +160,9 @@ def test_stopping_finishes_the_item_at_hand_and_takes_nothing_new(live: Stage) -
         assert running.thread.is_alive()
         go_on.set()
     assert live.state(delivery) in (S.PUBLISHED, S.VERIFIED)
-    assert [a.outcome for a in live.attempts(delivery, "publish")] == ["success"]
+    # A busy machine may end the short lease before the first byte; then nothing was sent, and it is begun again.
+    outcomes = [a.outcome for a in live.attempts(delivery, "publish")]
+    assert [one for one in outcomes if one != "abandoned"] == ["success"]
     assert live.state(third) is S.SCHEDULED
     assert _beats(live) == set() and _leader(live) == ""
 
@@ -225,11 +227,11 @@ def test_an_idle_scheduler_still_beats(live: Stage) -> None:
     with Running(live.worker("w")):
         wait_until(lambda: "w" in _beats(live))
         with live.db.read() as conn:
-            first = processes.newest_beat(conn, "scheduler")
+            first = processes.newest_beat(conn, "scheduler", datetime.now(UTC))
 
         def newer() -> bool:
             with live.db.read() as conn:
-                return processes.newest_beat(conn, "scheduler") > first
+                return processes.newest_beat(conn, "scheduler", datetime.now(UTC)) > first
 
         wait_until(newer)
 

@@ -5,23 +5,26 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from postprober.domain.delivery import DeliveryState
 from postprober.domain.retry import MAX_CRASHES
 from postprober.errors import ReconnectNeeded, Throttled
-from postprober.pipeline.context import Context
-from postprober.pipeline.posting import publish
-from postprober.pipeline.recovery import recover_lost
+from postprober.pipeline.core.context import Context
+from postprober.pipeline.publishing.publish import publish
+from postprober.pipeline.publishing.recovery import recover_lost
 from postprober.storage import deliveries
 from postprober.storage.tables import accounts
+from postprober.storage.tables import deliveries as table
 from tests.pipeline.fake import TRAITS, Way, cut
 from tests.pipeline.stage import Killed, Stage
 
 S = DeliveryState
 TEXT = "Hello world"
 LEASE = 10.0
+BACKED_OFF = 10  # seconds, longer than the first pause
 
 
 def copies(stage: Stage) -> int:
@@ -159,6 +162,7 @@ def test_an_answer_that_comes_after_the_fence_moved_is_adopted(stage: Stage, ctx
         wanted = S.HELD if meanwhile == "held" else S.SCHEDULED
         stage.settle(other, delivery, until=lambda d: d.state is wanted)
         if meanwhile in ("claimed", "waiting"):
+            stage.manual.advance(BACKED_OFF)
             with stage.db.write() as conn:
                 until, _ = other.keeper.until()
                 found = deliveries.take(conn, delivery, worker="w2", now=stage.clock.now(), until=until)
@@ -198,6 +202,7 @@ def test_whoever_claimed_it_meanwhile_cannot_send_after_the_late_answer_was_adop
             recover_lost(other)
             stage.platform.posts[-1].born = stage.clock.now().replace(year=2099)
             stage.settle(other, delivery, until=lambda d: d.state is S.SCHEDULED)
+            stage.manual.advance(BACKED_OFF)
             stage.platform.posts[-1].born = stage.clock.now()
             second.start()
             assert stands.wait(10)
@@ -221,6 +226,7 @@ def test_an_answer_that_comes_while_a_new_try_is_on_the_wire_alerts_a_person(sta
         stage.platform.posts[-1].born = stage.clock.now().replace(year=2099)
         stage.settle(other, delivery, until=lambda d: d.state is S.SCHEDULED)
         stage.platform.ways.append(Way(lose=cut()))
+        stage.manual.advance(BACKED_OFF)
         stage.act(other, delivery)
         with stage.db.write() as conn:
             current = deliveries.get(conn, delivery)
@@ -343,3 +349,102 @@ def test_a_token_refused_with_an_old_answer_does_not_stop_the_freshly_linked_acc
     stage.settle(ctx, delivery)
     assert stage.rows(accounts)[0]["status"] == "ok"
     assert (stage.state(delivery), copies(stage)) == (S.VERIFIED, 1)
+
+
+@pytest.mark.parametrize("state", [S.CLAIMED, S.SUBMITTING, S.PUBLISHED])
+def test_a_lease_that_a_clock_ahead_wrote_holds_nobody_off(stage: Stage, ctx: Context, state: DeliveryState) -> None:
+    """Its worker was killed while its clock was an hour ahead."""
+    delivery = stage.plan(stage.link())
+    if state is S.PUBLISHED:
+        stage.settle(ctx, delivery, until=lambda d: d.state is S.PUBLISHED)
+    else:
+
+        def die(where: str) -> None:
+            if where == ("intent_committed" if state is S.SUBMITTING else "before_intent"):
+                raise Killed
+
+        with pytest.raises(Killed):
+            stage.act(stage.worker("dead", checkpoint=die), delivery)
+    assert stage.state(delivery) is state
+    began = stage.clock.now()
+    with stage.db.write() as conn:
+        found = deliveries.get(conn, delivery)
+        deliveries.touch(conn, found, began, lease_owner="dead", lease_until=began + timedelta(hours=1))
+    recover_lost(ctx)
+    stage.settle(ctx, delivery)
+    assert (stage.state(delivery), copies(stage)) == (S.VERIFIED, 1)
+    assert stage.clock.now() - began < timedelta(minutes=30)
+
+
+def test_a_lease_of_a_clock_a_minute_ahead_is_respected(stage: Stage, ctx: Context) -> None:
+    """The control: workers' clocks are never quite equal."""
+    delivery = stage.plan(stage.link())
+    now = stage.clock.now()
+    with stage.db.write() as conn:
+        deliveries.take(conn, delivery, worker="ahead", now=now, until=now + timedelta(seconds=60 + LEASE))
+    assert recover_lost(ctx) == 0
+    assert stage.state(delivery) is S.CLAIMED
+
+
+def test_a_claim_to_refresh_that_a_clock_ahead_wrote_holds_nobody_off(stage: Stage, ctx: Context) -> None:
+    account = stage.link(expires_in=60)
+    stage.set_account(account.id, refresh_until=stage.clock.now() + timedelta(hours=1))
+    delivery = stage.plan(account)
+    began = stage.clock.now()
+    stage.settle(ctx, delivery)
+    assert stage.state(delivery) is S.VERIFIED
+    assert stage.clock.now() - began < timedelta(minutes=30)
+
+
+@pytest.mark.parametrize("ahead", [timedelta(days=400), timedelta(hours=23)])
+def test_a_pause_that_a_clock_ahead_wrote_holds_no_account_back(stage: Stage, ctx: Context, ahead: timedelta) -> None:
+    account = stage.link()
+    until = stage.clock.now() + ahead
+    stage.set_account(account.id, throttled_until=until)
+    recover_lost(ctx)
+    kept = stage.account(account.id).throttled_until
+    assert kept == (until if ahead < timedelta(days=1) else None), "a day is what platforms may ask for"
+
+
+@pytest.mark.parametrize(
+    ("state", "ahead", "goes_on"),
+    [
+        (S.WAITING, timedelta(days=400), True),
+        (S.PROCESSING, timedelta(days=400), True),
+        (S.HELD, timedelta(days=400), True),
+        (S.GHOST, timedelta(days=400), True),
+        (S.WAITING, timedelta(hours=23), False),
+        (S.SCHEDULED, timedelta(days=400), False),
+        (S.UNCONFIRMED, timedelta(hours=23), False),
+    ],
+)
+def test_a_wait_that_a_clock_ahead_wrote_ends_where_going_on_early_harms_nobody(
+    stage: Stage, ctx: Context, state: DeliveryState, ahead: timedelta, goes_on: bool
+) -> None:
+    delivery = stage.plan(stage.link())
+    until = stage.clock.now() + ahead
+    with stage.db.write() as conn:
+        conn.execute(table.update().where(table.c.id == delivery).values(state=state, next_at=until))
+    recover_lost(ctx)
+    assert stage.get(delivery).next_at == (stage.clock.now() if goes_on else until)
+
+
+def test_what_may_still_arrive_is_looked_for_after_a_day_whatever_a_clock_ahead_wrote(
+    stage: Stage, ctx: Context
+) -> None:
+    """Until then no other post can go out on its account."""
+    account = stage.link()
+    stage.platform.ways.append(Way(lose=cut()))
+    stage.settle(ctx, delivery := stage.plan(account), until=lambda d: d.state is S.UNCONFIRMED)
+    ahead = stage.clock.now() + timedelta(days=400)
+    with stage.db.write() as conn:
+        conn.execute(table.update().where(table.c.id == delivery).values(next_at=ahead))
+    recover_lost(ctx)
+    found = stage.get(delivery).next_at
+    assert found is not None
+    assert timedelta(hours=24) < found - stage.clock.now() < timedelta(hours=25), "a send may take its time"
+    stage.manual.advance(timedelta(hours=25).total_seconds())
+    recover_lost(ctx)
+    assert stage.get(delivery).next_at == found
+    stage.settle(ctx, delivery)
+    assert (stage.state(delivery), len(stage.platform.sends)) == (S.VERIFIED, 1)

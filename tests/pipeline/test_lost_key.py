@@ -8,10 +8,11 @@ import pytest
 
 from postprober.domain.delivery import DeliveryState as S
 from postprober.errors import OutcomeUnknown
-from postprober.pipeline import canary
-from postprober.pipeline.context import Context
+from postprober.pipeline.core.context import Context
+from postprober.pipeline.health import account_checks
+from postprober.pipeline.repairs import diagnose
 from postprober.security.vault import Vault
-from postprober.storage.tables import alerts
+from postprober.storage.tables import alerts, repairs
 from tests.pipeline.fake import Way
 from tests.pipeline.stage import Stage
 
@@ -81,8 +82,22 @@ def test_what_is_out_is_looked_at_again_with_the_key(stage: Stage, ctx: Context,
 
 def test_a_canary_tells_it_before_a_post_is_due_and_closes_it(stage: Stage, ctx: Context, keyless: Context) -> None:
     account = stage.link()
-    canary.look(keyless, account.id)
-    canary.look(keyless, account.id)
+    account_checks.look(keyless, account.id)
+    account_checks.look(keyless, account.id)
     assert len(_open(stage)) == 1 and stage.account(account.id).status == "ok"
-    canary.look(ctx, account.id)
+    account_checks.look(ctx, account.id)
     assert _open(stage) == []
+
+
+def test_a_held_post_is_diagnosed_ever_less_often_while_the_key_is_missing(stage: Stage, keyless: Context) -> None:
+    stage.plan(stage.link())
+    stage.ring(keyless)
+    stage.manual.advance(2 * 3600)
+    stage.ring(keyless)
+    pauses = []
+    for _ in range(9):
+        assert diagnose.tend(keyless) == 0
+        (row,) = [one for one in stage.rows(repairs) if one["state"] == "open"]
+        pauses.append(row["next_at"] - stage.clock.now())
+        stage.manual.advance(pauses[-1].total_seconds())
+    assert pauses == sorted(pauses) and pauses[0] == timedelta(seconds=30) and pauses[-1] > timedelta(minutes=2)

@@ -5,27 +5,34 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
+from sqlalchemy import select, update
 
-from postprober.alerts import webhook
+from postprober.alerts import message, webhook
 from postprober.domain.alert import LATE_AFTER, AlertKind, AlertType, Preferences, quiet_until
 from postprober.domain.delivery import DeliveryState
-from postprober.pipeline import notify, outbox, watch
-from postprober.pipeline.context import Context
-from postprober.pipeline.courier import Courier
+from postprober.pipeline.core import transitions
+from postprober.pipeline.core.context import Context
+from postprober.pipeline.notifications import notify, outbox
+from postprober.pipeline.notifications.sender import Courier
+from postprober.pipeline.notifications.senders import FAILING_THREADS, THREADS, Senders
 from postprober.security.vault import Place
 from postprober.settings import MailServer
 from postprober.storage import logs, notifications, users
-from postprober.storage.tables import alerts, channels
+from postprober.storage.tables import alerts, channels, deliveries
 from postprober.storage.tables import notifications as table
+from postprober.storage.tables import outbox as handed
 from tests.pipeline.fake import Way, rejected
 from tests.pipeline.stage import Stage
-from tests.receivers import PostOffice, Receiver
+from tests.receivers import PostOffice, Receiver, text_of
 
 S = DeliveryState
 SECRET = webhook.new_secret()
@@ -52,7 +59,7 @@ def ctx(stage: Stage, post_office: PostOffice) -> Iterator[Context]:
 
     pools = Pools(allow_private=True)
     server = MailServer("127.0.0.1", post_office.port, "none", "", "", "pp@example.org")
-    yield replace(stage.worker(), http=HttpClient(pools), mail=server, allow_private=True, app_url="http://app")
+    yield replace(stage.worker(), http=HttpClient(pools), mail=server, app_url="http://app")
     pools.close()
 
 
@@ -139,7 +146,7 @@ def test_what_happens_together_is_told_in_one_message_but_to_programs_one_by_one
         _alert(stage, user, f"k{number}")
     _run(stage, ctx)
     (letter,) = post_office.letters
-    text = letter.get_content()
+    text = text_of(letter)
     assert all(f"message of k{number}" in text for number in range(3)) and "3 alerts" in str(letter["Subject"])
     assert len(receiver.calls) == 3
 
@@ -169,7 +176,7 @@ def test_without_a_channel_an_alert_is_done_at_once(stage: Stage, ctx: Context) 
 def test_a_receiver_in_trouble_for_three_hours_gets_each_alert_once_it_is_back(
     stage: Stage, ctx: Context, receiver: Receiver, trouble: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("postprober.pipeline.courier.WEBHOOK_TIMEOUT", 0.2)
+    monkeypatch.setattr("postprober.pipeline.notifications.sender.WEBHOOK_TIMEOUT", 0.2)
     user = stage.user()
     _channel(stage, user, "webhook", receiver.url)
     if trouble == "500":
@@ -223,8 +230,8 @@ def test_a_message_cut_by_a_crash_goes_out_again_under_the_same_key(
     stage.manual.advance(notify.LEASE.total_seconds())
     _run(stage, ctx)
     first, again, new = post_office.letters
-    assert first["Message-ID"] == again["Message-ID"] and first.get_content() == again.get_content()
-    assert "message of k2" in new.get_content() and "message of k0" not in new.get_content()
+    assert first["Message-ID"] == again["Message-ID"] and text_of(first) == text_of(again)
+    assert "message of k2" in text_of(new) and "message of k0" not in text_of(new)
 
 
 def test_one_bad_channel_holds_up_no_other(stage: Stage, ctx: Context, receiver: Receiver) -> None:
@@ -255,14 +262,14 @@ def test_a_channel_that_fails_for_a_day_is_switched_off_with_an_alert_and_catche
     assert not {row["id"]: row for row in stage.rows(channels)}[dead]["is_active"]
     told = [row for row in stage.rows(alerts) if row["kind"] == AlertKind.CHANNEL]
     assert len(told) == 1 and "500" in told[0]["message"]
-    assert any("switched off" in letter.get_content() for letter in post_office.letters)
+    assert any("switched off" in text_of(letter) for letter in post_office.letters)
     refused = len(receiver.refused)
     _run(stage, ctx, wait=timedelta(hours=1))
     assert len(receiver.refused) == refused, "it is left alone"
     receiver.status = 200
     now = stage.clock.now()
     with stage.db.write() as conn:
-        notifications.switch_on(conn, dead, now, now - notify.GIVE_UP_AFTER)
+        notifications.switch_on(conn, dead, now - notify.GIVE_UP_AFTER, errors_at=now, others_at=now)
     _run(stage, ctx)
     assert "message of k" in [call.json()["data"]["message"] for call in receiver.calls]
 
@@ -326,7 +333,7 @@ def test_an_unread_error_is_told_again_a_few_times_and_then_escalated_and_a_read
         "each telling has a key of its own"
     )
     (letter,) = post_office.letters
-    assert letter["To"] == "boss@example.org" and "message of unread" in letter.get_content()
+    assert letter["To"] == "boss@example.org" and "message of unread" in text_of(letter)
     assert "nobody has read it" in str(letter["Subject"])
 
 
@@ -370,7 +377,9 @@ def test_a_success_closes_what_was_told_and_says_so_also_after_a_retry_by_a_pers
     assert (before["kind"], before["subject"], before["closed_at"]) == ("failed", f"delivery:{delivery}", None)
     with stage.db.write() as conn:
         now = stage.clock.now()
-        watch.move(conn, stage.get(delivery), S.SCHEDULED, reason="again", now=now, next_at=now, due_at=now, tries=0)
+        transitions.move(
+            conn, stage.get(delivery), S.SCHEDULED, reason="again", now=now, next_at=now, due_at=now, tries=0
+        )
     stage.settle(stage.worker(), delivery)
     assert stage.state(delivery) is S.VERIFIED
     opened, recovered = stage.rows(alerts)
@@ -387,7 +396,7 @@ def test_a_delivery_without_trouble_tells_nobody_anything(stage: Stage) -> None:
 def test_giving_up_closes_the_alert_without_a_word(stage: Stage, ctx: Context) -> None:
     delivery = _failed(stage, ctx)
     with stage.db.write() as conn:
-        watch.move(conn, stage.get(delivery), S.CANCELLED, reason="given up", now=stage.clock.now(), next_at=None)
+        transitions.move(conn, stage.get(delivery), S.CANCELLED, reason="given up", now=stage.clock.now(), next_at=None)
     (alert,) = stage.rows(alerts)
     assert alert["closed_at"] is not None
 
@@ -404,11 +413,11 @@ def test_a_post_that_vanishes_after_its_proof_has_drifted_and_coming_back_closes
     delivery = stage.plan(stage.link())
     stage.settle(stage.worker(), delivery)
     with stage.db.write() as conn:
-        watch.move(conn, stage.get(delivery), S.GHOST, reason="It is gone.", now=stage.clock.now())
+        transitions.move(conn, stage.get(delivery), S.GHOST, reason="It is gone.", now=stage.clock.now())
     (alert,) = stage.rows(alerts)
-    assert alert["kind"] == "drifted" and "proved live" in alert["message"]
+    assert alert["kind"] == "drifted" and "verified" in alert["message"]
     with stage.db.write() as conn:
-        watch.move(conn, stage.get(delivery), S.VERIFIED, reason="It is visible now.", now=stage.clock.now())
+        transitions.move(conn, stage.get(delivery), S.VERIFIED, reason="It is visible now.", now=stage.clock.now())
     assert [row["kind"] for row in stage.rows(alerts)] == ["drifted", "recovered"]
     assert stage.rows(alerts)[0]["closed_at"] is not None
 
@@ -420,9 +429,606 @@ def test_a_refused_private_address_gets_nothing(stage: Stage, receiver: Receiver
     _channel(stage, user, "webhook", receiver.url)
     _channel(stage, user, "apprise", f"ntfy://127.0.0.1:{receiver.port}/topic")
     pools = Pools(allow_private=False)
-    ctx = replace(stage.worker(), http=HttpClient(pools), allow_private=False)
+    ctx = replace(stage.worker(), http=HttpClient(pools))
     _alert(stage, user, "k")
     _run(stage, ctx)
     pools.close()
     assert receiver.calls == receiver.refused == []
     assert all(row["error"] for row in _rows(stage))
+
+
+def test_quiet_hours_are_those_of_the_clock_of_whoever_set_them(stage: Stage, ctx: Context) -> None:
+    owner = stage.user()
+    with stage.db.write() as conn:
+        editor = users.add(
+            conn, email="ed@example.org", password_hash="x", now=stage.clock.now(), zone="Asia/Tokyo", owner_id=owner
+        )
+    _channel(stage, owner, "webhook", "https://example.org/hook")
+    now = stage.clock.now().astimezone(ZoneInfo("Asia/Tokyo"))
+    begin, end = (f"{now + timedelta(hours=h):%H:%M}" for h in (-1, 1))
+    _wish(stage, owner, quiet_from=begin, quiet_to=end, urgent=False, by=editor)
+    _alert(stage, owner, "k")
+    outbox.send_due(ctx)
+    (row,) = _rows(stage)
+    assert row["next_at"] - stage.clock.now() > timedelta(minutes=50)
+
+
+# Many spaces
+
+
+def _until(condition: Callable[[], object]) -> None:
+    """Wait for `condition`, for half a minute at most."""
+    pause = threading.Event()
+    for _ in range(1500):
+        if condition():
+            return
+        pause.wait(0.02)
+    pytest.fail("it did not happen")
+
+
+@pytest.fixture
+def silent() -> Iterator[Receiver]:
+    """It reads every request and answers none until it is released."""
+    made = Receiver()
+    made.hang = True
+    yield made
+    made.close()
+
+
+def test_receivers_that_are_silent_delay_their_own_space_only(
+    stage: Stage, ctx: Context, receiver: Receiver, silent: Receiver
+) -> None:
+    loud = [stage.user(f"loud{number}") for number in range(3)]
+    quiet = stage.user("quiet")
+    for user in loud:  # earlier than the other one, and several of each
+        for number in range(2):
+            _channel(stage, user, "webhook", f"{silent.url}/{user}/{number}")
+        _alert(stage, user, f"loud-{user}")
+    _channel(stage, quiet, "webhook", f"{receiver.url}/hook")
+    _alert(stage, quiet, "quiet")
+    outbox.send_due(ctx)
+    stage.manual.advance(notify.GROUP.total_seconds())
+    senders = Senders(ctx)
+    begun = senders.tick()
+    _until(lambda: receiver.calls)
+    _until(lambda: len(silent.refused) == len(loud))
+    assert [future.done() for future in begun].count(False) >= len(loud), "they are still silent"
+    assert senders.busy() >= len(loud) and len(senders.tick()) <= 1, "a space has one slot"
+    silent.release.set()
+    _until(lambda: senders.busy() == 0)
+    assert [call.json()["data"]["message"] for call in receiver.calls] == ["message of quiet"]
+    senders.close()
+
+
+def test_however_many_failing_channels_hang_those_that_work_are_served(
+    stage: Stage, ctx: Context, receiver: Receiver, silent: Receiver
+) -> None:
+    for number in range(THREADS + FAILING_THREADS + 3):
+        user = stage.user(f"failing{number}")
+        made = _channel(stage, user, "webhook", silent.url)
+        with stage.db.write() as conn:
+            notifications.write_channel(conn, made, failing_since=stage.clock.now())
+        _alert(stage, user, f"failing-{number}")
+    well = stage.user("well")
+    _channel(stage, well, "webhook", receiver.url)
+    _alert(stage, well, "well")
+    outbox.send_due(ctx)
+    stage.manual.advance(notify.GROUP.total_seconds())
+    senders = Senders(ctx)
+    senders.tick()
+    _until(lambda: receiver.calls)
+    silent.release.set()
+    senders.close()
+    _until(lambda: senders.busy() == 0)
+    assert senders.tick() == []
+
+
+def test_one_channel_with_an_unthought_of_mistake_silences_nobody(
+    stage: Stage, ctx: Context, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad, good = stage.user("bad"), stage.user("good")
+    broken = _channel(stage, bad, "webhook", "http://127.0.0.1:9/")
+    _channel(stage, good, "webhook", receiver.url)
+    for user in (bad, good):
+        _alert(stage, user, f"k{user}")
+    real = Courier.deliver
+
+    def deliver(self: Courier, channel: Any, rows: Any) -> None:
+        if channel.id == broken:
+            raise UnicodeError("label empty or too long")
+        real(self, channel, rows)
+
+    monkeypatch.setattr(Courier, "deliver", deliver)
+    _run(stage, ctx)
+    assert len(receiver.calls) == 1
+    (failed,) = [row for row in _rows(stage) if row["channel_id"] == broken]
+    assert failed["sent_at"] is None and failed["next_at"] is not None and failed["error"]
+
+
+def test_repeats_and_escalation_go_on_however_many_newer_errors_there_are(
+    stage: Stage, ctx: Context, receiver: Receiver
+) -> None:
+    user, noisy = stage.user("patient"), stage.user("noisy")
+    _channel(stage, user, "webhook", f"{receiver.url}/again")
+    _channel(stage, user, "webhook", f"{receiver.url}/escalated", escalation=True)
+    _wish(stage, user, again_minutes=10, again_times=2, escalate_minutes=15)
+    _alert(stage, user, "old")
+    _run(stage, ctx)
+    for number in range(520):
+        _alert(stage, noisy if number % 2 else user, f"newer-{number}")
+    with stage.db.write() as conn:
+        conn.execute(
+            alerts.update().where(alerts.c.dedupe_key != "old").values(told_at=stage.clock.now(), told_times=9)
+        )
+    stage.manual.advance(16 * 60)
+    _run(stage, ctx)
+    said = [(call.path, call.json()["data"]["why"]) for call in receiver.calls if "of old" in call.body.decode()]
+    assert ("/again", "again") in said and ("/escalated", "escalation") in said
+
+
+# What a receiver says
+
+
+def test_after_an_outage_messages_come_in_their_order(stage: Stage, ctx: Context, receiver: Receiver) -> None:
+    user = stage.user()
+    _channel(stage, user, "webhook", receiver.url)
+    receiver.status = 503
+    _alert(stage, user, "first")
+    _run(stage, ctx)
+    receiver.status = 200
+    _alert(stage, user, "second")
+    _run(stage, ctx)
+    assert receiver.calls == [], "the first one waits for its next try, and the second behind it"
+    for _ in range(40):
+        stage.manual.advance(60)
+        notify.send_due(ctx)
+    assert [call.json()["data"]["message"] for call in receiver.calls] == [
+        f"message of {name}" for name in ("first", "second")
+    ]
+
+
+def test_a_message_that_the_receiver_dislikes_does_not_hold_up_the_others_for_ever(
+    stage: Stage, ctx: Context, receiver: Receiver
+) -> None:
+    user = stage.user()
+    _channel(stage, user, "webhook", receiver.url)
+    receiver.status = 400
+    _alert(stage, user, "disliked")
+    _run(stage, ctx)
+    for _ in range(60):
+        stage.manual.advance(60)
+        notify.send_due(ctx)
+    _alert(stage, user, "other")
+    outbox.send_due(ctx)
+    stage.manual.advance(notify.GROUP.total_seconds())
+    (bad,) = [row["id"] for row in _rows(stage) if row["tries"]]
+    with stage.db.write() as conn:  # its next try is some minutes away
+        conn.execute(update(table).where(table.c.id == bad).values(next_at=stage.clock.now() + timedelta(minutes=5)))
+    receiver.status = 200
+    notify.send_due(ctx)
+    assert [call.json()["data"]["message"] for call in receiver.calls] == ["message of other"]
+
+
+def test_a_receiver_that_is_gone_for_good_is_asked_once(stage: Stage, ctx: Context, receiver: Receiver) -> None:
+    user = stage.user()
+    made = _channel(stage, user, "webhook", receiver.url)
+    receiver.status = 410
+    _alert(stage, user, "k")
+    _run(stage, ctx)
+    for _ in range(10):
+        stage.manual.advance(3600)
+        notify.send_due(ctx)
+    assert len(receiver.refused) == 1
+    with stage.db.read() as conn:
+        channel = notifications.channel(conn, user, made)
+    assert not channel.is_active and "(410)" in channel.off_reason
+
+
+@pytest.mark.parametrize("form", ["seconds", "date"])
+def test_a_receiver_that_asks_for_patience_gets_it(stage: Stage, ctx: Context, receiver: Receiver, form: str) -> None:
+    user = stage.user()
+    _channel(stage, user, "webhook", receiver.url)
+    receiver.status = 429
+    then = stage.clock.now() + timedelta(hours=2)
+    receiver.headers = {"Retry-After": "7200" if form == "seconds" else format_datetime(then, usegmt=True)}
+    _alert(stage, user, "k")
+    _run(stage, ctx)
+    assert len(receiver.refused) == 1
+    receiver.status = 200
+    for minutes, taken in ((100, 0), (25, 1)):
+        stage.manual.advance(minutes * 60)
+        notify.send_due(ctx)
+        assert len(receiver.calls) == taken
+
+
+# What a message says
+
+
+def _about(stage: Stage, user: int, content: str, url: str | None) -> tuple[int, int]:
+    delivery_id = stage.plan(stage.link("ada", user_id=user), content)
+    with stage.db.write() as conn:
+        conn.execute(deliveries.update().where(deliveries.c.id == delivery_id).values(url=url))
+        post_id = conn.execute(select(deliveries.c.post_id).where(deliveries.c.id == delivery_id)).scalar_one()
+        logs.alert(
+            conn, user_id=user, post_id=post_id, delivery_id=delivery_id, type="error", message="X (ada): held.",
+            dedupe_key=f"about:{delivery_id}", now=stage.clock.now(), kind=AlertKind.HELD,
+            subject=f"delivery:{delivery_id}",
+        )  # fmt: skip
+    return post_id, delivery_id
+
+
+def test_a_message_says_which_post_with_its_words_and_where_to_look(
+    stage: Stage, ctx: Context, receiver: Receiver, post_office: PostOffice
+) -> None:
+    user = stage.user()
+    _channel(stage, user, "webhook", f"{receiver.url}/hook")
+    _channel(stage, user, "apprise", f"ntfy://127.0.0.1:{receiver.port}/topic")
+    _channel(stage, user, "email", "ada@example.org")
+    content = "Ring @everyone <!channel> " + "and the bridge of Oslo is open " * 20
+    post_id, _ = _about(stage, user, content, "https://x.example/ada/1")
+    _run(stage, ctx)
+    (hook,) = [call for call in receiver.calls if call.path == "/hook"]
+    (chat,) = [call for call in receiver.calls if call.path != "/hook"]
+    page = f"http://app/monitor?post={post_id}"
+    data = hook.json()["data"]
+    assert (data["url"], data["app_url"]) == ("https://x.example/ada/1", page)
+    assert data["post_text"].startswith("Ring @everyone") and len(data["post_text"]) <= message.MOST_WORDS
+    said, mailed = chat.json()["message"], text_of(post_office.letters[0])
+    for text in (said, mailed):
+        assert f"Post {post_id}: “Ring" in text and page in text and "https://x.example/ada/1" in text
+    assert "@everyone" not in said and "<!channel" not in said, "a quoted post calls nobody in a chat"
+    assert "@everyone" in mailed
+    assert "delivery:" not in said and "about:" not in said, "no ids of ours"
+    html = post_office.letters[0].get_body(("html",))
+    assert html is not None and f'<a href="{page}">Open in PostProber</a>' in html.get_content()
+    assert "&lt;!channel&gt;" in html.get_content()
+
+
+def test_what_a_server_says_is_no_link_of_its_own_in_a_mail(
+    stage: Stage, ctx: Context, post_office: PostOffice
+) -> None:
+    user = stage.user()
+    _channel(stage, user, "email", "ada@example.org")
+    with stage.db.write() as conn:
+        logs.alert(
+            conn, user_id=user, post_id=None, delivery_id=None, type="error", dedupe_key="k", now=stage.clock.now(),
+            message="Mastodon (ada): not published. No.\n\nSign in again: https://evil.example/", kind=AlertKind.FAILED,
+        )  # fmt: skip
+    _run(stage, ctx)
+    html = post_office.letters[0].get_body(("html",))
+    assert html is not None and 'href="http://app/alerts"' in html.get_content(), "the control"
+    assert "evil.example" in html.get_content() and 'href="https://evil' not in html.get_content()
+
+
+def test_the_mail_can_be_turned_off_from_the_mail_and_the_space_hears_of_it(
+    stage: Stage, ctx: Context, receiver: Receiver, post_office: PostOffice
+) -> None:
+    user = stage.user()
+    _channel(stage, user, "email", "ada@example.org")
+    ctx = replace(ctx, turn_off=lambda channel: (f"http://app/?off={channel}", f"https://api/off?c={channel}"))
+    _alert(stage, user, "k")
+    _run(stage, ctx)
+    (letter,) = post_office.letters
+    (channel,) = stage.rows(channels)
+    assert letter["List-Unsubscribe"] == f"<https://api/off?c={channel['id']}>"
+    assert letter["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    assert f"Turn these mails off: http://app/?off={channel['id']}" in text_of(letter)
+
+
+# The night
+
+
+def _night(stage: Stage, user: int, **wishes: Any) -> None:
+    """Quiet for two hours from now."""
+    now = stage.clock.now()
+    quiet = {"quiet_from": f"{now - timedelta(minutes=5):%H:%M}", "quiet_to": f"{now + timedelta(hours=2):%H:%M}"}
+    _wish(stage, user, **quiet, **{"urgent": False, **wishes})
+
+
+def _hour_by_hour(stage: Stage, ctx: Context, hours: int) -> None:
+    for _ in range(hours * 6):
+        _run(stage, ctx, wait=timedelta(minutes=10))
+
+
+def test_after_the_quiet_hours_each_alert_is_told_once(stage: Stage, ctx: Context, receiver: Receiver) -> None:
+    user = stage.user()
+    _channel(stage, user, "webhook", receiver.url)
+    _night(stage, user, again_minutes=15, again_times=3)
+    _alert(stage, user, "k")
+    _hour_by_hour(stage, ctx, 2)
+    assert [call.json()["data"]["why"] for call in receiver.calls] == ["new"]
+    _hour_by_hour(stage, ctx, 2)
+    assert [call.json()["data"]["why"] for call in receiver.calls] == ["new", "again", "again", "again"]
+
+
+def test_what_was_read_or_over_before_the_quiet_hours_ended_is_not_told(
+    stage: Stage, ctx: Context, receiver: Receiver
+) -> None:
+    user = stage.user()
+    hook = _channel(stage, user, "webhook", receiver.url)
+    _alert(stage, user, "told", subject="delivery:9")
+    _run(stage, ctx)
+    _night(stage, user)
+    for key in ("read", "over", "open"):
+        _alert(stage, user, key, subject=f"delivery:{key}")
+    _run(stage, ctx)
+    with stage.db.write() as conn:
+        now = stage.clock.now()
+        logs.read_alert(conn, user, next(row["id"] for row in stage.rows(alerts) if row["dedupe_key"] == "read"))
+        for subject in ("delivery:over", "delivery:9"):
+            logs.close(conn, subject, now)
+    _alert(stage, user, "end of over", type="success", kind=AlertKind.RECOVERED, subject="delivery:over")
+    _alert(stage, user, "end of told", type="success", kind=AlertKind.RECOVERED, subject="delivery:9")
+    _hour_by_hour(stage, ctx, 3)
+    told = [call.json()["data"]["message"] for call in receiver.calls]
+    assert told == ["message of told", "message of open", "message of end of told"], (
+        "the end is told of what this channel has heard of"
+    )
+    with stage.db.read() as conn:
+        reasons = {row["alert_message"]: row["error"] for row in notifications.log_of(conn, hook)}
+    assert reasons["message of over"] == "Not sent: it was read or over before its time came."
+
+
+def test_a_receiver_that_was_away_still_hears_of_what_began_and_ended_meanwhile(
+    stage: Stage, ctx: Context, receiver: Receiver
+) -> None:
+    """The control of the above: what was tried was not held back."""
+    user = stage.user()
+    _channel(stage, user, "webhook", receiver.url)
+    receiver.status = 500
+    _alert(stage, user, "begin", subject="delivery:1")
+    _run(stage, ctx)
+    with stage.db.write() as conn:
+        logs.close(conn, "delivery:1", stage.clock.now())
+    _alert(stage, user, "end", type="success", kind=AlertKind.RECOVERED, subject="delivery:1")
+    receiver.status = 200
+    _hour_by_hour(stage, ctx, 1)
+    assert [call.json()["data"]["message"] for call in receiver.calls] == ["message of begin", "message of end"]
+
+
+def test_nobody_is_called_late_who_was_not_told_yet(
+    stage: Stage, ctx: Context, receiver: Receiver, post_office: PostOffice
+) -> None:
+    user = stage.user()
+    _channel(stage, user, "webhook", receiver.url)
+    _channel(stage, user, "email", "boss@example.org", escalation=True)
+    _night(stage, user, escalate_minutes=30)
+    _alert(stage, user, "k")
+    _hour_by_hour(stage, ctx, 2)
+    assert len(receiver.calls) == 1 and post_office.letters == []
+    _hour_by_hour(stage, ctx, 1)
+    assert [letter["Subject"] for letter in post_office.letters] == ["PostProber: Not published (nobody has read it)"]
+
+
+def test_an_escalation_says_when_the_alert_could_not_be_delivered(
+    stage: Stage, ctx: Context, receiver: Receiver, post_office: PostOffice
+) -> None:
+    user = stage.user()
+    _channel(stage, user, "webhook", receiver.url)
+    receiver.status = 500
+    _channel(stage, user, "email", "boss@example.org", escalation=True)
+    _wish(stage, user, escalate_minutes=30)
+    _alert(stage, user, "k")
+    _hour_by_hour(stage, ctx, 1)
+    (letter,) = post_office.letters
+    assert letter["Subject"] == "PostProber: Not published (could not be delivered elsewhere)"
+
+
+# Who is told late, and what waits
+
+
+def test_an_escalation_waits_while_the_first_message_is_on_its_way_or_failed_only_once(
+    stage: Stage, ctx: Context, receiver: Receiver
+) -> None:
+    """The program was down for an hour; now the first message is tried, and whoever is to read it has had no time."""
+    user = stage.user()
+    _channel(stage, user, "webhook", receiver.url)
+    _channel(stage, user, "webhook", f"{receiver.url}/escalated", escalation=True)
+    _wish(stage, user, escalate_minutes=30)
+    _alert(stage, user, "k")
+    outbox.send_due(ctx)
+    stage.manual.advance(3600)
+    before = stage.clock.now() - timedelta(minutes=30)
+    with stage.db.write() as conn:
+        now = stage.clock.now()
+        (claimed,) = notifications.claim(conn, _rows(stage)[0]["channel_id"], now, now + notify.LEASE, 1)
+        assert notifications.to_escalate(conn, user, before) == [], "it is on its way"
+        notifications.failed(conn, [claimed["id"]], claimed["channel_id"], "503", now + timedelta(seconds=5), now)
+        assert notifications.to_escalate(conn, user, before) == [], "it failed once"
+    stage.manual.advance(31 * 60)
+    with stage.db.read() as conn:
+        (due,) = notifications.to_escalate(conn, user, stage.clock.now() - timedelta(minutes=30))
+    assert due["dedupe_key"] == "k", "the control: the channel fails for as long as one waits for a reader"
+
+
+def test_an_escalation_waits_for_no_channel_that_is_late_when_another_was_told_in_time(
+    stage: Stage, ctx: Context, receiver: Receiver, post_office: PostOffice
+) -> None:
+    user = stage.user()
+    _channel(stage, user, "email", "ada@example.org")
+    _channel(stage, user, "webhook", receiver.url)
+    _channel(stage, user, "email", "boss@example.org", escalation=True)
+    _wish(stage, user, escalate_minutes=30)
+    receiver.status = 503
+    _alert(stage, user, "k")
+    _run(stage, ctx)
+    stage.manual.advance(25 * 60)
+    receiver.status = 200
+    _run(stage, ctx, wait=timedelta(minutes=6))
+    _run(stage, ctx)
+    _run(stage, ctx)
+    assert len(receiver.calls) == 1, "the late one"
+    assert [letter["To"] for letter in post_office.letters] == ["ada@example.org", "boss@example.org"]
+
+
+def test_an_alert_that_the_receiver_dislikes_is_escalated_though_the_channel_takes_others(
+    stage: Stage, ctx: Context, receiver: Receiver
+) -> None:
+    user = stage.user()
+    hook = _channel(stage, user, "webhook", receiver.url)
+    _wish(stage, user, escalate_minutes=30)
+    _alert(stage, user, "disliked")
+    outbox.send_due(ctx)
+    stage.manual.advance(3600)
+    before = stage.clock.now() - timedelta(minutes=30)
+    tries = [notifications.IN_ORDER, notifications.IN_ORDER + 1]
+    found = []
+    for number in tries:
+        with stage.db.write() as conn:
+            conn.execute(update(table).where(table.c.channel_id == hook).values(tries=number))
+            found.append(len(notifications.to_escalate(conn, user, before)))
+    assert found == [0, 1]
+
+
+@pytest.mark.parametrize(("tries", "ahead"), [(1, timedelta(days=365)), (0, timedelta(days=365))])
+def test_what_a_clock_ahead_wrote_silences_no_channel(
+    stage: Stage, ctx: Context, receiver: Receiver, tries: int, ahead: timedelta
+) -> None:
+    user = stage.user()
+    _channel(stage, user, "webhook", receiver.url)
+    _alert(stage, user, "first")
+    outbox.send_due(ctx)
+    with stage.db.write() as conn:
+        conn.execute(update(table).values(next_at=stage.clock.now() + ahead, tries=tries))
+    _alert(stage, user, "second")
+    _run(stage, ctx)
+    told = [call.json()["data"]["message"] for call in receiver.calls]
+    assert told == ["message of first", "message of second"]
+
+
+def test_a_pause_of_a_day_that_the_receiver_asked_for_is_no_clock_ahead(
+    stage: Stage, ctx: Context, receiver: Receiver
+) -> None:
+    user = stage.user()
+    _channel(stage, user, "webhook", receiver.url)
+    receiver.status, receiver.headers = 429, {"Retry-After": "86400"}
+    _alert(stage, user, "k")
+    _run(stage, ctx)
+    receiver.status = 200
+    _run(stage, ctx, wait=timedelta(hours=23))
+    assert receiver.calls == []
+    _run(stage, ctx, wait=timedelta(hours=2))
+    _run(stage, ctx)
+    assert len(receiver.calls) == 1
+
+
+@pytest.mark.parametrize("urgent", [True, False])
+def test_what_a_channel_missed_while_it_was_off_is_told_when_it_is_on_and_keeps_the_quiet_hours(
+    stage: Stage, ctx: Context, receiver: Receiver, urgent: bool
+) -> None:
+    user = stage.user()
+    hook = _channel(stage, user, "webhook", receiver.url)
+    with stage.db.write() as conn:
+        notifications.switch_off(conn, hook, "by a person")
+    _alert(stage, user, "error")
+    _alert(stage, user, "warning", type="warning")
+    _alert(stage, user, "over", subject="delivery:1")
+    _run(stage, ctx, wait=timedelta(hours=1))
+    with stage.db.write() as conn:
+        logs.close(conn, "delivery:1", stage.clock.now())
+    assert receiver.calls == [] and receiver.refused == []
+    assert {row["error"] for row in _rows(stage)} == {notify.WAITS}
+    _night(stage, user, urgent=urgent)
+    with stage.db.write() as conn:
+        now = stage.clock.now()
+        errors_at, others_at = notify.turns(conn, users.get(conn, user), now)
+        notifications.switch_on(conn, hook, now - notify.GIVE_UP_AFTER, errors_at=errors_at, others_at=others_at)
+    _run(stage, ctx)
+    at_night = [call.json()["data"]["message"] for call in receiver.calls]
+    assert at_night == (["message of error"] if urgent else [])
+    _hour_by_hour(stage, ctx, 3)
+    told = [call.json()["data"]["message"] for call in receiver.calls]
+    assert told == ["message of error", "message of warning"], "what is over by then is left out"
+    assert {row["error"] for row in _rows(stage) if row["sent_at"]} == {""}
+
+
+def test_what_had_failed_before_a_channel_was_off_and_waits_for_the_morning_holds_up_no_error(
+    stage: Stage, ctx: Context, post_office: PostOffice
+) -> None:
+    user = stage.user()
+    mail = _channel(stage, user, "email", "ada@example.org")
+    for key, type in (("e1", "error"), ("w1", "warning"), ("e2", "error"), ("w2", "warning")):
+        _alert(stage, user, key, type=type)
+    _run(stage, replace(ctx, mail=None))
+    assert {row["tries"] for row in _rows(stage)} == {1} and post_office.letters == []
+    _night(stage, user, urgent=True)
+    with stage.db.write() as conn:
+        notifications.switch_off(conn, mail, "by a person")
+        now = stage.clock.now()
+        errors_at, others_at = notify.turns(conn, users.get(conn, user), now)
+        notifications.switch_on(conn, mail, now - notify.GIVE_UP_AFTER, errors_at=errors_at, others_at=others_at)
+    _alert(stage, user, "e3", type="error")
+    _run(stage, ctx)
+    assert [[key in text_of(one) for key in ("e1", "e2", "e3", "w1")] for one in post_office.letters] == [
+        [True, True, False, False],
+        [False, False, True, False],
+    ]
+    _hour_by_hour(stage, ctx, 3)
+    (morning,) = post_office.letters[2:]
+    assert "of w1" in text_of(morning) and "of w2" in text_of(morning)
+    # Mail programs drop a letter whose Message-ID they know.
+    assert len({one["Message-ID"] for one in post_office.letters}) == 3
+
+
+def test_what_a_channel_missed_longer_ago_than_it_catches_up_is_not_told_when_it_is_on(
+    stage: Stage, ctx: Context, receiver: Receiver
+) -> None:
+    user = stage.user()
+    hook = _channel(stage, user, "webhook", receiver.url)
+    with stage.db.write() as conn:
+        notifications.switch_off(conn, hook, "by a person")
+    for key in ("old", "old and over"):
+        _alert(stage, user, key, subject=key)
+    _run(stage, ctx, wait=notify.GIVE_UP_AFTER)
+    with stage.db.write() as conn:
+        logs.close(conn, "old and over", stage.clock.now())
+    stage.manual.advance(timedelta(days=20).total_seconds())
+    _alert(stage, user, "new")
+    _run(stage, ctx)
+    with stage.db.write() as conn:
+        now = stage.clock.now()
+        notifications.switch_on(conn, hook, now - notify.GIVE_UP_AFTER, errors_at=now, others_at=now)
+    _run(stage, ctx)
+    assert [call.json()["data"]["message"] for call in receiver.calls] == ["message of new"]
+    assert {row["error"] for row in _rows(stage) if not row["sent_at"]} == {notifications.TOO_OLD}
+
+
+def test_a_channel_that_is_off_gets_no_repeats_afterwards(stage: Stage, ctx: Context, receiver: Receiver) -> None:
+    user = stage.user()
+    hook = _channel(stage, user, "webhook", receiver.url)
+    _wish(stage, user, again_minutes=10, again_times=3)
+    with stage.db.write() as conn:
+        notifications.switch_off(conn, hook, "by a person")
+    _alert(stage, user, "k")
+    for _ in range(8):
+        _run(stage, ctx, wait=timedelta(minutes=10))
+    with stage.db.write() as conn:
+        now = stage.clock.now()
+        notifications.switch_on(conn, hook, now - notify.GIVE_UP_AFTER, errors_at=now, others_at=now)
+    _run(stage, ctx)
+    assert [call.json()["data"]["why"] for call in receiver.calls] == ["new"]
+
+
+def test_however_much_waits_nothing_that_is_over_is_told(stage: Stage, ctx: Context, receiver: Receiver) -> None:
+    user = stage.user()
+    _channel(stage, user, "webhook", receiver.url)
+    _night(stage, user)
+    for number in range(520):
+        _alert(stage, user, f"over-{number}", subject=f"delivery:{number}")
+    _alert(stage, user, "open")
+    while outbox.send_due(ctx):
+        pass
+    with stage.db.write() as conn:
+        conn.execute(alerts.update().where(alerts.c.dedupe_key != "open").values(closed_at=stage.clock.now()))
+    _hour_by_hour(stage, ctx, 3)
+    assert [call.json()["data"]["message"] for call in receiver.calls] == ["message of open"]
+
+
+def test_an_alert_that_a_clock_ahead_wrote_is_handed_on(stage: Stage, ctx: Context, receiver: Receiver) -> None:
+    user = stage.user()
+    _channel(stage, user, "webhook", receiver.url)
+    _alert(stage, user, "k")
+    with stage.db.write() as conn:
+        conn.execute(handed.update().values(next_at=stage.clock.now() + timedelta(days=400)))
+    _run(stage, ctx)
+    assert [call.json()["data"]["message"] for call in receiver.calls] == ["message of k"]

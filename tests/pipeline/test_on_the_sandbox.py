@@ -17,17 +17,17 @@ from postprober.domain.delivery import DUE_TO_RECONCILE, TRAITS, DeliveryState
 from postprober.domain.platform import Platform
 from postprober.domain.timing import Timing
 from postprober.errors import PostProberError
-from postprober.pipeline.context import Context
-from postprober.pipeline.credentials import open_credentials
-from postprober.pipeline.engagement import follow
-from postprober.pipeline.posting import publish
-from postprober.pipeline.reconcile import reconcile
-from postprober.pipeline.recovery import recover_lost
+from postprober.pipeline.core.context import Context
+from postprober.pipeline.core.tokens import open_credentials
+from postprober.pipeline.publishing.publish import publish
+from postprober.pipeline.publishing.reconcile import reconcile
+from postprober.pipeline.publishing.recovery import recover_lost
+from postprober.pipeline.verification.follow_up import follow
 from postprober.platforms.registry import adapter_for
-from postprober.services import deciding, posts
-from postprober.services.accounts import add_by_token
+from postprober.services.accounts.accounts import add_by_token
 from postprober.services.context import context_of
 from postprober.services.core import Core
+from postprober.services.posts import delivery_actions, posts
 from postprober.storage import accounts, deliveries, logs
 from postprober.storage.records import Account
 from tests.installed import Installation
@@ -220,7 +220,7 @@ def test_linkedin_names_the_post_when_a_held_one_is_sent_after_all(installation:
     drive(ctx, [delivery.id])
     with ctx.db.read() as conn:
         assert deliveries.get(conn, delivery.id).state is S.HELD
-    deciding.send_held(installation.core, installation.owner, delivery.id)
+    delivery_actions.send_held(installation.core, installation.owner, delivery.id)
     drive(ctx, [delivery.id])
     with ctx.db.read() as conn:
         ended = deliveries.get(conn, delivery.id)

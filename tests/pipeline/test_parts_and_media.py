@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
-from postprober.domain.delivery import DeliveryState
+from postprober.domain.delivery import Cause, DeliveryState
+from postprober.domain.health import Sign
 from postprober.domain.remote import ProgressState
-from postprober.errors import PlatformError, ReconnectNeeded, Throttled, Unavailable
-from postprober.pipeline import watch
-from postprober.pipeline.context import Context
-from tests.pipeline.fake import FakeAdapter, Way, cut, progress, rejected
+from postprober.errors import HERE, BadInput, PlatformError, ReconnectNeeded, Throttled, Unavailable
+from postprober.http import Exchange
+from postprober.pipeline.core import transitions
+from postprober.pipeline.core.context import Context
+from tests.pipeline.fake import BASE, FakeAdapter, Way, cut, progress, rejected
 from tests.pipeline.stage import Killed, Stage
 
 S = DeliveryState
@@ -75,15 +79,15 @@ def test_two_parts_with_the_same_text_are_not_mistaken_for_each_other(stage: Sta
     assert chain(stage) == [("again", ""), ("again", "again"), ("again", "again")]
 
 
-def test_a_refused_part_fails_the_delivery_and_a_retry_goes_on_after_the_parts_that_are_out(
+def test_a_refused_part_leaves_the_thread_partly_out_and_a_retry_goes_on_after_the_parts_that_are_out(
     stage: Stage, ctx: Context
 ) -> None:
     delivery = stage.plan(stage.link(), *THREAD)
     stage.platform.ways.extend([Way(), Way(refuse=rejected())])
     stage.settle(ctx, delivery)
-    assert stage.state(delivery) is S.FAILED
+    assert stage.state(delivery) is S.PARTIAL
     with stage.db.write() as conn:
-        watch.move(
+        transitions.move(
             conn, stage.get(delivery), S.SCHEDULED, reason="again", now=stage.clock.now(), next_at=stage.clock.now()
         )
     stage.settle(ctx, delivery)
@@ -116,11 +120,20 @@ def test_media_that_failed_or_was_forgotten_is_handed_over_anew(
     assert (staging.state(delivery), len(staging.platform.staged), len(staging.platform.sends)) == (S.VERIFIED, 2, 1)
 
 
-def test_media_that_never_gets_ready_is_handed_over_anew_and_fails_in_the_end(staging: Stage, ctx: Context) -> None:
+def test_media_that_never_gets_ready_is_handed_over_anew_and_fails_in_the_end(staging: Stage) -> None:
+    delivery = staging.plan(staging.link())
+    staging.platform.checks.extend([progress(ProgressState.PROCESSING, 600.0)] * 200)
+    patient = staging.worker("patient", late_limit=timedelta(days=30))
+    staging.settle(patient, delivery)
+    assert staging.state(delivery) is S.FAILED
+    assert staging.platform.sends == []
+
+
+def test_media_that_is_processed_for_longer_than_a_post_may_be_late_is_a_question(staging: Stage, ctx: Context) -> None:
     delivery = staging.plan(staging.link())
     staging.platform.checks.extend([progress(ProgressState.PROCESSING, 600.0)] * 200)
     staging.settle(ctx, delivery)
-    assert staging.state(delivery) is S.FAILED
+    assert (staging.state(delivery), staging.get(delivery).cause) == (S.HELD, Cause.LATE)
     assert staging.platform.sends == []
 
 
@@ -169,3 +182,54 @@ def test_an_upload_that_is_cut_off_is_simply_repeated(staging: Stage, ctx: Conte
     staging.settle(ctx, delivery)
     assert (staging.state(delivery), len(staging.platform.sends)) == (S.VERIFIED, 1)
     assert S.UNCONFIRMED.value not in staging.path(delivery)
+
+
+def test_a_file_that_cannot_be_made_fit_ends_as_a_refused_post_does(staging: Stage, ctx: Context) -> None:
+    delivery = staging.plan(staging.link())
+    staging.platform.submits.append(BadInput("The image is damaged or cut off; choose another file.", field="media"))
+    staging.ring(ctx)
+    found = staging.get(delivery)
+    assert (found.state, found.crashes) == (S.FAILED, 0)
+    assert found.reason == "The image is damaged or cut off; choose another file."
+    assert [(one.act, one.outcome) for one in staging.attempts(delivery)] == [("stage", "rejected")]
+    assert staging.platform.sends == []
+
+
+@pytest.mark.parametrize(
+    "error", [FileNotFoundError("gone"), Unavailable("The picture could not be prepared.", code=HERE)]
+)
+def test_a_fault_of_this_machine_is_tried_again_and_not_held_against_the_platform(
+    staging: Stage, ctx: Context, error: Exception
+) -> None:
+    delivery = staging.plan(staging.link())
+    staging.platform.submits.append(error)
+    staging.ring(ctx)
+    assert (staging.state(delivery), staging.get(delivery).crashes) == (S.WAITING, 0)
+    assert ctx.pulse.take() == []
+    staging.settle(ctx, delivery)
+    assert (staging.state(delivery), len(staging.platform.sends)) == (S.VERIFIED, 1)
+
+
+@pytest.mark.parametrize("error", [BadInput("The image is damaged.", field="media"), FileNotFoundError("gone")])
+def test_what_the_platform_said_before_is_not_kept_as_the_reason(
+    staging: Stage, ctx: Context, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two pictures the first was taken."""
+    delivery = staging.plan(staging.link())
+
+    def submit(self: FakeAdapter, cred: object, job: object) -> None:
+        self.http.observer(Exchange("POST", BASE, self.http.request_id, 200, 5, "taken", False))
+        raise error
+
+    monkeypatch.setattr(FakeAdapter, "submit", submit)
+    staging.ring(ctx)
+    (attempt,) = staging.attempts(delivery)
+    assert (attempt.act, attempt.http_status, attempt.reply) == ("stage", None, "")
+
+
+def test_a_fault_of_the_platform_is_held_against_it(staging: Stage, ctx: Context) -> None:
+    """The control of the one above."""
+    staging.plan(staging.link())
+    staging.platform.submits.append(Unavailable("The upload broke."))
+    staging.ring(ctx)
+    assert [note.sign for note in ctx.pulse.take()] == [Sign.AWAY]

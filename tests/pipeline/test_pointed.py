@@ -14,11 +14,13 @@ from postprober.domain.delivery import DeliveryState, Proof
 from postprober.domain.platform import Platform
 from postprober.domain.remote import PartJob, Ref, RemoteMedia, RemotePost, Timeline
 from postprober.errors import BadInput, Conflict, NotFound, PostProberError
-from postprober.pipeline import pointed, watch
-from postprober.pipeline.credentials import open_credentials
-from postprober.platforms.links import remote_id_in
-from postprober.services import deciding, media, posts
+from postprober.pipeline.core import transitions
+from postprober.pipeline.core.tokens import open_credentials
+from postprober.pipeline.publishing import adopt_by_link
+from postprober.platforms.registry import remote_id_in
 from postprober.services.context import context_of
+from postprober.services.media import media
+from postprober.services.posts import delivery_actions, posts
 from postprober.storage import attempts, deliveries
 from postprober.storage.records import Account, Delivery
 from tests.installed import Installation
@@ -36,7 +38,9 @@ def held(inst: Installation, account: Account, *texts: str, unknown: bool = True
     for state in states:
         with inst.core.db.write() as conn:
             (delivery,) = deliveries.of_post(conn, made.id)
-            watch.move(conn, delivery, state, reason="test", now=now, unknown_at=now if unknown else None, next_at=None)
+            transitions.move(
+                conn, delivery, state, reason="test", now=now, unknown_at=now if unknown else None, next_at=None
+            )
     return read(inst, delivery.id)
 
 
@@ -56,14 +60,14 @@ def post_by_hand(inst: Installation, account: Account, text: str) -> Ref:
 
 
 def adopt(inst: Installation, delivery: Delivery, link: str) -> Delivery:
-    deciding.adopt_held(inst.core, inst.owner, delivery.id, link)
+    delivery_actions.adopt_held(inst.core, inst.owner, delivery.id, link)
     return read(inst, delivery.id)
 
 
 def refused(inst: Installation, delivery: Delivery, link: str, sentence: str) -> None:
     """Nothing but a try is written."""
     with pytest.raises(BadInput, match=sentence):
-        deciding.adopt_held(inst.core, inst.owner, delivery.id, link)
+        delivery_actions.adopt_held(inst.core, inst.owner, delivery.id, link)
     assert read(inst, delivery.id) == delivery
 
 
@@ -131,10 +135,10 @@ def test_only_ones_own_held_deliveries_can_be_settled(installation: Installation
     delivery = held(installation, account, "Mine")
     ref = post_by_hand(installation, account, "Mine")
     with pytest.raises(NotFound):
-        deciding.adopt_held(installation.core, installation.stranger, delivery.id, ref.url)
+        delivery_actions.adopt_held(installation.core, installation.stranger, delivery.id, ref.url)
     assert adopt(installation, delivery, ref.url).state is S.PUBLISHED
     with pytest.raises(Conflict, match="not held"):
-        deciding.adopt_held(installation.core, installation.owner, delivery.id, ref.url)
+        delivery_actions.adopt_held(installation.core, installation.owner, delivery.id, ref.url)
 
 
 def test_who_decided_while_it_was_being_read_is_not_overruled(installation: Installation) -> None:
@@ -149,12 +153,12 @@ def test_who_decided_while_it_was_being_read_is_not_overruled(installation: Inst
             self.inner, self.traits = inner, inner.traits
 
         def fetch(self, *args: Any) -> RemotePost | None:
-            deciding.send_held(installation.core, installation.owner, delivery.id)
+            delivery_actions.send_held(installation.core, installation.owner, delivery.id)
             return self.inner.fetch(*args)  # type: ignore[no-any-return]
 
     slow = replace(ctx, adapter_for=lambda platform, http: Slow(real(platform, http)))  # type: ignore[arg-type, return-value]
     with pytest.raises(Conflict, match="settled meanwhile"):
-        pointed.adopt_pointed(slow, delivery, ref.url, "request")
+        adopt_by_link.adopt_pointed(slow, delivery, ref.url, "request")
     assert read(installation, delivery.id).state is S.SCHEDULED
 
 
@@ -165,7 +169,7 @@ def test_a_platform_that_does_not_answer_changes_nothing(installation: Installat
         "x", "error_before_accept", account=account.account_name, operation="read", times=9
     )
     with pytest.raises(PostProberError):
-        deciding.adopt_held(installation.core, installation.owner, delivery.id, "123456")
+        delivery_actions.adopt_held(installation.core, installation.owner, delivery.id, "123456")
     assert read(installation, delivery.id) == delivery
 
 
@@ -189,8 +193,8 @@ def test_an_instagram_link_is_looked_up_in_the_list_of_own_posts(installation: I
 
     ctx = replace(context_of(core), adapter_for=lambda _p, _h: Listed())  # type: ignore[arg-type, return-value]
     with pytest.raises(BadInput, match="no such post"):
-        pointed.adopt_pointed(ctx, delivery, "https://www.instagram.com/p/Nothing1/", "request")
-    pointed.adopt_pointed(ctx, delivery, "https://www.instagram.com/p/Cxyz_12/?igsh=x", "request")
+        adopt_by_link.adopt_pointed(ctx, delivery, "https://www.instagram.com/p/Nothing1/", "request")
+    adopt_by_link.adopt_pointed(ctx, delivery, "https://www.instagram.com/p/Cxyz_12/?igsh=x", "request")
     assert read(installation, delivery.id).remote_id == "178"
 
 
@@ -202,9 +206,9 @@ def held_without_check(inst: Installation, account: Account, picture: int) -> De
         post_id = posts.posts.add(
             conn, user_id=inst.owner, status="scheduled", scheduled_at=now, now=now, **posts.columns_of(new, [account])  # type: ignore[arg-type]
         )  # fmt: skip
-        posts.plan(conn, post_id, account, new, now)
+        posts.plan(inst.core, conn, post_id, account, new, now)
         (delivery,) = deliveries.of_post(conn, post_id)
-        watch.move(conn, delivery, S.HELD, reason="test", now=now, next_at=None)
+        transitions.move(conn, delivery, S.HELD, reason="test", now=now, next_at=None)
     return read(inst, delivery.id)
 
 

@@ -9,7 +9,7 @@ from postprober.domain.delivery import DeliveryState
 from postprober.domain.engagement import POLL_AFTER
 from postprober.domain.remote import Counts
 from postprober.errors import Throttled, Unavailable
-from postprober.pipeline.context import Context
+from postprober.pipeline.core.context import Context
 from postprober.storage.tables import monitoring_logs, posts, samples
 from tests.pipeline.fake import Way
 from tests.pipeline.stage import Stage
@@ -50,7 +50,7 @@ def test_a_ghost_that_appears_is_verified_and_the_alert_is_taken_back(stage: Sta
     delivery = _ghost(stage, ctx)
     stage.platform.posts[-1].hidden = False
     stage.settle(ctx, delivery, until=lambda d: d.state is S.VERIFIED)
-    assert "all is well again" in stage.alerts()[-1]
+    assert "resolved" in stage.alerts()[-1]
     assert len(stage.outbox()) == 2
 
 

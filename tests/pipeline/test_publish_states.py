@@ -1,4 +1,4 @@
-"""From claim to the platform's word: each answer leads where DESIGN 3.3 says."""
+"""From claim to the platform's word: each answer leads where its error's cure is."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from postprober.domain.delivery import DeliveryState
 from postprober.domain.retry import LONGEST_WAIT, MAX_TRIES
 from postprober.errors import PlatformError, PostRejected, Throttled, Unavailable, UnexpectedReply
-from postprober.pipeline.context import Context
+from postprober.pipeline.core.context import Context
 from postprober.storage.tables import alerts, posts
 from tests.pipeline.fake import Way, cut, rejected
 from tests.pipeline.stage import Stage

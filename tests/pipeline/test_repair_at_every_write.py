@@ -11,7 +11,7 @@ from postprober.agent.evidence import Evidence
 from postprober.domain.delivery import DeliveryState
 from postprober.domain.diagnosis import Cause, Diagnosis, Fix
 from postprober.errors import PlatformError, PostRejected, Unavailable
-from postprober.pipeline import repair
+from postprober.pipeline.repairs import diagnose as repair
 from postprober.storage import repairs
 from postprober.storage.tables import deliveries
 from tests.pipeline.fake import Way
@@ -66,6 +66,7 @@ def _tended(stage: Stage, scene: Scene, name: str, at: int, committed: bool) -> 
     try:
         repair.tend(stage.worker(f"mortal-{name}", db=mortal, advisor=scene.advisor))
     except Killed:
+        stage.manual.advance(31)  # the claim of who died
         repair.tend(stage.worker(f"heir-{name}", advisor=scene.advisor))
     stage.settle(stage.worker(f"last-{name}"), mine, until=lambda d: d.state is S.VERIFIED)
     return mine, mortal.writes

@@ -11,12 +11,12 @@ import pytest
 from PIL import Image
 
 from postprober.domain.delivery import DeliveryState, Proof
+from postprober.domain.public_look import Look, Verdict
 from postprober.domain.remote import RemoteMedia
 from postprober.errors import Unavailable
-from postprober.pipeline import sights
-from postprober.pipeline.context import Context
-from postprober.pipeline.sights import Eyes
-from postprober.probe.base import Look, Verdict
+from postprober.pipeline.core.context import Context
+from postprober.pipeline.verification import browser_looks
+from postprober.pipeline.verification.browser_looks import Eyes
 from postprober.storage import pictures
 from postprober.storage.tables import deliveries, evidence, looks
 from tests.pipeline.fake import Way
@@ -51,7 +51,7 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     def answer(*_args: Any, **_named: Any) -> Any:
         return answers.pop(0) if len(answers) > 1 else answers[0]
 
-    monkeypatch.setattr(sights, "look_in_browser", answer)
+    monkeypatch.setattr(browser_looks, "look_in_browser", answer)
     return answers
 
 
@@ -147,7 +147,7 @@ def test_a_look_that_failed_is_tried_again_and_then_kept_without_a_picture(
     stage.settle(eyed, delivery)
     seen[0] = (Look(Verdict.UNSURE, reason="It died."), None)
     eyes = Eyes(eyed)
-    for _ in range(sights.TRIES):
+    for _ in range(browser_looks.TRIES):
         assert eyes.look()
         stage.manual.advance(200)
     assert [body["picture"] for body in stage.evidence(delivery, "browser")] == [None]
@@ -170,9 +170,13 @@ def test_killed_while_it_notes_a_look_nothing_is_lost(
 ) -> None:
     delivery = stage.plan(stage.link())
     stage.settle(eyed, delivery)
-    mortal = replace(eyed, db=MortalDatabase(stage.db, 1, committed=committed))
-    with pytest.raises(Killed):
-        Eyes(mortal).look()
+    for write in (1, 2):  # the claim, and what was seen
+        mortal = replace(eyed, db=MortalDatabase(stage.db, write, committed=committed))
+        with pytest.raises(Killed):
+            Eyes(mortal).look()
+        stage.clock.advance(300)
+        if not stage.rows(looks):
+            break
     while Eyes(eyed).look():
         pass
     assert len(stage.evidence(delivery, "browser")) == 1
@@ -210,3 +214,51 @@ def test_media_and_author_are_part_of_the_evidence(stage: Stage, eyed: Context, 
     (body,) = stage.evidence(delivery, "browser")
     assert body["media"] == [{"kind": "image", "alt": "a cat"}] and body["author"] == "owner"
     assert body["differences"] == ["1 media are shown and 0 were sent."]
+
+
+def test_one_hostile_page_ends_no_look_but_its_own(
+    stage: Stage, eyed: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = stage.link()
+    hostile, well = stage.plan(account), stage.plan(stage.link())
+    stage.settle(eyed, hostile)
+    stage.settle(eyed, well)
+    opened: list[str] = []
+    bad = next(row["url"] for row in stage.rows(deliveries) if row["id"] == hostile)
+
+    def answer(*_args: Any, url: str, **_named: Any) -> Any:
+        opened.append(url)
+        if url == bad:
+            raise ValueError("Invalid IPv6 URL")
+        return FOUND, png()
+
+    monkeypatch.setattr(browser_looks, "look_in_browser", answer)
+    for _ in range(browser_looks.TRIES + 2):
+        while Eyes(eyed).look():
+            pass
+        stage.clock.advance(300)
+    assert opened.count(bad) == browser_looks.TRIES and len(opened) == browser_looks.TRIES + 1
+    assert stage.rows(looks) == []
+    (body,) = stage.evidence(hostile, "browser")
+    assert (
+        body["verdict"] == "unsure"
+        and body["message"] == f"The browser could not show it in {browser_looks.TRIES} tries."
+    )
+    assert [one["verdict"] for one in stage.evidence(well, "browser")] == ["found"]
+
+
+def test_a_page_that_takes_the_process_down_is_left_after_some_tries(
+    stage: Stage, eyed: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.settle(eyed, stage.plan(stage.link()))
+
+    def die(*_args: Any, **_named: Any) -> Any:
+        raise Killed
+
+    monkeypatch.setattr(browser_looks, "look_in_browser", die)
+    for _ in range(browser_looks.TRIES):
+        with pytest.raises(Killed):
+            Eyes(eyed).look()
+        assert not Eyes(eyed).look(), "its next time is stored before it is opened"
+        stage.clock.advance(300)
+    assert Eyes(eyed).look() and stage.rows(looks) == []

@@ -11,11 +11,13 @@ import pytest
 from postprober.clock import SystemClock
 from postprober.domain.account import Credentials
 from postprober.domain.delivery import DeliveryState
-from postprober.errors import OutcomeUnknown, PlatformError, ReconnectNeeded, Unavailable
-from postprober.pipeline.context import Context
-from postprober.pipeline.credentials import ensure_valid, open_credentials, seal
+from postprober.errors import OutcomeUnknown, PlatformError, ReconnectNeeded, Suspended, Unavailable
+from postprober.pipeline.core import unlinked
+from postprober.pipeline.core.context import Context
+from postprober.pipeline.core.tokens import ensure_valid, open_credentials, seal
+from postprober.storage import deliveries
 from postprober.storage.records import Account
-from tests.pipeline.fake import FakePlatform, Way
+from tests.pipeline.fake import FakeAdapter, FakePlatform, Way
 from tests.pipeline.stage import Killed, Stage
 
 S = DeliveryState
@@ -129,7 +131,7 @@ def test_a_refused_refresh_alerts_once_and_everything_goes_on_after_the_new_link
     assert stage.platform.sends == []
     assert stage.account(account.id).status == "reconnect"
     assert stage.alerts() == [
-        "Mastodon (owner): link the account again. The access was withdrawn.",
+        "Mastodon (owner): reconnect the account. The access was withdrawn.",
     ]
     relink(stage, account)
     stage.settle(ctx, *ids)
@@ -193,6 +195,131 @@ def test_an_expired_token_that_cannot_be_renewed_asks_for_a_new_link(stage: Stag
     stage.ring(ctx)
     assert (stage.state(delivery), stage.platform.sends) == (S.WAITING, [])
     assert stage.account(account.id).status == "reconnect"
+    relink(stage, account)
+    stage.settle(ctx, delivery)
+    assert stage.state(delivery) is S.VERIFIED
+
+
+# Disconnecting
+
+
+def disconnect(stage: Stage, account: Account) -> None:
+    """What `services.accounts.remove` writes."""
+    known = stage.account(account.id)
+    stage.set_account(
+        account.id, is_active=False, access_token=None, refresh_token=None, secret=None, refresh_until=None,
+        token_version=known.token_version + 1, unlinked_at=stage.clock.now(),
+    )  # fmt: skip
+    with stage.db.write() as conn:
+        for delivery in deliveries.unsettled(conn, account.id):
+            unlinked.settle(conn, delivery, stage.clock.now())
+
+
+@pytest.mark.parametrize("answer", ["tokens", "refused", "cut"])
+def test_an_account_that_is_disconnected_during_a_refresh_sends_nothing_and_leaves_no_tokens(
+    stage: Stage, ctx: Context, monkeypatch: pytest.MonkeyPatch, answer: str
+) -> None:
+    account = stage.link(expires_in=60)
+    delivery = stage.plan(account)
+    if answer == "tokens":
+        stage.platform.refreshes.append(lambda: disconnect(stage, account))
+    else:
+        error = refused() if answer == "refused" else OutcomeUnknown("cut")
+        refresh = FakeAdapter.refresh
+
+        def late(adapter: FakeAdapter, cred: Credentials) -> Credentials:
+            disconnect(stage, account)
+            stage.platform.refreshes.append(error)
+            return refresh(adapter, cred)
+
+        monkeypatch.setattr(FakeAdapter, "refresh", late)
+    stage.act(ctx, delivery)
+    assert (stage.state(delivery), stage.platform.sends, stage.alerts()) == (S.CANCELLED, [], [])
+    assert stage.platform.revoked == (["access-owner~1"] if answer == "tokens" else [])
+    found = stage.account(account.id)
+    assert (found.status, found.access_token, found.refresh_token) == ("ok", None, None)
+
+
+def test_tokens_that_nobody_uses_after_a_new_link_are_withdrawn(stage: Stage, ctx: Context) -> None:
+    account = stage.link(expires_in=60)
+    delivery = stage.plan(account)
+    stage.platform.refreshes.append(lambda: relink(stage, account))
+    stage.act(ctx, delivery)
+    assert stage.platform.revoked == ["access-owner~1"]
+
+
+def test_what_was_on_the_wire_when_its_account_was_disconnected_does_not_go_out_after_a_new_link(
+    stage: Stage, ctx: Context
+) -> None:
+    """Its worker dies, the account is linked again before that is noticed, and the post proves to be absent."""
+    account = stage.link()
+    lost, later = stage.plan(account), stage.plan(account, "Planned for later", due_in=3600)
+
+    def die(where: str) -> None:
+        if where == "intent_committed":
+            raise Killed
+
+    with pytest.raises(Killed):
+        stage.act(stage.worker("dead", checkpoint=die), lost)
+    assert stage.state(lost) is S.SUBMITTING
+    disconnect(stage, account)
+    relink(stage, account)
+    stage.set_account(account.id, is_active=True)
+    new = stage.plan(stage.account(account.id), "A new post", due_in=1)
+    stage.settle(ctx, lost, new)
+    assert [stage.state(d) for d in (lost, later, new)] == [S.CANCELLED, S.CANCELLED, S.VERIFIED]
+    assert "Hello world" not in stage.platform.texts()
+
+
+# Access that is withdrawn after publishing
+
+
+@pytest.mark.parametrize("renewable", [False, True])
+def test_access_that_is_withdrawn_after_publishing_is_told_once(stage: Stage, ctx: Context, renewable: bool) -> None:
+    stage.platform.traits = replace(stage.platform.traits, refreshes=renewable)
+    account = stage.link()
+    delivery = stage.plan(account)
+    stage.settle(ctx, delivery)
+    stage.platform.tokens["owner"] = "withdrawn"
+    stage.platform.refreshes.extend([refused()] * 50)
+    for _ in range(4):
+        stage.manual.advance(86_400)
+        stage.ring(ctx)
+    assert stage.account(account.id).status == "reconnect"
+    assert len(stage.alerts()) == 1 and "reconnect the account" in stage.alerts()[0]
+    assert len(stage.platform.refreshed) == (1 if renewable else 0)
+    assert stage.state(delivery) is S.VERIFIED, "the public still sees it"
+
+
+def test_one_thing_that_may_not_be_read_is_no_withdrawn_access(
+    stage: Stage, ctx: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = stage.link()
+    delivery = stage.plan(account)
+    stage.settle(ctx, delivery)
+
+    def closed(*_: object) -> None:
+        raise ReconnectNeeded("These counts need another permission.", http_status=403)
+
+    monkeypatch.setattr(FakeAdapter, "engagement", closed)
+    for _ in range(4):
+        stage.manual.advance(86_400)
+        stage.ring(ctx)
+    assert (stage.account(account.id).status, stage.alerts()) == ("ok", [])
+
+
+def test_a_suspended_account_is_called_suspended(stage: Stage, ctx: Context) -> None:
+    account = stage.link()
+    delivery = stage.plan(account)
+    stage.platform.ways.extend([Way(refuse=Suspended("It has suspended this account. Settle that first."))] * 9)
+    stage.platform.refreshes.extend([Suspended("It has suspended this account. Settle that first.")] * 9)
+    for _ in range(4):
+        stage.ring(ctx)
+    assert stage.account(account.id).status == "suspended"
+    assert stage.alerts() == ["Mastodon (owner): It has suspended this account. Settle that first."]
+    assert stage.state(delivery) is S.WAITING
+    stage.platform.ways.clear()
+    stage.platform.refreshes.clear()
     relink(stage, account)
     stage.settle(ctx, delivery)
     assert stage.state(delivery) is S.VERIFIED

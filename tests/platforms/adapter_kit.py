@@ -6,6 +6,7 @@ import io
 import itertools
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -23,9 +24,9 @@ from postprober.domain.platform import Platform, PlatformConfig
 from postprober.domain.post import MediaFile, MediaKind
 from postprober.domain.remote import PartJob, ProgressState, Receipt, Ref, Search, Staged
 from postprober.http import HttpClient, Pools
-from postprober.platforms.base import Adapter
-from postprober.platforms.registry import ADAPTERS
-from postprober.sandbox.client import Control
+from postprober.platforms.common.adapter import Adapter
+from postprober.platforms.registry import SPECS
+from postprober.sandbox.control.client import Control
 from postprober.sandbox.serve import SandboxServer
 
 SPECS_MISSING = "the shared contracts are not there; set POSTPROBER_CONTRACTS to their folder"
@@ -34,7 +35,7 @@ _numbers = itertools.count(1)
 
 @pytest.fixture(scope="session")
 def specs() -> Path:
-    """The folder `specs` of the shared contracts; skips without it."""
+    """The folder `specs` (docs/facts.md, 7); skips without it."""
     default = Path(__file__).parents[2].parent / "shared" / "contracts"
     folder = Path(os.environ.get("POSTPROBER_CONTRACTS", default)) / "specs"
     if not folder.is_dir():
@@ -57,6 +58,14 @@ def pools() -> Iterator[Pools]:
     shared.close()
 
 
+def wait_until(holds: Callable[[], bool], limit: float = 30.0) -> None:
+    """Ask again and again, `limit` seconds long. Raises AssertionError when it never holds."""
+    end, pause = time.monotonic() + limit, threading.Event()
+    while not holds():
+        assert time.monotonic() < end, f"it did not come about within {limit:.0f} s"
+        pause.wait(0.02)
+
+
 @dataclass
 class Linked:
     """One sandbox account, linked."""
@@ -75,7 +84,7 @@ class Linked:
     @property
     def adapter(self) -> Adapter:
         http = HttpClient(self.pools).bound(gate=lambda: self.visible.append("sent"))
-        return ADAPTERS[self.platform](http, self.config, SystemClock())
+        return SPECS[self.platform].adapter(http, self.config, SystemClock())
 
     def with_settings(self, **settings: str) -> Linked:
         return replace(self, config=replace(self.config, settings=settings), visible=[])
@@ -161,7 +170,7 @@ def scripted() -> Iterator[Scripted]:
         opened.append(Pools(allow_private=True, transport=httpx2.MockTransport(answer)))
         base = f"https://{platform.value}.example"
         config = PlatformConfig(platform, base, base, "client", "secret", settings)
-        return ADAPTERS[platform](HttpClient(opened[-1]), config, ManualClock()), answer
+        return SPECS[platform].adapter(HttpClient(opened[-1]), config, ManualClock()), answer
 
     yield make
     for one in opened:

@@ -13,9 +13,9 @@ from postprober.browser import Browser
 from postprober.domain.account import Credentials
 from postprober.domain.platform import Platform, PlatformConfig
 from postprober.http import HttpClient
-from postprober.platforms.base import Adapter
-from postprober.platforms.instagram_browser import InstagramBrowserAdapter, session_of
-from postprober.sandbox.instagram_web_html import session
+from postprober.platforms.common.adapter import Adapter
+from postprober.platforms.instagram.browser_adapter import InstagramBrowserAdapter, session_of
+from postprober.sandbox.instagram.web_html import session
 from postprober.sandbox.serve import SandboxServer
 from postprober.settings import Settings
 from tests.platforms.adapter_kit import Link, Linked

@@ -24,7 +24,7 @@ from postprober.errors import (
     Unavailable,
 )
 from postprober.http import HttpClient, Pools
-from postprober.platforms.bluesky import BlueskyAdapter, login
+from postprober.platforms.bluesky.adapter import BlueskyAdapter, login
 from postprober.sandbox.serve import SandboxServer
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)

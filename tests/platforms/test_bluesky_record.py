@@ -11,8 +11,8 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from postprober.platforms.bluesky_record import facets, tid
-from postprober.platforms.bluesky_session import expiry
+from postprober.platforms.bluesky.record import facets, tid
+from postprober.platforms.bluesky.session import expiry
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 

@@ -28,8 +28,8 @@ from postprober.errors import (
     UnexpectedReply,
 )
 from postprober.http import HttpClient, Pools
-from postprober.platforms.bluesky import BlueskyAdapter
-from postprober.platforms.bluesky_session import failure
+from postprober.platforms.bluesky.adapter import BlueskyAdapter
+from postprober.platforms.bluesky.session import failure
 
 CONTRACTS = Path(os.environ.get("POSTPROBER_CONTRACTS", str(Path(__file__).parents[3] / "shared" / "contracts")))
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -118,7 +118,7 @@ def test_records_are_looked_at_without_the_token() -> None:
     assert "authorization" not in seen[0].headers
 
 
-# Every row of the contracts' table: for the visible act, and for a read.
+# Every row of the error bodies (docs/facts.md, 7): for the visible act, and for a read.
 EXPECTED: dict[tuple[int, str], tuple[type[PlatformError], type[PlatformError]]] = {
     (400, "ExpiredToken"): (ReconnectNeeded, ReconnectNeeded),
     (400, "InvalidToken"): (ReconnectNeeded, ReconnectNeeded),

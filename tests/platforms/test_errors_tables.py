@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from postprober.errors import (
     Unavailable,
     UnexpectedReply,
 )
+from postprober.platforms.instagram.adapter import TOKEN_LIFE
 from tests.platforms.adapter_kit import Answer, Scripted
 
 Expected = dict[str, type[PlatformError] | None]
@@ -71,7 +73,7 @@ LINKEDIN: dict[str, Expected] = {
     "li.invalid_token": RECONNECT,
     "li.revoked_token": RECONNECT,
     "li.expired_token": RECONNECT,
-    "li.access_denied": both(ReconnectNeeded, Unavailable),  # reading is not given to everybody (CONTRACTS 2.3)
+    "li.access_denied": both(ReconnectNeeded, Unavailable),  # reading is not given to everybody
     "li.forbidden_bare": both(ReconnectNeeded, Unavailable),
     "li.duplicate": both(DuplicateRefused, UnexpectedReply),
     "li.schema": REJECTED,
@@ -148,7 +150,7 @@ def _graph_id(row: dict[str, Any]) -> str:
 
 
 def _answer(row: dict[str, Any]) -> Answer:
-    """The row as a reply. Instagram's rows are codes; their envelope is CONTRACTS.md 3.4."""
+    """The row as a reply. Instagram's rows are codes; their envelope is postprober/platforms/instagram/facts.md, 6."""
     body = row.get("body")
     if body is None:
         error = {"message": "text", "type": "OAuthException", "code": row["code"], "fbtrace_id": "A1"}
@@ -328,6 +330,43 @@ def test_a_strange_usage_header_is_no_wait(scripted: Scripted, usage: str) -> No
     with pytest.raises(Throttled) as caught:
         adapter.finalize(CRED, JOB, Staged("17"))
     assert caught.value.retry_at is None
+
+
+@pytest.mark.parametrize("minutes", ["Infinity", "1e400", "1" + "0" * 400, "9e18"])
+def test_an_absurd_usage_header_is_a_wait_of_a_day(scripted: Scripted, minutes: str) -> None:
+    usage = f'{{"1": [{{"estimated_time_to_regain_access": NaN}}, {{"estimated_time_to_regain_access": {minutes}}}]}}'
+    adapter, _ = scripted(Platform.INSTAGRAM, Answer(400, {"error": {"code": 4}}, {"x-business-use-case-usage": usage}))
+    with pytest.raises(Throttled) as caught:
+        adapter.finalize(CRED, JOB, Staged("17"))
+    assert caught.value.retry_at == ManualClock().now() + timedelta(hours=24)
+
+
+ABSURD = [10**400, 10**30, 9 * 10**18, -(10**30)]
+
+
+@pytest.mark.parametrize("number", ABSURD)
+def test_an_absurd_number_for_a_moment_is_none_in_every_adapter(scripted: Scripted, number: int) -> None:
+    now = ManualClock().now()
+    post = {"id": "urn:li:share:1", "commentary": "Hello", "lifecycleState": "PUBLISHED"}
+    sane = int(now.timestamp() * 1000)
+    for told, moment in ((number, None), (sane, now)):
+        row = {**post, "publishedAt": told, "lastModifiedAt": told}
+        linkedin, _ = scripted(Platform.LINKEDIN, Answer(body={"elements": [row]}))
+        (read,) = linkedin.recent(replace(CRED, remote_id="7"), now).posts
+        assert read.created_at == moment
+    for life, ends in ((number, TOKEN_LIFE), (86_400, timedelta(days=1))):
+        instagram, _ = scripted(Platform.INSTAGRAM, Answer(body={"access_token": "new", "expires_in": life}))
+        assert instagram.refresh(CRED).expires_at == now + ends
+    info = {"state": "in_progress", "check_after_secs": number}
+    x, _ = scripted(Platform.X, Answer(body={"data": {"processing_info": info}}))
+    assert 0 < x.check(CRED, Staged(data={"processing": ["1"]})).wait_seconds <= 86_400
+
+
+def test_a_server_whose_clock_is_at_the_end_of_the_calendar_is_read_all_the_same(scripted: Scripted) -> None:
+    for date in ("Fri, 31 Dec 9999 23:59:59 -2300", "Mon, 02 Mar 2026 09:00:00 GMT"):
+        adapter, _ = scripted(Platform.X, Answer(200, {"data": {"id": "1", "text": "Hello"}}, {"date": date}))
+        post = adapter.fetch(CRED, "1")
+        assert post is not None and post.text == "Hello"
 
 
 def test_the_platforms_words_reach_the_person_unless_they_hold_a_secret(scripted: Scripted) -> None:

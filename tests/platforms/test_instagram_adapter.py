@@ -23,7 +23,7 @@ from postprober.errors import (
     Unavailable,
     UnexpectedReply,
 )
-from postprober.platforms.instagram import TOKEN_LIFE
+from postprober.platforms.instagram.adapter import TOKEN_LIFE
 from tests.platforms.adapter_kit import Answer, Link, Linked, Scripted
 
 Photo = Callable[..., MediaFile]

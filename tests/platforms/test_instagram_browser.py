@@ -22,9 +22,9 @@ from postprober.errors import (
     UnexpectedReply,
 )
 from postprober.http import Exchange, HttpClient
-from postprober.platforms import instagram_page
-from postprober.platforms.instagram_browser import InstagramBrowserAdapter, session_of
-from postprober.sandbox import instagram_web_html as html
+from postprober.platforms.instagram import browser_pages as instagram_page
+from postprober.platforms.instagram.browser_adapter import InstagramBrowserAdapter, session_of
+from postprober.sandbox.instagram import web_html as html
 from tests.platforms.browser_kit import ByBrowser, LinkedByBrowser
 
 pytestmark = pytest.mark.slow

@@ -23,7 +23,7 @@ from postprober.errors import (
     Unavailable,
     UnexpectedReply,
 )
-from postprober.platforms.linkedin import TRAITS, VERSION
+from postprober.platforms.linkedin.adapter import TRAITS, VERSION
 from tests.platforms.adapter_kit import Answer, Link, Linked, Scripted
 
 Photo = Callable[..., MediaFile]

@@ -24,8 +24,9 @@ from postprober.errors import (
     UnexpectedReply,
 )
 from postprober.http import HttpClient, Pools
-from postprober.platforms.mastodon import MastodonAdapter, register_app
+from postprober.platforms.mastodon.adapter import MastodonAdapter, register_app
 from postprober.sandbox.serve import SandboxServer
+from tests.platforms.adapter_kit import wait_until
 
 TEXT = "Grüße 日本語 🎉 <b> & see https://example.com/a?b=1&c=2 #launch\n\nand @bob too"
 
@@ -105,10 +106,8 @@ def test_an_image_is_awaited_and_keeps_its_description(
     job = a_job(adapter, "with a picture", media=(an_image(tmp_path),))
     staged = adapter.submit(cred, job)
     staged = Staged(staged.handle, json.loads(json.dumps(staged.data)))  # it is stored in between
-    states = [adapter.check(cred, staged).state for _ in range(1)]
-    while states[-1] is ProgressState.PROCESSING and len(states) < 500:
-        states.append(adapter.check(cred, staged).state)
-    assert states[-1] is ProgressState.READY
+    assert adapter.check(cred, staged).state is ProgressState.PROCESSING
+    wait_until(lambda: adapter.check(cred, staged).state is ProgressState.READY)
     post = adapter.fetch(cred, adapter.finalize(cred, job, staged).ref.remote_id)
     assert post is not None and post.media == (RemoteMedia("image", "Ein Bild 🎉"),)
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from postprober.domain.mentions import without_hosts
-from postprober.domain.status_html import html_to_text
+from postprober.domain.status_html import html_to_text, links_in
 
 MASTODON_LINK = (
     '<a href="https://example.com/a/very/long/path?x=1&amp;y=2" target="_blank" rel="nofollow noopener">'
@@ -57,3 +57,13 @@ def test_any_html_is_read_without_an_error(html: str) -> None:
 )
 def test_mentions_lose_their_server_and_nothing_else_does(with_host: str, without: str) -> None:
     assert without_hosts(with_host) == without
+
+
+def test_where_the_links_of_a_status_lead() -> None:
+    html = (
+        '<p>Hi <span class="h-card"><a href="https://one.example/@ada" class="u-url mention">@<span>ada</span></a></span> '
+        '<a href="https://ja.wikipedia.org/wiki/"><span class="invisible">https://</span>ja.wikipedia.org/wiki/</a>日本語 '
+        '<a href="https://one.example/tags/x" class="mention hashtag">#<span>x</span></a></p>'
+    )
+    assert links_in(html) == ("https://ja.wikipedia.org/wiki/",)
+    assert links_in("<p>plain https://example.com</p>") is None

@@ -13,7 +13,7 @@ import pytest
 from postprober.clock import ManualClock
 from postprober.domain.account import Credentials
 from postprober.domain.platform import Platform, PlatformConfig
-from postprober.domain.remote import PartJob, ProgressState, Ref, Search, SightingState, Staged
+from postprober.domain.remote import PartJob, ProgressState, Ref, Search, Sighting, SightingState, Staged
 from postprober.errors import (
     OutcomeUnknown,
     PlatformError,
@@ -24,8 +24,8 @@ from postprober.errors import (
     UnexpectedReply,
 )
 from postprober.http import HttpClient, Pools
-from postprober.platforms.mastodon import MastodonAdapter
-from postprober.platforms.mastodon_replies import failure
+from postprober.platforms.mastodon.adapter import MastodonAdapter
+from postprober.platforms.mastodon.replies import failure
 
 CONTRACTS = Path(os.environ.get("POSTPROBER_CONTRACTS", str(Path(__file__).parents[3] / "shared" / "contracts")))
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -148,9 +148,13 @@ def test_looking_back_goes_on_until_the_canary_is_seen() -> None:
     job = PartJob("k", 0, "something else", NOW, handle="k-0")
     assert adapter.locate(CRED, Search(job, NOW, canary="60")).state is SightingState.ABSENT
     assert adapter.locate(CRED, Search(job, NOW, canary="9999")).state is SightingState.UNSURE
+    later = Search(job, NOW, canary="9999", later=frozenset({"190"}))
+    assert adapter.locate(CRED, later).state is SightingState.ABSENT, "one of ours that was sent later is in the list"
+    stale = Search(job, NOW, canary="60", later=frozenset({"9999"}))
+    assert adapter.locate(CRED, stale).state is SightingState.UNSURE, "the canary is in it, and is old"
 
 
-# Every row of the contracts' table: for the visible act, and for a read.
+# Every row of the error bodies (docs/facts.md, 7): for the visible act, and for a read.
 EXPECTED: dict[tuple[int, str], tuple[type[PlatformError], type[PlatformError]]] = {
     (401, "reauth_required"): (ReconnectNeeded, ReconnectNeeded),
     (403, "insufficient_scope"): (ReconnectNeeded, ReconnectNeeded),
@@ -186,3 +190,76 @@ def test_a_refusal_that_proves_nothing_leaves_the_outcome_unknown(status: int, b
     http, _ = answering(httpx2.Response(status, text=body))
     with pytest.raises(OutcomeUnknown):
         MastodonAdapter(http, CONFIG).finalize(CRED, JOB, Staged())
+
+
+@pytest.mark.parametrize(
+    ("own_app", "made_with", "state"),
+    [
+        ((200, {"name": "PostProber"}), "PostProber", "found"),
+        ((200, {"name": "PostProber"}), "Web", "unsure"),
+        ((200, {"name": "PostProber"}), "", "found"),
+        ((404, {}), "Web", "found"),
+        ((503, {}), "Web", "unsure"),
+    ],
+    ids=["ours", "another", "not said", "server cannot say whose app", "server is away"],
+)
+def test_a_post_made_with_another_app_is_not_taken_for_ours(
+    own_app: tuple[int, dict[str, str]], made_with: str, state: str
+) -> None:
+    """The same words, made by hand after the intent."""
+    assert _located(own_app, [_made("5", "Hello", made_with)]).state == state
+
+
+MADE_AT = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+
+
+def _made(post_id: str, text: str, app: str = "") -> dict[str, object]:
+    made: dict[str, object] = {
+        "id": post_id, "url": f"https://s.example/{post_id}", "content": f"<p>{text}</p>",
+        "created_at": "2026-03-02T09:00:10.000Z", "account": {"id": "1", "acct": "a"},
+    }  # fmt: skip
+    return made | {"application": {"name": app}} if app else made
+
+
+def _located(own_app: tuple[int, dict[str, str]], posts: list[dict[str, object]], exclude: str = "") -> Sighting:
+    """What is concluded about "Hello", sent at MADE_AT, from `posts`, when the question for the own app has that answer."""
+    older = _made("4", "Before") | {"created_at": "2026-03-01T09:00:00.000Z"}
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        if request.url.path.endswith("/apps/verify_credentials"):
+            return httpx2.Response(own_app[0], json=own_app[1])
+        return httpx2.Response(200, json=[*posts, older])
+
+    pools = Pools(allow_private=True, transport=httpx2.MockTransport(answer))
+    adapter = MastodonAdapter(
+        HttpClient(pools), PlatformConfig(Platform.MASTODON, "https://s.example", "https://s.example")
+    )
+    search = Search(
+        job=PartJob("key", 0, "Hello", MADE_AT), since=MADE_AT, author="1", exclude=frozenset({exclude} - {""})
+    )
+    try:
+        return adapter.locate(Credentials("token", remote_id="1", instance="https://s.example"), search)
+    finally:
+        pools.close()
+
+
+@pytest.mark.parametrize(("made_with", "state"), [("New name", "found"), ("Old name", "found"), ("Web", "unsure")])
+def test_it_is_asked_whose_app_it_is_before_anything_is_concluded(made_with: str, state: str) -> None:
+    """An earlier post of ours tells the name that our app had then; the server knows the one that it has now."""
+    earlier = _made("3", "Earlier", "Old name")
+    assert _located((200, {"name": "New name"}), [_made("5", "Hello", made_with), earlier], "3").state == state
+
+
+def test_what_is_not_there_is_absent_without_asking_whose_app_it_is() -> None:
+    assert _located((503, {}), [_made("5", "Something else", "Web")]).state == "absent"
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 405, 410, 422])
+def test_a_server_that_does_not_know_the_question_leaves_it_open_whose_app_it_is(status: int) -> None:
+    assert _located((status, {"error": "What?"}), [_made("5", "Hello", "Web")]).state == "found"
+
+
+@pytest.mark.parametrize(("status", "error"), [(401, ReconnectNeeded), (429, Throttled)])
+def test_a_withdrawn_token_and_a_limit_are_no_doubt_about_the_post(status: int, error: type[PlatformError]) -> None:
+    with pytest.raises(error):
+        _located((status, {"error": "The access token was revoked"}), [_made("5", "Hello", "Web")])

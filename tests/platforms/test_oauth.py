@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
 
@@ -24,18 +25,18 @@ from postprober.errors import (
     UnexpectedReply,
 )
 from postprober.http import HttpClient, Pools
-from postprober.platforms.mastodon import register_app
-from postprober.platforms.oauth import (
-    OAuthSpec,
+from postprober.platforms.common.oauth import (
     at_instance,
     check_callback,
     exchange,
     new_state,
     refresh_tokens,
     revoke_tokens,
-    spec_for,
     start,
 )
+from postprober.platforms.common.oauth_spec import OAuthSpec
+from postprober.platforms.mastodon.adapter import register_app
+from postprober.platforms.registry import oauth_spec
 from postprober.sandbox.serve import SandboxServer
 
 CALLBACK = "http://127.0.0.1:8000/api/oauth/callback"
@@ -85,9 +86,9 @@ def signed_in(
     name = f"u{uuid.uuid4().hex[:10]}"
     sandbox.control.account(platform.value, name, **options)
     state = new_state()
-    request = start(config, CALLBACK, state)
-    code = check_callback(spec_for(config), consent(sandbox, request.url, name), state)
-    return config, exchange(http, config, CALLBACK, code, request.code_verifier), code
+    request = start(config, CALLBACK, state, oauth_spec(config))
+    code = check_callback(oauth_spec(config), consent(sandbox, request.url, name), state)
+    return config, exchange(http, config, CALLBACK, code, request.code_verifier, spec=oauth_spec(config)), code
 
 
 @pytest.mark.parametrize("platform", OAUTH_PLATFORMS)
@@ -103,7 +104,7 @@ def test_a_person_signs_in(sandbox: SandboxServer, http: HttpClient, platform: P
         assert cred.remote_id and cred.expires_at is not None
         assert cred.expires_at > datetime.now(UTC) + timedelta(days=50), "exchanged for a long-lived token"
     with pytest.raises(ReconnectNeeded):
-        exchange(http, config, CALLBACK, code, "v" * 43)
+        exchange(http, config, CALLBACK, code, "v" * 43, spec=oauth_spec(config))
 
 
 @pytest.mark.parametrize("platform", OAUTH_PLATFORMS)
@@ -111,36 +112,36 @@ def test_a_denial_is_told_as_such(sandbox: SandboxServer, http: HttpClient, plat
     config = configured(sandbox, http, platform)
     sandbox.control.account(platform.value, "deny")
     state = new_state()
-    answer = consent(sandbox, start(config, CALLBACK, state).url, "deny", "deny")
+    answer = consent(sandbox, start(config, CALLBACK, state, oauth_spec(config)).url, "deny", "deny")
     with pytest.raises(BadInput, match="did not allow"):
-        check_callback(spec_for(config), answer, state)
+        check_callback(oauth_spec(config), answer, state)
 
 
 def test_a_code_is_useless_without_its_verifier(sandbox: SandboxServer, http: HttpClient) -> None:
     config = configured(sandbox, http, Platform.X)
     sandbox.control.account("x", "pkce")
-    request = start(config, CALLBACK, "s" * 40)
+    request = start(config, CALLBACK, "s" * 40, oauth_spec(config))
     code = consent(sandbox, request.url, "pkce")["code"]
     with pytest.raises((ReconnectNeeded, UnexpectedReply)):
-        exchange(http, config, CALLBACK, code, "w" * 64)
+        exchange(http, config, CALLBACK, code, "w" * 64, spec=oauth_spec(config))
 
 
 def test_refresh_rotates_and_a_spent_refresh_token_needs_a_person(sandbox: SandboxServer, http: HttpClient) -> None:
     config, first, _ = signed_in(sandbox, http, Platform.X)
-    second = refresh_tokens(http, config, first)
+    second = refresh_tokens(http, config, first, oauth_spec(config))
     assert second.refresh_token not in ("", first.refresh_token) and second.access_token != first.access_token
     assert set(second.scopes) >= {"tweet.write", "offline.access"}
     with pytest.raises(ReconnectNeeded):
-        refresh_tokens(http, config, first)
+        refresh_tokens(http, config, first, oauth_spec(config))
 
 
 def test_a_linkedin_partner_keeps_its_refresh_token(sandbox: SandboxServer, http: HttpClient) -> None:
     config, cred, _ = signed_in(sandbox, http, Platform.LINKEDIN, partner=True)
-    fresh = refresh_tokens(http, config, cred)
+    fresh = refresh_tokens(http, config, cred, oauth_spec(config))
     assert fresh.access_token != cred.access_token and fresh.refresh_token
     plain_config, plain, _ = signed_in(sandbox, http, Platform.LINKEDIN)
     with pytest.raises(ReconnectNeeded, match="gave no refresh token"):
-        refresh_tokens(http, plain_config, plain)
+        refresh_tokens(http, plain_config, plain, oauth_spec(plain_config))
 
 
 def test_a_refresh_whose_answer_is_lost_is_unknown(sandbox: SandboxServer, http: HttpClient) -> None:
@@ -148,15 +149,15 @@ def test_a_refresh_whose_answer_is_lost_is_unknown(sandbox: SandboxServer, http:
     name = next(a["account"] for a in reversed(sandbox.control.log(platform="x")) if a["account"])
     sandbox.control.fault("x", "refresh_cut", account=name)
     with pytest.raises(OutcomeUnknown):
-        refresh_tokens(http, config, cred)
+        refresh_tokens(http, config, cred, oauth_spec(config))
     with pytest.raises(ReconnectNeeded):
-        refresh_tokens(http, config, cred)
+        refresh_tokens(http, config, cred, oauth_spec(config))
 
 
 @pytest.mark.parametrize("platform", [Platform.X, Platform.LINKEDIN, Platform.MASTODON])
 def test_a_token_can_be_withdrawn(sandbox: SandboxServer, http: HttpClient, platform: Platform) -> None:
     config, cred, _ = signed_in(sandbox, http, platform)
-    assert revoke_tokens(http, config, cred)
+    assert revoke_tokens(http, config, cred, oauth_spec(config))
 
 
 # Addresses
@@ -164,7 +165,7 @@ def test_a_token_can_be_withdrawn(sandbox: SandboxServer, http: HttpClient, plat
 
 def test_the_live_addresses_are_the_documented_ones() -> None:
     def live(platform: Platform, api: str, auth: str) -> OAuthSpec:
-        return spec_for(PlatformConfig(platform, api, auth, "id", "secret"))
+        return oauth_spec(PlatformConfig(platform, api, auth, "id", "secret"))
 
     x = live(Platform.X, "https://api.x.com", "https://x.com")
     assert (x.authorize_url, x.token_url) == ("https://x.com/i/oauth2/authorize", "https://api.x.com/2/oauth2/token")
@@ -178,16 +179,18 @@ def test_the_live_addresses_are_the_documented_ones() -> None:
 
 
 def test_the_consent_address_carries_what_the_platform_wants() -> None:
-    x = start(PlatformConfig(Platform.X, "https://api.x.com", "https://x.com", "id"), CALLBACK, "st")
+    config = PlatformConfig(Platform.X, "https://api.x.com", "https://x.com", "id")
+    x_spec = oauth_spec(config)
+    x = start(config, CALLBACK, "st", x_spec)
     query = parse_qs(urlsplit(x.url).query)
     assert query["code_challenge_method"] == ["S256"] and 43 <= len(x.code_verifier) <= 128
     assert query["state"] == ["st"] and query["redirect_uri"] == [CALLBACK] and x.code_verifier not in x.url
     config = PlatformConfig(Platform.INSTAGRAM, "https://graph.instagram.com", "https://www.instagram.com", "id", "s")
-    instagram = start(config, CALLBACK, "st")
+    instagram = start(config, CALLBACK, "st", oauth_spec(config))
     scope = parse_qs(urlsplit(instagram.url).query)["scope"][0]
     assert "," in scope and " " not in scope and instagram.code_verifier == ""
     with pytest.raises(BadInput, match="POSTPROBER_X_CLIENT_ID"):
-        start(PlatformConfig(Platform.X, "https://api.x.com", "https://x.com"), CALLBACK, "st")
+        start(replace(config, platform=Platform.X, client_id=""), CALLBACK, "st", x_spec)
 
 
 def test_states_are_long_and_never_the_same() -> None:
@@ -268,9 +271,9 @@ def test_each_refusal_has_its_cure(
 ) -> None:
     clock = ManualClock(NOW)
     with pytest.raises(PlatformError) as first:
-        exchange(answering(status, **body), CONFIG, CALLBACK, "code", "v" * 43, clock=clock)
+        exchange(answering(status, **body), CONFIG, CALLBACK, "code", "v" * 43, clock=clock, spec=oauth_spec(CONFIG))
     with pytest.raises(PlatformError) as second:
-        refresh_tokens(answering(status, **body), CONFIG, CRED, clock=clock)
+        refresh_tokens(answering(status, **body), CONFIG, CRED, oauth_spec(CONFIG), clock=clock)
     assert (type(first.value), type(second.value)) == (at_exchange, at_refresh)
     for caught in (first.value, second.value):
         assert caught.http_status == status
@@ -287,8 +290,8 @@ def broken(error: type[httpx2.TransportError]) -> HttpClient:
 
 def test_a_cut_is_unknown_and_a_closed_door_is_not() -> None:
     acts: list[Callable[[HttpClient], Credentials]] = [
-        lambda http: exchange(http, CONFIG, CALLBACK, "code", "v" * 43),
-        lambda http: refresh_tokens(http, CONFIG, CRED),
+        lambda http: exchange(http, CONFIG, CALLBACK, "code", "v" * 43, spec=oauth_spec(CONFIG)),
+        lambda http: refresh_tokens(http, CONFIG, CRED, oauth_spec(CONFIG)),
     ]
     for act in acts:
         with pytest.raises(OutcomeUnknown):
@@ -304,14 +307,14 @@ def test_the_client_proves_itself_as_the_platform_wants() -> None:
         seen.append(request)
         return httpx2.Response(200, json={"access_token": "new", "expires_in": "7200", "scope": "a b"})
 
-    fresh = refresh_tokens(client(handle), CONFIG, CRED, clock=ManualClock(NOW))
+    fresh = refresh_tokens(client(handle), CONFIG, CRED, oauth_spec(CONFIG), clock=ManualClock(NOW))
     assert seen[-1].headers["authorization"].startswith("Basic ") and b"client_secret" not in seen[-1].content
     assert fresh == Credentials("new", "refresh-refresh", NOW + timedelta(hours=2), scopes=("a", "b"))
     public = PlatformConfig(Platform.X, "https://api.x.com", "https://x.com", "id")
-    refresh_tokens(client(handle), public, CRED)
+    refresh_tokens(client(handle), public, CRED, oauth_spec(public))
     assert "authorization" not in seen[-1].headers and b"client_id=id" in seen[-1].content
     linkedin = PlatformConfig(Platform.LINKEDIN, "https://api.linkedin.com", "https://www.linkedin.com", "id", "sec")
-    refresh_tokens(client(handle), linkedin, CRED)
+    refresh_tokens(client(handle), linkedin, CRED, oauth_spec(linkedin))
     assert b"client_secret=sec" in seen[-1].content and b"scope" not in seen[-1].content
     assert all(request.headers["x-request-id"] for request in seen)
 
@@ -319,7 +322,7 @@ def test_the_client_proves_itself_as_the_platform_wants() -> None:
 @pytest.mark.parametrize("life", [None, "soon", -1, 0, 1e300])
 def test_an_unusable_life_of_a_token_is_unknown_and_no_error(life: object) -> None:
     http = answering(200, json={"access_token": "new", "expires_in": life})
-    assert refresh_tokens(http, CONFIG, CRED).expires_at is None
+    assert refresh_tokens(http, CONFIG, CRED, oauth_spec(CONFIG)).expires_at is None
 
 
 def test_no_secret_is_in_an_error() -> None:
@@ -327,5 +330,5 @@ def test_no_secret_is_in_an_error() -> None:
         secrets=["refresh-refresh"]
     )
     with pytest.raises(ReconnectNeeded) as caught:
-        refresh_tokens(http, CONFIG, CRED)
+        refresh_tokens(http, CONFIG, CRED, oauth_spec(CONFIG))
     assert "refresh-refresh" not in caught.value.detail + caught.value.message

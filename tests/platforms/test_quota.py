@@ -9,7 +9,8 @@ import pytest
 
 from postprober.domain.health import Quota, Unit
 from postprober.http import Exchange
-from postprober.platforms.quota import quota_in
+from postprober.platforms.common.rate_limits import quota_in
+from postprober.platforms.instagram.browser_adapter import _code_in
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 SOON = NOW + timedelta(minutes=15)
@@ -53,3 +54,12 @@ def test_what_tells_nothing_usable_is_nothing(headers: dict[str, str]) -> None:
 @pytest.mark.parametrize("reply", ["", "<html>", "[]", '{"data": []}', '{"data": [{"quota_usage": 3}]}'])
 def test_a_list_of_posts_that_cannot_be_read_is_nothing(reply: str) -> None:
     assert told({}, url=LIMIT, reply=reply) is None
+
+
+def test_json_that_is_nested_too_deep_is_nothing() -> None:
+    """What counts calls looks on at every request, a visible one too; it must not break it."""
+    deep = "[" * 100_000
+    with pytest.raises(RecursionError):
+        json.loads(deep)
+    assert quota_in(Exchange("GET", "https://p.example", "r", 200, 5, "", False, {"x-app-usage": deep}), NOW) is None
+    assert _code_in(deep) == "" and _code_in('{"media": {"code": "C1"}}') == "C1"

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from postprober.errors import OutcomeUnknown, Unavailable
-from postprober.platforms.replies import (
+from postprober.platforms.common.replies import (
     MAX_WAIT,
     count_at,
     dig,
@@ -86,6 +86,7 @@ def test_digging_never_fails() -> None:
     assert count_at(body, "a", 0, "n") == 3
     assert count_at(body, "a", 0, "neg") is None
     assert count_at(body, "a", 0, "t") is None
+    assert count_at([2**53 - 1], 0) == 2**53 - 1 and count_at([2**53], 0) is None
     assert dig(body, "a", 5, "b") is None
     assert dig(body, 0) is None
     assert dig(None, "a") is None

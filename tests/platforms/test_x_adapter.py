@@ -11,8 +11,9 @@ import pytest
 
 from postprober.domain.account import Credentials
 from postprober.domain.platform import Platform
-from postprober.domain.post import MediaFile
-from postprober.domain.remote import Counts, ProgressState, RemoteMedia, SightingState, Staged
+from postprober.domain.post import Draft, MediaFile, Part
+from postprober.domain.public_look import Look, Verdict
+from postprober.domain.remote import Counts, PartJob, ProgressState, RemoteMedia, Search, SightingState, Staged
 from postprober.domain.text import same_text
 from postprober.errors import (
     DuplicateRefused,
@@ -22,6 +23,7 @@ from postprober.errors import (
     Throttled,
     Unavailable,
 )
+from postprober.probe.compare import compare
 from tests.platforms.adapter_kit import Answer, Link, Linked, Scripted
 
 Photo = Callable[..., MediaFile]
@@ -64,7 +66,7 @@ def test_it_publishes_pictures_with_their_descriptions(either: Linked, photo: Ph
 
 
 def test_it_uploads_a_video_in_pieces(account: Linked, video: MediaFile, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("postprober.platforms.x_media.CHUNK", 40_000)
+    monkeypatch.setattr("postprober.platforms.x.media.CHUNK", 40_000)
     receipt = account.publish(account.job("a clip", video))
     found = account.adapter.fetch(account.cred, receipt.ref.remote_id)
     assert found is not None
@@ -302,3 +304,69 @@ def test_a_ghost_has_an_id_and_is_not_there(account: Linked) -> None:
 def test_the_settle_time_can_be_set(account: Linked) -> None:
     assert account.adapter.traits.settle == timedelta(seconds=60)
     assert account.with_settings(x_settle_seconds="1.5").adapter.traits.settle == timedelta(seconds=1.5)
+
+
+def test_an_account_with_premium_writes_a_long_post_and_reads_the_whole_of_it_back(either: Linked) -> None:
+    either.control.account("x", either.name, premium=True)
+    identity = either.adapter.identify(either.cred)
+    assert identity.long_posts is True
+    limits = either.adapter.limits(replace(either.cred, long_posts=True))
+    assert limits.max_length == 25_000 and either.adapter.limits(either.cred).max_length == 280
+    text = "A long post for a Premium account, see https://example.com/a_(b)?c=d. " * 30
+    assert either.adapter.preflight(Draft((Part(text),)), limits).ok
+    receipt = either.publish(either.job(text.strip()))
+    found = either.adapter.fetch(either.cred, receipt.ref.remote_id)
+    assert found is not None
+    assert compare(text.strip(), (), found).matches is True and same_text(found.text, text)
+
+
+def test_an_account_without_premium_is_told_who_may_write_more(account: Linked) -> None:
+    assert account.adapter.identify(account.cred).long_posts is False
+    (violation,) = account.adapter.preflight(Draft((Part("x" * 281),)), account.adapter.limits(account.cred)).violations
+    assert "accounts with X Premium may write 25,000" in violation.message
+    with pytest.raises(PostRejected):
+        account.publish(account.job("x" * 281))
+
+
+def test_where_a_long_post_is_shown_shortened_its_beginning_is_recognised() -> None:
+    text = "word " * 200
+    look = Look(Verdict.FOUND, f"{text[:270].strip()}… https://t.co/abcdefghij")
+    assert compare(text, (), look).matches is True
+
+
+LONG = "A long post that X lists only in part, see https://example.com/about and go on reading. " * 8
+
+
+def _listed(text: str, **more: object) -> dict[str, Any]:
+    row = {"id": "900", "text": text, "author_id": "7", "created_at": "2026-03-02T09:00:02.000Z", **more}
+    earlier = {**row, "id": "100", "text": "earlier", "created_at": "2026-02-01T09:00:00.000Z"}
+    return {"data": [row, earlier], "meta": {"result_count": 2}}
+
+
+CUT = {
+    "without its note": (LONG[:276], {}),
+    "with a mark": (LONG[:100] + "…", {}),
+    "with a short link": (LONG[:100].rsplit(" ", 1)[0] + " https://t.co/abc123", {}),
+    "with a link to the whole": (
+        LONG[:30] + " https://t.co/abc123",
+        {"entities": {"urls": [{"url": "https://t.co/abc123", "expanded_url": "https://x.com/i/web/status/900"}]}},
+    ),
+    "with links that are not explained": (LONG.replace("https://example.com/about", "https://t.co/q1w2e3")[:270], {}),
+}
+
+
+@pytest.mark.parametrize("how", CUT)
+def test_a_list_entry_that_is_cut_never_proves_absence(scripted: Scripted, how: str) -> None:
+    text, more = CUT[how]
+    since = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+    search = Search(PartJob("key", 0, LONG.strip(), since), since, canary="100", author="7")
+    cred = Credentials("t", remote_id="7", name="ann")
+
+    def seen(body: dict[str, Any], about: Search = search) -> SightingState:
+        return scripted(Platform.X, Answer(body=body))[0].locate(cred, about).state
+
+    assert seen(_listed(text, **more)) is SightingState.UNSURE
+    assert seen(_listed(text, note_post={"text": LONG.strip()})) is SightingState.FOUND, "the whole text can be read"
+    assert seen(_listed("Something else…")) is SightingState.ABSENT
+    assert seen(_listed(text, **more), replace(search, exclude=frozenset({"900"}))) is SightingState.ABSENT
+    assert seen(_listed(text, **{**more, "created_at": "2026-03-01T09:00:00Z"})) is SightingState.ABSENT

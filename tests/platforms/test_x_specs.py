@@ -18,7 +18,7 @@ from postprober.domain.platform import Platform
 from postprober.domain.post import MediaFile
 from postprober.domain.remote import PartJob, Ref, Search, SightingState, Staged
 from postprober.errors import UnexpectedReply
-from postprober.platforms.x_posts import DIALECTS
+from postprober.platforms.x.posts import DIALECTS
 from tests.platforms.adapter_kit import Answer, Scripted
 
 Photo = Callable[..., MediaFile]

@@ -30,21 +30,21 @@ from postprober.domain.platform import Platform
 from postprober.domain.post import PostStatus
 from postprober.domain.timing import Timing
 from postprober.http import HttpClient, Pools
-from postprober.pipeline import engagement
-from postprober.pipeline.context import Context
-from postprober.pipeline.engagement import follow
-from postprober.pipeline.posting import publish
-from postprober.pipeline.reconcile import reconcile
-from postprober.pipeline.recovery import recover_lost
-from postprober.sandbox import instagram_fetch
-from postprober.sandbox.faults import Fault
-from postprober.sandbox.model import FAULTY, Post
-from postprober.sandbox.tokens import DAY, issue
-from postprober.sandbox.world import World
-from postprober.services import media
-from postprober.services.accounts import add_by_token
+from postprober.pipeline.core.context import Context
+from postprober.pipeline.publishing.publish import publish
+from postprober.pipeline.publishing.reconcile import reconcile
+from postprober.pipeline.publishing.recovery import recover_lost
+from postprober.pipeline.verification import follow_up
+from postprober.pipeline.verification.follow_up import follow
+from postprober.sandbox.engine.faults import Fault
+from postprober.sandbox.engine.model import FAULTY, Post
+from postprober.sandbox.engine.tokens import DAY, issue
+from postprober.sandbox.engine.world import World
+from postprober.sandbox.instagram import fetch as instagram_fetch
+from postprober.services.accounts.accounts import add_by_token
 from postprober.services.context import context_of
 from postprober.services.core import Core
+from postprober.services.media import media
 from postprober.settings import load_settings
 from postprober.storage import deliveries, posts, users
 from postprober.storage.records import PartRecord
@@ -218,7 +218,7 @@ class Campaign:
 
     def _watch_looks(self) -> None:
         """What a detector would say that believes the first page it gets."""
-        real = engagement.examine
+        real = follow_up.examine
 
         def examined(work: Any, **named: Any) -> Any:
             found = real(work, **named)
@@ -230,7 +230,7 @@ class Campaign:
             return found
 
         self._real_examine = real
-        engagement.examine = examined  # type: ignore[assignment]
+        follow_up.examine = examined  # type: ignore[assignment]
 
     def _allow(self, delivery: int, sure: bool) -> None:
         """A look that could not tell gives the post the pause until the next one."""
@@ -251,7 +251,7 @@ class Campaign:
                 if not self._round():
                     self._advance()
         finally:
-            engagement.examine = self._real_examine  # type: ignore[assignment]
+            follow_up.examine = self._real_examine  # type: ignore[assignment]
 
     def _round(self) -> int:
         recover_lost(self.ctx)

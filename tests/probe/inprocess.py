@@ -9,7 +9,7 @@ from typing import Any
 import httpx2
 
 from postprober.sandbox.app import create_app
-from postprober.sandbox.world import World
+from postprober.sandbox.engine.world import World
 
 
 class InProcess(httpx2.BaseTransport):

@@ -7,9 +7,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from postprober.domain.post import MediaFile, MediaKind
+from postprober.domain.public_look import Look, Verdict
 from postprober.domain.remote import Ref, RemoteMedia, RemotePost
 from postprober.domain.text import normalise, same_text
-from postprober.probe.base import Look, Verdict
 from postprober.probe.compare import compare
 
 WORDS = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc", "Cn")), min_size=1, max_size=40)
@@ -137,3 +137,55 @@ def test_any_two_texts_can_be_compared(sent: str, read: str, partial: bool) -> N
     result = compare(sent, (), shown(read, partial=partial))
     assert result.matches in (True, False, None)
     assert (result.matches is False) == bool(result.differences)
+
+
+def _with_links(text: str, *links: str) -> RemotePost:
+    return RemotePost(Ref("1"), text, None, links=links)
+
+
+def test_a_link_that_leads_elsewhere_is_a_difference_though_the_text_is_the_same() -> None:
+    text = "Read https://ja.wikipedia.org/wiki/日本語 today"
+    cut = compare(text, (), _with_links(text, "https://ja.wikipedia.org/wiki/"))
+    assert cut.matches is False and cut.differences == (
+        "The link https://ja.wikipedia.org/wiki/日本語 leads to https://ja.wikipedia.org/wiki/.",
+    )
+    dead = compare(text, (), _with_links(text, "https://elsewhere.example/"))
+    assert dead.differences == ("The link https://ja.wikipedia.org/wiki/日本語 cannot be followed there.",)
+    encoded = "https://ja.wikipedia.org/wiki/%E6%97%A5%E6%9C%AC%E8%AA%9E"
+    assert compare(text, (), _with_links(text, encoded)).matches is True
+
+
+def test_where_links_lead_is_not_judged_where_it_is_not_told_or_hidden_by_a_shortener() -> None:
+    text = "Read https://example.com/a today"
+    assert compare(text, (), RemotePost(Ref("1"), text, None)).matches is True
+    assert compare(text, (), _with_links(text, "https://t.co/abc123")).matches is True
+    assert compare(text, (), Look(Verdict.FOUND, text, partial=True, links=())).matches is True
+
+
+@pytest.mark.parametrize(
+    ("sent", "shown"),
+    [
+        ("A *big* day, @ann@a.example", "A big day, @ann@a.example"),
+        ("**Now** `x = 1` ~~old~~ _new_", "Now x = 1 old new"),
+    ],
+)
+def test_marks_that_a_page_shows_as_formatting_are_no_difference_there(sent: str, shown: str) -> None:
+    seen = compare(sent, (), Look(Verdict.FOUND, text=shown))
+    assert seen.matches is True and seen.notes == ("Marks like * and _ are shown as formatting.",)
+
+
+@pytest.mark.parametrize(
+    ("sent", "shown"),
+    [
+        ("3 * 4 * 5", "3 4 5"),
+        ("snake_case_name", "snakecasename"),
+        ("A *big* day", "A day"),
+        ("Take <b>all</b>", "Take all"),
+    ],
+)
+def test_what_is_no_mark_of_formatting_counts(sent: str, shown: str) -> None:
+    assert compare(sent, (), Look(Verdict.FOUND, text=shown)).matches is False
+
+
+def test_the_owners_copy_has_the_marks() -> None:
+    assert compare("A *big* day", (), RemotePost(Ref("1"), "A big day", None)).matches is False

@@ -21,9 +21,10 @@ from postprober.domain.account import Credentials
 from postprober.domain.platform import Platform, PlatformConfig
 from postprober.domain.post import MediaFile, MediaKind
 from postprober.http import HttpClient, Pools
-from postprober.platforms.bluesky import login
-from postprober.platforms.mastodon import register_app
-from postprober.platforms.oauth import at_instance, check_callback, exchange, new_state, spec_for, start
+from postprober.platforms.bluesky.adapter import login
+from postprober.platforms.common.oauth import at_instance, check_callback, exchange, new_state, start
+from postprober.platforms.mastodon.adapter import register_app
+from postprober.platforms.mastodon.oauth import spec
 
 PDS = os.environ.get("POSTPROBER_REAL_PDS", "http://127.0.0.1:2583")
 SNAC = os.environ.get("POSTPROBER_REAL_SNAC", "http://127.0.0.1:8011")
@@ -114,14 +115,16 @@ def snac_sign_in(http: HttpClient, config: PlatformConfig, user: str, password: 
     """The whole sign-in: register a client, fill in the server's form as a person would, exchange the code."""
     here = at_instance(config, config.api_url, register_app(http, config.api_url, CALLBACK))
     state = new_state()
-    request = start(here, CALLBACK, state)
+    request = start(here, CALLBACK, state, spec(here))
     with httpx2.Client(trust_env=False, timeout=10) as browser:
         page = browser.get(request.url)
         form = dict(re.findall(r'name="([^"]+)" value="([^"]*)"', page.text)) | {"login": user, "passwd": password}
         action = re.findall(r'action="([^"]+)"', page.text)[0]
         answer = browser.post(action, data=form)
     params = {key: values[0] for key, values in parse_qs(urlsplit(answer.headers["location"]).query).items()}
-    cred = exchange(http, here, CALLBACK, check_callback(spec_for(here), params, state), request.code_verifier)
+    cred = exchange(
+        http, here, CALLBACK, check_callback(spec(here), params, state), request.code_verifier, spec=spec(here)
+    )
     return Credentials(cred.access_token, name=user, instance=cred.instance, secret=cred.secret)
 
 

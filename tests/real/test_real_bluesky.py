@@ -12,13 +12,14 @@ import pytest
 from postprober.domain.account import Credentials
 from postprober.domain.platform import PlatformConfig
 from postprober.domain.post import Draft, MediaFile, Part
+from postprober.domain.public_look import Look, Verdict
 from postprober.domain.remote import Counts, PartJob, Ref, Search, SightingState
 from postprober.errors import DuplicateRefused, OutcomeUnknown, PostRejected, ReconnectNeeded
 from postprober.http import HttpClient
-from postprober.platforms.bluesky import BlueskyAdapter
-from postprober.probe.base import Look, Verdict
+from postprober.platforms.bluesky.adapter import BlueskyAdapter
 from postprober.probe.compare import compare
 from postprober.probe.public import look
+from tests.platforms.adapter_kit import wait_until
 
 
 class Desk:
@@ -121,11 +122,9 @@ def test_what_was_sent_is_found_after_a_lost_reply_and_absence_is_proved(desk: D
     with pytest.raises((Lost, OutcomeUnknown)):
         lossy.finalize(desk.cred, job, desk.adapter.submit(desk.cred, job))
     # The bytes have left; the server needs a moment for them. Asking is bounded, and every asking is a real one.
-    for _ in range(200):
-        sighting = desk.adapter.locate(desk.cred, search)
-        if sighting.state is SightingState.FOUND:
-            break
-    assert sighting.state is SightingState.FOUND and sighting.post is not None
+    wait_until(lambda: desk.adapter.locate(desk.cred, search).state is SightingState.FOUND)
+    sighting = desk.adapter.locate(desk.cred, search)
+    assert sighting.post is not None
     assert sighting.post.ref == desk.publish(job)
 
 

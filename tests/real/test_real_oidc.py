@@ -12,7 +12,7 @@ from postprober.domain.account import Credentials
 from postprober.domain.platform import Platform, PlatformConfig
 from postprober.errors import BadInput, ReconnectNeeded
 from postprober.http import HttpClient
-from postprober.platforms.oauth import (
+from postprober.platforms.common.oauth import (
     OAuthSpec,
     check_callback,
     exchange,

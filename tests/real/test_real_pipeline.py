@@ -10,17 +10,21 @@ from pathlib import Path
 
 import pytest
 
-from postprober.demo import demo_picture
+from postprober.cli.demo import demo_picture
 from postprober.domain.account import Credentials
 from postprober.domain.delivery import DeliveryState, Proof
 from postprober.domain.platform import Platform
 from postprober.errors import PostRejected
 from postprober.http import HttpClient
-from postprober.pipeline.runner import Runner
-from postprober.services import accounts, details, media, monitoring, posts, users
+from postprober.pipeline.scheduler.scheduler import Runner
+from postprober.services.accounts import accounts
 from postprober.services.context import context_of
 from postprober.services.core import Core
-from postprober.services.monitoring import DeliveryView
+from postprober.services.media import media
+from postprober.services.monitoring import details, monitoring
+from postprober.services.monitoring.monitoring import DeliveryView
+from postprober.services.people import users
+from postprober.services.posts import posts
 from postprober.settings import load_settings
 from postprober.storage import attempts
 from postprober.wiring import build_core, close_core

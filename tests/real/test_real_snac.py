@@ -13,12 +13,12 @@ import pytest
 from postprober.domain.account import Credentials
 from postprober.domain.platform import PlatformConfig
 from postprober.domain.post import Draft, MediaFile, Part
+from postprober.domain.public_look import Look, Verdict
 from postprober.domain.remote import PartJob, Ref, Search, SightingState
 from postprober.errors import OutcomeUnknown, PostRejected, ReconnectNeeded
 from postprober.http import HttpClient
-from postprober.platforms.base import READY
-from postprober.platforms.mastodon import MastodonAdapter
-from postprober.probe.base import Look, Verdict
+from postprober.platforms.common.adapter import READY
+from postprober.platforms.mastodon.adapter import MastodonAdapter
 from postprober.probe.compare import compare
 from postprober.probe.public import look
 
@@ -72,7 +72,7 @@ def desk(
 
 
 def test_text_with_link_mention_cjk_and_emoji_is_proved_live(desk: Desk) -> None:
-    text = "Hello @bob, 日本語 🎉 https://example.com/a?b=1&c=2 #launch\n\nsecond *paragraph* & <b>"
+    text = "Hello @bob, 日本語 🎉 https://example.com/a?b=1&c=2 #launch\n\nsecond *paragraph* & more"
     assert desk.adapter.preflight(Draft((Part(text),)), desk.adapter.limits(desk.cred)).ok
     ref = desk.publish(desk.job(text))
     owner = desk.adapter.fetch(desk.cred, ref.remote_id)
@@ -81,6 +81,16 @@ def test_text_with_link_mention_cjk_and_emoji_is_proved_live(desk: Desk) -> None
     assert seen.verdict is Verdict.FOUND and compare(text, (), seen).matches
     assert compare(text.replace("Hello", "Goodbye"), (), seen).matches is False, "the comparison can see a difference"
     assert desk.adapter.identify(desk.cred).canary == ref.remote_id
+
+
+def test_what_its_page_swallows_is_seen(desk: Desk) -> None:
+    """snac 2.75 does not escape `<b>` on its pages: readers do not see it, though its API has it."""
+    text = "Write <b>bold</b> like this"
+    ref = desk.publish(desk.job(text))
+    owner = desk.adapter.fetch(desk.cred, ref.remote_id)
+    assert owner is not None and compare(text, (), owner).matches
+    seen = desk.stranger(ref)
+    assert seen.verdict is Verdict.FOUND and compare(text, (), seen).matches is False
 
 
 def test_an_image_is_proved_with_its_alternative_text(desk: Desk, real_image: MediaFile) -> None:

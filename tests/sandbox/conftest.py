@@ -9,9 +9,9 @@ import httpx2
 import pytest
 from PIL import Image
 
-from postprober.sandbox.client import Control
+from postprober.sandbox.control.client import Control
+from postprober.sandbox.engine.world import World
 from postprober.sandbox.serve import SandboxServer
-from postprober.sandbox.world import World
 from tests.sandbox.posters import MAKERS, Poster
 
 

@@ -14,7 +14,7 @@ X_SPECS = {"new": "x_openapi_2.167.json", "legacy": "x_openapi_2.166_legacy_name
 
 
 def specs() -> Path:
-    """The folder `specs`; skips the test when the contracts are not on this machine."""
+    """The folder `specs` (docs/facts.md, 7); skips the test when the contracts are not on this machine."""
     folder = Path(os.environ.get("POSTPROBER_CONTRACTS", _DEFAULT)) / "specs"
     if not folder.is_dir():
         pytest.skip("the platform contracts are not here; set POSTPROBER_CONTRACTS to their folder")

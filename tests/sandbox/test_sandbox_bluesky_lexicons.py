@@ -5,7 +5,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from postprober.sandbox.cid import record_cid
+from postprober.sandbox.bluesky.cid import record_cid
 from postprober.sandbox.serve import SandboxServer
 from tests.sandbox.contracts import specs
 from tests.sandbox.lexicon import FORMATS, Lexicons

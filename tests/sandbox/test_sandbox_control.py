@@ -1,5 +1,7 @@
 """The control API, the log, the public pages, and what survives a restart."""
 
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -8,11 +10,12 @@ import pytest
 from starlette.testclient import TestClient
 
 from postprober.sandbox.app import create_app
-from postprober.sandbox.client import Control, ControlError
-from postprober.sandbox.model import PLATFORMS
+from postprober.sandbox.control.client import Control, ControlError
+from postprober.sandbox.engine.model import PLATFORMS
+from postprober.sandbox.engine.store import Store
+from postprober.sandbox.engine.world import World
 from postprober.sandbox.serve import SandboxServer, free_socket
-from postprober.sandbox.store import Store
-from postprober.sandbox.world import World
+from tests.sandbox.conftest import MovableClock
 from tests.sandbox.posters import Poster, XPoster
 
 
@@ -23,6 +26,21 @@ def test_an_account_is_the_same_until_fresh_tokens_are_asked_for(control: Contro
     assert same == first
     assert fresh["access_token"] != first["access_token"]
     assert fresh["id"] == first["id"]
+
+
+def test_every_reply_is_dated_by_the_clock_of_the_world(sandbox: SandboxServer, clock: MovableClock) -> None:
+    """Once and no more: a server whose clock jumps says so, and nothing waits for real time to pass."""
+    for path in ("/", "/x/2/users/me", "/nowhere", "/mastodon/api/v2/instance"):
+        clock.added = 0.0
+        first = _dates(sandbox.url + path)
+        clock.added = 7200.0
+        later = _dates(sandbox.url + path)
+        assert len(first) == len(later) == 1
+        assert timedelta(hours=2) <= later[0] - first[0] <= timedelta(hours=2, seconds=20), path
+
+
+def _dates(url: str) -> list[datetime]:
+    return [parsedate_to_datetime(value) for value in httpx2.get(url).headers.get_list("date")]
 
 
 @pytest.mark.parametrize("platform", PLATFORMS)

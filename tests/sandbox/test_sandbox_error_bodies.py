@@ -1,11 +1,11 @@
-"""Error bodies of the sandbox are those of the contracts' fixtures."""
+"""Error bodies of the sandbox are those that the platforms send (`errors` in docs/facts.md, 7)."""
 
 from typing import Any
 
 import httpx2
 import pytest
 
-from postprober.sandbox.client import Control
+from postprober.sandbox.control.client import Control
 from postprober.sandbox.serve import SandboxServer
 from tests.sandbox.contracts import error_rows
 from tests.sandbox.posters import (

@@ -6,7 +6,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from postprober.sandbox.client import Control, ControlError
+from postprober.sandbox.control.client import Control, ControlError
 from tests.sandbox.conftest import MovableClock
 from tests.sandbox.posters import BlueskyPoster, LinkedInPoster, MastodonPoster, Poster
 

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx2
 import pytest
 
-from postprober.sandbox.client import Control
+from postprober.sandbox.control.client import Control
 from tests.sandbox.conftest import MovableClock
 
 REDIRECT = "http://127.0.0.1:8000/callback"

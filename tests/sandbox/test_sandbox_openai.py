@@ -9,7 +9,7 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from postprober.sandbox.client import Control
+from postprober.sandbox.control.client import Control
 from tests.sandbox.contracts import error_rows, specs
 
 KEY = {"Authorization": "Bearer sk-sandbox"}

@@ -7,7 +7,7 @@ from urllib.parse import quote, urlsplit
 import httpx2
 import pytest
 
-from postprober.sandbox.client import Control
+from postprober.sandbox.control.client import Control
 from postprober.sandbox.serve import SandboxServer
 from tests.sandbox.conftest import MovableClock
 from tests.sandbox.posters import InstagramPoster, LinkedInPoster, MastodonPoster, XPoster

@@ -2,9 +2,9 @@
 
 import pytest
 
-from postprober.sandbox.files import sniff
-from postprober.sandbox.ids import IdMaker
-from postprober.sandbox.text import graphemes, little_text, mastodon_length, weighted_length
+from postprober.sandbox.engine.files import sniff
+from postprober.sandbox.engine.ids import IdMaker
+from postprober.sandbox.engine.text import graphemes, little_text, mastodon_length, weighted_length
 from tests.sandbox.lexicon import FORMATS
 
 

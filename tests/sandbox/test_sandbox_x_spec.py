@@ -6,7 +6,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from postprober.sandbox.client import Control
+from postprober.sandbox.control.client import Control
 from tests.sandbox.contracts import check, reply_schema, request_schema
 
 DIALECTS = ("new", "legacy")

@@ -9,8 +9,8 @@ from typing import Any
 import httpx2
 from websockets.sync.client import ClientConnection, connect
 
-from postprober.services import sessions
-from tests.crash.world import free_port
+from bench.ports import free_port
+from postprober.services.people import sessions
 from tests.scaled.house import PASSWORD, PLATFORMS, House, wait_until
 
 Answer = tuple[int, dict[str, str], dict[str, Any]]

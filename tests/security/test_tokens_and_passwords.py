@@ -7,7 +7,7 @@ import json
 import logging
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx2
@@ -17,11 +17,13 @@ from joserfc.jwk import OctKey
 
 from postprober.errors import BadInput, Forbidden, OutcomeUnknown, Unavailable
 from postprober.http import HttpClient, Pools
+from postprober.security import passwords
 from postprober.security.passwords import MAX_CHARS, MIN_CHARS, hash_password, verify_password
 from postprober.security.redaction import EXCERPT_CHARS, MASK, Redactor
 from postprober.security.tokens import keyed_hash, opaque, sign, verify
 from postprober.security.urlguard import check_url, is_public, resolve
 
+_OURS = passwords._hasher  # read before the tests put a cheap one in its place
 SECRET = "s" * 40
 NOW = 1_800_000_000.0
 
@@ -101,9 +103,19 @@ def test_the_database_keeps_a_keyed_hash_and_never_the_token() -> None:
     assert token not in hashed and hashed == keyed_hash(SECRET, token) != keyed_hash("t" * 40, token)
 
 
+@pytest.fixture
+def at_full_cost(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Passwords as the program hashes them; elsewhere in the tests they cost nothing (see tests/conftest.py)."""
+    monkeypatch.setattr(passwords, "_hasher", _OURS)
+    passwords._decoy.cache_clear()
+    yield
+    passwords._decoy.cache_clear()
+
+
+@pytest.mark.usefixtures("at_full_cost")
 def test_a_password_fits_only_itself() -> None:
     stored = hash_password("correct horse battery")
-    assert stored.startswith("$argon2id$")
+    assert stored.startswith("$argon2id$v=19$m=65536,t=3,p=4$"), "the low-memory profile of RFC 9106, 4"
     assert verify_password(stored, "correct horse battery")
     assert not verify_password(stored, "correct horse batterz")
     assert not verify_password(None, "correct horse battery")
@@ -116,6 +128,7 @@ def test_a_password_of_a_wrong_length_is_refused_in_one_sentence(length: int) ->
         hash_password("p" * length)
 
 
+@pytest.mark.usefixtures("at_full_cost")
 def test_an_unknown_user_costs_the_same_time_as_a_wrong_password() -> None:
     stored = hash_password("correct horse battery")
     verify_password(None, "warm up")

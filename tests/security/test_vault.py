@@ -17,10 +17,10 @@ from postprober.clock import ManualClock
 from postprober.domain.account import Credentials
 from postprober.errors import ConfigurationError, VaultError
 from postprober.http import HttpClient, Pools
-from postprober.pipeline.credentials import open_credentials, seal
+from postprober.pipeline.core.tokens import open_credentials, seal
 from postprober.security.vault import Place, Vault, parse_keys
-from postprober.services import keys
 from postprober.services.core import Core
+from postprober.services.operations import keys
 from postprober.settings import Settings
 from postprober.storage import accounts, apps, users
 from postprober.storage.database import Database
@@ -179,7 +179,7 @@ def test_a_rotation_killed_at_any_row_leaves_everything_readable_and_can_be_resu
         assert keys.left(rotated) <= before
         before = keys.left(rotated)
     assert before < total
-    assert keys.rotate(rotated) == before
+    assert keys.rotate(rotated).done == before
     assert keys.left(rotated) == 0
     with core.db.read() as conn:
         _readable(conn, Vault({"new": NEW}), made)

@@ -15,13 +15,15 @@ from postprober.domain.delivery import DeliveryState as S
 from postprober.domain.delivery import Proof
 from postprober.domain.platform import Platform
 from postprober.errors import BadInput, NotFound
-from postprober.pipeline.context import Context
-from postprober.pipeline.credentials import open_credentials
-from postprober.sandbox.instagram_web_html import session
-from postprober.services import accounts as account_service
-from postprober.services import by_browser, deciding, doctor, posts
-from postprober.services import media as media_service
+from postprober.pipeline.core.context import Context
+from postprober.pipeline.core.tokens import open_credentials
+from postprober.sandbox.instagram.web_html import session
+from postprober.services.accounts import accounts as account_service
+from postprober.services.accounts import browser_accounts
 from postprober.services.core import Core
+from postprober.services.media import media as media_service
+from postprober.services.operations import doctor
+from postprober.services.posts import delivery_actions, posts
 from postprober.storage import accounts, deliveries, logs
 from postprober.storage.records import Account, Delivery
 from tests.api.rest_kit import png
@@ -47,7 +49,7 @@ def stored(inst: Installation, made: dict[str, Any]) -> str:
 
 
 def linked(inst: Installation, core: Core) -> Account:
-    return by_browser.link(core, inst.owner, IG, stored(inst, inst.made("instagram")), accepted=True)
+    return browser_accounts.link(core, inst.owner, IG, stored(inst, inst.made("instagram")), accepted=True)
 
 
 def test_it_is_linked_only_with_the_terms_accepted_and_that_is_kept_with_the_time(
@@ -55,19 +57,19 @@ def test_it_is_linked_only_with_the_terms_accepted_and_that_is_kept_with_the_tim
 ) -> None:
     made = installation.made("instagram")
     with pytest.raises(BadInput, match="terms forbid"):
-        by_browser.link(core, installation.owner, IG, stored(installation, made), accepted=False)
+        browser_accounts.link(core, installation.owner, IG, stored(installation, made), accepted=False)
     assert account_service.listing(core, installation.owner) == []
-    account = by_browser.link(core, installation.owner, IG, stored(installation, made), accepted=True)
+    account = browser_accounts.link(core, installation.owner, IG, stored(installation, made), accepted=True)
     agreed = account.settings["browser_terms"]
     assert agreed["accepted_at"].startswith("20") and agreed["by"] == installation.owner
-    assert by_browser.called(account) == f"{made['name']} (by browser, experimental)"
+    assert browser_accounts.called(account) == f"{made['name']} (by browser, experimental)"
     changed = account_service.set_up(core, installation.owner, account.id, label="Ours", language="en")
     assert changed.settings["browser_terms"] == agreed, "changing settings forgets nothing that was accepted"
 
 
 def test_the_session_is_sealed_and_only_the_owner_has_the_account(installation: Installation, core: Core) -> None:
     made = installation.made("instagram")
-    account = by_browser.link(core, installation.owner, IG, stored(installation, made), accepted=True)
+    account = browser_accounts.link(core, installation.owner, IG, stored(installation, made), accepted=True)
     core.db.checkpoint_wal()
     raw = (core.settings.data_dir / "postprober.sqlite").read_bytes()
     assert made["access_token"].encode() not in raw
@@ -79,21 +81,21 @@ def test_the_session_is_sealed_and_only_the_owner_has_the_account(installation: 
 @pytest.mark.parametrize("text", ["", "not json", "[]", "{}", '{"cookies": []}', "[" * 100_000, "x" * 1_000_001])
 def test_what_is_no_session_is_refused(installation: Installation, core: Core, text: str) -> None:
     with pytest.raises(BadInput) as caught:
-        by_browser.link(core, installation.owner, IG, text, accepted=True)
+        browser_accounts.link(core, installation.owner, IG, text, accepted=True)
     assert caught.value.field == "session"
 
 
 def test_a_session_that_instagram_does_not_accept_is_refused(installation: Installation, core: Core) -> None:
     made = installation.made("instagram")
     with pytest.raises(BadInput, match="only you may answer"):
-        by_browser.link(
+        browser_accounts.link(
             core, installation.owner, IG, stored(installation, {**made, "access_token": "ended"}), accepted=True
         )
 
 
 def test_another_platform_has_no_such_way(installation: Installation, core: Core) -> None:
     with pytest.raises(BadInput, match="cannot be used by browser"):
-        by_browser.link(core, installation.owner, Platform.X, "{}", accepted=True)
+        browser_accounts.link(core, installation.owner, Platform.X, "{}", accepted=True)
 
 
 def test_without_a_browser_it_is_refused_in_one_sentence_and_doctor_says_so(
@@ -103,7 +105,7 @@ def test_without_a_browser_it_is_refused_in_one_sentence_and_doctor_says_so(
     missing = core.settings.model_copy(update={"browser_path": str(tmp_path / "none")})
     bare = replace(core, browser=Browser(missing))
     with pytest.raises(BadInput, match=r"would need a browser\. There is no program"):
-        by_browser.link(bare, installation.owner, IG, "{}", accepted=True)
+        browser_accounts.link(bare, installation.owner, IG, "{}", accepted=True)
     said = {finding.name: finding for finding in doctor.examine(bare)}["Instagram by browser"]
     assert not said.ok and "1 accounts need it" in said.message
     well = {finding.name: finding for finding in doctor.examine(core)}["Instagram by browser"]
@@ -161,7 +163,7 @@ def test_a_lost_request_is_held_for_a_person_and_not_sent_again(installation: In
     found = ended(core, delivery)
     assert found.state is S.HELD and "late arrival cannot be ruled out" in found.reason
     assert visible(installation, "Lost for good") == 0
-    deciding.send_held(core, installation.owner, delivery)
+    delivery_actions.send_held(core, installation.owner, delivery)
     drive(tools(installation, core), [delivery], limit=60)
     assert (ended(core, delivery).state, visible(installation, "Lost for good")) == (S.VERIFIED, 1)
 
@@ -176,7 +178,7 @@ def test_a_person_can_say_where_a_held_one_is(installation: Installation, core: 
     assert ended(core, delivery).state is S.HELD
     control.clear_faults()
     (truth,) = control.posts("instagram", account.account_name)
-    deciding.adopt_held(core, installation.owner, delivery, truth["url"])
+    delivery_actions.adopt_held(core, installation.owner, delivery, truth["url"])
     assert ended(core, delivery).state is S.PUBLISHED
     assert visible(installation, "Here it is") == 1
 

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
+from sqlalchemy import Connection
 
 from postprober.domain.platform import Platform
 from postprober.domain.post import PostStatus
 from postprober.errors import BadInput
-from postprober.services import imports, posts
-from postprober.storage import accounts
+from postprober.services.accounts import account_names
+from postprober.services.posts import delivery_actions, imports, posts
+from postprober.storage import accounts, preferences, users
+from postprober.storage.records import Account
 from tests.installed import Installation
 
 HEAD = "text,accounts,time,language\n"
@@ -38,7 +46,11 @@ def _read(house: Installation, text: str) -> imports.Batch:
 
 
 def _posts(house: Installation) -> list[str]:
-    return sorted(p.content for p in posts.listing(house.core, house.owner))
+    return sorted(p.content for p in posts.listing(house.core, house.owner)[0])
+
+
+def _import(house: Installation, text: str, **options: Any) -> imports.Batch:
+    return imports.create(house.core, house.owner, _read(house, text), **options)
 
 
 def test_every_row_says_what_is_wrong_with_it_and_nothing_is_written(linked: Installation) -> None:
@@ -63,7 +75,7 @@ def test_good_rows_are_created_and_bad_ones_do_not_block_them(linked: Installati
     made = imports.create(linked.core, linked.owner, batch, lambda done, of: seen.append((done, of)))
     assert _posts(linked) == ["Later", "Planned"] and seen == [(1, 3), (2, 3), (3, 3)]
     assert [row.made is not None for row in made.rows] == [True, False, True]
-    status = {p.content: p.status for p in posts.listing(linked.core, linked.owner)}
+    status = {p.content: p.status for p in posts.listing(linked.core, linked.owner)[0]}
     assert status == {"Planned": PostStatus.SCHEDULED, "Later": PostStatus.DRAFT}
 
 
@@ -103,10 +115,9 @@ def test_another_person_has_their_own_rows(linked: Installation) -> None:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"", "must name the columns"),
+        (b"", "The file is empty"),
         (b"a,b\n1,2\n", "missing: text, accounts"),
         (HEAD.encode(), "no rows"),
-        ("text,accounts\nGr\u00fc\u00dfe,x\n".encode("latin-1"), "not UTF-8"),
         (b"x" * (imports.MAX_BYTES + 1), "split it"),
         ((HEAD + "t,x,,\n" * (imports.MAX_ROWS + 1)).encode(), "at most 500"),
     ],
@@ -132,3 +143,251 @@ def test_a_platform_may_be_named_in_any_way_people_write_it(linked: Installation
     platforms = [Platform.X, Platform.LINKEDIN, Platform.LINKEDIN]
     assert [row.ok for row in batch.rows] == [True] * 3, [row.problems for row in batch.rows]
     assert len(platforms) == len({row.new.account_ids for row in batch.rows if row.new})
+
+
+TABLES = Path(__file__).parent / "tables"
+
+
+@pytest.fixture
+def everywhere(linked: Installation) -> Installation:
+    """Also one on Mastodon and one on Bluesky."""
+    now = linked.core.clock.now()
+    with linked.core.db.write() as conn:
+        for platform in ("mastodon", "bluesky"):
+            accounts.add(
+                conn, user_id=linked.owner, platform=platform, account_name="ada", now=now, remote_id="ada",
+                instance=linked.sandbox.url if platform == "mastodon" else "",
+            )  # fmt: skip
+    return linked
+
+
+@pytest.mark.parametrize(
+    ("name", "texts"),
+    [
+        ("csv-two-rows-become-one-post", ["'Twas the night before the launch", "Don't stop", "Rock 'n' roll"]),
+        ("csv-plain-apostrophe", ["Don't miss it", "It's here"]),
+        ("csv-quoted-words-strip-marks", ["'Hello' she said", "'Goodbye' he said"]),
+        ("csv-list", ["Pick 'red', 'green', or 'blue'"]),
+        ("csv-plain-comma", ["Hello, world", "Bye, world"]),
+        ("csv-excel-sep-line", ["Hello"]),
+        ("csv-empty-first-line", ["Hello"]),
+        ("csv-cp1252", ["Grüße"]),
+        ("csv-german-time", ["Hallo"]),
+        ("csv-hour-without-zero", ["Hello"]),
+        ("csv-french", ["L'été arrive, l'eau est bonne", "Aujourd'hui: l'atelier"]),
+    ],
+)
+def test_the_files_that_people_sent_say_what_they_say(everywhere: Installation, name: str, texts: list[str]) -> None:
+    batch = imports.read(everywhere.core, everywhere.owner, (TABLES / f"{name}.csv").read_bytes())
+    assert [row.text for row in batch.rows] == texts
+    assert [row.problems for row in batch.rows] == [()] * len(texts)
+    assert [row.at for row in batch.rows] == [datetime(2027, 3, 2, 9 + n, tzinfo=UTC) for n in range(len(texts))]
+    assert batch.sure == (name != "csv-cp1252")
+
+
+def test_a_date_without_an_hour_is_not_midnight(everywhere: Installation) -> None:
+    batch = imports.read(everywhere.core, everywhere.owner, (TABLES / "csv-date-only.csv").read_bytes())
+    assert batch.rows[0].at is None and "names no hour; write it like 2027-03-02 09:00" in batch.rows[0].problems[0]
+
+
+def test_a_language_as_systems_write_it_becomes_a_tag_and_nonsense_is_refused(everywhere: Installation) -> None:
+    batch = imports.read(everywhere.core, everywhere.owner, (TABLES / "csv-language-underscore.csv").read_bytes())
+    assert batch.rows[0].new is not None and batch.rows[0].new.language == "fr-FR" and batch.rows[0].ok
+    bad = _read(everywhere, HEAD + "t,x,,French please\n").rows[0]
+    assert "no language tag" in bad.problems[0]
+
+
+def test_the_day_order_is_asked_once_and_one_clear_date_answers_it(linked: Installation) -> None:
+    unclear = HEAD + "a,x,03/02/2027 09:00,\nb,x,2027-03-02 10:00,\n"
+    batch = _read(linked, unclear)
+    assert batch.unclear and [row.ok for row in batch.rows] == [False, True]
+    assert "could be 3 February or 2 March" in batch.rows[0].problems[0]
+    said = imports.read(linked.core, linked.owner, unclear.encode(), order="month")
+    assert said.rows[0].at == datetime(2027, 3, 2, 9, tzinfo=UTC) and not said.unclear
+    shown = _read(linked, HEAD + "a,x,03/02/2027 09:00,\nb,x,13/02/2027 09:00,\n")
+    assert shown.order == "day" and shown.rows[0].at == datetime(2027, 2, 3, 9, tzinfo=UTC)
+
+
+def test_correcting_one_row_and_importing_again_creates_only_that_row(linked: Installation) -> None:
+    good = f"One,x,{_at(linked)},\nTwo,x,{_at(linked, 3)},\n"
+    _import(linked, HEAD + good + f"{'x' * 281},x,{_at(linked, 4)},\n")
+    assert _posts(linked) == ["One", "Two"]
+    batch = _read(linked, HEAD + good + f"Three,x,{_at(linked, 4)},\n")
+    assert [row.twice for row in batch.rows] == [True, True, False] and [row.ready for row in batch.rows][2]
+    assert "Imported before to X: post" in batch.rows[0].notes[0]
+    imports.create(linked.core, linked.owner, batch)
+    assert _posts(linked) == ["One", "Three", "Two"]
+
+
+def test_the_same_rows_in_another_dialect_or_order_are_known(linked: Installation) -> None:
+    moment = linked.core.clock.now().replace(microsecond=0) + timedelta(days=2)
+    _import(linked, HEAD + f"One,x,{moment.isoformat()},\n")
+    other = f"Uhrzeit;Konten;Beitrag\n{moment:%d.%m.%Y %H:%M:%S};x:demo;One\n"
+    assert _read(linked, other).rows[0].twice
+    _import(linked, other)
+    assert _posts(linked) == ["One"]
+
+
+def test_equal_rows_in_one_file_are_said_and_created_twice_only_on_a_word(linked: Installation) -> None:
+    at = _at(linked)
+    text = HEAD + f"Same,x,{at},\nOther,x,{at},\nSame,x,{at},\n"
+    batch = _read(linked, text)
+    assert [row.twice for row in batch.rows] == [False, False, True]
+    assert batch.rows[2].notes == ("The same as row 1 (X).",)
+    made = imports.create(linked.core, linked.owner, batch)
+    assert _posts(linked) == ["Other", "Same"]
+    made = imports.create(linked.core, linked.owner, made, twice={3})
+    imports.create(linked.core, linked.owner, made, twice={3})
+    assert _posts(linked) == ["Other", "Same", "Same"]
+    imports.create(linked.core, linked.owner, _read(linked, text))
+    assert _posts(linked) == ["Other", "Same", "Same"]
+
+
+def test_a_person_may_import_the_same_rows_again_and_two_who_say_so_at_once_do_it_once(linked: Installation) -> None:
+    at = _at(linked)
+    text = HEAD + f"Again,x,{at},\nAgain,x,{at},\n"
+    _import(linked, text)
+    one, two = _read(linked, text), _read(linked, text)
+    imports.create(linked.core, linked.owner, one, twice={1, 2})
+    assert len(_posts(linked)) == 3
+    late = imports.create(linked.core, linked.owner, two, twice={1, 2})
+    assert len(_posts(linked)) == 3 and all(row.made for row in late.rows)
+
+
+def test_a_row_that_the_database_refuses_blames_nobody_and_stops_no_other(
+    linked: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only where a mark of the row is there has somebody been faster."""
+    batch = _read(linked, HEAD + f"Bad,x;linkedin:one,{_at(linked)},\nGood,x,{_at(linked)},\n")
+    bad, put_once = list((batch.rows[0].marks or {}).values()), preferences.put_once
+
+    def refused(conn: Connection, user_id: int, name: str, value: Any) -> None:
+        put_once(conn, 10**6 if name in bad else user_id, name, value)  # a user who does not exist
+
+    with monkeypatch.context() as patched:
+        patched.setattr(preferences, "put_once", refused)
+        made = imports.create(linked.core, linked.owner, batch)
+    assert made.rows[0].problems == (
+        "The database refused this row, nothing of it was created; choose the file again.",
+    )
+    assert _posts(linked) == ["Good"] and made.rows[1].made
+    with linked.core.db.write() as conn:
+        put_once(conn, linked.owner, bad[0], made.rows[1].made)
+    half = imports.create(linked.core, linked.owner, batch).rows[0]
+    assert half.problems == ("Part of this row was imported meanwhile; choose the file again.",)
+    assert _posts(linked) == ["Good"]
+
+
+def test_an_account_that_was_added_to_a_row_gets_it_and_the_others_do_not_get_it_again(linked: Installation) -> None:
+    at = _at(linked)
+    _import(linked, HEAD + f"Both,x,{at},\n")
+    batch = _read(linked, HEAD + f"Both,x;linkedin:one,{at},\n")
+    assert batch.rows[0].ready and "Imported before to X" in batch.rows[0].notes[0]
+    made = imports.create(linked.core, linked.owner, batch)
+    newest = next(p for p in posts.listing(linked.core, linked.owner)[0] if p.id == made.rows[0].made)
+    assert newest.platforms == ["linkedin"]
+
+
+def test_a_file_that_was_imported_before_rows_were_known_by_content_is_still_known(linked: Installation) -> None:
+    content = (HEAD + f"Old,x,{_at(linked)},\n").encode()
+    with linked.core.db.write() as conn:
+        preferences.put_once(conn, linked.owner, f"import:{hashlib.sha256(content).hexdigest()[:16]}:1", 7)
+    row = imports.read(linked.core, linked.owner, content).rows[0]
+    assert row.twice and row.made == 7
+
+
+def test_a_time_that_passed_between_reading_and_pressing_is_refused(linked: Installation) -> None:
+    moment = linked.core.clock.now() + timedelta(days=1)
+    batch = _read(linked, HEAD + f"Late,x,{moment.isoformat()},\n")
+    passed = replace(batch.rows[0].new, at=linked.core.clock.now() - timedelta(hours=1))
+    made = imports.create(linked.core, linked.owner, replace(batch, rows=(replace(batch.rows[0], new=passed),)))
+    assert "in the past" in made.rows[0].problems[0] and not _posts(linked)
+
+
+def test_the_times_of_an_editor_are_on_the_editors_clock(linked: Installation) -> None:
+    with linked.core.db.write() as conn:
+        users.write(conn, linked.owner, linked.core.clock.now(), zone="America/New_York")
+        users.write(
+            conn, linked.teammate, linked.core.clock.now(), zone="Europe/Berlin", owner_id=linked.owner, role="editor"
+        )
+    content = (HEAD + "Nine,x,2027-03-02 09:00,\n").encode()
+    batch = imports.read(linked.core, linked.teammate, content)
+    assert batch.zone == "Europe/Berlin"
+    assert batch.rows[0].at == datetime(2027, 3, 2, 9, tzinfo=ZoneInfo("Europe/Berlin"))
+    made = imports.create(linked.core, linked.teammate, batch)
+    planned = next(p for p in posts.listing(linked.core, linked.owner)[0] if p.id == made.rows[0].made)
+    assert planned.scheduled_at == datetime(2027, 3, 2, 8, tzinfo=UTC)
+    assert imports.read(linked.core, linked.teammate, content).rows[0].twice
+    theirs = imports.read(linked.core, linked.owner, content).rows[0]  # another moment, so another post
+    assert theirs.at == datetime(2027, 3, 2, 14, tzinfo=UTC) and theirs.ready
+
+
+def test_two_accounts_of_one_name_on_two_servers_can_be_named(linked: Installation) -> None:
+    now = linked.core.clock.now()
+    with linked.core.db.write() as conn:
+        for server, number in (
+            ("https://one.example", "1"),
+            ("https://two.example:8443", "2"),
+            ("https://two.example:8443", "3"),
+        ):
+            accounts.add(
+                conn, user_id=linked.owner, platform="mastodon", account_name="ada", now=now, remote_id=number,
+                instance=server,
+            )  # fmt: skip
+    linkedname = account_names.accounts_in("mastodon:ada", accounts_of(linked))
+    assert not linkedname[0] and "mastodon:ada@one.example or mastodon:#" in linkedname[1][0]
+    for cell in ("mastodon:ada@one.example", "@ada@one.example", "ADA@One.Example", *_ways(linked).values()):
+        found, problems = account_names.accounts_in(cell, accounts_of(linked))
+        assert len(found) == 1 and not problems, cell
+
+
+def test_names_with_separators_in_them_can_be_named(linked: Installation) -> None:
+    with linked.core.db.write() as conn:
+        accounts.add(
+            conn, user_id=linked.owner, platform="linkedin", account_name="Meyer, Schmidt; Co", now=linked.core.clock.now(),
+            remote_id="9",
+        )  # fmt: skip
+    for cell in ("Meyer, Schmidt; Co", "linkedin:Meyer, Schmidt; Co", f"x;{list(_ways(linked).values())[-1]}"):
+        found, problems = account_names.accounts_in(cell, accounts_of(linked))
+        assert not problems and found[-1].account_name == "Meyer, Schmidt; Co", (cell, problems)
+
+
+def accounts_of(house: Installation) -> list[Account]:
+    with house.core.db.read() as conn:
+        return accounts.of_user(conn, house.owner)
+
+
+def _ways(house: Installation) -> dict[int, str]:
+    return account_names.ways(accounts_of(house))
+
+
+@pytest.mark.parametrize("what", ["text", "time"])
+def test_a_corrected_row_says_which_planned_post_it_may_replace(linked: Installation, what: str) -> None:
+    at, other = _at(linked), f"Another,x,{_at(linked, 9)},\n"
+    made = _import(linked, HEAD + f"Tpyo,x,{at},\n" + other)
+    text, then = ("Tpyo", _at(linked, 5)) if what == "text" else ("Typo", at)
+    corrected = HEAD + f"{text},x;linkedin:one,{then},\n" + other
+    first, second = _read(linked, corrected).rows
+    said = f"Post {made.rows[0].made} with the same {what} is still scheduled on X. Cancel it if this row replaces it."
+    assert first.ready and first.notes == (said,)
+    assert all("still scheduled" not in note for note in second.notes), "it is known itself"
+    delivery_actions.cancel(linked.core, linked.owner, made.rows[0].made or 0)
+    assert _read(linked, corrected).rows[0].notes == ()
+
+
+def test_a_new_row_beside_those_that_are_still_in_the_file_corrects_none(linked: Installation) -> None:
+    old = f"One,x,{_at(linked)},\n"
+    _import(linked, HEAD + old)
+    batch = _read(linked, HEAD + f"One,x,{_at(linked, 7)},\n" + old)
+    assert batch.rows[0].ready and batch.rows[0].notes == ()
+    assert _read(linked, HEAD + f"One,x,{_at(linked, 7)},\n").rows[0].notes, "the control"
+
+
+def test_a_post_that_was_not_imported_and_one_of_another_account_are_nobodys_earlier_row(linked: Installation) -> None:
+    _import(linked, HEAD + f"One,linkedin:one,{_at(linked)},\n")
+    with linked.core.db.read() as conn:
+        (account,) = [one for one in accounts.of_user(conn, linked.owner) if one.platform is Platform.X]
+    by_hand = posts.NewPost(("Two",), (account.id,), at=linked.core.clock.now() + timedelta(days=2))
+    posts.create(linked.core, linked.owner, by_hand)
+    rows = _read(linked, HEAD + f"One,x,{_at(linked, 3)},\nTwo,x,{_at(linked, 3)},\n").rows
+    assert [row.notes for row in rows] == [(), ()]

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection
 
-from postprober.services import live
-from postprober.services.live import Tail
+from postprober.services.monitoring import live
+from postprober.services.monitoring.live import Tail
 from postprober.storage import events
 
 BATCH = 4  # small, so that a look reads only a part

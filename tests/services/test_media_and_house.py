@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
+import socket
 import sqlite3
 import threading
 from dataclasses import replace
@@ -11,14 +13,26 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from sqlalchemy import select, update
 
+from postprober import places
 from postprober.browser import Browser
-from postprober.errors import BadInput
-from postprober.pipeline.credentials import open_credentials
-from postprober.security.vault import Vault
-from postprober.services import backup, doctor, keys, media, monitoring, posts
+from postprober.domain.post import MediaKind
+from postprober.errors import BadInput, NotFound
+from postprober.http import HttpClient, Pools
+from postprober.pipeline.core.tokens import open_credentials
+from postprober.security.vault import Place, Vault
+from postprober.services.core import Core
+from postprober.services.media import media
+from postprober.services.monitoring import monitoring
+from postprober.services.notifications import channels
+from postprober.services.operations import backup, doctor, keys
+from postprober.services.posts import posts
+from postprober.services.posts.posts import NewPost
 from postprober.storage import accounts as account_storage
 from postprober.storage import deliveries, logs, pictures, processes, retention
+from postprober.storage import users as user_storage
+from postprober.storage.tables import users
 from tests.installed import Installation
 
 
@@ -167,8 +181,42 @@ def test_a_backup_is_consistent_while_somebody_writes(installation: Installation
     assert all(facts.get("a") == facts.get("b") for facts in found)
 
 
+def test_the_doctor_names_a_database_that_is_not_used(
+    installation: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(places, "data_dir", lambda: installation.core.settings.data_dir)
+
+    def found() -> list[str]:
+        return [f.message for f in doctor.examine(installation.core) if f.name == "data folder" and not f.ok]
+
+    monkeypatch.chdir(tmp_path)  # whose `data` is the one in use
+    assert found() == []
+    (tmp_path / "elsewhere" / "data").mkdir(parents=True)
+    (tmp_path / "elsewhere" / "data" / "postprober.sqlite").touch()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    (message,) = found()
+    assert message.startswith(f"The database in {tmp_path / 'elsewhere' / 'data'} is not used")
+
+
 def test_the_doctor_names_what_is_wrong_and_never_raises(installation: Installation) -> None:
-    core = installation.core
+    with socket.socket() as silent:  # bound, so that nobody else answers there, and not listening
+        silent.bind(("127.0.0.1", 0))
+        elsewhere = {"api_url": f"http://127.0.0.1:{silent.getsockname()[1]}"}
+        core = replace(installation.core, settings=installation.core.settings.model_copy(update=elsewhere))
+        _examined(core, installation)
+
+
+def test_the_doctor_reaches_our_own_sidecar_in_live_mode(installation: Installation) -> None:
+    """Through the guarded client it would not: that one refuses loopback there."""
+    mode = {"mode": "live", "api_url": installation.sandbox.url}
+    core = replace(
+        installation.core, settings=installation.core.settings.model_copy(update=mode), http=HttpClient(Pools())
+    )
+    found = {f.name: f for f in doctor.examine(core)}
+    assert "answers" in found["sidecar"].message and "does not" not in found["sidecar"].message
+
+
+def _examined(core: Core, installation: Installation) -> None:
     account = installation.link("mastodon")
     found = {f.name: f for f in doctor.examine(core)}
     assert found["database"].ok and found["vault"].ok and not found["scheduler"].ok and not found["sidecar"].ok
@@ -187,12 +235,38 @@ def test_rotation_covers_every_sealed_column_in_use(installation: Installation) 
     vault = Vault({"next": b"n" * 32, **core.vault.keys})
     rotated = replace(core, vault=vault)
     assert keys.left(rotated) > 0
-    assert keys.rotate(rotated) == 3
+    assert keys.rotate(rotated) == keys.Rotated(3, ())
     assert keys.left(rotated) == 0
     only = Vault({"next": b"n" * 32})
     with core.db.read() as conn:
         cred = open_credentials(only, account_storage.get(conn, account.id))
     assert cred.access_token and cred.secret["password"]
+
+
+def test_rotation_goes_on_past_removed_channels_and_damaged_values(installation: Installation) -> None:
+    """A removed channel has no address, one account is damaged, one was sealed with a key that is gone; the second factor
+    of a user comes last and is re-sealed all the same."""
+    core = installation.core
+    damaged, good = installation.link("mastodon"), installation.link("bluesky")
+    with core.db.read() as conn:
+        owner = user_storage.get(conn, installation.owner)
+    (channel, _) = channels.add(core, owner, name="Hook", kind="webhook", url="http://127.0.0.1:9/hook")
+    channels.remove(core, owner, channel.id)
+    place = Place("users", "totp_secret", str(installation.owner))
+    with core.db.write() as conn:
+        account_storage.write(conn, damaged.id, access_token="v1.gone.AAAA", refresh_token="no envelope at all")
+        conn.execute(
+            update(users).where(users.c.id == installation.owner).values(totp_secret=core.vault.seal("s", place))
+        )
+    rotated = replace(core, vault=Vault({"next": b"n" * 32, **core.vault.keys}))
+    found = keys.rotate(rotated)
+    assert found.unreadable == (f"accounts {damaged.id} access_token", f"accounts {damaged.id} refresh_token")
+    assert keys.left(rotated) == 2, "only what cannot be opened"
+    only = Vault({"next": b"n" * 32})
+    with core.db.read() as conn:
+        sealed = conn.execute(select(users.c.totp_secret).where(users.c.id == installation.owner)).scalar_one()
+        assert open_credentials(only, account_storage.get(conn, good.id)).secret["password"]
+    assert only.open(sealed, place) == "s"
 
 
 def test_the_heartbeat_has_an_age_only_when_there_is_one(installation: Installation) -> None:
@@ -202,3 +276,54 @@ def test_the_heartbeat_has_an_age_only_when_there_is_one(installation: Installat
         processes.beat(conn, "w", "scheduler", core.clock.now(), core.clock.now() - timedelta(seconds=5), {})
     age = monitoring.heartbeat_age(core)
     assert age is not None and timedelta(seconds=4) < age < timedelta(seconds=30)
+
+
+@pytest.mark.parametrize("kind", ["WEBP", "PNG"])
+def test_a_moving_picture_is_kept_moving_and_checked_as_one(installation: Installation, kind: str) -> None:
+    frames = [Image.new("RGB", (30, 20), (80 * n, 0, 90)) for n in range(3)]
+    buffer = io.BytesIO()
+    frames[0].save(buffer, kind, save_all=True, append_images=frames[1:], duration=200)
+    made = media.add_bytes(installation.core, installation.owner, f"a.{kind.lower()}", buffer.getvalue())
+    kept = media.get(installation.core, installation.owner, made)
+    stored = (installation.core.settings.data_dir / kept.path).read_bytes()
+    assert (kept.kind, kept.mime, kept.frames, kept.size) == ("gif", "image/gif", 3, len(stored))
+    assert hashlib.sha256(stored).hexdigest() == kept.sha256 and stored.startswith(b"GIF8")
+    (file,) = media.files(installation.core, installation.owner, [made])
+    assert (file.kind, file.frames) == (MediaKind.GIF, 3)
+
+
+def test_what_is_known_of_a_video_is_kept(installation: Installation) -> None:
+    content = (Path(__file__).parents[1] / "platforms" / "media" / "h264-10bit.mp4").read_bytes()
+    made = media.add_bytes(installation.core, installation.owner, "a.mp4", content)
+    (file,) = media.files(installation.core, installation.owner, [made])
+    assert (file.kind, file.codec) == (MediaKind.VIDEO, "h264 10-bit")
+
+
+def test_a_thumbnail_of_what_a_phone_took_is_a_small_jpeg(installation: Installation) -> None:
+    content = (Path(__file__).parents[1] / "platforms" / "media" / "photo.heic").read_bytes()
+    record = media.get(
+        installation.core, installation.owner, media.add_bytes(installation.core, installation.owner, "a.heic", content)
+    )
+    with Image.open(io.BytesIO(media.thumbnail(installation.core, record, 32))) as shown:
+        assert (shown.format, shown.size) == ("JPEG", (32, 24))
+
+
+def test_to_make_room_no_file_goes_that_a_delivery_has(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A repair converts a picture: its delivery has another file than its post then."""
+    core, owner = installation.core, installation.owner
+    account = installation.link("mastodon").id
+    asked, repaired, nobodys = (media.add_bytes(core, owner, "a.png", png(width)) for width in (20, 30, 40))
+    post = posts.create(core, owner, NewPost(("Hello",), (account,), (asked,)))
+    with core.db.write() as conn:
+        (delivery,) = deliveries.of_post(conn, post.id)
+        parts = (replace(delivery.parts[0], media=(repaired,)),)
+        deliveries.touch(conn, delivery, core.clock.now(), parts=parts)
+    monkeypatch.setattr(media, "UNUSED", timedelta(seconds=-60))
+    full = core.settings.model_copy(update={"media_mb_per_space": 0})
+    with pytest.raises(BadInput, match="limit"):
+        media.add_bytes(replace(core, settings=full), owner, "b.png", png(50))
+    assert [one.id for one in (media.get(core, owner, asked), media.get(core, owner, repaired))] == [asked, repaired]
+    with pytest.raises(NotFound):
+        media.get(core, owner, nobodys)

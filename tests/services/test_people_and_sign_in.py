@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from dataclasses import replace
 from datetime import timedelta
@@ -10,17 +11,21 @@ from urllib.parse import parse_qs, urlsplit
 import pyotp
 import pytest
 
+from postprober.alerts.mail import Letter
 from postprober.clock import ManualClock
-from postprober.errors import BadInput, Conflict, Forbidden, NotFound, SecondFactorNeeded, TooManyTries
+from postprober.domain.access import GRANTABLE
+from postprober.errors import BadInput, Conflict, Forbidden, NotFound, NotSignedIn, SecondFactorNeeded, TooManyTries
 from postprober.security import totp
-from postprober.services import passwords, people, second_factor, sessions, signins, users
 from postprober.services.core import Core
+from postprober.services.monitoring import monitoring
+from postprober.services.people import api_tokens, letters, passwords, people, second_factor, sessions, signins, users
 from postprober.settings import load_settings
 from postprober.storage import mails
 from postprober.storage import users as storage
 from postprober.storage.database import Database
 from postprober.storage.records import User
 from postprober.storage.tables import outbox
+from tests.conftest import PASSWORD
 from tests.installed import Installation
 
 NEW = "another good password"
@@ -31,8 +36,23 @@ def _user(core: Core, user_id: int) -> User:
         return storage.get(conn, user_id)
 
 
+OPEN = {"registration": "open", "smtp_host": "127.0.0.1", "smtp_from": "pp@example.org"}
+
+
 def _token(link: str) -> str:
-    return parse_qs(urlsplit(link).query)["reset"][0]
+    return _asked(link, "reset")
+
+
+def _asked(link: str, name: str) -> str:
+    return parse_qs(urlsplit(link).query)[name][0]
+
+
+def _letters(core: Core) -> list[Letter]:
+    """What the scheduler would send."""
+    with core.db.read() as conn:
+        rows = [dict(row._mapping) for row in conn.execute(outbox.select().where(outbox.c.kind == mails.KIND))]
+    found = [letters.letter_for(core, mails.read(core.vault, row)) for row in rows]
+    return [letter for letter in found if letter is not None]
 
 
 @pytest.fixture
@@ -57,13 +77,14 @@ def _empty(core: Core, database: Database) -> Core:
     return replace(core, db=database)
 
 
-def test_the_first_person_may_be_made_on_the_machine_itself_and_only_once(core: Core, database: Database) -> None:
+def test_the_first_person_is_made_with_the_printed_token_and_only_once(core: Core, database: Database) -> None:
     empty = _empty(core, database)
     assert people.nobody_yet(empty)
-    made = people.make_first(empty, email="me@example.org", password=NEW, name="Me", zone="UTC", token="", local=True)
+    token = people.setup_token(empty)
+    made = people.make_first(empty, email="me@example.org", password=NEW, name="Me", zone="UTC", token=token)
     assert made.role == "owner" and made.owner_id is None and not people.nobody_yet(empty)
-    with pytest.raises(Forbidden, match="faster"):
-        people.make_first(empty, email="you@example.org", password=NEW, name="", zone="UTC", token="", local=True)
+    with pytest.raises(Forbidden, match="in the meantime"):
+        people.make_first(empty, email="you@example.org", password=NEW, name="", zone="UTC", token=token)
     with empty.db.read() as conn:
         assert storage.count(conn) == 1
 
@@ -73,28 +94,23 @@ def test_from_elsewhere_only_the_newest_printed_token_makes_the_first_person(cor
     first = people.setup_token(empty)
     newest = people.setup_token(empty)
     for token in ("", "invented", first):
-        assert not people.may_set_up(empty, token, local=False)
+        assert not people.may_set_up(empty, token)
         with pytest.raises(Forbidden):
-            people.make_first(
-                empty, email="me@example.org", password=NEW, name="", zone="UTC", token=token, local=False
-            )
-    made = people.make_first(
-        empty, email="me@example.org", password=NEW, name="", zone="UTC", token=newest, local=False
-    )
+            people.make_first(empty, email="me@example.org", password=NEW, name="", zone="UTC", token=token)
+    made = people.make_first(empty, email="me@example.org", password=NEW, name="", zone="UTC", token=newest)
     assert made.email == "me@example.org"
 
 
 def test_of_two_first_persons_at_once_one_is_made(core: Core, database: Database) -> None:
     empty = _empty(core, database)
+    token = people.setup_token(empty)
     made: list[User] = []
     refused: list[Forbidden] = []
 
     def begin(number: int) -> None:
         try:
             made.append(
-                people.make_first(
-                    empty, email=f"u{number}@example.org", password=NEW, name="", zone="UTC", token="", local=True
-                )
+                people.make_first(empty, email=f"u{number}@example.org", password=NEW, name="", zone="UTC", token=token)
             )
         except Forbidden as error:
             refused.append(error)
@@ -113,19 +129,128 @@ def test_of_two_first_persons_at_once_one_is_made(core: Core, database: Database
 
 
 def test_registration_is_closed_unless_it_is_switched_on(core: Core) -> None:
-    words = {"email": "new@example.org", "password": NEW, "name": "New", "zone": "UTC", "address": "198.51.100.7"}
-    with pytest.raises(Forbidden, match="switched off"):
-        people.register(core, **words)
-    made = people.register(_with(core, registration="open"), **words)
-    assert (made.role, made.owner_id, made.space) == ("owner", None, made.id)
+    for closed in (core, _with(core, registration="open")):  # without a mail server nothing proves an address
+        with pytest.raises(Forbidden, match="switched off"):
+            people.register(closed, email="new@example.org", address="198.51.100.7")
+        link = people.registration_link(core, "new@example.org")
+    with pytest.raises(Forbidden):
+        people.finish_registration(core, _asked(link, "register"), password=NEW, name="", zone="UTC")
+
+
+def test_only_who_reads_the_mail_makes_an_account_and_only_once(core: Core) -> None:
+    opened = _with(core, **OPEN)
+    people.register(opened, email=" New@Example.org", address="198.51.100.7")
+    with core.db.read() as conn:
+        assert storage.by_email(conn, "new@example.org") is None, "not before the mail was read"
+    (letter,) = _letters(opened)
+    assert letter.to == "new@example.org" and "Confirm" in letter.subject
+    token = _asked(re.search(r"http\S+", letter.text.partition("link")[2])[0], "register")  # type: ignore[index]
+    made = people.finish_registration(opened, token, password=NEW, name="New", zone="UTC")
+    assert (made.email, made.role, made.owner_id, made.space) == ("new@example.org", "owner", None, made.id)
+    with pytest.raises(Forbidden, match="used already"):
+        people.finish_registration(opened, token, password="an entirely other one", name="", zone="UTC")
+    assert users.authenticate(core, "new@example.org", NEW).id == made.id
+
+
+@pytest.mark.parametrize("token", ["", "invented", "old", "of a session"])
+def test_no_other_token_makes_an_account(core: Core, owner: User, token: str) -> None:
+    opened = _with(core, **OPEN)
+    if token == "old":
+        token = _asked(people.registration_link(opened, "new@example.org"), "register")
+        assert isinstance(core.clock, ManualClock)
+        core.clock.advance(people.REGISTER_LIFE.total_seconds() + 1)
+    elif token == "of a session":
+        token = sessions.log_in(core, owner.email, PASSWORD, "").access
+    with pytest.raises(Forbidden):
+        people.finish_registration(opened, token, password=NEW, name="", zone="UTC")
+
+
+def test_registering_a_known_address_says_the_same_and_its_owner_is_told_by_mail(core: Core, owner: User) -> None:
+    opened = _with(core, **OPEN)
+    assert people.register(opened, email=owner.email, address="198.51.100.7") is None  # type: ignore[func-returns-value]
+    (letter,) = _letters(opened)
+    assert letter.to == owner.email and "already have" in letter.text and "register=" not in letter.text
+    assert users.authenticate(core, owner.email, PASSWORD).id == owner.id
+
+
+def test_an_account_made_by_somebody_else_is_lost_to_him_with_the_reset(core: Core, owner: User) -> None:
+    """API tokens, too: the one who resets may not be the one who made them."""
+    caller = sessions.Caller(owner, GRANTABLE, "0", "login")
+    _, secret = api_tokens.create(core, caller, name="left behind", scopes=["posts:write"], days=3650)
+    pair = sessions.log_in(core, owner.email, PASSWORD, "")
+    cookie = users.redeem_ticket(core, users.issue_ticket(core, owner))
+    waiting = users.issue_ticket(core, owner)
+    assert sessions.by_bearer(core, secret) is not None
+    passwords.reset(core, _token(passwords.link(core, owner.id)), NEW)
+    assert sessions.by_bearer(core, secret) is None and sessions.by_bearer(core, pair.access) is None
+    assert users.session_user(core, cookie) is None and api_tokens.listing(core, owner.id) == []
+    with pytest.raises(NotSignedIn):
+        sessions.renew(core, pair.refresh)
+    with pytest.raises(Forbidden):
+        users.redeem_ticket(core, waiting)
+
+
+# A sign-in under way while the password changes
+
+
+def _change(core: Core, owner: User, how: str) -> None:
+    if how == "change":
+        passwords.change(core, owner, PASSWORD, NEW, address="", keep=None)
+    elif how == "reset":
+        passwords.reset(core, _token(passwords.link(core, owner.id)), NEW)
+    else:
+        with core.db.write() as conn:
+            storage.write(conn, owner.id, core.clock.now(), is_active=False)
+
+
+@pytest.mark.parametrize("how", ["change", "reset", "deactivated"])
+@pytest.mark.parametrize("way", ["page", "api", "code", "token"])
+def test_a_sign_in_that_began_before_the_change_ends_in_nothing(
+    core: Core, owner: User, monkeypatch: pytest.MonkeyPatch, way: str, how: str
+) -> None:
+    real = users.verify_password
+
+    def slow(hashed: str | None, password: str) -> bool:
+        right = real(hashed, password)
+        monkeypatch.setattr(users, "verify_password", real)
+        _change(core, owner, how)  # after the password was found right, before the session is made
+        return right
+
+    if way == "code":
+        secret = second_factor.enrol(owner).secret
+        code = pyotp.TOTP(secret).at(core.clock.now())
+        second_factor.enable(core, owner, secret, code, PASSWORD, "")
+    if way == "token":
+        _change(core, owner, how)
+        with pytest.raises(NotSignedIn, match="changed meanwhile"):
+            api_tokens.create(
+                core, sessions.Caller(owner, GRANTABLE, "0", "login"), name="t", scopes=["posts:read"], days=1
+            )
+        return
+    monkeypatch.setattr(users, "verify_password", slow)
+
+    def sign_in() -> object:
+        if way == "api":
+            return sessions.log_in(core, owner.email, PASSWORD, "")
+        return users.issue_ticket(core, users.authenticate(core, owner.email, PASSWORD))
+
+    with pytest.raises(NotSignedIn, match="changed meanwhile"):
+        sign_in()
+
+
+def test_a_ticket_is_worth_nothing_after_the_change_and_the_control_is(core: Core, owner: User) -> None:
+    before, control = users.issue_ticket(core, owner), users.issue_ticket(core, owner)
+    assert users.session_user(core, users.redeem_ticket(core, control)) is not None
+    _change(core, owner, "change")
+    with pytest.raises(Forbidden):
+        users.redeem_ticket(core, before)
 
 
 def test_many_registrations_from_one_address_have_to_wait(core: Core) -> None:
-    opened = _with(core, registration="open")
+    opened = _with(core, **OPEN)
 
     def register(number: int) -> None:
-        words = {"email": f"n{number}@example.org", "password": NEW, "name": "", "zone": "UTC"}
-        people.register(opened, **words, address="198.51.100.7")
+        people.register(opened, email=f"n{number}@example.org", address="198.51.100.7")
 
     for number in range(people.FREE_REGISTRATIONS):
         register(number)
@@ -267,9 +392,39 @@ def test_one_address_cannot_flood_somebody_with_mail(core: Core, owner: User) ->
 # The second factor
 
 
+def test_a_borrowed_session_sets_up_no_second_factor(core: Core, owner: User) -> None:
+    secret = second_factor.enrol(owner).secret
+    code = pyotp.TOTP(secret).at(core.clock.now())
+    with pytest.raises(Forbidden, match="password is wrong"):
+        second_factor.enable(core, owner, secret, code, "not the password", "198.51.100.7")
+    assert _user(core, owner.id).totp_secret is None
+    second_factor.enable(core, owner, secret, code, PASSWORD, "198.51.100.7")
+    assert _user(core, owner.id).totp_secret is not None
+
+
+def test_the_owner_turns_it_off_for_a_member_who_lost_it_and_everybody_sees_that(core: Core, owner: User) -> None:
+    made = users.create(core, email="m@example.org", password=PASSWORD, role="viewer", owner_id=owner.id)
+    member, _, codes = _enrolled(core, _user(core, made))
+    with pytest.raises(Forbidden):
+        people.take_off_second_factor(core, member, owner.id)
+    stranger = _user(core, users.create(core, email="s@example.org", password=PASSWORD))
+    with pytest.raises(NotFound):
+        people.take_off_second_factor(core, stranger, member.id)
+    with pytest.raises(SecondFactorNeeded) as asked:
+        users.authenticate(core, member.email, PASSWORD)
+    people.take_off_second_factor(core, owner, member.id)
+    assert users.authenticate(core, member.email, PASSWORD).id == member.id
+    with pytest.raises(Forbidden):
+        users.with_code(core, asked.value.ticket, codes[0])
+    (alert,) = monitoring.alerts(core, owner.id)
+    assert owner.name in alert["message"] and member.email in alert["message"]
+    with pytest.raises(Conflict):
+        people.take_off_second_factor(core, owner, member.id)
+
+
 def _enrolled(core: Core, owner: User) -> tuple[User, str, list[str]]:
     secret = second_factor.enrol(owner).secret
-    codes = second_factor.enable(core, owner, secret, pyotp.TOTP(secret).at(core.clock.now()))
+    codes = second_factor.enable(core, owner, secret, pyotp.TOTP(secret).at(core.clock.now()), PASSWORD, "")
     return _user(core, owner.id), secret, codes
 
 
@@ -357,7 +512,7 @@ def test_it_is_switched_off_and_codes_are_renewed_only_with_the_password(
 
 def test_a_wrong_first_code_switches_nothing_on(core: Core, owner: User, installation: Installation) -> None:
     with pytest.raises(BadInput):
-        second_factor.enable(core, owner, second_factor.enrol(owner).secret, "123456")
+        second_factor.enable(core, owner, second_factor.enrol(owner).secret, "123456", PASSWORD, "")
     assert users.authenticate(core, owner.email, installation.password).id == owner.id
 
 

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from postprober.errors import BadInput
-from postprober.services import queue
+from postprober.services.posts import queue
 from postprober.storage import posts
 from tests.installed import Installation
 

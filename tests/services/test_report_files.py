@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
-from datetime import date, timedelta
+import re
+from datetime import date, datetime, timedelta
 from html.parser import HTMLParser
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pyarrow.parquet as pq
 import pypdfium2 as pdfium
@@ -18,8 +20,8 @@ from postprober.domain.attempt import Act, Outcome
 from postprober.domain.criteria import Criteria
 from postprober.domain.delivery import Step, StepStatus
 from postprober.errors import BadInput, Forbidden, NotFound, Unavailable
-from postprober.services import printing, reports
 from postprober.services.core import Core
+from postprober.services.reports import printing, reports
 from postprober.storage import attempts, deliveries, goals, logs, pictures
 from postprober.storage.records import PartRecord
 from postprober.storage.tables import deliveries as delivery_table
@@ -209,7 +211,7 @@ def test_charts_have_a_title_units_and_a_legend(installation: Installation, kind
 def test_the_report_of_a_post_tells_all_of_it(installation: Installation) -> None:
     text = " ".join(parsed(made(installation, furnish(installation), "html").decode()).text)
     for words in (
-        "Posted", "X (x account)", "https://x.com/demo/status/1", "Public: a stranger sees it", "the link was shortened",
+        "Published", "X (x account)", "https://x.com/demo/status/1", "Public: visible without signing in", "the link was shortened",
         "ab" * 32, "Publish, try 1", "HTTP 201", "321 ms", "20 likes in 24 hours", "authentication is done", "(as it went there)",
         "At 24 hours", "Views –",
     ):  # fmt: skip
@@ -222,6 +224,21 @@ def test_csv_defuses_formulas_and_keeps_numbers(installation: Installation, kind
     row = rows[-1]
     assert row["text"] == f"'{NASTY}" and (row["likes"], row["views"], row["engagement"]) == ("87", "", "87")
     assert float(row["late_seconds"]) == 2.0
+
+
+def test_a_spreadsheet_takes_the_times_of_a_csv_for_times_and_says_on_whose_clock_they_are(
+    installation: Installation, kind: int
+) -> None:
+    found = pq.read_table(io.BytesIO(made(installation, kind, "parquet"))).to_pylist()
+    rows = list(csv.DictReader(io.StringIO(made(installation, kind, "csv").decode("utf-8-sig"))))
+    zone = ZoneInfo(rows[0]["time_zone"])
+    for row, typed in zip(rows, found, strict=True):
+        for name in ("due_at", "first_byte_at", "published_at", "verified_at", "counted_at"):
+            if typed[name] is None:
+                assert row[name] == ""
+                continue
+            assert re.fullmatch(r"\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}", row[name]), row[name]
+            assert datetime.fromisoformat(row[name]) == typed[name].astimezone(zone).replace(tzinfo=None, microsecond=0)
 
 
 def test_parquet_is_typed_and_knows_what_is_missing(installation: Installation, kind: int) -> None:

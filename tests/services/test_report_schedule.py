@@ -16,11 +16,12 @@ from postprober.clock import ManualClock
 from postprober.domain.alert import AlertKind
 from postprober.domain.report_plan import Every, Plan
 from postprober.errors import BadInput, Forbidden, NotFound
-from postprober.pipeline.outbox import send_due
-from postprober.services import channels, report_schedule
+from postprober.pipeline.notifications.outbox import send_due
 from postprober.services.context import context_of
 from postprober.services.core import Core
-from postprober.services.report_schedule import Choice
+from postprober.services.notifications import channels
+from postprober.services.reports import report_schedule
+from postprober.services.reports.report_schedule import Choice
 from postprober.storage import reports as storage
 from postprober.storage import users
 from postprober.storage.records import User
@@ -209,7 +210,7 @@ def test_after_three_days_it_is_given_up_and_told(core: Core, office: PostOffice
     report_schedule.tick(core)
     move(core, MONDAY + timedelta(days=3, hours=1))
     report_schedule.tick(core)
-    assert "given up" in told(core)[-1] and orders(core)[0]["next_at"] is None
+    assert "No more attempts are made." in told(core)[-1] and orders(core)[0]["next_at"] is None
 
 
 def test_a_report_that_takes_the_process_down_is_told_too(core: Core, installation: Installation, monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip

@@ -9,8 +9,8 @@ import pytest
 
 from postprober.clock import ManualClock
 from postprober.errors import BadInput, Forbidden
-from postprober.services import users
-from postprober.services.times import FARTHEST, parse_time
+from postprober.services.people import users
+from postprober.services.posts.times import FARTHEST, parse_time
 from tests.installed import Installation
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)

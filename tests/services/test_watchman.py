@@ -11,12 +11,13 @@ from sqlalchemy import select
 
 from postprober.clock import ManualClock
 from postprober.domain.alert import AlertKind
-from postprober.pipeline import notify
-from postprober.services import channels, watchman
+from postprober.pipeline.notifications import notify
 from postprober.services.context import context_of
 from postprober.services.core import Core
-from postprober.services.posts import NewPost, create
-from postprober.storage import processes, users
+from postprober.services.notifications import channels
+from postprober.services.operations import scheduler_watchdog
+from postprober.services.posts.posts import NewPost, create
+from postprober.storage import logs, processes, users
 from postprober.storage.tables import alerts
 from tests.installed import Installation
 from tests.receivers import Receiver
@@ -58,27 +59,40 @@ def test_a_scheduler_that_is_gone_without_a_word_is_told_once_also_outside_and_s
         owner = users.get(conn, installation.owner)
     channels.add(core, owner, kind="webhook", name="hook", url=receiver.url)
     _beat(core)
-    assert watchman.look(core) is False
-    _wait(core, watchman.LOST_AFTER + timedelta(seconds=1))
-    assert watchman.look(core) is True
-    _wait(core, watchman.EVERY)
-    assert watchman.look(core) is True
+    assert scheduler_watchdog.look(core) is False
+    _wait(core, scheduler_watchdog.LOST_AFTER + timedelta(seconds=1))
+    assert scheduler_watchdog.look(core) is True
+    _wait(core, scheduler_watchdog.EVERY)
+    assert scheduler_watchdog.look(core) is True
     assert _told(core, owner.id) == [AlertKind.HEARTBEAT]
     assert [call.json()["data"]["kind"] for call in receiver.calls] == ["heartbeat"]
     _beat(core)
     notify.scheduler_back(context_of(core))
-    assert watchman.look(core) is False
+    assert scheduler_watchdog.look(core) is False
     assert _told(core, owner.id) == [AlertKind.HEARTBEAT, AlertKind.RECOVERED]
     notify.scheduler_back(context_of(core))
     assert len(_told(core, owner.id)) == 2
 
 
+def test_a_scheduler_that_only_stalled_is_told_to_be_back(core: Core, installation: Installation) -> None:
+    _beat(core)
+    _wait(core, scheduler_watchdog.LOST_AFTER + timedelta(seconds=1))
+    assert scheduler_watchdog.look(core) is True
+    _beat(core)
+    assert scheduler_watchdog.look(core) is False
+    assert _told(core, installation.owner) == [AlertKind.HEARTBEAT, AlertKind.RECOVERED]
+    assert scheduler_watchdog.look(core) is False
+    assert len(_told(core, installation.owner)) == 2
+    with core.db.read() as conn:
+        assert not logs.has_open(conn, notify.scheduler_subject(installation.owner))
+
+
 def test_a_scheduler_that_was_stopped_is_missed_only_when_something_waits_in_vain(
     core: Core, installation: Installation
 ) -> None:
-    assert watchman.look(core) is False
+    assert scheduler_watchdog.look(core) is False
     account = installation.link("mastodon")
     create(core, installation.owner, NewPost(("Hello",), (account.id,)))
-    assert watchman.look(core) is False
-    _wait(core, watchman.LOST_AFTER + timedelta(seconds=1))
-    assert watchman.look(core) is True and _told(core, installation.owner) == [AlertKind.HEARTBEAT]
+    assert scheduler_watchdog.look(core) is False
+    _wait(core, scheduler_watchdog.LOST_AFTER + timedelta(seconds=1))
+    assert scheduler_watchdog.look(core) is True and _told(core, installation.owner) == [AlertKind.HEARTBEAT]

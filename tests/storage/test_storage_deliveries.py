@@ -14,7 +14,7 @@ from sqlalchemy import select, update
 from postprober.domain.delivery import OCCUPIES_ACCOUNT, TRANSITIONS, DeliveryState
 from postprober.domain.post import PostStatus
 from postprober.errors import Conflict, NotFound
-from postprober.pipeline import watch
+from postprober.pipeline.core import transitions as watch
 from postprober.storage import accounts, deliveries, logs, media, posts, processes, users
 from postprober.storage.database import Database
 from postprober.storage.records import Delivery, PartRecord
@@ -332,6 +332,21 @@ def test_a_named_lease_has_one_holder_and_goes_over_when_it_ends(database: Datab
     assert hold("a", 19)
 
 
+def test_a_lease_from_a_clock_that_ran_ahead_holds_nobody_off(database: Database) -> None:
+    """A scheduler was killed while its clock was an hour ahead."""
+    ahead, lease = NOW + timedelta(hours=1), timedelta(seconds=10)
+    with database.write() as conn:
+        assert processes.hold_lease(conn, "scheduler", "a", now=ahead, until=ahead + lease)
+        processes.beat(conn, "a", "scheduler", ahead, ahead, {})
+    with database.write() as conn:
+        assert processes.newest_beat(conn, "scheduler", NOW) is None
+        assert processes.beating(conn, "scheduler", NOW - lease, NOW) == 0
+        assert processes.hold_lease(conn, "scheduler", "b", now=NOW, until=NOW + lease)
+        assert not processes.hold_lease(conn, "scheduler", "c", now=NOW, until=NOW + lease), "b's own is a good one"
+        processes.beat(conn, "b", "scheduler", NOW, NOW + timedelta(seconds=2), {})
+        assert processes.newest_beat(conn, "scheduler", NOW) == NOW + timedelta(seconds=2), "clocks differ a little"
+
+
 def test_a_lease_is_taken_by_one_of_many(database: Database) -> None:
     barrier = threading.Barrier(6)
 
@@ -421,5 +436,6 @@ def test_posts_are_listed_newest_first_and_page_by_page(database: Database) -> N
     ids = [get(database, plan(database, where)).post_id for _ in range(5)]
     with database.read() as conn:
         owner = accounts.get(conn, where).user_id
-        assert [p.id for p in posts.of_user(conn, owner, limit=2)] == ids[:2:-1]
-        assert [p.id for p in posts.of_user(conn, owner, limit=2, before=ids[3])] == [ids[2], ids[1]]
+        assert [post_id for post_id, _ in posts.sizes(conn, owner, limit=2)] == ids[:2:-1]
+        assert [post_id for post_id, _ in posts.sizes(conn, owner, limit=2, before=ids[3])] == [ids[2], ids[1]]
+        assert [p.id for p in posts.of_user(conn, owner, [ids[1], ids[2], 10**9])] == [ids[2], ids[1]]

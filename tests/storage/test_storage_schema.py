@@ -7,6 +7,7 @@ import hashlib
 import os
 import shutil
 import sqlite3
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -16,9 +17,12 @@ from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, inspect, text
 
 from postprober.errors import ConfigurationError
+from postprober.storage import database as module
 from postprober.storage import users
 from postprober.storage.database import Database, sqlite_has_wal_reset_bug
 from postprober.storage.tables import metadata
+
+_OURS = module._configure_sqlite  # read before the tests stop waiting for the disk
 
 # The tables of the original design, with its column names.
 ORIGINAL = {
@@ -174,7 +178,8 @@ def test_the_versions_with_the_wal_reset_bug_are_known(version: tuple[int, ...],
 
 
 @pytest.mark.embedded("about SQLite's file")
-def test_sqlite_is_opened_as_measured(sqlite_template: Path, tmp_path: Path) -> None:
+def test_sqlite_is_opened_as_measured(sqlite_template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_configure_sqlite", _OURS)
     path = tmp_path / "pp.sqlite"
     shutil.copy(sqlite_template, path)
     db = Database(f"sqlite:///{path}")
@@ -204,4 +209,36 @@ def test_a_checkpoint_empties_the_wal_while_others_write(sqlite_template: Path, 
     assert wal.stat().st_size == 0
     with db.read() as conn:
         assert users.count(conn) == 1
+    db.close()
+
+
+@pytest.mark.embedded("about SQLite's file")
+def test_a_file_that_nobody_may_open_is_not_called_damaged(sqlite_template: Path, tmp_path: Path) -> None:
+    path = tmp_path / "pp.sqlite"
+    shutil.copy(sqlite_template, path)
+    with closing_all(path), pytest.raises(ConfigurationError, match="check who owns it") as caught:
+        Database(f"sqlite:///{path}")
+    assert "restore a backup" not in str(caught.value)
+    Database(f"sqlite:///{path}").close()
+
+
+@contextlib.contextmanager
+def closing_all(path: Path) -> Iterator[None]:
+    """As root every mode lets one in; a folder in the file's place does not."""
+    kept = path.with_name("kept")
+    path.rename(kept)
+    path.mkdir()
+    (path / "x").write_text("so that it has a size")
+    try:
+        yield
+    finally:
+        shutil.rmtree(path)
+        kept.rename(path)
+
+
+def test_a_server_that_is_away_is_named_and_so_is_the_setting() -> None:
+    db = Database("postgresql+psycopg://me:hunter2@127.0.0.1:9/none")
+    with pytest.raises(ConfigurationError, match=r"PostgreSQL at 127\.0\.0\.1:9 does not answer") as caught:
+        db.migrate()
+    assert "POSTPROBER_DATABASE_URL" in str(caught.value) and "hunter2" not in str(caught.value)
     db.close()

@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 from postprober.domain.delivery import TRAITS, DeliveryState
 from postprober.domain.report_plan import Every, Plan
 from postprober.errors import BadInput
-from postprober.services import queue
-from postprober.services.times import parse_time
+from postprober.services.posts import queue
+from postprober.services.posts.times import parse_time
 from tests.pipeline.stage import Stage
 from tests.trust.base import Found, Turns, some
 from tests.trust.scenes import stage

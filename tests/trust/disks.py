@@ -135,7 +135,7 @@ def refused(turns: Turns) -> Found:
         with ThreadPoolExecutor(JOBS) as pool:
             for numbers in turns.batches(JOBS * 4):
                 chosen = list(itertools.islice(plan, len(numbers)))
-                for texts, told in pool.map(lambda one: _faulty(made, *one, "plain"), chosen):
+                for texts, told in pool.map(lambda one: _faulty(made, one[0], one[1], "plain"), chosen):
                     failures += texts
                     codes += told
         blind = [_faulty(made, kind, 1, "blind") for kind in ("full for good", "i/o for good", "locked")]

@@ -1,4 +1,5 @@
-"""I10: a worker process is stopped (SIGSTOP) for two leases while another one works, and then goes on."""
+"""I10: a worker process is stopped (SIGSTOP) while another one works, until that one has sent what it took over, and then
+goes on."""
 
 from __future__ import annotations
 
@@ -14,12 +15,12 @@ from typing import Any
 
 from postprober.domain.delivery import DUE_TO_RECONCILE
 from postprober.domain.platform import Platform
-from postprober.pipeline.context import Context, LeaseKeeper
-from postprober.pipeline.engagement import follow
-from postprober.pipeline.posting import publish
-from postprober.pipeline.reconcile import reconcile
-from postprober.pipeline.recovery import recover_lost
-from postprober.sandbox.client import Control
+from postprober.pipeline.core.context import Context, LeaseKeeper
+from postprober.pipeline.publishing.publish import publish
+from postprober.pipeline.publishing.reconcile import reconcile
+from postprober.pipeline.publishing.recovery import recover_lost
+from postprober.pipeline.verification.follow_up import follow
+from postprober.sandbox.control.client import Control
 from postprober.storage import deliveries
 from tests.crash.world import TIMING, Bench, Target, close, fresh_bench, link, plan, servers, settled, template
 from tests.trust.base import Found, Turns, scratch, some
@@ -36,6 +37,7 @@ POINTS = (
 )
 PLATFORMS = (Platform.X, Platform.MASTODON, Platform.BLUESKY, Platform.LINKEDIN)
 BATCH = 28  # stopped at the same time, one process each
+LEASES = 5  # that it is stopped for: the lease runs out, absence is proved, and the pause before the second send ends
 LEASE = timedelta(seconds=4)  # a busy machine needs more than the crash campaign's to get to its point
 DRAIN = 60.0  # seconds that the other worker may take
 
@@ -77,7 +79,7 @@ def _batch(bench: Bench, numbers: range, stopped: list[int], careless: bool) -> 
     ids = [one[2] for one in rounds]
     stopped[0] += sum(_stands(child) for child in children)
     heir = _start(lambda: _works(bench, ids))
-    time.sleep(LEASE.total_seconds() * 2)  # the experiment
+    time.sleep(LEASE.total_seconds() * LEASES)  # the experiment
     for child in children:
         os.kill(child, signal.SIGCONT)
     for child in [*children, heir]:

@@ -13,9 +13,9 @@ from sqlalchemy import func, select
 
 from postprober.api.app import create_app
 from postprober.domain.access import GRANTABLE
-from postprober.services import api_tokens
 from postprober.services.core import Core
-from postprober.services.sessions import Caller
+from postprober.services.people import api_tokens
+from postprober.services.people.sessions import Caller
 from postprober.settings import load_settings
 from postprober.storage import users
 from postprober.storage.tables import posts

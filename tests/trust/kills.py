@@ -9,7 +9,7 @@ import time
 from collections import Counter
 
 from postprober.domain.platform import Platform
-from postprober.pipeline.posting import publish
+from postprober.pipeline.publishing.publish import publish
 from postprober.storage import deliveries
 from tests.crash.campaign import campaign, matrix
 from tests.crash.cells import Verdict

@@ -13,16 +13,16 @@ from postprober.clock import ManualClock
 from postprober.domain.delivery import DUE_TO_RECONCILE
 from postprober.domain.platform import Platform
 from postprober.domain.post import PostStatus
-from postprober.pipeline import refusal
-from postprober.pipeline.context import Context
-from postprober.pipeline.posting import publish
-from postprober.pipeline.reconcile import reconcile
-from postprober.sandbox.model import FAULTY
-from postprober.sandbox.tokens import DAY, issue
-from postprober.sandbox.world import World
-from postprober.services import media
-from postprober.services.accounts import add_by_token
+from postprober.pipeline.core.context import Context
+from postprober.pipeline.publishing import failures as refusal
+from postprober.pipeline.publishing.publish import publish
+from postprober.pipeline.publishing.reconcile import reconcile
+from postprober.sandbox.engine.model import FAULTY
+from postprober.sandbox.engine.tokens import DAY, issue
+from postprober.sandbox.engine.world import World
+from postprober.services.accounts.accounts import add_by_token
 from postprober.services.core import Core
+from postprober.services.media import media
 from postprober.storage import accounts, deliveries, posts, users
 from postprober.storage.records import PartRecord
 from postprober.storage.tables import deliveries as table

@@ -18,9 +18,9 @@ from fastapi.testclient import TestClient
 from sqlalchemy.exc import SQLAlchemyError
 
 from postprober.api.app import create_app
-from postprober.services import drafts
 from postprober.services.core import Core
-from postprober.services.posts import NewPost
+from postprober.services.posts import drafts
+from postprober.services.posts.posts import NewPost
 from postprober.settings import load_settings
 from postprober.storage import database
 from postprober.wiring import build_core, close_core

@@ -13,12 +13,12 @@ from unittest.mock import patch
 
 from postprober.domain.delivery import DUE_TO_RECONCILE
 from postprober.domain.platform import Platform
-from postprober.pipeline import posting
-from postprober.pipeline.engagement import follow
-from postprober.pipeline.posting import publish
-from postprober.pipeline.reconcile import reconcile
-from postprober.pipeline.recovery import recover_lost
-from postprober.sandbox.client import Control
+from postprober.pipeline.publishing import publish as posting
+from postprober.pipeline.publishing.publish import publish
+from postprober.pipeline.publishing.reconcile import reconcile
+from postprober.pipeline.publishing.recovery import recover_lost
+from postprober.pipeline.verification.follow_up import follow
+from postprober.sandbox.control.client import Control
 from postprober.storage import deliveries
 from tests.crash.world import Bench, Target, close, fresh_bench, link, plan, servers, settled, template
 from tests.trust.base import Found, Turns, scratch, some

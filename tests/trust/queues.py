@@ -7,9 +7,9 @@ from collections.abc import Callable
 from threading import Event
 
 from postprober.domain.delivery import DeliveryState
-from postprober.pipeline import dispatch
-from postprober.pipeline.dispatch import Dispatcher
-from postprober.pipeline.engine import Engine
+from postprober.pipeline.scheduler import dispatcher as dispatch
+from postprober.pipeline.scheduler.dispatcher import Dispatcher
+from postprober.pipeline.scheduler.worker_pool import Engine
 from tests.scaled.faults import KINDS, Scene, scene
 from tests.trust.base import Found, Turns, some
 from tests.trust.scenes import careless, stage

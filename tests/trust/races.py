@@ -13,11 +13,11 @@ from sqlalchemy import update
 
 from postprober.domain.delivery import TRAITS, DeliveryState
 from postprober.errors import Conflict, Stale
-from postprober.pipeline.context import Context
-from postprober.pipeline.posting import publish
-from postprober.services import deciding, drafts, posts
+from postprober.pipeline.core.context import Context
+from postprober.pipeline.publishing.publish import publish
 from postprober.services.core import Core
-from postprober.services.posts import NewPost
+from postprober.services.posts import delivery_actions, drafts, posts
+from postprober.services.posts.posts import NewPost
 from postprober.storage import deliveries
 from postprober.storage.tables import deliveries as table
 from tests.pipeline.fake import FakeAdapter, FakePlatform
@@ -108,14 +108,14 @@ class _Races:
     def _after_the_claim(self, person: Callable[[], None]) -> Any:
         """The claim is committed, and nothing else has happened."""
         real = LeaseHold(person)
-        return patch("postprober.pipeline.context.LeaseKeeper.hold", real)
+        return patch("postprober.pipeline.core.context.LeaseKeeper.hold", real)
 
     def _cancel(self, post: int) -> str:
         if self.careless:
             self._write(post, state=S.CANCELLED, next_at=None)
             return "accepted"
         try:
-            deciding.cancel(self.core, self.owner, post)
+            delivery_actions.cancel(self.core, self.owner, post)
         except Conflict:
             return "too late"
         return "accepted"

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 from postprober.domain.delivery import TRAITS, DeliveryState
-from postprober.pipeline.recovery import HighWater, guard_against_restore
+from postprober.pipeline.publishing.recovery import HighWater, guard_against_restore
 from postprober.storage import processes
 from postprober.storage.database import Database
 from tests.pipeline.fake import Way, cut
@@ -25,7 +25,7 @@ def looked(turns: Turns) -> Found:
     control = some(turns.asked)
     seen = sum(bool(_round(number, False, [0])) for number in control)
     note = f"{sent_before[0]} posts were sent after the copy was made"
-    return Found(failures, "the note beside the database is not read", seen, control.done, note)
+    return Found(failures, "nobody asks whether the database is the newest", seen, control.done, note)
 
 
 def _round(number: int, guarded: bool, sent_before: list[int]) -> list[str]:
@@ -45,6 +45,8 @@ def _round(number: int, guarded: bool, sent_before: list[int]) -> list[str]:
         _set_back(on, kept)
         on.manual.advance(11)  # a lease: the old process is gone
         ctx = on.worker("after")
+        if number % 2:  # the note was lost with the disk
+            (on.data_dir / "high-water.json").unlink()
         if guarded:
             guard_against_restore(ctx, HighWater(on.data_dir))
         on.settle(ctx, *ids, until=lambda d: TRAITS[d.state].terminal or d.state is S.HELD, limit=600)
@@ -70,6 +72,8 @@ def _beat(on: Stage) -> None:
     guard_against_restore(on.worker(), note)
     with on.db.read() as conn:
         note.write(str(processes.get_fact(conn, "installation")), processes.newest_transition(conn))
+    with on.db.write() as conn:
+        note.remember(conn)
 
 
 def _file(on: Stage) -> Path:

@@ -9,7 +9,6 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -20,8 +19,8 @@ from sqlalchemy import insert
 
 from postprober.clock import ManualClock
 from postprober.http import Pools
-from postprober.pipeline import notify, outbox
-from postprober.pipeline.context import Context
+from postprober.pipeline.core.context import Context
+from postprober.pipeline.notifications import notify, outbox
 from postprober.security.vault import Place
 from postprober.storage.database import Database
 from postprober.storage.tables import channels
@@ -87,7 +86,7 @@ SECRETS = {"url": HOOK, "secret": "whsec_" + "c2VjcmV0" * 4}
 def tell(ctx: Context) -> None:
     """What the scheduler's two jobs do twice a second."""
     outbox.send_due(ctx)
-    notify.send_due(replace(ctx, allow_private=True))
+    notify.send_due(ctx)
 
 
 def dies_at(name: str) -> Callable[[str], None]:

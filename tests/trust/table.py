@@ -23,6 +23,9 @@ rest of the scheduler alone. I5 counts from the moment of the hold to the webhoo
 24 hours, and what has become a day late by that is held for a person instead of sent. I14 speaks to the API without a
 socket.
 
+**Beside these** [random runs](chaos.md) mix everything that a person, two processes and a platform can do, under
+assumptions that are stated there.
+
 """
 COLUMNS = (
     "", "invariant", "experiment", "count reached / asked", "failures", "control and its failures", "seconds",

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 from postprober.clock import SystemClock
 from postprober.errors import PostProberError, ReconnectNeeded, Unavailable
-from postprober.pipeline import watch
-from postprober.pipeline.credentials import renew
+from postprober.pipeline.core import transitions
+from postprober.pipeline.core.tokens import renew
 from postprober.storage import accounts as storage
 from postprober.storage.records import Account
 from tests.pipeline.stage import Killed, Stage
@@ -24,7 +24,7 @@ def once(turns: Turns) -> Found:
     first, second = some(turns.asked // 2, BATCH), some(turns.asked // 2, BATCH)
     with careless(storage, begin_refresh=lambda *_args, **_named: True):
         seen = _rounds(first, only=_crowd)
-    with careless(watch, reconnect_needed=lambda *_: None):
+    with careless(transitions, reconnect_needed=lambda *_: None):
         seen += _rounds(second, only=_dead)
     control = "nobody claims the refresh; a refused refresh tells nobody"
     return Found(failures, control, len(seen), first.done + second.done)
@@ -82,7 +82,7 @@ def _dead(on: Stage, number: int) -> list[str]:
         if on.account(account.id).status == "reconnect":
             break
     on.platform.refreshes.clear()
-    told = [text for text in on.alerts() if f"({name})" in text and "link the account again" in text]
+    told = [text for text in on.alerts() if f"({name})" in text and "reconnect the account" in text]
     with on.db.write() as conn:
         storage.write(conn, account.id, is_active=False)
     if len(told) != 1 or len(on.platform.sends) != sent:

@@ -14,7 +14,7 @@ from sqlalchemy import insert, select
 from postprober.errors import VaultError
 from postprober.security.vault import Place, Vault
 from postprober.services.core import Core
-from postprober.services.keys import SEALED, left, rotate
+from postprober.services.operations.keys import SEALED, left, rotate
 from postprober.storage.tables import accounts, channels, idempotency_keys, oauth_apps, users
 from tests.pipeline.stage import Killed, MortalDatabase
 from tests.trust.base import Found, Turns

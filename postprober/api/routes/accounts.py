@@ -10,9 +10,10 @@ from postprober.api.idempotency import Answer, OnceDep
 from postprober.api.problems import responses
 from postprober.api.schemas import AccountBody, ConnectBody, PathId
 from postprober.api.views import AccountList, AccountOut, Connected, ListedAccount
-from postprober.domain.platform import Platform
+from postprober.domain.platform import NAMES
 from postprober.errors import BadInput
-from postprober.services import accounts, linking, standing
+from postprober.platforms.registry import SPECS
+from postprober.services.accounts import account_status, accounts, linking
 from postprober.services.core import Mark
 
 router = APIRouter(prefix="/api/accounts", tags=["accounts"])
@@ -22,10 +23,10 @@ router = APIRouter(prefix="/api/accounts", tags=["accounts"])
 def listing(core: CoreDep, caller: CallerDep) -> AccountList:
     """Yours, oldest first."""
     require(caller, "accounts:read")
-    known = standing.of_accounts(core, caller.user.id)
+    known = account_status.of_accounts(core, caller.user.id)
     return AccountList(
         items=[
-            ListedAccount.known(a, known.get(a.id, standing.Standing()).quotas)
+            ListedAccount.known(a, known.get(a.id, account_status.Standing()).quotas)
             for a in accounts.listing(core, caller.user.id)
         ]
     )
@@ -33,7 +34,7 @@ def listing(core: CoreDep, caller: CallerDep) -> AccountList:
 
 @router.post(
     "/connect",
-    summary="Link an account, or link it again",
+    summary="Link an account, or reconnect it",
     response_model=Connected,
     responses=responses(401, 403, 409, 422, 429, 502),
 )
@@ -45,9 +46,9 @@ def connect(body: ConnectBody, core: CoreDep, caller: CallerDep, once: OnceDep) 
     def work(mark: Mark, made: int | None) -> Answer:
         if made is not None:
             return Answer(200, Connected(account=AccountOut.of(accounts.get(core, caller.user.id, made))))
-        if body.platform is not Platform.BLUESKY:
+        if SPECS[body.platform].sign_in is None:
             if body.identifier or body.password:
-                raise BadInput("Only Bluesky is linked with a password; leave it out.", field="password")
+                raise BadInput(f"{NAMES[body.platform]} is not linked with a password; leave it out.", field="password")
             return Answer(
                 200, Connected(authorize_url=linking.start(core, caller.user.id, body.platform, body.instance))
             )

@@ -10,9 +10,9 @@ from pydantic import Field
 from postprober.api.auth import CallerDep, require
 from postprober.api.deps import CoreDep
 from postprober.api.problems import responses
-from postprober.api.schemas import Body, PathId
+from postprober.api.schemas import Body, IfMatch, PathId, versions_of
 from postprober.api.views import PostOut, Suggestions
-from postprober.services import advice, drafts
+from postprober.services.posts import advice, drafts
 
 router = APIRouter(prefix="/api/posts/{post_id}", tags=["advice"])
 
@@ -61,8 +61,11 @@ def refuse(post_id: PathId, suggestion_id: SuggestionId, core: CoreDep, caller: 
     return Suggestions.of(advice.refuse(core, caller.user.id, post_id, suggestion_id).to_json())
 
 
-@router.post("/review", summary="Decide about a post in review", responses=responses(401, 403, 404, 409, 422))
-def decide(post_id: PathId, body: ReviewBody, core: CoreDep, caller: CallerDep) -> PostOut:
-    """Approved, it is checked against the platforms' limits and planned."""
+@router.post("/review", summary="Decide about a post in review", responses=responses(401, 403, 404, 409, 412, 422))
+def decide(post_id: PathId, body: ReviewBody, core: CoreDep, caller: CallerDep, if_match: IfMatch = None) -> PostOut:
+    """Approved, it is checked against the platforms' limits and planned. With `If-Match` only the version that was read is
+    decided about."""
     require(caller, "posts:write")
-    return PostOut.of(advice.decide_review(core, caller.user.id, post_id, body.approve))
+    read = drafts.get(core, caller.user.id, post_id, versions_of(if_match))
+    version = None if if_match is None else read.version
+    return PostOut.of(advice.decide_review(core, caller.user.id, post_id, body.approve, version))

@@ -13,7 +13,7 @@ from postprober.api.deps import CoreDep
 from postprober.api.problems import responses
 from postprober.api.schemas import PathId
 from postprober.api.views import AlertList, AlertOut
-from postprober.services import monitoring
+from postprober.services.monitoring import monitoring
 
 router = APIRouter(prefix="/api/alerts", tags=["alerts"])
 Unread = Annotated[bool, Query(description="Only those that nobody has read")]

@@ -7,12 +7,14 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
-from postprober.api.auth import CallerDep, require
-from postprober.api.deps import CoreDep
+from postprober.api.auth import Caller, CallerDep, require
+from postprober.api.deps import CoreDep, SlowDep
+from postprober.api.gate import SlowWork
 from postprober.api.problems import responses
 from postprober.errors import NotFound
-from postprober.services import analytics
-from postprober.services.analytics import Board
+from postprober.services.core import Core
+from postprober.services.reports import analytics
+from postprober.services.reports.analytics import Board
 
 router = APIRouter(prefix="/api/analytics", tags=["analytics"])
 Days = Annotated[int, Query(description="7, 28, 90 or 365, today included", examples=[28])]
@@ -35,12 +37,12 @@ class AnalyticsOut(BaseModel):
     missing: list[str]
 
 
-@router.get("", summary="Read all numbers of a period", responses=responses(401, 403, 409, 422))
-def everything(
-    core: CoreDep, caller: CallerDep, days: Days = 28, metric: Metric = "engagement", zone: Zone = ""
+@router.get("", summary="Read all numbers of a period", responses=responses(401, 403, 409, 422, 429))
+async def everything(
+    core: CoreDep, caller: CallerDep, slow: SlowDep, days: Days = 28, metric: Metric = "engagement", zone: Zone = ""
 ) -> AnalyticsOut:
     """What the Analytics page shows."""
-    board = _board(core, caller, days, metric, zone)
+    board = await _board(core, caller, slow, days, metric, zone)
     tables = {
         name: TableOut(columns=list(found.columns), rows=[list(row) for row in found.rows])
         for name, found in board.figures.items()
@@ -52,13 +54,22 @@ def everything(
     "/{figure}",
     summary="Read one table as CSV",
     response_class=Response,
-    responses={**responses(401, 403, 404, 409, 422), 200: {"content": {"text/csv": {}}, "description": "The table"}},
+    responses={
+        **responses(401, 403, 404, 409, 422, 429),
+        200: {"content": {"text/csv": {}}, "description": "The table"},
+    },
 )
-def one(
-    figure: str, core: CoreDep, caller: CallerDep, days: Days = 28, metric: Metric = "engagement", zone: Zone = ""
+async def one(
+    figure: str,
+    core: CoreDep,
+    caller: CallerDep,
+    slow: SlowDep,
+    days: Days = 28,
+    metric: Metric = "engagement",
+    zone: Zone = "",
 ) -> Response:
     """`figure`: one of the names in `figures`. Formulas in it are defused for spreadsheets."""
-    found = _board(core, caller, days, metric, zone).figures.get(figure)
+    found = (await _board(core, caller, slow, days, metric, zone)).figures.get(figure)
     if found is None:
         raise NotFound("There is no such table.")
     name = f"postprober-{figure}.csv"
@@ -67,6 +78,7 @@ def one(
     )
 
 
-def _board(core: CoreDep, caller: CallerDep, days: int, metric: str, zone: str) -> Board:
+async def _board(core: Core, caller: Caller, slow: SlowWork, days: int, metric: str, zone: str) -> Board:
     require(caller, "analytics:read")
-    return analytics.take(core, caller.user.id, zone or caller.user.zone, days, metric)
+    user = caller.user
+    return await slow.run(user.id, lambda: analytics.take(core, user.id, zone or user.zone, days, metric))

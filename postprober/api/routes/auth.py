@@ -15,8 +15,8 @@ from postprober.api.problems import responses
 from postprober.domain.access import GRANTABLE
 from postprober.errors import Forbidden, NotSignedIn, SecondFactorNeeded, TooManyTries
 from postprober.security.passwords import MAX_CHARS
-from postprober.services import api_tokens, sessions
 from postprober.services.core import Mark
+from postprober.services.people import api_tokens, sessions
 
 router = APIRouter(prefix="/api/auth", tags=["auth"])
 
@@ -104,7 +104,7 @@ def refresh(body: Refresh, response: Response, core: CoreDep) -> Tokens:
 def logout(caller: CallerDep, response: Response, core: CoreDep) -> None:
     """The session ends at once, with all its access and refresh tokens and WebSockets."""
     sessions.log_out(core, caller)
-    response.delete_cookie(COOKIE, path="/")
+    response.delete_cookie(core.settings.cookie_prefix + COOKIE, path="/", secure=core.settings.https)
 
 
 @router.get("/me", summary="Who am I?", responses=responses(401))

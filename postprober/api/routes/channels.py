@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
 from postprober.api.auth import CallerDep, require
@@ -14,8 +14,8 @@ from postprober.api.idempotency import Answer, OnceDep
 from postprober.api.problems import responses
 from postprober.api.schemas import Body, PathId, Text
 from postprober.domain.alert import AlertKind, Preferences
-from postprober.services import channels
 from postprober.services.core import Mark
+from postprober.services.notifications import channels
 
 router = APIRouter(prefix="/api/channels", tags=["alerts"])
 Kinds = Annotated[
@@ -33,7 +33,7 @@ class NewChannel(Body):
         examples=["https://hooks.example.org/postprober"],
     )  # fmt: skip
     kinds: Kinds = []
-    escalation: bool = Field(False, strict=True, description="Only what nobody has read for long")
+    escalation: bool = Field(False, strict=True, description="Escalations only: alerts left unread")
 
 
 class ChannelChange(Body):
@@ -68,7 +68,7 @@ class Channels(BaseModel):
 class LogEntry(BaseModel):
     id: int = Field(examples=[41])
     alert_id: int = Field(examples=[12])
-    key: str = Field(description="The same for every try", examples=["delivery:7:held:31:3"])
+    key: str = Field(description="The same for every attempt", examples=["delivery:7:held:31:3"])
     why: str = Field(description="new, again or escalation", examples=["new"])
     created_at: datetime
     sent_at: datetime | None
@@ -86,10 +86,10 @@ class Wishes(Body):
 
     quiet_from: ClockTime = ""
     quiet_to: ClockTime = ""
-    urgent: bool = Field(True, strict=True, description="Errors come through the quiet hours")
-    again_minutes: Minutes = Field(0, description="Tell an error again that nobody reads; 0 is never")
+    urgent: bool = Field(True, strict=True, description="Send errors during quiet hours too")
+    again_minutes: Minutes = Field(0, description="Repeat unread errors every so many minutes; 0 is off")
     again_times: int = Field(3, strict=True, ge=0, le=10)
-    escalate_minutes: Minutes = Field(0, description="Then tell the escalation channels; 0 is never")
+    escalate_minutes: Minutes = Field(0, description="Alert the escalation channels after so many minutes; 0 is off")
 
 
 @router.get("", summary="List channels", responses=responses(401, 403))
@@ -138,7 +138,10 @@ def remove(channel_id: PathId, core: CoreDep, caller: CallerDep) -> None:
 
 
 @router.post(
-    "/{channel_id}/test", status_code=204, summary="Send a test message", responses=responses(401, 403, 404, 422, 502)
+    "/{channel_id}/test",
+    status_code=204,
+    summary="Send a test message",
+    responses=responses(401, 403, 404, 422, 429, 502),
 )
 def try_out(channel_id: PathId, core: CoreDep, caller: CallerDep) -> None:
     """Sends it now and says whether it was taken."""
@@ -165,7 +168,8 @@ preferences = APIRouter(prefix="/api/alerts/preferences", tags=["alerts"])
 def get_preferences(core: CoreDep, caller: CallerDep) -> Wishes:
     """Quiet hours are in your time zone."""
     require(caller, "alerts:read")
-    return Wishes(**vars(channels.preferences(core, caller.user)))
+    found = vars(channels.preferences(core, caller.user))
+    return Wishes(**{name: found[name] for name in Wishes.model_fields})
 
 
 @preferences.put("", summary="Choose when you are told", responses=responses(401, 403, 422))
@@ -174,3 +178,15 @@ def put_preferences(body: Wishes, core: CoreDep, caller: CallerDep) -> Wishes:
     require(caller, "alerts:write")
     channels.set_preferences(core, caller.user, Preferences(**body.model_dump()))
     return body
+
+
+public = APIRouter(tags=["alerts"])
+
+
+@public.post("/api/unsubscribe", status_code=204, summary="Turn off a channel's mails", responses=responses(403, 422))
+def unsubscribe(
+    core: CoreDep,
+    token: Annotated[str, Query(alias="unsubscribe", max_length=2000, description="From the mail's List-Unsubscribe")],
+) -> None:
+    """For mail programs (RFC 8058): the link in the mail is the permission. The space is told on its other channels."""
+    channels.turn_off(core, token)

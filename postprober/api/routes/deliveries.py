@@ -10,10 +10,11 @@ from postprober.api.auth import Caller, CallerDep, require
 from postprober.api.deps import CoreDep
 from postprober.api.idempotency import Answer, Once, OnceDep
 from postprober.api.problems import responses
-from postprober.api.schemas import AdoptBody, CancelBody, PathId
+from postprober.api.schemas import AdoptBody, AgainBody, CancelBody, PathId, RewriteBody
 from postprober.api.views import DeliveryDetail
-from postprober.services import deciding, monitoring
 from postprober.services.core import Core, Mark
+from postprober.services.monitoring import ghosts, monitoring
+from postprober.services.posts import delivery_actions, edit_failed
 
 router = APIRouter(prefix="/api/deliveries", tags=["deliveries"])
 _DECIDED = responses(401, 403, 404, 409, 422)
@@ -32,7 +33,11 @@ def read(delivery_id: PathId, core: CoreDep, caller: CallerDep) -> DeliveryDetai
 def retry(delivery_id: PathId, core: CoreDep, caller: CallerDep, once: OnceDep) -> Response:
     """Nothing of it was published."""
     return _decide(
-        core, caller, once, delivery_id, lambda mark: deciding.retry_one(core, caller.user.id, delivery_id, mark)
+        core,
+        caller,
+        once,
+        delivery_id,
+        lambda mark: delivery_actions.retry_one(core, caller.user.id, delivery_id, mark),
     )
 
 
@@ -41,7 +46,11 @@ def send(delivery_id: PathId, core: CoreDep, caller: CallerDep, once: OnceDep) -
     """You have looked on the platform, and it is not there. PostProber cannot tell; if it is there after all, this makes
     a second post."""
     return _decide(
-        core, caller, once, delivery_id, lambda mark: deciding.send_held(core, caller.user.id, delivery_id, mark)
+        core,
+        caller,
+        once,
+        delivery_id,
+        lambda mark: delivery_actions.send_held(core, caller.user.id, delivery_id, mark),
     )
 
 
@@ -51,7 +60,11 @@ def send(delivery_id: PathId, core: CoreDep, caller: CallerDep, once: OnceDep) -
 def look(delivery_id: PathId, core: CoreDep, caller: CallerDep, once: OnceDep) -> Response:
     """Only where something was sent and the answer got lost. Nothing is sent by this."""
     return _decide(
-        core, caller, once, delivery_id, lambda mark: deciding.look_again(core, caller.user.id, delivery_id, mark)
+        core,
+        caller,
+        once,
+        delivery_id,
+        lambda mark: delivery_actions.look_again(core, caller.user.id, delivery_id, mark),
     )
 
 
@@ -65,7 +78,7 @@ def cancel(delivery_id: PathId, body: CancelBody, core: CoreDep, caller: CallerD
     """One that may be out already is cancelled only when you say that you have looked and it is not there."""
 
     def work(mark: Mark) -> None:
-        deciding.cancel_one(core, caller.user.id, delivery_id, not_there=body.not_there, mark=mark)
+        delivery_actions.cancel_one(core, caller.user.id, delivery_id, not_there=body.not_there, mark=mark)
 
     return _decide(core, caller, once, delivery_id, work, body.model_dump_json())
 
@@ -78,15 +91,71 @@ def cancel(delivery_id: PathId, body: CancelBody, core: CoreDep, caller: CallerD
 def adopt(delivery_id: PathId, body: AdoptBody, request: Request, core: CoreDep, caller: CallerDep) -> DeliveryDetail:
     """PostProber reads the post first: it must be the account's, and say what was to be sent. Doing it twice changes
     nothing more."""
-    require(caller, "monitoring:write")
-    deciding.adopt_held(core, caller.user.id, delivery_id, body.link, request_id=request.state.request_id)
+    require(caller, "monitoring:write", "posts:write")
+    delivery_actions.adopt_held(core, caller.user.id, delivery_id, body.link, request_id=request.state.request_id)
     return _detail(core, caller, delivery_id)
+
+
+@router.post(
+    "/{delivery_id}/rewrite",
+    summary="Send a failed delivery with other words",
+    response_model=DeliveryDetail,
+    responses=_DECIDED,
+)
+def rewrite(delivery_id: PathId, body: RewriteBody, core: CoreDep, caller: CallerDep, once: OnceDep) -> Response:
+    """Checked and reviewed like a new post. 409 `review-needed` when the review holds the words: change them, or let a
+    person approve them. 409 while an earlier try may still appear."""
+
+    def work(mark: Mark) -> None:
+        edit_failed.rewrite(core, caller.user.id, delivery_id, body.texts, body.approved, mark)
+
+    return _decide(core, caller, once, delivery_id, work, body.model_dump_json())
+
+
+@router.post(
+    "/{delivery_id}/check", summary="Check an invisible post again", response_model=DeliveryDetail, responses=_DECIDED
+)
+def check(delivery_id: PathId, core: CoreDep, caller: CallerDep, once: OnceDep) -> Response:
+    """Only for a `ghost`. Nothing is sent by this."""
+    return _decide(
+        core, caller, once, delivery_id, lambda mark: ghosts.check_again(core, caller.user.id, delivery_id, mark)
+    )
+
+
+@router.post(
+    "/{delivery_id}/acknowledge",
+    summary="Acknowledge an invisible post",
+    response_model=DeliveryDetail,
+    responses=_DECIDED,
+)
+def acknowledge(delivery_id: PathId, core: CoreDep, caller: CallerDep, once: OnceDep) -> Response:
+    """Only for a `ghost`. It needs nobody any more, and is still checked from time to time."""
+    return _decide(
+        core, caller, once, delivery_id, lambda mark: ghosts.acknowledge(core, caller.user.id, delivery_id, mark)
+    )
+
+
+@router.post(
+    "/{delivery_id}/publish-again",
+    summary="Publish an invisible post again",
+    response_model=DeliveryDetail,
+    responses=_DECIDED,
+)
+def publish_again(delivery_id: PathId, body: AgainBody, core: CoreDep, caller: CallerDep, once: OnceDep) -> Response:
+    """Only for a `ghost`. A new delivery of the same words; if the first post becomes visible later, both can be seen."""
+
+    def work(mark: Mark) -> None:
+        ghosts.publish_again(
+            core, caller.user.id, delivery_id, risk_accepted=body.risk_accepted, approved=body.approved, mark=mark
+        )
+
+    return _decide(core, caller, once, delivery_id, work, body.model_dump_json())
 
 
 def _decide(
     core: Core, caller: Caller, once: Once, delivery_id: int, decide: Callable[[Mark], None], body: str = ""
 ) -> Response:
-    require(caller, "monitoring:write")
+    require(caller, "monitoring:write", "posts:write")
 
     def work(mark: Mark, made: int | None) -> Answer:
         if made is None:

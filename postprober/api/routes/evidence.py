@@ -9,7 +9,7 @@ from postprober.api.deps import CoreDep
 from postprober.api.problems import responses
 from postprober.api.schemas import PathId
 from postprober.api.views import EvidenceList, EvidenceOut
-from postprober.services import details, evidence
+from postprober.services.monitoring import details, evidence
 
 router = APIRouter(tags=["deliveries"])
 

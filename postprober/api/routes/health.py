@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from anyio import to_thread
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 from sqlalchemy.exc import SQLAlchemyError
@@ -13,8 +14,8 @@ from postprober.api.deps import CoreDep
 from postprober.api.problems import responses
 from postprober.api.rollout import is_ending
 from postprober.api.views import PlatformHealthList, PlatformHealthOut
-from postprober.services import health
-from postprober.services.monitoring import HEARTBEAT_LIMIT, heartbeat_age
+from postprober.services.monitoring import platform_status
+from postprober.services.monitoring.monitoring import HEARTBEAT_LIMIT, heartbeat_age
 
 router = APIRouter(tags=["health"])
 _NOT_READY: dict[int | str, dict[str, object]] = {
@@ -32,25 +33,25 @@ _NOT_READY: dict[int | str, dict[str, object]] = {
 def platforms(core: CoreDep, caller: CallerDep) -> PlatformHealthList:
     """Of every server that you have accounts on: its state, why, and the last 24 hours in half hours."""
     require(caller, "monitoring:read")
-    return PlatformHealthList(items=[PlatformHealthOut.of(one) for one in health.take(core, caller.user.id)])
+    return PlatformHealthList(items=[PlatformHealthOut.of(one) for one in platform_status.take(core, caller.user.id)])
 
 
 @router.get("/healthz", summary="Ask whether the sidecar lives", responses=responses())
 @router.get("/api/healthz", include_in_schema=False)
-def healthz() -> dict[str, str]:
-    """This process answers."""
+async def healthz() -> dict[str, str]:
+    """This process answers. It takes no thread: it says so too while all of them are busy."""
     return {"status": "ok"}
 
 
 @router.get("/readyz", summary="Ask whether PostProber can do its work", responses={**responses(), **_NOT_READY})
 @router.get("/api/readyz", include_in_schema=False)
-def readyz(core: CoreDep, request: Request, part: Literal["all", "sidecar"] = "all") -> JSONResponse:
+async def readyz(core: CoreDep, request: Request, part: Literal["all", "sidecar"] = "all") -> JSONResponse:
     """200 when the database answers and the scheduler's heart beats, 503 with the reason otherwise; with `part=sidecar`,
     for balancers, without the heart. 503 as soon as this sidecar was asked to end."""
     if is_ending(request.app):
         return JSONResponse({"status": "unavailable", "reason": "this sidecar is ending"}, 503)
     try:
-        age = heartbeat_age(core)
+        age = await to_thread.run_sync(heartbeat_age, core, limiter=request.app.state.probes)
     except SQLAlchemyError:
         return JSONResponse({"status": "unavailable", "reason": "the database does not answer"}, 503)
     seconds = age.total_seconds() if age is not None else None

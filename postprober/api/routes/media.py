@@ -16,16 +16,16 @@ from starlette.datastructures import FormData, UploadFile
 
 from postprober.api.auth import Caller, CallerDep, require
 from postprober.api.deps import CoreDep
-from postprober.api.gate import UploadGate
+from postprober.api.gate import Gate, SlowWork
 from postprober.api.idempotency import Answer, Once, OnceDep
 from postprober.api.problems import responses
 from postprober.api.schemas import Alt, PathId
 from postprober.api.views import MediaOut, SignedUrl
 from postprober.domain.platform import Platform
 from postprober.errors import BadInput
-from postprober.services import media
 from postprober.services.core import Core, Mark
-from postprober.services.media import MAX_ALT
+from postprober.services.media import media
+from postprober.services.media.media import MAX_ALT
 
 router = APIRouter(tags=["media"])
 _UNNAMED = re.compile(r"[^\w .()+-]", re.ASCII)  # names are shown to people; everything else in them is a trick
@@ -61,7 +61,7 @@ async def upload(request: Request, core: CoreDep, caller: CallerDep, once: OnceD
     """Checked by its content. Limits: 512 MB a file, and each platform's own when the post is submitted. Few uploads run
     at the same time; beyond that the answer is 429 or 503 with `Retry-After`."""
     require(caller, "media:write")
-    gate: UploadGate = request.app.state.uploads
+    gate: Gate = request.app.state.uploads
     # The form is read here and not by the framework, which would take in the whole body before it asks who sends it.
     with gate.held(caller.user.id):
         try:
@@ -136,10 +136,13 @@ def signed_url(
         200: {"content": {"image/*": {}, "video/*": {}}, "description": "The file, fitted to the platform"},
     },
 )
-def public_file(name: str, core: CoreDep) -> Response:
-    """The file behind a signed URL, fitted to the platform it was signed for. 403 when the signature or time is wrong."""
+async def public_file(name: str, core: CoreDep, request: Request) -> Response:
+    """The file behind a signed URL, fitted to the platform it was signed for. 403 when the signature or time is wrong;
+    503 with `Retry-After` when too many pictures are being fetched."""
     token = name[: name.rindex(".")] if name.count(".") == 3 else name  # a JWT has two dots, the suffix adds one
-    rendition = media.open_public(core, token)
+    media.check_signed(core, token)  # before it takes a place from those who have a signed address
+    slow: SlowWork = request.app.state.pictures
+    rendition = await slow.run(0, lambda: media.open_public(core, token))
     headers = {
         "Cache-Control": "private, max-age=300",
         "X-Content-Type-Options": "nosniff",

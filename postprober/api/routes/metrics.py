@@ -11,8 +11,8 @@ from prometheus_client.registry import Collector
 
 from postprober.api.deps import CoreDep
 from postprober.api.problems import responses
-from postprober.services import measures
-from postprober.services.measures import Measures
+from postprober.services.monitoring import measures
+from postprober.services.monitoring.measures import Measures
 
 # The text format that every Prometheus reads (https://prometheus.io/docs/instrumenting/exposition_formats/).
 TEXT_FORMAT = "text/plain; version=0.0.4; charset=utf-8"

@@ -12,8 +12,9 @@ from postprober.api.idempotency import Answer, OnceDep
 from postprober.api.problems import responses
 from postprober.api.schemas import PathId
 from postprober.api.views import LogList, LogOut, MonitoringOut
-from postprober.services import deciding, monitoring
 from postprober.services.core import Mark
+from postprober.services.monitoring import monitoring
+from postprober.services.posts import delivery_actions
 
 router = APIRouter(prefix="/api/monitoring", tags=["monitoring"])
 
@@ -46,11 +47,11 @@ def logs(
 )
 def retry(post_id: PathId, core: CoreDep, caller: CallerDep, once: OnceDep) -> Response:
     """Only those that failed: nothing of them was published. What is held or invisible is never sent again by this."""
-    require(caller, "monitoring:write")
+    require(caller, "monitoring:write", "posts:write")
 
     def work(mark: Mark, made: int | None) -> Answer:
         if made is None:
-            deciding.retry(core, caller.user.id, post_id, mark)
+            delivery_actions.retry(core, caller.user.id, post_id, mark)
         return Answer(200, MonitoringOut.of(monitoring.post_view(core, caller.user.id, post_id)))
 
     return once.answer("", work)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
-from typing import Annotated
 
-from fastapi import APIRouter, Header, Response
+from fastapi import APIRouter, Response
 
 from postprober.api import cursors
 from postprober.api.auth import CallerDep, require
@@ -14,29 +12,24 @@ from postprober.api.cursors import Cursor, Limit
 from postprober.api.deps import CoreDep
 from postprober.api.idempotency import Answer, OnceDep
 from postprober.api.problems import Precondition, responses
-from postprober.api.schemas import NewPostBody, PathId, PostBody
+from postprober.api.schemas import IfMatch, NewPostBody, PathId, PostBody, versions_of
 from postprober.api.views import PostList, PostOut
-from postprober.services import drafts, posts
 from postprober.services.core import Core, Mark
-from postprober.services.posts import NewPost
-from postprober.services.times import check_time
+from postprober.services.posts import drafts, posts
+from postprober.services.posts.posts import NewPost
+from postprober.services.posts.times import check_time
 from postprober.storage.records import Post
 
 router = APIRouter(prefix="/api/posts", tags=["posts"])
 
-_ETAG = re.compile(r'"(\d{1,9})"')  # strong ones only: weak ones never match If-Match (RFC 9110, 13.1.1)
-IfMatch = Annotated[
-    str | None, Header(max_length=200, description="The ETag of the version that you have read", examples=['"1"'])
-]
-
 
 @router.get("", summary="List posts", responses=responses(401, 403, 422))
 def listing(core: CoreDep, caller: CallerDep, limit: Limit = cursors.DEFAULT_LIMIT, cursor: Cursor = None) -> PostList:
-    """Yours, newest first."""
+    """Yours, newest first. A page may hold fewer than `limit` when they are long: go on with `next_cursor`."""
     require(caller, "posts:read")
     before = cursors.decode("posts", cursor)
-    rows = posts.listing(core, caller.user.id, limit=limit + 1, before=before)
-    shown, following = cursors.page("posts", rows, limit, lambda post: post.id)
+    shown, more = posts.listing(core, caller.user.id, limit=limit, before=before)
+    following = cursors.after("posts", shown, more, lambda post: post.id)
     return PostList(items=[PostOut.of(post) for post in shown], next_cursor=following)
 
 
@@ -82,7 +75,7 @@ def update(post_id: PathId, body: PostBody, core: CoreDep, caller: CallerDep, if
     if if_match is None:
         raise Precondition("Send If-Match with the ETag that you read.")
     wish = _in_time(core, body.wish())
-    return _answer(200, drafts.change(core, caller.user.id, post_id, wish, _versions(if_match))).response()
+    return _answer(200, drafts.change(core, caller.user.id, post_id, wish, versions_of(if_match))).response()
 
 
 @router.delete(
@@ -94,7 +87,7 @@ def update(post_id: PathId, body: PostBody, core: CoreDep, caller: CallerDep, if
 def delete(post_id: PathId, core: CoreDep, caller: CallerDep, if_match: IfMatch = None) -> None:
     """What was planned is cancelled. What was sent stays, here and on the platforms."""
     require(caller, "posts:write")
-    drafts.delete(core, caller.user.id, post_id, _versions(if_match))
+    drafts.delete(core, caller.user.id, post_id, versions_of(if_match))
 
 
 @router.post(
@@ -111,7 +104,7 @@ def submit(post_id: PathId, core: CoreDep, caller: CallerDep, once: OnceDep, if_
     def work(mark: Mark, made: int | None) -> Answer:
         if made is not None:
             return _answer(200, drafts.get(core, caller.user.id, made))
-        return _answer(200, drafts.submit(core, caller.user.id, post_id, _versions(if_match), mark))
+        return _answer(200, drafts.submit(core, caller.user.id, post_id, versions_of(if_match), mark))
 
     return once.answer(if_match or "", work)
 
@@ -126,10 +119,3 @@ def _answer(status: int, post: Post) -> Answer:
     if status == 201:
         headers["Location"] = f"/api/posts/{post.id}"
     return Answer(status, PostOut.of(post), headers)
-
-
-def _versions(if_match: str | None) -> frozenset[int] | None:
-    """The versions that `If-Match` allows; None: any."""
-    if if_match is None or if_match.strip() == "*":
-        return None
-    return frozenset(int(number) for number in _ETAG.findall(re.sub(r'W/"[^"]*"', "", if_match)))

@@ -8,7 +8,7 @@ from fastapi.responses import HTMLResponse
 from postprober.api.deps import CoreDep
 from postprober.api.problems import responses
 from postprober.errors import NotFound
-from postprober.services import proof_pages
+from postprober.services.reports import proof_pages
 
 router = APIRouter(tags=["reports"])
 _PAGE = {"content": {"text/html": {"schema": {"type": "string"}}}}

@@ -11,9 +11,9 @@ from pydantic import BaseModel, Field
 from postprober.api.auth import CallerDep, require
 from postprober.api.deps import CoreDep
 from postprober.api.problems import responses
-from postprober.api.schemas import PathId
-from postprober.services import repairs
-from postprober.services.repairs import RepairView
+from postprober.api.schemas import ApprovedBody, PathId
+from postprober.services.monitoring import repairs
+from postprober.services.monitoring.repairs import RepairView
 
 router = APIRouter(prefix="/api", tags=["repairs"])
 
@@ -63,14 +63,15 @@ def listing(post_id: PathId, core: CoreDep, caller: CallerDep) -> RepairList:
 
 
 @router.post("/repairs/{repair_id}/apply", summary="Apply a repair", responses=responses(401, 403, 404, 409, 422))
-def apply(repair_id: PathId, core: CoreDep, caller: CallerDep) -> RepairOut:
-    """409 when the delivery has moved on since it was proposed."""
-    require(caller, "monitoring:write")
-    return RepairOut.of(repairs.apply(core, caller.user.id, repair_id))
+def apply(repair_id: PathId, core: CoreDep, caller: CallerDep, body: ApprovedBody | None = None) -> RepairOut:
+    """409 when the delivery has moved on since it was proposed, and 409 `review-needed` when it changes words that the
+    review holds."""
+    require(caller, "monitoring:write", "posts:write")
+    return RepairOut.of(repairs.apply(core, caller.user.id, repair_id, body.approved if body else ""))
 
 
 @router.post("/repairs/{repair_id}/refuse", summary="Refuse a repair", responses=responses(401, 403, 404, 409, 422))
 def refuse(repair_id: PathId, core: CoreDep, caller: CallerDep) -> RepairOut:
     """The delivery stays as it is."""
-    require(caller, "monitoring:write")
+    require(caller, "monitoring:write", "posts:write")
     return RepairOut.of(repairs.refuse(core, caller.user.id, repair_id))

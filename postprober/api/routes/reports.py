@@ -9,12 +9,12 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
 from postprober.api.auth import CallerDep, require
-from postprober.api.deps import CoreDep
+from postprober.api.deps import CoreDep, SlowDep
 from postprober.api.problems import responses
 from postprober.api.schemas import Body, Id, PathId
-from postprober.services import proof_pages, report_schedule, reports
-from postprober.services.report_schedule import Choice
-from postprober.services.reports import Made
+from postprober.services.reports import proof_pages, report_schedule, reports
+from postprober.services.reports.report_schedule import Choice
+from postprober.services.reports.reports import Made
 
 router = APIRouter(prefix="/api/reports", tags=["reports"])
 Format = Annotated[Literal["html", "pdf", "csv", "parquet"], Query(alias="format", examples=["html"])]
@@ -60,23 +60,27 @@ class ProofLink(BaseModel):
 
 @router.get(
     "/posts/{post_id}", summary="Get the report about a post", response_class=Response,
-    responses={**responses(401, 403, 404, 422, 502), **_FILE},
+    responses={**responses(401, 403, 404, 422, 429, 502), **_FILE},
 )  # fmt: skip
-def of_post(post_id: PathId, core: CoreDep, caller: CallerDep, form: Format = "html") -> Response:
+async def of_post(post_id: PathId, core: CoreDep, caller: CallerDep, slow: SlowDep, form: Format = "html") -> Response:
     """What went out on each account, the proof with its evidence, every try, and engagement against what is usual there.
     Times are in your zone. CSV and Parquet have a row for each delivery. 502: there is no Chromium to print a PDF."""
     require(caller, "reports:read")
-    return _file(reports.of_post(core, caller.user.id, post_id, form, caller.user.zone))
+    user = caller.user
+    return _file(await slow.run(user.id, lambda: reports.of_post(core, user.id, post_id, form, user.zone)))
 
 
 @router.get(
     "/period", summary="Get the report about a period", response_class=Response,
-    responses={**responses(401, 403, 422, 502), **_FILE},
+    responses={**responses(401, 403, 422, 429, 502), **_FILE},
 )  # fmt: skip
-def of_period(first: First, last: Last, core: CoreDep, caller: CallerDep, form: Format = "html") -> Response:
+async def of_period(
+    first: First, last: Last, core: CoreDep, caller: CallerDep, slow: SlowDep, form: Format = "html"
+) -> Response:
     """Whole days on your clock, at most 366. Counts are those known at the end of the last day."""
     require(caller, "reports:read")
-    return _file(reports.of_period(core, caller.user.id, first, last, form, caller.user.zone))
+    user = caller.user
+    return _file(await slow.run(user.id, lambda: reports.of_period(core, user.id, first, last, form, user.zone)))
 
 
 @router.get("/schedule", summary="When am I sent a report?", responses=responses(401, 403))

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any
+from typing import Any
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Cookie, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse
 
-from postprober.api.deps import COOKIE, TICKET, CoreDep, UserDep
-from postprober.api.origins import is_cross_site
+from postprober.api.deps import COOKIE, TICKET, CoreDep, UserDep, cookie_of
+from postprober.api.origins import is_from_app
 from postprober.api.problems import responses
 from postprober.domain.platform import NAMES, parse_platform
 from postprober.errors import BadInput, Forbidden, PostProberError
-from postprober.services import linking, users
+from postprober.services.accounts import linking
 from postprober.services.core import Core
+from postprober.services.people import users
 from postprober.storage.records import User
 
 router = APIRouter(tags=["session"])
@@ -35,21 +36,22 @@ def begin(
     request: Request,
     core: CoreDep,
     next: str = "/",
-    postprober_ticket: Annotated[str | None, Cookie(include_in_schema=False)] = None,
 ) -> RedirectResponse:
     """Exchange the one-time ticket for the session cookie and go to the app, to the path `next`. The ticket is a cookie
     that the sign-in page sets in the browser in which the password was typed, so nobody can be led into another
     person's session by a link."""
-    if is_cross_site(request.headers):
+    if not is_from_app(core.settings, request.headers):
         raise Forbidden("Another site sent you here; sign in in the app.")
     if not _APP_PATH.fullmatch(next):
         raise BadInput("`next` must be a path of the app, such as /compose.", field="next")
-    token = users.redeem_ticket(core, postprober_ticket or "")
+    settings = core.settings
+    token = users.redeem_ticket(core, cookie_of(core, request.cookies, TICKET) or "")
     answer = RedirectResponse(core.settings.app_base + ("" if next == "/" else next), 303)
-    answer.delete_cookie(TICKET, path=request.url.path.removesuffix("/begin"))
+    path = "/" if settings.https else request.url.path.removesuffix("/begin")
+    answer.delete_cookie(settings.cookie_prefix + TICKET, path=path, secure=settings.https)
     answer.set_cookie(
-        COOKIE, token, max_age=int(users.SESSION_LIFE.total_seconds()), httponly=True, samesite="lax", path="/",
-        secure=core.settings.app_base.startswith("https://"),
+        settings.cookie_prefix + COOKIE, token, max_age=int(users.SESSION_LIFE.total_seconds()), httponly=True, samesite="lax", path="/",
+        secure=settings.https,
     )  # fmt: skip
     return answer
 
@@ -66,7 +68,7 @@ def end(core: CoreDep, user: UserDep) -> RedirectResponse:
     link may lead here. Programs and pages sign out with `POST /api/auth/logout`."""
     answer = RedirectResponse(core.settings.app_base, 303)
     if user is None:
-        answer.delete_cookie(COOKIE, path="/")
+        answer.delete_cookie(core.settings.cookie_prefix + COOKIE, path="/", secure=core.settings.https)
     return answer
 
 
@@ -90,7 +92,8 @@ def _finish(platform: str, issuer: str, request: Request, core: Core, user: User
     try:
         chosen = parse_platform(platform)
         account = linking.finish(core, chosen, dict(request.query_params), user.id if user else None, issuer)
-        result = {"linked": f"{NAMES[chosen]}: {account.account_name}"}
+        name, text = "linked", f"{NAMES[chosen]}: {account.account_name}"
     except PostProberError as error:
-        result = {"link_error": str(error)}
+        name, text = "link_error", str(error)
+    result = linking.result_for_app(core, user.id if user else None, name, text)
     return RedirectResponse(f"{core.settings.app_base}/?{urlencode(result)}", 303)

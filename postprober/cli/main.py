@@ -1,0 +1,496 @@
+"""The command line: `python -m postprober …`. Exit codes: 0 done, 2 bad input, 3 failed, 4 held or unconfirmed."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+
+from postprober import extras, launch
+from postprober.cli import publish as cli_publish
+from postprober.cli import report as cli_report
+from postprober.cli.demo import seed
+from postprober.cli.output import console, emit, fail, log_to_stderr, say
+from postprober.clock import SystemClock
+from postprober.domain.platform import NAMES, ReconcileMode, parse_platform
+from postprober.domain.post import Draft, Part
+from postprober.domain.preflight import check
+from postprober.errors import BadInput, Conflict, PlatformError, PostProberError
+from postprober.platforms.registry import LIMITS, SPECS
+from postprober.services.accounts import accounts, browser_accounts
+from postprober.services.core import Core
+from postprober.services.monitoring import ghosts, monitoring
+from postprober.services.operations import doctor, keys
+from postprober.services.operations.backup import backup as make_backup
+from postprober.services.operations.restore import restore as restore_backup
+from postprober.services.people import passwords, people, second_factor, users
+from postprober.services.posts import delivery_actions, edit_failed
+from postprober.services.posts.gate import ReviewNeeded
+from postprober.settings import Settings, load_settings
+from postprober.storage import move
+from postprober.storage import users as user_storage
+from postprober.storage.database import Database
+from postprober.wiring import build_core, build_runner, calm_garbage_collector, close_core
+
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, help=__doc__
+)
+user_app = typer.Typer(no_args_is_help=True, help="People.")
+account_app = typer.Typer(no_args_is_help=True, help="Linked accounts.")
+key_app = typer.Typer(no_args_is_help=True, help="Vault keys.")
+app.add_typer(user_app, name="user")
+app.add_typer(account_app, name="accounts")
+app.add_typer(key_app, name="keys")
+
+BAD_INPUT, FAILED = 2, 3
+MOST_NAMED = 20  # rows of a table that a message names
+Json = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
+ApproveOption = Annotated[
+    str, typer.Option("--approve", help="The code that was printed: approve words that the review holds.")
+]
+UserOption = Annotated[str, typer.Option("--user", help="E-mail of the user; the first one if left out.")]
+
+
+_opened: list[Core] = []
+
+
+def open_core(settings: Settings | None = None) -> Core:
+    """The installation, closed again when the command ends."""
+    core = build_core(settings)
+    _opened.append(core)
+    return core
+
+
+def main() -> None:
+    """Run the command line and exit with its code."""
+    try:
+        app()
+    except PostProberError as error:
+        fail(error)
+        sys.exit(FAILED if isinstance(error, PlatformError) else BAD_INPUT)
+    finally:
+        while _opened:
+            close_core(_opened.pop())
+
+
+def the_user(core: Core, email: str) -> int:
+    """The id of the named user, or of the first. Raises BadInput."""
+    with core.db.read() as conn:
+        user = user_storage.by_email(conn, email.strip().lower()) if email else user_storage.first(conn)
+    if user is None:
+        raise BadInput(
+            f"There is no user {email}." if email else "There is no user yet; make one with: user create EMAIL"
+        )
+    return user.id
+
+
+@user_app.command("create")
+def user_create(
+    email: Annotated[str, typer.Argument(help="E-mail address.")],
+    name: str = "",
+    zone: Annotated[str, typer.Option(help="IANA time zone, for example Europe/Berlin.")] = "UTC",
+) -> None:
+    """Make a user; the password is read from stdin (or asked for), never from the command line."""
+    password = getpass.getpass("Password: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
+    core = open_core()
+    say(f"User {users.create(core, email=email, password=password, name=name, zone=zone)} created.")
+
+
+@user_app.command("second-factor-off")
+def user_second_factor_off(email: Annotated[str, typer.Argument(help="E-mail address.")]) -> None:
+    """Turn off two-factor authentication for a person who lost the app and the recovery codes; an alert says so."""
+    core = open_core()
+    with core.db.read() as conn:
+        user = user_storage.get(conn, the_user(core, email))
+    second_factor.take_off(core, user, "The operator")
+    say(f"Two-factor authentication is off for {user.email}.")
+
+
+@user_app.command("reset")
+def user_reset(email: Annotated[str, typer.Argument(help="E-mail address.")]) -> None:
+    """Print a link under which this user chooses a new password; it works once, for half an hour."""
+    core = open_core()
+    emit(passwords.link(core, the_user(core, email)))
+
+
+@account_app.command("add")
+def account_add(
+    platform: Annotated[str, typer.Option(help="x, linkedin, instagram, mastodon or bluesky.")],
+    name: Annotated[str, typer.Option(help="What to call it.")] = "",
+    instance: Annotated[str, typer.Option(help="Server of a Mastodon or Bluesky account.")] = "",
+    remote_id: Annotated[str, typer.Option(help="The platform's id of the account, if known.")] = "",
+    by: Annotated[str, typer.Option(help="browser: through Instagram's web pages (experimental).")] = "",
+    accept_terms: Annotated[
+        bool, typer.Option("--accept-terms", help="With --by browser: you accept the risk.")
+    ] = False,
+    user: UserOption = "",
+    as_json: Json = False,
+) -> None:
+    """Link an account; the token JSON (with --by browser: a stored session) is read from stdin. Prints the account id."""
+    chosen = parse_platform(platform)
+    if by not in ("", "browser"):
+        raise BadInput(f"There is no way called {by!r}; leave --by out, or give: browser.", field="by")
+    raw = _stdin_text()
+    if by:
+        core = open_core()
+        linked = browser_accounts.link(core, the_user(core, user), chosen, raw, accepted=accept_terms)
+        emit(
+            {"account_id": linked.id, "platform": chosen.value, "name": browser_accounts.called(linked)}
+            if as_json
+            else linked.id
+        )
+        return
+    try:
+        data = json.loads(raw)
+    except ValueError:
+        raise BadInput('stdin is not a JSON object; give for example {"access_token": "…"}.') from None
+    core = open_core()
+    account = accounts.add_by_token(
+        core, the_user(core, user), chosen, data, name=name, instance=instance, remote_id=remote_id
+    )
+    if as_json:
+        emit({"account_id": account.id, "platform": chosen.value, "name": account.account_name})
+    else:
+        emit(account.id)
+
+
+@account_app.command("list")
+def account_list(user: UserOption = "", as_json: Json = False) -> None:
+    """Linked accounts."""
+    core = open_core()
+    rows = [
+        {"id": a.id, "platform": a.platform.value, "name": a.account_name, "status": a.status, "instance": a.instance}
+        for a in accounts.listing(core, the_user(core, user))
+    ]
+    cli_publish.show_rows(rows, as_json)
+
+
+@account_app.command("remove")
+def account_remove(account_id: int, user: UserOption = "") -> None:
+    """Unlink an account and withdraw its token where the platform offers that."""
+    core = open_core()
+    revoked = accounts.remove(core, the_user(core, user), account_id)
+    say("Removed; the token was withdrawn." if revoked else "Removed; withdraw the access at the platform yourself.")
+
+
+@app.command("platforms")
+def list_platforms(as_json: Json = False) -> None:
+    """The platforms that there are: how accounts are linked, what a post may hold, and how it is proved."""
+    for platform, spec in SPECS.items():
+        limits, traits = spec.limits, spec.traits
+        most = {"images": limits.images.max_count, "gif": limits.gif is not None, "video": limits.video is not None}
+        # Whoever may read the list of own posts can prove that one is not there.
+        unknown = "looked for" if traits.mode is ReconcileMode.RECONCILE else "held for a person"
+        if as_json:
+            emit(
+                {
+                    "key": platform.value,
+                    "title": NAMES[platform],
+                    "linking": list(spec.linking),
+                    "options": [],
+                    "limits": {"length": limits.max_length, "unit": limits.unit, "threads": limits.threads, **most},
+                    "proof": {"unknown": unknown, "answers_strangers": spec.public is not None},
+                }
+            )
+            continue
+        media = ", ".join([f"{most['images']} images", *(name for name in ("gif", "video") if most[name])])
+        say(f"{NAMES[platform]}: {limits.max_length} {limits.unit}; {media}; linked by {' or '.join(spec.linking)}; "
+            f"an unclear answer is {unknown}")  # fmt: skip
+
+
+@app.command()
+def preflight(platform: Annotated[str, typer.Option()], as_json: Json = False) -> None:
+    """Check a text (stdin) against a platform's limits; exit code 2 when it would be refused."""
+    chosen = parse_platform(platform)
+    text = _stdin_text()
+    result = check(Draft((Part(text),)), LIMITS[chosen])
+    if as_json:
+        found = [{"code": v.code, "message": v.message, "over": v.over} for v in result.violations]
+        emit(
+            {
+                "platform": chosen.value,
+                "ok": result.ok,
+                "length": result.length,
+                "limit": result.limit,
+                "violations": found,
+            }
+        )
+    else:
+        say(f"{NAMES[chosen]}: {result.length} of {result.limit}. {'Fits.' if result.ok else ''}")
+        for violation in result.violations:
+            say(f"- {violation.message}")
+    raise typer.Exit(0 if result.ok else BAD_INPUT)
+
+
+def _stdin_text() -> str:
+    try:
+        return sys.stdin.buffer.read().decode("utf-8").removesuffix("\n")
+    except UnicodeDecodeError:
+        raise BadInput("The text is not UTF-8.") from None
+
+
+@app.command()
+def publish(
+    account: Annotated[list[int], typer.Option(help="Account id; give it several times for several accounts.")],
+    text: Annotated[list[str], typer.Option(help="The text; give it several times for a thread.")],
+    media: Annotated[list[Path] | None, typer.Option(help="File; up to four.")] = None,
+    alt: Annotated[list[str] | None, typer.Option(help="Alt text of the file in the same place.")] = None,
+    at: Annotated[str, typer.Option(help="When, ISO 8601 with offset; now if left out.")] = "",
+    late_minutes: Annotated[int | None, typer.Option(help="How late it may still go out without asking.")] = None,
+    wait: Annotated[bool, typer.Option(help="Stay until it is proved, failed or held.")] = False,
+    timeout: Annotated[float, typer.Option(help="With --wait: at most so many seconds.")] = 900.0,
+    user: UserOption = "",
+    as_json: Json = False,
+) -> None:
+    """Publish to one or more accounts."""
+    core = open_core()
+    request = cli_publish.Request(tuple(account), tuple(text), tuple(media or ()), tuple(alt or ()), at, late_minutes)
+    post_id = cli_publish.create(core, the_user(core, user), request)
+    code = cli_publish.follow(core, the_user(core, user), post_id, wait=wait, as_json=as_json, limit=timeout)
+    raise typer.Exit(code)
+
+
+@app.command("posts")
+def list_posts(user: UserOption = "", limit: int = 20, as_json: Json = False) -> None:
+    """The newest posts."""
+    core = open_core()
+    rows = []
+    for view in monitoring.recent_views(core, the_user(core, user), limit):
+        states = ", ".join(f"{d.platform}: {d.delivery.state.value}" for d in view.deliveries)
+        rows.append(
+            {"id": view.post.id, "status": view.post.status, "text": view.post.content[:60], "deliveries": states}
+        )
+    cli_publish.show_rows(rows, as_json)
+
+
+@app.command()
+def retry(post_id: int, user: UserOption = "") -> None:
+    """Send the failed deliveries of a post again, and only those."""
+    core = open_core()
+    say(f"{delivery_actions.retry(core, the_user(core, user), post_id)} deliveries will be retried.")
+
+
+@contextmanager
+def _saying_how_to_approve() -> Iterator[None]:
+    """What the review holds can be approved by the code in the message."""
+    try:
+        yield
+    except ReviewNeeded as error:
+        raise Conflict(f"{error.message} To approve exactly this text, add --approve {error.digest}") from None
+
+
+@app.command()
+def rewrite(
+    delivery_id: int,
+    text: Annotated[list[str], typer.Option("--text", help="The new text; once for each part of a thread.")],
+    approve: ApproveOption = "",
+    user: UserOption = "",
+) -> None:
+    """Send a failed delivery with other words. They are checked and reviewed first."""
+    core = open_core()
+    with _saying_how_to_approve():
+        edit_failed.rewrite(core, the_user(core, user), delivery_id, text, approve)
+    say("Publishing…")
+
+
+@app.command()
+def ghost(
+    delivery_id: int,
+    do: Annotated[str, typer.Argument(help="check, acknowledge or publish-again.")],
+    accept_risk: Annotated[bool, typer.Option("--accept-risk", help=ghosts.RISK)] = False,
+    approve: ApproveOption = "",
+    user: UserOption = "",
+) -> None:
+    """Decide about a post that its platform accepted and nobody can see. To publish it again, its words are reviewed."""
+    core = open_core()
+    who = the_user(core, user)
+    if do == "check":
+        ghosts.check_again(core, who, delivery_id)
+    elif do == "acknowledge":
+        ghosts.acknowledge(core, who, delivery_id)
+    elif do == "publish-again":
+        with _saying_how_to_approve():
+            ghosts.publish_again(core, who, delivery_id, risk_accepted=accept_risk, approved=approve)
+    else:
+        raise BadInput("Choose check, acknowledge or publish-again.", field="do")
+    say("Done.")
+
+
+@app.command()
+def report(
+    post_id: Annotated[int | None, typer.Argument(help="The post; leave it out for a period.")] = None,
+    first: Annotated[str, typer.Option("--from", help="First day of a period, such as 2026-03-01.")] = "",
+    last: Annotated[str, typer.Option("--to", help="Its last day, included.")] = "",
+    form: Annotated[str, typer.Option("--format", help="text, html, pdf, csv or parquet.")] = "text",
+    out: Annotated[Path | None, typer.Option(help="The file to write; for text the screen if left out.")] = None,
+    user: UserOption = "",
+    as_json: Json = False,
+) -> None:
+    """What happened to a post (steps, proof, attempts), or in a period; on the screen or as a file."""
+    core = open_core()
+    wish = cli_report.Wish(post_id, first, last, form, out, as_json)
+    cli_report.run(core, the_user(core, user), wish)
+
+
+@key_app.command("rotate")
+def keys_rotate() -> None:
+    """Seal every secret with the first key of POSTPROBER_VAULT_KEYS. Safe to kill and run again."""
+    core = open_core()
+    rotated = keys.rotate(core)
+    say(f"{rotated.done} secrets re-sealed with key {core.vault.current!r}; {keys.left(core)} left on older keys.")
+    if rotated.unreadable:
+        say(
+            f"{len(rotated.unreadable)} secrets cannot be opened with any key and were left as they are: "
+            f"{', '.join(rotated.unreadable)}. Reconnect those accounts, or set those channels up again."
+        )
+        raise typer.Exit(FAILED)
+
+
+@app.command()
+def backup(target: Path) -> None:
+    """Copy the database, consistent, while everything runs."""
+    say(f"Wrote {make_backup(open_core(), target)}.")
+
+
+@app.command()
+def restore(source: Path) -> None:
+    """Replace the database by a backup. Stop PostProber first. What was published since is looked for, not sent again."""
+    settings = load_settings()
+    lock = launch.FolderLock(settings.data_dir)
+    lock.take()
+    try:
+        done = restore_backup(settings, source, SystemClock().now())
+    finally:
+        lock.free()
+    say(f"Restored {done.path} from the copy of {done.made}.")
+    if done.kept is not None:
+        say(f"The database that was there is kept as {done.kept}.")
+    say(
+        f"{done.doubtful} posts were due and may have been published since: they are looked for on the platforms before "
+        f"anything is sent. {done.planned} are scheduled for later. What was written since that copy is lost. Start "
+        "PostProber as usual."
+    )
+
+
+@app.command("migrate-to")
+def migrate_to(url: Annotated[str, typer.Argument(help="postgresql://… of an empty database; -: from stdin.")]) -> None:
+    """Move this SQLite installation to PostgreSQL while it runs. Safe to kill and run again.
+
+    Everybody on the machine can read a command line: give an address that has a password on stdin.
+    """
+    url = _stdin_text().strip() if url == "-" else url
+    if not url.startswith("postgresql"):
+        raise BadInput("Give an address such as postgresql://user:password@host/name.", field="url")
+    source, target = Database(load_settings().database), Database(load_settings(database_url=url).database)
+    try:
+        source.migrate()
+        done = move.move(source, target)
+    finally:
+        source.close()
+        target.close()
+    say(f"Moved and compared {sum(done.rows.values())} rows of {len(done.rows)} tables. The old database is read-only "
+        "now: set POSTPROBER_DATABASE_URL to the new one and restart.")  # fmt: skip
+    for table, ids in done.changed.items():
+        more = f" and {len(ids) - MOST_NAMED} more" if len(ids) > MOST_NAMED else ""
+        say(f"PostgreSQL cannot store NUL, half a surrogate pair, NaN in JSON, or text longer than its column; rows "
+            f"changed in {table}: {', '.join(map(str, ids[:MOST_NAMED]))}{more}.")  # fmt: skip
+
+
+@app.command("doctor")
+def doctor_command(as_json: Json = False) -> None:
+    """Check the installation; exit code 3 when something needs attention."""
+    core = open_core()
+    findings = doctor.examine(core)
+    if as_json:
+        emit([vars(f) for f in findings])
+    else:
+        for f in findings:
+            mark = "[green]ok  [/]" if f.ok else "[red]FAIL[/]"
+            console.print(f"{mark} {f.name}: {escape(f.message)}", highlight=False)
+    raise typer.Exit(0 if all(f.ok for f in findings) else FAILED)
+
+
+@app.command("scheduler", hidden=True)
+def run_scheduler() -> None:
+    """The scheduler alone (the same as `python scheduler.py`)."""
+    log_to_stderr()
+    try:
+        core = build_core()
+    except PostProberError as error:
+        fail(error)
+        sys.exit(BAD_INPUT)
+    calm_garbage_collector()
+    runner = build_runner(core, core.settings.workers)
+    _on_signals(runner.stop)
+    if not runner.run():
+        os._exit(1)  # it must not wait for threads that hang; what they had in hand is taken over as after a kill
+    close_core(core)
+
+
+@app.command()
+def serve(name: Annotated[str, typer.Argument(help=", ".join(launch.SERVED) + ".")]) -> None:
+    """Run one process alone, for services of the operating system."""
+    if name not in launch.SERVED:
+        raise BadInput(f"Choose one of {', '.join(launch.SERVED)}.", field="name")
+    launch.become(name, load_settings())
+
+
+@app.command()
+def up() -> None:
+    """Start sidecar, scheduler and app (and the sandbox in sandbox mode); stop with Ctrl-C."""
+    _run_family(seeding=False)
+
+
+@app.command()
+def demo() -> None:
+    """Everything on the sandbox with a user, linked accounts and live posts; prints the URL and the sign-in."""
+    _run_family(seeding=True)
+
+
+def _run_family(*, seeding: bool) -> None:
+    settings = load_settings()
+    if seeding and not settings.sandbox:
+        raise BadInput("The demo runs on the sandbox only; set POSTPROBER_MODE=sandbox.")
+    lock = launch.FolderLock(settings.data_dir)
+    lock.take()
+    core = build_core(settings)
+    family = launch.Family(settings)
+    _on_signals(family.stopping.set)
+    try:
+        launch.start_all(family)
+        if seeding:
+            email, password = seed(core)
+            say(f"\nPostProber is running on the sandbox (nothing leaves this machine).\n\n"
+                f"  Open     {_front(settings)}\n  Sign in  {email}\n  Password {password}\n\n"
+                f"The emulated platforms, with a page to inject faults: {settings.sandbox_url}\nStop with Ctrl-C.")  # fmt: skip
+        else:
+            say(f"PostProber is running: {_front(settings)}  (stop with Ctrl-C)")
+            if extras.has("app") and people.nobody_yet(core):
+                say(f"No users yet. Create your account at {settings.app_base}/?setup={people.setup_token(core)}")
+        code = family.watch()
+    finally:
+        family.stop()
+        lock.free()
+        close_core(core)
+    raise typer.Exit(code)
+
+
+def _front(settings: Settings) -> str:
+    """What a person opens: the app, or without it the pages that describe the API."""
+    return settings.app_base if extras.has("app") else f"{settings.browser_base}/api/docs"
+
+
+def _on_signals(stop: Callable[[], Any]) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(number, lambda *_: stop())

@@ -1,0 +1,45 @@
+"""What the command line prints: results to stdout, words for a person about errors to stderr."""
+
+from __future__ import annotations
+
+import json
+import logging
+from datetime import datetime
+from typing import Any
+
+from rich.console import Console
+
+from postprober.clock import utc_iso
+from postprober.errors import PostProberError
+from postprober.security import logs
+
+console = Console(soft_wrap=True)
+_errors = Console(stderr=True, soft_wrap=True)
+
+
+def _plain(value: object) -> object:
+    return utc_iso(value) if isinstance(value, datetime) else str(value)
+
+
+def emit(value: Any) -> None:
+    """One JSON value on one line."""
+    console.file.write(json.dumps(value, ensure_ascii=False, default=_plain) + "\n")
+    console.file.flush()
+
+
+def say(text: str) -> None:
+    """Plain words; nothing in `text` is read as markup."""
+    console.print(text, markup=False, highlight=False)
+    console.file.flush()
+
+
+def fail(error: PostProberError) -> None:
+    """One sentence."""
+    _errors.print(str(error), style="red", markup=False, highlight=False)
+
+
+def log_to_stderr() -> None:
+    """The log of a process; the libraries speak up only when something is wrong."""
+    logs.to_stream()
+    for noisy in ("apscheduler", "httpx2", "alembic", "apprise"):
+        logging.getLogger(noisy).setLevel(logging.ERROR)

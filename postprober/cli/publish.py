@@ -1,0 +1,207 @@
+"""`publish`, its live display, and `report`."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from rich.live import Live
+from rich.table import Table
+
+from postprober.cli.output import console, emit, say
+from postprober.clock import utc_iso
+from postprober.domain.advice import Advice
+from postprober.domain.delivery import TRAITS, DeliveryState
+from postprober.domain.post import PostStatus
+from postprober.errors import BadInput, PostProberError
+from postprober.pipeline.scheduler.scheduler import Runner
+from postprober.services.core import Core
+from postprober.services.media import media
+from postprober.services.monitoring import monitoring
+from postprober.services.monitoring.monitoring import HEARTBEAT_LIMIT, PostView
+from postprober.services.posts import posts
+from postprober.services.posts.times import parse_time
+from postprober.wiring import build_runner
+
+DONE, FAILED, UNDECIDED = 0, 3, 4
+POLL = 0.2
+_MARKS = {"": "·", "pending": "…", "success": "✓", "failed": "✗", "warning": "!"}
+_COLOURS = {"": "dim", "pending": "blue", "success": "green", "failed": "red", "warning": "yellow"}
+
+
+@dataclass(frozen=True)
+class Request:
+    """What was asked for on the command line. Several texts make a thread; alts belong to the files in order."""
+
+    account_ids: tuple[int, ...]
+    texts: tuple[str, ...]
+    files: tuple[Path, ...]
+    alts: tuple[str, ...]
+    at: str
+    late_minutes: int | None = None
+
+
+def create(core: Core, user_id: int, request: Request) -> int:
+    """Check everything, then plan the post; returns its id. Raises BadInput; then nothing was written."""
+    if len(request.alts) > len(request.files):
+        raise BadInput("There are more alt texts than files.")
+    at = parse_time(request.at, core.clock.now()) if request.at else None
+    alts = (*request.alts, *[""] * (len(request.files) - len(request.alts)))
+    ids: list[int] = []
+    try:
+        for path, alt in zip(request.files, alts, strict=True):
+            ids.append(media.add_file(core, user_id, path, alt))
+        new = posts.NewPost(request.texts, request.account_ids, tuple(ids), at, late_minutes=request.late_minutes)
+        return posts.create(core, user_id, new).id
+    except PostProberError:
+        media.discard(core, user_id, ids)
+        raise
+
+
+def follow(core: Core, user_id: int, post_id: int, *, wait: bool, as_json: bool, limit: float) -> int:
+    """Show the post's way until it ends (or at once without `wait`); returns the exit code."""
+    runner = _own_runner(core) if wait else None
+    try:
+        if wait:
+            if as_json:
+                _stream(core, user_id, post_id, limit)
+            else:
+                _live(core, user_id, post_id, limit)
+    finally:
+        if runner is not None:
+            runner[0].stop()
+            runner[1].join()
+    view = monitoring.post_view(core, user_id, post_id)
+    if as_json:
+        emit(_result(view))
+    elif view.post.status == PostStatus.REVIEW:
+        advice = Advice.from_json(view.post.ai_suggestions)
+        say(f"Post {post_id} is held for review. {' '.join(advice.review.reasons) if advice else ''}")
+    elif not wait:
+        say(f"Post {post_id} is scheduled for {utc_iso(view.post.scheduled_at) if view.post.scheduled_at else 'now'}.")
+    else:
+        for item in view.deliveries:
+            say(f"{item.platform} ({item.account}): {item.explanation} {item.delivery.url or ''}")
+    return _code(view) if wait or view.post.status == PostStatus.REVIEW else DONE
+
+
+def _own_runner(core: Core) -> tuple[Runner, threading.Thread] | None:
+    """Without a living scheduler this process does the work while it waits."""
+    age = monitoring.heartbeat_age(core)
+    if age is not None and age < HEARTBEAT_LIMIT:
+        return None
+    runner = build_runner(core, min(4, core.settings.workers))
+    thread = threading.Thread(target=runner.run, name="scheduler")
+    thread.start()
+    return runner, thread
+
+
+def _changes(core: Core, user_id: int, post_id: int, limit: float) -> Any:
+    """Yields the view each time it is looked at, until it is finished or the time is over."""
+    deadline = time.monotonic() + limit
+    pause = threading.Event()
+    while True:
+        view = monitoring.post_view(core, user_id, post_id)
+        yield view
+        if monitoring.finished(view) or time.monotonic() > deadline:
+            return
+        pause.wait(POLL)
+
+
+def _stream(core: Core, user_id: int, post_id: int, limit: float) -> None:
+    last = 0
+    for _ in _changes(core, user_id, post_id, limit):
+        for row in monitoring.step_rows(core, user_id, post_id, after=last):
+            last = row["id"]
+            emit(
+                {
+                    "event": "step", "delivery_id": row["delivery_id"], "platform": row["platform"],
+                    "step": row["step"], "status": row["status"], "at": row["timestamp"], "detail": row["details"],
+                }
+            )  # fmt: skip
+
+
+def _live(core: Core, user_id: int, post_id: int, limit: float) -> None:
+    with Live(console=console, refresh_per_second=8) as live:
+        for view in _changes(core, user_id, post_id, limit):
+            live.update(_table(view))
+    console.print()
+
+
+def _table(view: PostView) -> Table:
+    table = Table(title=f"Post {view.post.id}")
+    for heading in ("Platform", "auth", "post", "verify", "count", "state", "proof"):  # the four steps, short
+        table.add_column(heading)
+    for item in view.deliveries:
+        marks = [f"[{_COLOURS[s.status]}]{_MARKS[s.status]}[/]" for s in item.steps]
+        label = TRAITS[item.delivery.state].label
+        table.add_row(f"{item.platform} ({item.account})", *marks, label, item.delivery.proof.value)
+    return table
+
+
+def _result(view: PostView) -> dict[str, Any]:
+    return {
+        "event": "result",
+        "post_id": view.post.id,
+        "deliveries": [
+            {
+                "delivery_id": d.delivery.id, "account_id": d.delivery.account_id,
+                "platform": d.delivery.platform.value, "state": d.delivery.state.value,
+                "proof": d.delivery.proof.value, "remote_id": d.delivery.remote_id, "url": d.delivery.url,
+            }
+            for d in view.deliveries
+        ],
+    }  # fmt: skip
+
+
+def _code(view: PostView) -> int:
+    if view.post.status == PostStatus.REVIEW:
+        return UNDECIDED
+    states = {d.delivery.state for d in view.deliveries}
+    good = {DeliveryState.VERIFIED, DeliveryState.PUBLISHED}
+    if states <= good:
+        return DONE
+    if states & {DeliveryState.FAILED, DeliveryState.GHOST, DeliveryState.CANCELLED, DeliveryState.PARTIAL}:
+        return FAILED
+    return UNDECIDED
+
+
+def report(core: Core, user_id: int, view: PostView, as_json: bool) -> None:
+    """Steps, proof and attempts of one post."""
+    if as_json:
+        result = _result(view)
+        for row, item in zip(result["deliveries"], view.deliveries, strict=True):
+            row["steps"] = [vars(step) for step in item.steps]
+            row["attempts"] = [vars(a) for a in monitoring.attempts_of(core, user_id, item.delivery.id)]
+            row["engagement"] = item.counts
+        emit({**result, "event": "report", "text": view.post.content, "window": str(timedelta(days=30))})
+        return
+    say(view.post.content)
+    console.print(_table(view))
+    for item in view.deliveries:
+        say(f"{item.platform}: {item.explanation} {item.delivery.url or ''}")
+        for attempt in monitoring.attempts_of(core, user_id, item.delivery.id):
+            say(
+                f"  {utc_iso(attempt.started_at)}  {attempt.act} {attempt.number}: {attempt.outcome}"
+                f"  {attempt.http_status or ''}  {attempt.message}"
+            )
+
+
+def show_rows(rows: list[dict[str, Any]], as_json: bool) -> None:
+    """Rows of one kind as a table, or as JSON."""
+    if as_json:
+        emit(rows)
+        return
+    if not rows:
+        say("None yet.")
+        return
+    table = Table()
+    for heading in rows[0]:
+        table.add_column(heading)
+    for row in rows:
+        table.add_row(*(str(value) for value in row.values()))
+    console.print(table)

@@ -1,0 +1,167 @@
+"""Links as the person who wrote them means them, and where the links of a published post lead. Pure.
+
+Platforms find links by rules of their own: X's leave out most letters behind the host (`entities`), Mastodon's take
+them. A person means the whole of it, up to the next blank.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Sequence
+from urllib.parse import unquote, urlsplit
+
+import regex  # type: ignore[import-untyped,unused-ignore]
+
+from postprober.domain.entities import HOST_OF_A_LINK, Span, find_urls, is_possible_host
+from postprober.domain.tlds import TLDS
+
+_WITH_SCHEME = re.compile(r"(?<![A-Za-z0-9+.\-])https?://[^\s<>、。「」『』【】（）〈〉《》，！？]+", re.IGNORECASE)
+_NEXT = re.compile(r"(?<=[,;|])(?=https?://)", re.IGNORECASE)  # `https://a.example,https://b.example` are two
+_REST = re.compile(r"[^\s<>、。「」『』【】（）〈〉《》，！？]*")
+_CLOSING = {
+    ")": "(",
+    "]": "[",
+    "}": "{",
+    "”": "“",
+    "’": "‘",
+    "»": "«",
+    '"': '"',
+    "'": "'",
+    "*": "*",
+    "~": "~",
+    "`": "`",
+}
+_PUNCTUATION = ".,;:!?…|"
+_INVISIBLE = "\u200b\u200c\u200d\u2060\ufeff\u00ad"
+
+
+def whole_links(text: str) -> list[Span]:
+    """Links with and without a scheme, each with its whole path, query and fragment, without the punctuation of the
+    sentence around it; in order, not overlapping."""
+    found: list[Span] = []
+    for match in _WITH_SCHEME.finditer(text):
+        start = match.start()
+        for piece in _NEXT.split(match[0]):
+            link = _trimmed(piece)
+            if len(link) > link.index("//") + 2:
+                found.append(Span(start, start + len(link), link))
+            start += len(piece)
+    taken = [(span.start, span.end) for span in found]
+    for span in find_urls(text):
+        if any(start < span.end and span.start < end for start, end in taken) or "://" in span.text:
+            continue
+        found.append(_with_rest(text, span))
+    return _apart(sorted(found, key=lambda span: span.start))
+
+
+def _apart(spans: Sequence[Span]) -> list[Span]:
+    kept: list[Span] = []
+    for span in spans:
+        if not kept or span.start >= kept[-1].end:
+            kept.append(span)
+    return kept
+
+
+def _with_rest(text: str, span: Span) -> Span:
+    """A link without scheme, found by its host, with everything that follows without a blank."""
+    host = re.match(r"[^/?#]*", span.text)
+    at = span.start + (host.end() if host else 0)
+    if text[at : at + 1] not in ("/", "?", "#"):
+        return span
+    rest = _REST.match(text, at)
+    link = _trimmed(text[span.start : rest.end() if rest else span.end])
+    return Span(span.start, span.start + len(link), link)
+
+
+def _trimmed(link: str) -> str:
+    """Without punctuation at its end, and without a closing bracket or quote that nothing in it opens."""
+    while link:
+        last = link[-1]
+        opening = _CLOSING.get(last)
+        if (
+            last in _PUNCTUATION
+            or last in _INVISIBLE
+            or (opening == last and link.count(last) % 2)
+            or (opening is not None and opening != last and link.count(opening) < link.count(last))
+        ):
+            link = link[:-1]
+        else:
+            return link
+    return link
+
+
+def astray(text: str, targets: Sequence[str]) -> list[tuple[str, str]]:
+    """The links with a scheme in `text` that no target of the published post leads to, each with where it leads instead
+    ("" when it is no link there). `targets`: the addresses of all links of the post, as read back."""
+    known = {_canonical(target): target for target in targets}
+    lost: list[tuple[str, str]] = []
+    for span in whole_links(text):
+        wanted = _canonical(span.text)
+        if "://" not in span.text or wanted in known:
+            continue
+        shorter = [key for key in known if wanted.startswith(key)]
+        lost.append((span.text, known[max(shorter, key=len)] if shorter else ""))
+    return lost
+
+
+def _canonical(link: str) -> str:
+    """For comparing targets: no scheme, host in lower case and in Punycode, nothing percent-encoded, no slash at the end."""
+    try:
+        parts = urlsplit(link)
+        host = (parts.netloc or "").lower()
+        tail = "".join((f"?{parts.query}" if parts.query else "", f"#{parts.fragment}" if parts.fragment else ""))
+        path = parts.path.rstrip("/") if not tail else parts.path
+    except ValueError:
+        return link
+    if not host.isascii():
+        with contextlib.suppress(UnicodeError):
+            host = host.encode("idna").decode()
+    return host + unquote(path).rstrip("/") + unquote(tail)
+
+
+# Mastodon's own rules: config/initializers/twitter_regex.rb over twitter-text; only links with a scheme are counted so.
+_M_LINK = regex.compile(HOST_OF_A_LINK, regex.IGNORECASE, tlds=sorted(TLDS))
+_M_PATH = regex.compile(
+    r"/(?:[^\p{White_Space}<>()?]++|\((?:[^\p{White_Space}<>()?]++|\([^\p{White_Space}<>()?]++\))++\))*+"
+)
+_M_PATH_END = frozenset("?!*\"'「」<>;:=,.$%[]~&|@(")
+_UCHARS = "\u00a0-\ud7ff\ue000-\ufdcf\ufdf0-\uffef\U00010000-\U0010fffd"
+_M_QUERY = regex.compile(rf"\?[a-z0-9!?*'();:&=+$/%#\[\]\-_.,~|@\^{_UCHARS}]*+", regex.IGNORECASE)
+_M_QUERY_END = regex.compile(rf"[a-z0-9_&=#/\-{_UCHARS}]", regex.IGNORECASE)
+
+
+def mastodon_links(text: str) -> list[Span]:
+    """Links with a scheme as Mastodon finds, counts and shows them."""
+    found: list[Span] = []
+    at = 0
+    while match := _M_LINK.search(text, at):
+        start, end = match.start("url"), match.end("url")
+        at = max(end, match.end(), at + 1)
+        if not is_possible_host(match["url"], match["domain"]):
+            continue
+        end = _m_path(text, end)
+        end = _m_query(text, end)
+        found.append(Span(start, end, text[start:end]))
+        at = max(at, end)
+    return found
+
+
+def _m_path(text: str, at: int) -> int:
+    match = _M_PATH.match(text, at)
+    if match is None:
+        return at
+    end = match.end()
+    while end > at + 1 and text[end - 1] in _M_PATH_END:
+        end -= 1
+    return int(end)
+
+
+def _m_query(text: str, at: int) -> int:
+    match = _M_QUERY.match(text, at)
+    if match is None:
+        return at
+    end = match.end()
+    while end > at + 1 and not _M_QUERY_END.match(text[end - 1]):
+        end -= 1
+    return int(end) if end > at + 1 else at

@@ -1,0 +1,181 @@
+"""One claimed delivery: its record as last written, its account, and the small acts every stage shares."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection
+
+from postprober.domain.account import Credentials
+from postprober.domain.attempt import Act, Outcome
+from postprober.domain.delivery import DeliveryState, Step, StepStatus
+from postprober.domain.post import MediaFile, MediaKind
+from postprober.domain.remote import PartJob, Ref, Search
+from postprober.errors import VaultError
+from postprober.http import Exchange, HttpClient
+from postprober.pipeline.core import transitions
+from postprober.pipeline.core.context import Context, Wiretap
+from postprober.pipeline.core.platform_time import key_of
+from postprober.pipeline.core.tokens import open_credentials, secrets_of
+from postprober.platforms.common.adapter import Adapter
+from postprober.storage import attempts, deliveries, logs, media, remote_posts
+from postprober.storage.records import Account, Delivery, PartRecord, replace
+
+KEY_LOOK = timedelta(minutes=1)  # until it is tried again whether the tokens can be opened
+
+
+@dataclass
+class Work:
+    """`delivery` is always the row as this worker last saw or wrote it; its fence guards every write."""
+
+    ctx: Context
+    delivery: Delivery
+    account: Account
+    cred: Credentials
+    stays: bool = False  # this worker keeps the lease to prove the post at once
+
+    def now(self) -> datetime:
+        return self.ctx.clock.now()
+
+    def move(self, conn: Connection, new: DeliveryState, reason: str, **columns: Any) -> None:
+        """Change the state. Raises Conflict when the delivery moved without us."""
+        self.delivery = transitions.move(
+            conn, self.delivery, new, reason=reason, now=self.now(), worker=self.ctx.worker, **columns
+        )
+
+    def touch(self, conn: Connection, **columns: Any) -> None:
+        """Write columns under our fence. Raises Conflict."""
+        self.delivery = deliveries.touch(conn, self.delivery, self.now(), **columns)
+
+    def log(self, conn: Connection, step: Step, status: StepStatus, **details: Any) -> None:
+        logs.step(conn, self.delivery, step, status, self.now(), **details)
+
+    def begin(self, conn: Connection, act: Act, part: int, request_id: str, **columns: Any) -> int:
+        return attempts.open_attempt(
+            conn, self.delivery, part=part, act=act, request_id=request_id, worker=self.ctx.worker, now=self.now(),
+            **columns,
+        )  # fmt: skip
+
+    def close(self, conn: Connection, attempt: int, outcome: Outcome, tap: Wiretap, message: str = "") -> None:
+        attempts.close_attempt(conn, attempt, outcome, now=self.now(), message=message, **tap.closing())
+
+    def http(self, tap: Wiretap, request_id: str, *, publishing: bool = False) -> HttpClient:
+        """A client for this account. Only `publishing` ones pass the gate and the checkpoints."""
+        return self.ctx.http.bound(
+            request_id=request_id,
+            secrets=secrets_of(self.cred),
+            observer=lambda exchange: self._seen(tap, exchange),
+            gate=(lambda: self.ctx.keeper.check(self.delivery.id)) if publishing else None,
+            checkpoint=self.ctx.checkpoint if publishing else None,
+        )
+
+    def _seen(self, tap: Wiretap, exchange: Exchange) -> None:
+        tap(exchange)
+        self.ctx.pulse.saw(self.account.id, exchange, self.now())
+        self.ctx.times.saw(key_of(self.account), exchange)
+
+    def adapter(self, http: HttpClient) -> Adapter:
+        return self.ctx.adapter(self.account, http)
+
+
+def open_tokens(work: Work) -> bool:
+    """False where they cannot be opened: the delivery waits then."""
+    try:
+        work.cred = open_credentials(work.ctx.vault, work.account)
+    except VaultError as error:
+        await_key(work, error)
+        return False
+    return True
+
+
+def await_key(work: Work, error: VaultError) -> None:
+    """The account's tokens cannot be opened. That is the installation's trouble and nobody's try: nothing is sent or
+    asked until the key is back, and a person is told."""
+    again = work.now() + KEY_LOOK
+    with work.ctx.db.write() as conn:
+        news = transitions.tokens_locked(conn, work.account, error.message, work.now())
+        if work.delivery.state is not DeliveryState.CLAIMED:
+            work.touch(conn, lease_until=None, next_at=again)
+            return
+        if news:
+            work.log(conn, Step.AUTHENTICATION, StepStatus.FAILED, message=f"{error.message} {transitions.UNLOCK}")
+        work.move(conn, DeliveryState.WAITING, error.message, next_at=again, lease_until=None)
+
+
+def new_request_id() -> str:
+    return uuid.uuid4().hex
+
+
+def job_for(ctx: Context, delivery: Delivery, part: PartRecord) -> PartJob:
+    """What goes out for `part`, the same at every try (`composed_at` and `handle` were fixed at the first)."""
+    before: list[Ref] = [p.ref for p in delivery.parts[: part.index] if p.ref is not None]
+    return PartJob(
+        key=delivery.key,
+        index=part.index,
+        text=part.text,
+        composed_at=datetime.fromisoformat(part.composed_at),
+        media=media_files(ctx, delivery, part.media),
+        handle=part.handle,
+        language=part.language,
+        parent=before[-1] if before else None,
+        root=before[0] if before else None,
+    )
+
+
+def media_files(ctx: Context, delivery: Delivery, ids: tuple[int, ...]) -> tuple[MediaFile, ...]:
+    """The files of a part, with the public URL for platforms that fetch them."""
+    if not ids:
+        return ()
+    with ctx.db.read() as conn:
+        records = media.get_many(conn, ids)
+    return tuple(
+        MediaFile(
+            id=record.id, kind=MediaKind(record.kind), mime=record.mime, size=record.size, width=record.width,
+            height=record.height, sha256=record.sha256, path=str(ctx.data_dir / record.path), alt=record.alt,
+            duration=record.duration, public_url=ctx.media_url(record, delivery.platform), frames=record.frames,
+            codec=record.codec,
+        )
+        for record in records
+    )  # fmt: skip
+
+
+def composed(work: Work, part: PartRecord) -> PartRecord:
+    """`part` with the values that are fixed at its first try; its handle nearly always was when it was planned."""
+    if part.composed_at:
+        return part
+    moment = work.now().replace(microsecond=work.now().microsecond // 1000 * 1000)
+    handle = part.handle or work.adapter(work.ctx.http).new_handle(work.delivery.key, part.index, moment)
+    return replace(part, composed_at=moment.isoformat(), handle=handle)
+
+
+def search_for(work: Work, conn: Connection, part: PartRecord, job: PartJob) -> Search:
+    """What to look for when it is not known whether `part` is out."""
+    since = datetime.fromisoformat(part.intent_at) if part.intent_at else work.delivery.created_at
+    canary: str | None = part.canary or None
+    hidden = deliveries.ghosts(conn, work.account.id)
+    if canary in hidden:  # it is in no list; without another it proves nothing
+        canary = deliveries.newest_seen(conn, work.account.id, since) or _known_before(canary, hidden)
+    return Search(
+        job=job,
+        since=since,
+        staged=part.staged,
+        canary=canary,
+        later=deliveries.sent_after(conn, work.delivery) - hidden.keys(),
+        exclude=remote_posts.known(conn, work.account.remote, but=work.delivery.id)
+        | {p.ref.remote_id for p in work.delivery.parts if p.ref is not None},  # parts of a thread may be alike
+        author=work.account.remote_id,
+    )
+
+
+def _known_before(ghost: str, hidden: Mapping[str, str]) -> str:
+    """The newest post that was known before the ghost and is none itself (one that was there when the account was linked,
+    say), else the ghost. `hidden`: as `deliveries.ghosts` tells."""
+    seen, at = {ghost}, hidden[ghost]
+    while at in hidden and at not in seen:
+        seen.add(at)
+        at = hidden[at]
+    return ghost if not at or at in seen else at

@@ -1,0 +1,1 @@
+"""How platforms and accounts are doing."""

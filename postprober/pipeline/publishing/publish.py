@@ -1,0 +1,354 @@
+"""From claim to the platform's word.
+
+The order is the promise: the intent is committed before the first byte leaves; whatever happens after that and is not
+a clear yes or no becomes `unconfirmed`, and only `reconcile` leads on from there.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection
+
+from postprober.clock import utc_iso
+from postprober.domain.account import Credentials
+from postprober.domain.attempt import Act, Outcome, payload_hash
+from postprober.domain.delivery import DUE_TO_PUBLISH, Cause, DeliveryState, Proof, Step, StepStatus
+from postprober.domain.remote import PartJob, ProgressState, Receipt, SightingState, Staged
+from postprober.domain.retry import MAX_CRASHES
+from postprober.domain.text import normalise
+from postprober.errors import (
+    HERE,
+    BadInput,
+    Conflict,
+    LeaseLost,
+    PlatformError,
+    PostRejected,
+    Unavailable,
+    VaultError,
+)
+from postprober.pipeline.core import unlinked
+from postprober.pipeline.core.adopt import Taken, adopt, why_not
+from postprober.pipeline.core.claimed_delivery import Work, await_key, composed, job_for, new_request_id, search_for
+from postprober.pipeline.core.context import Context, Wiretap
+from postprober.pipeline.core.platform_time import key_of
+from postprober.pipeline.core.tokens import ensure_valid
+from postprober.pipeline.health import platform_health
+from postprober.pipeline.publishing import late_replies, locate
+from postprober.pipeline.publishing.failures import fail, note_stage, refused
+from postprober.pipeline.verification.verify import verify
+from postprober.platforms.common.adapter import Adapter
+from postprober.storage import accounts, attempts, deliveries, logs, posts
+from postprober.storage.records import PartRecord, replace
+
+S = DeliveryState
+UNFIT = "picture"  # code of the PostRejected that says: a file of the post cannot be made fit
+
+
+def publish(ctx: Context, delivery_id: int) -> None:
+    """Take a due delivery and carry it as far as it goes: published, or a state that says what comes next.
+
+    Does nothing if somebody else has it or it is not due.
+    """
+    until, deadline = ctx.keeper.until()
+    with ctx.db.write() as conn:
+        delivery = deliveries.take(
+            conn, delivery_id, worker=ctx.worker, now=ctx.clock.now(), until=until, only=DUE_TO_PUBLISH
+        )
+        if delivery is None:
+            return
+        account = accounts.get(conn, delivery.account_id)
+    ctx.keeper.hold(delivery.id, deadline)
+    try:
+        # The tokens are opened by `_authenticate`: doubt, quarantine and lateness come first.
+        work = Work(ctx, delivery, account, Credentials(""))
+        if _may_go(work) and _authenticate(work):
+            while (part := work.delivery.open_part()) is not None and work.delivery.state is S.CLAIMED:
+                _publish_part(work, part)
+        if work.stays and work.delivery.state is S.PUBLISHED:
+            verify(work)
+    except (Conflict, LeaseLost):
+        return  # the delivery belongs to somebody else now; they carry on from what is stored
+    finally:
+        ctx.keeper.drop(delivery.id)
+
+
+def _may_go(work: Work) -> bool:
+    """False: doubt, quarantine or lateness come first, then a platform that is known to be failing. Quarantine and
+    lateness end in `held`, with a question to a person; for the platform it waits."""
+    delivery, now = work.delivery, work.now()
+    if delivery.unknown_at is not None:
+        _look_first(work)
+        return False
+    if unlinked.is_stale(delivery, work.account):
+        with work.ctx.db.write() as conn:
+            unlinked.settle(conn, delivery, now, work.ctx.worker)
+        return False
+    if work.account.same_as is not None and not any(part.ref for part in delivery.parts) and _goes_already(work):
+        return False
+    # Not how often it was tried: as long as nothing may be visible, nobody is surprised by being asked.
+    started = any(part.ref for part in delivery.parts)
+    reason, cause = "", Cause.LATE
+    if delivery.crashes >= MAX_CRASHES:
+        reason, cause = f"It took its worker down {delivery.crashes} times.", Cause.CRASHED
+    elif not started and now - delivery.due_at > _late_limit(work) and not _waited_for_a_limit(work):
+        minutes = int((now - delivery.due_at) / timedelta(minutes=1))
+        reason = f"It is {minutes} minutes late, more than you allow."
+    if not reason:
+        return not platform_health.holds_back(work)
+    with work.ctx.db.write() as conn:
+        work.log(conn, Step.POSTING, StepStatus.WARNING, message=reason)
+        work.move(conn, S.HELD, reason, cause=cause, next_at=None, lease_until=None, crashes=0)
+    return False
+
+
+def _goes_already(work: Work) -> bool:
+    """The account has a second row from before servers were asked, and the post goes there, too: once is enough."""
+    with work.ctx.db.write() as conn:
+        same = accounts.same(conn, work.account)
+        twins = [
+            one for one in deliveries.of_post(conn, work.delivery.post_id)
+            if one.id != work.delivery.id and one.account_id in same and one.state not in (S.CANCELLED, S.FAILED)
+        ]  # fmt: skip
+        if twins:
+            reason = f"Delivery {twins[0].id} sends this post to the same account."
+            work.log(conn, Step.POSTING, StepStatus.WARNING, message=reason)
+            work.move(conn, S.CANCELLED, reason, next_at=None, lease_until=None)
+    return bool(twins)
+
+
+def _look_first(work: Work) -> None:
+    """The database was restored and may not know that this was sent (`recovery.guard_against_restore`)."""
+    reason = "the database was restored and may not know that this was sent"
+    settle = work.adapter(work.ctx.http).traits.settle
+    with work.ctx.db.write() as conn:
+        work.log(conn, Step.POSTING, StepStatus.WARNING, message=reason, next="looking whether it is there")
+        work.move(conn, S.UNCONFIRMED, reason, next_at=work.now() + settle, readings=0, absences=0, lease_until=None)
+    work.ctx.patience.wait(work.delivery.id, settle)
+
+
+def _late_limit(work: Work) -> timedelta:
+    """What the person allowed for this post, else the installation's setting."""
+    if work.now() - work.delivery.due_at < timedelta(minutes=1):  # the least that can be allowed: spare the reading
+        return work.ctx.late_limit
+    with work.ctx.db.read() as conn:
+        allowed = posts.get(conn, work.delivery.post_id).options.get("late_minutes")
+    return timedelta(minutes=allowed) if allowed else work.ctx.late_limit
+
+
+def _waited_for_a_limit(work: Work) -> bool:
+    """It was tried in time, the platform said when to come again, and that is what it waited for."""
+    delivery = work.delivery
+    if delivery.next_at is None or work.now() - delivery.next_at > _late_limit(work):
+        return False
+    with work.ctx.db.read() as conn:
+        tries = [one for one in attempts.of_delivery(conn, delivery.id) if one.act in (Act.PUBLISH, Act.STAGE)]
+    return bool(tries) and tries[-1].outcome == Outcome.THROTTLED
+
+
+def _authenticate(work: Work) -> bool:
+    try:
+        work.account, work.cred = ensure_valid(work.ctx, work.delivery, work.account)
+    except PlatformError as error:
+        fail(work, error, Step.AUTHENTICATION)
+        return False
+    except VaultError as error:
+        await_key(work, error)
+        return False
+    return True
+
+
+def _publish_part(work: Work, part: PartRecord) -> None:
+    """Stage, write the intent, send, write the result. Leaves `work.delivery` in the state that follows."""
+    part = composed(work, part)
+    job = job_for(work.ctx, work.delivery, part)
+    staged = _stage(work, part, job)
+    if staged is None:
+        return
+    part = replace(part, staged=staged, handle=staged.handle or part.handle)
+    job = replace(job, handle=part.handle)
+    request_id = new_request_id()
+    locate.ask(work)
+    work.ctx.checkpoint("before_intent")
+    attempt = _write_intent(work, part, job, request_id)
+    work.ctx.checkpoint("intent_committed")
+    tap = Wiretap()
+    adapter = work.adapter(work.http(tap, request_id, publishing=True))
+    try:
+        receipt = adapter.finalize(work.cred, job, staged)
+    except LeaseLost as error:
+        _abandon(work, attempt, tap, error)
+        return
+    except PlatformError as error:
+        refused(work, attempt, tap, part, error, adapter)
+        return
+    work.ctx.checkpoint("before_commit")
+    _write_result(work, attempt, tap, part, receipt)
+    work.ctx.checkpoint("committed")
+
+
+def _stage(work: Work, part: PartRecord, job: PartJob) -> Staged | None:
+    """Hand over what nobody sees yet and wait until the platform is ready; None when the delivery moved on."""
+    tap = Wiretap()
+    adapter = work.adapter(work.http(tap, new_request_id()))
+    try:
+        staged = part.staged
+        if staged is None:
+            staged = _submitted(work, adapter, job)
+            if staged.handle or staged.data:  # worth keeping: a restart goes on with the same container
+                part = replace(part, staged=staged, staged_at=utc_iso(work.now()))
+                with work.ctx.db.write() as conn:
+                    work.touch(conn, parts=work.delivery.with_part(part))
+        if not staged.handle and not staged.data:
+            return staged
+        progress = adapter.check(work.cred, staged)
+    except PlatformError as error:
+        here = error.code in (HERE, UNFIT)  # then what the platform said before has nothing to do with it
+        note_stage(work, part, Wiretap() if here else tap, error)
+        fail(work, error, Step.POSTING)
+        return None
+    if progress.state is ProgressState.READY:
+        return staged
+    if progress.state is ProgressState.PROCESSING and not _processing_too_long(work, part):
+        pause = max(timedelta(seconds=progress.wait_seconds), work.ctx.timing.processing_poll)
+        with work.ctx.db.write() as conn:
+            work.log(conn, Step.POSTING, StepStatus.PENDING, message="The platform is processing the media.")
+            work.move(conn, S.PROCESSING, "media is being processed", next_at=work.now() + pause, lease_until=None)
+    elif progress.state is ProgressState.PUBLISHED:
+        _already_there(work, part, job, adapter)
+    else:
+        # Failed, forgotten or never ending: nothing is visible, so the next try hands everything over anew.
+        with work.ctx.db.write() as conn:
+            work.touch(conn, parts=work.delivery.with_part(replace(part, staged=None, staged_at="")))
+        fail(
+            work,
+            Unavailable(f"The media could not be processed: {progress.reason or 'it took too long'}."),
+            Step.POSTING,
+        )
+    return None
+
+
+def _submitted(work: Work, adapter: Adapter, job: PartJob) -> Staged:
+    """What the adapter handed over. A file that cannot be made fit, or not be read, is an answer like a platform's: raises
+    PostRejected or Unavailable then."""
+    try:
+        return adapter.submit(work.cred, job)
+    except BadInput as error:
+        raise PostRejected(error.message, error.detail, code=UNFIT) from error
+    except OSError as error:  # of the file: the client turns those of the network into errors of ours
+        raise Unavailable("A file of this post cannot be read.", repr(error)[:200], code=HERE) from error
+
+
+def _processing_too_long(work: Work, part: PartRecord) -> bool:
+    return bool(part.staged_at) and (
+        work.now() - datetime.fromisoformat(part.staged_at) > work.ctx.timing.processing_limit
+    )
+
+
+def _already_there(work: Work, part: PartRecord, job: PartJob, adapter: Adapter) -> None:
+    """The container says that it was published though we have no such record: adopt it, or let a person look."""
+    with work.ctx.db.read() as conn:
+        search = search_for(work, conn, part, job)
+    try:
+        sighting = locate.locate(work, adapter, part, search)
+    except PlatformError as error:
+        fail(work, error, Step.POSTING)
+        return
+    reason, cause = "The platform says it is published, but it cannot be found.", Cause.UNKNOWN
+    try:
+        with work.ctx.db.write() as conn:
+            tie = why_not(work, conn, part, sighting)
+            if sighting.state is SightingState.FOUND and sighting.post is not None and not tie:
+                adopt(work, conn, part, sighting.post.ref, "the platform had published it already")
+                return
+        if tie:
+            reason, cause = f"{tie[:1].upper()}{tie[1:]}.", Cause.TIE
+    except Taken:
+        reason, cause = (
+            "The platform says it is published, and the post found belongs to another delivery.",
+            Cause.TAKEN,
+        )
+    with work.ctx.db.write() as conn:
+        work.move(conn, S.HELD, reason, cause=cause, unknown_at=work.now(), next_at=None, lease_until=None)
+
+
+def _write_intent(work: Work, part: PartRecord, job: PartJob, request_id: str) -> int:
+    now = work.now()
+    with work.ctx.db.write() as conn:
+        # Nobody else can have published on this account since the claim, so its newest post is the one read then.
+        part = _with_intent(work, conn, part)
+        digest = payload_hash(
+            normalise(job.text), [m.sha256 for m in job.media], job.parent.remote_id if job.parent else ""
+        )
+        rows: list[tuple[Step, StepStatus, dict[str, Any]]] = [
+            (Step.POSTING, StepStatus.PENDING, {"part": part.index, "try_number": work.delivery.tries + 1})
+        ]
+        if not any(p.ref for p in work.delivery.parts) and work.delivery.tries == 0:
+            rows.insert(0, (Step.AUTHENTICATION, StepStatus.SUCCESS, {"account": work.account.account_name}))
+        logs.steps(conn, work.delivery, rows, now)
+        work.move(
+            conn, S.SUBMITTING, f"sending part {part.index + 1} of {len(work.delivery.parts)}",
+            parts=work.delivery.with_part(part), tries=work.delivery.tries + 1, unknown_at=None,
+            first_byte_at=work.delivery.first_byte_at or now,
+        )  # fmt: skip
+        return work.begin(
+            conn, Act.PUBLISH, part.index, request_id, payload_hash=digest,
+            intent={
+                "text": normalise(job.text), "media": [m.sha256 for m in job.media], "handle": part.handle,
+                "parent": job.parent.remote_id if job.parent else "", "canary": part.canary,
+            },
+        )  # fmt: skip
+
+
+def _with_intent(work: Work, conn: Connection, part: PartRecord) -> PartRecord:
+    """`part` with the moment from which on its post may be there: that of the first try that may have arrived."""
+    part = replace(part, canary=work.account.canary or "")
+    if part.intent_at and attempts.had_unknown(conn, work.delivery.id, part.index, but=0):
+        return part
+    theirs = work.ctx.times.now(key_of(work.account))
+    told = utc_iso(theirs) if theirs is not None else ""
+    return replace(part, intent_at=utc_iso(work.now()), intent_remote_at=told)
+
+
+def _write_result(work: Work, attempt: int, tap: Wiretap, part: PartRecord, receipt: Receipt) -> None:
+    platform_health.note(work, tap, None)
+    try:
+        with work.ctx.db.write() as conn:
+            work.stays = work.ctx.spare()
+            work.close(conn, attempt, Outcome.SUCCESS, tap)
+            adopt(work, conn, part, receipt.ref, "the platform accepted it", proof=Proof.ACCEPTED)
+    except Taken as error:
+        _hold_taken(work, attempt, tap, part, receipt, error.owner)
+    except Conflict:
+        late_replies.keep(work, attempt, tap, part, receipt.ref)
+
+
+def _hold_taken(work: Work, attempt: int, tap: Wiretap, part: PartRecord, receipt: Receipt, owner: int | None) -> None:
+    """The platform's answer names a post that another delivery has: one of the two is wrong, and a person decides."""
+    named = receipt.ref.remote_id
+    reason = f"The platform answered with post {named}, which is linked to delivery {owner}."
+    now = work.now()
+    work.stays = False
+    with work.ctx.db.write() as conn:
+        work.close(conn, attempt, Outcome.UNKNOWN, tap, reason)
+        logs.keep_evidence(conn, work.delivery.id, "named", {"part": part.index, "remote_id": named}, now)
+        work.log(conn, Step.POSTING, StepStatus.WARNING, message=reason)
+        work.move(
+            conn,
+            S.HELD,
+            reason,
+            cause=Cause.TAKEN,
+            unknown_at=now,
+            next_at=None,
+            lease_until=None,
+            readings=0,
+            absences=0,
+        )
+
+
+def _abandon(work: Work, attempt: int, tap: Wiretap, error: LeaseLost) -> None:
+    """Stopped before the first byte. If the delivery is still ours, it can go again at once."""
+    with work.ctx.db.write() as conn:
+        work.close(conn, attempt, Outcome.ABANDONED, tap, error.message)
+        work.move(conn, S.WAITING, error.message, next_at=work.now(), lease_until=None, tries=work.delivery.tries - 1)

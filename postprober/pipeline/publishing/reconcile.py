@@ -1,0 +1,215 @@
+"""Is it there? The only way on from an unknown outcome.
+
+Found: adopted. Proved absent twice, on a platform whose bounds are known: a new attempt. Everything else: held, and a
+person is told. Nothing in this module sends.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sqlalchemy import Connection
+
+from postprober.clock import utc_iso
+from postprober.domain.account import Credentials
+from postprober.domain.attempt import Act, Outcome
+from postprober.domain.delivery import DUE_TO_RECONCILE, Cause, DeliveryState, Step, StepStatus
+from postprober.domain.platform import ReconcileMode
+from postprober.domain.remote import Search, Sighting, SightingState
+from postprober.domain.retry import MAX_CRASHES, MAX_TRIES, backoff
+from postprober.errors import Conflict, PlatformError, ReconnectNeeded
+from postprober.pipeline.core import transitions, unlinked
+from postprober.pipeline.core.adopt import Taken, adopt, why_not
+from postprober.pipeline.core.claimed_delivery import Work, composed, job_for, new_request_id, open_tokens, search_for
+from postprober.pipeline.core.context import Context, Wiretap
+from postprober.pipeline.core.tokens import ensure_valid, renew
+from postprober.pipeline.publishing import late_replies
+from postprober.pipeline.publishing.locate import locate, too_early
+from postprober.platforms.common.adapter import Adapter
+from postprober.storage import accounts, attempts, deliveries
+from postprober.storage.records import PartRecord
+
+S = DeliveryState
+READINGS_FOR_ABSENCE = 2
+_HELD_LOOKS = tuple(timedelta(minutes=m) for m in (1, 5, 15, 60, 360))  # a held one is still looked for, then daily
+_NOTHING = timedelta(milliseconds=50)
+_OUTCOMES = {
+    SightingState.FOUND: Outcome.FOUND,
+    SightingState.ABSENT: Outcome.ABSENT,
+    SightingState.OPEN: Outcome.ABSENT,
+    SightingState.UNSURE: Outcome.UNSURE,
+}
+
+
+def reconcile(ctx: Context, delivery_id: int) -> None:
+    """One reading for a delivery whose outcome is unknown, and its consequence."""
+    until, deadline = ctx.keeper.until()
+    with ctx.db.write() as conn:
+        delivery = deliveries.take(
+            conn, delivery_id, worker=ctx.worker, now=ctx.clock.now(), until=until, only=DUE_TO_RECONCILE
+        )
+        if delivery is None:
+            return
+        account = accounts.get(conn, delivery.account_id)
+    part = delivery.open_part()
+    ctx.keeper.hold(delivery.id, deadline)
+    try:
+        work = Work(ctx, delivery, account, Credentials(""))
+        if not account.is_active:
+            with ctx.db.write() as conn:
+                unlinked.settle(conn, delivery, ctx.clock.now(), ctx.worker)
+            return
+        if _settling(work) or not open_tokens(work):
+            return
+        if part is not None:
+            _look(work, part)
+    except Conflict:
+        return
+    finally:
+        ctx.keeper.drop(delivery.id)
+
+
+def _settling(work: Work) -> bool:
+    """The wall clock jumped, and by the monotonic one the settle time is not over."""
+    left = work.ctx.patience.left(work.delivery.id)
+    if left <= _NOTHING or work.delivery.state is not S.UNCONFIRMED:
+        return False
+    with work.ctx.db.write() as conn:
+        work.touch(conn, next_at=work.now() + left, lease_until=None)
+    return True
+
+
+def _look(work: Work, part: PartRecord) -> None:
+    tap, request_id = Wiretap(), new_request_id()
+    with work.ctx.db.write() as conn:
+        attempt = work.begin(conn, Act.RECONCILE, part.index, request_id)
+    adapter = work.adapter(work.http(tap, request_id))
+    try:
+        work.account, work.cred = ensure_valid(work.ctx, work.delivery, work.account)
+        job = job_for(work.ctx, work.delivery, composed(work, part))
+        with work.ctx.db.read() as conn:
+            search = search_for(work, conn, part, job)
+        sighting = _sight(work, part, search, tap, request_id)
+    except PlatformError as error:
+        if isinstance(error, ReconnectNeeded):
+            with work.ctx.db.write() as conn:
+                transitions.reconnect_needed(conn, work.account, error, work.now())
+        sighting = Sighting(SightingState.UNSURE, None, error.message)
+    if sighting.state is SightingState.FOUND:
+        work.ctx.checkpoint("reconcile_matched")
+    try:
+        _conclude(work, part, attempt, tap, adapter, sighting)
+    except Conflict:
+        late_replies.note_found(work, part, sighting)  # somebody decided meanwhile, not knowing what we have just seen
+        raise
+
+
+def _conclude(work: Work, part: PartRecord, attempt: int, tap: Wiretap, adapter: Adapter, sighting: Sighting) -> None:
+    try:
+        with work.ctx.db.write() as conn:
+            if sighting.state is SightingState.FOUND and (reason := why_not(work, conn, part, sighting)):
+                sighting = Sighting(SightingState.UNSURE, None, reason)
+                cause = Cause.TIE
+            else:
+                cause = Cause.UNKNOWN
+            _write(work, conn, part, attempt, tap, adapter, sighting, cause)
+    except Taken:  # by somebody who looked at the same moment
+        sighting = Sighting(SightingState.UNSURE, None, "the post with this text belongs to another delivery")
+        with work.ctx.db.write() as conn:
+            _write(work, conn, part, attempt, tap, adapter, sighting, Cause.TAKEN)
+
+
+def _write(
+    work: Work, conn: Connection, part: PartRecord, attempt: int, tap: Wiretap, adapter: Adapter, sighting: Sighting,
+    cause: Cause,
+) -> None:  # fmt: skip
+    work.close(conn, attempt, _OUTCOMES[sighting.state], tap, sighting.reason)
+    if sighting.state is SightingState.FOUND and sighting.post is not None:
+        adopt(work, conn, part, sighting.post.ref, f"found on the account: {sighting.reason}")
+    elif work.delivery.state is S.HELD and not _may_prove_absence(work, adapter, part, sighting):
+        looks = _HELD_LOOKS[min(work.delivery.readings, len(_HELD_LOOKS) - 1)]
+        work.touch(conn, readings=work.delivery.readings + 1, absences=0, next_at=work.now() + looks, lease_until=None)
+    elif sighting.state is SightingState.UNSURE:
+        _unsure(work, conn, adapter, sighting, cause)
+    else:
+        _absent(work, conn, adapter, part, sighting)
+
+
+def _may_prove_absence(work: Work, adapter: Adapter, part: PartRecord, sighting: Sighting) -> bool:
+    """Whether a held one may still be proved absent: it was held only because nothing could be read (an outage after a lost
+    answer), and now there is a complete, fresh list. Ties, refusals as duplicate and crashes stay a person's."""
+    return (
+        sighting.state in (SightingState.ABSENT, SightingState.OPEN)
+        and work.delivery.cause == Cause.UNKNOWN
+        and adapter.traits.mode is not ReconcileMode.STRICT
+        and not part.refused_as_duplicate
+        and work.delivery.crashes < MAX_CRASHES
+    )
+
+
+def _sight(work: Work, part: PartRecord, search: Search, tap: Wiretap, request_id: str) -> Sighting:
+    """One reading; a token that is refused is renewed once and the reading repeated."""
+    try:
+        return _read(work, part, search, tap, request_id)
+    except ReconnectNeeded:
+        adapter = work.adapter(work.ctx.http)
+        if not (adapter.traits.refreshes and (work.cred.refresh_token or work.cred.secret)):
+            raise
+        work.account, work.cred = renew(work.ctx, work.delivery, work.account)
+        return _read(work, part, search, tap, request_id)
+
+
+def _read(work: Work, part: PartRecord, search: Search, tap: Wiretap, request_id: str) -> Sighting:
+    adapter = work.adapter(work.http(tap, request_id))  # bound to the tokens of now, so that they are redacted
+    return locate(work, adapter, part, search)
+
+
+def _absent(work: Work, conn: Connection, adapter: Adapter, part: PartRecord, sighting: Sighting) -> None:
+    absences = work.delivery.absences + 1
+    if early := too_early(work, part, adapter.traits.settle):  # our clock ran ahead: it may still arrive
+        work.touch(conn, next_at=work.now() + early, lease_until=None)
+        return
+    if adapter.traits.mode is ReconcileMode.STRICT:
+        _hold(work, conn, f"{sighting.reason}, but a late arrival cannot be ruled out")
+    elif part.refused_as_duplicate:
+        reason = "the platform says that this text is there already, but it cannot be found"
+        _hold(work, conn, reason, Cause.DUPLICATE)
+    elif absences < READINGS_FOR_ABSENCE:
+        work.touch(
+            conn, absences=absences, readings=work.delivery.readings + 1,
+            next_at=work.now() + work.ctx.timing.reread, lease_until=None,
+        )  # fmt: skip
+    elif work.delivery.crashes >= MAX_CRASHES:
+        _hold(work, conn, "it is not there, and it took its worker down three times", Cause.CRASHED)
+    elif work.delivery.tries >= MAX_TRIES:
+        sent = attempts.sends(conn, work.delivery.id, part.index)
+        reason = f"It was sent {sent} times and is not there."
+        work.log(conn, Step.POSTING, StepStatus.FAILED, message=reason)
+        work.move(conn, S.FAILED, reason, next_at=None, lease_until=None, unknown_at=None)
+    else:
+        again = work.now() + backoff(max(1, work.delivery.tries), work.ctx.rng)
+        message = "It is not there; it is sent again."
+        work.log(conn, Step.POSTING, StepStatus.WARNING, message=message, retry_at=utc_iso(again))
+        work.move(
+            conn, S.SCHEDULED, f"proved absent twice: {sighting.reason}", next_at=again, lease_until=None,
+            unknown_at=None, readings=0, absences=0,
+        )  # fmt: skip
+
+
+def _unsure(work: Work, conn: Connection, adapter: Adapter, sighting: Sighting, cause: Cause) -> None:
+    pauses = work.ctx.timing.unsure_retries
+    readings = work.delivery.readings
+    # In strict mode no later reading could free it for sending, so a person hears of it at once.
+    if readings < len(pauses) and adapter.traits.mode is not ReconcileMode.STRICT:
+        work.log(conn, Step.POSTING, StepStatus.WARNING, message=sighting.reason, next="looked for again")
+        work.touch(conn, readings=readings + 1, absences=0, next_at=work.now() + pauses[readings], lease_until=None)
+    else:
+        _hold(work, conn, sighting.reason, cause)
+
+
+def _hold(work: Work, conn: Connection, reason: str, cause: Cause = Cause.UNKNOWN) -> None:
+    """Only a person decides from here; we go on looking, so that a post that turns up late is still adopted."""
+    reason = f"{reason[:1].upper()}{reason[1:].rstrip('.')}."
+    again = None if cause is Cause.CRASHED else work.now() + _HELD_LOOKS[0]
+    work.log(conn, Step.POSTING, StepStatus.WARNING, message=reason, next_look=utc_iso(again) if again else None)
+    work.move(conn, S.HELD, reason, next_at=again, lease_until=None, readings=0, absences=0, cause=cause)

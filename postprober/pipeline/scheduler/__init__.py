@@ -1,0 +1,1 @@
+"""Who does what is due, and when."""

@@ -1,0 +1,1 @@
+"""Proving, following and judging what is out."""

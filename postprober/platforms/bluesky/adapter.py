@@ -1,0 +1,271 @@
+"""Bluesky, over any PDS of the AT Protocol. Facts: bluesky/facts.md.
+
+Exactly once: the record key (a TID from the delivery key) is chosen before the first try, and `putRecord` with it is
+the visible act. It is sent with `swapRecord: null`, which says "only if there is no other record here": a repeat of the
+same record changes nothing and answers 200, and a different record at that key is refused with InvalidSwap instead of
+being overwritten (both measured: bluesky/facts.md, 5). Nothing can be there before the first send, because the key holds
+the delivery's UUID. So a repeat is safe, and looking is one `getRecord`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from postprober.clock import Clock, SystemClock
+from postprober.domain.account import Credentials, Identity
+from postprober.domain.limits import Limits
+from postprober.domain.platform import Platform, PlatformConfig, ReconcileMode
+from postprober.domain.post import Draft, MediaFile, Preflight
+from postprober.domain.preflight import check as check_draft
+from postprober.domain.remote import (
+    Counts,
+    PartJob,
+    Progress,
+    Receipt,
+    Ref,
+    RemotePost,
+    Search,
+    Sighting,
+    SightingState,
+    Staged,
+    Timeline,
+)
+from postprober.domain.text import same_text
+from postprober.errors import (
+    DuplicateRefused,
+    PlatformError,
+    ReconnectNeeded,
+    Suspended,
+    Throttled,
+    Unavailable,
+    UnexpectedReply,
+)
+from postprober.http import HttpClient, Reply
+from postprober.platforms.bluesky.limits import LIMITS
+from postprober.platforms.bluesky.record import COLLECTION, build_record, facets, post_from, repo_of, rkey_of, tid
+from postprober.platforms.bluesky.session import bearer, failure, login, renew
+from postprober.platforms.common.adapter import READY, Traits
+from postprober.platforms.common.media import payload
+from postprober.platforms.common.replies import ambiguous, count_at, dig, invisible, list_at, require_object, text_at
+
+__all__ = ["TRAITS", "BlueskyAdapter", "login"]
+
+TRAITS = Traits(
+    platform=Platform.BLUESKY,
+    mode=ReconcileMode.RECONCILE,
+    settle=timedelta(seconds=2),  # a repeat is harmless, so this only avoids needless ones
+    threads=True,
+    video=True,
+    deletes=True,
+    lists_own=True,
+    refreshes=True,
+    pkce=False,
+    sends_alike_twice_safely=True,
+)
+PAGE = 100  # lexicon com.atproto.repo.listRecords, limit
+MAX_PAGES = 10  # 1,000 records back
+UPLOAD_SECONDS = 300.0  # a video of 300 MB on a slow line
+
+
+class BlueskyAdapter:
+    """See `base.Adapter`. The server is `cred.instance`, else the configured one. `Ref.extra` holds the `cid`."""
+
+    def __init__(self, http: HttpClient, config: PlatformConfig, clock: Clock | None = None) -> None:
+        self._http = http
+        self._config = config
+        self._clock = clock or SystemClock()
+        seconds = config.settings.get("bluesky_settle_seconds")
+        self.traits = replace(TRAITS, settle=timedelta(seconds=float(seconds))) if seconds else TRAITS
+
+    def identify(self, cred: Credentials) -> Identity:
+        reply = self._query(cred, "com.atproto.server.getSession", {}, token=True)
+        did = text_at(require_object(reply), "did")
+        if not did:
+            raise UnexpectedReply(
+                "Bluesky does not say whose session this is.", reply.excerpt, http_status=reply.status
+            )
+        if dig(reply.json(), "active") is False:
+            raise Suspended("This Bluesky account is deactivated. Activate it on Bluesky first.")
+        newest, _ = self._page(replace(cred, remote_id=did), "", limit=1)
+        return Identity(did, text_at(reply.json(), "handle"), newest[0].ref.remote_id if newest else None)
+
+    def refresh(self, cred: Credentials) -> Credentials:
+        return renew(self._http, self._base(cred), cred, clock=self._clock)
+
+    def revoke(self, cred: Credentials) -> bool:
+        """Ends this session only. The app password itself can be withdrawn by the person alone."""
+        url = f"{self._base(cred)}/xrpc/com.atproto.server.deleteSession"
+        return self._http.send("POST", url, headers=bearer(cred.refresh_token)).ok
+
+    def limits(self, cred: Credentials | None) -> Limits:
+        return LIMITS
+
+    def preflight(self, draft: Draft, limits: Limits) -> Preflight:
+        return check_draft(draft, limits)
+
+    def new_handle(self, key: str, index: int, composed_at: datetime) -> str:
+        return tid(key, index, composed_at)
+
+    def submit(self, cred: Credentials, job: PartJob) -> Staged:
+        """Upload the blobs and look up the mentions; the finished record is staged, so that a repeat is identical."""
+        blobs = [self._upload(cred, file) for file in job.media]
+        found = facets(job.text, lambda handle: self._did_of(cred, handle))
+        return Staged(data={"record": build_record(job, found, blobs)})
+
+    def _upload(self, cred: Credentials, file: MediaFile) -> tuple[object, int, int]:
+        fitted = payload(file, self.limits(cred))
+        headers = {**bearer(cred.access_token), "Content-Type": fitted.mime}
+        url = f"{self._base(cred)}/xrpc/com.atproto.repo.uploadBlob"
+        reply = invisible(
+            lambda: self._http.send("POST", url, headers=headers, content=fitted.data, timeout=UPLOAD_SECONDS)
+        )
+        if not reply.ok:
+            raise self._failure(reply, cred)
+        blob = dig(reply.json_or_none(), "blob")
+        if not isinstance(blob, dict):
+            raise Unavailable("Bluesky did not confirm the upload; it will be repeated.", reply.excerpt)
+        return blob, fitted.width, fitted.height
+
+    def _did_of(self, cred: Credentials, handle: str) -> str | None:
+        """None when the handle is unknown, or when this server cannot look it up: then it stays plain text."""
+        reply = self._http.read("GET", f"{self._base(cred)}/xrpc/com.atproto.identity.resolveHandle",
+                                params={"handle": handle.lower()})  # fmt: skip
+        if reply.status == 429:
+            raise self._failure(reply, cred)
+        return text_at(reply.json_or_none(), "did") or None if reply.ok else None
+
+    def check(self, cred: Credentials, staged: Staged) -> Progress:
+        return READY
+
+    def finalize(self, cred: Credentials, job: PartJob, staged: Staged) -> Receipt:
+        uri = self._uri(cred, job.handle)
+        reply = self._http.send(
+            "POST", f"{self._base(cred)}/xrpc/com.atproto.repo.putRecord", visible=True,
+            headers=bearer(cred.access_token),
+            json={"repo": cred.remote_id, "collection": COLLECTION, "rkey": job.handle,
+                  "swapRecord": None, "record": staged.data["record"]},
+        )  # fmt: skip
+        if reply.ok:
+            body = reply.json_or_none()
+            cid = text_at(body, "cid")
+            if not cid or text_at(body, "uri") != uri:
+                raise ambiguous(reply)
+            return Receipt(Ref(uri, self._url(cred, uri), {"cid": cid}))
+        if text_at(reply.json_or_none(), "error") == "InvalidSwap":
+            return self._settle_swap(cred, uri, staged, reply)
+        raise self._failure(reply, cred, visible=True)
+
+    def _settle_swap(self, cred: Credentials, uri: str, staged: Staged, reply: Reply) -> Receipt:
+        """Something is at our key already. If it is this very record, an earlier try made it (a server may check
+        `swapRecord` before it notices that nothing would change); if it is another one, it stays as it is."""
+        try:
+            item = self._record(cred, uri)
+        except PlatformError as error:
+            raise ambiguous(reply, uri) from error
+        if item is not None and dig(item, "value") == staged.data["record"]:
+            return Receipt(Ref(uri, self._url(cred, uri), {"cid": text_at(item, "cid")}))
+        text = "Bluesky says that another record is already at this post's place."
+        raise DuplicateRefused(
+            text, reply.excerpt, http_status=reply.status, code="InvalidSwap", earlier_id=uri if item else None
+        )
+
+    def locate(self, cred: Credentials, search: Search) -> Sighting:
+        uri = self._uri(cred, search.job.handle)
+        try:
+            post = self.fetch(cred, uri)
+        except (ReconnectNeeded, Throttled):
+            raise
+        except PlatformError as error:
+            return Sighting(SightingState.UNSURE, None, f"the record could not be read: {error.message}")
+        if post is None:
+            return Sighting(SightingState.ABSENT, None, "there is no record at the key that was chosen for it")
+        if uri in search.exclude:
+            return Sighting(SightingState.UNSURE, post, "the record at its key belongs to another delivery")
+        kept = same_text(post.text, search.job.text)
+        reason = "the record is at its key" if kept else "the record is at its key, with another text"
+        return Sighting(SightingState.FOUND, post, reason)
+
+    def fetch(self, cred: Credentials, remote_id: str) -> RemotePost | None:
+        item = self._record(cred, remote_id)
+        return None if item is None else self._post(cred, item)
+
+    def _record(self, cred: Credentials, uri: str) -> dict[str, object] | None:
+        """`uri`, `cid` and `value` of a record, None when the server says that there is none."""
+        params = {"repo": repo_of(uri) or cred.remote_id, "collection": COLLECTION, "rkey": rkey_of(uri)}
+        reply = self._http.read("GET", f"{self._base(cred)}/xrpc/com.atproto.repo.getRecord", params=params)
+        if text_at(reply.json_or_none(), "error") == "RecordNotFound":
+            return None
+        if not reply.ok:
+            raise self._failure(reply, cred)
+        body = require_object(reply)
+        if rkey_of(text_at(body, "uri")) != rkey_of(uri) or not isinstance(body.get("value"), dict):
+            raise UnexpectedReply("Bluesky answered with another record.", reply.excerpt, http_status=reply.status)
+        return body
+
+    def recent(self, cred: Credentials, since: datetime) -> Timeline:
+        posts: list[RemotePost] = []
+        cursor = ""
+        for _ in range(MAX_PAGES):
+            page, cursor = self._page(cred, cursor)
+            posts.extend(page)
+            reached = any(post.created_at is not None and post.created_at < since for post in page)
+            if reached or not page or not cursor:
+                return Timeline(tuple(posts), True)
+        return Timeline(tuple(posts), False)
+
+    def engagement(self, cred: Credentials, remote_id: str) -> Counts:
+        """Counts come from the appview, which a PDS may not have: then nothing is known, which is not zero."""
+        try:
+            reply = self._query(cred, "app.bsky.feed.getPosts", {"uris": remote_id}, token=True)
+        except Unavailable as error:
+            if error.http_status in (501, 502):
+                return Counts()
+            raise
+        post = dig(reply.json(), "posts", 0)
+        return Counts(
+            likes=count_at(post, "likeCount"), reposts=count_at(post, "repostCount"),
+            replies=count_at(post, "replyCount"), quotes=count_at(post, "quoteCount"),
+            bookmarks=count_at(post, "bookmarkCount"),
+        )  # fmt: skip
+
+    def delete(self, cred: Credentials, remote_id: str) -> None:
+        reply = self._http.send(
+            "POST", f"{self._base(cred)}/xrpc/com.atproto.repo.deleteRecord", headers=bearer(cred.access_token),
+            json={"repo": cred.remote_id, "collection": COLLECTION, "rkey": rkey_of(remote_id)},
+        )  # fmt: skip
+        if not reply.ok:
+            raise self._failure(reply, cred)
+
+    def _page(self, cred: Credentials, cursor: str, *, limit: int = PAGE) -> tuple[list[RemotePost], str]:
+        """One page of the own records, newest key first, and the cursor of the next ("" at the end)."""
+        params = {"repo": cred.remote_id, "collection": COLLECTION, "limit": str(limit)}
+        reply = self._query(cred, "com.atproto.repo.listRecords", {**params, **({"cursor": cursor} if cursor else {})})
+        body = require_object(reply)
+        records = [item for item in list_at(body, "records") if text_at(item, "uri")]
+        return [self._post(cred, item) for item in records], text_at(body, "cursor")
+
+    def _post(self, cred: Credentials, item: object) -> RemotePost:
+        uri = text_at(item, "uri")
+        return post_from(uri, text_at(item, "cid"), dig(item, "value"), self._url(cred, uri))
+
+    def _query(self, cred: Credentials, method: str, params: Mapping[str, str], *, token: bool = False) -> Reply:
+        """A read. Records are public, so only what needs the token sends it: looking works without a live session."""
+        headers = bearer(cred.access_token) if token else {}
+        reply = self._http.read("GET", f"{self._base(cred)}/xrpc/{method}", headers=headers, params=params)
+        if not reply.ok:
+            raise self._failure(reply, cred)
+        return reply
+
+    def _base(self, cred: Credentials) -> str:
+        return cred.instance or self._config.api_url
+
+    def _uri(self, cred: Credentials, rkey: str) -> str:
+        return f"at://{cred.remote_id}/{COLLECTION}/{rkey}"
+
+    def _url(self, cred: Credentials, uri: str) -> str:
+        return f"{self._config.auth_url}/profile/{cred.name or repo_of(uri)}/post/{rkey_of(uri)}"
+
+    def _failure(self, reply: Reply, cred: Credentials, *, visible: bool = False) -> PlatformError:
+        return failure(reply, self._clock.now(), visible=visible, can_log_in=bool(cred.secret.get("password")))

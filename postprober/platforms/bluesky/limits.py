@@ -1,0 +1,19 @@
+"""What Bluesky takes, every number with its source: section 3 of `facts.md` beside this file where no other is named."""
+
+from __future__ import annotations
+
+from postprober.domain.limits import H264, MB, ImageRule, Limits, VideoRule
+from postprober.domain.platform import Platform
+
+LIMITS = Limits(
+    platform=Platform.BLUESKY,
+    max_length=300,  # lexicon app.bsky.feed.post maxGraphemes
+    unit="graphemes",
+    max_bytes=3000,  # lexicon maxLength
+    max_alt=2000,  # the lexicon has no limit; 2,000 is what the official app takes (social-app MAX_ALT_TEXT)
+    threads=True,
+    # lexicon app.bsky.embed.images: 4 images, 2,000,000 bytes each; 2,000 pixels is what the official app sends
+    images=ImageRule(4, ("image/jpeg", "image/png", "image/webp"), max_bytes=2_000_000, max_width=2000),
+    # lexicon app.bsky.embed.video; 3 minutes and H.264: official app
+    video=VideoRule(("video/mp4",), 1, 300 * MB, 0, 180, H264),
+)

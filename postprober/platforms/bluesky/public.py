@@ -1,0 +1,40 @@
+"""What a server tells everybody: its records (bluesky/facts.md, 9)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from postprober.domain.nested import dig, text_at
+from postprober.domain.platform import PlatformConfig
+from postprober.domain.public_look import Look, Verdict
+from postprober.domain.records import bluesky_links, bluesky_media
+from postprober.http import HttpClient
+from postprober.platforms.common.public import ask, refused, seen
+
+# com.atproto.repo.getRecord and com.atproto.sync.getRepo: the record, or its whole repository, is not given out.
+_GONE = frozenset({"RecordNotFound", "RepoTakendown", "RepoSuspended", "RepoDeactivated"})
+
+
+def read(http: HttpClient, config: PlatformConfig, url: str, remote_id: str, base: str) -> Look:
+    address = f"{base}/xrpc/com.atproto.repo.getRecord"
+    parts = remote_id.split("/")
+    if not remote_id.startswith("at://") or len(parts) != 5:
+        return Look(Verdict.UNSURE, url=address, reason="the post's id is no at-uri.")
+    reply = ask(http, address, {"repo": parts[2], "collection": parts[3], "rkey": parts[4]})
+    if isinstance(reply, Look):
+        return reply
+    body = reply.json_or_none()
+    value = dig(body, "value")
+    if reply.ok and isinstance(value, dict):
+        return replace(
+            seen(reply, address, Verdict.FOUND, "the server gives the record to everybody"),
+            text=text_at(value, "text"),
+            media=bluesky_media(dig(value, "embed")),
+            reply_to=text_at(value, "reply", "parent", "uri"),
+            links=bluesky_links(value),
+        )
+    return refused(reply, address, "The server", gone=text_at(body, "error") in _GONE)
+
+
+def author_page(_config: PlatformConfig, url: str, _handle: str) -> str:
+    return url.partition("/post/")[0] if "/post/" in url else ""

@@ -1,0 +1,86 @@
+"""What the rest of the program has to know of a platform."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from postprober.browser import Browser
+from postprober.clock import Clock
+from postprober.domain.account import Credentials
+from postprober.domain.limits import Limits
+from postprober.domain.platform import Platform, PlatformConfig
+from postprober.http import HttpClient
+from postprober.platforms.common.adapter import Adapter, Traits
+from postprober.platforms.common.links import PastedLink
+from postprober.platforms.common.oauth_spec import OAuthSpec
+from postprober.platforms.common.public import Ask, AuthorPage
+from postprober.platforms.common.signs import Signs
+
+MakeAdapter = Callable[[HttpClient, PlatformConfig, Clock], Adapter]
+MakeBrowserAdapter = Callable[[HttpClient, PlatformConfig, Clock, Browser | None], Adapter]
+
+
+SignIn = Callable[[HttpClient, str, str, str], Credentials]
+RegisterApp = Callable[[HttpClient, str, str], dict[str, str]]
+
+
+@dataclass(frozen=True)
+class Habits:
+    """How people write and read there, for suggestions and likenesses.
+
+    `colour`: readable on light, dark and paper, and apart from the others for people who confuse red and green (after Okabe
+    and Ito, https://jfly.uni-koeln.de/color/). `actions`: what stands below a post; the last ones are further right.
+    `shows_handle`: beside the name; `picture_first`: above the text. `hashtags`: whether people find posts by them, and where
+    they stand; `wall`: characters of a text without a break from which it reads like a wall (None: never).
+    """
+
+    colour: str
+    actions: tuple[str, ...]
+    shows_handle: bool = True
+    picture_first: bool = False
+    hashtags: Literal["", "anywhere", "at the end"] = ""
+    wall: int | None = None
+
+
+@dataclass(frozen=True)
+class PlatformSpec:
+    """One platform. `remote_id`: the id of a post in a pasted link, "" for what is none.
+
+    `limits`: what an account may publish where nothing more is known of it; `signs`: what its refusals mean; `public`: what it
+    tells everybody of a post, None where it answers no program without a token; `author_page`: where its author is.
+
+    `oauth`: how one signs in on its consent page, None where there is none; `publishes`: scopes of which a consent must
+    include one, or no post goes out (empty: nothing to check). `many_servers`: an account names its server. `register_app`: makes
+    a client of ours at one server (its address, the callback's address), where there is no one client for all. `sign_in`: with
+    a handle and an app password instead of a consent page (server, handle, password). `expired_renews`: a token that ran out
+    can still be exchanged. `code_in_links`: links name a post by a code that only the list of own posts resolves. `browser_adapter`: drives the platform's web pages with a
+    person's own session. `public_url`: where everybody can read a post whose id is known, on a platform that lets most
+    apps not read it back.
+    """
+
+    platform: Platform
+    adapter: MakeAdapter
+    traits: Traits
+    limits: Limits
+    signs: Signs
+    habits: Habits
+    remote_id: Callable[[PastedLink], str]
+    oauth: Callable[[PlatformConfig], OAuthSpec] | None = None
+    public: Ask | None = None
+    author_page: AuthorPage | None = None
+    publishes: frozenset[str] = frozenset()
+    many_servers: bool = False
+    register_app: RegisterApp | None = None
+    sign_in: SignIn | None = None
+    expired_renews: bool = True
+    code_in_links: bool = False
+    browser_adapter: MakeBrowserAdapter | None = None
+    public_url: Callable[[PlatformConfig, str], str] | None = None
+
+    @property
+    def linking(self) -> tuple[str, ...]:
+        """The ways to link an account: `consent`, `password` (an app password), `browser` (a stored session), `token`."""
+        ways = {"consent": self.oauth, "password": self.sign_in, "browser": self.browser_adapter}
+        return (*(name for name, way in ways.items() if way is not None), "token")

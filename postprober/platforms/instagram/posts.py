@@ -1,0 +1,49 @@
+"""Instagram's media objects and insights as records of ours. instagram/facts.md, 7."""
+
+from __future__ import annotations
+
+from postprober.domain.remote import Counts, Ref, RemoteMedia, RemotePost
+from postprober.errors import UnexpectedReply
+from postprober.platforms.common.replies import count_at, dig, list_at, parse_time, shape, text_at
+
+# codegen IGMediaForIGOnlyAPI fields
+FIELDS = (
+    "id,caption,permalink,timestamp,media_type,media_product_type,shortcode,username,alt_text,"
+    "children{media_type,alt_text}"
+)
+_KINDS = {"IMAGE": "image", "VIDEO": "video"}
+
+
+def read_post(data: object) -> RemotePost:
+    """One media object as a record. Raises UnexpectedReply when it has no id or type."""
+    remote_id, kind = text_at(data, "id"), text_at(data, "media_type")
+    if not remote_id or not kind:
+        raise UnexpectedReply("Instagram answered with a post of an unknown form.", shape(data))
+    return RemotePost(
+        ref=Ref(remote_id, text_at(data, "permalink")),
+        text=text_at(data, "caption"),
+        created_at=parse_time(dig(data, "timestamp")),
+        author_name=text_at(data, "username"),
+        media=_media(data, kind),
+    )
+
+
+def _media(data: object, kind: str) -> tuple[RemoteMedia, ...] | None:
+    """Media in order; None when the reading does not tell. Videos have no alternative text to read."""
+    items = list_at(data, "children", "data") if kind == "CAROUSEL_ALBUM" else [data]
+    found = [(_KINDS.get(text_at(item, "media_type")), text_at(item, "alt_text")) for item in items]
+    if not found or any(name is None for name, _ in found):
+        return None
+    return tuple(RemoteMedia(name or "", alt if name == "image" else None) for name, alt in found)
+
+
+def read_insights(body: object) -> Counts:
+    """Counts from `insights`. What is missing stays None: Instagram answers with empty data, not 0."""
+    values = {text_at(row, "name"): count_at(row, "values", 0, "value") for row in list_at(body, "data")}
+    return Counts(
+        likes=values.get("likes"),
+        reposts=values.get("shares"),
+        replies=values.get("comments"),
+        bookmarks=values.get("saved"),
+        views=values.get("views"),
+    )

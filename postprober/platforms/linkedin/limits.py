@@ -1,0 +1,27 @@
+"""What LinkedIn takes, every number with its source: section 3 of `facts.md` beside this file where no other is named."""
+
+from __future__ import annotations
+
+from postprober.domain.limits import H264, MB, GifRule, ImageRule, Limits, VideoRule, utf16_length
+from postprober.domain.platform import Platform
+from postprober.domain.text import escape_little
+
+
+def _escaped_length(_limits: Limits, text: str) -> int:
+    """LinkedIn counts what is sent: little text with its escapes, in UTF-16 units as its Java services do
+    (which no source states; it is the larger and so the safer reading)."""
+    return utf16_length(escape_little(text))
+
+
+LIMITS = Limits(
+    platform=Platform.LINKEDIN,
+    max_length=3000,  # help article a528176; after escaping
+    count=_escaped_length,
+    unit="characters",
+    max_alt=4086,  # content.media.altText
+    # Fewer than 36,152,320 pixels; no byte limit is published: 8 MB is ours. multiImage takes 20, we offer 4.
+    images=ImageRule(4, ("image/jpeg", "image/png"), max_bytes=8 * MB, max_pixels=36_152_319),
+    gif=GifRule(max_bytes=8 * MB, max_frames=250),
+    # 75 KB to 500 MB, 3 s to 30 min. LinkedIn names no codec: H.264 is what every MP4 player takes.
+    video=VideoRule(("video/mp4",), 75_000, 500 * MB, 3, 1800, H264),
+)

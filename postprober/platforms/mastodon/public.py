@@ -1,0 +1,43 @@
+"""What a server tells everybody: its statuses, unless it is closed (mastodon/facts.md, 9)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from postprober.domain.nested import list_at, text_at
+from postprober.domain.platform import PlatformConfig
+from postprober.domain.public_look import Look, Verdict
+from postprober.domain.records import mastodon_media
+from postprober.domain.status_html import html_to_text, links_in
+from postprober.http import HttpClient
+from postprober.platforms.common.public import GONE, ask, refused, seen
+
+_PROFILE = re.compile(r"https?://[^/]+/@[^/?#]+")
+
+
+def read(http: HttpClient, config: PlatformConfig, url: str, remote_id: str, base: str) -> Look:
+    address = f"{base}/api/v1/statuses/{remote_id}"
+    reply = ask(http, address)
+    if isinstance(reply, Look):
+        return reply
+    body = reply.json_or_none()
+    if reply.ok and text_at(body, "id") == remote_id:
+        mentions = [one for one in list_at(body, "mentions") if isinstance(one, dict)]
+        content = text_at(body, "content")
+        return replace(
+            seen(reply, address, Verdict.FOUND, "the server gives the post to everybody"),
+            text=html_to_text(content, mentions),
+            author=text_at(body, "account", "acct") or None,
+            media=tuple(mastodon_media(item) for item in list_at(body, "media_attachments")),
+            reply_to=text_at(body, "in_reply_to_id") if "in_reply_to_id" in body else None,
+            links=links_in(content),
+        )
+    # "Record not found" comes as JSON; a bare 404 may be a server without this API.
+    return refused(reply, address, "The server", gone=reply.status in GONE and isinstance(body, dict))
+
+
+def author_page(_config: PlatformConfig, url: str, _handle: str) -> str:
+    """The page before the post, which is deeper on other servers: /@ann/statuses/01J…"""
+    profile = _PROFILE.match(url)
+    return profile[0] if profile else ""

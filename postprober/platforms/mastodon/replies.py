@@ -1,0 +1,115 @@
+"""What replies of Mastodon's client API mean: errors, statuses, limits (mastodon/facts.md, 3, 6 and 7)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+
+from postprober.domain.limits import GifRule, Limits
+from postprober.domain.records import mastodon_media
+from postprober.domain.remote import Ref, RemotePost
+from postprober.domain.status_html import html_to_text, links_in
+from postprober.errors import PlatformError, PostRejected, ReconnectNeeded, Suspended, Throttled, Unavailable
+from postprober.http import Reply
+from postprober.platforms.common.replies import (
+    ambiguous,
+    count_at,
+    dig,
+    is_ambiguous,
+    list_at,
+    parse_time,
+    retry_at,
+    text_at,
+    unmapped,
+)
+
+# Status → sentence. Sources: docs.joinmastodon.org/api/guidelines and the method pages (401, 403, 404, 422, 429); see
+# mastodon/facts.md, 6. Mastodon has no error codes, only statuses; its texts are translated.
+_RECONNECT: dict[int, str] = {
+    401: "The server no longer accepts this token; reconnect the account.",
+    403: "The server does not permit this to the linked app; reconnect the account and allow all that is asked.",
+}
+# "… is currently disabled", "… is currently pending approval", "… is missing a confirmed e-mail address"
+# (app/controllers/api/base_controller.rb, require_user!).
+_CLOSED = "your login is"
+_REJECTED: dict[int, str] = {
+    400: "The server refused this post.",
+    404: "The post that this one answers is not there any more.",
+    410: "The post that this one answers is not there any more.",
+    413: "The file is too large for this server.",
+    415: "The server does not take this kind of file.",
+    422: "The server refused this post",
+}
+
+
+def failure(reply: Reply, now: datetime, *, visible: bool = False, reading: bool = False) -> PlatformError:
+    """The error for a reply that is not 2xx. `visible`: it answers the act that makes the post appear; `reading`: it
+    answers a GET, where snac says 422 for a bad token."""
+    status, said = reply.status, text_at(reply.json_or_none(), "error")
+    if status == 429:
+        moment = retry_at(reply.headers, now)
+        return Throttled("The server asks to wait.", reply.excerpt, http_status=status, retry_at=moment)
+    if visible and is_ambiguous(status):
+        return ambiguous(reply)
+    if status == 403 and said.lower().startswith(_CLOSED):
+        text = f"The server has closed this account: {said[:200].rstrip('.')}. Settle that with the server first."
+        return Suspended(text, reply.excerpt, http_status=status)
+    if status == 401 or (status == 403 and said) or (status == 422 and reading):
+        return ReconnectNeeded(_RECONNECT.get(status, _RECONNECT[401]), reply.excerpt, http_status=status)
+    if status in _REJECTED and not reading:
+        text = f"{_REJECTED[422]}: {said[:200]}" if status == 422 and said else _REJECTED[status].rstrip(".")
+        return PostRejected(f"{text}.", reply.excerpt, http_status=status)
+    if visible:
+        return ambiguous(reply)  # a 403 page of a gateway, a 4xx nobody has described: neither proves a refusal
+    if status == 403:
+        return Unavailable("A gateway before the server refused the request.", reply.excerpt, http_status=status)
+    return unmapped("The server", reply)
+
+
+def post_from(status: Mapping[str, object]) -> RemotePost:
+    """A Status entity as a post. snac adds the source in `text`, which is exact; Mastodon gives HTML only."""
+    source = text_at(status, "text")
+    mentions = [one for one in list_at(status, "mentions") if isinstance(one, dict)]
+    return RemotePost(
+        ref=Ref(text_at(status, "id"), text_at(status, "url")),
+        text=source or html_to_text(text_at(status, "content"), mentions),
+        created_at=parse_time(dig(status, "created_at")),
+        author_id=text_at(status, "account", "id"),
+        author_name=text_at(status, "account", "acct"),
+        media=tuple(mastodon_media(item) for item in list_at(status, "media_attachments")),
+        reply_to=text_at(status, "in_reply_to_id"),
+        public=False if text_at(status, "visibility") in ("private", "direct") else None,
+        links=links_in(text_at(status, "content")),
+        app=text_at(status, "application", "name"),
+    )
+
+
+def limits_from(instance: object, default: Limits) -> Limits:
+    """`default` with the numbers of an Instance entity (v1 and v2 have the same `configuration`)."""
+    conf = dig(instance, "configuration")
+    statuses, media = dig(conf, "statuses"), dig(conf, "media_attachments")
+    mimes = {text for item in list_at(media, "supported_mime_types") if isinstance(item, str) and (text := item)}
+    size = count_at(media, "image_size_limit") or default.images.max_bytes
+    images = replace(
+        default.images,
+        max_count=count_at(statuses, "max_media_attachments") or default.images.max_count,
+        max_bytes=size,
+        max_pixels=count_at(media, "image_matrix_limit") or default.images.max_pixels,
+        mimes=tuple(m for m in default.images.mimes if m in mimes) if mimes else default.images.mimes,
+    )
+    video = default.video
+    if video is not None:
+        kept = tuple(m for m in video.mimes if m in mimes) if mimes else video.mimes
+        limit = count_at(media, "video_size_limit") or video.max_bytes
+        matrix = count_at(media, "video_matrix_limit") or video.max_pixels
+        video = replace(video, max_bytes=limit, mimes=kept, max_pixels=matrix) if kept else None
+    return replace(
+        default,
+        max_length=count_at(statuses, "max_characters") or default.max_length,
+        url_length=count_at(statuses, "characters_reserved_per_url") or default.url_length,
+        max_alt=count_at(media, "description_limit") or default.max_alt,
+        images=images,
+        gif=GifRule(max_bytes=size) if not mimes or "image/gif" in mimes else None,
+        video=video,
+    )

@@ -1,0 +1,22 @@
+"""X."""
+
+from postprober.domain.platform import Platform
+from postprober.platforms.common.spec import Habits, PlatformSpec
+from postprober.platforms.x import links, oauth, public
+from postprober.platforms.x.adapter import TRAITS, XAdapter
+from postprober.platforms.x.limits import LIMITS
+from postprober.platforms.x.signs import SIGNS
+
+SPEC = PlatformSpec(
+    platform=Platform.X,
+    adapter=XAdapter,
+    traits=TRAITS,
+    limits=LIMITS,
+    signs=SIGNS,
+    public=public.read,
+    author_page=public.author_page,
+    habits=Habits("#8a949b", ("Reply", "Repost", "Like", "Views")),
+    remote_id=links.remote_id,
+    oauth=oauth.spec,
+    publishes=oauth.PUBLISHES,
+)

@@ -1,0 +1,31 @@
+"""What X takes, every number with its source: section 3 of `facts.md` beside this file where no other is named."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from postprober.domain.limits import H264, MB, GifRule, ImageRule, Limits, VideoRule
+from postprober.domain.platform import Platform
+from postprober.domain.text import weighted_length
+
+LIMITS = Limits(
+    platform=Platform.X,
+    max_length=280,  # twitter-text config/v3.json maxWeightedTweetLength
+    count=lambda _limits, text: weighted_length(text),
+    unit="weighted",
+    url_length=23,  # the same, transformedURLLength
+    longer="accounts with X Premium may write 25,000 (reconnect the account after subscribing)",
+    max_cashtags=1,  # changelog: self-serve apps
+    max_alt=1000,  # OpenAPI 2.167 CreateMediaMetadataMetadataAltText.text.maxLength
+    threads=True,
+    # 4 images, 5 MB each, 4x4 to 8192x8192 pixels
+    images=ImageRule(
+        4, ("image/jpeg", "image/png", "image/webp"), max_bytes=5 * MB, max_width=4096, min_side=4, max_side=8192
+    ),
+    gif=GifRule(max_bytes=15 * MB, max_width=1280, max_height=1080, max_frames=350),
+    # H.264 with 4:2:0 in 8 bits
+    video=VideoRule(("video/mp4", "video/quicktime"), 1, 512 * MB, 0.5, 140, H264),
+)
+
+# X Premium of any tier: 25,000, in the same weights (help.x.com/using-x/x-premium, longer posts)
+LONG = replace(LIMITS, max_length=25_000, longer="")

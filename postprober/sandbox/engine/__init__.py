@@ -1,0 +1,1 @@
+"""What all emulators are made of."""

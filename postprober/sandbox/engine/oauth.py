@@ -1,0 +1,215 @@
+"""What the four OAuth platforms share: consent, one-time codes, PKCE, the client's credentials."""
+
+import base64
+import hashlib
+import html
+import secrets
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from postprober.sandbox.engine.bearer import find_by_grant
+from postprober.sandbox.engine.html import LOOKS, shell
+from postprober.sandbox.engine.model import Account, Token
+from postprober.sandbox.engine.operation import Call, Handler, Manner, Operation, Refusal
+from postprober.sandbox.engine.world import World
+
+CLIENT_ID = "sandbox-client"
+CLIENT_SECRET = "sandbox-secret"
+# How long a code lives. X 30 s, LinkedIn 30 min, Instagram 1 h, Mastodon 10 min: platforms/NAME/facts.md, 1.
+_CODE_SECONDS = {"x": 30.0, "linkedin": 1800.0, "instagram": 3600.0, "mastodon": 600.0}
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+_CARRIED = ("client_id", "redirect_uri", "state", "scope", "code_challenge", "code_challenge_method", "response_type")
+
+
+class BadGrant(Exception):
+    """A code cannot be redeemed; the message names the reason: code | client | redirect | verifier."""
+
+
+def known_client(world: World, platform: str, client_id: str) -> bool:
+    return world.doc("app", client_id) is not None if platform == "mastodon" else client_id == CLIENT_ID
+
+
+def right_secret(world: World, platform: str, client_id: str, secret: str) -> bool:
+    if platform != "mastodon":
+        return client_id == CLIENT_ID and secrets.compare_digest(secret, CLIENT_SECRET)
+    app = world.doc("app", client_id)
+    return app is not None and secrets.compare_digest(secret, app["client_secret"])
+
+
+def basic_credentials(call: Call) -> tuple[str, str] | None:
+    """(client id, secret) of HTTP Basic, or None when the request has none."""
+    scheme, _, value = call.request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        client_id, _, secret = base64.b64decode(value, validate=True).decode().partition(":")
+    except ValueError:
+        return "", ""
+    return client_id, secret
+
+
+def redeem(world: World, platform: str, form: dict[str, Any]) -> tuple[Account, list[str], str]:
+    """Use up a code: (account, scopes, token chain). Raises BadGrant. Using a code twice kills its tokens."""
+    key = str(form.get("code", "")).removesuffix("#_")
+    code = world.doc("code", key)
+    if code is None or code["platform"] != platform:
+        raise BadGrant("code")
+    if code["used"]:
+        world.kill_chain(code["chain"])
+        raise BadGrant("code")
+    world.put_doc("code", key, code | {"used": True})
+    if world.now() > code["issued_at"] + _CODE_SECONDS[platform]:
+        raise BadGrant("code")
+    if code["client_id"] != form.get("client_id"):
+        raise BadGrant("client")
+    if code["redirect_uri"] != form.get("redirect_uri"):
+        raise BadGrant("redirect")
+    if code["challenge"] and not _verified(code, str(form.get("code_verifier", ""))):
+        raise BadGrant("verifier")
+    account = world.account(platform, code["account"])
+    if account is None:
+        raise BadGrant("code")
+    return account, code["scopes"], code["chain"]
+
+
+def _verified(code: dict[str, Any], verifier: str) -> bool:
+    if code["method"] == "plain":
+        return secrets.compare_digest(verifier, code["challenge"])
+    digest = hashlib.sha256(verifier.encode()).digest()
+    return secrets.compare_digest(base64.urlsafe_b64encode(digest).decode().rstrip("="), code["challenge"])
+
+
+def live_refresh(world: World, platform: str, value: str) -> Token | None:
+    """The refresh token when it can still be used. A second use ends its chain (platforms/x/facts.md, 1)."""
+    token = world.tokens.get(value)
+    if token is None or token.kind != "refresh" or token.platform != platform or token.revoked:
+        return None
+    if token.used_at is not None:
+        world.kill_chain(token.chain)
+        return None
+    return token if token.expires_at is None or token.expires_at > world.now() else None
+
+
+class TokenManner:
+    """The platform's manner with the account found by what is exchanged instead of by a bearer token."""
+
+    def __init__(self, manner: Manner, find: Callable[[Call], None] = find_by_grant) -> None:
+        self.name = manner.name
+        self.refuse_token = manner.refuse_token
+        self.server_error = manner.server_error
+        self.rate_limited = manner.rate_limited
+        self.bad_refresh = manner.bad_refresh
+        self._find = find
+
+    def find_account(self, call: Call) -> None:
+        self._find(call)
+
+    def headers(self, _call: Call) -> dict[str, str]:
+        return {"cache-control": "no-store"}
+
+
+def token_operation(world: World, manner: Manner, handler: Handler) -> Operation:
+    return Operation(world, TokenManner(manner), "token", handler, needs_token=False)
+
+
+def _fault_in(world: World, platform: str, query: dict[str, str], needs_pkce: bool) -> str:
+    """What is wrong with an authorization request, as a sentence; "" when nothing is."""
+    redirect = urlsplit(query.get("redirect_uri", ""))
+    if not known_client(world, platform, query.get("client_id", "")):
+        return "This client_id is not known here."
+    if redirect.scheme not in ("http", "https") or redirect.hostname not in _LOOPBACK:
+        return "The redirect_uri must lead to this machine (127.0.0.1, localhost)."
+    app = world.doc("app", query["client_id"]) if platform == "mastodon" else None
+    if app and query["redirect_uri"] not in app["redirect_uris"]:
+        return "The redirect_uri is not one of those the app was registered with."
+    if query.get("response_type") != "code":
+        return "The response_type must be code."
+    if needs_pkce and not query.get("code_challenge"):
+        return "A code_challenge is required: this platform wants PKCE."
+    if query.get("code_challenge_method", "plain") not in ("plain", "S256"):
+        return "The code_challenge_method must be S256 or plain."
+    if len(query.get("state", "")) > 500:
+        return "The state must not be longer than 500 characters."
+    return ""
+
+
+def _consent_page(world: World, platform: str, query: dict[str, str]) -> str:
+    look = LOOKS[platform]
+    hidden = "".join(
+        f'<input type="hidden" name="{name}" value="{html.escape(query[name])}">' for name in _CARRIED if name in query
+    )
+    choices = "".join(
+        f'<p><label><input type="radio" name="account" value="{html.escape(a.name)}"{" checked" * (i == 0)}> '
+        f"{html.escape(a.name)}</label></p>"
+        for i, a in enumerate(world.accounts_of(platform))
+    )
+    nobody = "<p>There is no account yet. Add one on the sandbox’s start page.</p>"
+    allow = '<button name="decision" value="allow">Allow</button> ' if choices else ""
+    main = (
+        f"<article><h1>Let PostProber use your account?</h1><p>It asks for: {html.escape(query.get('scope', ''))}</p>"
+        f'<form method="post" action="/{platform}/_consent">{hidden}{choices or nobody}'
+        f'{allow}<button name="decision" value="deny">Deny</button></form></article>'
+    )
+    return shell(look, f"<title>{html.escape(look.title)}: allow access</title>", main)
+
+
+def _decide(world: World, platform: str, form: dict[str, str]) -> Response:
+    answer = {"state": form["state"]} if "state" in form else {}
+    account = world.account(platform, form.get("account", ""))
+    if form.get("decision") != "allow" or account is None:
+        answer |= {"error": "access_denied", "error_description": "The user denied the request"}
+        if platform == "instagram":
+            answer |= {"error_reason": "user_denied"}
+        return _redirect(form, answer)
+    code = secrets.token_urlsafe(32)
+    scopes = form.get("scope", "").replace(",", " ").split()
+    body = {
+        "platform": platform,
+        "account": account.name,
+        "client_id": form["client_id"],
+        "redirect_uri": form["redirect_uri"],
+        "scopes": scopes or account.scopes,
+        "challenge": form.get("code_challenge", ""),
+        "method": form.get("code_challenge_method", "plain"),
+        "chain": secrets.token_hex(8),
+        "issued_at": world.now(),
+        "used": False,
+    }
+    world.put_doc("code", code, body)
+    # Instagram appends #_ to the code (platforms/instagram/facts.md, 1).
+    return _redirect(form, {"code": code} | answer, "#_" if platform == "instagram" else "")
+
+
+def _redirect(form: dict[str, str], answer: dict[str, str], tail: str = "") -> Response:
+    joint = "&" if "?" in form["redirect_uri"] else "?"
+    return RedirectResponse(f"{form['redirect_uri']}{joint}{urlencode(answer)}{tail}", 302)
+
+
+def consent_routes(world: World, platform: str, path: str, *, needs_pkce: bool) -> list[BaseRoute]:
+    """The authorization page at `path` and the form behind it."""
+
+    def refuse(reason: str) -> Response:
+        page = shell(LOOKS[platform], "<title>Something went wrong</title>", f"<h1>{html.escape(reason)}</h1>")
+        return HTMLResponse(page, 400)
+
+    async def ask(request: Request) -> Response:
+        query = dict(request.query_params)
+        reason = _fault_in(world, platform, query, needs_pkce)
+        return refuse(reason) if reason else HTMLResponse(_consent_page(world, platform, query))
+
+    async def decide(request: Request) -> Response:
+        fields = parse_qs((await request.body()).decode("utf-8", "replace"), keep_blank_values=True)
+        form = {name: values[0] for name, values in fields.items()}
+        reason = _fault_in(world, platform, form, needs_pkce)
+        return refuse(reason) if reason else _decide(world, platform, form)
+
+    return [Route(path, ask, methods=["GET"]), Route(f"/{platform}/_consent", decide, methods=["POST"])]
+
+
+def refuse_grant(status: int, error: str, description: str) -> Refusal:
+    return Refusal(status, {"error": error, "error_description": description})

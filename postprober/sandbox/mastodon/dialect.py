@@ -1,0 +1,267 @@
+"""Mastodon's way of speaking, and its entities. platforms/mastodon/facts.md; https://docs.joinmastodon.org/entities."""
+
+import html
+import re
+from typing import Any
+from urllib.parse import urlsplit
+
+from postprober.sandbox.engine.bearer import find_bearer
+from postprober.sandbox.engine.engagement import counts
+from postprober.sandbox.engine.faults import Fault
+from postprober.sandbox.engine.limits import refusal_headers
+from postprober.sandbox.engine.model import Account, Media, Post
+from postprober.sandbox.engine.operation import Call, Refusal
+from postprober.sandbox.engine.text import URL
+from postprober.sandbox.engine.timefmt import iso
+
+Json = dict[str, Any]
+# (requests, seconds): platforms/mastodon/facts.md, 4
+_LIMITS = {"media": (30, 1800.0), "delete": (30, 1800.0)}
+_EVERYTHING = (300, 300.0)
+_MENTION = re.compile(r"(?<![\w@/])@(\w+)(?![\w@])")
+_TAG = re.compile(r"(?<![\w#&/])#(\w+)")
+
+
+class MastodonManner:
+    """What every Mastodon operation may have to say. platforms/mastodon/facts.md, 6."""
+
+    name = "mastodon"
+
+    def find_account(self, call: Call) -> None:
+        find_bearer(call)
+
+    def refuse_token(self, _call: Call, why: str) -> Refusal:
+        if why == "scope":
+            return Refusal(403, {"error": "This action is outside the authorized scopes"})
+        return Refusal(401, {"error": "The access token is invalid"})
+
+    def server_error(self, status: int) -> Refusal:
+        reason = "Remote SSL certificate could not be verified" if status == 503 else "Internal Server Error"
+        return Refusal(status, {"error": reason})
+
+    def rate_limited(self, call: Call, fault: Fault) -> Refusal:
+        headers = refusal_headers(fault, call.at, "x-ratelimit-reset", "iso")
+        if "x-ratelimit-reset" in headers:
+            headers |= {"x-ratelimit-limit": "300", "x-ratelimit-remaining": "0"}
+        return Refusal(429, {"error": "Too many requests"}, headers)
+
+    def bad_refresh(self) -> Refusal:
+        return Refusal(
+            400, {"error": "invalid_grant", "error_description": "The provided authorization grant is invalid"}
+        )
+
+    def headers(self, call: Call) -> dict[str, str]:
+        limit = _LIMITS.get(call.operation, _EVERYTHING)
+        left, reset = call.world.requests.use(f"mastodon|{call.name}|{limit}", *limit, call.at)
+        return {
+            "x-ratelimit-limit": str(limit[0]),
+            "x-ratelimit-remaining": str(left),
+            "x-ratelimit-reset": iso(reset).replace("Z", "000Z"),
+        }
+
+
+def missing() -> Refusal:
+    return Refusal(404, {"error": "Record not found"})
+
+
+def unprocessable(reason: str) -> Refusal:
+    return Refusal(422, {"error": f"Validation failed: {reason}"})
+
+
+def base_of(call: Call) -> str:
+    return f"{call.base}/mastodon"
+
+
+def content_html(call: Call, text: str) -> str:
+    """Plain text as Mastodon's HTML: paragraphs, line breaks, links shortened for the eye, mentions, hashtags."""
+    if not text:
+        return ""
+    paragraphs = [p for p in re.split(r"\n{2,}", text) if p]
+    return "".join(f"<p>{_inline(call, p)}</p>" for p in paragraphs)
+
+
+def _inline(call: Call, text: str) -> str:
+    shown, position = "", 0
+    for match in URL.finditer(text):
+        shown += _words(call, text[position : match.start()]) + _link(match.group())
+        position = match.end()
+    return (shown + _words(call, text[position:])).replace("\n", "<br />")
+
+
+def _words(call: Call, text: str) -> str:
+    shown = html.escape(text, quote=False)
+
+    def mention(match: re.Match[str]) -> str:
+        if call.world.account("mastodon", match[1]) is None:
+            return match[0]
+        url = f"{base_of(call)}/@{match[1]}"
+        link = f'<a href="{url}" class="u-url mention">@<span>{match[1]}</span></a>'
+        return f'<span class="h-card" translate="no">{link}</span>'
+
+    shown = _MENTION.sub(mention, shown)
+    tag = f'<a href="{base_of(call)}/tags/\\1" class="mention hashtag" rel="tag">#<span>\\1</span></a>'
+    return _TAG.sub(tag, shown)
+
+
+def _link(url: str) -> str:
+    """The scheme is invisible, and the tail beyond 30 characters too (app/lib/text_formatter.rb)."""
+    scheme = url[: url.index("//") + 2]
+    rest = url[len(scheme) :]
+    shape = "ellipsis" if len(rest) > 30 else ""
+    eye, tail = html.escape(rest[:30]), html.escape(rest[30:])
+    return (
+        f'<a href="{html.escape(url)}" target="_blank" rel="nofollow noopener" translate="no">'
+        f'<span class="invisible">{scheme}</span><span class="{shape}">{eye}</span>'
+        f'<span class="invisible">{tail}</span></a>'
+    )
+
+
+def account_view(call: Call, account: Account) -> Json:
+    """https://docs.joinmastodon.org/entities/Account"""
+    url = f"{base_of(call)}/@{account.name}"
+    posts = call.world.posts_of("mastodon", account.name, call.at)
+    return {
+        "id": account.id,
+        "username": account.title,
+        "acct": account.title,
+        "display_name": account.name,
+        "locked": False,
+        "bot": False,
+        "created_at": iso(account.created_at),
+        "note": "",
+        "url": url,
+        "uri": f"{base_of(call)}/users/{account.name}",
+        "avatar": f"{base_of(call)}/avatars/missing.png",
+        "header": f"{base_of(call)}/headers/missing.png",
+        "followers_count": 0,
+        "following_count": 0,
+        "statuses_count": len(posts),
+        "emojis": [],
+        "fields": [],
+    }
+
+
+def media_view(call: Call, media: Media) -> Json:
+    return _attachment(call, media.id, media.kind, media.sha256, media.alt, ready=media.state(call.at) == "ready")
+
+
+def _attachment(call: Call, media_id: str, kind: str, sha256: str, alt: str, *, ready: bool) -> Json:
+    url = f"{call.base}/_media/{sha256}" if ready else None
+    kind = "gifv" if kind == "gif" else kind
+    return {
+        "id": media_id,
+        "type": kind,
+        "url": url,
+        "preview_url": url,
+        "remote_url": None,
+        "meta": {},
+        "description": alt or None,
+        "blurhash": None,
+    }
+
+
+def status_view(call: Call, post: Post) -> Json:
+    """https://docs.joinmastodon.org/entities/Status"""
+    author = call.world.account("mastodon", post.account)
+    parent = call.world.post("mastodon", post.reply_to) if post.reply_to else None
+    parent_author = call.world.account("mastodon", parent.account) if parent else None
+    seen = counts(call.world, post, call.at)
+    named = [call.world.account("mastodon", m) for m in dict.fromkeys(_MENTION.findall(post.text))]
+    mentions = [
+        {"id": a.id, "username": a.name, "acct": a.name, "url": f"{base_of(call)}/@{a.name}"} for a in named if a
+    ]
+    return {
+        "id": post.id,
+        "created_at": iso(post.created_at),
+        "in_reply_to_id": post.reply_to,
+        "in_reply_to_account_id": parent_author.id if parent_author else None,
+        "sensitive": bool(post.extra.get("sensitive")),
+        "spoiler_text": post.extra.get("spoiler_text", ""),
+        "visibility": post.extra.get("visibility", "public"),
+        "language": post.extra.get("language"),
+        "uri": f"{base_of(call)}/users/{post.account}/statuses/{post.id}",
+        "url": call.base + post.path,
+        "replies_count": seen.replies,
+        "reblogs_count": seen.reposts,
+        "favourites_count": seen.likes,
+        "quotes_count": seen.quotes,
+        "edited_at": iso(post.edited_at) if post.edited_at else None,
+        "content": content_html(call, post.text),
+        "reblog": None,
+        "application": {"name": "PostProber", "website": None},
+        "account": account_view(call, author) if author else None,
+        "media_attachments": [
+            _attachment(call, m["id"], m["kind"], m["sha256"], m["alt"], ready=True) for m in post.media
+        ],
+        "mentions": mentions,
+        "tags": [
+            {"name": tag.lower(), "url": f"{base_of(call)}/tags/{tag.lower()}"}
+            for tag in dict.fromkeys(_TAG.findall(URL.sub("", post.text)))
+        ],
+        "emojis": [],
+        "card": None,
+        "poll": poll_view(call, post) if "poll" in post.extra else None,
+        **_marks(call, post),
+    }
+
+
+def _marks(call: Call, post: Post) -> Json:
+    """What the asking account has done with it; nothing for a stranger."""
+    if call.account is None:
+        return {}
+    names = ("favourited", "reblogged", "bookmarked", "pinned")
+    return {name: call.account.id in post.extra.get(name, []) for name in names} | {"muted": False}
+
+
+def poll_view(call: Call, post: Post) -> Json:
+    """https://docs.joinmastodon.org/entities/Poll"""
+    data = post.extra["poll"]
+    votes = [choice for chosen in data["votes"].values() for choice in chosen]
+    own = data["votes"].get(call.account.id) if call.account else None
+    return {
+        "id": data["id"],
+        "expires_at": iso(data["until"]),
+        "expired": call.at >= data["until"],
+        "multiple": data["multiple"],
+        "votes_count": len(votes),
+        "voters_count": len(data["votes"]),
+        "options": [{"title": text, "votes_count": votes.count(n)} for n, text in enumerate(data["options"])],
+        "emojis": [],
+        **({"voted": own is not None, "own_votes": own or []} if call.account else {}),
+    }
+
+
+def instance_view(call: Call) -> Json:
+    """https://docs.joinmastodon.org/entities/Instance"""
+    settings = call.world.settings
+    return {
+        "domain": urlsplit(call.base).netloc,
+        "title": "Mastodon sandbox",
+        "version": "4.4.0",
+        "source_url": "https://github.com/mastodon/mastodon",
+        "description": "An emulated instance",
+        "configuration": {
+            "statuses": {
+                "max_characters": settings["max_characters"],
+                "max_media_attachments": 4,
+                "characters_reserved_per_url": 23,
+            },
+            "media_attachments": {
+                "description_limit": 1500,
+                "supported_mime_types": ["image/jpeg", "image/png", "image/gif", "image/webp", "video/mp4"],
+                "image_size_limit": 16_777_216,
+                "image_matrix_limit": 33_177_600,
+                "video_size_limit": 103_809_024,
+                "video_frame_rate_limit": 120,
+                "video_matrix_limit": 8_294_400,
+            },
+            "polls": {
+                "max_options": 4,
+                "max_characters_per_option": 50,
+                "min_expiration": 300,
+                "max_expiration": 2_629_746,
+            },
+        },
+        "languages": ["en"],
+        "rules": [],
+    }

@@ -1,0 +1,1 @@
+"""What logged-out visitors see."""

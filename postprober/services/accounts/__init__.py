@@ -1,0 +1,1 @@
+"""Accounts on platforms: linking, naming, their tokens and how they stand."""

@@ -1,0 +1,285 @@
+"""Files: taken in by content, kept by hash, handed out through signed URLs."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, fields
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Protocol
+
+from sqlalchemy import Connection
+
+from postprober.domain.platform import Platform
+from postprober.domain.post import MediaFile, MediaKind
+from postprober.errors import BadInput, Conflict, NotFound
+from postprober.platforms.common.media import MediaFacts, as_gif, fit_image, inspect, renditions_of
+from postprober.platforms.common.media import thumbnail as small_picture
+from postprober.platforms.registry import LIMITS
+from postprober.security.tokens import sign, verify
+from postprober.services.core import Core, Mark, no_mark
+from postprober.services.people import permits
+from postprober.settings import Settings
+from postprober.storage import media, posts
+from postprober.storage.records import MediaRecord
+
+MAX_BYTES = 512 * 1024 * 1024  # the largest video any platform takes (platforms/x/facts.md, 3)
+MAX_ALT = 10_000
+BLOCK = 1024 * 1024  # bytes in memory while a file is taken in
+UNUSED = timedelta(days=7)
+LEFT_BEHIND = 24 * 3600.0  # seconds after which nobody is receiving a file any more
+_INCOMING = "incoming"  # no hash begins like that
+URL_LIFE = 24 * 3600.0  # Instagram's containers live as long (platforms/instagram/facts.md, 2)
+_SUFFIX = {
+    "image/jpeg": ".jpg", "image/png": ".png", "image/gif": ".gif", "image/webp": ".webp", "image/heic": ".heic",
+    "image/avif": ".avif", "video/mp4": ".mp4",
+    "video/quicktime": ".mov",
+}  # fmt: skip
+
+
+class Readable(Protocol):
+    """A file that is open, or what is left of it in memory."""
+
+    def read(self, size: int = -1, /) -> bytes: ...
+
+
+@dataclass(frozen=True)
+class Received:
+    """A whole file on disk that nobody has taken in yet. `size` in bytes, `digest`: SHA-256, hex."""
+
+    path: Path
+    digest: str
+    size: int
+
+
+@contextmanager
+def received(core: Core, stream: Readable) -> Iterator[Received]:
+    """`stream`, copied to disk a block at a time; removed at the end of the block unless it was taken in. Raises
+    BadInput when it is larger than MAX_BYTES."""
+    folder = core.settings.data_dir / "media" / _INCOMING
+    folder.mkdir(parents=True, exist_ok=True)
+    _sweep(folder, core.clock.now().timestamp())
+    path, digest, size = folder / f"{uuid.uuid4().hex}.part", hashlib.sha256(), 0
+    try:
+        with path.open("wb") as target:
+            while block := stream.read(BLOCK):
+                size += len(block)
+                if size > MAX_BYTES:
+                    raise BadInput(f"The file is larger than {MAX_BYTES // 2**20} MB.", field="media")
+                digest.update(block)
+                target.write(block)
+            target.flush()
+            os.fsync(target.fileno())
+        yield Received(path, digest.hexdigest(), size)
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _sweep(folder: Path, now: float) -> None:
+    """What a killed process left behind."""
+    for path in folder.iterdir():
+        with suppress(FileNotFoundError):
+            if path.stat().st_mtime < now - LEFT_BEHIND:
+                path.unlink()
+
+
+def add_file(core: Core, user_id: int, path: Path, alt: str = "") -> int:
+    """Take in a file from this machine; returns its id. Raises BadInput."""
+    if not path.is_file():
+        raise BadInput(f"There is no file {path}.", field="media")
+    with path.open("rb") as stream, received(core, stream) as file:
+        return add_received(core, user_id, path.name, file, alt)
+
+
+def add_bytes(core: Core, user_id: int, name: str, content: bytes, alt: str = "", mark: Mark = no_mark) -> int:
+    """`add_received` for what is in memory already."""
+    with received(core, io.BytesIO(content)) as file:
+        return add_received(core, user_id, name, file, alt, mark)
+
+
+@permits.asks("media:write")
+def add_received(core: Core, user_id: int, name: str, file: Received, alt: str = "", mark: Mark = no_mark) -> int:
+    """Take in a file; what it is comes from its content, never from its name. Raises BadInput."""
+    _check_alt(alt)
+    facts = inspect(file.path)
+    if facts.kind is MediaKind.GIF and facts.mime != "image/gif":
+        file, facts = _made_gif(file)
+    relative = Path("media") / file.digest[:2] / f"{file.digest}{_SUFFIX.get(facts.mime, '.bin')}"
+    _make_room(core, user_id, file, str(relative))
+    kept = core.settings.data_dir / relative
+    with core.db.write() as conn:
+        media.lock(conn)
+        _check_room(core, conn, user_id, file, str(relative))
+        if not kept.exists():
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            file.path.replace(kept)  # a file under its hash is always whole
+        media_id = media.add(
+            conn, user_id=user_id, now=core.clock.now(), name=Path(name).name[:255] or "file", kind=str(facts.kind),
+            mime=facts.mime, size=file.size, width=facts.width, height=facts.height, duration=facts.duration,
+            frames=facts.frames, codec=facts.codec[:20],
+            sha256=file.digest, path=str(relative), alt=alt,
+        )  # fmt: skip
+        mark(conn, media_id)
+        return media_id
+
+
+@permits.asks("media:write")
+def describe(core: Core, user_id: int, media_id: int, alt: str) -> None:
+    """Change the alt text of a file that one draft uses, or none yet. In every other post it is a part of what was
+    reviewed, approved or planned, or of another draft; that post gets a `copy`. Raises BadInput, NotFound or Conflict."""
+    _check_alt(alt)
+    with core.db.write() as conn:
+        media.describe(conn, user_id, media_id, alt)  # first: a post that is being planned holds its files until it is
+        if posts.uses_beyond_one_draft(conn, user_id, media_id):
+            raise Conflict(
+                "This file belongs to a post that is no draft any more; change the post to change its alt text."
+            )
+
+
+def refuse_described(conn: Connection, user_id: int, judged: Sequence[MediaFile]) -> None:
+    """What is planned in this transaction has the alt texts that were checked and reviewed: no file of `judged` has got
+    another one since, and none gets one before the transaction ends. Raises Conflict, or NotFound for a file that is gone."""
+    stored = media.get_many(conn, [file.id for file in judged], user_id, hold=True)
+    if [record.alt for record in stored] != [file.alt for file in judged]:
+        raise Conflict("An alt text was changed while this post was checked. Look at it and try again.")
+
+
+@permits.asks("media:write")
+def copy(core: Core, user_id: int, media_id: int, alt: str) -> int:
+    """The same file with another alt text, for one post: others that use it, planned or published, keep theirs. Returns
+    the new id. Raises BadInput or NotFound."""
+    _check_alt(alt)
+    with core.db.write() as conn:
+        return copied(conn, user_id, media_id, alt, core.clock.now())
+
+
+def copied(conn: Connection, user_id: int, media_id: int, alt: str, now: datetime) -> int:
+    """`copy` within a transaction."""
+    (record,) = media.get_many(conn, [media_id], user_id)
+    columns = {f.name: getattr(record, f.name) for f in fields(record) if f.name not in ("id", "user_id", "created_at")}
+    return media.add(conn, user_id=user_id, now=now, **{**columns, "alt": alt})
+
+
+def _check_alt(alt: str) -> None:
+    if len(alt) > MAX_ALT:
+        raise BadInput(f"The alt text has more than {MAX_ALT} characters.", field="alt")
+
+
+def _fits(core: Core, conn: Connection, user_id: int, file: Received, path: str) -> bool:
+    return media.bytes_of(conn, user_id, path) + file.size <= core.settings.media_mb_per_space * 2**20
+
+
+def _make_room(core: Core, user_id: int, file: Received, path: str) -> None:
+    """When the space's files would take more than they may, those go that no post has named for a week."""
+    with core.db.write() as conn:
+        if _fits(core, conn, user_id, file, path):
+            return
+        old = media.older(conn, user_id, core.clock.now() - UNUSED)
+        used = posts.media_in_use(conn, user_id)  # after: who plans a post with one of them has done so by now
+        left = [record for record in old if record.id not in used]
+        media.remove(conn, [record.id for record in left])
+    _delete(core, {record.path for record in left})
+
+
+def _delete(core: Core, paths: set[str]) -> None:
+    """Those that no row names any more; nobody takes one of them in meanwhile."""
+    with core.db.write() as conn:
+        media.lock(conn)
+        for path in paths:
+            if not media.uses(conn, path):
+                stored = core.settings.data_dir / path
+                for file in (stored, *renditions_of(stored)):
+                    file.unlink(missing_ok=True)
+
+
+def _check_room(core: Core, conn: Connection, user_id: int, file: Received, path: str) -> None:
+    """Raises BadInput when the space's files would take more than they may."""
+    most = core.settings.media_mb_per_space
+    if not _fits(core, conn, user_id, file, path):
+        raise BadInput(
+            f"The files of your space would take more than {most:,} MB, which is the limit. Delete drafts with files "
+            "that you no longer need, or ask whoever runs PostProber for more.", field="media",
+        )  # fmt: skip
+
+
+def _made_gif(file: Received) -> tuple[Received, MediaFacts]:
+    """A moving WebP, PNG or AVIF made a GIF, the one moving picture that platforms take. Raises BadInput."""
+    content = as_gif(file.path)
+    file.path.write_bytes(content)
+    facts = inspect(file.path)
+    return Received(file.path, hashlib.sha256(content).hexdigest(), len(content)), facts
+
+
+def thumbnail(core: Core, record: MediaRecord, side: int) -> bytes:
+    """A small JPEG of a stored picture, as it will look. Raises BadInput when it cannot be read."""
+    return small_picture(core.settings.data_dir / record.path, side)
+
+
+def discard(core: Core, user_id: int, ids: list[int]) -> None:
+    """Take back files whose post was refused, so that nothing is left of it. Raises NotFound."""
+    with core.db.write() as conn:
+        records = media.get_many(conn, ids, user_id)
+        media.remove(conn, ids)
+    _delete(core, {record.path for record in records})
+
+
+@permits.asks("media:read")
+def get(core: Core, user_id: int, media_id: int) -> MediaRecord:
+    """Raises NotFound."""
+    with core.db.read() as conn:
+        return media.get_many(conn, [media_id], user_id)[0]
+
+
+@permits.asks("media:read")
+def files(core: Core, user_id: int, ids: list[int]) -> tuple[MediaFile, ...]:
+    """The files as the domain knows them, without public URLs. Raises NotFound."""
+    with core.db.read() as conn:
+        records = media.get_many(conn, ids, user_id)
+    return tuple(
+        MediaFile(
+            id=r.id, kind=MediaKind(r.kind), mime=r.mime, size=r.size, width=r.width, height=r.height,
+            sha256=r.sha256, path=str(core.settings.data_dir / r.path), alt=r.alt, duration=r.duration, frames=r.frames,
+            codec=r.codec,
+        )
+        for r in records
+    )  # fmt: skip
+
+
+def public_url(settings: Settings, now: float, record: MediaRecord, platform: Platform) -> str:
+    """A signed, expiring URL under which the sidecar serves the file as `platform` wants it."""
+    suffix = ".jpg" if record.kind == MediaKind.IMAGE else _SUFFIX.get(record.mime, "")
+    claims = {"id": record.id, "p": platform.value}
+    return f"{settings.public_base}/api/media/public/{sign(settings.secret_key, 'media', claims, now=now, lifetime=URL_LIFE)}{suffix}"
+
+
+@dataclass(frozen=True)
+class Rendition:
+    """What is served: the bytes of a fitted picture, or the file itself."""
+
+    mime: str
+    data: bytes = b""
+    path: Path | None = None
+
+
+def check_signed(core: Core, token: str) -> dict[str, Any]:
+    """The claims of a signed URL; quick, reads nothing. Raises Forbidden."""
+    return verify(core.settings.secret_key, "media", token, now=core.clock.now().timestamp())
+
+
+def open_public(core: Core, token: str) -> Rendition:
+    """What a signed URL stands for: images fitted to the platform. Raises Forbidden or NotFound."""
+    claims = check_signed(core, token)
+    with core.db.read() as conn:
+        record = media.get_many(conn, [int(claims["id"])])[0]
+    path = core.settings.data_dir / record.path
+    if not path.is_file():
+        raise NotFound("The file is gone.")
+    if record.kind == MediaKind.IMAGE:
+        fitted = fit_image(str(path), LIMITS[Platform(claims["p"])].images)
+        return Rendition(fitted.mime, fitted.data)
+    return Rendition(record.mime, path=path)

@@ -1,0 +1,1 @@
+"""What is going on, for who looks and for who is told."""

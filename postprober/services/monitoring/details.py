@@ -1,0 +1,57 @@
+"""Everything about one delivery, for who looks closer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from postprober.services.core import Core
+from postprober.services.people import permits
+from postprober.storage import attempts, deliveries, logs, posts
+from postprober.storage.records import Attempt
+
+COUNTED = ("likes", "reposts", "replies", "quotes", "bookmarks", "views")
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One piece of evidence: what was found (`kind`), when, the hash of its canonical JSON, the JSON itself, and whether
+    there is a picture (`services.evidence`)."""
+
+    kind: str
+    at: datetime
+    sha256: str
+    body: dict[str, Any]
+    id: int = 0
+    pictured: bool = False
+
+
+@dataclass(frozen=True)
+class Details:
+    """`tries`, `evidence`: oldest first. `samples`: engagement as rows of (time, name, count), oldest first; what the
+    platform did not tell is left out."""
+
+    tries: tuple[Attempt, ...]
+    evidence: tuple[Seen, ...]
+    samples: tuple[tuple[datetime, str, int], ...]
+
+
+@permits.asks("monitoring:read")
+def of(core: Core, user_id: int, delivery_id: int) -> Details:
+    """Raises NotFound, also for somebody else's."""
+    from postprober.analytics import history  # loads Arrow, which only this look needs
+
+    with core.db.read() as conn:
+        delivery = deliveries.get(conn, delivery_id)
+        posts.get(conn, delivery.post_id, user_id)
+    counts = history.of_delivery(core.db, core.settings.data_dir, delivery_id, delivery.published_at)
+    with core.db.read() as conn:
+        return Details(
+            tuple(attempts.of_delivery(conn, delivery_id)),
+            tuple(
+                Seen(row["kind"], row["at"], row["sha256"], row["body"], row["id"], bool(row["picture"]))
+                for row in logs.evidence_of(conn, delivery_id)
+            ),
+            tuple((row["at"], name, int(row[name])) for row in counts for name in COUNTED if row[name] is not None),
+        )

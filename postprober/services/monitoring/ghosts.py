@@ -1,0 +1,90 @@
+"""What a person does about a post that its platform accepted and nobody can see: check again, publish it again as a new
+delivery with the risk said, or acknowledge it."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection
+
+from postprober.domain.delivery import DeliveryState
+from postprober.errors import BadInput, Conflict, NotFound
+from postprober.pipeline.core import transitions
+from postprober.services.core import Core, Mark, no_mark
+from postprober.services.people import permits
+from postprober.services.posts import drafts, gate
+from postprober.services.posts.posts import plan
+from postprober.storage import accounts, deliveries
+from postprober.storage import posts as post_storage
+from postprober.storage.records import Account, Delivery
+
+S = DeliveryState
+RISK = "The first post may become visible later. Then both can be seen."
+
+
+@permits.asks("posts:write")
+def check_again(core: Core, user_id: int, delivery_id: int, mark: Mark = no_mark) -> None:
+    """Read it now instead of at its next time; nothing is sent. Raises NotFound or Conflict."""
+    now = core.clock.now()
+    with core.db.write() as conn:
+        ghost = _ghost(conn, user_id, delivery_id)
+        _linked(conn, ghost)
+        deliveries.touch(conn, ghost, now, next_at=now)
+        mark(conn, delivery_id)
+
+
+@permits.asks("posts:write")
+def acknowledge(core: Core, user_id: int, delivery_id: int, mark: Mark = no_mark) -> None:
+    """A person has taken note: it needs nobody any more, until something else happens to it. It is still checked from
+    time to time. Raises NotFound or Conflict."""
+    with core.db.write() as conn:
+        transitions.acknowledge(conn, _ghost(conn, user_id, delivery_id), core.clock.now())
+        mark(conn, delivery_id)
+
+
+@permits.asks("posts:write")
+def publish_again(
+    core: Core, user_id: int, delivery_id: int, *, risk_accepted: bool, approved: str = "", mark: Mark = no_mark
+) -> None:
+    """Publish the same words once more, as a new delivery with a key and handles of its own; the invisible one is
+    acknowledged and never sent again. `risk_accepted`: the person knows that both may become visible.
+
+    Raises NotFound, BadInput (the risk was not accepted), PreflightFailed, ReviewNeeded or Conflict, also when it was
+    published again already.
+    """
+    if not risk_accepted:
+        raise BadInput(f"{RISK} Confirm that you accept this.", field="risk_accepted")
+    with core.db.read() as conn:
+        ghost = _ghost(conn, user_id, delivery_id)
+        post = post_storage.get(conn, ghost.post_id, user_id)
+    wish = drafts.wish_of(post)
+    again = gate.alone(wish, ghost.account_id, tuple(part.text for part in ghost.parts))
+    (account,) = gate.passed(core, user_id, again, approved)
+    now = core.clock.now()
+    with core.db.write() as conn:
+        post_storage.lock(conn, post.id)
+        ghost = _ghost(conn, user_id, delivery_id)
+        _linked(conn, ghost)
+        if any(_replaces(one, ghost) for one in deliveries.of_post(conn, post.id)):
+            raise Conflict("This post was published again already.")
+        transitions.acknowledge(conn, ghost, now)
+        plan(core, conn, post.id, account, again, now)
+        deliveries.refresh_post(conn, post.id, now)
+        mark(conn, delivery_id)
+
+
+def _replaces(one: Delivery, ghost: Delivery) -> bool:
+    return one.account_id == ghost.account_id and one.id > ghost.id and one.state is not S.CANCELLED
+
+
+def _ghost(conn: Connection, user_id: int, delivery_id: int) -> Delivery:
+    delivery = deliveries.get(conn, delivery_id)
+    if delivery.user_id != user_id:
+        raise NotFound(f"There is no delivery {delivery_id}.")
+    if delivery.state is not S.GHOST:
+        raise Conflict(f"Delivery {delivery_id} is {delivery.state.value}; this is for posts that are not visible.")
+    return delivery
+
+
+def _linked(conn: Connection, delivery: Delivery) -> None:
+    account: Account = accounts.get(conn, delivery.account_id)
+    if not account.is_active:
+        raise Conflict("The account is disconnected. Reconnect it first.")

@@ -1,0 +1,98 @@
+"""The first page: is everything out?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from postprober.domain.delivery import TRAITS, DeliveryState, Step, StepStatus
+from postprober.domain.health import BAD_OUTCOMES, STEP_OF_ACT, Health
+from postprober.domain.platform import Platform
+from postprober.services.core import Core
+from postprober.services.monitoring.monitoring import HEARTBEAT_LIMIT
+from postprober.services.people import permits
+from postprober.storage import accounts, overview, processes
+from postprober.storage.overview import Line
+
+S = DeliveryState
+DAY = timedelta(hours=24)
+LINES = 5  # of each list; the Monitor and the Calendar have the rest
+GOING = frozenset({S.CLAIMED, S.SUBMITTING, S.PROCESSING, S.WAITING, S.UNCONFIRMED, S.PUBLISHED})
+NEEDS_PERSON = frozenset(state for state, traits in TRAITS.items() if traits.needs_person)
+
+
+@dataclass(frozen=True)
+class Overview:
+    """`due`, `going`, `needs`, `proved`: how many deliveries; the lists hold the first few of them. `review`: posts
+    that wait for a person's review, as (id, text). `relink`: accounts to link again, as (platform, name).
+    `heartbeat_age`: since the scheduler last said that it lives, None when it never did."""
+
+    due: int
+    going: int
+    needs: int
+    proved: int
+    due_next: list[Line]
+    going_now: list[Line]
+    needs_person: list[Line]
+    proved_last: list[Line]
+    review: list[tuple[int, str]]
+    relink: list[tuple[Platform, str]]
+    heartbeat_age: timedelta | None
+    accounts: int
+    health: dict[tuple[Platform, Step], Health] = field(default_factory=dict)
+
+    @property
+    def scheduler_lives(self) -> bool:
+        return self.heartbeat_age is not None and self.heartbeat_age <= HEARTBEAT_LIMIT
+
+
+@permits.asks("monitoring:read")
+def take(core: Core, user_id: int) -> Overview:
+    """One consistent look; thirteen queries, none of them by row."""
+    now = core.clock.now()
+    since = now - DAY
+    with core.db.read() as conn:
+        states = overview.counts(conn, user_id, since)
+        mine = accounts.of_user(conn, user_id)
+        beat = processes.newest_beat(conn, "scheduler", now)
+        return Overview(
+            due=states.get(S.SCHEDULED, 0),
+            going=sum(states.get(state, 0) for state in GOING),
+            needs=overview.needing(conn, user_id, NEEDS_PERSON),
+            proved=overview.proved(conn, user_id, since),
+            due_next=overview.next_due(conn, user_id, LINES),
+            going_now=overview.newest(conn, user_id, GOING, LINES),
+            needs_person=overview.newest_needing(conn, user_id, NEEDS_PERSON, LINES),
+            proved_last=overview.newest_proved(conn, user_id, since, LINES),
+            review=overview.in_review(conn, user_id, LINES),
+            relink=[(a.platform, a.account_name) for a in mine if a.status != "ok"],
+            heartbeat_age=now - beat if beat else None,
+            accounts=len(mine),
+            health=_health(
+                {a.platform for a in mine},
+                overview.steps(conn, user_id, since),
+                overview.tries(conn, user_id, since),
+            ),
+        )
+
+
+def _health(
+    platforms: set[Platform], steps: list[tuple[str, str, str, int]], tries: list[tuple[str, str, str, int]]
+) -> dict[tuple[Platform, Step], Health]:
+    """For every linked platform and every step, also where nothing happened."""
+    numbers: dict[tuple[Platform, Step], dict[str, int]] = {(p, step): {} for p in platforms for step in Step}
+
+    def add(platform: str, step: Step, name: str, count: int) -> None:
+        cell = numbers.setdefault((Platform(platform), step), {})
+        cell[name] = cell.get(name, 0) + count
+
+    names = {StepStatus.SUCCESS: "good", StepStatus.WARNING: "warned", StepStatus.FAILED: "failed"}
+    for platform, step, status, count in steps:
+        if status in names:
+            add(platform, Step(step), names[StepStatus(status)], count)
+    for platform, act, outcome, count in tries:
+        if act in STEP_OF_ACT:
+            add(platform, STEP_OF_ACT[act], "tries", count)
+            if outcome in BAD_OUTCOMES:
+                add(platform, STEP_OF_ACT[act], "bad_tries", count)
+    return {key: Health(**cell) for key, cell in numbers.items()}

@@ -1,0 +1,226 @@
+"""Is this installation well?"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import sys
+from dataclasses import dataclass
+from http.client import HTTPException
+from urllib.error import HTTPError
+from urllib.request import ProxyHandler, build_opener
+
+from postprober import extras, places
+from postprober.domain.platform import NAMES, Platform
+from postprober.errors import PostProberError, VaultError
+from postprober.http import Exchange
+from postprober.pipeline.core.tokens import open_credentials
+from postprober.services.accounts import browser_accounts
+from postprober.services.core import Core
+from postprober.services.monitoring.monitoring import HEARTBEAT_LIMIT, heartbeat_age
+from postprober.services.operations import keys
+from postprober.settings import unknown_names, unused_data
+from postprober.storage import processes
+from postprober.storage.accounts import get
+from postprober.storage.database import sqlite_has_wal_reset_bug
+from postprober.storage.tables import accounts
+
+MIN_FREE_BYTES = 512 * 2**20
+CLOCK_LIMIT = 30.0  # seconds between a platform's clock and ours that nobody should leave so
+
+
+@dataclass(frozen=True)
+class Finding:
+    name: str
+    ok: bool
+    message: str
+
+
+def examine(core: Core) -> list[Finding]:
+    """Every check, each with one sentence; never raises for an unwell installation."""
+    return [
+        Finding("Python", sys.version_info >= (3, 11), ".".join(map(str, sys.version_info[:3]))),
+        Finding("mode", True, "sandbox: nothing leaves this machine" if core.settings.sandbox else "live"),
+        _database(core),
+        _disk(core),
+        *_unused_data(core),
+        _vault(core),
+        _scheduler(core),
+        *_workers(core),
+        *_redis(core),
+        *_unknown_settings(),
+        _extras(),
+        _sidecar(core),
+        _browser(core),
+        *(_platform(core, platform) for platform in Platform),
+        _by_browser(core),
+    ]
+
+
+def _database(core: Core) -> Finding:
+    if not core.db.is_current():
+        return Finding("database", False, "the schema is not this program's; start any command to bring it up to date")
+    if core.db.is_sqlite and sqlite_has_wal_reset_bug():
+        version = sqlite3.sqlite_version
+        return Finding(
+            "database", True,
+            f"SQLite {version} has the WAL-reset bug (fixed in 3.51.3); PostProber works around it by its own checkpoints",
+        )  # fmt: skip
+    return Finding("database", True, "schema is current")
+
+
+def _disk(core: Core) -> Finding:
+    free = shutil.disk_usage(core.settings.data_dir).free
+    writable = os.access(core.settings.data_dir, os.W_OK)
+    ok = writable and free > MIN_FREE_BYTES
+    return Finding(
+        "data folder",
+        ok,
+        f"{core.settings.data_dir} has {free // 2**20} MB free" + ("" if writable else ", not writable"),
+    )
+
+
+def _unused_data(core: Core) -> list[Finding]:
+    unused = unused_data(core.settings)
+    return [Finding("data folder", False, unused)] if unused else []
+
+
+def _vault(core: Core) -> Finding:
+    with core.db.read() as conn:
+        ids = [row.id for row in conn.execute(accounts.select().where(accounts.c.is_active))]
+        rows = [get(conn, account_id) for account_id in ids]
+    for account in rows:
+        try:
+            open_credentials(core.vault, account)
+        except VaultError as error:
+            return Finding("vault", False, f"account {account.id}: {error}")
+    old = keys.left(core)
+    tail = f"; {old} secrets are on an older key, run: keys rotate" if old else ""
+    return Finding("vault", True, f"{len(rows)} accounts can be opened with key {core.vault.current!r}{tail}")
+
+
+def _scheduler(core: Core) -> Finding:
+    age = heartbeat_age(core)
+    if age is None or age > HEARTBEAT_LIMIT:
+        return Finding(
+            "scheduler", False, f"not running, so nothing is published; start it with: {places.start_command()}"
+        )
+    return Finding("scheduler", True, f"last heartbeat {age.total_seconds():.0f} s ago")
+
+
+def _workers(core: Core) -> list[Finding]:
+    """Nothing where the scheduler delivers by itself."""
+    if not core.settings.redis_url:
+        return []
+    now = core.clock.now()
+    with core.db.read() as conn:
+        alive = processes.beating(conn, "worker", now - HEARTBEAT_LIMIT, now)
+    if not alive:
+        return [Finding("workers", False, "none is running (dramatiq postprober.worker); the queue is not emptied")]
+    return [Finding("workers", True, f"{alive} running")]
+
+
+def _redis(core: Core) -> list[Finding]:
+    """Nothing where none is used. Deliveries go on without it; the scheduler makes them itself."""
+    if not core.settings.redis_url:
+        return []
+    import redis
+
+    try:
+        client = redis.Redis.from_url(core.settings.redis_url, socket_timeout=3, socket_connect_timeout=3)
+        client.ping()
+    except (redis.RedisError, OSError, ValueError) as error:
+        return [
+            Finding(
+                "Redis", False, f"it does not answer ({type(error).__name__}); start it or check POSTPROBER_REDIS_URL"
+            )
+        ]
+    return [Finding("Redis", True, "answers")]
+
+
+def _unknown_settings() -> list[Finding]:
+    strange = unknown_names()
+    told = ", ".join(f"{name} (did you mean {meant}?)" if meant else name for name, meant in strange.items())
+    return [Finding("settings", False, f"not a setting, so ignored: {told}")] if strange else []
+
+
+def _extras() -> Finding:
+    """Never a fault: who wants something that is left out is told so there."""
+    left_out = extras.missing()
+    if not left_out:
+        return Finding("extras", True, f"all installed: {', '.join(extras.MODULES)}")
+    return Finding("extras", True, f"not installed: {', '.join(left_out)}; add them with: {extras.command(*left_out)}")
+
+
+def _sidecar(core: Core) -> Finding:
+    base = core.settings.api_base
+    status = _own(f"{base}/healthz")
+    if status is None:
+        return Finding(
+            "sidecar", False, f"{base} does not answer; start the sidecar ({places.start_command()}, or its service)"
+        )
+    return Finding("sidecar", status == 200, f"{base} answers {status}")
+
+
+_open = build_opener(ProxyHandler({})).open
+
+
+def _own(url: str) -> int | None:
+    """The status of an address of our own, None when it does not answer. Not through the guarded client: in live mode that
+    one refuses loopback, which is where our own sidecar listens."""
+    try:
+        with _open(url, timeout=3) as reply:
+            return int(reply.status)
+    except HTTPError as error:
+        return error.code
+    except (OSError, ValueError, HTTPException):
+        return None
+
+
+def _browser(core: Core) -> Finding:
+    """Never a fault: everything but the pictures goes on without one."""
+    trouble = core.browser.trouble() if core.browser is not None else "nobody looks with one"
+    if trouble:
+        return Finding("browser", True, f"{trouble} Posts are proved without pictures.")
+    return Finding("browser", True, core.browser.path or "Playwright's own Chromium" if core.browser else "")
+
+
+def _by_browser(core: Core) -> Finding:
+    name = "Instagram by browser"
+    with core.db.read() as conn:
+        query = accounts.select().where(accounts.c.is_active, accounts.c.platform == Platform.INSTAGRAM.value)
+        used = sum(bool(row.instance) for row in conn.execute(query))
+    problem = browser_accounts.trouble(core)
+    if problem:
+        return Finding(
+            name, not used, f"{problem} {used} accounts need it" if used else f"{problem} No account needs it"
+        )
+    return Finding(name, True, f"experimental; {used} accounts use it")
+
+
+def _platform(core: Core, platform: Platform) -> Finding:
+    config = core.settings.platform(platform)
+    name = NAMES[platform]
+    if not config.api_url:
+        return Finding(name, True, "each account brings its own server")
+    seen: list[Exchange] = []
+    try:
+        reply = core.http.bound(observer=seen.append).read("GET", config.api_url, timeout=5)
+    except PostProberError:
+        return Finding(name, False, f"{config.api_url} cannot be reached from here")
+    ahead = _clock_ahead(core, seen[-1])
+    if ahead is None:
+        return Finding(name, reply.status < 500, f"{config.api_url} answers; it does not tell its time")
+    told = f"{config.api_url} answers; its clock is {abs(ahead):.0f} s {'ahead of' if ahead >= 0 else 'behind'} ours"
+    if abs(ahead) > CLOCK_LIMIT:
+        return Finding(name, False, f"{told}. Set this machine's clock (for example with NTP)")
+    return Finding(name, reply.status < 500, told)
+
+
+def _clock_ahead(core: Core, exchange: Exchange) -> float | None:
+    """Seconds; None when the server does not tell its time."""
+    if exchange.date is None:
+        return None
+    ahead = (exchange.date - core.clock.now()).total_seconds() + 0.5  # the header has whole seconds
+    return 0.0 if abs(ahead) < 1 else ahead

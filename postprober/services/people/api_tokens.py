@@ -1,0 +1,93 @@
+"""Personal API tokens: shown once, stored as a keyed hash, limited to scopes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from postprober.domain.access import GRANTABLE
+from postprober.errors import BadInput, NotFound
+from postprober.security.tokens import keyed_hash, opaque
+from postprober.services.core import Core, Mark, no_mark
+from postprober.services.people import users as users_service
+from postprober.services.people.sessions import API_TOKEN_PREFIX, Caller
+from postprober.storage import sql, users
+
+KIND = "api_token"
+MAX_DAYS = 3650
+MAX_TOKENS = 100  # of one user, live
+MAX_NAME = 120
+
+
+@dataclass(frozen=True)
+class ApiToken:
+    """One token without its secret. `hint`: its last four characters."""
+
+    id: int
+    name: str
+    scopes: tuple[str, ...]
+    hint: str
+    created_at: datetime
+    expires_at: datetime
+    last_used_at: datetime | None
+
+
+def create(
+    core: Core,
+    caller: Caller,
+    *,
+    name: str,
+    scopes: Sequence[str],
+    days: int,
+    mark: Mark = no_mark,
+    instead_of: int | None = None,
+) -> tuple[ApiToken, str]:
+    """A new token and its secret, which is never shown again. `instead_of`: one whose secret nobody was shown; it ends.
+    Raises BadInput."""
+    wanted = tuple(sorted(set(scopes)))
+    allowed = caller.scopes & GRANTABLE
+    if not wanted or not allowed.issuperset(wanted):
+        raise BadInput(f"Choose scopes from: {', '.join(sorted(allowed))}.", field="scopes")
+    label = name.strip()
+    if not label or len(label) > MAX_NAME or not label.isprintable():
+        raise BadInput(f"Give the token a name of at most {MAX_NAME} characters.", field="name")
+    if not 1 <= days <= MAX_DAYS:
+        raise BadInput(f"A token lives 1 to {MAX_DAYS} days.", field="days")
+    secret, now = API_TOKEN_PREFIX + opaque(), core.clock.now()
+    hint = secret[-4:]
+    data = {"name": label, "scopes": list(wanted), "hint": hint}
+    ends = now + timedelta(days=days)
+    with core.db.write() as conn:
+        users_service.hold(conn, caller.user)
+        if instead_of is not None:
+            users.end_session(conn, instead_of, now, user_id=caller.user.id, kind=KIND)
+        if len(users.sessions_of(conn, caller.user.id, KIND, now)) >= MAX_TOKENS:
+            raise BadInput(f"There are {MAX_TOKENS} tokens already; remove one first.", field="name")
+        token_id = users.add_session(
+            conn, user_id=caller.user.id, kind=KIND, token_hash=keyed_hash(core.settings.secret_key, secret), now=now,
+            expires_at=ends, data=data,
+        )  # fmt: skip
+        mark(conn, token_id)
+    return ApiToken(token_id, label, wanted, hint, now, ends, None), secret
+
+
+def listing(core: Core, user_id: int) -> list[ApiToken]:
+    """The user's live tokens, oldest first."""
+    with core.db.read() as conn:
+        rows = users.sessions_of(conn, user_id, KIND, core.clock.now())
+    return [
+        ApiToken(
+            row["id"], row["data"]["name"], tuple(row["data"]["scopes"]), row["data"]["hint"], row["created_at"],
+            row["expires_at"], row["used_at"],
+        )
+        for row in rows
+    ]  # fmt: skip
+
+
+def remove(core: Core, user_id: int, token_id: int) -> None:
+    """The token is worth nothing from now on. Raises NotFound, also for somebody else's."""
+    with core.db.write() as conn:
+        known = sql.is_id(token_id)
+        if not known or not users.end_session(conn, token_id, core.clock.now(), user_id=user_id, kind=KIND):
+            raise NotFound(f"There is no API token {token_id}.")

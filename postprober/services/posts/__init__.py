@@ -1,0 +1,1 @@
+"""From the draft to the plan, and what people decide afterwards."""

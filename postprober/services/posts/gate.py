@@ -1,0 +1,60 @@
+"""The one gate before words are planned for an account, whichever way they come: each platform would take them, the
+review passes them or a person has approved exactly them, and nothing of theirs may still appear from an earlier try.
+
+What is new passes it in `posts.create` and `drafts.submit`, where a post that the review holds waits with status
+`review`. Words of a delivery that was tried already cannot wait like that, because its post is out in part; there the
+caller is told why, and a person may approve these very words by their digest.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from sqlalchemy import Connection
+
+from postprober.errors import Conflict
+from postprober.services.core import Core
+from postprober.services.media import media as media_service
+from postprober.services.posts import posts, review_gate
+from postprober.services.posts.posts import NewPost
+from postprober.storage import attempts
+from postprober.storage.records import Account, Delivery
+
+
+class ReviewNeeded(Conflict):
+    """The review holds these words. `digest`: of exactly what was reviewed; a person who approves it hands it back."""
+
+    def __init__(self, reasons: tuple[str, ...], digest: str) -> None:
+        super().__init__(f"Held for review, nothing was sent: {' '.join(reasons)} Change the text or approve it.")
+        self.reasons = reasons
+        self.digest = digest
+
+
+def alone(wish: NewPost, account_id: int, texts: tuple[str, ...]) -> NewPost:
+    """What a post says on one account, to be sent now."""
+    variants = {**(wish.variants or {}), account_id: texts}
+    return replace(wish, account_ids=(account_id,), variants=variants, at=None)
+
+
+def passed(core: Core, user_id: int, new: NewPost, approved: str = "") -> list[Account]:
+    """The accounts of `new`, when it may be sent as it is. `approved`: digest of what a person has approved. May ask a
+    platform for its limits and a model for its opinion, so never inside a transaction.
+
+    Raises PreflightFailed, BadInput, NotFound or ReviewNeeded.
+    """
+    chosen = posts.passed(core, user_id, new)
+    files = media_service.files(core, user_id, list(new.media_ids))  # those of a delivery keep their alt texts
+    advice = review_gate.judged(core, user_id, new, chosen, files, approved)
+    if not advice.review.passes:
+        raise ReviewNeeded(advice.review.reasons, review_gate.digest(new))
+    return chosen
+
+
+def refuse_doubt(conn: Connection, delivery: Delivery) -> None:
+    """Other words beside a send that may still arrive are a second post, which a person has to want. Raises Conflict."""
+    doubtful = attempts.doubtful_parts(conn, delivery.id)
+    if any(part.index in doubtful for part in delivery.parts if part.ref is None):
+        raise Conflict(
+            "An earlier try of this post got no answer and may still appear, so its words cannot be changed. Try it again "
+            "as it is, or write a new post; then both may become visible."
+        )

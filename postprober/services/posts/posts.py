@@ -1,0 +1,320 @@
+"""Posts: checked and planned."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection
+
+from postprober.domain.account import Credentials
+from postprober.domain.criteria import Criteria
+from postprober.domain.identity import RemoteAccount
+from postprober.domain.limits import Limits
+from postprober.domain.platform import NAMES
+from postprober.domain.post import Draft, MediaFile, Part, PostStatus, Preflight, Violation, language_tag
+from postprober.errors import BadInput, PlatformError, VaultError
+from postprober.pipeline.core.tokens import open_credentials
+from postprober.services.accounts.accounts import owned
+from postprober.services.core import Core, Mark, no_mark
+from postprober.services.media import media as media_service
+from postprober.services.people import permits
+from postprober.services.posts import review_gate
+from postprober.storage import deliveries, goals, posts
+from postprober.storage import media as media_storage
+from postprober.storage.records import Account, PartRecord, Post
+
+MAX_PARTS = 25
+MAX_TEXT = 250_000  # characters of all parts and variants together: ten times the longest post of any platform
+MAX_LISTED = 2_000_000  # characters of one page of posts
+
+
+class PreflightFailed(BadInput):
+    """At least one platform would refuse the post; `results` has every reason, by account id; `names`: platform and
+    account, by account id."""
+
+    def __init__(self, results: dict[int, Preflight], names: dict[int, str]) -> None:
+        self.results = results
+        self.names = names
+        lines = [
+            f"{names[account_id]}: {violation.message}"
+            for account_id, result in results.items()
+            for violation in result.violations
+        ]
+        super().__init__(" ".join(lines), field="text")
+
+
+@dataclass(frozen=True)
+class NewPost:
+    """What somebody wants to publish. `parts`: texts of a thread, or one; `media_ids` belong to the first part;
+    `variants`: account id -> its own texts; `at`: aware UTC, None for now; `late_minutes`: how late it
+    may still go out without asking, None for the setting; `criteria`: when it counts as a success."""
+
+    parts: tuple[str, ...]
+    account_ids: tuple[int, ...]
+    media_ids: tuple[int, ...] = ()
+    at: datetime | None = None
+    variants: dict[int, tuple[str, ...]] | None = None
+    language: str = ""
+    late_minutes: int | None = None
+    criteria: Criteria | None = None
+
+    def texts_for(self, account_id: int) -> tuple[str, ...]:
+        return (self.variants or {}).get(account_id, self.parts)
+
+
+@dataclass
+class Known:
+    """What one draft's checks have learned already, so that typing does not ask a platform at every letter. `limits`:
+    by account id; `reached`: media ids that the platforms can fetch. Publishing always asks anew."""
+
+    limits: dict[int, Limits] = field(default_factory=dict)
+    reached: set[tuple[int, ...]] = field(default_factory=set)
+
+
+@permits.asks("posts:read")
+def check(core: Core, user_id: int, new: NewPost, known: Known | None = None) -> dict[int, Preflight]:
+    """Preflight for every account, nothing is written. Raises BadInput or NotFound for unusable input."""
+    _check_shape(new)
+    files = media_service.files(core, user_id, list(new.media_ids))
+    results: dict[int, Preflight] = {}
+    for account in _accounts(core, user_id, new.account_ids):
+        results[account.id] = _check_one(core, account, new, files, known or Known())
+    return results
+
+
+def _check_shape(new: NewPost) -> None:
+    if not new.account_ids:
+        raise BadInput("Choose at least one account.", field="accounts")
+    if len(set(new.account_ids)) != len(new.account_ids):
+        raise BadInput("An account was named twice.", field="accounts")
+    if new.late_minutes is not None and new.late_minutes < 1:
+        raise BadInput("The lateness that is allowed must be at least one minute.", field="late_minutes")
+    language_tag(new.language)
+    if not new.parts or len(new.parts) > MAX_PARTS:
+        raise BadInput(f"A post has 1 to {MAX_PARTS} parts.", field="text")
+    check_size(new)
+
+
+def check_size(new: NewPost) -> None:
+    """Also of drafts: what is kept is listed again and again. Raises BadInput."""
+    size = sum(len(text) for texts in (new.parts, *(new.variants or {}).values()) for text in texts)
+    if size > MAX_TEXT:
+        raise BadInput(
+            f"All texts of this post together have {size:,} characters; the limit is {MAX_TEXT:,}. Shorten it.",
+            field="text",
+        )
+
+
+def _accounts(core: Core, user_id: int, ids: Sequence[int]) -> list[Account]:
+    with core.db.read() as conn:
+        chosen = [owned(conn, user_id, account_id) for account_id in ids]
+    seen: dict[RemoteAccount, Account] = {}
+    for account in chosen:
+        other = seen.setdefault(account.remote, account)
+        if other is not account:
+            raise BadInput(
+                f"{account.account_name} and {other.account_name} are the same account on {NAMES[account.platform]}. "
+                "Choose one of them.", field="accounts",
+            )  # fmt: skip
+    return chosen
+
+
+def _check_one(core: Core, account: Account, new: NewPost, files: tuple[MediaFile, ...], known: Known) -> Preflight:
+    cred, locked = _opened(core, account)
+    adapter = core.adapter(account.platform, cred)
+    limits = known.limits.get(account.id)
+    if limits is None:
+        try:
+            limits = adapter.limits(None) if locked else adapter.limits(cred)
+            known.limits[account.id] = limits
+        except PlatformError:
+            limits = adapter.limits(None)  # the platform is away at this moment: its usual numbers hold
+    texts = new.texts_for(account.id)
+    language = language_for(account, new)
+    draft = Draft(tuple(Part(t, files if i == 0 else ()) for i, t in enumerate(texts)), language)
+    result = adapter.preflight(draft, limits)
+    more: list[Violation] = [*locked]
+    if account.status != "ok":
+        more.append(Violation("reconnect", _unusable(account)))
+    due = new.at or core.clock.now()
+    ends = account.token_expires_at
+    renewable = adapter.traits.renewable(has_refresh_token=bool(account.refresh_token or account.secret))
+    if ends is not None and ends <= due and not renewable:
+        more.append(
+            Violation("token_expires", f"The access to {account.account_name} ends before that time; reconnect it.")
+        )
+    ids = tuple(f.id for f in files)
+    if adapter.traits.fetches_media and files and not result.violations and ids not in known.reached:
+        unreachable = _unreachable(core, account, files)
+        more.extend(unreachable)
+        if not unreachable:
+            known.reached.add(ids)
+    return replace(result, violations=(*result.violations, *more))
+
+
+def _unusable(account: Account) -> str:
+    if account.status == "suspended":
+        return f"{account.account_name}: {account.status_reason}"
+    return f"Reconnect {account.account_name}: {account.status_reason}"
+
+
+def _opened(core: Core, account: Account) -> tuple[Credentials, tuple[Violation, ...]]:
+    """The account's tokens; none and the reason where they cannot be read, so that the other accounts are checked."""
+    try:
+        return open_credentials(core.vault, account), ()
+    except VaultError as error:
+        text = (
+            f"The stored tokens of {account.account_name} cannot be read: {error.message} Put the key back into "
+            "POSTPROBER_VAULT_KEYS, reconnect the account, or leave it out."
+        )
+        return Credentials("", instance=account.instance), (Violation("key_missing", text),)
+
+
+def _unreachable(core: Core, account: Account, files: tuple[MediaFile, ...]) -> list[Violation]:
+    """The platform downloads the media from us: try whether our own public URL answers."""
+    with core.db.read() as conn:
+        records = media_storage.get_many(conn, [f.id for f in files])
+    for record in records:
+        url = media_service.public_url(core.settings, core.clock.now().timestamp(), record, account.platform)
+        try:
+            reply = core.http.bound().read("GET", url, timeout=10)
+            if reply.ok and reply.headers.get("content-type", "").startswith(("image/", "video/")):
+                continue
+            answer = f"answers {reply.status}"
+        except (PlatformError, BadInput) as error:
+            answer = error.message
+        return [
+            Violation(
+                "media_unreachable",
+                f"{NAMES[account.platform]} fetches media from {core.settings.public_base}, which does not work "
+                f"({answer}); start the sidecar or set POSTPROBER_PUBLIC_URL.",
+            )
+        ]
+    return []
+
+
+@permits.asks("posts:write")
+def create(core: Core, user_id: int, new: NewPost, mark: Mark = no_mark) -> Post:
+    """Check, review and plan a post: one delivery an account. A post that the review does not pass is kept with status
+    `review` and nothing is planned. Raises PreflightFailed, BadInput, NotFound, or Conflict (an alt text was changed
+    meanwhile); then nothing was written."""
+    files = media_service.files(core, user_id, list(new.media_ids))
+    chosen = passed(core, user_id, new)
+    advice = review_gate.judged(core, user_id, new, chosen, files)
+    now = core.clock.now()
+    with core.db.write() as conn:
+        media_service.refuse_described(conn, user_id, files)
+        post_id = posts.add(
+            conn, user_id=user_id, status=PostStatus.SCHEDULED if advice.review.passes else PostStatus.REVIEW,
+            scheduled_at=(new.at or now) if advice.review.passes else new.at, now=now, **columns_of(new, chosen),
+            **review_gate.advice_columns(core, advice),
+        )  # fmt: skip
+        if advice.review.passes:
+            plan_all(core, conn, post_id, chosen, new, now)
+        mark(conn, post_id)
+        return posts.get(conn, post_id)
+
+
+@permits.asks("posts:read")
+def passed(core: Core, user_id: int, new: NewPost) -> list[Account]:
+    """The accounts of a post that each of them would take. Raises PreflightFailed, BadInput or NotFound."""
+    results = check(core, user_id, new)
+    chosen = _accounts(core, user_id, new.account_ids)
+    if not all(result.ok for result in results.values()):
+        raise PreflightFailed(results, {a.id: f"{NAMES[a.platform]} ({a.account_name})" for a in chosen})
+    return chosen
+
+
+def columns_of(new: NewPost, chosen: Sequence[Account]) -> dict[str, Any]:
+    """The columns of `posts` that hold what was asked for; `drafts.wish_of` reads them again."""
+    return {
+        "content": "\n\n".join(new.parts),
+        "platforms": sorted({a.platform.value for a in chosen}),
+        "options": {
+            "parts": list(new.parts), "media": list(new.media_ids), "language": new.language,
+            "late_minutes": new.late_minutes, "accounts": list(new.account_ids),
+            "variants": {str(account): list(texts) for account, texts in (new.variants or {}).items()},
+            "criteria": new.criteria.to_json() if new.criteria else None,
+        },
+    }  # fmt: skip
+
+
+def plan_all(
+    core: Core, conn: Connection, post_id: int, chosen: Sequence[Account], new: NewPost, now: datetime
+) -> None:
+    """A delivery for each account, and what the post shall reach."""
+    for account in chosen:
+        plan(core, conn, post_id, account, new, now)
+    set_goal(conn, post_id, new, now)
+
+
+def set_goal(conn: Connection, post_id: int, new: NewPost, now: datetime) -> None:
+    """What the post shall reach, as it is asked for now."""
+    goals.put(conn, post_id, new.criteria, new.at or now)
+
+
+def plan(core: Core, conn: Connection, post_id: int, account: Account, new: NewPost, now: datetime) -> None:
+    """One delivery of the post, with a key that never changes, and the handle of each part chosen from it."""
+    key, due = str(uuid.uuid4()), new.at or now
+    deliveries.add(
+        conn, post_id=post_id, account_id=account.id, user_id=account.user_id, platform=account.platform.value,
+        key=key, due_at=due, parts=with_handles(core, account, key, parts_for(account, new), due), now=now,
+    )  # fmt: skip
+
+
+def with_handles(
+    core: Core,
+    account: Account,
+    key: str,
+    parts: Sequence[PartRecord],
+    due: datetime,
+    before: Sequence[PartRecord] = (),
+) -> list[PartRecord]:
+    """The parts with the platform's own handles, those of `before` (the same delivery, as it was) where it has them: a
+    handle is chosen once, so that edits, retries and a restored database all mean the same post."""
+    known = {part.index: part.handle for part in before}
+    adapter = core.adapter(account.platform, Credentials("", instance=account.instance))
+    moment = due.replace(microsecond=due.microsecond // 1000 * 1000)
+    return [
+        replace(part, handle=known.get(part.index) or adapter.new_handle(key, part.index, moment)) for part in parts
+    ]
+
+
+def parts_for(account: Account, new: NewPost) -> list[PartRecord]:
+    """What shall go to one account."""
+    language = language_for(account, new)
+    return [
+        PartRecord(index, text, tuple(new.media_ids) if index == 0 else (), language=language)
+        for index, text in enumerate(new.texts_for(account.id))
+    ]
+
+
+def language_for(account: Account, new: NewPost) -> str:
+    """The post's own language, else the account's usual one."""
+    return language_tag(new.language) or _usual_language(account)
+
+
+def _usual_language(account: Account) -> str:
+    try:
+        return language_tag(str(account.settings.get("language", "")))
+    except BadInput:  # it was stored before tags were checked
+        return ""
+
+
+@permits.asks("posts:read")
+def listing(core: Core, user_id: int, *, limit: int = 50, before: int | None = None) -> tuple[list[Post], bool]:
+    """Newest first, and whether there are more. A page ends at `limit` posts or MAX_LISTED characters."""
+    with core.db.read() as conn:
+        sizes = posts.sizes(conn, user_id, limit=limit + 1, before=before)
+        ids: list[int] = []
+        room = MAX_LISTED
+        for post_id, size in sizes[:limit]:
+            room -= size
+            if ids and room < 0:
+                break
+            ids.append(post_id)
+        return posts.of_user(conn, user_id, ids), len(ids) < len(sizes)

@@ -1,0 +1,99 @@
+"""The review that stands between writing and planning: nothing is planned that was not clearly passed, by rules (and a
+model, where one is set up) or by a person."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from postprober.agent.brief import Brief, Picture, Target
+from postprober.agent.review import review as by_rules_only
+from postprober.clock import utc_iso
+from postprober.domain.advice import Advice, Review
+from postprober.domain.platform import Platform
+from postprober.domain.post import MediaFile
+from postprober.platforms.registry import LIMITS
+from postprober.services.core import Core
+from postprober.services.media import media as media_service
+from postprober.storage import preferences
+from postprober.storage.records import Account
+
+if TYPE_CHECKING:
+    from postprober.services.posts.posts import NewPost
+
+__all__ = [
+    "PAUSE", "advice_columns", "digest", "first_word", "held_back", "judged", "wait_for_model", "waits_for_model",
+]  # fmt: skip
+_WAITS = "review:waits_for_model"  # in preferences
+PAUSE = timedelta(seconds=4)  # ours: drafts are kept as one types, and a model is paid for each question
+
+
+def judged(
+    core: Core, user_id: int, new: NewPost, chosen: Sequence[Account], files: Sequence[MediaFile], approved: str = ""
+) -> Advice:
+    """The review of what is about to be planned; the suggestions follow later. `files`: those of the post as they were
+    read; the transaction that plans it refuses others. `approved`: digest of what a person has approved. May ask a model
+    (time limit), so never call it inside a transaction."""
+    brief = _brief(core, new, chosen, files)
+    if approved and approved == digest(new):
+        told = Review("appropriate", ("A person approved it.",), "a person", 1.0)
+        return _pending(core, told, "")
+    opinion = core.advisor.review(brief)
+    made = replace(_pending(core, opinion.review, opinion.note), incomplete=opinion.incomplete)
+    return held_back(core, user_id, made)
+
+
+def held_back(core: Core, user_id: int, made: Advice) -> Advice:
+    """The same, unless it passes without the model and the space wants to wait for the model: then it passes later."""
+    if not (made.incomplete and made.review.passes and waits_for_model(core, user_id)):
+        return made
+    reason = f"Waiting for the model's review. {made.note} It is checked again automatically; or approve it yourself."
+    return replace(made, review=Review("unsure", (reason,), made.review.by, 0.0), waits=True)
+
+
+def waits_for_model(core: Core, user_id: int) -> bool:
+    """Whether posts of this space wait in review while the model cannot be asked (off unless somebody turned it on)."""
+    with core.db.read() as conn:
+        return bool(preferences.get(conn, user_id, _WAITS))
+
+
+def wait_for_model(core: Core, user_id: int, wait: bool) -> None:
+    """Turn that on or off for a space."""
+    with core.db.write() as conn:
+        preferences.put(conn, user_id, _WAITS, wait)
+
+
+def first_word(core: Core, user_id: int, new: NewPost, chosen: Sequence[Account]) -> Advice:
+    """What the rules say about a draft, at once; the model is asked later."""
+    files = media_service.files(core, user_id, list(new.media_ids))
+    return _pending(core, by_rules_only(_brief(core, new, chosen, files)), "")
+
+
+def advice_columns(core: Core, advice: Advice, earlier: Any = None) -> dict[str, Any]:
+    """Columns of `posts`: what is said now, and that the suggestions are still to be made."""
+    kept = replace(advice.after(Advice.from_json(earlier)), pending=True)
+    pause = timedelta() if core.advisor.mind is None else PAUSE
+    return {"ai_suggestions": kept.to_json(), "advice_at": core.clock.now() + pause}
+
+
+def digest(new: NewPost) -> str:
+    """SHA-256 of everything that a reader will see."""
+    variants = {str(account): list(texts) for account, texts in sorted((new.variants or {}).items())}
+    seen = [list(new.parts), variants, list(new.media_ids), sorted(new.account_ids)]
+    return hashlib.sha256(json.dumps(seen, ensure_ascii=True).encode()).hexdigest()
+
+
+def _pending(core: Core, review: Review, note: str) -> Advice:
+    return Advice(review, (), review.by, note, utc_iso(core.clock.now()), pending=True)
+
+
+def _brief(core: Core, new: NewPost, chosen: Sequence[Account], files: Sequence[MediaFile]) -> Brief:
+    """Enough to review: texts and files. Limits and history are not looked at, so nothing is read over the network."""
+    targets = [Target(a.id, a.platform, LIMITS[a.platform], new.texts_for(a.id)) for a in chosen]
+    if not targets:
+        targets = [Target(None, Platform.LINKEDIN, LIMITS[Platform.LINKEDIN], new.parts)]
+    return Brief(tuple(targets), tuple(Picture(f, "") for f in files), core.clock.now(), language=new.language)

@@ -1,0 +1,1 @@
+"""What worked, and what can be shown of it."""

@@ -1,0 +1,236 @@
+"""The composer's fields: texts, accounts, media, success criteria."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+
+import streamlit as st
+from streamlit.runtime.uploaded_file_manager import UploadedFile
+
+from postprober.domain.criteria import Criteria
+from postprober.domain.platform import NAMES
+from postprober.domain.post import MediaKind
+from postprober.domain.splitting import split
+from postprober.errors import NotFound, PostProberError
+from postprober.platforms.registry import LIMITS
+from postprober.services.accounts import browser_accounts
+from postprober.services.media import media
+from postprober.services.posts.posts import MAX_PARTS
+from postprober.storage.records import Account, MediaRecord
+from postprober.ui import uploads
+from postprober.ui.components.compose.draft import COMMON, MAX_FILES, Draft
+from postprober.ui.components.shared import thumbnails
+from postprober.ui.guard import Visit
+from postprober.ui.text import COUNT_WORDS, plain
+
+TYPES = ["jpg", "jpeg", "png", "webp", "gif", "heic", "heif", "avif", "bmp", "tif", "tiff", "mp4", "mov", "webm"]
+# Ctrl+Enter is how Streamlit's field hands over its text. A short pause in typing presses it, so that counters follow
+# while one types; without scripts they follow when the field is left. So does a finger or mouse that goes down anywhere:
+# on a phone the field is left and the link pressed in one moment, and Streamlit then sends the text behind the link, as a
+# page that is still there, and the tap leads nowhere.
+LIVE = """<script>(() => {
+  if (window.ppLive) return;
+  window.ppLive = true;
+  let timer, field;
+  const hand = () => {
+    clearTimeout(timer);
+    if (field) field.dispatchEvent(
+      new KeyboardEvent("keydown", {key: "Enter", code: "Enter", keyCode: 13, ctrlKey: true, bubbles: true}));
+    field = null;
+  };
+  document.addEventListener("pointerdown", hand, true);
+  document.addEventListener("input", (event) => {
+    if (!event.target.closest || !event.target.closest("[class*='st-key-pp-text'], [class*='st-key-pp-file']")) return;
+    clearTimeout(timer);
+    field = event.target;
+    timer = setTimeout(hand, 450);
+  });
+})();</script>"""
+
+
+def targets(draft: Draft, linked: list[Account]) -> tuple[int, ...]:
+    """Ids of the chosen accounts."""
+    names = {a.id: label(a) for a in linked}
+    draft.offered = draft.offered or tuple(names)
+    before = tuple(a for a in (draft.chosen if draft.chosen is not None else names) if a in names)
+    chosen = st.pills(
+        "Accounts", list(names), selection_mode="multi", default=before,
+        format_func=lambda account_id: names.get(account_id, ""), key=draft.name(f"accounts-{len(names)}"), wrap=True,
+    )  # fmt: skip
+    draft.chosen = tuple(one for one in chosen or () if one in names)
+    aside = [names[i] for i in draft.texts if i in names and i not in draft.chosen]
+    if aside:
+        st.caption(f"Own text kept for {', '.join(aside)}. Select the account to use it.")
+    return draft.chosen
+
+
+def label(account: Account) -> str:
+    """For Streamlit's labels, which are Markdown."""
+    return f"{NAMES[account.platform]} · {plain(browser_accounts.called(account))}"
+
+
+def _short(account: Account, linked: list[Account]) -> str:
+    """The platform's name is enough where there is one account on it."""
+    alone = sum(a.platform is account.platform for a in linked) == 1
+    return NAMES[account.platform] if alone else label(account)
+
+
+def text(draft: Draft, linked: list[Account], chosen: tuple[int, ...]) -> None:
+    """The common text, and beside it each account's own where one is wanted."""
+    accounts = {a.id: a for a in linked if a.id in chosen}
+    target = COMMON
+    if accounts:
+        names = {
+            COMMON: "For all",
+            **{i: _short(a, linked) + (" ✎" if i in draft.texts else "") for i, a in accounts.items()},
+        }
+        target = st.segmented_control(
+            "Text", list(names), default=draft.focus if draft.focus in names else COMMON, required=True, format_func=lambda one: names.get(one, "For all"),
+            key=draft.name(f"target-{draft.revision}"), wrap=True, help="“For all” goes to every account that has no text of its own (✎).",
+        ) or COMMON  # fmt: skip
+    if target not in accounts:  # the account whose text was open has just been removed
+        target = COMMON
+    with st.container(key=f"pp-text-{draft.ref}", gap="small"):
+        st.html(LIVE, unsafe_allow_javascript=True)
+        _fields(draft, target)
+    if target != COMMON:
+        _own(draft, accounts[target])
+
+
+def _fields(draft: Draft, target: int) -> None:
+    before = draft.parts(target)
+    if target in draft.replaced:
+        draft.replaced.discard(target)
+        for index, part in enumerate(before):
+            st.session_state[draft.text_name(target, index)] = part
+    typed = tuple(
+        st.text_area(
+            "Text" if len(before) == 1 else f"Part {index + 1} of {len(before)}",
+            value=part,
+            height=180 if len(before) == 1 else 110,
+            key=draft.text_name(target, index),
+            placeholder="What do you want to say?",
+            label_visibility="collapsed" if len(before) == 1 else "visible",
+        )
+        or ""
+        for index, part in enumerate(before)
+    )
+    _came_back(draft, target, before, typed)
+    # Until somebody changes it, an account's text is the common one and follows it.
+    if target == COMMON or typed != draft.texts[COMMON] or target in draft.texts:
+        draft.texts[target] = typed
+
+
+def _came_back(draft: Draft, target: int, before: tuple[str, ...], typed: tuple[str, ...]) -> None:
+    """The first time that stored words are shown: where a browser that was away still holds others, which did not grow
+    out of them, both are kept."""
+    if target in draft.read and draft.saved is not None:
+        grew = all(now.startswith(old) for old, now in zip(before, typed, strict=True))
+        draft.fork = draft.fork or (draft.parts(target) != typed and not grew)
+    draft.read.discard(target)
+
+
+def _own(draft: Draft, account: Account) -> None:
+    """What can be done with an account's own text."""
+    parts = draft.parts(account.id)
+    limits = draft.known.limits.get(account.id, LIMITS[account.platform])
+    with st.container(horizontal=True):
+        if limits.threads and st.button(
+            "Split into a thread", key=draft.name(f"split-{account.id}"), icon=":material/segment:",
+            help="Splits at the ends of sentences. No text is lost.",
+        ):  # fmt: skip
+            thread = split("\n\n".join(parts), limits, numbered=True)
+            if len(thread) > MAX_PARTS:
+                st.warning(
+                    f"This would make {len(thread)} parts; a thread has at most {MAX_PARTS}. Shorten the text first."
+                )
+            else:
+                draft.put(account.id, thread)
+                st.rerun()
+        if limits.threads and len(parts) < MAX_PARTS and st.button("Add a part", key=draft.name(f"add-{account.id}")):
+            draft.put(account.id, (*parts, ""))
+            st.rerun()
+        if len(parts) > 1 and st.button("Remove the last part", key=draft.name(f"cut-{account.id}")):
+            draft.put(account.id, parts[:-1])
+            st.rerun()
+        if account.id in draft.texts and st.button("Use the shared text", key=draft.name(f"same-{account.id}")):
+            draft.put(account.id, draft.texts[COMMON])
+            del draft.texts[account.id]
+            st.rerun()
+
+
+def files(visit: Visit, draft: Draft) -> tuple[int, ...]:
+    """Ids of the draft's files. A file is part of the draft as soon as it is uploaded."""
+    seen: dict[str, int] = {}
+    for place, media_id in enumerate(draft.kept, 1):
+        try:
+            record = media.get(visit.core, visit.user.id, media_id)
+        except NotFound:
+            draft.kept = tuple(one for one in draft.kept if one != media_id)
+            draft.refused.append("A file of this draft no longer exists. Upload it again.")
+            continue
+        number = seen[record.sha256] = seen.get(record.sha256, 0) + 1
+        _file(visit, draft, record, f"{record.sha256[:12]}-{number}", place)
+    uploaded = st.file_uploader(
+        f"Pictures (up to {MAX_FILES}) or one video", type=TYPES, accept_multiple_files=True,
+        key=draft.name(f"files-{draft.uploads}"), disabled=not visit.may("media:write"),
+    )  # fmt: skip
+    if uploaded:
+        _take(visit, draft, uploaded)
+    for reason in draft.refused:
+        st.error(plain(reason), icon=":material/image_not_supported:")
+    return draft.kept
+
+
+def _take(visit: Visit, draft: Draft, uploaded: Sequence[UploadedFile]) -> None:
+    """Store what was uploaded, then show it among the draft's files and an empty field."""
+    draft.refused = []
+    with st.spinner("Saving the file …"):
+        for file in uploaded:
+            try:
+                draft.take(visit.core, visit.user.id, file)
+            except PostProberError as error:
+                draft.refused.append(f"{file.name} was not added: {error.message}")
+            uploads.free(file)
+    draft.uploads += 1
+    with suppress(PostProberError):  # said below the fields, where it is tried again
+        draft.save(visit.core, visit.user.id, draft.now())
+    st.rerun()
+
+
+def _file(visit: Visit, draft: Draft, record: MediaRecord, name: str, place: int) -> None:
+    """One file with its alt text, and the button that removes it."""
+    with st.container(horizontal=True, vertical_alignment="bottom", key=f"pp-file-{draft.ref}-{name}"):
+        thumbnails.draw(visit, record.id)
+        alt = st.text_input(
+            f"Describe {'video' if record.kind == MediaKind.VIDEO else 'image'} {place} (alt text)", value=record.alt, max_chars=media.MAX_ALT,
+            key=draft.name(f"alt-{name}"), placeholder="Describe the image for people who can't see it",
+        )  # fmt: skip
+        if visit.may("media:write") and (alt or "").strip() != record.alt.strip():
+            draft.describe(visit.core, visit.user.id, record.id, (alt or "").strip())
+        if st.button("Remove", key=draft.name(f"off-{name}"), type="tertiary"):
+            draft.kept = tuple(one for one in draft.kept if one != record.id)
+            draft.refused = []
+            with suppress(PostProberError):
+                draft.save(visit.core, visit.user.id, draft.now())
+            st.rerun()
+
+
+def criteria(draft: Draft) -> None:
+    """When the post counts as a success."""
+    told = draft.criteria
+    with st.expander("Set a goal", key=draft.name("criteria"), type="compact"):
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            least = st.number_input(
+                "Goal", 0, 10_000_000, told.target if told else 0, key=draft.name("at-least"), width=130
+            )
+            metric = st.selectbox(
+                "Metric", list(COUNT_WORDS), index=list(COUNT_WORDS).index(told.metric if told else "likes"),
+                format_func=lambda name: COUNT_WORDS[name].lower(), key=draft.name("metric"), width=150,
+            )  # fmt: skip
+            hours = st.number_input(
+                "Within (hours)", 1, 720, told.hours if told else 24, key=draft.name("hours"), width=130
+            )
+        st.caption("0 = no goal. You get the result when the time is up.")
+    draft.criteria = Criteria(metric, int(least), int(hours)) if least else None

@@ -1,0 +1,394 @@
+"""The draft that a page of the composer works on, and the lock that keeps a double click from publishing twice.
+
+Its home is the database: every change is stored at once, under a key that also stands in the page's address. A page
+that comes back (another page was open, the app started anew, the connection was away) finds its draft by that key, or
+what became of it; so no press of Publish can make a second post.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import threading
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Literal, Protocol, cast
+
+from postprober.domain.criteria import Criteria
+from postprober.domain.post import Preflight
+from postprober.errors import BadInput, Conflict, NotFound, PostProberError, Stale
+from postprober.services.core import Core
+from postprober.services.media import media
+from postprober.services.posts import drafts, editing, posts
+from postprober.services.posts.editing import Standing
+from postprober.services.posts.posts import Known, NewPost
+from postprober.storage.records import Post
+
+MAX_FILES = 4  # of a post
+COMMON = 0  # in `texts`: what every account gets that has no text of its own
+Parted = Literal[
+    "", "changed", "planned", "gone", "edit"
+]  # what happened elsewhere to the draft that this page had open
+Stopped = Literal["", "copy", "saved", "discarded", "changed", "ended", "deleted"]
+
+
+def new_key() -> str:
+    """96 random bits: nobody guesses the address of a draft, and no two pages choose the same."""
+    return secrets.token_urlsafe(12)
+
+
+def edit_key(post_id: int) -> str:
+    """The same for the edit of a planned post, so that the address alone says that it was one."""
+    return f"edit-{post_id}-{new_key()}"
+
+
+def is_edit_key(key: str) -> bool:
+    return re.fullmatch(r"edit-\d+-[A-Za-z0-9_-]{16}", key) is not None
+
+
+class Upload(Protocol):
+    """A file of a page's field. `file_id`: another one each time that a person chooses the file."""
+
+    name: str
+    file_id: str
+
+    def read(self, size: int = -1, /) -> bytes: ...
+    def seek(self, place: int, /) -> int: ...
+
+
+@dataclass
+class Draft:
+    """`key`: of the stored draft, and in the page's address; `ref`: part of every widget's key, so that a page that comes
+    back finds what is still in its fields, and the next draft starts empty; `page`: of this one page, whatever its draft.
+    `texts`: account id (COMMON for all others)
+    -> parts; `replaced`: those that were changed from outside of their fields; `read`: those whose stored words the
+    fields have not shown yet. `saved`: the stored draft, as last written. `focus`: whose text is shown after a revision.
+    `post_id`: set as soon as the post is planned; `earlier`: another page did that. `kept`: ids of its files; `taken`: uploads that were seen. `slot`: the free slot that was taken, `typed`: the time that a person chose.
+    `parted`: the page's words went on in a draft of their own; `other`: id of the one it left. `stopped`: why the words
+    cannot go into the planned post that is edited (`copy`: another page has other words for it); `planned`: that post
+    as it is now. While one of the two says something, nothing is published from here."""
+
+    key: str = field(default_factory=new_key)
+    ref: str = ""
+    page: str = field(default_factory=new_key)
+    user_id: int = 0
+    revision: int = 0
+    uploads: int = 0
+    focus: int = COMMON
+    post_id: int | None = None
+    earlier: bool = False
+    saved: Post | None = None
+    saved_wish: NewPost | None = None
+    texts: dict[int, tuple[str, ...]] = field(default_factory=lambda: {COMMON: ("",)})
+    replaced: set[int] = field(default_factory=set)
+    read: set[int] = field(default_factory=set)
+    chosen: tuple[int, ...] | None = None
+    offered: tuple[int, ...] = ()
+    kept: tuple[int, ...] = ()
+    taken: set[str] = field(default_factory=set)
+    described: set[int] = field(default_factory=set)
+    refused: list[str] = field(default_factory=list)
+    at: datetime | None = None
+    typed: datetime | None = None
+    slot: datetime | None = None
+    zone: str = ""
+    criteria: Criteria | None = None
+    checked: NewPost | None = None
+    results: dict[int, Preflight] = field(default_factory=dict)
+    known: Known = field(default_factory=Known)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    fork: bool = False
+    parted: Parted = ""
+    other: int | None = None
+    stopped: Stopped = ""
+    planned: Post | None = None
+
+    def __post_init__(self) -> None:
+        self.ref = self.ref or self.key
+
+    @classmethod
+    def of(cls, post: Post, user_id: int) -> Draft:
+        """A stored draft to go on with; of a post that is planned or out already, what became of it."""
+        wish = drafts.wish_of(post)
+        texts = {COMMON: wish.parts, **(wish.variants or {})}
+        return cls(
+            key=post.draft_key or str(post.id), user_id=user_id, saved=post, saved_wish=wish, texts=texts, read=set(texts),
+            chosen=wish.account_ids, kept=wish.media_ids, at=wish.at, typed=wish.at, criteria=wish.criteria,
+            post_id=None if post.status in drafts.UNSENT else post.id, earlier=post.status not in drafts.UNSENT,
+        )  # fmt: skip
+
+    @classmethod
+    def like(cls, post: Post, user_id: int) -> Draft:
+        """A new draft with the same texts, accounts and files, for now."""
+        wish = drafts.wish_of(post)
+        return cls(
+            user_id=user_id, texts={COMMON: wish.parts, **(wish.variants or {})}, chosen=wish.account_ids,
+            kept=wish.media_ids, criteria=wish.criteria,
+        )  # fmt: skip
+
+    @property
+    def edits(self) -> int | None:
+        """Id of the planned post that this draft will change."""
+        return drafts.edited_by(self.saved) if self.saved else None
+
+    @property
+    def asks(self) -> bool:
+        """Whether a person has to say first what happens to these words."""
+        return bool(self.parted or self.stopped)
+
+    @property
+    def holds_words(self) -> bool:
+        """Whether the words are in this page only: the working copy is gone, or has those of another page."""
+        return self.stopped in ("copy", "saved", "discarded")
+
+    def differs(self, texts: dict[int, tuple[str, ...]]) -> bool:
+        """Whether some of these texts are not what is stored."""
+        if self.saved is None:
+            return True
+        wish = drafts.wish_of(self.saved)
+        own = wish.variants or {}
+        return any(own.get(target, wish.parts) != parts for target, parts in texts.items())
+
+    def name(self, widget: str) -> str:
+        """Of a widget's key. The person is part of it: a browser tab in which somebody else has signed in holds words
+        of the one before, and nothing of theirs may match."""
+        return f"compose-{self.user_id}-{self.ref}-{widget}"
+
+    def text_name(self, target: int, part: int) -> str:
+        return self.name(f"text-{target}-{part}")
+
+    def parts(self, target: int) -> tuple[str, ...]:
+        """The account's own parts, else the common ones."""
+        return self.texts.get(target) or self.texts[COMMON]
+
+    def put(self, target: int, parts: tuple[str, ...]) -> None:
+        """Replace a text from outside of its field."""
+        self.texts[target] = parts
+        self.show(target)
+
+    def show(self, target: int) -> None:
+        """Show a text that was replaced from outside of its field."""
+        self.replaced.add(target)
+        self.read.discard(target)
+        self.focus = target
+        self.revision += 1
+
+    def take(self, core: Core, user_id: int, file: Upload) -> None:
+        """Put a file into the draft, stored before anything else happens; each upload once, however many runs of the page
+        see it. Raises BadInput."""
+        with self.lock:
+            if file.file_id in self.taken:
+                return
+            self.taken.add(file.file_id)  # also when it is refused: it stays refused
+            if len(self.kept) >= MAX_FILES:
+                raise BadInput(f"A post has at most {MAX_FILES} files.")
+            file.seek(0)
+            with media.received(core, file) as stored:
+                media_id = media.add_received(core, user_id, file.name, stored)
+            self.kept = (*self.kept, media_id)
+            self.described.add(media_id)
+
+    def describe(self, core: Core, user_id: int, media_id: int, alt: str) -> None:
+        """Give a file its alt text. A file that another post may use, too, becomes one of its own first. Raises BadInput
+        or NotFound."""
+        if media_id in self.described:
+            try:
+                media.describe(core, user_id, media_id, alt)
+            except Conflict:  # another page has published it, or duplicated the draft
+                self.described.discard(media_id)
+            else:
+                self.saved_wish = None  # the ids are the same, what readers get is not: look at the draft anew
+                return
+        fresh = media.copy(core, user_id, media_id, alt)
+        self.kept = tuple(fresh if one == media_id else one for one in self.kept)
+        self.described.add(fresh)
+
+    def wish(self, account_ids: tuple[int, ...], media_ids: tuple[int, ...], at: datetime | None) -> NewPost:
+        """What is asked for at this moment. The own text of an account that is not chosen now stays in it, unused."""
+        common = self.texts[COMMON]
+        own = {a: texts for a, texts in self.texts.items() if a != COMMON and texts != common}
+        return NewPost(common, account_ids, media_ids, at, variants=own, criteria=self.criteria)
+
+    def now(self) -> NewPost:
+        """What is asked for, by what the page knew last."""
+        return self.wish(self.chosen or (), self.kept, self.at)
+
+    def check(self, core: Core, user_id: int, new: NewPost) -> dict[int, Preflight]:
+        """Preflight by account id; asked again only when something changed. Raises BadInput or NotFound."""
+        if new != self.checked:
+            self.results = posts.check(core, user_id, new, self.known)
+            self.checked = new
+        return self.results
+
+    def save(self, core: Core, user_id: int, new: NewPost, *, empty_too: bool = False) -> bool:
+        """Keep what was written, once for each change; whether it was written now. A page on which nothing was done is
+        not kept. Where the stored draft was changed, planned or deleted elsewhere, these words go on as a draft of
+        their own (`parted`). Raises BadInput, NotFound or Unavailable; then the page still holds everything."""
+        with self.lock:
+            if self.post_id is not None or (new == self.saved_wish and not self.fork):
+                return False
+            if self.holds_words:
+                return False
+            if self.saved is None and not empty_too and self._untouched(new):
+                return False
+            if self.fork:
+                written = self._part(core, user_id, new)
+            elif self.saved is None:
+                written = self._first(core, user_id, new)
+            else:
+                written = self._next(core, user_id, new, self.saved)
+            if written:
+                self.saved_wish = new
+            return written
+
+    def _untouched(self, new: NewPost) -> bool:
+        words = any(part.strip() for parts in self.texts.values() for part in parts)
+        done = words or any(part.strip() for part in new.parts) or new.media_ids or new.at or new.criteria
+        return not done and set(new.account_ids) == set(self.offered)
+
+    def _first(self, core: Core, user_id: int, new: NewPost) -> bool:
+        try:
+            self.saved = drafts.save(core, user_id, new, key=self.key)
+        except Stale:
+            return self._part(core, user_id, new)
+        return True
+
+    def _next(self, core: Core, user_id: int, new: NewPost, saved: Post) -> bool:
+        try:
+            self.saved = drafts.change(core, user_id, saved.id, new, [saved.version])
+        except (Conflict, NotFound):
+            return self._part(core, user_id, new)
+        return True
+
+    def _part(self, core: Core, user_id: int, new: NewPost) -> bool:
+        """The stored draft is no longer the one that this page knows: leave it as it is, keep these words beside it. Of a
+        planned post's edit no draft is made unasked, because publishing that would make a second post."""
+        theirs = self._theirs(core, user_id)
+        if theirs is not None and drafts.wish_of(theirs) == new and theirs.status in drafts.UNSENT:
+            self.saved, self.fork = theirs, False  # the same words, written by another page
+            return True
+        if self.edits is not None:
+            self.stopped, self.fork, self.described = "copy", False, set()
+            self.look(core, user_id)
+            return False
+        key = new_key()
+        self.saved = drafts.save(core, user_id, new, key=key)
+        self.key, self.fork, self.described = key, False, set()
+        self.other = theirs.id if theirs else None
+        self.parted = "gone" if theirs is None else "changed" if theirs.status in drafts.UNSENT else "planned"
+        return True
+
+    def look(self, core: Core, user_id: int) -> None:
+        """Whether what is edited here can still go into its planned post."""
+        if self.saved is None or self.edits is None or self.post_id is not None:
+            return
+        found, self.planned = editing.standing(core, user_id, self.saved)
+        if found is not Standing.OPEN:
+            self.stopped = cast(Stopped, found.value)
+        elif self.stopped != "copy":
+            self.stopped = ""
+
+    def detach(self, core: Core, user_id: int) -> Post | None:
+        """A person wants these words as a draft of their own, with no time yet; the working copy, which is returned, has
+        no use any more. Raises BadInput or NotFound."""
+        with self.lock:
+            key, new = new_key(), replace(self.now(), at=None)
+            left, self.saved = self.saved, drafts.save(core, user_id, new, key=key)
+            self.key, self.saved_wish, self.checked, self.described = key, new, None, set()
+            self.at = self.typed = self.slot = None
+            self.stopped, self.planned = "", None
+            self.revision += 1
+            return left
+
+    def replace_theirs(self, core: Core, user_id: int) -> None:
+        """A person wants these words instead of those that another page has written. Raises NotFound or Stale."""
+        if self.saved is not None:
+            self.saved, self.stopped, self.saved_wish = drafts.get(core, user_id, self.saved.id), "", None
+
+    def take_theirs(self, core: Core, user_id: int) -> None:
+        """A person wants the words that another page has written instead of these. Raises NotFound."""
+        if self.saved is not None:
+            theirs = drafts.get(core, user_id, self.saved.id)
+            fresh = Draft.of(theirs, user_id)
+            self.stopped, self.chosen, self.criteria = "", fresh.chosen, fresh.criteria
+            self.follow(theirs, self.focus)
+
+    def _theirs(self, core: Core, user_id: int) -> Post | None:
+        try:
+            if self.saved is not None:
+                return drafts.get(core, user_id, self.saved.id)
+            return drafts.by_key(core, user_id, self.key)
+        except NotFound:
+            return None
+
+    def follow(self, post: Post, focus: int) -> None:
+        """The stored draft was changed from outside of the fields (a suggestion was applied): show it as it is now."""
+        wish = drafts.wish_of(post)
+        self.saved, self.saved_wish, self.checked = post, wish, None
+        before, self.texts = self.texts, {COMMON: wish.parts, **(wish.variants or {})}
+        self.replaced |= {target for target, parts in self.texts.items() if parts != before.get(target)}
+        self.at = self.typed = wish.at
+        self.kept = wish.media_ids
+        self.show(focus)
+
+    def publish(self, core: Core, user_id: int, new: NewPost) -> int:
+        """Plan the post once, however often and from however many pages this is called; returns its id. Raises
+        PreflightFailed, BadInput, Conflict.
+
+        Streamlit may stop a run at any of its own calls and start the next one with the button still pressed. Between
+        planning the post and noting its id there is no such call, and the lock makes a parallel run wait. Should the
+        process end in between, the stored draft is a planned post by then, the page finds it by its key, and it cannot
+        be submitted again.
+        """
+        left = self.other
+        self.look(core, user_id)
+        if self.asks:
+            raise Conflict("Choose first what happens to your text: the choices are at the top of the page.")
+        self.save(core, user_id, new, empty_too=True)
+        if self.stopped:
+            raise Conflict("The post was changed on another page. Your text was not saved to it.")
+        if self.other != left and self.parted:
+            raise Conflict(
+                "The draft was changed on another page. Your text is a draft of its own now; check it first."
+            )
+        with self.lock:
+            if self.post_id is None and self.saved is not None:
+                try:
+                    self.post_id = drafts.submit(core, user_id, self.saved.id, [self.saved.version]).id
+                except (Conflict, NotFound):
+                    if not self._planned_elsewhere(core, user_id):
+                        raise
+            if self.post_id is None:
+                raise Conflict("The draft could not be stored. Try again.")
+            return self.post_id
+
+    def _planned_elsewhere(self, core: Core, user_id: int) -> bool:
+        theirs = self._theirs(core, user_id)
+        if theirs is None or theirs.status in drafts.UNSENT:
+            if theirs is not None and self.saved is not None and theirs.version != self.saved.version:
+                self.follow(theirs, self.focus)
+            return False
+        self.post_id, self.earlier = theirs.id, True
+        return True
+
+    def refresh(self, core: Core, user_id: int) -> None:
+        """The page was away: the draft as it is stored by now."""
+        if self.saved is None or self.post_id is not None:
+            return
+        theirs = self._theirs(core, user_id)
+        if theirs is not None and theirs.version != self.saved.version:
+            fresh = Draft.of(theirs, user_id)
+            if fresh.post_id is None:
+                self.follow(theirs, self.focus)
+                self.chosen, self.criteria = fresh.chosen, fresh.criteria
+            else:
+                self.saved, self.post_id, self.earlier = theirs, fresh.post_id, True
+
+
+def stored(core: Core, user_id: int, key: str) -> Draft | None:
+    """The draft of an address, None when there is none."""
+    try:
+        post = drafts.get(core, user_id, int(key)) if key.isdecimal() else drafts.by_key(core, user_id, key)
+    except PostProberError:
+        return None
+    return Draft.of(post, user_id) if post is not None else None

@@ -1,0 +1,45 @@
+"""Small pictures of stored files, as data that a page can show without asking another server."""
+
+from __future__ import annotations
+
+import base64
+
+import streamlit as st
+
+from postprober.domain.post import MediaKind
+from postprober.errors import BadInput, Unavailable
+from postprober.services.core import Core
+from postprober.services.media import media
+from postprober.storage.records import MediaRecord
+from postprober.ui.guard import Visit
+from postprober.ui.text import safe
+
+SIDE = 480  # pixels of the longer side; the widest preview is about as wide
+KEPT = 200  # thumbnails in memory, about 30 kB each
+
+
+@st.cache_data(show_spinner=False, max_entries=KEPT)
+def _data_url(sha256: str, _core: Core, _record: MediaRecord) -> str:
+    """JPEG as a data URL, "" when the file is no picture that can be read. Raises Unavailable, which is not kept."""
+    try:
+        content = media.thumbnail(_core, _record, SIDE)
+    except BadInput:
+        return ""
+    return f"data:image/jpeg;base64,{base64.b64encode(content).decode()}"
+
+
+def html(core: Core, user_id: int, media_id: int) -> str:
+    """An <img>, or a mark for a video and for what cannot be shown now. Raises NotFound."""
+    record = media.get(core, user_id, media_id)
+    if record.kind == MediaKind.VIDEO:
+        return f'<span class="pp-video" role="img" aria-label="{safe(record.alt or "Video")}">▶</span>'
+    try:
+        url = _data_url(record.sha256, core, record)
+    except Unavailable:
+        url = ""
+    return f'<img src="{url}" alt="{safe(record.alt)}">' if url else '<span class="pp-video">?</span>'
+
+
+def draw(visit: Visit, media_id: int) -> None:
+    """A small square."""
+    st.html(f'<div class="pp-thumb">{html(visit.core, visit.user.id, media_id)}</div>', width="content")
