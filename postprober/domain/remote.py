@@ -120,7 +120,7 @@ class Search:
     (aware UTC); `time_known` False: the platform does not tell its time, so `since` is ours and proves nothing;
     `canary`: id of an earlier own post that a fresh listing must contain (None: there is none); `later`: ids of own posts
     that were sent after this one; where there are any, a fresh listing must contain one of them instead;
-    `exclude`: ids that belong to other deliveries; `author`: remote id of the account; `apps`: names of our own program
+    `exclude`: ids that belong to other deliveries; `ours`: ids that PostProber surely made; `author`: remote id of the account; `apps`: names of our own program
     at the platform, as far as they are known."""
 
     job: PartJob
@@ -129,6 +129,7 @@ class Search:
     canary: str | None = None
     later: frozenset[str] = frozenset()
     exclude: frozenset[str] = frozenset()
+    ours: frozenset[str] = frozenset()
     author: str = ""
     apps: frozenset[str] = frozenset()
     time_known: bool = True

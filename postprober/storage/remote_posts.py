@@ -21,13 +21,16 @@ _OWNER = select(remote_posts.c.delivery_id).where(
 )
 
 
-def claim(conn: Connection, post: RemotePost, author: str, delivery_id: int, part: int, now: datetime) -> bool:
-    """Make the post the delivery's; False when it belongs to another one. `author`: remote id of the account."""
+def claim(
+    conn: Connection, post: RemotePost, author: str, delivery_id: int, part: int, now: datetime, *, sent_by_us: bool
+) -> bool:
+    """Make the post the delivery's; False when it belongs to another one. `author`: remote id of the account;
+    `sent_by_us`: an answer to our own request, or our own handle, says whose it is, not its words or a person."""
     conn.execute(
         sql.upsert(conn, remote_posts)
         .values(
             platform=post.platform.value, server=post.server, remote_id=post.remote_id, author=author,
-            delivery_id=delivery_id, part=part, claimed_at=now,
+            delivery_id=delivery_id, part=part, claimed_at=now, sent_by_us=sent_by_us,
         )
         .on_conflict_do_nothing(index_elements=["platform", "server", "remote_id"])
     )  # fmt: skip
@@ -49,6 +52,20 @@ def known(conn: Connection, account: RemoteAccount, but: int) -> frozenset[str]:
             remote_posts.c.server == account.server,
             remote_posts.c.author == account.remote_id,
             remote_posts.c.delivery_id != but,
+        )
+    )
+    return frozenset(str(row[0]) for row in rows)
+
+
+def sent_by_us(conn: Connection, account: RemoteAccount) -> frozenset[str]:
+    """Ids of posts on this remote account that were surely made by PostProber, in whatever space: what they are made with
+    is our own program. A post that a person pointed at may have been made with any."""
+    rows = conn.execute(
+        select(remote_posts.c.remote_id).where(
+            remote_posts.c.platform == account.platform.value,
+            remote_posts.c.server == account.server,
+            remote_posts.c.author == account.remote_id,
+            remote_posts.c.sent_by_us,
         )
     )
     return frozenset(str(row[0]) for row in rows)

@@ -151,6 +151,8 @@ remote_posts = _table(
     Column("delivery_id", Id, ForeignKey("deliveries.id"), nullable=False, index=True),
     Column("part", Integer, nullable=False),
     Column("claimed_at", UtcDateTime, nullable=False),
+    # An answer to our own request, or our own handle, says so; false: its words do, or a person.
+    Column("sent_by_us", Boolean, nullable=False, server_default=text("false")),
     Index("uq_remote_posts_identity", "platform", "server", "remote_id", unique=True),
     # What is known on an account, when it is searched for a post.
     Index("ix_remote_posts_author", "platform", "server", "author"),

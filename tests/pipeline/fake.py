@@ -120,6 +120,7 @@ class FakePlatform:
     skew: float = 0.0  # seconds that the platform's clock is ahead of ours
     tells_time: bool = True  # in a Date header
     dates: bool = True  # it says when posts were made
+    app: str = ""  # what it says that our posts were made with
     sends: list[tuple[str, str]] = field(default_factory=list)  # (account, text) of every publish that arrived
     looks: list[tuple[datetime, str]] = field(default_factory=list)
     refreshed: list[str] = field(default_factory=list)
@@ -272,7 +273,9 @@ class FakeAdapter:
             raise world_duplicate(same[0].id, f"{BASE}/@{cred.remote_id}/{same[0].id}")
         born = world.clock.now() + timedelta(seconds=way.late)
         parent = job.parent.remote_id if job.parent else ""
-        return world.make(cred.remote_id, job.text, born, handle=handle, reply_to=parent, hidden=way.ghost)
+        return world.make(
+            cred.remote_id, job.text, born, handle=handle, reply_to=parent, hidden=way.ghost, app=world.app
+        )
 
     def _report(self, cred: Credentials) -> None:
         """The exchange as the real client would report it; `echo` is what a careless platform says back."""

@@ -71,7 +71,9 @@ def test_a_post_made_with_another_app_is_not_taken() -> None:
     assert look(post(app="Web"), apps=frozenset({"PostProber"})) == "unsure"
     assert look(post(app="PostProber"), apps=frozenset({"PostProber"})) == "found"
     ours = RemotePost(Ref("0"), "earlier", NOW, app="PostProber")
-    assert look(post(app="Web"), ours, exclude=frozenset({"0"})) == "unsure", "known from a post of ours"
+    assert look(post(app="Web"), ours, exclude=frozenset({"0"}), ours=frozenset({"0"})) == "unsure", "known from ours"
+    pointed = replace(ours, app="Web")
+    assert look(post(app="Web"), pointed, exclude=frozenset({"0"}), apps=frozenset({"PostProber"})) == "unsure"
 
 
 def test_a_post_by_hand_is_not_adopted_where_the_platform_gives_no_times(stage: Stage, ctx: Context) -> None:

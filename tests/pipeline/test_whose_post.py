@@ -14,12 +14,14 @@ from postprober.domain.platform import ReconcileMode
 from postprober.pipeline.core import transitions
 from postprober.pipeline.core.context import Context
 from postprober.pipeline.core.tokens import open_credentials, seal
+from postprober.pipeline.publishing.adopt_by_link import adopt_pointed
 from postprober.pipeline.publishing.publish import publish
 from postprober.pipeline.publishing.reconcile import reconcile
 from postprober.storage import accounts, deliveries
+from postprober.storage import remote_posts as storage
 from postprober.storage.records import Account
 from postprober.storage.tables import remote_posts
-from tests.pipeline.fake import TRAITS, Way, cut
+from tests.pipeline.fake import BASE, TRAITS, Way, cut
 from tests.pipeline.stage import Stage
 
 S = DeliveryState
@@ -232,3 +234,30 @@ def test_one_post_that_was_planned_for_two_rows_of_one_account_goes_out_once(sta
     stage.settle(ctx, other)
     assert [stage.state(d) for d in (one, two, other)] == [S.CANCELLED, S.VERIFIED, S.VERIFIED]
     assert stage.platform.texts().count("Hello world") == 1
+
+
+@pytest.mark.parametrize("pointed", [False, True], ids=["control", "pointed"])
+def test_a_post_that_a_person_pointed_at_does_not_make_its_program_ours(
+    stage: Stage, ctx: Context, pointed: bool
+) -> None:
+    """Two posts made by hand, with another program: a person says that one of them is the first delivery's. The second
+    delivery, whose answer is lost, must not take the other one because of that."""
+    stage.platform.app = "PostProber"
+    account = stage.link()
+    stage.settle(ctx, ours := stage.plan(account, "Answered"))
+    first = stage.plan(account, "Said by hand")
+    stage.platform.ways.append(Way(refuse=cut()))
+    stage.platform.listings.extend(["cut"] * 5)
+    stage.settle(ctx, first)
+    by_hand = stage.platform.make("owner", "Said by hand", stage.clock.now(), app="Web")
+    if pointed:
+        url = f"{BASE}/@owner/{by_hand.id}"
+        assert adopt_pointed(ctx, stage.get(first), url, "request").state is S.PUBLISHED
+    second = stage.plan(account, TEXT)
+    stage.platform.ways.append(Way(refuse=cut()))
+    publish(ctx, second)
+    stage.platform.make("owner", TEXT, stage.clock.now(), app="Web")
+    stage.settle(ctx, second)
+    assert (stage.get(second).parts[0].ref, stage.state(second)) == (None, S.HELD)
+    with stage.db.read() as conn:
+        assert storage.sent_by_us(conn, account.remote) == {stage.get(ours).remote_id}

@@ -37,22 +37,25 @@ def why_not(work: Work, conn: Connection, part: PartRecord, sighting: Sighting) 
     )
 
 
-def claim(work: Work, conn: Connection, part: int, remote_id: str) -> None:
-    """Write down whose post it is. Raises Taken."""
+def claim(work: Work, conn: Connection, part: int, remote_id: str, *, sent_by_us: bool) -> None:
+    """Write down whose post it is. `sent_by_us`: as in `remote_posts.claim`. Raises Taken."""
     mine = RemotePost(work.account.platform, work.account.server, remote_id)
-    if not remote_posts.claim(conn, mine, work.account.remote_id, work.delivery.id, part, work.now()):
+    author, now = work.account.remote_id, work.now()
+    if not remote_posts.claim(conn, mine, author, work.delivery.id, part, now, sent_by_us=sent_by_us):
         raise Taken(remote_posts.owner(conn, mine))
 
 
 def adopt(
-    work: Work, conn: Connection, part: PartRecord, ref: Ref, reason: str, *, proof: Proof = Proof.ACCEPTED
-) -> None:
+    work: Work, conn: Connection, part: PartRecord, ref: Ref, reason: str, *, sent_by_us: bool,
+    proof: Proof = Proof.ACCEPTED,
+) -> None:  # fmt: skip
     """Record `ref` as the part's post. The last part makes the delivery published; before that the next part follows.
+    `sent_by_us`: as in `remote_posts.claim`.
 
     Raises Conflict when the delivery moved without us, Taken when the post is another delivery's.
     """
     now = work.now()
-    claim(work, conn, part.index, ref.remote_id)
+    claim(work, conn, part.index, ref.remote_id, sent_by_us=sent_by_us)
     current = work.delivery.parts[part.index]
     parts = work.delivery.with_part(replace(current, ref=ref))
     accounts.write(conn, work.account.id, canary=ref.remote_id)

@@ -167,6 +167,7 @@ def search_for(work: Work, conn: Connection, part: PartRecord, job: PartJob) -> 
         later=deliveries.sent_after(conn, work.delivery) - hidden.keys(),
         exclude=remote_posts.known(conn, work.account.remote, but=work.delivery.id)
         | {p.ref.remote_id for p in work.delivery.parts if p.ref is not None},  # parts of a thread may be alike
+        ours=remote_posts.sent_by_us(conn, work.account.remote),
         author=work.account.remote_id,
     )
 

@@ -30,7 +30,7 @@ from postprober.probe.public import look
 from postprober.storage import accounts, deliveries
 from postprober.storage.records import Delivery, PartRecord
 
-SLACK = timedelta(minutes=2)  # the platform's clock and ours, as in platforms.base.sighting_in
+SLACK = timedelta(minutes=2)  # the platform's clock and ours, as in platforms.common.adapter.sighting_in
 
 
 def adopt_pointed(ctx: Context, delivery: Delivery, link: str, request_id: str) -> Delivery:
@@ -73,7 +73,7 @@ def _settle(work: Work, conn: Connection, part: PartRecord, ref: Ref) -> None:
         raise BadInput("This post is another part of this thread.", field="link")
     work.delivery = current
     try:
-        adopt(work, conn, still, ref, "a person said where it is, and it was read there")
+        adopt(work, conn, still, ref, "a person said where it is, and it was read there", sent_by_us=False)
     except Taken as error:
         raise BadInput("This post belongs to another delivery.", field="link") from error
 

@@ -81,7 +81,7 @@ def _adopted_by_name(work: Work, part: PartRecord, error: DuplicateRefused, adap
         with work.ctx.db.write() as conn:
             if why_not(work, conn, part, found):
                 return False
-            adopt(work, conn, part, ref, "the platform named it when it refused a second one")
+            adopt(work, conn, part, ref, "the platform named it when it refused a second one", sent_by_us=False)
     except Taken:
         return False
     return True

@@ -25,10 +25,10 @@ def keep(work: Work, attempt: int, tap: Wiretap, part: PartRecord, ref: Ref) -> 
     note(work, part, ref.remote_id, ref)
 
 
-def _keep_from_others(work: Work, conn: Connection, part: PartRecord, ref: Ref) -> None:
+def _keep_from_others(work: Work, conn: Connection, part: PartRecord, ref: Ref, *, sent_by_us: bool) -> None:
     """A second post of this delivery is this delivery's: no other one may take it for its own."""
     try:
-        claim(work, conn, part.index, ref.remote_id)
+        claim(work, conn, part.index, ref.remote_id, sent_by_us=sent_by_us)
     except Taken as error:
         transitions.belongs_elsewhere(conn, work.delivery, ref.remote_id, error.owner, work.now())
 
@@ -59,7 +59,7 @@ def _noted(work: Work, part: PartRecord, ref: Ref, sighting: Sighting | None) ->
 
 
 def _settle(work: Work, part: PartRecord, ref: Ref, sighting: Sighting | None) -> None:
-    now = work.now()
+    now, sent_by_us = work.now(), sighting is None or not sighting.by_words
     with work.ctx.db.write() as conn:
         if sighting is not None and why_not(work, conn, part, sighting):
             return
@@ -69,16 +69,16 @@ def _settle(work: Work, part: PartRecord, ref: Ref, sighting: Sighting | None) -
         if stored is not None:
             if stored.remote_id != ref.remote_id:
                 work.delivery = current
-                _keep_from_others(work, conn, part, ref)
+                _keep_from_others(work, conn, part, ref, sent_by_us=sent_by_us)
                 transitions.published_twice(conn, current, stored.remote_id, ref.remote_id, now)
             return
         if current.state in ADOPTABLE:
             # The state changes with it, so that the intent of whoever claimed it meanwhile is refused.
             work.delivery = current
-            adopt(work, conn, part, ref, "the platform's answer came late")
+            adopt(work, conn, part, ref, "the platform's answer came late", sent_by_us=sent_by_us)
             return
         work.delivery = current
-        _keep_from_others(work, conn, part, ref)
+        _keep_from_others(work, conn, part, ref, sent_by_us=sent_by_us)
         if current.state is DeliveryState.CANCELLED:
             transitions.appeared(conn, current, ref.remote_id, now)
             return

@@ -260,7 +260,8 @@ def _already_there(work: Work, part: PartRecord, job: PartJob, adapter: Adapter)
         with work.ctx.db.write() as conn:
             tie = why_not(work, conn, part, sighting)
             if sighting.state is SightingState.FOUND and sighting.post is not None and not tie:
-                adopt(work, conn, part, sighting.post.ref, "the platform had published it already")
+                reason = "the platform had published it already"
+                adopt(work, conn, part, sighting.post.ref, reason, sent_by_us=not sighting.by_words)
                 return
         if tie:
             reason, cause = f"{tie[:1].upper()}{tie[1:]}.", Cause.TIE
@@ -317,7 +318,7 @@ def _write_result(work: Work, attempt: int, tap: Wiretap, part: PartRecord, rece
         with work.ctx.db.write() as conn:
             work.stays = work.ctx.spare()
             work.close(conn, attempt, Outcome.SUCCESS, tap)
-            adopt(work, conn, part, receipt.ref, "the platform accepted it", proof=Proof.ACCEPTED)
+            adopt(work, conn, part, receipt.ref, "the platform accepted it", sent_by_us=True, proof=Proof.ACCEPTED)
     except Taken as error:
         _hold_taken(work, attempt, tap, part, receipt, error.owner)
     except Conflict:

@@ -125,7 +125,8 @@ def _write(
 ) -> None:  # fmt: skip
     work.close(conn, attempt, _OUTCOMES[sighting.state], tap, sighting.reason)
     if sighting.state is SightingState.FOUND and sighting.post is not None:
-        adopt(work, conn, part, sighting.post.ref, f"found on the account: {sighting.reason}")
+        found = f"found on the account: {sighting.reason}"
+        adopt(work, conn, part, sighting.post.ref, found, sent_by_us=not sighting.by_words)
     elif work.delivery.state is S.HELD and not _may_prove_absence(work, adapter, part, sighting):
         looks = _HELD_LOOKS[min(work.delivery.readings, len(_HELD_LOOKS) - 1)]
         work.touch(conn, readings=work.delivery.readings + 1, absences=0, next_at=work.now() + looks, lease_until=None)

@@ -145,7 +145,7 @@ def sighting_in(timeline: Timeline, search: Search, *, slack: timedelta = timede
     complete back to the intent, and the canary is in it; where posts of ours were sent later, one of those. Everything
     else is unsure.
     """
-    own_apps = search.apps | {p.app for p in timeline.posts if p.app and p.ref.remote_id in search.exclude}
+    own_apps = search.apps | {p.app for p in timeline.posts if p.app and p.ref.remote_id in search.ours}
     near = [post for post in timeline.posts if _may_be(post, search, slack)]
     hits = [post for post in near if same_text(post.text, search.job.text)]
     cut = [post for post in near if post not in hits and may_be_beginning(post.text, search.job.text)]
