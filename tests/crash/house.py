@@ -69,13 +69,14 @@ class House:
 @dataclass(frozen=True)
 class Judged:
     """`accepted`: what clients were told. `lost`: accepted and not there, or without an end; `doubled`: two visible
-    objects or two posts; `contradicted`: an end that the platform's truth denies."""
+    objects or two posts; `contradicted`: an end that the platform's truth denies. `which`: a line for each."""
 
     accepted: int
     ends: Counter[str]
     lost: int
     doubled: int
     contradicted: int
+    which: tuple[str, ...] = ()
 
     @property
     def bad(self) -> bool:
@@ -232,15 +233,24 @@ def _drain_and_judge(house: House, unanswered: int) -> Judged:
     truth = Counter(p["text"].strip() for p in Control(house.bench.sandbox).posts() if p["visible"])
     waiting = {row.id for row in rows if row.status == "review"}  # for a person, who sees it on the Overview
     ends: Counter[str] = Counter(review=len(waiting)) if waiting else Counter()
-    lost, wrong = unanswered + sum(not there[_said(text)] for text in accepted), 0
+    away = [text for text in accepted if not there[_said(text)]]
+    lost, wrong = unanswered + len(away), 0
+    which = [f"accepted and not stored: {text}" for text in away] + ["a client got no answer"] * unanswered
     for row in planned:
         found, seen = settled(ctx, row.id), truth[text_of[row.post_id]]
         with ctx.db.read() as conn:
             state = found[1] if found else deliveries.get(conn, row.id).state.value
         ends[state] += 1
-        lost += found is None or state == RECONNECT
-        wrong += (state in ("verified", "accepted") and seen != 1) or (state == "failed" and seen != 0)
-    lost += len(set(text_of) - waiting - {row.post_id for row in planned})  # it is to go out, and has no delivery
+        gone = found is None or state == RECONNECT
+        untrue = (state in ("verified", "accepted") and seen != 1) or (state == "failed" and seen != 0)
+        lost, wrong = lost + gone, wrong + untrue
+        if gone or untrue or seen > 1:
+            with ctx.db.read() as conn:
+                why = deliveries.get(conn, row.id).reason
+            which.append(f"delivery {row.id} is {state} ({why}), and {seen} are visible")
+    idle = set(text_of) - waiting - {row.post_id for row in planned}  # it is to go out, and has no delivery
+    lost += len(idle)
+    which += [f"post {number} has no delivery" for number in sorted(idle)]
     doubled = sum(truth[text] > 1 or count > 1 for text, count in there.items())
     close(ctx)
-    return Judged(len(accepted), ends, lost, doubled, wrong)
+    return Judged(len(accepted), ends, lost, doubled, wrong, tuple(which))

@@ -120,18 +120,25 @@ def main(arguments: list[str] | None = None, say: Callable[[str], None] = print)
     logging.disable(logging.ERROR)  # the faults are meant
     # Not SIGTERM or SIGINT: what the experiments fork would take that for a wish of its own.
     signal.signal(signal.SIGUSR1, lambda *_: ENOUGH.set())
-    good = True
+    bad: list[Line] = []
     carried: set[str] = set()
     for invariant in _chosen(asked.only):
         if ENOUGH.is_set() and not (invariant.id in OF_THE_MATRIX and carried & OF_THE_MATRIX):
             continue
         carried.add(invariant.id)
         line = carry_out(invariant, asked.scale, asked.seconds, asked.seed)
-        good = good and line.good
         say(line.text())
-        for failure in (line.found.failures if line.found else [])[:20]:
-            say(f"     ! {failure}")
+        _say_failures(line, say)
+        bad += [] if line.good else [line]
         sys.stdout.flush()
         table.merge(asked.table, row_of(line, asked.scale, asked.seconds))
-    say("all held" if good else "NOT ALL HELD")
-    return 0 if good else 1
+    for line in bad:  # once more: whoever reads only the end has to see what it was
+        say(line.text())
+        _say_failures(line, say)
+    say("NOT ALL HELD" if bad else "all held")
+    return 1 if bad else 0
+
+
+def _say_failures(line: Line, say: Callable[[str], None]) -> None:
+    for failure in (line.found.failures if line.found else [])[:20]:
+        say(f"     ! {failure}")

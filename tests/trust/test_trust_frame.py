@@ -107,3 +107,18 @@ def test_the_quick_experiments_hold_and_their_controls_do_not(where: str) -> Non
     one = next(one for one in ALL if one.where == where)
     done = run.carry_out(one, 3 / one.asked, 0.0, 1)
     assert done.good and done.done == 3, done.text()
+
+
+def test_what_did_not_hold_is_said_again_at_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever keeps only the end of a long output has to read what it was."""
+    bad, good = Found(["a post was lost"], "a control", 1, 1), Found([], "a control", 1, 1)
+    found = {"I1": bad, "I2": good}
+    monkeypatch.setattr(run, "carry_out", lambda one, *_: run.Line(one, 1, 1.0, found[one.id]))
+    said: list[str] = []
+    assert run.main(["--only", "I1,I2", "--table", str(tmp_path / "trust.md")], said.append) == 1
+    assert said.index("     ! a post was lost") < next(i for i, text in enumerate(said) if text.startswith("I2"))
+    assert said[-1] == "NOT ALL HELD" and said[-2] == "     ! a post was lost" and said[-3].startswith("I1")
+    monkeypatch.setitem(found, "I1", good)
+    said.clear()
+    assert run.main(["--only", "I1,I2", "--table", str(tmp_path / "trust.md")], said.append) == 0
+    assert said[-1] == "all held" and len(said) == 3
