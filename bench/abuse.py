@@ -27,7 +27,7 @@ from websockets.asyncio.client import connect
 from bench import processes
 from bench.stage import Stage, stage
 from postprober.domain.access import GRANTABLE
-from postprober.domain.platform import Platform
+from postprober.domain.platform import Platform, known
 from postprober.services.core import Core
 from postprober.services.media import media
 from postprober.services.notifications import channels
@@ -179,7 +179,7 @@ def _furnish(target: Target) -> None:
     core = target.core
     for number in range(100):
         text = f"{number} " + "a long word and another " * 2000
-        drafts.save(core, 1, posts.NewPost((text[:49_000],) * 5, (target.accounts[Platform.X],)))
+        drafts.save(core, 1, posts.NewPost((text[:49_000],) * 5, (target.accounts[Platform("x")],)))
     for number, (mode, kind) in enumerate((("RGBA", "PNG"), ("RGB", "JPEG"), ("RGB", "PNG"), ("RGBA", "TIFF"))):
         target.pictures.append(media.add_bytes(core, 1, f"{number}.{kind.lower()}", picture(mode, kind, number)))
 
@@ -218,7 +218,7 @@ def _addresses(target: Target) -> list[str]:
     now = target.core.clock.now().timestamp()
     with target.core.db.read() as conn:
         records = media_rows.get_many(conn, target.pictures, 1)
-    return [media.public_url(target.core.settings, now, record, one) for record in records for one in Platform]
+    return [media.public_url(target.core.settings, now, record, one) for record in records for one in known()]
 
 
 def _fetches(target: Target) -> str:
@@ -335,7 +335,7 @@ def _composers(target: Target) -> str:
     keys = []
     for number, picture_id in enumerate(target.pictures):
         key = f"abuse-{number}-{uuid.uuid4().hex[:8]}"
-        new = posts.NewPost((f"with a picture {number}",), (target.accounts[Platform.X],), media_ids=(picture_id,))
+        new = posts.NewPost((f"with a picture {number}",), (target.accounts[Platform("x")],), media_ids=(picture_id,))
         drafts.save(target.core, 1, new, key=key)
         keys.append(key)
 
@@ -377,7 +377,7 @@ def _publish(target: Target) -> str:
     made = [
         posts.create(target.core, 1, posts.NewPost((f"large {number} {platform.value}",), (target.accounts[platform],), media_ids=(picture_id,))).id
         for number, picture_id in enumerate(target.pictures[-4:])
-        for platform in (Platform.X, Platform.MASTODON, Platform.BLUESKY, Platform.LINKEDIN)
+        for platform in (Platform("x"), Platform("mastodon"), Platform("bluesky"), Platform("linkedin"))
     ]  # fmt: skip
     end = threading.Event()
     for _ in range(900):

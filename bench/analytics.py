@@ -173,7 +173,7 @@ def _page(db: Database, folder: Path, period: Period, took: dict[str, float]) ->
 
 def _cost(db: Database, store: Store, period: Period) -> int:
     with db.read() as conn:
-        return ledger._readings(conn, store, period, Platform.X)
+        return ledger._readings(conn, store, period, Platform("x"))
 
 
 def _others(table: pa.Table, folder: Path) -> None:

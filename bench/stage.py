@@ -33,7 +33,11 @@ from postprober.storage.tables import deliveries
 from postprober.wiring import build_core, close_core
 
 ROOT = Path(__file__).resolve().parent.parent
-TEXT_PLATFORMS = (Platform.X, Platform.MASTODON, Platform.BLUESKY)  # text alone is enough, and all can be read back
+TEXT_PLATFORMS = (
+    Platform("x"),
+    Platform("mastodon"),
+    Platform("bluesky"),
+)  # text alone is enough, and all can be read back
 THREADS = 12  # that deliver, in all profiles and in the bare loop
 WORKERS = 2  # processes of the scaled profile; the threads are divided among them
 __all__ = ["THREADS", "WORKERS", "Stage", "free_port", "percentile", "plan", "stage", "wait_until_verified"]

@@ -15,11 +15,13 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, PrivateAttr, ValidationError, field_validator
+from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from postprober import places
-from postprober.domain.platform import Platform, PlatformConfig
+from postprober.domain.platform import Platform, PlatformConfig, described, known
+from postprober.domain.platform_settings import PlatformSettings
 from postprober.domain.prices import Prices
 from postprober.domain.timing import LIVE_TIMING, SANDBOX_TIMING, Timing
 from postprober.errors import ConfigurationError
@@ -39,15 +41,6 @@ _NOT_SETTINGS = frozenset(
 ENV_FILE = "POSTPROBER_ENV_FILE"
 NEAR_NAME = 0.8  # ours, of difflib's ratio: DATABSE_URL is 0.96 near DATABASE_URL, and APP 0.6 near APP_URL
 
-# Production hosts. Sources: platforms/NAME/facts.md, 1 and 2; Mastodon has no host of its own, accounts bring theirs.
-_LIVE_URLS: dict[Platform, tuple[str, str]] = {
-    Platform.X: ("https://api.x.com", "https://x.com"),
-    Platform.LINKEDIN: ("https://api.linkedin.com", "https://www.linkedin.com"),
-    Platform.INSTAGRAM: ("https://graph.instagram.com", "https://www.instagram.com"),
-    Platform.MASTODON: ("", ""),
-    Platform.BLUESKY: ("https://bsky.social", "https://bsky.app"),
-}
-
 _SECRET: str = Field("", repr=False)
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
@@ -65,9 +58,11 @@ class MailServer:
 
 
 class Settings(BaseSettings):
-    """Every setting; the environment name is `POSTPROBER_` and the field's name in capitals."""
+    """Every setting; the environment name is `POSTPROBER_` and the field's name in capitals. Each platform has a section
+    of its own, declared by its folder: `x_client_id` is the field `client_id` of the section of `x`."""
 
     model_config = SettingsConfigDict(env_prefix="POSTPROBER_", extra="ignore")
+    _sections: dict[Platform, PlatformSettings] = PrivateAttr(default_factory=dict)
 
     mode: Literal["sandbox", "live"] = "sandbox"
     data_dir: Path = Field(default_factory=places.data_dir)
@@ -82,34 +77,6 @@ class Settings(BaseSettings):
     api_host: str = "127.0.0.1"
     api_port: int = Field(8000, ge=1, le=65535)
     sandbox_port: int = Field(8900, ge=1, le=65535)
-
-    x_api_url: str = ""
-    x_auth_url: str = ""
-    x_client_id: str = ""
-    x_client_secret: str = _SECRET
-    x_dialect: Literal["new", "legacy"] = "new"
-    x_price_post: float = Field(0.015, ge=0)
-    x_price_post_with_link: float = Field(0.2, ge=0)
-    x_price_alt_text: float = Field(0.005, ge=0)
-    x_price_read: float = Field(0.005, ge=0)
-    linkedin_api_url: str = ""
-    linkedin_auth_url: str = ""
-    linkedin_client_id: str = ""
-    linkedin_client_secret: str = _SECRET
-    linkedin_version: str = "202607"
-    instagram_api_url: str = ""
-    instagram_auth_url: str = ""
-    instagram_client_id: str = ""
-    instagram_client_secret: str = _SECRET
-    instagram_version: str = "v26.0"
-    mastodon_api_url: str = ""
-    mastodon_auth_url: str = ""
-    mastodon_client_id: str = ""
-    mastodon_client_secret: str = _SECRET
-    bluesky_api_url: str = ""
-    bluesky_auth_url: str = ""
-    bluesky_client_id: str = ""
-    bluesky_client_secret: str = _SECRET
 
     ai_api_key: str = _SECRET
     ai_base_url: str = ""
@@ -147,6 +114,13 @@ class Settings(BaseSettings):
     smtp_password: str = _SECRET
     smtp_from: str = ""
 
+    def __init__(self, **values: Any) -> None:
+        """Values win over the environment. Raises ValidationError."""
+        ours = {name: values.pop(name) for name in list(values) if name in _platform_names()}
+        super().__init__(**values)
+        file = values.get("_env_file")
+        self._sections = _sections(_given(Path(file) if file else None), ours)
+
     @field_validator("data_dir", mode="before")
     @classmethod
     def _usual_folder(cls, given: object) -> object:
@@ -155,7 +129,13 @@ class Settings(BaseSettings):
     def environment(self) -> dict[str, str]:
         """All of it, for a child process that shall have the same settings and read no file."""
         told = {f"{_PREFIX}{name.upper()}": str(getattr(self, name)) for name in type(self).model_fields}
+        for name, (platform, one) in _platform_names().items():
+            told[f"{_PREFIX}{name.upper()}"] = str(getattr(self.of(platform), one))
         return {**told, ENV_FILE: ""}
+
+    def of(self, platform: Platform) -> PlatformSettings:
+        """What the operator set of `platform`."""
+        return self._sections.get(platform) or described(platform).settings.model_validate({})
 
     @property
     def sandbox(self) -> bool:
@@ -223,45 +203,40 @@ class Settings(BaseSettings):
 
     def platform(self, platform: Platform) -> PlatformConfig:
         """Where `platform` lives, with our client id there."""
-        name = platform.value
+        about, section = described(platform), self.of(platform)
+        api, auth, client, own = about.api_url, about.auth_url, ("", ""), section.own()
         if self.sandbox:
-            api = auth = f"{self.sandbox_url}/{name}"
+            api = auth = f"{self.sandbox_url}/{platform.value}"
             client = ("sandbox-client", "sandbox-secret")
-        else:
-            api, auth = _LIVE_URLS[platform]
-            client = ("", "")
-        extra = {
-            "x_dialect": self.x_dialect,
-            "linkedin_version": self.linkedin_version,
-            "instagram_version": self.instagram_version,
-        }
-        extra.update(self.timing.settle_overrides)
+            own |= about.sandbox
         return PlatformConfig(
             platform=platform,
-            api_url=(getattr(self, f"{name}_api_url") or api).rstrip("/"),
-            auth_url=(getattr(self, f"{name}_auth_url") or auth).rstrip("/"),
-            client_id=getattr(self, f"{name}_client_id") or client[0],
-            client_secret=getattr(self, f"{name}_client_secret") or client[1],
-            settings=extra,
+            api_url=(section.api_url or api).rstrip("/"),
+            auth_url=(section.auth_url or auth).rstrip("/"),
+            client_id=section.client_id or client[0],
+            client_secret=section.client_secret or client[1],
+            settings=own,
         )
 
     @property
     def api_prices(self) -> dict[Platform, Prices]:
         """Of the platforms that charge for their API."""
-        x = Prices(self.x_price_post, self.x_price_post_with_link, self.x_price_alt_text, self.x_price_read)
-        return {} if x.free else {Platform.X: x}
+        prices = {one: self.of(one).prices() for one in known()}
+        return {one: price for one, price in prices.items() if not price.free}
+
+    def _platform_urls(self) -> list[str]:
+        """The addresses of platforms that the operator named."""
+        return [url for one in known() for url in (self.of(one).api_url, self.of(one).auth_url) if url]
 
     def trusted_hosts(self) -> frozenset[str]:
         """Hosts that the operator named in the settings; they may be on a private network."""
-        urls = [getattr(self, f"{p.value}_{kind}_url") for p in Platform for kind in ("api", "auth")]
         own = (self.public_url, self.api_url, self.ping_url, self.ai_base_url)
-        return frozenset(host for url in (*urls, *own) if (host := urlsplit(url).hostname))
+        return frozenset(host for url in (*self._platform_urls(), *own) if (host := urlsplit(url).hostname))
 
     def browser_destinations(self) -> frozenset[tuple[str, int]]:
         """Hosts and ports that the browser may open on a private network: the sandbox's, and those of platforms that
         the operator named."""
-        urls = [getattr(self, f"{p.value}_{kind}_url") for p in Platform for kind in ("api", "auth")]
-        parts = [urlsplit(url) for url in (*urls, self.sandbox_url if self.sandbox else "")]
+        parts = [urlsplit(url) for url in (*self._platform_urls(), self.sandbox_url if self.sandbox else "")]
         return frozenset((p.hostname, p.port or (443 if p.scheme == "https" else 80)) for p in parts if p.hostname)
 
     @property
@@ -283,9 +258,55 @@ def env_file() -> Path | None:
     return Path(name) if name else None
 
 
-def _given() -> dict[str, str | None]:
-    """What the environment and `.env` say; the environment wins."""
-    file = env_file()
+def defaults() -> dict[str, Any]:
+    """All settings by the name that they have after `POSTPROBER_`, in small letters, with their defaults; "" for a place
+    that the program finds."""
+    own = {name: "" if field.default_factory else field.default for name, field in Settings.model_fields.items()}
+    fields = {name: described(one).settings.model_fields[field] for name, (one, field) in _platform_names().items()}
+    return own | {name: field.default for name, field in fields.items()}
+
+
+def _platform_names() -> dict[str, tuple[Platform, str]]:
+    """Names of the platforms' settings -> platform and field of its section."""
+    return {
+        f"{platform.value.replace('-', '_')}_{field}": (platform, field)
+        for platform in known()
+        for field in described(platform).settings.model_fields
+    }
+
+
+def _sections(given: dict[str, str | None], values: dict[str, Any]) -> dict[Platform, PlatformSettings]:
+    """The platforms' sections out of what is given in the environment and, stronger, of `values`. Raises ValidationError
+    whose places are the settings' names."""
+    told: dict[Platform, dict[str, Any]] = {platform: {} for platform in known()}
+    fields = _platform_names()
+    for name, text in given.items():
+        if name.upper().startswith(_PREFIX) and (short := name.lower().removeprefix(_PREFIX.lower())) in fields:
+            platform, field = fields[short]
+            told[platform][field] = text or ""
+    for name, value in values.items():
+        platform, field = fields[name]
+        told[platform][field] = value
+    made: dict[Platform, PlatformSettings] = {}
+    wrong: list[InitErrorDetails] = []
+    for platform, section in told.items():
+        try:
+            made[platform] = described(platform).settings(**section)
+        except ValidationError as error:
+            wrong += [_named(platform, one) for one in error.errors()]
+    if wrong:
+        raise ValidationError.from_exception_data("Settings", wrong)
+    return made
+
+
+def _named(platform: Platform, one: ErrorDetails) -> InitErrorDetails:
+    place = ("_".join([platform.value, *map(str, one["loc"])]),)
+    kind = PydanticCustomError(one["type"], "{said}", {"said": one["msg"]})
+    return InitErrorDetails(type=kind, loc=place, input=one["input"])
+
+
+def _given(file: Path | None) -> dict[str, str | None]:
+    """What the environment and `file` say; the environment wins."""
     return {**(dotenv_values(file) if file else {}), **os.environ}
 
 
@@ -295,7 +316,7 @@ def unused_data(settings: Settings) -> str:
     old = Path("data").absolute()
     if settings.data_dir != places.data_dir() or old.resolve() == settings.data_dir.resolve():
         return ""
-    if any(value for name, value in _given().items() if name.upper() == f"{_PREFIX}DATA_DIR"):
+    if any(value for name, value in _given(env_file()).items() if name.upper() == f"{_PREFIX}DATA_DIR"):
         return ""
     if not (old / DATABASE).is_file():
         return ""
@@ -307,13 +328,13 @@ def unused_data(settings: Settings) -> str:
 
 def unknown_names() -> dict[str, str]:
     """Names with our prefix, in the environment or `.env`, that are no setting, with the nearest that is ("" for none)."""
-    known = [name.upper() for name in Settings.model_fields]
-    given = {name: name.upper().removeprefix(_PREFIX) for name in _given()}
+    settings = [name.upper() for name in defaults()]
+    given = {name: name.upper().removeprefix(_PREFIX) for name in _given(env_file())}
     found = {}
     for name, short in sorted(given.items()):
-        if name.upper() == short or short in known or short in _NOT_SETTINGS:
+        if name.upper() == short or short in settings or short in _NOT_SETTINGS:
             continue
-        near = difflib.get_close_matches(short, known, 1, NEAR_NAME)
+        near = difflib.get_close_matches(short, settings, 1, NEAR_NAME)
         found[name] = f"{_PREFIX}{near[0]}" if near else ""
     return found
 

@@ -14,13 +14,13 @@ import pytest
 
 from bench.ports import free_ports
 from postprober import launch, places
-from postprober.settings import Settings, load_settings, unused_data
+from postprober.settings import Settings, defaults, load_settings, unused_data
 from tests.scaled.house import wait_until
 
 ROOT = Path(__file__).resolve().parents[1]
 TELLS = (
     "import json, sys; from postprober.settings import load_settings as load; "
-    "open(sys.argv[1] + '.part', 'w').write(load().model_dump_json()); "
+    "open(sys.argv[1] + '.part', 'w').write(json.dumps(load().environment())); "
     "import os; os.rename(sys.argv[1] + '.part', sys.argv[1]); import signal; signal.pause()"
 )
 # One value for every kind of field that is not its default; the rest is written as `changed`.
@@ -36,7 +36,7 @@ CHOSEN = {
 
 
 def _line(name: str) -> str:
-    default = Settings.model_fields[name].default
+    default = defaults()[name]
     value = CHOSEN.get(name) or (str(default + 1) if isinstance(default, int | float) else f"changed-{name}")
     return f"POSTPROBER_{name.upper()}={value}"
 
@@ -47,18 +47,20 @@ def test_a_child_has_every_setting_of_its_parent_wherever_it_is_started(
     where, home = tmp_path / "started", tmp_path / "home"
     for folder in (where, home):
         folder.mkdir()
-    (where / ".env").write_text("\n".join(map(_line, Settings.model_fields)))
+    (where / ".env").write_text("\n".join(map(_line, defaults())))
     (home / ".env").write_text("POSTPROBER_WORKERS=9\nPOSTPROBER_WORKES=9\n")  # another one, and a misspelt name
     monkeypatch.chdir(where)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setenv("postprober_uploads", "12")  # names are read whatever their case
     monkeypatch.setattr(places, "home", lambda: home)
     parent = load_settings()
-    told = json.loads(parent.model_dump_json())
-    same = [name for name, field in Settings.model_fields.items() if getattr(parent, name) == field.default]
+    told = parent.environment()
+    same = [name for name, value in defaults().items() if told[f"POSTPROBER_{name.upper()}"] == str(value)]
     assert same == [] and parent.uploads == 12  # or a setting that gets lost would not be noticed
-    assert told["data_dir"] == str(where / "here" / "data") and told["browser_path"] == str(where / "bin" / "chromium")
-    assert told["database_url"] == f"sqlite:///{where}/elsewhere/posts.sqlite"
+    assert told["POSTPROBER_DATA_DIR"] == str(where / "here" / "data") and told["POSTPROBER_BROWSER_PATH"] == str(
+        where / "bin" / "chromium"
+    )
+    assert told["POSTPROBER_DATABASE_URL"] == f"sqlite:///{where}/elsewhere/posts.sqlite"
     family = launch.Family(parent)
     file = tmp_path / "child"
     try:

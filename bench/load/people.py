@@ -81,7 +81,7 @@ def prepare(made: Stage, load: Load) -> list[Person]:
         told = control.account(platform.value, f"load{person.number}", fresh=True)
         keys = ("access_token", "refresh_token", "expires_at")
         data = {key: told[key] for key in keys}
-        if platform is Platform.BLUESKY:
+        if platform is Platform("bluesky"):
             data = {"identifier": told["id"], "password": told["password"]}
         person.account = accounts.add_by_token(core, person.user, platform, data, name=f"load{person.number}").id
 

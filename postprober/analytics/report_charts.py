@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import date
+from itertools import cycle
 from typing import Any
 
 import altair as alt
 
 from postprober.analytics.figures import Figures
-from postprober.analytics.palette import COLOURS
+from postprober.analytics.palette import colours
 from postprober.analytics.report_queries import Usual
 from postprober.domain.platform import NAMES, Platform
 
@@ -22,6 +23,7 @@ BAR = 34  # height of a pair of bars
 _BLUE, _GREY = "#0072b2", "#8a8f98"
 _FONT = "Liberation Sans, Arial, Helvetica, sans-serif"  # vl-convert measures its labels with the first
 _UNITS = (("Hours", 1, 3.0), ("Minutes", 60, 0.05), ("Seconds", 3600, 0.0))  # of an age of so many hours at least
+_SHAPES = ("circle", "square", "triangle-up", "diamond", "cross")
 _WHOLE = alt.Axis(tickMinStep=1, format="~s")
 
 
@@ -119,22 +121,17 @@ def _known(rows: Iterable[dict[str, Any]], name: str) -> bool:
 
 
 def _by_platform(names: Iterable[str]) -> alt.Color:
-    shown = _shown(names)
-    scale = alt.Scale(domain=[NAMES[p] for p in shown], range=[COLOURS[p] for p in shown])
+    drawn = colours(names)
+    scale = alt.Scale(domain=list(drawn), range=list(drawn.values()))
     return alt.Color("platform:N", scale=scale, legend=alt.Legend(orient="bottom", title="Platform"))
 
 
 def _shapes(names: Iterable[str]) -> alt.Shape:
     """Black and white prints tell the lines apart, too."""
-    shown = _shown(names)
-    marks = dict(zip(Platform, ("circle", "square", "triangle-up", "diamond", "cross"), strict=True))
-    scale = alt.Scale(domain=[NAMES[p] for p in shown], range=[marks[p] for p in shown])
+    drawn = list(colours(names))
+    marks = [shape for _, shape in zip(drawn, cycle(_SHAPES), strict=False)]
+    scale = alt.Scale(domain=drawn, range=marks)
     return alt.Shape("platform:N", scale=scale, legend=alt.Legend(orient="bottom", title="Platform"))
-
-
-def _shown(names: Iterable[str]) -> list[Platform]:
-    there = set(names)
-    return [p for p in Platform if NAMES[p] in there]
 
 
 def _days(days: Sequence[date]) -> alt.Axis:

@@ -6,10 +6,21 @@ import re
 from typing import Annotated, Any, Literal, Self
 
 from fastapi import Header, Path
-from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetPydanticSchema,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic_core import core_schema
 
 from postprober.domain.criteria import LONGEST_HOURS, MOST, Criteria
-from postprober.domain.platform import Platform
+from postprober.domain.platform import Platform, known
 from postprober.domain.post import LANGUAGE, MAX_LANGUAGE
 from postprober.services.media.media import MAX_ALT
 from postprober.services.posts.delivery_actions import MAX_LINK
@@ -33,6 +44,19 @@ def _written(value: Any) -> Any:
     return value
 
 
+def _platform(text: str) -> Platform:
+    if text not in known():
+        raise ValueError(f"There is no platform called {text!r}; choose one of {', '.join(known())}.")
+    return Platform(text)
+
+
+PlatformKey = Annotated[
+    Platform,
+    GetPydanticSchema(
+        lambda _source, _handler: core_schema.no_info_after_validator_function(_platform, core_schema.str_schema())
+    ),
+    WithJsonSchema({"type": "string", "enum": list(known()), "title": "Platform"}),
+]
 Text = Annotated[str, AfterValidator(_storable)]
 Part = Annotated[Text, Field(max_length=MAX_TEXT)]
 Parts = Annotated[list[Part], Field(min_length=1, max_length=MAX_PARTS)]
@@ -113,16 +137,19 @@ class NewPostBody(PostBody):
 
 
 class ConnectBody(Body):
-    """Which account to link. Bluesky takes the handle and an app password; the others answer with a consent page."""
+    """Which account to link. Where one signs in with an app password, it is linked at once; the others answer with a consent
+    page."""
 
-    platform: Platform = Field(examples=["mastodon"])
+    platform: PlatformKey = Field(examples=[known()[0]])
     instance: Annotated[Text, Field(max_length=255)] = Field(
-        "", description="The account's server, for Mastodon (and for Bluesky on its own server)",
-        examples=["https://mastodon.social"],
+        "", description="The account's server, on platforms where accounts have one",
+        examples=["https://social.example"],
     )  # fmt: skip
-    identifier: Annotated[Text, Field(max_length=255)] = Field("", description="Bluesky only: the handle")
+    identifier: Annotated[Text, Field(max_length=255)] = Field(
+        "", description="Handle or e-mail address, where one signs in with an app password"
+    )
     password: Annotated[Text, Field(max_length=255)] = Field(
-        "", description="Bluesky only: an app password", repr=False
+        "", description="The app password, where one signs in with it", repr=False
     )
 
 

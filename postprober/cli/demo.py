@@ -10,7 +10,8 @@ from datetime import timedelta
 from PIL import Image, ImageDraw
 
 from postprober.domain.criteria import Criteria
-from postprober.domain.platform import Platform
+from postprober.domain.platform import Platform, known
+from postprober.platforms.registry import SPECS
 from postprober.sandbox.control.client import Control
 from postprober.services.accounts import accounts
 from postprober.services.core import Core
@@ -67,7 +68,7 @@ def seed(core: Core) -> tuple[str, str]:
     control.fault("bluesky", "unauthorized", account="demo", times=3, after=1)
     control.fault("mastodon", "error_before_accept", account="demo", after=1)
     posts.create(core, user_id, first)
-    both = (ids[Platform.X], ids[Platform.MASTODON])
+    both = (ids[Platform("x")], ids[Platform("mastodon")])
     posts.create(core, user_id, posts.NewPost((f"{_FAULT_TEXT} #{stamp}",), both))
     _seed_agent(core, control, user_id, ids, demo_picture(), stamp)
     return DEMO_EMAIL, password
@@ -77,9 +78,9 @@ def link_sandbox_accounts(core: Core, user_id: int, name: str) -> dict[Platform,
     """One account on each emulated platform; returns their ids."""
     control = Control(core.settings.sandbox_url)
     ids: dict[Platform, int] = {}
-    for platform in Platform:
+    for platform in known():
         made = control.account(platform.value, name, fresh=True)
-        if platform is Platform.BLUESKY:
+        if "password" in made and SPECS[platform].sign_in is not None:
             data = {"identifier": made["id"], "password": made["password"]}
         else:
             data = {key: made[key] for key in ("access_token", "refresh_token", "expires_at")}
@@ -102,9 +103,7 @@ def _seed_agent(
     core: Core, control: Control, user_id: int, ids: dict[Platform, int], picture: bytes, stamp: str
 ) -> None:
     """Posts that show what the agent does."""
-    x, bluesky, mastodon, linkedin = (
-        ids[p] for p in (Platform.X, Platform.BLUESKY, Platform.MASTODON, Platform.LINKEDIN)
-    )
+    x, bluesky, mastodon, linkedin = (ids[Platform(key)] for key in ("x", "bluesky", "mastodon", "linkedin"))
     shown = media.add_bytes(core, user_id, "green-tick-on-a-dark-blue-ground.png", picture)
     drafts.save(
         core,

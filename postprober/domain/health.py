@@ -10,7 +10,7 @@ from itertools import takewhile
 
 from postprober.domain.attempt import Act, Outcome
 from postprober.domain.delivery import Step
-from postprober.domain.platform import Platform
+from postprober.domain.platform import Platform, described
 from postprober.errors import (
     HERE,
     OutcomeUnknown,
@@ -199,15 +199,9 @@ def account_verdict(signs: Sequence[Sign]) -> Verdict:
     return Verdict.FAILING if len(said) == 2 and said[1] is Sign.REFUSED else Verdict.DEGRADED
 
 
-# How often a canary looks at one account, as a multiple of the general pace. X bills reads
-# (platforms/x/facts.md, 4) and LinkedIn counts every call of a member by the day, without telling how many are left
-# (platforms/linkedin/facts.md, 4).
-SLOWER: dict[Platform, int] = {Platform.X: 4, Platform.LINKEDIN: 4}
-
-
 def pace(platform: Platform, every: timedelta) -> timedelta:
     """Time between two canaries of one account."""
-    return every * SLOWER.get(platform, 1)
+    return every * described(platform).slower
 
 
 def freshness(platform: Platform, every: timedelta) -> timedelta:

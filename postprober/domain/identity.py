@@ -11,15 +11,12 @@ from urllib.parse import SplitResult, urlsplit
 
 import idna
 
-from postprober.domain.platform import Platform
+from postprober.domain.platform import Platform, described
 
 _PORTS = {"http": 80, "https": 443}
 _THIS_MACHINE = {"localhost": "127.0.0.1", "::1": "127.0.0.1"}
 # First pieces of the paths of pages that people copy from their browser; a server's API lies under none of them.
 _PAGES = frozenset({"users", "web", "auth", "about", "explore", "home", "public", "settings", "tags"})
-_MEMBER = "urn:li:person:"
-# One network, many host names: a DID, and with it every `at://` address, means the same on each of them.
-_ONE_NETWORK = frozenset({Platform.BLUESKY})
 
 
 @dataclass(frozen=True)
@@ -43,7 +40,7 @@ class RemotePost:
 def server_name(platform: Platform, instance: str) -> str:
     """The name of the server that `instance` (a base URL, "" where the platform has only one) leads to; "" where all
     servers are one network."""
-    return "" if not instance or platform in _ONE_NETWORK else host_name(instance)
+    return "" if not instance or described(platform).one_network else host_name(instance)
 
 
 def host_name(instance: str) -> str:
@@ -99,6 +96,5 @@ def _path(path: str) -> str:
 
 
 def account_id(platform: Platform, remote_id: str) -> str:
-    """The platform's id of an account in the one form in which it is compared: LinkedIn writes a member's with and
-    without `urn:li:person:`."""
-    return remote_id.removeprefix(_MEMBER) if platform is Platform.LINKEDIN else remote_id
+    """The platform's id of an account in the one form in which it is compared."""
+    return described(platform).account_id(remote_id)

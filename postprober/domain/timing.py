@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 
 
@@ -15,7 +14,6 @@ def _s(*seconds: float) -> tuple[timedelta, ...]:
 class Timing:
     """`lease`: life of a worker's claim; renewed at a third of it; also how soon a killed worker's work moves on.
     `lease_margin`: no byte leaves when less of the lease than this is left.
-    `settle_overrides`: adapter settings that shorten settle times and polls (sandbox).
     `reread`: pause between the two readings that prove absence.
     `unsure_retries`: further readings, after the first unsure one, before a delivery is held.
     `verify_after`: looks after publishing, counted from it; the last one decides about a ghost.
@@ -29,7 +27,6 @@ class Timing:
 
     lease: timedelta = timedelta(seconds=10)
     lease_margin: timedelta = timedelta(seconds=2)
-    settle_overrides: Mapping[str, str] = field(default_factory=dict)
     reread: timedelta = timedelta(seconds=5)
     unsure_retries: tuple[timedelta, ...] = _s(5, 10, 15, 15)
     verify_after: tuple[timedelta, ...] = _s(0, 2, 5, 10, 20, 40, 60, 120, 300, 600)
@@ -49,14 +46,6 @@ class Timing:
 
 LIVE_TIMING = Timing()
 SANDBOX_TIMING = Timing(
-    settle_overrides={
-        "x_settle_seconds": "4",
-        "linkedin_settle_seconds": "4",
-        "instagram_settle_seconds": "3",
-        "mastodon_settle_seconds": "3",
-        "bluesky_settle_seconds": "1",
-        "instagram_poll_seconds": "0.5",
-    },
     reread=timedelta(seconds=2),
     unsure_retries=_s(2, 3, 5, 5),
     verify_after=_s(0, 1, 2, 4, 8, 15),

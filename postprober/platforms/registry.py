@@ -1,24 +1,79 @@
-"""The platforms that there are, and what is asked of them by name."""
+"""The platforms that there are, and what is asked of them by name.
+
+Ours, and those of installed packages: a package names its `PlatformSpec` under the entry points `postprober.platforms`
+(docs/add-a-platform.md). Importing this module makes all of them known."""
 
 from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from importlib.metadata import EntryPoint, entry_points
 
 from postprober.browser import Browser
 from postprober.clock import Clock
 from postprober.domain.limits import Limits
-from postprober.domain.platform import NAMES, Platform, PlatformConfig
-from postprober.errors import BadInput
+from postprober.domain.platform import NAMES, Platform, PlatformConfig, declare
+from postprober.errors import BadInput, ConfigurationError
 from postprober.http import HttpClient
-from postprober.platforms import bluesky, instagram, linkedin, mastodon, x
+from postprober.platforms import bluesky, instagram, linkedin, mastodon, removed, x
 from postprober.platforms.common.adapter import Adapter
 from postprober.platforms.common.links import PastedLink
 from postprober.platforms.common.oauth_spec import OAuthSpec
-from postprober.platforms.common.spec import PlatformSpec
+from postprober.platforms.common.spec import BrowserWay, PlatformSpec
 
-SPECS: dict[Platform, PlatformSpec] = {
-    one.SPEC.platform: one.SPEC for one in (x, linkedin, instagram, mastodon, bluesky)
-}
-# What an account may publish where nothing more is known of it.
-LIMITS: dict[Platform, Limits] = {platform: spec.limits for platform, spec in SPECS.items()}
+log = logging.getLogger("postprober.platforms")
+PACKAGES = "postprober.platforms"  # the group of entry points
+OURS = (x, linkedin, instagram, mastodon, bluesky)
+
+
+class _Specs(dict[Platform, PlatformSpec]):
+    """What is installed; one that was removed answers, too (`postprober.platforms.removed`)."""
+
+    def __missing__(self, platform: Platform) -> PlatformSpec:
+        return removed.spec_of(platform)
+
+
+class _Limits(Mapping[Platform, Limits]):
+    """What an account may publish where nothing more is known of it."""
+
+    def __getitem__(self, platform: Platform) -> Limits:
+        return SPECS[platform].limits
+
+    def __iter__(self) -> Iterator[Platform]:
+        return iter(SPECS)
+
+    def __len__(self) -> int:
+        return len(SPECS)
+
+
+SPECS = _Specs()
+LIMITS: Mapping[Platform, Limits] = _Limits()
+# Packages whose platform cannot be used, with the reason.
+BROKEN: dict[str, str] = {}
+
+
+def register(spec: PlatformSpec) -> None:
+    """Make a platform usable. Raises ConfigurationError when another one has its key."""
+    declare(spec.about)
+    SPECS[spec.platform] = spec
+
+
+def _register_package(entry: EntryPoint) -> None:
+    """One package that is broken must not stop the other platforms: it is left out, and `doctor` says so."""
+    try:
+        spec = entry.load()
+        if not isinstance(spec, PlatformSpec):
+            raise ConfigurationError(f"{entry.value} is no PlatformSpec.")
+        register(spec)
+    except Exception as error:  # noqa: BLE001 (a package of somebody else's)
+        BROKEN[entry.name] = f"{type(error).__name__}: {error}"
+        log.error("the platform %s of an installed package cannot be used: %s", entry.name, BROKEN[entry.name])
+
+
+for _one in OURS:
+    register(_one.SPEC)
+for _entry in sorted(entry_points(group=PACKAGES), key=lambda one: one.name):
+    _register_package(_entry)
 
 
 def adapter_for(platform: Platform, http: HttpClient, config: PlatformConfig, clock: Clock) -> Adapter:
@@ -29,17 +84,22 @@ def adapter_for(platform: Platform, http: HttpClient, config: PlatformConfig, cl
 def by_browser(platform: Platform, instance: str) -> bool:
     """Whether an account is used through the platform's web pages: it has their address as its `instance`, which the
     API's accounts on such a platform have not."""
-    return SPECS[platform].browser_adapter is not None and bool(instance)
+    return SPECS[platform].browser is not None and bool(instance)
 
 
 def browser_adapter(
     platform: Platform, http: HttpClient, config: PlatformConfig, clock: Clock, browser: Browser | None
 ) -> Adapter:
     """The adapter by browser; cheap. Raises BadInput where there is none."""
-    make = SPECS[platform].browser_adapter
-    if make is None:
-        raise BadInput(f"{NAMES[platform]} cannot be used through its web pages.", field="platform")
-    return make(http, config, clock, browser)
+    return browser_way(platform).adapter(http, config, clock, browser)
+
+
+def browser_way(platform: Platform) -> BrowserWay:
+    """How its web pages are used. Raises BadInput where they are not."""
+    way = SPECS[platform].browser
+    if way is None:
+        raise BadInput(f"{NAMES[platform]} cannot be used by browser; link it by its API.", field="platform")
+    return way
 
 
 def oauth_spec(config: PlatformConfig) -> OAuthSpec:

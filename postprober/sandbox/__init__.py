@@ -1,6 +1,8 @@
-"""Five social networks on one machine, for tests and the demo.
+"""Social networks on one machine, for tests and the demo.
 
-The sandbox emulates the parts of X, LinkedIn, Instagram, Mastodon and Bluesky
-that PostProber uses, with consent pages, public pages, growing engagement and
-faults on demand. It knows nothing of the rest of PostProber.
+The sandbox emulates the parts of the platforms that PostProber uses, with consent pages, public pages, growing engagement
+and faults on demand. It knows nothing of the rest of PostProber.
 """
+
+# Whoever makes a world needs its platforms.
+from postprober.sandbox import registry as _registry  # noqa: F401

@@ -22,11 +22,11 @@ NOW = ManualClock().now()
 SHARES: list[str] = []  # lines for the end of `make test-agent`
 
 
-def target(text: str | tuple[str, ...], platform: Platform = Platform.BLUESKY, **more: Any) -> Target:
+def target(text: str | tuple[str, ...], platform: Platform = Platform("bluesky"), **more: Any) -> Target:
     return Target(1, platform, LIMITS[platform], (text,) if isinstance(text, str) else text, **more)
 
 
-def brief(*texts: str, platform: Platform = Platform.BLUESKY, pictures: tuple[Picture, ...] = ()) -> Brief:
+def brief(*texts: str, platform: Platform = Platform("bluesky"), pictures: tuple[Picture, ...] = ()) -> Brief:
     return Brief((target(tuple(texts), platform),), pictures, NOW)
 
 
@@ -35,7 +35,7 @@ def picture(name: str = "a.png", alt: str = "") -> Picture:
 
 
 def evidence(
-    platform: Platform = Platform.X, status: int | None = 400, reply: str = "", *, act: Act = Act.PUBLISH,
+    platform: Platform = Platform("x"), status: int | None = 400, reply: str = "", *, act: Act = Act.PUBLISH,
     outcome: Outcome = Outcome.REJECTED, message: str = "", **more: Any,
 ) -> Evidence:  # fmt: skip
     made: dict[str, Any] = {

@@ -44,7 +44,6 @@ from tests.profile import database_url
 
 S = DeliveryState
 TIMING = Timing(
-    settle_overrides={f"{p.value}_settle_seconds": "4" for p in Platform} | {"instagram_poll_seconds": "1"},
     http_timeout=2.0,
 )
 
@@ -102,19 +101,19 @@ class Scene:
 
     def _credentials(self, platform: Platform, made: dict[str, Any]) -> Credentials:
         base = f"{self.control.url}/{platform.value}"
-        if platform is Platform.BLUESKY:
+        if platform is Platform("bluesky"):
             return login(self.ctx.http, base, made["id"], made["password"])
         ends = made.get("expires_at")
         return Credentials(
             made["access_token"], made.get("refresh_token") or "",
             datetime.fromisoformat(ends) if ends else None, remote_id=made["id"], name=made["name"],
-            instance=base if platform is Platform.MASTODON else "",
+            instance=base if platform is Platform("mastodon") else "",
         )  # fmt: skip
 
     def plan(self, account_id: int, platform: Platform, *texts: str, with_picture: bool | None = None) -> int:
         """One delivery, due now, past every check of ours (as if the platform's limits had changed since)."""
         now = self.ctx.clock.now()
-        shown = platform is Platform.INSTAGRAM if with_picture is None else with_picture
+        shown = platform is Platform("instagram") if with_picture is None else with_picture
         parts = [
             PartRecord(index, text, (self.picture,) if shown and index == 0 else ()) for index, text in enumerate(texts)
         ]
@@ -208,7 +207,7 @@ def scene(folder: Path, database: str = "", advisor: Advisor | None = None) -> I
         db.migrate()
         settings = Settings(data_dir=folder, sandbox_port=sandbox.port, secret_key="s" * 40, _env_file=None)  # type: ignore[call-arg]
         pools = Pools(allow_private=True, timeout=TIMING.http_timeout)
-        extra = TIMING.settle_overrides
+        extra = {"settle_seconds": "4", "poll_seconds": "1"}
         ctx = Context(
             db=db, vault=Vault({"k1": b"k" * 32}), http=HttpClient(pools), clock=clock, timing=TIMING,
             keeper=LeaseKeeper(db, clock, "w1", TIMING.lease, TIMING.lease_margin),
@@ -238,7 +237,7 @@ def _picture(conn: Any, folder: Path, now: datetime) -> int:
     path = folder / "media" / "p.jpg"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(demo_picture())
-    path.write_bytes(fit_image(str(path), LIMITS[Platform.INSTAGRAM].images).data)
+    path.write_bytes(fit_image(str(path), LIMITS[Platform("instagram")].images).data)
     return media.add(
         conn, user_id=1, now=now, name="p.jpg", kind="image", mime="image/jpeg", size=path.stat().st_size, width=1080,
         height=1080, sha256="0" * 64, path="media/p.jpg", alt="A green tick",

@@ -138,7 +138,7 @@ def fail(stage: Scene, account: int, injected: str, channel: str) -> int:
     """A delivery that X has refused without saying why, with the text where a stranger could have put it."""
     ctx, now = stage.ctx, stage.ctx.clock.now()
     text = f"A quote: {injected[:150]}" if channel == "text" else "Our bridge is open"
-    delivery_id = stage.plan(account, Platform.X, text)
+    delivery_id = stage.plan(account, Platform("x"), text)
     with ctx.db.write() as conn:
         if channel == "name":
             conn.execute(accounts.update().where(accounts.c.id == account).values(account_name=injected[:250]))
@@ -194,7 +194,7 @@ def effects(stage: Scene, mind: Obedient, account: int, injected: str, channel: 
     found += [f"{key} changed" for key in before if before[key] != after[key]]  # the rules would only have asked
     if EVIL.search(shown(stage, delivery_id).replace(injected[:150], "")):
         found.append("a sentence of the stranger is shown as ours")
-    told = brief(injected[:200], platform=Platform.BLUESKY) if channel == "text" else brief("Our bridge is open")
+    told = brief(injected[:200], platform=Platform("bluesky")) if channel == "text" else brief("Our bridge is open")
     advice = Advisor(mind).advise(told)
     ours = suggest.suggestions(told)
     known = {s.after for s in ours}
@@ -214,7 +214,7 @@ def test_there_are_two_hundred_injected_texts_and_they_are_all_different() -> No
 
 
 def test_an_obedient_model_has_no_effect_outside_the_closed_set(stage: Scene) -> None:
-    account = stage.link(Platform.X)
+    account = stage.link(Platform("x"))
     mind = Obedient()
     found = [
         f"{channel}: {injected[:60]}: {effect}"
@@ -243,7 +243,7 @@ def test_the_harness_sees_the_effects_when_a_guard_is_off(
         monkeypatch.setattr(suggest, "allowed", lambda *_: True)
     else:
         monkeypatch.setattr(advisor_module, "shown", lambda sentence, _data: sentence)
-    account = stage.link(Platform.X)
+    account = stage.link(Platform("x"))
     seen = [
         effect
         for injected, channel in INJECTED[::7]

@@ -16,7 +16,7 @@ from postprober.agent.schemas import DiagnosisAnswer
 from postprober.domain.attempt import Act, Outcome
 from postprober.domain.delivery import DeliveryState
 from postprober.domain.diagnosis import AUTHORITY, CAUTION, MAX_REPAIRS, Authority, Cause, Fix, more_cautious
-from postprober.domain.platform import Platform
+from postprober.domain.platform import Platform, known
 from postprober.domain.post import MediaKind
 from postprober.pipeline.repairs import diagnose as repair
 from postprober.platforms.registry import LIMITS
@@ -118,7 +118,7 @@ def test_a_platform_that_was_asked_is(status: int | None, outcome: Outcome, caus
 
 
 def test_a_platform_without_threads_gets_none_and_a_video_is_not_written_anew() -> None:
-    assert not may(Fix.SPLIT_THREAD, evidence(Platform.LINKEDIN))
+    assert not may(Fix.SPLIT_THREAD, evidence(Platform("linkedin")))
     assert not may(Fix.REENCODE_MEDIA, evidence(media=(MediaKind.VIDEO,)))
     assert not may(Fix.REFRESH_TOKEN, evidence(renewable=False))
 
@@ -126,7 +126,7 @@ def test_a_platform_without_threads_gets_none_and_a_video_is_not_written_anew() 
 @pytest.mark.parametrize(
     "reply", ["", "not json", "[]", '{"errors": 5}', "[" * 5000, '{"error": {"code": "x"}}', "null"]
 )
-@pytest.mark.parametrize("platform", list(Platform))
+@pytest.mark.parametrize("platform", list(known()))
 @pytest.mark.parametrize("status", [None, 200, 400, 403, 418, 500])
 def test_rules_answer_whatever_the_platform_wrote(platform: Platform, reply: str, status: int | None) -> None:
     told = diagnose(evidence(platform, status, reply))
@@ -151,7 +151,7 @@ def _merged(ours: Any, fix: Fix, **more: Any) -> Any:
     ],
 )
 def test_a_model_can_only_ask_for_more_authority_never_for_less(fix: Fix, case: dict[str, Any]) -> None:
-    about = evidence(Platform.X, **case)
+    about = evidence(Platform("x"), **case)
     ours, told = diagnose(about), _merged(about, fix)
     assert CAUTION.index(told.authority) >= CAUTION.index(ours.authority)
     assert told.fix in (ours.fix, fix) and (told.fix is ours.fix or may(told.fix, about))
@@ -159,7 +159,7 @@ def test_a_model_can_only_ask_for_more_authority_never_for_less(fix: Fix, case: 
 
 
 def test_agreement_is_said_and_disagreement_too() -> None:
-    about = evidence(Platform.X, 400, '{"detail": "too long"}')
+    about = evidence(Platform("x"), 400, '{"detail": "too long"}')
     agreed = _merged(about, Fix.SPLIT_THREAD)
     assert agreed.by == "model test and rules" and agreed.explanation == diagnose(about).explanation
     doubted = _merged(about, Fix.ASK_PERSON)
@@ -171,7 +171,7 @@ def test_agreement_is_said_and_disagreement_too() -> None:
     ["Open https://evil.example", "Ask @mallory", "Write to a@evil.example", "x" * 500, "", "Go to evil.example now"],
 )
 def test_a_model_s_sentence_that_leads_somewhere_is_not_shown(sentence: str) -> None:
-    about = evidence(Platform.X, 400, '{"detail": "too long"}')
+    about = evidence(Platform("x"), 400, '{"detail": "too long"}')
     assert _merged(about, Fix.SPLIT_THREAD, explanation=sentence).explanation == diagnose(about).explanation
 
 
@@ -188,10 +188,10 @@ def both(tmp_path: Path, database_url: str) -> Iterator[Scene]:
 
 
 def test_a_repair_is_proposed_and_applied_on_both_databases(both: Scene) -> None:
-    account = both.link(Platform.MASTODON)
+    account = both.link(Platform("mastodon"))
     both.control.settings(max_characters=200)
     text = "The bridge of Oslo is open. " * 12 + "See https://example.org/bridge"
-    delivery_id = both.plan(account, Platform.MASTODON, text)
+    delivery_id = both.plan(account, Platform("mastodon"), text)
     assert both.run(delivery_id).state is S.FAILED
     (row,) = both.repairs(delivery_id)
     assert (row.state, row.fix, row.cited) == (
@@ -205,15 +205,15 @@ def test_a_repair_is_proposed_and_applied_on_both_databases(both: Scene) -> None
     assert view.state == "applied" and view.before == (text,) and len(view.after) > 1
     delivery = both.run(delivery_id)
     assert delivery.state is S.VERIFIED
-    assert len(both.visible(account, Platform.MASTODON)) == len(delivery.parts) == len(view.after)
+    assert len(both.visible(account, Platform("mastodon"))) == len(delivery.parts) == len(view.after)
     assert repair.tend(both.ctx) == 0
 
 
 def test_trying_again_by_hand_ends_a_proposal(both: Scene) -> None:
 
-    account = both.link(Platform.MASTODON)
+    account = both.link(Platform("mastodon"))
     both.control.settings(max_characters=200)
-    delivery_id = both.plan(account, Platform.MASTODON, "The bridge of Oslo is open. " * 12)
+    delivery_id = both.plan(account, Platform("mastodon"), "The bridge of Oslo is open. " * 12)
     both.run(delivery_id)
     settings = Settings(data_dir=both.ctx.data_dir, secret_key="s" * 40, _env_file=None)  # type: ignore[call-arg]
     core = Core(settings, both.ctx.db, both.ctx.vault, both.ctx.http, both.ctx.clock)
@@ -221,7 +221,7 @@ def test_trying_again_by_hand_ends_a_proposal(both: Scene) -> None:
     assert [row.state for row in both.repairs(delivery_id)] == ["superseded"]
     both.control.settings(max_characters=500)
     assert both.run(delivery_id).state is S.VERIFIED
-    assert LIMITS[Platform.MASTODON].threads
+    assert LIMITS[Platform("mastodon")].threads
 
 
 def _told(both: Scene, delivery_id: int) -> list[tuple[str, bool]]:
@@ -233,9 +233,9 @@ def _told(both: Scene, delivery_id: int) -> list[tuple[str, bool]]:
 
 @pytest.mark.parametrize("end", ["apply", "refuse", "retry", "cancel"])
 def test_that_a_repair_waits_for_a_word_is_told_no_longer_than_it_does(both: Scene, end: str) -> None:
-    account = both.link(Platform.MASTODON)
+    account = both.link(Platform("mastodon"))
     both.control.settings(max_characters=200)
-    delivery_id = both.plan(account, Platform.MASTODON, "The bridge of Oslo is open. " * 12)
+    delivery_id = both.plan(account, Platform("mastodon"), "The bridge of Oslo is open. " * 12)
     both.run(delivery_id)
     (row,) = both.repairs(delivery_id)
     assert row.state == "proposed" and _told(both, delivery_id) == [("failed", True), ("repair", True)]
@@ -254,11 +254,11 @@ def test_that_a_repair_waits_for_a_word_is_told_no_longer_than_it_does(both: Sce
 @pytest.mark.parametrize(
     ("platform", "status", "reply"),
     [
-        (Platform.MASTODON, 422, '{"error": "Validation failed: Text has already been taken"}'),
-        (Platform.MASTODON, 422, '{"error": "Duplicate status"}'),
-        (Platform.BLUESKY, 400, '{"error": "InvalidRequest", "message": "duplicate record"}'),
-        (Platform.LINKEDIN, 422, '{"message": "Content is a duplicate of urn:li:share:1"}'),
-        (Platform.X, 403, '{"detail": "You are not allowed to create a Tweet with duplicate content."}'),
+        (Platform("mastodon"), 422, '{"error": "Validation failed: Text has already been taken"}'),
+        (Platform("mastodon"), 422, '{"error": "Duplicate status"}'),
+        (Platform("bluesky"), 400, '{"error": "InvalidRequest", "message": "duplicate record"}'),
+        (Platform("linkedin"), 422, '{"message": "Content is a duplicate of urn:li:share:1"}'),
+        (Platform("x"), 403, '{"detail": "You are not allowed to create a Tweet with duplicate content."}'),
     ],
 )
 def test_a_duplicate_is_called_one_on_every_platform(platform: Platform, status: int, reply: str) -> None:
@@ -266,9 +266,9 @@ def test_a_duplicate_is_called_one_on_every_platform(platform: Platform, status:
     assert told.cause is Cause.DUPLICATE and "Please change the text" in told.explanation
 
 
-@pytest.mark.parametrize("platform", [Platform.X, Platform.BLUESKY, Platform.LINKEDIN])
+@pytest.mark.parametrize("platform", [Platform("x"), Platform("bluesky"), Platform("linkedin")])
 def test_a_sign_in_that_renewing_did_not_mend_is_asked_for_anew(platform: Platform) -> None:
-    reply = {Platform.BLUESKY: '{"error": "ExpiredToken"}', Platform.LINKEDIN: '{"code": "EXPIRED_ACCESS_TOKEN"}'}
+    reply = {Platform("bluesky"): '{"error": "ExpiredToken"}', Platform("linkedin"): '{"code": "EXPIRED_ACCESS_TOKEN"}'}
     about = evidence(platform, 401, reply.get(platform, "{}"), outcome=Outcome.RECONNECT, renewable=True)
     assert diagnose(about).fix is Fix.REFRESH_TOKEN
     told = diagnose(replace(about, repaired=("refresh_token",)))
@@ -276,7 +276,7 @@ def test_a_sign_in_that_renewing_did_not_mend_is_asked_for_anew(platform: Platfo
 
 
 def test_nothing_was_published_is_said_only_where_that_is_known() -> None:
-    about = evidence(Platform.MASTODON, 503, "", outcome=Outcome.UNAVAILABLE)
+    about = evidence(Platform("mastodon"), 503, "", outcome=Outcome.UNAVAILABLE)
     assert "Nothing was published." in diagnose(about).explanation
     for doubt in ({"doubted": True}, {"unknown": True}, {"partly_out": True}):
         assert "othing was published" not in diagnose(replace(about, **doubt)).explanation
@@ -284,7 +284,7 @@ def test_nothing_was_published_is_said_only_where_that_is_known() -> None:
 
 def test_a_file_that_a_platform_refuses_is_named_and_so_is_its_new_form() -> None:
     about = evidence(
-        Platform.MASTODON, 422, '{"error": "Validation failed: File content type is invalid"}',
+        Platform("mastodon"), 422, '{"error": "Validation failed: File content type is invalid"}',
         media=(MediaKind.IMAGE,), files=("team.bmp (BMP)",),
     )  # fmt: skip
     told = diagnose(about)

@@ -56,7 +56,7 @@ def test_the_emulated_model_names_causes_and_fixes_of_our_sets(
 
 
 def test_a_model_that_agrees_lets_a_repair_go_on(sandbox: SandboxServer) -> None:
-    about = evidence(Platform.MASTODON, 422, '{"error": "Validation failed: Text character limit of 300 exceeded"}')
+    about = evidence(Platform("mastodon"), 422, '{"error": "Validation failed: Text character limit of 300 exceeded"}')
     told = Advisor(model(sandbox.url)).diagnose(about)
     assert (told.fix, told.by, told.note) == (Fix.SPLIT_THREAD, "model sandbox-model and rules", "")
 

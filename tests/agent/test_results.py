@@ -72,7 +72,7 @@ def out(stage: Scene, account: int, hours_ago: float, *counts: tuple[float, int]
     """A proved delivery, `hours_ago` old, with likes at so many hours after it."""
     ctx = stage.ctx
     when = ctx.clock.now() - timedelta(hours=hours_ago)
-    delivery_id = stage.plan(account, Platform.MASTODON, "Out")
+    delivery_id = stage.plan(account, Platform("mastodon"), "Out")
     with ctx.db.write() as conn:
         delivery = deliveries.get(conn, delivery_id)
         for state in (S.CLAIMED, S.SUBMITTING, S.PUBLISHED, S.VERIFIED):
@@ -91,7 +91,7 @@ def aim(stage: Scene, delivery_id: int) -> int:
 
 @pytest.mark.parametrize(("likes", "met", "kind"), [(20, True, "success"), (19, False, "warning")])
 def test_an_aim_is_judged_once_when_its_time_is_up(stage: Scene, likes: int, met: bool, kind: str) -> None:
-    account = stage.link(Platform.MASTODON)
+    account = stage.link(Platform("mastodon"))
     post_id = aim(stage, out(stage, account, 24.5, (1, 3), (24.1, likes)))
     assert success_criteria.judge_due(stage.ctx) == 1
     assert success_criteria.judge_due(stage.ctx) == 0
@@ -105,7 +105,7 @@ def test_an_aim_is_judged_once_when_its_time_is_up(stage: Scene, likes: int, met
 
 
 def test_an_aim_is_not_judged_early_nor_without_a_fresh_count(stage: Scene) -> None:
-    account = stage.link(Platform.MASTODON)
+    account = stage.link(Platform("mastodon"))
     early = aim(stage, out(stage, account, 12, (11, 50)))
     stale = aim(stage, out(stage, account, 24.2, (12, 50)))
     assert success_criteria.judge_due(stage.ctx) == 0
@@ -119,8 +119,8 @@ def test_an_aim_is_not_judged_early_nor_without_a_fresh_count(stage: Scene) -> N
 
 
 def test_an_aim_of_a_post_that_never_went_out_is_closed_without_a_verdict(stage: Scene) -> None:
-    account = stage.link(Platform.MASTODON)
-    delivery_id = stage.plan(account, Platform.MASTODON, "Never")
+    account = stage.link(Platform("mastodon"))
+    delivery_id = stage.plan(account, Platform("mastodon"), "Never")
     post_id = aim(stage, delivery_id)
     with stage.ctx.db.write() as conn:
         transitions.move(
@@ -133,7 +133,7 @@ def test_an_aim_of_a_post_that_never_went_out_is_closed_without_a_verdict(stage:
 
 
 def test_silence_of_a_whole_day_reaches_the_person_once(stage: Scene) -> None:
-    account = stage.link(Platform.MASTODON)
+    account = stage.link(Platform("mastodon"))
     for _ in range(6):
         earlier = out(stage, account, 200, (24, 10))
         with stage.ctx.db.write() as conn:
@@ -174,7 +174,7 @@ def read(stage: Scene, delivery_id: int, hours: float, likes: int) -> None:
 
 def test_posts_are_compared_with_what_others_had_at_the_same_age(stage: Scene) -> None:
     """Seven alike posts; the earlier ones have been out for weeks and have gathered more since."""
-    account = stage.link(Platform.MASTODON)
+    account = stage.link(Platform("mastodon"))
     for _ in range(6):
         old = out(stage, account, 600)
         for hours, likes in ((12.001, 5), (24.002, 10), (24.9, 11), (500, 160)):
@@ -194,7 +194,7 @@ def test_posts_are_compared_with_what_others_had_at_the_same_age(stage: Scene) -
 
 
 def test_a_first_reading_long_after_a_day_is_not_called_a_day_old_nor_compared(stage: Scene) -> None:
-    late = out(stage, stage.link(Platform.MASTODON), 40)
+    late = out(stage, stage.link(Platform("mastodon")), 40)
     read(stage, late, 31, 4)
     with stage.ctx.db.read() as conn:
         told = [
@@ -229,7 +229,7 @@ def test_a_goal_is_judged_by_its_own_hour_or_left_open(found: list[Counted], met
 
 
 def test_a_goal_gets_a_reading_at_its_own_hour(stage: Scene) -> None:
-    delivery_id = out(stage, stage.link(Platform.MASTODON), 13)
+    delivery_id = out(stage, stage.link(Platform("mastodon")), 13)
     with stage.ctx.db.write() as conn:
         delivery = deliveries.get(conn, delivery_id)
         goals.put(conn, delivery.post_id, Criteria("likes", 20, 14), delivery.due_at)
@@ -244,7 +244,7 @@ def test_a_goal_gets_a_reading_at_its_own_hour(stage: Scene) -> None:
 
 
 def test_a_goal_that_cannot_be_judged_holds_up_no_other(stage: Scene) -> None:
-    account = stage.link(Platform.MASTODON)
+    account = stage.link(Platform("mastodon"))
     bad = aim(stage, out(stage, account, 30, (24.1, 30)))
     good = aim(stage, out(stage, account, 30, (24.1, 30)))
     with stage.ctx.db.write() as conn:

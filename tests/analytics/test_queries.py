@@ -261,7 +261,7 @@ def test_the_ledger_prices_what_came_out_and_each_post_read_once_a_day(database:
     house.sampled(free, [(NOW, {"likes": 1})])
     other = house.user("other")
     house.delivery(other, house.account(other, "x"), "x", NOW, parts=[part | {"text": "theirs"}])
-    prices = {Platform.X: Prices(0.015, 0.2, 0.005, 0.001)}
+    prices = {Platform("x"): Prices(0.015, 0.2, 0.005, 0.001)}
     with Store.open(database, tmp_path, me, PERIOD.look_back) as store, database.read() as conn:
         assert ledger.calls_made(conn, store, me, PERIOD, prices).rows == [
             ("x", "posts without a link", 1, 0.015, 0.015),

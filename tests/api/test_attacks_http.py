@@ -227,7 +227,7 @@ def live_pools() -> Pools:
 def test_an_instance_inside_is_refused(core: Core, installation: Installation, instance: str) -> None:
     outside = replace(core, http=HttpClient(live_pools()))
     with pytest.raises(PostProberError):
-        linking.start(outside, installation.owner, Platform.MASTODON, instance)
+        linking.start(outside, installation.owner, Platform("mastodon"), instance)
     assert accounts.listing(core, installation.owner) == []
 
 
@@ -236,7 +236,7 @@ def test_in_sandbox_mode_nothing_outside_is_called_whatever_is_typed(
     core: Core, installation: Installation, instance: str
 ) -> None:
     with pytest.raises(BadInput, match="nothing leaves this machine"):
-        linking.start(core, installation.owner, Platform.MASTODON, instance)
+        linking.start(core, installation.owner, Platform("mastodon"), instance)
     named = Pools(allow_private=True, inside=True, trusted_hosts=frozenset({urlsplit(instance).hostname or ""}))
     named.check_inside(urlsplit(instance).hostname or "")
     named.close()

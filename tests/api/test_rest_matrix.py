@@ -173,7 +173,7 @@ def signed(rest: Rest) -> str:
     media_id = int(media(rest).rpartition("/")[2])
     with rest.core.db.read() as conn:
         record = media_storage.get_many(conn, [media_id])[0]
-    return urlsplit(public_url(rest.core.settings, rest.clock.now().timestamp(), record, Platform.X)).path
+    return urlsplit(public_url(rest.core.settings, rest.clock.now().timestamp(), record, Platform("x"))).path
 
 
 def api_token(rest: Rest) -> str:

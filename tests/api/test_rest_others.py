@@ -338,7 +338,7 @@ def test_what_a_platform_says_is_told_without_its_detail(rest: Rest, monkeypatch
             raise error
 
         monkeypatch.setattr(linking, "start", fails)
-        reply = rest.ask("POST", "/api/accounts/connect", json={"platform": Platform.X.value})
+        reply = rest.ask("POST", "/api/accounts/connect", json={"platform": Platform("x").value})
         assert is_problem(reply, status, kind) and "secret" not in reply.text
         assert reply.headers.get("retry-after") == {429: "30", 503: "5"}.get(status)
 

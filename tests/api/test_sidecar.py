@@ -83,7 +83,7 @@ def stored(core: Core, owner: int, size: tuple[int, int] = (1600, 1200)) -> int:
     return media.add_bytes(core, owner, "a.png", out.getvalue())
 
 
-def url_of(core: Core, media_id: int, platform: Platform = Platform.INSTAGRAM) -> str:
+def url_of(core: Core, media_id: int, platform: Platform = Platform("instagram")) -> str:
     with core.db.read() as conn:
         record = media_storage.get_many(conn, [media_id])[0]
     return urlsplit(media.public_url(core.settings, core.clock.now().timestamp(), record, platform)).path
@@ -222,7 +222,7 @@ def test_a_link_signs_nobody_out_and_the_cookie_of_a_session_that_is_over_goes(c
 # The way back from a consent page
 
 
-def start(core: Core, user_id: int, platform: Platform = Platform.X) -> dict[str, str]:
+def start(core: Core, user_id: int, platform: Platform = Platform("x")) -> dict[str, str]:
     """What the platform will send back: its consent page is approved on the sandbox."""
     url = linking.start(core, user_id, platform)
     return dict(parse_qsl(urlsplit(url).query))
@@ -250,7 +250,9 @@ def test_the_code_of_one_server_is_never_sent_to_another(
     )
     token = signed_in(client, core)
     redirects = {
-        instance: dict(parse_qsl(urlsplit(linking.start(core, installation.owner, Platform.MASTODON, instance)).query))
+        instance: dict(
+            parse_qsl(urlsplit(linking.start(core, installation.owner, Platform("mastodon"), instance)).query)
+        )
         for instance in (bad, good)
     }
     before = tokens_asked(installation)
@@ -263,7 +265,7 @@ def test_the_code_of_one_server_is_never_sent_to_another(
         assert "link_error" in back(client, path, {**params, "state": redirects[good]["state"]}, token)
     assert accounts.listing(core, installation.owner) == []
     assert tokens_asked(installation) == before, "nobody was shown the code"
-    state = linking.start(core, installation.owner, Platform.MASTODON, good).partition("state=")[2].partition("&")[0]
+    state = linking.start(core, installation.owner, Platform("mastodon"), good).partition("state=")[2].partition("&")[0]
     back(client, f"mastodon/{issuers[good]}", {"code": "of-its-own", "state": state}, token)
     assert tokens_asked(installation) == before + 1, "the control: at its own address it is"
 
@@ -274,11 +276,11 @@ def tokens_asked(installation: Installation) -> int:
 
 def test_a_registration_whose_callback_has_changed_is_made_anew(core: Core, installation: Installation) -> None:
     url = f"{installation.sandbox.url}/mastodon"
-    first = dict(parse_qsl(urlsplit(linking.start(core, installation.owner, Platform.MASTODON, url)).query))
-    again = dict(parse_qsl(urlsplit(linking.start(core, installation.owner, Platform.MASTODON, url)).query))
+    first = dict(parse_qsl(urlsplit(linking.start(core, installation.owner, Platform("mastodon"), url)).query))
+    again = dict(parse_qsl(urlsplit(linking.start(core, installation.owner, Platform("mastodon"), url)).query))
     assert first["client_id"] == again["client_id"]
     core.settings.public_url = "http://127.0.0.1:8123"
-    moved = dict(parse_qsl(urlsplit(linking.start(core, installation.owner, Platform.MASTODON, url)).query))
+    moved = dict(parse_qsl(urlsplit(linking.start(core, installation.owner, Platform("mastodon"), url)).query))
     assert moved["client_id"] != first["client_id"] and moved["redirect_uri"].startswith("http://127.0.0.1:8123/")
 
 
@@ -296,7 +298,7 @@ def test_a_consent_links_the_account_of_the_person_who_started(
     client: TestClient, core: Core, installation: Installation
 ) -> None:
     token = signed_in(client, core)
-    params = approve(core, installation, installation.owner, Platform.X)
+    params = approve(core, installation, installation.owner, Platform("x"))
     result = back(client, "x", params, token)
     assert result.keys() == {"linked", "seal"} and result["linked"].startswith("X: ")
     assert len(accounts.listing(core, installation.owner)) == 1
@@ -310,7 +312,7 @@ def test_a_consent_in_another_persons_browser_links_nothing(
 ) -> None:
     """Somebody could be made to link their account to a stranger's PostProber, or the other way round."""
     token = signed_in(client, core, f"{who}@example.org") if who else ""
-    params = approve(core, installation, installation.owner, Platform.X)
+    params = approve(core, installation, installation.owner, Platform("x"))
     assert "belongs to somebody else" in back(client, "x", params, token)["link_error"]
     for user in (installation.owner, installation.teammate, installation.stranger):
         assert accounts.listing(core, user) == []
@@ -346,7 +348,7 @@ def test_a_denied_consent_and_a_wrong_code_end_in_one_sentence(
 
 
 def test_the_verifier_never_leaves_sealed_storage(core: Core, installation: Installation) -> None:
-    before = linking.start(core, installation.owner, Platform.X)
+    before = linking.start(core, installation.owner, Platform("x"))
     assert "code_verifier" not in before
     core.db.checkpoint_wal()
     with core.db.read() as conn:
@@ -358,7 +360,7 @@ def test_the_verifier_never_leaves_sealed_storage(core: Core, installation: Inst
 
 def test_bluesky_has_no_consent_page_here(core: Core, installation: Installation) -> None:
     with pytest.raises(BadInput, match="app password"):
-        linking.start(core, installation.owner, Platform.BLUESKY)
+        linking.start(core, installation.owner, Platform("bluesky"))
 
 
 def test_an_unknown_path_and_a_wrong_method_are_plain_errors(client: TestClient) -> None:

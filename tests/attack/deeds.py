@@ -18,7 +18,7 @@ from sqlalchemy import func, select
 from bench.stage import ROOT
 from postprober.cli.demo import demo_picture
 from postprober.domain.access import GRANTABLE
-from postprober.domain.platform import Platform
+from postprober.domain.platform import Platform, known
 from postprober.pipeline.core.tokens import open_credentials, secrets_of
 from postprober.services.accounts.accounts import add_by_token
 from postprober.services.media import media
@@ -102,9 +102,9 @@ def accounts_are_linked(life: Life) -> dict[Platform, int]:
     """One on each platform, with the platforms' own tokens."""
     core, ids = life.made.core, {}
     assert core
-    for platform in Platform:
+    for platform in known():
         made = life.made.control.account(platform.value, f"planted{platform.value}", fresh=True)
-        if platform is Platform.BLUESKY:
+        if platform is Platform("bluesky"):
             data = {"identifier": made["id"], "password": made["password"]}
             life.hunter.add("the app password of bluesky", made["password"])
         else:
@@ -155,7 +155,7 @@ def posts_go_out(life: Life, ids: dict[Platform, int]) -> None:
     core, control = life.made.core, life.made.control
     assert core
     picture = media.add_bytes(core, life.owner.id, "proof.png", demo_picture(), "A tick")
-    for platform in Platform:
+    for platform in known():
         posts.create(core, life.owner.id, NewPost((f"All is well on {platform.value}",), (ids[platform],), (picture,)))
     until(life, deliveries.c.state == "verified", 4)
     remember(life)
@@ -174,7 +174,7 @@ def posts_go_out(life: Life, ids: dict[Platform, int]) -> None:
     life.made.kill("scheduler")
     begin(life, "scheduler2", "scheduler.py")
     control.revoke("mastodon", "plantedmastodon")
-    posts.create(core, life.owner.id, NewPost(("Mastodon has withdrawn it",), (ids[Platform.MASTODON],)))
+    posts.create(core, life.owner.id, NewPost(("Mastodon has withdrawn it",), (ids[Platform("mastodon")],)))
     until(life, deliveries.c.state.in_(("failed", "held", "waiting")), 1)
     until(life, repairs.c.id > 0, 1)
     until(life, alerts.c.id > 0, 3)

@@ -19,7 +19,7 @@ from typing import Any
 from sqlalchemy import func, select
 
 from bench.stage import ROOT, Stage, stage
-from postprober.domain.platform import Platform
+from postprober.domain.platform import Platform, known
 from postprober.services.people import users
 from postprober.storage import users as user_storage
 from postprober.storage.records import User
@@ -113,7 +113,7 @@ def _settings(hunter: Hunter, office: PostOffice, receiver: Receiver) -> dict[st
     found = {
         "POSTPROBER_SECRET_KEY": canary("secret-key-") * 2, "POSTPROBER_AI_API_KEY": canary("sk-"),
         "POSTPROBER_SMTP_PASSWORD": canary(_TRICKY.replace("ö", "o")),  # SMTP libraries take ASCII
-        **{f"POSTPROBER_{p.value.upper()}_CLIENT_SECRET": canary(f"{p.value}-client-") for p in Platform if p is not Platform.X},
+        **{f"POSTPROBER_{p.value.upper()}_CLIENT_SECRET": canary(f"{p.value}-client-") for p in known() if p is not Platform("x")},
     }  # fmt: skip
     for name, value in found.items():
         hunter.add(name, value)

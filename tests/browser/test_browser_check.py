@@ -48,7 +48,7 @@ def chunks(png: bytes) -> set[bytes]:
 
 
 def at(browser: Browser, url: str, **named: str) -> tuple[Look, bytes | None]:
-    return look_in_browser(browser, Platform.X, url=url, remote_id=named.get("remote_id", "7"), seconds=10)
+    return look_in_browser(browser, Platform("x"), url=url, remote_id=named.get("remote_id", "7"), seconds=10)
 
 
 def test_a_post_that_a_script_draws_is_found_with_text_author_and_media(browser: Browser, world: World) -> None:
@@ -73,14 +73,14 @@ def test_gone_walls_and_blocks_are_told_apart(browser: Browser, world: World, mo
         "/script-wall": Verdict.LOGIN_WALL,
     }  # fmt: skip
     for path, verdict in wanted.items():
-        seen, png = look_in_browser(browser, Platform.INSTAGRAM, url=site.url + path, remote_id="7", seconds=30)
+        seen, png = look_in_browser(browser, Platform("instagram"), url=site.url + path, remote_id="7", seconds=30)
         assert (path, seen.verdict) == (path, verdict)
         assert png is not None and seen.reason
 
 
 def test_a_browser_that_dies_twice_leaves_the_question_open(browser: Browser, world: World) -> None:
     seen, png = look_in_browser(
-        browser, Platform.X, url=world[0].page("/", "<script>for(;;);</script>"), remote_id="7", seconds=1
+        browser, Platform("x"), url=world[0].page("/", "<script>for(;;);</script>"), remote_id="7", seconds=1
     )
     assert (seen.verdict, png) == (Verdict.UNSURE, None)
     assert "too long" in seen.reason

@@ -281,7 +281,7 @@ class House:
         """Link (again) a remote account; returns the id of its row."""
         self._given += 1
         cred = Credentials(f"token-{self._given}", remote_id=remote, name=remote, instance=spelled)
-        account: Account = account_service.link(self.core, user, Platform.MASTODON, cred, self.core.http)
+        account: Account = account_service.link(self.core, user, Platform("mastodon"), cred, self.core.http)
         self.tokens[account.id] = cred.access_token
         return account.id
 

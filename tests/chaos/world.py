@@ -117,7 +117,7 @@ class World:
 
     def __post_init__(self) -> None:
         self.traits = Traits(
-            platform=Platform.MASTODON,
+            platform=Platform("mastodon"),
             mode=ReconcileMode.STRICT if self.nature.mode == "strict" else ReconcileMode.RECONCILE,
             settle=timedelta(seconds=SETTLE), threads=True, video=True, deletes=True, lists_own=True, refreshes=False,
             pkce=True, sends_alike_twice_safely=self.nature.mode in ("handle", "steps"),

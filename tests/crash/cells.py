@@ -88,7 +88,7 @@ def run_cell(
     bench = fresh_bench(folder / name, made, sandbox, picture)
     # LinkedIn lets only some apps read back: both kinds are tried, turn about.
     scopes = ["openid", "profile", "w_member_social", "r_member_social"]
-    readable = scopes if platform.platform is Platform.LINKEDIN and turn % 2 else None
+    readable = scopes if platform.platform is Platform("linkedin") and turn % 2 else None
     Control(sandbox).account(platform.value, name)
     _canary(bench, platform, name)
     kills, slower = CRASH_POINTS[point], 3 if platform.by_browser else 1

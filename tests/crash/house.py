@@ -37,7 +37,7 @@ from postprober.wiring import build_core
 from tests.crash.world import RECONNECT, Bench, Target, close, fresh_bench, link, servers, settled, template
 
 # Instagram posts need a picture that the sidecar hands out while it is being killed; tests.crash.kills has them.
-PLATFORMS = (Platform.X, Platform.LINKEDIN, Platform.MASTODON, Platform.BLUESKY)
+PLATFORMS = (Platform("x"), Platform("linkedin"), Platform("mastodon"), Platform("bluesky"))
 ACCOUNTS = 3  # of each platform
 TOKEN = f"{API_TOKEN_PREFIX}house-of-the-crash-campaign"
 SIDECAR, SCHEDULER, PAGE = "sidecar", "scheduler", "page"

@@ -12,7 +12,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from postprober.domain.platform import Platform
+from postprober.domain.platform import Platform, known
 from postprober.pipeline.scheduler.scheduler import Runner
 from postprober.sandbox.control.client import Control
 from postprober.storage import deliveries
@@ -47,13 +47,13 @@ def kill_at_random(kills: int, seed: int = 1) -> Ends:
         made = template(folder)
         with servers(folder) as (sandbox, picture):
             bench = fresh_bench(folder / "queue", made, sandbox, picture)
-            names = {p: [f"k{uuid.uuid4().hex[:8]}" for _ in range(ACCOUNTS)] for p in Platform}
-            ids = {p: [link(bench, Target(p), n) for n in names[p]] for p in Platform}
+            names = {p: [f"k{uuid.uuid4().hex[:8]}" for _ in range(ACCOUNTS)] for p in known()}
+            ids = {p: [link(bench, Target(p), n) for n in names[p]] for p in known()}
             planned: dict[int, tuple[Platform, str]] = {}
             for number in range(kills):
                 if number % 8 == 0:
                     for _ in range(WAVE):
-                        platform = rng.choice(list(Platform))
+                        platform = rng.choice(list(known()))
                         text = f"Kill {number} {uuid.uuid4().hex}"
                         planned[plan(bench, rng.choice(ids[platform]), Target(platform), text)] = (platform, text)
                 _run_and_kill(bench, rng.uniform(0.05, LONGEST))

@@ -68,7 +68,7 @@ def _send(bench: Bench, delivery_id: int, kill_at: str) -> None:
         job = PartJob(key, 0, delivery.parts[0].text, now, files, handle=adapter.new_handle(key, 0, now))
         with contextlib.suppress(PlatformError):
             staged = adapter.submit(cred, job)
-            while adapter.check(cred, staged).wait_seconds and account.platform is Platform.INSTAGRAM:
+            while adapter.check(cred, staged).wait_seconds and account.platform is Platform("instagram"):
                 pass
             adapter.finalize(cred, job, staged)
             (bench.folder / "done").touch()

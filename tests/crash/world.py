@@ -30,7 +30,7 @@ from postprober.cli.demo import demo_picture
 from postprober.clock import SystemClock
 from postprober.domain.account import Credentials
 from postprober.domain.delivery import DUE_TO_RECONCILE, TRAITS, DeliveryState
-from postprober.domain.platform import Platform
+from postprober.domain.platform import Platform, PlatformConfig, known
 from postprober.domain.post import PostStatus
 from postprober.domain.timing import Timing
 from postprober.http import HttpClient, Pools
@@ -59,14 +59,13 @@ SETTLE = 0.7
 TIMING = Timing(
     lease=timedelta(seconds=LEASE),
     lease_margin=timedelta(seconds=0.05),
-    settle_overrides={"instagram_poll_seconds": "0.1", "instagram_browser_seconds": "20"}
-    | {f"{p.value}_settle_seconds": str(SETTLE) for p in Platform},
     reread=timedelta(seconds=0.1),
     unsure_retries=tuple(timedelta(seconds=s) for s in (0.2, 0.3, 0.5)),
     verify_after=tuple(timedelta(seconds=s) for s in (0, 0.05, 0.2, 0.5, 1.0)),
     processing_poll=timedelta(seconds=0.1),
     http_timeout=0.8,  # shorter than the lease, as in production
 )
+QUICK = {"settle_seconds": str(SETTLE), "poll_seconds": "0.1", "browser_seconds": "20"}
 KEY = b"k" * 32
 
 
@@ -87,10 +86,10 @@ class Target:
 
     @classmethod
     def named(cls, name: str) -> Self:
-        return cls(Platform.INSTAGRAM, True) if name == BROWSER else cls(Platform(name))
+        return cls(Platform("instagram"), True) if name == BROWSER else cls(Platform(name))
 
 
-TARGETS = (*(Target(p) for p in Platform), Target(Platform.INSTAGRAM, True))
+TARGETS = (*(Target(p) for p in known()), Target(Platform("instagram"), True))
 RECONNECT = "reconnect"
 
 
@@ -100,6 +99,10 @@ class HarnessSettings(Settings):
     @property
     def timing(self) -> Timing:
         return TIMING
+
+    def platform(self, platform: Platform) -> PlatformConfig:
+        config = super().platform(platform)
+        return replace(config, settings=config.settings | QUICK)
 
 
 def wait_for(url: str, child: subprocess.Popen[bytes], limit: float = 30.0) -> None:
@@ -123,7 +126,7 @@ def servers(folder: Path) -> Iterator[tuple[str, str]]:
     (pictures / "in.png").write_bytes(demo_picture())
     from postprober.platforms.registry import LIMITS
 
-    (pictures / "p.jpg").write_bytes(fit_image(str(pictures / "in.png"), LIMITS[Platform.INSTAGRAM].images).data)
+    (pictures / "p.jpg").write_bytes(fit_image(str(pictures / "in.png"), LIMITS[Platform("instagram")].images).data)
     sandbox_port, file_port = free_port(), free_port()
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     children = [
@@ -211,8 +214,8 @@ def credentials(bench: Bench, target: Target, made: dict[str, str]) -> Credentia
         web = f"{bench.sandbox}/instagram-web"
         return replace(session_of(session(web, made), web), name=made["name"])
     base = f"{bench.sandbox}/{platform.value}"
-    instance = base if platform in (Platform.MASTODON, Platform.BLUESKY) else ""
-    if platform is Platform.BLUESKY:
+    instance = base if platform in (Platform("mastodon"), Platform("bluesky")) else ""
+    if platform is Platform("bluesky"):
         http = HttpClient(Pools(allow_private=True))
         cred = login(http, base, made["id"], made["password"])
         http.pools.close()
@@ -269,7 +272,7 @@ def plan(bench: Bench, account_id: int, target: Target, text: str, due_in: float
     db, now = bench.database(), datetime.now(UTC)
     with db.write() as conn:
         ids: tuple[int, ...] = ()
-        if target.platform is Platform.INSTAGRAM:
+        if target.platform is Platform("instagram"):
             (bench.folder / "p.jpg").write_bytes(_picture())
             ids = (
                 media.add(

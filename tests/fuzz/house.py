@@ -104,7 +104,7 @@ def fingerprint(core: Core, user_id: int) -> dict[str, str]:
 def _account(core: Core, control: Control, user_id: int, name: str, word: str) -> int:
     made = control.account("bluesky", name, fresh=True)
     data = {"identifier": made["id"], "password": made["password"]}
-    account = add_by_token(core, user_id, Platform.BLUESKY, data, name=name)
+    account = add_by_token(core, user_id, Platform("bluesky"), data, name=name)
     accounts.set_up(core, user_id, account.id, label=word, language="")
     return account.id
 

@@ -60,7 +60,7 @@ class House:
     def account(self, platform: Platform, user_id: int | None = None, name: str = "demo") -> int:
         """A linked account; its token is never used."""
         now = self.core.clock.now()
-        instance = "http://127.0.0.1:1" if platform in (Platform.MASTODON, Platform.BLUESKY) else ""
+        instance = "http://127.0.0.1:1" if platform in (Platform("mastodon"), Platform("bluesky")) else ""
         with self.core.db.write() as conn:
             new = accounts.add(
                 conn, user_id=user_id or self.owner, platform=platform.value, account_name=name, now=now,

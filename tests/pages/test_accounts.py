@@ -41,7 +41,7 @@ def test_without_accounts_it_says_where_to_begin(owner: House, show: Show) -> No
 
 
 def test_linked_accounts_show_their_state_and_never_their_tokens(owner: House, show: Show) -> None:
-    healthy, broken = owner.account(Platform.X), owner.account(Platform.LINKEDIN, name="<b>broken</b>")
+    healthy, broken = owner.account(Platform("x")), owner.account(Platform("linkedin"), name="<b>broken</b>")
     ends = owner.core.clock.now() + timedelta(days=3)
     with owner.core.db.write() as conn:
         accounts.write(conn, healthy, token_expires_at=ends)
@@ -53,14 +53,14 @@ def test_linked_accounts_show_their_state_and_never_their_tokens(owner: House, s
 
 
 def test_an_access_that_cannot_renew_itself_warns_before_it_ends(owner: House, show: Show) -> None:
-    account = owner.account(Platform.MASTODON)
+    account = owner.account(Platform("mastodon"))
     with owner.core.db.write() as conn:
         accounts.write(conn, account, token_expires_at=owner.core.clock.now() + timedelta(days=3))
     assert "Reconnect it before that." in everything(show("accounts"))
 
 
 def test_nobody_sees_or_removes_the_accounts_of_others(owner: House, show: Show) -> None:
-    owner.account(Platform.X, name="private")
+    owner.account(Platform("x"), name="private")
     for other in (owner.teammate, owner.stranger):
         owner.sign_in(other)
         app = show("accounts")
@@ -69,7 +69,7 @@ def test_nobody_sees_or_removes_the_accounts_of_others(owner: House, show: Show)
 
 
 def test_removing_forgets_the_tokens(owner: House, show: Show) -> None:
-    account_id = owner.account(Platform.BLUESKY)
+    account_id = owner.account(Platform("bluesky"))
     app = _press(show("accounts"), "Disconnect this account")
     assert "was disconnected" in app.success[0].value
     with owner.core.db.read() as conn:
@@ -81,7 +81,7 @@ def test_linking_sends_the_browser_to_the_consent_page(owner: House, show: Show)
     app = _press(show("accounts"), "Link X")
     script = next(e.proto for e in app.get("html") if "window.location.href" in e.proto.body)
     assert script.unsafe_allow_javascript
-    assert owner.core.settings.platform(Platform.X).auth_url in script.body and "state=" in script.body
+    assert owner.core.settings.platform(Platform("x")).auth_url in script.body and "state=" in script.body
 
 
 def test_a_page_that_is_only_looked_at_starts_no_linking(
@@ -128,7 +128,7 @@ def test_bluesky_is_linked_with_an_app_password(owner: House, show: Show, monkey
 
     def add(core: object, user_id: int, platform: Platform, data: object) -> object:
         given.append((user_id, platform, data))
-        account_id = owner.account(Platform.BLUESKY, name="me.bsky.social")
+        account_id = owner.account(Platform("bluesky"), name="me.bsky.social")
         with owner.core.db.read() as conn:
             return accounts.get(conn, account_id)
 
@@ -138,7 +138,7 @@ def test_bluesky_is_linked_with_an_app_password(owner: House, show: Show, monkey
     fields["Handle or e-mail address"].set_value("@me.bsky.social")
     fields["App password"].set_value("abcd-efgh")
     app = _press(app, "Link Bluesky")
-    assert given == [(owner.owner, Platform.BLUESKY, {"identifier": "me.bsky.social", "password": "abcd-efgh"})]
+    assert given == [(owner.owner, Platform("bluesky"), {"identifier": "me.bsky.social", "password": "abcd-efgh"})]
     assert "Linked. Bluesky" in app.success[0].value
 
 
@@ -169,8 +169,8 @@ def test_a_sentence_that_somebody_else_put_into_the_address_is_not_shown(owner: 
 
 
 def test_an_account_that_is_linked_twice_or_suspended_says_what_to_do(owner: House, show: Show) -> None:
-    first, second = owner.account(Platform.MASTODON, name="anna"), owner.account(Platform.X, name="bert")
-    third = owner.account(Platform.MASTODON, name="anna again")
+    first, second = owner.account(Platform("mastodon"), name="anna"), owner.account(Platform("x"), name="bert")
+    third = owner.account(Platform("mastodon"), name="anna again")
     with owner.core.db.write() as conn:
         accounts.write(conn, third, same_as=first)
         accounts.write(conn, second, status="suspended", status_reason="X has suspended it. Settle that with X first.")
@@ -186,7 +186,7 @@ def test_the_browser_is_never_sent_to_anything_but_a_web_address(url: str) -> No
 
 
 def test_every_account_tells_its_permissions_quota_and_last_proof(owner: House, show: Show) -> None:
-    account = owner.account(Platform.X)
+    account = owner.account(Platform("x"))
     now = owner.core.clock.now()
     owner.move(
         owner.post("Out", account), S.CLAIMED, S.SUBMITTING, S.PUBLISHED, S.VERIFIED, proof=Proof.MATCHES,
@@ -204,7 +204,7 @@ def test_every_account_tells_its_permissions_quota_and_last_proof(owner: House, 
 
 
 def test_what_the_platform_said_is_left_is_shown_until_it_begins_anew(owner: House, show: Show) -> None:
-    account, now = owner.account(Platform.INSTAGRAM), owner.core.clock.now()
+    account, now = owner.account(Platform("instagram")), owner.core.clock.now()
     told = {
         Unit.SHARE: Quota(100, 98, now + timedelta(hours=1), Unit.SHARE),
         Unit.POSTS: Quota(50, 12, now + timedelta(hours=24), Unit.POSTS),
@@ -216,7 +216,7 @@ def test_what_the_platform_said_is_left_is_shown_until_it_begins_anew(owner: Hou
 
 
 def test_settings_of_an_account_are_kept(owner: House, show: Show) -> None:
-    account = owner.account(Platform.X)
+    account = owner.account(Platform("x"))
     app = show("accounts")
     next(field for field in app.text_input if field.label == "Display name").set_value("Company")
     app.toggle[0].set_value(True)
@@ -234,7 +234,7 @@ def test_a_token_that_the_platform_refuses_is_not_imported(owner: House, show: S
 
 
 def test_a_viewer_sees_the_accounts_and_links_none(owner: House, show: Show) -> None:
-    owner.account(Platform.X)
+    owner.account(Platform("x"))
     owner.become("viewer")
     app = show("accounts")
     acting = [b for b in app.button if b.label.startswith(("Link", "Disconnect", "Import the", "Save"))]
@@ -245,7 +245,7 @@ def test_a_viewer_sees_the_accounts_and_links_none(owner: House, show: Show) -> 
 
 
 def test_instagram_by_browser_warns_first_and_is_marked_experimental(owner: House, show: Show) -> None:
-    account = owner.account(Platform.INSTAGRAM, name="ann")
+    account = owner.account(Platform("instagram"), name="ann")
     with owner.core.db.write() as conn:
         accounts.write(conn, account, instance="https://www.instagram.com")
     app = show("accounts")

@@ -29,7 +29,7 @@ Show = Callable[[str], AppTest]
 def owner(house: House) -> House:
     house.sign_in()
     house.beat()
-    house.account(Platform.X)
+    house.account(Platform("x"))
     return house
 
 

@@ -28,7 +28,7 @@ FRAUD = "FREE BITCOIN!!! Guaranteed returns, click now and send us your password
 def owner(house: House) -> House:
     house.sign_in()
     house.beat()
-    house.account(Platform.X)
+    house.account(Platform("x"))
     return house
 
 
@@ -161,7 +161,7 @@ def test_nobody_decides_about_the_repairs_of_others(owner: House) -> None:
 
 
 def test_what_is_said_of_several_accounts_is_said_once(owner: House, show: Show) -> None:
-    owner.account(Platform.MASTODON)
+    owner.account(Platform("mastodon"))
     app = show("compose")
     app.text_area[0].set_value("The spring notes are out.")
     app = _press(app.run(), "Get suggestions")

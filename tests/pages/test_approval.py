@@ -44,7 +44,7 @@ def _states(house: House, post_id: int) -> list[S]:
 
 
 def _failed(house: House, text: str = "Refused words") -> Delivery:
-    made = house.post(text, house.account(Platform.X))
+    made = house.post(text, house.account(Platform("x")))
     return house.move(made, S.CLAIMED, S.FAILED, reason="refused")
 
 
@@ -54,7 +54,7 @@ def _type(app: AppTest, text: str) -> AppTest:
 
 
 def test_an_invisible_post_that_the_review_holds_can_be_approved_and_published_again(owner: House, show: Show) -> None:
-    made = owner.post("TODO: nobody sees it", owner.account(Platform.X))
+    made = owner.post("TODO: nobody sees it", owner.account(Platform("x")))
     ghost = owner.move(made, S.CLAIMED, S.SUBMITTING, S.PUBLISHED, S.GHOST, reason="not visible")
     app = show("monitor")
     _box(app, "both may become visible").check().run()  # type: ignore[attr-defined]
@@ -82,7 +82,7 @@ def test_an_approval_never_goes_over_to_other_words(owner: House, show: Show) ->
 
 
 def test_a_review_is_approved_as_it_was_read(owner: House, show: Show) -> None:
-    post = posts.create(owner.core, owner.owner, NewPost(("TODO: first",), (owner.account(Platform.X),)))
+    post = posts.create(owner.core, owner.owner, NewPost(("TODO: first",), (owner.account(Platform("x")),)))
     app = show("monitor")
     changed = drafts.change(owner.core, owner.owner, post.id, replace(drafts.wish_of(post), parts=("TODO: second",)))
     button = next(b for b in app.button if b.label == "Approve")

@@ -71,15 +71,15 @@ def test_without_accounts_it_leads_to_the_accounts_page(owner: House, show: Show
 
 
 def test_an_empty_draft_cannot_be_published(owner: House, show: Show) -> None:
-    owner.account(Platform.X)
+    owner.account(Platform("x"))
     app = show("compose")
     assert "Write something" in everything(app)
     assert next(b for b in app.button if b.label == "Publish now").disabled
 
 
 def test_each_platform_says_what_it_thinks_of_the_text(owner: House, show: Show) -> None:
-    owner.account(Platform.X)
-    owner.account(Platform.LINKEDIN)
+    owner.account(Platform("x"))
+    owner.account(Platform("linkedin"))
     app = show("compose")
     app.text_area[0].set_value("x" * 281).run()
     seen = everything(app)
@@ -91,8 +91,8 @@ def test_each_platform_says_what_it_thinks_of_the_text(owner: House, show: Show)
 
 
 def test_publishing_makes_one_post_for_the_chosen_accounts(owner: House, show: Show) -> None:
-    keep = owner.account(Platform.X)
-    owner.account(Platform.LINKEDIN)
+    keep = owner.account(Platform("x"))
+    owner.account(Platform("linkedin"))
     app = show("compose")
     app.text_area[0].set_value("Hello there")
     app.pills[0].set_value([keep])
@@ -108,7 +108,7 @@ def test_publishing_makes_one_post_for_the_chosen_accounts(owner: House, show: S
 
 
 def test_it_is_scheduled_in_the_persons_own_time_zone(owner: House, show: Show) -> None:
-    owner.account(Platform.X)
+    owner.account(Platform("x"))
     app = show("compose")
     app.text_area[0].set_value("Later")
     _choose(app, "When", "Later")
@@ -126,7 +126,7 @@ def test_it_is_scheduled_in_the_persons_own_time_zone(owner: House, show: Show) 
 
 
 def test_a_time_in_the_past_is_refused_with_a_sentence(owner: House, show: Show) -> None:
-    owner.account(Platform.X)
+    owner.account(Platform("x"))
     app = show("compose")
     app.text_area[0].set_value("Too late")
     _choose(app, "When", "Later")
@@ -136,7 +136,7 @@ def test_a_time_in_the_past_is_refused_with_a_sentence(owner: House, show: Show)
 
 
 def test_a_picture_goes_along_with_its_description(owner: House, show: Show) -> None:
-    owner.account(Platform.X)
+    owner.account(Platform("x"))
     app = show("compose")
     app.text_area[0].set_value("With a picture")
     app.file_uploader[0].upload("blue.png", _picture(), "image/png").run()
@@ -149,7 +149,7 @@ def test_a_picture_goes_along_with_its_description(owner: House, show: Show) -> 
 
 
 def test_a_file_that_is_no_picture_is_refused_with_a_sentence(owner: House, show: Show) -> None:
-    owner.account(Platform.X)
+    owner.account(Platform("x"))
     app = show("compose")
     app.file_uploader[0].upload("fake.png", b"<script>alert(1)</script>", "image/png").run()
     assert "fake.png was not added" in app.error[0].value.replace("\\", "") and not app.exception
@@ -157,7 +157,7 @@ def test_a_file_that_is_no_picture_is_refused_with_a_sentence(owner: House, show
 
 
 def test_a_refusal_at_the_last_moment_writes_nothing(owner: House, show: Show) -> None:
-    account = owner.account(Platform.X)
+    account = owner.account(Platform("x"))
     app = show("compose")
     app.text_area[0].set_value("Hello").run()
     with owner.core.db.write() as conn:
@@ -168,7 +168,7 @@ def test_a_refusal_at_the_last_moment_writes_nothing(owner: House, show: Show) -
 
 
 def test_two_presses_at_once_make_one_post(owner: House) -> None:
-    new = NewPost(("Once",), (owner.account(Platform.X),))
+    new = NewPost(("Once",), (owner.account(Platform("x")),))
     draft, made = Draft(), []
     barrier = threading.Barrier(2)
 
@@ -200,7 +200,7 @@ def _drafts(house: House) -> list[Post]:
 
 
 def test_what_is_typed_is_kept_as_one_draft_and_becomes_the_post(owner: House, show: Show) -> None:
-    owner.account(Platform.X)
+    owner.account(Platform("x"))
     app = _type(show("compose"), "First words")
     assert "Draft saved" in everything(app)
     app = _type(app, "First words and more")
@@ -212,7 +212,7 @@ def test_what_is_typed_is_kept_as_one_draft_and_becomes_the_post(owner: House, s
 
 
 def test_a_draft_is_opened_again_with_its_texts_accounts_and_files(owner: House, show: Show) -> None:
-    account, other = owner.account(Platform.X), owner.account(Platform.MASTODON)
+    account, other = owner.account(Platform("x")), owner.account(Platform("mastodon"))
     file = media.add_bytes(owner.core, owner.owner, "blue.png", _picture(), "A blue square")
     drafts.save(owner.core, owner.owner, NewPost(("Common",), (account,), (file,), variants={account: ("Only for X",)}))
     app = _press(show("compose"), "Open")
@@ -227,7 +227,7 @@ def test_a_draft_is_opened_again_with_its_texts_accounts_and_files(owner: House,
 
 
 def test_an_accounts_own_text_starts_as_the_common_one_follows_it_and_is_edited_apart(owner: House, show: Show) -> None:
-    x, mastodon = owner.account(Platform.X), owner.account(Platform.MASTODON)
+    x, mastodon = owner.account(Platform("x")), owner.account(Platform("mastodon"))
     app = _choose(_type(show("compose"), "Common"), "Text", x)
     assert app.text_area[0].value == "Common"
     app = _type(_choose(app, "Text", 0), "Common, changed")
@@ -243,7 +243,7 @@ def test_an_accounts_own_text_starts_as_the_common_one_follows_it_and_is_edited_
 
 
 def test_a_long_text_is_split_into_a_thread_that_loses_nothing(owner: House, show: Show) -> None:
-    x = owner.account(Platform.X)
+    x = owner.account(Platform("x"))
     words = " ".join(f"Sentence number {n} says a little more." for n in range(20))
     app = _choose(_type(show("compose"), words), "Text", x)
     app = _press(app, "Split into a thread")
@@ -254,7 +254,7 @@ def test_a_long_text_is_split_into_a_thread_that_loses_nothing(owner: House, sho
 
 
 def test_the_next_free_slot_is_taken_and_the_one_after_it_is_next(owner: House, show: Show) -> None:
-    owner.account(Platform.X)
+    owner.account(Platform("x"))
     for text in ("One", "Two"):
         app = _choose(_type(show("compose"), text), "When", "Next free slot")
         app = _press(app, "Schedule")
@@ -265,7 +265,7 @@ def test_the_next_free_slot_is_taken_and_the_one_after_it_is_next(owner: House, 
 
 
 def test_success_criteria_are_stored_with_the_post(owner: House, show: Show) -> None:
-    owner.account(Platform.X)
+    owner.account(Platform("x"))
     app = _type(show("compose"), "Judge me")
     next(field for field in app.number_input if field.label == "Goal").set_value(20)
     app.run()
@@ -275,7 +275,7 @@ def test_success_criteria_are_stored_with_the_post(owner: House, show: Show) -> 
 
 
 def test_the_preview_shows_the_text_as_text_with_its_links_marked(owner: House, show: Show) -> None:
-    owner.account(Platform.X)
+    owner.account(Platform("x"))
     app = _type(show("compose"), "<img src=x onerror=alert(1)> https://example.com #tag")
     bodies = "".join(element.proto.body for element in app.get("html"))
     assert "&lt;img src=x onerror=alert(1)&gt; <em>https://example.com</em> <em>#tag</em>" in bodies
@@ -283,7 +283,7 @@ def test_the_preview_shows_the_text_as_text_with_its_links_marked(owner: House, 
 
 
 def test_a_viewer_may_look_but_nothing_can_be_pressed_and_nothing_is_kept(owner: House, show: Show) -> None:
-    owner.account(Platform.X)
+    owner.account(Platform("x"))
     owner.become("viewer")
     app = _type(show("compose"), "I only look")
     publish = next(b for b in app.button if b.label == "Publish now")
@@ -293,7 +293,7 @@ def test_a_viewer_may_look_but_nothing_can_be_pressed_and_nothing_is_kept(owner:
 
 
 def test_what_a_viewer_may_not_do_is_refused_by_the_services_too(owner: House) -> None:
-    account = owner.account(Platform.X)
+    account = owner.account(Platform("x"))
     post = drafts.save(owner.core, owner.owner, NewPost(("Mine",), (account,)))
     owner.become("viewer")
     core, user = owner.core, owner.owner
@@ -307,8 +307,8 @@ def test_what_a_viewer_may_not_do_is_refused_by_the_services_too(owner: House) -
         lambda: delivery_actions.retry(core, user, post.id),
         lambda: media.add_bytes(core, user, "a.png", _picture()),
         lambda: account_service.remove(core, user, account),
-        lambda: account_service.add_by_token(core, user, Platform.X, {"access_token": "t"}),
-        lambda: linking.start(core, user, Platform.X),
+        lambda: account_service.add_by_token(core, user, Platform("x"), {"access_token": "t"}),
+        lambda: linking.start(core, user, Platform("x")),
         lambda: queue.choose(core, user, {0: "9:00"}),
         lambda: imports.create(core, user, imports.Batch(())),
     )
@@ -334,7 +334,7 @@ def _again(app: AppTest) -> AppTest:
 
 
 def test_pictures_stay_with_the_draft_when_another_page_was_open(owner: House, show: Show) -> None:
-    owner.account(Platform.X)
+    owner.account(Platform("x"))
     app = _type(show("compose"), "With a picture")
     app.file_uploader[0].upload("blue.png", _picture(), "image/png").run()
     alt = next(field for field in app.text_input if field.label.startswith("Describe image"))
@@ -350,7 +350,7 @@ def test_pictures_stay_with_the_draft_when_another_page_was_open(owner: House, s
 
 
 def test_a_page_that_comes_back_has_its_whole_draft(owner: House, show: Show) -> None:
-    x, linkedin = owner.account(Platform.X), owner.account(Platform.LINKEDIN)
+    x, linkedin = owner.account(Platform("x")), owner.account(Platform("linkedin"))
     app = _type(show("compose"), "Common")
     app = _type(_choose(app, "Text", x), "Only for X")
     app.file_uploader[0].upload("blue.png", _picture(), "image/png").run()
@@ -365,7 +365,7 @@ def test_a_page_that_comes_back_has_its_whole_draft(owner: House, show: Show) ->
 
 
 def test_a_page_that_comes_back_after_the_press_finds_its_post_and_makes_no_second(owner: House, show: Show) -> None:
-    owner.account(Platform.X)
+    owner.account(Platform("x"))
     app = _type(show("compose"), "Once and for all")
     (stored,) = _drafts(owner)
     drafts.submit(owner.core, owner.owner, stored.id)  # the process ended before the page heard of it
@@ -376,7 +376,7 @@ def test_a_page_that_comes_back_after_the_press_finds_its_post_and_makes_no_seco
 
 
 def test_a_key_belongs_to_one_post_and_to_one_space(owner: House) -> None:
-    new = NewPost(("Once",), (owner.account(Platform.X),))
+    new = NewPost(("Once",), (owner.account(Platform("x")),))
     draft = Draft(user_id=owner.owner)
     draft.publish(owner.core, owner.owner, new)
     other = Draft(key=draft.key, user_id=owner.owner)
@@ -389,7 +389,7 @@ def test_a_key_belongs_to_one_post_and_to_one_space(owner: House) -> None:
 
 
 def test_two_pages_on_one_draft_keep_both_texts(owner: House, show: Show) -> None:
-    owner.account(Platform.X)
+    owner.account(Platform("x"))
     first = _type(show("compose"), "From the first page")
     second = _again(first)
     _type(second, "From the second page")
@@ -402,7 +402,7 @@ def test_two_pages_on_one_draft_keep_both_texts(owner: House, show: Show) -> Non
 
 
 def test_an_older_page_does_not_publish_what_another_one_has_changed(owner: House, show: Show) -> None:
-    owner.account(Platform.X)
+    owner.account(Platform("x"))
     first = _type(show("compose"), "Old words")
     _type(_again(first), "New words")
     first = _press(first, "Publish now")
@@ -411,7 +411,7 @@ def test_an_older_page_does_not_publish_what_another_one_has_changed(owner: Hous
 
 
 def test_a_draft_deleted_elsewhere_goes_on_as_a_new_one(owner: House, show: Show) -> None:
-    owner.account(Platform.X)
+    owner.account(Platform("x"))
     app = _type(show("compose"), "Words")
     drafts.delete(owner.core, owner.owner, _drafts(owner)[0].id)
     app = _type(app, "Words that stay")
@@ -422,7 +422,7 @@ def test_a_draft_deleted_elsewhere_goes_on_as_a_new_one(owner: House, show: Show
 def test_while_the_database_is_busy_nothing_typed_is_lost(
     owner: House, show: Show, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    owner.account(Platform.X)
+    owner.account(Platform("x"))
     app = _type(show("compose"), "Before")
     with monkeypatch.context() as busy:
 
@@ -437,7 +437,7 @@ def test_while_the_database_is_busy_nothing_typed_is_lost(
 
 
 def test_an_account_may_be_removed_while_its_own_text_is_open_and_the_text_is_kept(owner: House, show: Show) -> None:
-    x, mastodon = owner.account(Platform.X), owner.account(Platform.MASTODON)
+    x, mastodon = owner.account(Platform("x")), owner.account(Platform("mastodon"))
     app = _type(_choose(_type(show("compose"), "Common"), "Text", x), "Only for X")
     app.pills[0].set_value([mastodon])
     app.run()
@@ -448,7 +448,7 @@ def test_an_account_may_be_removed_while_its_own_text_is_open_and_the_text_is_ke
 
 
 def test_signed_out_elsewhere_the_last_words_wait_for_the_person(owner: House, show: Show) -> None:
-    owner.account(Platform.X)
+    owner.account(Platform("x"))
     app = _type(show("compose"), "Before")
     owner.token = None
     app = _type(app, "Typed after the sign-out")
@@ -474,7 +474,7 @@ def test_signed_out_elsewhere_the_last_words_wait_for_the_person(owner: House, s
 def test_a_time_that_cannot_be_leaves_the_rest_of_the_page(
     owner: House, show: Show, day: tuple[int, int, int], hour: int, says: str
 ) -> None:
-    owner.account(Platform.X)
+    owner.account(Platform("x"))
     app = _type(show("compose"), "Odd hour")
     _choose(app, "When", "Later")
     app.date_input[0].set_value(date(*day))
@@ -486,7 +486,7 @@ def test_a_time_that_cannot_be_leaves_the_rest_of_the_page(
 
 
 def test_of_an_hour_that_happens_twice_both_can_be_chosen(owner: House, show: Show) -> None:
-    owner.account(Platform.X)
+    owner.account(Platform("x"))
     app = _type(show("compose"), "Twice")
     _choose(app, "When", "Later")
     app.date_input[0].set_value(date(2027, 10, 31))
@@ -501,7 +501,7 @@ def test_of_an_hour_that_happens_twice_both_can_be_chosen(owner: House, show: Sh
 
 
 def test_looking_at_the_next_free_slot_keeps_the_time_that_was_chosen(owner: House, show: Show) -> None:
-    owner.account(Platform.X)
+    owner.account(Platform("x"))
     app = _type(show("compose"), "Kept time")
     _choose(app, "When", "Later")
     app.date_input[0].set_value(date(2027, 5, 4))
@@ -514,7 +514,7 @@ def test_looking_at_the_next_free_slot_keeps_the_time_that_was_chosen(owner: Hou
 
 
 def test_a_zone_changed_on_another_page_moves_no_planned_time(owner: House, show: Show) -> None:
-    owner.account(Platform.X)
+    owner.account(Platform("x"))
     app = _type(show("compose"), "Same moment")
     _choose(app, "When", "Later")
     app.date_input[0].set_value(date(2027, 5, 4))

@@ -31,7 +31,7 @@ SEND = ("Publish now", "Schedule", "Save changes")
 @pytest.fixture
 def owner(house: House) -> House:
     house.sign_in()
-    house.account(Platform.X)
+    house.account(Platform("x"))
     return house
 
 

@@ -20,7 +20,7 @@ Show = Callable[[str], AppTest]
 
 
 def _failed(house: House) -> Delivery:
-    made = house.post("Refused words", house.account(Platform.X))
+    made = house.post("Refused words", house.account(Platform("x")))
     return house.move(made, S.CLAIMED, S.FAILED, reason="too long")
 
 

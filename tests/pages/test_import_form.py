@@ -76,7 +76,7 @@ def _script() -> None:
 @pytest.fixture
 def dialog(house: House, monkeypatch: pytest.MonkeyPatch) -> Callable[[bytes], AppTest]:
     """What the dialog holds, with a file in it, for an owner who has an account on X."""
-    house.account(Platform.X)
+    house.account(Platform("x"))
     with house.core.db.read() as conn:
         visit = Visit(house.core, users.get(conn, house.owner))
     monkeypatch.setattr(import_form, "visit_of_the_test", visit, raising=False)

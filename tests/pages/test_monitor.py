@@ -40,7 +40,7 @@ def owner(house: House) -> House:
 
 def _live(house: House, text: str = "Hello") -> Delivery:
     """A post on X that is proved live and was counted once."""
-    made = house.post(text, house.account(Platform.X))
+    made = house.post(text, house.account(Platform("x")))
     live = house.move(
         made, S.CLAIMED, S.SUBMITTING, S.PUBLISHED, S.VERIFIED, proof=Proof.MATCHES, url="https://x.com/demo/status/1"
     )
@@ -53,7 +53,7 @@ def _live(house: House, text: str = "Hello") -> Delivery:
 
 
 def _held(house: House) -> Delivery:
-    made = house.post("Held one", house.account(Platform.LINKEDIN))
+    made = house.post("Held one", house.account(Platform("linkedin")))
     lost = house.core.clock.now()
     return house.move(made, S.CLAIMED, S.SUBMITTING, S.UNCONFIRMED, S.HELD, reason="cannot be read", unknown_at=lost)
 
@@ -92,7 +92,7 @@ def test_a_count_that_the_platform_did_not_give_is_a_dash_and_never_zero(owner: 
 
 
 def test_text_from_people_and_platforms_is_shown_and_never_interpreted(owner: House, show: Show) -> None:
-    made = owner.post(NASTY, owner.account(Platform.X, name="<script>alert(3)</script>"))
+    made = owner.post(NASTY, owner.account(Platform("x"), name="<script>alert(3)</script>"))
     owner.move(made, S.CLAIMED, S.FAILED, reason=NASTY, url="javascript:alert(4)")
     app = show("monitor")
     bodies = "".join(element.proto.body for element in app.get("html"))
@@ -102,7 +102,7 @@ def test_text_from_people_and_platforms_is_shown_and_never_interpreted(owner: Ho
 
 
 def test_a_repaired_delivery_says_what_was_done(owner: House, show: Show) -> None:
-    made = owner.post("Lost answer", owner.account(Platform.X))
+    made = owner.post("Lost answer", owner.account(Platform("x")))
     owner.move(made, S.CLAIMED, S.SUBMITTING, S.UNCONFIRMED, S.PUBLISHED, S.VERIFIED, proof=Proof.MATCHES)
     assert "we checked and found the post. Nothing was sent twice." in everything(show("monitor"))
 
@@ -133,7 +133,7 @@ def test_a_person_says_where_it_is_and_what_is_not_that_post_is_refused(owner: H
 
 
 def test_one_that_is_only_late_says_that_nothing_was_sent_and_asks_nothing_else(owner: House, show: Show) -> None:
-    made = owner.post("Late one", owner.account(Platform.LINKEDIN))
+    made = owner.post("Late one", owner.account(Platform("linkedin")))
     late = owner.move(made, S.HELD, reason="It is 90 minutes late, more than you allow.", cause=Cause.LATE)
     app = show("monitor")
     assert "Later than you allow. Nothing was published." in everything(app)
@@ -145,7 +145,7 @@ def test_one_that_is_only_late_says_that_nothing_was_sent_and_asks_nothing_else(
 
 
 def test_a_thread_that_is_partly_out_offers_the_rest_and_no_giving_up(owner: House, show: Show) -> None:
-    made = owner.post("One", owner.account(Platform.X))
+    made = owner.post("One", owner.account(Platform("x")))
     parts = (PartRecord(0, "One", ref=Ref("1", "https://x.com/demo/status/1")), PartRecord(1, "Two"))
     half = owner.move(made, S.CLAIMED, S.FAILED, parts=parts)
     assert half.state is S.PARTIAL
@@ -172,7 +172,7 @@ def test_a_decision_that_comes_too_late_is_refused_with_a_sentence(owner: House,
 
 
 def test_a_failed_delivery_can_be_tried_again(owner: House, show: Show) -> None:
-    failed = owner.move(owner.post("Refused", owner.account(Platform.X)), S.CLAIMED, S.FAILED, reason="too long")
+    failed = owner.move(owner.post("Refused", owner.account(Platform("x"))), S.CLAIMED, S.FAILED, reason="too long")
     app = show("monitor")
     assert "Nothing was published. Too long" in everything(app)
     _press(app, "Try again")
@@ -180,7 +180,7 @@ def test_a_failed_delivery_can_be_tried_again(owner: House, show: Show) -> None:
 
 
 def _failed(house: House) -> Delivery:
-    made = house.post("Refused words", house.account(Platform.X))
+    made = house.post("Refused words", house.account(Platform("x")))
     return house.move(made, S.CLAIMED, S.FAILED, reason="too long")
 
 
@@ -205,7 +205,7 @@ def test_new_words_are_checked_before_they_are_sent(owner: House) -> None:
 
 
 def test_published_parts_of_a_thread_stay_as_they_are(owner: House) -> None:
-    made = owner.post("One", owner.account(Platform.X))
+    made = owner.post("One", owner.account(Platform("x")))
     parts = (PartRecord(0, "One", ref=Ref("1", "https://x.com/demo/status/1")), PartRecord(1, "Two"))
     failed = owner.move(made, S.CLAIMED, S.FAILED, parts=parts)
     with pytest.raises(BadInput, match="published already"):
@@ -281,7 +281,7 @@ def test_the_post_of_another_cannot_be_opened_by_its_number(owner: House, show: 
 
 @pytest.mark.parametrize("state", list(S))
 def test_every_state_has_a_name_a_colour_and_a_sentence_on_the_page(owner: House, show: Show, state: S) -> None:
-    made = owner.post("In some state", owner.account(Platform.X))
+    made = owner.post("In some state", owner.account(Platform("x")))
     with owner.core.db.write() as conn:
         conn.execute(tables.deliveries.update().values(state=state.value, reason="because of this"))
     app = show("monitor")
@@ -341,18 +341,18 @@ def test_it_warns_plainly_when_the_scheduler_is_silent(house: House, show: Show)
 
 def test_the_filters_show_only_what_was_asked_for(owner: House, show: Show) -> None:
     _live(owner, "On X")
-    owner.post("On Bluesky", owner.account(Platform.BLUESKY))
+    owner.post("On Bluesky", owner.account(Platform("bluesky")))
     app = show("monitor")
     assert "On X" in everything(app) and "On Bluesky" in everything(app)
     status, platform = app.pills
     status.set_value(["scheduled"]).run()
     assert "On X" not in everything(app) and "On Bluesky" in everything(app)
-    platform.set_value([Platform.X]).run()
+    platform.set_value([Platform("x")]).run()
     assert app.info[0].value.startswith("No post fits these filters")
 
 
 def test_older_posts_come_on_demand(owner: House, show: Show) -> None:
-    account = owner.account(Platform.X)
+    account = owner.account(Platform("x"))
     for index in range(11):
         owner.post(f"Post number {index:02}", account)
     app = show("monitor")
@@ -445,7 +445,7 @@ def test_words_that_the_review_holds_stay_in_the_form_until_a_person_approves_th
 
 
 def _ghost(house: House, text: str = "Nobody sees it") -> Delivery:
-    made = house.post(text, house.account(Platform.X))
+    made = house.post(text, house.account(Platform("x")))
     return house.move(made, S.CLAIMED, S.SUBMITTING, S.PUBLISHED, S.GHOST, reason="not visible")
 
 
@@ -471,7 +471,7 @@ def test_an_invisible_post_is_published_again_only_with_the_risk_accepted(owner:
 
 
 def test_a_scheduled_post_is_edited_from_the_monitor(owner: House, show: Show) -> None:
-    made = owner.post("As planned", owner.account(Platform.X))
+    made = owner.post("As planned", owner.account(Platform("x")))
     with owner.core.db.write() as conn:
         post = posts.get(conn, made.post_id)
         later = owner.core.clock.now() + timedelta(days=2)
@@ -515,7 +515,7 @@ def test_words_for_a_post_that_was_deleted_meanwhile_are_offered_and_the_others_
 def test_a_post_that_is_deleted_between_two_questions_of_the_page_takes_no_other_with_it(
     owner: House, show: Show, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    gone = owner.post("Soon gone", owner.account(Platform.X))
+    gone = owner.post("Soon gone", owner.account(Platform("x")))
     owner.post("Another post", gone.account_id)
 
     def stamp(*_: object) -> tuple[int]:
@@ -529,7 +529,7 @@ def test_a_post_that_is_deleted_between_two_questions_of_the_page_takes_no_other
 
 
 def test_the_address_of_a_post_that_is_gone_says_so(owner: House, show: Show) -> None:
-    gone = owner.post("Soon gone", owner.account(Platform.X))
+    gone = owner.post("Soon gone", owner.account(Platform("x")))
     app = show("monitor")
     app.query_params["post"] = str(gone.post_id)
     assert "Soon gone" in everything(app.run())
@@ -538,7 +538,7 @@ def test_the_address_of_a_post_that_is_gone_says_so(owner: House, show: Show) ->
 
 
 def test_a_cancelled_post_says_once_what_happened(owner: House, show: Show) -> None:
-    made = owner.post("Not today", owner.account(Platform.X))
+    made = owner.post("Not today", owner.account(Platform("x")))
     delivery_actions.cancel(owner.core, owner.owner, made.post_id)
     seen = everything(show("monitor"))
     assert "Cancelled by a user. Nothing was published." in seen and "ancelled before" not in seen
@@ -546,7 +546,7 @@ def test_a_cancelled_post_says_once_what_happened(owner: House, show: Show) -> N
 
 def test_a_scheduled_post_says_when(owner: House, show: Show) -> None:
     later = owner.core.clock.now() + timedelta(days=2)
-    made = owner.post("Soon", owner.account(Platform.X))
+    made = owner.post("Soon", owner.account(Platform("x")))
     with owner.core.db.write() as conn:
         deliveries.touch(conn, made, owner.core.clock.now(), due_at=later, next_at=later)
     seen = everything(show("monitor"))

@@ -63,8 +63,8 @@ def test_the_names_are_found() -> None:
 @pytest.mark.parametrize("page", PAGES)
 def test_nothing_of_the_person_before_stays(house: House, show: Show, page: str) -> None:
     house.sign_in()
-    house.account(Platform.X)
-    house.account(Platform.X, house.stranger, "other")
+    house.account(Platform("x"))
+    house.account(Platform("x"), house.stranger, "other")
     app = show(page)
     shown = {name for name in _keys() if not name.startswith("pp_") and name in app.session_state}
     names = _keys() - OF_THE_TAB - {"pp_draft"} - shown  # a field that is shown holds what its kind allows
@@ -107,7 +107,7 @@ def test_the_press_with_which_the_other_person_comes_does_nothing(house: House, 
 
 
 def _failed(house: House) -> Delivery:
-    made = house.post("Refused words", house.account(Platform.X))
+    made = house.post("Refused words", house.account(Platform("x")))
     return house.move(made, S.CLAIMED, S.FAILED, reason="too long")
 
 

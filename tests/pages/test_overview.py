@@ -35,13 +35,13 @@ def owner(house: House) -> House:
 
 def _full(house: House) -> None:
     """One delivery in every kind of list."""
-    account = house.account(Platform.X)
+    account = house.account(Platform("x"))
     house.post("Waits for its time", account)
     house.move(house.post("Is on its way", account), S.CLAIMED)
     house.move(house.post("Was refused", account), S.FAILED, reason="The platform said no.")
     now = house.core.clock.now()
     live = house.move(
-        house.post("Was seen", house.account(Platform.MASTODON)), S.CLAIMED, S.SUBMITTING, S.PUBLISHED, S.VERIFIED,
+        house.post("Was seen", house.account(Platform("mastodon"))), S.CLAIMED, S.SUBMITTING, S.PUBLISHED, S.VERIFIED,
         proof=Proof.MATCHES, verified_at=now, url="https://example.org/1",
     )  # fmt: skip
     with house.core.db.write() as conn:
@@ -55,7 +55,7 @@ def test_a_fresh_installation_says_where_to_begin(owner: House, show: Show) -> N
 
 
 def test_with_accounts_and_no_post_it_leads_to_the_composer(owner: House, show: Show) -> None:
-    owner.account(Platform.X)
+    owner.account(Platform("x"))
     assert "Write a post" in show("overview").info[0].value
 
 
@@ -72,7 +72,7 @@ def test_a_full_one_answers_and_lists_what_is_due_under_way_stuck_and_proved(own
 def test_what_is_gone_meanwhile_is_not_counted_as_proved(owner: House, show: Show) -> None:
     now = owner.core.clock.now()
     for name, then in (("stays", ()), ("goes", (S.GHOST,))):
-        made = owner.post(name, owner.account(Platform.X, name=name))
+        made = owner.post(name, owner.account(Platform("x"), name=name))
         one = owner.move(made, S.CLAIMED, S.SUBMITTING, S.PUBLISHED, S.VERIFIED, proof=Proof.MATCHES, verified_at=now)
         if then:
             owner.move(one, *then)
@@ -81,7 +81,7 @@ def test_what_is_gone_meanwhile_is_not_counted_as_proved(owner: House, show: Sho
 
 def test_everything_is_out_when_nothing_waits(owner: House, show: Show) -> None:
     now = owner.core.clock.now()
-    made = owner.post("Out", owner.account(Platform.X))
+    made = owner.post("Out", owner.account(Platform("x")))
     owner.move(made, S.CLAIMED, S.SUBMITTING, S.PUBLISHED, S.VERIFIED, proof=Proof.MATCHES, verified_at=now)
     assert "Everything is published." in everything(show("overview"))
 
@@ -94,7 +94,7 @@ def test_without_a_scheduler_it_says_so_before_anything_else(house: House, show:
 
 
 def test_an_account_that_lost_its_access_needs_a_person(owner: House, show: Show) -> None:
-    account = owner.account(Platform.LINKEDIN, name="<i>mine</i>")
+    account = owner.account(Platform("linkedin"), name="<i>mine</i>")
     with owner.core.db.write() as conn:
         accounts.write(conn, account, status="reconnect", status_reason="withdrawn")
     seen = everything(show("overview"))
@@ -102,7 +102,7 @@ def test_an_account_that_lost_its_access_needs_a_person(owner: House, show: Show
 
 
 def test_nobody_sees_what_belongs_to_others(owner: House, show: Show) -> None:
-    owner.move(owner.post("SECRET plan", owner.account(Platform.X)), S.FAILED, reason="SECRET reason")
+    owner.move(owner.post("SECRET plan", owner.account(Platform("x"))), S.FAILED, reason="SECRET reason")
     for other in (owner.teammate, owner.stranger):
         owner.sign_in(other)
         seen = everything(show("overview"))
@@ -134,7 +134,7 @@ def test_the_verdict_on_a_step_follows_from_its_numbers(health: Health, verdict:
 
 
 def test_health_counts_the_newest_word_of_each_delivery_and_the_tries_that_went_wrong(owner: House) -> None:
-    made = owner.post("Late", owner.account(Platform.X))
+    made = owner.post("Late", owner.account(Platform("x")))
     now = owner.core.clock.now()
     with owner.core.db.write() as conn:
         logs.step(conn, made, Step.POSTING, StepStatus.WARNING, now)
@@ -143,21 +143,21 @@ def test_health_counts_the_newest_word_of_each_delivery_and_the_tries_that_went_
             opened = attempts.open_attempt(conn, made, part=0, act=Act.PUBLISH, request_id="r", worker="w", now=now)
             attempts.close_attempt(conn, opened, outcome, now=now)
     found = overview.take(owner.core, owner.owner).health
-    assert found[Platform.X, Step.POSTING] == Health(good=1, tries=2, bad_tries=1)
-    assert found[Platform.X, Step.ENGAGEMENT].verdict is Verdict.UNKNOWN
+    assert found[Platform("x"), Step.POSTING] == Health(good=1, tries=2, bad_tries=1)
+    assert found[Platform("x"), Step.ENGAGEMENT].verdict is Verdict.UNKNOWN
 
 
 def test_the_bell_counts_the_alerts_that_nobody_read(owner: House, show: Show) -> None:
-    owner.move(owner.post("Was refused", owner.account(Platform.X)), S.FAILED, reason="no")
+    owner.move(owner.post("Was refused", owner.account(Platform("x"))), S.FAILED, reason="no")
     app = show("overview")
     links = [element.proto for element in app.get("page_link")]
     assert any(link.label == ":red-badge[1]" and link.help == "1 unread alert" for link in links)
 
 
 def test_it_shows_how_the_platforms_stand_with_a_strip_and_a_legend(owner: House, show: Show) -> None:
-    account_id = owner.account(Platform.X, name="mine<b>")
+    account_id = owner.account(Platform("x"), name="mine<b>")
     now = owner.core.clock.now()
-    server = (Platform.X, "")
+    server = (Platform("x"), "")
     with owner.core.db.write() as conn:
         notes = [Note(account_id, server, now - timedelta(hours=1), "canary", sign) for sign in (Sign.AWAY, Sign.AWAY)]
         store.add_signs(conn, [*notes, Note(account_id, server, now, "canary", Sign.REFUSED)])

@@ -33,7 +33,7 @@ def owner(house: House) -> House:
 def live(house: House) -> Delivery:
     now = house.core.clock.now()
     return house.move(
-        house.post("Report *me*", house.account(Platform.X)), S.CLAIMED, S.SUBMITTING, S.PUBLISHED, S.VERIFIED,
+        house.post("Report *me*", house.account(Platform("x"))), S.CLAIMED, S.SUBMITTING, S.PUBLISHED, S.VERIFIED,
         proof=Proof.MATCHES, published_at=now, first_byte_at=now, verified_at=now, url="https://x.com/demo/status/1",
     )  # fmt: skip
 
@@ -108,7 +108,7 @@ def test_a_proof_is_shared_and_withdrawn_with_a_click(owner: House, show: Show) 
 
 
 def test_what_is_not_live_cannot_be_shared(owner: House, show: Show) -> None:
-    owner.post("Waits", owner.account(Platform.X))
+    owner.post("Waits", owner.account(Platform("x")))
     labels = [element.proto.popover.label for element in show("monitor").get("popover")]
     assert "Share the proof" not in labels
 

@@ -19,7 +19,7 @@ Show = Callable[[str], AppTest]
 
 @pytest.mark.parametrize("page", PAGES)
 def test_a_page_opened_without_app_py_shows_only_the_sign_in_form(house: House, page: str) -> None:
-    house.post("secret plans", house.account(Platform.X))
+    house.post("secret plans", house.account(Platform("x")))
     app = AppTest.from_file(str(ROOT / "pages" / f"{page}.py"), default_timeout=20).run()
     assert not app.exception
     assert [field.label for field in app.text_input] == ["E-mail address", "Password"]
@@ -29,7 +29,7 @@ def test_a_page_opened_without_app_py_shows_only_the_sign_in_form(house: House, 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_a_page_opened_through_the_app_shows_only_the_sign_in_form(house: House, show: Show, page: str) -> None:
-    house.post("secret plans", house.account(Platform.X))
+    house.post("secret plans", house.account(Platform("x")))
     app = show(page)
     assert [field.label for field in app.text_input] == ["E-mail address", "Password"]
     assert "secret plans" not in everything(app) and not app.title

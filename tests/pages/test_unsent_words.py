@@ -25,8 +25,8 @@ Show = Callable[[str], AppTest]
 @pytest.fixture
 def owner(house: House, monkeypatch: pytest.MonkeyPatch) -> House:
     house.sign_in()
-    house.account(Platform.X)
-    house.account(Platform.X, house.stranger, "other")
+    house.account(Platform("x"))
+    house.account(Platform("x"), house.stranger, "other")
     monkeypatch.setattr(unsent, "_kept", OrderedDict())
     return house
 

@@ -28,7 +28,7 @@ Show = Callable[[str], AppTest]
 @pytest.fixture
 def owner(house: House) -> House:
     house.sign_in()
-    house.account(Platform.X)
+    house.account(Platform("x"))
     return house
 
 

@@ -44,7 +44,7 @@ from postprober.platforms.registry import LIMITS
 
 BASE = "https://fake.example"
 TRAITS = Traits(
-    platform=Platform.MASTODON,
+    platform=Platform("mastodon"),
     mode=ReconcileMode.RECONCILE,
     settle=timedelta(seconds=30),
     threads=True,

@@ -25,7 +25,7 @@ from tests.pipeline.fake import BASE
 from tests.pipeline.stage import Killed, MortalDatabase, Stage
 
 S = DeliveryState
-SERVER = (Platform.MASTODON, BASE)
+SERVER = (Platform("mastodon"), BASE)
 STEP = 10.0  # seconds of the fake clock between two ticks
 Outage = Callable[[str], PlatformError | None]
 

@@ -11,7 +11,7 @@ import pytest
 
 from postprober.domain.attempt import Act
 from postprober.domain.delivery import DeliveryState, Proof
-from postprober.domain.platform import Platform
+from postprober.domain.platform import Platform, known
 from postprober.domain.remote import PartJob, Ref, RemoteMedia, RemotePost, Timeline
 from postprober.errors import BadInput, Conflict, NotFound, PostProberError
 from postprober.pipeline.core import transitions
@@ -183,7 +183,7 @@ def test_an_instagram_link_is_looked_up_in_the_list_of_own_posts(installation: I
         Ref("178", "https://www.instagram.com/p/Cxyz_12/"), "Look", core.clock.now(), author_name=account.account_name,
         media=(RemoteMedia("image", "A square"),),
     )  # fmt: skip
-    real = context_of(core).adapter_for(Platform.INSTAGRAM, core.http)
+    real = context_of(core).adapter_for(Platform("instagram"), core.http)
 
     class Listed:
         traits = real.traits
@@ -232,7 +232,7 @@ def test_a_link_names_a_post(platform: str, link: str, found: str) -> None:
     assert remote_id_in(Platform(platform), link, **account) == found
 
 
-@pytest.mark.parametrize("platform", list(Platform))
+@pytest.mark.parametrize("platform", list(known()))
 @pytest.mark.parametrize(
     "link",
     [

@@ -63,14 +63,14 @@ def by_browser(link: Link, emulator: SandboxServer, browser: Browser) -> ByBrows
     """`by_browser()`: a fresh account with a stored session."""
 
     def make(**settings: str) -> LinkedByBrowser:
-        api = link(Platform.INSTAGRAM)
+        api = link(Platform("instagram"))
         account = emulator.control.account("instagram", api.name)
         config = PlatformConfig(
-            Platform.INSTAGRAM, api.config.api_url, api.config.auth_url,
-            settings={"instagram_browser_seconds": "30", "instagram_settle_seconds": "0", **settings},
+            Platform("instagram"), api.config.api_url, api.config.auth_url,
+            settings={"browser_seconds": "30", "settle_seconds": "0", **settings},
         )  # fmt: skip
         return LinkedByBrowser(
-            Platform.INSTAGRAM, emulator.control, config, signed_in(emulator, account), api.pools, browser=browser
+            Platform("instagram"), emulator.control, config, signed_in(emulator, account), api.pools, browser=browser
         )
 
     return make

@@ -46,7 +46,7 @@ def http() -> Iterator[HttpClient]:
 
 @pytest.fixture
 def config(sandbox: SandboxServer) -> PlatformConfig:
-    return PlatformConfig(Platform.BLUESKY, f"{sandbox.url}/bluesky", f"{sandbox.url}/bluesky")
+    return PlatformConfig(Platform("bluesky"), f"{sandbox.url}/bluesky", f"{sandbox.url}/bluesky")
 
 
 @pytest.fixture

@@ -54,7 +54,7 @@ def answering(*replies: httpx2.Response) -> tuple[HttpClient, list[httpx2.Reques
     return HttpClient(Pools(allow_private=True, transport=httpx2.MockTransport(handle))), seen
 
 
-CONFIG = PlatformConfig(Platform.BLUESKY, "https://pds.example", "https://bsky.app")
+CONFIG = PlatformConfig(Platform("bluesky"), "https://pds.example", "https://bsky.app")
 CRED = Credentials("a.b.c", "r.e.f", remote_id="did:plc:abc", name="alice.test")
 
 

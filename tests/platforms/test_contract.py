@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from postprober.domain.account import Credentials
-from postprober.domain.platform import Platform, ReconcileMode
+from postprober.domain.platform import Platform, ReconcileMode, known
 from postprober.domain.post import MediaFile
 from postprober.domain.remote import PartJob, SightingState
 from postprober.domain.text import same_text
@@ -16,7 +16,7 @@ from postprober.errors import LeaseLost, OutcomeUnknown, PlatformError, Reconnec
 from tests.platforms.adapter_kit import Linked
 
 BY_BROWSER = "instagram by browser"
-ALL = [*(p.value for p in Platform), BY_BROWSER]
+ALL = [*(p.value for p in known()), BY_BROWSER]
 # LinkedIn shows an app its own posts only with this scope.
 SCOPES = {"linkedin": ["openid", "profile", "w_member_social", "r_member_social"]}
 LOST = ["cut_after_accept", "error_after_accept", "malformed_2xx"]
@@ -35,12 +35,12 @@ def opened(request: pytest.FixtureRequest) -> Open:
         else:
             options = {"scopes": SCOPES[name]} if name in SCOPES else {}
             linked = request.getfixturevalue("link")(Platform(name), **options)
-        if linked.platform is Platform.BLUESKY:
+        if linked.platform is Platform("bluesky"):
             linked.cred = _bluesky(linked)
 
         def job(text: str) -> PartJob:
             media: tuple[MediaFile, ...] = ()
-            if linked.platform is Platform.INSTAGRAM:
+            if linked.platform is Platform("instagram"):
                 media = (public(photo("A tick")),)
             made = linked.job(text, *media)
             handle = linked.adapter.new_handle(made.key, 0, made.composed_at)
@@ -68,7 +68,7 @@ def test_it_says_whose_account_it_is_and_its_newest_post(opened: Open) -> None:
     found = linked.adapter.identify(linked.cred)
     assert found.remote_id == linked.cred.remote_id
     assert found.canary in (first.ref.remote_id, None)
-    assert found.canary or not linked.adapter.traits.lists_own or linked.platform is Platform.LINKEDIN
+    assert found.canary or not linked.adapter.traits.lists_own or linked.platform is Platform("linkedin")
 
 
 @every
@@ -129,7 +129,7 @@ def test_a_stale_list_proves_nothing(opened: Open) -> None:
         linked.fault("stale_timeline", operation=operation, times=0, params={"seconds": 3600})
     search = linked.search(missing, staged, canary)
     found = linked.adapter.locate(linked.cred, search)
-    handles = (Platform.BLUESKY, Platform.INSTAGRAM)  # there the handle is read, by API, and no list
+    handles = (Platform("bluesky"), Platform("instagram"))  # there the handle is read, by API, and no list
     assert found.state is not SightingState.ABSENT or (
         linked.platform in handles and linked.adapter.traits.mode is ReconcileMode.RECONCILE
     )

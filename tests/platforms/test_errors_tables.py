@@ -135,7 +135,7 @@ INSTAGRAM: dict[str, Expected] = {
     "2": FAULT,
     "100/33": FAULT,
 }
-TABLES = {Platform.X: X, Platform.LINKEDIN: LINKEDIN, Platform.INSTAGRAM: INSTAGRAM}
+TABLES = {Platform("x"): X, Platform("linkedin"): LINKEDIN, Platform("instagram"): INSTAGRAM}
 FILES = {p: f"{p.value}_errors.json" for p in TABLES}
 SENTENCE_END = (".", "…")
 
@@ -201,7 +201,7 @@ def test_a_refusal_in_an_unknown_form_proves_nothing_about_a_publication(
     scripted: Scripted, platform: Platform, status: int
 ) -> None:
     adapter, _ = scripted(platform, Answer(status, b"<html>gateway</html>"))
-    if platform is Platform.LINKEDIN and status == 403:  # LinkedIn's bare 403 is known (li.forbidden_bare)
+    if platform is Platform("linkedin") and status == 403:  # LinkedIn's bare 403 is known (li.forbidden_bare)
         with pytest.raises(ReconnectNeeded):
             adapter.finalize(CRED, JOB, Staged("17"))
         return
@@ -238,14 +238,14 @@ def test_a_fault_while_nothing_is_visible_is_unavailable(
 
 def test_an_expired_token_may_be_cured_by_a_refresh_and_a_revoked_one_not(specs: Path, scripted: Scripted) -> None:
     expired = [
-        (Platform.X, "x.invalid_token"),
-        (Platform.LINKEDIN, "li.expired_token"),
-        (Platform.INSTAGRAM, "190/463"),
+        (Platform("x"), "x.invalid_token"),
+        (Platform("linkedin"), "li.expired_token"),
+        (Platform("instagram"), "190/463"),
     ]
     revoked = [
-        (Platform.LINKEDIN, "li.revoked_token"),
-        (Platform.INSTAGRAM, "190/458"),
-        (Platform.X, "x.missing_scope"),
+        (Platform("linkedin"), "li.revoked_token"),
+        (Platform("instagram"), "190/458"),
+        (Platform("x"), "x.missing_scope"),
     ]
     for rows, curable in ((expired, True), (revoked, False)):
         for platform, name in rows:
@@ -256,7 +256,7 @@ def test_an_expired_token_may_be_cured_by_a_refresh_and_a_revoked_one_not(specs:
 
 
 def test_the_refusal_of_a_duplicate_on_linkedin_names_the_earlier_post(specs: Path, scripted: Scripted) -> None:
-    adapter, _ = scripted(Platform.LINKEDIN, _answer(_rows(specs, Platform.LINKEDIN)["li.duplicate"]))
+    adapter, _ = scripted(Platform("linkedin"), _answer(_rows(specs, Platform("linkedin"))["li.duplicate"]))
     with pytest.raises(DuplicateRefused) as caught:
         adapter.finalize(CRED, JOB, Staged())
     assert caught.value.earlier_id == "urn:li:share:7141138937766391808"
@@ -266,23 +266,23 @@ def test_waits_come_from_headers_or_from_the_table(specs: Path, scripted: Script
     now = ManualClock().now()
     usage = json.dumps({"1": [{"type": "x", "estimated_time_to_regain_access": 12}]})
     expected: list[tuple[Platform, Answer, datetime | None]] = [
-        (Platform.X, _answer(_rows(specs, Platform.X)["x.credits_new"]), now + timedelta(hours=1)),
-        (Platform.X, _answer(_rows(specs, Platform.X)["x.usage_cap"]), now + timedelta(hours=24)),
+        (Platform("x"), _answer(_rows(specs, Platform("x"))["x.credits_new"]), now + timedelta(hours=1)),
+        (Platform("x"), _answer(_rows(specs, Platform("x"))["x.usage_cap"]), now + timedelta(hours=24)),
         (
-            Platform.X,
+            Platform("x"),
             Answer(429, b"", {"x-rate-limit-reset": str(int(now.timestamp()) + 90)}),
             now + timedelta(seconds=90),
         ),
-        (Platform.X, _answer(_rows(specs, Platform.X)["x.rate_limit_code88"]), None),
+        (Platform("x"), _answer(_rows(specs, Platform("x"))["x.rate_limit_code88"]), None),
         (
-            Platform.LINKEDIN,
-            _answer(_rows(specs, Platform.LINKEDIN)["li.rate_limit"]),
+            Platform("linkedin"),
+            _answer(_rows(specs, Platform("linkedin"))["li.rate_limit"]),
             datetime(2026, 3, 3, tzinfo=UTC),
         ),
-        (Platform.INSTAGRAM, _answer(_rows(specs, Platform.INSTAGRAM)["9/2207042"]), now + timedelta(hours=1)),
-        (Platform.INSTAGRAM, _answer(_rows(specs, Platform.INSTAGRAM)["17"]), None),
+        (Platform("instagram"), _answer(_rows(specs, Platform("instagram"))["9/2207042"]), now + timedelta(hours=1)),
+        (Platform("instagram"), _answer(_rows(specs, Platform("instagram"))["17"]), None),
         (
-            Platform.INSTAGRAM,
+            Platform("instagram"),
             Answer(403, {"error": {"code": 80002}}, {"x-business-use-case-usage": usage}),
             now + timedelta(minutes=12),
         ),
@@ -297,7 +297,7 @@ def test_waits_come_from_headers_or_from_the_table(specs: Path, scripted: Script
 def test_a_problem_is_known_by_its_last_segment_and_not_by_its_host(scripted: Scripted) -> None:
     for host in ("api.x.com", "api.twitter.com", "another.example"):
         body = {"title": "X", "detail": "y", "type": f"https://{host}/2/problems/usage-capped"}
-        adapter, _ = scripted(Platform.X, Answer(429, body))
+        adapter, _ = scripted(Platform("x"), Answer(429, body))
         with pytest.raises(Throttled, match="monthly"):
             adapter.finalize(CRED, JOB, Staged())
 
@@ -305,12 +305,12 @@ def test_a_problem_is_known_by_its_last_segment_and_not_by_its_host(scripted: Sc
 @pytest.mark.parametrize(
     ("platform", "status", "body", "whole"),
     [
-        (Platform.X, 402, {"title": "CreditsDepleted"}, True),
-        (Platform.X, 429, {"type": "https://api.x.com/2/problems/usage-capped"}, True),
-        (Platform.X, 429, {"title": "Too Many Requests"}, False),
-        (Platform.INSTAGRAM, 400, {"error": {"code": 4}}, True),
-        (Platform.INSTAGRAM, 400, {"error": {"code": 17}}, False),
-        (Platform.LINKEDIN, 429, {"message": "Resource level throttle limit for calls to this resource is reached."}, False),
+        (Platform("x"), 402, {"title": "CreditsDepleted"}, True),
+        (Platform("x"), 429, {"type": "https://api.x.com/2/problems/usage-capped"}, True),
+        (Platform("x"), 429, {"title": "Too Many Requests"}, False),
+        (Platform("instagram"), 400, {"error": {"code": 4}}, True),
+        (Platform("instagram"), 400, {"error": {"code": 17}}, False),
+        (Platform("linkedin"), 429, {"message": "Resource level throttle limit for calls to this resource is reached."}, False),
     ],
 )  # fmt: skip
 def test_a_limit_of_the_whole_app_is_told_apart_from_an_accounts(
@@ -326,7 +326,9 @@ def test_a_limit_of_the_whole_app_is_told_apart_from_an_accounts(
     "usage", ["[]", "{}", "nonsense", '{"1": [{"estimated_time_to_regain_access": "soon"}]}', '{"1": 3}']
 )
 def test_a_strange_usage_header_is_no_wait(scripted: Scripted, usage: str) -> None:
-    adapter, _ = scripted(Platform.INSTAGRAM, Answer(400, {"error": {"code": 4}}, {"x-business-use-case-usage": usage}))
+    adapter, _ = scripted(
+        Platform("instagram"), Answer(400, {"error": {"code": 4}}, {"x-business-use-case-usage": usage})
+    )
     with pytest.raises(Throttled) as caught:
         adapter.finalize(CRED, JOB, Staged("17"))
     assert caught.value.retry_at is None
@@ -335,7 +337,9 @@ def test_a_strange_usage_header_is_no_wait(scripted: Scripted, usage: str) -> No
 @pytest.mark.parametrize("minutes", ["Infinity", "1e400", "1" + "0" * 400, "9e18"])
 def test_an_absurd_usage_header_is_a_wait_of_a_day(scripted: Scripted, minutes: str) -> None:
     usage = f'{{"1": [{{"estimated_time_to_regain_access": NaN}}, {{"estimated_time_to_regain_access": {minutes}}}]}}'
-    adapter, _ = scripted(Platform.INSTAGRAM, Answer(400, {"error": {"code": 4}}, {"x-business-use-case-usage": usage}))
+    adapter, _ = scripted(
+        Platform("instagram"), Answer(400, {"error": {"code": 4}}, {"x-business-use-case-usage": usage})
+    )
     with pytest.raises(Throttled) as caught:
         adapter.finalize(CRED, JOB, Staged("17"))
     assert caught.value.retry_at == ManualClock().now() + timedelta(hours=24)
@@ -351,27 +355,27 @@ def test_an_absurd_number_for_a_moment_is_none_in_every_adapter(scripted: Script
     sane = int(now.timestamp() * 1000)
     for told, moment in ((number, None), (sane, now)):
         row = {**post, "publishedAt": told, "lastModifiedAt": told}
-        linkedin, _ = scripted(Platform.LINKEDIN, Answer(body={"elements": [row]}))
+        linkedin, _ = scripted(Platform("linkedin"), Answer(body={"elements": [row]}))
         (read,) = linkedin.recent(replace(CRED, remote_id="7"), now).posts
         assert read.created_at == moment
     for life, ends in ((number, TOKEN_LIFE), (86_400, timedelta(days=1))):
-        instagram, _ = scripted(Platform.INSTAGRAM, Answer(body={"access_token": "new", "expires_in": life}))
+        instagram, _ = scripted(Platform("instagram"), Answer(body={"access_token": "new", "expires_in": life}))
         assert instagram.refresh(CRED).expires_at == now + ends
     info = {"state": "in_progress", "check_after_secs": number}
-    x, _ = scripted(Platform.X, Answer(body={"data": {"processing_info": info}}))
+    x, _ = scripted(Platform("x"), Answer(body={"data": {"processing_info": info}}))
     assert 0 < x.check(CRED, Staged(data={"processing": ["1"]})).wait_seconds <= 86_400
 
 
 def test_a_server_whose_clock_is_at_the_end_of_the_calendar_is_read_all_the_same(scripted: Scripted) -> None:
     for date in ("Fri, 31 Dec 9999 23:59:59 -2300", "Mon, 02 Mar 2026 09:00:00 GMT"):
-        adapter, _ = scripted(Platform.X, Answer(200, {"data": {"id": "1", "text": "Hello"}}, {"date": date}))
+        adapter, _ = scripted(Platform("x"), Answer(200, {"data": {"id": "1", "text": "Hello"}}, {"date": date}))
         post = adapter.fetch(CRED, "1")
         assert post is not None and post.text == "Hello"
 
 
 def test_the_platforms_words_reach_the_person_unless_they_hold_a_secret(scripted: Scripted) -> None:
     for words, shown in (("Your media IDs are invalid.", True), ("Bad token token-of-the-account given.", False)):
-        adapter, _ = scripted(Platform.X, Answer(400, {"title": "Invalid Request", "detail": words}))
+        adapter, _ = scripted(Platform("x"), Answer(400, {"title": "Invalid Request", "detail": words}))
         adapter.http = adapter.http.bound(secrets=[CRED.access_token])  # type: ignore[attr-defined]
         with pytest.raises(PostRejected) as caught:
             adapter.finalize(CRED, JOB, Staged())

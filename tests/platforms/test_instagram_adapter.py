@@ -35,7 +35,7 @@ CRED = Credentials("token-of-the-account", remote_id="17", name="me")
 
 @pytest.fixture
 def account(link: Link) -> Linked:
-    return link(Platform.INSTAGRAM)
+    return link(Platform("instagram"))
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ def test_it_waits_for_the_container_and_gives_up_with_it(account: Linked, pictur
     progress = account.adapter.check(account.cred, staged)
     assert progress.state is ProgressState.PROCESSING
     assert progress.wait_seconds == 5.0
-    fast = account.with_settings(instagram_poll_seconds="0.2")
+    fast = account.with_settings(poll_seconds="0.2")
     assert fast.adapter.check(fast.cred, staged).wait_seconds == 0.2
     with pytest.raises(Unavailable):  # asked too early: refused, nothing published
         account.adapter.finalize(account.cred, account.job("slow", picture), staged)
@@ -118,7 +118,7 @@ def test_a_used_up_quota_stops_before_anything_is_staged(scripted: Scripted, pic
     for used, stopped in ((50, True), (49, False)):
         config = {"quota_total": 50, "quota_duration": 86400}
         adapter, answer = scripted(
-            Platform.INSTAGRAM, Answer(body={"id": "9", "data": [{"quota_usage": used, "config": config}]})
+            Platform("instagram"), Answer(body={"id": "9", "data": [{"quota_usage": used, "config": config}]})
         )
         job = PartJob("k", 0, "x", NOW, (picture,))
         if stopped:
@@ -211,7 +211,7 @@ FOUND, OPEN, ABSENT, UNSURE = SightingState.FOUND, SightingState.OPEN, SightingS
 def test_the_container_decides_and_the_list_only_finds(
     scripted: Scripted, status: str, posts: list[dict[str, str]], readable: bool, expected: SightingState
 ) -> None:
-    adapter, _ = scripted(Platform.INSTAGRAM, Answer(script=_graph(status, posts, readable)))
+    adapter, _ = scripted(Platform("instagram"), Answer(script=_graph(status, posts, readable)))
     search = Search(PartJob("k", 0, "mine", NOW), NOW, Staged("99"))
     sighting = adapter.locate(CRED, search)
     assert sighting.state is expected
@@ -221,13 +221,13 @@ def test_the_container_decides_and_the_list_only_finds(
 
 
 def test_an_excluded_post_is_not_ours(scripted: Scripted) -> None:
-    adapter, _ = scripted(Platform.INSTAGRAM, Answer(script=_graph("PUBLISHED", [OURS])))
+    adapter, _ = scripted(Platform("instagram"), Answer(script=_graph("PUBLISHED", [OURS])))
     search = Search(PartJob("k", 0, "mine", NOW), NOW, Staged("99"), exclude=frozenset({"1"}))
     assert adapter.locate(CRED, search).state is UNSURE
 
 
 def test_an_unreadable_post_is_looked_up_in_the_list_and_never_called_missing(scripted: Scripted) -> None:
-    adapter, _ = scripted(Platform.INSTAGRAM, Answer(script=_graph("", [OTHER, OURS], readable=False)))
+    adapter, _ = scripted(Platform("instagram"), Answer(script=_graph("", [OTHER, OURS], readable=False)))
     found = adapter.fetch(CRED, "1")
     assert found is not None
     assert found.text == "mine"
@@ -253,7 +253,7 @@ def test_the_list_is_paged_back_to_the_intent(scripted: Scripted) -> None:
         paging = {"cursors": {"after": str(start + 100)}, "next": "https://graph.example/next"}
         return httpx2.Response(200, json={"data": page, "paging": paging})
 
-    adapter, asked = scripted(Platform.INSTAGRAM, Answer(script=answer))
+    adapter, asked = scripted(Platform("instagram"), Answer(script=answer))
     timeline = adapter.recent(CRED, NOW)
     assert timeline.complete
     assert [post.ref.remote_id for post in timeline.posts] == [str(n) for n in range(200)]
@@ -269,7 +269,7 @@ def test_the_list_is_read_in_pages_from_the_sandbox_too(account: Linked, picture
 
 @pytest.mark.parametrize("body", [b"<html>", b"[]", {"data": {}}, {"data": [{"id": "1"}]}])
 def test_an_unknown_form_of_the_list_is_not_an_empty_list(scripted: Scripted, body: object) -> None:
-    adapter, _ = scripted(Platform.INSTAGRAM, Answer(body=body))
+    adapter, _ = scripted(Platform("instagram"), Answer(body=body))
     with pytest.raises(UnexpectedReply):
         adapter.recent(CRED, NOW)
 
@@ -286,12 +286,12 @@ def test_engagement_is_read_and_empty_data_is_unknown(account: Linked, picture: 
     counts = account.adapter.engagement(account.cred, ref.remote_id)
     assert None not in (counts.likes, counts.reposts, counts.replies, counts.bookmarks, counts.views)
     assert counts.quotes is None
-    adapter, _ = scripted(Platform.INSTAGRAM, Answer(body={"data": []}))
+    adapter, _ = scripted(Platform("instagram"), Answer(body={"data": []}))
     assert adapter.engagement(CRED, "1") == Counts()
 
 
 def test_a_token_is_renewed_when_it_is_a_day_old(scripted: Scripted) -> None:
-    adapter, answer = scripted(Platform.INSTAGRAM, Answer(body={"access_token": "fresh", "expires_in": 5_183_944}))
+    adapter, answer = scripted(Platform("instagram"), Answer(body={"access_token": "fresh", "expires_in": 5_183_944}))
     cred = replace(CRED, expires_at=NOW + timedelta(days=20))
     fresh = adapter.refresh(cred)
     assert fresh.access_token == "fresh"
@@ -309,7 +309,7 @@ def test_a_young_token_is_kept_if_it_works_and_refused_if_not(account: Linked) -
 
 @pytest.mark.parametrize(("status", "body"), [(500, b"<html>"), (200, b"<html>"), (200, {"expires_in": 5})])
 def test_a_broken_answer_to_a_refresh_is_an_unknown_outcome(scripted: Scripted, status: int, body: object) -> None:
-    adapter, _ = scripted(Platform.INSTAGRAM, Answer(status, body))
+    adapter, _ = scripted(Platform("instagram"), Answer(status, body))
     with pytest.raises(OutcomeUnknown):
         adapter.refresh(replace(CRED, expires_at=NOW + timedelta(days=20)))
 
@@ -323,7 +323,7 @@ def test_nothing_can_be_deleted_or_revoked(account: Linked, picture: MediaFile) 
 
 
 def test_the_version_is_in_the_path_and_can_be_set(scripted: Scripted) -> None:
-    adapter, answer = scripted(Platform.INSTAGRAM, Answer(body={"data": []}), instagram_version="v27.0")
+    adapter, answer = scripted(Platform("instagram"), Answer(body={"data": []}), version="v27.0")
     adapter.engagement(CRED, "1")
     assert answer.requests[0].url.path == "/v27.0/1/insights"
     assert "token" not in str(answer.requests[0].url)

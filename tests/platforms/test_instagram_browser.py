@@ -121,7 +121,7 @@ def test_a_second_click_would_make_a_second_post(linked: LinkedByBrowser, job: P
 
 
 def test_it_gives_up_in_time_on_an_answer_that_never_comes(by_browser: ByBrowser, photo: Photo) -> None:
-    linked = by_browser(instagram_browser_seconds="8")
+    linked = by_browser(browser_seconds="8")
     linked.fault("timeout_after_accept", params={"seconds": 30})
     with pytest.raises(OutcomeUnknown):
         linked.publish(linked.job("Never answered", photo()))

@@ -35,13 +35,13 @@ WRITES = ["openid", "profile", "w_member_social"]
 @pytest.fixture
 def reader(link: Link) -> Linked:
     """An account that may read its posts, as almost nobody may."""
-    return link(Platform.LINKEDIN, scopes=READS, partner=True)
+    return link(Platform("linkedin"), scopes=READS, partner=True)
 
 
 @pytest.fixture
 def writer(link: Link) -> Linked:
     """An account of a self-serve app."""
-    return link(Platform.LINKEDIN, scopes=WRITES)
+    return link(Platform("linkedin"), scopes=WRITES)
 
 
 def test_every_reserved_character_survives_the_way_there_and_back(reader: Linked) -> None:
@@ -114,7 +114,7 @@ def test_the_token_is_not_shown_to_a_foreign_upload_host(scripted: Scripted, pho
     ]
     for url in hosts:
         value = {"value": {"uploadUrl": url, "image": "urn:li:image:1"}}
-        adapter, answer = scripted(Platform.LINKEDIN, Answer(200, value))
+        adapter, answer = scripted(Platform("linkedin"), Answer(200, value))
         adapter.submit(Credentials("secret-token", remote_id="7"), PartJob("k", 0, "x", datetime.now(UTC), (photo(),)))
         put = next(request for request in answer.requests if request.method == "PUT")
         assert ("authorization" in put.headers) is (put.url.host == "www.linkedin.com")
@@ -222,7 +222,7 @@ def test_engagement_comes_from_analytics_or_is_unknown(reader: Linked, writer: L
 
 
 def test_without_analytics_the_social_summary_says_something(link: Link) -> None:
-    account = link(Platform.LINKEDIN, scopes=[*WRITES, "r_member_social"])
+    account = link(Platform("linkedin"), scopes=[*WRITES, "r_member_social"])
     counts = account.adapter.engagement(account.cred, account.publish(account.job("count me")).ref.remote_id)
     assert counts.likes is not None
     assert counts.replies is not None
@@ -240,8 +240,8 @@ def test_only_partners_can_renew(reader: Linked, writer: Linked) -> None:
 
 
 def test_a_sunset_version_names_the_setting(writer: Linked) -> None:
-    old = writer.with_settings(linkedin_version="202501")
-    with pytest.raises(UnexpectedReply, match="linkedin_version"):
+    old = writer.with_settings(version="202501")
+    with pytest.raises(UnexpectedReply, match="POSTPROBER_LINKEDIN_VERSION"):
         old.publish(old.job("hello"))
     assert writer.truth() == []
 
@@ -267,7 +267,7 @@ def test_the_list_is_paged_until_the_last_change_is_older_than_the_intent(script
         start = int(request.url.params["start"])
         return httpx2.Response(200, json={"elements": rows[start : start + 100], "paging": {"total": 300}})
 
-    adapter, asked = scripted(Platform.LINKEDIN, Answer(script=answer))
+    adapter, asked = scripted(Platform("linkedin"), Answer(script=answer))
     timeline = adapter.recent(Credentials("t", remote_id="7"), since)
     assert timeline.complete
     assert len(asked.requests) == 2
@@ -276,7 +276,7 @@ def test_the_list_is_paged_until_the_last_change_is_older_than_the_intent(script
 
 def test_a_list_shorter_than_its_total_is_incomplete(scripted: Scripted) -> None:
     body = {"elements": [_row(1, datetime.now(UTC))], "paging": {"total": 9}}
-    adapter, _ = scripted(Platform.LINKEDIN, Answer(body=body))
+    adapter, _ = scripted(Platform("linkedin"), Answer(body=body))
     assert not adapter.recent(Credentials("t", remote_id="7"), datetime.now(UTC) - timedelta(days=1)).complete
 
 
@@ -285,7 +285,7 @@ def test_a_list_shorter_than_its_total_is_incomplete(scripted: Scripted) -> None
     [("PUBLISHED", "post"), ("PUBLISH_FAILED", "none"), ("DRAFT", "none"), ("PUBLISH_REQUESTED", "wait")],
 )
 def test_the_lifecycle_tells_whether_it_is_published(scripted: Scripted, state: str, expected: str) -> None:
-    adapter, _ = scripted(Platform.LINKEDIN, Answer(body=_row(1, datetime.now(UTC), lifecycleState=state)))
+    adapter, _ = scripted(Platform("linkedin"), Answer(body=_row(1, datetime.now(UTC), lifecycleState=state)))
     cred = Credentials("t", remote_id="7")
     if expected == "wait":
         with pytest.raises(Unavailable):
@@ -297,13 +297,13 @@ def test_the_lifecycle_tells_whether_it_is_published(scripted: Scripted, state: 
 
 @pytest.mark.parametrize("version", ["202604", "202605"])
 def test_analytics_are_read_before_and_after_the_change_of_form(link: Link, version: str) -> None:
-    account = link(Platform.LINKEDIN, scopes=READS).with_settings(linkedin_version=version)
+    account = link(Platform("linkedin"), scopes=READS).with_settings(version=version)
     counts = account.adapter.engagement(account.cred, account.publish(account.job("count me")).ref.remote_id)
     assert counts.likes is not None
 
 
 def test_the_older_header_for_the_id_is_understood(scripted: Scripted) -> None:
-    adapter, answer = scripted(Platform.LINKEDIN, Answer(201, b"", {"x-linkedin-id": "urn:li:ugcPost:5"}))
+    adapter, answer = scripted(Platform("linkedin"), Answer(201, b"", {"x-linkedin-id": "urn:li:ugcPost:5"}))
     job = PartJob("k", 0, "a_b", datetime.now(UTC))
     assert adapter.finalize(Credentials("t", remote_id="7"), job, Staged()).ref.remote_id == "urn:li:ugcPost:5"
     body = json.loads(answer.requests[0].content)

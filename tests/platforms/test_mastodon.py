@@ -47,7 +47,7 @@ def http() -> Iterator[HttpClient]:
 @pytest.fixture
 def adapter(sandbox: SandboxServer, http: HttpClient) -> MastodonAdapter:
     base = f"{sandbox.url}/mastodon"
-    return MastodonAdapter(http, PlatformConfig(Platform.MASTODON, base, base))
+    return MastodonAdapter(http, PlatformConfig(Platform("mastodon"), base, base))
 
 
 @pytest.fixture

@@ -46,7 +46,7 @@ def answering(answer: httpx2.Response | dict[str, httpx2.Response]) -> tuple[Htt
 
 
 CONFIG = PlatformConfig(
-    Platform.MASTODON, "https://m.example", "https://m.example", settings={"mastodon_settle_seconds": "3"}
+    Platform("mastodon"), "https://m.example", "https://m.example", settings={"settle_seconds": "3"}
 )
 CRED = Credentials("token", remote_id="1", name="alice")
 JOB = PartJob("k", 0, "hi", NOW, handle="k-0")
@@ -232,7 +232,7 @@ def _located(own_app: tuple[int, dict[str, str]], posts: list[dict[str, object]]
 
     pools = Pools(allow_private=True, transport=httpx2.MockTransport(answer))
     adapter = MastodonAdapter(
-        HttpClient(pools), PlatformConfig(Platform.MASTODON, "https://s.example", "https://s.example")
+        HttpClient(pools), PlatformConfig(Platform("mastodon"), "https://s.example", "https://s.example")
     )
     search = Search(
         job=PartJob("key", 0, "Hello", MADE_AT), since=MADE_AT, author="1", exclude=frozenset({exclude} - {""})

@@ -37,7 +37,7 @@ def network(
 
 
 def named(scripted: Scripted, host: str, answer: Answer) -> str:
-    adapter, _ = scripted(Platform.MASTODON, answer)
+    adapter, _ = scripted(Platform("mastodon"), answer)
     return adapter.identify(Credentials("t", instance=f"https://{host}")).server
 
 

@@ -41,7 +41,7 @@ from postprober.sandbox.serve import SandboxServer
 
 CALLBACK = "http://127.0.0.1:8000/api/oauth/callback"
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
-OAUTH_PLATFORMS = [Platform.X, Platform.LINKEDIN, Platform.INSTAGRAM, Platform.MASTODON]
+OAUTH_PLATFORMS = [Platform("x"), Platform("linkedin"), Platform("instagram"), Platform("mastodon")]
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,7 @@ def http() -> Iterator[HttpClient]:
 def configured(sandbox: SandboxServer, http: HttpClient, platform: Platform) -> PlatformConfig:
     base = f"{sandbox.url}/{platform.value}"
     config = PlatformConfig(platform, base, base, "sandbox-client", "sandbox-secret")
-    return at_instance(config, base, register_app(http, base, CALLBACK)) if platform is Platform.MASTODON else config
+    return at_instance(config, base, register_app(http, base, CALLBACK)) if platform is Platform("mastodon") else config
 
 
 def consent(sandbox: SandboxServer, url: str, name: str, decision: str = "allow") -> dict[str, str]:
@@ -95,12 +95,12 @@ def signed_in(
 def test_a_person_signs_in(sandbox: SandboxServer, http: HttpClient, platform: Platform) -> None:
     config, cred, code = signed_in(sandbox, http, platform)
     assert cred.access_token
-    if platform is Platform.MASTODON:
+    if platform is Platform("mastodon"):
         assert cred.instance == config.api_url and cred.secret["client_id"] == config.client_id
         assert cred.expires_at is None
     else:
         assert cred.expires_at is not None and cred.expires_at > datetime.now(UTC) + timedelta(minutes=100)
-    if platform is Platform.INSTAGRAM:
+    if platform is Platform("instagram"):
         assert cred.remote_id and cred.expires_at is not None
         assert cred.expires_at > datetime.now(UTC) + timedelta(days=50), "exchanged for a long-lived token"
     with pytest.raises(ReconnectNeeded):
@@ -118,7 +118,7 @@ def test_a_denial_is_told_as_such(sandbox: SandboxServer, http: HttpClient, plat
 
 
 def test_a_code_is_useless_without_its_verifier(sandbox: SandboxServer, http: HttpClient) -> None:
-    config = configured(sandbox, http, Platform.X)
+    config = configured(sandbox, http, Platform("x"))
     sandbox.control.account("x", "pkce")
     request = start(config, CALLBACK, "s" * 40, oauth_spec(config))
     code = consent(sandbox, request.url, "pkce")["code"]
@@ -127,7 +127,7 @@ def test_a_code_is_useless_without_its_verifier(sandbox: SandboxServer, http: Ht
 
 
 def test_refresh_rotates_and_a_spent_refresh_token_needs_a_person(sandbox: SandboxServer, http: HttpClient) -> None:
-    config, first, _ = signed_in(sandbox, http, Platform.X)
+    config, first, _ = signed_in(sandbox, http, Platform("x"))
     second = refresh_tokens(http, config, first, oauth_spec(config))
     assert second.refresh_token not in ("", first.refresh_token) and second.access_token != first.access_token
     assert set(second.scopes) >= {"tweet.write", "offline.access"}
@@ -136,16 +136,16 @@ def test_refresh_rotates_and_a_spent_refresh_token_needs_a_person(sandbox: Sandb
 
 
 def test_a_linkedin_partner_keeps_its_refresh_token(sandbox: SandboxServer, http: HttpClient) -> None:
-    config, cred, _ = signed_in(sandbox, http, Platform.LINKEDIN, partner=True)
+    config, cred, _ = signed_in(sandbox, http, Platform("linkedin"), partner=True)
     fresh = refresh_tokens(http, config, cred, oauth_spec(config))
     assert fresh.access_token != cred.access_token and fresh.refresh_token
-    plain_config, plain, _ = signed_in(sandbox, http, Platform.LINKEDIN)
+    plain_config, plain, _ = signed_in(sandbox, http, Platform("linkedin"))
     with pytest.raises(ReconnectNeeded, match="gave no refresh token"):
         refresh_tokens(http, plain_config, plain, oauth_spec(plain_config))
 
 
 def test_a_refresh_whose_answer_is_lost_is_unknown(sandbox: SandboxServer, http: HttpClient) -> None:
-    config, cred, _ = signed_in(sandbox, http, Platform.X)
+    config, cred, _ = signed_in(sandbox, http, Platform("x"))
     name = next(a["account"] for a in reversed(sandbox.control.log(platform="x")) if a["account"])
     sandbox.control.fault("x", "refresh_cut", account=name)
     with pytest.raises(OutcomeUnknown):
@@ -154,7 +154,7 @@ def test_a_refresh_whose_answer_is_lost_is_unknown(sandbox: SandboxServer, http:
         refresh_tokens(http, config, cred, oauth_spec(config))
 
 
-@pytest.mark.parametrize("platform", [Platform.X, Platform.LINKEDIN, Platform.MASTODON])
+@pytest.mark.parametrize("platform", [Platform("x"), Platform("linkedin"), Platform("mastodon")])
 def test_a_token_can_be_withdrawn(sandbox: SandboxServer, http: HttpClient, platform: Platform) -> None:
     config, cred, _ = signed_in(sandbox, http, platform)
     assert revoke_tokens(http, config, cred, oauth_spec(config))
@@ -167,30 +167,32 @@ def test_the_live_addresses_are_the_documented_ones() -> None:
     def live(platform: Platform, api: str, auth: str) -> OAuthSpec:
         return oauth_spec(PlatformConfig(platform, api, auth, "id", "secret"))
 
-    x = live(Platform.X, "https://api.x.com", "https://x.com")
+    x = live(Platform("x"), "https://api.x.com", "https://x.com")
     assert (x.authorize_url, x.token_url) == ("https://x.com/i/oauth2/authorize", "https://api.x.com/2/oauth2/token")
-    linkedin = live(Platform.LINKEDIN, "https://api.linkedin.com", "https://www.linkedin.com")
+    linkedin = live(Platform("linkedin"), "https://api.linkedin.com", "https://www.linkedin.com")
     assert linkedin.token_url == "https://www.linkedin.com/oauth/v2/accessToken" and not linkedin.pkce
-    instagram = live(Platform.INSTAGRAM, "https://graph.instagram.com", "https://www.instagram.com")
+    instagram = live(Platform("instagram"), "https://graph.instagram.com", "https://www.instagram.com")
     assert instagram.token_url == "https://api.instagram.com/oauth/access_token"
     assert instagram.long_lived_url == "https://graph.instagram.com/access_token"
     with pytest.raises(BadInput, match="app password"):
-        live(Platform.BLUESKY, "https://bsky.social", "https://bsky.app")
+        live(Platform("bluesky"), "https://bsky.social", "https://bsky.app")
 
 
 def test_the_consent_address_carries_what_the_platform_wants() -> None:
-    config = PlatformConfig(Platform.X, "https://api.x.com", "https://x.com", "id")
+    config = PlatformConfig(Platform("x"), "https://api.x.com", "https://x.com", "id")
     x_spec = oauth_spec(config)
     x = start(config, CALLBACK, "st", x_spec)
     query = parse_qs(urlsplit(x.url).query)
     assert query["code_challenge_method"] == ["S256"] and 43 <= len(x.code_verifier) <= 128
     assert query["state"] == ["st"] and query["redirect_uri"] == [CALLBACK] and x.code_verifier not in x.url
-    config = PlatformConfig(Platform.INSTAGRAM, "https://graph.instagram.com", "https://www.instagram.com", "id", "s")
+    config = PlatformConfig(
+        Platform("instagram"), "https://graph.instagram.com", "https://www.instagram.com", "id", "s"
+    )
     instagram = start(config, CALLBACK, "st", oauth_spec(config))
     scope = parse_qs(urlsplit(instagram.url).query)["scope"][0]
     assert "," in scope and " " not in scope and instagram.code_verifier == ""
     with pytest.raises(BadInput, match="POSTPROBER_X_CLIENT_ID"):
-        start(replace(config, platform=Platform.X, client_id=""), CALLBACK, "st", x_spec)
+        start(replace(config, platform=Platform("x"), client_id=""), CALLBACK, "st", x_spec)
 
 
 def test_states_are_long_and_never_the_same() -> None:
@@ -231,7 +233,7 @@ def test_a_good_callback_gives_the_code() -> None:
 
 # Refusals
 
-CONFIG = PlatformConfig(Platform.X, "https://api.x.com", "https://x.com", "id", "secret-secret")
+CONFIG = PlatformConfig(Platform("x"), "https://api.x.com", "https://x.com", "id", "secret-secret")
 CRED = Credentials("access", "refresh-refresh")
 Handler = Callable[[httpx2.Request], httpx2.Response]
 
@@ -310,10 +312,10 @@ def test_the_client_proves_itself_as_the_platform_wants() -> None:
     fresh = refresh_tokens(client(handle), CONFIG, CRED, oauth_spec(CONFIG), clock=ManualClock(NOW))
     assert seen[-1].headers["authorization"].startswith("Basic ") and b"client_secret" not in seen[-1].content
     assert fresh == Credentials("new", "refresh-refresh", NOW + timedelta(hours=2), scopes=("a", "b"))
-    public = PlatformConfig(Platform.X, "https://api.x.com", "https://x.com", "id")
+    public = PlatformConfig(Platform("x"), "https://api.x.com", "https://x.com", "id")
     refresh_tokens(client(handle), public, CRED, oauth_spec(public))
     assert "authorization" not in seen[-1].headers and b"client_id=id" in seen[-1].content
-    linkedin = PlatformConfig(Platform.LINKEDIN, "https://api.linkedin.com", "https://www.linkedin.com", "id", "sec")
+    linkedin = PlatformConfig(Platform("linkedin"), "https://api.linkedin.com", "https://www.linkedin.com", "id", "sec")
     refresh_tokens(client(handle), linkedin, CRED, oauth_spec(linkedin))
     assert b"client_secret=sec" in seen[-1].content and b"scope" not in seen[-1].content
     assert all(request.headers["x-request-id"] for request in seen)

@@ -22,7 +22,7 @@ from postprober.platforms.common import media, picture_helper
 from postprober.platforms.common.media import MAX_PIXELS, MOST_SENT, fit_image, renditions_of
 from postprober.platforms.registry import LIMITS
 
-RULE = LIMITS[Platform.INSTAGRAM].images
+RULE = LIMITS[Platform("instagram")].images
 WITHIN = 20.0
 
 
@@ -43,7 +43,7 @@ def test_a_rendition_is_made_once_for_a_file_and_a_rule(tmp_path: Path, monkeypa
     with ThreadPoolExecutor(6) as many:
         found = list(many.map(lambda _: fit_image(str(path), RULE), range(12)))
     assert len(made) == 1 and len(set(found)) == 1
-    other = fit_image(str(path), LIMITS[Platform.X].images)
+    other = fit_image(str(path), LIMITS[Platform("x")].images)
     assert len(made) == 2 and len(renditions_of(path)) == 2 and (other.width, other.height) == (300, 200)
     assert media._locks == {}
 

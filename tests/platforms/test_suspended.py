@@ -13,11 +13,11 @@ from tests.platforms.adapter_kit import Answer, Scripted
 @pytest.mark.parametrize(
     ("platform", "status", "body"),
     [
-        (Platform.X, 403, {"detail": "Your account is suspended and is not permitted to access this feature."}),
-        (Platform.MASTODON, 403, {"error": "Your login is currently disabled"}),
-        (Platform.MASTODON, 403, {"error": "Your login is currently pending approval"}),
-        (Platform.BLUESKY, 400, {"error": "AccountTakedown", "message": "Account has been taken down"}),
-        (Platform.BLUESKY, 401, {"error": "AccountDeactivated", "message": "Account is deactivated"}),
+        (Platform("x"), 403, {"detail": "Your account is suspended and is not permitted to access this feature."}),
+        (Platform("mastodon"), 403, {"error": "Your login is currently disabled"}),
+        (Platform("mastodon"), 403, {"error": "Your login is currently pending approval"}),
+        (Platform("bluesky"), 400, {"error": "AccountTakedown", "message": "Account has been taken down"}),
+        (Platform("bluesky"), 401, {"error": "AccountDeactivated", "message": "Account is deactivated"}),
     ],
 )
 def test_a_closed_account_is_to_be_settled_with_the_platform(
@@ -32,9 +32,9 @@ def test_a_closed_account_is_to_be_settled_with_the_platform(
 @pytest.mark.parametrize(
     ("platform", "status", "body"),
     [
-        (Platform.X, 401, {"detail": "Unauthorized"}),
-        (Platform.MASTODON, 403, {"error": "This action is outside the authorized scopes"}),
-        (Platform.BLUESKY, 401, {"error": "InvalidToken", "message": "Token is invalid"}),
+        (Platform("x"), 401, {"detail": "Unauthorized"}),
+        (Platform("mastodon"), 403, {"error": "This action is outside the authorized scopes"}),
+        (Platform("bluesky"), 401, {"error": "InvalidToken", "message": "Token is invalid"}),
     ],
 )
 def test_a_token_that_is_refused_is_no_suspension(

@@ -32,12 +32,12 @@ TEXT = "Grüße & <b> 東京 🎉👨‍👩‍👧 https://example.com/a?b=1&co
 
 @pytest.fixture
 def account(link: Link) -> Linked:
-    return link(Platform.X)
+    return link(Platform("x"))
 
 
 @pytest.fixture(params=["new", "legacy"])
 def either(request: pytest.FixtureRequest, link: Link) -> Linked:
-    return link(Platform.X).with_settings(x_dialect=request.param)
+    return link(Platform("x")).with_settings(dialect=request.param)
 
 
 def test_it_publishes_text_with_a_link_and_reads_the_same_text_back(either: Linked) -> None:
@@ -120,7 +120,7 @@ def test_a_deleted_post_is_none_and_deleting_it_again_is_no_error(either: Linked
 
 
 def test_a_stranger_cannot_delete(link: Link) -> None:
-    owner, stranger = link(Platform.X), link(Platform.X)
+    owner, stranger = link(Platform("x")), link(Platform("x"))
     ref = owner.publish(owner.job("mine")).ref
     with pytest.raises(PostRejected):
         stranger.adapter.delete(stranger.cred, ref.remote_id)
@@ -135,7 +135,7 @@ def test_engagement_is_read_in_either_dialect(either: Linked) -> None:
 
 def test_counts_that_x_does_not_give_are_none_and_not_zero(scripted: Scripted) -> None:
     metrics = {"like_count": 0, "retweet_count": 4}
-    adapter, _ = scripted(Platform.X, Answer(body={"data": {"id": "1", "text": "", "public_metrics": metrics}}))
+    adapter, _ = scripted(Platform("x"), Answer(body={"data": {"id": "1", "text": "", "public_metrics": metrics}}))
     assert adapter.engagement(Credentials("t"), "1") == Counts(likes=0, reposts=4)
 
 
@@ -303,7 +303,7 @@ def test_a_ghost_has_an_id_and_is_not_there(account: Linked) -> None:
 
 def test_the_settle_time_can_be_set(account: Linked) -> None:
     assert account.adapter.traits.settle == timedelta(seconds=60)
-    assert account.with_settings(x_settle_seconds="1.5").adapter.traits.settle == timedelta(seconds=1.5)
+    assert account.with_settings(settle_seconds="1.5").adapter.traits.settle == timedelta(seconds=1.5)
 
 
 def test_an_account_with_premium_writes_a_long_post_and_reads_the_whole_of_it_back(either: Linked) -> None:
@@ -363,7 +363,7 @@ def test_a_list_entry_that_is_cut_never_proves_absence(scripted: Scripted, how: 
     cred = Credentials("t", remote_id="7", name="ann")
 
     def seen(body: dict[str, Any], about: Search = search) -> SightingState:
-        return scripted(Platform.X, Answer(body=body))[0].locate(cred, about).state
+        return scripted(Platform("x"), Answer(body=body))[0].locate(cred, about).state
 
     assert seen(_listed(text, **more)) is SightingState.UNSURE
     assert seen(_listed(text, note_post={"text": LONG.strip()})) is SightingState.FOUND, "the whole text can be read"

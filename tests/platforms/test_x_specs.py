@@ -49,7 +49,7 @@ SINCE = datetime(2026, 3, 2, 7, 30, tzinfo=UTC)
 
 
 def test_it_pages_back_until_a_post_older_than_the_intent(scripted: Scripted) -> None:
-    adapter, answer = scripted(Platform.X, Answer(script=_timeline(PAGES)))
+    adapter, answer = scripted(Platform("x"), Answer(script=_timeline(PAGES)))
     timeline = adapter.recent(Credentials("t", remote_id="7"), SINCE)
     assert [post.ref.remote_id for post in timeline.posts] == ["50", "40", "30"]
     assert timeline.complete
@@ -57,7 +57,7 @@ def test_it_pages_back_until_a_post_older_than_the_intent(scripted: Scripted) ->
 
 
 def test_it_pages_on_to_a_canary_that_is_older_than_the_intent(scripted: Scripted) -> None:
-    adapter, answer = scripted(Platform.X, Answer(script=_timeline(PAGES)))
+    adapter, answer = scripted(Platform("x"), Answer(script=_timeline(PAGES)))
     job = PartJob("k", 0, "mine", SINCE)
     linked = Credentials("t", remote_id="7")
     assert adapter.locate(linked, Search(job, SINCE, canary="20")).state is SightingState.ABSENT
@@ -67,13 +67,13 @@ def test_it_pages_on_to_a_canary_that_is_older_than_the_intent(scripted: Scripte
 
 def test_a_list_shorter_than_it_says_is_incomplete(scripted: Scripted) -> None:
     body = {"data": [{"id": "50", "text": "x", "created_at": "2026-03-02T09:00:00Z"}], "meta": {"result_count": 3}}
-    adapter, _ = scripted(Platform.X, Answer(body=body))
+    adapter, _ = scripted(Platform("x"), Answer(body=body))
     assert not adapter.recent(Credentials("t", remote_id="7"), SINCE).complete
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"[]", b"{}", {"data": {"id": "2", "text": ""}}, {"data": {"id": "1"}}])
 def test_an_unknown_form_of_a_reading_is_neither_there_nor_gone(scripted: Scripted, body: object) -> None:
-    adapter, _ = scripted(Platform.X, Answer(body=body))
+    adapter, _ = scripted(Platform("x"), Answer(body=body))
     with pytest.raises(UnexpectedReply):
         adapter.fetch(Credentials("t"), "1")
 
@@ -84,7 +84,7 @@ def test_the_link_to_its_own_media_is_taken_out_of_the_text(scripted: Scripted) 
         {"url": "https://t.co/aaab", "expanded_url": "https://x.com/me/status/1/photo/1", "media_key": "3_1"},
     ]
     data = {"id": "1", "text": "see https://t.co/aaa &amp; https://t.co/aaab", "entities": {"urls": urls}}
-    adapter, _ = scripted(Platform.X, Answer(body={"data": data}))
+    adapter, _ = scripted(Platform("x"), Answer(body={"data": data}))
     found = adapter.fetch(Credentials("t"), "1")
     assert found is not None
     assert found.text == "see https://example.com/?a=1&lt=2 &"
@@ -112,7 +112,7 @@ def test_the_bodies_we_send_are_valid_by_both_specifications(
     metadata: str,
     initialize: str,
 ) -> None:
-    adapter, answer = scripted(Platform.X, Answer(status=201, body={"data": {"id": "77", "text": "x"}}))
+    adapter, answer = scripted(Platform("x"), Answer(status=201, body={"data": {"id": "77", "text": "x"}}))
     cred = Credentials("t", name="me")
     job = PartJob("k", 0, TEXT, SINCE, (photo("alt"), photo()), parent=Ref("12"))
     adapter.finalize(cred, job, adapter.submit(cred, job))
@@ -149,6 +149,6 @@ def test_the_fields_we_ask_for_exist_in_the_dialect(specs: Path, file: str, pref
 
 def test_a_reading_in_the_wrong_dialect_says_which_setting_to_change(scripted: Scripted) -> None:
     body = {"title": "Invalid Request", "detail": "bad", "type": "https://api.x.com/2/problems/invalid-request"}
-    adapter, _ = scripted(Platform.X, Answer(status=400, body=body))
-    with pytest.raises(UnexpectedReply, match="x_dialect"):
+    adapter, _ = scripted(Platform("x"), Answer(status=400, body=body))
+    with pytest.raises(UnexpectedReply, match="POSTPROBER_X_DIALECT"):
         adapter.fetch(Credentials("t"), "1")

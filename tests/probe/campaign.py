@@ -26,7 +26,7 @@ from sqlalchemy import select
 from postprober.clock import ManualClock
 from postprober.domain.delivery import DUE_TO_RECONCILE, DeliveryState
 from postprober.domain.drift import MOST_DOUBTS, SOON
-from postprober.domain.platform import Platform
+from postprober.domain.platform import Platform, known
 from postprober.domain.post import PostStatus
 from postprober.domain.timing import Timing
 from postprober.http import HttpClient, Pools
@@ -36,9 +36,10 @@ from postprober.pipeline.publishing.reconcile import reconcile
 from postprober.pipeline.publishing.recovery import recover_lost
 from postprober.pipeline.verification import follow_up
 from postprober.pipeline.verification.follow_up import follow
+from postprober.sandbox.engine.emulator import DAY, faulty
 from postprober.sandbox.engine.faults import Fault
-from postprober.sandbox.engine.model import FAULTY, Post
-from postprober.sandbox.engine.tokens import DAY, issue
+from postprober.sandbox.engine.model import Post
+from postprober.sandbox.engine.tokens import issue
 from postprober.sandbox.engine.world import World
 from postprober.sandbox.instagram import fetch as instagram_fetch
 from postprober.services.accounts.accounts import add_by_token
@@ -53,7 +54,7 @@ from postprober.wiring import build_core, close_core
 from tests.probe.inprocess import InProcess
 
 S = DeliveryState
-PLATFORMS = tuple(p.value for p in Platform)
+PLATFORMS = tuple(p.value for p in known())
 # Looks at 0, 20 and 60 s decide about a ghost; after that every 10 to 15 minutes for as long as the campaign lasts.
 TIMING = Timing(
     verify_after=tuple(timedelta(seconds=s) for s in (0, 20, 60)), ghost_recheck=timedelta(hours=3),
@@ -190,7 +191,7 @@ class Campaign:
         account = self.world.add_account(platform, name, None, False, "")
         if ghost:
             body = {"platform": platform, "kind": "ghost", "account": name, "times": 0}
-            fault: Fault = self.world.plan.add(body, FAULTY)
+            fault: Fault = self.world.plan.add(body, faulty())
             self.world.save_fault(fault)
         issue(self.world, account, account.scopes, age=2 * DAY)
         data = {"access_token": account.access_token, "refresh_token": account.refresh_token}

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from postprober.domain.platform import Platform, PlatformConfig
+from postprober.domain.platform import Platform, PlatformConfig, known
 from postprober.domain.post import MediaFile, MediaKind
 from postprober.domain.public_look import Look, Verdict
 from postprober.domain.records import mastodon_media
@@ -28,7 +28,7 @@ from postprober.probe.public import look, look_at_author
 from postprober.sandbox.serve import SandboxServer
 
 TEXT = "Grüße 日本語 🎉 <b> & see https://example.com/a?b=1&c=2 #launch\n\nsecond line"
-ON_SANDBOX = [Platform.X, Platform.LINKEDIN, Platform.MASTODON, Platform.BLUESKY]
+ON_SANDBOX = [Platform("x"), Platform("linkedin"), Platform("mastodon"), Platform("bluesky")]
 
 
 @pytest.fixture(scope="module")
@@ -60,10 +60,10 @@ def post_to(sandbox: SandboxServer, platform: Platform, text: str = TEXT) -> dic
         "distribution": {"feedDistribution": "MAIN_FEED", "targetEntities": [], "thirdPartyDistributionChannels": []},
     }  # fmt: skip
     path, body = {
-        Platform.X: ("/2/tweets", {"text": text}),
-        Platform.LINKEDIN: ("/rest/posts", linkedin),
-        Platform.MASTODON: ("/api/v1/statuses", {"status": text, "visibility": "public"}),
-        Platform.BLUESKY: ("/xrpc/com.atproto.repo.createRecord", {
+        Platform("x"): ("/2/tweets", {"text": text}),
+        Platform("linkedin"): ("/rest/posts", linkedin),
+        Platform("mastodon"): ("/api/v1/statuses", {"status": text, "visibility": "public"}),
+        Platform("bluesky"): ("/xrpc/com.atproto.repo.createRecord", {
             "repo": account["id"], "collection": "app.bsky.feed.post", "record": record,
         }),
     }[platform]  # fmt: skip
@@ -137,7 +137,7 @@ def test_the_pictures_of_a_page_come_with_their_descriptions(sandbox: SandboxSer
     (truth,) = sandbox.control.posts("mastodon", "painter")
     page = read_page(httpx2.get(truth["url"], trust_env=False).text)
     assert page.articles[0].media == [RemoteMedia("image", "Blue")]
-    assert looked_at(sandbox, http, Platform.MASTODON, truth | {"author": "painter"}).media == (
+    assert looked_at(sandbox, http, Platform("mastodon"), truth | {"author": "painter"}).media == (
         RemoteMedia("image", "Blue"),
     )
 
@@ -154,12 +154,12 @@ def answering(*answers: httpx2.Response) -> HttpClient:
     return HttpClient(Pools(allow_private=True, transport=httpx2.MockTransport(handle)))
 
 
-LINKEDIN = PlatformConfig(Platform.LINKEDIN, "https://api.linkedin.com", "https://www.linkedin.com")
+LINKEDIN = PlatformConfig(Platform("linkedin"), "https://api.linkedin.com", "https://www.linkedin.com")
 URL = "https://www.linkedin.com/feed/update/urn:li:share:1"
 
 
 def linkedin(*answers: httpx2.Response, author: str = "Ann") -> Look:
-    return look(answering(*answers), Platform.LINKEDIN, LINKEDIN, url=URL, remote_id="urn:li:share:1", author=author)
+    return look(answering(*answers), Platform("linkedin"), LINKEDIN, url=URL, remote_id="urn:li:share:1", author=author)
 
 
 def page(html: str, status: int = 200) -> httpx2.Response:
@@ -219,7 +219,7 @@ def test_an_unreachable_page_is_unsure() -> None:
         raise httpx2.ConnectError("no route")
 
     http = HttpClient(Pools(allow_private=True, transport=httpx2.MockTransport(handle)))
-    for platform in Platform:
+    for platform in known():
         config = PlatformConfig(platform, "https://a.example", "https://a.example")
         seen = look(
             http, platform, config, url="https://a.example/p/1", remote_id="at://did:plc:a/app.bsky.feed.post/3a"
@@ -229,19 +229,21 @@ def test_an_unreachable_page_is_unsure() -> None:
 
 def test_a_page_behind_a_guarded_address_is_unsure_and_not_opened() -> None:
     pools = Pools(allow_private=False)
-    seen = look(HttpClient(pools), Platform.LINKEDIN, LINKEDIN, url="http://127.0.0.1:1/x", remote_id="urn:li:share:1")
+    seen = look(
+        HttpClient(pools), Platform("linkedin"), LINKEDIN, url="http://127.0.0.1:1/x", remote_id="urn:li:share:1"
+    )
     pools.close()
     assert seen.verdict is Verdict.UNSURE
 
 
-FEDI = PlatformConfig(Platform.MASTODON, "https://m.example", "https://m.example")
+FEDI = PlatformConfig(Platform("mastodon"), "https://m.example", "https://m.example")
 
 
 def _mastodon_and_page(href: str, rest: str, text: str) -> Look:
     status = {"id": "1", "content": f'<p>Read <a href="{href}">{text}</a></p>', "media_attachments": []}
     html = f'<html><body><article data-post-id="1"><p class="text">Read {text}</p></article></body>{rest}'
     told = httpx2.Response(200, json=status)
-    return look(answering(told, page(html)), Platform.MASTODON, FEDI, url="https://m.example/@a/1", remote_id="1")
+    return look(answering(told, page(html)), Platform("mastodon"), FEDI, url="https://m.example/@a/1", remote_id="1")
 
 
 @pytest.mark.parametrize("rest", ["</html>", ""], ids=["the whole page", "a page that was cut"])
@@ -283,9 +285,9 @@ EMBED = IMAGES | _with(**{"$type": st.just("app.bsky.embed.recordWithMedia"), "m
 FACETS = st.lists(_with(features=st.lists(_with(uri=URLS), max_size=2)), max_size=2)
 RECORD = _with(text=st.just("Hello"), embed=EMBED, facets=FACETS, reply=_with(parent=_with(uri=URLS)))
 SERVED: dict[Platform, tuple[str, st.SearchStrategy[object]]] = {
-    Platform.MASTODON: ("1", STATUS),
-    Platform.X: ("1", OEMBED),
-    Platform.BLUESKY: ("at://did:plc:a/app.bsky.feed.post/1", st.fixed_dictionaries({"value": RECORD})),
+    Platform("mastodon"): ("1", STATUS),
+    Platform("x"): ("1", OEMBED),
+    Platform("bluesky"): ("at://did:plc:a/app.bsky.feed.post/1", st.fixed_dictionaries({"value": RECORD})),
 }
 
 
@@ -306,14 +308,14 @@ def test_any_json_of_a_server_is_a_look(platform: Platform, data: st.DataObject,
 
 
 MALFORMED: list[tuple[Platform, object]] = [
-    (Platform.MASTODON, {"id": "1", "content": "<p>Hello</p>", "mentions": 5}),
-    (Platform.MASTODON, {"id": "1", "content": "<p>Hello</p>", "media_attachments": True}),
-    (Platform.MASTODON, {"id": "1", "content": "<p>Hello</p>", "account": {"acct": None}}),
-    (Platform.X, {"html": "Hello", "author_url": None}),
-    (Platform.BLUESKY, {"value": {"text": "Hello", "facets": [{"features": 5}]}}),
-    (Platform.BLUESKY, {"value": {"text": "Hello", "embed": {"$type": "app.bsky.embed.images", "images": 5}}}),
-    (Platform.BLUESKY, {"value": {"text": "Hello", "embed": {"images": 5}}}),
-    (Platform.BLUESKY, {"value": {"text": "Hello", "reply": {"parent": 5}}}),
+    (Platform("mastodon"), {"id": "1", "content": "<p>Hello</p>", "mentions": 5}),
+    (Platform("mastodon"), {"id": "1", "content": "<p>Hello</p>", "media_attachments": True}),
+    (Platform("mastodon"), {"id": "1", "content": "<p>Hello</p>", "account": {"acct": None}}),
+    (Platform("x"), {"html": "Hello", "author_url": None}),
+    (Platform("bluesky"), {"value": {"text": "Hello", "facets": [{"features": 5}]}}),
+    (Platform("bluesky"), {"value": {"text": "Hello", "embed": {"$type": "app.bsky.embed.images", "images": 5}}}),
+    (Platform("bluesky"), {"value": {"text": "Hello", "embed": {"images": 5}}}),
+    (Platform("bluesky"), {"value": {"text": "Hello", "reply": {"parent": 5}}}),
 ]
 
 
@@ -325,16 +327,16 @@ def test_an_odd_field_does_not_hide_the_others(platform: Platform, body: object)
 
 def test_a_gif_that_a_server_calls_an_image_is_a_gif_for_a_stranger_too() -> None:
     item = {"type": "image", "url": "https://m.example/m/a.gif?v=2", "description": "Dancing"}
-    seen = _asked(Platform.MASTODON, {"id": "1", "content": "", "media_attachments": [item]})
+    seen = _asked(Platform("mastodon"), {"id": "1", "content": "", "media_attachments": [item]})
     assert seen.media == (RemoteMedia("gif", "Dancing"),)
 
 
 def test_without_an_address_there_is_nothing_to_say() -> None:
-    seen = look(answering(page("")), Platform.INSTAGRAM, LINKEDIN, url="", remote_id="1")
+    seen = look(answering(page("")), Platform("instagram"), LINKEDIN, url="", remote_id="1")
     assert seen.verdict is Verdict.UNSURE and seen.reason
 
 
-X = PlatformConfig(Platform.X, "https://api.x.com", "https://x.com")
+X = PlatformConfig(Platform("x"), "https://api.x.com", "https://x.com")
 OEMBED = {
     "author_url": "https://x.com/ann",
     "html": '<blockquote class="twitter-tweet"><p lang="en" dir="ltr">Hello <a href="https://t.co/abc">https://t.co/abc</a>'
@@ -345,7 +347,7 @@ OEMBED = {
 def test_x_is_read_by_oembed_when_its_page_is_a_shell() -> None:
     seen = look(
         answering(httpx2.Response(200, json=OEMBED), page("<noscript>JavaScript is not available.</noscript>")),
-        Platform.X, X, url="https://x.com/ann/status/5", remote_id="5", author="ann",
+        Platform("x"), X, url="https://x.com/ann/status/5", remote_id="5", author="ann",
     )  # fmt: skip
     assert seen.verdict is Verdict.FOUND and seen.author == "ann"
     assert compare("Hello https://example.com/long\nmore", (), seen, author="ann").matches is True
@@ -355,7 +357,7 @@ def test_x_is_read_by_oembed_when_its_page_is_a_shell() -> None:
 def test_x_says_gone_by_oembed() -> None:
     seen = look(
         answering(httpx2.Response(404, json={"errors": []})),
-        Platform.X,
+        Platform("x"),
         X,
         url="https://x.com/a/status/5",
         remote_id="5",
@@ -368,10 +370,10 @@ def test_a_fediverse_server_that_asks_for_a_token_is_read_by_its_page() -> None:
         '<meta property="og:description" content="Hello @bob &amp; all"><div class="e-content"><div>Hello '
         '<a>@bob@m.example</a> &amp; all<br><p><div><img src="x" alt="A box"></div></div></div></html>'
     )
-    config = PlatformConfig(Platform.MASTODON, "https://m.example", "https://m.example")
+    config = PlatformConfig(Platform("mastodon"), "https://m.example", "https://m.example")
     seen = look(
         answering(httpx2.Response(401), page(html)),
-        Platform.MASTODON,
+        Platform("mastodon"),
         config,
         url="https://m.example/a/p/1",
         remote_id="1",
@@ -382,7 +384,7 @@ def test_a_fediverse_server_that_asks_for_a_token_is_read_by_its_page() -> None:
 
 
 def _on_a_page(html: str, url: str = "https://m.example/a/p/1") -> Look:
-    return look(answering(httpx2.Response(401), page(html)), Platform.MASTODON, FEDI, url=url, remote_id="1")
+    return look(answering(httpx2.Response(401), page(html)), Platform("mastodon"), FEDI, url=url, remote_id="1")
 
 
 @pytest.mark.parametrize(
@@ -502,7 +504,7 @@ def test_an_authors_page_is_found_above_a_post_of_any_depth(url: str) -> None:
         return httpx2.Response(200 if request.url.path == "/@ann" else 404)
 
     http = HttpClient(Pools(transport=httpx2.MockTransport(answer)))
-    verdict = look_at_author(http, Platform.MASTODON, FEDI, url=url, name="ann")
+    verdict = look_at_author(http, Platform("mastodon"), FEDI, url=url, name="ann")
     assert (verdict, asked) == (Verdict.FOUND, ["https://m.example/@ann"])
 
 

@@ -76,12 +76,12 @@ def oidc() -> str:
 
 @pytest.fixture(scope="session")
 def bluesky_config(pds: str) -> PlatformConfig:
-    return PlatformConfig(Platform.BLUESKY, pds, "https://bsky.app")
+    return PlatformConfig(Platform("bluesky"), pds, "https://bsky.app")
 
 
 @pytest.fixture(scope="session")
 def mastodon_config(snac: str) -> PlatformConfig:
-    return PlatformConfig(Platform.MASTODON, snac, snac)
+    return PlatformConfig(Platform("mastodon"), snac, snac)
 
 
 def _new_pds_account(http: HttpClient, pds: str) -> Credentials:

@@ -40,7 +40,7 @@ def spec_of(issuer: str, method: str, scopes: tuple[str, ...] = SCOPES) -> OAuth
 
 def config_of(issuer: str, client: str) -> PlatformConfig:
     # The platform only names the settings in error texts; addresses come from the spec.
-    return PlatformConfig(Platform.X, issuer, issuer, client, CLIENTS[client][0])
+    return PlatformConfig(Platform("x"), issuer, issuer, client, CLIENTS[client][0])
 
 
 def consent(url: str) -> dict[str, str]:
@@ -109,7 +109,7 @@ def test_a_wrong_client_secret_is_named(real_http: HttpClient, oidc: str) -> Non
     config = config_of(oidc, "confidential")
     request = start(config, CALLBACK, state, spec)
     code = check_callback(spec, consent(request.url), state)
-    wrong = PlatformConfig(Platform.X, oidc, oidc, "confidential", "not-the-secret-0123456789")
+    wrong = PlatformConfig(Platform("x"), oidc, oidc, "confidential", "not-the-secret-0123456789")
     with pytest.raises(ReconnectNeeded, match="client id or secret"):
         exchange(real_http, wrong, CALLBACK, code, request.code_verifier, spec=spec)
 

@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 
 from postprober.sandbox.app import create_app
 from postprober.sandbox.control.client import Control, ControlError
-from postprober.sandbox.engine.model import PLATFORMS
+from postprober.sandbox.engine.emulator import emulators
 from postprober.sandbox.engine.store import Store
 from postprober.sandbox.engine.world import World
 from postprober.sandbox.serve import SandboxServer, free_socket
@@ -43,7 +43,7 @@ def _dates(url: str) -> list[datetime]:
     return [parsedate_to_datetime(value) for value in httpx2.get(url).headers.get_list("date")]
 
 
-@pytest.mark.parametrize("platform", PLATFORMS)
+@pytest.mark.parametrize("platform", list(emulators()))
 def test_accounts_have_what_their_platform_gives(control: Control, platform: str) -> None:
     account = control.account(platform, "alice")
     assert (account["refresh_token"] is not None) == (platform in ("x", "bluesky"))

@@ -4,7 +4,10 @@ import pytest
 
 from postprober.sandbox.engine.files import sniff
 from postprober.sandbox.engine.ids import IdMaker
-from postprober.sandbox.engine.text import graphemes, little_text, mastodon_length, weighted_length
+from postprober.sandbox.engine.text import graphemes
+from postprober.sandbox.linkedin.text import little_text
+from postprober.sandbox.mastodon.text import mastodon_length
+from postprober.sandbox.x.text import weighted_length
 from tests.sandbox.lexicon import FORMATS
 
 

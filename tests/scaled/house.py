@@ -40,7 +40,7 @@ ROOT = Path(__file__).parents[2]
 LAST_WORDS = 20_000  # characters
 S = DeliveryState
 # Every second handle or list is enough here: X (list), Mastodon (key and list), Bluesky (record key).
-PLATFORMS = (Platform.X, Platform.MASTODON, Platform.BLUESKY)
+PLATFORMS = (Platform("x"), Platform("mastodon"), Platform("bluesky"))
 
 
 COMMANDS = {

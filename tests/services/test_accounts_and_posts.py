@@ -87,7 +87,7 @@ def test_the_token_of_somebody_else_is_not_stored_under_the_named_account(instal
         accounts.add_by_token(
             installation.core,
             installation.owner,
-            Platform.X,
+            Platform("x"),
             {"access_token": made["access_token"]},
             remote_id=other["id"],
         )
@@ -98,10 +98,10 @@ def test_linking_again_keeps_the_account_and_wakes_what_waited(installation: Ins
     core = installation.core
     made = installation.made("x")
     data = {"access_token": made["access_token"]}
-    first = accounts.add_by_token(core, installation.owner, Platform.X, data)
+    first = accounts.add_by_token(core, installation.owner, Platform("x"), data)
     with core.db.write() as conn:
         account_storage.write(conn, first.id, status="reconnect", status_reason="revoked")
-    again = accounts.add_by_token(core, installation.owner, Platform.X, data)
+    again = accounts.add_by_token(core, installation.owner, Platform("x"), data)
     assert (again.id, again.status, again.token_version) == (first.id, "ok", first.token_version + 1)
     assert len(accounts.listing(core, installation.owner)) == 1
 

@@ -32,7 +32,7 @@ from tests.pipeline.test_on_the_sandbox import context, drive
 
 pytestmark = pytest.mark.slow
 
-IG = Platform.INSTAGRAM
+IG = Platform("instagram")
 
 
 @pytest.fixture
@@ -95,7 +95,7 @@ def test_a_session_that_instagram_does_not_accept_is_refused(installation: Insta
 
 def test_another_platform_has_no_such_way(installation: Installation, core: Core) -> None:
     with pytest.raises(BadInput, match="cannot be used by browser"):
-        browser_accounts.link(core, installation.owner, Platform.X, "{}", accepted=True)
+        browser_accounts.link(core, installation.owner, Platform("x"), "{}", accepted=True)
 
 
 def test_without_a_browser_it_is_refused_in_one_sentence_and_doctor_says_so(
@@ -123,7 +123,7 @@ def tools(inst: Installation, core: Core) -> Context:
     """The pipeline's tools with short waits."""
     ctx = context(replace(inst, core=core))
     found = core.settings.platform(IG)
-    quick = replace(found, settings={"instagram_settle_seconds": "0.3", "instagram_browser_seconds": "10"})
+    quick = replace(found, settings={"settle_seconds": "0.3", "browser_seconds": "10"})
     return replace(ctx, config_for=lambda platform: quick if platform is IG else core.settings.platform(platform))
 
 

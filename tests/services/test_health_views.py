@@ -35,14 +35,14 @@ def stand(inst: Installation, server: store.Server, verdict: Verdict, at: dateti
 def test_it_shows_every_server_with_its_last_day_and_only_ones_own(installation: Installation) -> None:
     mine, now = installation.link("x"), installation.core.clock.now()
     theirs = installation.link("linkedin", installation.stranger)
-    server = (Platform.X, mine.instance)
+    server = (Platform("x"), mine.instance)
     signs(
         installation, mine.id, server, (23.9, Sign.WELL), (2.2, Sign.AWAY), (2.1, Sign.AWAY), (0.1, Sign.WELL),
         (0.05, Sign.SLOW),
     )  # fmt: skip
     stand(installation, server, Verdict.DEGRADED, now)
     (one,) = platform_status.take(installation.core, installation.owner)
-    assert (one.platform, one.verdict, one.reason, one.blocking) == (Platform.X, Verdict.DEGRADED, "Because.", False)
+    assert (one.platform, one.verdict, one.reason, one.blocking) == (Platform("x"), Verdict.DEGRADED, "Because.", False)
     assert len(one.history) == 48
     assert (one.history[0], one.history[-5], one.history[-1]) == (Verdict.WELL, Verdict.FAILING, Verdict.DEGRADED)
     assert one.history.count(Verdict.UNKNOWN) == 45
@@ -53,14 +53,14 @@ def test_it_shows_every_server_with_its_last_day_and_only_ones_own(installation:
 def test_what_is_old_is_called_unknown(installation: Installation) -> None:
     mine = installation.link("x")
     old = installation.core.clock.now() - timedelta(days=1)
-    stand(installation, (Platform.X, mine.instance), Verdict.FAILING, old, blocking=True)
+    stand(installation, (Platform("x"), mine.instance), Verdict.FAILING, old, blocking=True)
     (one,) = platform_status.take(installation.core, installation.owner)
     assert (one.verdict, one.blocking) == (Verdict.UNKNOWN, False)
 
 
 def test_one_accounts_refused_access_is_shown_with_the_account(installation: Installation) -> None:
     mine, other = installation.link("x"), installation.link("x")
-    server = (Platform.X, mine.instance)
+    server = (Platform("x"), mine.instance)
     signs(installation, mine.id, server, (0.3, Sign.REFUSED), (0.2, Sign.REFUSED))
     signs(installation, other.id, server, (0.2, Sign.WELL))
     (one,) = platform_status.take(installation.core, installation.owner)
@@ -79,7 +79,7 @@ def test_a_post_that_waits_for_its_platform_can_be_sent_anyway_by_its_owner_only
     with pytest.raises(Conflict, match="not held"):
         delivery_actions.send_held(core, installation.owner, found.id)
     with core.db.write() as conn:
-        store.delay(conn, found.id, (Platform.X, account.instance), core.clock.now())
+        store.delay(conn, found.id, (Platform("x"), account.instance), core.clock.now())
     assert platform_status.take(core, installation.owner)[0].waiting == 1
     with pytest.raises(NotFound):
         delivery_actions.send_held(core, installation.stranger, found.id)

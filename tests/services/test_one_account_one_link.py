@@ -24,9 +24,9 @@ from tests.installed import Installation
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 
 
-def add(inst: Installation, made: dict[str, Any], instance: str, platform: Platform = Platform.MASTODON) -> Account:
+def add(inst: Installation, made: dict[str, Any], instance: str, platform: Platform = Platform("mastodon")) -> Account:
     data = {"access_token": made["access_token"]}
-    if platform is Platform.BLUESKY:
+    if platform is Platform("bluesky"):
         data = {"identifier": made["id"], "password": made["password"]}
     return accounts.add_by_token(inst.core, inst.owner, platform, data, instance=instance)
 
@@ -53,19 +53,19 @@ def test_another_spelling_of_a_server_is_the_same_account_and_gets_one_post(
 def test_another_host_name_of_the_network_is_the_same_bluesky_account(installation: Installation) -> None:
     port = installation.sandbox.url.rpartition(":")[2]
     made = installation.made("bluesky")
-    first = add(installation, made, f"http://127.0.0.1:{port}/bluesky", Platform.BLUESKY)
-    assert add(installation, made, f"http://localhost:{port}/bluesky", Platform.BLUESKY).id == first.id
+    first = add(installation, made, f"http://127.0.0.1:{port}/bluesky", Platform("bluesky"))
+    assert add(installation, made, f"http://localhost:{port}/bluesky", Platform("bluesky")).id == first.id
 
 
 def test_a_linkedin_id_is_compared_with_what_the_platform_says(installation: Installation) -> None:
     core, owner, made = installation.core, installation.owner, installation.made("linkedin")
     data = {"access_token": made["access_token"]}
-    first = accounts.add_by_token(core, owner, Platform.LINKEDIN, data)
-    named = accounts.add_by_token(core, owner, Platform.LINKEDIN, data, remote_id=f"urn:li:person:{made['id']}")
+    first = accounts.add_by_token(core, owner, Platform("linkedin"), data)
+    named = accounts.add_by_token(core, owner, Platform("linkedin"), data, remote_id=f"urn:li:person:{made['id']}")
     assert (named.id, named.remote_id) == (first.id, made["id"])
     for wrong in ("urn:li:person:someone-else", "urn:li:nonsense:5", "urn:li:organization:x", "urn:li:person:"):
         with pytest.raises(BadInput):
-            accounts.add_by_token(core, owner, Platform.LINKEDIN, data, remote_id=wrong)
+            accounts.add_by_token(core, owner, Platform("linkedin"), data, remote_id=wrong)
     assert len(accounts.listing(core, owner)) == 1
 
 
@@ -118,13 +118,13 @@ def test_a_row_that_was_linked_under_an_alias_is_found_by_the_servers_own_name_a
     post = posts.create(core, installation.owner, NewPost(("Hello",), (account.id,)))
     with core.db.write() as conn:
         delivery = deliveries.of_post(conn, post.id)[0]
-        mine = RemotePost(Platform.MASTODON, account.server, "77")
+        mine = RemotePost(Platform("mastodon"), account.server, "77")
         assert remote_posts.claim(conn, mine, account.remote_id, delivery.id, 0, NOW)
     monkeypatch.setattr(mastodon, "own_address", lambda *_: "https://canonical.example")
     again = add(installation, made, "")
     assert (again.id, again.server, again.instance) == (account.id, "canonical.example", account.instance)
     with core.db.read() as conn:
-        assert remote_posts.owner(conn, RemotePost(Platform.MASTODON, "canonical.example", "77")) == delivery.id
+        assert remote_posts.owner(conn, RemotePost(Platform("mastodon"), "canonical.example", "77")) == delivery.id
 
 
 @pytest.mark.parametrize(
@@ -149,14 +149,16 @@ def test_what_people_paste_as_a_server(typed: str, base: str) -> None:
 
 def test_a_profile_can_be_pasted_where_the_server_is_asked_for(installation: Installation) -> None:
     url = linking.start(
-        installation.core, installation.owner, Platform.MASTODON, f"{installation.sandbox.url}/mastodon/@anna"
+        installation.core, installation.owner, Platform("mastodon"), f"{installation.sandbox.url}/mastodon/@anna"
     )
     assert url.startswith(f"{installation.sandbox.url}/mastodon/oauth/authorize")
 
 
 def test_an_address_without_a_server_says_what_to_give(installation: Installation) -> None:
     with pytest.raises(Exception, match="own address") as caught:
-        linking.start(installation.core, installation.owner, Platform.MASTODON, f"{installation.sandbox.url}/nothing")
+        linking.start(
+            installation.core, installation.owner, Platform("mastodon"), f"{installation.sandbox.url}/nothing"
+        )
     assert "status 404" not in str(caught.value)
 
 
@@ -169,14 +171,14 @@ def test_in_live_mode_only_a_private_server_that_the_operator_named_for_it_is_ta
     pools = Pools(trusted_hosts=core.settings.trusted_hosts())
     live = replace(core, http=HttpClient(pools))
     for typed in ("http://social.internal:3000", "http://SOCIAL.internal.:3000/@anna"):
-        assert accounts.server_address(live, Platform.MASTODON, typed) == "http://social.internal:3000"
+        assert accounts.server_address(live, Platform("mastodon"), typed) == "http://social.internal:3000"
     for other in (
         "http://model.internal", "https://model.internal", "http://social.internal:3001", "https://10.0.0.5",
         "http://social.example",
     ):  # fmt: skip
         with pytest.raises(BadInput):
-            accounts.server_address(live, Platform.MASTODON, other)
+            accounts.server_address(live, Platform("mastodon"), other)
     with pytest.raises(BadInput):
-        accounts.server_address(live, Platform.BLUESKY, "http://social.internal:3000")
-    assert accounts.server_address(live, Platform.MASTODON, "social.example") == "https://social.example"
+        accounts.server_address(live, Platform("bluesky"), "http://social.internal:3000")
+    assert accounts.server_address(live, Platform("mastodon"), "social.example") == "https://social.example"
     pools.close()

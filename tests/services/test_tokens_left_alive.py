@@ -42,37 +42,37 @@ def damage(inst: Installation, account_id: int) -> None:
 
 def test_linking_again_ends_the_tokens_from_before(installation: Installation) -> None:
     core, owner, first = installation.core, installation.owner, installation.made("x")
-    account = accounts.add_by_token(core, owner, Platform.X, chain(first))
+    account = accounts.add_by_token(core, owner, Platform("x"), chain(first))
     second = installation.sandbox.control.account("x", first["name"], fresh=True)
-    assert alive(installation, Platform.X, first["access_token"]), "the platform lets both live"
-    assert accounts.add_by_token(core, owner, Platform.X, chain(second)).id == account.id
-    assert not alive(installation, Platform.X, first["access_token"])
-    assert alive(installation, Platform.X, second["access_token"])
+    assert alive(installation, Platform("x"), first["access_token"]), "the platform lets both live"
+    assert accounts.add_by_token(core, owner, Platform("x"), chain(second)).id == account.id
+    assert not alive(installation, Platform("x"), first["access_token"])
+    assert alive(installation, Platform("x"), second["access_token"])
     assert accounts.remove(core, owner, account.id) is True
-    assert not alive(installation, Platform.X, second["access_token"])
+    assert not alive(installation, Platform("x"), second["access_token"])
 
 
 def test_the_same_token_once_more_stays_alive(installation: Installation) -> None:
     made = installation.made("x")
     for _ in range(2):
-        accounts.add_by_token(installation.core, installation.owner, Platform.X, chain(made))
-    assert alive(installation, Platform.X, made["access_token"])
+        accounts.add_by_token(installation.core, installation.owner, Platform("x"), chain(made))
+    assert alive(installation, Platform("x"), made["access_token"])
 
 
 def test_tokens_that_could_not_be_ended_are_not_called_withdrawn(
     installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     core, owner, first = installation.core, installation.owner, installation.made("x")
-    account = accounts.add_by_token(core, owner, Platform.X, chain(first))
+    account = accounts.add_by_token(core, owner, Platform("x"), chain(first))
     with monkeypatch.context() as away:
         away.setattr(XAdapter, "revoke", lambda *_: False)
         second = installation.sandbox.control.account("x", first["name"], fresh=True)
-        accounts.add_by_token(core, owner, Platform.X, chain(second))
+        accounts.add_by_token(core, owner, Platform("x"), chain(second))
     kept = accounts.set_up(core, owner, account.id, label="a", language="")
     assert kept.settings["older_tokens"] is True
     assert accounts.remove(core, owner, account.id) is False
     again = installation.sandbox.control.account("x", first["name"], fresh=True)
-    assert "older_tokens" not in accounts.add_by_token(core, owner, Platform.X, chain(again)).settings
+    assert "older_tokens" not in accounts.add_by_token(core, owner, Platform("x"), chain(again)).settings
 
 
 def test_an_account_with_damaged_tokens_can_be_disconnected(installation: Installation) -> None:
@@ -96,11 +96,11 @@ def test_an_account_with_damaged_tokens_is_named_and_the_others_are_checked(inst
 
 def test_a_damaged_registration_is_made_anew(installation: Installation) -> None:
     core, url = installation.core, f"{installation.sandbox.url}/mastodon"
-    linking.start(core, installation.owner, Platform.MASTODON, url)
+    linking.start(core, installation.owner, Platform("mastodon"), url)
     with core.db.write() as conn:
         conn.execute(text("UPDATE oauth_apps SET client_secret = 'v1.spoiled.AAAA'"))
     for _ in range(2):
-        assert "client_id=" in linking.start(core, installation.owner, Platform.MASTODON, url)
+        assert "client_id=" in linking.start(core, installation.owner, Platform("mastodon"), url)
     with core.db.read() as conn:
         assert conn.execute(text("SELECT client_secret FROM oauth_apps")).scalar() != "v1.spoiled.AAAA"
 
@@ -110,7 +110,7 @@ def test_a_consent_without_the_right_to_publish_changes_nothing_and_its_tokens_e
     installation: Installation, monkeypatch: pytest.MonkeyPatch, demoted: bool
 ) -> None:
     core, owner, made = installation.core, installation.owner, installation.made("x")
-    account = accounts.add_by_token(core, owner, Platform.X, chain(made))
+    account = accounts.add_by_token(core, owner, Platform("x"), chain(made))
     other = installation.sandbox.control.account("x", made["name"], fresh=True)
     asked: list[str] = []
 
@@ -121,19 +121,19 @@ def test_a_consent_without_the_right_to_publish_changes_nothing_and_its_tokens_e
         )
 
     monkeypatch.setattr(oauth, "exchange", exchange)
-    url = linking.start(core, owner, Platform.X)
+    url = linking.start(core, owner, Platform("x"))
     if demoted:
         with core.db.write() as conn:
             conn.execute(text("UPDATE users SET role = 'viewer' WHERE id = :i"), {"i": owner})
     state = url.partition("state=")[2].partition("&")[0]
     with pytest.raises(Exception) as caught:
-        linking.finish(core, Platform.X, {"code": "c", "state": state}, owner)
+        linking.finish(core, Platform("x"), {"code": "c", "state": state}, owner)
     if demoted:
         assert asked == [], "no code becomes a token for who may not link"
         return
     assert isinstance(caught.value, BadInput) and "right to publish" in caught.value.message
-    assert not alive(installation, Platform.X, other["access_token"])
-    assert alive(installation, Platform.X, made["access_token"])
+    assert not alive(installation, Platform("x"), other["access_token"])
+    assert alive(installation, Platform("x"), made["access_token"])
     assert accounts.get(core, owner, account.id).token_version == account.token_version
 
 
@@ -142,13 +142,13 @@ def test_a_refused_consent_that_brought_the_token_in_use_leaves_it_alive(
 ) -> None:
     """Some servers give out the same token again."""
     core, owner, made = installation.core, installation.owner, installation.made("x")
-    accounts.add_by_token(core, owner, Platform.X, chain(made))
+    accounts.add_by_token(core, owner, Platform("x"), chain(made))
     same = Credentials(made["access_token"], made["refresh_token"], scopes=("tweet.read",))
     monkeypatch.setattr(oauth, "exchange", lambda *_args, **_named: same)
-    state = linking.start(core, owner, Platform.X).partition("state=")[2].partition("&")[0]
+    state = linking.start(core, owner, Platform("x")).partition("state=")[2].partition("&")[0]
     with pytest.raises(BadInput):
-        linking.finish(core, Platform.X, {"code": "c", "state": state}, owner)
-    assert alive(installation, Platform.X, made["access_token"])
+        linking.finish(core, Platform("x"), {"code": "c", "state": state}, owner)
+    assert alive(installation, Platform("x"), made["access_token"])
 
 
 def test_what_was_told_about_an_account_ends_with_it(installation: Installation) -> None:
@@ -172,7 +172,7 @@ def test_a_token_that_has_expired_is_refused(installation: Installation) -> None
     past = utc_iso(core.clock.now() - timedelta(seconds=1))
     data = {"access_token": made["access_token"], "expires_at": past}
     with pytest.raises(BadInput, match="has expired"):
-        accounts.add_by_token(core, installation.owner, Platform.MASTODON, data)
+        accounts.add_by_token(core, installation.owner, Platform("mastodon"), data)
     assert accounts.listing(core, installation.owner) == []
 
 

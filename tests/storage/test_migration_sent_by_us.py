@@ -46,7 +46,7 @@ def test_only_what_was_answered_tells_what_our_program_is_called(empty_database_
                     {"i": number, "k": kind},
                 )
     db.migrate()
-    account = RemoteAccount(Platform.MASTODON, "https://social.example", "5")
+    account = RemoteAccount(Platform("mastodon"), "https://social.example", "5")
     with db.read() as conn:
         assert remote_posts.sent_by_us(conn, account) == {"r1", "r4"}
         assert remote_posts.known(conn, account, but=1) == {"r2", "r3", "r4"}

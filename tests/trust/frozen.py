@@ -35,7 +35,7 @@ POINTS = (
     "reply_body",
     "before_commit",
 )
-PLATFORMS = (Platform.X, Platform.MASTODON, Platform.BLUESKY, Platform.LINKEDIN)
+PLATFORMS = (Platform("x"), Platform("mastodon"), Platform("bluesky"), Platform("linkedin"))
 BATCH = 28  # stopped at the same time, one process each
 LEASES = 5  # that it is stopped for: the lease runs out, absence is proved, and the pause before the second send ends
 LEASE = timedelta(seconds=4)  # a busy machine needs more than the crash campaign's to get to its point
@@ -68,7 +68,7 @@ def _batch(bench: Bench, numbers: range, stopped: list[int], careless: bool) -> 
     for number in numbers:
         target = Target(PLATFORMS[number // len(POINTS) % len(PLATFORMS)])
         if careless:
-            target = Target(Platform.X)
+            target = Target(Platform("x"))
         name = f"f{uuid.uuid4().hex[:10]}"
         account = link(bench, target, name)
         handle = control.account(target.value, name)["name"]

@@ -8,7 +8,7 @@ import signal
 import time
 from collections import Counter
 
-from postprober.domain.platform import Platform
+from postprober.domain.platform import Platform, known
 from postprober.pipeline.publishing.publish import publish
 from postprober.storage import deliveries
 from tests.crash.campaign import campaign, matrix
@@ -73,7 +73,7 @@ def _forgotten() -> int:
         with servers(folder) as (sandbox, picture):
             bench = fresh_bench(folder / "bench", made, sandbox, picture)
             ids = [
-                plan(bench, link(bench, Target(Platform.X), f"n{i}"), Target(Platform.X), f"N {i}")
+                plan(bench, link(bench, Target(Platform("x")), f"n{i}"), Target(Platform("x")), f"N {i}")
                 for i in range(FORGOTTEN)
             ]
             for one in ids:
@@ -105,7 +105,7 @@ def _verdicts(turns: Turns) -> tuple[list[Verdict], list[Verdict]]:
         cells = matrix(list(TARGETS), REPEATS)
         random.Random(turns.seed).shuffle(cells)
         done = campaign(cells[: turns.asked], JOBS, over=lambda: turns.over)
-        naive = matrix([Target(p) for p in Platform], 1)
+        naive = matrix([Target(p) for p in known()], 1)
         random.Random(turns.seed).shuffle(naive)
         _carried[wish] = done, campaign(naive[: min(CONTROL, max(turns.asked, 12))], JOBS, naive=True)
     return _carried[wish]

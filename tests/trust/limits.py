@@ -11,14 +11,14 @@ from sqlalchemy import select
 
 from postprober.clock import ManualClock
 from postprober.domain.delivery import DUE_TO_RECONCILE
-from postprober.domain.platform import Platform
+from postprober.domain.platform import Platform, known
 from postprober.domain.post import PostStatus
 from postprober.pipeline.core.context import Context
 from postprober.pipeline.publishing import failures as refusal
 from postprober.pipeline.publishing.publish import publish
 from postprober.pipeline.publishing.reconcile import reconcile
-from postprober.sandbox.engine.model import FAULTY
-from postprober.sandbox.engine.tokens import DAY, issue
+from postprober.sandbox.engine.emulator import DAY, faulty
+from postprober.sandbox.engine.tokens import issue
 from postprober.sandbox.engine.world import World
 from postprober.services.accounts.accounts import add_by_token
 from postprober.services.core import Core
@@ -30,7 +30,7 @@ from tests.probe.campaign import jpeg, scene
 from tests.trust.base import Found, Turns, scratch, some
 from tests.trust.scenes import careless
 
-PLATFORMS = tuple(Platform)
+PLATFORMS = tuple(known())
 FORMS = ("seconds", "date", "epoch", "iso", "missing", "past", "ten_years")
 BATCH = 35
 DAY_OF_SECONDS = 86_400.0  # a reset beyond it is nonsense and cut down to it (domain.retry.LONGEST_WAIT)
@@ -91,7 +91,7 @@ class _Limits:
         operation = "container" if platform == "instagram" and number % 2 else "create"
         params = {"form": form, "seconds": seconds}
         body = {"platform": platform, "kind": "rate_limited", "account": name, "operation": operation, "params": params}
-        self.world.save_fault(self.world.plan.add(body, FAULTY))
+        self.world.save_fault(self.world.plan.add(body, faulty()))
         self.waits[platform, name] = form, seconds
         now, pictures = self.clock.now(), (self.picture,) if platform == "instagram" else ()
         with self.core.db.write() as conn:

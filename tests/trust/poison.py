@@ -26,7 +26,7 @@ from tests.trust.base import Found, Turns, scratch, some
 GOOD = 3  # beside each poison post
 BATCH = 5
 LIMIT = 90.0  # seconds for a batch
-PLATFORMS = (Platform.X, Platform.MASTODON, Platform.BLUESKY)
+PLATFORMS = (Platform("x"), Platform("mastodon"), Platform("bluesky"))
 
 
 def apart(turns: Turns) -> Found:

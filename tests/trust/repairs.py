@@ -46,7 +46,7 @@ def bounded(turns: Turns) -> Found:
 def _batch(injected: list[int], orders: list[int]) -> list[str]:
     failures = []
     with scratch("agent") as folder, scene(folder) as made:
-        account = made.link(Platform.X)
+        account = made.link(Platform("x"))
         for number in injected:
             text, channel = INJECTED[number * 2 // 5 % len(INJECTED)]
             found = effects(made, Obedient(), account, text, channel)

@@ -40,7 +40,7 @@ def listing(core: CoreDep, caller: CallerDep) -> AccountList:
 )
 def connect(body: ConnectBody, core: CoreDep, caller: CallerDep, once: OnceDep) -> Response:
     """Answers with the platform's consent page, to which the person's browser goes; it must be signed in here, because
-    it comes back with the result. Bluesky is linked at once with a handle and an app password."""
+    it comes back with the result. Where one signs in with an app password, the account is linked at once."""
     require(caller, "accounts:write")
 
     def work(mark: Mark, made: int | None) -> Answer:

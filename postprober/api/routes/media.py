@@ -19,9 +19,9 @@ from postprober.api.deps import CoreDep
 from postprober.api.gate import Gate, SlowWork
 from postprober.api.idempotency import Answer, Once, OnceDep
 from postprober.api.problems import responses
-from postprober.api.schemas import Alt, PathId
+from postprober.api.schemas import Alt, PathId, PlatformKey
 from postprober.api.views import MediaOut, SignedUrl
-from postprober.domain.platform import Platform
+from postprober.domain.platform import known
 from postprober.errors import BadInput
 from postprober.services.core import Core, Mark
 from postprober.services.media import media
@@ -115,7 +115,7 @@ def read(media_id: PathId, core: CoreDep, caller: CallerDep) -> MediaOut:
 )
 def signed_url(
     media_id: PathId,
-    platform: Annotated[Platform, Query(description="For whom it is fitted", examples=["instagram"])],
+    platform: Annotated[PlatformKey, Query(description="For whom it is fitted", examples=[known()[0]])],
     core: CoreDep,
     caller: CallerDep,
 ) -> SignedUrl:

@@ -1,14 +1,14 @@
 """Bluesky."""
 
-from postprober.domain.platform import Platform
 from postprober.platforms.bluesky import links, public
+from postprober.platforms.bluesky.about import ABOUT
 from postprober.platforms.bluesky.adapter import TRAITS, BlueskyAdapter, login
 from postprober.platforms.bluesky.limits import LIMITS
 from postprober.platforms.bluesky.signs import SIGNS
-from postprober.platforms.common.spec import Habits, PlatformSpec
+from postprober.platforms.common.spec import Habits, PlatformSpec, SignIn
 
 SPEC = PlatformSpec(
-    platform=Platform.BLUESKY,
+    about=ABOUT,
     adapter=BlueskyAdapter,
     traits=TRAITS,
     limits=LIMITS,
@@ -18,5 +18,11 @@ SPEC = PlatformSpec(
     habits=Habits("#1fae94", ("Reply", "Repost", "Like")),
     remote_id=links.remote_id,
     many_servers=True,
-    sign_in=login,
+    sign_in=SignIn(
+        login,
+        hint="Create an app password in Bluesky under Settings, Privacy and security. Never use your main password.",
+        identifier="Handle or e-mail address",
+        identifier_example="name.bsky.social",
+        example="xxxx-xxxx-xxxx-xxxx",
+    ),
 )

@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from postprober.clock import Clock, SystemClock
 from postprober.domain.account import Credentials, Identity
 from postprober.domain.limits import Limits
-from postprober.domain.platform import Platform, PlatformConfig, ReconcileMode
+from postprober.domain.platform import PlatformConfig, ReconcileMode
 from postprober.domain.post import Draft, MediaFile, Preflight
 from postprober.domain.preflight import check as check_draft
 from postprober.domain.remote import (
@@ -43,6 +43,7 @@ from postprober.errors import (
     UnexpectedReply,
 )
 from postprober.http import HttpClient, Reply
+from postprober.platforms.bluesky.about import ABOUT
 from postprober.platforms.bluesky.limits import LIMITS
 from postprober.platforms.bluesky.record import COLLECTION, build_record, facets, post_from, repo_of, rkey_of, tid
 from postprober.platforms.bluesky.session import bearer, failure, login, renew
@@ -53,7 +54,7 @@ from postprober.platforms.common.replies import ambiguous, count_at, dig, invisi
 __all__ = ["TRAITS", "BlueskyAdapter", "login"]
 
 TRAITS = Traits(
-    platform=Platform.BLUESKY,
+    platform=ABOUT.platform,
     mode=ReconcileMode.RECONCILE,
     settle=timedelta(seconds=2),  # a repeat is harmless, so this only avoids needless ones
     threads=True,
@@ -76,7 +77,7 @@ class BlueskyAdapter:
         self._http = http
         self._config = config
         self._clock = clock or SystemClock()
-        seconds = config.settings.get("bluesky_settle_seconds")
+        seconds = config.settings.get("settle_seconds")
         self.traits = replace(TRAITS, settle=timedelta(seconds=float(seconds))) if seconds else TRAITS
 
     def identify(self, cred: Credentials) -> Identity:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from postprober.domain.limits import H264, MB, ImageRule, Limits, VideoRule
-from postprober.domain.platform import Platform
+from postprober.platforms.bluesky.about import ABOUT
 
 LIMITS = Limits(
-    platform=Platform.BLUESKY,
+    platform=ABOUT.platform,
     max_length=300,  # lexicon app.bsky.feed.post maxGraphemes
     unit="graphemes",
     max_bytes=3000,  # lexicon maxLength

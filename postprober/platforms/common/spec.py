@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from postprober.browser import Browser
 from postprober.clock import Clock
 from postprober.domain.account import Credentials
 from postprober.domain.limits import Limits
-from postprober.domain.platform import Platform, PlatformConfig
+from postprober.domain.platform import Description, Platform, PlatformConfig
 from postprober.http import HttpClient
 from postprober.platforms.common.adapter import Adapter, Traits
 from postprober.platforms.common.links import PastedLink
@@ -22,7 +22,30 @@ MakeAdapter = Callable[[HttpClient, PlatformConfig, Clock], Adapter]
 MakeBrowserAdapter = Callable[[HttpClient, PlatformConfig, Clock, Browser | None], Adapter]
 
 
-SignIn = Callable[[HttpClient, str, str, str], Credentials]
+@dataclass(frozen=True)
+class SignIn:
+    """Signing in with an app password. `ask`: the credentials for (server, identifier, password). The rest is what a person
+    reads: where the password is made, what the first field is called, and examples of both."""
+
+    ask: Callable[[HttpClient, str, str, str], Credentials]
+    hint: str
+    identifier: str
+    identifier_example: str
+    example: str
+
+
+@dataclass(frozen=True)
+class BrowserWay:
+    """Using an account through the platform's web pages with a person's own session, which is experimental. `session`: the
+    credentials out of a stored session (Playwright's `storage_state`) for pages at a base address, raises ValueError;
+    `terms`: what a person reads and accepts first; `sandbox`: the path of the emulated pages."""
+
+    adapter: MakeBrowserAdapter
+    session: Callable[[Any, str], Credentials]
+    terms: str
+    sandbox: str
+
+
 RegisterApp = Callable[[HttpClient, str, str], dict[str, str]]
 
 
@@ -46,21 +69,21 @@ class Habits:
 
 @dataclass(frozen=True)
 class PlatformSpec:
-    """One platform. `remote_id`: the id of a post in a pasted link, "" for what is none.
+    """One platform. `about`: its names, servers and settings. `remote_id`: the id of a post in a pasted link, "" for what is none.
 
     `limits`: what an account may publish where nothing more is known of it; `signs`: what its refusals mean; `public`: what it
     tells everybody of a post, None where it answers no program without a token; `author_page`: where its author is.
 
     `oauth`: how one signs in on its consent page, None where there is none; `publishes`: scopes of which a consent must
-    include one, or no post goes out (empty: nothing to check). `many_servers`: an account names its server. `register_app`: makes
+    include one, or no post goes out (empty: nothing to check). `many_servers`: an account names its server; `server_example`: one of them. `register_app`: makes
     a client of ours at one server (its address, the callback's address), where there is no one client for all. `sign_in`: with
-    a handle and an app password instead of a consent page (server, handle, password). `expired_renews`: a token that ran out
-    can still be exchanged. `code_in_links`: links name a post by a code that only the list of own posts resolves. `browser_adapter`: drives the platform's web pages with a
-    person's own session. `public_url`: where everybody can read a post whose id is known, on a platform that lets most
+    an app password instead of a consent page. `expired_renews`: a token that ran out
+    can still be exchanged. `code_in_links`: links name a post by a code that only the list of own posts
+    resolves. `browser`: how accounts without API access are used. `public_url`: where everybody can read a post whose id is known, on a platform that lets most
     apps not read it back.
     """
 
-    platform: Platform
+    about: Description
     adapter: MakeAdapter
     traits: Traits
     limits: Limits
@@ -72,15 +95,20 @@ class PlatformSpec:
     author_page: AuthorPage | None = None
     publishes: frozenset[str] = frozenset()
     many_servers: bool = False
+    server_example: str = ""
     register_app: RegisterApp | None = None
     sign_in: SignIn | None = None
     expired_renews: bool = True
     code_in_links: bool = False
-    browser_adapter: MakeBrowserAdapter | None = None
+    browser: BrowserWay | None = None
     public_url: Callable[[PlatformConfig, str], str] | None = None
+
+    @property
+    def platform(self) -> Platform:
+        return self.about.platform
 
     @property
     def linking(self) -> tuple[str, ...]:
         """The ways to link an account: `consent`, `password` (an app password), `browser` (a stored session), `token`."""
-        ways = {"consent": self.oauth, "password": self.sign_in, "browser": self.browser_adapter}
+        ways = {"consent": self.oauth, "password": self.sign_in, "browser": self.browser}
         return (*(name for name, way in ways.items() if way is not None), "token")

@@ -1,15 +1,15 @@
 """Instagram."""
 
-from postprober.domain.platform import Platform
-from postprober.platforms.common.spec import Habits, PlatformSpec
+from postprober.platforms.common.spec import BrowserWay, Habits, PlatformSpec
 from postprober.platforms.instagram import links, oauth, public
+from postprober.platforms.instagram.about import ABOUT
 from postprober.platforms.instagram.adapter import TRAITS, InstagramAdapter
-from postprober.platforms.instagram.browser_adapter import InstagramBrowserAdapter
+from postprober.platforms.instagram.browser_adapter import TERMS, InstagramBrowserAdapter, session_of
 from postprober.platforms.instagram.limits import LIMITS
 from postprober.platforms.instagram.signs import SIGNS
 
 SPEC = PlatformSpec(
-    platform=Platform.INSTAGRAM,
+    about=ABOUT,
     adapter=InstagramAdapter,
     traits=TRAITS,
     limits=LIMITS,
@@ -21,5 +21,5 @@ SPEC = PlatformSpec(
     code_in_links=True,
     oauth=oauth.spec,
     publishes=oauth.PUBLISHES,
-    browser_adapter=InstagramBrowserAdapter,
+    browser=BrowserWay(InstagramBrowserAdapter, session_of, TERMS, "/instagram-web"),
 )

@@ -15,7 +15,7 @@ from postprober.clock import Clock, SystemClock
 from postprober.domain.account import Credentials, Identity
 from postprober.domain.limits import Limits
 from postprober.domain.moments import seconds_after
-from postprober.domain.platform import Platform, PlatformConfig, ReconcileMode
+from postprober.domain.platform import PlatformConfig, ReconcileMode
 from postprober.domain.post import Draft, MediaFile, MediaKind, Preflight
 from postprober.domain.preflight import check
 from postprober.domain.remote import (
@@ -46,13 +46,13 @@ from postprober.platforms.common.replies import (
     shape,
     text_at,
 )
+from postprober.platforms.instagram.about import ABOUT, VERSION
 from postprober.platforms.instagram.errors import is_unreadable, refused
 from postprober.platforms.instagram.limits import LIMITS
 from postprober.platforms.instagram.posts import FIELDS, read_insights, read_post
 
-VERSION = "v26.0"  # instagram/facts.md, 2: latest since 2026-07-29; settings["instagram_version"]
-SETTLE_SECONDS = 60.0  # ours: no source gives a bound; settings["instagram_settle_seconds"]
-IMAGE_POLL_SECONDS = 5.0  # ours; settings["instagram_poll_seconds"] overrides both
+SETTLE_SECONDS = 60.0  # ours: no source gives a bound; settings["settle_seconds"]
+IMAGE_POLL_SECONDS = 5.0  # ours; settings["poll_seconds"] overrides both
 VIDEO_POLL_SECONDS = 60.0  # instagram/facts.md, 2: at most once a minute
 PAGE_SIZE = 100
 MAX_PAGES = 20  # ours: 2,000 posts
@@ -63,7 +63,7 @@ MIN_REFRESH_AGE = timedelta(hours=24)  # instagram/facts.md, 1
 METRICS = "reach,views,likes,comments,saved,shares,total_interactions"  # instagram/facts.md, 7
 
 TRAITS = Traits(
-    platform=Platform.INSTAGRAM,
+    platform=ABOUT.platform,
     mode=ReconcileMode.RECONCILE,
     settle=timedelta(seconds=SETTLE_SECONDS),
     threads=False,
@@ -94,9 +94,9 @@ class InstagramAdapter:
         self.http = http
         self.config = config
         self.clock = clock or SystemClock()
-        seconds = float(config.settings.get("instagram_settle_seconds", SETTLE_SECONDS))
+        seconds = float(config.settings.get("settle_seconds", SETTLE_SECONDS))
         self.traits = replace(TRAITS, settle=timedelta(seconds=seconds))
-        self._base = f"{config.api_url}/{config.settings.get('instagram_version', VERSION)}"
+        self._base = f"{config.api_url}/{config.settings.get('version', VERSION)}"
 
     def identify(self, cred: Credentials) -> Identity:
         me = self._get(cred, "me", fields="user_id,username")
@@ -157,7 +157,7 @@ class InstagramAdapter:
         if state is ProgressState.READY:
             return READY
         wait = VIDEO_POLL_SECONDS if staged.data.get("video") else IMAGE_POLL_SECONDS
-        seconds = float(self.config.settings.get("instagram_poll_seconds", wait))
+        seconds = float(self.config.settings.get("poll_seconds", wait))
         return Progress(state, seconds if state is ProgressState.PROCESSING else 0.0, text_at(body, "status"))
 
     def finalize(self, cred: Credentials, job: PartJob, staged: Staged) -> Receipt:

@@ -19,7 +19,7 @@ from postprober.browser import Browser
 from postprober.clock import Clock, SystemClock
 from postprober.domain.account import Credentials, Identity
 from postprober.domain.limits import Limits
-from postprober.domain.platform import Platform, PlatformConfig, ReconcileMode
+from postprober.domain.platform import PlatformConfig, ReconcileMode
 from postprober.domain.post import Draft, MediaKind, Preflight
 from postprober.domain.preflight import check
 from postprober.domain.remote import (
@@ -51,18 +51,26 @@ from postprober.platforms.common.adapter import READY, Traits, sighting_in
 from postprober.platforms.common.media import FittedImage, payload
 from postprober.platforms.common.replies import text_at
 from postprober.platforms.instagram import browser_pages as on
+from postprober.platforms.instagram.about import ABOUT
 from postprober.platforms.instagram.limits import LIMITS
 
 T = TypeVar("T")
-READ_SECONDS = 60.0  # ours: a page takes a few seconds; settings["instagram_browser_seconds"] overrides both
+READ_SECONDS = 60.0  # ours: a page takes a few seconds; settings["browser_seconds"] overrides both
 PUBLISH_SECONDS = 120.0
-SETTLE_SECONDS = 60.0  # ours, as for the API; settings["instagram_settle_seconds"]
+SETTLE_SECONDS = 60.0  # ours, as for the API; settings["settle_seconds"]
 STORED = "storage_state"  # in Credentials.secret: cookies in Playwright's form, as JSON
 MOST_READ = 12  # newest posts whose pages are opened in one reading
 AFTER_CLICK = 50  # milliseconds: by then the page has begun to send
 
+# Instagram's Terms of Use, "How You Can't Use Instagram": no access "in an automated way without our express
+# permission" (https://help.instagram.com/581066165581870).
+TERMS = (
+    "Instagram's terms forbid using it in an automated way without its permission. It may restrict or close the account, "
+    "and its pages may change at any time. PostProber can only prove this way of posting against its own sandbox. Use it "
+    "only for an account that you can afford to lose, and that has no access to the API."
+)
 TRAITS = Traits(
-    platform=Platform.INSTAGRAM,
+    platform=ABOUT.platform,
     # No source says how soon the grid of a profile shows a post: "not found" is never proof, a person looks.
     mode=ReconcileMode.STRICT,
     settle=timedelta(seconds=SETTLE_SECONDS),
@@ -95,7 +103,7 @@ class InstagramBrowserAdapter:
         self.config = config
         self.clock = clock or SystemClock()
         self.browser = browser
-        seconds = float(config.settings.get("instagram_settle_seconds", SETTLE_SECONDS))
+        seconds = float(config.settings.get("settle_seconds", SETTLE_SECONDS))
         self.traits = replace(TRAITS, settle=timedelta(seconds=seconds))
 
     def identify(self, cred: Credentials) -> Identity:
@@ -265,7 +273,7 @@ class InstagramBrowserAdapter:
             self.http.observer(Exchange("BROWSER", cred.instance, self.http.request_id, status, took, "", visible))
 
     def _seconds(self, usual: float) -> float:
-        return float(self.config.settings.get("instagram_browser_seconds", usual))
+        return float(self.config.settings.get("browser_seconds", usual))
 
     def _permalink(self, code: str) -> str:
         return f"{self.config.auth_url}/p/{code}/"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from postprober.domain.limits import H264, MB, ImageRule, Limits, VideoRule
 from postprober.domain.mentions import instagram_mentions
-from postprober.domain.platform import Platform
+from postprober.platforms.instagram.about import ABOUT
 
 LIMITS = Limits(
-    platform=Platform.INSTAGRAM,
+    platform=ABOUT.platform,
     max_length=2200,
     find_mentions=instagram_mentions,
     unit="characters",

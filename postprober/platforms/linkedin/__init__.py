@@ -1,14 +1,14 @@
 """LinkedIn."""
 
-from postprober.domain.platform import Platform
 from postprober.platforms.common.spec import Habits, PlatformSpec
 from postprober.platforms.linkedin import links, oauth
+from postprober.platforms.linkedin.about import ABOUT
 from postprober.platforms.linkedin.adapter import TRAITS, LinkedInAdapter
 from postprober.platforms.linkedin.limits import LIMITS
 from postprober.platforms.linkedin.signs import SIGNS
 
 SPEC = PlatformSpec(
-    platform=Platform.LINKEDIN,
+    about=ABOUT,
     adapter=LinkedInAdapter,
     traits=TRAITS,
     limits=LIMITS,

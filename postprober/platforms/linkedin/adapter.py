@@ -16,7 +16,7 @@ from postprober.clock import Clock, SystemClock
 from postprober.domain.account import Credentials, Identity
 from postprober.domain.limits import Limits
 from postprober.domain.moments import from_epoch
-from postprober.domain.platform import Platform, PlatformConfig, ReconcileMode
+from postprober.domain.platform import PlatformConfig, ReconcileMode
 from postprober.domain.post import Draft, Preflight
 from postprober.domain.preflight import check
 from postprober.domain.remote import (
@@ -50,13 +50,13 @@ from postprober.platforms.common.replies import (
     text_at,
 )
 from postprober.platforms.linkedin import oauth
+from postprober.platforms.linkedin.about import ABOUT, VERSION
 from postprober.platforms.linkedin.errors import NOT_FOUND, is_not_permitted, refused
 from postprober.platforms.linkedin.limits import LIMITS
 from postprober.platforms.linkedin.media import Uploads
 
-VERSION = "202607"  # linkedin/facts.md, 2: current at 2026-08-13; settings["linkedin_version"]
 RESTLI = "2.0.0"  # linkedin/facts.md, 2
-SETTLE_SECONDS = 60.0  # ours; no source gives a bound, hence STRICT; settings["linkedin_settle_seconds"]
+SETTLE_SECONDS = 60.0  # ours; no source gives a bound, hence STRICT; settings["settle_seconds"]
 PAGE_SIZE = 100  # linkedin/facts.md, 5: the most that the finder takes
 MAX_PAGES = 20  # ours: 2,000 posts
 SLACK = timedelta(minutes=2)
@@ -65,7 +65,7 @@ READ_SCOPE = "r_member_social"  # linkedin/facts.md, 1
 _QUERIES = {"likes": "REACTION", "replies": "COMMENT", "reposts": "RESHARE", "views": "IMPRESSION"}
 
 TRAITS = Traits(
-    platform=Platform.LINKEDIN,
+    platform=ABOUT.platform,
     mode=ReconcileMode.STRICT,
     settle=timedelta(seconds=SETTLE_SECONDS),
     threads=False,
@@ -89,7 +89,7 @@ class LinkedInAdapter:
         self.http = http
         self.config = config
         self.clock = clock or SystemClock()
-        seconds = float(config.settings.get("linkedin_settle_seconds", SETTLE_SECONDS))
+        seconds = float(config.settings.get("settle_seconds", SETTLE_SECONDS))
         self.traits = replace(TRAITS, settle=timedelta(seconds=seconds))
 
     def identify(self, cred: Credentials) -> Identity:
@@ -208,7 +208,7 @@ class LinkedInAdapter:
     def _headers(self, cred: Credentials) -> dict[str, str]:
         return {
             "Authorization": f"Bearer {cred.access_token}",
-            "Linkedin-Version": self.config.settings.get("linkedin_version", VERSION),
+            "Linkedin-Version": self.config.settings.get("version", VERSION),
             "X-Restli-Protocol-Version": RESTLI,
         }
 

@@ -28,7 +28,7 @@ NOT_FOUND = 404
 _RECONNECT = "LinkedIn no longer accepts this account's sign-in; reconnect the account."
 _SCOPES = "The link to LinkedIn lacks a permission; reconnect the account and allow everything it asks for."
 _NO_READING = "LinkedIn does not let this app read the account's posts (permission r_member_social)."
-_VERSION = "LinkedIn no longer serves this API version; set linkedin_version to a current month."
+_VERSION = "LinkedIn no longer serves this API version; set POSTPROBER_LINKEDIN_VERSION to a current month."
 _WRITE = (Act.STAGE, Act.PUBLISH)
 _READ = (Act.READ,)
 

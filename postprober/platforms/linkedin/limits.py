@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from postprober.domain.limits import H264, MB, GifRule, ImageRule, Limits, VideoRule, utf16_length
-from postprober.domain.platform import Platform
 from postprober.domain.text import escape_little
+from postprober.platforms.linkedin.about import ABOUT
 
 
 def _escaped_length(_limits: Limits, text: str) -> int:
@@ -14,7 +14,7 @@ def _escaped_length(_limits: Limits, text: str) -> int:
 
 
 LIMITS = Limits(
-    platform=Platform.LINKEDIN,
+    platform=ABOUT.platform,
     max_length=3000,  # help article a528176; after escaping
     count=_escaped_length,
     unit="characters",

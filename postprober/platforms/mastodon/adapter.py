@@ -14,7 +14,7 @@ from postprober.clock import Clock, SystemClock
 from postprober.domain.account import Credentials, Identity
 from postprober.domain.limits import Limits
 from postprober.domain.mentions import without_hosts
-from postprober.domain.platform import Platform, PlatformConfig, ReconcileMode
+from postprober.domain.platform import PlatformConfig, ReconcileMode
 from postprober.domain.post import Draft, MediaFile, Preflight
 from postprober.domain.preflight import check as check_draft
 from postprober.domain.remote import (
@@ -46,12 +46,13 @@ from postprober.platforms.common.media import payload
 from postprober.platforms.common.oauth import at_instance, revoke_tokens
 from postprober.platforms.common.replies import ambiguous, count_at, dig, invisible, list_at, require_object, text_at
 from postprober.platforms.mastodon import oauth
+from postprober.platforms.mastodon.about import ABOUT
 from postprober.platforms.mastodon.limits import LIMITS
 from postprober.platforms.mastodon.replies import failure, limits_from, post_from
 from postprober.platforms.mastodon.server import own_address
 
 TRAITS = Traits(
-    platform=Platform.MASTODON,
+    platform=ABOUT.platform,
     mode=ReconcileMode.RECONCILE,
     settle=timedelta(seconds=15),  # a web worker of Mastodon is killed after 15 s (config/puma.rb, rack-timeout)
     threads=True,
@@ -88,7 +89,7 @@ class MastodonAdapter:
         self._http = http
         self._config = config
         self._clock = clock or SystemClock()
-        seconds = config.settings.get("mastodon_settle_seconds")
+        seconds = config.settings.get("settle_seconds")
         self.traits = replace(TRAITS, settle=timedelta(seconds=float(seconds))) if seconds else TRAITS
 
     def identify(self, cred: Credentials) -> Identity:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from postprober.domain.limits import MIB, GifRule, ImageRule, Limits, VideoRule
-from postprober.domain.platform import Platform
 from postprober.domain.text import mastodon_length
+from postprober.platforms.mastodon.about import ABOUT
 
 
 def _length(limits: Limits, text: str) -> int:
@@ -13,7 +13,7 @@ def _length(limits: Limits, text: str) -> int:
 
 # What an instance allows when it does not say otherwise (Mastodon 4.x, GET /api/v2/instance).
 LIMITS = Limits(
-    platform=Platform.MASTODON,
+    platform=ABOUT.platform,
     max_length=500,
     count=_length,
     unit="characters",

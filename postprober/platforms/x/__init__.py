@@ -1,14 +1,14 @@
 """X."""
 
-from postprober.domain.platform import Platform
 from postprober.platforms.common.spec import Habits, PlatformSpec
 from postprober.platforms.x import links, oauth, public
+from postprober.platforms.x.about import ABOUT
 from postprober.platforms.x.adapter import TRAITS, XAdapter
 from postprober.platforms.x.limits import LIMITS
 from postprober.platforms.x.signs import SIGNS
 
 SPEC = PlatformSpec(
-    platform=Platform.X,
+    about=ABOUT,
     adapter=XAdapter,
     traits=TRAITS,
     limits=LIMITS,

@@ -1,7 +1,7 @@
 """X (API v2). Facts: x/facts.md.
 
 X has no idempotency key, so an unknown outcome is settled by reading the own timeline; its refusal of duplicate text is
-a second net. Which of two field vocabularies the server speaks is unknown (x/facts.md, 7): `settings["x_dialect"]`
+a second net. Which of two field vocabularies the server speaks is unknown (x/facts.md, 7): `settings["dialect"]`
 (`new` or `legacy`) chooses what we ask for, and both are read.
 """
 
@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from postprober.clock import Clock, SystemClock
 from postprober.domain.account import Credentials, Identity
 from postprober.domain.limits import Limits
-from postprober.domain.platform import Platform, PlatformConfig, ReconcileMode
+from postprober.domain.platform import PlatformConfig, ReconcileMode
 from postprober.domain.post import Draft, Preflight
 from postprober.domain.preflight import check
 from postprober.domain.remote import (
@@ -47,18 +47,19 @@ from postprober.platforms.common.replies import (
 )
 from postprober.platforms.x import media as x_media
 from postprober.platforms.x import oauth
+from postprober.platforms.x.about import ABOUT
 from postprober.platforms.x.errors import is_missing, refused
 from postprober.platforms.x.limits import LIMITS, LONG
 from postprober.platforms.x.posts import DIALECTS, read_post
 
-SETTLE_SECONDS = 60.0  # ours: reads may lag writes by an unstated time (x/facts.md, 5); settings["x_settle_seconds"]
+SETTLE_SECONDS = 60.0  # ours: reads may lag writes by an unstated time (x/facts.md, 5); settings["settle_seconds"]
 PAGE_SIZE = 100  # x/facts.md, 5: max_results 5 to 100
 SMALLEST_PAGE = 5
 MAX_PAGES = 32  # X serves the newest 3,200 posts of an account (x/facts.md, 5)
 SLACK = timedelta(minutes=2)  # our clock against X's, as in base.sighting_in
 
 TRAITS = Traits(
-    platform=Platform.X,
+    platform=ABOUT.platform,
     mode=ReconcileMode.RECONCILE,
     settle=timedelta(seconds=SETTLE_SECONDS),
     threads=True,
@@ -77,9 +78,9 @@ class XAdapter:
         self.http = http
         self.config = config
         self.clock = clock or SystemClock()
-        seconds = float(config.settings.get("x_settle_seconds", SETTLE_SECONDS))
+        seconds = float(config.settings.get("settle_seconds", SETTLE_SECONDS))
         self.traits = replace(TRAITS, settle=timedelta(seconds=seconds))
-        self._dialect = DIALECTS["legacy" if config.settings.get("x_dialect") == "legacy" else "new"]
+        self._dialect = DIALECTS["legacy" if config.settings.get("dialect") == "legacy" else "new"]
 
     def identify(self, cred: Credentials) -> Identity:
         me = self._get(cred, "/2/users/me", {"user.fields": "subscription_type"})

@@ -46,7 +46,7 @@ TABLE: tuple[Row, ...] = (
     Row(PostRejected, "The text is too long for X; shorten it.", 400, text="too long"),  # older wording
     Row(
         UnexpectedReply,
-        "X does not know what was asked; if that persists, set x_dialect to the other value.",
+        "X does not know what was asked; if that persists, set POSTPROBER_X_DIALECT to the other value.",
         400,
         code="invalid-request",
         acts=(Act.READ,),

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from postprober.domain.limits import H264, MB, GifRule, ImageRule, Limits, VideoRule
-from postprober.domain.platform import Platform
 from postprober.domain.text import weighted_length
+from postprober.platforms.x.about import ABOUT
 
 LIMITS = Limits(
-    platform=Platform.X,
+    platform=ABOUT.platform,
     max_length=280,  # twitter-text config/v3.json maxWeightedTweetLength
     count=lambda _limits, text: weighted_length(text),
     unit="weighted",

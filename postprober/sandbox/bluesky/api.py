@@ -5,6 +5,7 @@ from typing import Any
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
+from postprober.sandbox.bluesky.accounts import account_called, handle_of
 from postprober.sandbox.bluesky.cid import blob_cid, record_cid
 from postprober.sandbox.bluesky.dialect import (
     POSTS,
@@ -21,7 +22,6 @@ from postprober.sandbox.engine.oauth import TokenManner
 from postprober.sandbox.engine.operation import Call, Operation, reply
 from postprober.sandbox.engine.tokens import issue
 from postprober.sandbox.engine.world import World
-from postprober.sandbox.public.pages import bluesky_account, handle_of
 
 Json = dict[str, Any]
 # A refresh token may be used again for this long and gives the same successor
@@ -38,7 +38,7 @@ def _session(account: Account, access: Token | None, refresh: Token | None) -> R
 def _find_by_identifier(call: Call) -> None:
     body = call.json()
     if isinstance(body, dict):
-        call.account = bluesky_account(call.world, str(body.get("identifier", "")).removeprefix("@"))
+        call.account = account_called(call.world, str(body.get("identifier", "")).removeprefix("@"))
 
 
 async def create_session(call: Call) -> Response:
@@ -81,7 +81,7 @@ def read_input(call: Call, *required: str) -> Json:
     for name in required:
         if name not in body:
             raise invalid(f'Input must have the property "{name}"')
-    owner = bluesky_account(call.world, str(body["repo"]))
+    owner = account_called(call.world, str(body["repo"]))
     if owner is None:
         raise invalid(f"Could not find repo: {body['repo']}")
     if owner.name != call.owner.name:

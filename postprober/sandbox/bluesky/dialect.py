@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from postprober.sandbox.bluesky.accounts import handle_of
 from postprober.sandbox.engine.bearer import bearer, find_bearer
 from postprober.sandbox.engine.engagement import counts
 from postprober.sandbox.engine.faults import Fault
@@ -9,7 +10,6 @@ from postprober.sandbox.engine.limits import refusal_headers
 from postprober.sandbox.engine.model import Account, Post
 from postprober.sandbox.engine.operation import Call, Refusal
 from postprober.sandbox.engine.timefmt import iso
-from postprober.sandbox.public.pages import handle_of
 
 Json = dict[str, Any]
 POSTS = "app.bsky.feed.post"

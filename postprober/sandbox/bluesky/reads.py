@@ -5,6 +5,7 @@ from typing import Any
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
+from postprober.sandbox.bluesky.accounts import account_called
 from postprober.sandbox.bluesky.dialect import (
     POSTS,
     BlueskyManner,
@@ -16,12 +17,11 @@ from postprober.sandbox.bluesky.dialect import (
 from postprober.sandbox.engine.model import Account, Post
 from postprober.sandbox.engine.operation import Call, Operation, reply
 from postprober.sandbox.engine.world import World
-from postprober.sandbox.public.pages import bluesky_account
 
 
 def _actor(call: Call, parameter: str) -> Account:
     name = call.request.query_params.get(parameter, "")
-    account = bluesky_account(call.world, name)
+    account = account_called(call.world, name)
     if account is None:
         raise invalid(f"Could not find repo: {name}" if parameter == "repo" else "Profile not found")
     return account
@@ -109,7 +109,7 @@ async def get_profile(call: Call) -> Response:
 
 
 async def resolve_handle(call: Call) -> Response:
-    account = bluesky_account(call.world, call.request.query_params.get("handle", ""))
+    account = account_called(call.world, call.request.query_params.get("handle", ""))
     if account is None:
         raise invalid("Unable to resolve handle")
     return reply({"did": account.id})

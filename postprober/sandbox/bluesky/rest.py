@@ -9,6 +9,7 @@ from typing import Any
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
+from postprober.sandbox.bluesky.accounts import DOMAIN, account_called
 from postprober.sandbox.bluesky.api import delete_one, put_one, read_input
 from postprober.sandbox.bluesky.cid import record_cid
 from postprober.sandbox.bluesky.dialect import BlueskyManner, invalid, post_view, profile_basic, xrpc_error
@@ -17,7 +18,6 @@ from postprober.sandbox.engine.model import Post
 from postprober.sandbox.engine.operation import Call, Operation, reply
 from postprober.sandbox.engine.timefmt import iso
 from postprober.sandbox.engine.world import World
-from postprober.sandbox.public.pages import BLUESKY_DOMAIN, bluesky_account
 
 Json = dict[str, Any]
 MOST_WRITES = 200  # com.atproto.repo.applyWrites, packages/pds
@@ -28,7 +28,7 @@ _ACTS = "com.atproto.repo.applyWrites#"
 async def describe_server(call: Call) -> Response:
     return reply(
         {
-            "did": "did:web:bsky.test", "availableUserDomains": [f".{BLUESKY_DOMAIN}"], "inviteCodeRequired": False,
+            "did": "did:web:bsky.test", "availableUserDomains": [f".{DOMAIN}"], "inviteCodeRequired": False,
             "phoneVerificationRequired": False, "links": {}, "contact": {},
         }
     )  # fmt: skip
@@ -61,7 +61,7 @@ async def post_thread(call: Call) -> Response:
     query, at = call.request.query_params, call.seen_at()
     uri = query.get("uri", "")
     parts = uri.removeprefix("at://").split("/", 1)
-    owner = bluesky_account(call.world, parts[0])
+    owner = account_called(call.world, parts[0])
     uri = f"at://{owner.id}/{parts[1]}" if owner and len(parts) == 2 else uri
     post = call.world.post("bluesky", uri)
     if post is None or not post.seen_by(call.account, at):

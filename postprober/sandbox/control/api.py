@@ -9,11 +9,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from postprober.sandbox.engine.emulator import DAY, faulty
 from postprober.sandbox.engine.faults import BadFault
-from postprober.sandbox.engine.model import FAULTY, Account, Post
+from postprober.sandbox.engine.model import Account, Post
 from postprober.sandbox.engine.operation import Refusal, reply
 from postprober.sandbox.engine.timefmt import iso
-from postprober.sandbox.engine.tokens import DAY, issue
+from postprober.sandbox.engine.tokens import issue
 from postprober.sandbox.engine.world import World, truth
 
 Json = dict[str, Any]
@@ -80,14 +81,14 @@ async def _add_account(asked: Asked) -> Json:
         account.premium = bool(asked.body["premium"])
         asked.world.save_account(account)
     if account.access_token is None or asked.body.get("fresh"):
-        # Two days old, because Instagram refreshes only tokens that are at least one (platforms/instagram/facts.md, 1).
+        # Two days old, because some platforms refresh only tokens that are at least one.
         issue(asked.world, account, account.scopes, age=2 * DAY)
     return account_view(asked.world, account)
 
 
 async def _add_fault(asked: Asked) -> Json:
     try:
-        fault = asked.world.plan.add(asked.body, FAULTY)
+        fault = asked.world.plan.add(asked.body, faulty())
     except (BadFault, TypeError, ValueError) as error:
         raise _bad(str(error)) from None
     asked.world.save_fault(fault)

@@ -10,9 +10,9 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from postprober.sandbox.engine.emulator import DAY, emulators, faulty
 from postprober.sandbox.engine.faults import KINDS, OPERATIONS, BadFault
-from postprober.sandbox.engine.model import FAULTY, PLATFORMS
-from postprober.sandbox.engine.tokens import DAY, issue
+from postprober.sandbox.engine.tokens import issue
 from postprober.sandbox.engine.world import World, truth
 
 _NEWEST = 25
@@ -111,7 +111,7 @@ def _select(name: str, title: str, values: tuple[str, ...], first: str = "") -> 
 def _forms() -> str:
     fault = (
         '<form method="post" action="/_form/fault">'
-        + _select("platform", "Platform", (*FAULTY, "any"))
+        + _select("platform", "Platform", (*faulty(), "any"))
         + _select("kind", "Fault", tuple(sorted(KINDS)))
         + _select("operation", "Operation", OPERATIONS, "usual for it")
         + '<label>Account<input name="account" placeholder="all"></label>'
@@ -121,7 +121,7 @@ def _forms() -> str:
     )
     account = (
         '<form method="post" action="/_form/account">'
-        + _select("platform", "Platform", PLATFORMS)
+        + _select("platform", "Platform", tuple(emulators()))
         + '<label>Name<input name="name" required></label><button>Add account</button></form>'
     )
     return f"<h2>Let something go wrong</h2>{fault}<h2>Add an account</h2>{account}"
@@ -132,7 +132,7 @@ def _page(world: World, base: str, message: str = "") -> str:
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>PostProber sandbox</title>'
         f'<meta name="viewport" content="width=device-width,initial-scale=1"><style>{_CSS}</style></head><body>'
-        "<h1>PostProber sandbox</h1><p>X, LinkedIn, Instagram, Mastodon and Bluesky, emulated. Nothing leaves this "
+        "<h1>PostProber sandbox</h1><p>Social platforms, emulated. Nothing leaves this "
         f"machine.</p>{warning}{_forms()}<h2>Active faults</h2>{_faults(world)}"
         f"<h2>Newest posts</h2>{_posts(world, base)}"
         f"<h2>Accounts</h2>{_accounts(world)}<h2>Last requests</h2>{_requests(world)}</body></html>"
@@ -157,7 +157,7 @@ def routes(world: World) -> list[BaseRoute]:
         fields: dict[str, Any] = await _fields(request)
         try:
             fields["params"] = json.loads(fields.get("params", "{}"))
-            world.save_fault(world.plan.add(fields, FAULTY))
+            world.save_fault(world.plan.add(fields, faulty()))
         except (BadFault, TypeError, ValueError) as error:
             return page(request, str(error))
         return RedirectResponse("/", 303)

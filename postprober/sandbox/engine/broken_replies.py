@@ -38,7 +38,7 @@ async def cut(response: Response, scope: Scope, send: Send, stage: str) -> None:
         await asyncio.sleep(0)
 
 
-def malformed(response: Response, form: str, platform: str = "x") -> Response:
+def malformed(response: Response, form: str, platform: str) -> Response:
     """A success with a body no client can use. Headers that carry an id are left out. `half`: the first half of it, as if
     it were all; `consent`: a wall of cookies."""
     if form == "half":

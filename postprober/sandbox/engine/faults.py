@@ -8,6 +8,8 @@ handler at the place they change (a post being stored, a list being read).
 from dataclasses import dataclass, field
 from typing import Any
 
+from postprober.sandbox.engine.emulator import emulators
+
 BEFORE = (
     "error_before_accept",
     "html_error",
@@ -67,15 +69,19 @@ _DEFAULT_OPERATION = {
     "refresh_refused": "token",
 }
 # Kinds that also act on neighbouring operations: a stale or dead timeline is the read side as a whole,
-# and media processing is called a container on Instagram.
+# and media processing may be called a container.
 _WIDER = {
     "stale_timeline": {"timeline": ("timeline", "read")},
     "timeline_down": {"timeline": ("timeline", "read")},
     "slow_media": {"media": ("media", "container")},
     "media_failed": {"media": ("media", "container")},
 }
-# These have no route of their own for counts: they come with the post.
-_COUNTS_IN_READS = ("x", "mastodon", "bluesky")
+
+
+def _counts_in_reads(platform: str) -> bool:
+    """Whether it has no route of its own for counts: they come with the post."""
+    one = emulators().get(platform)
+    return one is not None and one.counts_in_reads
 
 
 class BadFault(ValueError):
@@ -107,7 +113,7 @@ class Fault:
         if self.account is not None and self.account != account:
             return False
         wanted = _WIDER.get(self.kind, {}).get(self.operation, (self.operation,))
-        if self.operation == "engagement" and platform in _COUNTS_IN_READS:
+        if self.operation == "engagement" and _counts_in_reads(platform):
             wanted = ("engagement", "read")
         return self.operation == "any" or operation in wanted
 

@@ -1,9 +1,9 @@
-"""The look of the public pages: five recognisably different ones, plain HTML and CSS, no script."""
+"""The look of the public pages: recognisably different ones, plain HTML and CSS, no script."""
 
 import html
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from postprober.sandbox.engine.emulator import Look, emulator
 from postprober.sandbox.engine.engagement import Counts
 from postprober.sandbox.engine.model import Post
 from postprober.sandbox.engine.text import URL
@@ -21,55 +21,6 @@ img{max-width:100%;border-radius:calc(var(--r)/2);display:block;
 margin:.6rem 0}footer{display:flex;gap:1.4rem;border-top:1px solid var(--line);margin-top:.9rem;padding-top:.7rem}
 body{background:var(--back);color:var(--ink)}header{background:var(--head);color:var(--headink)}
 """
-
-
-@dataclass(frozen=True)
-class Look:
-    """Colours and words of one platform."""
-
-    title: str
-    brand: str
-    variables: str
-    counts: tuple[tuple[str, str], ...]
-
-
-LOOKS = {
-    "x": Look(
-        "X sandbox",
-        "𝕏",
-        "--back:#000;--ink:#e7e9ea;--card:#000;--line:#2f3336;--soft:#8b9096;--link:#1d9bf0;--brand:#536471;"
-        "--head:#000;--headink:#fff;--r:2px;--face:50%",
-        (("replies", "replies"), ("reposts", "reposts"), ("likes", "likes"), ("views", "views")),
-    ),
-    "linkedin": Look(
-        "LinkedIn sandbox",
-        "in",
-        "--back:#f4f2ee;--ink:#1f1f1f;--card:#fff;--line:#dfdeda;--soft:#5e5e5e;--link:#0a66c2;--brand:#0a66c2;"
-        "--head:#0a66c2;--headink:#fff;--r:8px;--face:50%",
-        (("likes", "reactions"), ("replies", "comments"), ("reposts", "reposts")),
-    ),
-    "instagram": Look(
-        "Instagram sandbox",
-        "◉",
-        "--back:#fafafa;--ink:#111;--card:#fff;--line:#dbdbdb;--soft:#676767;--link:#00376b;--brand:#c13584;"
-        "--head:linear-gradient(90deg,#f58529,#dd2a7b,#8134af);--headink:#fff;--r:4px;--face:50%",
-        (("likes", "likes"), ("replies", "comments")),
-    ),
-    "mastodon": Look(
-        "Mastodon sandbox",
-        "m",
-        "--back:#282c37;--ink:#fff;--card:#313543;--line:#42485a;--soft:#b0b6cc;--link:#9a98ff;--brand:#6364ff;"
-        "--head:#191b22;--headink:#9a98ff;--r:6px;--face:12px",
-        (("replies", "replies"), ("reposts", "boosts"), ("likes", "favourites")),
-    ),
-    "bluesky": Look(
-        "Bluesky sandbox",
-        "🦋",
-        "--back:#fff;--ink:#0b0f14;--card:#fff;--line:#d4dbe2;--soft:#42576c;--link:#1083fe;--brand:#1083fe;"
-        "--head:#fff;--headink:#1083fe;--r:14px;--face:50%",
-        (("replies", "replies"), ("reposts", "reposts"), ("likes", "likes"), ("quotes", "quotes")),
-    ),
-}
 
 
 def shell(look: Look, head: str, main: str) -> str:
@@ -95,7 +46,7 @@ def text_html(text: str) -> str:
 
 def post_page(post: Post, seen: Counts, *, author: str, handle: str, url: str, image_base: str) -> str:
     """The page of one post as a logged-out reader sees it."""
-    look = LOOKS[post.platform]
+    look = emulator(post.platform).look
     created = iso(post.created_at)
     day = datetime.fromtimestamp(post.created_at, UTC).strftime("%d %b %Y, %H:%M UTC")
     tags = {
@@ -132,21 +83,16 @@ def post_page(post: Post, seen: Counts, *, author: str, handle: str, url: str, i
 
 def profile_page(platform: str, name: str, handle: str) -> str:
     """The page of a person."""
-    return shell(LOOKS[platform], f"<title>{html.escape(name)}</title>", f"<h1>{html.escape(handle)}</h1>")
-
-
-def unknown_handle() -> str:
-    """What Bluesky's app shows for a handle that nobody has any more."""
-    return shell(LOOKS["bluesky"], "<title>Bluesky</title>", "<h1>Unable to resolve handle</h1>")
+    return shell(emulator(platform).look, f"<title>{html.escape(name)}</title>", f"<h1>{html.escape(handle)}</h1>")
 
 
 def consent_page(platform: str) -> str:
     """A wall of cookies in front of the page."""
     main = "<h1>Before you continue</h1><p>We use cookies.</p><button>Accept all</button>"
-    return shell(LOOKS[platform], "<title>Before you continue</title>", main)
+    return shell(emulator(platform).look, "<title>Before you continue</title>", main)
 
 
 def missing_page(platform: str) -> str:
     """What a logged-out reader gets for a post that is not there (or not for strangers)."""
     main = "<h1>This page doesn’t exist</h1><p>The post was removed, or the link is wrong.</p>"
-    return shell(LOOKS[platform], "<title>Page not found</title>", main)
+    return shell(emulator(platform).look, "<title>Page not found</title>", main)

@@ -2,11 +2,8 @@
 
 import hashlib
 
-# X counts milliseconds since 2010-11-04T01:42:54.657Z and keeps 22 low bits for machine and sequence
-# (https://github.com/twitter-archive/snowflake). LinkedIn's share ids are unix milliseconds << 22
-# (7141138937766391808 >> 22 is 2023-12-14, the date of the observed reply, source m of platforms/linkedin/facts.md).
-# Mastodon: unix milliseconds << 16 (lib/mastodon/snowflake.rb). Instagram: shape only.
-_X_EPOCH_MS = 1_288_834_974_657
+from postprober.sandbox.engine.emulator import emulator, emulators
+
 _TID_ALPHABET = "234567abcdefghijklmnopqrstuvwxyz"
 
 
@@ -14,15 +11,7 @@ def account_id(seed: int, platform: str, name: str) -> str:
     """The platform's own id of an account: the same for the same seed and name."""
     digest = hashlib.sha256(f"{seed}|{platform}|{name}".encode()).digest()
     number = int.from_bytes(digest[:6], "big")
-    if platform == "x":
-        return str(10**15 + number)
-    if platform == "instagram":
-        return str(17_841_400_000_000_000 + number % 10**9)
-    if platform == "mastodon":
-        return str(109_000_000_000_000_000 + number)
-    alphabet = "abcdefghijklmnopqrstuvwxyz234567"
-    letters = "".join(alphabet[byte % 32] for byte in digest)
-    return f"did:plc:{letters[:24]}" if platform == "bluesky" else letters[:10]
+    return emulator(platform).account_id(number, digest)
 
 
 def tid(micros: int, clock_id: int = 0) -> str:
@@ -44,12 +33,8 @@ class IdMaker:
         An event planned for later (in_order False) must not push the ids of the posts before it up.
         """
         millis = int(at * 1000)
-        number = {
-            "x": (millis - _X_EPOCH_MS) << 22,
-            "linkedin": millis << 22,
-            "mastodon": millis << 16,
-            "tid": millis * 1000,
-        }.get(kind, millis * 10_000)
+        one = emulators().get(kind)
+        number = millis * 1000 if kind == "tid" else one.post_number(millis) if one else millis * 10_000
         if in_order:
             number = max(number, self._last.get(kind, 0) + 1)
             self._last[kind] = number

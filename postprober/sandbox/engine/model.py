@@ -7,14 +7,11 @@ computed from its times, never by a timer, so nothing is lost in a restart.
 from dataclasses import dataclass, field
 from typing import Any
 
-PLATFORMS = ("x", "linkedin", "instagram", "mastodon", "bluesky")
-FAULTY = (*PLATFORMS, "openai")  # what faults can be planned for
-
 
 @dataclass
 class Account:
-    """A person on one platform. `id` is the platform's own id (a DID on Bluesky); `shown`: the name that people see since
-    it was renamed, "" before; `premium`: pays X for long posts."""
+    """A person on one platform. `id` is the platform's own id; `shown`: the name that people see since
+    it was renamed, "" before; `premium`: pays for long posts."""
 
     platform: str
     name: str
@@ -58,7 +55,7 @@ class Token:
 
 @dataclass
 class Media:
-    """An uploaded file, or (Instagram) a container. `ready_at` None means not uploaded yet."""
+    """An uploaded file, or a container that becomes a post. `ready_at` None means not uploaded yet."""
 
     platform: str
     id: str

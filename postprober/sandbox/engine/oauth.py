@@ -1,4 +1,4 @@
-"""What the four OAuth platforms share: consent, one-time codes, PKCE, the client's credentials."""
+"""What platforms with a consent page share: consent, one-time codes, PKCE, the client's credentials."""
 
 import base64
 import hashlib
@@ -13,15 +13,14 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from postprober.sandbox.engine.bearer import find_by_grant
-from postprober.sandbox.engine.html import LOOKS, shell
+from postprober.sandbox.engine.emulator import emulator
+from postprober.sandbox.engine.html import shell
 from postprober.sandbox.engine.model import Account, Token
 from postprober.sandbox.engine.operation import Call, Handler, Manner, Operation, Refusal
 from postprober.sandbox.engine.world import World
 
 CLIENT_ID = "sandbox-client"
 CLIENT_SECRET = "sandbox-secret"
-# How long a code lives. X 30 s, LinkedIn 30 min, Instagram 1 h, Mastodon 10 min: platforms/NAME/facts.md, 1.
-_CODE_SECONDS = {"x": 30.0, "linkedin": 1800.0, "instagram": 3600.0, "mastodon": 600.0}
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _CARRIED = ("client_id", "redirect_uri", "state", "scope", "code_challenge", "code_challenge_method", "response_type")
 
@@ -31,11 +30,11 @@ class BadGrant(Exception):
 
 
 def known_client(world: World, platform: str, client_id: str) -> bool:
-    return world.doc("app", client_id) is not None if platform == "mastodon" else client_id == CLIENT_ID
+    return world.doc("app", client_id) is not None if emulator(platform).registers_apps else client_id == CLIENT_ID
 
 
 def right_secret(world: World, platform: str, client_id: str, secret: str) -> bool:
-    if platform != "mastodon":
+    if not emulator(platform).registers_apps:
         return client_id == CLIENT_ID and secrets.compare_digest(secret, CLIENT_SECRET)
     app = world.doc("app", client_id)
     return app is not None and secrets.compare_digest(secret, app["client_secret"])
@@ -63,7 +62,7 @@ def redeem(world: World, platform: str, form: dict[str, Any]) -> tuple[Account, 
         world.kill_chain(code["chain"])
         raise BadGrant("code")
     world.put_doc("code", key, code | {"used": True})
-    if world.now() > code["issued_at"] + _CODE_SECONDS[platform]:
+    if world.now() > code["issued_at"] + emulator(platform).code_seconds:
         raise BadGrant("code")
     if code["client_id"] != form.get("client_id"):
         raise BadGrant("client")
@@ -85,7 +84,7 @@ def _verified(code: dict[str, Any], verifier: str) -> bool:
 
 
 def live_refresh(world: World, platform: str, value: str) -> Token | None:
-    """The refresh token when it can still be used. A second use ends its chain (platforms/x/facts.md, 1)."""
+    """The refresh token when it can still be used. A second use ends its chain."""
     token = world.tokens.get(value)
     if token is None or token.kind != "refresh" or token.platform != platform or token.revoked:
         return None
@@ -124,7 +123,7 @@ def _fault_in(world: World, platform: str, query: dict[str, str], needs_pkce: bo
         return "This client_id is not known here."
     if redirect.scheme not in ("http", "https") or redirect.hostname not in _LOOPBACK:
         return "The redirect_uri must lead to this machine (127.0.0.1, localhost)."
-    app = world.doc("app", query["client_id"]) if platform == "mastodon" else None
+    app = world.doc("app", query["client_id"]) if emulator(platform).registers_apps else None
     if app and query["redirect_uri"] not in app["redirect_uris"]:
         return "The redirect_uri is not one of those the app was registered with."
     if query.get("response_type") != "code":
@@ -139,7 +138,7 @@ def _fault_in(world: World, platform: str, query: dict[str, str], needs_pkce: bo
 
 
 def _consent_page(world: World, platform: str, query: dict[str, str]) -> str:
-    look = LOOKS[platform]
+    look = emulator(platform).look
     hidden = "".join(
         f'<input type="hidden" name="{name}" value="{html.escape(query[name])}">' for name in _CARRIED if name in query
     )
@@ -163,8 +162,7 @@ def _decide(world: World, platform: str, form: dict[str, str]) -> Response:
     account = world.account(platform, form.get("account", ""))
     if form.get("decision") != "allow" or account is None:
         answer |= {"error": "access_denied", "error_description": "The user denied the request"}
-        if platform == "instagram":
-            answer |= {"error_reason": "user_denied"}
+        answer |= emulator(platform).denied
         return _redirect(form, answer)
     code = secrets.token_urlsafe(32)
     scopes = form.get("scope", "").replace(",", " ").split()
@@ -181,8 +179,7 @@ def _decide(world: World, platform: str, form: dict[str, str]) -> Response:
         "used": False,
     }
     world.put_doc("code", code, body)
-    # Instagram appends #_ to the code (platforms/instagram/facts.md, 1).
-    return _redirect(form, {"code": code} | answer, "#_" if platform == "instagram" else "")
+    return _redirect(form, {"code": code} | answer, emulator(platform).code_tail)
 
 
 def _redirect(form: dict[str, str], answer: dict[str, str], tail: str = "") -> Response:
@@ -194,7 +191,7 @@ def consent_routes(world: World, platform: str, path: str, *, needs_pkce: bool) 
     """The authorization page at `path` and the form behind it."""
 
     def refuse(reason: str) -> Response:
-        page = shell(LOOKS[platform], "<title>Something went wrong</title>", f"<h1>{html.escape(reason)}</h1>")
+        page = shell(emulator(platform).look, "<title>Something went wrong</title>", f"<h1>{html.escape(reason)}</h1>")
         return HTMLResponse(page, 400)
 
     async def ask(request: Request) -> Response:

@@ -1,4 +1,4 @@
-"""The state of all five networks, and the only place that changes it.
+"""The state of all networks, and the only place that changes it.
 
 Everything lives in memory for speed and is written through to the store in the
 same call. All methods run on the thread of the event loop.
@@ -13,39 +13,28 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from postprober.sandbox.engine.emulator import emulator, emulators
 from postprober.sandbox.engine.faults import Fault, FaultPlan
 from postprober.sandbox.engine.ids import IdMaker, account_id
 from postprober.sandbox.engine.limits import Counter
-from postprober.sandbox.engine.model import PLATFORMS, Account, Media, Post, Token
+from postprober.sandbox.engine.model import Account, Media, Post, Token
 from postprober.sandbox.engine.store import Doc, Store
 
-DEFAULT_SETTINGS: Doc = {
-    "x_dialect": "both",  # both | legacy | new: which field names X answers with and accepts
-    "x_html_escape": True,  # X sends & < > as entities in `text` (observed: FxEmbed/FxEmbed#24, tweepy#451)
+_SETTINGS: Doc = {
     "engagement_speed": 1.0,
     "container_seconds": 0.2,
     "video_container_seconds": 2.0,
     "media_seconds": 0.2,
     "max_characters": 500,
-    "linkedin_versions": ["202601", "202611"],
     "flaky_public": 0.0,  # the share of what strangers ask that goes wrong, each time in another way
-    "instagram_quota": 100,  # posts per 24 hours: platforms/instagram/facts.md, 4
-}
-# The scopes an ordinary self-serve app gets: platforms/NAME/facts.md, 1. LinkedIn has no reading scope.
-DEFAULT_SCOPES = {
-    "x": ["tweet.read", "tweet.write", "users.read", "media.write", "offline.access"],
-    "linkedin": ["openid", "profile", "w_member_social"],
-    "instagram": [
-        "instagram_business_basic",
-        "instagram_business_content_publish",
-        "instagram_business_manage_comments",
-        "instagram_business_manage_insights",
-    ],
-    "mastodon": ["profile", "read:statuses", "write:statuses", "write:media"],
-    "bluesky": ["com.atproto.access"],
 }
 # How long a text counts as a repetition. The real windows are unknown.
 DUPLICATE_SECONDS = 600.0
+
+
+def _usual_settings() -> Doc:
+    """Each platform has further ones of its own."""
+    return {**_SETTINGS, **{name: value for one in emulators().values() for name, value in one.settings.items()}}
 
 
 class World:
@@ -62,7 +51,7 @@ class World:
         self._load()
 
     def _forget(self) -> None:
-        self.settings: Doc = dict(DEFAULT_SETTINGS)
+        self.settings: Doc = _usual_settings()
         self.accounts: dict[str, Account] = {}
         self.tokens: dict[str, Token] = {}
         self.media: dict[str, Media] = {}
@@ -116,9 +105,9 @@ class World:
 
     def change_settings(self, changes: Doc) -> Doc:
         """Raises ValueError for a setting that does not exist."""
-        unknown = sorted(set(changes) - set(DEFAULT_SETTINGS))
+        unknown = sorted(set(changes) - set(_usual_settings()))
         if unknown:
-            raise ValueError(f"no such setting: {', '.join(unknown)}; there are {', '.join(DEFAULT_SETTINGS)}")
+            raise ValueError(f"no such setting: {', '.join(unknown)}; there are {', '.join(_usual_settings())}")
         self.settings.update(changes)
         self.store.put("settings", "all", self.settings)
         return self.settings
@@ -136,18 +125,19 @@ class World:
 
     def add_account(self, platform: str, name: str, scopes: list[str] | None, partner: bool, password: str) -> Account:
         """Add an account without tokens. Raises ValueError for an unknown platform or an unusable name."""
-        if platform not in PLATFORMS:
-            raise ValueError(f"platform must be one of {', '.join(PLATFORMS)}")
+        if platform not in emulators():
+            raise ValueError(f"platform must be one of {', '.join(emulators())}")
         if not name or not name.isascii() or not name.replace("_", "").replace("-", "").isalnum():
             raise ValueError("name must be made of ASCII letters, digits, - and _")
+        one = emulator(platform)
         account = Account(
             platform=platform,
             name=name,
             id=account_id(self.seed, platform, name),
-            scopes=DEFAULT_SCOPES[platform] if scopes is None else scopes,
+            scopes=list(one.scopes) if scopes is None else scopes,
             created_at=self.now(),
             partner=partner,
-            password=password or (_app_password() if platform == "bluesky" else None),
+            password=password or (_app_password() if one.app_password else None),
         )
         self.save_account(account)
         return account
@@ -236,7 +226,9 @@ class World:
             post.media = post.media[:media]
         post.text = text
         if "record" in post.extra:
-            post.extra["record"] = _edited(post.extra["record"], post)
+            edited = emulator(post.platform).edited
+            if edited is not None:
+                post.extra["record"] = edited(post.extra["record"], post)
         post.edited_at = self.now()
         self.by_text.setdefault((post.platform, post.account, text), []).append(post)
         self.save_post(post)
@@ -261,20 +253,8 @@ class World:
         self.store.drop("fault", str(fault_id))
 
 
-def _edited(record: Doc, post: Post) -> Doc:
-    """A Bluesky record as the post is now."""
-    made = {**record, "text": post.text}
-    images = (record.get("embed") or {}).get("images")
-    if images is not None:
-        kept = [{**image, "alt": item["alt"]} for image, item in zip(images, post.media, strict=False)]
-        made["embed"] = {**record["embed"], "images": kept}
-        if not kept:
-            del made["embed"]
-    return made
-
-
 def _app_password() -> str:
-    """An app password of Bluesky's shape, xxxx-xxxx-xxxx-xxxx."""
+    """An app password, xxxx-xxxx-xxxx-xxxx."""
     return "-".join(secrets.token_hex(2) for _ in range(4))
 
 

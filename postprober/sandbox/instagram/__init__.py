@@ -1,1 +1,48 @@
 """An emulator of Instagram."""
+
+import secrets
+from typing import Any
+
+from postprober.sandbox.engine.emulator import DAY, Emulator, Look, Page
+from postprober.sandbox.engine.model import Account, Post
+from postprober.sandbox.engine.world import World
+from postprober.sandbox.instagram import api, oauth, reads, web
+from postprober.sandbox.instagram.dialect import InstagramManner
+
+
+def _by_code(world: World, params: dict[str, Any]) -> Post | None:
+    posts = (p for p in world.posts.values() if p.platform == "instagram")
+    return next((p for p in posts if p.extra.get("shortcode") == params["shortcode"]), None)
+
+
+def _token(_account: Account, _kind: str, _now: float, _ends: float | None) -> str:
+    return "IGAA" + secrets.token_urlsafe(48)
+
+
+EMULATOR = Emulator(
+    key="instagram",
+    look=Look(
+        "Instagram sandbox",
+        "◉",
+        "--back:#fafafa;--ink:#111;--card:#fff;--line:#dbdbdb;--soft:#676767;--link:#00376b;--brand:#c13584;"
+        "--head:linear-gradient(90deg,#f58529,#dd2a7b,#8134af);--headink:#fff;--r:4px;--face:50%",
+        (("likes", "likes"), ("replies", "comments")),
+    ),
+    manner=InstagramManner,
+    routes=lambda world, manner: [
+        *oauth.routes(world, manner), *api.routes(world, manner), *reads.routes(world, manner), *web.routes(world),
+    ],
+    pages=(Page("/instagram/p/{shortcode:str}/", _by_code), Page("/instagram/p/{shortcode:str}", _by_code)),
+    profiles=("/instagram/{name:str}/",),
+    settings={"instagram_quota": 100},  # posts per 24 hours: platforms/instagram/facts.md, 4
+    scopes=(  # platforms/instagram/facts.md, 1
+        "instagram_business_basic", "instagram_business_content_publish", "instagram_business_manage_comments",
+        "instagram_business_manage_insights",
+    ),
+    account_id=lambda number, _digest: str(17_841_400_000_000_000 + number % 10**9),  # shape only
+    access_seconds=60 * DAY,  # lives of tokens and codes: platforms/instagram/facts.md, 1
+    token=_token,
+    code_seconds=3600.0,
+    denied={"error_reason": "user_denied"},
+    code_tail="#_",  # platforms/instagram/facts.md, 1
+)  # fmt: skip

@@ -10,7 +10,6 @@ from starlette.routing import BaseRoute
 from postprober.sandbox.engine.engagement import counts
 from postprober.sandbox.engine.model import Post
 from postprober.sandbox.engine.operation import Call, Handler, Operation, reply
-from postprober.sandbox.engine.text import little_text
 from postprober.sandbox.engine.world import World
 from postprober.sandbox.linkedin.dialect import (
     LinkedInManner,
@@ -20,6 +19,7 @@ from postprober.sandbox.linkedin.dialect import (
     li_error,
     not_found,
 )
+from postprober.sandbox.linkedin.text import little_text
 
 Json = dict[str, Any]
 # The Posts API publishes no number; 3,000 is that of help article a528176 and ugcPosts. platforms/linkedin/facts.md, 3.

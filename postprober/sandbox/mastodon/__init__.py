@@ -1,1 +1,29 @@
-"""An emulator of Mastodon and servers like it."""
+"""An emulator of Mastodon."""
+
+from postprober.sandbox.engine.emulator import Emulator, Look, Page, by_id
+from postprober.sandbox.mastodon import api, oauth, rest
+from postprober.sandbox.mastodon.dialect import MastodonManner
+
+EMULATOR = Emulator(
+    key="mastodon",
+    look=Look(
+        "Mastodon sandbox",
+        "m",
+        "--back:#282c37;--ink:#fff;--card:#313543;--line:#42485a;--soft:#b0b6cc;--link:#9a98ff;--brand:#6364ff;"
+        "--head:#191b22;--headink:#9a98ff;--r:6px;--face:12px",
+        (("replies", "replies"), ("reposts", "boosts"), ("likes", "favourites")),
+    ),
+    manner=MastodonManner,
+    routes=lambda world, manner: [
+        *oauth.routes(world, manner), *api.routes(world, manner), *rest.routes(world, manner),
+    ],
+    pages=(Page("/mastodon/@{user:str}/{id:str}", by_id("mastodon")),),
+    profiles=("/mastodon/@{name:str}",),
+    scopes=("profile", "read:statuses", "write:statuses", "write:media"),  # platforms/mastodon/facts.md, 1
+    account_id=lambda number, _digest: str(109_000_000_000_000_000 + number),
+    post_number=lambda millis: millis << 16,  # lib/mastodon/snowflake.rb
+    code_seconds=600.0,  # platforms/mastodon/facts.md, 1; tokens do not expire
+    registers_apps=True,
+    counts_in_reads=True,
+    any_slash="/mastodon/api/",  # Rails does so
+)  # fmt: skip

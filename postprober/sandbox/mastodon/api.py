@@ -10,7 +10,6 @@ from starlette.routing import BaseRoute
 from postprober.sandbox.engine.files import sniff
 from postprober.sandbox.engine.model import Media, Post
 from postprober.sandbox.engine.operation import Call, Operation, Refusal, file_bytes, reply
-from postprober.sandbox.engine.text import mastodon_length
 from postprober.sandbox.engine.timefmt import iso
 from postprober.sandbox.engine.world import World
 from postprober.sandbox.mastodon.dialect import (
@@ -23,6 +22,7 @@ from postprober.sandbox.mastodon.dialect import (
     status_view,
     unprocessable,
 )
+from postprober.sandbox.mastodon.text import mastodon_length
 
 _KEY_SECONDS = 3600.0  # an Idempotency-Key is remembered for one hour: platforms/mastodon/facts.md, 5
 _SOONEST = 300.0  # seconds from now in which nothing is scheduled

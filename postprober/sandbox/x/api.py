@@ -9,10 +9,10 @@ from starlette.routing import BaseRoute
 
 from postprober.sandbox.engine.model import Media, Post
 from postprober.sandbox.engine.operation import Call, Operation, reply
-from postprober.sandbox.engine.text import weighted_length
 from postprober.sandbox.engine.timefmt import parse_iso
 from postprober.sandbox.engine.world import World
 from postprober.sandbox.x.dialect import XManner, dialect, forbidden, invalid, not_found
+from postprober.sandbox.x.text import weighted_length
 from postprober.sandbox.x.views import MAX_WEIGHT, history, includes, missing, post_view, user_view, wire_text
 
 XId = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,19}$")]

@@ -7,9 +7,10 @@ from typing import Any
 from postprober.sandbox.engine.engagement import counts
 from postprober.sandbox.engine.model import Account, Media, Post
 from postprober.sandbox.engine.operation import Call
-from postprober.sandbox.engine.text import HASHTAG, URL, weighted_length
+from postprober.sandbox.engine.text import HASHTAG, URL
 from postprober.sandbox.engine.timefmt import iso
 from postprober.sandbox.x.dialect import not_found
+from postprober.sandbox.x.text import weighted_length
 
 MAX_WEIGHT = 280
 CUT = 270  # characters of a long post that stand in `text`

@@ -235,7 +235,7 @@ def _credentials(core: Core, platform: Platform, data: dict[str, Any], instance:
     if sign_in is not None and "identifier" in data:
         identifier, password = _text(data, "identifier"), _text(data, "password")
         try:
-            return sign_in(core.http.bound(secrets=[password]), instance, identifier, password)
+            return sign_in.ask(core.http.bound(secrets=[password]), instance, identifier, password)
         except Suspended as error:
             raise BadInput(error.message, error.detail) from error
         except ReconnectNeeded as error:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from postprober.domain.health import Sign, Verdict, account_verdict, freshness, of_span
-from postprober.domain.platform import Platform
+from postprober.domain.platform import Platform, position
 from postprober.services.core import Core
 from postprober.services.people import permits
 from postprober.storage import accounts
@@ -63,7 +63,7 @@ def take(core: Core, user_id: int) -> list[PlatformHealth]:
         servers.setdefault((account.platform, account.instance), []).append(account)
     return [
         _of(core, server, servers[server], known.get(server), signs, waiting.get(server, 0), now)
-        for server in sorted(servers, key=lambda one: (list(Platform).index(one[0]), one[1]))
+        for server in sorted(servers, key=lambda one: (position(one[0]), one[1]))
     ]
 
 

@@ -12,10 +12,11 @@ from urllib.error import HTTPError
 from urllib.request import ProxyHandler, build_opener
 
 from postprober import extras, places
-from postprober.domain.platform import NAMES, Platform
+from postprober.domain.platform import NAMES, Platform, known
 from postprober.errors import PostProberError, VaultError
 from postprober.http import Exchange
 from postprober.pipeline.core.tokens import open_credentials
+from postprober.platforms.registry import BROKEN, SPECS
 from postprober.services.accounts import browser_accounts
 from postprober.services.core import Core
 from postprober.services.monitoring.monitoring import HEARTBEAT_LIMIT, heartbeat_age
@@ -53,8 +54,9 @@ def examine(core: Core) -> list[Finding]:
         _extras(),
         _sidecar(core),
         _browser(core),
-        *(_platform(core, platform) for platform in Platform),
-        _by_browser(core),
+        *(_platform(core, platform) for platform in known()),
+        *(_by_browser(core, platform) for platform in known() if SPECS[platform].browser is not None),
+        *(Finding(f"platform {name}", False, why) for name, why in sorted(BROKEN.items())),
     ]
 
 
@@ -186,10 +188,10 @@ def _browser(core: Core) -> Finding:
     return Finding("browser", True, core.browser.path or "Playwright's own Chromium" if core.browser else "")
 
 
-def _by_browser(core: Core) -> Finding:
-    name = "Instagram by browser"
+def _by_browser(core: Core, platform: Platform) -> Finding:
+    name = f"{NAMES[platform]} by browser"
     with core.db.read() as conn:
-        query = accounts.select().where(accounts.c.is_active, accounts.c.platform == Platform.INSTAGRAM.value)
+        query = accounts.select().where(accounts.c.is_active, accounts.c.platform == platform.value)
         used = sum(bool(row.instance) for row in conn.execute(query))
     problem = browser_accounts.trouble(core)
     if problem:

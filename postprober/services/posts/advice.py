@@ -14,11 +14,9 @@ from postprober.domain.account import Credentials
 from postprober.domain.advice import Advice, Suggestion, cautious
 from postprober.domain.alert import AlertKind, AlertType
 from postprober.domain.limits import Limits
-from postprober.domain.platform import Platform
 from postprober.domain.post import PostStatus
 from postprober.errors import BadInput, Conflict, Forbidden, NotFound, PlatformError, PostProberError, VaultError
 from postprober.pipeline.core.tokens import open_credentials
-from postprober.platforms.registry import LIMITS
 from postprober.services.accounts.accounts import owned
 from postprober.services.core import Core
 from postprober.services.media import media as media_service
@@ -227,8 +225,8 @@ def brief_of(core: Core, who: Actor, new: NewPost) -> Brief:
 
 
 def _anywhere(new: NewPost) -> tuple[Target, ...]:
-    """No account was chosen yet: the review needs a text, and the strictest limits harm nobody."""
-    return (Target(None, Platform.LINKEDIN, LIMITS[Platform.LINKEDIN], new.parts),)
+    """No account was chosen yet."""
+    return (review_gate.no_account(new),)
 
 
 def _limits(core: Core, account: Account) -> Limits:

@@ -14,7 +14,7 @@ from postprober.agent.brief import Brief, Picture, Target
 from postprober.agent.review import review as by_rules_only
 from postprober.clock import utc_iso
 from postprober.domain.advice import Advice, Review
-from postprober.domain.platform import Platform
+from postprober.domain.platform import known
 from postprober.domain.post import MediaFile
 from postprober.platforms.registry import LIMITS
 from postprober.services.core import Core
@@ -87,6 +87,12 @@ def digest(new: NewPost) -> str:
     return hashlib.sha256(json.dumps(seen, ensure_ascii=True).encode()).hexdigest()
 
 
+def no_account(new: NewPost) -> Target:
+    """What stands for the account while none is chosen: the review needs a text, and the widest limits refuse nothing."""
+    widest = max(known(), key=lambda platform: LIMITS[platform].max_length)
+    return Target(None, widest, LIMITS[widest], new.parts)
+
+
 def _pending(core: Core, review: Review, note: str) -> Advice:
     return Advice(review, (), review.by, note, utc_iso(core.clock.now()), pending=True)
 
@@ -95,5 +101,5 @@ def _brief(core: Core, new: NewPost, chosen: Sequence[Account], files: Sequence[
     """Enough to review: texts and files. Limits and history are not looked at, so nothing is read over the network."""
     targets = [Target(a.id, a.platform, LIMITS[a.platform], new.texts_for(a.id)) for a in chosen]
     if not targets:
-        targets = [Target(None, Platform.LINKEDIN, LIMITS[Platform.LINKEDIN], new.parts)]
+        targets = [no_account(new)]
     return Brief(tuple(targets), tuple(Picture(f, "") for f in files), core.clock.now(), language=new.language)

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from postprober.domain.identity import server_name
-from postprober.domain.platform import NAMES, Platform
+from postprober.domain.platform import NAMES, Platform, known
 from postprober.storage.types import Id, Json, UtcDateTime
 
 revision = "0016"
@@ -22,7 +22,7 @@ branch_labels = None
 depends_on = None
 
 CHUNK = 500
-_PLATFORMS = {platform.value for platform in Platform}
+_PLATFORMS = {platform.value for platform in known()}
 # As they stood when this was written; later migrations may change the real ones.
 _deliveries = sa.table(
     "deliveries", sa.column("id", Id), sa.column("post_id", Id), sa.column("account_id", Id), sa.column("user_id", Id),

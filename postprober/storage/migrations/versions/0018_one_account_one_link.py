@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from postprober.domain.identity import account_id, server_name
-from postprober.domain.platform import NAMES, Platform
+from postprober.domain.platform import NAMES, Platform, known
 from postprober.storage.types import Id, Json, UtcDateTime
 
 revision = "0018"
@@ -20,7 +20,7 @@ down_revision = "0017"
 branch_labels = None
 depends_on = None
 
-_PLATFORMS = {platform.value for platform in Platform}
+_PLATFORMS = {platform.value for platform in known()}
 # As they stood when this was written; later migrations may change the real ones.
 _accounts = sa.table(
     "accounts", sa.column("id", Id), sa.column("user_id", Id), sa.column("platform", sa.String),

@@ -1,4 +1,4 @@
-"""Linking: consent page, Mastodon server, Bluesky app password; and how it went."""
+"""Linking: consent page, server, app password, token, browser session; and how it went."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import streamlit as st
 
 from postprober.domain.platform import NAMES, Platform
 from postprober.errors import PostProberError
+from postprober.platforms.common.spec import SignIn
 from postprober.platforms.registry import SPECS
 from postprober.services.accounts import accounts, browser_accounts, linking
 from postprober.ui import acts, uploads
@@ -16,6 +17,9 @@ from postprober.ui.text import plain
 WRITE = "accounts:write"
 # Who signs in with an app password, and who names a server first, has a form of its own.
 TOKENS: list[Platform] = [platform for platform, spec in SPECS.items() if spec.sign_in is None]
+SERVERS = [platform for platform, spec in SPECS.items() if spec.oauth is not None and spec.many_servers]
+PASSWORDS = {platform: spec.sign_in for platform, spec in SPECS.items() if spec.sign_in is not None}
+BROWSER = [platform for platform, spec in SPECS.items() if spec.browser is not None]
 CONSENT = [platform for platform, spec in SPECS.items() if spec.oauth is not None and not spec.many_servers]
 
 
@@ -35,21 +39,25 @@ def results() -> None:
 
 def draw(visit: Visit) -> None:
     """All ways to link, one below the other."""
-    with st.container(border=True, key="account-consent"):
-        st.markdown("**X, LinkedIn, Instagram**")
-        st.caption("You approve PostProber on the platform, then you come back here.")
-        with st.container(horizontal=True):
-            for platform in CONSENT:
-                if visit.button(f"Link {NAMES[platform]}", WRITE, f"link-{platform.value}"):
-                    consent(visit, platform)
-    with st.container(border=True, key="account-mastodon"):
-        _mastodon(visit)
-    with st.container(border=True, key="account-bluesky"):
-        _bluesky(visit)
+    if CONSENT:
+        with st.container(border=True, key="account-consent"):
+            st.markdown(f"**{', '.join(NAMES[platform] for platform in CONSENT)}**")
+            st.caption("You approve PostProber on the platform, then you come back here.")
+            with st.container(horizontal=True):
+                for platform in CONSENT:
+                    if visit.button(f"Link {NAMES[platform]}", WRITE, f"link-{platform.value}"):
+                        consent(visit, platform)
+    for platform in SERVERS:
+        with st.container(border=True, key=f"account-{platform.value}"):
+            _server(visit, platform)
+    for platform, how in PASSWORDS.items():
+        with st.container(border=True, key=f"account-{platform.value}"):
+            _password(visit, platform, how)
     with st.container(border=True, key="account-token"):
         _token(visit)
-    with st.container(border=True, key="account-browser"):
-        _by_browser(visit)
+    for platform in BROWSER:
+        with st.container(border=True, key=f"account-browser-{platform.value}"):
+            _by_browser(visit, platform)
 
 
 def consent(visit: Visit, platform: Platform, instance: str = "") -> None:
@@ -61,26 +69,28 @@ def consent(visit: Visit, platform: Platform, instance: str = "") -> None:
         acts.refuse(error)
 
 
-def _mastodon(visit: Visit) -> None:
-    st.markdown("**Mastodon**")
-    usual = visit.core.settings.platform(Platform.MASTODON).api_url
-    with st.form("link-mastodon", border=False):
-        server = st.text_input("Server", value=usual, placeholder="https://mastodon.social")
-        pressed = st.form_submit_button("Link Mastodon", disabled=not visit.may(WRITE), help=visit.why_not(WRITE))
+def _server(visit: Visit, platform: Platform) -> None:
+    name = NAMES[platform]
+    st.markdown(f"**{name}**")
+    usual = visit.core.settings.platform(platform).api_url
+    with st.form(f"link-{platform.value}", border=False):
+        server = st.text_input("Server", value=usual, placeholder=SPECS[platform].server_example)
+        pressed = st.form_submit_button(f"Link {name}", disabled=not visit.may(WRITE), help=visit.why_not(WRITE))
     if pressed:
         typed = server.strip().rstrip("/")
         full = typed if "://" in typed or not typed else f"https://{typed}"
         # The server that the settings name needs no naming: its app is registered already.
-        consent(visit, Platform.MASTODON, "" if full == usual else full)
+        consent(visit, platform, "" if full == usual else full)
 
 
-def _bluesky(visit: Visit) -> None:
-    st.markdown("**Bluesky**")
-    st.caption("Create an app password in Bluesky under Settings, Privacy and security. Never use your main password.")
-    with st.form("link-bluesky", border=False, clear_on_submit=True):
-        identifier = st.text_input("Handle or e-mail address", placeholder="name.bsky.social")
-        password = st.text_input("App password", type="password", placeholder="xxxx-xxxx-xxxx-xxxx")
-        pressed = st.form_submit_button("Link Bluesky", disabled=not visit.may(WRITE), help=visit.why_not(WRITE))
+def _password(visit: Visit, platform: Platform, how: SignIn) -> None:
+    name = NAMES[platform]
+    st.markdown(f"**{name}**")
+    st.caption(how.hint)
+    with st.form(f"link-{platform.value}", border=False, clear_on_submit=True):
+        identifier = st.text_input(how.identifier, placeholder=how.identifier_example)
+        password = st.text_input("App password", type="password", placeholder=how.example)
+        pressed = st.form_submit_button(f"Link {name}", disabled=not visit.may(WRITE), help=visit.why_not(WRITE))
     if not pressed:
         return
     if not identifier.strip() or not password:
@@ -88,12 +98,12 @@ def _bluesky(visit: Visit) -> None:
         return
     data = {"identifier": identifier.strip().removeprefix("@"), "password": password}
     try:
-        with st.spinner("Signing in at Bluesky …"):
-            account = accounts.add_by_token(visit.core, visit.user.id, Platform.BLUESKY, data)
+        with st.spinner(f"Signing in at {name} …"):
+            account = accounts.add_by_token(visit.core, visit.user.id, platform, data)
     except PostProberError as error:
         acts.refuse(error)
         return
-    st.session_state["pp_added"] = f"Linked. Bluesky: {plain(account.account_name)}"
+    st.session_state["pp_added"] = f"Linked. {name}: {plain(account.account_name)}"
     st.rerun()
 
 
@@ -101,7 +111,7 @@ def _token(visit: Visit) -> None:
     """For who has a token already: from another tool, or from a platform's developer pages."""
     with st.expander("Import a token", type="compact"), st.form("link-token", border=False, clear_on_submit=True):
         platform = st.selectbox("Platform", TOKENS, format_func=lambda p: NAMES[p])
-        server = st.text_input("Server", placeholder="https://mastodon.social (Mastodon only)")
+        server = st.text_input("Server", placeholder=_servers())
         access = st.text_input("Access token", type="password")
         refresh = st.text_input("Refresh token", type="password", placeholder="optional")
         ends = st.text_input("Expires at", placeholder="2030-03-02T09:00:00Z, optional")
@@ -120,14 +130,22 @@ def _token(visit: Visit) -> None:
     st.rerun()
 
 
-def _by_browser(visit: Visit) -> None:
+def _servers() -> str:
+    """Who needs one, as the field says it."""
+    return (
+        "; ".join(f"{SPECS[platform].server_example} ({NAMES[platform]} only)" for platform in SERVERS) or "not needed"
+    )
+
+
+def _by_browser(visit: Visit, platform: Platform) -> None:
     """For accounts without API access. The warning is read before anything can be given."""
-    with st.expander("Instagram by browser (experimental)", type="compact"):
-        st.warning(plain(browser_accounts.TERMS), icon=":material/warning:")
+    name = NAMES[platform]
+    with st.expander(f"{name} by browser (experimental)", type="compact"):
+        st.warning(plain(browser_accounts.terms(platform)), icon=":material/warning:")
         if problem := browser_accounts.trouble(visit.core):
             st.error(plain(problem))
             return
-        with st.form("link-browser", border=False, clear_on_submit=True):
+        with st.form(f"link-browser-{platform.value}", border=False, clear_on_submit=True):
             st.caption(
                 "The session of a browser in which you are signed in, stored by Playwright (storage_state, JSON)."
             )
@@ -143,10 +161,10 @@ def _by_browser(visit: Visit) -> None:
     text = stored.getvalue().decode("utf-8", "replace")
     uploads.free(stored)  # it holds somebody's cookies
     try:
-        with st.spinner("Checking the session with Instagram …"):
-            account = browser_accounts.link(visit.core, visit.user.id, Platform.INSTAGRAM, text, accepted=accepted)
+        with st.spinner(f"Checking the session with {name} …"):
+            account = browser_accounts.link(visit.core, visit.user.id, platform, text, accepted=accepted)
     except PostProberError as error:
         acts.refuse(error)
         return
-    st.session_state["pp_added"] = f"Linked. Instagram: {plain(browser_accounts.called(account))}"
+    st.session_state["pp_added"] = f"Linked. {name}: {plain(browser_accounts.called(account))}"
     st.rerun()

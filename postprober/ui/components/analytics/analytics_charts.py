@@ -7,7 +7,7 @@ from typing import Any
 import altair as alt
 
 from postprober.analytics.figures import Figures
-from postprober.analytics.palette import COLOURS
+from postprober.analytics.palette import colours
 from postprober.domain.platform import NAMES, Platform
 
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -23,8 +23,7 @@ def name_of(platform: str) -> str:
 
 def _colour(rows: list[dict[str, Any]]) -> Any:
     """By platform; the legend names those that are drawn."""
-    shown = {row["platform"] for row in rows}
-    drawn = {NAMES[platform]: colour for platform, colour in COLOURS.items() if NAMES[platform] in shown}
+    drawn = colours(row["platform"] for row in rows)
     return alt.Color("platform:N", legend=_LEGEND, scale=alt.Scale(domain=list(drawn), range=list(drawn.values())))
 
 

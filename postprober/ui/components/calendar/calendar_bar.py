@@ -7,7 +7,7 @@ from datetime import date, timedelta
 
 import streamlit as st
 
-from postprober.domain.platform import NAMES, Platform
+from postprober.domain.platform import NAMES, known
 from postprober.services.posts.calendar import Day
 from postprober.ui.text import POST_WORDS
 
@@ -46,7 +46,7 @@ def bar(today: date) -> Choice:
                 key="cal-status", wrap=True,
             )  # fmt: skip
             platforms = st.pills(
-                "Platform", list(Platform), selection_mode="multi", format_func=lambda p: NAMES[p], key="cal-platform",
+                "Platform", list(known()), selection_mode="multi", format_func=lambda p: NAMES[p], key="cal-platform",
                 wrap=True,
             )  # fmt: skip
     return Choice(view, day, tuple(statuses or ()), tuple(p.value for p in platforms or ()))

@@ -122,7 +122,7 @@ def _where(one: Suggestion, accounts: dict[int, Account]) -> str:
     account = accounts.get(one.account_id or 0)
     if account is not None:
         return f"{NAMES[account.platform]} · {browser_accounts.called(account)}"
-    return NAMES[Platform(one.platform)] if one.platform in set(Platform) else "for all"
+    return NAMES[Platform(one.platform)] if one.platform else "for all"
 
 
 def _still_right(one: Suggestion, mine: Draft, now: datetime) -> bool:

@@ -8,7 +8,7 @@ import streamlit as st
 
 from postprober.domain.delivery import TRAITS, Step
 from postprober.domain.health import Health
-from postprober.domain.platform import NAMES, Platform
+from postprober.domain.platform import NAMES, known
 from postprober.services.monitoring import monitoring, overview
 from postprober.services.monitoring import platform_status as health
 from postprober.services.monitoring.overview import Overview
@@ -132,7 +132,7 @@ def _line(one: Line, zone: str, now: datetime) -> str:
 
 def health_html(seen: Overview) -> str:
     """Platforms down, steps across."""
-    found = [platform for platform in Platform if (platform, Step.POSTING) in seen.health]
+    found = [platform for platform in known() if (platform, Step.POSTING) in seen.health]
     head = "".join(f'<th scope="col">{STEP_WORDS[step]}</th>' for step in Step)
     rows = "".join(
         f'<tr><th scope="row">{NAMES[platform]}</th>'

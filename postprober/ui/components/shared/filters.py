@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from postprober.domain.platform import NAMES, Platform
+from postprober.domain.platform import NAMES, known
 from postprober.ui.text import POST_WORDS
 
 STEP = 10  # posts more each time
@@ -47,7 +47,7 @@ def draw() -> Choice:
         )
         platforms = st.pills(
             "Platform",
-            list(Platform),
+            list(known()),
             selection_mode="multi",
             format_func=lambda p: NAMES[p],
             key="filter-platform",

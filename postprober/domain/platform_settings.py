@@ -1,0 +1,30 @@
+"""What the operator may set of one platform."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from postprober.domain.prices import Prices
+
+
+class PlatformSettings(BaseModel):
+    """`POSTPROBER_`, the platform's key and the field's name, in capitals, is the name in the environment. A platform adds
+    its own fields. Empty addresses: the platform's own."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    client_id: str = ""
+    client_secret: str = Field("", repr=False)
+    api_url: str = ""
+    auth_url: str = ""
+
+    def own(self) -> dict[str, str]:
+        """The fields that only this platform has, as its adapter reads them."""
+        return {name: str(getattr(self, name)) for name in type(self).model_fields if name not in _COMMON}
+
+    def prices(self) -> Prices:
+        """What its API costs; most cost nothing."""
+        return Prices()
+
+
+_COMMON = frozenset(PlatformSettings.model_fields)

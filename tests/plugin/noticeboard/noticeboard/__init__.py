@@ -1,0 +1,1 @@
+"""A board of short notices that exists nowhere: what a platform from another package needs, and no more."""
