@@ -24,6 +24,7 @@ from sqlalchemy import select
 
 from postprober.api.__main__ import SERVER
 from postprober.api.app import create_app
+from postprober.api.idempotency import LEASE
 from postprober.domain.platform import Platform
 from postprober.pipeline.scheduler.scheduler import Runner
 from postprober.sandbox.control.client import Control
@@ -44,7 +45,9 @@ SIDECAR, SCHEDULER, PAGE = "sidecar", "scheduler", "page"
 LIVES = {SIDECAR: (0.2, 1.8), SCHEDULER: (0.05, 0.9), PAGE: (0.1, 0.9)}  # seconds from start to SIGKILL
 PACE = 0.3  # seconds between two posts of a client
 HASTE = 0.05  # between two of the careless page, so that a kill rather hits it at work
-PATIENCE = 60.0  # seconds in which a client gets its answer once nobody is killed any more
+# In which a client gets its answer once nobody is killed any more: a key that the last one who was killed had claimed is
+# free when its lease ends, and then the sidecar has to start and to answer.
+PATIENCE = LEASE.total_seconds() + 60.0  # seconds
 CALM = 240.0  # seconds that the queue may take to drain after the last kill
 
 

@@ -235,7 +235,11 @@ def _located(own_app: tuple[int, dict[str, str]], posts: list[dict[str, object]]
         HttpClient(pools), PlatformConfig(Platform("mastodon"), "https://s.example", "https://s.example")
     )
     search = Search(
-        job=PartJob("key", 0, "Hello", MADE_AT), since=MADE_AT, author="1", exclude=frozenset({exclude} - {""})
+        job=PartJob("key", 0, "Hello", MADE_AT),
+        since=MADE_AT,
+        author="1",
+        exclude=frozenset({exclude} - {""}),
+        ours=frozenset({exclude} - {""}),
     )
     try:
         return adapter.locate(Credentials("token", remote_id="1", instance="https://s.example"), search)

@@ -119,7 +119,7 @@ def test_a_row_that_was_linked_under_an_alias_is_found_by_the_servers_own_name_a
     with core.db.write() as conn:
         delivery = deliveries.of_post(conn, post.id)[0]
         mine = RemotePost(Platform("mastodon"), account.server, "77")
-        assert remote_posts.claim(conn, mine, account.remote_id, delivery.id, 0, NOW)
+        assert remote_posts.claim(conn, mine, account.remote_id, delivery.id, 0, NOW, sent_by_us=True)
     monkeypatch.setattr(mastodon, "own_address", lambda *_: "https://canonical.example")
     again = add(installation, made, "")
     assert (again.id, again.server, again.instance) == (account.id, "canonical.example", account.instance)
