@@ -8,7 +8,6 @@ from postprober.sandbox.engine.bearer import find_bearer
 from postprober.sandbox.engine.emulator import Emulator, Look, Page, by_id
 from postprober.sandbox.engine.engagement import counts
 from postprober.sandbox.engine.faults import Fault
-from postprober.sandbox.engine.limits import refusal_headers
 from postprober.sandbox.engine.model import Post
 from postprober.sandbox.engine.operation import Call, Operation, Refusal, reply
 from postprober.sandbox.engine.timefmt import iso
@@ -29,8 +28,8 @@ class Dialect:
     def server_error(self, status: int) -> Refusal:
         return Refusal(status, {"error": "broken"})
 
-    def rate_limited(self, call: Call, fault: Fault) -> Refusal:
-        return Refusal(429, {"error": "slow_down"}, refusal_headers(fault, call.at, "retry-after", "seconds"))
+    def rate_limited(self, _call: Call, _fault: Fault) -> Refusal:
+        return Refusal(429, {"error": "slow_down"})
 
     def bad_refresh(self) -> Refusal:
         return Refusal(400, {"error": "no_refresh"})
@@ -52,8 +51,7 @@ async def _me(call: Call) -> Any:
 
 
 async def _create(call: Call) -> Any:
-    body = call.json() or {}
-    call.keyed(body["mark"])
+    body = call.json()
     known = call.world.doc("notice", f"{call.owner.name}|{body['mark']}")
     if known is not None and (post := call.world.post(KEY, known["id"])) is not None:
         return reply(_view(call, post))

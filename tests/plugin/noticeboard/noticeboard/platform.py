@@ -1,4 +1,4 @@
-"""The noticeboard, as PostProber sees it. A notice carries the mark of whoever sent it, and the board pins each mark once."""
+"""The noticeboard, as PostProber sees it. A notice carries its sender's mark, and the board pins each mark once."""
 
 from __future__ import annotations
 
