@@ -19,13 +19,11 @@ from postprober.domain.preflight import check as check_draft
 from postprober.domain.public_look import Look, Verdict
 from postprober.errors import PlatformError, PostRejected, ReconnectNeeded, Throttled, UnexpectedReply
 from postprober.http import HttpClient, Reply
-from postprober.platforms.common import public
+from postprober.platforms.common import public, signs
 from postprober.platforms.common.adapter import READY, Traits
 from postprober.platforms.common.errors import Act, Refusal, Row, judge
 from postprober.platforms.common.links import PastedLink, matching
 from postprober.platforms.common.replies import ambiguous, count_at, list_at, parse_time, require_object, text_at
-from postprober.platforms.common.signs import Row as SignRow
-from postprober.platforms.common.signs import Signs
 from postprober.platforms.common.spec import Habits, PlatformSpec
 
 
@@ -160,6 +158,6 @@ def _public(http: HttpClient, config: PlatformConfig, url: str, remote_id: str, 
 
 SPEC = PlatformSpec(
     about=ABOUT, adapter=NoticeboardAdapter, traits=TRAITS, limits=LIMITS, remote_id=_remote_id, public=_public,
-    signs=Signs((SignRow(Cause.ACCESS_REVOKED, 401), SignRow(Cause.TEXT_TOO_LONG, 422, code="too_long"))),
+    signs=signs.Signs((signs.Row(Cause.ACCESS_REVOKED, 401), signs.Row(Cause.TEXT_TOO_LONG, 422, code="too_long"))),
     habits=Habits("#7a9e3a", ("Thank",), shows_handle=False),
 )  # fmt: skip
