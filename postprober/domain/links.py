@@ -1,7 +1,6 @@
 """Links as the person who wrote them means them, and where the links of a published post lead. Pure.
 
-Platforms find links by rules of their own: X's leave out most letters behind the host (`entities`), Mastodon's take
-them. A person means the whole of it, up to the next blank.
+Platforms find links by rules of their own; some leave out most letters behind the host (`entities`). A person means the whole of it, up to the next blank.
 """
 
 from __future__ import annotations
@@ -11,10 +10,7 @@ import re
 from collections.abc import Sequence
 from urllib.parse import unquote, urlsplit
 
-import regex  # type: ignore[import-untyped,unused-ignore]
-
-from postprober.domain.entities import HOST_OF_A_LINK, Span, find_urls, is_possible_host
-from postprober.domain.tlds import TLDS
+from postprober.domain.entities import Span, find_urls
 
 _WITH_SCHEME = re.compile(r"(?<![A-Za-z0-9+.\-])https?://[^\s<>、。「」『』【】（）〈〉《》，！？]+", re.IGNORECASE)
 _NEXT = re.compile(r"(?<=[,;|])(?=https?://)", re.IGNORECASE)  # `https://a.example,https://b.example` are two
@@ -118,50 +114,3 @@ def _canonical(link: str) -> str:
         with contextlib.suppress(UnicodeError):
             host = host.encode("idna").decode()
     return host + unquote(path).rstrip("/") + unquote(tail)
-
-
-# Mastodon's own rules: config/initializers/twitter_regex.rb over twitter-text; only links with a scheme are counted so.
-_M_LINK = regex.compile(HOST_OF_A_LINK, regex.IGNORECASE, tlds=sorted(TLDS))
-_M_PATH = regex.compile(
-    r"/(?:[^\p{White_Space}<>()?]++|\((?:[^\p{White_Space}<>()?]++|\([^\p{White_Space}<>()?]++\))++\))*+"
-)
-_M_PATH_END = frozenset("?!*\"'「」<>;:=,.$%[]~&|@(")
-_UCHARS = "\u00a0-\ud7ff\ue000-\ufdcf\ufdf0-\uffef\U00010000-\U0010fffd"
-_M_QUERY = regex.compile(rf"\?[a-z0-9!?*'();:&=+$/%#\[\]\-_.,~|@\^{_UCHARS}]*+", regex.IGNORECASE)
-_M_QUERY_END = regex.compile(rf"[a-z0-9_&=#/\-{_UCHARS}]", regex.IGNORECASE)
-
-
-def mastodon_links(text: str) -> list[Span]:
-    """Links with a scheme as Mastodon finds, counts and shows them."""
-    found: list[Span] = []
-    at = 0
-    while match := _M_LINK.search(text, at):
-        start, end = match.start("url"), match.end("url")
-        at = max(end, match.end(), at + 1)
-        if not is_possible_host(match["url"], match["domain"]):
-            continue
-        end = _m_path(text, end)
-        end = _m_query(text, end)
-        found.append(Span(start, end, text[start:end]))
-        at = max(at, end)
-    return found
-
-
-def _m_path(text: str, at: int) -> int:
-    match = _M_PATH.match(text, at)
-    if match is None:
-        return at
-    end = match.end()
-    while end > at + 1 and text[end - 1] in _M_PATH_END:
-        end -= 1
-    return int(end)
-
-
-def _m_query(text: str, at: int) -> int:
-    match = _M_QUERY.match(text, at)
-    if match is None:
-        return at
-    end = match.end()
-    while end > at + 1 and not _M_QUERY_END.match(text[end - 1]):
-        end -= 1
-    return int(end) if end > at + 1 else at

@@ -16,30 +16,26 @@ from postprober.domain.entities import (
     find_mentions,
     find_urls,
 )
-from postprober.domain.links import mastodon_links
 
 __all__ = [
     "Span",
-    "escape_little",
     "find_cashtags",
     "find_hashtags",
     "find_mentions",
     "find_urls",
     "graphemes",
-    "mastodon_length",
     "normalise",
     "same_text",
     "split_thread",
-    "unescape_little",
     "utf8_length",
     "weighted_length",
 ]
 
-URL_WEIGHT = 23  # twitter-text config/v3.json transformedURLLength; Mastodon's characters_reserved_per_url has the same
+URL_WEIGHT = 23  # twitter-text config/v3.json transformedURLLength
 # twitter-text config/v3.json: code points that weigh 100 of a scale of 100; everything else weighs 200.
 _LIGHT = ((0, 4351), (8192, 8205), (8208, 8223), (8242, 8247))
 
-# One emoji as X counts it (emojiParsingEnabled, twemoji-parser): flag, keycap, tag sequence, or pictographs joined by
+# One emoji as twitter-text counts it (emojiParsingEnabled, twemoji-parser): flag, keycap, tag sequence, or pictographs joined by
 # ZWJ. © ® ™ and the chess pawn are emoji only with U+FE0F; U+FE0E asks for the text form of any other.
 _PICTOGRAPH = (
     r"(?:\p{Emoji_Modifier_Base}\ufe0f?\p{Emoji_Modifier}|[\u00a9\u00ae\u2122\u265f]\ufe0f"
@@ -52,7 +48,7 @@ _EMOJI = regex.compile(
 
 
 def weighted_length(text: str) -> int:
-    """Length as X counts it (twitter-text configuration 3): NFC, a link is 23, an emoji 2, most non-Latin letters 2."""
+    """Length by the rules of twitter-text (configuration 3): NFC, a link is 23, an emoji 2, most non-Latin letters 2."""
     text = unicodedata.normalize("NFC", text)
     urls = find_urls(text)
     return URL_WEIGHT * len(urls) + sum(_weigh(piece) for piece in between(text, urls))
@@ -79,49 +75,6 @@ def _clusters(text: str) -> list[str]:
 def utf8_length(text: str) -> int:
     """Bytes in UTF-8. A lone surrogate counts three, as in WTF-8; preflight refuses it anyway."""
     return len(text.encode("utf-8", "surrogatepass"))
-
-
-# Mastodon counts `@name` of `@name@host` (platforms/mastodon/facts.md, 3; app/validators/status_length_validator.rb).
-_REMOTE_MENTION = regex.compile(r"(?<![=/\w])(@[a-zA-Z0-9_]+(?:[.\-]+[a-zA-Z0-9_]+)*)@[\w.\-]*\w(?::\d+)?")
-
-
-def mastodon_length(text: str, url_length: int = URL_WEIGHT) -> int:
-    """Length as Mastodon counts it: graphemes, a link with a scheme is `url_length`, the host of a mention is free."""
-    urls = mastodon_links(text)
-    rest = sum(graphemes(_REMOTE_MENTION.sub(r"\1", piece)) for piece in between(text, urls))
-    return url_length * len(urls) + rest
-
-
-# LinkedIn little text: an unescaped reserved character cuts the text off (platforms/linkedin/facts.md, 3).
-_LITTLE = regex.compile(r"[|{}@\[\]()<>#\\*_~]")
-_LITTLE_READ = regex.compile(
-    r"\\(?P<char>.)"
-    r"|\{hashtag\|\\?[#\uff03]\|(?P<tag>(?:\\.|[^{}\\])*)\}"
-    r"|@\[(?P<name>(?:\\.|[^\[\]\\])*)\]\(urn:li:[^()]*\)",
-    regex.DOTALL,
-)
-
-
-def escape_little(text: str) -> str:
-    """`text` for LinkedIn's `commentary`: reserved characters escaped, `#word` left to become a hashtag.
-
-    Only a tag that begins with a letter or digit is left: any other LinkedIn might not take for one, and cut the text.
-    """
-    tags = {span.start for span in find_hashtags(text) if span.text[0] == "#" and span.text[1].isalnum()}
-    return str(_LITTLE.sub(lambda m: m[0] if m.start() in tags else "\\" + m[0], text))
-
-
-def unescape_little(text: str) -> str:
-    """The text a reader sees for `commentary`: escapes, hashtag templates and mentions resolved."""
-
-    def plain(match: regex.Match[str]) -> str:
-        if match["char"] is not None:
-            return str(match["char"])
-        if match["tag"] is not None:
-            return "#" + unescape_little(match["tag"])
-        return unescape_little(match["name"])
-
-    return str(_LITTLE_READ.sub(plain, text))
 
 
 _LINE_END = regex.compile(r"\r\n?|[\u2028\u2029\u0085]")

@@ -16,7 +16,7 @@ from postprober.domain import excerpts
 from postprober.domain.excerpts import LONGEST, MARKED, MOST_LINKS, UNMARKED, may_be_beginning
 from postprober.domain.mentions import without_hosts
 from postprober.domain.public_look import Look, Verdict
-from postprober.domain.text import mastodon_length
+from postprober.platforms.mastodon.text import length as mastodon_length
 from postprober.probe.compare import compare
 
 LONG = "One hundred things that I learned while I built a bridge, see https://example.org/how-we-built-it and " * 4

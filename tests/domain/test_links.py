@@ -6,10 +6,11 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from postprober.domain.links import astray, mastodon_links, whole_links
-from postprober.domain.records import bluesky_links
-from postprober.domain.text import mastodon_length
+from postprober.domain.links import astray, whole_links
 from postprober.platforms.bluesky.record import facets, hashtags
+from postprober.platforms.bluesky.records import links as bluesky_links
+from postprober.platforms.mastodon.text import length as mastodon_length
+from postprober.platforms.mastodon.text import links as mastodon_links
 
 # What may stand in a link behind its host and in front of the next blank.
 _INSIDE = st.text(

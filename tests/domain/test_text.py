@@ -17,20 +17,19 @@ from postprober.domain import text
 from postprober.domain.entities import between
 from postprober.domain.text import (
     Span,
-    escape_little,
     find_cashtags,
     find_hashtags,
     find_mentions,
     find_urls,
     graphemes,
-    mastodon_length,
     normalise,
     same_text,
     split_thread,
-    unescape_little,
     utf8_length,
     weighted_length,
 )
+from postprober.platforms.linkedin.text import escape_little, unescape_little
+from postprober.platforms.mastodon.text import length as mastodon_length
 
 CONTRACTS = Path(os.environ.get("POSTPROBER_CONTRACTS", Path(__file__).parents[2].parent / "shared" / "contracts"))
 SUITE = CONTRACTS / "specs" / "twitter-text" / "conformance"

@@ -17,10 +17,10 @@ from PIL import Image
 from postprober.domain.platform import Platform, PlatformConfig, known
 from postprober.domain.post import MediaFile, MediaKind
 from postprober.domain.public_look import Look, Verdict
-from postprober.domain.records import mastodon_media
 from postprober.domain.remote import RemoteMedia
 from postprober.http import HttpClient, Pools
 from postprober.platforms.bluesky.record import facets
+from postprober.platforms.mastodon.records import media as mastodon_media
 from postprober.probe import public
 from postprober.probe.compare import compare
 from postprober.probe.page import MOST_ENTRIES, Block, read_page, text_from_metas

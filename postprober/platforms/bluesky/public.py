@@ -7,8 +7,8 @@ from dataclasses import replace
 from postprober.domain.nested import dig, text_at
 from postprober.domain.platform import PlatformConfig
 from postprober.domain.public_look import Look, Verdict
-from postprober.domain.records import bluesky_links, bluesky_media
 from postprober.http import HttpClient
+from postprober.platforms.bluesky import records
 from postprober.platforms.common.public import ask, refused, seen
 
 # com.atproto.repo.getRecord and com.atproto.sync.getRepo: the record, or its whole repository, is not given out.
@@ -29,9 +29,9 @@ def read(http: HttpClient, config: PlatformConfig, url: str, remote_id: str, bas
         return replace(
             seen(reply, address, Verdict.FOUND, "the server gives the record to everybody"),
             text=text_at(value, "text"),
-            media=bluesky_media(dig(value, "embed")),
+            media=records.media(dig(value, "embed")),
             reply_to=text_at(value, "reply", "parent", "uri"),
-            links=bluesky_links(value),
+            links=records.links(value),
         )
     return refused(reply, address, "The server", gone=text_at(body, "error") in _GONE)
 

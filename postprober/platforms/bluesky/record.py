@@ -16,9 +16,9 @@ import regex  # type: ignore[import-untyped,unused-ignore]
 from postprober.clock import utc_iso
 from postprober.domain.links import whole_links
 from postprober.domain.post import MediaKind
-from postprober.domain.records import bluesky_links, bluesky_media
 from postprober.domain.remote import PartJob, Ref, RemotePost
 from postprober.domain.text import Span, utf8_length
+from postprober.platforms.bluesky import records
 from postprober.platforms.common.replies import dig, parse_time, text_at
 
 COLLECTION = "app.bsky.feed.post"
@@ -142,7 +142,7 @@ def post_from(uri: str, cid: str, value: object, url: str) -> RemotePost:
         text=text_at(value, "text"),
         created_at=parse_time(dig(value, "createdAt")),
         author_id=repo_of(uri),
-        media=bluesky_media(dig(value, "embed")),
+        media=records.media(dig(value, "embed")),
         reply_to=text_at(value, "reply", "parent", "uri"),
-        links=bluesky_links(value),
+        links=records.links(value),
     )

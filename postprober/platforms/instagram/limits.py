@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from postprober.domain.limits import H264, MB, ImageRule, Limits, VideoRule
-from postprober.domain.mentions import instagram_mentions
 from postprober.platforms.instagram.about import ABOUT
+from postprober.platforms.instagram.text import mentions
 
 LIMITS = Limits(
     platform=ABOUT.platform,
     max_length=2200,
-    find_mentions=instagram_mentions,
+    find_mentions=mentions,
     unit="characters",
     max_hashtags=30,
     max_mentions=20,

@@ -33,7 +33,6 @@ from postprober.domain.remote import (
     Staged,
     Timeline,
 )
-from postprober.domain.text import escape_little, unescape_little
 from postprober.errors import DuplicateRefused, PlatformError, ReconnectNeeded, Throttled, Unavailable, UnexpectedReply
 from postprober.http import HttpClient, Reply
 from postprober.platforms.common.adapter import Traits, sighting_in
@@ -54,6 +53,7 @@ from postprober.platforms.linkedin.about import ABOUT, VERSION
 from postprober.platforms.linkedin.errors import NOT_FOUND, is_not_permitted, refused
 from postprober.platforms.linkedin.limits import LIMITS
 from postprober.platforms.linkedin.media import Uploads
+from postprober.platforms.linkedin.text import escape_little, unescape_little
 
 RESTLI = "2.0.0"  # linkedin/facts.md, 2
 SETTLE_SECONDS = 60.0  # ours; no source gives a bound, hence STRICT; settings["settle_seconds"]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from postprober.domain.limits import H264, MB, GifRule, ImageRule, Limits, VideoRule, utf16_length
-from postprober.domain.text import escape_little
 from postprober.platforms.linkedin.about import ABOUT
+from postprober.platforms.linkedin.text import escape_little
 
 
 def _escaped_length(_limits: Limits, text: str) -> int:

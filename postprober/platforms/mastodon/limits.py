@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from postprober.domain.limits import MIB, GifRule, ImageRule, Limits, VideoRule
-from postprober.domain.text import mastodon_length
+from postprober.platforms.mastodon import text
 from postprober.platforms.mastodon.about import ABOUT
 
 
-def _length(limits: Limits, text: str) -> int:
-    return mastodon_length(text, url_length=limits.url_length or 0)
+def _length(limits: Limits, words: str) -> int:
+    return text.length(words, url_length=limits.url_length or 0)
 
 
 # What an instance allows when it does not say otherwise (Mastodon 4.x, GET /api/v2/instance).

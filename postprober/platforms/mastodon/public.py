@@ -8,10 +8,10 @@ from dataclasses import replace
 from postprober.domain.nested import list_at, text_at
 from postprober.domain.platform import PlatformConfig
 from postprober.domain.public_look import Look, Verdict
-from postprober.domain.records import mastodon_media
 from postprober.domain.status_html import html_to_text, links_in
 from postprober.http import HttpClient
 from postprober.platforms.common.public import GONE, ask, refused, seen
+from postprober.platforms.mastodon import records
 
 _PROFILE = re.compile(r"https?://[^/]+/@[^/?#]+")
 
@@ -29,7 +29,7 @@ def read(http: HttpClient, config: PlatformConfig, url: str, remote_id: str, bas
             seen(reply, address, Verdict.FOUND, "the server gives the post to everybody"),
             text=html_to_text(content, mentions),
             author=text_at(body, "account", "acct") or None,
-            media=tuple(mastodon_media(item) for item in list_at(body, "media_attachments")),
+            media=tuple(records.media(item) for item in list_at(body, "media_attachments")),
             reply_to=text_at(body, "in_reply_to_id") if "in_reply_to_id" in body else None,
             links=links_in(content),
         )

@@ -7,7 +7,6 @@ from dataclasses import replace
 from datetime import datetime
 
 from postprober.domain.limits import GifRule, Limits
-from postprober.domain.records import mastodon_media
 from postprober.domain.remote import Ref, RemotePost
 from postprober.domain.status_html import html_to_text, links_in
 from postprober.errors import PlatformError, PostRejected, ReconnectNeeded, Suspended, Throttled, Unavailable
@@ -23,6 +22,7 @@ from postprober.platforms.common.replies import (
     text_at,
     unmapped,
 )
+from postprober.platforms.mastodon import records
 
 # Status → sentence. Sources: docs.joinmastodon.org/api/guidelines and the method pages (401, 403, 404, 422, 429); see
 # mastodon/facts.md, 6. Mastodon has no error codes, only statuses; its texts are translated.
@@ -77,7 +77,7 @@ def post_from(status: Mapping[str, object]) -> RemotePost:
         created_at=parse_time(dig(status, "created_at")),
         author_id=text_at(status, "account", "id"),
         author_name=text_at(status, "account", "acct"),
-        media=tuple(mastodon_media(item) for item in list_at(status, "media_attachments")),
+        media=tuple(records.media(item) for item in list_at(status, "media_attachments")),
         reply_to=text_at(status, "in_reply_to_id"),
         public=False if text_at(status, "visibility") in ("private", "direct") else None,
         links=links_in(text_at(status, "content")),

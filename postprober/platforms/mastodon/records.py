@@ -1,0 +1,15 @@
+"""What statuses say of their media; their authors and strangers read the same."""
+
+from __future__ import annotations
+
+from postprober.domain.nested import text_at
+from postprober.domain.remote import RemoteMedia
+
+
+def media(item: object) -> RemoteMedia:
+    """A MediaAttachment entity (docs.joinmastodon.org/entities/MediaAttachment; `gifv` is a GIF made a video). Servers that
+    do not make videos of GIFs call them images."""
+    kind = {"gifv": "gif", "video": "video", "image": "image"}.get(text_at(item, "type"), text_at(item, "type"))
+    if kind == "image" and text_at(item, "url").split("?")[0].lower().endswith(".gif"):
+        kind = "gif"
+    return RemoteMedia(kind, text_at(item, "description"))
