@@ -16,7 +16,6 @@ from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 from pydantic import Field, PrivateAttr, ValidationError, field_validator
-from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from postprober import places
@@ -115,7 +114,7 @@ class Settings(BaseSettings):
     smtp_from: str = ""
 
     def __init__(self, **values: Any) -> None:
-        """Values win over the environment. Raises ValidationError."""
+        """Values win over the environment. Raises ValidationError, or ConfigurationError for a platform's setting."""
         ours = {name: values.pop(name) for name in list(values) if name in _platform_names()}
         super().__init__(**values)
         file = values.get("_env_file")
@@ -276,8 +275,8 @@ def _platform_names() -> dict[str, tuple[Platform, str]]:
 
 
 def _sections(given: dict[str, str | None], values: dict[str, Any]) -> dict[Platform, PlatformSettings]:
-    """The platforms' sections out of what is given in the environment and, stronger, of `values`. Raises ValidationError
-    whose places are the settings' names."""
+    """The platforms' sections out of what is given in the environment and, stronger, of `values`. Raises
+    ConfigurationError."""
     told: dict[Platform, dict[str, Any]] = {platform: {} for platform in known()}
     fields = _platform_names()
     for name, text in given.items():
@@ -288,21 +287,19 @@ def _sections(given: dict[str, str | None], values: dict[str, Any]) -> dict[Plat
         platform, field = fields[name]
         told[platform][field] = value
     made: dict[Platform, PlatformSettings] = {}
-    wrong: list[InitErrorDetails] = []
     for platform, section in told.items():
         try:
             made[platform] = described(platform).settings(**section)
         except ValidationError as error:
-            wrong += [_named(platform, one) for one in error.errors()]
-    if wrong:
-        raise ValidationError.from_exception_data("Settings", wrong)
+            first = error.errors()[0]
+            raise _wrong((platform.value, *first["loc"]), first["msg"]) from None
     return made
 
 
-def _named(platform: Platform, one: ErrorDetails) -> InitErrorDetails:
-    place = ("_".join([platform.value, *map(str, one["loc"])]),)
-    kind = PydanticCustomError(one["type"], "{said}", {"said": one["msg"]})
-    return InitErrorDetails(type=kind, loc=place, input=one["input"])
+def _wrong(place: tuple[str | int, ...], why: str) -> ConfigurationError:
+    """`place`: the setting's name, in pieces."""
+    name = "_".join(map(str, place)).upper()
+    return ConfigurationError(f"The setting {_PREFIX}{name} is wrong: {why}.")
 
 
 def _given(file: Path | None) -> dict[str, str | None]:
@@ -357,8 +354,7 @@ def load_settings(**overrides: Any) -> Settings:
         settings = Settings(**{"_env_file": env_file(), **overrides})
     except ValidationError as error:
         first = error.errors()[0]
-        name = "POSTPROBER_" + "_".join(str(piece) for piece in first["loc"]).upper()
-        raise ConfigurationError(f"The setting {name} is wrong: {first['msg']}.") from None
+        raise _wrong(first["loc"], first["msg"]) from None
     _fix_places(settings)
     try:
         settings.data_dir.mkdir(parents=True, exist_ok=True)

@@ -17,7 +17,6 @@ from pydantic import (
     WithJsonSchema,
     model_validator,
 )
-from pydantic_core import core_schema
 
 from postprober.domain.criteria import LONGEST_HOURS, MOST, Criteria
 from postprober.domain.platform import Platform, known
@@ -52,9 +51,8 @@ def _platform(text: str) -> Platform:
 
 PlatformKey = Annotated[
     Platform,
-    GetPydanticSchema(
-        lambda _source, _handler: core_schema.no_info_after_validator_function(_platform, core_schema.str_schema())
-    ),
+    GetPydanticSchema(lambda _source, handler: handler(str)),
+    AfterValidator(_platform),
     WithJsonSchema({"type": "string", "enum": list(known()), "title": "Platform"}),
 ]
 Text = Annotated[str, AfterValidator(_storable)]

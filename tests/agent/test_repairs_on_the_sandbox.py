@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from postprober.domain.delivery import DeliveryState
-from postprober.domain.platform import Platform
+from postprober.domain.platform import Platform, known
 from postprober.errors import Conflict
 from postprober.pipeline.repairs import diagnose
 from postprober.services.core import Core
@@ -48,9 +48,9 @@ MEDIA: tuple[tuple[str, dict[str, Any]], ...] = (
 
 
 def repairable() -> list[tuple[Platform, str, dict[str, Any]]]:
-    found = [(p, kind, options) for p in P for kind, options in CLEAR]
-    found += [(p, kind, options) for p in P if p is not P.LINKEDIN for kind, options in UNCLEAR]
-    found += [(p, kind, options) for p in (P.INSTAGRAM, P.X, P.LINKEDIN) for kind, options in MEDIA]
+    found = [(p, kind, options) for p in known() for kind, options in CLEAR]
+    found += [(p, kind, options) for p in known() if p is not P("linkedin") for kind, options in UNCLEAR]
+    found += [(p, kind, options) for p in (P("instagram"), P("x"), P("linkedin")) for kind, options in MEDIA]
     return found
 
 
@@ -66,9 +66,9 @@ def test_at_least_nine_in_ten_repairable_faults_end_proved_live_and_none_doubled
     doubled: list[str] = []
     cases = repairable()
     for platform, kind, options in cases:
-        account = stage.link(platform, scopes=READS_BACK if platform is P.LINKEDIN else None)
+        account = stage.link(platform, scopes=READS_BACK if platform is P("linkedin") else None)
         stage.fault(account, platform, kind, **options)
-        media = platform is P.INSTAGRAM or kind in ("media_failed", "slow_media")
+        media = platform is P("instagram") or kind in ("media_failed", "slow_media")
         text = f"Case {account} of {kind} on {platform.value} https://example.org/{account}"
         delivery = stage.run(stage.plan(account, platform, text, with_picture=media))
         stage.rest(delivery.id)
@@ -90,14 +90,14 @@ def test_at_least_nine_in_ten_repairable_faults_end_proved_live_and_none_doubled
 
 def test_the_harness_sees_a_double_and_a_post_that_is_not_there(stage: Scene) -> None:
     """The positive control of the measurement above."""
-    account = stage.link(P.MASTODON)
-    first = stage.run(stage.plan(account, P.MASTODON, "Said once"))
+    account = stage.link(P("mastodon"))
+    first = stage.run(stage.plan(account, P("mastodon"), "Said once"))
     stage.rest(first.id)
-    second = stage.run(stage.plan(account, P.MASTODON, "Said once more"))
-    assert len(stage.visible(account, P.MASTODON)) == 2
+    second = stage.run(stage.plan(account, P("mastodon"), "Said once more"))
+    assert len(stage.visible(account, P("mastodon"))) == 2
     assert second.remote_id is not None
     stage.control.delete_post("mastodon", second.remote_id)
-    assert len(stage.visible(account, P.MASTODON)) == 1
+    assert len(stage.visible(account, P("mastodon"))) == 1
 
 
 LONG = "The bridge of Oslo is open. " * 20 + "See https://example.org/bridge and thank @bob for it."
@@ -105,9 +105,9 @@ LONG = "The bridge of Oslo is open. " * 20 + "See https://example.org/bridge and
 
 def shrunk(stage: Scene, *, repair_words: bool) -> tuple[int, int]:
     """A delivery that fitted when it was planned, on a server that has lowered its limit since."""
-    account = stage.link(P.MASTODON, repair_words=repair_words)
+    account = stage.link(P("mastodon"), repair_words=repair_words)
     stage.control.settings(max_characters=300)
-    return account, stage.plan(account, P.MASTODON, LONG[:490] + " https://example.org/bridge")
+    return account, stage.plan(account, P("mastodon"), LONG[:490] + " https://example.org/bridge")
 
 
 def test_a_text_that_has_become_too_long_goes_out_as_a_thread_where_that_is_permitted(stage: Scene) -> None:
@@ -118,20 +118,20 @@ def test_a_text_that_has_become_too_long_goes_out_as_a_thread_where_that_is_perm
     (row,) = stage.repairs(delivery_id)
     assert (row.state, row.fix, row.cause, row.by) == ("applied", "split_thread", "text_too_long", "rules")
     assert " ".join(part.text for part in delivery.parts).split() == before[0].split(), "word for word"
-    assert len(stage.visible(account, P.MASTODON)) == len(delivery.parts)
+    assert len(stage.visible(account, P("mastodon"))) == len(delivery.parts)
 
 
 def test_without_permission_the_thread_is_only_proposed_and_goes_out_when_a_person_says_so(stage: Scene) -> None:
     account, delivery_id = shrunk(stage, repair_words=False)
     delivery = stage.run(delivery_id)
-    assert delivery.state is S.FAILED and stage.visible(account, P.MASTODON) == []
+    assert delivery.state is S.FAILED and stage.visible(account, P("mastodon")) == []
     (row,) = stage.repairs(delivery_id)
     assert (row.state, row.fix) == ("proposed", "split_thread")
     assert row.plan["before"] == [part.text for part in delivery.parts] and len(row.plan["after"]) > 1
     core = replace_core(stage)
     repair_service.apply(core, 1, row.id)
     delivery = stage.run(delivery_id)
-    assert delivery.state is S.VERIFIED and len(stage.visible(account, P.MASTODON)) == len(row.plan["after"])
+    assert delivery.state is S.VERIFIED and len(stage.visible(account, P("mastodon"))) == len(row.plan["after"])
     with pytest.raises(Conflict):
         repair_service.apply(core, 1, row.id)
 
@@ -141,15 +141,15 @@ def test_a_refused_repair_changes_nothing(stage: Scene) -> None:
     delivery = stage.run(delivery_id)
     (row,) = stage.repairs(delivery_id)
     repair_service.refuse(replace_core(stage), 1, row.id)
-    assert stage.get(delivery_id) == delivery and stage.visible(account, P.MASTODON) == []
+    assert stage.get(delivery_id) == delivery and stage.visible(account, P("mastodon")) == []
     with pytest.raises(Conflict):
         repair_service.apply(replace_core(stage), 1, row.id)
 
 
 def test_a_picture_that_cannot_be_processed_is_written_anew_with_its_description(stage: Scene) -> None:
-    account = stage.link(P.INSTAGRAM)
-    stage.fault(account, P.INSTAGRAM, "media_failed", times=9)
-    delivery_id = stage.plan(account, P.INSTAGRAM, "A picture")
+    account = stage.link(P("instagram"))
+    stage.fault(account, P("instagram"), "media_failed", times=9)
+    delivery_id = stage.plan(account, P("instagram"), "A picture")
     delivery = stage.run(delivery_id)
     applied = [row for row in stage.repairs(delivery_id) if row.state == "applied"]
     assert [row.fix for row in applied] == ["reencode_media"]
@@ -157,47 +157,47 @@ def test_a_picture_that_cannot_be_processed_is_written_anew_with_its_description
     with stage.ctx.db.read() as conn:
         (record,) = media.get_many(conn, delivery.parts[0].media)
     assert record.alt == "A green tick" and record.mime == "image/jpeg"
-    (seen,) = stage.visible(account, P.INSTAGRAM)
+    (seen,) = stage.visible(account, P("instagram"))
     assert seen["media"][0]["alt"] == "A green tick"
 
 
 def test_after_three_repairs_a_person_is_asked(stage: Scene) -> None:
-    account = stage.link(P.BLUESKY)
-    stage.fault(account, P.BLUESKY, "error_before_accept", times=0)
-    delivery_id = stage.plan(account, P.BLUESKY, "Never gets through")
+    account = stage.link(P("bluesky"))
+    stage.fault(account, P("bluesky"), "error_before_accept", times=0)
+    delivery_id = stage.plan(account, P("bluesky"), "Never gets through")
     delivery = stage.run(delivery_id, steps=2000)
     rows = stage.repairs(delivery_id)
     assert delivery.state is S.FAILED
     assert [row.state for row in rows] == ["applied", "applied", "applied", "told"]
-    assert rows[-1].fix == "ask_person" and stage.visible(account, P.BLUESKY) == []
+    assert rows[-1].fix == "ask_person" and stage.visible(account, P("bluesky")) == []
 
 
 def test_an_account_whose_token_can_be_renewed_is_not_left_waiting_for_a_person(stage: Scene) -> None:
-    account = stage.link(P.X)
-    delivery_id = stage.plan(account, P.X, "Hello")
-    stage.fault(account, P.X, "unauthorized", times=3)
+    account = stage.link(P("x"))
+    delivery_id = stage.plan(account, P("x"), "Hello")
+    stage.fault(account, P("x"), "unauthorized", times=3)
     assert stage.run(delivery_id).state is S.VERIFIED
-    assert len(stage.visible(account, P.X)) == 1
+    assert len(stage.visible(account, P("x"))) == 1
 
 
 def test_a_withdrawn_access_is_explained_and_left_to_the_person(stage: Scene) -> None:
-    account = stage.link(P.X)
+    account = stage.link(P("x"))
     stage.control.revoke("x", stage.names[account])
-    delivery_id = stage.plan(account, P.X, "Hello")
+    delivery_id = stage.plan(account, P("x"), "Hello")
     assert stage.run(delivery_id).state is S.WAITING
     (row,) = stage.repairs(delivery_id)
     assert (row.state, row.cause, row.fix) == ("told", "access_revoked", "ask_reconnect")
 
 
 def test_an_unknown_outcome_is_never_repaired(stage: Scene) -> None:
-    account = stage.link(P.LINKEDIN)
-    stage.fault(account, P.LINKEDIN, "cut_after_accept")
-    delivery_id = stage.plan(account, P.LINKEDIN, "Is it there?")
+    account = stage.link(P("linkedin"))
+    stage.fault(account, P("linkedin"), "cut_after_accept")
+    delivery_id = stage.plan(account, P("linkedin"), "Is it there?")
     delivery = stage.run(delivery_id)
     assert delivery.state is S.HELD and delivery.unknown_at is not None
     (row,) = stage.repairs(delivery_id)
     assert (row.state, row.cause, row.fix) == ("told", "outcome_unknown", "ask_person")
-    assert len(stage.visible(account, P.LINKEDIN)) == 1
+    assert len(stage.visible(account, P("linkedin"))) == 1
 
 
 def test_the_diagnosis_stands_in_the_step_log_in_plain_language(stage: Scene) -> None:
@@ -229,7 +229,7 @@ def test_a_kill_around_the_repair_loses_nothing_and_applies_it_once(stage: Scene
     assert states == (["open"] if where == "diagnosed" else ["applied"])
     stage.clock.added += 10  # what was claimed is free again after a moment
     delivery = stage.run(delivery_id)
-    assert delivery.state is S.VERIFIED and len(stage.visible(account, P.MASTODON)) == len(delivery.parts)
+    assert delivery.state is S.VERIFIED and len(stage.visible(account, P("mastodon"))) == len(delivery.parts)
     assert [row.state for row in stage.repairs(delivery_id)] == ["applied"]
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from postprober.domain.identity import RemotePost, base_address
 from postprober.domain.platform import Platform
+from postprober.domain.platform_settings import PlatformSettings
 from postprober.errors import BadInput
 from postprober.http import HttpClient, Pools
 from postprober.platforms.mastodon import adapter as mastodon
@@ -166,7 +167,8 @@ def test_in_live_mode_only_a_private_server_that_the_operator_named_for_it_is_ta
     installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     core = installation.core
-    monkeypatch.setattr(core.settings, "mastodon_api_url", "http://social.internal:3000")
+    named = PlatformSettings.model_validate({"api_url": "http://social.internal:3000"})
+    monkeypatch.setitem(core.settings._sections, Platform("mastodon"), named)
     monkeypatch.setattr(core.settings, "ai_base_url", "http://model.internal")
     pools = Pools(trusted_hosts=core.settings.trusted_hosts())
     live = replace(core, http=HttpClient(pools))
