@@ -95,7 +95,7 @@ def _make_trouble() -> None:
     control.fault("linkedin", "cut_after_accept", account="demo")
     control.fault("bluesky", "ghost", account="demo")
     picture = media.add_bytes(core, 1, "proof.png", demo_picture(), "A green tick on a dark blue ground")
-    chosen = (ids[Platform.LINKEDIN], ids[Platform.BLUESKY], ids[Platform.MASTODON])
+    chosen = tuple(ids[Platform(name)] for name in ("linkedin", "bluesky", "mastodon"))
     posts.create(core, 1, posts.NewPost((TEXT,), chosen, (picture,)))
     close_core(core)
 

@@ -84,20 +84,15 @@ def declare(description: Description) -> None:
 
 
 def known() -> tuple[Platform, ...]:
-    """All platforms that can be used, in the order in which people see them."""
-    if not _DECLARED:
-        import_module(_REGISTRY)
+    """All platforms that can be used, in the order in which people see them. Whoever asks while another thread still
+    imports the registry waits for the rest of it."""
+    import_module(_REGISTRY)
     return tuple(_DECLARED)
 
 
 def position(platform: Platform) -> int:
     """Where people see it among the others; one that was removed comes last."""
     return known().index(platform) if platform in known() else len(known())
-
-
-def is_known(key: str) -> bool:
-    """Whether the platform can be used: False for one whose package was removed."""
-    return key in known()
 
 
 def described(platform: Platform) -> Description:

@@ -3,6 +3,3 @@
 The sandbox emulates the parts of the platforms that PostProber uses, with consent pages, public pages, growing engagement
 and faults on demand. It knows nothing of the rest of PostProber.
 """
-
-# Whoever makes a world needs its platforms.
-from postprober.sandbox import registry as _registry  # noqa: F401

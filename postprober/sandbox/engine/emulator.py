@@ -6,6 +6,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from importlib import import_module
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -95,6 +96,8 @@ class Emulator:
 
 
 _EMULATORS: dict[str, Emulator] = {}
+# It registers them; by name and when somebody asks, because the client of the control page needs none of them.
+_REGISTRY = "postprober.sandbox.registry"
 
 
 def register(emulator: Emulator) -> None:
@@ -105,14 +108,16 @@ def register(emulator: Emulator) -> None:
 
 def emulators() -> dict[str, Emulator]:
     """All, by key, in the order in which they were registered."""
+    import_module(_REGISTRY)
     return dict(_EMULATORS)
 
 
 def emulator(key: str) -> Emulator:
     """Raises KeyError for a platform that nobody emulates."""
+    import_module(_REGISTRY)
     return _EMULATORS[key]
 
 
 def faulty() -> tuple[str, ...]:
     """What faults can be planned for: the platforms and the emulated language model."""
-    return (*_EMULATORS, "openai")
+    return (*emulators(), "openai")
