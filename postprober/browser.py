@@ -45,7 +45,7 @@ FLAGS = (
     "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1", "--dns-prefetch-disable",
     "--js-flags=--max-old-space-size=512", "--disable-features=WebTransport,Prerender2,DnsOverHttps",
 )  # fmt: skip
-MAX_BYTES = 64 * 2**20  # of one visit; X's and Instagram's pages load about 5 MB
+MAX_BYTES = 64 * 2**20  # of one visit; the heaviest pages of our platforms load about 5 MB
 IDLE_SECONDS = 300.0
 WAIT_SECONDS = 120.0  # how long a visit waits for its turn
 GRACE = 5.0  # seconds between killing the browser and giving up on its thread

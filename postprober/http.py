@@ -33,7 +33,7 @@ from postprober.errors import BadInput, OutcomeUnknown, PostProberError, Unavail
 from postprober.security.redaction import Redactor
 from postprober.security.urlguard import check_url, host_of, is_private_name, resolve
 
-# The library logs whole addresses at INFO, and Instagram's token calls have the token in theirs.
+# The library logs whole addresses at INFO, and some calls have the token in theirs.
 logging.getLogger("httpx2").setLevel(logging.WARNING)
 
 USER_AGENT = "PostProber/0.1 (+https://postprober.invalid/bot)"

@@ -19,7 +19,7 @@ from postprober.agent.words import COMMON
 from postprober.domain.entities import Span, between
 from postprober.domain.text import find_cashtags, find_hashtags, find_urls
 
-# A Fediverse address, a Bluesky handle, a plain @name, or an e-mail address.
+# A Fediverse address, a handle that is a host name, a plain @name, or an e-mail address.
 _MENTION = re.compile(r"(?<![\w/.])@\w(?:[\w.-]*\w)?(?:@[\w.-]*\w(?::\d+)?)?|(?<![\w.@+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 _NUMBER = re.compile(r"\d+(?:[.,:/\u2013-]\d+)*%?")
 # Repetitions are bounded here and below, so that no text makes the search slow.
@@ -28,8 +28,8 @@ _QUOTES = re.compile(
 )
 _WORD = re.compile(r"[^\W\d_](?:[\w'\u2019-]*\w)?")
 _SENTENCE_START = re.compile(r"(?:^|[.!?\u2026:\n\u2022\u2013\u2014]|\n\s*-)[\s\"'\u201c\u201e\u00ab(]*$")
-# What looks like a link although X would not make one of it (an unknown top-level domain, another scheme): other
-# platforms link it, and people follow it.
+# What looks like a link although the rules of `entities` make none of it (an unknown top-level domain, another scheme):
+# some platforms link it, and people follow it.
 _LINKISH = re.compile(
     r"\b[a-z][a-z0-9+.-]{0,20}://\S+|\bwww\.\S+|(?<![\w@.-])[\w-]+(?:\.[\w-]+)*\.[^\W\d_]{2,}(?:[/?#:]\S*)?|\b\d{1,3}(?:\.\d{1,3}){3}\S*",
     re.IGNORECASE,

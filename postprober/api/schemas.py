@@ -165,7 +165,7 @@ class AdoptBody(Body):
     """Where a held delivery is."""
 
     link: Annotated[Text, Field(min_length=1, max_length=MAX_LINK)] = Field(
-        description="The post's link on the platform, or its id there", examples=["https://x.com/news/status/1842"]
+        description="The post's link on the platform, or its id there", examples=["https://social.example/@news/1842"]
     )
 
 

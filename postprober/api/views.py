@@ -9,6 +9,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, Field
 
 from postprober.domain.health import Quota
+from postprober.domain.platform import known
 from postprober.services.monitoring.details import Seen
 from postprober.services.monitoring.monitoring import DeliveryView, PostView
 from postprober.services.monitoring.platform_status import PlatformHealth
@@ -22,8 +23,8 @@ class AccountOut(BaseModel):
     """A linked account. `status`: ok, or reconnect with the reason why it has to be linked again."""
 
     id: int = Field(examples=[1])
-    platform: str = Field(examples=["mastodon"])
-    name: str = Field(examples=["news@mastodon.social"])
+    platform: str = Field(examples=[known()[0]])
+    name: str = Field(examples=["news@social.example"])
     label: str = Field(examples=["Our news"])
     language: str = Field(examples=["en"])
     repair_words: bool
@@ -76,7 +77,7 @@ class AccountList(BaseModel):
 class Connected(BaseModel):
     """Either where to send the person, or the account that is linked now."""
 
-    authorize_url: str | None = Field(default=None, examples=["https://x.com/i/oauth2/authorize?…"])
+    authorize_url: str | None = Field(default=None, examples=["https://platform.example/oauth2/authorize?…"])
     account: AccountOut | None = None
 
 
@@ -93,8 +94,8 @@ class PlatformHealthOut(BaseModel):
     """One server. `verdict`: well, degraded, failing or unknown; `blocking`: new posts wait until it answers again, and
     `waiting` of yours do; `history`: 48 half hours, the oldest first."""
 
-    platform: str = Field(examples=["mastodon"])
-    instance: str = Field(examples=["https://mastodon.social"])
+    platform: str = Field(examples=[known()[0]])
+    instance: str = Field(examples=["https://social.example"])
     verdict: str = Field(examples=["well"])
     reason: str
     since: datetime | None
@@ -155,7 +156,7 @@ class PostOut(BaseModel):
     content: str = Field(examples=["Hello from PostProber"])
     parts: list[str]
     account_ids: list[int]
-    platforms: list[str] = Field(examples=[["mastodon"]])
+    platforms: list[str] = Field(examples=[[known()[0]]])
     media_ids: list[int]
     variants: dict[int, list[str]]
     language: str
@@ -313,7 +314,7 @@ class LogList(BaseModel):
 class AlertOut(BaseModel):
     id: int
     type: str = Field(examples=["error"])
-    message: str = Field(examples=["X (news): held, please decide."])
+    message: str = Field(examples=["Our news: held, please decide."])
     post_id: int | None
     delivery_id: int | None
     is_read: bool

@@ -22,7 +22,7 @@ from postprober.cli import report as cli_report
 from postprober.cli.demo import seed
 from postprober.cli.output import console, emit, fail, log_to_stderr, say
 from postprober.clock import SystemClock
-from postprober.domain.platform import NAMES, ReconcileMode, parse_platform
+from postprober.domain.platform import NAMES, ReconcileMode, known, parse_platform
 from postprober.domain.post import Draft, Part
 from postprober.domain.preflight import check
 from postprober.errors import BadInput, Conflict, PlatformError, PostProberError
@@ -125,11 +125,11 @@ def user_reset(email: Annotated[str, typer.Argument(help="E-mail address.")]) ->
 
 @account_app.command("add")
 def account_add(
-    platform: Annotated[str, typer.Option(help="x, linkedin, instagram, mastodon or bluesky.")],
+    platform: Annotated[str, typer.Option(help=f"One of {', '.join(known())}.")],
     name: Annotated[str, typer.Option(help="What to call it.")] = "",
-    instance: Annotated[str, typer.Option(help="Server of a Mastodon or Bluesky account.")] = "",
+    instance: Annotated[str, typer.Option(help="The account's server, on platforms where accounts have one.")] = "",
     remote_id: Annotated[str, typer.Option(help="The platform's id of the account, if known.")] = "",
-    by: Annotated[str, typer.Option(help="browser: through Instagram's web pages (experimental).")] = "",
+    by: Annotated[str, typer.Option(help="browser: through the platform's web pages (experimental).")] = "",
     accept_terms: Annotated[
         bool, typer.Option("--accept-terms", help="With --by browser: you accept the risk.")
     ] = False,

@@ -13,8 +13,8 @@ class Credentials:
 
     `expires_at`: aware UTC end of the access token, None when it does not expire or is unknown.
     `remote_id`: the platform's id of the account ("" before identify); `instance`: base URL of its server, without a
-    trailing slash ("" where the platform has only one); `secret`: further secrets (Bluesky `identifier`, `password`;
-    Mastodon `client_id`, `client_secret`). `long_posts`: the account pays for longer ones (X Premium).
+    trailing slash ("" where the platform has only one); `secret`: further secrets (an app password with its
+    `identifier`; `client_id` and `client_secret` of a client of its own). `long_posts`: the account pays for longer ones.
     """
 
     access_token: str = field(repr=False)

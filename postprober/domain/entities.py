@@ -1,7 +1,7 @@
-"""Links, mentions, hashtags and cashtags in a text, found as X finds them.
+"""Links, mentions, hashtags and cashtags in a text.
 
-The rules are those of twitter-text 3.1.0 (https://github.com/twitter/twitter-text at 30e2430), checked by its own
-conformance suite (`extract.yml`); the code is ours. Repetitions are bounded, so that no text makes the search slow.
+The rules are those of the one platform that has published its own, and are checked by its conformance suite (docs/facts.md,
+8); the code is ours. Repetitions are bounded, so that no text makes the search slow.
 Positions are code point offsets into the text that was given.
 """
 
@@ -26,10 +26,10 @@ class Span:
     text: str
 
 
-MAX_URL = 4096  # characters of a link, host in Punycode; twitter-text Extractor MAX_URL_LENGTH
+MAX_URL = 4096  # characters of a link, host in Punycode; docs/facts.md, 8
 MAX_LABEL = 63  # octets of one label of a host name; RFC 1035 section 2.3.4
 MAX_LABELS = 12  # labels of a host name before its last two: DNS allows 127, but that many make hostile text slow
-MAX_TCO_SLUG = 40  # twitter-text Extractor MAX_TCO_SLUG_LENGTH
+MAX_SLUG = 40  # docs/facts.md, 8
 
 _LATIN = (
     "\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u00ff\u0100-\u024f\u0253\u0254\u0256\u0257\u0259\u025b\u0263\u0268\u026f"
@@ -52,7 +52,7 @@ _PARENS = rf"\((?:{_PATH}+|{_PATH}*\({_PATH}+\){_PATH}*)\)"
 _PATH_END = rf"(?:[+\-a-z{_CYRILLIC}0-9=_#/{_LATIN}]|{_PARENS})"
 _QUERY = r"[a-z0-9!?*'@();:&=+$/%#\[\]\-_.,~|]"
 
-# Mastodon takes hosts as X does, and paths by rules of its own (`links`); `before` is not part of the link.
+# For platforms that find hosts by these rules, and paths by rules of their own; `before` is not part of the link.
 HOST_OF_A_LINK = (
     rf"(?<=[^A-Za-z0-9@\uff20$#\uff03{_NONCHARACTERS}]|[{_DIRECTION}]|^)"
     rf"(?P<url>https?://(?P<domain>{_SUBDOMAIN}{{0,{MAX_LABELS}}}{_DOMAIN_NAME}{_TLD})(?::[0-9]+)?)"
@@ -68,7 +68,7 @@ _URL = regex.compile(
     tlds=sorted(TLDS),
 )
 _ASCII_DOMAIN = regex.compile(rf"(?:[\-a-z0-9{_LATIN}]+\.)+{_TLD}", regex.IGNORECASE, tlds=sorted(TLDS))
-_TCO = regex.compile(rf"^https?://t\.co/([a-z0-9]+)(?:\?{_QUERY}*[a-z0-9\-_&=#/])?", regex.IGNORECASE)
+_SHORTENED = regex.compile(rf"^https?://t\.co/([a-z0-9]+)(?:\?{_QUERY}*[a-z0-9\-_&=#/])?", regex.IGNORECASE)
 
 _MENTION = regex.compile(
     r"(?:^|[^a-zA-Z0-9_!#$%&*@\uff20]|(?:^|[^a-zA-Z0-9_+~.\-])(?:rt|RT|rT|Rt):?)"
@@ -88,7 +88,7 @@ _CASHTAG = re.compile(
 
 
 def find_urls(text: str) -> list[Span]:
-    """Links with and without a scheme, in order, as X would turn them into t.co links."""
+    """Links with and without a scheme, in order."""
     if "." not in text:
         return []
     spans: list[Span] = []
@@ -104,10 +104,10 @@ def find_urls(text: str) -> list[Span]:
 
 
 def _with_scheme(start: int, url: str) -> Iterable[Span]:
-    short = _TCO.match(url)
+    short = _SHORTENED.match(url)
     if short is None:
         yield Span(start, start + len(url), url)
-    elif len(short[1]) <= MAX_TCO_SLUG:
+    elif len(short[1]) <= MAX_SLUG:
         yield Span(start, start + len(short[0]), short[0])
 
 

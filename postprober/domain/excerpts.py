@@ -10,28 +10,37 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
+from functools import cache
 from itertools import islice
 
 from postprober.domain.entities import find_urls
 from postprober.domain.mentions import without_hosts
+from postprober.domain.platform import media_hosts, shorteners
 from postprober.domain.text import URL_WEIGHT, normalise
 
-# Ours: without a mark of cutting a beginning this long (in characters) still counts. X's `text` of a long post is cut at
-# 280 by its own count, which is 140 letters in Chinese; shorter posts that begin like a longer one are real.
+# Ours: without a mark of cutting a beginning this long (in characters) still counts. A long post may be cut at
+# 280 by the platform's own count, which is 140 letters in Chinese; shorter posts that begin like a longer one are real.
 UNMARKED = 100
 # Ours: a mark makes a beginning of this many characters count. Nobody cuts that early: before the mark there is more than
-# one link, so that a post of only a link, or of a picture (which X shows as a link), is nobody's beginning.
+# one link, so that a post of only a link, or of a picture (which may be shown as a link), is nobody's beginning.
 MARKED = 25
-# Ours: more than any platform lets a post have (X: 25,000 characters, of which 280 may be shown).
+# Ours: more than any platform lets a post have (25,000 characters, of which 280 may be shown).
 LONGEST, MOST_LINKS, LONGEST_WORD = 30_000, 32, 4096
-_MOST_MARKS = 12  # ours: what stands one behind the other at an end, like "… https://t.co/Ab…"
-# X's and LinkedIn's shorteners, also cut; and X's address for media. What stands behind them is not to be seen.
-_SLUG = 100  # characters; theirs have about ten
-_SHORT = re.compile(
-    rf"(?:https?://|(?<![\w.@/]))(?:t\.co|lnkd\.in|pic\.(?:x|twitter)\.com)/[\w-]{{0,{_SLUG}}}", re.IGNORECASE
-)
-_SHORT_AT_END = re.compile(rf"(?:{_SHORT.pattern})\Z", re.IGNORECASE)
+_MOST_MARKS = 12  # ours: what stands one behind the other at an end, like "…" and a link that was cut
+_SLUG = 100  # characters of a shortened link; real ones have about ten
 _DOTS = " \n….[]"  # "…", "...", "[…]" and what stands before and behind
+
+
+@cache
+def _short() -> re.Pattern[str]:
+    """A shortened link, which may be cut, too, or a link to media. What stands behind them is not to be seen."""
+    hosts = "|".join(re.escape(host) for host in dict.fromkeys((*shorteners(), *media_hosts())))
+    return re.compile(rf"(?:https?://|(?<![\w.@/]))(?:{hosts})/[\w-]{{0,{_SLUG}}}", re.IGNORECASE)
+
+
+@cache
+def _short_at_end() -> re.Pattern[str]:
+    return re.compile(rf"(?:{_short().pattern})\Z", re.IGNORECASE)
 
 
 def may_be_beginning(shown: str, sent: str) -> bool:
@@ -44,7 +53,7 @@ def may_be_beginning(shown: str, sent: str) -> bool:
     # As it stands, too: what is cut inside "https://" or a mention's server is a beginning only of that.
     wholes = [(form, form(whole)) for form in (_blanks, _plain)]
     return any(
-        _fits([form(piece) for piece in _SHORT.split(body)], known, _is_long(body, MARKED if marked else UNMARKED))
+        _fits([form(piece) for piece in _short().split(body)], known, _is_long(body, MARKED if marked else UNMARKED))
         for body, marked in _bodies(shown, bounded)
         for form, known in wholes
     )
@@ -55,7 +64,7 @@ def _bounded(shown: str) -> tuple[str, bool]:
     end = len(shown)
     if end > LONGEST:
         end = shown.rfind(" ", 0, LONGEST) + 1 or LONGEST
-    for link in islice(_SHORT.finditer(shown, 0, end), MOST_LINKS, None):
+    for link in islice(_short().finditer(shown, 0, end), MOST_LINKS, None):
         end = link.start()
         break
     return shown[:end], end < len(shown)
@@ -65,7 +74,7 @@ def _bodies(shown: str, marked: bool) -> Iterator[tuple[str, bool]]:
     """`shown`, first as it is, then without one more mark of cutting at its end each time, and whether one was there."""
     yield shown, marked
     for _ in range(_MOST_MARKS):
-        if link := _SHORT_AT_END.search(shown, max(0, len(shown) - 2 * _SLUG)):
+        if link := _short_at_end().search(shown, max(0, len(shown) - 2 * _SLUG)):
             shown = shown[: link.start()].rstrip()
         else:
             bare = shown.rstrip(_DOTS)
@@ -77,7 +86,7 @@ def _bodies(shown: str, marked: bool) -> Iterator[tuple[str, bool]]:
 
 
 def _is_long(body: str, least: int) -> bool:
-    """Whether `body` has `least` characters, a link counted as X does, whatever it was written as."""
+    """Whether `body` has `least` characters, a link counted as `text.weighted_length` does, whatever it was written as."""
     if len(body) >= least:
         return True
     return len(body) + sum(max(0, URL_WEIGHT - len(span.text)) for span in find_urls(body)) >= least

@@ -55,7 +55,8 @@ class Description:
     each account brings its own; `settings`: what the operator may set; `sandbox`: values of these, as strings, for the
     emulated platform. `one_network`: however many host names it has, an id means the same on each. `account_id`: the id
     of an account in the one form in which it is compared. `slower`: health checks of an account come so many times more
-    rarely, because reads are billed or counted.
+    rarely, because reads are billed or counted. `shorteners`: hosts whose links it puts in the place of those that were
+    written; `media_hosts`: hosts of the links that it puts behind a text for its media.
     """
 
     platform: Platform
@@ -68,6 +69,8 @@ class Description:
     one_network: bool = False
     account_id: Callable[[str], str] = _same
     slower: int = 1
+    shorteners: tuple[str, ...] = ()
+    media_hosts: tuple[str, ...] = ()
 
 
 _DECLARED: dict[Platform, Description] = {}
@@ -100,6 +103,16 @@ def described(platform: Platform) -> Description:
     if platform in known():
         return _DECLARED[platform]
     return Description(platform, platform.value.replace("_", " ").replace("-", " ").title())
+
+
+def shorteners() -> tuple[str, ...]:
+    """The hosts of all platforms' shortened links."""
+    return tuple(host for one in known() for host in _DECLARED[one].shorteners)
+
+
+def media_hosts() -> tuple[str, ...]:
+    """The hosts of all links that stand for media behind a text."""
+    return tuple(host for one in known() for host in _DECLARED[one].media_hosts)
 
 
 class _Names(Mapping[Platform, str]):

@@ -109,7 +109,7 @@ def _cashtags(text: str) -> int:
 
 
 def _unusable(text: str) -> list[str]:
-    """Control characters, lone surrogates and noncharacters (X refuses the latter: twitter-text INVALID_CHARACTERS)."""
+    """Control characters, lone surrogates and noncharacters (the latter are refused: docs/facts.md, 8)."""
     return sorted(
         {
             char

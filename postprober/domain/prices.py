@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Prices:
-    """Of one call each, in the operator's currency. `read`: of one post; X charges a post once per UTC day however
-    often it is read (platforms/x/facts.md, 4)."""
+    """Of one call each, in the operator's currency. `read`: of one post, which is charged once per UTC day however
+    often it is read."""
 
     post: float = 0.0
     post_with_link: float = 0.0

@@ -12,7 +12,7 @@ from postprober.domain.post import MediaFile
 
 @dataclass(frozen=True)
 class Ref:
-    """A published part. `extra` holds what replies need besides the id (Bluesky: `cid`)."""
+    """A published part. `extra` holds what replies need besides the id."""
 
     remote_id: str
     url: str = ""
@@ -43,7 +43,7 @@ class PartJob:
 class Staged:
     """What `submit` handed over and nobody can see yet; stored as JSON before `finalize`.
 
-    `handle`: replaces PartJob.handle where the platform names it (Instagram container id); `data`: JSON values.
+    `handle`: replaces PartJob.handle where the platform names it; `data`: JSON values.
     """
 
     handle: str = ""

@@ -1,7 +1,7 @@
 """From a status's HTML back to the text that was sent.
 
-Servers of the Fediverse write the same text differently: Mastodon in `<p>` with shortened links (`invisible` spans),
-snac with `<br>` only. The rules: `<br>` is a line end, a new `<p>` an empty line, a link is its address, a mention is
+Servers of the Fediverse write the same text differently: some in `<p>` with shortened links (`invisible` spans), some
+with `<br>` only. The rules: `<br>` is a line end, a new `<p>` an empty line, a link is its address, a mention is
 `@` and the account's address from `mentions`, everything else is its text.
 """
 

@@ -31,11 +31,11 @@ __all__ = [
     "weighted_length",
 ]
 
-URL_WEIGHT = 23  # twitter-text config/v3.json transformedURLLength
-# twitter-text config/v3.json: code points that weigh 100 of a scale of 100; everything else weighs 200.
+URL_WEIGHT = 23  # this and the weights: docs/facts.md, 8
+# Code points that weigh 100 of a scale of 100; everything else weighs 200.
 _LIGHT = ((0, 4351), (8192, 8205), (8208, 8223), (8242, 8247))
 
-# One emoji as twitter-text counts it (emojiParsingEnabled, twemoji-parser): flag, keycap, tag sequence, or pictographs joined by
+# One emoji (docs/facts.md, 8): flag, keycap, tag sequence, or pictographs joined by
 # ZWJ. © ® ™ and the chess pawn are emoji only with U+FE0F; U+FE0E asks for the text form of any other.
 _PICTOGRAPH = (
     r"(?:\p{Emoji_Modifier_Base}\ufe0f?\p{Emoji_Modifier}|[\u00a9\u00ae\u2122\u265f]\ufe0f"
@@ -48,7 +48,7 @@ _EMOJI = regex.compile(
 
 
 def weighted_length(text: str) -> int:
-    """Length by the rules of twitter-text (configuration 3): NFC, a link is 23, an emoji 2, most non-Latin letters 2."""
+    """Length in weights (docs/facts.md, 8): NFC, a link is 23, an emoji 2, most non-Latin letters 2."""
     text = unicodedata.normalize("NFC", text)
     urls = find_urls(text)
     return URL_WEIGHT * len(urls) + sum(_weigh(piece) for piece in between(text, urls))

@@ -1,7 +1,7 @@
-"""Top-level domains that X counts as the end of a link written without a scheme.
+"""Top-level domains that end a link written without a scheme.
 
-A list of names from the IANA root zone (https://www.iana.org/domains/root/db) as frozen by twitter-text 3.1.0
-(conformance/tlds.yml, twitter/twitter-text 30e2430): X counts with that list, so a newer root zone would count wrongly.
+A list of names from the IANA root zone (https://www.iana.org/domains/root/db), frozen with the rules of `entities`
+(docs/facts.md, 8): whoever counts by them counts with that list, so a newer root zone would count wrongly.
 """
 
 from __future__ import annotations

@@ -7,18 +7,21 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from importlib.metadata import EntryPoint, entry_points
 
 from postprober.browser import Browser
 from postprober.clock import Clock
+from postprober.domain.health import Quota
 from postprober.domain.limits import Limits
 from postprober.domain.platform import NAMES, Platform, PlatformConfig, declare
 from postprober.errors import BadInput, ConfigurationError
-from postprober.http import HttpClient
+from postprober.http import Exchange, HttpClient
 from postprober.platforms import bluesky, instagram, linkedin, mastodon, removed, x
 from postprober.platforms.common.adapter import Adapter
 from postprober.platforms.common.links import PastedLink
 from postprober.platforms.common.oauth_spec import OAuthSpec
+from postprober.platforms.common.rate_limits import quota_in
 from postprober.platforms.common.spec import BrowserWay, PlatformSpec
 
 log = logging.getLogger("postprober.platforms")
@@ -111,6 +114,12 @@ def oauth_spec(config: PlatformConfig) -> OAuthSpec:
     return make(config)
 
 
+def quota_of(platform: Platform, exchange: Exchange, now: datetime) -> Quota | None:
+    """What a reply of the platform tells about its limits; None when it tells nothing that can be used."""
+    own = SPECS[platform].quota
+    return (own(exchange, now) if own is not None else None) or quota_in(exchange, now)
+
+
 def may_publish(platform: Platform, scopes: tuple[str, ...]) -> bool:
     """Whether the granted `scopes` let us publish; yes where the platform has not said what it granted."""
     needed = SPECS[platform].publishes
@@ -118,8 +127,8 @@ def may_publish(platform: Platform, scopes: tuple[str, ...]) -> bool:
 
 
 def remote_id_in(platform: Platform, link: str, *, account_id: str, handle: str) -> str:
-    """The id that `link` (or the bare id) names; for an Instagram link its shortcode, to be looked up in the list of own
-    posts. `account_id`, `handle`: the account that it has to be on. Raises BadInput."""
+    """The id that `link` (or the bare id) names; on some platforms the code in it, to be looked up in the list of
+    own posts (`code_in_links`). `account_id`, `handle`: the account that it has to be on. Raises BadInput."""
     found = SPECS[platform].remote_id(PastedLink.read(link, account_id=account_id, handle=handle))
     if not found:
         raise BadInput(f"Paste the link of the post on {NAMES[platform]}, or its id.", field="link")

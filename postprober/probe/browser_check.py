@@ -35,7 +35,6 @@ def look_in_browser(
 
     Never raises PlatformError: what cannot be read is `unsure`.
     """
-    name = NAMES[platform]
 
     def job(context: BrowserContext) -> tuple[Look, bytes]:
         page = context.new_page()
@@ -43,7 +42,7 @@ def look_in_browser(
         status = reply.status if reply is not None else 200
         end = time.monotonic() + min(PATIENCE, seconds / 2)
         while True:
-            seen = _read(page, name, url, status, remote_id, author)
+            seen = _read(page, platform, url, status, remote_id, author)
             if seen.verdict in _CLEAR or time.monotonic() > end:
                 break
             page.wait_for_timeout(_STEP)
@@ -61,11 +60,11 @@ def look_in_browser(
     return Look(Verdict.UNSURE, url=url, reason=f"The browser could not show it. {reason}"), None
 
 
-def _read(page: Page, name: str, url: str, status: int, remote_id: str, author: str) -> Look:
-    elsewhere = leads_elsewhere(name, url, page.url, status)
+def _read(page: Page, platform: Platform, url: str, status: int, remote_id: str, author: str) -> Look:
+    elsewhere = leads_elsewhere(NAMES[platform], url, page.url, status)
     if elsewhere is not None:
         return elsewhere
-    return read_html(name, page.url, status, page.content(), remote_id, author)
+    return read_html(platform, page.url, status, page.content(), remote_id, author)
 
 
 def _picture(page: Page) -> bytes:

@@ -1,7 +1,7 @@
 """Whether what is shown is what was sent. Pure.
 
 Platforms change texts on the way in ways a reader does not mind: links are shortened or lose their scheme, mentions lose
-their server, previews show only the beginning, X adds a link to the media, and some servers of the Fediverse show `*word*`
+their server, previews show only the beginning, a link to the media is added, and some servers of the Fediverse show `*word*`
 as a word in italics. These are undone; everything else counts.
 """
 
@@ -10,9 +10,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from postprober.domain.links import astray
 from postprober.domain.mentions import without_hosts
+from postprober.domain.platform import media_hosts, shorteners
 from postprober.domain.post import MediaFile
 from postprober.domain.public_look import Look
 from postprober.domain.remote import RemoteMedia, RemotePost
@@ -20,16 +22,31 @@ from postprober.domain.text import find_urls, normalise, same_text
 
 TEXT_DIFFERS = "The text differs from what was sent."
 ENOUGH = 20  # characters of a beginning that make it unlikely to be another post's
-LONG = 280  # characters of a post that X shows whole (platforms/x/facts.md, 3)
+LONG = (
+    280  # characters of a post that every platform shows whole; the shortest limit of all (platforms/NAME/facts.md, 3)
+)
 _CUT = re.compile(r"(?<!\s)\s*(?:…|\.\.\.|\[…\])\s*$")
-# What X puts behind the text for its media, in oEmbed and timelines.
-_MEDIA_LINK = re.compile(r"(?<!\s)\s*(?:https?://t\.co/\w+|(?:https?://)?pic\.(?:x|twitter)\.com/\w+)\s*$")
-_SHORT = re.compile(r"^(?:https?://)?(?:t\.co|lnkd\.in)/[\w-]+$", re.IGNORECASE)  # X's and LinkedIn's own shorteners
 _QUOTED = re.compile(r"^[\"“](.*)[\"”]$", re.DOTALL)
 # Markdown's marks around words, as snac and others read them (https://spec.commonmark.org/0.31.2/#emphasis-and-strong-emphasis);
 # at most 500 characters, so that no text keeps us busy.
 _MARKS = re.compile(r"(?<!\w)(\*{1,3}|_{1,3}|~~|`)(?=\S)(.{1,500}?)(?<=\S)\1(?!\w)")
 _MOVING = frozenset({"gif", "video"})
+
+
+@cache
+def _media_link() -> re.Pattern[str]:
+    """What a platform puts behind the text for its media."""
+    return re.compile(rf"(?<!\s)\s*(?:https?://)?(?:{_any_of(media_hosts())})/\w+\s*$")
+
+
+@cache
+def _short() -> re.Pattern[str]:
+    """A platform's own shortened link."""
+    return re.compile(rf"^(?:https?://)?(?:{_any_of(shorteners())})/[\w-]+$", re.IGNORECASE)
+
+
+def _any_of(hosts: Sequence[str]) -> str:
+    return "|".join(map(re.escape, hosts))
 
 
 @dataclass(frozen=True)
@@ -90,8 +107,8 @@ def _variants(sent: str, shown: str, with_media: bool) -> list[tuple[str, str]]:
     quoted = _QUOTED.match(shown.strip())
     if quoted:
         texts.append(quoted[1])
-    if with_media or len(sent) > LONG:  # X cuts a long post and adds the link to the whole of it
-        texts += [_MEDIA_LINK.sub("", text) for text in list(texts)]
+    if with_media or len(sent) > LONG:  # a long post may be cut, with a link to the whole of it
+        texts += [_media_link().sub("", text) for text in list(texts)]
     for text in texts:
         long = _with_long_links(sent, text)
         found.append((_with_sent_mentions(sent, text), ""))
@@ -130,7 +147,7 @@ _CUT_LINK = re.compile(r"[./?&=\w-]*(?:…|\.\.\.)")
 
 
 def _is_short_for(shown: str, original: str, cut: bool) -> bool:
-    if _SHORT.match(shown):
+    if _short().match(shown):
         return True
     bare, whole = _bare(shown), _bare(original)
     return bool(bare) and (whole.startswith(bare) if cut else whole.rstrip("/") == bare.rstrip("/"))
@@ -159,7 +176,7 @@ def _plain(text: str) -> str:
 
 def _compare_links(sent: str, read: Look | RemotePost) -> list[str]:
     """A reader follows links, so a whole text whose links lead elsewhere is not what was sent."""
-    if read.links is None or any(_SHORT.match(target) for target in read.links) or getattr(read, "partial", False):
+    if read.links is None or any(_short().match(target) for target in read.links) or getattr(read, "partial", False):
         return []
     return [
         f"The link {wanted} leads to {found}." if found else f"The link {wanted} cannot be followed there."

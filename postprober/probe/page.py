@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from postprober.domain.remote import RemoteMedia
 from postprober.domain.tolerant_html import TolerantParser
 
-MAX_HTML = 2_000_000  # characters; X's and Instagram's pages are about 500,000
+MAX_HTML = 2_000_000  # characters; the largest pages of our platforms have about 500,000
 MOST_ENTRIES = 100  # ours: a thread on one page is shorter; more are read past, so that no page keeps us busy
 _VOID = frozenset(
     {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
@@ -200,18 +200,11 @@ def _words(classes: list[str]) -> set[str]:
     return {word.lower() for name in classes for word in _WORDS.findall(name)}
 
 
-# Instagram's og:description: `12 likes, 3 comments - name on March 2, 2026: "caption". `; its og:title:
-# `Name on Instagram: "caption"` (seen on public pages).
-_INSTAGRAM = re.compile(r"(?:on Instagram|\d{4})\s*:\s*[\"“](?P<text>.*)[\"”]\.?\s*$", re.DOTALL)
-# Mastodon's og:description begins with the media it has (app/helpers/statuses_helper.rb, media_summary).
-_ATTACHED = re.compile(r"^Attached: [^\n]*\n\n")
-
-
 def text_from_metas(metas: dict[str, str]) -> str | None:
-    """The post's text in preview tags, None when there is none. It may be only the beginning."""
+    """What preview tags say of the post, None when they say nothing: its text or the beginning of it, on some platforms with
+    words around it (`PlatformSpec.preview_text`)."""
     for name in ("og:description", "twitter:description", "description", "og:title"):
         value = metas.get(name, "").strip()
         if value:
-            match = _INSTAGRAM.search(value)
-            return match["text"] if match else _ATTACHED.sub("", value)
+            return value
     return None

@@ -1,6 +1,6 @@
 """Look at a post as a logged-out reader.
 
-Steps: 1. where the platform answers programs without a token (X's oEmbed, Mastodon's status API, Bluesky's records),
+Steps: 1. where the platform answers programs without a token (oEmbed, an API of statuses, public records),
 ask there; 2. open the permalink page, which is what people open; 3. put both together: "gone" wins when it is clear,
 a page that shows nothing useful never outweighs a clear answer of the API.
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from difflib import SequenceMatcher
+from functools import cache
 
 from postprober.domain.addresses import join, split
 from postprober.domain.mentions import without_hosts
@@ -23,9 +24,8 @@ from postprober.platforms.registry import SPECS
 from postprober.probe.page import Block, Page, read_page, text_from_metas
 
 MAX_REDIRECTS = 3
-# Where platforms send readers who must sign in: X /i/flow/login, LinkedIn /authwall and /uas/login, Instagram
-# /accounts/login, Mastodon /auth/sign_in, and the checks before them.
-_LOGIN_PATHS = ("/login", "/authwall", "/uas/", "/accounts/login", "/i/flow/login", "/auth/sign_in", "/checkpoint")
+# Where readers are sent who must sign in, on any platform; more of them in `PlatformSpec.sign_in_paths`.
+_LOGIN_PATHS = ("/login",)
 _END = re.compile(r"</html\s*>", re.IGNORECASE)
 _HTML = {"Accept": "text/html,application/xhtml+xml", "Accept-Language": "en"}
 
@@ -41,7 +41,7 @@ def look(
     author: str = "",
 ) -> Look:
     """What a stranger gets for the post `remote_id` at `url` ("": no page is looked at). Never raises PlatformError:
-    what cannot be read is `unsure`. `instance`: base URL of the account's server (Mastodon, Bluesky)."""
+    what cannot be read is `unsure`. `instance`: base URL of the account's server, where accounts have one."""
     read = SPECS[platform].public
     api = read(http, config, url, remote_id, instance or config.api_url) if read else None
     if api is not None and (api.verdict is Verdict.GONE or not url):
@@ -81,7 +81,7 @@ def look_at_page(http: HttpClient, platform: Platform, *, url: str, remote_id: s
             return Look(Verdict.UNSURE, url=here, reason=f"the page could not be read: {error.message}")
         target = join(here, reply.headers.get("location", ""))
         if reply.status not in (301, 302, 303, 307, 308) or target == here:
-            return read_html(name, here, reply.status, reply.text, remote_id, author, reply.excerpt)
+            return read_html(platform, here, reply.status, reply.text, remote_id, author, reply.excerpt)
         elsewhere = leads_elsewhere(name, here, target, reply.status, reply.excerpt)
         if elsewhere is not None:
             return elsewhere
@@ -117,11 +117,19 @@ def leads_elsewhere(name: str, here: str, target: str, status: int, excerpt: str
 
 def _is_login(url: str) -> bool:
     path = split(url).path.lower()
-    return any(path == mark.rstrip("/") or path.startswith(mark.rstrip("/") + "/") for mark in _LOGIN_PATHS)
+    return any(path == mark.rstrip("/") or path.startswith(mark.rstrip("/") + "/") for mark in _login_paths())
 
 
-def read_html(name: str, url: str, status: int, html: str, remote_id: str, author: str, excerpt: str = "") -> Look:
-    """What the page `html`, which came with `status`, says about the post. `name`: the platform's, for sentences."""
+@cache
+def _login_paths() -> tuple[str, ...]:
+    return (*_LOGIN_PATHS, *(path for spec in SPECS.values() for path in spec.sign_in_paths))
+
+
+def read_html(
+    platform: Platform, url: str, status: int, html: str, remote_id: str, author: str, excerpt: str = ""
+) -> Look:
+    """What the page `html`, which came with `status`, says about the post."""
+    name = NAMES[platform]
     if status in GONE:
         return told(Verdict.GONE, url, status, excerpt, f"{name} says that there is no such page")
     if status == 401 or _is_login(url):
@@ -140,13 +148,14 @@ def read_html(name: str, url: str, status: int, html: str, remote_id: str, autho
         return Look(Verdict.FOUND, block.text, block.author or None, media, url, status, excerpt, reason, partial=cut)
     if page.articles:
         return told(Verdict.UNSURE, url, status, excerpt, f"{name} shows another post at this address")
-    entry = _the_entry(page)
+    preview = _preview(platform, page)
+    entry = _the_entry(page, preview)
     if entry is not None:  # the whole post: previews shorten it, and some rewrite it
         cut = not _END.search(html[-4096:])
         reason = f"{name} shows the post to everybody" + (", but the page was cut off." if cut else ".")
         media = None if cut else tuple(entry.media)
         return Look(Verdict.FOUND, entry.text, None, media, url, status, excerpt, reason, partial=cut)
-    text = text_from_metas(page.metas)
+    text = preview
     if page.asks_password and page.entry is None:
         return told(Verdict.LOGIN_WALL, url, status, excerpt, f"{name} asks readers to sign in")
     if not text or not _is_a_post(page, url, author):
@@ -175,17 +184,23 @@ def _is_a_post(page: Page, url: str, author: str) -> bool:
 ALIKE = 0.6  # ours, of difflib's ratio: a preview that was shortened or rewritten is still nearer to its own post
 
 
-def _the_entry(page: Page) -> Block | None:
+def _preview(platform: Platform, page: Page) -> str | None:
+    """The post's text in preview tags, None when there is none. It may be only the beginning."""
+    told = text_from_metas(page.metas)
+    return None if told is None else SPECS[platform].preview_text(told)
+
+
+def _the_entry(page: Page, preview: str | None) -> Block | None:
     """The entry that is the post of this page. Alone it is; among several (a thread) it is the one that the preview
     speaks of, and without a preview nobody can tell."""
     with_text = [entry for entry in page.entries if entry.text]
     if len(page.entries) == 1:
         return with_text[0] if with_text else None
-    preview = _comparable(text_from_metas(page.metas) or "")
-    if not preview:
+    beginning = _comparable(preview or "")
+    if not beginning:
         return None
 
-    ranked = sorted(((_likeness(preview, entry), entry) for entry in with_text), key=lambda one: one[0], reverse=True)
+    ranked = sorted(((_likeness(beginning, entry), entry) for entry in with_text), key=lambda one: one[0], reverse=True)
     if not ranked or ranked[0][0] < ALIKE:
         return None
     if len(ranked) > 1 and ranked[1][0] == ranked[0][0]:

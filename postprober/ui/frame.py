@@ -7,6 +7,7 @@ import logging
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,6 +16,7 @@ from streamlit.navigation.page import StreamlitPage
 
 from postprober import places
 from postprober.errors import PostProberError
+from postprober.platforms.registry import SPECS
 from postprober.services.accounts import linking
 from postprober.services.core import Core
 from postprober.services.monitoring import monitoring
@@ -81,7 +83,17 @@ def switch(name: str) -> None:
 
 def look() -> None:
     """Our style sheet."""
-    st.html(_LOOK)
+    st.html(_style())
+
+
+@cache
+def _style() -> str:
+    """Ours, and what each platform says of the likeness of its posts."""
+    likenesses = (
+        f".pp-on-{platform} {{ --pp-brand: {spec.habits.colour};\n{spec.habits.style} }}"
+        for platform, spec in SPECS.items()
+    )
+    return "\n".join(("<style>", _LOOK.read_text(), *likenesses, "</style>"))
 
 
 def navigation() -> StreamlitPage:
@@ -177,8 +189,8 @@ def _header(core: Core, user: User) -> None:
     if core.settings.sandbox:
         with st.container(key="pp-band"):
             st.html(
-                '<div class="pp-band" title="The five platforms are emulated on this machine and nothing leaves it.">'
-                "<b>Sandbox</b><span> The five platforms are emulated; nothing leaves this machine. </span>"
+                '<div class="pp-band" title="The platforms are emulated on this machine and nothing leaves it.">'
+                "<b>Sandbox</b><span> The platforms are emulated; nothing leaves this machine. </span>"
                 f'<a href="{core.settings.sandbox_url}" target="_blank">Open the emulated platforms</a></div>'
             )
     with st.container(key="pp-bell"):

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from postprober.domain.addresses import NOWHERE, join, split
+from postprober.domain.platform import Platform
 from postprober.domain.public_look import Verdict
 from postprober.probe.public import leads_elsewhere, read_html
 
@@ -30,7 +31,7 @@ def test_what_is_no_address_leads_nowhere(url: str) -> None:
     assert split(url) == NOWHERE
     assert join("https://example.org/", url)
     page = f'<meta property="og:url" content="{url}"><meta property="og:description" content="Hello"></html>'
-    seen = read_html("X", "https://example.org/ann/status/7", 200, page, "7", "@ann")
+    seen = read_html(Platform("x"), "https://example.org/ann/status/7", 200, page, "7", "@ann")
     assert seen.verdict is Verdict.UNSURE
     told = leads_elsewhere("X", "https://example.org/ann/status/7", join("https://example.org/", url), 302)
     assert told is not None and told.verdict is Verdict.UNSURE

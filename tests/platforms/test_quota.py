@@ -8,9 +8,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from postprober.domain.health import Quota, Unit
+from postprober.domain.platform import Platform
 from postprober.http import Exchange
-from postprober.platforms.common.rate_limits import quota_in
 from postprober.platforms.instagram.browser_adapter import _code_in
+from postprober.platforms.registry import quota_of
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 SOON = NOW + timedelta(minutes=15)
@@ -21,22 +22,34 @@ LIMIT = "https://graph.instagram.com/v25.0/17841/content_publishing_limit?fields
 
 
 def told(
-    headers: dict[str, str], *, url: str = "https://api.example/2/tweets", reply: str = "", visible: bool = False
+    headers: dict[str, str],
+    *,
+    platform: str = "instagram",
+    url: str = "https://api.example/2/tweets",
+    reply: str = "",
+    visible: bool = False,
 ) -> Quota | None:
-    return quota_in(Exchange("POST" if visible else "GET", url, "r", 200, 5, reply, visible, headers), NOW)
+    exchange = Exchange("POST" if visible else "GET", url, "r", 200, 5, reply, visible, headers)
+    return quota_of(Platform(platform), exchange, NOW)
 
 
 @pytest.mark.parametrize(
-    ("family", "reset"),
-    [("x-rate-limit-", EPOCH), ("x-ratelimit-", "2026-03-02T09:15:00.000Z"), ("ratelimit-", EPOCH)],
+    ("platform", "family", "reset"),
+    [
+        ("x", "x-rate-limit-", EPOCH),
+        ("mastodon", "x-ratelimit-", "2026-03-02T09:15:00.000Z"),
+        ("bluesky", "ratelimit-", EPOCH),
+        ("board", "ratelimit-", EPOCH),
+    ],
 )
-def test_the_headers_of_x_mastodon_and_bluesky(family: str, reset: str) -> None:
+def test_the_usual_headers_count_on_every_platform(platform: str, family: str, reset: str) -> None:
     headers = {f"{family}limit": "300", f"{family}remaining": "12", f"{family}reset": reset}
-    assert told(headers) == Quota(300, 12, SOON, Unit.CALLS)
-    assert told(headers, visible=True) == Quota(300, 12, SOON, Unit.SENDS)
+    assert told(headers, platform=platform) == Quota(300, 12, SOON, Unit.CALLS)
+    assert told(headers, platform=platform, visible=True) == Quota(300, 12, SOON, Unit.SENDS)
 
 
 def test_instagram_tells_percent_of_its_calls_and_posts_of_a_day() -> None:
+    assert told({"x-app-usage": USAGE}, platform="x") is None  # its own header, and nobody else's
     assert told({"x-app-usage": USAGE}) == Quota(100, 69, NOW + timedelta(hours=1), Unit.SHARE)
     posts = Quota(100, 12, NOW + timedelta(hours=24), Unit.POSTS)
     assert told({"x-app-usage": USAGE}, url=LIMIT, reply=json.dumps(POSTS)) == posts
@@ -61,5 +74,5 @@ def test_json_that_is_nested_too_deep_is_nothing() -> None:
     deep = "[" * 100_000
     with pytest.raises(RecursionError):
         json.loads(deep)
-    assert quota_in(Exchange("GET", "https://p.example", "r", 200, 5, "", False, {"x-app-usage": deep}), NOW) is None
+    assert told({"x-app-usage": deep}) is None
     assert _code_in(deep) == "" and _code_in('{"media": {"code": "C1"}}') == "C1"

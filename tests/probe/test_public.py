@@ -21,6 +21,7 @@ from postprober.domain.remote import RemoteMedia
 from postprober.http import HttpClient, Pools
 from postprober.platforms.bluesky.record import facets
 from postprober.platforms.mastodon.records import media as mastodon_media
+from postprober.platforms.registry import SPECS
 from postprober.probe import public
 from postprober.probe.compare import compare
 from postprober.probe.page import MOST_ENTRIES, Block, read_page, text_from_metas
@@ -510,19 +511,24 @@ def test_an_authors_page_is_found_above_a_post_of_any_depth(url: str) -> None:
 
 METAS = [
     (
+        "instagram",
         {"og:description": '12 likes, 3 comments - ann on March 2, 2026: "A caption: with "quotes""'},
         'A caption: with "quotes"',
     ),
-    ({"og:title": "Ann on Instagram: “Sun”"}, "Sun"),
-    ({"og:description": "Attached: 1 image\n\nHello"}, "Hello"),
-    ({"twitter:description": "Hi"}, "Hi"),
-    ({}, None),
+    ("instagram", {"og:title": "Ann on Instagram: “Sun”"}, "Sun"),
+    ("mastodon", {"og:description": "Attached: 1 image\n\nHello"}, "Hello"),
+    # Elsewhere these words are the text.
+    ("x", {"og:description": 'Seen on Instagram: "Sun"'}, 'Seen on Instagram: "Sun"'),
+    ("instagram", {"og:description": "Attached: 1 image\n\nHello"}, "Attached: 1 image\n\nHello"),
+    ("bluesky", {"twitter:description": "Hi"}, "Hi"),
+    ("bluesky", {}, None),
 ]
 
 
-@pytest.mark.parametrize(("metas", "text"), METAS)
-def test_the_text_is_found_in_preview_tags(metas: dict[str, str], text: str | None) -> None:
-    assert text_from_metas(metas) == text
+@pytest.mark.parametrize(("platform", "metas", "text"), METAS)
+def test_the_text_is_found_in_preview_tags(platform: str, metas: dict[str, str], text: str | None) -> None:
+    told = text_from_metas(metas)
+    assert (None if told is None else SPECS[Platform(platform)].preview_text(told)) == text
 
 
 @settings(deadline=None)

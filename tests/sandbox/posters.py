@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import httpx2
 
-from postprober.sandbox.engine.ids import tid
+from postprober.sandbox.bluesky.ids import tid
 from postprober.sandbox.serve import SandboxServer
 
 _keys = itertools.count(1)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from postprober.sandbox.bluesky.ids import tid
 from postprober.sandbox.engine.files import sniff
 from postprober.sandbox.engine.ids import IdMaker
 from postprober.sandbox.engine.text import graphemes
@@ -60,6 +61,6 @@ def test_a_late_id_does_not_push_up_those_made_before_it_lands() -> None:
 
 def test_generated_record_keys_are_valid_and_grow() -> None:
     ids = IdMaker()
-    keys = [ids.tid(1_795_000_000.0) for _ in range(20)]
+    keys = [tid(ids.make("tid", 1_795_000_000.0, per_millisecond=1000)) for _ in range(20)]
     assert keys == sorted(set(keys))
     assert all(FORMATS["tid"](key) for key in keys)

@@ -11,6 +11,7 @@ from postprober.api.auth import Caller, CallerDep, require
 from postprober.api.deps import CoreDep, SlowDep
 from postprober.api.gate import SlowWork
 from postprober.api.problems import responses
+from postprober.domain.platform import known
 from postprober.errors import NotFound
 from postprober.services.core import Core
 from postprober.services.reports import analytics
@@ -32,7 +33,7 @@ class TableOut(BaseModel):
 class AnalyticsOut(BaseModel):
     """`figures`: tables by name. `titles`: how posts begin, by id. `missing`: days whose counts are lost."""
 
-    figures: dict[str, TableOut] = Field(examples=[{"by-platform": {"columns": ["platform"], "rows": [["x"]]}}])
+    figures: dict[str, TableOut] = Field(examples=[{"by-platform": {"columns": ["platform"], "rows": [[known()[0]]]}}])
     titles: dict[int, str]
     missing: list[str]
 

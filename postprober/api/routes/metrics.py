@@ -11,6 +11,7 @@ from prometheus_client.registry import Collector
 
 from postprober.api.deps import CoreDep
 from postprober.api.problems import responses
+from postprober.domain.platform import known
 from postprober.services.monitoring import measures
 from postprober.services.monitoring.measures import Measures
 
@@ -27,7 +28,9 @@ router = APIRouter(tags=["health"])
         **responses(),
         200: {
             "description": "Text exposition format 0.0.4",
-            "content": {"text/plain": {"example": 'postprober_deliveries{platform="x",state="verified"} 12.0\n'}},
+            "content": {
+                "text/plain": {"example": f'postprober_deliveries{{platform="{known()[0]}",state="verified"}} 12.0\n'}
+            },
         },
     },
 )

@@ -83,7 +83,7 @@ def callback(platform: str, request: Request, core: CoreDep, user: UserDep) -> R
 
 @router.get("/oauth/{platform}/callback/{issuer}", summary="Come back from one server's consent page", **_BACK)
 def callback_of_server(platform: str, issuer: str, request: Request, core: CoreDep, user: UserDep) -> RedirectResponse:
-    """The same for platforms of many servers (Mastodon): each has an address of its own, and only its own answer counts
+    """The same for platforms of many servers: each has an address of its own, and only its own answer counts
     there."""
     return _finish(platform, issuer, request, core, user)
 

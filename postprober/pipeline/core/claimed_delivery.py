@@ -75,7 +75,7 @@ class Work:
 
     def _seen(self, tap: Wiretap, exchange: Exchange) -> None:
         tap(exchange)
-        self.ctx.pulse.saw(self.account.id, exchange, self.now())
+        self.ctx.pulse.saw(self.account, exchange, self.now())
         self.ctx.times.saw(key_of(self.account), exchange)
 
     def adapter(self, http: HttpClient) -> Adapter:

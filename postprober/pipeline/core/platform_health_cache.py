@@ -14,8 +14,9 @@ from datetime import datetime, timedelta
 
 from postprober.domain.health import Quota, Standing, Unit
 from postprober.http import Exchange
-from postprober.platforms.common.rate_limits import quota_in
+from postprober.platforms.registry import quota_of
 from postprober.storage.health import Note, Server
+from postprober.storage.records import Account
 
 TELL = timedelta(minutes=1)  # what is left of an account's limits is written no more often
 MOST_NOTES = 10_000  # more in one second would say nothing new
@@ -53,14 +54,14 @@ class Pulse:
         """Why nothing new may be sent there now; None when it may."""
         return self._blocked.get(server)
 
-    def saw(self, account_id: int, exchange: Exchange, now: datetime) -> None:
+    def saw(self, account: Account, exchange: Exchange, now: datetime) -> None:
         """Remember what the reply told about limits, by kind of call."""
-        quota = quota_in(exchange, now)
+        quota = quota_of(account.platform, exchange, now)
         if quota is not None:
             call = f"{exchange.method} {_NUMBERED.sub('#', exchange.url.split('?')[0])}"
             with self._lock:
-                self._quotas.setdefault(account_id, {})[call] = quota
-                self._untold.add(account_id)
+                self._quotas.setdefault(account.id, {})[call] = quota
+                self._untold.add(account.id)
 
     def left(self, now: datetime) -> dict[int, dict[Unit, Quota]]:
         """Of the accounts about which something was heard, but not of one that was told of less than a minute ago: the

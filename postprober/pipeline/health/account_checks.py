@@ -149,7 +149,7 @@ def _read(ctx: Context, account: Account, cred: Credentials, tap: Wiretap) -> No
 
     def seen(exchange: Exchange) -> None:
         tap(exchange)
-        ctx.pulse.saw(account.id, exchange, ctx.clock.now())
+        ctx.pulse.saw(account, exchange, ctx.clock.now())
 
     http = ctx.http.bound(request_id=new_request_id(), secrets=secrets_of(cred), observer=seen)
     adapter = ctx.adapter(account, http)

@@ -44,7 +44,9 @@ _WAITS: dict[Cause, timedelta] = {
     Cause.RATE_LIMITED: timedelta(minutes=15),
 }
 _SHORT_WAIT = timedelta(minutes=5)
-_NEXT_DAY = timedelta(hours=24)  # Instagram's own words for a spam block are "wait"; a day is what its limits count in
+_NEXT_DAY = timedelta(
+    hours=24
+)  # ours: platforms that block for spam say only "wait"; most count their limits by the day
 _REENCODED = "converted to JPEG, upright and without metadata"
 
 

@@ -38,7 +38,7 @@ class Finding:
     readable: bool
     differences: tuple[str, ...]
     detail: dict[str, object]
-    url: str = ""  # of the first part, as its owner reads it (Instagram names it only there)
+    url: str = ""  # of the first part, as its owner reads it; some platforms name it only there
     seen: Seen = field(default_factory=lambda: Seen(False))  # for telling later changes
     after: tuple[dict[str, object], ...] = ()  # what is shown of each part
     owner_lost: bool = False  # its owner clearly does not have it any more
@@ -79,7 +79,7 @@ def examine(work: Work, *, glance: bool = False) -> Finding:
 
 
 def _examine_part(work: Work, part: PartRecord, ref: Ref, glance: bool) -> Finding:
-    # Instagram names the address only to its owner; from the proof on we know it (platforms/instagram/facts.md, 9).
+    # Some platforms name the address only to its owner; from the proof on we know it.
     told = ref.url or (work.delivery.url or "" if part.index == 0 else "")
     glancing = glance and bool(told)
     owner = Owner(None, False, "not asked") if glancing else _as_owner(work, ref)
@@ -179,7 +179,7 @@ def _as_owner(work: Work, ref: Ref) -> Owner:
 
 
 def _in_the_list(work: Work, adapter: Adapter, ref: Ref) -> Owner:
-    """Reading one post can fail while the list works (platforms/instagram/facts.md, 10): then the list decides."""
+    """Reading one post can fail while the list works: then the list decides."""
     since = (work.delivery.published_at or work.now()) - _CLOCK_SLACK
     timeline = adapter.recent(work.cred, since)
     post = next((p for p in timeline.posts if p.ref.remote_id == ref.remote_id), None)

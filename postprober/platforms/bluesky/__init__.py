@@ -7,6 +7,8 @@ from postprober.platforms.bluesky.limits import LIMITS
 from postprober.platforms.bluesky.signs import SIGNS
 from postprober.platforms.common.spec import Habits, PlatformSpec, SignIn
 
+_STYLE = "--pp-brand: light-dark(#0a7aff, #3b9cff); background: light-dark(#ffffff, #161e27);"
+
 SPEC = PlatformSpec(
     about=ABOUT,
     adapter=BlueskyAdapter,
@@ -15,7 +17,7 @@ SPEC = PlatformSpec(
     signs=SIGNS,
     public=public.read,
     author_page=public.author_page,
-    habits=Habits("#1fae94", ("Reply", "Repost", "Like")),
+    habits=Habits("#1fae94", ("Reply", "Repost", "Like"), style=_STYLE),
     remote_id=links.remote_id,
     many_servers=True,
     sign_in=SignIn(

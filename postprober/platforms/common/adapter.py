@@ -47,7 +47,7 @@ class Traits:
     `settle`: how long after recovery starts a request sent earlier may still take effect, with a margin.
     `sends_alike_twice_safely`: a repeat with the same handle cannot make a second post.
     `refreshes`: access tokens can be renewed without a person. `refresh_margin`: renew when less life than this is left.
-    `renews_by_access_token`: the access token itself is exchanged, there is no refresh token (Instagram).
+    `renews_by_access_token`: the access token itself is exchanged, there is no refresh token.
     `fetches_media`: the platform downloads media from our public URL.
     `revokes_one`: withdrawing a token ends no other one of the same account.
     """

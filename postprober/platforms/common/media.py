@@ -34,7 +34,7 @@ from postprober.platforms.common.video_facts import NotAVideo, read_video
 
 MAX_PIXELS = 64_000_000  # a decoded picture of this size takes 256 MB; phones make up to 50 megapixels
 MAX_IMAGE_BYTES = 64 * 1024 * 1024  # twice the largest image that any of our platforms takes
-MAX_FRAMES = 2000  # of an animation; X allows 350 (x/facts.md, 3), LinkedIn 250 (linkedin/facts.md, 3)
+MAX_FRAMES = 2000  # of an animation; the most that a platform allows is 350 (NAME/facts.md, 3)
 MIMES = {
     "JPEG": "image/jpeg", "MPO": "image/jpeg", "PNG": "image/png", "GIF": "image/gif", "WEBP": "image/webp",
     "BMP": "image/bmp", "TIFF": "image/tiff", "AVIF": "image/avif", "HEIF": "image/heic",
@@ -45,7 +45,7 @@ _MAX_PROFILES = 4  # of a PNG, which may have one (W3C PNG, 5.6): each is unpack
 _MAX_CHUNKS = 200_000  # of a PNG; the smallest that libpng writes pixels in, by default, has 8 KB
 _MOVING = ("GIF", "WEBP", "PNG", "AVIF")  # formats in which several frames are an animation
 MAX_MOVING_PIXELS = 60_000_000  # of all frames together, which lie in memory while the GIF is made: 240 MB
-MOST_SENT = 4096 * 4096  # pixels; no platform shows more (X: 4096 by 4096)
+MOST_SENT = 4096 * 4096  # pixels; no platform shows more than 4096 by 4096
 MOST_AT_ONCE = 2  # pictures decoded at the same time in a process
 ROOM_SECONDS = 120.0  # that a picture waits for its turn; as long as the longest before it may take in the helper
 LARGE = 16_000_000  # pixels; more are decoded by a helper, which ends and gives the memory back (64 MB here at most)

@@ -48,7 +48,7 @@ class AuthorizeRequest:
 
 
 def new_state() -> str:
-    """An unguessable value for one sign-in (RFC 6749 section 10.12); 43 characters, X allows 500."""
+    """An unguessable value for one sign-in (RFC 6749 section 10.12); 43 characters; the shortest limit of a platform is 500."""
     return secrets.token_urlsafe(32)
 
 
@@ -75,7 +75,7 @@ def check_callback(spec: OAuthSpec, params: Mapping[str, str], state: str) -> st
         raise BadInput(
             f"You did not allow the access on {spec.name}; start the sign-in again to link it.", field="error"
         )
-    code = params.get("code", "").removesuffix("#_")  # Instagram appends "#_" (instagram/facts.md, 1)
+    code = params.get("code", "").removesuffix("#_")  # which some append for browsers
     if params.get("error") or not code:
         raise BadInput(
             f"{spec.name} did not finish the sign-in; start it again.", str(params.get("error")), field="error"
@@ -130,7 +130,7 @@ def exchange(
 def _long_lived(
     http: HttpClient, config: PlatformConfig, spec: OAuthSpec, cred: Credentials, clock: Clock
 ) -> Credentials:
-    """The second step where there is one. Asking twice does no harm, so it is a read (instagram/facts.md, 1)."""
+    """The second step where there is one. Asking twice does no harm, so it is a read."""
     reply = http.read("GET", spec.long_lived_url, params={
         "grant_type": "ig_exchange_token", "client_secret": config.client_secret, "access_token": cred.access_token,
     })  # fmt: skip
@@ -218,8 +218,8 @@ def _client(http: HttpClient, config: PlatformConfig, spec: OAuthSpec, clock: Cl
 # RFC 6749 section 5.2, and what platforms answer beside it. The cure of all of them is a person.
 _REFUSALS = frozenset({"invalid_grant", "invalid_token", "access_denied", "invalid_scope", "expired_token"})
 _CLIENT_FAULTS = frozenset({"invalid_client", "unauthorized_client"})
-# A spent refresh token as invalid_request: X with "Value passed for the token was invalid." (x/facts.md, 1),
-# LinkedIn with texts about a token that is invalid, expired or revoked.
+# A spent refresh token as invalid_request, with texts about a token that is or was invalid, expired or revoked
+# (NAME/facts.md, 1).
 _SPENT = re.compile(r"invalid_request.*\btoken\b.*\b(?:invalid|expired|revoked)\b", re.IGNORECASE | re.DOTALL)
 
 
@@ -249,7 +249,7 @@ def _refusal(reply: _TokenReply, spec: OAuthSpec, clock: Clock, act: str, code: 
     if code in _CLIENT_FAULTS:
         text = f"{spec.name} does not accept this installation's client id or secret; correct them, then link again."
         return ReconnectNeeded(text, excerpt, http_status=status, code=code)
-    # A code that is refused as invalid_request (X, LinkedIn) is spent or late: whatever it is, signing in again helps.
+    # A code that is refused as invalid_request is spent or late: whatever it is, signing in again helps.
     refused_code = act == _Act.EXCHANGE and code == "invalid_request"
     if code in _REFUSALS or code == "OAuthException" or refused_code or _SPENT.search(excerpt):
         text = f"{spec.name} no longer accepts this sign-in; reconnect the account."
@@ -267,7 +267,7 @@ def _body(reply: _TokenReply) -> Any:
 
 
 def _flat(body: Any) -> dict[str, Any]:
-    """The token object; Instagram wraps it in `data[0]` (instagram/facts.md, 1)."""
+    """The token object; some wrap it in `data[0]`."""
     if isinstance(body, dict):
         inner = body.get("data")
         if isinstance(inner, list) and inner and isinstance(inner[0], dict):

@@ -10,7 +10,7 @@ from postprober.errors import BadInput, PlatformError
 from postprober.http import HttpClient, Reply
 
 GONE = frozenset({404, 410})
-BLOCKED = frozenset({403, 429, 451, 999})  # 999: LinkedIn's own answer to programs
+BLOCKED = frozenset({403, 429, 451, 999})  # 999: a platform's own number for programs (NAME/facts.md, 9)
 # Of the post at an address ("" where it is not known) with an id, at the server of a base address.
 Ask = Callable[[HttpClient, PlatformConfig, str, str, str], Look]
 # The page of an author, from the configuration, the address of a post and the handle; "" where it is not known.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -27,6 +28,7 @@ __all__ = [
     "retry_at",
     "shape",
     "text_at",
+    "tolerant_json",
     "unmapped",
 ]
 
@@ -35,7 +37,7 @@ MAX_WAIT = timedelta(hours=24)  # a reset further away than this is a mistake (o
 _MILLISECONDS = 10**11  # an epoch beyond this is in milliseconds: as seconds it would lie after the year 5138
 _EPOCH = 10**9  # a number below this is a count of seconds: as an epoch it would lie before September 2001
 
-# In order of trust: RFC 9110 section 10.2.3, then X (epoch), Mastodon (ISO 8601), Bluesky (epoch): NAME/facts.md, 4.
+# In order of trust: RFC 9110 section 10.2.3, then the platforms' own, as epochs or in ISO 8601: NAME/facts.md, 4.
 _RESET_HEADERS = ("retry-after", "x-rate-limit-reset", "x-ratelimit-reset", "ratelimit-reset")
 
 
@@ -84,6 +86,14 @@ def shape(value: object) -> str:
     if isinstance(value, dict):
         return "object with " + (", ".join(sorted(map(str, value))[:20]) or "nothing")
     return f"list of {len(value)}" if isinstance(value, list) else type(value).__name__
+
+
+def tolerant_json(text: str) -> object:
+    """The value of `text`, None when it is no JSON or nested too deep."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
 
 
 def require_object(reply: Reply) -> dict[str, object]:

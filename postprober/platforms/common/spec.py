@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal
 
 from postprober.browser import Browser
 from postprober.clock import Clock
 from postprober.domain.account import Credentials
+from postprober.domain.health import Quota
 from postprober.domain.limits import Limits
 from postprober.domain.platform import Description, Platform, PlatformConfig
-from postprober.http import HttpClient
+from postprober.http import Exchange, HttpClient
 from postprober.platforms.common.adapter import Adapter, Traits
 from postprober.platforms.common.links import PastedLink
 from postprober.platforms.common.oauth_spec import OAuthSpec
@@ -46,6 +48,10 @@ class BrowserWay:
     sandbox: str
 
 
+def _as_it_stands(text: str) -> str:
+    return text
+
+
 RegisterApp = Callable[[HttpClient, str, str], dict[str, str]]
 
 
@@ -56,7 +62,8 @@ class Habits:
     `colour`: readable on light, dark and paper, and apart from the others for people who confuse red and green (after Okabe
     and Ito, https://jfly.uni-koeln.de/color/). `actions`: what stands below a post; the last ones are further right.
     `shows_handle`: beside the name; `picture_first`: above the text. `hashtags`: whether people find posts by them, and where
-    they stand; `wall`: characters of a text without a break from which it reads like a wall (None: never).
+    they stand; `wall`: characters of a text without a break from which it reads like a wall (None: never). `style`: CSS of a
+    likeness, declarations and nested rules; `--pp-brand` is the colour of its links.
     """
 
     colour: str
@@ -65,6 +72,7 @@ class Habits:
     picture_first: bool = False
     hashtags: Literal["", "anywhere", "at the end"] = ""
     wall: int | None = None
+    style: str = ""
 
 
 @dataclass(frozen=True)
@@ -79,7 +87,8 @@ class PlatformSpec:
     a client of ours at one server (its address, the callback's address), where there is no one client for all. `sign_in`: with
     an app password instead of a consent page. `expired_renews`: a token that ran out
     can still be exchanged. `code_in_links`: links name a post by a code that only the list of own posts
-    resolves. `browser`: how accounts without API access are used. `public_url`: where everybody can read a post whose id is known, on a platform that lets most
+    resolves. `preview_text`: the text of a post out of what a preview tag of its page says; `sign_in_paths`: where pages lead
+    readers who must sign in. `quota`: what a reply tells about limits beside the usual headers. `browser`: how accounts without API access are used. `public_url`: where everybody can read a post whose id is known, on a platform that lets most
     apps not read it back.
     """
 
@@ -100,6 +109,9 @@ class PlatformSpec:
     sign_in: SignIn | None = None
     expired_renews: bool = True
     code_in_links: bool = False
+    preview_text: Callable[[str], str] = _as_it_stands
+    sign_in_paths: tuple[str, ...] = ()
+    quota: Callable[[Exchange, datetime], Quota | None] | None = None
     browser: BrowserWay | None = None
     public_url: Callable[[PlatformConfig, str], str] | None = None
 

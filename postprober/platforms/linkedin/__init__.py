@@ -7,14 +7,24 @@ from postprober.platforms.linkedin.adapter import TRAITS, LinkedInAdapter
 from postprober.platforms.linkedin.limits import LIMITS
 from postprober.platforms.linkedin.signs import SIGNS
 
+_STYLE = "--pp-brand: light-dark(#0a66c2, #71b7fb); background: light-dark(#ffffff, #1b1f23); border-radius: 0.5rem;"
+
 SPEC = PlatformSpec(
     about=ABOUT,
     adapter=LinkedInAdapter,
     traits=TRAITS,
     limits=LIMITS,
     signs=SIGNS,
-    habits=Habits("#2f8fd0", ("Like", "Comment", "Repost", "Send"), shows_handle=False, hashtags="anywhere", wall=600),
+    habits=Habits(
+        "#2f8fd0",
+        ("Like", "Comment", "Repost", "Send"),
+        shows_handle=False,
+        hashtags="anywhere",
+        wall=600,
+        style=_STYLE,
+    ),
     remote_id=links.remote_id,
+    sign_in_paths=("/authwall", "/uas/", "/checkpoint"),
     oauth=oauth.spec,
     publishes=oauth.PUBLISHES,
     public_url=links.public_url,

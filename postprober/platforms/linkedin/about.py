@@ -29,4 +29,5 @@ ABOUT = Description(
     sandbox={"settle_seconds": "4"},
     account_id=account_id,
     slower=4,  # every call of a member counts by the day, and nothing tells how many are left (facts.md, 4)
+    shorteners=("lnkd.in",),
 )

@@ -7,6 +7,11 @@ from postprober.platforms.mastodon.adapter import TRAITS, MastodonAdapter, regis
 from postprober.platforms.mastodon.limits import LIMITS
 from postprober.platforms.mastodon.signs import SIGNS
 
+_STYLE = """
+--pp-brand: light-dark(#563acc, #8c8dff); background: light-dark(#ffffff, #191b22);
+.pp-who i { border-radius: 0.35rem; }
+"""
+
 SPEC = PlatformSpec(
     about=ABOUT,
     adapter=MastodonAdapter,
@@ -15,8 +20,10 @@ SPEC = PlatformSpec(
     signs=SIGNS,
     public=public.read,
     author_page=public.author_page,
-    habits=Habits("#dd9a26", ("Reply", "Boost", "Favourite", "Bookmark"), hashtags="anywhere"),
+    habits=Habits("#dd9a26", ("Reply", "Boost", "Favourite", "Bookmark"), hashtags="anywhere", style=_STYLE),
     remote_id=links.remote_id,
+    preview_text=public.preview_text,
+    sign_in_paths=public.SIGN_IN_PATHS,
     many_servers=True,
     server_example="https://mastodon.social",
     register_app=register_app,

@@ -13,6 +13,9 @@ from postprober.http import HttpClient
 from postprober.platforms.common.public import GONE, ask, refused, seen
 from postprober.platforms.mastodon import records
 
+# og:description begins with the media it has (app/helpers/statuses_helper.rb, media_summary).
+_ATTACHED = re.compile(r"^Attached: [^\n]*\n\n")
+SIGN_IN_PATHS = ("/auth/sign_in",)
 _PROFILE = re.compile(r"https?://[^/]+/@[^/?#]+")
 
 
@@ -35,6 +38,11 @@ def read(http: HttpClient, config: PlatformConfig, url: str, remote_id: str, bas
         )
     # "Record not found" comes as JSON; a bare 404 may be a server without this API.
     return refused(reply, address, "The server", gone=reply.status in GONE and isinstance(body, dict))
+
+
+def preview_text(told: str) -> str:
+    """The text out of a preview tag."""
+    return _ATTACHED.sub("", told)
 
 
 def author_page(_config: PlatformConfig, url: str, _handle: str) -> str:

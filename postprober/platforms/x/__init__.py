@@ -15,8 +15,9 @@ SPEC = PlatformSpec(
     signs=SIGNS,
     public=public.read,
     author_page=public.author_page,
-    habits=Habits("#8a949b", ("Reply", "Repost", "Like", "Views")),
+    habits=Habits("#8a949b", ("Reply", "Repost", "Like", "Views"), style="--pp-brand: #1d9bf0;"),
     remote_id=links.remote_id,
+    sign_in_paths=("/i/flow/login",),
     oauth=oauth.spec,
     publishes=oauth.PUBLISHES,
 )

@@ -33,4 +33,6 @@ ABOUT = Description(
     settings=XSettings,
     sandbox={"settle_seconds": "4"},
     slower=4,  # X bills reads (facts.md, 4)
+    shorteners=("t.co",),  # facts.md, 3
+    media_hosts=("t.co", "pic.x.com", "pic.twitter.com"),  # what stands behind the text in oEmbed and timelines
 )

@@ -22,6 +22,7 @@ _LOOK = Look(
     "--back:#fff;--ink:#0b0f14;--card:#fff;--line:#d4dbe2;--soft:#42576c;--link:#1083fe;--brand:#1083fe;"
     "--head:#fff;--headink:#1083fe;--r:14px;--face:50%",
     (("replies", "replies"), ("reposts", "reposts"), ("likes", "likes"), ("quotes", "quotes")),
+    "#1083fe",
 )
 
 

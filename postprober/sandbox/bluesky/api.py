@@ -14,6 +14,7 @@ from postprober.sandbox.bluesky.dialect import (
     invalid,
     xrpc_error,
 )
+from postprober.sandbox.bluesky.ids import new_tid
 from postprober.sandbox.bluesky.marks import COLLECTIONS, drop_mark, put_mark
 from postprober.sandbox.bluesky.records import TID, check_post
 from postprober.sandbox.engine.files import sniff
@@ -99,7 +100,7 @@ def _told(post: Post, *, changed: bool = True) -> Json:
 
 
 def _key_of(call: Call, body: Json) -> str:
-    rkey = body.get("rkey") or call.world.ids.tid(call.at)
+    rkey = body.get("rkey") or new_tid(call)
     if body["collection"] not in (POSTS, *COLLECTIONS):
         raise invalid(f"the sandbox keeps records of {', '.join((POSTS, *sorted(COLLECTIONS)))} only")
     if not isinstance(rkey, str) or not TID.fullmatch(rkey):
@@ -131,7 +132,7 @@ def _store(call: Call, rkey: str, record: Json, media: list[Json]) -> Post:
         path=f"/bluesky/profile/{handle_of(call.owner)}/post/{rkey}",
         media=media,
         reply_to=record["reply"]["parent"]["uri"] if record.get("reply") else None,
-        extra={"record": record, "cid": _cid(record), "rkey": rkey, "rev": call.world.ids.tid(call.at)},
+        extra={"record": record, "cid": _cid(record), "rkey": rkey, "rev": new_tid(call)},
     )
     call.store_post(post)
     return post
@@ -169,7 +170,7 @@ def put_one(call: Call, body: Json, *, new: bool) -> Json:
         return _told(post, changed=False)
     if call.take("duplicate"):
         raise xrpc_error(400, "InvalidSwap", f"Record was at {current}")
-    post.extra |= {"record": body["record"], "cid": _cid(body["record"]), "rev": call.world.ids.tid(call.at)}
+    post.extra |= {"record": body["record"], "cid": _cid(body["record"]), "rev": new_tid(call)}
     post.media = media
     call.world.edit_post(post, body["record"]["text"])
     call.effect(updated=post.id)
@@ -184,7 +185,7 @@ async def put_record(call: Call) -> Response:
 async def delete_record(call: Call) -> Response:
     if not delete_one(call, read_input(call, "repo", "collection", "rkey")):
         return reply({})
-    rev = call.world.ids.tid(call.at)
+    rev = new_tid(call)
     return reply({"commit": {"cid": record_cid({"rev": rev}), "rev": rev}})
 
 

@@ -13,6 +13,7 @@ from postprober.sandbox.bluesky.accounts import DOMAIN, account_called
 from postprober.sandbox.bluesky.api import delete_one, put_one, read_input
 from postprober.sandbox.bluesky.cid import record_cid
 from postprober.sandbox.bluesky.dialect import BlueskyManner, invalid, post_view, profile_basic, xrpc_error
+from postprober.sandbox.bluesky.ids import new_tid
 from postprober.sandbox.bluesky.marks import marks_of
 from postprober.sandbox.engine.model import Post
 from postprober.sandbox.engine.operation import Call, Operation, reply
@@ -53,7 +54,7 @@ async def apply_writes(call: Call) -> Response:
         results.append(
             {"$type": f"{_ACTS}{act}Result", "uri": told["uri"], "cid": told["cid"], "validationStatus": "valid"}
         )
-    rev = call.world.ids.tid(call.at)
+    rev = new_tid(call)
     return reply({"commit": {"cid": record_cid({"rev": rev}), "rev": rev}, "results": results})
 
 

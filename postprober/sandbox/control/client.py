@@ -35,7 +35,7 @@ class Control:
     def account(self, platform: str, name: str, **options: Any) -> Json:
         """Make or look up an account: `{platform, id, name, access_token, refresh_token, expires_at, password}`.
 
-        Options: scopes (list), partner (bool), premium (bool, X), password (str), fresh (bool: new tokens).
+        Options: scopes (list), partner (bool), premium (bool: may write long posts), password (str), fresh (bool: new tokens).
         """
         return cast(Json, self._call("POST", "accounts", {"platform": platform, "name": name, **options}))
 

@@ -26,8 +26,7 @@ form{display:flex;flex-wrap:wrap;gap:.6rem;align-items:end}label{display:grid;fo
 input,select,button{font:inherit;padding:.35rem .55rem;border:1px solid var(--line);border-radius:6px;
 background:transparent}
 button{background:#3757d6;color:#fff;border-color:#3757d6;cursor:pointer}.mark{display:inline-block;width:.7em;height:.7em;
-border-radius:3px;margin-right:.45em;background:#888}.x{background:#111}.linkedin{background:#0a66c2}
-.instagram{background:#c13584}.mastodon{background:#6364ff}.bluesky{background:#1083fe}.warn{color:#b3261e}
+border-radius:3px;margin-right:.45em;background:#888}.warn{color:#b3261e}
 .platform,th{white-space:nowrap}td form{display:inline}td button{padding:.05rem .5rem;background:transparent;color:inherit;border-color:var(--line)}
 """
 
@@ -46,7 +45,9 @@ def _table(head: str, rows: list[list[str]], nothing: str) -> str:
 
 
 def _platform(name: str) -> str:
-    return f'<span class="platform"><span class="mark {_cell(name)}"></span>{_cell(name)}</span>'
+    one = emulators().get(name)
+    colour = f' style="background:{one.look.colour}"' if one else ""
+    return f'<span class="platform"><span class="mark"{colour}></span>{_cell(name)}</span>'
 
 
 def _time(at: float) -> str:

@@ -25,12 +25,14 @@ ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"  # of names that are made out of b
 
 @dataclass(frozen=True)
 class Look:
-    """Colours and words of one platform's public pages. `counts`: field of `Counts` and its word there."""
+    """Colours and words of one platform's public pages. `counts`: field of `Counts` and its word there; `colour`: its mark on
+    the sandbox's own page."""
 
     title: str
     brand: str
     variables: str
     counts: tuple[tuple[str, str], ...]
+    colour: str = "#888"
 
 
 @dataclass(frozen=True)

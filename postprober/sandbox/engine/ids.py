@@ -4,20 +4,12 @@ import hashlib
 
 from postprober.sandbox.engine.emulator import emulator, emulators
 
-_TID_ALPHABET = "234567abcdefghijklmnopqrstuvwxyz"
-
 
 def account_id(seed: int, platform: str, name: str) -> str:
     """The platform's own id of an account: the same for the same seed and name."""
     digest = hashlib.sha256(f"{seed}|{platform}|{name}".encode()).digest()
     number = int.from_bytes(digest[:6], "big")
     return emulator(platform).account_id(number, digest)
-
-
-def tid(micros: int, clock_id: int = 0) -> str:
-    """An AT Protocol TID: 53 bits of microseconds and 10 bits of clock id (https://atproto.com/specs/tid)."""
-    value = (micros << 10) | clock_id
-    return "".join(_TID_ALPHABET[(value >> (5 * i)) & 31] for i in reversed(range(13)))
 
 
 class IdMaker:
@@ -27,14 +19,15 @@ class IdMaker:
         self._taken: set[tuple[str, int]] = set()
         self._last: dict[str, int] = {}
 
-    def make(self, kind: str, at: float, *, in_order: bool = True) -> int:
-        """A number for an event at `at`; `in_order` also puts it above all earlier ones.
+    def make(self, kind: str, at: float, *, in_order: bool = True, per_millisecond: int = 10_000) -> int:
+        """A number for an event at `at`; `in_order` also puts it above all earlier ones. `per_millisecond`: how fast numbers
+        grow of a `kind` that is no platform's.
 
         An event planned for later (in_order False) must not push the ids of the posts before it up.
         """
         millis = int(at * 1000)
         one = emulators().get(kind)
-        number = millis * 1000 if kind == "tid" else one.post_number(millis) if one else millis * 10_000
+        number = one.post_number(millis) if one else millis * per_millisecond
         if in_order:
             number = max(number, self._last.get(kind, 0) + 1)
             self._last[kind] = number
@@ -42,9 +35,6 @@ class IdMaker:
             number += 1
         self._taken.add((kind, number))
         return number
-
-    def tid(self, at: float) -> str:
-        return tid(self.make("tid", at))
 
     def restore(self, kind: str, number: int) -> None:
         """Never give out this number again: it was given out before the restart."""

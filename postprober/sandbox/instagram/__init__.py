@@ -27,6 +27,7 @@ EMULATOR = Emulator(
         "--back:#fafafa;--ink:#111;--card:#fff;--line:#dbdbdb;--soft:#676767;--link:#00376b;--brand:#c13584;"
         "--head:linear-gradient(90deg,#f58529,#dd2a7b,#8134af);--headink:#fff;--r:4px;--face:50%",
         (("likes", "likes"), ("replies", "comments")),
+        "#c13584",
     ),
     manner=InstagramManner,
     routes=lambda world, manner: [

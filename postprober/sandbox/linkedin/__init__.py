@@ -25,6 +25,7 @@ EMULATOR = Emulator(
         "--back:#f4f2ee;--ink:#1f1f1f;--card:#fff;--line:#dfdeda;--soft:#5e5e5e;--link:#0a66c2;--brand:#0a66c2;"
         "--head:#0a66c2;--headink:#fff;--r:8px;--face:50%",
         (("likes", "reactions"), ("replies", "comments"), ("reposts", "reposts")),
+        "#0a66c2",
     ),
     manner=LinkedInManner,
     routes=lambda world, manner: [

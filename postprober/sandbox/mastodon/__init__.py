@@ -12,6 +12,7 @@ EMULATOR = Emulator(
         "--back:#282c37;--ink:#fff;--card:#313543;--line:#42485a;--soft:#b0b6cc;--link:#9a98ff;--brand:#6364ff;"
         "--head:#191b22;--headink:#9a98ff;--r:6px;--face:12px",
         (("replies", "replies"), ("reposts", "boosts"), ("likes", "favourites")),
+        "#6364ff",
     ),
     manner=MastodonManner,
     routes=lambda world, manner: [

@@ -22,6 +22,7 @@ EMULATOR = Emulator(
         "--back:#000;--ink:#e7e9ea;--card:#000;--line:#2f3336;--soft:#8b9096;--link:#1d9bf0;--brand:#536471;"
         "--head:#000;--headink:#fff;--r:2px;--face:50%",
         (("replies", "replies"), ("reposts", "reposts"), ("likes", "likes"), ("views", "views")),
+        "#111",
     ),
     manner=XManner,
     routes=lambda world, manner: [

@@ -1,4 +1,4 @@
-"""How people name accounts in a table: `x`, `mastodon:ada`, `ada@one.example`, `#12`."""
+"""How people name accounts in a table: by platform, `platform:ada`, `ada@one.example`, `#12`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from postprober.domain.platform import NAMES
 from postprober.storage.records import Account
 
 _BETWEEN = re.compile(r"[;,\n|]")
-NO_ACCOUNT = "No account is named; write for example x;mastodon."
+NO_ACCOUNT = "No account is named; write the name of a platform or of an account, with ; between several."
 
 
 def ways(linked: Sequence[Account]) -> dict[int, str]:

@@ -212,7 +212,7 @@ def _instance(core: Core, platform: Platform, instance: str) -> str:
     url = instance or core.settings.platform(platform).api_url
     if not url:
         raise BadInput(
-            f"Say which {NAMES[platform]} server the account is on, for example https://mastodon.social.",
+            f"Say which {NAMES[platform]} server the account is on, for example {SPECS[platform].server_example or 'https://social.example'}.",
             field="instance",
         )
     return server_address(core, platform, url)

@@ -28,7 +28,7 @@ STATE_LIFE = timedelta(minutes=15)
 
 
 def callback_url(core: Core, platform: Platform, instance: str = "") -> str:
-    """Where the consent page leads back to. Each Mastodon server has an address of its own, so that none can pass off
+    """Where the consent page leads back to. Where a platform has many servers, each has an address of its own, so that none can pass off
     another one's code as its own and have it sent to itself (mix-up, RFC 9700, 4.4.2)."""
     issuer = issuer_of(platform, instance)
     return f"{core.settings.public_base}/oauth/{platform.value}/callback{'/' if issuer else ''}{issuer}"

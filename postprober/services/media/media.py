@@ -28,13 +28,15 @@ from postprober.settings import Settings
 from postprober.storage import media, posts
 from postprober.storage.records import MediaRecord
 
-MAX_BYTES = 512 * 1024 * 1024  # the largest video any platform takes (platforms/x/facts.md, 3)
+MAX_BYTES = 512 * 1024 * 1024  # the largest video any platform takes (platforms/NAME/facts.md, 3)
 MAX_ALT = 10_000
 BLOCK = 1024 * 1024  # bytes in memory while a file is taken in
 UNUSED = timedelta(days=7)
 LEFT_BEHIND = 24 * 3600.0  # seconds after which nobody is receiving a file any more
 _INCOMING = "incoming"  # no hash begins like that
-URL_LIFE = 24 * 3600.0  # Instagram's containers live as long (platforms/instagram/facts.md, 2)
+URL_LIFE = (
+    24 * 3600.0
+)  # as long as the longest-lived container that a platform fetches media for (platforms/NAME/facts.md, 2)
 _SUFFIX = {
     "image/jpeg": ".jpg", "image/png": ".png", "image/gif": ".gif", "image/webp": ".webp", "image/heic": ".heic",
     "image/avif": ".avif", "video/mp4": ".mp4",

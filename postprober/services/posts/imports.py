@@ -21,7 +21,7 @@ from sqlalchemy.exc import IntegrityError
 from postprober.domain import csv_table
 from postprober.domain.csv_table import Line
 from postprober.domain.delivery import DeliveryState
-from postprober.domain.platform import NAMES
+from postprober.domain.platform import NAMES, known
 from postprober.domain.post import PostStatus, language_tag
 from postprober.domain.typed_time import Order, UnclearOrder, order_in
 from postprober.errors import BadInput, PostProberError
@@ -40,10 +40,11 @@ log = logging.getLogger("postprober.imports")
 
 MAX_BYTES = 1024 * 1024
 MAX_ROWS = 500
+_FIRST, _SECOND, _THIRD = (*known(), *known(), *known())[:3]
 TEMPLATE = (
     "text,accounts,time,language\r\n"
-    '"Our spring notes are out: https://example.com/notes",x;mastodon,2030-03-02 09:00,en\r\n'
-    '"Without a time a row becomes a draft.",linkedin,,\r\n'
+    f'"Our spring notes are out: https://example.com/notes",{_FIRST};{_SECOND},2030-03-02 09:00,en\r\n'
+    f'"Without a time a row becomes a draft.",{_THIRD},,\r\n'
 )
 _EVERY_POST = 100_000  # more than a space plans
 _MARK = "import:"  # the names of the marks that rows leave in `preferences`

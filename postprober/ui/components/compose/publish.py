@@ -144,7 +144,7 @@ def _next(*, view: bool) -> None:
 
 
 def words(post: Post, zone: str, now: datetime) -> str:
-    """What was done: `Scheduled for Mon 30 Nov, 09:00 (Berlin) on X, LinkedIn.`"""
+    """What was done: `Scheduled for Mon 30 Nov, 09:00 (Berlin) on` and the platforms."""
     where = ", ".join(NAMES[Platform(one)] for one in post.platforms)
     if post.status == PostStatus.SCHEDULED and post.scheduled_at is not None and post.scheduled_at > now:
         return f"Scheduled for {due_words(post.scheduled_at, zone, now)} on {where}."
