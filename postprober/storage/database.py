@@ -106,8 +106,10 @@ class Database:
         config = _alembic_config()
         try:
             with self.engine.connect() as connection:
-                self._refuse_newer(connection)
+                current = self._refuse_newer(connection)
                 connection.rollback()
+                if current == _scripts().get_current_head():
+                    return  # nobody needs to wait for a lock, or for Alembic to read all its scripts anew
                 self._begin(connection, "BEGIN IMMEDIATE")
                 if not self.is_sqlite:  # processes that start at the same time do it one after another
                     connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({MIGRATING})")
@@ -139,13 +141,15 @@ class Database:
     def close(self) -> None:
         self.engine.dispose()
 
-    def _refuse_newer(self, connection: Connection) -> None:
+    def _refuse_newer(self, connection: Connection) -> str | None:
+        """The schema's version, None for an empty database."""
         current = MigrationContext.configure(connection).get_current_revision()
         if current is not None and current not in _revisions():
             raise ConfigurationError(
                 f"The database was written by a newer PostProber (schema {current}); update the program. "
                 "It was left as it is."
             )
+        return current
 
 
 def _close_to_others(path: Path) -> None:
