@@ -18,7 +18,7 @@ from PIL import Image
 from postprober import places
 from postprober.domain.platform import Platform
 from postprober.errors import HERE, BadInput, Unavailable
-from postprober.platforms.common import media, picture_helper
+from postprober.platforms.common import media, picture_process
 from postprober.platforms.common.media import MAX_PIXELS, MOST_SENT, fit_image, renditions_of
 from postprober.platforms.registry import LIMITS
 
@@ -244,7 +244,7 @@ def test_a_helper_that_was_killed_or_never_began_says_nothing_about_the_picture(
 
 
 def test_a_helper_that_does_not_end_is_ended(helper: Helper, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(picture_helper, "SECONDS", 0.5)
+    monkeypatch.setattr(picture_process, "SECONDS", 0.5)
     with pytest.raises(Unavailable, match="Try again later"):
         media.inspect(helper(f"{_BEGUN}while True: pass"))
 

@@ -29,7 +29,7 @@ from PIL import Image, ImageCms, ImageSequence, PngImagePlugin
 from postprober.domain.limits import ImageRule, Limits
 from postprober.domain.post import MediaFile, MediaKind
 from postprober.errors import HERE, BadInput, Unavailable
-from postprober.platforms.common import picture_helper
+from postprober.platforms.common import picture_process
 from postprober.platforms.common.video_facts import NotAVideo, read_video
 
 MAX_PIXELS = 64_000_000  # a decoded picture of this size takes 256 MB; phones make up to 50 megapixels
@@ -115,7 +115,7 @@ def _whole_image(stream: BinaryIO, size: int, source: str | Path | bytes) -> Med
     facts = _inspect_image(stream, size, load=False)
     with room.taken(facts.width * facts.height):
         if facts.width * facts.height > LARGE and not isinstance(source, bytes):
-            picture_helper.run("check", str(source))
+            picture_process.run("check", str(source))
             return facts
         return _inspect_image(stream, size)
 
@@ -253,7 +253,7 @@ def _fitted(path: str, rule: ImageRule) -> FittedImage:
     with room.taken(facts.width * facts.height):
         if facts.width * facts.height <= LARGE:
             return fit_here(path, rule)
-        told, data = picture_helper.run("fit", path, rule=asdict(rule))
+        told, data = picture_process.run("fit", path, rule=asdict(rule))
         return FittedImage(data, told["mime"], told["width"], told["height"])
 
 
@@ -275,7 +275,7 @@ def as_gif(source: str | Path) -> bytes:
     if pixels > MAX_MOVING_PIXELS:
         raise _bad("is a large animation in a format that platforms show as a still; save it as GIF or MP4")
     with room.taken(pixels):
-        return as_gif_here(str(source)) if pixels <= LARGE else picture_helper.run("gif", str(source))[1]
+        return as_gif_here(str(source)) if pixels <= LARGE else picture_process.run("gif", str(source))[1]
 
 
 def as_gif_here(source: str) -> bytes:
@@ -303,7 +303,7 @@ def thumbnail(source: str | Path, side: int) -> bytes:
     with room.taken(facts.width * facts.height):
         if facts.width * facts.height <= LARGE:
             return thumbnail_here(source, side)
-        return picture_helper.run("thumbnail", str(source), side=side)[1]
+        return picture_process.run("thumbnail", str(source), side=side)[1]
 
 
 def thumbnail_here(source: str | Path, side: int) -> bytes:
