@@ -22,6 +22,7 @@ from postprober.storage import health as store
 from postprober.storage.health import Note
 from postprober.ui import frame
 from tests.pages.conftest import ROOT, House, everything
+from tests.people import acting
 
 Show = Callable[[str], AppTest]
 
@@ -142,7 +143,7 @@ def test_health_counts_the_newest_word_of_each_delivery_and_the_tries_that_went_
         for outcome in (Outcome.UNKNOWN, Outcome.SUCCESS):
             opened = attempts.open_attempt(conn, made, part=0, act=Act.PUBLISH, request_id="r", worker="w", now=now)
             attempts.close_attempt(conn, opened, outcome, now=now)
-    found = overview.take(owner.core, owner.owner).health
+    found = overview.take(owner.core, acting(owner.core, owner.owner)).health
     assert found[Platform("x"), Step.POSTING] == Health(good=1, tries=2, bad_tries=1)
     assert found[Platform("x"), Step.ENGAGEMENT].verdict is Verdict.UNKNOWN
 

@@ -24,6 +24,7 @@ from postprober.services.posts import delivery_actions, posts
 from postprober.storage import attempts, deliveries
 from postprober.storage.records import Account, Delivery
 from tests.installed import Installation
+from tests.people import acting
 from tests.services.test_accounts_and_posts import png
 
 S = DeliveryState
@@ -33,7 +34,9 @@ TEXT_ONLY = ("x", "linkedin", "mastodon", "bluesky")
 def held(inst: Installation, account: Account, *texts: str, unknown: bool = True) -> Delivery:
     """A delivery whose answer got lost and that could not be found."""
     now = inst.core.clock.now()
-    made = posts.create(inst.core, account.user_id, posts.NewPost(texts, (account.id,), at=now + timedelta(days=1)))
+    made = posts.create(
+        inst.core, acting(inst.core, account.user_id), posts.NewPost(texts, (account.id,), at=now + timedelta(days=1))
+    )
     states = (S.CLAIMED, S.SUBMITTING, S.UNCONFIRMED, S.HELD) if unknown else (S.HELD,)
     for state in states:
         with inst.core.db.write() as conn:
@@ -60,14 +63,14 @@ def post_by_hand(inst: Installation, account: Account, text: str) -> Ref:
 
 
 def adopt(inst: Installation, delivery: Delivery, link: str) -> Delivery:
-    delivery_actions.adopt_held(inst.core, inst.owner, delivery.id, link)
+    delivery_actions.adopt_held(inst.core, acting(inst.core, inst.owner), delivery.id, link)
     return read(inst, delivery.id)
 
 
 def refused(inst: Installation, delivery: Delivery, link: str, sentence: str) -> None:
     """Nothing but a try is written."""
     with pytest.raises(BadInput, match=sentence):
-        delivery_actions.adopt_held(inst.core, inst.owner, delivery.id, link)
+        delivery_actions.adopt_held(inst.core, acting(inst.core, inst.owner), delivery.id, link)
     assert read(inst, delivery.id) == delivery
 
 
@@ -135,10 +138,14 @@ def test_only_ones_own_held_deliveries_can_be_settled(installation: Installation
     delivery = held(installation, account, "Mine")
     ref = post_by_hand(installation, account, "Mine")
     with pytest.raises(NotFound):
-        delivery_actions.adopt_held(installation.core, installation.stranger, delivery.id, ref.url)
+        delivery_actions.adopt_held(
+            installation.core, acting(installation.core, installation.stranger), delivery.id, ref.url
+        )
     assert adopt(installation, delivery, ref.url).state is S.PUBLISHED
     with pytest.raises(Conflict, match="not held"):
-        delivery_actions.adopt_held(installation.core, installation.owner, delivery.id, ref.url)
+        delivery_actions.adopt_held(
+            installation.core, acting(installation.core, installation.owner), delivery.id, ref.url
+        )
 
 
 def test_who_decided_while_it_was_being_read_is_not_overruled(installation: Installation) -> None:
@@ -153,7 +160,7 @@ def test_who_decided_while_it_was_being_read_is_not_overruled(installation: Inst
             self.inner, self.traits = inner, inner.traits
 
         def fetch(self, *args: Any) -> RemotePost | None:
-            delivery_actions.send_held(installation.core, installation.owner, delivery.id)
+            delivery_actions.send_held(installation.core, acting(installation.core, installation.owner), delivery.id)
             return self.inner.fetch(*args)  # type: ignore[no-any-return]
 
     slow = replace(ctx, adapter_for=lambda platform, http: Slow(real(platform, http)))  # type: ignore[arg-type, return-value]
@@ -169,7 +176,9 @@ def test_a_platform_that_does_not_answer_changes_nothing(installation: Installat
         "x", "error_before_accept", account=account.account_name, operation="read", times=9
     )
     with pytest.raises(PostProberError):
-        delivery_actions.adopt_held(installation.core, installation.owner, delivery.id, "123456")
+        delivery_actions.adopt_held(
+            installation.core, acting(installation.core, installation.owner), delivery.id, "123456"
+        )
     assert read(installation, delivery.id) == delivery
 
 
@@ -177,7 +186,7 @@ def test_an_instagram_link_is_looked_up_in_the_list_of_own_posts(installation: I
     """Its API knows numbers only; links have a short code."""
     account = installation.link("instagram")
     core = installation.core
-    picture = media.add_bytes(core, installation.owner, "a.png", png(400, 400), "A square")
+    picture = media.add_bytes(core, acting(core, installation.owner), "a.png", png(400, 400), "A square")
     delivery = held_without_check(installation, account, picture)
     posted = RemotePost(
         Ref("178", "https://www.instagram.com/p/Cxyz_12/"), "Look", core.clock.now(), author_name=account.account_name,

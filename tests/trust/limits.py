@@ -26,6 +26,7 @@ from postprober.services.media import media
 from postprober.storage import accounts, deliveries, posts, users
 from postprober.storage.records import PartRecord
 from postprober.storage.tables import deliveries as table
+from tests.people import acting
 from tests.probe.campaign import jpeg, scene
 from tests.trust.base import Found, Turns, scratch, some
 from tests.trust.scenes import careless
@@ -70,7 +71,7 @@ class _Limits:
     def play(self, numbers: range) -> list[str]:
         with self.core.db.write() as conn:
             self.user = users.add(conn, email="a@example.org", password_hash="x", now=self.clock.now())
-        self.picture = media.add_bytes(self.core, self.user, "teal.jpg", jpeg(), "a teal square")
+        self.picture = media.add_bytes(self.core, acting(self.core, self.user), "teal.jpg", jpeg(), "a teal square")
         for number in numbers:
             self._prepare(number)
         end = self.clock.now() + timedelta(hours=30)
@@ -87,7 +88,7 @@ class _Limits:
         data: dict[str, Any] = {"access_token": account.access_token, "refresh_token": account.refresh_token}
         if platform == "bluesky":
             data = {"identifier": account.id, "password": account.password}
-        linked = add_by_token(self.core, self.user, Platform(platform), data, name=name)
+        linked = add_by_token(self.core, acting(self.core, self.user), Platform(platform), data, name=name)
         operation = "container" if platform == "instagram" and number % 2 else "create"
         params = {"form": form, "seconds": seconds}
         body = {"platform": platform, "kind": "rate_limited", "account": name, "operation": operation, "params": params}

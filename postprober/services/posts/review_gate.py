@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from postprober.agent.brief import Brief, Picture, Target
 from postprober.agent.review import review as by_rules_only
 from postprober.clock import utc_iso
+from postprober.domain.actor import Actor
 from postprober.domain.advice import Advice, Review
 from postprober.domain.platform import known
 from postprober.domain.post import MediaFile
@@ -33,7 +34,7 @@ PAUSE = timedelta(seconds=4)  # ours: drafts are kept as one types, and a model 
 
 
 def judged(
-    core: Core, user_id: int, new: NewPost, chosen: Sequence[Account], files: Sequence[MediaFile], approved: str = ""
+    core: Core, actor: Actor, new: NewPost, chosen: Sequence[Account], files: Sequence[MediaFile], approved: str = ""
 ) -> Advice:
     """The review of what is about to be planned; the suggestions follow later. `files`: those of the post as they were
     read; the transaction that plans it refuses others. `approved`: digest of what a person has approved. May ask a model
@@ -44,32 +45,32 @@ def judged(
         return _pending(core, told, "")
     opinion = core.advisor.review(brief)
     made = replace(_pending(core, opinion.review, opinion.note), incomplete=opinion.incomplete)
-    return held_back(core, user_id, made)
+    return held_back(core, actor, made)
 
 
-def held_back(core: Core, user_id: int, made: Advice) -> Advice:
+def held_back(core: Core, actor: Actor, made: Advice) -> Advice:
     """The same, unless it passes without the model and the space wants to wait for the model: then it passes later."""
-    if not (made.incomplete and made.review.passes and waits_for_model(core, user_id)):
+    if not (made.incomplete and made.review.passes and waits_for_model(core, actor)):
         return made
     reason = f"Waiting for the model's review. {made.note} It is checked again automatically; or approve it yourself."
     return replace(made, review=Review("unsure", (reason,), made.review.by, 0.0), waits=True)
 
 
-def waits_for_model(core: Core, user_id: int) -> bool:
+def waits_for_model(core: Core, actor: Actor) -> bool:
     """Whether posts of this space wait in review while the model cannot be asked (off unless somebody turned it on)."""
     with core.db.read() as conn:
-        return bool(preferences.get(conn, user_id, _WAITS))
+        return bool(preferences.get(conn, actor.space, _WAITS))
 
 
-def wait_for_model(core: Core, user_id: int, wait: bool) -> None:
+def wait_for_model(core: Core, actor: Actor, wait: bool) -> None:
     """Turn that on or off for a space."""
     with core.db.write() as conn:
-        preferences.put(conn, user_id, _WAITS, wait)
+        preferences.put(conn, actor.space, _WAITS, wait)
 
 
-def first_word(core: Core, user_id: int, new: NewPost, chosen: Sequence[Account]) -> Advice:
+def first_word(core: Core, actor: Actor, new: NewPost, chosen: Sequence[Account]) -> Advice:
     """What the rules say about a draft, at once; the model is asked later."""
-    files = media_service.files(core, user_id, list(new.media_ids))
+    files = media_service.files(core, actor, list(new.media_ids))
     return _pending(core, by_rules_only(_brief(core, new, chosen, files)), "")
 
 
