@@ -19,6 +19,7 @@ import pytest
 from PIL import Image
 
 from postprober.cli import main
+from postprober.domain.actor import COMMAND_LINE
 from postprober.domain.delivery import DeliveryState
 from postprober.pipeline.core import transitions
 from postprober.pipeline.core.tokens import open_credentials
@@ -32,7 +33,7 @@ from postprober.storage import posts as post_storage
 from postprober.storage.records import Delivery
 from tests.conftest import PASSWORD
 from tests.installed import Installation
-from tests.people import acting
+from tests.people import acting, asked
 from tests.profile import chosen, servers
 
 S = DeliveryState
@@ -575,3 +576,11 @@ def test_the_address_to_move_to_may_come_on_stdin_where_nobody_sees_its_password
     else:
         assert said.code == 0, said.err
         assert said.out.startswith("Moved and compared ")
+
+
+def test_a_use_case_is_told_that_somebody_came_by_the_command_line(
+    run: Run, installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = asked(monkeypatch)
+    assert run("accounts", "list", "--user", "teammate@example.org").code == 0
+    assert [(one.user, one.via) for one in seen] == [(installation.teammate, COMMAND_LINE)]

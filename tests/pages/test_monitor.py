@@ -542,7 +542,7 @@ def test_a_cancelled_post_says_once_what_happened(owner: House, show: Show) -> N
     made = owner.post("Not today", owner.account(Platform("x")))
     delivery_actions.cancel(owner.core, acting(owner.core, owner.owner), made.post_id)
     seen = everything(show("monitor"))
-    assert "Cancelled by a user. Nothing was published." in seen and "ancelled before" not in seen
+    assert "Cancelled by Owner. Nothing was published." in seen and "ancelled before" not in seen
 
 
 def test_a_scheduled_post_says_when(owner: House, show: Show) -> None:

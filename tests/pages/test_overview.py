@@ -11,6 +11,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
+from postprober.domain.actor import APP
 from postprober.domain.attempt import Act, Outcome
 from postprober.domain.delivery import DeliveryState as S
 from postprober.domain.delivery import Proof, Step, StepStatus
@@ -22,7 +23,7 @@ from postprober.storage import health as store
 from postprober.storage.health import Note
 from postprober.ui import frame
 from tests.pages.conftest import ROOT, House, everything
-from tests.people import acting
+from tests.people import acting, asked
 
 Show = Callable[[str], AppTest]
 
@@ -178,3 +179,13 @@ def test_its_address_by_name_leads_to_it(owner: House, tmp_path: Path) -> None:
     app._page_hash = calc_hash(frame.HOME)  # of the page that has the address /overview
     app.run()
     assert not app.exception and app.title[0].value == "Overview"
+
+
+def test_the_use_cases_are_told_that_somebody_came_through_the_app(
+    owner: House, show: Show, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = asked(monkeypatch)
+    show("overview")
+    assert {(one.user, one.space, one.zone, one.via) for one in seen} == {
+        (owner.owner, owner.owner, "Europe/Berlin", APP)
+    }

@@ -86,7 +86,7 @@ def test_what_is_really_there_is_adopted(installation: Installation, platform: s
     assert found.proof is Proof.ACCEPTED and found.next_at is not None, "and it is proved like any other"
     with installation.core.db.read() as conn:
         (row,) = attempts.of_delivery(conn, delivery.id)
-    assert (row.act, row.outcome, row.message) == (Act.RECONCILE, "found", "a person said where it is")
+    assert (row.act, row.outcome, row.message) == (Act.RECONCILE, "found", "Ada said where it is")
 
 
 @pytest.mark.parametrize("platform", TEXT_ONLY)
@@ -165,7 +165,7 @@ def test_who_decided_while_it_was_being_read_is_not_overruled(installation: Inst
 
     slow = replace(ctx, adapter_for=lambda platform, http: Slow(real(platform, http)))  # type: ignore[arg-type, return-value]
     with pytest.raises(Conflict, match="settled meanwhile"):
-        adopt_by_link.adopt_pointed(slow, delivery, ref.url, "request")
+        adopt_by_link.adopt_pointed(slow, delivery, ref.url, "request", "Ada")
     assert read(installation, delivery.id).state is S.SCHEDULED
 
 
@@ -202,8 +202,8 @@ def test_an_instagram_link_is_looked_up_in_the_list_of_own_posts(installation: I
 
     ctx = replace(context_of(core), adapter_for=lambda _p, _h: Listed())  # type: ignore[arg-type, return-value]
     with pytest.raises(BadInput, match="no such post"):
-        adopt_by_link.adopt_pointed(ctx, delivery, "https://www.instagram.com/p/Nothing1/", "request")
-    adopt_by_link.adopt_pointed(ctx, delivery, "https://www.instagram.com/p/Cxyz_12/?igsh=x", "request")
+        adopt_by_link.adopt_pointed(ctx, delivery, "https://www.instagram.com/p/Nothing1/", "request", "Ada")
+    adopt_by_link.adopt_pointed(ctx, delivery, "https://www.instagram.com/p/Cxyz_12/?igsh=x", "request", "Ada")
     assert read(installation, delivery.id).remote_id == "178"
 
 
@@ -215,7 +215,7 @@ def held_without_check(inst: Installation, account: Account, picture: int) -> De
         post_id = posts.posts.add(
             conn, user_id=inst.owner, status="scheduled", scheduled_at=now, now=now, **posts.columns_of(new, [account])  # type: ignore[arg-type]
         )  # fmt: skip
-        posts.plan(inst.core, conn, post_id, account, new, now)
+        posts.plan(inst.core, conn, post_id, account, new, now, by="Ada")
         (delivery,) = deliveries.of_post(conn, post_id)
         transitions.move(conn, delivery, S.HELD, reason="test", now=now, next_at=None)
     return read(inst, delivery.id)

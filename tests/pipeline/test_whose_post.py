@@ -252,7 +252,7 @@ def test_a_post_that_a_person_pointed_at_does_not_make_its_program_ours(
     by_hand = stage.platform.make("owner", "Said by hand", stage.clock.now(), app="Web")
     if pointed:
         url = f"{BASE}/@owner/{by_hand.id}"
-        assert adopt_pointed(ctx, stage.get(first), url, "request").state is S.PUBLISHED
+        assert adopt_pointed(ctx, stage.get(first), url, "request", "Ada").state is S.PUBLISHED
     second = stage.plan(account, TEXT)
     stage.platform.ways.append(Way(refuse=cut()))
     publish(ctx, second)

@@ -24,7 +24,7 @@ from postprober.services.core import Core
 from postprober.services.media import media as media_service
 from postprober.services.operations import doctor
 from postprober.services.posts import delivery_actions, posts
-from postprober.storage import accounts, deliveries, logs
+from postprober.storage import accounts, deliveries, logs, users
 from postprober.storage.records import Account, Delivery
 from tests.api.rest_kit import png
 from tests.installed import Installation
@@ -70,6 +70,19 @@ def test_it_is_linked_only_with_the_terms_accepted_and_that_is_kept_with_the_tim
     assert browser_accounts.called(account) == f"{made['name']} (by browser, experimental)"
     changed = account_service.set_up(core, acting(core, installation.owner), account.id, label="Ours", language="en")
     assert changed.settings["browser_terms"] == agreed, "changing settings forgets nothing that was accepted"
+
+
+def test_the_terms_are_accepted_by_the_person_and_not_by_the_owner_of_the_space(
+    installation: Installation, core: Core
+) -> None:
+    with core.db.write() as conn:
+        users.write(conn, installation.teammate, core.clock.now(), owner_id=installation.owner, role="editor")
+    editor = acting(core, installation.teammate)
+    account = browser_accounts.link(
+        core, editor, IG, stored(installation, installation.made("instagram")), accepted=True
+    )
+    assert account.user_id == installation.owner
+    assert account.settings["browser_terms"]["by"] == installation.teammate
 
 
 def test_the_session_is_sealed_and_only_the_owner_has_the_account(installation: Installation, core: Core) -> None:

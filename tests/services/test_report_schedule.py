@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import select, update
 
 from postprober.clock import ManualClock
+from postprober.domain.actor import job
 from postprober.domain.alert import AlertKind
 from postprober.domain.report_plan import Every, Plan
 from postprober.errors import BadInput, Forbidden, NotFound
@@ -30,7 +31,7 @@ from postprober.storage.tables import users as user_table
 from postprober.wiring import build_runner
 from tests.analytics.kit import House
 from tests.installed import Installation
-from tests.people import acting
+from tests.people import acting, asked
 from tests.pipeline.stage import Killed, MortalDatabase
 from tests.receivers import PostOffice, Receiver
 
@@ -325,3 +326,13 @@ def test_choosing_nothing_ends_it_and_who_is_shut_out_gets_nothing(
 def test_the_scheduler_does_it(core: Core) -> None:
     runner = build_runner(core, 1)
     assert "reports" in [name for name, _, _ in runner._more]
+
+
+def test_a_report_that_comes_by_itself_is_read_by_the_program_for_its_person(
+    core: Core, installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report_schedule.put(core, acting(core, installation.owner), Choice("week", 1, 8))
+    move(core, MONDAY)
+    seen = asked(monkeypatch)
+    assert report_schedule.tick(core) == 1
+    assert {(one.user, one.via) for one in seen} == {(installation.owner, job("report"))}

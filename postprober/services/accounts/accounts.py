@@ -115,7 +115,8 @@ def _store(
             transitions.account_well(conn, accounts.get(conn, account_id), now)
         if known is not None:
             mode = core.adapter(platform, cred).traits.mode
-            _look_again(conn, known, now, first_again=mode is ReconcileMode.RECONCILE)
+            by = permits.name_of(conn, actor)
+            _look_again(conn, known, now, first_again=mode is ReconcileMode.RECONCILE, by=by)
         mark(conn, account_id)
         return accounts.get(conn, account_id), known
 
@@ -135,16 +136,22 @@ def _known(conn: Connection, space: int, remote: RemoteAccount, instance: str) -
     return known or older
 
 
-def _look_again(conn: Connection, account: Account, now: datetime, *, first_again: bool) -> None:
+def _look_again(conn: Connection, account: Account, now: datetime, *, first_again: bool, by: str) -> None:
     """What could not be looked for without access can be now. `first_again`: the oldest may be sent again when it proves
     to be absent; it occupies the account, so the others are only looked for."""
     for delivery in deliveries.held_unknown(conn, account.id):
         if first_again and account.busy_delivery_id is None:
             first_again = False
             transitions.move(
-                conn, delivery, DeliveryState.UNCONFIRMED, reason="the account was linked again", now=now, next_at=now,
-                readings=0, absences=0,
-            )  # fmt: skip
+                conn,
+                delivery,
+                DeliveryState.UNCONFIRMED,
+                reason=f"the account was linked again by {by}",
+                now=now,
+                next_at=now,
+                readings=0,
+                absences=0,
+            )
         else:
             cause = Cause.UNKNOWN if delivery.cause is Cause.UNLINKED else delivery.cause
             deliveries.touch(conn, delivery, now, next_at=now, cause=cause)
@@ -191,8 +198,9 @@ def remove(core: Core, actor: Actor, account_id: int) -> bool:
             token_version=account.token_version + 1, status="ok", status_reason="", unlinked_at=now,
             settings={name: value for name, value in account.settings.items() if name != tokens.OLDER},
         )  # fmt: skip
+        by = permits.name_of(conn, actor)
         for delivery in deliveries.unsettled(conn, account_id):
-            unlinked.settle(conn, delivery, now)
+            unlinked.settle(conn, delivery, now, by=by)
         transitions.account_gone(conn, account_id, now)
     return tokens.withdraw_all(core, account)
 

@@ -67,7 +67,7 @@ def publish_again(
         if any(_replaces(one, ghost) for one in deliveries.of_post(conn, post.id)):
             raise Conflict("This post was published again already.")
         transitions.acknowledge(conn, ghost, now)
-        plan(core, conn, post.id, account, again, now)
+        plan(core, conn, post.id, account, again, now, by=permits.name_of(conn, actor))
         deliveries.refresh_post(conn, post.id, now)
         mark(conn, delivery_id)
 

@@ -96,7 +96,8 @@ def apply(core: Core, actor: Actor, repair_id: int, approved: str = "") -> Repai
         fixes.check_still_right(conn, repair, delivery)
         if not repairs.decide(conn, repair_id, "applied", now):
             raise Conflict("Someone else has already decided on this repair.")
-        fixes.apply(conn, repair, delivery, f"a person applied the repair: {repair.fix.replace('_', ' ')}", now)
+        what = repair.fix.replace("_", " ")
+        fixes.apply(conn, repair, delivery, f"{permits.name_of(conn, actor)} applied the repair: {what}", now)
     return get(core, actor, repair_id)
 
 

@@ -23,7 +23,7 @@ from postprober.storage import users
 from postprober.storage.records import User
 
 __all__ = [
-    "VIEWER_MAY_NOT", "Actor", "Via", "actor", "again", "allows", "as_now", "name_of", "need", "needs", "of_user",
+    "VIEWER_MAY_NOT", "Actor", "Via", "actor", "again", "allows", "as_now", "called", "name_of", "need", "needs", "of_user",
 ]  # fmt: skip
 
 VIEWER_MAY_NOT = "Your role is viewer: you can see everything but not change anything. An owner can make you an editor."
@@ -93,5 +93,9 @@ def name_of(conn: Connection, who: Actor) -> str:
     """What to call them in a history that the people of the space read."""
     if who.via.door is Door.PROGRAM:
         return US
-    user = users.get(conn, who.user)
+    return called(users.get(conn, who.user))
+
+
+def called(user: User) -> str:
+    """A person's name, or their address where they gave none."""
     return user.name or user.email

@@ -31,9 +31,10 @@ def cancel(core: Core, actor: Actor, post_id: int) -> int:
     stopped = 0
     with core.db.write() as conn:
         posts.get(conn, post_id, actor.space)
+        reason = f"cancelled by {permits.name_of(conn, actor)}"
         for delivery in deliveries.of_post(conn, post_id):
             if delivery.state in _STOPPABLE and delivery.unknown_at is None:
-                _stop(conn, delivery, core.clock.now(), "cancelled by a user")
+                _stop(conn, delivery, core.clock.now(), reason)
                 stopped += 1
     if not stopped:
         raise Conflict("This post can no longer be cancelled: it was sent, or is being sent.")
@@ -54,11 +55,9 @@ def cancel_one(core: Core, actor: Actor, delivery_id: int, *, not_there: bool = 
             raise Conflict(f"Delivery {delivery_id} is {delivery.state.value}; it can no longer be cancelled.")
         if delivery.unknown_at is not None and not (not_there and delivery.state is S.HELD):
             raise Conflict("This may be published already. Check on the platform first, then say whether it is there.")
-        reason = (
-            "cancelled by a user"
-            if delivery.unknown_at is None
-            else "cancelled by a user, who checked that it was not published"
-        )
+        reason = f"cancelled by {permits.name_of(conn, actor)}"
+        if delivery.unknown_at is not None:
+            reason += ", who checked that it was not published"
         _stop(conn, delivery, core.clock.now(), reason)
         mark(conn, delivery_id)
 
@@ -81,7 +80,7 @@ def retry(core: Core, actor: Actor, post_id: int, mark: Mark = no_mark) -> int:
             raise Conflict("Nothing of this post has failed.")
         ready = [delivery for delivery in failed if accounts.get(conn, delivery.account_id).is_active]
         for delivery in ready or failed:
-            _try_again(conn, delivery, core.clock.now())
+            _try_again(conn, actor, delivery, core.clock.now())
         mark(conn, post_id)
     return len(ready)
 
@@ -93,16 +92,23 @@ def retry_one(core: Core, actor: Actor, delivery_id: int, mark: Mark = no_mark) 
         delivery = _one_of(conn, actor.space, delivery_id)
         if delivery.state not in UNFINISHED:
             raise Conflict(f"Delivery {delivery_id} has not failed; it is {delivery.state.value}.")
-        _try_again(conn, delivery, core.clock.now())
+        _try_again(conn, actor, delivery, core.clock.now())
         mark(conn, delivery_id)
 
 
-def _try_again(conn: Connection, delivery: Delivery, now: datetime) -> None:
+def _try_again(conn: Connection, actor: Actor, delivery: Delivery, now: datetime) -> None:
     _must_be_linked(conn, delivery)
     transitions.move(
-        conn, delivery, S.SCHEDULED, reason="retried by a user", now=now, next_at=now, due_at=now,
-        tries=one_more(delivery.tries), crashes=0,
-    )  # fmt: skip
+        conn,
+        delivery,
+        S.SCHEDULED,
+        reason=f"retried by {permits.name_of(conn, actor)}",
+        now=now,
+        next_at=now,
+        due_at=now,
+        tries=one_more(delivery.tries),
+        crashes=0,
+    )
 
 
 @permits.needs("posts:write")
@@ -119,7 +125,7 @@ def send_held(core: Core, actor: Actor, delivery_id: int, mark: Mark = no_mark) 
         delivery = _held(conn, actor.space, delivery_id)
         _must_be_linked(conn, delivery)
         transitions.move(
-            conn, delivery, S.SCHEDULED, reason="a user decided to publish it", now=now, next_at=now, due_at=now,
+            conn, delivery, S.SCHEDULED, reason=f"{permits.name_of(conn, actor)} decided to publish it", now=now, next_at=now, due_at=now,
             unknown_at=None, tries=one_more(delivery.tries), crashes=0, readings=0, absences=0,
         )  # fmt: skip
         mark(conn, delivery_id)
@@ -135,7 +141,7 @@ def look_again(core: Core, actor: Actor, delivery_id: int, mark: Mark = no_mark)
             raise Conflict("This one was held before anything was sent; send it or cancel it.")
         _must_be_linked(conn, delivery)
         transitions.move(
-            conn, delivery, S.UNCONFIRMED, reason="a user asked to check again", now=now, next_at=now, readings=0,
+            conn, delivery, S.UNCONFIRMED, reason=f"{permits.name_of(conn, actor)} asked to check again", now=now, next_at=now, readings=0,
             absences=0,
         )  # fmt: skip
         mark(conn, delivery_id)
@@ -151,7 +157,8 @@ def adopt_held(core: Core, actor: Actor, delivery_id: int, link: str, *, request
     with core.db.read() as conn:
         delivery = _held(conn, actor.space, delivery_id)
         owned(conn, actor.space, delivery.account_id)
-    adopt_pointed(context_of(core), delivery, link, request_id or uuid.uuid4().hex)
+        by = permits.name_of(conn, actor)
+    adopt_pointed(context_of(core), delivery, link, request_id or uuid.uuid4().hex, by)
 
 
 def _one_of(conn: Connection, space: int, delivery_id: int) -> Delivery:

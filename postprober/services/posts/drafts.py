@@ -33,6 +33,7 @@ from postprober.services.posts.posts import (
     set_goal,
     with_handles,
 )
+from postprober.services.posts.review_gate import NOT_APPROVED, Approval
 from postprober.services.posts.times import check_time
 from postprober.storage import deliveries, logs, posts, users
 from postprober.storage.records import Account, Delivery, Post
@@ -139,7 +140,7 @@ def change(
         raise Conflict(f"This post can no longer be changed: it is {post.status}.")
     files = media_service.files(core, actor, list(new.media_ids))
     chosen = passed(core, actor, new)
-    advice = review_gate.judged(core, actor, new, chosen, files, post.options.get("approved", ""))
+    advice = review_gate.judged(core, actor, new, chosen, files, review_gate.approval_of(post))
     told = review_gate.advice_columns(core, advice, post.ai_suggestions)
     now = core.clock.now()
     with core.db.write() as conn:
@@ -147,11 +148,11 @@ def change(
         media_service.refuse_described(conn, actor.space, files)
         _write(core, conn, post, new, chosen, scheduled_at=new.at or now, **told)
         if advice.review.passes:
-            _replan(core, conn, post, new, chosen, now)
+            _replan(core, conn, post, new, chosen, now, by=permits.name_of(conn, actor))
             set_goal(conn, post_id, new, now)
             deliveries.refresh_post(conn, post_id, now)
         else:
-            _withdraw(core, conn, post, now)
+            _withdraw(core, conn, post, now, by=permits.name_of(conn, actor))
         mark(conn, post_id)
         return posts.get(conn, post_id)
 
@@ -165,7 +166,7 @@ def hold_for_review(core: Core, post: Post, reasons: Sequence[str], again: datet
             posts.lock(conn, post.id)
             if not posts.edit(conn, post.id, post.version, now, advice_at=again):
                 return False
-            _withdraw(core, conn, post, now)
+            _withdraw(core, conn, post, now, by=permits.US)
             logs.alert(
                 conn, user_id=post.user_id, post_id=post.id, delivery_id=None, type=AlertType.WARNING,
                 message=f"Post {post.id} waits for your review. {' '.join(reasons)}",
@@ -176,9 +177,9 @@ def hold_for_review(core: Core, post: Post, reasons: Sequence[str], again: datet
     return True
 
 
-def _withdraw(core: Core, conn: Connection, post: Post, now: datetime) -> None:
+def _withdraw(core: Core, conn: Connection, post: Post, now: datetime, *, by: str) -> None:
     """The new text has to be reviewed by a person: nothing of it stays planned."""
-    _replan(core, conn, post, NewPost(("",), ()), [], now)
+    _replan(core, conn, post, NewPost(("",), ()), [], now, by=by)
     posts.set_status(conn, post.id, PostStatus.REVIEW, now)
 
 
@@ -201,7 +202,9 @@ def submit(
         wish = replace(wish, at=check_time(wish.at, core.clock.now()))
     files = media_service.files(core, actor, list(wish.media_ids))
     chosen = passed(core, actor, wish)
-    known = review_gate.digest(wish) if approved else post.options.get("approved", "")
+    known = review_gate.approval_of(post)
+    if approved:
+        known = review_gate.Approval(review_gate.digest(wish), actor.user)
     advice = review_gate.judged(core, actor, wish, chosen, files, known)
     told = review_gate.advice_columns(core, advice, post.ai_suggestions)
     now = core.clock.now()
@@ -214,7 +217,7 @@ def submit(
                 core, conn, post, wish, chosen, approved=known, status=PostStatus.SCHEDULED,
                 scheduled_at=wish.at or now, **told,
             )  # fmt: skip
-            plan_all(core, conn, post_id, chosen, wish, now)
+            plan_all(core, conn, post_id, chosen, wish, now, by=permits.name_of(conn, actor))
         mark(conn, post_id)
         return posts.get(conn, post_id)
 
@@ -267,10 +270,11 @@ def delete(core: Core, actor: Actor, post_id: int, versions: Versions = None) ->
                 raise Stale("This post was changed meanwhile; read it again.")
             posts.remove(conn, post_id)
             return
+        by = permits.name_of(conn, actor)
         for delivery in planned:
             _refuse_sent(delivery)
             if delivery.state in _STOPPABLE:
-                transitions.move(conn, delivery, S.CANCELLED, reason="deleted by a user", now=now, next_at=None)
+                transitions.move(conn, delivery, S.CANCELLED, reason=f"deleted by {by}", now=now, next_at=None)
         if not posts.edit(conn, post_id, post.version, now, deleted_at=now):
             raise Stale("This post was changed meanwhile; read it again.")
 
@@ -298,13 +302,19 @@ def _usable(core: Core, actor: Actor, new: NewPost) -> list[Account]:
 
 
 def _write(
-    core: Core, conn: Connection, post: Post, new: NewPost, chosen: list[Account], approved: str = "", **columns: object
+    core: Core,
+    conn: Connection,
+    post: Post,
+    new: NewPost,
+    chosen: list[Account],
+    approved: Approval = NOT_APPROVED,
+    **columns: object,
 ) -> Post:
-    """`approved`: digest of what a person has approved; what was approved before stays so while nothing of it changes."""
+    """`approved`: what a person has approved; what was approved before stays so while nothing of it changes."""
     written = columns_of(new, chosen)
-    earlier = approved or post.options.get("approved", "")
-    if earlier and earlier == review_gate.digest(new):
-        written["options"]["approved"] = earlier
+    known = approved if approved.digest else review_gate.approval_of(post)
+    if known.digest == review_gate.digest(new):
+        written["options"] |= {"approved": known.digest, "approved_by": known.by}
     if "edits" in post.options:
         written["options"]["edits"] = post.options["edits"]
     if not posts.edit(conn, post.id, post.version, core.clock.now(), **written, **columns):
@@ -312,9 +322,11 @@ def _write(
     return posts.get(conn, post.id)
 
 
-def _replan(core: Core, conn: Connection, post: Post, new: NewPost, chosen: list[Account], now: datetime) -> None:
+def _replan(
+    core: Core, conn: Connection, post: Post, new: NewPost, chosen: list[Account], now: datetime, *, by: str
+) -> None:
     """Bring the deliveries in line with the changed post: those that stay keep their key, the others are cancelled,
-    and new accounts get theirs."""
+    and new accounts get theirs. `by`: whose change it is, for the history."""
     wanted = {account.id: account for account in chosen}
     for delivery in deliveries.of_post(conn, post.id):
         if delivery.state is S.CANCELLED:
@@ -323,13 +335,15 @@ def _replan(core: Core, conn: Connection, post: Post, new: NewPost, chosen: list
             raise Conflict("This post can no longer be changed: it is on its way.")
         account = wanted.pop(delivery.account_id, None)
         if account is None:
-            transitions.move(conn, delivery, S.CANCELLED, reason="the account was taken off", now=now, next_at=None)
+            transitions.move(
+                conn, delivery, S.CANCELLED, reason=f"the account was taken off by {by}", now=now, next_at=None
+            )
             continue
         due = new.at or now
         parts = with_handles(core, account, delivery.key, parts_for(account, new), due, before=delivery.parts)
         deliveries.touch(conn, delivery, now, parts=tuple(parts), due_at=due, next_at=due)
     for account in wanted.values():
-        plan(core, conn, post.id, account, new, now)
+        plan(core, conn, post.id, account, new, now, by=by)
 
 
 def _refuse_sent(delivery: Delivery) -> None:

@@ -18,6 +18,7 @@ from postprober.services.core import Core
 from postprober.services.media import media as media_service
 from postprober.services.posts import posts, review_gate
 from postprober.services.posts.posts import NewPost
+from postprober.services.posts.review_gate import Approval
 from postprober.storage import attempts
 from postprober.storage.records import Account, Delivery
 
@@ -45,7 +46,7 @@ def passed(core: Core, actor: Actor, new: NewPost, approved: str = "") -> list[A
     """
     chosen = posts.passed(core, actor, new)
     files = media_service.files(core, actor, list(new.media_ids))  # those of a delivery keep their alt texts
-    advice = review_gate.judged(core, actor, new, chosen, files, approved)
+    advice = review_gate.judged(core, actor, new, chosen, files, Approval(approved, actor.user))
     if not advice.review.passes:
         raise ReviewNeeded(advice.review.reasons, review_gate.digest(new))
     return chosen

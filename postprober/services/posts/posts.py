@@ -215,7 +215,7 @@ def create(core: Core, actor: Actor, new: NewPost, mark: Mark = no_mark) -> Post
             **review_gate.advice_columns(core, advice),
         )  # fmt: skip
         if advice.review.passes:
-            plan_all(core, conn, post_id, chosen, new, now)
+            plan_all(core, conn, post_id, chosen, new, now, by=permits.name_of(conn, actor))
         mark(conn, post_id)
         return posts.get(conn, post_id)
 
@@ -245,11 +245,11 @@ def columns_of(new: NewPost, chosen: Sequence[Account]) -> dict[str, Any]:
 
 
 def plan_all(
-    core: Core, conn: Connection, post_id: int, chosen: Sequence[Account], new: NewPost, now: datetime
+    core: Core, conn: Connection, post_id: int, chosen: Sequence[Account], new: NewPost, now: datetime, *, by: str
 ) -> None:
-    """A delivery for each account, and what the post shall reach."""
+    """A delivery for each account, and what the post shall reach. `by`: who planned it, for its history."""
     for account in chosen:
-        plan(core, conn, post_id, account, new, now)
+        plan(core, conn, post_id, account, new, now, by=by)
     set_goal(conn, post_id, new, now)
 
 
@@ -258,12 +258,13 @@ def set_goal(conn: Connection, post_id: int, new: NewPost, now: datetime) -> Non
     goals.put(conn, post_id, new.criteria, new.at or now)
 
 
-def plan(core: Core, conn: Connection, post_id: int, account: Account, new: NewPost, now: datetime) -> None:
+def plan(core: Core, conn: Connection, post_id: int, account: Account, new: NewPost, now: datetime, *, by: str) -> None:
     """One delivery of the post, with a key that never changes, and the handle of each part chosen from it."""
     key, due = str(uuid.uuid4()), new.at or now
     deliveries.add(
         conn, post_id=post_id, account_id=account.id, user_id=account.user_id, platform=account.platform.value,
         key=key, due_at=due, parts=with_handles(core, account, key, parts_for(account, new), due), now=now,
+        reason=f"planned by {by}",
     )  # fmt: skip
 
 

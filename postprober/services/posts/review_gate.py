@@ -6,7 +6,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -20,28 +20,57 @@ from postprober.domain.post import MediaFile
 from postprober.platforms.registry import LIMITS
 from postprober.services.core import Core
 from postprober.services.media import media as media_service
-from postprober.storage import preferences
-from postprober.storage.records import Account
+from postprober.services.people import permits
+from postprober.storage import preferences, users
+from postprober.storage.records import Account, Post
 
 if TYPE_CHECKING:
     from postprober.services.posts.posts import NewPost
 
 __all__ = [
-    "PAUSE", "advice_columns", "digest", "first_word", "held_back", "judged", "wait_for_model", "waits_for_model",
+    "NOT_APPROVED", "PAUSE", "Approval", "advice_columns", "approval_of", "digest", "first_word", "held_back", "judged", "wait_for_model", "waits_for_model",
 ]  # fmt: skip
 _WAITS = "review:waits_for_model"  # in preferences
 PAUSE = timedelta(seconds=4)  # ours: drafts are kept as one types, and a model is paid for each question
 
 
+@dataclass(frozen=True)
+class Approval:
+    """A person's word for what a reader will see. `by`: id of the person, 0 where that was not noted."""
+
+    digest: str = ""
+    by: int = 0
+
+
+NOT_APPROVED = Approval()
+
+
+def approval_of(post: Post) -> Approval:
+    """What was approved of a post, which may be another text by now."""
+    return Approval(post.options.get("approved", ""), post.options.get("approved_by", 0))
+
+
+def _approver(core: Core, approved: Approval) -> str:
+    if not approved.by:
+        return "A person"
+    with core.db.read() as conn:
+        return permits.called(users.get(conn, approved.by))
+
+
 def judged(
-    core: Core, actor: Actor, new: NewPost, chosen: Sequence[Account], files: Sequence[MediaFile], approved: str = ""
+    core: Core,
+    actor: Actor,
+    new: NewPost,
+    chosen: Sequence[Account],
+    files: Sequence[MediaFile],
+    approved: Approval = NOT_APPROVED,
 ) -> Advice:
     """The review of what is about to be planned; the suggestions follow later. `files`: those of the post as they were
-    read; the transaction that plans it refuses others. `approved`: digest of what a person has approved. May ask a model
+    read; the transaction that plans it refuses others. `approved`: what a person has approved. May ask a model
     (time limit), so never call it inside a transaction."""
     brief = _brief(core, new, chosen, files)
-    if approved and approved == digest(new):
-        told = Review("appropriate", ("A person approved it.",), "a person", 1.0)
+    if approved.digest == digest(new):
+        told = Review("appropriate", (f"{_approver(core, approved)} approved it.",), "a person", 1.0)
         return _pending(core, told, "")
     opinion = core.advisor.review(brief)
     made = replace(_pending(core, opinion.review, opinion.note), incomplete=opinion.incomplete)
