@@ -557,7 +557,7 @@ def test_what_could_not_be_moved_as_it_was_is_named(
     with core.db.write() as conn:
         for number in range(3):
             post_storage.add(
-                conn, user_id=installation.owner, content="Hello\0", platforms=[], status="draft", scheduled_at=None,
+                conn, space=installation.owner, content="Hello\0", platforms=[], status="draft", scheduled_at=None,
                 options={"parts": ["half \ud800"]}, now=core.clock.now() + timedelta(seconds=number),
             )  # fmt: skip
     said = run("migrate-to", "-", stdin=f"{servers.database('')}\n".encode())

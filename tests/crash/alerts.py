@@ -132,7 +132,7 @@ def _change(ctx: Context, account: int, user: int) -> None:
             insert(posts).values(user_id=user, content="t", platforms=["x"], options={}, created_at=now)
         )
         made = deliveries.add(
-            conn, post_id=int(post.inserted_primary_key[0]), account_id=account, user_id=user, platform="x",
+            conn, post_id=int(post.inserted_primary_key[0]), account_id=account, space=user, platform="x",
             key=os.urandom(8).hex(), due_at=now, parts=[PartRecord(0, "t")], now=now,
         )  # fmt: skip
     with ctx.db.write() as conn:

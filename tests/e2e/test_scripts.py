@@ -110,18 +110,18 @@ def _fill(core: Core) -> str:
     for number, payload in enumerate(PAYLOADS):
         with core.db.write() as conn:
             account = accounts.add(
-                conn, user_id=user, platform="x", account_name=payload[:250], now=now, remote_id=str(number),
+                conn, space=user, platform="x", account_name=payload[:250], now=now, remote_id=str(number),
             )  # fmt: skip
             accounts.write(
                 conn, account, status="ok" if number % 2 else "reconnect", status_reason=payload, scopes=[payload],
                 settings={"label": payload, "language": payload},
             )  # fmt: skip
             post = posts.add(
-                conn, user_id=user, content=payload, platforms=["x"], status="scheduled",
+                conn, space=user, content=payload, platforms=["x"], status="scheduled",
                 scheduled_at=now + timedelta(hours=number * 4), options={"parts": [payload], "media": []}, now=now,
             )  # type: ignore[arg-type]  # fmt: skip
             new = deliveries.add(
-                conn, post_id=post, account_id=account, user_id=user, platform="x", key=f"key-{number}", due_at=now,
+                conn, post_id=post, account_id=account, space=user, platform="x", key=f"key-{number}", due_at=now,
                 parts=[PartRecord(0, payload)], now=now,
             )  # fmt: skip
             one = deliveries.get(conn, new)

@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from postprober.domain.actor import Actor
 from postprober.domain.delivery import DeliveryState as S
 from postprober.domain.delivery import Proof
 from postprober.domain.health import Quota, Unit
@@ -127,8 +128,8 @@ def test_a_mastodon_server_may_be_typed_without_its_scheme(
 def test_bluesky_is_linked_with_an_app_password(owner: House, show: Show, monkeypatch: pytest.MonkeyPatch) -> None:
     given: list[object] = []
 
-    def add(core: object, user_id: int, platform: Platform, data: object) -> object:
-        given.append((user_id, platform, data))
+    def add(core: object, actor: Actor, platform: Platform, data: object) -> object:
+        given.append((actor.user, platform, data))
         account_id = owner.account(Platform("bluesky"), name="me.bsky.social")
         with owner.core.db.read() as conn:
             return accounts.get(conn, account_id)

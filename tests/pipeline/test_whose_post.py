@@ -220,7 +220,7 @@ def test_one_post_that_was_planned_for_two_rows_of_one_account_goes_out_once(sta
     first = stage.link("owner")
     with stage.db.write() as conn:
         second_id = accounts.add(
-            conn, user_id=first.user_id, platform=first.platform.value, account_name="again", now=stage.clock.now(),
+            conn, space=first.user_id, platform=first.platform.value, account_name="again", now=stage.clock.now(),
             instance=first.instance, remote_id=first.remote_id, same_as=first.id,
         )  # fmt: skip
         cred = open_credentials(stage.vault, first)

@@ -208,11 +208,11 @@ class Campaign:
                 text = f"Post number {number} of a long campaign, in its own words"
                 pictured = platform == "instagram" or role == "alt"
                 post_id = posts.add(
-                    conn, user_id=self.user, content=text, platforms=[platform], status=PostStatus.SCHEDULED,
+                    conn, space=self.user, content=text, platforms=[platform], status=PostStatus.SCHEDULED,
                     scheduled_at=now, options={}, now=now,
                 )  # fmt: skip
                 made = deliveries.add(
-                    conn, post_id=post_id, account_id=account.id, user_id=self.user, platform=platform,
+                    conn, post_id=post_id, account_id=account.id, space=self.user, platform=platform,
                     key=str(uuid.UUID(int=number)), due_at=now,
                     parts=[PartRecord(0, text, media=(self.picture,) if pictured else ())], now=now,
                 )  # fmt: skip

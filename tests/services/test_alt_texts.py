@@ -201,7 +201,7 @@ def _stored(database: Database) -> tuple[int, int]:
     columns = {"name": "a", "kind": "image", "mime": "image/png", "size": 1, "width": 1, "height": 1}
     with database.write() as conn:
         owner = users.add(conn, email="me@example.org", password_hash="-", now=now)
-        return owner, media_storage.add(conn, user_id=owner, now=now, alt="", sha256="0", path="a", **columns)
+        return owner, media_storage.add(conn, space=owner, now=now, alt="", sha256="0", path="a", **columns)
 
 
 def test_files_of_a_post_that_is_being_planned_wait_for_it(database: Database) -> None:

@@ -32,9 +32,7 @@ def linked(installation: Installation) -> Installation:
     now = installation.core.clock.now()
     with installation.core.db.write() as conn:
         for platform, name in (("x", "demo"), ("linkedin", "one"), ("linkedin", "two")):
-            accounts.add(
-                conn, user_id=installation.owner, platform=platform, account_name=name, now=now, remote_id=name
-            )
+            accounts.add(conn, space=installation.owner, platform=platform, account_name=name, now=now, remote_id=name)
     return installation
 
 
@@ -162,7 +160,7 @@ def everywhere(linked: Installation) -> Installation:
     with linked.core.db.write() as conn:
         for platform in ("mastodon", "bluesky"):
             accounts.add(
-                conn, user_id=linked.owner, platform=platform, account_name="ada", now=now, remote_id="ada",
+                conn, space=linked.owner, platform=platform, account_name="ada", now=now, remote_id="ada",
                 instance=linked.sandbox.url if platform == "mastodon" else "",
             )  # fmt: skip
     return linked
@@ -354,7 +352,7 @@ def test_two_accounts_of_one_name_on_two_servers_can_be_named(linked: Installati
             ("https://two.example:8443", "3"),
         ):
             accounts.add(
-                conn, user_id=linked.owner, platform="mastodon", account_name="ada", now=now, remote_id=number,
+                conn, space=linked.owner, platform="mastodon", account_name="ada", now=now, remote_id=number,
                 instance=server,
             )  # fmt: skip
     linkedname = account_names.accounts_in("mastodon:ada", accounts_of(linked))
@@ -367,7 +365,7 @@ def test_two_accounts_of_one_name_on_two_servers_can_be_named(linked: Installati
 def test_names_with_separators_in_them_can_be_named(linked: Installation) -> None:
     with linked.core.db.write() as conn:
         accounts.add(
-            conn, user_id=linked.owner, platform="linkedin", account_name="Meyer, Schmidt; Co", now=linked.core.clock.now(),
+            conn, space=linked.owner, platform="linkedin", account_name="Meyer, Schmidt; Co", now=linked.core.clock.now(),
             remote_id="9",
         )  # fmt: skip
     for cell in ("Meyer, Schmidt; Co", "linkedin:Meyer, Schmidt; Co", f"x;{list(_ways(linked).values())[-1]}"):

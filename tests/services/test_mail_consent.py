@@ -236,7 +236,7 @@ def test_what_is_changed_and_turned_off_at_the_same_moment_stays_off(
     now = core.clock.now()
     with database.write() as conn:
         me = storage.get(conn, storage.add(conn, email="me@example.org", password_hash="-", now=now))
-        made = notifications.add_channel(conn, user_id=me.space, name="mail", kind="email", now=now)
+        made = notifications.add_channel(conn, space=me.space, name="mail", kind="email", now=now)
     if database.is_sqlite:
         return  # it has one writer
     free = select(channel_table.c.id).where(channel_table.c.id == made).with_for_update(nowait=True)

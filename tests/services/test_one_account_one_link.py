@@ -97,7 +97,7 @@ def twice(inst: Installation) -> tuple[Account, Account]:
     first = inst.link("mastodon")
     with inst.core.db.write() as conn:
         second = account_storage.add(
-            conn, user_id=inst.owner, platform="mastodon", account_name="the other", now=NOW,
+            conn, space=inst.owner, platform="mastodon", account_name="the other", now=NOW,
             instance=first.instance.upper(), remote_id=first.remote_id, same_as=first.id,
         )  # fmt: skip
         sealed = account_storage.get(conn, first.id)

@@ -47,7 +47,7 @@ def test_a_taken_slot_is_passed_over_and_a_cancelled_post_takes_none(installatio
     def plan(status: str) -> int:
         with core.db.write() as conn:
             return posts.add(
-                conn, user_id=user, content="t", platforms=[], status=status, scheduled_at=first, options={},
+                conn, space=user, content="t", platforms=[], status=status, scheduled_at=first, options={},
                 now=core.clock.now(),
             )  # type: ignore[arg-type]  # fmt: skip
 

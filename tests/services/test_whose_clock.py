@@ -29,7 +29,7 @@ def house(installation: Installation) -> Installation:
         users.write(conn, installation.owner, now, zone="America/New_York")
         users.write(conn, installation.teammate, now, zone="Europe/Berlin", owner_id=installation.owner, role="editor")
         accounts.add(
-            conn, user_id=installation.owner, platform="linkedin", account_name="demo", now=now, remote_id="demo"
+            conn, space=installation.owner, platform="linkedin", account_name="demo", now=now, remote_id="demo"
         )
     return installation
 

@@ -98,11 +98,11 @@ class _Limits:
         with self.core.db.write() as conn:
             for text in (f"The first of {number}", f"The second of {number}"):
                 post_id = posts.add(
-                    conn, user_id=self.user, content=text, platforms=[platform], status=PostStatus.SCHEDULED,
+                    conn, space=self.user, content=text, platforms=[platform], status=PostStatus.SCHEDULED,
                     scheduled_at=now, options={}, now=now,
                 )  # fmt: skip
                 deliveries.add(
-                    conn, post_id=post_id, account_id=linked.id, user_id=self.user, platform=platform,
+                    conn, post_id=post_id, account_id=linked.id, space=self.user, platform=platform,
                     key=str(uuid.uuid4()), due_at=now, parts=[PartRecord(0, text, pictures)], now=now,
                 )  # fmt: skip
 

@@ -96,7 +96,7 @@ def _store(
         known = _known(conn, actor.space, remote, cred.instance)
         if known is None:
             account_id = accounts.add(
-                conn, user_id=actor.space, platform=platform.value, account_name=identity.name or cred.name, now=now,
+                conn, space=actor.space, platform=platform.value, account_name=identity.name or cred.name, now=now,
                 instance=cred.instance, server=remote.server, remote_id=identity.remote_id, canary=identity.canary,
             )  # fmt: skip
         else:
@@ -124,11 +124,11 @@ def _store(
 def _known(conn: Connection, space: int, remote: RemoteAccount, instance: str) -> Account | None:
     """The space's row of this account: under the server's own name, else under the one that it was linked by before
     servers were asked; that row then takes the posts along."""
-    known = accounts.find(conn, user_id=space, remote=remote)
+    known = accounts.find(conn, space=space, remote=remote)
     spelled = server_name(remote.platform, instance)
     if spelled == remote.server:
         return known
-    older = accounts.find(conn, user_id=space, remote=replace(remote, server=spelled))
+    older = accounts.find(conn, space=space, remote=replace(remote, server=spelled))
     if older is not None:
         remote_posts.rename(conn, older, remote.server)
         if known is not None:

@@ -120,7 +120,7 @@ def add_received(core: Core, actor: Actor, name: str, file: Received, alt: str =
             kept.parent.mkdir(parents=True, exist_ok=True)
             file.path.replace(kept)  # a file under its hash is always whole
         media_id = media.add(
-            conn, user_id=actor.space, now=core.clock.now(), name=Path(name).name[:255] or "file", kind=str(facts.kind),
+            conn, space=actor.space, now=core.clock.now(), name=Path(name).name[:255] or "file", kind=str(facts.kind),
             mime=facts.mime, size=file.size, width=facts.width, height=facts.height, duration=facts.duration,
             frames=facts.frames, codec=facts.codec[:20],
             sha256=file.digest, path=str(relative), alt=alt,
@@ -164,7 +164,7 @@ def copied(conn: Connection, space: int, media_id: int, alt: str, now: datetime)
     """`copy` within a transaction."""
     (record,) = media.get_many(conn, [media_id], space)
     columns = {f.name: getattr(record, f.name) for f in fields(record) if f.name not in ("id", "user_id", "created_at")}
-    return media.add(conn, user_id=space, now=now, **{**columns, "alt": alt})
+    return media.add(conn, space=space, now=now, **{**columns, "alt": alt})
 
 
 def _check_alt(alt: str) -> None:

@@ -218,7 +218,7 @@ def missed_alerts(core: Core, actor: Actor, last_id: int, until: int) -> Iterato
     after = last_id
     while True:
         with core.db.read() as conn:
-            rows = events.notices(conn, after, BATCH, user_id=actor.space, until=until)
+            rows = events.notices(conn, after, BATCH, space=actor.space, until=until)
         yield [alert_event(row) for row in rows]
         if len(rows) < BATCH:
             return

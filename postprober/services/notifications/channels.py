@@ -88,7 +88,7 @@ def add(
     with core.db.write() as conn:
         if len(notifications.channels_of(conn, actor.space)) >= MAX_CHANNELS:
             raise BadInput(f"There are {MAX_CHANNELS} channels already; remove one first.", field="name")
-        made = notifications.add_channel(conn, user_id=actor.space, name=tidy, kind=kind, now=now)
+        made = notifications.add_channel(conn, space=actor.space, name=tidy, kind=kind, now=now)
         notifications.write_channel(
             conn, made, url=core.vault.seal(address, Place("channels", "url", str(made))),
             secret=core.vault.seal(secret, Place("channels", "secret", str(made))) if secret else None,

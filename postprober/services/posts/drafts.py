@@ -58,7 +58,7 @@ def save(core: Core, actor: Actor, new: NewPost, mark: Mark = no_mark, *, key: s
             if key and posts.by_draft_key(conn, actor.space, key) is None:
                 posts.free_key(conn, actor.space, key)
             post_id = posts.add(
-                conn, user_id=actor.space, status=PostStatus.DRAFT, scheduled_at=new.at, now=now, draft_key=key or None,
+                conn, space=actor.space, status=PostStatus.DRAFT, scheduled_at=new.at, now=now, draft_key=key or None,
                 **columns_of(new, chosen), **review_gate.advice_columns(core, advice),
             )  # fmt: skip
             mark(conn, post_id)

@@ -210,7 +210,7 @@ def create(core: Core, actor: Actor, new: NewPost, mark: Mark = no_mark) -> Post
     with core.db.write() as conn:
         media_service.refuse_described(conn, actor.space, files)
         post_id = posts.add(
-            conn, user_id=actor.space, status=PostStatus.SCHEDULED if advice.review.passes else PostStatus.REVIEW,
+            conn, space=actor.space, status=PostStatus.SCHEDULED if advice.review.passes else PostStatus.REVIEW,
             scheduled_at=(new.at or now) if advice.review.passes else new.at, now=now, **columns_of(new, chosen),
             **review_gate.advice_columns(core, advice),
         )  # fmt: skip
@@ -262,7 +262,7 @@ def plan(core: Core, conn: Connection, post_id: int, account: Account, new: NewP
     """One delivery of the post, with a key that never changes, and the handle of each part chosen from it."""
     key, due = str(uuid.uuid4()), new.at or now
     deliveries.add(
-        conn, post_id=post_id, account_id=account.id, user_id=account.user_id, platform=account.platform.value,
+        conn, post_id=post_id, account_id=account.id, space=account.user_id, platform=account.platform.value,
         key=key, due_at=due, parts=with_handles(core, account, key, parts_for(account, new), due), now=now,
         reason=f"planned by {by}",
     )  # fmt: skip

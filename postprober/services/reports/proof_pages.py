@@ -71,7 +71,7 @@ def share(core: Core, actor: Actor, post_id: int) -> str:
         if not _live(conn, post_id):
             raise Conflict("Nothing of this post is live yet; share its proof when it is.")
         if storage.shared(conn, post_id) is None:
-            storage.share(conn, post_id=post_id, user_id=actor.space, nonce=opaque(), now=core.clock.now())
+            storage.share(conn, post_id=post_id, space=actor.space, nonce=opaque(), now=core.clock.now())
         found = storage.shared(conn, post_id)
     return _link(core, found)
 
