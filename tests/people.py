@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import pytest
+from typing import TYPE_CHECKING
 
 from postprober.domain.actor import APP, Actor, Via
 from postprober.services.core import Core
 from postprober.services.people import permits
 from postprober.storage.records import User
+
+if TYPE_CHECKING:  # the campaigns run without it
+    import pytest
 
 
 def acting(core: Core, who: int | User, via: Via = APP) -> Actor:

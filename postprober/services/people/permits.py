@@ -22,12 +22,8 @@ from postprober.services.core import Core
 from postprober.storage import users
 from postprober.storage.records import User
 
-__all__ = [
-    "VIEWER_MAY_NOT", "Actor", "Via", "actor", "again", "allows", "as_now", "called", "name_of", "need", "needs", "of_user",
-]  # fmt: skip
-
 VIEWER_MAY_NOT = "Your role is viewer: you can see everything but not change anything. An owner can make you an editor."
-US = "PostProber"
+US = "PostProber"  # in histories: nobody did it but the program
 P = ParamSpec("P")
 R = TypeVar("R")
 UseCase = Callable[Concatenate[Core, Actor, P], R]

@@ -113,7 +113,7 @@ def confirm(core: Core, actor: Actor, password: str, address: str) -> None:
     with core.db.read() as conn:
         email = users.get(conn, actor.user).email
     throttle.count(core, email, address)
-    with core.db.read() as conn:  # after the wait for the count: it may be another one by now
+    with core.db.read() as conn:  # once the try is counted, not before
         stored = users.get(conn, actor.user).password_hash
     if not verify_password(stored, password):
         raise Forbidden("The password is wrong.")
