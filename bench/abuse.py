@@ -25,6 +25,7 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.asyncio.client import connect
 
 from bench import processes
+from bench.acting import acting
 from bench.stage import Stage, stage
 from postprober.domain.access import GRANTABLE
 from postprober.domain.platform import Platform, known
@@ -179,9 +180,11 @@ def _furnish(target: Target) -> None:
     core = target.core
     for number in range(100):
         text = f"{number} " + "a long word and another " * 2000
-        drafts.save(core, 1, posts.NewPost((text[:49_000],) * 5, (target.accounts[Platform("x")],)))
+        drafts.save(core, acting(core, 1), posts.NewPost((text[:49_000],) * 5, (target.accounts[Platform("x")],)))
     for number, (mode, kind) in enumerate((("RGBA", "PNG"), ("RGB", "JPEG"), ("RGB", "PNG"), ("RGBA", "TIFF"))):
-        target.pictures.append(media.add_bytes(core, 1, f"{number}.{kind.lower()}", picture(mode, kind, number)))
+        target.pictures.append(
+            media.add_bytes(core, acting(core, 1), f"{number}.{kind.lower()}", picture(mode, kind, number))
+        )
 
 
 def picture(mode: str, kind: str, number: int) -> bytes:
@@ -336,7 +339,7 @@ def _composers(target: Target) -> str:
     for number, picture_id in enumerate(target.pictures):
         key = f"abuse-{number}-{uuid.uuid4().hex[:8]}"
         new = posts.NewPost((f"with a picture {number}",), (target.accounts[Platform("x")],), media_ids=(picture_id,))
-        drafts.save(target.core, 1, new, key=key)
+        drafts.save(target.core, acting(target.core, 1), new, key=key)
         keys.append(key)
 
     async def all_of_them() -> None:
@@ -357,7 +360,11 @@ def _webhooks(target: Target) -> str:
     target.receiver.hang = True
     for number in range(20):
         channels.add(
-            target.core, target.owner, kind="webhook", name=f"silent {number}", url=f"{target.receiver.url}/{number}"
+            target.core,
+            acting(target.core, target.owner.id),
+            kind="webhook",
+            name=f"silent {number}",
+            url=f"{target.receiver.url}/{number}",
         )
     with target.core.db.write() as conn:
         for number in range(200):
@@ -373,9 +380,11 @@ def _webhooks(target: Target) -> str:
 
 def _publish(target: Target) -> str:
     for number, (mode, kind) in enumerate((("RGBA", "PNG"), ("RGB", "JPEG"), ("RGB", "PNG"), ("RGBA", "TIFF"))):
-        target.pictures.append(media.add_bytes(target.core, 1, f"n{number}", picture(mode, kind, 40 + number)))
+        target.pictures.append(
+            media.add_bytes(target.core, acting(target.core, 1), f"n{number}", picture(mode, kind, 40 + number))
+        )
     made = [
-        posts.create(target.core, 1, posts.NewPost((f"large {number} {platform.value}",), (target.accounts[platform],), media_ids=(picture_id,))).id
+        posts.create(target.core, acting(target.core, 1), posts.NewPost((f"large {number} {platform.value}",), (target.accounts[platform],), media_ids=(picture_id,))).id
         for number, picture_id in enumerate(target.pictures[-4:])
         for platform in (Platform("x"), Platform("mastodon"), Platform("bluesky"), Platform("linkedin"))
     ]  # fmt: skip

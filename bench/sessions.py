@@ -18,6 +18,7 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.asyncio.client import ClientConnection, connect
 
+from bench.acting import acting
 from bench.stage import TEXT_PLATFORMS, percentile, stage
 from postprober.cli.demo import link_sandbox_accounts
 from postprober.services.core import Core
@@ -94,10 +95,10 @@ class Person:
 def _person(core: Core, number: int) -> Person:
     """Somebody signed in, with accounts on three platforms and posts."""
     user = users.create(core, email=f"p{number}@example.org", password="0123456789abc")
-    ids = link_sandbox_accounts(core, user, f"p{number}")
+    ids = link_sandbox_accounts(core, acting(core, user), f"p{number}")
     chosen = tuple(ids[platform] for platform in TEXT_PLATFORMS)
     for post in range(POSTS):
-        posts.create(core, user, posts.NewPost((f"Post {post} of person {number}",), chosen))
+        posts.create(core, acting(core, user), posts.NewPost((f"Post {post} of person {number}",), chosen))
     with core.db.read() as conn:
         found = users.users.get(conn, user)
     return Person(user, chosen, users.redeem_ticket(core, users.issue_ticket(core, found)))
@@ -212,7 +213,11 @@ def _write(core: Core, people: list[Person], stop: threading.Event) -> None:
     while not stop.wait(EVERY):
         person = people[number % len(people)]
         one = person.accounts[number % len(person.accounts)]
-        posts.create(core, person.user, posts.NewPost((f"Bench {number} while others look on",), (one,)))
+        posts.create(
+            core,
+            acting(core, person.user),
+            posts.NewPost((f"Bench {number} while others look on",), (one,)),
+        )
         number += 1
 
 

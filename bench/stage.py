@@ -19,6 +19,7 @@ from pathlib import Path
 from sqlalchemy import func, select
 
 from bench import processes
+from bench.acting import acting
 from bench.engines import Engines
 from bench.ports import free_port
 from postprober.cli.demo import link_sandbox_accounts
@@ -142,7 +143,9 @@ def stage(accounts: int = 0, engines: Engines | None = None, **env: str) -> Iter
             os.environ.update(environment)
             made.core = build_core(load_settings(_env_file=None))
             user = users.create(made.core, email="bench@example.org", password="0123456789abc")
-            made.accounts = [link_sandbox_accounts(made.core, user, f"b{i}") for i in range(accounts)]
+            made.accounts = [
+                link_sandbox_accounts(made.core, acting(made.core, user), f"b{i}") for i in range(accounts)
+            ]
             yield made
         finally:
             for child in list(made.children):
@@ -159,7 +162,7 @@ def plan(made: Stage, number: int, at: datetime | None = None) -> int:
     ids = made.accounts[number % len(made.accounts)]
     platform = TEXT_PLATFORMS[(number // len(made.accounts)) % len(TEXT_PLATFORMS)]
     new = posts.NewPost((f"Bench {number} https://example.org/{number}",), (ids[platform],), at=at)
-    return posts.create(made.core, 1, new).id
+    return posts.create(made.core, acting(made.core, 1), new).id
 
 
 def wait_until_verified(made: Stage, count: int, limit: float) -> float:

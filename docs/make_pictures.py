@@ -22,10 +22,12 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from postprober.cli.demo import demo_picture  # noqa: E402
+from postprober.domain.actor import COMMAND_LINE  # noqa: E402
 from postprober.domain.platform import Platform  # noqa: E402  the path is set above
 from postprober.sandbox.control.client import Control  # noqa: E402
 from postprober.services.accounts import accounts  # noqa: E402
 from postprober.services.media import media  # noqa: E402
+from postprober.services.people import permits  # noqa: E402
 from postprober.services.posts import posts  # noqa: E402
 from postprober.wiring import build_core, close_core  # noqa: E402
 
@@ -86,17 +88,18 @@ def _make_trouble() -> None:
     """Posts of the coming days, and one whose answer gets lost on LinkedIn (held) and that nobody can see on Bluesky
     (ghost)."""
     core = build_core()
+    actor = permits.actor(core, 1, COMMAND_LINE)
     control = Control(core.settings.sandbox_url)
-    ids = {account.platform: account.id for account in accounts.listing(core, 1)}
+    ids = {account.platform: account.id for account in accounts.listing(core, actor)}
     now = core.clock.now().replace(minute=0, second=0, microsecond=0)
     for days, hours, text, where in PLANNED:
         at = now + timedelta(days=days, hours=hours)
-        posts.create(core, 1, posts.NewPost((text,), tuple(ids[Platform(name)] for name in where), at=at))
+        posts.create(core, actor, posts.NewPost((text,), tuple(ids[Platform(name)] for name in where), at=at))
     control.fault("linkedin", "cut_after_accept", account="demo")
     control.fault("bluesky", "ghost", account="demo")
-    picture = media.add_bytes(core, 1, "proof.png", demo_picture(), "A green tick on a dark blue ground")
+    picture = media.add_bytes(core, actor, "proof.png", demo_picture(), "A green tick on a dark blue ground")
     chosen = tuple(ids[Platform(name)] for name in ("linkedin", "bluesky", "mastodon"))
-    posts.create(core, 1, posts.NewPost((TEXT,), chosen, (picture,)))
+    posts.create(core, actor, posts.NewPost((TEXT,), chosen, (picture,)))
     close_core(core)
 
 

@@ -12,7 +12,7 @@ link_forms.results()
 left, right = st.columns([3, 2], gap="medium")
 with left:
     st.subheader("Linked", anchor=False)
-    linked = accounts.listing(visit.core, visit.user.id)
+    linked = accounts.listing(visit.core, visit.actor)
     if linked:
         account_list.draw(visit, linked, visit.core.clock.now())
     else:

@@ -14,10 +14,10 @@ st.title("Calendar", anchor=False)
 now = visit.core.clock.now()
 choice = bar(now.astimezone(ZoneInfo(visit.user.zone)).date())
 if choice.view == "list":
-    days = calendar.coming(visit.core, visit.user.id, visit.user.zone)
+    days = calendar.coming(visit.core, visit.actor)
 else:
     first, count = calendar_view.span_of(choice.view, choice.day)
-    days = calendar.days(visit.core, visit.user.id, first, count, visit.user.zone)
+    days = calendar.days(visit.core, visit.actor, first, count)
 shown = [keep(day, choice) for day in days]
 found = sum(len(day.posts) for day in shown)
 if choice.view == "list":

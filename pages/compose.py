@@ -19,7 +19,7 @@ from postprober.ui.components.compose import (
 
 visit = guard.enter()
 st.title("Compose", anchor=False)
-linked = accounts.listing(visit.core, visit.user.id)
+linked = accounts.listing(visit.core, visit.actor)
 mine = open_draft.opened(visit)
 if not linked:
     st.info("No account is linked yet. Link one, then write your first post.")

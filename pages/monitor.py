@@ -15,16 +15,16 @@ only = filters.only()
 if only is None:
     choice = filters.draw()
     limit = st.session_state.setdefault("monitor-limit", filters.STEP)
-    ids = monitoring.recent_ids(core, user.id, limit, statuses=choice.shown, platforms=choice.platforms)
+    ids = monitoring.recent_ids(core, visit.actor, limit, statuses=choice.shown, platforms=choice.platforms)
 else:
     choice, limit, ids = filters.Choice((), ()), 0, [only]
 ids = [*edit_failed.posts_open(ids), *ids]
-stamp = monitoring.stamp(core, user.id, ids)
+stamp = monitoring.stamp(core, visit.actor, ids)
 auto_refresh.draw(visit, ids, stamp)
-views = monitoring.views_of(core, user.id, ids)
+views = monitoring.views_of(core, visit.actor, ids)
 if only is not None and not any(view.post.id == only for view in views):  # deleted, or an address that was made up
     acts.refuse(NotFound(f"There is no post {only}."))
-made = repairs.of_posts(core, user.id, ids)
+made = repairs.of_posts(core, visit.actor, ids)
 now = core.clock.now()
 
 left, right = st.columns([3, 1], gap="medium")
@@ -41,4 +41,4 @@ with left:
         st.info("No posts yet. Link an account, then write your first post; its proof appears here.")
         frame.link("compose", "Write a post", ":material/edit_square:")
 with right:
-    alerts.draw(monitoring.alerts(core, user.id), user.zone, now)
+    alerts.draw(monitoring.alerts(core, visit.actor), user.zone, now)

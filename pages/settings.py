@@ -2,7 +2,6 @@
 
 import streamlit as st
 
-from postprober.services.people import people
 from postprober.ui import guard
 from postprober.ui.components.settings import installation, profile, security, tokens
 from postprober.ui.components.settings import people as settings_people
@@ -15,7 +14,7 @@ areas = {
     "API tokens": tokens.draw,
     "AI and retention": installation.draw,
 }
-if people.manages_people(visit.user):
+if visit.actor.owns:
     areas["People"] = settings_people.draw
 for tab, draw in zip(st.tabs(list(areas)), areas.values(), strict=True):
     with tab:

@@ -15,6 +15,7 @@ from postprober.services.accounts.accounts import add_by_token
 from postprober.services.core import Core
 from postprober.storage.records import Account
 from postprober.storage.tables import metadata
+from tests.people import acting
 
 _numbers = itertools.count(1)
 
@@ -40,7 +41,9 @@ class Installation:
         data = {key: made[key] for key in ("access_token", "refresh_token", "expires_at")}
         if platform == "bluesky":
             data = {"identifier": made["id"], "password": made["password"]}
-        return add_by_token(self.core, user_id or self.owner, Platform(platform), data, name=made["name"])
+        return add_by_token(
+            self.core, acting(self.core, user_id or self.owner), Platform(platform), data, name=made["name"]
+        )
 
     def counts(self) -> dict[str, int]:
         """How many rows each table has: equal before and after whatever must write nothing."""

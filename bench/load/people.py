@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from sqlalchemy import Connection
 
+from bench.acting import acting
 from bench.load.plan import Load, written_before
 from bench.load.record import Accepted
 from bench.stage import TEXT_PLATFORMS, Stage
@@ -83,7 +84,9 @@ def prepare(made: Stage, load: Load) -> list[Person]:
         data = {key: told[key] for key in keys}
         if platform is Platform("bluesky"):
             data = {"identifier": told["id"], "password": told["password"]}
-        person.account = accounts.add_by_token(core, person.user, platform, data, name=f"load{person.number}").id
+        person.account = accounts.add_by_token(
+            core, acting(core, person.user), platform, data, name=f"load{person.number}"
+        ).id
 
     _all(link, people)
     return people
@@ -119,7 +122,7 @@ def write_before(core: Core, people: Sequence[Person], load: Load, start: dateti
 
     def one(job: tuple[Person, datetime, str]) -> Accepted:
         person, due, text = job
-        post = posts.create(core, person.user, posts.NewPost((text,), (person.account,), at=due))
+        post = posts.create(core, acting(core, person.user), posts.NewPost((text,), (person.account,), at=due))
         person.posts.append(post.id)
         return Accepted(post.id, text, due, False)
 

@@ -9,8 +9,8 @@ from fastapi import Depends, Request
 
 from postprober.api.gate import SlowWork
 from postprober.services.core import Core
-from postprober.services.people import users
-from postprober.storage.records import User
+from postprober.services.people import sessions
+from postprober.services.people.sessions import Caller
 
 COOKIE = "postprober_session"
 TICKET = "postprober_ticket"  # set by the app's own page, for one minute and one use
@@ -39,9 +39,10 @@ def cookie_of(core: Core, cookies: Mapping[str, str], name: str = COOKIE) -> str
     return cookies.get(core.settings.cookie_prefix + name)
 
 
-def current_user(request: Request, core: CoreDep) -> User | None:
+def by_session(request: Request, core: CoreDep) -> Caller | None:
     """Who the session cookie belongs to, None without a live session."""
-    return users.session_user(core, cookie_of(core, request.cookies))
+    cookie = cookie_of(core, request.cookies)
+    return sessions.by_cookie(core, cookie) if cookie else None
 
 
-UserDep = Annotated[User | None, Depends(current_user)]
+SessionDep = Annotated[Caller | None, Depends(by_session)]

@@ -92,8 +92,8 @@ def post_room(post_id: int) -> str:
     return f"post:{post_id}"
 
 
-def alert_room(user_id: int) -> str:
-    return f"alerts:{user_id}"
+def alert_room(space: int) -> str:
+    return f"alerts:{space}"
 
 
 class Hub:
@@ -172,7 +172,7 @@ class Hub:
 
         Raises NotFound for a post that is not the client's, BadInput for an id that was never given out.
         """
-        await asyncio.to_thread(live.check_owner, self.core, client.caller.user.id, post_id)
+        await asyncio.to_thread(live.check_owner, self.core, client.caller.actor, post_id)
         if last_id is not None:
             await asyncio.to_thread(live.check_last_id, self.core, last_id)
         name, here = post_room(post_id), self._post_at  # from here to `_enter` nothing may wait
@@ -186,12 +186,12 @@ class Hub:
         return await self._catch_up(member, pages)
 
     async def join_alerts(self, client: Client, last_id: int | None) -> int:
-        """The user's own alerts, as `join_post`."""
+        """The alerts of the user's space, as `join_post`."""
         if last_id is not None:
             await asyncio.to_thread(live.check_last_id, self.core, last_id, of_alerts=True)
-        user_id, here = client.caller.user.space, self._alert_at
-        member = self._enter(client, alert_room(user_id), max(last_id or 0, here))
-        pages = None if last_id is None else live.missed_alerts(self.core, user_id, last_id, here)
+        actor, here = client.caller.actor, self._alert_at
+        member = self._enter(client, alert_room(actor.space), max(last_id or 0, here))
+        pages = None if last_id is None else live.missed_alerts(self.core, actor, last_id, here)
         return await self._catch_up(member, pages)
 
     def _enter(self, client: Client, name: str, after: int) -> Member:

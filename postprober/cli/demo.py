@@ -9,6 +9,7 @@ from datetime import timedelta
 
 from PIL import Image, ImageDraw
 
+from postprober.domain.actor import COMMAND_LINE, Actor
 from postprober.domain.criteria import Criteria
 from postprober.domain.platform import Platform, known
 from postprober.platforms.registry import SPECS
@@ -16,7 +17,7 @@ from postprober.sandbox.control.client import Control
 from postprober.services.accounts import accounts
 from postprober.services.core import Core
 from postprober.services.media import media
-from postprober.services.people import users
+from postprober.services.people import permits, users
 from postprober.services.posts import drafts, posts
 from postprober.storage import users as user_storage
 
@@ -56,8 +57,9 @@ def seed(core: Core) -> tuple[str, str]:
         password_file.chmod(0o600)
     else:
         user_id, password = known.id, password_file.read_text().strip() if password_file.exists() else "(as before)"
-    ids = link_sandbox_accounts(core, user_id, "demo")
-    picture = media.add_bytes(core, user_id, "proof.png", demo_picture(), "A green tick on a dark blue ground")
+    actor = permits.actor(core, user_id, COMMAND_LINE)
+    ids = link_sandbox_accounts(core, actor, "demo")
+    picture = media.add_bytes(core, actor, "proof.png", demo_picture(), "A green tick on a dark blue ground")
     stamp = secrets.token_hex(2)
     first = posts.NewPost((f"{_DEMO_TEXT} #{stamp}",), tuple(ids.values()), (picture,))
     control = Control(core.settings.sandbox_url)
@@ -67,14 +69,14 @@ def seed(core: Core) -> tuple[str, str]:
     control.fault("x", "duplicate", account="demo", after=2)  # the first two posts on X go out
     control.fault("bluesky", "unauthorized", account="demo", times=3, after=1)
     control.fault("mastodon", "error_before_accept", account="demo", after=1)
-    posts.create(core, user_id, first)
+    posts.create(core, actor, first)
     both = (ids[Platform("x")], ids[Platform("mastodon")])
-    posts.create(core, user_id, posts.NewPost((f"{_FAULT_TEXT} #{stamp}",), both))
-    _seed_agent(core, control, user_id, ids, demo_picture(), stamp)
+    posts.create(core, actor, posts.NewPost((f"{_FAULT_TEXT} #{stamp}",), both))
+    _seed_agent(core, control, actor, ids, demo_picture(), stamp)
     return DEMO_EMAIL, password
 
 
-def link_sandbox_accounts(core: Core, user_id: int, name: str) -> dict[Platform, int]:
+def link_sandbox_accounts(core: Core, actor: Actor, name: str) -> dict[Platform, int]:
     """One account on each emulated platform; returns their ids."""
     control = Control(core.settings.sandbox_url)
     ids: dict[Platform, int] = {}
@@ -84,7 +86,7 @@ def link_sandbox_accounts(core: Core, user_id: int, name: str) -> dict[Platform,
             data = {"identifier": made["id"], "password": made["password"]}
         else:
             data = {key: made[key] for key in ("access_token", "refresh_token", "expires_at")}
-        ids[platform] = accounts.add_by_token(core, user_id, platform, data, name=name).id
+        ids[platform] = accounts.add_by_token(core, actor, platform, data, name=name).id
     return ids
 
 
@@ -100,18 +102,18 @@ def demo_picture() -> bytes:
 
 
 def _seed_agent(
-    core: Core, control: Control, user_id: int, ids: dict[Platform, int], picture: bytes, stamp: str
+    core: Core, control: Control, actor: Actor, ids: dict[Platform, int], picture: bytes, stamp: str
 ) -> None:
     """Posts that show what the agent does."""
     x, bluesky, mastodon, linkedin = (ids[Platform(key)] for key in ("x", "bluesky", "mastodon", "linkedin"))
-    shown = media.add_bytes(core, user_id, "green-tick-on-a-dark-blue-ground.png", picture)
+    shown = media.add_bytes(core, actor, "green-tick-on-a-dark-blue-ground.png", picture)
     drafts.save(
         core,
-        user_id,
+        actor,
         posts.NewPost((f"{_DRAFT} #{stamp}",), (x, linkedin), (shown,), criteria=Criteria("likes", 20, 24)),
     )
-    posts.create(core, user_id, posts.NewPost((_UNFINISHED,), (x, mastodon)))
-    posts.create(core, user_id, posts.NewPost((f"{_TWICE} #{stamp}",), (x,)))
-    posts.create(core, user_id, posts.NewPost((f"{_SIGN_IN} #{stamp}",), (bluesky,)))
-    posts.create(core, user_id, posts.NewPost((f"{_LONG} #{stamp}",), (mastodon,), at=core.clock.now() + _SOON))
+    posts.create(core, actor, posts.NewPost((_UNFINISHED,), (x, mastodon)))
+    posts.create(core, actor, posts.NewPost((f"{_TWICE} #{stamp}",), (x,)))
+    posts.create(core, actor, posts.NewPost((f"{_SIGN_IN} #{stamp}",), (bluesky,)))
+    posts.create(core, actor, posts.NewPost((f"{_LONG} #{stamp}",), (mastodon,), at=core.clock.now() + _SOON))
     control.settings(max_characters=_LOWERED)

@@ -22,6 +22,7 @@ from postprober.cli import report as cli_report
 from postprober.cli.demo import seed
 from postprober.cli.output import console, emit, fail, log_to_stderr, say
 from postprober.clock import SystemClock
+from postprober.domain.actor import COMMAND_LINE, Actor
 from postprober.domain.platform import NAMES, ReconcileMode, known, parse_platform
 from postprober.domain.post import Draft, Part
 from postprober.domain.preflight import check
@@ -33,13 +34,14 @@ from postprober.services.monitoring import ghosts, monitoring
 from postprober.services.operations import doctor, keys
 from postprober.services.operations.backup import backup as make_backup
 from postprober.services.operations.restore import restore as restore_backup
-from postprober.services.people import passwords, people, second_factor, users
+from postprober.services.people import passwords, people, permits, second_factor, users
 from postprober.services.posts import delivery_actions, edit_failed
 from postprober.services.posts.gate import ReviewNeeded
 from postprober.settings import Settings, load_settings
 from postprober.storage import move
 from postprober.storage import users as user_storage
 from postprober.storage.database import Database
+from postprober.storage.records import User
 from postprober.wiring import build_core, build_runner, calm_garbage_collector, close_core
 
 app = typer.Typer(
@@ -83,15 +85,20 @@ def main() -> None:
             close_core(_opened.pop())
 
 
-def the_user(core: Core, email: str) -> int:
-    """The id of the named user, or of the first. Raises BadInput."""
+def the_user(core: Core, email: str) -> User:
+    """The named user, or the first. Raises BadInput."""
     with core.db.read() as conn:
         user = user_storage.by_email(conn, email.strip().lower()) if email else user_storage.first(conn)
     if user is None:
         raise BadInput(
             f"There is no user {email}." if email else "There is no user yet; make one with: user create EMAIL"
         )
-    return user.id
+    return user
+
+
+def acting(core: Core, email: str) -> Actor:
+    """The same, for whom a command acts. Raises BadInput."""
+    return permits.of_user(the_user(core, email), COMMAND_LINE)
 
 
 @user_app.command("create")
@@ -110,8 +117,7 @@ def user_create(
 def user_second_factor_off(email: Annotated[str, typer.Argument(help="E-mail address.")]) -> None:
     """Turn off two-factor authentication for a person who lost the app and the recovery codes; an alert says so."""
     core = open_core()
-    with core.db.read() as conn:
-        user = user_storage.get(conn, the_user(core, email))
+    user = the_user(core, email)
     second_factor.take_off(core, user, "The operator")
     say(f"Two-factor authentication is off for {user.email}.")
 
@@ -120,7 +126,7 @@ def user_second_factor_off(email: Annotated[str, typer.Argument(help="E-mail add
 def user_reset(email: Annotated[str, typer.Argument(help="E-mail address.")]) -> None:
     """Print a link under which this user chooses a new password; it works once, for half an hour."""
     core = open_core()
-    emit(passwords.link(core, the_user(core, email)))
+    emit(passwords.link(core, the_user(core, email).id))
 
 
 @account_app.command("add")
@@ -143,7 +149,7 @@ def account_add(
     raw = _stdin_text()
     if by:
         core = open_core()
-        linked = browser_accounts.link(core, the_user(core, user), chosen, raw, accepted=accept_terms)
+        linked = browser_accounts.link(core, acting(core, user), chosen, raw, accepted=accept_terms)
         emit(
             {"account_id": linked.id, "platform": chosen.value, "name": browser_accounts.called(linked)}
             if as_json
@@ -156,7 +162,7 @@ def account_add(
         raise BadInput('stdin is not a JSON object; give for example {"access_token": "…"}.') from None
     core = open_core()
     account = accounts.add_by_token(
-        core, the_user(core, user), chosen, data, name=name, instance=instance, remote_id=remote_id
+        core, acting(core, user), chosen, data, name=name, instance=instance, remote_id=remote_id
     )
     if as_json:
         emit({"account_id": account.id, "platform": chosen.value, "name": account.account_name})
@@ -170,7 +176,7 @@ def account_list(user: UserOption = "", as_json: Json = False) -> None:
     core = open_core()
     rows = [
         {"id": a.id, "platform": a.platform.value, "name": a.account_name, "status": a.status, "instance": a.instance}
-        for a in accounts.listing(core, the_user(core, user))
+        for a in accounts.listing(core, acting(core, user))
     ]
     cli_publish.show_rows(rows, as_json)
 
@@ -179,7 +185,7 @@ def account_list(user: UserOption = "", as_json: Json = False) -> None:
 def account_remove(account_id: int, user: UserOption = "") -> None:
     """Unlink an account and withdraw its token where the platform offers that."""
     core = open_core()
-    revoked = accounts.remove(core, the_user(core, user), account_id)
+    revoked = accounts.remove(core, acting(core, user), account_id)
     say("Removed; the token was withdrawn." if revoked else "Removed; withdraw the access at the platform yourself.")
 
 
@@ -255,8 +261,9 @@ def publish(
     """Publish to one or more accounts."""
     core = open_core()
     request = cli_publish.Request(tuple(account), tuple(text), tuple(media or ()), tuple(alt or ()), at, late_minutes)
-    post_id = cli_publish.create(core, the_user(core, user), request)
-    code = cli_publish.follow(core, the_user(core, user), post_id, wait=wait, as_json=as_json, limit=timeout)
+    actor = acting(core, user)
+    post_id = cli_publish.create(core, actor, request)
+    code = cli_publish.follow(core, actor, post_id, wait=wait, as_json=as_json, limit=timeout)
     raise typer.Exit(code)
 
 
@@ -265,7 +272,7 @@ def list_posts(user: UserOption = "", limit: int = 20, as_json: Json = False) ->
     """The newest posts."""
     core = open_core()
     rows = []
-    for view in monitoring.recent_views(core, the_user(core, user), limit):
+    for view in monitoring.recent_views(core, acting(core, user), limit):
         states = ", ".join(f"{d.platform}: {d.delivery.state.value}" for d in view.deliveries)
         rows.append(
             {"id": view.post.id, "status": view.post.status, "text": view.post.content[:60], "deliveries": states}
@@ -277,7 +284,7 @@ def list_posts(user: UserOption = "", limit: int = 20, as_json: Json = False) ->
 def retry(post_id: int, user: UserOption = "") -> None:
     """Send the failed deliveries of a post again, and only those."""
     core = open_core()
-    say(f"{delivery_actions.retry(core, the_user(core, user), post_id)} deliveries will be retried.")
+    say(f"{delivery_actions.retry(core, acting(core, user), post_id)} deliveries will be retried.")
 
 
 @contextmanager
@@ -299,7 +306,7 @@ def rewrite(
     """Send a failed delivery with other words. They are checked and reviewed first."""
     core = open_core()
     with _saying_how_to_approve():
-        edit_failed.rewrite(core, the_user(core, user), delivery_id, text, approve)
+        edit_failed.rewrite(core, acting(core, user), delivery_id, text, approve)
     say("Publishing…")
 
 
@@ -313,14 +320,14 @@ def ghost(
 ) -> None:
     """Decide about a post that its platform accepted and nobody can see. To publish it again, its words are reviewed."""
     core = open_core()
-    who = the_user(core, user)
+    actor = acting(core, user)
     if do == "check":
-        ghosts.check_again(core, who, delivery_id)
+        ghosts.check_again(core, actor, delivery_id)
     elif do == "acknowledge":
-        ghosts.acknowledge(core, who, delivery_id)
+        ghosts.acknowledge(core, actor, delivery_id)
     elif do == "publish-again":
         with _saying_how_to_approve():
-            ghosts.publish_again(core, who, delivery_id, risk_accepted=accept_risk, approved=approve)
+            ghosts.publish_again(core, actor, delivery_id, risk_accepted=accept_risk, approved=approve)
     else:
         raise BadInput("Choose check, acknowledge or publish-again.", field="do")
     say("Done.")
@@ -339,7 +346,7 @@ def report(
     """What happened to a post (steps, proof, attempts), or in a period; on the screen or as a file."""
     core = open_core()
     wish = cli_report.Wish(post_id, first, last, form, out, as_json)
-    cli_report.run(core, the_user(core, user), wish)
+    cli_report.run(core, acting(core, user), wish)
 
 
 @key_app.command("rotate")

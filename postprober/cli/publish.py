@@ -14,6 +14,7 @@ from rich.table import Table
 
 from postprober.cli.output import console, emit, say
 from postprober.clock import utc_iso
+from postprober.domain.actor import Actor
 from postprober.domain.advice import Advice
 from postprober.domain.delivery import TRAITS, DeliveryState
 from postprober.domain.post import PostStatus
@@ -45,7 +46,7 @@ class Request:
     late_minutes: int | None = None
 
 
-def create(core: Core, user_id: int, request: Request) -> int:
+def create(core: Core, actor: Actor, request: Request) -> int:
     """Check everything, then plan the post; returns its id. Raises BadInput; then nothing was written."""
     if len(request.alts) > len(request.files):
         raise BadInput("There are more alt texts than files.")
@@ -54,28 +55,28 @@ def create(core: Core, user_id: int, request: Request) -> int:
     ids: list[int] = []
     try:
         for path, alt in zip(request.files, alts, strict=True):
-            ids.append(media.add_file(core, user_id, path, alt))
+            ids.append(media.add_file(core, actor, path, alt))
         new = posts.NewPost(request.texts, request.account_ids, tuple(ids), at, late_minutes=request.late_minutes)
-        return posts.create(core, user_id, new).id
+        return posts.create(core, actor, new).id
     except PostProberError:
-        media.discard(core, user_id, ids)
+        media.discard(core, actor, ids)
         raise
 
 
-def follow(core: Core, user_id: int, post_id: int, *, wait: bool, as_json: bool, limit: float) -> int:
+def follow(core: Core, actor: Actor, post_id: int, *, wait: bool, as_json: bool, limit: float) -> int:
     """Show the post's way until it ends (or at once without `wait`); returns the exit code."""
     runner = _own_runner(core) if wait else None
     try:
         if wait:
             if as_json:
-                _stream(core, user_id, post_id, limit)
+                _stream(core, actor, post_id, limit)
             else:
-                _live(core, user_id, post_id, limit)
+                _live(core, actor, post_id, limit)
     finally:
         if runner is not None:
             runner[0].stop()
             runner[1].join()
-    view = monitoring.post_view(core, user_id, post_id)
+    view = monitoring.post_view(core, actor, post_id)
     if as_json:
         emit(_result(view))
     elif view.post.status == PostStatus.REVIEW:
@@ -100,22 +101,22 @@ def _own_runner(core: Core) -> tuple[Runner, threading.Thread] | None:
     return runner, thread
 
 
-def _changes(core: Core, user_id: int, post_id: int, limit: float) -> Any:
+def _changes(core: Core, actor: Actor, post_id: int, limit: float) -> Any:
     """Yields the view each time it is looked at, until it is finished or the time is over."""
     deadline = time.monotonic() + limit
     pause = threading.Event()
     while True:
-        view = monitoring.post_view(core, user_id, post_id)
+        view = monitoring.post_view(core, actor, post_id)
         yield view
         if monitoring.finished(view) or time.monotonic() > deadline:
             return
         pause.wait(POLL)
 
 
-def _stream(core: Core, user_id: int, post_id: int, limit: float) -> None:
+def _stream(core: Core, actor: Actor, post_id: int, limit: float) -> None:
     last = 0
-    for _ in _changes(core, user_id, post_id, limit):
-        for row in monitoring.step_rows(core, user_id, post_id, after=last):
+    for _ in _changes(core, actor, post_id, limit):
+        for row in monitoring.step_rows(core, actor, post_id, after=last):
             last = row["id"]
             emit(
                 {
@@ -125,9 +126,9 @@ def _stream(core: Core, user_id: int, post_id: int, limit: float) -> None:
             )  # fmt: skip
 
 
-def _live(core: Core, user_id: int, post_id: int, limit: float) -> None:
+def _live(core: Core, actor: Actor, post_id: int, limit: float) -> None:
     with Live(console=console, refresh_per_second=8) as live:
-        for view in _changes(core, user_id, post_id, limit):
+        for view in _changes(core, actor, post_id, limit):
             live.update(_table(view))
     console.print()
 
@@ -170,13 +171,13 @@ def _code(view: PostView) -> int:
     return UNDECIDED
 
 
-def report(core: Core, user_id: int, view: PostView, as_json: bool) -> None:
+def report(core: Core, actor: Actor, view: PostView, as_json: bool) -> None:
     """Steps, proof and attempts of one post."""
     if as_json:
         result = _result(view)
         for row, item in zip(result["deliveries"], view.deliveries, strict=True):
             row["steps"] = [vars(step) for step in item.steps]
-            row["attempts"] = [vars(a) for a in monitoring.attempts_of(core, user_id, item.delivery.id)]
+            row["attempts"] = [vars(a) for a in monitoring.attempts_of(core, actor, item.delivery.id)]
             row["engagement"] = item.counts
         emit({**result, "event": "report", "text": view.post.content, "window": str(timedelta(days=30))})
         return
@@ -184,7 +185,7 @@ def report(core: Core, user_id: int, view: PostView, as_json: bool) -> None:
     console.print(_table(view))
     for item in view.deliveries:
         say(f"{item.platform}: {item.explanation} {item.delivery.url or ''}")
-        for attempt in monitoring.attempts_of(core, user_id, item.delivery.id):
+        for attempt in monitoring.attempts_of(core, actor, item.delivery.id):
             say(
                 f"  {utc_iso(attempt.started_at)}  {attempt.act} {attempt.number}: {attempt.outcome}"
                 f"  {attempt.http_status or ''}  {attempt.message}"

@@ -12,12 +12,12 @@ from rich.text import Text
 
 from postprober.cli import publish
 from postprober.cli.output import console, say
+from postprober.domain.actor import Actor
 from postprober.errors import BadInput
 from postprober.services.core import Core
 from postprober.services.monitoring import monitoring
 from postprober.services.reports import reports
 from postprober.services.reports.reports import Made
-from postprober.storage import users
 
 TEXT = "text"
 
@@ -34,7 +34,7 @@ class Wish:
     as_json: bool
 
 
-def run(core: Core, user_id: int, wish: Wish) -> None:
+def run(core: Core, actor: Actor, wish: Wish) -> None:
     """Print or write it. Raises BadInput, NotFound, or Unavailable when a PDF cannot be printed here."""
     if (wish.post_id is None) == (not wish.first and not wish.last):
         raise BadInput("Name a post, or a period with --from and --to; not both.")
@@ -43,36 +43,35 @@ def run(core: Core, user_id: int, wish: Wish) -> None:
     if wish.as_json and (wish.form != TEXT or wish.post_id is None or wish.out is not None):
         raise BadInput("--json is for the report about a post, on the screen.")
     if wish.form == TEXT:
-        _show(core, user_id, wish)
+        _show(core, actor, wish)
         return
     if wish.out is None:
         raise BadInput("Name the file to write with --out.")
-    _write(wish.out, _made(core, user_id, wish).content)
+    _write(wish.out, _made(core, actor, wish).content)
     say(f"Wrote {wish.out}.")
 
 
-def _show(core: Core, user_id: int, wish: Wish) -> None:
+def _show(core: Core, actor: Actor, wish: Wish) -> None:
     if wish.out is None:
-        _print(core, user_id, wish)
+        _print(core, actor, wish)
         return
     with console.capture() as taken:
-        _print(core, user_id, wish)
+        _print(core, actor, wish)
     _write(wish.out, Text.from_ansi(taken.get()).plain.encode())  # no colours in a file
 
 
-def _print(core: Core, user_id: int, wish: Wish) -> None:
+def _print(core: Core, actor: Actor, wish: Wish) -> None:
     if wish.post_id is not None:
-        publish.report(core, user_id, monitoring.post_view(core, user_id, wish.post_id), wish.as_json)
+        publish.report(core, actor, monitoring.post_view(core, actor, wish.post_id), wish.as_json)
         return
     first, last = _days(wish)
-    say(reports.text_of_period(core, user_id, first, last, _zone(core, user_id)).rstrip("\n"))
+    say(reports.text_of_period(core, actor, first, last).rstrip("\n"))
 
 
-def _made(core: Core, user_id: int, wish: Wish) -> Made:
-    zone = _zone(core, user_id)
+def _made(core: Core, actor: Actor, wish: Wish) -> Made:
     if wish.post_id is not None:
-        return reports.of_post(core, user_id, wish.post_id, wish.form, zone)
-    return reports.of_period(core, user_id, *_days(wish), wish.form, zone)
+        return reports.of_post(core, actor, wish.post_id, wish.form)
+    return reports.of_period(core, actor, *_days(wish), wish.form)
 
 
 def _days(wish: Wish) -> tuple[date, date]:
@@ -80,11 +79,6 @@ def _days(wish: Wish) -> tuple[date, date]:
         return date.fromisoformat(wish.first), date.fromisoformat(wish.last)
     except ValueError:
         raise BadInput("Give both --from and --to as days, such as 2026-03-01.") from None
-
-
-def _zone(core: Core, user_id: int) -> str:
-    with core.db.read() as conn:
-        return users.get(conn, user_id).zone
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -19,12 +19,12 @@ _BY_ID = select(accounts).where(accounts.c.id == bindparam("b_id"))
 _WRITE = update(accounts).where(accounts.c.id == bindparam("b_id"))
 
 
-def add(conn: Connection, *, user_id: int, platform: str, account_name: str, now: datetime, **columns: Any) -> int:
+def add(conn: Connection, *, space: int, platform: str, account_name: str, now: datetime, **columns: Any) -> int:
     """A new account without tokens (they are sealed for its id, so they follow by `write`); returns the id."""
     server = server_name(Platform(platform), columns.get("instance", ""))
     values: dict[str, Any] = {"scopes": [], "settings": {}, "server": server, **columns}
     row = conn.execute(
-        insert(accounts).values(user_id=user_id, platform=platform, account_name=account_name, created_at=now, **values)
+        insert(accounts).values(user_id=space, platform=platform, account_name=account_name, created_at=now, **values)
     )
     return sql.new_id(row)
 
@@ -43,13 +43,13 @@ def locked(conn: Connection, account_id: int) -> Account:
     return get(conn, account_id)
 
 
-def find(conn: Connection, *, user_id: int, remote: RemoteAccount) -> Account | None:
+def find(conn: Connection, *, space: int, remote: RemoteAccount) -> Account | None:
     """The space's row of a remote account; of several (they are as old as the time when servers were not asked) one that
     is in use."""
     row = conn.execute(
         select(accounts)
         .where(
-            accounts.c.user_id == user_id,
+            accounts.c.user_id == space,
             accounts.c.platform == remote.platform.value,
             accounts.c.server == remote.server,
             accounts.c.remote_id == remote.remote_id,
@@ -67,8 +67,8 @@ def same(conn: Connection, account: Account) -> frozenset[int]:
     return frozenset(int(row[0]) for row in rows)
 
 
-def of_user(conn: Connection, user_id: int, *, active_only: bool = True) -> list[Account]:
-    query = select(accounts).where(accounts.c.user_id == user_id).order_by(accounts.c.id)
+def of_user(conn: Connection, space: int, *, active_only: bool = True) -> list[Account]:
+    query = select(accounts).where(accounts.c.user_id == space).order_by(accounts.c.id)
     if active_only:
         query = query.where(accounts.c.is_active)
     return [account_of(row) for row in conn.execute(query)]

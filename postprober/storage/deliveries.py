@@ -33,7 +33,7 @@ def add(
     *,
     post_id: int,
     account_id: int,
-    user_id: int,
+    space: int,
     platform: str,
     key: str,
     due_at: datetime,
@@ -44,13 +44,13 @@ def add(
     """A new scheduled delivery; returns its id."""
     row = conn.execute(
         insert(deliveries).values(
-            post_id=post_id, account_id=account_id, user_id=user_id, platform=platform, key=key,
+            post_id=post_id, account_id=account_id, user_id=space, platform=platform, key=key,
             state=S.SCHEDULED, due_at=due_at, next_at=due_at, parts=[part.to_json() for part in parts],
             created_at=now, updated_at=now,
         )
     )  # fmt: skip
     new_id = sql.new_id(row)
-    _record(conn, new_id, post_id, user_id, None, S.SCHEDULED, reason or "planned", "", now)
+    _record(conn, new_id, post_id, space, None, S.SCHEDULED, reason or "planned", "", now)
     return new_id
 
 
@@ -472,7 +472,7 @@ def _record(
     conn: Connection,
     delivery_id: int,
     post_id: int,
-    user_id: int,
+    space: int,
     old: DeliveryState | None,
     new: DeliveryState,
     reason: str,
@@ -482,7 +482,7 @@ def _record(
     conn.execute(
         _RECORD,
         {
-            "delivery_id": delivery_id, "post_id": post_id, "user_id": user_id, "old": old, "new": new,
+            "delivery_id": delivery_id, "post_id": post_id, "user_id": space, "old": old, "new": new,
             "reason": reason[:2000], "worker": worker, "at": now,
         },
     )  # fmt: skip

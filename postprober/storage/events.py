@@ -86,12 +86,12 @@ def changes(
 
 
 def notices(
-    conn: Connection, after: int, limit: int, *, user_id: int | None = None, until: int | None = None
+    conn: Connection, after: int, limit: int, *, space: int | None = None, until: int | None = None
 ) -> list[Notice]:
     """Alerts with ids in (after, until], oldest first; of one user where it is given."""
     query = select(*(alerts.c[name] for name in _NOTICE)).where(alerts.c.id > after).order_by(alerts.c.id).limit(limit)
-    if user_id is not None:
-        query = query.where(alerts.c.user_id == user_id)
+    if space is not None:
+        query = query.where(alerts.c.user_id == space)
     if until is not None:
         query = query.where(alerts.c.id <= until)
     return [Notice(**row._mapping) for row in conn.execute(query)]

@@ -28,10 +28,10 @@ class Glance:
     diagnosing: frozenset[int]  # deliveries that the agent is still looking at
 
 
-def take(conn: Connection, user_id: int, post_ids: Sequence[int]) -> Glance:
+def take(conn: Connection, space: int, post_ids: Sequence[int]) -> Glance:
     """Raises NotFound when one is not the user's or was deleted."""
     wanted = list(post_ids)
-    mine = select(posts).where(posts.c.id.in_(wanted), posts.c.user_id == user_id, posts.c.deleted_at.is_(None))
+    mine = select(posts).where(posts.c.id.in_(wanted), posts.c.user_id == space, posts.c.deleted_at.is_(None))
     found = {row.id: record_of(Post, row) for row in conn.execute(mine)}
     if missing := [str(post_id) for post_id in wanted if post_id not in found]:
         raise NotFound(f"There is no post {', '.join(missing)}.")

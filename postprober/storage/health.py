@@ -188,12 +188,12 @@ def servers_waited_for(conn: Connection) -> list[Server]:
     return [(Platform(row.platform), row.instance) for row in rows]
 
 
-def how_many_wait(conn: Connection, user_id: int) -> dict[Server, int]:
+def how_many_wait(conn: Connection, space: int) -> dict[Server, int]:
     """How many of the user's deliveries wait for which server."""
     rows = conn.execute(
         select(delays.c.platform, delays.c.instance, func.count())
         .join(deliveries, deliveries.c.id == delays.c.delivery_id)
-        .where(deliveries.c.user_id == user_id, delays.c.anyway.is_(False))
+        .where(deliveries.c.user_id == space, delays.c.anyway.is_(False))
         .group_by(delays.c.platform, delays.c.instance)
     )
     return {(Platform(row[0]), row[1]): int(row[2]) for row in rows}

@@ -35,10 +35,10 @@ class Channel:
     confirmed: bool = True  # an address that its owner has agreed to; only mail asks
 
 
-def add_channel(conn: Connection, *, user_id: int, name: str, kind: str, now: datetime) -> int:
+def add_channel(conn: Connection, *, space: int, name: str, kind: str, now: datetime) -> int:
     """A new channel, whose sealed columns follow once its id is known."""
     row = conn.execute(
-        insert(channels).values(user_id=user_id, name=name, kind=kind, url="", created_at=now, is_active=True)
+        insert(channels).values(user_id=space, name=name, kind=kind, url="", created_at=now, is_active=True)
     )
     return sql.new_id(row)
 
@@ -47,10 +47,10 @@ def write_channel(conn: Connection, channel_id: int, **columns: Any) -> None:
     conn.execute(update(channels).where(channels.c.id == channel_id).values(**columns))
 
 
-def channel(conn: Connection, user_id: int, channel_id: int, *, hold: bool = False) -> Channel:
+def channel(conn: Connection, space: int, channel_id: int, *, hold: bool = False) -> Channel:
     """`hold`: nobody changes it before this transaction ends. Raises NotFound, also for somebody else's."""
     found = any_channel(conn, channel_id, hold=hold)
-    if found.user_id != user_id:
+    if found.user_id != space:
         raise NotFound(f"There is no channel {channel_id}.")
     return found
 
@@ -76,9 +76,9 @@ def confirm(conn: Connection, channel_id: int, now: datetime) -> bool:
     return True
 
 
-def channels_of(conn: Connection, user_id: int, *, active: bool = False) -> list[Channel]:
+def channels_of(conn: Connection, space: int, *, active: bool = False) -> list[Channel]:
     """Oldest first; `active`: only those that are told something."""
-    query = select(channels).where(channels.c.user_id == user_id, channels.c.off_reason != REMOVED)
+    query = select(channels).where(channels.c.user_id == space, channels.c.off_reason != REMOVED)
     if active:
         query = query.where(channels.c.is_active)
     return [_channel(row._mapping) for row in conn.execute(query.order_by(channels.c.id))]
@@ -282,14 +282,14 @@ def alert_by_key(conn: Connection, key: str) -> dict[str, Any] | None:
     return dict(row._mapping) if row else None
 
 
-def to_repeat(conn: Connection, user_id: int, before: datetime, times: int, limit: int = 500) -> list[dict[str, Any]]:
+def to_repeat(conn: Connection, space: int, before: datetime, times: int, limit: int = 500) -> list[dict[str, Any]]:
     """Errors of this space that nobody has read, were told last until `before`, and again `times` times at most; those
     that wait longest first. What is told again leaves the list, so more than `limit` only take longer."""
-    due = _unread(user_id).where(alerts.c.told_at <= before, alerts.c.told_times <= times)
+    due = _unread(space).where(alerts.c.told_at <= before, alerts.c.told_times <= times)
     return [dict(row._mapping) for row in conn.execute(due.order_by(alerts.c.told_at, alerts.c.id).limit(limit))]
 
 
-def to_escalate(conn: Connection, user_id: int, before: datetime, limit: int = 500) -> list[dict[str, Any]]:
+def to_escalate(conn: Connection, space: int, before: datetime, limit: int = 500) -> list[dict[str, Any]]:
     """Errors of this space that nobody has read although somebody was told until `before` (or nobody can be: there is no
     channel, or each has failed since `before` or more than IN_ORDER times), and that are not escalated; oldest first."""
     new = (notifications.c.alert_id == alerts.c.id, notifications.c.why == "new")
@@ -306,15 +306,15 @@ def to_escalate(conn: Connection, user_id: int, before: datetime, limit: int = 5
         )
     )  # fmt: skip
     nobody = and_(~told_later.exists(), ~on_its_way.exists())
-    due = _unread(user_id).where(
+    due = _unread(space).where(
         alerts.c.created_at <= before, alerts.c.escalated_at.is_(None), or_(heard.exists(), nobody)
     )
     return [dict(row._mapping) for row in conn.execute(due.order_by(alerts.c.id).limit(limit))]
 
 
-def _unread(user_id: int) -> Select[Any]:
+def _unread(space: int) -> Select[Any]:
     return select(alerts).where(
-        alerts.c.user_id == user_id, alerts.c.is_read.is_(False), alerts.c.closed_at.is_(None),
+        alerts.c.user_id == space, alerts.c.is_read.is_(False), alerts.c.closed_at.is_(None),
         alerts.c.type == AlertType.ERROR.value, alerts.c.told_at.is_not(None),
     )  # fmt: skip
 

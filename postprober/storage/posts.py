@@ -19,7 +19,7 @@ from postprober.storage.types import UtcDateTime
 def add(
     conn: Connection,
     *,
-    user_id: int,
+    space: int,
     content: str,
     platforms: list[str],
     status: PostStatus,
@@ -30,18 +30,18 @@ def add(
 ) -> int:
     row = conn.execute(
         insert(posts).values(
-            user_id=user_id, content=content, platforms=platforms, status=status, scheduled_at=scheduled_at,
+            user_id=space, content=content, platforms=platforms, status=status, scheduled_at=scheduled_at,
             options=options, created_at=now, updated_at=now, **columns,
         )
     )  # fmt: skip
     return sql.new_id(row)
 
 
-def get(conn: Connection, post_id: int, user_id: int | None = None) -> Post:
+def get(conn: Connection, post_id: int, space: int | None = None) -> Post:
     """Raises NotFound; for a given user also when the post belongs to somebody else or was deleted."""
     query = select(posts).where(posts.c.id == post_id)
-    if user_id is not None:
-        query = query.where(posts.c.user_id == user_id, posts.c.deleted_at.is_(None))
+    if space is not None:
+        query = query.where(posts.c.user_id == space, posts.c.deleted_at.is_(None))
     row = conn.execute(query).one_or_none() if sql.is_id(post_id) else None
     if row is None:
         raise NotFound(f"There is no post {post_id}.")
@@ -56,60 +56,60 @@ def is_deleted(conn: Connection, post_id: int) -> bool:
     return conn.execute(query).one_or_none() is not None
 
 
-def by_draft_key(conn: Connection, user_id: int, key: str) -> Post | None:
+def by_draft_key(conn: Connection, space: int, key: str) -> Post | None:
     """The post that a page keeps under `key`; also one that was planned since, or the one that an edit went into. None
     when there is none (any more)."""
-    query = select(posts).where(posts.c.user_id == user_id, posts.c.draft_key == key)
+    query = select(posts).where(posts.c.user_id == space, posts.c.draft_key == key)
     row = conn.execute(query).one_or_none()
     if row is not None and row.deleted_at is not None:
         edited = (row.options.get("edits") or {}).get("post")
-        alive = (posts.c.user_id == user_id, posts.c.id == edited, posts.c.deleted_at.is_(None))
+        alive = (posts.c.user_id == space, posts.c.id == edited, posts.c.deleted_at.is_(None))
         row = conn.execute(select(posts).where(*alive)).one_or_none() if edited is not None else None
     return record_of(Post, row) if row is not None else None
 
 
-def free_key(conn: Connection, user_id: int, key: str) -> None:
+def free_key(conn: Connection, space: int, key: str) -> None:
     """A page whose post was deleted may write a new one under its key."""
-    gone = (posts.c.user_id == user_id, posts.c.draft_key == key, posts.c.deleted_at.is_not(None))
+    gone = (posts.c.user_id == space, posts.c.draft_key == key, posts.c.deleted_at.is_not(None))
     conn.execute(update(posts).where(*gone).values(draft_key=None))
 
 
-def sizes(conn: Connection, user_id: int, *, limit: int, before: int | None = None) -> list[tuple[int, int]]:
+def sizes(conn: Connection, space: int, *, limit: int, before: int | None = None) -> list[tuple[int, int]]:
     """(id, characters) of the user's posts, newest first; `before`: only ids smaller than this (cursor)."""
     texts = (posts.c.content, cast(posts.c.options, Text), func.coalesce(cast(posts.c.ai_suggestions, Text), ""))
     size = sum((func.length(text) for text in texts[1:]), func.length(texts[0]))
-    mine = (posts.c.user_id == user_id, posts.c.deleted_at.is_(None))
+    mine = (posts.c.user_id == space, posts.c.deleted_at.is_(None))
     query = select(posts.c.id, size).where(*mine).order_by(posts.c.id.desc()).limit(limit)
     if before is not None:
         query = query.where(posts.c.id < before)
     return [(int(row[0]), int(row[1])) for row in conn.execute(query)]
 
 
-def of_user(conn: Connection, user_id: int, ids: Collection[int]) -> list[Post]:
+def of_user(conn: Connection, space: int, ids: Collection[int]) -> list[Post]:
     """Those of `ids` that are the user's, newest first."""
-    mine = (posts.c.user_id == user_id, posts.c.deleted_at.is_(None), posts.c.id.in_(list(ids)))
+    mine = (posts.c.user_id == space, posts.c.deleted_at.is_(None), posts.c.id.in_(list(ids)))
     return [record_of(Post, row) for row in conn.execute(select(posts).where(*mine).order_by(posts.c.id.desc()))]
 
 
-def unsent(conn: Connection, user_id: int, statuses: Iterable[PostStatus]) -> int:
+def unsent(conn: Connection, space: int, statuses: Iterable[PostStatus]) -> int:
     """How many posts of the space have one of `statuses`."""
-    mine = (posts.c.user_id == user_id, posts.c.deleted_at.is_(None), posts.c.status.in_([s.value for s in statuses]))
+    mine = (posts.c.user_id == space, posts.c.deleted_at.is_(None), posts.c.status.in_([s.value for s in statuses]))
     return int(conn.execute(select(func.count()).where(*mine)).scalar_one())
 
 
-def media_in_use(conn: Connection, user_id: int) -> set[int]:
+def media_in_use(conn: Connection, space: int) -> set[int]:
     """Ids of the files that the space's posts name, and its deliveries, which have others where a repair converted one."""
-    query = select(posts.c.options).where(posts.c.user_id == user_id, posts.c.deleted_at.is_(None))
+    query = select(posts.c.options).where(posts.c.user_id == space, posts.c.deleted_at.is_(None))
     named = {int(one) for (options,) in conn.execute(query) for one in options.get("media", ())}
-    sent = select(deliveries.c.parts).where(deliveries.c.user_id == user_id)
+    sent = select(deliveries.c.parts).where(deliveries.c.user_id == space)
     return named | {int(one) for (parts,) in conn.execute(sent) for part in parts for one in part.get("media", ())}
 
 
-def uses_beyond_one_draft(conn: Connection, user_id: int, media_id: int) -> bool:
+def uses_beyond_one_draft(conn: Connection, space: int, media_id: int) -> bool:
     """Whether a file is named by a post that is no plain draft, by a second draft, or by a delivery. A draft that a person
     has approved is no plain one: the approval is of its alt texts, too."""
     digits = f"%{media_id}%"  # leaves few rows to read whole
-    mine = (posts.c.user_id == user_id, posts.c.deleted_at.is_(None), cast(posts.c.options, Text).like(digits))
+    mine = (posts.c.user_id == space, posts.c.deleted_at.is_(None), cast(posts.c.options, Text).like(digits))
     drafts = 0
     for status, options in conn.execute(select(posts.c.status, posts.c.options).where(*mine)):
         if media_id in options.get("media", ()):
@@ -118,32 +118,32 @@ def uses_beyond_one_draft(conn: Connection, user_id: int, media_id: int) -> bool
                 return True
     if drafts > 1:
         return True
-    sent = (deliveries.c.user_id == user_id, cast(deliveries.c.parts, Text).like(digits))
+    sent = (deliveries.c.user_id == space, cast(deliveries.c.parts, Text).like(digits))
     rows = conn.execute(select(deliveries.c.parts).where(*sent))
     return any(media_id in part.get("media", ()) for (parts,) in rows for part in parts)
 
 
-def newest(conn: Connection, user_id: int, statuses: Iterable[str], *, limit: int) -> list[tuple[int, list[str]]]:
+def newest(conn: Connection, space: int, statuses: Iterable[str], *, limit: int) -> list[tuple[int, list[str]]]:
     """(id, platforms) of the user's posts, newest first; only those with one of `statuses` where some are given."""
-    query = select(posts.c.id, posts.c.platforms).where(posts.c.user_id == user_id, posts.c.deleted_at.is_(None))
+    query = select(posts.c.id, posts.c.platforms).where(posts.c.user_id == space, posts.c.deleted_at.is_(None))
     if wanted := list(statuses):
         query = query.where(posts.c.status.in_(wanted))
     return [(int(row[0]), list(row[1])) for row in conn.execute(query.order_by(posts.c.id.desc()).limit(limit))]
 
 
-def in_status(conn: Connection, user_id: int, statuses: Iterable[PostStatus], limit: int) -> list[Post]:
+def in_status(conn: Connection, space: int, statuses: Iterable[PostStatus], limit: int) -> list[Post]:
     """The user's posts in one of `statuses`, the one changed last first."""
     query = select(posts).where(
-        posts.c.user_id == user_id, posts.c.deleted_at.is_(None), posts.c.status.in_([s.value for s in statuses])
+        posts.c.user_id == space, posts.c.deleted_at.is_(None), posts.c.status.in_([s.value for s in statuses])
     )
     rows = conn.execute(query.order_by(posts.c.updated_at.desc(), posts.c.id.desc()).limit(limit))
     return [record_of(Post, row) for row in rows]
 
 
-def planned(conn: Connection, user_id: int, start: datetime, end: datetime, limit: int) -> list[Post]:
+def planned(conn: Connection, space: int, start: datetime, end: datetime, limit: int) -> list[Post]:
     """The user's posts with a time in [start, end), soonest first."""
     query = select(posts).where(
-        posts.c.user_id == user_id, posts.c.deleted_at.is_(None), posts.c.scheduled_at >= start,
+        posts.c.user_id == space, posts.c.deleted_at.is_(None), posts.c.scheduled_at >= start,
         posts.c.scheduled_at < end,
     )  # fmt: skip
     rows = conn.execute(query.order_by(posts.c.scheduled_at, posts.c.id).limit(limit))

@@ -10,31 +10,31 @@ from postprober.storage import sql
 from postprober.storage.tables import preferences
 
 
-def get(conn: Connection, user_id: int, name: str) -> Any:
+def get(conn: Connection, whose: int, name: str) -> Any:
     """The value, None when nothing was chosen."""
     return conn.execute(
-        select(preferences.c.value).where(preferences.c.user_id == user_id, preferences.c.name == name)
+        select(preferences.c.value).where(preferences.c.user_id == whose, preferences.c.name == name)
     ).scalar()
 
 
-def put(conn: Connection, user_id: int, name: str, value: Any) -> None:
+def put(conn: Connection, whose: int, name: str, value: Any) -> None:
     """`value`: anything that JSON can hold."""
     conn.execute(
         sql.upsert(conn, preferences)
-        .values(user_id=user_id, name=name, value=value)
+        .values(user_id=whose, name=name, value=value)
         .on_conflict_do_update(index_elements=["user_id", "name"], set_={"value": value})
     )
 
 
-def put_once(conn: Connection, user_id: int, name: str, value: Any) -> None:
+def put_once(conn: Connection, whose: int, name: str, value: Any) -> None:
     """Note something that may be noted only once. Raises IntegrityError when it was before: the transaction ends."""
-    conn.execute(insert(preferences).values(user_id=user_id, name=name, value=value))
+    conn.execute(insert(preferences).values(user_id=whose, name=name, value=value))
 
 
-def named(conn: Connection, user_id: int, prefix: str) -> dict[str, Any]:
+def named(conn: Connection, whose: int, prefix: str) -> dict[str, Any]:
     """All values whose name begins with `prefix`."""
     query = select(preferences.c.name, preferences.c.value)
     rows = conn.execute(
-        query.where(preferences.c.user_id == user_id, preferences.c.name.startswith(prefix, autoescape=True))
+        query.where(preferences.c.user_id == whose, preferences.c.name.startswith(prefix, autoescape=True))
     )
     return {row.name: row.value for row in rows}

@@ -29,12 +29,12 @@ def put(conn: Connection, told: Mapping[int, Mapping[Unit, Quota]], now: datetim
     conn.execute(new.on_conflict_do_update(index_elements=["account_id", "unit"], set_=changed), rows)
 
 
-def of_user(conn: Connection, user_id: int, now: datetime) -> dict[int, tuple[Quota, ...]]:
+def of_user(conn: Connection, space: int, now: datetime) -> dict[int, tuple[Quota, ...]]:
     """By account id, those that have not begun anew since; what says most about the next post comes first."""
     rows = conn.execute(
         select(quotas)
         .join(accounts, accounts.c.id == quotas.c.account_id)
-        .where(accounts.c.user_id == user_id, quotas.c.resets_at > now)
+        .where(accounts.c.user_id == space, quotas.c.resets_at > now)
     )
     found: dict[int, list[Quota]] = {}
     for row in rows:

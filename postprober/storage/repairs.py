@@ -114,9 +114,9 @@ def decide(conn: Connection, repair_id: int, state: RepairState, now: datetime) 
     return True
 
 
-def get(conn: Connection, repair_id: int, user_id: int) -> Repair:
+def get(conn: Connection, repair_id: int, space: int) -> Repair:
     """Raises NotFound, also for somebody else's."""
-    query = select(repairs).where(repairs.c.id == repair_id, repairs.c.user_id == user_id)
+    query = select(repairs).where(repairs.c.id == repair_id, repairs.c.user_id == space)
     row = conn.execute(query).one_or_none() if sql.is_id(repair_id) else None
     if row is None:
         raise NotFound(f"There is no repair {repair_id}.")
@@ -130,9 +130,9 @@ def of_post(conn: Connection, post_id: int) -> list[Repair]:
     return [record_of(Repair, row) for row in rows]
 
 
-def of_posts(conn: Connection, user_id: int, post_ids: Sequence[int]) -> list[Repair]:
+def of_posts(conn: Connection, space: int, post_ids: Sequence[int]) -> list[Repair]:
     """Oldest first; only the user's."""
-    query = select(repairs).where(repairs.c.post_id.in_(list(post_ids)), repairs.c.user_id == user_id)
+    query = select(repairs).where(repairs.c.post_id.in_(list(post_ids)), repairs.c.user_id == space)
     return [record_of(Repair, row) for row in conn.execute(query.order_by(repairs.c.id))]
 
 

@@ -107,9 +107,9 @@ def close(conn: Connection, row_id: int, sent_at: datetime | None, again: dateti
     conn.execute(update(outbox).where(outbox.c.id == row_id).values(next_at=again, sent_at=sent_at))
 
 
-def share(conn: Connection, *, post_id: int, user_id: int, nonce: str, now: datetime) -> None:
+def share(conn: Connection, *, post_id: int, space: int, nonce: str, now: datetime) -> None:
     """Everybody with a link made from `nonce` may see the post's proof."""
-    values = {"user_id": user_id, "nonce": nonce, "shared_at": now, "withdrawn_at": None}
+    values = {"user_id": space, "nonce": nonce, "shared_at": now, "withdrawn_at": None}
     conn.execute(
         sql.upsert(conn, proof_pages)
         .values(post_id=post_id, **values)

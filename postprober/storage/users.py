@@ -53,10 +53,10 @@ def first(conn: Connection) -> User | None:
     return record_of(User, row) if row else None
 
 
-def lock(conn: Connection, user_id: int) -> None:
+def lock(conn: Connection, space: int) -> None:
     """Let nobody else count what the space has before this transaction ends. SQLite has one writer anyway."""
     if conn.dialect.name != "sqlite":
-        conn.execute(select(users.c.id).where(users.c.id == user_id).with_for_update(key_share=True))
+        conn.execute(select(users.c.id).where(users.c.id == space).with_for_update(key_share=True))
 
 
 def write(conn: Connection, user_id: int, now: datetime, **columns: Any) -> None:

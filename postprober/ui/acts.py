@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import ParamSpec
 
 import streamlit as st
 
 from postprober.errors import PostProberError
 from postprober.ui.text import error_words, plain
 
+P = ParamSpec("P")
 _TOLD, _WARNED, _DONE = (
     "pp_told",
     "pp_warned",
@@ -23,7 +24,7 @@ def refuse(error: PostProberError) -> None:
     st.error(plain(text), icon=icon)
 
 
-def act(done: str, work: Callable[..., Any], *arguments: Any, **named: Any) -> None:
+def act(done: str, work: Callable[P, object], *arguments: P.args, **named: P.kwargs) -> None:
     """Do it. Then the page runs again and says `done`; when it is refused, it says why and the run goes on."""
     try:
         work(*arguments, **named)

@@ -15,6 +15,7 @@ import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
 from postprober import places
+from postprober.domain.actor import Actor
 from postprober.errors import PostProberError
 from postprober.platforms.registry import SPECS
 from postprober.services.accounts import linking
@@ -131,14 +132,14 @@ def framed() -> Iterator[None]:
         st.session_state[FRAMED] = False
 
 
-def surround(core: Core, user: User) -> None:
+def surround(core: Core, user: User, actor: Actor) -> None:
     """What stands around every page of a signed-in person."""
     st.logo(str(MARK))
-    _take_link_result(core, user)
+    _take_link_result(core, actor)
     with st.container(key="pp-frame", gap=None):  # one box, so that the fixed parts leave no gaps in the page
         look()
         _menu()
-        _header(core, user)
+        _header(core, user, actor)
 
 
 def through_app() -> None:
@@ -184,7 +185,7 @@ def _menu() -> None:
                 st.page_link(one, label=one.title, width="stretch")
 
 
-def _header(core: Core, user: User) -> None:
+def _header(core: Core, user: User, actor: Actor) -> None:
     """The sandbox note, the unread alerts, the person's name with the way out."""
     if core.settings.sandbox:
         with st.container(key="pp-band"):
@@ -194,7 +195,7 @@ def _header(core: Core, user: User) -> None:
                 f'<a href="{core.settings.sandbox_url}" target="_blank">Open the emulated platforms</a></div>'
             )
     with st.container(key="pp-bell"):
-        _bell(core, user.id)
+        _bell(core, actor)
     with (
         st.container(key="pp-person"),
         st.popover(plain(user.name or user.email), icon=":material/account_circle:", type="tertiary"),
@@ -209,12 +210,12 @@ def _header(core: Core, user: User) -> None:
 
 
 @st.fragment(run_every=UNREAD_EVERY)
-def _bell(core: Core, user_id: int) -> None:
+def _bell(core: Core, actor: Actor) -> None:
     """How many alerts nobody has read yet; asked anew by itself."""
     user = users.session_user(core, state.session_token())
-    if user is None or user.id != user_id:  # signed out meanwhile, here or elsewhere
+    if user is None or user.id != actor.user:  # signed out meanwhile, here or elsewhere
         st.rerun()
-    unread = monitoring.unread(core, user_id, MOST_UNREAD + 1)
+    unread = monitoring.unread(core, actor, MOST_UNREAD + 1)
     shown = f"{MOST_UNREAD}+" if unread > MOST_UNREAD else str(unread)
     target = page("alerts") or page("monitor")
     if target is None:
@@ -225,12 +226,12 @@ def _bell(core: Core, user_id: int) -> None:
     st.page_link(target, label=label, icon=icon, help=words)
 
 
-def _take_link_result(core: Core, user: User) -> None:
+def _take_link_result(core: Core, actor: Actor) -> None:
     """A consent page led back here: keep its result for the Accounts page and clean the address."""
     query = st.query_params.to_dict()
     if not query.keys() & {"linked", "link_error"}:
         return
-    found = linking.result_from_app(core, user.id, query)
+    found = linking.result_from_app(core, actor, query)
     st.query_params.clear()
     if found is not None:
         st.session_state["pp_link_result"] = (found[0], found[1][:MAX_RESULT])

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
+from postprober.domain.actor import APP, Actor
 from postprober.services.core import Core
 from postprober.services.people import permits, users
 from postprober.storage.records import User
@@ -18,10 +19,11 @@ _OF_THE_TAB = (frame.FRAMED, frame.MENDED, visitor.ASKED)  # what says nothing o
 
 @dataclass(frozen=True)
 class Visit:
-    """A signed-in person on one run of a page."""
+    """A signed-in person on one run of a page. `actor`: the same for the use cases."""
 
     core: Core
     user: User
+    actor: Actor
 
     def may(self, scope: str) -> bool:
         """Whether their role allows it; the services ask once more when it is done."""
@@ -57,9 +59,9 @@ def enter() -> Visit:
         st.stop()
     _make_own(user)
     unsent.hold_fields()
-    frame.surround(core, user)
+    visit = Visit(core, user, permits.of_user(user, APP))
+    frame.surround(core, user, visit.actor)
     acts.told()
-    visit = Visit(core, user)
     if reason := visit.why_not("posts:write"):
         st.caption(f":material/visibility: {reason}")
     return visit

@@ -88,7 +88,7 @@ class Scene:
         identity = ctx.adapter_for(platform, ctx.http).identify(cred)
         with ctx.db.write() as conn:
             account_id = accounts.add(
-                conn, user_id=1, platform=platform.value, account_name=identity.name, now=ctx.clock.now(),
+                conn, space=1, platform=platform.value, account_name=identity.name, now=ctx.clock.now(),
                 instance=cred.instance, remote_id=identity.remote_id,
             )  # fmt: skip
             settings = {"repair_words": repair_words}
@@ -119,11 +119,11 @@ class Scene:
         ]
         with self.ctx.db.write() as conn:
             post_id = posts.add(
-                conn, user_id=1, content=texts[0], platforms=[platform.value], status=PostStatus.SCHEDULED,
+                conn, space=1, content=texts[0], platforms=[platform.value], status=PostStatus.SCHEDULED,
                 scheduled_at=now, options={}, now=now,
             )  # fmt: skip
             return deliveries.add(
-                conn, post_id=post_id, account_id=account_id, user_id=1, platform=platform.value,
+                conn, post_id=post_id, account_id=account_id, space=1, platform=platform.value,
                 key=str(uuid.uuid4()), due_at=now, parts=parts, now=now,
             )  # fmt: skip
 
@@ -239,7 +239,7 @@ def _picture(conn: Any, folder: Path, now: datetime) -> int:
     path.write_bytes(demo_picture())
     path.write_bytes(fit_image(str(path), LIMITS[Platform("instagram")].images).data)
     return media.add(
-        conn, user_id=1, now=now, name="p.jpg", kind="image", mime="image/jpeg", size=path.stat().st_size, width=1080,
+        conn, space=1, now=now, name="p.jpg", kind="image", mime="image/jpeg", size=path.stat().st_size, width=1080,
         height=1080, sha256="0" * 64, path="media/p.jpg", alt="A green tick",
     )  # fmt: skip
 

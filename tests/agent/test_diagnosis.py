@@ -27,6 +27,7 @@ from postprober.settings import Settings
 from postprober.storage import logs
 from tests.agent.agent_kit import Scripted, evidence
 from tests.agent.sandbox_kit import Scene, scene
+from tests.people import acting
 
 S = DeliveryState
 ASKS = (Fix.ASK_PERSON, Fix.ASK_RECONNECT)
@@ -201,7 +202,7 @@ def test_a_repair_is_proposed_and_applied_on_both_databases(both: Scene) -> None
     )
     settings = Settings(data_dir=both.ctx.data_dir, secret_key="s" * 40, _env_file=None)  # type: ignore[call-arg]
     core = Core(settings, both.ctx.db, both.ctx.vault, both.ctx.http, both.ctx.clock)
-    view = service.apply(core, 1, row.id)
+    view = service.apply(core, acting(core, 1), row.id)
     assert view.state == "applied" and view.before == (text,) and len(view.after) > 1
     delivery = both.run(delivery_id)
     assert delivery.state is S.VERIFIED
@@ -217,7 +218,7 @@ def test_trying_again_by_hand_ends_a_proposal(both: Scene) -> None:
     both.run(delivery_id)
     settings = Settings(data_dir=both.ctx.data_dir, secret_key="s" * 40, _env_file=None)  # type: ignore[call-arg]
     core = Core(settings, both.ctx.db, both.ctx.vault, both.ctx.http, both.ctx.clock)
-    delivery_actions.retry(core, 1, both.get(delivery_id).post_id)
+    delivery_actions.retry(core, acting(core, 1), both.get(delivery_id).post_id)
     assert [row.state for row in both.repairs(delivery_id)] == ["superseded"]
     both.control.settings(max_characters=500)
     assert both.run(delivery_id).state is S.VERIFIED
@@ -242,9 +243,9 @@ def test_that_a_repair_waits_for_a_word_is_told_no_longer_than_it_does(both: Sce
     settings = Settings(data_dir=both.ctx.data_dir, secret_key="s" * 40, _env_file=None)  # type: ignore[call-arg]
     core = Core(settings, both.ctx.db, both.ctx.vault, both.ctx.http, both.ctx.clock)
     acts = {
-        "apply": lambda: service.apply(core, 1, row.id), "refuse": lambda: service.refuse(core, 1, row.id),
-        "retry": lambda: delivery_actions.retry_one(core, 1, delivery_id),
-        "cancel": lambda: delivery_actions.cancel_one(core, 1, delivery_id),
+        "apply": lambda: service.apply(core, acting(core, 1), row.id), "refuse": lambda: service.refuse(core, acting(core, 1), row.id),
+        "retry": lambda: delivery_actions.retry_one(core, acting(core, 1), delivery_id),
+        "cancel": lambda: delivery_actions.cancel_one(core, acting(core, 1), delivery_id),
     }  # fmt: skip
     acts[end]()
     # Who says no to a repair is still told that the post has failed.

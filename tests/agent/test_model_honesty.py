@@ -29,6 +29,7 @@ from postprober.storage import logs
 from postprober.storage import posts as store
 from tests.agent.agent_kit import Purse, Scripted, brief, evidence, model, picture
 from tests.installed import Installation
+from tests.people import acting
 
 Answer = tuple[int, Any]  # status and body; a str goes out as it is, None hangs until the test ends
 
@@ -404,14 +405,14 @@ def test_a_post_passed_without_the_model_is_reviewed_once_it_is_back(
     core: Core, installation: Installation, odd: Odd
 ) -> None:
     account, smart = installation.link("bluesky").id, _away(core, odd)
-    post = posts.create(smart, installation.owner, _wish(smart, account))
+    post = posts.create(smart, acting(smart, installation.owner), _wish(smart, account))
     assert post.status == PostStatus.SCHEDULED, "rules pass it, and nobody asked to wait"
     for _ in range(3):
         assert _turns(smart, 150) == 1, "it is asked about again and again"
     content = {"review": {"verdict": "flagged", "reasons": ["It may hurt."], "confidence": 1}, "rewrites": []}
     odd.chat = chat(choices=[{"message": {"content": json.dumps(content)}}])
     assert _turns(smart, 150) == 1
-    assert drafts.get(smart, installation.owner, post.id).status == PostStatus.REVIEW
+    assert drafts.get(smart, acting(smart, installation.owner), post.id).status == PostStatus.REVIEW
     assert _turns(smart, 1000) == 0, "and then no more"
 
 
@@ -433,17 +434,17 @@ def test_a_space_may_hold_posts_until_the_model_has_answered(
         from postprober.storage import users
 
         owner = users.get(conn, installation.owner)
-    advice.wait_for_model(smart, owner, True)
-    assert not advice.waits_for_model(smart, installation.stranger), "another space decides for itself"
-    post = posts.create(smart, installation.owner, _wish(smart, account))
+    advice.wait_for_model(smart, acting(smart, owner), True)
+    assert not advice.waits_for_model(smart, acting(smart, installation.stranger)), "another space decides for itself"
+    post = posts.create(smart, acting(smart, installation.owner), _wish(smart, account))
     assert post.status == PostStatus.REVIEW
-    told = advice.of(smart, installation.owner, post.id)
+    told = advice.of(smart, acting(smart, installation.owner), post.id)
     assert told is not None and told.waits and told.review.reasons[0].startswith("Waiting for the model's review.")
     assert _turns(smart, 150) == 1
-    assert drafts.get(smart, installation.owner, post.id).status == PostStatus.REVIEW
+    assert drafts.get(smart, acting(smart, installation.owner), post.id).status == PostStatus.REVIEW
     _reviewed(verdict)(odd)
     assert _turns(smart, 150) == 1
-    now = drafts.get(smart, installation.owner, post.id)
+    now = drafts.get(smart, acting(smart, installation.owner), post.id)
     with core.db.read() as conn:
         alerts = [a["message"] for a in logs.alerts_of(conn, installation.owner)]
     if verdict == "appropriate":
@@ -456,11 +457,11 @@ def test_a_post_whose_time_passes_while_it_waits_is_told_of_and_not_sent(
     core: Core, installation: Installation, odd: Odd
 ) -> None:
     account, smart = installation.link("bluesky").id, _away(core, odd)
-    review_gate.wait_for_model(smart, installation.owner, True)
-    post = posts.create(smart, installation.owner, _wish(smart, account))
+    review_gate.wait_for_model(smart, acting(smart, installation.owner), True)
+    post = posts.create(smart, acting(smart, installation.owner), _wish(smart, account))
     _reviewed("appropriate")(odd)
     assert _turns(smart, 7200) == 1
-    assert drafts.get(smart, installation.owner, post.id).status == PostStatus.REVIEW
+    assert drafts.get(smart, acting(smart, installation.owner), post.id).status == PostStatus.REVIEW
     with core.db.read() as conn:
         assert "could not be scheduled" in logs.alerts_of(conn, installation.owner)[0]["message"]
 
@@ -468,10 +469,10 @@ def test_a_post_whose_time_passes_while_it_waits_is_told_of_and_not_sent(
 def test_an_incomplete_look_lifts_no_objection(core: Core, installation: Installation, odd: Odd) -> None:
     account, smart = installation.link("bluesky").id, _away(core, odd)
     odd.moderation = moderation("hate")
-    post = posts.create(smart, installation.owner, _wish(smart, account))
+    post = posts.create(smart, acting(smart, installation.owner), _wish(smart, account))
     assert post.status == PostStatus.REVIEW
     odd.moderation = 500, {"error": {"message": "no"}}
-    told = advice.ask(smart, installation.owner, post.id)
+    told = advice.ask(smart, acting(smart, installation.owner), post.id)
     assert told.review.verdict == "flagged" and told.incomplete
 
 
@@ -486,10 +487,10 @@ def test_one_post_that_meets_a_mistake_stops_no_other(core: Core, installation: 
             return super().advise(brief)
 
     smart = replace(core, advisor=Advisor(Broken()))
-    drafts.save(smart, installation.owner, NewPost(("poison",), (account,)))
-    good = drafts.save(smart, installation.owner, NewPost(("good",), (account,)))
+    drafts.save(smart, acting(smart, installation.owner), NewPost(("poison",), (account,)))
+    good = drafts.save(smart, acting(smart, installation.owner), NewPost(("good",), (account,)))
     assert _turns(smart, 5) == 1
-    told = advice.of(smart, installation.owner, good.id)
+    told = advice.of(smart, acting(smart, installation.owner), good.id)
     assert told is not None and not told.pending
     assert _turns(smart, 1) == 0, "the poison row was put off"
 
@@ -508,8 +509,8 @@ def test_killed_between_an_opinion_and_what_follows_from_it_it_follows_later(
 ) -> None:
     """Appropriate: a post that waited for the model is planned. Flagged: a planned one is held."""
     account, smart = installation.link("bluesky").id, _away(core, odd)
-    review_gate.wait_for_model(smart, installation.owner, verdict == "appropriate")
-    post = posts.create(smart, installation.owner, _wish(smart, account))
+    review_gate.wait_for_model(smart, acting(smart, installation.owner), verdict == "appropriate")
+    post = posts.create(smart, acting(smart, installation.owner), _wish(smart, account))
     before, after = (
         (PostStatus.REVIEW, PostStatus.SCHEDULED)
         if verdict == "appropriate"
@@ -522,36 +523,36 @@ def test_killed_between_an_opinion_and_what_follows_from_it_it_follows_later(
         at.setattr(drafts, "hold_for_review", _killed)
         with pytest.raises(Killed):
             _turns(smart, 150)
-    assert drafts.get(smart, installation.owner, post.id).status == before
+    assert drafts.get(smart, acting(smart, installation.owner), post.id).status == before
     assert _turns(smart, 150) == 1
-    assert drafts.get(smart, installation.owner, post.id).status == after
+    assert drafts.get(smart, acting(smart, installation.owner), post.id).status == after
 
 
 def test_refusing_a_suggestion_does_not_end_the_wait_for_the_model(
     core: Core, installation: Installation, odd: Odd
 ) -> None:
     account, smart = installation.link("bluesky").id, _away(core, odd)
-    review_gate.wait_for_model(smart, installation.owner, True)
-    post = posts.create(smart, installation.owner, _wish(smart, account))
-    told = advice.of(smart, installation.owner, post.id)
+    review_gate.wait_for_model(smart, acting(smart, installation.owner), True)
+    post = posts.create(smart, acting(smart, installation.owner), _wish(smart, account))
+    told = advice.of(smart, acting(smart, installation.owner), post.id)
     assert told is not None and told.waits
     one = Suggestion("s1", account, "bluesky", "variant", ("x",), ("y",), "Shorter.", "rules", 0.5)
     with core.db.write() as conn:
         assert store.advise(conn, post.id, post.version, replace(told, suggestions=(one,)).to_json())
-    advice.refuse(smart, installation.owner, post.id, "s1")
+    advice.refuse(smart, acting(smart, installation.owner), post.id, "s1")
     _reviewed("appropriate")(odd)
     assert _turns(smart, 150) == 1
-    assert drafts.get(smart, installation.owner, post.id).status == PostStatus.SCHEDULED
+    assert drafts.get(smart, acting(smart, installation.owner), post.id).status == PostStatus.SCHEDULED
 
 
 def test_turning_the_wait_off_plans_what_waited_though_the_model_is_still_away(
     core: Core, installation: Installation, odd: Odd
 ) -> None:
     account, smart = installation.link("bluesky").id, _away(core, odd)
-    review_gate.wait_for_model(smart, installation.owner, True)
-    post = posts.create(smart, installation.owner, _wish(smart, account))
+    review_gate.wait_for_model(smart, acting(smart, installation.owner), True)
+    post = posts.create(smart, acting(smart, installation.owner), _wish(smart, account))
     assert _turns(smart, 150) == 1
-    assert drafts.get(smart, installation.owner, post.id).status == PostStatus.REVIEW
-    review_gate.wait_for_model(smart, installation.owner, False)
+    assert drafts.get(smart, acting(smart, installation.owner), post.id).status == PostStatus.REVIEW
+    review_gate.wait_for_model(smart, acting(smart, installation.owner), False)
     assert _turns(smart, 150) == 1
-    assert drafts.get(smart, installation.owner, post.id).status == PostStatus.SCHEDULED
+    assert drafts.get(smart, acting(smart, installation.owner), post.id).status == PostStatus.SCHEDULED

@@ -18,6 +18,7 @@ from postprober.settings import Settings
 from postprober.storage import deliveries, logs, media
 from tests.agent.agent_kit import SHARES
 from tests.agent.sandbox_kit import Scene, scene
+from tests.people import acting
 
 S = DeliveryState
 P = Platform
@@ -129,21 +130,21 @@ def test_without_permission_the_thread_is_only_proposed_and_goes_out_when_a_pers
     assert (row.state, row.fix) == ("proposed", "split_thread")
     assert row.plan["before"] == [part.text for part in delivery.parts] and len(row.plan["after"]) > 1
     core = replace_core(stage)
-    repair_service.apply(core, 1, row.id)
+    repair_service.apply(core, acting(core, 1), row.id)
     delivery = stage.run(delivery_id)
     assert delivery.state is S.VERIFIED and len(stage.visible(account, P("mastodon"))) == len(row.plan["after"])
     with pytest.raises(Conflict):
-        repair_service.apply(core, 1, row.id)
+        repair_service.apply(core, acting(core, 1), row.id)
 
 
 def test_a_refused_repair_changes_nothing(stage: Scene) -> None:
     account, delivery_id = shrunk(stage, repair_words=False)
     delivery = stage.run(delivery_id)
     (row,) = stage.repairs(delivery_id)
-    repair_service.refuse(replace_core(stage), 1, row.id)
+    repair_service.refuse(replace_core(stage), acting(replace_core(stage), 1), row.id)
     assert stage.get(delivery_id) == delivery and stage.visible(account, P("mastodon")) == []
     with pytest.raises(Conflict):
-        repair_service.apply(replace_core(stage), 1, row.id)
+        repair_service.apply(replace_core(stage), acting(replace_core(stage), 1), row.id)
 
 
 def test_a_picture_that_cannot_be_processed_is_written_anew_with_its_description(stage: Scene) -> None:

@@ -22,6 +22,7 @@ from postprober.storage import deliveries
 from postprober.storage.records import Delivery, Post
 from tests.agent.agent_kit import Scripted, brief
 from tests.installed import Installation
+from tests.people import acting
 from tests.services.test_accounts_and_posts import png
 
 S = DeliveryState
@@ -109,44 +110,44 @@ def test_the_more_cautious_of_several_reviews_holds() -> None:
 def test_a_flagged_post_waits_for_a_person_and_nothing_of_it_is_planned(
     core: Core, installation: Installation, account: int
 ) -> None:
-    post = posts.create(core, installation.owner, NewPost((FLAGGED,), (account,)))
+    post = posts.create(core, acting(core, installation.owner), NewPost((FLAGGED,), (account,)))
     assert post.status == "review" and planned(core, post) == []
-    told = advice.of(core, installation.owner, post.id)
+    told = advice.of(core, acting(core, installation.owner), post.id)
     assert told is not None and told.review.verdict == "flagged" and told.by == "rules"
-    again = drafts.submit(core, installation.owner, post.id)
+    again = drafts.submit(core, acting(core, installation.owner), post.id)
     assert again.status == "review" and planned(core, post) == [], "submitting again is no approval"
 
 
 def test_an_approved_post_is_planned_and_stays_approved_while_nothing_of_it_changes(
     core: Core, installation: Installation, account: int
 ) -> None:
-    post = posts.create(core, installation.owner, NewPost((FLAGGED,), (account,)))
-    done = advice.decide_review(core, installation.owner, post.id, True)
+    post = posts.create(core, acting(core, installation.owner), NewPost((FLAGGED,), (account,)))
+    done = advice.decide_review(core, acting(core, installation.owner), post.id, True)
     assert done.status == "scheduled" and len(planned(core, post)) == 1
     wish = replace(drafts.wish_of(done), at=core.clock.now() + timedelta(hours=3))
-    later = drafts.change(core, installation.owner, post.id, wish)
+    later = drafts.change(core, acting(core, installation.owner), post.id, wish)
     assert later.status == "scheduled" and len(planned(core, post)) == 1
-    other = drafts.change(core, installation.owner, post.id, replace(wish, parts=(FLAGGED + " friends",)))
+    other = drafts.change(core, acting(core, installation.owner), post.id, replace(wish, parts=(FLAGGED + " friends",)))
     assert other.status == "review" and planned(core, post) == []
 
 
 def test_a_post_that_a_person_turns_down_is_a_draft_again(core: Core, installation: Installation, account: int) -> None:
-    post = posts.create(core, installation.owner, NewPost((FLAGGED,), (account,)))
-    assert advice.decide_review(core, installation.owner, post.id, False).status == "draft"
+    post = posts.create(core, acting(core, installation.owner), NewPost((FLAGGED,), (account,)))
+    assert advice.decide_review(core, acting(core, installation.owner), post.id, False).status == "draft"
     with pytest.raises(Conflict):
-        advice.decide_review(core, installation.owner, post.id, True)
+        advice.decide_review(core, acting(core, installation.owner), post.id, True)
     wish = replace(drafts.wish_of(post), parts=("All is well",))
-    drafts.change(core, installation.owner, post.id, wish)
-    assert drafts.submit(core, installation.owner, post.id).status == "scheduled"
+    drafts.change(core, acting(core, installation.owner), post.id, wish)
+    assert drafts.submit(core, acting(core, installation.owner), post.id).status == "scheduled"
 
 
 def test_nobody_else_decides(core: Core, installation: Installation, account: int) -> None:
-    post = posts.create(core, installation.owner, NewPost((FLAGGED,), (account,)))
+    post = posts.create(core, acting(core, installation.owner), NewPost((FLAGGED,), (account,)))
     for act in (
-        lambda: advice.decide_review(core, installation.stranger, post.id, True),
-        lambda: advice.ask(core, installation.stranger, post.id),
-        lambda: advice.of(core, installation.stranger, post.id),
-        lambda: advice.accept(core, installation.stranger, post.id, "0" * 12),
+        lambda: advice.decide_review(core, acting(core, installation.stranger), post.id, True),
+        lambda: advice.ask(core, acting(core, installation.stranger), post.id),
+        lambda: advice.of(core, acting(core, installation.stranger), post.id),
+        lambda: advice.accept(core, acting(core, installation.stranger), post.id, "0" * 12),
     ):
         with pytest.raises(NotFound):
             act()
@@ -161,15 +162,15 @@ def test_with_a_model_only_a_clear_yes_of_both_plans_a_post(
 ) -> None:
     answer = ReviewAnswer.model_validate({"verdict": verdict, "reasons": ["Because."], "confidence": 0.9})
     smart = replace(core, advisor=Advisor(Scripted(reviewed=answer)))
-    assert posts.create(smart, installation.owner, NewPost(("Hello",), (account,))).status == status
-    assert posts.create(smart, installation.owner, NewPost((FLAGGED,), (account,))).status == "review"
+    assert posts.create(smart, acting(smart, installation.owner), NewPost(("Hello",), (account,))).status == status
+    assert posts.create(smart, acting(smart, installation.owner), NewPost((FLAGGED,), (account,))).status == "review"
 
 
 def test_an_objection_of_the_moderation_service_holds_a_post_back(
     core: Core, installation: Installation, account: int
 ) -> None:
     smart = replace(core, advisor=Advisor(Scripted(objections=("hate",))))
-    post = posts.create(smart, installation.owner, NewPost(("Hello",), (account,)))
+    post = posts.create(smart, acting(smart, installation.owner), NewPost(("Hello",), (account,)))
     told = Advice.from_json(post.ai_suggestions)
     assert post.status == "review" and told is not None and "hate" in told.review.reasons[0]
 
@@ -178,8 +179,8 @@ def test_an_objection_of_the_moderation_service_holds_a_post_back(
 
 
 def long_draft(core: Core, installation: Installation, account: int) -> tuple[Post, Advice]:
-    post = drafts.save(core, installation.owner, NewPost((LONG,), (account,)))
-    return post, advice.ask(core, installation.owner, post.id)
+    post = drafts.save(core, acting(core, installation.owner), NewPost((LONG,), (account,)))
+    return post, advice.ask(core, acting(core, installation.owner), post.id)
 
 
 def test_an_accepted_suggestion_stands_in_the_post_and_is_remembered(
@@ -187,15 +188,15 @@ def test_an_accepted_suggestion_stands_in_the_post_and_is_remembered(
 ) -> None:
     post, told = long_draft(core, installation, account)
     chosen = next(s for s in told.suggestions if s.kind in ("variant", "thread"))
-    done = advice.accept(core, installation.owner, post.id, chosen.id)
+    done = advice.accept(core, acting(core, installation.owner), post.id, chosen.id)
     assert drafts.wish_of(done).texts_for(account) == chosen.after
-    kept = advice.of(core, installation.owner, post.id)
+    kept = advice.of(core, acting(core, installation.owner), post.id)
     assert kept is not None
     (mine,) = [s for s in kept.suggestions if s.id == chosen.id]
     assert mine.decision == "accepted"
     with pytest.raises(Conflict):
-        advice.accept(core, installation.owner, post.id, chosen.id)
-    assert drafts.submit(core, installation.owner, post.id).status == "scheduled"
+        advice.accept(core, acting(core, installation.owner), post.id, chosen.id)
+    assert drafts.submit(core, acting(core, installation.owner), post.id).status == "scheduled"
     (delivery,) = planned(core, post)
     assert tuple(part.text for part in delivery.parts) == chosen.after
 
@@ -203,10 +204,10 @@ def test_an_accepted_suggestion_stands_in_the_post_and_is_remembered(
 def test_a_refused_suggestion_is_not_made_again(core: Core, installation: Installation, account: int) -> None:
     post, told = long_draft(core, installation, account)
     chosen = next(s for s in told.suggestions if s.kind in ("variant", "thread"))
-    advice.refuse(core, installation.owner, post.id, chosen.id)
-    again = advice.ask(core, installation.owner, post.id)
+    advice.refuse(core, acting(core, installation.owner), post.id, chosen.id)
+    again = advice.ask(core, acting(core, installation.owner), post.id)
     assert [s.decision for s in again.suggestions if s.id == chosen.id] == ["refused"]
-    assert drafts.wish_of(drafts.get(core, installation.owner, post.id)).parts == (LONG,)
+    assert drafts.wish_of(drafts.get(core, acting(core, installation.owner), post.id)).parts == (LONG,)
 
 
 def test_a_suggestion_for_an_older_text_is_not_put_into_a_newer_one(
@@ -215,48 +216,50 @@ def test_a_suggestion_for_an_older_text_is_not_put_into_a_newer_one(
     post, told = long_draft(core, installation, account)
     chosen = next(s for s in told.suggestions if s.kind in ("variant", "thread"))
     smart = replace(drafts.wish_of(post), parts=("A new text",))
-    drafts.change(core, installation.owner, post.id, smart)
+    drafts.change(core, acting(core, installation.owner), post.id, smart)
     with pytest.raises((Conflict, NotFound)):
-        advice.accept(core, installation.owner, post.id, chosen.id)
+        advice.accept(core, acting(core, installation.owner), post.id, chosen.id)
 
 
 def test_a_description_that_was_accepted_goes_with_the_picture(
     core: Core, installation: Installation, account: int
 ) -> None:
-    media_id = media_service.add_bytes(core, installation.owner, "red-bicycle-in-the-rain.png", png())
-    post = drafts.save(core, installation.owner, NewPost(("Look",), (account,), (media_id,)))
-    told = advice.ask(core, installation.owner, post.id)
+    media_id = media_service.add_bytes(core, acting(core, installation.owner), "red-bicycle-in-the-rain.png", png())
+    post = drafts.save(core, acting(core, installation.owner), NewPost(("Look",), (account,), (media_id,)))
+    told = advice.ask(core, acting(core, installation.owner), post.id)
     chosen = next(s for s in told.suggestions if s.kind == "alt_text")
-    changed = advice.accept(core, installation.owner, post.id, chosen.id)
+    changed = advice.accept(core, acting(core, installation.owner), post.id, chosen.id)
     (described,) = drafts.wish_of(changed).media_ids
-    assert media_service.get(core, installation.owner, described).alt == "Red bicycle in the rain"
-    assert media_service.get(core, installation.owner, media_id).alt == "", "another post may use it"
+    assert media_service.get(core, acting(core, installation.owner), described).alt == "Red bicycle in the rain"
+    assert media_service.get(core, acting(core, installation.owner), media_id).alt == "", "another post may use it"
 
 
 def test_there_is_nothing_to_accept_where_data_is_missing(core: Core, installation: Installation, account: int) -> None:
-    post = drafts.save(core, installation.owner, NewPost(("Hello",), (account,)))
-    told = advice.ask(core, installation.owner, post.id)
+    post = drafts.save(core, acting(core, installation.owner), NewPost(("Hello",), (account,)))
+    told = advice.ask(core, acting(core, installation.owner), post.id)
     (time,) = [s for s in told.suggestions if s.kind == "time"]
     with pytest.raises(BadInput, match="not enough data yet"):
-        advice.accept(core, installation.owner, post.id, time.id)
+        advice.accept(core, acting(core, installation.owner), post.id, time.id)
 
 
 def test_pending_suggestions_are_made_by_the_scheduler_once(
     core: Core, installation: Installation, account: int
 ) -> None:
-    post = posts.create(core, installation.owner, NewPost(("Hello",), (account,)))
-    first = advice.of(core, installation.owner, post.id)
+    post = posts.create(core, acting(core, installation.owner), NewPost(("Hello",), (account,)))
+    first = advice.of(core, acting(core, installation.owner), post.id)
     assert first is not None and first.pending
     assert advice.make_pending(core) == 1
-    done = advice.of(core, installation.owner, post.id)
+    done = advice.of(core, acting(core, installation.owner), post.id)
     assert done is not None and not done.pending and done.suggestions
     assert advice.make_pending(core) == 0
-    assert drafts.get(core, installation.owner, post.id).version == post.version, "nobody's edit is lost by it"
+    assert drafts.get(core, acting(core, installation.owner), post.id).version == post.version, (
+        "nobody's edit is lost by it"
+    )
 
 
 def test_a_preview_says_the_same_and_writes_nothing(core: Core, installation: Installation, account: int) -> None:
     before = installation.counts()
-    told = advice.preview(core, installation.owner, NewPost((LONG,), (account,)))
+    told = advice.preview(core, acting(core, installation.owner), NewPost((LONG,), (account,)))
     assert any(s.kind in ("variant", "thread") for s in told.suggestions)
     assert installation.counts() == before
 
@@ -282,8 +285,8 @@ def test_a_model_s_wording_is_marked_as_its_own_and_a_bad_one_is_dropped(
         ),
     ]
     smart = replace(core, advisor=Advisor(Scripted(rewrites=rewrites)))
-    post = drafts.save(smart, installation.owner, NewPost((text,), (account,)))
-    told = advice.ask(smart, installation.owner, post.id)
+    post = drafts.save(smart, acting(smart, installation.owner), NewPost((text,), (account,)))
+    told = advice.ask(smart, acting(smart, installation.owner), post.id)
     assert [(s.kind, s.by) for s in told.suggestions if s.by != "rules"] == [("hook", "model test")]
     assert not any("3000" in "".join(s.after) for s in told.suggestions)
 
@@ -298,19 +301,23 @@ def test_a_later_look_that_finds_something_takes_a_planned_post_back(
     core: Core, installation: Installation, account: int
 ) -> None:
     wish = NewPost(("Hello",), (account,), at=core.clock.now() + timedelta(hours=1))
-    post = posts.create(core, installation.owner, wish)
+    post = posts.create(core, acting(core, installation.owner), wish)
     assert len(planned(core, post)) == 1
     doubt = ReviewAnswer(verdict="flagged", reasons=["It may hurt somebody."], confidence=0.9)
-    advice.ask(replace(core, advisor=Advisor(Scripted(reviewed=doubt))), installation.owner, post.id)
+    advice.ask(
+        replace(core, advisor=Advisor(Scripted(reviewed=doubt))),
+        acting(replace(core, advisor=Advisor(Scripted(reviewed=doubt))), installation.owner),
+        post.id,
+    )
     assert planned(core, post) == []
-    assert drafts.get(core, installation.owner, post.id).status == "review"
+    assert drafts.get(core, acting(core, installation.owner), post.id).status == "review"
 
 
 def test_a_post_that_is_gone_or_on_its_way_is_asked_about_no_more(
     core: Core, installation: Installation, account: int
 ) -> None:
-    gone = drafts.save(core, installation.owner, NewPost(("Gone",), (account,)))
-    sent = posts.create(core, installation.owner, NewPost(("Sent",), (account,)))
+    gone = drafts.save(core, acting(core, installation.owner), NewPost(("Gone",), (account,)))
+    sent = posts.create(core, acting(core, installation.owner), NewPost(("Sent",), (account,)))
     with core.db.write() as conn:
         conn.exec_driver_sql(f"UPDATE posts SET status = 'posted' WHERE id = {sent.id}")
         conn.exec_driver_sql(f"UPDATE posts SET user_id = {installation.stranger} WHERE id = {gone.id}")
@@ -318,18 +325,18 @@ def test_a_post_that_is_gone_or_on_its_way_is_asked_about_no_more(
     with core.db.read() as conn:
         left = conn.exec_driver_sql("SELECT count(*) FROM posts WHERE advice_at IS NOT NULL").scalar()
     assert left == 0
-    told = advice.of(core, installation.owner, sent.id)
+    told = advice.of(core, acting(core, installation.owner), sent.id)
     assert told is not None and not told.pending and told.review.verdict == "appropriate"
 
 
 def test_a_model_is_asked_once_when_typing_pauses(core: Core, installation: Installation, account: int) -> None:
     clock = ManualClock(core.clock.now())
     smart = replace(core, clock=clock, advisor=Advisor(Scripted()))
-    draft = drafts.save(smart, installation.owner, NewPost(("H",), (account,)))
+    draft = drafts.save(smart, acting(smart, installation.owner), NewPost(("H",), (account,)))
     for text in ("He", "Hel", "Hello"):
         clock.advance(2)
         draft = drafts.change(
-            smart, installation.owner, draft.id, NewPost((text,), (account,)), frozenset({draft.version})
+            smart, acting(smart, installation.owner), draft.id, NewPost((text,), (account,)), frozenset({draft.version})
         )
         assert advice.make_pending(smart) == 0
     clock.advance(review_gate.PAUSE.total_seconds())

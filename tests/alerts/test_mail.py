@@ -27,6 +27,7 @@ from postprober.settings import MailServer
 from postprober.storage import mails, users
 from postprober.storage.tables import outbox
 from tests.installed import Installation
+from tests.people import acting
 from tests.receivers import PostOffice, text_of
 
 
@@ -171,7 +172,7 @@ def test_an_invitation_is_mailed_with_its_link(
 ) -> None:
     with core.db.read() as conn:
         owner = users.get(conn, installation.owner)
-    _, link = people.invite(core, owner, email="new@example.org", name="New", role="editor")
+    _, link = people.invite(core, acting(core, owner), email="new@example.org", name="New", role="editor")
     send_due(ctx)
     (got,) = post_office[0].letters
     assert got["To"] == "new@example.org" and link in text_of(got)

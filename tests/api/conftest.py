@@ -60,7 +60,7 @@ def live(installation: Installation, database: Database, password_hash: str) -> 
                 role=role,
             )
             linked[name] = accounts.add(
-                conn, user_id=people[name], platform="x", account_name=name, remote_id=name, instance="", scopes=[],
+                conn, space=people[name], platform="x", account_name=name, remote_id=name, instance="", scopes=[],
                 settings={}, now=core.clock.now(),
             )  # fmt: skip
     app = create_app(core)

@@ -51,12 +51,12 @@ class Live:
         now = self.core.clock.now()
         with self.core.db.write() as conn:
             post_id = posts.add(
-                conn, user_id=self.people[name], content="x", platforms=["x"], status="scheduled",  # type: ignore[arg-type]
+                conn, space=self.people[name], content="x", platforms=["x"], status="scheduled",  # type: ignore[arg-type]
                 scheduled_at=now, options={}, now=now,
             )  # fmt: skip
             for number in range(count):
                 deliveries.add(
-                    conn, post_id=post_id, account_id=self.linked[name], user_id=self.people[name], platform="x",
+                    conn, post_id=post_id, account_id=self.linked[name], space=self.people[name], platform="x",
                     key=f"{post_id}-{number}", due_at=now, parts=[PartRecord(0, "x")], now=now,
                 )  # fmt: skip
         return post_id

@@ -27,6 +27,7 @@ from postprober.services.core import Core
 from postprober.services.people import sessions
 from tests.api.serving import serving
 from tests.conftest import PASSWORD, Installation
+from tests.people import acting
 
 SECRET_PATHS = ("secrets.json", "postprober.sqlite")
 
@@ -227,8 +228,8 @@ def live_pools() -> Pools:
 def test_an_instance_inside_is_refused(core: Core, installation: Installation, instance: str) -> None:
     outside = replace(core, http=HttpClient(live_pools()))
     with pytest.raises(PostProberError):
-        linking.start(outside, installation.owner, Platform("mastodon"), instance)
-    assert accounts.listing(core, installation.owner) == []
+        linking.start(outside, acting(outside, installation.owner), Platform("mastodon"), instance)
+    assert accounts.listing(core, acting(core, installation.owner)) == []
 
 
 @pytest.mark.parametrize("instance", ["https://mastodon.social", "https://9.9.9.9", "http://example.org"])
@@ -236,7 +237,7 @@ def test_in_sandbox_mode_nothing_outside_is_called_whatever_is_typed(
     core: Core, installation: Installation, instance: str
 ) -> None:
     with pytest.raises(BadInput, match="nothing leaves this machine"):
-        linking.start(core, installation.owner, Platform("mastodon"), instance)
+        linking.start(core, acting(core, installation.owner), Platform("mastodon"), instance)
     named = Pools(allow_private=True, inside=True, trusted_hosts=frozenset({urlsplit(instance).hostname or ""}))
     named.check_inside(urlsplit(instance).hostname or "")
     named.close()
@@ -285,7 +286,7 @@ def test_a_server_that_sends_us_inside_is_not_followed(core: Core, installation:
         reply = client.post("/api/accounts/connect", json=body, headers={"Authorization": f"Bearer {token}"})
     pools.close()
     assert reply.status_code in (422, 409, 502) and set(seen) == {"server.example"}
-    assert accounts.listing(core, installation.owner) == []
+    assert accounts.listing(core, acting(core, installation.owner)) == []
 
 
 def listener() -> socket.socket:

@@ -17,6 +17,7 @@ from postprober.api.app import create_app
 from postprober.api.auth import require
 from postprober.api.deps import COOKIE
 from postprober.domain.access import GRANTABLE, READ_SCOPES, SCOPES, scopes_of_role
+from postprober.domain.actor import Door, Via
 from postprober.errors import Forbidden, NotSignedIn
 from postprober.services.core import Core
 from postprober.services.people import sessions
@@ -25,6 +26,7 @@ from postprober.storage.tables import sessions as table
 from postprober.storage.tables import users as user_table
 from tests.api.auth_kit import APP, advance, bearer, cookie, log_in, me, user_named, with_people
 from tests.conftest import PASSWORD, Installation
+from tests.people import asked
 
 
 @pytest.fixture
@@ -270,3 +272,26 @@ def test_a_refresh_token_with_half_a_character_is_unknown(client: TestClient) ->
     raw = '{"refresh_token": "\\ud800"}'
     reply = client.post("/api/auth/refresh", content=raw, headers={"Content-Type": "application/json"})
     assert reply.status_code in (401, 422)
+
+
+def test_a_use_case_is_told_by_which_session_or_token_somebody_came(
+    client: TestClient, core: Core, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    access = log_in(client, "teammate").json()["access_token"]
+    made = client.post(
+        "/api/auth/tokens", headers=bearer(access), json={"name": "n", "scopes": ["posts:read"], "days": 1}
+    ).json()
+    browser = cookie(core, "teammate")
+    client.cookies.clear()
+    seen = asked(monkeypatch)
+    for headers in (bearer(access), bearer(made["token"]), browser):
+        assert client.get("/api/posts", headers=headers).status_code == 200
+    with core.db.read() as conn:
+        rows = {row.kind: row.id for row in conn.execute(select(table).where(table.c.kind != "refresh"))}
+    assert {one.user for one in seen} == {user_named(core, "teammate").id}
+    assert [one.via for one in seen] == [
+        Via(Door.REST, "login", rows["login"]),
+        Via(Door.REST, "api_token", made["id"], made["token"][-4:]),
+        Via(Door.REST, "browser", rows["browser"]),
+    ]
+    assert [one.via.is_token for one in seen] == [False, True, False]

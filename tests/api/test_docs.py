@@ -135,7 +135,7 @@ def repairable(inst: Installation) -> str:
     second = inst.link("bluesky").id
     with inst.core.db.write() as conn:
         deliveries.add(
-            conn, post_id=first.post_id, account_id=second, user_id=inst.owner, platform="bluesky", key="second",
+            conn, post_id=first.post_id, account_id=second, space=inst.owner, platform="bluesky", key="second",
             due_at=inst.core.clock.now(), parts=list(first.parts), now=inst.core.clock.now(),
         )  # fmt: skip
         for one in deliveries.of_post(conn, first.post_id):

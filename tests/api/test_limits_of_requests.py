@@ -21,6 +21,7 @@ from postprober.storage.records import User
 from postprober.storage.tables import media as media_table
 from tests.api.rest_kit import Rest, is_problem, rest_at
 from tests.installed import Installation
+from tests.people import acting
 
 OTHER = Vault({"k2": b"o" * 32})
 MB = 2**20
@@ -130,17 +131,28 @@ def _path(rest: Rest, media_id: int) -> str:
 
 
 def test_a_channel_whose_key_is_missing_is_listed_with_the_others(rest: Rest) -> None:
-    one, _ = channels.add(rest.core, user(rest), kind="webhook", name="Before", url="https://hooks.example.org/a")
+    one, _ = channels.add(
+        rest.core, acting(rest.core, user(rest)), kind="webhook", name="Before", url="https://hooks.example.org/a"
+    )
     keyless = replace(rest.core, vault=OTHER)
-    two, _ = channels.add(keyless, user(rest), kind="webhook", name="After", url="https://hooks.example.org/b")
-    found = {view.id: view.where for view in channels.listing(keyless, user(rest))}
+    two, _ = channels.add(
+        keyless, acting(keyless, user(rest)), kind="webhook", name="After", url="https://hooks.example.org/b"
+    )
+    found = {view.id: view.where for view in channels.listing(keyless, acting(keyless, user(rest)))}
     assert found == {one.id: channels.SEALED, two.id: "https://hooks.example.org/…"}
-    assert channels.change(keyless, user(rest), one.id, kinds=(), escalation=False, active=False).is_active is False
-    channels.remove(keyless, user(rest), one.id)
+    assert (
+        channels.change(
+            keyless, acting(keyless, user(rest)), one.id, kinds=(), escalation=False, active=False
+        ).is_active
+        is False
+    )
+    channels.remove(keyless, acting(keyless, user(rest)), one.id)
 
 
 def test_a_request_that_needs_a_missing_key_is_told_so(rest: Rest) -> None:
-    made, _ = channels.add(rest.core, user(rest), kind="webhook", name="Before", url="https://hooks.example.org/a")
+    made, _ = channels.add(
+        rest.core, acting(rest.core, user(rest)), kind="webhook", name="Before", url="https://hooks.example.org/a"
+    )
     core = replace(rest.core, vault=OTHER)
     rest.client.app.state.core = core  # type: ignore[attr-defined]
     reply = rest.ask("POST", f"/api/channels/{made.id}/test")
@@ -156,7 +168,7 @@ def test_an_account_whose_key_is_missing_keeps_no_other_from_being_checked(insta
             f"UPDATE accounts SET access_token = 'v1.k9.AAAA', secret = NULL, refresh_token = NULL WHERE id = {locked.id}"
         )
     wish = NewPost(("Hello",), (locked.id, well.id))
-    checked = posts.check(core, installation.owner, wish)
+    checked = posts.check(core, acting(core, installation.owner), wish)
     assert checked[well.id].ok
     assert [violation.code for violation in checked[locked.id].violations] == ["key_missing"]
     told = checked[locked.id].violations[0].message

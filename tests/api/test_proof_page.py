@@ -27,6 +27,7 @@ from postprober.storage.tables import proof_pages as table
 from tests.analytics.kit import House
 from tests.api.rest_kit import Rest, rest_on
 from tests.installed import Installation
+from tests.people import acting
 from tests.services.test_report_files import parsed
 
 NASTY = "Text <script>alert(1)</script> & ☀ {{7*7}}"
@@ -198,9 +199,9 @@ def test_what_is_not_live_cannot_be_shared_and_nobody_shares_what_is_anothers(re
     core, mine = rest.core, rest.installation
     draft = rest.draft()["id"]
     with pytest.raises(Conflict, match="live"):
-        proof_pages.share(core, mine.owner, draft)
+        proof_pages.share(core, acting(core, mine.owner), draft)
     for act in (proof_pages.share, proof_pages.withdraw, proof_pages.link):
         with pytest.raises(NotFound):
-            act(core, mine.stranger, post_id)
+            act(core, acting(core, mine.stranger), post_id)
     with core.db.read() as conn:
         assert conn.execute(table.select()).all() == []

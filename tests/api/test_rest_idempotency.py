@@ -27,6 +27,7 @@ from postprober.storage.tables import idempotency_keys, media
 from postprober.storage.tables import posts as posts_table
 from tests.api.rest_kit import BASE, Rest, is_problem, png, rest_at, rest_on
 from tests.installed import Installation
+from tests.people import acting
 
 BODY = {"content": "Once"}
 
@@ -139,7 +140,9 @@ def _create(rest: Rest, mark: Any, made: int | None) -> ours.Answer:
     from postprober.api.schemas import NewPostBody
 
     made_post = (
-        drafts.save(rest.core, _owner(rest), NewPostBody.model_validate(BODY).wish(), mark) if made is None else None
+        drafts.save(rest.core, acting(rest.core, _owner(rest)), NewPostBody.model_validate(BODY).wish(), mark)
+        if made is None
+        else None
     )
     assert made_post is not None
     return ours.Answer(201, PostOut.of(made_post))

@@ -30,6 +30,7 @@ from postprober.storage.tables import alerts, metadata
 from tests.api.rest_kit import PROBLEM, Rest, png, rest_on
 from tests.conftest import PASSWORD
 from tests.installed import Installation
+from tests.people import acting
 
 S = DeliveryState
 PAGE = Path(__file__).parents[2] / "docs" / "api.md"
@@ -200,7 +201,7 @@ def report(suffix: str = "") -> Callable[[Rest], str]:
 
 
 def shared(rest: Rest) -> str:
-    return urlsplit(proof_pages.share(rest.core, rest.installation.owner, proved(rest))).path
+    return urlsplit(proof_pages.share(rest.core, acting(rest.core, rest.installation.owner), proved(rest))).path
 
 
 def body(**values: Any) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from postprober.storage.database import Database
 from postprober.storage.tables import alerts
 from tests.api.rest_kit import Rest, is_problem, png, rest_at, rest_on
 from tests.installed import Installation
+from tests.people import acting
 
 S = DeliveryState
 
@@ -91,7 +92,7 @@ def test_bluesky_is_linked_at_once_and_its_password_is_nowhere(rest: Rest) -> No
 def test_an_account_that_cannot_be_linked_is_refused_in_one_sentence(rest: Rest, body: dict[str, str]) -> None:
     reply = rest.ask("POST", "/api/accounts/connect", json=body)
     assert is_problem(reply, 422, "bad-input")
-    assert accounts.listing(rest.core, rest.installation.owner) == []
+    assert accounts.listing(rest.core, acting(rest.core, rest.installation.owner)) == []
 
 
 def test_settings_are_kept_and_the_language_is_used_by_posts_that_name_none(both: Rest) -> None:

@@ -18,6 +18,7 @@ from postprober.storage import deliveries, users
 from postprober.storage.database import Database
 from tests.api.rest_kit import Rest, is_problem, png, rest_at, rest_on
 from tests.installed import Installation
+from tests.people import acting
 
 S = DeliveryState
 
@@ -330,7 +331,7 @@ def test_a_decision_about_a_review_is_about_the_version_that_was_read(rest: Rest
     assert owner is not None
     account = rest.installation.made("mastodon")
     data = {key: account[key] for key in ("access_token", "refresh_token", "expires_at")}
-    linked = add_by_token(rest.core, owner.id, Platform("mastodon"), data, name=account["name"])
+    linked = add_by_token(rest.core, acting(rest.core, owner.id), Platform("mastodon"), data, name=account["name"])
     read = rest.draft(content="TODO: as it was read", account_ids=[linked.id], submit=True)
     assert (read["status"], read["version"]) == ("review", 1)
     path = f"/api/posts/{read['id']}"

@@ -32,6 +32,7 @@ from postprober.storage import processes
 from postprober.storage import users as user_storage
 from postprober.storage.tables import sessions
 from tests.installed import Installation
+from tests.people import acting
 
 
 @pytest.fixture
@@ -80,7 +81,7 @@ def test_it_is_not_ready_without_its_database(client: TestClient, core: Core, mo
 def stored(core: Core, owner: int, size: tuple[int, int] = (1600, 1200)) -> int:
     out = io.BytesIO()
     Image.new("RGBA", size, (10, 200, 30, 128)).save(out, "PNG")
-    return media.add_bytes(core, owner, "a.png", out.getvalue())
+    return media.add_bytes(core, acting(core, owner), "a.png", out.getvalue())
 
 
 def url_of(core: Core, media_id: int, platform: Platform = Platform("instagram")) -> str:
@@ -224,12 +225,12 @@ def test_a_link_signs_nobody_out_and_the_cookie_of_a_session_that_is_over_goes(c
 
 def start(core: Core, user_id: int, platform: Platform = Platform("x")) -> dict[str, str]:
     """What the platform will send back: its consent page is approved on the sandbox."""
-    url = linking.start(core, user_id, platform)
+    url = linking.start(core, acting(core, user_id), platform)
     return dict(parse_qsl(urlsplit(url).query))
 
 
 def approve(core: Core, installation: Installation, user_id: int, platform: Platform) -> dict[str, str]:
-    url = linking.start(core, user_id, platform)
+    url = linking.start(core, acting(core, user_id), platform)
     made = installation.made(platform.value)
     with httpx2.Client(follow_redirects=False, trust_env=False) as browser:
         page = browser.get(url)
@@ -251,7 +252,9 @@ def test_the_code_of_one_server_is_never_sent_to_another(
     token = signed_in(client, core)
     redirects = {
         instance: dict(
-            parse_qsl(urlsplit(linking.start(core, installation.owner, Platform("mastodon"), instance)).query)
+            parse_qsl(
+                urlsplit(linking.start(core, acting(core, installation.owner), Platform("mastodon"), instance)).query
+            )
         )
         for instance in (bad, good)
     }
@@ -263,9 +266,13 @@ def test_the_code_of_one_server_is_never_sent_to_another(
     assert "another server" in result["link_error"]
     for path in ("mastodon/", "mastodon/0000000000000000", "x/0000000000000000"):
         assert "link_error" in back(client, path, {**params, "state": redirects[good]["state"]}, token)
-    assert accounts.listing(core, installation.owner) == []
+    assert accounts.listing(core, acting(core, installation.owner)) == []
     assert tokens_asked(installation) == before, "nobody was shown the code"
-    state = linking.start(core, installation.owner, Platform("mastodon"), good).partition("state=")[2].partition("&")[0]
+    state = (
+        linking.start(core, acting(core, installation.owner), Platform("mastodon"), good)
+        .partition("state=")[2]
+        .partition("&")[0]
+    )
     back(client, f"mastodon/{issuers[good]}", {"code": "of-its-own", "state": state}, token)
     assert tokens_asked(installation) == before + 1, "the control: at its own address it is"
 
@@ -276,11 +283,17 @@ def tokens_asked(installation: Installation) -> int:
 
 def test_a_registration_whose_callback_has_changed_is_made_anew(core: Core, installation: Installation) -> None:
     url = f"{installation.sandbox.url}/mastodon"
-    first = dict(parse_qsl(urlsplit(linking.start(core, installation.owner, Platform("mastodon"), url)).query))
-    again = dict(parse_qsl(urlsplit(linking.start(core, installation.owner, Platform("mastodon"), url)).query))
+    first = dict(
+        parse_qsl(urlsplit(linking.start(core, acting(core, installation.owner), Platform("mastodon"), url)).query)
+    )
+    again = dict(
+        parse_qsl(urlsplit(linking.start(core, acting(core, installation.owner), Platform("mastodon"), url)).query)
+    )
     assert first["client_id"] == again["client_id"]
     core.settings.public_url = "http://127.0.0.1:8123"
-    moved = dict(parse_qsl(urlsplit(linking.start(core, installation.owner, Platform("mastodon"), url)).query))
+    moved = dict(
+        parse_qsl(urlsplit(linking.start(core, acting(core, installation.owner), Platform("mastodon"), url)).query)
+    )
     assert moved["client_id"] != first["client_id"] and moved["redirect_uri"].startswith("http://127.0.0.1:8123/")
 
 
@@ -301,9 +314,9 @@ def test_a_consent_links_the_account_of_the_person_who_started(
     params = approve(core, installation, installation.owner, Platform("x"))
     result = back(client, "x", params, token)
     assert result.keys() == {"linked", "seal"} and result["linked"].startswith("X: ")
-    assert len(accounts.listing(core, installation.owner)) == 1
+    assert len(accounts.listing(core, acting(core, installation.owner))) == 1
     assert "link_error" in back(client, "x", params, token), "the state works once"
-    assert len(accounts.listing(core, installation.owner)) == 1
+    assert len(accounts.listing(core, acting(core, installation.owner))) == 1
 
 
 @pytest.mark.parametrize("who", ["", "teammate", "stranger"])
@@ -315,7 +328,7 @@ def test_a_consent_in_another_persons_browser_links_nothing(
     params = approve(core, installation, installation.owner, Platform("x"))
     assert "belongs to somebody else" in back(client, "x", params, token)["link_error"]
     for user in (installation.owner, installation.teammate, installation.stranger):
-        assert accounts.listing(core, user) == []
+        assert accounts.listing(core, acting(core, user)) == []
     assert "linked" in back(client, "x", params, signed_in(client, core)), "it is still there for who started it"
 
 
@@ -332,7 +345,7 @@ def test_a_state_that_is_unknown_old_or_for_another_platform_links_nothing(
     assert isinstance(core.clock, ManualClock)
     core.clock.advance(linking.STATE_LIFE.total_seconds() + 1)
     assert "link_error" in back(client, "x", {"code": "c", "state": late}, token)
-    assert accounts.listing(core, owner) == []
+    assert accounts.listing(core, acting(core, owner)) == []
 
 
 def test_a_denied_consent_and_a_wrong_code_end_in_one_sentence(
@@ -344,11 +357,11 @@ def test_a_denied_consent_and_a_wrong_code_end_in_one_sentence(
     unknown = back(client, "friendster", {"code": "c", "state": "s"}, token)
     for result in (denied, wrong, unknown):
         assert result.keys() == {"link_error", "seal"} and "\n" not in result["link_error"]
-    assert accounts.listing(core, installation.owner) == []
+    assert accounts.listing(core, acting(core, installation.owner)) == []
 
 
 def test_the_verifier_never_leaves_sealed_storage(core: Core, installation: Installation) -> None:
-    before = linking.start(core, installation.owner, Platform("x"))
+    before = linking.start(core, acting(core, installation.owner), Platform("x"))
     assert "code_verifier" not in before
     core.db.checkpoint_wal()
     with core.db.read() as conn:
@@ -360,7 +373,7 @@ def test_the_verifier_never_leaves_sealed_storage(core: Core, installation: Inst
 
 def test_bluesky_has_no_consent_page_here(core: Core, installation: Installation) -> None:
     with pytest.raises(BadInput, match="app password"):
-        linking.start(core, installation.owner, Platform("bluesky"))
+        linking.start(core, acting(core, installation.owner), Platform("bluesky"))
 
 
 def test_an_unknown_path_and_a_wrong_method_are_plain_errors(client: TestClient) -> None:

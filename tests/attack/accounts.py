@@ -17,6 +17,7 @@ from postprober.services.people import api_tokens, passwords, people, sessions, 
 from postprober.storage import users as storage
 from postprober.storage.records import User
 from postprober.wiring import build_core, close_core
+from tests.people import acting
 
 OLD, NEW = "the attacker's password", "the victim's own password"
 
@@ -76,7 +77,7 @@ def _outlives(core: Core, way: str) -> bool:
     def slow(*words: str) -> bool:
         right = real(*words)
         with patch.object(users, "verify_password", real):
-            passwords.change(core, user, OLD, NEW, address="", keep=None)
+            passwords.change(core, acting(core, user), OLD, NEW, address="", keep=None)
         return right
 
     with patch.object(users, "verify_password", slow), contextlib.suppress(PostProberError):

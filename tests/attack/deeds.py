@@ -30,6 +30,7 @@ from postprober.storage import accounts as account_storage
 from postprober.storage.records import User
 from postprober.storage.tables import alerts, deliveries, notifications, repairs
 from tests.attack.life import Life, begin, canary, unique, until, user_of
+from tests.people import acting
 
 
 def people_come(life: Life) -> None:
@@ -37,7 +38,7 @@ def people_come(life: Life) -> None:
     core, hunter = life.made.core, life.hunter
     assert core
     people.invite(
-        core, life.owner, email="editor@example.org", name="editor", role="editor"
+        core, acting(core, life.owner), email="editor@example.org", name="editor", role="editor"
     )  # `remember` reads the mail
     people_of = {
         "owner": life.owner,
@@ -75,11 +76,11 @@ def people_come(life: Life) -> None:
     hunter.add("a one-time ticket", ticket)
     life.cookie = users.redeem_ticket(core, ticket)
     hunter.add("a session cookie", life.cookie)
-    enrolment = second_factor.enrol(people_of["stranger"])
+    enrolment = second_factor.enrol(core, acting(core, people_of["stranger"]))
     hunter.add("the secret of a second factor", enrolment.secret)
     for code in second_factor.enable(
         core,
-        people_of["stranger"],
+        acting(core, people_of["stranger"]),
         enrolment.secret,
         pyotp.TOTP(enrolment.secret).now(),
         passwords_of["stranger"],
@@ -112,7 +113,7 @@ def accounts_are_linked(life: Life) -> dict[Platform, int]:
         for key in ("access_token", "refresh_token"):
             if made[key]:
                 life.hunter.add(f"the {key} of {platform.value}", unique(made[key]))
-        ids[platform] = add_by_token(core, life.owner.id, platform, data).id
+        ids[platform] = add_by_token(core, acting(core, life.owner.id), platform, data).id
     # The command line reads tokens from stdin, never from its arguments.
     made = life.made.control.account("mastodon", "byhand", fresh=True)
     life.hunter.add("a token given to the command line", made["access_token"])
@@ -154,9 +155,13 @@ def posts_go_out(life: Life, ids: dict[Platform, int]) -> None:
     """Posts that succeed, fail, are held and repaired; tokens that are renewed, refused and withdrawn; a death."""
     core, control = life.made.core, life.made.control
     assert core
-    picture = media.add_bytes(core, life.owner.id, "proof.png", demo_picture(), "A tick")
+    picture = media.add_bytes(core, acting(core, life.owner.id), "proof.png", demo_picture(), "A tick")
     for platform in known():
-        posts.create(core, life.owner.id, NewPost((f"All is well on {platform.value}",), (ids[platform],), (picture,)))
+        posts.create(
+            core,
+            acting(core, life.owner.id),
+            NewPost((f"All is well on {platform.value}",), (ids[platform],), (picture,)),
+        )
     until(life, deliveries.c.state == "verified", 4)
     remember(life)
     for number, (name, fault) in enumerate(
@@ -166,15 +171,19 @@ def posts_go_out(life: Life, ids: dict[Platform, int]) -> None:
         control.fault(name, fault, account=f"planted{name}")
         pictures = (picture,) if name == "instagram" else ()
         posts.create(
-            core, life.owner.id, NewPost((f"Number {number} meets {fault}",), (ids[Platform(name)],), pictures)
+            core,
+            acting(core, life.owner.id),
+            NewPost((f"Number {number} meets {fault}",), (ids[Platform(name)],), pictures),
         )
     for name in ("x", "linkedin"):  # LinkedIn's client secret is a canary that the sandbox refuses
         control.expire(name, f"planted{name}")
-        posts.create(core, life.owner.id, NewPost((f"{name} must be renewed",), (ids[Platform(name)],)))
+        posts.create(core, acting(core, life.owner.id), NewPost((f"{name} must be renewed",), (ids[Platform(name)],)))
     life.made.kill("scheduler")
     begin(life, "scheduler2", "scheduler.py")
     control.revoke("mastodon", "plantedmastodon")
-    posts.create(core, life.owner.id, NewPost(("Mastodon has withdrawn it",), (ids[Platform("mastodon")],)))
+    posts.create(
+        core, acting(core, life.owner.id), NewPost(("Mastodon has withdrawn it",), (ids[Platform("mastodon")],))
+    )
     until(life, deliveries.c.state.in_(("failed", "held", "waiting")), 1)
     until(life, repairs.c.id > 0, 1)
     until(life, alerts.c.id > 0, 3)

@@ -18,6 +18,7 @@ from postprober.storage import repairs as repair_storage
 from postprober.storage.records import Delivery
 from tests.chaos.house import Hand, House, Process
 from tests.chaos.world import BASE, FROZEN, LATE, Nature
+from tests.people import acting
 
 S = DeliveryState
 Op = tuple[Any, ...]
@@ -365,7 +366,7 @@ class Play:
         at = now + timedelta(seconds=wait) if wait else None
         new = NewPost(texts, (row.id,), at=at)
         what = f"plan {'/'.join(texts)} on account {row.id}" + (f" in {wait:g} s" if wait else "")
-        self._person(what, lambda: posts.create(core, row.user_id, new), stop, dies)
+        self._person(what, lambda: posts.create(core, acting(core, row.user_id), new), stop, dies)
         self._learn()
 
     def _learn(self) -> None:
@@ -382,7 +383,7 @@ class Play:
         core, new = self.house.core, NewPost(texts, (found.account_id,))
         self._rewords(
             found, texts, f"edit {found.id} to {'/'.join(texts)}",
-            lambda: drafts.change(core, found.user_id, found.post_id, new), stop, dies,
+            lambda: drafts.change(core, acting(core, found.user_id), found.post_id, new), stop, dies,
         )  # fmt: skip
 
     def _rewrite(self, pick: int, words: int, stop: int | str, dies: bool) -> None:
@@ -394,7 +395,7 @@ class Play:
         core = self.house.core
         self._rewords(
             found, texts, f"write {found.id} anew: {'/'.join(texts)}",
-            lambda: edit_failed.rewrite(core, found.user_id, found.id, texts), stop, dies,
+            lambda: edit_failed.rewrite(core, acting(core, found.user_id), found.id, texts), stop, dies,
         )  # fmt: skip
 
     def _rewords(
@@ -426,7 +427,7 @@ class Play:
             return
         core = self.house.core
         self._person(
-            f"cancel the post of {found.id}", lambda: delivery_actions.cancel(core, found.user_id, found.post_id), stop, dies,
+            f"cancel the post of {found.id}", lambda: delivery_actions.cancel(core, acting(core, found.user_id), found.post_id), stop, dies,
             then=self._stops([d.id for d in self.house.deliveries() if d.post_id == found.post_id]),
         )  # fmt: skip
 
@@ -436,7 +437,7 @@ class Play:
             return
         core = self.house.core
         self._person(
-            f"cancel {found.id}", lambda: delivery_actions.cancel_one(core, found.user_id, found.id), stop, dies,
+            f"cancel {found.id}", lambda: delivery_actions.cancel_one(core, acting(core, found.user_id), found.id), stop, dies,
             then=self._stops([found.id]),
         )  # fmt: skip
 
@@ -446,7 +447,7 @@ class Play:
             return
         core = self.house.core
         self._person(
-            f"delete the post of {found.id}", lambda: drafts.delete(core, found.user_id, found.post_id), stop, dies,
+            f"delete the post of {found.id}", lambda: drafts.delete(core, acting(core, found.user_id), found.post_id), stop, dies,
             then=self._stops([d.id for d in self.house.deliveries() if d.post_id == found.post_id]),
         )  # fmt: skip
 
@@ -456,8 +457,8 @@ class Play:
             return
         core = self.house.core
         act = (
-            (lambda: delivery_actions.retry_one(core, found.user_id, found.id)) if alone
-            else (lambda: delivery_actions.retry(core, found.user_id, found.post_id))
+            (lambda: delivery_actions.retry_one(core, acting(core, found.user_id), found.id)) if alone
+            else (lambda: delivery_actions.retry(core, acting(core, found.user_id), found.post_id))
         )  # fmt: skip
         self._person(f"try {found.id} again", act, stop, dies)
 
@@ -474,7 +475,7 @@ class Play:
         if choice == "look":
             self._person(
                 f"look for {found.id} again",
-                lambda: delivery_actions.look_again(core, found.user_id, found.id),
+                lambda: delivery_actions.look_again(core, acting(core, found.user_id), found.id),
                 stop,
                 dies,
             )
@@ -486,7 +487,7 @@ class Play:
             link = world.url(target)
             self._person(
                 f"say that {found.id} is at {target.id}",
-                lambda: delivery_actions.adopt_held(core, found.user_id, found.id, link), stop, dies,
+                lambda: delivery_actions.adopt_held(core, acting(core, found.user_id), found.id, link), stop, dies,
                 then=lambda _: self.pointed.add((found.id, target.id)),
                 unheard=lambda: self.pointed.add((found.id, target.id)),
             )  # fmt: skip
@@ -495,14 +496,14 @@ class Play:
             if choice == "send":
                 self._person(
                     f"publish the held {found.id}",
-                    lambda: delivery_actions.send_held(core, found.user_id, found.id),
+                    lambda: delivery_actions.send_held(core, acting(core, found.user_id), found.id),
                     stop,
                     dies,
                 )
             else:
                 self._person(
                     f"drop the held {found.id}",
-                    lambda: delivery_actions.cancel_one(core, found.user_id, found.id, not_there=True), stop, dies,
+                    lambda: delivery_actions.cancel_one(core, acting(core, found.user_id), found.id, not_there=True), stop, dies,
                 )  # fmt: skip
 
     def _risk(self, found: Delivery, honest: bool, exists: bool, slowly: bool) -> None:
@@ -519,9 +520,9 @@ class Play:
             return
         core = self.house.core
         acts: dict[str, Callable[[], Any]] = {
-            "check": lambda: ghosts.check_again(core, found.user_id, found.id),
-            "acknowledge": lambda: ghosts.acknowledge(core, found.user_id, found.id),
-            "again": lambda: ghosts.publish_again(core, found.user_id, found.id, risk_accepted=True),
+            "check": lambda: ghosts.check_again(core, acting(core, found.user_id), found.id),
+            "acknowledge": lambda: ghosts.acknowledge(core, acting(core, found.user_id), found.id),
+            "again": lambda: ghosts.publish_again(core, acting(core, found.user_id), found.id, risk_accepted=True),
         }
         self._person(f"{choice} the invisible {found.id}", acts[choice], stop, dies)
         self._learn()
@@ -530,7 +531,10 @@ class Play:
         row = self.house.account(self.house.accounts[pick % len(self.house.accounts)])
         core = self.house.core
         self._person(
-            f"disconnect account {row.id}", lambda: account_service.remove(core, row.user_id, row.id), stop, dies
+            f"disconnect account {row.id}",
+            lambda: account_service.remove(core, acting(core, row.user_id), row.id),
+            stop,
+            dies,
         )
 
     def _link(self, pick: int, spelled: str, stop: int | str, dies: bool) -> None:
@@ -555,9 +559,9 @@ class Play:
         what = f"{'apply' if yes else 'dismiss'} repair {row.id} ({row.fix})"
         texts = (*(p.text for p in found.parts if p.ref is not None), *row.plan.get("after", ()))
         if yes and "after" in row.plan:
-            self._rewords(found, texts, what, lambda: act(core, row.user_id, row.id), stop, dies)
+            self._rewords(found, texts, what, lambda: act(core, acting(core, row.user_id), row.id), stop, dies)
         else:
-            self._person(what, lambda: act(core, row.user_id, row.id), stop, dies)
+            self._person(what, lambda: act(core, acting(core, row.user_id), row.id), stop, dies)
 
     def _pick(self, pick: int, *states: DeliveryState) -> Delivery | None:
         found = [d for d in self.house.deliveries() if not states or d.state in states]

@@ -41,6 +41,7 @@ from postprober.storage.database import Database
 from postprober.storage.records import Account, Delivery, delivery_of
 from postprober.storage.tables import deliveries as table
 from tests.chaos.world import BASE, EPOCH, ChaosAdapter, Nature, World, transport
+from tests.people import acting
 
 TIMING = Timing(
     verify_after=tuple(timedelta(seconds=s) for s in (0, 20, 60)), watch_shortest=timedelta(hours=1),
@@ -281,7 +282,9 @@ class House:
         """Link (again) a remote account; returns the id of its row."""
         self._given += 1
         cred = Credentials(f"token-{self._given}", remote_id=remote, name=remote, instance=spelled)
-        account: Account = account_service.link(self.core, user, Platform("mastodon"), cred, self.core.http)
+        account: Account = account_service.link(
+            self.core, acting(self.core, user), Platform("mastodon"), cred, self.core.http
+        )
         self.tokens[account.id] = cred.access_token
         return account.id
 

@@ -89,7 +89,7 @@ def _undated(post: RemotePost, search: Search, own_apps: Any) -> str:
     return "" if post.created_at is None else _unclear(post, search, own_apps)
 
 
-def _stop_anyway(core: Any, user_id: int, post_id: int) -> int:
+def _stop_anyway(core: Any, actor: Any, post_id: int) -> int:
     """Says yes whatever a worker is doing."""
     with core.db.write() as conn:
         for delivery in deliveries.of_post(conn, post_id):
@@ -100,7 +100,7 @@ def _stop_anyway(core: Any, user_id: int, post_id: int) -> int:
     return 1
 
 
-def _edit_anyway(core: Any, user_id: int, post_id: int, new: posts.NewPost, *_: Any, **__: Any) -> None:
+def _edit_anyway(core: Any, actor: Any, post_id: int, new: posts.NewPost, *_: Any, **__: Any) -> None:
     """Says yes whatever a worker is doing."""
     with core.db.write() as conn:
         for delivery in deliveries.of_post(conn, post_id):

@@ -19,6 +19,7 @@ import pytest
 from PIL import Image
 
 from postprober.cli import main
+from postprober.domain.actor import COMMAND_LINE
 from postprober.domain.delivery import DeliveryState
 from postprober.pipeline.core import transitions
 from postprober.pipeline.core.tokens import open_credentials
@@ -32,6 +33,7 @@ from postprober.storage import posts as post_storage
 from postprober.storage.records import Delivery
 from tests.conftest import PASSWORD
 from tests.installed import Installation
+from tests.people import acting, asked
 from tests.profile import chosen, servers
 
 S = DeliveryState
@@ -354,7 +356,7 @@ def test_planning_without_waiting_returns_at_once(run: Run, installation: Instal
 
 
 def _failed(inst: Installation) -> int:
-    made = posts.create(inst.core, inst.owner, NewPost(("Hello",), (inst.link("mastodon").id,)))
+    made = posts.create(inst.core, acting(inst.core, inst.owner), NewPost(("Hello",), (inst.link("mastodon").id,)))
     with inst.core.db.write() as conn:
         delivery = deliveries.of_post(conn, made.id)[0]
         transitions.move(conn, delivery, S.FAILED, reason="refused", now=inst.core.clock.now(), next_at=None)
@@ -407,14 +409,14 @@ def test_the_second_factor_of_who_lost_it_is_turned_off_and_once_only(run: Run, 
     core = installation.core
     with core.db.read() as conn:
         owner = users.get(conn, installation.owner)
-    secret = second_factor.enrol(owner).secret
+    secret = second_factor.enrol(core, acting(core, owner)).secret
     code = pyotp.TOTP(secret).at(int(core.clock.now().timestamp()))
-    second_factor.enable(core, owner, secret, code, PASSWORD, "")
+    second_factor.enable(core, acting(core, owner), secret, code, PASSWORD, "")
     said = run("user", "second-factor-off", "owner@example.org")
     assert said.code == 0 and "off for owner@example.org" in said.out
     with core.db.read() as conn:
         assert users.get(conn, installation.owner).totp_secret is None
-    (alert,) = monitoring.alerts(core, installation.owner)
+    (alert,) = monitoring.alerts(core, acting(core, installation.owner))
     assert "The operator turned off" in alert["message"]
     said = run("user", "second-factor-off", "owner@example.org")
     assert said.code == 2 and "off already" in sentence(said)
@@ -467,7 +469,9 @@ def test_a_post_that_waits_for_a_review_ends_with_4_and_says_why(run: Run, insta
 
 def test_a_report_is_written_as_a_file_of_each_kind(run: Run, installation: Installation, tmp_path: Path) -> None:
     account = installation.link("bluesky")
-    post_id = posts.create(installation.core, installation.owner, NewPost(("Report me",), (account.id,))).id
+    post_id = posts.create(
+        installation.core, acting(installation.core, installation.owner), NewPost(("Report me",), (account.id,))
+    ).id
     day = installation.core.clock.now().date()
     period = ("--from", str(day - timedelta(days=1)), "--to", str(day))
     begins = {"html": b"<!doctype html>", "csv": "\ufeffpost_id".encode(), "parquet": b"PAR1", "pdf": b"%PDF-"}
@@ -483,7 +487,9 @@ def test_a_report_is_written_as_a_file_of_each_kind(run: Run, installation: Inst
 
 def test_a_report_about_a_period_is_told_in_words(run: Run, installation: Installation, tmp_path: Path) -> None:
     account = installation.link("bluesky")
-    posts.create(installation.core, installation.owner, NewPost(("Report me",), (account.id,)))
+    posts.create(
+        installation.core, acting(installation.core, installation.owner), NewPost(("Report me",), (account.id,))
+    )
     day = str(installation.core.clock.now().date())
     said = run("report", "--from", day, "--to", day)
     assert said.code == 0 and "Bluesky: 0 of 1 went out" in said.out and "Engagement: –" in said.out
@@ -508,8 +514,8 @@ def test_a_wish_for_a_report_that_cannot_be_is_one_sentence(run: Run, wish: tupl
 def _held_by_the_review(installation: Installation, *states: DeliveryState) -> Delivery:
     """A delivery in the last of `states`, with words that the review holds and a person has passed once."""
     core, owner = installation.core, installation.owner
-    made = posts.create(core, owner, NewPost(("TODO: write this",), (installation.link("bluesky").id,)))
-    advice.decide_review(core, owner, made.id, True)
+    made = posts.create(core, acting(core, owner), NewPost(("TODO: write this",), (installation.link("bluesky").id,)))
+    advice.decide_review(core, acting(core, owner), made.id, True)
     with core.db.write() as conn:
         (delivery,) = deliveries.of_post(conn, made.id)
         for state in states:
@@ -551,7 +557,7 @@ def test_what_could_not_be_moved_as_it_was_is_named(
     with core.db.write() as conn:
         for number in range(3):
             post_storage.add(
-                conn, user_id=installation.owner, content="Hello\0", platforms=[], status="draft", scheduled_at=None,
+                conn, space=installation.owner, content="Hello\0", platforms=[], status="draft", scheduled_at=None,
                 options={"parts": ["half \ud800"]}, now=core.clock.now() + timedelta(seconds=number),
             )  # fmt: skip
     said = run("migrate-to", "-", stdin=f"{servers.database('')}\n".encode())
@@ -570,3 +576,11 @@ def test_the_address_to_move_to_may_come_on_stdin_where_nobody_sees_its_password
     else:
         assert said.code == 0, said.err
         assert said.out.startswith("Moved and compared ")
+
+
+def test_a_use_case_is_told_that_somebody_came_by_the_command_line(
+    run: Run, installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = asked(monkeypatch)
+    assert run("accounts", "list", "--user", "teammate@example.org").code == 0
+    assert [(one.user, one.via) for one in seen] == [(installation.teammate, COMMAND_LINE)]

@@ -40,6 +40,7 @@ from postprober.storage import deliveries, notifications, users
 from postprober.storage.records import PartRecord
 from postprober.storage.tables import accounts, alerts, posts
 from postprober.wiring import build_core, close_core
+from tests.people import acting
 
 LONGEST_LIFE = 0.15  # seconds a child is let live after its first change
 
@@ -82,7 +83,7 @@ def _prepare(folder: Path, port: int) -> tuple[int, int]:
             )
         )
         user = users.get(conn, user_id)
-    channels.add(core, user, kind="webhook", name="hook", url=f"http://127.0.0.1:{port}/")
+    channels.add(core, acting(core, user), kind="webhook", name="hook", url=f"http://127.0.0.1:{port}/")
     close_core(core)
     return int(made.inserted_primary_key[0]), user_id
 
@@ -131,7 +132,7 @@ def _change(ctx: Context, account: int, user: int) -> None:
             insert(posts).values(user_id=user, content="t", platforms=["x"], options={}, created_at=now)
         )
         made = deliveries.add(
-            conn, post_id=int(post.inserted_primary_key[0]), account_id=account, user_id=user, platform="x",
+            conn, post_id=int(post.inserted_primary_key[0]), account_id=account, space=user, platform="x",
             key=os.urandom(8).hex(), due_at=now, parts=[PartRecord(0, "t")], now=now,
         )  # fmt: skip
     with ctx.db.write() as conn:

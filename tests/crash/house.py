@@ -36,6 +36,7 @@ from postprober.services.posts.posts import NewPost
 from postprober.storage import deliveries, tables, users
 from postprober.wiring import build_core
 from tests.crash.world import RECONNECT, Bench, Target, close, fresh_bench, link, servers, settled, template
+from tests.people import acting
 
 # Instagram posts need a picture that the sidecar hands out while it is being killed; tests.crash.kills has them.
 PLATFORMS = (Platform("x"), Platform("linkedin"), Platform("mastodon"), Platform("bluesky"))
@@ -166,7 +167,7 @@ def _page(house: House, careless: bool = False) -> None:
         text = _text()
         if careless:
             house.note(text)
-        posts.create(core, 1, NewPost((_said(text),), (rng.choice(house.accounts),)))
+        posts.create(core, acting(core, 1), NewPost((_said(text),), (rng.choice(house.accounts),)))
         if not careless:
             house.note(text)
         time.sleep(HASTE if careless else PACE)

@@ -240,7 +240,7 @@ def link(bench: Bench, target: Target, name: str, *, expired: bool = False, scop
     identity = _adapter(ctx, target).identify(cred)
     with ctx.db.write() as conn:
         account_id = accounts.add(
-            conn, user_id=1, platform=target.value, account_name=identity.name, now=ctx.clock.now(),
+            conn, space=1, platform=target.value, account_name=identity.name, now=ctx.clock.now(),
             instance=cred.instance, remote_id=identity.remote_id, canary=identity.canary,
         )  # fmt: skip
         columns = seal(ctx.vault, account_id, cred)
@@ -276,16 +276,16 @@ def plan(bench: Bench, account_id: int, target: Target, text: str, due_in: float
             (bench.folder / "p.jpg").write_bytes(_picture())
             ids = (
                 media.add(
-                    conn, user_id=1, now=now, name="p.jpg", kind="image", mime="image/jpeg", size=1, width=1080,
+                    conn, space=1, now=now, name="p.jpg", kind="image", mime="image/jpeg", size=1, width=1080,
                     height=1080, sha256="0" * 64, path="p.jpg", alt="tick",
                 ),
             )  # fmt: skip
         post_id = posts.add(
-            conn, user_id=1, content=text, platforms=[target.value], status=PostStatus.SCHEDULED, scheduled_at=now,
+            conn, space=1, content=text, platforms=[target.value], status=PostStatus.SCHEDULED, scheduled_at=now,
             options={}, now=now,
         )  # fmt: skip
         delivery_id = deliveries.add(
-            conn, post_id=post_id, account_id=account_id, user_id=1, platform=target.value, key=str(uuid.uuid4()),
+            conn, post_id=post_id, account_id=account_id, space=1, platform=target.value, key=str(uuid.uuid4()),
             due_at=now + timedelta(seconds=due_in), parts=[PartRecord(0, text, ids)], now=now,
         )  # fmt: skip
     db.close()

@@ -36,6 +36,7 @@ from postprober.ui.state import COOKIE
 from postprober.wiring import build_core, close_core
 from tests.e2e.conftest import ROOT
 from tests.e2e.payloads import PAYLOADS
+from tests.people import acting
 
 # They wait for minutes of the clock and for several processes at once.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
@@ -71,7 +72,7 @@ def poisoned(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     user = users.session_user(core, token)
     assert user is not None
     results = {
-        f"{name} {number}": urllib.parse.urlencode(linking.result_for_app(core, user.id, name, payload))
+        f"{name} {number}": urllib.parse.urlencode(linking.result_for_app(core, acting(core, user.id), name, payload))
         for name in ("linked", "link_error")
         for number, payload in enumerate(PAYLOADS)
     }
@@ -109,18 +110,18 @@ def _fill(core: Core) -> str:
     for number, payload in enumerate(PAYLOADS):
         with core.db.write() as conn:
             account = accounts.add(
-                conn, user_id=user, platform="x", account_name=payload[:250], now=now, remote_id=str(number),
+                conn, space=user, platform="x", account_name=payload[:250], now=now, remote_id=str(number),
             )  # fmt: skip
             accounts.write(
                 conn, account, status="ok" if number % 2 else "reconnect", status_reason=payload, scopes=[payload],
                 settings={"label": payload, "language": payload},
             )  # fmt: skip
             post = posts.add(
-                conn, user_id=user, content=payload, platforms=["x"], status="scheduled",
+                conn, space=user, content=payload, platforms=["x"], status="scheduled",
                 scheduled_at=now + timedelta(hours=number * 4), options={"parts": [payload], "media": []}, now=now,
             )  # type: ignore[arg-type]  # fmt: skip
             new = deliveries.add(
-                conn, post_id=post, account_id=account, user_id=user, platform="x", key=f"key-{number}", due_at=now,
+                conn, post_id=post, account_id=account, space=user, platform="x", key=f"key-{number}", due_at=now,
                 parts=[PartRecord(0, payload)], now=now,
             )  # fmt: skip
             one = deliveries.get(conn, new)
@@ -134,10 +135,10 @@ def _fill(core: Core) -> str:
             conn.execute(posts.posts.update().where(posts.posts.c.id == post).values(status="failed"))
     _tries(core)
     keep = tuple(a for a in range(1, 2))
-    file = media.add_bytes(core, user, PAYLOADS[0], demo_picture(), PAYLOADS[11])
+    file = media.add_bytes(core, acting(core, user), PAYLOADS[0], demo_picture(), PAYLOADS[11])
     half = len(PAYLOADS) // 2
     for some in (PAYLOADS[:half], PAYLOADS[half:]):
-        drafts.save(core, user, NewPost(("\n".join(some),), keep, (file,)))
+        drafts.save(core, acting(core, user), NewPost(("\n".join(some),), keep, (file,)))
     with core.db.read() as conn:
         found_user = users.users.get(conn, user)
     return users.redeem_ticket(core, users.issue_ticket(core, found_user))

@@ -37,6 +37,7 @@ from postprober.storage import accounts as account_storage
 from postprober.storage import deliveries, logs, pictures, repairs
 from postprober.storage import users as user_storage
 from postprober.storage.tables import metadata
+from tests.people import acting
 
 CANARY = "canary-of-the-owner"
 PASSWORD = "correct horse battery staple"
@@ -66,9 +67,11 @@ def settle(core: Core, control: Control, name: str, word: str, hook: str) -> Per
     made = Person(users.create(core, email=email, password=PASSWORD, name=word), email)
     kept = _account(core, control, made.user_id, f"{name}0", word)
     made.ids["account_id"] = [_account(core, control, made.user_id, f"{name}{n}", word) for n in range(1, OF_EACH // 2)]
-    made.ids["media_id"] = [media.add_bytes(core, made.user_id, f"{word}.png", _png(n), word) for n in range(4)]
+    made.ids["media_id"] = [
+        media.add_bytes(core, acting(core, made.user_id), f"{word}.png", _png(n), word) for n in range(4)
+    ]
     wish = NewPost((f"A post with the {word}",), (kept,))
-    made.ids["post_id"] = [drafts.save(core, made.user_id, wish).id for _ in range(OF_EACH)]
+    made.ids["post_id"] = [drafts.save(core, acting(core, made.user_id), wish).id for _ in range(OF_EACH)]
     made.ghosts = [_ghost(core, made, kept, f"{word} is invisible") for _ in range(OF_EACH)]
     made.ids["delivery_id"] = list(made.ghosts)
     made.ids["evidence_id"] = []
@@ -82,7 +85,7 @@ def settle(core: Core, control: Control, name: str, word: str, hook: str) -> Per
     with core.db.read() as conn:
         user = user_storage.get(conn, made.user_id)
     made.ids["channel_id"] = [
-        channels.add(core, user, kind="webhook", name=word, url=hook)[0].id for _ in range(OF_EACH)
+        channels.add(core, acting(core, user), kind="webhook", name=word, url=hook)[0].id for _ in range(OF_EACH)
     ]
     made.ids["alert_id"] = _alerts(core, made, word)
     made.ids["token_id"] = _tokens(core, made, word)
@@ -104,8 +107,8 @@ def fingerprint(core: Core, user_id: int) -> dict[str, str]:
 def _account(core: Core, control: Control, user_id: int, name: str, word: str) -> int:
     made = control.account("bluesky", name, fresh=True)
     data = {"identifier": made["id"], "password": made["password"]}
-    account = add_by_token(core, user_id, Platform("bluesky"), data, name=name)
-    accounts.set_up(core, user_id, account.id, label=word, language="")
+    account = add_by_token(core, acting(core, user_id), Platform("bluesky"), data, name=name)
+    accounts.set_up(core, acting(core, user_id), account.id, label=word, language="")
     return account.id
 
 
@@ -123,7 +126,7 @@ def post_by_hand(core: Core, person: Person) -> str:
 def _stopped(core: Core, person: Person, account_id: int, text: str, state: DeliveryState) -> None:
     """A post whose delivery waits for a person; if it is held, its outcome is unknown."""
     wish = NewPost((text,), (account_id,), at=core.clock.now() + timedelta(days=30))
-    post_id = posts.create(core, person.user_id, wish).id
+    post_id = posts.create(core, acting(core, person.user_id), wish).id
     with core.db.write() as conn:
         (delivery,) = deliveries.of_post(conn, post_id)
         unknown = core.clock.now() if state is S.HELD else None
@@ -134,7 +137,7 @@ def _stopped(core: Core, person: Person, account_id: int, text: str, state: Deli
 
 def _ghost(core: Core, person: Person, account_id: int, text: str) -> int:
     """A delivery that the platform took and nobody can see; returns its id."""
-    post_id = posts.create(core, person.user_id, NewPost((text,), (account_id,))).id
+    post_id = posts.create(core, acting(core, person.user_id), NewPost((text,), (account_id,))).id
     now = core.clock.now()
     with core.db.write() as conn:
         for state in (S.CLAIMED, S.SUBMITTING, S.PUBLISHED, S.GHOST):
@@ -146,7 +149,9 @@ def _ghost(core: Core, person: Person, account_id: int, text: str) -> int:
 def _live(core: Core, person: Person, account_id: int, text: str) -> int:
     """A post that was seen; nothing was sent for it."""
     now = core.clock.now()
-    post_id = posts.create(core, person.user_id, NewPost((text,), (account_id,), at=now + timedelta(days=30))).id
+    post_id = posts.create(
+        core, acting(core, person.user_id), NewPost((text,), (account_id,), at=now + timedelta(days=30))
+    ).id
     for state in (S.CLAIMED, S.SUBMITTING, S.PUBLISHED, S.VERIFIED):
         with core.db.write() as conn:
             (delivery,) = deliveries.of_post(conn, post_id)
@@ -173,13 +178,15 @@ def _repair(core: Core, person: Person, account_id: int, text: str) -> int:
 def _advised(core: Core, person: Person, account_id: int, word: str) -> None:
     """Posts with a suggestion, and posts in review."""
     for number in range(OF_EACH // 2):
-        picture = media.add_bytes(core, person.user_id, f"red-bicycle-of-the-{word}.png", _png(100 + number))
+        picture = media.add_bytes(
+            core, acting(core, person.user_id), f"red-bicycle-of-the-{word}.png", _png(100 + number)
+        )
         wish = NewPost((f"A post with the {word}",), (account_id,), (picture,))
-        post_id = drafts.save(core, person.user_id, wish).id
-        made = advice.ask(core, person.user_id, post_id)
+        post_id = drafts.save(core, acting(core, person.user_id), wish).id
+        made = advice.ask(core, acting(core, person.user_id), post_id)
         person.suggested.append((post_id, next(s.id for s in made.suggestions if s.kind == "alt_text")))
         wish = NewPost((f"TODO: write about the {word}",), (account_id,), at=core.clock.now() + timedelta(days=30))
-        person.in_review.append(posts.create(core, person.user_id, wish).id)
+        person.in_review.append(posts.create(core, acting(core, person.user_id), wish).id)
     person.ids["post_id"] += [post for post, _ in person.suggested] + person.in_review
 
 

@@ -65,7 +65,7 @@ class House:
         instance = "http://127.0.0.1:1" if platform in (Platform("mastodon"), Platform("bluesky")) else ""
         with self.core.db.write() as conn:
             new = accounts.add(
-                conn, user_id=user_id or self.owner, platform=platform.value, account_name=name, now=now,
+                conn, space=user_id or self.owner, platform=platform.value, account_name=name, now=now,
                 instance=instance, remote_id=f"id-{name}-{platform.value}", canary=None,
             )  # fmt: skip
             cred = Credentials(access_token="POISON-access", refresh_token="POISON-refresh", instance=instance)
@@ -78,11 +78,11 @@ class House:
         with self.core.db.write() as conn:
             account = accounts.get(conn, account_id)
             post_id = posts.add(
-                conn, user_id=owner, content=text, platforms=[account.platform.value], status="scheduled",
+                conn, space=owner, content=text, platforms=[account.platform.value], status="scheduled",
                 scheduled_at=now, options={"parts": [text], "media": []}, now=now,
             )  # fmt: skip
             new = deliveries.add(
-                conn, post_id=post_id, account_id=account_id, user_id=owner, platform=account.platform.value,
+                conn, post_id=post_id, account_id=account_id, space=owner, platform=account.platform.value,
                 key=f"key-{post_id}", due_at=now, parts=[PartRecord(0, text)], now=now,
             )  # fmt: skip
             return deliveries.get(conn, new)

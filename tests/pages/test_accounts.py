@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from postprober.domain.actor import Actor
 from postprober.domain.delivery import DeliveryState as S
 from postprober.domain.delivery import Proof
 from postprober.domain.health import Quota, Unit
@@ -18,6 +19,7 @@ from postprober.services.accounts import linking
 from postprober.storage import accounts, quotas
 from postprober.ui import browser
 from tests.pages.conftest import House, everything
+from tests.people import acting
 
 Show = Callable[[str], AppTest]
 
@@ -126,8 +128,8 @@ def test_a_mastodon_server_may_be_typed_without_its_scheme(
 def test_bluesky_is_linked_with_an_app_password(owner: House, show: Show, monkeypatch: pytest.MonkeyPatch) -> None:
     given: list[object] = []
 
-    def add(core: object, user_id: int, platform: Platform, data: object) -> object:
-        given.append((user_id, platform, data))
+    def add(core: object, actor: Actor, platform: Platform, data: object) -> object:
+        given.append((actor.user, platform, data))
         account_id = owner.account(Platform("bluesky"), name="me.bsky.social")
         with owner.core.db.read() as conn:
             return accounts.get(conn, account_id)
@@ -148,7 +150,7 @@ def test_the_result_of_a_linking_is_shown_once_and_as_plain_text(
 ) -> None:
     app = show("monitor")
     text = "X: **demo** [click](https://evil.example)" + "x" * 1000
-    for key, value in linking.result_for_app(owner.core, owner.owner, name, text).items():
+    for key, value in linking.result_for_app(owner.core, acting(owner.core, owner.owner), name, text).items():
         app.query_params[key] = value
     app.run()
     assert app.title[0].value == "Accounts"
@@ -162,7 +164,9 @@ def test_the_result_of_a_linking_is_shown_once_and_as_plain_text(
 def test_a_sentence_that_somebody_else_put_into_the_address_is_not_shown(owner: House, show: Show, name: str) -> None:
     app = show("monitor")
     app.query_params[name] = "Call 555 to unlock your account"
-    app.query_params["seal"] = linking.result_for_app(owner.core, owner.owner, name, "X: demo")["seal"]
+    app.query_params["seal"] = linking.result_for_app(owner.core, acting(owner.core, owner.owner), name, "X: demo")[
+        "seal"
+    ]
     app.run()
     assert (list(app.success), list(app.error), app.title[0].value) == ([], [], "Monitor")
     assert name not in app.query_params
@@ -221,7 +225,7 @@ def test_settings_of_an_account_are_kept(owner: House, show: Show) -> None:
     next(field for field in app.text_input if field.label == "Display name").set_value("Company")
     app.toggle[0].set_value(True)
     _press(app, "Save")
-    told = account_service.get(owner.core, owner.owner, account).settings
+    told = account_service.get(owner.core, acting(owner.core, owner.owner), account).settings
     assert told["label"] == "Company" and told["repair_words"] is True
 
 
@@ -229,7 +233,7 @@ def test_a_token_that_the_platform_refuses_is_not_imported(owner: House, show: S
     app = show("accounts")
     next(field for field in app.text_input if field.label == "Access token").set_value("nonsense")
     app = _press(app, "Import the token")
-    assert app.error and not account_service.listing(owner.core, owner.owner)
+    assert app.error and not account_service.listing(owner.core, acting(owner.core, owner.owner))
     assert "nonsense" not in everything(app)
 
 
@@ -237,11 +241,11 @@ def test_a_viewer_sees_the_accounts_and_links_none(owner: House, show: Show) -> 
     owner.account(Platform("x"))
     owner.become("viewer")
     app = show("accounts")
-    acting = [b for b in app.button if b.label.startswith(("Link", "Disconnect", "Import the", "Save"))]
-    assert len(acting) >= 7
-    assert all(b.disabled for b in acting if b.label != "Save")
+    offered = [b for b in app.button if b.label.startswith(("Link", "Disconnect", "Import the", "Save"))]
+    assert len(offered) >= 7
+    assert all(b.disabled for b in offered if b.label != "Save")
     with pytest.raises(Forbidden):
-        account_service.set_up(owner.core, owner.owner, 1, label="x", language="")
+        account_service.set_up(owner.core, acting(owner.core, owner.owner), 1, label="x", language="")
 
 
 def test_instagram_by_browser_warns_first_and_is_marked_experimental(owner: House, show: Show) -> None:

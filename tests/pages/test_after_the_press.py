@@ -21,6 +21,7 @@ from postprober.services.posts import drafts, posts
 from postprober.storage import tables
 from postprober.ui import acts
 from tests.pages.conftest import House, everything
+from tests.people import acting
 
 Show = Callable[[str], AppTest]
 
@@ -43,13 +44,13 @@ def _published(house: House, show: Show, text: str = "Words") -> tuple[AppTest, 
     app = show("compose")
     app.text_area[0].set_value(text)
     app = _press(app.run(), "Publish now")
-    return app, posts.listing(house.core, house.owner)[0][0].id
+    return app, posts.listing(house.core, acting(house.core, house.owner))[0][0].id
 
 
 def test_a_post_that_was_deleted_since_leaves_the_way_to_the_next_one(owner: House, show: Show) -> None:
     app, post_id = _published(owner, show)
     assert app.success[0].value.startswith("Publishing")
-    drafts.delete(owner.core, owner.owner, post_id)
+    drafts.delete(owner.core, acting(owner.core, owner.owner), post_id)
     app = app.run()
     assert "This post was deleted." in app.info[0].value and not app.success and not app.error
     assert _press(app, "Write another post").text_area[0].value == ""
@@ -76,10 +77,10 @@ def test_only_what_went_well_is_said_in_green(owner: House, show: Show, status: 
 
 def test_back_to_a_draft_opens_the_draft_again(owner: House, show: Show) -> None:
     app, post_id = _published(owner, show, "TODO: say more")
-    assert drafts.get(owner.core, owner.owner, post_id).status == PostStatus.REVIEW
+    assert drafts.get(owner.core, acting(owner.core, owner.owner), post_id).status == PostStatus.REVIEW
     app = _press(app, "Back to draft")
     assert app.text_area[0].value == "TODO: say more" and "This post is draft" not in everything(app)
-    assert len(drafts.listing(owner.core, owner.owner)) == 1
+    assert len(drafts.listing(owner.core, acting(owner.core, owner.owner))) == 1
 
 
 # --- links of mails ---
@@ -102,18 +103,18 @@ def test_a_signed_in_person_who_opens_the_link_of_a_mail_confirms_the_address_by
         object.__setattr__(core.settings, name, value)
     with core.db.read() as conn:
         user = users.users.get(conn, owner.owner)
-    made, _secret = channels.add(core, user, kind="email", name="mail", url="team@example.org")
-    assert not channels.get(core, user, made.id).is_active, "the control"
+    made, _secret = channels.add(core, acting(core, user), kind="email", name="mail", url="team@example.org")
+    assert not channels.get(core, acting(core, user), made.id).is_active, "the control"
     show("overview")
     token = sign(
         core.settings.secret_key, channels._CONFIRM, {"channel": made.id, "to": "team@example.org"},
         now=core.clock.now().timestamp(), lifetime=600,
     )  # fmt: skip
     app = _opened("confirm", token, tmp_path)
-    assert not channels.get(core, user, made.id).is_active, "mail programs open links, too"
+    assert not channels.get(core, acting(core, user), made.id).is_active, "mail programs open links, too"
     assert not app.title and "team@example.org" in everything(app).replace("\\", "")
     app = _press(app, "Confirm")
-    assert channels.get(core, user, made.id).is_active
+    assert channels.get(core, acting(core, user), made.id).is_active
     assert "Confirmed. Alerts are sent to team@example.org." in app.success[0].value.replace("\\", "")
     assert "confirm" not in app.query_params and app.title[0].value == "Overview"
     assert _press(app, "Dismiss").title and not app.success
@@ -136,10 +137,15 @@ def test_a_signed_in_person_turns_mails_off_from_the_mail(owner: House, show: Sh
     show("overview")
     with owner.core.db.read() as conn:
         user = users.users.get(conn, owner.owner)
-    made, _ = channels.add(owner.core, user, kind="webhook", name="on call", url="http://127.0.0.1:9/")
+    made, _ = channels.add(
+        owner.core, acting(owner.core, user), kind="webhook", name="on call", url="http://127.0.0.1:9/"
+    )
     token = parse_qs(urlsplit(channels.turn_off_links(owner.core, made.id)[0]).query)["unsubscribe"][0]
     app = _press(_opened("unsubscribe", token, tmp_path), "Turn these mails off")
-    assert "no longer get mails" in app.success[0].value and not channels.get(owner.core, user, made.id).is_active
+    assert (
+        "no longer get mails" in app.success[0].value
+        and not channels.get(owner.core, acting(owner.core, user), made.id).is_active
+    )
 
 
 def test_a_draft_that_cannot_be_deleted_stays_open_in_the_composer(
@@ -157,7 +163,7 @@ def test_a_draft_that_cannot_be_deleted_stays_open_in_the_composer(
         app = _press(app, "Delete")
         assert app.text_area[0].value == "Words that stay" and "Somebody holds it" in app.error[0].value
     assert _press(app, "Delete").text_area[0].value == ""
-    assert not drafts.listing(owner.core, owner.owner)
+    assert not drafts.listing(owner.core, acting(owner.core, owner.owner))
 
 
 def test_words_of_strangers_in_a_message_are_shown_as_typed(owner: House, show: Show) -> None:

@@ -18,6 +18,7 @@ from postprober.services.posts import advice, posts
 from postprober.storage import deliveries, repairs
 from postprober.storage.records import Delivery, Post
 from tests.pages.conftest import House, everything
+from tests.people import acting
 
 Show = Callable[[str], AppTest]
 LONG = "Our spring notes are out. " + "There is much to tell about what we measured this year. " * 6
@@ -41,7 +42,7 @@ def _labels(app: AppTest) -> list[str]:
 
 
 def _posts(house: House) -> list[Post]:
-    return posts.listing(house.core, house.owner)[0]
+    return posts.listing(house.core, acting(house.core, house.owner))[0]
 
 
 def _type(app: AppTest, text: str) -> AppTest:
@@ -145,10 +146,10 @@ def test_a_viewer_reads_proposals_and_decides_nothing(owner: House, show: Show) 
     assert len(deciding) == 4 and all(b.disabled for b in deciding)
     core, user = owner.core, owner.owner
     for act in (
-        lambda: repair_service.apply(core, user, repair),
-        lambda: repair_service.refuse(core, user, repair),
-        lambda: advice.decide_review(core, user, post.id, True),
-        lambda: advice.ask(core, user, post.id),
+        lambda: repair_service.apply(core, acting(core, user), repair),
+        lambda: repair_service.refuse(core, acting(core, user), repair),
+        lambda: advice.decide_review(core, acting(core, user), post.id, True),
+        lambda: advice.ask(core, acting(core, user), post.id),
     ):
         with pytest.raises(Forbidden):
             act()
@@ -157,7 +158,7 @@ def test_a_viewer_reads_proposals_and_decides_nothing(owner: House, show: Show) 
 def test_nobody_decides_about_the_repairs_of_others(owner: House) -> None:
     failed, _repair = _proposed(owner)
     for other in (owner.teammate, owner.stranger):
-        assert repair_service.of_posts(owner.core, other, [failed.post_id]) == {}
+        assert repair_service.of_posts(owner.core, acting(owner.core, other), [failed.post_id]) == {}
 
 
 def test_what_is_said_of_several_accounts_is_said_once(owner: House, show: Show) -> None:

@@ -14,6 +14,7 @@ from postprober.services.people import people, users
 from postprober.storage import logs, notifications
 from postprober.storage.records import User
 from tests.pages.conftest import House, everything
+from tests.people import acting
 from tests.receivers import Receiver
 
 Show = Callable[[str], AppTest]
@@ -59,17 +60,21 @@ def test_alerts_are_shown_as_written_read_one_by_one_and_all_at_once(house: Hous
     app = show("alerts")
     assert "&lt;script&gt;alert(2)&lt;/script&gt;" in everything(app) and "<script>alert(2)" not in everything(app)
     app = _press(app, "Mark as read")
-    assert monitoring.unread(house.core, house.owner) == 2
+    assert monitoring.unread(house.core, acting(house.core, house.owner)) == 2
     app = _press(app, "Mark all as read")
-    assert monitoring.unread(house.core, house.owner) == 0 and "No unread alerts." in [i.value for i in app.info]
+    assert monitoring.unread(house.core, acting(house.core, house.owner)) == 0 and "No unread alerts." in [
+        i.value for i in app.info
+    ]
 
 
 def test_an_alert_that_came_after_the_look_stays_unread(house: House) -> None:
     _alert(house, "seen")
-    newest = monitoring.alerts(house.core, house.owner)[0]["id"]
+    newest = monitoring.alerts(house.core, acting(house.core, house.owner))[0]["id"]
     _alert(house, "came later")
-    assert monitoring.mark_all_read(house.core, house.owner, newest) == 1
-    assert [row["dedupe_key"] for row in monitoring.alerts(house.core, house.owner, unread=True)] == ["came later"]
+    assert monitoring.mark_all_read(house.core, acting(house.core, house.owner), newest) == 1
+    assert [
+        row["dedupe_key"] for row in monitoring.alerts(house.core, acting(house.core, house.owner), unread=True)
+    ] == ["came later"]
 
 
 def test_kinds_are_filtered_and_what_is_over_is_marked(house: House, show: Show) -> None:
@@ -99,9 +104,9 @@ def test_a_channel_is_added_tried_switched_off_and_removed(house: House, show: S
     app = _press(app, "Send a test")
     assert "500" in app.error[0].value
     app = _press(app, "Turn off")
-    assert [one.is_active for one in channels.listing(house.core, _owner(house))] == [False]
+    assert [one.is_active for one in channels.listing(house.core, acting(house.core, _owner(house)))] == [False]
     app = _press(app, "Remove")
-    assert channels.listing(house.core, _owner(house)) == []
+    assert channels.listing(house.core, acting(house.core, _owner(house))) == []
 
 
 @pytest.mark.parametrize(
@@ -123,12 +128,17 @@ def test_an_address_that_cannot_be_used_is_told_in_one_sentence(
     next(field for field in app.text_input if field.key == "channel-name").set_value("c")
     next(field for field in app.text_input if field.key == "channel-url").set_value(url)
     app = _press(app, "Add")
-    assert said in app.error[0].value.replace("\\", "") and channels.listing(house.core, _owner(house)) == []
+    assert (
+        said in app.error[0].value.replace("\\", "")
+        and channels.listing(house.core, acting(house.core, _owner(house))) == []
+    )
 
 
 def test_the_log_says_what_was_sent_and_what_went_wrong(house: House, show: Show) -> None:
     house.sign_in()
-    made, _ = channels.add(house.core, _owner(house), kind="webhook", name="hook", url="http://127.0.0.1:9/")
+    made, _ = channels.add(
+        house.core, acting(house.core, _owner(house)), kind="webhook", name="hook", url="http://127.0.0.1:9/"
+    )
     _alert(house, "k", "it was refused")
     now = house.core.clock.now()
     with house.core.db.write() as conn:
@@ -148,19 +158,21 @@ def test_quiet_hours_are_saved(house: House, show: Show) -> None:
     app = show("alerts")
     app.number_input[0].set_value(45)
     _press(app, "Save")
-    assert channels.preferences(house.core, _owner(house)) == Preferences(again_minutes=45)
+    assert channels.preferences(house.core, acting(house.core, _owner(house))) == Preferences(again_minutes=45)
 
 
 def test_a_viewer_sees_the_owners_alerts_and_can_change_nothing(house: House, show: Show) -> None:
     _alert(house, "k", "the owner's trouble")
-    channels.add(house.core, _owner(house), kind="webhook", name="hook", url="http://127.0.0.1:9/")
-    viewer, _ = people.invite(house.core, _owner(house), email="v@example.org", name="V", role="viewer")
+    channels.add(house.core, acting(house.core, _owner(house)), kind="webhook", name="hook", url="http://127.0.0.1:9/")
+    viewer, _ = people.invite(
+        house.core, acting(house.core, _owner(house)), email="v@example.org", name="V", role="viewer"
+    )
     house.sign_in(viewer.id)
     app = show("alerts")
     assert "the owner&#x27;s trouble" in everything(app)
-    acting = ("Mark as read", "Mark all as read", "Send a test", "Turn off", "Remove", "Add", "Save")
-    found = {button.label: button.disabled for button in app.button if button.label in acting}
-    assert found == dict.fromkeys(acting, True)
+    pressed = ("Mark as read", "Mark all as read", "Send a test", "Turn off", "Remove", "Add", "Save")
+    found = {button.label: button.disabled for button in app.button if button.label in pressed}
+    assert found == dict.fromkeys(pressed, True)
 
 
 def test_a_stranger_sees_nothing_of_it(house: House, show: Show) -> None:

@@ -17,6 +17,7 @@ from postprober.errors import BadInput
 from postprober.services.reports import analytics
 from postprober.storage.tables import ai_usage, samples
 from tests.pages.conftest import House, everything
+from tests.people import acting
 
 Show = Callable[[str], AppTest]
 
@@ -97,7 +98,7 @@ def test_tables_are_headed_in_words_and_name_the_platforms(owner: House, show: S
 def test_numbers_are_those_of_ones_own_space_only(owner: House) -> None:
     _posted(owner, "Mine", [1, 5])
     _posted(owner, "Not mine", [1000], owner.stranger)
-    board = analytics.take(owner.core, owner.owner, "Europe/Berlin", 28, "likes")
+    board = analytics.take(owner.core, acting(owner.core, owner.owner), 28, "likes", "Europe/Berlin")
     assert [row[1] for row in board.by_post.rows] == [5] and list(board.titles.values()) == ["Mine"]
     assert [row[1:] for row in board.reliability.rows] == [(1, 1, 0, 0, 0, 1, 1.0, 1.0, 2.0, 2.0, 2.0)]
 
@@ -110,21 +111,13 @@ def test_costs_are_shown_to_who_runs_the_house_alone(owner: House) -> None:
                 at=now, day=now.date().isoformat(), purpose="review", model="m", cost_micros=1500, outcome="answered"
             )
         )
-    user = analytics_user(owner)
-    found = analytics.costs(core, user, "UTC", 7)
+    found = analytics.costs(core, acting(core, owner.owner), 7)
     assert found is not None and found.rows[0][-1] == 0.0015
     owner.become("viewer")
-    assert analytics.costs(core, analytics_user(owner), "UTC", 7) is None
-
-
-def analytics_user(house: House) -> analytics.User:
-    from postprober.storage import users
-
-    with house.core.db.read() as conn:
-        return users.get(conn, house.owner)
+    assert analytics.costs(core, acting(core, owner.owner), 7) is None
 
 
 @pytest.mark.parametrize(("zone", "days", "metric"), [("UTC", 8, "likes"), ("UTC", 7, "id"), ("../etc", 7, "likes")])
 def test_a_wrong_choice_is_refused_in_words(owner: House, zone: str, days: int, metric: str) -> None:
     with pytest.raises(BadInput):
-        analytics.take(owner.core, owner.owner, zone, days, metric)
+        analytics.take(owner.core, acting(owner.core, owner.owner), days, metric, zone)

@@ -16,6 +16,7 @@ from postprober.services.posts.posts import NewPost
 from postprober.storage import deliveries
 from postprober.storage.records import Delivery
 from tests.pages.conftest import House, everything
+from tests.people import acting
 
 Show = Callable[[str], AppTest]
 BOX = "I have read it and approve this text"
@@ -82,15 +83,19 @@ def test_an_approval_never_goes_over_to_other_words(owner: House, show: Show) ->
 
 
 def test_a_review_is_approved_as_it_was_read(owner: House, show: Show) -> None:
-    post = posts.create(owner.core, owner.owner, NewPost(("TODO: first",), (owner.account(Platform("x")),)))
+    post = posts.create(
+        owner.core, acting(owner.core, owner.owner), NewPost(("TODO: first",), (owner.account(Platform("x")),))
+    )
     app = show("monitor")
-    changed = drafts.change(owner.core, owner.owner, post.id, replace(drafts.wish_of(post), parts=("TODO: second",)))
+    changed = drafts.change(
+        owner.core, acting(owner.core, owner.owner), post.id, replace(drafts.wish_of(post), parts=("TODO: second",))
+    )
     button = next(b for b in app.button if b.label == "Approve")
     app = button.click().run()
-    assert drafts.get(owner.core, owner.owner, post.id).status == PostStatus.REVIEW
+    assert drafts.get(owner.core, acting(owner.core, owner.owner), post.id).status == PostStatus.REVIEW
     assert "TODO: second" in everything(app)
     _press(app, "Approve")
-    done = drafts.get(owner.core, owner.owner, post.id)
+    done = drafts.get(owner.core, acting(owner.core, owner.owner), post.id)
     assert (done.status, done.content) == (PostStatus.SCHEDULED, changed.content)
 
 
@@ -110,23 +115,23 @@ def test_words_in_an_open_form_stay_when_somebody_else_decides_first(owner: Hous
         next(p for p in app.pills if "Failed" in p.options).set_value(["failed"]).run()
     app = _open(app, failed)
     field = next(f for f in app.text_area if f.label == "Text").key
-    delivery_actions.cancel_one(owner.core, owner.owner, failed.id)
+    delivery_actions.cancel_one(owner.core, acting(owner.core, owner.owner), failed.id)
     app = app.run()
     assert "Your text was not sent: someone else decided" in app.warning[0].value.replace("\\", "")
     # The same field: what is typed in a form stays in the browser until it is sent, and goes when the field goes.
     assert next(f for f in app.text_area if f.label == "Text").key == field
     app = _press(_type(app, "My words"), "Save my text as a draft")
     assert "Saved as a draft" in app.warning[0].value.replace("\\", "")
-    assert [p.content for p in drafts.listing(owner.core, owner.owner)] == ["My words"]
+    assert [p.content for p in drafts.listing(owner.core, acting(owner.core, owner.owner))] == ["My words"]
     assert not [f for f in app.text_area if f.label == "Text"]
 
 
 def test_words_in_an_open_form_may_be_discarded(owner: House, show: Show) -> None:
     failed = _failed(owner)
     app = _type(_open(show("monitor"), failed), "My words")
-    edit_failed.rewrite(owner.core, owner.owner, failed.id, ["Words of the first"])
+    edit_failed.rewrite(owner.core, acting(owner.core, owner.owner), failed.id, ["Words of the first"])
     app = _press(app.run(), "Discard my text")
-    assert not drafts.listing(owner.core, owner.owner) and not app.warning
+    assert not drafts.listing(owner.core, acting(owner.core, owner.owner)) and not app.warning
 
 
 def test_ones_own_decision_shuts_the_form_and_says_nothing_of_others(owner: House, show: Show) -> None:
@@ -139,7 +144,7 @@ def test_ones_own_decision_shuts_the_form_and_says_nothing_of_others(owner: Hous
 def test_a_form_that_is_shut_begins_with_the_words_as_they_are(owner: House, show: Show) -> None:
     failed = _failed(owner)
     app = show("monitor")
-    edit_failed.rewrite(owner.core, owner.owner, failed.id, ["Words of the first"])
+    edit_failed.rewrite(owner.core, acting(owner.core, owner.owner), failed.id, ["Words of the first"])
     with owner.core.db.read() as conn:
         moved = deliveries.get(conn, failed.id)
     owner.move(moved, S.CLAIMED, S.FAILED, reason="refused again")

@@ -21,6 +21,7 @@ from postprober.storage.records import Post
 from postprober.ui.components.calendar.calendar_bar import step
 from postprober.ui.components.calendar.calendar_view import span_of
 from tests.pages.conftest import House, everything
+from tests.people import acting
 
 Show = Callable[[str], AppTest]
 ZONE = ZoneInfo("Europe/Berlin")
@@ -43,7 +44,9 @@ def _soon(house: House) -> datetime:
 
 def _plan(house: House, text: str = "Planned", at: datetime | None = None) -> Post:
     account = house.account(Platform("x"), name=text[:20])
-    return posts.create(house.core, house.owner, NewPost((text,), (account,), at=at or _soon(house)))
+    return posts.create(
+        house.core, acting(house.core, house.owner), NewPost((text,), (account,), at=at or _soon(house))
+    )
 
 
 def _press(app: AppTest, label: str) -> AppTest:
@@ -120,7 +123,7 @@ def test_a_time_in_the_past_is_refused_in_the_dialog(owner: House, show: Show) -
     app.date_input[0].set_value((owner.core.clock.now() - timedelta(days=3)).date())
     app = _press(app, "Reschedule")
     assert "in the past" in app.error[0].value
-    assert drafts.get(owner.core, owner.owner, post.id).scheduled_at == post.scheduled_at
+    assert drafts.get(owner.core, acting(owner.core, owner.owner), post.id).scheduled_at == post.scheduled_at
 
 
 def test_a_post_that_a_worker_has_taken_is_not_moved(owner: House) -> None:
@@ -129,16 +132,20 @@ def test_a_post_that_a_worker_has_taken_is_not_moved(owner: House) -> None:
         (delivery,) = deliveries.of_post(conn, post.id)
     owner.move(delivery, S.CLAIMED)
     with pytest.raises(Conflict, match="on its way"):
-        calendar.move(owner.core, owner.owner, post.id, _soon(owner) + timedelta(days=1), post.version)
+        calendar.move(
+            owner.core, acting(owner.core, owner.owner), post.id, _soon(owner) + timedelta(days=1), post.version
+        )
     with owner.core.db.read() as conn:
         assert deliveries.get(conn, delivery.id).due_at == delivery.due_at
 
 
 def test_moving_what_somebody_changed_meanwhile_is_refused(owner: House) -> None:
     post = _plan(owner)
-    drafts.change(owner.core, owner.owner, post.id, drafts.wish_of(post))
+    drafts.change(owner.core, acting(owner.core, owner.owner), post.id, drafts.wish_of(post))
     with pytest.raises(Stale):
-        calendar.move(owner.core, owner.owner, post.id, _soon(owner) + timedelta(days=1), post.version)
+        calendar.move(
+            owner.core, acting(owner.core, owner.owner), post.id, _soon(owner) + timedelta(days=1), post.version
+        )
 
 
 def test_moving_asks_the_platforms_again_for_that_time(owner: House) -> None:
@@ -147,9 +154,9 @@ def test_moving_asks_the_platforms_again_for_that_time(owner: House) -> None:
     with owner.core.db.write() as conn:  # an access that cannot renew itself
         accounts.write(conn, post.options["accounts"][0], token_expires_at=ends, refresh_token=None)
     with pytest.raises(PreflightFailed, match="ends before that time"):
-        calendar.move(owner.core, owner.owner, post.id, ends + timedelta(days=1), post.version)
-    assert drafts.get(owner.core, owner.owner, post.id).scheduled_at == post.scheduled_at
-    moved = calendar.move(owner.core, owner.owner, post.id, ends - timedelta(days=1), post.version)
+        calendar.move(owner.core, acting(owner.core, owner.owner), post.id, ends + timedelta(days=1), post.version)
+    assert drafts.get(owner.core, acting(owner.core, owner.owner), post.id).scheduled_at == post.scheduled_at
+    moved = calendar.move(owner.core, acting(owner.core, owner.owner), post.id, ends - timedelta(days=1), post.version)
     assert moved.scheduled_at == ends - timedelta(days=1)
 
 
@@ -157,7 +164,7 @@ def test_the_same_time_again_is_no_move(owner: House) -> None:
     post = _plan(owner)
     assert post.scheduled_at
     with pytest.raises(BadInput, match="already"):
-        calendar.move(owner.core, owner.owner, post.id, post.scheduled_at, post.version)
+        calendar.move(owner.core, acting(owner.core, owner.owner), post.id, post.scheduled_at, post.version)
 
 
 def test_a_viewer_opens_posts_and_cannot_move_them(owner: House, show: Show) -> None:
@@ -172,8 +179,11 @@ def test_a_post_is_duplicated_into_a_new_draft(owner: House, show: Show) -> None
     post = _plan(owner, "Say it again")
     app = _press(_open(show("calendar")), "Duplicate")
     assert app.title[0].value == "Compose" and app.text_area[0].value == "Say it again"
-    assert [p.status for p in posts.listing(owner.core, owner.owner)[0]] == [PostStatus.DRAFT, PostStatus.SCHEDULED]
-    assert drafts.get(owner.core, owner.owner, post.id).status == PostStatus.SCHEDULED
+    assert [p.status for p in posts.listing(owner.core, acting(owner.core, owner.owner))[0]] == [
+        PostStatus.DRAFT,
+        PostStatus.SCHEDULED,
+    ]
+    assert drafts.get(owner.core, acting(owner.core, owner.owner), post.id).status == PostStatus.SCHEDULED
 
 
 def test_a_month_is_shown_in_whole_weeks() -> None:
@@ -188,5 +198,5 @@ def test_days_of_a_clock_change_hold_what_belongs_to_them(owner: House) -> None:
     """Berlin's 28 March 2027 has 23 hours; a post at its last minute is still in it."""
     at = datetime(2027, 3, 28, 21, 59, tzinfo=UTC)
     _plan(owner, "Last minute", at)
-    found = calendar.days(owner.core, owner.owner, date(2027, 3, 27), 3, "Europe/Berlin")
+    found = calendar.days(owner.core, acting(owner.core, owner.owner), date(2027, 3, 27), 3)
     assert [len(day.posts) for day in found] == [0, 1, 0]

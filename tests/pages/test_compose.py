@@ -29,6 +29,7 @@ from postprober.storage.records import Post
 from postprober.ui.components.compose.draft import Draft
 from postprober.ui.components.compose.draft import stored as stored_draft
 from tests.pages.conftest import ROOT, House, everything
+from tests.people import acting
 
 Show = Callable[[str], AppTest]
 
@@ -45,7 +46,7 @@ def _press(app: AppTest, label: str) -> AppTest:
 
 def _written(house: House) -> list[Post]:
     """What was planned; drafts are kept by the way."""
-    return [p for p in posts.listing(house.core, house.owner)[0] if p.status != PostStatus.DRAFT]
+    return [p for p in posts.listing(house.core, acting(house.core, house.owner))[0] if p.status != PostStatus.DRAFT]
 
 
 def _type(app: AppTest, text: str) -> AppTest:
@@ -144,7 +145,7 @@ def test_a_picture_goes_along_with_its_description(owner: House, show: Show) -> 
     alt.set_value("A blue square").run()
     _press(app, "Publish now")
     (post,) = _written(owner)
-    (file,) = media.files(owner.core, owner.owner, post.options["media"])
+    (file,) = media.files(owner.core, acting(owner.core, owner.owner), post.options["media"])
     assert (file.alt, file.mime, file.width) == ("A blue square", "image/png", 600)
 
 
@@ -174,7 +175,7 @@ def test_two_presses_at_once_make_one_post(owner: House) -> None:
 
     def press() -> None:
         barrier.wait()
-        made.append(draft.publish(owner.core, owner.owner, new))
+        made.append(draft.publish(owner.core, acting(owner.core, owner.owner), new))
 
     threads = [threading.Thread(target=press) for _ in range(2)]
     for thread in threads:
@@ -189,14 +190,14 @@ def test_a_draft_that_did_not_change_is_not_checked_again(owner: House, monkeypa
     asked: list[object] = []
     monkeypatch.setattr(posts, "check", lambda core, user_id, new, known: asked.append(new) or {})
     draft, new = Draft(), NewPost(("Same",), (1,))
-    draft.check(owner.core, owner.owner, new)
-    draft.check(owner.core, owner.owner, NewPost(("Same",), (1,)))
-    draft.check(owner.core, owner.owner, NewPost(("Other",), (1,)))
+    draft.check(owner.core, acting(owner.core, owner.owner), new)
+    draft.check(owner.core, acting(owner.core, owner.owner), NewPost(("Same",), (1,)))
+    draft.check(owner.core, acting(owner.core, owner.owner), NewPost(("Other",), (1,)))
     assert len(asked) == 2
 
 
 def _drafts(house: House) -> list[Post]:
-    return [p for p in posts.listing(house.core, house.owner)[0] if p.status == PostStatus.DRAFT]
+    return [p for p in posts.listing(house.core, acting(house.core, house.owner))[0] if p.status == PostStatus.DRAFT]
 
 
 def test_what_is_typed_is_kept_as_one_draft_and_becomes_the_post(owner: House, show: Show) -> None:
@@ -207,14 +208,18 @@ def test_what_is_typed_is_kept_as_one_draft_and_becomes_the_post(owner: House, s
     (draft,) = _drafts(owner)
     assert draft.content == "First words and more"
     _press(app, "Publish now")
-    (post,) = posts.listing(owner.core, owner.owner)[0]
+    (post,) = posts.listing(owner.core, acting(owner.core, owner.owner))[0]
     assert (post.id, post.status) == (draft.id, PostStatus.SCHEDULED)
 
 
 def test_a_draft_is_opened_again_with_its_texts_accounts_and_files(owner: House, show: Show) -> None:
     account, other = owner.account(Platform("x")), owner.account(Platform("mastodon"))
-    file = media.add_bytes(owner.core, owner.owner, "blue.png", _picture(), "A blue square")
-    drafts.save(owner.core, owner.owner, NewPost(("Common",), (account,), (file,), variants={account: ("Only for X",)}))
+    file = media.add_bytes(owner.core, acting(owner.core, owner.owner), "blue.png", _picture(), "A blue square")
+    drafts.save(
+        owner.core,
+        acting(owner.core, owner.owner),
+        NewPost(("Common",), (account,), (file,), variants={account: ("Only for X",)}),
+    )
     app = _press(show("compose"), "Open")
     assert app.text_area[0].value == "Common" and app.pills[0].value == [account]
     assert "A blue square" in everything(app)
@@ -289,33 +294,33 @@ def test_a_viewer_may_look_but_nothing_can_be_pressed_and_nothing_is_kept(owner:
     publish = next(b for b in app.button if b.label == "Publish now")
     assert publish.disabled and "Your role is viewer" in publish.help
     assert next(b for b in app.button if b.label == "Bulk import (CSV)").disabled
-    assert not posts.listing(owner.core, owner.owner)[0]
+    assert not posts.listing(owner.core, acting(owner.core, owner.owner))[0]
 
 
 def test_what_a_viewer_may_not_do_is_refused_by_the_services_too(owner: House) -> None:
     account = owner.account(Platform("x"))
-    post = drafts.save(owner.core, owner.owner, NewPost(("Mine",), (account,)))
+    post = drafts.save(owner.core, acting(owner.core, owner.owner), NewPost(("Mine",), (account,)))
     owner.become("viewer")
     core, user = owner.core, owner.owner
     attempts = (
-        lambda: posts.create(core, user, NewPost(("No",), (account,))),
-        lambda: drafts.save(core, user, NewPost(("No",), (account,))),
-        lambda: drafts.change(core, user, post.id, NewPost(("No",), (account,))),
-        lambda: drafts.submit(core, user, post.id),
-        lambda: drafts.delete(core, user, post.id),
-        lambda: delivery_actions.cancel(core, user, post.id),
-        lambda: delivery_actions.retry(core, user, post.id),
-        lambda: media.add_bytes(core, user, "a.png", _picture()),
-        lambda: account_service.remove(core, user, account),
-        lambda: account_service.add_by_token(core, user, Platform("x"), {"access_token": "t"}),
-        lambda: linking.start(core, user, Platform("x")),
-        lambda: queue.choose(core, user, {0: "9:00"}),
-        lambda: imports.create(core, user, imports.Batch(())),
+        lambda: posts.create(core, acting(core, user), NewPost(("No",), (account,))),
+        lambda: drafts.save(core, acting(core, user), NewPost(("No",), (account,))),
+        lambda: drafts.change(core, acting(core, user), post.id, NewPost(("No",), (account,))),
+        lambda: drafts.submit(core, acting(core, user), post.id),
+        lambda: drafts.delete(core, acting(core, user), post.id),
+        lambda: delivery_actions.cancel(core, acting(core, user), post.id),
+        lambda: delivery_actions.retry(core, acting(core, user), post.id),
+        lambda: media.add_bytes(core, acting(core, user), "a.png", _picture()),
+        lambda: account_service.remove(core, acting(core, user), account),
+        lambda: account_service.add_by_token(core, acting(core, user), Platform("x"), {"access_token": "t"}),
+        lambda: linking.start(core, acting(core, user), Platform("x")),
+        lambda: queue.choose(core, acting(core, user), {0: "9:00"}),
+        lambda: imports.create(core, acting(core, user), imports.Batch(())),
     )
     for attempt in attempts:
         with pytest.raises(Forbidden, match="Your role is viewer"):
             attempt()
-    assert [p.content for p in posts.listing(core, user)[0]] == ["Mine"]
+    assert [p.content for p in posts.listing(core, acting(core, user))[0]] == ["Mine"]
 
 
 # --- a page that comes back ---
@@ -344,8 +349,8 @@ def test_pictures_stay_with_the_draft_when_another_page_was_open(owner: House, s
     assert app.text_area[0].value == "With a picture"
     assert next(f for f in app.text_input if f.label.startswith("Describe image")).value == "A blue square"
     _press(app, "Publish now")
-    (post,) = posts.listing(owner.core, owner.owner)[0]
-    (file,) = media.files(owner.core, owner.owner, post.options["media"])
+    (post,) = posts.listing(owner.core, acting(owner.core, owner.owner))[0]
+    (file,) = media.files(owner.core, acting(owner.core, owner.owner), post.options["media"])
     assert (file.alt, post.status) == ("A blue square", PostStatus.SCHEDULED)
 
 
@@ -359,7 +364,7 @@ def test_a_page_that_comes_back_has_its_whole_draft(owner: House, show: Show) ->
     assert back.text_area[0].value == "Common" and "Describe image 1" in str([f.label for f in back.text_input])
     assert _choose(back, "Text", x).text_area[0].value == "Only for X"
     _press(back, "Publish now")
-    (post,) = posts.listing(owner.core, owner.owner)[0]
+    (post,) = posts.listing(owner.core, acting(owner.core, owner.owner))[0]
     assert post.options["variants"] == {str(x): ["Only for X"]} and len(post.options["media"]) == 1
     assert set(post.options["accounts"]) == {x, linkedin} and post.options["criteria"]["target"] == 20
 
@@ -368,24 +373,26 @@ def test_a_page_that_comes_back_after_the_press_finds_its_post_and_makes_no_seco
     owner.account(Platform("x"))
     app = _type(show("compose"), "Once and for all")
     (stored,) = _drafts(owner)
-    drafts.submit(owner.core, owner.owner, stored.id)  # the process ended before the page heard of it
+    drafts.submit(
+        owner.core, acting(owner.core, owner.owner), stored.id
+    )  # the process ended before the page heard of it
     for back in (_again(app), _press(app, "Publish now")):
         assert "Publishing on X" in everything(back)
         assert not [b for b in back.button if b.label == "Publish now"]
-    assert len(posts.listing(owner.core, owner.owner)[0]) == 1
+    assert len(posts.listing(owner.core, acting(owner.core, owner.owner))[0]) == 1
 
 
 def test_a_key_belongs_to_one_post_and_to_one_space(owner: House) -> None:
     new = NewPost(("Once",), (owner.account(Platform("x")),))
     draft = Draft(user_id=owner.owner)
-    draft.publish(owner.core, owner.owner, new)
+    draft.publish(owner.core, acting(owner.core, owner.owner), new)
     other = Draft(key=draft.key, user_id=owner.owner)
     with pytest.raises(Conflict, match="draft of its own"):
-        other.publish(owner.core, owner.owner, replace(new, parts=("Other",)))
+        other.publish(owner.core, acting(owner.core, owner.owner), replace(new, parts=("Other",)))
     assert [p.content for p in _written(owner)] == ["Once"]
     assert [p.content for p in _drafts(owner)] == ["Other"]
-    assert drafts.by_key(owner.core, owner.stranger, draft.key) is None
-    assert stored_draft(owner.core, owner.stranger, draft.key) is None
+    assert drafts.by_key(owner.core, acting(owner.core, owner.stranger), draft.key) is None
+    assert stored_draft(owner.core, acting(owner.core, owner.stranger), draft.key) is None
 
 
 def test_two_pages_on_one_draft_keep_both_texts(owner: House, show: Show) -> None:
@@ -413,7 +420,7 @@ def test_an_older_page_does_not_publish_what_another_one_has_changed(owner: Hous
 def test_a_draft_deleted_elsewhere_goes_on_as_a_new_one(owner: House, show: Show) -> None:
     owner.account(Platform("x"))
     app = _type(show("compose"), "Words")
-    drafts.delete(owner.core, owner.owner, _drafts(owner)[0].id)
+    drafts.delete(owner.core, acting(owner.core, owner.owner), _drafts(owner)[0].id)
     app = _type(app, "Words that stay")
     assert "deleted on another page" in app.warning[0].value
     assert [p.content for p in _drafts(owner)] == ["Words that stay"]

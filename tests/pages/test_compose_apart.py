@@ -23,6 +23,7 @@ from postprober.storage.records import Post
 from postprober.ui import unsent
 from postprober.ui.components.compose.draft import edit_key
 from tests.pages.conftest import ROOT, House, everything
+from tests.people import acting
 
 Show = Callable[[str], AppTest]
 SEND = ("Publish now", "Schedule", "Save changes")
@@ -51,17 +52,17 @@ def _type(app: AppTest, text: str) -> AppTest:
 
 
 def _planned(house: House) -> list[Post]:
-    return [p for p in posts.listing(house.core, house.owner)[0] if p.status != PostStatus.DRAFT]
+    return [p for p in posts.listing(house.core, acting(house.core, house.owner))[0] if p.status != PostStatus.DRAFT]
 
 
 def _drafts(house: House) -> list[str]:
-    return [p.content for p in drafts.listing(house.core, house.owner)]
+    return [p.content for p in drafts.listing(house.core, acting(house.core, house.owner))]
 
 
 def _post(house: House) -> Post:
-    (account,) = accounts.listing(house.core, house.owner)
+    (account,) = accounts.listing(house.core, acting(house.core, house.owner))
     at = house.core.clock.now() + timedelta(days=2)
-    return posts.create(house.core, house.owner, NewPost(("As planned",), (account.id,), at=at))
+    return posts.create(house.core, acting(house.core, house.owner), NewPost(("As planned",), (account.id,), at=at))
 
 
 def _open(app: AppTest, key: str) -> AppTest:
@@ -78,31 +79,33 @@ def _open(app: AppTest, key: str) -> AppTest:
 def _editing(house: House, show: Show) -> tuple[Post, Post, AppTest]:
     """A planned post, its working copy, and a page that edits it with words of its own."""
     post = _post(house)
-    copy = editing.begin(house.core, house.owner, post.id, edit_key(post.id))
+    copy = editing.begin(house.core, acting(house.core, house.owner), post.id, edit_key(post.id))
     app = _type(_open(show("compose"), copy.draft_key or ""), "My words")
     assert "Editing a scheduled post" in everything(app) and "Save changes" in _buttons(app)
-    return post, drafts.get(house.core, house.owner, copy.id), app
+    return post, drafts.get(house.core, acting(house.core, house.owner), copy.id), app
 
 
 def _saved(house: House, copy: Post) -> None:
-    drafts.submit(house.core, house.owner, copy.id)
+    drafts.submit(house.core, acting(house.core, house.owner), copy.id)
 
 
 def _discarded(house: House, copy: Post) -> None:
-    drafts.delete(house.core, house.owner, copy.id)
+    drafts.delete(house.core, acting(house.core, house.owner), copy.id)
 
 
 def _changed(house: House, copy: Post) -> None:
-    post = drafts.get(house.core, house.owner, drafts.edited_by(copy) or 0)
-    drafts.change(house.core, house.owner, post.id, replace(drafts.wish_of(post), parts=("Theirs",)))
+    post = drafts.get(house.core, acting(house.core, house.owner), drafts.edited_by(copy) or 0)
+    drafts.change(
+        house.core, acting(house.core, house.owner), post.id, replace(drafts.wish_of(post), parts=("Theirs",))
+    )
 
 
 def _cancelled(house: House, copy: Post) -> None:
-    delivery_actions.cancel(house.core, house.owner, drafts.edited_by(copy) or 0)
+    delivery_actions.cancel(house.core, acting(house.core, house.owner), drafts.edited_by(copy) or 0)
 
 
 def _deleted(house: House, copy: Post) -> None:
-    drafts.delete(house.core, house.owner, drafts.edited_by(copy) or 0)
+    drafts.delete(house.core, acting(house.core, house.owner), drafts.edited_by(copy) or 0)
 
 
 def _sent(house: House, copy: Post) -> None:
@@ -114,7 +117,9 @@ def _sent(house: House, copy: Post) -> None:
 
 
 def _also_edited(house: House, copy: Post) -> None:
-    drafts.change(house.core, house.owner, copy.id, replace(drafts.wish_of(copy), parts=("Theirs",)))
+    drafts.change(
+        house.core, acting(house.core, house.owner), copy.id, replace(drafts.wish_of(copy), parts=("Theirs",))
+    )
 
 
 CASES = [
@@ -167,7 +172,7 @@ def test_of_two_edits_of_one_post_either_can_be_taken(owner: House, show: Show) 
     _also_edited(owner, copy)
     app = _press(_type(app, "Mine again"), "Replace the other version with mine")
     assert _drafts(owner) == ["Mine again"] and "Save changes" in _buttons(app)
-    copy = drafts.get(owner.core, owner.owner, copy.id)
+    copy = drafts.get(owner.core, acting(owner.core, owner.owner), copy.id)
     _also_edited(owner, copy)
     app = _press(_type(app, "Mine once more"), "Use the other version")
     assert app.text_area[0].value == "Theirs"
@@ -179,7 +184,7 @@ def test_of_two_edits_of_one_post_either_can_be_taken(owner: House, show: Show) 
 def test_the_post_can_be_edited_as_it_is_now(owner: House, show: Show, happens: Callable[[House, Post], None]) -> None:
     post, copy, app = _editing(owner, show)
     happens(owner, copy)
-    now = drafts.get(owner.core, owner.owner, post.id).content
+    now = drafts.get(owner.core, acting(owner.core, owner.owner), post.id).content
     app = _press(_type(app, "Too late"), "Edit the post as it is now")
     assert app.text_area[0].value == now and "Editing a scheduled post" in everything(app)
     _press(_type(app, "In time"), "Save changes")
@@ -188,8 +193,8 @@ def test_the_post_can_be_edited_as_it_is_now(owner: House, show: Show, happens: 
 
 def test_a_draft_published_elsewhere_is_not_published_again_before_a_person_says_so(owner: House, show: Show) -> None:
     app = _type(show("compose"), "First words")
-    (draft,) = drafts.listing(owner.core, owner.owner)
-    drafts.submit(owner.core, owner.owner, draft.id)
+    (draft,) = drafts.listing(owner.core, acting(owner.core, owner.owner))
+    drafts.submit(owner.core, acting(owner.core, owner.owner), draft.id)
     app = _type(app, "Later words")
     assert "published from another page" in app.warning[0].value
     assert next(b for b in app.button if b.label == "Publish now").disabled
@@ -201,15 +206,15 @@ def test_a_draft_published_elsewhere_is_not_published_again_before_a_person_says
 def test_of_two_texts_of_one_draft_ones_own_or_the_others_can_be_taken(owner: House, show: Show) -> None:
     for choice, stays in (("Keep my version", "Mine"), ("Use the other version", "Theirs")):
         app = _type(show("compose"), f"Begun for {choice}")
-        draft = drafts.listing(owner.core, owner.owner)[0]
+        draft = drafts.listing(owner.core, acting(owner.core, owner.owner))[0]
         _also_edited(owner, draft)
         app = _type(app, "Mine")
         assert next(b for b in app.button if b.label == "Publish now").disabled
         app = _press(app, choice)
         assert app.text_area[0].value == stays and not app.warning
         assert {"Mine", "Theirs"} <= set(_drafts(owner)), "both are kept"
-        for one in drafts.listing(owner.core, owner.owner):
-            drafts.delete(owner.core, owner.owner, one.id)
+        for one in drafts.listing(owner.core, acting(owner.core, owner.owner)):
+            drafts.delete(owner.core, acting(owner.core, owner.owner), one.id)
 
 
 @pytest.mark.parametrize(("happens", "says"), CASES)

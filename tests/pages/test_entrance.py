@@ -18,6 +18,7 @@ from postprober.storage import users as stored
 from postprober.storage.tables import users as table
 from postprober.ui import state
 from tests.pages.conftest import PASSWORD, ROOT, House, everything
+from tests.people import acting
 
 Show = Callable[[str], AppTest]
 NEW = "a new good password"
@@ -98,9 +99,11 @@ def test_where_somebody_works_already_there_is_no_set_up(house: House) -> None:
 def test_with_a_second_factor_the_password_leads_to_the_code_and_the_code_in(house: House, show: Show) -> None:
     with house.core.db.read() as conn:
         owner = users.users.get(conn, house.owner)
-    secret = second_factor.enrol(owner).secret
+    secret = second_factor.enrol(house.core, acting(house.core, owner)).secret
     now = house.core.clock.now().timestamp()
-    codes = second_factor.enable(house.core, owner, secret, pyotp.TOTP(secret).at(int(now)), PASSWORD, "")
+    codes = second_factor.enable(
+        house.core, acting(house.core, owner), secret, pyotp.TOTP(secret).at(int(now)), PASSWORD, ""
+    )
     app = show("monitor")
     _field(app, "E-mail address").set_value("owner@example.org")
     _field(app, "Password").set_value(PASSWORD)
@@ -177,12 +180,14 @@ def test_the_link_of_a_registration_leads_to_the_account(house: House) -> None:
 def test_the_link_in_a_mail_turns_the_mails_off_only_when_its_button_is_pressed(house: House) -> None:
     with house.core.db.read() as conn:
         owner = stored.get(conn, house.owner)
-    made, _ = channels.add(house.core, owner, kind="webhook", name="on *call*", url="http://127.0.0.1:9/")
+    made, _ = channels.add(
+        house.core, acting(house.core, owner), kind="webhook", name="on *call*", url="http://127.0.0.1:9/"
+    )
     token = parse_qs(urlsplit(channels.turn_off_links(house.core, made.id)[0]).query)["unsubscribe"][0]
     app = _open({"unsubscribe": token})
-    assert channels.get(house.core, owner, made.id).is_active
+    assert channels.get(house.core, acting(house.core, owner), made.id).is_active
     app = _press(app, "Turn these mails off")
-    assert not channels.get(house.core, owner, made.id).is_active
+    assert not channels.get(house.core, acting(house.core, owner), made.id).is_active
     assert "no longer get mails" in app.success[0].value
     assert "too old" in _open({"unsubscribe": "invented"}).error[0].value
 
@@ -192,12 +197,12 @@ def test_the_link_in_a_mail_confirms_an_address_only_when_its_button_is_pressed(
         object.__setattr__(house.core.settings, name, value)
     with house.core.db.read() as conn:
         owner = stored.get(conn, house.owner)
-    made, _ = channels.add(house.core, owner, kind="email", name="mail", url="team@example.org")
+    made, _ = channels.add(house.core, acting(house.core, owner), kind="email", name="mail", url="team@example.org")
     link = channels._confirmation(house.core, made.id, "team@example.org")
     token = parse_qs(urlsplit(link).query)["confirm"][0]
     app = _open({"confirm": token})
-    assert not channels.get(house.core, owner, made.id).is_active
+    assert not channels.get(house.core, acting(house.core, owner), made.id).is_active
     app = _press(app, "Confirm")
-    assert channels.get(house.core, owner, made.id).is_active
+    assert channels.get(house.core, acting(house.core, owner), made.id).is_active
     assert "Confirmed. Alerts are sent to team@example.org." in app.success[0].value.replace("\\", "")
     assert [field.label for field in app.text_input] == ["E-mail address", "Password"]

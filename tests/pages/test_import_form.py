@@ -17,6 +17,7 @@ from postprober.ui.components.compose import import_form
 from postprober.ui.components.compose.import_form import _how_it_was_read, table_html
 from postprober.ui.guard import Visit
 from tests.pages.conftest import House
+from tests.people import acting
 
 AT = datetime(2027, 3, 2, 8, tzinfo=UTC)
 
@@ -70,7 +71,7 @@ def _script() -> None:
     from postprober.ui.components.compose import import_form
 
     visit = import_form.visit_of_the_test  # type: ignore[attr-defined]
-    import_form.body(visit, accounts.listing(visit.core, visit.user.id))
+    import_form.body(visit, accounts.listing(visit.core, visit.actor))
 
 
 @pytest.fixture
@@ -78,7 +79,7 @@ def dialog(house: House, monkeypatch: pytest.MonkeyPatch) -> Callable[[bytes], A
     """What the dialog holds, with a file in it, for an owner who has an account on X."""
     house.account(Platform("x"))
     with house.core.db.read() as conn:
-        visit = Visit(house.core, users.get(conn, house.owner))
+        visit = Visit(house.core, users.get(conn, house.owner), acting(house.core, house.owner))
     monkeypatch.setattr(import_form, "visit_of_the_test", visit, raising=False)
 
     def opened(content: bytes) -> AppTest:
@@ -109,11 +110,15 @@ def test_the_day_order_is_asked_and_the_rows_created_once(dialog: Callable[[byte
     app = next(one for one in app.radio).set_value("Month first (12/31/2027)").run()
     assert "Tue 2 Mar 2027, 09:00" in _shown(app) and "The same as row 2" in _shown(app)
     app = _press(app, "Create 2 posts")
-    assert sorted(p.content for p in posts.listing(house.core, house.owner)[0]) == ["One", "Two"]
+    assert sorted(p.content for p in posts.listing(house.core, acting(house.core, house.owner))[0]) == ["One", "Two"]
     assert "2 of 3 rows imported." in [one.value for one in app.success]
     app = next(one for one in app.checkbox if "create it again" in one.label).check().run()
     _press(app, "Create 1 post")
-    assert sorted(p.content for p in posts.listing(house.core, house.owner)[0]) == ["One", "Two", "Two"]
+    assert sorted(p.content for p in posts.listing(house.core, acting(house.core, house.owner))[0]) == [
+        "One",
+        "Two",
+        "Two",
+    ]
 
 
 def test_another_encoding_can_be_chosen(dialog: Callable[[bytes], AppTest]) -> None:

@@ -25,6 +25,7 @@ from postprober.storage.records import Delivery, PartRecord
 from postprober.ui.components.shared import auto_refresh
 from postprober.ui.text import due_words
 from tests.pages.conftest import ROOT, House, everything
+from tests.people import acting
 
 Show = Callable[[str], AppTest]
 NASTY = '<img src=x onerror=alert(1)> **bold** :red[x] $a$ [link](javascript:alert(2)) "quoted"'
@@ -200,7 +201,7 @@ def test_a_failed_delivery_is_written_anew_for_its_platform_only(owner: House, s
 def test_new_words_are_checked_before_they_are_sent(owner: House) -> None:
     failed = _failed(owner)
     with pytest.raises(PreflightFailed, match="Shorten the text"):
-        edit_failed.rewrite(owner.core, owner.owner, failed.id, ["x" * 281])
+        edit_failed.rewrite(owner.core, acting(owner.core, owner.owner), failed.id, ["x" * 281])
     assert _state(owner, failed) is S.FAILED
 
 
@@ -209,8 +210,8 @@ def test_published_parts_of_a_thread_stay_as_they_are(owner: House) -> None:
     parts = (PartRecord(0, "One", ref=Ref("1", "https://x.com/demo/status/1")), PartRecord(1, "Two"))
     failed = owner.move(made, S.CLAIMED, S.FAILED, parts=parts)
     with pytest.raises(BadInput, match="published already"):
-        edit_failed.rewrite(owner.core, owner.owner, failed.id, ["Changed", "Two"])
-    edit_failed.rewrite(owner.core, owner.owner, failed.id, ["One", "Two, better", "Three"])
+        edit_failed.rewrite(owner.core, acting(owner.core, owner.owner), failed.id, ["Changed", "Two"])
+    edit_failed.rewrite(owner.core, acting(owner.core, owner.owner), failed.id, ["One", "Two, better", "Three"])
     with owner.core.db.read() as conn:
         now = deliveries.get(conn, failed.id)
     assert [part.text for part in now.parts] == ["One", "Two, better", "Three"] and now.parts[0].ref == parts[0].ref
@@ -221,12 +222,12 @@ def test_only_what_failed_is_written_anew_and_only_by_who_owns_it(owner: House) 
     for other in (owner.teammate, owner.stranger):
         for act in (delivery_actions.cancel_one, delivery_actions.retry_one):
             with pytest.raises(NotFound):
-                act(owner.core, other, failed.id)
+                act(owner.core, acting(owner.core, other), failed.id)
         with pytest.raises(NotFound):
-            edit_failed.rewrite(owner.core, other, failed.id, ["Mine"])
+            edit_failed.rewrite(owner.core, acting(owner.core, other), failed.id, ["Mine"])
     owner.move(failed, S.SCHEDULED)
     with pytest.raises(Conflict, match="no longer failed"):
-        edit_failed.rewrite(owner.core, owner.owner, failed.id, ["Late"])
+        edit_failed.rewrite(owner.core, acting(owner.core, owner.owner), failed.id, ["Late"])
 
 
 def test_a_failed_delivery_can_be_given_up(owner: House, show: Show) -> None:
@@ -240,16 +241,16 @@ def test_a_viewer_sees_what_is_wrong_and_can_press_nothing(owner: House, show: S
     held = _held(owner)
     owner.become("viewer")
     app = show("monitor")
-    acting = [
+    offered = [
         b
         for b in app.button
         if b.label in ("Try again", "Cancel it", "Check again", "Not on LinkedIn: publish it", "Cancel it")
     ]
-    assert len(acting) == 5 and all(b.disabled and "Your role is viewer" in b.help for b in acting)
+    assert len(offered) == 5 and all(b.disabled and "Your role is viewer" in b.help for b in offered)
     assert "Held one" in everything(app)
     for act in (delivery_actions.look_again, delivery_actions.send_held):
         with pytest.raises(Forbidden):
-            act(owner.core, owner.owner, held.id)
+            act(owner.core, acting(owner.core, owner.owner), held.id)
 
 
 def test_one_post_is_shown_alone_by_its_address(owner: House, show: Show) -> None:
@@ -374,7 +375,7 @@ def test_the_stamp_changes_with_all_that_the_page_shows(owner: House) -> None:
     core, seen = owner.core, set()
 
     def look() -> None:
-        seen.add(monitoring.stamp(core, owner.owner, [live.post_id]))
+        seen.add(monitoring.stamp(core, acting(core, owner.owner), [live.post_id]))
 
     look()
     look()
@@ -419,7 +420,7 @@ def test_of_two_people_who_write_a_failed_post_anew_the_second_is_told_and_keeps
     failed = _failed(owner)
     app = show("monitor")
     next(field for field in app.text_area if field.value == "Refused words").set_value("Words of the second")
-    edit_failed.rewrite(owner.core, owner.owner, failed.id, ["Words of the first"])
+    edit_failed.rewrite(owner.core, acting(owner.core, owner.owner), failed.id, ["Words of the first"])
     app = _press(app, "Publish")
     assert "Your text was not sent." in app.warning[0].value.replace("\\", "")
     with owner.core.db.read() as conn:
@@ -455,7 +456,7 @@ def test_an_invisible_post_is_acknowledged_and_no_longer_needs_anybody(owner: Ho
     app = _press(show("monitor"), "Acknowledge")
     assert "Acknowledged." in everything(app)
     assert not [b for b in app.button if b.label == "Acknowledge"]
-    assert overview.take(owner.core, owner.owner).needs == 0
+    assert overview.take(owner.core, acting(owner.core, owner.owner)).needs == 0
     assert _state(owner, ghost) is S.GHOST
 
 
@@ -498,7 +499,7 @@ def test_words_for_a_post_that_was_deleted_meanwhile_are_offered_and_the_others_
     app.session_state[f"edit-{failed.id}"] = True  # the form is open
     app = app.run()
     field = next(field for field in app.text_area if field.value == "Refused words")
-    drafts.delete(owner.core, owner.owner, failed.post_id)
+    drafts.delete(owner.core, acting(owner.core, owner.owner), failed.post_id)
     app = app.run()
     seen = everything(app)
     assert "Another post" in seen and not app.error
@@ -507,7 +508,7 @@ def test_words_for_a_post_that_was_deleted_meanwhile_are_offered_and_the_others_
     same.set_value("Words that stay")
     app = _press(app, "Save my text as a draft")
     assert "Saved as a draft" in everything(app).replace("\\", "")
-    assert [p.content for p in drafts.listing(owner.core, owner.owner)] == ["Words that stay"]
+    assert [p.content for p in drafts.listing(owner.core, acting(owner.core, owner.owner))] == ["Words that stay"]
     app = app.run()
     assert "was deleted while" not in everything(app) and "Another post" in everything(app)
 
@@ -520,7 +521,7 @@ def test_a_post_that_is_deleted_between_two_questions_of_the_page_takes_no_other
 
     def stamp(*_: object) -> tuple[int]:
         with suppress(NotFound):
-            drafts.delete(owner.core, owner.owner, gone.post_id)
+            drafts.delete(owner.core, acting(owner.core, owner.owner), gone.post_id)
         return (1,)
 
     monkeypatch.setattr(monitoring, "stamp", stamp)
@@ -533,15 +534,15 @@ def test_the_address_of_a_post_that_is_gone_says_so(owner: House, show: Show) ->
     app = show("monitor")
     app.query_params["post"] = str(gone.post_id)
     assert "Soon gone" in everything(app.run())
-    drafts.delete(owner.core, owner.owner, gone.post_id)
+    drafts.delete(owner.core, acting(owner.core, owner.owner), gone.post_id)
     assert f"There is no post {gone.post_id}." in everything(app.run()).replace("\\", "")
 
 
 def test_a_cancelled_post_says_once_what_happened(owner: House, show: Show) -> None:
     made = owner.post("Not today", owner.account(Platform("x")))
-    delivery_actions.cancel(owner.core, owner.owner, made.post_id)
+    delivery_actions.cancel(owner.core, acting(owner.core, owner.owner), made.post_id)
     seen = everything(show("monitor"))
-    assert "Cancelled by a user. Nothing was published." in seen and "ancelled before" not in seen
+    assert "Cancelled by Owner. Nothing was published." in seen and "ancelled before" not in seen
 
 
 def test_a_scheduled_post_says_when(owner: House, show: Show) -> None:

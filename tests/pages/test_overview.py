@@ -11,6 +11,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
+from postprober.domain.actor import APP
 from postprober.domain.attempt import Act, Outcome
 from postprober.domain.delivery import DeliveryState as S
 from postprober.domain.delivery import Proof, Step, StepStatus
@@ -22,6 +23,7 @@ from postprober.storage import health as store
 from postprober.storage.health import Note
 from postprober.ui import frame
 from tests.pages.conftest import ROOT, House, everything
+from tests.people import acting, asked
 
 Show = Callable[[str], AppTest]
 
@@ -142,7 +144,7 @@ def test_health_counts_the_newest_word_of_each_delivery_and_the_tries_that_went_
         for outcome in (Outcome.UNKNOWN, Outcome.SUCCESS):
             opened = attempts.open_attempt(conn, made, part=0, act=Act.PUBLISH, request_id="r", worker="w", now=now)
             attempts.close_attempt(conn, opened, outcome, now=now)
-    found = overview.take(owner.core, owner.owner).health
+    found = overview.take(owner.core, acting(owner.core, owner.owner)).health
     assert found[Platform("x"), Step.POSTING] == Health(good=1, tries=2, bad_tries=1)
     assert found[Platform("x"), Step.ENGAGEMENT].verdict is Verdict.UNKNOWN
 
@@ -177,3 +179,13 @@ def test_its_address_by_name_leads_to_it(owner: House, tmp_path: Path) -> None:
     app._page_hash = calc_hash(frame.HOME)  # of the page that has the address /overview
     app.run()
     assert not app.exception and app.title[0].value == "Overview"
+
+
+def test_the_use_cases_are_told_that_somebody_came_through_the_app(
+    owner: House, show: Show, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = asked(monkeypatch)
+    show("overview")
+    assert {(one.user, one.space, one.zone, one.via) for one in seen} == {
+        (owner.owner, owner.owner, "Europe/Berlin", APP)
+    }

@@ -19,6 +19,7 @@ from postprober.storage import users as user_storage
 from postprober.storage.records import Delivery
 from postprober.ui.components.shared import report_buttons
 from tests.pages.conftest import House, everything
+from tests.people import acting
 
 Show = Callable[[str], AppTest]
 
@@ -77,7 +78,7 @@ def test_a_file_is_made_for_who_is_still_signed_in(owner: House) -> None:
     one = live(owner)
 
     def make(form: str) -> reports.Made:
-        return reports.of_post(owner.core, owner.owner, one.post_id, form, "UTC")
+        return reports.of_post(owner.core, acting(owner.core, owner.owner), one.post_id, form, "UTC")
 
     content = report_buttons._content(owner.core, owner.token, make, "csv")
     assert b"Report *me*" in content()
@@ -100,10 +101,10 @@ def test_a_proof_is_shared_and_withdrawn_with_a_click(owner: House, show: Show) 
     one = live(owner)
     app = opened(show("monitor"), f"proof-{one.post_id}")
     press(app, "Create link")
-    link = proof_pages.link(owner.core, owner.owner, one.post_id)
+    link = proof_pages.link(owner.core, acting(owner.core, owner.owner), one.post_id)
     assert link and link in everything(app)
     press(app, "Revoke link")
-    assert proof_pages.link(owner.core, owner.owner, one.post_id) == ""
+    assert proof_pages.link(owner.core, acting(owner.core, owner.owner), one.post_id) == ""
     assert "Create link" in everything(app)
 
 
@@ -124,7 +125,9 @@ def test_a_viewer_sees_a_shared_link_and_can_neither_share_nor_withdraw(owner: H
 def test_reports_that_come_by_themselves_are_chosen_on_the_alerts_page(owner: House, show: Show) -> None:
     with owner.core.db.read() as conn:
         user = user_storage.get(conn, owner.owner)
-    hook, _ = channels.add(owner.core, user, kind="webhook", name="on *call*", url="http://127.0.0.1:9/")
+    hook, _ = channels.add(
+        owner.core, acting(owner.core, user), kind="webhook", name="on *call*", url="http://127.0.0.1:9/"
+    )
     app = show("alerts")
     app.segmented_control(key="report-every").set_value("month").run()
     assert not app.exception
@@ -133,12 +136,12 @@ def test_reports_that_come_by_themselves_are_chosen_on_the_alerts_page(owner: Ho
     save = [button for button in app.button if button.label == "Save"][-1]
     save.click().run()
     assert not app.exception and not app.error
-    found = report_schedule.get(owner.core, user)
+    found = report_schedule.get(owner.core, acting(owner.core, user))
     assert (found.every, found.day, found.hour, found.channel_id) == ("month", 3, 7, hook.id)
     assert "The next report is made on" in everything(app)
     app.segmented_control(key="report-every").set_value("").run()
     [button for button in app.button if button.label == "Save"][-1].click().run()
-    assert report_schedule.get(owner.core, user).every == ""
+    assert report_schedule.get(owner.core, acting(owner.core, user)).every == ""
 
 
 def test_without_a_way_to_send_it_the_page_says_so(owner: House, show: Show) -> None:

@@ -18,6 +18,7 @@ from postprober.storage.records import Post
 from postprober.ui import entrance, unsent
 from postprober.ui.components.compose import compose_form
 from tests.pages.conftest import PASSWORD, ROOT, House, everything
+from tests.people import acting
 
 Show = Callable[[str], AppTest]
 
@@ -48,7 +49,7 @@ def _again(app: AppTest) -> AppTest:
 
 
 def _texts(house: House, user_id: int | None = None) -> list[str]:
-    return [p.content for p in posts.listing(house.core, user_id or house.owner)[0]]
+    return [p.content for p in posts.listing(house.core, acting(house.core, user_id or house.owner))[0]]
 
 
 def test_somebody_who_signs_in_in_the_same_tab_sees_and_keeps_nothing_of_it(owner: House, show: Show) -> None:
@@ -115,8 +116,10 @@ def test_words_that_come_with_the_click_on_another_page_are_there_again(owner: H
 def test_words_that_were_stored_meanwhile_are_not_offered_again(owner: House, show: Show) -> None:
     app = _type(show("compose"), "One")
     app = _type(app, "One two")
-    (draft,) = drafts.listing(owner.core, owner.owner)
-    drafts.change(owner.core, owner.owner, draft.id, replace(drafts.wish_of(draft), parts=("Shorter",)))
+    (draft,) = drafts.listing(owner.core, acting(owner.core, owner.owner))
+    drafts.change(
+        owner.core, acting(owner.core, owner.owner), draft.id, replace(drafts.wish_of(draft), parts=("Shorter",))
+    )
     assert _again(app).text_area[0].value == "Shorter"
 
 
@@ -124,7 +127,9 @@ def test_a_draft_whose_key_has_changed_finds_its_words(
     owner: House, show: Show, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app = _type(show("compose"), "Words")
-    drafts.delete(owner.core, owner.owner, drafts.listing(owner.core, owner.owner)[0].id)
+    drafts.delete(
+        owner.core, acting(owner.core, owner.owner), drafts.listing(owner.core, acting(owner.core, owner.owner))[0].id
+    )
     app = _type(app, "Words that stay")  # in a draft with another key now
     owner.token = None
     _type(app, "Words that stay here")
@@ -136,8 +141,13 @@ def test_words_beside_a_newer_version_are_both_kept(owner: House, show: Show) ->
     app = _type(show("compose"), "Begun")
     owner.token = None
     app = _type(app, "Mine, not stored")
-    (draft,) = drafts.listing(owner.core, owner.owner)
-    drafts.change(owner.core, owner.owner, draft.id, replace(drafts.wish_of(draft), parts=("Written elsewhere",)))
+    (draft,) = drafts.listing(owner.core, acting(owner.core, owner.owner))
+    drafts.change(
+        owner.core,
+        acting(owner.core, owner.owner),
+        draft.id,
+        replace(drafts.wish_of(draft), parts=("Written elsewhere",)),
+    )
     owner.sign_in()
     back = _again(app)
     assert "changed on another page" in back.warning[0].value
@@ -149,8 +159,8 @@ def test_words_of_a_draft_that_was_published_meanwhile_are_offered_as_a_new_one(
     app = _type(show("compose"), "Begun")
     owner.token = None
     app = _type(app, "Begun, and more")
-    (draft,) = drafts.listing(owner.core, owner.owner)
-    drafts.submit(owner.core, owner.owner, draft.id)
+    (draft,) = drafts.listing(owner.core, acting(owner.core, owner.owner))
+    drafts.submit(owner.core, acting(owner.core, owner.owner), draft.id)
     owner.sign_in()
     back = _again(app)
     assert "published from another page" in back.warning[0].value

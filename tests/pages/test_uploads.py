@@ -21,6 +21,7 @@ from postprober.storage import tables
 from postprober.ui import door, uploads
 from postprober.ui.components.compose.draft import Draft
 from tests.pages.conftest import ROOT, House
+from tests.people import acting
 
 Show = Callable[[str], AppTest]
 
@@ -54,9 +55,11 @@ class _Upload(BytesIO):
 def test_a_run_that_is_stopped_in_the_middle_does_not_take_the_file_again(owner: House) -> None:
     draft, file = Draft(user_id=owner.owner), _Upload("blue.png", _picture(), "file-1")
     for _run in range(3):
-        draft.take(owner.core, owner.owner, file)
+        draft.take(owner.core, acting(owner.core, owner.owner), file)
     assert len(draft.kept) == 1 and _rows(owner) == 1
-    draft.take(owner.core, owner.owner, _Upload("blue.png", _picture(), "file-2"))  # chosen anew by the person
+    draft.take(
+        owner.core, acting(owner.core, owner.owner), _Upload("blue.png", _picture(), "file-2")
+    )  # chosen anew by the person
     assert len(draft.kept) == 2
 
 
@@ -79,7 +82,7 @@ def test_a_run_stopped_while_files_are_stored_goes_on_where_it_was(
     app.run()
     app.run()
     assert _rows(owner) == 1
-    (draft,) = drafts.listing(owner.core, owner.owner)
+    (draft,) = drafts.listing(owner.core, acting(owner.core, owner.owner))
     assert len(drafts.wish_of(draft).media_ids) == 1
 
 

@@ -100,7 +100,7 @@ class Stage:
         self.platform.tokens[name] = cred.access_token
         with self.db.write() as conn:
             account_id = accounts.add(
-                conn, user_id=owner, platform=self.platform.traits.platform.value, account_name=name,
+                conn, space=owner, platform=self.platform.traits.platform.value, account_name=name,
                 now=self.clock.now(), instance=BASE, remote_id=name, canary=earlier,
             )  # fmt: skip
             accounts.write(conn, account_id, **seal(self.vault, account_id, cred))
@@ -112,11 +112,11 @@ class Stage:
         parts = texts or ("Hello world",)
         with self.db.write() as conn:
             chosen = post_id or posts.add(
-                conn, user_id=account.user_id, content=parts[0], platforms=[account.platform.value],
+                conn, space=account.user_id, content=parts[0], platforms=[account.platform.value],
                 status=PostStatus.SCHEDULED, scheduled_at=now, options={}, now=now,
             )  # fmt: skip
             return deliveries.add(
-                conn, post_id=chosen, account_id=account.id, user_id=account.user_id, platform=account.platform.value,
+                conn, post_id=chosen, account_id=account.id, space=account.user_id, platform=account.platform.value,
                 key=str(uuid.uuid4()), due_at=now + timedelta(seconds=due_in),
                 parts=[PartRecord(i, text) for i, text in enumerate(parts)], now=now,
             )  # fmt: skip

@@ -65,7 +65,7 @@ def ctx(stage: Stage, post_office: PostOffice) -> Iterator[Context]:
 
 def _channel(stage: Stage, user: int, kind: str, url: str, **settings: Any) -> int:
     with stage.db.write() as conn:
-        made = notifications.add_channel(conn, user_id=user, name=kind, kind=kind, now=stage.clock.now())
+        made = notifications.add_channel(conn, space=user, name=kind, kind=kind, now=stage.clock.now())
         notifications.write_channel(
             conn, made, url=stage.vault.seal(url, Place("channels", "url", str(made))),
             secret=stage.vault.seal(SECRET, Place("channels", "secret", str(made))), settings=settings,

@@ -31,6 +31,7 @@ from postprober.services.posts import delivery_actions, posts
 from postprober.storage import accounts, deliveries, logs
 from postprober.storage.records import Account
 from tests.installed import Installation
+from tests.people import acting
 
 S = DeliveryState
 TIMING = Timing(
@@ -79,7 +80,7 @@ def drive(ctx: Context, ids: list[int], over: Callable[[], bool] | None = None, 
 
 
 def plan(inst: Installation, account: Account, *texts: str) -> int:
-    post = posts.create(inst.core, inst.owner, posts.NewPost(texts, (account.id,)))
+    post = posts.create(inst.core, acting(inst.core, inst.owner), posts.NewPost(texts, (account.id,)))
     with inst.core.db.read() as conn:
         return deliveries.of_post(conn, post.id)[0].id
 
@@ -165,7 +166,7 @@ def test_no_token_is_ever_seen_outside_the_vault(
         data = {key: made[key] for key in ("access_token", "refresh_token", "expires_at")}
         if platform == "bluesky":
             data = {"identifier": made["id"], "password": made["password"]}
-        account = add_by_token(core, installation.owner, Platform(platform), data, name=made["name"])
+        account = add_by_token(core, acting(core, installation.owner), Platform(platform), data, name=made["name"])
         needles |= _secrets(installation)
         with core.db.write() as conn:  # the token has to be renewed
             accounts.write(conn, account.id, token_expires_at=core.clock.now() + timedelta(seconds=30))
@@ -183,7 +184,9 @@ def test_no_token_is_ever_seen_outside_the_vault(
     for platform in known():
         for token in ("POISON-token-000000000000", "POISON-ü"):
             try:
-                add_by_token(core, installation.owner, platform, {"access_token": token, "refresh_token": token})
+                add_by_token(
+                    core, acting(core, installation.owner), platform, {"access_token": token, "refresh_token": token}
+                )
             except PostProberError as error:
                 texts += [str(error), error.detail, repr(error)]
             needles.add(token)
@@ -213,14 +216,18 @@ def test_linkedin_names_the_post_when_a_held_one_is_sent_after_all(installation:
     """Its app may not read back, so a lost answer is held; sent by a person, LinkedIn itself says where the first is."""
     account = installation.link("linkedin")
     installation.sandbox.control.fault("linkedin", "cut_after_accept", account=account.account_name)
-    post = posts.create(installation.core, installation.owner, posts.NewPost(("Said once, please",), (account.id,)))
+    post = posts.create(
+        installation.core,
+        acting(installation.core, installation.owner),
+        posts.NewPost(("Said once, please",), (account.id,)),
+    )
     ctx = context(installation)
     with ctx.db.read() as conn:
         (delivery,) = deliveries.of_post(conn, post.id)
     drive(ctx, [delivery.id])
     with ctx.db.read() as conn:
         assert deliveries.get(conn, delivery.id).state is S.HELD
-    delivery_actions.send_held(installation.core, installation.owner, delivery.id)
+    delivery_actions.send_held(installation.core, acting(installation.core, installation.owner), delivery.id)
     drive(ctx, [delivery.id])
     with ctx.db.read() as conn:
         ended = deliveries.get(conn, delivery.id)
@@ -234,10 +241,14 @@ def test_what_was_held_without_access_is_looked_for_when_the_account_is_linked_a
 ) -> None:
     made = installation.made("mastodon")
     data = {key: made[key] for key in ("access_token", "refresh_token", "expires_at")}
-    account = add_by_token(installation.core, installation.owner, Platform("mastodon"), data)
+    account = add_by_token(installation.core, acting(installation.core, installation.owner), Platform("mastodon"), data)
     control = installation.sandbox.control
     control.fault("mastodon", "cut_after_accept", account=made["name"])
-    post = posts.create(installation.core, installation.owner, posts.NewPost(("Held, then found",), (account.id,)))
+    post = posts.create(
+        installation.core,
+        acting(installation.core, installation.owner),
+        posts.NewPost(("Held, then found",), (account.id,)),
+    )
     ctx = context(installation)
     with ctx.db.read() as conn:
         (delivery,) = deliveries.of_post(conn, post.id)
@@ -247,7 +258,12 @@ def test_what_was_held_without_access_is_looked_for_when_the_account_is_linked_a
     with ctx.db.read() as conn:
         assert deliveries.get(conn, delivery.id).state is S.HELD
     again = control.account("mastodon", made["name"], fresh=True)
-    add_by_token(installation.core, installation.owner, Platform("mastodon"), {"access_token": again["access_token"]})
+    add_by_token(
+        installation.core,
+        acting(installation.core, installation.owner),
+        Platform("mastodon"),
+        {"access_token": again["access_token"]},
+    )
     drive(ctx, [delivery.id])
     with ctx.db.read() as conn:
         assert deliveries.get(conn, delivery.id).state is S.VERIFIED

@@ -24,6 +24,7 @@ from postprober.services.posts import delivery_actions, posts
 from postprober.storage import attempts, deliveries
 from postprober.storage.records import Account, Delivery
 from tests.installed import Installation
+from tests.people import acting
 from tests.services.test_accounts_and_posts import png
 
 S = DeliveryState
@@ -33,7 +34,9 @@ TEXT_ONLY = ("x", "linkedin", "mastodon", "bluesky")
 def held(inst: Installation, account: Account, *texts: str, unknown: bool = True) -> Delivery:
     """A delivery whose answer got lost and that could not be found."""
     now = inst.core.clock.now()
-    made = posts.create(inst.core, account.user_id, posts.NewPost(texts, (account.id,), at=now + timedelta(days=1)))
+    made = posts.create(
+        inst.core, acting(inst.core, account.user_id), posts.NewPost(texts, (account.id,), at=now + timedelta(days=1))
+    )
     states = (S.CLAIMED, S.SUBMITTING, S.UNCONFIRMED, S.HELD) if unknown else (S.HELD,)
     for state in states:
         with inst.core.db.write() as conn:
@@ -60,14 +63,14 @@ def post_by_hand(inst: Installation, account: Account, text: str) -> Ref:
 
 
 def adopt(inst: Installation, delivery: Delivery, link: str) -> Delivery:
-    delivery_actions.adopt_held(inst.core, inst.owner, delivery.id, link)
+    delivery_actions.adopt_held(inst.core, acting(inst.core, inst.owner), delivery.id, link)
     return read(inst, delivery.id)
 
 
 def refused(inst: Installation, delivery: Delivery, link: str, sentence: str) -> None:
     """Nothing but a try is written."""
     with pytest.raises(BadInput, match=sentence):
-        delivery_actions.adopt_held(inst.core, inst.owner, delivery.id, link)
+        delivery_actions.adopt_held(inst.core, acting(inst.core, inst.owner), delivery.id, link)
     assert read(inst, delivery.id) == delivery
 
 
@@ -83,7 +86,7 @@ def test_what_is_really_there_is_adopted(installation: Installation, platform: s
     assert found.proof is Proof.ACCEPTED and found.next_at is not None, "and it is proved like any other"
     with installation.core.db.read() as conn:
         (row,) = attempts.of_delivery(conn, delivery.id)
-    assert (row.act, row.outcome, row.message) == (Act.RECONCILE, "found", "a person said where it is")
+    assert (row.act, row.outcome, row.message) == (Act.RECONCILE, "found", "Ada said where it is")
 
 
 @pytest.mark.parametrize("platform", TEXT_ONLY)
@@ -135,10 +138,14 @@ def test_only_ones_own_held_deliveries_can_be_settled(installation: Installation
     delivery = held(installation, account, "Mine")
     ref = post_by_hand(installation, account, "Mine")
     with pytest.raises(NotFound):
-        delivery_actions.adopt_held(installation.core, installation.stranger, delivery.id, ref.url)
+        delivery_actions.adopt_held(
+            installation.core, acting(installation.core, installation.stranger), delivery.id, ref.url
+        )
     assert adopt(installation, delivery, ref.url).state is S.PUBLISHED
     with pytest.raises(Conflict, match="not held"):
-        delivery_actions.adopt_held(installation.core, installation.owner, delivery.id, ref.url)
+        delivery_actions.adopt_held(
+            installation.core, acting(installation.core, installation.owner), delivery.id, ref.url
+        )
 
 
 def test_who_decided_while_it_was_being_read_is_not_overruled(installation: Installation) -> None:
@@ -153,12 +160,12 @@ def test_who_decided_while_it_was_being_read_is_not_overruled(installation: Inst
             self.inner, self.traits = inner, inner.traits
 
         def fetch(self, *args: Any) -> RemotePost | None:
-            delivery_actions.send_held(installation.core, installation.owner, delivery.id)
+            delivery_actions.send_held(installation.core, acting(installation.core, installation.owner), delivery.id)
             return self.inner.fetch(*args)  # type: ignore[no-any-return]
 
     slow = replace(ctx, adapter_for=lambda platform, http: Slow(real(platform, http)))  # type: ignore[arg-type, return-value]
     with pytest.raises(Conflict, match="settled meanwhile"):
-        adopt_by_link.adopt_pointed(slow, delivery, ref.url, "request")
+        adopt_by_link.adopt_pointed(slow, delivery, ref.url, "request", "Ada")
     assert read(installation, delivery.id).state is S.SCHEDULED
 
 
@@ -169,7 +176,9 @@ def test_a_platform_that_does_not_answer_changes_nothing(installation: Installat
         "x", "error_before_accept", account=account.account_name, operation="read", times=9
     )
     with pytest.raises(PostProberError):
-        delivery_actions.adopt_held(installation.core, installation.owner, delivery.id, "123456")
+        delivery_actions.adopt_held(
+            installation.core, acting(installation.core, installation.owner), delivery.id, "123456"
+        )
     assert read(installation, delivery.id) == delivery
 
 
@@ -177,7 +186,7 @@ def test_an_instagram_link_is_looked_up_in_the_list_of_own_posts(installation: I
     """Its API knows numbers only; links have a short code."""
     account = installation.link("instagram")
     core = installation.core
-    picture = media.add_bytes(core, installation.owner, "a.png", png(400, 400), "A square")
+    picture = media.add_bytes(core, acting(core, installation.owner), "a.png", png(400, 400), "A square")
     delivery = held_without_check(installation, account, picture)
     posted = RemotePost(
         Ref("178", "https://www.instagram.com/p/Cxyz_12/"), "Look", core.clock.now(), author_name=account.account_name,
@@ -193,8 +202,8 @@ def test_an_instagram_link_is_looked_up_in_the_list_of_own_posts(installation: I
 
     ctx = replace(context_of(core), adapter_for=lambda _p, _h: Listed())  # type: ignore[arg-type, return-value]
     with pytest.raises(BadInput, match="no such post"):
-        adopt_by_link.adopt_pointed(ctx, delivery, "https://www.instagram.com/p/Nothing1/", "request")
-    adopt_by_link.adopt_pointed(ctx, delivery, "https://www.instagram.com/p/Cxyz_12/?igsh=x", "request")
+        adopt_by_link.adopt_pointed(ctx, delivery, "https://www.instagram.com/p/Nothing1/", "request", "Ada")
+    adopt_by_link.adopt_pointed(ctx, delivery, "https://www.instagram.com/p/Cxyz_12/?igsh=x", "request", "Ada")
     assert read(installation, delivery.id).remote_id == "178"
 
 
@@ -206,7 +215,7 @@ def held_without_check(inst: Installation, account: Account, picture: int) -> De
         post_id = posts.posts.add(
             conn, user_id=inst.owner, status="scheduled", scheduled_at=now, now=now, **posts.columns_of(new, [account])  # type: ignore[arg-type]
         )  # fmt: skip
-        posts.plan(inst.core, conn, post_id, account, new, now)
+        posts.plan(inst.core, conn, post_id, account, new, now, by="Ada")
         (delivery,) = deliveries.of_post(conn, post_id)
         transitions.move(conn, delivery, S.HELD, reason="test", now=now, next_at=None)
     return read(inst, delivery.id)

@@ -220,7 +220,7 @@ def test_one_post_that_was_planned_for_two_rows_of_one_account_goes_out_once(sta
     first = stage.link("owner")
     with stage.db.write() as conn:
         second_id = accounts.add(
-            conn, user_id=first.user_id, platform=first.platform.value, account_name="again", now=stage.clock.now(),
+            conn, space=first.user_id, platform=first.platform.value, account_name="again", now=stage.clock.now(),
             instance=first.instance, remote_id=first.remote_id, same_as=first.id,
         )  # fmt: skip
         cred = open_credentials(stage.vault, first)
@@ -252,7 +252,7 @@ def test_a_post_that_a_person_pointed_at_does_not_make_its_program_ours(
     by_hand = stage.platform.make("owner", "Said by hand", stage.clock.now(), app="Web")
     if pointed:
         url = f"{BASE}/@owner/{by_hand.id}"
-        assert adopt_pointed(ctx, stage.get(first), url, "request").state is S.PUBLISHED
+        assert adopt_pointed(ctx, stage.get(first), url, "request", "Ada").state is S.PUBLISHED
     second = stage.plan(account, TEXT)
     stage.platform.ways.append(Way(refuse=cut()))
     publish(ctx, second)

@@ -18,6 +18,7 @@ from postprober.storage import accounts, attempts, deliveries
 from postprober.storage.records import Account, Delivery
 from postprober.storage.tables import samples
 from tests.pages.conftest import everything
+from tests.people import acting
 from tests.pipeline.test_on_the_sandbox import drive
 from tests.plugin.stage import BOARD, Stage, press, stage
 
@@ -34,7 +35,9 @@ def _account(stage: Stage) -> Account:
 
 def _deliveries(stage: Stage, text: str) -> list[Delivery]:
     with stage.core.db.read() as conn:
-        ids = [post.id for post in posts.listing(stage.core, stage.owner)[0] if post.content == text]
+        ids = [
+            post.id for post in posts.listing(stage.core, acting(stage.core, stage.owner))[0] if post.content == text
+        ]
         return [one for post_id in ids for one in deliveries.of_post(conn, post_id)]
 
 
@@ -87,7 +90,7 @@ def test_it_is_reconciled_after_a_cut(stage: Stage, fault: str) -> None:
     text = f"{CUT} ({fault})"
     params = {"seconds": 0.2} if fault == "late_create" else {}
     stage.sandbox.control.fault("noticeboard", fault, account="ann", params=params)
-    posts.create(stage.core, stage.owner, posts.NewPost((text,), (_account(stage).id,)))
+    posts.create(stage.core, acting(stage.core, stage.owner), posts.NewPost((text,), (_account(stage).id,)))
     (one,) = _deliveries(stage, text)
     drive(stage.context(), [one.id])
     (one,) = _deliveries(stage, text)
@@ -102,7 +105,7 @@ def test_it_is_reconciled_after_a_cut(stage: Stage, fault: str) -> None:
 def test_its_refusal_is_told_in_words(stage: Stage) -> None:
     stage.sandbox.control.fault("noticeboard", "revoked", account="ann")
     text = "Nobody reads this"
-    posts.create(stage.core, stage.owner, posts.NewPost((text,), (_account(stage).id,)))
+    posts.create(stage.core, acting(stage.core, stage.owner), posts.NewPost((text,), (_account(stage).id,)))
     (one,) = _deliveries(stage, text)
     drive(stage.context(), [one.id], over=lambda: _account(stage).status != "ok")
     assert "The board does not accept this token" in _account(stage).status_reason

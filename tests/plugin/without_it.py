@@ -10,6 +10,7 @@ from postprober.services.operations import doctor
 from postprober.services.posts import posts
 from postprober.storage import accounts, deliveries
 from tests.pages.conftest import everything
+from tests.people import acting
 from tests.pipeline.test_on_the_sandbox import drive
 from tests.plugin.stage import BOARD, Stage, press, stage
 from tests.plugin.with_it import FIRST, _account
@@ -47,7 +48,11 @@ def test_what_was_planned_waits_and_says_why(stage: Stage) -> None:
     account = _account(stage)
     with stage.core.db.write() as conn:
         accounts.write(conn, account.id, status="ok", status_reason="")
-    (planned,) = [post for post in posts.listing(stage.core, stage.owner)[0] if post.content == "Nobody reads this"]
+    (planned,) = [
+        post
+        for post in posts.listing(stage.core, acting(stage.core, stage.owner))[0]
+        if post.content == "Nobody reads this"
+    ]
     with stage.core.db.read() as conn:
         (one,) = deliveries.of_post(conn, planned.id)
 

@@ -51,6 +51,7 @@ from postprober.storage import deliveries, posts, users
 from postprober.storage.records import PartRecord
 from postprober.storage.tables import alerts, transitions
 from postprober.wiring import build_core, close_core
+from tests.people import acting
 from tests.probe.inprocess import InProcess
 
 S = DeliveryState
@@ -154,7 +155,7 @@ class Campaign:
             self.core, self.world, self.ctx, self.clock, transport = made
             with self.core.db.write() as conn:
                 self.user = users.add(conn, email="a@example.org", password_hash="x", now=self.clock.now())
-            self.picture = media.add_bytes(self.core, self.user, "teal.jpg", jpeg(), "a teal square")
+            self.picture = media.add_bytes(self.core, acting(self.core, self.user), "teal.jpg", jpeg(), "a teal square")
             self._plan_all()
             self._watch_looks()
             self.began = self.clock.now()
@@ -197,7 +198,7 @@ class Campaign:
         data = {"access_token": account.access_token, "refresh_token": account.refresh_token}
         if platform == "bluesky":
             data = {"identifier": account.id, "password": account.password}
-        return add_by_token(self.core, self.user, Platform(platform), data, name=name)
+        return add_by_token(self.core, acting(self.core, self.user), Platform(platform), data, name=name)
 
     def _posts(self, account: Any, platform: str, roles: list[str]) -> None:
         now = self.clock.now()
@@ -207,11 +208,11 @@ class Campaign:
                 text = f"Post number {number} of a long campaign, in its own words"
                 pictured = platform == "instagram" or role == "alt"
                 post_id = posts.add(
-                    conn, user_id=self.user, content=text, platforms=[platform], status=PostStatus.SCHEDULED,
+                    conn, space=self.user, content=text, platforms=[platform], status=PostStatus.SCHEDULED,
                     scheduled_at=now, options={}, now=now,
                 )  # fmt: skip
                 made = deliveries.add(
-                    conn, post_id=post_id, account_id=account.id, user_id=self.user, platform=platform,
+                    conn, post_id=post_id, account_id=account.id, space=self.user, platform=platform,
                     key=str(uuid.UUID(int=number)), due_at=now,
                     parts=[PartRecord(0, text, media=(self.picture,) if pictured else ())], now=now,
                 )  # fmt: skip

@@ -28,6 +28,7 @@ from postprober.services.posts import posts
 from postprober.settings import load_settings
 from postprober.storage import attempts
 from postprober.wiring import build_core, close_core
+from tests.people import acting
 
 LIMIT = 60.0
 
@@ -44,14 +45,14 @@ class Desk:
         """Publish on both servers and wait for the end."""
         variants = dict.fromkeys(self.ids.values(), texts)
         new = posts.NewPost(texts, tuple(self.ids.values()), files, variants=variants)
-        post_id = posts.create(self.core, self.user, new).id
+        post_id = posts.create(self.core, acting(self.core, self.user), new).id
         return self.wait(post_id, lambda view: all(v.delivery.state is DeliveryState.VERIFIED for v in view.deliveries))
 
     def wait(self, post_id: int, done: Callable[[monitoring.PostView], bool]) -> dict[Platform, DeliveryView]:
         end = time.monotonic() + LIMIT
         pause = threading.Event()
         while True:
-            view = monitoring.post_view(self.core, self.user, post_id)
+            view = monitoring.post_view(self.core, acting(self.core, self.user), post_id)
             if done(view) or time.monotonic() > end:
                 return {v.delivery.platform: v for v in view.deliveries}
             pause.wait(0.2)
@@ -66,10 +67,10 @@ def desk(
     user = users.create(core, email="real@example.org", password="0123456789abc")
     ids = {
         Platform("mastodon"): accounts.add_by_token(
-            core, user, Platform("mastodon"), {"access_token": alice.access_token}, instance=snac
+            core, acting(core, user), Platform("mastodon"), {"access_token": alice.access_token}, instance=snac
         ).id,
         Platform("bluesky"): accounts.add_by_token(
-            core, user, Platform("bluesky"), dict(bluesky_cred.secret), instance=pds
+            core, acting(core, user), Platform("bluesky"), dict(bluesky_cred.secret), instance=pds
         ).id,
     }
     runner = Runner(context_of(core), 4)
@@ -94,7 +95,7 @@ def test_text_with_link_mention_cjk_and_emoji_is_proved_to_match(desk: Desk, blu
 
 
 def test_an_image_with_alt_text_is_proved_to_match(desk: Desk) -> None:
-    picture = media.add_bytes(desk.core, desk.user, "tick.png", demo_picture(), "A green tick ✓")
+    picture = media.add_bytes(desk.core, acting(desk.core, desk.user), "tick.png", demo_picture(), "A green tick ✓")
     _is_proved(desk.publish(f"With a picture {time.time_ns()}", files=(picture,)))
 
 
@@ -129,7 +130,7 @@ def test_a_post_that_is_deleted_behind_our_back_is_noticed(
     )
     assert seen[Platform("bluesky")].delivery.state is DeliveryState.GHOST
     assert seen[Platform("mastodon")].delivery.state is DeliveryState.VERIFIED
-    (alert,) = [a for a in monitoring.alerts(core, desk.user) if a["delivery_id"] == delivery.id]
+    (alert,) = [a for a in monitoring.alerts(core, acting(core, desk.user)) if a["delivery_id"] == delivery.id]
     assert alert["kind"] == "drifted" and "gone" in alert["message"] and "deleted" in alert["message"]
     with core.db.read() as conn:
         sends = [a for a in attempts.of_delivery(conn, delivery.id) if a.act == "publish"]
@@ -152,13 +153,15 @@ def test_a_post_that_is_edited_behind_our_back_is_told_and_stays_proved(
     assert changed.ok, changed.excerpt
 
     def told(_: monitoring.PostView) -> bool:
-        return any(a["delivery_id"] == delivery.id for a in monitoring.alerts(desk.core, desk.user))
+        return any(a["delivery_id"] == delivery.id for a in monitoring.alerts(desk.core, acting(desk.core, desk.user)))
 
     seen = desk.wait(delivery.post_id, told)
     assert seen[Platform("bluesky")].delivery.state is DeliveryState.VERIFIED
-    (alert,) = [a for a in monitoring.alerts(desk.core, desk.user) if a["delivery_id"] == delivery.id]
+    (alert,) = [
+        a for a in monitoring.alerts(desk.core, acting(desk.core, desk.user)) if a["delivery_id"] == delivery.id
+    ]
     assert (alert["kind"], alert["type"]) == ("drifted", "warning")
-    found = details.of(desk.core, desk.user, delivery.id).evidence[-1]
+    found = details.of(desk.core, acting(desk.core, desk.user), delivery.id).evidence[-1]
     assert found.kind == "drift" and found.body["after"][0]["text"] == "Buy now"
 
 

@@ -34,6 +34,7 @@ from postprober.services.posts.posts import NewPost
 from postprober.storage import deliveries, processes
 from postprober.storage.tables import leases
 from postprober.wiring import build_core, close_core
+from tests.people import acting
 
 PASSWORD = "correct horse battery"
 ROOT = Path(__file__).parents[2]
@@ -133,13 +134,17 @@ class House:
 
     def link(self, times: int) -> None:
         for _ in range(times):
-            self.accounts.append(link_sandbox_accounts(self.core, self.user, f"s{uuid.uuid4().hex[:8]}"))
+            self.accounts.append(
+                link_sandbox_accounts(self.core, acting(self.core, self.user), f"s{uuid.uuid4().hex[:8]}")
+            )
 
     def post(self, number: int) -> int:
         """A post on one account of each of PLATFORMS."""
         mine = self.accounts[number % len(self.accounts)]
         text = f"Post {number} {uuid.uuid4().hex}"
-        made = posts.create(self.core, self.user, NewPost((text,), tuple(mine[p] for p in PLATFORMS))).id
+        made = posts.create(
+            self.core, acting(self.core, self.user), NewPost((text,), tuple(mine[p] for p in PLATFORMS))
+        ).id
         self.texts[made] = text
         return made
 

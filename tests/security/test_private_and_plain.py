@@ -25,6 +25,7 @@ from postprober.settings import load_settings
 from postprober.storage import users as storage
 from postprober.storage.database import Database
 from tests.installed import Installation
+from tests.people import acting
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -129,9 +130,9 @@ def test_only_the_first_owner_sets_how_long_things_are_kept(installation: Instal
         first, other = storage.get(conn, installation.owner), storage.get(conn, made)
     before = retention.get(core)
     with pytest.raises(Forbidden, match="first owner"):
-        retention.put(core, other, replace(before, alerts=1))
+        retention.put(core, acting(core, other), replace(before, alerts=1))
     assert retention.get(core) == before
-    retention.put(core, first, replace(before, alerts=77))
+    retention.put(core, acting(core, first), replace(before, alerts=77))
     assert retention.get(core).alerts == 77
 
 

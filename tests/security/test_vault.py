@@ -139,7 +139,7 @@ def _rows(core: Core) -> dict[int, Credentials]:
     with core.db.write() as conn:
         owner = users.add(conn, email="o@example.org", password_hash="x", now=now)
         for n in range(3):
-            account_id = accounts.add(conn, user_id=owner, platform="x", account_name="a", now=now, remote_id=f"{n}")
+            account_id = accounts.add(conn, space=owner, platform="x", account_name="a", now=now, remote_id=f"{n}")
             cred = Credentials(f"access-{n}", f"refresh-{n}", secret={"password": f"pw-{n}"})
             accounts.write(conn, account_id, **seal(core.vault, account_id, cred))
             made[account_id] = cred

@@ -22,6 +22,7 @@ from postprober.storage import accounts as account_storage
 from postprober.storage import deliveries
 from postprober.storage.records import Delivery
 from tests.installed import Installation
+from tests.people import acting
 
 S = DeliveryState
 
@@ -33,7 +34,7 @@ def png(width: int = 20, height: int = 10) -> bytes:
 
 
 def post(inst: Installation, account_id: int, text: str = "Hello", **changes: Any) -> Delivery:
-    made = posts.create(inst.core, inst.owner, NewPost((text,), (account_id,), **changes))
+    made = posts.create(inst.core, acting(inst.core, inst.owner), NewPost((text,), (account_id,), **changes))
     with inst.core.db.read() as conn:
         return deliveries.of_post(conn, made.id)[0]
 
@@ -75,7 +76,9 @@ def test_an_account_that_cannot_be_linked_leaves_nothing(
 ) -> None:
     before = installation.counts()
     with pytest.raises(BadInput) as caught:
-        accounts.add_by_token(installation.core, installation.owner, Platform(platform), data, **options)
+        accounts.add_by_token(
+            installation.core, acting(installation.core, installation.owner), Platform(platform), data, **options
+        )
     assert "\n" not in str(caught.value)
     assert installation.counts() == before
 
@@ -86,7 +89,7 @@ def test_the_token_of_somebody_else_is_not_stored_under_the_named_account(instal
     with pytest.raises(BadInput, match="belongs to"):
         accounts.add_by_token(
             installation.core,
-            installation.owner,
+            acting(installation.core, installation.owner),
             Platform("x"),
             {"access_token": made["access_token"]},
             remote_id=other["id"],
@@ -98,12 +101,12 @@ def test_linking_again_keeps_the_account_and_wakes_what_waited(installation: Ins
     core = installation.core
     made = installation.made("x")
     data = {"access_token": made["access_token"]}
-    first = accounts.add_by_token(core, installation.owner, Platform("x"), data)
+    first = accounts.add_by_token(core, acting(core, installation.owner), Platform("x"), data)
     with core.db.write() as conn:
         account_storage.write(conn, first.id, status="reconnect", status_reason="revoked")
-    again = accounts.add_by_token(core, installation.owner, Platform("x"), data)
+    again = accounts.add_by_token(core, acting(core, installation.owner), Platform("x"), data)
     assert (again.id, again.status, again.token_version) == (first.id, "ok", first.token_version + 1)
-    assert len(accounts.listing(core, installation.owner)) == 1
+    assert len(accounts.listing(core, acting(core, installation.owner))) == 1
 
 
 @pytest.mark.parametrize("who", ["teammate", "stranger"])
@@ -111,27 +114,27 @@ def test_nobody_else_sees_uses_or_removes_an_account(installation: Installation,
     core, other = installation.core, getattr(installation, who)
     account = installation.link("mastodon")
     before = installation.counts()
-    assert accounts.listing(core, other) == []
+    assert accounts.listing(core, acting(core, other)) == []
     with pytest.raises(NotFound):
-        accounts.remove(core, other, account.id)
+        accounts.remove(core, acting(core, other), account.id)
     with pytest.raises(NotFound):
-        posts.create(core, other, NewPost(("Hello",), (account.id,)))
+        posts.create(core, acting(core, other), NewPost(("Hello",), (account.id,)))
     assert installation.counts() == before
-    assert [a.id for a in accounts.listing(core, installation.owner)] == [account.id]
+    assert [a.id for a in accounts.listing(core, acting(core, installation.owner))] == [account.id]
 
 
 def test_a_removed_account_has_no_tokens_left_and_what_waited_is_cancelled(installation: Installation) -> None:
     core = installation.core
     account = installation.link("mastodon")
     delivery = post(installation, account.id)
-    accounts.remove(core, installation.owner, account.id)
+    accounts.remove(core, acting(core, installation.owner), account.id)
     with core.db.read() as conn:
         found = account_storage.get(conn, account.id)
         state = deliveries.get(conn, delivery.id).state
     assert (found.access_token, found.refresh_token, found.secret, found.is_active) == (None, None, None, False)
     assert state is S.CANCELLED
     with pytest.raises(NotFound):
-        accounts.remove(core, installation.owner, account.id)
+        accounts.remove(core, acting(core, installation.owner), account.id)
 
 
 # Posts
@@ -167,7 +170,7 @@ def test_a_post_of_an_impossible_form_leaves_nothing(installation: Installation,
     installation.link("mastodon")
     before = installation.counts()
     with pytest.raises((BadInput, NotFound)):
-        posts.create(installation.core, installation.owner, new)
+        posts.create(installation.core, acting(installation.core, installation.owner), new)
     assert installation.counts() == before
 
 
@@ -175,7 +178,9 @@ def test_one_platform_that_would_refuse_stops_the_whole_post(installation: Insta
     short, long = installation.link("x"), installation.link("mastodon")
     before = installation.counts()
     with pytest.raises(PreflightFailed) as caught:
-        posts.create(installation.core, installation.owner, NewPost(("y" * 400,), (short.id, long.id)))
+        posts.create(
+            installation.core, acting(installation.core, installation.owner), NewPost(("y" * 400,), (short.id, long.id))
+        )
     assert caught.value.results[long.id].ok and not caught.value.results[short.id].ok
     assert caught.value.results[short.id].violations[0].over == 120
     assert installation.counts() == before
@@ -183,7 +188,7 @@ def test_one_platform_that_would_refuse_stops_the_whole_post(installation: Insta
 
 def test_the_files_of_somebody_else_cannot_be_used(installation: Installation) -> None:
     account = installation.link("mastodon")
-    theirs = media.add_bytes(installation.core, installation.stranger, "a.png", png())
+    theirs = media.add_bytes(installation.core, acting(installation.core, installation.stranger), "a.png", png())
     with pytest.raises(NotFound):
         post(installation, account.id, media_ids=(theirs,))
 
@@ -193,20 +198,22 @@ def test_nobody_else_sees_or_steers_a_post(installation: Installation, who: str)
     core, other = installation.core, getattr(installation, who)
     delivery = post(installation, installation.link("mastodon").id)
     acts: list[Callable[[int], object]] = [
-        lambda u: monitoring.post_view(core, u, delivery.post_id),
-        lambda u: monitoring.attempts_of(core, u, delivery.id),
-        lambda u: monitoring.step_rows(core, u, delivery.post_id),
-        lambda u: delivery_actions.cancel(core, u, delivery.post_id),
-        lambda u: delivery_actions.retry(core, u, delivery.post_id),
-        lambda u: delivery_actions.send_held(core, u, delivery.id),
-        lambda u: delivery_actions.look_again(core, u, delivery.id),
+        lambda u: monitoring.post_view(core, acting(core, u), delivery.post_id),
+        lambda u: monitoring.attempts_of(core, acting(core, u), delivery.id),
+        lambda u: monitoring.step_rows(core, acting(core, u), delivery.post_id),
+        lambda u: delivery_actions.cancel(core, acting(core, u), delivery.post_id),
+        lambda u: delivery_actions.retry(core, acting(core, u), delivery.post_id),
+        lambda u: delivery_actions.send_held(core, acting(core, u), delivery.id),
+        lambda u: delivery_actions.look_again(core, acting(core, u), delivery.id),
     ]
     for act in acts:
         with pytest.raises(NotFound):
             act(other)
-    assert posts.listing(core, other)[0] == [] and monitoring.recent_views(core, other) == []
-    assert monitoring.post_view(core, installation.owner, delivery.post_id).post.id == delivery.post_id
-    assert delivery_actions.cancel(core, installation.owner, delivery.post_id) == 1
+    assert (
+        posts.listing(core, acting(core, other))[0] == [] and monitoring.recent_views(core, acting(core, other)) == []
+    )
+    assert monitoring.post_view(core, acting(core, installation.owner), delivery.post_id).post.id == delivery.post_id
+    assert delivery_actions.cancel(core, acting(core, installation.owner), delivery.post_id) == 1
 
 
 def test_only_what_was_not_sent_can_be_cancelled(installation: Installation) -> None:
@@ -214,10 +221,10 @@ def test_only_what_was_not_sent_can_be_cancelled(installation: Installation) -> 
     account = installation.link("mastodon").id
     waiting, sent = post(installation, account, "a"), post(installation, account, "b")
     move(installation, sent, S.CLAIMED, S.SUBMITTING)
-    assert delivery_actions.cancel(core, owner, waiting.post_id) == 1
+    assert delivery_actions.cancel(core, acting(core, owner), waiting.post_id) == 1
     for post_id in (waiting.post_id, sent.post_id):
         with pytest.raises(Conflict):
-            delivery_actions.cancel(core, owner, post_id)
+            delivery_actions.cancel(core, acting(core, owner), post_id)
 
 
 def test_a_held_post_whose_outcome_is_unknown_is_not_cancelled_as_if_it_were_not_out(
@@ -227,16 +234,16 @@ def test_a_held_post_whose_outcome_is_unknown_is_not_cancelled_as_if_it_were_not
     move(installation, delivery, S.CLAIMED, S.SUBMITTING)
     move(installation, delivery, S.UNCONFIRMED, S.HELD, unknown_at=installation.core.clock.now())
     with pytest.raises(Conflict):
-        delivery_actions.cancel(installation.core, installation.owner, delivery.post_id)
+        delivery_actions.cancel(installation.core, acting(installation.core, installation.owner), delivery.post_id)
 
 
 def test_only_failed_deliveries_are_tried_again(installation: Installation) -> None:
     core, owner = installation.core, installation.owner
     delivery = post(installation, installation.link("mastodon").id)
     with pytest.raises(Conflict):
-        delivery_actions.retry(core, owner, delivery.post_id)
+        delivery_actions.retry(core, acting(core, owner), delivery.post_id)
     move(installation, delivery, S.CLAIMED, S.SUBMITTING, S.FAILED, tries=5)
-    assert delivery_actions.retry(core, owner, delivery.post_id) == 1
+    assert delivery_actions.retry(core, acting(core, owner), delivery.post_id) == 1
     with core.db.read() as conn:
         found = deliveries.get(conn, delivery.id)
     assert (found.state, found.tries, found.key) == (S.SCHEDULED, 5, delivery.key), "what was used up stays so"
@@ -247,10 +254,10 @@ def test_a_person_decides_about_held_deliveries_only(installation: Installation)
     delivery = post(installation, installation.link("mastodon").id)
     for act in (delivery_actions.send_held, delivery_actions.look_again):
         with pytest.raises(Conflict):
-            act(core, owner, delivery.id)
+            act(core, acting(core, owner), delivery.id)
     move(installation, delivery, S.CLAIMED, S.HELD, next_at=None)
     with pytest.raises(Conflict, match="before anything was sent"):
-        delivery_actions.look_again(core, owner, delivery.id)
-    delivery_actions.send_held(core, owner, delivery.id)
+        delivery_actions.look_again(core, acting(core, owner), delivery.id)
+    delivery_actions.send_held(core, acting(core, owner), delivery.id)
     with core.db.read() as conn:
         assert deliveries.get(conn, delivery.id).state is S.SCHEDULED

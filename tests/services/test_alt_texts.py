@@ -28,26 +28,29 @@ from postprober.storage.records import Post
 from postprober.storage.tables import media as media_table
 from postprober.ui.components.compose.draft import Draft
 from tests.installed import Installation
+from tests.people import acting
 
 
 def _file(inst: Installation, tmp_path: Path) -> int:
     Image.new("RGB", (600, 600), "#336699").save(tmp_path / "a.png")
-    return media.add_file(inst.core, inst.owner, tmp_path / "a.png", "As seen")
+    return media.add_file(inst.core, acting(inst.core, inst.owner), tmp_path / "a.png", "As seen")
 
 
 def _draft(inst: Installation, tmp_path: Path, text: str = "With a picture") -> tuple[Post, int]:
     file = _file(inst, tmp_path)
     at = inst.core.clock.now() + timedelta(days=2)
-    return drafts.save(inst.core, inst.owner, NewPost((text,), (inst.link("bluesky").id,), (file,), at)), file
+    return drafts.save(
+        inst.core, acting(inst.core, inst.owner), NewPost((text,), (inst.link("bluesky").id,), (file,), at)
+    ), file
 
 
 def _alt(inst: Installation, file: int) -> str:
-    return media.get(inst.core, inst.owner, file).alt
+    return media.get(inst.core, acting(inst.core, inst.owner), file).alt
 
 
 def test_of_a_draft_it_can_be_changed(installation: Installation, tmp_path: Path) -> None:
     _post, file = _draft(installation, tmp_path)
-    media.describe(installation.core, installation.owner, file, "Better")
+    media.describe(installation.core, acting(installation.core, installation.owner), file, "Better")
     assert _alt(installation, file) == "Better"
 
 
@@ -55,10 +58,10 @@ def test_of_a_draft_it_can_be_changed(installation: Installation, tmp_path: Path
 def test_of_what_is_planned_or_in_review_it_stays(installation: Installation, tmp_path: Path, text: str) -> None:
     core, owner = installation.core, installation.owner
     post, file = _draft(installation, tmp_path, text)
-    post = drafts.submit(core, owner, post.id)
+    post = drafts.submit(core, acting(core, owner), post.id)
     assert post.status == (PostStatus.REVIEW if "TODO" in text else PostStatus.SCHEDULED)
     with pytest.raises(Conflict, match="change the post"):
-        media.describe(core, owner, file, "Sneaked in")
+        media.describe(core, acting(core, owner), file, "Sneaked in")
     assert _alt(installation, file) == "As seen"
 
 
@@ -67,21 +70,21 @@ def test_of_an_approved_post_and_of_one_that_was_deleted_after_planning_it_stays
 ) -> None:
     core, owner = installation.core, installation.owner
     post, file = _draft(installation, tmp_path, "TODO: with a picture")
-    drafts.submit(core, owner, post.id)
-    post = advice.decide_review(core, owner, post.id, True)
+    drafts.submit(core, acting(core, owner), post.id)
+    post = advice.decide_review(core, acting(core, owner), post.id, True)
     with pytest.raises(Conflict):
-        media.describe(core, owner, file, "Sneaked in")
-    drafts.delete(core, owner, post.id)
+        media.describe(core, acting(core, owner), file, "Sneaked in")
+    drafts.delete(core, acting(core, owner), post.id)
     with pytest.raises(Conflict):
-        media.describe(core, owner, file, "Sneaked in")
+        media.describe(core, acting(core, owner), file, "Sneaked in")
 
 
 def test_a_file_of_two_drafts_is_changed_in_neither_by_the_other(installation: Installation, tmp_path: Path) -> None:
     core, owner = installation.core, installation.owner
     post, file = _draft(installation, tmp_path)
-    drafts.save(core, owner, drafts.wish_of(post))
+    drafts.save(core, acting(core, owner), drafts.wish_of(post))
     with pytest.raises(Conflict):
-        media.describe(core, owner, file, "For one of them")
+        media.describe(core, acting(core, owner), file, "For one of them")
 
 
 def test_a_page_that_is_still_open_changes_the_post_and_not_the_file_behind_it(
@@ -92,14 +95,14 @@ def test_a_page_that_is_still_open_changes_the_post_and_not_the_file_behind_it(
     file = _file(installation, tmp_path)
     page = Draft(user_id=owner, kept=(file,), described={file}, chosen=(installation.link("bluesky").id,))
     page.texts[0] = ("With a picture",)
-    page.save(core, owner, page.now())
+    page.save(core, acting(core, owner), page.now())
     assert page.saved is not None
-    page.describe(core, owner, file, "Better")
+    page.describe(core, acting(core, owner), file, "Better")
     assert page.kept == (file,) and _alt(installation, file) == "Better", "the control: the draft's own file"
-    post = drafts.submit(core, owner, page.saved.id)
-    page.describe(core, owner, file, "Sneaked in")
+    post = drafts.submit(core, acting(core, owner), page.saved.id)
+    page.describe(core, acting(core, owner), file, "Sneaked in")
     assert _alt(installation, file) == "Better"
-    page.save(core, owner, page.now())
+    page.save(core, acting(core, owner), page.now())
     with core.db.read() as conn:
         (planned,) = deliveries.of_post(conn, post.id)
     assert planned.parts[0].media == (file,)
@@ -109,10 +112,12 @@ def test_a_page_that_is_still_open_changes_the_post_and_not_the_file_behind_it(
 def test_changed_with_the_post_it_is_reviewed_and_planned_anew(installation: Installation, tmp_path: Path) -> None:
     core, owner = installation.core, installation.owner
     post, file = _draft(installation, tmp_path, "TODO: with a picture")
-    drafts.submit(core, owner, post.id)
-    post = advice.decide_review(core, owner, post.id, True)
-    other = media.copy(core, owner, file, "Another text")
-    changed = drafts.change(core, owner, post.id, replace(drafts.wish_of(post), media_ids=(other,)), [post.version])
+    drafts.submit(core, acting(core, owner), post.id)
+    post = advice.decide_review(core, acting(core, owner), post.id, True)
+    other = media.copy(core, acting(core, owner), file, "Another text")
+    changed = drafts.change(
+        core, acting(core, owner), post.id, replace(drafts.wish_of(post), media_ids=(other,)), [post.version]
+    )
     assert changed.status == PostStatus.REVIEW, "the approval was of the earlier alt text"
     assert changed.version > post.version
 
@@ -130,7 +135,9 @@ class _Meanwhile(Advisor):
 
 
 def _during_the_review(inst: Installation, file: int, alt: str) -> Core:
-    return replace(inst.core, advisor=_Meanwhile(then=lambda: media.describe(inst.core, inst.owner, file, alt)))
+    return replace(
+        inst.core, advisor=_Meanwhile(then=lambda: media.describe(inst.core, acting(inst.core, inst.owner), file, alt))
+    )
 
 
 @pytest.mark.parametrize("text", ["With a picture", "TODO: with a picture"])
@@ -140,10 +147,20 @@ def test_changed_during_the_review_of_a_draft_nothing_is_planned(
     core, owner = installation.core, installation.owner
     post, file = _draft(installation, tmp_path, text)
     with pytest.raises(Conflict, match="alt text was changed"):
-        drafts.submit(_during_the_review(installation, file, "Not reviewed"), owner, post.id)
-    assert drafts.get(core, owner, post.id).status == PostStatus.DRAFT
-    drafts.submit(_during_the_review(installation, _file(installation, tmp_path), "Of another"), owner, post.id)
-    assert drafts.get(core, owner, post.id).status != PostStatus.DRAFT, "the control: another file's alt text"
+        drafts.submit(
+            _during_the_review(installation, file, "Not reviewed"),
+            acting(_during_the_review(installation, file, "Not reviewed"), owner),
+            post.id,
+        )
+    assert drafts.get(core, acting(core, owner), post.id).status == PostStatus.DRAFT
+    drafts.submit(
+        _during_the_review(installation, _file(installation, tmp_path), "Of another"),
+        acting(_during_the_review(installation, _file(installation, tmp_path), "Of another"), owner),
+        post.id,
+    )
+    assert drafts.get(core, acting(core, owner), post.id).status != PostStatus.DRAFT, (
+        "the control: another file's alt text"
+    )
 
 
 def test_changed_during_the_review_of_a_new_post_nothing_is_planned(installation: Installation, tmp_path: Path) -> None:
@@ -151,7 +168,11 @@ def test_changed_during_the_review_of_a_new_post_nothing_is_planned(installation
     new = NewPost(("With a picture",), (installation.link("bluesky").id,), (file,))
     before = installation.counts()
     with pytest.raises(Conflict, match="alt text was changed"):
-        posts.create(_during_the_review(installation, file, "Not reviewed"), owner, new)
+        posts.create(
+            _during_the_review(installation, file, "Not reviewed"),
+            acting(_during_the_review(installation, file, "Not reviewed"), owner),
+            new,
+        )
     assert installation.counts() == before
 
 
@@ -160,12 +181,18 @@ def test_changed_during_the_review_of_an_edit_the_planned_post_stays(
 ) -> None:
     core, owner = installation.core, installation.owner
     post, _ = _draft(installation, tmp_path)
-    post = drafts.submit(core, owner, post.id)
+    post = drafts.submit(core, acting(core, owner), post.id)
     fresh = _file(installation, tmp_path)
     edited = replace(drafts.wish_of(post), media_ids=(fresh,))
     with pytest.raises(Conflict, match="alt text was changed"):
-        drafts.change(_during_the_review(installation, fresh, "Not reviewed"), owner, post.id, edited, [post.version])
-    assert drafts.get(core, owner, post.id).version == post.version
+        drafts.change(
+            _during_the_review(installation, fresh, "Not reviewed"),
+            acting(_during_the_review(installation, fresh, "Not reviewed"), owner),
+            post.id,
+            edited,
+            [post.version],
+        )
+    assert drafts.get(core, acting(core, owner), post.id).version == post.version
 
 
 def _stored(database: Database) -> tuple[int, int]:
@@ -174,7 +201,7 @@ def _stored(database: Database) -> tuple[int, int]:
     columns = {"name": "a", "kind": "image", "mime": "image/png", "size": 1, "width": 1, "height": 1}
     with database.write() as conn:
         owner = users.add(conn, email="me@example.org", password_hash="-", now=now)
-        return owner, media_storage.add(conn, user_id=owner, now=now, alt="", sha256="0", path="a", **columns)
+        return owner, media_storage.add(conn, space=owner, now=now, alt="", sha256="0", path="a", **columns)
 
 
 def test_files_of_a_post_that_is_being_planned_wait_for_it(database: Database) -> None:

@@ -24,10 +24,11 @@ from postprober.services.core import Core
 from postprober.services.media import media as media_service
 from postprober.services.operations import doctor
 from postprober.services.posts import delivery_actions, posts
-from postprober.storage import accounts, deliveries, logs
+from postprober.storage import accounts, deliveries, logs, users
 from postprober.storage.records import Account, Delivery
 from tests.api.rest_kit import png
 from tests.installed import Installation
+from tests.people import acting
 from tests.pipeline.test_on_the_sandbox import context, drive
 
 pytestmark = pytest.mark.slow
@@ -49,7 +50,9 @@ def stored(inst: Installation, made: dict[str, Any]) -> str:
 
 
 def linked(inst: Installation, core: Core) -> Account:
-    return browser_accounts.link(core, inst.owner, IG, stored(inst, inst.made("instagram")), accepted=True)
+    return browser_accounts.link(
+        core, acting(core, inst.owner), IG, stored(inst, inst.made("instagram")), accepted=True
+    )
 
 
 def test_it_is_linked_only_with_the_terms_accepted_and_that_is_kept_with_the_time(
@@ -57,31 +60,48 @@ def test_it_is_linked_only_with_the_terms_accepted_and_that_is_kept_with_the_tim
 ) -> None:
     made = installation.made("instagram")
     with pytest.raises(BadInput, match="terms forbid"):
-        browser_accounts.link(core, installation.owner, IG, stored(installation, made), accepted=False)
-    assert account_service.listing(core, installation.owner) == []
-    account = browser_accounts.link(core, installation.owner, IG, stored(installation, made), accepted=True)
+        browser_accounts.link(core, acting(core, installation.owner), IG, stored(installation, made), accepted=False)
+    assert account_service.listing(core, acting(core, installation.owner)) == []
+    account = browser_accounts.link(
+        core, acting(core, installation.owner), IG, stored(installation, made), accepted=True
+    )
     agreed = account.settings["browser_terms"]
     assert agreed["accepted_at"].startswith("20") and agreed["by"] == installation.owner
     assert browser_accounts.called(account) == f"{made['name']} (by browser, experimental)"
-    changed = account_service.set_up(core, installation.owner, account.id, label="Ours", language="en")
+    changed = account_service.set_up(core, acting(core, installation.owner), account.id, label="Ours", language="en")
     assert changed.settings["browser_terms"] == agreed, "changing settings forgets nothing that was accepted"
+
+
+def test_the_terms_are_accepted_by_the_person_and_not_by_the_owner_of_the_space(
+    installation: Installation, core: Core
+) -> None:
+    with core.db.write() as conn:
+        users.write(conn, installation.teammate, core.clock.now(), owner_id=installation.owner, role="editor")
+    editor = acting(core, installation.teammate)
+    account = browser_accounts.link(
+        core, editor, IG, stored(installation, installation.made("instagram")), accepted=True
+    )
+    assert account.user_id == installation.owner
+    assert account.settings["browser_terms"]["by"] == installation.teammate
 
 
 def test_the_session_is_sealed_and_only_the_owner_has_the_account(installation: Installation, core: Core) -> None:
     made = installation.made("instagram")
-    account = browser_accounts.link(core, installation.owner, IG, stored(installation, made), accepted=True)
+    account = browser_accounts.link(
+        core, acting(core, installation.owner), IG, stored(installation, made), accepted=True
+    )
     core.db.checkpoint_wal()
     raw = (core.settings.data_dir / "postprober.sqlite").read_bytes()
     assert made["access_token"].encode() not in raw
     assert open_credentials(core.vault, account).access_token == made["access_token"]
     with pytest.raises(NotFound):
-        account_service.get(core, installation.stranger, account.id)
+        account_service.get(core, acting(core, installation.stranger), account.id)
 
 
 @pytest.mark.parametrize("text", ["", "not json", "[]", "{}", '{"cookies": []}', "[" * 100_000, "x" * 1_000_001])
 def test_what_is_no_session_is_refused(installation: Installation, core: Core, text: str) -> None:
     with pytest.raises(BadInput) as caught:
-        browser_accounts.link(core, installation.owner, IG, text, accepted=True)
+        browser_accounts.link(core, acting(core, installation.owner), IG, text, accepted=True)
     assert caught.value.field == "session"
 
 
@@ -89,13 +109,17 @@ def test_a_session_that_instagram_does_not_accept_is_refused(installation: Insta
     made = installation.made("instagram")
     with pytest.raises(BadInput, match="only you may answer"):
         browser_accounts.link(
-            core, installation.owner, IG, stored(installation, {**made, "access_token": "ended"}), accepted=True
+            core,
+            acting(core, installation.owner),
+            IG,
+            stored(installation, {**made, "access_token": "ended"}),
+            accepted=True,
         )
 
 
 def test_another_platform_has_no_such_way(installation: Installation, core: Core) -> None:
     with pytest.raises(BadInput, match="cannot be used by browser"):
-        browser_accounts.link(core, installation.owner, Platform("x"), "{}", accepted=True)
+        browser_accounts.link(core, acting(core, installation.owner), Platform("x"), "{}", accepted=True)
 
 
 def test_without_a_browser_it_is_refused_in_one_sentence_and_doctor_says_so(
@@ -105,7 +129,7 @@ def test_without_a_browser_it_is_refused_in_one_sentence_and_doctor_says_so(
     missing = core.settings.model_copy(update={"browser_path": str(tmp_path / "none")})
     bare = replace(core, browser=Browser(missing))
     with pytest.raises(BadInput, match=r"would need a browser\. There is no program"):
-        browser_accounts.link(bare, installation.owner, IG, "{}", accepted=True)
+        browser_accounts.link(bare, acting(bare, installation.owner), IG, "{}", accepted=True)
     said = {finding.name: finding for finding in doctor.examine(bare)}["Instagram by browser"]
     assert not said.ok and "1 accounts need it" in said.message
     well = {finding.name: finding for finding in doctor.examine(core)}["Instagram by browser"]
@@ -113,8 +137,8 @@ def test_without_a_browser_it_is_refused_in_one_sentence_and_doctor_says_so(
 
 
 def plan(inst: Installation, core: Core, account: Account, text: str) -> int:
-    file = media_service.add_bytes(core, inst.owner, "sea.png", png(), "The sea")
-    post = posts.create(core, inst.owner, posts.NewPost((text,), (account.id,), (file,)))
+    file = media_service.add_bytes(core, acting(core, inst.owner), "sea.png", png(), "The sea")
+    post = posts.create(core, acting(core, inst.owner), posts.NewPost((text,), (account.id,), (file,)))
     with core.db.read() as conn:
         return deliveries.of_post(conn, post.id)[0].id
 
@@ -163,7 +187,7 @@ def test_a_lost_request_is_held_for_a_person_and_not_sent_again(installation: In
     found = ended(core, delivery)
     assert found.state is S.HELD and "late arrival cannot be ruled out" in found.reason
     assert visible(installation, "Lost for good") == 0
-    delivery_actions.send_held(core, installation.owner, delivery)
+    delivery_actions.send_held(core, acting(core, installation.owner), delivery)
     drive(tools(installation, core), [delivery], limit=60)
     assert (ended(core, delivery).state, visible(installation, "Lost for good")) == (S.VERIFIED, 1)
 
@@ -178,7 +202,7 @@ def test_a_person_can_say_where_a_held_one_is(installation: Installation, core: 
     assert ended(core, delivery).state is S.HELD
     control.clear_faults()
     (truth,) = control.posts("instagram", account.account_name)
-    delivery_actions.adopt_held(core, installation.owner, delivery, truth["url"])
+    delivery_actions.adopt_held(core, acting(core, installation.owner), delivery, truth["url"])
     assert ended(core, delivery).state is S.PUBLISHED
     assert visible(installation, "Here it is") == 1
 

@@ -17,6 +17,7 @@ from postprober.storage import deliveries
 from postprober.storage import health as store
 from postprober.storage.health import Note
 from tests.installed import Installation
+from tests.people import acting
 
 
 def signs(inst: Installation, account_id: int, server: store.Server, *found: tuple[float, Sign]) -> None:
@@ -41,7 +42,7 @@ def test_it_shows_every_server_with_its_last_day_and_only_ones_own(installation:
         (0.05, Sign.SLOW),
     )  # fmt: skip
     stand(installation, server, Verdict.DEGRADED, now)
-    (one,) = platform_status.take(installation.core, installation.owner)
+    (one,) = platform_status.take(installation.core, acting(installation.core, installation.owner))
     assert (one.platform, one.verdict, one.reason, one.blocking) == (Platform("x"), Verdict.DEGRADED, "Because.", False)
     assert len(one.history) == 48
     assert (one.history[0], one.history[-5], one.history[-1]) == (Verdict.WELL, Verdict.FAILING, Verdict.DEGRADED)
@@ -54,7 +55,7 @@ def test_what_is_old_is_called_unknown(installation: Installation) -> None:
     mine = installation.link("x")
     old = installation.core.clock.now() - timedelta(days=1)
     stand(installation, (Platform("x"), mine.instance), Verdict.FAILING, old, blocking=True)
-    (one,) = platform_status.take(installation.core, installation.owner)
+    (one,) = platform_status.take(installation.core, acting(installation.core, installation.owner))
     assert (one.verdict, one.blocking) == (Verdict.UNKNOWN, False)
 
 
@@ -63,29 +64,29 @@ def test_one_accounts_refused_access_is_shown_with_the_account(installation: Ins
     server = (Platform("x"), mine.instance)
     signs(installation, mine.id, server, (0.3, Sign.REFUSED), (0.2, Sign.REFUSED))
     signs(installation, other.id, server, (0.2, Sign.WELL))
-    (one,) = platform_status.take(installation.core, installation.owner)
+    (one,) = platform_status.take(installation.core, acting(installation.core, installation.owner))
     assert {a.id: a.verdict for a in one.accounts} == {mine.id: Verdict.FAILING, other.id: Verdict.WELL}
 
 
 def test_a_post_that_waits_for_its_platform_can_be_sent_anyway_by_its_owner_only(installation: Installation) -> None:
     core = installation.core
     account = installation.link("x")
-    post = posts.create(core, installation.owner, posts.NewPost(("Waits",), (account.id,)))
+    post = posts.create(core, acting(core, installation.owner), posts.NewPost(("Waits",), (account.id,)))
     with core.db.write() as conn:
         (found,) = deliveries.of_post(conn, post.id)
         later = core.clock.now() + timedelta(minutes=10)
         for state in (S.CLAIMED, S.WAITING):
             found = transitions.move(conn, found, state, reason="It waits: ", now=core.clock.now(), next_at=later)
     with pytest.raises(Conflict, match="not held"):
-        delivery_actions.send_held(core, installation.owner, found.id)
+        delivery_actions.send_held(core, acting(core, installation.owner), found.id)
     with core.db.write() as conn:
         store.delay(conn, found.id, (Platform("x"), account.instance), core.clock.now())
-    assert platform_status.take(core, installation.owner)[0].waiting == 1
+    assert platform_status.take(core, acting(core, installation.owner))[0].waiting == 1
     with pytest.raises(NotFound):
-        delivery_actions.send_held(core, installation.stranger, found.id)
-    delivery_actions.send_held(core, installation.owner, found.id)
+        delivery_actions.send_held(core, acting(core, installation.stranger), found.id)
+    delivery_actions.send_held(core, acting(core, installation.owner), found.id)
     with core.db.read() as conn:
         now = deliveries.get(conn, found.id)
         assert now.state is S.WAITING and now.next_at is not None and now.next_at <= core.clock.now()
         assert store.goes_anyway(conn, found.id)
-    assert platform_status.take(core, installation.owner)[0].waiting == 0
+    assert platform_status.take(core, acting(core, installation.owner))[0].waiting == 0

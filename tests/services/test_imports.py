@@ -21,6 +21,7 @@ from postprober.services.posts import delivery_actions, imports, posts
 from postprober.storage import accounts, preferences, users
 from postprober.storage.records import Account
 from tests.installed import Installation
+from tests.people import acting
 
 HEAD = "text,accounts,time,language\n"
 
@@ -31,9 +32,7 @@ def linked(installation: Installation) -> Installation:
     now = installation.core.clock.now()
     with installation.core.db.write() as conn:
         for platform, name in (("x", "demo"), ("linkedin", "one"), ("linkedin", "two")):
-            accounts.add(
-                conn, user_id=installation.owner, platform=platform, account_name=name, now=now, remote_id=name
-            )
+            accounts.add(conn, space=installation.owner, platform=platform, account_name=name, now=now, remote_id=name)
     return installation
 
 
@@ -42,15 +41,15 @@ def _at(house: Installation, days: int = 2) -> str:
 
 
 def _read(house: Installation, text: str) -> imports.Batch:
-    return imports.read(house.core, house.owner, text.encode())
+    return imports.read(house.core, acting(house.core, house.owner), text.encode())
 
 
 def _posts(house: Installation) -> list[str]:
-    return sorted(p.content for p in posts.listing(house.core, house.owner)[0])
+    return sorted(p.content for p in posts.listing(house.core, acting(house.core, house.owner))[0])
 
 
 def _import(house: Installation, text: str, **options: Any) -> imports.Batch:
-    return imports.create(house.core, house.owner, _read(house, text), **options)
+    return imports.create(house.core, acting(house.core, house.owner), _read(house, text), **options)
 
 
 def test_every_row_says_what_is_wrong_with_it_and_nothing_is_written(linked: Installation) -> None:
@@ -72,21 +71,23 @@ def test_every_row_says_what_is_wrong_with_it_and_nothing_is_written(linked: Ins
 def test_good_rows_are_created_and_bad_ones_do_not_block_them(linked: Installation) -> None:
     batch = _read(linked, HEAD + f"Planned,x;linkedin:two,{_at(linked)},\nBad,nowhere,,\nLater,x:demo,,\n")
     seen: list[tuple[int, int]] = []
-    made = imports.create(linked.core, linked.owner, batch, lambda done, of: seen.append((done, of)))
+    made = imports.create(
+        linked.core, acting(linked.core, linked.owner), batch, lambda done, of: seen.append((done, of))
+    )
     assert _posts(linked) == ["Later", "Planned"] and seen == [(1, 3), (2, 3), (3, 3)]
     assert [row.made is not None for row in made.rows] == [True, False, True]
-    status = {p.content: p.status for p in posts.listing(linked.core, linked.owner)[0]}
+    status = {p.content: p.status for p in posts.listing(linked.core, acting(linked.core, linked.owner))[0]}
     assert status == {"Planned": PostStatus.SCHEDULED, "Later": PostStatus.DRAFT}
 
 
 def test_pressing_again_or_bringing_the_same_file_again_creates_nothing_twice(linked: Installation) -> None:
     text = HEAD + f"Once,x,{_at(linked)},\n"
     batch = _read(linked, text)
-    imports.create(linked.core, linked.owner, batch)
-    imports.create(linked.core, linked.owner, batch)
+    imports.create(linked.core, acting(linked.core, linked.owner), batch)
+    imports.create(linked.core, acting(linked.core, linked.owner), batch)
     again = _read(linked, text)
     assert again.rows[0].made is not None
-    imports.create(linked.core, linked.owner, again)
+    imports.create(linked.core, acting(linked.core, linked.owner), again)
     assert _posts(linked) == ["Once"]
 
 
@@ -96,7 +97,7 @@ def test_two_imports_at_once_create_each_row_once(linked: Installation) -> None:
 
     def press() -> None:
         barrier.wait()
-        made.append(imports.create(linked.core, linked.owner, batch))
+        made.append(imports.create(linked.core, acting(linked.core, linked.owner), batch))
 
     threads = [threading.Thread(target=press) for _ in range(2)]
     for thread in threads:
@@ -108,7 +109,9 @@ def test_two_imports_at_once_create_each_row_once(linked: Installation) -> None:
 
 
 def test_another_person_has_their_own_rows(linked: Installation) -> None:
-    batch = imports.read(linked.core, linked.stranger, (HEAD + f"Mine,x,{_at(linked)},\n").encode())
+    batch = imports.read(
+        linked.core, acting(linked.core, linked.stranger), (HEAD + f"Mine,x,{_at(linked)},\n").encode()
+    )
     assert "no linked account" in batch.rows[0].problems[0]
 
 
@@ -126,11 +129,13 @@ def test_a_file_that_cannot_be_used_is_refused_with_a_sentence(
     linked: Installation, content: bytes, words: str
 ) -> None:
     with pytest.raises(BadInput, match=words):
-        imports.read(linked.core, linked.owner, content)
+        imports.read(linked.core, acting(linked.core, linked.owner), content)
 
 
 def test_semicolons_a_byte_order_mark_and_line_breaks_in_a_text_are_understood(linked: Installation) -> None:
-    batch = imports.read(linked.core, linked.owner, '\ufefftext;accounts;time\n"Two\nlines; one text";x;\n'.encode())
+    batch = imports.read(
+        linked.core, acting(linked.core, linked.owner), '\ufefftext;accounts;time\n"Two\nlines; one text";x;\n'.encode()
+    )
     assert [row.text for row in batch.rows] == ["Two\nlines; one text"] and batch.rows[0].ok
 
 
@@ -155,7 +160,7 @@ def everywhere(linked: Installation) -> Installation:
     with linked.core.db.write() as conn:
         for platform in ("mastodon", "bluesky"):
             accounts.add(
-                conn, user_id=linked.owner, platform=platform, account_name="ada", now=now, remote_id="ada",
+                conn, space=linked.owner, platform=platform, account_name="ada", now=now, remote_id="ada",
                 instance=linked.sandbox.url if platform == "mastodon" else "",
             )  # fmt: skip
     return linked
@@ -178,7 +183,9 @@ def everywhere(linked: Installation) -> Installation:
     ],
 )
 def test_the_files_that_people_sent_say_what_they_say(everywhere: Installation, name: str, texts: list[str]) -> None:
-    batch = imports.read(everywhere.core, everywhere.owner, (TABLES / f"{name}.csv").read_bytes())
+    batch = imports.read(
+        everywhere.core, acting(everywhere.core, everywhere.owner), (TABLES / f"{name}.csv").read_bytes()
+    )
     assert [row.text for row in batch.rows] == texts
     assert [row.problems for row in batch.rows] == [()] * len(texts)
     assert [row.at for row in batch.rows] == [datetime(2027, 3, 2, 9 + n, tzinfo=UTC) for n in range(len(texts))]
@@ -186,12 +193,18 @@ def test_the_files_that_people_sent_say_what_they_say(everywhere: Installation, 
 
 
 def test_a_date_without_an_hour_is_not_midnight(everywhere: Installation) -> None:
-    batch = imports.read(everywhere.core, everywhere.owner, (TABLES / "csv-date-only.csv").read_bytes())
+    batch = imports.read(
+        everywhere.core, acting(everywhere.core, everywhere.owner), (TABLES / "csv-date-only.csv").read_bytes()
+    )
     assert batch.rows[0].at is None and "names no hour; write it like 2027-03-02 09:00" in batch.rows[0].problems[0]
 
 
 def test_a_language_as_systems_write_it_becomes_a_tag_and_nonsense_is_refused(everywhere: Installation) -> None:
-    batch = imports.read(everywhere.core, everywhere.owner, (TABLES / "csv-language-underscore.csv").read_bytes())
+    batch = imports.read(
+        everywhere.core,
+        acting(everywhere.core, everywhere.owner),
+        (TABLES / "csv-language-underscore.csv").read_bytes(),
+    )
     assert batch.rows[0].new is not None and batch.rows[0].new.language == "fr-FR" and batch.rows[0].ok
     bad = _read(everywhere, HEAD + "t,x,,French please\n").rows[0]
     assert "no language tag" in bad.problems[0]
@@ -202,7 +215,7 @@ def test_the_day_order_is_asked_once_and_one_clear_date_answers_it(linked: Insta
     batch = _read(linked, unclear)
     assert batch.unclear and [row.ok for row in batch.rows] == [False, True]
     assert "could be 3 February or 2 March" in batch.rows[0].problems[0]
-    said = imports.read(linked.core, linked.owner, unclear.encode(), order="month")
+    said = imports.read(linked.core, acting(linked.core, linked.owner), unclear.encode(), order="month")
     assert said.rows[0].at == datetime(2027, 3, 2, 9, tzinfo=UTC) and not said.unclear
     shown = _read(linked, HEAD + "a,x,03/02/2027 09:00,\nb,x,13/02/2027 09:00,\n")
     assert shown.order == "day" and shown.rows[0].at == datetime(2027, 2, 3, 9, tzinfo=UTC)
@@ -215,7 +228,7 @@ def test_correcting_one_row_and_importing_again_creates_only_that_row(linked: In
     batch = _read(linked, HEAD + good + f"Three,x,{_at(linked, 4)},\n")
     assert [row.twice for row in batch.rows] == [True, True, False] and [row.ready for row in batch.rows][2]
     assert "Imported before to X: post" in batch.rows[0].notes[0]
-    imports.create(linked.core, linked.owner, batch)
+    imports.create(linked.core, acting(linked.core, linked.owner), batch)
     assert _posts(linked) == ["One", "Three", "Two"]
 
 
@@ -234,12 +247,12 @@ def test_equal_rows_in_one_file_are_said_and_created_twice_only_on_a_word(linked
     batch = _read(linked, text)
     assert [row.twice for row in batch.rows] == [False, False, True]
     assert batch.rows[2].notes == ("The same as row 1 (X).",)
-    made = imports.create(linked.core, linked.owner, batch)
+    made = imports.create(linked.core, acting(linked.core, linked.owner), batch)
     assert _posts(linked) == ["Other", "Same"]
-    made = imports.create(linked.core, linked.owner, made, twice={3})
-    imports.create(linked.core, linked.owner, made, twice={3})
+    made = imports.create(linked.core, acting(linked.core, linked.owner), made, twice={3})
+    imports.create(linked.core, acting(linked.core, linked.owner), made, twice={3})
     assert _posts(linked) == ["Other", "Same", "Same"]
-    imports.create(linked.core, linked.owner, _read(linked, text))
+    imports.create(linked.core, acting(linked.core, linked.owner), _read(linked, text))
     assert _posts(linked) == ["Other", "Same", "Same"]
 
 
@@ -248,9 +261,9 @@ def test_a_person_may_import_the_same_rows_again_and_two_who_say_so_at_once_do_i
     text = HEAD + f"Again,x,{at},\nAgain,x,{at},\n"
     _import(linked, text)
     one, two = _read(linked, text), _read(linked, text)
-    imports.create(linked.core, linked.owner, one, twice={1, 2})
+    imports.create(linked.core, acting(linked.core, linked.owner), one, twice={1, 2})
     assert len(_posts(linked)) == 3
-    late = imports.create(linked.core, linked.owner, two, twice={1, 2})
+    late = imports.create(linked.core, acting(linked.core, linked.owner), two, twice={1, 2})
     assert len(_posts(linked)) == 3 and all(row.made for row in late.rows)
 
 
@@ -266,14 +279,14 @@ def test_a_row_that_the_database_refuses_blames_nobody_and_stops_no_other(
 
     with monkeypatch.context() as patched:
         patched.setattr(preferences, "put_once", refused)
-        made = imports.create(linked.core, linked.owner, batch)
+        made = imports.create(linked.core, acting(linked.core, linked.owner), batch)
     assert made.rows[0].problems == (
         "The database refused this row, nothing of it was created; choose the file again.",
     )
     assert _posts(linked) == ["Good"] and made.rows[1].made
     with linked.core.db.write() as conn:
         put_once(conn, linked.owner, bad[0], made.rows[1].made)
-    half = imports.create(linked.core, linked.owner, batch).rows[0]
+    half = imports.create(linked.core, acting(linked.core, linked.owner), batch).rows[0]
     assert half.problems == ("Part of this row was imported meanwhile; choose the file again.",)
     assert _posts(linked) == ["Good"]
 
@@ -283,8 +296,10 @@ def test_an_account_that_was_added_to_a_row_gets_it_and_the_others_do_not_get_it
     _import(linked, HEAD + f"Both,x,{at},\n")
     batch = _read(linked, HEAD + f"Both,x;linkedin:one,{at},\n")
     assert batch.rows[0].ready and "Imported before to X" in batch.rows[0].notes[0]
-    made = imports.create(linked.core, linked.owner, batch)
-    newest = next(p for p in posts.listing(linked.core, linked.owner)[0] if p.id == made.rows[0].made)
+    made = imports.create(linked.core, acting(linked.core, linked.owner), batch)
+    newest = next(
+        p for p in posts.listing(linked.core, acting(linked.core, linked.owner))[0] if p.id == made.rows[0].made
+    )
     assert newest.platforms == ["linkedin"]
 
 
@@ -292,7 +307,7 @@ def test_a_file_that_was_imported_before_rows_were_known_by_content_is_still_kno
     content = (HEAD + f"Old,x,{_at(linked)},\n").encode()
     with linked.core.db.write() as conn:
         preferences.put_once(conn, linked.owner, f"import:{hashlib.sha256(content).hexdigest()[:16]}:1", 7)
-    row = imports.read(linked.core, linked.owner, content).rows[0]
+    row = imports.read(linked.core, acting(linked.core, linked.owner), content).rows[0]
     assert row.twice and row.made == 7
 
 
@@ -300,7 +315,9 @@ def test_a_time_that_passed_between_reading_and_pressing_is_refused(linked: Inst
     moment = linked.core.clock.now() + timedelta(days=1)
     batch = _read(linked, HEAD + f"Late,x,{moment.isoformat()},\n")
     passed = replace(batch.rows[0].new, at=linked.core.clock.now() - timedelta(hours=1))
-    made = imports.create(linked.core, linked.owner, replace(batch, rows=(replace(batch.rows[0], new=passed),)))
+    made = imports.create(
+        linked.core, acting(linked.core, linked.owner), replace(batch, rows=(replace(batch.rows[0], new=passed),))
+    )
     assert "in the past" in made.rows[0].problems[0] and not _posts(linked)
 
 
@@ -311,14 +328,18 @@ def test_the_times_of_an_editor_are_on_the_editors_clock(linked: Installation) -
             conn, linked.teammate, linked.core.clock.now(), zone="Europe/Berlin", owner_id=linked.owner, role="editor"
         )
     content = (HEAD + "Nine,x,2027-03-02 09:00,\n").encode()
-    batch = imports.read(linked.core, linked.teammate, content)
+    batch = imports.read(linked.core, acting(linked.core, linked.teammate), content)
     assert batch.zone == "Europe/Berlin"
     assert batch.rows[0].at == datetime(2027, 3, 2, 9, tzinfo=ZoneInfo("Europe/Berlin"))
-    made = imports.create(linked.core, linked.teammate, batch)
-    planned = next(p for p in posts.listing(linked.core, linked.owner)[0] if p.id == made.rows[0].made)
+    made = imports.create(linked.core, acting(linked.core, linked.teammate), batch)
+    planned = next(
+        p for p in posts.listing(linked.core, acting(linked.core, linked.owner))[0] if p.id == made.rows[0].made
+    )
     assert planned.scheduled_at == datetime(2027, 3, 2, 8, tzinfo=UTC)
-    assert imports.read(linked.core, linked.teammate, content).rows[0].twice
-    theirs = imports.read(linked.core, linked.owner, content).rows[0]  # another moment, so another post
+    assert imports.read(linked.core, acting(linked.core, linked.teammate), content).rows[0].twice
+    theirs = imports.read(linked.core, acting(linked.core, linked.owner), content).rows[
+        0
+    ]  # another moment, so another post
     assert theirs.at == datetime(2027, 3, 2, 14, tzinfo=UTC) and theirs.ready
 
 
@@ -331,7 +352,7 @@ def test_two_accounts_of_one_name_on_two_servers_can_be_named(linked: Installati
             ("https://two.example:8443", "3"),
         ):
             accounts.add(
-                conn, user_id=linked.owner, platform="mastodon", account_name="ada", now=now, remote_id=number,
+                conn, space=linked.owner, platform="mastodon", account_name="ada", now=now, remote_id=number,
                 instance=server,
             )  # fmt: skip
     linkedname = account_names.accounts_in("mastodon:ada", accounts_of(linked))
@@ -344,7 +365,7 @@ def test_two_accounts_of_one_name_on_two_servers_can_be_named(linked: Installati
 def test_names_with_separators_in_them_can_be_named(linked: Installation) -> None:
     with linked.core.db.write() as conn:
         accounts.add(
-            conn, user_id=linked.owner, platform="linkedin", account_name="Meyer, Schmidt; Co", now=linked.core.clock.now(),
+            conn, space=linked.owner, platform="linkedin", account_name="Meyer, Schmidt; Co", now=linked.core.clock.now(),
             remote_id="9",
         )  # fmt: skip
     for cell in ("Meyer, Schmidt; Co", "linkedin:Meyer, Schmidt; Co", f"x;{list(_ways(linked).values())[-1]}"):
@@ -371,7 +392,7 @@ def test_a_corrected_row_says_which_planned_post_it_may_replace(linked: Installa
     said = f"Post {made.rows[0].made} with the same {what} is still scheduled on X. Cancel it if this row replaces it."
     assert first.ready and first.notes == (said,)
     assert all("still scheduled" not in note for note in second.notes), "it is known itself"
-    delivery_actions.cancel(linked.core, linked.owner, made.rows[0].made or 0)
+    delivery_actions.cancel(linked.core, acting(linked.core, linked.owner), made.rows[0].made or 0)
     assert _read(linked, corrected).rows[0].notes == ()
 
 
@@ -388,6 +409,6 @@ def test_a_post_that_was_not_imported_and_one_of_another_account_are_nobodys_ear
     with linked.core.db.read() as conn:
         (account,) = [one for one in accounts.of_user(conn, linked.owner) if one.platform is Platform("x")]
     by_hand = posts.NewPost(("Two",), (account.id,), at=linked.core.clock.now() + timedelta(days=2))
-    posts.create(linked.core, linked.owner, by_hand)
+    posts.create(linked.core, acting(linked.core, linked.owner), by_hand)
     rows = _read(linked, HEAD + f"One,x,{_at(linked, 3)},\nTwo,x,{_at(linked, 3)},\n").rows
     assert [row.notes for row in rows] == [(), ()]

@@ -29,6 +29,7 @@ from postprober.storage.tables import notifications as table
 from postprober.storage.tables import outbox
 from tests.conftest import PASSWORD
 from tests.installed import Installation
+from tests.people import acting
 from tests.receivers import PostOffice
 
 NEW = "another good password"
@@ -61,7 +62,7 @@ def _asked(letter: Letter, name: str) -> str:
 
 
 def _mail_channel(core: Core, owner: User, url: str) -> channels.ChannelView:
-    return channels.add(core, owner, kind="email", name="mail", url=url)[0]
+    return channels.add(core, acting(core, owner), kind="email", name="mail", url=url)[0]
 
 
 def test_ones_own_address_needs_no_word(core: Core, owner: User) -> None:
@@ -72,19 +73,19 @@ def test_another_address_is_told_nothing_before_it_agrees(core: Core, owner: Use
     made = _mail_channel(core, owner, "victim@example.org")
     assert not made.is_active and "Not confirmed" in made.off_reason
     for act in (
-        lambda: channels.try_out(core, owner, made.id),
-        lambda: channels.change(core, owner, made.id, kinds=(), escalation=False, active=True),
+        lambda: channels.try_out(core, acting(core, owner), made.id),
+        lambda: channels.change(core, acting(core, owner), made.id, kinds=(), escalation=False, active=True),
     ):
         with pytest.raises(Forbidden, match="Not confirmed"):
             act()
-    channels.change(core, owner, made.id, kinds=("failed",), escalation=False, active=False)
-    assert not channels.get(core, owner, made.id).is_active
+    channels.change(core, acting(core, owner), made.id, kinds=("failed",), escalation=False, active=False)
+    assert not channels.get(core, acting(core, owner), made.id).is_active
     (letter,) = _letters(core)
     token = _asked(letter, "confirm")
     assert letter.to == "victim@example.org" and channels.confirming(core, token) == (made.id, "victim@example.org")
-    assert not channels.get(core, owner, made.id).is_active, "looking agrees to nothing"
+    assert not channels.get(core, acting(core, owner), made.id).is_active, "looking agrees to nothing"
     channels.confirm(core, token)
-    view = channels.get(core, owner, made.id)
+    view = channels.get(core, acting(core, owner), made.id)
     assert view.is_active and view.kinds == ("failed",)
     with pytest.raises(Forbidden):
         channels.confirm(core, token)
@@ -99,7 +100,7 @@ def test_no_other_link_agrees(core: Core, owner: User, token: str) -> None:
         core.clock.advance(channels.CONFIRM_LIFE.total_seconds() + 1)
     elif token == "removed":
         token = _asked(_letters(core)[0], "confirm")
-        channels.remove(core, owner, made.id)
+        channels.remove(core, acting(core, owner), made.id)
     with pytest.raises(Forbidden):
         channels.confirm(core, token)
 
@@ -116,19 +117,19 @@ def test_mails_to_confirm_and_tests_are_throttled(core: Core, owner: User) -> No
         there = replace(core, settings=settings)
         own = _mail_channel(there, owner, "")
         for _ in range(channels.FREE_TESTS):
-            channels.try_out(there, owner, own.id)
+            channels.try_out(there, acting(there, owner), own.id)
         with pytest.raises(TooManyTries):
-            channels.try_out(there, owner, own.id)
+            channels.try_out(there, acting(there, owner), own.id)
         assert len(office.letters) == channels.FREE_TESTS
     finally:
         office.close()
 
 
 def test_an_invitation_goes_to_its_address_only_and_carries_no_words_of_the_sender(core: Core, owner: User) -> None:
-    people.change_profile(core, owner, name="Click https://evil.example now", zone="UTC")
+    people.change_profile(core, acting(core, owner), name="Click https://evil.example now", zone="UTC")
     with core.db.read() as conn:
         owner = storage.get(conn, owner.id)
-    _, link = people.invite(core, owner, email="new@example.org", name="N", role="editor")
+    _, link = people.invite(core, acting(core, owner), email="new@example.org", name="N", role="editor")
     (letter,) = _letters(core)
     assert link == "", "who invites must not choose the password of an address that is not theirs"
     assert letter.to == "new@example.org" and "evil.example" not in letter.text + letter.subject
@@ -137,7 +138,7 @@ def test_an_invitation_goes_to_its_address_only_and_carries_no_words_of_the_send
 
 def test_inviting_a_known_address_has_the_same_answer(core: Core, owner: User) -> None:
     users.create(core, email="known@example.org", password=PASSWORD)
-    assert people.invite(core, owner, email="known@example.org", name="", role="viewer")[1] == ""
+    assert people.invite(core, acting(core, owner), email="known@example.org", name="", role="viewer")[1] == ""
     (letter,) = _letters(core)
     assert "already have an account" in letter.text and "reset=" not in letter.text
     assert users.authenticate(core, "known@example.org", PASSWORD).owner_id is None
@@ -148,13 +149,13 @@ def test_inviting_somebody_of_the_space_again_mails_a_new_link(core: Core, owner
     with pytest.MonkeyPatch.context() as at:
         at.setattr(people.passwords, "link", _killed)
         with pytest.raises(KeyboardInterrupt):
-            people.invite(core, owner, email="new@example.org", name="N", role="editor")
+            people.invite(core, acting(core, owner), email="new@example.org", name="N", role="editor")
     assert _letters(core) == []
-    again, link = people.invite(core, owner, email="New@example.org", name="N", role="editor")
+    again, link = people.invite(core, acting(core, owner), email="New@example.org", name="N", role="editor")
     (letter,) = _letters(core)
     assert again is not None and link == "" and letter.to == "new@example.org" and _asked(letter, "reset")
-    people.set_active(core, owner, again.id, active=False)
-    people.invite(core, owner, email="new@example.org", name="N", role="editor")
+    people.set_active(core, acting(core, owner), again.id, active=False)
+    people.invite(core, acting(core, owner), email="new@example.org", name="N", role="editor")
     assert "reset=" not in _letters(core)[-1].text, "who is shut out stays out"
 
 
@@ -164,9 +165,9 @@ def _killed(*_: object) -> str:
 
 def test_invitations_are_throttled(core: Core, owner: User) -> None:
     for number in range(people.FREE_INVITATIONS):
-        people.invite(core, owner, email=f"n{number}@example.org", name="", role="viewer")
+        people.invite(core, acting(core, owner), email=f"n{number}@example.org", name="", role="viewer")
     with pytest.raises(TooManyTries):
-        people.invite(core, owner, email="one-more@example.org", name="", role="viewer")
+        people.invite(core, acting(core, owner), email="one-more@example.org", name="", role="viewer")
 
 
 def test_a_removed_person_is_out_and_the_address_is_free(core: Core, owner: User) -> None:
@@ -175,12 +176,12 @@ def test_a_removed_person_is_out_and_the_address_is_free(core: Core, owner: User
         member = storage.get(conn, made)
     cookie = users.redeem_ticket(core, users.issue_ticket(core, member))
     with pytest.raises(NotFound):
-        people.remove(core, owner, owner.id)
+        people.remove(core, acting(core, owner), owner.id)
     with pytest.raises(Forbidden):
-        people.remove(core, member, made)
-    people.remove(core, owner, made)
+        people.remove(core, acting(core, member), made)
+    people.remove(core, acting(core, owner), made)
     assert users.session_user(core, cookie) is None
-    assert made not in {one.id for one in people.listing(core, owner)}
+    assert made not in {one.id for one in people.listing(core, acting(core, owner))}
     with pytest.raises(Forbidden):
         users.authenticate(core, "leaves@example.org", PASSWORD)
     own = users.create(core, email="leaves@example.org", password=NEW)
@@ -195,12 +196,12 @@ def _off_token(core: Core, channel_id: int) -> str:
 
 
 def test_whoever_gets_the_mails_turns_them_off_and_the_space_is_told_once(core: Core, owner: User) -> None:
-    made, _ = channels.add(core, owner, kind="email", name="on call")
+    made, _ = channels.add(core, acting(core, owner), kind="email", name="on call")
     token = _off_token(core, made.id)
-    assert channels.turning_off(core, token) is not None and channels.get(core, owner, made.id).is_active
+    assert channels.turning_off(core, token) is not None and channels.get(core, acting(core, owner), made.id).is_active
     channels.turn_off(core, token)
     channels.turn_off(core, token)
-    found = channels.get(core, owner, made.id)
+    found = channels.get(core, acting(core, owner), made.id)
     assert not found.is_active and found.off_reason == channels.TURNED_OFF
     with core.db.read() as conn:
         said = [row["message"] for row in logs.alerts_of(conn, owner.space) if row["kind"] == "channel"]
@@ -213,17 +214,17 @@ def test_another_persons_address_stays_off_until_it_agrees_anew(core: Core, owne
     channels.confirm(core, _asked(_letters(core)[0], "confirm"))
     token = _off_token(core, made.id)
     if off:
-        channels.change(core, owner, made.id, kinds=(), escalation=False, active=False)
+        channels.change(core, acting(core, owner), made.id, kinds=(), escalation=False, active=False)
     channels.turn_off(core, token)
-    assert channels.get(core, owner, made.id).off_reason == channels.TURNED_OFF
-    channels.change(core, owner, made.id, kinds=("failed",), escalation=False, active=False)
+    assert channels.get(core, acting(core, owner), made.id).off_reason == channels.TURNED_OFF
+    channels.change(core, acting(core, owner), made.id, kinds=("failed",), escalation=False, active=False)
     for act in (
-        lambda: channels.try_out(core, owner, made.id),
-        lambda: channels.change(core, owner, made.id, kinds=(), escalation=False, active=True),
+        lambda: channels.try_out(core, acting(core, owner), made.id),
+        lambda: channels.change(core, acting(core, owner), made.id, kinds=(), escalation=False, active=True),
     ):
         with pytest.raises(Forbidden, match="turned these mails off"):
             act()
-    channels.remove(core, owner, made.id)
+    channels.remove(core, acting(core, owner), made.id)
     again = _mail_channel(core, owner, "victim@example.org")
     assert not again.is_active and len(_letters(core)) == 2, "it is asked anew"
 
@@ -235,7 +236,7 @@ def test_what_is_changed_and_turned_off_at_the_same_moment_stays_off(
     now = core.clock.now()
     with database.write() as conn:
         me = storage.get(conn, storage.add(conn, email="me@example.org", password_hash="-", now=now))
-        made = notifications.add_channel(conn, user_id=me.space, name="mail", kind="email", now=now)
+        made = notifications.add_channel(conn, space=me.space, name="mail", kind="email", now=now)
     if database.is_sqlite:
         return  # it has one writer
     free = select(channel_table.c.id).where(channel_table.c.id == made).with_for_update(nowait=True)
@@ -249,7 +250,14 @@ def test_what_is_changed_and_turned_off_at_the_same_moment_stays_off(
     with database.write() as conn:
         assert conn.execute(free).scalar_one() == made, "the control: nobody holds it"
     monkeypatch.setattr(channels, "_must_agree", meanwhile)
-    channels.change(replace(core, db=database), me, made, kinds=(), escalation=False, active=True)
+    channels.change(
+        replace(core, db=database),
+        acting(replace(core, db=database), me),
+        made,
+        kinds=(),
+        escalation=False,
+        active=True,
+    )
     assert tried == [made]
 
 
@@ -267,7 +275,7 @@ def test_an_address_that_agrees_anew_is_told_nothing_of_what_was_before(core: Co
         assert [row.channel_id for row in conn.execute(table.select()) if row.next_at] == [made.id], "it would be told"
     channels.turn_off(core, _off_token(core, made.id))
     channels.confirm(core, word)
-    assert channels.get(core, owner, made.id).is_active
+    assert channels.get(core, acting(core, owner), made.id).is_active
     with core.db.read() as conn:
         assert [row.channel_id for row in conn.execute(table.select()) if row.next_at] == []
 
@@ -276,11 +284,11 @@ def test_ones_own_address_is_turned_on_again_by_oneself(core: Core, owner: User)
     """The control."""
     made = _mail_channel(core, owner, "")
     channels.turn_off(core, _off_token(core, made.id))
-    assert channels.change(core, owner, made.id, kinds=(), escalation=False, active=True).is_active
+    assert channels.change(core, acting(core, owner), made.id, kinds=(), escalation=False, active=True).is_active
 
 
 def test_no_other_link_turns_mails_off(core: Core, owner: User) -> None:
-    made, _ = channels.add(core, owner, kind="email", name="on call")
+    made, _ = channels.add(core, acting(core, owner), kind="email", name="on call")
     token = _off_token(core, made.id)
     other = parse_qs(urlsplit(channels._confirmation(core, made.id, "a@example.org")).query)["confirm"][0]
     for bad in ("", "x", token[:-2], other):
@@ -289,8 +297,8 @@ def test_no_other_link_turns_mails_off(core: Core, owner: User) -> None:
     late = replace(core, clock=ManualClock(core.clock.now() + channels.TURN_OFF_LIFE))
     with pytest.raises(Forbidden):
         channels.turn_off(late, token)
-    assert channels.get(core, owner, made.id).is_active
-    channels.remove(core, owner, made.id)
+    assert channels.get(core, acting(core, owner), made.id).is_active
+    channels.remove(core, acting(core, owner), made.id)
     with pytest.raises(Forbidden):
         channels.turn_off(core, token)
 
@@ -306,15 +314,15 @@ def test_a_channel_that_is_turned_on_again_keeps_the_quiet_hours(core: Core, own
     made = _mail_channel(core, owner, "")
     now = core.clock.now()
     quiet = Preferences(f"{now - timedelta(hours=1):%H:%M}", f"{now + timedelta(hours=1):%H:%M}", urgent=False)
-    channels.set_preferences(core, replace(owner, zone="UTC"), quiet)
-    channels.change(core, owner, made.id, kinds=(), escalation=False, active=False)
+    channels.set_preferences(core, acting(core, replace(owner, zone="UTC")), quiet)
+    channels.change(core, acting(core, owner), made.id, kinds=(), escalation=False, active=False)
     with core.db.write() as conn:
         logs.alert(
             conn, user_id=owner.space, post_id=None, delivery_id=None, type="error", message="m", dedupe_key="k",
             now=now, kind=AlertKind.FAILED,
         )  # fmt: skip
     send_due(context_of(core))
-    channels.change(core, owner, made.id, kinds=(), escalation=False, active=True)
+    channels.change(core, acting(core, owner), made.id, kinds=(), escalation=False, active=True)
     with core.db.read() as conn:
         (row,) = [one for one in conn.execute(table.select()) if one.channel_id == made.id]
     assert row.next_at > now + timedelta(minutes=30)

@@ -34,6 +34,7 @@ from postprober.storage import deliveries, logs, pictures, processes, retention
 from postprober.storage import users as user_storage
 from postprober.storage.tables import users
 from tests.installed import Installation
+from tests.people import acting
 
 
 def png(width: int = 20, height: int = 10) -> bytes:
@@ -62,7 +63,7 @@ def test_a_file_that_is_no_picture_or_video_is_refused_and_leaves_nothing(
 ) -> None:
     before = installation.counts()
     with pytest.raises(BadInput):
-        media.add_bytes(installation.core, installation.owner, "a.png", content)
+        media.add_bytes(installation.core, acting(installation.core, installation.owner), "a.png", content)
     assert installation.counts() == before
     assert list(installation.core.settings.data_dir.rglob("media/*/*")) == []
 
@@ -73,26 +74,26 @@ def test_a_file_too_large_missing_or_a_folder_is_refused(installation: Installat
         stream.truncate(media.MAX_BYTES + 1)
     for path in (huge, tmp_path / "missing.png", tmp_path):
         with pytest.raises(BadInput):
-            media.add_file(installation.core, installation.owner, path)
+            media.add_file(installation.core, acting(installation.core, installation.owner), path)
 
 
 def test_a_picture_that_unpacks_to_a_monster_is_refused(installation: Installation) -> None:
     out = io.BytesIO()
     Image.new("1", (30_000, 30_000)).save(out, "PNG")
     with pytest.raises(BadInput):
-        media.add_bytes(installation.core, installation.owner, "bomb.png", out.getvalue())
+        media.add_bytes(installation.core, acting(installation.core, installation.owner), "bomb.png", out.getvalue())
 
 
 def test_a_file_is_known_by_its_content_and_its_name_cannot_leave_the_folder(installation: Installation) -> None:
     core = installation.core
-    first = media.add_bytes(core, installation.owner, "../../etc/passwd.jpg", png())
-    second = media.add_bytes(core, installation.owner, "b.gif", png(), "alt")
-    one, two = media.files(core, installation.owner, [first, second])
+    first = media.add_bytes(core, acting(core, installation.owner), "../../etc/passwd.jpg", png())
+    second = media.add_bytes(core, acting(core, installation.owner), "b.gif", png(), "alt")
+    one, two = media.files(core, acting(core, installation.owner), [first, second])
     assert (one.mime, one.width, one.height) == ("image/png", 20, 10)
     assert one.path == two.path and Path(one.path).is_relative_to(core.settings.data_dir)
     assert two.alt == "alt"
     with pytest.raises(BadInput, match="alt text"):
-        media.add_bytes(core, installation.owner, "a.png", png(), "x" * 10_001)
+        media.add_bytes(core, acting(core, installation.owner), "a.png", png(), "x" * 10_001)
 
 
 # Keeping house
@@ -143,7 +144,7 @@ def test_a_picture_goes_with_its_evidence(installation: Installation) -> None:
 
 def delivery_of(inst: Installation) -> int:
     account = inst.link("mastodon")
-    post = posts.create(inst.core, inst.owner, posts.NewPost(("Hello",), (account.id,)))
+    post = posts.create(inst.core, acting(inst.core, inst.owner), posts.NewPost(("Hello",), (account.id,)))
     with inst.core.db.read() as conn:
         return deliveries.of_post(conn, post.id)[0].id
 
@@ -250,8 +251,8 @@ def test_rotation_goes_on_past_removed_channels_and_damaged_values(installation:
     damaged, good = installation.link("mastodon"), installation.link("bluesky")
     with core.db.read() as conn:
         owner = user_storage.get(conn, installation.owner)
-    (channel, _) = channels.add(core, owner, name="Hook", kind="webhook", url="http://127.0.0.1:9/hook")
-    channels.remove(core, owner, channel.id)
+    (channel, _) = channels.add(core, acting(core, owner), name="Hook", kind="webhook", url="http://127.0.0.1:9/hook")
+    channels.remove(core, acting(core, owner), channel.id)
     place = Place("users", "totp_secret", str(installation.owner))
     with core.db.write() as conn:
         account_storage.write(conn, damaged.id, access_token="v1.gone.AAAA", refresh_token="no envelope at all")
@@ -283,26 +284,30 @@ def test_a_moving_picture_is_kept_moving_and_checked_as_one(installation: Instal
     frames = [Image.new("RGB", (30, 20), (80 * n, 0, 90)) for n in range(3)]
     buffer = io.BytesIO()
     frames[0].save(buffer, kind, save_all=True, append_images=frames[1:], duration=200)
-    made = media.add_bytes(installation.core, installation.owner, f"a.{kind.lower()}", buffer.getvalue())
-    kept = media.get(installation.core, installation.owner, made)
+    made = media.add_bytes(
+        installation.core, acting(installation.core, installation.owner), f"a.{kind.lower()}", buffer.getvalue()
+    )
+    kept = media.get(installation.core, acting(installation.core, installation.owner), made)
     stored = (installation.core.settings.data_dir / kept.path).read_bytes()
     assert (kept.kind, kept.mime, kept.frames, kept.size) == ("gif", "image/gif", 3, len(stored))
     assert hashlib.sha256(stored).hexdigest() == kept.sha256 and stored.startswith(b"GIF8")
-    (file,) = media.files(installation.core, installation.owner, [made])
+    (file,) = media.files(installation.core, acting(installation.core, installation.owner), [made])
     assert (file.kind, file.frames) == (MediaKind.GIF, 3)
 
 
 def test_what_is_known_of_a_video_is_kept(installation: Installation) -> None:
     content = (Path(__file__).parents[1] / "platforms" / "media" / "h264-10bit.mp4").read_bytes()
-    made = media.add_bytes(installation.core, installation.owner, "a.mp4", content)
-    (file,) = media.files(installation.core, installation.owner, [made])
+    made = media.add_bytes(installation.core, acting(installation.core, installation.owner), "a.mp4", content)
+    (file,) = media.files(installation.core, acting(installation.core, installation.owner), [made])
     assert (file.kind, file.codec) == (MediaKind.VIDEO, "h264 10-bit")
 
 
 def test_a_thumbnail_of_what_a_phone_took_is_a_small_jpeg(installation: Installation) -> None:
     content = (Path(__file__).parents[1] / "platforms" / "media" / "photo.heic").read_bytes()
     record = media.get(
-        installation.core, installation.owner, media.add_bytes(installation.core, installation.owner, "a.heic", content)
+        installation.core,
+        acting(installation.core, installation.owner),
+        media.add_bytes(installation.core, acting(installation.core, installation.owner), "a.heic", content),
     )
     with Image.open(io.BytesIO(media.thumbnail(installation.core, record, 32))) as shown:
         assert (shown.format, shown.size) == ("JPEG", (32, 24))
@@ -314,8 +319,10 @@ def test_to_make_room_no_file_goes_that_a_delivery_has(
     """A repair converts a picture: its delivery has another file than its post then."""
     core, owner = installation.core, installation.owner
     account = installation.link("mastodon").id
-    asked, repaired, nobodys = (media.add_bytes(core, owner, "a.png", png(width)) for width in (20, 30, 40))
-    post = posts.create(core, owner, NewPost(("Hello",), (account,), (asked,)))
+    asked, repaired, nobodys = (
+        media.add_bytes(core, acting(core, owner), "a.png", png(width)) for width in (20, 30, 40)
+    )
+    post = posts.create(core, acting(core, owner), NewPost(("Hello",), (account,), (asked,)))
     with core.db.write() as conn:
         (delivery,) = deliveries.of_post(conn, post.id)
         parts = (replace(delivery.parts[0], media=(repaired,)),)
@@ -323,7 +330,12 @@ def test_to_make_room_no_file_goes_that_a_delivery_has(
     monkeypatch.setattr(media, "UNUSED", timedelta(seconds=-60))
     full = core.settings.model_copy(update={"media_mb_per_space": 0})
     with pytest.raises(BadInput, match="limit"):
-        media.add_bytes(replace(core, settings=full), owner, "b.png", png(50))
-    assert [one.id for one in (media.get(core, owner, asked), media.get(core, owner, repaired))] == [asked, repaired]
+        media.add_bytes(replace(core, settings=full), acting(replace(core, settings=full), owner), "b.png", png(50))
+    assert [
+        one.id for one in (media.get(core, acting(core, owner), asked), media.get(core, acting(core, owner), repaired))
+    ] == [
+        asked,
+        repaired,
+    ]
     with pytest.raises(NotFound):
-        media.get(core, owner, nobodys)
+        media.get(core, acting(core, owner), nobodys)

@@ -21,6 +21,7 @@ from postprober.storage import accounts as account_storage
 from postprober.storage import deliveries, remote_posts
 from postprober.storage.records import Account
 from tests.installed import Installation
+from tests.people import acting
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 
@@ -29,7 +30,7 @@ def add(inst: Installation, made: dict[str, Any], instance: str, platform: Platf
     data = {"access_token": made["access_token"]}
     if platform is Platform("bluesky"):
         data = {"identifier": made["id"], "password": made["password"]}
-    return accounts.add_by_token(inst.core, inst.owner, platform, data, instance=instance)
+    return accounts.add_by_token(inst.core, acting(inst.core, inst.owner), platform, data, instance=instance)
 
 
 SPELLINGS = (
@@ -48,7 +49,7 @@ def test_another_spelling_of_a_server_is_the_same_account_and_gets_one_post(
     first = add(installation, made, SPELLINGS[0].format(port=port))
     again = add(installation, made, spelled.format(port=port))
     assert (again.id, again.token_version) == (first.id, first.token_version + 1)
-    assert len(accounts.listing(installation.core, installation.owner)) == 1
+    assert len(accounts.listing(installation.core, acting(installation.core, installation.owner))) == 1
 
 
 def test_another_host_name_of_the_network_is_the_same_bluesky_account(installation: Installation) -> None:
@@ -61,13 +62,15 @@ def test_another_host_name_of_the_network_is_the_same_bluesky_account(installati
 def test_a_linkedin_id_is_compared_with_what_the_platform_says(installation: Installation) -> None:
     core, owner, made = installation.core, installation.owner, installation.made("linkedin")
     data = {"access_token": made["access_token"]}
-    first = accounts.add_by_token(core, owner, Platform("linkedin"), data)
-    named = accounts.add_by_token(core, owner, Platform("linkedin"), data, remote_id=f"urn:li:person:{made['id']}")
+    first = accounts.add_by_token(core, acting(core, owner), Platform("linkedin"), data)
+    named = accounts.add_by_token(
+        core, acting(core, owner), Platform("linkedin"), data, remote_id=f"urn:li:person:{made['id']}"
+    )
     assert (named.id, named.remote_id) == (first.id, made["id"])
     for wrong in ("urn:li:person:someone-else", "urn:li:nonsense:5", "urn:li:organization:x", "urn:li:person:"):
         with pytest.raises(BadInput):
-            accounts.add_by_token(core, owner, Platform("linkedin"), data, remote_id=wrong)
-    assert len(accounts.listing(core, owner)) == 1
+            accounts.add_by_token(core, acting(core, owner), Platform("linkedin"), data, remote_id=wrong)
+    assert len(accounts.listing(core, acting(core, owner))) == 1
 
 
 def test_the_second_of_two_that_link_at_once_refreshes_the_first(
@@ -94,7 +97,7 @@ def twice(inst: Installation) -> tuple[Account, Account]:
     first = inst.link("mastodon")
     with inst.core.db.write() as conn:
         second = account_storage.add(
-            conn, user_id=inst.owner, platform="mastodon", account_name="the other", now=NOW,
+            conn, space=inst.owner, platform="mastodon", account_name="the other", now=NOW,
             instance=first.instance.upper(), remote_id=first.remote_id, same_as=first.id,
         )  # fmt: skip
         sealed = account_storage.get(conn, first.id)
@@ -106,9 +109,13 @@ def test_one_post_to_an_account_that_is_linked_twice_is_refused(installation: In
     first, second = twice(installation)
     before = installation.counts()
     with pytest.raises(BadInput, match="the same account"):
-        posts.create(installation.core, installation.owner, NewPost(("Hello",), (first.id, second.id)))
+        posts.create(
+            installation.core, acting(installation.core, installation.owner), NewPost(("Hello",), (first.id, second.id))
+        )
     assert installation.counts() == before
-    assert posts.create(installation.core, installation.owner, NewPost(("Hello",), (first.id,))).id
+    assert posts.create(
+        installation.core, acting(installation.core, installation.owner), NewPost(("Hello",), (first.id,))
+    ).id
 
 
 def test_a_row_that_was_linked_under_an_alias_is_found_by_the_servers_own_name_and_keeps_its_posts(
@@ -116,7 +123,7 @@ def test_a_row_that_was_linked_under_an_alias_is_found_by_the_servers_own_name_a
 ) -> None:
     core, made = installation.core, installation.made("mastodon")
     account = add(installation, made, "")
-    post = posts.create(core, installation.owner, NewPost(("Hello",), (account.id,)))
+    post = posts.create(core, acting(core, installation.owner), NewPost(("Hello",), (account.id,)))
     with core.db.write() as conn:
         delivery = deliveries.of_post(conn, post.id)[0]
         mine = RemotePost(Platform("mastodon"), account.server, "77")
@@ -150,7 +157,10 @@ def test_what_people_paste_as_a_server(typed: str, base: str) -> None:
 
 def test_a_profile_can_be_pasted_where_the_server_is_asked_for(installation: Installation) -> None:
     url = linking.start(
-        installation.core, installation.owner, Platform("mastodon"), f"{installation.sandbox.url}/mastodon/@anna"
+        installation.core,
+        acting(installation.core, installation.owner),
+        Platform("mastodon"),
+        f"{installation.sandbox.url}/mastodon/@anna",
     )
     assert url.startswith(f"{installation.sandbox.url}/mastodon/oauth/authorize")
 
@@ -158,7 +168,10 @@ def test_a_profile_can_be_pasted_where_the_server_is_asked_for(installation: Ins
 def test_an_address_without_a_server_says_what_to_give(installation: Installation) -> None:
     with pytest.raises(Exception, match="own address") as caught:
         linking.start(
-            installation.core, installation.owner, Platform("mastodon"), f"{installation.sandbox.url}/nothing"
+            installation.core,
+            acting(installation.core, installation.owner),
+            Platform("mastodon"),
+            f"{installation.sandbox.url}/nothing",
         )
     assert "status 404" not in str(caught.value)
 

@@ -27,6 +27,7 @@ from postprober.storage.records import User
 from postprober.storage.tables import outbox
 from tests.conftest import PASSWORD
 from tests.installed import Installation
+from tests.people import acting
 
 NEW = "another good password"
 
@@ -183,7 +184,7 @@ def test_an_account_made_by_somebody_else_is_lost_to_him_with_the_reset(core: Co
     assert sessions.by_bearer(core, secret) is not None
     passwords.reset(core, _token(passwords.link(core, owner.id)), NEW)
     assert sessions.by_bearer(core, secret) is None and sessions.by_bearer(core, pair.access) is None
-    assert users.session_user(core, cookie) is None and api_tokens.listing(core, owner.id) == []
+    assert users.session_user(core, cookie) is None and api_tokens.listing(core, acting(core, owner.id)) == []
     with pytest.raises(NotSignedIn):
         sessions.renew(core, pair.refresh)
     with pytest.raises(Forbidden):
@@ -195,7 +196,7 @@ def test_an_account_made_by_somebody_else_is_lost_to_him_with_the_reset(core: Co
 
 def _change(core: Core, owner: User, how: str) -> None:
     if how == "change":
-        passwords.change(core, owner, PASSWORD, NEW, address="", keep=None)
+        passwords.change(core, acting(core, owner), PASSWORD, NEW, address="", keep=None)
     elif how == "reset":
         passwords.reset(core, _token(passwords.link(core, owner.id)), NEW)
     else:
@@ -217,9 +218,9 @@ def test_a_sign_in_that_began_before_the_change_ends_in_nothing(
         return right
 
     if way == "code":
-        secret = second_factor.enrol(owner).secret
+        secret = second_factor.enrol(core, acting(core, owner)).secret
         code = pyotp.TOTP(secret).at(core.clock.now())
-        second_factor.enable(core, owner, secret, code, PASSWORD, "")
+        second_factor.enable(core, acting(core, owner), secret, code, PASSWORD, "")
     if way == "token":
         _change(core, owner, how)
         with pytest.raises(NotSignedIn, match="changed meanwhile"):
@@ -259,49 +260,49 @@ def test_many_registrations_from_one_address_have_to_wait(core: Core) -> None:
 
 
 def test_an_invited_person_chooses_a_password_and_works_in_the_owners_space(core: Core, owner: User) -> None:
-    invited, link = people.invite(core, owner, email="Helper@example.org", name="Helper", role="viewer")
+    invited, link = people.invite(core, acting(core, owner), email="Helper@example.org", name="Helper", role="viewer")
     assert (invited.email, invited.role, invited.space) == ("helper@example.org", "viewer", owner.id)
     passwords.reset(core, _token(link), NEW)
     assert users.authenticate(core, "helper@example.org", NEW).id == invited.id
-    assert [member.id for member in people.listing(core, owner)] == [owner.id, invited.id]
+    assert [member.id for member in people.listing(core, acting(core, owner))] == [owner.id, invited.id]
 
 
 def test_only_the_owner_of_a_space_decides_about_its_people(
     core: Core, owner: User, installation: Installation
 ) -> None:
-    invited, _ = people.invite(core, owner, email="helper@example.org", name="", role="editor")
+    invited, _ = people.invite(core, acting(core, owner), email="helper@example.org", name="", role="editor")
     stranger = _user(core, installation.stranger)
     for act in (
-        lambda: people.invite(core, invited, email="x@example.org", name="", role="viewer"),
-        lambda: people.listing(core, invited),
-        lambda: people.set_role(core, invited, owner.id, "viewer"),
+        lambda: people.invite(core, acting(core, invited), email="x@example.org", name="", role="viewer"),
+        lambda: people.listing(core, acting(core, invited)),
+        lambda: people.set_role(core, acting(core, invited), owner.id, "viewer"),
     ):
         with pytest.raises(Forbidden):
             act()
     for act in (
-        lambda: people.set_role(core, stranger, invited.id, "viewer"),
-        lambda: people.set_active(core, stranger, invited.id, active=False),
-        lambda: people.new_link(core, stranger, invited.id),
-        lambda: people.set_role(core, owner, owner.id, "viewer"),
+        lambda: people.set_role(core, acting(core, stranger), invited.id, "viewer"),
+        lambda: people.set_active(core, acting(core, stranger), invited.id, active=False),
+        lambda: people.new_link(core, acting(core, stranger), invited.id),
+        lambda: people.set_role(core, acting(core, owner), owner.id, "viewer"),
     ):
         with pytest.raises(NotFound):
             act()
     with pytest.raises(BadInput):
-        people.set_role(core, owner, invited.id, "owner")
+        people.set_role(core, acting(core, owner), invited.id, "owner")
     assert _user(core, invited.id).role == "editor" and _user(core, invited.id).is_active
 
 
 def test_who_is_shut_out_is_out_at_once_and_everywhere(core: Core, owner: User) -> None:
-    invited, link = people.invite(core, owner, email="helper@example.org", name="", role="editor")
+    invited, link = people.invite(core, acting(core, owner), email="helper@example.org", name="", role="editor")
     passwords.reset(core, _token(link), NEW)
     cookie = users.redeem_ticket(core, users.issue_ticket(core, _user(core, invited.id)))
     pair = sessions.log_in(core, "helper@example.org", NEW, "198.51.100.7")
     assert users.session_user(core, cookie) and sessions.by_bearer(core, pair.access)
-    people.set_active(core, owner, invited.id, active=False)
+    people.set_active(core, acting(core, owner), invited.id, active=False)
     assert users.session_user(core, cookie) is None and sessions.by_bearer(core, pair.access) is None
     with pytest.raises(Forbidden):
         users.authenticate(core, "helper@example.org", NEW)
-    people.set_active(core, owner, invited.id, active=True)
+    people.set_active(core, acting(core, owner), invited.id, active=True)
     assert users.session_user(core, cookie) is None, "what ended does not come back to life"
     assert users.authenticate(core, "helper@example.org", NEW).id == invited.id
 
@@ -314,8 +315,8 @@ def test_a_new_password_ends_every_session_but_the_one_that_asked(
 ) -> None:
     here, there = (users.redeem_ticket(core, users.issue_ticket(core, owner)) for _ in range(2))
     program = sessions.log_in(core, owner.email, installation.password, "")
-    keep = next(one.id for one in signins.listing(core, owner.id, here) if one.current)
-    passwords.change(core, owner, installation.password, NEW, address="", keep=keep)
+    keep = next(one.id for one in signins.listing(core, acting(core, owner.id), here) if one.current)
+    passwords.change(core, acting(core, owner), installation.password, NEW, address="", keep=keep)
     assert users.session_user(core, here) is not None
     assert users.session_user(core, there) is None and sessions.by_bearer(core, program.access) is None
     assert users.authenticate(core, owner.email, NEW).id == owner.id
@@ -329,7 +330,12 @@ def test_a_password_is_not_changed_by_a_wrong_short_or_equal_one(
 ) -> None:
     with pytest.raises((Forbidden, BadInput)):
         passwords.change(
-            core, owner, current or installation.password, new or installation.password, address="", keep=None
+            core,
+            acting(core, owner),
+            current or installation.password,
+            new or installation.password,
+            address="",
+            keep=None,
         )
     assert users.authenticate(core, owner.email, installation.password).id == owner.id
 
@@ -393,12 +399,12 @@ def test_one_address_cannot_flood_somebody_with_mail(core: Core, owner: User) ->
 
 
 def test_a_borrowed_session_sets_up_no_second_factor(core: Core, owner: User) -> None:
-    secret = second_factor.enrol(owner).secret
+    secret = second_factor.enrol(core, acting(core, owner)).secret
     code = pyotp.TOTP(secret).at(core.clock.now())
     with pytest.raises(Forbidden, match="password is wrong"):
-        second_factor.enable(core, owner, secret, code, "not the password", "198.51.100.7")
+        second_factor.enable(core, acting(core, owner), secret, code, "not the password", "198.51.100.7")
     assert _user(core, owner.id).totp_secret is None
-    second_factor.enable(core, owner, secret, code, PASSWORD, "198.51.100.7")
+    second_factor.enable(core, acting(core, owner), secret, code, PASSWORD, "198.51.100.7")
     assert _user(core, owner.id).totp_secret is not None
 
 
@@ -406,25 +412,27 @@ def test_the_owner_turns_it_off_for_a_member_who_lost_it_and_everybody_sees_that
     made = users.create(core, email="m@example.org", password=PASSWORD, role="viewer", owner_id=owner.id)
     member, _, codes = _enrolled(core, _user(core, made))
     with pytest.raises(Forbidden):
-        people.take_off_second_factor(core, member, owner.id)
+        people.take_off_second_factor(core, acting(core, member), owner.id)
     stranger = _user(core, users.create(core, email="s@example.org", password=PASSWORD))
     with pytest.raises(NotFound):
-        people.take_off_second_factor(core, stranger, member.id)
+        people.take_off_second_factor(core, acting(core, stranger), member.id)
     with pytest.raises(SecondFactorNeeded) as asked:
         users.authenticate(core, member.email, PASSWORD)
-    people.take_off_second_factor(core, owner, member.id)
+    people.take_off_second_factor(core, acting(core, owner), member.id)
     assert users.authenticate(core, member.email, PASSWORD).id == member.id
     with pytest.raises(Forbidden):
         users.with_code(core, asked.value.ticket, codes[0])
-    (alert,) = monitoring.alerts(core, owner.id)
+    (alert,) = monitoring.alerts(core, acting(core, owner.id))
     assert owner.name in alert["message"] and member.email in alert["message"]
     with pytest.raises(Conflict):
-        people.take_off_second_factor(core, owner, member.id)
+        people.take_off_second_factor(core, acting(core, owner), member.id)
 
 
 def _enrolled(core: Core, owner: User) -> tuple[User, str, list[str]]:
-    secret = second_factor.enrol(owner).secret
-    codes = second_factor.enable(core, owner, secret, pyotp.TOTP(secret).at(core.clock.now()), PASSWORD, "")
+    secret = second_factor.enrol(core, acting(core, owner)).secret
+    codes = second_factor.enable(
+        core, acting(core, owner), secret, pyotp.TOTP(secret).at(core.clock.now()), PASSWORD, ""
+    )
     return _user(core, owner.id), secret, codes
 
 
@@ -467,10 +475,10 @@ def test_the_code_that_switched_it_on_signs_nobody_in(core: Core, owner: User, i
 
 def test_each_recovery_code_works_once_however_it_is_typed(core: Core, owner: User, installation: Installation) -> None:
     user, _, codes = _enrolled(core, owner)
-    assert len(set(codes)) == totp.CODES and second_factor.codes_left(core, user.id) == totp.CODES
+    assert len(set(codes)) == totp.CODES and second_factor.codes_left(core, acting(core, user.id)) == totp.CODES
     typed = codes[0].upper().replace("-", " ")
     assert users.authenticate(core, user.email, installation.password, code=typed).id == user.id
-    assert second_factor.codes_left(core, user.id) == totp.CODES - 1
+    assert second_factor.codes_left(core, acting(core, user.id)) == totp.CODES - 1
     with pytest.raises(Forbidden):
         users.authenticate(core, user.email, installation.password, code=codes[0])
 
@@ -498,21 +506,23 @@ def test_it_is_switched_off_and_codes_are_renewed_only_with_the_password(
 ) -> None:
     user, _, old = _enrolled(core, owner)
     with pytest.raises(Forbidden):
-        second_factor.disable(core, user, "wrong", "")
+        second_factor.disable(core, acting(core, user), "wrong", "")
     with pytest.raises(Conflict):
         _enrolled(core, user)
-    fresh = second_factor.renew_codes(core, user, installation.password, "")
+    fresh = second_factor.renew_codes(core, acting(core, user), installation.password, "")
     assert not set(fresh) & set(old)
     with pytest.raises(Forbidden):
         users.authenticate(core, user.email, installation.password, code=old[0])
-    second_factor.disable(core, user, installation.password, "")
+    second_factor.disable(core, acting(core, user), installation.password, "")
     assert users.authenticate(core, user.email, installation.password).id == user.id
-    assert second_factor.codes_left(core, user.id) == 0
+    assert second_factor.codes_left(core, acting(core, user.id)) == 0
 
 
 def test_a_wrong_first_code_switches_nothing_on(core: Core, owner: User, installation: Installation) -> None:
     with pytest.raises(BadInput):
-        second_factor.enable(core, owner, second_factor.enrol(owner).secret, "123456", PASSWORD, "")
+        second_factor.enable(
+            core, acting(core, owner), second_factor.enrol(core, acting(core, owner)).secret, "123456", PASSWORD, ""
+        )
     assert users.authenticate(core, owner.email, installation.password).id == owner.id
 
 
@@ -528,36 +538,36 @@ def test_a_clock_may_be_half_a_minute_off(ahead: int, good: bool) -> None:
 def test_sessions_are_listed_with_what_was_said_at_sign_in_and_ended_one_by_one(core: Core, owner: User) -> None:
     here = users.redeem_ticket(core, users.issue_ticket(core, owner, "Mozilla Firefox/140 Linux", "198.51.100.7"))
     there = users.redeem_ticket(core, users.issue_ticket(core, owner))
-    listed = signins.listing(core, owner.id, here)
+    listed = signins.listing(core, acting(core, owner.id), here)
     mine = next(one for one in listed if one.current)
     assert len(listed) == 2 and (mine.device, mine.address) == ("Mozilla Firefox/140 Linux", "198.51.100.7")
-    signins.end(core, owner.id, next(one.id for one in listed if not one.current))
+    signins.end(core, acting(core, owner.id), next(one.id for one in listed if not one.current))
     assert users.session_user(core, there) is None and users.session_user(core, here) is not None
 
 
 def test_nobody_ends_somebody_elses_session(core: Core, owner: User, installation: Installation) -> None:
     cookie = users.redeem_ticket(core, users.issue_ticket(core, owner))
-    session = signins.listing(core, owner.id)[0].id
+    session = signins.listing(core, acting(core, owner.id))[0].id
     for who, number in ((installation.stranger, session), (owner.id, session + 1000), (owner.id, 2**70)):
         with pytest.raises(NotFound):
-            signins.end(core, who, number)
+            signins.end(core, acting(core, who), number)
     assert users.session_user(core, cookie) is not None
 
 
 def test_everywhere_else_means_everywhere_but_here(core: Core, owner: User, installation: Installation) -> None:
     here = users.redeem_ticket(core, users.issue_ticket(core, owner))
     program = sessions.log_in(core, owner.email, installation.password, "198.51.100.7")
-    keep = next(one.id for one in signins.listing(core, owner.id, here) if one.current)
-    assert signins.end_others(core, owner.id, keep) == 1
+    keep = next(one.id for one in signins.listing(core, acting(core, owner.id), here) if one.current)
+    assert signins.end_others(core, acting(core, owner.id), keep) == 1
     assert users.session_user(core, here) is not None and sessions.by_bearer(core, program.access) is None
 
 
 def test_a_profile_needs_a_name_that_can_be_shown_and_a_zone_that_exists(core: Core, owner: User) -> None:
-    people.change_profile(core, owner, name="  Ada   L. ", zone="Asia/Kolkata")
+    people.change_profile(core, acting(core, owner), name="  Ada   L. ", zone="Asia/Kolkata")
     assert (_user(core, owner.id).name, _user(core, owner.id).zone) == ("Ada L.", "Asia/Kolkata")
     for name, zone in (("x" * 200, "UTC"), ("a\x07b", "UTC"), ("Ada", "Mars/Base")):
         with pytest.raises(BadInput):
-            people.change_profile(core, owner, name=name, zone=zone)
+            people.change_profile(core, acting(core, owner), name=name, zone=zone)
     assert _user(core, owner.id).name == "Ada L."
 
 
@@ -576,4 +586,4 @@ def test_an_expired_session_is_not_listed(core: Core, owner: User) -> None:
     users.redeem_ticket(core, users.issue_ticket(core, owner))
     assert isinstance(core.clock, ManualClock)
     core.clock.advance((users.SESSION_LIFE + timedelta(seconds=1)).total_seconds())
-    assert signins.listing(core, owner.id) == []
+    assert signins.listing(core, acting(core, owner.id)) == []

@@ -12,6 +12,7 @@ from postprober.errors import BadInput
 from postprober.services.posts import queue
 from postprober.storage import posts
 from tests.installed import Installation
+from tests.people import acting
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
@@ -41,37 +42,37 @@ def test_a_slot_that_happens_twice_is_offered_once() -> None:
 
 def test_a_taken_slot_is_passed_over_and_a_cancelled_post_takes_none(installation: Installation) -> None:
     core, user = installation.core, installation.owner
-    first = queue.next_free(core, user)
+    first = queue.next_free(core, acting(core, user))
 
     def plan(status: str) -> int:
         with core.db.write() as conn:
             return posts.add(
-                conn, user_id=user, content="t", platforms=[], status=status, scheduled_at=first, options={},
+                conn, space=user, content="t", platforms=[], status=status, scheduled_at=first, options={},
                 now=core.clock.now(),
             )  # type: ignore[arg-type]  # fmt: skip
 
     plan("cancelled")
-    assert queue.next_free(core, user) == first
+    assert queue.next_free(core, acting(core, user)) == first
     taken = plan("draft")
-    assert queue.next_free(core, user) > first
-    assert queue.next_free(core, user, taken) == first
-    assert queue.next_free(core, installation.stranger) == first
+    assert queue.next_free(core, acting(core, user)) > first
+    assert queue.next_free(core, acting(core, user), taken) == first
+    assert queue.next_free(core, acting(core, installation.stranger)) == first
 
 
 def test_chosen_slots_are_kept_and_only_ones_own(installation: Installation) -> None:
     core = installation.core
-    queue.choose(core, installation.owner, {0: "17:00, 9:05", 2: "12:30"})
-    assert queue.slots_of(core, installation.owner)[0] == (time(9, 5), time(17))
-    assert queue.slots_of(core, installation.owner)[1] == ()
-    assert queue.slots_of(core, installation.stranger) == queue.DEFAULT
+    queue.choose(core, acting(core, installation.owner), {0: "17:00, 9:05", 2: "12:30"})
+    assert queue.slots_of(core, acting(core, installation.owner))[0] == (time(9, 5), time(17))
+    assert queue.slots_of(core, acting(core, installation.owner))[1] == ()
+    assert queue.slots_of(core, acting(core, installation.stranger)) == queue.DEFAULT
 
 
 @pytest.mark.parametrize("typed", ["25:00", "noon", "9", "9:60"])
 def test_nonsense_is_refused_with_the_day_it_stands_in(installation: Installation, typed: str) -> None:
     with pytest.raises(BadInput, match="Monday"):
-        queue.choose(installation.core, installation.owner, {0: typed})
+        queue.choose(installation.core, acting(installation.core, installation.owner), {0: typed})
 
 
 def test_a_week_without_any_slot_is_refused(installation: Installation) -> None:
     with pytest.raises(BadInput, match="at least one"):
-        queue.choose(installation.core, installation.owner, {})
+        queue.choose(installation.core, acting(installation.core, installation.owner), {})

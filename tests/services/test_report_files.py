@@ -28,6 +28,7 @@ from postprober.storage.tables import deliveries as delivery_table
 from postprober.storage.tables import media, posts, repairs, transitions, users
 from tests.analytics.kit import House
 from tests.installed import Installation
+from tests.people import acting
 
 NASTY = '=HYPERLINK("http://evil.example") <script>alert(1)</script> <img src=http://evil.example/x.png onerror=alert(1)> {{7*1234567}} & ☀'
 ZONE = "Europe/Berlin"
@@ -159,9 +160,11 @@ def made(installation: Installation, post_id: int, form: str) -> bytes:
     """The report about the post, or (`post_id` 0) about the last twelve days."""
     core = installation.core
     if post_id:
-        return reports.of_post(core, installation.owner, post_id, form, ZONE).content
+        return reports.of_post(core, acting(core, installation.owner), post_id, form, ZONE).content
     last = core.clock.now().date()
-    return reports.of_period(core, installation.owner, last - timedelta(days=11), last, form, ZONE).content
+    return reports.of_period(
+        core, acting(core, installation.owner), last - timedelta(days=11), last, form, ZONE
+    ).content
 
 
 @pytest.fixture(params=["post", "period"])
@@ -322,14 +325,16 @@ def test_a_post_that_was_never_sent_and_one_that_was_never_counted_have_a_report
 def test_nobody_gets_a_report_of_others(installation: Installation) -> None:
     post_id, core = furnish(installation), installation.core
     with pytest.raises(NotFound):
-        reports.of_post(core, installation.stranger, post_id, "csv", "UTC")
+        reports.of_post(core, acting(core, installation.stranger), post_id, "csv", "UTC")
     today = core.clock.now().date()
-    told = reports.of_period(core, installation.stranger, today - timedelta(days=20), today, "csv", "UTC").content
+    told = reports.of_period(
+        core, acting(core, installation.stranger), today - timedelta(days=20), today, "csv", "UTC"
+    ).content
     assert len(told.decode().splitlines()) == 1, "the names of the columns and nothing else"
     with core.db.write() as conn:
         conn.execute(update(users).where(users.c.id == installation.teammate).values(role="nobody"))
     with pytest.raises(Forbidden):
-        reports.of_period(core, installation.teammate, today, today, "csv", "UTC")
+        reports.of_period(core, acting(core, installation.teammate), today, today, "csv", "UTC")
 
 
 @pytest.mark.parametrize(
@@ -344,13 +349,15 @@ def test_a_wrong_wish_is_refused_in_words(
     installation: Installation, first: date, last: date, form: str, zone: str
 ) -> None:
     with pytest.raises(BadInput):
-        reports.of_period(installation.core, installation.owner, first, last, form, zone)
+        reports.of_period(installation.core, acting(installation.core, installation.owner), first, last, form, zone)
 
 
 def test_dates_near_the_end_of_the_calendar_do_not_break(installation: Installation) -> None:
     core: Core = installation.core
     today = core.clock.now().date()
-    assert reports.text_of_period(core, installation.owner, today, today + timedelta(days=300), "Pacific/Kiritimati")
+    assert reports.text_of_period(
+        core, acting(core, installation.owner), today, today + timedelta(days=300), "Pacific/Kiritimati"
+    )
 
 
 def test_the_newest_picture_of_a_post_is_in_its_report(installation: Installation) -> None:

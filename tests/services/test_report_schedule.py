@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import select, update
 
 from postprober.clock import ManualClock
+from postprober.domain.actor import job
 from postprober.domain.alert import AlertKind
 from postprober.domain.report_plan import Every, Plan
 from postprober.errors import BadInput, Forbidden, NotFound
@@ -30,6 +31,7 @@ from postprober.storage.tables import users as user_table
 from postprober.wiring import build_runner
 from tests.analytics.kit import House
 from tests.installed import Installation
+from tests.people import acting, asked
 from tests.pipeline.stage import Killed, MortalDatabase
 from tests.receivers import PostOffice, Receiver
 
@@ -116,7 +118,7 @@ def test_a_plan_that_cannot_be_is_refused(every: Every, day: int, hour: int) -> 
 
 
 def test_a_weekly_report_comes_by_mail_with_the_page_attached(core: Core, office: PostOffice, installation: Installation) -> None:  # fmt: skip
-    chosen = report_schedule.put(core, person(core, installation.owner), Choice("week", 1, 8))
+    chosen = report_schedule.put(core, acting(core, person(core, installation.owner)), Choice("week", 1, 8))
     assert chosen.next_at == MONDAY and report_schedule.tick(core) == 0
     move(core, MONDAY)
     assert report_schedule.tick(core) == 1 and report_schedule.tick(core) == 0
@@ -128,13 +130,15 @@ def test_a_weekly_report_comes_by_mail_with_the_page_attached(core: Core, office
     assert body is not None and "X: 1 of 1 went out" in body.get_content()
     name, mime, content = attached(letter)
     assert (name, mime) == ("postprober-2026-10-12-to-2026-10-18.html", "text/html") and b"12 Oct 2026" in content
-    assert report_schedule.get(core, person(core, installation.owner)).next_at == MONDAY + WEEK + timedelta(hours=1)
+    assert report_schedule.get(
+        core, acting(core, person(core, installation.owner))
+    ).next_at == MONDAY + WEEK + timedelta(hours=1)
 
 
 def test_a_pdf_comes_as_a_page_with_a_note_where_nothing_can_print(
     core: Core, office: PostOffice, installation: Installation
 ) -> None:
-    report_schedule.put(core, person(core, installation.owner), Choice("month", 19, 8, "pdf"))
+    report_schedule.put(core, acting(core, person(core, installation.owner)), Choice("month", 19, 8, "pdf"))
     move(core, MONDAY)
     report_schedule.tick(replace(core, browser=None))
     (letter,) = office.letters
@@ -146,8 +150,8 @@ def test_a_pdf_comes_as_a_page_with_a_note_where_nothing_can_print(
 def test_a_channel_gets_the_summary(core: Core, office: PostOffice, installation: Installation) -> None:
     receiver, owner = Receiver(), person(core, installation.owner)
     try:
-        hook, _ = channels.add(core, owner, kind="webhook", name="hook", url=receiver.url)
-        report_schedule.put(core, owner, Choice("week", 1, 8, channel_id=hook.id))
+        hook, _ = channels.add(core, acting(core, owner), kind="webhook", name="hook", url=receiver.url)
+        report_schedule.put(core, acting(core, owner), Choice("week", 1, 8, channel_id=hook.id))
         move(core, MONDAY)
         assert report_schedule.tick(core) == 1
     finally:
@@ -160,23 +164,25 @@ def test_a_channel_gets_the_summary(core: Core, office: PostOffice, installation
 def test_what_was_missed_while_nothing_ran_is_made_up_for_once(
     core: Core, office: PostOffice, installation: Installation
 ) -> None:
-    report_schedule.put(core, person(core, installation.owner), Choice("week", 1, 8))
+    report_schedule.put(core, acting(core, person(core, installation.owner)), Choice("week", 1, 8))
     move(core, MONDAY + 3 * WEEK + timedelta(days=2))
     for _ in range(3):
         report_schedule.tick(core)
     assert [row["payload"]["first"] for row in orders(core)] == ["2026-11-02"], "the newest week, not all four"
     assert len(office.letters) == 1
-    assert report_schedule.get(core, person(core, installation.owner)).next_at == datetime(2026, 11, 16, 7, tzinfo=UTC)
+    assert report_schedule.get(core, acting(core, person(core, installation.owner))).next_at == datetime(
+        2026, 11, 16, 7, tzinfo=UTC
+    )
 
 
 def test_saving_again_does_not_send_the_same_period_twice(
     core: Core, office: PostOffice, installation: Installation
 ) -> None:
     owner = person(core, installation.owner)
-    report_schedule.put(core, owner, Choice("week", 1, 8))
+    report_schedule.put(core, acting(core, owner), Choice("week", 1, 8))
     move(core, MONDAY)
     report_schedule.tick(core)
-    report_schedule.put(core, owner, Choice("week", 1, 9, "pdf"))
+    report_schedule.put(core, acting(core, owner), Choice("week", 1, 9, "pdf"))
     move(core, MONDAY + timedelta(hours=2))
     report_schedule.tick(core)
     assert len(office.letters) == 1 and len(orders(core)) == 1
@@ -185,7 +191,7 @@ def test_saving_again_does_not_send_the_same_period_twice(
 def test_a_mail_server_that_is_away_delays_it_is_told_and_closes_the_alert(
     core: Core, office: PostOffice, installation: Installation
 ) -> None:
-    report_schedule.put(core, person(core, installation.owner), Choice("week", 1, 8))
+    report_schedule.put(core, acting(core, person(core, installation.owner)), Choice("week", 1, 8))
     office.refuse = True
     move(core, MONDAY)
     for _ in range(report_schedule.TOLD_AFTER - 1):
@@ -204,7 +210,7 @@ def test_a_mail_server_that_is_away_delays_it_is_told_and_closes_the_alert(
 
 
 def test_after_three_days_it_is_given_up_and_told(core: Core, office: PostOffice, installation: Installation) -> None:
-    report_schedule.put(core, person(core, installation.owner), Choice("week", 1, 8))
+    report_schedule.put(core, acting(core, person(core, installation.owner)), Choice("week", 1, 8))
     office.refuse = True
     move(core, MONDAY)
     report_schedule.tick(core)
@@ -214,7 +220,7 @@ def test_after_three_days_it_is_given_up_and_told(core: Core, office: PostOffice
 
 
 def test_a_report_that_takes_the_process_down_is_told_too(core: Core, installation: Installation, monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
-    report_schedule.put(core, person(core, installation.owner), Choice("week", 1, 8))
+    report_schedule.put(core, acting(core, person(core, installation.owner)), Choice("week", 1, 8))
     move(core, MONDAY)
 
     def die(*_: object) -> None:
@@ -250,8 +256,8 @@ def test_killed_at_any_write_it_arrives_under_one_key_and_is_ordered_once(
 def _week(core: Core, owner: User, die_at: int, committed: bool) -> int:
     """One more week, with a death at the write `die_at` (0: none), and another process that goes on; returns how many
     writes the first one got through."""
-    report_schedule.put(core, owner, Choice("week", 1, 8))
-    next_at = report_schedule.get(core, owner).next_at
+    report_schedule.put(core, acting(core, owner), Choice("week", 1, 8))
+    next_at = report_schedule.get(core, acting(core, owner)).next_at
     assert next_at is not None
     move(core, next_at)
     mortal = MortalDatabase(core.db, die_at, committed=committed)
@@ -265,7 +271,7 @@ def _week(core: Core, owner: User, die_at: int, committed: bool) -> int:
 
 
 def test_alerts_do_not_wait_for_reports(core: Core, installation: Installation) -> None:
-    report_schedule.put(core, person(core, installation.owner), Choice("week", 1, 8))
+    report_schedule.put(core, acting(core, person(core, installation.owner)), Choice("week", 1, 8))
     move(core, MONDAY)
     with core.db.read() as conn:
         (due,) = storage.due(conn, core.clock.now())
@@ -275,19 +281,19 @@ def test_alerts_do_not_wait_for_reports(core: Core, installation: Installation) 
 
 def test_nobody_gets_another_ones_channel_and_a_viewer_chooses_nothing(core: Core, installation: Installation) -> None:
     owner, stranger = person(core, installation.owner), person(core, installation.stranger)
-    hook, _ = channels.add(core, owner, kind="webhook", name="hook", url="http://127.0.0.1:9/")
+    hook, _ = channels.add(core, acting(core, owner), kind="webhook", name="hook", url="http://127.0.0.1:9/")
     with pytest.raises(NotFound):
-        report_schedule.put(core, stranger, Choice("week", 1, 8, channel_id=hook.id))
+        report_schedule.put(core, acting(core, stranger), Choice("week", 1, 8, channel_id=hook.id))
     with core.db.write() as conn:
         conn.execute(update(user_table).where(user_table.c.id == stranger.id).values(role="viewer"))
     with pytest.raises(Forbidden):
-        report_schedule.put(core, stranger, Choice("week", 1, 8))
+        report_schedule.put(core, acting(core, stranger), Choice("week", 1, 8))
 
 
 @pytest.mark.parametrize("choice", [Choice("day"), Choice("week", form="exe"), Choice("week", 0), Choice("month", 31)])
 def test_a_choice_that_cannot_be_is_refused(core: Core, installation: Installation, choice: Choice) -> None:
     with pytest.raises(BadInput):
-        report_schedule.put(core, person(core, installation.owner), choice)
+        report_schedule.put(core, acting(core, person(core, installation.owner)), choice)
 
 
 def test_without_a_mail_server_a_channel_is_asked_for(
@@ -295,7 +301,7 @@ def test_without_a_mail_server_a_channel_is_asked_for(
 ) -> None:
     monkeypatch.setattr(core.settings, "smtp_host", "")
     with pytest.raises(BadInput, match="choose a channel"):
-        report_schedule.put(core, person(core, installation.owner), Choice("week", 1, 8))
+        report_schedule.put(core, acting(core, person(core, installation.owner)), Choice("week", 1, 8))
 
 
 def test_choosing_nothing_ends_it_and_who_is_shut_out_gets_nothing(
@@ -303,8 +309,12 @@ def test_choosing_nothing_ends_it_and_who_is_shut_out_gets_nothing(
 ) -> None:
     owner, teammate = person(core, installation.owner), person(core, installation.teammate)
     for one in (owner, teammate):
-        report_schedule.put(core, one, Choice("week", 1, 8))
-    assert report_schedule.put(core, owner, Choice()) == Choice() == report_schedule.get(core, owner)
+        report_schedule.put(core, acting(core, one), Choice("week", 1, 8))
+    assert (
+        report_schedule.put(core, acting(core, owner), Choice())
+        == Choice()
+        == report_schedule.get(core, acting(core, owner))
+    )
     with core.db.write() as conn:
         conn.execute(update(user_table).where(user_table.c.id == teammate.id).values(is_active=False))
     move(core, MONDAY)
@@ -316,3 +326,13 @@ def test_choosing_nothing_ends_it_and_who_is_shut_out_gets_nothing(
 def test_the_scheduler_does_it(core: Core) -> None:
     runner = build_runner(core, 1)
     assert "reports" in [name for name, _, _ in runner._more]
+
+
+def test_a_report_that_comes_by_itself_is_read_by_the_program_for_its_person(
+    core: Core, installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report_schedule.put(core, acting(core, installation.owner), Choice("week", 1, 8))
+    move(core, MONDAY)
+    seen = asked(monkeypatch)
+    assert report_schedule.tick(core) == 1
+    assert {(one.user, one.via) for one in seen} == {(installation.owner, job("report"))}

@@ -21,6 +21,7 @@ from postprober.settings import Settings
 from postprober.storage import processes
 from postprober.storage.database import Database
 from tests.installed import Installation
+from tests.people import acting
 
 pytestmark = pytest.mark.embedded("PostgreSQL is restored by pg_restore")
 
@@ -35,7 +36,7 @@ def copy(core: Core, installation: Installation, tmp_path: Path) -> Path:
     account = installation.link("mastodon").id
     for hours in (0, 3):
         at = core.clock.now() + timedelta(hours=hours) if hours else None
-        posts.create(core, installation.owner, NewPost((f"In {hours} hours",), (account,), at=at))
+        posts.create(core, acting(core, installation.owner), NewPost((f"In {hours} hours",), (account,), at=at))
     (tmp_path / "backups").mkdir()
     return backup.backup(core, tmp_path / "backups")
 

@@ -20,6 +20,7 @@ from postprober.services.posts.posts import NewPost, create
 from postprober.storage import logs, processes, users
 from postprober.storage.tables import alerts
 from tests.installed import Installation
+from tests.people import acting
 from tests.receivers import Receiver
 
 
@@ -57,7 +58,7 @@ def test_a_scheduler_that_is_gone_without_a_word_is_told_once_also_outside_and_s
 ) -> None:
     with core.db.read() as conn:
         owner = users.get(conn, installation.owner)
-    channels.add(core, owner, kind="webhook", name="hook", url=receiver.url)
+    channels.add(core, acting(core, owner), kind="webhook", name="hook", url=receiver.url)
     _beat(core)
     assert scheduler_watchdog.look(core) is False
     _wait(core, scheduler_watchdog.LOST_AFTER + timedelta(seconds=1))
@@ -92,7 +93,7 @@ def test_a_scheduler_that_was_stopped_is_missed_only_when_something_waits_in_vai
 ) -> None:
     assert scheduler_watchdog.look(core) is False
     account = installation.link("mastodon")
-    create(core, installation.owner, NewPost(("Hello",), (account.id,)))
+    create(core, acting(core, installation.owner), NewPost(("Hello",), (account.id,)))
     assert scheduler_watchdog.look(core) is False
     _wait(core, scheduler_watchdog.LOST_AFTER + timedelta(seconds=1))
     assert scheduler_watchdog.look(core) is True and _told(core, installation.owner) == [AlertKind.HEARTBEAT]

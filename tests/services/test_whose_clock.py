@@ -18,6 +18,7 @@ from postprober.services.posts.posts import NewPost
 from postprober.storage import accounts, posts, users
 from postprober.storage.records import User
 from tests.installed import Installation
+from tests.people import acting
 
 
 @pytest.fixture
@@ -28,7 +29,7 @@ def house(installation: Installation) -> Installation:
         users.write(conn, installation.owner, now, zone="America/New_York")
         users.write(conn, installation.teammate, now, zone="Europe/Berlin", owner_id=installation.owner, role="editor")
         accounts.add(
-            conn, user_id=installation.owner, platform="linkedin", account_name="demo", now=now, remote_id="demo"
+            conn, space=installation.owner, platform="linkedin", account_name="demo", now=now, remote_id="demo"
         )
     return installation
 
@@ -45,33 +46,33 @@ def _draft(house: Installation) -> NewPost:
 
 def test_everybody_has_slots_of_their_own_on_their_own_clock(house: Installation) -> None:
     week = dict.fromkeys(range(7), "9:00")
-    queue.choose(house.core, house.owner, week)
-    queue.choose(house.core, house.teammate, dict.fromkeys(range(7), "10:30"))
-    assert queue.slots_of(house.core, house.owner)[0] == (time(9),)
-    assert queue.slots_of(house.core, house.teammate)[0] == (time(10, 30),)
+    queue.choose(house.core, acting(house.core, house.owner), week)
+    queue.choose(house.core, acting(house.core, house.teammate), dict.fromkeys(range(7), "10:30"))
+    assert queue.slots_of(house.core, acting(house.core, house.owner))[0] == (time(9),)
+    assert queue.slots_of(house.core, acting(house.core, house.teammate))[0] == (time(10, 30),)
     for person, zone, local in (
         (house.owner, "America/New_York", time(9)),
         (house.teammate, "Europe/Berlin", time(10, 30)),
     ):
-        found = queue.next_free(house.core, person)
+        found = queue.next_free(house.core, acting(house.core, person))
         assert found.astimezone(ZoneInfo(zone)).time() == local
 
 
 def test_a_slot_that_a_teammate_took_is_taken(house: Installation) -> None:
-    first = queue.next_free(house.core, house.teammate)
-    drafts.save(house.core, house.owner, replace(_draft(house), at=first))
-    assert queue.next_free(house.core, house.teammate) > first
+    first = queue.next_free(house.core, acting(house.core, house.teammate))
+    drafts.save(house.core, acting(house.core, house.owner), replace(_draft(house), at=first))
+    assert queue.next_free(house.core, acting(house.core, house.teammate)) > first
 
 
 def test_the_agent_is_asked_on_the_clock_of_whoever_asks(house: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[str] = []
-    told = Advice.from_json(drafts.save(house.core, house.owner, _draft(house)).ai_suggestions)
+    told = Advice.from_json(drafts.save(house.core, acting(house.core, house.owner), _draft(house)).ai_suggestions)
     assert told is not None
     monkeypatch.setattr(type(house.core.advisor), "advise", lambda _self, brief: seen.append(brief.zone) or told)
-    post = drafts.save(house.core, house.teammate, _draft(house))
-    advice.ask(house.core, house.teammate, post.id)
-    advice.preview(house.core, house.teammate, _draft(house))
-    advice.ask(house.core, house.owner, post.id)
+    post = drafts.save(house.core, acting(house.core, house.teammate), _draft(house))
+    advice.ask(house.core, acting(house.core, house.teammate), post.id)
+    advice.preview(house.core, acting(house.core, house.teammate), _draft(house))
+    advice.ask(house.core, acting(house.core, house.owner), post.id)
     assert seen == ["Europe/Berlin", "Europe/Berlin", "America/New_York"]
 
 
@@ -79,28 +80,30 @@ def test_quiet_hours_are_on_the_clock_of_whoever_set_them_and_shown_on_that_of_w
     house: Installation,
 ) -> None:
     owner, editor = _user(house, house.owner), _user(house, house.teammate)
-    channels.set_preferences(house.core, editor, Preferences("22:00", "07:00"))
-    mine, theirs = (channels.preferences(house.core, person) for person in (editor, owner))
+    channels.set_preferences(house.core, acting(house.core, editor), Preferences("22:00", "07:00"))
+    mine, theirs = (channels.preferences(house.core, acting(house.core, person)) for person in (editor, owner))
     assert (mine.quiet_from, mine.quiet_to) == ("22:00", "07:00")
     assert (theirs.quiet_from, theirs.quiet_to) == ("16:00", "01:00")
-    channels.set_preferences(house.core, owner, replace(theirs, again_minutes=30))  # the hours stay the editor's
-    mine = channels.preferences(house.core, editor)
+    channels.set_preferences(
+        house.core, acting(house.core, owner), replace(theirs, again_minutes=30)
+    )  # the hours stay the editor's
+    mine = channels.preferences(house.core, acting(house.core, editor))
     assert (mine.quiet_from, mine.quiet_to, mine.again_minutes, mine.by) == ("22:00", "07:00", 30, editor.id)
-    channels.set_preferences(house.core, owner, replace(theirs, quiet_from="20:00"))
-    assert channels.preferences(house.core, owner).by == owner.id
+    channels.set_preferences(house.core, acting(house.core, owner), replace(theirs, quiet_from="20:00"))
+    assert channels.preferences(house.core, acting(house.core, owner)).by == owner.id
 
 
 def test_hours_that_were_set_before_this_was_known_are_the_owners(house: Installation) -> None:
     with house.core.db.write() as conn:
         old = {"quiet_from": "22:00", "quiet_to": "07:00", "urgent": True, "again_minutes": 0, "again_times": 3, "escalate_minutes": 0}  # fmt: skip
         users.write(conn, house.owner, house.core.clock.now(), notify=old)
-    assert channels.preferences(house.core, _user(house, house.owner)).quiet_from == "22:00"
-    assert channels.preferences(house.core, _user(house, house.teammate)).quiet_from == "04:00"
+    assert channels.preferences(house.core, acting(house.core, _user(house, house.owner))).quiet_from == "22:00"
+    assert channels.preferences(house.core, acting(house.core, _user(house, house.teammate))).quiet_from == "04:00"
 
 
 @pytest.mark.parametrize(("ahead", "words"), [(timedelta(hours=-1), "has passed"), (timedelta(hours=1), "")])
 def test_a_suggested_time_that_has_passed_is_not_accepted(house: Installation, ahead: timedelta, words: str) -> None:
-    post = drafts.save(house.core, house.owner, _draft(house))
+    post = drafts.save(house.core, acting(house.core, house.owner), _draft(house))
     account = post.options["accounts"][0]
     at = house.core.clock.now() + ahead
     one = Suggestion("s1", account, "linkedin", "time", (), (), "Because.", RULES, 0.5, at=utc_iso(at))
@@ -110,8 +113,8 @@ def test_a_suggested_time_that_has_passed_is_not_accepted(house: Installation, a
         assert posts.advise(conn, post.id, post.version, replace(told, suggestions=(one,), pending=False).to_json())
     if words:
         with pytest.raises(Conflict, match=words):
-            advice.accept(house.core, house.owner, post.id, "s1")
-        assert drafts.get(house.core, house.owner, post.id).scheduled_at is None
+            advice.accept(house.core, acting(house.core, house.owner), post.id, "s1")
+        assert drafts.get(house.core, acting(house.core, house.owner), post.id).scheduled_at is None
     else:
-        changed = advice.accept(house.core, house.owner, post.id, "s1")
+        changed = advice.accept(house.core, acting(house.core, house.owner), post.id, "s1")
         assert changed.scheduled_at is not None and abs(changed.scheduled_at - at) < timedelta(seconds=1)

@@ -64,7 +64,7 @@ def test_every_account_is_named_by_its_server_and_linked_once(empty_database_url
         assert [(row.user_id, row.kind) for row in told] == [(1, "twice")] * 3
         assert "https://social.example/." in told[0].message and "http://SOCIAL.example" in told[0].message
         assert conn.execute(text("SELECT count(*) FROM outbox")).scalar() == 3
-        known = accounts.find(conn, user_id=1, remote=RemoteAccount(Platform("mastodon"), "social.example", "5"))
+        known = accounts.find(conn, space=1, remote=RemoteAccount(Platform("mastodon"), "social.example", "5"))
         assert known is not None and known.id == 2
         assert accounts.get(conn, 3).remote == known.remote
     db.close()
@@ -77,7 +77,7 @@ def test_the_database_takes_an_account_once_in_a_space(database: Database) -> No
     def add(instance: str, **more: int) -> int:
         with database.write() as conn:
             return accounts.add(
-                conn, user_id=1, platform="mastodon", account_name="a", now=NOW, instance=instance, remote_id="5",
+                conn, space=1, platform="mastodon", account_name="a", now=NOW, instance=instance, remote_id="5",
                 **more,
             )  # fmt: skip
 

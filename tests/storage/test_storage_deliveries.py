@@ -36,20 +36,18 @@ def user(db: Database) -> int:
 def account(db: Database, owner: int | None = None) -> int:
     owner = owner or user(db)
     with db.write() as conn:
-        return accounts.add(
-            conn, user_id=owner, platform="x", account_name="a", now=NOW, remote_id=f"r{next(_numbers)}"
-        )
+        return accounts.add(conn, space=owner, platform="x", account_name="a", now=NOW, remote_id=f"r{next(_numbers)}")
 
 
 def plan(db: Database, account_id: int, due: datetime = NOW, post_id: int | None = None) -> int:
     with db.write() as conn:
         owner = accounts.get(conn, account_id).user_id
         post_id = post_id or posts.add(
-            conn, user_id=owner, content="t", platforms=["x"], status=PostStatus.SCHEDULED, scheduled_at=due, options={},
+            conn, space=owner, content="t", platforms=["x"], status=PostStatus.SCHEDULED, scheduled_at=due, options={},
             now=NOW,
         )  # fmt: skip
         return deliveries.add(
-            conn, post_id=post_id, account_id=account_id, user_id=owner, platform="x", key=str(uuid.uuid4()), due_at=due,
+            conn, post_id=post_id, account_id=account_id, space=owner, platform="x", key=str(uuid.uuid4()), due_at=due,
             parts=[PartRecord(0, "t")], now=NOW,
         )  # fmt: skip
 
@@ -412,7 +410,7 @@ def test_files_come_in_the_order_asked_for_and_only_to_their_owner(database: Dat
     owner, stranger = user(database), user(database)
     facts = {"kind": "image", "mime": "image/png", "size": 1, "width": 1, "height": 1, "sha256": "0" * 64, "path": "p"}
     with database.write() as conn:
-        ids = [media.add(conn, user_id=owner, now=NOW, name=f"{n}.png", **facts) for n in range(3)]
+        ids = [media.add(conn, space=owner, now=NOW, name=f"{n}.png", **facts) for n in range(3)]
     with database.read() as conn:
         assert [m.id for m in media.get_many(conn, reversed(ids), owner)] == ids[::-1]
         assert media.get_many(conn, []) == []

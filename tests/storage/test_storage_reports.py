@@ -66,10 +66,10 @@ def test_a_proof_is_shared_withdrawn_and_shared_anew(database: Database, user: i
     post = House(database).add(posts, user_id=user, content="t", platforms=[], options={})
     with database.write() as conn:
         assert reports.shared(conn, post) is None
-        reports.share(conn, post_id=post, user_id=user, nonce="a", now=NOW)
+        reports.share(conn, post_id=post, space=user, nonce="a", now=NOW)
         reports.withdraw(conn, post, NOW)
         assert reports.shared(conn, post) is None
-        reports.share(conn, post_id=post, user_id=user, nonce="b", now=NOW)
+        reports.share(conn, post_id=post, space=user, nonce="b", now=NOW)
         found = reports.shared(conn, post)
         assert reports.shared(conn, 2**70) is None
     assert found is not None and (found.nonce, found.withdrawn_at, found.shared_at) == ("b", None, NOW)

@@ -26,6 +26,7 @@ from postprober.services.media import media
 from postprober.storage import accounts, deliveries, posts, users
 from postprober.storage.records import PartRecord
 from postprober.storage.tables import deliveries as table
+from tests.people import acting
 from tests.probe.campaign import jpeg, scene
 from tests.trust.base import Found, Turns, scratch, some
 from tests.trust.scenes import careless
@@ -70,7 +71,7 @@ class _Limits:
     def play(self, numbers: range) -> list[str]:
         with self.core.db.write() as conn:
             self.user = users.add(conn, email="a@example.org", password_hash="x", now=self.clock.now())
-        self.picture = media.add_bytes(self.core, self.user, "teal.jpg", jpeg(), "a teal square")
+        self.picture = media.add_bytes(self.core, acting(self.core, self.user), "teal.jpg", jpeg(), "a teal square")
         for number in numbers:
             self._prepare(number)
         end = self.clock.now() + timedelta(hours=30)
@@ -87,7 +88,7 @@ class _Limits:
         data: dict[str, Any] = {"access_token": account.access_token, "refresh_token": account.refresh_token}
         if platform == "bluesky":
             data = {"identifier": account.id, "password": account.password}
-        linked = add_by_token(self.core, self.user, Platform(platform), data, name=name)
+        linked = add_by_token(self.core, acting(self.core, self.user), Platform(platform), data, name=name)
         operation = "container" if platform == "instagram" and number % 2 else "create"
         params = {"form": form, "seconds": seconds}
         body = {"platform": platform, "kind": "rate_limited", "account": name, "operation": operation, "params": params}
@@ -97,11 +98,11 @@ class _Limits:
         with self.core.db.write() as conn:
             for text in (f"The first of {number}", f"The second of {number}"):
                 post_id = posts.add(
-                    conn, user_id=self.user, content=text, platforms=[platform], status=PostStatus.SCHEDULED,
+                    conn, space=self.user, content=text, platforms=[platform], status=PostStatus.SCHEDULED,
                     scheduled_at=now, options={}, now=now,
                 )  # fmt: skip
                 deliveries.add(
-                    conn, post_id=post_id, account_id=linked.id, user_id=self.user, platform=platform,
+                    conn, post_id=post_id, account_id=linked.id, space=self.user, platform=platform,
                     key=str(uuid.uuid4()), due_at=now, parts=[PartRecord(0, text, pictures)], now=now,
                 )  # fmt: skip
 

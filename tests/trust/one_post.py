@@ -24,6 +24,7 @@ from postprober.services.posts.posts import NewPost
 from postprober.settings import load_settings
 from postprober.storage import database
 from postprober.wiring import build_core, close_core
+from tests.people import acting
 from tests.trust.keys import BASE
 
 BUSY_MS = 300  # the real one is 15 s; what happens afterwards is the same
@@ -56,7 +57,7 @@ def _ask(client: TestClient, headers: dict[str, str], text: str) -> int:
 
 def _blindly(core: Core, text: str) -> int:
     with suppress(SQLAlchemyError):
-        drafts.save(core, 1, NewPost((text,), ()))
+        drafts.save(core, acting(core, 1), NewPost((text,), ()))
     return 201
 
 

@@ -20,6 +20,7 @@ from postprober.services.posts import delivery_actions, drafts, posts
 from postprober.services.posts.posts import NewPost
 from postprober.storage import deliveries
 from postprober.storage.tables import deliveries as table
+from tests.people import acting
 from tests.pipeline.fake import FakeAdapter, FakePlatform
 from tests.pipeline.stage import Stage
 from tests.trust.base import Found, Turns
@@ -59,7 +60,7 @@ class _Races:
         """One worker and one person over one post."""
         account = self.on.link(f"r{number}", user_id=self.owner)
         old, new = f"Old text {number}", f"New text {number}"
-        post = posts.create(self.core, self.owner, NewPost((old,), (account.id,))).id
+        post = posts.create(self.core, acting(self.core, self.owner), NewPost((old,), (account.id,))).id
         with self.core.db.read() as conn:
             delivery = deliveries.of_post(conn, post)[0].id
         cancels = number % 2 == 0
@@ -115,7 +116,7 @@ class _Races:
             self._write(post, state=S.CANCELLED, next_at=None)
             return "accepted"
         try:
-            delivery_actions.cancel(self.core, self.owner, post)
+            delivery_actions.cancel(self.core, acting(self.core, self.owner), post)
         except Conflict:
             return "too late"
         return "accepted"
@@ -125,7 +126,7 @@ class _Races:
             self._write(post, parts=[{"index": 0, "text": text}])
             return "accepted"
         try:
-            drafts.change(self.core, self.owner, post, NewPost((text,), (account,)))
+            drafts.change(self.core, acting(self.core, self.owner), post, NewPost((text,), (account,)))
         except (Conflict, Stale):
             return "too late"
         return "accepted"

@@ -23,11 +23,11 @@ router = APIRouter(prefix="/api/accounts", tags=["accounts"])
 def listing(core: CoreDep, caller: CallerDep) -> AccountList:
     """Yours, oldest first."""
     require(caller, "accounts:read")
-    known = account_status.of_accounts(core, caller.user.id)
+    known = account_status.of_accounts(core, caller.actor)
     return AccountList(
         items=[
             ListedAccount.known(a, known.get(a.id, account_status.Standing()).quotas)
-            for a in accounts.listing(core, caller.user.id)
+            for a in accounts.listing(core, caller.actor)
         ]
     )
 
@@ -45,15 +45,13 @@ def connect(body: ConnectBody, core: CoreDep, caller: CallerDep, once: OnceDep) 
 
     def work(mark: Mark, made: int | None) -> Answer:
         if made is not None:
-            return Answer(200, Connected(account=AccountOut.of(accounts.get(core, caller.user.id, made))))
+            return Answer(200, Connected(account=AccountOut.of(accounts.get(core, caller.actor, made))))
         if SPECS[body.platform].sign_in is None:
             if body.identifier or body.password:
                 raise BadInput(f"{NAMES[body.platform]} is not linked with a password; leave it out.", field="password")
-            return Answer(
-                200, Connected(authorize_url=linking.start(core, caller.user.id, body.platform, body.instance))
-            )
+            return Answer(200, Connected(authorize_url=linking.start(core, caller.actor, body.platform, body.instance)))
         secret = {"identifier": body.identifier, "password": body.password}
-        account = accounts.add_by_token(core, caller.user.id, body.platform, secret, instance=body.instance, mark=mark)
+        account = accounts.add_by_token(core, caller.actor, body.platform, secret, instance=body.instance, mark=mark)
         return Answer(200, Connected(account=AccountOut.of(account)))
 
     return once.answer(body.model_dump_json(), work)
@@ -65,7 +63,7 @@ def update(account_id: PathId, body: AccountBody, core: CoreDep, caller: CallerD
     """All settings at once: what is left out goes back to its default."""
     require(caller, "accounts:write")
     done = accounts.set_up(
-        core, caller.user.id, account_id, label=body.label, language=body.language, repair_words=body.repair_words
+        core, caller.actor, account_id, label=body.label, language=body.language, repair_words=body.repair_words
     )
     return AccountOut.of(done)
 
@@ -77,4 +75,4 @@ def remove(account_id: PathId, core: CoreDep, caller: CallerDep) -> None:
     """What waits for it is cancelled, its tokens are deleted here and, where the platform offers it, revoked there.
     What was posted stays posted."""
     require(caller, "accounts:write")
-    accounts.remove(core, caller.user.id, account_id)
+    accounts.remove(core, caller.actor, account_id)

@@ -31,14 +31,14 @@ class ReviewBody(Body):
 def read(post_id: PathId, core: CoreDep, caller: CallerDep) -> Suggestions:
     """The review, and suggestions to accept or refuse one by one."""
     require(caller, "posts:read")
-    return Suggestions.of(drafts.get(core, caller.user.id, post_id).ai_suggestions)
+    return Suggestions.of(drafts.get(core, caller.actor, post_id).ai_suggestions)
 
 
 @router.post("/suggestions", summary="Ask the agent now", responses=responses(401, 403, 404, 409, 422))
 def ask(post_id: PathId, core: CoreDep, caller: CallerDep) -> Suggestions:
     """Answers when they are made, which takes some seconds with a model. What was decided before stays decided."""
     require(caller, "posts:write")
-    return Suggestions.of(advice.ask(core, caller.user.id, post_id).to_json())
+    return Suggestions.of(advice.ask(core, caller.actor, post_id).to_json())
 
 
 @router.post(
@@ -49,7 +49,7 @@ def ask(post_id: PathId, core: CoreDep, caller: CallerDep) -> Suggestions:
 def accept(post_id: PathId, suggestion_id: SuggestionId, core: CoreDep, caller: CallerDep) -> PostOut:
     """409 when the text is another by now, or the post is on its way."""
     require(caller, "posts:write")
-    return PostOut.of(advice.accept(core, caller.user.id, post_id, suggestion_id))
+    return PostOut.of(advice.accept(core, caller.actor, post_id, suggestion_id))
 
 
 @router.post(
@@ -58,7 +58,7 @@ def accept(post_id: PathId, suggestion_id: SuggestionId, core: CoreDep, caller: 
 def refuse(post_id: PathId, suggestion_id: SuggestionId, core: CoreDep, caller: CallerDep) -> Suggestions:
     """It is remembered, and not made again."""
     require(caller, "posts:write")
-    return Suggestions.of(advice.refuse(core, caller.user.id, post_id, suggestion_id).to_json())
+    return Suggestions.of(advice.refuse(core, caller.actor, post_id, suggestion_id).to_json())
 
 
 @router.post("/review", summary="Decide about a post in review", responses=responses(401, 403, 404, 409, 412, 422))
@@ -66,6 +66,6 @@ def decide(post_id: PathId, body: ReviewBody, core: CoreDep, caller: CallerDep, 
     """Approved, it is checked against the platforms' limits and planned. With `If-Match` only the version that was read is
     decided about."""
     require(caller, "posts:write")
-    read = drafts.get(core, caller.user.id, post_id, versions_of(if_match))
+    read = drafts.get(core, caller.actor, post_id, versions_of(if_match))
     version = None if if_match is None else read.version
-    return PostOut.of(advice.decide_review(core, caller.user.id, post_id, body.approve, version))
+    return PostOut.of(advice.decide_review(core, caller.actor, post_id, body.approve, version))

@@ -30,7 +30,7 @@ def listing(
     """Yours, newest first."""
     require(caller, "alerts:read")
     before = cursors.decode("alerts", cursor)
-    rows = monitoring.alerts(core, caller.user.id, limit + 1, before=before, unread=unread)
+    rows = monitoring.alerts(core, caller.actor, limit + 1, before=before, unread=unread)
     shown, following = cursors.page("alerts", rows, limit, lambda row: int(row["id"]))
     return AlertList(items=[AlertOut(**row) for row in shown], next_cursor=following)
 
@@ -39,4 +39,4 @@ def listing(
 def mark_read(alert_id: PathId, core: CoreDep, caller: CallerDep) -> AlertOut:
     """Doing it twice changes nothing more."""
     require(caller, "alerts:write")
-    return AlertOut(**monitoring.mark_read(core, caller.user.id, alert_id))
+    return AlertOut(**monitoring.mark_read(core, caller.actor, alert_id))

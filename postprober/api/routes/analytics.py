@@ -81,5 +81,5 @@ async def one(
 
 async def _board(core: Core, caller: Caller, slow: SlowWork, days: int, metric: str, zone: str) -> Board:
     require(caller, "analytics:read")
-    user = caller.user
-    return await slow.run(user.id, lambda: analytics.take(core, user.id, zone or user.zone, days, metric))
+    actor = caller.actor
+    return await slow.run(actor.user, lambda: analytics.take(core, actor, days, metric, zone))

@@ -142,14 +142,14 @@ def create_token(body: NewApiToken, caller: CallerDep, core: CoreDep, once: Once
 def list_tokens(caller: CallerDep, core: CoreDep) -> ApiTokens:
     """Live tokens, oldest first, without their secrets."""
     require(caller, "tokens:read")
-    return ApiTokens(items=[_view(token) for token in api_tokens.listing(core, caller.user.id)])
+    return ApiTokens(items=[_view(token) for token in api_tokens.listing(core, caller.actor)])
 
 
 @router.delete("/tokens/{token_id}", status_code=204, summary="Remove an API token", responses=responses(401, 403, 404))
 def remove_token(token_id: Annotated[int, Path(examples=[4])], caller: CallerDep, core: CoreDep) -> None:
     """It stops working at once."""
     require(caller, "tokens:write")
-    api_tokens.remove(core, caller.user.id, token_id)
+    api_tokens.remove(core, caller.actor, token_id)
 
 
 def _tokens(response: Response, pair: sessions.TokenPair) -> Tokens:

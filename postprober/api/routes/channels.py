@@ -96,7 +96,7 @@ class Wishes(Body):
 def listing(core: CoreDep, caller: CallerDep) -> Channels:
     """Oldest first."""
     require(caller, "alerts:read")
-    return Channels(items=[ChannelOut(**vars(one)) for one in channels.listing(core, caller.user)])
+    return Channels(items=[ChannelOut(**vars(one)) for one in channels.listing(core, caller.actor)])
 
 
 @router.post(
@@ -109,9 +109,9 @@ def create(body: NewChannel, core: CoreDep, caller: CallerDep, once: OnceDep) ->
 
     def work(mark: Mark, made: int | None) -> Answer:
         if made is not None:  # the answer with the secret got lost; the channel is there
-            return Answer(201, NewChannelOut(**vars(channels.get(core, caller.user, made)), secret=""))
+            return Answer(201, NewChannelOut(**vars(channels.get(core, caller.actor, made)), secret=""))
         view, secret = channels.add(
-            core, caller.user, kind=body.kind, name=body.name, url=body.url, kinds=[k.value for k in body.kinds],
+            core, caller.actor, kind=body.kind, name=body.name, url=body.url, kinds=[k.value for k in body.kinds],
             escalation=body.escalation, mark=mark,
         )  # fmt: skip
         return Answer(201, NewChannelOut(**vars(view), secret=secret))
@@ -124,7 +124,7 @@ def change(channel_id: PathId, body: ChannelChange, core: CoreDep, caller: Calle
     """Which alerts, on or off. What it missed in the last three days while it was off is sent then."""
     require(caller, "alerts:write")
     view = channels.change(
-        core, caller.user, channel_id, kinds=[k.value for k in body.kinds], escalation=body.escalation,
+        core, caller.actor, channel_id, kinds=[k.value for k in body.kinds], escalation=body.escalation,
         active=body.is_active,
     )  # fmt: skip
     return ChannelOut(**vars(view))
@@ -134,7 +134,7 @@ def change(channel_id: PathId, body: ChannelChange, core: CoreDep, caller: Calle
 def remove(channel_id: PathId, core: CoreDep, caller: CallerDep) -> None:
     """Nothing is sent there any more."""
     require(caller, "alerts:write")
-    channels.remove(core, caller.user, channel_id)
+    channels.remove(core, caller.actor, channel_id)
 
 
 @router.post(
@@ -146,14 +146,14 @@ def remove(channel_id: PathId, core: CoreDep, caller: CallerDep) -> None:
 def try_out(channel_id: PathId, core: CoreDep, caller: CallerDep) -> None:
     """Sends it now and says whether it was taken."""
     require(caller, "alerts:write")
-    channels.try_out(core, caller.user, channel_id)
+    channels.try_out(core, caller.actor, channel_id)
 
 
 @router.get("/{channel_id}/log", summary="A channel's delivery log", responses=responses(401, 403, 404, 422))
 def log(channel_id: PathId, core: CoreDep, caller: CallerDep) -> Log:
     """The newest fifty messages: when they were taken, or what went wrong."""
     require(caller, "alerts:read")
-    rows = channels.log(core, caller.user, channel_id)
+    rows = channels.log(core, caller.actor, channel_id)
     return Log(items=[LogEntry(key=row["dedupe_key"], **_shown(row)) for row in rows])
 
 
@@ -168,7 +168,7 @@ preferences = APIRouter(prefix="/api/alerts/preferences", tags=["alerts"])
 def get_preferences(core: CoreDep, caller: CallerDep) -> Wishes:
     """Quiet hours are in your time zone."""
     require(caller, "alerts:read")
-    found = vars(channels.preferences(core, caller.user))
+    found = vars(channels.preferences(core, caller.actor))
     return Wishes(**{name: found[name] for name in Wishes.model_fields})
 
 
@@ -176,7 +176,7 @@ def get_preferences(core: CoreDep, caller: CallerDep) -> Wishes:
 def put_preferences(body: Wishes, core: CoreDep, caller: CallerDep) -> Wishes:
     """Replaces all of them."""
     require(caller, "alerts:write")
-    channels.set_preferences(core, caller.user, Preferences(**body.model_dump()))
+    channels.set_preferences(core, caller.actor, Preferences(**body.model_dump()))
     return body
 
 

@@ -37,7 +37,7 @@ def retry(delivery_id: PathId, core: CoreDep, caller: CallerDep, once: OnceDep) 
         caller,
         once,
         delivery_id,
-        lambda mark: delivery_actions.retry_one(core, caller.user.id, delivery_id, mark),
+        lambda mark: delivery_actions.retry_one(core, caller.actor, delivery_id, mark),
     )
 
 
@@ -50,7 +50,7 @@ def send(delivery_id: PathId, core: CoreDep, caller: CallerDep, once: OnceDep) -
         caller,
         once,
         delivery_id,
-        lambda mark: delivery_actions.send_held(core, caller.user.id, delivery_id, mark),
+        lambda mark: delivery_actions.send_held(core, caller.actor, delivery_id, mark),
     )
 
 
@@ -64,7 +64,7 @@ def look(delivery_id: PathId, core: CoreDep, caller: CallerDep, once: OnceDep) -
         caller,
         once,
         delivery_id,
-        lambda mark: delivery_actions.look_again(core, caller.user.id, delivery_id, mark),
+        lambda mark: delivery_actions.look_again(core, caller.actor, delivery_id, mark),
     )
 
 
@@ -78,7 +78,7 @@ def cancel(delivery_id: PathId, body: CancelBody, core: CoreDep, caller: CallerD
     """One that may be out already is cancelled only when you say that you have looked and it is not there."""
 
     def work(mark: Mark) -> None:
-        delivery_actions.cancel_one(core, caller.user.id, delivery_id, not_there=body.not_there, mark=mark)
+        delivery_actions.cancel_one(core, caller.actor, delivery_id, not_there=body.not_there, mark=mark)
 
     return _decide(core, caller, once, delivery_id, work, body.model_dump_json())
 
@@ -92,7 +92,7 @@ def adopt(delivery_id: PathId, body: AdoptBody, request: Request, core: CoreDep,
     """PostProber reads the post first: it must be the account's, and say what was to be sent. Doing it twice changes
     nothing more."""
     require(caller, "monitoring:write", "posts:write")
-    delivery_actions.adopt_held(core, caller.user.id, delivery_id, body.link, request_id=request.state.request_id)
+    delivery_actions.adopt_held(core, caller.actor, delivery_id, body.link, request_id=request.state.request_id)
     return _detail(core, caller, delivery_id)
 
 
@@ -107,7 +107,7 @@ def rewrite(delivery_id: PathId, body: RewriteBody, core: CoreDep, caller: Calle
     person approve them. 409 while an earlier try may still appear."""
 
     def work(mark: Mark) -> None:
-        edit_failed.rewrite(core, caller.user.id, delivery_id, body.texts, body.approved, mark)
+        edit_failed.rewrite(core, caller.actor, delivery_id, body.texts, body.approved, mark)
 
     return _decide(core, caller, once, delivery_id, work, body.model_dump_json())
 
@@ -118,7 +118,7 @@ def rewrite(delivery_id: PathId, body: RewriteBody, core: CoreDep, caller: Calle
 def check(delivery_id: PathId, core: CoreDep, caller: CallerDep, once: OnceDep) -> Response:
     """Only for a `ghost`. Nothing is sent by this."""
     return _decide(
-        core, caller, once, delivery_id, lambda mark: ghosts.check_again(core, caller.user.id, delivery_id, mark)
+        core, caller, once, delivery_id, lambda mark: ghosts.check_again(core, caller.actor, delivery_id, mark)
     )
 
 
@@ -131,7 +131,7 @@ def check(delivery_id: PathId, core: CoreDep, caller: CallerDep, once: OnceDep) 
 def acknowledge(delivery_id: PathId, core: CoreDep, caller: CallerDep, once: OnceDep) -> Response:
     """Only for a `ghost`. It needs nobody any more, and is still checked from time to time."""
     return _decide(
-        core, caller, once, delivery_id, lambda mark: ghosts.acknowledge(core, caller.user.id, delivery_id, mark)
+        core, caller, once, delivery_id, lambda mark: ghosts.acknowledge(core, caller.actor, delivery_id, mark)
     )
 
 
@@ -146,7 +146,7 @@ def publish_again(delivery_id: PathId, body: AgainBody, core: CoreDep, caller: C
 
     def work(mark: Mark) -> None:
         ghosts.publish_again(
-            core, caller.user.id, delivery_id, risk_accepted=body.risk_accepted, approved=body.approved, mark=mark
+            core, caller.actor, delivery_id, risk_accepted=body.risk_accepted, approved=body.approved, mark=mark
         )
 
     return _decide(core, caller, once, delivery_id, work, body.model_dump_json())
@@ -166,5 +166,5 @@ def _decide(
 
 
 def _detail(core: Core, caller: Caller, delivery_id: int) -> DeliveryDetail:
-    view = monitoring.delivery_view(core, caller.user.id, delivery_id)
-    return DeliveryDetail.with_tries(view, monitoring.attempts_of(core, caller.user.id, delivery_id))
+    view = monitoring.delivery_view(core, caller.actor, delivery_id)
+    return DeliveryDetail.with_tries(view, monitoring.attempts_of(core, caller.actor, delivery_id))

@@ -22,7 +22,7 @@ router = APIRouter(tags=["deliveries"])
 def of_delivery(delivery_id: PathId, core: CoreDep, caller: CallerDep) -> EvidenceList:
     """Oldest first. What carries a picture has `pictured`."""
     require(caller, "monitoring:read")
-    found = details.of(core, caller.user.id, delivery_id).evidence
+    found = details.of(core, caller.actor, delivery_id).evidence
     return EvidenceList(items=[EvidenceOut.of(seen) for seen in found])
 
 
@@ -35,6 +35,6 @@ def of_delivery(delivery_id: PathId, core: CoreDep, caller: CallerDep) -> Eviden
 def picture(evidence_id: PathId, core: CoreDep, caller: CallerDep) -> Response:
     """A PNG of the page as a logged-out reader saw it; `ETag` is the SHA-256 of its bytes."""
     require(caller, "monitoring:read")
-    found = evidence.picture(core, caller.user.id, evidence_id)
+    found = evidence.picture(core, caller.actor, evidence_id)
     headers = {"ETag": f'"{found.sha256}"', "Cache-Control": "private, max-age=86400, immutable"}
     return Response(found.png, media_type="image/png", headers=headers)

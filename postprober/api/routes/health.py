@@ -33,7 +33,7 @@ _NOT_READY: dict[int | str, dict[str, object]] = {
 def platforms(core: CoreDep, caller: CallerDep) -> PlatformHealthList:
     """Of every server that you have accounts on: its state, why, and the last 24 hours in half hours."""
     require(caller, "monitoring:read")
-    return PlatformHealthList(items=[PlatformHealthOut.of(one) for one in platform_status.take(core, caller.user.id)])
+    return PlatformHealthList(items=[PlatformHealthOut.of(one) for one in platform_status.take(core, caller.actor)])
 
 
 @router.get("/healthz", summary="Ask whether the sidecar lives", responses=responses())

@@ -94,8 +94,8 @@ def _take(core: Core, caller: Caller, once: Once, file: UploadFile, alt: str) ->
     with media.received(core, file.file) as found:
 
         def work(mark: Mark, made: int | None) -> Answer:
-            media_id = made or media.add_received(core, caller.user.id, name, found, alt, mark)
-            record = media.get(core, caller.user.id, media_id)
+            media_id = made or media.add_received(core, caller.actor, name, found, alt, mark)
+            record = media.get(core, caller.actor, media_id)
             return Answer(201, MediaOut.of(record), {"Location": f"/api/media/{media_id}"})
 
         return once.answer(json.dumps([found.digest, name, alt]), work)
@@ -105,7 +105,7 @@ def _take(core: Core, caller: Caller, once: Once, file: UploadFile, alt: str) ->
 def read(media_id: PathId, core: CoreDep, caller: CallerDep) -> MediaOut:
     """Not the file itself."""
     require(caller, "media:read")
-    return MediaOut.of(media.get(core, caller.user.id, media_id))
+    return MediaOut.of(media.get(core, caller.actor, media_id))
 
 
 @router.get(
@@ -122,7 +122,7 @@ def signed_url(
     """Whoever has it may fetch the file, fitted to that platform, until it ends."""
     require(caller, "media:read")
     now = core.clock.now()
-    url = media.public_url(core.settings, now.timestamp(), media.get(core, caller.user.id, media_id), platform)
+    url = media.public_url(core.settings, now.timestamp(), media.get(core, caller.actor, media_id), platform)
     return SignedUrl(url=url, expires_at=now + timedelta(seconds=media.URL_LIFE))
 
 

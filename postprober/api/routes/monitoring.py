@@ -23,7 +23,7 @@ router = APIRouter(prefix="/api/monitoring", tags=["monitoring"])
 def status(post_id: PathId, core: CoreDep, caller: CallerDep) -> MonitoringOut:
     """Each delivery with its steps, its proof and its newest engagement counts."""
     require(caller, "monitoring:read")
-    return MonitoringOut.of(monitoring.post_view(core, caller.user.id, post_id))
+    return MonitoringOut.of(monitoring.post_view(core, caller.actor, post_id))
 
 
 @router.get("/{post_id}/logs", summary="Read a post's step log", responses=responses(401, 403, 404, 422))
@@ -34,7 +34,7 @@ def logs(
     require(caller, "monitoring:read")
     kind = f"logs{post_id}"
     after = cursors.decode(kind, cursor) or 0
-    rows = monitoring.step_rows(core, caller.user.id, post_id, after, limit + 1)
+    rows = monitoring.step_rows(core, caller.actor, post_id, after, limit + 1)
     shown, following = cursors.page(kind, rows, limit, lambda row: int(row["id"]))
     return LogList(items=[LogOut(**row) for row in shown], next_cursor=following)
 
@@ -51,7 +51,7 @@ def retry(post_id: PathId, core: CoreDep, caller: CallerDep, once: OnceDep) -> R
 
     def work(mark: Mark, made: int | None) -> Answer:
         if made is None:
-            delivery_actions.retry(core, caller.user.id, post_id, mark)
-        return Answer(200, MonitoringOut.of(monitoring.post_view(core, caller.user.id, post_id)))
+            delivery_actions.retry(core, caller.actor, post_id, mark)
+        return Answer(200, MonitoringOut.of(monitoring.post_view(core, caller.actor, post_id)))
 
     return once.answer("", work)

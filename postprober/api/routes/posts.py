@@ -28,7 +28,7 @@ def listing(core: CoreDep, caller: CallerDep, limit: Limit = cursors.DEFAULT_LIM
     """Yours, newest first. A page may hold fewer than `limit` when they are long: go on with `next_cursor`."""
     require(caller, "posts:read")
     before = cursors.decode("posts", cursor)
-    shown, more = posts.listing(core, caller.user.id, limit=limit, before=before)
+    shown, more = posts.listing(core, caller.actor, limit=limit, before=before)
     following = cursors.after("posts", shown, more, lambda post: post.id)
     return PostList(items=[PostOut.of(post) for post in shown], next_cursor=following)
 
@@ -47,10 +47,10 @@ def create(body: NewPostBody, core: CoreDep, caller: CallerDep, once: OnceDep) -
 
     def work(mark: Mark, made: int | None) -> Answer:
         if made is not None:
-            return _answer(201, drafts.get(core, caller.user.id, made))
+            return _answer(201, drafts.get(core, caller.actor, made))
         wish = _in_time(core, body.wish())
         keep = posts.create if body.submit else drafts.save
-        return _answer(201, keep(core, caller.user.id, wish, mark))
+        return _answer(201, keep(core, caller.actor, wish, mark))
 
     return once.answer(body.model_dump_json(), work)
 
@@ -59,7 +59,7 @@ def create(body: NewPostBody, core: CoreDep, caller: CallerDep, once: OnceDep) -
 def read(post_id: PathId, core: CoreDep, caller: CallerDep) -> Response:
     """With its version as ETag."""
     require(caller, "posts:read")
-    return _answer(200, drafts.get(core, caller.user.id, post_id)).response()
+    return _answer(200, drafts.get(core, caller.actor, post_id)).response()
 
 
 @router.put(
@@ -71,11 +71,11 @@ def read(post_id: PathId, core: CoreDep, caller: CallerDep) -> Response:
 def update(post_id: PathId, body: PostBody, core: CoreDep, caller: CallerDep, if_match: IfMatch = None) -> Response:
     """A draft, or a planned post that no worker has touched. `If-Match` is required, so that nobody's edit is lost."""
     require(caller, "posts:write")
-    drafts.get(core, caller.user.id, post_id)
+    drafts.get(core, caller.actor, post_id)
     if if_match is None:
         raise Precondition("Send If-Match with the ETag that you read.")
     wish = _in_time(core, body.wish())
-    return _answer(200, drafts.change(core, caller.user.id, post_id, wish, versions_of(if_match))).response()
+    return _answer(200, drafts.change(core, caller.actor, post_id, wish, versions_of(if_match))).response()
 
 
 @router.delete(
@@ -87,7 +87,7 @@ def update(post_id: PathId, body: PostBody, core: CoreDep, caller: CallerDep, if
 def delete(post_id: PathId, core: CoreDep, caller: CallerDep, if_match: IfMatch = None) -> None:
     """What was planned is cancelled. What was sent stays, here and on the platforms."""
     require(caller, "posts:write")
-    drafts.delete(core, caller.user.id, post_id, versions_of(if_match))
+    drafts.delete(core, caller.actor, post_id, versions_of(if_match))
 
 
 @router.post(
@@ -103,8 +103,8 @@ def submit(post_id: PathId, core: CoreDep, caller: CallerDep, once: OnceDep, if_
 
     def work(mark: Mark, made: int | None) -> Answer:
         if made is not None:
-            return _answer(200, drafts.get(core, caller.user.id, made))
-        return _answer(200, drafts.submit(core, caller.user.id, post_id, versions_of(if_match), mark))
+            return _answer(200, drafts.get(core, caller.actor, made))
+        return _answer(200, drafts.submit(core, caller.actor, post_id, versions_of(if_match), mark))
 
     return once.answer(if_match or "", work)
 

@@ -59,7 +59,7 @@ class RepairList(BaseModel):
 def listing(post_id: PathId, core: CoreDep, caller: CallerDep) -> RepairList:
     """Each failure with its diagnosis, and what was or can be done."""
     require(caller, "monitoring:read")
-    return RepairList(items=[RepairOut.of(view) for view in repairs.of_post(core, caller.user.id, post_id)])
+    return RepairList(items=[RepairOut.of(view) for view in repairs.of_post(core, caller.actor, post_id)])
 
 
 @router.post("/repairs/{repair_id}/apply", summary="Apply a repair", responses=responses(401, 403, 404, 409, 422))
@@ -67,11 +67,11 @@ def apply(repair_id: PathId, core: CoreDep, caller: CallerDep, body: ApprovedBod
     """409 when the delivery has moved on since it was proposed, and 409 `review-needed` when it changes words that the
     review holds."""
     require(caller, "monitoring:write", "posts:write")
-    return RepairOut.of(repairs.apply(core, caller.user.id, repair_id, body.approved if body else ""))
+    return RepairOut.of(repairs.apply(core, caller.actor, repair_id, body.approved if body else ""))
 
 
 @router.post("/repairs/{repair_id}/refuse", summary="Refuse a repair", responses=responses(401, 403, 404, 409, 422))
 def refuse(repair_id: PathId, core: CoreDep, caller: CallerDep) -> RepairOut:
     """The delivery stays as it is."""
     require(caller, "monitoring:write", "posts:write")
-    return RepairOut.of(repairs.refuse(core, caller.user.id, repair_id))
+    return RepairOut.of(repairs.refuse(core, caller.actor, repair_id))

@@ -66,8 +66,8 @@ async def of_post(post_id: PathId, core: CoreDep, caller: CallerDep, slow: SlowD
     """What went out on each account, the proof with its evidence, every try, and engagement against what is usual there.
     Times are in your zone. CSV and Parquet have a row for each delivery. 502: there is no Chromium to print a PDF."""
     require(caller, "reports:read")
-    user = caller.user
-    return _file(await slow.run(user.id, lambda: reports.of_post(core, user.id, post_id, form, user.zone)))
+    actor = caller.actor
+    return _file(await slow.run(actor.user, lambda: reports.of_post(core, actor, post_id, form)))
 
 
 @router.get(
@@ -79,15 +79,15 @@ async def of_period(
 ) -> Response:
     """Whole days on your clock, at most 366. Counts are those known at the end of the last day."""
     require(caller, "reports:read")
-    user = caller.user
-    return _file(await slow.run(user.id, lambda: reports.of_period(core, user.id, first, last, form, user.zone)))
+    actor = caller.actor
+    return _file(await slow.run(actor.user, lambda: reports.of_period(core, actor, first, last, form)))
 
 
 @router.get("/schedule", summary="When am I sent a report?", responses=responses(401, 403))
 def get_schedule(core: CoreDep, caller: CallerDep) -> ScheduleOut:
     """Your own choice; others in your space have theirs."""
     require(caller, "reports:read")
-    return ScheduleOut.of(report_schedule.get(core, caller.user))
+    return ScheduleOut.of(report_schedule.get(core, caller.actor))
 
 
 @router.put("/schedule", summary="Choose when you are sent a report", responses=responses(401, 403, 404, 422))
@@ -95,14 +95,14 @@ def put_schedule(body: ScheduleBody, core: CoreDep, caller: CallerDep) -> Schedu
     """A weekly report is about the seven days before its day, a monthly one about the calendar month before."""
     require(caller, "reports:write")
     chosen = Choice(body.every, body.day, body.hour, body.format, body.channel_id)
-    return ScheduleOut.of(report_schedule.put(core, caller.user, chosen))
+    return ScheduleOut.of(report_schedule.put(core, caller.actor, chosen))
 
 
 @router.get("/posts/{post_id}/proof", summary="Is a post's proof shared?", responses=responses(401, 403, 404, 422))
 def get_proof(post_id: PathId, core: CoreDep, caller: CallerDep) -> ProofLink:
     """And under which address."""
     require(caller, "reports:read")
-    return ProofLink(url=proof_pages.link(core, caller.user.id, post_id))
+    return ProofLink(url=proof_pages.link(core, caller.actor, post_id))
 
 
 @router.put("/posts/{post_id}/proof", summary="Share a post's proof", responses=responses(401, 403, 404, 409, 422))
@@ -110,7 +110,7 @@ def share_proof(post_id: PathId, core: CoreDep, caller: CallerDep) -> ProofLink:
     """Whoever has the address sees what was sent, when and where it was proved; nothing about you or your accounts.
     Doing it twice gives the same address."""
     require(caller, "reports:write")
-    return ProofLink(url=proof_pages.share(core, caller.user.id, post_id))
+    return ProofLink(url=proof_pages.share(core, caller.actor, post_id))
 
 
 @router.delete(
@@ -122,7 +122,7 @@ def share_proof(post_id: PathId, core: CoreDep, caller: CallerDep) -> ProofLink:
 def withdraw_proof(post_id: PathId, core: CoreDep, caller: CallerDep) -> None:
     """At once, for everybody. Sharing it again gives another address."""
     require(caller, "reports:write")
-    proof_pages.withdraw(core, caller.user.id, post_id)
+    proof_pages.withdraw(core, caller.actor, post_id)
 
 
 def _file(made: Made) -> Response:

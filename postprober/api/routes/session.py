@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse
 
-from postprober.api.deps import COOKIE, TICKET, CoreDep, UserDep, cookie_of
+from postprober.api.deps import COOKIE, TICKET, CoreDep, SessionDep, cookie_of
 from postprober.api.origins import is_from_app
 from postprober.api.problems import responses
 from postprober.domain.platform import NAMES, parse_platform
@@ -17,7 +17,7 @@ from postprober.errors import BadInput, Forbidden, PostProberError
 from postprober.services.accounts import linking
 from postprober.services.core import Core
 from postprober.services.people import users
-from postprober.storage.records import User
+from postprober.services.people.sessions import Caller
 
 router = APIRouter(tags=["session"])
 
@@ -63,11 +63,11 @@ def begin(
     response_class=RedirectResponse,
     responses=responses(),
 )
-def end(core: CoreDep, user: UserDep) -> RedirectResponse:
+def end(core: CoreDep, caller: SessionDep) -> RedirectResponse:
     """The last step of signing out in the app, which has ended the session by then. A live session is left alone: any
     link may lead here. Programs and pages sign out with `POST /api/auth/logout`."""
     answer = RedirectResponse(core.settings.app_base, 303)
-    if user is None:
+    if caller is None:
         answer.delete_cookie(core.settings.cookie_prefix + COOKIE, path="/", secure=core.settings.https)
     return answer
 
@@ -76,24 +76,27 @@ _BACK: dict[str, Any] = {"status_code": 303, "response_class": RedirectResponse,
 
 
 @router.get("/oauth/{platform}/callback", summary="Come back from a consent page", **_BACK)
-def callback(platform: str, request: Request, core: CoreDep, user: UserDep) -> RedirectResponse:
+def callback(platform: str, request: Request, core: CoreDep, caller: SessionDep) -> RedirectResponse:
     """Where a platform's consent page sends the browser back to; ends in the app with a clear result."""
-    return _finish(platform, "", request, core, user)
+    return _finish(platform, "", request, core, caller)
 
 
 @router.get("/oauth/{platform}/callback/{issuer}", summary="Come back from one server's consent page", **_BACK)
-def callback_of_server(platform: str, issuer: str, request: Request, core: CoreDep, user: UserDep) -> RedirectResponse:
+def callback_of_server(
+    platform: str, issuer: str, request: Request, core: CoreDep, caller: SessionDep
+) -> RedirectResponse:
     """The same for platforms of many servers: each has an address of its own, and only its own answer counts
     there."""
-    return _finish(platform, issuer, request, core, user)
+    return _finish(platform, issuer, request, core, caller)
 
 
-def _finish(platform: str, issuer: str, request: Request, core: Core, user: User | None) -> RedirectResponse:
+def _finish(platform: str, issuer: str, request: Request, core: Core, caller: Caller | None) -> RedirectResponse:
+    actor = caller.actor if caller else None
     try:
         chosen = parse_platform(platform)
-        account = linking.finish(core, chosen, dict(request.query_params), user.id if user else None, issuer)
+        account = linking.finish(core, actor, chosen, dict(request.query_params), issuer)
         name, text = "linked", f"{NAMES[chosen]}: {account.account_name}"
     except PostProberError as error:
         name, text = "link_error", str(error)
-    result = linking.result_for_app(core, user.id if user else None, name, text)
+    result = linking.result_for_app(core, actor, name, text)
     return RedirectResponse(f"{core.settings.app_base}/?{urlencode(result)}", 303)

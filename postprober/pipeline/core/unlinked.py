@@ -43,15 +43,16 @@ def settle_all(ctx: Context) -> int:
     return each(found, one, log, "a delivery of a disconnected account is settled")
 
 
-def settle(conn: Connection, delivery: Delivery, now: datetime, worker: str = "") -> None:
-    """One delivery of a disconnected account. Raises Conflict."""
+def settle(conn: Connection, delivery: Delivery, now: datetime, worker: str = "", by: str = "") -> None:
+    """One delivery of a disconnected account. `by`: who disconnects it at this moment. Raises Conflict."""
+    reason = f"{REASON} by {by}" if by else REASON
     columns = {"next_at": None, "lease_until": None, "fence": delivery.fence + 1}
     unknown = delivery.unknown_at is not None
     if delivery.state is S.UNCONFIRMED or (unknown and delivery.state in (S.SCHEDULED, S.CLAIMED, S.WAITING)):
-        transitions.move(conn, delivery, S.HELD, reason=REASON, now=now, worker=worker, cause=Cause.UNLINKED, **columns)
+        transitions.move(conn, delivery, S.HELD, reason=reason, now=now, worker=worker, cause=Cause.UNLINKED, **columns)
     elif unknown and delivery.state is S.HELD:
         deliveries.touch(conn, delivery, now, cause=Cause.UNLINKED, next_at=None, lease_until=None)
     elif unknown and delivery.state is S.PROCESSING:
-        transitions.move(conn, delivery, S.UNCONFIRMED, reason=REASON, now=now, worker=worker, **columns)
+        transitions.move(conn, delivery, S.UNCONFIRMED, reason=reason, now=now, worker=worker, **columns)
     elif delivery.state in (S.SCHEDULED, S.CLAIMED, S.WAITING, S.PROCESSING, S.HELD):
-        transitions.move(conn, delivery, S.CANCELLED, reason=REASON, now=now, worker=worker, **columns)
+        transitions.move(conn, delivery, S.CANCELLED, reason=reason, now=now, worker=worker, **columns)

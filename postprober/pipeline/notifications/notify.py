@@ -132,8 +132,8 @@ def _note_failure(ctx: Context, channel: Channel, rows: Sequence[dict[str, Any]]
                 )  # fmt: skip
 
 
-def scheduler_subject(user_id: int) -> str:
-    return f"scheduler:{user_id}"
+def scheduler_subject(space: int) -> str:
+    return f"scheduler:{space}"
 
 
 def scheduler_back(ctx: Context) -> None:

@@ -33,8 +33,8 @@ from postprober.storage.records import Delivery, PartRecord
 SLACK = timedelta(minutes=2)  # the platform's clock and ours, as in platforms.common.adapter.sighting_in
 
 
-def adopt_pointed(ctx: Context, delivery: Delivery, link: str, request_id: str) -> Delivery:
-    """Adopt what `link` names for the held `delivery`. Raises BadInput (it is not that post), Conflict (moved
+def adopt_pointed(ctx: Context, delivery: Delivery, link: str, request_id: str, by: str) -> Delivery:
+    """Adopt what `link` names for the held `delivery`, as the person called `by` says. Raises BadInput (it is not that post), Conflict (moved
     meanwhile) or a PlatformError (it cannot be read now); then nothing has changed."""
     part = delivery.open_part()
     if part is None:
@@ -58,12 +58,12 @@ def adopt_pointed(ctx: Context, delivery: Delivery, link: str, request_id: str) 
                 transitions.reconnect_needed(conn, work.account, error, work.now())
         raise
     with ctx.db.write() as conn:
-        work.close(conn, attempt, Outcome.FOUND, tap, "a person said where it is")
-        _settle(work, conn, part, ref)
+        work.close(conn, attempt, Outcome.FOUND, tap, f"{by} said where it is")
+        _settle(work, conn, part, ref, by)
     return work.delivery
 
 
-def _settle(work: Work, conn: Connection, part: PartRecord, ref: Ref) -> None:
+def _settle(work: Work, conn: Connection, part: PartRecord, ref: Ref, by: str) -> None:
     """In the transaction that adopts: nobody else may have decided or taken this post meanwhile."""
     current = deliveries.get(conn, work.delivery.id)
     still = current.open_part()
@@ -73,7 +73,7 @@ def _settle(work: Work, conn: Connection, part: PartRecord, ref: Ref) -> None:
         raise BadInput("This post is another part of this thread.", field="link")
     work.delivery = current
     try:
-        adopt(work, conn, still, ref, "a person said where it is, and it was read there", sent_by_us=False)
+        adopt(work, conn, still, ref, f"{by} said where it is, and it was read there", sent_by_us=False)
     except Taken as error:
         raise BadInput("This post belongs to another delivery.", field="link") from error
 

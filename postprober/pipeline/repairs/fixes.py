@@ -189,7 +189,7 @@ def _new_media(conn: Connection, made: dict[str, Plan], delivery: Delivery, now:
     old: list[MediaRecord] = media.get_many(conn, [int(key) for key in made])
     return {
         record.id: media.add(
-            conn, user_id=delivery.user_id, now=now, name=record.name, kind=record.kind, alt=record.alt, duration=None,
+            conn, space=delivery.user_id, now=now, name=record.name, kind=record.kind, alt=record.alt, duration=None,
             **made[str(record.id)],
         )
         for record in old

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import func, select
 
+from postprober.domain.actor import Actor
 from postprober.domain.delivery import DUE_TO_PUBLISH, DeliveryState
 from postprober.domain.health import Quota
 from postprober.services.core import Core
@@ -31,8 +32,8 @@ class Standing:
     quotas: tuple[Quota, ...] = ()
 
 
-@permits.asks("accounts:read")
-def of_accounts(core: Core, user_id: int) -> dict[int, Standing]:
+@permits.needs("accounts:read")
+def of_accounts(core: Core, actor: Actor) -> dict[int, Standing]:
     """By account id; accounts of which nothing is known are left out. Three queries, whatever their number."""
     d = deliveries.c
     since = core.clock.now() - DAY
@@ -44,12 +45,14 @@ def of_accounts(core: Core, user_id: int) -> dict[int, Standing]:
         func.max(d.verified_at),
     )
     with core.db.read() as conn:
-        rows = conn.execute(counts.where(d.user_id == user_id).group_by(d.account_id)).all()
-        newest = select(func.max(d.id)).where(d.user_id == user_id, d.verified_at.is_not(None)).group_by(d.account_id)
+        rows = conn.execute(counts.where(d.user_id == actor.space).group_by(d.account_id)).all()
+        newest = (
+            select(func.max(d.id)).where(d.user_id == actor.space, d.verified_at.is_not(None)).group_by(d.account_id)
+        )
         links: dict[Any, Any] = {
             row.account_id: row.url for row in conn.execute(select(d.account_id, d.url).where(d.id.in_(newest)))
         }
-        left = quotas.of_user(conn, user_id, core.clock.now())
+        left = quotas.of_user(conn, actor.space, core.clock.now())
     found = {
         account_id: Standing(proved_at, links.get(account_id), int(waits), int(sent))
         for account_id, waits, sent, proved_at in rows

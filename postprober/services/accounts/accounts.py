@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from postprober.domain.account import Credentials, Identity
+from postprober.domain.actor import Actor
 from postprober.domain.delivery import Cause, DeliveryState
 from postprober.domain.identity import RemoteAccount, base_address, host_name, server_name
 from postprober.domain.identity import account_id as id_of
@@ -30,10 +31,10 @@ from postprober.storage.records import Account
 _FOUND_OUT = frozenset({"browser_terms", "long_posts", tokens.OLDER})  # settings that nobody types
 
 
-@permits.asks("accounts:write")
+@permits.needs("accounts:write")
 def add_by_token(
     core: Core,
-    user_id: int,
+    actor: Actor,
     platform: Platform,
     data: dict[str, Any],
     *,
@@ -51,12 +52,12 @@ def add_by_token(
     cred = _credentials(core, platform, data, where)
     cred = replace(cred, name=name, remote_id=remote_id or cred.remote_id)
     http = core.http.bound(secrets=[cred.access_token, cred.refresh_token])
-    return link(core, user_id, platform, cred, http, mark)
+    return link(core, actor, platform, cred, http, mark)
 
 
-@permits.asks("accounts:write")
+@permits.needs("accounts:write")
 def link(
-    core: Core, user_id: int, platform: Platform, cred: Credentials, http: HttpClient, mark: Mark = no_mark
+    core: Core, actor: Actor, platform: Platform, cred: Credentials, http: HttpClient, mark: Mark = no_mark
 ) -> Account:
     """Store `cred` for the account it belongs to; a known account keeps its history and its waiting deliveries go on."""
     if not may_publish(platform, cred.scopes):
@@ -77,25 +78,25 @@ def link(
             field="remote_id",
         )
     try:
-        account, before = _store(core, user_id, platform, cred, identity, mark)
+        account, before = _store(core, actor, platform, cred, identity, mark)
     except IntegrityError:  # somebody linked the same account at the same moment: now it is known
-        account, before = _store(core, user_id, platform, cred, identity, mark)
+        account, before = _store(core, actor, platform, cred, identity, mark)
     if before is not None:
         tokens.withdraw_replaced(core, before, cred)
     return account
 
 
 def _store(
-    core: Core, user_id: int, platform: Platform, cred: Credentials, identity: Identity, mark: Mark
+    core: Core, actor: Actor, platform: Platform, cred: Credentials, identity: Identity, mark: Mark
 ) -> tuple[Account, Account | None]:
     """The account as it is now, and as it was."""
     now = core.clock.now()
     remote = RemoteAccount(platform, server_name(platform, identity.server or cred.instance), identity.remote_id)
     with core.db.write() as conn:
-        known = _known(conn, user_id, remote, cred.instance)
+        known = _known(conn, actor.space, remote, cred.instance)
         if known is None:
             account_id = accounts.add(
-                conn, user_id=user_id, platform=platform.value, account_name=identity.name or cred.name, now=now,
+                conn, space=actor.space, platform=platform.value, account_name=identity.name or cred.name, now=now,
                 instance=cred.instance, server=remote.server, remote_id=identity.remote_id, canary=identity.canary,
             )  # fmt: skip
         else:
@@ -114,19 +115,20 @@ def _store(
             transitions.account_well(conn, accounts.get(conn, account_id), now)
         if known is not None:
             mode = core.adapter(platform, cred).traits.mode
-            _look_again(conn, known, now, first_again=mode is ReconcileMode.RECONCILE)
+            by = permits.name_of(conn, actor)
+            _look_again(conn, known, now, first_again=mode is ReconcileMode.RECONCILE, by=by)
         mark(conn, account_id)
         return accounts.get(conn, account_id), known
 
 
-def _known(conn: Connection, user_id: int, remote: RemoteAccount, instance: str) -> Account | None:
+def _known(conn: Connection, space: int, remote: RemoteAccount, instance: str) -> Account | None:
     """The space's row of this account: under the server's own name, else under the one that it was linked by before
     servers were asked; that row then takes the posts along."""
-    known = accounts.find(conn, user_id=user_id, remote=remote)
+    known = accounts.find(conn, space=space, remote=remote)
     spelled = server_name(remote.platform, instance)
     if spelled == remote.server:
         return known
-    older = accounts.find(conn, user_id=user_id, remote=replace(remote, server=spelled))
+    older = accounts.find(conn, space=space, remote=replace(remote, server=spelled))
     if older is not None:
         remote_posts.rename(conn, older, remote.server)
         if known is not None:
@@ -134,72 +136,79 @@ def _known(conn: Connection, user_id: int, remote: RemoteAccount, instance: str)
     return known or older
 
 
-def _look_again(conn: Connection, account: Account, now: datetime, *, first_again: bool) -> None:
+def _look_again(conn: Connection, account: Account, now: datetime, *, first_again: bool, by: str) -> None:
     """What could not be looked for without access can be now. `first_again`: the oldest may be sent again when it proves
     to be absent; it occupies the account, so the others are only looked for."""
     for delivery in deliveries.held_unknown(conn, account.id):
         if first_again and account.busy_delivery_id is None:
             first_again = False
             transitions.move(
-                conn, delivery, DeliveryState.UNCONFIRMED, reason="the account was linked again", now=now, next_at=now,
-                readings=0, absences=0,
-            )  # fmt: skip
+                conn,
+                delivery,
+                DeliveryState.UNCONFIRMED,
+                reason=f"the account was linked again by {by}",
+                now=now,
+                next_at=now,
+                readings=0,
+                absences=0,
+            )
         else:
             cause = Cause.UNKNOWN if delivery.cause is Cause.UNLINKED else delivery.cause
             deliveries.touch(conn, delivery, now, next_at=now, cause=cause)
 
 
-@permits.asks("accounts:read")
-def get(core: Core, user_id: int, account_id: int) -> Account:
+@permits.needs("accounts:read")
+def get(core: Core, actor: Actor, account_id: int) -> Account:
     """Raises NotFound."""
     with core.db.read() as conn:
-        return owned(conn, user_id, account_id)
+        return owned(conn, actor.space, account_id)
 
 
-@permits.asks("accounts:write")
+@permits.needs("accounts:write")
 def set_up(
-    core: Core, user_id: int, account_id: int, *, label: str, language: str, repair_words: bool = False
+    core: Core, actor: Actor, account_id: int, *, label: str, language: str, repair_words: bool = False
 ) -> Account:
     """Replace the account's settings. `label`: what you call it; `language`: BCP 47 tag of posts that name none, or "";
     `repair_words`: repairs that change words need no click. Raises NotFound or BadInput."""
     chosen = {"label": label.strip(), "language": language_tag(language), "repair_words": repair_words}
     with core.db.write() as conn:
-        kept = {k: v for k, v in owned(conn, user_id, account_id).settings.items() if k in _FOUND_OUT}
+        kept = {k: v for k, v in owned(conn, actor.space, account_id).settings.items() if k in _FOUND_OUT}
         accounts.write(conn, account_id, settings={**kept, **chosen})
         return accounts.get(conn, account_id)
 
 
-@permits.asks("accounts:read")
-def listing(core: Core, user_id: int) -> list[Account]:
+@permits.needs("accounts:read")
+def listing(core: Core, actor: Actor) -> list[Account]:
     with core.db.read() as conn:
-        return accounts.of_user(conn, user_id)
+        return accounts.of_user(conn, actor.space)
 
 
-@permits.asks("accounts:write")
-def remove(core: Core, user_id: int, account_id: int) -> bool:
+@permits.needs("accounts:write")
+def remove(core: Core, actor: Actor, account_id: int) -> bool:
     """Unlink: what waits for the account is cancelled, the tokens are deleted here and, where it can be done, at the platform; returns whether it could.
 
     Raises NotFound.
     """
     now = core.clock.now()
     with core.db.write() as conn:
-        owned(conn, user_id, account_id)
+        owned(conn, actor.space, account_id)
         account = accounts.locked(conn, account_id)  # a renewal may have stored new tokens at this moment
         accounts.write(
             conn, account_id, is_active=False, access_token=None, refresh_token=None, secret=None, refresh_until=None,
             token_version=account.token_version + 1, status="ok", status_reason="", unlinked_at=now,
             settings={name: value for name, value in account.settings.items() if name != tokens.OLDER},
         )  # fmt: skip
+        by = permits.name_of(conn, actor)
         for delivery in deliveries.unsettled(conn, account_id):
-            unlinked.settle(conn, delivery, now)
+            unlinked.settle(conn, delivery, now, by=by)
         transitions.account_gone(conn, account_id, now)
     return tokens.withdraw_all(core, account)
 
 
-def owned(conn: Connection, user_id: int, account_id: int) -> Account:
+def owned(conn: Connection, space: int, account_id: int) -> Account:
     """The account if it is the user's. Raises NotFound otherwise."""
     account = accounts.get(conn, account_id)
-    if account.user_id != user_id or not account.is_active:
+    if account.user_id != space or not account.is_active:
         raise NotFound(f"There is no account {account_id}.")
     return account
 

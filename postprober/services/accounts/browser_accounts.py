@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from postprober.clock import utc_iso
 from postprober.domain.account import Credentials
+from postprober.domain.actor import Actor
 from postprober.domain.platform import Platform
 from postprober.errors import BadInput
 from postprober.platforms.common.spec import BrowserWay
@@ -49,8 +50,8 @@ def trouble(core: Core) -> str:
     return "No browser can be used here." if core.browser is None else core.browser.trouble()
 
 
-@permits.asks("accounts:write")
-def link(core: Core, user_id: int, platform: Platform, text: str, *, accepted: bool, mark: Mark = no_mark) -> Account:
+@permits.needs("accounts:write")
+def link(core: Core, actor: Actor, platform: Platform, text: str, *, accepted: bool, mark: Mark = no_mark) -> Account:
     """Link (or link again) from a stored browser session, Playwright's `storage_state` as JSON text. `accepted`: the
     person has read the `terms` and wants it; that is kept with the time.
 
@@ -66,12 +67,12 @@ def link(core: Core, user_id: int, platform: Platform, text: str, *, accepted: b
 
     def note(conn: Connection, account_id: int) -> None:
         known = accounts.get(conn, account_id).settings
-        agreed = {"accepted_at": utc_iso(now), "by": user_id, "terms": way.terms}
+        agreed = {"accepted_at": utc_iso(now), "by": actor.user, "terms": way.terms}
         accounts.write(conn, account_id, settings={**known, "browser_terms": agreed})
         mark(conn, account_id)
 
     http = core.http.bound(secrets=[cred.access_token, *cred.secret.values()])
-    return account_service.link(core, user_id, platform, cred, http, note)
+    return account_service.link(core, actor, platform, cred, http, note)
 
 
 def _session(way: BrowserWay, text: str, base: str) -> Credentials:

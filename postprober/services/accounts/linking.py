@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from postprober.domain.account import Credentials
+from postprober.domain.actor import Actor
 from postprober.domain.platform import NAMES, Platform, PlatformConfig
 from postprober.errors import BadInput, Forbidden, PostProberError, VaultError
 from postprober.platforms.common import oauth
@@ -39,9 +40,9 @@ def issuer_of(platform: Platform, instance: str) -> str:
     return hashlib.sha256(instance.encode()).hexdigest()[:16] if SPECS[platform].register_app else ""
 
 
-def start(core: Core, user_id: int, platform: Platform, instance: str = "") -> str:
+@permits.needs("accounts:write")
+def start(core: Core, actor: Actor, platform: Platform, instance: str = "") -> str:
     """The URL to send the person to. Raises BadInput or a PlatformError."""
-    permits.need(core, user_id, "accounts:write")
     spec = SPECS[platform]
     if spec.oauth is None:
         raise BadInput(
@@ -61,7 +62,7 @@ def start(core: Core, user_id: int, platform: Platform, instance: str = "") -> s
     with core.db.write() as conn:
         users.add_session(
             conn,
-            user_id=user_id,
+            user_id=actor.user,
             kind="oauth_state",
             token_hash=hashed,
             now=now,
@@ -71,8 +72,8 @@ def start(core: Core, user_id: int, platform: Platform, instance: str = "") -> s
     return request.url
 
 
-def finish(core: Core, platform: Platform, params: Mapping[str, str], user_id: int | None, issuer: str = "") -> Account:
-    """What the platform sent back. `user_id`: who is signed in in the browser that came back; it must be who
+def finish(core: Core, actor: Actor | None, platform: Platform, params: Mapping[str, str], issuer: str = "") -> Account:
+    """What the platform sent back. `actor`: who is signed in in the browser that came back; it must be who
     started, or somebody could be made to link their account to a stranger's PostProber. `issuer`: the last piece of the
     path under which it came back; it must be that of the server that was asked.
 
@@ -84,15 +85,16 @@ def finish(core: Core, platform: Platform, params: Mapping[str, str], user_id: i
         now = core.clock.now()
         row = users.find_session(conn, "oauth_state", hashed, now)
         # Another person's browser must not use up what its owner still waits for.
-        mine = row is not None and row["data"]["platform"] == platform.value and row["user_id"] == user_id
+        asks = row is not None and actor is not None and row["user_id"] == actor.user
+        mine = asks and row is not None and row["data"]["platform"] == platform.value
         row = users.use_once(conn, "oauth_state", hashed, now) if mine else None
-    if row is None:
+    if row is None or actor is None:
         raise Forbidden("This linking was finished already, is too old or belongs to somebody else; start again.")
     instance = str(row["data"]["instance"])
     config = _config(core, platform, instance)
     if issuer != issuer_of(platform, config.api_url):
         raise Forbidden("This answer came from another server than the one that was asked; start again.")
-    space = permits.need(core, row["user_id"], "accounts:write")  # before the code becomes a token
+    asked = permits.need(core, actor, "accounts:write")  # before the code becomes a token
     code = oauth.check_callback(oauth_spec(config), params, state)
     verifier = core.vault.open(row["data"]["verifier"], Place("sessions", "verifier", hashed))
     cred = oauth.exchange(
@@ -105,30 +107,31 @@ def finish(core: Core, platform: Platform, params: Mapping[str, str], user_id: i
     )
     cred = _complete(core, platform, cred, instance)
     try:
-        return account_service.link(core, row["user_id"], platform, cred, core.http)
+        return account_service.link(core, permits.again(asked), platform, cred, core.http)
     except PostProberError:
-        tokens.withdraw_unused(core, space, platform, cred)
+        tokens.withdraw_unused(core, asked.space, platform, cred)
         raise
 
 
-def result_for_app(core: Core, user_id: int | None, name: str, text: str) -> dict[str, str]:
+def result_for_app(core: Core, actor: Actor | None, name: str, text: str) -> dict[str, str]:
     """The result of a linking as the query of the app's address; `name`: linked or link_error. Sealed for the person, or
     any page could lead them to a green sentence of its own."""
-    return {name: text, "seal": _seal(core, user_id, name, text)}
+    return {name: text, "seal": _seal(core, actor, name, text)}
 
 
-def result_from_app(core: Core, user_id: int, query: Mapping[str, str]) -> tuple[str, str] | None:
+def result_from_app(core: Core, actor: Actor, query: Mapping[str, str]) -> tuple[str, str] | None:
     """Name and text of the result in the app's address, if `result_for_app` made it for this person."""
     for name in ("linked", "link_error"):
         text = query.get(name, "")
         seal = query.get("seal", "").encode("utf-8", "surrogatepass")
-        if text and hmac.compare_digest(_seal(core, user_id, name, text).encode(), seal):
+        if text and hmac.compare_digest(_seal(core, actor, name, text).encode(), seal):
             return name, text
     return None
 
 
-def _seal(core: Core, user_id: int | None, name: str, text: str) -> str:
-    return keyed_hash(core.settings.secret_key, f"link result {user_id} {name} {text}")
+def _seal(core: Core, actor: Actor | None, name: str, text: str) -> str:
+    person = actor.user if actor else None
+    return keyed_hash(core.settings.secret_key, f"link result {person} {name} {text}")
 
 
 def _complete(core: Core, platform: Platform, cred: Credentials, instance: str) -> Credentials:

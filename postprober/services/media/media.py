@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from sqlalchemy import Connection
 
+from postprober.domain.actor import Actor
 from postprober.domain.platform import Platform
 from postprober.domain.post import MediaFile, MediaKind
 from postprober.errors import BadInput, Conflict, NotFound
@@ -90,38 +91,38 @@ def _sweep(folder: Path, now: float) -> None:
                 path.unlink()
 
 
-def add_file(core: Core, user_id: int, path: Path, alt: str = "") -> int:
+def add_file(core: Core, actor: Actor, path: Path, alt: str = "") -> int:
     """Take in a file from this machine; returns its id. Raises BadInput."""
     if not path.is_file():
         raise BadInput(f"There is no file {path}.", field="media")
     with path.open("rb") as stream, received(core, stream) as file:
-        return add_received(core, user_id, path.name, file, alt)
+        return add_received(core, actor, path.name, file, alt)
 
 
-def add_bytes(core: Core, user_id: int, name: str, content: bytes, alt: str = "", mark: Mark = no_mark) -> int:
+def add_bytes(core: Core, actor: Actor, name: str, content: bytes, alt: str = "", mark: Mark = no_mark) -> int:
     """`add_received` for what is in memory already."""
     with received(core, io.BytesIO(content)) as file:
-        return add_received(core, user_id, name, file, alt, mark)
+        return add_received(core, actor, name, file, alt, mark)
 
 
-@permits.asks("media:write")
-def add_received(core: Core, user_id: int, name: str, file: Received, alt: str = "", mark: Mark = no_mark) -> int:
+@permits.needs("media:write")
+def add_received(core: Core, actor: Actor, name: str, file: Received, alt: str = "", mark: Mark = no_mark) -> int:
     """Take in a file; what it is comes from its content, never from its name. Raises BadInput."""
     _check_alt(alt)
     facts = inspect(file.path)
     if facts.kind is MediaKind.GIF and facts.mime != "image/gif":
         file, facts = _made_gif(file)
     relative = Path("media") / file.digest[:2] / f"{file.digest}{_SUFFIX.get(facts.mime, '.bin')}"
-    _make_room(core, user_id, file, str(relative))
+    _make_room(core, actor.space, file, str(relative))
     kept = core.settings.data_dir / relative
     with core.db.write() as conn:
         media.lock(conn)
-        _check_room(core, conn, user_id, file, str(relative))
+        _check_room(core, conn, actor.space, file, str(relative))
         if not kept.exists():
             kept.parent.mkdir(parents=True, exist_ok=True)
             file.path.replace(kept)  # a file under its hash is always whole
         media_id = media.add(
-            conn, user_id=user_id, now=core.clock.now(), name=Path(name).name[:255] or "file", kind=str(facts.kind),
+            conn, space=actor.space, now=core.clock.now(), name=Path(name).name[:255] or "file", kind=str(facts.kind),
             mime=facts.mime, size=file.size, width=facts.width, height=facts.height, duration=facts.duration,
             frames=facts.frames, codec=facts.codec[:20],
             sha256=file.digest, path=str(relative), alt=alt,
@@ -130,41 +131,42 @@ def add_received(core: Core, user_id: int, name: str, file: Received, alt: str =
         return media_id
 
 
-@permits.asks("media:write")
-def describe(core: Core, user_id: int, media_id: int, alt: str) -> None:
+@permits.needs("media:write")
+def describe(core: Core, actor: Actor, media_id: int, alt: str) -> None:
     """Change the alt text of a file that one draft uses, or none yet. In every other post it is a part of what was
     reviewed, approved or planned, or of another draft; that post gets a `copy`. Raises BadInput, NotFound or Conflict."""
     _check_alt(alt)
     with core.db.write() as conn:
-        media.describe(conn, user_id, media_id, alt)  # first: a post that is being planned holds its files until it is
-        if posts.uses_beyond_one_draft(conn, user_id, media_id):
+        # First: a post that is being planned holds its files until it is.
+        media.describe(conn, actor.space, media_id, alt)
+        if posts.uses_beyond_one_draft(conn, actor.space, media_id):
             raise Conflict(
                 "This file belongs to a post that is no draft any more; change the post to change its alt text."
             )
 
 
-def refuse_described(conn: Connection, user_id: int, judged: Sequence[MediaFile]) -> None:
+def refuse_described(conn: Connection, space: int, judged: Sequence[MediaFile]) -> None:
     """What is planned in this transaction has the alt texts that were checked and reviewed: no file of `judged` has got
     another one since, and none gets one before the transaction ends. Raises Conflict, or NotFound for a file that is gone."""
-    stored = media.get_many(conn, [file.id for file in judged], user_id, hold=True)
+    stored = media.get_many(conn, [file.id for file in judged], space, hold=True)
     if [record.alt for record in stored] != [file.alt for file in judged]:
         raise Conflict("An alt text was changed while this post was checked. Look at it and try again.")
 
 
-@permits.asks("media:write")
-def copy(core: Core, user_id: int, media_id: int, alt: str) -> int:
+@permits.needs("media:write")
+def copy(core: Core, actor: Actor, media_id: int, alt: str) -> int:
     """The same file with another alt text, for one post: others that use it, planned or published, keep theirs. Returns
     the new id. Raises BadInput or NotFound."""
     _check_alt(alt)
     with core.db.write() as conn:
-        return copied(conn, user_id, media_id, alt, core.clock.now())
+        return copied(conn, actor.space, media_id, alt, core.clock.now())
 
 
-def copied(conn: Connection, user_id: int, media_id: int, alt: str, now: datetime) -> int:
+def copied(conn: Connection, space: int, media_id: int, alt: str, now: datetime) -> int:
     """`copy` within a transaction."""
-    (record,) = media.get_many(conn, [media_id], user_id)
+    (record,) = media.get_many(conn, [media_id], space)
     columns = {f.name: getattr(record, f.name) for f in fields(record) if f.name not in ("id", "user_id", "created_at")}
-    return media.add(conn, user_id=user_id, now=now, **{**columns, "alt": alt})
+    return media.add(conn, space=space, now=now, **{**columns, "alt": alt})
 
 
 def _check_alt(alt: str) -> None:
@@ -172,17 +174,17 @@ def _check_alt(alt: str) -> None:
         raise BadInput(f"The alt text has more than {MAX_ALT} characters.", field="alt")
 
 
-def _fits(core: Core, conn: Connection, user_id: int, file: Received, path: str) -> bool:
-    return media.bytes_of(conn, user_id, path) + file.size <= core.settings.media_mb_per_space * 2**20
+def _fits(core: Core, conn: Connection, space: int, file: Received, path: str) -> bool:
+    return media.bytes_of(conn, space, path) + file.size <= core.settings.media_mb_per_space * 2**20
 
 
-def _make_room(core: Core, user_id: int, file: Received, path: str) -> None:
+def _make_room(core: Core, space: int, file: Received, path: str) -> None:
     """When the space's files would take more than they may, those go that no post has named for a week."""
     with core.db.write() as conn:
-        if _fits(core, conn, user_id, file, path):
+        if _fits(core, conn, space, file, path):
             return
-        old = media.older(conn, user_id, core.clock.now() - UNUSED)
-        used = posts.media_in_use(conn, user_id)  # after: who plans a post with one of them has done so by now
+        old = media.older(conn, space, core.clock.now() - UNUSED)
+        used = posts.media_in_use(conn, space)  # after: who plans a post with one of them has done so by now
         left = [record for record in old if record.id not in used]
         media.remove(conn, [record.id for record in left])
     _delete(core, {record.path for record in left})
@@ -199,10 +201,10 @@ def _delete(core: Core, paths: set[str]) -> None:
                     file.unlink(missing_ok=True)
 
 
-def _check_room(core: Core, conn: Connection, user_id: int, file: Received, path: str) -> None:
+def _check_room(core: Core, conn: Connection, space: int, file: Received, path: str) -> None:
     """Raises BadInput when the space's files would take more than they may."""
     most = core.settings.media_mb_per_space
-    if not _fits(core, conn, user_id, file, path):
+    if not _fits(core, conn, space, file, path):
         raise BadInput(
             f"The files of your space would take more than {most:,} MB, which is the limit. Delete drafts with files "
             "that you no longer need, or ask whoever runs PostProber for more.", field="media",
@@ -222,26 +224,26 @@ def thumbnail(core: Core, record: MediaRecord, side: int) -> bytes:
     return small_picture(core.settings.data_dir / record.path, side)
 
 
-def discard(core: Core, user_id: int, ids: list[int]) -> None:
+def discard(core: Core, actor: Actor, ids: list[int]) -> None:
     """Take back files whose post was refused, so that nothing is left of it. Raises NotFound."""
     with core.db.write() as conn:
-        records = media.get_many(conn, ids, user_id)
+        records = media.get_many(conn, ids, actor.space)
         media.remove(conn, ids)
     _delete(core, {record.path for record in records})
 
 
-@permits.asks("media:read")
-def get(core: Core, user_id: int, media_id: int) -> MediaRecord:
+@permits.needs("media:read")
+def get(core: Core, actor: Actor, media_id: int) -> MediaRecord:
     """Raises NotFound."""
     with core.db.read() as conn:
-        return media.get_many(conn, [media_id], user_id)[0]
+        return media.get_many(conn, [media_id], actor.space)[0]
 
 
-@permits.asks("media:read")
-def files(core: Core, user_id: int, ids: list[int]) -> tuple[MediaFile, ...]:
+@permits.needs("media:read")
+def files(core: Core, actor: Actor, ids: list[int]) -> tuple[MediaFile, ...]:
     """The files as the domain knows them, without public URLs. Raises NotFound."""
     with core.db.read() as conn:
-        records = media.get_many(conn, ids, user_id)
+        records = media.get_many(conn, ids, actor.space)
     return tuple(
         MediaFile(
             id=r.id, kind=MediaKind(r.kind), mime=r.mime, size=r.size, width=r.width, height=r.height,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from postprober.domain.actor import Actor
 from postprober.services.core import Core
 from postprober.services.people import permits
 from postprober.storage import attempts, deliveries, logs, posts
@@ -37,14 +38,14 @@ class Details:
     samples: tuple[tuple[datetime, str, int], ...]
 
 
-@permits.asks("monitoring:read")
-def of(core: Core, user_id: int, delivery_id: int) -> Details:
+@permits.needs("monitoring:read")
+def of(core: Core, actor: Actor, delivery_id: int) -> Details:
     """Raises NotFound, also for somebody else's."""
     from postprober.analytics import history  # loads Arrow, which only this look needs
 
     with core.db.read() as conn:
         delivery = deliveries.get(conn, delivery_id)
-        posts.get(conn, delivery.post_id, user_id)
+        posts.get(conn, delivery.post_id, actor.space)
     counts = history.of_delivery(core.db, core.settings.data_dir, delivery_id, delivery.published_at)
     with core.db.read() as conn:
         return Details(

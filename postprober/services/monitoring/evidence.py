@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from postprober.domain.actor import Actor
 from postprober.errors import NotFound
 from postprober.services.core import Core
 from postprober.services.people import permits
@@ -20,12 +21,12 @@ class Picture:
     at: datetime
 
 
-@permits.asks("monitoring:read")
-def picture(core: Core, user_id: int, evidence_id: int) -> Picture:
+@permits.needs("monitoring:read")
+def picture(core: Core, actor: Actor, evidence_id: int) -> Picture:
     """The picture of one piece of evidence. Raises NotFound, also for somebody else's and where there is none."""
     with core.db.read() as conn:
         row = logs.one_evidence(conn, evidence_id)
-        posts.get(conn, deliveries.get(conn, row["delivery_id"]).post_id, user_id)
+        posts.get(conn, deliveries.get(conn, row["delivery_id"]).post_id, actor.space)
     png = pictures.read(pictures.folder(core.settings.data_dir), row["picture"]) if row["picture"] else None
     if png is None:
         raise NotFound(f"The evidence {evidence_id} has no picture.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection
 
+from postprober.domain.actor import Actor
 from postprober.domain.delivery import DeliveryState
 from postprober.errors import BadInput, Conflict, NotFound
 from postprober.pipeline.core import transitions
@@ -20,29 +21,29 @@ S = DeliveryState
 RISK = "The first post may become visible later. Then both can be seen."
 
 
-@permits.asks("posts:write")
-def check_again(core: Core, user_id: int, delivery_id: int, mark: Mark = no_mark) -> None:
+@permits.needs("posts:write")
+def check_again(core: Core, actor: Actor, delivery_id: int, mark: Mark = no_mark) -> None:
     """Read it now instead of at its next time; nothing is sent. Raises NotFound or Conflict."""
     now = core.clock.now()
     with core.db.write() as conn:
-        ghost = _ghost(conn, user_id, delivery_id)
+        ghost = _ghost(conn, actor.space, delivery_id)
         _linked(conn, ghost)
         deliveries.touch(conn, ghost, now, next_at=now)
         mark(conn, delivery_id)
 
 
-@permits.asks("posts:write")
-def acknowledge(core: Core, user_id: int, delivery_id: int, mark: Mark = no_mark) -> None:
+@permits.needs("posts:write")
+def acknowledge(core: Core, actor: Actor, delivery_id: int, mark: Mark = no_mark) -> None:
     """A person has taken note: it needs nobody any more, until something else happens to it. It is still checked from
     time to time. Raises NotFound or Conflict."""
     with core.db.write() as conn:
-        transitions.acknowledge(conn, _ghost(conn, user_id, delivery_id), core.clock.now())
+        transitions.acknowledge(conn, _ghost(conn, actor.space, delivery_id), core.clock.now())
         mark(conn, delivery_id)
 
 
-@permits.asks("posts:write")
+@permits.needs("posts:write")
 def publish_again(
-    core: Core, user_id: int, delivery_id: int, *, risk_accepted: bool, approved: str = "", mark: Mark = no_mark
+    core: Core, actor: Actor, delivery_id: int, *, risk_accepted: bool, approved: str = "", mark: Mark = no_mark
 ) -> None:
     """Publish the same words once more, as a new delivery with a key and handles of its own; the invisible one is
     acknowledged and never sent again. `risk_accepted`: the person knows that both may become visible.
@@ -53,20 +54,20 @@ def publish_again(
     if not risk_accepted:
         raise BadInput(f"{RISK} Confirm that you accept this.", field="risk_accepted")
     with core.db.read() as conn:
-        ghost = _ghost(conn, user_id, delivery_id)
-        post = post_storage.get(conn, ghost.post_id, user_id)
+        ghost = _ghost(conn, actor.space, delivery_id)
+        post = post_storage.get(conn, ghost.post_id, actor.space)
     wish = drafts.wish_of(post)
     again = gate.alone(wish, ghost.account_id, tuple(part.text for part in ghost.parts))
-    (account,) = gate.passed(core, user_id, again, approved)
+    (account,) = gate.passed(core, actor, again, approved)
     now = core.clock.now()
     with core.db.write() as conn:
         post_storage.lock(conn, post.id)
-        ghost = _ghost(conn, user_id, delivery_id)
+        ghost = _ghost(conn, actor.space, delivery_id)
         _linked(conn, ghost)
         if any(_replaces(one, ghost) for one in deliveries.of_post(conn, post.id)):
             raise Conflict("This post was published again already.")
         transitions.acknowledge(conn, ghost, now)
-        plan(core, conn, post.id, account, again, now)
+        plan(core, conn, post.id, account, again, now, by=permits.name_of(conn, actor))
         deliveries.refresh_post(conn, post.id, now)
         mark(conn, delivery_id)
 
@@ -75,9 +76,9 @@ def _replaces(one: Delivery, ghost: Delivery) -> bool:
     return one.account_id == ghost.account_id and one.id > ghost.id and one.state is not S.CANCELLED
 
 
-def _ghost(conn: Connection, user_id: int, delivery_id: int) -> Delivery:
+def _ghost(conn: Connection, space: int, delivery_id: int) -> Delivery:
     delivery = deliveries.get(conn, delivery_id)
-    if delivery.user_id != user_id:
+    if delivery.user_id != space:
         raise NotFound(f"There is no delivery {delivery_id}.")
     if delivery.state is not S.GHOST:
         raise Conflict(f"Delivery {delivery_id} is {delivery.state.value}; this is for posts that are not visible.")

@@ -18,6 +18,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from sqlalchemy import Connection, Table
 
 from postprober.clock import utc_iso
+from postprober.domain.actor import Actor
 from postprober.domain.delivery import DeliveryState, post_status
 from postprober.errors import BadInput
 from postprober.services.core import Core
@@ -178,11 +179,11 @@ def alert_event(notice: Notice) -> Event:
     return _event("alert_notification", notice.id, data)
 
 
-@permits.asks("monitoring:read")
-def check_owner(core: Core, user_id: int, post_id: int) -> None:
+@permits.needs("monitoring:read")
+def check_owner(core: Core, actor: Actor, post_id: int) -> None:
     """Raises NotFound unless the post is the user's."""
     with core.db.read() as conn:
-        posts.get(conn, post_id, user_id)
+        posts.get(conn, post_id, actor.space)
 
 
 def story_at(core: Core, post_id: int, until: int) -> Story:
@@ -212,12 +213,12 @@ def missed(core: Core, post_id: int, last_id: int, until: int) -> Iterator[Seque
         after = rows[-1].id
 
 
-def missed_alerts(core: Core, user_id: int, last_id: int, until: int) -> Iterator[Sequence[Event]]:
+def missed_alerts(core: Core, actor: Actor, last_id: int, until: int) -> Iterator[Sequence[Event]]:
     """Pages of a user's alerts after `last_id` up to `until`."""
     after = last_id
     while True:
         with core.db.read() as conn:
-            rows = events.notices(conn, after, BATCH, user_id=user_id, until=until)
+            rows = events.notices(conn, after, BATCH, space=actor.space, until=until)
         yield [alert_event(row) for row in rows]
         if len(rows) < BATCH:
             return

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, func, select
 
 from postprober.domain import held
+from postprober.domain.actor import Actor
 from postprober.domain.delivery import TRAITS, DeliveryState, Step
 from postprober.domain.platform import NAMES
 from postprober.errors import NotFound
@@ -58,50 +59,50 @@ class PostView:
     deliveries: tuple[DeliveryView, ...]
 
 
-@permits.asks("monitoring:read")
-def post_view(core: Core, user_id: int, post_id: int) -> PostView:
+@permits.needs("monitoring:read")
+def post_view(core: Core, actor: Actor, post_id: int) -> PostView:
     """Everything about one post. Raises NotFound."""
     with core.db.read() as conn:
-        return _views(conn, user_id, [post_id])[0]
+        return _views(conn, actor.space, [post_id])[0]
 
 
-@permits.asks("monitoring:read")
-def delivery_view(core: Core, user_id: int, delivery_id: int) -> DeliveryView:
+@permits.needs("monitoring:read")
+def delivery_view(core: Core, actor: Actor, delivery_id: int) -> DeliveryView:
     """Everything about one delivery. Raises NotFound, also for somebody else's."""
     with core.db.read() as conn:
         post = posts.get(conn, deliveries.get(conn, delivery_id).post_id)
-        if post.user_id != user_id:
+        if post.user_id != actor.space:
             raise NotFound(f"There is no delivery {delivery_id}.")
-        return next(v for v in _views(conn, user_id, [post.id])[0].deliveries if v.delivery.id == delivery_id)
+        return next(v for v in _views(conn, actor.space, [post.id])[0].deliveries if v.delivery.id == delivery_id)
 
 
-@permits.asks("monitoring:read")
+@permits.needs("monitoring:read")
 def recent_ids(
-    core: Core, user_id: int, limit: int = 10, *, statuses: Sequence[str] = (), platforms: Sequence[str] = ()
+    core: Core, actor: Actor, limit: int = 10, *, statuses: Sequence[str] = (), platforms: Sequence[str] = ()
 ) -> list[int]:
     """Ids of the newest posts, newest first; only those with one of `statuses` and on one of `platforms` where given."""
     with core.db.read() as conn:
-        newest = posts.newest(conn, user_id, statuses, limit=SEARCHED if platforms else limit)
+        newest = posts.newest(conn, actor.space, statuses, limit=SEARCHED if platforms else limit)
     found = [post_id for post_id, on in newest if not platforms or set(platforms) & set(on)]
     return found[:limit]
 
 
-@permits.asks("monitoring:read")
-def views_of(core: Core, user_id: int, post_ids: Sequence[int]) -> list[PostView]:
+@permits.needs("monitoring:read")
+def views_of(core: Core, actor: Actor, post_ids: Sequence[int]) -> list[PostView]:
     """The posts in the order of `post_ids`; those that were deleted meanwhile, or are somebody else's, are left out."""
     with core.db.read() as conn:
-        there = {post.id for post in posts.of_user(conn, user_id, post_ids)}
-        return _views(conn, user_id, [one for one in post_ids if one in there])
+        there = {post.id for post in posts.of_user(conn, actor.space, post_ids)}
+        return _views(conn, actor.space, [one for one in post_ids if one in there])
 
 
-@permits.asks("monitoring:read")
-def recent_views(core: Core, user_id: int, limit: int = 10) -> list[PostView]:
+@permits.needs("monitoring:read")
+def recent_views(core: Core, actor: Actor, limit: int = 10) -> list[PostView]:
     """The newest posts, newest first."""
-    return views_of(core, user_id, recent_ids(core, user_id, limit))
+    return views_of(core, actor, recent_ids(core, actor, limit))
 
 
-@permits.asks("monitoring:read")
-def stamp(core: Core, user_id: int, post_ids: Sequence[int]) -> tuple[Any, ...]:
+@permits.needs("monitoring:read")
+def stamp(core: Core, actor: Actor, post_ids: Sequence[int]) -> tuple[Any, ...]:
     """Differs as soon as anything shown of these posts, any post's status or the newest alert differs.
 
     Read it before the posts: what changes while they are read is then seen at the next look. Six look-ups in indexes, so that a page may ask every two seconds and read everything again only when it changed.
@@ -109,8 +110,8 @@ def stamp(core: Core, user_id: int, post_ids: Sequence[int]) -> tuple[Any, ...]:
     wanted = list(post_ids)
     shown = select(t.deliveries.c.id).where(t.deliveries.c.post_id.in_(wanted))
     questions = (
-        select(func.max(t.posts.c.id), func.max(t.posts.c.updated_at)).where(t.posts.c.user_id == user_id),
-        select(func.max(t.alerts.c.id)).where(t.alerts.c.user_id == user_id),
+        select(func.max(t.posts.c.id), func.max(t.posts.c.updated_at)).where(t.posts.c.user_id == actor.space),
+        select(func.max(t.alerts.c.id)).where(t.alerts.c.user_id == actor.space),
         select(func.max(t.deliveries.c.updated_at)).where(t.deliveries.c.post_id.in_(wanted)),
         select(func.max(t.monitoring_logs.c.id)).where(t.monitoring_logs.c.post_id.in_(wanted)),
         select(func.max(t.samples.c.id)).where(t.samples.c.delivery_id.in_(shown)),
@@ -122,9 +123,9 @@ def stamp(core: Core, user_id: int, post_ids: Sequence[int]) -> tuple[Any, ...]:
         return tuple(value for question in questions for value in conn.execute(question).one())
 
 
-def _views(conn: Connection, user_id: int, post_ids: Sequence[int]) -> list[PostView]:
-    mine = {account.id: account for account in accounts.of_user(conn, user_id, active_only=False)}
-    seen = glance.take(conn, user_id, post_ids)
+def _views(conn: Connection, space: int, post_ids: Sequence[int]) -> list[PostView]:
+    mine = {account.id: account for account in accounts.of_user(conn, space, active_only=False)}
+    seen = glance.take(conn, space, post_ids)
     waiting = [one.id for found in seen.deliveries.values() for one in found if one.state is DeliveryState.WAITING]
     late = health.delayed(conn, waiting) if waiting else set()
     return [
@@ -151,27 +152,27 @@ def _view(delivery: Delivery, account: Account, seen: Glance, delayed: set[int])
     )
 
 
-@permits.asks("monitoring:read")
-def attempts_of(core: Core, user_id: int, delivery_id: int) -> list[Attempt]:
+@permits.needs("monitoring:read")
+def attempts_of(core: Core, actor: Actor, delivery_id: int) -> list[Attempt]:
     """Raises NotFound, also for somebody else's."""
     with core.db.read() as conn:
         delivery = deliveries.get(conn, delivery_id)
-        posts.get(conn, delivery.post_id, user_id)
+        posts.get(conn, delivery.post_id, actor.space)
         return attempts.of_delivery(conn, delivery_id)
 
 
-@permits.asks("monitoring:read")
-def step_rows(core: Core, user_id: int, post_id: int, after: int = 0, limit: int | None = None) -> list[dict[str, Any]]:
+@permits.needs("monitoring:read")
+def step_rows(core: Core, actor: Actor, post_id: int, after: int = 0, limit: int | None = None) -> list[dict[str, Any]]:
     """Rows of `monitoring_logs` with ids greater than `after`, oldest first. Raises NotFound."""
     with core.db.read() as conn:
-        posts.get(conn, post_id, user_id)
+        posts.get(conn, post_id, actor.space)
         return logs.steps_of_post(conn, post_id, after=after, limit=limit)
 
 
-@permits.asks("alerts:read")
+@permits.needs("alerts:read")
 def alerts(
     core: Core,
-    user_id: int,
+    actor: Actor,
     limit: int = 20,
     *,
     before: int | None = None,
@@ -180,28 +181,28 @@ def alerts(
 ) -> list[dict[str, Any]]:
     """Newest first; `before`: only ids smaller than this; `kinds`: only these."""
     with core.db.read() as conn:
-        return logs.alerts_of(conn, user_id, limit=limit, before=before, unread=unread, kinds=kinds)
+        return logs.alerts_of(conn, actor.space, limit=limit, before=before, unread=unread, kinds=kinds)
 
 
-@permits.asks("alerts:read")
-def unread(core: Core, user_id: int, most: int = 100) -> int:
+@permits.needs("alerts:read")
+def unread(core: Core, actor: Actor, most: int = 100) -> int:
     """How many alerts the user has not read; counts no further than `most`."""
     with core.db.read() as conn:
-        return logs.unread_count(conn, user_id, most)
+        return logs.unread_count(conn, actor.space, most)
 
 
-@permits.asks("alerts:write")
-def mark_read(core: Core, user_id: int, alert_id: int) -> dict[str, Any]:
+@permits.needs("alerts:write")
+def mark_read(core: Core, actor: Actor, alert_id: int) -> dict[str, Any]:
     """The alert, which is now read. Raises NotFound."""
     with core.db.write() as conn:
-        return logs.read_alert(conn, user_id, alert_id)
+        return logs.read_alert(conn, actor.space, alert_id)
 
 
-@permits.asks("alerts:write")
-def mark_all_read(core: Core, user_id: int, until: int) -> int:
+@permits.needs("alerts:write")
+def mark_all_read(core: Core, actor: Actor, until: int) -> int:
     """Mark all up to the alert `until` as read: what came after the person looked stays unread."""
     with core.db.write() as conn:
-        return logs.read_all(conn, user_id, until)
+        return logs.read_all(conn, actor.space, until)
 
 
 def heartbeat_age(core: Core) -> timedelta | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from postprober.domain.actor import Actor
 from postprober.domain.delivery import TRAITS, DeliveryState, Step, StepStatus
 from postprober.domain.health import BAD_OUTCOMES, STEP_OF_ACT, Health
 from postprober.domain.platform import Platform
@@ -46,32 +47,32 @@ class Overview:
         return self.heartbeat_age is not None and self.heartbeat_age <= HEARTBEAT_LIMIT
 
 
-@permits.asks("monitoring:read")
-def take(core: Core, user_id: int) -> Overview:
+@permits.needs("monitoring:read")
+def take(core: Core, actor: Actor) -> Overview:
     """One consistent look; thirteen queries, none of them by row."""
     now = core.clock.now()
     since = now - DAY
     with core.db.read() as conn:
-        states = overview.counts(conn, user_id, since)
-        mine = accounts.of_user(conn, user_id)
+        states = overview.counts(conn, actor.space, since)
+        mine = accounts.of_user(conn, actor.space)
         beat = processes.newest_beat(conn, "scheduler", now)
         return Overview(
             due=states.get(S.SCHEDULED, 0),
             going=sum(states.get(state, 0) for state in GOING),
-            needs=overview.needing(conn, user_id, NEEDS_PERSON),
-            proved=overview.proved(conn, user_id, since),
-            due_next=overview.next_due(conn, user_id, LINES),
-            going_now=overview.newest(conn, user_id, GOING, LINES),
-            needs_person=overview.newest_needing(conn, user_id, NEEDS_PERSON, LINES),
-            proved_last=overview.newest_proved(conn, user_id, since, LINES),
-            review=overview.in_review(conn, user_id, LINES),
+            needs=overview.needing(conn, actor.space, NEEDS_PERSON),
+            proved=overview.proved(conn, actor.space, since),
+            due_next=overview.next_due(conn, actor.space, LINES),
+            going_now=overview.newest(conn, actor.space, GOING, LINES),
+            needs_person=overview.newest_needing(conn, actor.space, NEEDS_PERSON, LINES),
+            proved_last=overview.newest_proved(conn, actor.space, since, LINES),
+            review=overview.in_review(conn, actor.space, LINES),
             relink=[(a.platform, a.account_name) for a in mine if a.status != "ok"],
             heartbeat_age=now - beat if beat else None,
             accounts=len(mine),
             health=_health(
                 {a.platform for a in mine},
-                overview.steps(conn, user_id, since),
-                overview.tries(conn, user_id, since),
+                overview.steps(conn, actor.space, since),
+                overview.tries(conn, actor.space, since),
             ),
         )
 

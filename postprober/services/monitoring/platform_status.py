@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from postprober.domain.actor import Actor
 from postprober.domain.health import Sign, Verdict, account_verdict, freshness, of_span
 from postprober.domain.platform import Platform, position
 from postprober.services.core import Core
@@ -49,15 +50,15 @@ class PlatformHealth:
     history: list[Verdict] = field(default_factory=list)
 
 
-@permits.asks("monitoring:read")
-def take(core: Core, user_id: int) -> list[PlatformHealth]:
+@permits.needs("monitoring:read")
+def take(core: Core, actor: Actor) -> list[PlatformHealth]:
     """Every server that the person has accounts on, by platform; four queries, none of them by row."""
     now = core.clock.now()
     with core.db.read() as conn:
-        mine = accounts.of_user(conn, user_id)
+        mine = accounts.of_user(conn, actor.space)
         known = store.standings(conn)
         signs = store.signs_since(conn, [a.id for a in mine], now - DAY)
-        waiting = store.how_many_wait(conn, user_id)
+        waiting = store.how_many_wait(conn, actor.space)
     servers: dict[Server, list[Account]] = {}
     for account in mine:
         servers.setdefault((account.platform, account.instance), []).append(account)

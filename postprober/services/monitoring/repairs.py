@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from postprober.domain.actor import Actor
 from postprober.domain.diagnosis import AUTHORITY, Fix
 from postprober.errors import Conflict
 from postprober.pipeline.repairs import fixes
@@ -46,19 +47,19 @@ class RepairView:
     made_at: datetime
 
 
-@permits.asks("monitoring:read")
-def of_post(core: Core, user_id: int, post_id: int) -> list[RepairView]:
+@permits.needs("monitoring:read")
+def of_post(core: Core, actor: Actor, post_id: int) -> list[RepairView]:
     """All diagnoses of the post's deliveries, oldest first. Raises NotFound."""
     with core.db.read() as conn:
-        posts.get(conn, post_id, user_id)
+        posts.get(conn, post_id, actor.space)
         return [_view(row) for row in repairs.of_post(conn, post_id) if row.fix]
 
 
-@permits.asks("monitoring:read")
-def of_posts(core: Core, user_id: int, post_ids: Sequence[int]) -> dict[int, list[RepairView]]:
+@permits.needs("monitoring:read")
+def of_posts(core: Core, actor: Actor, post_ids: Sequence[int]) -> dict[int, list[RepairView]]:
     """The diagnoses of several posts, by delivery, oldest first; what is not the user's is left out."""
     with core.db.read() as conn:
-        rows = repairs.of_posts(conn, user_id, post_ids)
+        rows = repairs.of_posts(conn, actor.space, post_ids)
     found: dict[int, list[RepairView]] = {}
     for row in rows:
         if row.fix:
@@ -66,60 +67,61 @@ def of_posts(core: Core, user_id: int, post_ids: Sequence[int]) -> dict[int, lis
     return found
 
 
-@permits.asks("monitoring:read")
-def of_delivery(core: Core, user_id: int, delivery_id: int) -> list[RepairView]:
+@permits.needs("monitoring:read")
+def of_delivery(core: Core, actor: Actor, delivery_id: int) -> list[RepairView]:
     """All diagnoses of one delivery, oldest first. Raises NotFound, also for somebody else's."""
     with core.db.read() as conn:
-        posts.get(conn, deliveries.get(conn, delivery_id).post_id, user_id)
+        posts.get(conn, deliveries.get(conn, delivery_id).post_id, actor.space)
         return [_view(row) for row in repairs.of_delivery(conn, delivery_id) if row.fix]
 
 
-@permits.asks("monitoring:read")
-def get(core: Core, user_id: int, repair_id: int) -> RepairView:
+@permits.needs("monitoring:read")
+def get(core: Core, actor: Actor, repair_id: int) -> RepairView:
     """Raises NotFound."""
     with core.db.read() as conn:
-        return _view(repairs.get(conn, repair_id, user_id))
+        return _view(repairs.get(conn, repair_id, actor.space))
 
 
-@permits.asks("posts:write")
-def apply(core: Core, user_id: int, repair_id: int, approved: str = "") -> RepairView:
+@permits.needs("posts:write")
+def apply(core: Core, actor: Actor, repair_id: int, approved: str = "") -> RepairView:
     """A person says yes to a proposal. One that changes words passes the gate; `approved`: the digest of a ReviewNeeded.
     Raises NotFound, ReviewNeeded, PreflightFailed, or Conflict when it is no longer open or no longer right."""
-    _pass_the_gate(core, user_id, repair_id, approved)
+    _pass_the_gate(core, actor, repair_id, approved)
     now = core.clock.now()
     with core.db.write() as conn:
-        repair = repairs.get(conn, repair_id, user_id)
+        repair = repairs.get(conn, repair_id, actor.space)
         delivery = deliveries.get(conn, repair.delivery_id)
         if repair.state != "proposed":
             raise Conflict(f"This repair can no longer be applied: it is {repair.state or 'not made yet'}.")
         fixes.check_still_right(conn, repair, delivery)
         if not repairs.decide(conn, repair_id, "applied", now):
             raise Conflict("Someone else has already decided on this repair.")
-        fixes.apply(conn, repair, delivery, f"a person applied the repair: {repair.fix.replace('_', ' ')}", now)
-    return get(core, user_id, repair_id)
+        what = repair.fix.replace("_", " ")
+        fixes.apply(conn, repair, delivery, f"{permits.name_of(conn, actor)} applied the repair: {what}", now)
+    return get(core, actor, repair_id)
 
 
-def _pass_the_gate(core: Core, user_id: int, repair_id: int, approved: str) -> None:
+def _pass_the_gate(core: Core, actor: Actor, repair_id: int, approved: str) -> None:
     with core.db.read() as conn:
-        repair = repairs.get(conn, repair_id, user_id)
+        repair = repairs.get(conn, repair_id, actor.space)
         if "after" not in repair.plan or repair.state != "proposed":
             return
         delivery = deliveries.get(conn, repair.delivery_id)
         fixes.check_still_right(conn, repair, delivery)
-        post = posts.get(conn, delivery.post_id, user_id)
+        post = posts.get(conn, delivery.post_id, actor.space)
     out = tuple(part.text for part in delivery.parts if part.ref is not None)
     words = (*out, *repair.plan["after"])
-    gate.passed(core, user_id, gate.alone(drafts.wish_of(post), delivery.account_id, words), approved)
+    gate.passed(core, actor, gate.alone(drafts.wish_of(post), delivery.account_id, words), approved)
 
 
-@permits.asks("posts:write")
-def refuse(core: Core, user_id: int, repair_id: int) -> RepairView:
+@permits.needs("posts:write")
+def refuse(core: Core, actor: Actor, repair_id: int) -> RepairView:
     """A person says no. Raises NotFound or Conflict."""
     with core.db.write() as conn:
-        repairs.get(conn, repair_id, user_id)
+        repairs.get(conn, repair_id, actor.space)
         if not repairs.decide(conn, repair_id, "refused", core.clock.now()):
             raise Conflict("This repair is no longer open.")
-    return get(core, user_id, repair_id)
+    return get(core, actor, repair_id)
 
 
 def _view(row: Repair) -> RepairView:

@@ -12,6 +12,7 @@ from urllib.parse import urlencode, urlsplit
 from sqlalchemy import Connection
 
 from postprober.alerts import delivery, webhook
+from postprober.domain.actor import Actor
 from postprober.domain.alert import AlertKind, AlertType, Preferences, clock_time
 from postprober.errors import BadInput, Forbidden, NotFound, VaultError
 from postprober.pipeline.notifications import notify
@@ -24,7 +25,6 @@ from postprober.services.people import permits, throttle
 from postprober.services.people.users import tidy_email
 from postprober.storage import logs, mails, notifications, users
 from postprober.storage.notifications import Channel
-from postprober.storage.records import User
 
 KINDS = ("apprise", "webhook", "email")
 MAX_CHANNELS = 20
@@ -58,9 +58,10 @@ class ChannelView:
     created_at: datetime
 
 
+@permits.needs("alerts:write")
 def add(
     core: Core,
-    user: User,
+    actor: Actor,
     *,
     kind: str,
     name: str,
@@ -71,23 +72,23 @@ def add(
 ) -> tuple[ChannelView, str]:
     """A new channel, and for a webhook its signing secret, which is never shown again. `url`: an Apprise address, an
     https address, or an e-mail address (one's own if left out). Raises BadInput."""
-    permits.need(core, user.id, "alerts:write")
     tidy = name.strip()
     if kind not in KINDS:
         raise BadInput(f"A channel is one of: {', '.join(KINDS)}.", field="kind")
     if not tidy or len(tidy) > MAX_NAME or not tidy.isprintable():
         raise BadInput(f"Give the channel a name of at most {MAX_NAME} characters.", field="name")
-    address = _address(core, user, kind, url.strip())
+    own = _own_address(core, actor)
+    address = _address(core, own, kind, url.strip())
     chosen = _kinds(kinds)
-    asked = kind == "email" and address != user.email  # nobody is mailed who did not say so
+    asked = kind == "email" and address != own  # nobody is mailed who did not say so
     if asked:
-        throttle.count_alone(core, f"channel-mail|{user.space}", FREE_TESTS)
+        throttle.count_alone(core, f"channel-mail|{actor.space}", FREE_TESTS)
     secret = webhook.new_secret() if kind == "webhook" else ""
     now = core.clock.now()
     with core.db.write() as conn:
-        if len(notifications.channels_of(conn, user.space)) >= MAX_CHANNELS:
+        if len(notifications.channels_of(conn, actor.space)) >= MAX_CHANNELS:
             raise BadInput(f"There are {MAX_CHANNELS} channels already; remove one first.", field="name")
-        made = notifications.add_channel(conn, user_id=user.space, name=tidy, kind=kind, now=now)
+        made = notifications.add_channel(conn, space=actor.space, name=tidy, kind=kind, now=now)
         notifications.write_channel(
             conn, made, url=core.vault.seal(address, Place("channels", "url", str(made))),
             secret=core.vault.seal(secret, Place("channels", "secret", str(made))) if secret else None,
@@ -98,42 +99,44 @@ def add(
             link = _confirmation(core, made, address)
             mails.add(conn, core.vault, {"kind": "channel", "to": address, "link": link}, now)
         mark(conn, made)
-        return _view(core, notifications.channel(conn, user.space, made)), secret
+        return _view(core, notifications.channel(conn, actor.space, made)), secret
 
 
-def listing(core: Core, user: User) -> list[ChannelView]:
+@permits.needs("alerts:read")
+def listing(core: Core, actor: Actor) -> list[ChannelView]:
     """Oldest first."""
     with core.db.read() as conn:
-        found = notifications.channels_of(conn, user.space)
+        found = notifications.channels_of(conn, actor.space)
     return [_view(core, one) for one in found]
 
 
-def get(core: Core, user: User, channel_id: int) -> ChannelView:
+@permits.needs("alerts:read")
+def get(core: Core, actor: Actor, channel_id: int) -> ChannelView:
     """Raises NotFound."""
     with core.db.read() as conn:
-        return _view(core, notifications.channel(conn, user.space, channel_id))
+        return _view(core, notifications.channel(conn, actor.space, channel_id))
 
 
+@permits.needs("alerts:write")
 def change(
-    core: Core, user: User, channel_id: int, *, kinds: Sequence[str], escalation: bool, active: bool
+    core: Core, actor: Actor, channel_id: int, *, kinds: Sequence[str], escalation: bool, active: bool
 ) -> ChannelView:
     """Other alerts, or on and off. What it missed in the last days while it was off is sent when it is switched on.
     Raises NotFound, BadInput, or Forbidden (the address has not agreed)."""
-    permits.need(core, user.id, "alerts:write")
     chosen, now = _kinds(kinds), core.clock.now()
     with core.db.write() as conn:
-        before = notifications.channel(conn, user.space, channel_id, hold=True)  # its owner may be turning it off
+        before = notifications.channel(conn, actor.space, channel_id, hold=True)  # its owner may be turning it off
         if active:
             _must_agree(before)
         wishes = {"kinds": list(chosen), "escalation": escalation, "confirmed": before.confirmed}
         notifications.write_channel(conn, channel_id, settings=wishes)
         if active and not before.is_active:
-            errors_at, others_at = notify.turns(conn, users.get(conn, user.space), now)
+            errors_at, others_at = notify.turns(conn, users.get(conn, actor.space), now)
             since = now - notify.GIVE_UP_AFTER
             notifications.switch_on(conn, channel_id, since, errors_at=errors_at, others_at=others_at)
         elif before.is_active and not active:
-            notifications.switch_off(conn, channel_id, "Turned off by a user.")
-        return _view(core, notifications.channel(conn, user.space, channel_id))
+            notifications.switch_off(conn, channel_id, f"Turned off by {permits.name_of(conn, actor)}.")
+        return _view(core, notifications.channel(conn, actor.space, channel_id))
 
 
 def _confirmation(core: Core, channel_id: int, address: str) -> str:
@@ -160,22 +163,22 @@ def confirm(core: Core, token: str) -> None:
             raise Forbidden("This link was used already or is too old.")
 
 
-def remove(core: Core, user: User, channel_id: int) -> None:
+@permits.needs("alerts:write")
+def remove(core: Core, actor: Actor, channel_id: int) -> None:
     """Nothing is sent there any more; its address is forgotten. Raises NotFound."""
-    permits.need(core, user.id, "alerts:write")
     with core.db.write() as conn:
-        notifications.channel(conn, user.space, channel_id)
+        notifications.channel(conn, actor.space, channel_id)
         notifications.write_channel(
             conn, channel_id, is_active=False, off_reason=notifications.REMOVED, url="", secret=None
         )
 
 
-def try_out(core: Core, user: User, channel_id: int) -> None:
+@permits.needs("alerts:write")
+def try_out(core: Core, actor: Actor, channel_id: int) -> None:
     """Send a test message now. Raises NotFound, or a PostProberError that says why it did not arrive."""
-    permits.need(core, user.id, "alerts:write")
-    throttle.count_alone(core, f"channel-test|{user.space}", FREE_TESTS)
+    throttle.count_alone(core, f"channel-test|{actor.space}", FREE_TESTS)
     with core.db.read() as conn:
-        found = notifications.channel(conn, user.space, channel_id)
+        found = notifications.channel(conn, actor.space, channel_id)
     _must_agree(found)
     now = core.clock.now()
     message = {
@@ -249,30 +252,32 @@ def _is_members_own(core: Core, conn: Connection, channel: Channel) -> bool:
     return address in {member.email for member in users.members(conn, channel.user_id)}
 
 
-def log(core: Core, user: User, channel_id: int, limit: int = 50) -> list[dict[str, Any]]:
+@permits.needs("alerts:read")
+def log(core: Core, actor: Actor, channel_id: int, limit: int = 50) -> list[dict[str, Any]]:
     """Delivery log, newest first. Raises NotFound."""
     with core.db.read() as conn:
-        notifications.channel(conn, user.space, channel_id)
+        notifications.channel(conn, actor.space, channel_id)
         return notifications.log_of(conn, channel_id, limit)
 
 
-def preferences(core: Core, user: User) -> Preferences:
-    """Those of the space, quiet hours on the clock of `user`."""
+@permits.needs("alerts:read")
+def preferences(core: Core, actor: Actor) -> Preferences:
+    """Those of the space, quiet hours on the clock of whoever asks."""
     with core.db.read() as conn:
-        return _shown(conn, core, user)[1]
+        return _shown(conn, core, actor)[1]
 
 
-def _shown(conn: Connection, core: Core, user: User) -> tuple[Preferences, Preferences]:
-    """The preferences of the space as they are stored, and as `user` sees them."""
-    owner = users.get(conn, user.space)
+def _shown(conn: Connection, core: Core, actor: Actor) -> tuple[Preferences, Preferences]:
+    """The preferences of the space as they are stored, and as this person sees them."""
+    owner = users.get(conn, actor.space)
     stored = Preferences(**(owner.notify or {}))
     zone = users.get(conn, stored.by).zone if stored.by else owner.zone
-    return stored, stored.on_clock_of(zone, user.zone, core.clock.now())
+    return stored, stored.on_clock_of(zone, actor.zone, core.clock.now())
 
 
-def set_preferences(core: Core, user: User, wishes: Preferences) -> None:
-    """Replace those of the space; quiet hours are on the clock of `user`. Raises BadInput."""
-    permits.need(core, user.id, "alerts:write")
+@permits.needs("alerts:write")
+def set_preferences(core: Core, actor: Actor, wishes: Preferences) -> None:
+    """Replace those of the space; quiet hours are on the clock of whoever sets them. Raises BadInput."""
     for text in (wishes.quiet_from, wishes.quiet_to):
         try:
             _ = text and clock_time(text)
@@ -285,21 +290,26 @@ def set_preferences(core: Core, user: User, wishes: Preferences) -> None:
     if not 0 <= wishes.again_times <= 10:
         raise BadInput("An alert is repeated at most 10 times.", field="again_times")
     with core.db.write() as conn:
-        stored, shown = _shown(conn, core, user)
+        stored, shown = _shown(conn, core, actor)
         if (wishes.quiet_from, wishes.quiet_to) == (shown.quiet_from, shown.quiet_to):  # theirs, whoever set them
             kept = replace(wishes, quiet_from=stored.quiet_from, quiet_to=stored.quiet_to, by=stored.by)
         else:
-            kept = replace(wishes, by=user.id if wishes.quiet_from else 0)
-        users.write(conn, user.space, core.clock.now(), notify=asdict(kept))
+            kept = replace(wishes, by=actor.user if wishes.quiet_from else 0)
+        users.write(conn, actor.space, core.clock.now(), notify=asdict(kept))
 
 
-def _address(core: Core, user: User, kind: str, url: str) -> str:
+def _own_address(core: Core, actor: Actor) -> str:
+    with core.db.read() as conn:
+        return users.get(conn, actor.user).email
+
+
+def _address(core: Core, own: str, kind: str, url: str) -> str:
     if len(url) > MAX_URL:
         raise BadInput(f"The address has more than {MAX_URL} characters.", field="url")
     if kind == "email":
         if core.settings.mail is None:
             raise BadInput("No mail server is set up here (POSTPROBER_SMTP_HOST).", field="kind")
-        return tidy_email(url or user.email)
+        return tidy_email(url or own)
     if kind == "webhook":
         return check_url(url, allow_private=core.settings.sandbox)
     delivery.check(url, allow_private=core.settings.sandbox)

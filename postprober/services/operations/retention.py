@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import astuple
 
+from postprober.domain.actor import Actor
 from postprober.errors import BadInput, Forbidden
 from postprober.services.core import Core
-from postprober.services.people.people import manages_people
+from postprober.services.people import permits
 from postprober.storage import retention, users
-from postprober.storage.records import User
 from postprober.storage.retention import Keep
 
 __all__ = ["LONGEST", "Keep", "get", "may_put", "put"]
@@ -21,16 +21,16 @@ def get(core: Core) -> Keep:
         return retention.get(conn)
 
 
-def may_put(core: Core, user: User) -> bool:
+def may_put(core: Core, actor: Actor) -> bool:
     """It concerns all spaces, and where registration is open, strangers own some of them: so the first owner only."""
     with core.db.read() as conn:
         first = next(iter(users.owners(conn)), None)
-    return manages_people(user) and first is not None and first.id == user.id
+    return permits.as_now(core, actor).owns and first is not None and first.id == actor.user
 
 
-def put(core: Core, user: User, keep: Keep) -> None:
+def put(core: Core, actor: Actor, keep: Keep) -> None:
     """Raises Forbidden or BadInput."""
-    if not may_put(core, user):
+    if not may_put(core, actor):
         raise Forbidden("Only the first owner of this installation decides how long things are kept.")
     if not all(0 <= days <= LONGEST for days in astuple(keep)):
         raise BadInput(f"Give days from 0 (for ever) to {LONGEST}.", field="days")

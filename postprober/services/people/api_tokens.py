@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from postprober.domain.access import GRANTABLE
+from postprober.domain.actor import Actor
 from postprober.errors import BadInput, NotFound
 from postprober.security.tokens import keyed_hash, opaque
 from postprober.services.core import Core, Mark, no_mark
@@ -72,10 +73,10 @@ def create(
     return ApiToken(token_id, label, wanted, hint, now, ends, None), secret
 
 
-def listing(core: Core, user_id: int) -> list[ApiToken]:
+def listing(core: Core, actor: Actor) -> list[ApiToken]:
     """The user's live tokens, oldest first."""
     with core.db.read() as conn:
-        rows = users.sessions_of(conn, user_id, KIND, core.clock.now())
+        rows = users.sessions_of(conn, actor.user, KIND, core.clock.now())
     return [
         ApiToken(
             row["id"], row["data"]["name"], tuple(row["data"]["scopes"]), row["data"]["hint"], row["created_at"],
@@ -85,9 +86,9 @@ def listing(core: Core, user_id: int) -> list[ApiToken]:
     ]  # fmt: skip
 
 
-def remove(core: Core, user_id: int, token_id: int) -> None:
+def remove(core: Core, actor: Actor, token_id: int) -> None:
     """The token is worth nothing from now on. Raises NotFound, also for somebody else's."""
     with core.db.write() as conn:
         known = sql.is_id(token_id)
-        if not known or not users.end_session(conn, token_id, core.clock.now(), user_id=user_id, kind=KIND):
+        if not known or not users.end_session(conn, token_id, core.clock.now(), user_id=actor.user, kind=KIND):
             raise NotFound(f"There is no API token {token_id}.")

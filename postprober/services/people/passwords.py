@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import timedelta
 from urllib.parse import urlencode
 
+from postprober.domain.actor import Actor
 from postprober.errors import BadInput, Forbidden
 from postprober.security.passwords import hash_password
 from postprober.security.tokens import keyed_hash, opaque
@@ -25,15 +26,15 @@ SESSION_KINDS = ("browser", "login", "refresh", "ticket", "second")  # what a ne
 EVERYTHING = (*SESSION_KINDS, "api_token", "reset")  # what somebody else may have made
 
 
-def change(core: Core, user: User, current: str, new: str, *, address: str, keep: int | None) -> int:
+def change(core: Core, actor: Actor, current: str, new: str, *, address: str, keep: int | None) -> int:
     """A new password. All sessions end, except the one with the id `keep`; returns how many.
 
     Raises Forbidden (the current one is wrong), TooManyTries or BadInput.
     """
-    second_factor.confirm(core, user, current, address)
+    second_factor.confirm(core, actor, current, address)
     if new == current:
         raise BadInput("The new password is the old one.", field="password")
-    return _set(core, user.id, new, keep=(keep,) if keep is not None else ())
+    return _set(core, actor.user, new, keep=(keep,) if keep is not None else ())
 
 
 def ask_reset(core: Core, email: str, address: str) -> None:

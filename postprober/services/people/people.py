@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 from sqlalchemy import Connection
 
 from postprober.domain.access import ROLES
+from postprober.domain.actor import Actor
 from postprober.errors import BadInput, Forbidden, NotFound
 from postprober.security.passwords import hash_password
 from postprober.security.tokens import keyed_hash, opaque, sign, verify
@@ -104,22 +105,23 @@ def finish_registration(core: Core, token: str, *, password: str, name: str, zon
     return _user(core, user_service.create(core, email=email, password=password, name=name, zone=zone))
 
 
-def listing(core: Core, owner: User) -> list[User]:
+def listing(core: Core, actor: Actor) -> list[User]:
     """The people of the space, its owner first. Raises Forbidden."""
-    _must_own(owner)
     with core.db.read() as conn:
+        owner = _owner(conn, actor)
         return [one for one in users.members(conn, owner.id) if not one.email.endswith(REMOVED)]
 
 
-def invite(core: Core, owner: User, *, email: str, name: str, role: str) -> tuple[User | None, str]:
+def invite(core: Core, actor: Actor, *, email: str, name: str, role: str) -> tuple[User | None, str]:
     """A new person in the owner's space, and the link under which they choose their password. Where there is a mail
     server the link is mailed and "" is returned: only who reads that mail is that person, and the answer is the same
     for an address that has an account already. Somebody of this space, whose invitation may have got lost, is mailed a
     new link. Raises Forbidden, TooManyTries or BadInput."""
-    _must_own(owner)
+    with core.db.read() as conn:
+        owner = _owner(conn, actor)
     _check_role(role)
     if core.settings.mail is not None and (ours := _of_this_space(core, owner, email)) is not None:
-        return ours, new_link(core, owner, ours.id)
+        return ours, new_link(core, actor, ours.id)
     throttle.count_alone(core, f"invite|{owner.id}", FREE_INVITATIONS)
     if core.settings.mail is not None:
         with core.db.write() as conn:
@@ -149,37 +151,38 @@ def _of_this_space(core: Core, owner: User, email: str) -> User | None:
     )
 
 
-def set_role(core: Core, owner: User, user_id: int, role: str) -> None:
+def set_role(core: Core, actor: Actor, member_id: int, role: str) -> None:
     """Another role, from the next request on. Raises Forbidden, NotFound or BadInput."""
     _check_role(role)
     with core.db.write() as conn:
-        users.write(conn, _member(conn, owner, user_id).id, core.clock.now(), role=role)
+        users.write(conn, _member(conn, _owner(conn, actor), member_id).id, core.clock.now(), role=role)
 
 
-def set_active(core: Core, owner: User, user_id: int, active: bool) -> None:
+def set_active(core: Core, actor: Actor, member_id: int, active: bool) -> None:
     """Let somebody in (again), or shut them out: their sessions and API tokens end at once. Raises Forbidden or
     NotFound."""
     now = core.clock.now()
     with core.db.write() as conn:
-        member = _member(conn, owner, user_id)
+        member = _member(conn, _owner(conn, actor), member_id)
         users.write(conn, member.id, now, is_active=active)
         if not active:
             users.end_sessions(conn, member.id, passwords.EVERYTHING, now)
 
 
-def take_off_second_factor(core: Core, owner: User, user_id: int) -> None:
+def take_off_second_factor(core: Core, actor: Actor, member_id: int) -> None:
     """For somebody who lost app and recovery codes; everybody in the space sees an alert. Raises Forbidden or NotFound."""
     with core.db.read() as conn:
-        member = _member(conn, owner, user_id)
+        owner = _owner(conn, actor)
+        member = _member(conn, owner, member_id)
     second_factor.take_off(core, member, owner.name)
 
 
-def remove(core: Core, owner: User, user_id: int) -> None:
+def remove(core: Core, actor: Actor, member_id: int) -> None:
     """Somebody does not work here any more: signed out everywhere, and the address is free for an account of their own.
     What they wrote stays. Raises Forbidden or NotFound."""
     now = core.clock.now()
     with core.db.write() as conn:
-        member = _member(conn, owner, user_id)
+        member = _member(conn, _owner(conn, actor), member_id)
         users.write(
             conn, member.id, now, is_active=False, email=f"removed-{member.id}{REMOVED}", totp_secret=None,
             password_hash=hash_password(secrets.token_urlsafe(32)),
@@ -187,12 +190,13 @@ def remove(core: Core, owner: User, user_id: int) -> None:
         users.end_sessions(conn, member.id, (*passwords.EVERYTHING, "recovery"), now)
 
 
-def new_link(core: Core, owner: User, user_id: int) -> str:
+def new_link(core: Core, actor: Actor, member_id: int) -> str:
     """A fresh link for somebody who lost theirs; where there is a mail server it is mailed and "" is returned. Raises
     Forbidden, NotFound or TooManyTries."""
-    throttle.count_alone(core, f"invite|{owner.id}", FREE_INVITATIONS)
+    throttle.count_alone(core, f"invite|{actor.user}", FREE_INVITATIONS)
     with core.db.read() as conn:
-        member = _member(conn, owner, user_id)
+        owner = _owner(conn, actor)
+        member = _member(conn, owner, member_id)
     link = passwords.link(core, member.id, passwords.INVITE_LIFE)
     if core.settings.mail is None:
         return link
@@ -202,21 +206,20 @@ def new_link(core: Core, owner: User, user_id: int) -> str:
     return ""
 
 
-def change_profile(core: Core, user: User, *, name: str, zone: str) -> None:
+def change_profile(core: Core, actor: Actor, *, name: str, zone: str) -> None:
     """One's own name and time zone. Raises BadInput."""
-    tidy = user_service.tidy_name(name) or user.email
+    tidy = user_service.tidy_name(name)
     with core.db.write() as conn:
-        users.write(conn, user.id, core.clock.now(), name=tidy, zone=user_service.check_zone(zone))
+        tidy = tidy or users.get(conn, actor.user).email
+        users.write(conn, actor.user, core.clock.now(), name=tidy, zone=user_service.check_zone(zone))
 
 
-def manages_people(user: User) -> bool:
-    """Whether this person decides who works in the space."""
-    return user.owner_id is None and user.role == "owner"
-
-
-def _must_own(user: User) -> None:
-    if not manages_people(user):
+def _owner(conn: Connection, actor: Actor) -> User:
+    """The person, if they decide who works in the space. Raises Forbidden."""
+    user = users.get(conn, actor.user)
+    if user.owner_id is not None or user.role != "owner":
         raise Forbidden("Only an owner manages the team.")
+    return user
 
 
 def _check_role(role: str) -> None:
@@ -224,11 +227,10 @@ def _check_role(role: str) -> None:
         raise BadInput(f"A role is one of: {', '.join(r for r in ROLES if r in INVITED_ROLES)}.", field="role")
 
 
-def _member(conn: Connection, owner: User, user_id: int) -> User:
-    _must_own(owner)
-    found = next((m for m in users.members(conn, owner.id) if m.id == user_id and m.id != owner.id), None)
+def _member(conn: Connection, owner: User, member_id: int) -> User:
+    found = next((m for m in users.members(conn, owner.id) if m.id == member_id and m.id != owner.id), None)
     if found is None:
-        raise NotFound(f"There is nobody with the number {user_id} in your space.")
+        raise NotFound(f"There is nobody with the number {member_id} in your space.")
     return found
 
 

@@ -1,40 +1,53 @@
-"""What a person may do, asked where it is done: a page may hide a button, but only this refuses.
+"""Who is acting, and what they may do. A page may hide a button, but only this refuses.
 
-The people of a space work with the same things (`User.space`). So a service that is `asks`-decorated is given whoever
-is acting, and goes on with the id of the space. What is the person's own (their time zone, what they chose) cannot be
-found by that id: a service that needs it is `knows`-decorated and gets an `Actor`, who keeps both apart.
+The doors (pages, API, command line, the scheduler's jobs) make one `Actor` for each request, page run or command, with
+`actor` or `of_user`. Between then and the use case somebody may have lost their role, so each use case is decorated with
+`needs`: it reads the person once more, refuses, or goes on with the actor as they are now. What it calls in turn does not
+ask again.
 """
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Concatenate, ParamSpec, TypeVar
 
-from postprober.domain.access import scopes_of_role
+from sqlalchemy import Connection
+
+from postprober.domain.access import SCOPES, scopes_of_role
+from postprober.domain.actor import Actor, Door, Via
 from postprober.errors import Forbidden
 from postprober.services.core import Core
 from postprober.storage import users
 from postprober.storage.records import User
 
 VIEWER_MAY_NOT = "Your role is viewer: you can see everything but not change anything. An owner can make you an editor."
+US = "PostProber"  # in histories: nobody did it but the program
 P = ParamSpec("P")
 R = TypeVar("R")
-Service = Callable[Concatenate[Core, int, P], R]
+UseCase = Callable[Concatenate[Core, Actor, P], R]
 
 
-@dataclass(frozen=True)
-class Actor:
-    """Whoever is acting. `id`: the person, for calling other services; `space`: whose posts and accounts they work with;
-    `zone`: the IANA name of the time zone that this person reads and types times in."""
-
-    id: int
-    space: int
-    zone: str
+def actor(core: Core, user_id: int, via: Via) -> Actor:
+    """This person, who came by this door. Raises NotFound."""
+    with core.db.read() as conn:
+        return of_user(users.get(conn, user_id), via)
 
 
-Known = Callable[Concatenate[Core, Actor, P], R]
+def of_user(user: User, via: Via) -> Actor:
+    """The same for doors that have just read who it is."""
+    return Actor(user.id, user.space, user.role, user.zone, via)
+
+
+def as_now(core: Core, who: Actor) -> Actor:
+    """The same person by the same door, with the role and the zone that they have at this moment. Raises NotFound."""
+    return actor(core, who.user, who.via)
+
+
+def again(who: Actor) -> Actor:
+    """For a use case of many steps, between which somebody may lose their role: the next step asks anew."""
+    return replace(who, asked=False)
 
 
 def allows(user: User, scope: str) -> bool:
@@ -42,43 +55,43 @@ def allows(user: User, scope: str) -> bool:
     return user.is_active and scope in scopes_of_role(user.role)
 
 
-def need(core: Core, user_id: int, scope: str) -> int:
-    """The id of the space that this person works in. Raises Forbidden unless their role, as it is now, has `scope`;
-    NotFound when there is no such user."""
-    return _allowed(core, user_id, scope).space
-
-
-def _allowed(core: Core, user_id: int, scope: str) -> User:
+def need(core: Core, who: Actor, scope: str) -> Actor:
+    """The actor as they are now. Raises Forbidden unless their role has `scope`, or when they were deactivated; NotFound
+    when there is no such user."""
+    if who.asked:
+        if scope not in scopes_of_role(who.role):
+            raise Forbidden(VIEWER_MAY_NOT)
+        return who
     with core.db.read() as conn:
-        user = users.get(conn, user_id)
+        user = users.get(conn, who.user)
     if not allows(user, scope):
         raise Forbidden(VIEWER_MAY_NOT)
-    return user
+    return replace(of_user(user, who.via), asked=True)
 
 
-def asks(scope: str) -> Callable[[Service[P, R]], Service[P, R]]:
-    """For a service `f(core, user_id, …)`: whoever calls it says who is acting, and must have `scope`; the service gets
-    the id of that person's space."""
+def needs(scope: str) -> Callable[[UseCase[P, R]], UseCase[P, R]]:
+    """For a use case `f(core, actor, …)`: only who has `scope` gets in."""
+    if scope not in SCOPES:
+        raise ValueError(f"there is no scope {scope!r}")
 
-    def decorate(service: Service[P, R]) -> Service[P, R]:
+    def decorate(service: UseCase[P, R]) -> UseCase[P, R]:
         @functools.wraps(service)
-        def asked(core: Core, user_id: int, /, *args: P.args, **named: P.kwargs) -> R:
-            return service(core, need(core, user_id, scope), *args, **named)
+        def asked(core: Core, actor: Actor, /, *args: P.args, **named: P.kwargs) -> R:
+            return service(core, need(core, actor, scope), *args, **named)
 
+        asked.scope = scope  # type: ignore[attr-defined]
         return asked
 
     return decorate
 
 
-def knows(scope: str) -> Callable[[Known[P, R]], Service[P, R]]:
-    """As `asks`, for a service `f(core, actor, …)` in which the person matters, and not only their space."""
+def name_of(conn: Connection, who: Actor) -> str:
+    """What to call them in a history that the people of the space read."""
+    if who.via.door is Door.PROGRAM:
+        return US
+    return called(users.get(conn, who.user))
 
-    def decorate(service: Known[P, R]) -> Service[P, R]:
-        @functools.wraps(service)
-        def asked(core: Core, user_id: int, /, *args: P.args, **named: P.kwargs) -> R:
-            user = _allowed(core, user_id, scope)
-            return service(core, Actor(user.id, user.space, user.zone), *args, **named)
 
-        return asked
-
-    return decorate
+def called(user: User) -> str:
+    """A person's name, or their address where they gave none."""
+    return user.name or user.email

@@ -10,6 +10,7 @@ from datetime import timedelta
 
 from sqlalchemy import Connection
 
+from postprober.domain.actor import Actor
 from postprober.domain.alert import AlertKind, AlertType
 from postprober.errors import BadInput, Conflict, Forbidden
 from postprober.security import totp
@@ -35,35 +36,37 @@ class Enrolment:
     uri: str
 
 
-def enrol(user: User) -> Enrolment:
+def enrol(core: Core, actor: Actor) -> Enrolment:
     """A new secret for this person's app."""
+    with core.db.read() as conn:
+        email = users.get(conn, actor.user).email
     secret = totp.new_secret()
-    return Enrolment(secret, totp.provisioning_uri(secret, user.email))
+    return Enrolment(secret, totp.provisioning_uri(secret, email))
 
 
-def enable(core: Core, user: User, secret: str, code: str, password: str, address: str) -> list[str]:
+def enable(core: Core, actor: Actor, secret: str, code: str, password: str, address: str) -> list[str]:
     """Ask for codes from now on; returns the recovery codes, which are never shown again. Raises Forbidden or
     TooManyTries (the password), BadInput (the code) or Conflict."""
-    confirm(core, user, password, address)
+    confirm(core, actor, password, address)
     now = core.clock.now()
     step = totp.matching_step(secret, code, now.timestamp(), 0)
     if step is None:
         raise BadInput("This code does not fit; type the one that your app shows now.", field="code")
-    sealed = core.vault.seal(secret, _place(user.id))
+    sealed = core.vault.seal(secret, _place(actor.user))
     with core.db.write() as conn:
-        if users.get(conn, user.id).totp_secret is not None:
+        if users.get(conn, actor.user).totp_secret is not None:
             raise Conflict("A second factor is set up already; switch it off first.")
-        users.write(conn, user.id, now, totp_secret=sealed, totp_last=step)
-        return _new_codes(core, conn, user.id)
+        users.write(conn, actor.user, now, totp_secret=sealed, totp_last=step)
+        return _new_codes(core, conn, actor.user)
 
 
-def disable(core: Core, user: User, password: str, address: str) -> None:
+def disable(core: Core, actor: Actor, password: str, address: str) -> None:
     """Ask for the password only from now on. Raises Forbidden or TooManyTries."""
-    confirm(core, user, password, address)
+    confirm(core, actor, password, address)
     now = core.clock.now()
     with core.db.write() as conn:
-        users.write(conn, user.id, now, totp_secret=None)
-        users.end_sessions(conn, user.id, (_RECOVERY,), now)
+        users.write(conn, actor.user, now, totp_secret=None)
+        users.end_sessions(conn, actor.user, (_RECOVERY,), now)
 
 
 def take_off(core: Core, user: User, by: str) -> None:
@@ -82,17 +85,17 @@ def take_off(core: Core, user: User, by: str) -> None:
         )  # fmt: skip
 
 
-def renew_codes(core: Core, user: User, password: str, address: str) -> list[str]:
+def renew_codes(core: Core, actor: Actor, password: str, address: str) -> list[str]:
     """New recovery codes; the old ones are worth nothing. Raises Forbidden or TooManyTries."""
-    confirm(core, user, password, address)
+    confirm(core, actor, password, address)
     with core.db.write() as conn:
-        return _new_codes(core, conn, user.id)
+        return _new_codes(core, conn, actor.user)
 
 
-def codes_left(core: Core, user_id: int) -> int:
+def codes_left(core: Core, actor: Actor) -> int:
     """How many recovery codes have not been used."""
     with core.db.read() as conn:
-        rows = users.sessions_of(conn, user_id, _RECOVERY, core.clock.now())
+        rows = users.sessions_of(conn, actor.user, _RECOVERY, core.clock.now())
     return sum(row["used_at"] is None for row in rows)
 
 
@@ -105,14 +108,16 @@ def check(core: Core, user: User, code: str) -> None:
     throttle.forgive_alone(core, what)
 
 
-def confirm(core: Core, user: User, password: str, address: str) -> None:
+def confirm(core: Core, actor: Actor, password: str, address: str) -> None:
     """Whoever changes how people sign in shows the password again. Raises Forbidden or TooManyTries."""
-    throttle.count(core, user.email, address)
     with core.db.read() as conn:
-        stored = users.get(conn, user.id).password_hash
+        email = users.get(conn, actor.user).email
+    throttle.count(core, email, address)
+    with core.db.read() as conn:  # once the try is counted, not before
+        stored = users.get(conn, actor.user).password_hash
     if not verify_password(stored, password):
         raise Forbidden("The password is wrong.")
-    throttle.forgive(core, user.email, address)
+    throttle.forgive(core, email, address)
 
 
 def _is_app_code(core: Core, user: User, code: str) -> bool:

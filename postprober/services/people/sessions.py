@@ -14,9 +14,11 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 
 from postprober.domain.access import GRANTABLE, scopes_of_role
+from postprober.domain.actor import Actor, Door, Via
 from postprober.errors import Forbidden, NotSignedIn
 from postprober.security.tokens import keyed_hash, opaque, sign, verify
 from postprober.services.core import Core
+from postprober.services.people import permits
 from postprober.services.people import users as user_service
 from postprober.storage import sql, users
 from postprober.storage.records import User
@@ -34,12 +36,18 @@ _IDS_AT_ONCE = 500
 @dataclass(frozen=True)
 class Caller:
     """Who is asking. `scopes`: what they may do here; `session`: id of the row in `sessions`, as text; `kind`: browser,
-    login or api_token."""
+    login or api_token; `hint`: an API token's last four characters."""
 
     user: User
     scopes: frozenset[str]
     session: str
     kind: str
+    hint: str = ""
+
+    @property
+    def actor(self) -> Actor:
+        """Who is acting, for the use cases, and by which of their sign-ins or tokens."""
+        return permits.of_user(self.user, Via(Door.REST, self.kind, int(self.session or 0), self.hint))
 
 
 @dataclass(frozen=True)
@@ -140,7 +148,7 @@ def _by_api_token(core: Core, token: str) -> Caller | None:
         with core.db.write() as conn:
             users.mark_used(conn, row["id"], now)
     scopes = caller.scopes & GRANTABLE & frozenset(row["data"]["scopes"])
-    return Caller(caller.user, scopes, caller.session, caller.kind)
+    return Caller(caller.user, scopes, caller.session, caller.kind, str(row["data"]["hint"]))
 
 
 def _caller(conn: Connection, user_id: int, session_id: int, kind: str) -> Caller | None:

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from postprober.agent.brief import Brief, PastPost, Picture, Target
 from postprober.domain.account import Credentials
+from postprober.domain.actor import Actor, job
 from postprober.domain.advice import Advice, Suggestion, cautious
 from postprober.domain.alert import AlertKind, AlertType
 from postprober.domain.limits import Limits
@@ -20,41 +21,41 @@ from postprober.pipeline.core.tokens import open_credentials
 from postprober.services.accounts.accounts import owned
 from postprober.services.core import Core
 from postprober.services.media import media as media_service
-from postprober.services.people import people, permits
-from postprober.services.people.permits import Actor
+from postprober.services.people import permits
 from postprober.services.posts import drafts, review_gate
 from postprober.services.posts.posts import NewPost
 from postprober.storage import history, logs, media, posts
 from postprober.storage.loops import each
-from postprober.storage.records import Account, Post, User
+from postprober.storage.records import Account, Post
 
 log = logging.getLogger("postprober.advice")
 _AGAIN = timedelta(minutes=1)
+JOB = job("advice")
 ASK_AGAIN = timedelta(minutes=2)  # ours: a model that was away for one post is asked about it again
 _WANTED = frozenset({PostStatus.DRAFT, PostStatus.REVIEW, PostStatus.SCHEDULED})  # what can still be changed
 
 
-@permits.asks("posts:read")
-def of(core: Core, user_id: int, post_id: int) -> Advice | None:
+@permits.needs("posts:read")
+def of(core: Core, actor: Actor, post_id: int) -> Advice | None:
     """What was said about the post so far; None when nothing was. Raises NotFound."""
-    return Advice.from_json(drafts.get(core, user_id, post_id).ai_suggestions)
+    return Advice.from_json(drafts.get(core, actor, post_id).ai_suggestions)
 
 
-@permits.knows("posts:write")
-def ask(core: Core, who: Actor, post_id: int) -> Advice:
+@permits.needs("posts:write")
+def ask(core: Core, actor: Actor, post_id: int) -> Advice:
     """Ask the agent now, and keep its answer; what was decided about earlier suggestions stays decided.
 
     May ask a model over the network (within its time limit), never inside a transaction. Raises NotFound, or Conflict
     when the post was changed meanwhile.
     """
-    post = drafts.get(core, who.id, post_id)
+    post = drafts.get(core, actor, post_id)
     earlier = Advice.from_json(post.ai_suggestions)
     wish = drafts.wish_of(post)
-    made = core.advisor.advise(brief_of(core, who.id, wish)).after(earlier)
+    made = core.advisor.advise(brief_of(core, actor, wish)).after(earlier)
     if earlier is not None and post.options.get("approved") == review_gate.digest(wish):
         made = replace(made, review=earlier.review)  # a person's word stands
     elif post.status != PostStatus.DRAFT:
-        made = _as_planned(core, who.space, post, earlier, made)
+        made = _as_planned(core, actor, post, earlier, made)
     holds = post.status == PostStatus.SCHEDULED and not made.review.passes
     ends = post.status == PostStatus.REVIEW and earlier is not None and earlier.waits and not made.waits
     again = core.clock.now() + ASK_AGAIN if made.incomplete and post.status != PostStatus.DRAFT else None
@@ -66,34 +67,34 @@ def ask(core: Core, who: Actor, post_id: int) -> Advice:
     if holds and drafts.hold_for_review(core, post, made.review.reasons, again):
         return made
     if ends:
-        _waited(core, who.id, post, made)
+        _waited(core, actor, post, made)
     if holds or ends:
         with core.db.write() as conn:  # unless it has moved on
             posts.advise(conn, post_id, post.version, made.to_json(), advice_at=again)
     return made
 
 
-def _as_planned(core: Core, user_id: int, post: Post, earlier: Advice | None, made: Advice) -> Advice:
+def _as_planned(core: Core, actor: Actor, post: Post, earlier: Advice | None, made: Advice) -> Advice:
     """What a new look means for a post that is planned, or waits to be.
 
     A look at which not everybody answered never lifts an objection. Nor does it take back what is planned already only
     because the model is away just now: waiting for it is asked before a post is planned.
     """
     if post.status == PostStatus.REVIEW and earlier is not None and earlier.waits:
-        return review_gate.held_back(core, user_id, made)  # whether it still waits is the space's to say
+        return review_gate.held_back(core, actor, made)  # whether it still waits is the space's to say
     if made.incomplete and earlier is not None and not earlier.review.passes:
         return replace(made, review=cautious([earlier.review, made.review]))
-    return review_gate.held_back(core, user_id, made) if post.status == PostStatus.REVIEW else made
+    return review_gate.held_back(core, actor, made) if post.status == PostStatus.REVIEW else made
 
 
-def _waited(core: Core, user_id: int, post: Post, made: Advice) -> None:
+def _waited(core: Core, actor: Actor, post: Post, made: Advice) -> None:
     """The model has answered about a post that waited for it. One that passes is planned as its author asked; where
     that cannot be (it does not pass, its time is over, an account is gone) the author is told."""
     if not made.review.passes:
         _tell(core, post, f"Post {post.id} waits for your review. {' '.join(made.review.reasons)}")
         return
     try:
-        drafts.submit(core, user_id, post.id, frozenset({post.version}))
+        drafts.submit(core, actor, post.id, frozenset({post.version}))
     except Conflict:
         return  # somebody else was faster
     except PostProberError as error:
@@ -108,17 +109,17 @@ def _tell(core: Core, post: Post, message: str) -> None:
         )  # fmt: skip
 
 
-@permits.asks("posts:read")
-def waits_for_model(core: Core, user_id: int) -> bool:
+@permits.needs("posts:read")
+def waits_for_model(core: Core, actor: Actor) -> bool:
     """Whether posts of the person's space wait in review while the model cannot be asked."""
-    return review_gate.waits_for_model(core, user_id)
+    return review_gate.waits_for_model(core, actor)
 
 
-def wait_for_model(core: Core, user: User, wait: bool) -> None:
+def wait_for_model(core: Core, actor: Actor, wait: bool) -> None:
     """An owner decides that for the space. Raises Forbidden."""
-    if not people.manages_people(user):
+    if not permits.as_now(core, actor).owns:
         raise Forbidden("Only an owner decides whether posts wait for the model.")
-    review_gate.wait_for_model(core, user.space, wait)
+    review_gate.wait_for_model(core, actor, wait)
 
 
 def make_pending(core: Core, most: int = 10) -> int:
@@ -131,7 +132,7 @@ def make_pending(core: Core, most: int = 10) -> int:
         if post.status not in _WANTED:
             _no_more(core, post)
             return False
-        ask(core, post.user_id, post.id)
+        ask(core, permits.actor(core, post.user_id, JOB), post.id)
         return True
 
     def later(post: Post, error: Exception) -> None:
@@ -154,24 +155,22 @@ def _no_more(core: Core, post: Post) -> None:
         posts.advise(conn, post.id, post.version, stored, advice_at=None)
 
 
-@permits.knows("posts:read")
-def preview(core: Core, who: Actor, new: NewPost) -> Advice:
+@permits.needs("posts:read")
+def preview(core: Core, actor: Actor, new: NewPost) -> Advice:
     """The same for a text that is not stored; nothing is written. Raises NotFound for what is not the user's."""
-    return core.advisor.advise(brief_of(core, who.id, new))
+    return core.advisor.advise(brief_of(core, actor, new))
 
 
-@permits.asks("posts:write")
-def accept(core: Core, user_id: int, post_id: int, suggestion_id: str) -> Post:
+@permits.needs("posts:write")
+def accept(core: Core, actor: Actor, post_id: int, suggestion_id: str) -> Post:
     """Put one suggestion into the post. Raises NotFound, Conflict (the text is another by now, or it is too late),
     BadInput (there is nothing to put in) or PreflightFailed."""
-    post, advice, chosen = _found(core, user_id, post_id, suggestion_id)
+    post, advice, chosen = _found(core, actor, post_id, suggestion_id)
     if not chosen.acceptable:
         raise BadInput(chosen.reason, field="suggestion")
     wish = drafts.wish_of(post)
-    wish = (
-        _described(core, user_id, wish, chosen) if chosen.kind == "alt_text" else _with(wish, chosen, core.clock.now())
-    )
-    changed = drafts.change(core, user_id, post_id, wish, frozenset({post.version}))
+    wish = _described(core, actor, wish, chosen) if chosen.kind == "alt_text" else _with(wish, chosen, core.clock.now())
+    changed = drafts.change(core, actor, post_id, wish, frozenset({post.version}))
     fresh = Advice.from_json(changed.ai_suggestions) or advice
     done = replace(fresh, suggestions=tuple(s for s in fresh.suggestions if s.id != chosen.id and not s.decision))
     told = tuple(replace(s, decision="accepted") if s.id == chosen.id else s for s in advice.suggestions)
@@ -183,10 +182,10 @@ def accept(core: Core, user_id: int, post_id: int, suggestion_id: str) -> Post:
         return posts.get(conn, post_id)
 
 
-@permits.asks("posts:write")
-def refuse(core: Core, user_id: int, post_id: int, suggestion_id: str) -> Advice:
+@permits.needs("posts:write")
+def refuse(core: Core, actor: Actor, post_id: int, suggestion_id: str) -> Advice:
     """Remember that a person does not want it; it is not proposed again. Raises NotFound or Conflict."""
-    post, advice, chosen = _found(core, user_id, post_id, suggestion_id)
+    post, advice, chosen = _found(core, actor, post_id, suggestion_id)
     done = advice.decided(chosen.id, "refused")
     with core.db.write() as conn:
         if not posts.advise(conn, post_id, post.version, done.to_json()):
@@ -194,34 +193,34 @@ def refuse(core: Core, user_id: int, post_id: int, suggestion_id: str) -> Advice
     return done
 
 
-@permits.asks("posts:write")
-def decide_review(core: Core, user_id: int, post_id: int, approve: bool, version: int | None = None) -> Post:
+@permits.needs("posts:write")
+def decide_review(core: Core, actor: Actor, post_id: int, approve: bool, version: int | None = None) -> Post:
     """A person decides about a post in review: approved, it is checked and planned; otherwise it is a draft again.
     `version`: of the post as the person has read it, None for whichever it is.
 
     Raises NotFound, Stale, Conflict (it is not in review) or PreflightFailed.
     """
-    post = drafts.get(core, user_id, post_id, None if version is None else [version])
+    post = drafts.get(core, actor, post_id, None if version is None else [version])
     if post.status != PostStatus.REVIEW:
         raise Conflict(f"This post does not wait for a review; it is {post.status}.")
     if approve:
-        return drafts.submit(core, user_id, post_id, frozenset({post.version}), approved=True)
+        return drafts.submit(core, actor, post_id, frozenset({post.version}), approved=True)
     return drafts.back_to_draft(core, post)
 
 
-@permits.knows("posts:read")
-def brief_of(core: Core, who: Actor, new: NewPost) -> Brief:
+@permits.needs("posts:read")
+def brief_of(core: Core, actor: Actor, new: NewPost) -> Brief:
     """The facts about a post for the agent, times in the zone of whoever asks. Reads the platforms' limits, so it may
     use the network."""
-    files = media_service.files(core, who.id, list(new.media_ids))
+    files = media_service.files(core, actor, list(new.media_ids))
     with core.db.read() as conn:
-        chosen = [owned(conn, who.space, account_id) for account_id in new.account_ids]
-        names = {record.id: record.name for record in media.get_many(conn, new.media_ids, who.space)}
+        chosen = [owned(conn, actor.space, account_id) for account_id in new.account_ids]
+        names = {record.id: record.name for record in media.get_many(conn, new.media_ids, actor.space)}
     limits = {account.id: _limits(core, account) for account in chosen}
     with core.db.read() as conn:
         targets = tuple(_target(conn, account, limits[account.id], new) for account in chosen)
     pictures = tuple(Picture(file, names[file.id]) for file in files)
-    return Brief(targets or _anywhere(new), pictures, core.clock.now(), who.zone, new.language)
+    return Brief(targets or _anywhere(new), pictures, core.clock.now(), actor.zone, new.language)
 
 
 def _anywhere(new: NewPost) -> tuple[Target, ...]:
@@ -242,8 +241,8 @@ def _target(conn: Connection, account: Account, limits: Limits, new: NewPost) ->
     return Target(account.id, account.platform, limits, new.texts_for(account.id), past)
 
 
-def _found(core: Core, user_id: int, post_id: int, suggestion_id: str) -> tuple[Post, Advice, Suggestion]:
-    post = drafts.get(core, user_id, post_id)
+def _found(core: Core, actor: Actor, post_id: int, suggestion_id: str) -> tuple[Post, Advice, Suggestion]:
+    post = drafts.get(core, actor, post_id)
     advice = Advice.from_json(post.ai_suggestions)
     chosen = advice.find(suggestion_id) if advice else None
     if advice is None or chosen is None:
@@ -268,12 +267,12 @@ def _with(wish: NewPost, chosen: Suggestion, now: datetime) -> NewPost:
     return replace(wish, variants={**(wish.variants or {}), chosen.account_id: chosen.after})
 
 
-def _described(core: Core, user_id: int, wish: NewPost, chosen: Suggestion) -> NewPost:
+def _described(core: Core, actor: Actor, wish: NewPost, chosen: Suggestion) -> NewPost:
     """The post with the picture described: a copy of it, so that no other post changes and a planned one is reviewed
     again like any other change of what readers get."""
     if chosen.media_id not in wish.media_ids:
         raise Conflict("This picture is no longer part of the post.")
-    fresh = media_service.copy(core, user_id, chosen.media_id, chosen.after[0])
+    fresh = media_service.copy(core, actor, chosen.media_id, chosen.after[0])
     return replace(wish, media_ids=tuple(fresh if one == chosen.media_id else one for one in wish.media_ids))
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+from postprober.domain.actor import Actor
 from postprober.domain.post import PostStatus
 from postprober.errors import BadInput, Conflict
 from postprober.services.core import Core
@@ -27,14 +28,14 @@ class Day:
     posts: tuple[Post, ...]
 
 
-@permits.asks("posts:read")
-def days(core: Core, user_id: int, first: date, count: int, zone: str) -> list[Day]:
-    """`count` days from `first` on, also those without posts."""
-    here = ZoneInfo(zone)
+@permits.needs("posts:read")
+def days(core: Core, actor: Actor, first: date, count: int) -> list[Day]:
+    """`count` days of the person's clock from `first` on, also those without posts."""
+    here = ZoneInfo(actor.zone)
     start = datetime.combine(first, time(0), here)
     end = datetime.combine(first + timedelta(days=count), time(0), here)
     with core.db.read() as conn:
-        found = posts.planned(conn, user_id, start, end, MOST)
+        found = posts.planned(conn, actor.space, start, end, MOST)
     by_day: dict[date, list[Post]] = {first + timedelta(days=n): [] for n in range(count)}
     for post in found:
         if post.scheduled_at is not None and not drafts.edited_by(post):  # a working copy stands in no calendar
@@ -42,13 +43,13 @@ def days(core: Core, user_id: int, first: date, count: int, zone: str) -> list[D
     return [Day(day, tuple(its)) for day, its in by_day.items()]
 
 
-@permits.asks("posts:read")
-def coming(core: Core, user_id: int, zone: str, limit: int = 50) -> list[Day]:
+@permits.needs("posts:read")
+def coming(core: Core, actor: Actor, limit: int = 50) -> list[Day]:
     """The next posts, by day; days without any are left out."""
     now = core.clock.now()
-    here = ZoneInfo(zone)
+    here = ZoneInfo(actor.zone)
     with core.db.read() as conn:
-        found = posts.planned(conn, user_id, now, now + timedelta(days=800), limit)
+        found = posts.planned(conn, actor.space, now, now + timedelta(days=800), limit)
     by_day: dict[date, list[Post]] = {}
     for post in found:
         if post.scheduled_at is not None and not drafts.edited_by(post):
@@ -56,16 +57,17 @@ def coming(core: Core, user_id: int, zone: str, limit: int = 50) -> list[Day]:
     return [Day(day, tuple(its)) for day, its in by_day.items()]
 
 
-def move(core: Core, user_id: int, post_id: int, at: datetime, version: int) -> Post:
+@permits.needs("posts:write")
+def move(core: Core, actor: Actor, post_id: int, at: datetime, version: int) -> Post:
     """Give the post another time, after a whole preflight at that time. `version`: what the person had seen.
 
     Raises NotFound, Stale (changed meanwhile), Conflict (a worker has it already), BadInput (a time that does not
     work) or PreflightFailed; then nothing was written.
     """
-    post = drafts.get(core, user_id, post_id, [version])
+    post = drafts.get(core, actor, post_id, [version])
     if post.status not in MOVABLE:
         raise Conflict("This post can no longer be moved: it is on its way or out already.")
     moment = check_time(at, core.clock.now())
     if moment == post.scheduled_at:
         raise BadInput("This is the time it has already.", field="time")
-    return drafts.change(core, user_id, post_id, replace(drafts.wish_of(post), at=moment), [version])
+    return drafts.change(core, actor, post_id, replace(drafts.wish_of(post), at=moment), [version])

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
+from postprober.domain.actor import Actor
 from postprober.domain.delivery import UNFINISHED, DeliveryState
 from postprober.domain.retry import one_more
 from postprober.errors import Conflict, NotFound
@@ -24,27 +25,28 @@ S = DeliveryState
 __all__ = ["MAX_LINK", "adopt_held", "cancel", "cancel_one", "look_again", "retry", "retry_one", "send_held"]
 
 
-@permits.asks("posts:write")
-def cancel(core: Core, user_id: int, post_id: int) -> int:
+@permits.needs("posts:write")
+def cancel(core: Core, actor: Actor, post_id: int) -> int:
     """Stop what has not been sent; returns how many deliveries were cancelled. Raises NotFound or Conflict."""
     stopped = 0
     with core.db.write() as conn:
-        posts.get(conn, post_id, user_id)
+        posts.get(conn, post_id, actor.space)
+        reason = f"cancelled by {permits.name_of(conn, actor)}"
         for delivery in deliveries.of_post(conn, post_id):
             if delivery.state in _STOPPABLE and delivery.unknown_at is None:
-                _stop(conn, delivery, core.clock.now(), "cancelled by a user")
+                _stop(conn, delivery, core.clock.now(), reason)
                 stopped += 1
     if not stopped:
         raise Conflict("This post can no longer be cancelled: it was sent, or is being sent.")
     return stopped
 
 
-@permits.asks("posts:write")
-def cancel_one(core: Core, user_id: int, delivery_id: int, *, not_there: bool = False, mark: Mark = no_mark) -> None:
+@permits.needs("posts:write")
+def cancel_one(core: Core, actor: Actor, delivery_id: int, *, not_there: bool = False, mark: Mark = no_mark) -> None:
     """Stop one delivery. `not_there`: the person has looked on the platform, which one whose outcome is unknown needs.
     Raises NotFound or Conflict."""
     with core.db.write() as conn:
-        delivery = _one_of(conn, user_id, delivery_id)
+        delivery = _one_of(conn, actor.space, delivery_id)
         if delivery.state is S.PARTIAL:
             raise Conflict(
                 "The first parts of this thread are published. Publish the rest, or delete them on the platform."
@@ -53,11 +55,9 @@ def cancel_one(core: Core, user_id: int, delivery_id: int, *, not_there: bool = 
             raise Conflict(f"Delivery {delivery_id} is {delivery.state.value}; it can no longer be cancelled.")
         if delivery.unknown_at is not None and not (not_there and delivery.state is S.HELD):
             raise Conflict("This may be published already. Check on the platform first, then say whether it is there.")
-        reason = (
-            "cancelled by a user"
-            if delivery.unknown_at is None
-            else "cancelled by a user, who checked that it was not published"
-        )
+        reason = f"cancelled by {permits.name_of(conn, actor)}"
+        if delivery.unknown_at is not None:
+            reason += ", who checked that it was not published"
         _stop(conn, delivery, core.clock.now(), reason)
         mark(conn, delivery_id)
 
@@ -69,93 +69,101 @@ def _stop(conn: Connection, delivery: Delivery, now: datetime, reason: str) -> N
     transitions.move(conn, delivery, S.CANCELLED, reason=reason, now=now, next_at=None, unknown_at=None)
 
 
-@permits.asks("posts:write")
-def retry(core: Core, user_id: int, post_id: int, mark: Mark = no_mark) -> int:
+@permits.needs("posts:write")
+def retry(core: Core, actor: Actor, post_id: int, mark: Mark = no_mark) -> int:
     """Send the failed deliveries again, and what is missing of threads, and only those; returns how many. Those whose
     account is disconnected stay as they are. Raises NotFound or Conflict, also when that is all of them."""
     with core.db.write() as conn:
-        posts.get(conn, post_id, user_id)
+        posts.get(conn, post_id, actor.space)
         failed = [delivery for delivery in deliveries.of_post(conn, post_id) if delivery.state in UNFINISHED]
         if not failed:
             raise Conflict("Nothing of this post has failed.")
         ready = [delivery for delivery in failed if accounts.get(conn, delivery.account_id).is_active]
         for delivery in ready or failed:
-            _try_again(conn, delivery, core.clock.now())
+            _try_again(conn, actor, delivery, core.clock.now())
         mark(conn, post_id)
     return len(ready)
 
 
-@permits.asks("posts:write")
-def retry_one(core: Core, user_id: int, delivery_id: int, mark: Mark = no_mark) -> None:
+@permits.needs("posts:write")
+def retry_one(core: Core, actor: Actor, delivery_id: int, mark: Mark = no_mark) -> None:
     """Send one failed delivery again. Raises NotFound or Conflict."""
     with core.db.write() as conn:
-        delivery = _one_of(conn, user_id, delivery_id)
+        delivery = _one_of(conn, actor.space, delivery_id)
         if delivery.state not in UNFINISHED:
             raise Conflict(f"Delivery {delivery_id} has not failed; it is {delivery.state.value}.")
-        _try_again(conn, delivery, core.clock.now())
+        _try_again(conn, actor, delivery, core.clock.now())
         mark(conn, delivery_id)
 
 
-def _try_again(conn: Connection, delivery: Delivery, now: datetime) -> None:
+def _try_again(conn: Connection, actor: Actor, delivery: Delivery, now: datetime) -> None:
     _must_be_linked(conn, delivery)
     transitions.move(
-        conn, delivery, S.SCHEDULED, reason="retried by a user", now=now, next_at=now, due_at=now,
-        tries=one_more(delivery.tries), crashes=0,
-    )  # fmt: skip
+        conn,
+        delivery,
+        S.SCHEDULED,
+        reason=f"retried by {permits.name_of(conn, actor)}",
+        now=now,
+        next_at=now,
+        due_at=now,
+        tries=one_more(delivery.tries),
+        crashes=0,
+    )
 
 
-@permits.asks("posts:write")
-def send_held(core: Core, user_id: int, delivery_id: int, mark: Mark = no_mark) -> None:
+@permits.needs("posts:write")
+def send_held(core: Core, actor: Actor, delivery_id: int, mark: Mark = no_mark) -> None:
     """A person says that a held one is not there: send it. Or one that waits for its failing platform: do not wait.
     Raises NotFound or Conflict."""
     now = core.clock.now()
     with core.db.write() as conn:
-        waiting = _one_of(conn, user_id, delivery_id)
+        waiting = _one_of(conn, actor.space, delivery_id)
         if waiting.state is S.WAITING and health.send_anyway(conn, delivery_id):
             deliveries.touch(conn, waiting, now, next_at=now)
             mark(conn, delivery_id)
             return
-        delivery = _held(conn, user_id, delivery_id)
+        delivery = _held(conn, actor.space, delivery_id)
         _must_be_linked(conn, delivery)
         transitions.move(
-            conn, delivery, S.SCHEDULED, reason="a user decided to publish it", now=now, next_at=now, due_at=now,
+            conn, delivery, S.SCHEDULED, reason=f"{permits.name_of(conn, actor)} decided to publish it", now=now, next_at=now, due_at=now,
             unknown_at=None, tries=one_more(delivery.tries), crashes=0, readings=0, absences=0,
         )  # fmt: skip
         mark(conn, delivery_id)
 
 
-@permits.asks("posts:write")
-def look_again(core: Core, user_id: int, delivery_id: int, mark: Mark = no_mark) -> None:
+@permits.needs("posts:write")
+def look_again(core: Core, actor: Actor, delivery_id: int, mark: Mark = no_mark) -> None:
     """Look once more whether a held delivery is there. Raises NotFound or Conflict."""
     now = core.clock.now()
     with core.db.write() as conn:
-        delivery = _held(conn, user_id, delivery_id)
+        delivery = _held(conn, actor.space, delivery_id)
         if delivery.unknown_at is None:
             raise Conflict("This one was held before anything was sent; send it or cancel it.")
         _must_be_linked(conn, delivery)
         transitions.move(
-            conn, delivery, S.UNCONFIRMED, reason="a user asked to check again", now=now, next_at=now, readings=0,
+            conn, delivery, S.UNCONFIRMED, reason=f"{permits.name_of(conn, actor)} asked to check again", now=now, next_at=now, readings=0,
             absences=0,
         )  # fmt: skip
         mark(conn, delivery_id)
 
 
-@permits.asks("posts:write")
-def adopt_held(core: Core, user_id: int, delivery_id: int, link: str, *, request_id: str = "") -> None:
+@permits.needs("posts:write")
+def adopt_held(core: Core, actor: Actor, delivery_id: int, link: str, *, request_id: str = "") -> None:
     """A person says where a held delivery is; `link`: of the post on the platform, or its id there. It is read first,
     and taken only if it is the account's and says what was to be sent.
 
     Raises NotFound, Conflict (not held), BadInput (not that post) or a PlatformError (it cannot be read now).
     """
     with core.db.read() as conn:
-        delivery = _held(conn, user_id, delivery_id)
-        owned(conn, user_id, delivery.account_id)
-    adopt_pointed(context_of(core), delivery, link, request_id or uuid.uuid4().hex)
+        delivery = _held(conn, actor.space, delivery_id)
+        owned(conn, actor.space, delivery.account_id)
+        by = permits.name_of(conn, actor)
+    adopt_pointed(context_of(core), delivery, link, request_id or uuid.uuid4().hex, by)
 
 
-def _one_of(conn: Connection, user_id: int, delivery_id: int) -> Delivery:
+def _one_of(conn: Connection, space: int, delivery_id: int) -> Delivery:
     delivery = deliveries.get(conn, delivery_id)
-    if delivery.user_id != user_id:
+    if delivery.user_id != space:
         raise NotFound(f"There is no delivery {delivery_id}.")
     return delivery
 
@@ -166,8 +174,8 @@ def _must_be_linked(conn: Connection, delivery: Delivery) -> None:
         raise Conflict("The account is disconnected. Reconnect it first.")
 
 
-def _held(conn: Connection, user_id: int, delivery_id: int) -> Delivery:
-    delivery = _one_of(conn, user_id, delivery_id)
+def _held(conn: Connection, space: int, delivery_id: int) -> Delivery:
+    delivery = _one_of(conn, space, delivery_id)
     if delivery.state is not S.HELD:
         raise Conflict(f"Delivery {delivery_id} is not held; it is {delivery.state.value}.")
     return delivery

@@ -9,6 +9,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError, OperationalError
 
+from postprober.domain.actor import Actor
 from postprober.domain.alert import AlertKind, AlertType
 from postprober.domain.criteria import Criteria
 from postprober.domain.delivery import DeliveryState
@@ -32,6 +33,7 @@ from postprober.services.posts.posts import (
     set_goal,
     with_handles,
 )
+from postprober.services.posts.review_gate import NOT_APPROVED, Approval
 from postprober.services.posts.times import check_time
 from postprober.storage import deliveries, logs, posts, users
 from postprober.storage.records import Account, Delivery, Post
@@ -43,52 +45,52 @@ _STOPPABLE = frozenset({S.SCHEDULED, S.WAITING, S.HELD, S.FAILED})
 Versions = Collection[int] | None  # the versions that a caller accepts; None: whichever is the newest
 
 
-@permits.asks("posts:write")
-def save(core: Core, user_id: int, new: NewPost, mark: Mark = no_mark, *, key: str = "") -> Post:
+@permits.needs("posts:write")
+def save(core: Core, actor: Actor, new: NewPost, mark: Mark = no_mark, *, key: str = "") -> Post:
     """Keep a draft; limits are checked when it is submitted. `key`: under which a page finds it again; there is never
     a second post with it. Raises BadInput, NotFound, or Stale when there is a post with this key already."""
-    chosen = _usable(core, user_id, new)
-    advice = review_gate.first_word(core, user_id, new, chosen)
+    chosen = _usable(core, actor, new)
+    advice = review_gate.first_word(core, actor, new, chosen)
     now = core.clock.now()
     try:
         with core.db.write() as conn:
-            check_room(core, conn, user_id)
-            if key and posts.by_draft_key(conn, user_id, key) is None:
-                posts.free_key(conn, user_id, key)
+            check_room(core, conn, actor.space)
+            if key and posts.by_draft_key(conn, actor.space, key) is None:
+                posts.free_key(conn, actor.space, key)
             post_id = posts.add(
-                conn, user_id=user_id, status=PostStatus.DRAFT, scheduled_at=new.at, now=now, draft_key=key or None,
+                conn, space=actor.space, status=PostStatus.DRAFT, scheduled_at=new.at, now=now, draft_key=key or None,
                 **columns_of(new, chosen), **review_gate.advice_columns(core, advice),
             )  # fmt: skip
             mark(conn, post_id)
             return posts.get(conn, post_id)
     except IntegrityError:
         with core.db.read() as conn:
-            if not key or posts.by_draft_key(conn, user_id, key) is None:
+            if not key or posts.by_draft_key(conn, actor.space, key) is None:
                 raise  # the caller's mark, or an account that went meanwhile
         raise Stale("This draft was saved by another page meanwhile; read it again.") from None
 
 
-@permits.asks("posts:read")
-def by_key(core: Core, user_id: int, key: str) -> Post | None:
+@permits.needs("posts:read")
+def by_key(core: Core, actor: Actor, key: str) -> Post | None:
     """What became of the draft that a page keeps under `key`: a draft still, or planned, or sent. None: never stored,
     or deleted."""
     with core.db.read() as conn:
-        return posts.by_draft_key(conn, user_id, key)
+        return posts.by_draft_key(conn, actor.space, key)
 
 
-def check_room(core: Core, conn: Connection, user_id: int) -> None:
+def check_room(core: Core, conn: Connection, space: int) -> None:
     """Raises BadInput when the space has as many unsent posts as it may."""
     most = core.settings.drafts_per_space
-    users.lock(conn, user_id)
-    if posts.unsent(conn, user_id, UNSENT) >= most:
+    users.lock(conn, space)
+    if posts.unsent(conn, space, UNSENT) >= most:
         raise BadInput(f"There are {most:,} drafts, which is the limit. Delete drafts that you no longer need.")
 
 
-@permits.asks("posts:read")
-def listing(core: Core, user_id: int, limit: int = 20) -> list[Post]:
+@permits.needs("posts:read")
+def listing(core: Core, actor: Actor, limit: int = 20) -> list[Post]:
     """The user's drafts and what waits for review, the one written last first."""
     with core.db.read() as conn:
-        return posts.in_status(conn, user_id, UNSENT, limit)
+        return posts.in_status(conn, actor.space, UNSENT, limit)
 
 
 def wish_of(post: Post) -> NewPost:
@@ -117,18 +119,18 @@ def is_unavailable(error: BaseException) -> bool:
     return isinstance(error, OperationalError)
 
 
-@permits.asks("posts:write")
+@permits.needs("posts:write")
 def change(
-    core: Core, user_id: int, post_id: int, new: NewPost, versions: Versions = None, mark: Mark = no_mark
+    core: Core, actor: Actor, post_id: int, new: NewPost, versions: Versions = None, mark: Mark = no_mark
 ) -> Post:
     """Replace the whole of a draft, or of a planned post that no worker has touched yet.
 
     Raises NotFound, Stale, Conflict (too late), BadInput or PreflightFailed; then nothing was written.
     """
-    post = get(core, user_id, post_id, versions)
+    post = get(core, actor, post_id, versions)
     if post.status in UNSENT:
-        chosen = _usable(core, user_id, new)
-        advice = review_gate.first_word(core, user_id, new, chosen)
+        chosen = _usable(core, actor, new)
+        advice = review_gate.first_word(core, actor, new, chosen)
         told = review_gate.advice_columns(core, advice, post.ai_suggestions)
         with core.db.write() as conn:
             written = _write(core, conn, post, new, chosen, scheduled_at=new.at, **told)
@@ -136,21 +138,21 @@ def change(
             return written
     if post.status != PostStatus.SCHEDULED:
         raise Conflict(f"This post can no longer be changed: it is {post.status}.")
-    files = media_service.files(core, user_id, list(new.media_ids))
-    chosen = passed(core, user_id, new)
-    advice = review_gate.judged(core, user_id, new, chosen, files, post.options.get("approved", ""))
+    files = media_service.files(core, actor, list(new.media_ids))
+    chosen = passed(core, actor, new)
+    advice = review_gate.judged(core, actor, new, chosen, files, review_gate.approval_of(post))
     told = review_gate.advice_columns(core, advice, post.ai_suggestions)
     now = core.clock.now()
     with core.db.write() as conn:
         posts.lock(conn, post_id)
-        media_service.refuse_described(conn, user_id, files)
+        media_service.refuse_described(conn, actor.space, files)
         _write(core, conn, post, new, chosen, scheduled_at=new.at or now, **told)
         if advice.review.passes:
-            _replan(core, conn, post, new, chosen, now)
+            _replan(core, conn, post, new, chosen, now, by=permits.name_of(conn, actor))
             set_goal(conn, post_id, new, now)
             deliveries.refresh_post(conn, post_id, now)
         else:
-            _withdraw(core, conn, post, now)
+            _withdraw(core, conn, post, now, by=permits.name_of(conn, actor))
         mark(conn, post_id)
         return posts.get(conn, post_id)
 
@@ -164,7 +166,7 @@ def hold_for_review(core: Core, post: Post, reasons: Sequence[str], again: datet
             posts.lock(conn, post.id)
             if not posts.edit(conn, post.id, post.version, now, advice_at=again):
                 return False
-            _withdraw(core, conn, post, now)
+            _withdraw(core, conn, post, now, by=permits.US)
             logs.alert(
                 conn, user_id=post.user_id, post_id=post.id, delivery_id=None, type=AlertType.WARNING,
                 message=f"Post {post.id} waits for your review. {' '.join(reasons)}",
@@ -175,37 +177,39 @@ def hold_for_review(core: Core, post: Post, reasons: Sequence[str], again: datet
     return True
 
 
-def _withdraw(core: Core, conn: Connection, post: Post, now: datetime) -> None:
+def _withdraw(core: Core, conn: Connection, post: Post, now: datetime, *, by: str) -> None:
     """The new text has to be reviewed by a person: nothing of it stays planned."""
-    _replan(core, conn, post, NewPost(("",), ()), [], now)
+    _replan(core, conn, post, NewPost(("",), ()), [], now, by=by)
     posts.set_status(conn, post.id, PostStatus.REVIEW, now)
 
 
-@permits.asks("posts:write")
+@permits.needs("posts:write")
 def submit(
-    core: Core, user_id: int, post_id: int, versions: Versions = None, mark: Mark = no_mark, *, approved: bool = False
+    core: Core, actor: Actor, post_id: int, versions: Versions = None, mark: Mark = no_mark, *, approved: bool = False
 ) -> Post:
     """Check and review a draft, and plan its deliveries; one that the review does not pass gets status `review` and
     waits for a person. `approved`: a person has passed it as it stands.
 
     Raises NotFound, Stale, Conflict, BadInput or PreflightFailed.
     """
-    post = get(core, user_id, post_id, versions)
+    post = get(core, actor, post_id, versions)
     if post.status not in UNSENT:
         raise Conflict(f"This post was submitted already: it is {post.status}.")
     if edited_by(post) is not None:
-        return _apply_edit(core, user_id, post, mark)
+        return _apply_edit(core, actor, post, mark)
     wish = wish_of(post)
     if wish.at is not None:
         wish = replace(wish, at=check_time(wish.at, core.clock.now()))
-    files = media_service.files(core, user_id, list(wish.media_ids))
-    chosen = passed(core, user_id, wish)
-    known = review_gate.digest(wish) if approved else post.options.get("approved", "")
-    advice = review_gate.judged(core, user_id, wish, chosen, files, known)
+    files = media_service.files(core, actor, list(wish.media_ids))
+    chosen = passed(core, actor, wish)
+    known = review_gate.approval_of(post)
+    if approved:
+        known = review_gate.Approval(review_gate.digest(wish), actor.user)
+    advice = review_gate.judged(core, actor, wish, chosen, files, known)
     told = review_gate.advice_columns(core, advice, post.ai_suggestions)
     now = core.clock.now()
     with core.db.write() as conn:
-        media_service.refuse_described(conn, user_id, files)
+        media_service.refuse_described(conn, actor.space, files)
         if not advice.review.passes:
             _write(core, conn, post, wish, chosen, status=PostStatus.REVIEW, scheduled_at=wish.at, **told)
         else:
@@ -213,7 +217,7 @@ def submit(
                 core, conn, post, wish, chosen, approved=known, status=PostStatus.SCHEDULED,
                 scheduled_at=wish.at or now, **told,
             )  # fmt: skip
-            plan_all(core, conn, post_id, chosen, wish, now)
+            plan_all(core, conn, post_id, chosen, wish, now, by=permits.name_of(conn, actor))
         mark(conn, post_id)
         return posts.get(conn, post_id)
 
@@ -222,7 +226,7 @@ class _CopyChanged(Stale):
     """The working copy, not the post that it was made of, has another version by now."""
 
 
-def _apply_edit(core: Core, user_id: int, copy: Post, mark: Mark) -> Post:
+def _apply_edit(core: Core, actor: Actor, copy: Post, mark: Mark) -> Post:
     """Put a working copy into the planned post that it was made of, in one transaction."""
     told, wish = copy.options["edits"], wish_of(copy)
     if wish.at is not None:
@@ -235,7 +239,7 @@ def _apply_edit(core: Core, user_id: int, copy: Post, mark: Mark) -> Post:
         mark(conn, post_id)
 
     try:
-        return change(core, user_id, told["post"], wish, [told["version"]], done)
+        return change(core, actor, told["post"], wish, [told["version"]], done)
     except _CopyChanged:
         raise
     except Stale:
@@ -252,11 +256,11 @@ def back_to_draft(core: Core, post: Post) -> Post:
         return posts.get(conn, post.id)
 
 
-@permits.asks("posts:write")
-def delete(core: Core, user_id: int, post_id: int, versions: Versions = None) -> None:
+@permits.needs("posts:write")
+def delete(core: Core, actor: Actor, post_id: int, versions: Versions = None) -> None:
     """Delete a post of which nothing was ever sent. What was planned is cancelled, and its history stays in the
     database, because others count on it (ids of transitions only grow). Raises NotFound, Stale or Conflict."""
-    post = get(core, user_id, post_id, versions)
+    post = get(core, actor, post_id, versions)
     now = core.clock.now()
     with core.db.write() as conn:
         posts.lock(conn, post_id)
@@ -266,44 +270,51 @@ def delete(core: Core, user_id: int, post_id: int, versions: Versions = None) ->
                 raise Stale("This post was changed meanwhile; read it again.")
             posts.remove(conn, post_id)
             return
+        by = permits.name_of(conn, actor)
         for delivery in planned:
             _refuse_sent(delivery)
             if delivery.state in _STOPPABLE:
-                transitions.move(conn, delivery, S.CANCELLED, reason="deleted by a user", now=now, next_at=None)
+                transitions.move(conn, delivery, S.CANCELLED, reason=f"deleted by {by}", now=now, next_at=None)
         if not posts.edit(conn, post_id, post.version, now, deleted_at=now):
             raise Stale("This post was changed meanwhile; read it again.")
 
 
-@permits.asks("posts:read")
-def get(core: Core, user_id: int, post_id: int, versions: Versions = None) -> Post:
+@permits.needs("posts:read")
+def get(core: Core, actor: Actor, post_id: int, versions: Versions = None) -> Post:
     """The user's post. Raises NotFound, or Stale when its version is not one of `versions`."""
     with core.db.read() as conn:
-        post = posts.get(conn, post_id, user_id)
+        post = posts.get(conn, post_id, actor.space)
     if versions is not None and post.version not in versions:
         raise Stale(f"This post has version {post.version} by now; read it again before you change it.")
     return post
 
 
-def _usable(core: Core, user_id: int, new: NewPost) -> list[Account]:
+def _usable(core: Core, actor: Actor, new: NewPost) -> list[Account]:
     """A draft may be unfinished, but what it names must be the user's."""
     if not 1 <= len(new.parts) <= MAX_PARTS:
         raise BadInput(f"A post has 1 to {MAX_PARTS} parts.", field="content")
     if len(set(new.account_ids)) != len(new.account_ids):
         raise BadInput("An account was named twice.", field="account_ids")
     check_size(new)
-    media_service.files(core, user_id, list(new.media_ids))
+    media_service.files(core, actor, list(new.media_ids))
     with core.db.read() as conn:
-        return [owned(conn, user_id, account_id) for account_id in new.account_ids]
+        return [owned(conn, actor.space, account_id) for account_id in new.account_ids]
 
 
 def _write(
-    core: Core, conn: Connection, post: Post, new: NewPost, chosen: list[Account], approved: str = "", **columns: object
+    core: Core,
+    conn: Connection,
+    post: Post,
+    new: NewPost,
+    chosen: list[Account],
+    approved: Approval = NOT_APPROVED,
+    **columns: object,
 ) -> Post:
-    """`approved`: digest of what a person has approved; what was approved before stays so while nothing of it changes."""
+    """`approved`: what a person has approved; what was approved before stays so while nothing of it changes."""
     written = columns_of(new, chosen)
-    earlier = approved or post.options.get("approved", "")
-    if earlier and earlier == review_gate.digest(new):
-        written["options"]["approved"] = earlier
+    known = approved if approved.digest else review_gate.approval_of(post)
+    if known.digest == review_gate.digest(new):
+        written["options"] |= {"approved": known.digest, "approved_by": known.by}
     if "edits" in post.options:
         written["options"]["edits"] = post.options["edits"]
     if not posts.edit(conn, post.id, post.version, core.clock.now(), **written, **columns):
@@ -311,9 +322,11 @@ def _write(
     return posts.get(conn, post.id)
 
 
-def _replan(core: Core, conn: Connection, post: Post, new: NewPost, chosen: list[Account], now: datetime) -> None:
+def _replan(
+    core: Core, conn: Connection, post: Post, new: NewPost, chosen: list[Account], now: datetime, *, by: str
+) -> None:
     """Bring the deliveries in line with the changed post: those that stay keep their key, the others are cancelled,
-    and new accounts get theirs."""
+    and new accounts get theirs. `by`: whose change it is, for the history."""
     wanted = {account.id: account for account in chosen}
     for delivery in deliveries.of_post(conn, post.id):
         if delivery.state is S.CANCELLED:
@@ -322,13 +335,15 @@ def _replan(core: Core, conn: Connection, post: Post, new: NewPost, chosen: list
             raise Conflict("This post can no longer be changed: it is on its way.")
         account = wanted.pop(delivery.account_id, None)
         if account is None:
-            transitions.move(conn, delivery, S.CANCELLED, reason="the account was taken off", now=now, next_at=None)
+            transitions.move(
+                conn, delivery, S.CANCELLED, reason=f"the account was taken off by {by}", now=now, next_at=None
+            )
             continue
         due = new.at or now
         parts = with_handles(core, account, delivery.key, parts_for(account, new), due, before=delivery.parts)
         deliveries.touch(conn, delivery, now, parts=tuple(parts), due_at=due, next_at=due)
     for account in wanted.values():
-        plan(core, conn, post.id, account, new, now)
+        plan(core, conn, post.id, account, new, now, by=by)
 
 
 def _refuse_sent(delivery: Delivery) -> None:

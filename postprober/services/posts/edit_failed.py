@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from postprober.domain.actor import Actor
 from postprober.domain.delivery import UNFINISHED, DeliveryState
 from postprober.domain.retry import one_more
 from postprober.errors import BadInput, Conflict, NotFound
@@ -20,9 +21,9 @@ from postprober.storage.records import Delivery
 S = DeliveryState
 
 
-@permits.asks("posts:write")
+@permits.needs("posts:write")
 def rewrite(
-    core: Core, user_id: int, delivery_id: int, texts: Sequence[str], approved: str = "", mark: Mark = no_mark
+    core: Core, actor: Actor, delivery_id: int, texts: Sequence[str], approved: str = "", mark: Mark = no_mark
 ) -> None:
     """Send a failed delivery again with other words. Parts of a thread that are out already must stay as they are.
     `approved`: the digest of a ReviewNeeded, when a person approves the words that it was about.
@@ -30,16 +31,16 @@ def rewrite(
     Raises NotFound, Forbidden, Conflict (it is no longer failed), ReviewNeeded, BadInput or PreflightFailed; then
     nothing was written.
     """
-    delivery = _failed(core, user_id, delivery_id)
+    delivery = _failed(core, actor, delivery_id)
     out = [part.text for part in delivery.parts if part.ref is not None]
     if list(texts[: len(out)]) != out:
         raise BadInput("Parts that are published already cannot be changed here.", field="text")
     with core.db.read() as conn:
-        post = post_storage.get(conn, delivery.post_id, user_id)
-        account = owned(conn, user_id, delivery.account_id)
+        post = post_storage.get(conn, delivery.post_id, actor.space)
+        account = owned(conn, actor.space, delivery.account_id)
         gate.refuse_doubt(conn, delivery)
     alone = gate.alone(drafts.wish_of(post), account.id, tuple(texts))
-    gate.passed(core, user_id, alone, approved)
+    gate.passed(core, actor, alone, approved)
     new = posts.parts_for(account, alone)
     new = with_handles(core, account, delivery.key, new, delivery.due_at, before=delivery.parts)
     kept = tuple(part for part in delivery.parts if part.ref is not None)
@@ -48,7 +49,7 @@ def rewrite(
         post_storage.lock(conn, post.id)
         gate.refuse_doubt(conn, delivery)
         transitions.move(
-            conn, delivery, S.SCHEDULED, reason="edited by a user", now=now, next_at=now, due_at=now,
+            conn, delivery, S.SCHEDULED, reason=f"edited by {permits.name_of(conn, actor)}", now=now, next_at=now, due_at=now,
             tries=one_more(delivery.tries), crashes=0, parts=(*kept, *new[len(kept) :]),
         )  # fmt: skip
         options = {**post.options, "variants": {str(a): list(t) for a, t in (alone.variants or {}).items()}}
@@ -57,10 +58,10 @@ def rewrite(
         mark(conn, delivery_id)
 
 
-def _failed(core: Core, user_id: int, delivery_id: int) -> Delivery:
+def _failed(core: Core, actor: Actor, delivery_id: int) -> Delivery:
     with core.db.read() as conn:
         delivery = deliveries.get(conn, delivery_id)
-    if delivery.user_id != user_id:
+    if delivery.user_id != actor.space:
         raise NotFound(f"There is no delivery {delivery_id}.")
     if delivery.state not in UNFINISHED:
         raise Conflict(f"This one is no longer failed; it is {delivery.state.value}.")

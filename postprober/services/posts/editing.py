@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from sqlalchemy import Connection
 
+from postprober.domain.actor import Actor
 from postprober.domain.post import PostStatus
 from postprober.errors import Conflict, NotFound
 from postprober.services.core import Core
@@ -40,17 +41,17 @@ class Standing(StrEnum):
     DELETED = "deleted"  # the post is gone
 
 
-@permits.asks("posts:read")
-def standing(core: Core, user_id: int, copy: Post) -> tuple[Standing, Post | None]:
+@permits.needs("posts:read")
+def standing(core: Core, actor: Actor, copy: Post) -> tuple[Standing, Post | None]:
     """How a working copy, as it was read once, stands now, and the post that it was made of (None: deleted)."""
     told = copy.options["edits"]
     with core.db.read() as conn:
         try:
-            post = posts.get(conn, told["post"], user_id)
+            post = posts.get(conn, told["post"], actor.space)
         except NotFound:
             return Standing.DELETED, None
         try:
-            posts.get(conn, copy.id, user_id)
+            posts.get(conn, copy.id, actor.space)
         except NotFound:
             return (Standing.SAVED if posts.is_deleted(conn, copy.id) else Standing.DISCARDED), post
     if post.status != PostStatus.SCHEDULED:
@@ -58,11 +59,11 @@ def standing(core: Core, user_id: int, copy: Post) -> tuple[Standing, Post | Non
     return (Standing.OPEN if post.version == told["version"] else Standing.CHANGED), post
 
 
-@permits.asks("posts:read")
-def changes(core: Core, user_id: int, post_id: int, new: NewPost) -> Changes:
+@permits.needs("posts:read")
+def changes(core: Core, actor: Actor, post_id: int, new: NewPost) -> Changes:
     """What would change if the planned post became `new`. Raises NotFound."""
     with core.db.read() as conn:
-        post = posts.get(conn, post_id, user_id)
+        post = posts.get(conn, post_id, actor.space)
     old = drafts.wish_of(post)
     same = (
         ("text", old.parts == new.parts and _used(old) == _used(new)),
@@ -81,13 +82,13 @@ def _used(wish: NewPost) -> dict[int, tuple[str, ...]]:
     return {a: wish.texts_for(a) for a in wish.account_ids}
 
 
-@permits.asks("posts:write")
-def begin(core: Core, user_id: int, post_id: int, key: str) -> Post:
+@permits.needs("posts:write")
+def begin(core: Core, actor: Actor, post_id: int, key: str) -> Post:
     """A working copy of a planned post, the one that is there already or a new one under `key`. Raises NotFound or
     Conflict (it is on its way)."""
     with core.db.read() as conn:
-        post = posts.get(conn, post_id, user_id)
-        copy = _copy_of(conn, user_id, post_id)
+        post = posts.get(conn, post_id, actor.space)
+        copy = _copy_of(conn, actor.space, post_id)
     if post.status != PostStatus.SCHEDULED:
         raise Conflict(f"This post can no longer be changed: it is {post.status}.")
     if copy is not None:
@@ -96,12 +97,12 @@ def begin(core: Core, user_id: int, post_id: int, key: str) -> Post:
 
     def mark(conn: Connection, made: int) -> None:
         posts.lock(conn, post_id)
-        if (other := _copy_of(conn, user_id, post_id)) is not None:
+        if (other := _copy_of(conn, actor.space, post_id)) is not None:
             raise _Begun(other)
         posts.set_edits(conn, made, post_id, post.version)
 
     try:
-        return drafts.save(core, user_id, wish, mark, key=key)
+        return drafts.save(core, actor, wish, mark, key=key)
     except _Begun as meanwhile:
         return meanwhile.copy
 
@@ -114,6 +115,6 @@ class _Begun(Exception):
         self.copy = copy
 
 
-def _copy_of(conn: Connection, user_id: int, post_id: int) -> Post | None:
-    drafts_now = posts.in_status(conn, user_id, (PostStatus.DRAFT,), _EVERY_DRAFT)
+def _copy_of(conn: Connection, space: int, post_id: int) -> Post | None:
+    drafts_now = posts.in_status(conn, space, (PostStatus.DRAFT,), _EVERY_DRAFT)
     return next((one for one in drafts_now if drafts.edited_by(one) == post_id), None)

@@ -12,11 +12,13 @@ from dataclasses import replace
 
 from sqlalchemy import Connection
 
+from postprober.domain.actor import Actor
 from postprober.errors import Conflict
 from postprober.services.core import Core
 from postprober.services.media import media as media_service
 from postprober.services.posts import posts, review_gate
 from postprober.services.posts.posts import NewPost
+from postprober.services.posts.review_gate import Approval
 from postprober.storage import attempts
 from postprober.storage.records import Account, Delivery
 
@@ -36,15 +38,15 @@ def alone(wish: NewPost, account_id: int, texts: tuple[str, ...]) -> NewPost:
     return replace(wish, account_ids=(account_id,), variants=variants, at=None)
 
 
-def passed(core: Core, user_id: int, new: NewPost, approved: str = "") -> list[Account]:
+def passed(core: Core, actor: Actor, new: NewPost, approved: str = "") -> list[Account]:
     """The accounts of `new`, when it may be sent as it is. `approved`: digest of what a person has approved. May ask a
     platform for its limits and a model for its opinion, so never inside a transaction.
 
     Raises PreflightFailed, BadInput, NotFound or ReviewNeeded.
     """
-    chosen = posts.passed(core, user_id, new)
-    files = media_service.files(core, user_id, list(new.media_ids))  # those of a delivery keep their alt texts
-    advice = review_gate.judged(core, user_id, new, chosen, files, approved)
+    chosen = posts.passed(core, actor, new)
+    files = media_service.files(core, actor, list(new.media_ids))  # those of a delivery keep their alt texts
+    advice = review_gate.judged(core, actor, new, chosen, files, Approval(approved, actor.user))
     if not advice.review.passes:
         raise ReviewNeeded(advice.review.reasons, review_gate.digest(new))
     return chosen

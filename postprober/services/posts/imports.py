@@ -19,6 +19,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from postprober.domain import csv_table
+from postprober.domain.actor import Actor
 from postprober.domain.csv_table import Line
 from postprober.domain.delivery import DeliveryState
 from postprober.domain.platform import NAMES, known
@@ -28,7 +29,6 @@ from postprober.errors import BadInput, PostProberError
 from postprober.services.accounts import account_names, accounts
 from postprober.services.core import Core
 from postprober.services.people import permits
-from postprober.services.people.permits import Actor
 from postprober.services.posts import drafts, posts
 from postprober.services.posts.posts import Known, NewPost
 from postprober.services.posts.times import check_time, parse_time
@@ -98,8 +98,8 @@ class Batch:
     ignored: tuple[str, ...] = ()
 
 
-@permits.knows("posts:read")
-def read(core: Core, who: Actor, content: bytes, *, encoding: str = "", order: Order = "") -> Batch:
+@permits.needs("posts:read")
+def read(core: Core, actor: Actor, content: bytes, *, encoding: str = "", order: Order = "") -> Batch:
     """Every row with what is wrong with it; nothing is written. `encoding`, `order`: what a person chose where a file
     does not say. Times without an offset are in the person's own zone. Raises BadInput when the file as a whole is
     unusable."""
@@ -110,52 +110,53 @@ def read(core: Core, who: Actor, content: bytes, *, encoding: str = "", order: O
         raise BadInput("The table has no rows.", field="file")
     if len(table.lines) > MAX_ROWS:
         raise BadInput(f"The table has {len(table.lines):,} rows; at most {MAX_ROWS} at once.", field="file")
-    linked = accounts.listing(core, who.id)
+    linked = accounts.listing(core, actor)
     used = order or order_in(_when(line) for line in table.lines)
-    reader = _Reader(core, who, linked, used)
+    reader = _Reader(core, actor, linked, used)
     rows = [reader.row(number, line) for number, line in enumerate(table.lines, 1)]
     with core.db.read() as conn:
-        marks = preferences.named(conn, who.space, _MARK)
-        planned = _planned(conn, who.space, frozenset(marks.values()))
+        marks = preferences.named(conn, actor.space, _MARK)
+        planned = _planned(conn, actor.space, frozenset(marks.values()))
     told = _Told(marks, hashlib.sha256(content).hexdigest()[:16], {a.id: NAMES[a.platform] for a in linked})
     rows = [told.seen(row) for row in rows]
     return Batch(
         tuple(told.beside(row, planned) for row in rows), table.encoding, table.sure, table.separator, used, reader.unclear,
-        who.zone, table.ignored,
+        actor.zone, table.ignored,
     )  # fmt: skip
 
 
-@permits.knows("posts:write")
+@permits.needs("posts:write")
 def create(
-    core: Core, who: Actor, batch: Batch, progress: Callable[[int, int], None] = lambda _done, _all: None,
+    core: Core, actor: Actor, batch: Batch, progress: Callable[[int, int], None] = lambda _done, _all: None,
     *, twice: Collection[int] = (),
 ) -> Batch:  # fmt: skip
     """Create what can be created; rows with problems, and rows that were created before, are left alone, unless their
-    numbers are in `twice`. Each row is a transaction of its own, with the note that it is done. `progress`: called with
+    numbers are in `twice`. Each row is a transaction of its own, with the note that it is done, and asks the permission
+    anew. `progress`: called with
     (rows done, rows in all). Raises Forbidden."""
     rows = list(batch.rows)
     for index, row in enumerate(rows):
         if row.new is not None and (row.ready or (row.twice and row.ok and row.number in twice)):
-            rows[index] = _create(core, who, row, row.new)
+            rows[index] = _create(core, permits.again(actor), row, row.new)
         progress(index + 1, len(rows))
     return replace(batch, rows=tuple(rows))
 
 
-def _create(core: Core, who: Actor, row: Row, new: NewPost) -> Row:
+def _create(core: Core, actor: Actor, row: Row, new: NewPost) -> Row:
     marks = row.marks or {}
 
     def mark(conn: Connection, post_id: int) -> None:
         for name in marks.values():
-            preferences.put_once(conn, who.space, name, post_id)
+            preferences.put_once(conn, actor.space, name, post_id)
 
     try:
         if new.at:
             check_time(new.at, core.clock.now())  # it may have passed since the file was read
-        made = posts.create(core, who.id, new, mark) if new.at else drafts.save(core, who.id, new, mark)
+        made = posts.create(core, actor, new, mark) if new.at else drafts.save(core, actor, new, mark)
         return replace(row, made=made.id, twice=False, notes=())
     except IntegrityError as error:
         with core.db.read() as conn:
-            found = [preferences.get(conn, who.space, name) for name in marks.values()]
+            found = [preferences.get(conn, actor.space, name) for name in marks.values()]
         known = [one for one in found if one is not None]
         if known and len(known) == len(found):  # somebody imported the same at this moment and was faster
             return replace(row, made=known[0], twice=False)
@@ -173,8 +174,8 @@ def _create(core: Core, who: Actor, row: Row, new: NewPost) -> Row:
 class _Reader:
     """Lines to rows: accounts found, times understood, limits asked."""
 
-    def __init__(self, core: Core, who: Actor, linked: list[Account], order: Order) -> None:
-        self._core, self._who, self._linked, self._order = core, who, linked, order
+    def __init__(self, core: Core, actor: Actor, linked: list[Account], order: Order) -> None:
+        self._core, self._actor, self._linked, self._order = core, actor, linked, order
         self._ways = account_names.ways(linked)
         self._known = Known()
         self.unclear = False
@@ -188,7 +189,7 @@ class _Reader:
         chosen, problems = account_names.accounts_in(row.accounts, self._linked)
         at, language = None, ""
         try:
-            at = parse_time(when, self._core.clock.now(), self._who.zone, self._order) if when else None
+            at = parse_time(when, self._core.clock.now(), self._actor.zone, self._order) if when else None
         except BadInput as error:
             self.unclear = self.unclear or isinstance(error, UnclearOrder)
             problems.append(str(error))
@@ -205,7 +206,7 @@ class _Reader:
 
     def _violations(self, new: NewPost, chosen: list[Account]) -> list[str]:
         try:
-            results = posts.check(self._core, self._who.id, new, self._known)
+            results = posts.check(self._core, self._actor, new, self._known)
         except PostProberError as error:
             return [str(error)]
         names = {a.id: NAMES[a.platform] for a in chosen}

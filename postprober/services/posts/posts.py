@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from postprober.domain.account import Credentials
+from postprober.domain.actor import Actor
 from postprober.domain.criteria import Criteria
 from postprober.domain.identity import RemoteAccount
 from postprober.domain.limits import Limits
@@ -75,13 +76,13 @@ class Known:
     reached: set[tuple[int, ...]] = field(default_factory=set)
 
 
-@permits.asks("posts:read")
-def check(core: Core, user_id: int, new: NewPost, known: Known | None = None) -> dict[int, Preflight]:
+@permits.needs("posts:read")
+def check(core: Core, actor: Actor, new: NewPost, known: Known | None = None) -> dict[int, Preflight]:
     """Preflight for every account, nothing is written. Raises BadInput or NotFound for unusable input."""
     _check_shape(new)
-    files = media_service.files(core, user_id, list(new.media_ids))
+    files = media_service.files(core, actor, list(new.media_ids))
     results: dict[int, Preflight] = {}
-    for account in _accounts(core, user_id, new.account_ids):
+    for account in _accounts(core, actor, new.account_ids):
         results[account.id] = _check_one(core, account, new, files, known or Known())
     return results
 
@@ -109,9 +110,9 @@ def check_size(new: NewPost) -> None:
         )
 
 
-def _accounts(core: Core, user_id: int, ids: Sequence[int]) -> list[Account]:
+def _accounts(core: Core, actor: Actor, ids: Sequence[int]) -> list[Account]:
     with core.db.read() as conn:
-        chosen = [owned(conn, user_id, account_id) for account_id in ids]
+        chosen = [owned(conn, actor.space, account_id) for account_id in ids]
     seen: dict[RemoteAccount, Account] = {}
     for account in chosen:
         other = seen.setdefault(account.remote, account)
@@ -197,33 +198,33 @@ def _unreachable(core: Core, account: Account, files: tuple[MediaFile, ...]) -> 
     return []
 
 
-@permits.asks("posts:write")
-def create(core: Core, user_id: int, new: NewPost, mark: Mark = no_mark) -> Post:
+@permits.needs("posts:write")
+def create(core: Core, actor: Actor, new: NewPost, mark: Mark = no_mark) -> Post:
     """Check, review and plan a post: one delivery an account. A post that the review does not pass is kept with status
     `review` and nothing is planned. Raises PreflightFailed, BadInput, NotFound, or Conflict (an alt text was changed
     meanwhile); then nothing was written."""
-    files = media_service.files(core, user_id, list(new.media_ids))
-    chosen = passed(core, user_id, new)
-    advice = review_gate.judged(core, user_id, new, chosen, files)
+    files = media_service.files(core, actor, list(new.media_ids))
+    chosen = passed(core, actor, new)
+    advice = review_gate.judged(core, actor, new, chosen, files)
     now = core.clock.now()
     with core.db.write() as conn:
-        media_service.refuse_described(conn, user_id, files)
+        media_service.refuse_described(conn, actor.space, files)
         post_id = posts.add(
-            conn, user_id=user_id, status=PostStatus.SCHEDULED if advice.review.passes else PostStatus.REVIEW,
+            conn, space=actor.space, status=PostStatus.SCHEDULED if advice.review.passes else PostStatus.REVIEW,
             scheduled_at=(new.at or now) if advice.review.passes else new.at, now=now, **columns_of(new, chosen),
             **review_gate.advice_columns(core, advice),
         )  # fmt: skip
         if advice.review.passes:
-            plan_all(core, conn, post_id, chosen, new, now)
+            plan_all(core, conn, post_id, chosen, new, now, by=permits.name_of(conn, actor))
         mark(conn, post_id)
         return posts.get(conn, post_id)
 
 
-@permits.asks("posts:read")
-def passed(core: Core, user_id: int, new: NewPost) -> list[Account]:
+@permits.needs("posts:read")
+def passed(core: Core, actor: Actor, new: NewPost) -> list[Account]:
     """The accounts of a post that each of them would take. Raises PreflightFailed, BadInput or NotFound."""
-    results = check(core, user_id, new)
-    chosen = _accounts(core, user_id, new.account_ids)
+    results = check(core, actor, new)
+    chosen = _accounts(core, actor, new.account_ids)
     if not all(result.ok for result in results.values()):
         raise PreflightFailed(results, {a.id: f"{NAMES[a.platform]} ({a.account_name})" for a in chosen})
     return chosen
@@ -244,11 +245,11 @@ def columns_of(new: NewPost, chosen: Sequence[Account]) -> dict[str, Any]:
 
 
 def plan_all(
-    core: Core, conn: Connection, post_id: int, chosen: Sequence[Account], new: NewPost, now: datetime
+    core: Core, conn: Connection, post_id: int, chosen: Sequence[Account], new: NewPost, now: datetime, *, by: str
 ) -> None:
-    """A delivery for each account, and what the post shall reach."""
+    """A delivery for each account, and what the post shall reach. `by`: who planned it, for its history."""
     for account in chosen:
-        plan(core, conn, post_id, account, new, now)
+        plan(core, conn, post_id, account, new, now, by=by)
     set_goal(conn, post_id, new, now)
 
 
@@ -257,12 +258,13 @@ def set_goal(conn: Connection, post_id: int, new: NewPost, now: datetime) -> Non
     goals.put(conn, post_id, new.criteria, new.at or now)
 
 
-def plan(core: Core, conn: Connection, post_id: int, account: Account, new: NewPost, now: datetime) -> None:
+def plan(core: Core, conn: Connection, post_id: int, account: Account, new: NewPost, now: datetime, *, by: str) -> None:
     """One delivery of the post, with a key that never changes, and the handle of each part chosen from it."""
     key, due = str(uuid.uuid4()), new.at or now
     deliveries.add(
-        conn, post_id=post_id, account_id=account.id, user_id=account.user_id, platform=account.platform.value,
+        conn, post_id=post_id, account_id=account.id, space=account.user_id, platform=account.platform.value,
         key=key, due_at=due, parts=with_handles(core, account, key, parts_for(account, new), due), now=now,
+        reason=f"planned by {by}",
     )  # fmt: skip
 
 
@@ -305,11 +307,11 @@ def _usual_language(account: Account) -> str:
         return ""
 
 
-@permits.asks("posts:read")
-def listing(core: Core, user_id: int, *, limit: int = 50, before: int | None = None) -> tuple[list[Post], bool]:
+@permits.needs("posts:read")
+def listing(core: Core, actor: Actor, *, limit: int = 50, before: int | None = None) -> tuple[list[Post], bool]:
     """Newest first, and whether there are more. A page ends at `limit` posts or MAX_LISTED characters."""
     with core.db.read() as conn:
-        sizes = posts.sizes(conn, user_id, limit=limit + 1, before=before)
+        sizes = posts.sizes(conn, actor.space, limit=limit + 1, before=before)
         ids: list[int] = []
         room = MAX_LISTED
         for post_id, size in sizes[:limit]:
@@ -317,4 +319,4 @@ def listing(core: Core, user_id: int, *, limit: int = 50, before: int | None = N
             if ids and room < 0:
                 break
             ids.append(post_id)
-        return posts.of_user(conn, user_id, ids), len(ids) < len(sizes)
+        return posts.of_user(conn, actor.space, ids), len(ids) < len(sizes)

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+from postprober.domain.actor import Actor
 from postprober.domain.post import PostStatus
 from postprober.errors import BadInput
 from postprober.services.core import Core
 from postprober.services.people import permits
-from postprober.services.people.permits import Actor
 from postprober.services.posts import drafts
 from postprober.storage import posts, preferences
 
@@ -26,25 +26,25 @@ HELD_POSTS = 5000  # planned posts looked through; more than every slot of the h
 _TIME = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")
 
 
-@permits.knows("posts:read")
-def slots_of(core: Core, who: Actor) -> Slots:
+@permits.needs("posts:read")
+def slots_of(core: Core, actor: Actor) -> Slots:
     """The person's own slots, or the usual ones."""
     with core.db.read() as conn:
-        stored = preferences.get(conn, who.id, NAME)
+        stored = preferences.get(conn, actor.user, NAME)
     if not isinstance(stored, dict):
         return DEFAULT
     return {int(day): tuple(time.fromisoformat(text) for text in times) for day, times in stored.items()}
 
 
-@permits.knows("posts:write")
-def choose(core: Core, who: Actor, typed: Mapping[int, str]) -> Slots:
+@permits.needs("posts:write")
+def choose(core: Core, actor: Actor, typed: Mapping[int, str]) -> Slots:
     """Store slots as typed: weekday -> `9:00, 12:30`. Raises BadInput or Forbidden."""
     chosen = {day: _times(typed.get(day, ""), DAYS[day]) for day in range(7)}
     if not any(chosen.values()):
         raise BadInput("Keep at least one slot in the week.", field="slots")
     with core.db.write() as conn:
         stored = {str(day): [t.isoformat("minutes") for t in times] for day, times in chosen.items()}
-        preferences.put(conn, who.id, NAME, stored)
+        preferences.put(conn, actor.user, NAME, stored)
     return chosen
 
 
@@ -53,14 +53,14 @@ def typed(times: tuple[time, ...]) -> str:
     return ", ".join(t.isoformat("minutes") for t in times)
 
 
-@permits.knows("posts:read")
-def next_free(core: Core, who: Actor, but: int | None = None) -> datetime:
+@permits.needs("posts:read")
+def next_free(core: Core, actor: Actor, but: int | None = None) -> datetime:
     """The first of the person's slots from now on for which their space has planned nothing yet (post `but` aside), aware
     UTC. Raises BadInput when the coming half year is full."""
     now = core.clock.now()
-    slots, zone = slots_of(core, who.id), ZoneInfo(who.zone)
+    slots, zone = slots_of(core, actor), ZoneInfo(actor.zone)
     with core.db.read() as conn:
-        planned = posts.planned(conn, who.space, now, now + timedelta(weeks=WEEKS), HELD_POSTS)
+        planned = posts.planned(conn, actor.space, now, now + timedelta(weeks=WEEKS), HELD_POSTS)
     taken = {
         post.scheduled_at.replace(second=0, microsecond=0)
         for post in planned

@@ -6,70 +6,100 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from postprober.agent.brief import Brief, Picture, Target
 from postprober.agent.review import review as by_rules_only
 from postprober.clock import utc_iso
+from postprober.domain.actor import Actor
 from postprober.domain.advice import Advice, Review
 from postprober.domain.platform import known
 from postprober.domain.post import MediaFile
 from postprober.platforms.registry import LIMITS
 from postprober.services.core import Core
 from postprober.services.media import media as media_service
-from postprober.storage import preferences
-from postprober.storage.records import Account
+from postprober.services.people import permits
+from postprober.storage import preferences, users
+from postprober.storage.records import Account, Post
 
 if TYPE_CHECKING:
     from postprober.services.posts.posts import NewPost
 
 __all__ = [
-    "PAUSE", "advice_columns", "digest", "first_word", "held_back", "judged", "wait_for_model", "waits_for_model",
+    "NOT_APPROVED", "PAUSE", "Approval", "advice_columns", "approval_of", "digest", "first_word", "held_back", "judged", "wait_for_model", "waits_for_model",
 ]  # fmt: skip
 _WAITS = "review:waits_for_model"  # in preferences
 PAUSE = timedelta(seconds=4)  # ours: drafts are kept as one types, and a model is paid for each question
 
 
+@dataclass(frozen=True)
+class Approval:
+    """A person's word for what a reader will see. `by`: id of the person, 0 where that was not noted."""
+
+    digest: str = ""
+    by: int = 0
+
+
+NOT_APPROVED = Approval()
+
+
+def approval_of(post: Post) -> Approval:
+    """What was approved of a post, which may be another text by now."""
+    return Approval(post.options.get("approved", ""), post.options.get("approved_by", 0))
+
+
+def _approver(core: Core, approved: Approval) -> str:
+    if not approved.by:
+        return "A person"
+    with core.db.read() as conn:
+        return permits.called(users.get(conn, approved.by))
+
+
 def judged(
-    core: Core, user_id: int, new: NewPost, chosen: Sequence[Account], files: Sequence[MediaFile], approved: str = ""
+    core: Core,
+    actor: Actor,
+    new: NewPost,
+    chosen: Sequence[Account],
+    files: Sequence[MediaFile],
+    approved: Approval = NOT_APPROVED,
 ) -> Advice:
     """The review of what is about to be planned; the suggestions follow later. `files`: those of the post as they were
-    read; the transaction that plans it refuses others. `approved`: digest of what a person has approved. May ask a model
+    read; the transaction that plans it refuses others. `approved`: what a person has approved. May ask a model
     (time limit), so never call it inside a transaction."""
     brief = _brief(core, new, chosen, files)
-    if approved and approved == digest(new):
-        told = Review("appropriate", ("A person approved it.",), "a person", 1.0)
+    if approved.digest == digest(new):
+        told = Review("appropriate", (f"{_approver(core, approved)} approved it.",), "a person", 1.0)
         return _pending(core, told, "")
     opinion = core.advisor.review(brief)
     made = replace(_pending(core, opinion.review, opinion.note), incomplete=opinion.incomplete)
-    return held_back(core, user_id, made)
+    return held_back(core, actor, made)
 
 
-def held_back(core: Core, user_id: int, made: Advice) -> Advice:
+def held_back(core: Core, actor: Actor, made: Advice) -> Advice:
     """The same, unless it passes without the model and the space wants to wait for the model: then it passes later."""
-    if not (made.incomplete and made.review.passes and waits_for_model(core, user_id)):
+    if not (made.incomplete and made.review.passes and waits_for_model(core, actor)):
         return made
     reason = f"Waiting for the model's review. {made.note} It is checked again automatically; or approve it yourself."
     return replace(made, review=Review("unsure", (reason,), made.review.by, 0.0), waits=True)
 
 
-def waits_for_model(core: Core, user_id: int) -> bool:
+def waits_for_model(core: Core, actor: Actor) -> bool:
     """Whether posts of this space wait in review while the model cannot be asked (off unless somebody turned it on)."""
     with core.db.read() as conn:
-        return bool(preferences.get(conn, user_id, _WAITS))
+        return bool(preferences.get(conn, actor.space, _WAITS))
 
 
-def wait_for_model(core: Core, user_id: int, wait: bool) -> None:
+def wait_for_model(core: Core, actor: Actor, wait: bool) -> None:
     """Turn that on or off for a space."""
     with core.db.write() as conn:
-        preferences.put(conn, user_id, _WAITS, wait)
+        preferences.put(conn, actor.space, _WAITS, wait)
 
 
-def first_word(core: Core, user_id: int, new: NewPost, chosen: Sequence[Account]) -> Advice:
+def first_word(core: Core, actor: Actor, new: NewPost, chosen: Sequence[Account]) -> Advice:
     """What the rules say about a draft, at once; the model is asked later."""
-    files = media_service.files(core, user_id, list(new.media_ids))
+    files = media_service.files(core, actor, list(new.media_ids))
     return _pending(core, by_rules_only(_brief(core, new, chosen, files)), "")
 
 

@@ -12,11 +12,10 @@ from postprober.analytics import ledger, queries
 from postprober.analytics.figures import Figures
 from postprober.analytics.queries import METRICS, Period
 from postprober.analytics.store import Store, account_names
+from postprober.domain.actor import Actor
 from postprober.errors import BadInput
 from postprober.services.core import Core
 from postprober.services.people import permits
-from postprober.services.people.people import manages_people
-from postprober.storage.records import User
 from postprober.storage.tables import posts
 
 __all__ = ["METRICS", "PERIODS", "Board", "Figures", "costs", "take"]
@@ -69,16 +68,18 @@ class Board:
         return known[RANKED:][-RANKED:][::-1]
 
 
-@permits.asks("analytics:read")
-def take(core: Core, user_id: int, zone: str, days: int, metric: str) -> Board:
-    """The last `days` days (one of PERIODS) on the clock of `zone`, counted in `metric` (a key of METRICS). Raises
-    BadInput."""
+@permits.needs("analytics:read")
+def take(core: Core, actor: Actor, days: int, metric: str, zone: str = "") -> Board:
+    """The last `days` days (one of PERIODS) on the clock of `zone` ("": the person's own), counted in `metric` (a key of
+    METRICS). Raises BadInput."""
+    zone = zone or actor.zone
     period = _period(core, zone, days, metric)
+    space = actor.space
     board = Store.look(
-        core.db, core.settings.data_dir, user_id, period.look_back, lambda store: _board(core, store, user_id, period)
+        core.db, core.settings.data_dir, space, period.look_back, lambda store: _board(core, store, space, period)
     )
     shown = {post for post, _ in (*board.top, *board.bottom)} | {row[1] for row in board.growth.rows}
-    board.titles.update(_titles(core, user_id, shown))
+    board.titles.update(_titles(core, space, shown))
     told = {name.replace("-", "_"): replace(found, zone=zone) for name, found in board.figures.items()}
     return replace(board, **told)  # type: ignore[arg-type]
 
@@ -105,13 +106,13 @@ def _board(core: Core, store: Store, space: int, period: Period) -> Board:
     )
 
 
-def costs(core: Core, user: User, zone: str, days: int) -> Figures | None:
+@permits.needs("analytics:read")
+def costs(core: Core, actor: Actor, days: int) -> Figures | None:
     """What models cost the whole installation; None for who does not run it. Raises BadInput."""
-    permits.need(core, user.id, "analytics:read")
-    if not manages_people(user) or core.settings.registration == "open":  # strangers own their spaces then
+    if not actor.owns or core.settings.registration == "open":  # strangers own their spaces then
         return None
     with core.db.read() as conn:
-        return ledger.costs(conn, _period(core, zone, days, "engagement").since)
+        return ledger.costs(conn, _period(core, actor.zone, days, "engagement").since)
 
 
 def _period(core: Core, zone: str, days: int, metric: str) -> Period:

@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
+from postprober.domain.actor import Actor
 from postprober.domain.delivery import DeliveryState, Proof
 from postprober.domain.platform import NAMES
 from postprober.errors import Conflict, Forbidden, NotFound
@@ -62,32 +63,32 @@ class Shown:
     since_at: datetime | None = None
 
 
-@permits.asks("reports:write")
-def share(core: Core, user_id: int, post_id: int) -> str:
+@permits.needs("reports:write")
+def share(core: Core, actor: Actor, post_id: int) -> str:
     """The link; the same one while it is shared. Raises NotFound, or Conflict while there is nothing to show."""
     with core.db.write() as conn:
-        posts.get(conn, post_id, user_id)
+        posts.get(conn, post_id, actor.space)
         if not _live(conn, post_id):
             raise Conflict("Nothing of this post is live yet; share its proof when it is.")
         if storage.shared(conn, post_id) is None:
-            storage.share(conn, post_id=post_id, user_id=user_id, nonce=opaque(), now=core.clock.now())
+            storage.share(conn, post_id=post_id, space=actor.space, nonce=opaque(), now=core.clock.now())
         found = storage.shared(conn, post_id)
     return _link(core, found)
 
 
-@permits.asks("reports:write")
-def withdraw(core: Core, user_id: int, post_id: int) -> None:
+@permits.needs("reports:write")
+def withdraw(core: Core, actor: Actor, post_id: int) -> None:
     """No link to it works any more, whoever has one. Raises NotFound."""
     with core.db.write() as conn:
-        posts.get(conn, post_id, user_id)
+        posts.get(conn, post_id, actor.space)
         storage.withdraw(conn, post_id, core.clock.now())
 
 
-@permits.asks("reports:read")
-def link(core: Core, user_id: int, post_id: int) -> str:
+@permits.needs("reports:read")
+def link(core: Core, actor: Actor, post_id: int) -> str:
     """The link, "" while it is not shared. Raises NotFound."""
     with core.db.read() as conn:
-        posts.get(conn, post_id, user_id)
+        posts.get(conn, post_id, actor.space)
         return _link(core, storage.shared(conn, post_id))
 
 

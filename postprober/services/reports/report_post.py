@@ -14,6 +14,7 @@ from postprober.analytics.report_queries import USUAL_DAYS, Usual
 from postprober.analytics.report_rows import Line
 from postprober.analytics.reports import Aim, Fact, File, OnAccount, Piece, PostReport
 from postprober.analytics.store import Store
+from postprober.domain.actor import Actor
 from postprober.domain.attempt import Act
 from postprober.domain.delivery import TRAITS
 from postprober.errors import NotFound
@@ -31,18 +32,19 @@ MOST_TRIES = 40  # newest tries in a report; how many there are is told
 _TOLD = ("message", "next", "public_reason", "how")  # of a step's details, what is written for people
 
 
-def gather(core: Core, user_id: int, post_id: int, zone: ZoneInfo) -> PostReport:
+@permits.needs("reports:read")
+def gather(core: Core, actor: Actor, post_id: int, zone: ZoneInfo) -> PostReport:
     """Raises NotFound, also for somebody else's; Forbidden."""
-    space, now = permits.need(core, user_id, "reports:read"), core.clock.now()
-    view = monitoring.post_view(core, user_id, post_id)
-    made = repairs.of_posts(core, user_id, [post_id])
-    lines, usual, missing = _counted(core, space, view, now)
+    now = core.clock.now()
+    view = monitoring.post_view(core, actor, post_id)
+    made = repairs.of_posts(core, actor, [post_id])
+    lines, usual, missing = _counted(core, actor.space, view, now)
     with core.db.read() as conn:
         files, aim = _files(conn, view.post), _aim(conn, post_id)
-    seen = {one.delivery.id: details.of(core, user_id, one.delivery.id) for one in view.deliveries}
+    seen = {one.delivery.id: details.of(core, actor, one.delivery.id) for one in view.deliveries}
     on = tuple(
         _on(one, lines[one.delivery.id], seen[one.delivery.id], made.get(one.delivery.id, ()),
-            usual.get(one.delivery.id, []), _picture(core, user_id, seen[one.delivery.id]))
+            usual.get(one.delivery.id, []), _picture(core, actor, seen[one.delivery.id]))
         for one in view.deliveries if one.delivery.id in lines
     )  # fmt: skip
     return PostReport(
@@ -89,12 +91,12 @@ def _on(
     )  # fmt: skip
 
 
-def _picture(core: Core, user_id: int, found: Details) -> tuple[int, bytes]:
+def _picture(core: Core, actor: Actor, found: Details) -> tuple[int, bytes]:
     """The newest picture of the post and the evidence it belongs to; one is enough, they are large. (0, b"") without."""
     for seen in reversed(found.evidence):
         if seen.pictured:
             try:
-                return seen.id, evidence.picture(core, user_id, seen.id).png
+                return seen.id, evidence.picture(core, actor, seen.id).png
             except NotFound:  # its file is gone
                 continue
     return 0, b""

@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 
 from postprober.alerts import mail, message
 from postprober.alerts.mail import Letter
+from postprober.domain.actor import Actor, job
 from postprober.domain.alert import AlertKind, AlertType
 from postprober.domain.report_plan import Every, Plan
 from postprober.domain.retry import backoff
@@ -38,6 +39,7 @@ FORMS = ("html", "pdf")  # what a mail may carry
 CLAIM = timedelta(minutes=5)  # for making and sending one; the slowest printer has 60 s, the slowest mail server 20
 TOLD_AFTER = 3  # failed tries: about half a minute
 _RNG = random.Random()
+JOB = job("report")
 
 
 @dataclass(frozen=True)
@@ -53,22 +55,22 @@ class Choice:
     next_at: datetime | None = None
 
 
-def get(core: Core, user: User) -> Choice:
+@permits.needs("reports:read")
+def get(core: Core, actor: Actor) -> Choice:
     """The person's own choice."""
-    permits.need(core, user.id, "reports:read")
     with core.db.read() as conn:
-        found = storage.of_user(conn, user.id)
+        found = storage.of_user(conn, actor.user)
     return (
         Choice(found.every, found.day, found.hour, found.form, found.channel_id, found.next_at) if found else Choice()
     )
 
 
-def put(core: Core, user: User, choice: Choice) -> Choice:
+@permits.needs("reports:write")
+def put(core: Core, actor: Actor, choice: Choice) -> Choice:
     """Choose; what was ordered before is still sent. Raises BadInput, Forbidden, or NotFound for the channel."""
-    permits.need(core, user.id, "reports:write")
     if not choice.every:
         with core.db.write() as conn:
-            storage.forget(conn, user.id)
+            storage.forget(conn, actor.user)
         return Choice()
     if choice.every not in list(Every):
         raise BadInput(f"Choose one of {', '.join(Every)}, or nothing.", field="every")
@@ -77,12 +79,12 @@ def put(core: Core, user: User, choice: Choice) -> Choice:
     if choice.channel_id is None and core.settings.mail is None:
         raise BadInput("No mail server is set up here; choose a channel.", field="channel_id")
     plan = Plan(Every(choice.every), choice.day, choice.hour)
-    next_at = plan.next(ZoneInfo(user.zone), core.clock.now())
+    next_at = plan.next(ZoneInfo(actor.zone), core.clock.now())
     with core.db.write() as conn:
         if choice.channel_id is not None:
-            notifications.channel(conn, user.space, choice.channel_id)
-        storage.put(conn, user.id, plan, form=choice.form, channel_id=choice.channel_id, next_at=next_at)
-    return get(core, user)
+            notifications.channel(conn, actor.space, choice.channel_id)
+        storage.put(conn, actor.user, plan, form=choice.form, channel_id=choice.channel_id, next_at=next_at)
+    return get(core, actor)
 
 
 def tick(core: Core) -> int:
@@ -140,13 +142,14 @@ def _carry_out(core: Core, row: dict[str, Any]) -> bool:
 def _send(core: Core, user: User, row: dict[str, Any]) -> None:
     told = row["payload"]
     first, last = date.fromisoformat(told["first"]), date.fromisoformat(told["last"])
-    summary = reports.text_of_period(core, user.id, first, last, told["zone"])
+    actor = permits.of_user(user, JOB)
+    summary = reports.text_of_period(core, actor, first, last, told["zone"])
     if told["channel_id"] is not None:
         _to_channel(core, user, row, summary)
         return
     if core.settings.mail is None:
         raise Unavailable("No mail server is set up.")
-    made, note = _made(core, user, first, last, told)
+    made, note = _made(core, actor, first, last, told)
     text = (
         f"{summary}\n{note}The whole report is attached.\n\n"
         f"Open in PostProber: {core.settings.app_base}/analytics\n"
@@ -158,14 +161,14 @@ def _send(core: Core, user: User, row: dict[str, Any]) -> None:
     mail.send(core.settings.mail, letter, key=row["dedupe_key"])
 
 
-def _made(core: Core, user: User, first: date, last: date, told: dict[str, Any]) -> tuple[reports.Made, str]:
+def _made(core: Core, actor: Actor, first: date, last: date, told: dict[str, Any]) -> tuple[reports.Made, str]:
     """The file, and a note about it: without a printer the page itself is sent."""
     try:
-        return reports.of_period(core, user.id, first, last, told["form"], told["zone"]), ""
+        return reports.of_period(core, actor, first, last, told["form"], told["zone"]), ""
     except Unavailable as error:
         if told["form"] != "pdf":
             raise
-        made = reports.of_period(core, user.id, first, last, "html", told["zone"])
+        made = reports.of_period(core, actor, first, last, "html", told["zone"])
         return made, f"It could not be printed as PDF: {error.message}\n"
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from postprober import extras
+from postprober.domain.actor import Actor
 from postprober.errors import BadInput
 from postprober.services.core import Core
 from postprober.services.people import permits
@@ -36,44 +37,48 @@ class Made:
     content: bytes
 
 
-def of_post(core: Core, user_id: int, post_id: int, form: str, zone: str) -> Made:
-    """The report about one post, times in `zone`; `form`: a key of FORMATS. Raises BadInput, NotFound, Forbidden, and
-    Unavailable when a PDF cannot be printed here, NotInstalled when a library for `form` is missing."""
+@permits.needs("reports:read")
+def of_post(core: Core, actor: Actor, post_id: int, form: str, zone: str = "") -> Made:
+    """The report about one post, times in `zone` ("": the person's own); `form`: a key of FORMATS. Raises BadInput, NotFound,
+    Forbidden, and Unavailable when a PDF cannot be printed here, NotInstalled when a library for `form` is missing."""
     from postprober.services.reports.report_post import gather
 
-    mime, place = _form(form), _zone(zone)
+    mime, place = _form(form), _zone(zone or actor.zone)
     _need(form)
-    report = gather(core, user_id, post_id, place)
+    report = gather(core, actor, post_id, place)
     return Made(f"postprober-post-{post_id}.{form}", mime, _content(core, report, form))
 
 
-def of_period(core: Core, user_id: int, first: date, last: date, form: str, zone: str) -> Made:
-    """The report about the days from `first` to `last` (both included) on the clock of `zone`. Raises as `of_post`."""
+@permits.needs("reports:read")
+def of_period(core: Core, actor: Actor, first: date, last: date, form: str, zone: str = "") -> Made:
+    """The report about the days from `first` to `last` (both included) on the clock of `zone` ("": the person's own). Raises as `of_post`."""
     mime = _form(form)
     _need(form)
-    report = period(core, user_id, first, last, zone)
+    report = period(core, actor, first, last, zone)
     return Made(f"postprober-{first.isoformat()}-to-{last.isoformat()}.{form}", mime, _content(core, report, form))
 
 
-def text_of_period(core: Core, user_id: int, first: date, last: date, zone: str) -> str:
+@permits.needs("reports:read")
+def text_of_period(core: Core, actor: Actor, first: date, last: date, zone: str = "") -> str:
     """The same in a few plain lines. Raises BadInput or Forbidden."""
     from postprober.analytics import report_text
 
-    return report_text.summary(period(core, user_id, first, last, zone))
+    return report_text.summary(period(core, actor, first, last, zone))
 
 
-def period(core: Core, user_id: int, first: date, last: date, zone: str) -> PeriodReport:
+@permits.needs("reports:read")
+def period(core: Core, actor: Actor, first: date, last: date, zone: str = "") -> PeriodReport:
     """The report as data. Raises BadInput or Forbidden."""
     from postprober.analytics import reports
 
-    space, place, now = permits.need(core, user_id, "reports:read"), _zone(zone), core.clock.now()
+    place, now = _zone(zone or actor.zone), core.clock.now()
     if last < first:
         raise BadInput("The last day lies before the first; swap them.", field="to")
     if (last - first).days >= LONGEST_DAYS:
         raise BadInput(f"A report covers at most {LONGEST_DAYS} days; choose fewer.", field="to")
     if not EARLIEST <= first <= now.astimezone(place).date():
         raise BadInput("The first day must have begun; choose an earlier one.", field="from")
-    return reports.period(core.db, core.settings.data_dir, space, first, last, place, now)
+    return reports.period(core.db, core.settings.data_dir, actor.space, first, last, place, now)
 
 
 def _form(form: str) -> str:

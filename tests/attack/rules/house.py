@@ -85,6 +85,15 @@ def states(conn, one):
     conn.execute(deliveries.update().where(deliveries.c.id == one.id).values(next_at=None))
 
 
+def identities(core, actor, post):
+    # ruleid: actor-outside-a-door
+    posts.create(core, Actor(post.user_id, post.user_id, "owner", "UTC", APP), post)
+    # ruleid: actor-outside-a-door
+    posts.create(core, permits.actor(core, post.user_id, APP), post)
+    # ok: actor-outside-a-door
+    posts.create(core, actor, post)
+
+
 def tokens(token, key, claims, row):
     # ruleid: token-algorithm-open
     jwt.decode(token, key)

@@ -27,7 +27,7 @@ SOON = timedelta(days=7)  # an access that ends earlier and cannot renew itself 
 
 def draw(visit: Visit, linked: list[Account], now: datetime) -> None:
     """One card an account; `now` aware UTC."""
-    known = service.of_accounts(visit.core, visit.user.id)
+    known = service.of_accounts(visit.core, visit.actor)
     for account in linked:
         card = st.container(border=True, key=f"account-{account.id}")
         with card:
@@ -145,7 +145,7 @@ def _settings(visit: Visit, account: Account) -> None:
         )  # fmt: skip
         if st.form_submit_button("Save"):
             acts.act(
-                "Saved.", accounts.set_up, visit.core, visit.user.id, account.id, label=label, language=language.strip(),
+                "Saved.", accounts.set_up, visit.core, visit.actor, account.id, label=label, language=language.strip(),
                 repair_words=repair,
             )  # fmt: skip
 
@@ -156,7 +156,7 @@ def _remove(visit: Visit, account: Account) -> None:
         if visit.button("Disconnect this account", WRITE, f"remove-yes-{account.id}", type="primary"):
             name = plain(f"{NAMES[account.platform]}: {account.account_name}")
             try:
-                withdrawn = accounts.remove(visit.core, visit.user.id, account.id)
+                withdrawn = accounts.remove(visit.core, visit.actor, account.id)
             except PostProberError as error:
                 acts.refuse(error)
                 return

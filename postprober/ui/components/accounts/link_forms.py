@@ -64,7 +64,7 @@ def consent(visit: Visit, platform: Platform, instance: str = "") -> None:
     """Off to the platform's consent page, in this tab: the way back needs this browser's session."""
     try:
         with st.spinner(f"Asking {NAMES[platform]} …"):
-            go(linking.start(visit.core, visit.user.id, platform, instance))
+            go(linking.start(visit.core, visit.actor, platform, instance))
     except PostProberError as error:
         acts.refuse(error)
 
@@ -99,7 +99,7 @@ def _password(visit: Visit, platform: Platform, how: SignIn) -> None:
     data = {"identifier": identifier.strip().removeprefix("@"), "password": password}
     try:
         with st.spinner(f"Signing in at {name} …"):
-            account = accounts.add_by_token(visit.core, visit.user.id, platform, data)
+            account = accounts.add_by_token(visit.core, visit.actor, platform, data)
     except PostProberError as error:
         acts.refuse(error)
         return
@@ -122,7 +122,7 @@ def _token(visit: Visit) -> None:
     data = {"access_token": access, "refresh_token": refresh, "expires_at": ends.strip() or None}
     try:
         with st.spinner(f"Asking {NAMES[platform]} whose token it is …"):
-            account = accounts.add_by_token(visit.core, visit.user.id, platform, data, instance=server.strip())
+            account = accounts.add_by_token(visit.core, visit.actor, platform, data, instance=server.strip())
     except PostProberError as error:
         acts.refuse(error)
         return
@@ -162,7 +162,7 @@ def _by_browser(visit: Visit, platform: Platform) -> None:
     uploads.free(stored)  # it holds somebody's cookies
     try:
         with st.spinner(f"Checking the session with {name} …"):
-            account = browser_accounts.link(visit.core, visit.user.id, platform, text, accepted=accepted)
+            account = browser_accounts.link(visit.core, visit.actor, platform, text, accepted=accepted)
     except PostProberError as error:
         acts.refuse(error)
         return

@@ -22,13 +22,13 @@ def draw(visit: Visit) -> None:
         which = st.segmented_control("Show", ["Unread", "All"], default="Unread", key="alerts-which") or "Unread"
         kinds = st.multiselect("Kinds", list(AlertKind), format_func=KIND_WORDS.__getitem__, placeholder="All kinds")
     limit = st.session_state.setdefault("alerts-limit", STEP)
-    rows = monitoring.alerts(visit.core, visit.user.id, limit + 1, unread=which == "Unread", kinds=kinds)
+    rows = monitoring.alerts(visit.core, visit.actor, limit + 1, unread=which == "Unread", kinds=kinds)
     if not rows:
         st.info("No unread alerts." if which == "Unread" and not kinds else "No alerts match.")
         return
     newest = rows[0]["id"]
     if which == "Unread" and visit.button("Mark all as read", "alerts:write", "alerts-read-all"):
-        acts.act("Marked as read.", monitoring.mark_all_read, visit.core, visit.user.id, newest)
+        acts.act("Marked as read.", monitoring.mark_all_read, visit.core, visit.actor, newest)
     now = visit.core.clock.now()
     for row in rows[:limit]:
         _line(visit, row, now)
@@ -41,7 +41,7 @@ def _line(visit: Visit, row: dict[str, Any], now: datetime) -> None:
     with st.container(border=True, horizontal=True, wrap=False, vertical_alignment="center", key=f"alert-{row['id']}"):
         st.html(alert_html(row, visit.user.zone, now))
         if not row["is_read"] and visit.button("Mark as read", "alerts:write", f"read-{row['id']}", type="tertiary"):
-            acts.act("Marked as read.", monitoring.mark_read, visit.core, visit.user.id, row["id"])
+            acts.act("Marked as read.", monitoring.mark_read, visit.core, visit.actor, row["id"])
 
 
 def alert_html(row: dict[str, Any], zone: str, now: datetime) -> str:

@@ -33,7 +33,7 @@ def draw(visit: Visit) -> None:
         if st.button("I have copied it", key="channel-secret-done"):
             del st.session_state[_SECRET]
             st.rerun()
-    found = channels.listing(visit.core, visit.user)
+    found = channels.listing(visit.core, visit.actor)
     for one in found:
         _channel(visit, one)
     if not found:
@@ -47,21 +47,21 @@ def _channel(visit: Visit, one: ChannelView) -> None:
             st.html(_line_html(one, visit.user.zone))
             if visit.button("Send a test", "alerts:write", f"try-{one.id}", type="tertiary"):
                 with st.spinner("Sending …"):
-                    acts.act("Test message sent.", channels.try_out, visit.core, visit.user, one.id)
+                    acts.act("Test message sent.", channels.try_out, visit.core, visit.actor, one.id)
             label = "Turn off" if one.is_active else "Turn on"
             if visit.button(label, "alerts:write", f"switch-{one.id}", type="tertiary"):
                 acts.act(
-                    "Turned off." if one.is_active else "Turned on.", channels.change, visit.core, visit.user, one.id, kinds=one.kinds,
+                    "Turned off." if one.is_active else "Turned on.", channels.change, visit.core, visit.actor, one.id, kinds=one.kinds,
                     escalation=one.escalation, active=not one.is_active,
                 )  # fmt: skip
             if visit.button("Remove", "alerts:write", f"remove-channel-{one.id}", type="tertiary"):
-                acts.act(f"{one.name} was removed.", channels.remove, visit.core, visit.user, one.id)
+                acts.act(f"{one.name} was removed.", channels.remove, visit.core, visit.actor, one.id)
         with st.expander("Delivery log"):
             _log(visit, one)
 
 
 def _log(visit: Visit, one: ChannelView) -> None:
-    rows = channels.log(visit.core, visit.user, one.id, 20)
+    rows = channels.log(visit.core, visit.actor, one.id, 20)
     if not rows:
         st.caption("Nothing yet.")
         return
@@ -99,7 +99,7 @@ def _new(visit: Visit) -> None:
             if st.form_submit_button("Add", disabled=off is not None, help=off):
                 try:
                     _made, secret = channels.add(
-                        visit.core, visit.user, kind=kind, name=name, url=url, kinds=kinds, escalation=last
+                        visit.core, visit.actor, kind=kind, name=name, url=url, kinds=kinds, escalation=last
                     )
                 except PostProberError as error:
                     acts.refuse(error)

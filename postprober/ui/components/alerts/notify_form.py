@@ -14,7 +14,7 @@ from postprober.ui.text import plain
 
 
 def draw(visit: Visit) -> None:
-    wishes = channels.preferences(visit.core, visit.user)
+    wishes = channels.preferences(visit.core, visit.actor)
     off = visit.why_not("alerts:write")
     with st.form("notify"):
         st.caption(f"Channels get alerts immediately, except in quiet hours. Times are in {plain(visit.user.zone)}.")
@@ -32,7 +32,7 @@ def draw(visit: Visit) -> None:
         )
         if st.form_submit_button("Save", type="primary", disabled=off is not None, help=off):
             new = Preferences(_text(begin), _text(end), urgent, int(again), int(times), int(escalate))
-            acts.act("Saved.", channels.set_preferences, visit.core, visit.user, new)
+            acts.act("Saved.", channels.set_preferences, visit.core, visit.actor, new)
 
 
 def _time(text: str) -> time | None:

@@ -34,8 +34,8 @@ def draw(visit: Visit) -> None:
     report_buttons.of_period(visit)
     metric, days = _choice()
     try:
-        board = analytics.take(visit.core, visit.user.id, visit.user.zone, days, metric)
-        costs = analytics.costs(visit.core, visit.user, visit.user.zone, days)
+        board = analytics.take(visit.core, visit.actor, days, metric)
+        costs = analytics.costs(visit.core, visit.actor, days)
     except PostProberError as error:
         acts.refuse(error)
         return

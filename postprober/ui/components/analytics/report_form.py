@@ -19,7 +19,7 @@ FORMS = {"html": "HTML", "pdf": "PDF (HTML if no browser is installed)"}
 
 
 def draw(visit: Visit) -> None:
-    now = report_schedule.get(visit.core, visit.user)
+    now = report_schedule.get(visit.core, visit.actor)
     st.caption(
         "A weekly report covers the seven days before it, a monthly one the month before. "
         f"Times are in {plain(visit.user.zone)}."
@@ -31,7 +31,7 @@ def draw(visit: Visit) -> None:
         chosen = _details(visit, every or "", now)
         off = visit.why_not("reports:write")
         if st.form_submit_button("Save", type="primary", disabled=off is not None, help=off):
-            acts.act("Saved.", report_schedule.put, visit.core, visit.user, chosen)
+            acts.act("Saved.", report_schedule.put, visit.core, visit.actor, chosen)
     if now.next_at is not None:
         st.text(f"The next report is made on {moment(now.next_at, visit.user.zone)}.")
 
@@ -47,7 +47,7 @@ def _details(visit: Visit, every: str, now: Choice) -> Choice:
     )  # fmt: skip
     hour = right.selectbox("Time", list(range(24)), index=now.hour, format_func=lambda n: f"{n:02}:00")
     where: dict[int | None, str] = {None: f"By e-mail to {visit.user.email}"} if visit.core.settings.mail else {}
-    where |= {one.id: f"A summary to {one.name}" for one in channels.listing(visit.core, visit.user) if one.is_active}
+    where |= {one.id: f"A summary to {one.name}" for one in channels.listing(visit.core, visit.actor) if one.is_active}
     if not where:
         st.warning("Nowhere to send it: set up a mail server or add a channel.")
     to = st.selectbox(

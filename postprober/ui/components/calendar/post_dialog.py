@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import ParamSpec
 
 import streamlit as st
 
@@ -18,6 +18,7 @@ from postprober.ui.guard import Visit
 from postprober.ui.text import POST_WORDS, due_words, moment, plain, safe, utc_moment
 
 UNSENT = (PostStatus.DRAFT, PostStatus.REVIEW)
+P = ParamSpec("P")
 
 
 _OPEN = "pp_open_post"
@@ -44,7 +45,7 @@ def draw(visit: Visit) -> None:
 def _dialog(visit: Visit, post_id: int) -> None:
     guard.still_in(visit)
     try:
-        post = drafts.get(visit.core, visit.user.id, post_id)
+        post = drafts.get(visit.core, visit.actor, post_id)
     except PostProberError as error:
         acts.refuse(error)
         return
@@ -72,7 +73,7 @@ def _move(visit: Visit, post: Post) -> None:
         return
     with st.spinner("Checking it for that time …"):
         acts.act(
-            f"Rescheduled for {due_words(when.at, zone, now)}.", _then_close, calendar.move, visit.core, visit.user.id,
+            f"Rescheduled for {due_words(when.at, zone, now)}.", _then_close, calendar.move, visit.core, visit.actor,
             post.id, when.at, post.version,
         )  # fmt: skip
 
@@ -93,12 +94,12 @@ def _acts(visit: Visit, post: Post) -> None:
         frame.switch("monitor")
     if post.status == PostStatus.SCHEDULED and visit.button("Cancel post", "posts:write", f"cancel-{post.id}"):
         acts.act(
-            "Cancelled. Nothing is published.", _then_close, delivery_actions.cancel, visit.core, visit.user.id, post.id
+            "Cancelled. Nothing is published.", _then_close, delivery_actions.cancel, visit.core, visit.actor, post.id
         )
     if post.status in UNSENT and visit.button("Delete", "posts:write", f"delete-{post.id}"):
-        acts.act("The draft was deleted.", _then_close, drafts.delete, visit.core, visit.user.id, post.id)
+        acts.act("The draft was deleted.", _then_close, drafts.delete, visit.core, visit.actor, post.id)
 
 
-def _then_close(work: Callable[..., Any], *arguments: Any) -> None:
-    work(*arguments)
+def _then_close(work: Callable[P, object], *arguments: P.args, **named: P.kwargs) -> None:
+    work(*arguments, **named)
     close()

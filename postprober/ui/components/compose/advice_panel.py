@@ -39,7 +39,7 @@ def _panel(visit: Visit, mine: Draft, accounts: dict[int, Account]) -> None:
     if mine.saved is None:
         return
     try:
-        said = advice.of(visit.core, visit.user.id, mine.saved.id)
+        said = advice.of(visit.core, visit.actor, mine.saved.id)
     except PostProberError as error:
         acts.refuse(error)
         return
@@ -79,14 +79,14 @@ def _suggestion(visit: Visit, mine: Draft, one: Suggestion, accounts: dict[int, 
         if visit.button("Apply", WRITE, f"accept-{one.id}", type="primary"):
             _accept(visit, mine, one)
         if visit.button("Dismiss", WRITE, f"refuse-{one.id}") and mine.saved:
-            acts.act("Dismissed.", advice.refuse, visit.core, visit.user.id, mine.saved.id, one.id)
+            acts.act("Dismissed.", advice.refuse, visit.core, visit.actor, mine.saved.id, one.id)
 
 
 def _accept(visit: Visit, mine: Draft, one: Suggestion) -> None:
     if mine.saved is None:
         return
     try:
-        changed = advice.accept(visit.core, visit.user.id, mine.saved.id, one.id)
+        changed = advice.accept(visit.core, visit.actor, mine.saved.id, one.id)
         mine.follow(changed, one.account_id or COMMON)
     except PostProberError as error:
         acts.refuse(error)
@@ -106,7 +106,7 @@ def _foot(visit: Visit, mine: Draft, said: Advice, shown: int) -> None:
         "Get suggestions", WRITE, f"ask-{mine.saved.id}", type="tertiary", icon=":material/refresh:"
     ):
         with st.spinner("Asking …"):
-            acts.act("Suggestions updated.", advice.ask, visit.core, visit.user.id, mine.saved.id)
+            acts.act("Suggestions updated.", advice.ask, visit.core, visit.actor, mine.saved.id)
 
 
 def _notes(found: Sequence[Suggestion], accounts: dict[int, Account]) -> dict[tuple[str, str], list[str]]:

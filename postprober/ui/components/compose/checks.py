@@ -27,7 +27,7 @@ def run(visit: Visit, draft: Draft, new: NewPost) -> dict[int, Preflight] | None
         return None
     try:
         with st.spinner("Checking …"):
-            return draft.check(visit.core, visit.user.id, new)
+            return draft.check(visit.core, visit.actor, new)
     except PostProberError as error:
         acts.refuse(error)
         return None

@@ -165,7 +165,7 @@ def files(visit: Visit, draft: Draft) -> tuple[int, ...]:
     seen: dict[str, int] = {}
     for place, media_id in enumerate(draft.kept, 1):
         try:
-            record = media.get(visit.core, visit.user.id, media_id)
+            record = media.get(visit.core, visit.actor, media_id)
         except NotFound:
             draft.kept = tuple(one for one in draft.kept if one != media_id)
             draft.refused.append("A file of this draft no longer exists. Upload it again.")
@@ -189,13 +189,13 @@ def _take(visit: Visit, draft: Draft, uploaded: Sequence[UploadedFile]) -> None:
     with st.spinner("Saving the file …"):
         for file in uploaded:
             try:
-                draft.take(visit.core, visit.user.id, file)
+                draft.take(visit.core, visit.actor, file)
             except PostProberError as error:
                 draft.refused.append(f"{file.name} was not added: {error.message}")
             uploads.free(file)
     draft.uploads += 1
     with suppress(PostProberError):  # said below the fields, where it is tried again
-        draft.save(visit.core, visit.user.id, draft.now())
+        draft.save(visit.core, visit.actor, draft.now())
     st.rerun()
 
 
@@ -208,12 +208,12 @@ def _file(visit: Visit, draft: Draft, record: MediaRecord, name: str, place: int
             key=draft.name(f"alt-{name}"), placeholder="Describe the image for people who can't see it",
         )  # fmt: skip
         if visit.may("media:write") and (alt or "").strip() != record.alt.strip():
-            draft.describe(visit.core, visit.user.id, record.id, (alt or "").strip())
+            draft.describe(visit.core, visit.actor, record.id, (alt or "").strip())
         if st.button("Remove", key=draft.name(f"off-{name}"), type="tertiary"):
             draft.kept = tuple(one for one in draft.kept if one != record.id)
             draft.refused = []
             with suppress(PostProberError):
-                draft.save(visit.core, visit.user.id, draft.now())
+                draft.save(visit.core, visit.actor, draft.now())
             st.rerun()
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal, Protocol, cast
 
+from postprober.domain.actor import Actor
 from postprober.domain.criteria import Criteria
 from postprober.domain.post import Preflight
 from postprober.errors import BadInput, Conflict, NotFound, PostProberError, Stale
@@ -173,7 +174,7 @@ class Draft:
         self.focus = target
         self.revision += 1
 
-    def take(self, core: Core, user_id: int, file: Upload) -> None:
+    def take(self, core: Core, actor: Actor, file: Upload) -> None:
         """Put a file into the draft, stored before anything else happens; each upload once, however many runs of the page
         see it. Raises BadInput."""
         with self.lock:
@@ -184,22 +185,22 @@ class Draft:
                 raise BadInput(f"A post has at most {MAX_FILES} files.")
             file.seek(0)
             with media.received(core, file) as stored:
-                media_id = media.add_received(core, user_id, file.name, stored)
+                media_id = media.add_received(core, actor, file.name, stored)
             self.kept = (*self.kept, media_id)
             self.described.add(media_id)
 
-    def describe(self, core: Core, user_id: int, media_id: int, alt: str) -> None:
+    def describe(self, core: Core, actor: Actor, media_id: int, alt: str) -> None:
         """Give a file its alt text. A file that another post may use, too, becomes one of its own first. Raises BadInput
         or NotFound."""
         if media_id in self.described:
             try:
-                media.describe(core, user_id, media_id, alt)
+                media.describe(core, actor, media_id, alt)
             except Conflict:  # another page has published it, or duplicated the draft
                 self.described.discard(media_id)
             else:
                 self.saved_wish = None  # the ids are the same, what readers get is not: look at the draft anew
                 return
-        fresh = media.copy(core, user_id, media_id, alt)
+        fresh = media.copy(core, actor, media_id, alt)
         self.kept = tuple(fresh if one == media_id else one for one in self.kept)
         self.described.add(fresh)
 
@@ -213,14 +214,14 @@ class Draft:
         """What is asked for, by what the page knew last."""
         return self.wish(self.chosen or (), self.kept, self.at)
 
-    def check(self, core: Core, user_id: int, new: NewPost) -> dict[int, Preflight]:
+    def check(self, core: Core, actor: Actor, new: NewPost) -> dict[int, Preflight]:
         """Preflight by account id; asked again only when something changed. Raises BadInput or NotFound."""
         if new != self.checked:
-            self.results = posts.check(core, user_id, new, self.known)
+            self.results = posts.check(core, actor, new, self.known)
             self.checked = new
         return self.results
 
-    def save(self, core: Core, user_id: int, new: NewPost, *, empty_too: bool = False) -> bool:
+    def save(self, core: Core, actor: Actor, new: NewPost, *, empty_too: bool = False) -> bool:
         """Keep what was written, once for each change; whether it was written now. A page on which nothing was done is
         not kept. Where the stored draft was changed, planned or deleted elsewhere, these words go on as a draft of
         their own (`parted`). Raises BadInput, NotFound or Unavailable; then the page still holds everything."""
@@ -232,11 +233,11 @@ class Draft:
             if self.saved is None and not empty_too and self._untouched(new):
                 return False
             if self.fork:
-                written = self._part(core, user_id, new)
+                written = self._part(core, actor, new)
             elif self.saved is None:
-                written = self._first(core, user_id, new)
+                written = self._first(core, actor, new)
             else:
-                written = self._next(core, user_id, new, self.saved)
+                written = self._next(core, actor, new, self.saved)
             if written:
                 self.saved_wish = new
             return written
@@ -246,78 +247,78 @@ class Draft:
         done = words or any(part.strip() for part in new.parts) or new.media_ids or new.at or new.criteria
         return not done and set(new.account_ids) == set(self.offered)
 
-    def _first(self, core: Core, user_id: int, new: NewPost) -> bool:
+    def _first(self, core: Core, actor: Actor, new: NewPost) -> bool:
         try:
-            self.saved = drafts.save(core, user_id, new, key=self.key)
+            self.saved = drafts.save(core, actor, new, key=self.key)
         except Stale:
-            return self._part(core, user_id, new)
+            return self._part(core, actor, new)
         return True
 
-    def _next(self, core: Core, user_id: int, new: NewPost, saved: Post) -> bool:
+    def _next(self, core: Core, actor: Actor, new: NewPost, saved: Post) -> bool:
         try:
-            self.saved = drafts.change(core, user_id, saved.id, new, [saved.version])
+            self.saved = drafts.change(core, actor, saved.id, new, [saved.version])
         except (Conflict, NotFound):
-            return self._part(core, user_id, new)
+            return self._part(core, actor, new)
         return True
 
-    def _part(self, core: Core, user_id: int, new: NewPost) -> bool:
+    def _part(self, core: Core, actor: Actor, new: NewPost) -> bool:
         """The stored draft is no longer the one that this page knows: leave it as it is, keep these words beside it. Of a
         planned post's edit no draft is made unasked, because publishing that would make a second post."""
-        theirs = self._theirs(core, user_id)
+        theirs = self._theirs(core, actor)
         if theirs is not None and drafts.wish_of(theirs) == new and theirs.status in drafts.UNSENT:
             self.saved, self.fork = theirs, False  # the same words, written by another page
             return True
         if self.edits is not None:
             self.stopped, self.fork, self.described = "copy", False, set()
-            self.look(core, user_id)
+            self.look(core, actor)
             return False
         key = new_key()
-        self.saved = drafts.save(core, user_id, new, key=key)
+        self.saved = drafts.save(core, actor, new, key=key)
         self.key, self.fork, self.described = key, False, set()
         self.other = theirs.id if theirs else None
         self.parted = "gone" if theirs is None else "changed" if theirs.status in drafts.UNSENT else "planned"
         return True
 
-    def look(self, core: Core, user_id: int) -> None:
+    def look(self, core: Core, actor: Actor) -> None:
         """Whether what is edited here can still go into its planned post."""
         if self.saved is None or self.edits is None or self.post_id is not None:
             return
-        found, self.planned = editing.standing(core, user_id, self.saved)
+        found, self.planned = editing.standing(core, actor, self.saved)
         if found is not Standing.OPEN:
             self.stopped = cast(Stopped, found.value)
         elif self.stopped != "copy":
             self.stopped = ""
 
-    def detach(self, core: Core, user_id: int) -> Post | None:
+    def detach(self, core: Core, actor: Actor) -> Post | None:
         """A person wants these words as a draft of their own, with no time yet; the working copy, which is returned, has
         no use any more. Raises BadInput or NotFound."""
         with self.lock:
             key, new = new_key(), replace(self.now(), at=None)
-            left, self.saved = self.saved, drafts.save(core, user_id, new, key=key)
+            left, self.saved = self.saved, drafts.save(core, actor, new, key=key)
             self.key, self.saved_wish, self.checked, self.described = key, new, None, set()
             self.at = self.typed = self.slot = None
             self.stopped, self.planned = "", None
             self.revision += 1
             return left
 
-    def replace_theirs(self, core: Core, user_id: int) -> None:
+    def replace_theirs(self, core: Core, actor: Actor) -> None:
         """A person wants these words instead of those that another page has written. Raises NotFound or Stale."""
         if self.saved is not None:
-            self.saved, self.stopped, self.saved_wish = drafts.get(core, user_id, self.saved.id), "", None
+            self.saved, self.stopped, self.saved_wish = drafts.get(core, actor, self.saved.id), "", None
 
-    def take_theirs(self, core: Core, user_id: int) -> None:
+    def take_theirs(self, core: Core, actor: Actor) -> None:
         """A person wants the words that another page has written instead of these. Raises NotFound."""
         if self.saved is not None:
-            theirs = drafts.get(core, user_id, self.saved.id)
-            fresh = Draft.of(theirs, user_id)
+            theirs = drafts.get(core, actor, self.saved.id)
+            fresh = Draft.of(theirs, actor.user)
             self.stopped, self.chosen, self.criteria = "", fresh.chosen, fresh.criteria
             self.follow(theirs, self.focus)
 
-    def _theirs(self, core: Core, user_id: int) -> Post | None:
+    def _theirs(self, core: Core, actor: Actor) -> Post | None:
         try:
             if self.saved is not None:
-                return drafts.get(core, user_id, self.saved.id)
-            return drafts.by_key(core, user_id, self.key)
+                return drafts.get(core, actor, self.saved.id)
+            return drafts.by_key(core, actor, self.key)
         except NotFound:
             return None
 
@@ -331,7 +332,7 @@ class Draft:
         self.kept = wish.media_ids
         self.show(focus)
 
-    def publish(self, core: Core, user_id: int, new: NewPost) -> int:
+    def publish(self, core: Core, actor: Actor, new: NewPost) -> int:
         """Plan the post once, however often and from however many pages this is called; returns its id. Raises
         PreflightFailed, BadInput, Conflict.
 
@@ -341,10 +342,10 @@ class Draft:
         be submitted again.
         """
         left = self.other
-        self.look(core, user_id)
+        self.look(core, actor)
         if self.asks:
             raise Conflict("Choose first what happens to your text: the choices are at the top of the page.")
-        self.save(core, user_id, new, empty_too=True)
+        self.save(core, actor, new, empty_too=True)
         if self.stopped:
             raise Conflict("The post was changed on another page. Your text was not saved to it.")
         if self.other != left and self.parted:
@@ -354,16 +355,16 @@ class Draft:
         with self.lock:
             if self.post_id is None and self.saved is not None:
                 try:
-                    self.post_id = drafts.submit(core, user_id, self.saved.id, [self.saved.version]).id
+                    self.post_id = drafts.submit(core, actor, self.saved.id, [self.saved.version]).id
                 except (Conflict, NotFound):
-                    if not self._planned_elsewhere(core, user_id):
+                    if not self._planned_elsewhere(core, actor):
                         raise
             if self.post_id is None:
                 raise Conflict("The draft could not be stored. Try again.")
             return self.post_id
 
-    def _planned_elsewhere(self, core: Core, user_id: int) -> bool:
-        theirs = self._theirs(core, user_id)
+    def _planned_elsewhere(self, core: Core, actor: Actor) -> bool:
+        theirs = self._theirs(core, actor)
         if theirs is None or theirs.status in drafts.UNSENT:
             if theirs is not None and self.saved is not None and theirs.version != self.saved.version:
                 self.follow(theirs, self.focus)
@@ -371,13 +372,13 @@ class Draft:
         self.post_id, self.earlier = theirs.id, True
         return True
 
-    def refresh(self, core: Core, user_id: int) -> None:
+    def refresh(self, core: Core, actor: Actor) -> None:
         """The page was away: the draft as it is stored by now."""
         if self.saved is None or self.post_id is not None:
             return
-        theirs = self._theirs(core, user_id)
+        theirs = self._theirs(core, actor)
         if theirs is not None and theirs.version != self.saved.version:
-            fresh = Draft.of(theirs, user_id)
+            fresh = Draft.of(theirs, actor.user)
             if fresh.post_id is None:
                 self.follow(theirs, self.focus)
                 self.chosen, self.criteria = fresh.chosen, fresh.criteria
@@ -385,10 +386,10 @@ class Draft:
                 self.saved, self.post_id, self.earlier = theirs, fresh.post_id, True
 
 
-def stored(core: Core, user_id: int, key: str) -> Draft | None:
+def stored(core: Core, actor: Actor, key: str) -> Draft | None:
     """The draft of an address, None when there is none."""
     try:
-        post = drafts.get(core, user_id, int(key)) if key.isdecimal() else drafts.by_key(core, user_id, key)
+        post = drafts.get(core, actor, int(key)) if key.isdecimal() else drafts.by_key(core, actor, key)
     except PostProberError:
         return None
-    return Draft.of(post, user_id) if post is not None else None
+    return Draft.of(post, actor.user) if post is not None else None

@@ -15,7 +15,7 @@ WORDS = 60  # characters of a draft's text in its line
 
 def draw(visit: Visit) -> None:
     """A popover with the stored drafts, the one written last first; nothing when there is none."""
-    stored = drafts.listing(visit.core, visit.user.id)
+    stored = drafts.listing(visit.core, visit.actor)
     if not stored:
         return
     now, zone = visit.core.clock.now(), visit.user.zone
@@ -35,7 +35,7 @@ def draw(visit: Visit) -> None:
 
 def _delete(visit: Visit, post_id: int) -> None:
     """The row first: when that is refused, the composer keeps what it has."""
-    drafts.delete(visit.core, visit.user.id, post_id)
+    drafts.delete(visit.core, visit.actor, post_id)
     if (mine := open_draft.current()) and mine.saved and mine.saved.id == post_id:
         unsent.drop(mine)
         open_draft.renew()

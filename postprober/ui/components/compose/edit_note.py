@@ -31,7 +31,7 @@ def draw(visit: Visit, mine: Draft) -> None:
     """Above the fields; nothing for an ordinary draft."""
     if mine.edits is None or mine.saved is None:
         return
-    mine.look(visit.core, visit.user.id)
+    mine.look(visit.core, visit.actor)
     with st.container(border=True, key="pp-edits"):
         if mine.stopped:
             _stopped(visit, mine)
@@ -56,11 +56,11 @@ def _stopped(visit: Visit, mine: Draft) -> None:
     """What happened, and what can become of the words: nothing happens to them before one of these is pressed."""
     status = POST_WORDS.get(mine.planned.status, (mine.planned.status, ""))[0] if mine.planned else ""
     st.warning(plain(STOPPED[mine.stopped].format(status=status)), icon=":material/call_split:")
-    core, user_id = visit.core, visit.user.id
+    core, actor = visit.core, visit.actor
     with st.container(horizontal=True):
         if mine.stopped == "copy":
             if visit.button("Replace the other version with mine", WRITE, mine.name("replace")):
-                acts.act("Your version is kept.", mine.replace_theirs, core, user_id)
+                acts.act("Your version is kept.", mine.replace_theirs, core, actor)
             if st.button("Use the other version", key=mine.name("theirs")):
                 acts.act("The other version is open.", _take_theirs, visit, mine)
         if visit.button("Save my text as a new draft", WRITE, mine.name("detach")):
@@ -79,7 +79,7 @@ def _stopped(visit: Visit, mine: Draft) -> None:
 
 def _detach(visit: Visit, mine: Draft) -> None:
     keep_theirs = mine.stopped == "copy"
-    left = mine.detach(visit.core, visit.user.id)
+    left = mine.detach(visit.core, visit.actor)
     unsent.drop(mine)
     open_draft.address(mine)
     if not keep_theirs:
@@ -87,7 +87,7 @@ def _detach(visit: Visit, mine: Draft) -> None:
 
 
 def _take_theirs(visit: Visit, mine: Draft) -> None:
-    mine.take_theirs(visit.core, visit.user.id)
+    mine.take_theirs(visit.core, visit.actor)
     unsent.drop(mine)
 
 
@@ -95,7 +95,7 @@ def _remove(visit: Visit, copy: Post | None) -> None:
     """A working copy that has no use any more."""
     if copy is not None:
         with suppress(NotFound):
-            drafts.delete(visit.core, visit.user.id, copy.id)
+            drafts.delete(visit.core, visit.actor, copy.id)
 
 
 def _discard(visit: Visit, mine: Draft) -> None:
@@ -115,7 +115,7 @@ def changes(visit: Visit, mine: Draft, new: NewPost) -> None:
     if mine.edits is None or mine.stopped:
         return
     try:
-        found = editing.changes(visit.core, visit.user.id, mine.edits, new)
+        found = editing.changes(visit.core, visit.actor, mine.edits, new)
     except PostProberError as error:
         acts.refuse(error)
         return

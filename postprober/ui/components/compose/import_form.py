@@ -105,7 +105,7 @@ def _batch(visit: Visit, content: bytes, encoding: str, order: Order) -> Batch:
     known = st.session_state.get(_BATCH)
     if known is None or known[0] != asked:
         with st.spinner("Checking every row …"):
-            known = (asked, imports.read(visit.core, visit.user.id, content, encoding=encoding, order=order))
+            known = (asked, imports.read(visit.core, visit.actor, content, encoding=encoding, order=order))
         st.session_state[_BATCH] = known
     batch: Batch = known[1]
     return batch
@@ -142,7 +142,7 @@ def _confirm(visit: Visit, batch: Batch) -> None:
     try:
         with _LOCK:
             made = imports.create(
-                visit.core, visit.user.id, batch, lambda done, of: _show(bar, done, of), twice=twice
+                visit.core, visit.actor, batch, lambda done, of: _show(bar, done, of), twice=twice
             )  # fmt: skip
     except PostProberError as error:
         acts.refuse(error)

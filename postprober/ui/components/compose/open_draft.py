@@ -33,7 +33,7 @@ def opened(visit: Visit) -> Draft:
     mine.user_id = visit.user.id
     away = not _has_fields(mine)
     if away:
-        mine.refresh(visit.core, visit.user.id)
+        mine.refresh(visit.core, visit.actor)
     if words is not None:
         mine = _with_words(visit, mine, words, put=away)
     st.session_state[_KEY] = mine
@@ -44,7 +44,7 @@ def opened(visit: Visit) -> Draft:
 def _loaded(visit: Visit, asked: str, before: Draft | None) -> tuple[Draft, unsent.Words | None]:
     """The draft that the address names, and the words that were typed in it and are not stored. An edit that is gone
     makes a new post only when a person says so."""
-    mine, page = stored(visit.core, visit.user.id, asked), new_key()
+    mine, page = stored(visit.core, visit.actor, asked), new_key()
     words = unsent.take_over(visit.user.id, asked, page)
     if words is None and mine is not None:
         words = unsent.take_over(visit.user.id, mine.key, page)
@@ -74,7 +74,7 @@ def _with_words(visit: Visit, mine: Draft, words: unsent.Words, *, put: bool) ->
         mine = Draft.of(words.copy, mine.user_id)
         if saved is not None and saved.id == words.copy.id:
             mine.stopped = "copy"
-        mine.look(visit.core, mine.user_id)
+        mine.look(visit.core, visit.actor)
     elif mine.post_id is not None and saved is not None:
         later = Draft.like(saved, mine.user_id)
         later.parted, later.other = "planned", mine.post_id
@@ -122,7 +122,7 @@ def load(post: Post, user_id: int, *, copy: bool = False) -> None:
 def edit(visit: Visit, post_id: int, before: Callable[[], None] = lambda: None) -> None:
     """Open a planned post in the composer. `before`: done first when it can be edited."""
     try:
-        copy = editing.begin(visit.core, visit.user.id, post_id, edit_key(post_id))
+        copy = editing.begin(visit.core, visit.actor, post_id, edit_key(post_id))
     except PostProberError as error:
         acts.refuse(error)
         return

@@ -34,7 +34,7 @@ def draw(visit: Visit, new: NewPost, linked: list[Account]) -> None:
 def html(visit: Visit, new: NewPost, account: Account) -> str:
     """The post, or the whole thread, as `account` will show it."""
     try:
-        pictures = [thumbnails.html(visit.core, visit.user.id, media_id) for media_id in new.media_ids]
+        pictures = [thumbnails.html(visit.core, visit.actor, media_id) for media_id in new.media_ids]
     except NotFound:
         pictures = []
     parts = new.texts_for(account.id)

@@ -47,7 +47,7 @@ def parted(visit: Visit, mine: Draft) -> None:
 
 
 def _use_other(visit: Visit, mine: Draft) -> None:
-    open_draft.load(drafts.get(visit.core, visit.user.id, mine.other or 0), visit.user.id)
+    open_draft.load(drafts.get(visit.core, visit.actor, mine.other or 0), visit.user.id)
 
 
 def store(visit: Visit, mine: Draft, new: NewPost) -> str:
@@ -56,7 +56,7 @@ def store(visit: Visit, mine: Draft, new: NewPost) -> str:
         return ""
     before = (mine.parted, mine.other, mine.stopped)
     try:  # nosemgrep: every-error-caught # raised again unless the database is away
-        mine.save(visit.core, visit.user.id, new)
+        mine.save(visit.core, visit.actor, new)
     except PostProberError as error:
         return error.message
     except Exception as error:  # the database is busy or away: what was typed must stay in the page
@@ -97,7 +97,7 @@ def button(visit: Visit, mine: Draft, new: NewPost, *, ready: bool) -> None:
         return
     try:
         with st.spinner("Scheduling …"):
-            mine.publish(visit.core, visit.user.id, new)
+            mine.publish(visit.core, visit.actor, new)
     except PostProberError as error:
         mine.checked = None  # something changed since the checks ran: run them again
         mine.known.limits.clear()
@@ -111,7 +111,7 @@ def button(visit: Visit, mine: Draft, new: NewPost, *, ready: bool) -> None:
 def done(visit: Visit, mine: Draft) -> None:
     """The post exists; where to go from here."""
     try:
-        post = drafts.get(visit.core, visit.user.id, mine.post_id or 0)
+        post = drafts.get(visit.core, visit.actor, mine.post_id or 0)
     except NotFound:
         st.info("This post was deleted.", icon=":material/delete:")
         _next(view=False)

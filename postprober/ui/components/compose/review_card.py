@@ -31,11 +31,11 @@ def draw(visit: Visit, post: Post) -> None:
     with st.container(horizontal=True, key=f"review-{post.id}"):
         if visit.button("Approve", WRITE, f"approve-{seen}", type="primary"):
             acts.act(
-                "Approved and scheduled.", advice.decide_review, visit.core, visit.user.id, post.id, True, post.version
+                "Approved and scheduled.", advice.decide_review, visit.core, visit.actor, post.id, True, post.version
             )
         if visit.button("Back to draft", WRITE, f"reject-{seen}"):
             acts.act(
-                "Moved back to drafts.", advice.decide_review, visit.core, visit.user.id, post.id, False, post.version
+                "Moved back to drafts.", advice.decide_review, visit.core, visit.actor, post.id, False, post.version
             )
         if st.button("Edit draft", key=f"change-{post.id}"):
             open_draft.load(post, visit.user.id)

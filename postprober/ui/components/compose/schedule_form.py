@@ -77,7 +77,7 @@ def _slot(visit: Visit, draft: Draft, zone: str) -> When:
     if draft.slot is None or draft.slot <= now:
         but = draft.edits or (draft.saved.id if draft.saved else None)
         try:
-            draft.slot = queue.next_free(visit.core, visit.user.id, but)
+            draft.slot = queue.next_free(visit.core, visit.actor, but)
         except PostProberError as error:
             draft.slot, problem = None, error.message
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -129,14 +129,14 @@ def _which(found: tuple[datetime, ...], zone: str, key: str, before: datetime) -
 def _slots(visit: Visit, draft: Draft) -> None:
     """Where a person says when they like to post."""
     with st.popover("Change my slots", type="tertiary"), st.form("pp-slots", border=False):
-        slots = queue.slots_of(visit.core, visit.user.id)
+        slots = queue.slots_of(visit.core, visit.actor)
         typed = {
             day: st.text_input(name, queue.typed(slots.get(day, ())), placeholder="none, or 9:00, 12:30")
             for day, name in enumerate(queue.DAYS)
         }
         if st.form_submit_button("Save slots", disabled=not visit.may("posts:write")):
             try:
-                queue.choose(visit.core, visit.user.id, typed)
+                queue.choose(visit.core, visit.actor, typed)
             except PostProberError as error:
                 acts.refuse(error)
             else:

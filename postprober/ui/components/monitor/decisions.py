@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from postprober.domain.actor import Actor
 from postprober.domain.delivery import UNFINISHED, DeliveryState
 from postprober.domain.held import Choice, words
 from postprober.services.core import Core
@@ -36,27 +37,27 @@ def _delayed(visit: Visit, view: DeliveryView) -> None:
         f"Published as soon as {view.platform} is available again. If you send it now, it will most likely fail."
     )
     if visit.button("Send it anyway", WRITE, f"anyway-{view.delivery.id}"):
-        acts.act("Sending now.", delivery_actions.send_held, visit.core, visit.user.id, view.delivery.id)
+        acts.act("Sending now.", delivery_actions.send_held, visit.core, visit.actor, view.delivery.id)
 
 
 def _held(visit: Visit, view: DeliveryView) -> None:
-    core, user_id, held = visit.core, visit.user.id, view.delivery
+    core, actor, held = visit.core, visit.actor, view.delivery
     told = words(held.cause, unknown=held.unknown_at is not None)
     st.caption(told.advice.format(platform=view.platform))
     with st.container(horizontal=True, key=f"decide-{held.id}"):
         if Choice.LOOK in told.choices and visit.button(
             "Check again", WRITE, f"look-{held.id}", help="Searches the account once more. Sends nothing."
         ):
-            acts.act("We are checking again.", delivery_actions.look_again, core, user_id, held.id)
+            acts.act("We are checking again.", delivery_actions.look_again, core, actor, held.id)
         if Choice.POINT in told.choices:
             with st.popover(f"It is on {view.platform}", disabled=not visit.may(WRITE), key=f"there-{held.id}"):
                 _there(visit, view)
         if Choice.SEND in told.choices and visit.button(
             told.send.format(platform=view.platform), WRITE, f"send-{held.id}"
         ):
-            acts.act("Publishing…", delivery_actions.send_held, core, user_id, held.id)
+            acts.act("Publishing…", delivery_actions.send_held, core, actor, held.id)
         if visit.button(told.cancel.format(platform=view.platform), WRITE, f"leave-{held.id}", type="tertiary"):
-            acts.act("Cancelled. Nothing more is sent.", _leave, core, user_id, held.id)
+            acts.act("Cancelled. Nothing more is sent.", _leave, core, actor, held.id)
 
 
 def _there(visit: Visit, view: DeliveryView) -> None:
@@ -69,28 +70,28 @@ def _there(visit: Visit, view: DeliveryView) -> None:
                     "Linked. Verification has started.",
                     delivery_actions.adopt_held,
                     visit.core,
-                    visit.user.id,
+                    visit.actor,
                     view.delivery.id,
                     link,
                 )
 
 
-def _leave(core: Core, user_id: int, delivery_id: int) -> None:
-    delivery_actions.cancel_one(core, user_id, delivery_id, not_there=True)
+def _leave(core: Core, actor: Actor, delivery_id: int) -> None:
+    delivery_actions.cancel_one(core, actor, delivery_id, not_there=True)
 
 
 def _failed(visit: Visit, view: DeliveryView) -> None:
-    core, user_id, failed = visit.core, visit.user.id, view.delivery
+    core, actor, failed = visit.core, visit.actor, view.delivery
     with st.container(horizontal=True, key=f"mend-{failed.id}"):
         partly = failed.state is DeliveryState.PARTIAL
         again = "Publish the rest" if partly else "Try again"
         if visit.button(again, WRITE, f"retry-{failed.id}", help=f"Sends it once more on {view.platform} only."):
-            acts.act("Retrying…", delivery_actions.retry_one, core, user_id, failed.id)
+            acts.act("Retrying…", delivery_actions.retry_one, core, actor, failed.id)
         edit_failed.popover(visit, view)
         if not partly and visit.button(
             "Cancel it", WRITE, f"give-up-{failed.id}", type="tertiary", help="No more attempts are made."
         ):
-            acts.act("Cancelled. Nothing more is sent.", delivery_actions.cancel_one, core, user_id, failed.id)
+            acts.act("Cancelled. Nothing more is sent.", delivery_actions.cancel_one, core, actor, failed.id)
 
 
 def stoppable(view: PostView) -> bool:

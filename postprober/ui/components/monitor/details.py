@@ -41,7 +41,7 @@ def draw(visit: Visit, view: PostView) -> None:
             format_func=lambda i: by_id[i].platform if i in by_id else "", label_visibility="collapsed", wrap=True,
         )  # fmt: skip
         one = by_id.get(chosen or 0) or view.deliveries[0]
-        _delivery(visit, one, details.of(visit.core, visit.user.id, one.delivery.id))
+        _delivery(visit, one, details.of(visit.core, visit.actor, one.delivery.id))
 
 
 def _delivery(visit: Visit, view: DeliveryView, found: Details) -> None:
@@ -113,7 +113,7 @@ def _seen(visit: Visit, seen: Seen, zone: str) -> None:
 def _picture(visit: Visit, seen: Seen, zone: str) -> None:
     """A thumbnail; Streamlit opens it large by its own button."""
     try:
-        found = evidence.picture(visit.core, visit.user.id, seen.id)
+        found = evidence.picture(visit.core, visit.actor, seen.id)
     except NotFound:
         st.caption("The picture was deleted (data retention).")
         return

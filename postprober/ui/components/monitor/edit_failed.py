@@ -161,7 +161,7 @@ def _send(visit: Visit, view: DeliveryView) -> None:
     st.session_state.pop(_problem(one.id), None)
     approval.clear(name)
     try:
-        edit_failed.rewrite(visit.core, visit.user.id, one.id, texts, approved)
+        edit_failed.rewrite(visit.core, visit.actor, one.id, texts, approved)
     except ReviewNeeded as held:
         approval.ask(name, held)
     except (Conflict, NotFound) as error:
@@ -181,7 +181,7 @@ def _send(visit: Visit, view: DeliveryView) -> None:
 def _kept(visit: Visit, view: DeliveryView, texts: list[str]) -> str:
     """Keep the words as a draft; where they are now."""
     try:  # nosemgrep: every-error-caught # raised again unless the database is away
-        drafts.save(visit.core, visit.user.id, NewPost(tuple(texts), (view.delivery.account_id,)))
+        drafts.save(visit.core, visit.actor, NewPost(tuple(texts), (view.delivery.account_id,)))
     except Exception as error:
         if not isinstance(error, PostProberError) and not drafts.is_unavailable(error):
             raise

@@ -66,4 +66,4 @@ def _acts(visit: Visit, view: PostView) -> None:
         "Cancel", "posts:write", f"cancel-{post.id}", type="tertiary", icon=":material/block:",
         help="Stops what was not sent yet.",
     ):  # fmt: skip
-        acts.act("What was not sent yet was cancelled.", delivery_actions.cancel, visit.core, visit.user.id, post.id)
+        acts.act("What was not sent yet was cancelled.", delivery_actions.cancel, visit.core, visit.actor, post.id)

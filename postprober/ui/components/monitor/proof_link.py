@@ -25,16 +25,16 @@ def draw(visit: Visit, view: PostView) -> None:
     if not opened.open:
         return
     with opened:
-        found = proof_pages.link(visit.core, visit.user.id, post_id)
+        found = proof_pages.link(visit.core, visit.actor, post_id)
         if found:
             st.caption("Anyone with this link can see what was sent, and when and where it was verified.")
             st.code(found, language=None)
             if visit.button("Revoke link", WRITE, f"withdraw-{post_id}", help="The link stops working immediately."):
-                acts.act("Link revoked.", proof_pages.withdraw, visit.core, visit.user.id, post_id)
+                acts.act("Link revoked.", proof_pages.withdraw, visit.core, visit.actor, post_id)
         else:
             st.caption(
                 "Makes a link that shows the text, the pictures' hashes, times, proof and the link of the post to "
                 "anybody who has it. Nothing about you, your accounts, or errors."
             )
             if visit.button("Create link", WRITE, f"share-{post_id}", type="primary"):
-                acts.act("Link created. Copy it.", proof_pages.share, visit.core, visit.user.id, post_id)  # fmt: skip
+                acts.act("Link created. Copy it.", proof_pages.share, visit.core, visit.actor, post_id)  # fmt: skip

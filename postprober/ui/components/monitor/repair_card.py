@@ -52,9 +52,9 @@ def _decide(visit: Visit, one: RepairView) -> None:
     approval.draw(name)
     with st.container(horizontal=True, key=f"repair-{one.id}"):
         if visit.button("Apply the repair", WRITE, f"apply-{one.id}", type="primary"):
-            approval.act(name, "Repair applied.", repairs.apply, visit.core, visit.user.id, one.id)
+            approval.act(name, "Repair applied.", repairs.apply, visit.core, visit.actor, one.id)
         if visit.button("Dismiss the repair", WRITE, f"no-repair-{one.id}"):
-            acts.act("Repair dismissed.", repairs.refuse, visit.core, visit.user.id, one.id)
+            acts.act("Repair dismissed.", repairs.refuse, visit.core, visit.actor, one.id)
 
 
 def _well(view: DeliveryView) -> bool:

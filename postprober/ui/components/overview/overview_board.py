@@ -27,7 +27,7 @@ def draw(visit: Visit) -> None:
     """The whole board; asks anew by itself."""
     guard.still_in(visit)
     now, zone = visit.core.clock.now(), visit.user.zone
-    seen = overview.take(visit.core, visit.user.id)
+    seen = overview.take(visit.core, visit.actor)
     if not seen.scheduler_lives:
         st.warning(auto_refresh.NO_SCHEDULER, icon=":material/heart_broken:")
     st.html(answer_html(seen))
@@ -36,10 +36,10 @@ def draw(visit: Visit) -> None:
     with left:
         st.html(f'<div class="pp-lists">{"".join(_lists(seen, zone, now))}</div>')
         if seen.health:
-            st.html(health_strip.strips_html(health.take(visit.core, visit.user.id), zone, now))
+            st.html(health_strip.strips_html(health.take(visit.core, visit.actor), zone, now))
             st.html(health_html(seen))
     with right:
-        alerts.draw(monitoring.alerts(visit.core, visit.user.id), zone, now)
+        alerts.draw(monitoring.alerts(visit.core, visit.actor), zone, now)
 
 
 def answer_html(seen: Overview) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import streamlit as st
 
 from postprober.services.operations import retention
-from postprober.services.people import people
 from postprober.services.posts import advice
 from postprober.ui import acts
 from postprober.ui.guard import Visit
@@ -23,7 +22,7 @@ def draw(visit: Visit) -> None:
     _advisor(visit)
     st.subheader("Data retention (days)", anchor=False)
     keep = retention.get(visit.core)
-    owns = retention.may_put(visit.core, visit.user)
+    owns = retention.may_put(visit.core, visit.actor)
     with st.form("retention"):
         days = {
             name: st.number_input(label, 0, retention.LONGEST, getattr(keep, name), help=help, disabled=not owns)
@@ -35,7 +34,7 @@ def draw(visit: Visit) -> None:
         ):
             acts.act(
                 "Saved. It takes effect within the hour.",
-                lambda: retention.put(visit.core, visit.user, retention.Keep(**{k: int(v) for k, v in days.items()})),
+                lambda: retention.put(visit.core, visit.actor, retention.Keep(**{k: int(v) for k, v in days.items()})),
             )
 
 
@@ -52,11 +51,11 @@ def _advisor(visit: Visit) -> None:
         "Text that the rules flag is never sent to the model, nor are file names or the confidential parts of links. "
         "While the model is unavailable, the rules review alone and the post is checked again later."
     )
-    owns = people.manages_people(visit.user)
-    now = advice.waits_for_model(visit.core, visit.user.id)
+    owns = visit.actor.owns
+    now = advice.waits_for_model(visit.core, visit.actor)
     wanted = st.toggle(
         "Hold posts while the model is unavailable", value=now, disabled=not owns,
         help=None if owns else "Only an owner can change this.",
     )  # fmt: skip
     if wanted != now:
-        acts.act("Saved.", lambda: advice.wait_for_model(visit.core, visit.user, wanted))
+        acts.act("Saved.", lambda: advice.wait_for_model(visit.core, visit.actor, wanted))

@@ -25,7 +25,7 @@ def draw(visit: Visit) -> None:
         if st.button("Done", key="invitation-done"):
             del st.session_state[_LINK]
             st.rerun()
-    for member in people.listing(visit.core, visit.user):
+    for member in people.listing(visit.core, visit.actor):
         _member(visit, member)
     with st.form("invite", clear_on_submit=True):
         st.subheader("Invite a teammate", anchor=False)
@@ -34,7 +34,7 @@ def draw(visit: Visit) -> None:
         role = st.selectbox("Role", people.INVITED_ROLES, format_func=ROLE_WORDS.__getitem__)
         if st.form_submit_button("Invite"):
             try:
-                _made, link = people.invite(visit.core, visit.user, email=email, name=name, role=role)
+                _made, link = people.invite(visit.core, visit.actor, email=email, name=name, role=role)
                 st.session_state[_LINK] = link or MAILED
             except PostProberError as error:
                 st.error(plain(error.message))
@@ -58,29 +58,29 @@ def _member(visit: Visit, member: User) -> None:
 
 
 def _change(visit: Visit, member: User) -> None:
-    core, owner = visit.core, visit.user
+    core, actor = visit.core, visit.actor
     other = next(role for role in people.INVITED_ROLES if role != member.role)
     if st.button(f"Make {other}", key=f"role-{member.id}"):
-        acts.act(f"{member.name} is {other} now.", people.set_role, core, owner, member.id, other)
+        acts.act(f"{member.name} is {other} now.", people.set_role, core, actor, member.id, other)
     if member.is_active:
         if st.button("New sign-in link", key=f"link-{member.id}"):
-            st.session_state[_LINK] = people.new_link(core, owner, member.id) or MAILED
+            st.session_state[_LINK] = people.new_link(core, actor, member.id) or MAILED
             st.rerun()
         if member.totp_secret is not None and st.button(
             "Turn off two-factor authentication", key=f"second-{member.id}"
         ):
             said = f"Two-factor authentication is off for {member.name}."
-            acts.act(said, people.take_off_second_factor, core, owner, member.id)
+            acts.act(said, people.take_off_second_factor, core, actor, member.id)
         if st.button("Deactivate", key=f"out-{member.id}", type="primary"):
             acts.act(
                 f"{member.name} is deactivated and signed out everywhere.",
                 people.set_active,
                 core,
-                owner,
+                actor,
                 member.id,
                 active=False,
             )
     if st.button("Remove", key=f"remove-{member.id}"):
-        acts.act(f"{member.name} was removed. Their posts stay.", people.remove, core, owner, member.id)
+        acts.act(f"{member.name} was removed. Their posts stay.", people.remove, core, actor, member.id)
     if not member.is_active and st.button("Reactivate", key=f"in-{member.id}"):
-        acts.act(f"{member.name} is active again.", people.set_active, core, owner, member.id, active=True)
+        acts.act(f"{member.name} is active again.", people.set_active, core, actor, member.id, active=True)

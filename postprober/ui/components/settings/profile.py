@@ -21,4 +21,4 @@ def draw(visit: Visit) -> None:
             "Time zone", zones, index=zones.index(user.zone), help="Times are shown, and read, in this zone."
         )
         if st.form_submit_button("Save", type="primary"):
-            acts.act("Profile saved.", people.change_profile, visit.core, user, name=name, zone=zone)
+            acts.act("Profile saved.", people.change_profile, visit.core, visit.actor, name=name, zone=zone)

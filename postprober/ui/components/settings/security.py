@@ -20,7 +20,7 @@ QR_WIDTH = 260  # pixels; about five for each module of a long key
 
 
 def draw(visit: Visit) -> None:
-    here = signins.listing(visit.core, visit.user.id, state.session_token())
+    here = signins.listing(visit.core, visit.actor, state.session_token())
     current = next((one.id for one in here if one.current), None)
     left, right = st.columns(2, gap="large")
     with left:
@@ -43,7 +43,7 @@ def _password(visit: Visit, current: int | None) -> None:
                 "Password changed. You are signed out everywhere else.",
                 passwords.change,
                 visit.core,
-                visit.user,
+                visit.actor,
                 old,
                 new,
                 address=address,
@@ -73,7 +73,7 @@ def _enrol(visit: Visit) -> None:
     if _ENROLMENT not in st.session_state:
         st.caption("You will also be asked for a code from your authenticator app when you sign in.")
         if st.button("Set up"):
-            st.session_state[_ENROLMENT] = second_factor.enrol(visit.user)
+            st.session_state[_ENROLMENT] = second_factor.enrol(visit.core, visit.actor)
             st.rerun()
         return
     offer: second_factor.Enrolment = st.session_state[_ENROLMENT]
@@ -86,7 +86,7 @@ def _enrol(visit: Visit) -> None:
         if st.form_submit_button("Turn on"):
             try:
                 st.session_state[_CODES] = second_factor.enable(
-                    visit.core, visit.user, offer.secret, code, password, visitor.address(visit.core)
+                    visit.core, visit.actor, offer.secret, code, password, visitor.address(visit.core)
                 )
             except PostProberError as error:
                 st.error(plain(error.message))
@@ -106,7 +106,7 @@ def qr_code(uri: str) -> bytes:
 
 
 def _enrolled(visit: Visit) -> None:
-    left = second_factor.codes_left(visit.core, visit.user.id)
+    left = second_factor.codes_left(visit.core, visit.actor)
     st.caption(f"On. {left} recovery codes left.")
     with st.form("second-off", clear_on_submit=True):
         password = st.text_input("Password", type="password", autocomplete="current-password")
@@ -116,14 +116,14 @@ def _enrolled(visit: Visit) -> None:
             off = st.form_submit_button("Turn off")
         if fresh:
             try:
-                st.session_state[_CODES] = second_factor.renew_codes(visit.core, visit.user, password, address)
+                st.session_state[_CODES] = second_factor.renew_codes(visit.core, visit.actor, password, address)
             except PostProberError as error:
                 st.error(plain(error.message))
             else:
                 st.rerun()
         if off:
             acts.act(
-                "Two-factor authentication is off.", second_factor.disable, visit.core, visit.user, password, address
+                "Two-factor authentication is off.", second_factor.disable, visit.core, visit.actor, password, address
             )
 
 
@@ -135,9 +135,9 @@ def _sessions(visit: Visit, here: list[SignIn], current: int | None) -> None:
             if one.current:
                 st.badge("This browser", color="green")
             elif st.button("Sign out", key=f"end-{one.id}", type="tertiary"):
-                acts.act("That browser was signed out.", signins.end, visit.core, visit.user.id, one.id)
+                acts.act("That browser was signed out.", signins.end, visit.core, visit.actor, one.id)
     if len(here) > 1 and st.button("Sign out everywhere else", icon=":material/logout:"):
-        acts.act("You are signed out everywhere else.", signins.end_others, visit.core, visit.user.id, current)
+        acts.act("You are signed out everywhere else.", signins.end_others, visit.core, visit.actor, current)
 
 
 def _session_html(one: SignIn, zone: str) -> str:

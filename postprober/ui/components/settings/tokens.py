@@ -25,7 +25,7 @@ def draw(visit: Visit) -> None:
         if st.button("I have copied it"):
             del st.session_state[_NEW]
             st.rerun()
-    tokens = api_tokens.listing(visit.core, visit.user.id)
+    tokens = api_tokens.listing(visit.core, visit.actor)
     for token in tokens:
         with st.container(border=True, horizontal=True, wrap=False, key=f"token-{token.id}"):
             st.html(_token_html(token, visit.user.zone))
@@ -34,7 +34,7 @@ def draw(visit: Visit) -> None:
                     f"The token {token.name} was revoked.",
                     api_tokens.remove,
                     visit.core,
-                    visit.user.id,
+                    visit.actor,
                     token.id,
                 )
     if not tokens:

@@ -22,7 +22,7 @@ def draw(visit: Visit, post_ids: Sequence[int], shown: tuple[Any, ...]) -> None:
     """A warning without a scheduler. `shown` is the stamp that the page around was drawn from: the page runs again when
     the stamp differs, or when the person was signed out meanwhile."""
     guard.still_in(visit)
-    if monitoring.stamp(visit.core, visit.user.id, post_ids) != shown:
+    if monitoring.stamp(visit.core, visit.actor, post_ids) != shown:
         st.rerun()
     if not scheduler_lives(visit.core):
         st.warning(NO_SCHEDULER, icon=":material/heart_broken:")

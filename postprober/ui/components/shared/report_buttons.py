@@ -34,7 +34,7 @@ def of_post(visit: Visit, post_id: int) -> None:
         )
         _buttons(
             visit, f"post-{post_id}", f"postprober-post-{post_id}",
-            lambda form: reports.of_post(visit.core, visit.user.id, post_id, form, visit.user.zone),
+            lambda form: reports.of_post(visit.core, visit.actor, post_id, form),
         )  # fmt: skip
 
 
@@ -62,7 +62,7 @@ def of_period(visit: Visit) -> None:
 def _period_buttons(visit: Visit, first: date, last: date) -> None:
     _buttons(
         visit, f"period-{first}-{last}", f"postprober-{first}-to-{last}",
-        lambda form: reports.of_period(visit.core, visit.user.id, first, last, form, visit.user.zone),
+        lambda form: reports.of_period(visit.core, visit.actor, first, last, form),
     )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ import base64
 
 import streamlit as st
 
+from postprober.domain.actor import Actor
 from postprober.domain.post import MediaKind
 from postprober.errors import BadInput, Unavailable
 from postprober.services.core import Core
@@ -28,9 +29,9 @@ def _data_url(sha256: str, _core: Core, _record: MediaRecord) -> str:
     return f"data:image/jpeg;base64,{base64.b64encode(content).decode()}"
 
 
-def html(core: Core, user_id: int, media_id: int) -> str:
+def html(core: Core, actor: Actor, media_id: int) -> str:
     """An <img>, or a mark for a video and for what cannot be shown now. Raises NotFound."""
-    record = media.get(core, user_id, media_id)
+    record = media.get(core, actor, media_id)
     if record.kind == MediaKind.VIDEO:
         return f'<span class="pp-video" role="img" aria-label="{safe(record.alt or "Video")}">▶</span>'
     try:
@@ -42,4 +43,4 @@ def html(core: Core, user_id: int, media_id: int) -> str:
 
 def draw(visit: Visit, media_id: int) -> None:
     """A small square."""
-    st.html(f'<div class="pp-thumb">{html(visit.core, visit.user.id, media_id)}</div>', width="content")
+    st.html(f'<div class="pp-thumb">{html(visit.core, visit.actor, media_id)}</div>', width="content")
