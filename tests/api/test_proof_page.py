@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import update
 
 from postprober.domain.delivery import DeliveryState as S
@@ -135,7 +136,7 @@ def test_whatever_is_wrong_with_a_link_it_says_the_same_nothing(rest: Rest, post
         "another post": f"{head}.{_part({**claims, 'post': post_id + 1})}.{signature}",
         "another purpose": sign(key, "media", mine, now=now, lifetime=60),
         "an access token": rest.token("owner"),
-        "another key": sign("y" * 40, "proof", mine, now=now, lifetime=60),
+        "another key": sign(SecretStr("y" * 40), "proof", mine, now=now, lifetime=60),
         "expired": sign(key, "proof", mine, now=now - 100, lifetime=60),
         "another nonce": sign(key, "proof", {**mine, "nonce": "guessed"}, now=now, lifetime=60),
         "a post that is not there": sign(key, "proof", {**mine, "post": 10**12}, now=now, lifetime=60),
