@@ -34,7 +34,7 @@ from postprober.services.media import media
 from postprober.services.notifications import channels
 from postprober.services.people import api_tokens, sessions, users
 from postprober.services.posts import drafts, posts
-from postprober.storage import logs
+from postprober.storage import alert_log
 from postprober.storage import media as media_rows
 from postprober.storage.records import User
 from postprober.ui.state import COOKIE
@@ -368,7 +368,7 @@ def _webhooks(target: Target) -> str:
         )
     with target.core.db.write() as conn:
         for number in range(200):
-            logs.alert(
+            alert_log.add(
                 conn, user_id=1, post_id=None, delivery_id=None, type="error", message="x" * 5000,
                 dedupe_key=f"abuse:{number}", now=target.core.clock.now(),
             )  # fmt: skip

@@ -15,12 +15,12 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
-from pydantic import Field, PrivateAttr, ValidationError, field_validator
+from pydantic import Field, PrivateAttr, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from postprober import places
 from postprober.domain.platform import Platform, PlatformConfig, described, known
-from postprober.domain.platform_settings import PlatformSettings
+from postprober.domain.platform_settings import PlatformSettings, plain
 from postprober.domain.prices import Prices
 from postprober.domain.timing import LIVE_TIMING, SANDBOX_TIMING, Timing
 from postprober.errors import ConfigurationError
@@ -40,7 +40,8 @@ _NOT_SETTINGS = frozenset(
 ENV_FILE = "POSTPROBER_ENV_FILE"
 NEAR_NAME = 0.8  # ours, of difflib's ratio: DATABSE_URL is 0.96 near DATABASE_URL, and APP 0.6 near APP_URL
 
-_SECRET: str = Field("", repr=False)
+# Shows itself only to who asks for its value: not in `repr`, a dump, a log or a traceback.
+_SECRET = SecretStr("")
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
@@ -60,15 +61,15 @@ class Settings(BaseSettings):
     """Every setting; the environment name is `POSTPROBER_` and the field's name in capitals. Each platform has a section
     of its own, declared by its folder: `x_client_id` is the field `client_id` of the section of `x`."""
 
-    model_config = SettingsConfigDict(env_prefix="POSTPROBER_", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="POSTPROBER_", extra="ignore", hide_input_in_errors=True)
     _sections: dict[Platform, PlatformSettings] = PrivateAttr(default_factory=dict)
 
     mode: Literal["sandbox", "live"] = "sandbox"
     data_dir: Path = Field(default_factory=places.data_dir)
-    database_url: str = _SECRET
-    redis_url: str = _SECRET
-    secret_key: str = _SECRET
-    vault_keys: str = _SECRET
+    database_url: SecretStr = _SECRET
+    redis_url: SecretStr = _SECRET
+    secret_key: SecretStr = _SECRET
+    vault_keys: SecretStr = _SECRET
     public_url: str = ""
     api_url: str = ""
     app_url: str = ""
@@ -77,7 +78,7 @@ class Settings(BaseSettings):
     api_port: int = Field(8000, ge=1, le=65535)
     sandbox_port: int = Field(8900, ge=1, le=65535)
 
-    ai_api_key: str = _SECRET
+    ai_api_key: SecretStr = _SECRET
     ai_base_url: str = ""
     ai_model: str = ""
     ai_timeout_seconds: int = Field(20, ge=1, le=120)
@@ -110,7 +111,7 @@ class Settings(BaseSettings):
     smtp_port: int = Field(587, ge=1, le=65535)
     smtp_security: Literal["starttls", "tls", "none"] = "starttls"
     smtp_username: str = ""
-    smtp_password: str = _SECRET
+    smtp_password: SecretStr = _SECRET
     smtp_from: str = ""
 
     def __init__(self, **values: Any) -> None:
@@ -118,7 +119,7 @@ class Settings(BaseSettings):
         ours = {name: values.pop(name) for name in list(values) if name in _platform_names()}
         super().__init__(**values)
         file = values.get("_env_file")
-        self._sections = _sections(_given(Path(file) if file else None), ours)
+        self._sections = _sections(_of_platforms(Path(file) if file else None), ours)
 
     @field_validator("data_dir", mode="before")
     @classmethod
@@ -127,9 +128,9 @@ class Settings(BaseSettings):
 
     def environment(self) -> dict[str, str]:
         """All of it, for a child process that shall have the same settings and read no file."""
-        told = {f"{_PREFIX}{name.upper()}": str(getattr(self, name)) for name in type(self).model_fields}
+        told = {f"{_PREFIX}{name.upper()}": plain(getattr(self, name)) for name in type(self).model_fields}
         for name, (platform, one) in _platform_names().items():
-            told[f"{_PREFIX}{name.upper()}"] = str(getattr(self.of(platform), one))
+            told[f"{_PREFIX}{name.upper()}"] = plain(getattr(self.of(platform), one))
         return {**told, ENV_FILE: ""}
 
     def of(self, platform: Platform) -> PlatformSettings:
@@ -152,7 +153,7 @@ class Settings(BaseSettings):
     def database(self) -> str:
         """SQLAlchemy URL; SQLite in the data folder unless one is given."""
         if self.database_url:
-            return self.database_url.replace("postgresql://", "postgresql+psycopg://", 1)
+            return self.database_url.get_secret_value().replace("postgresql://", "postgresql+psycopg://", 1)
         return f"sqlite:///{(self.data_dir / DATABASE).resolve()}"
 
     @property
@@ -213,7 +214,7 @@ class Settings(BaseSettings):
             api_url=(section.api_url or api).rstrip("/"),
             auth_url=(section.auth_url or auth).rstrip("/"),
             client_id=section.client_id or client[0],
-            client_secret=section.client_secret or client[1],
+            client_secret=section.client_secret.get_secret_value() or client[1],
             settings=own,
         )
 
@@ -244,7 +245,12 @@ class Settings(BaseSettings):
         if not self.smtp_host:
             return None
         return MailServer(
-            self.smtp_host, self.smtp_port, self.smtp_security, self.smtp_username, self.smtp_password, self.smtp_from
+            self.smtp_host,
+            self.smtp_port,
+            self.smtp_security,
+            self.smtp_username,
+            self.smtp_password.get_secret_value(),
+            self.smtp_from,
         )
 
     def vault(self) -> Vault:
@@ -262,7 +268,8 @@ def defaults() -> dict[str, Any]:
     that the program finds."""
     own = {name: "" if field.default_factory else field.default for name, field in Settings.model_fields.items()}
     fields = {name: described(one).settings.model_fields[field] for name, (one, field) in _platform_names().items()}
-    return own | {name: field.default for name, field in fields.items()}
+    every = own | {name: field.default for name, field in fields.items()}
+    return {name: plain(value) if isinstance(value, SecretStr) else value for name, value in every.items()}
 
 
 def _platform_names() -> dict[str, tuple[Platform, str]]:
@@ -274,15 +281,22 @@ def _platform_names() -> dict[str, tuple[Platform, str]]:
     }
 
 
-def _sections(given: dict[str, str | None], values: dict[str, Any]) -> dict[Platform, PlatformSettings]:
-    """The platforms' sections out of what is given in the environment and, stronger, of `values`. Raises
-    ConfigurationError."""
+def _of_platforms(file: Path | None) -> dict[Platform, dict[str, Any]]:
+    """What the environment and `file` say of the platforms' fields; the secret ones covered before anybody looks."""
     told: dict[Platform, dict[str, Any]] = {platform: {} for platform in known()}
     fields = _platform_names()
-    for name, text in given.items():
+    for name, text in _given(file).items():
         if name.upper().startswith(_PREFIX) and (short := name.lower().removeprefix(_PREFIX.lower())) in fields:
             platform, field = fields[short]
-            told[platform][field] = text or ""
+            is_secret = described(platform).settings.model_fields[field].annotation is SecretStr
+            told[platform][field] = SecretStr(text or "") if is_secret else text or ""
+    return told
+
+
+def _sections(told: dict[Platform, dict[str, Any]], values: dict[str, Any]) -> dict[Platform, PlatformSettings]:
+    """The platforms' sections out of what is given in the environment and, stronger, of `values`. Raises
+    ConfigurationError."""
+    fields = _platform_names()
     for name, value in values.items():
         platform, field = fields[name]
         told[platform][field] = value
@@ -375,39 +389,40 @@ def _fix_places(settings: Settings) -> None:
     settings.data_dir = settings.data_dir.expanduser().absolute()
     if os.sep in settings.browser_path:
         settings.browser_path = str(Path(settings.browser_path).expanduser().absolute())
-    scheme, _, file = settings.database_url.partition(":///")
-    if scheme.startswith("sqlite") and file and not file.startswith((":memory:", "file:")):
-        settings.database_url = f"{scheme}:///{Path(file).absolute()}"
+    if settings.database_url.get_secret_value().startswith("sqlite"):  # which has no password
+        scheme, _, file = settings.database_url.get_secret_value().partition(":///")
+        if file and not file.startswith((":memory:", "file:")):
+            settings.database_url = SecretStr(f"{scheme}:///{Path(file).absolute()}")
 
 
 def _fill_secrets(settings: Settings) -> None:
     path = settings.data_dir / "secrets.json"
-    stored: dict[str, str] = {}
+    stored: dict[str, SecretStr] = {}
     if not path.exists() and not (settings.secret_key and settings.vault_keys):
-        made = {"secret_key": secrets.token_urlsafe(48), "vault_keys": f"k1:{new_key()}"}
-        _write_private(path, json.dumps(made))
+        made = SecretStr(json.dumps({"secret_key": secrets.token_urlsafe(48), "vault_keys": f"k1:{new_key()}"}))
+        _write_private(path, made)
     if path.exists():  # read back, because another process may have been faster
         stored = _read_secrets(path)
-    settings.secret_key = settings.secret_key or stored.get("secret_key", "")
-    settings.vault_keys = settings.vault_keys or stored.get("vault_keys", "")
+    settings.secret_key = settings.secret_key or stored.get("secret_key", _SECRET)
+    settings.vault_keys = settings.vault_keys or stored.get("vault_keys", _SECRET)
 
 
-def _read_secrets(path: Path) -> dict[str, str]:
+def _read_secrets(path: Path) -> dict[str, SecretStr]:
     try:
         stored = json.loads(path.read_text())
     except (ValueError, OSError):
         stored = None
     if not isinstance(stored, dict) or not all(isinstance(value, str) for value in stored.values()):
         raise ConfigurationError(f"{path} cannot be read; remove it only if no account is linked yet.")
-    return stored
+    return {name: SecretStr(value) for name, value in stored.items()}
 
 
-def _write_private(path: Path, text: str) -> None:
+def _write_private(path: Path, text: SecretStr) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(f".{os.getpid()}-{secrets.token_hex(4)}.tmp")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w") as stream:
-        stream.write(text)
+        stream.write(text.get_secret_value())
         stream.flush()
         os.fsync(stream.fileno())
     try:
@@ -437,25 +452,32 @@ def _check_network(settings: Settings) -> None:
             )
 
 
+def _is_redis(url: SecretStr) -> bool:
+    parts = urlsplit(url.get_secret_value())
+    return parts.scheme in ("redis", "rediss", "unix") and bool(parts.netloc or parts.path)
+
+
+def _share_a_secret(settings: Settings) -> bool:
+    """Whether the secret key is one of the vault's keys, as text or in bytes."""
+    key, vault = settings.secret_key.get_secret_value(), settings.vault_keys.get_secret_value()
+    return key in vault or key.encode()[:32] in parse_keys(settings.vault_keys).values()
+
+
 def _check(settings: Settings) -> None:
     _check_network(settings)
-    redis = urlsplit(settings.redis_url)
-    if settings.redis_url and (redis.scheme not in ("redis", "rediss", "unix") or not (redis.netloc or redis.path)):
+    if settings.redis_url and not _is_redis(settings.redis_url):
         raise ConfigurationError("POSTPROBER_REDIS_URL is not usable: give redis://host:port/0, or leave it empty.")
     if len(settings.secret_key) < MIN_SECRET_CHARS:
         raise ConfigurationError(
             f"POSTPROBER_SECRET_KEY is missing or shorter than {MIN_SECRET_CHARS} characters; "
             'make one with: python -c "import secrets; print(secrets.token_urlsafe(48))"'
         )
-    keys = parse_keys(settings.vault_keys)
-    if not keys:
+    if not parse_keys(settings.vault_keys):
         raise ConfigurationError(
             "POSTPROBER_VAULT_KEYS is missing; make one with: "
             "python -c \"import base64, os; print('k1:' + base64.b64encode(os.urandom(32)).decode())\""
         )
-    if settings.secret_key in settings.vault_keys or any(
-        key == settings.secret_key.encode()[:32] for key in keys.values()
-    ):
+    if _share_a_secret(settings):
         raise ConfigurationError("POSTPROBER_SECRET_KEY and POSTPROBER_VAULT_KEYS share a secret; make two.")
     if settings.smtp_host and "@" not in settings.smtp_from:
         raise ConfigurationError("POSTPROBER_SMTP_FROM is missing: the address that PostProber's mail comes from.")

@@ -51,7 +51,7 @@ def build_core(
         extras.need("redis")
         from postprober.wakeup import Bell
 
-        db.on_write = Bell(chosen.redis_url).ring
+        db.on_write = Bell(chosen.redis_url.get_secret_value()).ring
     http, time = HttpClient(pools), clock or SystemClock()
     return Core(chosen, db, vault, http, time, build_advisor(chosen, db, http, time), Browser(chosen))
 
@@ -70,7 +70,8 @@ def build_advisor(settings: Settings, db: Database, http: HttpClient, clock: Clo
     name = settings.ai_model or DEFAULT_MODEL
     # In sandbox mode nothing leaves this machine, so the model is the sandbox's own unless another one was named.
     url = settings.ai_base_url or (f"{settings.sandbox_url}/openai/v1" if settings.sandbox else "")
-    return Advisor(Model(http, clock, ledger, name, settings.ai_api_key, url, float(settings.ai_timeout_seconds)))
+    key, seconds = settings.ai_api_key.get_secret_value(), float(settings.ai_timeout_seconds)
+    return Advisor(Model(http, clock, ledger, name, key, url, seconds))
 
 
 def build_runner(core: Core, workers: int, ctx: Context | None = None) -> Runner:
@@ -85,7 +86,7 @@ def build_runner(core: Core, workers: int, ctx: Context | None = None) -> Runner
     if core.settings.redis_url:
         from postprober.broker import DeliveryQueue  # loads the queue's libraries, which nobody else needs
 
-        queue = DeliveryQueue(core.settings.redis_url)
+        queue = DeliveryQueue(core.settings.redis_url.get_secret_value())
     return Runner(ctx or context_of(core), workers, jobs, queue)
 
 

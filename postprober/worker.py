@@ -99,7 +99,7 @@ def _broker(life: Life) -> RedisBroker:
     url = load_settings().redis_url
     if not url:
         raise SystemExit("A worker needs POSTPROBER_REDIS_URL; without Redis the scheduler delivers by itself.")
-    return broker_of(url, life)
+    return broker_of(url.get_secret_value(), life)
 
 
 _life = Life()

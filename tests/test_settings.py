@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import logging
+import re
 import threading
+import traceback
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
-from postprober.domain.platform import Platform, known
+from postprober.domain.platform import Platform, PlatformConfig, described, known
+from postprober.domain.platform_settings import PlatformSettings
 from postprober.errors import ConfigurationError
 from postprober.security.vault import new_key
-from postprober.settings import Settings, load_settings, unknown_names
+from postprober.settings import Settings, defaults, load_settings, unknown_names
 
 GOOD = {"mode": "live", "secret_key": "s" * 40, "vault_keys": f"k1:{new_key()}", "_env_file": None}
 
@@ -77,8 +83,8 @@ def test_two_processes_that_start_at_once_agree_on_the_secrets(tmp_path: Path) -
         thread.join()
     assert len(found) == 6
     kept = json.loads((tmp_path / "secrets.json").read_text())["secret_key"]
-    assert load_settings(data_dir=tmp_path, _env_file=None).secret_key == kept
-    assert set(found) == {kept}
+    assert load_settings(data_dir=tmp_path, _env_file=None).secret_key.get_secret_value() == kept
+    assert {one.get_secret_value() for one in found} == {kept}
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "[1]", '"text"', "\x00"])
@@ -111,11 +117,90 @@ def test_nothing_of_the_sandbox_leaves_this_machine_and_live_speaks_to_the_real_
     assert load(tmp_path, mastodon_api_url="http://10.0.0.5:3000").trusted_hosts() == {"10.0.0.5"}
 
 
-def test_secrets_do_not_show_in_a_representation(tmp_path: Path) -> None:
-    settings = load(tmp_path, x_client_secret="client-secret-value", ai_api_key="ai-key-value")
-    shown = repr(settings) + str(settings)
-    for secret in ("s" * 40, settings.vault_keys, "client-secret-value", "ai-key-value"):
-        assert secret not in shown
+# Addresses that may have a password in them; every other secret says in its name what it is.
+ADDRESSES = {
+    "database_url": "postgresql://postprober:covered-database@127.0.0.1:1/x",
+    "redis_url": "redis://:covered-redis@127.0.0.1:1/3",
+}
+SMELLS = re.compile(r"secret|key|token|password", re.IGNORECASE)
+SECRET_NAMES = sorted(
+    name for name, value in defaults().items() if (SMELLS.search(name) and isinstance(value, str)) or name in ADDRESSES
+)
+
+
+def _secrets(monkeypatch: pytest.MonkeyPatch, **others: str) -> dict[str, str]:
+    """One value for each secret, told as an operator tells them. `others` are told beside them, or instead."""
+    told = {name: f"covered-{name}-" + "x" * 32 for name in SECRET_NAMES} | ADDRESSES
+    told["vault_keys"] = f"k1:{base64.b64encode(b'covered-vault-key-of-32-bytes-..').decode()}"
+    told |= {"mode": "live", **others}
+    for name, value in told.items():
+        monkeypatch.setenv(f"POSTPROBER_{name.upper()}", value)
+    return {name: value for name, value in told.items() if name in SECRET_NAMES}
+
+
+def _shown(error: BaseException) -> str:
+    """The error's traceback as tools print it that show the variables of every frame."""
+    return "".join(traceback.TracebackException.from_exception(error, capture_locals=True).format())
+
+
+def test_the_settings_that_smell_of_a_secret_are_all_of_them() -> None:
+    covered = {name for name, field in Settings.model_fields.items() if field.annotation is SecretStr}
+    for platform in known():
+        fields = described(platform).settings.model_fields
+        covered |= {f"{platform.value}_{name}" for name, field in fields.items() if field.annotation is SecretStr}
+    assert covered == set(SECRET_NAMES) and len(covered) >= 6 + len(known())
+
+
+def test_secrets_show_in_no_representation_dump_log_or_traceback(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    told = _secrets(monkeypatch)
+    settings = load_settings(data_dir=tmp_path, _env_file=None)
+    assert {name: settings.environment()[f"POSTPROBER_{name.upper()}"] for name in told} == told  # they are there
+    sections = [settings.of(platform) for platform in known()]
+    configs = [settings.platform(platform) for platform in known()]
+    dumps = [one.model_dump() for one in (settings, *sections)] + [one.model_dump_json() for one in sections]
+    logging.getLogger("postprober").error("%s %r %s %r", settings, settings, sections, configs)
+
+    def fails(_given: Settings, _sections: list[PlatformSettings], _configs: list[PlatformConfig]) -> None:
+        raise ValueError
+
+    with pytest.raises(ValueError) as caught:
+        fails(settings, sections, configs)
+    shown = repr([settings, sections, configs, dumps]) + settings.model_dump_json() + caplog.text
+    # Only the innermost frame: this test itself knows the values.
+    traced = _shown(caught.value.with_traceback(caught.value.__traceback__.tb_next))  # type: ignore[union-attr]
+    assert "_given = Settings(" in traced
+    for value in (*told.values(), "covered-database", "covered-redis", "covered-vault-key"):
+        assert value not in shown and value not in traced
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"secret_key": "covered-short"}, {"vault_keys": ""}, {"vault_keys": "k1:covered-no-key"}, {"app_port": "x"},
+        {"redis_url": "covered-no-address"}, {"x_price_post": "-1"}, {"app_url": "http://p.example.org"},
+        {"data_dir": "/dev/null/x"},
+    ],
+)  # fmt: skip
+def test_a_refusal_to_start_shows_no_secret_either(monkeypatch: pytest.MonkeyPatch, wrong: dict[str, str]) -> None:
+    told = _secrets(monkeypatch, **wrong)
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings(_env_file=None).vault()
+    traced = _shown(caught.value.with_traceback(caught.value.__traceback__.tb_next))  # type: ignore[union-attr]
+    assert "settings.py" in traced
+    for value in filter(None, told.values()):
+        assert value not in traced
+
+
+def test_a_platforms_own_secret_reaches_its_adapter_and_shows_nowhere() -> None:
+    class Own(PlatformSettings):
+        app_token: SecretStr = SecretStr("")
+
+    section = Own(app_token=SecretStr("covered-app-token"))
+    assert section.own() == {"app_token": "covered-app-token"}
+    config = PlatformConfig(Platform("x"), "https://a.example", "https://a.example", settings=section.own())
+    assert "covered" not in repr(section) + repr(config)
 
 
 def test_a_browser_is_sent_to_the_public_address_only_where_the_app_is_too(tmp_path: Path) -> None:

@@ -292,7 +292,7 @@ class _Watch:
         if url and not self._hub.core.db.is_sqlite:
             from postprober.wakeup import Listener  # loads Redis' client, which is not installed everywhere
 
-            ear = Listener(url)
+            ear = Listener(url.get_secret_value())
         target: tuple[int, int] | None = None
         while not self._stop.is_set():
             try:  # nosemgrep: every-error-caught # logged whole

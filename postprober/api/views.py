@@ -14,7 +14,7 @@ from postprober.services.monitoring.details import Seen
 from postprober.services.monitoring.monitoring import DeliveryView, PostView
 from postprober.services.monitoring.platform_status import PlatformHealth
 from postprober.services.posts import drafts
-from postprober.storage.records import Account, Attempt, MediaRecord, Post
+from postprober.storage.records import Account, AlertRecord, Attempt, MediaRecord, Post, StepRecord
 
 NextCursor = Field(default=None, description="Give it as `cursor` to get the next page; null on the last one")
 
@@ -303,6 +303,10 @@ class LogOut(BaseModel):
     details: dict[str, Any]
     ai_analysis: str | None
 
+    @classmethod
+    def of(cls, row: StepRecord) -> Self:
+        return cls(**{name: getattr(row, name) for name in cls.model_fields})
+
 
 class LogList(BaseModel):
     """Oldest first."""
@@ -321,6 +325,10 @@ class AlertOut(BaseModel):
     kind: str = Field("other", examples=["held"])
     closed_at: datetime | None = Field(None, description="When it had recovered")
     created_at: datetime
+
+    @classmethod
+    def of(cls, row: AlertRecord) -> Self:
+        return cls(**{name: getattr(row, name) for name in cls.model_fields})
 
 
 class AlertList(BaseModel):

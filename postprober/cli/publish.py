@@ -117,13 +117,18 @@ def _stream(core: Core, actor: Actor, post_id: int, limit: float) -> None:
     last = 0
     for _ in _changes(core, actor, post_id, limit):
         for row in monitoring.step_rows(core, actor, post_id, after=last):
-            last = row["id"]
+            last = row.id
             emit(
                 {
-                    "event": "step", "delivery_id": row["delivery_id"], "platform": row["platform"],
-                    "step": row["step"], "status": row["status"], "at": row["timestamp"], "detail": row["details"],
+                    "event": "step",
+                    "delivery_id": row.delivery_id,
+                    "platform": row.platform,
+                    "step": row.step,
+                    "status": row.status,
+                    "at": row.timestamp,
+                    "detail": row.details,
                 }
-            )  # fmt: skip
+            )
 
 
 def _live(core: Core, actor: Actor, post_id: int, limit: float) -> None:

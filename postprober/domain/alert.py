@@ -39,7 +39,7 @@ class AlertKind(StrEnum):
     OTHER = "other"
 
 
-KIND_WORDS: dict[AlertKind, str] = {
+KIND_WORDS: dict[str, str] = {
     AlertKind.FAILED: "Not published",
     AlertKind.HELD: "Needs a decision",
     AlertKind.GHOST: "Accepted but not visible",

@@ -163,5 +163,5 @@ class PlatformConfig:
     api_url: str
     auth_url: str
     client_id: str = ""
-    client_secret: str = ""
-    settings: dict[str, str] = field(default_factory=dict)
+    client_secret: str = field(default="", repr=False)
+    settings: dict[str, str] = field(default_factory=dict, repr=False)  # a platform may have secrets of its own

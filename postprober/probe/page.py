@@ -15,6 +15,7 @@ _VOID = frozenset(
     {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
 )
 _SKIPPED = frozenset({"script", "style", "template", "noscript"})
+_INVISIBLE = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
 _WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
 _ABOUT = frozenset({"has", "hide", "no", "show", "with", "without"})  # `has-avatar` is said of what contains one
 _BESIDE = frozenset({"alt", "attachment", "attachments"})  # snac writes them, in words, inside of the text's element
@@ -65,7 +66,8 @@ class _PageReader(TolerantParser):
     """Keeps the stack of open elements; `_block` is the post being read and `_depth` where it began. An entry goes on to the
     end of its `h-entry` (`_roots`: where those that are open began), or, without one, of the element that its text
     stands in. Pictures of people (`h-card`, avatars) and emoji are no media; an entry that stands inside of what is marked as
-    a person has its own. What stands beside the text (`_beside`: attachments and their descriptions) is none of it.
+    a person has its own. What stands beside the text (`_beside`: attachments and their descriptions) is none of it, and
+    neither is what nobody sees inside of it (`_hidden`).
 
     Every step takes the same time however long the page is: `_open` counts the open elements of each name."""
 
@@ -77,6 +79,7 @@ class _PageReader(TolerantParser):
         self._roots: list[int] = []
         self._people: list[int] = []
         self._beside: list[int] = []
+        self._hidden: list[int] = []
         self._early: list[RemoteMedia] = []  # of the h-entry, before its text
         self._block: Block | None = None
         self._is_entry = False
@@ -93,9 +96,15 @@ class _PageReader(TolerantParser):
         elif tag == "input" and values.get("type", "").lower() == "password":
             self._page.asks_password = True
         if tag not in _VOID:
+            if tag in ("p", "li") and self._hidden[-1:] == [len(self._stack)] and self._stack[-1] == tag:
+                self.handle_endtag(tag)  # browsers end it here too, and with it what is hidden
             self._stack.append(tag)
             self._open[tag] += 1
             self._begin_parts(tag, classes)
+            if self._text_depth and (
+                tag in _SKIPPED or "hidden" in values or _INVISIBLE.search(values.get("style", ""))
+            ):
+                self._hidden.append(len(self._stack))
         if self._block is None or (self._is_entry and "e-content" in classes):
             self._maybe_begin(tag, values, classes)
         else:
@@ -150,7 +159,7 @@ class _PageReader(TolerantParser):
             self._text_depth = len(self._stack)
         elif found := self._medium(tag, values, classes):
             block.media.append(found)
-        elif tag in ("br", "p", "div") and self._text_depth:
+        elif tag in ("br", "p", "div") and self._text_depth and not self._hidden:
             self._out.append("\n")
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -172,12 +181,12 @@ class _PageReader(TolerantParser):
             self._out = []
         if self._block is not None and self._depth > len(self._stack):
             self._block = None
-        for begun in (self._roots, self._people, self._beside):
+        for begun in (self._roots, self._people, self._beside, self._hidden):
             while begun and begun[-1] > len(self._stack):
                 begun.pop()
 
     def handle_data(self, data: str) -> None:
-        if self._text_depth and not self._beside and not (self._stack and self._stack[-1] in _SKIPPED):
+        if self._text_depth and not self._beside and not self._hidden:
             self._out.append(data)
 
     def finished(self) -> Page:

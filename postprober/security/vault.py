@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from pydantic import SecretStr
 
 from postprober.errors import ConfigurationError, VaultError
 
@@ -76,18 +77,25 @@ class Vault:
         return envelope.startswith(f"{_VERSION}.{self.current}.")
 
 
-def parse_keys(text: str) -> dict[str, bytes]:
+def parse_keys(text: SecretStr) -> dict[str, bytes]:
     """`name:base64,name:base64` to keys, the first one current. Raises ConfigurationError, without showing the keys."""
+    if (mistake := _parsed(text)[1]) is not None:
+        raise mistake  # from here: the frame that has the keys in its variables is none of the traceback
+    return _parsed(text)[0]
+
+
+def _parsed(text: SecretStr) -> tuple[dict[str, bytes], ConfigurationError | None]:
+    """The keys as far as they are right, and the first mistake."""
     keys: dict[str, bytes] = {}
-    for item in filter(None, (piece.strip() for piece in text.split(","))):
+    for item in filter(None, (piece.strip() for piece in text.get_secret_value().split(","))):
         name, _, encoded = item.partition(":")
         try:
             keys[name] = base64.b64decode(encoded, validate=True)
         except binascii.Error:
-            raise ConfigurationError(f"The vault key {name!r} is not valid base64.") from None
+            return keys, ConfigurationError(f"The vault key {name!r} is not valid base64.")
         if len(keys[name]) != KEY_BYTES:
-            raise ConfigurationError(f"The vault key {name!r} has {len(keys[name])} bytes; AES-256 wants 32.")
-    return keys
+            return keys, ConfigurationError(f"The vault key {name!r} has {len(keys[name])} bytes; AES-256 wants 32.")
+    return keys, None
 
 
 def new_key() -> str:

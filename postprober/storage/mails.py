@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, insert
 
 from postprober.security.vault import Place, Vault
+from postprober.storage.records import OutboxRecord
 from postprober.storage.tables import outbox
 
 KIND = "mail"
@@ -26,9 +27,9 @@ def add(conn: Connection, vault: Vault, body: dict[str, Any], now: datetime) -> 
     )  # fmt: skip
 
 
-def read(vault: Vault, row: dict[str, Any]) -> dict[str, Any]:
+def read(vault: Vault, row: OutboxRecord) -> dict[str, Any]:
     """The body of an outbox row. Raises VaultError."""
-    body: dict[str, Any] = json.loads(vault.open(row["payload"]["sealed"], _place(row["dedupe_key"])))
+    body: dict[str, Any] = json.loads(vault.open(row.payload["sealed"], _place(row.dedupe_key)))
     return body
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, func, insert, or
 from postprober.domain.alert import AlertType
 from postprober.errors import NotFound
 from postprober.storage import sql
+from postprober.storage.records import AlertRecord, record_of
 from postprober.storage.tables import alerts, channels, deliveries, notifications, posts
 
 
@@ -277,19 +278,21 @@ def log_of(conn: Connection, channel_id: int, limit: int = 50) -> list[dict[str,
     return [dict(row._mapping) for row in rows]
 
 
-def alert_by_key(conn: Connection, key: str) -> dict[str, Any] | None:
+def alert_by_key(conn: Connection, key: str) -> AlertRecord | None:
     row = conn.execute(select(alerts).where(alerts.c.dedupe_key == key)).one_or_none()
-    return dict(row._mapping) if row else None
+    return record_of(AlertRecord, row) if row else None
 
 
-def to_repeat(conn: Connection, space: int, before: datetime, times: int, limit: int = 500) -> list[dict[str, Any]]:
+def to_repeat(conn: Connection, space: int, before: datetime, times: int, limit: int = 500) -> list[AlertRecord]:
     """Errors of this space that nobody has read, were told last until `before`, and again `times` times at most; those
     that wait longest first. What is told again leaves the list, so more than `limit` only take longer."""
     due = _unread(space).where(alerts.c.told_at <= before, alerts.c.told_times <= times)
-    return [dict(row._mapping) for row in conn.execute(due.order_by(alerts.c.told_at, alerts.c.id).limit(limit))]
+    return [
+        record_of(AlertRecord, row) for row in conn.execute(due.order_by(alerts.c.told_at, alerts.c.id).limit(limit))
+    ]
 
 
-def to_escalate(conn: Connection, space: int, before: datetime, limit: int = 500) -> list[dict[str, Any]]:
+def to_escalate(conn: Connection, space: int, before: datetime, limit: int = 500) -> list[AlertRecord]:
     """Errors of this space that nobody has read although somebody was told until `before` (or nobody can be: there is no
     channel, or each has failed since `before` or more than IN_ORDER times), and that are not escalated; oldest first."""
     new = (notifications.c.alert_id == alerts.c.id, notifications.c.why == "new")
@@ -309,7 +312,7 @@ def to_escalate(conn: Connection, space: int, before: datetime, limit: int = 500
     due = _unread(space).where(
         alerts.c.created_at <= before, alerts.c.escalated_at.is_(None), or_(heard.exists(), nobody)
     )
-    return [dict(row._mapping) for row in conn.execute(due.order_by(alerts.c.id).limit(limit))]
+    return [record_of(AlertRecord, row) for row in conn.execute(due.order_by(alerts.c.id).limit(limit))]
 
 
 def _unread(space: int) -> Select[Any]:

@@ -11,7 +11,7 @@ from sqlalchemy import Row
 from postprober.domain.delivery import Cause, DeliveryState, Proof
 from postprober.domain.identity import RemoteAccount, account_id
 from postprober.domain.platform import Platform
-from postprober.domain.remote import Ref, Staged
+from postprober.domain.remote import Counts, Ref, Staged
 
 
 @dataclass(frozen=True)
@@ -218,6 +218,95 @@ class MediaRecord:
     codec: str = ""
 
 
+@dataclass(frozen=True)
+class StepRecord:
+    """A row of `monitoring_logs`; `ai_analysis`: what the agent thinks of it, in plain language."""
+
+    id: int
+    post_id: int
+    platform: str
+    step: str
+    status: str
+    details: dict[str, Any]
+    timestamp: datetime
+    delivery_id: int | None
+    ai_analysis: str | None = None
+
+
+@dataclass(frozen=True)
+class SampleRecord:
+    """Engagement of a delivery at a time; None = the platform did not say."""
+
+    id: int
+    delivery_id: int
+    at: datetime
+    likes: int | None
+    reposts: int | None
+    replies: int | None
+    quotes: int | None
+    bookmarks: int | None
+    views: int | None
+
+    def count(self, name: str) -> int | None:
+        """One of them by its name (`likes`)."""
+        value: int | None = getattr(self.counts, name)
+        return value
+
+    @property
+    def counts(self) -> Counts:
+        return Counts(self.likes, self.reposts, self.replies, self.quotes, self.bookmarks, self.views)
+
+
+@dataclass(frozen=True)
+class EvidenceRecord:
+    """One piece of evidence; `sha256`: of the canonical JSON of `body`; `picture`: name of one, None: there is none."""
+
+    id: int
+    delivery_id: int
+    kind: str
+    at: datetime
+    sha256: str
+    body: dict[str, Any]
+    picture: str | None
+
+
+@dataclass(frozen=True)
+class AlertRecord:
+    """One alert; `subject`: what it is about (`delivery:12`); `closed_at`: it has recovered, or nothing is left to do;
+    `told_at`: when the channels were last told."""
+
+    id: int
+    user_id: int
+    post_id: int | None
+    delivery_id: int | None
+    type: str
+    message: str
+    is_read: bool
+    created_at: datetime
+    dedupe_key: str
+    kind: str
+    subject: str
+    closed_at: datetime | None
+    told_at: datetime | None
+    told_times: int
+    escalated_at: datetime | None
+
+
+@dataclass(frozen=True)
+class OutboxRecord:
+    """Something to be sent; `next_at` None: it is done or given up."""
+
+    id: int
+    user_id: int
+    kind: str
+    dedupe_key: str
+    payload: dict[str, Any]
+    created_at: datetime
+    next_at: datetime | None
+    sent_at: datetime | None
+    tries: int
+
+
 def delivery_of(row: Row[Any]) -> Delivery:
     data = dict(row._mapping)
     data["platform"] = Platform(data["platform"])
@@ -242,6 +331,20 @@ def record_of(kind: type[Any], row: Row[Any]) -> Any:
 
 
 __all__ = [
-    "Account", "Attempt", "Delivery", "MediaRecord", "PartRecord", "Post", "User",
-    "account_of", "delivery_of", "record_of", "replace",
-]  # fmt: skip
+    "Account",
+    "AlertRecord",
+    "Attempt",
+    "Delivery",
+    "EvidenceRecord",
+    "MediaRecord",
+    "OutboxRecord",
+    "PartRecord",
+    "Post",
+    "SampleRecord",
+    "StepRecord",
+    "User",
+    "account_of",
+    "delivery_of",
+    "record_of",
+    "replace",
+]

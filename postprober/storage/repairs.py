@@ -11,7 +11,7 @@ from sqlalchemy import Connection, func, select, update
 
 from postprober.domain.diagnosis import Diagnosis, RepairState
 from postprober.errors import NotFound
-from postprober.storage import logs, sql
+from postprober.storage import alert_log, sql
 from postprober.storage.records import Delivery, record_of
 from postprober.storage.tables import repairs, transitions
 
@@ -63,7 +63,7 @@ def supersede(conn: Connection, delivery_id: int, now: datetime) -> None:
         .where(repairs.c.delivery_id == delivery_id, repairs.c.state.in_(["open", "proposed"]))
         .values(state="superseded", next_at=None, decided_at=now)
     )
-    logs.close(conn, subject(delivery_id), now)
+    alert_log.close(conn, subject(delivery_id), now)
 
 
 def subject(delivery_id: int) -> str:
@@ -110,7 +110,7 @@ def decide(conn: Connection, repair_id: int, state: RepairState, now: datetime) 
     ).first()
     if done is None:
         return False
-    logs.close(conn, subject(done.delivery_id), now)
+    alert_log.close(conn, subject(done.delivery_id), now)
     return True
 
 

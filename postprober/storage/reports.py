@@ -9,8 +9,8 @@ from typing import Any
 from sqlalchemy import Connection, delete, select, update
 
 from postprober.domain.report_plan import Every, Plan
-from postprober.storage import logs, sql
-from postprober.storage.records import record_of
+from postprober.storage import outbox_queue, sql
+from postprober.storage.records import OutboxRecord, record_of
 from postprober.storage.tables import outbox, proof_pages, report_schedules
 
 
@@ -87,16 +87,16 @@ def order(conn: Connection, *, user_id: int, key: str, payload: dict[str, Any], 
     """One report to be made and sent; once per `key`."""
     conn.execute(
         sql.upsert(conn, outbox)
-        .values(user_id=user_id, kind=logs.REPORT, dedupe_key=key, payload=payload, created_at=now, next_at=now)
+        .values(user_id=user_id, kind=outbox_queue.REPORT, dedupe_key=key, payload=payload, created_at=now, next_at=now)
         .on_conflict_do_nothing(index_elements=["dedupe_key"])
     )
 
 
-def claim(conn: Connection, row: dict[str, Any], until: datetime) -> bool:
+def claim(conn: Connection, row: OutboxRecord, until: datetime) -> bool:
     """Take an ordered report until `until`, and count the try; False when somebody else was faster."""
     done = conn.execute(
         update(outbox)
-        .where(outbox.c.id == row["id"], outbox.c.next_at == row["next_at"])
+        .where(outbox.c.id == row.id, outbox.c.next_at == row.next_at)
         .values(next_at=until, tries=outbox.c.tries + 1)
     )
     return done.rowcount == 1

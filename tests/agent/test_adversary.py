@@ -29,7 +29,7 @@ from postprober.domain.platform import Platform
 from postprober.pipeline.core import transitions
 from postprober.pipeline.repairs import diagnose as repair
 from postprober.pipeline.repairs import fixes
-from postprober.storage import attempts, deliveries, logs, repairs
+from postprober.storage import alert_log, attempts, deliveries, repairs
 from postprober.storage.tables import accounts, media, monitoring_logs, posts
 from postprober.storage.tables import deliveries as delivery_table
 from tests.agent.agent_kit import SHARES, brief
@@ -175,7 +175,7 @@ def shown(stage: Scene, delivery_id: int) -> str:
         log = conn.execute(
             select(monitoring_logs.c.ai_analysis).where(monitoring_logs.c.delivery_id == delivery_id)
         ).all()
-        told = [a["message"] for a in logs.alerts_of(conn, 1) if a["dedupe_key"].startswith("repair:")]
+        told = [a.message for a in alert_log.of_user(conn, 1) if a.dedupe_key.startswith("repair:")]
     return " ".join([*(f"{r.explanation} {r.note} {r.plan}" for r in rows), *(str(row[0]) for row in log), *told])
 
 

@@ -24,7 +24,7 @@ from postprober.services.core import Core
 from postprober.services.monitoring import repairs as service
 from postprober.services.posts import delivery_actions
 from postprober.settings import Settings
-from postprober.storage import logs
+from postprober.storage import alert_log
 from tests.agent.agent_kit import Scripted, evidence
 from tests.agent.sandbox_kit import Scene, scene
 from tests.people import acting
@@ -228,8 +228,8 @@ def test_trying_again_by_hand_ends_a_proposal(both: Scene) -> None:
 def _told(both: Scene, delivery_id: int) -> list[tuple[str, bool]]:
     """Kind of what was told about it, and whether that is still open."""
     with both.ctx.db.read() as conn:
-        rows = logs.alerts_of(conn, 1)
-    return [(r["kind"], r["closed_at"] is None) for r in reversed(rows) if r["delivery_id"] == delivery_id]
+        rows = alert_log.of_user(conn, 1)
+    return [(r.kind, r.closed_at is None) for r in reversed(rows) if r.delivery_id == delivery_id]
 
 
 @pytest.mark.parametrize("end", ["apply", "refuse", "retry", "cancel"])

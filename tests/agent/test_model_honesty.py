@@ -25,7 +25,7 @@ from postprober.http import HttpClient, Pools
 from postprober.services.core import Core
 from postprober.services.posts import advice, drafts, posts, review_gate
 from postprober.services.posts.posts import NewPost
-from postprober.storage import logs
+from postprober.storage import alert_log
 from postprober.storage import posts as store
 from tests.agent.agent_kit import Purse, Scripted, brief, evidence, model, picture
 from tests.installed import Installation
@@ -446,7 +446,7 @@ def test_a_space_may_hold_posts_until_the_model_has_answered(
     assert _turns(smart, 150) == 1
     now = drafts.get(smart, acting(smart, installation.owner), post.id)
     with core.db.read() as conn:
-        alerts = [a["message"] for a in logs.alerts_of(conn, installation.owner)]
+        alerts = [a.message for a in alert_log.of_user(conn, installation.owner)]
     if verdict == "appropriate":
         assert now.status == PostStatus.SCHEDULED and now.scheduled_at == post.scheduled_at and not alerts
     else:
@@ -463,7 +463,7 @@ def test_a_post_whose_time_passes_while_it_waits_is_told_of_and_not_sent(
     assert _turns(smart, 7200) == 1
     assert drafts.get(smart, acting(smart, installation.owner), post.id).status == PostStatus.REVIEW
     with core.db.read() as conn:
-        assert "could not be scheduled" in logs.alerts_of(conn, installation.owner)[0]["message"]
+        assert "could not be scheduled" in alert_log.of_user(conn, installation.owner)[0].message
 
 
 def test_an_incomplete_look_lifts_no_objection(core: Core, installation: Installation, odd: Odd) -> None:

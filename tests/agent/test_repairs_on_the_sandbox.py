@@ -15,7 +15,7 @@ from postprober.pipeline.repairs import diagnose
 from postprober.services.core import Core
 from postprober.services.monitoring import repairs as repair_service
 from postprober.settings import Settings
-from postprober.storage import deliveries, logs, media
+from postprober.storage import alert_log, deliveries, media, step_log
 from tests.agent.agent_kit import SHARES
 from tests.agent.sandbox_kit import Scene, scene
 from tests.people import acting
@@ -205,11 +205,11 @@ def test_the_diagnosis_stands_in_the_step_log_in_plain_language(stage: Scene) ->
     _, delivery_id = shrunk(stage, repair_words=False)
     delivery = stage.run(delivery_id)
     with stage.ctx.db.read() as conn:
-        rows = [row for row in logs.steps_of_post(conn, delivery.post_id) if row["ai_analysis"]]
-        told = logs.alerts_of(conn, 1)
-    assert rows[-1]["ai_analysis"].startswith("The text is longer than Mastodon allows here.")
-    assert rows[-1]["details"]["by"] == "rules" and rows[-1]["details"]["fix"] == "split_thread"
-    assert any("a repair needs your approval" in alert["message"] for alert in told)
+        rows = [row for row in step_log.of_post(conn, delivery.post_id) if row.ai_analysis]
+        told = alert_log.of_user(conn, 1)
+    assert rows[-1].ai_analysis.startswith("The text is longer than Mastodon allows here.")
+    assert rows[-1].details["by"] == "rules" and rows[-1].details["fix"] == "split_thread"
+    assert any("a repair needs your approval" in alert.message for alert in told)
 
 
 @pytest.mark.parametrize("where", ["diagnosed", "repaired"])

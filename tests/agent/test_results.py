@@ -20,7 +20,7 @@ from postprober.errors import BadInput
 from postprober.pipeline.core import transitions
 from postprober.pipeline.core.claimed_delivery import Work
 from postprober.pipeline.verification import follow_up, polling, success_criteria
-from postprober.storage import accounts, deliveries, goals, history, logs
+from postprober.storage import accounts, alert_log, deliveries, goals, history, sample_log, step_log
 from postprober.storage.tables import goals as goals_table
 from postprober.storage.tables import samples
 from tests.agent.sandbox_kit import Scene, scene
@@ -97,11 +97,11 @@ def test_an_aim_is_judged_once_when_its_time_is_up(stage: Scene, likes: int, met
     assert success_criteria.judge_due(stage.ctx) == 0
     with stage.ctx.db.read() as conn:
         goal = goals.of_post(conn, post_id)
-        alerts = [a for a in logs.alerts_of(conn, 1) if a["post_id"] == post_id]
-        rows = [r for r in logs.steps_of_post(conn, post_id) if r["ai_analysis"]]
+        alerts = [a for a in alert_log.of_user(conn, 1) if a.post_id == post_id]
+        rows = [r for r in step_log.of_post(conn, post_id) if r.ai_analysis]
     assert goal is not None and (goal.met, goal.value) == (met, likes)
-    assert [a["type"] for a in alerts] == [kind] and "20 likes in 24 hours" in alerts[0]["message"]
-    assert rows[0]["details"]["met"] is met and rows[0]["details"]["by"] == "rules"
+    assert [a.type for a in alerts] == [kind] and "20 likes in 24 hours" in alerts[0].message
+    assert rows[0].details["met"] is met and rows[0].details["by"] == "rules"
 
 
 def test_an_aim_is_not_judged_early_nor_without_a_fresh_count(stage: Scene) -> None:
@@ -147,12 +147,12 @@ def test_silence_of_a_whole_day_reaches_the_person_once(stage: Scene) -> None:
     work = Work(ctx, delivery, owner, None)  # type: ignore[arg-type]
     for _ in range(2):
         with ctx.db.write() as conn:
-            before = logs.samples_of(conn, quiet)
-            logs.sample(conn, quiet, Counts(likes=0), ctx.clock.now())
+            before = sample_log.of_delivery(conn, quiet)
+            sample_log.add(conn, quiet, Counts(likes=0), ctx.clock.now())
             success_criteria.comment(work, conn, Counts(likes=0), before)
     with ctx.db.read() as conn:
-        alerts = [a["message"] for a in logs.alerts_of(conn, 1) if a["delivery_id"] == quiet]
-        rows = [r for r in logs.steps_of_post(conn, delivery.post_id) if r["ai_analysis"]]
+        alerts = [a.message for a in alert_log.of_user(conn, 1) if a.delivery_id == quiet]
+        rows = [r for r in step_log.of_post(conn, delivery.post_id) if r.ai_analysis]
     assert len(alerts) == len(rows) == 1
     assert "nobody has reacted" in alerts[0] and "10.0 reactions on average at this age (6 posts)" in alerts[0]
 
@@ -182,9 +182,7 @@ def test_posts_are_compared_with_what_others_had_at_the_same_age(stage: Scene) -
     mine = out(stage, account, 24.1)
     read(stage, mine, 24.002, 10)
     with stage.ctx.db.read() as conn:
-        told = [
-            r["ai_analysis"] for r in logs.steps_of_post(conn, deliveries.get(conn, mine).post_id) if r["ai_analysis"]
-        ]
+        told = [r.ai_analysis for r in step_log.of_post(conn, deliveries.get(conn, mine).post_id) if r.ai_analysis]
         past = history.at_a_day(conn, account)
     assert {row.total for row in past} == {10} and len(past) == 7
     assert told == [
@@ -197,9 +195,7 @@ def test_a_first_reading_long_after_a_day_is_not_called_a_day_old_nor_compared(s
     late = out(stage, stage.link(Platform("mastodon")), 40)
     read(stage, late, 31, 4)
     with stage.ctx.db.read() as conn:
-        told = [
-            r["ai_analysis"] for r in logs.steps_of_post(conn, deliveries.get(conn, late).post_id) if r["ai_analysis"]
-        ]
+        told = [r.ai_analysis for r in step_log.of_post(conn, deliveries.get(conn, late).post_id) if r.ai_analysis]
     assert told == ["After 31 hours: 4 likes. It could not be read at 24 hours, so it is not compared."]
 
 

@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from aiosmtpd.smtp import AuthResult
+from pydantic import SecretStr
 from sqlalchemy import select
 
 from postprober.alerts import mail
@@ -55,7 +56,7 @@ def test_a_letter_arrives_as_written(post_office: tuple[PostOffice, MailServer])
 def test_the_link_to_unsubscribe_goes_over_the_line_as_it_is(post_office: tuple[PostOffice, MailServer]) -> None:
     """Programs read it, so it is neither encoded nor broken, however long its token is."""
     box, server = post_office
-    token = sign("s" * 32, "unsubscribe", {"channel": 123456}, now=1_780_000_000.0, lifetime=86_400.0)
+    token = sign(SecretStr("s" * 32), "unsubscribe", {"channel": 123456}, now=1_780_000_000.0, lifetime=86_400.0)
     link = f"https://postprober.example.org/api/unsubscribe?unsubscribe={token}"
     assert len(link) > 200
     mail.send(server, Letter("ada@example.org", "s", "t", unsubscribe=link, one_click=True))

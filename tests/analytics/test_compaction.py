@@ -185,7 +185,7 @@ def test_a_file_that_somebody_removed_is_told_and_the_rest_still_counts(world: D
 def test_the_growth_of_one_post_is_whole_wherever_its_samples_are(world: Database, tmp_path: Path) -> None:
     def growth() -> list[Row]:
         found = history.of_delivery(world, tmp_path, 1, NOW - timedelta(days=6))
-        return [(row["delivery_id"], row["at"], row["likes"]) for row in found]
+        return [(row.delivery_id, row.at, row.likes) for row in found]
 
     before = growth()
     assert len(before) == 24 and before == sorted(before, key=lambda row: row[1])

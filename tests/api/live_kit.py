@@ -16,7 +16,7 @@ from postprober.domain.delivery import DeliveryState
 from postprober.pipeline.core import transitions
 from postprober.services.core import Core
 from postprober.services.people import sessions, users
-from postprober.storage import deliveries, logs, posts
+from postprober.storage import alert_log, deliveries, posts
 from postprober.storage import users as user_storage
 from postprober.storage.records import PartRecord
 from tests.conftest import PASSWORD
@@ -70,7 +70,7 @@ class Live:
 
     def alert(self, name: str, key: str) -> None:
         with self.core.db.write() as conn:
-            logs.alert(
+            alert_log.add(
                 conn, user_id=self.people[name], post_id=None, delivery_id=None, type="error", message=f"for {name}",
                 dedupe_key=key, now=self.core.clock.now(),
             )  # fmt: skip

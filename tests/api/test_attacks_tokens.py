@@ -79,7 +79,9 @@ def test_a_token_signed_with_a_public_key_as_if_it_were_the_secret_is_refused(cl
 
 
 def our_key(core: Core) -> OctKey:
-    return OctKey.import_key(hmac.new(core.settings.secret_key.encode(), b"access", hashlib.sha256).digest())
+    return OctKey.import_key(
+        hmac.new(core.settings.secret_key.get_secret_value().encode(), b"access", hashlib.sha256).digest()
+    )
 
 
 @pytest.mark.parametrize("alg", ["HS384", "HS512"])

@@ -19,7 +19,7 @@ from postprober.api.live import RESTART, SIGNED_OUT
 from postprober.domain.delivery import Proof
 from postprober.domain.diagnosis import Cause, Diagnosis, Fix
 from postprober.pipeline.core import transitions
-from postprober.storage import deliveries, logs, pictures, repairs
+from postprober.storage import alert_log, deliveries, evidence_log, pictures, repairs
 from tests.api.live_kit import Live, S, hear, say
 from tests.api.rest_kit import png, rest_on
 from tests.api.serving import serving
@@ -165,7 +165,7 @@ def seen(inst: Installation) -> str:
     one = held(inst, inst.link("bluesky"), "Seen", unknown=False)
     name = pictures.keep(pictures.folder(inst.core.settings.data_dir), png())
     with inst.core.db.write() as conn:
-        logs.keep_evidence(conn, one.id, "browser", {"verdict": "found"}, inst.core.clock.now(), name)
+        evidence_log.keep(conn, one.id, "browser", {"verdict": "found"}, inst.core.clock.now(), name)
     return str(one.id)
 
 
@@ -204,7 +204,7 @@ def test_every_example_runs_and_answers_what_the_page_says(installation: Install
     rest = rest_on(installation)
     (tmp_path / "cat.png").write_bytes(png())
     with rest.core.db.write() as conn:
-        logs.alert(
+        alert_log.add(
             conn, user_id=installation.owner, post_id=None, delivery_id=None, type="error", message="m",
             dedupe_key="k", now=rest.core.clock.now(),
         )  # fmt: skip

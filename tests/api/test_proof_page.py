@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import update
 
 from postprober.domain.delivery import DeliveryState as S
@@ -19,7 +20,7 @@ from postprober.errors import Conflict, NotFound
 from postprober.pipeline.core import transitions
 from postprober.security.tokens import sign
 from postprober.services.reports import proof_pages
-from postprober.storage import deliveries, logs, watches
+from postprober.storage import deliveries, evidence_log, watches
 from postprober.storage.records import PartRecord
 from postprober.storage.tables import deliveries as delivery_table
 from postprober.storage.tables import media, posts
@@ -59,8 +60,8 @@ def post_id(rest: Rest) -> int:
         post = deliveries.get(conn, one).post_id
         part = PartRecord(0, NASTY, media=(file,)).to_json()
         conn.execute(update(delivery_table).where(delivery_table.c.id == one).values(parts=[part]))
-        logs.keep_evidence(conn, one, "proof", {"owner": POISON, "differences": [POISON]}, out)
-        logs.keep_evidence(conn, one, "late_reply", {"reply": POISON}, out)
+        evidence_log.keep(conn, one, "proof", {"owner": POISON, "differences": [POISON]}, out)
+        evidence_log.keep(conn, one, "late_reply", {"reply": POISON}, out)
     house.delivery(me, masto, "mastodon", None, due_at=out, state="failed", reason=POISON)
     with rest.core.db.write() as conn:
         conn.execute(update(delivery_table).where(delivery_table.c.account_id == masto).values(post_id=post))
@@ -86,8 +87,8 @@ def test_it_shows_what_was_sent_and_proved_and_nothing_else(rest: Rest, post_id:
     found = parsed(html)
     text = " ".join(" ".join(found.text).split())
     with rest.core.db.read() as conn:
-        (proof,) = [row for row in logs.evidence_of(conn, 1) if row["kind"] == "proof"]
-    for words in (NASTY, "A red bicycle", "ab" * 32, "https://x.com/demo/status/1", proof["sha256"], "the public sees exactly", "UTC"):  # fmt: skip
+        (proof,) = [row for row in evidence_log.of_delivery(conn, 1) if row.kind == "proof"]
+    for words in (NASTY, "A red bicycle", "ab" * 32, "https://x.com/demo/status/1", proof.sha256, "the public sees exactly", "UTC"):  # fmt: skip
         assert words in text, words
     for secret in (POISON, "owner@example.org", "Mastodon", "failed", "Failed", "account_id", "SECRET"):
         assert secret not in html, secret
@@ -136,7 +137,7 @@ def test_whatever_is_wrong_with_a_link_it_says_the_same_nothing(rest: Rest, post
         "another post": f"{head}.{_part({**claims, 'post': post_id + 1})}.{signature}",
         "another purpose": sign(key, "media", mine, now=now, lifetime=60),
         "an access token": rest.token("owner"),
-        "another key": sign("y" * 40, "proof", mine, now=now, lifetime=60),
+        "another key": sign(SecretStr("y" * 40), "proof", mine, now=now, lifetime=60),
         "expired": sign(key, "proof", mine, now=now - 100, lifetime=60),
         "another nonce": sign(key, "proof", {**mine, "nonce": "guessed"}, now=now, lifetime=60),
         "a post that is not there": sign(key, "proof", {**mine, "post": 10**12}, now=now, lifetime=60),
@@ -171,7 +172,7 @@ def test_it_says_what_differs_since_the_proof(rest: Rest, post_id: int) -> None:
     with rest.core.db.write() as conn:
         one = deliveries.of_post(conn, post_id)[0]
         watches.put(conn, one.id, Watched(base="", told="a print"), rest.clock.now())
-        logs.keep_evidence(conn, one.id, "drift", {"differences": ["The text differs."]}, rest.clock.now())
+        evidence_log.keep(conn, one.id, "drift", {"differences": ["The text differs."]}, rest.clock.now())
     told = rest.ask("GET", path, "").text
     assert "Differs from what was sent: it was changed after it was proved, first seen" in told
     assert "<dt>Proof then</dt>" in told

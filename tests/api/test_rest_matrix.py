@@ -24,7 +24,7 @@ from postprober.services.notifications import channels
 from postprober.services.people import api_tokens, sessions
 from postprober.services.people.sessions import Caller
 from postprober.services.reports import proof_pages
-from postprober.storage import deliveries, logs, pictures, repairs, users
+from postprober.storage import alert_log, deliveries, evidence_log, pictures, repairs, users
 from postprober.storage import media as media_storage
 from postprober.storage.tables import alerts, metadata
 from tests.api.rest_kit import PROBLEM, Rest, png, rest_on
@@ -135,8 +135,8 @@ def pictured(rest: Rest) -> str:
     delivery_id = int(delivery("", S.FAILED)(rest).rpartition("/")[2])
     name = pictures.keep(pictures.folder(rest.core.settings.data_dir), png())
     with rest.core.db.write() as conn:
-        logs.keep_evidence(conn, delivery_id, "browser", {"verdict": "found"}, rest.clock.now(), name)
-        return f"/api/evidence/{logs.evidence_of(conn, delivery_id)[-1]['id']}"
+        evidence_log.keep(conn, delivery_id, "browser", {"verdict": "found"}, rest.clock.now(), name)
+        return f"/api/evidence/{evidence_log.of_delivery(conn, delivery_id)[-1].id}"
 
 
 def account(rest: Rest) -> str:
@@ -145,7 +145,7 @@ def account(rest: Rest) -> str:
 
 def alert(rest: Rest) -> str:
     with rest.core.db.write() as conn:
-        logs.alert(
+        alert_log.add(
             conn, user_id=rest.installation.owner, post_id=None, delivery_id=None, type="error", message="m",
             dedupe_key="k", now=rest.clock.now(),
         )  # fmt: skip

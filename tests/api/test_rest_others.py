@@ -17,7 +17,7 @@ from postprober.errors import HERE, Throttled, Unavailable
 from postprober.pipeline.core import transitions
 from postprober.services.accounts import accounts, linking
 from postprober.services.posts import posts as post_service
-from postprober.storage import deliveries, logs, processes
+from postprober.storage import alert_log, deliveries, processes, step_log
 from postprober.storage.database import Database
 from postprober.storage.tables import alerts
 from tests.api.rest_kit import Rest, is_problem, png, rest_at, rest_on
@@ -149,7 +149,7 @@ def test_logs_are_read_page_by_page(both: Rest) -> None:
     delivery = both.deliveries(post_id)[0]
     with both.core.db.write() as conn:
         for number in range(5):
-            logs.step(conn, delivery, Step.POSTING, StepStatus.PENDING, both.clock.now(), number=number)
+            step_log.add(conn, delivery, Step.POSTING, StepStatus.PENDING, both.clock.now(), number=number)
     path, seen, cursor = f"/api/monitoring/{post_id}/logs", [], None
     for _ in range(3):
         page = both.ask("GET", path, params={"limit": 2, **({"cursor": cursor} if cursor else {})}).json()
@@ -179,7 +179,7 @@ def test_a_retry_sends_only_what_failed_and_answers_the_same_to_the_same_key(bot
 def test_alerts_are_listed_newest_first_and_marked_as_read(both: Rest) -> None:
     with both.core.db.write() as conn:
         for number in range(3):
-            logs.alert(
+            alert_log.add(
                 conn, user_id=both.installation.owner, post_id=None, delivery_id=None, type="error",
                 message=f"Number {number}", dedupe_key=f"k{number}", now=both.clock.now(),
             )  # fmt: skip

@@ -13,6 +13,7 @@ import httpx2
 import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
+from pydantic import SecretStr
 from sqlalchemy.exc import OperationalError
 
 from postprober.api.__main__ import SERVER
@@ -122,7 +123,7 @@ def test_a_signed_address_that_was_changed_or_ended_or_is_for_something_else_is_
         path.replace(".jpg", "x.jpg"),
         path[:-10] + "AAAAAA.jpg",
         "/api/media/public/" + sign(secret, "ticket", claims, now=now, lifetime=60) + ".jpg",
-        "/api/media/public/" + sign("x" * 40, "media", claims, now=now, lifetime=60) + ".jpg",
+        "/api/media/public/" + sign(SecretStr("x" * 40), "media", claims, now=now, lifetime=60) + ".jpg",
         "/api/media/public/" + sign(secret, "media", claims, now=now - 100, lifetime=60) + ".jpg",
         "/api/media/public/nothing",
         "/api/media/public/a.b.c.d",

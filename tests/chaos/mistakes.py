@@ -95,7 +95,7 @@ def _stop_anyway(core: Any, actor: Any, post_id: int) -> int:
         for delivery in deliveries.of_post(conn, post_id):
             _raw(conn, delivery, state=S.CANCELLED, next_at=None, unknown_at=None)
             deliveries._release(conn, delivery)
-            transitions.logs.close(conn, f"delivery:{delivery.id}", core.clock.now())
+            transitions.alert_log.close(conn, f"delivery:{delivery.id}", core.clock.now())
         deliveries.refresh_post(conn, post_id, core.clock.now())
     return 1
 
@@ -169,7 +169,7 @@ ALL = (
         "cancelling is accepted whatever a worker is doing", _instead((delivery_actions, "cancel", _stop_anyway)), needs=("cancel",)
     ),
     Mistake("an edit is accepted whatever a worker is doing", _instead((drafts, "change", _edit_anyway)), needs=("edit",)),
-    Mistake("what was told stays open when the state changes", _instead((transitions.logs, "close", lambda *_: None))),
+    Mistake("what was told stays open when the state changes", _instead((transitions.alert_log, "close", lambda *_: None))),
     Mistake("the post's status is not kept", _instead((deliveries, "alters_post", lambda *_: False))),
     Mistake(
         "what waits on a disconnected account waits on",

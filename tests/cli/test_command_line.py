@@ -417,7 +417,7 @@ def test_the_second_factor_of_who_lost_it_is_turned_off_and_once_only(run: Run, 
     with core.db.read() as conn:
         assert users.get(conn, installation.owner).totp_secret is None
     (alert,) = monitoring.alerts(core, acting(core, installation.owner))
-    assert "The operator turned off" in alert["message"]
+    assert "The operator turned off" in alert.message
     said = run("user", "second-factor-off", "owner@example.org")
     assert said.code == 2 and "off already" in sentence(said)
 

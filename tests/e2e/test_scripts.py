@@ -30,7 +30,7 @@ from postprober.services.media import media
 from postprober.services.people import users
 from postprober.services.posts import drafts
 from postprober.services.posts.posts import NewPost
-from postprober.storage import accounts, attempts, deliveries, logs, posts, repairs
+from postprober.storage import accounts, attempts, deliveries, evidence_log, posts, repairs, step_log
 from postprober.storage.records import PartRecord
 from postprober.ui.state import COOKIE
 from postprober.wiring import build_core, close_core
@@ -127,8 +127,8 @@ def _fill(core: Core) -> str:
             one = deliveries.get(conn, new)
             one = transitions.move(conn, one, S.CLAIMED, reason=payload, now=now)
             one = transitions.move(conn, one, S.FAILED, reason=payload, now=now, url=f"javascript:ppHit({number})")
-            logs.step(conn, one, Step.POSTING, StepStatus.FAILED, now, message=payload, next=payload)
-            logs.keep_evidence(conn, one.id, "proof", {"text": payload}, now)
+            step_log.add(conn, one, Step.POSTING, StepStatus.FAILED, now, message=payload, next=payload)
+            evidence_log.keep(conn, one.id, "proof", {"text": payload}, now)
             (row,) = repairs.of_delivery(conn, one.id)
             found = Diagnosis(Cause.UNKNOWN, 0.5, (1,), True, Fix.SHORTEN, payload, payload, payload)
             repairs.diagnosed(conn, row, found, "proposed", {"before": [payload], "after": [payload * 2]}, now)

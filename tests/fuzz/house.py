@@ -11,7 +11,6 @@ import io
 import json
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
 
 from PIL import Image
 from sqlalchemy import select
@@ -34,7 +33,7 @@ from postprober.services.people.sessions import Caller
 from postprober.services.posts import advice, drafts, posts
 from postprober.services.posts.posts import NewPost
 from postprober.storage import accounts as account_storage
-from postprober.storage import deliveries, logs, pictures, repairs
+from postprober.storage import alert_log, deliveries, evidence_log, pictures, repairs
 from postprober.storage import users as user_storage
 from postprober.storage.tables import metadata
 from tests.people import acting
@@ -159,8 +158,8 @@ def _live(core: Core, person: Person, account_id: int, text: str) -> int:
             transitions.move(conn, delivery, state, reason=text, now=now, next_at=None, **more)
     name = pictures.keep(pictures.folder(core.settings.data_dir), _png(delivery.id))
     with core.db.write() as conn:
-        logs.keep_evidence(conn, delivery.id, "browser", {"text": text}, now, name)
-        person.ids["evidence_id"].append(logs.evidence_of(conn, delivery.id)[-1]["id"])
+        evidence_log.keep(conn, delivery.id, "browser", {"text": text}, now, name)
+        person.ids["evidence_id"].append(evidence_log.of_delivery(conn, delivery.id)[-1].id)
     return post_id
 
 
@@ -193,12 +192,12 @@ def _advised(core: Core, person: Person, account_id: int, word: str) -> None:
 def _alerts(core: Core, person: Person, word: str) -> list[int]:
     with core.db.write() as conn:
         for number in range(4):
-            logs.alert(
+            alert_log.add(
                 conn, user_id=person.user_id, post_id=None, delivery_id=None, type="error", message=word,
                 dedupe_key=f"{person.email}-{number}", now=core.clock.now(),
             )  # fmt: skip
-        rows: list[dict[str, Any]] = logs.alerts_of(conn, person.user_id, limit=4, before=None, unread=False)
-    return [int(row["id"]) for row in rows]
+        rows = alert_log.of_user(conn, person.user_id, limit=4, before=None, unread=False)
+    return [row.id for row in rows]
 
 
 def _tokens(core: Core, person: Person, word: str) -> list[int]:

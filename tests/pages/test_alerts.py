@@ -11,7 +11,7 @@ from postprober.domain.alert import AlertKind, Preferences
 from postprober.services.monitoring import monitoring
 from postprober.services.notifications import channels
 from postprober.services.people import people, users
-from postprober.storage import logs, notifications
+from postprober.storage import alert_log, notifications
 from postprober.storage.records import User
 from tests.pages.conftest import House, everything
 from tests.people import acting
@@ -34,7 +34,7 @@ def _owner(house: House) -> User:
 
 def _alert(house: House, key: str, message: str = "m", kind: str = AlertKind.FAILED, type: str = "error") -> None:
     with house.core.db.write() as conn:
-        logs.alert(
+        alert_log.add(
             conn, user_id=house.owner, post_id=None, delivery_id=None, type=type, message=message, dedupe_key=key,
             now=house.core.clock.now(), kind=kind,
         )  # fmt: skip
@@ -69,12 +69,12 @@ def test_alerts_are_shown_as_written_read_one_by_one_and_all_at_once(house: Hous
 
 def test_an_alert_that_came_after_the_look_stays_unread(house: House) -> None:
     _alert(house, "seen")
-    newest = monitoring.alerts(house.core, acting(house.core, house.owner))[0]["id"]
+    newest = monitoring.alerts(house.core, acting(house.core, house.owner))[0].id
     _alert(house, "came later")
     assert monitoring.mark_all_read(house.core, acting(house.core, house.owner), newest) == 1
-    assert [
-        row["dedupe_key"] for row in monitoring.alerts(house.core, acting(house.core, house.owner), unread=True)
-    ] == ["came later"]
+    assert [row.dedupe_key for row in monitoring.alerts(house.core, acting(house.core, house.owner), unread=True)] == [
+        "came later"
+    ]
 
 
 def test_kinds_are_filtered_and_what_is_over_is_marked(house: House, show: Show) -> None:
@@ -144,7 +144,7 @@ def test_the_log_says_what_was_sent_and_what_went_wrong(house: House, show: Show
     with house.core.db.write() as conn:
         alert = notifications.alert_by_key(conn, "k")
         assert alert is not None
-        row = {"alert_id": alert["id"], "channel_id": made.id, "dedupe_key": "k:1", "why": "new", "created_at": now}
+        row = {"alert_id": alert.id, "channel_id": made.id, "dedupe_key": "k:1", "why": "new", "created_at": now}
         notifications.add(conn, [{**row, "next_at": now}])
         notifications.failed(conn, [1], made.id, "The webhook answers 500.", now, now)
     app = show("alerts")

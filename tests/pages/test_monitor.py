@@ -20,7 +20,7 @@ from postprober.errors import BadInput, Conflict, Forbidden, NotFound
 from postprober.services.monitoring import monitoring, overview
 from postprober.services.posts import delivery_actions, drafts, edit_failed
 from postprober.services.posts.posts import PreflightFailed
-from postprober.storage import attempts, deliveries, logs, pictures, posts, tables
+from postprober.storage import attempts, deliveries, evidence_log, pictures, posts, sample_log, step_log, tables
 from postprober.storage.records import Delivery, PartRecord
 from postprober.ui.components.shared import auto_refresh
 from postprober.ui.text import due_words
@@ -48,8 +48,8 @@ def _live(house: House, text: str = "Hello") -> Delivery:
     now = house.core.clock.now()
     with house.core.db.write() as conn:
         for step in (Step.AUTHENTICATION, Step.POSTING, Step.VERIFICATION):
-            logs.step(conn, live, step, StepStatus.SUCCESS, now, message="fine")
-        logs.sample(conn, live.id, Counts(likes=1234, views=None, replies=0), now)
+            step_log.add(conn, live, step, StepStatus.SUCCESS, now, message="fine")
+        sample_log.add(conn, live.id, Counts(likes=1234, views=None, replies=0), now)
     return live
 
 
@@ -298,7 +298,7 @@ def test_the_history_is_read_only_when_it_is_opened_and_replies_are_code(owner: 
             conn, live, part=0, act=Act.PUBLISH, worker="w", request_id="r", now=now, payload_hash="", intent={}
         )
         attempts.close_attempt(conn, new, Outcome.SUCCESS, now=now, http_status=201, latency_ms=12, reply=NASTY)
-        logs.keep_evidence(conn, live.id, "proof", {"text": NASTY}, now)
+        evidence_log.keep(conn, live.id, "proof", {"text": NASTY}, now)
     app = show("monitor")
     assert not app.code
     app.session_state[f"details-{live.post_id}"] = True
@@ -319,9 +319,9 @@ def test_a_picture_of_the_post_and_every_difference_are_shown(owner: House, show
     told = ["The text differs from what was sent.", f"2 media are shown {NASTY}"]
     with owner.core.db.write() as conn:
         now = owner.core.clock.now()
-        logs.step(conn, live, Step.VERIFICATION, StepStatus.WARNING, now, proof="public", differences=told)
-        logs.keep_evidence(conn, live.id, "browser", {"verdict": "login_wall"}, now, name)
-        logs.keep_evidence(conn, live.id, "browser", {"verdict": "found"}, now, "0" * 64)
+        step_log.add(conn, live, Step.VERIFICATION, StepStatus.WARNING, now, proof="public", differences=told)
+        evidence_log.keep(conn, live.id, "browser", {"verdict": "login_wall"}, now, name)
+        evidence_log.keep(conn, live.id, "browser", {"verdict": "found"}, now, "0" * 64)
     app = show("monitor")
     assert "The text differs from what was sent." in everything(app) and "pp-differences" in everything(app)
     assert NASTY not in everything(app)
@@ -381,10 +381,10 @@ def test_the_stamp_changes_with_all_that_the_page_shows(owner: House) -> None:
     look()
     assert len(seen) == 1
     with core.db.write() as conn:
-        logs.sample(conn, live.id, Counts(likes=2), core.clock.now() + timedelta(seconds=1))
+        sample_log.add(conn, live.id, Counts(likes=2), core.clock.now() + timedelta(seconds=1))
     look()
     with core.db.write() as conn:
-        logs.step(conn, live, Step.ENGAGEMENT, StepStatus.SUCCESS, core.clock.now())
+        step_log.add(conn, live, Step.ENGAGEMENT, StepStatus.SUCCESS, core.clock.now())
     look()
     owner.move(live, S.GHOST)
     look()

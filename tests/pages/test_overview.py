@@ -18,7 +18,7 @@ from postprober.domain.delivery import Proof, Step, StepStatus
 from postprober.domain.health import Health, Sign, Standing, Verdict
 from postprober.domain.platform import Platform
 from postprober.services.monitoring import overview
-from postprober.storage import accounts, attempts, logs
+from postprober.storage import accounts, attempts, step_log
 from postprober.storage import health as store
 from postprober.storage.health import Note
 from postprober.ui import frame
@@ -47,7 +47,7 @@ def _full(house: House) -> None:
         proof=Proof.MATCHES, verified_at=now, url="https://example.org/1",
     )  # fmt: skip
     with house.core.db.write() as conn:
-        logs.step(conn, live, Step.POSTING, StepStatus.SUCCESS, now)
+        step_log.add(conn, live, Step.POSTING, StepStatus.SUCCESS, now)
 
 
 def test_a_fresh_installation_says_where_to_begin(owner: House, show: Show) -> None:
@@ -139,8 +139,8 @@ def test_health_counts_the_newest_word_of_each_delivery_and_the_tries_that_went_
     made = owner.post("Late", owner.account(Platform("x")))
     now = owner.core.clock.now()
     with owner.core.db.write() as conn:
-        logs.step(conn, made, Step.POSTING, StepStatus.WARNING, now)
-        logs.step(conn, made, Step.POSTING, StepStatus.SUCCESS, now)
+        step_log.add(conn, made, Step.POSTING, StepStatus.WARNING, now)
+        step_log.add(conn, made, Step.POSTING, StepStatus.SUCCESS, now)
         for outcome in (Outcome.UNKNOWN, Outcome.SUCCESS):
             opened = attempts.open_attempt(conn, made, part=0, act=Act.PUBLISH, request_id="r", worker="w", now=now)
             attempts.close_attempt(conn, opened, outcome, now=now)

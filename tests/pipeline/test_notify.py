@@ -26,7 +26,7 @@ from postprober.pipeline.notifications.sender import Courier
 from postprober.pipeline.notifications.senders import FAILING_THREADS, THREADS, Senders
 from postprober.security.vault import Place
 from postprober.settings import MailServer
-from postprober.storage import logs, notifications, users
+from postprober.storage import alert_log, notifications, users
 from postprober.storage.tables import alerts, channels, deliveries
 from postprober.storage.tables import notifications as table
 from postprober.storage.tables import outbox as handed
@@ -77,7 +77,7 @@ def _alert(
     stage: Stage, user: int, key: str, type: str = "error", kind: str = AlertKind.FAILED, subject: str = ""
 ) -> None:
     with stage.db.write() as conn:
-        logs.alert(
+        alert_log.add(
             conn, user_id=user, post_id=None, delivery_id=None, type=type, message=f"message of {key}", dedupe_key=key,
             now=stage.clock.now(), kind=kind, subject=subject,
         )  # fmt: skip
@@ -327,7 +327,7 @@ def test_an_unread_error_is_told_again_a_few_times_and_then_escalated_and_a_read
     _run(stage, ctx)
     with stage.db.write() as conn:
         read = next(row["id"] for row in stage.rows(alerts) if row["dedupe_key"] == "read")
-        logs.read_alert(conn, user, read)
+        alert_log.mark_read(conn, user, read)
     for _ in range(12):
         _run(stage, ctx, wait=timedelta(minutes=5))
     told = [call.json()["data"]["message"] for call in receiver.calls]
@@ -653,7 +653,7 @@ def _about(stage: Stage, user: int, content: str, url: str | None) -> tuple[int,
     with stage.db.write() as conn:
         conn.execute(deliveries.update().where(deliveries.c.id == delivery_id).values(url=url))
         post_id = conn.execute(select(deliveries.c.post_id).where(deliveries.c.id == delivery_id)).scalar_one()
-        logs.alert(
+        alert_log.add(
             conn, user_id=user, post_id=post_id, delivery_id=delivery_id, type="error", message="X (ada): held.",
             dedupe_key=f"about:{delivery_id}", now=stage.clock.now(), kind=AlertKind.HELD,
             subject=f"delivery:{delivery_id}",
@@ -694,7 +694,7 @@ def test_what_a_server_says_is_no_link_of_its_own_in_a_mail(
     user = stage.user()
     _channel(stage, user, "email", "ada@example.org")
     with stage.db.write() as conn:
-        logs.alert(
+        alert_log.add(
             conn, user_id=user, post_id=None, delivery_id=None, type="error", dedupe_key="k", now=stage.clock.now(),
             message="Mastodon (ada): not published. No.\n\nSign in again: https://evil.example/", kind=AlertKind.FAILED,
         )  # fmt: skip
@@ -758,9 +758,9 @@ def test_what_was_read_or_over_before_the_quiet_hours_ended_is_not_told(
     _run(stage, ctx)
     with stage.db.write() as conn:
         now = stage.clock.now()
-        logs.read_alert(conn, user, next(row["id"] for row in stage.rows(alerts) if row["dedupe_key"] == "read"))
+        alert_log.mark_read(conn, user, next(row["id"] for row in stage.rows(alerts) if row["dedupe_key"] == "read"))
         for subject in ("delivery:over", "delivery:9"):
-            logs.close(conn, subject, now)
+            alert_log.close(conn, subject, now)
     _alert(stage, user, "end of over", type="success", kind=AlertKind.RECOVERED, subject="delivery:over")
     _alert(stage, user, "end of told", type="success", kind=AlertKind.RECOVERED, subject="delivery:9")
     _hour_by_hour(stage, ctx, 3)
@@ -783,7 +783,7 @@ def test_a_receiver_that_was_away_still_hears_of_what_began_and_ended_meanwhile(
     _alert(stage, user, "begin", subject="delivery:1")
     _run(stage, ctx)
     with stage.db.write() as conn:
-        logs.close(conn, "delivery:1", stage.clock.now())
+        alert_log.close(conn, "delivery:1", stage.clock.now())
     _alert(stage, user, "end", type="success", kind=AlertKind.RECOVERED, subject="delivery:1")
     receiver.status = 200
     _hour_by_hour(stage, ctx, 1)
@@ -842,7 +842,7 @@ def test_an_escalation_waits_while_the_first_message_is_on_its_way_or_failed_onl
     stage.manual.advance(31 * 60)
     with stage.db.read() as conn:
         (due,) = notifications.to_escalate(conn, user, stage.clock.now() - timedelta(minutes=30))
-    assert due["dedupe_key"] == "k", "the control: the channel fails for as long as one waits for a reader"
+    assert due.dedupe_key == "k", "the control: the channel fails for as long as one waits for a reader"
 
 
 def test_an_escalation_waits_for_no_channel_that_is_late_when_another_was_told_in_time(
@@ -929,7 +929,7 @@ def test_what_a_channel_missed_while_it_was_off_is_told_when_it_is_on_and_keeps_
     _alert(stage, user, "over", subject="delivery:1")
     _run(stage, ctx, wait=timedelta(hours=1))
     with stage.db.write() as conn:
-        logs.close(conn, "delivery:1", stage.clock.now())
+        alert_log.close(conn, "delivery:1", stage.clock.now())
     assert receiver.calls == [] and receiver.refused == []
     assert {row["error"] for row in _rows(stage)} == {notify.WAITS}
     _night(stage, user, urgent=urgent)
@@ -985,7 +985,7 @@ def test_what_a_channel_missed_longer_ago_than_it_catches_up_is_not_told_when_it
         _alert(stage, user, key, subject=key)
     _run(stage, ctx, wait=notify.GIVE_UP_AFTER)
     with stage.db.write() as conn:
-        logs.close(conn, "old and over", stage.clock.now())
+        alert_log.close(conn, "old and over", stage.clock.now())
     stage.manual.advance(timedelta(days=20).total_seconds())
     _alert(stage, user, "new")
     _run(stage, ctx)

@@ -28,7 +28,7 @@ from postprober.services.accounts.accounts import add_by_token
 from postprober.services.context import context_of
 from postprober.services.core import Core
 from postprober.services.posts import delivery_actions, posts
-from postprober.storage import accounts, deliveries, logs
+from postprober.storage import accounts, alert_log, deliveries
 from postprober.storage.records import Account
 from tests.installed import Installation
 from tests.people import acting
@@ -194,7 +194,7 @@ def test_no_token_is_ever_seen_outside_the_vault(
     written = _everything_written(core)
     out, err = capfd.readouterr()
     with core.db.read() as conn:
-        seen = repr(logs.alerts_of(conn, installation.owner)) + repr([deliveries.history(conn, i) for i in ids])
+        seen = repr(alert_log.of_user(conn, installation.owner)) + repr([deliveries.history(conn, i) for i in ids])
     everything = written.decode("utf-8", "replace") + caplog.text + out + err + seen + "".join(texts)
     assert len(needles) >= 12
     assert len(written) > (100_000 if core.db.is_sqlite else 10_000), "the search has something to search"

@@ -22,10 +22,11 @@ from postprober.pipeline.repairs import diagnose
 from postprober.pipeline.verification import success_criteria
 from postprober.services.posts import advice
 from postprober.services.reports import report_schedule
-from postprober.storage import deliveries, goals, logs, loops, posts, repairs, users
+from postprober.storage import alert_log, deliveries, goals, loops, outbox_queue, posts, repairs, users
 from postprober.storage import health as standings
 from postprober.storage import reports as schedules
 from postprober.storage.loops import each
+from postprober.storage.records import OutboxRecord
 from tests.pipeline.stage import Stage
 
 log = logging.getLogger("test")
@@ -40,9 +41,9 @@ def _row(number: int, stage: Stage) -> Any:
     )  # fmt: skip
 
 
-def _message(number: int, stage: Stage) -> dict[str, Any]:
+def _message(number: int, stage: Stage) -> OutboxRecord:
     now = stage.clock.now()
-    return {"id": number, "kind": "alert", "dedupe_key": str(number), "created_at": now, "tries": 0, "user_id": 1}
+    return OutboxRecord(number, 1, "alert", str(number), {}, now, now, None, 0)
 
 
 Loop = tuple[ModuleType, str, ModuleType, str, str, Callable[[int, Stage], Any]]
@@ -50,12 +51,12 @@ LOOPS: dict[str, Loop] = {
     "goals": (success_criteria, "judge_due", goals, "due", "_judge", _row),
     "lost deliveries": (recovery, "recover_lost", deliveries, "lost", "_take_back", _row),
     "disconnected accounts": (unlinked, "settle_all", deliveries, "unlinked", "settle", _row),
-    "outbox": (outbox, "send_due", logs, "outbox_due", "_carry", _message),
+    "outbox": (outbox, "send_due", outbox_queue, "due", "_carry", _message),
     "unread alerts": (notify, "attend", users, "with_wishes", "_attend", _row),
     "repairs": (diagnose, "tend", repairs, "due", "_one", _row),
     "suggestions": (advice, "make_pending", posts, "without_advice", "ask", _row),
     "planned reports": (report_schedule, "tick", schedules, "due", "_order", _row),
-    "ordered reports": (report_schedule, "tick", logs, "outbox_due", "_carry_out", _message),
+    "ordered reports": (report_schedule, "tick", outbox_queue, "due", "_carry_out", _message),
 }
 
 
@@ -68,8 +69,7 @@ def test_a_row_that_fails_holds_up_no_other(
     seen: list[int] = []
 
     def work(*args: Any, **_named: Any) -> bool:
-        number = next(getattr(arg, "id", None) or arg["id"] for arg in args if hasattr(arg, "made_at") or isinstance(arg, dict)) \
-            if worker != "ask" else args[2]  # fmt: skip
+        number = args[2] if worker == "ask" else next(arg.id for arg in args if hasattr(arg, "next_at"))
         seen.append(number)
         if number == 1:
             raise poison
@@ -77,7 +77,7 @@ def test_a_row_that_fails_holds_up_no_other(
 
     rows = [make(number, stage) for number in (1, 2, 3)]
     monkeypatch.setattr(schedules, "due", NONE)
-    monkeypatch.setattr(logs, "outbox_due", NONE)
+    monkeypatch.setattr(outbox_queue, "due", NONE)
     monkeypatch.setattr(source, query, lambda *_args, **_named: rows)
     monkeypatch.setattr(module, worker, work)
     getattr(module, loop)(stage.worker())
@@ -149,14 +149,14 @@ def test_what_was_put_off_is_not_the_first_again(stage: Stage, monkeypatch: pyte
     user = stage.user()
     with stage.db.write() as conn:
         for key in ("poison", "good"):
-            logs.alert(
+            alert_log.add(
                 conn, user_id=user, post_id=None, delivery_id=None, type="error", message=key, dedupe_key=key,
                 now=stage.clock.now(),
             )  # fmt: skip
     whole = outbox.fan_out
 
-    def fan_out(ctx: Any, row: dict[str, Any], conn: Any) -> None:
-        if row["dedupe_key"] == "poison":
+    def fan_out(ctx: Any, row: OutboxRecord, conn: Any) -> None:
+        if row.dedupe_key == "poison":
             raise ValueError
         whole(ctx, row, conn)
 
@@ -164,6 +164,6 @@ def test_what_was_put_off_is_not_the_first_again(stage: Stage, monkeypatch: pyte
     ctx = stage.worker()
     assert outbox.send_due(ctx) == 1
     with stage.db.read() as conn:
-        assert logs.outbox_due(conn, stage.clock.now()) == []
-        later = logs.outbox_due(conn, stage.clock.now() + timedelta(hours=1))
-    assert [row["dedupe_key"] for row in later] == ["poison"]
+        assert outbox_queue.due(conn, stage.clock.now()) == []
+        later = outbox_queue.due(conn, stage.clock.now() + timedelta(hours=1))
+    assert [row.dedupe_key for row in later] == ["poison"]

@@ -130,8 +130,8 @@ def test_a_post_that_is_deleted_behind_our_back_is_noticed(
     )
     assert seen[Platform("bluesky")].delivery.state is DeliveryState.GHOST
     assert seen[Platform("mastodon")].delivery.state is DeliveryState.VERIFIED
-    (alert,) = [a for a in monitoring.alerts(core, acting(core, desk.user)) if a["delivery_id"] == delivery.id]
-    assert alert["kind"] == "drifted" and "gone" in alert["message"] and "deleted" in alert["message"]
+    (alert,) = [a for a in monitoring.alerts(core, acting(core, desk.user)) if a.delivery_id == delivery.id]
+    assert alert.kind == "drifted" and "gone" in alert.message and "deleted" in alert.message
     with core.db.read() as conn:
         sends = [a for a in attempts.of_delivery(conn, delivery.id) if a.act == "publish"]
     assert len(sends) == 1  # noticed, and not sent again
@@ -153,15 +153,13 @@ def test_a_post_that_is_edited_behind_our_back_is_told_and_stays_proved(
     assert changed.ok, changed.excerpt
 
     def told(_: monitoring.PostView) -> bool:
-        return any(a["delivery_id"] == delivery.id for a in monitoring.alerts(desk.core, acting(desk.core, desk.user)))
+        return any(a.delivery_id == delivery.id for a in monitoring.alerts(desk.core, acting(desk.core, desk.user)))
 
     seen = desk.wait(delivery.post_id, told)
     assert seen[Platform("bluesky")].delivery.state is DeliveryState.VERIFIED
-    (alert,) = [
-        a for a in monitoring.alerts(desk.core, acting(desk.core, desk.user)) if a["delivery_id"] == delivery.id
-    ]
-    assert (alert["kind"], alert["type"]) == ("drifted", "warning")
-    found = details.of(desk.core, acting(desk.core, desk.user), delivery.id).evidence[-1]
+    (alert,) = [a for a in monitoring.alerts(desk.core, acting(desk.core, desk.user)) if a.delivery_id == delivery.id]
+    assert (alert.kind, alert.type) == ("drifted", "warning")
+    found = details.of(desk.core, desk.user, delivery.id).evidence[-1]
     assert found.kind == "drift" and found.body["after"][0]["text"] == "Buy now"
 
 

@@ -14,6 +14,7 @@ import httpx2
 import pytest
 from joserfc import jwt
 from joserfc.jwk import OctKey
+from pydantic import SecretStr
 
 from postprober.errors import BadInput, Forbidden, OutcomeUnknown, Unavailable
 from postprober.http import HttpClient, Pools
@@ -24,7 +25,7 @@ from postprober.security.tokens import keyed_hash, opaque, sign, verify
 from postprober.security.urlguard import check_url, is_public, resolve
 
 _OURS = passwords._hasher  # read before the tests put a cheap one in its place
-SECRET = "s" * 40
+SECRET = SecretStr("s" * 40)
 NOW = 1_800_000_000.0
 
 
@@ -35,10 +36,15 @@ def test_a_token_opens_for_its_purpose_until_its_end() -> None:
 
 @pytest.mark.parametrize(
     ("secret", "purpose", "now"),
-    [(SECRET, "ticket", NOW), ("t" * 40, "media", NOW), (SECRET, "media", NOW + 60), (SECRET, "media", NOW + 10**9)],
+    [
+        (SECRET, "ticket", NOW),
+        (SecretStr("t" * 40), "media", NOW),
+        (SECRET, "media", NOW + 60),
+        (SECRET, "media", NOW + 10**9),
+    ],
     ids=["purpose", "key", "expired", "long expired"],
 )
-def test_a_token_opens_for_nothing_else(secret: str, purpose: str, now: float) -> None:
+def test_a_token_opens_for_nothing_else(secret: SecretStr, purpose: str, now: float) -> None:
     token = sign(SECRET, "media", {"id": 7}, now=NOW, lifetime=60)
     with pytest.raises(Forbidden):
         verify(secret, purpose, token, now=now)
@@ -52,7 +58,7 @@ def _key(purpose: str = "media") -> OctKey:
     import hashlib
     import hmac
 
-    return OctKey.import_key(hmac.new(SECRET.encode(), purpose.encode(), hashlib.sha256).digest())
+    return OctKey.import_key(hmac.new(SECRET.get_secret_value().encode(), purpose.encode(), hashlib.sha256).digest())
 
 
 GOOD = {"iss": "postprober", "aud": "media", "exp": int(NOW) + 60, "id": 7}
@@ -100,7 +106,7 @@ def test_the_database_keeps_a_keyed_hash_and_never_the_token() -> None:
     token = opaque()
     assert len(token) >= 43 and opaque() != token
     hashed = keyed_hash(SECRET, token)
-    assert token not in hashed and hashed == keyed_hash(SECRET, token) != keyed_hash("t" * 40, token)
+    assert token not in hashed and hashed == keyed_hash(SECRET, token) != keyed_hash(SecretStr("t" * 40), token)
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import Connection, select
 
 from postprober.clock import ManualClock
@@ -94,13 +95,13 @@ def test_a_wrong_key_and_an_unknown_key_id_do_not_open() -> None:
 )
 def test_unusable_keys_are_refused_without_being_shown(text: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
-        Vault(parse_keys(text))
+        Vault(parse_keys(SecretStr(text)))
     assert text.partition(":")[2][:8] not in str(caught.value) or not text.partition(":")[2]
 
 
 def test_no_key_at_all_is_refused() -> None:
     with pytest.raises(ConfigurationError):
-        Vault(parse_keys(""))
+        Vault(parse_keys(SecretStr("")))
 
 
 def test_keys_do_not_show_in_a_representation() -> None:

@@ -24,7 +24,7 @@ from postprober.services.core import Core
 from postprober.services.media import media as media_service
 from postprober.services.operations import doctor
 from postprober.services.posts import delivery_actions, posts
-from postprober.storage import accounts, deliveries, logs, users
+from postprober.storage import accounts, alert_log, deliveries, users
 from postprober.storage.records import Account, Delivery
 from tests.api.rest_kit import png
 from tests.installed import Installation
@@ -219,6 +219,6 @@ def test_a_challenge_asks_for_the_person_and_sends_nothing(installation: Install
 
     drive(ctx, [delivery], asked, limit=60)
     with core.db.read() as conn:
-        told = [row["message"] for row in logs.alerts_of(conn, installation.owner)]
+        told = [row.message for row in alert_log.of_user(conn, installation.owner)]
     assert any("only you may answer" in text for text in told)
     assert (ended(core, delivery).state, visible(installation, "Asked first")) == (S.WAITING, 0)

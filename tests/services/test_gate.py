@@ -13,7 +13,7 @@ from postprober.pipeline.core import transitions
 from postprober.services.monitoring import ghosts, overview, repairs
 from postprober.services.posts import delivery_actions, drafts, edit_failed, gate, posts
 from postprober.services.posts.posts import NewPost
-from postprober.storage import attempts, deliveries, logs
+from postprober.storage import alert_log, attempts, deliveries
 from postprober.storage import repairs as repair_storage
 from postprober.storage.records import Delivery
 from tests.installed import Installation
@@ -109,7 +109,7 @@ def test_an_invisible_post_that_was_acknowledged_needs_nobody_until_it_happens_a
     seen = overview.take(core, acting(core, owner))
     assert (seen.needs, seen.needs_person) == (0, [])
     with core.db.read() as conn:
-        assert not logs.has_open(conn, f"delivery:{one.id}")
+        assert not alert_log.has_open(conn, f"delivery:{one.id}")
     move(installation, one, S.VERIFIED, S.GHOST)
     assert overview.take(core, acting(core, owner)).needs == 1
 

@@ -20,10 +20,10 @@ from postprober.services.context import context_of
 from postprober.services.core import Core
 from postprober.services.notifications import channels
 from postprober.services.people import letters, people, users
-from postprober.storage import logs, mails, notifications
+from postprober.storage import alert_log, mails, notifications
 from postprober.storage import users as storage
 from postprober.storage.database import Database
-from postprober.storage.records import User
+from postprober.storage.records import OutboxRecord, User, record_of
 from postprober.storage.tables import channels as channel_table
 from postprober.storage.tables import notifications as table
 from postprober.storage.tables import outbox
@@ -51,7 +51,9 @@ def owner(core: Core, installation: Installation) -> User:
 
 def _letters(core: Core) -> list[Letter]:
     with core.db.read() as conn:
-        rows = [dict(row._mapping) for row in conn.execute(outbox.select().where(outbox.c.kind == mails.KIND))]
+        rows = [
+            record_of(OutboxRecord, row) for row in conn.execute(outbox.select().where(outbox.c.kind == mails.KIND))
+        ]
     return [one for row in rows if (one := letters.letter_for(core, mails.read(core.vault, row)))]
 
 
@@ -204,7 +206,7 @@ def test_whoever_gets_the_mails_turns_them_off_and_the_space_is_told_once(core: 
     found = channels.get(core, acting(core, owner), made.id)
     assert not found.is_active and found.off_reason == channels.TURNED_OFF
     with core.db.read() as conn:
-        said = [row["message"] for row in logs.alerts_of(conn, owner.space) if row["kind"] == "channel"]
+        said = [row.message for row in alert_log.of_user(conn, owner.space) if row.kind == "channel"]
     assert said == ["The channel “on call” was turned off by a recipient of its mails."]
 
 
@@ -266,7 +268,7 @@ def test_an_address_that_agrees_anew_is_told_nothing_of_what_was_before(core: Co
     word = _asked(_letters(core)[0], "confirm")
     channels.confirm(core, word)
     with core.db.write() as conn:
-        logs.alert(
+        alert_log.add(
             conn, user_id=owner.space, post_id=None, delivery_id=None, type="error", message="m", dedupe_key="k",
             now=core.clock.now(), kind=AlertKind.FAILED,
         )  # fmt: skip
@@ -317,7 +319,7 @@ def test_a_channel_that_is_turned_on_again_keeps_the_quiet_hours(core: Core, own
     channels.set_preferences(core, acting(core, replace(owner, zone="UTC")), quiet)
     channels.change(core, acting(core, owner), made.id, kinds=(), escalation=False, active=False)
     with core.db.write() as conn:
-        logs.alert(
+        alert_log.add(
             conn, user_id=owner.space, post_id=None, delivery_id=None, type="error", message="m", dedupe_key="k",
             now=now, kind=AlertKind.FAILED,
         )  # fmt: skip

@@ -30,7 +30,7 @@ from postprober.services.operations import backup, doctor, keys
 from postprober.services.posts import posts
 from postprober.services.posts.posts import NewPost
 from postprober.storage import accounts as account_storage
-from postprober.storage import deliveries, logs, pictures, processes, retention
+from postprober.storage import deliveries, evidence_log, pictures, processes, retention
 from postprober.storage import users as user_storage
 from postprober.storage.tables import users
 from tests.installed import Installation
@@ -123,7 +123,7 @@ def test_a_backup_takes_the_pictures_along(installation: Installation, tmp_path:
     delivery_id = delivery_of(installation)
     with core.db.write() as conn:
         for name in names[:2]:
-            logs.keep_evidence(conn, delivery_id, "browser", {}, core.clock.now(), name)
+            evidence_log.keep(conn, delivery_id, "browser", {}, core.clock.now(), name)
     (where / f"{names[1]}.png").unlink()  # swept meanwhile
     target = backup.backup(core, tmp_path / "copy.sqlite")
     copied = target.with_name("copy.sqlite.evidence")
@@ -135,7 +135,7 @@ def test_a_picture_goes_with_its_evidence(installation: Installation) -> None:
     where = pictures.folder(core.settings.data_dir)
     name, delivery_id = pictures.keep(where, png()), delivery_of(installation)
     with core.db.write() as conn:
-        logs.keep_evidence(conn, delivery_id, "browser", {}, now, name)
+        evidence_log.keep(conn, delivery_id, "browser", {}, now, name)
     retention.tidy(core.db, now + timedelta(days=364), core.settings.data_dir)
     assert pictures.read(where, name) == png()
     retention.tidy(core.db, now + timedelta(days=366), core.settings.data_dir)

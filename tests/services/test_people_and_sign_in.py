@@ -23,7 +23,7 @@ from postprober.settings import load_settings
 from postprober.storage import mails
 from postprober.storage import users as storage
 from postprober.storage.database import Database
-from postprober.storage.records import User
+from postprober.storage.records import OutboxRecord, User, record_of
 from postprober.storage.tables import outbox
 from tests.conftest import PASSWORD
 from tests.installed import Installation
@@ -51,7 +51,9 @@ def _asked(link: str, name: str) -> str:
 def _letters(core: Core) -> list[Letter]:
     """What the scheduler would send."""
     with core.db.read() as conn:
-        rows = [dict(row._mapping) for row in conn.execute(outbox.select().where(outbox.c.kind == mails.KIND))]
+        rows = [
+            record_of(OutboxRecord, row) for row in conn.execute(outbox.select().where(outbox.c.kind == mails.KIND))
+        ]
     found = [letters.letter_for(core, mails.read(core.vault, row)) for row in rows]
     return [letter for letter in found if letter is not None]
 
@@ -374,10 +376,10 @@ def test_asking_for_a_reset_writes_the_same_for_a_known_and_an_unknown_address(c
     for email in (owner.email, "nobody@example.org"):
         passwords.ask_reset(mailing, email, "198.51.100.7")
     with core.db.read() as conn:
-        rows = [dict(row._mapping) for row in conn.execute(outbox.select().order_by(outbox.c.id))]
-    assert [set(row["payload"]) for row in rows] == [{"sealed"}, {"sealed"}]
+        rows = [record_of(OutboxRecord, row) for row in conn.execute(outbox.select().order_by(outbox.c.id))]
+    assert [set(row.payload) for row in rows] == [{"sealed"}, {"sealed"}]
     assert [mails.read(core.vault, row)["to"] for row in rows] == [owner.email, "nobody@example.org"]
-    assert owner.email not in str(rows[0]["payload"]), "nobody reads from the outbox who forgot a password"
+    assert owner.email not in str(rows[0].payload), "nobody reads from the outbox who forgot a password"
 
 
 def test_without_a_mail_server_a_reset_says_whom_to_ask(core: Core, owner: User) -> None:
@@ -423,7 +425,7 @@ def test_the_owner_turns_it_off_for_a_member_who_lost_it_and_everybody_sees_that
     with pytest.raises(Forbidden):
         users.with_code(core, asked.value.ticket, codes[0])
     (alert,) = monitoring.alerts(core, acting(core, owner.id))
-    assert owner.name in alert["message"] and member.email in alert["message"]
+    assert owner.name in alert.message and member.email in alert.message
     with pytest.raises(Conflict):
         people.take_off_second_factor(core, acting(core, owner), member.id)
 

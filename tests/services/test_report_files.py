@@ -22,7 +22,7 @@ from postprober.domain.delivery import Step, StepStatus
 from postprober.errors import BadInput, Forbidden, NotFound, Unavailable
 from postprober.services.core import Core
 from postprober.services.reports import printing, reports
-from postprober.storage import attempts, deliveries, goals, logs, pictures
+from postprober.storage import attempts, deliveries, evidence_log, goals, pictures, step_log
 from postprober.storage.records import PartRecord
 from postprober.storage.tables import deliveries as delivery_table
 from postprober.storage.tables import media, posts, repairs, transitions, users
@@ -137,8 +137,8 @@ def _whole(installation: Installation, house: House, account: int) -> int:
         )
         found = deliveries.get(conn, one)
         for step in Step:
-            logs.step(conn, found, step, StepStatus.SUCCESS, out, message=f"{step} is done")
-        logs.keep_evidence(conn, one, "proof", {"differences": [f"the link was shortened {NASTY}"]}, out)
+            step_log.add(conn, found, step, StepStatus.SUCCESS, out, message=f"{step} is done")
+        evidence_log.keep(conn, one, "proof", {"differences": [f"the link was shortened {NASTY}"]}, out)
         new = attempts.open_attempt(conn, found, part=0, act=Act.PUBLISH, request_id="r", worker="w", now=out)
         attempts.close_attempt(conn, new, Outcome.SUCCESS, now=out, http_status=201, latency_ms=321, message=NASTY)
         goals.put(conn, post_id, Criteria("likes", 20, 24), now)
@@ -368,6 +368,6 @@ def test_the_newest_picture_of_a_post_is_in_its_report(installation: Installatio
         (one,) = deliveries.of_post(conn, post_id)
         name = pictures.keep(pictures.folder(core.settings.data_dir), out.getvalue())
         for kept in (name, "0" * 64):  # the file of the newer one is gone
-            logs.keep_evidence(conn, one.id, "look", {}, core.clock.now(), picture=kept)
+            evidence_log.keep(conn, one.id, "look", {}, core.clock.now(), picture=kept)
     html = made(installation, post_id, "html").decode()
     assert parsed(html).outside == [] and html.count("data:image/png;base64,") == 1

@@ -10,6 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from postprober.errors import BadInput, ConfigurationError, Conflict
 from postprober.pipeline.publishing.recovery import BACKUP
@@ -111,7 +112,7 @@ def test_what_is_no_backup_is_refused_and_nothing_is_touched(copy: Path, setting
             restore.restore(settings, bad, now)
     assert done.path.read_bytes() == before
     with pytest.raises(BadInput, match="pg_restore"):
-        restore.restore(settings.model_copy(update={"database_url": "postgresql://x/y"}), copy, now)
+        restore.restore(settings.model_copy(update={"database_url": SecretStr("postgresql://x/y")}), copy, now)
 
 
 def test_killed_before_the_last_step_the_old_database_is_as_it_was(

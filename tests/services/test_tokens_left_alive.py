@@ -19,7 +19,7 @@ from postprober.services.accounts import accounts, linking
 from postprober.services.posts import advice, posts
 from postprober.services.posts.posts import NewPost, PreflightFailed
 from postprober.storage import accounts as account_storage
-from postprober.storage import logs
+from postprober.storage import alert_log
 from tests.installed import Installation
 from tests.people import acting
 
@@ -162,12 +162,14 @@ def test_what_was_told_about_an_account_ends_with_it(installation: Installation)
         transitions.tokens_locked(conn, account, "The key is gone.", now)
     accounts.remove(core, acting(core, installation.owner), account.id)
     with core.db.read() as conn:
-        assert not logs.has_open(conn, f"account:{account.id}") and not logs.has_open(conn, f"tokens:{account.id}")
+        assert not alert_log.has_open(conn, f"account:{account.id}") and not alert_log.has_open(
+            conn, f"tokens:{account.id}"
+        )
         before = account_storage.get(conn, account.id)
     with core.db.write() as conn:
         transitions.reconnect_needed(conn, before, ReconnectNeeded("The access was withdrawn."), now)
         assert account_storage.get(conn, account.id).status == "ok"
-        assert not logs.has_open(conn, f"account:{account.id}")
+        assert not alert_log.has_open(conn, f"account:{account.id}")
 
 
 def test_a_token_that_has_expired_is_refused(installation: Installation) -> None:

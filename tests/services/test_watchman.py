@@ -17,7 +17,7 @@ from postprober.services.core import Core
 from postprober.services.notifications import channels
 from postprober.services.operations import scheduler_watchdog
 from postprober.services.posts.posts import NewPost, create
-from postprober.storage import logs, processes, users
+from postprober.storage import alert_log, processes, users
 from postprober.storage.tables import alerts
 from tests.installed import Installation
 from tests.people import acting
@@ -85,7 +85,7 @@ def test_a_scheduler_that_only_stalled_is_told_to_be_back(core: Core, installati
     assert scheduler_watchdog.look(core) is False
     assert len(_told(core, installation.owner)) == 2
     with core.db.read() as conn:
-        assert not logs.has_open(conn, notify.scheduler_subject(installation.owner))
+        assert not alert_log.has_open(conn, notify.scheduler_subject(installation.owner))
 
 
 def test_a_scheduler_that_was_stopped_is_missed_only_when_something_waits_in_vain(

@@ -15,7 +15,7 @@ from postprober.domain.delivery import OCCUPIES_ACCOUNT, TRANSITIONS, DeliverySt
 from postprober.domain.post import PostStatus
 from postprober.errors import Conflict, NotFound
 from postprober.pipeline.core import transitions as watch
-from postprober.storage import accounts, deliveries, logs, media, posts, processes, users
+from postprober.storage import accounts, alert_log, deliveries, media, outbox_queue, posts, processes, users
 from postprober.storage.database import Database
 from postprober.storage.records import Delivery, PartRecord
 from postprober.storage.tables import accounts as account_table
@@ -304,12 +304,12 @@ def test_an_alert_is_written_once_for_its_key_with_one_outbox_row(database: Data
     owner = user(database)
     one = {"user_id": owner, "post_id": None, "delivery_id": None, "type": "error", "message": "m", "now": NOW}
     with database.write() as conn:
-        assert logs.alert(conn, dedupe_key="k", **one) is True
-        assert logs.alert(conn, dedupe_key="k", **one) is False
-        assert logs.alert(conn, dedupe_key="l", **one) is True
+        assert alert_log.add(conn, dedupe_key="k", **one) is True
+        assert alert_log.add(conn, dedupe_key="k", **one) is False
+        assert alert_log.add(conn, dedupe_key="l", **one) is True
     with database.read() as conn:
-        assert len(logs.alerts_of(conn, owner)) == 2
-        assert [row["dedupe_key"] for row in logs.outbox_due(conn, NOW)] == ["k", "l"]
+        assert len(alert_log.of_user(conn, owner)) == 2
+        assert [row.dedupe_key for row in outbox_queue.due(conn, NOW)] == ["k", "l"]
 
 
 def test_a_named_lease_has_one_holder_and_goes_over_when_it_ends(database: Database) -> None:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from postprober.domain.report_plan import Every, Plan
-from postprober.storage import logs, reports
+from postprober.storage import outbox_queue, reports
 from postprober.storage.database import Database
 from postprober.storage.tables import posts
 from tests.analytics.kit import House
@@ -51,15 +51,15 @@ def test_a_report_is_ordered_once_claimed_once_and_can_be_tried_again(database: 
     with database.write() as conn:
         for payload in ({"n": 1}, {"n": 2}):
             reports.order(conn, user_id=user, key="report:1", payload=payload, now=NOW)
-        (row,) = logs.outbox_due(conn, NOW, reports=True)
-        assert row["payload"] == {"n": 1} and logs.outbox_due(conn, NOW) == [], "who sends alerts does not see it"
+        (row,) = outbox_queue.due(conn, NOW, reports=True)
+        assert row.payload == {"n": 1} and outbox_queue.due(conn, NOW) == [], "who sends alerts does not see it"
         assert reports.claim(conn, row, NOW + timedelta(minutes=5))
         assert not reports.claim(conn, row, NOW + timedelta(minutes=5))
-        assert logs.outbox_due(conn, NOW, reports=True) == []
-        reports.close(conn, row["id"], None, NOW)
-        assert logs.outbox_due(conn, NOW, reports=True)[0]["tries"] == 1
-        reports.close(conn, row["id"], NOW)
-        assert logs.outbox_due(conn, NOW + timedelta(days=9), reports=True) == []
+        assert outbox_queue.due(conn, NOW, reports=True) == []
+        reports.close(conn, row.id, None, NOW)
+        assert outbox_queue.due(conn, NOW, reports=True)[0].tries == 1
+        reports.close(conn, row.id, NOW)
+        assert outbox_queue.due(conn, NOW + timedelta(days=9), reports=True) == []
 
 
 def test_a_proof_is_shared_withdrawn_and_shared_anew(database: Database, user: int) -> None:

@@ -31,12 +31,12 @@ def listing(
     require(caller, "alerts:read")
     before = cursors.decode("alerts", cursor)
     rows = monitoring.alerts(core, caller.actor, limit + 1, before=before, unread=unread)
-    shown, following = cursors.page("alerts", rows, limit, lambda row: int(row["id"]))
-    return AlertList(items=[AlertOut(**row) for row in shown], next_cursor=following)
+    shown, following = cursors.page("alerts", rows, limit, lambda row: row.id)
+    return AlertList(items=[AlertOut.of(row) for row in shown], next_cursor=following)
 
 
 @router.post("/{alert_id}/read", summary="Mark an alert as read", responses=responses(401, 403, 404, 422))
 def mark_read(alert_id: PathId, core: CoreDep, caller: CallerDep) -> AlertOut:
     """Doing it twice changes nothing more."""
     require(caller, "alerts:write")
-    return AlertOut(**monitoring.mark_read(core, caller.actor, alert_id))
+    return AlertOut.of(monitoring.mark_read(core, caller.actor, alert_id))

@@ -35,8 +35,8 @@ def logs(
     kind = f"logs{post_id}"
     after = cursors.decode(kind, cursor) or 0
     rows = monitoring.step_rows(core, caller.actor, post_id, after, limit + 1)
-    shown, following = cursors.page(kind, rows, limit, lambda row: int(row["id"]))
-    return LogList(items=[LogOut(**row) for row in shown], next_cursor=following)
+    shown, following = cursors.page(kind, rows, limit, lambda row: row.id)
+    return LogList(items=[LogOut.of(row) for row in shown], next_cursor=following)
 
 
 @router.post(

@@ -9,7 +9,7 @@ from postprober.domain.identity import RemotePost
 from postprober.domain.remote import Ref, Sighting
 from postprober.errors import Conflict
 from postprober.pipeline.core.claimed_delivery import Work
-from postprober.storage import accounts, logs, remote_posts
+from postprober.storage import accounts, evidence_log, remote_posts
 from postprober.storage.records import PartRecord, replace
 
 S = DeliveryState
@@ -62,7 +62,7 @@ def adopt(
     work.account = replace(work.account, canary=ref.remote_id)
     if work.delivery.state is not S.SUBMITTING:  # an ordinary answer stands in its attempt; this one was found
         body = {"part": part.index, "remote_id": ref.remote_id, "url": ref.url, "how": reason}
-        logs.keep_evidence(conn, work.delivery.id, "found", body, now)
+        evidence_log.keep(conn, work.delivery.id, "found", body, now)
     done = all(p.ref is not None for p in parts)
     columns = {"parts": parts, "unknown_at": None, "readings": 0, "absences": 0, "crashes": 0}
     if not done:

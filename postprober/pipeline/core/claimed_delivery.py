@@ -22,7 +22,7 @@ from postprober.pipeline.core.context import Context, Wiretap
 from postprober.pipeline.core.platform_time import key_of
 from postprober.pipeline.core.tokens import open_credentials, secrets_of
 from postprober.platforms.common.adapter import Adapter
-from postprober.storage import attempts, deliveries, logs, media, remote_posts
+from postprober.storage import attempts, deliveries, media, remote_posts, step_log
 from postprober.storage.records import Account, Delivery, PartRecord, replace
 
 KEY_LOOK = timedelta(minutes=1)  # until it is tried again whether the tokens can be opened
@@ -52,7 +52,7 @@ class Work:
         self.delivery = deliveries.touch(conn, self.delivery, self.now(), **columns)
 
     def log(self, conn: Connection, step: Step, status: StepStatus, **details: Any) -> None:
-        logs.step(conn, self.delivery, step, status, self.now(), **details)
+        step_log.add(conn, self.delivery, step, status, self.now(), **details)
 
     def begin(self, conn: Connection, act: Act, part: int, request_id: str, **columns: Any) -> int:
         return attempts.open_attempt(

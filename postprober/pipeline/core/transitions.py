@@ -12,7 +12,7 @@ from postprober.domain.alert import CHANGED, LATE, LATE_AFTER, RECOVERED, AlertK
 from postprober.domain.delivery import DeliveryState, Proof, end_of
 from postprober.domain.platform import NAMES
 from postprober.errors import PlatformError, Suspended
-from postprober.storage import accounts, deliveries, logs, processes, repairs
+from postprober.storage import accounts, alert_log, deliveries, processes, repairs
 from postprober.storage.database import Database
 from postprober.storage.records import Account, Delivery, PartRecord
 
@@ -42,7 +42,7 @@ def move(
         repairs.begin(conn, moved, now)
     elif delivery.state in TO_DIAGNOSE | {DeliveryState.PARTIAL}:
         repairs.supersede(conn, delivery.id, now)
-    logs.close(conn, _subject(delivery), now)
+    alert_log.close(conn, _subject(delivery), now)
     rule = alert_for(delivery.state, new)
     if rule is not None:
         _tell(conn, delivery, rule, reason, f"{new.value}:{processes.newest_transition(conn)}", now)
@@ -62,10 +62,10 @@ def _partly(delivery: Delivery, parts: Sequence[PartRecord], now: datetime) -> d
 
 def _went_well(conn: Connection, delivery: Delivery, new: DeliveryState, reason: str, now: datetime) -> None:
     """Say that what was told before is over; and say so when it went out late."""
-    if logs.in_trouble(conn, _subject(delivery)):
+    if alert_log.in_trouble(conn, _subject(delivery)):
         _tell(conn, delivery, RECOVERED, reason, f"{new.value}:{processes.newest_transition(conn)}", now)
-    if new is DeliveryState.PUBLISHED and logs.has_open(conn, _lock(delivery.account_id)):
-        logs.close(conn, _lock(delivery.account_id), now)  # canaries may be switched off
+    if new is DeliveryState.PUBLISHED and alert_log.has_open(conn, _lock(delivery.account_id)):
+        alert_log.close(conn, _lock(delivery.account_id), now)  # canaries may be switched off
     out = delivery.first_byte_at or now
     if new is DeliveryState.PUBLISHED and out - delivery.due_at > LATE_AFTER:
         late = round((out - delivery.due_at).total_seconds() / 60)
@@ -76,7 +76,7 @@ def _tell(conn: Connection, delivery: Delivery, rule: AlertRule, reason: str, wh
     account = accounts.get(conn, delivery.account_id)
     text = rule.text.format(platform=NAMES[delivery.platform], account=account.account_name, reason=reason)
     subject = _subject(delivery)
-    logs.alert(
+    alert_log.add(
         conn, user_id=delivery.user_id, post_id=delivery.post_id, delivery_id=delivery.id, type=rule.type,
         message=text.strip(), dedupe_key=f"{subject}:{what}", now=now, kind=rule.kind,
         # A late post leaves nothing open, and neither does a success, which says only that what was told is over.
@@ -87,8 +87,8 @@ def _tell(conn: Connection, delivery: Delivery, rule: AlertRule, reason: str, wh
 def drifted(conn: Connection, delivery: Delivery, reason: str, change: int, now: datetime) -> None:
     """A post that was proved is not any more what it was; `change` counts how often that was told."""
     account = accounts.get(conn, delivery.account_id)
-    logs.close(conn, _subject(delivery), now)  # the news replace what was told before
-    logs.alert(
+    alert_log.close(conn, _subject(delivery), now)  # the news replace what was told before
+    alert_log.add(
         conn, user_id=delivery.user_id, post_id=delivery.post_id, delivery_id=delivery.id, type=CHANGED.type,
         message=CHANGED.text.format(platform=NAMES[delivery.platform], account=account.account_name, reason=reason),
         dedupe_key=f"{_subject(delivery)}:drift:{change}", now=now, kind=CHANGED.kind, subject=_subject(delivery),
@@ -97,15 +97,15 @@ def drifted(conn: Connection, delivery: Delivery, reason: str, change: int, now:
 
 def drift_over(conn: Connection, delivery: Delivery, reason: str, change: int, now: datetime) -> None:
     """It is again what it was: close what was told, and say so."""
-    if logs.has_open(conn, _subject(delivery)):
-        logs.close(conn, _subject(delivery), now)
+    if alert_log.has_open(conn, _subject(delivery)):
+        alert_log.close(conn, _subject(delivery), now)
         _tell(conn, delivery, RECOVERED, reason, f"drift:{change}:back", now)
 
 
 def acknowledge(conn: Connection, delivery: Delivery, now: datetime) -> None:
     """A person has taken note of the state that it is in: what was told about it is settled. Raises Conflict."""
     deliveries.touch(conn, delivery, now, acknowledged_at=now)
-    logs.close(conn, _subject(delivery), now)
+    alert_log.close(conn, _subject(delivery), now)
 
 
 def _subject(delivery: Delivery) -> str:
@@ -115,10 +115,10 @@ def _subject(delivery: Delivery) -> str:
 def account_well(conn: Connection, account: Account, now: datetime) -> None:
     """The account was linked again: close what was told about it."""
     subject = f"account:{account.id}"
-    logs.close(conn, _lock(account.id), now)
-    if logs.has_open(conn, subject):
-        logs.close(conn, subject, now)
-        logs.alert(
+    alert_log.close(conn, _lock(account.id), now)
+    if alert_log.has_open(conn, subject):
+        alert_log.close(conn, subject, now)
+        alert_log.add(
             conn, user_id=account.user_id, post_id=None, delivery_id=None, type=AlertType.SUCCESS,
             message=f"{NAMES[account.platform]} ({account.account_name}): the account is reconnected. "
             "Waiting posts continue.",
@@ -128,8 +128,8 @@ def account_well(conn: Connection, account: Account, now: datetime) -> None:
 
 def account_gone(conn: Connection, account_id: int, now: datetime) -> None:
     """The account was disconnected: nothing that was told about it matters any more."""
-    logs.close(conn, _lock(account_id), now)
-    logs.close(conn, f"account:{account_id}", now)
+    alert_log.close(conn, _lock(account_id), now)
+    alert_log.close(conn, f"account:{account_id}", now)
 
 
 def reconnect_needed(conn: Connection, account: Account, error: PlatformError, now: datetime) -> None:
@@ -141,7 +141,7 @@ def reconnect_needed(conn: Connection, account: Account, error: PlatformError, n
     closed = isinstance(error, Suspended)
     accounts.write(conn, account.id, status="suspended" if closed else "reconnect", status_reason=error.message)
     advice = "" if closed else "reconnect the account. "
-    logs.alert(
+    alert_log.add(
         conn, user_id=account.user_id, post_id=None, delivery_id=None, type=AlertType.ERROR,
         message=f"{NAMES[account.platform]} ({account.account_name}): {advice}{error.message}",
         dedupe_key=f"account:{account.id}:reconnect:{account.token_version}", now=now, kind=AlertKind.RECONNECT,
@@ -151,7 +151,7 @@ def reconnect_needed(conn: Connection, account: Account, error: PlatformError, n
 
 def tokens_locked(conn: Connection, account: Account, reason: str, now: datetime) -> bool:
     """Tell the person, once a day, that the stored tokens of the account cannot be opened; returns whether it is news."""
-    return logs.alert(
+    return alert_log.add(
         conn, user_id=account.user_id, post_id=None, delivery_id=None, type=AlertType.ERROR,
         message=f"{NAMES[account.platform]} ({account.account_name}): {reason} {UNLOCK}",
         dedupe_key=f"account:{account.id}:locked:{account.token_version}:{now.date()}", now=now,
@@ -162,10 +162,10 @@ def tokens_locked(conn: Connection, account: Account, reason: str, now: datetime
 def tokens_open(db: Database, account: Account, now: datetime) -> None:
     """The tokens could be opened: close what was told about it."""
     with db.read() as conn:  # nearly always there is nothing, and a look at each account must not cost a write
-        told = logs.has_open(conn, _lock(account.id))
+        told = alert_log.has_open(conn, _lock(account.id))
     if told:
         with db.write() as conn:
-            logs.close(conn, _lock(account.id), now)
+            alert_log.close(conn, _lock(account.id), now)
 
 
 def _lock(account_id: int) -> str:
@@ -174,7 +174,7 @@ def _lock(account_id: int) -> str:
 
 def published_twice(conn: Connection, delivery: Delivery, first: str, second: str, now: datetime) -> None:
     """Two ids are known for one part: never hide it."""
-    logs.alert(
+    alert_log.add(
         conn, user_id=delivery.user_id, post_id=delivery.post_id, delivery_id=delivery.id, type=AlertType.ERROR,
         message=f"{NAMES[delivery.platform]}: two posts are known for one delivery ({first} and {second}). "
         "Please look and delete one.",
@@ -184,7 +184,7 @@ def published_twice(conn: Connection, delivery: Delivery, first: str, second: st
 
 def belongs_elsewhere(conn: Connection, delivery: Delivery, remote_id: str, owner: int | None, now: datetime) -> None:
     """The platform's word makes a post this delivery's, and another delivery has it: a person has to look."""
-    logs.alert(
+    alert_log.add(
         conn, user_id=delivery.user_id, post_id=delivery.post_id, delivery_id=delivery.id, type=AlertType.ERROR,
         message=f"{NAMES[delivery.platform]}: the platform named post {remote_id} for this delivery, but it is linked to "
         f"delivery {owner}. Check on {NAMES[delivery.platform]} how many posts there are.",
@@ -195,7 +195,7 @@ def belongs_elsewhere(conn: Connection, delivery: Delivery, remote_id: str, owne
 def appeared(conn: Connection, delivery: Delivery, remote_id: str, now: datetime) -> None:
     """What was cancelled is published after all: its answer came late."""
     name = NAMES[delivery.platform]
-    logs.alert(
+    alert_log.add(
         conn, user_id=delivery.user_id, post_id=delivery.post_id, delivery_id=delivery.id, type=AlertType.ERROR,
         message=f"{name}: a post that you cancelled is published after all ({remote_id}). Delete it on {name} if you do "
         "not want it.",

@@ -26,7 +26,7 @@ from postprober.domain.retry import JITTER
 from postprober.errors import Conflict, PlatformError
 from postprober.pipeline.core.claimed_delivery import Work
 from postprober.pipeline.core.context import Context, Wiretap
-from postprober.storage import deliveries, logs, quotas
+from postprober.storage import alert_log, deliveries, quotas
 from postprober.storage import health as store
 from postprober.storage.health import Kept, Note, Server
 from postprober.storage.loops import each
@@ -134,8 +134,8 @@ def _tell(conn: Connection, server: Server, before: Standing | None, after: Stan
                 f"{called(server)} is failing. {after.reason} New posts wait and are published when it is available again.",
                 now,
             )  # fmt: skip
-        elif logs.has_open(conn, subject):
-            logs.close(conn, subject, now)
+        elif alert_log.has_open(conn, subject):
+            alert_log.close(conn, subject, now)
             if after.verdict is Verdict.UNKNOWN:
                 continue  # nobody looked any more: that is no recovery
             _alert(
@@ -147,7 +147,7 @@ def _tell(conn: Connection, server: Server, before: Standing | None, after: Stan
 def _alert(
     conn: Connection, user_id: int, type: AlertType, kind: AlertKind, subject: str, what: str, text: str, now: datetime
 ) -> None:
-    logs.alert(
+    alert_log.add(
         conn, user_id=user_id, post_id=None, delivery_id=None, type=type, message=text, kind=kind, subject=subject,
         dedupe_key=f"{subject}:{what}:{user_id}"[:120], now=now,
     )  # fmt: skip

@@ -19,10 +19,10 @@ from postprober.domain.retry import backoff
 from postprober.errors import PostProberError, Unavailable, VaultError
 from postprober.pipeline.core.context import Context
 from postprober.pipeline.notifications.sender import Courier, Gone, Refused
-from postprober.storage import logs, notifications, users
+from postprober.storage import alert_log, notifications, users
 from postprober.storage.loops import each
 from postprober.storage.notifications import Channel
-from postprober.storage.records import User
+from postprober.storage.records import AlertRecord, OutboxRecord, User
 
 log = logging.getLogger("postprober.notify")
 
@@ -39,32 +39,32 @@ def courier_of(ctx: Context) -> Courier:
     return Courier(ctx.vault, ctx.http, ctx.clock, ctx.mail, ctx.app_url, ctx.turn_off)
 
 
-def fan_out(ctx: Context, row: dict[str, Any], conn: Connection) -> None:
+def fan_out(ctx: Context, row: OutboxRecord, conn: Connection) -> None:
     """One notification for each channel that wants this outbox row's alert."""
-    alert = notifications.alert_by_key(conn, row["dedupe_key"])
+    alert = notifications.alert_by_key(conn, row.dedupe_key)
     if alert is not None:
-        tell(ctx, conn, users.get(conn, alert["user_id"]), alert, "new", alert["dedupe_key"])
+        tell(ctx, conn, users.get(conn, alert.user_id), alert, "new", alert.dedupe_key)
 
 
-def tell(ctx: Context, conn: Connection, user: User, alert: dict[str, Any], why: str, key: str) -> None:
+def tell(ctx: Context, conn: Connection, user: User, alert: AlertRecord, why: str, key: str) -> None:
     """Write the notifications of one alert and note that its channels are told."""
     now = ctx.clock.now()
     errors_at, others_at = turns(conn, user, now)
-    at = max(now + GROUP, errors_at if alert["type"] == AlertType.ERROR else others_at)
+    at = max(now + GROUP, errors_at if alert.type == AlertType.ERROR else others_at)
     rows = [
         {
-            "alert_id": alert["id"], "channel_id": channel.id, "dedupe_key": f"{key}:{channel.id}"[:160], "why": why,
+            "alert_id": alert.id, "channel_id": channel.id, "dedupe_key": f"{key}:{channel.id}"[:160], "why": why,
             "created_at": now, "next_at": at, "error": "" if channel.is_active else WAITS,
         }
         for channel in notifications.channels_of(conn, user.id)
         # What arises while a channel is off waits there; that it was repeated meanwhile would be old news.
         if (channel.is_active or (why != "again" and channel.confirmed))
-        and wants(channel.kinds, alert["kind"])
+        and wants(channel.kinds, alert.kind)
         and channel.escalation == (why == "escalation")
     ]  # fmt: skip
     notifications.add(conn, rows)
     if why != "escalation":  # what waits for the end of the quiet hours is told then, and its repeats count from there
-        notifications.told(conn, alert["id"], alert["told_times"], at)
+        notifications.told(conn, alert.id, alert.told_times, at)
 
 
 def turns(conn: Connection, user: User, now: datetime) -> tuple[datetime, datetime]:
@@ -125,7 +125,7 @@ def _note_failure(ctx: Context, channel: Channel, rows: Sequence[dict[str, Any]]
         if now - since > SWITCH_OFF_AFTER or at_once:
             reason = error.message if at_once else f"It failed for a day: {error.message}"
             if notifications.switch_off(conn, channel.id, reason[:300]):
-                logs.alert(
+                alert_log.add(
                     conn, user_id=channel.user_id, post_id=None, delivery_id=None, type=AlertType.ERROR,
                     message=f"The channel “{channel.name}” was switched off. {reason}", kind=AlertKind.CHANNEL,
                     subject=f"channel:{channel.id}", dedupe_key=f"channel:{channel.id}:off:{rows[0]['id']}", now=now,
@@ -142,9 +142,9 @@ def scheduler_back(ctx: Context) -> None:
     with ctx.db.write() as conn:
         for owner in users.owners(conn):
             subject = scheduler_subject(owner.id)
-            if logs.has_open(conn, subject):
-                logs.close(conn, subject, now)
-                logs.alert(
+            if alert_log.has_open(conn, subject):
+                alert_log.close(conn, subject, now)
+                alert_log.add(
                     conn, user_id=owner.id, post_id=None, delivery_id=None, type=AlertType.SUCCESS,
                     message="The scheduler runs again.", kind=AlertKind.RECOVERED, now=now,
                     dedupe_key=f"heartbeat:back:{int(now.timestamp())}:{owner.id}",
@@ -168,8 +168,8 @@ def _attend(ctx: Context, user: User) -> None:
         to_escalate = notifications.to_escalate(conn, user.id, now - escalate) if escalate else []
     for alert in to_repeat:
         with ctx.db.write() as conn:
-            tell(ctx, conn, user, alert, "again", f"{alert['dedupe_key']}:again:{alert['told_times']}")
+            tell(ctx, conn, user, alert, "again", f"{alert.dedupe_key}:again:{alert.told_times}")
     for alert in to_escalate:
         with ctx.db.write() as conn:
-            if notifications.escalated(conn, alert["id"], now):
-                tell(ctx, conn, user, alert, "escalation", f"{alert['dedupe_key']}:escalation")
+            if notifications.escalated(conn, alert.id, now):
+                tell(ctx, conn, user, alert, "escalation", f"{alert.dedupe_key}:escalation")

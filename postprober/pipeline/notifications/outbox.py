@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import logging
 from datetime import datetime
-from typing import Any
 
 from postprober.alerts import mail
 from postprober.domain.retry import backoff
 from postprober.errors import Unavailable, VaultError
 from postprober.pipeline.core.context import Context
 from postprober.pipeline.notifications.notify import GIVE_UP_AFTER, fan_out
-from postprober.storage import logs, mails
+from postprober.storage import mails, outbox_queue
 from postprober.storage.loops import each
+from postprober.storage.records import OutboxRecord
 
 log = logging.getLogger("postprober.outbox")
 
@@ -22,13 +22,13 @@ def send_due(ctx: Context) -> int:
     after it was sent: a crash in between repeats it under the same key, it never loses it."""
     now = ctx.clock.now()
     with ctx.db.read() as conn:
-        rows = logs.outbox_due(conn, now)
+        rows = outbox_queue.due(conn, now)
 
-    def later(row: dict[str, Any], _error: Exception | None = None) -> None:
+    def later(row: OutboxRecord, _error: Exception | None = None) -> None:
         with ctx.db.write() as conn:
-            logs.outbox_again(conn, row["id"], _again(ctx, row["created_at"], row["tries"]))
+            outbox_queue.again(conn, row.id, _again(ctx, row.created_at, row.tries))
 
-    def one(row: dict[str, Any]) -> bool:
+    def one(row: OutboxRecord) -> bool:
         carried = _carry(ctx, row)
         if not carried:
             later(row)
@@ -37,19 +37,19 @@ def send_due(ctx: Context) -> int:
     return each(rows, one, log, "a message is handed on", later)
 
 
-def _carry(ctx: Context, row: dict[str, Any]) -> bool:
+def _carry(ctx: Context, row: OutboxRecord) -> bool:
     """Whether the row is done; it is marked then."""
-    letter = row["kind"] == mails.KIND
+    letter = row.kind == mails.KIND
     if letter and not _post_letter(ctx, row):
         return False
     with ctx.db.write() as conn:
         if not letter:
             fan_out(ctx, row, conn)
-        logs.outbox_done(conn, row["id"], ctx.clock.now())
+        outbox_queue.done(conn, row.id, ctx.clock.now())
     return True
 
 
-def _post_letter(ctx: Context, row: dict[str, Any]) -> bool:
+def _post_letter(ctx: Context, row: OutboxRecord) -> bool:
     """Whether the letter is out of our hands. One that nobody can send any more (its key or its server is gone) is
     given up after GIVE_UP_AFTER as every other row."""
     try:
@@ -58,7 +58,7 @@ def _post_letter(ctx: Context, row: dict[str, Any]) -> bool:
             return True
         if ctx.mail is None:
             return False
-        mail.send(ctx.mail, letter, key=row["dedupe_key"])
+        mail.send(ctx.mail, letter, key=row.dedupe_key)
     except (VaultError, Unavailable) as error:
         log.warning("a mail could not be sent: %s %s", error, error.detail)
         return False

@@ -33,7 +33,7 @@ from postprober.pipeline.health import platform_health
 from postprober.pipeline.publishing import late_replies
 from postprober.pipeline.publishing.locate import sighting_of
 from postprober.platforms.common.adapter import Adapter
-from postprober.storage import accounts, attempts, logs, repairs
+from postprober.storage import accounts, attempts, evidence_log, repairs
 from postprober.storage.records import PartRecord, replace
 
 S = DeliveryState
@@ -122,7 +122,7 @@ def _unconfirmed(work: Work, part: PartRecord, error: PlatformError, adapter: Ad
     with work.ctx.db.write() as conn:
         if isinstance(error, OutcomeUnknown) and error.remote_id:
             # The reply named the post before it broke: no proof, but a person who has to decide should know it.
-            logs.keep_evidence(conn, work.delivery.id, "named", {"part": part.index, "remote_id": error.remote_id}, now)
+            evidence_log.keep(conn, work.delivery.id, "named", {"part": part.index, "remote_id": error.remote_id}, now)
         work.log(conn, Step.POSTING, StepStatus.WARNING, message=error.message, next="looking whether it is there")
         work.move(
             conn, S.UNCONFIRMED, error.message, unknown_at=now, next_at=now + adapter.traits.settle, readings=0,

@@ -12,7 +12,7 @@ from postprober.pipeline.core import transitions
 from postprober.pipeline.core.adopt import Taken, adopt, claim, why_not
 from postprober.pipeline.core.claimed_delivery import Work
 from postprober.pipeline.core.context import Wiretap
-from postprober.storage import deliveries, logs
+from postprober.storage import deliveries, evidence_log
 from postprober.storage.records import PartRecord
 
 _TRIES = 3  # the delivery may move between our reading and our writing; three times in a row means a busy second
@@ -64,7 +64,7 @@ def _settle(work: Work, part: PartRecord, ref: Ref, sighting: Sighting | None) -
         if sighting is not None and why_not(work, conn, part, sighting):
             return
         current = deliveries.get(conn, work.delivery.id)
-        logs.keep_evidence(conn, current.id, "late_reply", {"part": part.index, "remote_id": ref.remote_id}, now)
+        evidence_log.keep(conn, current.id, "late_reply", {"part": part.index, "remote_id": ref.remote_id}, now)
         stored = current.parts[part.index].ref
         if stored is not None:
             if stored.remote_id != ref.remote_id:

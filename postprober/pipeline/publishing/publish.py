@@ -39,7 +39,7 @@ from postprober.pipeline.publishing import late_replies, locate
 from postprober.pipeline.publishing.failures import fail, note_stage, refused
 from postprober.pipeline.verification.verify import verify
 from postprober.platforms.common.adapter import Adapter
-from postprober.storage import accounts, attempts, deliveries, logs, posts
+from postprober.storage import accounts, attempts, deliveries, evidence_log, posts, step_log
 from postprober.storage.records import PartRecord, replace
 
 S = DeliveryState
@@ -287,7 +287,7 @@ def _write_intent(work: Work, part: PartRecord, job: PartJob, request_id: str) -
         ]
         if not any(p.ref for p in work.delivery.parts) and work.delivery.tries == 0:
             rows.insert(0, (Step.AUTHENTICATION, StepStatus.SUCCESS, {"account": work.account.account_name}))
-        logs.steps(conn, work.delivery, rows, now)
+        step_log.add_all(conn, work.delivery, rows, now)
         work.move(
             conn, S.SUBMITTING, f"sending part {part.index + 1} of {len(work.delivery.parts)}",
             parts=work.delivery.with_part(part), tries=work.delivery.tries + 1, unknown_at=None,
@@ -333,7 +333,7 @@ def _hold_taken(work: Work, attempt: int, tap: Wiretap, part: PartRecord, receip
     work.stays = False
     with work.ctx.db.write() as conn:
         work.close(conn, attempt, Outcome.UNKNOWN, tap, reason)
-        logs.keep_evidence(conn, work.delivery.id, "named", {"part": part.index, "remote_id": named}, now)
+        evidence_log.keep(conn, work.delivery.id, "named", {"part": part.index, "remote_id": named}, now)
         work.log(conn, Step.POSTING, StepStatus.WARNING, message=reason)
         work.move(
             conn,

@@ -16,7 +16,7 @@ from postprober.domain.retry import LONGEST_WAIT
 from postprober.errors import Conflict
 from postprober.pipeline.core import transitions, unlinked
 from postprober.pipeline.core.context import Context
-from postprober.storage import accounts, attempts, deliveries, logs, processes, users
+from postprober.storage import accounts, alert_log, attempts, deliveries, processes, step_log, users
 from postprober.storage.loops import each
 from postprober.storage.records import Delivery
 from postprober.storage.tables import deliveries as table
@@ -68,7 +68,7 @@ def _take_back(ctx: Context, delivery: Delivery) -> None:
             )  # fmt: skip
             return
         settle = ctx.adapter(accounts.get(conn, delivery.account_id), ctx.http).traits.settle
-        logs.step(
+        step_log.add(
             conn, delivery, Step.POSTING, StepStatus.WARNING, now,
             message="Its worker was lost while sending.", next="looking whether it is there",
         )  # fmt: skip
@@ -146,7 +146,7 @@ def guard_against_restore(ctx: Context, note: HighWater) -> int:
             .values(unknown_at=now, fence=table.c.fence + 1, updated_at=now)
         )
         for owner in users.owners(conn):
-            logs.alert(
+            alert_log.add(
                 conn, user_id=owner.id, post_id=None, delivery_id=None, type=AlertType.WARNING, kind=AlertKind.OTHER,
                 message=f"The database was restored or moved ({why}). {done.rowcount} posts that may have been published "
                 "since are looked for on the platforms before anything is sent.",

@@ -25,7 +25,7 @@ from postprober.errors import Conflict, PlatformError, VaultError
 from postprober.pipeline.core import tokens
 from postprober.pipeline.core.context import Context
 from postprober.pipeline.repairs import fixes
-from postprober.storage import accounts, attempts, deliveries, logs, media, repairs
+from postprober.storage import accounts, alert_log, attempts, deliveries, media, repairs, step_log
 from postprober.storage.loops import each
 from postprober.storage.records import Account, Delivery, replace
 from postprober.storage.repairs import Repair
@@ -156,7 +156,7 @@ def _conclude(
             return
         if diagnosis.fix is Fix.REFRESH_TOKEN:
             accounts.write(conn, account.id, status="ok", status_reason="")
-            logs.close(conn, repairs.subject(delivery.id), now)  # it is done, and no change of state follows
+            alert_log.close(conn, repairs.subject(delivery.id), now)  # it is done, and no change of state follows
             return
         fixes.apply(conn, done, current, f"repaired: {diagnosis.fix.value.replace('_', ' ')}", now)
 
@@ -177,13 +177,13 @@ def _tell(
     state: RepairState,
 ) -> None:  # fmt: skip
     status = StepStatus.WARNING if state == "applied" or delivery.state is S.HELD else StepStatus.FAILED
-    logs.analysis(
+    step_log.add_analysis(
         conn, delivery, _STEPS.get(delivery.state, Step.POSTING), status, ctx.clock.now(), diagnosis.explanation,
         cause=diagnosis.cause, fix=diagnosis.fix, repair=state, by=diagnosis.by, confidence=diagnosis.confidence,
         cited=list(diagnosis.cited), note=diagnosis.note, message=delivery.reason,
     )  # fmt: skip
     if state in _TOLD:
-        logs.alert(
+        alert_log.add(
             conn, user_id=delivery.user_id, post_id=delivery.post_id, delivery_id=delivery.id, type=AlertType.WARNING,
             message=f"{NAMES[delivery.platform]} ({account.account_name}): {_TOLD[state]} {diagnosis.explanation}",
             dedupe_key=f"repair:{repair.id}", now=ctx.clock.now(), kind=AlertKind.REPAIR,

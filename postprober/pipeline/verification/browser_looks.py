@@ -22,7 +22,7 @@ from postprober.pipeline.core.claimed_delivery import Work, media_files
 from postprober.pipeline.core.context import Context
 from postprober.probe.browser_check import look_in_browser
 from postprober.probe.compare import Comparison, compare
-from postprober.storage import accounts, deliveries, logs, looks, pictures
+from postprober.storage import accounts, deliveries, evidence_log, looks, pictures, step_log
 from postprober.storage.looks import Wanted
 from postprober.storage.records import Account, Delivery
 
@@ -133,13 +133,13 @@ def _note(
         "author": seen.author, "media": [vars(item) for item in seen.media or ()],
         "differences": list(compared.differences) if compared else [], "picture": picture,
     }  # fmt: skip
-    logs.keep_evidence(conn, delivery.id, "browser", body, now, picture)
+    evidence_log.keep(conn, delivery.id, "browser", body, now, picture)
     if compared is None:
         return
     proof = Proof.MATCHES if compared.matches else Proof.PUBLIC
     if _raise_proof(ctx, conn, delivery.id, proof, now):
         status = StepStatus.WARNING if compared.differences else StepStatus.SUCCESS
-        logs.step(
+        step_log.add(
             conn, delivery, Step.VERIFICATION, status, now, message=f"Seen in a browser: {seen.reason}",
             proof=proof.value, differences=body["differences"],
         )  # fmt: skip

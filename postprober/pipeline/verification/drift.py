@@ -14,7 +14,7 @@ from postprober.pipeline.core.claimed_delivery import Work, new_request_id
 from postprober.pipeline.verification import browser_looks
 from postprober.pipeline.verification.verify import Finding
 from postprober.probe.public import look_at_author
-from postprober.storage import logs
+from postprober.storage import evidence_log
 
 GONE = "It was published and is gone now: "
 # What strangers get, and what its owner gets, told apart.
@@ -33,7 +33,7 @@ def watch_over(work: Work, conn: Connection, known: Watched, finding: Finding) -
         told = " ".join(what_changed(known, finding.seen))
         reason = f"It was changed after it was verified. {told}"
         body = {"differences": list(what_changed(known, finding.seen)), "before": _sent(work), "after": finding.after}
-        logs.keep_evidence(conn, work.delivery.id, "drift", body | finding.detail, work.now())
+        evidence_log.keep(conn, work.delivery.id, "drift", body | finding.detail, work.now())
         work.log(conn, Step.VERIFICATION, StepStatus.WARNING, message=reason, drift="changed", **body)
         transitions.drifted(conn, work.delivery, reason, after.changes, work.now())
         browser_looks.ask(work, conn, "drift")

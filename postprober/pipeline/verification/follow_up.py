@@ -19,7 +19,7 @@ from postprober.pipeline.verification import browser_looks, success_criteria
 from postprober.pipeline.verification.drift import kind_of_loss, watch_over, words_for
 from postprober.pipeline.verification.polling import first_poll, next_count
 from postprober.pipeline.verification.verify import Finding, examine, ghost, verify
-from postprober.storage import accounts, deliveries, logs, watches
+from postprober.storage import accounts, deliveries, evidence_log, sample_log, watches
 
 S = DeliveryState
 
@@ -112,12 +112,12 @@ def _keep_partial(work: Work, conn: Connection, known: Watched, finding: Finding
 
 
 def _sample(work: Work, conn: Connection, counts: Counts) -> None:
-    before = logs.samples_of(conn, work.delivery.id)
-    logs.sample(conn, work.delivery.id, counts, work.now())
+    before = sample_log.of_delivery(conn, work.delivery.id)
+    sample_log.add(conn, work.delivery.id, counts, work.now())
     success_criteria.remember(work, conn, counts)
     success_criteria.comment(work, conn, counts, before)
     shown = {name: value for name, value in vars(counts).items() if value is not None}
-    if not before or any(before[-1][name] != value for name, value in shown.items()):
+    if not before or any(before[-1].count(name) != value for name, value in shown.items()):
         status = StepStatus.SUCCESS if shown else StepStatus.WARNING
         told = shown or {"message": "The platform gives this app no counts."}
         work.log(conn, Step.ENGAGEMENT, status, **told)
@@ -156,7 +156,7 @@ def _vanished(work: Work, finding: Finding, known: Watched) -> None:
     reason = words_for(kind)
     body = {"proof": finding.proof.value, "drift": kind, **finding.detail}
     with work.ctx.db.write() as conn:
-        logs.keep_evidence(conn, work.delivery.id, "gone", body, work.now())
+        evidence_log.keep(conn, work.delivery.id, "gone", body, work.now())
         work.log(conn, Step.VERIFICATION, StepStatus.FAILED, message=reason, drift=kind, **finding.detail)
         again = work.now() + work.ctx.timing.ghost_recheck
         if work.delivery.state is S.PARTIAL:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import Connection
 
@@ -18,10 +17,10 @@ from postprober.domain.platform import NAMES
 from postprober.domain.remote import Counts
 from postprober.pipeline.core.claimed_delivery import Work
 from postprober.pipeline.core.context import Context
-from postprober.storage import accounts, deliveries, goals, history, logs
+from postprober.storage import accounts, alert_log, deliveries, goals, history, sample_log, step_log
 from postprober.storage.goals import Goal
 from postprober.storage.loops import each
-from postprober.storage.records import Delivery
+from postprober.storage.records import Delivery, SampleRecord
 
 log = logging.getLogger("postprober.results")
 S = DeliveryState
@@ -32,13 +31,13 @@ _PUT_OFF = timedelta(hours=1)
 _LOOK_AGAIN = timedelta(minutes=10)
 
 
-def comment(work: Work, conn: Connection, counts: Counts, before: Sequence[dict[str, Any]]) -> None:
+def comment(work: Work, conn: Connection, counts: Counts, before: Sequence[SampleRecord]) -> None:
     """With the first counts that are a day old: what they mean, once, in the transaction that stores them."""
     published = work.delivery.published_at
     after = JUDGED_AFTER * work.ctx.timing.engagement_scale
     if published is None or work.now() - published < after:
         return
-    if any(sample["at"] - published >= after for sample in before):
+    if any(sample.at - published >= after for sample in before):
         return
     past = [row.counts for row in history.at_a_day(conn, work.account.id, but=work.delivery.id)]
     age, scale = work.now() - published, work.ctx.timing.engagement_scale
@@ -47,7 +46,7 @@ def comment(work: Work, conn: Connection, counts: Counts, before: Sequence[dict[
     told = results.comment(vars(counts), past, round(hours), at_a_day=same_age)
     status = StepStatus.WARNING if told.suspicious else StepStatus.SUCCESS
     shown = {name: value for name, value in vars(counts).items() if value is not None}
-    logs.analysis(
+    step_log.add_analysis(
         conn,
         work.delivery,
         Step.ENGAGEMENT,
@@ -60,7 +59,7 @@ def comment(work: Work, conn: Connection, counts: Counts, before: Sequence[dict[
     )
     if told.suspicious:
         name = f"{NAMES[work.delivery.platform]} ({work.account.account_name})"
-        logs.alert(
+        alert_log.add(
             conn, user_id=work.delivery.user_id, post_id=work.delivery.post_id, delivery_id=work.delivery.id,
             type=AlertType.WARNING, message=f"{name}: {told.text}", dedupe_key=f"delivery:{work.delivery.id}:reach",
             now=work.now(), kind=AlertKind.REACH,
@@ -129,8 +128,8 @@ def _counted(ctx: Context, conn: Connection, delivery: Delivery, goal: Goal) -> 
     """The delivery's count at the goal's own hour; without one the last before, or else the first after, with its age."""
     published, scale = delivery.published_at, ctx.timing.engagement_scale
     name, at = _name(conn, delivery), timedelta(hours=goal.hours) * scale
-    read = {s["at"] - published: s for s in logs.samples_of(conn, delivery.id) if published and s["at"] >= published}
-    known = {age: sample[goal.metric] for age, sample in read.items() if sample[goal.metric] is not None}
+    read = {s.at - published: s for s in sample_log.of_delivery(conn, delivery.id) if published and s.at >= published}
+    known = {age: n for age, sample in read.items() if (n := sample.count(goal.metric)) is not None}
     if not known:
         return Counted(name, None, hours=None if nearest(read, at, scale) is not None else 0.0, reported=not read)
     if (here := nearest(known, at, scale)) is not None:
@@ -145,11 +144,11 @@ def _name(conn: Connection, delivery: Delivery) -> str:
 
 def _tell(conn: Connection, goal: Goal, first: Delivery, text: str, met: bool | None, now: datetime) -> None:
     status = StepStatus.SUCCESS if met else StepStatus.WARNING
-    logs.analysis(
+    step_log.add_analysis(
         conn, first, Step.ENGAGEMENT, status, now, text, by="rules", criteria=goal.criteria.to_json(), met=met
     )
     kind = AlertType.SUCCESS if met else AlertType.WARNING
-    logs.alert(
+    alert_log.add(
         conn, user_id=goal.user_id, post_id=goal.post_id, delivery_id=None, type=kind, message=text,
         dedupe_key=f"post:{goal.post_id}:criteria", now=now, kind=AlertKind.CRITERIA,
     )  # fmt: skip

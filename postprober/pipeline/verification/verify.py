@@ -19,7 +19,7 @@ from postprober.pipeline.verification.polling import first_poll
 from postprober.platforms.common.adapter import Adapter
 from postprober.probe.compare import TEXT_DIFFERS, compare
 from postprober.probe.public import look
-from postprober.storage import logs, watches
+from postprober.storage import evidence_log, watches
 from postprober.storage.records import PartRecord
 
 S = DeliveryState
@@ -212,7 +212,7 @@ def _proved(work: Work, finding: Finding) -> None:
     now = work.now()
     status = StepStatus.WARNING if finding.differences else StepStatus.SUCCESS
     with work.ctx.db.write() as conn:
-        logs.keep_evidence(conn, work.delivery.id, "proof", _body(finding), now)
+        evidence_log.keep(conn, work.delivery.id, "proof", _body(finding), now)
         work.log(conn, Step.VERIFICATION, status, **_body(finding))
         work.move(
             conn, S.VERIFIED, f"proof: {finding.proof.value}", proof=finding.proof, url=work.delivery.url or finding.url,
@@ -229,7 +229,7 @@ def ghost(work: Work, finding: Finding) -> None:
     if finding.detail.get("owner") == "read back":
         reason = "Only its author can see it; a stranger cannot."
     with work.ctx.db.write() as conn:
-        logs.keep_evidence(conn, work.delivery.id, "ghost", _body(finding), work.now())
+        evidence_log.keep(conn, work.delivery.id, "ghost", _body(finding), work.now())
         work.log(conn, Step.VERIFICATION, StepStatus.FAILED, message=reason, **_body(finding))
         work.move(
             conn, S.GHOST, reason, readings=0, absences=0, lease_until=None,

@@ -9,7 +9,7 @@ from typing import Any
 from postprober.domain.actor import Actor
 from postprober.services.core import Core
 from postprober.services.people import permits
-from postprober.storage import attempts, deliveries, logs, posts
+from postprober.storage import attempts, deliveries, evidence_log, posts
 from postprober.storage.records import Attempt
 
 COUNTED = ("likes", "reposts", "replies", "quotes", "bookmarks", "views")
@@ -51,8 +51,8 @@ def of(core: Core, actor: Actor, delivery_id: int) -> Details:
         return Details(
             tuple(attempts.of_delivery(conn, delivery_id)),
             tuple(
-                Seen(row["kind"], row["at"], row["sha256"], row["body"], row["id"], bool(row["picture"]))
-                for row in logs.evidence_of(conn, delivery_id)
+                Seen(row.kind, row.at, row.sha256, row.body, row.id, bool(row.picture))
+                for row in evidence_log.of_delivery(conn, delivery_id)
             ),
-            tuple((row["at"], name, int(row[name])) for row in counts for name in COUNTED if row[name] is not None),
+            tuple((row.at, name, n) for row in counts for name in COUNTED if (n := row.count(name)) is not None),
         )

@@ -9,7 +9,7 @@ from postprober.domain.actor import Actor
 from postprober.errors import NotFound
 from postprober.services.core import Core
 from postprober.services.people import permits
-from postprober.storage import deliveries, logs, pictures, posts
+from postprober.storage import deliveries, evidence_log, pictures, posts
 
 
 @dataclass(frozen=True)
@@ -25,9 +25,9 @@ class Picture:
 def picture(core: Core, actor: Actor, evidence_id: int) -> Picture:
     """The picture of one piece of evidence. Raises NotFound, also for somebody else's and where there is none."""
     with core.db.read() as conn:
-        row = logs.one_evidence(conn, evidence_id)
-        posts.get(conn, deliveries.get(conn, row["delivery_id"]).post_id, actor.space)
-    png = pictures.read(pictures.folder(core.settings.data_dir), row["picture"]) if row["picture"] else None
-    if png is None:
+        row = evidence_log.one(conn, evidence_id)
+        posts.get(conn, deliveries.get(conn, row.delivery_id).post_id, actor.space)
+    png = pictures.read(pictures.folder(core.settings.data_dir), row.picture) if row.picture else None
+    if png is None or row.picture is None:
         raise NotFound(f"The evidence {evidence_id} has no picture.")
-    return Picture(png, row["picture"], row["at"])
+    return Picture(png, row.picture, row.at)

@@ -16,10 +16,10 @@ from postprober.domain.platform import NAMES
 from postprober.errors import NotFound
 from postprober.services.core import Core
 from postprober.services.people import permits
-from postprober.storage import accounts, attempts, deliveries, glance, health, logs, posts, processes
+from postprober.storage import accounts, alert_log, attempts, deliveries, glance, health, posts, processes, step_log
 from postprober.storage import tables as t
 from postprober.storage.glance import Glance
-from postprober.storage.records import Account, Attempt, Delivery, Post
+from postprober.storage.records import Account, AlertRecord, Attempt, Delivery, Post, StepRecord
 
 HEARTBEAT_LIMIT = timedelta(seconds=15)
 SEARCHED = 500  # newest posts that a filter looks through; older ones are for a search, not for a monitor
@@ -162,11 +162,11 @@ def attempts_of(core: Core, actor: Actor, delivery_id: int) -> list[Attempt]:
 
 
 @permits.needs("monitoring:read")
-def step_rows(core: Core, actor: Actor, post_id: int, after: int = 0, limit: int | None = None) -> list[dict[str, Any]]:
+def step_rows(core: Core, actor: Actor, post_id: int, after: int = 0, limit: int | None = None) -> list[StepRecord]:
     """Rows of `monitoring_logs` with ids greater than `after`, oldest first. Raises NotFound."""
     with core.db.read() as conn:
         posts.get(conn, post_id, actor.space)
-        return logs.steps_of_post(conn, post_id, after=after, limit=limit)
+        return step_log.of_post(conn, post_id, after=after, limit=limit)
 
 
 @permits.needs("alerts:read")
@@ -178,31 +178,31 @@ def alerts(
     before: int | None = None,
     unread: bool = False,
     kinds: Sequence[str] = (),
-) -> list[dict[str, Any]]:
+) -> list[AlertRecord]:
     """Newest first; `before`: only ids smaller than this; `kinds`: only these."""
     with core.db.read() as conn:
-        return logs.alerts_of(conn, actor.space, limit=limit, before=before, unread=unread, kinds=kinds)
+        return alert_log.of_user(conn, actor.space, limit=limit, before=before, unread=unread, kinds=kinds)
 
 
 @permits.needs("alerts:read")
 def unread(core: Core, actor: Actor, most: int = 100) -> int:
     """How many alerts the user has not read; counts no further than `most`."""
     with core.db.read() as conn:
-        return logs.unread_count(conn, actor.space, most)
+        return alert_log.unread_count(conn, actor.space, most)
 
 
 @permits.needs("alerts:write")
-def mark_read(core: Core, actor: Actor, alert_id: int) -> dict[str, Any]:
+def mark_read(core: Core, actor: Actor, alert_id: int) -> AlertRecord:
     """The alert, which is now read. Raises NotFound."""
     with core.db.write() as conn:
-        return logs.read_alert(conn, actor.space, alert_id)
+        return alert_log.mark_read(conn, actor.space, alert_id)
 
 
 @permits.needs("alerts:write")
 def mark_all_read(core: Core, actor: Actor, until: int) -> int:
     """Mark all up to the alert `until` as read: what came after the person looked stays unread."""
     with core.db.write() as conn:
-        return logs.read_all(conn, actor.space, until)
+        return alert_log.mark_all_read(conn, actor.space, until)
 
 
 def heartbeat_age(core: Core) -> timedelta | None:

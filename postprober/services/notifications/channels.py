@@ -23,7 +23,7 @@ from postprober.security.vault import Place
 from postprober.services.core import Core, Mark, no_mark
 from postprober.services.people import permits, throttle
 from postprober.services.people.users import tidy_email
-from postprober.storage import logs, mails, notifications, users
+from postprober.storage import alert_log, mails, notifications, users
 from postprober.storage.notifications import Channel
 
 KINDS = ("apprise", "webhook", "email")
@@ -236,7 +236,7 @@ def turn_off(core: Core, token: str) -> None:
     now = core.clock.now()
     with core.db.write() as conn:
         if notifications.turn_off(conn, found.id, TURNED_OFF, withdraw=not _is_members_own(core, conn, found)):
-            logs.alert(
+            alert_log.add(
                 conn, user_id=found.user_id, post_id=None, delivery_id=None, type=AlertType.WARNING,
                 message=f"The channel “{found.name}” was turned off by a recipient of its mails.",
                 kind=AlertKind.CHANNEL, subject=f"channel:{found.id}",

@@ -130,7 +130,9 @@ def _redis(core: Core) -> list[Finding]:
     import redis
 
     try:
-        client = redis.Redis.from_url(core.settings.redis_url, socket_timeout=3, socket_connect_timeout=3)
+        client = redis.Redis.from_url(
+            core.settings.redis_url.get_secret_value(), socket_timeout=3, socket_connect_timeout=3
+        )
         client.ping()
     except (redis.RedisError, OSError, ValueError) as error:
         return [

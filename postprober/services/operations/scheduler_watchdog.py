@@ -11,7 +11,7 @@ from postprober.domain.delivery import DeliveryState
 from postprober.pipeline.notifications import notify, outbox
 from postprober.services.context import context_of
 from postprober.services.core import Core
-from postprober.storage import logs, processes, users
+from postprober.storage import alert_log, processes, users
 from postprober.storage.tables import deliveries
 
 EVERY = timedelta(seconds=15)
@@ -25,7 +25,7 @@ def look(core: Core) -> bool:
     with core.db.read() as conn:
         since = _lost_since(conn, now)
         owners = users.owners(conn)
-        told = any(logs.has_open(conn, notify.scheduler_subject(owner.id)) for owner in owners)
+        told = any(alert_log.has_open(conn, notify.scheduler_subject(owner.id)) for owner in owners)
     if since is None:
         # It may only have stalled, and then it never starts again, which is when it closes this itself.
         if told:
@@ -33,7 +33,7 @@ def look(core: Core) -> bool:
         return False
     with core.db.write() as conn:
         for owner in owners:
-            logs.alert(
+            alert_log.add(
                 conn, user_id=owner.id, post_id=None, delivery_id=None, type=AlertType.ERROR,
                 message="Scheduler not running: nothing is published or verified until it is started again.",
                 kind=AlertKind.HEARTBEAT, subject=notify.scheduler_subject(owner.id),

@@ -19,7 +19,7 @@ from postprober.security.tokens import keyed_hash
 from postprober.security.vault import Place
 from postprober.services.core import Core
 from postprober.services.people import throttle
-from postprober.storage import logs, users
+from postprober.storage import alert_log, users
 from postprober.storage.records import User
 
 TICKET_LIFE = timedelta(minutes=5)  # to find the telephone
@@ -78,7 +78,7 @@ def take_off(core: Core, user: User, by: str) -> None:
             raise Conflict("Two-factor authentication is off already.")
         users.write(conn, user.id, now, totp_secret=None)
         users.end_sessions(conn, user.id, (_RECOVERY, "second"), now)
-        logs.alert(
+        alert_log.add(
             conn, user_id=user.space, post_id=None, delivery_id=None, type=AlertType.WARNING, kind=AlertKind.OTHER,
             message=f"{by} turned off two-factor authentication for {user.email}.", now=now,
             dedupe_key=f"second-factor:off:{user.id}:{int(now.timestamp())}",

@@ -24,7 +24,7 @@ from postprober.services.media import media as media_service
 from postprober.services.people import permits
 from postprober.services.posts import drafts, review_gate
 from postprober.services.posts.posts import NewPost
-from postprober.storage import history, logs, media, posts
+from postprober.storage import alert_log, history, media, posts
 from postprober.storage.loops import each
 from postprober.storage.records import Account, Post
 
@@ -103,7 +103,7 @@ def _waited(core: Core, actor: Actor, post: Post, made: Advice) -> None:
 
 def _tell(core: Core, post: Post, message: str) -> None:
     with core.db.write() as conn:
-        logs.alert(
+        alert_log.add(
             conn, user_id=post.user_id, post_id=post.id, delivery_id=None, type=AlertType.WARNING, message=message,
             dedupe_key=f"post:{post.id}:waited:{post.version}", now=core.clock.now(), kind=AlertKind.REVIEW,
         )  # fmt: skip

@@ -35,7 +35,7 @@ from postprober.services.posts.posts import (
 )
 from postprober.services.posts.review_gate import NOT_APPROVED, Approval
 from postprober.services.posts.times import check_time
-from postprober.storage import deliveries, logs, posts, users
+from postprober.storage import alert_log, deliveries, posts, users
 from postprober.storage.records import Account, Delivery, Post
 
 S = DeliveryState
@@ -167,7 +167,7 @@ def hold_for_review(core: Core, post: Post, reasons: Sequence[str], again: datet
             if not posts.edit(conn, post.id, post.version, now, advice_at=again):
                 return False
             _withdraw(core, conn, post, now, by=permits.US)
-            logs.alert(
+            alert_log.add(
                 conn, user_id=post.user_id, post_id=post.id, delivery_id=None, type=AlertType.WARNING,
                 message=f"Post {post.id} waits for your review. {' '.join(reasons)}",
                 dedupe_key=f"post:{post.id}:review:{post.version}", now=now, kind=AlertKind.REVIEW,

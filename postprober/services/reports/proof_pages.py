@@ -9,7 +9,6 @@ from __future__ import annotations
 import hmac
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import Connection, select
 
@@ -20,9 +19,9 @@ from postprober.errors import Conflict, Forbidden, NotFound
 from postprober.security.tokens import opaque, sign, verify
 from postprober.services.core import Core
 from postprober.services.people import permits
-from postprober.storage import deliveries, logs, posts, watches
+from postprober.storage import deliveries, evidence_log, posts, watches
 from postprober.storage import reports as storage
-from postprober.storage.records import Delivery
+from postprober.storage.records import Delivery, EvidenceRecord
 from postprober.storage.reports import Shared
 from postprober.storage.tables import media
 
@@ -131,23 +130,22 @@ def _gone(one: Delivery) -> bool:
     return one.state is DeliveryState.GHOST and one.verified_at is not None
 
 
-def _since(conn: Connection, one: Delivery, kept: list[dict[str, Any]]) -> tuple[str, datetime | None]:
+def _since(conn: Connection, one: Delivery, kept: list[EvidenceRecord]) -> tuple[str, datetime | None]:
     """What was seen after the proof that speaks against it, and when."""
     if _gone(one):
         return "gone", deliveries.entered(conn, one.id, DeliveryState.GHOST)
     if watches.get(conn, one.id).told:
-        return "differs", max((row["at"] for row in kept if row["kind"] == "drift"), default=None)
+        return "differs", max((row.at for row in kept if row.kind == "drift"), default=None)
     return "", None
 
 
 def _shown(conn: Connection, one: Delivery, published_at: datetime) -> Shown:
-    kept = logs.evidence_of(conn, one.id)
-    proofs = [row for row in kept if row["kind"] == "proof"]
-    newest: dict[str, Any] = proofs[-1] if proofs else {"sha256": "", "at": None}
+    kept = evidence_log.of_delivery(conn, one.id)
+    proofs = [row for row in kept if row.kind == "proof"]
     parts = tuple(ShownPart(part.text, _files(conn, part.media)) for part in one.parts)
     return Shown(
-        NAMES[one.platform], parts, one.proof.value, one.url or "", published_at, one.verified_at, newest["sha256"],
-        newest["at"], *_since(conn, one, kept),
+        NAMES[one.platform], parts, one.proof.value, one.url or "", published_at, one.verified_at, proofs[-1].sha256 if proofs else "",
+        proofs[-1].at if proofs else None, *_since(conn, one, kept),
     )  # fmt: skip
 
 

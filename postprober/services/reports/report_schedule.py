@@ -27,10 +27,10 @@ from postprober.services.core import Core
 from postprober.services.notifications import channels
 from postprober.services.people import permits
 from postprober.services.reports import reports
-from postprober.storage import logs, notifications, users
+from postprober.storage import alert_log, notifications, outbox_queue, users
 from postprober.storage import reports as storage
 from postprober.storage.loops import each
-from postprober.storage.records import User
+from postprober.storage.records import OutboxRecord, User
 from postprober.storage.reports import Schedule
 
 log = logging.getLogger("postprober.reports")
@@ -98,7 +98,7 @@ def tick(core: Core) -> int:
 
     each(waiting, lambda schedule: _order(core, schedule), log, "a report is ordered", later)
     with core.db.read() as conn:
-        rows = logs.outbox_due(conn, core.clock.now(), reports=True)
+        rows = outbox_queue.due(conn, core.clock.now(), reports=True)
     return each(rows, lambda row: _carry_out(core, row), log, "a report is sent")
 
 
@@ -118,13 +118,13 @@ def _order(core: Core, schedule: Schedule) -> None:
         storage.order(conn, user_id=user.id, key=key, payload=payload, now=now)
 
 
-def _carry_out(core: Core, row: dict[str, Any]) -> bool:
+def _carry_out(core: Core, row: OutboxRecord) -> bool:
     now = core.clock.now()
     with core.db.write() as conn:
         if not storage.claim(conn, row, now + CLAIM):
             return False
-        user = users.get(conn, row["user_id"])
-        if row["tries"] >= TOLD_AFTER:  # also when it took the whole process down each time
+        user = users.get(conn, row.user_id)
+        if row.tries >= TOLD_AFTER:  # also when it took the whole process down each time
             _tell(conn, user, row, "It was retried several times and will be retried again.", now)
     try:
         if user.is_active:
@@ -134,13 +134,13 @@ def _carry_out(core: Core, row: dict[str, Any]) -> bool:
         _failed(core, user, row, error)
         return False
     with core.db.write() as conn:
-        storage.close(conn, row["id"], core.clock.now())
-        logs.close(conn, _subject(row), core.clock.now())
+        storage.close(conn, row.id, core.clock.now())
+        alert_log.close(conn, _subject(row), core.clock.now())
     return True
 
 
-def _send(core: Core, user: User, row: dict[str, Any]) -> None:
-    told = row["payload"]
+def _send(core: Core, user: User, row: OutboxRecord) -> None:
+    told = row.payload
     first, last = date.fromisoformat(told["first"]), date.fromisoformat(told["last"])
     actor = permits.of_user(user, JOB)
     summary = reports.text_of_period(core, actor, first, last, told["zone"])
@@ -158,7 +158,7 @@ def _send(core: Core, user: User, row: dict[str, Any]) -> None:
     subject = f"PostProber report: {summary.splitlines()[0].partition(' (')[0].partition(':')[0]}"
     mime = made.mime.partition(";")[0]
     letter = Letter(user.email, subject, text, files=((made.name, mime, made.content),))
-    mail.send(core.settings.mail, letter, key=row["dedupe_key"])
+    mail.send(core.settings.mail, letter, key=row.dedupe_key)
 
 
 def _made(core: Core, actor: Actor, first: date, last: date, told: dict[str, Any]) -> tuple[reports.Made, str]:
@@ -172,25 +172,25 @@ def _made(core: Core, actor: Actor, first: date, last: date, told: dict[str, Any
         return made, f"It could not be printed as PDF: {error.message}\n"
 
 
-def _to_channel(core: Core, user: User, row: dict[str, Any], summary: str) -> None:
+def _to_channel(core: Core, user: User, row: OutboxRecord, summary: str) -> None:
     with core.db.read() as conn:
-        channel = notifications.channel(conn, user.space, row["payload"]["channel_id"])
+        channel = notifications.channel(conn, user.space, row.payload["channel_id"])
     if not channel.is_active:
         raise NotFound(f"The channel “{channel.name}” is switched off.")
     told = {
-        "id": row["id"], "alert_id": 0, "dedupe_key": row["dedupe_key"], "why": "new", "batch": 0, "tries": row["tries"],
-        "created_at": row["created_at"], "alert_type": "success", "alert_kind": message.SUMMARY,
-        "alert_created_at": row["created_at"], "alert_message": summary.strip(), "alert_post_id": None,
+        "id": row.id, "alert_id": 0, "dedupe_key": row.dedupe_key, "why": "new", "batch": 0, "tries": row.tries,
+        "created_at": row.created_at, "alert_type": "success", "alert_kind": message.SUMMARY,
+        "alert_created_at": row.created_at, "alert_message": summary.strip(), "alert_post_id": None,
         "alert_delivery_id": None, "alert_subject": "",
     }  # fmt: skip
     channels.courier(core).deliver(channel, [told])
 
 
-def _failed(core: Core, user: User, row: dict[str, Any], error: PostProberError) -> None:
-    now, tries = core.clock.now(), row["tries"] + 1
-    over = now - row["created_at"] > GIVE_UP_AFTER
+def _failed(core: Core, user: User, row: OutboxRecord, error: PostProberError) -> None:
+    now, tries = core.clock.now(), row.tries + 1
+    over = now - row.created_at > GIVE_UP_AFTER
     with core.db.write() as conn:
-        storage.close(conn, row["id"], None, None if over else now + backoff(tries, _RNG))
+        storage.close(conn, row.id, None, None if over else now + backoff(tries, _RNG))
         if tries >= TOLD_AFTER or over:
             _tell(
                 conn,
@@ -202,14 +202,14 @@ def _failed(core: Core, user: User, row: dict[str, Any], error: PostProberError)
             )
 
 
-def _tell(conn: Any, user: User, row: dict[str, Any], why: str, now: datetime, over: bool = False) -> None:
-    told = row["payload"]
-    logs.alert(
+def _tell(conn: Any, user: User, row: OutboxRecord, why: str, now: datetime, over: bool = False) -> None:
+    told = row.payload
+    alert_log.add(
         conn, user_id=user.space, post_id=None, delivery_id=None, type=AlertType.ERROR, kind=AlertKind.REPORT,
         message=f"The report about {told['first']} to {told['last']} for {user.name or user.email} was not sent. {why}",
-        dedupe_key=f"{row['dedupe_key']}:{'over' if over else 'failed'}", subject=_subject(row), now=now,
+        dedupe_key=f"{row.dedupe_key}:{'over' if over else 'failed'}", subject=_subject(row), now=now,
     )  # fmt: skip
 
 
-def _subject(row: dict[str, Any]) -> str:
-    return str(row["dedupe_key"])[:60]
+def _subject(row: OutboxRecord) -> str:
+    return row.dedupe_key[:60]

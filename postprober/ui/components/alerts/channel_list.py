@@ -111,7 +111,7 @@ def _new(visit: Visit) -> None:
 
 
 def _line_html(one: ChannelView, zone: str) -> str:
-    kinds = ", ".join(KIND_WORDS[AlertKind(kind)] for kind in one.kinds) or "All alerts"
+    kinds = ", ".join(KIND_WORDS[kind] for kind in one.kinds) or "All alerts"
     label, colour = ("On", "green") if one.is_active else ("Off", "grey")
     if one.is_active and one.failing_since:
         label, colour = "Failing", "orange"

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 import streamlit as st
 
+from postprober.storage.records import AlertRecord
 from postprober.ui import frame
 from postprober.ui.text import ALERT_WORDS, moment, safe, short_moment
 
 
-def draw(alerts: list[dict[str, Any]], zone: str, now: datetime) -> None:
+def draw(alerts: list[AlertRecord], zone: str, now: datetime) -> None:
     """`alerts`: rows of the table, newest first; `now` aware UTC."""
     with st.container(border=True, key="pp-alerts"):
         st.subheader("Alerts", anchor=False)
@@ -22,10 +22,10 @@ def draw(alerts: list[dict[str, Any]], zone: str, now: datetime) -> None:
         frame.link("alerts", "All alerts")
 
 
-def _alert(row: dict[str, Any], zone: str, now: datetime) -> str:
-    mark, colour, _label = ALERT_WORDS.get(row["type"], ("•", "grey", ""))
-    at = row["created_at"]
+def _alert(row: AlertRecord, zone: str, now: datetime) -> str:
+    mark, colour, _label = ALERT_WORDS.get(row.type, ("•", "grey", ""))
+    at = row.created_at
     return (
-        f'<li class="{"" if row["is_read"] else "pp-unread"}"><i class="pp-{colour}" aria-hidden="true">{mark}</i><div><p>{safe(row["message"])}</p>'
+        f'<li class="{"" if row.is_read else "pp-unread"}"><i class="pp-{colour}" aria-hidden="true">{mark}</i><div><p>{safe(row.message)}</p>'
         f'<time title="{safe(moment(at, zone))}">{safe(short_moment(at, zone, now))}</time></div></li>'
     )
