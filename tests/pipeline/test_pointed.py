@@ -86,7 +86,7 @@ def test_what_is_really_there_is_adopted(installation: Installation, platform: s
     assert found.proof is Proof.ACCEPTED and found.next_at is not None, "and it is proved like any other"
     with installation.core.db.read() as conn:
         (row,) = attempts.of_delivery(conn, delivery.id)
-    assert (row.act, row.outcome, row.message) == (Act.RECONCILE, "found", "Ada said where it is")
+    assert (row.act, row.outcome, row.message) == (Act.RECONCILE, "found", "owner said where it is")
 
 
 @pytest.mark.parametrize("platform", TEXT_ONLY)
@@ -213,7 +213,7 @@ def held_without_check(inst: Installation, account: Account, picture: int) -> De
     new = posts.NewPost(("Look",), (account.id,), (picture,), at=now)
     with inst.core.db.write() as conn:
         post_id = posts.posts.add(
-            conn, user_id=inst.owner, status="scheduled", scheduled_at=now, now=now, **posts.columns_of(new, [account])  # type: ignore[arg-type]
+            conn, space=inst.owner, status="scheduled", scheduled_at=now, now=now, **posts.columns_of(new, [account])  # type: ignore[arg-type]
         )  # fmt: skip
         posts.plan(inst.core, conn, post_id, account, new, now, by="Ada")
         (delivery,) = deliveries.of_post(conn, post_id)
