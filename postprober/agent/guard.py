@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from postprober.agent.meaning import turning_words
-from postprober.agent.words import COMMON
+from postprober.agent.words import COMMON, OPENERS
 from postprober.domain.entities import Span, between
 from postprober.domain.text import find_cashtags, find_hashtags, find_urls
 
@@ -33,65 +33,6 @@ _SENTENCE_START = re.compile(r"(?:^|[.!?\u2026:\n\u2022\u2013\u2014]|\n\s*-)[\s\
 _LINKISH = re.compile(
     r"\b[a-z][a-z0-9+.-]{0,20}://\S+|\bwww\.\S+|(?<![\w@.-])[\w-]+(?:\.[\w-]+)*\.[^\W\d_]{2,}(?:[/?#:]\S*)?|\b\d{1,3}(?:\.\d{1,3}){3}\S*",
     re.IGNORECASE,
-)
-# Words that a rewrite may begin a sentence with although the original does not have them; none can be a name.
-_OPENERS = frozenset(
-    [
-        "a",
-        "an",
-        "and",
-        "are",
-        "because",
-        "but",
-        "by",
-        "can",
-        "did",
-        "do",
-        "does",
-        "for",
-        "from",
-        "here",
-        "how",
-        "if",
-        "in",
-        "is",
-        "it",
-        "its",
-        "let",
-        "more",
-        "most",
-        "new",
-        "no",
-        "not",
-        "now",
-        "of",
-        "on",
-        "one",
-        "our",
-        "read",
-        "see",
-        "so",
-        "that",
-        "the",
-        "their",
-        "there",
-        "these",
-        "they",
-        "this",
-        "those",
-        "to",
-        "we",
-        "what",
-        "when",
-        "where",
-        "which",
-        "who",
-        "why",
-        "will",
-        "with",
-        "you",
-        "your",
-    ]
 )
 
 
@@ -173,7 +114,7 @@ def _words(text: str) -> tuple[set[str], set[str], set[str]]:
             first.add(folded)
     # The first word of a sentence is a name unless it is a common one, or stands in small letters elsewhere.
     lower = {match[0] for match in _WORD.finditer(text) if match[0][0].islower()}
-    return names | (first - _OPENERS - COMMON - lower), capitalised, words
+    return names | (first - OPENERS - COMMON - lower), capitalised, words
 
 
 _SENTENCES = re.compile(r"(?<=[.!?\u2026])\s+|\n+")
@@ -218,7 +159,7 @@ def problems(
     lost = old.names - new.words
     if lost:
         found.append(f"It loses the name {sorted(lost)[0]!r}.")
-    strange = new.capitalised - old.words - _OPENERS - {tag.casefold() for tag in known_tags}
+    strange = new.capitalised - old.words - OPENERS - {tag.casefold() for tag in known_tags}
     if strange:
         found.append(f"It brings in {sorted(strange)[0]!r}, which may be a name.")
     tags = set(new.hashtags) - set(old.hashtags) - old.words - {tag.casefold() for tag in known_tags}

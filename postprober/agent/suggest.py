@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from postprober.agent import guard
 from postprober.agent.brief import Brief, Target
 from postprober.agent.rewrite import MOST_PARTS, readable, shortened, split
-from postprober.agent.words import COMMON
+from postprober.agent.words import CAMERA_NAMES, COMMON, GREETINGS, any_of
 from postprober.clock import utc_iso
 from postprober.domain.advice import RULES, Kind, Suggestion
 from postprober.domain.platform import NAMES, Platform
@@ -26,12 +26,8 @@ HOOK_CHARS = 120  # ours: about what a phone shows before "more"
 MAX_TAGS = 3
 _SENTENCES = re.compile(r"(?<=[.!?\u2026])\s+")
 _WORD = re.compile(r"[^\W\d_]{5,}")
-_GREETING = re.compile(
-    r"(?:hi|hello|hey|dear|good (?:morning|evening|day)|hallo|liebe)\b[^.!?\n]{0,40}[,!.]", re.IGNORECASE
-)
-_CAMERA_NAME = re.compile(
-    r"^(?:img|dsc|dscn|image|photo|screenshot|pxl|mvimg|unnamed|file|scan)?[\W_\d]*$", re.IGNORECASE
-)
+_GREETING = re.compile(rf"(?:{any_of(GREETINGS)})\b[^.!?\n]{{0,40}}[,!.]", re.IGNORECASE)
+_CAMERA_NAME = re.compile(rf"^(?:{any_of(CAMERA_NAMES)})?[\W_\d]*$", re.IGNORECASE)
 
 
 def suggestions(brief: Brief) -> tuple[Suggestion, ...]:

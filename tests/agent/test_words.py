@@ -1,0 +1,24 @@
+"""The lists of words that the rules know."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from postprober.agent import suggest, words
+
+LISTS = sorted((Path(words.__file__).parent / "lists").iterdir())
+
+
+@pytest.mark.parametrize("path", LISTS, ids=lambda path: path.stem)
+def test_a_list_has_each_word_once_as_it_is_compared(path: Path) -> None:
+    found = words._read(path.stem)
+    assert found and len(set(found)) == len(found)
+    assert [word for word in found if word != word.strip().casefold() or word.startswith("#")] == []
+
+
+def test_the_lists_are_what_the_rules_use() -> None:
+    assert {"about", "zwischen"} <= words.COMMON and "the" in words.OPENERS
+    assert suggest._GREETING.match("Good morning everybody, the shop is open.")
+    assert suggest._CAMERA_NAME.match("DSCN_0042") and not suggest._CAMERA_NAME.match("red-bicycle")
