@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Self
 
-from postprober.domain.engagement import next_poll
+from postprober.domain.engagement import leeway, next_poll
 
 BACK = "back"  # pending: it seems to be again as it was
 AUTHOR = "It is shown under another name: {author}."
@@ -43,7 +43,10 @@ class Seen:
 class Watched:
     """What is remembered of a post. `base`: the print at the proof, None before a look was sure; `author`: the handle
     then; `pending`: seen once; `told`: what people know of, "" when all is as it was; `changes`: how often they were told;
-    `doubts`: looks in a row that could not tell; `next_count`: when engagement is read next (ISO 8601), "" when that is over."""
+    `doubts`: looks in a row that could not tell; `next_count`: for when engagement is planned next (ISO 8601), "" when that
+    is over; `count_from`: from when on that reading may go along with another; `next_look`, `look_from`: the same of a
+    stranger's look; `blind`: the last stranger could not see it; `read_on`: the UTC day on which its owner read it last, for
+    platforms that bill each day once."""
 
     base: str | None = None
     author: str = ""
@@ -52,6 +55,11 @@ class Watched:
     changes: int = 0
     doubts: int = 0
     next_count: str | None = None
+    count_from: str = ""
+    next_look: str = ""
+    look_from: str = ""
+    blind: bool = False
+    read_on: str = ""
 
     @classmethod
     def of(cls, stored: Mapping[str, Any] | None) -> Self:
@@ -61,9 +69,25 @@ class Watched:
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
 
-    def counts_due(self, now: datetime) -> bool:
-        """Whether engagement is to be read at this look."""
-        return self.next_count is None or (self.next_count != "" and now >= datetime.fromisoformat(self.next_count))
+    def count_planned(self, published_at: datetime) -> datetime | None:
+        """For when engagement is planned next; None when that is over."""
+        if self.next_count is None:
+            return published_at
+        return datetime.fromisoformat(self.next_count) if self.next_count else None
+
+    def look_planned(self) -> datetime | None:
+        """When a stranger looks next; None where that is over or was never noted."""
+        return datetime.fromisoformat(self.next_look) if self.next_look else None
+
+    def may_look(self, now: datetime) -> bool:
+        """Whether a stranger may look now, in time or going along with another look."""
+        begin = self.look_from or self.next_look
+        return not begin or datetime.fromisoformat(begin) <= now
+
+    def may_count(self, now: datetime) -> bool:
+        """The same of engagement."""
+        begin = self.count_from or self.next_count
+        return begin is None or (begin != "" and datetime.fromisoformat(begin) <= now)
 
 
 class News(StrEnum):
@@ -130,11 +154,19 @@ def next_look(
     longest: timedelta,
     until: timedelta,
     also: Sequence[timedelta] = (),
+    after: datetime | None = None,
 ) -> datetime | None:
     """When the post is looked at next: at the moments at which engagement is read, and in between after a quarter of its
-    age, `shortest` to `longest` from now, for `until` after publishing. `scale` shortens all of them (sandbox). `also`: further ages at which it is read."""
-    count = next_poll(published_at, now, scale, also)
+    age, `shortest` to `longest` from now, for `until` after publishing. `scale` shortens all of them (sandbox). `also`: further ages at which it is read;
+    `after`: the moment for which this look came early, if it did."""
+    count = next_poll(published_at, max(now, after or now), scale, also)
     gap = min(max((now - published_at) / 4, shortest * scale), longest * scale)
     look = now + gap
     moments: Sequence[datetime] = [m for m in (count, look if look < published_at + until * scale else None) if m]
     return min(moments, default=None)
+
+
+def may_come_early(planned: datetime, published_at: datetime, now: datetime, scale: float) -> datetime:
+    """From when on a look that is planned may go along with another of its account: a tenth of the post's age before, and
+    when at least half of the time until then is over, so that looks meet and do not multiply."""
+    return max(planned - leeway(planned - published_at, scale), now + (planned - now) / 2)

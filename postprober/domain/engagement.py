@@ -24,9 +24,14 @@ NEAR = 0.1  # ours: a reading counts for an age from which it is no further than
 NEAR_MOST = 12 * _HOUR  # no further than this, so that one reading never counts for two days
 
 
+def leeway(at: timedelta, scale: float = 1.0) -> timedelta:
+    """How far from the age `at` a reading may be to tell of it, and so how far one that is planned for it may move."""
+    return min(at * NEAR, NEAR_MOST * scale)
+
+
 def near(age: timedelta, at: timedelta, scale: float = 1.0) -> bool:
     """Whether a reading of a post of `age` tells what it had at the age `at` (in real time, `scale` included)."""
-    return abs(age - at) <= min(at * NEAR, NEAR_MOST * scale)
+    return abs(age - at) <= leeway(at, scale)
 
 
 def nearest(ages: Iterable[timedelta], at: timedelta, scale: float = 1.0) -> timedelta | None:

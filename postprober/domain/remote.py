@@ -155,3 +155,13 @@ class Counts:
     quotes: int | None = None
     bookmarks: int | None = None
     views: int | None = None
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One post as its owner reads it, and its counts, from one answer. `post` None: the platform clearly says that it is
+    not there, or, with `told` False, says nothing about it but its counts."""
+
+    post: RemotePost | None
+    counts: Counts = Counts()
+    told: bool = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NoReturn
 
@@ -10,7 +11,7 @@ from postprober.domain.account import Credentials, Identity
 from postprober.domain.limits import ImageRule, Limits
 from postprober.domain.platform import Platform, PlatformConfig, ReconcileMode, described
 from postprober.domain.post import Draft, Preflight, Violation
-from postprober.domain.remote import Counts, PartJob, Progress, Receipt, RemotePost, Search, Sighting, Staged, Timeline
+from postprober.domain.remote import PartJob, Progress, Reading, Receipt, RemotePost, Search, Sighting, Staged, Timeline
 from postprober.errors import HERE, Unavailable
 from postprober.http import HttpClient
 from postprober.platforms.common.adapter import Traits
@@ -89,7 +90,7 @@ class _Nothing:
     def recent(self, cred: Credentials, since: datetime) -> Timeline:
         self._refuse()
 
-    def engagement(self, cred: Credentials, remote_id: str) -> Counts:
+    def read_many(self, cred: Credentials, ids: Sequence[str]) -> dict[str, Reading]:
         self._refuse()
 
     def delete(self, cred: Credentials, remote_id: str) -> None:

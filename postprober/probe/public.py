@@ -61,7 +61,7 @@ def _together(told: Look, page: Look) -> Look:
         return told
     if not page.partial:  # the whole post is on the page: that is what people see
         links = told.links if page.links is None else page.links
-        return replace(page, author=page.author or told.author, reply_to=told.reply_to, links=links)
+        return replace(page, author=page.author or told.author, reply_to=told.reply_to, links=links, counts=told.counts)
     return replace(
         told, url=page.url, author=told.author or page.author, media=page.media if told.media is None else told.media,
         links=page.links if told.links is None else told.links,

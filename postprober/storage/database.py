@@ -19,7 +19,7 @@ from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError, SQLAl
 
 from postprober import extras
 from postprober.errors import ConfigurationError
-from postprober.storage.group import GroupCommit
+from postprober.storage.group import GroupCommit, savepoint
 
 MIGRATING = 7_230_501  # of PostgreSQL's advisory locks; any number that nobody else in this database takes
 BUSY_TIMEOUT_MS = 15_000  # measured: shorter ones surface as errors under load
@@ -88,6 +88,12 @@ class Database:
         with self._turns, self.engine.connect() as connection:
             self._begin(connection, "BEGIN")
             yield connection
+
+    @contextmanager
+    def part(self, connection: Connection) -> Iterator[None]:
+        """A part of a transaction that can fail alone: what it wrote is undone, the rest stays. The error goes on."""
+        with savepoint(connection, "part") if self.is_sqlite else connection.begin_nested():
+            yield
 
     def take_turns(self) -> None:
         """SQLite only: let one thread read at a time. Every row read gives up the interpreter's lock and waits for it again; of many

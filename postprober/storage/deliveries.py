@@ -92,7 +92,7 @@ def change(
         raise Conflict(f"A delivery that is {old.value} cannot become {new.value}.")
     # A cause, and that a person has taken note, belong to the state that they were written with.
     fresh = {"cause": "", "acknowledged_at": None}
-    values = {"state": new, "reason": reason[:2000], "updated_at": now, **fresh, **(columns or {})}
+    values = {"state": new, "reason": reason[:2000], "updated_at": now, **fresh, **_planned(columns or {})}
     if "parts" in values:
         values["parts"] = [part.to_json() for part in values["parts"]]
     if not _write(conn, delivery, values):
@@ -115,12 +115,44 @@ def refresh_post(conn: Connection, post_id: int, now: datetime) -> None:
 
 def touch(conn: Connection, delivery: Delivery, now: datetime, **columns: Any) -> Delivery:
     """Write columns without changing the state, under the same condition as `change`. Raises Conflict."""
+    columns = _planned(columns)
     parts = columns.get("parts", delivery.parts)
     if "parts" in columns:
         columns["parts"] = [part.to_json() for part in parts]
     if not _write(conn, delivery, {"updated_at": now, **columns}):
         raise Conflict(f"Delivery {delivery.id} moved meanwhile; read it again.")
     return _with(delivery, {**columns, "updated_at": now, "parts": parts})
+
+
+def _planned(columns: dict[str, Any]) -> dict[str, Any]:
+    """A new time without a word about going along is meant exactly."""
+    return {"early_at": None, **columns} if "next_at" in columns else columns
+
+
+def take_beside(
+    conn: Connection, delivery: Delivery, *, worker: str, now: datetime, until: datetime, most: int
+) -> list[Delivery]:
+    """Take the leases of further deliveries of the same account that may be looked at now, those that are due first; none
+    that somebody holds. As in `take`, whoever held one before can no longer write."""
+    rows = conn.execute(
+        _BESIDE, {"b_account": delivery.account_id, "b_id": delivery.id, "now": now, "most": most}
+    ).all()
+    if not rows:
+        return []
+    found = [delivery_of(row) for row in rows]
+    conn.execute(
+        update(deliveries)
+        .where(deliveries.c.id.in_([one.id for one in found]))
+        .values(lease_owner=worker, lease_until=until, fence=deliveries.c.fence + 1)
+    )
+    return [_with(one, {"lease_owner": worker, "lease_until": until, "fence": one.fence + 1}) for one in found]
+
+
+def has_company(conn: Connection, delivery: Delivery) -> bool:
+    """Whether further deliveries of its account are followed."""
+    others = (deliveries.c.account_id == delivery.account_id, deliveries.c.early_at.is_not(None))
+    one = select(deliveries.c.id).where(*others, deliveries.c.id != delivery.id).limit(1)
+    return conn.execute(one).first() is not None
 
 
 def take(
@@ -382,6 +414,19 @@ _UPDATE = update(deliveries).where(
 _DUE_BY_ID = (
     select(deliveries)
     .where(deliveries.c.id == bindparam("b_id"), _due(DUE_TO_PUBLISH | DUE_TO_RECONCILE | DUE_TO_FOLLOW))
+    .with_for_update(skip_locked=True)
+)
+_BESIDE = (
+    select(deliveries)
+    .where(
+        deliveries.c.account_id == bindparam("b_account"),
+        deliveries.c.early_at <= _NOW,
+        deliveries.c.id != bindparam("b_id"),
+        _one_of(DUE_TO_FOLLOW),
+        or_(deliveries.c.lease_until.is_(None), deliveries.c.lease_until < _NOW),
+    )
+    .order_by(deliveries.c.next_at)
+    .limit(bindparam("most", type_=Integer()))
     .with_for_update(skip_locked=True)
 )
 _DUE_TO_SEND = (

@@ -47,18 +47,18 @@ def _driver(connection: Connection) -> sqlite3.Connection:
 
 
 @contextmanager
-def _savepoint(connection: Connection) -> Iterator[None]:
+def savepoint(connection: Connection, name: str = "block") -> Iterator[None]:
     """A savepoint straight on the driver: SQLAlchemy's own compiles its statements anew each time (a fifth of the CPU
     of a delivery)."""
-    _run(connection, "SAVEPOINT block")
+    _run(connection, f"SAVEPOINT {name}")
     try:
         yield
     except BaseException:
         if _open(connection):
-            _run(connection, "ROLLBACK TO block")
-            _run(connection, "RELEASE block")
+            _run(connection, f"ROLLBACK TO {name}")
+            _run(connection, f"RELEASE {name}")
         raise
-    _run(connection, "RELEASE block")
+    _run(connection, f"RELEASE {name}")
 
 
 def _open(connection: Connection) -> bool:
@@ -94,7 +94,7 @@ class GroupCommit:
             raise
         kept = False
         try:
-            with _savepoint(group.connection):
+            with savepoint(group.connection):
                 yield group.connection
             kept = True
         finally:

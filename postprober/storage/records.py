@@ -96,6 +96,7 @@ class Delivery:
     updated_at: datetime
     cause: Cause | Literal[""] = ""
     acknowledged_at: datetime | None = None
+    early_at: datetime | None = None
 
     def open_part(self) -> PartRecord | None:
         """The first part that is not published as far as we know."""

@@ -132,8 +132,12 @@ deliveries = _table(
     _now("updated_at"),
     Column("cause", String(20), nullable=False, server_default=""),  # why it is held or waits (domain.delivery.Cause)
     Column("acknowledged_at", UtcDateTime),  # a person has taken note of the state that it is in
+    # From when on a look at it may go along with another of its account; None: not before `next_at`.
+    Column("early_at", UtcDateTime),
     # The bell's query: what is due, oldest first.
     Index("ix_deliveries_due", "state", "next_at"),
+    # What may go along when one of the account is looked at.
+    Index("ix_deliveries_account_early", "account_id", "early_at"),
     # The sweep for lost workers.
     Index("ix_deliveries_lease", "lease_until"),
     # The overview: what is due, stuck or out, and what moved in the last day.
@@ -322,6 +326,17 @@ looks = _table(
     Column("why", String(30), nullable=False),
     Column("due_at", UtcDateTime, nullable=False, index=True),
     Column("tries", Integer, nullable=False, server_default="0"),
+)
+# What reading as their owners came to, by account and UTC month (2026-11), and what the month's posts allow for it.
+reads = Table(
+    "reads",
+    metadata,
+    Column("account_id", Id, ForeignKey("accounts.id"), primary_key=True),
+    Column("month", String(7), primary_key=True),
+    Column("calls", Integer, nullable=False, server_default="0"),
+    Column("micros", Id, nullable=False, server_default="0"),  # millionths of the currency of the prices
+    Column("posts", Integer, nullable=False, server_default="0"),
+    Column("posted_micros", Id, nullable=False, server_default="0"),
 )
 # What was last seen of a published post, to tell when it changes.
 watches = Table(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection, select
@@ -15,6 +16,13 @@ def get(conn: Connection, delivery_id: int) -> Watched:
     """What is known; nothing, when nobody has looked yet."""
     stored = conn.execute(select(watches.c.state).where(watches.c.delivery_id == delivery_id)).scalar_one_or_none()
     return Watched.of(stored)
+
+
+def of_many(conn: Connection, delivery_ids: Sequence[int]) -> dict[int, Watched]:
+    """The same of many, by delivery id."""
+    rows = conn.execute(select(watches.c.delivery_id, watches.c.state).where(watches.c.delivery_id.in_(delivery_ids)))
+    known = {int(row.delivery_id): Watched.of(row.state) for row in rows}
+    return {one: known.get(one, Watched()) for one in delivery_ids}
 
 
 def put(conn: Connection, delivery_id: int, known: Watched, now: datetime) -> None:

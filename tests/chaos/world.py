@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -22,6 +22,7 @@ from postprober.domain.remote import (
     PartJob,
     Progress,
     ProgressState,
+    Reading,
     Receipt,
     Ref,
     RemotePost,
@@ -406,9 +407,13 @@ class ChaosAdapter:
         self._answered("GET")
         return self.world.listing(cred.remote_id, how)
 
-    def engagement(self, cred: Credentials, remote_id: str) -> Counts:
+    def read_many(self, cred: Credentials, ids: Sequence[str]) -> dict[str, Reading]:
         self._reach(cred)
-        return Counts(likes=0)
+        self._answered("GET")
+        found = {p.id: p for p in self.world.posts if p.id in ids and p.listed}
+        return {
+            one: Reading(self.world.read(found[one]), Counts(likes=0)) if one in found else Reading(None) for one in ids
+        }
 
     def delete(self, cred: Credentials, remote_id: str) -> None:
         self.world.by_id(remote_id).deleted = True

@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from email.utils import format_datetime
@@ -28,6 +28,7 @@ from postprober.domain.remote import (
     PartJob,
     Progress,
     ProgressState,
+    Reading,
     Receipt,
     Ref,
     RemotePost,
@@ -37,7 +38,14 @@ from postprober.domain.remote import (
     Staged,
     Timeline,
 )
-from postprober.errors import DuplicateRefused, OutcomeUnknown, PlatformError, PostRejected, ReconnectNeeded
+from postprober.errors import (
+    DuplicateRefused,
+    OutcomeUnknown,
+    PlatformError,
+    PostRejected,
+    ReconnectNeeded,
+    Unavailable,
+)
 from postprober.http import Exchange, HttpClient
 from postprober.platforms.common.adapter import READY, Traits, sighting_in
 from postprober.platforms.registry import LIMITS
@@ -96,7 +104,8 @@ class FakePlatform:
     `ways`: one per publish to come (then everything goes well). `listings`: one per listing of own posts to come: an
     error to raise, "stale" (nothing younger than an hour, so a young canary is missing), "lagging" (nothing younger than
     an hour, but it has the oldest post) or "cut" (the same, and it says that it is incomplete). `reads`, `refreshes`, `checks`,
-    `identifies`, `submits`: errors or answers for calls to come. `tokens`: account -> the access token that is valid now. `down`: the public side does not answer. `slow_reads`: reading one post waits for this.
+    `identifies`, `submits`, `many` (readings of many posts): errors or answers for calls to come. `batches`: which posts
+    were read together; `poisoned`: ids with which reading many fails; `silent_absences`: what is not there is left out. `tokens`: account -> the access token that is valid now. `down`: the public side does not answer. `slow_reads`: reading one post waits for this.
     """
 
     clock: Clock
@@ -105,6 +114,10 @@ class FakePlatform:
     ways: deque[Way] = field(default_factory=deque)
     listings: deque[PlatformError | str] = field(default_factory=deque)
     reads: deque[PlatformError | None] = field(default_factory=deque)
+    many: deque[PlatformError | None] = field(default_factory=deque)
+    batches: list[tuple[str, ...]] = field(default_factory=list)
+    poisoned: set[str] = field(default_factory=set)
+    silent_absences: bool = False
     checks: deque[Progress | PlatformError] = field(default_factory=deque)
     submits: deque[Exception] = field(default_factory=deque)
     refreshes: deque[PlatformError | Callable[[], None]] = field(default_factory=deque)
@@ -324,8 +337,18 @@ class FakeAdapter:
             own = [p for p in own if p.created_at is None or p.created_at < hour] or keep
         return Timeline(tuple(own), how != "cut")
 
-    def engagement(self, cred: Credentials, remote_id: str) -> Counts:
-        return next(p.counts for p in self.world.posts if p.id == remote_id)
+    def read_many(self, cred: Credentials, ids: Sequence[str]) -> dict[str, Reading]:
+        self.world.batches.append(tuple(ids))
+        if self.world.slow_reads is not None:
+            self.world.slow_reads.wait(20)
+        _next(self.world.many)
+        self._authorise(cred)
+        if len(ids) > 1 and self.world.poisoned & set(ids):
+            raise Unavailable("One of these cannot be read.", http_status=400)
+        found = {p.id: p for p in self.world.posts if p.id in ids and self.world.exists(p) and not p.hidden}
+        return {one: Reading(self._read(found[one]), found[one].counts) for one in ids if one in found} | {
+            one: Reading(None) for one in ids if one not in found and not self.world.silent_absences
+        }
 
     def delete(self, cred: Credentials, remote_id: str) -> None:
         for post in self.world.posts:

@@ -301,7 +301,7 @@ def test_one_thing_that_may_not_be_read_is_no_withdrawn_access(
     def closed(*_: object) -> None:
         raise ReconnectNeeded("These counts need another permission.", http_status=403)
 
-    monkeypatch.setattr(FakeAdapter, "engagement", closed)
+    monkeypatch.setattr(FakeAdapter, "read_many", closed)
     for _ in range(4):
         stage.manual.advance(86_400)
         stage.ring(ctx)

@@ -22,7 +22,7 @@ from postprober.clock import ManualClock, SystemClock
 from postprober.domain.account import Credentials
 from postprober.domain.platform import Platform, PlatformConfig
 from postprober.domain.post import MediaFile, MediaKind
-from postprober.domain.remote import PartJob, ProgressState, Receipt, Ref, Search, Staged
+from postprober.domain.remote import Counts, PartJob, ProgressState, Receipt, Ref, Search, Staged
 from postprober.http import HttpClient, Pools
 from postprober.platforms.common.adapter import Adapter
 from postprober.platforms.registry import SPECS
@@ -31,6 +31,11 @@ from postprober.sandbox.serve import SandboxServer
 
 SPECS_MISSING = "the shared contracts are not there; set POSTPROBER_CONTRACTS to their folder"
 _numbers = itertools.count(1)
+
+
+def counts_of(adapter: Adapter, cred: Credentials, remote_id: str) -> Counts:
+    """The counts of one post."""
+    return adapter.read_many(cred, [remote_id])[remote_id].counts
 
 
 @pytest.fixture(scope="session")

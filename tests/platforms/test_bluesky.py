@@ -26,6 +26,7 @@ from postprober.errors import (
 from postprober.http import HttpClient, Pools
 from postprober.platforms.bluesky.adapter import BlueskyAdapter, login
 from postprober.sandbox.serve import SandboxServer
+from tests.platforms.adapter_kit import counts_of
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 TEXT = "Grüße 日本語 🎉 see https://example.com/a?b=1&c=2 #launch\n\nand @bob.bsky.test too"
@@ -139,7 +140,7 @@ def test_deleting_twice_is_no_error_and_leaves_nothing(adapter: BlueskyAdapter, 
 
 
 def test_engagement_is_counted(adapter: BlueskyAdapter, cred: Credentials) -> None:
-    counts = adapter.engagement(cred, publish(adapter, cred, a_job(adapter, "count me")).remote_id)
+    counts = counts_of(adapter, cred, publish(adapter, cred, a_job(adapter, "count me")).remote_id)
     assert counts.likes is not None and counts.likes >= 0
     assert counts.views is None
 

@@ -30,6 +30,7 @@ from postprober.errors import (
 from postprober.http import HttpClient, Pools
 from postprober.platforms.bluesky.adapter import BlueskyAdapter
 from postprober.platforms.bluesky.session import failure
+from tests.platforms.adapter_kit import counts_of
 
 CONTRACTS = Path(os.environ.get("POSTPROBER_CONTRACTS", str(Path(__file__).parents[3] / "shared" / "contracts")))
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -60,14 +61,16 @@ CRED = Credentials("a.b.c", "r.e.f", remote_id="did:plc:abc", name="alice.test")
 
 @pytest.mark.parametrize("status", [501, 502])
 def test_without_an_appview_engagement_is_unknown_and_not_zero(status: int) -> None:
-    http, _ = answering(httpx2.Response(status, json={"error": "UpstreamFailure", "message": "x"}))
-    assert BlueskyAdapter(http, CONFIG).engagement(CRED, "at://did:plc:abc/app.bsky.feed.post/3a") == Counts()
+    away = httpx2.Response(status, json={"error": "UpstreamFailure", "message": "x"})
+    record = {"uri": "at://did:plc:abc/app.bsky.feed.post/3a", "cid": "b", "value": {"text": "Hello"}}
+    http, _ = answering(away, httpx2.Response(200, json=record))
+    assert counts_of(BlueskyAdapter(http, CONFIG), CRED, "at://did:plc:abc/app.bsky.feed.post/3a") == Counts()
 
 
 def test_a_server_in_trouble_is_an_error_in_engagement() -> None:
     http, _ = answering(httpx2.Response(503, text="busy"))
     with pytest.raises(Unavailable):
-        BlueskyAdapter(http, CONFIG).engagement(CRED, "at://did:plc:abc/app.bsky.feed.post/3a")
+        counts_of(BlueskyAdapter(http, CONFIG), CRED, "at://did:plc:abc/app.bsky.feed.post/3a")
 
 
 def test_the_visible_act_forbids_overwriting_and_carries_the_staged_record() -> None:

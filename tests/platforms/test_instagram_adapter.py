@@ -24,7 +24,7 @@ from postprober.errors import (
     UnexpectedReply,
 )
 from postprober.platforms.instagram.adapter import TOKEN_LIFE
-from tests.platforms.adapter_kit import Answer, Link, Linked, Scripted
+from tests.platforms.adapter_kit import Answer, Link, Linked, Scripted, counts_of
 
 Photo = Callable[..., MediaFile]
 Public = Callable[[MediaFile], MediaFile]
@@ -281,13 +281,16 @@ def test_identify_names_the_account_and_its_newest_post(account: Linked, picture
     assert (identity.remote_id, identity.name, identity.canary) == (account.cred.remote_id, account.name, newest)
 
 
+BARE = {"id": "1", "media_type": "IMAGE", "permalink": "https://example.org/p/1"}
+
+
 def test_engagement_is_read_and_empty_data_is_unknown(account: Linked, picture: MediaFile, scripted: Scripted) -> None:
     ref = account.publish(account.job("count me", picture)).ref
-    counts = account.adapter.engagement(account.cred, ref.remote_id)
+    counts = counts_of(account.adapter, account.cred, ref.remote_id)
     assert None not in (counts.likes, counts.reposts, counts.replies, counts.bookmarks, counts.views)
     assert counts.quotes is None
-    adapter, _ = scripted(Platform("instagram"), Answer(body={"data": []}))
-    assert adapter.engagement(CRED, "1") == Counts()
+    adapter, _ = scripted(Platform("instagram"), Answer(body=BARE | {"insights": {"data": []}}))
+    assert counts_of(adapter, CRED, "1") == Counts()
 
 
 def test_a_token_is_renewed_when_it_is_a_day_old(scripted: Scripted) -> None:
@@ -323,9 +326,9 @@ def test_nothing_can_be_deleted_or_revoked(account: Linked, picture: MediaFile) 
 
 
 def test_the_version_is_in_the_path_and_can_be_set(scripted: Scripted) -> None:
-    adapter, answer = scripted(Platform("instagram"), Answer(body={"data": []}), version="v27.0")
-    adapter.engagement(CRED, "1")
-    assert answer.requests[0].url.path == "/v27.0/1/insights"
+    adapter, answer = scripted(Platform("instagram"), Answer(body=BARE), version="v27.0")
+    counts_of(adapter, CRED, "1")
+    assert answer.requests[0].url.path == "/v27.0/1"
     assert "token" not in str(answer.requests[0].url)
 
 

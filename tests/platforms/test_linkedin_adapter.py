@@ -14,7 +14,7 @@ import pytest
 from postprober.domain.account import Credentials
 from postprober.domain.platform import Platform, ReconcileMode
 from postprober.domain.post import MediaFile
-from postprober.domain.remote import Counts, PartJob, ProgressState, RemoteMedia, SightingState, Staged
+from postprober.domain.remote import PartJob, ProgressState, RemoteMedia, SightingState, Staged
 from postprober.errors import (
     DuplicateRefused,
     OutcomeUnknown,
@@ -24,7 +24,7 @@ from postprober.errors import (
     UnexpectedReply,
 )
 from postprober.platforms.linkedin.adapter import TRAITS, VERSION
-from tests.platforms.adapter_kit import Answer, Link, Linked, Scripted
+from tests.platforms.adapter_kit import Answer, Link, Linked, Scripted, counts_of
 
 Photo = Callable[..., MediaFile]
 TEXT = "Grüße (a) [b] {c} <d> @e a_b *x* ~y~ 1|2 \\ #news 東京 🎉 https://example.com/a_b?c=(d)\n\nsecond paragraph"
@@ -215,15 +215,16 @@ def test_a_deleted_post_is_none_and_deleting_it_again_is_no_error(reader: Linked
 
 
 def test_engagement_comes_from_analytics_or_is_unknown(reader: Linked, writer: Linked) -> None:
-    counts = reader.adapter.engagement(reader.cred, reader.publish(reader.job("count me")).ref.remote_id)
+    counts = counts_of(reader.adapter, reader.cred, reader.publish(reader.job("count me")).ref.remote_id)
     assert None not in (counts.likes, counts.reposts, counts.replies, counts.views)
     ref = writer.publish(writer.job("count me not")).ref
-    assert writer.adapter.engagement(writer.cred, ref.remote_id) == Counts()
+    with pytest.raises(Unavailable, match="permission"):
+        counts_of(writer.adapter, writer.cred, ref.remote_id)
 
 
 def test_without_analytics_the_social_summary_says_something(link: Link) -> None:
     account = link(Platform("linkedin"), scopes=[*WRITES, "r_member_social"])
-    counts = account.adapter.engagement(account.cred, account.publish(account.job("count me")).ref.remote_id)
+    counts = counts_of(account.adapter, account.cred, account.publish(account.job("count me")).ref.remote_id)
     assert counts.likes is not None
     assert counts.replies is not None
     assert counts.views is None
@@ -298,7 +299,7 @@ def test_the_lifecycle_tells_whether_it_is_published(scripted: Scripted, state: 
 @pytest.mark.parametrize("version", ["202604", "202605"])
 def test_analytics_are_read_before_and_after_the_change_of_form(link: Link, version: str) -> None:
     account = link(Platform("linkedin"), scopes=READS).with_settings(version=version)
-    counts = account.adapter.engagement(account.cred, account.publish(account.job("count me")).ref.remote_id)
+    counts = counts_of(account.adapter, account.cred, account.publish(account.job("count me")).ref.remote_id)
     assert counts.likes is not None
 
 

@@ -24,7 +24,7 @@ from postprober.errors import (
     Unavailable,
 )
 from postprober.probe.compare import compare
-from tests.platforms.adapter_kit import Answer, Link, Linked, Scripted
+from tests.platforms.adapter_kit import Answer, Link, Linked, Scripted, counts_of
 
 Photo = Callable[..., MediaFile]
 TEXT = "Grüße & <b> 東京 🎉👨‍👩‍👧 https://example.com/a?b=1&copy=2 @someone #news"
@@ -129,14 +129,14 @@ def test_a_stranger_cannot_delete(link: Link) -> None:
 
 def test_engagement_is_read_in_either_dialect(either: Linked) -> None:
     ref = either.publish(either.job("count me")).ref
-    counts = either.adapter.engagement(either.cred, ref.remote_id)
+    counts = counts_of(either.adapter, either.cred, ref.remote_id)
     assert None not in (counts.likes, counts.reposts, counts.replies, counts.quotes, counts.bookmarks, counts.views)
 
 
 def test_counts_that_x_does_not_give_are_none_and_not_zero(scripted: Scripted) -> None:
     metrics = {"like_count": 0, "retweet_count": 4}
-    adapter, _ = scripted(Platform("x"), Answer(body={"data": {"id": "1", "text": "", "public_metrics": metrics}}))
-    assert adapter.engagement(Credentials("t"), "1") == Counts(likes=0, reposts=4)
+    adapter, _ = scripted(Platform("x"), Answer(body={"data": [{"id": "1", "text": "", "public_metrics": metrics}]}))
+    assert counts_of(adapter, Credentials("t"), "1") == Counts(likes=0, reposts=4)
 
 
 def test_a_refreshed_token_works_and_the_old_refresh_token_is_spent(account: Linked) -> None:

@@ -19,7 +19,7 @@ from postprober.http import HttpClient
 from postprober.platforms.bluesky.adapter import BlueskyAdapter
 from postprober.probe.compare import compare
 from postprober.probe.public import look
-from tests.platforms.adapter_kit import wait_until
+from tests.platforms.adapter_kit import counts_of, wait_until
 
 
 class Desk:
@@ -136,7 +136,7 @@ def test_the_server_refuses_what_preflight_refuses(desk: Desk) -> None:
 
 
 def test_engagement_is_unknown_without_an_appview(desk: Desk) -> None:
-    assert desk.adapter.engagement(desk.cred, desk.publish(desk.job("count me")).remote_id) == Counts()
+    assert counts_of(desk.adapter, desk.cred, desk.publish(desk.job("count me")).remote_id) == Counts()
 
 
 def test_a_session_is_renewed_and_a_wrong_password_needs_a_person(desk: Desk) -> None:

@@ -21,6 +21,7 @@ from postprober.platforms.common.adapter import READY
 from postprober.platforms.mastodon.adapter import MastodonAdapter
 from postprober.probe.compare import compare
 from postprober.probe.public import look
+from tests.platforms.adapter_kit import counts_of
 
 
 class Desk:
@@ -115,14 +116,14 @@ def test_a_thread_of_three_hangs_together(desk: Desk) -> None:
 
 def test_a_favourite_of_another_person_is_counted(desk: Desk, bob: Credentials) -> None:
     ref = desk.publish(desk.job("please like this, @bob"))
-    before = desk.adapter.engagement(desk.cred, ref.remote_id)
+    before = counts_of(desk.adapter, desk.cred, ref.remote_id)
     assert before.likes == 0
     waiting, tick = datetime.now(UTC) + timedelta(seconds=30), threading.Event()
     # bob can favourite once the post has reached him, which takes snac's queue up to 9 s.
-    while not _favourite(desk, bob, ref) or desk.adapter.engagement(desk.cred, ref.remote_id).likes != 1:
+    while not _favourite(desk, bob, ref) or counts_of(desk.adapter, desk.cred, ref.remote_id).likes != 1:
         assert datetime.now(UTC) < waiting, "the favourite did not arrive within 30 s"
         tick.wait(0.3)
-    assert desk.adapter.engagement(desk.cred, ref.remote_id).likes == 1
+    assert counts_of(desk.adapter, desk.cred, ref.remote_id).likes == 1
 
 
 def _favourite(desk: Desk, bob: Credentials, ref: Ref) -> bool:

@@ -15,6 +15,7 @@ from postprober.alerts.mail import Letter
 from postprober.browser import Browser
 from postprober.clock import Clock
 from postprober.domain.platform import Platform, PlatformConfig
+from postprober.domain.prices import Prices
 from postprober.domain.timing import Timing
 from postprober.errors import LeaseLost
 from postprober.http import Exchange, HttpClient
@@ -110,7 +111,8 @@ class Context:
     letter of a `mail` row, which goes to `mail`; `app_url`: where links in messages lead; `turn_off(channel)`: those with
     which its mails are turned off; `ping_url` is called while the scheduler
     is well; `pulse`: what this process knows of the platforms' health; `times`: of their clocks; `patience`: how long it
-    waits before it looks; `browser` opens posts as a stranger does (None: nobody looks that way), `looks_a_minute` times
+    waits before it looks; `prices`: what a platform charges; `read_budget`: how much is read as owner, 1 as usual;
+    `together`: posts of an account are looked at together; `browser` opens posts as a stranger does (None: nobody looks that way), `looks_a_minute` times
     at most.
     """
 
@@ -135,6 +137,9 @@ class Context:
     turn_off: Callable[[int], tuple[str, str]] = no_links
     advisor: Advisor = field(default_factory=Advisor)
     pulse: Pulse = field(default_factory=Pulse)
+    prices: Callable[[Platform], Prices] = lambda _platform: Prices()
+    read_budget: float = 1.0
+    together: bool = True
     times: PlatformTimes = field(init=False)
     patience: Patience = field(init=False)
     browser: Browser | None = None

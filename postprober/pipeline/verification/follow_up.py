@@ -1,104 +1,297 @@
-"""After the proof: counts, and whether the post is still there."""
+"""After the proof: counts, and whether the posts are still there. Posts of one account are looked at together.
+
+A visit takes what is due and what may go along (a tenth of its age early), asks as owner once for all whose counts are to be
+read or whom strangers cannot see, looks as a stranger at each whose time has come, and writes all results in one
+transaction, each in a part of its own, so that one that fails spoils no other.
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 
 from postprober.domain.account import Credentials
 from postprober.domain.delivery import DUE_TO_FOLLOW, DeliveryState, Proof, Step, StepStatus
 from postprober.domain.drift import SOON, News, Watched, judge, soon_again
-from postprober.domain.remote import Counts
-from postprober.errors import Conflict, PlatformError, ReconnectNeeded, Throttled
+from postprober.domain.read_budget import Purse, Used, is_of_the_two, kept_for, purse
+from postprober.domain.remote import Counts, Ref
+from postprober.errors import Conflict, Throttled
 from postprober.pipeline.core import transitions
-from postprober.pipeline.core.claimed_delivery import Work, new_request_id, open_tokens
-from postprober.pipeline.core.context import Context, Wiretap
-from postprober.pipeline.core.tokens import ensure_valid, reading_refused
+from postprober.pipeline.core.claimed_delivery import Work, media_files, open_tokens
+from postprober.pipeline.core.context import Context
 from postprober.pipeline.verification import browser_looks, success_criteria
 from postprober.pipeline.verification.drift import kind_of_loss, watch_over, words_for
-from postprober.pipeline.verification.polling import first_poll, next_count
-from postprober.pipeline.verification.verify import Finding, examine, ghost, verify
-from postprober.storage import accounts, deliveries, evidence_log, sample_log, watches
+from postprober.pipeline.verification.owner import Desk
+from postprober.pipeline.verification.polling import (
+    appointment,
+    begin,
+    count_at_latest,
+    counted,
+    first_poll,
+    goal_hours,
+    looked,
+    out_since,
+)
+from postprober.pipeline.verification.verify import (
+    Finding,
+    Writer,
+    again_later,
+    billed_now,
+    examine,
+    ghost,
+    proof_look,
+)
+from postprober.platforms.registry import SPECS
+from postprober.probe.compare import compare
+from postprober.storage import accounts, deliveries, evidence_log, reads, sample_log, watches
 
+log = logging.getLogger("postprober.follow")
 S = DeliveryState
+MOST = 50  # ours: deliveries of one visit; its strangers' looks are taken one after another
+
+
+@dataclass
+class Seat:
+    """One delivery of a visit. `looks`: a stranger's look is due; `counts`: engagement may be read now, `must` if it can
+    wait no longer; `kept`: how much should be left for that reading; `free`: that reading costs nothing further."""
+
+    work: Work
+    known: Watched
+    looks: bool
+    counts: bool
+    must: bool
+    kept: int
+    free: bool
+    may_ask: bool = True
+    left_out: bool = False
+
+    @property
+    def settled(self) -> bool:
+        return is_polled(self.work)
+
+    @property
+    def suspected(self) -> bool:
+        return bool(self.known.pending or self.work.delivery.absences)
+
+    @property
+    def refs(self) -> list[Ref]:
+        return [part.ref for part in self.work.delivery.parts if part.ref is not None]
+
+
+def is_polled(work: Work) -> bool:
+    """Whether its proof has come to an end, so that it is watched and counted."""
+    state, readings = work.delivery.state, work.delivery.readings
+    given_up = state is S.PUBLISHED and readings >= len(work.ctx.timing.verify_after)
+    return given_up or state in (S.VERIFIED, S.PARTIAL)
 
 
 def follow(ctx: Context, delivery_id: int) -> None:
-    """The next look at a delivery that is out: proof, counts and drift, or whether a ghost has appeared."""
+    """The next look at a delivery that is out, and at what may go along with it."""
     until, deadline = ctx.keeper.until()
     with ctx.db.write() as conn:
-        delivery = deliveries.take(
-            conn, delivery_id, worker=ctx.worker, now=ctx.clock.now(), until=until, only=DUE_TO_FOLLOW
-        )
-        if delivery is None:
+        now = ctx.clock.now()
+        first = deliveries.take(conn, delivery_id, worker=ctx.worker, now=now, until=until, only=DUE_TO_FOLLOW)
+        if first is None:
             return
-        account = accounts.get(conn, delivery.account_id)
-    ctx.keeper.hold(delivery.id, deadline)
+        account = accounts.get(conn, first.account_id)
+        taken = [first]
+        if ctx.together and first.state is not S.GHOST:
+            size = max(1, min(MOST, ctx.adapter(account, ctx.http).traits.batch))
+            taken += deliveries.take_beside(conn, first, worker=ctx.worker, now=now, until=until, most=size - 1)
+        known = watches.of_many(conn, [one.id for one in taken])
+        used = reads.of_account(conn, account.id, now)
+        alone = len(taken) == 1 and not deliveries.has_company(conn, first)
+        seats = [_seat(Work(ctx, one, account, Credentials("")), known[one.id], conn, alone) for one in taken]
+    for one in taken:
+        ctx.keeper.hold(one.id, deadline)
     try:
-        work = Work(ctx, delivery, account, Credentials(""))
-        if not open_tokens(work):
-            return
-        if delivery.state is S.GHOST:
-            _ghost_again(work)
-        elif delivery.state in (S.VERIFIED, S.PARTIAL) or delivery.readings >= len(ctx.timing.verify_after):
-            _poll(work)
-        else:
-            verify(work)
+        opened = [open_tokens(seat.work) for seat in seats]
+        if all(opened):
+            _visit(ctx, seats, purse(used, ctx.prices(account.platform), now, ctx.read_budget))
     except Conflict:
         return
     finally:
-        ctx.keeper.drop(delivery.id)
+        for one in taken:
+            ctx.keeper.drop(one.id)
 
 
-def _poll(work: Work) -> None:
+def _seat(work: Work, known: Watched, conn: Connection, alone: bool) -> Seat:
+    """What is due of it. `alone`: no other post of the account is followed, so that nothing is to be waited for."""
+    now, since, scale = work.now(), out_since(work), work.ctx.timing.engagement_scale
+    planned = known.count_planned(since)
+    latest = planned if alone else count_at_latest(work, conn, known)
+    polled = is_polled(work)
+    must = polled and latest is not None and latest <= now
+    came = work.delivery.next_at is not None and work.delivery.next_at <= now
+    return Seat(
+        work=work,
+        known=known,
+        looks=known.may_look(now) or (came and not must),
+        counts=must or (polled and work.ctx.together and known.may_count(now)),
+        must=must,
+        kept=kept_for(now - since, scale, goal=planned is not None and planned - since in goal_hours(work, conn)),
+        free=known.read_on == now.astimezone(UTC).date().isoformat(),
+    )
+
+
+def _share_out(ctx: Context, seats: Sequence[Seat], left: Purse) -> None:
+    """Decide whose engagement is read and who may be asked about what strangers cannot see: what can wait no longer, as
+    far as the month's allowance goes, and with it what costs nothing further. The rest waits, or is left out."""
+    if not ctx.together:
+        return
+    calls = any(not seat.settled for seat in seats) and left.readings is None
+    for seat in sorted((one for one in seats if one.settled), key=lambda one: one.kept):
+        price = 0 if seat.free or left.readings is None else len(seat.refs)
+        scale = ctx.timing.engagement_scale
+        allowed = left.allows(seat.kept, price) or (
+            seat.known.blind and is_of_the_two(seat.work.now() - out_since(seat.work), scale)
+        )
+        seat.may_ask = allowed
+        seat.left_out = seat.must and not allowed
+        if allowed and (seat.must or (seat.known.blind and seat.looks)):
+            left, calls = left.less(price), True
+    for seat in seats:
+        rides = calls and (left.readings is None or seat.free or seat.may_ask)
+        if seat.settled and rides and not seat.must:
+            seat.may_ask = True
+        seat.counts = seat.counts and ((seat.must and not seat.left_out) or rides)
+
+
+def _ids_to_read(ctx: Context, seat: Seat, for_all: bool) -> list[str]:
+    """Which of its posts are read together with others. What is suspected is read by itself."""
+    refs = [ref.remote_id for ref in seat.refs]
+    if seat.work.delivery.state is S.GHOST or not refs:
+        return []
+    if not seat.settled:
+        return [] if ctx.prices(seat.work.account.platform).read else refs
+    if seat.counts and not for_all:
+        return refs if seat.looks and not seat.suspected else refs[:1]
+    return refs if seat.looks and seat.known.blind and seat.may_ask and not seat.suspected else []
+
+
+def _visit(ctx: Context, seats: Sequence[Seat], left: Purse) -> None:
+    desk = Desk([seat.work for seat in seats])
+    _share_out(ctx, seats, left)
+    for_all = SPECS[seats[0].work.account.platform].counts_for_all
+    ids = [one for seat in seats for one in _ids_to_read(ctx, seat, for_all)]
+    if len(ids) > 1 or any(seat.counts for seat in seats):  # a proof alone reads its post in the surest way
+        desk.read(ids)
+    writers, failed = [], None
+    for seat in seats:
+        try:  # nosemgrep: every-error-caught # logged whole
+            writers.append((seat, _look(seat, desk, for_all)))
+        except (SQLAlchemyError, Conflict):
+            raise
+        except Exception as error:  # strangers write the pages: one that meets a mistake of ours is not the others'
+            failed = failed or error
+            log.exception("the look at delivery %s failed", seat.work.delivery.id)
+    with ctx.db.write() as conn:
+        total = Used(calls=desk.calls)
+        for seat, write in writers:
+            try:
+                with ctx.db.part(conn):
+                    more = write(conn)
+            except Conflict:
+                continue  # it belongs to somebody else now
+            except (IntegrityError, DataError):  # of this row; what the whole transaction met goes on
+                log.exception("the look at delivery %s could not be written", seat.work.delivery.id)
+                continue
+            total = Used(total.calls, total.micros + more.micros, total.posts + more.posts,
+                         total.posted_micros + more.posted_micros)  # fmt: skip
+        if total != Used():
+            reads.add(conn, seats[0].work.account.id, ctx.clock.now(), total)
+    if failed is not None and len(seats) == 1:
+        raise failed
+
+
+def _look(seat: Seat, desk: Desk, for_all: bool) -> Writer:
+    if seat.work.delivery.state is S.GHOST:
+        return _ghost_again(seat.work, desk)
+    if not seat.settled:
+        return proof_look(seat.work, desk)
+    return _poll(seat, desk, for_all)
+
+
+def _poll(seat: Seat, desk: Desk, for_all: bool) -> Writer:
     """Counts and drift in one visit."""
-    with work.ctx.db.read() as conn:
-        known = watches.get(conn, work.delivery.id)
-    counting = known.counts_due(work.now())
+    work, known, by_owner = seat.work, seat.known, seat.counts and not for_all
+    if by_owner and desk.throttled is not None:
+        return again_later(work, desk.throttled)
+    finding = None
     try:
-        counts = _count(work) if counting else None
-        finding = examine(work, glance=not counting and not known.pending)
+        if seat.looks or (seat.counts and for_all) or (by_owner and _is_odd(seat, desk)):
+            glance = not by_owner and not known.pending
+            finding = examine(work, desk, glance=glance, surely=seat.suspected, may_ask=seat.may_ask)
     except Throttled as error:
-        pause = work.now() + work.ctx.timing.unsure_retries[-1]
-        with work.ctx.db.write() as conn:
-            work.touch(conn, lease_until=None, next_at=max(error.retry_at or pause, pause))
-        return
-    if finding.missing and work.delivery.state in (S.VERIFIED, S.PUBLISHED, S.PARTIAL):
-        _vanished(work, finding, known)
-        return
-    _keep(work, known, counting, counts, finding)
+        return again_later(work, error)
+    counts = _counts(seat, desk, finding) if seat.counts else None
+    if finding is not None and finding.missing and work.delivery.state in (S.VERIFIED, S.PUBLISHED, S.PARTIAL):
+        return _vanished(seat, desk, finding)
+
+    def write(conn: Connection) -> Used:
+        _keep(seat, conn, counts, finding)
+        return billed_now(work, conn, desk)
+
+    return write
 
 
-def _keep(work: Work, known: Watched, counting: bool, counts: Counts | None, finding: Finding) -> None:
+def _is_odd(seat: Seat, desk: Desk) -> bool:
+    """Whether what was told of it among others needs a look of its own: it is missing, or another than it was."""
+    part = seat.work.delivery.parts[0]
+    if part.ref is None or seat.known.base:
+        return False  # it was another from the start: only the watch's own looks can tell
+    post = desk.shared(part.ref)
+    if post is None:
+        return not desk.unread(part.ref)
+    return bool(compare(part.text, media_files(seat.work.ctx, seat.work.delivery, part.media), post).differences)
+
+
+def _counts(seat: Seat, desk: Desk, finding: Finding | None) -> Counts | None:
+    """Of the first part; None when they could not be read."""
+    if finding is not None and finding.counts is not None:
+        return finding.counts
+    first = seat.refs[0] if seat.refs else None
+    if first is None:
+        return None
+    if first.remote_id not in desk.asked and seat.may_ask:
+        desk.read([first.remote_id])
+    return desk.counts(first)
+
+
+def _keep(seat: Seat, conn: Connection, counts: Counts | None, finding: Finding | None) -> None:
     """Write down what a visit brought, and tell what is new."""
-    now = work.now()
-    with work.ctx.db.write() as conn:
-        if counts is not None:
-            _sample(work, conn, counts)
+    work, known, now, news = seat.work, seat.known, seat.work.now(), News.NOTHING
+    if counts is not None:
+        _sample(work, conn, counts)
+    if finding is not None:
         if work.delivery.state is S.PUBLISHED and finding.proof is not Proof.ACCEPTED and not finding.missing:
             work.log(conn, Step.VERIFICATION, StepStatus.SUCCESS, proof=finding.proof.value, **finding.detail)
             work.move(
                 conn, S.VERIFIED, f"proof: {finding.proof.value}", proof=finding.proof, verified_at=now,
                 lease_until=None, next_at=first_poll(work, conn), readings=0, absences=0,
             )  # fmt: skip
-            news = News.NOTHING
             known = judge(replace(known, base=None), finding.seen)[0]
         elif work.delivery.state is S.VERIFIED:
             known, news = watch_over(work, conn, known, finding)
         elif work.delivery.state is S.PARTIAL:
             known, news = _keep_partial(work, conn, known, finding)
-        else:
-            news = News.NOTHING
-        if counting:
-            known = replace(known, next_count=next_count(work, conn))
-        watches.put(conn, work.delivery.id, known, now)
-        # A look that could not tell takes no suspicion back.
-        absences = 0 if finding.readable else work.delivery.absences
-        suspected = news is News.LOOK_AGAIN or bool(known.pending or absences)
-        work.touch(
-            conn, absences=absences, lease_until=None, next_at=soon_again(known, now, first_poll(work, conn), suspected)
-        )
+        known = looked(work, conn, replace(known, blind=finding.blind))
+    if seat.counts or seat.left_out:
+        known = counted(work, conn, known)
+    watches.put(conn, work.delivery.id, known, now)
+    # A look that could not tell takes no suspicion back.
+    absences = 0 if finding is not None and finding.readable else work.delivery.absences
+    suspected = news is News.LOOK_AGAIN or bool(known.pending or absences)
+    when = appointment(work, conn, known)
+    soon = soon_again(known, now, when["next_at"], suspected)
+    if soon != when["next_at"]:
+        when = {"next_at": soon, "early_at": None}
+    work.touch(conn, absences=absences, lease_until=None, **when)
 
 
 def _keep_partial(work: Work, conn: Connection, known: Watched, finding: Finding) -> tuple[Watched, News]:
@@ -123,68 +316,64 @@ def _sample(work: Work, conn: Connection, counts: Counts) -> None:
         work.log(conn, Step.ENGAGEMENT, status, **told)
 
 
-def _count(work: Work) -> Counts | None:
-    """The counts of the first part; None when they could not be read at all. Raises Throttled."""
-    first = work.delivery.parts[0].ref
-    try:
-        work.account, work.cred = ensure_valid(work.ctx, work.delivery, work.account)
-        adapter = work.adapter(work.http(Wiretap(), new_request_id()))
-        return adapter.engagement(work.cred, first.remote_id) if first else None
-    except Throttled:
-        raise
-    except ReconnectNeeded:
-        work.account = reading_refused(work.ctx, work.delivery, work.account)
-        return None
-    except PlatformError:
-        return None
-
-
-def _vanished(work: Work, finding: Finding, known: Watched) -> None:
+def _vanished(seat: Seat, desk: Desk, finding: Finding) -> Writer:
     """It is out and now seems gone: once is an accident, twice is news."""
-    if work.delivery.absences == 0:
-        with work.ctx.db.write() as conn:
-            work.touch(conn, absences=1, lease_until=None, next_at=work.now() + SOON)
-        return
-    if work.delivery.state is S.PUBLISHED:  # it never was proved: the looks of the proof could not tell
-        ghost(work, finding)
-        return
-    if work.delivery.state is S.PARTIAL and work.delivery.absences > 1:  # told already
-        with work.ctx.db.write() as conn:
-            work.touch(conn, lease_until=None, next_at=work.now() + work.ctx.timing.ghost_recheck)
-        return
-    kind = kind_of_loss(work, finding)
-    reason = words_for(kind)
-    body = {"proof": finding.proof.value, "drift": kind, **finding.detail}
-    with work.ctx.db.write() as conn:
-        evidence_log.keep(conn, work.delivery.id, "gone", body, work.now())
-        work.log(conn, Step.VERIFICATION, StepStatus.FAILED, message=reason, drift=kind, **finding.detail)
+    work, known = seat.work, seat.known
+    first = work.delivery.absences == 0
+    told = work.delivery.state is S.PARTIAL and work.delivery.absences > 1
+    kind = "" if first or told or work.delivery.state is S.PUBLISHED else kind_of_loss(work, finding)
+
+    def write(conn: Connection) -> Used:
         again = work.now() + work.ctx.timing.ghost_recheck
-        if work.delivery.state is S.PARTIAL:
-            transitions.drifted(conn, work.delivery, reason, known.changes + 1, work.now())
-            watches.put(conn, work.delivery.id, replace(known, changes=known.changes + 1), work.now())
-            work.touch(conn, absences=2, lease_until=None, next_at=again)
-            return
-        work.move(conn, S.GHOST, reason, absences=0, lease_until=None, next_at=again)
-        browser_looks.ask(work, conn, "gone")
+        if first:
+            work.touch(conn, absences=1, lease_until=None, next_at=work.now() + SOON)
+        elif work.delivery.state is S.PUBLISHED:  # it never was proved: the looks of the proof could not tell
+            ghost(work, conn, finding)
+        elif told:
+            work.touch(conn, lease_until=None, next_at=again)
+        else:
+            _tell_loss(work, conn, known, finding, kind)
+        return billed_now(work, conn, desk)
+
+    return write
 
 
-def _ghost_again(work: Work) -> None:
+def _tell_loss(work: Work, conn: Connection, known: Watched, finding: Finding, kind: str) -> None:
+    reason, again = words_for(kind), work.now() + work.ctx.timing.ghost_recheck
+    body = {"proof": finding.proof.value, "drift": kind, **finding.detail}
+    evidence_log.keep(conn, work.delivery.id, "gone", body, work.now())
+    work.log(conn, Step.VERIFICATION, StepStatus.FAILED, message=reason, drift=kind, **finding.detail)
+    if work.delivery.state is S.PARTIAL:
+        transitions.drifted(conn, work.delivery, reason, known.changes + 1, work.now())
+        watches.put(conn, work.delivery.id, replace(known, changes=known.changes + 1), work.now())
+        work.touch(conn, absences=2, lease_until=None, next_at=again)
+        return
+    work.move(conn, S.GHOST, reason, absences=0, lease_until=None, next_at=again)
+    browser_looks.ask(work, conn, "gone")
+
+
+def _ghost_again(work: Work, desk: Desk) -> Writer:
     """A ghost is never sent again, but it may appear."""
+    finding, retry = None, None
     try:
-        finding = examine(work)
+        finding = examine(work, desk)
     except Throttled as error:
-        finding = None
         retry = error.retry_at
-    else:
-        retry = None
-    now = work.now()
-    pause = now + work.ctx.timing.ghost_recheck * (2 ** min(work.delivery.readings, 6))
-    with work.ctx.db.write() as conn:
+
+    def write(conn: Connection) -> Used:
+        now = work.now()
+        pause = now + work.ctx.timing.ghost_recheck * (2 ** min(work.delivery.readings, 6))
         if finding is None or finding.missing or finding.proof is Proof.ACCEPTED:
-            work.touch(conn, readings=work.delivery.readings + 1, lease_until=None, next_at=max(retry or pause, pause))
-            return
+            next_at = max(retry or pause, pause)
+            work.touch(conn, readings=work.delivery.readings + 1, lease_until=None, next_at=next_at)
+            return billed_now(work, conn, desk)
         work.log(conn, Step.VERIFICATION, StepStatus.SUCCESS, proof=finding.proof.value, **finding.detail)
+        known = begin(work, conn, replace(watches.get(conn, work.delivery.id), blind=finding.blind))
         work.move(
-            conn, S.VERIFIED, "It is visible now.", proof=finding.proof, verified_at=work.delivery.verified_at or now, readings=0, absences=0,
-            lease_until=None, next_at=first_poll(work, conn),
+            conn, S.VERIFIED, "It is visible now.", proof=finding.proof,
+            verified_at=work.delivery.verified_at or now, readings=0, absences=0, lease_until=None,
+            **appointment(work, conn, known),
         )  # fmt: skip
+        return billed_now(work, conn, desk)
+
+    return write

@@ -35,12 +35,17 @@ def comment(work: Work, conn: Connection, counts: Counts, before: Sequence[Sampl
     """With the first counts that are a day old: what they mean, once, in the transaction that stores them."""
     published = work.delivery.published_at
     after = JUDGED_AFTER * work.ctx.timing.engagement_scale
-    if published is None or work.now() - published < after:
+    scale = work.ctx.timing.engagement_scale
+
+    def a_day_old(age: timedelta) -> bool:
+        return age >= after or near(age, after, scale)
+
+    if published is None or not a_day_old(work.now() - published):
         return
-    if any(sample.at - published >= after for sample in before):
+    if any(a_day_old(sample.at - published) for sample in before):
         return
     past = [row.counts for row in history.at_a_day(conn, work.account.id, but=work.delivery.id)]
-    age, scale = work.now() - published, work.ctx.timing.engagement_scale
+    age = work.now() - published
     same_age = near(age, after, scale)
     hours = JUDGED_AFTER / _HOUR if same_age else age / scale / _HOUR
     told = results.comment(vars(counts), past, round(hours), at_a_day=same_age)

@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import UTC
+
+from sqlalchemy import Connection
 
 from postprober.domain.delivery import PROOF_ORDER, DeliveryState, Proof, Step, StepStatus
 from postprober.domain.drift import Seen, judge
 from postprober.domain.post import MediaFile
 from postprober.domain.public_look import Look, Verdict
-from postprober.domain.remote import Ref, RemotePost
-from postprober.errors import PlatformError, ReconnectNeeded, Throttled, Unavailable, UnexpectedReply
+from postprober.domain.read_budget import Used, cost_of_post, micros
+from postprober.domain.remote import Counts, Ref, RemotePost
+from postprober.errors import Throttled
 from postprober.pipeline.core.claimed_delivery import Work, media_files, new_request_id
-from postprober.pipeline.core.context import Wiretap
-from postprober.pipeline.core.tokens import ensure_valid, reading_refused
 from postprober.pipeline.verification import browser_looks
-from postprober.pipeline.verification.polling import first_poll
-from postprober.platforms.common.adapter import Adapter
+from postprober.pipeline.verification.owner import NOT_ASKED, Desk, Owner
+from postprober.pipeline.verification.polling import appointment, begin
 from postprober.probe.compare import TEXT_DIFFERS, compare
 from postprober.probe.public import look
-from postprober.storage import evidence_log, watches
+from postprober.storage import evidence_log, reads, watches
 from postprober.storage.records import PartRecord
 
 S = DeliveryState
-_CLOCK_SLACK = timedelta(minutes=2)  # the platform's clock and ours
+# What a look leads to, written with the results of others in one transaction; returns what reading it came to.
+Writer = Callable[[Connection], Used]
 
 
 @dataclass(frozen=True)
@@ -43,21 +46,18 @@ class Finding:
     after: tuple[dict[str, object], ...] = ()  # what is shown of each part
     owner_lost: bool = False  # its owner clearly does not have it any more
     owner_sees: bool = False
+    blind: bool = False  # a stranger could not tell
+    counts: Counts | None = None  # as strangers are told them
 
 
-@dataclass(frozen=True)
-class Owner:
-    """The owner's reading: `post` None with `known` True means clearly not there."""
-
-    post: RemotePost | None
-    known: bool
-    reason: str = ""
-
-
-def examine(work: Work, *, glance: bool = False) -> Finding:
+def examine(
+    work: Work, desk: Desk | None = None, *, glance: bool = False, surely: bool = False, may_ask: bool = True
+) -> Finding:
     """All parts together: the weakest proof, any missing part, all differences. `glance`: its owner is asked only about
-    what a stranger does not see as it was sent. Raises Throttled."""
-    findings = [_examine_part(work, part, part.ref, glance) for part in work.delivery.parts if part.ref is not None]
+    what a stranger does not see as it was sent, and where the stranger could not tell only if it `may_ask`. `surely`: its
+    owner reads it by itself. Raises Throttled."""
+    asking = _Asking(desk or Desk([work]), glance, surely, may_ask)
+    findings = [_examine_part(work, part, part.ref, asking) for part in work.delivery.parts if part.ref is not None]
     weakest = min((f.proof for f in findings), key=PROOF_ORDER.index)
     return Finding(
         proof=weakest,
@@ -75,14 +75,26 @@ def examine(work: Work, *, glance: bool = False) -> Finding:
         after=tuple(shown for f in findings for shown in f.after),
         owner_lost=any(f.owner_lost for f in findings),
         owner_sees=all(f.owner_sees for f in findings),
+        blind=any(f.blind for f in findings),
+        counts=findings[0].counts,
     )
 
 
-def _examine_part(work: Work, part: PartRecord, ref: Ref, glance: bool) -> Finding:
-    # Some platforms name the address only to its owner; from the proof on we know it.
+@dataclass(frozen=True)
+class _Asking:
+    """How the owner is asked at this look."""
+
+    desk: Desk
+    glance: bool
+    surely: bool
+    may_ask: bool
+
+
+def _examine_part(work: Work, part: PartRecord, ref: Ref, asking: _Asking) -> Finding:
+    # Instagram names the address only to its owner; from the proof on we know it (platforms/instagram/facts.md, 9).
     told = ref.url or (work.delivery.url or "" if part.index == 0 else "")
-    glancing = glance and bool(told)
-    owner = Owner(None, False, "not asked") if glancing else _as_owner(work, ref)
+    glancing = asking.glance and bool(told)
+    owner = NOT_ASKED if glancing else asking.desk.owner(work, ref, surely=asking.surely)
     url = owner.post.ref.url if owner.post and owner.post.ref.url else told
     seen = look(
         work.ctx.http.bound(request_id=new_request_id()), work.account.platform,
@@ -90,9 +102,21 @@ def _examine_part(work: Work, part: PartRecord, ref: Ref, glance: bool) -> Findi
         author=work.account.account_name,
     )  # fmt: skip
     files = media_files(work.ctx, work.delivery, part.media)
-    if glancing and (seen.verdict is not Verdict.FOUND or compare(part.text, files, seen).differences):
-        owner = _as_owner(work, ref)
+    differs = seen.verdict is Verdict.FOUND and bool(compare(part.text, files, seen).differences)
+    suspicious = differs or seen.verdict is Verdict.GONE
+    if glancing and (suspicious or (seen.verdict is not Verdict.FOUND and asking.may_ask)):
+        owner = asking.desk.owner(work, ref, surely=suspicious)
+    elif owner.shared and owner.post is not None and _contradicts(part, files, owner.post, seen):
+        owner = asking.desk.owner(work, ref, surely=True)
     return _put_together(work, part, files, owner, seen, url)
+
+
+def _contradicts(part: PartRecord, files: tuple[MediaFile, ...], shared: RemotePost, seen: Look) -> bool:
+    """Whether a stranger sees something else than what was told of it among others, which may be older."""
+    if seen.verdict is Verdict.GONE:
+        return True
+    whole = seen.verdict is Verdict.FOUND and not seen.partial
+    return whole and compare(part.text, files, seen).differences != compare(part.text, files, shared).differences
 
 
 def _put_together(
@@ -128,6 +152,8 @@ def _put_together(
         else ({},),
         owner_lost=gone,
         owner_sees=owner.post is not None,
+        blind=seen.verdict not in (Verdict.FOUND, Verdict.GONE),
+        counts=seen.counts,
     )  # fmt: skip
 
 
@@ -159,108 +185,120 @@ def _order(work: Work, part: PartRecord, owner: Owner, seen: Look) -> tuple[str,
     return (f"It does not follow part {part.index} in the thread.",)
 
 
-def _as_owner(work: Work, ref: Ref) -> Owner:
-    try:
-        work.account, work.cred = ensure_valid(work.ctx, work.delivery, work.account)
-        adapter = work.adapter(work.http(Wiretap(), new_request_id()))
-        try:
-            return Owner(adapter.fetch(work.cred, ref.remote_id), True)
-        except (Unavailable, UnexpectedReply):
-            if not adapter.traits.lists_own:
-                raise
-            return _in_the_list(work, adapter, ref)
-    except Throttled:
-        raise
-    except ReconnectNeeded as error:
-        work.account = reading_refused(work.ctx, work.delivery, work.account)
-        return Owner(None, False, error.message)
-    except PlatformError as error:
-        return Owner(None, False, error.message)
-
-
-def _in_the_list(work: Work, adapter: Adapter, ref: Ref) -> Owner:
-    """Reading one post can fail while the list works: then the list decides."""
-    since = (work.delivery.published_at or work.now()) - _CLOCK_SLACK
-    timeline = adapter.recent(work.cred, since)
-    post = next((p for p in timeline.posts if p.ref.remote_id == ref.remote_id), None)
-    if post is not None or timeline.complete:
-        return Owner(post, True, "looked up in the list of own posts")
-    return Owner(None, False, "the list of own posts does not reach back far enough")
-
-
 def verify(work: Work) -> None:
     """One look at a published delivery, and its consequence."""
+    desk = Desk([work])
+    write = proof_look(work, desk)
+    with work.ctx.db.write() as conn:
+        more = write(conn)
+        reads.add(conn, work.account.id, work.now(), replace(more, calls=desk.calls))
+
+
+def proof_look(work: Work, desk: Desk) -> Writer:
+    """One look of the proof; what is to be written. Where reading is billed a stranger looks first, and its owner is asked
+    only about what the stranger does not see as it was sent."""
+    billed = bool(work.ctx.prices(work.account.platform).read)
     try:
-        finding = examine(work)
+        finding = examine(work, desk, glance=billed)
     except Throttled as error:
-        _again_later(work, error)
-        return
+        return again_later(work, error)
     readings = work.delivery.readings + 1
     last = readings >= len(work.ctx.timing.verify_after)
     good = not finding.missing and finding.readable and finding.proof is not Proof.ACCEPTED
     if good and (finding.proof is Proof.MATCHES or not finding.differences or last):
-        _proved(work, finding)
+        act = _proved
     elif last and finding.missing:
-        ghost(work, finding)
+        act = ghost
     elif last:
-        _unproved(work, finding)
+        act = _unproved
     else:
-        _look_again(work, finding, readings)
+        act = _look_again
+
+    def write(conn: Connection) -> Used:
+        first = work.delivery.readings == 0 and work.delivery.state is S.PUBLISHED
+        act(work, conn, finding)
+        more = billed_now(work, conn, desk)
+        return replace(more, **_came_out(work)) if first else more
+
+    return write
 
 
-def _proved(work: Work, finding: Finding) -> None:
+def _came_out(work: Work) -> dict[str, int]:
+    """What this post adds to the month's allowance for reading, once."""
+    prices, out = work.ctx.prices(work.account.platform), [p for p in work.delivery.parts if p.ref is not None]
+    described = [sum(bool(f.alt) for f in media_files(work.ctx, work.delivery, p.media)) for p in out]
+    cost = sum(cost_of_post(p.text, alts, prices) for p, alts in zip(out, described, strict=True))
+    return {"posts": 1, "posted_micros": cost}
+
+
+def billed_now(work: Work, conn: Connection, desk: Desk) -> Used:
+    """What reading it came to, and when that was: a platform that bills does so once a UTC day and post."""
+    price = work.ctx.prices(work.account.platform).read
+    count = sum(part.ref is not None and part.ref.remote_id in desk.asked for part in work.delivery.parts)
+    if not price or not count:
+        return Used()
+    today, known = work.now().astimezone(UTC).date().isoformat(), watches.get(conn, work.delivery.id)
+    if known.read_on == today:
+        return Used()
+    watches.put(conn, work.delivery.id, replace(known, read_on=today), work.now())
+    return Used(micros=count * micros(price))
+
+
+def _proved(work: Work, conn: Connection, finding: Finding) -> None:
     now = work.now()
     status = StepStatus.WARNING if finding.differences else StepStatus.SUCCESS
-    with work.ctx.db.write() as conn:
-        evidence_log.keep(conn, work.delivery.id, "proof", _body(finding), now)
-        work.log(conn, Step.VERIFICATION, status, **_body(finding))
-        work.move(
-            conn, S.VERIFIED, f"proof: {finding.proof.value}", proof=finding.proof, url=work.delivery.url or finding.url,
-            verified_at=work.delivery.verified_at or now, readings=0, absences=0, lease_until=None,
-            next_at=first_poll(work, conn),
-        )  # fmt: skip
-        known = watches.get(conn, work.delivery.id)
-        watches.put(conn, work.delivery.id, judge(replace(known, base=None), finding.seen)[0], now)
-        browser_looks.ask(work, conn, "proof")
+    evidence_log.keep(conn, work.delivery.id, "proof", body_of(finding), now)
+    work.log(conn, Step.VERIFICATION, status, **body_of(finding))
+    known = watches.get(conn, work.delivery.id)
+    known = begin(work, conn, replace(judge(replace(known, base=None), finding.seen)[0], blind=finding.blind))
+    work.move(
+        conn, S.VERIFIED, f"proof: {finding.proof.value}", proof=finding.proof, url=work.delivery.url or finding.url,
+        verified_at=work.delivery.verified_at or now, readings=0, absences=0, lease_until=None,
+        **appointment(work, conn, known),
+    )  # fmt: skip
+    browser_looks.ask(work, conn, "proof")
 
 
-def ghost(work: Work, finding: Finding) -> None:
+def ghost(work: Work, conn: Connection, finding: Finding) -> None:
     reason = "Nobody can see it."
-    if finding.detail.get("owner") == "read back":
+    if finding.owner_sees:
         reason = "Only its author can see it; a stranger cannot."
-    with work.ctx.db.write() as conn:
-        evidence_log.keep(conn, work.delivery.id, "ghost", _body(finding), work.now())
-        work.log(conn, Step.VERIFICATION, StepStatus.FAILED, message=reason, **_body(finding))
-        work.move(
-            conn, S.GHOST, reason, readings=0, absences=0, lease_until=None,
-            next_at=work.now() + work.ctx.timing.ghost_recheck,
-        )  # fmt: skip
-        browser_looks.ask(work, conn, "ghost")
+    evidence_log.keep(conn, work.delivery.id, "ghost", body_of(finding), work.now())
+    work.log(conn, Step.VERIFICATION, StepStatus.FAILED, message=reason, **body_of(finding))
+    work.move(
+        conn, S.GHOST, reason, readings=0, absences=0, lease_until=None,
+        next_at=work.now() + work.ctx.timing.ghost_recheck,
+    )  # fmt: skip
+    browser_looks.ask(work, conn, "ghost")
 
 
-def _unproved(work: Work, finding: Finding) -> None:
+def _unproved(work: Work, conn: Connection, finding: Finding) -> None:
     """The platform lets nobody read it: stay with its word, and say so."""
     message = "The platform accepted it, but does not let anybody read it back; nothing more can be proved."
-    with work.ctx.db.write() as conn:
-        work.log(conn, Step.VERIFICATION, StepStatus.WARNING, message=message, **_body(finding))
-        work.touch(conn, readings=work.delivery.readings + 1, lease_until=None, next_at=first_poll(work, conn))
-        browser_looks.ask(work, conn, "proof")
+    work.log(conn, Step.VERIFICATION, StepStatus.WARNING, message=message, **body_of(finding))
+    known = begin(work, conn, replace(watches.get(conn, work.delivery.id), blind=finding.blind))
+    work.touch(conn, readings=work.delivery.readings + 1, lease_until=None, **appointment(work, conn, known))
+    browser_looks.ask(work, conn, "proof")
 
 
-def _look_again(work: Work, finding: Finding, readings: int) -> None:
-    plan = work.ctx.timing.verify_after
+def _look_again(work: Work, conn: Connection, finding: Finding) -> None:
+    plan, readings = work.ctx.timing.verify_after, work.delivery.readings + 1
     base = work.delivery.published_at or work.now()
-    with work.ctx.db.write() as conn:
-        if readings == 1:
-            work.log(conn, Step.VERIFICATION, StepStatus.PENDING, **_body(finding))
-        work.touch(conn, readings=readings, lease_until=None, next_at=max(base + plan[readings], work.now()))
+    if readings == 1:
+        work.log(conn, Step.VERIFICATION, StepStatus.PENDING, **body_of(finding))
+    work.touch(conn, readings=readings, lease_until=None, next_at=max(base + plan[readings], work.now()))
 
 
-def _again_later(work: Work, error: Throttled) -> None:
-    pause = work.now() + work.ctx.timing.unsure_retries[-1]
-    with work.ctx.db.write() as conn:
+def again_later(work: Work, error: Throttled) -> Writer:
+    """A limit: the look is put off."""
+
+    def write(conn: Connection) -> Used:
+        pause = work.now() + work.ctx.timing.unsure_retries[-1]
         work.touch(conn, lease_until=None, next_at=max(error.retry_at or pause, pause))
+        return Used()
+
+    return write
 
 
-def _body(finding: Finding) -> dict[str, object]:
+def body_of(finding: Finding) -> dict[str, object]:
     return {"proof": finding.proof.value, "differences": list(finding.differences), **finding.detail}

@@ -9,9 +9,10 @@ the delivery's UUID. So a repeat is safe, and looking is one `getRecord`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from urllib.parse import urlencode
 
 from postprober.clock import Clock, SystemClock
 from postprober.domain.account import Credentials, Identity
@@ -23,6 +24,7 @@ from postprober.domain.remote import (
     Counts,
     PartJob,
     Progress,
+    Reading,
     Receipt,
     Ref,
     RemotePost,
@@ -64,6 +66,7 @@ TRAITS = Traits(
     refreshes=True,
     pkce=False,
     sends_alike_twice_safely=True,
+    batch=25,  # lexicon app.bsky.feed.getPosts, uris
 )
 PAGE = 100  # lexicon com.atproto.repo.listRecords, limit
 MAX_PAGES = 10  # 1,000 records back
@@ -216,20 +219,24 @@ class BlueskyAdapter:
                 return Timeline(tuple(posts), True)
         return Timeline(tuple(posts), False)
 
-    def engagement(self, cred: Credentials, remote_id: str) -> Counts:
-        """Counts come from the appview, which a PDS may not have: then nothing is known, which is not zero."""
+    def read_many(self, cred: Credentials, ids: Sequence[str]) -> dict[str, Reading]:
+        """From the appview, which counts. It leaves out what it does not show; of one post the server that keeps it then
+        has the last word. A server without an appview is asked for each record, and nothing is counted, which is not
+        zero."""
+        query = urlencode([("uris", one) for one in ids])
         try:
-            reply = self._query(cred, "app.bsky.feed.getPosts", {"uris": remote_id}, token=True)
+            reply = self._query(cred, f"app.bsky.feed.getPosts?{query}", {}, token=True)
         except Unavailable as error:
-            if error.http_status in (501, 502):
-                return Counts()
-            raise
-        post = dig(reply.json(), "posts", 0)
-        return Counts(
-            likes=count_at(post, "likeCount"), reposts=count_at(post, "repostCount"),
-            replies=count_at(post, "replyCount"), quotes=count_at(post, "quoteCount"),
-            bookmarks=count_at(post, "bookmarkCount"),
-        )  # fmt: skip
+            if error.http_status not in (501, 502):
+                raise
+            return {one: Reading(self.fetch(cred, one)) for one in ids}
+        found = {text_at(post, "uri"): post for post in list_at(reply.json(), "posts")}
+        told = {one: Reading(self._shown(cred, found[one]), _counts(found[one])) for one in ids if one in found}
+        return told if told or len(ids) > 1 else {ids[0]: Reading(self.fetch(cred, ids[0]))}
+
+    def _shown(self, cred: Credentials, post: object) -> RemotePost:
+        uri = text_at(post, "uri")
+        return post_from(uri, text_at(post, "cid"), dig(post, "record"), self._url(cred, uri))
 
     def delete(self, cred: Credentials, remote_id: str) -> None:
         reply = self._http.send(
@@ -254,7 +261,7 @@ class BlueskyAdapter:
     def _query(self, cred: Credentials, method: str, params: Mapping[str, str], *, token: bool = False) -> Reply:
         """A read. Records are public, so only what needs the token sends it: looking works without a live session."""
         headers = bearer(cred.access_token) if token else {}
-        reply = self._http.read("GET", f"{self._base(cred)}/xrpc/{method}", headers=headers, params=params)
+        reply = self._http.read("GET", f"{self._base(cred)}/xrpc/{method}", headers=headers, params=params or None)
         if not reply.ok:
             raise self._failure(reply, cred)
         return reply
@@ -270,3 +277,10 @@ class BlueskyAdapter:
 
     def _failure(self, reply: Reply, cred: Credentials, *, visible: bool = False) -> PlatformError:
         return failure(reply, self._clock.now(), visible=visible, can_log_in=bool(cred.secret.get("password")))
+
+
+def _counts(post: object) -> Counts:
+    return Counts(
+        likes=count_at(post, "likeCount"), reposts=count_at(post, "repostCount"), replies=count_at(post, "replyCount"),
+        quotes=count_at(post, "quoteCount"), bookmarks=count_at(post, "bookmarkCount"),
+    )  # fmt: skip

@@ -15,6 +15,7 @@ Publishing one part takes three calls:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -25,10 +26,10 @@ from postprober.domain.limits import Limits
 from postprober.domain.platform import Platform, ReconcileMode
 from postprober.domain.post import Draft, Preflight
 from postprober.domain.remote import (
-    Counts,
     PartJob,
     Progress,
     ProgressState,
+    Reading,
     Receipt,
     RemotePost,
     Search,
@@ -50,6 +51,7 @@ class Traits:
     `renews_by_access_token`: the access token itself is exchanged, there is no refresh token.
     `fetches_media`: the platform downloads media from our public URL.
     `revokes_one`: withdrawing a token ends no other one of the same account.
+    `batch`: how many posts `read_many` takes at once.
     """
 
     platform: Platform
@@ -66,6 +68,7 @@ class Traits:
     sends_alike_twice_safely: bool = False
     fetches_media: bool = False
     revokes_one: bool = True
+    batch: int = 1
 
     def renewable(self, *, has_refresh_token: bool) -> bool:
         """Whether an account's access can be renewed without a person. `has_refresh_token`: or an app password."""
@@ -114,15 +117,19 @@ class Adapter(Protocol):
         ...
 
     def fetch(self, cred: Credentials, remote_id: str) -> RemotePost | None:
-        """The post by id as its owner sees it; None only if the platform clearly says that it is not there.
-        Raises Unavailable or UnexpectedReply when it cannot tell."""
+        """The post by id as its owner sees it, read in the surest way; None only if the platform clearly says that it is
+        not there. Raises Unavailable or UnexpectedReply when it cannot tell."""
+        ...
+
+    def read_many(self, cred: Credentials, ids: Sequence[str]) -> dict[str, Reading]:
+        """Posts by id with their counts, at most `traits.batch` of them, in as few calls as the platform allows. What it
+        does not tell of is left out. An answer about many is only a hint: who acts on an absence, or on a change, reads
+        that post with `fetch` first. One bad id may fail all of them."""
         ...
 
     def recent(self, cred: Credentials, since: datetime) -> Timeline:
         """Own posts created at or after `since`, and at least one older where there is one, newest first."""
         ...
-
-    def engagement(self, cred: Credentials, remote_id: str) -> Counts: ...
 
     def delete(self, cred: Credentials, remote_id: str) -> None:
         """Remove the post; deleting what is gone is no error. Raises PostRejected where the platform cannot."""

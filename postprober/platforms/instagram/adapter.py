@@ -8,6 +8,7 @@ never "gone".
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -19,10 +20,10 @@ from postprober.domain.platform import PlatformConfig, ReconcileMode
 from postprober.domain.post import Draft, MediaFile, MediaKind, Preflight
 from postprober.domain.preflight import check
 from postprober.domain.remote import (
-    Counts,
     PartJob,
     Progress,
     ProgressState,
+    Reading,
     Receipt,
     Ref,
     RemotePost,
@@ -32,7 +33,7 @@ from postprober.domain.remote import (
     Staged,
     Timeline,
 )
-from postprober.errors import PlatformError, PostRejected, ReconnectNeeded, Throttled, UnexpectedReply
+from postprober.errors import PlatformError, PostRejected, ReconnectNeeded, Throttled, Unavailable, UnexpectedReply
 from postprober.http import HttpClient, Reply
 from postprober.platforms.common.adapter import READY, Traits, sighting_in
 from postprober.platforms.common.errors import Act
@@ -49,7 +50,7 @@ from postprober.platforms.common.replies import (
 from postprober.platforms.instagram.about import ABOUT, VERSION
 from postprober.platforms.instagram.errors import is_unreadable, refused
 from postprober.platforms.instagram.limits import LIMITS
-from postprober.platforms.instagram.posts import FIELDS, read_insights, read_post
+from postprober.platforms.instagram.posts import COUNTED, FIELDS, INSIGHTS, read_counts, read_post
 
 SETTLE_SECONDS = 60.0  # ours: no source gives a bound; settings["settle_seconds"]
 IMAGE_POLL_SECONDS = 5.0  # ours; settings["poll_seconds"] overrides both
@@ -60,7 +61,6 @@ SLACK = timedelta(minutes=2)
 QUOTA_WAIT = timedelta(hours=1)  # ours: the quota slides over 24 hours
 TOKEN_LIFE = timedelta(seconds=5_183_944)  # instagram/facts.md, 1: expires_in
 MIN_REFRESH_AGE = timedelta(hours=24)  # instagram/facts.md, 1
-METRICS = "reach,views,likes,comments,saved,shares,total_interactions"  # instagram/facts.md, 7
 
 TRAITS = Traits(
     platform=ABOUT.platform,
@@ -76,6 +76,7 @@ TRAITS = Traits(
     refresh_margin=timedelta(days=7),  # of 60; only a valid token can be renewed (instagram/facts.md, 1)
     sends_alike_twice_safely=True,  # instagram/facts.md, 5: one container, one publication
     fetches_media=True,
+    batch=50,  # instagram/facts.md, 7
 )
 # instagram/facts.md, 2: status_code of a container
 _STATES = {
@@ -235,8 +236,21 @@ class InstagramAdapter:
             after = {"after": cursor}
         return Timeline(tuple(posts), False)
 
-    def engagement(self, cred: Credentials, remote_id: str) -> Counts:
-        return read_insights(self._get(cred, f"{remote_id}/insights", metric=METRICS))
+    def read_many(self, cred: Credentials, ids: Sequence[str]) -> dict[str, Reading]:
+        """One call, with insights where the platform gives them; one id that it cannot read fails all."""
+        try:
+            return self._read_all(cred, ids, f"{FIELDS},{COUNTED},{INSIGHTS}")
+        except (Throttled, Unavailable):
+            raise
+        except PlatformError:  # insights have rules and a permission of their own
+            return self._read_all(cred, ids, f"{FIELDS},{COUNTED}")
+
+    def _read_all(self, cred: Credentials, ids: Sequence[str], fields: str) -> dict[str, Reading]:
+        if len(ids) == 1:
+            rows: dict[str, object] = {ids[0]: self._get(cred, ids[0], fields=fields)}
+        else:
+            rows = self._get(cred, "", ids=",".join(ids), fields=fields)
+        return {one: Reading(read_post(rows[one]), read_counts(rows[one])) for one in ids if one in rows}
 
     def delete(self, cred: Credentials, remote_id: str) -> None:
         message = "Instagram lets no program delete a post; delete it in the Instagram app."

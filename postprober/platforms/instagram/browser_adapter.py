@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -26,6 +26,7 @@ from postprober.domain.remote import (
     Counts,
     PartJob,
     Progress,
+    Reading,
     Receipt,
     Ref,
     RemotePost,
@@ -244,12 +245,17 @@ class InstagramBrowserAdapter:
 
         return self._visit(cred, look, READ_SECONDS)
 
-    def engagement(self, cred: Credentials, remote_id: str) -> Counts:
+    def read_many(self, cred: Credentials, ids: Sequence[str]) -> dict[str, Reading]:
+        return {one: self._read_one(cred, one) for one in ids}
+
+    def _read_one(self, cred: Credentials, remote_id: str) -> Reading:
         code = on.code_for(remote_id)
 
-        def look(page: Any) -> Counts:
+        def look(page: Any) -> Reading:
             status = on.open_page(page, f"{cred.instance}/p/{code}/")
-            return Counts() if on.is_gone(page, status) else Counts(likes=on.likes(page))
+            if on.is_gone(page, status):
+                return Reading(None)
+            return Reading(on.read_post(page, code, self._permalink(code)), Counts(likes=on.likes(page)))
 
         return self._visit(cred, look, READ_SECONDS)
 

@@ -11,6 +11,9 @@ FIELDS = (
     "id,caption,permalink,timestamp,media_type,media_product_type,shortcode,username,alt_text,"
     "children{media_type,alt_text}"
 )
+# Counts: fields that everybody who may read the post gets, and the insights of it (instagram/facts.md, 7).
+COUNTED = "like_count,comments_count"
+INSIGHTS = "insights.metric(views,likes,comments,saved,shares){name,values}"
 _KINDS = {"IMAGE": "image", "VIDEO": "video"}
 
 
@@ -37,13 +40,15 @@ def _media(data: object, kind: str) -> tuple[RemoteMedia, ...] | None:
     return tuple(RemoteMedia(name or "", alt if name == "image" else None) for name, alt in found)
 
 
-def read_insights(body: object) -> Counts:
-    """Counts from `insights`. What is missing stays None: Instagram answers with empty data, not 0."""
-    values = {text_at(row, "name"): count_at(row, "values", 0, "value") for row in list_at(body, "data")}
+def read_counts(data: object) -> Counts:
+    """Counts of a media object. What is missing stays None: insights have empty data, not 0, for what is not known."""
+    rows = list_at(data, "insights", "data")
+    values = {text_at(row, "name"): count_at(row, "values", 0, "value") for row in rows}
+    likes, replies = values.get("likes"), values.get("comments")
     return Counts(
-        likes=values.get("likes"),
+        likes=likes if likes is not None else count_at(data, "like_count"),
         reposts=values.get("shares"),
-        replies=values.get("comments"),
+        replies=replies if replies is not None else count_at(data, "comments_count"),
         bookmarks=values.get("saved"),
         views=values.get("views"),
     )

@@ -8,9 +8,10 @@ duplicate names the earlier post and is the one sure evidence.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from postprober.clock import Clock, SystemClock
 from postprober.domain.account import Credentials, Identity
@@ -23,6 +24,7 @@ from postprober.domain.remote import (
     Counts,
     PartJob,
     Progress,
+    Reading,
     Receipt,
     Ref,
     RemoteMedia,
@@ -75,6 +77,7 @@ TRAITS = Traits(
     refreshes=True,  # only where LinkedIn gave a refresh token (approved partners; linkedin/facts.md, 1)
     pkce=False,
     refresh_margin=timedelta(days=1),
+    batch=20,  # ours: no source gives the most; linkedin/facts.md, 7
     revokes_one=False,  # no source says whether the member's other tokens end with it
 )
 
@@ -183,20 +186,54 @@ class LinkedInAdapter:
                 return Timeline(_newest_first(posts), True)
         return Timeline(_newest_first(posts), False)
 
-    def engagement(self, cred: Credentials, remote_id: str) -> Counts:
+    def read_many(self, cred: Credentials, ids: Sequence[str]) -> dict[str, Reading]:
+        """Two calls for many posts (analytics, which tell views and reposts, take one each and post: only for one)."""
+        self._may_read(cred)
+        if len(ids) == 1:
+            return {ids[0]: self._read_one(cred, ids[0])}
+        found = self._batch(cred, "posts", ids)
+        out = [one for one in ids if text_at(found.get(one), "lifecycleState") in ("", "PUBLISHED") and one in found]
+        social = self._social(cred, out) if out else {}
+        return {one: Reading(self._post(found[one]), _summed(social.get(one))) for one in out}
+
+    def _read_one(self, cred: Credentials, remote_id: str) -> Reading:
+        """Posts and their counts need permissions of their own, and an app may have only that for counts."""
+        try:
+            post = self.fetch(cred, remote_id)
+        except PlatformError as error:
+            if not is_not_permitted(error) or (counts := self._counts(cred, remote_id)) == Counts():
+                raise
+            return Reading(None, counts, told=False)
+        return Reading(post, self._counts(cred, remote_id) if post is not None else Counts())
+
+    def _batch(self, cred: Credentials, resource: str, ids: Sequence[str]) -> Mapping[str, object]:
+        """What Rest.li's BATCH_GET tells, by URN; what it could not get is left out."""
+        keys = ",".join(quote(one, safe="") for one in ids)
+        headers = {**self._headers(cred), "X-RestLi-Method": "BATCH_GET"}
+        url = f"{self.config.api_url}/rest/{resource}?ids=List({keys})"
+        found = dig(self._object(self.http.read("GET", url, headers=headers)), "results")
+        if not isinstance(found, dict):
+            raise UnexpectedReply("LinkedIn answered with a batch of an unknown form.", shape(found))
+        return {unquote(str(key)): value for key, value in found.items()}
+
+    def _social(self, cred: Credentials, ids: Sequence[str]) -> Mapping[str, object]:
+        try:
+            if len(ids) > 1:
+                return self._batch(cred, "socialMetadata", ids)
+            return {ids[0]: self._get(cred, f"/rest/socialMetadata/{quote(ids[0], safe='')}")}
+        except PlatformError as error:
+            if is_not_permitted(error):
+                return {}
+            raise
+
+    def _counts(self, cred: Credentials, remote_id: str) -> Counts:
         """From analytics, else from the social summary, else nothing known: each needs a permission of its own."""
         try:
             return Counts(**{name: self._count(cred, remote_id, query) for name, query in _QUERIES.items()})
         except PlatformError as error:
             if not is_not_permitted(error):
                 raise
-        try:
-            body = self._get(cred, f"/rest/socialMetadata/{quote(remote_id, safe='')}")
-        except PlatformError as error:
-            if is_not_permitted(error):
-                return Counts()
-            raise
-        return Counts(likes=_reactions(body), replies=count_at(body, "commentSummary", "count"))
+        return _summed(self._social(cred, [remote_id]).get(remote_id))
 
     def delete(self, cred: Credentials, remote_id: str) -> None:
         url = f"{self.config.api_url}/rest/posts/{quote(remote_id, safe='')}"
@@ -228,9 +265,13 @@ class LinkedInAdapter:
             raise refused(reply, Act.READ, self.clock.now())
         return require_object(reply)
 
-    def _page(self, cred: Credentials, count: int, start: int) -> dict[str, object]:
+    def _may_read(self, cred: Credentials) -> None:
+        """Raises Unavailable, without a call, where the consent says that nothing can be read."""
         if cred.scopes and not any(scope.startswith(("r_member", "r_organization")) for scope in cred.scopes):
             raise Unavailable(f"LinkedIn gave no permission to read ({READ_SCOPE}).", code="not_permitted")
+
+    def _page(self, cred: Credentials, count: int, start: int) -> dict[str, object]:
+        self._may_read(cred)
         author = quote(author_urn(cred), safe="")
         query = f"q=author&author={author}&count={count}&start={start}&sortBy=LAST_MODIFIED"
         headers = {**self._headers(cred), "X-RestLi-Method": "FINDER"}
@@ -312,6 +353,10 @@ def _changed(row: object) -> datetime:
 def _newest_first(posts: list[RemotePost]) -> tuple[RemotePost, ...]:
     oldest = datetime.min.replace(tzinfo=UTC)
     return tuple(sorted(posts, key=lambda post: post.created_at or oldest, reverse=True))
+
+
+def _summed(summary: object) -> Counts:
+    return Counts(likes=_reactions(summary), replies=count_at(summary, "commentSummary", "count"))
 
 
 def _reactions(body: object) -> int | None:

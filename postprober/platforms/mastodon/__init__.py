@@ -19,6 +19,7 @@ SPEC = PlatformSpec(
     limits=LIMITS,
     signs=SIGNS,
     public=public.read,
+    counts_for_all=True,
     author_page=public.author_page,
     habits=Habits("#dd9a26", ("Reply", "Boost", "Favourite", "Bookmark"), hashtags="anywhere", style=_STYLE),
     remote_id=links.remote_id,

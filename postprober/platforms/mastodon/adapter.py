@@ -6,9 +6,10 @@ honours it (snac does not), so a repeat is never called safe: absence is proven 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from urllib.parse import urlencode
 
 from postprober.clock import Clock, SystemClock
 from postprober.domain.account import Credentials, Identity
@@ -18,10 +19,10 @@ from postprober.domain.platform import PlatformConfig, ReconcileMode
 from postprober.domain.post import Draft, MediaFile, Preflight
 from postprober.domain.preflight import check as check_draft
 from postprober.domain.remote import (
-    Counts,
     PartJob,
     Progress,
     ProgressState,
+    Reading,
     Receipt,
     Ref,
     RemotePost,
@@ -44,11 +45,11 @@ from postprober.http import HttpClient, Reply
 from postprober.platforms.common.adapter import READY, Traits, sighting_in
 from postprober.platforms.common.media import payload
 from postprober.platforms.common.oauth import at_instance, revoke_tokens
-from postprober.platforms.common.replies import ambiguous, count_at, dig, invisible, list_at, require_object, text_at
+from postprober.platforms.common.replies import ambiguous, dig, invisible, list_at, require_object, text_at
 from postprober.platforms.mastodon import oauth
 from postprober.platforms.mastodon.about import ABOUT
 from postprober.platforms.mastodon.limits import LIMITS
-from postprober.platforms.mastodon.replies import failure, limits_from, post_from
+from postprober.platforms.mastodon.replies import counts_from, failure, limits_from, post_from
 from postprober.platforms.mastodon.server import own_address
 
 TRAITS = Traits(
@@ -62,9 +63,11 @@ TRAITS = Traits(
     refreshes=False,  # tokens do not expire (mastodon/facts.md, 1)
     pkce=True,
     sends_alike_twice_safely=False,
+    batch=20,  # mastodon/facts.md, 7
 )
 PAGE = 40  # largest page of an account's statuses (docs.joinmastodon.org/methods/accounts/#statuses)
 MAX_PAGES = 25  # 1,000 statuses back; who posts more between two looks gets "unsure"
+_ABOUT_US = frozenset({401, 403, 429})  # of the token or the pace; other refusals are of the question
 UPLOAD_SECONDS = 120.0  # a video of 99 MiB on a slow line
 
 
@@ -239,12 +242,24 @@ class MastodonAdapter:
     def recent(self, cred: Credentials, since: datetime) -> Timeline:
         return self._timeline(cred, since)
 
-    def engagement(self, cred: Credentials, remote_id: str) -> Counts:
-        status = self._status(cred, remote_id)
-        return Counts(
-            likes=count_at(status, "favourites_count"), reposts=count_at(status, "reblogs_count"),
-            replies=count_at(status, "replies_count"), quotes=count_at(status, "quotes_count"),
-        )  # fmt: skip
+    def read_many(self, cred: Credentials, ids: Sequence[str]) -> dict[str, Reading]:
+        """In one call where the server has that (Mastodon since 4.3), else one by one."""
+        rows = self._statuses(cred, ids) if len(ids) > 1 else None
+        if rows is not None:
+            return {one: _reading(rows[one]) for one in ids if one in rows}
+        singly = {one: self._status(cred, one) for one in ids}
+        return {one: Reading(None) if status is None else _reading(status) for one, status in singly.items()}
+
+    def _statuses(self, cred: Credentials, ids: Sequence[str]) -> dict[str, dict[str, object]] | None:
+        """Those that the server shows, by id; None where it does not know the question."""
+        query = urlencode([("id[]", one) for one in ids])
+        reply = self._http.read("GET", f"{self._base(cred)}/api/v1/statuses?{query}", headers=_auth(cred))
+        if not reply.ok and (reply.status == 501 or (400 <= reply.status < 500 and reply.status not in _ABOUT_US)):
+            return None
+        if not reply.ok:
+            raise self._failure(reply, reading=True)
+        body = reply.json_or_none()
+        return {text_at(row, "id"): row for row in body if isinstance(row, dict)} if isinstance(body, list) else None
 
     def delete(self, cred: Credentials, remote_id: str) -> None:
         """snac answers every DELETE with 404, so that is believed only when the post is really gone."""
@@ -300,6 +315,10 @@ class MastodonAdapter:
 
     def _failure(self, reply: Reply, *, visible: bool = False, reading: bool = False) -> PlatformError:
         return failure(reply, self._clock.now(), visible=visible, reading=reading)
+
+
+def _reading(status: Mapping[str, object]) -> Reading:
+    return Reading(post_from(status), counts_from(status))
 
 
 def _auth(cred: Credentials) -> dict[str, str]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from postprober.domain.limits import GifRule, Limits
-from postprober.domain.remote import Ref, RemotePost
+from postprober.domain.remote import Counts, Ref, RemotePost
 from postprober.domain.status_html import html_to_text, links_in
 from postprober.errors import PlatformError, PostRejected, ReconnectNeeded, Suspended, Throttled, Unavailable
 from postprober.http import Reply
@@ -65,6 +65,14 @@ def failure(reply: Reply, now: datetime, *, visible: bool = False, reading: bool
     if status == 403:
         return Unavailable("A gateway before the server refused the request.", reply.excerpt, http_status=status)
     return unmapped("The server", reply)
+
+
+def counts_from(status: object) -> Counts:
+    """A status's counts; owner and strangers read the same."""
+    return Counts(
+        likes=count_at(status, "favourites_count"), reposts=count_at(status, "reblogs_count"),
+        replies=count_at(status, "replies_count"), quotes=count_at(status, "quotes_count"),
+    )  # fmt: skip
 
 
 def post_from(status: Mapping[str, object]) -> RemotePost:

@@ -7,6 +7,7 @@ a second net. Which of two field vocabularies the server speaks is unknown (x/fa
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -17,9 +18,9 @@ from postprober.domain.platform import PlatformConfig, ReconcileMode
 from postprober.domain.post import Draft, Preflight
 from postprober.domain.preflight import check
 from postprober.domain.remote import (
-    Counts,
     PartJob,
     Progress,
+    Reading,
     Receipt,
     Ref,
     RemotePost,
@@ -29,7 +30,7 @@ from postprober.domain.remote import (
     Staged,
     Timeline,
 )
-from postprober.errors import PlatformError, ReconnectNeeded, Throttled, Unavailable, UnexpectedReply
+from postprober.errors import PlatformError, ReconnectNeeded, Throttled, UnexpectedReply
 from postprober.http import HttpClient, Reply
 from postprober.platforms.common.adapter import Traits, sighting_in
 from postprober.platforms.common.errors import Act
@@ -48,9 +49,9 @@ from postprober.platforms.common.replies import (
 from postprober.platforms.x import media as x_media
 from postprober.platforms.x import oauth
 from postprober.platforms.x.about import ABOUT
-from postprober.platforms.x.errors import is_missing, refused
+from postprober.platforms.x.errors import is_missing, missing_ids, refused
 from postprober.platforms.x.limits import LIMITS, LONG
-from postprober.platforms.x.posts import DIALECTS, read_post
+from postprober.platforms.x.posts import DIALECTS, read_counts, read_post
 
 SETTLE_SECONDS = 60.0  # ours: reads may lag writes by an unstated time (x/facts.md, 5); settings["settle_seconds"]
 PAGE_SIZE = 100  # x/facts.md, 5: max_results 5 to 100
@@ -68,6 +69,7 @@ TRAITS = Traits(
     lists_own=True,
     refreshes=True,
     pkce=True,
+    batch=100,  # x/facts.md, 7
 )
 
 
@@ -149,21 +151,15 @@ class XAdapter:
     def recent(self, cred: Credentials, since: datetime) -> Timeline:
         return self._timeline(cred, since, None)
 
-    def engagement(self, cred: Credentials, remote_id: str) -> Counts:
-        params = {self._dialect.parameter: "public_metrics"}
-        body = self._get(cred, f"/2/tweets/{remote_id}", params, missing_ok=True)
-        metrics = dig(body, "data", "public_metrics")
-        if not isinstance(metrics, dict):
-            raise Unavailable("X has no counts for this post; it may be gone.", code="not_found")
-        reposts = count_at(metrics, "repost_count")
-        return Counts(
-            likes=count_at(metrics, "like_count"),
-            reposts=reposts if reposts is not None else count_at(metrics, "retweet_count"),
-            replies=count_at(metrics, "reply_count"),
-            quotes=count_at(metrics, "quote_count"),
-            bookmarks=count_at(metrics, "bookmark_count"),
-            views=count_at(metrics, "impression_count"),
-        )
+    def read_many(self, cred: Credentials, ids: Sequence[str]) -> dict[str, Reading]:
+        params = {**self._dialect.with_counts, "ids": ",".join(ids)}
+        body = self._get(cred, "/2/tweets", params, missing_ok=True)
+        includes = dig(body, "includes")
+        found = {text_at(row, "id"): row for row in list_at(body, "data")}
+        told = {
+            one: Reading(self._post(cred, found[one], includes), read_counts(found[one])) for one in ids if one in found
+        }
+        return told | {one: Reading(None) for one in missing_ids(body) if one in ids and one not in told}
 
     def delete(self, cred: Credentials, remote_id: str) -> None:
         url = f"{self.config.api_url}/2/tweets/{remote_id}"

@@ -83,3 +83,9 @@ def is_missing(body: object) -> bool:
     """Whether X says clearly that the object is not there (status 200 with errors and no data)."""
     problems = [body, *list_at(body, "errors")]
     return text_at(body, "data", "id") == "" and any(slug(problem) == "resource-not-found" for problem in problems)
+
+
+def missing_ids(body: object) -> frozenset[str]:
+    """Of a reading of many posts: those of which X says clearly that they are not there."""
+    problems = (one for one in list_at(body, "errors") if slug(one) == "resource-not-found")
+    return frozenset(text_at(one, "resource_id") or text_at(one, "value") for one in problems)

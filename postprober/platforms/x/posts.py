@@ -6,9 +6,9 @@ import html
 import re
 from dataclasses import dataclass
 
-from postprober.domain.remote import Ref, RemoteMedia, RemotePost
+from postprober.domain.remote import Counts, Ref, RemoteMedia, RemotePost
 from postprober.errors import UnexpectedReply
-from postprober.platforms.common.replies import dig, list_at, parse_time, shape, text_at
+from postprober.platforms.common.replies import count_at, dig, list_at, parse_time, shape, text_at
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,10 @@ class Dialect:
             "media.fields": "alt_text,media_key,type",
             "user.fields": "username",
         }
+
+    @property
+    def with_counts(self) -> dict[str, str]:
+        return {**self.params, self.parameter: f"{self.fields},public_metrics"}
 
 
 DIALECTS = {
@@ -71,6 +75,20 @@ def read_post(data: object, includes: object) -> RemotePost:
         reply_to=_reply_to(data),
         links=tuple(target for url in urls if (target := _target(url))) or None,
         app=text_at(data, "source"),  # not in every dialect, and never asked for
+    )
+
+
+def read_counts(data: object) -> Counts:
+    """The counts of a post object; what it leaves out stays unknown."""
+    metrics = dig(data, "public_metrics")
+    reposts = count_at(metrics, "repost_count")
+    return Counts(
+        likes=count_at(metrics, "like_count"),
+        reposts=reposts if reposts is not None else count_at(metrics, "retweet_count"),
+        replies=count_at(metrics, "reply_count"),
+        quotes=count_at(metrics, "quote_count"),
+        bookmarks=count_at(metrics, "bookmark_count"),
+        views=count_at(metrics, "impression_count"),
     )
 
 

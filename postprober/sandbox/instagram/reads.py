@@ -20,6 +20,8 @@ from postprober.sandbox.instagram.dialect import InstagramManner, graph_error, n
 
 Json = dict[str, Any]
 _FIELD = re.compile(r"(\w+)(?:\{([^}]*)\})?")
+_INSIGHTS = re.compile(r"insights\.metric\(([^)]*)\)(?:\{[^}]*\})?")  # an edge within the fields
+_MOST_IDS = 50  # platforms/instagram/facts.md, 7
 # Title and description per metric: shape only.
 _METRICS = {
     "reach": "views",
@@ -60,6 +62,9 @@ def media_view(call: Call, post: Post, fields: str) -> Json:
     if post.media[0]["alt"]:
         every["alt_text"] = post.media[0]["alt"]
     shown: Json = {"id": post.id}
+    if (asked := _INSIGHTS.search(fields)) is not None:
+        shown["insights"] = {"data": _measured(call, post, asked[1].split(","))}
+        fields = _INSIGHTS.sub("", fields)
     for name, nested in _FIELD.findall(fields):
         if name == "children" and kind == "CAROUSEL_ALBUM":
             shown[name] = {"data": [_child(call, m, nested) for m in post.media]}
@@ -77,8 +82,7 @@ def _child(call: Call, media: Json, fields: str) -> Json:
     return {"id": media["id"]} | {name: every[name] for name, _ in _FIELD.findall(fields) if name in every}
 
 
-def _own_media(call: Call) -> Post:
-    media_id = str(call.request.path_params["id"])
+def _own_media(call: Call, media_id: str) -> Post:
     post = call.world.post("instagram", media_id)
     if post is None or post.account != call.owner.name or not post.seen_by_owner(call.seen_at()):
         raise no_object(media_id)
@@ -94,7 +98,16 @@ async def read(call: Call) -> Response:
         return reply(container_view(call, container))
     if object_id == call.owner.id:
         return await me(call)
-    return reply(media_view(call, _own_media(call), call.request.query_params.get("fields", "id")))
+    return reply(media_view(call, _own_media(call, object_id), call.request.query_params.get("fields", "id")))
+
+
+async def read_many(call: Call) -> Response:
+    """`GET /?ids=…`: media by id. One that cannot be read fails all."""
+    ids = [one for one in call.request.query_params.get("ids", "").split(",") if one]
+    if not 1 <= len(ids) <= _MOST_IDS:
+        raise graph_error(100, None, "(#100) Param ids must be a list of 1 to 50 ids")
+    fields = call.request.query_params.get("fields", "id")
+    return reply({one: media_view(call, _own_media(call, one), fields) for one in ids})
 
 
 async def delete(call: Call) -> Response:
@@ -162,9 +175,15 @@ async def timeline(call: Call) -> Response:
 
 async def insights(call: Call) -> Response:
     """The metrics that still exist; any other name is an error (platforms/instagram/facts.md, 7)."""
-    post = _own_media(call)
+    post = _own_media(call, str(call.request.path_params["id"]))
     # A list parameter of the Graph API is written with commas or as a JSON array.
     asked = [m for m in call.request.query_params.get("metric", "").strip("[]").replace('"', "").split(",") if m]
+    return reply({"data": _measured(call, post, asked)})
+
+
+def _measured(call: Call, post: Post, asked: list[str]) -> list[Json]:
+    if call.token is None or "instagram_business_manage_insights" not in call.token.scopes:
+        raise graph_error(10, None, "(#10) Application does not have permission for this action")
     seen = counts(call.world, post, call.at)
     values = {name: getattr(seen, field) for name, field in _METRICS.items()}
     values["total_interactions"] = seen.likes + seen.replies + seen.bookmarks + seen.reposts
@@ -176,7 +195,7 @@ async def insights(call: Call) -> Response:
             raise graph_error(100, None, f"(#100) metric[{index}] must be one of the following values: {known}")
     if not asked:
         raise graph_error(100, None, "(#100) The parameter metric is required")
-    data = [
+    return [
         {
             "name": name,
             "period": "lifetime",
@@ -187,7 +206,6 @@ async def insights(call: Call) -> Response:
         }
         for name in asked
     ]
-    return reply({"data": data})
 
 
 def routes(world: World, manner: InstagramManner) -> list[BaseRoute]:
@@ -201,6 +219,7 @@ def routes(world: World, manner: InstagramManner) -> list[BaseRoute]:
         *graph_routes(
             operation("engagement", insights, "instagram_business_manage_insights"), "{id:int}/insights", "GET"
         ),
+        *graph_routes(operation("read", read_many), "", "GET"),
         *graph_routes(operation("read", read), "{id:int}", "GET"),
         *graph_routes(operation("delete", delete), "{id:int}", "DELETE"),
     ]

@@ -1,6 +1,7 @@
 """LinkedIn's Posts API, analytics and user info. platforms/linkedin/facts.md."""
 
 import re
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import unquote
 
@@ -37,6 +38,8 @@ _METRICS = {
     "POST_SEND": "quotes",
     "LINK_CLICKS": "quotes",
 }
+_LIST = re.compile(r"List\(([^()]+)\)")
+_MOST_KEYS = 20  # ours: no source gives the most
 _ENTITY = re.compile(r"\((?:share|ugc):(urn:li:(?:share|ugcPost):\d+)\)")
 
 
@@ -162,10 +165,37 @@ async def read(call: Call) -> Response:
     return reply(_element(post))
 
 
+def _asked_for(call: Call) -> list[str]:
+    """The keys of a BATCH_GET: `ids=List(…)` with each URN encoded once more than the address is."""
+    listed = _LIST.fullmatch(call.request.query_params.get("ids", ""))
+    keys = [unquote(key) for key in listed[1].split(",")] if listed else []
+    if call.request.headers.get("x-restli-method") != "BATCH_GET" or not 1 <= len(keys) <= _MOST_KEYS:
+        raise li_error(400, "Resource method could not be resolved from request parameters.", "ILLEGAL_ARGUMENT")
+    return keys
+
+
+def _batch(call: Call, view: Callable[[Post], Json]) -> Response:
+    """Found ones in `results`, the others in `errors`, always 200 (Rest.li 2.0, BATCH_GET)."""
+    results, statuses, errors = {}, {}, {}
+    for urn in _asked_for(call):
+        post = call.world.post("linkedin", urn)
+        found = post is not None and post.seen_by(call.account, call.seen_at())
+        statuses[urn] = 200 if found else 404
+        if post is not None and found:
+            results[urn] = view(post)
+        else:
+            errors[urn] = {"status": 404, "code": "NOT_FOUND", "message": f"{urn} is not found"}
+    return reply({"results": results, "statuses": statuses, "errors": errors})
+
+
 async def finder(call: Call) -> Response:
-    """The author's posts, newest first; only with the closed scope r_member_social (platforms/linkedin/facts.md, 1)."""
+    """The author's posts, newest first, or those with the keys of a batch; only with the closed scope r_member_social
+    (platforms/linkedin/facts.md, 1)."""
     check_headers(call)
     query = call.request.query_params
+    if "ids" in query:
+        _readable(call, "BATCH_GET")
+        return _batch(call, _element)
     if query.get("q") != "author" or "author" not in query:
         raise li_error(400, "Resource method could not be resolved from request parameters.", "ILLEGAL_ARGUMENT")
     _readable(call, "FINDER-author")
@@ -236,6 +266,12 @@ async def analytics(call: Call) -> Response:
     return reply({"paging": {"start": 0, "count": 10, "links": []}, "elements": [element]})
 
 
+async def social_metadata_of_many(call: Call) -> Response:
+    check_headers(call)
+    _readable(call, "BATCH_GET")
+    return _batch(call, lambda post: _social(call, post))
+
+
 async def social_metadata(call: Call) -> Response:
     """Reactions and comments of a post."""
     check_headers(call)
@@ -244,14 +280,17 @@ async def social_metadata(call: Call) -> Response:
     post = call.world.post("linkedin", urn)
     if post is None or not post.seen_by(call.account, call.at):
         raise not_found(urn)
+    return reply(_social(call, post))
+
+
+def _social(call: Call, post: Post) -> Json:
     seen = counts(call.world, post, call.at)
-    body = {
-        "entity": urn,
+    return {
+        "entity": post.id,
         "commentsState": "OPEN",
         "reactionSummaries": {"LIKE": {"reactionType": "LIKE", "count": seen.likes}},
         "commentSummary": {"count": seen.replies, "topLevelCount": seen.replies},
     }
-    return reply(body)
 
 
 async def userinfo(call: Call) -> Response:
@@ -281,6 +320,7 @@ def routes(world: World, manner: LinkedInManner) -> list[BaseRoute]:
         operation("delete", delete, "w_member_social").route(one, "DELETE"),
         operation("update", update, "w_member_social").route(one, "POST"),
         operation("engagement", analytics).route(f"{rest}/memberCreatorPostAnalytics", "GET"),
+        operation("engagement", social_metadata_of_many).route(f"{rest}/socialMetadata", "GET"),
         operation("engagement", social_metadata).route(f"{rest}/socialMetadata/{{urn:str}}", "GET"),
         operation("me", lite_profile, "profile").route("/linkedin/v2/me", "GET"),
         operation("me", userinfo, "openid").route("/linkedin/v2/userinfo", "GET"),

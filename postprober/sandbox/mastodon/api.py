@@ -26,6 +26,7 @@ from postprober.sandbox.mastodon.text import mastodon_length
 
 _KEY_SECONDS = 3600.0  # an Idempotency-Key is remembered for one hour: platforms/mastodon/facts.md, 5
 _SOONEST = 300.0  # seconds from now in which nothing is scheduled
+_MOST_READ = 20  # ours, of a reading of many: platforms/mastodon/facts.md, 7
 _VISIBILITIES = ("public", "unlisted", "private", "direct")
 
 
@@ -188,7 +189,10 @@ async def read(call: Call) -> Response:
 async def read_many(call: Call) -> Response:
     query = call.request.query_params
     at = call.seen_at()
-    posts = [call.world.post("mastodon", i) for i in (query.getlist("id[]") or query.getlist("id"))]
+    ids = query.getlist("id[]") or query.getlist("id")
+    if len(ids) > _MOST_READ:
+        raise unprocessable("Validation failed: too many ids")
+    posts = [call.world.post("mastodon", i) for i in ids]
     return reply([status_view(call, p) for p in posts if p and p.seen_by(call.account, at)])
 
 

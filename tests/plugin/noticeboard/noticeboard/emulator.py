@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from postprober.sandbox.engine.bearer import find_bearer
@@ -18,9 +19,7 @@ KEY = "noticeboard"
 
 class Dialect:
     name = KEY
-
-    def find_account(self, call: Call) -> None:
-        find_bearer(call)
+    find_account = staticmethod(find_bearer)
 
     def refuse_token(self, _call: Call, _why: str) -> Refusal:
         return Refusal(401, {"error": "token"})
@@ -81,12 +80,8 @@ def _notice(call: Call, *, public: bool) -> Post:
     return post
 
 
-async def _read(call: Call) -> Any:
-    return reply(_view(call, _notice(call, public=False)))
-
-
-async def _public(call: Call) -> Any:
-    return reply(_view(call, _notice(call, public=True)))
+async def _show(call: Call, *, public: bool) -> Any:
+    return reply(_view(call, _notice(call, public=public)))
 
 
 async def _delete(call: Call) -> Any:
@@ -100,9 +95,11 @@ def _routes(world: World, dialect: Dialect) -> list[Any]:
         Operation(world, dialect, "me", _me).route(f"{base}/me", "GET"),
         Operation(world, dialect, "create", _create).route(f"{base}/notices", "POST"),
         Operation(world, dialect, "timeline", _list).route(f"{base}/notices", "GET"),
-        Operation(world, dialect, "read", _read).route(f"{base}/notices/{{id}}", "GET"),
+        Operation(world, dialect, "read", partial(_show, public=False)).route(f"{base}/notices/{{id}}", "GET"),
         Operation(world, dialect, "delete", _delete).route(f"{base}/notices/{{id}}", "DELETE"),
-        Operation(world, dialect, "public", _public, needs_token=False).route(f"{base}/public/{{id}}", "GET"),
+        Operation(world, dialect, "public", partial(_show, public=True), needs_token=False).route(
+            f"{base}/public/{{id}}", "GET"
+        ),
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -22,7 +23,7 @@ from postprober.http import HttpClient, Reply
 from postprober.platforms.common import public, signs
 from postprober.platforms.common.adapter import READY, Traits
 from postprober.platforms.common.errors import Act, Refusal, Row, judge
-from postprober.platforms.common.links import PastedLink, matching
+from postprober.platforms.common.links import matching
 from postprober.platforms.common.replies import ambiguous, count_at, list_at, parse_time, require_object, text_at
 from postprober.platforms.common.spec import Habits, PlatformSpec
 
@@ -40,7 +41,7 @@ ABOUT = Description(
 )
 TRAITS = Traits(
     platform=ABOUT.platform, mode=ReconcileMode.RECONCILE, settle=timedelta(seconds=1), threads=False, video=False,
-    deletes=True, lists_own=True, refreshes=False, pkce=False, sends_alike_twice_safely=True,
+    deletes=True, lists_own=True, refreshes=False, pkce=False, sends_alike_twice_safely=True, batch=1000,
 )  # fmt: skip
 LIMITS = Limits(platform=ABOUT.platform, max_length=300, unit="characters", images=ImageRule(0, (), 0))
 _ERRORS = (
@@ -108,8 +109,10 @@ class NoticeboardAdapter:
         items = list_at(self._call(cred, "/notices").json_or_none(), "items")
         return remote.Timeline(tuple(_post(item) for item in items), True)
 
-    def engagement(self, cred: Credentials, remote_id: str) -> remote.Counts:
-        return remote.Counts(likes=count_at(self._call(cred, f"/notices/{remote_id}").json_or_none(), "likes"))
+    def read_many(self, cred: Credentials, ids: Sequence[str]) -> dict[str, remote.Reading]:
+        items = list_at(self._call(cred, "/notices").json_or_none(), "items")
+        told = (remote.Reading(_post(item), remote.Counts(likes=count_at(item, "likes"))) for item in items)
+        return {one.post.ref.remote_id: one for one in told if one.post and one.post.ref.remote_id in ids}
 
     def delete(self, cred: Credentials, remote_id: str) -> None:
         reply = self._http.send("DELETE", self._url(f"/notices/{remote_id}"), headers=self._auth(cred))
@@ -140,10 +143,6 @@ def _post(body: Any) -> remote.RemotePost:
     return remote.RemotePost(ref, text_at(body, "text"), parse_time(text_at(body, "at")), author_id=text_at(body, "by"))
 
 
-def _remote_id(link: PastedLink) -> str:
-    return matching(_ID, link.parts[-1] if link.parts else link.text)
-
-
 def _public(http: HttpClient, config: PlatformConfig, url: str, remote_id: str, base: str) -> Look:
     address = f"{config.api_url}/api/public/{remote_id}"
     reply = public.ask(http, address)
@@ -157,7 +156,8 @@ def _public(http: HttpClient, config: PlatformConfig, url: str, remote_id: str, 
 
 
 SPEC = PlatformSpec(
-    about=ABOUT, adapter=NoticeboardAdapter, traits=TRAITS, limits=LIMITS, remote_id=_remote_id, public=_public,
+    about=ABOUT, adapter=NoticeboardAdapter, traits=TRAITS, limits=LIMITS, public=_public,
+    remote_id=lambda link: matching(_ID, link.parts[-1] if link.parts else link.text),
     signs=signs.Signs((signs.Row(Cause.ACCESS_REVOKED, 401), signs.Row(Cause.TEXT_TOO_LONG, 422, code="too_long"))),
     habits=Habits("#7a9e3a", ("Thank",), shows_handle=False),
 )  # fmt: skip
