@@ -13,6 +13,7 @@ from postprober.clock import Clock
 from postprober.domain.account import Credentials
 from postprober.domain.platform import Platform
 from postprober.http import HttpClient
+from postprober.pipeline.core.tokens import secrets_of
 from postprober.platforms.common.adapter import Adapter
 from postprober.platforms.registry import adapter_for, browser_adapter, by_browser
 from postprober.security.vault import Vault
@@ -42,7 +43,7 @@ class Core:
 
     def adapter(self, platform: Platform, cred: Credentials | None = None, http: HttpClient | None = None) -> Adapter:
         """An adapter that redacts the secrets of `cred`."""
-        bound = http or self.http.bound(secrets=[cred.access_token, cred.refresh_token] if cred else [])
+        bound = http or self.http.bound(secrets=secrets_of(cred) if cred else [])
         if cred is not None and by_browser(platform, cred.instance):
             return browser_adapter(platform, bound, self.settings.platform(platform), self.clock, self.browser)
         return adapter_for(platform, bound, self.settings.platform(platform), self.clock)
