@@ -117,7 +117,11 @@ def test_what_is_not_there_is_never_called_found(opened: Open) -> None:
     missing = job("This was never sent")
     sighting = linked.adapter.locate(linked.cred, linked.search(missing, linked.stage(missing)))
     # Telegram has no list, only a page for everybody, of which nobody says how soon it shows a post.
-    clear = {SightingState.UNSURE} if linked.platform is Platform("telegram") else {SightingState.ABSENT, SightingState.OPEN}
+    clear = (
+        {SightingState.UNSURE}
+        if linked.platform is Platform("telegram")
+        else {SightingState.ABSENT, SightingState.OPEN}
+    )
     assert sighting.state in clear
 
 

@@ -27,8 +27,9 @@ NOT_THERE = ("message to delete not found", "message_id_invalid")  # facts.md, 8
 
 TABLE: tuple[Row, ...] = (
     Row(ReconnectNeeded, _TOKEN, 401),
-    Row(ReconnectNeeded, _TOKEN, 404),  # a malformed token; facts.md, 6
-    Row(ReconnectNeeded, _OUT, 403),  # not a member, kicked
+    # With Telegram's own sentence: these two statuses are also a gateway's, which says nothing about the post.
+    Row(ReconnectNeeded, _TOKEN, 404, text="not found"),  # a malformed token; facts.md, 6
+    Row(ReconnectNeeded, _OUT, 403, text="forbidden"),  # not a member, kicked
     Row(ReconnectNeeded, _GONE, 400, text="chat not found"),
     Row(ReconnectNeeded, _GONE, 400, code="CHANNEL_PRIVATE"),
     Row(ReconnectNeeded, _GONE, 400, code="PEER_ID_INVALID"),
