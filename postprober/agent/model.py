@@ -323,7 +323,7 @@ def _post(brief: Brief) -> dict[str, Any]:
             {
                 "target": number,
                 "platform": NAMES[target.platform],
-                "limit": target.limits.max_length,
+                "limit": target.limits.of_part(with_media=bool(brief.files)).max_length,
                 "texts": list(target.texts),
             }
             for number, target in enumerate(brief.targets)

@@ -89,15 +89,16 @@ def _for_target(target: Target, brief: Brief) -> Iterator[Suggestion]:
 
 def _fitted(target: Target, brief: Brief) -> tuple[str, ...] | None:
     """Texts that fit where those of the target do not; None when nothing has to be done, or can be."""
-    length = target.limits.counter()
-    too_long = [text for text in target.texts if length(text) > target.limits.max_length]
+    limits = target.limits.of_part(with_media=bool(brief.files))
+    length = limits.counter()
+    too_long = [text for text in target.texts if length(text) > limits.max_length]
     if not too_long and target.fits(target.texts, brief.files, brief.language):
         return None
     candidates: list[tuple[str, ...]] = []
     if len(target.texts) == 1:
-        candidates.append((shortened(target.texts[0], target.limits),))
+        candidates.append((shortened(target.texts[0], limits),))
     if target.limits.threads:
-        candidates.append(tuple(piece for text in target.texts for piece in split(text, target.limits)))
+        candidates.append(tuple(piece for text in target.texts for piece in split(text, limits)))
     return next((after for after in candidates if allowed(target, brief, target.texts, after)), None)
 
 

@@ -134,9 +134,13 @@ class NewPostBody(PostBody):
     submit: bool = Field(False, strict=True, description="Check it and plan it now", examples=[False])
 
 
+FieldName = Annotated[str, Field(min_length=1, max_length=40, pattern="^[a-z_]+$")]
+FieldText = Annotated[Text, Field(max_length=1000)]
+
+
 class ConnectBody(Body):
-    """Which account to link. Where one signs in with an app password, it is linked at once; the others answer with a consent
-    page."""
+    """Which account to link. Where one signs in with an app password or a token of one's own, it is linked at once; the
+    others answer with a consent page."""
 
     platform: PlatformKey = Field(examples=[known()[0]])
     instance: Annotated[Text, Field(max_length=255)] = Field(
@@ -149,6 +153,11 @@ class ConnectBody(Body):
     password: Annotated[Text, Field(max_length=255)] = Field(
         "", description="The app password, where one signs in with it", repr=False
     )
+    fields: Annotated[dict[FieldName, FieldText], Field(max_length=10)] = Field(
+        {}, repr=False, examples=[{}],
+        description="What the platform asks for by name, where a token of one's own is handed over with what belongs to it; "
+        "`postprober platforms` lists the names",
+    )  # fmt: skip
 
 
 class AccountBody(Body):

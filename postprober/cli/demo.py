@@ -12,7 +12,6 @@ from PIL import Image, ImageDraw
 from postprober.domain.actor import COMMAND_LINE, Actor
 from postprober.domain.criteria import Criteria
 from postprober.domain.platform import Platform, known
-from postprober.platforms.registry import SPECS
 from postprober.sandbox.control.client import Control
 from postprober.services.accounts import accounts
 from postprober.services.core import Core
@@ -82,10 +81,7 @@ def link_sandbox_accounts(core: Core, actor: Actor, name: str) -> dict[Platform,
     ids: dict[Platform, int] = {}
     for platform in known():
         made = control.account(platform.value, name, fresh=True)
-        if "password" in made and SPECS[platform].sign_in is not None:
-            data = {"identifier": made["id"], "password": made["password"]}
-        else:
-            data = {key: made[key] for key in ("access_token", "refresh_token", "expires_at")}
+        data = made["typed"] or {key: made[key] for key in ("access_token", "refresh_token", "expires_at")}
         ids[platform] = accounts.add_by_token(core, actor, platform, data, name=name).id
     return ids
 

@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -142,7 +143,10 @@ def account_add(
     user: UserOption = "",
     as_json: Json = False,
 ) -> None:
-    """Link an account; the token JSON (with --by browser: a stored session) is read from stdin. Prints the account id."""
+    """Link an account; the token JSON (with --by browser: a stored session) is read from stdin. Prints the account id.
+
+    The JSON has what the platform asks for (`platforms` lists it), elsewhere {"access_token", "refresh_token"?,
+    "expires_at"?}."""
     chosen = parse_platform(platform)
     if by not in ("", "browser"):
         raise BadInput(f"There is no way called {by!r}; leave --by out, or give: browser.", field="by")
@@ -203,15 +207,28 @@ def list_platforms(as_json: Json = False) -> None:
                     "key": platform.value,
                     "title": NAMES[platform],
                     "linking": list(spec.linking),
+                    "fields": [asdict(one) for one in spec.token.fields] if spec.token else [],
                     "options": [],
-                    "limits": {"length": limits.max_length, "unit": limits.unit, "threads": limits.threads, **most},
+                    "limits": {
+                        "length": limits.max_length,
+                        "with_media": limits.of_part(with_media=True).max_length,
+                        "unit": limits.unit,
+                        "threads": limits.threads,
+                        **most,
+                    },
                     "proof": {"unknown": unknown, "answers_strangers": spec.public is not None},
                 }
             )
             continue
         media = ", ".join([f"{most['images']} images", *(name for name in ("gif", "video") if most[name])])
-        say(f"{NAMES[platform]}: {limits.max_length} {limits.unit}; {media}; linked by {' or '.join(spec.linking)}; "
-            f"an unclear answer is {unknown}")  # fmt: skip
+        asked = f" ({', '.join(one.name for one in spec.token.fields)})" if spec.token else ""
+        length = f"{limits.max_length} {limits.unit}" + (
+            f", {limits.max_with_media} with media" if limits.max_with_media else ""
+        )
+        say(
+            f"{NAMES[platform]}: {length}; {media}; linked by {' or '.join(spec.linking)}{asked}; "
+            f"an unclear answer is {unknown}"
+        )
 
 
 @app.command()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sized
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
 
@@ -64,7 +64,7 @@ class VideoRule:
 class Limits:
     """What one account may publish.
 
-    `max_length` is counted by `unit`, links as `url_length` where that is not None; `max_bytes` in UTF-8. `count`: the
+    `max_length` is counted by `unit`; `max_with_media`: what a text with media may count, None: the same. Links count as `url_length` where that is not None; `max_bytes` is in UTF-8. `count`: the
     platform's own way, None: graphemes or, for characters, units of UTF-16. `find_mentions`: the people a text mentions.
     `max_alt`: characters of one alternative text. `gif`/`video` None: not taken. `threads`: chains of replies.
     """
@@ -85,7 +85,14 @@ class Limits:
     threads: bool = False
     count: Callable[[Limits, str], int] | None = None
     find_mentions: Callable[[str], Sized] = find_mentions
+    max_with_media: int | None = None
     longer: str = ""  # who may write more, as the end of the sentence that says that a text is too long
+
+    def of_part(self, *, with_media: bool) -> Limits:
+        """What holds for a text, which may be shorter where media go with it."""
+        if not with_media or self.max_with_media is None:
+            return self
+        return replace(self, max_length=self.max_with_media, max_with_media=None)
 
     def length(self, text: str) -> int:
         """What `text` counts on this platform, in `unit`."""

@@ -82,8 +82,8 @@ class Violation:
 
 @dataclass(frozen=True)
 class Preflight:
-    """The result of checking one draft for one platform. `length`/`limit` are of the longest part, in the platform's
-    own unit; `ok` is False as soon as there is a violation."""
+    """The result of checking one draft for one platform. `length`/`limit` are of the part that is nearest to its limit (or
+    furthest over it), in the platform's own unit; `ok` is False as soon as there is a violation."""
 
     platform: str
     length: int

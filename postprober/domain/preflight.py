@@ -45,12 +45,16 @@ def check(draft: Draft, limits: Limits) -> Preflight:
     if len(draft.parts) > 1 and not limits.threads:
         message = f"Make it one post: {_name(limits)} has no threads, and this has {len(draft.parts)} parts."
         violations.append(Violation("thread_unsupported", message, len(draft.parts) - 1))
-    lengths = [_length(part.text, limits) for part in draft.parts]
+    longest, limit = 0, limits.of_part(with_media=any(part.media for part in draft.parts[:1])).max_length
     for index, part in enumerate(draft.parts):
-        found = [*_text(part, lengths[index], limits), *_media(part, limits)]
+        own = limits.of_part(with_media=bool(part.media))
+        length = _length(part.text, limits)
+        if length - own.max_length > longest - limit:
+            longest, limit = length, own.max_length
+        found = [*_text(part, length, own), *_media(part, limits)]
         where = f"Part {index + 1}: " if len(draft.parts) > 1 else ""
         violations.extend(Violation(v.code, where + v.message, v.over, index) for v in found)
-    return Preflight(limits.platform.value, max(lengths, default=0), limits.max_length, tuple(violations))
+    return Preflight(limits.platform.value, longest, limit, tuple(violations))
 
 
 def _name(limits: Limits) -> str:

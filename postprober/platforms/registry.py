@@ -17,7 +17,7 @@ from postprober.domain.limits import Limits
 from postprober.domain.platform import NAMES, Platform, PlatformConfig, declare
 from postprober.errors import BadInput, ConfigurationError
 from postprober.http import Exchange, HttpClient
-from postprober.platforms import bluesky, instagram, linkedin, mastodon, removed, x
+from postprober.platforms import bluesky, instagram, linkedin, mastodon, removed, telegram, x
 from postprober.platforms.common.adapter import Adapter
 from postprober.platforms.common.links import PastedLink
 from postprober.platforms.common.oauth_spec import OAuthSpec
@@ -26,7 +26,7 @@ from postprober.platforms.common.spec import BrowserWay, PlatformSpec
 
 log = logging.getLogger("postprober.platforms")
 PACKAGES = "postprober.platforms"  # the group of entry points
-OURS = (x, linkedin, instagram, mastodon, bluesky)
+OURS = (x, linkedin, instagram, mastodon, bluesky, telegram)
 
 
 class _Specs(dict[Platform, PlatformSpec]):
@@ -125,8 +125,7 @@ def oauth_spec(config: PlatformConfig) -> OAuthSpec:
     """How the platform of `config` signs in. Raises BadInput where there is no consent page."""
     make = SPECS[config.platform].oauth
     if make is None:
-        name = NAMES[config.platform]
-        raise BadInput(f"{name} signs in with a handle and an app password, not with a consent page.", field="platform")
+        raise BadInput(f"{NAMES[config.platform]} has no consent page.", field="platform")
     return make(config)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from urllib.parse import parse_qsl, urlencode, urlunsplit
+from urllib.parse import parse_qsl, quote, quote_plus, urlencode, urlunsplit
 
 from postprober.domain.addresses import NOWHERE, split
 
@@ -22,6 +22,8 @@ _PATTERNS = (
     re.compile(rf'("(?:{_SECRET_NAME})"\s*:\s*")[^"]*', re.IGNORECASE),
     re.compile(rf"\b((?:{_SECRET_NAME})=)[^&\s\"']+", re.IGNORECASE),
 )
+# A token that stands in the path of an address: a number, a colon and many signs.
+_IN_PATH = re.compile(r"[0-9]{6,20}(?::|%3A)[A-Za-z0-9_-]{25,}", re.IGNORECASE)
 _JWT = re.compile(r"\beyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]*")
 
 
@@ -30,13 +32,16 @@ class Redactor:
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         # Longest first, so that a secret containing another one is not left half visible.
-        self._secrets = sorted({s for s in secrets if len(s) >= 6}, key=len, reverse=True)
+        known = {s for s in secrets if len(s) >= 6}
+        # In an address a secret may be written in other signs.
+        known |= {form for s in known for form in (quote(s), quote(s, safe=""), quote_plus(s))}
+        self._secrets = sorted(known, key=len, reverse=True)
 
     def text(self, text: str) -> str:
         """`text` without secrets, whole length."""
         for secret in self._secrets:
             text = text.replace(secret, MASK)
-        text = _JWT.sub(MASK, text)
+        text = _IN_PATH.sub(MASK, _JWT.sub(MASK, text))
         for pattern in _PATTERNS:
             text = pattern.sub(rf"\g<1>{MASK}", text)
         return text

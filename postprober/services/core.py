@@ -13,6 +13,7 @@ from postprober.clock import Clock
 from postprober.domain.account import Credentials
 from postprober.domain.platform import Platform
 from postprober.http import HttpClient
+from postprober.pipeline.core.tokens import secrets_of
 from postprober.platforms.common.adapter import Adapter
 from postprober.platforms.registry import adapter_of
 from postprober.security.vault import Vault
@@ -42,6 +43,6 @@ class Core:
 
     def adapter(self, platform: Platform, cred: Credentials | None = None, http: HttpClient | None = None) -> Adapter:
         """An adapter that redacts the secrets of `cred`."""
-        bound = http or self.http.bound(secrets=[cred.access_token, cred.refresh_token] if cred else [])
+        bound = http or self.http.bound(secrets=secrets_of(cred) if cred else [])
         config, instance = self.settings.platform(platform), cred.instance if cred else ""
         return adapter_of(platform, instance, bound, config, self.clock, self.browser)

@@ -46,6 +46,13 @@ FAULTS: dict[str, tuple[dict[str, Any], ...]] = {
     ),
 }
 
+# Of these there are two kinds, which are tried turn about: LinkedIn lets some apps read back, and private channels have no
+# page where a post could be found again.
+OTHER_KIND = {
+    Platform("linkedin"): ["openid", "profile", "w_member_social", "r_member_social"],
+    Platform("telegram"): ["can_post_messages", "can_delete_messages"],
+}
+
 RESET_FORMS = ("seconds", "date", "epoch", "iso")  # taken in turn; the platforms' own forms count in minutes or days
 
 
@@ -86,13 +93,11 @@ def run_cell(
     name = f"c{uuid.uuid4().hex[:10]}"
     verdict = Verdict(f"{platform.name} / {fault} / {point}")
     bench = fresh_bench(folder / name, made, sandbox, picture)
-    # LinkedIn lets only some apps read back: both kinds are tried, turn about.
-    scopes = ["openid", "profile", "w_member_social", "r_member_social"]
-    readable = scopes if platform.platform is Platform("linkedin") and turn % 2 else None
+    scopes = OTHER_KIND.get(platform.platform) if turn % 2 else None
     Control(sandbox).account(platform.value, name)
     _canary(bench, platform, name)
     kills, slower = CRASH_POINTS[point], 3 if platform.by_browser else 1
-    account_id = link(bench, platform, name, expired="refresh_rotated" in kills, scopes=readable)
+    account_id = link(bench, platform, name, expired="refresh_rotated" in kills, scopes=scopes)
     control = Control(sandbox)
     handle = control.account(platform.value, name)["name"]
     before = {post["id"] for post in control.posts(platform.value, handle)}

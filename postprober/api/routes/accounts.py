@@ -40,17 +40,21 @@ def listing(core: CoreDep, caller: CallerDep) -> AccountList:
 )
 def connect(body: ConnectBody, core: CoreDep, caller: CallerDep, once: OnceDep) -> Response:
     """Answers with the platform's consent page, to which the person's browser goes; it must be signed in here, because
-    it comes back with the result. Where one signs in with an app password, the account is linked at once."""
+    it comes back with the result. Where one signs in with an app password or a token, the account is linked at once."""
     require(caller, "accounts:write")
 
     def work(mark: Mark, made: int | None) -> Answer:
         if made is not None:
             return Answer(200, Connected(account=AccountOut.of(accounts.get(core, caller.actor, made))))
-        if SPECS[body.platform].sign_in is None:
-            if body.identifier or body.password:
-                raise BadInput(f"{NAMES[body.platform]} is not linked with a password; leave it out.", field="password")
+        spec, secret = SPECS[body.platform], {"identifier": body.identifier, "password": body.password}
+        if spec.sign_in is None and (body.identifier or body.password):
+            raise BadInput(f"{NAMES[body.platform]} is not linked with a password; leave it out.", field="password")
+        if spec.token is None and body.fields:
+            raise BadInput(f"{NAMES[body.platform]} asks for no fields; leave them out.", field="fields")
+        if spec.token is not None:
+            secret = body.fields
+        elif spec.sign_in is None:
             return Answer(200, Connected(authorize_url=linking.start(core, caller.actor, body.platform, body.instance)))
-        secret = {"identifier": body.identifier, "password": body.password}
         account = accounts.add_by_token(core, caller.actor, body.platform, secret, instance=body.instance, mark=mark)
         return Answer(200, Connected(account=AccountOut.of(account)))
 

@@ -72,14 +72,14 @@ def plan(ctx: Context, delivery: Delivery, diagnosis: Diagnosis, evidence: Evide
 
 def _reworded(ctx: Context, delivery: Delivery, fix: Fix, evidence: Evidence) -> Plan | None:
     before = evidence.texts
-    limits = evidence.limits
+    files = _open_files(ctx, delivery)
+    limits = evidence.limits.of_part(with_media=bool(files))
     if fix is Fix.SHORTEN:
         after = tuple(rewrite.shortened(text, limits) for text in before)
     elif fix is Fix.SPLIT_THREAD:
         after = tuple(piece for text in before for piece in rewrite.split(text, limits))
     else:
         after = rewrite.cut_links(before)
-    files = _open_files(ctx, delivery)
     return {"before": list(before), "after": list(after)} if words_pass(fix, before, after, files, limits) else None
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -34,6 +34,32 @@ class SignIn:
     identifier: str
     identifier_example: str
     example: str
+
+
+# The credentials for (client, configuration, server, what was typed by name of its field); raises BadInput or PlatformError.
+AskToken = Callable[[HttpClient, PlatformConfig, str, Mapping[str, str]], Credentials]
+
+
+@dataclass(frozen=True)
+class TokenField:
+    """One thing that a person types. `name`: its key in JSON; `secret`: it is not shown while it is typed, and nowhere
+    after that; `optional`: it may be left out, and is "" then."""
+
+    name: str
+    label: str
+    example: str = ""
+    secret: bool = False
+    optional: bool = False
+
+
+@dataclass(frozen=True)
+class TokenWay:
+    """Linking by a token that people make for themselves, and what has to be said beside it. `hint`: where it is made;
+    every place where accounts are linked asks for `fields`."""
+
+    ask: AskToken
+    hint: str
+    fields: tuple[TokenField, ...]
 
 
 @dataclass(frozen=True)
@@ -85,7 +111,8 @@ class PlatformSpec:
     `oauth`: how one signs in on its consent page, None where there is none; `publishes`: scopes of which a consent must
     include one, or no post goes out (empty: nothing to check). `many_servers`: an account names its server; `server_example`: one of them. `register_app`: makes
     a client of ours at one server (its address, the callback's address), where there is no one client for all. `sign_in`: with
-    an app password instead of a consent page. `expired_renews`: a token that ran out
+    an app password instead of a consent page; `token`: with a token of one's own and what belongs to it (None: a token
+    from the consent page can be handed over). `expired_renews`: a token that ran out
     can still be exchanged. `code_in_links`: links name a post by a code that only the list of own posts
     resolves. `preview_text`: the text of a post out of what a preview tag of its page says; `sign_in_paths`: where pages lead
     readers who must sign in. `quota`: what a reply tells about limits beside the usual headers. `browser`: how accounts without API access are used. `public_url`: where everybody can read a post whose id is known, on a platform that lets most
@@ -108,6 +135,7 @@ class PlatformSpec:
     server_example: str = ""
     register_app: RegisterApp | None = None
     sign_in: SignIn | None = None
+    token: TokenWay | None = None
     expired_renews: bool = True
     code_in_links: bool = False
     preview_text: Callable[[str], str] = _as_it_stands

@@ -82,6 +82,7 @@ EMULATOR = Emulator(
     refreshable=lambda _account, _scopes: True,
     token=_token,
     app_password=True,
+    typed=lambda account: {"identifier": account.id, "password": account.password or ""},
     counts_in_reads=True,
     edited=_edited,
 )  # fmt: skip

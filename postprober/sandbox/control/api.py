@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from postprober.sandbox.engine.emulator import DAY, faulty
+from postprober.sandbox.engine.emulator import DAY, emulator, faulty
 from postprober.sandbox.engine.faults import BadFault
 from postprober.sandbox.engine.model import Account, Post
 from postprober.sandbox.engine.operation import Refusal, reply
@@ -56,6 +56,7 @@ def account_view(world: World, account: Account) -> Json:
         "refresh_token": account.refresh_token,
         "expires_at": None if expires is None else iso(expires),
         "password": account.password,
+        "typed": dict(emulator(account.platform).typed(account)),
     }
 
 

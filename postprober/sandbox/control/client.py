@@ -33,7 +33,7 @@ class Control:
                 raise ControlError(f"{error.code}: {error.read().decode('utf-8', 'replace')}") from None
 
     def account(self, platform: str, name: str, **options: Any) -> Json:
-        """Make or look up an account: `{platform, id, name, access_token, refresh_token, expires_at, password}`.
+        """Make or look up an account: `{platform, id, name, access_token, refresh_token, expires_at, password, typed}`.
 
         Options: scopes (list), partner (bool), premium (bool: may write long posts), password (str), fresh (bool: new tokens).
         """

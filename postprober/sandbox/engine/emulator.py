@@ -69,6 +69,7 @@ class Emulator:
     `refreshable(account, scopes)`: who gets one; `token(account, kind, now, ends)`: what it looks like; `code_seconds`: life
     of a one-time code. `registers_apps`: clients register themselves. `app_password`: accounts have one. `denied`: what a
     refused consent adds to its answer; `code_tail`: what is appended to a code. `counts_in_reads`: counts come with a post.
+    `typed(account)`: what its person types to link it, where that is more than a token.
     `any_slash`: below this path a slash at the end counts as if it were not there. `edited(record, post)`: the stored record of a post that was edited.
     """
 
@@ -93,6 +94,7 @@ class Emulator:
     denied: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     code_tail: str = ""
     counts_in_reads: bool = False
+    typed: Callable[[Account], Mapping[str, str]] = lambda _account: MappingProxyType({})
     any_slash: str = ""
     edited: Callable[[dict[str, Any], Post], dict[str, Any]] | None = None
 

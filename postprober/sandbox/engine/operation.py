@@ -240,7 +240,9 @@ class Operation:
 
     def _open_log(self, call: Call) -> None:
         self.manner.find_account(call)
-        query = _TOKEN_IN_QUERY.sub(r"\1…", call.request.url.query)
+        query, path = _TOKEN_IN_QUERY.sub(r"\1…", call.request.url.query), call.request.url.path
+        if token := call.request.path_params.get("token"):
+            path = path.replace(str(token), "…")
         call.seq = self.world.store.open_log(
             {
                 "at": call.at,
@@ -248,7 +250,7 @@ class Operation:
                 "account": call.name,
                 "operation": call.operation,
                 "method": call.request.method,
-                "path": call.request.url.path + (f"?{query}" if query else ""),
+                "path": path + (f"?{query}" if query else ""),
                 "request_id": call.request.headers.get("x-request-id"),
             }
         )

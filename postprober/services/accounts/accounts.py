@@ -19,7 +19,8 @@ from postprober.domain.post import language_tag
 from postprober.errors import BadInput, NotFound, ReconnectNeeded, Suspended
 from postprober.http import HttpClient
 from postprober.pipeline.core import transitions, unlinked
-from postprober.pipeline.core.tokens import seal
+from postprober.pipeline.core.tokens import seal, secrets_of
+from postprober.platforms.common.spec import TokenWay
 from postprober.platforms.registry import SPECS, may_publish
 from postprober.security.urlguard import check_url
 from postprober.services.accounts import tokens
@@ -43,7 +44,8 @@ def add_by_token(
     remote_id: str = "",
     mark: Mark = no_mark,
 ) -> Account:
-    """Link (or reconnect) an account from a token or app password as documented for `accounts add`.
+    """Link (or reconnect) an account from a token or app password as documented for `accounts add`: `data` has what the
+    platform's way of linking asks for.
 
     Asks the platform whose token it is, unless it cannot say and `remote_id` was given. Raises BadInput,
     ReconnectNeeded (the token is refused) or another PlatformError.
@@ -51,7 +53,7 @@ def add_by_token(
     where = _instance(core, platform, instance)
     cred = _credentials(core, platform, data, where)
     cred = replace(cred, name=name, remote_id=remote_id or cred.remote_id)
-    http = core.http.bound(secrets=[cred.access_token, cred.refresh_token])
+    http = core.http.bound(secrets=secrets_of(cred))
     return link(core, actor, platform, cred, http, mark)
 
 
@@ -251,6 +253,9 @@ def _credentials(core: Core, platform: Platform, data: dict[str, Any], instance:
             raise BadInput(
                 f"{NAMES[platform]} does not accept this handle and app password; make a new one.", error.detail
             ) from error
+    way = SPECS[platform].token
+    if way is not None:
+        return _by_token_way(core, platform, way, data, instance)
     token = _token(_text(data, "access_token"))
     expires = data.get("expires_at")
     ends = _moment(expires) if expires else None
@@ -262,6 +267,17 @@ def _credentials(core: Core, platform: Platform, data: dict[str, Any], instance:
         expires_at=ends,
         instance=instance,
     )
+
+
+def _by_token_way(core: Core, platform: Platform, way: TokenWay, data: dict[str, Any], instance: str) -> Credentials:
+    typed = {one.name: "" if one.optional and not data.get(one.name) else _text(data, one.name) for one in way.fields}
+    secrets = [_token(typed[one.name]) for one in way.fields if one.secret]
+    try:
+        return way.ask(core.http.bound(secrets=secrets), core.settings.platform(platform), instance, typed)
+    except Suspended as error:
+        raise BadInput(error.message, error.detail) from error
+    except ReconnectNeeded as error:
+        raise BadInput(f"{NAMES[platform]} refuses this token: {error.message}", error.detail) from error
 
 
 def _text(data: dict[str, Any], name: str) -> str:

@@ -45,9 +45,8 @@ def start(core: Core, actor: Actor, platform: Platform, instance: str = "") -> s
     """The URL to send the person to. Raises BadInput or a PlatformError."""
     spec = SPECS[platform]
     if spec.oauth is None:
-        raise BadInput(
-            f"{NAMES[platform]} is linked with an app password, not through a consent page.", field="platform"
-        )
+        by = "an app password" if spec.sign_in is not None else "a token of your own"
+        raise BadInput(f"{NAMES[platform]} is linked with {by}, not through a consent page.", field="platform")
     if instance and not spec.many_servers:
         raise BadInput(f"{NAMES[platform]} has only one server; leave the instance out.", field="instance")
     if spec.many_servers:

@@ -116,7 +116,7 @@ def standing(account: Account, zone: str, now: datetime, *, renews: bool) -> tup
 
 def _again(visit: Visit, account: Account) -> None:
     """Reconnect: through the consent page where there is one."""
-    if SPECS[account.platform].sign_in is not None:
+    if SPECS[account.platform].sign_in is not None or SPECS[account.platform].token is not None:
         st.caption(f"To reconnect, use the {NAMES[account.platform]} form.", width="content")
         return
     if browser_accounts.is_by_browser(account):

@@ -6,7 +6,7 @@ import streamlit as st
 
 from postprober.domain.platform import NAMES, Platform
 from postprober.errors import PostProberError
-from postprober.platforms.common.spec import SignIn
+from postprober.platforms.common.spec import SignIn, TokenWay
 from postprober.platforms.registry import SPECS
 from postprober.services.accounts import accounts, browser_accounts, linking
 from postprober.ui import acts, uploads
@@ -15,8 +15,9 @@ from postprober.ui.guard import Visit
 from postprober.ui.text import plain
 
 WRITE = "accounts:write"
-# Who signs in with an app password, and who names a server first, has a form of its own.
-TOKENS: list[Platform] = [platform for platform, spec in SPECS.items() if spec.sign_in is None]
+# Who signs in with an app password, asks for more than a token, or names a server first, has a form of its own.
+TOKENS: list[Platform] = [platform for platform, spec in SPECS.items() if spec.sign_in is None and spec.token is None]
+OWN_TOKENS = {platform: spec.token for platform, spec in SPECS.items() if spec.token is not None}
 SERVERS = [platform for platform, spec in SPECS.items() if spec.oauth is not None and spec.many_servers]
 PASSWORDS = {platform: spec.sign_in for platform, spec in SPECS.items() if spec.sign_in is not None}
 BROWSER = [platform for platform, spec in SPECS.items() if spec.browser is not None]
@@ -53,6 +54,9 @@ def draw(visit: Visit) -> None:
     for platform, how in PASSWORDS.items():
         with st.container(border=True, key=f"account-{platform.value}"):
             _password(visit, platform, how)
+    for platform, way in OWN_TOKENS.items():
+        with st.container(border=True, key=f"account-{platform.value}"):
+            _own_token(visit, platform, way)
     with st.container(border=True, key="account-token"):
         _token(visit)
     for platform in BROWSER:
@@ -100,6 +104,37 @@ def _password(visit: Visit, platform: Platform, how: SignIn) -> None:
     try:
         with st.spinner(f"Signing in at {name} …"):
             account = accounts.add_by_token(visit.core, visit.actor, platform, data)
+    except PostProberError as error:
+        acts.refuse(error)
+        return
+    st.session_state["pp_added"] = f"Linked. {name}: {plain(account.account_name)}"
+    st.rerun()
+
+
+def _own_token(visit: Visit, platform: Platform, way: TokenWay) -> None:
+    """A token that people make for themselves, and what the platform asks for beside it."""
+    name = NAMES[platform]
+    many = SPECS[platform].many_servers
+    st.markdown(f"**{name}**")
+    st.caption(way.hint)
+    with st.form(f"link-{platform.value}", border=False, clear_on_submit=True):
+        server = st.text_input("Server", placeholder=SPECS[platform].server_example) if many else ""
+        typed = {
+            one.name: st.text_input(
+                one.label, type="password" if one.secret else "default", placeholder=one.example,
+                help="Optional" if one.optional else None,
+            )
+            for one in way.fields
+        }  # fmt: skip
+        pressed = st.form_submit_button(f"Link {name}", disabled=not visit.may(WRITE), help=visit.why_not(WRITE))
+    if not pressed:
+        return
+    if missing := [one.label for one in way.fields if not one.optional and not typed[one.name].strip()]:
+        st.error(f"Fill in: {', '.join(missing)}.")
+        return
+    try:
+        with st.spinner(f"Asking {name} …"):
+            account = accounts.add_by_token(visit.core, visit.actor, platform, dict(typed), instance=server.strip())
     except PostProberError as error:
         acts.refuse(error)
         return

@@ -140,7 +140,8 @@ def _own(draft: Draft, account: Account) -> None:
             "Split into a thread", key=draft.name(f"split-{account.id}"), icon=":material/segment:",
             help="Splits at the ends of sentences. No text is lost.",
         ):  # fmt: skip
-            thread = split("\n\n".join(parts), limits, numbered=True)
+            room = limits.of_part(with_media=bool(draft.kept))
+            thread = split("\n\n".join(parts), room, numbered=True)
             if len(thread) > MAX_PARTS:
                 st.warning(
                     f"This would make {len(thread)} parts; a thread has at most {MAX_PARTS}. Shorten the text first."
