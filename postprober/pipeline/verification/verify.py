@@ -91,7 +91,7 @@ class _Asking:
 
 
 def _examine_part(work: Work, part: PartRecord, ref: Ref, asking: _Asking) -> Finding:
-    # Instagram names the address only to its owner; from the proof on we know it (platforms/instagram/facts.md, 9).
+    # Some platforms name the address only to its owner; from the proof on we know it.
     told = ref.url or (work.delivery.url or "" if part.index == 0 else "")
     glancing = asking.glance and bool(told)
     owner = NOT_ASKED if glancing else asking.desk.owner(work, ref, surely=asking.surely)

@@ -15,7 +15,7 @@ from postprober.ui.text import moment, safe
 
 _SECRET = "pp_channel_secret"
 KINDS = {
-    "apprise": "A service (Apprise): Slack, ntfy, Telegram, Matrix …",
+    "apprise": "A service (Apprise): Slack, ntfy, Signal, Matrix …",
     "email": "E-mail",
     "webhook": "Signed webhook",
 }
