@@ -28,6 +28,7 @@ from typing import Any, Self
 import httpcore2
 import httpx2
 
+from postprober import __url__, __version__
 from postprober.domain.moments import parse_http_date
 from postprober.errors import BadInput, OutcomeUnknown, PostProberError, Unavailable, UnexpectedReply
 from postprober.security.redaction import Redactor
@@ -36,7 +37,8 @@ from postprober.security.urlguard import check_url, host_of, is_private_name, re
 # The library logs whole addresses at INFO, and Instagram's token calls have the token in theirs.
 logging.getLogger("httpx2").setLevel(logging.WARNING)
 
-USER_AGENT = "PostProber/0.1 (+https://postprober.invalid/bot)"
+# Who we are, for the people who run what we call: RFC 9110, 10.1.5.
+USER_AGENT = f"PostProber/{__version__}" + (f" (+{__url__})" if __url__ else "")
 MAX_BODY = 8 * 1024 * 1024  # bytes; the largest reply we read is a page of 100 posts, well under 1 MB
 READ_TRIES = 2
 LONGEST_REPLY = 60.0  # seconds from the first byte awaited to the end of a reply, however slowly it trickles in

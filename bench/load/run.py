@@ -163,7 +163,7 @@ def _open(made: Stage) -> int:
     with made.core.db.read() as conn:
         rows = conn.execute(
             select(deliveries.c.state, deliveries.c.due_at).where(
-                deliveries.c.state.not_in([s for s, traits in TRAITS.items() if traits.terminal])
+                deliveries.c.state.not_in([s for s, traits in TRAITS.items() if traits.at_rest])
             )
         )
         return sum(not (row.state in PLANNED and row.due_at > now) for row in rows)

@@ -62,7 +62,7 @@ def judge(accepted: Sequence[Accepted], rows: Iterable[Row], shown: Iterable[str
         elif row.state in PLANNED and row.due > now:
             planned += 1
             contradicted += [one.text] if count else []
-        elif TRAITS[row.state].terminal or row.state is S.HELD:
+        elif TRAITS[row.state].at_rest or row.state is S.HELD:
             ended[row.state.value] += 1
             if row.state is S.VERIFIED and not count:
                 lost.append(f"{one.text}: verified, and nobody sees it")

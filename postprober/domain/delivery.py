@@ -59,10 +59,10 @@ TRANSITIONS: dict[DeliveryState, frozenset[DeliveryState]] = {
 
 @dataclass(frozen=True)
 class StateTraits:
-    """`terminal`: nothing moves it by itself; `delivered`: a post is (or was) out there; `needs_person`: somebody has
+    """`at_rest`: nothing moves it by itself; `delivered`: a post is (or was) out there; `needs_person`: somebody has
     to act; `colour`: of the UI's palette (grey, blue, orange, red, green); `sentence`: for a person."""
 
-    terminal: bool
+    at_rest: bool
     delivered: bool
     needs_person: bool
     colour: str
@@ -174,7 +174,7 @@ def post_status(states: Iterable[DeliveryState]) -> PostStatus:
         return PostStatus.CANCELLED
     if all(s in (S.SCHEDULED, S.CLAIMED) for s in live):
         return PostStatus.SCHEDULED
-    if any(not TRAITS[s].terminal and s is not S.PUBLISHED for s in live):
+    if any(not TRAITS[s].at_rest and s is not S.PUBLISHED for s in live):
         return PostStatus.POSTING
     good = sum(s in (S.VERIFIED, S.PUBLISHED) for s in live)
     if good == len(live):

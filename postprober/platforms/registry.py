@@ -6,7 +6,7 @@ Ours, and those of installed packages: a package names its `PlatformSpec` under 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import EntryPoint, entry_points
 
 from postprober.browser import Browser
@@ -92,6 +92,22 @@ def browser_adapter(
 ) -> Adapter:
     """The adapter by browser; cheap. Raises BadInput where there is none."""
     return browser_way(platform).adapter(http, config, clock, browser)
+
+
+def adapter_of(
+    platform: Platform,
+    instance: str,
+    http: HttpClient,
+    config: PlatformConfig,
+    clock: Clock,
+    browser: Browser | None,
+    by_api: Callable[[Platform, HttpClient], Adapter] | None = None,
+) -> Adapter:
+    """The adapter of an account with this `instance`: by the platform's web pages, or by its API (`by_api` makes that one,
+    where another than the platform's own is wanted)."""
+    if by_browser(platform, instance):
+        return browser_adapter(platform, http, config, clock, browser)
+    return by_api(platform, http) if by_api is not None else adapter_for(platform, http, config, clock)
 
 
 def browser_way(platform: Platform) -> BrowserWay:

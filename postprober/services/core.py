@@ -14,7 +14,7 @@ from postprober.domain.account import Credentials
 from postprober.domain.platform import Platform
 from postprober.http import HttpClient
 from postprober.platforms.common.adapter import Adapter
-from postprober.platforms.registry import adapter_for, browser_adapter, by_browser
+from postprober.platforms.registry import adapter_of
 from postprober.security.vault import Vault
 from postprober.settings import Settings
 from postprober.storage.database import Database
@@ -43,6 +43,5 @@ class Core:
     def adapter(self, platform: Platform, cred: Credentials | None = None, http: HttpClient | None = None) -> Adapter:
         """An adapter that redacts the secrets of `cred`."""
         bound = http or self.http.bound(secrets=[cred.access_token, cred.refresh_token] if cred else [])
-        if cred is not None and by_browser(platform, cred.instance):
-            return browser_adapter(platform, bound, self.settings.platform(platform), self.clock, self.browser)
-        return adapter_for(platform, bound, self.settings.platform(platform), self.clock)
+        config, instance = self.settings.platform(platform), cred.instance if cred else ""
+        return adapter_of(platform, instance, bound, config, self.clock, self.browser)

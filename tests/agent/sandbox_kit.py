@@ -183,7 +183,7 @@ class Scene:
         given_up = delivery.state is S.PUBLISHED and delivery.readings >= len(self.ctx.timing.verify_after)
         with self.ctx.db.read() as conn:
             blocked = accounts.get(conn, delivery.account_id).status != "ok"
-        return TRAITS[delivery.state].terminal or given_up or (delivery.state is S.WAITING and blocked)
+        return TRAITS[delivery.state].at_rest or given_up or (delivery.state is S.WAITING and blocked)
 
     def evidence(self, delivery_id: int) -> Evidence:
         delivery = self.get(delivery_id)

@@ -64,7 +64,7 @@ def at_rest(house: House, delivery: Delivery, looks: int) -> bool:
     """Whether nothing more is to be expected of it without a person."""
     if delivery.state in DUE_TO_PUBLISH and house.account(delivery.account_id).status != "ok":
         return True  # until its account is connected again, which people are told (`_present`)
-    if not TRAITS[delivery.state].terminal:
+    if not TRAITS[delivery.state].at_rest:
         return False
     if delivery.next_at is None:
         return True

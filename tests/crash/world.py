@@ -318,7 +318,7 @@ def settled(ctx: Context, delivery_id: int) -> tuple[Delivery, str] | None:
     with ctx.db.read() as conn:
         delivery = deliveries.get(conn, delivery_id)
         account = accounts.get(conn, delivery.account_id)
-    if TRAITS[delivery.state].terminal:
+    if TRAITS[delivery.state].at_rest:
         return delivery, delivery.state.value
     if delivery.state is DeliveryState.WAITING and account.status == RECONNECT:
         return delivery, RECONNECT

@@ -191,7 +191,7 @@ class Stage:
         self, ctx: Context, *ids: int, until: Callable[[Delivery], bool] | None = None, limit: int = 300
     ) -> None:
         """Let time pass until each of `ids` has ended (or `until` holds for it)."""
-        over = until or (lambda d: TRAITS[d.state].terminal)
+        over = until or (lambda d: TRAITS[d.state].at_rest)
         for _ in range(limit):
             if all(over(self.get(i)) for i in ids):
                 return

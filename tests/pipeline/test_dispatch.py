@@ -14,7 +14,7 @@ from postprober.clock import ManualClock
 from postprober.domain.delivery import DeliveryState as S
 from postprober.errors import Unavailable
 from postprober.pipeline.scheduler.dispatcher import COMPLAIN_EVERY, LONGEST, PATIENCE, WORKER_LIMIT, Dispatcher
-from postprober.pipeline.scheduler.worker_pool import Engine
+from postprober.pipeline.scheduler.worker_pool import WorkerPool
 from postprober.storage import processes
 from postprober.storage.database import Database
 from tests.pipeline.fake import TRAITS, FakePlatform, Way, cut
@@ -57,7 +57,7 @@ def queue() -> Queue:
 @pytest.fixture
 def dispatcher(stage: Stage, queue: Queue) -> Iterator[Dispatcher]:
     ctx = stage.worker("scheduler")
-    made = Dispatcher(ctx, queue, Engine(ctx, 2), lambda _conn, _now: True)
+    made = Dispatcher(ctx, queue, WorkerPool(ctx, 2), lambda _conn, _now: True)
     yield made
     made.stop()
 
@@ -152,7 +152,7 @@ def test_while_no_worker_lives_the_scheduler_delivers_and_hands_over_as_soon_as_
     stage: Stage, queue: Queue
 ) -> None:
     ctx = stage.worker("scheduler")
-    made = Dispatcher(ctx, queue, Engine(ctx, 2))
+    made = Dispatcher(ctx, queue, WorkerPool(ctx, 2))
     first = stage.plan(stage.link())
     made.ring()
     wait_until(lambda: stage.state(first) in (S.PUBLISHED, S.VERIFIED))

@@ -21,7 +21,7 @@ from postprober.pipeline.core.context import Context
 from postprober.pipeline.publishing.publish import publish
 from postprober.pipeline.scheduler import scheduler as runner_module
 from postprober.pipeline.scheduler.scheduler import LEADER, Job, Runner
-from postprober.pipeline.scheduler.worker_pool import Engine
+from postprober.pipeline.scheduler.worker_pool import WorkerPool
 from postprober.storage import processes
 from postprober.storage.database import Database
 from postprober.storage.tables import leases, transitions
@@ -58,7 +58,7 @@ def wait_until(holds: Callable[[], bool], limit: float = 15.0) -> None:
 
 
 def all_ended(stage: Stage, ids: list[int]) -> bool:
-    return all(TRAITS[stage.state(i)].terminal for i in ids)
+    return all(TRAITS[stage.state(i)].at_rest for i in ids)
 
 
 class Running:
@@ -179,7 +179,7 @@ def test_it_ends_while_the_bell_is_about_to_ring_between_two_ticks(
         wait_until(lambda: not runner._jobs.running)
         return live.clock.now() + timedelta(seconds=0.2)
 
-    monkeypatch.setattr(runner._engine, "ring", ring)
+    monkeypatch.setattr(runner._deliverer, "ring", ring)
     with running:
         assert inside.wait(10)
     assert running.ended is True and _beats(live) == set()
@@ -204,7 +204,7 @@ def test_what_hangs_holds_up_the_end_for_a_bounded_time_only(
             wait_until(lambda: running.runner._in_hand() == ["1 deliveries", "report"])
     finally:
         go_on.set()
-        running.runner._engine.stop()
+        running.runner._deliverer.stop()
         running.runner._threads.shutdown(wait=True)
     assert running.ended is False and _leader(live) == "" and _beats(live) == set()
     assert "left in hand after 0.5 s, to be taken over: 1 deliveries, report" in caplog.text
@@ -259,7 +259,7 @@ def test_following_never_takes_all_the_threads(live: Stage) -> None:
         publish(ctx, delivery)
     hold = threading.Event()
     live.platform.slow_reads = hold
-    engine = Engine(ctx, 3)
+    engine = WorkerPool(ctx, 3)
     try:
         engine.ring()
         urgent = live.plan(live.link("urgent"), "urgent")
@@ -272,7 +272,7 @@ def test_following_never_takes_all_the_threads(live: Stage) -> None:
 
 
 def test_a_stopped_engine_starts_nothing(live: Stage) -> None:
-    engine = Engine(live.worker("w"), 2)
+    engine = WorkerPool(live.worker("w"), 2)
     engine.stop()
     delivery = live.plan(live.link())
     assert engine.ring() is None

@@ -62,7 +62,7 @@ def drive(ctx: Context, ids: list[int], over: Callable[[], bool] | None = None, 
 
     def ended() -> bool:
         with ctx.db.read() as conn:
-            return all(TRAITS[deliveries.get(conn, i).state].terminal for i in ids)
+            return all(TRAITS[deliveries.get(conn, i).state].at_rest for i in ids)
 
     end, pause = time.monotonic() + limit, threading.Event()
     while not (over or ended)():
@@ -177,7 +177,7 @@ def test_no_token_is_ever_seen_outside_the_vault(
         with core.db.read() as conn:
             found = [deliveries.get(conn, i) for i in ids]
             waiting = {accounts.get(conn, d.account_id).status for d in found if d.state is S.WAITING}
-        return all(TRAITS[d.state].terminal or (d.state is S.WAITING and waiting == {"reconnect"}) for d in found)
+        return all(TRAITS[d.state].at_rest or (d.state is S.WAITING and waiting == {"reconnect"}) for d in found)
 
     drive(ctx, ids, settled, 30)
     for platform in known():

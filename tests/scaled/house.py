@@ -202,7 +202,7 @@ class House:
         found = []
         with self.core.db.read() as conn:
             for post in self.texts:
-                found += [d.id for d in deliveries.of_post(conn, post) if not TRAITS[d.state].terminal]
+                found += [d.id for d in deliveries.of_post(conn, post) if not TRAITS[d.state].at_rest]
         return found
 
     def ended(self) -> bool:

@@ -73,7 +73,7 @@ def _jump(kind: str, number: int) -> list[str]:
 
 
 def _decided(on: Stage, delivery: int) -> bool:
-    return TRAITS[on.state(delivery)].terminal or on.state(delivery) is S.HELD
+    return TRAITS[on.state(delivery)].at_rest or on.state(delivery) is S.HELD
 
 
 def _judge_jump(on: Stage, delivery: int) -> list[str]:

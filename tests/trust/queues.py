@@ -9,7 +9,7 @@ from threading import Event
 from postprober.domain.delivery import DeliveryState
 from postprober.pipeline.scheduler import dispatcher as dispatch
 from postprober.pipeline.scheduler.dispatcher import Dispatcher
-from postprober.pipeline.scheduler.worker_pool import Engine
+from postprober.pipeline.scheduler.worker_pool import WorkerPool
 from tests.scaled.faults import KINDS, Scene, scene
 from tests.trust.base import Found, Turns, some
 from tests.trust.scenes import careless, stage
@@ -85,7 +85,9 @@ def _forgotten(_number: int) -> bool:
     """Whether a post stays behind when the dispatcher trusts its queue."""
     with stage() as on, careless(dispatch, PATIENCE=10**9, LONGEST=10**9):
         delivery, ctx = on.plan(on.link()), on.worker("scheduler")
-        dispatcher = Dispatcher(ctx, _Lossy(lambda i: on.act(on.worker(), i)), Engine(ctx, 1), lambda _conn, _now: True)
+        dispatcher = Dispatcher(
+            ctx, _Lossy(lambda i: on.act(on.worker(), i)), WorkerPool(ctx, 1), lambda _conn, _now: True
+        )
         for _ in range(20):
             dispatcher.ring()
             on.manual.advance(60)

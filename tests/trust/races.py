@@ -139,7 +139,7 @@ class _Races:
         ctx: Context = self.on.worker("last")
         for _ in range(20):
             state = self.on.state(delivery)
-            if TRAITS[state].terminal or state is S.PUBLISHED:
+            if TRAITS[state].at_rest or state is S.PUBLISHED:
                 return
             self.on.act(ctx, delivery)
 

@@ -49,7 +49,7 @@ def _round(number: int, guarded: bool, sent_before: list[int]) -> list[str]:
             (on.data_dir / "high-water.json").unlink()
         if guarded:
             guard_against_restore(ctx, HighWater(on.data_dir))
-        on.settle(ctx, *ids, until=lambda d: TRAITS[d.state].terminal or d.state is S.HELD, limit=600)
+        on.settle(ctx, *ids, until=lambda d: TRAITS[d.state].at_rest or d.state is S.HELD, limit=600)
         failures = []
         for delivery in ids:
             found = on.get(delivery)

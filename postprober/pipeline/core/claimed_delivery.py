@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,14 +16,14 @@ from postprober.domain.attempt import Act, Outcome
 from postprober.domain.delivery import DeliveryState, Step, StepStatus
 from postprober.domain.post import MediaFile, MediaKind
 from postprober.domain.remote import PartJob, Ref, Search
-from postprober.errors import VaultError
+from postprober.errors import Conflict, LeaseLost, VaultError
 from postprober.http import Exchange, HttpClient
 from postprober.pipeline.core import transitions
 from postprober.pipeline.core.context import Context, Wiretap
 from postprober.pipeline.core.platform_time import key_of
 from postprober.pipeline.core.tokens import open_credentials, secrets_of
 from postprober.platforms.common.adapter import Adapter
-from postprober.storage import attempts, deliveries, media, remote_posts, step_log
+from postprober.storage import accounts, attempts, deliveries, media, remote_posts, step_log
 from postprober.storage.records import Account, Delivery, PartRecord, replace
 
 KEY_LOOK = timedelta(minutes=1)  # until it is tried again whether the tokens can be opened
@@ -80,6 +81,27 @@ class Work:
 
     def adapter(self, http: HttpClient) -> Adapter:
         return self.ctx.adapter(self.account, http)
+
+
+@contextmanager
+def claimed(ctx: Context, delivery_id: int, *, only: frozenset[DeliveryState]) -> Iterator[Work | None]:
+    """A due delivery in one of the states `only`, leased for as long as the block runs; None if somebody else has it or it
+    is not due. Its tokens are not opened yet. The block ends early, without an error, where the delivery turns out to
+    belong to somebody else by now: they carry on from what is stored."""
+    until, deadline = ctx.keeper.until()
+    with ctx.db.write() as conn:
+        delivery = deliveries.take(conn, delivery_id, worker=ctx.worker, now=ctx.clock.now(), until=until, only=only)
+        account = accounts.get(conn, delivery.account_id) if delivery is not None else None
+    if delivery is None or account is None:
+        yield None
+        return
+    ctx.keeper.hold(delivery.id, deadline)
+    try:
+        yield Work(ctx, delivery, account, Credentials(""))
+    except (Conflict, LeaseLost):
+        return
+    finally:
+        ctx.keeper.drop(delivery.id)
 
 
 def open_tokens(work: Work) -> bool:

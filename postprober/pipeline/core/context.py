@@ -21,7 +21,7 @@ from postprober.http import Exchange, HttpClient
 from postprober.pipeline.core.platform_health_cache import Pulse
 from postprober.pipeline.core.platform_time import Patience, PlatformTimes
 from postprober.platforms.common.adapter import Adapter
-from postprober.platforms.registry import browser_adapter, by_browser
+from postprober.platforms.registry import adapter_of
 from postprober.security.vault import Vault
 from postprober.settings import MailServer
 from postprober.storage import deliveries
@@ -149,10 +149,8 @@ class Context:
 
     def adapter(self, account: Account, http: HttpClient) -> Adapter:
         """The adapter of this account: by the platform's API, or by its web pages."""
-        if by_browser(account.platform, account.instance):
-            config = self.config_for(account.platform)
-            return browser_adapter(account.platform, http, config, self.clock, self.browser)
-        return self.adapter_for(account.platform, http)
+        platform, config = account.platform, self.config_for(account.platform)
+        return adapter_of(platform, account.instance, http, config, self.clock, self.browser, self.adapter_for)
 
 
 class Closing(TypedDict):

@@ -12,7 +12,6 @@ from typing import Any
 from sqlalchemy import Connection
 
 from postprober.clock import utc_iso
-from postprober.domain.account import Credentials
 from postprober.domain.attempt import Act, Outcome, payload_hash
 from postprober.domain.delivery import DUE_TO_PUBLISH, Cause, DeliveryState, Proof, Step, StepStatus
 from postprober.domain.remote import PartJob, ProgressState, Receipt, SightingState, Staged
@@ -30,7 +29,15 @@ from postprober.errors import (
 )
 from postprober.pipeline.core import unlinked
 from postprober.pipeline.core.adopt import Taken, adopt, why_not
-from postprober.pipeline.core.claimed_delivery import Work, await_key, composed, job_for, new_request_id, search_for
+from postprober.pipeline.core.claimed_delivery import (
+    Work,
+    await_key,
+    claimed,
+    composed,
+    job_for,
+    new_request_id,
+    search_for,
+)
 from postprober.pipeline.core.context import Context, Wiretap
 from postprober.pipeline.core.platform_time import key_of
 from postprober.pipeline.core.tokens import ensure_valid
@@ -51,27 +58,15 @@ def publish(ctx: Context, delivery_id: int) -> None:
 
     Does nothing if somebody else has it or it is not due.
     """
-    until, deadline = ctx.keeper.until()
-    with ctx.db.write() as conn:
-        delivery = deliveries.take(
-            conn, delivery_id, worker=ctx.worker, now=ctx.clock.now(), until=until, only=DUE_TO_PUBLISH
-        )
-        if delivery is None:
+    with claimed(ctx, delivery_id, only=DUE_TO_PUBLISH) as work:
+        if work is None:
             return
-        account = accounts.get(conn, delivery.account_id)
-    ctx.keeper.hold(delivery.id, deadline)
-    try:
         # The tokens are opened by `_authenticate`: doubt, quarantine and lateness come first.
-        work = Work(ctx, delivery, account, Credentials(""))
         if _may_go(work) and _authenticate(work):
             while (part := work.delivery.open_part()) is not None and work.delivery.state is S.CLAIMED:
                 _publish_part(work, part)
         if work.stays and work.delivery.state is S.PUBLISHED:
             verify(work)
-    except (Conflict, LeaseLost):
-        return  # the delivery belongs to somebody else now; they carry on from what is stored
-    finally:
-        ctx.keeper.drop(delivery.id)
 
 
 def _may_go(work: Work) -> bool:

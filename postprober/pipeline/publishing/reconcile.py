@@ -11,7 +11,6 @@ from datetime import timedelta
 from sqlalchemy import Connection
 
 from postprober.clock import utc_iso
-from postprober.domain.account import Credentials
 from postprober.domain.attempt import Act, Outcome
 from postprober.domain.delivery import DUE_TO_RECONCILE, Cause, DeliveryState, Step, StepStatus
 from postprober.domain.platform import ReconcileMode
@@ -20,13 +19,21 @@ from postprober.domain.retry import MAX_CRASHES, MAX_TRIES, backoff
 from postprober.errors import Conflict, PlatformError, ReconnectNeeded
 from postprober.pipeline.core import transitions, unlinked
 from postprober.pipeline.core.adopt import Taken, adopt, why_not
-from postprober.pipeline.core.claimed_delivery import Work, composed, job_for, new_request_id, open_tokens, search_for
+from postprober.pipeline.core.claimed_delivery import (
+    Work,
+    claimed,
+    composed,
+    job_for,
+    new_request_id,
+    open_tokens,
+    search_for,
+)
 from postprober.pipeline.core.context import Context, Wiretap
 from postprober.pipeline.core.tokens import ensure_valid, renew
 from postprober.pipeline.publishing import late_replies
 from postprober.pipeline.publishing.locate import locate, too_early
 from postprober.platforms.common.adapter import Adapter
-from postprober.storage import accounts, attempts, deliveries
+from postprober.storage import attempts
 from postprober.storage.records import PartRecord
 
 S = DeliveryState
@@ -43,30 +50,18 @@ _OUTCOMES = {
 
 def reconcile(ctx: Context, delivery_id: int) -> None:
     """One reading for a delivery whose outcome is unknown, and its consequence."""
-    until, deadline = ctx.keeper.until()
-    with ctx.db.write() as conn:
-        delivery = deliveries.take(
-            conn, delivery_id, worker=ctx.worker, now=ctx.clock.now(), until=until, only=DUE_TO_RECONCILE
-        )
-        if delivery is None:
+    with claimed(ctx, delivery_id, only=DUE_TO_RECONCILE) as work:
+        if work is None:
             return
-        account = accounts.get(conn, delivery.account_id)
-    part = delivery.open_part()
-    ctx.keeper.hold(delivery.id, deadline)
-    try:
-        work = Work(ctx, delivery, account, Credentials(""))
-        if not account.is_active:
+        part = work.delivery.open_part()
+        if not work.account.is_active:
             with ctx.db.write() as conn:
-                unlinked.settle(conn, delivery, ctx.clock.now(), ctx.worker)
+                unlinked.settle(conn, work.delivery, ctx.clock.now(), ctx.worker)
             return
         if _settling(work) or not open_tokens(work):
             return
         if part is not None:
             _look(work, part)
-    except Conflict:
-        return
-    finally:
-        ctx.keeper.drop(delivery.id)
 
 
 def _settling(work: Work) -> bool:

@@ -1,4 +1,4 @@
-"""Hands what is due to workers in other processes, instead of doing it on threads of its own (`engine`).
+"""Hands what is due to workers in other processes, instead of doing it on threads of its own (`worker_pool`).
 
 The queue may lose everything at any moment, and may hold what is done long since. So a delivery that was handed over and
 is still due is handed over once more: soon when the queue is empty, later in any case. While the queue does not answer,
@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 from postprober.domain.delivery import DUE_TO_RECONCILE
 from postprober.errors import Unavailable
 from postprober.pipeline.core.context import Context
-from postprober.pipeline.scheduler.worker_pool import Engine
+from postprober.pipeline.scheduler.deliverer import Deliverer
 from postprober.storage import deliveries, processes
 
 log = logging.getLogger("postprober.dispatch")
@@ -45,13 +45,13 @@ def somebody_works(conn: Connection, now: datetime) -> bool:
 
 
 class Dispatcher:
-    """Same surface as `Engine`; `own` does the work while the queue is away or `anybody` says that nobody fetches."""
+    """A `Deliverer`; `own` does the work while the queue is away or `anybody` says that nobody fetches."""
 
     def __init__(
         self,
         ctx: Context,
         queue: Queue,
-        own: Engine,
+        own: Deliverer,
         anybody: Callable[[Connection, datetime], bool] = somebody_works,
     ) -> None:
         self._ctx = ctx

@@ -24,8 +24,9 @@ from postprober.pipeline.notifications.outbox import send_due
 from postprober.pipeline.notifications.senders import Senders
 from postprober.pipeline.publishing.recovery import HighWater, guard_against_restore, recover_lost
 from postprober.pipeline.repairs.diagnose import tend
+from postprober.pipeline.scheduler.deliverer import Deliverer
 from postprober.pipeline.scheduler.dispatcher import Dispatcher, Queue
-from postprober.pipeline.scheduler.worker_pool import Engine
+from postprober.pipeline.scheduler.worker_pool import WorkerPool
 from postprober.pipeline.verification.browser_looks import Eyes
 from postprober.pipeline.verification.success_criteria import judge_due
 from postprober.storage import deliveries, processes
@@ -53,9 +54,9 @@ class Runner:
         without one the deliveries are done on `workers` threads here."""
         self._ctx = ctx
         self._more = more
-        own = Engine(ctx, workers)
-        self._engine = own if queue is None else Dispatcher(ctx, queue, own)
-        self._engine.on_idle = self._wake
+        own = WorkerPool(ctx, workers)
+        self._deliverer: Deliverer = own if queue is None else Dispatcher(ctx, queue, own)
+        self._deliverer.on_idle = self._wake
         self._canaries = Canaries(ctx)
         self._senders = Senders(ctx)
         self._started_at = ctx.clock.now()
@@ -86,7 +87,7 @@ class Runner:
         for name, job, seconds in (
             ("bell", self._bell, TICK),
             ("lead", self._lead, lease / 10),  # so soon does a standby notice; who leads renews less often
-            ("leases", self._engine.renew_leases, lease / 3),
+            ("leases", self._deliverer.renew_leases, lease / 3),
             ("recover", self._recover, min(1.0, lease / 4)),
             ("outbox", self._outbox, 0.5),
             ("notify", self._notify, 0.5),
@@ -118,11 +119,11 @@ class Runner:
 
         def renew() -> None:
             while not ended.wait(self._ctx.timing.lease.total_seconds() / 3):
-                _guarded("leases", self._engine.renew_leases)()
+                _guarded("leases", self._deliverer.renew_leases)()
 
         keeper = threading.Thread(target=renew, name="leases", daemon=True)
         keeper.start()
-        self._engine.take_nothing_new()
+        self._deliverer.take_nothing_new()
         self._senders.close()
         _guarded("handing over", self._hand_over)()
         # With `wait=True` it would wait under the lock that the bell needs to plan its next ring: for ever.
@@ -132,7 +133,7 @@ class Runner:
             log.warning("left in hand after %s s, to be taken over: %s", FAREWELL, ", ".join(left))
         else:
             self._threads.shutdown(wait=True)
-            self._engine.stop()
+            self._deliverer.stop()
             self._canaries.stop()
         ended.set()
         keeper.join()
@@ -145,7 +146,7 @@ class Runner:
         end, pause = time.monotonic() + FAREWELL, threading.Event()
         looking = True
         while (left := self._in_hand()) and time.monotonic() < end:
-            if looking and not self._engine.busy():  # which may be posting with the same browser
+            if looking and not self._deliverer.busy():  # which may be posting with the same browser
                 looking = False
                 self._eyes.close()
             pause.wait(LOOK)
@@ -153,7 +154,7 @@ class Runner:
 
     def _in_hand(self) -> list[str]:
         counts = {
-            "deliveries": self._engine.busy(), "canaries": self._canaries.busy(), "messages": self._senders.busy()
+            "deliveries": self._deliverer.busy(), "canaries": self._canaries.busy(), "messages": self._senders.busy()
         }  # fmt: skip
         return [*(f"{count} {what}" for what, count in counts.items() if count), *sorted(self._at_work)]
 
@@ -193,7 +194,7 @@ class Runner:
         upcoming = None
         while self._again:
             self._again = False  # before the look: a worker that ends during it sets it again
-            upcoming = self._engine.ring()
+            upcoming = self._deliverer.ring()
         if upcoming is None:
             return
         wait = upcoming - self._ctx.clock.now()
@@ -263,7 +264,7 @@ class Runner:
         return lambda: job() if self._leader and self._guarded else None
 
     def _beat(self) -> None:
-        detail: dict[str, Any] = {"pid": os.getpid(), "leader": self._leader, "busy": self._engine.busy()}
+        detail: dict[str, Any] = {"pid": os.getpid(), "leader": self._leader, "busy": self._deliverer.busy()}
         with self._ctx.db.write() as conn:
             processes.beat(conn, self._ctx.worker, "scheduler", self._started_at, self._ctx.clock.now(), detail)
             if self._note.written and not self._note_known:

@@ -31,7 +31,7 @@ def _nothing() -> None:
     return None
 
 
-class Engine:
+class WorkerPool:
     """`workers` threads; a third of them at most follows published posts, so that proving never delays publishing."""
 
     def __init__(self, ctx: Context, workers: int) -> None:

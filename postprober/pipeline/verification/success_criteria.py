@@ -115,7 +115,7 @@ def _wait(
 ) -> datetime | None:
     """Until when it is too early to judge; None when it is time."""
     if not out:
-        return None if all(TRAITS[d.state].terminal for d in found) else now + _LOOK_AGAIN
+        return None if all(TRAITS[d.state].at_rest for d in found) else now + _LOOK_AGAIN
     scale = ctx.timing.engagement_scale
     end = max(d.published_at for d in out if d.published_at) + timedelta(hours=goal.hours) * scale
     if now < end:

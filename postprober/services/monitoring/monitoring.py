@@ -217,7 +217,7 @@ def finished(view: PostView) -> bool:
     return all(
         not v.diagnosing
         and (
-            TRAITS[v.delivery.state].terminal
+            TRAITS[v.delivery.state].at_rest
             or (v.delivery.state is DeliveryState.PUBLISHED and _given_up(v))
             or (v.delivery.state is DeliveryState.WAITING and v.blocked)
         )
