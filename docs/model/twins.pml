@@ -225,7 +225,7 @@ active proctype person() {
 end:
     do
     :: atomic { hands == 0 && made < POSTS -> hands++; make(BY_HAND) }
-    :: atomic { d = 0; decide: 
+    :: atomic { d = 0; decide:
             if
             :: state[0] == held -> d = 0
             :: state[1] == held -> d = 1

@@ -8,9 +8,9 @@ import pytest
 
 from postprober.sandbox.serve import SandboxServer
 from tests.agent.agent_kit import SHARES
-from tests.platforms.adapter_kit import scripted, specs
+from tests.platforms.adapter_kit import scripted
 
-__all__ = ["scripted", "specs"]
+__all__ = ["scripted"]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,6 +24,7 @@ from tests.agent import failure_cases as cases
 from tests.agent.agent_kit import SHARES
 from tests.agent.failure_cases import Expected
 from tests.platforms.adapter_kit import Answer, Scripted
+from tests.specifications import SPECS
 
 S = DeliveryState
 TABLES: dict[Platform, dict[str, Expected]] = {
@@ -42,12 +42,12 @@ PICTURE = MediaFile(
 )
 
 
-def rows(specs: Path, platform: Platform) -> dict[str, dict[str, Any]]:
+def rows(platform: Platform) -> dict[str, dict[str, Any]]:
     """The file's rows by the names of the table."""
     if platform in (Platform("x"), Platform("linkedin"), Platform("instagram")):
-        found = json.loads((specs / "errors" / f"{platform.value}_errors.json").read_text())
+        found = json.loads((SPECS / "errors" / f"{platform.value}_errors.json").read_text())
         return {row.get("id") or _graph(row): row for row in found}
-    found = json.loads((specs / "errors" / "other_errors.json").read_text())[platform.value]
+    found = json.loads((SPECS / "errors" / "other_errors.json").read_text())[platform.value]
     return {next(name for name in TABLES[platform] if _is(name, row)): row for row in found}
 
 
@@ -115,19 +115,15 @@ def _cases() -> Iterator[tuple[Platform, str, Expected]]:
 
 
 @pytest.mark.parametrize("platform", TABLES)
-def test_every_row_of_the_contracts_has_an_expectation_and_every_expectation_a_row(
-    specs: Path, platform: Platform
-) -> None:
-    assert set(rows(specs, platform)) == set(TABLES[platform])
+def test_every_row_of_the_contracts_has_an_expectation_and_every_expectation_a_row(platform: Platform) -> None:
+    assert set(rows(platform)) == set(TABLES[platform])
 
 
-def test_the_rules_alone_diagnose_at_least_95_percent_of_at_least_60_documented_failures(
-    specs: Path, scripted: Scripted
-) -> None:
+def test_the_rules_alone_diagnose_at_least_95_percent_of_at_least_60_documented_failures(scripted: Scripted) -> None:
     wrong = []
     total = 0
     for platform, name, expected in _cases():
-        evidence = collect(seen(scripted, platform, rows(specs, platform)[name], expected, name.startswith("352/")))
+        evidence = collect(seen(scripted, platform, rows(platform)[name], expected, name.startswith("352/")))
         told = diagnose(evidence)
         total += 1
         if (told.cause, told.fix, told.authority) != tuple(expected)[1:]:
@@ -144,14 +140,14 @@ def test_the_rules_alone_diagnose_at_least_95_percent_of_at_least_60_documented_
     assert share >= 95, wrong
 
 
-def test_the_table_would_notice_a_wrong_rule(specs: Path, scripted: Scripted) -> None:
+def test_the_table_would_notice_a_wrong_rule(scripted: Scripted) -> None:
     """The positive control: with the platforms' tables mixed up, the share falls far below."""
     right = 0
     total = 0
     for platform, name, expected in _cases():
         if platform is not Platform("instagram"):
             continue
-        evidence = seen(scripted, platform, rows(specs, platform)[name], expected, False)
+        evidence = seen(scripted, platform, rows(platform)[name], expected, False)
         told = diagnose(Evidence(**{**vars(evidence), "platform": Platform("bluesky")}))
         total += 1
         right += (told.cause, told.fix) == (expected.cause, expected.fix)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -30,15 +28,12 @@ from postprober.domain.text import (
 )
 from postprober.platforms.linkedin.text import escape_little, unescape_little
 from postprober.platforms.mastodon.text import length as mastodon_length
+from tests.specifications import SPECS
 
-CONTRACTS = Path(os.environ.get("POSTPROBER_CONTRACTS", Path(__file__).parents[2].parent / "shared" / "contracts"))
-SUITE = CONTRACTS / "specs" / "twitter-text" / "conformance"
-needs_suite = pytest.mark.skipif(not SUITE.is_dir(), reason="the shared contracts are not there")
+SUITE = SPECS / "twitter-text" / "conformance"
 
 
 def _cases(file: str, *blocks: str) -> list[Any]:
-    if not SUITE.is_dir():
-        return []
     tests = yaml.safe_load((SUITE / file).read_text())["tests"]
     return [pytest.param(block, case, id=f"{block}-{n}") for block in blocks for n, case in enumerate(tests[block])]
 
@@ -62,33 +57,28 @@ INDEXED: dict[str, Callable[[str], list[Span]]] = {
 COUNTED = ("WeightedTweetsWithDiscountedEmojiCounterTest", "UnicodeDirectionalMarkerCounterTest")
 
 
-@needs_suite
 @pytest.mark.parametrize(("block", "case"), _cases("validate.yml", *COUNTED))
 def test_it_counts_as_the_official_suite_does(block: str, case: dict[str, Any]) -> None:
     assert weighted_length(case["text"]) == case["expected"]["weightedLength"]
 
 
-@needs_suite
 @pytest.mark.parametrize(("block", "case"), _cases("extract.yml", *FINDERS))
 def test_it_finds_what_the_official_suite_finds(block: str, case: dict[str, Any]) -> None:
     find, sign = FINDERS[block]
     assert [span.text[sign:] for span in find(case["text"])] == case["expected"]
 
 
-@needs_suite
 @pytest.mark.parametrize(("block", "case"), _cases("extract.yml", *INDEXED))
 def test_it_finds_it_where_the_official_suite_does(block: str, case: dict[str, Any]) -> None:
     spans = INDEXED[block](case["text"])
     assert [[span.start, span.end] for span in spans] == [entity["indices"] for entity in case["expected"]]
 
 
-@needs_suite
 @pytest.mark.parametrize(("block", "case"), _cases("tlds.yml", "country", "generic")[::7])
 def test_every_top_level_domain_ends_a_link(block: str, case: dict[str, Any]) -> None:
     assert [span.text for span in find_urls(case["text"])] == case["expected"]
 
 
-@needs_suite
 def test_the_suite_is_as_large_as_it_was() -> None:
     assert len(_cases("validate.yml", *COUNTED)) == 24
     assert len(_cases("extract.yml", *FINDERS)) == 91 + 5 + 23 + 65 + 3 + 8

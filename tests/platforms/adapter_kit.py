@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import itertools
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -29,23 +28,12 @@ from postprober.platforms.registry import SPECS
 from postprober.sandbox.control.client import Control
 from postprober.sandbox.serve import SandboxServer
 
-SPECS_MISSING = "the shared contracts are not there; set POSTPROBER_CONTRACTS to their folder"
 _numbers = itertools.count(1)
 
 
 def counts_of(adapter: Adapter, cred: Credentials, remote_id: str) -> Counts:
     """The counts of one post."""
     return adapter.read_many(cred, [remote_id])[remote_id].counts
-
-
-@pytest.fixture(scope="session")
-def specs() -> Path:
-    """The folder `specs` (docs/facts.md, 7); skips without it."""
-    default = Path(__file__).parents[2].parent / "shared" / "contracts"
-    folder = Path(os.environ.get("POSTPROBER_CONTRACTS", default)) / "specs"
-    if not folder.is_dir():
-        pytest.skip(SPECS_MISSING)
-    return folder
 
 
 @pytest.fixture(scope="session")

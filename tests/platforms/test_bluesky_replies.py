@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -31,8 +30,8 @@ from postprober.http import HttpClient, Pools
 from postprober.platforms.bluesky.adapter import BlueskyAdapter
 from postprober.platforms.bluesky.session import failure
 from tests.platforms.adapter_kit import counts_of
+from tests.specifications import SPECS
 
-CONTRACTS = Path(os.environ.get("POSTPROBER_CONTRACTS", str(Path(__file__).parents[3] / "shared" / "contracts")))
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 
 
@@ -137,10 +136,7 @@ EXPECTED: dict[tuple[int, str], tuple[type[PlatformError], type[PlatformError]]]
 
 
 def test_every_row_of_the_error_table_has_its_cure() -> None:
-    path = CONTRACTS / "specs" / "errors" / "other_errors.json"
-    if not path.exists():
-        pytest.skip(f"the contracts are not at {CONTRACTS}")
-    rows = json.loads(path.read_text())["bluesky"]
+    rows = json.loads((SPECS / "errors" / "other_errors.json").read_text())["bluesky"]
     assert {(row["status"], row["body"]["error"]) for row in rows} == set(EXPECTED)
     for row in rows:
         headers = {"ratelimit-reset": str(int(NOW.timestamp()) + 90)} if row["status"] == 429 else {}

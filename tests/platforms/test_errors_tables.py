@@ -9,7 +9,6 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -31,6 +30,7 @@ from postprober.errors import (
 )
 from postprober.platforms.instagram.adapter import TOKEN_LIFE
 from tests.platforms.adapter_kit import Answer, Scripted
+from tests.specifications import SPECS
 
 Expected = dict[str, type[PlatformError] | None]
 CRED = Credentials("token-of-the-account", "refresh-of-the-account", remote_id="7", name="me")
@@ -140,8 +140,8 @@ FILES = {p: f"{p.value}_errors.json" for p in TABLES}
 SENTENCE_END = (".", "…")
 
 
-def _rows(specs: Path, platform: Platform) -> dict[str, dict[str, Any]]:
-    rows = json.loads((specs / "errors" / FILES[platform]).read_text())
+def _rows(platform: Platform) -> dict[str, dict[str, Any]]:
+    rows = json.loads((SPECS / "errors" / FILES[platform]).read_text())
     return {row.get("id") or _graph_id(row): row for row in rows}
 
 
@@ -162,8 +162,8 @@ def _answer(row: dict[str, Any]) -> Answer:
 
 
 @pytest.mark.parametrize("platform", TABLES)
-def test_every_row_has_an_expectation_and_every_expectation_a_row(specs: Path, platform: Platform) -> None:
-    assert set(_rows(specs, platform)) == set(TABLES[platform])
+def test_every_row_has_an_expectation_and_every_expectation_a_row(platform: Platform) -> None:
+    assert set(_rows(platform)) == set(TABLES[platform])
 
 
 CASES = [
@@ -176,9 +176,9 @@ CASES = [
 
 @pytest.mark.parametrize(("platform", "name", "act", "kind"), CASES)
 def test_a_refusal_becomes_the_error_that_names_its_cure(
-    specs: Path, scripted: Scripted, platform: Platform, name: str, act: str, kind: type[PlatformError] | None
+    scripted: Scripted, platform: Platform, name: str, act: str, kind: type[PlatformError] | None
 ) -> None:
-    adapter, _ = scripted(platform, _answer(_rows(specs, platform)[name]))
+    adapter, _ = scripted(platform, _answer(_rows(platform)[name]))
     acts: dict[str, Callable[[], object]] = {
         "publish": lambda: adapter.finalize(CRED, JOB, Staged("17")),
         "read": lambda: adapter.fetch(CRED, "17"),
@@ -236,7 +236,7 @@ def test_a_fault_while_nothing_is_visible_is_unavailable(
     assert answer.requests
 
 
-def test_an_expired_token_may_be_cured_by_a_refresh_and_a_revoked_one_not(specs: Path, scripted: Scripted) -> None:
+def test_an_expired_token_may_be_cured_by_a_refresh_and_a_revoked_one_not(scripted: Scripted) -> None:
     expired = [
         (Platform("x"), "x.invalid_token"),
         (Platform("linkedin"), "li.expired_token"),
@@ -249,38 +249,38 @@ def test_an_expired_token_may_be_cured_by_a_refresh_and_a_revoked_one_not(specs:
     ]
     for rows, curable in ((expired, True), (revoked, False)):
         for platform, name in rows:
-            adapter, _ = scripted(platform, _answer(_rows(specs, platform)[name]))
+            adapter, _ = scripted(platform, _answer(_rows(platform)[name]))
             with pytest.raises(ReconnectNeeded) as caught:
                 adapter.finalize(CRED, JOB, Staged("17"))
             assert caught.value.expired is curable, name
 
 
-def test_the_refusal_of_a_duplicate_on_linkedin_names_the_earlier_post(specs: Path, scripted: Scripted) -> None:
-    adapter, _ = scripted(Platform("linkedin"), _answer(_rows(specs, Platform("linkedin"))["li.duplicate"]))
+def test_the_refusal_of_a_duplicate_on_linkedin_names_the_earlier_post(scripted: Scripted) -> None:
+    adapter, _ = scripted(Platform("linkedin"), _answer(_rows(Platform("linkedin"))["li.duplicate"]))
     with pytest.raises(DuplicateRefused) as caught:
         adapter.finalize(CRED, JOB, Staged())
     assert caught.value.earlier_id == "urn:li:share:7141138937766391808"
 
 
-def test_waits_come_from_headers_or_from_the_table(specs: Path, scripted: Scripted) -> None:
+def test_waits_come_from_headers_or_from_the_table(scripted: Scripted) -> None:
     now = ManualClock().now()
     usage = json.dumps({"1": [{"type": "x", "estimated_time_to_regain_access": 12}]})
     expected: list[tuple[Platform, Answer, datetime | None]] = [
-        (Platform("x"), _answer(_rows(specs, Platform("x"))["x.credits_new"]), now + timedelta(hours=1)),
-        (Platform("x"), _answer(_rows(specs, Platform("x"))["x.usage_cap"]), now + timedelta(hours=24)),
+        (Platform("x"), _answer(_rows(Platform("x"))["x.credits_new"]), now + timedelta(hours=1)),
+        (Platform("x"), _answer(_rows(Platform("x"))["x.usage_cap"]), now + timedelta(hours=24)),
         (
             Platform("x"),
             Answer(429, b"", {"x-rate-limit-reset": str(int(now.timestamp()) + 90)}),
             now + timedelta(seconds=90),
         ),
-        (Platform("x"), _answer(_rows(specs, Platform("x"))["x.rate_limit_code88"]), None),
+        (Platform("x"), _answer(_rows(Platform("x"))["x.rate_limit_code88"]), None),
         (
             Platform("linkedin"),
-            _answer(_rows(specs, Platform("linkedin"))["li.rate_limit"]),
+            _answer(_rows(Platform("linkedin"))["li.rate_limit"]),
             datetime(2026, 3, 3, tzinfo=UTC),
         ),
-        (Platform("instagram"), _answer(_rows(specs, Platform("instagram"))["9/2207042"]), now + timedelta(hours=1)),
-        (Platform("instagram"), _answer(_rows(specs, Platform("instagram"))["17"]), None),
+        (Platform("instagram"), _answer(_rows(Platform("instagram"))["9/2207042"]), now + timedelta(hours=1)),
+        (Platform("instagram"), _answer(_rows(Platform("instagram"))["17"]), None),
         (
             Platform("instagram"),
             Answer(403, {"error": {"code": 80002}}, {"x-business-use-case-usage": usage}),

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import httpx2
 import pytest
@@ -26,8 +24,8 @@ from postprober.errors import (
 from postprober.http import HttpClient, Pools
 from postprober.platforms.mastodon.adapter import MastodonAdapter
 from postprober.platforms.mastodon.replies import failure
+from tests.specifications import SPECS
 
-CONTRACTS = Path(os.environ.get("POSTPROBER_CONTRACTS", str(Path(__file__).parents[3] / "shared" / "contracts")))
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 
 
@@ -167,10 +165,7 @@ EXPECTED: dict[tuple[int, str], tuple[type[PlatformError], type[PlatformError]]]
 
 
 def test_every_row_of_the_error_table_has_its_cure() -> None:
-    path = CONTRACTS / "specs" / "errors" / "other_errors.json"
-    if not path.exists():
-        pytest.skip(f"the contracts are not at {CONTRACTS}")
-    rows = json.loads(path.read_text())["mastodon"]
+    rows = json.loads((SPECS / "errors" / "other_errors.json").read_text())["mastodon"]
     assert {(row["status"], row["classify"]) for row in rows} == set(EXPECTED)
     for row in rows:
         http, _ = answering(httpx2.Response(row["status"], json=row["body"], headers=row.get("headers", {})))

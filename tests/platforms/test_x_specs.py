@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -20,6 +19,7 @@ from postprober.domain.remote import PartJob, Ref, Search, SightingState, Staged
 from postprober.errors import UnexpectedReply
 from postprober.platforms.x.posts import DIALECTS
 from tests.platforms.adapter_kit import Answer, Scripted
+from tests.specifications import elsewhere
 
 Photo = Callable[..., MediaFile]
 TEXT = "Grüße & <b> 東京 🎉 https://example.com/a?b=1&copy=2 @someone #news"
@@ -90,8 +90,8 @@ def test_the_link_to_its_own_media_is_taken_out_of_the_text(scripted: Scripted) 
     assert found.text == "see https://example.com/?a=1&lt=2 &"
 
 
-def _schema(specs: Path, file: str, name: str) -> dict[str, Any]:
-    document = json.loads((specs / file).read_text())
+def _schema(file: str, name: str) -> dict[str, Any]:
+    document = json.loads(elsewhere(file).read_text())
     return {"$ref": f"#/components/schemas/{name}", "components": document["components"]}
 
 
@@ -103,7 +103,6 @@ SPEC_FILES = [
 
 @pytest.mark.parametrize(("file", "create", "metadata", "initialize"), SPEC_FILES)
 def test_the_bodies_we_send_are_valid_by_both_specifications(
-    specs: Path,
     scripted: Scripted,
     photo: Photo,
     video: MediaFile,
@@ -124,7 +123,7 @@ def test_the_bodies_we_send_are_valid_by_both_specifications(
             "/2/tweets": create, "/2/media/metadata": metadata, "/2/media/upload/initialize": initialize,
         }.get(request.url.path)  # fmt: skip
         if name is not None:
-            jsonschema.validate(json.loads(request.content), _schema(specs, file, name))
+            jsonschema.validate(json.loads(request.content), _schema(file, name))
             checked.append(request.url.path)
     assert sorted(set(checked)) == ["/2/media/metadata", "/2/media/upload/initialize", "/2/tweets"]
     assert checked.count("/2/tweets") == 2
@@ -133,8 +132,8 @@ def test_the_bodies_we_send_are_valid_by_both_specifications(
 @pytest.mark.parametrize(
     ("file", "prefix"), [("x_openapi_2.167.json", "Post"), ("x_openapi_2.166_legacy_names.json", "Tweet")]
 )
-def test_the_fields_we_ask_for_exist_in_the_dialect(specs: Path, file: str, prefix: str) -> None:
-    parameters = json.loads((specs / file).read_text())["components"]["parameters"]
+def test_the_fields_we_ask_for_exist_in_the_dialect(file: str, prefix: str) -> None:
+    parameters = json.loads(elsewhere(file).read_text())["components"]["parameters"]
     dialect = DIALECTS["new" if prefix == "Post" else "legacy"]
 
     def allowed(name: str) -> set[str]:

@@ -1,34 +1,24 @@
-"""Where the platforms' specifications are, and checking replies against X's."""
+"""The platforms' error bodies, and checking replies against X's specification."""
 
 import json
-import os
 from functools import cache
-from pathlib import Path
 from typing import Any
 
-import pytest
 from jsonschema import Draft4Validator, FormatChecker
 
-_DEFAULT = Path(__file__).resolve().parents[2].parent / "shared" / "contracts"
+from tests.specifications import SPECS, elsewhere
+
 X_SPECS = {"new": "x_openapi_2.167.json", "legacy": "x_openapi_2.166_legacy_names.json"}
 
 
-def specs() -> Path:
-    """The folder `specs` (docs/facts.md, 7); skips the test when the contracts are not on this machine."""
-    folder = Path(os.environ.get("POSTPROBER_CONTRACTS", _DEFAULT)) / "specs"
-    if not folder.is_dir():
-        pytest.skip("the platform contracts are not here; set POSTPROBER_CONTRACTS to their folder")
-    return folder
-
-
 def error_rows(name: str) -> Any:
-    return json.loads((specs() / "errors" / name).read_text())
+    return json.loads((SPECS / "errors" / name).read_text())
 
 
 @cache
 def x_spec(dialect: str, strict: bool = False) -> dict[str, Any]:
     """The OpenAPI document with `nullable` made plain JSON Schema; `strict` allows no property it does not name."""
-    document: dict[str, Any] = json.loads((specs() / X_SPECS[dialect]).read_text())
+    document: dict[str, Any] = json.loads(elsewhere(X_SPECS[dialect]).read_text())
     document["components"]["schemas"] = _plain(document["components"]["schemas"], strict)
     return document
 

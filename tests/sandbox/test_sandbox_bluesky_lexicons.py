@@ -7,14 +7,14 @@ import pytest
 
 from postprober.sandbox.bluesky.cid import record_cid
 from postprober.sandbox.serve import SandboxServer
-from tests.sandbox.contracts import specs
 from tests.sandbox.lexicon import FORMATS, Lexicons
 from tests.sandbox.posters import BlueskyPoster
+from tests.specifications import SPECS
 
 
 @pytest.fixture(scope="module")
 def lexicons() -> Lexicons:
-    return Lexicons(specs() / "atproto" / "lexicons")
+    return Lexicons(SPECS / "atproto" / "lexicons")
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def alice(sandbox: SandboxServer, http: httpx2.Client, picture: bytes) -> Bluesk
 
 
 def vectors(name: str) -> list[str]:
-    text = (specs() / "atproto" / "interop-test-files" / "syntax" / name).read_text()
+    text = (SPECS / "atproto" / "interop-test-files" / "syntax" / name).read_text()
     return [line for line in text.splitlines() if line and not line.startswith("#")]
 
 

@@ -10,7 +10,8 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from postprober.sandbox.control.client import Control
-from tests.sandbox.contracts import error_rows, specs
+from tests.sandbox.contracts import error_rows
+from tests.specifications import SPECS
 
 KEY = {"Authorization": "Bearer sk-sandbox"}
 SCHEMA = {
@@ -32,7 +33,7 @@ ASKED: dict[str, Any] = {
 
 @cache
 def _components() -> dict[str, Any]:
-    document = yaml.safe_load((specs() / "openai.yaml").read_text())
+    document = yaml.safe_load((SPECS / "openai.yaml").read_text())
     components: dict[str, Any] = document["components"]
     return components
 
