@@ -23,7 +23,16 @@ from postprober.security.urlguard import is_private_name
 SECONDS = 30.0  # for one message, however many requests it takes
 
 # By the scheme of their addresses. tests/alerts/test_channel_reach.py reads the plug-in of each.
-ALLOWED = frozenset(["bark", "barks", "betterstack", "bluesky", "bsky", "chanify", "cliq", "dingtalk", "discord", "feishu", "firehydrant", "flock", "gchat", "goalert", "goalerts", "gotify", "gotifys", "groupme", "guilded", "hassio", "hassios", "ifttt", "ilert", "incidentio", "join", "lark", "line", "matrix", "matrixs", "misskey", "misskeys", "mmost", "mmosts", "msgbird", "nctalk", "nctalks", "ntfy", "ntfys", "onesignal", "opsgenie", "pagerduty", "pagertree", "pbul", "plivo", "pover", "prowl", "pushdeer", "pushdeers", "pushy", "push", "revolt", "rocket", "rockets", "ryver", "schan", "signal", "signals", "signl4", "slack", "spike", "splunk", "spugpush", "squadcast", "synology", "synologys", "tgram", "threema", "twilio", "twist", "victorops", "vonage", "webex", "wecombot", "whatsapp", "workflow", "workflows", "wxpusher", "wxteams", "xmatters", "zoom", "zulip"])  # fmt: skip
+ALLOWED = frozenset([
+    "bark", "barks", "betterstack", "bluesky", "bsky", "chanify", "cliq", "dingtalk", "discord", "feishu",
+    "firehydrant", "flock", "gchat", "goalert", "goalerts", "gotify", "gotifys", "groupme", "guilded", "hassio",
+    "hassios", "ifttt", "ilert", "incidentio", "join", "lark", "line", "matrix", "matrixs", "misskey", "misskeys",
+    "mmost", "mmosts", "msgbird", "nctalk", "nctalks", "ntfy", "ntfys", "onesignal", "opsgenie", "pagerduty",
+    "pagertree", "pbul", "plivo", "pover", "prowl", "pushdeer", "pushdeers", "pushy", "push", "revolt", "rocket",
+    "rockets", "ryver", "schan", "signal", "signals", "signl4", "slack", "spike", "splunk", "spugpush", "squadcast",
+    "synology", "synologys", "tgram", "threema", "twilio", "twist", "victorops", "vonage", "webex", "wecombot",
+    "whatsapp", "workflow", "workflows", "wxpusher", "wxteams", "xmatters", "zoom", "zulip",
+])  # fmt: skip  # table: many short names
 # Parameters that name a file or an address to be read, or another server than the service's own.
 _REFUSED_KEYS = frozenset({
     "template", "keyfile", "subfile", "keyset", "pgpkey", "pgp", "pem", "smtp",

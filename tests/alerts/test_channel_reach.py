@@ -21,7 +21,14 @@ from tests.attack.channels import INSIDE, REFUSED_AT_ONCE, Trap, inner_names, tr
 from tests.receivers import Receiver
 
 # What the plug-ins of the allowed services may import: nothing that opens a connection but `requests`.
-HARMLESS = frozenset(["__future__", "base64", "collections", "collections.abc", "contextlib", "copy", "cryptography.hazmat.primitives.ciphers.aead", "cryptography.hazmat.primitives", "cryptography.hazmat.primitives.ciphers", "dataclasses", "datetime", "email.utils", "enum", "functools", "gzip", "hashlib", "hmac", "html", "io", "itertools", "json", "json.decoder", "logging", "math", "operator", "os", "os.path", "random", "re", "requests", "secrets", "string", "threading", "time", "types", "typing", "urllib.parse", "uuid", "xml.sax.saxutils"])  # fmt: skip
+HARMLESS = frozenset([
+    "__future__", "base64", "collections", "collections.abc", "contextlib", "copy",
+    "cryptography.hazmat.primitives.ciphers.aead", "cryptography.hazmat.primitives",
+    "cryptography.hazmat.primitives.ciphers", "dataclasses", "datetime", "email.utils", "enum", "functools", "gzip",
+    "hashlib", "hmac", "html", "io", "itertools", "json", "json.decoder", "logging", "math", "operator", "os",
+    "os.path", "random", "re", "requests", "secrets", "string", "threading", "time", "types", "typing", "urllib.parse",
+    "uuid", "xml.sax.saxutils",
+])  # fmt: skip  # table: many short names
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from threading import Event
 
 import websockets
 from streamlit.proto.BackMsg_pb2 import BackMsg
+from websockets.typing import Subprotocol
 
 from postprober.services.people import users
 from postprober.wiring import build_core, close_core
@@ -108,7 +109,7 @@ async def _knock(app: App, origin: str, cookie: str, use: object = None) -> tupl
     address = app.url.replace("http", "ws") + "/_stcore/stream"
     try:
         async with websockets.connect(
-            address, additional_headers=headers, origin=origin, subprotocols=["streamlit"], max_size=None  # type: ignore[arg-type, list-item]
+            address, additional_headers=headers, origin=origin, subprotocols=[Subprotocol("streamlit")], max_size=None
         ) as socket_:  # fmt: skip
             message = BackMsg()
             message.rerun_script.query_string = ""

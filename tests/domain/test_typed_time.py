@@ -24,7 +24,7 @@ HALF_PAST_NINE = datetime(2027, 3, 2, 9, 30)
         "2 mars 2027 à 9h30", "mardi 2 mars 2027 09h30", "2 de marzo de 2027 9:30", "20270302T0930", "09:30 2027-03-02",
         "2027-03-02\u00a09:30\u202fAM",
     ],
-)  # fmt: skip
+)  # fmt: skip  # table: ways of one language stand together
 def test_the_ways_of_writing_a_moment(text: str) -> None:
     assert parse(text) == HALF_PAST_NINE
 

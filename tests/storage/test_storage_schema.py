@@ -171,7 +171,7 @@ def test_times_come_back_as_the_same_moment_in_utc(database: Database) -> None:
         ((3, 45, 0), True), ((3, 50, 6), True), ((3, 50, 7), False), ((3, 51, 0), True), ((3, 51, 2), True),
         ((3, 51, 3), False), ((3, 52, 0), False),
     ],
-)  # fmt: skip
+)  # fmt: skip  # table: versions in their order
 @pytest.mark.embedded("about SQLite's file")
 def test_the_versions_with_the_wal_reset_bug_are_known(version: tuple[int, ...], broken: bool) -> None:
     assert sqlite_has_wal_reset_bug(version) is broken

@@ -56,9 +56,19 @@ QUALITIES = (92, 85, 78, 70, 60)  # 92 looks like the original, below 60 blocks 
 SHRINK = 0.8  # when the lowest quality is still too large: four fifths of each side, then again
 MIN_SIDE = 64  # pixels; smaller is no picture any more
 _PILLOW_ERRORS = (
-    OSError, ValueError, SyntaxError, EOFError, struct.error, LookupError, ArithmeticError, MemoryError, TypeError,
-    AttributeError, RuntimeError, zlib.error,
-)  # fmt: skip  # what Pillow's decoders raise on damaged files
+    OSError,
+    ValueError,
+    SyntaxError,
+    EOFError,
+    struct.error,
+    LookupError,
+    ArithmeticError,
+    MemoryError,
+    TypeError,
+    AttributeError,
+    RuntimeError,
+    zlib.error,
+)  # what Pillow's decoders raise on damaged files
 _BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)  # the second only where warnings are errors
 
 # Bytes of an unpacked text or profile of a PNG. Pillow's own 1 MB is less than drawing programs leave there, and it then
@@ -529,7 +539,7 @@ _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
     5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
-}  # fmt: skip  # EXIF 2.3, tag Orientation
+}  # fmt: skip  # table: EXIF 2.3, tag Orientation
 _IN_STRIPS = {"1": "L", "L": "L", "P": "RGB", "RGB": "RGB", "RGBA": "RGBA", "LA": "RGBA", "PA": "RGBA", "CMYK": "CMYK"}
 
 

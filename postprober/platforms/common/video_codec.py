@@ -13,7 +13,7 @@ _NAMES = {
     b"vp08": "vp8", b"vp09": "vp9", b"av01": "av1", b"mp4v": "mpeg4", b"jpeg": "mjpeg", b"mjpa": "mjpeg", b"s263": "h263",
     b"apch": "prores", b"apcn": "prores", b"apcs": "prores", b"apco": "prores", b"ap4h": "prores", b"ap4x": "prores",
     b"AVdh": "dnxhd", b"AVdn": "dnxhd",
-}  # fmt: skip
+}  # fmt: skip  # table: names of one codec stand together
 _WEBM = {b"V_VP8": "vp8", b"V_VP9": "vp9", b"V_AV1": "av1", b"V_MPEG4/ISO/AVC": "h264", b"V_MPEGH/ISO/HEVC": "hevc"}
 _CHROMA = {0: "4:0:0", 1: "", 2: "4:2:2", 3: "4:4:4"}  # chroma_format_idc; 4:2:0 is what everybody means
 _HIGH = frozenset(

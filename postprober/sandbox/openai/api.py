@@ -19,9 +19,20 @@ from postprober.sandbox.openai.dialect import OpenAiManner, out_of_quota, proble
 Json = dict[str, Any]
 MODEL = "sandbox-model"
 CATEGORIES = (
-    "hate", "hate/threatening", "harassment", "harassment/threatening", "illicit", "illicit/violent", "self-harm",
-    "self-harm/intent", "self-harm/instructions", "sexual", "sexual/minors", "violence", "violence/graphic",
-)  # fmt: skip  # CreateModerationResponse of OpenAI's OpenAPI document: agent/facts.md, 3
+    "hate",
+    "hate/threatening",
+    "harassment",
+    "harassment/threatening",
+    "illicit",
+    "illicit/violent",
+    "self-harm",
+    "self-harm/intent",
+    "self-harm/instructions",
+    "sexual",
+    "sexual/minors",
+    "violence",
+    "violence/graphic",
+)  # CreateModerationResponse of OpenAI's OpenAPI document: agent/facts.md, 3
 _VIOLENT = re.compile(r"\b(?:kill|shoot|stab|bomb)\b", re.IGNORECASE)
 _HOSTILE = re.compile(r"\b(?:hate|stupid people|idiots)\b", re.IGNORECASE)
 _CHARS_PER_TOKEN = 4
