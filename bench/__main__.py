@@ -1,4 +1,5 @@
-"""`python -m bench [name …]`: throughput, lateness, recovery, memory, live events, live pages, analytics, memory under attack."""
+"""`python -m bench [name …]`: throughput, lateness, recovery, memory, live events, live pages, analytics, memory under attack, what
+following posts costs."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ import sys
 from bench import pipeline
 from bench.abuse import abuse
 from bench.analytics import analytics
+from bench.following import following
 from bench.sessions import sessions
 from bench.websocket import websocket
 
@@ -21,6 +23,7 @@ BENCHES = {
     "sessions": sessions,
     "analytics": analytics,
     "abuse": abuse,
+    "following": following,
 }
 
 

@@ -101,6 +101,7 @@ class Settings(BaseSettings):
 
     watch_days: int = Field(30, ge=0, le=3650)
     watch_hours: int = Field(6, ge=1, le=720)
+    read_budget: float = Field(1.0, ge=0, le=100)
     browser: Literal["on", "off"] = "on"
     browser_path: str = ""
     browser_looks: int = Field(12, ge=0, le=120)

@@ -69,6 +69,11 @@ class Watched:
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
 
+    @property
+    def mark(self) -> str | None:
+        """Of the differences that are known: told to people, or there from the proof on. None where nobody has looked."""
+        return self.told.partition("|")[0] if self.told else self.base
+
     def count_planned(self, published_at: datetime) -> datetime | None:
         """For when engagement is planned next; None when that is over."""
         if self.next_count is None:

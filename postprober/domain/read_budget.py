@@ -93,8 +93,13 @@ def outlook(used: Used, prices: Prices, now: datetime, setting: float) -> Outloo
     allowed = used.posted_micros * SHARE * setting / MICROS
     money = used.micros / MICROS
     return Outlook(
-        told.calls, told.calls_allowed, told.calls_foreseen, money, allowed, min(money * left, max(allowed * left, money))
-    )  # fmt: skip
+        told.calls,
+        told.calls_allowed,
+        told.calls_foreseen,
+        money,
+        allowed,
+        min(money * left, max(allowed * left, money)),
+    )
 
 
 def _calls_allowed(used: Used, day: int, setting: float) -> float:

@@ -9,6 +9,7 @@ from datetime import timedelta
 from functools import partial
 
 from postprober.domain.platform import Platform
+from postprober.domain.prices import Prices
 from postprober.domain.timing import Timing
 from postprober.pipeline.core.context import Context, LeaseKeeper, no_checkpoint
 from postprober.platforms.registry import adapter_for
@@ -30,6 +31,8 @@ def context_of(
     settings = core.settings
     times = timing or settings.timing
     name = worker or f"{socket.gethostname()}-{os.getpid()}"
+
+    prices = settings.api_prices
 
     def media_url(record: MediaRecord, platform: Platform) -> str:
         return media.public_url(settings, core.clock.now().timestamp(), record, platform)
@@ -55,4 +58,6 @@ def context_of(
         advisor=core.advisor,
         browser=core.browser,
         looks_a_minute=settings.browser_looks,
+        prices=lambda platform: prices.get(platform, Prices()),
+        read_budget=settings.read_budget,
     )

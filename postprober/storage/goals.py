@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, bindparam, delete, select, update
 
 from postprober.domain.criteria import Criteria
 from postprober.storage import sql
@@ -53,8 +53,11 @@ def due(conn: Connection, now: datetime, most: int = 50) -> list[Goal]:
     return [record_of(Goal, row) for row in rows]
 
 
+_OF_POST = select(goals).where(goals.c.post_id == bindparam("post"))  # built once: every look asks
+
+
 def of_post(conn: Connection, post_id: int) -> Goal | None:
-    row = conn.execute(select(goals).where(goals.c.post_id == post_id)).one_or_none()
+    row = conn.execute(_OF_POST, {"post": post_id}).one_or_none()
     return record_of(Goal, row) if row else None
 
 

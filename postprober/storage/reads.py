@@ -15,7 +15,7 @@ def of_account(conn: Connection, account_id: int, now: datetime) -> Used:
     """This month."""
     row = conn.execute(
         select(reads).where(reads.c.account_id == account_id, reads.c.month == month_of(now))
-    ).one_or_none()  # fmt: skip
+    ).one_or_none()
     return Used() if row is None else Used(row.calls, row.micros, row.posts, row.posted_micros)
 
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from postprober.domain.drift import Watched
 from postprober.storage import sql
 from postprober.storage.tables import watches
 
+_STATE = select(watches.c.state).where(watches.c.delivery_id == bindparam("delivery"))  # built once: every look asks
+
 
 def get(conn: Connection, delivery_id: int) -> Watched:
     """What is known; nothing, when nobody has looked yet."""
-    stored = conn.execute(select(watches.c.state).where(watches.c.delivery_id == delivery_id)).scalar_one_or_none()
+    stored = conn.execute(_STATE, {"delivery": delivery_id}).scalar_one_or_none()
     return Watched.of(stored)
 
 

@@ -69,8 +69,10 @@ def test_many_posts_and_their_counts_come_in_the_fewest_calls(desk: Desk) -> Non
         alone = desk.linked.adapter.fetch(desk.linked.cred, one)
         assert alone is not None and found[one].post is not None
         assert (alone.text, alone.media, alone.ref.url) == (
-            found[one].post.text, found[one].post.media, found[one].post.ref.url  # type: ignore[union-attr]
-        )  # fmt: skip
+            found[one].post.text,
+            found[one].post.media,
+            found[one].post.ref.url,  # type: ignore[union-attr]
+        )
 
 
 @pytest.mark.parametrize("desk", ["x", "mastodon", "bluesky", "linkedin"], indirect=True)

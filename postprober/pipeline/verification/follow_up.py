@@ -75,6 +75,11 @@ class Seat:
         return is_polled(self.work)
 
     @property
+    def asks(self) -> bool:
+        """Whether it is reason enough for a call: its counts can wait no longer, or only its owner can look."""
+        return self.must or (self.looks and self.known.blind)
+
+    @property
     def suspected(self) -> bool:
         return bool(self.known.pending or self.work.delivery.absences)
 
@@ -144,22 +149,16 @@ def _share_out(ctx: Context, seats: Sequence[Seat], left: Purse) -> None:
     far as the month's allowance goes, and with it what costs nothing further. The rest waits, or is left out."""
     if not ctx.together:
         return
-    calls = any(not seat.settled for seat in seats) and left.readings is None
-    for seat in sorted((one for one in seats if one.settled), key=lambda one: one.kept):
-        price = 0 if seat.free or left.readings is None else len(seat.refs)
-        scale = ctx.timing.engagement_scale
-        allowed = left.allows(seat.kept, price) or (
-            seat.known.blind and is_of_the_two(seat.work.now() - out_since(seat.work), scale)
-        )
-        seat.may_ask = allowed
-        seat.left_out = seat.must and not allowed
-        if allowed and (seat.must or (seat.known.blind and seat.looks)):
+    billed, scale = left.readings is not None, ctx.timing.engagement_scale
+    calls = not billed and any(not seat.settled for seat in seats)
+    for seat in sorted((one for one in seats if one.settled), key=lambda one: (not one.asks, one.kept)):
+        price = len(seat.refs) if billed and not seat.free else 0
+        of_the_two = seat.known.blind and is_of_the_two(seat.work.now() - out_since(seat.work), scale)
+        seat.may_ask = (calls and not price) or left.allows(seat.kept, price) or of_the_two
+        seat.left_out = seat.must and not seat.may_ask
+        seat.counts = seat.counts and seat.may_ask and (seat.must or calls)
+        if seat.may_ask and (seat.counts or seat.asks):
             left, calls = left.less(price), True
-    for seat in seats:
-        rides = calls and (left.readings is None or seat.free or seat.may_ask)
-        if seat.settled and rides and not seat.must:
-            seat.may_ask = True
-        seat.counts = seat.counts and ((seat.must and not seat.left_out) or rides)
 
 
 def _ids_to_read(ctx: Context, seat: Seat, for_all: bool) -> list[str]:
@@ -177,7 +176,7 @@ def _ids_to_read(ctx: Context, seat: Seat, for_all: bool) -> list[str]:
 def _visit(ctx: Context, seats: Sequence[Seat], left: Purse) -> None:
     desk = Desk([seat.work for seat in seats])
     _share_out(ctx, seats, left)
-    for_all = SPECS[seats[0].work.account.platform].counts_for_all
+    for_all = ctx.together and SPECS[seats[0].work.account.platform].counts_for_all
     ids = [one for seat in seats for one in _ids_to_read(ctx, seat, for_all)]
     if len(ids) > 1 or any(seat.counts for seat in seats):  # a proof alone reads its post in the surest way
         desk.read(ids)
@@ -201,8 +200,12 @@ def _visit(ctx: Context, seats: Sequence[Seat], left: Purse) -> None:
             except (IntegrityError, DataError):  # of this row; what the whole transaction met goes on
                 log.exception("the look at delivery %s could not be written", seat.work.delivery.id)
                 continue
-            total = Used(total.calls, total.micros + more.micros, total.posts + more.posts,
-                         total.posted_micros + more.posted_micros)  # fmt: skip
+            total = Used(
+                total.calls,
+                total.micros + more.micros,
+                total.posts + more.posts,
+                total.posted_micros + more.posted_micros,
+            )
         if total != Used():
             reads.add(conn, seats[0].work.account.id, ctx.clock.now(), total)
     if failed is not None and len(seats) == 1:
@@ -226,7 +229,7 @@ def _poll(seat: Seat, desk: Desk, for_all: bool) -> Writer:
     try:
         if seat.looks or (seat.counts and for_all) or (by_owner and _is_odd(seat, desk)):
             glance = not by_owner and not known.pending
-            finding = examine(work, desk, glance=glance, surely=seat.suspected, may_ask=seat.may_ask)
+            finding = examine(work, desk, glance=glance, surely=seat.suspected, may_ask=seat.may_ask, told=known.mark)
     except Throttled as error:
         return again_later(work, error)
     counts = _counts(seat, desk, finding) if seat.counts else None
@@ -258,7 +261,7 @@ def _counts(seat: Seat, desk: Desk, finding: Finding | None) -> Counts | None:
     first = seat.refs[0] if seat.refs else None
     if first is None:
         return None
-    if first.remote_id not in desk.asked and seat.may_ask:
+    if seat.may_ask and first.remote_id not in desk.asked and not desk.unread(first):
         desk.read([first.remote_id])
     return desk.counts(first)
 
@@ -272,9 +275,16 @@ def _keep(seat: Seat, conn: Connection, counts: Counts | None, finding: Finding 
         if work.delivery.state is S.PUBLISHED and finding.proof is not Proof.ACCEPTED and not finding.missing:
             work.log(conn, Step.VERIFICATION, StepStatus.SUCCESS, proof=finding.proof.value, **finding.detail)
             work.move(
-                conn, S.VERIFIED, f"proof: {finding.proof.value}", proof=finding.proof, verified_at=now,
-                lease_until=None, next_at=first_poll(work, conn), readings=0, absences=0,
-            )  # fmt: skip
+                conn,
+                S.VERIFIED,
+                f"proof: {finding.proof.value}",
+                proof=finding.proof,
+                verified_at=now,
+                lease_until=None,
+                next_at=first_poll(work, conn),
+                readings=0,
+                absences=0,
+            )
             known = judge(replace(known, base=None), finding.seen)[0]
         elif work.delivery.state is S.VERIFIED:
             known, news = watch_over(work, conn, known, finding)
@@ -370,10 +380,16 @@ def _ghost_again(work: Work, desk: Desk) -> Writer:
         work.log(conn, Step.VERIFICATION, StepStatus.SUCCESS, proof=finding.proof.value, **finding.detail)
         known = begin(work, conn, replace(watches.get(conn, work.delivery.id), blind=finding.blind))
         work.move(
-            conn, S.VERIFIED, "It is visible now.", proof=finding.proof,
-            verified_at=work.delivery.verified_at or now, readings=0, absences=0, lease_until=None,
+            conn,
+            S.VERIFIED,
+            "It is visible now.",
+            proof=finding.proof,
+            verified_at=work.delivery.verified_at or now,
+            readings=0,
+            absences=0,
+            lease_until=None,
             **appointment(work, conn, known),
-        )  # fmt: skip
+        )
         return billed_now(work, conn, desk)
 
     return write

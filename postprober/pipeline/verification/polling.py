@@ -25,10 +25,15 @@ def first_poll(work: Work, conn: Connection, after: datetime | None = None) -> d
     moment for which a look has just been taken."""
     timing = work.ctx.timing
     return next_look(
-        out_since(work), work.now(), scale=timing.engagement_scale,
-        shortest=timing.watch_shortest, longest=timing.watch_longest, until=timing.watch_for,
-        also=goal_hours(work, conn), after=after,
-    )  # fmt: skip
+        out_since(work),
+        work.now(),
+        scale=timing.engagement_scale,
+        shortest=timing.watch_shortest,
+        longest=timing.watch_longest,
+        until=timing.watch_for,
+        also=goal_hours(work, conn),
+        after=after,
+    )
 
 
 def next_count(work: Work, conn: Connection, after: datetime | None = None) -> str:

@@ -51,12 +51,18 @@ class Finding:
 
 
 def examine(
-    work: Work, desk: Desk | None = None, *, glance: bool = False, surely: bool = False, may_ask: bool = True
+    work: Work,
+    desk: Desk | None = None,
+    *,
+    glance: bool = False,
+    surely: bool = False,
+    may_ask: bool = True,
+    told: str | None = None,
 ) -> Finding:
     """All parts together: the weakest proof, any missing part, all differences. `glance`: its owner is asked only about
     what a stranger does not see as it was sent, and where the stranger could not tell only if it `may_ask`. `surely`: its
-    owner reads it by itself. Raises Throttled."""
-    asking = _Asking(desk or Desk([work]), glance, surely, may_ask)
+    owner reads it by itself. `told`: the mark of the differences that are known already. Raises Throttled."""
+    asking = _Asking(desk or Desk([work]), glance, surely, may_ask, told if len(work.delivery.parts) == 1 else None)
     findings = [_examine_part(work, part, part.ref, asking) for part in work.delivery.parts if part.ref is not None]
     weakest = min((f.proof for f in findings), key=PROOF_ORDER.index)
     return Finding(
@@ -88,6 +94,7 @@ class _Asking:
     glance: bool
     surely: bool
     may_ask: bool
+    told: str | None
 
 
 def _examine_part(work: Work, part: PartRecord, ref: Ref, asking: _Asking) -> Finding:
@@ -97,13 +104,18 @@ def _examine_part(work: Work, part: PartRecord, ref: Ref, asking: _Asking) -> Fi
     owner = NOT_ASKED if glancing else asking.desk.owner(work, ref, surely=asking.surely)
     url = owner.post.ref.url if owner.post and owner.post.ref.url else told
     seen = look(
-        work.ctx.http.bound(request_id=new_request_id()), work.account.platform,
-        work.ctx.config_for(work.account.platform), url=url, remote_id=ref.remote_id, instance=work.account.instance,
+        work.ctx.http.bound(request_id=new_request_id()),
+        work.account.platform,
+        work.ctx.config_for(work.account.platform),
+        url=url,
+        remote_id=ref.remote_id,
+        instance=work.account.instance,
         author=work.account.account_name,
-    )  # fmt: skip
+    )
     files = media_files(work.ctx, work.delivery, part.media)
     differs = seen.verdict is Verdict.FOUND and bool(compare(part.text, files, seen).differences)
-    suspicious = differs or seen.verdict is Verdict.GONE
+    known = differs and asking.told is not None and _sure(part, files, NOT_ASKED, seen).mark == asking.told
+    suspicious = (differs and not known) or seen.verdict is Verdict.GONE
     if glancing and (suspicious or (seen.verdict is not Verdict.FOUND and asking.may_ask)):
         owner = asking.desk.owner(work, ref, surely=suspicious)
     elif owner.shared and owner.post is not None and _contradicts(part, files, owner.post, seen):
@@ -142,7 +154,9 @@ def _put_together(
         differences=tuple(number + text for text in differences),
         detail={
             "owner": owner.reason or ("read back" if owner.post else "not there"),
-            "public": seen.verdict.value, "public_reason": seen.reason, "url": url,
+            "public": seen.verdict.value,
+            "public_reason": seen.reason,
+            "url": url,
             "notes": list(comparison.notes) if comparison else [],
         },
         url=url,
@@ -154,7 +168,7 @@ def _put_together(
         owner_sees=owner.post is not None,
         blind=seen.verdict not in (Verdict.FOUND, Verdict.GONE),
         counts=seen.counts,
-    )  # fmt: skip
+    )
 
 
 def _sure(part: PartRecord, files: tuple[MediaFile, ...], owner: Owner, seen: Look) -> Seen:
@@ -252,10 +266,17 @@ def _proved(work: Work, conn: Connection, finding: Finding) -> None:
     known = watches.get(conn, work.delivery.id)
     known = begin(work, conn, replace(judge(replace(known, base=None), finding.seen)[0], blind=finding.blind))
     work.move(
-        conn, S.VERIFIED, f"proof: {finding.proof.value}", proof=finding.proof, url=work.delivery.url or finding.url,
-        verified_at=work.delivery.verified_at or now, readings=0, absences=0, lease_until=None,
+        conn,
+        S.VERIFIED,
+        f"proof: {finding.proof.value}",
+        proof=finding.proof,
+        url=work.delivery.url or finding.url,
+        verified_at=work.delivery.verified_at or now,
+        readings=0,
+        absences=0,
+        lease_until=None,
         **appointment(work, conn, known),
-    )  # fmt: skip
+    )
     browser_looks.ask(work, conn, "proof")
 
 
@@ -266,9 +287,14 @@ def ghost(work: Work, conn: Connection, finding: Finding) -> None:
     evidence_log.keep(conn, work.delivery.id, "ghost", body_of(finding), work.now())
     work.log(conn, Step.VERIFICATION, StepStatus.FAILED, message=reason, **body_of(finding))
     work.move(
-        conn, S.GHOST, reason, readings=0, absences=0, lease_until=None,
+        conn,
+        S.GHOST,
+        reason,
+        readings=0,
+        absences=0,
+        lease_until=None,
         next_at=work.now() + work.ctx.timing.ghost_recheck,
-    )  # fmt: skip
+    )
     browser_looks.ask(work, conn, "ghost")
 
 

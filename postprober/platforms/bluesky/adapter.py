@@ -134,8 +134,9 @@ class BlueskyAdapter:
 
     def _did_of(self, cred: Credentials, handle: str) -> str | None:
         """None when the handle is unknown, or when this server cannot look it up: then it stays plain text."""
-        reply = self._http.read("GET", f"{self._base(cred)}/xrpc/com.atproto.identity.resolveHandle",
-                                params={"handle": handle.lower()})  # fmt: skip
+        reply = self._http.read(
+            "GET", f"{self._base(cred)}/xrpc/com.atproto.identity.resolveHandle", params={"handle": handle.lower()}
+        )
         if reply.status == 429:
             raise self._failure(reply, cred)
         return text_at(reply.json_or_none(), "did") or None if reply.ok else None
@@ -146,11 +147,18 @@ class BlueskyAdapter:
     def finalize(self, cred: Credentials, job: PartJob, staged: Staged) -> Receipt:
         uri = self._uri(cred, job.handle)
         reply = self._http.send(
-            "POST", f"{self._base(cred)}/xrpc/com.atproto.repo.putRecord", visible=True,
+            "POST",
+            f"{self._base(cred)}/xrpc/com.atproto.repo.putRecord",
+            visible=True,
             headers=bearer(cred.access_token),
-            json={"repo": cred.remote_id, "collection": COLLECTION, "rkey": job.handle,
-                  "swapRecord": None, "record": staged.data["record"]},
-        )  # fmt: skip
+            json={
+                "repo": cred.remote_id,
+                "collection": COLLECTION,
+                "rkey": job.handle,
+                "swapRecord": None,
+                "record": staged.data["record"],
+            },
+        )
         if reply.ok:
             body = reply.json_or_none()
             cid = text_at(body, "cid")
@@ -240,9 +248,11 @@ class BlueskyAdapter:
 
     def delete(self, cred: Credentials, remote_id: str) -> None:
         reply = self._http.send(
-            "POST", f"{self._base(cred)}/xrpc/com.atproto.repo.deleteRecord", headers=bearer(cred.access_token),
+            "POST",
+            f"{self._base(cred)}/xrpc/com.atproto.repo.deleteRecord",
+            headers=bearer(cred.access_token),
             json={"repo": cred.remote_id, "collection": COLLECTION, "rkey": rkey_of(remote_id)},
-        )  # fmt: skip
+        )
         if not reply.ok:
             raise self._failure(reply, cred)
 
@@ -281,6 +291,9 @@ class BlueskyAdapter:
 
 def _counts(post: object) -> Counts:
     return Counts(
-        likes=count_at(post, "likeCount"), reposts=count_at(post, "repostCount"), replies=count_at(post, "replyCount"),
-        quotes=count_at(post, "quoteCount"), bookmarks=count_at(post, "bookmarkCount"),
-    )  # fmt: skip
+        likes=count_at(post, "likeCount"),
+        reposts=count_at(post, "repostCount"),
+        replies=count_at(post, "replyCount"),
+        quotes=count_at(post, "quoteCount"),
+        bookmarks=count_at(post, "bookmarkCount"),
+    )

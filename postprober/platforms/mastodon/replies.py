@@ -70,9 +70,11 @@ def failure(reply: Reply, now: datetime, *, visible: bool = False, reading: bool
 def counts_from(status: object) -> Counts:
     """A status's counts; owner and strangers read the same."""
     return Counts(
-        likes=count_at(status, "favourites_count"), reposts=count_at(status, "reblogs_count"),
-        replies=count_at(status, "replies_count"), quotes=count_at(status, "quotes_count"),
-    )  # fmt: skip
+        likes=count_at(status, "favourites_count"),
+        reposts=count_at(status, "reblogs_count"),
+        replies=count_at(status, "replies_count"),
+        quotes=count_at(status, "quotes_count"),
+    )
 
 
 def post_from(status: Mapping[str, object]) -> RemotePost:

@@ -13,12 +13,15 @@ from postprober.analytics.figures import Figures
 from postprober.analytics.queries import METRICS, Period
 from postprober.analytics.store import Store, account_names
 from postprober.domain.actor import Actor
+from postprober.domain.prices import Prices
+from postprober.domain.read_budget import outlook
 from postprober.errors import BadInput
 from postprober.services.core import Core
 from postprober.services.people import permits
+from postprober.storage import accounts, reads
 from postprober.storage.tables import posts
 
-__all__ = ["METRICS", "PERIODS", "Board", "Figures", "costs", "take"]
+__all__ = ["METRICS", "PERIODS", "Board", "Figures", "costs", "readings", "take"]
 
 PERIODS = (7, 28, 90, 365)  # days
 BEGINNING = 70  # characters of a post's text
@@ -103,6 +106,33 @@ def _board(core: Core, store: Store, space: int, period: Period) -> Board:
         calls,
         {},
         store.missing,
+    )
+
+
+@permits.needs("analytics:read")
+def readings(core: Core, actor: Actor) -> Figures:
+    """How much of each account's posts was read as their owner this month, of how much, and what is expected."""
+    now, prices, setting = core.clock.now(), core.settings.api_prices, core.settings.read_budget
+    with core.db.read() as conn:
+        names, used = account_names(conn, actor.space), reads.of_space(conn, actor.space, now)
+        platforms = {one.id: one.platform for one in accounts.of_user(conn, actor.space)}
+    told = {
+        one: outlook(used[one], prices.get(platforms[one], Prices()), now, setting) for one in used if one in platforms
+    }
+    return Figures(
+        ("account", "calls used", "calls allowed", "calls expected", "cost", "cost allowed", "cost expected"),
+        [
+            (
+                names.get(one, ""),
+                it.calls,
+                it.calls_allowed,
+                it.calls_foreseen,
+                it.money,
+                it.money_allowed,
+                it.money_foreseen,
+            )
+            for one, it in sorted(told.items())
+        ],
     )
 
 

@@ -10,6 +10,7 @@ import streamlit as st
 from postprober.domain.account import Credentials
 from postprober.domain.health import Quota, Unit
 from postprober.domain.platform import NAMES
+from postprober.domain.read_budget import Outlook
 from postprober.errors import PostProberError
 from postprober.platforms.registry import SPECS
 from postprober.services.accounts import account_status as service
@@ -49,6 +50,7 @@ def line_html(account: Account, zone: str, now: datetime, known: Standing, *, re
         ("Access", safe(words)),
         ("Permissions", safe(", ".join(account.scopes)) or "not reported"),
         ("Rate limit", safe(left(account, known.quotas, zone, now))),
+        *((("Reading for metrics", safe(reading(known.reading))),) if known.reading is not None else ()),
         ("Last verified", proof),
         ("In the last 24 h", f"{known.sent_today:,} published, {known.waiting:,} waiting"),
         *((("Server", safe(account.instance)),) if account.instance else ()),
@@ -73,6 +75,14 @@ def left(account: Account, quotas: tuple[Quota, ...], zone: str, now: datetime) 
         "; ".join(_LEFT[one.unit](one, moment(one.resets_at, zone)) for one in told)
         or f"{NAMES[account.platform]} has not reported it"
     )
+
+
+def reading(told: Outlook) -> str:
+    """What the month's readings came to, and where they lead."""
+    words = f"{told.calls:,} of {told.calls_allowed:,} calls used this month, about {told.calls_foreseen:,} expected"
+    if told.money is None or told.money_allowed is None or told.money_foreseen is None:
+        return words
+    return f"{words}; cost {told.money:.2f} of {told.money_allowed:.2f}, about {told.money_foreseen:.2f} expected"
 
 
 _LEFT: dict[Unit, Callable[[Quota, str], str]] = {

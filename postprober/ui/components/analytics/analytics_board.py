@@ -35,6 +35,7 @@ def draw(visit: Visit) -> None:
     metric, days = _choice()
     try:
         board = analytics.take(visit.core, visit.actor, days, metric)
+        readings = analytics.readings(visit.core, visit.actor)
         costs = analytics.costs(visit.core, visit.actor, days)
     except PostProberError as error:
         acts.refuse(error)
@@ -49,6 +50,13 @@ def draw(visit: Visit) -> None:
         _engagement(board, METRIC_WORDS[metric])
         _reliability(board)
     _calls(board)
+    if readings.rows:
+        st.subheader("Reading for metrics, this month", anchor=False)
+        st.caption(
+            "Calls made as the account's owner, and their cost where the platform bills them. When an account's allowance "
+            "is used up, metrics are read less often; checks whether posts are still public continue."
+        )
+        _table(readings, "readings")
     if costs is not None and costs.rows:
         st.subheader("AI model costs", anchor=False)
         st.caption("For the whole installation, by UTC day, in the currency of your price settings.")
@@ -150,7 +158,7 @@ def _known(found: Figures) -> bool:
 def _table(found: Figures, name: str, word: str = "Count") -> None:
     rates = {c: st.column_config.NumberColumn(format="percent") for c in found.columns if c.endswith("rate")}
     seconds = {c: st.column_config.NumberColumn(format="%.1f") for c in found.columns if c.endswith("(s)")}
-    money = {c: st.column_config.NumberColumn(format="%.3f") for c in found.columns if c in ("price", "cost")}
+    money = {c: st.column_config.NumberColumn(format="%.3f") for c in found.columns if c.startswith(("price", "cost"))}
     shaped = {_heading(c, word): shape for c, shape in (rates | seconds | money).items()}
     columns = {_heading(c, word): [_cell(c, row[i]) for row in found.rows] for i, c in enumerate(found.columns)}
     st.dataframe(columns, width="stretch", hide_index=True, column_config=shaped)
