@@ -38,9 +38,7 @@ class Installation:
 
     def link(self, platform: str, user_id: int = 0, **options: Any) -> Account:
         made = self.made(platform, **options)
-        data = {key: made[key] for key in ("access_token", "refresh_token", "expires_at")}
-        if platform == "bluesky":
-            data = {"identifier": made["id"], "password": made["password"]}
+        data = made["typed"] or {key: made[key] for key in ("access_token", "refresh_token", "expires_at")}
         return add_by_token(
             self.core, acting(self.core, user_id or self.owner), Platform(platform), data, name=made["name"]
         )

@@ -23,7 +23,8 @@ class Look:
     """What a logged-out reader got. `text`, `author`, `media` are None when the reading cannot tell; `excerpt` is
     redacted and shortened; `reason` is one plain sentence. `partial`: the text may be only the beginning. `reply_to`: id
     of the post that it replies to, "" when it replies to none, None when the reading cannot tell; `links`: where its
-    links lead, None when the reading cannot tell; `counts`: its engagement, where everybody is told it."""
+    links lead, None when the reading cannot tell; `counts`: its engagement, where everybody is told it. `final`: the page behind
+    the post's link tells nothing more."""
 
     verdict: Verdict
     text: str | None = None
@@ -37,3 +38,4 @@ class Look:
     reply_to: str | None = None
     links: tuple[str, ...] | None = None
     counts: Counts | None = None
+    final: bool = False

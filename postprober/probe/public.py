@@ -1,7 +1,7 @@
 """Look at a post as a logged-out reader.
 
 Steps: 1. where the platform answers programs without a token (oEmbed, an API of statuses, public records),
-ask there; 2. open the permalink page, which is what people open; 3. put both together: "gone" wins when it is clear,
+ask there; 2. open the permalink page, which is what people open, unless the first answer says all that it shows; 3. put both together: "gone" wins when it is clear,
 a page that shows nothing useful never outweighs a clear answer of the API.
 """
 
@@ -44,7 +44,7 @@ def look(
     what cannot be read is `unsure`. `instance`: base URL of the account's server, where accounts have one."""
     read = SPECS[platform].public
     api = read(http, config, url, remote_id, instance or config.api_url) if read else None
-    if api is not None and (api.verdict is Verdict.GONE or not url):
+    if api is not None and (api.verdict is Verdict.GONE or api.final or not url):
         return api
     if not url:
         return Look(Verdict.UNSURE, reason="the platform gave no address for this post")

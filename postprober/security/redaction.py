@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from urllib.parse import parse_qsl, quote, quote_plus, urlencode, urlunsplit
+from urllib.parse import parse_qsl, urlencode, urlunsplit
 
 from postprober.domain.addresses import NOWHERE, split
 
@@ -27,20 +27,33 @@ _IN_PATH = re.compile(r"[0-9]{6,20}(?::|%3A)[A-Za-z0-9_-]{25,}", re.IGNORECASE)
 _JWT = re.compile(r"\beyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]*")
 
 
+_PLAIN = re.compile(r"[A-Za-z0-9._~-]*")  # signs that nobody escapes in an address (RFC 3986, 2.3)
+
+
+def _in_addresses(secret: str) -> re.Pattern[str]:
+    """The secret as it may stand in an address, each sign as it is or escaped."""
+    return re.compile("".join(re.escape(char) if _PLAIN.fullmatch(char) else _sign(char) for char in secret))
+
+
+def _sign(char: str) -> str:
+    escaped = "".join(f"%{byte:02X}" for byte in char.encode("utf-8", "surrogatepass"))
+    return f"(?:{re.escape(char)}|(?i:{escaped}){'|[+]' if char == ' ' else ''})"
+
+
 class Redactor:
     """Replaces the given secret values, and whatever looks like a secret, by a mask."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         # Longest first, so that a secret containing another one is not left half visible.
-        known = {s for s in secrets if len(s) >= 6}
-        # In an address a secret may be written in other signs.
-        known |= {form for s in known for form in (quote(s), quote(s, safe=""), quote_plus(s))}
-        self._secrets = sorted(known, key=len, reverse=True)
+        self._secrets = sorted({s for s in secrets if len(s) >= 6}, key=len, reverse=True)
+        self._escaped = [_in_addresses(secret) for secret in self._secrets if not _PLAIN.fullmatch(secret)]
 
     def text(self, text: str) -> str:
         """`text` without secrets, whole length."""
         for secret in self._secrets:
             text = text.replace(secret, MASK)
+        for escaped in self._escaped:
+            text = escaped.sub(MASK, text)
         text = _IN_PATH.sub(MASK, _JWT.sub(MASK, text))
         for pattern in _PATTERNS:
             text = pattern.sub(rf"\g<1>{MASK}", text)

@@ -80,9 +80,25 @@ def test_bluesky_is_linked_at_once_and_its_password_is_nowhere(rest: Rest) -> No
     assert (told["id"], told["label"]) == (account_id, "Ours"), "linking again keeps the account and its settings"
 
 
+def test_a_token_of_ones_own_is_linked_at_once_with_what_belongs_to_it(rest: Rest) -> None:
+    made = rest.installation.made("telegram")
+    fields = {"access_token": made["access_token"], "channel": f"@{made['name']}"}
+    reply = rest.ask("POST", "/api/accounts/connect", json={"platform": "telegram", "fields": fields})
+    assert reply.status_code == 200 and reply.json()["authorize_url"] is None
+    assert reply.json()["account"]["platform"] == "telegram"
+    assert made["access_token"] not in reply.text
+    wrong = {"platform": "telegram", "fields": {**fields, "access_token": made["access_token"][:-3] + "xyz"}}
+    refused = rest.ask("POST", "/api/accounts/connect", json=wrong)
+    assert is_problem(refused, 422, "bad-input") and made["access_token"][:-3] not in refused.text
+
+
 @pytest.mark.parametrize(
     "body",
     [
+        {"platform": "telegram"}, {"platform": "telegram", "fields": {"access_token": "1:a"}},
+        {"platform": "x", "fields": {"access_token": "t"}}, {"platform": "telegram", "identifier": "a", "password": "b"},
+        {"platform": "telegram", "fields": {"Access": "t"}},
+        {"platform": "telegram", "fields": {str(n): "t" for n in range(11)}},
         {"platform": "friendster"}, {}, {"platform": "bluesky"}, {"platform": "x", "password": "p"},
         {"platform": "bluesky", "identifier": "someone.example", "password": "wrong"},
         {"platform": "x", "instance": "https://x.example"}, {"platform": "mastodon", "instance": "ftp://m.example"},

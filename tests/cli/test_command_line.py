@@ -238,11 +238,12 @@ def test_a_corrupt_database_refuses_to_start_and_is_left_as_it_was(run: Run, tmp
 
 def test_the_platforms_are_listed_with_what_they_take_and_how_they_prove(run: Run) -> None:
     listed = {line["key"]: line for line in run("platforms", "--json").lines}
-    assert list(listed) == ["x", "linkedin", "instagram", "mastodon", "bluesky"]
+    assert list(listed) == ["x", "linkedin", "instagram", "mastodon", "bluesky", "telegram"]
     assert listed["instagram"] == {
-        "key": "instagram", "title": "Instagram", "linking": ["consent", "browser", "token"], "options": [],
+        "key": "instagram", "title": "Instagram", "linking": ["consent", "browser", "token"], "fields": [],
+        "options": [],
         "limits": {
-            "length": 2200, "unit": "characters", "threads": False, "images": 4, "gif": False, "video": True,
+            "length": 2200, "with_media": 2200, "unit": "characters", "threads": False, "images": 4, "gif": False, "video": True,
         },
         "proof": {"unknown": "looked for", "answers_strangers": False},
     }  # fmt: skip
@@ -250,6 +251,23 @@ def test_the_platforms_are_listed_with_what_they_take_and_how_they_prove(run: Ru
     assert listed["linkedin"]["proof"]["unknown"] == "held for a person"
     told = run("platforms").out
     assert "Mastodon: 500 characters; 4 images, gif, video; linked by consent or token;" in told
+    assert listed["telegram"]["linking"] == ["token"] and listed["telegram"]["limits"]["with_media"] == 1024
+    assert [(one["name"], one["secret"]) for one in listed["telegram"]["fields"]] == [
+        ("access_token", True),
+        ("channel", False),
+    ]
+    assert "4096 characters, 1024 with media; 10 images, gif, video; linked by token (access_token, channel);" in told
+
+
+def test_a_token_of_ones_own_is_linked_with_what_the_platform_asks_for(run: Run, installation: Installation) -> None:
+    made = installation.made("telegram")
+    typed = {"access_token": made["access_token"], "channel": f"@{made['name']}"}
+    for missing in typed:
+        said = run("accounts", "add", "--platform", "telegram", stdin=json.dumps({**typed, missing: ""}).encode())
+        assert said.code == 2 and missing in sentence(said)
+    said = run("accounts", "add", "--platform", "telegram", "--json", stdin=json.dumps(typed).encode())
+    assert said.code == 0 and said.lines[0]["name"] == made["name"]
+    assert made["access_token"] not in said.out + said.err
 
 
 @pytest.mark.parametrize(

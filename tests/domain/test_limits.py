@@ -22,6 +22,7 @@ def test_every_platform_has_limits_under_its_own_name() -> None:
         (Platform("instagram"), 25 + 1 + 2 + 1 + 8 + 1 + 6),
         (Platform("mastodon"), 23 + 1 + 2 + 1 + 1 + 1 + 6),
         (Platform("bluesky"), 25 + 1 + 2 + 1 + 1 + 1 + 6),
+        (Platform("telegram"), 25 + 1 + 2 + 1 + 8 + 1 + 6),
     ],
 )
 def test_each_platform_counts_the_same_text_its_own_way(platform: Platform, length: int) -> None:
@@ -31,7 +32,7 @@ def test_each_platform_counts_the_same_text_its_own_way(platform: Platform, leng
 @pytest.mark.parametrize("platform", [p for p in known() if LIMITS[p].threads])
 def test_a_thread_can_be_cut_by_the_platforms_own_counting(platform: Platform) -> None:
     limits = LIMITS[platform]
-    text = "A sentence about 東京 and https://example.com/some/long/path/of/it. " * 30
+    text = "A sentence about 東京 and https://example.com/some/long/path/of/it. " * (limits.max_length // 50 + 20)
     parts = split_thread(text, limits.counter(), limits.max_length)
     assert len(parts) > 1
     assert all(limits.length(part) <= limits.max_length for part in parts)

@@ -36,7 +36,7 @@ def test_a_picture_with_text_passes_everywhere(platform: Platform) -> None:
 
 @pytest.mark.parametrize("platform", known())
 def test_the_last_character_fits_and_one_more_does_not(platform: Platform) -> None:
-    most = LIMITS[platform].max_length
+    most = LIMITS[platform].of_part(with_media=True).max_length
     assert codes(platform, Part("a" * most, (JPEG,))) == []
     (violation,) = found(platform, Part("a" * (most + 1), (JPEG,)))
     assert violation.code == "text_too_long"

@@ -39,7 +39,9 @@ def test_without_accounts_it_says_where_to_begin(owner: House, show: Show) -> No
     assert app.title[0].value == "Accounts"
     assert "No account is linked yet" in app.info[0].value
     labels = [button.label for button in app.button]
-    assert {"Link X", "Link LinkedIn", "Link Instagram", "Link Mastodon", "Link Bluesky"} <= set(labels)
+    assert {"Link X", "Link LinkedIn", "Link Instagram", "Link Mastodon", "Link Bluesky", "Link Telegram"} <= set(
+        labels
+    )
 
 
 def test_linked_accounts_show_their_state_and_never_their_tokens(owner: House, show: Show) -> None:
@@ -142,6 +144,34 @@ def test_bluesky_is_linked_with_an_app_password(owner: House, show: Show, monkey
     app = _press(app, "Link Bluesky")
     assert given == [(owner.owner, Platform("bluesky"), {"identifier": "me.bsky.social", "password": "abcd-efgh"})]
     assert "Linked. Bluesky" in app.success[0].value
+
+
+def test_a_platform_is_linked_with_the_fields_that_it_declares(
+    owner: House, show: Show, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[object] = []
+
+    def add(core: object, user_id: int, platform: Platform, data: object, **options: object) -> object:
+        given.append((user_id, platform, data))
+        account_id = owner.account(Platform("telegram"), name="town_news")
+        with owner.core.db.read() as conn:
+            return accounts.get(conn, account_id)
+
+    monkeypatch.setattr(account_service, "add_by_token", add)
+    app = show("accounts")
+    assert "@BotFather" in everything(app)
+    fields = {field.label: field for field in app.text_input}
+    fields["Channel"].set_value("@town_news")
+    assert fields["Bot token"].proto.type == fields["Bot token"].proto.PASSWORD
+    app = _press(app, "Link Telegram")
+    assert app.error[0].value == "Fill in: Bot token." and given == []
+    fields = {field.label: field for field in app.text_input}
+    fields["Channel"].set_value("@town_news")
+    fields["Bot token"].set_value("123456789:AAx")
+    app = _press(app, "Link Telegram")
+    assert given == [(owner.owner, Platform("telegram"), {"access_token": "123456789:AAx", "channel": "@town_news"})]
+    assert "Linked. Telegram" in app.success[0].value
+    assert "Telegram" not in [str(option) for one in app.selectbox if one.label == "Platform" for option in one.options]
 
 
 @pytest.mark.parametrize(("name", "kind"), [("linked", "success"), ("link_error", "error")])

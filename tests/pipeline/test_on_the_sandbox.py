@@ -43,7 +43,7 @@ TIMING = Timing(
     http_timeout=2.0,
 )
 SETTLE = {"settle_seconds": "0.4"}
-TEXT_ONLY = ("x", "linkedin", "mastodon", "bluesky")
+TEXT_ONLY = ("x", "linkedin", "mastodon", "bluesky", "telegram")
 
 
 def context(inst: Installation) -> Context:
@@ -115,7 +115,7 @@ def test_exactly_one_post_is_visible_after_a_fault(installation: Installation, p
     assert visible(installation, platform, text) == 1
 
 
-@pytest.mark.parametrize("platform", ["x", "mastodon", "bluesky"])
+@pytest.mark.parametrize("platform", ["x", "mastodon", "bluesky", "telegram"])
 def test_a_thread_is_verified_as_a_whole(installation: Installation, platform: str) -> None:
     account = installation.link(platform)
     texts = [f"{number} of three by {account.account_name}" for number in ("first", "second", "third")]
@@ -163,9 +163,7 @@ def test_no_token_is_ever_seen_outside_the_vault(
         needles |= {str(made[k]) for k in ("access_token", "refresh_token", "password") if made.get(k)}
         for fault in ("unauthorized", "malformed_2xx", "cut_after_accept"):
             control.fault(platform, fault, account=made["name"])
-        data = {key: made[key] for key in ("access_token", "refresh_token", "expires_at")}
-        if platform == "bluesky":
-            data = {"identifier": made["id"], "password": made["password"]}
+        data = made["typed"] or {key: made[key] for key in ("access_token", "refresh_token", "expires_at")}
         account = add_by_token(core, acting(core, installation.owner), Platform(platform), data, name=made["name"])
         needles |= _secrets(installation)
         with core.db.write() as conn:  # the token has to be renewed
@@ -184,9 +182,8 @@ def test_no_token_is_ever_seen_outside_the_vault(
     for platform in known():
         for token in ("POISON-token-000000000000", "POISON-ü"):
             try:
-                add_by_token(
-                    core, acting(core, installation.owner), platform, {"access_token": token, "refresh_token": token}
-                )
+                typed = {"access_token": token, "refresh_token": token, "channel": "@poison"}
+                add_by_token(core, acting(core, installation.owner), platform, typed)
             except PostProberError as error:
                 texts += [str(error), error.detail, repr(error)]
             needles.add(token)
@@ -210,6 +207,35 @@ def test_the_search_would_find_a_token(installation: Installation) -> None:
         accounts.write(conn, account.id, status_reason=f"oops {token}")
     installation.core.db.checkpoint_wal()
     assert token.encode() in _everything_written(installation.core)
+
+
+@pytest.mark.parametrize("fault", ["", "cut_after_accept", "late_create"])
+def test_a_post_in_a_private_channel_is_accepted_and_nobody_claims_more(installation: Installation, fault: str) -> None:
+    """No stranger and no bot can read it: published and unproved, which is neither a ghost nor a failure. Where the answer
+    was lost, nothing can be looked for, so it is held."""
+    account = installation.link("telegram", scopes=["can_post_messages"])
+    if fault:
+        name = accounts_name(installation, account)
+        installation.sandbox.control.fault("telegram", fault, account=name, params={"seconds": 0.2})
+    delivery = plan(installation, account, f"For members only {account.account_name} {fault}")
+
+    def over() -> bool:
+        with installation.core.db.read() as conn:
+            found = deliveries.get(conn, delivery)
+        return found.state is S.HELD or (found.state is S.PUBLISHED and found.readings >= len(TIMING.verify_after))
+
+    drive(context(installation), [delivery], over)
+    with installation.core.db.read() as conn:
+        ended = deliveries.get(conn, delivery)
+    assert (ended.state, ended.proof.value) == ((S.HELD, "none") if fault else (S.PUBLISHED, "accepted"))
+    own = installation.sandbox.control.posts("telegram", accounts_name(installation, account))
+    assert len(own) == 1
+
+
+def accounts_name(inst: Installation, account: Account) -> str:
+    """The sandbox's name of a linked account."""
+    own = [one for one in inst.sandbox.world.accounts_of(account.platform) if one.id == account.remote_id]
+    return own[0].name
 
 
 def test_linkedin_names_the_post_when_a_held_one_is_sent_after_all(installation: Installation) -> None:

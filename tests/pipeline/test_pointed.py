@@ -28,7 +28,7 @@ from tests.people import acting
 from tests.services.test_accounts_and_posts import png
 
 S = DeliveryState
-TEXT_ONLY = ("x", "linkedin", "mastodon", "bluesky")
+TEXT_ONLY = ("x", "linkedin", "mastodon", "bluesky", "telegram")
 
 
 def held(inst: Installation, account: Account, *texts: str, unknown: bool = True) -> Delivery:
@@ -234,6 +234,7 @@ def held_without_check(inst: Installation, account: Account, picture: int) -> De
         ("mastodon", "https://mastodon.social/users/news/statuses/1125", "1125"),
         ("bluesky", "https://bsky.app/profile/news.bsky.social/post/3kabc", "at://did:plc:me/app.bsky.feed.post/3kabc"),
         ("bluesky", "at://did:plc:me/app.bsky.feed.post/3kabc", "at://did:plc:me/app.bsky.feed.post/3kabc"),
+        ("telegram", "https://t.me/news.bsky.social/7", "did:plc:me/7"),
     ],
 )
 def test_a_link_names_a_post(platform: str, link: str, found: str) -> None:

@@ -75,6 +75,7 @@ def test_a_row_that_fails_holds_up_no_other(
             raise poison
         return True
 
+    stage.user()  # whose rows they are
     rows = [make(number, stage) for number in (1, 2, 3)]
     monkeypatch.setattr(schedules, "due", NONE)
     monkeypatch.setattr(outbox_queue, "due", NONE)

@@ -24,8 +24,8 @@ from postprober.platforms.common.links import PastedLink
 from postprober.platforms.registry import SPECS
 from postprober.platforms.telegram.limits import LIMITS
 from postprober.platforms.telegram.page import read_page, rounded
-from postprober.platforms.telegram.public import author_page, preview_text, read
-from postprober.probe.public import look
+from postprober.platforms.telegram.public import author_page, read
+from postprober.probe.public import look, read_html
 from postprober.sandbox.telegram.dialect import entities
 from postprober.sandbox.telegram.pages import _text
 from tests.platforms.adapter_kit import Answer, Scripted
@@ -38,7 +38,7 @@ HEAD, TAIL = "<!DOCTYPE html><html><body>", "</body></html><!-- page generated i
 
 
 def shown(number: int, body: str, at: str = "2026-03-02T09:00:00+00:00", classes: str = "") -> str:
-    """One message in the form of the pages that public programs quote (telegram/facts.md, 9)."""
+    """One message in the form of the pages that public programs quote (postprober/platforms/telegram/facts.md, 9)."""
     return (
         f'<div class="tgme_widget_message_wrap js-widget_message_wrap"><div class="tgme_widget_message {classes} '
         f'js-widget_message" data-post="town_news/{number}" data-view="x"><div class="tgme_widget_message_bubble">{body}'
@@ -185,18 +185,22 @@ def test_the_page_that_people_open_is_no_witness_where_it_speaks_of_the_channel(
         '<meta property="og:title" content="town_news"><meta property="og:description" content="All about the town">'
         '<meta property="og:url" content="https://t.example/town_news/42">'
     )
+    html = f"<html><head>{landing}</head><body></body></html>"
+    seen = read_html(KEY, "https://t.example/town_news/42", 200, html, f"{CHAT}/42", "town_news")
+    assert seen.verdict is Verdict.UNSURE
 
-    def answer(request: httpx2.Request) -> httpx2.Response:
-        body = "" if request.url.params.get("embed") else f"<html><head>{landing}</head><body></body></html>"
-        return httpx2.Response(200 if body else 500, text=body)
 
+@pytest.mark.parametrize(("url", "asked"), [("town_news/42", 1), ("c/1234567890/42", 0)])
+def test_only_the_embedded_page_is_asked_and_of_a_private_channel_none(url: str, asked: int) -> None:
+    """A private channel's link answers strangers with anything, and would make a ghost of every post."""
+    answer = Answer(404 if not asked else 200, page(shown(42, words("Hello"))))
     pools = Pools(allow_private=True, transport=httpx2.MockTransport(answer))
     seen = look(
-        HttpClient(pools), KEY, CONFIG, url="https://t.example/town_news/42", remote_id=f"{CHAT}/42", author="town_news"
+        HttpClient(pools), KEY, CONFIG, url=f"https://t.example/{url}", remote_id=f"{CHAT}/42", author="town_news"
     )
     pools.close()
-    assert seen.verdict is Verdict.UNSURE
-    assert preview_text("anything") == ""
+    assert seen.verdict is (Verdict.FOUND if asked else Verdict.LOGIN_WALL)
+    assert [request.url.params["embed"] for request in answer.requests] == ["1"] * asked
 
 
 @pytest.mark.parametrize("html", ["", "<html>not a channel</html>", page()])

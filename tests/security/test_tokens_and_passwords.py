@@ -9,6 +9,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
+from urllib.parse import quote
 
 import httpx2
 import pytest
@@ -181,12 +182,32 @@ def test_a_known_secret_is_masked_wherever_it_stands(text: str) -> None:
         "authorization=Basic dW5rbm93bi1zZWNyZXQtMQ==",
         '{"password":"unknown-secret-1"}',
         "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ1bmtub3duLXNlY3JldC0xIn0.c2lnbmF0dXJl",
+        "GET https://api.example/bot123456789:AAunknown-secret-1_with35signs/getMe",
+        "https://api.example/bot123456789%3AAAunknown-secret-1_with35signs/getMe",
     ],
 )
 def test_what_looks_like_a_secret_is_masked_though_nobody_named_it(text: str) -> None:
     shown = Redactor().text(text)
     assert "unknown-secret-1" not in shown and "dW5rbm93bi1zZWNyZXQtMQ" not in shown and "eyJzdWIi" not in shown
     assert MASK in shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["2026-11-30 05:33:39.123456", "at://did:plc:abcdefghijklmnopqrstuvwxyz/app.bsky.feed.post/3k", "urn:li:share:7141138937766391808",
+     "127.0.0.1:27424/telegram/towns/960168192", "1000000:1000000", "sha256:0123456789abcdef0123456789abcdef"],
+)  # fmt: skip
+def test_what_only_resembles_a_token_in_a_path_stays(text: str) -> None:
+    assert Redactor().text(text) == text
+
+
+@pytest.mark.parametrize("safe", ["", "/", ":"])
+def test_a_secret_in_a_path_is_masked_in_every_spelling(safe: str) -> None:
+    secret = "12:ab/c+d=e f"
+    shown = quote(secret, safe=safe)
+    url = f"https://x.example/bot{shown}/getMe?x=1"
+    for text in (Redactor([secret]).url(url), Redactor([secret]).text(f"could not reach {url}")):
+        assert shown not in text and "ab" not in text and MASK in text, text
 
 
 def test_a_secret_within_another_is_masked_with_it() -> None:

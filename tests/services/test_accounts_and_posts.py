@@ -69,6 +69,12 @@ def move(inst: Installation, delivery: Delivery, *states: DeliveryState, **colum
         ("mastodon", {"access_token": "t"}, {"instance": "file:///etc/passwd"}),
         ("bluesky", {"identifier": "a"}, {}),
         ("bluesky", {"identifier": "nobody.test", "password": ""}, {}),
+        ("telegram", {"access_token": "1:t"}, {}),
+        ("telegram", {"channel": "@town"}, {}),
+        ("telegram", {"access_token": "1:t", "channel": "no channel"}, {}),
+        ("telegram", {"access_token": "1:t", "channel": "@town"}, {}),
+        ("telegram", {"access_token": "1:tökén", "channel": "@town"}, {}),
+        ("telegram", {"access_token": "1:t", "channel": "@town"}, {"instance": "https://x.example"}),
     ],
 )
 def test_an_account_that_cannot_be_linked_leaves_nothing(

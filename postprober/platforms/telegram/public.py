@@ -17,6 +17,11 @@ _NOT_FOUND = "post not found"
 
 
 def read(http: HttpClient, config: PlatformConfig, url: str, remote_id: str, base: str) -> Look:
+    """Final, because the page behind the link shows this one in a frame, and of a private channel nothing."""
+    return replace(_read(http, config, url, remote_id), final=True)
+
+
+def _read(http: HttpClient, config: PlatformConfig, url: str, remote_id: str) -> Look:
     chat, number = parts_of(remote_id)
     username = username_in(url)
     if not number:

@@ -4,8 +4,9 @@ platforms/telegram/facts.md, 9."""
 import html
 from datetime import UTC, datetime
 
+from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
-from starlette.routing import BaseRoute
+from starlette.routing import BaseRoute, Route
 
 from postprober.sandbox.engine.engagement import counts
 from postprober.sandbox.engine.model import Account, Post
@@ -67,6 +68,11 @@ async def newest(call: Call) -> Response:
     shown = "".join(_message(call, account, post) for post in reversed(page))
     title = f'<div class="tgme_channel_info_header_username"><a href="https://t.me/{name}">@{name}</a></div>'
     return HTMLResponse(f"{_HEAD}{title}{more}{shown}{_TAIL}")
+
+
+def _members_only(_request: Request) -> Response:
+    """What the link of a post in a private channel shows to everybody, whether there is such a post or not."""
+    return HTMLResponse(f"{_HEAD}<h1>Private channel</h1>{_TAIL}")
 
 
 def _message(call: Call, account: Account, post: Post) -> str:
@@ -148,4 +154,7 @@ def _rounded(number: int) -> str:
 
 def routes(world: World) -> list[BaseRoute]:
     shown = Operation(world, Reader(), "timeline", newest, needs_token=False)
-    return [shown.route("/telegram/s/{name:str}", "GET")]
+    return [
+        shown.route("/telegram/s/{name:str}", "GET"),
+        Route("/telegram/c/{channel:int}/{number:int}", _members_only),
+    ]
