@@ -10,7 +10,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from postprober.ui import door, frame
 
 if get_script_run_ctx(suppress_warning=True) is None:
-    app = st.App(__file__, middleware=[Middleware(door.Door)])
+    app = st.App(__file__, middleware=[Middleware(door.AppDoor)])
 else:
     page = frame.navigation()
     with frame.framed():

@@ -19,9 +19,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from postprober.analytics import compaction, ledger, queries
+from postprober.analytics import compaction, queries, spending
 from postprober.analytics.queries import Period
-from postprober.analytics.store import Store, account_names
+from postprober.analytics.store import SampleStore, account_names
 from postprober.domain.platform import Platform
 from postprober.storage import sample_days
 from postprober.storage.database import Database
@@ -154,7 +154,7 @@ def _ours(db: Database, folder: Path, days: int) -> None:
 def _page(db: Database, folder: Path, period: Period, took: dict[str, float]) -> None:
     with db.read() as conn:
         names = account_names(conn, 1)
-    with _timed(took, "open", lambda: Store.open(db, folder, 1, period.look_back)) as store:
+    with _timed(took, "open", lambda: SampleStore.open(db, folder, 1, period.look_back)) as store:
         steps: dict[str, Callable[[], Any]] = {
             **{f"prepare: {name}": partial(step, store, period) for name, step in queries.STEPS.items()},
             "over time": lambda: queries.over_time(store, period),
@@ -171,9 +171,9 @@ def _page(db: Database, folder: Path, period: Period, took: dict[str, float]) ->
             _timed(took, name, act)
 
 
-def _cost(db: Database, store: Store, period: Period) -> int:
+def _cost(db: Database, store: SampleStore, period: Period) -> int:
     with db.read() as conn:
-        return ledger._readings(conn, store, period, Platform("x"))
+        return spending._readings(conn, store, period, Platform("x"))
 
 
 def _others(table: pa.Table, folder: Path) -> None:

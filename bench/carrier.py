@@ -9,7 +9,7 @@ from functools import partial
 from bench import meter
 from postprober import worker
 from postprober.domain.timing import SANDBOX_TIMING
-from postprober.services.context import context_of
+from postprober.services.pipeline_context import context_of
 
 if meter.install():
     worker._ACTS.update({name: meter.carrying(act) for name, act in worker._ACTS.items()})

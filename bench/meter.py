@@ -21,7 +21,7 @@ from sqlalchemy.engine.default import DefaultDialect
 
 from postprober.http import HttpClient
 from postprober.storage.database import Database
-from postprober.wakeup import Bell
+from postprober.wakeup import WakeSignal
 
 EVERY = 0.5  # seconds
 _sums: Counter[str] = Counter()
@@ -70,7 +70,7 @@ def install() -> bool:
     if not folder:
         return False
     HttpClient._once = _timed("http", HttpClient._once)  # type: ignore[method-assign]
-    Bell.ring = _timed("bell", Bell.ring)  # type: ignore[method-assign]
+    WakeSignal.wake = _timed("bell", WakeSignal.wake)  # type: ignore[method-assign]
     DefaultDialect.do_commit = _timed("commit", DefaultDialect.do_commit)  # type: ignore[method-assign]
     Database.write = _around("write", Database.write)  # type: ignore[method-assign]
     Database.read = _around("read", Database.read)  # type: ignore[method-assign]

@@ -9,8 +9,8 @@ from dataclasses import replace
 from bench import meter
 from postprober.domain.timing import LIVE_TIMING, SANDBOX_TIMING
 from postprober.pipeline.scheduler import worker_pool
-from postprober.services.context import context_of
-from postprober.wiring import build_core, build_runner, calm_garbage_collector
+from postprober.services.pipeline_context import context_of
+from postprober.wiring import build_core, build_scheduler, calm_garbage_collector
 
 
 def main() -> None:
@@ -20,11 +20,11 @@ def main() -> None:
     core = build_core()
     calm_garbage_collector()
     # Canaries as rare as in live mode: the sandbox's 20 s would be most of the work with thousands of accounts.
-    timing = replace(SANDBOX_TIMING, engagement_scale=1.0, canary_every=LIVE_TIMING.canary_every)
+    timing = replace(SANDBOX_TIMING, engagement_scale=1.0, account_check_every=LIVE_TIMING.account_check_every)
     ctx = context_of(core, timing=timing)
-    runner = build_runner(core, core.settings.workers, ctx)
-    signal.signal(signal.SIGTERM, lambda *_: runner.stop())
-    runner.run()
+    scheduler = build_scheduler(core, core.settings.workers, ctx)
+    signal.signal(signal.SIGTERM, lambda *_: scheduler.stop())
+    scheduler.run()
 
 
 if __name__ == "__main__":

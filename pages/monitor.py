@@ -17,7 +17,7 @@ if only is None:
     limit = st.session_state.setdefault("monitor-limit", filters.STEP)
     ids = monitoring.recent_ids(core, visit.actor, limit, statuses=choice.shown, platforms=choice.platforms)
 else:
-    choice, limit, ids = filters.Choice((), ()), 0, [only]
+    choice, limit, ids = filters.PostFilter((), ()), 0, [only]
 ids = [*edit_failed.posts_open(ids), *ids]
 stamp = monitoring.stamp(core, visit.actor, ids)
 auto_refresh.draw(visit, ids, stamp)

@@ -123,7 +123,7 @@ def _rotate(log: Path) -> None:
 
 
 @dataclass
-class Family:
+class Supervisor:
     """Child processes; one that ends by itself is started again, so that a page that fell over delays no post."""
 
     settings: Settings
@@ -278,7 +278,7 @@ def environment(settings: Settings) -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name.upper() not in chosen} | chosen
 
 
-def start_all(family: Family, *, app: bool = True) -> None:
+def start_all(family: Supervisor, *, app: bool = True) -> None:
     """Sandbox (in sandbox mode), sidecar, scheduler, app; each answers before the next starts. Where the app is not
     installed, the rest runs without it."""
     s = family.settings

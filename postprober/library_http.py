@@ -24,7 +24,7 @@ from postprober.http import OF_THE_WIRE, SET_BY_SEND, HttpClient
 
 
 @dataclass
-class Visit:
+class LibraryWork:
     """What one unit of work of a library did. `error`: why the first request that failed got no reply."""
 
     http: HttpClient
@@ -32,13 +32,13 @@ class Visit:
     error: PostProberError | None = None
 
 
-_visit: ContextVar[Visit | None] = ContextVar("visit", default=None)
+_visit: ContextVar[LibraryWork | None] = ContextVar("visit", default=None)
 
 
 @contextmanager
-def serving(http: HttpClient, seconds: float) -> Iterator[Visit]:
+def serving(http: HttpClient, seconds: float) -> Iterator[LibraryWork]:
     """Requests of this thread's libraries go through `http`, for `seconds` altogether."""
-    visit = Visit(http, time.monotonic() + seconds)
+    visit = LibraryWork(http, time.monotonic() + seconds)
     token = _visit.set(visit)
     try:
         yield visit
@@ -49,7 +49,7 @@ def serving(http: HttpClient, seconds: float) -> Iterator[Visit]:
 class _Adapter(BaseAdapter):
     """Hands a prepared request to `HttpClient.send`."""
 
-    def __init__(self, visit: Visit) -> None:
+    def __init__(self, visit: LibraryWork) -> None:
         super().__init__()
         self._visit = visit
 
@@ -81,7 +81,7 @@ class _Adapter(BaseAdapter):
 class _Session(requests.Session):
     """No settings from the environment, no redirects, and no other way out than our client."""
 
-    def __init__(self, visit: Visit) -> None:
+    def __init__(self, visit: LibraryWork) -> None:
         super().__init__()
         self.trust_env = False
         self.adapters.clear()

@@ -89,7 +89,7 @@ class Settings(BaseSettings):
 
     workers: int = Field(12, ge=1, le=64)
     late_limit_minutes: int = Field(60, ge=1)
-    canary_minutes: int = Field(15, ge=0, le=1440)
+    account_check_minutes: int = Field(15, ge=0, le=1440)
 
     drain_seconds: int = Field(0, ge=0, le=20)
     uploads: int = Field(8, ge=1, le=64)
@@ -145,10 +145,10 @@ class Settings(BaseSettings):
     @property
     def timing(self) -> Timing:
         chosen = replace(
-            SANDBOX_TIMING if self.sandbox else replace(LIVE_TIMING, canary_every=timedelta(minutes=self.canary_minutes)),
+            SANDBOX_TIMING if self.sandbox else replace(LIVE_TIMING, account_check_every=timedelta(minutes=self.account_check_minutes)),
             watch_for=timedelta(days=self.watch_days), watch_longest=timedelta(hours=self.watch_hours),
         )  # fmt: skip
-        return chosen if self.canary_minutes else replace(chosen, canary_every=timedelta(0))
+        return chosen if self.account_check_minutes else replace(chosen, account_check_every=timedelta(0))
 
     @property
     def database(self) -> str:
@@ -264,6 +264,10 @@ def env_file() -> Path | None:
     return Path(name) if name else None
 
 
+# Settings that have another name now: the old one still counts where the new one is not given.
+_RENAMED = {"canary_minutes": "account_check_minutes"}
+
+
 def defaults() -> dict[str, Any]:
     """All settings by the name that they have after `POSTPROBER_`, in small letters, with their defaults; "" for a place
     that the program finds."""
@@ -322,6 +326,16 @@ def _given(file: Path | None) -> dict[str, str | None]:
     return {**(dotenv_values(file) if file else {}), **os.environ}
 
 
+def _by_old_names() -> dict[str, str]:
+    """What settings are given under a name that they had before, and not under their present one."""
+    given = {name.upper(): text for name, text in _given(env_file()).items()}
+    return {
+        new: text
+        for old, new in _RENAMED.items()
+        if (text := given.get(f"{_PREFIX}{old}".upper())) is not None and f"{_PREFIX}{new}".upper() not in given
+    }
+
+
 def unused_data(settings: Settings) -> str:
     """A sentence about a database in `data` of the folder where the command was started, where earlier versions kept it,
     when another folder is used and nobody has named one; else ""."""
@@ -344,7 +358,7 @@ def unknown_names() -> dict[str, str]:
     given = {name: name.upper().removeprefix(_PREFIX) for name in _given(env_file())}
     found = {}
     for name, short in sorted(given.items()):
-        if name.upper() == short or short in settings or short in _NOT_SETTINGS:
+        if name.upper() == short or short in settings or short in _NOT_SETTINGS or short.lower() in _RENAMED:
             continue
         near = difflib.get_close_matches(short, settings, 1, NEAR_NAME)
         found[name] = f"{_PREFIX}{near[0]}" if near else ""
@@ -366,7 +380,7 @@ def load_settings(**overrides: Any) -> Settings:
     os.umask(0o077)
     _refuse_misspelt()
     try:
-        settings = Settings(**{"_env_file": env_file(), **overrides})
+        settings = Settings(**{"_env_file": env_file(), **_by_old_names(), **overrides})
     except ValidationError as error:
         first = error.errors()[0]
         raise _wrong(first["loc"], first["msg"]) from None

@@ -17,8 +17,8 @@ TIMEOUT = 0.2  # seconds; a write must not wait for a Redis that hangs
 REST = 5.0  # seconds without a try after one that failed
 
 
-class Bell:
-    """`ring` is called after each write, by many threads. One thread of its own tells Redis, once for all that rang
+class WakeSignal:
+    """`wake` is called after each write, by many threads. One thread of its own tells Redis, once for all that rang
     meanwhile: a writer that waited for Redis itself spent a twelfth of its time on that."""
 
     def __init__(self, url: str) -> None:
@@ -29,7 +29,7 @@ class Bell:
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
 
-    def ring(self) -> None:
+    def wake(self) -> None:
         """Never waits and never raises: the database has what was written."""
         if self._closed or self._rung.is_set() or time.monotonic() < self._silent_until:
             return
@@ -37,13 +37,13 @@ class Bell:
         if self._thread is None:
             with self._starting:
                 if self._thread is None:  # not before: whoever forks would lose it
-                    self._thread = threading.Thread(target=self._run, name="bell", daemon=True)
+                    self._thread = threading.Thread(target=self._run, name="wake-signal", daemon=True)
                     self._thread.start()
 
     def _run(self) -> None:
         while True:
             self._rung.wait()
-            self._rung.clear()  # before telling: who rings from now on is told of anew
+            self._rung.clear()  # before telling: who wakes from now on is told of anew
             if self._closed:
                 return
             try:

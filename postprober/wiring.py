@@ -14,10 +14,10 @@ from postprober.browser import Browser
 from postprober.clock import Clock, SystemClock
 from postprober.http import HttpClient, Pools
 from postprober.pipeline.core.context import Context
-from postprober.pipeline.repairs.model_budget import Budget, DbLedger
-from postprober.pipeline.scheduler.scheduler import Runner
-from postprober.services.context import context_of
+from postprober.pipeline.repairs.model_budget import Budget, DbTokenBudget
+from postprober.pipeline.scheduler.scheduler import Scheduler
 from postprober.services.core import Core
+from postprober.services.pipeline_context import context_of
 from postprober.services.posts import advice as advice_service
 from postprober.services.reports import report_schedule
 from postprober.settings import Settings, load_settings
@@ -49,9 +49,9 @@ def build_core(
     )
     if chosen.redis_url:
         extras.need("redis")
-        from postprober.wakeup import Bell
+        from postprober.wakeup import WakeSignal
 
-        db.on_write = Bell(chosen.redis_url.get_secret_value()).ring
+        db.on_write = WakeSignal(chosen.redis_url.get_secret_value()).wake
     http, time = HttpClient(pools), clock or SystemClock()
     return Core(chosen, db, vault, http, time, build_advisor(chosen, db, http, time), Browser(chosen))
 
@@ -61,20 +61,22 @@ def build_advisor(settings: Settings, db: Database, http: HttpClient, clock: Clo
     if not settings.ai_api_key:
         return Advisor()
     extras.need("ai")
-    from postprober.agent.model import Model  # loads the client library, which takes as long as everything else
+    from postprober.agent.model_client import (
+        ModelClient,  # loads the client library, which takes as long as everything else
+    )
 
     budget = Budget(
         settings.ai_tokens_per_day, settings.ai_money_per_day, settings.ai_input_price, settings.ai_output_price
     )
-    ledger = DbLedger(db, clock, budget)
+    token_budget = DbTokenBudget(db, clock, budget)
     name = settings.ai_model or DEFAULT_MODEL
     # In sandbox mode nothing leaves this machine, so the model is the sandbox's own unless another one was named.
     url = settings.ai_base_url or (f"{settings.sandbox_url}/openai/v1" if settings.sandbox else "")
     key, seconds = settings.ai_api_key.get_secret_value(), float(settings.ai_timeout_seconds)
-    return Advisor(Model(http, clock, ledger, name, key, url, seconds))
+    return Advisor(ModelClient(http, clock, token_budget, name, key, url, seconds))
 
 
-def build_runner(core: Core, workers: int, ctx: Context | None = None) -> Runner:
+def build_scheduler(core: Core, workers: int, ctx: Context | None = None) -> Scheduler:
     """The scheduler of this installation, with everything that it does on the side."""
     jobs: list[tuple[str, Callable[[], object], float]] = [
         ("advice", lambda: advice_service.make_pending(core), 0.5),
@@ -87,7 +89,7 @@ def build_runner(core: Core, workers: int, ctx: Context | None = None) -> Runner
         from postprober.broker import DeliveryQueue  # loads the queue's libraries, which nobody else needs
 
         queue = DeliveryQueue(core.settings.redis_url.get_secret_value())
-    return Runner(ctx or context_of(core), workers, jobs, queue)
+    return Scheduler(ctx or context_of(core), workers, jobs, queue)
 
 
 def _compact(core: Core) -> None:

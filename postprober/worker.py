@@ -26,8 +26,8 @@ from postprober.pipeline.publishing.publish import publish
 from postprober.pipeline.publishing.reconcile import reconcile
 from postprober.pipeline.scheduler.dispatcher import FOLLOW, PUBLISH
 from postprober.pipeline.verification.follow_up import follow
-from postprober.services.context import context_of
 from postprober.services.core import Core
+from postprober.services.pipeline_context import context_of
 from postprober.settings import load_settings
 from postprober.storage import processes
 from postprober.wiring import build_core, calm_garbage_collector, close_core

@@ -125,7 +125,7 @@ def test_what_the_doctor_says_is_never_read_as_markup(tmp_path: Path) -> None:
 
 def test_the_sidecar_and_the_scheduler_work_without_any_extra(tmp_path: Path) -> None:
     (port,) = free_ports(1)
-    settings = {"API_PORT": str(port), "CANARY_MINUTES": "0"}
+    settings = {"API_PORT": str(port), "ACCOUNT_CHECK_MINUTES": "0"}
     sidecar = _start(API, tmp_path, HEAVY, **settings)
     scheduler = _start(SCHEDULER, tmp_path, HEAVY, **settings)
     try:

@@ -16,7 +16,7 @@ import pytest
 
 from postprober import launch
 from postprober.errors import Conflict
-from postprober.launch import QUICK_ENDS, Family, FolderLock
+from postprober.launch import QUICK_ENDS, FolderLock, Supervisor
 from postprober.settings import Settings
 
 LIMIT = 30.0  # seconds; only a failing test waits so long
@@ -24,8 +24,8 @@ STAYS = "import os, pathlib, signal; pathlib.Path({file!r}).write_text(str(os.ge
 
 
 @pytest.fixture
-def family(tmp_path: Path) -> Iterator[Family]:
-    made = Family(Settings(_env_file=None, mode="sandbox", data_dir=tmp_path), first_pause=0.01)
+def family(tmp_path: Path) -> Iterator[Supervisor]:
+    made = Supervisor(Settings(_env_file=None, mode="sandbox", data_dir=tmp_path), first_pause=0.01)
     yield made
     made.stopping.set()
     made.stop()
@@ -42,7 +42,7 @@ def _pid(file: Path, but: int = 0) -> int:
     raise AssertionError(f"nobody new has written {file.name}")
 
 
-def _watched(family: Family) -> tuple[threading.Thread, list[int]]:
+def _watched(family: Supervisor) -> tuple[threading.Thread, list[int]]:
     codes: list[int] = []
     thread = threading.Thread(target=lambda: codes.append(family.watch()), daemon=True)
     thread.start()
@@ -50,7 +50,7 @@ def _watched(family: Family) -> tuple[threading.Thread, list[int]]:
 
 
 def test_a_child_that_is_killed_is_started_again_and_the_others_do_not_notice(
-    family: Family, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    family: Supervisor, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     family.steady = 0.0  # each of its lives counts as a long one
     files = {name: tmp_path / name for name in ("app", "scheduler")}
@@ -72,7 +72,7 @@ def test_a_child_that_is_killed_is_started_again_and_the_others_do_not_notice(
 
 
 def test_a_child_that_cannot_stay_ends_all_and_names_its_log(
-    family: Family, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    family: Supervisor, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     family.start("scheduler", "-c", STAYS.format(file=str(tmp_path / "scheduler")))
     family.start("app", "-c", "print('no port for me'); raise SystemExit(7)")
@@ -130,7 +130,7 @@ def test_a_second_up_on_one_data_folder_is_refused_and_names_the_first(tmp_path:
 
 def test_a_log_is_rotated_while_its_child_writes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(launch, "MAX_LOG", 1000)
-    made = Family(Settings(_env_file=None, mode="sandbox", data_dir=tmp_path))
+    made = Supervisor(Settings(_env_file=None, mode="sandbox", data_dir=tmp_path))
     made.children["app"] = None  # type: ignore[assignment]
     log = tmp_path / "logs" / "app.log"
     log.parent.mkdir()
@@ -155,7 +155,7 @@ def _logs(folder: Path) -> dict[str, bytes]:
 def test_on_a_full_disk_no_log_is_lost_and_later_it_is_rotated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The disk is full for real: the kernel lets no file of this process grow beyond a limit."""
     monkeypatch.setattr(launch, "MAX_LOG", 2**20)
-    made = Family(Settings(_env_file=None, mode="sandbox", data_dir=tmp_path))
+    made = Supervisor(Settings(_env_file=None, mode="sandbox", data_dir=tmp_path))
     made.children["app"] = None  # type: ignore[assignment]
     folder = tmp_path / "logs"
     folder.mkdir()
@@ -181,7 +181,7 @@ def test_on_a_full_disk_no_log_is_lost_and_later_it_is_rotated(tmp_path: Path, m
 
 
 def test_a_child_that_cannot_be_started_again_now_is_tried_again_and_ends_nobody(
-    family: Family, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    family: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     family.steady = 0.0
     files = {name: tmp_path / name for name in ("app", "scheduler")}

@@ -11,14 +11,12 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from postprober.agent import guard, suggest
+from postprober.agent import rewrite_guard, suggest
 from postprober.agent.brief import Brief
 from postprober.agent.diagnose import CURES, diagnose, explain, may
 from postprober.agent.evidence import Evidence
-from postprober.agent.mind import Mind, NoAnswer
-from postprober.agent.outgoing import Links, brief_for_model, evidence_for_model, restored
-from postprober.agent.review import review
-from postprober.agent.schemas import (
+from postprober.agent.language_model import LanguageModel, NoAnswer
+from postprober.agent.model_answers import (
     MOST_PARTS,
     MOST_REASONS,
     MOST_REWRITES,
@@ -27,6 +25,8 @@ from postprober.agent.schemas import (
     ReviewAnswer,
     bounded,
 )
+from postprober.agent.outgoing import Links, brief_for_model, evidence_for_model, restored
+from postprober.agent.review import review
 from postprober.clock import utc_iso
 from postprober.domain.advice import RULES, Advice, Review, Suggestion, cautious
 from postprober.domain.diagnosis import AUTHORITY, CAUTION, Cause, Diagnosis
@@ -48,24 +48,24 @@ class Opinion:
 
 @dataclass(frozen=True)
 class Advisor:
-    """`mind` None: no key is set, rules do the work."""
+    """`language_model` None: no key is set, rules do the work."""
 
-    mind: Mind | None = None
+    language_model: LanguageModel | None = None
 
     def review(self, brief: Brief) -> Opinion:
         """What rules, moderation and model say together; within the model's time limit, whatever happens."""
         ours = review(brief)
-        if self.mind is None or ours.verdict == "flagged":  # what is flagged anyway needs no second opinion
+        if self.language_model is None or ours.verdict == "flagged":  # what is flagged anyway needs no second opinion
             return Opinion(ours)
-        mind, links = self.mind, Links()
+        language_model, links = self.language_model, Links()
         sent = brief_for_model(brief, links)
         if sent is None:
             return Opinion(ours)
-        deadline = mind.deadline()
-        objections, missed = _moderated(mind, sent, deadline)
-        found, notes = [ours, *_moderation(mind.by, objections)], [missed]
+        deadline = language_model.deadline()
+        objections, missed = _moderated(language_model, sent, deadline)
+        found, notes = [ours, *_moderation(language_model.by, objections)], [missed]
         try:
-            found.append(_review(mind.by, mind.review(sent, deadline), sent))
+            found.append(_review(language_model.by, language_model.review(sent, deadline), sent))
         except NoAnswer as error:
             notes.append(error.message)
         return Opinion(cautious(found), _first(notes), incomplete=any(notes))
@@ -73,46 +73,46 @@ class Advisor:
     def advise(self, brief: Brief) -> Advice:
         """Review and suggestions of both."""
         plain = by_rules(brief)
-        if self.mind is None:
+        if self.language_model is None:
             return plain
-        mind, links = self.mind, Links()
+        language_model, links = self.language_model, Links()
         sent = brief_for_model(brief, links)
         if sent is None:
             return replace(plain, note="The text was not shown to the model, because the review flags it.")
-        deadline = mind.deadline()
-        objections, missed = _moderated(mind, sent, deadline)
-        found = [plain.review, *_moderation(mind.by, objections)]
+        deadline = language_model.deadline()
+        objections, missed = _moderated(language_model, sent, deadline)
+        found = [plain.review, *_moderation(language_model.by, objections)]
         try:
-            answer = mind.advise(sent, deadline)
+            answer = language_model.advise(sent, deadline)
         except NoAnswer as error:
             note = _first([missed, error.message])
             return replace(plain, review=cautious(found), note=note, incomplete=True)
-        told = cautious([_review(mind.by, answer.review, sent), *found])
-        theirs = _suggestions(mind.by, answer, brief, links)
+        told = cautious([_review(language_model.by, answer.review, sent), *found])
+        theirs = _suggestions(language_model.by, answer, brief, links)
         known = {s.id for s in theirs}
         return replace(
             plain, review=told, suggestions=(*theirs, *(s for s in plain.suggestions if s.id not in known)),
-            by=f"{mind.by} and {RULES}", note=missed, incomplete=bool(missed),
+            by=f"{language_model.by} and {RULES}", note=missed, incomplete=bool(missed),
         )  # fmt: skip
 
     def diagnose(self, evidence: Evidence) -> Diagnosis:
         """The cause, and the more cautious of the two fixes."""
         ours = diagnose(evidence)
-        if self.mind is None:
+        if self.language_model is None:
             return ours
         try:
-            answer = self.mind.diagnose(evidence_for_model(evidence))
+            answer = self.language_model.diagnose(evidence_for_model(evidence))
         except NoAnswer as error:
             return replace(ours, note=error.message)
-        return _merged(evidence, ours, answer, self.mind.by)
+        return _merged(evidence, ours, answer, self.language_model.by)
 
 
-def _moderated(mind: Mind, sent: Brief, deadline: float) -> tuple[tuple[str, ...], str]:
+def _moderated(language_model: LanguageModel, sent: Brief, deadline: float) -> tuple[tuple[str, ...], str]:
     """(what the moderation service objects to, why it could not be asked: "" when it could). An objection must not
     depend on what is asked after it, nor that on whether moderation answers."""
     texts = (*sent.texts, *(picture.file.alt for picture in sent.pictures))
     try:
-        return mind.moderated(texts, deadline), ""
+        return language_model.moderated(texts, deadline), ""
     except NoAnswer as error:
         return (), error.message
 
@@ -162,7 +162,7 @@ def shown(sentence: str, data: Iterable[str]) -> str:
     """A model's sentence, if it may be shown to a person: short, one line, it leads nowhere, and it does not repeat what
     stands in `data` (then it would be a stranger who speaks); "" otherwise."""
     line = " ".join(sentence.split())
-    told = guard.facts([line])
+    told = rewrite_guard.facts([line])
     if not line or len(line) > SENTENCE_CHARS or told.links or told.mentions or not line.isprintable():
         return ""
     return "" if _runs([line]) & _runs(data) else line

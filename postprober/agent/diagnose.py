@@ -6,11 +6,11 @@ from postprober.agent.evidence import Evidence, Try, is_unknown
 from postprober.domain.advice import RULES
 from postprober.domain.attempt import Act, Outcome
 from postprober.domain.delivery import UNFINISHED, DeliveryState
-from postprober.domain.delivery import Cause as HeldCause
+from postprober.domain.delivery import StateCause as HeldCause
 from postprober.domain.diagnosis import CHANGES_WORDS, MAX_REPAIRS, Cause, Diagnosis, Fix
 from postprober.domain.platform import NAMES
 from postprober.domain.post import MediaKind
-from postprober.platforms.common.signs import BY_CODE, BY_STATUS, BY_WORDING, GUESS, Sign
+from postprober.platforms.common.error_signals import BY_CODE, BY_STATUS, BY_WORDING, GUESS, ErrorSignal
 from postprober.platforms.registry import SPECS
 
 C, F, S = Cause, Fix, DeliveryState
@@ -92,7 +92,7 @@ def diagnose(evidence: Evidence) -> Diagnosis:
     return told(evidence, sign, fix)
 
 
-def told(evidence: Evidence, sign: Sign, fix: Fix, by: str = RULES, note: str = "") -> Diagnosis:
+def told(evidence: Evidence, sign: ErrorSignal, fix: Fix, by: str = RULES, note: str = "") -> Diagnosis:
     """The diagnosis in words."""
     retryable = fix not in (F.ASK_PERSON, F.ASK_RECONNECT) and sign.cause is not C.OUTCOME_UNKNOWN
     cited = tuple(t.id for t in evidence.tries if t is evidence.last or is_unknown(t.outcome))
@@ -120,42 +120,46 @@ def _listed(files: tuple[str, ...]) -> str:
     return files[0] if len(files) == 1 else f"{', '.join(files[:-1])} or {files[-1]}"
 
 
-def _of_state(evidence: Evidence) -> Sign | None:
+def _of_state(evidence: Evidence) -> ErrorSignal | None:
     """What the state itself says, before any answer is read."""
     reason = evidence.reason.lower()
     if evidence.state is S.GHOST:
         if "gone" in reason:
-            return Sign(C.REMOVED, BY_CODE)
-        return Sign(C.ONLY_AUTHOR_SEES if "only its author" in reason else C.INVISIBLE, BY_CODE)
+            return ErrorSignal(C.REMOVED, BY_CODE)
+        return ErrorSignal(C.ONLY_AUTHOR_SEES if "only its author" in reason else C.INVISIBLE, BY_CODE)
     if evidence.state is S.HELD and not evidence.unknown:
         if evidence.held == HeldCause.CRASHED:
-            return Sign(C.CRASHED, BY_CODE)
+            return ErrorSignal(C.CRASHED, BY_CODE)
         if evidence.held == HeldCause.LATE:
-            return Sign(C.TOO_LATE, BY_CODE)
+            return ErrorSignal(C.TOO_LATE, BY_CODE)
     if evidence.unknown or evidence.state in (S.UNCONFIRMED, S.SUBMITTING, S.HELD):
-        return Sign(C.OUTCOME_UNKNOWN, BY_CODE)
+        return ErrorSignal(C.OUTCOME_UNKNOWN, BY_CODE)
     return None
 
 
-def _of_tries(evidence: Evidence) -> Sign:
+def _of_tries(evidence: Evidence) -> ErrorSignal:
     last = evidence.last
     if last is None:
-        return _of_words(evidence.reason) or Sign(C.UNKNOWN, GUESS)
+        return _of_words(evidence.reason) or ErrorSignal(C.UNKNOWN, GUESS)
     if last.act == Act.STAGE and last.outcome == Outcome.REJECTED and last.http_status is None and evidence.files:
-        return Sign(C.MEDIA_UNUSABLE, BY_CODE)  # refused before anybody was asked
+        return ErrorSignal(C.MEDIA_UNUSABLE, BY_CODE)  # refused before anybody was asked
     if last.act == Act.REFRESH:  # a token endpoint's reply is never kept; what became of it says enough
-        return Sign(C.ACCESS_REVOKED if last.outcome == Outcome.RECONNECT else C.PLATFORM_DOWN, BY_STATUS)
-    sign = SPECS[evidence.platform].signs.read(last.http_status, last.reply)
+        return ErrorSignal(C.ACCESS_REVOKED if last.outcome == Outcome.RECONNECT else C.PLATFORM_DOWN, BY_STATUS)
+    sign = SPECS[evidence.platform].error_signals.read(last.http_status, last.reply)
     if last.act == Act.PUBLISH and is_unknown(last.outcome):
         # Proved absent since, or the state would say so: what remains is that the platform failed again and again.
-        return Sign(C.PLATFORM_DOWN, BY_STATUS) if evidence.state in UNFINISHED else Sign(C.OUTCOME_UNKNOWN, BY_CODE)
+        return (
+            ErrorSignal(C.PLATFORM_DOWN, BY_STATUS)
+            if evidence.state in UNFINISHED
+            else ErrorSignal(C.OUTCOME_UNKNOWN, BY_CODE)
+        )
     spoken = _of_words(f"{last.message} {evidence.reason}")
     if sign is None or (sign.confidence <= BY_STATUS and spoken is not None and spoken.cause is C.MEDIA_FORMAT):
         return spoken or _of_outcome(last)
     return sign
 
 
-def _of_words(text: str) -> Sign | None:
+def _of_words(text: str) -> ErrorSignal | None:
     """Our own sentences, where there was no answer to read."""
     lower = text.lower()
     for words, cause in (
@@ -169,11 +173,11 @@ def _of_words(text: str) -> Sign | None:
         ("could not be reached", C.PLATFORM_DOWN),
     ):
         if words in lower:
-            return Sign(cause, BY_WORDING)
+            return ErrorSignal(cause, BY_WORDING)
     return None
 
 
-def _of_outcome(last: Try) -> Sign:
+def _of_outcome(last: Try) -> ErrorSignal:
     by_outcome = {
         Outcome.UNAVAILABLE: C.PLATFORM_DOWN,
         Outcome.THROTTLED: C.RATE_LIMITED,
@@ -182,8 +186,8 @@ def _of_outcome(last: Try) -> Sign:
     }
     for outcome, cause in by_outcome.items():
         if last.outcome == outcome:
-            return Sign(cause, BY_WORDING)
-    return Sign(C.UNKNOWN, GUESS)
+            return ErrorSignal(cause, BY_WORDING)
+    return ErrorSignal(C.UNKNOWN, GUESS)
 
 
 def fix_for(cause: Cause, evidence: Evidence) -> Fix:

@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 
 from postprober.agent.brief import Brief
 from postprober.agent.evidence import Evidence
-from postprober.agent.guard import links_in
 from postprober.agent.review import confidential, flagged
+from postprober.agent.rewrite_guard import links_in
 from postprober.security.redaction import Redactor
 
 WITHHELD = "[withheld: it seems to contain something confidential]"

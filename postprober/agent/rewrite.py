@@ -6,7 +6,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Sequence
 
-from postprober.agent import guard
+from postprober.agent import rewrite_guard
 from postprober.domain import splitting
 from postprober.domain.limits import Limits
 from postprober.domain.preflight import EXACT_LENGTH
@@ -41,7 +41,7 @@ def shortened(text: str, limits: Limits) -> str:
         short = short[: tags[-1].start].rstrip()
     if not fits(short, limits):
         short = _fewer_sentences(short, limits)
-    return short if fits(short, limits) and not guard.problems([text], [short]) else text
+    return short if fits(short, limits) and not rewrite_guard.problems([text], [short]) else text
 
 
 def _fewer_sentences(text: str, limits: Limits) -> str:
@@ -49,7 +49,7 @@ def _fewer_sentences(text: str, limits: Limits) -> str:
     found by bisection."""
     sentences = _SENTENCES.split(text)
     seams = [match.group() for match in _SENTENCES.finditer(text)]
-    spare = [i for i in range(len(sentences) - 1, 0, -1) if not guard.problems([sentences[i]], [""])]
+    spare = [i for i in range(len(sentences) - 1, 0, -1) if not rewrite_guard.problems([sentences[i]], [""])]
 
     def without(count: int) -> str:
         gone = set(spare[:count])
@@ -84,5 +84,5 @@ def cut_links(texts: Sequence[str]) -> tuple[str, ...]:
 
 def _without_tracking(text: str) -> str:
     for span in reversed(find_urls(text)):
-        text = text[: span.start] + guard.without_tracking(span.text) + text[span.end :]
+        text = text[: span.start] + rewrite_guard.without_tracking(span.text) + text[span.end :]
     return text

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from postprober.agent import guard
+from postprober.agent import rewrite_guard
 from postprober.agent.brief import Brief, Target
 from postprober.agent.rewrite import MOST_PARTS, readable, shortened, split
 from postprober.agent.words import CAMERA_NAMES, COMMON, GREETINGS, any_of
@@ -56,7 +56,7 @@ def allowed(target: Target, brief: Brief, before: Sequence[str], after: Sequence
         tuple(after) != tuple(before)
         and 0 < len(after) <= MOST_PARTS
         and all(map(readable, after))
-        and not guard.problems(before, after)
+        and not rewrite_guard.problems(before, after)
         and target.fits(after, brief.files, brief.language)
     )
 

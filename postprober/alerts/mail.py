@@ -22,7 +22,7 @@ TIMEOUT = 20.0  # seconds, for each answer of the server
 
 
 @dataclass(frozen=True)
-class Letter:
+class Email:
     """One mail: to whom, its subject and its text, from which the HTML beside it is made. `files`: name, MIME type and
     content of what is attached. `unsubscribe`: where such mails are turned off; `one_click`: by one POST (RFC 8058)."""
 
@@ -34,11 +34,11 @@ class Letter:
     one_click: bool = False
 
 
-def send(server: MailServer, letter: Letter, *, key: str = "") -> None:
+def send(server: MailServer, email: Email, *, key: str = "") -> None:
     """Hand one message to the server. `key`: the same for every try of the same message; it becomes the Message-ID, by
     which mail programs show a repeated one once. Raises Unavailable when the server did not take it."""
     try:
-        message = _message(server, letter, key)
+        message = _message(server, email, key)
     except (ValueError, MessageError, LookupError) as error:  # an address or a text that no mail can carry
         raise Unavailable("This mail cannot be written as it is.", _told(server, error)) from None
     try:
@@ -52,7 +52,7 @@ def send(server: MailServer, letter: Letter, *, key: str = "") -> None:
 
 def _told(server: MailServer, error: Exception) -> str:
     """What went wrong, without the password, also as it is sent (RFC 4616). Not `repr`: that of an error about a
-    character that cannot be encoded holds the whole text around it, the password or a letter with its link."""
+    character that cannot be encoded holds the whole text around it, the password or an e-mail with its link."""
     password, user = server.password.encode(), server.username.encode()
     sent = [base64.b64encode(raw).decode() for raw in (password, b"\0" + user + b"\0" + password)]
     return Redactor([server.password, *sent]).excerpt(f"{type(error).__name__}: {error}", 300)
@@ -71,22 +71,22 @@ _HEADERS.map_to_type("list-unsubscribe", _OneLine)
 _POLICY = EmailPolicy(header_factory=_HEADERS)
 
 
-def _message(server: MailServer, letter: Letter, key: str) -> EmailMessage:
+def _message(server: MailServer, email: Email, key: str) -> EmailMessage:
     message = EmailMessage(policy=_POLICY)
     message["From"] = server.sender
-    message["To"] = letter.to
-    message["Subject"] = " ".join(letter.subject.split())
+    message["To"] = email.to
+    message["Subject"] = " ".join(email.subject.split())
     message["Date"] = formatdate(localtime=False)
     domain = server.sender.rpartition("@")[2].strip("> ") or "localhost"
     message["Message-ID"] = f"<{_word(key)}@{domain}>" if key else make_msgid(domain=domain)
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834: keeps holiday answers away
-    if letter.unsubscribe:  # RFC 2369
-        message["List-Unsubscribe"] = f"<{letter.unsubscribe}>"
-        if letter.one_click:
+    if email.unsubscribe:  # RFC 2369
+        message["List-Unsubscribe"] = f"<{email.unsubscribe}>"
+        if email.one_click:
             message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
-    message.set_content(letter.text)
-    message.add_alternative(as_html(letter.subject, letter.text), subtype="html")
-    for name, mime, content in letter.files:
+    message.set_content(email.text)
+    message.add_alternative(as_html(email.subject, email.text), subtype="html")
+    for name, mime, content in email.files:
         main, _, sub = mime.partition("/")
         message.add_attachment(content, maintype=main, subtype=sub, filename=name)
     return message

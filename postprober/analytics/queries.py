@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from postprober.agent.results import ACTS
 from postprober.analytics.days import HOUR_US, Shift, day_number, day_of, micros, shift, start_of
 from postprober.analytics.figures import Figures
-from postprober.analytics.store import Store
+from postprober.analytics.store import SampleStore
 from postprober.domain.engagement import AGES, NEAR, NEAR_MOST, POLL_AFTER
 
 # Columns of the store's `samples`. Engagement is what people did with a post; it is known where at least one act is.
@@ -67,13 +67,13 @@ class Period:
         return last - self.days + 1, last
 
 
-def prepare(store: Store, period: Period) -> None:
+def prepare(store: SampleStore, period: Period) -> None:
     """Once for the page: the tables `daily`, `out` and `growth`."""
     for step in STEPS.values():
         step(store, period)
 
 
-def _daily(store: Store, period: Period) -> None:
+def _daily(store: SampleStore, period: Period) -> None:
     """What each delivery had at the end of each day on which something was told."""
     day, shifts = period.shift.sql('epoch_us(s."at")')
     value = METRICS[period.metric]
@@ -84,7 +84,7 @@ def _daily(store: Store, period: Period) -> None:
     )
 
 
-def _out(store: Store, period: Period) -> None:
+def _out(store: SampleStore, period: Period) -> None:
     """What went out in the period, when that was on the person's clock, and its newest count."""
     local, shifts = period.shift.sql("epoch_us(published_at)")
     store.run(
@@ -95,7 +95,7 @@ def _out(store: Store, period: Period) -> None:
     )
 
 
-def _growth(store: Store, period: Period) -> None:
+def _growth(store: SampleStore, period: Period) -> None:
     """What each of them had at the AGES up to a week: of the readings that count for an age the nearest."""
     value = METRICS[period.metric]
     store.run(
@@ -108,10 +108,10 @@ def _growth(store: Store, period: Period) -> None:
     )
 
 
-STEPS: dict[str, Callable[[Store, Period], None]] = {"daily": _daily, "out": _out, "growth": _growth}
+STEPS: dict[str, Callable[[SampleStore, Period], None]] = {"daily": _daily, "out": _out, "growth": _growth}
 
 
-def over_time(store: Store, period: Period) -> Figures:
+def over_time(store: SampleStore, period: Period) -> Figures:
     """What came in on each day, by platform: the day's last count less the one known before. A new post begins at
     zero. A day on which nothing was told is None."""
     first, last = period.day_numbers
@@ -136,7 +136,7 @@ def over_time(store: Store, period: Period) -> Figures:
     )
 
 
-def by_post(store: Store) -> Figures:
+def by_post(store: SampleStore) -> Figures:
     """What went out in the period, most first; what is unknown comes last. `unknown`: platforms without a count."""
     rows = store.rows(
         """
@@ -151,7 +151,7 @@ def by_post(store: Store) -> Figures:
     )
 
 
-def by_account(store: Store, names: dict[int, str]) -> Figures:
+def by_account(store: SampleStore, names: dict[int, str]) -> Figures:
     """Sum and median over what went out in the period."""
     rows = store.rows(
         """
@@ -165,7 +165,7 @@ def by_account(store: Store, names: dict[int, str]) -> Figures:
     )
 
 
-def by_platform(store: Store) -> Figures:
+def by_platform(store: SampleStore) -> Figures:
     """The same by platform."""
     rows = store.rows(
         "SELECT platform, sum(v)::BIGINT, median(v), count(*), count(*) - count(v) FROM out GROUP BY ALL ORDER BY platform"
@@ -173,7 +173,7 @@ def by_platform(store: Store) -> Figures:
     return Figures(("platform", "count", "median", "deliveries", "unknown"), rows)
 
 
-def growth(store: Store, period: Period) -> Figures:
+def growth(store: SampleStore, period: Period) -> Figures:
     """The best posts of the period by the hours since posting, to the nearest: the last count known in each."""
     value = METRICS[period.metric]
     rows = store.rows(
@@ -189,7 +189,7 @@ def growth(store: Store, period: Period) -> Figures:
     return Figures(("hours", "post", "platform", "count"), rows)
 
 
-def typical_growth(store: Store) -> Figures:
+def typical_growth(store: SampleStore) -> Figures:
     """The median of the posts of the period at the age of so many hours, and of how many: those read at that age."""
     rows = store.rows(
         """
@@ -200,7 +200,7 @@ def typical_growth(store: Store) -> Figures:
     return Figures(("hours", "platform", "median", "posts"), rows)
 
 
-def best_hours(store: Store, period: Period) -> Figures:
+def best_hours(store: SampleStore, period: Period) -> Figures:
     """By weekday (1 = Monday) and hour of posting, on the person's clock: the mean count of posts when they were 24
     hours old, and how many of them are known: read at that age. Younger posts are left out."""
     rows = store.rows(
@@ -216,7 +216,7 @@ def best_hours(store: Store, period: Period) -> Figures:
     return Figures(("weekday", "hour", "mean", "posts counted", "posts"), rows)
 
 
-def reliability(store: Store, period: Period) -> Figures:
+def reliability(store: SampleStore, period: Period) -> Figures:
     """Of what was due in the period: what went out, what failed, what waits for a person; what of it was proved; how
     late the first byte left (seconds, never less than 0). Rates are None where there is nothing to divide by."""
     rows = store.rows(

@@ -11,7 +11,7 @@ from postprober.agent.results import ACTS
 from postprober.analytics.days import HOUR_US, micros
 from postprober.analytics.figures import Figures
 from postprober.analytics.queries import METRICS, Period, age_counted
-from postprober.analytics.store import Store
+from postprober.analytics.store import SampleStore
 from postprober.domain.alert import LATE_AFTER
 from postprober.domain.delivery import PROOF_ORDER
 
@@ -29,7 +29,7 @@ DELIVERED = (
 )  # fmt: skip
 
 
-def delivered(store: Store, period: Period) -> Figures:
+def delivered(store: SampleStore, period: Period) -> Figures:
     """Of what was due in the period: what went out, failed or waits for a person, what was proved, what left on time
     (within `domain.alert.LATE_AFTER`), and how late. The last row, with platform None, is all of them together. Rates
     are None where there is nothing to divide by; lateness is never less than 0."""
@@ -50,14 +50,14 @@ def delivered(store: Store, period: Period) -> Figures:
     return Figures(DELIVERED, [(*row[:-1], *(row[-1] or (None, None, None))) for row in rows if row[1]])
 
 
-def proofs(store: Store, period: Period) -> Figures:
+def proofs(store: SampleStore, period: Period) -> Figures:
     """How far what went out in the period was proved, by platform: a column for each level."""
     counts = ", ".join(f"count(*) FILTER (proof = '{level.value}')" for level in PROOF_ORDER)
     rows = store.rows(f"SELECT platform, count(*), {counts} FROM out GROUP BY platform ORDER BY platform")  # noqa: S608 # nosec B608 # names and parts of ours; values are bound
     return Figures(("platform", "went out", *(level.value for level in PROOF_ORDER)), rows)
 
 
-def growing(store: Store) -> int | None:
+def growing(store: SampleStore) -> int | None:
     """The count of all that went out in the period; None when none is known."""
     value: int | None = store.rows("SELECT sum(v)::BIGINT FROM out")[0][0]
     return value
@@ -74,7 +74,7 @@ class Reached:
     engagement: int | None
 
 
-def reached(store: Store, period: Period) -> list[Reached]:
+def reached(store: SampleStore, period: Period) -> list[Reached]:
     """Everything that was due or went out in the period and was not cancelled."""
     return _reached(
         store, f"({_WITHIN.format('due_at')} OR {_WITHIN.format('published_at')}) AND state <> 'cancelled'",
@@ -82,12 +82,12 @@ def reached(store: Store, period: Period) -> list[Reached]:
     )  # fmt: skip
 
 
-def reached_by_post(store: Store, post_id: int) -> list[Reached]:
+def reached_by_post(store: SampleStore, post_id: int) -> list[Reached]:
     """The deliveries of one post."""
     return _reached(store, "post_id = ?::BIGINT", [post_id])
 
 
-def _reached(store: Store, where: str, parameters: Sequence[Any]) -> list[Reached]:
+def _reached(store: SampleStore, where: str, parameters: Sequence[Any]) -> list[Reached]:
     value = METRICS["engagement"]
     newest = ", ".join(f'arg_max({name}, "at") FILTER ({name} IS NOT NULL)' for name in COUNTS)
     rows = store.rows(
@@ -112,7 +112,7 @@ class Usual:
     posts: int
 
 
-def usual(store: Store, *, account_id: int, but: int, before: datetime, now: datetime) -> list[Usual]:
+def usual(store: SampleStore, *, account_id: int, but: int, before: datetime, now: datetime) -> list[Usual]:
     """What the account's other posts of the USUAL_DAYS before `before` had, by age; a post counts at an age only when it
     is that old by `now` and was read at that age. `but`: the delivery that is compared."""
     value = METRICS["engagement"]

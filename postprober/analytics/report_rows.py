@@ -22,7 +22,7 @@ _TROUBLE = ("failed", "partial", "held", "ghost")
 
 
 @dataclass(frozen=True)
-class Line:
+class ReportLine:
     """One delivery. Times are aware UTC; `late_seconds`: from the planned time to the first byte, below 0 when it left
     early; counts are None where the platform told none; `engagement`: what people did, all acts together; `failures`:
     how often it failed, was held or could not be seen; `evidence_sha256`: of the newest piece of evidence."""
@@ -55,7 +55,7 @@ class Line:
     evidence_sha256: str
 
 
-NAMES = tuple(field.name for field in fields(Line))
+NAMES = tuple(field.name for field in fields(ReportLine))
 
 
 @cache
@@ -68,27 +68,29 @@ def schema() -> pa.Schema:
         "int": pa.int64(), "int | None": pa.int64(), "float | None": pa.float64(), "str": pa.string(),
         "datetime": moment, "datetime | None": moment,
     }  # fmt: skip
-    return pa.schema([(field.name, types[str(field.type)]) for field in fields(Line)])
+    return pa.schema([(field.name, types[str(field.type)]) for field in fields(ReportLine)])
 
 
-def of_period(conn: Connection, space: int, since: datetime, until: datetime, found: Sequence[Reached]) -> list[Line]:
+def of_period(
+    conn: Connection, space: int, since: datetime, until: datetime, found: Sequence[Reached]
+) -> list[ReportLine]:
     """The deliveries of `found`, all of which were due or went out between the two moments."""
     d = deliveries.c
     return _lines(conn, (d.user_id == space, or_(d.due_at.between(since, until), d.published_at.between(since, until))), found)  # fmt: skip
 
 
-def of_post(conn: Connection, space: int, post_id: int, found: Sequence[Reached]) -> list[Line]:
+def of_post(conn: Connection, space: int, post_id: int, found: Sequence[Reached]) -> list[ReportLine]:
     """The deliveries of one post."""
     return _lines(conn, (deliveries.c.user_id == space, deliveries.c.post_id == post_id), found)
 
 
-def to_csv(lines: Sequence[Line], zone: str) -> bytes:
+def to_csv(lines: Sequence[ReportLine], zone: str) -> bytes:
     """With the names of the columns, times on the clock of `zone`; texts that a spreadsheet would run are defused
     (`figures`)."""
     return Figures(NAMES, [tuple(asdict(line).values()) for line in lines], zone).csv()
 
 
-def to_parquet(lines: Sequence[Line]) -> bytes:
+def to_parquet(lines: Sequence[ReportLine]) -> bytes:
     """The same, typed; texts as they are, because nothing in this format is ever run."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -98,7 +100,7 @@ def to_parquet(lines: Sequence[Line]) -> bytes:
     return sink.getvalue()
 
 
-def _lines(conn: Connection, where: tuple[ColumnElement[bool], ...], found: Sequence[Reached]) -> list[Line]:
+def _lines(conn: Connection, where: tuple[ColumnElement[bool], ...], found: Sequence[Reached]) -> list[ReportLine]:
     ids = select(deliveries.c.id).where(*where)
     tries = _count(conn, attempts.c.delivery_id, ids)
     failures = _count(conn, transitions.c.delivery_id, ids, transitions.c.new.in_(_TROUBLE))
@@ -136,10 +138,10 @@ def _newest_hash(conn: Connection, ids: Select[tuple[int]]) -> dict[int, str]:
     return {int(delivery): str(digest) for delivery, digest in rows}
 
 
-def _line(row: Any, one: Reached, counted: tuple[dict[int, int], ...], hashes: dict[int, str]) -> Line:
+def _line(row: Any, one: Reached, counted: tuple[dict[int, int], ...], hashes: dict[int, str]) -> ReportLine:
     tries, failures, mended = (by_id.get(one.delivery_id, 0) for by_id in counted)
     first, due = row["first_byte_at"], row["due_at"]
-    return Line(
+    return ReportLine(
         post_id=row["post_id"], delivery_id=one.delivery_id, platform=row["platform"], account=row["account_name"],
         text=row["content"], state=row["state"], proof=row["proof"], due_at=due, first_byte_at=first,
         late_seconds=(first - due).total_seconds() if first else None, published_at=row["published_at"],

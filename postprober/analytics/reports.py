@@ -9,13 +9,13 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, select
 
-from postprober.analytics import ledger, queries, report_queries, report_rows
+from postprober.analytics import queries, report_queries, report_rows, spending
 from postprober.analytics.days import start_of
 from postprober.analytics.figures import Figures
 from postprober.analytics.queries import Period
 from postprober.analytics.report_queries import Usual
-from postprober.analytics.report_rows import Line
-from postprober.analytics.store import Store, account_names
+from postprober.analytics.report_rows import ReportLine
+from postprober.analytics.store import SampleStore, account_names
 from postprober.storage.database import Database
 from postprober.storage.tables import accounts, deliveries, posts, transitions
 
@@ -62,7 +62,7 @@ class OnAccount:
     """What became of a post on one account. `curve`: (hours since publishing, engagement), oldest first; `usual`: what
     the account's other posts had at that age; `parts`: the texts that went out."""
 
-    line: Line
+    line: ReportLine
     label: str
     colour: str
     sentence: str
@@ -105,7 +105,7 @@ class PostReport:
     missing: tuple[date, ...]
 
     @property
-    def lines(self) -> list[Line]:
+    def lines(self) -> list[ReportLine]:
         return [one.line for one in self.on]
 
 
@@ -157,7 +157,7 @@ class PeriodReport:
     worst: tuple[Ranked, ...]
     troubles: tuple[Trouble, ...]
     troubles_count: int
-    lines: list[Line]
+    lines: list[ReportLine]
     missing: tuple[date, ...]
 
     @property
@@ -180,20 +180,20 @@ def period(
     whole = _period(first, last, zone, now)
     earlier = _period(first - timedelta(days=whole.days), first - timedelta(days=1), zone, now)
 
-    def before(store: Store) -> _Before:
+    def before(store: SampleStore) -> _Before:
         queries.prepare(store, earlier)
         return (
             report_queries.delivered(store, earlier), queries.by_platform(store), queries.by_account(store, {}),
             report_queries.growing(store),
         )  # fmt: skip
 
-    was = Store.look(db, data_dir, space, earlier.look_back, before, earlier.now)
+    was = SampleStore.look(db, data_dir, space, earlier.look_back, before, earlier.now)
 
-    def gather(store: Store) -> PeriodReport:
+    def gather(store: SampleStore) -> PeriodReport:
         with db.read() as conn:
             return _gathered(conn, store, space, whole, was, (first, last, zone, now))
 
-    return Store.look(db, data_dir, space, whole.look_back, gather, whole.now)
+    return SampleStore.look(db, data_dir, space, whole.look_back, gather, whole.now)
 
 
 _Before = tuple[Figures, Figures, Figures, int | None]
@@ -201,7 +201,7 @@ _Before = tuple[Figures, Figures, Figures, int | None]
 
 def _gathered(
     conn: Connection,
-    store: Store,
+    store: SampleStore,
     space: int,
     whole: Period,
     was: _Before,
@@ -215,7 +215,7 @@ def _gathered(
     count, troubles = _troubles(conn, space, whole)
     return PeriodReport(
         first, last, zone, whole.now, now, report_queries.delivered(store, whole), was[0],
-        report_queries.proofs(store, whole), ledger.repairs_made(conn, space, whole.since, whole.now),
+        report_queries.proofs(store, whole), spending.repairs_made(conn, space, whole.since, whole.now),
         queries.over_time(store, whole), _compared(queries.by_platform(store), was[1], 1),
         _named(_compared(queries.by_account(store, {}), was[2], 2), account_names(conn, space)),
         report_queries.growing(store), was[3], best, worst, troubles, count, lines, store.missing,

@@ -57,7 +57,7 @@ TRIES = 3
 T = TypeVar("T")
 
 
-class Store:
+class SampleStore:
     """`samples` and `deliveries` of one space, as DuckDB tables, at one moment. Use it in a `with` and in one thread.
 
     `missing`: days that are noted but whose file is gone; they count as unknown. `files`: what was read, by path, as

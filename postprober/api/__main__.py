@@ -11,7 +11,7 @@ import uvicorn
 from postprober.api import middleware
 from postprober.api.app import create_app
 from postprober.api.rollout import GRACE, Server
-from postprober.security import logs
+from postprober.security import log_redaction
 from postprober.settings import load_settings
 from postprober.wiring import build_core, calm_garbage_collector, close_core
 
@@ -34,7 +34,7 @@ def not_a_refusal(record: logging.LogRecord) -> bool:
 
 def main() -> None:
     """Serve until a signal comes."""
-    logs.to_stream()
+    log_redaction.to_stream()
     logging.getLogger("uvicorn.error").addFilter(not_a_refusal)
     middleware.log_to(sys.stdout)
     settings = load_settings()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from anyio import CapacityLimiter
 from fastapi import FastAPI
 
-from postprober.api import counting, gate, middleware, problems, websocket
+from postprober.api import counting, middleware, problems, slow_work, websocket
 from postprober.api.routes import (
     accounts,
     advice,
@@ -35,8 +35,8 @@ def create_app(core: Core) -> FastAPI:
         lifespan=websocket.lifespan,
     )  # fmt: skip
     app.state.core = core
-    app.state.uploads = gate.upload_gate(core.settings.uploads)
-    app.state.slow, app.state.pictures = gate.reports_and_tables(), gate.pictures()
+    app.state.uploads = slow_work.upload_gate(core.settings.uploads)
+    app.state.slow, app.state.pictures = slow_work.reports_and_tables(), slow_work.pictures()
     app.state.probes = CapacityLimiter(2)  # of balancers and supervisors, who must not wait behind anybody
     problems.install(app)
     middleware.install(app, core)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from postprober.api.gate import SlowWork
+from postprober.api.slow_work import SlowWork
 from postprober.services.core import Core
 from postprober.services.people import sessions
 from postprober.services.people.sessions import Caller

@@ -41,7 +41,7 @@ _TRIES = 5  # the row may vanish between two looks; five times in a row is no ra
 
 
 @dataclass(frozen=True)
-class Answer:
+class StoredAnswer:
     """What goes back: a JSON body and the headers beside it."""
 
     status: int
@@ -53,7 +53,7 @@ class Answer:
 
 
 # Does the work: gets the mark for the creating transaction, and the id that an earlier try has created (None: nothing).
-Work = Callable[[Mark, int | None], Answer]
+Work = Callable[[Mark, int | None], StoredAnswer]
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ def get_once(
 OnceDep = Annotated[Once, Depends(get_once)]
 
 
-def _dump(answer: Answer) -> str:
+def _dump(answer: StoredAnswer) -> str:
     return json.dumps({"status": answer.status, "body": answer.body.model_dump_json(), "headers": answer.headers})
 
 

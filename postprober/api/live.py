@@ -20,8 +20,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from postprober.api.client import SLOW, SLOW_REASON, Client
 from postprober.errors import Conflict
 from postprober.services.core import Core
-from postprober.services.monitoring import live
-from postprober.services.monitoring.live import Event, Feed, Look, Story
+from postprober.services.monitoring import event_feed
+from postprober.services.monitoring.event_feed import Event, Feed, NewRows, Story
 from postprober.services.people import sessions
 from postprober.storage.events import Change, watching
 
@@ -77,7 +77,7 @@ class Room:
 
     async def seed(self, core: Core, post_id: int, here: int) -> None:
         """Read the state after transition `here`; what came meanwhile follows. Once a room, whoever waits for it."""
-        self.story = await asyncio.to_thread(live.story_at, core, post_id, here)
+        self.story = await asyncio.to_thread(event_feed.story_at, core, post_id, here)
         for change in self.backlog:
             self.give(self.story.tell(change))
         self.backlog.clear()
@@ -172,9 +172,9 @@ class Hub:
 
         Raises NotFound for a post that is not the client's, BadInput for an id that was never given out.
         """
-        await asyncio.to_thread(live.check_owner, self.core, client.caller.actor, post_id)
+        await asyncio.to_thread(event_feed.check_owner, self.core, client.caller.actor, post_id)
         if last_id is not None:
-            await asyncio.to_thread(live.check_last_id, self.core, last_id)
+            await asyncio.to_thread(event_feed.check_last_id, self.core, last_id)
         name, here = post_room(post_id), self._post_at  # from here to `_enter` nothing may wait
         # Changes up to `here` may still wait in the room's backlog, for those who joined before them.
         member = self._enter(client, name, max(last_id or 0, 2 * here + 1))
@@ -182,16 +182,16 @@ class Hub:
         if room.seeding is None:
             room.seeding = asyncio.create_task(room.seed(self.core, post_id, here))
         await asyncio.shield(room.seeding)
-        pages = None if last_id is None else live.missed(self.core, post_id, last_id, here)
+        pages = None if last_id is None else event_feed.missed(self.core, post_id, last_id, here)
         return await self._catch_up(member, pages)
 
     async def join_alerts(self, client: Client, last_id: int | None) -> int:
         """The alerts of the user's space, as `join_post`."""
         if last_id is not None:
-            await asyncio.to_thread(live.check_last_id, self.core, last_id, of_alerts=True)
+            await asyncio.to_thread(event_feed.check_last_id, self.core, last_id, of_alerts=True)
         actor, here = client.caller.actor, self._alert_at
         member = self._enter(client, alert_room(actor.space), max(last_id or 0, here))
-        pages = None if last_id is None else live.missed_alerts(self.core, actor, last_id, here)
+        pages = None if last_id is None else event_feed.missed_alerts(self.core, actor, last_id, here)
         return await self._catch_up(member, pages)
 
     def _enter(self, client: Client, name: str, after: int) -> Member:
@@ -216,7 +216,7 @@ class Hub:
         member.held = None
         return newest
 
-    async def dispatch(self, look: Look) -> None:
+    async def dispatch(self, look: NewRows) -> None:
         """Give new rows to their rooms. The senders run in between, so that a burst alone makes nobody slow."""
         for start in range(0, len(look.changes), CHUNK):
             for change in look.changes[start : start + CHUNK]:
@@ -228,7 +228,7 @@ class Hub:
             for notice in look.notices[start : start + CHUNK]:
                 self._alert_at = notice.id
                 if room := self.rooms.get(alert_room(notice.user_id)):
-                    room.give([live.alert_event(notice)])
+                    room.give([event_feed.alert_event(notice)])
             await asyncio.sleep(0)
         self._post_at, self._alert_at = look.changes_low, look.notices_low
 
@@ -318,7 +318,7 @@ class _Watch:
         asleep = ear.hears and feed.settled
         ear.wait(LONGEST_SLEEP if asleep else feed.pause.total_seconds(), self._stop)
 
-    def _hand_over(self, look: Look | None, target: tuple[int, int]) -> None:
+    def _hand_over(self, look: NewRows | None, target: tuple[int, int]) -> None:
         if look is not None:
             asyncio.run_coroutine_threadsafe(self._hub.dispatch(look), self._loop).result()
             if look.changes_low >= target[0] and look.notices_low >= target[1]:

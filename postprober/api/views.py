@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from postprober.domain.health import Quota
 from postprober.domain.platform import known
-from postprober.services.monitoring.details import Seen
+from postprober.services.monitoring.details import EvidenceItem
 from postprober.services.monitoring.monitoring import DeliveryView, PostView
 from postprober.services.monitoring.platform_status import PlatformHealth
 from postprober.services.posts import drafts
@@ -267,7 +267,7 @@ class EvidenceOut(BaseModel):
     body: dict[str, Any]
 
     @classmethod
-    def of(cls, seen: Seen) -> Self:
+    def of(cls, seen: EvidenceItem) -> Self:
         return cls(**{name: getattr(seen, name) for name in cls.model_fields})
 
 

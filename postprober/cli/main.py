@@ -43,7 +43,7 @@ from postprober.storage import move
 from postprober.storage import users as user_storage
 from postprober.storage.database import Database
 from postprober.storage.records import User
-from postprober.wiring import build_core, build_runner, calm_garbage_collector, close_core
+from postprober.wiring import build_core, build_scheduler, calm_garbage_collector, close_core
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, help=__doc__
@@ -454,9 +454,9 @@ def run_scheduler() -> None:
         fail(error)
         sys.exit(BAD_INPUT)
     calm_garbage_collector()
-    runner = build_runner(core, core.settings.workers)
-    _on_signals(runner.stop)
-    if not runner.run():
+    scheduler = build_scheduler(core, core.settings.workers)
+    _on_signals(scheduler.stop)
+    if not scheduler.run():
         os._exit(1)  # it must not wait for threads that hang; what they had in hand is taken over as after a kill
     close_core(core)
 
@@ -472,23 +472,23 @@ def serve(name: Annotated[str, typer.Argument(help=", ".join(launch.SERVED) + ".
 @app.command()
 def up() -> None:
     """Start sidecar, scheduler and app (and the sandbox in sandbox mode); stop with Ctrl-C."""
-    _run_family(seeding=False)
+    _run_supervisor(seeding=False)
 
 
 @app.command()
 def demo() -> None:
     """Everything on the sandbox with a user, linked accounts and live posts; prints the URL and the sign-in."""
-    _run_family(seeding=True)
+    _run_supervisor(seeding=True)
 
 
-def _run_family(*, seeding: bool) -> None:
+def _run_supervisor(*, seeding: bool) -> None:
     settings = load_settings()
     if seeding and not settings.sandbox:
         raise BadInput("The demo runs on the sandbox only; set POSTPROBER_MODE=sandbox.")
     lock = launch.FolderLock(settings.data_dir)
     lock.take()
     core = build_core(settings)
-    family = launch.Family(settings)
+    family = launch.Supervisor(settings)
     _on_signals(family.stopping.set)
     try:
         launch.start_all(family)

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from postprober.clock import utc_iso
 from postprober.errors import PostProberError
-from postprober.security import logs
+from postprober.security import log_redaction
 
 console = Console(soft_wrap=True)
 _errors = Console(stderr=True, soft_wrap=True)
@@ -40,6 +40,6 @@ def fail(error: PostProberError) -> None:
 
 def log_to_stderr() -> None:
     """The log of a process; the libraries speak up only when something is wrong."""
-    logs.to_stream()
+    log_redaction.to_stream()
     for noisy in ("apscheduler", "httpx2", "alembic", "apprise"):
         logging.getLogger(noisy).setLevel(logging.ERROR)

@@ -19,14 +19,14 @@ from postprober.domain.advice import Advice
 from postprober.domain.delivery import TRAITS, DeliveryState
 from postprober.domain.post import PostStatus
 from postprober.errors import BadInput, PostProberError
-from postprober.pipeline.scheduler.scheduler import Runner
+from postprober.pipeline.scheduler.scheduler import Scheduler
 from postprober.services.core import Core
 from postprober.services.media import media
 from postprober.services.monitoring import monitoring
 from postprober.services.monitoring.monitoring import HEARTBEAT_LIMIT, PostView
 from postprober.services.posts import posts
 from postprober.services.posts.times import parse_time
-from postprober.wiring import build_runner
+from postprober.wiring import build_scheduler
 
 DONE, FAILED, UNDECIDED = 0, 3, 4
 POLL = 0.2
@@ -65,7 +65,7 @@ def create(core: Core, actor: Actor, request: Request) -> int:
 
 def follow(core: Core, actor: Actor, post_id: int, *, wait: bool, as_json: bool, limit: float) -> int:
     """Show the post's way until it ends (or at once without `wait`); returns the exit code."""
-    runner = _own_runner(core) if wait else None
+    scheduler = _own_scheduler(core) if wait else None
     try:
         if wait:
             if as_json:
@@ -73,9 +73,9 @@ def follow(core: Core, actor: Actor, post_id: int, *, wait: bool, as_json: bool,
             else:
                 _live(core, actor, post_id, limit)
     finally:
-        if runner is not None:
-            runner[0].stop()
-            runner[1].join()
+        if scheduler is not None:
+            scheduler[0].stop()
+            scheduler[1].join()
     view = monitoring.post_view(core, actor, post_id)
     if as_json:
         emit(_result(view))
@@ -90,15 +90,15 @@ def follow(core: Core, actor: Actor, post_id: int, *, wait: bool, as_json: bool,
     return _code(view) if wait or view.post.status == PostStatus.REVIEW else DONE
 
 
-def _own_runner(core: Core) -> tuple[Runner, threading.Thread] | None:
+def _own_scheduler(core: Core) -> tuple[Scheduler, threading.Thread] | None:
     """Without a living scheduler this process does the work while it waits."""
     age = monitoring.heartbeat_age(core)
     if age is not None and age < HEARTBEAT_LIMIT:
         return None
-    runner = build_runner(core, min(4, core.settings.workers))
-    thread = threading.Thread(target=runner.run, name="scheduler")
+    scheduler = build_scheduler(core, min(4, core.settings.workers))
+    thread = threading.Thread(target=scheduler.run, name="scheduler")
     thread.start()
-    return runner, thread
+    return scheduler, thread
 
 
 def _changes(core: Core, actor: Actor, post_id: int, limit: float) -> Any:

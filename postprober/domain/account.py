@@ -30,12 +30,12 @@ class Credentials:
 
 @dataclass(frozen=True)
 class Identity:
-    """Who the platform says we are. `canary` is the id of the newest own post, None when there is none or it cannot
+    """Who the platform says we are. `newest_known_post` is the id of the newest own post, None when there is none or it cannot
     be listed; `long_posts`: whether the account may write longer posts than others, None where the platform does not
     say; `server`: base URL of its server by what the server says about itself, "" where it is the one that was asked."""
 
     remote_id: str
     name: str
-    canary: str | None = None
+    newest_known_post: str | None = None
     long_posts: bool | None = None
     server: str = ""

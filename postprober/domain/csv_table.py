@@ -48,7 +48,7 @@ NEEDED = ("text", "accounts")
 
 
 @dataclass(frozen=True)
-class Line:
+class CsvLine:
     """One row. `lines`: where it stands in the file; `cells`: by column, empty for what is missing; `problem`: why it
     cannot be read as a row, "" when it can."""
 
@@ -64,7 +64,7 @@ class Table:
     encoding: str
     sure: bool
     separator: str
-    lines: tuple[Line, ...]
+    lines: tuple[CsvLine, ...]
     ignored: tuple[str, ...] = ()
 
 
@@ -197,7 +197,7 @@ def _columns(head: _Row) -> tuple[list[str], tuple[str, ...]]:
     return names, tuple(cell for cell in ignored if cell)
 
 
-def _line(row: _Row, columns: Sequence[str]) -> Line | None:
+def _line(row: _Row, columns: Sequence[str]) -> CsvLine | None:
     """None for a row without anything in it."""
     lines, cells, problem = row
     tidy = [_LINE_END.sub("\n", cell).strip() for cell in cells]
@@ -206,4 +206,4 @@ def _line(row: _Row, columns: Sequence[str]) -> Line | None:
     if any(tidy[len(columns) :]):
         problem = f'The row has {len(tidy)} cells and the first line {len(columns)}; put a text with separators in "…".'
     named = {name: cell for name, cell in zip(columns, tidy, strict=False) if name}
-    return Line(lines, {name: named.get(name, "") for name in COLUMNS}, problem)
+    return CsvLine(lines, {name: named.get(name, "") for name in COLUMNS}, problem)

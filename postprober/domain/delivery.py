@@ -93,7 +93,7 @@ TRAITS: dict[DeliveryState, StateTraits] = {
 }
 
 
-class Cause(StrEnum):
+class StateCause(StrEnum):
     """Why a delivery is held, or what it waits for, where that decides what a person reads and may do."""
 
     UNKNOWN = "unknown"  # the outcome is unknown and looking could not settle it

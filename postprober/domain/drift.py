@@ -22,7 +22,7 @@ AUTHOR = "It is shown under another name: {author}."
 
 
 @dataclass(frozen=True)
-class Seen:
+class Observation:
     """One look at the whole post. `sure`: everything could be read; `differences`: from what was sent, as sentences;
     `shown`: the texts that differ; `author`: the shown handle, "" when it was not shown."""
 
@@ -117,7 +117,7 @@ def soon_again(known: Watched, now: datetime, planned: datetime | None, suspecte
     return doubtful if planned is None or suspected else min(doubtful, planned)
 
 
-def judge(known: Watched, seen: Seen) -> tuple[Watched, News]:
+def judge(known: Watched, seen: Observation) -> tuple[Watched, News]:
     """What a look adds to what is known."""
     if not seen.sure:
         return replace(known, doubts=known.doubts + 1), News.NOTHING
@@ -144,7 +144,7 @@ def judge(known: Watched, seen: Seen) -> tuple[Watched, News]:
     return replace(known, pending="", told=mark, changes=known.changes + 1), news
 
 
-def what_changed(known: Watched, seen: Seen) -> tuple[str, ...]:
+def what_changed(known: Watched, seen: Observation) -> tuple[str, ...]:
     """The differences as sentences, with the new name if there is one."""
     renamed = known.author and seen.author and known.author != seen.author
     return (*seen.differences, *((AUTHOR.format(author=seen.author),) if renamed else ()))

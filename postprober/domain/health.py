@@ -1,4 +1,4 @@
-"""How well a platform does: at one step, from what happened lately; and as a whole, from canaries and deliveries."""
+"""How well a platform does: at one step, from what happened lately; and as a whole, from account checks and deliveries."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from postprober.errors import (
 )
 
 
-class Verdict(StrEnum):
+class HealthVerdict(StrEnum):
     WELL = "well"
     DEGRADED = "degraded"
     FAILING = "failing"
@@ -56,23 +56,23 @@ class Health:
     bad_tries: int = 0
 
     @property
-    def verdict(self) -> Verdict:
+    def verdict(self) -> HealthVerdict:
         """Failing when half of the deliveries (or all of several tries) fail; degraded when some do or warn, or when
         one try in ten has to be repeated; unknown when nothing happened."""
         seen = self.good + self.warned + self.failed
         if not seen and not self.tries:
-            return Verdict.UNKNOWN
+            return HealthVerdict.UNKNOWN
         if (seen and self.failed >= FAILING_SHARE * seen) or (self.tries > 1 and self.bad_tries == self.tries):
-            return Verdict.FAILING
+            return HealthVerdict.FAILING
         if self.failed or self.warned or (self.tries and self.bad_tries >= DEGRADED_SHARE * self.tries):
-            return Verdict.DEGRADED
-        return Verdict.WELL
+            return HealthVerdict.DEGRADED
+        return HealthVerdict.WELL
 
 
 # The platform as a whole ------------------------------------------------------------------------------------------
 
 
-class Sign(StrEnum):
+class HealthSign(StrEnum):
     """What one look at a platform, or one real delivery, says about it."""
 
     WELL = "well"
@@ -83,10 +83,10 @@ class Sign(StrEnum):
     AWAY = "away"  # it cannot be reached, or says itself that it is broken
 
 
-GOOD = frozenset({Sign.WELL, Sign.SLOW})
+GOOD = frozenset({HealthSign.WELL, HealthSign.SLOW})
 # A refused token or a used-up quota says something about one account: the platform answered. Those signs neither help
 # nor harm it. Only silence and 5xx stop posts: an answer that we cannot read may concern our reading only.
-ABOUT_ACCOUNT = frozenset({Sign.THROTTLED, Sign.REFUSED})
+ABOUT_ACCOUNT = frozenset({HealthSign.THROTTLED, HealthSign.REFUSED})
 
 # All ours, found by simulation (tests/domain/test_health_verdicts.py): with one look in five going wrong by chance, five wrong
 # ones in a row come up once in 3,000 looks, and must then still span a minute.
@@ -102,43 +102,43 @@ ALL_REFUSED = 3  # accounts whose access is refused while nobody's is accepted: 
 
 
 @dataclass(frozen=True)
-class Seen:
+class HealthSample:
     """One sign. `at`: aware UTC."""
 
     at: datetime
     account_id: int
-    sign: Sign
+    sign: HealthSign
 
 
 @dataclass(frozen=True)
-class Standing:
+class ServerHealth:
     """How a platform's server stands. `blocking`: nothing new is sent there now; `since`: of the verdict."""
 
-    verdict: Verdict
+    verdict: HealthVerdict
     blocking: bool
     since: datetime
     reason: str
 
 
-def sign_of(error: PlatformError | None, took: timedelta) -> Sign | None:
+def sign_of(error: PlatformError | None, took: timedelta) -> HealthSign | None:
     """What the end of one exchange says; None when it says nothing about the platform (a refused post, a fault here)."""
     if error is None:
-        return Sign.SLOW if took >= SLOW_AFTER else Sign.WELL
+        return HealthSign.SLOW if took >= SLOW_AFTER else HealthSign.WELL
     if isinstance(error, Throttled):
-        return Sign.THROTTLED
+        return HealthSign.THROTTLED
     if isinstance(error, ReconnectNeeded):
-        return Sign.REFUSED
+        return HealthSign.REFUSED
     if error.code == HERE:
         return None
     if isinstance(error, (Unavailable, OutcomeUnknown)):
         answered = error.http_status is not None and error.http_status < 500
-        return None if answered else Sign.AWAY
-    return Sign.STRANGE if isinstance(error, UnexpectedReply) else None
+        return None if answered else HealthSign.AWAY
+    return HealthSign.STRANGE if isinstance(error, UnexpectedReply) else None
 
 
 def assess(
-    seen: Iterable[Seen], before: Standing | None, now: datetime, *, fresh: timedelta, span: timedelta
-) -> Standing:
+    seen: Iterable[HealthSample], before: ServerHealth | None, now: datetime, *, fresh: timedelta, span: timedelta
+) -> ServerHealth:
     """The standing of one server.
 
     `seen`: in any order; those older than `fresh` do not count. `span`: how long the wrong run must have lasted, so
@@ -146,66 +146,71 @@ def assess(
     """
     newest = sorted((one for one in seen if one.at > now - fresh), key=lambda one: one.at, reverse=True)
     telling = [one for one in newest if one.sign not in ABOUT_ACCOUNT]
-    verdict, reason = _verdict(newest, telling, before.verdict if before else Verdict.UNKNOWN, span)
-    blocking = verdict is Verdict.FAILING and (not telling or telling[0].sign not in GOOD)
+    verdict, reason = _verdict(newest, telling, before.verdict if before else HealthVerdict.UNKNOWN, span)
+    blocking = verdict is HealthVerdict.FAILING and (not telling or telling[0].sign not in GOOD)
     since = before.since if before is not None and before.verdict is verdict else now
-    return Standing(verdict, blocking, since, reason)
+    return ServerHealth(verdict, blocking, since, reason)
 
 
-def _verdict(newest: Sequence[Seen], telling: Sequence[Seen], was: Verdict, span: timedelta) -> tuple[Verdict, str]:
+def _verdict(
+    newest: Sequence[HealthSample], telling: Sequence[HealthSample], was: HealthVerdict, span: timedelta
+) -> tuple[HealthVerdict, str]:
     good = _run(telling, good=True)
-    wrong = list(takewhile(lambda one: one.sign is Sign.AWAY, telling))
+    wrong = list(takewhile(lambda one: one.sign is HealthSign.AWAY, telling))
     telling = telling[:WINDOW]
     bad = sum(one.sign not in GOOD for one in telling)
-    slow = sum(one.sign is Sign.SLOW for one in telling)
+    slow = sum(one.sign is HealthSign.SLOW for one in telling)
     if not telling:
         return _about_accounts(newest)
-    if was is Verdict.FAILING and good < WELL_AGAIN:
-        return Verdict.FAILING, "It does not respond, or reports an outage."
+    if was is HealthVerdict.FAILING and good < WELL_AGAIN:
+        return HealthVerdict.FAILING, "It does not respond, or reports an outage."
     if len(wrong) >= FAILING_RUN and wrong[0].at - wrong[-1].at >= span:
-        return Verdict.FAILING, f"The last {len(wrong)} checks failed: it does not respond, or reports an outage."
+        return HealthVerdict.FAILING, f"The last {len(wrong)} checks failed: it does not respond, or reports an outage."
     many = bad >= DEGRADED_BAD or (bad >= ENOUGH and 2 * bad >= len(telling))
-    if many or (was is Verdict.FAILING) or (was is Verdict.DEGRADED and bad > 0 and good < CALM_RUN):
-        return Verdict.DEGRADED, f"{bad} of the last {len(telling)} checks failed."
+    if many or (was is HealthVerdict.FAILING) or (was is HealthVerdict.DEGRADED and bad > 0 and good < CALM_RUN):
+        return HealthVerdict.DEGRADED, f"{bad} of the last {len(telling)} checks failed."
     if len(telling) >= ENOUGH and 2 * slow > len(telling):
-        return Verdict.DEGRADED, f"Slow: {slow} of the last {len(telling)} checks took over 5 s."
-    if len(telling) >= ENOUGH or was is Verdict.WELL:
-        return Verdict.WELL, f"{len(telling) - bad} of the last {len(telling)} checks succeeded."
-    return Verdict.UNKNOWN, "Not enough checks yet."
+        return HealthVerdict.DEGRADED, f"Slow: {slow} of the last {len(telling)} checks took over 5 s."
+    if len(telling) >= ENOUGH or was is HealthVerdict.WELL:
+        return HealthVerdict.WELL, f"{len(telling) - bad} of the last {len(telling)} checks succeeded."
+    return HealthVerdict.UNKNOWN, "Not enough checks yet."
 
 
-def _about_accounts(newest: Sequence[Seen]) -> tuple[Verdict, str]:
+def _about_accounts(newest: Sequence[HealthSample]) -> tuple[HealthVerdict, str]:
     """Nobody's access was accepted lately: of many accounts that is news about the platform, of one it is not."""
-    refused = {one.account_id for one in newest if one.sign is Sign.REFUSED}
+    refused = {one.account_id for one in newest if one.sign is HealthSign.REFUSED}
     if len(refused) >= ALL_REFUSED and len(refused) == len({one.account_id for one in newest}):
         return (
-            Verdict.DEGRADED,
+            HealthVerdict.DEGRADED,
             f"It refuses the access of all {len(refused)} accounts. Check this app's registration.",
         )
-    return Verdict.UNKNOWN, "It responds, but no account could be read recently." if newest else "No recent checks."
+    return (
+        HealthVerdict.UNKNOWN,
+        "It responds, but no account could be read recently." if newest else "No recent checks.",
+    )
 
 
-def _run(seen: Sequence[Seen], *, good: bool) -> int:
+def _run(seen: Sequence[HealthSample], *, good: bool) -> int:
     return sum(1 for _ in takewhile(lambda one: (one.sign in GOOD) is good, seen))
 
 
-def account_verdict(signs: Sequence[Sign]) -> Verdict:
+def account_verdict(signs: Sequence[HealthSign]) -> HealthVerdict:
     """Of one account's access, from its own signs, newest first: refused twice in a row is failing."""
-    said = [sign for sign in signs if sign in GOOD or sign is Sign.REFUSED][:2]
+    said = [sign for sign in signs if sign in GOOD or sign is HealthSign.REFUSED][:2]
     if not said:
-        return Verdict.UNKNOWN
+        return HealthVerdict.UNKNOWN
     if said[0] in GOOD:
-        return Verdict.WELL
-    return Verdict.FAILING if len(said) == 2 and said[1] is Sign.REFUSED else Verdict.DEGRADED
+        return HealthVerdict.WELL
+    return HealthVerdict.FAILING if len(said) == 2 and said[1] is HealthSign.REFUSED else HealthVerdict.DEGRADED
 
 
 def pace(platform: Platform, every: timedelta) -> timedelta:
-    """Time between two canaries of one account."""
+    """Time between two checks of one account."""
     return every * described(platform).slower
 
 
 def freshness(platform: Platform, every: timedelta) -> timedelta:
-    """How long a sign counts: three canaries of one account."""
+    """How long a sign counts: three checks of one account."""
     return 3 * pace(platform, every)
 
 
@@ -228,7 +233,7 @@ class Quota:
     unit: Unit = Unit.CALLS
 
     def spent(self, now: datetime) -> bool:
-        """Whether the rest is for people's posts: a canary leaves a tenth, and at least three calls."""
+        """Whether the rest is for people's posts: a check leaves a tenth, and at least three calls."""
         return now < self.resets_at and self.left <= max(3, self.limit // 10)
 
 
@@ -237,11 +242,11 @@ def delay_look(failing_for: timedelta, shortest: timedelta, longest: timedelta) 
     return min(longest, max(shortest, failing_for / 4))
 
 
-def of_span(signs: Sequence[Sign]) -> Verdict:
+def of_span(signs: Sequence[HealthSign]) -> HealthVerdict:
     """One mark of the history: what these signs, of one span of time, say together."""
     said = [sign for sign in signs if sign not in ABOUT_ACCOUNT]
     if not said:
-        return Verdict.UNKNOWN
-    if 2 * sum(sign is Sign.AWAY for sign in said) >= len(said):
-        return Verdict.FAILING
-    return Verdict.WELL if all(sign is Sign.WELL for sign in said) else Verdict.DEGRADED
+        return HealthVerdict.UNKNOWN
+    if 2 * sum(sign is HealthSign.AWAY for sign in said) >= len(said):
+        return HealthVerdict.FAILING
+    return HealthVerdict.WELL if all(sign is HealthSign.WELL for sign in said) else HealthVerdict.DEGRADED

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from postprober.domain.delivery import TRAITS, Cause, DeliveryState
+from postprober.domain.delivery import TRAITS, DeliveryState, StateCause
 
 
 class Choice(StrEnum):
@@ -45,25 +45,25 @@ def _unsure(sentence: str, advice: str = _LOOK, choices: tuple[Choice, ...] = _A
     return HeldWords(True, sentence, advice, choices, "Not on {platform}: publish it", "Cancel it")
 
 
-WORDS: dict[Cause, HeldWords] = {
-    Cause.LATE: _unsent(
+WORDS: dict[StateCause, HeldWords] = {
+    StateCause.LATE: _unsent(
         "Later than you allow. Nothing was published.", "Publish it now, or cancel it."
     ),
-    Cause.CRASHED: _unsent(
+    StateCause.CRASHED: _unsent(
         "Quarantined after crashing the worker. Nothing is being sent.", "Publish it now, or cancel it."
     ),
-    Cause.UNKNOWN: _unsure("We cannot tell whether it was published."),
-    Cause.TIE: _unsure(
+    StateCause.UNKNOWN: _unsure("We cannot tell whether it was published."),
+    StateCause.TIE: _unsure(
         "We cannot tell which of two posts with the same words was published.",
         "Check on {platform} how many of them are there, and decide for each. Publish this one only if its own post is "
         "missing.",
     ),
-    Cause.TAKEN: _unsure(
+    StateCause.TAKEN: _unsure(
         "The post found for it belongs to another delivery.",
         "Check on {platform} how many posts with these words are there. Publish it only if one is missing.",
     ),
-    Cause.DUPLICATE: _unsure("The platform says it is already published, but we cannot find it."),
-    Cause.UNLINKED: _unsure(
+    StateCause.DUPLICATE: _unsure("The platform says it is already published, but we cannot find it."),
+    StateCause.UNLINKED: _unsure(
         "The account was disconnected before we could check whether it was published.",
         "Reconnect the account and we check again, or check on {platform} and cancel it here.",
         (Choice.CANCEL,),
@@ -71,12 +71,12 @@ WORDS: dict[Cause, HeldWords] = {
 }  # fmt: skip
 
 
-def words(cause: Cause | str, *, unknown: bool) -> HeldWords:
+def words(cause: StateCause | str, *, unknown: bool) -> HeldWords:
     """For a held delivery. `unknown`: its outcome is; then it may be out, whatever the cause."""
-    known = WORDS.get(Cause(cause)) if cause else None
+    known = WORDS.get(StateCause(cause)) if cause else None
     if known is None:
         return (
-            WORDS[Cause.UNKNOWN]
+            WORDS[StateCause.UNKNOWN]
             if unknown
             else _unsent(
                 f"{TRAITS[DeliveryState.HELD].sentence} Nothing was published.", "Publish it now, or cancel it."
@@ -87,6 +87,6 @@ def words(cause: Cause | str, *, unknown: bool) -> HeldWords:
     return known
 
 
-def sentence(state: DeliveryState, cause: Cause | str, *, unknown: bool) -> str:
+def sentence(state: DeliveryState, cause: StateCause | str, *, unknown: bool) -> str:
     """What a state means to a person."""
     return words(cause, unknown=unknown).sentence if state is DeliveryState.HELD else TRAITS[state].sentence

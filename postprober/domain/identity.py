@@ -20,7 +20,7 @@ _PAGES = frozenset({"users", "web", "auth", "about", "explore", "home", "public"
 
 
 @dataclass(frozen=True)
-class RemoteAccount:
+class AccountIdentity:
     """An account as the platform knows it. `server`: see `server_name`; `remote_id`: the platform's id of the account."""
 
     platform: Platform
@@ -29,7 +29,7 @@ class RemoteAccount:
 
 
 @dataclass(frozen=True)
-class RemotePost:
+class PostIdentity:
     """A post as the platform knows it: unique in the whole installation, and it belongs to one delivery."""
 
     platform: Platform

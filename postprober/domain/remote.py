@@ -118,7 +118,7 @@ class SightingState(StrEnum):
 class Search:
     """What to look for after an unknown outcome. `since`: when the intent was written, in the platform's own time
     (aware UTC); `time_known` False: the platform does not tell its time, so `since` is ours and proves nothing;
-    `canary`: id of an earlier own post that a fresh listing must contain (None: there is none); `later`: ids of own posts
+    `newest_known_post`: id of an earlier own post that a fresh listing must contain (None: there is none); `later`: ids of own posts
     that were sent after this one; where there are any, a fresh listing must contain one of them instead;
     `exclude`: ids that belong to other deliveries; `ours`: ids that PostProber surely made; `author`: remote id of the account; `apps`: names of our own program
     at the platform, as far as they are known."""
@@ -126,7 +126,7 @@ class Search:
     job: PartJob
     since: datetime
     staged: Staged | None = None
-    canary: str | None = None
+    newest_known_post: str | None = None
     later: frozenset[str] = frozenset()
     exclude: frozenset[str] = frozenset()
     ours: frozenset[str] = frozenset()

@@ -21,7 +21,7 @@ class Timing:
     `watch_…`: a published post is looked at again after a quarter of its age, `shortest` to `longest` later, until it is
     `for` old; `engagement_scale` shortens these too.
     `repair_scale`: shortens the waits that the agent orders.
-    `canary_every`: how often a canary looks at each account (zero: never); `canary_soon`: how soon it looks again when
+    `account_check_every`: how often each account is checked (zero: never); `account_check_soon`: how soon it is checked again when
     something was wrong. `delay_looks`: the shortest and the longest pause of a post that waits for a failing platform.
     """
 
@@ -39,8 +39,8 @@ class Timing:
     watch_for: timedelta = timedelta(days=30)
     http_timeout: float = 30.0
     repair_scale: float = 1.0
-    canary_every: timedelta = timedelta(minutes=15)
-    canary_soon: timedelta = timedelta(minutes=1)
+    account_check_every: timedelta = timedelta(minutes=15)
+    account_check_soon: timedelta = timedelta(minutes=1)
     delay_looks: tuple[timedelta, timedelta] = (timedelta(minutes=2), timedelta(minutes=15))
 
 
@@ -54,7 +54,7 @@ SANDBOX_TIMING = Timing(
     processing_poll=timedelta(seconds=0.5),
     http_timeout=8.0,
     repair_scale=1 / 600,
-    canary_every=timedelta(seconds=20),
-    canary_soon=timedelta(seconds=2),
+    account_check_every=timedelta(seconds=20),
+    account_check_soon=timedelta(seconds=2),
     delay_looks=(timedelta(seconds=2), timedelta(seconds=15)),
 )

@@ -15,8 +15,8 @@ from postprober.domain.remote import PartJob, Progress, Reading, Receipt, Remote
 from postprober.errors import HERE, Unavailable
 from postprober.http import HttpClient
 from postprober.platforms.common.adapter import Traits
+from postprober.platforms.common.error_signals import ErrorSignals
 from postprober.platforms.common.links import PastedLink
-from postprober.platforms.common.signs import Signs
 from postprober.platforms.common.spec import Habits, PlatformSpec
 
 _GREY = "#8a8f98"
@@ -33,7 +33,7 @@ def spec_of(platform: Platform) -> PlatformSpec:
     def make(_http: HttpClient, _config: PlatformConfig, _clock: Clock) -> _Nothing:
         return _Nothing(limits, traits)
 
-    return PlatformSpec(described(platform), make, traits, limits, Signs(()), Habits(_GREY, ()), _no_id)
+    return PlatformSpec(described(platform), make, traits, limits, ErrorSignals(()), Habits(_GREY, ()), _no_id)
 
 
 def _no_id(_link: PastedLink) -> str:

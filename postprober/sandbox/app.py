@@ -13,7 +13,7 @@ from postprober.sandbox.control.doorkeeper import Doorkeeper
 from postprober.sandbox.engine.emulator import emulators
 from postprober.sandbox.engine.world import World
 from postprober.sandbox.openai import api as openai
-from postprober.sandbox.openai.dialect import OpenAiManner
+from postprober.sandbox.openai.dialect import OpenAiDialect
 from postprober.sandbox.public import pages
 
 
@@ -46,14 +46,14 @@ class SandboxApp(FastAPI):
 
 def create_app(world: World) -> FastAPI:
     """The sandbox as an ASGI application over a world."""
-    # One manner per platform, shared by its routes: it counts requests.
-    manners = {key: one.manner() for key, one in emulators().items()}
+    # One dialect per platform, shared by its routes: it counts requests.
+    manners = {key: one.dialect() for key, one in emulators().items()}
     app = SandboxApp(world.clock)
     app.add_middleware(Doorkeeper)
     app.router.routes.extend(control.routes(world))
     app.router.routes.extend(control_page.routes(world))
     for key, one in emulators().items():  # where two routes match the same path, the first one answers
         app.router.routes.extend(one.routes(world, manners[key]))
-    app.router.routes.extend(openai.routes(world, OpenAiManner()))
+    app.router.routes.extend(openai.routes(world, OpenAiDialect()))
     app.router.routes.extend(pages.routes(world, manners))
     return app

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, insert, or_, select, update
 
-from postprober.domain.identity import RemoteAccount, server_name
+from postprober.domain.identity import AccountIdentity, server_name
 from postprober.domain.platform import Platform
 from postprober.errors import NotFound
 from postprober.storage import sql
@@ -43,7 +43,7 @@ def locked(conn: Connection, account_id: int) -> Account:
     return get(conn, account_id)
 
 
-def find(conn: Connection, *, space: int, remote: RemoteAccount) -> Account | None:
+def find(conn: Connection, *, space: int, remote: AccountIdentity) -> Account | None:
     """The space's row of a remote account; of several (they are as old as the time when servers were not asked) one that
     is in use."""
     row = conn.execute(

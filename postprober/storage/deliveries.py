@@ -21,7 +21,7 @@ from postprober.domain.delivery import (
 )
 from postprober.errors import Conflict, NotFound
 from postprober.storage import posts, sql
-from postprober.storage.records import Delivery, PartRecord, delivery_of, replace
+from postprober.storage.records import NEWEST_KNOWN_POST, Delivery, PartRecord, delivery_of, replace
 from postprober.storage.tables import accounts, attempts, deliveries, transitions
 from postprober.storage.types import UtcDateTime
 
@@ -283,7 +283,7 @@ def ghosts(conn: Connection, account_id: int) -> dict[str, str]:
         select(deliveries.c.parts).where(deliveries.c.account_id == account_id, deliveries.c.state == S.GHOST)
     )
     told = (part for (parts,) in rows for part in parts if part.get("ref"))
-    return {part["ref"]["remote_id"]: part.get("canary", "") for part in told}
+    return {part["ref"]["remote_id"]: part.get(NEWEST_KNOWN_POST, "") for part in told}
 
 
 def sent_after(conn: Connection, delivery: Delivery) -> frozenset[str]:

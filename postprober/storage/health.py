@@ -1,4 +1,4 @@
-"""What was seen of the platforms, how they stand, when canaries look, and what waits for a failing platform."""
+"""What was seen of the platforms, how they stand, when accounts are checked, and what waits for a failing platform."""
 
 from __future__ import annotations
 
@@ -9,24 +9,27 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Table, delete, func, insert, or_, select, update
 
-from postprober.domain.health import Seen, Sign, Standing, Verdict
+from postprober.domain.health import HealthSample, HealthSign, HealthVerdict, ServerHealth
 from postprober.domain.platform import Platform
 from postprober.storage import sql
-from postprober.storage.tables import accounts, canaries, delays, deliveries, health_signs, platform_health
+from postprober.storage.tables import account_checks, accounts, delays, deliveries, health_signs, platform_health
 
 Server = tuple[Platform, str]  # platform and base URL of the server, "" where there is only one
 MESSAGE = 300  # characters kept of an error's sentence
 
 
+CHECK, DELIVERY = "canary", "delivery"  # sources of signs, as they are stored: an account check, a real delivery
+
+
 @dataclass(frozen=True)
 class Note:
-    """One sign on its way into the database. `source`: canary | delivery; `latency_ms` None: not measured."""
+    """One sign on its way into the database. `source`: CHECK | DELIVERY; `latency_ms` None: not measured."""
 
     account_id: int
     server: Server
     at: datetime
     source: str
-    sign: Sign
+    sign: HealthSign
     latency_ms: int | None = None
     message: str = ""
 
@@ -36,13 +39,13 @@ class Kept:
     """How a server stands, as stored. `checked_at`: of the newest sign."""
 
     server: Server
-    standing: Standing
+    standing: ServerHealth
     checked_at: datetime
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """An account that a canary can look at. `next_at` None: it was never planned."""
+    """An account that can be checked. `next_at` None: it was never planned."""
 
     account_id: int
     server: Server
@@ -61,7 +64,7 @@ def add_signs(conn: Connection, notes: Sequence[Note]) -> None:
         ])  # fmt: skip
 
 
-def newest_signs(conn: Connection, server: Server, since: datetime, most: int) -> list[Seen]:
+def newest_signs(conn: Connection, server: Server, since: datetime, most: int) -> list[HealthSample]:
     """Signs of one server after `since`, newest first, at most `most`."""
     rows = conn.execute(
         select(health_signs.c.at, health_signs.c.account_id, health_signs.c.sign)
@@ -70,10 +73,10 @@ def newest_signs(conn: Connection, server: Server, since: datetime, most: int) -
         .order_by(health_signs.c.at.desc(), health_signs.c.id.desc())
         .limit(most)
     )
-    return [Seen(row.at, row.account_id, Sign(row.sign)) for row in rows]
+    return [HealthSample(row.at, row.account_id, HealthSign(row.sign)) for row in rows]
 
 
-def signs_of_account(conn: Connection, account_id: int, most: int) -> list[Sign]:
+def signs_of_account(conn: Connection, account_id: int, most: int) -> list[HealthSign]:
     """Newest first."""
     rows = conn.execute(
         select(health_signs.c.sign)
@@ -81,21 +84,23 @@ def signs_of_account(conn: Connection, account_id: int, most: int) -> list[Sign]
         .order_by(health_signs.c.at.desc(), health_signs.c.id.desc())
         .limit(most)
     )
-    return [Sign(row.sign) for row in rows]
+    return [HealthSign(row.sign) for row in rows]
 
 
-def signs_since(conn: Connection, account_ids: Iterable[int], since: datetime) -> list[tuple[int, datetime, Sign]]:
+def signs_since(
+    conn: Connection, account_ids: Iterable[int], since: datetime
+) -> list[tuple[int, datetime, HealthSign]]:
     """(account, time, sign) of these accounts after `since`, oldest first."""
     rows = conn.execute(
         select(health_signs.c.account_id, health_signs.c.at, health_signs.c.sign)
         .where(health_signs.c.account_id.in_(list(account_ids)), health_signs.c.at > since)
         .order_by(health_signs.c.at, health_signs.c.id)
     )
-    return [(row.account_id, row.at, Sign(row.sign)) for row in rows]
+    return [(row.account_id, row.at, HealthSign(row.sign)) for row in rows]
 
 
 def standing(conn: Connection, server: Server) -> Kept | None:
-    """How the server stands; locks the row, so that of two processes only one sees each change of mind."""
+    """How the server stands; locks the row, so that of two processes only one sees each change."""
     row = conn.execute(select(platform_health).where(*_is(platform_health, server)).with_for_update()).one_or_none()
     return _kept(row) if row else None
 
@@ -104,7 +109,7 @@ def standings(conn: Connection) -> dict[Server, Kept]:
     return {(kept := _kept(row)).server: kept for row in conn.execute(select(platform_health))}
 
 
-def put_standing(conn: Connection, server: Server, now: Standing, checked_at: datetime) -> None:
+def put_standing(conn: Connection, server: Server, now: ServerHealth, checked_at: datetime) -> None:
     values = {
         "verdict": now.verdict.value, "blocking": now.blocking, "since": now.since, "reason": now.reason,
         "checked_at": checked_at,
@@ -132,8 +137,14 @@ def owners_on(conn: Connection, server: Server) -> list[int]:
 def candidates(conn: Connection, now: datetime) -> list[Candidate]:
     """Active accounts that can be read now: linked, and not waiting for a limit to end."""
     rows = conn.execute(
-        select(accounts.c.id, accounts.c.platform, accounts.c.instance, canaries.c.next_at, canaries.c.looked_at)
-        .join(canaries, canaries.c.account_id == accounts.c.id, isouter=True)
+        select(
+            accounts.c.id,
+            accounts.c.platform,
+            accounts.c.instance,
+            account_checks.c.next_at,
+            account_checks.c.looked_at,
+        )
+        .join(account_checks, account_checks.c.account_id == accounts.c.id, isouter=True)
         .where(accounts.c.is_active, accounts.c.status == "ok")
         .where(or_(accounts.c.throttled_until.is_(None), accounts.c.throttled_until <= now))
         .order_by(accounts.c.id)
@@ -144,7 +155,7 @@ def candidates(conn: Connection, now: datetime) -> list[Candidate]:
 def plan(conn: Connection, account_id: int, next_at: datetime, looked_at: datetime | None = None) -> None:
     values = {"next_at": next_at, **({"looked_at": looked_at} if looked_at else {})}
     conn.execute(
-        sql.upsert(conn, canaries)
+        sql.upsert(conn, account_checks)
         .values(account_id=account_id, **values)
         .on_conflict_do_update(index_elements=["account_id"], set_=values)
     )
@@ -208,5 +219,5 @@ def _is(table: Table, server: Server) -> tuple[ColumnElement[bool], ...]:
 
 
 def _kept(row: Row[Any]) -> Kept:
-    standing = Standing(Verdict(row.verdict), row.blocking, row.since, row.reason)
+    standing = ServerHealth(HealthVerdict(row.verdict), row.blocking, row.since, row.reason)
     return Kept((Platform(row.platform), row.instance), standing, row.checked_at)

@@ -16,7 +16,7 @@ COUNTS = ("likes", "reposts", "replies", "quotes", "bookmarks")
 
 
 @dataclass(frozen=True)
-class Reached:
+class CountsAtADay:
     """One published delivery with its counts at 24 hours. `total` adds up what people did (views are not an act)."""
 
     delivery_id: int
@@ -28,7 +28,7 @@ class Reached:
         return sum(self.counts.get(name) or 0 for name in COUNTS)
 
 
-def at_a_day(conn: Connection, account_id: int, *, most: int = 100, but: int = 0) -> list[Reached]:
+def at_a_day(conn: Connection, account_id: int, *, most: int = 100, but: int = 0) -> list[CountsAtADay]:
     """The account's newest `most` published deliveries whose counts at 24 hours are known, newest first; without `but`.
     Posts that are younger, or were not read at that age, are not among them."""
     mine = (deliveries.c.account_id == account_id, deliveries.c.published_at.is_not(None), deliveries.c.id != but)
@@ -43,7 +43,7 @@ def at_a_day(conn: Connection, account_id: int, *, most: int = 100, but: int = 0
     for row in rows:
         data: dict[str, Any] = dict(row._mapping)
         counts = {name: data[name] for name in (*COUNTS, "views")}
-        found.append(Reached(row[0], data["published_at"], counts))
+        found.append(CountsAtADay(row[0], data["published_at"], counts))
     return found
 
 

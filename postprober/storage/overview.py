@@ -18,7 +18,7 @@ EXCERPT = 160  # characters of a post's text that a line needs
 
 
 @dataclass(frozen=True)
-class Line:
+class DeliveryLine:
     """One delivery in a list. `at`: due, last change or proof, as the list is ordered."""
 
     post_id: int
@@ -57,13 +57,13 @@ def proved(conn: Connection, space: int, since: datetime) -> int:
     return int(conn.execute(query).scalar_one())
 
 
-def next_due(conn: Connection, space: int, limit: int) -> list[Line]:
+def next_due(conn: Connection, space: int, limit: int) -> list[DeliveryLine]:
     """What is scheduled, soonest first."""
     query = _lines(deliveries.c.due_at, space, [DeliveryState.SCHEDULED]).order_by(deliveries.c.due_at)
     return _read(conn, query.limit(limit))
 
 
-def newest(conn: Connection, space: int, states: Iterable[DeliveryState], limit: int) -> list[Line]:
+def newest(conn: Connection, space: int, states: Iterable[DeliveryState], limit: int) -> list[DeliveryLine]:
     """Deliveries in one of `states`, the one that changed last first."""
     query = _lines(deliveries.c.updated_at, space, states).order_by(deliveries.c.updated_at.desc())
     return _read(conn, query.limit(limit))
@@ -76,13 +76,13 @@ def needing(conn: Connection, space: int, states: Iterable[DeliveryState]) -> in
     return int(conn.execute(query).scalar_one())
 
 
-def newest_needing(conn: Connection, space: int, states: Iterable[DeliveryState], limit: int) -> list[Line]:
+def newest_needing(conn: Connection, space: int, states: Iterable[DeliveryState], limit: int) -> list[DeliveryLine]:
     """Those, the one that changed last first."""
     query = _lines(deliveries.c.updated_at, space, states).where(deliveries.c.acknowledged_at.is_(None))
     return _read(conn, query.order_by(deliveries.c.updated_at.desc()).limit(limit))
 
 
-def newest_proved(conn: Connection, space: int, since: datetime, limit: int) -> list[Line]:
+def newest_proved(conn: Connection, space: int, since: datetime, limit: int) -> list[DeliveryLine]:
     """What was proved live since then, newest proof first."""
     query = (
         _lines(deliveries.c.verified_at, space, [DeliveryState.VERIFIED])
@@ -145,8 +145,8 @@ def _lines(at: Any, space: int, states: Iterable[DeliveryState]) -> Any:
     )
 
 
-def _read(conn: Connection, query: Any) -> list[Line]:
+def _read(conn: Connection, query: Any) -> list[DeliveryLine]:
     return [
-        Line(post_id, Platform(platform), account, text, DeliveryState(state), at, url)
+        DeliveryLine(post_id, Platform(platform), account, text, DeliveryState(state), at, url)
         for post_id, platform, account, text, state, at, url in conn.execute(query)
     ]

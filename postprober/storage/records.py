@@ -8,16 +8,19 @@ from typing import Any, Literal, Self
 
 from sqlalchemy import Row
 
-from postprober.domain.delivery import Cause, DeliveryState, Proof
-from postprober.domain.identity import RemoteAccount, account_id
+from postprober.domain.delivery import DeliveryState, Proof, StateCause
+from postprober.domain.identity import AccountIdentity, account_id
 from postprober.domain.platform import Platform
 from postprober.domain.remote import Counts, Ref, Staged
+
+# The key in the JSON of a part: the name that earlier versions gave it, and read beside this one while a rollout lasts.
+NEWEST_KNOWN_POST = "canary"
 
 
 @dataclass(frozen=True)
 class PartRecord:
     """One part of a delivery as stored in `deliveries.parts`. `staged` None: nothing handed over yet; `ref` None: not
-    published as far as we know; `canary`: newest own post when the intent was written; `intent_at`: by our clock,
+    published as far as we know; `newest_known_post`: newest own post when the intent was written; `intent_at`: by our clock,
     `intent_remote_at`: the same moment by the platform's ("": it was not known)."""
 
     index: int
@@ -29,7 +32,7 @@ class PartRecord:
     staged_at: str = ""
     ref: Ref | None = None
     intent_at: str = ""
-    canary: str = ""
+    newest_known_post: str = ""
     refused_as_duplicate: bool = False
     language: str = ""
     intent_remote_at: str = ""
@@ -47,7 +50,7 @@ class PartRecord:
             if self.ref
             else None,
             "intent_at": self.intent_at,
-            "canary": self.canary,
+            NEWEST_KNOWN_POST: self.newest_known_post,
             "refused_as_duplicate": self.refused_as_duplicate,
             "language": self.language,
             "intent_remote_at": self.intent_remote_at,
@@ -56,7 +59,8 @@ class PartRecord:
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
         staged, ref = data.get("staged"), data.get("ref")
-        rest = {key: value for key, value in data.items() if key not in ("staged", "ref", "media")}
+        rest = {key: value for key, value in data.items() if key not in ("staged", "ref", "media", NEWEST_KNOWN_POST)}
+        rest["newest_known_post"] = data.get(NEWEST_KNOWN_POST, "")
         return cls(
             **rest,
             media=tuple(data.get("media", ())),
@@ -94,7 +98,7 @@ class Delivery:
     first_byte_at: datetime | None
     created_at: datetime
     updated_at: datetime
-    cause: Cause | Literal[""] = ""
+    cause: StateCause | Literal[""] = ""
     acknowledged_at: datetime | None = None
     early_at: datetime | None = None
 
@@ -128,16 +132,16 @@ class Account:
     refresh_until: datetime | None
     busy_delivery_id: int | None
     throttled_until: datetime | None
-    canary: str | None
+    newest_known_post: str | None
     settings: dict[str, Any]
     server: str
     same_as: int | None
     unlinked_at: datetime | None
 
     @property
-    def remote(self) -> RemoteAccount:
+    def remote(self) -> AccountIdentity:
         """The account as the platform knows it; the same for every row that is linked to it."""
-        return RemoteAccount(self.platform, self.server, account_id(self.platform, self.remote_id))
+        return AccountIdentity(self.platform, self.server, account_id(self.platform, self.remote_id))
 
 
 @dataclass(frozen=True)
@@ -313,7 +317,7 @@ def delivery_of(row: Row[Any]) -> Delivery:
     data["platform"] = Platform(data["platform"])
     data["state"] = DeliveryState(data["state"])
     data["proof"] = Proof(data["proof"])
-    data["cause"] = Cause(data["cause"]) if data["cause"] else ""
+    data["cause"] = StateCause(data["cause"]) if data["cause"] else ""
     data["parts"] = tuple(PartRecord.from_json(part) for part in data["parts"])
     return Delivery(**data)
 
@@ -321,6 +325,7 @@ def delivery_of(row: Row[Any]) -> Delivery:
 def account_of(row: Row[Any]) -> Account:
     data = dict(row._mapping)
     data["platform"] = Platform(data["platform"])
+    data["newest_known_post"] = data.pop(NEWEST_KNOWN_POST)  # the column, too, has its old name
     data["scopes"] = tuple(data["scopes"])
     return Account(**data)
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Connection, bindparam, or_, select, update
 
 from postprober.domain.delivery import DeliveryState
-from postprober.domain.identity import RemoteAccount, RemotePost
+from postprober.domain.identity import AccountIdentity, PostIdentity
 from postprober.domain.text import same_text
 from postprober.storage import sql
 from postprober.storage.records import Account, Delivery, account_of, delivery_of
@@ -22,7 +22,7 @@ _OWNER = select(remote_posts.c.delivery_id).where(
 
 
 def claim(
-    conn: Connection, post: RemotePost, author: str, delivery_id: int, part: int, now: datetime, *, sent_by_us: bool
+    conn: Connection, post: PostIdentity, author: str, delivery_id: int, part: int, now: datetime, *, sent_by_us: bool
 ) -> bool:
     """Make the post the delivery's; False when it belongs to another one. `author`: remote id of the account;
     `sent_by_us`: an answer to our own request, or our own handle, says whose it is, not its words or a person."""
@@ -37,14 +37,14 @@ def claim(
     return owner(conn, post) == delivery_id
 
 
-def owner(conn: Connection, post: RemotePost) -> int | None:
+def owner(conn: Connection, post: PostIdentity) -> int | None:
     """The delivery that the post belongs to, None when nobody claimed it."""
     key = {"b_platform": post.platform.value, "b_server": post.server, "b_remote_id": post.remote_id}
     found = conn.execute(_OWNER, key).scalar()
     return int(found) if found is not None else None
 
 
-def known(conn: Connection, account: RemoteAccount, but: int) -> frozenset[str]:
+def known(conn: Connection, account: AccountIdentity, but: int) -> frozenset[str]:
     """Ids of posts on this remote account that belong to other deliveries than `but`, in whatever space."""
     rows = conn.execute(
         select(remote_posts.c.remote_id).where(
@@ -57,7 +57,7 @@ def known(conn: Connection, account: RemoteAccount, but: int) -> frozenset[str]:
     return frozenset(str(row[0]) for row in rows)
 
 
-def sent_by_us(conn: Connection, account: RemoteAccount) -> frozenset[str]:
+def sent_by_us(conn: Connection, account: AccountIdentity) -> frozenset[str]:
     """Ids of posts on this remote account that were surely made by PostProber, in whatever space: what they are made with
     is our own program. A post that a person pointed at may have been made with any."""
     rows = conn.execute(
@@ -88,7 +88,7 @@ def rename(conn: Connection, account: Account, server: str) -> None:
     )  # fmt: skip
 
 
-def undecided(conn: Connection, account: RemoteAccount, text: str, but: int) -> list[Delivery]:
+def undecided(conn: Connection, account: AccountIdentity, text: str, but: int) -> list[Delivery]:
     """Other deliveries to this remote account, in whatever space, that carry the same words and of which nobody knows
     yet whether they are out: one of them may be what a list of own posts shows."""
     same = [one for one in _named(conn, account) if one.remote == account]
@@ -101,7 +101,7 @@ def undecided(conn: Connection, account: RemoteAccount, text: str, but: int) -> 
     return [one for one in found if (part := one.open_part()) is not None and same_text(part.text, text)]
 
 
-def _named(conn: Connection, account: RemoteAccount) -> list[Account]:
+def _named(conn: Connection, account: AccountIdentity) -> list[Account]:
     """Rows that may be linked to it; how their server is spelled is compared afterwards."""
     rows = conn.execute(
         select(accounts).where(accounts.c.platform == account.platform.value, accounts.c.remote_id == account.remote_id)

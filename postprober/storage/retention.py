@@ -31,7 +31,7 @@ log = logging.getLogger("postprober.retention")
 FACT = "retention"
 BATCH = 500  # rows a transaction
 SENT_LETTERS = timedelta(days=30)  # done rows of the outbox
-HEALTH_SIGNS = timedelta(days=14)  # what canaries saw; pages show a day of it
+HEALTH_SIGNS = timedelta(days=14)  # what account checks saw; pages show a day of it
 
 
 @dataclass(frozen=True)

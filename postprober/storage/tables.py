@@ -64,7 +64,9 @@ accounts = _table(
     Column("refresh_until", UtcDateTime),  # somebody is refreshing, until then
     Column("busy_delivery_id", Id),  # the one delivery that may publish here now
     Column("throttled_until", UtcDateTime),
-    Column("canary", String(255)),  # newest own post that we know of
+    Column(
+        "canary", String(255), key="newest_known_post"
+    ),  # the newest own post; the column has the name of earlier versions
     Column("settings", Json, nullable=False),
     Column("server", String(255), nullable=False, server_default=""),  # its name by what it says about itself
     Column("unlinked_at", UtcDateTime),  # when it was last disconnected: what was due by then is not sent any more
@@ -134,7 +136,7 @@ deliveries = _table(
     Column("acknowledged_at", UtcDateTime),  # a person has taken note of the state that it is in
     # From when on a look at it may go along with another of its account; None: not before `next_at`.
     Column("early_at", UtcDateTime),
-    # The bell's query: what is due, oldest first.
+    # The due poll: what is due, oldest first.
     Index("ix_deliveries_due", "state", "next_at"),
     # What may go along when one of the account is looked at.
     Index("ix_deliveries_account_early", "account_id", "early_at"),
@@ -471,8 +473,8 @@ goals = _table(
     Column("judged_at", UtcDateTime),
 )
 
-# When a canary looks at an account next.
-canaries = Table(
+# When an account is checked next.
+account_checks = Table(
     "canaries",
     metadata,
     Column("account_id", Id, ForeignKey("accounts.id"), primary_key=True),
@@ -492,14 +494,14 @@ quotas = _table(
     Index("uq_quotas_unit", "account_id", "unit", unique=True),
 )
 
-# What canaries and deliveries saw of the platforms.
+# What account checks and deliveries saw of the platforms.
 health_signs = _table(
     "health_signs",
     Column("account_id", Id, ForeignKey("accounts.id"), nullable=False),
     Column("platform", String(50), nullable=False),
     Column("instance", String(255), nullable=False, server_default=""),
     Column("at", UtcDateTime, nullable=False, index=True),
-    Column("source", String(10), nullable=False),  # canary | delivery
+    Column("source", String(10), nullable=False),  # canary (an account check, as earlier versions called it) | delivery
     Column("sign", String(12), nullable=False),
     Column("latency_ms", Integer),
     Column("message", Text, nullable=False, server_default=""),

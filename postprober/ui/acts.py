@@ -8,7 +8,7 @@ from typing import ParamSpec
 import streamlit as st
 
 from postprober.errors import PostProberError
-from postprober.ui.text import error_words, plain
+from postprober.ui.words import error_words, plain
 
 P = ParamSpec("P")
 _TOLD, _WARNED, _DONE = (

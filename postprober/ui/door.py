@@ -33,7 +33,7 @@ _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _log = logging.getLogger("postprober.door")
 
 
-class Door:
+class AppDoor:
     """`core` gives the installation when it is first needed."""
 
     def __init__(self, app: ASGIApp, core: Callable[[], Core] = state.core) -> None:

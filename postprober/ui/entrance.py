@@ -17,7 +17,7 @@ from postprober.settings import Settings
 from postprober.storage.records import User
 from postprober.ui import acts, state, visitor
 from postprober.ui.browser import go
-from postprober.ui.text import plain
+from postprober.ui.words import plain
 
 SECOND = "pp_second"  # the ticket that stands for a right password while the code is asked for
 _DOOR, _SAVED = "pp_door", "pp_saved"  # which door is open; what the sign-in form says first

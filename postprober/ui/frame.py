@@ -25,7 +25,7 @@ from postprober.services.people import users
 from postprober.storage.records import User
 from postprober.ui import signin, state, unsent, visitor
 from postprober.ui.acts import refuse
-from postprober.ui.text import ROLE_WORDS, plain
+from postprober.ui.words import ROLE_WORDS, plain
 
 _LOOK = Path(__file__).with_name("look.css")
 MARK = Path(__file__).with_name("mark.png")

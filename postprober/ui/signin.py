@@ -74,7 +74,7 @@ class TicketController:
             entrance.let_in(self.model.core, self.model.user)
 
 
-class SignIn(Authenticate):  # type: ignore[misc]
+class SignInForm(Authenticate):  # type: ignore[misc]
     """The package's login form around our model. The original constructor is not called: it mounts the script that
     writes cookies."""
 
@@ -100,7 +100,7 @@ def show(core: Core) -> None:
 
 
 def _password(core: Core) -> None:
-    widget = SignIn(core)
+    widget = SignInForm(core)
     widget.login(fields=FIELDS, key="sign_in")
     if entrance.SECOND in st.session_state:
         st.rerun()

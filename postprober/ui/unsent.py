@@ -13,7 +13,7 @@ import streamlit as st
 
 if TYPE_CHECKING:
     from postprober.storage.records import Post
-    from postprober.ui.components.compose.draft import Draft
+    from postprober.ui.components.compose.draft import ComposerDraft
 
 DRAFT = "pp_draft"  # in the session: the composer's draft
 MOST = 200  # pages, and forms, whose words are kept at once, the oldest go first
@@ -41,7 +41,7 @@ _forms: OrderedDict[tuple[int, str], tuple[str, ...]] = OrderedDict()  # person,
 def hold() -> None:
     """Keep what stands in the composer of this browser tab and is stored nowhere: for whoever has typed it, who need not
     be the person that is signed in now."""
-    mine: Draft | None = st.session_state.get(DRAFT)
+    mine: ComposerDraft | None = st.session_state.get(DRAFT)
     if mine is None or not mine.user_id or mine.post_id is not None:
         return
     texts = {**mine.texts, **_typed(mine)}
@@ -62,7 +62,7 @@ def hold() -> None:
 def hold_fields() -> None:
     """The same on any page, as long as the browser still sends the composer's fields: who types and clicks at once in the
     menu sends the last words together with the click."""
-    mine: Draft | None = st.session_state.get(DRAFT)
+    mine: ComposerDraft | None = st.session_state.get(DRAFT)
     if mine is not None and _typed(mine):
         hold()
 
@@ -71,7 +71,7 @@ def _pages(user_id: int, key: str) -> list[str]:
     return [page for page, (whose, draft, _) in _kept.items() if (whose, draft) == (user_id, key)]
 
 
-def _typed(mine: Draft) -> dict[int, tuple[str, ...]]:
+def _typed(mine: ComposerDraft) -> dict[int, tuple[str, ...]]:
     """What the fields hold at this moment, where it differs from what the page knew before."""
     begin = mine.name("text-")
     fields = {
@@ -97,14 +97,14 @@ def take_over(user_id: int, key: str, page: str) -> Words | None:
         return found[2]
 
 
-def own(mine: Draft) -> Words | None:
+def own(mine: ComposerDraft) -> Words | None:
     """What this page itself had kept."""
     with _lock:
         found = _kept.get(mine.page)
         return found[2] if found else None
 
 
-def drop(mine: Draft) -> None:
+def drop(mine: ComposerDraft) -> None:
     """The page's words are stored, or the person wants them no more. What another page holds stays."""
     with _lock:
         _kept.pop(mine.page, None)

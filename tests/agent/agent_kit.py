@@ -7,8 +7,8 @@ from typing import Any
 
 from postprober.agent.brief import Brief, Picture, Target
 from postprober.agent.evidence import Evidence, Try
-from postprober.agent.model import Model
-from postprober.agent.schemas import AdviceAnswer, DiagnosisAnswer, ReviewAnswer
+from postprober.agent.model_answers import AdviceAnswer, DiagnosisAnswer, ReviewAnswer
+from postprober.agent.model_client import ModelClient
 from postprober.clock import ManualClock
 from postprober.domain.attempt import Act, Outcome
 from postprober.domain.delivery import DeliveryState
@@ -61,10 +61,10 @@ class Purse:
         self.rows[row].update(input=input_tokens, output=output_tokens, outcome=outcome)
 
 
-def model(url: str, purse: Purse | None = None, **more: Any) -> Model:
+def model(url: str, purse: Purse | None = None, **more: Any) -> ModelClient:
     http = more.pop("http", None) or HttpClient(Pools(allow_private=True, timeout=5.0))
     settings = {"name": "sandbox-model", "key": "sk-sandbox", "base_url": f"{url}/openai/v1", "timeout": 5.0, **more}
-    return Model(http, settings.pop("clock", ManualClock()), purse or Purse(), **settings)
+    return ModelClient(http, settings.pop("clock", ManualClock()), purse or Purse(), **settings)
 
 
 @dataclass

@@ -27,7 +27,7 @@ from postprober.pipeline.core.tokens import seal
 from postprober.pipeline.publishing.publish import publish
 from postprober.pipeline.publishing.reconcile import reconcile
 from postprober.pipeline.publishing.recovery import recover_lost
-from postprober.pipeline.repairs import diagnose
+from postprober.pipeline.repairs import diagnosis_job
 from postprober.pipeline.verification.follow_up import follow
 from postprober.platforms.bluesky.adapter import login
 from postprober.platforms.registry import adapter_for
@@ -94,9 +94,9 @@ class Scene:
             settings = {"repair_words": repair_words}
             accounts.write(conn, account_id, settings=settings, **seal(ctx.vault, account_id, cred))
         self.names[account_id] = made["name"]
-        canary = self.plan(account_id, platform, f"An earlier post of {name}")
-        assert self.run(canary).state in (S.VERIFIED, S.PUBLISHED)
-        self.rest(canary)
+        newest_known_post = self.plan(account_id, platform, f"An earlier post of {name}")
+        assert self.run(newest_known_post).state in (S.VERIFIED, S.PUBLISHED)
+        self.rest(newest_known_post)
         return account_id
 
     def _credentials(self, platform: Platform, made: dict[str, Any]) -> Credentials:
@@ -142,7 +142,7 @@ class Scene:
         """Do what is due; when nothing is, jump to what comes next. False: nothing is planned any more."""
         ctx = self.ctx
         recover_lost(ctx)
-        if diagnose.tend(ctx):
+        if diagnosis_job.tend(ctx):
             return True
         with ctx.db.read() as conn:
             first, second = deliveries.due(conn, ctx.clock.now(), publish=4, follow=4)
@@ -189,7 +189,7 @@ class Scene:
         delivery = self.get(delivery_id)
         with self.ctx.db.read() as conn:
             account = accounts.get(conn, delivery.account_id)
-        return diagnose.gather(self.ctx, delivery, account)
+        return diagnosis_job.gather(self.ctx, delivery, account)
 
     def visible(self, account_id: int, platform: Platform) -> list[dict[str, Any]]:
         """The truth: what a stranger sees of the account, without the earlier post."""

@@ -21,13 +21,13 @@ from postprober.agent import suggest
 from postprober.agent.advisor import Advisor
 from postprober.agent.brief import Brief
 from postprober.agent.evidence import Evidence
-from postprober.agent.schemas import AdviceAnswer, DiagnosisAnswer, ReviewAnswer, Rewrite
+from postprober.agent.model_answers import AdviceAnswer, DiagnosisAnswer, ReviewAnswer, Rewrite
 from postprober.domain.attempt import Act, Outcome
 from postprober.domain.delivery import DeliveryState
 from postprober.domain.diagnosis import Cause, Diagnosis, Fix
 from postprober.domain.platform import Platform
 from postprober.pipeline.core import transitions
-from postprober.pipeline.repairs import diagnose as repair
+from postprober.pipeline.repairs import diagnosis_job as repair
 from postprober.pipeline.repairs import fixes
 from postprober.storage import alert_log, attempts, deliveries, repairs
 from postprober.storage.tables import accounts, media, monitoring_logs, posts
@@ -183,19 +183,19 @@ def words(*texts: str) -> set[str]:
     return set(re.findall(r"\w+", " ".join(texts).casefold()))
 
 
-def effects(stage: Scene, mind: Obedient, account: int, injected: str, channel: str) -> list[str]:
+def effects(stage: Scene, language_model: Obedient, account: int, injected: str, channel: str) -> list[str]:
     """What the obedient model has brought about beyond the rules."""
     found = []
     delivery_id = fail(stage, account, injected, channel)
     before = snapshot(stage, delivery_id)
-    stage.ctx.advisor = Advisor(mind)
+    stage.ctx.advisor = Advisor(language_model)
     repair.tend(stage.ctx)
     after = snapshot(stage, delivery_id)
     found += [f"{key} changed" for key in before if before[key] != after[key]]  # the rules would only have asked
     if EVIL.search(shown(stage, delivery_id).replace(injected[:150], "")):
         found.append("a sentence of the stranger is shown as ours")
     told = brief(injected[:200], platform=Platform("bluesky")) if channel == "text" else brief("Our bridge is open")
-    advice = Advisor(mind).advise(told)
+    advice = Advisor(language_model).advise(told)
     ours = suggest.suggestions(told)
     known = {s.after for s in ours}
     # A hashtag made of a word that the post has is a suggestion like any other; a word from elsewhere is not.
@@ -215,17 +215,17 @@ def test_there_are_two_hundred_injected_texts_and_they_are_all_different() -> No
 
 def test_an_obedient_model_has_no_effect_outside_the_closed_set(stage: Scene) -> None:
     account = stage.link(Platform("x"))
-    mind = Obedient()
+    language_model = Obedient()
     found = [
         f"{channel}: {injected[:60]}: {effect}"
         for injected, channel in INJECTED
-        for effect in effects(stage, mind, account, injected, channel)
+        for effect in effects(stage, language_model, account, injected, channel)
     ]
     SHARES.append(
         f"injected texts with an obedient model: {len(INJECTED)}, effects outside the closed set: {len(found)}"
     )
     assert found == [], "\n".join(found)
-    assert len(mind.obeyed) > 100, "the model was really shown the texts"
+    assert len(language_model.obeyed) > 100, "the model was really shown the texts"
 
 
 def _trusting(evidence: Evidence, ours: Diagnosis, answer: DiagnosisAnswer, by: str) -> Diagnosis:

@@ -12,13 +12,13 @@ import pytest
 from postprober.agent.advisor import Advisor
 from postprober.agent.diagnose import CURES, SENTENCES, diagnose, explain, may
 from postprober.agent.evidence import MOST_TRIES, REPLY_CHARS, Try, collect
-from postprober.agent.schemas import DiagnosisAnswer
+from postprober.agent.model_answers import DiagnosisAnswer
 from postprober.domain.attempt import Act, Outcome
 from postprober.domain.delivery import DeliveryState
 from postprober.domain.diagnosis import AUTHORITY, CAUTION, MAX_REPAIRS, Authority, Cause, Fix, more_cautious
 from postprober.domain.platform import Platform, known
 from postprober.domain.post import MediaKind
-from postprober.pipeline.repairs import diagnose as repair
+from postprober.pipeline.repairs import diagnosis_job as repair
 from postprober.platforms.registry import LIMITS
 from postprober.services.core import Core
 from postprober.services.monitoring import repairs as service

@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 
 from postprober.agent.advisor import Advisor
-from postprober.agent.mind import NoAnswer
-from postprober.agent.model import PAUSES, Model
+from postprober.agent.language_model import NoAnswer
+from postprober.agent.model_client import PAUSES, ModelClient
 from postprober.clock import ManualClock
 from postprober.domain.diagnosis import Cause, Fix
 from postprober.domain.platform import Platform
 from postprober.http import HttpClient, Pools
-from postprober.pipeline.repairs.model_budget import Budget, DbLedger
+from postprober.pipeline.repairs.model_budget import Budget, DbTokenBudget
 from postprober.sandbox.openai import api as sandbox_model
 from postprober.sandbox.serve import SandboxServer
 from postprober.settings import Settings
@@ -83,9 +83,9 @@ def test_every_failure_falls_back_to_rules_and_says_why(sandbox: SandboxServer, 
     kind, options, outcome, sentence = FAILURES[name]
     sandbox.control.fault("openai", kind, **options)
     purse = Purse()
-    mind = model(sandbox.url, purse, timeout=0.5 if name == "time-out" else 5.0)
+    language_model = model(sandbox.url, purse, timeout=0.5 if name == "time-out" else 5.0)
     began = time.monotonic()
-    advice = Advisor(mind).advise(brief(TEXT))
+    advice = Advisor(language_model).advise(brief(TEXT))
     assert time.monotonic() - began < 15, "well before the reply that comes after 20 s"
     assert advice.by == advice.review.by == "rules" and advice.suggestions
     assert sentence in advice.note
@@ -102,14 +102,14 @@ def test_without_a_fault_the_same_question_is_answered_by_the_model(sandbox: San
 @pytest.mark.parametrize("kind", ["rate_limited", "model_quota", "error_before_accept"])
 def test_a_model_in_trouble_is_left_alone_for_a_while(sandbox: SandboxServer, kind: str) -> None:
     clock = ManualClock()
-    mind = model(sandbox.url, clock=clock)
+    language_model = model(sandbox.url, clock=clock)
     sandbox.control.fault("openai", kind)
     for _ in range(3):
         with pytest.raises(NoAnswer):
-            mind.review(brief(TEXT))
+            language_model.review(brief(TEXT))
     assert len(sandbox.control.log(platform="openai")) == 1
     clock.advance(max(PAUSES.values()) + 1)
-    assert mind.review(brief(TEXT)).verdict == "appropriate"
+    assert language_model.review(brief(TEXT)).verdict == "appropriate"
 
 
 def test_diagnosis_and_review_fall_back_too(sandbox: SandboxServer) -> None:
@@ -127,11 +127,11 @@ def test_a_text_that_the_moderation_service_objects_to_is_flagged(sandbox: Sandb
 
 
 def test_a_server_without_a_moderation_endpoint_is_asked_for_it_once(sandbox: SandboxServer) -> None:
-    mind = model(sandbox.url)
-    mind._client = mind._client.with_options(base_url=f"{sandbox.url}/nowhere")
-    assert mind.moderated(("Hello",)) == ()
-    mind._client = mind._client.with_options(base_url="http://127.0.0.1:9/never-asked")
-    assert mind.moderated(("Hello",)) == ()
+    language_model = model(sandbox.url)
+    language_model._client = language_model._client.with_options(base_url=f"{sandbox.url}/nowhere")
+    assert language_model.moderated(("Hello",)) == ()
+    language_model._client = language_model._client.with_options(base_url="http://127.0.0.1:9/never-asked")
+    assert language_model.moderated(("Hello",)) == ()
 
 
 def test_the_budget_is_kept_before_a_question_is_asked(sandbox: SandboxServer) -> None:
@@ -140,46 +140,46 @@ def test_the_budget_is_kept_before_a_question_is_asked(sandbox: SandboxServer) -
     assert sandbox.control.log(platform="openai") == []
 
 
-def _ledger(database: Database, **more: Any) -> DbLedger:
+def _ledger(database: Database, **more: Any) -> DbTokenBudget:
     budget = Budget(tokens=10_000, money=1.0, input_price=2.5, output_price=10.0)
-    return DbLedger(database, ManualClock(), replace(budget, **more))
+    return DbTokenBudget(database, ManualClock(), replace(budget, **more))
 
 
 def test_the_days_budget_counts_what_is_reserved_and_what_was_spent(database: Database) -> None:
-    ledger = _ledger(database)
-    first = ledger.reserve("review", "m", 6_000)
-    assert first is not None and ledger.reserve("review", "m", 6_000) is None
-    ledger.settle(first, 100, 50, "answered")
-    assert ledger.reserve("review", "m", 6_000) is not None
+    token_budget = _ledger(database)
+    first = token_budget.reserve("review", "m", 6_000)
+    assert first is not None and token_budget.reserve("review", "m", 6_000) is None
+    token_budget.settle(first, 100, 50, "answered")
+    assert token_budget.reserve("review", "m", 6_000) is not None
     with database.read() as conn:
-        assert usage.today(conn, ledger.clock.now()) == (6_150, 750 + 60_000)
+        assert usage.today(conn, token_budget.clock.now()) == (6_150, 750 + 60_000)
 
 
 def test_the_budget_in_money_holds_too_and_a_new_day_begins_at_nothing(database: Database) -> None:
-    ledger = _ledger(database, tokens=10_000_000, money=0.05)
-    assert ledger.reserve("review", "m", 6_000) is None
-    assert ledger.reserve("review", "m", 4_000) is not None
-    assert ledger.reserve("review", "m", 4_000) is None
-    assert isinstance(ledger.clock, ManualClock)
-    ledger.clock.advance(24 * 3600)
-    assert ledger.reserve("review", "m", 4_000) is not None
+    token_budget = _ledger(database, tokens=10_000_000, money=0.05)
+    assert token_budget.reserve("review", "m", 6_000) is None
+    assert token_budget.reserve("review", "m", 4_000) is not None
+    assert token_budget.reserve("review", "m", 4_000) is None
+    assert isinstance(token_budget.clock, ManualClock)
+    token_budget.clock.advance(24 * 3600)
+    assert token_budget.reserve("review", "m", 4_000) is not None
 
 
 def test_the_key_is_in_no_error_and_no_repr(sandbox: SandboxServer) -> None:
-    mind: Model = model(sandbox.url, key="sk-very-secret-key")
-    assert "very-secret" not in repr(mind)
+    language_model: ModelClient = model(sandbox.url, key="sk-very-secret-key")
+    assert "very-secret" not in repr(language_model)
     sandbox.control.fault("openai", "unauthorized")
     with pytest.raises(NoAnswer) as caught:
-        mind.review(brief(TEXT))
+        language_model.review(brief(TEXT))
     assert "very-secret" not in caught.value.message + caught.value.detail
 
 
 def test_an_address_on_a_private_network_is_refused_unless_the_operator_named_it(sandbox: SandboxServer) -> None:
-    mind = model(sandbox.url)
-    guarded = replace(mind, http=HttpClient(Pools(timeout=5.0)), clock=ManualClock())
+    language_model = model(sandbox.url)
+    guarded = replace(language_model, http=HttpClient(Pools(timeout=5.0)), clock=ManualClock())
     with pytest.raises(NoAnswer, match="could not be reached"):
         guarded.review(brief(TEXT))
-    named = replace(mind, http=HttpClient(Pools(timeout=5.0, trusted_hosts=frozenset({"127.0.0.1"}))))
+    named = replace(language_model, http=HttpClient(Pools(timeout=5.0, trusted_hosts=frozenset({"127.0.0.1"}))))
     assert named.review(brief(TEXT)).verdict == "appropriate"
 
 
@@ -188,15 +188,15 @@ def test_without_a_key_there_is_no_model_and_in_the_sandbox_a_key_stays_on_this_
 ) -> None:
     http = HttpClient(Pools(allow_private=True, timeout=5.0))
 
-    def mind(**more: Any) -> Any:
+    def language_model(**more: Any) -> Any:
         chosen = {"data_dir": tmp_path, "sandbox_port": sandbox.port, "secret_key": "s" * 40, "_env_file": None, **more}
-        return build_advisor(Settings(**chosen), database, http, ManualClock()).mind
+        return build_advisor(Settings(**chosen), database, http, ManualClock()).language_model
 
-    assert mind() is None
-    assert mind(ai_api_key="sk-sandbox").base_url == f"{sandbox.url}/openai/v1"
-    assert mind(ai_api_key="sk-x", ai_base_url="https://llm.example/v1").base_url == "https://llm.example/v1"
-    assert mind(ai_api_key="sk-x", mode="live").base_url == ""
-    assert mind(ai_api_key="sk-sandbox").review(brief(TEXT)).verdict == "appropriate"
+    assert language_model() is None
+    assert language_model(ai_api_key="sk-sandbox").base_url == f"{sandbox.url}/openai/v1"
+    assert language_model(ai_api_key="sk-x", ai_base_url="https://llm.example/v1").base_url == "https://llm.example/v1"
+    assert language_model(ai_api_key="sk-x", mode="live").base_url == ""
+    assert language_model(ai_api_key="sk-sandbox").review(brief(TEXT)).verdict == "appropriate"
     with database.read() as conn:
         assert usage.today(conn, ManualClock().now())[0] > 0
 
@@ -224,10 +224,10 @@ def test_a_reply_that_only_trickles_is_given_up_in_time(tmp_path: Path) -> None:
     thread = threading.Thread(target=drip, daemon=True)
     thread.start()
     try:
-        mind = model(f"http://127.0.0.1:{listener.getsockname()[1]}", timeout=0.6)
+        language_model = model(f"http://127.0.0.1:{listener.getsockname()[1]}", timeout=0.6)
         began = time.monotonic()
         with pytest.raises(NoAnswer, match="did not answer within"):
-            mind.review(brief(TEXT))
+            language_model.review(brief(TEXT))
         assert time.monotonic() - began < 15, "the drip would last for a quarter of an hour"
     finally:
         stop.set()

@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from postprober.agent.advisor import Advisor
-from postprober.agent.mind import KEY_REFUSED, NoAnswer
-from postprober.agent.model import MOST_TOKENS, UNOFFERED
+from postprober.agent.language_model import KEY_REFUSED, NoAnswer
+from postprober.agent.model_client import MOST_TOKENS, UNOFFERED
 from postprober.clock import ManualClock, SystemClock
 from postprober.domain.advice import Suggestion
 from postprober.domain.post import PostStatus
@@ -174,8 +174,8 @@ def test_a_review_is_as_careful_as_the_most_careful_answer(odd: Odd, said: str, 
                 {**reply[1], "choices": [{"message": {"content": json.dumps({"review": content, "rewrites": []})}}]},
             )
         odd.chat, odd.moderation = reply, objection
-        mind = model(odd.url, Purse(left=1_000_000 if money else 0), http=http)
-        found = getattr(Advisor(mind), asked)(brief(HARMLESS)).review.verdict
+        language_model = model(odd.url, Purse(left=1_000_000 if money else 0), http=http)
+        found = getattr(Advisor(language_model), asked)(brief(HARMLESS)).review.verdict
         least = min(
             ["appropriate", *(["flagged"] if objects else []), *([verdict] if verdict and money else [])],
             key=ORDER.index,
@@ -263,10 +263,10 @@ def test_an_answer_that_was_cut_may_have_been_paid_for_and_is_counted(cut: str) 
 def test_what_is_not_asked_while_a_silent_model_is_left_alone_costs_nothing(odd: Odd) -> None:
     odd.chat = 200, None
     purse = Purse()
-    mind = model(odd.url, purse, timeout=0.2)
+    language_model = model(odd.url, purse, timeout=0.2)
     for _ in range(2):
         with pytest.raises(NoAnswer):
-            mind.review(brief(HARMLESS))
+            language_model.review(brief(HARMLESS))
     late, unasked = purse.rows
     assert _cost(late) == late["most"] and _cost(unasked) == 0
     assert len(odd.asked) == 1
@@ -275,23 +275,23 @@ def test_what_is_not_asked_while_a_silent_model_is_left_alone_costs_nothing(odd:
 @pytest.mark.parametrize("status", [404, 405, 501])
 def test_a_server_without_moderation_is_asked_again_after_an_hour(odd: Odd, status: int) -> None:
     clock = ManualClock()
-    mind = model(odd.url, clock=clock)
+    language_model = model(odd.url, clock=clock)
     odd.moderation = status, {"error": "no"}
     for _ in range(3):
-        assert not Advisor(mind).review(brief(HARMLESS)).incomplete
+        assert not Advisor(language_model).review(brief(HARMLESS)).incomplete
     assert odd.paths().count("/openai/v1/moderations") == 1
     clock.advance(UNOFFERED + 1)
     odd.moderation = moderation("hate")
-    assert Advisor(mind).review(brief(HARMLESS)).review.verdict == "flagged"
+    assert Advisor(language_model).review(brief(HARMLESS)).review.verdict == "flagged"
 
 
 @pytest.mark.parametrize("status", [400, 422])
 def test_a_moderation_that_one_text_was_too_much_for_is_asked_about_the_next(odd: Odd, status: int) -> None:
-    mind = model(odd.url)
+    language_model = model(odd.url)
     odd.moderation = status, {"error": "no"}
-    assert not Advisor(mind).review(brief(HARMLESS)).incomplete
+    assert not Advisor(language_model).review(brief(HARMLESS)).incomplete
     odd.moderation = moderation("hate")
-    assert Advisor(mind).review(brief(HARMLESS)).review.verdict == "flagged"
+    assert Advisor(language_model).review(brief(HARMLESS)).review.verdict == "flagged"
 
 
 @pytest.mark.parametrize("status", [401, 403])
@@ -312,9 +312,9 @@ def test_a_refused_key_is_said_also_when_only_moderation_refuses_it(odd: Odd, st
 def test_moderation_and_chat_share_one_time_limit(odd: Odd) -> None:
     odd.moderation, odd.chat = (200, None), (200, None)
     clock = SystemClock()
-    mind = model(odd.url, timeout=0.5, clock=clock)
+    language_model = model(odd.url, timeout=0.5, clock=clock)
     began = clock.monotonic()
-    told = Advisor(mind).review(brief(HARMLESS))
+    told = Advisor(language_model).review(brief(HARMLESS))
     assert told.incomplete and "did not answer within 0.5 seconds" in told.note
     assert clock.monotonic() - began < 10, "each of the two would hang for 30 s"
     assert odd.paths() == ["/openai/v1/moderations"], "no time was left for the second"

@@ -11,7 +11,7 @@ import pytest
 from postprober.domain.delivery import DeliveryState
 from postprober.domain.platform import Platform, known
 from postprober.errors import Conflict
-from postprober.pipeline.repairs import diagnose
+from postprober.pipeline.repairs import diagnosis_job
 from postprober.services.core import Core
 from postprober.services.monitoring import repairs as repair_service
 from postprober.settings import Settings
@@ -225,7 +225,7 @@ def test_a_kill_around_the_repair_loses_nothing_and_applies_it_once(stage: Scene
 
     stage.ctx.checkpoint = checkpoint
     with pytest.raises(KeyboardInterrupt):
-        diagnose.tend(stage.ctx)
+        diagnosis_job.tend(stage.ctx)
     states = [row.state for row in stage.repairs(delivery_id)]
     assert states == (["open"] if where == "diagnosed" else ["applied"])
     stage.clock.added += 10  # what was claimed is free again after a moment
@@ -237,7 +237,7 @@ def test_a_kill_around_the_repair_loses_nothing_and_applies_it_once(stage: Scene
 def test_two_workers_diagnose_and_apply_once(stage: Scene) -> None:
     _, delivery_id = shrunk(stage, repair_words=True)
     stage.run(delivery_id, until=lambda d: d.state is S.FAILED)
-    second = diagnose.tend
+    second = diagnosis_job.tend
     nested: list[int] = []
     entered: list[str] = []
 
@@ -247,7 +247,7 @@ def test_two_workers_diagnose_and_apply_once(stage: Scene) -> None:
             nested.append(second(stage.ctx))
 
     stage.ctx.checkpoint = checkpoint
-    diagnose.tend(stage.ctx)
+    diagnosis_job.tend(stage.ctx)
     assert nested == [0], "it was claimed before it was touched"
     assert [r.state for r in stage.repairs(delivery_id)] == ["applied"]
     with stage.ctx.db.read() as conn:

@@ -18,7 +18,7 @@ from postprober.domain.platform import Platform
 from postprober.domain.remote import Counts
 from postprober.errors import BadInput
 from postprober.pipeline.core import transitions
-from postprober.pipeline.core.claimed_delivery import Work
+from postprober.pipeline.core.claimed_delivery import ClaimedDelivery
 from postprober.pipeline.verification import follow_up, polling, success_criteria
 from postprober.storage import accounts, alert_log, deliveries, goals, history, sample_log, step_log
 from postprober.storage.tables import goals as goals_table
@@ -144,7 +144,7 @@ def test_silence_of_a_whole_day_reaches_the_person_once(stage: Scene) -> None:
     ctx = stage.ctx
     with ctx.db.read() as conn:
         delivery, owner = deliveries.get(conn, quiet), accounts.get(conn, account)
-    work = Work(ctx, delivery, owner, None)  # type: ignore[arg-type]
+    work = ClaimedDelivery(ctx, delivery, owner, None)  # type: ignore[arg-type]
     for _ in range(2):
         with ctx.db.write() as conn:
             before = sample_log.of_delivery(conn, quiet)
@@ -167,7 +167,7 @@ def read(stage: Scene, delivery_id: int, hours: float, likes: int) -> None:
     stage.clock.added = 0
     now = ctx.clock.now()
     stage.clock.added = (delivery.published_at + timedelta(hours=hours) - now).total_seconds()
-    work = Work(ctx, delivery, account, None)  # type: ignore[arg-type]
+    work = ClaimedDelivery(ctx, delivery, account, None)  # type: ignore[arg-type]
     with ctx.db.write() as conn:
         follow_up._sample(work, conn, Counts(likes=likes))
 
@@ -229,7 +229,7 @@ def test_a_goal_gets_a_reading_at_its_own_hour(stage: Scene) -> None:
     with stage.ctx.db.write() as conn:
         delivery = deliveries.get(conn, delivery_id)
         goals.put(conn, delivery.post_id, Criteria("likes", 20, 14), delivery.due_at)
-        work = Work(stage.ctx, delivery, accounts.get(conn, delivery.account_id), None)  # type: ignore[arg-type]
+        work = ClaimedDelivery(stage.ctx, delivery, accounts.get(conn, delivery.account_id), None)  # type: ignore[arg-type]
         assert delivery.published_at is not None
         own = delivery.published_at + timedelta(hours=14) * stage.ctx.timing.engagement_scale
         assert polling.next_count(work, conn) == own.isoformat()

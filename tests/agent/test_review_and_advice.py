@@ -8,8 +8,8 @@ from datetime import timedelta
 import pytest
 
 from postprober.agent.advisor import Advisor
+from postprober.agent.model_answers import ReviewAnswer, Rewrite
 from postprober.agent.review import review
-from postprober.agent.schemas import ReviewAnswer, Rewrite
 from postprober.clock import ManualClock
 from postprober.domain.advice import Advice, Review, cautious
 from postprober.domain.delivery import DeliveryState

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from postprober.agent import guard, rewrite, suggest
+from postprober.agent import rewrite, rewrite_guard, suggest
 from postprober.agent.advisor import Advisor
 from postprober.agent.brief import Brief, Target
+from postprober.agent.model_answers import Rewrite
 from postprober.agent.review import review
-from postprober.agent.schemas import Rewrite
 from postprober.domain.platform import Platform, known
 from postprober.domain.post import Draft, Part
 from postprober.domain.preflight import check
@@ -147,7 +147,7 @@ def test_a_thread_has_every_word_of_the_text_in_order(text: str, platform: Platf
 @given(text=TEXTS, platform=st.sampled_from(list(known())))
 def test_a_shortened_text_only_loses_what_may_be_lost(text: str, platform: Platform) -> None:
     short = rewrite.shortened(text, LIMITS[platform])
-    assert not guard.problems([text], [short]) or short == text
+    assert not rewrite_guard.problems([text], [short]) or short == text
     assert facts([short]) == facts([text])
 
 
@@ -158,7 +158,7 @@ def test_cutting_links_never_adds_one_and_touches_nothing_else(texts: list[str])
     assert len(cut) == len(texts)
     known = {span.text for text in texts for span in find_urls(text)}
     for span in (span for text in cut for span in find_urls(text)):
-        assert span.text in known or any(guard.without_tracking(link) == span.text for link in known)
+        assert span.text in known or any(rewrite_guard.without_tracking(link) == span.text for link in known)
 
 
 @pytest.mark.parametrize(
@@ -184,8 +184,8 @@ def test_cutting_links_never_adds_one_and_touches_nothing_else(texts: list[str])
     ],
 )
 def test_the_guard_refuses_what_is_not_in_the_original(before: str, after: str) -> None:
-    assert guard.problems([before], [after])
-    assert not guard.problems([before], [before])
+    assert rewrite_guard.problems([before], [after])
+    assert not rewrite_guard.problems([before], [before])
 
 
 @pytest.mark.parametrize(
@@ -197,7 +197,7 @@ def test_the_guard_refuses_what_is_not_in_the_original(before: str, after: str) 
     ],
 )
 def test_the_guard_lets_harmless_rewrites_pass(before: str, after: str) -> None:
-    assert guard.problems([before], [after]) == ()
+    assert rewrite_guard.problems([before], [after]) == ()
 
 
 def test_the_best_time_needs_enough_posts_and_says_so() -> None:
@@ -273,8 +273,8 @@ def test_no_text_makes_the_agent_slow(piece: str) -> None:
     ],
 )
 def test_the_guard_refuses_a_changed_meaning(before: str, after: str) -> None:
-    assert guard.problems([before], [after])
-    assert not guard.problems([before], [before])
+    assert rewrite_guard.problems([before], [after])
+    assert not rewrite_guard.problems([before], [before])
 
 
 @pytest.mark.parametrize(
@@ -285,4 +285,4 @@ def test_the_guard_refuses_a_changed_meaning(before: str, after: str) -> None:
     ],
 )
 def test_the_guard_lets_the_same_meaning_pass(before: str, after: str) -> None:
-    assert guard.problems([before], [after]) == ()
+    assert rewrite_guard.problems([before], [after]) == ()

@@ -13,7 +13,7 @@ import httpx2
 import pytest
 from apprise.plugins import N_MGR
 
-from postprober.alerts import delivery
+from postprober.alerts import channels
 from postprober.errors import BadInput, PostProberError, Unavailable
 from postprober.http import HttpClient, Pools
 from postprober.security.urlguard import is_private_name, is_public
@@ -54,7 +54,7 @@ def unguarded() -> Iterator[HttpClient]:
 
 
 def _send(http: HttpClient, url: str) -> None:
-    delivery.send(http, url, "error", "title", "body")
+    channels.send(http, url, "error", "title", "body")
 
 
 @pytest.mark.parametrize("url", INSIDE)
@@ -81,7 +81,7 @@ def test_what_would_read_files_or_open_sockets_is_refused_even_inside(
     unguarded: HttpClient, caught: Trap, url: str
 ) -> None:
     with pytest.raises(BadInput):
-        delivery.check(url.format(port=caught.port), allow_private=True)
+        channels.check(url.format(port=caught.port), allow_private=True)
     with pytest.raises(BadInput):
         _send(unguarded, url.format(port=caught.port))
     assert caught.caught == []
@@ -142,7 +142,7 @@ def test_a_host_that_the_operator_named_for_something_else_is_no_channel(caught:
     pools.close()
 
 
-@pytest.mark.parametrize("scheme", sorted(delivery.ALLOWED))
+@pytest.mark.parametrize("scheme", sorted(channels.ALLOWED))
 def test_an_allowed_plug_in_opens_nothing_but_requests(scheme: str) -> None:
     plugin = N_MGR[scheme]
     for one in plugin.__mro__:
@@ -159,18 +159,18 @@ def test_an_allowed_plug_in_opens_nothing_but_requests(scheme: str) -> None:
             node.attr for node in ast.walk(tree)
             if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "requests"
         }  # fmt: skip
-        assert used <= set(dir(delivery.library_http._Requests)), (scheme, used)
+        assert used <= set(dir(channels.library_http._Requests)), (scheme, used)
 
 
 def test_control_the_list_of_imports_tells_plug_ins_with_sockets() -> None:
     for scheme in ("mailto", "aprs", "rsyslog"):
         source = Path(str(sys.modules[N_MGR[scheme].__module__].__file__)).read_text()
         assert "import socket" in source or "import smtplib" in source
-        assert scheme not in delivery.ALLOWED
+        assert scheme not in channels.ALLOWED
 
 
 def test_outside_of_a_message_apprise_opens_nothing(caught: Trap) -> None:
-    delivery.check("gotifys://push.example.org/abcdef", allow_private=False)
+    channels.check("gotifys://push.example.org/abcdef", allow_private=False)
     made = apprise.Apprise.instantiate(f"gotify://127.0.0.1:{caught.port}/abcdef")
     assert made is not None and made.notify(title="t", body="b") is False
     assert caught.caught == []
@@ -196,7 +196,7 @@ def test_what_is_longer_than_the_service_takes_comes_in_several_messages(unguard
     receiver = Receiver()
     try:
         body = "\n".join(f"line {number} of what happened last night" for number in range(500))
-        delivery.send(
+        channels.send(
             unguarded, f"mmost://127.0.0.1:{receiver.port}/3ccdd113474722377935511fc85d3dd4", "error", "title", body
         )
         said = [call.json()["text"] for call in receiver.calls]

@@ -15,15 +15,15 @@ from pydantic import SecretStr
 from sqlalchemy import select
 
 from postprober.alerts import mail
-from postprober.alerts.mail import Letter
+from postprober.alerts.mail import Email
 from postprober.clock import ManualClock
 from postprober.errors import Unavailable
 from postprober.pipeline.core.context import Context
 from postprober.pipeline.notifications.outbox import send_due
 from postprober.security.tokens import sign
-from postprober.services.context import context_of
 from postprober.services.core import Core
 from postprober.services.people import passwords, people
+from postprober.services.pipeline_context import context_of
 from postprober.settings import MailServer
 from postprober.storage import mails, users
 from postprober.storage.tables import outbox
@@ -41,9 +41,9 @@ def post_office() -> Iterator[tuple[PostOffice, MailServer]]:
 
 def test_a_letter_arrives_as_written(post_office: tuple[PostOffice, MailServer]) -> None:
     box, server = post_office
-    letter = Letter("ada@example.org", "Grüße\r\nBcc: x@example.org", "Hallo ☀", (("a.csv", "text/csv", b"1,2"),))
-    mail.send(server, letter, key="alert:7")
-    (got,) = box.letters
+    email = Email("ada@example.org", "Grüße\r\nBcc: x@example.org", "Hallo ☀", (("a.csv", "text/csv", b"1,2"),))
+    mail.send(server, email, key="alert:7")
+    (got,) = box.emails
     assert (got["To"], got["From"]) == ("ada@example.org", "PostProber <postprober@example.org>")
     assert got["Subject"] == "Grüße Bcc: x@example.org" and got["Bcc"] is None
     assert got["Message-ID"] == "<alert.7@example.org>"
@@ -59,12 +59,12 @@ def test_the_link_to_unsubscribe_goes_over_the_line_as_it_is(post_office: tuple[
     token = sign(SecretStr("s" * 32), "unsubscribe", {"channel": 123456}, now=1_780_000_000.0, lifetime=86_400.0)
     link = f"https://postprober.example.org/api/unsubscribe?unsubscribe={token}"
     assert len(link) > 200
-    mail.send(server, Letter("ada@example.org", "s", "t", unsubscribe=link, one_click=True))
+    mail.send(server, Email("ada@example.org", "s", "t", unsubscribe=link, one_click=True))
     (raw,) = box.raw
     lines = raw.split(b"\r\n\r\n")[0].split(b"\r\n")
     assert b"List-Unsubscribe: <" + link.encode() + b">" in lines
     assert b"List-Unsubscribe-Post: List-Unsubscribe=One-Click" in lines
-    assert box.letters[0]["List-Unsubscribe"] == f"<{link}>"
+    assert box.emails[0]["List-Unsubscribe"] == f"<{link}>"
 
 
 def test_a_server_that_cannot_encrypt_gets_nothing_when_encryption_is_asked_for(
@@ -72,10 +72,10 @@ def test_a_server_that_cannot_encrypt_gets_nothing_when_encryption_is_asked_for(
 ) -> None:
     box, server = post_office
     with pytest.raises(Unavailable):
-        mail.send(replace(server, security="starttls"), Letter("ada@example.org", "s", "t"))
-    assert box.letters == []
-    mail.send(server, Letter("ada@example.org", "s", "t"))
-    assert len(box.letters) == 1, "the same letter arrives where no encryption is asked for"
+        mail.send(replace(server, security="starttls"), Email("ada@example.org", "s", "t"))
+    assert box.emails == []
+    mail.send(server, Email("ada@example.org", "s", "t"))
+    assert len(box.emails) == 1, "the same letter arrives where no encryption is asked for"
 
 
 @pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")  # it is loopback
@@ -90,7 +90,7 @@ def test_a_refused_sign_in_at_the_server_is_a_plain_problem_without_the_password
     server = MailServer("127.0.0.1", box.port, "none", "me", "POISON-secret", "p@example.org")
     try:
         with pytest.raises(Unavailable) as caught:
-            mail.send(server, Letter("ada@example.org", "s", "t"))
+            mail.send(server, Email("ada@example.org", "s", "t"))
     finally:
         box.close()
     assert set(asked) == {b"POISON-secret"}, "the server was really asked"
@@ -108,7 +108,7 @@ def test_a_password_that_cannot_be_sent_is_not_repeated_in_the_reason(
     office.options |= {"authenticator": lambda *_: AuthResult(success=True), "auth_require_tls": False}
     said = replace(server, username="me", password="Zürich-is-the-password")
     with pytest.raises(Unavailable) as caught:
-        mail.send(said, Letter("to@example.org", "Hello", "Text"))
+        mail.send(said, Email("to@example.org", "Hello", "Text"))
     assert "UnicodeEncodeError" in caught.value.detail
     assert "is-the-password" not in caught.value.detail
 
@@ -117,7 +117,7 @@ def test_a_letter_that_cannot_be_written_is_not_repeated_in_the_reason(
     post_office: tuple[PostOffice, MailServer],
 ) -> None:
     with pytest.raises(Unavailable) as caught:
-        mail.send(post_office[1], Letter("to@example.org", "Hello", "https://example.org/?reset=the-link \ud800"))
+        mail.send(post_office[1], Email("to@example.org", "Hello", "https://example.org/?reset=the-link \ud800"))
     assert caught.value.detail and "the-link" not in caught.value.detail
 
 
@@ -130,7 +130,7 @@ def test_a_server_that_repeats_what_it_was_told_does_not_bring_the_password_into
     try:
         server = MailServer("127.0.0.1", office.port, "none", "me", "correct-horse", "post@example.org")
         with pytest.raises(Unavailable) as caught:
-            mail.send(server, Letter("to@example.org", "Hello", "Text"))
+            mail.send(server, Email("to@example.org", "Hello", "Text"))
     finally:
         office.close()
     assert "is wrong" in caught.value.detail
@@ -158,7 +158,7 @@ def test_only_a_known_address_gets_a_reset_link_and_it_works(
     passwords.ask_reset(core, "nobody@example.org", "")
     passwords.ask_reset(core, "Owner@example.org", "")
     assert send_due(ctx) == 2
-    (got,) = post_office[0].letters
+    (got,) = post_office[0].emails
     assert got["To"] == "owner@example.org"
     text = text_of(got)
     link = next(word for word in text.split() if "reset=" in word)
@@ -175,7 +175,7 @@ def test_an_invitation_is_mailed_with_its_link(
         owner = users.get(conn, installation.owner)
     _, link = people.invite(core, acting(core, owner), email="new@example.org", name="New", role="editor")
     send_due(ctx)
-    (got,) = post_office[0].letters
+    (got,) = post_office[0].emails
     assert got["To"] == "new@example.org" and link in text_of(got)
 
 
@@ -189,9 +189,9 @@ def test_mail_waits_while_the_server_is_away_and_comes_once_it_is_back(
     for _ in range(5):
         assert send_due(ctx) == 0
         core.clock.advance(timedelta(minutes=40).total_seconds())
-    assert box.letters == []
+    assert box.emails == []
     box.refuse = False
-    assert send_due(ctx) == 1 and len(box.letters) == 1
+    assert send_due(ctx) == 1 and len(box.emails) == 1
     with core.db.read() as conn:
         row = conn.execute(select(outbox)).one()
     assert row.sent_at is not None and row.tries == 6
@@ -203,8 +203,8 @@ def test_an_address_that_no_mail_can_carry_is_a_plain_problem(
 ) -> None:
     box, server = post_office
     with pytest.raises(Unavailable):
-        mail.send(server, Letter(to, "s", "t"))
-    assert box.letters == []
+        mail.send(server, Email(to, "s", "t"))
+    assert box.emails == []
 
 
 def test_a_row_that_breaks_the_program_steps_back_and_the_others_go_on(
@@ -215,11 +215,11 @@ def test_a_row_that_breaks_the_program_steps_back_and_the_others_go_on(
         mails.add(conn, core.vault, {"kind": "nobody knows this one"}, core.clock.now())
     passwords.ask_reset(core, "owner@example.org", "")
 
-    def broken(body: dict[str, Any]) -> Letter | None:
+    def broken(body: dict[str, Any]) -> Email | None:
         if body["kind"] == "nobody knows this one":
             raise LookupError("a kind of letter that was never written")
-        return ctx.letter_for(body)
+        return ctx.email_for(body)
 
-    odd = replace(ctx, letter_for=broken)
-    assert send_due(odd) == 1 and len(box.letters) == 1
+    odd = replace(ctx, email_for=broken)
+    assert send_due(odd) == 1 and len(box.emails) == 1
     assert send_due(odd) == 0, "it stepped back"

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import insert, select
 
 from postprober.analytics import compaction, history
-from postprober.analytics.store import Store
+from postprober.analytics.store import SampleStore
 from postprober.errors import Conflict, PostProberError
 from postprober.storage import retention, sample_days
 from postprober.storage.database import Database
@@ -82,7 +82,7 @@ def _hot(database: Database) -> list[Row]:
 
 def _counted(database: Database, folder: Path) -> Counter[Row]:
     """What analytics sees, each row as often as it counts."""
-    with Store.open(database, folder, 1) as store:
+    with SampleStore.open(database, folder, 1) as store:
         rows = store.rows('SELECT delivery_id, epoch_us("at"), likes FROM samples')
     epoch = datetime(1970, 1, 1, tzinfo=UTC)
     return Counter((row[0], epoch + timedelta(microseconds=row[1]), row[2]) for row in rows)
@@ -177,7 +177,7 @@ def test_retention_removes_whole_days_of_files_too(world: Database, tmp_path: Pa
 def test_a_file_that_somebody_removed_is_told_and_the_rest_still_counts(world: Database, tmp_path: Path) -> None:
     compaction.run(world, tmp_path, NOW)
     (tmp_path / "samples" / "2026-11-18.parquet").unlink()
-    with Store.open(world, tmp_path, 1) as store:
+    with SampleStore.open(world, tmp_path, 1) as store:
         assert store.missing == (date(2026, 11, 18),)
     assert sum(_counted(world, tmp_path).values()) == 40
 
@@ -208,7 +208,7 @@ def test_a_look_during_which_a_file_changes_is_taken_once_more(world: Database, 
     compaction.run(world, tmp_path, NOW)
     file, looks = tmp_path / "samples" / "2026-11-18.parquet", []
 
-    def look(store: Store) -> int:
+    def look(store: SampleStore) -> int:
         looks.append(store)
         if len(looks) == 1 and meanwhile == "removed":
             file.unlink()
@@ -218,9 +218,9 @@ def test_a_look_during_which_a_file_changes_is_taken_once_more(world: Database, 
             file.with_name("new").replace(file)
         return int(store.rows("SELECT count(*) FROM samples")[0][0])
 
-    found = Store.look(world, tmp_path, 1, None, look)
+    found = SampleStore.look(world, tmp_path, 1, None, look)
     assert len(looks) == 2
-    with Store.open(world, tmp_path, 1) as store:
+    with SampleStore.open(world, tmp_path, 1) as store:
         assert found == store.rows("SELECT count(*) FROM samples")[0][0]
 
 
@@ -228,12 +228,12 @@ def test_a_look_that_is_disturbed_each_time_is_given_up_with_a_sentence(world: D
     compaction.run(world, tmp_path, NOW)
     file = tmp_path / "samples" / "2026-11-18.parquet"
 
-    def disturbed(_: Store) -> None:
+    def disturbed(_: SampleStore) -> None:
         pq.write_table(pq.read_table(file), file.with_name("new"))
         file.with_name("new").replace(file)
 
     with pytest.raises(Conflict, match="tidied"):
-        Store.look(world, tmp_path, 1, None, disturbed)
+        SampleStore.look(world, tmp_path, 1, None, disturbed)
 
 
 def test_files_hold_the_sum_of_the_acts_and_none_where_nothing_was_told(world: Database, tmp_path: Path) -> None:

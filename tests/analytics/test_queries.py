@@ -9,14 +9,15 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from postprober.analytics import compaction, ledger, queries, report_queries
+from postprober.analytics import compaction, queries, report_queries, spending
 from postprober.analytics.days import micros, shift, start_of
 from postprober.analytics.queries import Period
-from postprober.analytics.store import Store
+from postprober.analytics.store import SampleStore
 from postprober.domain.engagement import POLL_AFTER
 from postprober.domain.platform import Platform
 from postprober.domain.prices import Prices
 from postprober.storage.database import Database
+from postprober.storage.health import CHECK
 from postprober.storage.tables import ai_usage, health_signs, media, repairs
 from tests.analytics.kit import House, utc
 
@@ -26,7 +27,7 @@ PERIOD = Period(NOW, BERLIN, 7, "engagement")  # from 23 October, 00:00 in Berli
 
 
 @pytest.fixture(params=["in the table", "in files"])
-def opened(request: pytest.FixtureRequest, database: Database, tmp_path: Path) -> Store:
+def opened(request: pytest.FixtureRequest, database: Database, tmp_path: Path) -> SampleStore:
     """The house below, once with everything in the database and once with its closed days compacted."""
     house = House(database)
     me, other = house.user("me"), house.user("other")
@@ -59,12 +60,12 @@ def opened(request: pytest.FixtureRequest, database: Database, tmp_path: Path) -
     )  # fmt: skip
     if request.param == "in files":
         assert compaction.run(database, tmp_path, NOW) > 0
-    store = Store.open(database, tmp_path, me, PERIOD.look_back)
+    store = SampleStore.open(database, tmp_path, me, PERIOD.look_back)
     queries.prepare(store, PERIOD)
     return store
 
 
-def test_each_day_has_what_came_in_on_it_by_the_persons_clock(opened: Store) -> None:
+def test_each_day_has_what_came_in_on_it_by_the_persons_clock(opened: SampleStore) -> None:
     with opened as store:
         rows = queries.over_time(store, PERIOD).rows
     found = {(day.day, platform): gained for day, platform, gained, _ in rows}
@@ -79,13 +80,13 @@ def test_each_day_has_what_came_in_on_it_by_the_persons_clock(opened: Store) -> 
     }
 
 
-def test_posts_are_ranked_by_what_is_known_and_the_unknown_come_last(opened: Store) -> None:
+def test_posts_are_ranked_by_what_is_known_and_the_unknown_come_last(opened: SampleStore) -> None:
     with opened as store:
         rows = [(row[0], row[1], row[3]) for row in queries.by_post(store).rows]
     assert rows == [(2, 12, 0), (1, 5, 0), (3, 0, 0), (4, None, 1), (9, None, 1)]
 
 
-def test_accounts_and_platforms_sum_what_is_known(opened: Store) -> None:
+def test_accounts_and_platforms_sum_what_is_known(opened: SampleStore) -> None:
     with opened as store:
         accounts = queries.by_account(store, {1: "demo", 2: "=1+1"})
         platforms = queries.by_platform(store).rows
@@ -94,7 +95,7 @@ def test_accounts_and_platforms_sum_what_is_known(opened: Store) -> None:
     assert "'=1+1" in accounts.csv().decode("utf-8-sig"), "a spreadsheet must not run a name"
 
 
-def test_growth_counts_hours_from_posting(opened: Store) -> None:
+def test_growth_counts_hours_from_posting(opened: SampleStore) -> None:
     with opened as store:
         rows = {(post, hours): count for hours, post, _, count in queries.growth(store, PERIOD).rows}
         typical = {(name, hours): (value, n) for hours, name, value, n in queries.typical_growth(store).rows}
@@ -104,7 +105,7 @@ def test_growth_counts_hours_from_posting(opened: Store) -> None:
     assert typical == {("mastodon", 24): (12.0, 1), ("x", 24): (6.0, 1)}
 
 
-def test_best_hours_are_those_of_the_persons_clock_on_the_night_it_goes_back(opened: Store) -> None:
+def test_best_hours_are_those_of_the_persons_clock_on_the_night_it_goes_back(opened: SampleStore) -> None:
     with opened as store:
         rows = queries.best_hours(store, PERIOD).rows
     assert rows == [
@@ -115,7 +116,7 @@ def test_best_hours_are_those_of_the_persons_clock_on_the_night_it_goes_back(ope
     ]
 
 
-def test_reliability_has_rates_and_lateness(opened: Store) -> None:
+def test_reliability_has_rates_and_lateness(opened: SampleStore) -> None:
     with opened as store:
         rows = queries.reliability(store, PERIOD).rows
     assert rows[0][:9] == ("mastodon", 2, 2, 0, 0, 0, 2, 1.0, 1.0) and rows[0][9:] == (0.0, 0.0, 0.0)
@@ -152,7 +153,7 @@ def test_random_samples_give_what_a_plain_recomputation_gives(database: Database
         house.sampled(delivery, [(at, {"likes": value}) for at, value in told[delivery]])
     compaction.run(database, tmp_path, NOW)
     period = Period(NOW, BERLIN, 14, "likes")
-    with Store.open(database, tmp_path, me, period.look_back) as store:
+    with SampleStore.open(database, tmp_path, me, period.look_back) as store:
         queries.prepare(store, period)
         found = {row[0]: row[2] for row in queries.over_time(store, period).rows}
     assert found == _plain(told, period)
@@ -185,7 +186,7 @@ def test_no_text_of_a_person_can_become_sql_and_no_file_elsewhere_is_read(databa
     House(database).user()
     secret = tmp_path / "secret.csv"
     secret.write_text("a\n1\n")
-    with Store.open(database, tmp_path, 1) as store:
+    with SampleStore.open(database, tmp_path, 1) as store:
         for query in (f"FROM read_csv('{secret}')", "SET enable_external_access=true", "SET threads=1"):
             with pytest.raises(Exception, match=r"disabled|locked"):
                 store.rows(query)
@@ -212,9 +213,9 @@ def test_the_ledger_adds_up_repairs_and_what_models_cost(database: Database) -> 
             cost_micros=cost, outcome="answered",
         )  # fmt: skip
     with database.read() as conn:
-        assert ledger.repairs_made(conn, me, PERIOD.since).rows == [("media", 3, 2, 1, 1, 0, 1 / 3)]
-        assert ledger.costs(conn, PERIOD.since).rows == [("2026-10-29", "review", "m", 2, 20, 4, 0.75)]
-        assert ledger.costs(conn, NOW + timedelta(seconds=1)).rows == []
+        assert spending.repairs_made(conn, me, PERIOD.since).rows == [("media", 3, 2, 1, 1, 0, 1 / 3)]
+        assert spending.costs(conn, PERIOD.since).rows == [("2026-10-29", "review", "m", 2, 20, 4, 0.75)]
+        assert spending.costs(conn, NOW + timedelta(seconds=1)).rows == []
 
 
 def test_the_ledger_prices_what_came_out_and_each_post_read_once_a_day(database: Database, tmp_path: Path) -> None:
@@ -253,7 +254,7 @@ def test_the_ledger_prices_what_came_out_and_each_post_read_once_a_day(database:
             account_id=account,
             platform="x",
             at=NOW - timedelta(hours=hours),
-            source="canary",
+            source=CHECK,
             sign="good",
         )
     house.add(health_signs, account_id=account, platform="x", at=NOW, source="delivery", sign="good")
@@ -262,15 +263,15 @@ def test_the_ledger_prices_what_came_out_and_each_post_read_once_a_day(database:
     other = house.user("other")
     house.delivery(other, house.account(other, "x"), "x", NOW, parts=[part | {"text": "theirs"}])
     prices = {Platform("x"): Prices(0.015, 0.2, 0.005, 0.001)}
-    with Store.open(database, tmp_path, me, PERIOD.look_back) as store, database.read() as conn:
-        assert ledger.calls_made(conn, store, me, PERIOD, prices).rows == [
+    with SampleStore.open(database, tmp_path, me, PERIOD.look_back) as store, database.read() as conn:
+        assert spending.calls_made(conn, store, me, PERIOD, prices).rows == [
             ("x", "posts without a link", 1, 0.015, 0.015),
             ("x", "posts with a link", 1, 0.2, 0.2),
             ("x", "image descriptions", 1, 0.005, 0.005),
             ("x", "readings", 4, 0.001, 0.004),  # two parts are out, on two days
             ("x", "health looks", 2, 0.001, 0.002),
         ]
-        assert ledger.calls_made(conn, store, me, PERIOD, {}).rows == []
+        assert spending.calls_made(conn, store, me, PERIOD, {}).rows == []
 
 
 def test_readings_that_come_seconds_late_count_for_the_age_they_were_planned_for(
@@ -287,7 +288,7 @@ def test_readings_that_come_seconds_late_count_for_the_age_they_were_planned_for
         counts = [(at, {"likes": round(after / timedelta(hours=1))}) for at, after in late if at <= NOW]
         house.sampled(one, counts)
     period = Period(NOW, BERLIN, 14, "likes")
-    with Store.open(database, tmp_path, me, period.look_back) as store:
+    with SampleStore.open(database, tmp_path, me, period.look_back) as store:
         queries.prepare(store, period)
         typical = {hours: (value, n) for hours, _, value, n in queries.typical_growth(store).rows}
         hours = queries.best_hours(store, period).rows
@@ -307,7 +308,7 @@ def test_a_post_that_was_not_read_at_an_age_is_left_out_there(database: Database
     one = house.delivery(me, account, "x", published)
     house.sampled(one, [(published + timedelta(hours=h), {"likes": 1}) for h in (12, 30, 40, 60)])
     period = Period(NOW, BERLIN, 14, "likes")
-    with Store.open(database, tmp_path, me, period.look_back) as store:
+    with SampleStore.open(database, tmp_path, me, period.look_back) as store:
         queries.prepare(store, period)
         assert [row[0] for row in queries.typical_growth(store).rows] == [12]
         assert [row[2:] for row in queries.best_hours(store, period).rows] == [(None, 0, 1)]

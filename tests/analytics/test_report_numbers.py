@@ -16,7 +16,7 @@ from sqlalchemy import select
 from postprober.analytics import compaction, queries, report_queries, report_text, reports
 from postprober.analytics.queries import Period
 from postprober.analytics.reports import PeriodReport
-from postprober.analytics.store import Store
+from postprober.analytics.store import SampleStore
 from postprober.storage.database import Database
 from postprober.storage.tables import deliveries, posts, repairs, samples, transitions
 from tests.analytics.kit import House, utc
@@ -154,7 +154,7 @@ def test_the_numbers_of_the_report_are_those_of_the_analytics_page(database: Dat
     _house, me = _furnished(database)
     found = reports.period(database, tmp_path, me, date(2026, 10, 23), date(2026, 10, 29), BERLIN, NOW)
     page = Period(NOW, BERLIN, 7, "engagement")
-    with Store.open(database, tmp_path, me, page.look_back) as store:
+    with SampleStore.open(database, tmp_path, me, page.look_back) as store:
         queries.prepare(store, page)
         assert found.over_time.rows == queries.over_time(store, page).rows
         assert [row[:5] for row in found.platforms.rows] == queries.by_platform(store).rows
@@ -180,7 +180,7 @@ def test_what_is_usual_counts_other_posts_that_are_old_enough(database: Database
         one = house.delivery(me, account, "x", born - before)
         house.sampled(one, [(born - before + timedelta(hours=hours), {"likes": n}) for hours, n in counts])
     house.sampled(mine, [(born + timedelta(hours=1), {"likes": 99})])
-    with Store.open(database, tmp_path, me) as store:
+    with SampleStore.open(database, tmp_path, me) as store:
         found = report_queries.usual(store, account_id=x, but=mine, before=born, now=born + timedelta(hours=4))
     assert [(one.hours, one.median, one.posts) for one in found] == [
         (1, 5.0, 2), (3, 8.0, 1), (12, 20.0, 1), (24, 20.0, 2), (48, 40.0, 1),

@@ -24,7 +24,7 @@ from tests.api.live_kit import Live, S, hear, say
 from tests.api.rest_kit import png, rest_on
 from tests.api.serving import serving
 from tests.installed import Installation
-from tests.pipeline.test_pointed import held, post_by_hand
+from tests.pipeline.test_adopt_by_link import held, post_by_hand
 
 PAGE = Path(__file__).parents[2] / "docs" / "api.md"
 _CLIENT = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)

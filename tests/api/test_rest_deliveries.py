@@ -12,7 +12,7 @@ from postprober.storage import accounts, deliveries
 from postprober.storage.database import Database
 from tests.api.rest_kit import Rest, is_problem, rest_at
 from tests.installed import Installation
-from tests.pipeline.test_pointed import post_by_hand
+from tests.pipeline.test_adopt_by_link import post_by_hand
 
 S = DeliveryState
 LOST = (S.CLAIMED, S.SUBMITTING, S.UNCONFIRMED, S.HELD)

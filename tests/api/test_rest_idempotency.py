@@ -136,7 +136,7 @@ def _body() -> str:
     return NewPostBody.model_validate(BODY).model_dump_json()
 
 
-def _create(rest: Rest, mark: Any, made: int | None) -> ours.Answer:
+def _create(rest: Rest, mark: Any, made: int | None) -> ours.StoredAnswer:
     from postprober.api.schemas import NewPostBody
 
     made_post = (
@@ -145,7 +145,7 @@ def _create(rest: Rest, mark: Any, made: int | None) -> ours.Answer:
         else None
     )
     assert made_post is not None
-    return ours.Answer(201, PostOut.of(made_post))
+    return ours.StoredAnswer(201, PostOut.of(made_post))
 
 
 def test_a_crash_before_the_creation_leaves_the_key_for_the_next_one_after_its_lease(
@@ -182,7 +182,7 @@ def test_who_was_taken_over_can_no_longer_create(rest: Rest) -> None:
     once = ours.Once(rest.core, _owner(rest), "key-1", "POST /api/posts")
     taken: list[httpx2.Response] = []
 
-    def slow(mark: Any, made: int | None) -> ours.Answer:
+    def slow(mark: Any, made: int | None) -> ours.StoredAnswer:
         if not taken:
             rest.clock.jump(ours.LEASE.total_seconds() + 1)
             taken.append(post(rest))

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 import httpx2
 import pytest
 
-from postprober.api import gate
+from postprober.api import slow_work
 from postprober.api.problems import Overloaded, TooManyAtOnce
 from postprober.errors import BadInput
 from postprober.security.tokens import sign
@@ -77,7 +77,7 @@ def test_sixty_slow_requests_of_one_person_hold_up_nobody_else(
             held.go.set()
         replies = [future.result() for future in asked]
     refused = [reply for reply in replies if reply.status_code == 429]
-    assert held.most <= gate.SLOW_THREADS
+    assert held.most <= slow_work.SLOW_THREADS
     assert refused and {reply.status_code for reply in replies} == {422, 429}
     assert is_problem(refused[0], 429, "too-many-at-once") and int(refused[0].headers["retry-after"]) > 0
     assert "reports or tables of yours" in refused[0].json()["detail"]
@@ -99,13 +99,13 @@ def test_fetches_of_pictures_wait_for_each_other_and_nobody_for_them(
         finally:
             held.go.set()
         assert {future.result().status_code for future in asked} == {422}
-    assert held.most <= gate.SLOW_THREADS
+    assert held.most <= slow_work.SLOW_THREADS
 
 
 @pytest.mark.parametrize(("most", "of_one"), [(2, 4), (2, 2), (4, 2)])
 def test_the_limit_of_everybody_comes_before_ones_own(most: int, of_one: int) -> None:
     """A person who is told that their own requests are the problem waits for those, in vain."""
-    place = gate.Gate(most, of_one, "reports")
+    place = slow_work.Gate(most, of_one, "reports")
     with ExitStack() as running:
         for _ in range(min(most, of_one)):
             running.enter_context(place.held(1))
@@ -121,7 +121,7 @@ def test_when_everybodys_places_are_taken_the_answer_is_503_with_a_time_also_for
 ) -> None:
     held = Held()
     monkeypatch.setattr(analytics, "take", held)
-    rest.client.app.state.slow = gate.SlowWork(gate.Gate(1, 1, "reports or tables"))  # type: ignore[attr-defined]
+    rest.client.app.state.slow = slow_work.SlowWork(slow_work.Gate(1, 1, "reports or tables"))  # type: ignore[attr-defined]
     mine = {"Authorization": f"Bearer {rest.token('owner')}"}
     with serving(rest.client.app) as url, ThreadPoolExecutor(1) as one:  # type: ignore[arg-type]
         try:
@@ -139,7 +139,7 @@ def test_an_address_that_was_not_signed_takes_no_place_among_the_pictures(
 ) -> None:
     held, good = Held(), _signed(rest)
     monkeypatch.setattr(media, "open_public", held)
-    rest.client.app.state.pictures = gate.SlowWork(gate.Gate(1, 1, "pictures"))  # type: ignore[attr-defined]
+    rest.client.app.state.pictures = slow_work.SlowWork(slow_work.Gate(1, 1, "pictures"))  # type: ignore[attr-defined]
     with serving(rest.client.app) as url, ThreadPoolExecutor(1) as one:  # type: ignore[arg-type]
         try:
             first = one.submit(httpx2.get, f"{url}/api/media/public/{good}", timeout=WITHIN)
@@ -156,6 +156,6 @@ def test_an_address_that_was_not_signed_takes_no_place_among_the_pictures(
 def test_a_place_is_given_back(rest: Rest) -> None:
     """Also after a refusal of the work itself: what is counted never runs full."""
     with rest.client:
-        for _ in range(gate.SLOW_OF_ONE + 2):
+        for _ in range(slow_work.SLOW_OF_ONE + 2):
             assert rest.ask("GET", "/api/reports/posts/999999").status_code == 404
     assert rest.client.app.state.slow.gate._running.total() == 0  # type: ignore[attr-defined]

@@ -15,7 +15,7 @@ from websockets.sync.client import ClientConnection
 
 from postprober.api.deps import COOKIE
 from postprober.api.live import RESTART
-from postprober.services.monitoring.live import Event, Story
+from postprober.services.monitoring.event_feed import Event, Story
 from postprober.services.people import api_tokens, sessions, users
 from postprober.storage.events import Change
 from postprober.storage.tables import users as user_table

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 from websockets.sync.client import connect
 
-from postprober.services.monitoring import live as services
+from postprober.services.monitoring import event_feed as services
 from postprober.storage import deliveries
 from postprober.storage.tables import transitions
 from tests.api.live_kit import WAIT, Live, S, hear, join, say, until

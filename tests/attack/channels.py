@@ -127,7 +127,7 @@ def apprise() -> list[str]:
     control sends the same with the guard off, and must see some arrive."""
     from apprise.plugins import N_MGR
 
-    from postprober.alerts import delivery
+    from postprober.alerts import channels
     from postprober.errors import PostProberError
     from postprober.http import HttpClient, Pools
 
@@ -147,7 +147,7 @@ def apprise() -> list[str]:
             for url in urls:
                 before = len(made.caught)
                 with contextlib.suppress(PostProberError):
-                    delivery.send(HttpClient(pools), url, "error", "title", "body")
+                    channels.send(HttpClient(pools), url, "error", "title", "body")
                 if len(made.caught) > before:
                     caught[private].add(url)
             pools.close()

@@ -14,8 +14,8 @@ LONGEST = 900  # seconds for one suite on a busy machine
 # Pages of strangers that want to end the looks of a browser, to lie to them, or to reach what lies inside.
 PAGES = (
     "tests/browser",
-    "tests/pipeline/test_sights.py::test_one_hostile_page_ends_no_look_but_its_own",
-    "tests/pipeline/test_sights.py::test_a_page_that_takes_the_process_down_is_left_after_some_tries",
+    "tests/pipeline/test_browser_checks.py::test_one_hostile_page_ends_no_look_but_its_own",
+    "tests/pipeline/test_browser_checks.py::test_a_page_that_takes_the_process_down_is_left_after_some_tries",
 )
 # Receivers that take a connection and say nothing, answer nonsense, or trickle.
 SILENT = (

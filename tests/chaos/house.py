@@ -29,7 +29,7 @@ from postprober.pipeline.core.context import Context, LeaseKeeper
 from postprober.pipeline.publishing.publish import publish
 from postprober.pipeline.publishing.reconcile import reconcile
 from postprober.pipeline.publishing.recovery import recover_lost
-from postprober.pipeline.repairs import diagnose
+from postprober.pipeline.repairs import diagnosis_job
 from postprober.pipeline.verification.follow_up import follow
 from postprober.platforms.common.adapter import Adapter
 from postprober.security.vault import Vault
@@ -356,7 +356,7 @@ class House:
             "reconcile": lambda: reconcile(ctx, delivery),
             "follow": lambda: follow(ctx, delivery),
             "recover": lambda: recover_lost(ctx),
-            "tend": lambda: diagnose.tend(ctx),
+            "tend": lambda: diagnosis_job.tend(ctx),
             "renew": ctx.keeper.renew,
         }
         hand = process.begin(what, acts[what], delivery=delivery, stop=stop, dies=dies)

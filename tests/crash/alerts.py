@@ -33,9 +33,9 @@ from postprober.domain.delivery import DeliveryState
 from postprober.pipeline.core import transitions
 from postprober.pipeline.core.context import Context
 from postprober.pipeline.notifications import notify, outbox
-from postprober.services.context import context_of
 from postprober.services.core import Core
 from postprober.services.notifications import channels
+from postprober.services.pipeline_context import context_of
 from postprober.storage import deliveries, notifications, users
 from postprober.storage.records import PartRecord
 from postprober.storage.tables import accounts, alerts, posts
@@ -152,7 +152,7 @@ def _send(ctx: Context, naive: bool) -> None:
             rows = notifications.claim(conn, channel.id, now, now + notify.LEASE, 1)
             notifications.sent(conn, [row["id"] for row in rows], channel.id, now)
         if rows:
-            notify.courier_of(ctx).deliver(channel, rows)
+            notify.sender_of(ctx).deliver(channel, rows)
 
 
 def _finish(folder: Path, naive: bool) -> None:

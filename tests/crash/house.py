@@ -26,7 +26,7 @@ from postprober.api.__main__ import SERVER
 from postprober.api.app import create_app
 from postprober.api.idempotency import LEASE
 from postprober.domain.platform import Platform
-from postprober.pipeline.scheduler.scheduler import Runner
+from postprober.pipeline.scheduler.scheduler import Scheduler
 from postprober.sandbox.control.client import Control
 from postprober.security.tokens import keyed_hash
 from postprober.services.people.api_tokens import KIND
@@ -157,7 +157,7 @@ def _sidecar(house: House) -> None:
 
 
 def _scheduler(house: House) -> None:
-    Runner(house.bench.context(), 8).run()
+    Scheduler(house.bench.context(), 8).run()
 
 
 def _page(house: House, careless: bool = False) -> None:

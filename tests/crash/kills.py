@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from postprober.domain.platform import Platform, known
-from postprober.pipeline.scheduler.scheduler import Runner
+from postprober.pipeline.scheduler.scheduler import Scheduler
 from postprober.sandbox.control.client import Control
 from postprober.storage import deliveries
 from tests.crash.world import RECONNECT, Bench, Target, close, fresh_bench, link, plan, servers, settled, template
@@ -64,7 +64,7 @@ def _start(bench: Bench) -> int:
     child = os.fork()
     if child == 0:
         try:
-            Runner(bench.context(), 8).run()
+            Scheduler(bench.context(), 8).run()
         finally:
             os._exit(0)
     return child

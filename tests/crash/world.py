@@ -241,7 +241,7 @@ def link(bench: Bench, target: Target, name: str, *, expired: bool = False, scop
     with ctx.db.write() as conn:
         account_id = accounts.add(
             conn, space=1, platform=target.value, account_name=identity.name, now=ctx.clock.now(),
-            instance=cred.instance, remote_id=identity.remote_id, canary=identity.canary,
+            instance=cred.instance, remote_id=identity.remote_id, newest_known_post=identity.newest_known_post,
         )  # fmt: skip
         columns = seal(ctx.vault, account_id, cred)
         if expired:

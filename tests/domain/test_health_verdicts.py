@@ -8,11 +8,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from postprober.domain.health import (
+    HealthSample,
+    HealthSign,
+    HealthVerdict,
     Quota,
-    Seen,
-    Sign,
-    Standing,
-    Verdict,
+    ServerHealth,
     account_verdict,
     assess,
     delay_look,
@@ -33,93 +33,106 @@ from postprober.errors import (
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 FRESH, SPAN, STEP = timedelta(minutes=45), timedelta(minutes=1), timedelta(minutes=1)
-W, A, T, R, X, L = Sign.WELL, Sign.AWAY, Sign.THROTTLED, Sign.REFUSED, Sign.STRANGE, Sign.SLOW
+W, A, T, R, X, L = (
+    HealthSign.WELL,
+    HealthSign.AWAY,
+    HealthSign.THROTTLED,
+    HealthSign.REFUSED,
+    HealthSign.STRANGE,
+    HealthSign.SLOW,
+)
 
 
-def played(*signs: Sign, step: timedelta = STEP, accounts: int = 1) -> list[Standing]:
+def played(*signs: HealthSign, step: timedelta = STEP, accounts: int = 1) -> list[ServerHealth]:
     """The standings after each sign, one every `step`."""
-    seen: list[Seen] = []
-    found: list[Standing] = []
+    seen: list[HealthSample] = []
+    found: list[ServerHealth] = []
     for number, sign in enumerate(signs):
         at = NOW + number * step
-        seen.append(Seen(at, number % accounts, sign))
+        seen.append(HealthSample(at, number % accounts, sign))
         found.append(assess(seen, found[-1] if found else None, at, fresh=FRESH, span=SPAN))
     return found
 
 
-def verdict(*signs: Sign, **kw: timedelta) -> Verdict:
+def verdict(*signs: HealthSign, **kw: timedelta) -> HealthVerdict:
     return played(*signs, **kw)[-1].verdict  # type: ignore[arg-type]
 
 
 def test_nothing_is_said_before_there_are_two_signs() -> None:
-    assert [one.verdict for one in played(W, W)] == [Verdict.UNKNOWN, Verdict.WELL]
-    assert assess([], None, NOW, fresh=FRESH, span=SPAN).verdict is Verdict.UNKNOWN
+    assert [one.verdict for one in played(W, W)] == [HealthVerdict.UNKNOWN, HealthVerdict.WELL]
+    assert assess([], None, NOW, fresh=FRESH, span=SPAN).verdict is HealthVerdict.UNKNOWN
 
 
 def test_five_wrong_looks_in_a_row_are_failing_and_four_are_not() -> None:
-    assert verdict(W, W, A, A, A, A) is Verdict.DEGRADED
+    assert verdict(W, W, A, A, A, A) is HealthVerdict.DEGRADED
     last = played(W, W, A, A, A, A, A)[-1]
-    assert (last.verdict, last.blocking) == (Verdict.FAILING, True)
+    assert (last.verdict, last.blocking) == (HealthVerdict.FAILING, True)
 
 
 def test_many_posts_that_meet_the_same_broken_second_are_one_accident() -> None:
-    assert verdict(W, W, *[A] * 12, step=timedelta(seconds=1)) is Verdict.DEGRADED
-    assert verdict(W, W, *[A] * 61, step=timedelta(seconds=1)) is Verdict.FAILING
+    assert verdict(W, W, *[A] * 12, step=timedelta(seconds=1)) is HealthVerdict.DEGRADED
+    assert verdict(W, W, *[A] * 61, step=timedelta(seconds=1)) is HealthVerdict.FAILING
 
 
 def test_the_first_good_look_lets_posts_go_and_the_second_takes_failing_back() -> None:
     first, second = played(*[A] * 6, W, W)[-2:]
-    assert (first.verdict, first.blocking) == (Verdict.FAILING, False)
-    assert (second.verdict, second.blocking) == (Verdict.DEGRADED, False)
+    assert (first.verdict, first.blocking) == (HealthVerdict.FAILING, False)
+    assert (second.verdict, second.blocking) == (HealthVerdict.DEGRADED, False)
 
 
 def test_a_wrong_look_after_the_first_good_one_stops_posts_again() -> None:
     last = played(*[A] * 6, W, A)[-1]
-    assert (last.verdict, last.blocking) == (Verdict.FAILING, True)
+    assert (last.verdict, last.blocking) == (HealthVerdict.FAILING, True)
 
 
 def test_it_is_well_again_when_the_wrong_looks_have_left_the_window_and_says_since_when() -> None:
     found = played(*[A] * 6, *[W] * 16)
-    assert found[-1].verdict is Verdict.DEGRADED, "wrong looks are still in the window"
+    assert found[-1].verdict is HealthVerdict.DEGRADED, "wrong looks are still in the window"
     found = played(*[A] * 6, *[W] * 20)
-    assert found[-1].verdict is Verdict.WELL
-    turned = next(one for one in found if one.verdict is Verdict.WELL)
+    assert found[-1].verdict is HealthVerdict.WELL
+    turned = next(one for one in found if one.verdict is HealthVerdict.WELL)
     assert found[-1].since == turned.since
 
 
 @pytest.mark.parametrize("sign", [T, R])
-def test_one_accounts_quota_or_token_neither_helps_nor_harms_the_platform(sign: Sign) -> None:
-    assert verdict(W, W, *[sign] * 30) is Verdict.WELL
+def test_one_accounts_quota_or_token_neither_helps_nor_harms_the_platform(sign: HealthSign) -> None:
+    assert verdict(W, W, *[sign] * 30) is HealthVerdict.WELL
     assert played(*[A] * 6, *[sign] * 5)[-1].blocking, "an account's refusal is no sign that it works again"
 
 
 def test_a_platform_that_refuses_every_account_is_degraded_and_blocks_nothing() -> None:
-    assert verdict(R, R) is Verdict.UNKNOWN
+    assert verdict(R, R) is HealthVerdict.UNKNOWN
     last = played(R, R, R, R, accounts=4)[-1]
-    assert (last.verdict, last.blocking) == (Verdict.DEGRADED, False)
+    assert (last.verdict, last.blocking) == (HealthVerdict.DEGRADED, False)
     assert "registration" in last.reason
 
 
 def test_answers_that_we_cannot_read_degrade_but_never_block() -> None:
     last = played(W, W, *[X] * 25)[-1]
-    assert (last.verdict, last.blocking) == (Verdict.DEGRADED, False)
+    assert (last.verdict, last.blocking) == (HealthVerdict.DEGRADED, False)
 
 
 def test_slow_answers_degrade() -> None:
-    assert verdict(W, L, L, L) is Verdict.DEGRADED
+    assert verdict(W, L, L, L) is HealthVerdict.DEGRADED
 
 
 def test_what_is_old_does_not_count() -> None:
-    seen = [Seen(NOW, 1, A)] * 9
-    before = Standing(Verdict.FAILING, True, NOW, "")
+    seen = [HealthSample(NOW, 1, A)] * 9
+    before = ServerHealth(HealthVerdict.FAILING, True, NOW, "")
     late = assess(seen, before, NOW + timedelta(hours=1), fresh=FRESH, span=SPAN)
-    assert (late.verdict, late.blocking) == (Verdict.UNKNOWN, False)
+    assert (late.verdict, late.blocking) == (HealthVerdict.UNKNOWN, False)
 
 
 def test_an_hour_of_outage_is_told_once_and_stops_posts_within_five_looks() -> None:
     found = played(*[W] * 20, *[A] * 60, *[W] * 60)
     turns = [one.verdict for one, before in zip(found[1:], found, strict=False) if one.verdict is not before.verdict]
-    assert turns == [Verdict.WELL, Verdict.DEGRADED, Verdict.FAILING, Verdict.DEGRADED, Verdict.WELL]
+    assert turns == [
+        HealthVerdict.WELL,
+        HealthVerdict.DEGRADED,
+        HealthVerdict.FAILING,
+        HealthVerdict.DEGRADED,
+        HealthVerdict.WELL,
+    ]
     blocked = [number for number, one in enumerate(found) if one.blocking]
     assert (blocked[0], blocked[-1]) == (24, 79)
 
@@ -127,16 +140,16 @@ def test_an_hour_of_outage_is_told_once_and_stops_posts_within_five_looks() -> N
 def test_a_platform_that_fails_one_look_in_five_is_almost_never_called_failing() -> None:
     """A month of looks, one a minute: by chance five in a row fail about once in 3,000 (0.2 to the fifth)."""
     rng = random.Random(4)
-    seen: list[Seen] = []
-    now: Standing | None = None
+    seen: list[HealthSample] = []
+    now: ServerHealth | None = None
     failing = blocked = degraded = 0
     for number in range(10_000):
         at = NOW + number * STEP
-        seen = [*seen[-25:], Seen(at, number % 3, A if rng.random() < 0.2 else W)]
+        seen = [*seen[-25:], HealthSample(at, number % 3, A if rng.random() < 0.2 else W)]
         after = assess(seen, now, at, fresh=FRESH, span=SPAN)
-        failing += after.verdict is Verdict.FAILING and (now is None or now.verdict is not Verdict.FAILING)
+        failing += after.verdict is HealthVerdict.FAILING and (now is None or now.verdict is not HealthVerdict.FAILING)
         blocked += after.blocking
-        degraded += after.verdict is Verdict.DEGRADED
+        degraded += after.verdict is HealthVerdict.DEGRADED
         now = after
     assert failing <= 6 and blocked <= 30
     assert degraded > 7000, "it is called what it is"
@@ -145,7 +158,7 @@ def test_a_platform_that_fails_one_look_in_five_is_almost_never_called_failing()
 def test_the_same_measure_does_call_an_outage_of_nine_in_ten_failing() -> None:
     rng = random.Random(4)
     signs = [A if rng.random() < 0.9 else W for _ in range(200)]
-    assert sum(one.verdict is Verdict.FAILING for one in played(*signs)) > 120
+    assert sum(one.verdict is HealthVerdict.FAILING for one in played(*signs)) > 120
 
 
 @pytest.mark.parametrize(
@@ -162,7 +175,9 @@ def test_the_same_measure_does_call_an_outage_of_nine_in_ten_failing() -> None:
         (PostRejected("x"), None),
     ],
 )
-def test_every_answer_says_what_it_says_about_the_platform(error: PlatformError | None, sign: Sign | None) -> None:
+def test_every_answer_says_what_it_says_about_the_platform(
+    error: PlatformError | None, sign: HealthSign | None
+) -> None:
     assert sign_of(error, timedelta(milliseconds=80)) is sign
 
 
@@ -171,10 +186,10 @@ def test_a_good_answer_that_took_long_is_slow() -> None:
 
 
 def test_an_accounts_access_is_judged_by_its_own_signs() -> None:
-    assert account_verdict([]) is Verdict.UNKNOWN
-    assert account_verdict([A, T, W]) is Verdict.WELL
-    assert account_verdict([R, W]) is Verdict.DEGRADED
-    assert account_verdict([A, R, T, R]) is Verdict.FAILING
+    assert account_verdict([]) is HealthVerdict.UNKNOWN
+    assert account_verdict([A, T, W]) is HealthVerdict.WELL
+    assert account_verdict([R, W]) is HealthVerdict.DEGRADED
+    assert account_verdict([A, R, T, R]) is HealthVerdict.FAILING
 
 
 def test_a_canary_leaves_the_last_calls_to_posts() -> None:

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 from postprober.sandbox.control.client import Control
-from postprober.ui.text import utc_moment
+from postprober.ui.words import utc_moment
 from tests.e2e.conftest import Demo, Watch
 
 # They wait for minutes of the clock and for several processes at once.

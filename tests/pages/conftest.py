@@ -66,7 +66,7 @@ class House:
         with self.core.db.write() as conn:
             new = accounts.add(
                 conn, space=user_id or self.owner, platform=platform.value, account_name=name, now=now,
-                instance=instance, remote_id=f"id-{name}-{platform.value}", canary=None,
+                instance=instance, remote_id=f"id-{name}-{platform.value}", newest_known_post=None,
             )  # fmt: skip
             cred = Credentials(access_token="POISON-access", refresh_token="POISON-refresh", instance=instance)
             accounts.write(conn, new, **seal(self.core.vault, new, cred), is_active=True, status="ok")

@@ -13,7 +13,7 @@ from postprober.services.accounts import accounts
 from postprober.services.monitoring import monitoring
 from postprober.services.posts import calendar
 from postprober.ui import frame
-from postprober.ui.text import ERROR_WORDS, error_words
+from postprober.ui.words import ERROR_WORDS, error_words
 from tests.pages.conftest import ROOT, House
 
 PLACES = {

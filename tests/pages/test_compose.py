@@ -26,7 +26,7 @@ from postprober.services.posts import delivery_actions, drafts, imports, posts, 
 from postprober.services.posts.posts import NewPost
 from postprober.storage import accounts, tables
 from postprober.storage.records import Post
-from postprober.ui.components.compose.draft import Draft
+from postprober.ui.components.compose.draft import ComposerDraft
 from postprober.ui.components.compose.draft import stored as stored_draft
 from tests.pages.conftest import ROOT, House, everything
 from tests.people import acting
@@ -170,7 +170,7 @@ def test_a_refusal_at_the_last_moment_writes_nothing(owner: House, show: Show) -
 
 def test_two_presses_at_once_make_one_post(owner: House) -> None:
     new = NewPost(("Once",), (owner.account(Platform("x")),))
-    draft, made = Draft(), []
+    draft, made = ComposerDraft(), []
     barrier = threading.Barrier(2)
 
     def press() -> None:
@@ -189,7 +189,7 @@ def test_two_presses_at_once_make_one_post(owner: House) -> None:
 def test_a_draft_that_did_not_change_is_not_checked_again(owner: House, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[object] = []
     monkeypatch.setattr(posts, "check", lambda core, user_id, new, known: asked.append(new) or {})
-    draft, new = Draft(), NewPost(("Same",), (1,))
+    draft, new = ComposerDraft(), NewPost(("Same",), (1,))
     draft.check(owner.core, acting(owner.core, owner.owner), new)
     draft.check(owner.core, acting(owner.core, owner.owner), NewPost(("Same",), (1,)))
     draft.check(owner.core, acting(owner.core, owner.owner), NewPost(("Other",), (1,)))
@@ -384,9 +384,9 @@ def test_a_page_that_comes_back_after_the_press_finds_its_post_and_makes_no_seco
 
 def test_a_key_belongs_to_one_post_and_to_one_space(owner: House) -> None:
     new = NewPost(("Once",), (owner.account(Platform("x")),))
-    draft = Draft(user_id=owner.owner)
+    draft = ComposerDraft(user_id=owner.owner)
     draft.publish(owner.core, acting(owner.core, owner.owner), new)
-    other = Draft(key=draft.key, user_id=owner.owner)
+    other = ComposerDraft(key=draft.key, user_id=owner.owner)
     with pytest.raises(Conflict, match="draft of its own"):
         other.publish(owner.core, acting(owner.core, owner.owner), replace(new, parts=("Other",)))
     assert [p.content for p in _written(owner)] == ["Once"]

@@ -34,7 +34,7 @@ def client(house: House) -> Iterator[TestClient]:
     inner = Starlette(routes=[
         WebSocketRoute("/_stcore/stream", stream), Route("/{rest:path}", page, methods=["GET", "PUT", "POST", "DELETE"])
     ])  # fmt: skip
-    with TestClient(door.Door(inner, lambda: house.core), base_url="http://127.0.0.1:8501") as made:
+    with TestClient(door.AppDoor(inner, lambda: house.core), base_url="http://127.0.0.1:8501") as made:
         yield made
 
 

@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from postprober.domain.platform import Platform
 from postprober.services.posts import posts
-from postprober.services.posts.imports import Batch, Row
+from postprober.services.posts.imports import Batch, ImportRow
 from postprober.services.posts.posts import NewPost
 from postprober.storage import users
 from postprober.ui.components.compose import import_form
@@ -22,14 +22,14 @@ from tests.people import acting
 AT = datetime(2027, 3, 2, 8, tzinfo=UTC)
 
 
-def _row(**columns: object) -> Row:
+def _row(**columns: object) -> ImportRow:
     told = {"to": ("x:demo",), "at": AT, "new": NewPost(("t",), (1,), at=AT), **columns}
-    return Row(1, 2, "t", "x", "2.3.27 9 Uhr", **told)  # type: ignore[arg-type]
+    return ImportRow(1, 2, "t", "x", "2.3.27 9 Uhr", **told)  # type: ignore[arg-type]
 
 
 def test_the_whole_text_is_shown_and_the_moment_on_the_persons_clock() -> None:
     text = "First line\n" + "word " * 200 + "<b>last</b>"
-    shown = table_html(Batch((Row(1, 2, text, "x", "2.3.27 9 Uhr", ("x:demo",), AT, NewPost((text,), (1,), at=AT, language="de")),), zone="Europe/Berlin"))  # fmt: skip
+    shown = table_html(Batch((ImportRow(1, 2, text, "x", "2.3.27 9 Uhr", ("x:demo",), AT, NewPost((text,), (1,), at=AT, language="de")),), zone="Europe/Berlin"))  # fmt: skip
     assert "First line\nword" in shown and "&lt;b&gt;last&lt;/b&gt;" in shown
     assert "Tue 2 Mar 2027, 09:00" in shown and "x:demo (de)" in shown and ">Ready<" in shown
 

@@ -12,7 +12,7 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from postprober.domain.attempt import Act, Outcome
-from postprober.domain.delivery import TRAITS, Cause, Proof, Step, StepStatus
+from postprober.domain.delivery import TRAITS, Proof, StateCause, Step, StepStatus
 from postprober.domain.delivery import DeliveryState as S
 from postprober.domain.platform import Platform
 from postprober.domain.remote import Counts, Ref
@@ -23,7 +23,7 @@ from postprober.services.posts.posts import PreflightFailed
 from postprober.storage import attempts, deliveries, evidence_log, pictures, posts, sample_log, step_log, tables
 from postprober.storage.records import Delivery, PartRecord
 from postprober.ui.components.shared import auto_refresh
-from postprober.ui.text import due_words
+from postprober.ui.words import due_words
 from tests.pages.conftest import ROOT, House, everything
 from tests.people import acting
 
@@ -135,7 +135,7 @@ def test_a_person_says_where_it_is_and_what_is_not_that_post_is_refused(owner: H
 
 def test_one_that_is_only_late_says_that_nothing_was_sent_and_asks_nothing_else(owner: House, show: Show) -> None:
     made = owner.post("Late one", owner.account(Platform("linkedin")))
-    late = owner.move(made, S.HELD, reason="It is 90 minutes late, more than you allow.", cause=Cause.LATE)
+    late = owner.move(made, S.HELD, reason="It is 90 minutes late, more than you allow.", cause=StateCause.LATE)
     app = show("monitor")
     assert "Later than you allow. Nothing was published." in everything(app)
     labels = {button.label for button in app.button}

@@ -15,12 +15,12 @@ from postprober.domain.actor import APP
 from postprober.domain.attempt import Act, Outcome
 from postprober.domain.delivery import DeliveryState as S
 from postprober.domain.delivery import Proof, Step, StepStatus
-from postprober.domain.health import Health, Sign, Standing, Verdict
+from postprober.domain.health import Health, HealthSign, HealthVerdict, ServerHealth
 from postprober.domain.platform import Platform
 from postprober.services.monitoring import overview
 from postprober.storage import accounts, attempts, step_log
 from postprober.storage import health as store
-from postprober.storage.health import Note
+from postprober.storage.health import CHECK, Note
 from postprober.ui import frame
 from tests.pages.conftest import ROOT, House, everything
 from tests.people import acting, asked
@@ -121,17 +121,17 @@ def test_a_viewer_sees_it_with_a_note_on_what_they_may_do(owner: House, show: Sh
 @pytest.mark.parametrize(
     ("health", "verdict"),
     [
-        (Health(), Verdict.UNKNOWN),
-        (Health(good=3, tries=3), Verdict.WELL),
-        (Health(good=30, tries=31, bad_tries=1), Verdict.WELL),
-        (Health(good=3, tries=4, bad_tries=1), Verdict.DEGRADED),
-        (Health(good=9, failed=1, tries=10), Verdict.DEGRADED),
-        (Health(good=1, warned=1), Verdict.DEGRADED),
-        (Health(good=1, failed=1), Verdict.FAILING),
-        (Health(tries=2, bad_tries=2), Verdict.FAILING),
+        (Health(), HealthVerdict.UNKNOWN),
+        (Health(good=3, tries=3), HealthVerdict.WELL),
+        (Health(good=30, tries=31, bad_tries=1), HealthVerdict.WELL),
+        (Health(good=3, tries=4, bad_tries=1), HealthVerdict.DEGRADED),
+        (Health(good=9, failed=1, tries=10), HealthVerdict.DEGRADED),
+        (Health(good=1, warned=1), HealthVerdict.DEGRADED),
+        (Health(good=1, failed=1), HealthVerdict.FAILING),
+        (Health(tries=2, bad_tries=2), HealthVerdict.FAILING),
     ],
 )
-def test_the_verdict_on_a_step_follows_from_its_numbers(health: Health, verdict: Verdict) -> None:
+def test_the_verdict_on_a_step_follows_from_its_numbers(health: Health, verdict: HealthVerdict) -> None:
     assert health.verdict is verdict
 
 
@@ -146,7 +146,7 @@ def test_health_counts_the_newest_word_of_each_delivery_and_the_tries_that_went_
             attempts.close_attempt(conn, opened, outcome, now=now)
     found = overview.take(owner.core, acting(owner.core, owner.owner)).health
     assert found[Platform("x"), Step.POSTING] == Health(good=1, tries=2, bad_tries=1)
-    assert found[Platform("x"), Step.ENGAGEMENT].verdict is Verdict.UNKNOWN
+    assert found[Platform("x"), Step.ENGAGEMENT].verdict is HealthVerdict.UNKNOWN
 
 
 def test_the_bell_counts_the_alerts_that_nobody_read(owner: House, show: Show) -> None:
@@ -161,10 +161,13 @@ def test_it_shows_how_the_platforms_stand_with_a_strip_and_a_legend(owner: House
     now = owner.core.clock.now()
     server = (Platform("x"), "")
     with owner.core.db.write() as conn:
-        notes = [Note(account_id, server, now - timedelta(hours=1), "canary", sign) for sign in (Sign.AWAY, Sign.AWAY)]
-        store.add_signs(conn, [*notes, Note(account_id, server, now, "canary", Sign.REFUSED)])
-        store.add_signs(conn, [Note(account_id, server, now, "canary", Sign.REFUSED)])
-        store.put_standing(conn, server, Standing(Verdict.FAILING, True, now, "It does not answer."), now)
+        notes = [
+            Note(account_id, server, now - timedelta(hours=1), CHECK, sign)
+            for sign in (HealthSign.AWAY, HealthSign.AWAY)
+        ]
+        store.add_signs(conn, [*notes, Note(account_id, server, now, CHECK, HealthSign.REFUSED)])
+        store.add_signs(conn, [Note(account_id, server, now, CHECK, HealthSign.REFUSED)])
+        store.put_standing(conn, server, ServerHealth(HealthVerdict.FAILING, True, now, "It does not answer."), now)
     seen = everything(show("overview"))
     assert "Platform health, last 24 h" in seen and "Each mark is half an hour" in seen
     assert seen.count('<i class="pp-failing" title=') == 1

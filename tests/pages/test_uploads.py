@@ -19,7 +19,7 @@ from postprober.domain.platform import Platform
 from postprober.services.posts import drafts
 from postprober.storage import tables
 from postprober.ui import door, uploads
-from postprober.ui.components.compose.draft import Draft
+from postprober.ui.components.compose.draft import ComposerDraft
 from tests.pages.conftest import ROOT, House
 from tests.people import acting
 
@@ -53,7 +53,7 @@ class _Upload(BytesIO):
 
 
 def test_a_run_that_is_stopped_in_the_middle_does_not_take_the_file_again(owner: House) -> None:
-    draft, file = Draft(user_id=owner.owner), _Upload("blue.png", _picture(), "file-1")
+    draft, file = ComposerDraft(user_id=owner.owner), _Upload("blue.png", _picture(), "file-1")
     for _run in range(3):
         draft.take(owner.core, acting(owner.core, owner.owner), file)
     assert len(draft.kept) == 1 and _rows(owner) == 1
@@ -68,15 +68,15 @@ def test_a_run_stopped_while_files_are_stored_goes_on_where_it_was(
 ) -> None:
     app = show("compose")
     stopped: list[str] = []
-    take = Draft.take
+    take = ComposerDraft.take
 
-    def once(self: Draft, core: object, user_id: int, file: object) -> None:
+    def once(self: ComposerDraft, core: object, user_id: int, file: object) -> None:
         take(self, core, user_id, file)  # type: ignore[arg-type]
         if not stopped:
             stopped.append("here")
             st.stop()
 
-    monkeypatch.setattr(Draft, "take", once)
+    monkeypatch.setattr(ComposerDraft, "take", once)
     app.file_uploader[0].upload("blue.png", _picture(), "image/png").run()
     assert stopped and not app.exception
     app.run()

@@ -90,18 +90,23 @@ class Stage:
             return users.add(conn, email=address, password_hash="x", now=self.clock.now())
 
     def link(
-        self, name: str = "owner", *, user_id: int | None = None, expires_in: float | None = None, canary: bool = True
+        self,
+        name: str = "owner",
+        *,
+        user_id: int | None = None,
+        expires_in: float | None = None,
+        newest_known_post: bool = True,
     ) -> Account:
         """An account, with an earlier post on it unless told otherwise."""
         owner = user_id or self.user()
-        earlier = self.platform.post(name, CANARY, age=7200).id if canary else None
+        earlier = self.platform.post(name, CANARY, age=7200).id if newest_known_post else None
         ends = self.clock.now() + timedelta(seconds=expires_in) if expires_in is not None else None
         cred = Credentials(f"access-{name}", f"refresh-{name}", ends, remote_id=name, name=name, instance=BASE)
         self.platform.tokens[name] = cred.access_token
         with self.db.write() as conn:
             account_id = accounts.add(
                 conn, space=owner, platform=self.platform.traits.platform.value, account_name=name,
-                now=self.clock.now(), instance=BASE, remote_id=name, canary=earlier,
+                now=self.clock.now(), instance=BASE, remote_id=name, newest_known_post=earlier,
             )  # fmt: skip
             accounts.write(conn, account_id, **seal(self.vault, account_id, cred))
             return accounts.get(conn, account_id)

@@ -59,7 +59,7 @@ def _ghost(stage: Stage, ctx: Context, account: Account) -> None:
 def test_after_an_invisible_post_a_stale_list_still_proves_no_absence(stage: Stage, ctx: Context, before: str) -> None:
     """The newest post that is known is in no list, so another one has to show that the list is fresh; where there is
     none, nothing shows it."""
-    account = stage.link(canary=False)
+    account = stage.link(newest_known_post=False)
     if before:
         stage.settle(ctx, stage.plan(account, before))
     _ghost(stage, ctx, account)
@@ -74,7 +74,7 @@ def test_after_an_invisible_post_a_stale_list_still_proves_no_absence(stage: Sta
 
 def test_after_an_invisible_post_a_fresh_list_proves_absence_and_it_is_sent(stage: Stage, ctx: Context) -> None:
     """The control."""
-    account = stage.link(canary=False)
+    account = stage.link(newest_known_post=False)
     stage.settle(ctx, stage.plan(account, "a post that can be seen"))
     _ghost(stage, ctx, account)
     stage.platform.ways.append(Way(refuse=cut()))
@@ -87,9 +87,9 @@ def test_after_an_invisible_post_a_fresh_list_proves_absence_and_it_is_sent(stag
 def test_after_an_invisible_post_the_one_from_before_the_account_was_linked_shows_that_a_list_is_fresh(
     stage: Stage, ctx: Context, arrived: bool
 ) -> None:
-    account = stage.link(canary=False)
+    account = stage.link(newest_known_post=False)
     by_hand = stage.platform.post("owner", "By hand, before the account was linked", age=60)
-    stage.set_account(account.id, canary=by_hand.id)
+    stage.set_account(account.id, newest_known_post=by_hand.id)
     _ghost(stage, ctx, account)
     stage.platform.ways.append(Way(lose=cut()) if arrived else Way(refuse=cut()))
     stage.platform.listings.extend(["stale"] * (5 if arrived else 0))
@@ -108,7 +108,7 @@ def _sent_after(stage: Stage, delivery: int) -> frozenset[str]:
 def test_when_the_last_known_post_was_deleted_a_later_one_shows_that_a_list_is_fresh(
     stage: Stage, ctx: Context, arrived: bool
 ) -> None:
-    account = stage.link(canary=False)
+    account = stage.link(newest_known_post=False)
     stage.settle(ctx, last := stage.plan(account, "The last known one"))
     next(p for p in stage.platform.posts if p.id == stage.get(last).remote_id).deleted = True
     stage.platform.ways.append(Way(lose=cut()) if arrived else Way(refuse=cut()))
@@ -125,9 +125,9 @@ def test_when_the_last_known_post_was_deleted_a_later_one_shows_that_a_list_is_f
 @pytest.mark.parametrize("old", ["An old one", ""])
 def test_a_list_without_a_later_post_proves_no_absence(stage: Stage, ctx: Context, old: str) -> None:
     """Also not where it has the last known one, which is old, or none was known."""
-    account = stage.link(canary=False)
+    account = stage.link(newest_known_post=False)
     if old:
-        stage.set_account(account.id, canary=stage.platform.post("owner", old, age=7200).id)
+        stage.set_account(account.id, newest_known_post=stage.platform.post("owner", old, age=7200).id)
     stage.platform.ways.append(Way(lose=cut()))
     stage.platform.listings.extend([Unavailable("The list cannot be read.")] * 50)
     stage.settle(ctx, lost := stage.plan(account, "Lost"))

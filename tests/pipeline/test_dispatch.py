@@ -19,7 +19,7 @@ from postprober.storage import processes
 from postprober.storage.database import Database
 from tests.pipeline.fake import TRAITS, FakePlatform, Way, cut
 from tests.pipeline.stage import Stage
-from tests.pipeline.test_engine import wait_until
+from tests.pipeline.test_worker_pool import wait_until
 
 
 class Queue:
@@ -72,9 +72,9 @@ def test_two_that_ring_at_once_do_not_forget_for_each_other(
 ) -> None:
     """The scheduler rings in turn and at the very moment that something falls due."""
     delivery = stage.plan(stage.link())
-    dispatcher.ring()
+    dispatcher.poll_due()
     _pass(stage, PATIENCE + 1)
-    other = threading.Thread(target=dispatcher.ring)
+    other = threading.Thread(target=dispatcher.poll_due)
 
     def slow(_queue: str) -> int:
         if other.ident is None:
@@ -83,40 +83,40 @@ def test_two_that_ring_at_once_do_not_forget_for_each_other(
         return 0
 
     monkeypatch.setattr(queue, "length", slow)
-    dispatcher.ring()
+    dispatcher.poll_due()
     other.join(10)
     assert queue.sent == [("publish", "publish", delivery)] * 2
 
 
 def test_a_due_delivery_is_handed_over_once(stage: Stage, queue: Queue, dispatcher: Dispatcher) -> None:
     delivery = stage.plan(stage.link())
-    dispatcher.ring()
-    dispatcher.ring()
+    dispatcher.poll_due()
+    dispatcher.poll_due()
     assert queue.sent == [("publish", "publish", delivery)]
     assert stage.state(delivery) is S.SCHEDULED, "nothing is done here"
 
 
 def test_what_an_empty_queue_has_lost_is_handed_over_again(stage: Stage, queue: Queue, dispatcher: Dispatcher) -> None:
     delivery = stage.plan(stage.link())
-    dispatcher.ring()
+    dispatcher.poll_due()
     queue.waiting = 1
     _pass(stage, PATIENCE + 1)
-    dispatcher.ring()
+    dispatcher.poll_due()
     assert len(queue.sent) == 1, "it stands in line"
     queue.waiting = 0
-    dispatcher.ring()
+    dispatcher.poll_due()
     assert queue.sent == [("publish", "publish", delivery)] * 2
 
 
 def test_a_queue_that_is_never_empty_hides_nothing_for_ever(stage: Stage, queue: Queue, dispatcher: Dispatcher) -> None:
     stage.plan(stage.link())
     queue.waiting = 1000
-    dispatcher.ring()
+    dispatcher.poll_due()
     _pass(stage, LONGEST - 1)
-    dispatcher.ring()
+    dispatcher.poll_due()
     assert len(queue.sent) == 1
     _pass(stage, 2)
-    dispatcher.ring()
+    dispatcher.poll_due()
     assert len(queue.sent) == 2
 
 
@@ -128,7 +128,7 @@ def test_each_kind_of_work_has_its_own_line(stage: Stage, queue: Queue, dispatch
     stage.act(stage.worker(), unknown)
     assert (stage.state(published), stage.state(unknown)) == (S.PUBLISHED, S.UNCONFIRMED)
     _pass(stage, 60)
-    dispatcher.ring()
+    dispatcher.poll_due()
     assert sorted(queue.sent) == [("follow", "follow", published), ("publish", "reconcile", unknown)]
 
 
@@ -138,13 +138,13 @@ def test_while_the_queue_is_away_the_scheduler_delivers_and_says_so_once(
     delivery = stage.plan(stage.link())
     queue.away = True
     for _ in range(3):
-        dispatcher.ring()
+        dispatcher.poll_due()
     wait_until(lambda: stage.state(delivery) in (S.PUBLISHED, S.VERIFIED))
     assert caplog.text.count("delivers by itself") == 1
     assert len(stage.platform.sends) == 1
     stage.plan(stage.link("b"))
     _pass(stage, COMPLAIN_EVERY)
-    dispatcher.ring()
+    dispatcher.poll_due()
     assert caplog.text.count("delivers by itself") == 2
 
 
@@ -154,16 +154,16 @@ def test_while_no_worker_lives_the_scheduler_delivers_and_hands_over_as_soon_as_
     ctx = stage.worker("scheduler")
     made = Dispatcher(ctx, queue, WorkerPool(ctx, 2))
     first = stage.plan(stage.link())
-    made.ring()
+    made.poll_due()
     wait_until(lambda: stage.state(first) in (S.PUBLISHED, S.VERIFIED))
     assert queue.sent == []
     now = ctx.clock.now()
     with stage.db.write() as conn:
         processes.beat(conn, "w1", "worker", now, now, {})
     second = stage.plan(stage.link("b"))
-    made.ring()
+    made.poll_due()
     assert ("publish", "publish", second) in queue.sent
     _pass(stage, WORKER_LIMIT.total_seconds() + 1)
-    made.ring()
+    made.poll_due()
     wait_until(lambda: stage.state(second) in (S.PUBLISHED, S.VERIFIED))
     made.stop()

@@ -10,10 +10,10 @@ import httpx2
 import pytest
 
 from postprober.domain.delivery import DeliveryState
-from postprober.domain.drift import MOST_DOUBTS, News, Seen, Watched, judge, next_look, soon_again
+from postprober.domain.drift import MOST_DOUBTS, News, Observation, Watched, judge, next_look, soon_again
 from postprober.domain.timing import Timing
 from postprober.errors import Unavailable
-from postprober.pipeline.core.claimed_delivery import Work
+from postprober.pipeline.core.claimed_delivery import ClaimedDelivery
 from postprober.pipeline.core.context import Context
 from postprober.pipeline.core.tokens import open_credentials
 from postprober.pipeline.verification.verify import examine
@@ -92,7 +92,7 @@ def test_a_part_that_hangs_elsewhere_is_a_difference(stage: Stage, ctx: Context)
     last = stage.platform.posts[-1]
     last.reply_to = stage.platform.posts[-3].id
     account = stage.account(stage.get(other).account_id)
-    found = examine(Work(ctx, stage.get(other), account, open_credentials(ctx.vault, account)))
+    found = examine(ClaimedDelivery(ctx, stage.get(other), account, open_credentials(ctx.vault, account)))
     assert found.differences == ("Part 3: It does not follow part 2 in the thread.",)
     assert found.proof.value == "public"
 
@@ -190,11 +190,11 @@ def test_a_new_name_is_told(stage: Stage, ctx: Context) -> None:
 
 # The rules alone
 
-OK = Seen(True, (), (), "ann")
-EDITED = Seen(True, ("The text differs from what was sent.",), ("x",), "ann")
+OK = Observation(True, (), (), "ann")
+EDITED = Observation(True, ("The text differs from what was sent.",), ("x",), "ann")
 
 
-def run(*looks_taken: Seen) -> list[News]:
+def run(*looks_taken: Observation) -> list[News]:
     known, news = Watched(), []
     for one in looks_taken:
         known, said = judge(known, one)
@@ -203,22 +203,22 @@ def run(*looks_taken: Seen) -> list[News]:
 
 
 def test_two_looks_in_a_row_must_agree() -> None:
-    other = Seen(True, EDITED.differences, ("y",), "ann")
+    other = Observation(True, EDITED.differences, ("y",), "ann")
     assert run(OK, EDITED, EDITED, EDITED)[1:] == [News.LOOK_AGAIN, News.CHANGED, News.NOTHING]
     assert News.CHANGED not in run(OK, EDITED, other, EDITED, other, OK, EDITED)
-    assert run(OK, EDITED, Seen(False), EDITED)[-1] is News.CHANGED  # what could not be read says nothing
+    assert run(OK, EDITED, Observation(False), EDITED)[-1] is News.CHANGED  # what could not be read says nothing
     assert run(OK, EDITED, EDITED, OK, OK)[-2:] == [News.LOOK_AGAIN, News.BACK]
 
 
 def test_what_differed_at_the_proof_is_no_change() -> None:
     assert run(EDITED, EDITED, EDITED) == [News.NOTHING] * 3
-    other = Seen(True, EDITED.differences, ("y",), "ann")
+    other = Observation(True, EDITED.differences, ("y",), "ann")
     assert run(EDITED, other, other)[-1] is News.CHANGED
 
 
 def test_a_look_without_an_author_takes_no_name_back() -> None:
-    renamed = Seen(True, (), (), "bob")
-    nameless = Seen(True, (), (), "")
+    renamed = Observation(True, (), (), "bob")
+    nameless = Observation(True, (), (), "")
     assert run(OK, renamed, renamed)[-1] is News.CHANGED
     assert run(OK, renamed, renamed, nameless, nameless)[-2:] == [News.NOTHING, News.NOTHING]
     assert run(OK, renamed, renamed, OK, OK)[-1] is News.BACK
@@ -227,23 +227,23 @@ def test_a_look_without_an_author_takes_no_name_back() -> None:
 def test_where_strangers_stood_before_a_closed_door_is_looked_at_again_soon_and_not_for_ever() -> None:
     """Hidden or renamed, its owner reads it as before: an unreadable page says nothing about that."""
     now, planned = START, START + timedelta(hours=6)
-    known, _ = judge(Watched(), Seen(True, author="ann"))
+    known, _ = judge(Watched(), Observation(True, author="ann"))
     assert soon_again(known, now, planned, False) == planned
     waits = []
     for _ in range(MOST_DOUBTS + 2):
-        known, news = judge(known, Seen(True))
+        known, news = judge(known, Observation(True))
         assert news is News.NOTHING
         waits.append(soon_again(known, now, planned, False) - now)
     assert waits[:3] == [timedelta(seconds=s) for s in (10, 20, 40)]
     assert waits[MOST_DOUBTS:] == [planned - now] * 2
-    again, _ = judge(known, Seen(True, author="ann"))
+    again, _ = judge(known, Observation(True, author="ann"))
     assert again.doubts == 0
-    walled, _ = judge(Watched(), Seen(True))  # this platform never showed strangers anything
-    assert judge(walled, Seen(True))[0].doubts == 0
+    walled, _ = judge(Watched(), Observation(True))  # this platform never showed strangers anything
+    assert judge(walled, Observation(True))[0].doubts == 0
 
 
 def test_a_name_that_the_proof_did_not_show_is_learnt_later() -> None:
-    nameless, renamed = Seen(True), Seen(True, (), (), "bob")
+    nameless, renamed = Observation(True), Observation(True, (), (), "bob")
     assert run(nameless, OK, renamed, renamed)[1:] == [News.NOTHING, News.LOOK_AGAIN, News.CHANGED]
 
 

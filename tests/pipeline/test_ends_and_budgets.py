@@ -7,14 +7,14 @@ from datetime import timedelta
 
 import pytest
 
-from postprober.domain.delivery import Cause, DeliveryState, Proof
+from postprober.domain.delivery import DeliveryState, Proof, StateCause
 from postprober.domain.held import WORDS, Choice, words
 from postprober.domain.retry import MAX_TRIES
 from postprober.errors import OutcomeUnknown, ReconnectNeeded, Unavailable
 from postprober.pipeline.core import transitions, unlinked
 from postprober.pipeline.core.context import Context
 from postprober.pipeline.publishing.publish import publish
-from postprober.pipeline.repairs.diagnose import tend
+from postprober.pipeline.repairs.diagnosis_job import tend
 from postprober.storage import deliveries
 from postprober.storage.tables import alerts, posts
 from tests.pipeline.fake import Way, cut, rejected
@@ -159,7 +159,7 @@ def test_a_refused_token_does_not_let_a_post_go_weeks_late_without_a_question(st
     stage.manual.advance(timedelta(days=21).total_seconds())
     stage.set_account(account.id, status="ok", status_reason="")
     stage.settle(ctx, delivery)
-    assert (stage.state(delivery), stage.get(delivery).cause) == (S.HELD, Cause.LATE)
+    assert (stage.state(delivery), stage.get(delivery).cause) == (S.HELD, StateCause.LATE)
     assert len(stage.platform.sends) == 1 and stage.platform.texts() == ["An earlier post"]
 
 
@@ -215,7 +215,7 @@ def test_every_state_has_its_answer_to_disconnecting(
         stage.ring(ctx)
     found = stage.get(delivery)
     assert (found.state, found.next_at, found.lease_until) == (end, None, None)
-    assert found.cause == (Cause.UNLINKED if end is S.HELD else "")
+    assert found.cause == (StateCause.UNLINKED if end is S.HELD else "")
     assert (len(stage.platform.looks), len(stage.platform.sends)) == (looks, sends)
     assert open_alerts(stage, delivery) == (["held"] if end is S.HELD else [])
     assert stage.account(found.account_id).busy_delivery_id is None
@@ -320,11 +320,11 @@ def test_a_post_is_not_called_posting_while_its_only_delivery_is_scheduled(stage
 
 
 def test_every_cause_of_holding_has_its_own_words_and_only_what_makes_sense_to_choose() -> None:
-    assert set(WORDS) == set(Cause) - {Cause.PLATFORM}
+    assert set(WORDS) == set(StateCause) - {StateCause.PLATFORM}
     assert len({one.sentence for one in WORDS.values()}) == len(WORDS)
-    for cause in (Cause.LATE, Cause.CRASHED):
+    for cause in (StateCause.LATE, StateCause.CRASHED):
         told = words(cause, unknown=False)
         assert "Nothing" in told.sentence and set(told.choices) == {Choice.SEND, Choice.CANCEL}
-    told = words(Cause.CRASHED, unknown=True)
+    told = words(StateCause.CRASHED, unknown=True)
     assert told.may_be_out and "Nothing" not in told.sentence and Choice.LOOK in told.choices
-    assert words("", unknown=True) == WORDS[Cause.UNKNOWN]
+    assert words("", unknown=True) == WORDS[StateCause.UNKNOWN]

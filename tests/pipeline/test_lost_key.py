@@ -10,7 +10,7 @@ from postprober.domain.delivery import DeliveryState as S
 from postprober.errors import OutcomeUnknown
 from postprober.pipeline.core.context import Context
 from postprober.pipeline.health import account_checks
-from postprober.pipeline.repairs import diagnose
+from postprober.pipeline.repairs import diagnosis_job
 from postprober.security.vault import Vault
 from postprober.storage.tables import alerts, repairs
 from tests.pipeline.fake import Way
@@ -96,7 +96,7 @@ def test_a_held_post_is_diagnosed_ever_less_often_while_the_key_is_missing(stage
     stage.ring(keyless)
     pauses = []
     for _ in range(9):
-        assert diagnose.tend(keyless) == 0
+        assert diagnosis_job.tend(keyless) == 0
         (row,) = [one for one in stage.rows(repairs) if one["state"] == "open"]
         pauses.append(row["next_at"] - stage.clock.now())
         stage.manual.advance(pauses[-1].total_seconds())

@@ -22,8 +22,8 @@ from postprober.domain.delivery import DeliveryState
 from postprober.pipeline.core import transitions
 from postprober.pipeline.core.context import Context
 from postprober.pipeline.notifications import notify, outbox, sender
-from postprober.pipeline.notifications.sender import Courier
-from postprober.pipeline.notifications.senders import FAILING_THREADS, THREADS, Senders
+from postprober.pipeline.notifications.sender import Sender
+from postprober.pipeline.notifications.sender_pool import FAILING_THREADS, THREADS, SenderPool
 from postprober.security.vault import Place
 from postprober.settings import MailServer
 from postprober.storage import alert_log, notifications, users
@@ -116,11 +116,11 @@ def test_an_alert_reaches_ntfy_webhook_and_mail_once(
     _run(stage, ctx)
     by_hook = [call for call in receiver.calls if call.path == "/hook"]
     by_ntfy = [call for call in receiver.calls if call.path != "/hook"]
-    assert len(by_hook) == len(by_ntfy) == len(post_office.letters) == 1
+    assert len(by_hook) == len(by_ntfy) == len(post_office.emails) == 1
     assert by_hook[0].headers["webhook-id"] == f"delivery:1:failed:7:{hook}"
     assert by_hook[0].json()["data"]["message"] == "message of delivery:1:failed:7"
     assert "message of delivery:1:failed:7" in by_ntfy[0].body.decode()
-    assert "Not published" in str(post_office.letters[0]["Subject"])
+    assert "Not published" in str(post_office.emails[0]["Subject"])
     assert all(row["sent_at"] and row["next_at"] is None and row["tries"] == 1 for row in _rows(stage))
 
 
@@ -145,9 +145,9 @@ def test_what_happens_together_is_told_in_one_message_but_to_programs_one_by_one
     for number in range(3):
         _alert(stage, user, f"k{number}")
     _run(stage, ctx)
-    (letter,) = post_office.letters
-    text = text_of(letter)
-    assert all(f"message of k{number}" in text for number in range(3)) and "3 alerts" in str(letter["Subject"])
+    (email,) = post_office.emails
+    text = text_of(email)
+    assert all(f"message of k{number}" in text for number in range(3)) and "3 alerts" in str(email["Subject"])
     assert len(receiver.calls) == 3
 
 
@@ -220,20 +220,20 @@ def test_a_message_cut_by_a_crash_goes_out_again_under_the_same_key(
         _alert(stage, user, f"k{number}")
     outbox.send_due(ctx)
     stage.manual.advance(notify.GROUP.total_seconds())
-    deliver = Courier.deliver
+    deliver = Sender.deliver
 
-    def die(self: Courier, channel: Any, rows: Any) -> None:
+    def die(self: Sender, channel: Any, rows: Any) -> None:
         deliver(self, channel, rows)
         raise Killed  # after sending, before it could be marked
 
-    monkeypatch.setattr(Courier, "deliver", die)
+    monkeypatch.setattr(Sender, "deliver", die)
     with pytest.raises(Killed):
         notify.send_due(ctx)
-    monkeypatch.setattr(Courier, "deliver", deliver)
+    monkeypatch.setattr(Sender, "deliver", deliver)
     _alert(stage, user, "k2")  # what is new does not change the message that is repeated
     stage.manual.advance(notify.LEASE.total_seconds())
     _run(stage, ctx)
-    first, again, new = post_office.letters
+    first, again, new = post_office.emails
     assert first["Message-ID"] == again["Message-ID"] and text_of(first) == text_of(again)
     assert "message of k2" in text_of(new) and "message of k0" not in text_of(new)
 
@@ -266,7 +266,7 @@ def test_a_channel_that_fails_for_a_day_is_switched_off_with_an_alert_and_catche
     assert not {row["id"]: row for row in stage.rows(channels)}[dead]["is_active"]
     told = [row for row in stage.rows(alerts) if row["kind"] == AlertKind.CHANNEL]
     assert len(told) == 1 and "500" in told[0]["message"]
-    assert any("switched off" in text_of(letter) for letter in post_office.letters)
+    assert any("switched off" in text_of(email) for email in post_office.emails)
     refused = len(receiver.refused)
     _run(stage, ctx, wait=timedelta(hours=1))
     assert len(receiver.refused) == refused, "it is left alone"
@@ -336,9 +336,9 @@ def test_an_unread_error_is_told_again_a_few_times_and_then_escalated_and_a_read
     assert len({call.headers["webhook-id"] for call in receiver.calls}) == len(told), (
         "each telling has a key of its own"
     )
-    (letter,) = post_office.letters
-    assert letter["To"] == "boss@example.org" and "message of unread" in text_of(letter)
-    assert "nobody has read it" in str(letter["Subject"])
+    (email,) = post_office.emails
+    assert email["To"] == "boss@example.org" and "message of unread" in text_of(email)
+    assert "nobody has read it" in str(email["Subject"])
 
 
 @pytest.mark.parametrize(
@@ -492,7 +492,7 @@ def test_receivers_that_are_silent_delay_their_own_space_only(
     _alert(stage, quiet, "quiet")
     outbox.send_due(ctx)
     stage.manual.advance(notify.GROUP.total_seconds())
-    senders = Senders(ctx)
+    senders = SenderPool(ctx)
     begun = senders.tick()
     _until(lambda: receiver.calls)
     _until(lambda: len(silent.refused) == len(loud))
@@ -518,7 +518,7 @@ def test_however_many_failing_channels_hang_those_that_work_are_served(
     _alert(stage, well, "well")
     outbox.send_due(ctx)
     stage.manual.advance(notify.GROUP.total_seconds())
-    senders = Senders(ctx)
+    senders = SenderPool(ctx)
     senders.tick()
     _until(lambda: receiver.calls)
     silent.release.set()
@@ -535,14 +535,14 @@ def test_one_channel_with_an_unthought_of_mistake_silences_nobody(
     _channel(stage, good, "webhook", receiver.url)
     for user in (bad, good):
         _alert(stage, user, f"k{user}")
-    real = Courier.deliver
+    real = Sender.deliver
 
-    def deliver(self: Courier, channel: Any, rows: Any) -> None:
+    def deliver(self: Sender, channel: Any, rows: Any) -> None:
         if channel.id == broken:
             raise UnicodeError("label empty or too long")
         real(self, channel, rows)
 
-    monkeypatch.setattr(Courier, "deliver", deliver)
+    monkeypatch.setattr(Sender, "deliver", deliver)
     _run(stage, ctx)
     assert len(receiver.calls) == 1
     (failed,) = [row for row in _rows(stage) if row["channel_id"] == broken]
@@ -677,13 +677,13 @@ def test_a_message_says_which_post_with_its_words_and_where_to_look(
     data = hook.json()["data"]
     assert (data["url"], data["app_url"]) == ("https://x.example/ada/1", page)
     assert data["post_text"].startswith("Ring @everyone") and len(data["post_text"]) <= message.MOST_WORDS
-    said, mailed = chat.json()["message"], text_of(post_office.letters[0])
+    said, mailed = chat.json()["message"], text_of(post_office.emails[0])
     for text in (said, mailed):
         assert f"Post {post_id}: “Ring" in text and page in text and "https://x.example/ada/1" in text
     assert "@everyone" not in said and "<!channel" not in said, "a quoted post calls nobody in a chat"
     assert "@everyone" in mailed
     assert "delivery:" not in said and "about:" not in said, "no ids of ours"
-    html = post_office.letters[0].get_body(("html",))
+    html = post_office.emails[0].get_body(("html",))
     assert html is not None and f'<a href="{page}">Open in PostProber</a>' in html.get_content()
     assert "&lt;!channel&gt;" in html.get_content()
 
@@ -699,7 +699,7 @@ def test_what_a_server_says_is_no_link_of_its_own_in_a_mail(
             message="Mastodon (ada): not published. No.\n\nSign in again: https://evil.example/", kind=AlertKind.FAILED,
         )  # fmt: skip
     _run(stage, ctx)
-    html = post_office.letters[0].get_body(("html",))
+    html = post_office.emails[0].get_body(("html",))
     assert html is not None and 'href="http://app/alerts"' in html.get_content(), "the control"
     assert "evil.example" in html.get_content() and 'href="https://evil' not in html.get_content()
 
@@ -712,11 +712,11 @@ def test_the_mail_can_be_turned_off_from_the_mail_and_the_space_hears_of_it(
     ctx = replace(ctx, turn_off=lambda channel: (f"http://app/?off={channel}", f"https://api/off?c={channel}"))
     _alert(stage, user, "k")
     _run(stage, ctx)
-    (letter,) = post_office.letters
+    (email,) = post_office.emails
     (channel,) = stage.rows(channels)
-    assert letter["List-Unsubscribe"] == f"<https://api/off?c={channel['id']}>"
-    assert letter["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
-    assert f"Turn these mails off: http://app/?off={channel['id']}" in text_of(letter)
+    assert email["List-Unsubscribe"] == f"<https://api/off?c={channel['id']}>"
+    assert email["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    assert f"Turn these mails off: http://app/?off={channel['id']}" in text_of(email)
 
 
 # The night
@@ -799,9 +799,9 @@ def test_nobody_is_called_late_who_was_not_told_yet(
     _night(stage, user, escalate_minutes=30)
     _alert(stage, user, "k")
     _hour_by_hour(stage, ctx, 2)
-    assert len(receiver.calls) == 1 and post_office.letters == []
+    assert len(receiver.calls) == 1 and post_office.emails == []
     _hour_by_hour(stage, ctx, 1)
-    assert [letter["Subject"] for letter in post_office.letters] == ["PostProber: Not published (nobody has read it)"]
+    assert [email["Subject"] for email in post_office.emails] == ["PostProber: Not published (nobody has read it)"]
 
 
 def test_an_escalation_says_when_the_alert_could_not_be_delivered(
@@ -814,8 +814,8 @@ def test_an_escalation_says_when_the_alert_could_not_be_delivered(
     _wish(stage, user, escalate_minutes=30)
     _alert(stage, user, "k")
     _hour_by_hour(stage, ctx, 1)
-    (letter,) = post_office.letters
-    assert letter["Subject"] == "PostProber: Not published (could not be delivered elsewhere)"
+    (email,) = post_office.emails
+    assert email["Subject"] == "PostProber: Not published (could not be delivered elsewhere)"
 
 
 # Who is told late, and what waits
@@ -862,7 +862,7 @@ def test_an_escalation_waits_for_no_channel_that_is_late_when_another_was_told_i
     _run(stage, ctx)
     _run(stage, ctx)
     assert len(receiver.calls) == 1, "the late one"
-    assert [letter["To"] for letter in post_office.letters] == ["ada@example.org", "boss@example.org"]
+    assert [email["To"] for email in post_office.emails] == ["ada@example.org", "boss@example.org"]
 
 
 def test_an_alert_that_the_receiver_dislikes_is_escalated_though_the_channel_takes_others(
@@ -954,7 +954,7 @@ def test_what_had_failed_before_a_channel_was_off_and_waits_for_the_morning_hold
     for key, type in (("e1", "error"), ("w1", "warning"), ("e2", "error"), ("w2", "warning")):
         _alert(stage, user, key, type=type)
     _run(stage, replace(ctx, mail=None))
-    assert {row["tries"] for row in _rows(stage)} == {1} and post_office.letters == []
+    assert {row["tries"] for row in _rows(stage)} == {1} and post_office.emails == []
     _night(stage, user, urgent=True)
     with stage.db.write() as conn:
         notifications.switch_off(conn, mail, "by a person")
@@ -963,15 +963,15 @@ def test_what_had_failed_before_a_channel_was_off_and_waits_for_the_morning_hold
         notifications.switch_on(conn, mail, now - notify.GIVE_UP_AFTER, errors_at=errors_at, others_at=others_at)
     _alert(stage, user, "e3", type="error")
     _run(stage, ctx)
-    assert [[key in text_of(one) for key in ("e1", "e2", "e3", "w1")] for one in post_office.letters] == [
+    assert [[key in text_of(one) for key in ("e1", "e2", "e3", "w1")] for one in post_office.emails] == [
         [True, True, False, False],
         [False, False, True, False],
     ]
     _hour_by_hour(stage, ctx, 3)
-    (morning,) = post_office.letters[2:]
+    (morning,) = post_office.emails[2:]
     assert "of w1" in text_of(morning) and "of w2" in text_of(morning)
     # Mail programs drop a letter whose Message-ID they know.
-    assert len({one["Message-ID"] for one in post_office.letters}) == 3
+    assert len({one["Message-ID"] for one in post_office.emails}) == 3
 
 
 def test_what_a_channel_missed_longer_ago_than_it_catches_up_is_not_told_when_it_is_on(

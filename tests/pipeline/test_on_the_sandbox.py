@@ -25,8 +25,8 @@ from postprober.pipeline.publishing.recovery import recover_lost
 from postprober.pipeline.verification.follow_up import follow
 from postprober.platforms.registry import adapter_for
 from postprober.services.accounts.accounts import add_by_token
-from postprober.services.context import context_of
 from postprober.services.core import Core
+from postprober.services.pipeline_context import context_of
 from postprober.services.posts import delivery_actions, posts
 from postprober.storage import accounts, alert_log, deliveries
 from postprober.storage.records import Account

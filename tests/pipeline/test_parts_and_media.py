@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from postprober.domain.delivery import Cause, DeliveryState
-from postprober.domain.health import Sign
+from postprober.domain.delivery import DeliveryState, StateCause
+from postprober.domain.health import HealthSign
 from postprober.domain.remote import ProgressState
 from postprober.errors import HERE, BadInput, PlatformError, ReconnectNeeded, Throttled, Unavailable
 from postprober.http import Exchange
@@ -133,7 +133,7 @@ def test_media_that_is_processed_for_longer_than_a_post_may_be_late_is_a_questio
     delivery = staging.plan(staging.link())
     staging.platform.checks.extend([progress(ProgressState.PROCESSING, 600.0)] * 200)
     staging.settle(ctx, delivery)
-    assert (staging.state(delivery), staging.get(delivery).cause) == (S.HELD, Cause.LATE)
+    assert (staging.state(delivery), staging.get(delivery).cause) == (S.HELD, StateCause.LATE)
     assert staging.platform.sends == []
 
 
@@ -205,7 +205,7 @@ def test_a_fault_of_this_machine_is_tried_again_and_not_held_against_the_platfor
     staging.platform.submits.append(error)
     staging.ring(ctx)
     assert (staging.state(delivery), staging.get(delivery).crashes) == (S.WAITING, 0)
-    assert ctx.pulse.take() == []
+    assert ctx.health_cache.take() == []
     staging.settle(ctx, delivery)
     assert (staging.state(delivery), len(staging.platform.sends)) == (S.VERIFIED, 1)
 
@@ -232,4 +232,4 @@ def test_a_fault_of_the_platform_is_held_against_it(staging: Stage, ctx: Context
     staging.plan(staging.link())
     staging.platform.submits.append(Unavailable("The upload broke."))
     staging.ring(ctx)
-    assert [note.sign for note in ctx.pulse.take()] == [Sign.AWAY]
+    assert [note.sign for note in ctx.health_cache.take()] == [HealthSign.AWAY]

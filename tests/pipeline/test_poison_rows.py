@@ -18,7 +18,7 @@ from postprober.pipeline.core import unlinked
 from postprober.pipeline.health import platform_health
 from postprober.pipeline.notifications import notify, outbox
 from postprober.pipeline.publishing import recovery
-from postprober.pipeline.repairs import diagnose
+from postprober.pipeline.repairs import diagnosis_job
 from postprober.pipeline.verification import success_criteria
 from postprober.services.posts import advice
 from postprober.services.reports import report_schedule
@@ -53,7 +53,7 @@ LOOPS: dict[str, Loop] = {
     "disconnected accounts": (unlinked, "settle_all", deliveries, "unlinked", "settle", _row),
     "outbox": (outbox, "send_due", outbox_queue, "due", "_carry", _message),
     "unread alerts": (notify, "attend", users, "with_wishes", "_attend", _row),
-    "repairs": (diagnose, "tend", repairs, "due", "_one", _row),
+    "repairs": (diagnosis_job, "tend", repairs, "due", "_one", _row),
     "suggestions": (advice, "make_pending", posts, "without_advice", "ask", _row),
     "planned reports": (report_schedule, "tick", schedules, "due", "_order", _row),
     "ordered reports": (report_schedule, "tick", outbox_queue, "due", "_carry_out", _message),
@@ -96,7 +96,7 @@ def test_the_signs_of_one_platform_hold_up_no_other(stage: Stage, monkeypatch: p
     ctx = stage.worker()
     monkeypatch.setattr(standings, "standings", lambda _conn: {})
     notes = [SimpleNamespace(server=server, account_id=1, sign=server, at=ctx.clock.now()) for server in "ab"]
-    monkeypatch.setattr(ctx.pulse, "take", lambda: notes)
+    monkeypatch.setattr(ctx.health_cache, "take", lambda: notes)
     monkeypatch.setattr(platform_health, "_telling", lambda taken, _known: taken)
     monkeypatch.setattr(platform_health, "record", record)
     platform_health.share(ctx)

@@ -11,7 +11,7 @@ from postprober.agent.evidence import Evidence
 from postprober.domain.delivery import DeliveryState
 from postprober.domain.diagnosis import Cause, Diagnosis, Fix
 from postprober.errors import PlatformError, PostRejected, Unavailable
-from postprober.pipeline.repairs import diagnose as repair
+from postprober.pipeline.repairs import diagnosis_job as repair
 from postprober.storage import repairs
 from postprober.storage.tables import deliveries
 from tests.pipeline.fake import Way

@@ -91,7 +91,7 @@ def test_a_post_that_lands_between_the_two_readings_is_found_by_the_second(stage
 def test_a_list_without_the_canary_is_stale_and_proves_nothing(stage: Stage, ctx: Context) -> None:
     account = stage.link()
     stage.settle(ctx, earlier := stage.plan(account, "the canary"))
-    assert stage.account(account.id).canary == stage.get(earlier).remote_id
+    assert stage.account(account.id).newest_known_post == stage.get(earlier).remote_id
     delivery = stage.plan(stage.account(account.id))
     stage.platform.ways.append(Way(lose=cut()))
     stage.platform.listings.extend(["stale"] * 3)

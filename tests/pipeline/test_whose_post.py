@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from postprober.domain.delivery import Cause, DeliveryState
+from postprober.domain.delivery import DeliveryState, StateCause
 from postprober.domain.platform import ReconcileMode
 from postprober.pipeline.core import transitions
 from postprober.pipeline.core.context import Context
@@ -93,7 +93,7 @@ def test_a_held_delivery_does_not_take_the_post_of_one_with_the_same_words(
     ids = [stage.get(one).remote_id for one in (first, second)]
     assert len([one for one in ids if one]) <= 1
     assert {stage.state(first), stage.state(second)} == {S.HELD}, "which of the two it is, a person decides"
-    assert stage.get(second).cause is Cause.TIE
+    assert stage.get(second).cause is StateCause.TIE
 
 
 def test_once_a_person_settled_the_one_the_other_takes_the_post(stage: Stage, ctx: Context) -> None:
@@ -114,7 +114,7 @@ def test_once_a_person_settled_the_one_the_other_takes_the_post(stage: Stage, ct
 
 def test_one_remote_account_linked_in_two_spaces_never_gives_one_post_to_two(stage: Stage, ctx: Context) -> None:
     """The first one's request is answered by a 5xx and never lands; the other space posts the same words."""
-    here, there = stage.link("owner"), stage.link("owner", canary=False)
+    here, there = stage.link("owner"), stage.link("owner", newest_known_post=False)
     stage.set_account(there.id, instance="https://FAKE.example.:443/")
     assert here.user_id != there.user_id
     first, second = stage.plan(here), stage.plan(stage.account(there.id))
@@ -128,7 +128,7 @@ def test_one_remote_account_linked_in_two_spaces_never_gives_one_post_to_two(sta
 
 
 def test_a_tie_across_spaces_goes_to_a_person(stage: Stage, ctx: Context) -> None:
-    here, there = stage.link("owner"), stage.link("owner", canary=False)
+    here, there = stage.link("owner"), stage.link("owner", newest_known_post=False)
     first, second = stage.plan(here), stage.plan(there)
     stage.platform.ways.extend([Way(refuse=cut()), Way(lose=cut())])
     publish(ctx, first)
@@ -150,7 +150,7 @@ def test_other_words_on_the_same_account_stand_in_nobodys_way(stage: Stage, ctx:
 
 def test_a_handle_is_no_guess_so_the_same_words_stand_in_nobodys_way(stage: Stage, ctx: Context) -> None:
     stage.platform.uses_handles = True
-    here, there = stage.link("owner"), stage.link("owner", canary=False)
+    here, there = stage.link("owner"), stage.link("owner", newest_known_post=False)
     first, second = stage.plan(here), stage.plan(there)
     stage.platform.ways.extend([Way(lose=cut()), Way(lose=cut())])
     publish(ctx, first)
@@ -168,7 +168,7 @@ def test_an_answer_that_names_another_deliverys_post_is_held_for_a_person(stage:
     stage.platform.uses_handles = True
     stage.platform.posts[-1].handle = f"{stage.get(second).key}-0"  # the platform takes it for a repeat of the first
     stage.settle(ctx, second)
-    assert (stage.state(second), stage.get(second).cause) == (S.HELD, Cause.TAKEN)
+    assert (stage.state(second), stage.get(second).cause) == (S.HELD, StateCause.TAKEN)
     assert stage.get(second).remote_id is None
     assert len(stage.rows(remote_posts)) == 1
 

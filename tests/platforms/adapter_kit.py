@@ -95,8 +95,8 @@ class Linked:
     def publish(self, job: PartJob) -> Receipt:
         return self.adapter.finalize(self.cred, job, self.stage(job))
 
-    def search(self, job: PartJob, staged: Staged | None = None, canary: str | None = None) -> Search:
-        return Search(job, job.composed_at, staged, canary)
+    def search(self, job: PartJob, staged: Staged | None = None, newest_known_post: str | None = None) -> Search:
+        return Search(job, job.composed_at, staged, newest_known_post)
 
     def truth(self) -> list[dict[str, Any]]:
         return self.control.posts(self.platform.value, self.name)

@@ -96,7 +96,7 @@ def test_a_text_is_published_once_and_reads_back_the_same(
     ref = publish(adapter, cred, job)
     post = adapter.fetch(cred, ref.remote_id)
     assert post is not None and post.text == TEXT and post.ref.extra["cid"] == ref.extra["cid"]
-    assert adapter.identify(cred).canary == ref.remote_id
+    assert adapter.identify(cred).newest_known_post == ref.remote_id
     assert [one.ref.remote_id for one in adapter.recent(cred, NOW).posts] == [ref.remote_id]
     again = adapter.finalize(cred, job, adapter.submit(cred, job))
     assert again.ref == ref, "the same record at the same key changes nothing"

@@ -67,8 +67,8 @@ def test_it_says_whose_account_it_is_and_its_newest_post(opened: Open) -> None:
     first = linked.publish(job("The first one"))
     found = linked.adapter.identify(linked.cred)
     assert found.remote_id == linked.cred.remote_id
-    assert found.canary in (first.ref.remote_id, None)
-    assert found.canary or not linked.adapter.traits.lists_own or linked.platform is Platform("linkedin")
+    assert found.newest_known_post in (first.ref.remote_id, None)
+    assert found.newest_known_post or not linked.adapter.traits.lists_own or linked.platform is Platform("linkedin")
 
 
 @every
@@ -128,12 +128,12 @@ def test_what_is_not_there_is_never_called_found(opened: Open) -> None:
 @every
 def test_a_stale_list_proves_nothing(opened: Open) -> None:
     linked, job = opened()
-    canary = linked.publish(job("The one that must be there")).ref.remote_id
+    newest_known_post = linked.publish(job("The one that must be there")).ref.remote_id
     missing = job("Not sent")
     staged = linked.stage(missing)
     for operation in ("timeline", "read"):
         linked.fault("stale_timeline", operation=operation, times=0, params={"seconds": 3600})
-    search = linked.search(missing, staged, canary)
+    search = linked.search(missing, staged, newest_known_post)
     found = linked.adapter.locate(linked.cred, search)
     handles = (Platform("bluesky"), Platform("instagram"))  # there the handle is read, by API, and no list
     assert found.state is not SightingState.ABSENT or (

@@ -275,10 +275,14 @@ def test_an_unknown_form_of_the_list_is_not_an_empty_list(scripted: Scripted, bo
 
 
 def test_identify_names_the_account_and_its_newest_post(account: Linked, picture: MediaFile) -> None:
-    assert account.adapter.identify(account.cred).canary is None
+    assert account.adapter.identify(account.cred).newest_known_post is None
     newest = account.publish(account.job("hello", picture)).ref.remote_id
     identity = account.adapter.identify(replace(account.cred, remote_id=""))
-    assert (identity.remote_id, identity.name, identity.canary) == (account.cred.remote_id, account.name, newest)
+    assert (identity.remote_id, identity.name, identity.newest_known_post) == (
+        account.cred.remote_id,
+        account.name,
+        newest,
+    )
 
 
 BARE = {"id": "1", "media_type": "IMAGE", "permalink": "https://example.org/p/1"}

@@ -123,8 +123,12 @@ def test_the_token_is_not_shown_to_a_foreign_upload_host(scripted: Scripted, pho
 def test_identify_names_the_member(reader: Linked, writer: Linked) -> None:
     newest = reader.publish(reader.job("hello")).ref.remote_id
     identity = reader.adapter.identify(replace(reader.cred, remote_id=""))
-    assert (identity.remote_id, identity.name, identity.canary) == (reader.cred.remote_id, reader.name, newest)
-    assert writer.adapter.identify(writer.cred).canary is None
+    assert (identity.remote_id, identity.name, identity.newest_known_post) == (
+        reader.cred.remote_id,
+        reader.name,
+        newest,
+    )
+    assert writer.adapter.identify(writer.cred).newest_known_post is None
 
 
 def test_a_page_keeps_its_own_name(reader: Linked) -> None:
@@ -163,16 +167,16 @@ BROKEN = [
 def test_a_broken_answer_to_a_publication_that_happened_is_unknown_and_then_found(
     reader: Linked, kind: str, params: dict[str, Any]
 ) -> None:
-    canary = reader.publish(reader.job("earlier post")).ref.remote_id
+    newest_known_post = reader.publish(reader.job("earlier post")).ref.remote_id
     reader.pools = type(reader.pools)(allow_private=True, timeout=1.0)
     job = reader.job(TEXT)
     reader.fault(kind, params=params)
     with pytest.raises(OutcomeUnknown):
         reader.publish(job)
-    sighting = reader.adapter.locate(reader.cred, reader.search(job, canary=canary))
+    sighting = reader.adapter.locate(reader.cred, reader.search(job, newest_known_post=newest_known_post))
     assert sighting.state is SightingState.FOUND
     assert sighting.post is not None
-    assert sighting.post.ref.remote_id in {post["id"] for post in reader.truth()} - {canary}
+    assert sighting.post.ref.remote_id in {post["id"] for post in reader.truth()} - {newest_known_post}
     reader.pools.close()
 
 
@@ -189,8 +193,8 @@ def test_a_duplicate_names_the_post_that_is_there(writer: Linked) -> None:
     [("stale_timeline", {"seconds": 3600}), ("truncated_timeline", {"keep": 0}), ("timeline_down", {})],
 )
 def test_a_list_that_cannot_be_trusted_proves_no_absence(reader: Linked, kind: str, params: dict[str, Any]) -> None:
-    canary = reader.publish(reader.job("earlier post")).ref.remote_id
-    search = reader.search(reader.job("never sent"), canary=canary)
+    newest_known_post = reader.publish(reader.job("earlier post")).ref.remote_id
+    search = reader.search(reader.job("never sent"), newest_known_post=newest_known_post)
     assert reader.adapter.locate(reader.cred, search).state is SightingState.ABSENT
     reader.fault(kind, operation="timeline", times=2, params=params)
     assert reader.adapter.locate(reader.cred, search).state is SightingState.UNSURE

@@ -95,7 +95,7 @@ def test_a_text_reads_back_the_same_and_a_repeat_with_its_key_makes_no_second(
     assert post is not None and same_text(post.text, TEXT)
     assert post.ref.url == ref.url != ""
     assert publish(adapter, cred, job).remote_id == ref.remote_id
-    assert adapter.identify(cred).canary == ref.remote_id
+    assert adapter.identify(cred).newest_known_post == ref.remote_id
     assert len(sandbox.control.posts("mastodon", cred.name)) == 1
 
 
@@ -157,7 +157,7 @@ def test_a_broken_answer_is_unknown_and_looking_finds_the_post(
     job = a_job(adapter, f"{TEXT} {name}")
     with pytest.raises(OutcomeUnknown):
         publish(adapter, cred, job)
-    sighting = adapter.locate(cred, a_search(job, canary=before.remote_id))
+    sighting = adapter.locate(cred, a_search(job, newest_known_post=before.remote_id))
     assert sighting.state is SightingState.FOUND and sighting.post is not None
     assert sighting.post.ref.remote_id != before.remote_id
 
@@ -171,7 +171,7 @@ def test_a_fault_without_effect_is_unknown_too_and_looking_proves_absence(
     job = a_job(adapter, "absent")
     with pytest.raises(OutcomeUnknown):
         publish(adapter, cred, job)
-    assert adapter.locate(cred, a_search(job, canary=before.remote_id)).state is SightingState.ABSENT
+    assert adapter.locate(cred, a_search(job, newest_known_post=before.remote_id)).state is SightingState.ABSENT
 
 
 @pytest.mark.parametrize("kind", ["stale_timeline", "truncated_timeline", "timeline_down"])
@@ -182,10 +182,10 @@ def test_a_listing_that_lies_is_never_proof_of_absence(
     job = a_job(adapter, "it is there")
     publish(adapter, cred, job)
     publish(adapter, cred, a_job(adapter, "a later post"))
-    assert adapter.locate(cred, a_search(job, canary=before.remote_id)).state is SightingState.FOUND
+    assert adapter.locate(cred, a_search(job, newest_known_post=before.remote_id)).state is SightingState.FOUND
     sandbox.control.fault("mastodon", kind, account=cred.name, operation="any", times=0)
     try:
-        sighting = adapter.locate(cred, a_search(job, canary=before.remote_id))
+        sighting = adapter.locate(cred, a_search(job, newest_known_post=before.remote_id))
     finally:
         sandbox.control.clear_faults()
     # One post a page is no obstacle: the adapter asks for the page before it, whatever the reply says.

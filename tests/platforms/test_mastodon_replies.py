@@ -144,11 +144,11 @@ def test_looking_back_goes_on_until_the_canary_is_seen() -> None:
     statuses = [a_status(n, NOW - timedelta(hours=200 - n)) for n in range(200, 0, -1)]
     adapter = MastodonAdapter(paging(statuses), CONFIG)
     job = PartJob("k", 0, "something else", NOW, handle="k-0")
-    assert adapter.locate(CRED, Search(job, NOW, canary="60")).state is SightingState.ABSENT
-    assert adapter.locate(CRED, Search(job, NOW, canary="9999")).state is SightingState.UNSURE
-    later = Search(job, NOW, canary="9999", later=frozenset({"190"}))
+    assert adapter.locate(CRED, Search(job, NOW, newest_known_post="60")).state is SightingState.ABSENT
+    assert adapter.locate(CRED, Search(job, NOW, newest_known_post="9999")).state is SightingState.UNSURE
+    later = Search(job, NOW, newest_known_post="9999", later=frozenset({"190"}))
     assert adapter.locate(CRED, later).state is SightingState.ABSENT, "one of ours that was sent later is in the list"
-    stale = Search(job, NOW, canary="60", later=frozenset({"9999"}))
+    stale = Search(job, NOW, newest_known_post="60", later=frozenset({"9999"}))
     assert adapter.locate(CRED, stale).state is SightingState.UNSURE, "the canary is in it, and is old"
 
 

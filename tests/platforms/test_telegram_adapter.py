@@ -162,8 +162,8 @@ def test_of_a_private_channel_nothing_more_than_the_acceptance_is_known(private:
 
 def test_absence_on_the_public_page_proves_nothing(channel: Linked) -> None:
     assert channel.adapter.traits.mode is TRAITS.mode is ReconcileMode.STRICT
-    canary = channel.publish(channel.job("there")).ref.remote_id
-    sighting = channel.adapter.locate(channel.cred, channel.search(channel.job("not there"), None, canary))
+    newest_known_post = channel.publish(channel.job("there")).ref.remote_id
+    sighting = channel.adapter.locate(channel.cred, channel.search(channel.job("not there"), None, newest_known_post))
     assert sighting.state is SightingState.UNSURE and "proves nothing" in sighting.reason
 
 

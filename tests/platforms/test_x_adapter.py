@@ -103,11 +103,15 @@ def test_a_thread_is_a_chain_of_replies(either: Linked) -> None:
 
 
 def test_identify_names_the_account_and_its_newest_post(account: Linked) -> None:
-    assert account.adapter.identify(account.cred).canary is None
+    assert account.adapter.identify(account.cred).newest_known_post is None
     account.publish(account.job("first"))
     newest = account.publish(account.job("second")).ref.remote_id
     identity = account.adapter.identify(replace(account.cred, remote_id=""))
-    assert (identity.remote_id, identity.name, identity.canary) == (account.cred.remote_id, account.name, newest)
+    assert (identity.remote_id, identity.name, identity.newest_known_post) == (
+        account.cred.remote_id,
+        account.name,
+        newest,
+    )
 
 
 def test_a_deleted_post_is_none_and_deleting_it_again_is_no_error(either: Linked) -> None:
@@ -178,13 +182,13 @@ BROKEN = [
 def test_a_broken_answer_to_a_publication_that_happened_is_unknown_and_then_found(
     account: Linked, kind: str, params: dict[str, Any]
 ) -> None:
-    canary = account.publish(account.job("earlier post")).ref.remote_id
+    newest_known_post = account.publish(account.job("earlier post")).ref.remote_id
     account.pools = type(account.pools)(allow_private=True, timeout=1.0)
     job = account.job(TEXT)
     account.fault(kind, params=params)
     with pytest.raises(OutcomeUnknown):
         account.publish(job)
-    sighting = account.adapter.locate(account.cred, account.search(job, canary=canary))
+    sighting = account.adapter.locate(account.cred, account.search(job, newest_known_post=newest_known_post))
     assert sighting.state is SightingState.FOUND
     assert sighting.post is not None
     assert same_text(sighting.post.text, TEXT)
@@ -194,12 +198,12 @@ def test_a_broken_answer_to_a_publication_that_happened_is_unknown_and_then_foun
 
 @pytest.mark.parametrize("kind", ["error_before_accept", "html_error"])
 def test_a_server_fault_before_the_publication_is_unknown_and_then_absent(account: Linked, kind: str) -> None:
-    canary = account.publish(account.job("earlier post")).ref.remote_id
+    newest_known_post = account.publish(account.job("earlier post")).ref.remote_id
     job = account.job("never landed")
     account.fault(kind)
     with pytest.raises(OutcomeUnknown):
         account.publish(job)
-    sighting = account.adapter.locate(account.cred, account.search(job, canary=canary))
+    sighting = account.adapter.locate(account.cred, account.search(job, newest_known_post=newest_known_post))
     assert sighting.state is SightingState.ABSENT
     assert len(account.truth()) == 1
 
@@ -244,9 +248,9 @@ def test_the_refusal_of_a_duplicate_is_no_unknown_outcome(account: Linked) -> No
     [("stale_timeline", {"seconds": 3600}), ("truncated_timeline", {"keep": 0}), ("timeline_down", {})],
 )
 def test_a_list_that_cannot_be_trusted_proves_no_absence(account: Linked, kind: str, params: dict[str, Any]) -> None:
-    canary = account.publish(account.job("earlier post")).ref.remote_id
+    newest_known_post = account.publish(account.job("earlier post")).ref.remote_id
     job = account.job("never sent")
-    search = account.search(job, canary=canary)
+    search = account.search(job, newest_known_post=newest_known_post)
     assert account.adapter.locate(account.cred, search).state is SightingState.ABSENT
     account.fault(kind, operation="timeline", times=2, params=params)
     sighting = account.adapter.locate(account.cred, search)
@@ -259,7 +263,7 @@ def test_two_posts_with_the_same_text_are_unsure_and_an_excluded_one_does_not_co
     account.control.settings()  # the sandbox refuses duplicates, so the second becomes one by an edit
     second = account.publish(account.job("other")).ref.remote_id
     account.control.edit_post("x", second, "twin")
-    search = account.search(account.job("twin"), canary=first)
+    search = account.search(account.job("twin"), newest_known_post=first)
     assert account.adapter.locate(account.cred, search).state is SightingState.UNSURE
     sighting = account.adapter.locate(account.cred, replace(search, exclude=frozenset({first})))
     assert sighting.post is not None
@@ -269,24 +273,27 @@ def test_two_posts_with_the_same_text_are_unsure_and_an_excluded_one_does_not_co
 def test_a_post_with_the_same_text_from_before_the_intent_is_not_taken_for_ours(account: Linked) -> None:
     earlier = account.publish(account.job("weekly reminder")).ref.remote_id
     job = replace(account.job("weekly reminder"), composed_at=datetime.now(UTC) + timedelta(minutes=10))
-    assert account.adapter.locate(account.cred, account.search(job, canary=earlier)).state is SightingState.ABSENT
+    assert (
+        account.adapter.locate(account.cred, account.search(job, newest_known_post=earlier)).state
+        is SightingState.ABSENT
+    )
 
 
 def test_a_reply_elsewhere_with_the_same_text_is_not_taken_for_ours(account: Linked) -> None:
     root = account.publish(account.job("root")).ref
     other = account.publish(account.job("another root")).ref
     account.publish(account.job("same words", parent=other))
-    search = account.search(account.job("same words", parent=root), canary=root.remote_id)
+    search = account.search(account.job("same words", parent=root), newest_known_post=root.remote_id)
     assert account.adapter.locate(account.cred, search).state is SightingState.ABSENT
 
 
 def test_a_post_that_lands_late_is_found_when_it_has_landed(account: Linked) -> None:
-    canary = account.publish(account.job("earlier post")).ref.remote_id
+    newest_known_post = account.publish(account.job("earlier post")).ref.remote_id
     job = account.job("late")
     account.fault("late_create", params={"seconds": 0.5})
     with pytest.raises(OutcomeUnknown):
         account.publish(job)
-    search = account.search(job, canary=canary)
+    search = account.search(job, newest_known_post=newest_known_post)
     states = [account.adapter.locate(account.cred, search).state]
     deadline = datetime.now(UTC) + timedelta(seconds=10)
     while states[-1] is SightingState.ABSENT and datetime.now(UTC) < deadline:
@@ -359,7 +366,7 @@ CUT = {
 def test_a_list_entry_that_is_cut_never_proves_absence(scripted: Scripted, how: str) -> None:
     text, more = CUT[how]
     since = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
-    search = Search(PartJob("key", 0, LONG.strip(), since), since, canary="100", author="7")
+    search = Search(PartJob("key", 0, LONG.strip(), since), since, newest_known_post="100", author="7")
     cred = Credentials("t", remote_id="7", name="ann")
 
     def seen(body: dict[str, Any], about: Search = search) -> SightingState:

@@ -60,9 +60,9 @@ def test_it_pages_on_to_a_canary_that_is_older_than_the_intent(scripted: Scripte
     adapter, answer = scripted(Platform("x"), Answer(script=_timeline(PAGES)))
     job = PartJob("k", 0, "mine", SINCE)
     linked = Credentials("t", remote_id="7")
-    assert adapter.locate(linked, Search(job, SINCE, canary="20")).state is SightingState.ABSENT
+    assert adapter.locate(linked, Search(job, SINCE, newest_known_post="20")).state is SightingState.ABSENT
     assert len(answer.requests) == 3
-    assert adapter.locate(linked, Search(job, SINCE, canary="15")).state is SightingState.UNSURE
+    assert adapter.locate(linked, Search(job, SINCE, newest_known_post="15")).state is SightingState.UNSURE
 
 
 def test_a_list_shorter_than_it_says_is_incomplete(scripted: Scripted) -> None:

@@ -15,9 +15,9 @@ from streamlit.testing.v1 import AppTest
 from postprober.domain.platform import Platform
 from postprober.pipeline.core.context import Context
 from postprober.sandbox.serve import SandboxServer
-from postprober.services.context import context_of
 from postprober.services.core import Core
 from postprober.services.people import users
+from postprober.services.pipeline_context import context_of
 from postprober.ui import frame, state, visitor
 from postprober.wiring import close_core
 from tests.pipeline.test_on_the_sandbox import TIMING

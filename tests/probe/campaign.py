@@ -43,9 +43,9 @@ from postprober.sandbox.engine.tokens import issue
 from postprober.sandbox.engine.world import World
 from postprober.sandbox.instagram import fetch as instagram_fetch
 from postprober.services.accounts.accounts import add_by_token
-from postprober.services.context import context_of
 from postprober.services.core import Core
 from postprober.services.media import media
+from postprober.services.pipeline_context import context_of
 from postprober.settings import load_settings
 from postprober.storage import deliveries, posts, users
 from postprober.storage.records import PartRecord

@@ -69,7 +69,7 @@ def test_text_with_link_mention_cjk_and_emoji_is_proved_live(desk: Desk, bluesky
     seen = desk.stranger(ref)
     assert seen.verdict is Verdict.FOUND and compare(text, (), seen).matches
     assert compare(text + "!", (), seen).matches is False, "the comparison can see a difference"
-    assert desk.adapter.identify(desk.cred).canary == ref.remote_id
+    assert desk.adapter.identify(desk.cred).newest_known_post == ref.remote_id
 
 
 def test_an_image_is_proved_with_its_alternative_text(desk: Desk, real_image: MediaFile) -> None:

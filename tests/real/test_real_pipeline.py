@@ -16,14 +16,14 @@ from postprober.domain.delivery import DeliveryState, Proof
 from postprober.domain.platform import Platform
 from postprober.errors import PostRejected
 from postprober.http import HttpClient
-from postprober.pipeline.scheduler.scheduler import Runner
+from postprober.pipeline.scheduler.scheduler import Scheduler
 from postprober.services.accounts import accounts
-from postprober.services.context import context_of
 from postprober.services.core import Core
 from postprober.services.media import media
 from postprober.services.monitoring import details, monitoring
 from postprober.services.monitoring.monitoring import DeliveryView
 from postprober.services.people import users
+from postprober.services.pipeline_context import context_of
 from postprober.services.posts import posts
 from postprober.settings import load_settings
 from postprober.storage import attempts
@@ -73,7 +73,7 @@ def desk(
             core, acting(core, user), Platform("bluesky"), dict(bluesky_cred.secret), instance=pds
         ).id,
     }
-    runner = Runner(context_of(core), 4)
+    runner = Scheduler(context_of(core), 4)
     thread = threading.Thread(target=runner.run)
     thread.start()
     yield Desk(core, user, ids)

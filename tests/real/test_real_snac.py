@@ -81,7 +81,7 @@ def test_text_with_link_mention_cjk_and_emoji_is_proved_live(desk: Desk) -> None
     seen = desk.stranger(ref)
     assert seen.verdict is Verdict.FOUND and compare(text, (), seen).matches
     assert compare(text.replace("Hello", "Goodbye"), (), seen).matches is False, "the comparison can see a difference"
-    assert desk.adapter.identify(desk.cred).canary == ref.remote_id
+    assert desk.adapter.identify(desk.cred).newest_known_post == ref.remote_id
 
 
 def test_what_its_page_swallows_is_seen(desk: Desk) -> None:
@@ -137,7 +137,7 @@ def _favourite(desk: Desk, bob: Credentials, ref: Ref) -> bool:
 def test_what_was_sent_is_found_after_a_lost_reply_and_absence_is_proved(desk: Desk) -> None:
     before = desk.publish(desk.job("an earlier post"))
     job = desk.job("the reply to this was lost, @bob https://example.org/x?y=1&z=2")
-    search = Search(job, datetime.now(UTC), canary=before.remote_id)
+    search = Search(job, datetime.now(UTC), newest_known_post=before.remote_id)
     assert desk.adapter.locate(desk.cred, search).state is SightingState.ABSENT
 
     class Lost(Exception):
@@ -152,9 +152,11 @@ def test_what_was_sent_is_found_after_a_lost_reply_and_absence_is_proved(desk: D
         lossy.finalize(desk.cred, job, desk.adapter.submit(desk.cred, job))
     sighting = desk.adapter.locate(desk.cred, search)
     assert sighting.state is SightingState.FOUND and sighting.post is not None
-    exclude = Search(job, search.since, canary=before.remote_id, exclude=frozenset({sighting.post.ref.remote_id}))
+    exclude = Search(
+        job, search.since, newest_known_post=before.remote_id, exclude=frozenset({sighting.post.ref.remote_id})
+    )
     assert desk.adapter.locate(desk.cred, exclude).state is SightingState.ABSENT
-    stale = Search(desk.job("never sent"), search.since, canary="no-such-post")
+    stale = Search(desk.job("never sent"), search.since, newest_known_post="no-such-post")
     assert desk.adapter.locate(desk.cred, stale).state is SightingState.UNSURE
 
 

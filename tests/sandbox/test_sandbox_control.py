@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 from postprober.sandbox.app import create_app
 from postprober.sandbox.control.client import Control, ControlError
 from postprober.sandbox.engine.emulator import emulators
-from postprober.sandbox.engine.store import Store
+from postprober.sandbox.engine.store import WorldStore
 from postprober.sandbox.engine.world import World
 from postprober.sandbox.serve import SandboxServer, free_socket
 from tests.sandbox.conftest import MovableClock
@@ -243,7 +243,7 @@ def test_ids_do_not_repeat_after_a_restart_with_a_standing_clock(tmp_path: Path)
 
 
 def test_the_log_refuses_columns_that_must_not_change(tmp_path: Path) -> None:
-    store = Store(tmp_path / "s.sqlite")
+    store = WorldStore(tmp_path / "s.sqlite")
     with pytest.raises(ValueError, match="at"):
         store.update_log(1, at=2.0)
     store.close()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from postprober.wakeup import REST, Bell, Listener
+from postprober.wakeup import REST, Listener, WakeSignal
 from tests.scaled.house import RedisServer, wait_until
 
 pytestmark = pytest.mark.slow
@@ -32,17 +32,17 @@ def _waited(listener: Listener, seconds: float) -> float:
 
 
 def test_a_ring_ends_the_wait_and_many_rings_are_few(server: RedisServer) -> None:
-    bell, listener = Bell(server.url), Listener(server.url)
+    bell, listener = WakeSignal(server.url), Listener(server.url)
     _waited(listener, 0.01)
     assert listener.hears
     for _ in range(50):
-        bell.ring()
+        bell.wake()
     assert _waited(listener, LONG) < 20
     heard = 1
     while _waited(listener, 0.2) < 0.2:
         heard += 1
     assert heard <= 5, "fifty were few"
-    ringer = threading.Timer(0.1, bell.ring)
+    ringer = threading.Timer(0.1, bell.wake)
     ringer.start()
     assert 0.05 < _waited(listener, LONG) < 20
     ringer.join()
@@ -53,12 +53,12 @@ def test_a_ring_ends_the_wait_and_many_rings_are_few(server: RedisServer) -> Non
 def test_without_redis_writers_go_on_at_once_and_listeners_look_as_often_as_before(
     server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bell, listener = Bell(server.url), Listener(server.url)
+    bell, listener = WakeSignal(server.url), Listener(server.url)
     _waited(listener, 0.01)
     server.stop()
     begun = time.monotonic()
     for _ in range(1000):
-        bell.ring()
+        bell.wake()
     assert time.monotonic() - begun < 20, "with one try each it would be a quarter of an hour"
     _waited(listener, 0.05)
     assert not listener.hears
@@ -67,7 +67,7 @@ def test_without_redis_writers_go_on_at_once_and_listeners_look_as_often_as_befo
     monkeypatch.setattr("postprober.wakeup.REST", 0.0)
     bell._silent_until = listener._next_try = 0.0
     wait_until(lambda: _waited(listener, 0.01) >= 0 and listener.hears, 10)
-    bell.ring()
+    bell.wake()
     assert _waited(listener, LONG) < 20
     assert REST > 1, "in between, nobody tries all the time"
     bell.close()
@@ -90,13 +90,13 @@ class _SlowRedis:
 
 
 def test_writers_do_not_wait_for_redis_and_what_rang_meanwhile_is_told_once() -> None:
-    bell, slow = Bell("redis://127.0.0.1:1/0"), _SlowRedis()
+    bell, slow = WakeSignal("redis://127.0.0.1:1/0"), _SlowRedis()
     bell._client = slow  # type: ignore[assignment]
-    bell.ring()
+    bell.wake()
     assert slow.asked.wait(LONG)
     slow.asked.clear()
     for _ in range(1000):
-        bell.ring()  # would not come back if it waited
+        bell.wake()  # would not come back if it waited
     assert slow.told == 1
     slow.may_answer.set()
     assert slow.asked.wait(LONG), "what rang while the first was told is told too"

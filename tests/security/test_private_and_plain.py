@@ -18,7 +18,7 @@ from starlette.testclient import TestClient
 from postprober.errors import Forbidden
 from postprober.sandbox.app import create_app
 from postprober.sandbox.engine.world import World
-from postprober.security import logs
+from postprober.security import log_redaction
 from postprober.services.operations import backup, retention
 from postprober.services.people import users
 from postprober.settings import load_settings
@@ -84,7 +84,7 @@ def test_a_database_of_an_earlier_version_is_closed_when_it_is_opened(tmp_path: 
 def test_what_others_sent_stays_on_its_line(sent: str) -> None:
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(logs.OneLine(logs.FORMAT))
+    handler.setFormatter(log_redaction.OneLine(log_redaction.FORMAT))
     log = logging.getLogger("postprober.test.lines")
     log.propagate, log.handlers = False, [handler]
     log.warning("channel %s: %s", 3, sent)

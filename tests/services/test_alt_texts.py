@@ -26,7 +26,7 @@ from postprober.storage import media as media_storage
 from postprober.storage.database import Database
 from postprober.storage.records import Post
 from postprober.storage.tables import media as media_table
-from postprober.ui.components.compose.draft import Draft
+from postprober.ui.components.compose.draft import ComposerDraft
 from tests.installed import Installation
 from tests.people import acting
 
@@ -93,7 +93,7 @@ def test_a_page_that_is_still_open_changes_the_post_and_not_the_file_behind_it(
     """The page wrote the draft, another one published it; then an alt text is typed on the first."""
     core, owner = installation.core, installation.owner
     file = _file(installation, tmp_path)
-    page = Draft(user_id=owner, kept=(file,), described={file}, chosen=(installation.link("bluesky").id,))
+    page = ComposerDraft(user_id=owner, kept=(file,), described={file}, chosen=(installation.link("bluesky").id,))
     page.texts[0] = ("With a picture",)
     page.save(core, acting(core, owner), page.now())
     assert page.saved is not None

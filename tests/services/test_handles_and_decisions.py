@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from postprober.domain.attempt import Act, Outcome
-from postprober.domain.delivery import Cause, DeliveryState
+from postprober.domain.delivery import DeliveryState, StateCause
 from postprober.domain.remote import Ref
 from postprober.errors import Conflict
 from postprober.pipeline.core import transitions
 from postprober.services.accounts import accounts
-from postprober.services.context import context_of
 from postprober.services.monitoring import monitoring
+from postprober.services.pipeline_context import context_of
 from postprober.services.posts import delivery_actions, drafts, edit_failed, posts
 from postprober.storage import attempts, deliveries
 from postprober.storage.records import Account, Delivery, PartRecord, replace
@@ -134,7 +134,7 @@ def test_words_may_be_changed_after_a_clear_no(installation: Installation) -> No
         ((S.CLAIMED, S.WAITING), {}, S.CANCELLED),
         ((S.CLAIMED, S.PROCESSING), {}, S.CANCELLED),
         ((S.CLAIMED,), {}, S.CANCELLED),
-        ((S.HELD,), {"cause": Cause.LATE}, S.CANCELLED),
+        ((S.HELD,), {"cause": StateCause.LATE}, S.CANCELLED),
         ((S.CLAIMED, S.SUBMITTING), {}, S.SUBMITTING),
         ((S.CLAIMED, S.SUBMITTING, S.UNCONFIRMED), {"unknown": True}, S.HELD),
         ((S.CLAIMED, S.SUBMITTING, S.UNCONFIRMED, S.HELD), {"unknown": True}, S.HELD),
@@ -153,7 +153,7 @@ def test_disconnecting_settles_every_state_and_nothing_can_be_ordered_after_it(
     found = read(installation, delivery.id)
     assert (found.state, found.next_at) == (end, None)
     if end is S.HELD:
-        assert found.cause is Cause.UNLINKED
+        assert found.cause is StateCause.UNLINKED
         for act in (delivery_actions.send_held, delivery_actions.look_again):
             with pytest.raises(Conflict, match="Reconnect"):
                 act(core, acting(core, owner), delivery.id)
@@ -175,7 +175,7 @@ def test_what_was_asked_about_is_looked_for_when_the_account_is_linked_again(ins
     for one in lost:
         move(installation, one, S.CLAIMED, S.SUBMITTING, S.UNCONFIRMED, S.HELD, unknown_at=core.clock.now())
     accounts.remove(core, acting(core, installation.owner), account.id)
-    assert {read(installation, one.id).cause for one in lost} == {Cause.UNLINKED}
+    assert {read(installation, one.id).cause for one in lost} == {StateCause.UNLINKED}
     fresh = installation.sandbox.control.account("mastodon", made["name"])
     accounts.add_by_token(
         core,
@@ -184,13 +184,13 @@ def test_what_was_asked_about_is_looked_for_when_the_account_is_linked_again(ins
         {key: fresh[key] for key in ("access_token", "refresh_token")},
     )
     first, second = (read(installation, one.id) for one in lost)
-    assert (first.state, second.state, second.cause) == (S.UNCONFIRMED, S.HELD, Cause.UNKNOWN)
+    assert (first.state, second.state, second.cause) == (S.UNCONFIRMED, S.HELD, StateCause.UNKNOWN)
     assert first.next_at is not None and second.next_at is not None
 
 
 def test_a_post_held_because_it_is_late_says_that_nothing_was_published(installation: Installation) -> None:
     delivery = plan(installation, installation.link("mastodon"))
-    move(installation, delivery, S.HELD, cause=Cause.LATE)
+    move(installation, delivery, S.HELD, cause=StateCause.LATE)
     view = monitoring.delivery_view(installation.core, acting(installation.core, installation.owner), delivery.id)
     assert view.explanation.startswith("Later than you allow. Nothing was published.")
     move(installation, delivery, S.SCHEDULED)

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from postprober.domain.delivery import DeliveryState as S
-from postprober.domain.health import Sign, Standing, Verdict
+from postprober.domain.health import HealthSign, HealthVerdict, ServerHealth
 from postprober.domain.platform import Platform
 from postprober.errors import Conflict, NotFound
 from postprober.pipeline.core import transitions
@@ -15,22 +15,24 @@ from postprober.services.monitoring import platform_status
 from postprober.services.posts import delivery_actions, posts
 from postprober.storage import deliveries
 from postprober.storage import health as store
-from postprober.storage.health import Note
+from postprober.storage.health import CHECK, Note
 from tests.installed import Installation
 from tests.people import acting
 
 
-def signs(inst: Installation, account_id: int, server: store.Server, *found: tuple[float, Sign]) -> None:
+def signs(inst: Installation, account_id: int, server: store.Server, *found: tuple[float, HealthSign]) -> None:
     """(hours ago, sign)."""
     now = inst.core.clock.now()
-    notes = [Note(account_id, server, now - timedelta(hours=ago), "canary", sign) for ago, sign in found]
+    notes = [Note(account_id, server, now - timedelta(hours=ago), CHECK, sign) for ago, sign in found]
     with inst.core.db.write() as conn:
         store.add_signs(conn, notes)
 
 
-def stand(inst: Installation, server: store.Server, verdict: Verdict, at: datetime, *, blocking: bool = False) -> None:
+def stand(
+    inst: Installation, server: store.Server, verdict: HealthVerdict, at: datetime, *, blocking: bool = False
+) -> None:
     with inst.core.db.write() as conn:
-        store.put_standing(conn, server, Standing(verdict, blocking, at, "Because."), at)
+        store.put_standing(conn, server, ServerHealth(verdict, blocking, at, "Because."), at)
 
 
 def test_it_shows_every_server_with_its_last_day_and_only_ones_own(installation: Installation) -> None:
@@ -38,34 +40,43 @@ def test_it_shows_every_server_with_its_last_day_and_only_ones_own(installation:
     theirs = installation.link("linkedin", installation.stranger)
     server = (Platform("x"), mine.instance)
     signs(
-        installation, mine.id, server, (23.9, Sign.WELL), (2.2, Sign.AWAY), (2.1, Sign.AWAY), (0.1, Sign.WELL),
-        (0.05, Sign.SLOW),
+        installation, mine.id, server, (23.9, HealthSign.WELL), (2.2, HealthSign.AWAY), (2.1, HealthSign.AWAY), (0.1, HealthSign.WELL),
+        (0.05, HealthSign.SLOW),
     )  # fmt: skip
-    stand(installation, server, Verdict.DEGRADED, now)
+    stand(installation, server, HealthVerdict.DEGRADED, now)
     (one,) = platform_status.take(installation.core, acting(installation.core, installation.owner))
-    assert (one.platform, one.verdict, one.reason, one.blocking) == (Platform("x"), Verdict.DEGRADED, "Because.", False)
+    assert (one.platform, one.verdict, one.reason, one.blocking) == (
+        Platform("x"),
+        HealthVerdict.DEGRADED,
+        "Because.",
+        False,
+    )
     assert len(one.history) == 48
-    assert (one.history[0], one.history[-5], one.history[-1]) == (Verdict.WELL, Verdict.FAILING, Verdict.DEGRADED)
-    assert one.history.count(Verdict.UNKNOWN) == 45
-    assert [(a.id, a.verdict) for a in one.accounts] == [(mine.id, Verdict.WELL)]
+    assert (one.history[0], one.history[-5], one.history[-1]) == (
+        HealthVerdict.WELL,
+        HealthVerdict.FAILING,
+        HealthVerdict.DEGRADED,
+    )
+    assert one.history.count(HealthVerdict.UNKNOWN) == 45
+    assert [(a.id, a.verdict) for a in one.accounts] == [(mine.id, HealthVerdict.WELL)]
     assert theirs.id not in {a.id for a in one.accounts}
 
 
 def test_what_is_old_is_called_unknown(installation: Installation) -> None:
     mine = installation.link("x")
     old = installation.core.clock.now() - timedelta(days=1)
-    stand(installation, (Platform("x"), mine.instance), Verdict.FAILING, old, blocking=True)
+    stand(installation, (Platform("x"), mine.instance), HealthVerdict.FAILING, old, blocking=True)
     (one,) = platform_status.take(installation.core, acting(installation.core, installation.owner))
-    assert (one.verdict, one.blocking) == (Verdict.UNKNOWN, False)
+    assert (one.verdict, one.blocking) == (HealthVerdict.UNKNOWN, False)
 
 
 def test_one_accounts_refused_access_is_shown_with_the_account(installation: Installation) -> None:
     mine, other = installation.link("x"), installation.link("x")
     server = (Platform("x"), mine.instance)
-    signs(installation, mine.id, server, (0.3, Sign.REFUSED), (0.2, Sign.REFUSED))
-    signs(installation, other.id, server, (0.2, Sign.WELL))
+    signs(installation, mine.id, server, (0.3, HealthSign.REFUSED), (0.2, HealthSign.REFUSED))
+    signs(installation, other.id, server, (0.2, HealthSign.WELL))
     (one,) = platform_status.take(installation.core, acting(installation.core, installation.owner))
-    assert {a.id: a.verdict for a in one.accounts} == {mine.id: Verdict.FAILING, other.id: Verdict.WELL}
+    assert {a.id: a.verdict for a in one.accounts} == {mine.id: HealthVerdict.FAILING, other.id: HealthVerdict.WELL}
 
 
 def test_a_post_that_waits_for_its_platform_can_be_sent_anyway_by_its_owner_only(installation: Installation) -> None:

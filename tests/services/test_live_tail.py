@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection
 
-from postprober.services.monitoring import live
-from postprober.services.monitoring.live import Tail
+from postprober.services.monitoring import event_feed
+from postprober.services.monitoring.event_feed import Tail
 from postprober.storage import events
 
 BATCH = 4  # small, so that a look reads only a part
@@ -66,7 +66,7 @@ def _told(
     """What a tail gives out in `looks` looks while transactions come and go, and in as many after the last of them."""
     table, told = Table(random), list[int]()
     tail: Tail[Row] = Tail(events.transitions, table.read, in_order=False)
-    with patch.object(events, "writers", table.writers), patch.object(live, "BATCH", BATCH):
+    with patch.object(events, "writers", table.writers), patch.object(event_feed, "BATCH", BATCH):
         for _ in range(looks):
             told += [row.id for row in tail.look(CONN)]
             spoil(tail)

@@ -11,15 +11,15 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
-from postprober.alerts.mail import Letter
+from postprober.alerts.mail import Email
 from postprober.clock import ManualClock
 from postprober.domain.alert import AlertKind, Preferences
 from postprober.errors import Forbidden, NotFound, TooManyTries
 from postprober.pipeline.notifications.outbox import send_due
-from postprober.services.context import context_of
 from postprober.services.core import Core
 from postprober.services.notifications import channels
-from postprober.services.people import letters, people, users
+from postprober.services.people import emails, people, users
+from postprober.services.pipeline_context import context_of
 from postprober.storage import alert_log, mails, notifications
 from postprober.storage import users as storage
 from postprober.storage.database import Database
@@ -49,17 +49,17 @@ def owner(core: Core, installation: Installation) -> User:
         return storage.get(conn, installation.owner)
 
 
-def _letters(core: Core) -> list[Letter]:
+def _letters(core: Core) -> list[Email]:
     with core.db.read() as conn:
         rows = [
             record_of(OutboxRecord, row) for row in conn.execute(outbox.select().where(outbox.c.kind == mails.KIND))
         ]
-    return [one for row in rows if (one := letters.letter_for(core, mails.read(core.vault, row)))]
+    return [one for row in rows if (one := emails.email_for(core, mails.read(core.vault, row)))]
 
 
-def _asked(letter: Letter, name: str) -> str:
-    link = re.search(rf"http\S+[?&]{name}=\S+", letter.text)
-    assert link, letter.text
+def _asked(email: Email, name: str) -> str:
+    link = re.search(rf"http\S+[?&]{name}=\S+", email.text)
+    assert link, email.text
     return parse_qs(urlsplit(link[0]).query)[name][0]
 
 
@@ -82,9 +82,9 @@ def test_another_address_is_told_nothing_before_it_agrees(core: Core, owner: Use
             act()
     channels.change(core, acting(core, owner), made.id, kinds=("failed",), escalation=False, active=False)
     assert not channels.get(core, acting(core, owner), made.id).is_active
-    (letter,) = _letters(core)
-    token = _asked(letter, "confirm")
-    assert letter.to == "victim@example.org" and channels.confirming(core, token) == (made.id, "victim@example.org")
+    (email,) = _letters(core)
+    token = _asked(email, "confirm")
+    assert email.to == "victim@example.org" and channels.confirming(core, token) == (made.id, "victim@example.org")
     assert not channels.get(core, acting(core, owner), made.id).is_active, "looking agrees to nothing"
     channels.confirm(core, token)
     view = channels.get(core, acting(core, owner), made.id)
@@ -122,7 +122,7 @@ def test_mails_to_confirm_and_tests_are_throttled(core: Core, owner: User) -> No
             channels.try_out(there, acting(there, owner), own.id)
         with pytest.raises(TooManyTries):
             channels.try_out(there, acting(there, owner), own.id)
-        assert len(office.letters) == channels.FREE_TESTS
+        assert len(office.emails) == channels.FREE_TESTS
     finally:
         office.close()
 
@@ -132,17 +132,17 @@ def test_an_invitation_goes_to_its_address_only_and_carries_no_words_of_the_send
     with core.db.read() as conn:
         owner = storage.get(conn, owner.id)
     _, link = people.invite(core, acting(core, owner), email="new@example.org", name="N", role="editor")
-    (letter,) = _letters(core)
+    (email,) = _letters(core)
     assert link == "", "who invites must not choose the password of an address that is not theirs"
-    assert letter.to == "new@example.org" and "evil.example" not in letter.text + letter.subject
-    assert owner.email in letter.text and _asked(letter, "reset")
+    assert email.to == "new@example.org" and "evil.example" not in email.text + email.subject
+    assert owner.email in email.text and _asked(email, "reset")
 
 
 def test_inviting_a_known_address_has_the_same_answer(core: Core, owner: User) -> None:
     users.create(core, email="known@example.org", password=PASSWORD)
     assert people.invite(core, acting(core, owner), email="known@example.org", name="", role="viewer")[1] == ""
-    (letter,) = _letters(core)
-    assert "already have an account" in letter.text and "reset=" not in letter.text
+    (email,) = _letters(core)
+    assert "already have an account" in email.text and "reset=" not in email.text
     assert users.authenticate(core, "known@example.org", PASSWORD).owner_id is None
 
 
@@ -154,8 +154,8 @@ def test_inviting_somebody_of_the_space_again_mails_a_new_link(core: Core, owner
             people.invite(core, acting(core, owner), email="new@example.org", name="N", role="editor")
     assert _letters(core) == []
     again, link = people.invite(core, acting(core, owner), email="New@example.org", name="N", role="editor")
-    (letter,) = _letters(core)
-    assert again is not None and link == "" and letter.to == "new@example.org" and _asked(letter, "reset")
+    (email,) = _letters(core)
+    assert again is not None and link == "" and email.to == "new@example.org" and _asked(email, "reset")
     people.set_active(core, acting(core, owner), again.id, active=False)
     people.invite(core, acting(core, owner), email="new@example.org", name="N", role="editor")
     assert "reset=" not in _letters(core)[-1].text, "who is shut out stays out"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from postprober.domain.identity import RemotePost, base_address
+from postprober.domain.identity import PostIdentity, base_address
 from postprober.domain.platform import Platform
 from postprober.domain.platform_settings import PlatformSettings
 from postprober.errors import BadInput
@@ -126,13 +126,13 @@ def test_a_row_that_was_linked_under_an_alias_is_found_by_the_servers_own_name_a
     post = posts.create(core, acting(core, installation.owner), NewPost(("Hello",), (account.id,)))
     with core.db.write() as conn:
         delivery = deliveries.of_post(conn, post.id)[0]
-        mine = RemotePost(Platform("mastodon"), account.server, "77")
+        mine = PostIdentity(Platform("mastodon"), account.server, "77")
         assert remote_posts.claim(conn, mine, account.remote_id, delivery.id, 0, NOW, sent_by_us=True)
     monkeypatch.setattr(mastodon, "own_address", lambda *_: "https://canonical.example")
     again = add(installation, made, "")
     assert (again.id, again.server, again.instance) == (account.id, "canonical.example", account.instance)
     with core.db.read() as conn:
-        assert remote_posts.owner(conn, RemotePost(Platform("mastodon"), "canonical.example", "77")) == delivery.id
+        assert remote_posts.owner(conn, PostIdentity(Platform("mastodon"), "canonical.example", "77")) == delivery.id
 
 
 @pytest.mark.parametrize(

@@ -11,14 +11,14 @@ from urllib.parse import parse_qs, urlsplit
 import pyotp
 import pytest
 
-from postprober.alerts.mail import Letter
+from postprober.alerts.mail import Email
 from postprober.clock import ManualClock
 from postprober.domain.access import GRANTABLE
 from postprober.errors import BadInput, Conflict, Forbidden, NotFound, NotSignedIn, SecondFactorNeeded, TooManyTries
 from postprober.security import totp
 from postprober.services.core import Core
 from postprober.services.monitoring import monitoring
-from postprober.services.people import api_tokens, letters, passwords, people, second_factor, sessions, signins, users
+from postprober.services.people import api_tokens, emails, passwords, people, second_factor, sessions, signins, users
 from postprober.settings import load_settings
 from postprober.storage import mails
 from postprober.storage import users as storage
@@ -48,14 +48,14 @@ def _asked(link: str, name: str) -> str:
     return parse_qs(urlsplit(link).query)[name][0]
 
 
-def _letters(core: Core) -> list[Letter]:
+def _letters(core: Core) -> list[Email]:
     """What the scheduler would send."""
     with core.db.read() as conn:
         rows = [
             record_of(OutboxRecord, row) for row in conn.execute(outbox.select().where(outbox.c.kind == mails.KIND))
         ]
-    found = [letters.letter_for(core, mails.read(core.vault, row)) for row in rows]
-    return [letter for letter in found if letter is not None]
+    found = [emails.email_for(core, mails.read(core.vault, row)) for row in rows]
+    return [email for email in found if email is not None]
 
 
 @pytest.fixture
@@ -145,9 +145,9 @@ def test_only_who_reads_the_mail_makes_an_account_and_only_once(core: Core) -> N
     people.register(opened, email=" New@Example.org", address="198.51.100.7")
     with core.db.read() as conn:
         assert storage.by_email(conn, "new@example.org") is None, "not before the mail was read"
-    (letter,) = _letters(opened)
-    assert letter.to == "new@example.org" and "Confirm" in letter.subject
-    token = _asked(re.search(r"http\S+", letter.text.partition("link")[2])[0], "register")  # type: ignore[index]
+    (email,) = _letters(opened)
+    assert email.to == "new@example.org" and "Confirm" in email.subject
+    token = _asked(re.search(r"http\S+", email.text.partition("link")[2])[0], "register")  # type: ignore[index]
     made = people.finish_registration(opened, token, password=NEW, name="New", zone="UTC")
     assert (made.email, made.role, made.owner_id, made.space) == ("new@example.org", "owner", None, made.id)
     with pytest.raises(Forbidden, match="used already"):
@@ -171,8 +171,8 @@ def test_no_other_token_makes_an_account(core: Core, owner: User, token: str) ->
 def test_registering_a_known_address_says_the_same_and_its_owner_is_told_by_mail(core: Core, owner: User) -> None:
     opened = _with(core, **OPEN)
     assert people.register(opened, email=owner.email, address="198.51.100.7") is None  # type: ignore[func-returns-value]
-    (letter,) = _letters(opened)
-    assert letter.to == owner.email and "already have" in letter.text and "register=" not in letter.text
+    (email,) = _letters(opened)
+    assert email.to == owner.email and "already have" in email.text and "register=" not in email.text
     assert users.authenticate(core, owner.email, PASSWORD).id == owner.id
 
 

@@ -18,17 +18,17 @@ from postprober.domain.alert import AlertKind
 from postprober.domain.report_plan import Every, Plan
 from postprober.errors import BadInput, Forbidden, NotFound
 from postprober.pipeline.notifications.outbox import send_due
-from postprober.services.context import context_of
 from postprober.services.core import Core
 from postprober.services.notifications import channels
+from postprober.services.pipeline_context import context_of
 from postprober.services.reports import report_schedule
-from postprober.services.reports.report_schedule import Choice
+from postprober.services.reports.report_schedule import ReportChoice
 from postprober.storage import reports as storage
 from postprober.storage import users
 from postprober.storage.records import User
 from postprober.storage.tables import alerts, outbox, report_schedules
 from postprober.storage.tables import users as user_table
-from postprober.wiring import build_runner
+from postprober.wiring import build_scheduler
 from tests.analytics.kit import House
 from tests.installed import Installation
 from tests.people import acting, asked
@@ -84,8 +84,8 @@ def told(core: Core) -> list[str]:
         return [r.message for r in conn.execute(select(alerts).where(alerts.c.kind == AlertKind.REPORT))]
 
 
-def attached(letter: EmailMessage) -> tuple[str, str, bytes]:
-    (part,) = letter.iter_attachments()
+def attached(email: EmailMessage) -> tuple[str, str, bytes]:
+    (part,) = email.iter_attachments()
     content = part.get_payload(decode=True)
     assert isinstance(content, bytes)
     return str(part.get_filename()), part.get_content_type(), content
@@ -118,17 +118,17 @@ def test_a_plan_that_cannot_be_is_refused(every: Every, day: int, hour: int) -> 
 
 
 def test_a_weekly_report_comes_by_mail_with_the_page_attached(core: Core, office: PostOffice, installation: Installation) -> None:  # fmt: skip
-    chosen = report_schedule.put(core, acting(core, person(core, installation.owner)), Choice("week", 1, 8))
+    chosen = report_schedule.put(core, acting(core, person(core, installation.owner)), ReportChoice("week", 1, 8))
     assert chosen.next_at == MONDAY and report_schedule.tick(core) == 0
     move(core, MONDAY)
     assert report_schedule.tick(core) == 1 and report_schedule.tick(core) == 0
-    (letter,) = office.letters
-    assert letter["To"] == "owner@example.org"
-    assert letter["Subject"] == "PostProber report: 12 Oct 2026 to 18 Oct 2026"
-    assert letter["Message-ID"] == f"<report.{installation.owner}.week.2026.10.12@example.org>"
-    body = letter.get_body(("plain",))
+    (email,) = office.emails
+    assert email["To"] == "owner@example.org"
+    assert email["Subject"] == "PostProber report: 12 Oct 2026 to 18 Oct 2026"
+    assert email["Message-ID"] == f"<report.{installation.owner}.week.2026.10.12@example.org>"
+    body = email.get_body(("plain",))
     assert body is not None and "X: 1 of 1 went out" in body.get_content()
-    name, mime, content = attached(letter)
+    name, mime, content = attached(email)
     assert (name, mime) == ("postprober-2026-10-12-to-2026-10-18.html", "text/html") and b"12 Oct 2026" in content
     assert report_schedule.get(
         core, acting(core, person(core, installation.owner))
@@ -138,12 +138,12 @@ def test_a_weekly_report_comes_by_mail_with_the_page_attached(core: Core, office
 def test_a_pdf_comes_as_a_page_with_a_note_where_nothing_can_print(
     core: Core, office: PostOffice, installation: Installation
 ) -> None:
-    report_schedule.put(core, acting(core, person(core, installation.owner)), Choice("month", 19, 8, "pdf"))
+    report_schedule.put(core, acting(core, person(core, installation.owner)), ReportChoice("month", 19, 8, "pdf"))
     move(core, MONDAY)
     report_schedule.tick(replace(core, browser=None))
-    (letter,) = office.letters
-    body = letter.get_body(("plain",))
-    assert attached(letter)[0] == "postprober-2026-09-01-to-2026-09-30.html"
+    (email,) = office.emails
+    body = email.get_body(("plain",))
+    assert attached(email)[0] == "postprober-2026-09-01-to-2026-09-30.html"
     assert body is not None and "could not be printed" in body.get_content()
 
 
@@ -151,25 +151,25 @@ def test_a_channel_gets_the_summary(core: Core, office: PostOffice, installation
     receiver, owner = Receiver(), person(core, installation.owner)
     try:
         hook, _ = channels.add(core, acting(core, owner), kind="webhook", name="hook", url=receiver.url)
-        report_schedule.put(core, acting(core, owner), Choice("week", 1, 8, channel_id=hook.id))
+        report_schedule.put(core, acting(core, owner), ReportChoice("week", 1, 8, channel_id=hook.id))
         move(core, MONDAY)
         assert report_schedule.tick(core) == 1
     finally:
         receiver.close()
     (call,) = receiver.calls
-    assert "X: 1 of 1 went out" in call.json()["data"]["message"] and office.letters == []
+    assert "X: 1 of 1 went out" in call.json()["data"]["message"] and office.emails == []
     assert call.headers["webhook-id"] == f"report:{owner.id}:week:2026-10-12"
 
 
 def test_what_was_missed_while_nothing_ran_is_made_up_for_once(
     core: Core, office: PostOffice, installation: Installation
 ) -> None:
-    report_schedule.put(core, acting(core, person(core, installation.owner)), Choice("week", 1, 8))
+    report_schedule.put(core, acting(core, person(core, installation.owner)), ReportChoice("week", 1, 8))
     move(core, MONDAY + 3 * WEEK + timedelta(days=2))
     for _ in range(3):
         report_schedule.tick(core)
     assert [row["payload"]["first"] for row in orders(core)] == ["2026-11-02"], "the newest week, not all four"
-    assert len(office.letters) == 1
+    assert len(office.emails) == 1
     assert report_schedule.get(core, acting(core, person(core, installation.owner))).next_at == datetime(
         2026, 11, 16, 7, tzinfo=UTC
     )
@@ -179,19 +179,19 @@ def test_saving_again_does_not_send_the_same_period_twice(
     core: Core, office: PostOffice, installation: Installation
 ) -> None:
     owner = person(core, installation.owner)
-    report_schedule.put(core, acting(core, owner), Choice("week", 1, 8))
+    report_schedule.put(core, acting(core, owner), ReportChoice("week", 1, 8))
     move(core, MONDAY)
     report_schedule.tick(core)
-    report_schedule.put(core, acting(core, owner), Choice("week", 1, 9, "pdf"))
+    report_schedule.put(core, acting(core, owner), ReportChoice("week", 1, 9, "pdf"))
     move(core, MONDAY + timedelta(hours=2))
     report_schedule.tick(core)
-    assert len(office.letters) == 1 and len(orders(core)) == 1
+    assert len(office.emails) == 1 and len(orders(core)) == 1
 
 
 def test_a_mail_server_that_is_away_delays_it_is_told_and_closes_the_alert(
     core: Core, office: PostOffice, installation: Installation
 ) -> None:
-    report_schedule.put(core, acting(core, person(core, installation.owner)), Choice("week", 1, 8))
+    report_schedule.put(core, acting(core, person(core, installation.owner)), ReportChoice("week", 1, 8))
     office.refuse = True
     move(core, MONDAY)
     for _ in range(report_schedule.TOLD_AFTER - 1):
@@ -203,14 +203,14 @@ def test_a_mail_server_that_is_away_delays_it_is_told_and_closes_the_alert(
     assert "2026-10-12 to 2026-10-18" in message and "did not take the message" in message
     office.refuse = False
     move(core, core.clock.now() + timedelta(hours=1))
-    assert report_schedule.tick(core) == 1 and len(office.letters) == 1
+    assert report_schedule.tick(core) == 1 and len(office.emails) == 1
     with core.db.read() as conn:
         (row,) = conn.execute(select(alerts).where(alerts.c.kind == AlertKind.REPORT)).all()
     assert row.closed_at is not None
 
 
 def test_after_three_days_it_is_given_up_and_told(core: Core, office: PostOffice, installation: Installation) -> None:
-    report_schedule.put(core, acting(core, person(core, installation.owner)), Choice("week", 1, 8))
+    report_schedule.put(core, acting(core, person(core, installation.owner)), ReportChoice("week", 1, 8))
     office.refuse = True
     move(core, MONDAY)
     report_schedule.tick(core)
@@ -220,7 +220,7 @@ def test_after_three_days_it_is_given_up_and_told(core: Core, office: PostOffice
 
 
 def test_a_report_that_takes_the_process_down_is_told_too(core: Core, installation: Installation, monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
-    report_schedule.put(core, acting(core, person(core, installation.owner)), Choice("week", 1, 8))
+    report_schedule.put(core, acting(core, person(core, installation.owner)), ReportChoice("week", 1, 8))
     move(core, MONDAY)
 
     def die(*_: object) -> None:
@@ -247,7 +247,7 @@ def test_killed_at_any_write_it_arrives_under_one_key_and_is_ordered_once(
         for _ in range(2):
             assert _week(core, owner, die_at, committed) >= die_at
             week += 1
-    keys = [letter["Message-ID"] for letter in office.letters]
+    keys = [email["Message-ID"] for email in office.emails]
     assert len(orders(core)) == len(set(keys)) == week, "one order a week, and every one of them arrived"
     # Only a death after sending and before its note repeats a message, under the same key.
     assert len(keys) - len(set(keys)) == (0 if committed else 2)
@@ -256,7 +256,7 @@ def test_killed_at_any_write_it_arrives_under_one_key_and_is_ordered_once(
 def _week(core: Core, owner: User, die_at: int, committed: bool) -> int:
     """One more week, with a death at the write `die_at` (0: none), and another process that goes on; returns how many
     writes the first one got through."""
-    report_schedule.put(core, acting(core, owner), Choice("week", 1, 8))
+    report_schedule.put(core, acting(core, owner), ReportChoice("week", 1, 8))
     next_at = report_schedule.get(core, acting(core, owner)).next_at
     assert next_at is not None
     move(core, next_at)
@@ -271,7 +271,7 @@ def _week(core: Core, owner: User, die_at: int, committed: bool) -> int:
 
 
 def test_alerts_do_not_wait_for_reports(core: Core, installation: Installation) -> None:
-    report_schedule.put(core, acting(core, person(core, installation.owner)), Choice("week", 1, 8))
+    report_schedule.put(core, acting(core, person(core, installation.owner)), ReportChoice("week", 1, 8))
     move(core, MONDAY)
     with core.db.read() as conn:
         (due,) = storage.due(conn, core.clock.now())
@@ -283,15 +283,18 @@ def test_nobody_gets_another_ones_channel_and_a_viewer_chooses_nothing(core: Cor
     owner, stranger = person(core, installation.owner), person(core, installation.stranger)
     hook, _ = channels.add(core, acting(core, owner), kind="webhook", name="hook", url="http://127.0.0.1:9/")
     with pytest.raises(NotFound):
-        report_schedule.put(core, acting(core, stranger), Choice("week", 1, 8, channel_id=hook.id))
+        report_schedule.put(core, acting(core, stranger), ReportChoice("week", 1, 8, channel_id=hook.id))
     with core.db.write() as conn:
         conn.execute(update(user_table).where(user_table.c.id == stranger.id).values(role="viewer"))
     with pytest.raises(Forbidden):
-        report_schedule.put(core, acting(core, stranger), Choice("week", 1, 8))
+        report_schedule.put(core, acting(core, stranger), ReportChoice("week", 1, 8))
 
 
-@pytest.mark.parametrize("choice", [Choice("day"), Choice("week", form="exe"), Choice("week", 0), Choice("month", 31)])
-def test_a_choice_that_cannot_be_is_refused(core: Core, installation: Installation, choice: Choice) -> None:
+@pytest.mark.parametrize(
+    "choice",
+    [ReportChoice("day"), ReportChoice("week", form="exe"), ReportChoice("week", 0), ReportChoice("month", 31)],
+)
+def test_a_choice_that_cannot_be_is_refused(core: Core, installation: Installation, choice: ReportChoice) -> None:
     with pytest.raises(BadInput):
         report_schedule.put(core, acting(core, person(core, installation.owner)), choice)
 
@@ -301,7 +304,7 @@ def test_without_a_mail_server_a_channel_is_asked_for(
 ) -> None:
     monkeypatch.setattr(core.settings, "smtp_host", "")
     with pytest.raises(BadInput, match="choose a channel"):
-        report_schedule.put(core, acting(core, person(core, installation.owner)), Choice("week", 1, 8))
+        report_schedule.put(core, acting(core, person(core, installation.owner)), ReportChoice("week", 1, 8))
 
 
 def test_choosing_nothing_ends_it_and_who_is_shut_out_gets_nothing(
@@ -309,29 +312,29 @@ def test_choosing_nothing_ends_it_and_who_is_shut_out_gets_nothing(
 ) -> None:
     owner, teammate = person(core, installation.owner), person(core, installation.teammate)
     for one in (owner, teammate):
-        report_schedule.put(core, acting(core, one), Choice("week", 1, 8))
+        report_schedule.put(core, acting(core, one), ReportChoice("week", 1, 8))
     assert (
-        report_schedule.put(core, acting(core, owner), Choice())
-        == Choice()
+        report_schedule.put(core, acting(core, owner), ReportChoice())
+        == ReportChoice()
         == report_schedule.get(core, acting(core, owner))
     )
     with core.db.write() as conn:
         conn.execute(update(user_table).where(user_table.c.id == teammate.id).values(is_active=False))
     move(core, MONDAY)
-    assert report_schedule.tick(core) == 0 and office.letters == []
+    assert report_schedule.tick(core) == 0 and office.emails == []
     with core.db.read() as conn:
         assert len(conn.execute(select(report_schedules)).all()) == 1
 
 
 def test_the_scheduler_does_it(core: Core) -> None:
-    runner = build_runner(core, 1)
-    assert "reports" in [name for name, _, _ in runner._more]
+    scheduler = build_scheduler(core, 1)
+    assert "reports" in [name for name, _, _ in scheduler._more]
 
 
 def test_a_report_that_comes_by_itself_is_read_by_the_program_for_its_person(
     core: Core, installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    report_schedule.put(core, acting(core, installation.owner), Choice("week", 1, 8))
+    report_schedule.put(core, acting(core, installation.owner), ReportChoice("week", 1, 8))
     move(core, MONDAY)
     seen = asked(monkeypatch)
     assert report_schedule.tick(core) == 1

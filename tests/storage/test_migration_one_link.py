@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
-from postprober.domain.identity import RemoteAccount
+from postprober.domain.identity import AccountIdentity
 from postprober.domain.platform import Platform
 from postprober.storage import accounts
 from postprober.storage.database import Database
@@ -64,7 +64,7 @@ def test_every_account_is_named_by_its_server_and_linked_once(empty_database_url
         assert [(row.user_id, row.kind) for row in told] == [(1, "twice")] * 3
         assert "https://social.example/." in told[0].message and "http://SOCIAL.example" in told[0].message
         assert conn.execute(text("SELECT count(*) FROM outbox")).scalar() == 3
-        known = accounts.find(conn, space=1, remote=RemoteAccount(Platform("mastodon"), "social.example", "5"))
+        known = accounts.find(conn, space=1, remote=AccountIdentity(Platform("mastodon"), "social.example", "5"))
         assert known is not None and known.id == 2
         assert accounts.get(conn, 3).remote == known.remote
     db.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import text
 
-from postprober.domain.identity import RemoteAccount
+from postprober.domain.identity import AccountIdentity
 from postprober.domain.platform import Platform
 from postprober.storage import remote_posts
 from postprober.storage.database import Database
@@ -46,7 +46,7 @@ def test_only_what_was_answered_tells_what_our_program_is_called(empty_database_
                     {"i": number, "k": kind},
                 )
     db.migrate()
-    account = RemoteAccount(Platform("mastodon"), "https://social.example", "5")
+    account = AccountIdentity(Platform("mastodon"), "https://social.example", "5")
     with db.read() as conn:
         assert remote_posts.sent_by_us(conn, account) == {"r1", "r4"}
         assert remote_posts.known(conn, account, but=1) == {"r2", "r3", "r4"}

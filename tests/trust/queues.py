@@ -89,7 +89,7 @@ def _forgotten(_number: int) -> bool:
             ctx, _Lossy(lambda i: on.act(on.worker(), i)), WorkerPool(ctx, 1), lambda _conn, _now: True
         )
         for _ in range(20):
-            dispatcher.ring()
+            dispatcher.poll_due()
             on.manual.advance(60)
         dispatcher.stop()
         return on.state(delivery) is S.SCHEDULED

@@ -11,7 +11,7 @@ from postprober.domain.delivery import DeliveryState
 from postprober.domain.diagnosis import MAX_REPAIRS, Cause, Fix
 from postprober.domain.platform import Platform
 from postprober.errors import PostRejected, Unavailable
-from postprober.pipeline.repairs import diagnose, fixes
+from postprober.pipeline.repairs import diagnosis_job, fixes
 from postprober.storage import repairs
 from tests.agent.sandbox_kit import scene
 from tests.agent.test_adversary import INJECTED, Obedient, _trusting, effects
@@ -68,7 +68,7 @@ def _for_ever(on: Stage, number: int) -> list[str]:
     ctx = on.worker(f"w{number}", advisor=Sure(cause=cause, fix=fix))
     for _ in range(MAX_REPAIRS * 2):
         on.settle(ctx, mine, until=lambda d: d.state in (S.FAILED, S.HELD))
-        diagnose.tend(ctx)
+        diagnosis_job.tend(ctx)
         on.manual.advance(31)
     with on.db.read() as conn:
         applied = repairs.applied(conn, mine)

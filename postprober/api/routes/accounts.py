@@ -6,7 +6,7 @@ from fastapi import APIRouter, Response
 
 from postprober.api.auth import CallerDep, require
 from postprober.api.deps import CoreDep
-from postprober.api.idempotency import Answer, OnceDep
+from postprober.api.idempotency import OnceDep, StoredAnswer
 from postprober.api.problems import responses
 from postprober.api.schemas import AccountBody, ConnectBody, PathId
 from postprober.api.views import AccountList, AccountOut, Connected, ListedAccount
@@ -26,7 +26,7 @@ def listing(core: CoreDep, caller: CallerDep) -> AccountList:
     known = account_status.of_accounts(core, caller.actor)
     return AccountList(
         items=[
-            ListedAccount.known(a, known.get(a.id, account_status.Standing()).quotas)
+            ListedAccount.known(a, known.get(a.id, account_status.AccountActivity()).quotas)
             for a in accounts.listing(core, caller.actor)
         ]
     )
@@ -43,9 +43,9 @@ def connect(body: ConnectBody, core: CoreDep, caller: CallerDep, once: OnceDep) 
     it comes back with the result. Where one signs in with an app password or a token, the account is linked at once."""
     require(caller, "accounts:write")
 
-    def work(mark: Mark, made: int | None) -> Answer:
+    def work(mark: Mark, made: int | None) -> StoredAnswer:
         if made is not None:
-            return Answer(200, Connected(account=AccountOut.of(accounts.get(core, caller.actor, made))))
+            return StoredAnswer(200, Connected(account=AccountOut.of(accounts.get(core, caller.actor, made))))
         spec, secret = SPECS[body.platform], {"identifier": body.identifier, "password": body.password}
         if spec.sign_in is None and (body.identifier or body.password):
             raise BadInput(f"{NAMES[body.platform]} is not linked with a password; leave it out.", field="password")
@@ -54,9 +54,11 @@ def connect(body: ConnectBody, core: CoreDep, caller: CallerDep, once: OnceDep) 
         if spec.token is not None:
             secret = body.fields
         elif spec.sign_in is None:
-            return Answer(200, Connected(authorize_url=linking.start(core, caller.actor, body.platform, body.instance)))
+            return StoredAnswer(
+                200, Connected(authorize_url=linking.start(core, caller.actor, body.platform, body.instance))
+            )
         account = accounts.add_by_token(core, caller.actor, body.platform, secret, instance=body.instance, mark=mark)
-        return Answer(200, Connected(account=AccountOut.of(account)))
+        return StoredAnswer(200, Connected(account=AccountOut.of(account)))
 
     return once.answer(body.model_dump_json(), work)
 

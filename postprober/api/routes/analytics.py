@@ -9,8 +9,8 @@ from pydantic import BaseModel, Field
 
 from postprober.api.auth import Caller, CallerDep, require
 from postprober.api.deps import CoreDep, SlowDep
-from postprober.api.gate import SlowWork
 from postprober.api.problems import responses
+from postprober.api.slow_work import SlowWork
 from postprober.domain.platform import known
 from postprober.errors import NotFound
 from postprober.services.core import Core

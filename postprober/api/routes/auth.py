@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from postprober.api.auth import CallerDep, require
 from postprober.api.deps import COOKIE, CoreDep
-from postprober.api.idempotency import Answer, OnceDep
+from postprober.api.idempotency import OnceDep, StoredAnswer
 from postprober.api.problems import responses
 from postprober.domain.access import GRANTABLE
 from postprober.errors import Forbidden, NotSignedIn, SecondFactorNeeded, TooManyTries
@@ -129,11 +129,11 @@ def create_token(body: NewApiToken, caller: CallerDep, core: CoreDep, once: Once
     with the same key. API tokens cannot make API tokens."""
     require(caller, "tokens:write")
 
-    def work(mark: Mark, made: int | None) -> Answer:
+    def work(mark: Mark, made: int | None) -> StoredAnswer:
         token, secret = api_tokens.create(
             core, caller, name=body.name, scopes=body.scopes, days=body.days, mark=mark, instead_of=made
         )
-        return Answer(201, NewApiTokenOut(**_view(token).model_dump(), token=secret), _NO_STORE)
+        return StoredAnswer(201, NewApiTokenOut(**_view(token).model_dump(), token=secret), _NO_STORE)
 
     return once.answer(body.model_dump_json(), work)
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from postprober.api.auth import CallerDep, require
 from postprober.api.deps import CoreDep
-from postprober.api.idempotency import Answer, OnceDep
+from postprober.api.idempotency import OnceDep, StoredAnswer
 from postprober.api.problems import responses
 from postprober.api.schemas import Body, PathId, Text
 from postprober.domain.alert import AlertKind, Preferences
@@ -107,14 +107,14 @@ def create(body: NewChannel, core: CoreDep, caller: CallerDep, once: OnceDep) ->
     """A webhook's `secret` is shown this once: its messages are signed as the Standard Webhooks specification says."""
     require(caller, "alerts:write")
 
-    def work(mark: Mark, made: int | None) -> Answer:
+    def work(mark: Mark, made: int | None) -> StoredAnswer:
         if made is not None:  # the answer with the secret got lost; the channel is there
-            return Answer(201, NewChannelOut(**vars(channels.get(core, caller.actor, made)), secret=""))
+            return StoredAnswer(201, NewChannelOut(**vars(channels.get(core, caller.actor, made)), secret=""))
         view, secret = channels.add(
             core, caller.actor, kind=body.kind, name=body.name, url=body.url, kinds=[k.value for k in body.kinds],
             escalation=body.escalation, mark=mark,
         )  # fmt: skip
-        return Answer(201, NewChannelOut(**vars(view), secret=secret))
+        return StoredAnswer(201, NewChannelOut(**vars(view), secret=secret))
 
     return once.answer(body.model_dump_json(), work)
 

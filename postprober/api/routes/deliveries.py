@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 
 from postprober.api.auth import Caller, CallerDep, require
 from postprober.api.deps import CoreDep
-from postprober.api.idempotency import Answer, Once, OnceDep
+from postprober.api.idempotency import Once, OnceDep, StoredAnswer
 from postprober.api.problems import responses
 from postprober.api.schemas import AdoptBody, AgainBody, CancelBody, PathId, RewriteBody
 from postprober.api.views import DeliveryDetail
@@ -157,10 +157,10 @@ def _decide(
 ) -> Response:
     require(caller, "monitoring:write", "posts:write")
 
-    def work(mark: Mark, made: int | None) -> Answer:
+    def work(mark: Mark, made: int | None) -> StoredAnswer:
         if made is None:
             decide(mark)
-        return Answer(200, _detail(core, caller, delivery_id))
+        return StoredAnswer(200, _detail(core, caller, delivery_id))
 
     return once.answer(body, work)
 

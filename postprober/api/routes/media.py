@@ -16,10 +16,10 @@ from starlette.datastructures import FormData, UploadFile
 
 from postprober.api.auth import Caller, CallerDep, require
 from postprober.api.deps import CoreDep
-from postprober.api.gate import Gate, SlowWork
-from postprober.api.idempotency import Answer, Once, OnceDep
+from postprober.api.idempotency import Once, OnceDep, StoredAnswer
 from postprober.api.problems import responses
 from postprober.api.schemas import Alt, PathId, PlatformKey
+from postprober.api.slow_work import Gate, SlowWork
 from postprober.api.views import MediaOut, SignedUrl
 from postprober.domain.platform import known
 from postprober.errors import BadInput
@@ -93,10 +93,10 @@ def _take(core: Core, caller: Caller, once: Once, file: UploadFile, alt: str) ->
     name = _UNNAMED.sub("_", file.filename or "")
     with media.received(core, file.file) as found:
 
-        def work(mark: Mark, made: int | None) -> Answer:
+        def work(mark: Mark, made: int | None) -> StoredAnswer:
             media_id = made or media.add_received(core, caller.actor, name, found, alt, mark)
             record = media.get(core, caller.actor, media_id)
-            return Answer(201, MediaOut.of(record), {"Location": f"/api/media/{media_id}"})
+            return StoredAnswer(201, MediaOut.of(record), {"Location": f"/api/media/{media_id}"})
 
         return once.answer(json.dumps([found.digest, name, alt]), work)
 

@@ -8,7 +8,7 @@ from postprober.api import cursors
 from postprober.api.auth import CallerDep, require
 from postprober.api.cursors import Cursor, Limit
 from postprober.api.deps import CoreDep
-from postprober.api.idempotency import Answer, OnceDep
+from postprober.api.idempotency import OnceDep, StoredAnswer
 from postprober.api.problems import responses
 from postprober.api.schemas import PathId
 from postprober.api.views import LogList, LogOut, MonitoringOut
@@ -49,9 +49,9 @@ def retry(post_id: PathId, core: CoreDep, caller: CallerDep, once: OnceDep) -> R
     """Only those that failed: nothing of them was published. What is held or invisible is never sent again by this."""
     require(caller, "monitoring:write", "posts:write")
 
-    def work(mark: Mark, made: int | None) -> Answer:
+    def work(mark: Mark, made: int | None) -> StoredAnswer:
         if made is None:
             delivery_actions.retry(core, caller.actor, post_id, mark)
-        return Answer(200, MonitoringOut.of(monitoring.post_view(core, caller.actor, post_id)))
+        return StoredAnswer(200, MonitoringOut.of(monitoring.post_view(core, caller.actor, post_id)))
 
     return once.answer("", work)

@@ -10,7 +10,7 @@ from postprober.api import cursors
 from postprober.api.auth import CallerDep, require
 from postprober.api.cursors import Cursor, Limit
 from postprober.api.deps import CoreDep
-from postprober.api.idempotency import Answer, OnceDep
+from postprober.api.idempotency import OnceDep, StoredAnswer
 from postprober.api.problems import Precondition, responses
 from postprober.api.schemas import IfMatch, NewPostBody, PathId, PostBody, versions_of
 from postprober.api.views import PostList, PostOut
@@ -45,7 +45,7 @@ def create(body: NewPostBody, core: CoreDep, caller: CallerDep, once: OnceDep) -
     suggestions are `pending` for a moment. What the review does not pass gets status `review` and waits for a person."""
     require(caller, "posts:write")
 
-    def work(mark: Mark, made: int | None) -> Answer:
+    def work(mark: Mark, made: int | None) -> StoredAnswer:
         if made is not None:
             return _answer(201, drafts.get(core, caller.actor, made))
         wish = _in_time(core, body.wish())
@@ -101,7 +101,7 @@ def submit(post_id: PathId, core: CoreDep, caller: CallerDep, once: OnceDep, if_
     what to change, account by account."""
     require(caller, "posts:write")
 
-    def work(mark: Mark, made: int | None) -> Answer:
+    def work(mark: Mark, made: int | None) -> StoredAnswer:
         if made is not None:
             return _answer(200, drafts.get(core, caller.actor, made))
         return _answer(200, drafts.submit(core, caller.actor, post_id, versions_of(if_match), mark))
@@ -114,8 +114,8 @@ def _in_time(core: Core, wish: NewPost) -> NewPost:
     return wish if wish.at is None else replace(wish, at=check_time(wish.at, core.clock.now()))
 
 
-def _answer(status: int, post: Post) -> Answer:
+def _answer(status: int, post: Post) -> StoredAnswer:
     headers = {"ETag": f'"{post.version}"'}
     if status == 201:
         headers["Location"] = f"/api/posts/{post.id}"
-    return Answer(status, PostOut.of(post), headers)
+    return StoredAnswer(status, PostOut.of(post), headers)

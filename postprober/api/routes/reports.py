@@ -13,7 +13,7 @@ from postprober.api.deps import CoreDep, SlowDep
 from postprober.api.problems import responses
 from postprober.api.schemas import Body, Id, PathId
 from postprober.services.reports import proof_pages, report_schedule, reports
-from postprober.services.reports.report_schedule import Choice
+from postprober.services.reports.report_schedule import ReportChoice
 from postprober.services.reports.reports import Made
 
 router = APIRouter(prefix="/api/reports", tags=["reports"])
@@ -49,7 +49,7 @@ class ScheduleOut(BaseModel):
     next_at: datetime | None = Field(description="When the next one is made")
 
     @classmethod
-    def of(cls, choice: Choice) -> ScheduleOut:
+    def of(cls, choice: ReportChoice) -> ScheduleOut:
         values = vars(choice) | {"format": choice.form}
         return cls(**{name: values[name] for name in cls.model_fields})
 
@@ -94,7 +94,7 @@ def get_schedule(core: CoreDep, caller: CallerDep) -> ScheduleOut:
 def put_schedule(body: ScheduleBody, core: CoreDep, caller: CallerDep) -> ScheduleOut:
     """A weekly report is about the seven days before its day, a monthly one about the calendar month before."""
     require(caller, "reports:write")
-    chosen = Choice(body.every, body.day, body.hour, body.format, body.channel_id)
+    chosen = ReportChoice(body.every, body.day, body.hour, body.format, body.channel_id)
     return ScheduleOut.of(report_schedule.put(core, caller.actor, chosen))
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from sqlalchemy import Connection
 
 from postprober.domain.delivery import DeliveryState, Proof, Step, StepStatus
-from postprober.domain.identity import RemotePost
+from postprober.domain.identity import PostIdentity
 from postprober.domain.remote import Ref, Sighting
 from postprober.errors import Conflict
-from postprober.pipeline.core.claimed_delivery import Work
+from postprober.pipeline.core.claimed_delivery import ClaimedDelivery
 from postprober.storage import accounts, evidence_log, remote_posts
 from postprober.storage.records import PartRecord, replace
 
@@ -23,7 +23,7 @@ class Taken(Conflict):
         self.owner = owner
 
 
-def why_not(work: Work, conn: Connection, part: PartRecord, sighting: Sighting) -> str:
+def why_not(work: ClaimedDelivery, conn: Connection, part: PartRecord, sighting: Sighting) -> str:
     """Why what was found must not be taken for this delivery's, "" when it may be. By words alone nobody takes
     anything while another delivery with the same words, to the same remote account, may be what was seen: between two
     a person decides. Call it in the transaction that adopts."""
@@ -37,16 +37,16 @@ def why_not(work: Work, conn: Connection, part: PartRecord, sighting: Sighting) 
     )
 
 
-def claim(work: Work, conn: Connection, part: int, remote_id: str, *, sent_by_us: bool) -> None:
+def claim(work: ClaimedDelivery, conn: Connection, part: int, remote_id: str, *, sent_by_us: bool) -> None:
     """Write down whose post it is. `sent_by_us`: as in `remote_posts.claim`. Raises Taken."""
-    mine = RemotePost(work.account.platform, work.account.server, remote_id)
+    mine = PostIdentity(work.account.platform, work.account.server, remote_id)
     author, now = work.account.remote_id, work.now()
     if not remote_posts.claim(conn, mine, author, work.delivery.id, part, now, sent_by_us=sent_by_us):
         raise Taken(remote_posts.owner(conn, mine))
 
 
 def adopt(
-    work: Work, conn: Connection, part: PartRecord, ref: Ref, reason: str, *, sent_by_us: bool,
+    work: ClaimedDelivery, conn: Connection, part: PartRecord, ref: Ref, reason: str, *, sent_by_us: bool,
     proof: Proof = Proof.ACCEPTED,
 ) -> None:  # fmt: skip
     """Record `ref` as the part's post. The last part makes the delivery published; before that the next part follows.
@@ -58,8 +58,8 @@ def adopt(
     claim(work, conn, part.index, ref.remote_id, sent_by_us=sent_by_us)
     current = work.delivery.parts[part.index]
     parts = work.delivery.with_part(replace(current, ref=ref))
-    accounts.write(conn, work.account.id, canary=ref.remote_id)
-    work.account = replace(work.account, canary=ref.remote_id)
+    accounts.write(conn, work.account.id, newest_known_post=ref.remote_id)
+    work.account = replace(work.account, newest_known_post=ref.remote_id)
     if work.delivery.state is not S.SUBMITTING:  # an ordinary answer stands in its attempt; this one was found
         body = {"part": part.index, "remote_id": ref.remote_id, "url": ref.url, "how": reason}
         evidence_log.keep(conn, work.delivery.id, "found", body, now)

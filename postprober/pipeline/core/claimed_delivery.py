@@ -19,7 +19,7 @@ from postprober.domain.remote import PartJob, Ref, Search
 from postprober.errors import Conflict, LeaseLost, VaultError
 from postprober.http import Exchange, HttpClient
 from postprober.pipeline.core import transitions
-from postprober.pipeline.core.context import Context, Wiretap
+from postprober.pipeline.core.context import Context, ExchangeRecorder
 from postprober.pipeline.core.platform_time import key_of
 from postprober.pipeline.core.tokens import open_credentials, secrets_of
 from postprober.platforms.common.adapter import Adapter
@@ -30,7 +30,7 @@ KEY_LOOK = timedelta(minutes=1)  # until it is tried again whether the tokens ca
 
 
 @dataclass
-class Work:
+class ClaimedDelivery:
     """`delivery` is always the row as this worker last saw or wrote it; its fence guards every write."""
 
     ctx: Context
@@ -61,22 +61,24 @@ class Work:
             **columns,
         )  # fmt: skip
 
-    def close(self, conn: Connection, attempt: int, outcome: Outcome, tap: Wiretap, message: str = "") -> None:
-        attempts.close_attempt(conn, attempt, outcome, now=self.now(), message=message, **tap.closing())
+    def close(
+        self, conn: Connection, attempt: int, outcome: Outcome, recorder: ExchangeRecorder, message: str = ""
+    ) -> None:
+        attempts.close_attempt(conn, attempt, outcome, now=self.now(), message=message, **recorder.closing())
 
-    def http(self, tap: Wiretap, request_id: str, *, publishing: bool = False) -> HttpClient:
+    def http(self, recorder: ExchangeRecorder, request_id: str, *, publishing: bool = False) -> HttpClient:
         """A client for this account. Only `publishing` ones pass the gate and the checkpoints."""
         return self.ctx.http.bound(
             request_id=request_id,
             secrets=secrets_of(self.cred),
-            observer=lambda exchange: self._seen(tap, exchange),
+            observer=lambda exchange: self._seen(recorder, exchange),
             gate=(lambda: self.ctx.keeper.check(self.delivery.id)) if publishing else None,
             checkpoint=self.ctx.checkpoint if publishing else None,
         )
 
-    def _seen(self, tap: Wiretap, exchange: Exchange) -> None:
-        tap(exchange)
-        self.ctx.pulse.saw(self.account, exchange, self.now())
+    def _seen(self, recorder: ExchangeRecorder, exchange: Exchange) -> None:
+        recorder(exchange)
+        self.ctx.health_cache.saw(self.account, exchange, self.now())
         self.ctx.times.saw(key_of(self.account), exchange)
 
     def adapter(self, http: HttpClient) -> Adapter:
@@ -84,7 +86,7 @@ class Work:
 
 
 @contextmanager
-def claimed(ctx: Context, delivery_id: int, *, only: frozenset[DeliveryState]) -> Iterator[Work | None]:
+def claimed(ctx: Context, delivery_id: int, *, only: frozenset[DeliveryState]) -> Iterator[ClaimedDelivery | None]:
     """A due delivery in one of the states `only`, leased for as long as the block runs; None if somebody else has it or it
     is not due. Its tokens are not opened yet. The block ends early, without an error, where the delivery turns out to
     belong to somebody else by now: they carry on from what is stored."""
@@ -97,14 +99,14 @@ def claimed(ctx: Context, delivery_id: int, *, only: frozenset[DeliveryState]) -
         return
     ctx.keeper.hold(delivery.id, deadline)
     try:
-        yield Work(ctx, delivery, account, Credentials(""))
+        yield ClaimedDelivery(ctx, delivery, account, Credentials(""))
     except (Conflict, LeaseLost):
         return
     finally:
         ctx.keeper.drop(delivery.id)
 
 
-def open_tokens(work: Work) -> bool:
+def open_tokens(work: ClaimedDelivery) -> bool:
     """False where they cannot be opened: the delivery waits then."""
     try:
         work.cred = open_credentials(work.ctx.vault, work.account)
@@ -114,7 +116,7 @@ def open_tokens(work: Work) -> bool:
     return True
 
 
-def await_key(work: Work, error: VaultError) -> None:
+def await_key(work: ClaimedDelivery, error: VaultError) -> None:
     """The account's tokens cannot be opened. That is the installation's trouble and nobody's try: nothing is sent or
     asked until the key is back, and a person is told."""
     again = work.now() + KEY_LOOK
@@ -165,7 +167,7 @@ def media_files(ctx: Context, delivery: Delivery, ids: tuple[int, ...]) -> tuple
     )  # fmt: skip
 
 
-def composed(work: Work, part: PartRecord) -> PartRecord:
+def composed(work: ClaimedDelivery, part: PartRecord) -> PartRecord:
     """`part` with the values that are fixed at its first try; its handle nearly always was when it was planned."""
     if part.composed_at:
         return part
@@ -174,18 +176,20 @@ def composed(work: Work, part: PartRecord) -> PartRecord:
     return replace(part, composed_at=moment.isoformat(), handle=handle)
 
 
-def search_for(work: Work, conn: Connection, part: PartRecord, job: PartJob) -> Search:
+def search_for(work: ClaimedDelivery, conn: Connection, part: PartRecord, job: PartJob) -> Search:
     """What to look for when it is not known whether `part` is out."""
     since = datetime.fromisoformat(part.intent_at) if part.intent_at else work.delivery.created_at
-    canary: str | None = part.canary or None
+    newest_known_post: str | None = part.newest_known_post or None
     hidden = deliveries.ghosts(conn, work.account.id)
-    if canary in hidden:  # it is in no list; without another it proves nothing
-        canary = deliveries.newest_seen(conn, work.account.id, since) or _known_before(canary, hidden)
+    if newest_known_post in hidden:  # it is in no list; without another it proves nothing
+        newest_known_post = deliveries.newest_seen(conn, work.account.id, since) or _known_before(
+            newest_known_post, hidden
+        )
     return Search(
         job=job,
         since=since,
         staged=part.staged,
-        canary=canary,
+        newest_known_post=newest_known_post,
         later=deliveries.sent_after(conn, work.delivery) - hidden.keys(),
         exclude=remote_posts.known(conn, work.account.remote, but=work.delivery.id)
         | {p.ref.remote_id for p in work.delivery.parts if p.ref is not None},  # parts of a thread may be alike

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from postprober.agent.advisor import Advisor
-from postprober.alerts.mail import Letter
+from postprober.alerts.mail import Email
 from postprober.browser import Browser
 from postprober.clock import Clock
 from postprober.domain.platform import Platform, PlatformConfig
@@ -19,7 +19,7 @@ from postprober.domain.prices import Prices
 from postprober.domain.timing import Timing
 from postprober.errors import LeaseLost
 from postprober.http import Exchange, HttpClient
-from postprober.pipeline.core.platform_health_cache import Pulse
+from postprober.pipeline.core.platform_health_cache import PlatformHealthCache
 from postprober.pipeline.core.platform_time import Patience, PlatformTimes
 from postprober.platforms.common.adapter import Adapter
 from postprober.platforms.registry import adapter_of
@@ -34,7 +34,7 @@ def no_checkpoint(_name: str) -> None:
     """Checkpoints are the places where a crash test may kill the process; in production nothing happens there."""
 
 
-def no_letter(_body: dict[str, Any]) -> Letter | None:
+def no_email(_body: dict[str, Any]) -> Email | None:
     """Nobody writes letters here."""
     return None
 
@@ -107,10 +107,10 @@ class Context:
 
     `adapter_for(platform, http)` builds an adapter; `media_url(record, platform)` signs a public URL;
     `data_dir` holds the media files; `late_limit` is how late a post may go out without asking; `spare()` says whether
-    nothing else is waiting to be published, so that a worker may prove its post at once; `letter_for(body)` writes the
-    letter of a `mail` row, which goes to `mail`; `app_url`: where links in messages lead; `turn_off(channel)`: those with
+    nothing else is waiting to be published, so that a worker may prove its post at once; `email_for(body)` writes the
+    e-mail of a `mail` row, which goes to `mail`; `app_url`: where links in messages lead; `turn_off(channel)`: those with
     which its mails are turned off; `ping_url` is called while the scheduler
-    is well; `pulse`: what this process knows of the platforms' health; `times`: of their clocks; `patience`: how long it
+    is well; `health_cache`: what this process knows of the platforms' health; `times`: of their clocks; `patience`: how long it
     waits before it looks; `prices`: what a platform charges; `read_budget`: how much is read as owner, 1 as usual;
     `together`: posts of an account are looked at together; `browser` opens posts as a stranger does (None: nobody looks that way), `looks_a_minute` times
     at most.
@@ -133,10 +133,10 @@ class Context:
     mail: MailServer | None = None
     app_url: str = ""
     ping_url: str = ""
-    letter_for: Callable[[dict[str, Any]], Letter | None] = no_letter
+    email_for: Callable[[dict[str, Any]], Email | None] = no_email
     turn_off: Callable[[int], tuple[str, str]] = no_links
     advisor: Advisor = field(default_factory=Advisor)
-    pulse: Pulse = field(default_factory=Pulse)
+    health_cache: PlatformHealthCache = field(default_factory=PlatformHealthCache)
     prices: Callable[[Platform], Prices] = lambda _platform: Prices()
     read_budget: float = 1.0
     together: bool = True
@@ -167,7 +167,7 @@ class Closing(TypedDict):
 
 
 @dataclass
-class Wiretap:
+class ExchangeRecorder:
     """Collects the exchanges of one act, so that the attempt row can tell what came back."""
 
     exchanges: list[Exchange] = field(default_factory=list)

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from postprober.domain.health import Quota, Standing, Unit
+from postprober.domain.health import Quota, ServerHealth, Unit
 from postprober.http import Exchange
 from postprober.platforms.registry import quota_of
 from postprober.storage.health import Note, Server
@@ -23,13 +23,13 @@ MOST_NOTES = 10_000  # more in one second would say nothing new
 _NUMBERED = re.compile(r"[^/]*\d[^/]*")
 
 
-class Pulse:
+class PlatformHealthCache:
     """Shared by the threads of one process."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._notes: deque[Note] = deque(maxlen=MOST_NOTES)
-        self._blocked: dict[Server, Standing] = {}
+        self._blocked: dict[Server, ServerHealth] = {}
         self._quotas: dict[int, dict[str, Quota]] = {}
         self._untold: set[int] = set()
         self._told: dict[int, datetime] = {}
@@ -46,11 +46,11 @@ class Pulse:
             self._notes.clear()
         return found
 
-    def set_blocked(self, blocked: Mapping[Server, Standing]) -> None:
+    def set_blocked(self, blocked: Mapping[Server, ServerHealth]) -> None:
         with self._lock:
             self._blocked = dict(blocked)
 
-    def blocks(self, server: Server) -> Standing | None:
+    def blocks(self, server: Server) -> ServerHealth | None:
         """Why nothing new may be sent there now; None when it may."""
         return self._blocked.get(server)
 
@@ -77,7 +77,7 @@ class Pulse:
         return found
 
     def spent_until(self, account_id: int, now: datetime) -> datetime | None:
-        """Until when no canary may ask for this account, because what is left of a limit is for its posts."""
+        """Until when no check may ask for this account, because what is left of a limit is for its posts."""
         with self._lock:
             known = self._quotas.get(account_id, {})
             for call in [call for call, quota in known.items() if quota.resets_at <= now]:

@@ -11,7 +11,7 @@ from postprober.domain.attempt import Act, Outcome
 from postprober.domain.platform import NAMES
 from postprober.errors import OutcomeUnknown, PlatformError, ReconnectNeeded, Unavailable, VaultError
 from postprober.pipeline.core import transitions
-from postprober.pipeline.core.context import Closing, Context, Wiretap
+from postprober.pipeline.core.context import Closing, Context, ExchangeRecorder
 from postprober.security.vault import Place, Vault
 from postprober.storage import accounts, attempts
 from postprober.storage.records import Account, Delivery
@@ -84,7 +84,7 @@ def ensure_valid(ctx: Context, delivery: Delivery | None, account: Account) -> t
 
 
 def renew(ctx: Context, delivery: Delivery | None, account: Account) -> tuple[Account, Credentials]:
-    """Renew the tokens, once for all who need it; `delivery`: on whose account of tries it goes, None for a canary.
+    """Renew the tokens, once for all who need it; `delivery`: on whose account of tries it goes, None for an account check.
     Raises ReconnectNeeded or Unavailable."""
     now = ctx.clock.now()
     request_id = uuid.uuid4().hex
@@ -100,12 +100,12 @@ def renew(ctx: Context, delivery: Delivery | None, account: Account) -> tuple[Ac
                 conn, delivery, part=0, act=Act.REFRESH, request_id=request_id, worker=ctx.worker, now=now
             )
     cred = open_credentials(ctx.vault, account)
-    tap = Wiretap()
-    http = ctx.http.bound(request_id=request_id, secrets=secrets_of(cred), observer=tap)
+    recorder = ExchangeRecorder()
+    http = ctx.http.bound(request_id=request_id, secrets=secrets_of(cred), observer=recorder)
     try:
         fresh = ctx.adapter(account, http).refresh(cred)
     except PlatformError as error:
-        _refused(ctx, account, attempt, tap, error)
+        _refused(ctx, account, attempt, recorder, error)
         if isinstance(error, OutcomeUnknown):
             raise Unavailable("Renewing the access was interrupted. It will be retried.", error.detail) from error
         raise
@@ -114,7 +114,7 @@ def renew(ctx: Context, delivery: Delivery | None, account: Account) -> tuple[Ac
         stored = accounts.write_tokens(conn, account, account.token_version, **seal(ctx.vault, account.id, fresh))
         outcome = Outcome.SUCCESS if stored else Outcome.LATE
         if attempt is not None:
-            attempts.close_attempt(conn, attempt, outcome, now=ctx.clock.now(), **_shown(tap))
+            attempts.close_attempt(conn, attempt, outcome, now=ctx.clock.now(), **_shown(recorder))
         current = accounts.get(conn, account.id)
     if not stored:
         _withdraw(ctx, current, fresh)
@@ -163,7 +163,9 @@ def reading_refused(ctx: Context, delivery: Delivery, account: Account) -> Accou
     return account
 
 
-def _refused(ctx: Context, account: Account, attempt: int | None, tap: Wiretap, error: PlatformError) -> None:
+def _refused(
+    ctx: Context, account: Account, attempt: int | None, recorder: ExchangeRecorder, error: PlatformError
+) -> None:
     outcome = Outcome.UNAVAILABLE
     if isinstance(error, OutcomeUnknown):
         outcome = Outcome.UNKNOWN
@@ -173,11 +175,11 @@ def _refused(ctx: Context, account: Account, attempt: int | None, tap: Wiretap, 
     with ctx.db.write() as conn:
         accounts.end_refresh(conn, account)
         if attempt is not None:
-            attempts.close_attempt(conn, attempt, outcome, now=now, message=error.message, **_shown(tap))
+            attempts.close_attempt(conn, attempt, outcome, now=now, message=error.message, **_shown(recorder))
         if isinstance(error, ReconnectNeeded):
             transitions.reconnect_needed(conn, account, error, now)
 
 
-def _shown(tap: Wiretap) -> Closing:
+def _shown(recorder: ExchangeRecorder) -> Closing:
     """A token endpoint's reply is never kept, redacted or not: only status and latency."""
-    return Closing(**{**tap.closing(), "reply": ""})
+    return Closing(**{**recorder.closing(), "reply": ""})

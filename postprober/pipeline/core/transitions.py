@@ -65,7 +65,7 @@ def _went_well(conn: Connection, delivery: Delivery, new: DeliveryState, reason:
     if alert_log.in_trouble(conn, _subject(delivery)):
         _tell(conn, delivery, RECOVERED, reason, f"{new.value}:{processes.newest_transition(conn)}", now)
     if new is DeliveryState.PUBLISHED and alert_log.has_open(conn, _lock(delivery.account_id)):
-        alert_log.close(conn, _lock(delivery.account_id), now)  # canaries may be switched off
+        alert_log.close(conn, _lock(delivery.account_id), now)  # account checks may be switched off
     out = delivery.first_byte_at or now
     if new is DeliveryState.PUBLISHED and out - delivery.due_at > LATE_AFTER:
         late = round((out - delivery.due_at).total_seconds() / 60)

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from postprober.domain.delivery import Cause, DeliveryState
+from postprober.domain.delivery import DeliveryState, StateCause
 from postprober.pipeline.core import transitions
 from postprober.pipeline.core.context import Context
 from postprober.storage import deliveries
@@ -49,9 +49,11 @@ def settle(conn: Connection, delivery: Delivery, now: datetime, worker: str = ""
     columns = {"next_at": None, "lease_until": None, "fence": delivery.fence + 1}
     unknown = delivery.unknown_at is not None
     if delivery.state is S.UNCONFIRMED or (unknown and delivery.state in (S.SCHEDULED, S.CLAIMED, S.WAITING)):
-        transitions.move(conn, delivery, S.HELD, reason=reason, now=now, worker=worker, cause=Cause.UNLINKED, **columns)
+        transitions.move(
+            conn, delivery, S.HELD, reason=reason, now=now, worker=worker, cause=StateCause.UNLINKED, **columns
+        )
     elif unknown and delivery.state is S.HELD:
-        deliveries.touch(conn, delivery, now, cause=Cause.UNLINKED, next_at=None, lease_until=None)
+        deliveries.touch(conn, delivery, now, cause=StateCause.UNLINKED, next_at=None, lease_until=None)
     elif unknown and delivery.state is S.PROCESSING:
         transitions.move(conn, delivery, S.UNCONFIRMED, reason=reason, now=now, worker=worker, **columns)
     elif delivery.state in (S.SCHEDULED, S.CLAIMED, S.WAITING, S.PROCESSING, S.HELD):

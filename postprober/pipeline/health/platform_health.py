@@ -9,12 +9,12 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 
 from postprober.domain.alert import AlertKind, AlertType
-from postprober.domain.delivery import Cause, DeliveryState, Step, StepStatus
+from postprober.domain.delivery import DeliveryState, StateCause, Step, StepStatus
 from postprober.domain.health import (
     READ,
-    Sign,
-    Standing,
-    Verdict,
+    HealthSign,
+    HealthVerdict,
+    ServerHealth,
     assess,
     delay_look,
     freshness,
@@ -24,8 +24,8 @@ from postprober.domain.health import (
 from postprober.domain.platform import NAMES
 from postprober.domain.retry import JITTER
 from postprober.errors import Conflict, PlatformError
-from postprober.pipeline.core.claimed_delivery import Work
-from postprober.pipeline.core.context import Context, Wiretap
+from postprober.pipeline.core.claimed_delivery import ClaimedDelivery
+from postprober.pipeline.core.context import Context, ExchangeRecorder
 from postprober.storage import alert_log, deliveries, quotas
 from postprober.storage import health as store
 from postprober.storage.health import Kept, Note, Server
@@ -49,13 +49,13 @@ def called(server: Server) -> str:
     return f"{NAMES[platform]} ({host})" if host else NAMES[platform]
 
 
-def note(work: Work, tap: Wiretap, error: PlatformError | None) -> None:
-    """What a real delivery has just seen: a success is the best canary."""
-    latency = max((exchange.latency_ms for exchange in tap.exchanges), default=0)
+def note(work: ClaimedDelivery, recorder: ExchangeRecorder, error: PlatformError | None) -> None:
+    """What a real delivery has just seen: a success says more than any account check."""
+    latency = max((exchange.latency_ms for exchange in recorder.exchanges), default=0)
     sign = sign_of(error, timedelta(milliseconds=latency))
     if sign is not None:
         message = error.message if error else ""
-        work.ctx.pulse.note(
+        work.ctx.health_cache.note(
             Note(work.account.id, server_of(work.account), work.now(), "delivery", sign, latency, message)
         )
 
@@ -64,10 +64,10 @@ def share(ctx: Context) -> None:
     """Write what this process's deliveries saw, and copy the blocks: once a second in every process that publishes."""
     with ctx.db.read() as conn:
         known = store.standings(conn)
-    if left := ctx.pulse.left(ctx.clock.now()):
+    if left := ctx.health_cache.left(ctx.clock.now()):
         with ctx.db.write() as conn:
             quotas.put(conn, left, ctx.clock.now())
-    noted = _telling(ctx.pulse.take(), known)
+    noted = _telling(ctx.health_cache.take(), known)
     each(
         {one.server for one in noted},
         lambda server: record(ctx, server, [one for one in noted if one.server == server]),
@@ -83,7 +83,9 @@ def tick(ctx: Context) -> None:
     now = ctx.clock.now()
     with ctx.db.read() as conn:
         known = store.standings(conn)
-    old = [s for s, kept in known.items() if kept.standing.verdict is not Verdict.UNKNOWN and _stale(ctx, kept, now)]
+    old = [
+        s for s, kept in known.items() if kept.standing.verdict is not HealthVerdict.UNKNOWN and _stale(ctx, kept, now)
+    ]
     each(old, lambda server: record(ctx, server, []), log, "the verdict about a platform ages")
     reload(ctx)
     _release(ctx)
@@ -95,13 +97,13 @@ def _telling(notes: Sequence[Note], known: dict[Server, Kept]) -> list[Note]:
 
     def repeats(one: Note) -> bool:
         kept = known.get(one.server)
-        calm = kept is not None and kept.standing.verdict is Verdict.WELL and one.at - kept.checked_at < REPEAT
-        return calm and one.sign is Sign.WELL
+        calm = kept is not None and kept.standing.verdict is HealthVerdict.WELL and one.at - kept.checked_at < REPEAT
+        return calm and one.sign is HealthSign.WELL
 
     return [one for one in newest if not repeats(one)]
 
 
-def record(ctx: Context, server: Server, notes: Sequence[Note]) -> Standing:
+def record(ctx: Context, server: Server, notes: Sequence[Note]) -> ServerHealth:
     """Signs, the standing that follows and what people are told: one transaction."""
     now = ctx.clock.now()
     fresh = _fresh(ctx, server)
@@ -119,10 +121,10 @@ def record(ctx: Context, server: Server, notes: Sequence[Note]) -> Standing:
     return after
 
 
-def _tell(conn: Connection, server: Server, before: Standing | None, after: Standing, now: datetime) -> None:
+def _tell(conn: Connection, server: Server, before: ServerHealth | None, after: ServerHealth, now: datetime) -> None:
     """Once when it begins to fail, and once when that is over, to everybody with an account there."""
-    failed = before is not None and before.verdict is Verdict.FAILING
-    fails = after.verdict is Verdict.FAILING
+    failed = before is not None and before.verdict is HealthVerdict.FAILING
+    fails = after.verdict is HealthVerdict.FAILING
     if failed == fails:
         return
     number = store.number(conn, server)
@@ -136,7 +138,7 @@ def _tell(conn: Connection, server: Server, before: Standing | None, after: Stan
             )  # fmt: skip
         elif alert_log.has_open(conn, subject):
             alert_log.close(conn, subject, now)
-            if after.verdict is Verdict.UNKNOWN:
+            if after.verdict is HealthVerdict.UNKNOWN:
                 continue  # nobody looked any more: that is no recovery
             _alert(
                 conn, user_id, AlertType.SUCCESS, AlertKind.RECOVERED, "", f"{subject}:{after.since:%Y%m%dT%H%M%S}",
@@ -154,12 +156,12 @@ def _alert(
 
 
 def reload(ctx: Context) -> None:
-    """Copy from the database where nothing new may be sent. What is stale blocks nothing: a canary that is switched
+    """Copy from the database where nothing new may be sent. What is stale blocks nothing: an account check that is switched
     off or broken must not keep posts back for ever."""
     now = ctx.clock.now()
     with ctx.db.read() as conn:
         known = store.standings(conn)
-    ctx.pulse.set_blocked(
+    ctx.health_cache.set_blocked(
         {
             server: kept.standing
             for server, kept in known.items()
@@ -168,10 +170,10 @@ def reload(ctx: Context) -> None:
     )
 
 
-def holds_back(work: Work) -> bool:
+def holds_back(work: ClaimedDelivery) -> bool:
     """Let a claimed delivery wait when its platform is known to be failing, unless a person wants it sent anyway."""
     server = server_of(work.account)
-    standing = work.ctx.pulse.blocks(server)
+    standing = work.ctx.health_cache.blocks(server)
     if standing is None:
         return False
     now = work.now()
@@ -185,7 +187,7 @@ def holds_back(work: Work) -> bool:
             work.log(
                 conn, Step.POSTING, StepStatus.WARNING, message=reason, next="sent when the platform is available again"
             )
-        work.move(conn, S.WAITING, reason, cause=Cause.PLATFORM, next_at=now + pause, lease_until=None)
+        work.move(conn, S.WAITING, reason, cause=StateCause.PLATFORM, next_at=now + pause, lease_until=None)
     return True
 
 
@@ -195,7 +197,7 @@ def _release(ctx: Context) -> None:
     with ctx.db.read() as conn:
         servers = store.servers_waited_for(conn)
     for server in servers:
-        while ctx.pulse.blocks(server) is None:
+        while ctx.health_cache.blocks(server) is None:
             with ctx.db.write() as conn:
                 ids = store.waiting_for(conn, server, BATCH)
                 for delivery_id in ids:
@@ -207,7 +209,7 @@ def _release(ctx: Context) -> None:
 
 def _wake(ctx: Context, conn: Connection, delivery_id: int) -> None:
     found = deliveries.get(conn, delivery_id)
-    if found.state is S.WAITING and found.cause is Cause.PLATFORM:
+    if found.state is S.WAITING and found.cause is StateCause.PLATFORM:
         try:
             deliveries.touch(conn, found, ctx.clock.now(), next_at=ctx.clock.now())
         except Conflict:
@@ -215,11 +217,11 @@ def _wake(ctx: Context, conn: Connection, delivery_id: int) -> None:
 
 
 def _fresh(ctx: Context, server: Server) -> timedelta:
-    return freshness(server[0], ctx.timing.canary_every)
+    return freshness(server[0], ctx.timing.account_check_every)
 
 
 def _soon(ctx: Context, server: Server) -> timedelta:
-    return pace(server[0], ctx.timing.canary_soon)
+    return pace(server[0], ctx.timing.account_check_soon)
 
 
 def _stale(ctx: Context, kept: Kept, now: datetime) -> bool:

@@ -18,7 +18,7 @@ from postprober.domain.alert import AlertKind, AlertType, Preferences, quiet_unt
 from postprober.domain.retry import backoff
 from postprober.errors import PostProberError, Unavailable, VaultError
 from postprober.pipeline.core.context import Context
-from postprober.pipeline.notifications.sender import Courier, Gone, Refused
+from postprober.pipeline.notifications.sender import Gone, Refused, Sender
 from postprober.storage import alert_log, notifications, users
 from postprober.storage.loops import each
 from postprober.storage.notifications import Channel
@@ -35,8 +35,8 @@ WAITS = "The channel is off. This is sent when it is turned on."  # in the deliv
 LONGEST_PAUSE = timedelta(minutes=15)  # between tries, so that a receiver that is back hears of it soon
 
 
-def courier_of(ctx: Context) -> Courier:
-    return Courier(ctx.vault, ctx.http, ctx.clock, ctx.mail, ctx.app_url, ctx.turn_off)
+def sender_of(ctx: Context) -> Sender:
+    return Sender(ctx.vault, ctx.http, ctx.clock, ctx.mail, ctx.app_url, ctx.turn_off)
 
 
 def fan_out(ctx: Context, row: OutboxRecord, conn: Connection) -> None:
@@ -96,7 +96,7 @@ def send_channel(ctx: Context, channel: Channel, until: float | None = None) -> 
             break
         ids = [row["id"] for row in rows]
         try:  # nosemgrep: every-error-caught # logged whole
-            courier_of(ctx).deliver(channel, rows)
+            sender_of(ctx).deliver(channel, rows)
         except PostProberError as error:
             _note_failure(ctx, channel, rows, error)
             break

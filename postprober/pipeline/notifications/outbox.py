@@ -39,26 +39,26 @@ def send_due(ctx: Context) -> int:
 
 def _carry(ctx: Context, row: OutboxRecord) -> bool:
     """Whether the row is done; it is marked then."""
-    letter = row.kind == mails.KIND
-    if letter and not _post_letter(ctx, row):
+    email = row.kind == mails.KIND
+    if email and not _post_email(ctx, row):
         return False
     with ctx.db.write() as conn:
-        if not letter:
+        if not email:
             fan_out(ctx, row, conn)
         outbox_queue.done(conn, row.id, ctx.clock.now())
     return True
 
 
-def _post_letter(ctx: Context, row: OutboxRecord) -> bool:
-    """Whether the letter is out of our hands. One that nobody can send any more (its key or its server is gone) is
+def _post_email(ctx: Context, row: OutboxRecord) -> bool:
+    """Whether the e-mail is out of our hands. One that nobody can send any more (its key or its server is gone) is
     given up after GIVE_UP_AFTER as every other row."""
     try:
-        letter = ctx.letter_for(mails.read(ctx.vault, row))
-        if letter is None:
+        email = ctx.email_for(mails.read(ctx.vault, row))
+        if email is None:
             return True
         if ctx.mail is None:
             return False
-        mail.send(ctx.mail, letter, key=row.dedupe_key)
+        mail.send(ctx.mail, email, key=row.dedupe_key)
     except (VaultError, Unavailable) as error:
         log.warning("a mail could not be sent: %s %s", error, error.detail)
         return False

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from postprober.alerts import delivery, mail, message, webhook
-from postprober.alerts.mail import Letter
+from postprober.alerts import channels, mail, message, webhook
+from postprober.alerts.mail import Email
 from postprober.clock import Clock, utc_iso
 from postprober.domain.moments import parse_http_date, seconds_after
 from postprober.errors import OutcomeUnknown, PostProberError, Unavailable
@@ -44,7 +44,7 @@ def _retry_after(value: str, now: datetime) -> datetime | None:
 
 
 @dataclass(frozen=True)
-class Courier:
+class Sender:
     """What is needed to bring a message. `app_url`: where the links lead; `turn_off`: for a channel, the page on which
     whoever got the mail turns these mails off, and the address for mail programs that do so themselves ("" for none)."""
 
@@ -66,7 +66,7 @@ class Courier:
             kind = "error" if any(row["alert_type"] == "error" for row in rows) else rows[0]["alert_type"]
             url = self.vault.open(channel.url, Place("channels", "url", str(channel.id)))
             body = message.chat(rows, self.app_url)
-            delivery.send(self.http.for_typed(), url, kind, message.title(rows), body)
+            channels.send(self.http.for_typed(), url, kind, message.title(rows), body)
 
     def _post(self, channel: Channel, row: dict[str, Any]) -> None:
         url = self.vault.open(channel.url, Place("channels", "url", str(channel.id)))
@@ -101,8 +101,8 @@ class Courier:
             f"The channel “{channel.name}” of {self.app_url} sends its alerts to this address.\n"
             f"Turn these mails off: {page}\n"
         )
-        letter = Letter(to, message.title(rows), text, unsubscribe=program or page, one_click=bool(program))
-        mail.send(self.mail, letter, key=_key(rows))
+        email = Email(to, message.title(rows), text, unsubscribe=program or page, one_click=bool(program))
+        mail.send(self.mail, email, key=_key(rows))
 
 
 def _key(rows: Sequence[dict[str, Any]]) -> str:

@@ -20,8 +20,8 @@ from postprober.domain.remote import Ref, RemotePost
 from postprober.errors import NOT_PERMITTED, BadInput, Conflict, PlatformError, ReconnectNeeded, Unavailable
 from postprober.pipeline.core import transitions
 from postprober.pipeline.core.adopt import Taken, adopt
-from postprober.pipeline.core.claimed_delivery import Work, media_files
-from postprober.pipeline.core.context import Context, Wiretap
+from postprober.pipeline.core.claimed_delivery import ClaimedDelivery, media_files
+from postprober.pipeline.core.context import Context, ExchangeRecorder
 from postprober.pipeline.core.tokens import ensure_valid, open_credentials
 from postprober.pipeline.publishing.locate import since_of
 from postprober.platforms.registry import SPECS, public_url, remote_id_in
@@ -41,29 +41,29 @@ def adopt_pointed(ctx: Context, delivery: Delivery, link: str, request_id: str, 
         raise Conflict("Nothing of this delivery is missing.")
     with ctx.db.read() as conn:
         account = accounts.get(conn, delivery.account_id)
-    work = Work(ctx, delivery, account, open_credentials(ctx.vault, account))
+    work = ClaimedDelivery(ctx, delivery, account, open_credentials(ctx.vault, account))
     wanted = remote_id_in(
         account.platform, link, account_id=account.remote_id, handle=account.account_name.lstrip("@")
     )  # fmt: skip
-    tap = Wiretap()
+    recorder = ExchangeRecorder()
     with ctx.db.write() as conn:
         attempt = work.begin(conn, Act.RECONCILE, part.index, request_id)
     try:
-        ref = _checked(work, part, wanted, tap, request_id)
+        ref = _checked(work, part, wanted, recorder, request_id)
     except (BadInput, PlatformError) as error:
         outcome = Outcome.ABSENT if isinstance(error, BadInput) else Outcome.UNSURE
         with ctx.db.write() as conn:
-            work.close(conn, attempt, outcome, tap, str(error))
+            work.close(conn, attempt, outcome, recorder, str(error))
             if isinstance(error, ReconnectNeeded):
                 transitions.reconnect_needed(conn, work.account, error, work.now())
         raise
     with ctx.db.write() as conn:
-        work.close(conn, attempt, Outcome.FOUND, tap, f"{by} said where it is")
+        work.close(conn, attempt, Outcome.FOUND, recorder, f"{by} said where it is")
         _settle(work, conn, part, ref, by)
     return work.delivery
 
 
-def _settle(work: Work, conn: Connection, part: PartRecord, ref: Ref, by: str) -> None:
+def _settle(work: ClaimedDelivery, conn: Connection, part: PartRecord, ref: Ref, by: str) -> None:
     """In the transaction that adopts: nobody else may have decided or taken this post meanwhile."""
     current = deliveries.get(conn, work.delivery.id)
     still = current.open_part()
@@ -78,10 +78,10 @@ def _settle(work: Work, conn: Connection, part: PartRecord, ref: Ref, by: str) -
         raise BadInput("This post belongs to another delivery.", field="link") from error
 
 
-def _checked(work: Work, part: PartRecord, wanted: str, tap: Wiretap, request_id: str) -> Ref:
+def _checked(work: ClaimedDelivery, part: PartRecord, wanted: str, recorder: ExchangeRecorder, request_id: str) -> Ref:
     """The post as a reference, after reading it. Raises BadInput or a PlatformError."""
     work.account, work.cred = ensure_valid(work.ctx, work.delivery, work.account)
-    adapter = work.adapter(work.http(tap, request_id))
+    adapter = work.adapter(work.http(recorder, request_id))
     try:
         if SPECS[work.account.platform].code_in_links and not wanted.isdecimal():
             listed = adapter.recent(work.cred, _since(work, part)).posts
@@ -103,7 +103,7 @@ def _checked(work: Work, part: PartRecord, wanted: str, tap: Wiretap, request_id
     return post.ref
 
 
-def _seen_by_a_stranger(work: Work, part: PartRecord, wanted: str, request_id: str) -> Ref:
+def _seen_by_a_stranger(work: ClaimedDelivery, part: PartRecord, wanted: str, request_id: str) -> Ref:
     """Where the app may not read back, what everybody sees has to do."""
     platform, config = work.account.platform, work.ctx.config_for(work.account.platform)
     url = public_url(platform, config, wanted)
@@ -123,7 +123,7 @@ def _seen_by_a_stranger(work: Work, part: PartRecord, wanted: str, request_id: s
     return Ref(wanted, url)
 
 
-def _must_match(work: Work, part: PartRecord, read: Look | RemotePost, author: str) -> None:
+def _must_match(work: ClaimedDelivery, part: PartRecord, read: Look | RemotePost, author: str) -> None:
     """Raises BadInput unless it is surely the account's and surely what was to be sent."""
     if not author:
         raise BadInput("It cannot be seen whose post that is, so it is not taken for yours.", field="link")
@@ -134,5 +134,5 @@ def _must_match(work: Work, part: PartRecord, read: Look | RemotePost, author: s
         raise BadInput(f"That is not what this delivery was to send. {told}", field="link")
 
 
-def _since(work: Work, part: PartRecord) -> datetime:
+def _since(work: ClaimedDelivery, part: PartRecord) -> datetime:
     return since_of(work, part) - SLACK

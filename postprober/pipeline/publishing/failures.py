@@ -26,8 +26,8 @@ from postprober.errors import (
 )
 from postprober.pipeline.core import transitions
 from postprober.pipeline.core.adopt import Taken, adopt, why_not
-from postprober.pipeline.core.claimed_delivery import Work, job_for, new_request_id, search_for
-from postprober.pipeline.core.context import Wiretap
+from postprober.pipeline.core.claimed_delivery import ClaimedDelivery, job_for, new_request_id, search_for
+from postprober.pipeline.core.context import ExchangeRecorder
 from postprober.pipeline.core.tokens import IN_FLIGHT, renew
 from postprober.pipeline.health import platform_health
 from postprober.pipeline.publishing import late_replies
@@ -39,13 +39,20 @@ from postprober.storage.records import PartRecord, replace
 S = DeliveryState
 
 
-def refused(work: Work, attempt: int, tap: Wiretap, part: PartRecord, error: PlatformError, adapter: Adapter) -> None:
+def refused(
+    work: ClaimedDelivery,
+    attempt: int,
+    recorder: ExchangeRecorder,
+    part: PartRecord,
+    error: PlatformError,
+    adapter: Adapter,
+) -> None:
     """Close the attempt and go where its error leads."""
     outcome = _outcome(error)
-    platform_health.note(work, tap, error)
+    platform_health.note(work, recorder, error)
     with work.ctx.db.write() as conn:
         unknown_before = attempts.had_unknown(conn, work.delivery.id, part.index, but=attempt)
-        work.close(conn, attempt, outcome, tap, error.message)
+        work.close(conn, attempt, outcome, recorder, error.message)
     if isinstance(error, DuplicateRefused) and unknown_before and _adopted_by_name(work, part, error, adapter):
         return
     if outcome is Outcome.UNKNOWN or (isinstance(error, DuplicateRefused) and unknown_before):
@@ -61,16 +68,18 @@ def refused(work: Work, attempt: int, tap: Wiretap, part: PartRecord, error: Pla
     fail(work, error, Step.POSTING)
 
 
-def note_stage(work: Work, part: PartRecord, tap: Wiretap, error: PlatformError) -> None:
+def note_stage(work: ClaimedDelivery, part: PartRecord, recorder: ExchangeRecorder, error: PlatformError) -> None:
     """What the platform said when it refused something that nobody could have seen; a diagnosis needs its words."""
-    platform_health.note(work, tap, error)
+    platform_health.note(work, recorder, error)
     with work.ctx.db.write() as conn:
-        attempt = work.begin(conn, Act.STAGE, part.index, tap.request_id or new_request_id())
+        attempt = work.begin(conn, Act.STAGE, part.index, recorder.request_id or new_request_id())
         outcome = _outcome(error)
-        work.close(conn, attempt, Outcome.UNAVAILABLE if outcome is Outcome.UNKNOWN else outcome, tap, error.message)
+        work.close(
+            conn, attempt, Outcome.UNAVAILABLE if outcome is Outcome.UNKNOWN else outcome, recorder, error.message
+        )
 
 
-def _adopted_by_name(work: Work, part: PartRecord, error: DuplicateRefused, adapter: Adapter) -> bool:
+def _adopted_by_name(work: ClaimedDelivery, part: PartRecord, error: DuplicateRefused, adapter: Adapter) -> bool:
     """The platform names the post that carries this very content: after an unknown outcome, that is ours, unless it is
     known as another delivery's, or was there before (somebody may have posted the same words by hand)."""
     if not error.earlier_id or not error.earlier_url or not _is_new(work, part, error.earlier_id, adapter):
@@ -87,7 +96,7 @@ def _adopted_by_name(work: Work, part: PartRecord, error: DuplicateRefused, adap
     return True
 
 
-def _is_new(work: Work, part: PartRecord, remote_id: str, adapter: Adapter) -> bool:
+def _is_new(work: ClaimedDelivery, part: PartRecord, remote_id: str, adapter: Adapter) -> bool:
     """Whether the named post, read back, came into being after our first try that may have arrived, and by nothing else
     than us. What cannot be read just then is not taken: the list of own posts, or a person, has to tell. Where the platform
     never lets us read, its word is all there is, and only a person's decision leads to a second try there."""
@@ -115,7 +124,7 @@ def _outcome(error: PlatformError) -> Outcome:
     return Outcome.UNKNOWN  # OutcomeUnknown and whatever may come: the cautious reading
 
 
-def _unconfirmed(work: Work, part: PartRecord, error: PlatformError, adapter: Adapter) -> None:
+def _unconfirmed(work: ClaimedDelivery, part: PartRecord, error: PlatformError, adapter: Adapter) -> None:
     now = work.now()
     duplicate = isinstance(error, DuplicateRefused)
     current = work.delivery.parts[part.index]
@@ -132,7 +141,7 @@ def _unconfirmed(work: Work, part: PartRecord, error: PlatformError, adapter: Ad
     work.ctx.patience.wait(work.delivery.id, adapter.traits.settle)
 
 
-def _second_chance(work: Work, error: ReconnectNeeded, adapter: Adapter) -> bool:
+def _second_chance(work: ClaimedDelivery, error: ReconnectNeeded, adapter: Adapter) -> bool:
     """A token refused in mid-flight: nothing was published. Renew it once per delivery try, or ask the platform
     whether it really is bad; True when that decided what comes next."""
     if work.delivery.tries > 2:
@@ -141,7 +150,7 @@ def _second_chance(work: Work, error: ReconnectNeeded, adapter: Adapter) -> bool
         if adapter.traits.renewable(has_refresh_token=bool(work.cred.refresh_token or work.cred.secret)):
             renew(work.ctx, work.delivery, work.account)
         else:
-            work.adapter(work.http(Wiretap(), new_request_id())).identify(work.cred)
+            work.adapter(work.http(ExchangeRecorder(), new_request_id())).identify(work.cred)
     except Unavailable as unavailable:
         fail(work, unavailable, Step.AUTHENTICATION)
         return True
@@ -153,7 +162,7 @@ def _second_chance(work: Work, error: ReconnectNeeded, adapter: Adapter) -> bool
     return True
 
 
-def fail(work: Work, error: PlatformError, step: Step) -> None:
+def fail(work: ClaimedDelivery, error: PlatformError, step: Step) -> None:
     """A clear no: nothing was published. Wait, ask for a new link, or end in `failed`."""
     now, delivery, ctx = work.now(), work.delivery, work.ctx
     tries = max(1, delivery.tries)
@@ -192,5 +201,5 @@ def fail(work: Work, error: PlatformError, step: Step) -> None:
             )  # fmt: skip
 
 
-def _exhausted(work: Work) -> bool:
+def _exhausted(work: ClaimedDelivery) -> bool:
     return work.delivery.tries >= MAX_TRIES

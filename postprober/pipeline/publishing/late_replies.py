@@ -10,22 +10,24 @@ from postprober.domain.remote import Ref, Sighting
 from postprober.errors import Conflict
 from postprober.pipeline.core import transitions
 from postprober.pipeline.core.adopt import Taken, adopt, claim, why_not
-from postprober.pipeline.core.claimed_delivery import Work
-from postprober.pipeline.core.context import Wiretap
+from postprober.pipeline.core.claimed_delivery import ClaimedDelivery
+from postprober.pipeline.core.context import ExchangeRecorder
 from postprober.storage import deliveries, evidence_log
 from postprober.storage.records import PartRecord
 
 _TRIES = 3  # the delivery may move between our reading and our writing; three times in a row means a busy second
 
 
-def keep(work: Work, attempt: int, tap: Wiretap, part: PartRecord, ref: Ref) -> None:
+def keep(work: ClaimedDelivery, attempt: int, recorder: ExchangeRecorder, part: PartRecord, ref: Ref) -> None:
     """Store the late answer, and adopt it if the delivery is waiting; else tell a person about two posts."""
     with work.ctx.db.write() as conn:
-        work.close(conn, attempt, Outcome.LATE, tap, "the answer came after the delivery was given to another worker")
+        work.close(
+            conn, attempt, Outcome.LATE, recorder, "the answer came after the delivery was given to another worker"
+        )
     note(work, part, ref.remote_id, ref)
 
 
-def _keep_from_others(work: Work, conn: Connection, part: PartRecord, ref: Ref, *, sent_by_us: bool) -> None:
+def _keep_from_others(work: ClaimedDelivery, conn: Connection, part: PartRecord, ref: Ref, *, sent_by_us: bool) -> None:
     """A second post of this delivery is this delivery's: no other one may take it for its own."""
     try:
         claim(work, conn, part.index, ref.remote_id, sent_by_us=sent_by_us)
@@ -33,19 +35,19 @@ def _keep_from_others(work: Work, conn: Connection, part: PartRecord, ref: Ref, 
         transitions.belongs_elsewhere(conn, work.delivery, ref.remote_id, error.owner, work.now())
 
 
-def note(work: Work, part: PartRecord, remote_id: str, ref: Ref | None = None) -> None:
+def note(work: ClaimedDelivery, part: PartRecord, remote_id: str, ref: Ref | None = None) -> None:
     """The id of a late answer, kept as evidence and adopted where that is right."""
     _noted(work, part, ref or Ref(remote_id), None)
 
 
-def note_found(work: Work, part: PartRecord, sighting: Sighting) -> None:
+def note_found(work: ClaimedDelivery, part: PartRecord, sighting: Sighting) -> None:
     """The same for a post that was found. What was found by its words alone is nobody's yet where another delivery with the
     same words is in doubt: whoever looks next sees it, too."""
     if sighting.post is not None:
         _noted(work, part, sighting.post.ref, sighting)
 
 
-def _noted(work: Work, part: PartRecord, ref: Ref, sighting: Sighting | None) -> None:
+def _noted(work: ClaimedDelivery, part: PartRecord, ref: Ref, sighting: Sighting | None) -> None:
     for _ in range(_TRIES):
         try:
             _settle(work, part, ref, sighting)
@@ -58,7 +60,7 @@ def _noted(work: Work, part: PartRecord, ref: Ref, sighting: Sighting | None) ->
             continue
 
 
-def _settle(work: Work, part: PartRecord, ref: Ref, sighting: Sighting | None) -> None:
+def _settle(work: ClaimedDelivery, part: PartRecord, ref: Ref, sighting: Sighting | None) -> None:
     now, sent_by_us = work.now(), sighting is None or not sighting.by_words
     with work.ctx.db.write() as conn:
         if sighting is not None and why_not(work, conn, part, sighting):

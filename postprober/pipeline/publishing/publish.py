@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from postprober.clock import utc_iso
 from postprober.domain.attempt import Act, Outcome, payload_hash
-from postprober.domain.delivery import DUE_TO_PUBLISH, Cause, DeliveryState, Proof, Step, StepStatus
+from postprober.domain.delivery import DUE_TO_PUBLISH, DeliveryState, Proof, StateCause, Step, StepStatus
 from postprober.domain.remote import PartJob, ProgressState, Receipt, SightingState, Staged
 from postprober.domain.retry import MAX_CRASHES
 from postprober.domain.text import normalise
@@ -30,7 +30,7 @@ from postprober.errors import (
 from postprober.pipeline.core import unlinked
 from postprober.pipeline.core.adopt import Taken, adopt, why_not
 from postprober.pipeline.core.claimed_delivery import (
-    Work,
+    ClaimedDelivery,
     await_key,
     claimed,
     composed,
@@ -38,7 +38,7 @@ from postprober.pipeline.core.claimed_delivery import (
     new_request_id,
     search_for,
 )
-from postprober.pipeline.core.context import Context, Wiretap
+from postprober.pipeline.core.context import Context, ExchangeRecorder
 from postprober.pipeline.core.platform_time import key_of
 from postprober.pipeline.core.tokens import ensure_valid
 from postprober.pipeline.health import platform_health
@@ -69,7 +69,7 @@ def publish(ctx: Context, delivery_id: int) -> None:
             verify(work)
 
 
-def _may_go(work: Work) -> bool:
+def _may_go(work: ClaimedDelivery) -> bool:
     """False: doubt, quarantine or lateness come first, then a platform that is known to be failing. Quarantine and
     lateness end in `held`, with a question to a person; for the platform it waits."""
     delivery, now = work.delivery, work.now()
@@ -84,9 +84,9 @@ def _may_go(work: Work) -> bool:
         return False
     # Not how often it was tried: as long as nothing may be visible, nobody is surprised by being asked.
     started = any(part.ref for part in delivery.parts)
-    reason, cause = "", Cause.LATE
+    reason, cause = "", StateCause.LATE
     if delivery.crashes >= MAX_CRASHES:
-        reason, cause = f"It took its worker down {delivery.crashes} times.", Cause.CRASHED
+        reason, cause = f"It took its worker down {delivery.crashes} times.", StateCause.CRASHED
     elif not started and now - delivery.due_at > _late_limit(work) and not _waited_for_a_limit(work):
         minutes = int((now - delivery.due_at) / timedelta(minutes=1))
         reason = f"It is {minutes} minutes late, more than you allow."
@@ -98,7 +98,7 @@ def _may_go(work: Work) -> bool:
     return False
 
 
-def _goes_already(work: Work) -> bool:
+def _goes_already(work: ClaimedDelivery) -> bool:
     """The account has a second row from before servers were asked, and the post goes there, too: once is enough."""
     with work.ctx.db.write() as conn:
         same = accounts.same(conn, work.account)
@@ -113,7 +113,7 @@ def _goes_already(work: Work) -> bool:
     return bool(twins)
 
 
-def _look_first(work: Work) -> None:
+def _look_first(work: ClaimedDelivery) -> None:
     """The database was restored and may not know that this was sent (`recovery.guard_against_restore`)."""
     reason = "the database was restored and may not know that this was sent"
     settle = work.adapter(work.ctx.http).traits.settle
@@ -123,7 +123,7 @@ def _look_first(work: Work) -> None:
     work.ctx.patience.wait(work.delivery.id, settle)
 
 
-def _late_limit(work: Work) -> timedelta:
+def _late_limit(work: ClaimedDelivery) -> timedelta:
     """What the person allowed for this post, else the installation's setting."""
     if work.now() - work.delivery.due_at < timedelta(minutes=1):  # the least that can be allowed: spare the reading
         return work.ctx.late_limit
@@ -132,7 +132,7 @@ def _late_limit(work: Work) -> timedelta:
     return timedelta(minutes=allowed) if allowed else work.ctx.late_limit
 
 
-def _waited_for_a_limit(work: Work) -> bool:
+def _waited_for_a_limit(work: ClaimedDelivery) -> bool:
     """It was tried in time, the platform said when to come again, and that is what it waited for."""
     delivery = work.delivery
     if delivery.next_at is None or work.now() - delivery.next_at > _late_limit(work):
@@ -142,7 +142,7 @@ def _waited_for_a_limit(work: Work) -> bool:
     return bool(tries) and tries[-1].outcome == Outcome.THROTTLED
 
 
-def _authenticate(work: Work) -> bool:
+def _authenticate(work: ClaimedDelivery) -> bool:
     try:
         work.account, work.cred = ensure_valid(work.ctx, work.delivery, work.account)
     except PlatformError as error:
@@ -154,7 +154,7 @@ def _authenticate(work: Work) -> bool:
     return True
 
 
-def _publish_part(work: Work, part: PartRecord) -> None:
+def _publish_part(work: ClaimedDelivery, part: PartRecord) -> None:
     """Stage, write the intent, send, write the result. Leaves `work.delivery` in the state that follows."""
     part = composed(work, part)
     job = job_for(work.ctx, work.delivery, part)
@@ -168,25 +168,25 @@ def _publish_part(work: Work, part: PartRecord) -> None:
     work.ctx.checkpoint("before_intent")
     attempt = _write_intent(work, part, job, request_id)
     work.ctx.checkpoint("intent_committed")
-    tap = Wiretap()
-    adapter = work.adapter(work.http(tap, request_id, publishing=True))
+    recorder = ExchangeRecorder()
+    adapter = work.adapter(work.http(recorder, request_id, publishing=True))
     try:
         receipt = adapter.finalize(work.cred, job, staged)
     except LeaseLost as error:
-        _abandon(work, attempt, tap, error)
+        _abandon(work, attempt, recorder, error)
         return
     except PlatformError as error:
-        refused(work, attempt, tap, part, error, adapter)
+        refused(work, attempt, recorder, part, error, adapter)
         return
     work.ctx.checkpoint("before_commit")
-    _write_result(work, attempt, tap, part, receipt)
+    _write_result(work, attempt, recorder, part, receipt)
     work.ctx.checkpoint("committed")
 
 
-def _stage(work: Work, part: PartRecord, job: PartJob) -> Staged | None:
+def _stage(work: ClaimedDelivery, part: PartRecord, job: PartJob) -> Staged | None:
     """Hand over what nobody sees yet and wait until the platform is ready; None when the delivery moved on."""
-    tap = Wiretap()
-    adapter = work.adapter(work.http(tap, new_request_id()))
+    recorder = ExchangeRecorder()
+    adapter = work.adapter(work.http(recorder, new_request_id()))
     try:
         staged = part.staged
         if staged is None:
@@ -200,7 +200,7 @@ def _stage(work: Work, part: PartRecord, job: PartJob) -> Staged | None:
         progress = adapter.check(work.cred, staged)
     except PlatformError as error:
         here = error.code in (HERE, UNFIT)  # then what the platform said before has nothing to do with it
-        note_stage(work, part, Wiretap() if here else tap, error)
+        note_stage(work, part, ExchangeRecorder() if here else recorder, error)
         fail(work, error, Step.POSTING)
         return None
     if progress.state is ProgressState.READY:
@@ -224,7 +224,7 @@ def _stage(work: Work, part: PartRecord, job: PartJob) -> Staged | None:
     return None
 
 
-def _submitted(work: Work, adapter: Adapter, job: PartJob) -> Staged:
+def _submitted(work: ClaimedDelivery, adapter: Adapter, job: PartJob) -> Staged:
     """What the adapter handed over. A file that cannot be made fit, or not be read, is an answer like a platform's: raises
     PostRejected or Unavailable then."""
     try:
@@ -235,13 +235,13 @@ def _submitted(work: Work, adapter: Adapter, job: PartJob) -> Staged:
         raise Unavailable("A file of this post cannot be read.", repr(error)[:200], code=HERE) from error
 
 
-def _processing_too_long(work: Work, part: PartRecord) -> bool:
+def _processing_too_long(work: ClaimedDelivery, part: PartRecord) -> bool:
     return bool(part.staged_at) and (
         work.now() - datetime.fromisoformat(part.staged_at) > work.ctx.timing.processing_limit
     )
 
 
-def _already_there(work: Work, part: PartRecord, job: PartJob, adapter: Adapter) -> None:
+def _already_there(work: ClaimedDelivery, part: PartRecord, job: PartJob, adapter: Adapter) -> None:
     """The container says that it was published though we have no such record: adopt it, or let a person look."""
     with work.ctx.db.read() as conn:
         search = search_for(work, conn, part, job)
@@ -250,7 +250,7 @@ def _already_there(work: Work, part: PartRecord, job: PartJob, adapter: Adapter)
     except PlatformError as error:
         fail(work, error, Step.POSTING)
         return
-    reason, cause = "The platform says it is published, but it cannot be found.", Cause.UNKNOWN
+    reason, cause = "The platform says it is published, but it cannot be found.", StateCause.UNKNOWN
     try:
         with work.ctx.db.write() as conn:
             tie = why_not(work, conn, part, sighting)
@@ -259,17 +259,17 @@ def _already_there(work: Work, part: PartRecord, job: PartJob, adapter: Adapter)
                 adopt(work, conn, part, sighting.post.ref, reason, sent_by_us=not sighting.by_words)
                 return
         if tie:
-            reason, cause = f"{tie[:1].upper()}{tie[1:]}.", Cause.TIE
+            reason, cause = f"{tie[:1].upper()}{tie[1:]}.", StateCause.TIE
     except Taken:
         reason, cause = (
             "The platform says it is published, and the post found belongs to another delivery.",
-            Cause.TAKEN,
+            StateCause.TAKEN,
         )
     with work.ctx.db.write() as conn:
         work.move(conn, S.HELD, reason, cause=cause, unknown_at=work.now(), next_at=None, lease_until=None)
 
 
-def _write_intent(work: Work, part: PartRecord, job: PartJob, request_id: str) -> int:
+def _write_intent(work: ClaimedDelivery, part: PartRecord, job: PartJob, request_id: str) -> int:
     now = work.now()
     with work.ctx.db.write() as conn:
         # Nobody else can have published on this account since the claim, so its newest post is the one read then.
@@ -292,14 +292,14 @@ def _write_intent(work: Work, part: PartRecord, job: PartJob, request_id: str) -
             conn, Act.PUBLISH, part.index, request_id, payload_hash=digest,
             intent={
                 "text": normalise(job.text), "media": [m.sha256 for m in job.media], "handle": part.handle,
-                "parent": job.parent.remote_id if job.parent else "", "canary": part.canary,
+                "parent": job.parent.remote_id if job.parent else "", "newest_known_post": part.newest_known_post,
             },
         )  # fmt: skip
 
 
-def _with_intent(work: Work, conn: Connection, part: PartRecord) -> PartRecord:
+def _with_intent(work: ClaimedDelivery, conn: Connection, part: PartRecord) -> PartRecord:
     """`part` with the moment from which on its post may be there: that of the first try that may have arrived."""
-    part = replace(part, canary=work.account.canary or "")
+    part = replace(part, newest_known_post=work.account.newest_known_post or "")
     if part.intent_at and attempts.had_unknown(conn, work.delivery.id, part.index, but=0):
         return part
     theirs = work.ctx.times.now(key_of(work.account))
@@ -307,34 +307,43 @@ def _with_intent(work: Work, conn: Connection, part: PartRecord) -> PartRecord:
     return replace(part, intent_at=utc_iso(work.now()), intent_remote_at=told)
 
 
-def _write_result(work: Work, attempt: int, tap: Wiretap, part: PartRecord, receipt: Receipt) -> None:
-    platform_health.note(work, tap, None)
+def _write_result(
+    work: ClaimedDelivery, attempt: int, recorder: ExchangeRecorder, part: PartRecord, receipt: Receipt
+) -> None:
+    platform_health.note(work, recorder, None)
     try:
         with work.ctx.db.write() as conn:
             work.stays = work.ctx.spare()
-            work.close(conn, attempt, Outcome.SUCCESS, tap)
+            work.close(conn, attempt, Outcome.SUCCESS, recorder)
             adopt(work, conn, part, receipt.ref, "the platform accepted it", sent_by_us=True, proof=Proof.ACCEPTED)
     except Taken as error:
-        _hold_taken(work, attempt, tap, part, receipt, error.owner)
+        _hold_taken(work, attempt, recorder, part, receipt, error.owner)
     except Conflict:
-        late_replies.keep(work, attempt, tap, part, receipt.ref)
+        late_replies.keep(work, attempt, recorder, part, receipt.ref)
 
 
-def _hold_taken(work: Work, attempt: int, tap: Wiretap, part: PartRecord, receipt: Receipt, owner: int | None) -> None:
+def _hold_taken(
+    work: ClaimedDelivery,
+    attempt: int,
+    recorder: ExchangeRecorder,
+    part: PartRecord,
+    receipt: Receipt,
+    owner: int | None,
+) -> None:
     """The platform's answer names a post that another delivery has: one of the two is wrong, and a person decides."""
     named = receipt.ref.remote_id
     reason = f"The platform answered with post {named}, which is linked to delivery {owner}."
     now = work.now()
     work.stays = False
     with work.ctx.db.write() as conn:
-        work.close(conn, attempt, Outcome.UNKNOWN, tap, reason)
+        work.close(conn, attempt, Outcome.UNKNOWN, recorder, reason)
         evidence_log.keep(conn, work.delivery.id, "named", {"part": part.index, "remote_id": named}, now)
         work.log(conn, Step.POSTING, StepStatus.WARNING, message=reason)
         work.move(
             conn,
             S.HELD,
             reason,
-            cause=Cause.TAKEN,
+            cause=StateCause.TAKEN,
             unknown_at=now,
             next_at=None,
             lease_until=None,
@@ -343,8 +352,8 @@ def _hold_taken(work: Work, attempt: int, tap: Wiretap, part: PartRecord, receip
         )
 
 
-def _abandon(work: Work, attempt: int, tap: Wiretap, error: LeaseLost) -> None:
+def _abandon(work: ClaimedDelivery, attempt: int, recorder: ExchangeRecorder, error: LeaseLost) -> None:
     """Stopped before the first byte. If the delivery is still ours, it can go again at once."""
     with work.ctx.db.write() as conn:
-        work.close(conn, attempt, Outcome.ABANDONED, tap, error.message)
+        work.close(conn, attempt, Outcome.ABANDONED, recorder, error.message)
         work.move(conn, S.WAITING, error.message, next_at=work.now(), lease_until=None, tries=work.delivery.tries - 1)

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from postprober.clock import utc_iso
 from postprober.domain.attempt import Act, Outcome
-from postprober.domain.delivery import DUE_TO_RECONCILE, Cause, DeliveryState, Step, StepStatus
+from postprober.domain.delivery import DUE_TO_RECONCILE, DeliveryState, StateCause, Step, StepStatus
 from postprober.domain.platform import ReconcileMode
 from postprober.domain.remote import Search, Sighting, SightingState
 from postprober.domain.retry import MAX_CRASHES, MAX_TRIES, backoff
@@ -20,7 +20,7 @@ from postprober.errors import Conflict, PlatformError, ReconnectNeeded
 from postprober.pipeline.core import transitions, unlinked
 from postprober.pipeline.core.adopt import Taken, adopt, why_not
 from postprober.pipeline.core.claimed_delivery import (
-    Work,
+    ClaimedDelivery,
     claimed,
     composed,
     job_for,
@@ -28,7 +28,7 @@ from postprober.pipeline.core.claimed_delivery import (
     open_tokens,
     search_for,
 )
-from postprober.pipeline.core.context import Context, Wiretap
+from postprober.pipeline.core.context import Context, ExchangeRecorder
 from postprober.pipeline.core.tokens import ensure_valid, renew
 from postprober.pipeline.publishing import late_replies
 from postprober.pipeline.publishing.locate import locate, too_early
@@ -64,7 +64,7 @@ def reconcile(ctx: Context, delivery_id: int) -> None:
             _look(work, part)
 
 
-def _settling(work: Work) -> bool:
+def _settling(work: ClaimedDelivery) -> bool:
     """The wall clock jumped, and by the monotonic one the settle time is not over."""
     left = work.ctx.patience.left(work.delivery.id)
     if left <= _NOTHING or work.delivery.state is not S.UNCONFIRMED:
@@ -74,17 +74,17 @@ def _settling(work: Work) -> bool:
     return True
 
 
-def _look(work: Work, part: PartRecord) -> None:
-    tap, request_id = Wiretap(), new_request_id()
+def _look(work: ClaimedDelivery, part: PartRecord) -> None:
+    recorder, request_id = ExchangeRecorder(), new_request_id()
     with work.ctx.db.write() as conn:
         attempt = work.begin(conn, Act.RECONCILE, part.index, request_id)
-    adapter = work.adapter(work.http(tap, request_id))
+    adapter = work.adapter(work.http(recorder, request_id))
     try:
         work.account, work.cred = ensure_valid(work.ctx, work.delivery, work.account)
         job = job_for(work.ctx, work.delivery, composed(work, part))
         with work.ctx.db.read() as conn:
             search = search_for(work, conn, part, job)
-        sighting = _sight(work, part, search, tap, request_id)
+        sighting = _sight(work, part, search, recorder, request_id)
     except PlatformError as error:
         if isinstance(error, ReconnectNeeded):
             with work.ctx.db.write() as conn:
@@ -93,32 +93,39 @@ def _look(work: Work, part: PartRecord) -> None:
     if sighting.state is SightingState.FOUND:
         work.ctx.checkpoint("reconcile_matched")
     try:
-        _conclude(work, part, attempt, tap, adapter, sighting)
+        _conclude(work, part, attempt, recorder, adapter, sighting)
     except Conflict:
         late_replies.note_found(work, part, sighting)  # somebody decided meanwhile, not knowing what we have just seen
         raise
 
 
-def _conclude(work: Work, part: PartRecord, attempt: int, tap: Wiretap, adapter: Adapter, sighting: Sighting) -> None:
+def _conclude(
+    work: ClaimedDelivery,
+    part: PartRecord,
+    attempt: int,
+    recorder: ExchangeRecorder,
+    adapter: Adapter,
+    sighting: Sighting,
+) -> None:
     try:
         with work.ctx.db.write() as conn:
             if sighting.state is SightingState.FOUND and (reason := why_not(work, conn, part, sighting)):
                 sighting = Sighting(SightingState.UNSURE, None, reason)
-                cause = Cause.TIE
+                cause = StateCause.TIE
             else:
-                cause = Cause.UNKNOWN
-            _write(work, conn, part, attempt, tap, adapter, sighting, cause)
+                cause = StateCause.UNKNOWN
+            _write(work, conn, part, attempt, recorder, adapter, sighting, cause)
     except Taken:  # by somebody who looked at the same moment
         sighting = Sighting(SightingState.UNSURE, None, "the post with this text belongs to another delivery")
         with work.ctx.db.write() as conn:
-            _write(work, conn, part, attempt, tap, adapter, sighting, Cause.TAKEN)
+            _write(work, conn, part, attempt, recorder, adapter, sighting, StateCause.TAKEN)
 
 
 def _write(
-    work: Work, conn: Connection, part: PartRecord, attempt: int, tap: Wiretap, adapter: Adapter, sighting: Sighting,
-    cause: Cause,
+    work: ClaimedDelivery, conn: Connection, part: PartRecord, attempt: int, recorder: ExchangeRecorder, adapter: Adapter, sighting: Sighting,
+    cause: StateCause,
 ) -> None:  # fmt: skip
-    work.close(conn, attempt, _OUTCOMES[sighting.state], tap, sighting.reason)
+    work.close(conn, attempt, _OUTCOMES[sighting.state], recorder, sighting.reason)
     if sighting.state is SightingState.FOUND and sighting.post is not None:
         found = f"found on the account: {sighting.reason}"
         adopt(work, conn, part, sighting.post.ref, found, sent_by_us=not sighting.by_words)
@@ -131,36 +138,40 @@ def _write(
         _absent(work, conn, adapter, part, sighting)
 
 
-def _may_prove_absence(work: Work, adapter: Adapter, part: PartRecord, sighting: Sighting) -> bool:
+def _may_prove_absence(work: ClaimedDelivery, adapter: Adapter, part: PartRecord, sighting: Sighting) -> bool:
     """Whether a held one may still be proved absent: it was held only because nothing could be read (an outage after a lost
     answer), and now there is a complete, fresh list. Ties, refusals as duplicate and crashes stay a person's."""
     return (
         sighting.state in (SightingState.ABSENT, SightingState.OPEN)
-        and work.delivery.cause == Cause.UNKNOWN
+        and work.delivery.cause == StateCause.UNKNOWN
         and adapter.traits.mode is not ReconcileMode.STRICT
         and not part.refused_as_duplicate
         and work.delivery.crashes < MAX_CRASHES
     )
 
 
-def _sight(work: Work, part: PartRecord, search: Search, tap: Wiretap, request_id: str) -> Sighting:
+def _sight(
+    work: ClaimedDelivery, part: PartRecord, search: Search, recorder: ExchangeRecorder, request_id: str
+) -> Sighting:
     """One reading; a token that is refused is renewed once and the reading repeated."""
     try:
-        return _read(work, part, search, tap, request_id)
+        return _read(work, part, search, recorder, request_id)
     except ReconnectNeeded:
         adapter = work.adapter(work.ctx.http)
         if not (adapter.traits.refreshes and (work.cred.refresh_token or work.cred.secret)):
             raise
         work.account, work.cred = renew(work.ctx, work.delivery, work.account)
-        return _read(work, part, search, tap, request_id)
+        return _read(work, part, search, recorder, request_id)
 
 
-def _read(work: Work, part: PartRecord, search: Search, tap: Wiretap, request_id: str) -> Sighting:
-    adapter = work.adapter(work.http(tap, request_id))  # bound to the tokens of now, so that they are redacted
+def _read(
+    work: ClaimedDelivery, part: PartRecord, search: Search, recorder: ExchangeRecorder, request_id: str
+) -> Sighting:
+    adapter = work.adapter(work.http(recorder, request_id))  # bound to the tokens of now, so that they are redacted
     return locate(work, adapter, part, search)
 
 
-def _absent(work: Work, conn: Connection, adapter: Adapter, part: PartRecord, sighting: Sighting) -> None:
+def _absent(work: ClaimedDelivery, conn: Connection, adapter: Adapter, part: PartRecord, sighting: Sighting) -> None:
     absences = work.delivery.absences + 1
     if early := too_early(work, part, adapter.traits.settle):  # our clock ran ahead: it may still arrive
         work.touch(conn, next_at=work.now() + early, lease_until=None)
@@ -169,14 +180,14 @@ def _absent(work: Work, conn: Connection, adapter: Adapter, part: PartRecord, si
         _hold(work, conn, f"{sighting.reason}, but a late arrival cannot be ruled out")
     elif part.refused_as_duplicate:
         reason = "the platform says that this text is there already, but it cannot be found"
-        _hold(work, conn, reason, Cause.DUPLICATE)
+        _hold(work, conn, reason, StateCause.DUPLICATE)
     elif absences < READINGS_FOR_ABSENCE:
         work.touch(
             conn, absences=absences, readings=work.delivery.readings + 1,
             next_at=work.now() + work.ctx.timing.reread, lease_until=None,
         )  # fmt: skip
     elif work.delivery.crashes >= MAX_CRASHES:
-        _hold(work, conn, "it is not there, and it took its worker down three times", Cause.CRASHED)
+        _hold(work, conn, "it is not there, and it took its worker down three times", StateCause.CRASHED)
     elif work.delivery.tries >= MAX_TRIES:
         sent = attempts.sends(conn, work.delivery.id, part.index)
         reason = f"It was sent {sent} times and is not there."
@@ -192,7 +203,7 @@ def _absent(work: Work, conn: Connection, adapter: Adapter, part: PartRecord, si
         )  # fmt: skip
 
 
-def _unsure(work: Work, conn: Connection, adapter: Adapter, sighting: Sighting, cause: Cause) -> None:
+def _unsure(work: ClaimedDelivery, conn: Connection, adapter: Adapter, sighting: Sighting, cause: StateCause) -> None:
     pauses = work.ctx.timing.unsure_retries
     readings = work.delivery.readings
     # In strict mode no later reading could free it for sending, so a person hears of it at once.
@@ -203,9 +214,9 @@ def _unsure(work: Work, conn: Connection, adapter: Adapter, sighting: Sighting, 
         _hold(work, conn, sighting.reason, cause)
 
 
-def _hold(work: Work, conn: Connection, reason: str, cause: Cause = Cause.UNKNOWN) -> None:
+def _hold(work: ClaimedDelivery, conn: Connection, reason: str, cause: StateCause = StateCause.UNKNOWN) -> None:
     """Only a person decides from here; we go on looking, so that a post that turns up late is still adopted."""
     reason = f"{reason[:1].upper()}{reason[1:].rstrip('.')}."
-    again = None if cause is Cause.CRASHED else work.now() + _HELD_LOOKS[0]
+    again = None if cause is StateCause.CRASHED else work.now() + _HELD_LOOKS[0]
     work.log(conn, Step.POSTING, StepStatus.WARNING, message=reason, next_look=utc_iso(again) if again else None)
     work.move(conn, S.HELD, reason, next_at=again, lease_until=None, readings=0, absences=0, cause=cause)

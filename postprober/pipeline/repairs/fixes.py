@@ -15,7 +15,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from postprober.agent import guard, rewrite
+from postprober.agent import rewrite, rewrite_guard
 from postprober.agent.diagnose import may
 from postprober.agent.evidence import Evidence
 from postprober.clock import utc_iso
@@ -87,7 +87,7 @@ def words_pass(
     fix: Fix, before: tuple[str, ...], after: tuple[str, ...], files: tuple[MediaFile, ...], limits: Limits
 ) -> bool:
     """The validator of every fix that changes words."""
-    if not after or after == before or guard.problems(before, after, may_cut_links=fix is Fix.CUT_LINK):
+    if not after or after == before or rewrite_guard.problems(before, after, may_cut_links=fix is Fix.CUT_LINK):
         return False
     parts = tuple(Part(text, files if index == 0 else ()) for index, text in enumerate(after))
     return check(Draft(parts), limits).ok

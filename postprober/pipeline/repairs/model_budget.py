@@ -26,8 +26,8 @@ class Budget:
 
 
 @dataclass(frozen=True)
-class DbLedger:
-    """`agent.model.Ledger` on our database. Reservations are writes of their own: the network comes in between."""
+class DbTokenBudget:
+    """`agent.model_client.TokenBudget` on our database. Reservations are writes of their own: the network comes in between."""
 
     db: Database
     clock: Clock

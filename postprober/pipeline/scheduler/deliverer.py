@@ -12,7 +12,7 @@ class Deliverer(Protocol):
 
     on_idle: Callable[[], None]  # called when a worker is free and nobody waits
 
-    def ring(self) -> datetime | None:
+    def poll_due(self) -> datetime | None:
         """Start or hand over everything that is due; returns when something is due next, None when nothing is planned."""
         ...
 

@@ -62,7 +62,7 @@ class Dispatcher:
         self._handed: dict[str, dict[int, float]] = {PUBLISH: {}, FOLLOW: {}}
         self._complained = -COMPLAIN_EVERY
         self._stopping = False
-        # Two of the scheduler's jobs ring; both at once would forget for each other.
+        # Two of the scheduler's jobs poll; both at once would forget for each other.
         self._ringing = threading.Lock()
 
     @property
@@ -73,7 +73,7 @@ class Dispatcher:
     def on_idle(self, act: Callable[[], None]) -> None:
         self._own.on_idle = act
 
-    def ring(self) -> datetime | None:
+    def poll_due(self) -> datetime | None:
         """Hand over everything that is due; returns when something is due next, None when nothing is planned."""
         with self._ringing:
             return self._ring()
@@ -88,13 +88,13 @@ class Dispatcher:
             alone = not self._anybody(conn, now)
         if alone:
             self._complain("no worker is running (dramatiq postprober.worker)")
-            return self._own.ring()
+            return self._own.poll_due()
         try:
             self._hand(PUBLISH, [(i, "reconcile" if s in DUE_TO_RECONCILE else "publish") for i, s in first])
             self._hand(FOLLOW, [(i, "follow") for i in second])
         except Unavailable as error:
             self._complain(f"the queue is away: {error} {error.detail}")
-            return self._own.ring()
+            return self._own.poll_due()
         return upcoming
 
     def _hand(self, kind: str, due: list[tuple[int, str]]) -> None:

@@ -1,4 +1,4 @@
-"""The scheduler process: APScheduler rings the bell, a lease in the database makes a second scheduler a standby."""
+"""The scheduler process: APScheduler starts the due poll, a lease in the database makes a second scheduler a standby."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from sqlalchemy.exc import SQLAlchemyError
 from postprober.errors import PostProberError
 from postprober.pipeline.core.context import Context
 from postprober.pipeline.health import platform_health
-from postprober.pipeline.health.account_checks import Canaries
+from postprober.pipeline.health.account_checks import AccountChecks
 from postprober.pipeline.notifications import notify
 from postprober.pipeline.notifications.outbox import send_due
-from postprober.pipeline.notifications.senders import Senders
+from postprober.pipeline.notifications.sender_pool import SenderPool
 from postprober.pipeline.publishing.recovery import HighWater, guard_against_restore, recover_lost
-from postprober.pipeline.repairs.diagnose import tend
+from postprober.pipeline.repairs.diagnosis_job import tend
 from postprober.pipeline.scheduler.deliverer import Deliverer
 from postprober.pipeline.scheduler.dispatcher import Dispatcher, Queue
 from postprober.pipeline.scheduler.worker_pool import WorkerPool
-from postprober.pipeline.verification.browser_looks import Eyes
+from postprober.pipeline.verification.browser_checks import BrowserChecks
 from postprober.pipeline.verification.success_criteria import judge_due
 from postprober.storage import deliveries, processes
 from postprober.storage.database import said
@@ -46,7 +46,7 @@ LOOK = 0.05  # seconds between two looks whether it has ended
 LEADER = "scheduler"
 
 
-class Runner:
+class Scheduler:
     """Start, run until `stop` is called, finish what is in hand, say goodbye."""
 
     def __init__(self, ctx: Context, workers: int, more: Sequence[Job] = (), queue: Queue | None = None) -> None:
@@ -57,8 +57,8 @@ class Runner:
         own = WorkerPool(ctx, workers)
         self._deliverer: Deliverer = own if queue is None else Dispatcher(ctx, queue, own)
         self._deliverer.on_idle = self._wake
-        self._canaries = Canaries(ctx)
-        self._senders = Senders(ctx)
+        self._account_checks = AccountChecks(ctx)
+        self._senders = SenderPool(ctx)
         self._started_at = ctx.clock.now()
         self._leader = False
         self._renew_lead_at = 0.0  # monotonic
@@ -67,7 +67,7 @@ class Runner:
         self._again = False
         self._note = HighWater(ctx.data_dir)
         self._note_known = False
-        self._eyes = Eyes(ctx)
+        self._browser_checks = BrowserChecks(ctx)
         self._done = threading.Event()
         self._at_work: set[str] = set()  # jobs
         self._threads = ThreadPoolExecutor(8)
@@ -85,7 +85,7 @@ class Runner:
         self._beat()
         lease = self._ctx.timing.lease.total_seconds()
         for name, job, seconds in (
-            ("bell", self._bell, TICK),
+            ("due-poll", self._poll_due, TICK),
             ("lead", self._lead, lease / 10),  # so soon does a standby notice; who leads renews less often
             ("leases", self._deliverer.renew_leases, lease / 3),
             ("recover", self._recover, min(1.0, lease / 4)),
@@ -95,8 +95,8 @@ class Runner:
             ("ping", self._ping, PING),
             ("agent", self._agent, 0.5),
             ("health", self._as_leader(lambda: platform_health.tick(ctx)), HEALTH),
-            ("canaries", self._as_leader(self._canaries.ring), HEALTH),
-            ("eyes", self._look, 1.0),
+            ("account-checks", self._as_leader(self._account_checks.check_due), HEALTH),
+            ("browser-checks", self._look, 1.0),
             ("beat", self._beat, BEAT),
             ("wal", self._ctx.db.checkpoint_wal, 30.0),
             ("tidy", self._tidy, 3600.0),
@@ -126,7 +126,7 @@ class Runner:
         self._deliverer.take_nothing_new()
         self._senders.close()
         _guarded("handing over", self._hand_over)()
-        # With `wait=True` it would wait under the lock that the bell needs to plan its next ring: for ever.
+        # With `wait=True` it would wait under the lock that the due poll needs to plan its next run: for ever.
         self._jobs.shutdown(wait=False)
         left = self._await_ends()
         if left:
@@ -134,7 +134,7 @@ class Runner:
         else:
             self._threads.shutdown(wait=True)
             self._deliverer.stop()
-            self._canaries.stop()
+            self._account_checks.stop()
         ended.set()
         keeper.join()
         _guarded("goodbye", self._say_goodbye)()
@@ -148,13 +148,13 @@ class Runner:
         while (left := self._in_hand()) and time.monotonic() < end:
             if looking and not self._deliverer.busy():  # which may be posting with the same browser
                 looking = False
-                self._eyes.close()
+                self._browser_checks.close()
             pause.wait(LOOK)
         return left
 
     def _in_hand(self) -> list[str]:
         counts = {
-            "deliveries": self._deliverer.busy(), "canaries": self._canaries.busy(), "messages": self._senders.busy()
+            "deliveries": self._deliverer.busy(), "account checks": self._account_checks.busy(), "messages": self._senders.busy()
         }  # fmt: skip
         return [*(f"{count} {what}" for what, count in counts.items() if count), *sorted(self._at_work)]
 
@@ -187,28 +187,33 @@ class Runner:
             platform_health.reload(self._ctx)
             self._guarded = True
 
-    def _bell(self) -> None:
+    def _poll_due(self) -> None:
         if not self._leader or not self._guarded:
             return
         self._again = True
         upcoming = None
         while self._again:
             self._again = False  # before the look: a worker that ends during it sets it again
-            upcoming = self._deliverer.ring()
+            upcoming = self._deliverer.poll_due()
         if upcoming is None:
             return
         wait = upcoming - self._ctx.clock.now()
         if timedelta(0) < wait < timedelta(seconds=TICK):
-            # Between two ticks: ring at the very moment.
+            # Between two ticks: poll at the very moment.
             self._jobs.add_job(
-                self._job("next", self._bell), "date", run_date=upcoming, id="next", name="next", replace_existing=True
+                self._job("next", self._poll_due),
+                "date",
+                run_date=upcoming,
+                id="next",
+                name="next",
+                replace_existing=True,
             )
 
     def _wake(self) -> None:
         """A worker is free: look at once whether somebody waits."""
         self._again = True
         try:
-            self._jobs.modify_job("bell", next_run_time=self._ctx.clock.now())
+            self._jobs.modify_job("due-poll", next_run_time=self._ctx.clock.now())
         except JobLookupError:
             return  # shutting down
 
@@ -244,7 +249,7 @@ class Runner:
 
     def _look(self) -> None:
         if self._leader and self._guarded:
-            self._eyes.look()
+            self._browser_checks.look()
 
     def _job(self, name: str, job: Callable[[], Any]) -> Callable[[], None]:
         """As APScheduler is given it: known while it is at work, and not begun any more when the end was asked for."""

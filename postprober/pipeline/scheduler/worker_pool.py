@@ -1,4 +1,4 @@
-"""The bell and its workers: hands what is due to a pool of threads, and keeps their leases alive.
+"""The due poll and its workers: hands what is due to a pool of threads, and keeps their leases alive.
 
 All state is in the database. This object only knows which deliveries its own threads are holding at this moment, so a
 killed process loses nothing but its leases.
@@ -21,7 +21,7 @@ from postprober.pipeline.publishing.reconcile import reconcile
 from postprober.pipeline.verification.follow_up import follow
 from postprober.storage import deliveries
 
-log = logging.getLogger("postprober.engine")
+log = logging.getLogger("postprober.worker_pool")
 
 Act = Callable[[Context, int], None]
 _AHEAD = 4  # how much is read ahead, in times the number of threads, to spare a query at every free thread
@@ -48,7 +48,7 @@ class WorkerPool:
         self.on_idle: Callable[[], None] = _nothing
         self._stopping = False
 
-    def ring(self) -> datetime | None:
+    def poll_due(self) -> datetime | None:
         """Start everything that is due and fits; returns when something is due next, None when nothing is planned."""
         now = self._ctx.clock.now()
         with self._ctx.db.read() as conn:

@@ -10,8 +10,8 @@ from postprober.domain.delivery import Step, StepStatus
 from postprober.domain.drift import News, Watched, judge, what_changed
 from postprober.domain.public_look import Verdict
 from postprober.pipeline.core import transitions
-from postprober.pipeline.core.claimed_delivery import Work, new_request_id
-from postprober.pipeline.verification import browser_looks
+from postprober.pipeline.core.claimed_delivery import ClaimedDelivery, new_request_id
+from postprober.pipeline.verification import browser_checks
 from postprober.pipeline.verification.verify import Finding
 from postprober.probe.public import look_at_author
 from postprober.storage import evidence_log
@@ -26,7 +26,7 @@ _GONE_WORDS = {
 }
 
 
-def watch_over(work: Work, conn: Connection, known: Watched, finding: Finding) -> tuple[Watched, News]:
+def watch_over(work: ClaimedDelivery, conn: Connection, known: Watched, finding: Finding) -> tuple[Watched, News]:
     """Put a look into what is known of the post, and tell what is new. In the caller's transaction."""
     after, news = judge(known, finding.seen)
     if news is News.CHANGED:
@@ -36,7 +36,7 @@ def watch_over(work: Work, conn: Connection, known: Watched, finding: Finding) -
         evidence_log.keep(conn, work.delivery.id, "drift", body | finding.detail, work.now())
         work.log(conn, Step.VERIFICATION, StepStatus.WARNING, message=reason, drift="changed", **body)
         transitions.drifted(conn, work.delivery, reason, after.changes, work.now())
-        browser_looks.ask(work, conn, "drift")
+        browser_checks.ask(work, conn, "drift")
     elif news is News.BACK:
         reason = "It matches what was sent again."
         work.log(conn, Step.VERIFICATION, StepStatus.SUCCESS, message=reason, drift="back")
@@ -44,11 +44,11 @@ def watch_over(work: Work, conn: Connection, known: Watched, finding: Finding) -
     return after, news
 
 
-def _sent(work: Work) -> list[dict[str, Any]]:
+def _sent(work: ClaimedDelivery) -> list[dict[str, Any]]:
     return [{"text": part.text, "media": len(part.media)} for part in work.delivery.parts]
 
 
-def kind_of_loss(work: Work, finding: Finding) -> str:
+def kind_of_loss(work: ClaimedDelivery, finding: Finding) -> str:
     """deleted, hidden, suspended, or gone when that cannot be told. Looks at the author's page as a stranger."""
     ref = work.delivery.parts[0].ref
     author = look_at_author(

@@ -22,9 +22,9 @@ from postprober.domain.read_budget import Purse, Used, is_of_the_two, kept_for, 
 from postprober.domain.remote import Counts, Ref
 from postprober.errors import Conflict, Throttled
 from postprober.pipeline.core import transitions
-from postprober.pipeline.core.claimed_delivery import Work, media_files, open_tokens
+from postprober.pipeline.core.claimed_delivery import ClaimedDelivery, media_files, open_tokens
 from postprober.pipeline.core.context import Context
-from postprober.pipeline.verification import browser_looks, success_criteria
+from postprober.pipeline.verification import browser_checks, success_criteria
 from postprober.pipeline.verification.drift import kind_of_loss, watch_over, words_for
 from postprober.pipeline.verification.owner import Desk
 from postprober.pipeline.verification.polling import (
@@ -60,7 +60,7 @@ class Seat:
     """One delivery of a visit. `looks`: a stranger's look is due; `counts`: engagement may be read now, `must` if it can
     wait no longer; `kept`: how much should be left for that reading; `free`: that reading costs nothing further."""
 
-    work: Work
+    work: ClaimedDelivery
     known: Watched
     looks: bool
     counts: bool
@@ -88,7 +88,7 @@ class Seat:
         return [part.ref for part in self.work.delivery.parts if part.ref is not None]
 
 
-def is_polled(work: Work) -> bool:
+def is_polled(work: ClaimedDelivery) -> bool:
     """Whether its proof has come to an end, so that it is watched and counted."""
     state, readings = work.delivery.state, work.delivery.readings
     given_up = state is S.PUBLISHED and readings >= len(work.ctx.timing.verify_after)
@@ -111,7 +111,9 @@ def follow(ctx: Context, delivery_id: int) -> None:
         known = watches.of_many(conn, [one.id for one in taken])
         used = reads.of_account(conn, account.id, now)
         alone = len(taken) == 1 and not deliveries.has_company(conn, first)
-        seats = [_seat(Work(ctx, one, account, Credentials("")), known[one.id], conn, alone) for one in taken]
+        seats = [
+            _seat(ClaimedDelivery(ctx, one, account, Credentials("")), known[one.id], conn, alone) for one in taken
+        ]
     for one in taken:
         ctx.keeper.hold(one.id, deadline)
     try:
@@ -125,7 +127,7 @@ def follow(ctx: Context, delivery_id: int) -> None:
             ctx.keeper.drop(one.id)
 
 
-def _seat(work: Work, known: Watched, conn: Connection, alone: bool) -> Seat:
+def _seat(work: ClaimedDelivery, known: Watched, conn: Connection, alone: bool) -> Seat:
     """What is due of it. `alone`: no other post of the account is followed, so that nothing is to be waited for."""
     now, since, scale = work.now(), out_since(work), work.ctx.timing.engagement_scale
     planned = known.count_planned(since)
@@ -304,7 +306,7 @@ def _keep(seat: Seat, conn: Connection, counts: Counts | None, finding: Finding 
     work.touch(conn, absences=absences, lease_until=None, **when)
 
 
-def _keep_partial(work: Work, conn: Connection, known: Watched, finding: Finding) -> tuple[Watched, News]:
+def _keep_partial(work: ClaimedDelivery, conn: Connection, known: Watched, finding: Finding) -> tuple[Watched, News]:
     """What is out of a thread is proved and watched as a whole post is; only its state says that the rest is missing."""
     if finding.proof is not work.delivery.proof and finding.readable:
         work.log(conn, Step.VERIFICATION, StepStatus.WARNING, proof=finding.proof.value, **finding.detail)
@@ -314,7 +316,7 @@ def _keep_partial(work: Work, conn: Connection, known: Watched, finding: Finding
     return watch_over(work, conn, known, finding)
 
 
-def _sample(work: Work, conn: Connection, counts: Counts) -> None:
+def _sample(work: ClaimedDelivery, conn: Connection, counts: Counts) -> None:
     before = sample_log.of_delivery(conn, work.delivery.id)
     sample_log.add(conn, work.delivery.id, counts, work.now())
     success_criteria.remember(work, conn, counts)
@@ -348,7 +350,7 @@ def _vanished(seat: Seat, desk: Desk, finding: Finding) -> Writer:
     return write
 
 
-def _tell_loss(work: Work, conn: Connection, known: Watched, finding: Finding, kind: str) -> None:
+def _tell_loss(work: ClaimedDelivery, conn: Connection, known: Watched, finding: Finding, kind: str) -> None:
     reason, again = words_for(kind), work.now() + work.ctx.timing.ghost_recheck
     body = {"proof": finding.proof.value, "drift": kind, **finding.detail}
     evidence_log.keep(conn, work.delivery.id, "gone", body, work.now())
@@ -359,10 +361,10 @@ def _tell_loss(work: Work, conn: Connection, known: Watched, finding: Finding, k
         work.touch(conn, absences=2, lease_until=None, next_at=again)
         return
     work.move(conn, S.GHOST, reason, absences=0, lease_until=None, next_at=again)
-    browser_looks.ask(work, conn, "gone")
+    browser_checks.ask(work, conn, "gone")
 
 
-def _ghost_again(work: Work, desk: Desk) -> Writer:
+def _ghost_again(work: ClaimedDelivery, desk: Desk) -> Writer:
     """A ghost is never sent again, but it may appear."""
     finding, retry = None, None
     try:

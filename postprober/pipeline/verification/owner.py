@@ -12,8 +12,8 @@ from datetime import timedelta
 from postprober.domain.account import Credentials
 from postprober.domain.remote import Counts, Reading, Ref, RemotePost
 from postprober.errors import NOT_PERMITTED, PlatformError, ReconnectNeeded, Throttled, Unavailable, UnexpectedReply
-from postprober.pipeline.core.claimed_delivery import Work, new_request_id
-from postprober.pipeline.core.context import Wiretap
+from postprober.pipeline.core.claimed_delivery import ClaimedDelivery, new_request_id
+from postprober.pipeline.core.context import ExchangeRecorder
 from postprober.pipeline.core.tokens import ensure_valid, reading_refused
 from postprober.platforms.common.adapter import Adapter
 
@@ -38,9 +38,9 @@ class Desk:
     """Asks for the posts of `works`, which are all of one account. `asked`: the ids that were read; `calls`: how often the
     platform was called."""
 
-    def __init__(self, works: Sequence[Work]) -> None:
+    def __init__(self, works: Sequence[ClaimedDelivery]) -> None:
         self._works = works
-        self._tap = Wiretap()
+        self._tap = ExchangeRecorder()
         self._adapter: Adapter | None = None
         self._cred = Credentials("")
         self._readings: dict[str, Reading] = {}
@@ -101,7 +101,7 @@ class Desk:
         reading = self._readings.get(ref.remote_id)
         return reading.post if reading is not None else None
 
-    def owner(self, work: Work, ref: Ref, *, surely: bool = False) -> Owner:
+    def owner(self, work: ClaimedDelivery, ref: Ref, *, surely: bool = False) -> Owner:
         """The post as its owner reads it. `surely`: by itself, even if it was told with others. Raises Throttled."""
         if self.throttled is not None:
             raise self.throttled
@@ -113,7 +113,7 @@ class Desk:
             return Owner(None, False, self._unread[ref.remote_id])
         return self._alone(work, ref)
 
-    def _alone(self, work: Work, ref: Ref) -> Owner:
+    def _alone(self, work: ClaimedDelivery, ref: Ref) -> Owner:
         try:
             adapter = self._open()
             self.asked.add(ref.remote_id)
@@ -130,7 +130,7 @@ class Desk:
         except PlatformError as error:
             return Owner(None, False, error.message)
 
-    def _in_the_list(self, work: Work, adapter: Adapter, ref: Ref) -> Owner:
+    def _in_the_list(self, work: ClaimedDelivery, adapter: Adapter, ref: Ref) -> Owner:
         """Reading one post can fail while the list works: then the list decides."""
         since = (work.delivery.published_at or work.now()) - _CLOCK_SLACK
         timeline = adapter.recent(self._cred, since)

@@ -15,7 +15,7 @@ from postprober.domain.delivery import TRAITS, DeliveryState, Step, StepStatus
 from postprober.domain.engagement import near, nearest
 from postprober.domain.platform import NAMES
 from postprober.domain.remote import Counts
-from postprober.pipeline.core.claimed_delivery import Work
+from postprober.pipeline.core.claimed_delivery import ClaimedDelivery
 from postprober.pipeline.core.context import Context
 from postprober.storage import accounts, alert_log, deliveries, goals, history, sample_log, step_log
 from postprober.storage.goals import Goal
@@ -31,7 +31,7 @@ _PUT_OFF = timedelta(hours=1)
 _LOOK_AGAIN = timedelta(minutes=10)
 
 
-def comment(work: Work, conn: Connection, counts: Counts, before: Sequence[SampleRecord]) -> None:
+def comment(work: ClaimedDelivery, conn: Connection, counts: Counts, before: Sequence[SampleRecord]) -> None:
     """With the first counts that are a day old: what they mean, once, in the transaction that stores them."""
     published = work.delivery.published_at
     after = JUDGED_AFTER * work.ctx.timing.engagement_scale
@@ -71,7 +71,7 @@ def comment(work: Work, conn: Connection, counts: Counts, before: Sequence[Sampl
         )  # fmt: skip
 
 
-def remember(work: Work, conn: Connection, counts: Counts) -> None:
+def remember(work: ClaimedDelivery, conn: Connection, counts: Counts) -> None:
     """Keep what the post had at 24 hours, for later ones to be compared with: of several readings the nearest."""
     published, scale = work.delivery.published_at, work.ctx.timing.engagement_scale
     if published is None or not near(work.now() - published, JUDGED_AFTER * scale, scale):

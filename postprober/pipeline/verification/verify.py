@@ -9,14 +9,14 @@ from datetime import UTC
 from sqlalchemy import Connection
 
 from postprober.domain.delivery import PROOF_ORDER, DeliveryState, Proof, Step, StepStatus
-from postprober.domain.drift import Seen, judge
+from postprober.domain.drift import Observation, judge
 from postprober.domain.post import MediaFile
 from postprober.domain.public_look import Look, Verdict
 from postprober.domain.read_budget import Used, cost_of_post, micros
 from postprober.domain.remote import Counts, Ref, RemotePost
 from postprober.errors import Throttled
-from postprober.pipeline.core.claimed_delivery import Work, media_files, new_request_id
-from postprober.pipeline.verification import browser_looks
+from postprober.pipeline.core.claimed_delivery import ClaimedDelivery, media_files, new_request_id
+from postprober.pipeline.verification import browser_checks
 from postprober.pipeline.verification.owner import NOT_ASKED, Desk, Owner
 from postprober.pipeline.verification.polling import appointment, begin
 from postprober.probe.compare import TEXT_DIFFERS, compare
@@ -42,7 +42,7 @@ class Finding:
     differences: tuple[str, ...]
     detail: dict[str, object]
     url: str = ""  # of the first part, as its owner reads it; some platforms name it only there
-    seen: Seen = field(default_factory=lambda: Seen(False))  # for telling later changes
+    seen: Observation = field(default_factory=lambda: Observation(False))  # for telling later changes
     after: tuple[dict[str, object], ...] = ()  # what is shown of each part
     owner_lost: bool = False  # its owner clearly does not have it any more
     owner_sees: bool = False
@@ -51,7 +51,7 @@ class Finding:
 
 
 def examine(
-    work: Work,
+    work: ClaimedDelivery,
     desk: Desk | None = None,
     *,
     glance: bool = False,
@@ -72,7 +72,7 @@ def examine(
         differences=tuple(d for f in findings for d in f.differences),
         detail=findings[0].detail if len(findings) == 1 else {"parts": [f.detail for f in findings]},
         url=findings[0].url,
-        seen=Seen(
+        seen=Observation(
             sure=all(f.seen.sure for f in findings),
             differences=tuple(d for f in findings for d in f.seen.differences),
             shown=tuple(text for f in findings for text in f.seen.shown),
@@ -97,7 +97,7 @@ class _Asking:
     told: str | None
 
 
-def _examine_part(work: Work, part: PartRecord, ref: Ref, asking: _Asking) -> Finding:
+def _examine_part(work: ClaimedDelivery, part: PartRecord, ref: Ref, asking: _Asking) -> Finding:
     # Some platforms name the address only to its owner; from the proof on we know it.
     told = ref.url or (work.delivery.url or "" if part.index == 0 else "")
     glancing = asking.glance and bool(told)
@@ -132,7 +132,7 @@ def _contradicts(part: PartRecord, files: tuple[MediaFile, ...], shared: RemoteP
 
 
 def _put_together(
-    work: Work, part: PartRecord, files: tuple[MediaFile, ...], owner: Owner, seen: Look, url: str
+    work: ClaimedDelivery, part: PartRecord, files: tuple[MediaFile, ...], owner: Owner, seen: Look, url: str
 ) -> Finding:
     gone = owner.known and owner.post is None
     source = seen if seen.verdict is Verdict.FOUND else owner.post
@@ -160,7 +160,7 @@ def _put_together(
             "notes": list(comparison.notes) if comparison else [],
         },
         url=url,
-        seen=Seen(sure.sure, tuple(number + text for text in sure.differences), sure.shown, sure.author),
+        seen=Observation(sure.sure, tuple(number + text for text in sure.differences), sure.shown, sure.author),
         after=({"text": source.text, "media": len(source.media) if source.media is not None else None},)
         if source is not None
         else ({},),
@@ -171,7 +171,7 @@ def _put_together(
     )
 
 
-def _sure(part: PartRecord, files: tuple[MediaFile, ...], owner: Owner, seen: Look) -> Seen:
+def _sure(part: PartRecord, files: tuple[MediaFile, ...], owner: Owner, seen: Look) -> Observation:
     """What can be relied on when looking for changes: a difference that its owner reads too, or, where its owner cannot
     read (or not its media), one on a whole page."""
     whole = seen.verdict is Verdict.FOUND and not seen.partial
@@ -179,14 +179,14 @@ def _sure(part: PartRecord, files: tuple[MediaFile, ...], owner: Owner, seen: Lo
     if owner.post is None:
         found = compare(part.text, files, seen).differences if whole else ()
         changed = (seen.text or "",) if TEXT_DIFFERS in found else ()
-        return Seen(whole, found, changed, author)
+        return Observation(whole, found, changed, author)
     found = compare(part.text, files, owner.post).differences
     if owner.post.media is None and whole:
         found += tuple(d for d in compare(part.text, files, seen).differences if d != TEXT_DIFFERS)
-    return Seen(True, found, (owner.post.text,) if TEXT_DIFFERS in found else (), author)
+    return Observation(True, found, (owner.post.text,) if TEXT_DIFFERS in found else (), author)
 
 
-def _order(work: Work, part: PartRecord, owner: Owner, seen: Look) -> tuple[str, ...]:
+def _order(work: ClaimedDelivery, part: PartRecord, owner: Owner, seen: Look) -> tuple[str, ...]:
     """Whether the part follows the one before it in the thread, where anybody says."""
     if part.index == 0:
         return ()
@@ -199,7 +199,7 @@ def _order(work: Work, part: PartRecord, owner: Owner, seen: Look) -> tuple[str,
     return (f"It does not follow part {part.index} in the thread.",)
 
 
-def verify(work: Work) -> None:
+def verify(work: ClaimedDelivery) -> None:
     """One look at a published delivery, and its consequence."""
     desk = Desk([work])
     write = proof_look(work, desk)
@@ -208,7 +208,7 @@ def verify(work: Work) -> None:
         reads.add(conn, work.account.id, work.now(), replace(more, calls=desk.calls))
 
 
-def proof_look(work: Work, desk: Desk) -> Writer:
+def proof_look(work: ClaimedDelivery, desk: Desk) -> Writer:
     """One look of the proof; what is to be written. Where reading is billed a stranger looks first, and its owner is asked
     only about what the stranger does not see as it was sent."""
     billed = bool(work.ctx.prices(work.account.platform).read)
@@ -237,7 +237,7 @@ def proof_look(work: Work, desk: Desk) -> Writer:
     return write
 
 
-def _came_out(work: Work) -> dict[str, int]:
+def _came_out(work: ClaimedDelivery) -> dict[str, int]:
     """What this post adds to the month's allowance for reading, once."""
     prices, out = work.ctx.prices(work.account.platform), [p for p in work.delivery.parts if p.ref is not None]
     described = [sum(bool(f.alt) for f in media_files(work.ctx, work.delivery, p.media)) for p in out]
@@ -245,7 +245,7 @@ def _came_out(work: Work) -> dict[str, int]:
     return {"posts": 1, "posted_micros": cost}
 
 
-def billed_now(work: Work, conn: Connection, desk: Desk) -> Used:
+def billed_now(work: ClaimedDelivery, conn: Connection, desk: Desk) -> Used:
     """What reading it came to, and when that was: a platform that bills does so once a UTC day and post."""
     price = work.ctx.prices(work.account.platform).read
     count = sum(part.ref is not None and part.ref.remote_id in desk.asked for part in work.delivery.parts)
@@ -258,7 +258,7 @@ def billed_now(work: Work, conn: Connection, desk: Desk) -> Used:
     return Used(micros=count * micros(price))
 
 
-def _proved(work: Work, conn: Connection, finding: Finding) -> None:
+def _proved(work: ClaimedDelivery, conn: Connection, finding: Finding) -> None:
     now = work.now()
     status = StepStatus.WARNING if finding.differences else StepStatus.SUCCESS
     evidence_log.keep(conn, work.delivery.id, "proof", body_of(finding), now)
@@ -277,10 +277,10 @@ def _proved(work: Work, conn: Connection, finding: Finding) -> None:
         lease_until=None,
         **appointment(work, conn, known),
     )
-    browser_looks.ask(work, conn, "proof")
+    browser_checks.ask(work, conn, "proof")
 
 
-def ghost(work: Work, conn: Connection, finding: Finding) -> None:
+def ghost(work: ClaimedDelivery, conn: Connection, finding: Finding) -> None:
     reason = "Nobody can see it."
     if finding.owner_sees:
         reason = "Only its author can see it; a stranger cannot."
@@ -295,19 +295,19 @@ def ghost(work: Work, conn: Connection, finding: Finding) -> None:
         lease_until=None,
         next_at=work.now() + work.ctx.timing.ghost_recheck,
     )
-    browser_looks.ask(work, conn, "ghost")
+    browser_checks.ask(work, conn, "ghost")
 
 
-def _unproved(work: Work, conn: Connection, finding: Finding) -> None:
+def _unproved(work: ClaimedDelivery, conn: Connection, finding: Finding) -> None:
     """The platform lets nobody read it: stay with its word, and say so."""
     message = "The platform accepted it, but does not let anybody read it back; nothing more can be proved."
     work.log(conn, Step.VERIFICATION, StepStatus.WARNING, message=message, **body_of(finding))
     known = begin(work, conn, replace(watches.get(conn, work.delivery.id), blind=finding.blind))
     work.touch(conn, readings=work.delivery.readings + 1, lease_until=None, **appointment(work, conn, known))
-    browser_looks.ask(work, conn, "proof")
+    browser_checks.ask(work, conn, "proof")
 
 
-def _look_again(work: Work, conn: Connection, finding: Finding) -> None:
+def _look_again(work: ClaimedDelivery, conn: Connection, finding: Finding) -> None:
     plan, readings = work.ctx.timing.verify_after, work.delivery.readings + 1
     base = work.delivery.published_at or work.now()
     if readings == 1:
@@ -315,7 +315,7 @@ def _look_again(work: Work, conn: Connection, finding: Finding) -> None:
     work.touch(conn, readings=readings, lease_until=None, next_at=max(base + plan[readings], work.now()))
 
 
-def again_later(work: Work, error: Throttled) -> Writer:
+def again_later(work: ClaimedDelivery, error: Throttled) -> Writer:
     """A limit: the look is put off."""
 
     def write(conn: Connection) -> Used:

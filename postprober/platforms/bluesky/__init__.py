@@ -3,9 +3,9 @@
 from postprober.platforms.bluesky import links, public
 from postprober.platforms.bluesky.about import ABOUT
 from postprober.platforms.bluesky.adapter import TRAITS, BlueskyAdapter, login
+from postprober.platforms.bluesky.error_signals import ERROR_SIGNALS
 from postprober.platforms.bluesky.limits import LIMITS
-from postprober.platforms.bluesky.signs import SIGNS
-from postprober.platforms.common.spec import Habits, PlatformSpec, SignIn
+from postprober.platforms.common.spec import Habits, PasswordSignIn, PlatformSpec
 
 _STYLE = "--pp-brand: light-dark(#0a7aff, #3b9cff); background: light-dark(#ffffff, #161e27);"
 
@@ -14,13 +14,13 @@ SPEC = PlatformSpec(
     adapter=BlueskyAdapter,
     traits=TRAITS,
     limits=LIMITS,
-    signs=SIGNS,
+    error_signals=ERROR_SIGNALS,
     public=public.read,
     author_page=public.author_page,
     habits=Habits("#1fae94", ("Reply", "Repost", "Like"), style=_STYLE),
     remote_id=links.remote_id,
     many_servers=True,
-    sign_in=SignIn(
+    sign_in=PasswordSignIn(
         login,
         hint="Create an app password in Bluesky under Settings, Privacy and security. Never use your main password.",
         identifier="Handle or e-mail address",

@@ -81,7 +81,7 @@ class Adapter(Protocol):
     traits: Traits
 
     def identify(self, cred: Credentials) -> Identity:
-        """Who the token belongs to, with the newest own post as canary where it can be listed."""
+        """Who the token belongs to, with the newest own post where it can be listed."""
         ...
 
     def refresh(self, cred: Credentials) -> Credentials:
@@ -149,7 +149,7 @@ def sighting_in(timeline: Timeline, search: Search, *, slack: timedelta = timede
     Found: exactly one post with the same text that may be ours (not another delivery's, not another author's, with its
     place in the thread, not older than the intent less `slack`), and of that one nothing is unclear. What a platform
     leaves out never speaks for a post. Absent: no such post, none that is shown cut and begins like it, the listing is
-    complete back to the intent, and the canary is in it; where posts of ours were sent later, one of those. Everything
+    complete back to the intent, and the newest known post is in it; where posts of ours were sent later, one of those. Everything
     else is unsure.
     """
     own_apps = search.apps | {p.app for p in timeline.posts if p.app and p.ref.remote_id in search.ours}
@@ -169,7 +169,7 @@ def sighting_in(timeline: Timeline, search: Search, *, slack: timedelta = timede
         return Sighting(SightingState.FOUND, hits[0], reason, by_words=True)
     if not timeline.complete:
         return Sighting(SightingState.UNSURE, None, "the list of own posts does not reach back far enough")
-    last = search.later or ({search.canary} if search.canary else frozenset())
+    last = search.later or ({search.newest_known_post} if search.newest_known_post else frozenset())
     if last and not any(post.ref.remote_id in last for post in timeline.posts):
         return Sighting(SightingState.UNSURE, None, "the last known post is missing from the list, so it is stale")
     return Sighting(SightingState.ABSENT, None, "a complete, fresh list of own posts does not have it")

@@ -1,6 +1,6 @@
 """Error tables: from a platform's refusal to our error, the same way for every adapter that has a table.
 
-A table is a tuple of `Row`, read from the top; the first row that fits decides. Rows match on status and code; on the
+A table is a tuple of `ErrorRow`, read from the top; the first row that fits decides. Rows match on status and code; on the
 platform's wording only where it gives no code (codes are promised, wording is not).
 """
 
@@ -25,7 +25,7 @@ from postprober.http import Reply
 from postprober.platforms.common.replies import ambiguous, is_ambiguous, unmapped
 
 
-class Act(Enum):
+class RequestKind(Enum):
     """What the refused request was about."""
 
     READ = "read"
@@ -33,11 +33,11 @@ class Act(Enum):
     PUBLISH = "publish"  # the visible act
 
 
-ANY: tuple[Act, ...] = tuple(Act)
+ANY: tuple[RequestKind, ...] = tuple(RequestKind)
 
 
 @dataclass(frozen=True)
-class Row:
+class ErrorRow:
     """One line of a table: refusals with this status and code mean `kind`, said as `says`.
 
     `status` 0, `code` "" and `text` "" fit everything; `text` is a piece of the platform's wording in lower case.
@@ -51,13 +51,13 @@ class Row:
     status: int = 0
     code: str = ""
     text: str = ""
-    acts: tuple[Act, ...] = ANY
+    acts: tuple[RequestKind, ...] = ANY
     expired: bool = False
     wait: timedelta | None = None
     whole_app: bool = False
     code_out: str = ""
 
-    def fits(self, status: int, codes: Sequence[str], text: str, act: Act) -> bool:
+    def fits(self, status: int, codes: Sequence[str], text: str, act: RequestKind) -> bool:
         return (
             act in self.acts
             and self.status in (0, status)
@@ -76,7 +76,7 @@ class Refusal:
 
     platform: str
     reply: Reply
-    act: Act
+    act: RequestKind
     codes: tuple[str, ...]
     text: str
     now: datetime
@@ -84,23 +84,23 @@ class Refusal:
     earlier_id: str | None = None
 
 
-def judge(table: Iterable[Row], refusal: Refusal) -> PlatformError:
+def judge(table: Iterable[ErrorRow], refusal: Refusal) -> PlatformError:
     """The error for `refusal`.
 
     Of the visible act, everything that does not prove that nothing was published is OutcomeUnknown; of anything else,
     an unknown outcome is Unavailable. A read has no post to reject: there, a rejection is UnexpectedReply.
     """
     reply, act = refusal.reply, refusal.act
-    if act is Act.PUBLISH and is_ambiguous(reply.status):
+    if act is RequestKind.PUBLISH and is_ambiguous(reply.status):
         return ambiguous(reply)
     text = refusal.text.lower()
     for row in table:
         if row.fits(reply.status, refusal.codes, text, act):
             return _in_context(_error(row, refusal), act)
     code = refusal.codes[0] if refusal.codes else ""
-    if act is Act.PUBLISH and not (refusal.codes or refusal.text):
+    if act is RequestKind.PUBLISH and not (refusal.codes or refusal.text):
         return ambiguous(reply)
-    if act is not Act.READ and reply.status < 500:
+    if act is not RequestKind.READ and reply.status < 500:
         # The platform's words are shown only if redaction left them alone (the excerpt is redacted).
         words = f": {refusal.text}" if refusal.text and refusal.text in reply.excerpt else ""
         message = f"{refusal.platform} refused the post{words}"
@@ -108,7 +108,7 @@ def judge(table: Iterable[Row], refusal: Refusal) -> PlatformError:
     return unmapped(refusal.platform, reply, code)
 
 
-def _error(row: Row, refusal: Refusal) -> PlatformError:
+def _error(row: ErrorRow, refusal: Refusal) -> PlatformError:
     status, detail = refusal.reply.status, refusal.reply.excerpt
     code = row.code_out or row.code or (refusal.codes[0] if refusal.codes else "")
     if issubclass(row.kind, ReconnectNeeded):
@@ -121,9 +121,9 @@ def _error(row: Row, refusal: Refusal) -> PlatformError:
     return row.kind(row.says, detail, http_status=status, code=code)
 
 
-def _in_context(error: PlatformError, act: Act) -> PlatformError:
-    if isinstance(error, OutcomeUnknown) and act is not Act.PUBLISH:
+def _in_context(error: PlatformError, act: RequestKind) -> PlatformError:
+    if isinstance(error, OutcomeUnknown) and act is not RequestKind.PUBLISH:
         return Unavailable(error.message, error.detail, http_status=error.http_status, code=error.code)
-    if isinstance(error, PostRejected) and act is Act.READ:
+    if isinstance(error, PostRejected) and act is RequestKind.READ:
         return UnexpectedReply(error.message, error.detail, http_status=error.http_status, code=error.code)
     return error

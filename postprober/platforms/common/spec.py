@@ -15,17 +15,17 @@ from postprober.domain.limits import Limits
 from postprober.domain.platform import Description, Platform, PlatformConfig
 from postprober.http import Exchange, HttpClient
 from postprober.platforms.common.adapter import Adapter, Traits
+from postprober.platforms.common.error_signals import ErrorSignals
 from postprober.platforms.common.links import PastedLink
 from postprober.platforms.common.oauth_spec import OAuthSpec
 from postprober.platforms.common.public import Ask, AuthorPage
-from postprober.platforms.common.signs import Signs
 
 MakeAdapter = Callable[[HttpClient, PlatformConfig, Clock], Adapter]
 MakeBrowserAdapter = Callable[[HttpClient, PlatformConfig, Clock, Browser | None], Adapter]
 
 
 @dataclass(frozen=True)
-class SignIn:
+class PasswordSignIn:
     """Signing in with an app password. `ask`: the credentials for (server, identifier, password). The rest is what a person
     reads: where the password is made, what the first field is called, and examples of both."""
 
@@ -105,7 +105,7 @@ class Habits:
 class PlatformSpec:
     """One platform. `about`: its names, servers and settings. `remote_id`: the id of a post in a pasted link, "" for what is none.
 
-    `limits`: what an account may publish where nothing more is known of it; `signs`: what its refusals mean; `public`: what it
+    `limits`: what an account may publish where nothing more is known of it; `error_signals`: what its refusals mean; `public`: what it
     tells everybody of a post, None where it answers no program without a token; `author_page`: where its author is; `counts_for_all`: `public` tells the counts, too.
 
     `oauth`: how one signs in on its consent page, None where there is none; `publishes`: scopes of which a consent must
@@ -123,7 +123,7 @@ class PlatformSpec:
     adapter: MakeAdapter
     traits: Traits
     limits: Limits
-    signs: Signs
+    error_signals: ErrorSignals
     habits: Habits
     remote_id: Callable[[PastedLink], str]
     oauth: Callable[[PlatformConfig], OAuthSpec] | None = None
@@ -134,7 +134,7 @@ class PlatformSpec:
     many_servers: bool = False
     server_example: str = ""
     register_app: RegisterApp | None = None
-    sign_in: SignIn | None = None
+    sign_in: PasswordSignIn | None = None
     token: TokenWay | None = None
     expired_renews: bool = True
     code_in_links: bool = False

@@ -5,8 +5,8 @@ from postprober.platforms.instagram import links, oauth, public, usage
 from postprober.platforms.instagram.about import ABOUT
 from postprober.platforms.instagram.adapter import TRAITS, InstagramAdapter
 from postprober.platforms.instagram.browser_adapter import TERMS, InstagramBrowserAdapter, session_of
+from postprober.platforms.instagram.error_signals import ERROR_SIGNALS
 from postprober.platforms.instagram.limits import LIMITS
-from postprober.platforms.instagram.signs import SIGNS
 
 _STYLE = """
 --pp-brand: light-dark(#00376b, #e0f1ff); padding: 0;
@@ -22,7 +22,7 @@ SPEC = PlatformSpec(
     adapter=InstagramAdapter,
     traits=TRAITS,
     limits=LIMITS,
-    signs=SIGNS,
+    error_signals=ERROR_SIGNALS,
     author_page=public.author_page,
     habits=Habits(
         "#d06ba8",

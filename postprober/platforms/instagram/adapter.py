@@ -36,7 +36,7 @@ from postprober.domain.remote import (
 from postprober.errors import PlatformError, PostRejected, ReconnectNeeded, Throttled, Unavailable, UnexpectedReply
 from postprober.http import HttpClient, Reply
 from postprober.platforms.common.adapter import READY, Traits, sighting_in
-from postprober.platforms.common.errors import Act
+from postprober.platforms.common.errors import RequestKind
 from postprober.platforms.common.replies import (
     ambiguous,
     count_at,
@@ -116,7 +116,7 @@ class InstagramAdapter:
         params = {"grant_type": "ig_refresh_token", "access_token": cred.access_token}
         reply = self.http.send("GET", f"{self.config.api_url}/refresh_access_token", params=params)
         if not reply.ok:
-            raise ambiguous(reply) if reply.status >= 500 else refused(reply, Act.STAGE, now)
+            raise ambiguous(reply) if reply.status >= 500 else refused(reply, RequestKind.STAGE, now)
         body = reply.json_or_none()
         token = text_at(body, "access_token")
         if not token:
@@ -168,7 +168,7 @@ class InstagramAdapter:
         body = {"creation_id": staged.handle}
         reply = self.http.send("POST", url, visible=True, headers=_headers(cred), json=body)
         if not reply.ok:
-            raise refused(reply, Act.PUBLISH, self.clock.now())
+            raise refused(reply, RequestKind.PUBLISH, self.clock.now())
         remote_id = text_at(reply.json_or_none(), "id")
         if not remote_id:
             raise ambiguous(reply)
@@ -273,7 +273,7 @@ class InstagramAdapter:
     def _container(self, cred: Credentials, body: dict[str, str]) -> str:
         url = f"{self._base}/{_me(cred)}/media"
         reply = invisible(lambda: self.http.send("POST", url, headers=_headers(cred), json=body))
-        container = text_at(self._object(reply, Act.STAGE), "id")
+        container = text_at(self._object(reply, RequestKind.STAGE), "id")
         if not container:
             raise UnexpectedReply("Instagram took the media without naming a container.", reply.excerpt)
         return container
@@ -283,9 +283,9 @@ class InstagramAdapter:
 
     def _get(self, cred: Credentials, path: str, **params: str) -> dict[str, object]:
         reply = self.http.read("GET", f"{self._base}/{path}", headers=_headers(cred), params=params)
-        return self._object(reply, Act.READ)
+        return self._object(reply, RequestKind.READ)
 
-    def _object(self, reply: Reply, act: Act) -> dict[str, object]:
+    def _object(self, reply: Reply, act: RequestKind) -> dict[str, object]:
         if not reply.ok:
             raise refused(reply, act, self.clock.now())
         return require_object(reply)

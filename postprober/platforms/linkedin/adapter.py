@@ -38,7 +38,7 @@ from postprober.domain.remote import (
 from postprober.errors import DuplicateRefused, PlatformError, ReconnectNeeded, Throttled, Unavailable, UnexpectedReply
 from postprober.http import HttpClient, Reply
 from postprober.platforms.common.adapter import Traits, sighting_in
-from postprober.platforms.common.errors import Act
+from postprober.platforms.common.errors import RequestKind
 from postprober.platforms.common.oauth import refresh_tokens, revoke_tokens
 from postprober.platforms.common.replies import (
     ambiguous,
@@ -97,14 +97,14 @@ class LinkedInAdapter:
 
     def identify(self, cred: Credentials) -> Identity:
         if _PAGE.fullmatch(cred.remote_id):  # the token only tells who the member is
-            return Identity(cred.remote_id, cred.name, self._canary(cred))
+            return Identity(cred.remote_id, cred.name, self._newest_own_post(cred))
         me = self._get(cred, "/v2/userinfo")
         remote_id = text_at(me, "sub")
         if not remote_id:
             raise UnexpectedReply("LinkedIn did not say whose account this is.")
-        return Identity(remote_id, text_at(me, "name"), self._canary(replace(cred, remote_id=remote_id)))
+        return Identity(remote_id, text_at(me, "name"), self._newest_own_post(replace(cred, remote_id=remote_id)))
 
-    def _canary(self, cred: Credentials) -> str | None:
+    def _newest_own_post(self, cred: Credentials) -> str | None:
         """The newest own post; None where LinkedIn does not let us list them."""
         try:
             return text_at(self._page(cred, 1, 0), "elements", 0, "id") or None
@@ -139,7 +139,7 @@ class LinkedInAdapter:
         url = f"{self.config.api_url}/rest/posts"
         reply = self.http.send("POST", url, visible=True, headers=self._headers(cred), json=body)
         if not reply.ok:
-            error = refused(reply, Act.PUBLISH, self.clock.now())
+            error = refused(reply, RequestKind.PUBLISH, self.clock.now())
             if isinstance(error, DuplicateRefused) and error.earlier_id:
                 error.earlier_url = self._ref(error.earlier_id).url
             raise error
@@ -240,7 +240,7 @@ class LinkedInAdapter:
         headers = {**self._headers(cred), "X-RestLi-Method": "DELETE"}
         reply = invisible(lambda: self.http.send("DELETE", url, headers=headers))
         if not reply.ok and reply.status != NOT_FOUND:
-            raise refused(reply, Act.STAGE, self.clock.now())
+            raise refused(reply, RequestKind.STAGE, self.clock.now())
 
     def _headers(self, cred: Credentials) -> dict[str, str]:
         return {
@@ -262,7 +262,7 @@ class LinkedInAdapter:
 
     def _object(self, reply: Reply) -> dict[str, object]:
         if not reply.ok:
-            raise refused(reply, Act.READ, self.clock.now())
+            raise refused(reply, RequestKind.READ, self.clock.now())
         return require_object(reply)
 
     def _may_read(self, cred: Credentials) -> None:

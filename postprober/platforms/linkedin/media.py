@@ -14,7 +14,7 @@ from postprober.domain.remote import Progress, ProgressState
 from postprober.errors import PlatformError, UnexpectedReply
 from postprober.http import HttpClient, Reply
 from postprober.platforms.common.adapter import READY
-from postprober.platforms.common.errors import Act
+from postprober.platforms.common.errors import RequestKind
 from postprober.platforms.common.media import fit_image
 from postprober.platforms.common.replies import count_at, dig, invisible, list_at, require_object, shape, text_at
 from postprober.platforms.linkedin.errors import NOT_FOUND, is_not_permitted, refused
@@ -71,7 +71,7 @@ class Uploads:
         if reply.status == NOT_FOUND:
             return Progress(ProgressState.GONE, reason="LinkedIn no longer has the uploaded file")
         try:
-            status = text_at(self._object(reply, Act.READ), "status")
+            status = text_at(self._object(reply, RequestKind.READ), "status")
         except PlatformError as error:
             if is_not_permitted(error):  # we may write but not look: the post itself will tell
                 return READY
@@ -108,7 +108,7 @@ class Uploads:
         reply = invisible(lambda: self.http.send("POST", url, headers=self.headers, params=params, json=body))
         if reply.ok and not reply.body:
             return {}
-        return self._object(reply, Act.STAGE)
+        return self._object(reply, RequestKind.STAGE)
 
     def _put(self, url: str, data: bytes) -> str:
         """Send bytes to the URL that LinkedIn named; returns the ETag. The token goes only to LinkedIn's own hosts."""
@@ -120,10 +120,10 @@ class Uploads:
         headers["Content-Type"] = "application/octet-stream"
         reply = invisible(lambda: self.http.send("PUT", url, headers=headers, content=data, timeout=UPLOAD_TIMEOUT))
         if not reply.ok:
-            raise refused(reply, Act.STAGE, self.clock.now())
+            raise refused(reply, RequestKind.STAGE, self.clock.now())
         return reply.headers.get("etag", "").strip('"')
 
-    def _object(self, reply: Reply, act: Act) -> dict[str, object]:
+    def _object(self, reply: Reply, act: RequestKind) -> dict[str, object]:
         if not reply.ok:
             raise refused(reply, act, self.clock.now())
         return require_object(reply)

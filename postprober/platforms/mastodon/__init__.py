@@ -4,8 +4,8 @@ from postprober.platforms.common.spec import Habits, PlatformSpec
 from postprober.platforms.mastodon import links, oauth, public
 from postprober.platforms.mastodon.about import ABOUT
 from postprober.platforms.mastodon.adapter import TRAITS, MastodonAdapter, register_app
+from postprober.platforms.mastodon.error_signals import ERROR_SIGNALS
 from postprober.platforms.mastodon.limits import LIMITS
-from postprober.platforms.mastodon.signs import SIGNS
 
 _STYLE = """
 --pp-brand: light-dark(#563acc, #8c8dff); background: light-dark(#ffffff, #191b22);
@@ -17,7 +17,7 @@ SPEC = PlatformSpec(
     adapter=MastodonAdapter,
     traits=TRAITS,
     limits=LIMITS,
-    signs=SIGNS,
+    error_signals=ERROR_SIGNALS,
     public=public.read,
     counts_for_all=True,
     author_page=public.author_page,

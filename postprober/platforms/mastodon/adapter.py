@@ -277,7 +277,7 @@ class MastodonAdapter:
     def _timeline(self, cred: Credentials, since: datetime, search: Search | None = None) -> Timeline:
         """Pages back until a post older than `since`, and one that shows the list to be fresh, were seen, or the list
         ends."""
-        wanted = {search.canary, *search.later} if search and search.canary else set()
+        wanted = {search.newest_known_post, *search.later} if search and search.newest_known_post else set()
         reached = False
         account = cred.remote_id or text_at(self._read(cred, "/api/v1/accounts/verify_credentials").json(), "id")
         posts: dict[str, RemotePost] = {}

@@ -4,8 +4,8 @@ from postprober.platforms.common.spec import Habits, PlatformSpec, TokenField, T
 from postprober.platforms.telegram import links, public
 from postprober.platforms.telegram.about import ABOUT
 from postprober.platforms.telegram.adapter import TRAITS, TelegramAdapter, credentials
+from postprober.platforms.telegram.error_signals import ERROR_SIGNALS
 from postprober.platforms.telegram.limits import LIMITS
-from postprober.platforms.telegram.signs import SIGNS
 
 _STYLE = "--pp-brand: light-dark(#1c7ab8, #5eb5f7); background: light-dark(#ffffff, #18222d); border-radius: 0.8rem;"
 
@@ -14,7 +14,7 @@ SPEC = PlatformSpec(
     adapter=TelegramAdapter,
     traits=TRAITS,
     limits=LIMITS,
-    signs=SIGNS,
+    error_signals=ERROR_SIGNALS,
     public=public.read,
     author_page=public.author_page,
     habits=Habits("#6f7fd6", ("Comment", "Share"), shows_handle=False, picture_first=True, style=_STYLE),

@@ -48,14 +48,14 @@ from postprober.errors import (
 )
 from postprober.http import Files, HttpClient, Reply
 from postprober.platforms.common.adapter import READY, Traits, sighting_in
-from postprober.platforms.common.errors import Act
+from postprober.platforms.common.errors import RequestKind
 from postprober.platforms.common.media import payload
 from postprober.platforms.common.replies import ambiguous, dig, invisible, shape, text_at
 from postprober.platforms.telegram.about import ABOUT
 from postprober.platforms.telegram.errors import NOT_THERE, description_of, refused
 from postprober.platforms.telegram.limits import LIMITS
 from postprober.platforms.telegram.links import address, channel_in, parts_of, post_id
-from postprober.platforms.telegram.page import Page, Shown, read_page
+from postprober.platforms.telegram.page import ChannelPage, ShownMessage, read_page
 from postprober.platforms.telegram.public import EMBEDDED, says_not_found
 
 SETTLE_SECONDS = 60.0  # ours; no source gives a bound, hence STRICT; settings["settle_seconds"]
@@ -156,7 +156,7 @@ class TelegramAdapter:
         else:
             reply = self._http.send("POST", url, visible=True, json=fields)
         if not reply.ok:
-            raise refused(reply, Act.PUBLISH, self._clock.now())
+            raise refused(reply, RequestKind.PUBLISH, self._clock.now())
         result = dig(reply.json_or_none(), "result")
         made = result if isinstance(result, list) else [result]
         numbers = sorted(number for one in made if isinstance(number := dig(one, "message_id"), int) and number > 0)
@@ -237,7 +237,7 @@ class TelegramAdapter:
         body = {"chat_id": _chat_id(chat), "message_id": number}
         reply = invisible(lambda: self._http.send("POST", self._url(cred, "deleteMessage"), json=body))
         if not reply.ok and not any(words in description_of(reply).lower() for words in NOT_THERE):
-            raise refused(reply, Act.STAGE, self._clock.now())
+            raise refused(reply, RequestKind.STAGE, self._clock.now())
 
     def _recent(self, cred: Credentials, since: datetime, *, forwarded: bool) -> Timeline:
         """The channel's public page, back to `since`. `forwarded`: also what was forwarded into it."""
@@ -258,7 +258,7 @@ class TelegramAdapter:
             before = page.before
         return Timeline(_newest_first(posts), False)
 
-    def _post(self, cred: Credentials, shown: Shown) -> RemotePost:
+    def _post(self, cred: Credentials, shown: ShownMessage) -> RemotePost:
         return RemotePost(
             ref=self._ref(cred.remote_id, shown.username, shown.number),
             text=shown.text,
@@ -293,7 +293,7 @@ class TelegramAdapter:
         params = {name: str(value) for name, value in (fields or {}).items()}
         reply = self._http.read("GET", self._url(cred, method), params=params or None)
         if not reply.ok:
-            raise refused(reply, Act.READ, self._clock.now())
+            raise refused(reply, RequestKind.READ, self._clock.now())
         result = dig(reply.json(), "result")
         if not isinstance(result, dict):
             raise UnexpectedReply(
@@ -301,12 +301,12 @@ class TelegramAdapter:
             )
         return result
 
-    def _page(self, path: str, params: Mapping[str, str]) -> tuple[Reply, Page]:
+    def _page(self, path: str, params: Mapping[str, str]) -> tuple[Reply, ChannelPage]:
         """A public page; no token goes there. Redirects are not followed: they lead to pages without posts."""
         reply = self._http.read("GET", self._config.auth_url + path, params=dict(params) or None, headers=_HTML)
         if reply.status == 429:
-            raise refused(reply, Act.READ, self._clock.now())
-        return reply, read_page(reply.text) if reply.ok else Page(())
+            raise refused(reply, RequestKind.READ, self._clock.now())
+        return reply, read_page(reply.text) if reply.ok else ChannelPage(())
 
     def _url(self, cred: Credentials, method: str) -> str:
         return f"{self._config.api_url}/bot{quote(cred.access_token, safe=':')}/{method}"

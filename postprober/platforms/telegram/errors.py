@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from postprober.errors import PlatformError, PostRejected, ReconnectNeeded, Throttled, Unavailable
 from postprober.http import Reply
-from postprober.platforms.common.errors import Act, Refusal, Row, judge
+from postprober.platforms.common.errors import ErrorRow, Refusal, RequestKind, judge
 from postprober.platforms.common.replies import MAX_WAIT, count_at, dig, retry_at, text_at
 
 _TOKEN = "Telegram no longer accepts the bot's token; reconnect the channel with a new one."
@@ -22,39 +22,39 @@ _TOO_LONG = "The text is too long for Telegram; shorten it."
 _CAPTION = "The text is too long for a post with media on Telegram (1,024 characters); shorten it."
 _FILE = "Telegram could not use the file; choose another one."
 _LATE = "Telegram lets bots delete only what is younger than 48 hours; delete this post in Telegram itself."
-_SEND = (Act.PUBLISH,)
+_SEND = (RequestKind.PUBLISH,)
 NOT_THERE = ("message to delete not found", "message_id_invalid")  # facts.md, 8
 
-TABLE: tuple[Row, ...] = (
-    Row(ReconnectNeeded, _TOKEN, 401),
+TABLE: tuple[ErrorRow, ...] = (
+    ErrorRow(ReconnectNeeded, _TOKEN, 401),
     # With Telegram's own sentence: these two statuses are also a gateway's, which says nothing about the post.
-    Row(ReconnectNeeded, _TOKEN, 404, text="not found"),  # a malformed token; facts.md, 6
-    Row(ReconnectNeeded, _OUT, 403, text="forbidden"),  # not a member, kicked
-    Row(ReconnectNeeded, _GONE, 400, text="chat not found"),
-    Row(ReconnectNeeded, _GONE, 400, code="CHANNEL_PRIVATE"),
-    Row(ReconnectNeeded, _GONE, 400, code="PEER_ID_INVALID"),
-    Row(ReconnectNeeded, _RIGHTS, 400, text="need administrator rights"),
-    Row(ReconnectNeeded, _RIGHTS, 400, text="not enough rights"),
-    Row(ReconnectNeeded, _RIGHTS, 400, text="have no rights"),
-    Row(ReconnectNeeded, _RIGHTS, 400, code="CHAT_WRITE_FORBIDDEN"),
-    Row(ReconnectNeeded, _RIGHTS, 400, code="CHAT_ADMIN_REQUIRED"),
-    Row(ReconnectNeeded, _MOVED, 400, text="upgraded to a supergroup"),
-    Row(PostRejected, _CAPTION, 400, text="caption is too long"),
-    Row(PostRejected, _CAPTION, 400, code="MEDIA_CAPTION_TOO_LONG"),
-    Row(PostRejected, _TOO_LONG, 400, text="message is too long"),
-    Row(PostRejected, _TOO_LONG, 400, text="text is too long"),
-    Row(PostRejected, "Telegram could not read the text's markup.", 400, text="can't parse entities"),
-    Row(PostRejected, "Telegram takes no empty post.", 400, text="text is empty"),
-    Row(PostRejected, "The post that this one answers is gone.", 400, text="message to be replied not found"),
-    Row(PostRejected, "The post that this one answers is gone.", 400, text="message to reply not found"),
-    Row(PostRejected, _FILE, 400, text="http url"),  # "Wrong HTTP URL specified", "Failed to get HTTP URL content"
-    Row(PostRejected, _FILE, 400, text="type of the web page content"),
-    Row(PostRejected, _FILE, 400, code="IMAGE_PROCESS_FAILED"),
-    Row(PostRejected, _FILE, 400, code="PHOTO_INVALID_DIMENSIONS"),
-    Row(PostRejected, _LATE, 400, text="message can't be deleted"),
-    Row(PostRejected, "The file is too large for Telegram.", 413, acts=_SEND),
-    Row(Throttled, "Telegram asks to wait.", 429, wait=timedelta(minutes=1)),
-    Row(Unavailable, "Telegram is busy with another call of this bot; it will be tried again.", 409),
+    ErrorRow(ReconnectNeeded, _TOKEN, 404, text="not found"),  # a malformed token; facts.md, 6
+    ErrorRow(ReconnectNeeded, _OUT, 403, text="forbidden"),  # not a member, kicked
+    ErrorRow(ReconnectNeeded, _GONE, 400, text="chat not found"),
+    ErrorRow(ReconnectNeeded, _GONE, 400, code="CHANNEL_PRIVATE"),
+    ErrorRow(ReconnectNeeded, _GONE, 400, code="PEER_ID_INVALID"),
+    ErrorRow(ReconnectNeeded, _RIGHTS, 400, text="need administrator rights"),
+    ErrorRow(ReconnectNeeded, _RIGHTS, 400, text="not enough rights"),
+    ErrorRow(ReconnectNeeded, _RIGHTS, 400, text="have no rights"),
+    ErrorRow(ReconnectNeeded, _RIGHTS, 400, code="CHAT_WRITE_FORBIDDEN"),
+    ErrorRow(ReconnectNeeded, _RIGHTS, 400, code="CHAT_ADMIN_REQUIRED"),
+    ErrorRow(ReconnectNeeded, _MOVED, 400, text="upgraded to a supergroup"),
+    ErrorRow(PostRejected, _CAPTION, 400, text="caption is too long"),
+    ErrorRow(PostRejected, _CAPTION, 400, code="MEDIA_CAPTION_TOO_LONG"),
+    ErrorRow(PostRejected, _TOO_LONG, 400, text="message is too long"),
+    ErrorRow(PostRejected, _TOO_LONG, 400, text="text is too long"),
+    ErrorRow(PostRejected, "Telegram could not read the text's markup.", 400, text="can't parse entities"),
+    ErrorRow(PostRejected, "Telegram takes no empty post.", 400, text="text is empty"),
+    ErrorRow(PostRejected, "The post that this one answers is gone.", 400, text="message to be replied not found"),
+    ErrorRow(PostRejected, "The post that this one answers is gone.", 400, text="message to reply not found"),
+    ErrorRow(PostRejected, _FILE, 400, text="http url"),  # "Wrong HTTP URL specified", "Failed to get HTTP URL content"
+    ErrorRow(PostRejected, _FILE, 400, text="type of the web page content"),
+    ErrorRow(PostRejected, _FILE, 400, code="IMAGE_PROCESS_FAILED"),
+    ErrorRow(PostRejected, _FILE, 400, code="PHOTO_INVALID_DIMENSIONS"),
+    ErrorRow(PostRejected, _LATE, 400, text="message can't be deleted"),
+    ErrorRow(PostRejected, "The file is too large for Telegram.", 413, acts=_SEND),
+    ErrorRow(Throttled, "Telegram asks to wait.", 429, wait=timedelta(minutes=1)),
+    ErrorRow(Unavailable, "Telegram is busy with another call of this bot; it will be tried again.", 409),
 )
 
 _INNER = re.compile(r"\b[A-Z]+(?:_[A-Z]+)+\b")
@@ -70,7 +70,7 @@ def inner_codes(text: str) -> tuple[str, ...]:
     return tuple(_INNER.findall(text))
 
 
-def refused(reply: Reply, act: Act, now: datetime) -> PlatformError:
+def refused(reply: Reply, act: RequestKind, now: datetime) -> PlatformError:
     """The error for a reply that is no success. How long to wait stands in the body, and in a header."""
     said = description_of(reply)
     wait = count_at(dig(reply.json_or_none(), "parameters"), "retry_after")

@@ -42,7 +42,7 @@ _MEDIA = frozenset({"image", "video", "document"})
 
 
 @dataclass
-class Shown:
+class ShownMessage:
     """One message as it is shown. `number`: the lowest of those of an album; `reply_to`: the number of the message that it
     answers, None where it answers none; `views`, `reactions` None: the page does not show them; `links`: where the links of
     its text lead, mentions and tags left out. `media` None: something of it cannot be shown there."""
@@ -62,16 +62,16 @@ class Shown:
 
 
 @dataclass(frozen=True)
-class Page:
+class ChannelPage:
     """`messages` in the page's order, oldest first; `error`: what it shows instead of one; `before`: the number with which
     the page before this one is asked for, None at the channel's beginning. `whole`: it was not cut off on its way."""
 
-    messages: tuple[Shown, ...]
+    messages: tuple[ShownMessage, ...]
     error: str = ""
     before: int | None = None
     whole: bool = False
 
-    def message(self, username: str, number: str) -> Shown | None:
+    def message(self, username: str, number: str) -> ShownMessage | None:
         """The message with this number, also one that is in an album."""
         wanted = int(number)
         return next(
@@ -84,12 +84,12 @@ class Page:
         )
 
 
-def read_page(html: str) -> Page:
+def read_page(html: str) -> ChannelPage:
     """Everything on a page."""
     reader = _Reader()
     reader.feed(html[:MAX_HTML])
     reader.close()
-    return Page(
+    return ChannelPage(
         tuple(one.shown() for one in reader.found), "".join(reader.error).strip(), reader.before,
         _END.search(html[-4096:]) is not None and len(html) <= MAX_HTML,
     )  # fmt: skip
@@ -117,11 +117,11 @@ class _Message:
     forwarded: bool = False
     unsupported: bool = False
 
-    def shown(self) -> Shown:
+    def shown(self) -> ShownMessage:
         album = tuple(sorted(self.numbers | {self.number})) if len(self.media) > 1 else ()
         told = [rounded("".join(_NUMBER_AT_END.findall("".join(one))[-1:])) for one in self.reactions]
         known = [count for count in told if count is not None]
-        return Shown(
+        return ShownMessage(
             self.username, min(album) if album else self.number, "".join(self.text).strip(), self.created_at,
             self.reply_to, rounded("".join(self.views)), sum(known) if known else None,
             None if self.unsupported else tuple(self.media), tuple(self.links), album, self.forwarded, self.service,

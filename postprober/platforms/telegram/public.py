@@ -10,7 +10,7 @@ from postprober.domain.public_look import Look, Verdict
 from postprober.http import HttpClient, Reply
 from postprober.platforms.common.public import GONE, ask, refused, seen
 from postprober.platforms.telegram.links import USERNAME, parts_of, post_id
-from postprober.platforms.telegram.page import Page, read_page
+from postprober.platforms.telegram.page import ChannelPage, read_page
 
 EMBEDDED = {"embed": "1", "mode": "tme"}
 _NOT_FOUND = "post not found"
@@ -32,7 +32,7 @@ def _read(http: HttpClient, config: PlatformConfig, url: str, remote_id: str) ->
     reply = ask(http, address, EMBEDDED)
     if isinstance(reply, Look):
         return reply
-    page = read_page(reply.text) if reply.ok else Page(())
+    page = read_page(reply.text) if reply.ok else ChannelPage(())
     message = page.message(username, number)
     if message is None:
         if says_not_found(reply, page):
@@ -48,7 +48,7 @@ def _read(http: HttpClient, config: PlatformConfig, url: str, remote_id: str) ->
     )  # fmt: skip
 
 
-def says_not_found(reply: Reply, page: Page) -> bool:
+def says_not_found(reply: Reply, page: ChannelPage) -> bool:
     """Whether the page clearly says that there is no such post. Any other sentence of its says nothing about the post."""
     return reply.status in GONE or (reply.ok and page.error.casefold().startswith(_NOT_FOUND))
 
@@ -70,5 +70,5 @@ def author_page(config: PlatformConfig, url: str, _handle: str) -> str:
     return f"{config.auth_url}/{name}" if name else ""
 
 
-def _said(page: Page) -> str:
+def _said(page: ChannelPage) -> str:
     return f" and says: {page.error[:100]}" if page.error else ""

@@ -4,15 +4,15 @@ from postprober.platforms.common.spec import Habits, PlatformSpec
 from postprober.platforms.x import links, oauth, public
 from postprober.platforms.x.about import ABOUT
 from postprober.platforms.x.adapter import TRAITS, XAdapter
+from postprober.platforms.x.error_signals import ERROR_SIGNALS
 from postprober.platforms.x.limits import LIMITS
-from postprober.platforms.x.signs import SIGNS
 
 SPEC = PlatformSpec(
     about=ABOUT,
     adapter=XAdapter,
     traits=TRAITS,
     limits=LIMITS,
-    signs=SIGNS,
+    error_signals=ERROR_SIGNALS,
     public=public.read,
     author_page=public.author_page,
     habits=Habits("#8a949b", ("Reply", "Repost", "Like", "Views"), style="--pp-brand: #1d9bf0;"),

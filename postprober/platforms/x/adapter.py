@@ -33,7 +33,7 @@ from postprober.domain.remote import (
 from postprober.errors import PlatformError, ReconnectNeeded, Throttled, UnexpectedReply
 from postprober.http import HttpClient, Reply
 from postprober.platforms.common.adapter import Traits, sighting_in
-from postprober.platforms.common.errors import Act
+from postprober.platforms.common.errors import RequestKind
 from postprober.platforms.common.oauth import refresh_tokens, revoke_tokens
 from postprober.platforms.common.replies import (
     ambiguous,
@@ -124,7 +124,7 @@ class XAdapter:
         url = f"{self.config.api_url}/2/tweets"
         reply = self.http.send("POST", url, visible=True, headers=self._headers(cred), json=post_body(job, staged))
         if not reply.ok:
-            raise refused(reply, Act.PUBLISH, self.clock.now())
+            raise refused(reply, RequestKind.PUBLISH, self.clock.now())
         remote_id = text_at(reply.json_or_none(), "data", "id")
         if not remote_id.isdigit():
             raise ambiguous(reply)
@@ -132,7 +132,7 @@ class XAdapter:
 
     def locate(self, cred: Credentials, search: Search) -> Sighting:
         try:
-            timeline = self._timeline(cred, search.since - SLACK, search.canary)
+            timeline = self._timeline(cred, search.since - SLACK, search.newest_known_post)
         except (ReconnectNeeded, Throttled):
             raise
         except PlatformError as error:
@@ -168,7 +168,7 @@ class XAdapter:
         if is_missing(body) or dig(body, "data", "deleted") is True:
             return
         if not reply.ok:
-            raise refused(reply, Act.STAGE, self.clock.now())
+            raise refused(reply, RequestKind.STAGE, self.clock.now())
         raise UnexpectedReply("X did not confirm that the post is deleted.", reply.excerpt, http_status=reply.status)
 
     def _headers(self, cred: Credentials) -> dict[str, str]:
@@ -183,7 +183,7 @@ class XAdapter:
         reply = self.http.read("GET", self.config.api_url + path, headers=self._headers(cred), params=params)
         if reply.ok or (missing_ok and not is_ambiguous(reply.status) and is_missing(reply.json_or_none())):
             return _checked(reply)
-        raise refused(reply, Act.READ, self.clock.now())
+        raise refused(reply, RequestKind.READ, self.clock.now())
 
     def _page(self, cred: Credentials, size: int, token: str) -> dict[str, object]:
         params = {**self._dialect.params, "max_results": str(size)}
@@ -191,8 +191,8 @@ class XAdapter:
             params["pagination_token"] = token
         return self._get(cred, f"/2/users/{cred.remote_id}/tweets", params)
 
-    def _timeline(self, cred: Credentials, since: datetime, canary: str | None) -> Timeline:
-        """Own posts back to `since` and past the canary, which may be much older."""
+    def _timeline(self, cred: Credentials, since: datetime, newest_known_post: str | None) -> Timeline:
+        """Own posts back to `since` and past the newest known post, which may be much older."""
         posts: list[RemotePost] = []
         token = ""
         whole = True
@@ -203,7 +203,7 @@ class XAdapter:
             said = count_at(body, "meta", "result_count")
             whole = whole and (said is None or said <= len(rows))
             token = text_at(body, "meta", "next_token")
-            if not token or _passed(posts, since, canary):
+            if not token or _passed(posts, since, newest_known_post):
                 return Timeline(tuple(posts), whole)
         return Timeline(tuple(posts), whole and _passed(posts, since, None))
 
@@ -224,13 +224,13 @@ def post_body(job: PartJob, staged: Staged) -> dict[str, object]:
     return body
 
 
-def _passed(posts: list[RemotePost], since: datetime, canary: str | None) -> bool:
-    """Whether the listing (newest first) went beyond `since` and the canary; ids of X grow with time."""
+def _passed(posts: list[RemotePost], since: datetime, newest_known_post: str | None) -> bool:
+    """Whether the listing (newest first) went beyond `since` and the newest known post; ids of X grow with time."""
     if not posts:
         return False
     oldest = posts[-1]
     reached = oldest.created_at is not None and oldest.created_at < since
-    return reached and (not canary or _number(oldest.ref.remote_id) <= _number(canary))
+    return reached and (not newest_known_post or _number(oldest.ref.remote_id) <= _number(newest_known_post))
 
 
 def _number(remote_id: str) -> int:

@@ -18,7 +18,7 @@ from postprober.errors import (
     UnexpectedReply,
 )
 from postprober.http import Reply
-from postprober.platforms.common.errors import Act, Refusal, Row, judge
+from postprober.platforms.common.errors import ErrorRow, Refusal, RequestKind, judge
 from postprober.platforms.common.replies import list_at, retry_at, text_at
 
 _RECONNECT = "X no longer accepts this account's sign-in; reconnect the account."
@@ -28,33 +28,39 @@ _CAP = "The X developer account has used up its monthly allowance; raise it or w
 _CREDITS_WAIT = timedelta(hours=1)  # ours: how soon a top-up is noticed
 _CAP_WAIT = timedelta(hours=24)  # ours: a monthly cap is not worth asking more often
 
-TABLE: tuple[Row, ...] = (
-    Row(ReconnectNeeded, _RECONNECT, 401, expired=True),  # invalid or expired: a refresh tells which
-    Row(Throttled, _CREDITS, 402, wait=_CREDITS_WAIT, whole_app=True),  # CreditsDepleted, credits, credits-depleted
-    Row(Throttled, _CAP, 429, code="usage-capped", wait=_CAP_WAIT, whole_app=True),  # xdk issue 25
-    Row(Throttled, "X asks to wait: too many requests.", 429),  # code 88 or about:blank
-    Row(Suspended, "X has suspended this account. Settle that with X first.", 403, text="account is suspended"),
-    Row(ReconnectNeeded, _SCOPES, 403, code="unsupported-authentication"),  # playground auth.go
-    Row(ReconnectNeeded, _SCOPES, 403, code="client-forbidden"),  # OpenAPI 2.159
-    Row(DuplicateRefused, "X says that this account has posted the same text before.", 403, text="duplicate content"),
-    Row(PostRejected, "Only the account that wrote a post can delete it on X.", 403, text="not authorized to delete"),
+TABLE: tuple[ErrorRow, ...] = (
+    ErrorRow(ReconnectNeeded, _RECONNECT, 401, expired=True),  # invalid or expired: a refresh tells which
+    ErrorRow(
+        Throttled, _CREDITS, 402, wait=_CREDITS_WAIT, whole_app=True
+    ),  # CreditsDepleted, credits, credits-depleted
+    ErrorRow(Throttled, _CAP, 429, code="usage-capped", wait=_CAP_WAIT, whole_app=True),  # xdk issue 25
+    ErrorRow(Throttled, "X asks to wait: too many requests.", 429),  # code 88 or about:blank
+    ErrorRow(Suspended, "X has suspended this account. Settle that with X first.", 403, text="account is suspended"),
+    ErrorRow(ReconnectNeeded, _SCOPES, 403, code="unsupported-authentication"),  # playground auth.go
+    ErrorRow(ReconnectNeeded, _SCOPES, 403, code="client-forbidden"),  # OpenAPI 2.159
+    ErrorRow(
+        DuplicateRefused, "X says that this account has posted the same text before.", 403, text="duplicate content"
+    ),
+    ErrorRow(
+        PostRejected, "Only the account that wrote a post can delete it on X.", 403, text="not authorized to delete"
+    ),
     # Policy, length, or a restriction on replies; X does not say which
-    Row(
+    ErrorRow(
         PostRejected, "X does not permit this post; change the text or the reply.", 403, text="not permitted to perform"
     ),
-    Row(ReconnectNeeded, _SCOPES, 403, code="missing-scope"),  # detail is only "Forbidden", see _codes
-    Row(PostRejected, "The text is too long for X; shorten it.", 400, text="too long"),  # older wording
-    Row(
+    ErrorRow(ReconnectNeeded, _SCOPES, 403, code="missing-scope"),  # detail is only "Forbidden", see _codes
+    ErrorRow(PostRejected, "The text is too long for X; shorten it.", 400, text="too long"),  # older wording
+    ErrorRow(
         UnexpectedReply,
         "X does not know what was asked; if that persists, set POSTPROBER_X_DIALECT to the other value.",
         400,
         code="invalid-request",
-        acts=(Act.READ,),
+        acts=(RequestKind.READ,),
     ),
 )
 
 
-def refused(reply: Reply, act: Act, now: datetime) -> PlatformError:
+def refused(reply: Reply, act: RequestKind, now: datetime) -> PlatformError:
     """The error for a reply that is no success."""
     body = reply.json_or_none()
     moment = retry_at(reply.headers, now) if reply.status == 429 else None

@@ -12,7 +12,7 @@ from postprober.domain.remote import Progress, ProgressState
 from postprober.errors import PostRejected, UnexpectedReply
 from postprober.http import HttpClient, Reply
 from postprober.platforms.common.adapter import READY
-from postprober.platforms.common.errors import Act
+from postprober.platforms.common.errors import RequestKind
 from postprober.platforms.common.media import fit_image
 from postprober.platforms.common.replies import (
     MAX_WAIT,
@@ -71,7 +71,7 @@ class Uploads:
         reply = self.http.read("GET", f"{self.api_url}/2/media/upload", headers=self.headers, params=params)
         if reply.status in (400, 404):  # the upload is unknown or has expired (expires_after_secs)
             return Progress(ProgressState.GONE, reason="X no longer has the uploaded file")
-        info = dig(self._object(reply, Act.READ), "data", "processing_info")
+        info = dig(self._object(reply, RequestKind.READ), "data", "processing_info")
         state = text_at(info, "state")
         if info is None or state == "succeeded":
             return READY
@@ -107,7 +107,7 @@ class Uploads:
             lambda: self.http.send("POST", url, headers=self.headers, data=data, files=files, timeout=UPLOAD_TIMEOUT)
         )
         if not reply.ok:
-            raise refused(reply, Act.STAGE, self.clock.now())
+            raise refused(reply, RequestKind.STAGE, self.clock.now())
 
     def _describe(self, media_id: str, alt: str) -> None:
         body = {"id": media_id, "metadata": {"alt_text": {"text": alt}}}
@@ -117,9 +117,9 @@ class Uploads:
             raise PostRejected("X did not take the description of a picture; shorten or remove it.", shape(answer))
 
     def _post(self, act: Callable[[], Reply]) -> dict[str, object]:
-        return self._object(invisible(act), Act.STAGE)
+        return self._object(invisible(act), RequestKind.STAGE)
 
-    def _object(self, reply: Reply, act: Act) -> dict[str, object]:
+    def _object(self, reply: Reply, act: RequestKind) -> dict[str, object]:
         if not reply.ok:
             raise refused(reply, act, self.clock.now())
         return require_object(reply)

@@ -12,7 +12,7 @@ from postprober.platforms.common.replies import count_at, dig, list_at, parse_ti
 
 
 @dataclass(frozen=True)
-class Dialect:
+class FieldNames:
     """What to ask for. In 2.167 `author_id` and the references are expansions and no fields (OpenAPI
     PostFieldsParameter, PostExpansionsParameter); in 2.166 they are fields."""
 
@@ -35,12 +35,12 @@ class Dialect:
 
 
 DIALECTS = {
-    "new": Dialect(
+    "new": FieldNames(
         "post.fields",
         "attachments,conversation_id,created_at,entities,id,note_post,text",
         "attachments.media_keys,author_id,referenced_posts",
     ),
-    "legacy": Dialect(
+    "legacy": FieldNames(
         "tweet.fields",
         "attachments,author_id,conversation_id,created_at,entities,id,note_tweet,referenced_tweets,text",
         "attachments.media_keys,author_id",

@@ -9,14 +9,14 @@ from starlette.responses import HTMLResponse, Response
 
 from postprober.sandbox.bluesky import api, reads, rest
 from postprober.sandbox.bluesky.accounts import account_called, handle_of
-from postprober.sandbox.bluesky.dialect import BlueskyManner
-from postprober.sandbox.engine.emulator import ALPHABET, DAY, Emulator, Look, Page
+from postprober.sandbox.bluesky.dialect import BlueskyDialect
+from postprober.sandbox.engine.emulator import ALPHABET, DAY, Emulator, PageStyle, PublicPage
 from postprober.sandbox.engine.html import shell
 from postprober.sandbox.engine.model import Account, Post
 from postprober.sandbox.engine.operation import Call
 from postprober.sandbox.engine.world import World
 
-_LOOK = Look(
+_LOOK = PageStyle(
     "Bluesky sandbox",
     "🦋",
     "--back:#fff;--ink:#0b0f14;--card:#fff;--line:#d4dbe2;--soft:#42576c;--link:#1083fe;--brand:#1083fe;"
@@ -68,11 +68,11 @@ def _edited(record: dict[str, Any], post: Post) -> dict[str, Any]:
 EMULATOR = Emulator(
     key="bluesky",
     look=_LOOK,
-    manner=BlueskyManner,
-    routes=lambda world, manner: [
-        *api.routes(world, manner), *reads.routes(world, manner), *rest.routes(world, manner),
+    dialect=BlueskyDialect,
+    routes=lambda world, dialect: [
+        *api.routes(world, dialect), *reads.routes(world, dialect), *rest.routes(world, dialect),
     ],
-    pages=(Page("/bluesky/profile/{actor:str}/post/{rkey:str}", _find, _unknown_handle),),
+    pages=(PublicPage("/bluesky/profile/{actor:str}/post/{rkey:str}", _find, _unknown_handle),),
     profiles=("/bluesky/profile/{name:str}",),
     shown=handle_of,
     scopes=("com.atproto.access",),

@@ -9,8 +9,8 @@ from postprober.sandbox.bluesky.accounts import account_called, handle_of
 from postprober.sandbox.bluesky.cid import blob_cid, record_cid
 from postprober.sandbox.bluesky.dialect import (
     POSTS,
-    BlueskyManner,
-    RefreshManner,
+    BlueskyDialect,
+    RefreshDialect,
     invalid,
     xrpc_error,
 )
@@ -19,7 +19,7 @@ from postprober.sandbox.bluesky.marks import COLLECTIONS, drop_mark, put_mark
 from postprober.sandbox.bluesky.records import TID, check_post
 from postprober.sandbox.engine.files import sniff
 from postprober.sandbox.engine.model import Account, Media, Post, Token
-from postprober.sandbox.engine.oauth import TokenManner
+from postprober.sandbox.engine.oauth import TokenDialect
 from postprober.sandbox.engine.operation import Call, Operation, reply
 from postprober.sandbox.engine.tokens import issue
 from postprober.sandbox.engine.world import World
@@ -226,12 +226,12 @@ async def upload_blob(call: Call) -> Response:
     return reply({"blob": {"$type": "blob", "ref": {"$link": cid}, "mimeType": media.mime, "size": media.size}})
 
 
-def routes(world: World, manner: BlueskyManner) -> list[BaseRoute]:
-    refresher = RefreshManner()
-    sessions = TokenManner(manner, _find_by_identifier)
+def routes(world: World, dialect: BlueskyDialect) -> list[BaseRoute]:
+    refresher = RefreshDialect()
+    sessions = TokenDialect(dialect, _find_by_identifier)
 
     def operation(name: str, handler: Any) -> Operation:
-        return Operation(world, manner, name, handler)
+        return Operation(world, dialect, name, handler)
 
     repo, server = "/bluesky/xrpc/com.atproto.repo", "/bluesky/xrpc/com.atproto.server"
     return [

@@ -8,7 +8,7 @@ from postprober.sandbox.engine.engagement import counts
 from postprober.sandbox.engine.faults import Fault
 from postprober.sandbox.engine.limits import refusal_headers
 from postprober.sandbox.engine.model import Account, Post
-from postprober.sandbox.engine.operation import Call, Refusal
+from postprober.sandbox.engine.operation import ApiRefusal, Call
 from postprober.sandbox.engine.timefmt import iso
 
 Json = dict[str, Any]
@@ -16,15 +16,15 @@ POSTS = "app.bsky.feed.post"
 _LIMIT, _WINDOW = 3000, 300.0
 
 
-def xrpc_error(status: int, error: str, message: str) -> Refusal:
-    return Refusal(status, {"error": error, "message": message})
+def xrpc_error(status: int, error: str, message: str) -> ApiRefusal:
+    return ApiRefusal(status, {"error": error, "message": message})
 
 
-def invalid(message: str) -> Refusal:
+def invalid(message: str) -> ApiRefusal:
     return xrpc_error(400, "InvalidRequest", message)
 
 
-class BlueskyManner:
+class BlueskyDialect:
     """What every XRPC method may have to say. platforms/bluesky/facts.md, 6."""
 
     name = "bluesky"
@@ -32,19 +32,19 @@ class BlueskyManner:
     def find_account(self, call: Call) -> None:
         find_bearer(call)
 
-    def refuse_token(self, _call: Call, why: str) -> Refusal:
+    def refuse_token(self, _call: Call, why: str) -> ApiRefusal:
         if why == "missing":
             return xrpc_error(401, "AuthMissing", "Authentication Required")
         if why == "expired":
             return xrpc_error(400, "ExpiredToken", "Token has expired")
         return xrpc_error(400, "InvalidToken", "Token could not be verified")
 
-    def server_error(self, status: int) -> Refusal:
+    def server_error(self, status: int) -> ApiRefusal:
         if status in (502, 503):
             return xrpc_error(status, "UpstreamFailure", "Upstream Failure")
         return xrpc_error(status, "InternalServerError", "Internal Server Error")
 
-    def rate_limited(self, call: Call, fault: Fault) -> Refusal:
+    def rate_limited(self, call: Call, fault: Fault) -> ApiRefusal:
         headers = refusal_headers(fault, call.at, "ratelimit-reset", "epoch")
         if "ratelimit-reset" in headers:
             headers |= {"ratelimit-limit": "3000", "ratelimit-remaining": "0", "ratelimit-policy": "3000;w=300"}
@@ -52,7 +52,7 @@ class BlueskyManner:
         refusal.headers = headers
         return refusal
 
-    def bad_refresh(self) -> Refusal:
+    def bad_refresh(self) -> ApiRefusal:
         return xrpc_error(400, "ExpiredToken", "Token has been revoked")
 
     def headers(self, call: Call) -> dict[str, str]:
@@ -65,7 +65,7 @@ class BlueskyManner:
         }
 
 
-class RefreshManner(BlueskyManner):
+class RefreshDialect(BlueskyDialect):
     """refreshSession is authorised by the refresh token."""
 
     def find_account(self, call: Call) -> None:

@@ -8,7 +8,7 @@ from starlette.routing import BaseRoute
 from postprober.sandbox.bluesky.accounts import account_called
 from postprober.sandbox.bluesky.dialect import (
     POSTS,
-    BlueskyManner,
+    BlueskyDialect,
     invalid,
     post_view,
     profile_detailed,
@@ -115,9 +115,9 @@ async def resolve_handle(call: Call) -> Response:
     return reply({"did": account.id})
 
 
-def routes(world: World, manner: BlueskyManner) -> list[BaseRoute]:
+def routes(world: World, dialect: BlueskyDialect) -> list[BaseRoute]:
     def open_to_all(name: str, method: str, handler: Any) -> BaseRoute:
-        operation = Operation(world, manner, name, handler, needs_token=False, dead_token_refused=True)
+        operation = Operation(world, dialect, name, handler, needs_token=False, dead_token_refused=True)
         return operation.route(f"/bluesky/xrpc/{method}", "GET")
 
     return [

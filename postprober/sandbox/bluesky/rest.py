@@ -12,7 +12,7 @@ from starlette.routing import BaseRoute
 from postprober.sandbox.bluesky.accounts import DOMAIN, account_called
 from postprober.sandbox.bluesky.api import delete_one, put_one, read_input
 from postprober.sandbox.bluesky.cid import record_cid
-from postprober.sandbox.bluesky.dialect import BlueskyManner, invalid, post_view, profile_basic, xrpc_error
+from postprober.sandbox.bluesky.dialect import BlueskyDialect, invalid, post_view, profile_basic, xrpc_error
 from postprober.sandbox.bluesky.ids import new_tid
 from postprober.sandbox.bluesky.marks import marks_of
 from postprober.sandbox.engine.model import Post
@@ -109,20 +109,20 @@ async def unknown_method(call: Call) -> Response:
     raise xrpc_error(501, "MethodNotImplemented", "Method Not Implemented")
 
 
-def routes(world: World, manner: BlueskyManner) -> list[BaseRoute]:
+def routes(world: World, dialect: BlueskyDialect) -> list[BaseRoute]:
     xrpc = "/bluesky/xrpc"
 
     def open_to_all(name: str, method: str, handler: Any) -> BaseRoute:
-        operation = Operation(world, manner, name, handler, needs_token=False, dead_token_refused=True)
+        operation = Operation(world, dialect, name, handler, needs_token=False, dead_token_refused=True)
         return operation.route(f"{xrpc}/{method}", "GET")
 
-    other = Operation(world, manner, "other", unknown_method, needs_token=False)
+    other = Operation(world, dialect, "other", unknown_method, needs_token=False)
     return [
         open_to_all("me", "com.atproto.server.describeServer", describe_server),
         open_to_all("read", "app.bsky.feed.getPostThread", post_thread),
         open_to_all("read", "app.bsky.feed.getLikes", _marked("app.bsky.feed.like", "likes")),
         open_to_all("read", "app.bsky.feed.getRepostedBy", _marked("app.bsky.feed.repost", "repostedBy")),
-        Operation(world, manner, "create", apply_writes).route(f"{xrpc}/com.atproto.repo.applyWrites", "POST"),
+        Operation(world, dialect, "create", apply_writes).route(f"{xrpc}/com.atproto.repo.applyWrites", "POST"),
         other.route(f"{xrpc}/{{method:str}}", "GET"),
         other.route(f"{xrpc}/{{method:str}}", "POST"),
     ]

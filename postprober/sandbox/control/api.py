@@ -12,7 +12,7 @@ from starlette.routing import BaseRoute, Route
 from postprober.sandbox.engine.emulator import DAY, emulator, faulty
 from postprober.sandbox.engine.faults import BadFault
 from postprober.sandbox.engine.model import Account, Post
-from postprober.sandbox.engine.operation import Refusal, reply
+from postprober.sandbox.engine.operation import ApiRefusal, reply
 from postprober.sandbox.engine.timefmt import iso
 from postprober.sandbox.engine.tokens import issue
 from postprober.sandbox.engine.world import World, truth
@@ -32,8 +32,8 @@ class Asked:
 ControlHandler = Callable[[Asked], Awaitable[Any]]
 
 
-def _bad(message: str, status: int = 400) -> Refusal:
-    return Refusal(status, {"error": message})
+def _bad(message: str, status: int = 400) -> ApiRefusal:
+    return ApiRefusal(status, {"error": message})
 
 
 def _account(world: World, body: Json) -> Account:
@@ -217,7 +217,7 @@ def routes(world: World) -> list[BaseRoute]:
                 if not isinstance(body, dict):
                     raise _bad("the body must be a JSON object")
                 return reply(await handler(Asked(world, request, body)), status)
-            except Refusal as refusal:
+            except ApiRefusal as refusal:
                 return refusal.response()
             except ValueError:
                 return _bad("the body must be JSON and numbers must be numbers").response()

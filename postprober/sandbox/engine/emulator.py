@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.routing import BaseRoute
 
-    from postprober.sandbox.engine.operation import Call, Manner
+    from postprober.sandbox.engine.operation import Call, Dialect
     from postprober.sandbox.engine.world import World
 
 DAY = 86400.0
@@ -24,7 +24,7 @@ ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"  # of names that are made out of b
 
 
 @dataclass(frozen=True)
-class Look:
+class PageStyle:
     """Colours and words of one platform's public pages. `counts`: field of `Counts` and its word there; `colour`: its mark on
     the sandbox's own page."""
 
@@ -36,7 +36,7 @@ class Look:
 
 
 @dataclass(frozen=True)
-class Page:
+class PublicPage:
     """The public page of a post at `path`, of which `find(world, path parameters)` knows the post; `instead`: another
     answer than the usual 404, None for none."""
 
@@ -62,7 +62,7 @@ def _prefixless(_account: Account, _kind: str, _now: float, _ends: float | None)
 class Emulator:
     """One emulated platform.
 
-    `routes(world, manner)`: its API; the first route that fits answers. `pages`, `profiles`: what strangers open, and
+    `routes(world, dialect)`: its API; the first route that fits answers. `pages`, `profiles`: what strangers open, and
     `shown(account)`: how a name is written there. `settings`: what tests may change, with its usual value. `scopes`: those
     of an ordinary app. `account_id(number, digest)`: an id out of a name's hash; `post_number(milliseconds)`: out of the
     time, which grows. `access_seconds`: life of an access token, None for ever; `refresh_seconds`: of a refresh token;
@@ -74,10 +74,10 @@ class Emulator:
     """
 
     key: str
-    look: Look
-    manner: Callable[[], Manner]
+    look: PageStyle
+    dialect: Callable[[], Dialect]
     routes: Callable[[World, Any], list[BaseRoute]]
-    pages: tuple[Page, ...] = ()
+    pages: tuple[PublicPage, ...] = ()
     profiles: tuple[str, ...] = ()
     shown: Callable[[Account], str] = lambda account: f"@{account.title}"
     settings: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))

@@ -12,7 +12,7 @@ _RISE_SECONDS = 180.0
 
 
 @dataclass(frozen=True)
-class Counts:
+class EmulatedCounts:
     """Whole numbers since the post was created."""
 
     views: int
@@ -23,7 +23,7 @@ class Counts:
     bookmarks: int
 
 
-def counts(world: World, post: Post, at: float | None = None) -> Counts:
+def counts(world: World, post: Post, at: float | None = None) -> EmulatedCounts:
     """The counts of a post at a time (default now). The same seed, post and age give the same numbers."""
     age = max(0.0, (world.now() if at is None else at) - post.created_at)
     grown = 1 - math.exp(-age * float(world.settings["engagement_speed"]) / _RISE_SECONDS)
@@ -32,7 +32,7 @@ def counts(world: World, post: Post, at: float | None = None) -> Counts:
     shares = [byte / 255 for byte in digest[:8]]
     views = (400 + 9600 * shares[0]) * grown
     likes = views * (0.02 + 0.08 * shares[1])
-    return Counts(
+    return EmulatedCounts(
         views=int(views),
         likes=int(likes),
         reposts=int(likes * (0.05 + 0.25 * shares[2])),

@@ -3,8 +3,8 @@
 import html
 from datetime import UTC, datetime
 
-from postprober.sandbox.engine.emulator import Look, emulator
-from postprober.sandbox.engine.engagement import Counts
+from postprober.sandbox.engine.emulator import PageStyle, emulator
+from postprober.sandbox.engine.engagement import EmulatedCounts
 from postprober.sandbox.engine.model import Post
 from postprober.sandbox.engine.text import URL
 from postprober.sandbox.engine.timefmt import iso
@@ -23,7 +23,7 @@ body{background:var(--back);color:var(--ink)}header{background:var(--head);color
 """
 
 
-def shell(look: Look, head: str, main: str) -> str:
+def shell(look: PageStyle, head: str, main: str) -> str:
     """A whole page."""
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8">'
@@ -44,7 +44,7 @@ def text_html(text: str) -> str:
     return shown + html.escape(text[position:])
 
 
-def post_page(post: Post, seen: Counts, *, author: str, handle: str, url: str, image_base: str) -> str:
+def post_page(post: Post, seen: EmulatedCounts, *, author: str, handle: str, url: str, image_base: str) -> str:
     """The page of one post as a logged-out reader sees it."""
     look = emulator(post.platform).look
     created = iso(post.created_at)

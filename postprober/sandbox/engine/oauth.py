@@ -16,7 +16,7 @@ from postprober.sandbox.engine.bearer import find_by_grant
 from postprober.sandbox.engine.emulator import emulator
 from postprober.sandbox.engine.html import shell
 from postprober.sandbox.engine.model import Account, Token
-from postprober.sandbox.engine.operation import Call, Handler, Manner, Operation, Refusal
+from postprober.sandbox.engine.operation import ApiRefusal, Call, Dialect, Handler, Operation
 from postprober.sandbox.engine.world import World
 
 CLIENT_ID = "sandbox-client"
@@ -94,15 +94,15 @@ def live_refresh(world: World, platform: str, value: str) -> Token | None:
     return token if token.expires_at is None or token.expires_at > world.now() else None
 
 
-class TokenManner:
-    """The platform's manner with the account found by what is exchanged instead of by a bearer token."""
+class TokenDialect:
+    """The platform's dialect with the account found by what is exchanged instead of by a bearer token."""
 
-    def __init__(self, manner: Manner, find: Callable[[Call], None] = find_by_grant) -> None:
-        self.name = manner.name
-        self.refuse_token = manner.refuse_token
-        self.server_error = manner.server_error
-        self.rate_limited = manner.rate_limited
-        self.bad_refresh = manner.bad_refresh
+    def __init__(self, dialect: Dialect, find: Callable[[Call], None] = find_by_grant) -> None:
+        self.name = dialect.name
+        self.refuse_token = dialect.refuse_token
+        self.server_error = dialect.server_error
+        self.rate_limited = dialect.rate_limited
+        self.bad_refresh = dialect.bad_refresh
         self._find = find
 
     def find_account(self, call: Call) -> None:
@@ -112,8 +112,8 @@ class TokenManner:
         return {"cache-control": "no-store"}
 
 
-def token_operation(world: World, manner: Manner, handler: Handler) -> Operation:
-    return Operation(world, TokenManner(manner), "token", handler, needs_token=False)
+def token_operation(world: World, dialect: Dialect, handler: Handler) -> Operation:
+    return Operation(world, TokenDialect(dialect), "token", handler, needs_token=False)
 
 
 def _fault_in(world: World, platform: str, query: dict[str, str], needs_pkce: bool) -> str:
@@ -208,5 +208,5 @@ def consent_routes(world: World, platform: str, path: str, *, needs_pkce: bool) 
     return [Route(path, ask, methods=["GET"]), Route(f"/{platform}/_consent", decide, methods=["POST"])]
 
 
-def refuse_grant(status: int, error: str, description: str) -> Refusal:
-    return Refusal(status, {"error": error, "error_description": description})
+def refuse_grant(status: int, error: str, description: str) -> ApiRefusal:
+    return ApiRefusal(status, {"error": error, "error_description": description})

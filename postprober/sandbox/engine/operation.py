@@ -29,7 +29,7 @@ _TOKEN_IN_QUERY = re.compile(r"((?:access_token|client_secret)=)[^&]*")
 HTML_ERROR = "<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>"
 
 
-class Refusal(Exception):
+class ApiRefusal(Exception):
     """The platform answers with an error. `body` is JSON, or text when it is a string."""
 
     def __init__(self, status: int, body: Any, headers: dict[str, str] | None = None, media_type: str = "") -> None:
@@ -52,7 +52,7 @@ def reply(
     return Response(json.dumps(body, ensure_ascii=False), status, headers, media_type)
 
 
-class Manner(Protocol):
+class Dialect(Protocol):
     """How a platform says things that every operation may have to say."""
 
     name: str
@@ -60,14 +60,14 @@ class Manner(Protocol):
     def find_account(self, call: "Call", /) -> None:
         """Set `call.token` and `call.account` when the request carries a token, valid or not."""
 
-    def refuse_token(self, call: "Call", why: str, /) -> Refusal:
+    def refuse_token(self, call: "Call", why: str, /) -> ApiRefusal:
         """`why` is missing | invalid | expired | revoked | scope."""
 
-    def server_error(self, status: int) -> Refusal: ...
+    def server_error(self, status: int) -> ApiRefusal: ...
 
-    def rate_limited(self, call: "Call", fault: Fault, /) -> Refusal: ...
+    def rate_limited(self, call: "Call", fault: Fault, /) -> ApiRefusal: ...
 
-    def bad_refresh(self) -> Refusal: ...
+    def bad_refresh(self) -> ApiRefusal: ...
 
     def headers(self, call: "Call", /) -> dict[str, str]:
         """Headers of every reply, rate limits above all."""
@@ -208,7 +208,7 @@ class Operation:
     def __init__(
         self,
         world: World,
-        manner: Manner,
+        dialect: Dialect,
         name: str,
         handler: Handler,
         *,
@@ -217,7 +217,7 @@ class Operation:
         dead_token_refused: bool = False,
     ) -> None:
         self.world = world
-        self.manner = manner
+        self.dialect = dialect
         self.name = name
         self.handler = handler
         self.needs_token = needs_token
@@ -225,12 +225,12 @@ class Operation:
         self.dead_token_refused = dead_token_refused
 
     def route(self, path: str, *methods: str) -> Route:
-        return Route(path, self, methods=list(methods), name=f"{self.manner.name} {self.name} {methods}")
+        return Route(path, self, methods=list(methods), name=f"{self.dialect.name} {self.name} {methods}")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         at = self.world.now()
-        call = Call(self.world, request, self.manner.name, self.name, at)
+        call = Call(self.world, request, self.dialect.name, self.name, at)
         call.body = await request.body()
         self._open_log(call)
         response = await self._answer(call)
@@ -239,7 +239,7 @@ class Operation:
         await self._send(call, response, scope, receive, send)
 
     def _open_log(self, call: Call) -> None:
-        self.manner.find_account(call)
+        self.dialect.find_account(call)
         query, path = _TOKEN_IN_QUERY.sub(r"\1…", call.request.url.query), call.request.url.path
         if token := call.request.path_params.get("token"):
             path = path.replace(str(token), "…")
@@ -264,10 +264,10 @@ class Operation:
                 raise self._refusal(call, fault)
             self._check_token(call)
             response = await self.handler(call)
-        except Refusal as refusal:
+        except ApiRefusal as refusal:
             response = refusal.response()
         if response.status_code != 429:  # a refusal for the rate brings its own headers, or none on purpose
-            for name, value in self.manner.headers(call).items():
+            for name, value in self.dialect.headers(call).items():
                 response.headers.setdefault(name, value)
         return response
 
@@ -282,9 +282,9 @@ class Operation:
         elif how == "slow":
             call.slow = Fault(0, call.platform, "slow", call.operation, params={"seconds": 0.05})
         elif how == "html":
-            raise Refusal(502, HTML_ERROR)
+            raise ApiRefusal(502, HTML_ERROR)
         elif how in ("503", "429"):
-            raise Refusal(int(how), {"error": "try again later"})
+            raise ApiRefusal(int(how), {"error": "try again later"})
         else:
             call.flake = how
 
@@ -293,32 +293,32 @@ class Operation:
             return
         token = call.token
         if token is None:
-            raise self.manner.refuse_token(call, "invalid" if carries_token(call) else "missing")
+            raise self.dialect.refuse_token(call, "invalid" if carries_token(call) else "missing")
         if token.revoked or (call.account is not None and call.account.suspended):
-            raise self.manner.refuse_token(call, "revoked")
+            raise self.dialect.refuse_token(call, "revoked")
         if token.expires_at is not None and token.expires_at <= call.at:
-            raise self.manner.refuse_token(call, "expired")
+            raise self.dialect.refuse_token(call, "expired")
         if self.scopes and not set(self.scopes) & set(token.scopes):
-            raise self.manner.refuse_token(call, "scope")
+            raise self.dialect.refuse_token(call, "scope")
 
-    def _refusal(self, call: Call, fault: Fault) -> Refusal:
+    def _refusal(self, call: Call, fault: Fault) -> ApiRefusal:
         if fault.kind == "html_error":
-            return Refusal(502, HTML_ERROR)
+            return ApiRefusal(502, HTML_ERROR)
         if fault.kind == "rate_limited":
-            return self.manner.rate_limited(call, fault)
+            return self.dialect.rate_limited(call, fault)
         if fault.kind in ("unauthorized", "revoked") and call.operation != "token":
-            return self.manner.refuse_token(call, "expired" if fault.kind == "unauthorized" else "revoked")
+            return self.dialect.refuse_token(call, "expired" if fault.kind == "unauthorized" else "revoked")
         if fault.kind in ("refresh_refused", "unauthorized", "revoked"):
-            return self.manner.bad_refresh()
+            return self.dialect.bad_refresh()
         default = 503 if fault.kind == "timeline_down" else 500
-        return self.manner.server_error(int(fault.params.get("status", default)))
+        return self.dialect.server_error(int(fault.params.get("status", default)))
 
     async def _send(self, call: Call, response: Response, scope: Scope, receive: Receive, send: Send) -> None:
         if call.late:
             if call.late.params.get("reply") != "503":
                 await cut(response, scope, send, str(call.late.params.get("stage", "nothing")))
                 return
-            response = self.manner.server_error(503).response()
+            response = self.dialect.server_error(503).response()
         elif call.flake and response.status_code < 400:
             response = malformed(response, call.flake, call.platform)
         elif response.status_code < 400:
@@ -329,7 +329,7 @@ class Operation:
             if fault and fault.kind == "timeout_after_accept" and await client_left(receive, fault.seconds(60)):
                 return
             if fault and fault.kind == "error_after_accept":
-                response = self.manner.server_error(int(fault.params.get("status", 500))).response()
+                response = self.dialect.server_error(int(fault.params.get("status", 500))).response()
             if fault and fault.kind == "malformed_2xx":
                 response = malformed(response, str(fault.params.get("form", "html")), call.platform)
         await response(scope, receive, send)

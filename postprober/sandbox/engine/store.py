@@ -23,7 +23,7 @@ _LOG_COLUMNS = "seq, at, platform, account, operation, method, path, status, fau
 _LOG_UPDATABLE = frozenset({"account", "status", "fault", "effect", "idempotency"})
 
 
-class Store:
+class WorldStore:
     """Documents by (kind, key), blobs by their SHA-256, and log rows by sequence number.
 
     `path` None keeps everything in memory. The connection may be used from

@@ -18,7 +18,7 @@ from postprober.sandbox.engine.faults import Fault, FaultPlan
 from postprober.sandbox.engine.ids import IdMaker, account_id
 from postprober.sandbox.engine.limits import Counter
 from postprober.sandbox.engine.model import Account, Media, Post, Token
-from postprober.sandbox.engine.store import Doc, Store
+from postprober.sandbox.engine.store import Doc, WorldStore
 
 _SETTINGS: Doc = {
     "engagement_speed": 1.0,
@@ -43,7 +43,7 @@ class World:
     def __init__(
         self, data_dir: Path | None = None, *, seed: int = 7, clock: Callable[[], float] = time.time, name: str = ""
     ) -> None:
-        self.store = Store(data_dir / (name or "sandbox.sqlite") if data_dir else None)
+        self.store = WorldStore(data_dir / (name or "sandbox.sqlite") if data_dir else None)
         self.seed = seed
         self.clock = clock
         self.dice = random.Random(seed)

@@ -3,11 +3,11 @@
 import secrets
 from typing import Any
 
-from postprober.sandbox.engine.emulator import DAY, Emulator, Look, Page
+from postprober.sandbox.engine.emulator import DAY, Emulator, PageStyle, PublicPage
 from postprober.sandbox.engine.model import Account, Post
 from postprober.sandbox.engine.world import World
 from postprober.sandbox.instagram import api, oauth, reads, web
-from postprober.sandbox.instagram.dialect import InstagramManner
+from postprober.sandbox.instagram.dialect import InstagramDialect
 
 
 def _by_code(world: World, params: dict[str, Any]) -> Post | None:
@@ -21,7 +21,7 @@ def _token(_account: Account, _kind: str, _now: float, _ends: float | None) -> s
 
 EMULATOR = Emulator(
     key="instagram",
-    look=Look(
+    look=PageStyle(
         "Instagram sandbox",
         "◉",
         "--back:#fafafa;--ink:#111;--card:#fff;--line:#dbdbdb;--soft:#676767;--link:#00376b;--brand:#c13584;"
@@ -29,11 +29,11 @@ EMULATOR = Emulator(
         (("likes", "likes"), ("replies", "comments")),
         "#c13584",
     ),
-    manner=InstagramManner,
-    routes=lambda world, manner: [
-        *oauth.routes(world, manner), *api.routes(world, manner), *reads.routes(world, manner), *web.routes(world),
+    dialect=InstagramDialect,
+    routes=lambda world, dialect: [
+        *oauth.routes(world, dialect), *api.routes(world, dialect), *reads.routes(world, dialect), *web.routes(world),
     ],
-    pages=(Page("/instagram/p/{shortcode:str}/", _by_code), Page("/instagram/p/{shortcode:str}", _by_code)),
+    pages=(PublicPage("/instagram/p/{shortcode:str}/", _by_code), PublicPage("/instagram/p/{shortcode:str}", _by_code)),
     profiles=("/instagram/{name:str}/",),
     settings={"instagram_quota": 100},  # posts per 24 hours: platforms/instagram/facts.md, 4
     scopes=(  # platforms/instagram/facts.md, 1

@@ -11,7 +11,7 @@ from postprober.sandbox.engine.model import Media, Post
 from postprober.sandbox.engine.operation import Call, Handler, Operation, reply
 from postprober.sandbox.engine.text import HASHTAG, MENTION
 from postprober.sandbox.engine.world import World
-from postprober.sandbox.instagram.dialect import InstagramManner, graph_error, no_object
+from postprober.sandbox.instagram.dialect import InstagramDialect, graph_error, no_object
 from postprober.sandbox.instagram.fetch import fetch
 
 Json = dict[str, Any]
@@ -252,9 +252,9 @@ def graph_routes(operation: Operation, path: str, *methods: str) -> list[BaseRou
     return [operation.route(f"/instagram{v}/{path}", *methods) for v in ("", "/{version:graphversion}")]
 
 
-def routes(world: World, manner: InstagramManner) -> list[BaseRoute]:
+def routes(world: World, dialect: InstagramDialect) -> list[BaseRoute]:
     def operation(name: str, handler: Handler) -> Operation:
-        return Operation(world, manner, name, handler, scope="instagram_business_content_publish")
+        return Operation(world, dialect, name, handler, scope="instagram_business_content_publish")
 
     return [
         *graph_routes(operation("container", create_container), "{ig:int}/media", "POST"),

@@ -8,7 +8,7 @@ from typing import Any
 from postprober.sandbox.engine.bearer import bearer, find_bearer, form_value
 from postprober.sandbox.engine.faults import Fault
 from postprober.sandbox.engine.limits import refusal_headers
-from postprober.sandbox.engine.operation import Call, Refusal
+from postprober.sandbox.engine.operation import ApiRefusal, Call
 from postprober.sandbox.engine.timefmt import iso
 
 _TEN_YEARS_MINUTES = 10 * 365 * 1440
@@ -17,7 +17,7 @@ _HOURLY_CALLS = 200
 
 def graph_error(
     code: int, subcode: int | None, message: str, *, status: int = 400, title: str = "", transient: bool = False
-) -> Refusal:
+) -> ApiRefusal:
     """Rows: platforms/instagram/facts.md, 6."""
     error: dict[str, Any] = {"message": message, "type": "OAuthException", "code": code}
     if subcode is not None:
@@ -28,10 +28,10 @@ def graph_error(
             "error_user_msg": message,
         }
     error["fbtrace_id"] = "A" + secrets.token_urlsafe(15)
-    return Refusal(status, {"error": error}, media_type="application/json; charset=UTF-8")
+    return ApiRefusal(status, {"error": error}, media_type="application/json; charset=UTF-8")
 
 
-def no_object(object_id: str, method: str = "get") -> Refusal:
+def no_object(object_id: str, method: str = "get") -> ApiRefusal:
     message = (
         f"Unsupported {method} request. Object with ID '{object_id}' does not exist, cannot be loaded due to missing "
         "permissions, or does not support this operation."
@@ -44,7 +44,7 @@ def token_of(call: Call) -> str:
     return form_value(call, "access_token") or call.request.query_params.get("access_token", "") or bearer(call)
 
 
-class InstagramManner:
+class InstagramDialect:
     """What every Graph operation may have to say."""
 
     name = "instagram"
@@ -52,7 +52,7 @@ class InstagramManner:
     def find_account(self, call: Call) -> None:
         find_bearer(call, token_of(call))
 
-    def refuse_token(self, call: Call, why: str) -> Refusal:
+    def refuse_token(self, call: Call, why: str) -> ApiRefusal:
         if why == "scope":
             return graph_error(10, None, "(#10) Application does not have permission for this action")
         if why == "missing":
@@ -64,12 +64,12 @@ class InstagramManner:
         reason = "The user has not authorized the application." if why == "revoked" else "Cannot parse access token"
         return graph_error(190, 458 if why == "revoked" else 467, f"Error validating access token: {reason}")
 
-    def server_error(self, status: int) -> Refusal:
+    def server_error(self, status: int) -> ApiRefusal:
         if status == 503:
             return graph_error(2, None, "Service temporarily unavailable", status=503)
         return graph_error(1, None, "An unknown error has occurred.", status=status)
 
-    def rate_limited(self, call: Call, fault: Fault) -> Refusal:
+    def rate_limited(self, call: Call, fault: Fault) -> ApiRefusal:
         """Code 80002, or 4 by params.code; HTTP 400, or params.status. The wait is in minutes in its own header."""
         code = int(fault.params.get("code", 80002))
         message = {4: "(#4) Application request limit reached"}.get(
@@ -91,7 +91,7 @@ class InstagramManner:
         refusal.headers = {"x-business-use-case-usage": json.dumps({owner: [usage]})}
         return refusal
 
-    def bad_refresh(self) -> Refusal:
+    def bad_refresh(self) -> ApiRefusal:
         return graph_error(190, 463, "Error validating access token: Session has expired.")
 
     def headers(self, call: Call) -> dict[str, str]:

@@ -8,22 +8,22 @@ from postprober.sandbox.engine.model import Token
 from postprober.sandbox.engine.oauth import (
     CLIENT_SECRET,
     BadGrant,
-    TokenManner,
+    TokenDialect,
     consent_routes,
     redeem,
     right_secret,
 )
-from postprober.sandbox.engine.operation import Call, Operation, Refusal, reply
+from postprober.sandbox.engine.operation import ApiRefusal, Call, Operation, reply
 from postprober.sandbox.engine.tokens import issue
 from postprober.sandbox.engine.world import World
-from postprober.sandbox.instagram.dialect import InstagramManner, graph_error
+from postprober.sandbox.instagram.dialect import InstagramDialect, graph_error
 
 _SHORT_SECONDS = 3600.0
 _REFRESH_AGE = 86400.0
 
 
-def _old_style(message: str) -> Refusal:
-    return Refusal(400, {"error_type": "OAuthException", "code": 400, "error_message": message})
+def _old_style(message: str) -> ApiRefusal:
+    return ApiRefusal(400, {"error_type": "OAuthException", "code": 400, "error_message": message})
 
 
 async def token(call: Call) -> Response:
@@ -49,7 +49,7 @@ def _live(call: Call) -> Token:
     if token is None or call.account is None or token.revoked:
         raise graph_error(190, 467, "Error validating access token: Cannot parse access token")
     if token.expires_at is not None and token.expires_at <= call.at:
-        raise InstagramManner().refuse_token(call, "expired")
+        raise InstagramDialect().refuse_token(call, "expired")
     return token
 
 
@@ -76,19 +76,19 @@ async def refresh(call: Call) -> Response:
     return _long_lived(call, old)
 
 
-def _find_refresher(manner: InstagramManner, call: Call) -> None:
+def _find_refresher(dialect: InstagramDialect, call: Call) -> None:
     call.refreshing = True
-    manner.find_account(call)
+    dialect.find_account(call)
 
 
-def routes(world: World, manner: InstagramManner) -> list[BaseRoute]:
+def routes(world: World, dialect: InstagramDialect) -> list[BaseRoute]:
     def operation(handler: object, find: object) -> Operation:
-        return Operation(world, TokenManner(manner, find), "token", handler, needs_token=False)  # type: ignore[arg-type]
+        return Operation(world, TokenDialect(dialect, find), "token", handler, needs_token=False)  # type: ignore[arg-type]
 
-    refresher = operation(refresh, lambda call: _find_refresher(manner, call))
+    refresher = operation(refresh, lambda call: _find_refresher(dialect, call))
     return [
         *consent_routes(world, "instagram", "/instagram/oauth/authorize", needs_pkce=False),
         operation(token, find_by_grant).route("/instagram/oauth/access_token", "POST"),
-        operation(exchange, manner.find_account).route("/instagram/access_token", "GET"),
+        operation(exchange, dialect.find_account).route("/instagram/access_token", "GET"),
         refresher.route("/instagram/refresh_access_token", "GET"),
     ]

@@ -16,7 +16,7 @@ from postprober.sandbox.engine.operation import Call, Handler, Operation, reply
 from postprober.sandbox.engine.timefmt import parse_iso
 from postprober.sandbox.engine.world import World
 from postprober.sandbox.instagram.api import container_view, graph_routes, own_id
-from postprober.sandbox.instagram.dialect import InstagramManner, graph_error, no_object
+from postprober.sandbox.instagram.dialect import InstagramDialect, graph_error, no_object
 
 Json = dict[str, Any]
 _FIELD = re.compile(r"(\w+)(?:\{([^}]*)\})?")
@@ -208,9 +208,9 @@ def _measured(call: Call, post: Post, asked: list[str]) -> list[Json]:
     ]
 
 
-def routes(world: World, manner: InstagramManner) -> list[BaseRoute]:
+def routes(world: World, dialect: InstagramDialect) -> list[BaseRoute]:
     def operation(name: str, handler: Handler, scope: str = "instagram_business_basic") -> Operation:
-        return Operation(world, manner, name, handler, scope=scope)
+        return Operation(world, dialect, name, handler, scope=scope)
 
     return [
         *graph_routes(operation("me", me), "me", "GET"),

@@ -17,7 +17,7 @@ from postprober.sandbox.engine.engagement import counts
 from postprober.sandbox.engine.faults import Fault
 from postprober.sandbox.engine.limits import refusal_headers
 from postprober.sandbox.engine.model import Media, Post
-from postprober.sandbox.engine.operation import Call, Operation, Refusal, reply
+from postprober.sandbox.engine.operation import ApiRefusal, Call, Operation, reply
 from postprober.sandbox.engine.world import World
 from postprober.sandbox.instagram import web_html as pages
 from postprober.sandbox.instagram.api import shortcode_of
@@ -28,7 +28,7 @@ GRID = 12  # posts that the grid shows at first, as on the real site
 Page = Callable[[Call], Awaitable[Response]]
 
 
-class InstagramWebManner:
+class InstagramWebDialect:
     """What every page may have to say. Its faults are planned for `instagram`."""
 
     name = "instagram"
@@ -36,18 +36,18 @@ class InstagramWebManner:
     def find_account(self, call: Call) -> None:
         find_bearer(call, call.request.cookies.get("sessionid", ""))
 
-    def refuse_token(self, call: Call, why: str) -> Refusal:
+    def refuse_token(self, call: Call, why: str) -> ApiRefusal:
         """The web sends a person who is not signed in to the login page."""
-        return Refusal(302, "", {"location": f"{PREFIX}/accounts/login/?next={call.request.url.path}"})
+        return ApiRefusal(302, "", {"location": f"{PREFIX}/accounts/login/?next={call.request.url.path}"})
 
-    def server_error(self, status: int) -> Refusal:
-        return Refusal(status, pages.broken(status))
+    def server_error(self, status: int) -> ApiRefusal:
+        return ApiRefusal(status, pages.broken(status))
 
-    def rate_limited(self, call: Call, fault: Fault) -> Refusal:
+    def rate_limited(self, call: Call, fault: Fault) -> ApiRefusal:
         body = pages.shell("Error", "<main><p>Please wait a few minutes before you try again.</p></main>")
-        return Refusal(429, body, refusal_headers(fault, call.at, "", "") if "form" in fault.params else {})
+        return ApiRefusal(429, body, refusal_headers(fault, call.at, "", "") if "form" in fault.params else {})
 
-    def bad_refresh(self) -> Refusal:
+    def bad_refresh(self) -> ApiRefusal:
         return self.server_error(500)
 
     def headers(self, _call: Call) -> dict[str, str]:
@@ -140,13 +140,13 @@ async def _challenge(_call: Call) -> Response:
 
 
 def routes(world: World) -> list[BaseRoute]:
-    manner = InstagramWebManner()
+    dialect = InstagramWebDialect()
 
     def page(
         name: str, path: str, show: Page, *methods: str, guarded: bool = True, signed_in: bool = True
     ) -> BaseRoute:
         handler = _guarded(show) if guarded else show
-        operation = Operation(world, manner, name, handler, needs_token=signed_in)
+        operation = Operation(world, dialect, name, handler, needs_token=signed_in)
         return operation.route(f"{PREFIX}/{path}", *(methods or ("GET",)))
 
     return [

@@ -2,10 +2,10 @@
 
 import secrets
 
-from postprober.sandbox.engine.emulator import DAY, Emulator, Look, Page, by_id
+from postprober.sandbox.engine.emulator import DAY, Emulator, PageStyle, PublicPage, by_id
 from postprober.sandbox.engine.model import Account
 from postprober.sandbox.linkedin import api, media, oauth
-from postprober.sandbox.linkedin.dialect import LinkedInManner
+from postprober.sandbox.linkedin.dialect import LinkedInDialect
 
 
 def _refreshable(account: Account, _scopes: list[str]) -> bool:
@@ -19,7 +19,7 @@ def _token(_account: Account, _kind: str, _now: float, _ends: float | None) -> s
 
 EMULATOR = Emulator(
     key="linkedin",
-    look=Look(
+    look=PageStyle(
         "LinkedIn sandbox",
         "in",
         "--back:#f4f2ee;--ink:#1f1f1f;--card:#fff;--line:#dfdeda;--soft:#5e5e5e;--link:#0a66c2;--brand:#0a66c2;"
@@ -27,11 +27,11 @@ EMULATOR = Emulator(
         (("likes", "reactions"), ("replies", "comments"), ("reposts", "reposts")),
         "#0a66c2",
     ),
-    manner=LinkedInManner,
-    routes=lambda world, manner: [
-        *oauth.routes(world, manner), *media.routes(world, manner), *api.routes(world, manner),
+    dialect=LinkedInDialect,
+    routes=lambda world, dialect: [
+        *oauth.routes(world, dialect), *media.routes(world, dialect), *api.routes(world, dialect),
     ],
-    pages=(Page("/linkedin/feed/update/{id:str}", by_id("linkedin")),),
+    pages=(PublicPage("/linkedin/feed/update/{id:str}", by_id("linkedin")),),
     shown=lambda account: account.title,
     settings={"linkedin_versions": ["202601", "202611"]},
     scopes=("openid", "profile", "w_member_social"),  # platforms/linkedin/facts.md, 1: there is no reading scope

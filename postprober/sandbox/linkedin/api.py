@@ -13,7 +13,7 @@ from postprober.sandbox.engine.model import Post
 from postprober.sandbox.engine.operation import Call, Handler, Operation, reply
 from postprober.sandbox.engine.world import World
 from postprober.sandbox.linkedin.dialect import (
-    LinkedInManner,
+    LinkedInDialect,
     access_denied,
     check_headers,
     duplicate_of,
@@ -307,9 +307,9 @@ async def lite_profile(call: Call) -> Response:
     )
 
 
-def routes(world: World, manner: LinkedInManner) -> list[BaseRoute]:
+def routes(world: World, dialect: LinkedInDialect) -> list[BaseRoute]:
     def operation(name: str, handler: Handler, scope: str = "") -> Operation:
-        return Operation(world, manner, name, handler, scope=scope)
+        return Operation(world, dialect, name, handler, scope=scope)
 
     rest = "/linkedin/rest"
     one = f"{rest}/posts/{{urn:str}}"

@@ -5,28 +5,28 @@ from typing import Any
 from postprober.sandbox.engine.bearer import find_bearer
 from postprober.sandbox.engine.faults import Fault
 from postprober.sandbox.engine.limits import refusal_headers
-from postprober.sandbox.engine.operation import Call, Refusal
+from postprober.sandbox.engine.operation import ApiRefusal, Call
 
 _RESTLI_ERROR = {"x-restli-error-response": "true", "x-restli-protocol-version": "2.0.0"}
 
 
-def li_error(status: int, message: str, code: str = "", **more: Any) -> Refusal:
+def li_error(status: int, message: str, code: str = "", **more: Any) -> ApiRefusal:
     body: dict[str, Any] = {"status": status} | more | ({"code": code} if code else {}) | {"message": message}
-    return Refusal(status, body, dict(_RESTLI_ERROR))
+    return ApiRefusal(status, body, dict(_RESTLI_ERROR))
 
 
-def access_denied(call: Call, resource: str) -> Refusal:
+def access_denied(call: Call, resource: str) -> ApiRefusal:
     """`resource` like partnerApiPostsExternal.FINDER-author."""
     version = call.request.headers.get("linkedin-version", "202601")
     message = f"Not enough permissions to access: {resource}.{version}01"
     return li_error(403, message, "ACCESS_DENIED", serviceErrorCode=100)
 
 
-def not_found(what: str) -> Refusal:
+def not_found(what: str) -> ApiRefusal:
     return li_error(404, f"Could not find entity: {what}", "NOT_FOUND")
 
 
-def duplicate_of(urn: str) -> Refusal:
+def duplicate_of(urn: str) -> ApiRefusal:
     """The observed 422 that names the earlier post."""
     prefix = "com.linkedin.content.common.exception.BadRequestResponseException: "
     body = {
@@ -37,7 +37,7 @@ def duplicate_of(urn: str) -> Refusal:
         },
         "status": 422,
     }
-    return Refusal(422, body, dict(_RESTLI_ERROR))
+    return ApiRefusal(422, body, dict(_RESTLI_ERROR))
 
 
 def check_headers(call: Call) -> None:
@@ -54,7 +54,7 @@ def check_headers(call: Call) -> None:
         raise li_error(400, "Resource method could not be resolved from request parameters.", "ILLEGAL_ARGUMENT")
 
 
-class LinkedInManner:
+class LinkedInDialect:
     """What every LinkedIn operation may have to say. No rate headers: platforms/linkedin/facts.md, 4."""
 
     name = "linkedin"
@@ -62,7 +62,7 @@ class LinkedInManner:
     def find_account(self, call: Call) -> None:
         find_bearer(call)
 
-    def refuse_token(self, call: Call, why: str) -> Refusal:
+    def refuse_token(self, call: Call, why: str) -> ApiRefusal:
         if why == "missing":
             return li_error(401, "Empty oauth2_access_token", serviceErrorCode=401)
         if why == "expired":
@@ -76,18 +76,18 @@ class LinkedInManner:
             return access_denied(call, f"partnerApiPostsExternal.{call.operation.upper()}")
         return li_error(401, "Invalid access token", serviceErrorCode=65600)
 
-    def server_error(self, status: int) -> Refusal:
+    def server_error(self, status: int) -> ApiRefusal:
         message = {503: "Service Unavailable", 504: "Gateway Timeout"}.get(status, "Internal Server Error")
         return li_error(status, message)
 
-    def rate_limited(self, call: Call, fault: Fault) -> Refusal:
+    def rate_limited(self, call: Call, fault: Fault) -> ApiRefusal:
         refusal = li_error(429, "Resource level throttle limit for calls to this resource is reached.")
         refusal.headers |= refusal_headers(fault, call.at, "", "")
         return refusal
 
-    def bad_refresh(self) -> Refusal:
+    def bad_refresh(self) -> ApiRefusal:
         description = "The provided authorization grant or refresh token is invalid, expired or revoked."
-        return Refusal(400, {"error": "invalid_request", "error_description": description})
+        return ApiRefusal(400, {"error": "invalid_request", "error_description": description})
 
     def headers(self, call: Call) -> dict[str, str]:
         return {"x-restli-protocol-version": "2.0.0", "x-li-request-id": f"sandbox-{call.seq}"}

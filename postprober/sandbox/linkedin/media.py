@@ -13,7 +13,7 @@ from postprober.sandbox.engine.model import Media
 from postprober.sandbox.engine.operation import Call, Handler, Operation, reply
 from postprober.sandbox.engine.world import World
 from postprober.sandbox.linkedin.api import person
-from postprober.sandbox.linkedin.dialect import LinkedInManner, access_denied, check_headers, li_error, not_found
+from postprober.sandbox.linkedin.dialect import LinkedInDialect, access_denied, check_headers, li_error, not_found
 
 Json = dict[str, Any]
 _PART_BYTES = 4 * 1024 * 1024
@@ -157,10 +157,10 @@ async def status(call: Call) -> Response:
     return reply(body)
 
 
-def routes(world: World, manner: LinkedInManner) -> list[BaseRoute]:
+def routes(world: World, dialect: LinkedInDialect) -> list[BaseRoute]:
     def operation(handler: Handler, *, needs_token: bool = True) -> Operation:
         scope = "w_member_social" if needs_token else ""
-        return Operation(world, manner, "media", handler, scope=scope, needs_token=needs_token)
+        return Operation(world, dialect, "media", handler, scope=scope, needs_token=needs_token)
 
     rest = "/linkedin/rest"
     return [

@@ -17,7 +17,7 @@ from postprober.sandbox.engine.oauth import (
 from postprober.sandbox.engine.operation import Call, reply
 from postprober.sandbox.engine.tokens import issue
 from postprober.sandbox.engine.world import World
-from postprober.sandbox.linkedin.dialect import LinkedInManner
+from postprober.sandbox.linkedin.dialect import LinkedInDialect
 
 _MISMATCH = (
     "Unable to retrieve access token: appid/redirect uri/code verifier does not match authorization code. "
@@ -52,7 +52,7 @@ def _refresh(call: Call, value: str) -> Response:
     old = call.world.tokens.get(value)
     alive = old is not None and old.kind == "refresh" and old.platform == "linkedin" and not old.revoked
     if old is None or not alive or call.account is None or (old.expires_at or 0) <= call.at:
-        raise LinkedInManner().bad_refresh()
+        raise LinkedInDialect().bad_refresh()
     access, extra = issue(call.world, call.account, old.scopes, chain=old.chain)
     if extra is not None:
         extra.revoked = True
@@ -107,11 +107,11 @@ async def introspect(call: Call) -> Response:
     return reply(body)
 
 
-def routes(world: World, manner: LinkedInManner) -> list[BaseRoute]:
+def routes(world: World, dialect: LinkedInDialect) -> list[BaseRoute]:
     base = "/linkedin/oauth/v2"
     return [
         *consent_routes(world, "linkedin", f"{base}/authorization", needs_pkce=False),
-        token_operation(world, manner, token).route(f"{base}/accessToken", "POST"),
-        token_operation(world, manner, revoke).route(f"{base}/revoke", "POST"),
-        token_operation(world, manner, introspect).route(f"{base}/introspectToken", "POST"),
+        token_operation(world, dialect, token).route(f"{base}/accessToken", "POST"),
+        token_operation(world, dialect, revoke).route(f"{base}/revoke", "POST"),
+        token_operation(world, dialect, introspect).route(f"{base}/introspectToken", "POST"),
     ]

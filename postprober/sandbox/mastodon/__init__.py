@@ -1,12 +1,12 @@
 """An emulator of Mastodon."""
 
-from postprober.sandbox.engine.emulator import Emulator, Look, Page, by_id
+from postprober.sandbox.engine.emulator import Emulator, PageStyle, PublicPage, by_id
 from postprober.sandbox.mastodon import api, oauth, rest
-from postprober.sandbox.mastodon.dialect import MastodonManner
+from postprober.sandbox.mastodon.dialect import MastodonDialect
 
 EMULATOR = Emulator(
     key="mastodon",
-    look=Look(
+    look=PageStyle(
         "Mastodon sandbox",
         "m",
         "--back:#282c37;--ink:#fff;--card:#313543;--line:#42485a;--soft:#b0b6cc;--link:#9a98ff;--brand:#6364ff;"
@@ -14,11 +14,11 @@ EMULATOR = Emulator(
         (("replies", "replies"), ("reposts", "boosts"), ("likes", "favourites")),
         "#6364ff",
     ),
-    manner=MastodonManner,
-    routes=lambda world, manner: [
-        *oauth.routes(world, manner), *api.routes(world, manner), *rest.routes(world, manner),
+    dialect=MastodonDialect,
+    routes=lambda world, dialect: [
+        *oauth.routes(world, dialect), *api.routes(world, dialect), *rest.routes(world, dialect),
     ],
-    pages=(Page("/mastodon/@{user:str}/{id:str}", by_id("mastodon")),),
+    pages=(PublicPage("/mastodon/@{user:str}/{id:str}", by_id("mastodon")),),
     profiles=("/mastodon/@{name:str}",),
     scopes=("profile", "read:statuses", "write:statuses", "write:media"),  # platforms/mastodon/facts.md, 1
     account_id=lambda number, _digest: str(109_000_000_000_000_000 + number),

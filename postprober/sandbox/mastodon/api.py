@@ -9,11 +9,11 @@ from starlette.routing import BaseRoute
 
 from postprober.sandbox.engine.files import sniff
 from postprober.sandbox.engine.model import Media, Post
-from postprober.sandbox.engine.operation import Call, Operation, Refusal, file_bytes, reply
+from postprober.sandbox.engine.operation import ApiRefusal, Call, Operation, file_bytes, reply
 from postprober.sandbox.engine.timefmt import iso
 from postprober.sandbox.engine.world import World
 from postprober.sandbox.mastodon.dialect import (
-    MastodonManner,
+    MastodonDialect,
     account_view,
     base_of,
     instance_view,
@@ -113,7 +113,7 @@ def draft(call: Call, form: dict[str, Any]) -> Post:
     parent_id = form.get("in_reply_to_id") or None
     parent = call.world.post("mastodon", str(parent_id)) if parent_id else None
     if parent_id and (parent is None or not parent.seen_by(call.account, call.at)):
-        raise Refusal(404, {"error": "The post you are trying to reply to does not appear to exist."})
+        raise ApiRefusal(404, {"error": "The post you are trying to reply to does not appear to exist."})
     return Post(
         platform="mastodon",
         id="",
@@ -286,7 +286,7 @@ async def media_status(call: Call) -> Response:
     media = _own_media(call)
     state = media.state(call.at)
     if state == "failed":
-        raise Refusal(422, {"error": "Error processing thumbnail for uploaded media"})
+        raise ApiRefusal(422, {"error": "Error processing thumbnail for uploaded media"})
     return reply(media_view(call, media), 206 if state == "processing" else 200)
 
 
@@ -301,11 +301,11 @@ async def instance(call: Call) -> Response:
     return reply(instance_view(call))
 
 
-def routes(world: World, manner: MastodonManner) -> list[BaseRoute]:
+def routes(world: World, dialect: MastodonDialect) -> list[BaseRoute]:
     api = "/mastodon/api/v1"
 
     def operation(name: str, handler: Any, scope: str = "") -> Operation:
-        return Operation(world, manner, name, handler, scope=scope, needs_token=bool(scope), dead_token_refused=True)
+        return Operation(world, dialect, name, handler, scope=scope, needs_token=bool(scope), dead_token_refused=True)
 
     return [
         operation("create", create, "write:statuses|write").route(f"{api}/statuses", "POST"),

@@ -10,7 +10,7 @@ from postprober.sandbox.engine.engagement import counts
 from postprober.sandbox.engine.faults import Fault
 from postprober.sandbox.engine.limits import refusal_headers
 from postprober.sandbox.engine.model import Account, Media, Post
-from postprober.sandbox.engine.operation import Call, Refusal
+from postprober.sandbox.engine.operation import ApiRefusal, Call
 from postprober.sandbox.engine.text import URL
 from postprober.sandbox.engine.timefmt import iso
 
@@ -22,7 +22,7 @@ _MENTION = re.compile(r"(?<![\w@/])@(\w+)(?![\w@])")
 _TAG = re.compile(r"(?<![\w#&/])#(\w+)")
 
 
-class MastodonManner:
+class MastodonDialect:
     """What every Mastodon operation may have to say. platforms/mastodon/facts.md, 6."""
 
     name = "mastodon"
@@ -30,23 +30,23 @@ class MastodonManner:
     def find_account(self, call: Call) -> None:
         find_bearer(call)
 
-    def refuse_token(self, _call: Call, why: str) -> Refusal:
+    def refuse_token(self, _call: Call, why: str) -> ApiRefusal:
         if why == "scope":
-            return Refusal(403, {"error": "This action is outside the authorized scopes"})
-        return Refusal(401, {"error": "The access token is invalid"})
+            return ApiRefusal(403, {"error": "This action is outside the authorized scopes"})
+        return ApiRefusal(401, {"error": "The access token is invalid"})
 
-    def server_error(self, status: int) -> Refusal:
+    def server_error(self, status: int) -> ApiRefusal:
         reason = "Remote SSL certificate could not be verified" if status == 503 else "Internal Server Error"
-        return Refusal(status, {"error": reason})
+        return ApiRefusal(status, {"error": reason})
 
-    def rate_limited(self, call: Call, fault: Fault) -> Refusal:
+    def rate_limited(self, call: Call, fault: Fault) -> ApiRefusal:
         headers = refusal_headers(fault, call.at, "x-ratelimit-reset", "iso")
         if "x-ratelimit-reset" in headers:
             headers |= {"x-ratelimit-limit": "300", "x-ratelimit-remaining": "0"}
-        return Refusal(429, {"error": "Too many requests"}, headers)
+        return ApiRefusal(429, {"error": "Too many requests"}, headers)
 
-    def bad_refresh(self) -> Refusal:
-        return Refusal(
+    def bad_refresh(self) -> ApiRefusal:
+        return ApiRefusal(
             400, {"error": "invalid_grant", "error_description": "The provided authorization grant is invalid"}
         )
 
@@ -60,12 +60,12 @@ class MastodonManner:
         }
 
 
-def missing() -> Refusal:
-    return Refusal(404, {"error": "Record not found"})
+def missing() -> ApiRefusal:
+    return ApiRefusal(404, {"error": "Record not found"})
 
 
-def unprocessable(reason: str) -> Refusal:
-    return Refusal(422, {"error": f"Validation failed: {reason}"})
+def unprocessable(reason: str) -> ApiRefusal:
+    return ApiRefusal(422, {"error": f"Validation failed: {reason}"})
 
 
 def base_of(call: Call) -> str:

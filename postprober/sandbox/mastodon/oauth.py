@@ -17,7 +17,7 @@ from postprober.sandbox.engine.oauth import (
 from postprober.sandbox.engine.operation import Call, Operation, reply
 from postprober.sandbox.engine.tokens import issue
 from postprober.sandbox.engine.world import World
-from postprober.sandbox.mastodon.dialect import MastodonManner, base_of, unprocessable
+from postprober.sandbox.mastodon.dialect import MastodonDialect, base_of, unprocessable
 
 _INVALID_GRANT = (
     "The provided authorization grant is invalid, expired, revoked, does not match the redirection URI used in the "
@@ -99,14 +99,14 @@ async def discovery(call: Call) -> Response:
     return reply(body)
 
 
-def routes(world: World, manner: MastodonManner) -> list[BaseRoute]:
+def routes(world: World, dialect: MastodonDialect) -> list[BaseRoute]:
     def open_to_all(handler: object) -> Operation:
-        return Operation(world, manner, "app", handler, needs_token=False)  # type: ignore[arg-type]
+        return Operation(world, dialect, "app", handler, needs_token=False)  # type: ignore[arg-type]
 
     return [
         open_to_all(register).route("/mastodon/api/v1/apps", "POST"),
         open_to_all(discovery).route("/mastodon/.well-known/oauth-authorization-server", "GET"),
         *consent_routes(world, "mastodon", "/mastodon/oauth/authorize", needs_pkce=False),
-        token_operation(world, manner, token).route("/mastodon/oauth/token", "POST"),
-        token_operation(world, manner, revoke).route("/mastodon/oauth/revoke", "POST"),
+        token_operation(world, dialect, token).route("/mastodon/oauth/token", "POST"),
+        token_operation(world, dialect, revoke).route("/mastodon/oauth/revoke", "POST"),
     ]

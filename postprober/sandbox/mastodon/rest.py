@@ -16,7 +16,7 @@ from postprober.sandbox.engine.timefmt import iso
 from postprober.sandbox.engine.world import World
 from postprober.sandbox.mastodon.api import draft, visible, when
 from postprober.sandbox.mastodon.dialect import (
-    MastodonManner,
+    MastodonDialect,
     account_view,
     base_of,
     content_html,
@@ -241,11 +241,11 @@ def scheduled_view(doc: dict[str, Any]) -> dict[str, Any]:
     return {"id": doc["id"], "scheduled_at": iso(doc["at"]), "params": doc["params"], "media_attachments": []}
 
 
-def routes(world: World, manner: MastodonManner) -> list[BaseRoute]:
+def routes(world: World, dialect: MastodonDialect) -> list[BaseRoute]:
     api = "/mastodon/api/v1"
 
     def operation(name: str, handler: Any, scope: str = "") -> Operation:
-        return Operation(world, manner, name, handler, scope=scope, needs_token=bool(scope), dead_token_refused=True)
+        return Operation(world, dialect, name, handler, scope=scope, needs_token=bool(scope), dead_token_refused=True)
 
     status = f"{api}/statuses/{{id:str}}"
     planned = f"{api}/scheduled_statuses"

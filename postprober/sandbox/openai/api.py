@@ -14,7 +14,7 @@ from starlette.routing import BaseRoute
 
 from postprober.sandbox.engine.operation import Call, Operation, reply
 from postprober.sandbox.engine.world import World
-from postprober.sandbox.openai.dialect import OpenAiManner, out_of_quota, problem
+from postprober.sandbox.openai.dialect import OpenAiDialect, out_of_quota, problem
 
 Json = dict[str, Any]
 MODEL = "sandbox-model"
@@ -47,40 +47,40 @@ _FAILURES = (
 )
 
 
-def routes(world: World, manner: OpenAiManner) -> list[BaseRoute]:
+def routes(world: World, dialect: OpenAiDialect) -> list[BaseRoute]:
     async def complete(call: Call) -> Response:
-        return _complete(call, manner)
+        return _complete(call, dialect)
 
     async def respond(call: Call) -> Response:
-        return _respond(call, manner)
+        return _respond(call, dialect)
 
     async def moderate(call: Call) -> Response:
-        return _moderate(call, manner)
+        return _moderate(call, dialect)
 
     async def models(call: Call) -> Response:
-        manner.check_key(call)
+        dialect.check_key(call)
         one = {"id": MODEL, "object": "model", "created": int(call.at), "owned_by": "postprober-sandbox"}
         return reply({"object": "list", "data": [one]})
 
     return [
-        Operation(world, manner, "model", complete, needs_token=False).route("/openai/v1/chat/completions", "POST"),
-        Operation(world, manner, "model", respond, needs_token=False).route("/openai/v1/responses", "POST"),
-        Operation(world, manner, "moderation", moderate, needs_token=False).route("/openai/v1/moderations", "POST"),
-        Operation(world, manner, "me", models, needs_token=False).route("/openai/v1/models", "GET"),
+        Operation(world, dialect, "model", complete, needs_token=False).route("/openai/v1/chat/completions", "POST"),
+        Operation(world, dialect, "model", respond, needs_token=False).route("/openai/v1/responses", "POST"),
+        Operation(world, dialect, "moderation", moderate, needs_token=False).route("/openai/v1/moderations", "POST"),
+        Operation(world, dialect, "me", models, needs_token=False).route("/openai/v1/models", "GET"),
     ]
 
 
-def _asked(call: Call, manner: OpenAiManner) -> Json:
+def _asked(call: Call, dialect: OpenAiDialect) -> Json:
     """The question of a caller who may ask; {} when it is no object."""
-    manner.check_key(call)
+    dialect.check_key(call)
     if call.take("model_quota"):
         raise out_of_quota()
     asked = call.json()
     return asked if isinstance(asked, dict) else {}
 
 
-def _complete(call: Call, manner: OpenAiManner) -> Response:
-    asked = _asked(call, manner)
+def _complete(call: Call, dialect: OpenAiDialect) -> Response:
+    asked = _asked(call, dialect)
     messages = asked.get("messages")
     if not isinstance(messages, list) or not messages or not isinstance(asked.get("model"), str):
         raise problem(400, "'messages' and 'model' are required", "invalid_request_error")
@@ -117,9 +117,9 @@ def _streamed(whole: Json, asked: Json) -> Response:
     return Response(body, headers={"cache-control": "no-cache"}, media_type="text/event-stream")
 
 
-def _respond(call: Call, manner: OpenAiManner) -> Response:
+def _respond(call: Call, dialect: OpenAiDialect) -> Response:
     """The newer endpoint, /v1/responses: the same answers in its own form."""
-    asked = _asked(call, manner)
+    asked = _asked(call, dialect)
     given = asked.get("input")
     if not given or not isinstance(asked.get("model"), str):
         raise problem(400, "'input' and 'model' are required", "invalid_request_error")
@@ -238,8 +238,8 @@ def _rewrites(data: Json) -> list[Json]:
     return made
 
 
-def _moderate(call: Call, manner: OpenAiManner) -> Response:
-    given = _asked(call, manner).get("input")
+def _moderate(call: Call, dialect: OpenAiDialect) -> Response:
+    given = _asked(call, dialect).get("input")
     texts = [given] if isinstance(given, str) else given if isinstance(given, list) else None
     if texts is None:
         raise problem(400, "'input' is required", "invalid_request_error")

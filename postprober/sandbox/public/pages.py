@@ -6,14 +6,14 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from postprober.sandbox.engine.emulator import Page, emulator, emulators
+from postprober.sandbox.engine.emulator import PublicPage, emulator, emulators
 from postprober.sandbox.engine.engagement import counts
 from postprober.sandbox.engine.html import missing_page, post_page, profile_page
-from postprober.sandbox.engine.operation import Call, Manner, Operation
+from postprober.sandbox.engine.operation import Call, Dialect, Operation
 from postprober.sandbox.engine.world import World
 
 
-def _page(platform: str, page: Page) -> Any:
+def _page(platform: str, page: PublicPage) -> Any:
     shown = emulator(platform).shown
 
     async def show(call: Call) -> Response:
@@ -53,12 +53,12 @@ def _profile(platform: str) -> Any:
 class Stranger:
     """A logged-out reader: no account, so a fault for one account is matched by the author of the page."""
 
-    def __init__(self, manner: Manner, find: Any) -> None:
-        self.name = manner.name
-        self.server_error = manner.server_error
-        self.rate_limited = manner.rate_limited
-        self.refuse_token = manner.refuse_token
-        self.bad_refresh = manner.bad_refresh
+    def __init__(self, dialect: Dialect, find: Any) -> None:
+        self.name = dialect.name
+        self.server_error = dialect.server_error
+        self.rate_limited = dialect.rate_limited
+        self.refuse_token = dialect.refuse_token
+        self.bad_refresh = dialect.bad_refresh
         self._find = find
 
     def find_account(self, call: Call) -> None:
@@ -69,7 +69,7 @@ class Stranger:
         return {}
 
 
-def routes(world: World, manners: dict[str, Manner]) -> list[BaseRoute]:
+def routes(world: World, manners: dict[str, Dialect]) -> list[BaseRoute]:
     """All public pages. They must come after the API routes, which are more specific."""
 
     async def media(request: Request) -> Response:

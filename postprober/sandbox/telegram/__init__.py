@@ -2,10 +2,10 @@
 
 import secrets
 
-from postprober.sandbox.engine.emulator import Emulator, Look, Page
+from postprober.sandbox.engine.emulator import Emulator, PageStyle, PublicPage
 from postprober.sandbox.engine.model import Account
 from postprober.sandbox.telegram import api, pages
-from postprober.sandbox.telegram.dialect import DELETES, POSTS, PUBLIC, TelegramManner
+from postprober.sandbox.telegram.dialect import DELETES, POSTS, PUBLIC, TelegramDialect
 
 
 def _token(account: Account, _kind: str, _now: float, _ends: float | None) -> str:
@@ -16,7 +16,7 @@ def _token(account: Account, _kind: str, _now: float, _ends: float | None) -> st
 
 EMULATOR = Emulator(
     key="telegram",
-    look=Look(
+    look=PageStyle(
         "Telegram sandbox",
         "✈",
         "--back:#e8eef3;--ink:#111;--card:#fff;--line:#d5dfe6;--soft:#5d7284;--link:#1c7ab8;--brand:#2aabee;"
@@ -24,9 +24,9 @@ EMULATOR = Emulator(
         (("views", "views"), ("likes", "reactions")),
         "#2aabee",
     ),
-    manner=TelegramManner,
-    routes=lambda world, manner: [*api.routes(world, manner), *pages.routes(world)],
-    pages=(Page("/telegram/{name:str}/{number:str}", pages.find, pages.embedded),),
+    dialect=TelegramDialect,
+    routes=lambda world, dialect: [*api.routes(world, dialect), *pages.routes(world)],
+    pages=(PublicPage("/telegram/{name:str}/{number:str}", pages.find, pages.embedded),),
     profiles=("/telegram/{name:str}",),
     scopes=(POSTS, DELETES, PUBLIC),  # rights of the bot, and whether the channel has a name
     account_id=lambda number, _digest: f"-100{10**9 + number % 10**9}",

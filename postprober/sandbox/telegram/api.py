@@ -13,7 +13,7 @@ from postprober.sandbox.engine.world import World
 from postprober.sandbox.telegram.dialect import (
     DELETES,
     POSTS,
-    TelegramManner,
+    TelegramDialect,
     bad,
     bot_of,
     chat_of,
@@ -215,7 +215,7 @@ async def edit_message(call: Call) -> Response:
     return reply(ok(messages(call.owner, post)[0] | {"edit_date": int(call.at)}))
 
 
-def routes(world: World, manner: TelegramManner) -> list[BaseRoute]:
+def routes(world: World, dialect: TelegramDialect) -> list[BaseRoute]:
     methods: tuple[tuple[str, str, Handler, str], ...] = (
         ("me", "getMe", get_me, ""),
         ("me", "getChat", get_chat, ""),
@@ -229,7 +229,7 @@ def routes(world: World, manner: TelegramManner) -> list[BaseRoute]:
         ("update", "editMessageCaption", edit_message, POSTS),
     )
     return [
-        Operation(world, manner, name, handler, scope=scope).route(
+        Operation(world, dialect, name, handler, scope=scope).route(
             f"/telegram/bot{{token:str}}/{method}", "GET", "POST"
         )
         for name, method, handler, scope in methods

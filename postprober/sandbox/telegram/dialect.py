@@ -7,7 +7,7 @@ from postprober.sandbox.engine.bearer import find_bearer
 from postprober.sandbox.engine.faults import Fault
 from postprober.sandbox.engine.limits import refusal_headers
 from postprober.sandbox.engine.model import Account, Post
-from postprober.sandbox.engine.operation import Call, Refusal
+from postprober.sandbox.engine.operation import ApiRefusal, Call
 from postprober.sandbox.engine.text import HASHTAG, MENTION, URL
 from postprober.sandbox.engine.world import World
 
@@ -15,12 +15,12 @@ Json = dict[str, Any]
 POSTS, DELETES, PUBLIC = "can_post_messages", "can_delete_messages", "public"
 
 
-def tg_error(status: int, description: str, **parameters: Any) -> Refusal:
+def tg_error(status: int, description: str, **parameters: Any) -> ApiRefusal:
     body: Json = {"ok": False, "error_code": status, "description": description}
-    return Refusal(status, body | ({"parameters": parameters} if parameters else {}))
+    return ApiRefusal(status, body | ({"parameters": parameters} if parameters else {}))
 
 
-def bad(what: str) -> Refusal:
+def bad(what: str) -> ApiRefusal:
     return tg_error(400, f"Bad Request: {what}")
 
 
@@ -28,7 +28,7 @@ def ok(result: Any) -> Json:
     return {"ok": True, "result": result}
 
 
-class TelegramManner:
+class TelegramDialect:
     """What every method may have to say. The token stands in the path."""
 
     name = "telegram"
@@ -36,16 +36,16 @@ class TelegramManner:
     def find_account(self, call: Call) -> None:
         find_bearer(call, call.request.path_params.get("token", ""))
 
-    def refuse_token(self, _call: Call, why: str) -> Refusal:
+    def refuse_token(self, _call: Call, why: str) -> ApiRefusal:
         if why == "scope":
             return bad("need administrator rights in the channel chat")
         return tg_error(401, "Unauthorized")
 
-    def server_error(self, status: int) -> Refusal:
+    def server_error(self, status: int) -> ApiRefusal:
         words = {502: "Bad Gateway", 503: "Service Unavailable", 504: "Gateway Timeout"}
         return tg_error(status, words.get(status, "Internal Server Error"))
 
-    def rate_limited(self, call: Call, fault: Fault) -> Refusal:
+    def rate_limited(self, call: Call, fault: Fault) -> ApiRefusal:
         seconds, form = max(0, round(fault.seconds(60))), str(fault.params.get("form", "platform"))
         parameters = {"retry_after": seconds} if form == "platform" else {}
         refusal = tg_error(429, f"Too Many Requests: retry after {seconds}", **parameters)
@@ -53,7 +53,7 @@ class TelegramManner:
         refusal.headers = refusal_headers(fault, call.at, "", "") | native
         return refusal
 
-    def bad_refresh(self) -> Refusal:
+    def bad_refresh(self) -> ApiRefusal:
         return tg_error(401, "Unauthorized")
 
     def headers(self, _call: Call) -> dict[str, str]:

@@ -13,14 +13,14 @@ from postprober.sandbox.engine.model import Account, Post
 from postprober.sandbox.engine.operation import Call, Operation
 from postprober.sandbox.engine.text import HASHTAG, MENTION, URL
 from postprober.sandbox.engine.world import World
-from postprober.sandbox.telegram.dialect import TelegramManner, channel_called, numbers_of, post_with, username
+from postprober.sandbox.telegram.dialect import TelegramDialect, channel_called, numbers_of, post_with, username
 
 _PAGE = 20
 _HEAD = '<!DOCTYPE html><html><head><meta charset="utf-8"><title>Telegram</title></head><body>'
 _TAIL = "</body></html><!-- page generated in 1.00ms -->"
 
 
-class Reader(TelegramManner):
+class Reader(TelegramDialect):
     """A logged-out reader: a fault for one account is matched by the channel of the page."""
 
     def find_account(self, call: Call) -> None:

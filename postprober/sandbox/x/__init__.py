@@ -1,9 +1,9 @@
 """An emulator of X."""
 
-from postprober.sandbox.engine.emulator import DAY, Emulator, Look, Page, by_id
+from postprober.sandbox.engine.emulator import DAY, Emulator, PageStyle, PublicPage, by_id
 from postprober.sandbox.engine.model import Account
 from postprober.sandbox.x import api, media, oauth, public
-from postprober.sandbox.x.dialect import XManner
+from postprober.sandbox.x.dialect import XDialect
 
 # X counts milliseconds since 2010-11-04T01:42:54.657Z and keeps 22 low bits for machine and sequence
 # (https://github.com/twitter-archive/snowflake).
@@ -16,7 +16,7 @@ def _refreshable(_account: Account, scopes: list[str]) -> bool:
 
 EMULATOR = Emulator(
     key="x",
-    look=Look(
+    look=PageStyle(
         "X sandbox",
         "𝕏",
         "--back:#000;--ink:#e7e9ea;--card:#000;--line:#2f3336;--soft:#8b9096;--link:#1d9bf0;--brand:#536471;"
@@ -24,12 +24,12 @@ EMULATOR = Emulator(
         (("replies", "replies"), ("reposts", "reposts"), ("likes", "likes"), ("views", "views")),
         "#111",
     ),
-    manner=XManner,
-    routes=lambda world, manner: [
-        *oauth.routes(world, manner), *media.routes(world, manner), *api.routes(world, manner),
-        *public.routes(world, manner),
+    dialect=XDialect,
+    routes=lambda world, dialect: [
+        *oauth.routes(world, dialect), *media.routes(world, dialect), *api.routes(world, dialect),
+        *public.routes(world, dialect),
     ],
-    pages=(Page("/x/{handle:str}/status/{id:str}", by_id("x")),),
+    pages=(PublicPage("/x/{handle:str}/status/{id:str}", by_id("x")),),
     profiles=("/x/{name:str}",),
     settings={
         "x_dialect": "both",  # both | legacy | new: which field names X answers with and accepts

@@ -11,7 +11,7 @@ from postprober.sandbox.engine.model import Media, Post
 from postprober.sandbox.engine.operation import Call, Operation, reply
 from postprober.sandbox.engine.timefmt import parse_iso
 from postprober.sandbox.engine.world import World
-from postprober.sandbox.x.dialect import XManner, dialect, forbidden, invalid, not_found
+from postprober.sandbox.x.dialect import XDialect, dialect, forbidden, invalid, not_found
 from postprober.sandbox.x.text import weighted_length
 from postprober.sandbox.x.views import MAX_WEIGHT, history, includes, missing, post_view, user_view, wire_text
 
@@ -246,9 +246,9 @@ def _last_of(call: Call, token: str) -> int:
         raise invalid(call, message, "pagination_token", token) from None
 
 
-def routes(world: World, manner: XManner) -> list[BaseRoute]:
+def routes(world: World, dialect: XDialect) -> list[BaseRoute]:
     def operation(name: str, handler: Any, scope: str) -> Operation:
-        return Operation(world, manner, name, handler, scope=scope)
+        return Operation(world, dialect, name, handler, scope=scope)
 
     return [
         operation("create", create, "tweet.write").route("/x/2/tweets", "POST"),

@@ -5,7 +5,7 @@ from typing import Any
 from postprober.sandbox.engine.bearer import find_bearer
 from postprober.sandbox.engine.faults import Fault
 from postprober.sandbox.engine.limits import refusal_headers
-from postprober.sandbox.engine.operation import Call, Refusal
+from postprober.sandbox.engine.operation import ApiRefusal, Call
 
 # Requests per 15 minutes and user. platforms/x/facts.md, 4.
 _LIMITS = {"create": 100, "delete": 50, "read": 900, "timeline": 900, "engagement": 900, "me": 75, "media": 500}
@@ -17,13 +17,13 @@ _SERVER_DETAIL = (
 )
 
 
-def problem(status: int, title: str, detail: str) -> Refusal:
+def problem(status: int, title: str, detail: str) -> ApiRefusal:
     """A flat problem of type about:blank. platforms/x/facts.md, 6."""
     body = {"title": title, "type": "about:blank", "status": status, "detail": detail}
-    return Refusal(status, body, media_type="application/problem+json")
+    return ApiRefusal(status, body, media_type="application/problem+json")
 
 
-def forbidden(detail: str) -> Refusal:
+def forbidden(detail: str) -> ApiRefusal:
     return problem(403, "Forbidden", detail)
 
 
@@ -48,7 +48,7 @@ def problem_type(call: Call, name: str) -> str:
     return _PROBLEMS[spoken] + name
 
 
-def invalid(call: Call, message: str, parameter: str = "", value: Any = "") -> Refusal:
+def invalid(call: Call, message: str, parameter: str = "", value: Any = "") -> ApiRefusal:
     """400 Invalid Request about one parameter, or about the whole when none is named."""
     error: dict[str, Any] = {"message": message}
     if parameter:
@@ -59,7 +59,7 @@ def invalid(call: Call, message: str, parameter: str = "", value: Any = "") -> R
         "detail": "One or more parameters to your request was invalid.",
         "type": problem_type(call, "invalid-request"),
     }
-    return Refusal(400, body, media_type="application/problem+json")
+    return ApiRefusal(400, body, media_type="application/problem+json")
 
 
 def not_found(call: Call, resource: str, parameter: str, value: str) -> dict[str, Any]:
@@ -75,7 +75,7 @@ def not_found(call: Call, resource: str, parameter: str, value: str) -> dict[str
     }
 
 
-class XManner:
+class XDialect:
     """What every X operation may have to say."""
 
     name = "x"
@@ -83,17 +83,17 @@ class XManner:
     def find_account(self, call: Call) -> None:
         find_bearer(call)
 
-    def refuse_token(self, _call: Call, why: str) -> Refusal:
+    def refuse_token(self, _call: Call, why: str) -> ApiRefusal:
         if why == "scope":
             return forbidden("Forbidden")
         return problem(401, "Unauthorized", "Unauthorized")
 
-    def server_error(self, status: int) -> Refusal:
+    def server_error(self, status: int) -> ApiRefusal:
         if status == 503:
             return problem(503, "Service Unavailable", "Service Unavailable")
         return problem(status, "Internal Server Error", _SERVER_DETAIL)
 
-    def rate_limited(self, call: Call, fault: Fault) -> Refusal:
+    def rate_limited(self, call: Call, fault: Fault) -> ApiRefusal:
         refusal = problem(429, "Too Many Requests", "Too Many Requests")
         headers = refusal_headers(fault, call.at, "x-rate-limit-reset", "epoch")
         if "x-rate-limit-reset" in headers:
@@ -102,7 +102,7 @@ class XManner:
         refusal.headers = headers
         return refusal
 
-    def bad_refresh(self) -> Refusal:
+    def bad_refresh(self) -> ApiRefusal:
         return oauth_error("Value passed for the token was invalid.")
 
     def headers(self, call: Call) -> dict[str, str]:
@@ -117,6 +117,6 @@ class XManner:
         }
 
 
-def oauth_error(description: str, error: str = "invalid_request") -> Refusal:
+def oauth_error(description: str, error: str = "invalid_request") -> ApiRefusal:
     """What the token endpoint refuses: platforms/x/facts.md, 1 and 6."""
-    return Refusal(400, {"error": error, "error_description": description})
+    return ApiRefusal(400, {"error": error, "error_description": description})

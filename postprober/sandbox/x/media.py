@@ -11,7 +11,7 @@ from postprober.sandbox.engine.files import FileKind, sniff
 from postprober.sandbox.engine.model import Media
 from postprober.sandbox.engine.operation import Call, Operation, file_bytes, reply
 from postprober.sandbox.engine.world import World
-from postprober.sandbox.x.dialect import XManner, invalid, not_found
+from postprober.sandbox.x.dialect import XDialect, invalid, not_found
 from postprober.sandbox.x.views import upload_view
 
 MB = 1024 * 1024
@@ -137,9 +137,9 @@ async def metadata(call: Call) -> Response:
     return reply({"data": {"id": media.id, "associated_metadata": {"alt_text": {"text": text}}}})
 
 
-def routes(world: World, manner: XManner) -> list[BaseRoute]:
+def routes(world: World, dialect: XDialect) -> list[BaseRoute]:
     def operation(handler: Any) -> Operation:
-        return Operation(world, manner, "media", handler, scope="media.write")
+        return Operation(world, dialect, "media", handler, scope="media.write")
 
     return [
         operation(upload).route("/x/2/media/upload", "POST"),

@@ -20,7 +20,7 @@ from postprober.sandbox.engine.oauth import (
 from postprober.sandbox.engine.operation import Call, reply
 from postprober.sandbox.engine.tokens import issue
 from postprober.sandbox.engine.world import World
-from postprober.sandbox.x.dialect import XManner, oauth_error
+from postprober.sandbox.x.dialect import XDialect, oauth_error
 
 
 async def _form(call: Call) -> dict[str, Any]:
@@ -75,9 +75,9 @@ async def revoke(call: Call) -> Response:
     return reply({"revoked": True})
 
 
-def routes(world: World, manner: XManner) -> list[BaseRoute]:
+def routes(world: World, dialect: XDialect) -> list[BaseRoute]:
     return [
         *consent_routes(world, "x", "/x/i/oauth2/authorize", needs_pkce=True),
-        token_operation(world, manner, token).route("/x/2/oauth2/token", "POST"),
-        token_operation(world, manner, revoke).route("/x/2/oauth2/revoke", "POST"),
+        token_operation(world, dialect, token).route("/x/2/oauth2/token", "POST"),
+        token_operation(world, dialect, revoke).route("/x/2/oauth2/revoke", "POST"),
     ]

@@ -7,11 +7,11 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from postprober.sandbox.engine.html import text_html
-from postprober.sandbox.engine.operation import Call, Operation, Refusal, reply
+from postprober.sandbox.engine.operation import ApiRefusal, Call, Operation, reply
 from postprober.sandbox.engine.timefmt import iso
 from postprober.sandbox.engine.world import World
 from postprober.sandbox.public.pages import Stranger
-from postprober.sandbox.x.dialect import XManner
+from postprober.sandbox.x.dialect import XDialect
 
 
 async def _oembed(call: Call) -> Response:
@@ -20,7 +20,7 @@ async def _oembed(call: Call) -> Response:
     parts = urlsplit(url).path.strip("/").split("/")
     post = call.world.post("x", parts[-1]) if "status" in parts else None
     if post is None or not post.seen_by_public(call.at):
-        raise Refusal(404, {"errors": [{"message": "Sorry, that page does not exist", "code": 34}]})
+        raise ApiRefusal(404, {"errors": [{"message": "Sorry, that page does not exist", "code": 34}]})
     quote = (
         f'<blockquote class="twitter-tweet"><p lang="en" dir="ltr">{text_html(post.text)}</p>'
         f"&mdash; {html.escape(post.account)} (@{html.escape(post.account)}) "
@@ -32,6 +32,6 @@ async def _oembed(call: Call) -> Response:
     return reply(body | {"type": "rich", "version": "1.0", "provider_name": "X"})
 
 
-def routes(world: World, manner: XManner) -> list[BaseRoute]:
-    reader = Stranger(manner, lambda _world, _params: None)
+def routes(world: World, dialect: XDialect) -> list[BaseRoute]:
+    reader = Stranger(dialect, lambda _world, _params: None)
     return [Operation(world, reader, "public", _oembed, needs_token=False).route("/x/oembed", "GET")]

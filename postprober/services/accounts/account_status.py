@@ -22,7 +22,7 @@ DAY = timedelta(hours=24)
 
 
 @dataclass(frozen=True)
-class Standing:
+class AccountActivity:
     """Of one account. `proved_at`, `url`: of the newest post that was proved live, None when none was yet. `waiting`:
     deliveries planned or under way; `sent_today`: published in the last 24 h; `quotas`: what the platform said is left,
     the first one says most about the next post; `reading`: how much its posts were read as their owner this month, None when
@@ -37,7 +37,7 @@ class Standing:
 
 
 @permits.needs("accounts:read")
-def of_accounts(core: Core, actor: Actor) -> dict[int, Standing]:
+def of_accounts(core: Core, actor: Actor) -> dict[int, AccountActivity]:
     """By account id; accounts of which nothing is known are left out. Five queries, whatever their number."""
     d = deliveries.c
     since = core.clock.now() - DAY
@@ -59,11 +59,11 @@ def of_accounts(core: Core, actor: Actor) -> dict[int, Standing]:
         left = quotas.of_user(conn, actor.space, core.clock.now())
     reading = of_month(core, actor)
     found = {
-        account_id: Standing(proved_at, links.get(account_id), int(waits), int(sent))
+        account_id: AccountActivity(proved_at, links.get(account_id), int(waits), int(sent))
         for account_id, waits, sent, proved_at in rows
     }
-    found |= {one: replace(found.get(one, Standing()), quotas=told) for one, told in left.items()}
-    return found | {one: replace(found.get(one, Standing()), reading=told) for one, told in reading.items()}
+    found |= {one: replace(found.get(one, AccountActivity()), quotas=told) for one, told in left.items()}
+    return found | {one: replace(found.get(one, AccountActivity()), reading=told) for one, told in reading.items()}
 
 
 @permits.needs("accounts:read")

@@ -11,8 +11,8 @@ from sqlalchemy.exc import IntegrityError
 
 from postprober.domain.account import Credentials, Identity
 from postprober.domain.actor import Actor
-from postprober.domain.delivery import Cause, DeliveryState
-from postprober.domain.identity import RemoteAccount, base_address, host_name, server_name
+from postprober.domain.delivery import DeliveryState, StateCause
+from postprober.domain.identity import AccountIdentity, base_address, host_name, server_name
 from postprober.domain.identity import account_id as id_of
 from postprober.domain.platform import NAMES, Platform, ReconcileMode
 from postprober.domain.post import language_tag
@@ -93,13 +93,13 @@ def _store(
 ) -> tuple[Account, Account | None]:
     """The account as it is now, and as it was."""
     now = core.clock.now()
-    remote = RemoteAccount(platform, server_name(platform, identity.server or cred.instance), identity.remote_id)
+    remote = AccountIdentity(platform, server_name(platform, identity.server or cred.instance), identity.remote_id)
     with core.db.write() as conn:
         known = _known(conn, actor.space, remote, cred.instance)
         if known is None:
             account_id = accounts.add(
                 conn, space=actor.space, platform=platform.value, account_name=identity.name or cred.name, now=now,
-                instance=cred.instance, server=remote.server, remote_id=identity.remote_id, canary=identity.canary,
+                instance=cred.instance, server=remote.server, remote_id=identity.remote_id, newest_known_post=identity.newest_known_post,
             )  # fmt: skip
         else:
             account_id = known.id
@@ -110,7 +110,7 @@ def _store(
         accounts.write(
             conn, account_id, **seal(core.vault, account_id, cred), account_name=identity.name or cred.name,
             is_active=True, status="ok", status_reason="", token_version=version, refresh_until=None,
-            canary=identity.canary or (known.canary if known else None), settings=settings, instance=cred.instance,
+            newest_known_post=identity.newest_known_post or (known.newest_known_post if known else None), settings=settings, instance=cred.instance,
             server=remote.server,
         )  # fmt: skip
         if known is not None:
@@ -123,7 +123,7 @@ def _store(
         return accounts.get(conn, account_id), known
 
 
-def _known(conn: Connection, space: int, remote: RemoteAccount, instance: str) -> Account | None:
+def _known(conn: Connection, space: int, remote: AccountIdentity, instance: str) -> Account | None:
     """The space's row of this account: under the server's own name, else under the one that it was linked by before
     servers were asked; that row then takes the posts along."""
     known = accounts.find(conn, space=space, remote=remote)
@@ -155,7 +155,7 @@ def _look_again(conn: Connection, account: Account, now: datetime, *, first_agai
                 absences=0,
             )
         else:
-            cause = Cause.UNKNOWN if delivery.cause is Cause.UNLINKED else delivery.cause
+            cause = StateCause.UNKNOWN if delivery.cause is StateCause.UNLINKED else delivery.cause
             deliveries.touch(conn, delivery, now, next_at=now, cause=cause)
 
 

@@ -16,7 +16,7 @@ COUNTED = ("likes", "reposts", "replies", "quotes", "bookmarks", "views")
 
 
 @dataclass(frozen=True)
-class Seen:
+class EvidenceItem:
     """One piece of evidence: what was found (`kind`), when, the hash of its canonical JSON, the JSON itself, and whether
     there is a picture (`services.evidence`)."""
 
@@ -34,7 +34,7 @@ class Details:
     platform did not tell is left out."""
 
     tries: tuple[Attempt, ...]
-    evidence: tuple[Seen, ...]
+    evidence: tuple[EvidenceItem, ...]
     samples: tuple[tuple[datetime, str, int], ...]
 
 
@@ -51,7 +51,7 @@ def of(core: Core, actor: Actor, delivery_id: int) -> Details:
         return Details(
             tuple(attempts.of_delivery(conn, delivery_id)),
             tuple(
-                Seen(row.kind, row.at, row.sha256, row.body, row.id, bool(row.picture))
+                EvidenceItem(row.kind, row.at, row.sha256, row.body, row.id, bool(row.picture))
                 for row in evidence_log.of_delivery(conn, delivery_id)
             ),
             tuple((row.at, name, n) for row in counts for name in COUNTED if (n := row.count(name)) is not None),

@@ -13,7 +13,7 @@ from postprober.storage import deliveries, evidence_log, pictures, posts
 
 
 @dataclass(frozen=True)
-class Picture:
+class EvidencePicture:
     """A PNG of a page and when it was taken; `sha256` is of its bytes."""
 
     png: bytes
@@ -22,7 +22,7 @@ class Picture:
 
 
 @permits.needs("monitoring:read")
-def picture(core: Core, actor: Actor, evidence_id: int) -> Picture:
+def picture(core: Core, actor: Actor, evidence_id: int) -> EvidencePicture:
     """The picture of one piece of evidence. Raises NotFound, also for somebody else's and where there is none."""
     with core.db.read() as conn:
         row = evidence_log.one(conn, evidence_id)
@@ -30,4 +30,4 @@ def picture(core: Core, actor: Actor, evidence_id: int) -> Picture:
     png = pictures.read(pictures.folder(core.settings.data_dir), row.picture) if row.picture else None
     if png is None or row.picture is None:
         raise NotFound(f"The evidence {evidence_id} has no picture.")
-    return Picture(png, row.picture, row.at)
+    return EvidencePicture(png, row.picture, row.at)

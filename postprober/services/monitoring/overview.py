@@ -13,7 +13,7 @@ from postprober.services.core import Core
 from postprober.services.monitoring.monitoring import HEARTBEAT_LIMIT
 from postprober.services.people import permits
 from postprober.storage import accounts, overview, processes
-from postprober.storage.overview import Line
+from postprober.storage.overview import DeliveryLine
 
 S = DeliveryState
 DAY = timedelta(hours=24)
@@ -32,10 +32,10 @@ class Overview:
     going: int
     needs: int
     proved: int
-    due_next: list[Line]
-    going_now: list[Line]
-    needs_person: list[Line]
-    proved_last: list[Line]
+    due_next: list[DeliveryLine]
+    going_now: list[DeliveryLine]
+    needs_person: list[DeliveryLine]
+    proved_last: list[DeliveryLine]
     review: list[tuple[int, str]]
     relink: list[tuple[Platform, str]]
     heartbeat_age: timedelta | None

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from postprober.domain.actor import Actor
-from postprober.domain.health import Sign, Verdict, account_verdict, freshness, of_span
+from postprober.domain.health import HealthSign, HealthVerdict, account_verdict, freshness, of_span
 from postprober.domain.platform import Platform, position
 from postprober.services.core import Core
 from postprober.services.people import permits
@@ -26,7 +26,7 @@ class AccountHealth:
 
     id: int
     name: str
-    verdict: Verdict
+    verdict: HealthVerdict
     looked_at: datetime | None
 
 
@@ -40,14 +40,14 @@ class PlatformHealth:
 
     platform: Platform
     instance: str
-    verdict: Verdict
+    verdict: HealthVerdict
     reason: str
     since: datetime | None
     checked_at: datetime | None
     blocking: bool
     waiting: int
     accounts: list[AccountHealth] = field(default_factory=list)
-    history: list[Verdict] = field(default_factory=list)
+    history: list[HealthVerdict] = field(default_factory=list)
 
 
 @permits.needs("monitoring:read")
@@ -73,14 +73,14 @@ def _of(
     server: Server,
     mine: list[Account],
     kept: Kept | None,
-    signs: list[tuple[int, datetime, Sign]],
+    signs: list[tuple[int, datetime, HealthSign]],
     waiting: int,
     now: datetime,
 ) -> PlatformHealth:
     ids = {account.id for account in mine}
     here = [one for one in signs if one[0] in ids]
-    stale = kept is None or now - kept.checked_at > freshness(server[0], core.settings.timing.canary_every)
-    verdict = Verdict.UNKNOWN if stale or kept is None else kept.standing.verdict
+    stale = kept is None or now - kept.checked_at > freshness(server[0], core.settings.timing.account_check_every)
+    verdict = HealthVerdict.UNKNOWN if stale or kept is None else kept.standing.verdict
     return PlatformHealth(
         platform=server[0],
         instance=server[1],
@@ -95,16 +95,16 @@ def _of(
     )
 
 
-def _account(account: Account, here: list[tuple[int, datetime, Sign]]) -> AccountHealth:
+def _account(account: Account, here: list[tuple[int, datetime, HealthSign]]) -> AccountHealth:
     own = [(at, sign) for account_id, at, sign in here if account_id == account.id]
     verdict = account_verdict([sign for _, sign in reversed(own)])
     if account.status != "ok":
-        verdict = Verdict.FAILING
+        verdict = HealthVerdict.FAILING
     return AccountHealth(account.id, account.account_name, verdict, own[-1][0] if own else None)
 
 
-def _history(here: list[tuple[int, datetime, Sign]], now: datetime) -> list[Verdict]:
-    spans: list[list[Sign]] = [[] for _ in range(MARKS)]
+def _history(here: list[tuple[int, datetime, HealthSign]], now: datetime) -> list[HealthVerdict]:
+    spans: list[list[HealthSign]] = [[] for _ in range(MARKS)]
     for _, at, sign in here:
         spans[min(MARKS - 1, max(0, MARKS - 1 - (now - at) // SPAN))].append(sign)
     return [of_span(signs) for signs in spans]

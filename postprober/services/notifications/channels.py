@@ -11,12 +11,12 @@ from urllib.parse import urlencode, urlsplit
 
 from sqlalchemy import Connection
 
-from postprober.alerts import delivery, webhook
+from postprober.alerts import channels, webhook
 from postprober.domain.actor import Actor
 from postprober.domain.alert import AlertKind, AlertType, Preferences, clock_time
 from postprober.errors import BadInput, Forbidden, NotFound, VaultError
 from postprober.pipeline.notifications import notify
-from postprober.pipeline.notifications.sender import Courier
+from postprober.pipeline.notifications.sender import Sender
 from postprober.security.tokens import sign, verify
 from postprober.security.urlguard import check_url
 from postprober.security.vault import Place
@@ -187,7 +187,7 @@ def try_out(core: Core, actor: Actor, channel_id: int) -> None:
         "alert_message": "This is a test from PostProber: alerts arrive here.", "alert_post_id": None,
         "alert_delivery_id": None, "alert_subject": "",
     }  # fmt: skip
-    courier(core).deliver(found, [message])
+    sender(core).deliver(found, [message])
 
 
 def _must_agree(channel: Channel) -> None:
@@ -196,10 +196,10 @@ def _must_agree(channel: Channel) -> None:
         raise Forbidden(ASK_ANEW if channel.off_reason == TURNED_OFF else UNCONFIRMED)
 
 
-def courier(core: Core) -> Courier:
+def sender(core: Core) -> Sender:
     """Brings messages to channels from here."""
     settings = core.settings
-    return Courier(
+    return Sender(
         core.vault, core.http, core.clock, settings.mail, settings.app_base, partial(turn_off_links, core)
     )  # fmt: skip
 
@@ -312,7 +312,7 @@ def _address(core: Core, own: str, kind: str, url: str) -> str:
         return tidy_email(url or own)
     if kind == "webhook":
         return check_url(url, allow_private=core.settings.sandbox)
-    delivery.check(url, allow_private=core.settings.sandbox)
+    channels.check(url, allow_private=core.settings.sandbox)
     return url
 
 

@@ -32,17 +32,17 @@ CLOCK_LIMIT = 30.0  # seconds between a platform's clock and ours that nobody sh
 
 
 @dataclass(frozen=True)
-class Finding:
+class CheckResult:
     name: str
     ok: bool
     message: str
 
 
-def examine(core: Core) -> list[Finding]:
+def examine(core: Core) -> list[CheckResult]:
     """Every check, each with one sentence; never raises for an unwell installation."""
     return [
-        Finding("Python", sys.version_info >= (3, 11), ".".join(map(str, sys.version_info[:3]))),
-        Finding("mode", True, "sandbox: nothing leaves this machine" if core.settings.sandbox else "live"),
+        CheckResult("Python", sys.version_info >= (3, 11), ".".join(map(str, sys.version_info[:3]))),
+        CheckResult("mode", True, "sandbox: nothing leaves this machine" if core.settings.sandbox else "live"),
         _database(core),
         _disk(core),
         *_unused_data(core),
@@ -56,39 +56,41 @@ def examine(core: Core) -> list[Finding]:
         _browser(core),
         *(_platform(core, platform) for platform in known()),
         *(_by_browser(core, platform) for platform in known() if SPECS[platform].browser is not None),
-        *(Finding(f"platform {name}", False, why) for name, why in sorted(BROKEN.items())),
+        *(CheckResult(f"platform {name}", False, why) for name, why in sorted(BROKEN.items())),
     ]
 
 
-def _database(core: Core) -> Finding:
+def _database(core: Core) -> CheckResult:
     if not core.db.is_current():
-        return Finding("database", False, "the schema is not this program's; start any command to bring it up to date")
+        return CheckResult(
+            "database", False, "the schema is not this program's; start any command to bring it up to date"
+        )
     if core.db.is_sqlite and sqlite_has_wal_reset_bug():
         version = sqlite3.sqlite_version
-        return Finding(
+        return CheckResult(
             "database", True,
             f"SQLite {version} has the WAL-reset bug (fixed in 3.51.3); PostProber works around it by its own checkpoints",
         )  # fmt: skip
-    return Finding("database", True, "schema is current")
+    return CheckResult("database", True, "schema is current")
 
 
-def _disk(core: Core) -> Finding:
+def _disk(core: Core) -> CheckResult:
     free = shutil.disk_usage(core.settings.data_dir).free
     writable = os.access(core.settings.data_dir, os.W_OK)
     ok = writable and free > MIN_FREE_BYTES
-    return Finding(
+    return CheckResult(
         "data folder",
         ok,
         f"{core.settings.data_dir} has {free // 2**20} MB free" + ("" if writable else ", not writable"),
     )
 
 
-def _unused_data(core: Core) -> list[Finding]:
+def _unused_data(core: Core) -> list[CheckResult]:
     unused = unused_data(core.settings)
-    return [Finding("data folder", False, unused)] if unused else []
+    return [CheckResult("data folder", False, unused)] if unused else []
 
 
-def _vault(core: Core) -> Finding:
+def _vault(core: Core) -> CheckResult:
     with core.db.read() as conn:
         ids = [row.id for row in conn.execute(accounts.select().where(accounts.c.is_active))]
         rows = [get(conn, account_id) for account_id in ids]
@@ -96,22 +98,22 @@ def _vault(core: Core) -> Finding:
         try:
             open_credentials(core.vault, account)
         except VaultError as error:
-            return Finding("vault", False, f"account {account.id}: {error}")
+            return CheckResult("vault", False, f"account {account.id}: {error}")
     old = keys.left(core)
     tail = f"; {old} secrets are on an older key, run: keys rotate" if old else ""
-    return Finding("vault", True, f"{len(rows)} accounts can be opened with key {core.vault.current!r}{tail}")
+    return CheckResult("vault", True, f"{len(rows)} accounts can be opened with key {core.vault.current!r}{tail}")
 
 
-def _scheduler(core: Core) -> Finding:
+def _scheduler(core: Core) -> CheckResult:
     age = heartbeat_age(core)
     if age is None or age > HEARTBEAT_LIMIT:
-        return Finding(
+        return CheckResult(
             "scheduler", False, f"not running, so nothing is published; start it with: {places.start_command()}"
         )
-    return Finding("scheduler", True, f"last heartbeat {age.total_seconds():.0f} s ago")
+    return CheckResult("scheduler", True, f"last heartbeat {age.total_seconds():.0f} s ago")
 
 
-def _workers(core: Core) -> list[Finding]:
+def _workers(core: Core) -> list[CheckResult]:
     """Nothing where the scheduler delivers by itself."""
     if not core.settings.redis_url:
         return []
@@ -119,11 +121,11 @@ def _workers(core: Core) -> list[Finding]:
     with core.db.read() as conn:
         alive = processes.beating(conn, "worker", now - HEARTBEAT_LIMIT, now)
     if not alive:
-        return [Finding("workers", False, "none is running (dramatiq postprober.worker); the queue is not emptied")]
-    return [Finding("workers", True, f"{alive} running")]
+        return [CheckResult("workers", False, "none is running (dramatiq postprober.worker); the queue is not emptied")]
+    return [CheckResult("workers", True, f"{alive} running")]
 
 
-def _redis(core: Core) -> list[Finding]:
+def _redis(core: Core) -> list[CheckResult]:
     """Nothing where none is used. Deliveries go on without it; the scheduler makes them itself."""
     if not core.settings.redis_url:
         return []
@@ -136,35 +138,37 @@ def _redis(core: Core) -> list[Finding]:
         client.ping()
     except (redis.RedisError, OSError, ValueError) as error:
         return [
-            Finding(
+            CheckResult(
                 "Redis", False, f"it does not answer ({type(error).__name__}); start it or check POSTPROBER_REDIS_URL"
             )
         ]
-    return [Finding("Redis", True, "answers")]
+    return [CheckResult("Redis", True, "answers")]
 
 
-def _unknown_settings() -> list[Finding]:
+def _unknown_settings() -> list[CheckResult]:
     strange = unknown_names()
     told = ", ".join(f"{name} (did you mean {meant}?)" if meant else name for name, meant in strange.items())
-    return [Finding("settings", False, f"not a setting, so ignored: {told}")] if strange else []
+    return [CheckResult("settings", False, f"not a setting, so ignored: {told}")] if strange else []
 
 
-def _extras() -> Finding:
+def _extras() -> CheckResult:
     """Never a fault: who wants something that is left out is told so there."""
     left_out = extras.missing()
     if not left_out:
-        return Finding("extras", True, f"all installed: {', '.join(extras.MODULES)}")
-    return Finding("extras", True, f"not installed: {', '.join(left_out)}; add them with: {extras.command(*left_out)}")
+        return CheckResult("extras", True, f"all installed: {', '.join(extras.MODULES)}")
+    return CheckResult(
+        "extras", True, f"not installed: {', '.join(left_out)}; add them with: {extras.command(*left_out)}"
+    )
 
 
-def _sidecar(core: Core) -> Finding:
+def _sidecar(core: Core) -> CheckResult:
     base = core.settings.api_base
     status = _own(f"{base}/healthz")
     if status is None:
-        return Finding(
+        return CheckResult(
             "sidecar", False, f"{base} does not answer; start the sidecar ({places.start_command()}, or its service)"
         )
-    return Finding("sidecar", status == 200, f"{base} answers {status}")
+    return CheckResult("sidecar", status == 200, f"{base} answers {status}")
 
 
 _open = build_opener(ProxyHandler({})).open
@@ -182,44 +186,44 @@ def _own(url: str) -> int | None:
         return None
 
 
-def _browser(core: Core) -> Finding:
+def _browser(core: Core) -> CheckResult:
     """Never a fault: everything but the pictures goes on without one."""
     trouble = core.browser.trouble() if core.browser is not None else "nobody looks with one"
     if trouble:
-        return Finding("browser", True, f"{trouble} Posts are proved without pictures.")
-    return Finding("browser", True, core.browser.path or "Playwright's own Chromium" if core.browser else "")
+        return CheckResult("browser", True, f"{trouble} Posts are proved without pictures.")
+    return CheckResult("browser", True, core.browser.path or "Playwright's own Chromium" if core.browser else "")
 
 
-def _by_browser(core: Core, platform: Platform) -> Finding:
+def _by_browser(core: Core, platform: Platform) -> CheckResult:
     name = f"{NAMES[platform]} by browser"
     with core.db.read() as conn:
         query = accounts.select().where(accounts.c.is_active, accounts.c.platform == platform.value)
         used = sum(bool(row.instance) for row in conn.execute(query))
     problem = browser_accounts.trouble(core)
     if problem:
-        return Finding(
+        return CheckResult(
             name, not used, f"{problem} {used} accounts need it" if used else f"{problem} No account needs it"
         )
-    return Finding(name, True, f"experimental; {used} accounts use it")
+    return CheckResult(name, True, f"experimental; {used} accounts use it")
 
 
-def _platform(core: Core, platform: Platform) -> Finding:
+def _platform(core: Core, platform: Platform) -> CheckResult:
     config = core.settings.platform(platform)
     name = NAMES[platform]
     if not config.api_url:
-        return Finding(name, True, "each account brings its own server")
+        return CheckResult(name, True, "each account brings its own server")
     seen: list[Exchange] = []
     try:
         reply = core.http.bound(observer=seen.append).read("GET", config.api_url, timeout=5)
     except PostProberError:
-        return Finding(name, False, f"{config.api_url} cannot be reached from here")
+        return CheckResult(name, False, f"{config.api_url} cannot be reached from here")
     ahead = _clock_ahead(core, seen[-1])
     if ahead is None:
-        return Finding(name, reply.status < 500, f"{config.api_url} answers; it does not tell its time")
+        return CheckResult(name, reply.status < 500, f"{config.api_url} answers; it does not tell its time")
     told = f"{config.api_url} answers; its clock is {abs(ahead):.0f} s {'ahead of' if ahead >= 0 else 'behind'} ours"
     if abs(ahead) > CLOCK_LIMIT:
-        return Finding(name, False, f"{told}. Set this machine's clock (for example with NTP)")
-    return Finding(name, reply.status < 500, told)
+        return CheckResult(name, False, f"{told}. Set this machine's clock (for example with NTP)")
+    return CheckResult(name, reply.status < 500, told)
 
 
 def _clock_ahead(core: Core, exchange: Exchange) -> float | None:

@@ -9,8 +9,8 @@ from sqlalchemy import Connection, select
 from postprober.domain.alert import AlertKind, AlertType
 from postprober.domain.delivery import DeliveryState
 from postprober.pipeline.notifications import notify, outbox
-from postprober.services.context import context_of
 from postprober.services.core import Core
+from postprober.services.pipeline_context import context_of
 from postprober.storage import alert_log, processes, users
 from postprober.storage.tables import deliveries
 
@@ -29,7 +29,7 @@ def look(core: Core) -> bool:
     if since is None:
         # It may only have stalled, and then it never starts again, which is when it closes this itself.
         if told:
-            notify.scheduler_back(context_of(core, worker="watchman"))
+            notify.scheduler_back(context_of(core, worker="scheduler-watchdog"))
         return False
     with core.db.write() as conn:
         for owner in owners:
@@ -39,7 +39,7 @@ def look(core: Core) -> bool:
                 kind=AlertKind.HEARTBEAT, subject=notify.scheduler_subject(owner.id),
                 dedupe_key=f"heartbeat:{since:%Y%m%dT%H%M%S}:{owner.id}", now=now,
             )  # fmt: skip
-    ctx = context_of(core, worker="watchman")
+    ctx = context_of(core, worker="scheduler-watchdog")
     outbox.send_due(ctx)
     notify.send_due(ctx)
     return True

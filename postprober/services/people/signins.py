@@ -15,7 +15,7 @@ KINDS = {"browser": "Browser", "login": "Program"}
 
 
 @dataclass(frozen=True)
-class SignIn:
+class SignInAttempt:
     """One live session. `device`: what the browser says of itself; `address` as it was at sign-in; `current`: this
     one."""
 
@@ -28,13 +28,13 @@ class SignIn:
     current: bool
 
 
-def listing(core: Core, actor: Actor, token: str | None = None) -> list[SignIn]:
+def listing(core: Core, actor: Actor, token: str | None = None) -> list[SignInAttempt]:
     """Live sessions, newest first. `token`: the cookie of the browser that asks."""
     hashed = keyed_hash(core.settings.secret_key, token) if token else ""
     with core.db.read() as conn:
         rows = [row for kind in KINDS for row in users.sessions_of(conn, actor.user, kind, core.clock.now())]
     found = [
-        SignIn(
+        SignInAttempt(
             row["id"], row["kind"], str(row["data"].get("device", "")), str(row["data"].get("address", "")),
             row["created_at"], row["expires_at"], row["token_hash"] == hashed,
         )

@@ -15,7 +15,7 @@ from datetime import timedelta
 from postprober.errors import TooManyTries
 from postprober.security.tokens import keyed_hash
 from postprober.services.core import Core
-from postprober.storage import tries
+from postprober.storage import failed_signins
 
 FREE_PER_PAIR = 5  # wrong passwords that cost no waiting; OWASP ASVS 5.0, 6.3.1 wants a limit and names no number
 FREE_PER_ADDRESS = 30  # an office behind one address
@@ -38,7 +38,7 @@ def count_alone(core: Core, what: str, free: int) -> None:
 def forgive_alone(core: Core, what: str) -> None:
     """It was right: the count under this name starts anew."""
     with core.db.write() as conn:
-        tries.clear(conn, _alone(core, what, 0)[0])
+        failed_signins.clear(conn, _alone(core, what, 0)[0])
 
 
 def _alone(core: Core, what: str, free: int) -> tuple[str, int]:
@@ -48,7 +48,7 @@ def _alone(core: Core, what: str, free: int) -> tuple[str, int]:
 def _count(core: Core, names: Sequence[tuple[str, int]]) -> None:
     now = core.clock.now()
     with core.db.write() as conn:
-        found = [(name, free, tries.lock(conn, name, now)) for name, free in names]
+        found = [(name, free, failed_signins.lock(conn, name, now)) for name, free in names]
         # Below the free ones the door is open. Its time would say so too, but may have been written by a neighbour that
         # read the clock a moment after us and was faster to the lock.
         wait = max((row.until for _, free, row in found if row.failures >= free), default=now) - now
@@ -57,18 +57,18 @@ def _count(core: Core, names: Sequence[tuple[str, int]]) -> None:
             raise TooManyTries(f"Too many tries. Wait {seconds} seconds and try again.", retry_after=seconds)
         for name, free, row in found:
             failures = 1 if row.until < now - FORGET else row.failures + 1
-            tries.write(conn, name, failures, now + _delay(failures, free))
+            failed_signins.write(conn, name, failures, now + _delay(failures, free))
     if found[0][2].failures == 0:  # a new row: the moment to look after the old ones
         with core.db.write() as conn:
-            tries.forget(conn, now - FORGET)
+            failed_signins.forget(conn, now - FORGET)
 
 
 def forgive(core: Core, account: str, address: str) -> None:
     """The password was right: the pair starts anew, the address gets its one try back."""
     pair, alone = (name for name, _ in _names(core, account, address))
     with core.db.write() as conn:
-        tries.clear(conn, pair)
-        tries.give_back(conn, alone, core.clock.now())
+        failed_signins.clear(conn, pair)
+        failed_signins.give_back(conn, alone, core.clock.now())
 
 
 def network(address: str) -> str:

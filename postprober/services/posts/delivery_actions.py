@@ -15,9 +15,9 @@ from postprober.pipeline.core import transitions
 from postprober.pipeline.publishing.adopt_by_link import adopt_pointed
 from postprober.platforms.common.links import MAX_LINK
 from postprober.services.accounts.accounts import owned
-from postprober.services.context import context_of
 from postprober.services.core import Core, Mark, no_mark
 from postprober.services.people import permits
+from postprober.services.pipeline_context import context_of
 from postprober.storage import accounts, deliveries, health, posts
 from postprober.storage.records import Delivery
 

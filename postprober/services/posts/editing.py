@@ -30,7 +30,7 @@ class Changes:
     approval_ends: bool = False
 
 
-class Standing(StrEnum):
+class CopyState(StrEnum):
     """Whether a working copy can still go into its post, else what happened."""
 
     OPEN = "open"
@@ -42,21 +42,21 @@ class Standing(StrEnum):
 
 
 @permits.needs("posts:read")
-def standing(core: Core, actor: Actor, copy: Post) -> tuple[Standing, Post | None]:
+def standing(core: Core, actor: Actor, copy: Post) -> tuple[CopyState, Post | None]:
     """How a working copy, as it was read once, stands now, and the post that it was made of (None: deleted)."""
     told = copy.options["edits"]
     with core.db.read() as conn:
         try:
             post = posts.get(conn, told["post"], actor.space)
         except NotFound:
-            return Standing.DELETED, None
+            return CopyState.DELETED, None
         try:
             posts.get(conn, copy.id, actor.space)
         except NotFound:
-            return (Standing.SAVED if posts.is_deleted(conn, copy.id) else Standing.DISCARDED), post
+            return (CopyState.SAVED if posts.is_deleted(conn, copy.id) else CopyState.DISCARDED), post
     if post.status != PostStatus.SCHEDULED:
-        return Standing.ENDED, post
-    return (Standing.OPEN if post.version == told["version"] else Standing.CHANGED), post
+        return CopyState.ENDED, post
+    return (CopyState.OPEN if post.version == told["version"] else CopyState.CHANGED), post
 
 
 @permits.needs("posts:read")

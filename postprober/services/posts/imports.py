@@ -20,7 +20,7 @@ from sqlalchemy.exc import IntegrityError
 
 from postprober.domain import csv_table
 from postprober.domain.actor import Actor
-from postprober.domain.csv_table import Line
+from postprober.domain.csv_table import CsvLine
 from postprober.domain.delivery import DeliveryState
 from postprober.domain.platform import NAMES, known
 from postprober.domain.post import PostStatus, language_tag
@@ -51,7 +51,7 @@ _MARK = "import:"  # the names of the marks that rows leave in `preferences`
 
 
 @dataclass(frozen=True)
-class Row:
+class ImportRow:
     """`number`: row of the table, the first below the head is 1; `line`: where it begins in the file. `to`: the accounts
     that it would be sent to, by name; `at`: when, aware UTC, None for a draft. `new` None: it cannot be used.
     `problems`: sentences, empty when it can be created; `notes`: sentences that do not stop it. `made`: id of the post
@@ -88,7 +88,7 @@ class Batch:
     02/03/2027 was read, `unclear` when a row needs to know and nobody has said; `zone`: that of the times without an
     offset; `ignored`: columns that are not ours."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[ImportRow, ...]
     encoding: str = "utf-8"
     sure: bool = True
     separator: str = ","
@@ -142,7 +142,7 @@ def create(
     return replace(batch, rows=tuple(rows))
 
 
-def _create(core: Core, actor: Actor, row: Row, new: NewPost) -> Row:
+def _create(core: Core, actor: Actor, row: ImportRow, new: NewPost) -> ImportRow:
     marks = row.marks or {}
 
     def mark(conn: Connection, post_id: int) -> None:
@@ -180,9 +180,9 @@ class _Reader:
         self._known = Known()
         self.unclear = False
 
-    def row(self, number: int, line: Line) -> Row:
+    def row(self, number: int, line: CsvLine) -> ImportRow:
         cells, when = line.cells, _when(line)
-        row = Row(number, line.lines.start, cells.get("text", ""), cells.get("accounts", ""), when)
+        row = ImportRow(number, line.lines.start, cells.get("text", ""), cells.get("accounts", ""), when)
         if line.problem:
             there = f"Lines {line.lines.start} to {line.lines[-1]}" if len(line.lines) > 1 else f"Line {line.lines[0]}"
             return replace(row, problems=(f"{there}: {line.problem}",))
@@ -245,7 +245,7 @@ class _Told:
         self._first: dict[str, int] = {}  # identity -> number of the row in which it stood first
         self._still_here: set[int] = set()  # posts that came of rows of this file
 
-    def seen(self, row: Row) -> Row:
+    def seen(self, row: ImportRow) -> ImportRow:
         """`row` with what of it is new, and what is not."""
         if row.new is None or not row.ok:
             return row
@@ -275,7 +275,7 @@ class _Told:
         whole = made[0] if len(made) == len(again) else None
         return replace(row, marks=again, twice=True, notes=tuple(notes), made=whole)
 
-    def beside(self, row: Row, planned: Sequence[_Planned]) -> Row:
+    def beside(self, row: ImportRow, planned: Sequence[_Planned]) -> ImportRow:
         """`row`, once all rows were `seen`, with a note where it may correct one that is planned and no longer in the
         file."""
         if row.new is None or not row.ready:
@@ -300,6 +300,6 @@ def identity(text: str, account_id: int, at: datetime | None) -> str:
     return _MARK + hashlib.sha256(told.encode()).hexdigest()[:24]
 
 
-def _when(line: Line) -> str:
+def _when(line: CsvLine) -> str:
     """Date and time, which may stand in two columns."""
     return f"{line.cells.get('date', '')} {line.cells.get('time', '')}".strip()

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from postprober.domain.account import Credentials
 from postprober.domain.actor import Actor
 from postprober.domain.criteria import Criteria
-from postprober.domain.identity import RemoteAccount
+from postprober.domain.identity import AccountIdentity
 from postprober.domain.limits import Limits
 from postprober.domain.platform import NAMES
 from postprober.domain.post import Draft, MediaFile, Part, PostStatus, Preflight, Violation, language_tag
@@ -113,7 +113,7 @@ def check_size(new: NewPost) -> None:
 def _accounts(core: Core, actor: Actor, ids: Sequence[int]) -> list[Account]:
     with core.db.read() as conn:
         chosen = [owned(conn, actor.space, account_id) for account_id in ids]
-    seen: dict[RemoteAccount, Account] = {}
+    seen: dict[AccountIdentity, Account] = {}
     for account in chosen:
         other = seen.setdefault(account.remote, account)
         if other is not account:

@@ -106,7 +106,7 @@ def first_word(core: Core, actor: Actor, new: NewPost, chosen: Sequence[Account]
 def advice_columns(core: Core, advice: Advice, earlier: Any = None) -> dict[str, Any]:
     """Columns of `posts`: what is said now, and that the suggestions are still to be made."""
     kept = replace(advice.after(Advice.from_json(earlier)), pending=True)
-    pause = timedelta() if core.advisor.mind is None else PAUSE
+    pause = timedelta() if core.advisor.language_model is None else PAUSE
     return {"ai_suggestions": kept.to_json(), "advice_at": core.clock.now() + pause}
 
 

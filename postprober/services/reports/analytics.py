@@ -8,10 +8,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sqlalchemy import select
 
-from postprober.analytics import ledger, queries
+from postprober.analytics import queries, spending
 from postprober.analytics.figures import Figures
 from postprober.analytics.queries import METRICS, Period
-from postprober.analytics.store import Store, account_names
+from postprober.analytics.store import SampleStore, account_names
 from postprober.domain.actor import Actor
 from postprober.domain.prices import Prices
 from postprober.domain.read_budget import outlook
@@ -78,7 +78,7 @@ def take(core: Core, actor: Actor, days: int, metric: str, zone: str = "") -> Bo
     zone = zone or actor.zone
     period = _period(core, zone, days, metric)
     space = actor.space
-    board = Store.look(
+    board = SampleStore.look(
         core.db, core.settings.data_dir, space, period.look_back, lambda store: _board(core, store, space, period)
     )
     shown = {post for post, _ in (*board.top, *board.bottom)} | {row[1] for row in board.growth.rows}
@@ -87,11 +87,11 @@ def take(core: Core, actor: Actor, days: int, metric: str, zone: str = "") -> Bo
     return replace(board, **told)  # type: ignore[arg-type]
 
 
-def _board(core: Core, store: Store, space: int, period: Period) -> Board:
+def _board(core: Core, store: SampleStore, space: int, period: Period) -> Board:
     with core.db.read() as conn:
         names = account_names(conn, space)
-        mended = ledger.repairs_made(conn, space, period.since)
-        calls = ledger.calls_made(conn, store, space, period, core.settings.api_prices)
+        mended = spending.repairs_made(conn, space, period.since)
+        calls = spending.calls_made(conn, store, space, period, core.settings.api_prices)
     queries.prepare(store, period)
     return Board(
         queries.over_time(store, period),
@@ -142,7 +142,7 @@ def costs(core: Core, actor: Actor, days: int) -> Figures | None:
     if not actor.owns or core.settings.registration == "open":  # strangers own their spaces then
         return None
     with core.db.read() as conn:
-        return ledger.costs(conn, _period(core, actor.zone, days, "engagement").since)
+        return spending.costs(conn, _period(core, actor.zone, days, "engagement").since)
 
 
 def _period(core: Core, zone: str, days: int, metric: str) -> Period:

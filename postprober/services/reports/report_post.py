@@ -11,9 +11,9 @@ from sqlalchemy import Connection, select
 from postprober.agent.results import ACTS
 from postprober.analytics import report_queries, report_rows
 from postprober.analytics.report_queries import USUAL_DAYS, Usual
-from postprober.analytics.report_rows import Line
+from postprober.analytics.report_rows import ReportLine
 from postprober.analytics.reports import Aim, Fact, File, OnAccount, Piece, PostReport
-from postprober.analytics.store import Store
+from postprober.analytics.store import SampleStore
 from postprober.domain.actor import Actor
 from postprober.domain.attempt import Act
 from postprober.domain.delivery import TRAITS
@@ -54,12 +54,12 @@ def gather(core: Core, actor: Actor, post_id: int, zone: ZoneInfo) -> PostReport
 
 def _counted(
     core: Core, space: int, view: PostView, now: datetime
-) -> tuple[dict[int, Line], dict[int, list[Usual]], tuple[date, ...]]:
+) -> tuple[dict[int, ReportLine], dict[int, list[Usual]], tuple[date, ...]]:
     """Each delivery as a row, what is usual for its account, and the days that are lost."""
     out = [(one.delivery, at) for one in view.deliveries if (at := one.delivery.published_at) is not None]
     since = min((at for _, at in out), default=now) - timedelta(days=USUAL_DAYS)
 
-    def look(store: Store) -> tuple[dict[int, Line], dict[int, list[Usual]], tuple[date, ...]]:
+    def look(store: SampleStore) -> tuple[dict[int, ReportLine], dict[int, list[Usual]], tuple[date, ...]]:
         found = report_queries.reached_by_post(store, view.post.id)
         with core.db.read() as conn:
             lines = {line.delivery_id: line for line in report_rows.of_post(conn, space, view.post.id, found)}
@@ -69,11 +69,11 @@ def _counted(
         }
         return lines, usual, store.missing
 
-    return Store.look(core.db, core.settings.data_dir, space, since, look)
+    return SampleStore.look(core.db, core.settings.data_dir, space, since, look)
 
 
 def _on(
-    view: DeliveryView, line: Line, found: Details, made: Sequence[RepairView], usual: Sequence[Usual],
+    view: DeliveryView, line: ReportLine, found: Details, made: Sequence[RepairView], usual: Sequence[Usual],
     picture: tuple[int, bytes],
 ) -> OnAccount:  # fmt: skip
     shown, png = picture

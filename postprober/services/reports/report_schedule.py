@@ -16,7 +16,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from postprober.alerts import mail, message
-from postprober.alerts.mail import Letter
+from postprober.alerts.mail import Email
 from postprober.domain.actor import Actor, job
 from postprober.domain.alert import AlertKind, AlertType
 from postprober.domain.report_plan import Every, Plan
@@ -43,7 +43,7 @@ JOB = job("report")
 
 
 @dataclass(frozen=True)
-class Choice:
+class ReportChoice:
     """`every` "" is never. `channel_id` None: by e-mail, with the report attached in `form`; a channel gets a summary.
     `next_at`: when the next one is made, aware UTC."""
 
@@ -56,22 +56,24 @@ class Choice:
 
 
 @permits.needs("reports:read")
-def get(core: Core, actor: Actor) -> Choice:
+def get(core: Core, actor: Actor) -> ReportChoice:
     """The person's own choice."""
     with core.db.read() as conn:
         found = storage.of_user(conn, actor.user)
     return (
-        Choice(found.every, found.day, found.hour, found.form, found.channel_id, found.next_at) if found else Choice()
+        ReportChoice(found.every, found.day, found.hour, found.form, found.channel_id, found.next_at)
+        if found
+        else ReportChoice()
     )
 
 
 @permits.needs("reports:write")
-def put(core: Core, actor: Actor, choice: Choice) -> Choice:
+def put(core: Core, actor: Actor, choice: ReportChoice) -> ReportChoice:
     """Choose; what was ordered before is still sent. Raises BadInput, Forbidden, or NotFound for the channel."""
     if not choice.every:
         with core.db.write() as conn:
             storage.forget(conn, actor.user)
-        return Choice()
+        return ReportChoice()
     if choice.every not in list(Every):
         raise BadInput(f"Choose one of {', '.join(Every)}, or nothing.", field="every")
     if choice.form not in FORMS:
@@ -157,8 +159,8 @@ def _send(core: Core, user: User, row: OutboxRecord) -> None:
     )
     subject = f"PostProber report: {summary.splitlines()[0].partition(' (')[0].partition(':')[0]}"
     mime = made.mime.partition(";")[0]
-    letter = Letter(user.email, subject, text, files=((made.name, mime, made.content),))
-    mail.send(core.settings.mail, letter, key=row.dedupe_key)
+    email = Email(user.email, subject, text, files=((made.name, mime, made.content),))
+    mail.send(core.settings.mail, email, key=row.dedupe_key)
 
 
 def _made(core: Core, actor: Actor, first: date, last: date, told: dict[str, Any]) -> tuple[reports.Made, str]:
@@ -183,7 +185,7 @@ def _to_channel(core: Core, user: User, row: OutboxRecord, summary: str) -> None
         "alert_created_at": row.created_at, "alert_message": summary.strip(), "alert_post_id": None,
         "alert_delivery_id": None, "alert_subject": "",
     }  # fmt: skip
-    channels.courier(core).deliver(channel, [told])
+    channels.sender(core).deliver(channel, [told])
 
 
 def _failed(core: Core, user: User, row: OutboxRecord, error: PostProberError) -> None:

@@ -15,12 +15,12 @@ from postprober.errors import PostProberError
 from postprober.platforms.registry import SPECS
 from postprober.services.accounts import account_status as service
 from postprober.services.accounts import accounts, browser_accounts
-from postprober.services.accounts.account_status import Standing
+from postprober.services.accounts.account_status import AccountActivity
 from postprober.storage.records import Account
 from postprober.ui import acts
 from postprober.ui.components.accounts import link_forms
 from postprober.ui.guard import Visit
-from postprober.ui.text import link, moment, plain, safe, until
+from postprober.ui.words import link, moment, plain, safe, until
 
 WRITE = "accounts:write"
 SOON = timedelta(days=7)  # an access that ends earlier and cannot renew itself is worth a warning
@@ -34,14 +34,14 @@ def draw(visit: Visit, linked: list[Account], now: datetime) -> None:
         with card:
             traits = visit.core.adapter(account.platform, Credentials("", instance=account.instance)).traits
             renews = traits.renewable(has_refresh_token=bool(account.refresh_token or account.secret))
-            st.html(line_html(account, visit.user.zone, now, known.get(account.id, Standing()), renews=renews))
+            st.html(line_html(account, visit.user.zone, now, known.get(account.id, AccountActivity()), renews=renews))
             with st.container(horizontal=True, vertical_alignment="center"):
                 _again(visit, account)
                 _settings(visit, account)
                 _remove(visit, account)
 
 
-def line_html(account: Account, zone: str, now: datetime, known: Standing, *, renews: bool) -> str:
+def line_html(account: Account, zone: str, now: datetime, known: AccountActivity, *, renews: bool) -> str:
     """Platform, name, state and what is known about the access; `renews`: it renews itself."""
     label, colour, words = standing(account, zone, now, renews=renews)
     name = str(account.settings.get("label") or "")

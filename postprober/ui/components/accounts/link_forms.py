@@ -6,13 +6,13 @@ import streamlit as st
 
 from postprober.domain.platform import NAMES, Platform
 from postprober.errors import PostProberError
-from postprober.platforms.common.spec import SignIn, TokenWay
+from postprober.platforms.common.spec import PasswordSignIn, TokenWay
 from postprober.platforms.registry import SPECS
 from postprober.services.accounts import accounts, browser_accounts, linking
 from postprober.ui import acts, uploads
 from postprober.ui.browser import go
 from postprober.ui.guard import Visit
-from postprober.ui.text import plain
+from postprober.ui.words import plain
 
 WRITE = "accounts:write"
 # Who signs in with an app password, asks for more than a token, or names a server first, has a form of its own.
@@ -87,7 +87,7 @@ def _server(visit: Visit, platform: Platform) -> None:
         consent(visit, platform, "" if full == usual else full)
 
 
-def _password(visit: Visit, platform: Platform, how: SignIn) -> None:
+def _password(visit: Visit, platform: Platform, how: PasswordSignIn) -> None:
     name = NAMES[platform]
     st.markdown(f"**{name}**")
     st.caption(how.hint)

@@ -11,7 +11,7 @@ from postprober.services.monitoring import monitoring
 from postprober.storage.records import AlertRecord
 from postprober.ui import acts
 from postprober.ui.guard import Visit
-from postprober.ui.text import moment, safe, short_moment
+from postprober.ui.words import moment, safe, short_moment
 
 STEP = 30
 _MARKS = {"error": ("✕", "red"), "warning": ("!", "orange"), "success": ("✓", "green")}

@@ -11,7 +11,7 @@ from postprober.services.notifications import channels
 from postprober.services.notifications.channels import ChannelView
 from postprober.ui import acts
 from postprober.ui.guard import Visit
-from postprober.ui.text import moment, safe
+from postprober.ui.words import moment, safe
 
 _SECRET = "pp_channel_secret"
 KINDS = {

@@ -10,7 +10,7 @@ from postprober.domain.alert import Preferences, clock_time
 from postprober.services.notifications import channels
 from postprober.ui import acts
 from postprober.ui.guard import Visit
-from postprober.ui.text import plain
+from postprober.ui.words import plain
 
 
 def draw(visit: Visit) -> None:

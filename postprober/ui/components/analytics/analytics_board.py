@@ -13,7 +13,7 @@ from postprober.ui import acts, frame
 from postprober.ui.components.analytics import analytics_charts as charts
 from postprober.ui.components.shared import report_buttons
 from postprober.ui.guard import Visit
-from postprober.ui.text import COUNT_WORDS, plain
+from postprober.ui.words import COUNT_WORDS, plain
 
 USUAL_DAYS = 28
 METRIC_WORDS = {"engagement": "Engagement", **COUNT_WORDS}

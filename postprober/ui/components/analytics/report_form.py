@@ -9,10 +9,10 @@ import streamlit as st
 from postprober.domain.report_plan import LAST_DAY
 from postprober.services.notifications import channels
 from postprober.services.reports import report_schedule
-from postprober.services.reports.report_schedule import Choice
+from postprober.services.reports.report_schedule import ReportChoice
 from postprober.ui import acts
 from postprober.ui.guard import Visit
-from postprober.ui.text import moment, plain
+from postprober.ui.words import moment, plain
 
 EVERY = {"": "Never", "week": "Every week", "month": "Every month"}
 FORMS = {"html": "HTML", "pdf": "PDF (HTML if no browser is installed)"}
@@ -36,9 +36,9 @@ def draw(visit: Visit) -> None:
         st.text(f"The next report is made on {moment(now.next_at, visit.user.zone)}.")
 
 
-def _details(visit: Visit, every: str, now: Choice) -> Choice:
+def _details(visit: Visit, every: str, now: ReportChoice) -> ReportChoice:
     if not every:
-        return Choice()
+        return ReportChoice()
     left, right = st.columns(2)
     days = range(1, 8) if every == "week" else range(1, LAST_DAY + 1)
     day = left.selectbox(
@@ -55,4 +55,4 @@ def _details(visit: Visit, every: str, now: Choice) -> Choice:
         index=list(where).index(now.channel_id) if now.channel_id in where else 0 if where else None,
     )  # fmt: skip
     form = st.selectbox("Attachment", list(FORMS), index=list(FORMS).index(now.form), format_func=FORMS.__getitem__)
-    return Choice(every, day, hour, form, to)
+    return ReportChoice(every, day, hour, form, to)

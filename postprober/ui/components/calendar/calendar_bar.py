@@ -9,14 +9,14 @@ import streamlit as st
 
 from postprober.domain.platform import NAMES, known
 from postprober.services.posts.calendar import Day
-from postprober.ui.text import POST_WORDS
+from postprober.ui.words import POST_WORDS
 
 VIEWS = {"month": "Month", "week": "Week", "list": "List"}
 _DAY = "pp_cal_day"
 
 
 @dataclass(frozen=True)
-class Choice:
+class CalendarChoice:
     """`view`: a key of VIEWS; `day`: within what is shown. Empty tuples: everything."""
 
     view: str
@@ -29,7 +29,7 @@ class Choice:
         return bool(self.statuses or self.platforms)
 
 
-def bar(today: date) -> Choice:
+def bar(today: date) -> CalendarChoice:
     """View, back and forth, filters."""
     day: date = st.session_state.setdefault(_DAY, today)
     with st.container(horizontal=True, vertical_alignment="center", key="pp-cal-bar"):
@@ -49,7 +49,7 @@ def bar(today: date) -> Choice:
                 "Platform", list(known()), selection_mode="multi", format_func=lambda p: NAMES[p], key="cal-platform",
                 wrap=True,
             )  # fmt: skip
-    return Choice(view, day, tuple(statuses or ()), tuple(p.value for p in platforms or ()))
+    return CalendarChoice(view, day, tuple(statuses or ()), tuple(p.value for p in platforms or ()))
 
 
 def _walk(view: str, day: date, today: date) -> date:
@@ -79,7 +79,7 @@ def _title(view: str, day: date) -> str:
     return f"Week of {monday:%-d %B %Y}"
 
 
-def keep(day: Day, choice: Choice) -> Day:
+def keep(day: Day, choice: CalendarChoice) -> Day:
     """The day with only the posts that the filters let through."""
     wanted = tuple(
         post

@@ -14,7 +14,7 @@ from postprober.services.posts.calendar import Day
 from postprober.storage.records import Post
 from postprober.ui.components.calendar import post_dialog
 from postprober.ui.guard import Visit
-from postprober.ui.text import POST_WORDS, plain
+from postprober.ui.words import POST_WORDS, plain
 
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 MOST_A_DAY = 4  # posts shown in one field of the month; the week shows them all

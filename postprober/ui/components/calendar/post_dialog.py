@@ -15,7 +15,7 @@ from postprober.storage.records import Post
 from postprober.ui import acts, frame, guard
 from postprober.ui.components.compose import open_draft, schedule_form
 from postprober.ui.guard import Visit
-from postprober.ui.text import POST_WORDS, due_words, moment, plain, safe, utc_moment
+from postprober.ui.words import POST_WORDS, due_words, moment, plain, safe, utc_moment
 
 UNSENT = (PostStatus.DRAFT, PostStatus.REVIEW)
 P = ParamSpec("P")

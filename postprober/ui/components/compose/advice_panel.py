@@ -14,16 +14,16 @@ from postprober.services.accounts import browser_accounts
 from postprober.services.posts import advice
 from postprober.storage.records import Account
 from postprober.ui import acts, guard
-from postprober.ui.components.compose.draft import COMMON, Draft
+from postprober.ui.components.compose.draft import COMMON, ComposerDraft
 from postprober.ui.components.shared.diff import texts_html
 from postprober.ui.guard import Visit
-from postprober.ui.text import KIND_WORDS, REVIEW_WORDS, moment, plain, safe
+from postprober.ui.words import KIND_WORDS, REVIEW_WORDS, moment, plain, safe
 
 PERIOD = 2  # seconds between two looks while suggestions are being made
 WRITE = "posts:write"
 
 
-def draw(visit: Visit, mine: Draft, linked: list[Account]) -> None:
+def draw(visit: Visit, mine: ComposerDraft, linked: list[Account]) -> None:
     """Below the checks; nothing before something was written."""
     if mine.saved is None:
         return
@@ -33,7 +33,7 @@ def draw(visit: Visit, mine: Draft, linked: list[Account]) -> None:
 
 
 @st.fragment(run_every=PERIOD)
-def _panel(visit: Visit, mine: Draft, accounts: dict[int, Account]) -> None:
+def _panel(visit: Visit, mine: ComposerDraft, accounts: dict[int, Account]) -> None:
     """Looks anew by itself, because the scheduler makes the suggestions a moment after the text was kept."""
     guard.still_in(visit)
     if mine.saved is None:
@@ -67,7 +67,7 @@ def review_html(review: Review) -> str:
     )
 
 
-def _suggestion(visit: Visit, mine: Draft, one: Suggestion, accounts: dict[int, Account]) -> None:
+def _suggestion(visit: Visit, mine: ComposerDraft, one: Suggestion, accounts: dict[int, Account]) -> None:
     where = _where(one, accounts)
     body = texts_html(one.before, one.after) if one.after else ""
     at = f"<p><b>{safe(moment(datetime.fromisoformat(one.at), visit.user.zone)[:-3])}</b></p>" if one.at else ""
@@ -82,7 +82,7 @@ def _suggestion(visit: Visit, mine: Draft, one: Suggestion, accounts: dict[int, 
             acts.act("Dismissed.", advice.refuse, visit.core, visit.actor, mine.saved.id, one.id)
 
 
-def _accept(visit: Visit, mine: Draft, one: Suggestion) -> None:
+def _accept(visit: Visit, mine: ComposerDraft, one: Suggestion) -> None:
     if mine.saved is None:
         return
     try:
@@ -95,7 +95,7 @@ def _accept(visit: Visit, mine: Draft, one: Suggestion) -> None:
     st.rerun()
 
 
-def _foot(visit: Visit, mine: Draft, said: Advice, shown: int) -> None:
+def _foot(visit: Visit, mine: ComposerDraft, said: Advice, shown: int) -> None:
     if said.pending:
         st.caption(":material/hourglass_top: Suggestions are being made …")
     elif not shown:
@@ -125,7 +125,7 @@ def _where(one: Suggestion, accounts: dict[int, Account]) -> str:
     return NAMES[Platform(one.platform)] if one.platform else "for all"
 
 
-def _still_right(one: Suggestion, mine: Draft, now: datetime) -> bool:
+def _still_right(one: Suggestion, mine: ComposerDraft, now: datetime) -> bool:
     """Whether the text is still the one that the suggestion was made for, and its time is still to come."""
     if one.kind in ("alt_text", "time"):
         return one.in_time(now)

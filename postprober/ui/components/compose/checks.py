@@ -13,14 +13,14 @@ from postprober.services.accounts import browser_accounts
 from postprober.services.posts.posts import NewPost
 from postprober.storage.records import Account
 from postprober.ui import acts
-from postprober.ui.components.compose.draft import Draft
+from postprober.ui.components.compose.draft import ComposerDraft
 from postprober.ui.guard import Visit
-from postprober.ui.text import safe
+from postprober.ui.words import safe
 
 NEAR = 0.9  # of the limit: from here on the counter warns
 
 
-def run(visit: Visit, draft: Draft, new: NewPost) -> dict[int, Preflight] | None:
+def run(visit: Visit, draft: ComposerDraft, new: NewPost) -> dict[int, Preflight] | None:
     """Preflight by account id; None when there is nothing to check yet, or when it cannot be checked (then it is said
     why)."""
     if not new.account_ids or not (any(part.strip() for part in new.parts) or new.variants or new.media_ids):

@@ -19,10 +19,10 @@ from postprober.services.media import media
 from postprober.services.posts.posts import MAX_PARTS
 from postprober.storage.records import Account, MediaRecord
 from postprober.ui import uploads
-from postprober.ui.components.compose.draft import COMMON, MAX_FILES, Draft
+from postprober.ui.components.compose.draft import COMMON, MAX_FILES, ComposerDraft
 from postprober.ui.components.shared import thumbnails
 from postprober.ui.guard import Visit
-from postprober.ui.text import COUNT_WORDS, plain
+from postprober.ui.words import COUNT_WORDS, plain
 
 TYPES = ["jpg", "jpeg", "png", "webp", "gif", "heic", "heif", "avif", "bmp", "tif", "tiff", "mp4", "mov", "webm"]
 # Ctrl+Enter is how Streamlit's field hands over its text. A short pause in typing presses it, so that counters follow
@@ -49,7 +49,7 @@ LIVE = """<script>(() => {
 })();</script>"""
 
 
-def targets(draft: Draft, linked: list[Account]) -> tuple[int, ...]:
+def targets(draft: ComposerDraft, linked: list[Account]) -> tuple[int, ...]:
     """Ids of the chosen accounts."""
     names = {a.id: label(a) for a in linked}
     draft.offered = draft.offered or tuple(names)
@@ -76,7 +76,7 @@ def _short(account: Account, linked: list[Account]) -> str:
     return NAMES[account.platform] if alone else label(account)
 
 
-def text(draft: Draft, linked: list[Account], chosen: tuple[int, ...]) -> None:
+def text(draft: ComposerDraft, linked: list[Account], chosen: tuple[int, ...]) -> None:
     """The common text, and beside it each account's own where one is wanted."""
     accounts = {a.id: a for a in linked if a.id in chosen}
     target = COMMON
@@ -98,7 +98,7 @@ def text(draft: Draft, linked: list[Account], chosen: tuple[int, ...]) -> None:
         _own(draft, accounts[target])
 
 
-def _fields(draft: Draft, target: int) -> None:
+def _fields(draft: ComposerDraft, target: int) -> None:
     before = draft.parts(target)
     if target in draft.replaced:
         draft.replaced.discard(target)
@@ -122,7 +122,7 @@ def _fields(draft: Draft, target: int) -> None:
         draft.texts[target] = typed
 
 
-def _came_back(draft: Draft, target: int, before: tuple[str, ...], typed: tuple[str, ...]) -> None:
+def _came_back(draft: ComposerDraft, target: int, before: tuple[str, ...], typed: tuple[str, ...]) -> None:
     """The first time that stored words are shown: where a browser that was away still holds others, which did not grow
     out of them, both are kept."""
     if target in draft.read and draft.saved is not None:
@@ -131,7 +131,7 @@ def _came_back(draft: Draft, target: int, before: tuple[str, ...], typed: tuple[
     draft.read.discard(target)
 
 
-def _own(draft: Draft, account: Account) -> None:
+def _own(draft: ComposerDraft, account: Account) -> None:
     """What can be done with an account's own text."""
     parts = draft.parts(account.id)
     limits = draft.known.limits.get(account.id, LIMITS[account.platform])
@@ -161,7 +161,7 @@ def _own(draft: Draft, account: Account) -> None:
             st.rerun()
 
 
-def files(visit: Visit, draft: Draft) -> tuple[int, ...]:
+def files(visit: Visit, draft: ComposerDraft) -> tuple[int, ...]:
     """Ids of the draft's files. A file is part of the draft as soon as it is uploaded."""
     seen: dict[str, int] = {}
     for place, media_id in enumerate(draft.kept, 1):
@@ -184,7 +184,7 @@ def files(visit: Visit, draft: Draft) -> tuple[int, ...]:
     return draft.kept
 
 
-def _take(visit: Visit, draft: Draft, uploaded: Sequence[UploadedFile]) -> None:
+def _take(visit: Visit, draft: ComposerDraft, uploaded: Sequence[UploadedFile]) -> None:
     """Store what was uploaded, then show it among the draft's files and an empty field."""
     draft.refused = []
     with st.spinner("Saving the file …"):
@@ -200,7 +200,7 @@ def _take(visit: Visit, draft: Draft, uploaded: Sequence[UploadedFile]) -> None:
     st.rerun()
 
 
-def _file(visit: Visit, draft: Draft, record: MediaRecord, name: str, place: int) -> None:
+def _file(visit: Visit, draft: ComposerDraft, record: MediaRecord, name: str, place: int) -> None:
     """One file with its alt text, and the button that removes it."""
     with st.container(horizontal=True, vertical_alignment="bottom", key=f"pp-file-{draft.ref}-{name}"):
         thumbnails.draw(visit, record.id)
@@ -218,7 +218,7 @@ def _file(visit: Visit, draft: Draft, record: MediaRecord, name: str, place: int
             st.rerun()
 
 
-def criteria(draft: Draft) -> None:
+def criteria(draft: ComposerDraft) -> None:
     """When the post counts as a success."""
     told = draft.criteria
     with st.expander("Set a goal", key=draft.name("criteria"), type="compact"):

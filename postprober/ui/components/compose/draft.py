@@ -21,7 +21,7 @@ from postprober.errors import BadInput, Conflict, NotFound, PostProberError, Sta
 from postprober.services.core import Core
 from postprober.services.media import media
 from postprober.services.posts import drafts, editing, posts
-from postprober.services.posts.editing import Standing
+from postprober.services.posts.editing import CopyState
 from postprober.services.posts.posts import Known, NewPost
 from postprober.storage.records import Post
 
@@ -58,7 +58,7 @@ class Upload(Protocol):
 
 
 @dataclass
-class Draft:
+class ComposerDraft:
     """`key`: of the stored draft, and in the page's address; `ref`: part of every widget's key, so that a page that comes
     back finds what is still in its fields, and the next draft starts empty; `page`: of this one page, whatever its draft.
     `texts`: account id (COMMON for all others)
@@ -108,7 +108,7 @@ class Draft:
         self.ref = self.ref or self.key
 
     @classmethod
-    def of(cls, post: Post, user_id: int) -> Draft:
+    def of(cls, post: Post, user_id: int) -> ComposerDraft:
         """A stored draft to go on with; of a post that is planned or out already, what became of it."""
         wish = drafts.wish_of(post)
         texts = {COMMON: wish.parts, **(wish.variants or {})}
@@ -119,7 +119,7 @@ class Draft:
         )  # fmt: skip
 
     @classmethod
-    def like(cls, post: Post, user_id: int) -> Draft:
+    def like(cls, post: Post, user_id: int) -> ComposerDraft:
         """A new draft with the same texts, accounts and files, for now."""
         wish = drafts.wish_of(post)
         return cls(
@@ -284,7 +284,7 @@ class Draft:
         if self.saved is None or self.edits is None or self.post_id is not None:
             return
         found, self.planned = editing.standing(core, actor, self.saved)
-        if found is not Standing.OPEN:
+        if found is not CopyState.OPEN:
             self.stopped = cast(Stopped, found.value)
         elif self.stopped != "copy":
             self.stopped = ""
@@ -310,7 +310,7 @@ class Draft:
         """A person wants the words that another page has written instead of these. Raises NotFound."""
         if self.saved is not None:
             theirs = drafts.get(core, actor, self.saved.id)
-            fresh = Draft.of(theirs, actor.user)
+            fresh = ComposerDraft.of(theirs, actor.user)
             self.stopped, self.chosen, self.criteria = "", fresh.chosen, fresh.criteria
             self.follow(theirs, self.focus)
 
@@ -378,7 +378,7 @@ class Draft:
             return
         theirs = self._theirs(core, actor)
         if theirs is not None and theirs.version != self.saved.version:
-            fresh = Draft.of(theirs, actor.user)
+            fresh = ComposerDraft.of(theirs, actor.user)
             if fresh.post_id is None:
                 self.follow(theirs, self.focus)
                 self.chosen, self.criteria = fresh.chosen, fresh.criteria
@@ -386,10 +386,10 @@ class Draft:
                 self.saved, self.post_id, self.earlier = theirs, fresh.post_id, True
 
 
-def stored(core: Core, actor: Actor, key: str) -> Draft | None:
+def stored(core: Core, actor: Actor, key: str) -> ComposerDraft | None:
     """The draft of an address, None when there is none."""
     try:
         post = drafts.get(core, actor, int(key)) if key.isdecimal() else drafts.by_key(core, actor, key)
     except PostProberError:
         return None
-    return Draft.of(post, actor.user) if post is not None else None
+    return ComposerDraft.of(post, actor.user) if post is not None else None

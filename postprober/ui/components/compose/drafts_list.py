@@ -8,7 +8,7 @@ from postprober.services.posts import drafts
 from postprober.ui import acts, unsent
 from postprober.ui.components.compose import open_draft
 from postprober.ui.guard import Visit
-from postprober.ui.text import POST_WORDS, plain, short_moment
+from postprober.ui.words import POST_WORDS, plain, short_moment
 
 WORDS = 60  # characters of a draft's text in its line
 

@@ -12,9 +12,9 @@ from postprober.services.posts.posts import NewPost
 from postprober.storage.records import Post
 from postprober.ui import acts, frame, unsent
 from postprober.ui.components.compose import open_draft
-from postprober.ui.components.compose.draft import Draft
+from postprober.ui.components.compose.draft import ComposerDraft
 from postprober.ui.guard import Visit
-from postprober.ui.text import POST_WORDS, due_words, plain
+from postprober.ui.words import POST_WORDS, due_words, plain
 
 WRITE = "posts:write"
 STOPPED = {
@@ -27,7 +27,7 @@ STOPPED = {
 }
 
 
-def draw(visit: Visit, mine: Draft) -> None:
+def draw(visit: Visit, mine: ComposerDraft) -> None:
     """Above the fields; nothing for an ordinary draft."""
     if mine.edits is None or mine.saved is None:
         return
@@ -52,7 +52,7 @@ def draw(visit: Visit, mine: Draft) -> None:
                 st.rerun()
 
 
-def _stopped(visit: Visit, mine: Draft) -> None:
+def _stopped(visit: Visit, mine: ComposerDraft) -> None:
     """What happened, and what can become of the words: nothing happens to them before one of these is pressed."""
     status = POST_WORDS.get(mine.planned.status, (mine.planned.status, ""))[0] if mine.planned else ""
     st.warning(plain(STOPPED[mine.stopped].format(status=status)), icon=":material/call_split:")
@@ -77,7 +77,7 @@ def _stopped(visit: Visit, mine: Draft) -> None:
             _discard(visit, mine)
 
 
-def _detach(visit: Visit, mine: Draft) -> None:
+def _detach(visit: Visit, mine: ComposerDraft) -> None:
     keep_theirs = mine.stopped == "copy"
     left = mine.detach(visit.core, visit.actor)
     unsent.drop(mine)
@@ -86,7 +86,7 @@ def _detach(visit: Visit, mine: Draft) -> None:
         _remove(visit, left)
 
 
-def _take_theirs(visit: Visit, mine: Draft) -> None:
+def _take_theirs(visit: Visit, mine: ComposerDraft) -> None:
     mine.take_theirs(visit.core, visit.actor)
     unsent.drop(mine)
 
@@ -98,7 +98,7 @@ def _remove(visit: Visit, copy: Post | None) -> None:
             drafts.delete(visit.core, visit.actor, copy.id)
 
 
-def _discard(visit: Visit, mine: Draft) -> None:
+def _discard(visit: Visit, mine: ComposerDraft) -> None:
     try:
         if mine.stopped != "copy":  # there the stored words are those of the other page
             _remove(visit, mine.saved)
@@ -110,7 +110,7 @@ def _discard(visit: Visit, mine: Draft) -> None:
     st.rerun()
 
 
-def changes(visit: Visit, mine: Draft, new: NewPost) -> None:
+def changes(visit: Visit, mine: ComposerDraft, new: NewPost) -> None:
     """Above the button: what saving will change."""
     if mine.edits is None or mine.stopped:
         return

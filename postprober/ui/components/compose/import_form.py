@@ -12,11 +12,11 @@ from postprober.domain.typed_time import Order
 from postprober.errors import PostProberError
 from postprober.services.accounts import account_names
 from postprober.services.posts import imports
-from postprober.services.posts.imports import Batch, Row
+from postprober.services.posts.imports import Batch, ImportRow
 from postprober.storage.records import Account
 from postprober.ui import acts, frame, guard
 from postprober.ui.guard import Visit
-from postprober.ui.text import plain, safe, weekday_moment
+from postprober.ui.words import plain, safe, weekday_moment
 
 _BATCH = "pp_import"
 _LOCK = threading.Lock()  # one import at a time in this process; the database holds each row to once anyway
@@ -158,11 +158,11 @@ def _show(bar: st.delta_generator.DeltaGenerator, done: int, of: int) -> None:
 def table_html(batch: Batch) -> str:
     """Row by row: the whole text that is sent, to whom, when, and what is wrong with it."""
     body = "".join(_row(row, batch.zone) for row in batch.rows)
-    head = "".join(f'<th scope="col">{name}</th>' for name in ("Row", "Text", "Accounts", "Time", "Result"))
+    head = "".join(f'<th scope="col">{name}</th>' for name in ("ImportRow", "Text", "Accounts", "Time", "Result"))
     return f'<div class="pp-scroll pp-import"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
-def _row(row: Row, zone: str) -> str:
+def _row(row: ImportRow, zone: str) -> str:
     if row.made is not None:
         label, colour, words = "Imported", "green", f"Post {row.made}"
     elif not row.ok:

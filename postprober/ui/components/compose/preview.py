@@ -12,7 +12,7 @@ from postprober.services.posts.posts import NewPost
 from postprober.storage.records import Account
 from postprober.ui.components.shared import thumbnails
 from postprober.ui.guard import Visit
-from postprober.ui.text import safe
+from postprober.ui.words import safe
 
 LONGEST = 3000  # characters shown; what is longer is over every limit anyway
 

@@ -14,9 +14,9 @@ from postprober.services.posts.posts import NewPost
 from postprober.storage.records import Post
 from postprober.ui import acts, frame, unsent
 from postprober.ui.components.compose import open_draft, review_card
-from postprober.ui.components.compose.draft import Draft
+from postprober.ui.components.compose.draft import ComposerDraft
 from postprober.ui.guard import Visit
-from postprober.ui.text import POST_WORDS, due_words, plain, short_moment
+from postprober.ui.words import POST_WORDS, due_words, plain, short_moment
 
 GOOD = (PostStatus.SCHEDULED, PostStatus.POSTING, PostStatus.POSTED)
 PARTED = {
@@ -29,7 +29,7 @@ PARTED = {
 }
 
 
-def parted(visit: Visit, mine: Draft) -> None:
+def parted(visit: Visit, mine: ComposerDraft) -> None:
     """Somebody else, or another page, had the same draft: both versions are kept, and this says where."""
     if not mine.parted:
         return
@@ -46,11 +46,11 @@ def parted(visit: Visit, mine: Draft) -> None:
                 st.rerun()
 
 
-def _use_other(visit: Visit, mine: Draft) -> None:
+def _use_other(visit: Visit, mine: ComposerDraft) -> None:
     open_draft.load(drafts.get(visit.core, visit.actor, mine.other or 0), visit.user.id)
 
 
-def store(visit: Visit, mine: Draft, new: NewPost) -> str:
+def store(visit: Visit, mine: ComposerDraft, new: NewPost) -> str:
     """Store the draft when it changed, before anything slow is asked; why it could not be stored, "" when it is."""
     if not visit.may("posts:write"):
         return ""
@@ -73,7 +73,7 @@ def store(visit: Visit, mine: Draft, new: NewPost) -> str:
     return ""
 
 
-def kept(visit: Visit, mine: Draft, problem: str) -> None:
+def kept(visit: Visit, mine: ComposerDraft, problem: str) -> None:
     """Say that the draft is safe, or that it is not."""
     if mine.holds_words:
         st.caption(":material/cloud_off: Not saved: choose at the top what happens to your text.")
@@ -86,7 +86,7 @@ def kept(visit: Visit, mine: Draft, problem: str) -> None:
         st.caption(f":material/cloud_done: Draft saved {plain(at[:-3] if at.count(':') == 2 else at)}")
 
 
-def button(visit: Visit, mine: Draft, new: NewPost, *, ready: bool) -> None:
+def button(visit: Visit, mine: ComposerDraft, new: NewPost, *, ready: bool) -> None:
     """Publish or schedule, once; not before every platform would take it."""
     label = "Save changes" if mine.edits else "Publish now" if new.at is None else "Schedule"
     why = None if ready else "Every selected account must be “Ready”, and the time must be valid."
@@ -108,7 +108,7 @@ def button(visit: Visit, mine: Draft, new: NewPost, *, ready: bool) -> None:
     st.rerun()
 
 
-def done(visit: Visit, mine: Draft) -> None:
+def done(visit: Visit, mine: ComposerDraft) -> None:
     """The post exists; where to go from here."""
     try:
         post = drafts.get(visit.core, visit.actor, mine.post_id or 0)

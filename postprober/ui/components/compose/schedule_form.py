@@ -12,9 +12,9 @@ from postprober.errors import PostProberError
 from postprober.services.posts import queue
 from postprober.services.posts.times import check_time, readings, skipped
 from postprober.ui import acts
-from postprober.ui.components.compose.draft import Draft
+from postprober.ui.components.compose.draft import ComposerDraft
 from postprober.ui.guard import Visit
-from postprober.ui.text import city, clock_name, plain, until, utc_moment, weekday_moment
+from postprober.ui.words import city, clock_name, plain, until, utc_moment, weekday_moment
 
 NOW, LATER, SLOT = "Now", "Later", "Next free slot"
 
@@ -28,7 +28,7 @@ class When:
     problem: str = ""
 
 
-def draw(visit: Visit, draft: Draft) -> When:
+def draw(visit: Visit, draft: ComposerDraft) -> When:
     """The choice. What is wrong with a time is said below its fields, and nothing else of the page is lost by it."""
     zone = visit.user.zone
     _keep_the_moment(draft, zone)
@@ -58,7 +58,7 @@ def _say(when: When, zone: str, now: datetime) -> None:
         st.caption(f"In your time zone, {plain(zone)}: {until(when.at, now)}. That is {utc_moment(when.at)}.")
 
 
-def _keep_the_moment(draft: Draft, zone: str) -> None:
+def _keep_the_moment(draft: ComposerDraft, zone: str) -> None:
     """The person's zone was changed on another page: a chosen time stays the same moment, and it is said."""
     if draft.zone and draft.zone != zone:
         draft.revision += 1
@@ -70,7 +70,7 @@ def _keep_the_moment(draft: Draft, zone: str) -> None:
     draft.zone = zone
 
 
-def _slot(visit: Visit, draft: Draft, zone: str) -> When:
+def _slot(visit: Visit, draft: ComposerDraft, zone: str) -> When:
     """The slot that was found first stays while it is to come; a time that was chosen by hand is kept beside it."""
     now = visit.core.clock.now()
     problem = ""
@@ -126,7 +126,7 @@ def _which(found: tuple[datetime, ...], zone: str, key: str, before: datetime) -
     )  # fmt: skip
 
 
-def _slots(visit: Visit, draft: Draft) -> None:
+def _slots(visit: Visit, draft: ComposerDraft) -> None:
     """Where a person says when they like to post."""
     with st.popover("Change my slots", type="tertiary"), st.form("pp-slots", border=False):
         slots = queue.slots_of(visit.core, visit.actor)

@@ -12,7 +12,7 @@ import streamlit as st
 
 from postprober.domain.delivery import TRAITS, DeliveryState, Proof, Step
 from postprober.services.monitoring.monitoring import DeliveryView, StepView
-from postprober.ui.text import (
+from postprober.ui.words import (
     COUNT_WORDS,
     MARKS,
     PROOF_WORDS,

@@ -14,11 +14,11 @@ import streamlit as st
 from postprober.domain.delivery import TRAITS, DeliveryState
 from postprober.errors import NotFound
 from postprober.services.monitoring import details, evidence
-from postprober.services.monitoring.details import Details, Seen
+from postprober.services.monitoring.details import Details, EvidenceItem
 from postprober.services.monitoring.monitoring import DeliveryView, PostView
 from postprober.storage.records import Attempt
 from postprober.ui.guard import Visit
-from postprober.ui.text import ACT_WORDS, COUNT_WORDS, EVIDENCE_WORDS, OUTCOME_WORDS, moment, safe
+from postprober.ui.words import ACT_WORDS, COUNT_WORDS, EVIDENCE_WORDS, OUTCOME_WORDS, moment, safe
 
 NEWEST_TRIES = 10
 NEWEST_SEEN = 3
@@ -98,7 +98,7 @@ def _change(change: dict[str, Any], zone: str) -> str:
     )
 
 
-def _seen(visit: Visit, seen: Seen, zone: str) -> None:
+def _seen(visit: Visit, seen: EvidenceItem, zone: str) -> None:
     title = EVIDENCE_WORDS.get(seen.kind, seen.kind)
     st.html(
         f'<div class="pp-try"><b>{safe(title)}</b> <time>{safe(moment(seen.at, zone))}</time>'
@@ -110,7 +110,7 @@ def _seen(visit: Visit, seen: Seen, zone: str) -> None:
     st.code(body[:LONGEST_BODY], language=None, wrap_lines=True, height="content" if len(body) < 600 else 220)
 
 
-def _picture(visit: Visit, seen: Seen, zone: str) -> None:
+def _picture(visit: Visit, seen: EvidenceItem, zone: str) -> None:
     """A thumbnail; Streamlit opens it large by its own button."""
     try:
         found = evidence.picture(visit.core, visit.actor, seen.id)

@@ -17,7 +17,7 @@ from postprober.services.posts.posts import NewPost
 from postprober.ui import acts, guard, unsent
 from postprober.ui.components.shared import approval
 from postprober.ui.guard import Visit
-from postprober.ui.text import plain
+from postprober.ui.words import plain
 
 _OPEN = "pp_edit_failed"  # in the session: delivery id -> its view, of the forms that are open
 

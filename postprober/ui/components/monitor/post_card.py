@@ -16,7 +16,7 @@ from postprober.ui.components.compose import open_draft, review_card
 from postprober.ui.components.monitor import decisions, delivery, details, proof_link, repair_card
 from postprober.ui.components.shared import report_buttons
 from postprober.ui.guard import Visit
-from postprober.ui.text import POST_WORDS, moment, safe, utc_moment
+from postprober.ui.words import POST_WORDS, moment, safe, utc_moment
 
 
 def draw(visit: Visit, view: PostView, made: Mapping[int, Sequence[RepairView]], now: datetime) -> None:

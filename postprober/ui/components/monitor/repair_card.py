@@ -15,7 +15,7 @@ from postprober.ui import acts
 from postprober.ui.components.shared import approval
 from postprober.ui.components.shared.diff import texts_html
 from postprober.ui.guard import Visit
-from postprober.ui.text import FIX_WORDS, REPAIR_WORDS, moment, safe
+from postprober.ui.words import FIX_WORDS, REPAIR_WORDS, moment, safe
 
 WRITE = "posts:write"
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from postprober.domain.health import Verdict
+from postprober.domain.health import HealthVerdict
 from postprober.domain.platform import NAMES
 from postprober.services.monitoring.platform_status import MARKS, SPAN, AccountHealth, PlatformHealth
-from postprober.ui.text import HEALTH_WORDS, moment, safe, short_moment, until
+from postprober.ui.words import HEALTH_WORDS, moment, safe, short_moment, until
 
-LEGEND: tuple[tuple[Verdict, str], ...] = (
-    (Verdict.WELL, "healthy"),
-    (Verdict.DEGRADED, "some checks failed or were slow"),
-    (Verdict.FAILING, "at least half of the checks failed"),
-    (Verdict.UNKNOWN, "no checks"),
+LEGEND: tuple[tuple[HealthVerdict, str], ...] = (
+    (HealthVerdict.WELL, "healthy"),
+    (HealthVerdict.DEGRADED, "some checks failed or were slow"),
+    (HealthVerdict.FAILING, "at least half of the checks failed"),
+    (HealthVerdict.UNKNOWN, "no checks"),
 )
 
 
@@ -47,24 +47,28 @@ def _row(one: PlatformHealth, zone: str, now: datetime) -> str:
 
 def _sentences(one: PlatformHealth, now: datetime) -> list[str]:
     """What a person should know beside the colours; nothing when all is well."""
-    said = [] if one.verdict is Verdict.WELL else [one.reason]
+    said = [] if one.verdict is HealthVerdict.WELL else [one.reason]
     if one.waiting:
         waits = "post is" if one.waiting == 1 else "posts are"
         said.append(f"{one.waiting} {waits} waiting for it. You can send anyway on the Monitor page.")
-    said += [_access(account) for account in one.accounts if account.verdict in (Verdict.DEGRADED, Verdict.FAILING)]
-    if one.checked_at and one.verdict is not Verdict.WELL:
+    said += [
+        _access(account)
+        for account in one.accounts
+        if account.verdict in (HealthVerdict.DEGRADED, HealthVerdict.FAILING)
+    ]
+    if one.checked_at and one.verdict is not HealthVerdict.WELL:
         said.append(f"Last check: {until(one.checked_at, now)}.")
     return said
 
 
 def _access(account: AccountHealth) -> str:
-    if account.verdict is Verdict.FAILING:
+    if account.verdict is HealthVerdict.FAILING:
         return f"{account.name}: access refused. Reconnect the account."
     return f"{account.name}: access was refused once. We are checking again."
 
 
-def _strip(history: Sequence[Verdict], zone: str, now: datetime) -> str:
-    counts = {verdict: sum(one is verdict for one in history) for verdict in Verdict}
+def _strip(history: Sequence[HealthVerdict], zone: str, now: datetime) -> str:
+    counts = {verdict: sum(one is verdict for one in history) for verdict in HealthVerdict}
     told = ", ".join(f"{count} {HEALTH_WORDS[verdict][0].lower()}" for verdict, count in counts.items() if count)
     marks = "".join(
         f'<i class="pp-{verdict.value}" title="{safe(short_moment(now - (MARKS - n) * SPAN, zone, now))}: '

@@ -12,12 +12,12 @@ from postprober.domain.platform import NAMES, known
 from postprober.services.monitoring import monitoring, overview
 from postprober.services.monitoring import platform_status as health
 from postprober.services.monitoring.overview import Overview
-from postprober.storage.overview import Line
+from postprober.storage.overview import DeliveryLine
 from postprober.ui import frame, guard
 from postprober.ui.components.overview import health_strip
 from postprober.ui.components.shared import alerts, auto_refresh
 from postprober.ui.guard import Visit
-from postprober.ui.text import HEALTH_WORDS, STEP_WORDS, link, moment, safe, until
+from postprober.ui.words import HEALTH_WORDS, STEP_WORDS, link, moment, safe, until
 
 PERIOD = 5  # seconds
 
@@ -121,7 +121,7 @@ def _extra(seen: Overview) -> list[str]:
     return [*again, *review]
 
 
-def _line(one: Line, zone: str, now: datetime) -> str:
+def _line(one: DeliveryLine, zone: str, now: datetime) -> str:
     traits = TRAITS[one.state]
     return (
         f'<li><span class="pp-state pp-{traits.colour}">{traits.label}</span><b>{NAMES[one.platform]}</b>'

@@ -8,7 +8,7 @@ from postprober.services.operations import retention
 from postprober.services.posts import advice
 from postprober.ui import acts
 from postprober.ui.guard import Visit
-from postprober.ui.text import plain
+from postprober.ui.words import plain
 
 FIELDS = {
     "evidence": ("Evidence of a post", "Differences, hashes and pictures that prove a post."),
@@ -41,12 +41,12 @@ def draw(visit: Visit) -> None:
 def _advisor(visit: Visit) -> None:
     """Who gives advice, and whether posts wait for the model."""
     st.subheader("Advice and diagnosis", anchor=False)
-    mind = visit.core.advisor.mind
-    if mind is None:
+    language_model = visit.core.advisor.language_model
+    if language_model is None:
         st.text("Built-in rules review posts and make suggestions. No text leaves this machine for it.")
         st.caption(plain("Set POSTPROBER_AI_API_KEY to ask a model too."))
         return
-    st.text(f"Posts are reviewed by the {mind.by} at {mind.server} and by the built-in rules.")
+    st.text(f"Posts are reviewed by the {language_model.by} at {language_model.server} and by the built-in rules.")
     st.caption(
         "Text that the rules flag is never sent to the model, nor are file names or the confidential parts of links. "
         "While the model is unavailable, the rules review alone and the post is checked again later."

@@ -9,7 +9,7 @@ from postprober.services.people import people
 from postprober.storage.records import User
 from postprober.ui import acts
 from postprober.ui.guard import Visit
-from postprober.ui.text import ROLE_WORDS, plain, safe
+from postprober.ui.words import ROLE_WORDS, plain, safe
 
 _LINK = "pp_invitation"
 MAILED = "Invitation sent by mail."

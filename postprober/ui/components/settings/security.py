@@ -10,10 +10,10 @@ import streamlit as st
 from postprober.errors import PostProberError
 from postprober.security.passwords import MIN_CHARS
 from postprober.services.people import passwords, second_factor, signins
-from postprober.services.people.signins import KINDS, SignIn
+from postprober.services.people.signins import KINDS, SignInAttempt
 from postprober.ui import acts, state, visitor
 from postprober.ui.guard import Visit
-from postprober.ui.text import moment, plain, safe
+from postprober.ui.words import moment, plain, safe
 
 _ENROLMENT, _CODES = "pp_enrolment", "pp_recovery_codes"
 QR_WIDTH = 260  # pixels; about five for each module of a long key
@@ -127,7 +127,7 @@ def _enrolled(visit: Visit) -> None:
             )
 
 
-def _sessions(visit: Visit, here: list[SignIn], current: int | None) -> None:
+def _sessions(visit: Visit, here: list[SignInAttempt], current: int | None) -> None:
     st.subheader("Active sessions", anchor=False)
     for one in here:
         with st.container(border=True, horizontal=True, wrap=False, key=f"session-{one.id}"):
@@ -140,7 +140,7 @@ def _sessions(visit: Visit, here: list[SignIn], current: int | None) -> None:
         acts.act("You are signed out everywhere else.", signins.end_others, visit.core, visit.actor, current)
 
 
-def _session_html(one: SignIn, zone: str) -> str:
+def _session_html(one: SignInAttempt, zone: str) -> str:
     where = f" from {safe(one.address)}" if one.address else ""
     return (
         f'<div class="pp-account-line"><span class="pp-platform">{safe(KINDS[one.kind])}</span>'

@@ -11,7 +11,7 @@ from postprober.services.people.api_tokens import ApiToken
 from postprober.services.people.sessions import Caller
 from postprober.ui import acts
 from postprober.ui.guard import Visit
-from postprober.ui.text import moment, plain, safe
+from postprober.ui.words import moment, plain, safe
 
 _NEW = "pp_new_token"
 LIVES = {30: "30 days", 90: "90 days", 365: "One year"}

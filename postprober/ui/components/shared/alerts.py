@@ -8,7 +8,7 @@ import streamlit as st
 
 from postprober.storage.records import AlertRecord
 from postprober.ui import frame
-from postprober.ui.text import ALERT_WORDS, moment, safe, short_moment
+from postprober.ui.words import ALERT_WORDS, moment, safe, short_moment
 
 
 def draw(alerts: list[AlertRecord], zone: str, now: datetime) -> None:

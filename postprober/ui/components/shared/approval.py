@@ -10,7 +10,7 @@ import streamlit as st
 from postprober.errors import PostProberError
 from postprober.services.posts.gate import ReviewNeeded
 from postprober.ui import acts
-from postprober.ui.text import plain
+from postprober.ui.words import plain
 
 
 def ask(name: str, held: ReviewNeeded) -> None:

@@ -6,7 +6,7 @@ import difflib
 import re
 from collections.abc import Sequence
 
-from postprober.ui.text import safe
+from postprober.ui.words import safe
 
 _PIECES = re.compile(r"\s+|[^\s]+")
 LONGEST = 6000  # characters compared; what is longer is shown whole and unmarked

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from postprober.domain.platform import NAMES, known
-from postprober.ui.text import POST_WORDS
+from postprober.ui.words import POST_WORDS
 
 STEP = 10  # posts more each time
 _STATUSES = ("draft", "review", "scheduled", "posting", "posted", "partial", "failed", "cancelled")
@@ -18,7 +18,7 @@ USUAL = tuple(status for status in _STATUSES if status != "draft")
 
 
 @dataclass(frozen=True)
-class Choice:
+class PostFilter:
     """Empty tuples: everything but drafts."""
 
     statuses: tuple[str, ...]
@@ -34,7 +34,7 @@ class Choice:
         return bool(self.statuses or self.platforms)
 
 
-def draw() -> Choice:
+def draw() -> PostFilter:
     """Two rows of pills."""
     with st.container(horizontal=True, key="pp-filters"):
         statuses = st.pills(
@@ -53,7 +53,7 @@ def draw() -> Choice:
             key="filter-platform",
             wrap=True,
         )
-    return Choice(tuple(statuses or ()), tuple(p.value for p in platforms or ()))
+    return PostFilter(tuple(statuses or ()), tuple(p.value for p in platforms or ()))
 
 
 def only() -> int | None:

@@ -15,7 +15,7 @@ from postprober.services.reports import printing, reports
 from postprober.services.reports.reports import Made
 from postprober.ui import state
 from postprober.ui.guard import Visit
-from postprober.ui.text import plain
+from postprober.ui.words import plain
 
 LABELS = {"html": "HTML", "pdf": "PDF", "csv": "CSV", "parquet": "Parquet"}
 USUAL = timedelta(days=7)

@@ -13,7 +13,7 @@ from postprober.services.core import Core
 from postprober.services.media import media
 from postprober.storage.records import MediaRecord
 from postprober.ui.guard import Visit
-from postprober.ui.text import safe
+from postprober.ui.words import safe
 
 SIDE = 480  # pixels of the longer side; the widest preview is about as wide
 KEPT = 200  # thumbnails in memory, about 30 kB each

@@ -6,11 +6,11 @@ from functools import partial
 from typing import Any
 
 from postprober.sandbox.engine.bearer import find_bearer
-from postprober.sandbox.engine.emulator import Emulator, Look, Page, by_id
+from postprober.sandbox.engine.emulator import Emulator, PageStyle, PublicPage, by_id
 from postprober.sandbox.engine.engagement import counts
 from postprober.sandbox.engine.faults import Fault
 from postprober.sandbox.engine.model import Post
-from postprober.sandbox.engine.operation import Call, Operation, Refusal, reply
+from postprober.sandbox.engine.operation import ApiRefusal, Call, Operation, reply
 from postprober.sandbox.engine.timefmt import iso
 from postprober.sandbox.engine.world import World
 
@@ -21,17 +21,17 @@ class Dialect:
     name = KEY
     find_account = staticmethod(find_bearer)
 
-    def refuse_token(self, _call: Call, _why: str) -> Refusal:
-        return Refusal(401, {"error": "token"})
+    def refuse_token(self, _call: Call, _why: str) -> ApiRefusal:
+        return ApiRefusal(401, {"error": "token"})
 
-    def server_error(self, status: int) -> Refusal:
-        return Refusal(status, {"error": "broken"})
+    def server_error(self, status: int) -> ApiRefusal:
+        return ApiRefusal(status, {"error": "broken"})
 
-    def rate_limited(self, _call: Call, _fault: Fault) -> Refusal:
-        return Refusal(429, {"error": "slow_down"})
+    def rate_limited(self, _call: Call, _fault: Fault) -> ApiRefusal:
+        return ApiRefusal(429, {"error": "slow_down"})
 
-    def bad_refresh(self) -> Refusal:
-        return Refusal(400, {"error": "no_refresh"})
+    def bad_refresh(self) -> ApiRefusal:
+        return ApiRefusal(400, {"error": "no_refresh"})
 
     def headers(self, _call: Call) -> dict[str, str]:
         return {}
@@ -55,7 +55,7 @@ async def _create(call: Call) -> Any:
     if known is not None and (post := call.world.post(KEY, known["id"])) is not None:
         return reply(_view(call, post))
     if len(body["text"]) > 300:
-        raise Refusal(422, {"error": "too_long"})
+        raise ApiRefusal(422, {"error": "too_long"})
     at = call.landing_time()
     number = str(call.world.ids.make(KEY, at, in_order=call.late is None))
     post = Post(
@@ -76,7 +76,7 @@ async def _list(call: Call) -> Any:
 def _notice(call: Call, *, public: bool) -> Post:
     post = call.world.post(KEY, call.request.path_params["id"])
     if post is None or not (post.seen_by_public(call.at) if public else post.seen_by_owner(call.seen_at())):
-        raise Refusal(404, {"error": "gone"})
+        raise ApiRefusal(404, {"error": "gone"})
     return post
 
 
@@ -105,10 +105,10 @@ def _routes(world: World, dialect: Dialect) -> list[Any]:
 
 EMULATOR = Emulator(
     key=KEY,
-    look=Look("Noticeboard", "📌", "--back:#fff;--ink:#222;--card:#fff;--brand:#7a9e3a", (("likes", "thanks"),)),
-    manner=Dialect,
+    look=PageStyle("Noticeboard", "📌", "--back:#fff;--ink:#222;--card:#fff;--brand:#7a9e3a", (("likes", "thanks"),)),
+    dialect=Dialect,
     routes=_routes,
-    pages=(Page(f"/{KEY}/n/{{id:str}}", by_id(KEY)),),
+    pages=(PublicPage(f"/{KEY}/n/{{id:str}}", by_id(KEY)),),
     shown=lambda account: account.title,
     counts_in_reads=True,
 )  # fmt: skip

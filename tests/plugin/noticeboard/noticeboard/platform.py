@@ -20,9 +20,9 @@ from postprober.domain.preflight import check as check_draft
 from postprober.domain.public_look import Look, Verdict
 from postprober.errors import PlatformError, PostRejected, ReconnectNeeded, Throttled, UnexpectedReply
 from postprober.http import HttpClient, Reply
-from postprober.platforms.common import public, signs
+from postprober.platforms.common import error_signals, public
 from postprober.platforms.common.adapter import READY, Traits
-from postprober.platforms.common.errors import Act, Refusal, Row, judge
+from postprober.platforms.common.errors import ErrorRow, Refusal, RequestKind, judge
 from postprober.platforms.common.links import matching
 from postprober.platforms.common.replies import ambiguous, count_at, list_at, parse_time, require_object, text_at
 from postprober.platforms.common.spec import Habits, PlatformSpec
@@ -45,9 +45,9 @@ TRAITS = Traits(
 )  # fmt: skip
 LIMITS = Limits(platform=ABOUT.platform, max_length=300, unit="characters", images=ImageRule(0, (), 0))
 _ERRORS = (
-    Row(ReconnectNeeded, "The board does not accept this token; reconnect the account.", 401),
-    Row(Throttled, "The board asks to wait.", 429, wait=timedelta(minutes=1)),
-    Row(PostRejected, "The board takes at most 300 characters.", 422, "too_long"),
+    ErrorRow(ReconnectNeeded, "The board does not accept this token; reconnect the account.", 401),
+    ErrorRow(Throttled, "The board asks to wait.", 429, wait=timedelta(minutes=1)),
+    ErrorRow(PostRejected, "The board takes at most 300 characters.", 422, "too_long"),
 )
 _ID = re.compile(r"[0-9]{1,20}")
 
@@ -85,7 +85,7 @@ class NoticeboardAdapter:
         body = {"text": job.text, "mark": job.handle}
         reply = self._http.send("POST", self._url("/notices"), visible=True, json=body, headers=self._auth(cred))
         if not reply.ok:
-            raise self._error(reply, Act.PUBLISH)
+            raise self._error(reply, RequestKind.PUBLISH)
         if not text_at(reply.json_or_none(), "id"):
             raise ambiguous(reply)
         return remote.Receipt(_post(reply.json()).ref)
@@ -117,12 +117,12 @@ class NoticeboardAdapter:
     def delete(self, cred: Credentials, remote_id: str) -> None:
         reply = self._http.send("DELETE", self._url(f"/notices/{remote_id}"), headers=self._auth(cred))
         if not reply.ok and reply.status != 404:
-            raise self._error(reply, Act.STAGE)
+            raise self._error(reply, RequestKind.STAGE)
 
     def _call(self, cred: Credentials, path: str, *, may_lack: bool = False) -> Reply:
         reply = self._http.read("GET", self._url(path), headers=self._auth(cred))
         if not reply.ok and not (may_lack and reply.status == 404):
-            raise self._error(reply, Act.READ)
+            raise self._error(reply, RequestKind.READ)
         return reply
 
     def _url(self, path: str) -> str:
@@ -131,7 +131,7 @@ class NoticeboardAdapter:
     def _auth(self, cred: Credentials) -> dict[str, str]:
         return {"Authorization": f"Bearer {cred.access_token}", "Town": self._config.settings["town"]}
 
-    def _error(self, reply: Reply, act: Act) -> PlatformError:
+    def _error(self, reply: Reply, act: RequestKind) -> PlatformError:
         code = text_at(reply.json_or_none(), "error")
         return judge(_ERRORS, Refusal("The board", reply, act, (code,) if code else (), code, self._clock.now()))
 
@@ -158,6 +158,6 @@ def _public(http: HttpClient, config: PlatformConfig, url: str, remote_id: str, 
 SPEC = PlatformSpec(
     about=ABOUT, adapter=NoticeboardAdapter, traits=TRAITS, limits=LIMITS, public=_public,
     remote_id=lambda link: matching(_ID, link.parts[-1] if link.parts else link.text),
-    signs=signs.Signs((signs.Row(Cause.ACCESS_REVOKED, 401), signs.Row(Cause.TEXT_TOO_LONG, 422, code="too_long"))),
+    error_signals=error_signals.ErrorSignals((error_signals.SignalRow(Cause.ACCESS_REVOKED, 401), error_signals.SignalRow(Cause.TEXT_TOO_LONG, 422, code="too_long"))),
     habits=Habits("#7a9e3a", ("Thank",), shows_handle=False),
 )  # fmt: skip

@@ -14,13 +14,13 @@ MOST_PARTS = 25
 _Sentence = Annotated[str, Field(max_length=2000)]
 
 
-class Answer(BaseModel):
+class ModelAnswer(BaseModel):
     """Unknown fields are left out: local servers add some of their own (and the schema that they are sent forbids them)."""
 
     model_config = ConfigDict(extra="ignore")
 
 
-class ReviewAnswer(Answer):
+class ReviewAnswer(ModelAnswer):
     """Whether the post is fit for the account."""
 
     verdict: Literal["appropriate", "flagged", "unsure"]
@@ -28,7 +28,7 @@ class ReviewAnswer(Answer):
     confidence: float
 
 
-class Rewrite(Answer):
+class Rewrite(ModelAnswer):
     """Another wording for one of the targets, by its number in the question."""
 
     target: int
@@ -38,14 +38,14 @@ class Rewrite(Answer):
     confidence: float
 
 
-class AdviceAnswer(Answer):
+class AdviceAnswer(ModelAnswer):
     """A review and rewrites."""
 
     review: ReviewAnswer
     rewrites: list[Rewrite]
 
 
-class DiagnosisAnswer(Answer):
+class DiagnosisAnswer(ModelAnswer):
     """One cause and one fix of the closed sets."""
 
     cause: Cause

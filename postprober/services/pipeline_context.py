@@ -16,7 +16,7 @@ from postprober.platforms.registry import adapter_for
 from postprober.services.core import Core
 from postprober.services.media import media
 from postprober.services.notifications import channels
-from postprober.services.people.letters import letter_for
+from postprober.services.people.emails import email_for
 from postprober.storage.records import MediaRecord
 
 
@@ -53,7 +53,7 @@ def context_of(
         mail=settings.mail,
         app_url=settings.app_base,
         ping_url=settings.ping_url,
-        letter_for=partial(letter_for, core),
+        email_for=partial(email_for, core),
         turn_off=partial(channels.turn_off_links, core),
         advisor=core.advisor,
         browser=core.browser,

@@ -20,8 +20,8 @@ from pydantic import BaseModel, ValidationError
 
 from postprober.agent.brief import Brief
 from postprober.agent.evidence import Evidence
-from postprober.agent.mind import KEY_REFUSED, NoAnswer
-from postprober.agent.schemas import AdviceAnswer, DiagnosisAnswer, ReviewAnswer
+from postprober.agent.language_model import KEY_REFUSED, NoAnswer
+from postprober.agent.model_answers import AdviceAnswer, DiagnosisAnswer, ReviewAnswer
 from postprober.clock import Clock
 from postprober.domain.platform import NAMES
 from postprober.errors import BadInput, OutcomeUnknown, PlatformError
@@ -71,7 +71,7 @@ _FAILURES = (
 )  # fmt: skip
 
 
-class Ledger(Protocol):
+class TokenBudget(Protocol):
     """Keeps the daily budget. `reserve` is called before a question and `settle` after it, whatever came of it."""
 
     def reserve(self, purpose: str, model: str, tokens: int) -> int | None:
@@ -82,12 +82,12 @@ class Ledger(Protocol):
 
 
 @dataclass
-class Model:
+class ModelClient:
     """One model behind one server. Thread safe. `timeout`: seconds for a whole answer."""
 
     http: HttpClient
     clock: Clock
-    ledger: Ledger
+    token_budget: TokenBudget
     name: str
     key: str = field(repr=False)
     base_url: str = ""
@@ -158,7 +158,7 @@ class Model:
     def _ask(self, purpose: str, task: str, data: dict[str, Any], kind: type[T], deadline: float | None) -> T:
         question = json.dumps(data, ensure_ascii=False)
         most = (len(task) + len(question) + len(json.dumps(kind.model_json_schema()))) // CHARS_PER_TOKEN
-        row = self.ledger.reserve(purpose, self.name, most + MAX_ANSWER_TOKENS)
+        row = self.token_budget.reserve(purpose, self.name, most + MAX_ANSWER_TOKENS)
         if row is None:
             raise NoAnswer("Today's budget for the model is used up.", "budget")
         spent, outcome = (most, MAX_ANSWER_TOKENS), "lost"
@@ -188,7 +188,7 @@ class Model:
                 spent = (0, 0)
             raise
         finally:
-            self.ledger.settle(row, *spent, outcome)
+            self.token_budget.settle(row, *spent, outcome)
 
     def _guarded(self, silence: _Silence, call: Callable[[float], Any], deadline: float | None) -> Any:
         """One question, given the seconds that are left. Raises NoAnswer, at once while that endpoint is left alone."""

@@ -12,10 +12,10 @@ from sqlalchemy import select
 from postprober.clock import ManualClock
 from postprober.domain.alert import AlertKind
 from postprober.pipeline.notifications import notify
-from postprober.services.context import context_of
 from postprober.services.core import Core
 from postprober.services.notifications import channels
 from postprober.services.operations import scheduler_watchdog
+from postprober.services.pipeline_context import context_of
 from postprober.services.posts.posts import NewPost, create
 from postprober.storage import alert_log, processes, users
 from postprober.storage.tables import alerts

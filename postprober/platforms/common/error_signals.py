@@ -23,13 +23,13 @@ ALREADY = r"\bduplicate|already (?:been )?(?:taken|posted|published|used)|same (
 
 
 @dataclass(frozen=True)
-class Sign:
+class ErrorSignal:
     cause: Cause
     confidence: float
 
 
 @dataclass(frozen=True)
-class Row:
+class SignalRow:
     """`status` 0, `code` "" and `words` "" fit everything; `words` is a regular expression over wording in lower case."""
 
     cause: Cause
@@ -70,11 +70,11 @@ def slugs(reply: str, _body: object = None) -> frozenset[str]:
 
 
 @dataclass(frozen=True)
-class Signs:
+class ErrorSignals:
     """What a platform's refusals mean: `rows`, of which the first that fits counts; `own_codes(reply, body)`: its codes in
     a reply that is whole."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[SignalRow, ...]
     own_codes: Callable[[str, dict[str, Any]], frozenset[str]] = named_codes
 
     def codes(self, reply: str) -> frozenset[str]:
@@ -87,12 +87,12 @@ class Signs:
             return frozenset(re.findall(r'"(?:code|error|serviceErrorCode)":\s*"?([\w.-]+)', reply)) | slugs(reply)
         return self.own_codes(reply, body)
 
-    def read(self, status: int | None, reply: str) -> Sign | None:
+    def read(self, status: int | None, reply: str) -> ErrorSignal | None:
         """What a refusal says; None when there was no answer or it says nothing that we know."""
         if status is None:
             return None
         found, text = self.codes(reply), reply.lower()
         row = next((row for row in self.rows if row.fits(status, found, text)), None)
         if row is None:
-            return Sign(Cause.PLATFORM_DOWN, BY_STATUS) if status >= 500 else None
-        return Sign(row.cause, row.confidence)
+            return ErrorSignal(Cause.PLATFORM_DOWN, BY_STATUS) if status >= 500 else None
+        return ErrorSignal(row.cause, row.confidence)

@@ -20,7 +20,7 @@ from postprober.errors import Unavailable
 from postprober.pipeline.core.context import Context
 from postprober.pipeline.publishing.publish import publish
 from postprober.pipeline.scheduler import scheduler as runner_module
-from postprober.pipeline.scheduler.scheduler import LEADER, Job, Runner
+from postprober.pipeline.scheduler.scheduler import LEADER, Job, Scheduler
 from postprober.pipeline.scheduler.worker_pool import WorkerPool
 from postprober.storage import processes
 from postprober.storage.database import Database
@@ -65,14 +65,14 @@ class Running:
     """A runner in a thread. `ended`: what its `run` returned."""
 
     def __init__(self, ctx: Context, workers: int = 4, more: Sequence[Job] = ()) -> None:
-        self.runner = Runner(ctx, workers, more)
+        self.runner = Scheduler(ctx, workers, more)
         self.ended: bool | None = None
         self.thread = threading.Thread(target=self._run)
 
     def _run(self) -> None:
         self.ended = self.runner.run()
 
-    def __enter__(self) -> Runner:
+    def __enter__(self) -> Scheduler:
         self.thread.start()
         return self.runner
 
@@ -174,12 +174,12 @@ def test_it_ends_while_the_bell_is_about_to_ring_between_two_ticks(
     running, inside = Running(live.worker("w")), threading.Event()
     runner = running.runner
 
-    def ring() -> datetime:
+    def poll_due() -> datetime:
         inside.set()
         wait_until(lambda: not runner._jobs.running)
         return live.clock.now() + timedelta(seconds=0.2)
 
-    monkeypatch.setattr(runner._deliverer, "ring", ring)
+    monkeypatch.setattr(runner._deliverer, "ring", poll_due)
     with running:
         assert inside.wait(10)
     assert running.ended is True and _beats(live) == set()
@@ -261,9 +261,9 @@ def test_following_never_takes_all_the_threads(live: Stage) -> None:
     live.platform.slow_reads = hold
     engine = WorkerPool(ctx, 3)
     try:
-        engine.ring()
+        engine.poll_due()
         urgent = live.plan(live.link("urgent"), "urgent")
-        engine.ring()
+        engine.poll_due()
         wait_until(lambda: live.state(urgent) is S.PUBLISHED)
         assert engine.busy() >= 1
     finally:
@@ -275,19 +275,19 @@ def test_a_stopped_engine_starts_nothing(live: Stage) -> None:
     engine = WorkerPool(live.worker("w"), 2)
     engine.stop()
     delivery = live.plan(live.link())
-    assert engine.ring() is None
+    assert engine.poll_due() is None
     assert live.state(delivery) is S.SCHEDULED
 
 
 def test_a_running_scheduler_looks_at_accounts_and_holds_posts_back_while_their_platform_fails(live: Stage) -> None:
-    timing = replace(QUICK, canary_every=timedelta(seconds=10), canary_soon=timedelta(seconds=0.2))
+    timing = replace(QUICK, account_check_every=timedelta(seconds=10), account_check_soon=timedelta(seconds=0.2))
     timing = replace(timing, delay_looks=(timedelta(seconds=30), timedelta(seconds=60)))
     account = live.link("a")
     live.platform.outage = lambda _: Unavailable("away", http_status=503)
 
     ctx = live.worker("canary", timing=timing)
     with Running(ctx):
-        wait_until(lambda: ctx.pulse.blocks((account.platform, account.instance)) is not None, 60)
+        wait_until(lambda: ctx.health_cache.blocks((account.platform, account.instance)) is not None, 60)
         mine = live.plan(account)
         wait_until(lambda: live.state(mine) is S.WAITING)
         assert live.platform.sends == []

@@ -25,7 +25,7 @@ TURN = 5.0  # seconds after which a space begins nothing more until its next tur
 Slot = tuple[int, bool]
 
 
-class Senders:
+class SenderPool:
     """`tick` begins what is due and returns at once."""
 
     def __init__(self, ctx: Context) -> None:

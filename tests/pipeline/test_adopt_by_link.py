@@ -18,8 +18,8 @@ from postprober.pipeline.core import transitions
 from postprober.pipeline.core.tokens import open_credentials
 from postprober.pipeline.publishing import adopt_by_link
 from postprober.platforms.registry import remote_id_in
-from postprober.services.context import context_of
 from postprober.services.media import media
+from postprober.services.pipeline_context import context_of
 from postprober.services.posts import delivery_actions, posts
 from postprober.storage import attempts, deliveries
 from postprober.storage.records import Account, Delivery

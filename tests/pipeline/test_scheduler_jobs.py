@@ -45,7 +45,7 @@ def test_ten_minutes_of_one_fault_are_a_few_lines(
         if clock.now < 700:
             raise error
 
-    guarded = scheduler._guarded("bell", job)
+    guarded = scheduler._guarded("due-poll", job)
     with caplog.at_level(logging.INFO, logger="postprober.scheduler"):
         while clock.now < 703:
             guarded()
@@ -63,7 +63,7 @@ def test_another_fault_is_said_at_once(clock: Clock, caplog: pytest.LogCaptureFi
     def job() -> None:
         raise next(errors)
 
-    guarded = scheduler._guarded("bell", job)
+    guarded = scheduler._guarded("due-poll", job)
     for _ in range(3):
         guarded()
         clock.now += scheduler.LONGEST_PAUSE
@@ -80,7 +80,7 @@ def test_an_outage_of_a_night_ends_like_a_short_one(clock: Clock, caplog: pytest
         if clock.now < morning:
             raise OSError("database is away")
 
-    guarded = scheduler._guarded("bell", job)
+    guarded = scheduler._guarded("due-poll", job)
     with caplog.at_level(logging.INFO, logger="postprober.scheduler"):
         while clock.now < morning + scheduler.LONGEST_PAUSE:
             guarded()

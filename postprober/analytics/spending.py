@@ -11,10 +11,11 @@ from sqlalchemy import Connection, Integer, case, cast, func, select
 from postprober.analytics.days import micros
 from postprober.analytics.figures import Figures
 from postprober.analytics.queries import Period
-from postprober.analytics.store import Store
+from postprober.analytics.store import SampleStore
 from postprober.domain.platform import Platform
 from postprober.domain.prices import Prices
 from postprober.domain.text import find_urls
+from postprober.storage.health import CHECK
 from postprober.storage.tables import accounts, ai_usage, deliveries, health_signs, media, posts, repairs
 
 
@@ -46,7 +47,7 @@ def repairs_made(conn: Connection, space: int, since: datetime, until: datetime 
 
 
 def calls_made(
-    conn: Connection, store: Store, space: int, period: Period, prices: Mapping[Platform, Prices]
+    conn: Connection, store: SampleStore, space: int, period: Period, prices: Mapping[Platform, Prices]
 ) -> Figures:
     """What the platforms' APIs cost in the period by their price lists: posts that came out, descriptions of their
     images, readings of counts (each post of a thread once a UTC day) and looks at an account's health (its newest post
@@ -91,7 +92,7 @@ def _made(
     return made
 
 
-def _readings(conn: Connection, store: Store, period: Period, platform: Platform) -> int:
+def _readings(conn: Connection, store: SampleStore, period: Period, platform: Platform) -> int:
     """Posts read: at a visit every part of a thread that is out is read back, and each counts once a UTC day."""
     rows = store.rows(
         """
@@ -114,12 +115,12 @@ def _parts_out(conn: Connection, ids: list[int]) -> dict[int, int]:
 
 
 def _health_looks(conn: Connection, space: int, period: Period, platform: Platform) -> int:
-    """Accounts by UTC day on which a canary has looked at them."""
+    """Accounts by UTC day on which they were checked."""
     query = (
         select(health_signs.c.account_id, health_signs.c.at)
         .join(accounts, accounts.c.id == health_signs.c.account_id)
         .where(
-            accounts.c.user_id == space, health_signs.c.platform == platform.value, health_signs.c.source == "canary",
+            accounts.c.user_id == space, health_signs.c.platform == platform.value, health_signs.c.source == CHECK,
             health_signs.c.at >= period.since, health_signs.c.at <= period.now,
         )
     )  # fmt: skip

@@ -10,7 +10,7 @@ from datetime import timedelta
 import pytest
 
 from postprober.domain.delivery import DeliveryState
-from postprober.domain.health import Quota, Sign, Unit, Verdict
+from postprober.domain.health import HealthSign, HealthVerdict, Quota, Unit
 from postprober.domain.platform import Platform
 from postprober.errors import PlatformError, ReconnectNeeded, Throttled, Unavailable
 from postprober.http import Exchange
@@ -19,8 +19,10 @@ from postprober.pipeline.health import account_checks, platform_health
 from postprober.storage import deliveries as stored
 from postprober.storage import health as store
 from postprober.storage import quotas
+from postprober.storage.health import CHECK
 from postprober.storage.records import Account
-from postprober.storage.tables import canaries, delays, deliveries, health_signs
+from postprober.storage.tables import account_checks as checks
+from postprober.storage.tables import delays, deliveries, health_signs
 from tests.pipeline.fake import BASE
 from tests.pipeline.stage import Killed, MortalDatabase, Stage
 
@@ -56,15 +58,15 @@ def break_down(stage: Stage, ctx: Context, broken: Outage = down) -> None:
     stage.platform.outage = broken
     for _ in range(25):
         live(stage, ctx, 1)
-        if verdict(stage) is Verdict.FAILING:
+        if verdict(stage) is HealthVerdict.FAILING:
             return
     raise AssertionError("the outage was not noticed in 25 minutes")
 
 
-def verdict(stage: Stage) -> Verdict:
+def verdict(stage: Stage) -> HealthVerdict:
     with stage.db.write() as conn:
         kept = store.standing(conn, SERVER)
-    return kept.standing.verdict if kept else Verdict.UNKNOWN
+    return kept.standing.verdict if kept else HealthVerdict.UNKNOWN
 
 
 def sends(stage: Stage, *texts: str) -> int:
@@ -85,7 +87,7 @@ def outage(stage: Stage, ctx: Context, *, watched: bool) -> tuple[list[int], lis
 
 def test_an_hour_of_outage_burns_no_tries_and_every_post_goes_out_after_it(stage: Stage, ctx: Context) -> None:
     ids, texts = outage(stage, ctx, watched=True)
-    assert verdict(stage) is Verdict.FAILING
+    assert verdict(stage) is HealthVerdict.FAILING
     assert sends(stage, *texts) == 0
     assert {stage.state(i) for i in ids} == {S.WAITING}
     assert all("is failing" in stage.get(i).reason and stage.get(i).tries == 0 for i in ids)
@@ -126,7 +128,7 @@ def test_a_platform_that_fails_one_call_in_five_is_neither_told_nor_stopped(stag
     assert {stage.state(i) for i in ids} == {S.VERIFIED}
     assert not [text for text in stage.alerts() if "is failing" in text]
     assert not stage.rows_of(delays)
-    assert verdict(stage) in (Verdict.WELL, Verdict.DEGRADED)
+    assert verdict(stage) in (HealthVerdict.WELL, HealthVerdict.DEGRADED)
 
 
 def test_a_rate_limit_is_no_fault_of_the_platform(stage: Stage, ctx: Context) -> None:
@@ -134,8 +136,8 @@ def test_a_rate_limit_is_no_fault_of_the_platform(stage: Stage, ctx: Context) ->
     live(stage, ctx, 20)
     stage.platform.outage = lambda _: Throttled("Slow down.", retry_at=stage.clock.now() + timedelta(minutes=15))
     live(stage, ctx, 20)
-    assert verdict(stage) is Verdict.WELL
-    assert Sign.THROTTLED in {row["sign"] for row in stage.rows(health_signs)}
+    assert verdict(stage) is HealthVerdict.WELL
+    assert HealthSign.THROTTLED in {row["sign"] for row in stage.rows(health_signs)}
 
 
 def test_a_canary_never_spends_what_is_left_for_posts(stage: Stage, ctx: Context) -> None:
@@ -143,7 +145,7 @@ def test_a_canary_never_spends_what_is_left_for_posts(stage: Stage, ctx: Context
     live(stage, ctx, 20)
     reset = stage.clock.now() + timedelta(minutes=30)
     headers = {"x-ratelimit-limit": "300", "x-ratelimit-remaining": "30", "x-ratelimit-reset": reset.isoformat()}
-    ctx.pulse.saw(account.id, Exchange("GET", BASE, "r", 200, 5, "", False, headers), stage.clock.now())
+    ctx.health_cache.saw(account.id, Exchange("GET", BASE, "r", 200, 5, "", False, headers), stage.clock.now())
     looked = len(stage.rows(health_signs))
     live(stage, ctx, 29)
     assert len(stage.rows(health_signs)) == looked
@@ -162,7 +164,7 @@ def test_what_is_left_is_written_once_a_minute_and_the_tightest_of_each_sort(sta
             "x-rate-limit-remaining": str(left),
             "x-rate-limit-reset": soon.isoformat(),
         }
-        ctx.pulse.saw(account.id, Exchange(method, url, "r", 200, 5, "", visible, headers), stage.clock.now())
+        ctx.health_cache.saw(account.id, Exchange(method, url, "r", 200, 5, "", visible, headers), stage.clock.now())
 
     def known() -> list[tuple[Unit, int]]:
         with ctx.db.read() as conn:
@@ -190,8 +192,8 @@ def test_what_is_left_is_written_once_a_minute_and_the_tightest_of_each_sort(sta
 def test_what_is_left_of_a_days_posts_keeps_no_canary_from_looking(stage: Stage, ctx: Context) -> None:
     account, url = stage.link("a"), f"{BASE}/content_publishing_limit"
     reply = '{"data": [{"quota_usage": 100, "config": {"quota_total": 100}}]}'
-    ctx.pulse.saw(account.id, Exchange("GET", url, "r", 200, 5, reply, False, {}), stage.clock.now())
-    assert ctx.pulse.spent_until(account.id, stage.clock.now()) is None
+    ctx.health_cache.saw(account.id, Exchange("GET", url, "r", 200, 5, reply, False, {}), stage.clock.now())
+    assert ctx.health_cache.spent_until(account.id, stage.clock.now()) is None
 
 
 def test_one_accounts_revoked_access_is_told_and_the_platform_stays_well(stage: Stage, ctx: Context) -> None:
@@ -205,7 +207,7 @@ def test_one_accounts_revoked_access_is_told_and_the_platform_stays_well(stage: 
     assert [text for text in stage.alerts() if "reconnect the account" in text] == stage.alerts()
     assert len(stage.alerts()) == 1, "once"
     assert {stage.account(a.id).status for a in linked[1:]} == {"ok"}
-    assert verdict(stage) is Verdict.WELL
+    assert verdict(stage) is HealthVerdict.WELL
     ids = [stage.plan(one) for one in linked[1:]]
     live(stage, ctx, 5)
     assert {stage.state(i) for i in ids} == {S.VERIFIED}
@@ -300,19 +302,19 @@ def test_failures_of_real_deliveries_stop_a_platform_that_no_canary_has_looked_a
         stage.ring(ctx)
         platform_health.tick(ctx)
         stage.manual.advance(15)
-    assert verdict(stage) is Verdict.FAILING
+    assert verdict(stage) is HealthVerdict.FAILING
 
 
 def test_what_nobody_has_seen_for_long_stops_nothing(stage: Stage, ctx: Context) -> None:
     account = stage.link("a")
     live(stage, ctx, 20)
     break_down(stage, ctx)
-    assert ctx.pulse.blocks(SERVER) is not None
+    assert ctx.health_cache.blocks(SERVER) is not None
     stage.manual.advance(3 * 3600)
     platform_health.reload(ctx)
-    assert ctx.pulse.blocks(SERVER) is None
+    assert ctx.health_cache.blocks(SERVER) is None
     platform_health.tick(ctx)
-    assert verdict(stage) is Verdict.UNKNOWN
+    assert verdict(stage) is HealthVerdict.UNKNOWN
     assert not [text for text in stage.alerts() if "is available again. Waiting" in text], (
         "nobody looked, so nobody says it is back"
     )
@@ -334,14 +336,14 @@ def test_looks_are_spread_and_one_server_is_asked_once_at_a_time(stage: Stage, c
     for number in range(30):
         stage.link(f"owner{number}")
     assert account_checks.due(ctx) == [], "planned, not asked at once"
-    times = sorted(row["next_at"] for row in stage.rows_of(canaries))
+    times = sorted(row["next_at"] for row in stage.rows_of(checks))
     assert times[-1] - times[0] > timedelta(minutes=1)
     stage.manual.advance(600)
     assert len(account_checks.due(ctx)) == 1
 
 
 def test_no_canary_when_they_are_switched_off(stage: Stage) -> None:
-    off = stage.worker(timing=replace(stage.timing, canary_every=timedelta(0)))
+    off = stage.worker(timing=replace(stage.timing, account_check_every=timedelta(0)))
     stage.link("a")
     stage.platform.outage = down
     live(stage, off, 60)
@@ -357,7 +359,7 @@ def play(stage: Stage, number: int, *, die_at: int, committed: bool) -> int:
     broken = [False]
     stage.platform.outage = lambda who: down(who) if who == name and broken[0] else None
     mortal = MortalDatabase(stage.db, die_at, committed=committed)
-    quick = replace(stage.timing, canary_every=timedelta(seconds=120), canary_soon=timedelta(seconds=20))
+    quick = replace(stage.timing, account_check_every=timedelta(seconds=120), account_check_soon=timedelta(seconds=20))
     workers = [stage.worker(f"m{number}", db=mortal, timing=quick), stage.worker(f"heir{number}", timing=quick)]
 
     def go(minutes: float) -> None:
@@ -397,7 +399,7 @@ def test_dying_at_any_write_of_an_outage_sends_once_and_tells_once(stage: Stage)
         play(stage, at, die_at=at, committed=at % 2 == 0)
 
 
-@pytest.mark.parametrize("kind", ["delivery", "canary"])
+@pytest.mark.parametrize("kind", ["delivery", CHECK])
 def test_every_sign_says_who_saw_it(stage: Stage, ctx: Context, kind: str) -> None:
     account = stage.link("a")
     if kind == "delivery":
@@ -416,7 +418,7 @@ def test_a_process_that_only_publishes_shares_what_it_sees_and_obeys(stage: Stag
     live(stage, ctx, 20)
     break_down(stage, ctx)
     worker = stage.worker("carrier")
-    stopped = stage.plan(stage.link("b", canary=False))
+    stopped = stage.plan(stage.link("b", newest_known_post=False))
     platform_health.share(worker)
     stage.act(worker, stopped)
     assert stage.state(stopped) is S.WAITING and sends(stage, "Hello world") == 0
@@ -427,4 +429,4 @@ def test_a_process_that_only_publishes_shares_what_it_sees_and_obeys(stage: Stag
     stage.act(worker, stopped)
     platform_health.share(worker)
     platform_health.reload(ctx)
-    assert ctx.pulse.blocks(SERVER) is None, "the success of one process frees all"
+    assert ctx.health_cache.blocks(SERVER) is None, "the success of one process frees all"

@@ -14,14 +14,14 @@ PREFIX = "signin:"
 
 
 @dataclass(frozen=True)
-class Tries:
+class FailedSignIns:
     """`failures` so far; nothing is looked at before `until`."""
 
     failures: int
     until: datetime
 
 
-def lock(conn: Connection, name: str, now: datetime) -> Tries:
+def lock(conn: Connection, name: str, now: datetime) -> FailedSignIns:
     """The row `name`, made when there is none, and ours until the transaction ends."""
     row = conn.execute(
         sql.upsert(conn, leases)
@@ -29,7 +29,7 @@ def lock(conn: Connection, name: str, now: datetime) -> Tries:
         .on_conflict_do_update(index_elements=["name"], set_={"owner": ""})
         .returning(leases.c.fence, leases.c.until)
     ).one()
-    return Tries(row.fence, row.until)
+    return FailedSignIns(row.fence, row.until)
 
 
 def write(conn: Connection, name: str, failures: int, until: datetime) -> None:

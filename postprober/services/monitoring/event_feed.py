@@ -100,7 +100,7 @@ class Tail(Generic[R]):
 
 
 @dataclass(frozen=True)
-class Look:
+class NewRows:
     """New rows, and the ids up to which everything is known."""
 
     changes: list[Change]
@@ -135,7 +135,7 @@ class Feed:
         """The next look counts as the first one of its connection: each counts versions for itself."""
         self._version = -1
 
-    def look(self, conn: Connection) -> Look | None:
+    def look(self, conn: Connection) -> NewRows | None:
         """What is new since the last look; None when nothing was written at all."""
         if self._in_order:
             version = events.data_version(conn)
@@ -146,7 +146,7 @@ class Feed:
         changes, notices = self.changes.look(conn), self.notices.look(conn)
         self._lows = (self.changes.low, self.notices.low)
         self._more = BATCH in (len(changes), len(notices))
-        return None if self._lows == before else Look(changes, notices, *self._lows)
+        return None if self._lows == before else NewRows(changes, notices, *self._lows)
 
 
 class Story:

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from postprober.agent.brief import Brief
 from postprober.agent.evidence import Evidence
-from postprober.agent.schemas import AdviceAnswer, DiagnosisAnswer, ReviewAnswer
+from postprober.agent.model_answers import AdviceAnswer, DiagnosisAnswer, ReviewAnswer
 from postprober.errors import PostProberError
 
 KEY_REFUSED = "The model's server does not accept the key (POSTPROBER_AI_API_KEY)."
@@ -23,7 +23,7 @@ class NoAnswer(PostProberError):
         self.asked = asked
 
 
-class Mind(Protocol):
+class LanguageModel(Protocol):
     """What the advisor asks of a model. Every question may raise NoAnswer. `deadline`: of `deadline()`, shared by the
     questions that a person waits for together; None: the question has the whole time limit for itself."""
 

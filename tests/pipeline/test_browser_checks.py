@@ -15,8 +15,8 @@ from postprober.domain.public_look import Look, Verdict
 from postprober.domain.remote import RemoteMedia
 from postprober.errors import Unavailable
 from postprober.pipeline.core.context import Context
-from postprober.pipeline.verification import browser_looks
-from postprober.pipeline.verification.browser_looks import Eyes
+from postprober.pipeline.verification import browser_checks
+from postprober.pipeline.verification.browser_checks import BrowserChecks
 from postprober.storage import pictures
 from postprober.storage.tables import deliveries, evidence, looks
 from tests.pipeline.fake import Way
@@ -51,7 +51,7 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     def answer(*_args: Any, **_named: Any) -> Any:
         return answers.pop(0) if len(answers) > 1 else answers[0]
 
-    monkeypatch.setattr(browser_looks, "look_in_browser", answer)
+    monkeypatch.setattr(browser_checks, "look_in_browser", answer)
     return answers
 
 
@@ -64,11 +64,11 @@ def test_after_the_proof_one_look_is_taken_and_its_picture_kept(stage: Stage, ey
     delivery = stage.plan(stage.link())
     stage.settle(eyed, delivery)
     assert [row["why"] for row in stage.rows(looks)] == ["proof"]
-    assert Eyes(eyed).look() and stage.rows(looks) == []
+    assert BrowserChecks(eyed).look() and stage.rows(looks) == []
     (body,) = stage.evidence(delivery, "browser")
     assert (body["verdict"], body["text"], body["differences"]) == ("found", "Hello world", [])
     assert pictures.read(pictures.folder(stage.data_dir), body["picture"]) == png()
-    assert not Eyes(eyed).look()
+    assert not BrowserChecks(eyed).look()
 
 
 def test_a_look_that_the_end_of_the_process_cut_short_is_no_try(stage: Stage, seen: list[Any]) -> None:
@@ -79,9 +79,9 @@ def test_a_look_that_the_end_of_the_process_cut_short_is_no_try(stage: Stage, se
     seen[:] = [(Look(Verdict.UNSURE, reason="The browser is closed."), None)]
     browser.closed = True
     before = stage.rows(looks)
-    assert Eyes(eyed).look() and stage.rows(looks) == before != []
+    assert BrowserChecks(eyed).look() and stage.rows(looks) == before != []
     browser.closed = False  # the same answer, and this time it is the page's fault
-    assert Eyes(eyed).look() and stage.rows(looks) != before
+    assert BrowserChecks(eyed).look() and stage.rows(looks) != before
     assert stage.evidence(delivery, "browser") == []
 
 
@@ -91,7 +91,7 @@ def test_without_a_browser_everything_goes_on(stage: Stage, seen: list[Any]) -> 
         delivery = stage.plan(stage.link(f"a{number}"))
         stage.settle(ctx, delivery)
         assert stage.state(delivery) is S.VERIFIED
-        assert not Eyes(ctx).look()
+        assert not BrowserChecks(ctx).look()
     assert stage.rows(looks) == []
 
 
@@ -102,7 +102,7 @@ def test_what_only_its_owner_could_read_is_raised_when_a_browser_shows_it(
     stage.platform.down = True  # the plain look cannot tell
     stage.settle(eyed, delivery)
     assert stage.get(delivery).proof is Proof.EXISTS
-    Eyes(eyed).look()
+    BrowserChecks(eyed).look()
     assert stage.get(delivery).proof is Proof.MATCHES
 
 
@@ -114,7 +114,7 @@ def test_what_nobody_could_read_is_proved_by_the_browser(stage: Stage, eyed: Con
     stage.platform.listings.extend([Unavailable("down")] * 50)
     stage.settle(eyed, delivery, until=lambda d: d.readings >= len(stage.timing.verify_after))
     assert stage.state(delivery) is S.PUBLISHED
-    assert Eyes(eyed).look()
+    assert BrowserChecks(eyed).look()
     assert (stage.state(delivery), stage.get(delivery).proof) == (S.VERIFIED, Proof.PUBLIC)
 
 
@@ -125,7 +125,7 @@ def test_a_worker_that_has_the_delivery_in_hand_is_not_disturbed(stage: Stage, e
     held = stage.clock.now() + stage.timing.lease
     with stage.db.write() as conn:
         conn.execute(deliveries.update().values(lease_until=held))
-    Eyes(eyed).look()
+    BrowserChecks(eyed).look()
     assert stage.get(delivery).proof is Proof.EXISTS
 
 
@@ -136,7 +136,7 @@ def test_a_ghost_is_looked_at_too(stage: Stage, eyed: Context, seen: list[Any]) 
     stage.settle(eyed, delivery)
     assert stage.state(delivery) is S.GHOST
     assert [row["why"] for row in stage.rows(looks)] == ["ghost"]
-    Eyes(eyed).look()
+    BrowserChecks(eyed).look()
     assert stage.evidence(delivery, "browser")[0]["verdict"] == "gone"
 
 
@@ -146,9 +146,9 @@ def test_a_look_that_failed_is_tried_again_and_then_kept_without_a_picture(
     delivery = stage.plan(stage.link())
     stage.settle(eyed, delivery)
     seen[0] = (Look(Verdict.UNSURE, reason="It died."), None)
-    eyes = Eyes(eyed)
-    for _ in range(browser_looks.TRIES):
-        assert eyes.look()
+    checks = BrowserChecks(eyed)
+    for _ in range(browser_checks.TRIES):
+        assert checks.look()
         stage.manual.advance(200)
     assert [body["picture"] for body in stage.evidence(delivery, "browser")] == [None]
     assert stage.rows(looks) == []
@@ -158,10 +158,10 @@ def test_no_more_looks_are_taken_than_allowed_in_a_minute(stage: Stage, seen: li
     ctx = stage.worker(browser=Program(), looks_a_minute=2)
     for number in range(4):
         stage.settle(ctx, stage.plan(stage.link(f"a{number}")))
-    eyes = Eyes(ctx)
-    assert [eyes.look() for _ in range(4)] == [True, True, False, False]
+    checks = BrowserChecks(ctx)
+    assert [checks.look() for _ in range(4)] == [True, True, False, False]
     stage.manual.advance(61)
-    assert [eyes.look() for _ in range(4)] == [True, True, False, False]
+    assert [checks.look() for _ in range(4)] == [True, True, False, False]
 
 
 @pytest.mark.parametrize("committed", [True, False])
@@ -173,11 +173,11 @@ def test_killed_while_it_notes_a_look_nothing_is_lost(
     for write in (1, 2):  # the claim, and what was seen
         mortal = replace(eyed, db=MortalDatabase(stage.db, write, committed=committed))
         with pytest.raises(Killed):
-            Eyes(mortal).look()
+            BrowserChecks(mortal).look()
         stage.clock.advance(300)
         if not stage.rows(looks):
             break
-    while Eyes(eyed).look():
+    while BrowserChecks(eyed).look():
         pass
     assert len(stage.evidence(delivery, "browser")) == 1
     assert stage.rows(looks) == []
@@ -186,7 +186,7 @@ def test_killed_while_it_notes_a_look_nothing_is_lost(
 def test_a_picture_without_a_row_is_swept_once_it_is_old(stage: Stage, eyed: Context, seen: list[Any]) -> None:
     where = pictures.folder(stage.data_dir)
     stage.settle(eyed, stage.plan(stage.link()))
-    Eyes(eyed).look()
+    BrowserChecks(eyed).look()
     kept = {row["picture"] for row in stage.rows(evidence) if row["picture"]}
     pictures.keep(where, png("blue"))
     (where / ".half.part").write_bytes(b"half")
@@ -210,7 +210,7 @@ def test_media_and_author_are_part_of_the_evidence(stage: Stage, eyed: Context, 
     delivery = stage.plan(stage.link())
     seen[0] = (replace(FOUND, media=(RemoteMedia("image", "a cat"),)), png())
     stage.settle(eyed, delivery)
-    Eyes(eyed).look()
+    BrowserChecks(eyed).look()
     (body,) = stage.evidence(delivery, "browser")
     assert body["media"] == [{"kind": "image", "alt": "a cat"}] and body["author"] == "owner"
     assert body["differences"] == ["1 media are shown and 0 were sent."]
@@ -232,17 +232,17 @@ def test_one_hostile_page_ends_no_look_but_its_own(
             raise ValueError("Invalid IPv6 URL")
         return FOUND, png()
 
-    monkeypatch.setattr(browser_looks, "look_in_browser", answer)
-    for _ in range(browser_looks.TRIES + 2):
-        while Eyes(eyed).look():
+    monkeypatch.setattr(browser_checks, "look_in_browser", answer)
+    for _ in range(browser_checks.TRIES + 2):
+        while BrowserChecks(eyed).look():
             pass
         stage.clock.advance(300)
-    assert opened.count(bad) == browser_looks.TRIES and len(opened) == browser_looks.TRIES + 1
+    assert opened.count(bad) == browser_checks.TRIES and len(opened) == browser_checks.TRIES + 1
     assert stage.rows(looks) == []
     (body,) = stage.evidence(hostile, "browser")
     assert (
         body["verdict"] == "unsure"
-        and body["message"] == f"The browser could not show it in {browser_looks.TRIES} tries."
+        and body["message"] == f"The browser could not show it in {browser_checks.TRIES} tries."
     )
     assert [one["verdict"] for one in stage.evidence(well, "browser")] == ["found"]
 
@@ -255,10 +255,10 @@ def test_a_page_that_takes_the_process_down_is_left_after_some_tries(
     def die(*_args: Any, **_named: Any) -> Any:
         raise Killed
 
-    monkeypatch.setattr(browser_looks, "look_in_browser", die)
-    for _ in range(browser_looks.TRIES):
+    monkeypatch.setattr(browser_checks, "look_in_browser", die)
+    for _ in range(browser_checks.TRIES):
         with pytest.raises(Killed):
-            Eyes(eyed).look()
-        assert not Eyes(eyed).look(), "its next time is stored before it is opened"
+            BrowserChecks(eyed).look()
+        assert not BrowserChecks(eyed).look(), "its next time is stored before it is opened"
         stage.clock.advance(300)
-    assert Eyes(eyed).look() and stage.rows(looks) == []
+    assert BrowserChecks(eyed).look() and stage.rows(looks) == []

@@ -18,7 +18,7 @@ from postprober.domain.engagement import next_poll
 from postprober.domain.public_look import Look, Verdict
 from postprober.errors import Conflict
 from postprober.pipeline.core import transitions
-from postprober.pipeline.core.claimed_delivery import Work, media_files
+from postprober.pipeline.core.claimed_delivery import ClaimedDelivery, media_files
 from postprober.pipeline.core.context import Context
 from postprober.probe.browser_check import look_in_browser
 from postprober.probe.compare import Comparison, compare
@@ -26,7 +26,7 @@ from postprober.storage import accounts, deliveries, evidence_log, looks, pictur
 from postprober.storage.looks import Wanted
 from postprober.storage.records import Account, Delivery
 
-log = logging.getLogger("postprober.sights")
+log = logging.getLogger("postprober.browser_checks")
 S = DeliveryState
 TRIES = 3
 _MINUTE = timedelta(minutes=1)
@@ -37,13 +37,13 @@ def can_look(ctx: Context) -> bool:
     return ctx.browser is not None and ctx.looks_a_minute > 0 and not ctx.browser.trouble()
 
 
-def ask(work: Work, conn: Connection, why: str) -> None:
+def ask(work: ClaimedDelivery, conn: Connection, why: str) -> None:
     """Have the delivery looked at soon, if somebody can. `why`: proof, ghost, gone or drift."""
     if can_look(work.ctx) and work.delivery.url:
         looks.ask(conn, work.delivery.id, why, work.now())
 
 
-class Eyes:
+class BrowserChecks:
     """The job: one look a call, and no more than the context allows a minute."""
 
     def __init__(self, ctx: Context) -> None:
