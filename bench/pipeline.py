@@ -64,9 +64,14 @@ def _bare(made: Stage, count: int) -> float:
         receipt = adapter.finalize(cred, job, adapter.submit(cred, job))
         adapter.fetch(cred, receipt.ref.remote_id)
         look(
-            core.http, platform, core.settings.platform(platform), url=receipt.ref.url,
-            remote_id=receipt.ref.remote_id, instance=account.instance, author=account.account_name,
-        )  # fmt: skip
+            core.http,
+            platform,
+            core.settings.platform(platform),
+            url=receipt.ref.url,
+            remote_id=receipt.ref.remote_id,
+            instance=account.instance,
+            author=account.account_name,
+        )
 
     began = time.monotonic()
     with ThreadPoolExecutor(THREADS) as pool:
@@ -249,10 +254,19 @@ def _memory(which: Engines | None) -> dict[str, float]:
         made.start("sidecar", "-m", "postprober.api", ready=f"http://127.0.0.1:{env['POSTPROBER_API_PORT']}/healthz")
         made.deliver()
         made.start(
-            "app", "-m", "streamlit", "run", "app.py", "--server.port", env["POSTPROBER_APP_PORT"], "--server.headless",
-            "true", "--server.address", "127.0.0.1",
+            "app",
+            "-m",
+            "streamlit",
+            "run",
+            "app.py",
+            "--server.port",
+            env["POSTPROBER_APP_PORT"],
+            "--server.headless",
+            "true",
+            "--server.address",
+            "127.0.0.1",
             ready=f"http://127.0.0.1:{env['POSTPROBER_APP_PORT']}/_stcore/health",
-        )  # fmt: skip
+        )
         for number in range(60):
             plan(made, number)
         wait_until_verified(made, 60, 90)

@@ -69,9 +69,17 @@ def sessions() -> None:
         made.scheduler()
         people = [_person(core, number) for number in range(PEOPLE)]
         app = made.start(
-            "app", "-m", "streamlit", "run", "app.py", "--server.port", str(port), "--server.address", "127.0.0.1",
+            "app",
+            "-m",
+            "streamlit",
+            "run",
+            "app.py",
+            "--server.port",
+            str(port),
+            "--server.address",
+            "127.0.0.1",
             ready=f"http://127.0.0.1:{port}/_stcore/health",
-        )  # fmt: skip
+        )
         stop = threading.Event()
         writer = threading.Thread(target=_write, args=(core, people, stop))
         writer.start()
@@ -135,9 +143,13 @@ async def _session(port: int, token: str, wait: float, end: float, times: Times)
     address = f"ws://127.0.0.1:{port}/_stcore/stream"
     headers = {"Cookie": f"{COOKIE}={token}"}
     async with connect(
-        address, additional_headers=headers, origin=f"http://127.0.0.1:{port}", subprotocols=["streamlit"],  # type: ignore[arg-type, list-item]
-        max_size=None, compression=None,
-    ) as socket:  # fmt: skip
+        address,
+        additional_headers=headers,
+        origin=f"http://127.0.0.1:{port}",
+        subprotocols=["streamlit"],  # type: ignore[arg-type, list-item]
+        max_size=None,
+        compression=None,
+    ) as socket:
         page = Page()
         began = time.monotonic()
         await socket.send(_ask(page))

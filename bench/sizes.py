@@ -50,9 +50,20 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         base = Path(folder)
         subprocess.run(
-            [sys.executable, "-m", "pip", "wheel", "--quiet", "--disable-pip-version-check", "--no-deps", "--wheel-dir", base, ROOT],
+            [
+                sys.executable,
+                "-m",
+                "pip",
+                "wheel",
+                "--quiet",
+                "--disable-pip-version-check",
+                "--no-deps",
+                "--wheel-dir",
+                base,
+                ROOT,
+            ],
             check=True,
-        )  # fmt: skip
+        )
         (wheel,) = base.glob("postprober-*.whl")
         sizes: dict[str, int] = {}
         heavy: dict[str, int] = {}
@@ -73,9 +84,19 @@ def _installed(folder: Path, wheel: Path, extra: str) -> tuple[int, dict[str, in
     python = folder / "bin" / "python"
     wanted = f"postprober[{extra}] @ {wheel.as_uri()}" if extra else str(wheel)
     subprocess.run(
-        [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--constraint", ROOT / "requirements.txt", wanted],
+        [
+            python,
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--constraint",
+            ROOT / "requirements.txt",
+            wanted,
+        ],
         check=True,
-    )  # fmt: skip
+    )
     size = sum(file.lstat().st_blocks * 512 for file in folder.rglob("*"))
     said = subprocess.run([python, "-c", _WEIGH], check=True, capture_output=True, text=True).stdout
     subprocess.run(["rm", "-rf", folder], check=True)

@@ -61,9 +61,13 @@ class Stage:
 
     def start(self, name: str, *command: str, ready: str = "") -> subprocess.Popen[bytes]:
         child = subprocess.Popen(
-            [sys.executable, *command], cwd=ROOT, env={**os.environ, **self.env}, stdout=subprocess.DEVNULL,
-            stderr=(self.folder / f"{name}.log").open("wb"), start_new_session=True,
-        )  # fmt: skip
+            [sys.executable, *command],
+            cwd=ROOT,
+            env={**os.environ, **self.env},
+            stdout=subprocess.DEVNULL,
+            stderr=(self.folder / f"{name}.log").open("wb"),
+            start_new_session=True,
+        )
         self.children[name] = child
         end = time.monotonic() + 40
         while ready and time.monotonic() < end:
@@ -131,11 +135,17 @@ def stage(accounts: int = 0, engines: Engines | None = None, **env: str) -> Iter
     with tempfile.TemporaryDirectory(prefix="pp-bench-") as name:
         port, api = free_port(), free_port()
         environment = {
-            "POSTPROBER_MODE": "sandbox", "POSTPROBER_DATA_DIR": name, "POSTPROBER_SANDBOX_PORT": str(port),
-            "POSTPROBER_API_PORT": str(api), "POSTPROBER_APP_PORT": str(free_port()), "POSTPROBER_BROWSER": "off",
-            "POSTPROBER_WORKERS": str(THREADS), "POSTPROBER_DATABASE_URL": database,
-            "POSTPROBER_REDIS_URL": engines.redis_url if engines else "", **env,
-        }  # fmt: skip
+            "POSTPROBER_MODE": "sandbox",
+            "POSTPROBER_DATA_DIR": name,
+            "POSTPROBER_SANDBOX_PORT": str(port),
+            "POSTPROBER_API_PORT": str(api),
+            "POSTPROBER_APP_PORT": str(free_port()),
+            "POSTPROBER_BROWSER": "off",
+            "POSTPROBER_WORKERS": str(THREADS),
+            "POSTPROBER_DATABASE_URL": database,
+            "POSTPROBER_REDIS_URL": engines.redis_url if engines else "",
+            **env,
+        }
         made = Stage(Path(name), environment, engines)
         try:
             url = f"http://127.0.0.1:{port}/_sandbox/settings"

@@ -60,10 +60,15 @@ def _ours(clients: int) -> list[float]:
             with core.db.write() as conn:
                 conn.execute(
                     transitions.insert().values(
-                        delivery_id=delivery.id, post_id=post_id, user_id=1, old="scheduled", new="scheduled",
-                        reason=str(number), at=core.clock.now(),
+                        delivery_id=delivery.id,
+                        post_id=post_id,
+                        user_id=1,
+                        old="scheduled",
+                        new="scheduled",
+                        reason=str(number),
+                        at=core.clock.now(),
                     )
-                )  # fmt: skip
+                )
             return time.monotonic()
 
         return _measure(made, port, clients, token, post_id, send)
@@ -79,9 +84,14 @@ def _bare(clients: int) -> list[float]:
 
         def send(number: int) -> float:
             data = {
-                "post_id": 1, "delivery_id": 1, "platform": "x", "old": "scheduled", "new": "scheduled",
-                "reason": str(number), "at": at,
-            }  # fmt: skip
+                "post_id": 1,
+                "delivery_id": 1,
+                "platform": "x",
+                "old": "scheduled",
+                "new": "scheduled",
+                "reason": str(number),
+                "at": at,
+            }
             body = json.dumps({"event": "monitoring_update", "id": 2 * number, "data": data}).encode()
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/send", data=body, timeout=30) as reply:
                 return float(reply.read())

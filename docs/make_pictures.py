@@ -35,8 +35,15 @@ PICTURES = Path(__file__).parent / "pictures"
 PORTS = {"APP": "21501", "API": "21502", "SANDBOX": "21503"}
 SIZES = {"desktop": (1280, 900), "phone": (390, 844)}
 TALLEST = 2400  # pixels; longer pages are cut, nobody reads them in a document
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync"]  # fmt: skip
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 PLANNED = (  # days and hours from now, text, platforms
     (1, 2, "Office hours today at five: bring your questions", ("x", "mastodon")),
     (1, 6, "What surprised us, part one", ("bluesky",)),
@@ -57,9 +64,12 @@ def main() -> None:
         os.environ.update({f"POSTPROBER_{name}_PORT": port for name, port in PORTS.items()})
         os.environ.update({"POSTPROBER_DATA_DIR": f"{folder}/data", "POSTPROBER_MODE": "sandbox"})
         demo = subprocess.Popen(
-            [sys.executable, "-m", "postprober", "demo"], cwd=ROOT, text=True, stdout=subprocess.PIPE,
+            [sys.executable, "-m", "postprober", "demo"],
+            cwd=ROOT,
+            text=True,
+            stdout=subprocess.PIPE,
             env=os.environ | {"PYTHONUNBUFFERED": "1"},
-        )  # fmt: skip
+        )
         try:
             email, password = _ready(demo)
             with sync_playwright() as playwright:

@@ -35,9 +35,11 @@ def broker_of(url: str, *more: Middleware) -> RedisBroker:
     """The broker at `url`, with its queues declared; connects with the first message."""
     client = redis.Redis.from_url(url, socket_timeout=None, socket_connect_timeout=TIMEOUT)
     broker: RedisBroker = _Broker(  # type: ignore[no-untyped-call]
-        client=client, middleware=[AgeLimit(max_age=OLDEST_MS), *more], namespace=NAMESPACE,
+        client=client,
+        middleware=[AgeLimit(max_age=OLDEST_MS), *more],
+        namespace=NAMESPACE,
         heartbeat_timeout=HEARTBEAT_MS,
-    )  # fmt: skip
+    )
     for queue in QUEUES:
         broker.declare_queue(queue)
     return broker

@@ -39,12 +39,23 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"
 # Chromium's switches (chromium.org, "List of Chromium Command Line Switches"): no QUIC and no WebRTC over UDP, which
 # would go round the proxy; no name is resolved by the browser itself; nothing is fetched that no page asked for.
 FLAGS = (
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--mute-audio", "--no-pings",
-    "--force-webrtc-ip-handling-policy=disable_non_proxied_udp", "--webrtc-ip-handling-policy=disable_non_proxied_udp",
-    "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1", "--dns-prefetch-disable",
-    "--js-flags=--max-old-space-size=512", "--disable-features=WebTransport,Prerender2,DnsOverHttps",
-)  # fmt: skip
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+    "--mute-audio",
+    "--no-pings",
+    "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
+    "--webrtc-ip-handling-policy=disable_non_proxied_udp",
+    "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
+    "--dns-prefetch-disable",
+    "--js-flags=--max-old-space-size=512",
+    "--disable-features=WebTransport,Prerender2,DnsOverHttps",
+)
 MAX_BYTES = 64 * 2**20  # of one visit; the heaviest pages of our platforms load about 5 MB
 IDLE_SECONDS = 300.0
 WAIT_SECONDS = 120.0  # how long a visit waits for its turn
@@ -109,10 +120,14 @@ class Browser:
         if trouble:
             raise Unavailable(trouble)
         options: dict[str, Any] = {
-            "storage_state": dict(storage_state) if storage_state else None, "offline": offline,
-            "java_script_enabled": javascript, "viewport": {"width": viewport[0], "height": viewport[1]},
-            "locale": locale, "service_workers": "block", "accept_downloads": False,
-        }  # fmt: skip
+            "storage_state": dict(storage_state) if storage_state else None,
+            "offline": offline,
+            "java_script_enabled": javascript,
+            "viewport": {"width": viewport[0], "height": viewport[1]},
+            "locale": locale,
+            "service_workers": "block",
+            "accept_downloads": False,
+        }
         for _ in range(MAX_STARTS):
             visit = _Visit(job, seconds, options, 0 if offline else MAX_BYTES)
             with suppress(_NotServed):
@@ -262,9 +277,14 @@ class _Life:
     def _launch(self, playwright: Playwright) -> Chromium:
         port = self._proxy.start()
         browser = playwright.chromium.launch(
-            executable_path=self._path or None, args=list(FLAGS), handle_sigint=False, handle_sigterm=False,
-            handle_sighup=False, proxy={"server": f"http://127.0.0.1:{port}", "bypass": "<-loopback>"}, env=environment(),
-        )  # fmt: skip
+            executable_path=self._path or None,
+            args=list(FLAGS),
+            handle_sigint=False,
+            handle_sigterm=False,
+            handle_sighup=False,
+            proxy={"server": f"http://127.0.0.1:{port}", "bypass": "<-loopback>"},
+            env=environment(),
+        )
         session = browser.new_browser_cdp_session()
         processes = session.send("SystemInfo.getProcessInfo")["processInfo"]
         self._pid = next(int(p["id"]) for p in processes if p["type"] == "browser")

@@ -192,9 +192,20 @@ class HttpClient:
         wire = _Wire(self, visible)
         try:
             return self._once(
-                self.pools.sends, method, url, visible, headers, params,
-                json=json, data=data, content=content, files=files, timeout=timeout, total=total, wire=wire,
-            )  # fmt: skip
+                self.pools.sends,
+                method,
+                url,
+                visible,
+                headers,
+                params,
+                json=json,
+                data=data,
+                content=content,
+                files=files,
+                timeout=timeout,
+                total=total,
+                wire=wire,
+            )
         except httpx2.RequestError as error:  # also a body that cannot be decoded: the request was served
             detail = self.redactor.excerpt(repr(error))
             if not wire.started and isinstance(error, _NOT_SENT):
@@ -234,11 +245,14 @@ class HttpClient:
         request_id = self.request_id or uuid.uuid4().hex
         try:
             request = client.build_request(
-                method, url, headers={**(headers or {}), "X-Request-Id": request_id}, params=params,
+                method,
+                url,
+                headers={**(headers or {}), "X-Request-Id": request_id},
+                params=params,
                 extensions={"trace": wire.trace} if wire else {},
                 timeout=httpx2.Timeout(timeout) if timeout else httpx2.USE_CLIENT_DEFAULT,
                 **{key: value for key, value in body.items() if value is not None},
-            )  # fmt: skip
+            )
         except (httpx2.InvalidURL, ValueError) as error:  # ValueError: also what cannot be encoded
             raise BadInput(
                 "This address or a value sent to it is not usable.", self.redactor.excerpt(type(error).__name__)
@@ -323,9 +337,13 @@ class _SendTransport(httpx2.BaseTransport):
         asked = request.extensions.get("timeout", {}).get("read")
         seconds = self._seconds if self._seconds is None or asked is None else min(self._seconds, asked)
         reply = self._client.send(
-            request.method, str(request.url), headers=headers, content=request.read() or None, timeout=seconds,
+            request.method,
+            str(request.url),
+            headers=headers,
+            content=request.read() or None,
+            timeout=seconds,
             total=seconds,
-        )  # fmt: skip
+        )
         kept = {key: value for key, value in reply.headers.items() if key not in OF_THE_WIRE}
         return httpx2.Response(reply.status, headers=kept, content=reply.body, request=request)
 
@@ -373,8 +391,11 @@ class Pools:
         self.trusted_hosts = trusted_hosts
         limits = httpx2.Timeout(timeout, connect=min(10.0, timeout), pool=timeout)
         common: dict[str, Any] = {
-            "timeout": limits, "follow_redirects": False, "headers": {"User-Agent": USER_AGENT}, "trust_env": False,
-        }  # fmt: skip
+            "timeout": limits,
+            "follow_redirects": False,
+            "headers": {"User-Agent": USER_AGENT},
+            "trust_env": False,
+        }
         self.reads = httpx2.Client(
             transport=transport or GuardedTransport(self.may_be_private, keep_alive=32), **common
         )
@@ -407,8 +428,9 @@ class Pools:
         if self.inside and host not in self.trusted_hosts and not is_private_name(host):
             raise BadInput(
                 f"In sandbox mode nothing leaves this machine, so {host} is not called; for the real platforms set "
-                "POSTPROBER_MODE=live.", field="url",
-            )  # fmt: skip
+                "POSTPROBER_MODE=live.",
+                field="url",
+            )
 
     def close(self) -> None:
         """Close every connection; safe to call twice."""

@@ -168,9 +168,14 @@ class Supervisor:
         with log.open("ab") as out:
             # A group of its own: Ctrl-C reaches this process only, which then stops the others in order.
             return subprocess.Popen(
-                [sys.executable, *command], stdout=out, stderr=out, cwd=places.home(), env=environment(self.settings),
-                start_new_session=True, preexec_fn=_end_with(os.getpid()),
-            )  # fmt: skip
+                [sys.executable, *command],
+                stdout=out,
+                stderr=out,
+                cwd=places.home(),
+                env=environment(self.settings),
+                start_new_session=True,
+                preexec_fn=_end_with(os.getpid()),
+            )
 
     def watch(self) -> int:
         """Until a signal, or until a child ends that cannot be started again; returns the exit code."""
@@ -254,11 +259,30 @@ def command(name: str, s: Settings) -> tuple[str, ...]:
         "sandbox": ("-m", "postprober.sandbox", "--port", str(s.sandbox_port), "--data-dir", str(s.data_dir.resolve())),
         "sidecar": ("-m", "postprober.api"),
         "scheduler": ("scheduler.py",),
-        "worker": ("-m", "dramatiq", "postprober.worker", "--processes", "1", "--threads", str(s.workers),
-                   "--worker-shutdown-timeout", str(round(STOP_LIMIT * 1000))),
-        "app": ("-m", "streamlit", "run", "app.py", "--server.port", str(s.app_port), "--server.address", "127.0.0.1",
-                "--server.headless", "true"),
-    }  # fmt: skip
+        "worker": (
+            "-m",
+            "dramatiq",
+            "postprober.worker",
+            "--processes",
+            "1",
+            "--threads",
+            str(s.workers),
+            "--worker-shutdown-timeout",
+            str(round(STOP_LIMIT * 1000)),
+        ),
+        "app": (
+            "-m",
+            "streamlit",
+            "run",
+            "app.py",
+            "--server.port",
+            str(s.app_port),
+            "--server.address",
+            "127.0.0.1",
+            "--server.headless",
+            "true",
+        ),
+    }
     return commands[name]
 
 

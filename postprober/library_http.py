@@ -60,9 +60,13 @@ class _Adapter(BaseAdapter):
         headers = {name: _text(value) for name, value in request.headers.items() if name.lower() not in SET_BY_SEND}
         try:
             reply = self._visit.http.send(
-                request.method or "GET", _without_user(request.url or ""), headers=headers,
-                content=_bytes(request.body), timeout=left, total=left,
-            )  # fmt: skip
+                request.method or "GET",
+                _without_user(request.url or ""),
+                headers=headers,
+                content=_bytes(request.body),
+                timeout=left,
+                total=left,
+            )
         except PostProberError as error:
             self._visit.error = self._visit.error or error
             raise requests.ConnectionError("The service could not be reached.") from None

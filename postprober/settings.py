@@ -32,9 +32,22 @@ DATABASE = "postprober.sqlite"  # in the data folder
 _PREFIX = "POSTPROBER_"
 # Read by the files in deploy/, by tests and CI.
 _NOT_SETTINGS = frozenset(
-    {"DOMAIN", "TLS", "APP", "API", "CONTRACTS", "REALSERVERS", "REQUIRE_REAL", "REAL_PDS", "REAL_SNAC", "REAL_OIDC",
-     "REAL_WAIT", "SNAC_ACCOUNTS", "ENV_FILE"}
-)  # fmt: skip
+    {
+        "DOMAIN",
+        "TLS",
+        "APP",
+        "API",
+        "CONTRACTS",
+        "REALSERVERS",
+        "REQUIRE_REAL",
+        "REAL_PDS",
+        "REAL_SNAC",
+        "REAL_OIDC",
+        "REAL_WAIT",
+        "SNAC_ACCOUNTS",
+        "ENV_FILE",
+    }
+)
 # The file that settings are read from besides the environment: `.env` in the folder where the command was started unless
 # this names another one; "" for none.
 ENV_FILE = "POSTPROBER_ENV_FILE"
@@ -145,9 +158,12 @@ class Settings(BaseSettings):
     @property
     def timing(self) -> Timing:
         chosen = replace(
-            SANDBOX_TIMING if self.sandbox else replace(LIVE_TIMING, account_check_every=timedelta(minutes=self.account_check_minutes)),
-            watch_for=timedelta(days=self.watch_days), watch_longest=timedelta(hours=self.watch_hours),
-        )  # fmt: skip
+            SANDBOX_TIMING
+            if self.sandbox
+            else replace(LIVE_TIMING, account_check_every=timedelta(minutes=self.account_check_minutes)),
+            watch_for=timedelta(days=self.watch_days),
+            watch_longest=timedelta(hours=self.watch_hours),
+        )
         return chosen if self.account_check_minutes else replace(chosen, account_check_every=timedelta(0))
 
     @property

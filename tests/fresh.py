@@ -15,9 +15,22 @@ from sqlalchemy import make_url
 PATIENCE = 5.0  # seconds until a backend that was told to end is gone
 # Every catalogue that a change of the schema writes to; `pg_class` apart, for emptying writes to that, too.
 _CATALOGUES = (
-    "pg_attribute", "pg_attrdef", "pg_constraint", "pg_event_trigger", "pg_extension", "pg_index", "pg_namespace",
-    "pg_policy", "pg_proc", "pg_rewrite", "pg_sequence", "pg_statistic", "pg_trigger", "pg_type", "alembic_version",
-)  # fmt: skip
+    "pg_attribute",
+    "pg_attrdef",
+    "pg_constraint",
+    "pg_event_trigger",
+    "pg_extension",
+    "pg_index",
+    "pg_namespace",
+    "pg_policy",
+    "pg_proc",
+    "pg_rewrite",
+    "pg_sequence",
+    "pg_statistic",
+    "pg_trigger",
+    "pg_type",
+    "alembic_version",
+)
 _SCHEMA = (
     "SELECT concat_ws('|', (SELECT md5(string_agg(concat_ws(',', relname, relkind, reloptions, relrowsecurity, relpersistence),"
     " ';' ORDER BY oid)) FROM pg_class), (SELECT count(*) FROM pg_db_role_setting), "

@@ -47,14 +47,18 @@ API = "from postprober.api.__main__ import main; main()"
 SCHEDULER = "from postprober.cli.main import run_scheduler; run_scheduler()"
 # What wants each extra: the part that runs, its arguments, and the settings that make it want it.
 WANTED: dict[str, tuple[str, tuple[str, ...], dict[str, str]]] = {
-    "app": ("from postprober import launch; from postprober.settings import load_settings as l; launch.start_all(launch.Family(l()))", (), {"API_PORT": "{taken}"}),
+    "app": (
+        "from postprober import launch; from postprober.settings import load_settings as l; launch.start_all(launch.Family(l()))",
+        (),
+        {"API_PORT": "{taken}"},
+    ),
     "postgres": (CLI, ("posts",), {"DATABASE_URL": "postgresql://127.0.0.1:1/none"}),
     "redis": (CLI, ("posts",), {"REDIS_URL": "redis://127.0.0.1:1/0"}),
     "browser": (CLI, ("doctor",), {}),
     "ai": (CLI, ("posts",), {"AI_API_KEY": "a-key-of-a-model"}),
     "reports": (CLI, ("report", "1", "--format", "html", "--out", "report.html"), {}),
     "analytics": (CLI, ("report", "1", "--format", "csv", "--out", "report.csv"), {}),
-}  # fmt: skip
+}
 
 
 def _start(
@@ -62,9 +66,12 @@ def _start(
 ) -> subprocess.Popen[str]:
     """`what` in a process of its own that cannot import `refused`."""
     env = {
-        **os.environ, "PYTHONPATH": str(ROOT), "POSTPROBER_DATA_DIR": str(folder / "data"), "POSTPROBER_ENV_FILE": "",
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "POSTPROBER_DATA_DIR": str(folder / "data"),
+        "POSTPROBER_ENV_FILE": "",
         **{f"POSTPROBER_{name}": value for name, value in settings.items()},
-    }  # fmt: skip
+    }
     code = REFUSING.format(names=refused, argv=list(argv)) + what
     return subprocess.Popen(
         [sys.executable, "-c", code], cwd=folder, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT

@@ -17,8 +17,10 @@ from postprober.storage.tables import metadata
 ROOT = Path(__file__).parents[1]
 GLOSSARY = (ROOT / "docs" / "glossary.md").read_text()
 SOURCES = [
-    path for path in sorted((ROOT / "postprober").rglob("*.py")) if "versions" not in path.parts  # migrations stay as they were
-]  # fmt: skip
+    path
+    for path in sorted((ROOT / "postprober").rglob("*.py"))
+    if "versions" not in path.parts  # migrations stay as they were
+]
 # Classes that mean the same on both sides of a wall that nothing may cross.
 TWICE = {
     "Account": "an account, here and in the emulated platforms",

@@ -176,8 +176,11 @@ def test_on_a_full_disk_no_log_is_lost_and_later_it_is_rotated(tmp_path: Path, m
     made._rotates_from = 0.0
     made.rotate()
     assert _logs(folder) == {
-        "app.log": b"", "app.log.1": before["app.log"], "app.log.2": b"old 1", "app.log.3": b"old 2",
-    }  # fmt: skip
+        "app.log": b"",
+        "app.log.1": before["app.log"],
+        "app.log.2": b"old 1",
+        "app.log.3": b"old 2",
+    }
 
 
 def test_a_child_that_cannot_be_started_again_now_is_tried_again_and_ends_nobody(

@@ -82,8 +82,16 @@ def test_nothing_shared_names_a_platform() -> None:
 
 @pytest.mark.parametrize(
     "line",
-    ["# as Mastodon does", "if key == 'x':", "X shows it", "https://x.com/a", "on lnkd.in/a", "INSTAGRAM_ID", "a tweet on twitter"],
-)  # fmt: skip
+    [
+        "# as Mastodon does",
+        "if key == 'x':",
+        "X shows it",
+        "https://x.com/a",
+        "on lnkd.in/a",
+        "INSTAGRAM_ID",
+        "a tweet on twitter",
+    ],
+)
 def test_the_search_finds_names(line: str) -> None:
     assert list(named_in("postprober/any.py", line))
 

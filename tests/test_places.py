@@ -25,14 +25,31 @@ TELLS = (
 )
 # One value for every kind of field that is not its default; the rest is written as `changed`.
 CHOSEN = {
-    "mode": "live", "database_url": "sqlite:///elsewhere/posts.sqlite", "redis_url": "redis://127.0.0.1:1/3",
-    "secret_key": "s" * 40, "vault_keys": "first:" + "QUFB" * 10 + "QUE=", "public_url": "https://post.example.org",
-    "app_url": "https://app.example.org", "x_dialect": "legacy", "browser": "off", "browser_path": "bin/chromium",
-    "registration": "open", "smtp_host": "mail.example.org", "smtp_security": "tls", "smtp_from": "post@example.org",
-    "trusted_proxies": "10.0.0.0/8", "cors_origins": "https://tools.example.org", "data_dir": "here/data",
-    "drain_seconds": "7", "watch_days": "7", "watch_hours": "7", "browser_looks": "7", "ai_timeout_seconds": "7",
-    "workers": "7", "smtp_port": "2525",
-}  # fmt: skip
+    "mode": "live",
+    "database_url": "sqlite:///elsewhere/posts.sqlite",
+    "redis_url": "redis://127.0.0.1:1/3",
+    "secret_key": "s" * 40,
+    "vault_keys": "first:" + "QUFB" * 10 + "QUE=",
+    "public_url": "https://post.example.org",
+    "app_url": "https://app.example.org",
+    "x_dialect": "legacy",
+    "browser": "off",
+    "browser_path": "bin/chromium",
+    "registration": "open",
+    "smtp_host": "mail.example.org",
+    "smtp_security": "tls",
+    "smtp_from": "post@example.org",
+    "trusted_proxies": "10.0.0.0/8",
+    "cors_origins": "https://tools.example.org",
+    "data_dir": "here/data",
+    "drain_seconds": "7",
+    "watch_days": "7",
+    "watch_hours": "7",
+    "browser_looks": "7",
+    "ai_timeout_seconds": "7",
+    "workers": "7",
+    "smtp_port": "2525",
+}
 
 
 def _line(name: str) -> str:

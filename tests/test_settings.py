@@ -37,12 +37,24 @@ def test_good_settings_are_taken(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"mode": "test"}, {"app_port": 0}, {"app_port": 65536}, {"api_port": "x"}, {"workers": 0}, {"workers": 65},
-        {"late_limit_minutes": 0}, {"secret_key": ""}, {"secret_key": "s" * 31}, {"vault_keys": ""}, {"vault_keys": "k1"},
-        {"vault_keys": "k1:AAAA"}, {"secret_key": "A" * 43 + "=", "vault_keys": "k1:" + "A" * 43 + "="},
-        {"public_url": "http://p.example.org"}, {"app_url": "http://p.example.org"}, {"registration": "open"},
+        {"mode": "test"},
+        {"app_port": 0},
+        {"app_port": 65536},
+        {"api_port": "x"},
+        {"workers": 0},
+        {"workers": 65},
+        {"late_limit_minutes": 0},
+        {"secret_key": ""},
+        {"secret_key": "s" * 31},
+        {"vault_keys": ""},
+        {"vault_keys": "k1"},
+        {"vault_keys": "k1:AAAA"},
+        {"secret_key": "A" * 43 + "=", "vault_keys": "k1:" + "A" * 43 + "="},
+        {"public_url": "http://p.example.org"},
+        {"app_url": "http://p.example.org"},
+        {"registration": "open"},
     ],
-)  # fmt: skip
+)
 def test_wrong_settings_refuse_to_start_in_one_sentence_without_secrets(
     tmp_path: Path, changes: dict[str, object]
 ) -> None:
@@ -178,11 +190,16 @@ def test_secrets_show_in_no_representation_dump_log_or_traceback(
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"secret_key": "covered-short"}, {"vault_keys": ""}, {"vault_keys": "k1:covered-no-key"}, {"app_port": "x"},
-        {"redis_url": "covered-no-address"}, {"x_price_post": "-1"}, {"app_url": "http://p.example.org"},
+        {"secret_key": "covered-short"},
+        {"vault_keys": ""},
+        {"vault_keys": "k1:covered-no-key"},
+        {"app_port": "x"},
+        {"redis_url": "covered-no-address"},
+        {"x_price_post": "-1"},
+        {"app_url": "http://p.example.org"},
         {"data_dir": "/dev/null/x"},
     ],
-)  # fmt: skip
+)
 def test_a_refusal_to_start_shows_no_secret_either(monkeypatch: pytest.MonkeyPatch, wrong: dict[str, str]) -> None:
     told = _secrets(monkeypatch, **wrong)
     with pytest.raises(ConfigurationError) as caught:
@@ -212,9 +229,13 @@ def test_a_browser_is_sent_to_the_public_address_only_where_the_app_is_too(tmp_p
 
 @pytest.mark.parametrize(
     ("name", "meant"),
-    [("POSTPROBER_DATABSE_URL", "POSTPROBER_DATABASE_URL"), ("POSTPROBER_SECRETKEY", "POSTPROBER_SECRET_KEY"),
-     ("POSTPROBER_PUBLIC_ULR", "POSTPROBER_PUBLIC_URL"), ("postprober_workes", "POSTPROBER_WORKERS")],
-)  # fmt: skip
+    [
+        ("POSTPROBER_DATABSE_URL", "POSTPROBER_DATABASE_URL"),
+        ("POSTPROBER_SECRETKEY", "POSTPROBER_SECRET_KEY"),
+        ("POSTPROBER_PUBLIC_ULR", "POSTPROBER_PUBLIC_URL"),
+        ("postprober_workes", "POSTPROBER_WORKERS"),
+    ],
+)
 @pytest.mark.parametrize("where", ["environment", "file"])
 def test_a_misspelt_name_refuses_to_start_and_names_the_right_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, meant: str, where: str
@@ -240,3 +261,14 @@ def test_names_of_others_with_our_prefix_are_left_alone(tmp_path: Path, monkeypa
 def test_a_redis_address_that_is_none_is_refused(tmp_path: Path, url: str) -> None:
     with pytest.raises(ConfigurationError, match="POSTPROBER_REDIS_URL is not usable"):
         load(tmp_path, redis_url=url)
+
+
+def test_a_setting_under_the_name_of_earlier_versions_still_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("POSTPROBER_CANARY_MINUTES", "7")
+    assert load_settings(data_dir=tmp_path / "data").account_check_minutes == 7
+    assert "POSTPROBER_CANARY_MINUTES" not in unknown_names()
+    monkeypatch.setenv("POSTPROBER_ACCOUNT_CHECK_MINUTES", "9")
+    assert load_settings(data_dir=tmp_path / "data").account_check_minutes == 9

@@ -56,8 +56,17 @@ def test_the_wheel_has_the_whole_program_and_nothing_else(wheel: Path) -> None:
     assert set(found) == set(wanted)
     for name, path in wanted.items():
         assert path is None or found[name] == hashlib.sha256(path.read_bytes()).hexdigest(), name
-    for part in ("py.typed", "ui/look.css", "agent/lists/common.txt", "analytics/templates/post.html", "storage/migrations/script.py.mako",
-                 "sandbox/app.py", "platforms/x/facts.md", "_app/pages/overview.py", "_app/.streamlit/config.toml"):  # fmt: skip
+    for part in (
+        "py.typed",
+        "ui/look.css",
+        "agent/lists/common.txt",
+        "analytics/templates/post.html",
+        "storage/migrations/script.py.mako",
+        "sandbox/app.py",
+        "platforms/x/facts.md",
+        "_app/pages/overview.py",
+        "_app/.streamlit/config.toml",
+    ):
         assert f"postprober/{part}" in found
 
 

@@ -24,9 +24,13 @@ RENEW = 600.0  # seconds after which tokens are renewed; they live for 15 minute
 TRIES = 5  # of one act that is asked to come again
 CLOSED = (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.CLOSING, aiohttp.WSMsgType.ERROR)
 ROUTES = {
-    "posts": "/api/posts?limit=20", "alerts": "/api/alerts?limit=20", "me": "/api/auth/me", "accounts": "/api/accounts",
-    "health": "/api/health/platforms", "analytics": "/api/analytics?days=28",
-}  # fmt: skip
+    "posts": "/api/posts?limit=20",
+    "alerts": "/api/alerts?limit=20",
+    "me": "/api/auth/me",
+    "accounts": "/api/accounts",
+    "health": "/api/health/platforms",
+    "analytics": "/api/analytics?days=28",
+}
 
 
 class Client:
@@ -37,9 +41,16 @@ class Client:
         self.stopping = asyncio.Event()
 
     async def call(
-        self, person: Person | None, method: str, path: str, route: str, *, expect: int = 200,
-        headers: Mapping[str, str] | None = None, **body: Any,
-    ) -> Any:  # fmt: skip
+        self,
+        person: Person | None,
+        method: str,
+        path: str,
+        route: str,
+        *,
+        expect: int = 200,
+        headers: Mapping[str, str] | None = None,
+        **body: Any,
+    ) -> Any:
         """The answer's JSON; None after an error, which is noted."""
         sent = {"Authorization": f"Bearer {person.access}"} if person else {}
         for _ in range(TRIES):

@@ -106,9 +106,14 @@ def _signed_in(conn: Connection, core: Core, user: int, when: datetime) -> str:
     )
     token = opaque()
     users.add_session(
-        conn, user_id=user, kind="refresh", token_hash=_hash(core, token), now=when, expires_at=until,
+        conn,
+        user_id=user,
+        kind="refresh",
+        token_hash=_hash(core, token),
+        now=when,
+        expires_at=until,
         data={"family": family},
-    )  # fmt: skip
+    )
     return token
 
 

@@ -23,16 +23,31 @@ def figures(one: Outcome) -> dict[str, Any]:
     times = sorted(t for route in record.times.values() for t in route)
     during = sum(a.during for a in record.accepted)
     return {
-        "users": one.load.users, "seconds": record.seconds, "requests": len(times),
-        "requests_a_second": len(times) / record.seconds, "errors": dict(record.errors), "waits": dict(record.waits),
-        "sockets_wanted": one.sockets[0], "sockets_held": one.sockets[1],
-        "posts_an_hour_accepted": during / hours, "posts_an_hour_proved": one.proved / hours,
-        "events": len(record.latencies), "events_due": one.events[0], "events_missed": one.events[1],
-        "accepted": verdict.accepted, "ended": dict(verdict.ended), "planned": verdict.planned,
-        "lost": list(verdict.lost), "doubled": list(verdict.doubled), "contradicted": list(verdict.contradicted),
-        "unasked": list(verdict.unasked), "cpu": one.cpu, "memory": one.memory, "phases": one.phases,
+        "users": one.load.users,
+        "seconds": record.seconds,
+        "requests": len(times),
+        "requests_a_second": len(times) / record.seconds,
+        "errors": dict(record.errors),
+        "waits": dict(record.waits),
+        "sockets_wanted": one.sockets[0],
+        "sockets_held": one.sockets[1],
+        "posts_an_hour_accepted": during / hours,
+        "posts_an_hour_proved": one.proved / hours,
+        "events": len(record.latencies),
+        "events_due": one.events[0],
+        "events_missed": one.events[1],
+        "accepted": verdict.accepted,
+        "ended": dict(verdict.ended),
+        "planned": verdict.planned,
+        "lost": list(verdict.lost),
+        "doubled": list(verdict.doubled),
+        "contradicted": list(verdict.contradicted),
+        "unasked": list(verdict.unasked),
+        "cpu": one.cpu,
+        "memory": one.memory,
+        "phases": one.phases,
         "worst_p95": max((percentile(t, 0.95) for t in record.times.values() if t), default=0.0),
-    }  # fmt: skip
+    }
 
 
 def lines(one: Outcome) -> Iterator[str]:
@@ -73,9 +88,13 @@ def lines(one: Outcome) -> Iterator[str]:
 def verdict(found: dict[str, Any]) -> str:
     """Against ten times the limits of the original design. Never says more than was measured."""
     good = not (
-        found["errors"] or found["events_missed"] or found["lost"] or found["doubled"] or found["contradicted"]
+        found["errors"]
+        or found["events_missed"]
+        or found["lost"]
+        or found["doubled"]
+        or found["contradicted"]
         or found["unasked"]
-    )  # fmt: skip
+    )
     checks = {
         f"{found['users']:,} users of {USERS:,}": found["users"] >= USERS,
         f"{found['posts_an_hour_accepted']:,.0f} posts/h of {POSTS:,}": found["posts_an_hour_accepted"] >= POSTS,

@@ -91,9 +91,13 @@ class Advisor:
         theirs = _suggestions(language_model.by, answer, brief, links)
         known = {s.id for s in theirs}
         return replace(
-            plain, review=told, suggestions=(*theirs, *(s for s in plain.suggestions if s.id not in known)),
-            by=f"{language_model.by} and {RULES}", note=missed, incomplete=bool(missed),
-        )  # fmt: skip
+            plain,
+            review=told,
+            suggestions=(*theirs, *(s for s in plain.suggestions if s.id not in known)),
+            by=f"{language_model.by} and {RULES}",
+            note=missed,
+            incomplete=bool(missed),
+        )
 
     def diagnose(self, evidence: Evidence) -> Diagnosis:
         """The cause, and the more cautious of the two fixes."""
@@ -140,10 +144,15 @@ def _merged(evidence: Evidence, ours: Diagnosis, answer: DiagnosisAnswer, by: st
     cause = answer.cause if ours.confidence < 0.5 and confidence > ours.confidence else ours.cause
     retryable = ours.retryable and fix is ours.fix
     return replace(
-        ours, cause=cause, fix=fix, retryable=retryable, confidence=min(ours.confidence, confidence),
-        explanation=explain(cause, fix, evidence), by=f"{by} and {RULES}" if stricter else RULES,
+        ours,
+        cause=cause,
+        fix=fix,
+        retryable=retryable,
+        confidence=min(ours.confidence, confidence),
+        explanation=explain(cause, fix, evidence),
+        by=f"{by} and {RULES}" if stricter else RULES,
         note="The model and the rules disagree; the more cautious answer holds.",
-    )  # fmt: skip
+    )
 
 
 def _review(by: str, answer: ReviewAnswer, brief: Brief) -> Review:

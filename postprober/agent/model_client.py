@@ -67,8 +67,15 @@ _DIAGNOSE = (
 T = TypeVar("T", bound=BaseModel)
 # The client's own errors; ours, which come through its transport; and what its parser raises on a reply of another form.
 _FAILURES = (
-    openai.OpenAIError, PlatformError, BadInput, ValidationError, ValueError, AttributeError, TypeError, KeyError,
-)  # fmt: skip
+    openai.OpenAIError,
+    PlatformError,
+    BadInput,
+    ValidationError,
+    ValueError,
+    AttributeError,
+    TypeError,
+    KeyError,
+)
 
 
 class TokenBudget(Protocol):
@@ -98,9 +105,12 @@ class ModelClient:
         self._asks_moderation_from = 0.0  # monotonic
         bound = self.http.bound(secrets=[self.key])
         self._client = OpenAI(
-            api_key=self.key, base_url=self.base_url or OPENAI_URL, timeout=self.timeout, max_retries=0,
+            api_key=self.key,
+            base_url=self.base_url or OPENAI_URL,
+            timeout=self.timeout,
+            max_retries=0,
             http_client=bound.library_client(self.timeout),
-        )  # fmt: skip
+        )
 
     @property
     def by(self) -> str:

@@ -37,9 +37,17 @@ def suggestions(brief: Brief) -> tuple[Suggestion, ...]:
 
 
 def suggestion(
-    kind: Kind, target: Target | None, before: Sequence[str], after: Sequence[str], reason: str, by: str,
-    confidence: float, *, media_id: int | None = None, at: str | None = None,
-) -> Suggestion:  # fmt: skip
+    kind: Kind,
+    target: Target | None,
+    before: Sequence[str],
+    after: Sequence[str],
+    reason: str,
+    by: str,
+    confidence: float,
+    *,
+    media_id: int | None = None,
+    at: str | None = None,
+) -> Suggestion:
     """A suggestion with an id that the same proposal gets again, so that a decision about it is remembered."""
     account = target.account_id if target else None
     told = "\x1f".join((kind, str(account), str(media_id), *before, "\x1e", *after, at or "" if kind != "time" else ""))

@@ -34,9 +34,18 @@ ALLOWED = frozenset([
     "whatsapp", "workflow", "workflows", "wxpusher", "wxteams", "xmatters", "zoom", "zulip",
 ])  # fmt: skip  # table: many short names
 # Parameters that name a file or an address to be read, or another server than the service's own.
-_REFUSED_KEYS = frozenset({
-    "template", "keyfile", "subfile", "keyset", "pgpkey", "pgp", "pem", "smtp",
-})  # fmt: skip
+_REFUSED_KEYS = frozenset(
+    {
+        "template",
+        "keyfile",
+        "subfile",
+        "keyset",
+        "pgpkey",
+        "pgp",
+        "pem",
+        "smtp",
+    }
+)
 _SECOND = re.compile(r"[\s,]\s*[a-z0-9]+://", re.IGNORECASE)
 _TYPES = {
     "error": apprise.NotifyType.FAILURE,

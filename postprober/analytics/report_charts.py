@@ -62,18 +62,29 @@ def compared(found: Figures) -> str:
         return ""
     platforms = sorted({row["platform"] for row in rows})
     return _svg(
-        alt.Chart(alt.InlineData(values=rows), title="Engagement by platform, against the period before", height=BAR * max(2, len(platforms)))
+        alt.Chart(
+            alt.InlineData(values=rows),
+            title="Engagement by platform, against the period before",
+            height=BAR * max(2, len(platforms)),
+        )
         .mark_bar()
         .encode(
-            x=alt.X("count:Q", title="Engagement of what went out in the period", axis=alt.Axis(tickMinStep=1, tickCount=8, format="~s")),
+            x=alt.X(
+                "count:Q",
+                title="Engagement of what went out in the period",
+                axis=alt.Axis(tickMinStep=1, tickCount=8, format="~s"),
+            ),
             y=alt.Y("platform:N", title="Platform", axis=alt.Axis(labelOverlap=False)),
             yOffset=alt.YOffset("when:N", sort=list(kinds)),
             color=alt.Color(
-                "when:N", sort=list(kinds), title=None, scale=alt.Scale(domain=list(kinds), range=[_BLUE, "#b9c6d3"]),
+                "when:N",
+                sort=list(kinds),
+                title=None,
+                scale=alt.Scale(domain=list(kinds), range=[_BLUE, "#b9c6d3"]),
                 legend=alt.Legend(orient="bottom"),
             ),
         )
-    )  # fmt: skip
+    )
 
 
 def grown(curve: Sequence[tuple[float, int]], usual: Sequence[Usual]) -> str:
@@ -91,21 +102,44 @@ def grown(curve: Sequence[tuple[float, int]], usual: Sequence[Usual]) -> str:
         alt.Chart(alt.InlineData(values=rows), title="Engagement since publishing")
         .mark_line(point=alt.OverlayMarkDef(size=30), strokeWidth=2, strokeJoin="round")
         .encode(
-            x=alt.X("age:Q", title=f"{unit} since publishing", axis=alt.Axis(tickMinStep=1), scale=alt.Scale(domainMin=0)),
+            x=alt.X(
+                "age:Q", title=f"{unit} since publishing", axis=alt.Axis(tickMinStep=1), scale=alt.Scale(domainMin=0)
+            ),
             y=alt.Y("count:Q", title="Likes, reposts, replies, quotes, bookmarks", axis=_WHOLE),
-            color=alt.Color("line:N", sort=names, title=None, scale=alt.Scale(domain=names, range=[_BLUE, _GREY]), legend=alt.Legend(orient="bottom", labelLimit=300, symbolType="stroke", symbolSize=400)),
-            strokeDash=alt.StrokeDash("line:N", sort=names, legend=None, scale=alt.Scale(domain=names, range=[[1, 0], [6, 4]])),
+            color=alt.Color(
+                "line:N",
+                sort=names,
+                title=None,
+                scale=alt.Scale(domain=names, range=[_BLUE, _GREY]),
+                legend=alt.Legend(orient="bottom", labelLimit=300, symbolType="stroke", symbolSize=400),
+            ),
+            strokeDash=alt.StrokeDash(
+                "line:N", sort=names, legend=None, scale=alt.Scale(domain=names, range=[[1, 0], [6, 4]])
+            ),
         )
-    )  # fmt: skip
+    )
 
 
 def _svg(chart: Any) -> str:
     """Drawn on white, without a size in its way: the page's width decides."""
     import vl_convert  # loads a JavaScript engine, which only this needs
 
-    spec = chart.configure(font=_FONT, background="#ffffff").configure_view(stroke=None).configure_title(
-        anchor="start", fontSize=14, fontWeight="bold", color="#1c2530", offset=10
-    ).configure_axis(labelColor="#3c4653", titleColor="#3c4653", gridColor="#e4e8ed", domainColor="#8a8f98", labelFontSize=11, titleFontSize=11, titleFontWeight="normal").configure_legend(labelColor="#1c2530", titleColor="#3c4653", labelFontSize=11, titleFontSize=11).to_dict()  # fmt: skip
+    spec = (
+        chart.configure(font=_FONT, background="#ffffff")
+        .configure_view(stroke=None)
+        .configure_title(anchor="start", fontSize=14, fontWeight="bold", color="#1c2530", offset=10)
+        .configure_axis(
+            labelColor="#3c4653",
+            titleColor="#3c4653",
+            gridColor="#e4e8ed",
+            domainColor="#8a8f98",
+            labelFontSize=11,
+            titleFontSize=11,
+            titleFontWeight="normal",
+        )
+        .configure_legend(labelColor="#1c2530", titleColor="#3c4653", labelFontSize=11, titleFontSize=11)
+        .to_dict()
+    )
     spec.setdefault("width", WIDTH)
     spec.setdefault("height", HEIGHT)
     made: str = vl_convert.vegalite_to_svg(spec, allowed_base_urls=[])

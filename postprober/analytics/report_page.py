@@ -36,9 +36,15 @@ PROOF_WORDS: dict[str, str] = {
     Proof.MATCHES.value: "Verified: the public sees exactly what was sent",
 }
 _POST_STATUS = {
-    "draft": "Draft", "review": "In review", "scheduled": "Scheduled", "posting": "Publishing",
-    "posted": "Published", "partial": "Partially published", "failed": "Failed", "cancelled": "Cancelled",
-}  # fmt: skip
+    "draft": "Draft",
+    "review": "In review",
+    "scheduled": "Scheduled",
+    "posting": "Publishing",
+    "posted": "Published",
+    "partial": "Partially published",
+    "failed": "Failed",
+    "cancelled": "Cancelled",
+}
 
 
 def post_html(report: PostReport) -> str:
@@ -89,18 +95,32 @@ def _render(name: str, report: PostReport | PeriodReport, **more: Any) -> str:
 @cache
 def _template(name: str, zone: ZoneInfo) -> Template:
     env = Environment(
-        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
         lstrip_blocks=True,
-    )  # fmt: skip
+    )
     env.globals.update(
         proof_words=PROOF_WORDS, late_minutes=int(LATE_AFTER.total_seconds() // 60), change=_against, changed=_changed
     )
     env.filters.update(
-        num=number, pct=percent, secs=seconds, day=_day, counted=_counted, data_uri=_data_uri, web=is_web,
-        platform=lambda name: NAMES[Platform(name)], platforms=_platforms, traits=_traits, cause=_cause,
-        post_status=lambda name: _POST_STATUS.get(name, name), moment=partial(_moment, zone, "%-d %b %Y, %H:%M %Z"),
-        short=partial(_moment, zone, "%-d %b %Y, %H:%M"), exact=partial(_moment, zone, "%-d %b %Y, %H:%M:%S"),
-    )  # fmt: skip
+        num=number,
+        pct=percent,
+        secs=seconds,
+        day=_day,
+        counted=_counted,
+        data_uri=_data_uri,
+        web=is_web,
+        platform=lambda name: NAMES[Platform(name)],
+        platforms=_platforms,
+        traits=_traits,
+        cause=_cause,
+        post_status=lambda name: _POST_STATUS.get(name, name),
+        moment=partial(_moment, zone, "%-d %b %Y, %H:%M %Z"),
+        short=partial(_moment, zone, "%-d %b %Y, %H:%M"),
+        exact=partial(_moment, zone, "%-d %b %Y, %H:%M:%S"),
+    )
     return env.get_template(name)
 
 

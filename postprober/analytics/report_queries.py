@@ -24,9 +24,21 @@ _TIMED = f"{_WENT} AND first_byte_at IS NOT NULL"
 _LATE_US = "(epoch_us(first_byte_at) - epoch_us(due_at))"
 
 DELIVERED = (
-    "platform", "due", "went out", "failed", "held", "ghosts", "proved", "on time", "success rate", "proof rate",
-    "on-time share", "late p50 (s)", "late p90 (s)", "late p99 (s)",
-)  # fmt: skip
+    "platform",
+    "due",
+    "went out",
+    "failed",
+    "held",
+    "ghosts",
+    "proved",
+    "on time",
+    "success rate",
+    "proof rate",
+    "on-time share",
+    "late p50 (s)",
+    "late p90 (s)",
+    "late p99 (s)",
+)
 
 
 def delivered(store: SampleStore, period: Period) -> Figures:
@@ -77,9 +89,10 @@ class Reached:
 def reached(store: SampleStore, period: Period) -> list[Reached]:
     """Everything that was due or went out in the period and was not cancelled."""
     return _reached(
-        store, f"({_WITHIN.format('due_at')} OR {_WITHIN.format('published_at')}) AND state <> 'cancelled'",
+        store,
+        f"({_WITHIN.format('due_at')} OR {_WITHIN.format('published_at')}) AND state <> 'cancelled'",
         [micros(period.since), micros(period.now)] * 2,
-    )  # fmt: skip
+    )
 
 
 def reached_by_post(store: SampleStore, post_id: int) -> list[Reached]:

@@ -65,9 +65,13 @@ def schema() -> pa.Schema:
 
     moment = pa.timestamp("us", tz="UTC")
     types: dict[str, pa.DataType] = {
-        "int": pa.int64(), "int | None": pa.int64(), "float | None": pa.float64(), "str": pa.string(),
-        "datetime": moment, "datetime | None": moment,
-    }  # fmt: skip
+        "int": pa.int64(),
+        "int | None": pa.int64(),
+        "float | None": pa.float64(),
+        "str": pa.string(),
+        "datetime": moment,
+        "datetime | None": moment,
+    }
     return pa.schema([(field.name, types[str(field.type)]) for field in fields(ReportLine)])
 
 
@@ -76,7 +80,9 @@ def of_period(
 ) -> list[ReportLine]:
     """The deliveries of `found`, all of which were due or went out between the two moments."""
     d = deliveries.c
-    return _lines(conn, (d.user_id == space, or_(d.due_at.between(since, until), d.published_at.between(since, until))), found)  # fmt: skip
+    return _lines(
+        conn, (d.user_id == space, or_(d.due_at.between(since, until), d.published_at.between(since, until))), found
+    )
 
 
 def of_post(conn: Connection, space: int, post_id: int, found: Sequence[Reached]) -> list[ReportLine]:
@@ -116,13 +122,24 @@ def _query(where: tuple[ColumnElement[bool], ...]) -> Select[Any]:
     d = deliveries.c
     return (
         select(
-            d.id, d.post_id, d.platform, accounts.c.account_name, posts.c.content, d.state, d.proof, d.due_at,
-            d.first_byte_at, d.published_at, d.verified_at, d.url, d.reason,
+            d.id,
+            d.post_id,
+            d.platform,
+            accounts.c.account_name,
+            posts.c.content,
+            d.state,
+            d.proof,
+            d.due_at,
+            d.first_byte_at,
+            d.published_at,
+            d.verified_at,
+            d.url,
+            d.reason,
         )
         .join(posts, posts.c.id == d.post_id)
         .join(accounts, accounts.c.id == d.account_id)
         .where(*where)
-    )  # fmt: skip
+    )
 
 
 def _count(
@@ -142,10 +159,25 @@ def _line(row: Any, one: Reached, counted: tuple[dict[int, int], ...], hashes: d
     tries, failures, mended = (by_id.get(one.delivery_id, 0) for by_id in counted)
     first, due = row["first_byte_at"], row["due_at"]
     return ReportLine(
-        post_id=row["post_id"], delivery_id=one.delivery_id, platform=row["platform"], account=row["account_name"],
-        text=row["content"], state=row["state"], proof=row["proof"], due_at=due, first_byte_at=first,
-        late_seconds=(first - due).total_seconds() if first else None, published_at=row["published_at"],
-        verified_at=row["verified_at"], url=row["url"] or "", **{name: one.counts[name] for name in COUNTS},
-        engagement=one.engagement, counted_at=one.counted_at, attempts=tries, failures=failures, repairs=mended,
-        reason=row["reason"], evidence_sha256=hashes.get(one.delivery_id, ""),
-    )  # fmt: skip
+        post_id=row["post_id"],
+        delivery_id=one.delivery_id,
+        platform=row["platform"],
+        account=row["account_name"],
+        text=row["content"],
+        state=row["state"],
+        proof=row["proof"],
+        due_at=due,
+        first_byte_at=first,
+        late_seconds=(first - due).total_seconds() if first else None,
+        published_at=row["published_at"],
+        verified_at=row["verified_at"],
+        url=row["url"] or "",
+        **{name: one.counts[name] for name in COUNTS},
+        engagement=one.engagement,
+        counted_at=one.counted_at,
+        attempts=tries,
+        failures=failures,
+        repairs=mended,
+        reason=row["reason"],
+        evidence_sha256=hashes.get(one.delivery_id, ""),
+    )

@@ -183,9 +183,11 @@ def period(
     def before(store: SampleStore) -> _Before:
         queries.prepare(store, earlier)
         return (
-            report_queries.delivered(store, earlier), queries.by_platform(store), queries.by_account(store, {}),
+            report_queries.delivered(store, earlier),
+            queries.by_platform(store),
+            queries.by_account(store, {}),
             report_queries.growing(store),
-        )  # fmt: skip
+        )
 
     was = SampleStore.look(db, data_dir, space, earlier.look_back, before, earlier.now)
 
@@ -214,12 +216,27 @@ def _gathered(
     best, worst = _ranked(conn, space, queries.by_post(store))
     count, troubles = _troubles(conn, space, whole)
     return PeriodReport(
-        first, last, zone, whole.now, now, report_queries.delivered(store, whole), was[0],
-        report_queries.proofs(store, whole), spending.repairs_made(conn, space, whole.since, whole.now),
-        queries.over_time(store, whole), _compared(queries.by_platform(store), was[1], 1),
+        first,
+        last,
+        zone,
+        whole.now,
+        now,
+        report_queries.delivered(store, whole),
+        was[0],
+        report_queries.proofs(store, whole),
+        spending.repairs_made(conn, space, whole.since, whole.now),
+        queries.over_time(store, whole),
+        _compared(queries.by_platform(store), was[1], 1),
         _named(_compared(queries.by_account(store, {}), was[2], 2), account_names(conn, space)),
-        report_queries.growing(store), was[3], best, worst, troubles, count, lines, store.missing,
-    )  # fmt: skip
+        report_queries.growing(store),
+        was[3],
+        best,
+        worst,
+        troubles,
+        count,
+        lines,
+        store.missing,
+    )
 
 
 def _period(first: date, last: date, zone: ZoneInfo, now: datetime) -> Period:
@@ -271,16 +288,25 @@ def _troubles(conn: Connection, space: int, whole: Period) -> tuple[int, tuple[T
     t, d = transitions.c, deliveries.c
     rows = conn.execute(
         select(
-            t.at, t.post_id, d.platform, accounts.c.account_name, t.new, t.reason, d.state, posts.c.content,
+            t.at,
+            t.post_id,
+            d.platform,
+            accounts.c.account_name,
+            t.new,
+            t.reason,
+            d.state,
+            posts.c.content,
         )
         .join(deliveries, d.id == t.delivery_id)
         .join(accounts, accounts.c.id == d.account_id)
         .join(posts, posts.c.id == d.post_id)
         .where(
-            t.user_id == space, t.at.between(whole.since, whole.now), t.new.in_(("held", "ghost")),
+            t.user_id == space,
+            t.at.between(whole.since, whole.now),
+            t.new.in_(("held", "ghost")),
             posts.c.deleted_at.is_(None),
         )
         .order_by(t.id.desc())
-    ).all()  # fmt: skip
+    ).all()
     shown = rows[:MOST_TROUBLES]
     return len(rows), tuple(Trouble(*row[:7], beginning(row[7])) for row in shown)

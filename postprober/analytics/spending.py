@@ -30,16 +30,17 @@ def repairs_made(conn: Connection, space: int, since: datetime, until: datetime 
         select(
             repairs.c.cause,
             found,
-            *(func.sum(cast(case((one, 1), else_=0), Integer)) for one in (
-                applied, out, repairs.c.state.in_(("open", "proposed")), repairs.c.state == "refused"
-            )),
+            *(
+                func.sum(cast(case((one, 1), else_=0), Integer))
+                for one in (applied, out, repairs.c.state.in_(("open", "proposed")), repairs.c.state == "refused")
+            ),
         )
         .join(deliveries, deliveries.c.id == repairs.c.delivery_id)
         .join(posts, posts.c.id == repairs.c.post_id)
         .where(repairs.c.user_id == space, made, posts.c.deleted_at.is_(None))
         .group_by(repairs.c.cause)
         .order_by(found.desc(), repairs.c.cause)
-    )  # fmt: skip
+    )
     return Figures(
         ("cause", "failures", "applied", "out after it", "waiting", "refused", "repair rate"),
         [(cause or "not diagnosed yet", int(n), *map(int, rest), int(rest[1]) / int(n)) for cause, n, *rest in rows],
@@ -78,10 +79,12 @@ def _made(
     """By platform: parts that came out without and with a link, and descriptions of their images."""
     rows = conn.execute(
         select(deliveries.c.platform, deliveries.c.parts).where(
-            deliveries.c.user_id == space, deliveries.c.platform.in_([p.value for p in prices]),
-            deliveries.c.published_at >= period.since, deliveries.c.published_at <= period.now,
+            deliveries.c.user_id == space,
+            deliveries.c.platform.in_([p.value for p in prices]),
+            deliveries.c.published_at >= period.since,
+            deliveries.c.published_at <= period.now,
         )
-    ).all()  # fmt: skip
+    ).all()
     described = set(conn.execute(select(media.c.id).where(media.c.user_id == space, media.c.alt != "")).scalars())
     made: dict[Platform, Counter[str]] = {platform: Counter() for platform in prices}
     for platform, parts in rows:
@@ -120,10 +123,13 @@ def _health_looks(conn: Connection, space: int, period: Period, platform: Platfo
         select(health_signs.c.account_id, health_signs.c.at)
         .join(accounts, accounts.c.id == health_signs.c.account_id)
         .where(
-            accounts.c.user_id == space, health_signs.c.platform == platform.value, health_signs.c.source == CHECK,
-            health_signs.c.at >= period.since, health_signs.c.at <= period.now,
+            accounts.c.user_id == space,
+            health_signs.c.platform == platform.value,
+            health_signs.c.source == CHECK,
+            health_signs.c.at >= period.since,
+            health_signs.c.at <= period.now,
         )
-    )  # fmt: skip
+    )
     return len({(row.account_id, row.at.astimezone(UTC).date()) for row in conn.execute(query)})
 
 
@@ -132,13 +138,18 @@ def costs(conn: Connection, since: datetime) -> Figures:
     tokens_in, tokens_out = func.sum(ai_usage.c.input_tokens), func.sum(ai_usage.c.output_tokens)
     rows = conn.execute(
         select(
-            ai_usage.c.day, ai_usage.c.purpose, ai_usage.c.model, func.count(), tokens_in, tokens_out,
+            ai_usage.c.day,
+            ai_usage.c.purpose,
+            ai_usage.c.model,
+            func.count(),
+            tokens_in,
+            tokens_out,
             func.sum(ai_usage.c.cost_micros),
         )
         .where(ai_usage.c.at >= since)
         .group_by(ai_usage.c.day, ai_usage.c.purpose, ai_usage.c.model)
         .order_by(ai_usage.c.day, ai_usage.c.purpose, ai_usage.c.model)
-    )  # fmt: skip
+    )
     return Figures(
         ("day", "purpose", "model", "questions", "input tokens", "output tokens", "cost"),
         [(*row[:3], int(row[3]), int(row[4]), int(row[5]), int(row[6]) / 1e6) for row in rows],

@@ -204,11 +204,17 @@ def _delivery_schema() -> pa.Schema:
     moment = pa.timestamp("us", tz="UTC")
     return pa.schema(
         [
-            ("delivery_id", pa.int64()), ("post_id", pa.int64()), ("account_id", pa.int64()), ("platform", pa.string()),
-            ("state", pa.string()), ("proof", pa.string()), ("due_at", moment), ("published_at", moment),
+            ("delivery_id", pa.int64()),
+            ("post_id", pa.int64()),
+            ("account_id", pa.int64()),
+            ("platform", pa.string()),
+            ("state", pa.string()),
+            ("proof", pa.string()),
+            ("due_at", moment),
+            ("published_at", moment),
             ("first_byte_at", moment),
         ]
-    )  # fmt: skip
+    )
 
 
 def _deliveries(conn: Connection, space: int) -> pa.Table:

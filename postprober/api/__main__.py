@@ -21,10 +21,17 @@ from postprober.wiring import build_core, calm_garbage_collector, close_core
 # closed: after uvicorn's 5 s, posts that were sent again with a key, and for others an error. No compression: 140 kB instead of 33 kB a connection. No proxy headers: uvicorn would believe whoever connects from
 # this machine; `proxies.client_address` reads them.
 SERVER: dict[str, Any] = {
-    "log_config": None, "log_level": "warning", "ws": "websockets-sansio", "ws_per_message_deflate": False,
-    "ws_max_size": 64 * 1024, "ws_ping_interval": 45.0, "ws_ping_timeout": 20.0,
-    "timeout_keep_alive": 150, "proxy_headers": False, "server_header": False,
-}  # fmt: skip
+    "log_config": None,
+    "log_level": "warning",
+    "ws": "websockets-sansio",
+    "ws_per_message_deflate": False,
+    "ws_max_size": 64 * 1024,
+    "ws_ping_interval": 45.0,
+    "ws_ping_timeout": 20.0,
+    "timeout_keep_alive": 150,
+    "proxy_headers": False,
+    "server_header": False,
+}
 
 
 def not_a_refusal(record: logging.LogRecord) -> bool:

@@ -31,9 +31,13 @@ from postprober.services.core import Core
 def create_app(core: Core) -> FastAPI:
     """The sidecar for one installation."""
     app = FastAPI(
-        title="PostProber", version="1", openapi_url="/api/openapi.json", docs_url="/api/docs", redoc_url=None,
+        title="PostProber",
+        version="1",
+        openapi_url="/api/openapi.json",
+        docs_url="/api/docs",
+        redoc_url=None,
         lifespan=websocket.lifespan,
-    )  # fmt: skip
+    )
     app.state.core = core
     app.state.uploads = slow_work.upload_gate(core.settings.uploads)
     app.state.slow, app.state.pictures = slow_work.reports_and_tables(), slow_work.pictures()

@@ -21,9 +21,11 @@ class RequestCounts:
             "postprober_http_requests", "Requests answered", ["method", "route", "status"], registry=self.registry
         )
         self.seconds = Histogram(
-            "postprober_http_request_seconds", "Time to the end of the answer", ["method", "route"],
+            "postprober_http_request_seconds",
+            "Time to the end of the answer",
+            ["method", "route"],
             registry=self.registry,
-        )  # fmt: skip
+        )
 
     def note(self, method: str, route: str, status: int, seconds: float) -> None:
         known = method if method in _METHODS else "other"  # a client may invent as many methods as it likes

@@ -90,9 +90,14 @@ class Once:
             now = self.core.clock.now()
             with self.core.db.write() as conn:
                 row, mine = idempotency.claim(
-                    conn, user_id=self.user_id, key=self.key, fingerprint=fingerprint, now=now, until=now + LEASE,
+                    conn,
+                    user_id=self.user_id,
+                    key=self.key,
+                    fingerprint=fingerprint,
+                    now=now,
+                    until=now + LEASE,
                     expires_at=now + KEPT,
-                )  # fmt: skip
+                )
             if row is not None:
                 return row, mine
         raise Busy("The same request is being worked on; ask again in a moment.", 1)
@@ -126,11 +131,14 @@ def get_once(
     idempotency_key: Annotated[
         str | None,
         Header(
-            min_length=1, max_length=MAX_KEY, pattern=r"^[\x21-\x7e]+$", examples=["8e03978e-40d5-43e8-bc93-6894a57f9324"],
+            min_length=1,
+            max_length=MAX_KEY,
+            pattern=r"^[\x21-\x7e]+$",
+            examples=["8e03978e-40d5-43e8-bc93-6894a57f9324"],
             description="Repeating the request with the same key creates nothing again; kept for 24 hours",
         ),
     ] = None,
-) -> Once:  # fmt: skip
+) -> Once:
     """The caller's request, for routes that create."""
     return Once(core, caller.user.id, idempotency_key or "", f"{request.method} {request.url.path}")
 

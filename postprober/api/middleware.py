@@ -58,10 +58,13 @@ def install(app: FastAPI, core: Core) -> None:
     """Put everything around `app`; the last one added is the outermost."""
     settings = core.settings
     app.add_middleware(
-        CORSMiddleware, allow_origins=sorted(allowed_origins(settings)), allow_credentials=True,
-        allow_methods=_METHODS, expose_headers=_EXPOSED,
+        CORSMiddleware,
+        allow_origins=sorted(allowed_origins(settings)),
+        allow_credentials=True,
+        allow_methods=_METHODS,
+        expose_headers=_EXPOSED,
         allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "If-Match", "X-Request-Id"],
-    )  # fmt: skip
+    )
     app.add_middleware(KnownHost, hosts=known_hosts(settings))
     app.add_middleware(BodyLimit)
     app.add_middleware(SecurityHeaders, https=settings.public_base.startswith("https://"))
@@ -132,11 +135,17 @@ def _line(scope: Scope, status: int, size: int, seconds: float) -> dict[str, obj
     state = scope["state"]
     names = [name[:40] for name, _ in parse_qsl(scope["query_string"].decode("latin-1"), True)][:20]
     return {
-        "event": "request" if scope["type"] == "http" else "websocket", "request_id": state["request_id"],
+        "event": "request" if scope["type"] == "http" else "websocket",
+        "request_id": state["request_id"],
         "method": scope.get("method", "GET")[:10],
-        "path": Redactor().excerpt(scope["path"]), "query": names, "status": status or 500,
-        "ms": round(seconds * 1000, 1), "bytes": size, "address": state["address"], "user_id": state.get("user_id"),
-    }  # fmt: skip
+        "path": Redactor().excerpt(scope["path"]),
+        "query": names,
+        "status": status or 500,
+        "ms": round(seconds * 1000, 1),
+        "bytes": size,
+        "address": state["address"],
+        "user_id": state.get("user_id"),
+    }
 
 
 class SecurityHeaders:
@@ -145,10 +154,14 @@ class SecurityHeaders:
     def __init__(self, app: ASGIApp, https: bool) -> None:
         self.app = app
         self.headers = {
-            "Content-Security-Policy": CSP, "X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY",
-            "Referrer-Policy": "no-referrer", "Cross-Origin-Opener-Policy": "same-origin", "Cache-Control": "no-store",
+            "Content-Security-Policy": CSP,
+            "X-Content-Type-Options": "nosniff",
+            "X-Frame-Options": "DENY",
+            "Referrer-Policy": "no-referrer",
+            "Cross-Origin-Opener-Policy": "same-origin",
+            "Cache-Control": "no-store",
             "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
-        }  # fmt: skip
+        }
         if https:
             self.headers["Strict-Transport-Security"] = "max-age=31536000"
 

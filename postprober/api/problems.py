@@ -204,9 +204,13 @@ def _more(error: PostProberError) -> dict[str, Any]:
 def _violations(error: PreflightFailed, account_id: int) -> dict[str, Any]:
     result = error.results[account_id]
     return {
-        "account_id": account_id, "account": error.names[account_id], "platform": result.platform,
-        "length": result.length, "limit": result.limit, "violations": [asdict(v) for v in result.violations],
-    }  # fmt: skip
+        "account_id": account_id,
+        "account": error.names[account_id],
+        "platform": result.platform,
+        "length": result.length,
+        "limit": result.limit,
+        "violations": [asdict(v) for v in result.violations],
+    }
 
 
 def _invalid(_request: Request, error: Exception) -> JSONResponse:

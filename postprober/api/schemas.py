@@ -90,9 +90,10 @@ class PostBody(Body):
     account_ids: list[Id] = Field([], max_length=100, description="Where it shall go", examples=[[1]])
     media_ids: list[Id] = Field([], max_length=20, description="Files of the first part, in order", examples=[[]])
     scheduled_at: Moment | None = Field(
-        None, description="When, with its offset; leave it out for as soon as it is submitted",
+        None,
+        description="When, with its offset; leave it out for as soon as it is submitted",
         examples=["2027-03-02T09:00:00+01:00"],
-    )  # fmt: skip
+    )
     variants: dict[Key, Parts] = Field(
         {},
         max_length=100,
@@ -144,9 +145,10 @@ class ConnectBody(Body):
 
     platform: PlatformKey = Field(examples=[known()[0]])
     instance: Annotated[Text, Field(max_length=255)] = Field(
-        "", description="The account's server, on platforms where accounts have one",
+        "",
+        description="The account's server, on platforms where accounts have one",
         examples=["https://social.example"],
-    )  # fmt: skip
+    )
     identifier: Annotated[Text, Field(max_length=255)] = Field(
         "", description="Handle or e-mail address, where one signs in with an app password"
     )
@@ -154,10 +156,12 @@ class ConnectBody(Body):
         "", description="The app password, where one signs in with it", repr=False
     )
     fields: Annotated[dict[FieldName, FieldText], Field(max_length=10)] = Field(
-        {}, repr=False, examples=[{}],
+        {},
+        repr=False,
+        examples=[{}],
         description="What the platform asks for by name, where a token of one's own is handed over with what belongs to it; "
         "`postprober platforms` lists the names",
-    )  # fmt: skip
+    )
 
 
 class AccountBody(Body):
@@ -200,9 +204,11 @@ class RewriteBody(ApprovedBody):
     """Other words for a failed delivery."""
 
     texts: list[Annotated[Text, Field(max_length=MAX_TEXT)]] = Field(
-        min_length=1, max_length=MAX_PARTS, description="Every part; those that are published stay as they are",
+        min_length=1,
+        max_length=MAX_PARTS,
+        description="Every part; those that are published stay as they are",
         examples=[["Our spring notes are out."]],
-    )  # fmt: skip
+    )
 
 
 class AgainBody(ApprovedBody):

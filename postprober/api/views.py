@@ -38,13 +38,19 @@ class AccountOut(BaseModel):
     @classmethod
     def of(cls, account: Account) -> Self:
         return cls(
-            id=account.id, platform=account.platform.value, name=account.account_name,
-            label=str(account.settings.get("label", "")), language=str(account.settings.get("language", "")),
-            repair_words=bool(account.settings.get("repair_words", False)), instance=account.instance,
-            remote_id=account.remote_id, status=account.status,
-            status_reason=account.status_reason, token_expires_at=account.token_expires_at,
+            id=account.id,
+            platform=account.platform.value,
+            name=account.account_name,
+            label=str(account.settings.get("label", "")),
+            language=str(account.settings.get("language", "")),
+            repair_words=bool(account.settings.get("repair_words", False)),
+            instance=account.instance,
+            remote_id=account.remote_id,
+            status=account.status,
+            status_reason=account.status_reason,
+            token_expires_at=account.token_expires_at,
             created_at=account.created_at,
-        )  # fmt: skip
+        )
 
 
 class LimitOut(BaseModel):
@@ -108,14 +114,20 @@ class PlatformHealthOut(BaseModel):
     @classmethod
     def of(cls, one: PlatformHealth) -> Self:
         return cls(
-            platform=one.platform.value, instance=one.instance, verdict=one.verdict.value, reason=one.reason,
-            since=one.since, checked_at=one.checked_at, blocking=one.blocking, waiting=one.waiting,
+            platform=one.platform.value,
+            instance=one.instance,
+            verdict=one.verdict.value,
+            reason=one.reason,
+            since=one.since,
+            checked_at=one.checked_at,
+            blocking=one.blocking,
+            waiting=one.waiting,
             accounts=[
                 AccountHealthOut(id=a.id, name=a.name, verdict=a.verdict.value, looked_at=a.looked_at)
                 for a in one.accounts
             ],
             history=[verdict.value for verdict in one.history],
-        )  # fmt: skip
+        )
 
 
 class PlatformHealthList(BaseModel):
@@ -172,14 +184,24 @@ class PostOut(BaseModel):
     def of(cls, post: Post) -> Self:
         wish = drafts.wish_of(post)
         return cls(
-            id=post.id, status=post.status, version=post.version, content=post.content, parts=list(wish.parts),
-            account_ids=list(wish.account_ids), platforms=post.platforms, media_ids=list(wish.media_ids),
+            id=post.id,
+            status=post.status,
+            version=post.version,
+            content=post.content,
+            parts=list(wish.parts),
+            account_ids=list(wish.account_ids),
+            platforms=post.platforms,
+            media_ids=list(wish.media_ids),
             variants={account: list(texts) for account, texts in (wish.variants or {}).items()},
-            language=wish.language, late_minutes=wish.late_minutes,
-            criteria=wish.criteria.to_json() if wish.criteria else None, scheduled_at=post.scheduled_at,
-            created_at=post.created_at, updated_at=post.updated_at, posted_at=post.posted_at,
+            language=wish.language,
+            late_minutes=wish.late_minutes,
+            criteria=wish.criteria.to_json() if wish.criteria else None,
+            scheduled_at=post.scheduled_at,
+            created_at=post.created_at,
+            updated_at=post.updated_at,
+            posted_at=post.posted_at,
             ai_suggestions=Suggestions.of(post.ai_suggestions),
-        )  # fmt: skip
+        )
 
 
 class PostList(BaseModel):
@@ -220,12 +242,23 @@ class DeliveryOut(BaseModel):
     def of(cls, view: DeliveryView) -> Self:
         row = view.delivery
         return cls(
-            id=row.id, account_id=row.account_id, account=view.account, platform=row.platform.value,
-            state=row.state.value, cause=row.cause, proof=row.proof.value, explanation=view.explanation, repair=view.repair,
-            remote_id=row.remote_id, url=row.url, due_at=row.due_at, published_at=row.published_at,
-            verified_at=row.verified_at, counts=view.counts,
+            id=row.id,
+            account_id=row.account_id,
+            account=view.account,
+            platform=row.platform.value,
+            state=row.state.value,
+            cause=row.cause,
+            proof=row.proof.value,
+            explanation=view.explanation,
+            repair=view.repair,
+            remote_id=row.remote_id,
+            url=row.url,
+            due_at=row.due_at,
+            published_at=row.published_at,
+            verified_at=row.verified_at,
+            counts=view.counts,
             steps=[StepOut(step=s.step, status=s.status, at=s.at) for s in view.steps],
-        )  # fmt: skip
+        )
 
 
 class TryOut(BaseModel):
@@ -286,9 +319,11 @@ class MonitoringOut(BaseModel):
     @classmethod
     def of(cls, view: PostView) -> Self:
         return cls(
-            post_id=view.post.id, status=view.post.status, posted_at=view.post.posted_at,
+            post_id=view.post.id,
+            status=view.post.status,
+            posted_at=view.post.posted_at,
             deliveries=[DeliveryOut.of(item) for item in view.deliveries],
-        )  # fmt: skip
+        )
 
 
 class LogOut(BaseModel):

@@ -422,12 +422,16 @@ def migrate_to(url: Annotated[str, typer.Argument(help="postgresql://… of an e
     finally:
         source.close()
         target.close()
-    say(f"Moved and compared {sum(done.rows.values())} rows of {len(done.rows)} tables. The old database is read-only "
-        "now: set POSTPROBER_DATABASE_URL to the new one and restart.")  # fmt: skip
+    say(
+        f"Moved and compared {sum(done.rows.values())} rows of {len(done.rows)} tables. The old database is read-only "
+        "now: set POSTPROBER_DATABASE_URL to the new one and restart."
+    )
     for table, ids in done.changed.items():
         more = f" and {len(ids) - MOST_NAMED} more" if len(ids) > MOST_NAMED else ""
-        say(f"PostgreSQL cannot store NUL, half a surrogate pair, NaN in JSON, or text longer than its column; rows "
-            f"changed in {table}: {', '.join(map(str, ids[:MOST_NAMED]))}{more}.")  # fmt: skip
+        say(
+            f"PostgreSQL cannot store NUL, half a surrogate pair, NaN in JSON, or text longer than its column; rows "
+            f"changed in {table}: {', '.join(map(str, ids[:MOST_NAMED]))}{more}."
+        )
 
 
 @app.command("doctor")
@@ -494,9 +498,11 @@ def _run_supervisor(*, seeding: bool) -> None:
         launch.start_all(family)
         if seeding:
             email, password = seed(core)
-            say(f"\nPostProber is running on the sandbox (nothing leaves this machine).\n\n"
+            say(
+                f"\nPostProber is running on the sandbox (nothing leaves this machine).\n\n"
                 f"  Open     {_front(settings)}\n  Sign in  {email}\n  Password {password}\n\n"
-                f"The emulated platforms, with a page to inject faults: {settings.sandbox_url}\nStop with Ctrl-C.")  # fmt: skip
+                f"The emulated platforms, with a page to inject faults: {settings.sandbox_url}\nStop with Ctrl-C."
+            )
         else:
             say(f"PostProber is running: {_front(settings)}  (stop with Ctrl-C)")
             if extras.has("app") and people.nobody_yet(core):

@@ -155,13 +155,17 @@ def _result(view: PostView) -> dict[str, Any]:
         "post_id": view.post.id,
         "deliveries": [
             {
-                "delivery_id": d.delivery.id, "account_id": d.delivery.account_id,
-                "platform": d.delivery.platform.value, "state": d.delivery.state.value,
-                "proof": d.delivery.proof.value, "remote_id": d.delivery.remote_id, "url": d.delivery.url,
+                "delivery_id": d.delivery.id,
+                "account_id": d.delivery.account_id,
+                "platform": d.delivery.platform.value,
+                "state": d.delivery.state.value,
+                "proof": d.delivery.proof.value,
+                "remote_id": d.delivery.remote_id,
+                "url": d.delivery.url,
             }
             for d in view.deliveries
         ],
-    }  # fmt: skip
+    }
 
 
 def _code(view: PostView) -> int:

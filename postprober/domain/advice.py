@@ -116,9 +116,15 @@ class Advice:
             for item in data.get("items", ())
         )
         return cls(
-            review, items, data["by"], data["note"], data["made_at"], data.get("status") == "pending",
-            bool(data.get("incomplete")), bool(data.get("waits")),
-        )  # fmt: skip
+            review,
+            items,
+            data["by"],
+            data["note"],
+            data["made_at"],
+            data.get("status") == "pending",
+            bool(data.get("incomplete")),
+            bool(data.get("waits")),
+        )
 
 
 def cautious(reviews: Iterable[Review]) -> Review:

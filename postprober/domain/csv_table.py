@@ -37,12 +37,25 @@ _LINE_END = re.compile(r"\r\n?")
 # How spreadsheets in English, German, French and Spanish name our columns.
 COLUMNS = {
     "text": ("text", "post", "message", "content", "caption", "beitrag", "nachricht", "texte", "publication", "texto"),
-    "accounts": ("accounts", "account", "platforms", "platform", "channels", "channel", "konten", "konto", "plattform",
-                 "comptes", "compte", "cuentas", "cuenta"),
+    "accounts": (
+        "accounts",
+        "account",
+        "platforms",
+        "platform",
+        "channels",
+        "channel",
+        "konten",
+        "konto",
+        "plattform",
+        "comptes",
+        "compte",
+        "cuentas",
+        "cuenta",
+    ),
     "date": ("date", "day", "datum", "tag", "jour", "fecha"),
     "time": ("time", "scheduled at", "publish at", "when", "zeit", "uhrzeit", "zeitpunkt", "heure", "hora"),
     "language": ("language", "lang", "sprache", "langue", "idioma"),
-}  # fmt: skip
+}
 _COLUMN_OF = {name: column for column, names in COLUMNS.items() for name in names}
 NEEDED = ("text", "accounts")
 

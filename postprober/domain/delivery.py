@@ -36,8 +36,16 @@ TRANSITIONS: dict[DeliveryState, frozenset[DeliveryState]] = {
     # was disconnected; its worker can no longer write the intent.
     S.CLAIMED: frozenset(
         {
-            S.SUBMITTING, S.PROCESSING, S.SCHEDULED, S.WAITING, S.FAILED, S.HELD, S.PUBLISHED, S.UNCONFIRMED,
-            S.CANCELLED, S.PARTIAL,
+            S.SUBMITTING,
+            S.PROCESSING,
+            S.SCHEDULED,
+            S.WAITING,
+            S.FAILED,
+            S.HELD,
+            S.PUBLISHED,
+            S.UNCONFIRMED,
+            S.CANCELLED,
+            S.PARTIAL,
         }
     ),
     # held: the platform's answer names a post that another delivery has.
@@ -54,7 +62,7 @@ TRANSITIONS: dict[DeliveryState, frozenset[DeliveryState]] = {
     S.FAILED: frozenset({S.SCHEDULED, S.CANCELLED, S.PUBLISHED}),
     S.CANCELLED: frozenset(),
     S.PARTIAL: frozenset({S.SCHEDULED, S.PUBLISHED}),
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True)

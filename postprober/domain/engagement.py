@@ -13,9 +13,16 @@ _MINUTE = timedelta(minutes=1)
 _HOUR = timedelta(hours=1)
 # After publishing: dense while a post is young, daily to the end of the month.
 POLL_AFTER: tuple[timedelta, ...] = (
-    _MINUTE, 5 * _MINUTE, 15 * _MINUTE, _HOUR, 3 * _HOUR, 6 * _HOUR, 12 * _HOUR, 24 * _HOUR,
+    _MINUTE,
+    5 * _MINUTE,
+    15 * _MINUTE,
+    _HOUR,
+    3 * _HOUR,
+    6 * _HOUR,
+    12 * _HOUR,
+    24 * _HOUR,
     *(timedelta(days=day) for day in range(2, 31)),
-)  # fmt: skip
+)
 
 
 # Hours of age at which posts are compared: those at which each is read.

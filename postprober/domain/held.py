@@ -46,9 +46,7 @@ def _unsure(sentence: str, advice: str = _LOOK, choices: tuple[Choice, ...] = _A
 
 
 WORDS: dict[StateCause, HeldWords] = {
-    StateCause.LATE: _unsent(
-        "Later than you allow. Nothing was published.", "Publish it now, or cancel it."
-    ),
+    StateCause.LATE: _unsent("Later than you allow. Nothing was published.", "Publish it now, or cancel it."),
     StateCause.CRASHED: _unsent(
         "Quarantined after crashing the worker. Nothing is being sent.", "Publish it now, or cancel it."
     ),
@@ -68,7 +66,7 @@ WORDS: dict[StateCause, HeldWords] = {
         "Reconnect the account and we check again, or check on {platform} and cancel it here.",
         (Choice.CANCEL,),
     ),
-}  # fmt: skip
+}
 
 
 def words(cause: StateCause | str, *, unknown: bool) -> HeldWords:

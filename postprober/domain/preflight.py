@@ -252,9 +252,17 @@ def _video(file: MediaFile, label: str, limits: Limits) -> Iterator[Violation]:
 
 
 _CODECS = {
-    "h264": "H.264", "hevc": "HEVC", "vp8": "VP8", "vp9": "VP9", "av1": "AV1", "prores": "ProRes", "mpeg4": "MPEG-4 Visual",
-    "mjpeg": "Motion JPEG", "h263": "H.263", "dnxhd": "DNxHD",
-}  # fmt: skip
+    "h264": "H.264",
+    "hevc": "HEVC",
+    "vp8": "VP8",
+    "vp9": "VP9",
+    "av1": "AV1",
+    "prores": "ProRes",
+    "mpeg4": "MPEG-4 Visual",
+    "mjpeg": "Motion JPEG",
+    "h263": "H.263",
+    "dnxhd": "DNxHD",
+}
 _TAKEN = {"h264": "H.264 (8 bit, 4:2:0)"}
 
 

@@ -26,9 +26,16 @@ def spec_of(platform: Platform) -> PlatformSpec:
     """What stands for the platform: nothing can be linked, and every call says that it is not installed."""
     limits = Limits(platform=platform, max_length=1, unit="characters", images=ImageRule(0, (), 0))
     traits = Traits(
-        platform=platform, mode=ReconcileMode.STRICT, settle=timedelta(0), threads=False, video=False, deletes=False,
-        lists_own=False, refreshes=False, pkce=False,
-    )  # fmt: skip
+        platform=platform,
+        mode=ReconcileMode.STRICT,
+        settle=timedelta(0),
+        threads=False,
+        video=False,
+        deletes=False,
+        lists_own=False,
+        refreshes=False,
+        pkce=False,
+    )
 
     def make(_http: HttpClient, _config: PlatformConfig, _clock: Clock) -> _Nothing:
         return _Nothing(limits, traits)

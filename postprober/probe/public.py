@@ -63,9 +63,12 @@ def _together(told: Look, page: Look) -> Look:
         links = told.links if page.links is None else page.links
         return replace(page, author=page.author or told.author, reply_to=told.reply_to, links=links, counts=told.counts)
     return replace(
-        told, url=page.url, author=told.author or page.author, media=page.media if told.media is None else told.media,
+        told,
+        url=page.url,
+        author=told.author or page.author,
+        media=page.media if told.media is None else told.media,
         links=page.links if told.links is None else told.links,
-    )  # fmt: skip
+    )
 
 
 # The permalink page
@@ -161,8 +164,16 @@ def read_html(
     if not text or not _is_a_post(page, url, author):
         return told(Verdict.UNSURE, url, status, excerpt, f"{name}'s page does not show the post without a browser")
     return Look(
-        Verdict.FOUND, text, None, None, url, status, excerpt, f"{name}'s page has the post in its preview.", partial=True,
-    )  # fmt: skip
+        Verdict.FOUND,
+        text,
+        None,
+        None,
+        url,
+        status,
+        excerpt,
+        f"{name}'s page has the post in its preview.",
+        partial=True,
+    )
 
 
 def _the_article(page: Page, remote_id: str) -> Block | None:

@@ -38,9 +38,13 @@ def free_socket(port: int = 0) -> socket.socket:
 def config(world: World) -> uvicorn.Config:
     """Quiet but for errors of its own, quick to stop although replies may be held back, and dated by the world's clock."""
     return uvicorn.Config(
-        create_app(world), log_level="error", access_log=False, lifespan="off", timeout_graceful_shutdown=1,
+        create_app(world),
+        log_level="error",
+        access_log=False,
+        lifespan="off",
+        timeout_graceful_shutdown=1,
         date_header=False,
-    )  # fmt: skip
+    )
 
 
 class _Server(uvicorn.Server):

@@ -35,10 +35,20 @@ def open_attempt(
     """The intent of one act; returns the attempt's id."""
     number = conn.execute(_COUNT, {"b_id": delivery.id, "b_act": act}).scalar_one()
     row = {
-        "delivery_id": delivery.id, "part": part, "act": act, "number": number + 1, "fence": delivery.fence,
-        "worker": worker, "request_id": request_id, "started_at": now, "outcome": Outcome.INTENDED,
-        "payload_hash": payload_hash, "intent": intent or {}, "reply": "", "message": "",
-    }  # fmt: skip
+        "delivery_id": delivery.id,
+        "part": part,
+        "act": act,
+        "number": number + 1,
+        "fence": delivery.fence,
+        "worker": worker,
+        "request_id": request_id,
+        "started_at": now,
+        "outcome": Outcome.INTENDED,
+        "payload_hash": payload_hash,
+        "intent": intent or {},
+        "reply": "",
+        "message": "",
+    }
     return sql.new_id(conn.execute(_OPEN, row))
 
 
@@ -54,9 +64,14 @@ def close_attempt(
     message: str = "",
 ) -> None:
     row = {
-        "b_id": attempt_id, "outcome": outcome, "ended_at": now, "http_status": http_status, "latency_ms": latency_ms,
-        "reply": reply, "message": message[:1000],
-    }  # fmt: skip
+        "b_id": attempt_id,
+        "outcome": outcome,
+        "ended_at": now,
+        "http_status": http_status,
+        "latency_ms": latency_ms,
+        "reply": reply,
+        "message": message[:1000],
+    }
     conn.execute(_CLOSE, row)
 
 

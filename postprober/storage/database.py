@@ -68,9 +68,12 @@ class Database:
             _close_to_others(Path(name))
             refuse_foreign_file(Path(name))
         engine = create_engine(
-            self.url, pool_size=pool_size, max_overflow=pool_size, connect_args={"check_same_thread": False},
+            self.url,
+            pool_size=pool_size,
+            max_overflow=pool_size,
+            connect_args={"check_same_thread": False},
             hide_parameters=True,  # what people wrote stays out of logs
-        )  # fmt: skip
+        )
         event.listen(engine, "connect", _configure_sqlite)
         return engine
 
@@ -182,8 +185,9 @@ def refuse_foreign_file(path: Path) -> None:
     except sqlite3.OperationalError as error:  # it may be sound: nobody could look
         raise ConfigurationError(
             f"{path} cannot be opened ({error}); check who owns it, its folder's permissions and the disk. "
-            "It was left as it is.", str(error),
-        ) from None  # fmt: skip
+            "It was left as it is.",
+            str(error),
+        ) from None
     except sqlite3.DatabaseError as error:
         raise ConfigurationError(
             f"{path} is not a readable PostProber database. It was left as it is; restore a backup or move it away.",

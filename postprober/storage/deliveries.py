@@ -44,11 +44,19 @@ def add(
     """A new scheduled delivery; returns its id."""
     row = conn.execute(
         insert(deliveries).values(
-            post_id=post_id, account_id=account_id, user_id=space, platform=platform, key=key,
-            state=S.SCHEDULED, due_at=due_at, next_at=due_at, parts=[part.to_json() for part in parts],
-            created_at=now, updated_at=now,
+            post_id=post_id,
+            account_id=account_id,
+            user_id=space,
+            platform=platform,
+            key=key,
+            state=S.SCHEDULED,
+            due_at=due_at,
+            next_at=due_at,
+            parts=[part.to_json() for part in parts],
+            created_at=now,
+            updated_at=now,
         )
-    )  # fmt: skip
+    )
     new_id = sql.new_id(row)
     _record(conn, new_id, post_id, space, None, S.SCHEDULED, reason or "planned", "", now)
     return new_id
@@ -297,17 +305,22 @@ def sent_after(conn: Connection, delivery: Delivery) -> frozenset[str]:
         return frozenset()
     earlier = attempts.alias()
     before = select(earlier.c.id).where(
-        earlier.c.delivery_id == attempts.c.delivery_id, earlier.c.part == attempts.c.part,
-        earlier.c.act == Act.PUBLISH, earlier.c.id < last,
-    )  # fmt: skip
+        earlier.c.delivery_id == attempts.c.delivery_id,
+        earlier.c.part == attempts.c.part,
+        earlier.c.act == Act.PUBLISH,
+        earlier.c.id < last,
+    )
     rows = conn.execute(
         select(attempts.c.part, deliveries.c.parts)
         .join(deliveries, deliveries.c.id == attempts.c.delivery_id)
         .where(
-            deliveries.c.account_id == delivery.account_id, attempts.c.id > last, of_publish,
-            attempts.c.outcome == Outcome.SUCCESS, ~before.exists(),
+            deliveries.c.account_id == delivery.account_id,
+            attempts.c.id > last,
+            of_publish,
+            attempts.c.outcome == Outcome.SUCCESS,
+            ~before.exists(),
         )
-    )  # fmt: skip
+    )
     told = (part for index, parts in rows for part in parts[index : index + 1] if part.get("ref"))
     return frozenset(str(part["ref"]["remote_id"]) for part in told)
 
@@ -317,10 +330,14 @@ def newest_seen(conn: Connection, account_id: int, before: datetime) -> str | No
     row = conn.execute(
         select(deliveries.c.remote_id)
         .where(
-            deliveries.c.account_id == account_id, deliveries.c.remote_id.is_not(None),
-            deliveries.c.state.in_((S.PUBLISHED, S.VERIFIED)), deliveries.c.published_at < before,
-        ).order_by(deliveries.c.published_at.desc(), deliveries.c.id.desc()).limit(1)
-    ).one_or_none()  # fmt: skip
+            deliveries.c.account_id == account_id,
+            deliveries.c.remote_id.is_not(None),
+            deliveries.c.state.in_((S.PUBLISHED, S.VERIFIED)),
+            deliveries.c.published_at < before,
+        )
+        .order_by(deliveries.c.published_at.desc(), deliveries.c.id.desc())
+        .limit(1)
+    ).one_or_none()
     return row.remote_id if row else None
 
 
@@ -527,10 +544,16 @@ def _record(
     conn.execute(
         _RECORD,
         {
-            "delivery_id": delivery_id, "post_id": post_id, "user_id": space, "old": old, "new": new,
-            "reason": reason[:2000], "worker": worker, "at": now,
+            "delivery_id": delivery_id,
+            "post_id": post_id,
+            "user_id": space,
+            "old": old,
+            "new": new,
+            "reason": reason[:2000],
+            "worker": worker,
+            "at": now,
         },
-    )  # fmt: skip
+    )
 
 
 def entered(conn: Connection, delivery_id: int, state: DeliveryState) -> datetime | None:

@@ -16,9 +16,18 @@ from postprober.storage.database import Database
 from postprober.storage.tables import alerts, deliveries, transitions
 
 __all__ = [
-    "Change", "Notice", "alerts", "changes", "data_version", "newest", "notices", "states_at", "transitions", "watching",
+    "Change",
+    "Notice",
+    "alerts",
+    "changes",
+    "data_version",
+    "newest",
+    "notices",
+    "states_at",
+    "transitions",
+    "watching",
     "writers",
-]  # fmt: skip
+]
 
 
 @dataclass(frozen=True)

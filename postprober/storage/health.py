@@ -55,13 +55,22 @@ class Candidate:
 
 def add_signs(conn: Connection, notes: Sequence[Note]) -> None:
     if notes:
-        conn.execute(insert(health_signs), [
-            {
-                "account_id": n.account_id, "platform": n.server[0].value, "instance": n.server[1], "at": n.at,
-                "source": n.source, "sign": n.sign.value, "latency_ms": n.latency_ms, "message": n.message[:MESSAGE],
-            }
-            for n in notes
-        ])  # fmt: skip
+        conn.execute(
+            insert(health_signs),
+            [
+                {
+                    "account_id": n.account_id,
+                    "platform": n.server[0].value,
+                    "instance": n.server[1],
+                    "at": n.at,
+                    "source": n.source,
+                    "sign": n.sign.value,
+                    "latency_ms": n.latency_ms,
+                    "message": n.message[:MESSAGE],
+                }
+                for n in notes
+            ],
+        )
 
 
 def newest_signs(conn: Connection, server: Server, since: datetime, most: int) -> list[HealthSample]:
@@ -111,9 +120,12 @@ def standings(conn: Connection) -> dict[Server, Kept]:
 
 def put_standing(conn: Connection, server: Server, now: ServerHealth, checked_at: datetime) -> None:
     values = {
-        "verdict": now.verdict.value, "blocking": now.blocking, "since": now.since, "reason": now.reason,
+        "verdict": now.verdict.value,
+        "blocking": now.blocking,
+        "since": now.since,
+        "reason": now.reason,
         "checked_at": checked_at,
-    }  # fmt: skip
+    }
     conn.execute(
         sql.upsert(conn, platform_health)
         .values(platform=server[0].value, instance=server[1], **values)

@@ -17,9 +17,12 @@ _logged: dict[tuple[str, str], float] = {}  # monotonic time by loop and kind of
 
 
 def each(
-    rows: Iterable[T], work: Callable[[T], object], log: logging.Logger, what: str,
+    rows: Iterable[T],
+    work: Callable[[T], object],
+    log: logging.Logger,
+    what: str,
     later: Callable[[T, Exception], object] = lambda _row, _error: None,
-) -> int:  # fmt: skip
+) -> int:
     """Do `work` with each row; returns how many ended well (and not with False). `what`: a row's work in the log, such as
     "goal is judged". `later(row, error)` puts off a row that failed, so that it is not the first again at once; its
     query must not find it before. A Conflict means that somebody else was faster: the next round sees what became of it.

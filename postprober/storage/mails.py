@@ -21,10 +21,14 @@ def add(conn: Connection, vault: Vault, body: dict[str, Any], now: datetime) -> 
     key = f"mail:{uuid.uuid4()}"
     conn.execute(
         insert(outbox).values(
-            user_id=0, kind=KIND, dedupe_key=key, payload={"sealed": vault.seal(json.dumps(body), _place(key))},
-            created_at=now, next_at=now,
+            user_id=0,
+            kind=KIND,
+            dedupe_key=key,
+            payload={"sealed": vault.seal(json.dumps(body), _place(key))},
+            created_at=now,
+            next_at=now,
         )
-    )  # fmt: skip
+    )
 
 
 def read(vault: Vault, row: OutboxRecord) -> dict[str, Any]:

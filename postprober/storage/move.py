@@ -41,7 +41,7 @@ from sqlalchemy import (
     select,
     text,
     update,
-)  # fmt: skip
+)
 from sqlalchemy.exc import DatabaseError, IntegrityError
 
 from postprober.errors import BadInput, ConfigurationError

@@ -144,8 +144,9 @@ def claim(conn: Connection, channel_id: int, now: datetime, until: datetime, mos
         .join(alerts, alerts.c.id == notifications.c.alert_id)
         .outerjoin(posts, posts.c.id == alerts.c.post_id)
         .outerjoin(deliveries, deliveries.c.id == alerts.c.delivery_id)
-        .where(notifications.c.id.in_(ids)).order_by(notifications.c.id)
-    )  # fmt: skip
+        .where(notifications.c.id.in_(ids))
+        .order_by(notifications.c.id)
+    )
     return [dict(row._mapping) for row in rows]
 
 
@@ -179,18 +180,19 @@ def drop_stale(conn: Connection, channel_id: int, now: datetime, most: int) -> i
     due = conn.execute(
         select(notifications.c.id, notifications.c.created_at, notifications.c.next_at, alerts)
         .join(alerts, alerts.c.id == notifications.c.alert_id)
-        .where(
-            notifications.c.channel_id == channel_id, _due(now), notifications.c.tries == 0
-        ).order_by(notifications.c.id).limit(most)
-    ).all()  # fmt: skip
+        .where(notifications.c.channel_id == channel_id, _due(now), notifications.c.tries == 0)
+        .order_by(notifications.c.id)
+        .limit(most)
+    ).all()
     dropped = 0
     for row in due:  # oldest first, so that an end is asked for after its beginning
         if row[2] - row[1] > HELD_BACK and _over(conn, channel_id, row):
             reason = "Not sent: it was read or over before its time came."
             dropped += conn.execute(
-                update(notifications).where(notifications.c.id == row[0], notifications.c.tries == 0)
+                update(notifications)
+                .where(notifications.c.id == row[0], notifications.c.tries == 0)
                 .values(next_at=None, error=reason)
-            ).rowcount  # fmt: skip
+            ).rowcount
     return dropped
 
 
@@ -204,13 +206,17 @@ def _over(conn: Connection, channel_id: int, row: Any) -> bool:
     before = (alerts.c.subject == subject, alerts.c.id < found[alerts.c.id])
     last_end = select(func.max(alerts.c.id)).where(*before, alerts.c.type == AlertType.SUCCESS.value).scalar_subquery()
     heard = (
-        select(notifications.c.id).join(alerts, alerts.c.id == notifications.c.alert_id)
+        select(notifications.c.id)
+        .join(alerts, alerts.c.id == notifications.c.alert_id)
         .where(
-            *before, alerts.c.type != AlertType.SUCCESS.value, alerts.c.id > func.coalesce(last_end, 0),
+            *before,
+            alerts.c.type != AlertType.SUCCESS.value,
+            alerts.c.id > func.coalesce(last_end, 0),
             notifications.c.channel_id == channel_id,
             or_(notifications.c.sent_at.is_not(None), notifications.c.next_at.is_not(None)),
-        ).limit(1)
-    )  # fmt: skip
+        )
+        .limit(1)
+    )
     return conn.execute(heard).first() is None
 
 
@@ -272,9 +278,12 @@ def switch_on(conn: Connection, channel_id: int, since: datetime, *, errors_at: 
 def log_of(conn: Connection, channel_id: int, limit: int = 50) -> list[dict[str, Any]]:
     """The delivery log of a channel, newest first."""
     rows = conn.execute(
-        select(notifications, *_ALERT).join(alerts, alerts.c.id == notifications.c.alert_id)
-        .where(notifications.c.channel_id == channel_id).order_by(notifications.c.id.desc()).limit(limit)
-    )  # fmt: skip
+        select(notifications, *_ALERT)
+        .join(alerts, alerts.c.id == notifications.c.alert_id)
+        .where(notifications.c.channel_id == channel_id)
+        .order_by(notifications.c.id.desc())
+        .limit(limit)
+    )
     return [dict(row._mapping) for row in rows]
 
 
@@ -304,10 +313,12 @@ def to_escalate(conn: Connection, space: int, before: datetime, limit: int = 500
         select(notifications.c.id)
         .join(channels, channels.c.id == notifications.c.channel_id)
         .where(
-            *new, channels.c.is_active, notifications.c.next_at.is_not(None),
+            *new,
+            channels.c.is_active,
+            notifications.c.next_at.is_not(None),
             or_(its_turn_comes, and_(works, notifications.c.tries <= IN_ORDER)),
         )
-    )  # fmt: skip
+    )
     nobody = and_(~told_later.exists(), ~on_its_way.exists())
     due = _unread(space).where(
         alerts.c.created_at <= before, alerts.c.escalated_at.is_(None), or_(heard.exists(), nobody)
@@ -317,9 +328,12 @@ def to_escalate(conn: Connection, space: int, before: datetime, limit: int = 500
 
 def _unread(space: int) -> Select[Any]:
     return select(alerts).where(
-        alerts.c.user_id == space, alerts.c.is_read.is_(False), alerts.c.closed_at.is_(None),
-        alerts.c.type == AlertType.ERROR.value, alerts.c.told_at.is_not(None),
-    )  # fmt: skip
+        alerts.c.user_id == space,
+        alerts.c.is_read.is_(False),
+        alerts.c.closed_at.is_(None),
+        alerts.c.type == AlertType.ERROR.value,
+        alerts.c.told_at.is_not(None),
+    )
 
 
 def told(conn: Connection, alert_id: int, times: int, now: datetime) -> bool:
@@ -344,16 +358,28 @@ def waiting(conn: Connection) -> int:
     """How many notifications are still to be sent."""
     return int(
         conn.execute(
-            select(func.count()).select_from(notifications).join(channels, channels.c.id == notifications.c.channel_id)
+            select(func.count())
+            .select_from(notifications)
+            .join(channels, channels.c.id == notifications.c.channel_id)
             .where(or_(notifications.c.next_at.is_not(None)), channels.c.is_active)
         ).scalar_one()
-    )  # fmt: skip
+    )
 
 
 def _channel(row: Any) -> Channel:
     chosen = row["settings"] or {}
     return Channel(
-        row["id"], row["user_id"], row["name"], row["kind"], row["url"], row["secret"], row["is_active"],
-        tuple(chosen.get("kinds", ())), bool(chosen.get("escalation", False)), row["failing_since"], row["off_reason"],
-        row["created_at"], bool(chosen.get("confirmed", True)),
-    )  # fmt: skip
+        row["id"],
+        row["user_id"],
+        row["name"],
+        row["kind"],
+        row["url"],
+        row["secret"],
+        row["is_active"],
+        tuple(chosen.get("kinds", ())),
+        bool(chosen.get("escalation", False)),
+        row["failing_since"],
+        row["off_reason"],
+        row["created_at"],
+        bool(chosen.get("confirmed", True)),
+    )

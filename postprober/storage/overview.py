@@ -51,9 +51,11 @@ _FINAL = frozenset({DeliveryState.VERIFIED, DeliveryState.CANCELLED})
 def proved(conn: Connection, space: int, since: datetime) -> int:
     """Deliveries first proved live since then, and not gone meanwhile."""
     query = select(func.count()).where(
-        deliveries.c.user_id == space, deliveries.c.updated_at >= since, deliveries.c.verified_at >= since,
+        deliveries.c.user_id == space,
+        deliveries.c.updated_at >= since,
+        deliveries.c.verified_at >= since,
         deliveries.c.state != DeliveryState.GHOST,
-    )  # fmt: skip
+    )
     return int(conn.execute(query).scalar_one())
 
 
@@ -130,9 +132,14 @@ def in_review(conn: Connection, space: int, limit: int) -> list[tuple[int, str]]
 
 def _lines(at: Any, space: int, states: Iterable[DeliveryState]) -> Any:
     columns: tuple[Any, ...] = (
-        deliveries.c.post_id, deliveries.c.platform, accounts.c.account_name,
-        func.substr(posts.c.content, 1, EXCERPT), deliveries.c.state, at, deliveries.c.url,
-    )  # fmt: skip
+        deliveries.c.post_id,
+        deliveries.c.platform,
+        accounts.c.account_name,
+        func.substr(posts.c.content, 1, EXCERPT),
+        deliveries.c.state,
+        at,
+        deliveries.c.url,
+    )
     return (
         select(*columns)
         .join(posts, posts.c.id == deliveries.c.post_id)

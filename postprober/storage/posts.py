@@ -30,10 +30,17 @@ def add(
 ) -> int:
     row = conn.execute(
         insert(posts).values(
-            user_id=space, content=content, platforms=platforms, status=status, scheduled_at=scheduled_at,
-            options=options, created_at=now, updated_at=now, **columns,
+            user_id=space,
+            content=content,
+            platforms=platforms,
+            status=status,
+            scheduled_at=scheduled_at,
+            options=options,
+            created_at=now,
+            updated_at=now,
+            **columns,
         )
-    )  # fmt: skip
+    )
     return sql.new_id(row)
 
 
@@ -143,9 +150,11 @@ def in_status(conn: Connection, space: int, statuses: Iterable[PostStatus], limi
 def planned(conn: Connection, space: int, start: datetime, end: datetime, limit: int) -> list[Post]:
     """The user's posts with a time in [start, end), soonest first."""
     query = select(posts).where(
-        posts.c.user_id == space, posts.c.deleted_at.is_(None), posts.c.scheduled_at >= start,
+        posts.c.user_id == space,
+        posts.c.deleted_at.is_(None),
+        posts.c.scheduled_at >= start,
         posts.c.scheduled_at < end,
-    )  # fmt: skip
+    )
     rows = conn.execute(query.order_by(posts.c.scheduled_at, posts.c.id).limit(limit))
     return [record_of(Post, row) for row in rows]
 

@@ -16,12 +16,16 @@ def put(conn: Connection, told: Mapping[int, Mapping[Unit, Quota]], now: datetim
     """By account id. What was told before of the same sort is replaced."""
     rows = [
         {
-            "account_id": account_id, "unit": unit.value, "most": quota.limit, "remaining": quota.left,
-            "resets_at": quota.resets_at, "seen_at": now,
+            "account_id": account_id,
+            "unit": unit.value,
+            "most": quota.limit,
+            "remaining": quota.left,
+            "resets_at": quota.resets_at,
+            "seen_at": now,
         }
         for account_id, units in sorted(told.items())
         for unit, quota in sorted(units.items())
-    ]  # fmt: skip
+    ]
     if not rows:
         return
     new = sql.upsert(conn, quotas)

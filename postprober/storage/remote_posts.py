@@ -29,11 +29,17 @@ def claim(
     conn.execute(
         sql.upsert(conn, remote_posts)
         .values(
-            platform=post.platform.value, server=post.server, remote_id=post.remote_id, author=author,
-            delivery_id=delivery_id, part=part, claimed_at=now, sent_by_us=sent_by_us,
+            platform=post.platform.value,
+            server=post.server,
+            remote_id=post.remote_id,
+            author=author,
+            delivery_id=delivery_id,
+            part=part,
+            claimed_at=now,
+            sent_by_us=sent_by_us,
         )
         .on_conflict_do_nothing(index_elements=["platform", "server", "remote_id"])
-    )  # fmt: skip
+    )
     return owner(conn, post) == delivery_id
 
 
@@ -76,16 +82,15 @@ def rename(conn: Connection, account: Account, server: str) -> None:
     there = remote_posts.alias()
     theirs = select(deliveries.c.id).where(deliveries.c.account_id == account.id)
     known = select(there.c.id).where(
-        there.c.platform == remote_posts.c.platform, there.c.server == server,
+        there.c.platform == remote_posts.c.platform,
+        there.c.server == server,
         there.c.remote_id == remote_posts.c.remote_id,
-    )  # fmt: skip
+    )
     conn.execute(
         update(remote_posts)
-        .where(
-            remote_posts.c.server == account.server, remote_posts.c.delivery_id.in_(theirs), ~known.exists()
-        )
+        .where(remote_posts.c.server == account.server, remote_posts.c.delivery_id.in_(theirs), ~known.exists())
         .values(server=server)
-    )  # fmt: skip
+    )
 
 
 def undecided(conn: Connection, account: AccountIdentity, text: str, but: int) -> list[Delivery]:

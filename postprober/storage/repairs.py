@@ -49,11 +49,18 @@ def begin(conn: Connection, delivery: Delivery, now: datetime) -> None:
     conn.execute(
         sql.upsert(conn, repairs)
         .values(
-            delivery_id=delivery.id, post_id=delivery.post_id, user_id=delivery.user_id, transition_id=transition,
-            state="open", cited=[], plan={}, made_at=now, next_at=now,
+            delivery_id=delivery.id,
+            post_id=delivery.post_id,
+            user_id=delivery.user_id,
+            transition_id=transition,
+            state="open",
+            cited=[],
+            plan={},
+            made_at=now,
+            next_at=now,
         )
         .on_conflict_do_nothing(index_elements=["transition_id"])
-    )  # fmt: skip
+    )
 
 
 def supersede(conn: Connection, delivery_id: int, now: datetime) -> None:
@@ -92,11 +99,20 @@ def diagnosed(
         update(repairs)
         .where(repairs.c.id == repair.id, repairs.c.state == "open")
         .values(
-            state=state, cause=diagnosis.cause, confidence=diagnosis.confidence, cited=list(diagnosis.cited),
-            retryable=diagnosis.retryable, fix=diagnosis.fix, explanation=diagnosis.explanation, by=diagnosis.by,
-            note=diagnosis.note, plan=plan, next_at=None, decided_at=None if state == "proposed" else now,
+            state=state,
+            cause=diagnosis.cause,
+            confidence=diagnosis.confidence,
+            cited=list(diagnosis.cited),
+            retryable=diagnosis.retryable,
+            fix=diagnosis.fix,
+            explanation=diagnosis.explanation,
+            by=diagnosis.by,
+            note=diagnosis.note,
+            plan=plan,
+            next_at=None,
+            decided_at=None if state == "proposed" else now,
         )
-    )  # fmt: skip
+    )
     return done.rowcount == 1
 
 

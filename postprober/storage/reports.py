@@ -46,9 +46,13 @@ class Shared:
 def put(conn: Connection, user_id: int, plan: Plan, *, form: str, channel_id: int | None, next_at: datetime) -> None:
     """The person's choice from now on."""
     values = {
-        "every": plan.every.value, "day": plan.day, "hour": plan.hour, "form": form, "channel_id": channel_id,
+        "every": plan.every.value,
+        "day": plan.day,
+        "hour": plan.hour,
+        "form": form,
+        "channel_id": channel_id,
         "next_at": next_at,
-    }  # fmt: skip
+    }
     conn.execute(
         sql.upsert(conn, report_schedules)
         .values(user_id=user_id, **values)

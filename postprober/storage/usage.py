@@ -25,10 +25,16 @@ def reserve(conn: Connection, *, purpose: str, model: str, tokens: int, cost_mic
     """A row that counts with its most until it is settled; returns its id."""
     row = conn.execute(
         insert(ai_usage).values(
-            at=now, day=_day(now), purpose=purpose, model=model[:120], input_tokens=tokens, output_tokens=0,
-            cost_micros=cost_micros, outcome="asked",
+            at=now,
+            day=_day(now),
+            purpose=purpose,
+            model=model[:120],
+            input_tokens=tokens,
+            output_tokens=0,
+            cost_micros=cost_micros,
+            outcome="asked",
         )
-    )  # fmt: skip
+    )
     return sql.new_id(row)
 
 

@@ -164,15 +164,18 @@ def _groups() -> list[tuple[str, list[StreamlitPage]]]:
             task,
             [
                 st.Page(
-                    folder / f"{one.name}.py", title=one.name.title(), icon=one.icon,
-                    url_path=AT_THE_ROOT if one.name == HOME else one.name, default=one.name == HOME,
+                    folder / f"{one.name}.py",
+                    title=one.name.title(),
+                    icon=one.icon,
+                    url_path=AT_THE_ROOT if one.name == HOME else one.name,
+                    default=one.name == HOME,
                 )
                 for one in entries
                 if (folder / f"{one.name}.py").exists()
             ],
         )
         for task, entries in MENU
-    ]  # fmt: skip
+    ]
 
 
 def _menu() -> None:

@@ -38,8 +38,12 @@ class Visit:
     ) -> bool:
         """A button that only those can press who may; `off`: nobody can at this moment. `look`: of `st.button`."""
         return st.button(
-            label, key=key, help=self.why_not(scope) or help, disabled=off or not self.may(scope), **look  # type: ignore[arg-type]
-        )  # fmt: skip
+            label,
+            key=key,
+            help=self.why_not(scope) or help,
+            disabled=off or not self.may(scope),
+            **look,  # type: ignore[arg-type]
+        )
 
 
 def signed_in() -> User | None:

@@ -35,12 +35,22 @@ def picture(name: str = "a.png", alt: str = "") -> Picture:
 
 
 def evidence(
-    platform: Platform = Platform("x"), status: int | None = 400, reply: str = "", *, act: Act = Act.PUBLISH,
-    outcome: Outcome = Outcome.REJECTED, message: str = "", **more: Any,
-) -> Evidence:  # fmt: skip
+    platform: Platform = Platform("x"),
+    status: int | None = 400,
+    reply: str = "",
+    *,
+    act: Act = Act.PUBLISH,
+    outcome: Outcome = Outcome.REJECTED,
+    message: str = "",
+    **more: Any,
+) -> Evidence:
     made: dict[str, Any] = {
-        "state": DeliveryState.FAILED, "reason": message, "limits": LIMITS[platform], "texts": ("Hello",), **more
-    }  # fmt: skip
+        "state": DeliveryState.FAILED,
+        "reason": message,
+        "limits": LIMITS[platform],
+        "texts": ("Hello",),
+        **more,
+    }
     return Evidence(platform, tries=(Try(7, act, outcome, status, reply, message),), **made)
 
 

@@ -95,8 +95,10 @@ INSTAGRAM: dict[str, Expected] = {
     "24/2207006": SCOPE,
     "24/2207008": OPEN,  # also what a published container answers, so the visible act stays open
     "25/2207050": _e("publish", C.ACCOUNT_RESTRICTED, F.ASK_PERSON, PERSON),
-    **{f"100/{sub}": _e("stage", C.REQUEST_INVALID, F.ASK_PERSON, PERSON) for sub in (
-        2207023, 2207028, 2207035, 2207036, 2207037)},
+    **{
+        f"100/{sub}": _e("stage", C.REQUEST_INVALID, F.ASK_PERSON, PERSON)
+        for sub in (2207023, 2207028, 2207035, 2207036, 2207037)
+    },
     "100/2207040": _e("stage", C.TOO_MANY_TAGS, F.ASK_PERSON, PERSON),
     "352/2207026": _e("stage", C.MEDIA_FORMAT, F.ASK_PERSON, PERSON),  # a video; we re-encode pictures only
     "9004/2207052": _UNREACHABLE,
@@ -116,7 +118,7 @@ INSTAGRAM: dict[str, Expected] = {
     "1": OPEN,
     "2": OPEN,
     "100/33": OPEN,  # an outage answers the same for what is there
-}  # fmt: skip
+}
 # No ids in the file: status and what tells the rows apart.
 MASTODON: dict[str, Expected] = {
     "401 access token": RELINK,

@@ -88,9 +88,14 @@ class Scene:
         identity = ctx.adapter_for(platform, ctx.http).identify(cred)
         with ctx.db.write() as conn:
             account_id = accounts.add(
-                conn, space=1, platform=platform.value, account_name=identity.name, now=ctx.clock.now(),
-                instance=cred.instance, remote_id=identity.remote_id,
-            )  # fmt: skip
+                conn,
+                space=1,
+                platform=platform.value,
+                account_name=identity.name,
+                now=ctx.clock.now(),
+                instance=cred.instance,
+                remote_id=identity.remote_id,
+            )
             settings = {"repair_words": repair_words}
             accounts.write(conn, account_id, settings=settings, **seal(ctx.vault, account_id, cred))
         self.names[account_id] = made["name"]
@@ -105,10 +110,13 @@ class Scene:
             return login(self.ctx.http, base, made["id"], made["password"])
         ends = made.get("expires_at")
         return Credentials(
-            made["access_token"], made.get("refresh_token") or "",
-            datetime.fromisoformat(ends) if ends else None, remote_id=made["id"], name=made["name"],
+            made["access_token"],
+            made.get("refresh_token") or "",
+            datetime.fromisoformat(ends) if ends else None,
+            remote_id=made["id"],
+            name=made["name"],
             instance=base if platform is Platform("mastodon") else "",
-        )  # fmt: skip
+        )
 
     def plan(self, account_id: int, platform: Platform, *texts: str, with_picture: bool | None = None) -> int:
         """One delivery, due now, past every check of ours (as if the platform's limits had changed since)."""
@@ -119,13 +127,26 @@ class Scene:
         ]
         with self.ctx.db.write() as conn:
             post_id = posts.add(
-                conn, space=1, content=texts[0], platforms=[platform.value], status=PostStatus.SCHEDULED,
-                scheduled_at=now, options={}, now=now,
-            )  # fmt: skip
+                conn,
+                space=1,
+                content=texts[0],
+                platforms=[platform.value],
+                status=PostStatus.SCHEDULED,
+                scheduled_at=now,
+                options={},
+                now=now,
+            )
             return deliveries.add(
-                conn, post_id=post_id, account_id=account_id, space=1, platform=platform.value,
-                key=str(uuid.uuid4()), due_at=now, parts=parts, now=now,
-            )  # fmt: skip
+                conn,
+                post_id=post_id,
+                account_id=account_id,
+                space=1,
+                platform=platform.value,
+                key=str(uuid.uuid4()),
+                due_at=now,
+                parts=parts,
+                now=now,
+            )
 
     def fault(self, account_id: int, platform: Platform, kind: str, **options: Any) -> None:
         self.control.fault(platform.value, kind, account=self.names[account_id], **options)
@@ -209,12 +230,19 @@ def scene(folder: Path, database: str = "", advisor: Advisor | None = None) -> I
         pools = Pools(allow_private=True, timeout=TIMING.http_timeout)
         extra = {"settle_seconds": "4", "poll_seconds": "1"}
         ctx = Context(
-            db=db, vault=Vault({"k1": b"k" * 32}), http=HttpClient(pools), clock=clock, timing=TIMING,
+            db=db,
+            vault=Vault({"k1": b"k" * 32}),
+            http=HttpClient(pools),
+            clock=clock,
+            timing=TIMING,
             keeper=LeaseKeeper(db, clock, "w1", TIMING.lease, TIMING.lease_margin),
             adapter_for=lambda p, http: adapter_for(p, http, _config(settings, p, extra), clock),
-            config_for=lambda p: _config(settings, p, extra), media_url=lambda record, _: f"{sandbox.url}/files/{record.id}",
-            data_dir=folder, late_limit=timedelta(hours=1), advisor=advisor or Advisor(),
-        )  # fmt: skip
+            config_for=lambda p: _config(settings, p, extra),
+            media_url=lambda record, _: f"{sandbox.url}/files/{record.id}",
+            data_dir=folder,
+            late_limit=timedelta(hours=1),
+            advisor=advisor or Advisor(),
+        )
         with db.write() as conn:
             users.add(conn, email="a@example.org", password_hash="x", now=clock.now())
             picture = _picture(conn, folder, clock.now())
@@ -239,9 +267,19 @@ def _picture(conn: Any, folder: Path, now: datetime) -> int:
     path.write_bytes(demo_picture())
     path.write_bytes(fit_image(str(path), LIMITS[Platform("instagram")].images).data)
     return media.add(
-        conn, space=1, now=now, name="p.jpg", kind="image", mime="image/jpeg", size=path.stat().st_size, width=1080,
-        height=1080, sha256="0" * 64, path="media/p.jpg", alt="A green tick",
-    )  # fmt: skip
+        conn,
+        space=1,
+        now=now,
+        name="p.jpg",
+        kind="image",
+        mime="image/jpeg",
+        size=path.stat().st_size,
+        width=1080,
+        height=1080,
+        sha256="0" * 64,
+        path="media/p.jpg",
+        alt="A green tick",
+    )
 
 
 @contextmanager

@@ -146,10 +146,14 @@ def fail(stage: Scene, account: int, injected: str, channel: str) -> int:
         opened = attempts.open_attempt(conn, delivery, part=0, act=Act.PUBLISH, request_id="r", worker="w", now=now)
         body = '{"detail": "You are not permitted to perform this action.", "title": "Forbidden", "status": 403, "x": "%s"}'
         attempts.close_attempt(
-            conn, opened, Outcome.REJECTED, now=now, http_status=403,
+            conn,
+            opened,
+            Outcome.REJECTED,
+            now=now,
+            http_status=403,
             reply=body % (injected.replace('"', "'") if channel == "reply" else ""),
             message=injected if channel == "message" else "X does not permit this post.",
-        )  # fmt: skip
+        )
         reason = injected if channel == "reason" else "X does not permit this post."
         transitions.move(conn, delivery, S.FAILED, reason=reason, now=now, next_at=None)
     return delivery_id
@@ -160,12 +164,14 @@ def snapshot(stage: Scene, delivery_id: int) -> dict[str, Any]:
     with stage.ctx.db.read() as conn:
         delivery = deliveries.get(conn, delivery_id)
         return {
-            "state": delivery.state, "account": delivery.account_id, "parts": [p.to_json() for p in delivery.parts],
+            "state": delivery.state,
+            "account": delivery.account_id,
+            "parts": [p.to_json() for p in delivery.parts],
             "deliveries": conn.execute(select(delivery_table.c.id)).all().__len__(),
             "posts": conn.execute(select(posts.c.id)).all().__len__(),
             "media": conn.execute(select(media.c.id)).all().__len__(),
             "settings": [row[0] for row in conn.execute(select(accounts.c.settings).order_by(accounts.c.id))],
-        }  # fmt: skip
+        }
 
 
 def shown(stage: Scene, delivery_id: int) -> str:

@@ -136,9 +136,11 @@ def test_rules_answer_whatever_the_platform_wrote(platform: Platform, reply: str
 
 def _merged(ours: Any, fix: Fix, **more: Any) -> Any:
     answer = DiagnosisAnswer(
-        cause=more.get("cause", Cause.PLATFORM_DOWN), fix=fix, confidence=more.get("confidence", 1.0),
+        cause=more.get("cause", Cause.PLATFORM_DOWN),
+        fix=fix,
+        confidence=more.get("confidence", 1.0),
         explanation=more.get("explanation", "The text is too long for this place."),
-    )  # fmt: skip
+    )
     return Advisor(Scripted(diagnosed=answer)).diagnose(ours)
 
 
@@ -178,8 +180,10 @@ def test_a_model_s_sentence_that_leads_somewhere_is_not_shown(sentence: str) -> 
 
 def test_authority_is_a_property_of_the_fix_alone() -> None:
     assert {fix for fix, authority in AUTHORITY.items() if authority is Authority.STANDING_PERMISSION} == {
-        Fix.SHORTEN, Fix.SPLIT_THREAD, Fix.CUT_LINK,
-    }  # fmt: skip
+        Fix.SHORTEN,
+        Fix.SPLIT_THREAD,
+        Fix.CUT_LINK,
+    }
 
 
 @pytest.fixture
@@ -243,10 +247,11 @@ def test_that_a_repair_waits_for_a_word_is_told_no_longer_than_it_does(both: Sce
     settings = Settings(data_dir=both.ctx.data_dir, secret_key="s" * 40, _env_file=None)  # type: ignore[call-arg]
     core = Core(settings, both.ctx.db, both.ctx.vault, both.ctx.http, both.ctx.clock)
     acts = {
-        "apply": lambda: service.apply(core, acting(core, 1), row.id), "refuse": lambda: service.refuse(core, acting(core, 1), row.id),
+        "apply": lambda: service.apply(core, acting(core, 1), row.id),
+        "refuse": lambda: service.refuse(core, acting(core, 1), row.id),
         "retry": lambda: delivery_actions.retry_one(core, acting(core, 1), delivery_id),
         "cancel": lambda: delivery_actions.cancel_one(core, acting(core, 1), delivery_id),
-    }  # fmt: skip
+    }
     acts[end]()
     # Who says no to a repair is still told that the post has failed.
     assert _told(both, delivery_id) == [("failed", end == "refuse"), ("repair", False)]
@@ -285,9 +290,12 @@ def test_nothing_was_published_is_said_only_where_that_is_known() -> None:
 
 def test_a_file_that_a_platform_refuses_is_named_and_so_is_its_new_form() -> None:
     about = evidence(
-        Platform("mastodon"), 422, '{"error": "Validation failed: File content type is invalid"}',
-        media=(MediaKind.IMAGE,), files=("team.bmp (BMP)",),
-    )  # fmt: skip
+        Platform("mastodon"),
+        422,
+        '{"error": "Validation failed: File content type is invalid"}',
+        media=(MediaKind.IMAGE,),
+        files=("team.bmp (BMP)",),
+    )
     told = diagnose(about)
     assert (
         told.explanation == "Mastodon could not process team.bmp (BMP). Converting team.bmp (BMP) to JPEG would fix it."

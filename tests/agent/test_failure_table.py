@@ -28,9 +28,12 @@ from tests.specifications import SPECS
 
 S = DeliveryState
 TABLES: dict[Platform, dict[str, Expected]] = {
-    Platform("x"): cases.X, Platform("linkedin"): cases.LINKEDIN, Platform("instagram"): cases.INSTAGRAM,
-    Platform("mastodon"): cases.MASTODON, Platform("bluesky"): cases.BLUESKY,
-}  # fmt: skip
+    Platform("x"): cases.X,
+    Platform("linkedin"): cases.LINKEDIN,
+    Platform("instagram"): cases.INSTAGRAM,
+    Platform("mastodon"): cases.MASTODON,
+    Platform("bluesky"): cases.BLUESKY,
+}
 RENEWABLE = {
     Platform("x"),
     Platform("bluesky"),
@@ -74,9 +77,12 @@ def seen(scripted: Scripted, platform: Platform, row: dict[str, Any], expected: 
     reply = answer.body if isinstance(answer.body, str) else json.dumps(answer.body)
     media = (MediaKind.VIDEO if video else MediaKind.IMAGE,)
     base: dict[str, Any] = {
-        "platform": platform, "limits": LIMITS[platform], "texts": ("Hello",), "media": media,
+        "platform": platform,
+        "limits": LIMITS[platform],
+        "texts": ("Hello",),
+        "media": media,
         "renewable": platform in RENEWABLE,
-    }  # fmt: skip
+    }
     if expected.act == "read":  # after the last look that did not find it
         return Evidence(state=S.GHOST, reason="Nobody can see it.", **base)
     if expected.act == "token" and row.get("classify") == "oauth_restart":  # linking; no delivery has begun

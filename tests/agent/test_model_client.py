@@ -71,11 +71,14 @@ FAILURES: dict[str, tuple[str, dict[str, Any], str, str]] = {
     "500": ("error_before_accept", {}, "fault", "The model's server has a fault."),
     "503": ("error_before_accept", {"params": {"status": 503}}, "fault", "The model's server has a fault."),
     "wrong key": (
-        "unauthorized", {}, "key", "The model's server does not accept the key (POSTPROBER_AI_API_KEY).",
+        "unauthorized",
+        {},
+        "key",
+        "The model's server does not accept the key (POSTPROBER_AI_API_KEY).",
     ),
     "time-out": ("timeout_after_accept", {"params": {"seconds": 20}}, "timeout", "did not answer within 0.5 seconds"),
     "a cut": ("cut_after_accept", {}, "fault", "The connection broke before the model's answer was complete."),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", FAILURES)

@@ -104,11 +104,21 @@ CHATS: dict[str, tuple[Answer, str]] = {  # the answer, and what it says ("" for
     "doubts": (chat("unsure"), "unsure"),
     "flags": (chat("flagged"), "flagged"),
     "fenced": (
-        (200, {"choices": [{"message": {"content": '```json\n{"verdict": "flagged", "reasons": [], "confidence": 1}\n```'}}]}),
+        (
+            200,
+            {
+                "choices": [
+                    {"message": {"content": '```json\n{"verdict": "flagged", "reasons": [], "confidence": 1}\n```'}}
+                ]
+            },
+        ),
         "flagged",
     ),
     "no usage": (chat(usage=None), "appropriate"),
-    "usage of nulls": (chat(usage={"prompt_tokens": None, "completion_tokens": None, "total_tokens": None}), "appropriate"),
+    "usage of nulls": (
+        chat(usage={"prompt_tokens": None, "completion_tokens": None, "total_tokens": None}),
+        "appropriate",
+    ),
     "usage of words": (chat(usage={"prompt_tokens": "5", "completion_tokens": True}), "appropriate"),
     "null": ((200, "null"), ""),
     "a list": ((200, []), ""),
@@ -123,7 +133,7 @@ CHATS: dict[str, tuple[Answer, str]] = {  # the answer, and what it says ("" for
     "401": ((401, {"error": {"message": "no"}}), ""),
     "429": ((429, {"error": {"message": "no"}}), ""),
     "500": ((500, {"error": {"message": "no"}}), ""),
-}  # fmt: skip
+}
 UNREADABLE: dict[str, Answer] = {  # answers of 200 that do not judge the one text that was asked about
     "nothing": (200, ""),
     "null for all": (200, "null"),
@@ -156,7 +166,7 @@ MODERATIONS: dict[str, tuple[Answer, bool]] = {  # the answer, and whether it ob
     **{name: (reply, False) for name, reply in UNREADABLE.items()},
     **{str(status): ((status, {"error": {"message": "no"}}), False) for status in (400, 401, 403, 404, 405, 422, 429)},
     **{str(status): ((status, {"error": {"message": "no"}}), False) for status in (500, 501)},
-}  # fmt: skip
+}
 ORDER = ("flagged", "unsure", "appropriate")
 
 
@@ -343,9 +353,11 @@ def test_what_the_rules_flag_is_shown_to_no_model(odd: Odd, place: str) -> None:
 
 def test_a_diagnosis_sends_no_flagged_text_no_file_names_and_no_confidential_part_of_a_link(odd: Odd) -> None:
     about = evidence(
-        reply=f'{{"detail": "{SECRET}"}}', message="see https://a.example/?token=T0kenT0ken", texts=(SECRET, KEYED),
+        reply=f'{{"detail": "{SECRET}"}}',
+        message="see https://a.example/?token=T0kenT0ken",
+        texts=(SECRET, KEYED),
         files=("salaries-2026.png (PNG)",),
-    )  # fmt: skip
+    )
     Advisor(model(odd.url)).diagnose(about)
     sent = odd.bodies()
     assert '"model": "sandbox-model"' in json.dumps(json.loads(sent)), "it was asked"

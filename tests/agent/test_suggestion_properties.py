@@ -239,9 +239,31 @@ def test_a_target_that_fits_is_left_alone() -> None:
 
 @pytest.mark.parametrize(
     "piece",
-    ["a", "\u201c", "{{", "[insert", "+", "-", "@a", "@a.", "a.", "a. ", "#a ", "eyJ-", "password:", "http://", "x@", '"',
-     "1 ", "ab.cd ", "<insert", "Aa ", "sk-", "$"],
-)  # fmt: skip
+    [
+        "a",
+        "\u201c",
+        "{{",
+        "[insert",
+        "+",
+        "-",
+        "@a",
+        "@a.",
+        "a.",
+        "a. ",
+        "#a ",
+        "eyJ-",
+        "password:",
+        "http://",
+        "x@",
+        '"',
+        "1 ",
+        "ab.cd ",
+        "<insert",
+        "Aa ",
+        "sk-",
+        "$",
+    ],
+)
 def test_no_text_makes_the_agent_slow(piece: str) -> None:
     began = time.thread_time()  # what others do on the machine meanwhile does not count
     review(brief((piece * 100_000)[:100_000]))

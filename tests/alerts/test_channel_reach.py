@@ -150,15 +150,22 @@ def test_an_allowed_plug_in_opens_nothing_but_requests(scheme: str) -> None:
             continue
         tree = ast.parse(Path(str(sys.modules[one.__module__].__file__)).read_text())
         imported = {
-            name for node in ast.walk(tree)
-            for name in ([alias.name for alias in node.names] if isinstance(node, ast.Import)
-                         else [node.module] if isinstance(node, ast.ImportFrom) and node.level == 0 else [])
-        }  # fmt: skip
+            name
+            for node in ast.walk(tree)
+            for name in (
+                [alias.name for alias in node.names]
+                if isinstance(node, ast.Import)
+                else [node.module]
+                if isinstance(node, ast.ImportFrom) and node.level == 0
+                else []
+            )
+        }
         assert imported <= HARMLESS, (scheme, imported - HARMLESS)
         used = {
-            node.attr for node in ast.walk(tree)
+            node.attr
+            for node in ast.walk(tree)
             if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "requests"
-        }  # fmt: skip
+        }
         assert used <= set(dir(channels.library_http._Requests)), (scheme, used)
 
 
@@ -178,10 +185,27 @@ def test_outside_of_a_message_apprise_opens_nothing(caught: Trap) -> None:
 
 @pytest.mark.parametrize(
     "host",
-    ["127.0.0.1", "2130706433", "0x7f000001", "017700000001", "127.1", "0", "LOCALHOST", "localhost.", "a.local.",
-     "::ffff:127.0.0.1", "::1", "fec0::1", "64:ff9b::7f00:1", "64:ff9b:1::7f00:1", "::127.0.0.1", "169.254.169.254",
-     "x.internal", "255.255.255.255"],
-)  # fmt: skip
+    [
+        "127.0.0.1",
+        "2130706433",
+        "0x7f000001",
+        "017700000001",
+        "127.1",
+        "0",
+        "LOCALHOST",
+        "localhost.",
+        "a.local.",
+        "::ffff:127.0.0.1",
+        "::1",
+        "fec0::1",
+        "64:ff9b::7f00:1",
+        "64:ff9b:1::7f00:1",
+        "::127.0.0.1",
+        "169.254.169.254",
+        "x.internal",
+        "255.255.255.255",
+    ],
+)
 def test_every_spelling_of_a_private_address_is_known_without_a_look_up(host: str) -> None:
     assert is_private_name(host)
 

@@ -11,9 +11,15 @@ from postprober.alerts import message
 
 def _row(**told: Any) -> dict[str, Any]:
     plain = {
-        "why": "new", "alert_kind": "failed", "alert_message": "m", "alert_post_id": None, "alert_subject": "",
-        "delivery_url": None, "delivery_platform": "mastodon", "post_content": "",
-    }  # fmt: skip
+        "why": "new",
+        "alert_kind": "failed",
+        "alert_message": "m",
+        "alert_post_id": None,
+        "alert_subject": "",
+        "delivery_url": None,
+        "delivery_platform": "mastodon",
+        "post_content": "",
+    }
     return {**plain, **told}
 
 

@@ -32,9 +32,14 @@ class House:
 
     def account(self, user: int, platform: str, name: str = "demo") -> int:
         return self.add(
-            accounts, user_id=user, platform=platform, account_name=name, remote_id=f"{platform}-{name}", scopes=[],
+            accounts,
+            user_id=user,
+            platform=platform,
+            account_name=name,
+            remote_id=f"{platform}-{name}",
+            scopes=[],
             settings={},
-        )  # fmt: skip
+        )
 
     def delivery(self, user: int, account: int, platform: str, published: datetime | None, **columns: Any) -> int:
         """A post with one delivery; `deleted_at` goes to the post, the rest to the delivery."""
@@ -45,9 +50,15 @@ class House:
         self._keys += 1
         values = {"state": "verified", "due_at": published, "first_byte_at": published, "parts": [], **columns}
         return self.add(
-            deliveries, post_id=post, account_id=account, user_id=user, platform=platform, key=f"k{self._keys}",
-            published_at=published, **values,
-        )  # fmt: skip
+            deliveries,
+            post_id=post,
+            account_id=account,
+            user_id=user,
+            platform=platform,
+            key=f"k{self._keys}",
+            published_at=published,
+            **values,
+        )
 
     def sampled(self, delivery: int, rows: Sequence[tuple[datetime, dict[str, int | None]]]) -> None:
         with self.db.write() as conn:

@@ -54,11 +54,20 @@ def world(database: Database, monkeypatch: pytest.MonkeyPatch) -> Database:
         post = _new(conn, posts, user_id=user, content="t", platforms=["x"], options={})
         made = [
             _new(
-                conn, deliveries, post_id=post, account_id=account, user_id=user, platform="x", key=f"k{i}",
-                state="verified", due_at=NOW, parts=[], published_at=NOW - timedelta(days=6),
+                conn,
+                deliveries,
+                post_id=post,
+                account_id=account,
+                user_id=user,
+                platform="x",
+                key=f"k{i}",
+                state="verified",
+                due_at=NOW,
+                parts=[],
+                published_at=NOW - timedelta(days=6),
             )
             for i in range(2)
-        ]  # fmt: skip
+        ]
         start = datetime(2026, 11, 17, 1, 2, 3, 456789, tzinfo=UTC)
         conn.execute(
             insert(samples),

@@ -56,8 +56,13 @@ def opened(request: pytest.FixtureRequest, database: Database, tmp_path: Path) -
         house.sampled(one, [(utc("2026-10-25T09:00:00"), {"likes": 1000})])
     house.delivery(me, x, "x", None, due_at=utc("2026-10-25T08:00:00"), state="failed", first_byte_at=None)
     house.delivery(
-        me, x, "x", utc("2026-10-27T08:00:10"), due_at=utc("2026-10-27T08:00:00"), state="ghost",
-    )  # fmt: skip
+        me,
+        x,
+        "x",
+        utc("2026-10-27T08:00:10"),
+        due_at=utc("2026-10-27T08:00:00"),
+        state="ghost",
+    )
     if request.param == "in files":
         assert compaction.run(database, tmp_path, NOW) > 0
     store = SampleStore.open(database, tmp_path, me, PERIOD.look_back)
@@ -204,14 +209,29 @@ def test_the_ledger_adds_up_repairs_and_what_models_cost(database: Database) -> 
         [(out, me, "applied"), (stuck, me, "applied"), (stuck, me, "proposed"), (out, other, "applied")]
     ):
         house.add(
-            repairs, delivery_id=delivery, post_id=1, user_id=space, transition_id=number, state=state, cited=[],
-            cause="media", plan={}, made_at=NOW,
-        )  # fmt: skip
+            repairs,
+            delivery_id=delivery,
+            post_id=1,
+            user_id=space,
+            transition_id=number,
+            state=state,
+            cited=[],
+            cause="media",
+            plan={},
+            made_at=NOW,
+        )
     for cost in (250_000, 500_000):
         house.add(
-            ai_usage, at=NOW, day="2026-10-29", purpose="review", model="m", input_tokens=10, output_tokens=2,
-            cost_micros=cost, outcome="answered",
-        )  # fmt: skip
+            ai_usage,
+            at=NOW,
+            day="2026-10-29",
+            purpose="review",
+            model="m",
+            input_tokens=10,
+            output_tokens=2,
+            cost_micros=cost,
+            outcome="answered",
+        )
     with database.read() as conn:
         assert spending.repairs_made(conn, me, PERIOD.since).rows == [("media", 3, 2, 1, 1, 0, 1 / 3)]
         assert spending.costs(conn, PERIOD.since).rows == [("2026-10-29", "review", "m", 2, 20, 4, 0.75)]
@@ -237,9 +257,16 @@ def test_the_ledger_prices_what_came_out_and_each_post_read_once_a_day(database:
     )
     part = {"ref": {"remote_id": "1"}, "media": []}
     mine = house.delivery(
-        me, account, "x", utc("2026-10-27T08:00:00"),
-        parts=[part | {"text": "See https://example.org", "media": [image]}, part | {"text": "b"}, {"text": "c", "media": []}],
-    )  # fmt: skip
+        me,
+        account,
+        "x",
+        utc("2026-10-27T08:00:00"),
+        parts=[
+            part | {"text": "See https://example.org", "media": [image]},
+            part | {"text": "b"},
+            {"text": "c", "media": []},
+        ],
+    )
     house.sampled(
         mine,
         [

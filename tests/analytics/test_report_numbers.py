@@ -47,7 +47,7 @@ def _furnished(database: Database) -> tuple[House, int]:
             (utc("2026-10-25T23:00:00"), {"likes": 6, "replies": 1}),  # the 26th
             (utc("2026-10-27T12:00:00"), {"views": 90}),  # nothing about acts
         ],
-    )  # fmt: skip
+    )
     b = house.delivery(
         me, masto, "mastodon", utc("2026-10-25T08:15:00"), due_at=utc("2026-10-25T08:00:00"), proof="public"
     )  # a quarter of an hour late
@@ -64,14 +64,28 @@ def _furnished(database: Database) -> tuple[House, int]:
     ghost = house.delivery(me, x, "x", utc("2026-10-25T22:59:59"), state="ghost", proof="accepted")
     for number, (delivery, new) in enumerate(((failed, "failed"), (ghost, "ghost"), (ghost, "held"))):
         house.add(
-            transitions, delivery_id=delivery, post_id=delivery, user_id=me, old="claimed", new=new, reason="=why",
+            transitions,
+            delivery_id=delivery,
+            post_id=delivery,
+            user_id=me,
+            old="claimed",
+            new=new,
+            reason="=why",
             at=utc("2026-10-25T23:00:00") - timedelta(seconds=number),
-        )  # fmt: skip
+        )
     for number, at in enumerate((utc("2026-10-25T08:00:00"), utc("2026-10-25T23:00:00"))):
         house.add(
-            repairs, delivery_id=failed, post_id=failed, user_id=me, transition_id=number + 1, state="applied",
-            cause="token_expired", cited=[], plan={}, made_at=at,
-        )  # fmt: skip
+            repairs,
+            delivery_id=failed,
+            post_id=failed,
+            user_id=me,
+            transition_id=number + 1,
+            state="applied",
+            cause="token_expired",
+            cited=[],
+            plan={},
+            made_at=at,
+        )
     return house, me
 
 
@@ -94,9 +108,7 @@ def test_a_day_of_25_hours_counts_what_was_due_in_it_and_what_was_known_at_its_e
     assert rows[None][:10] == (4, 3, 1, 0, 1, 2, 2, 0.75, 2 / 3, 2 / 3)
     assert rows[None][10:] == pytest.approx((3.0, 720.6, 882.06)), "of 0, 3 and 900 seconds"
     assert found.total == 6 + 10, "what came after the day's end belongs to later reports"
-    assert found.over_time.rows == [
-        (date(2026, 10, 25), "mastodon", 10, 1), (date(2026, 10, 25), "x", 6, 1)
-    ]  # fmt: skip
+    assert found.over_time.rows == [(date(2026, 10, 25), "mastodon", 10, 1), (date(2026, 10, 25), "x", 6, 1)]
 
 
 def test_the_period_is_compared_with_the_days_before_it_as_they_stood_at_their_end(make: Make) -> None:
@@ -105,16 +117,18 @@ def test_the_period_is_compared_with_the_days_before_it_as_they_stood_at_their_e
     assert (found.total, found.total_before) == (7 + 12, 4), "103 was counted after the week of the 20th had ended"
     assert [(row[0], row[1], row[5]) for row in found.platforms.rows] == [("mastodon", 12, None), ("x", 7, 4)]
     assert [(row[:3], row[6]) for row in found.accounts.rows] == [
-        (("mastodon", "ours", 12), None), (("x", "=cmd", 7), 4)
-    ]  # fmt: skip
+        (("mastodon", "ours", 12), None),
+        (("x", "=cmd", 7), 4),
+    ]
     assert found.accounts.rows[1][4:6] == (3, 2), "three went out on X; what two of them reached is unknown"
 
 
 def test_a_platform_that_was_used_only_before_is_named_with_nothing_now(make: Make) -> None:
     found = make(date(2026, 10, 27), date(2026, 10, 28))
     assert found.total is None and {row[0]: row[1:3] for row in found.platforms.rows} == {
-        "mastodon": (None, None), "x": (None, None),
-    }  # fmt: skip
+        "mastodon": (None, None),
+        "x": (None, None),
+    }
     assert {row[0]: row[5] for row in found.platforms.rows} == {"mastodon": 10, "x": 7}
 
 
@@ -183,8 +197,12 @@ def test_what_is_usual_counts_other_posts_that_are_old_enough(database: Database
     with SampleStore.open(database, tmp_path, me) as store:
         found = report_queries.usual(store, account_id=x, but=mine, before=born, now=born + timedelta(hours=4))
     assert [(one.hours, one.median, one.posts) for one in found] == [
-        (1, 5.0, 2), (3, 8.0, 1), (12, 20.0, 1), (24, 20.0, 2), (48, 40.0, 1),
-    ]  # fmt: skip
+        (1, 5.0, 2),
+        (3, 8.0, 1),
+        (12, 20.0, 1),
+        (24, 20.0, 2),
+        (48, 40.0, 1),
+    ]
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -200,9 +218,15 @@ def test_a_plain_loop_over_the_rows_finds_the_same(database: Database, tmp_path:
         out = due + timedelta(seconds=rng.choice([0, 1, 5, 900])) if rng.random() < 0.8 else None
         state = rng.choice(["verified", "ghost"]) if out else rng.choice(["failed", "held", "cancelled"])
         one = house.delivery(
-            me, account, name, out, due_at=due, first_byte_at=out, state=state,
+            me,
+            account,
+            name,
+            out,
+            due_at=due,
+            first_byte_at=out,
+            state=state,
             deleted_at=NOW if rng.random() < 0.1 else None,
-        )  # fmt: skip
+        )
         if out:
             acts = ("likes", "replies", "views")
             moments = sorted(out + timedelta(minutes=rng.randrange(7 * 24 * 60)) for _ in range(4))
@@ -227,10 +251,11 @@ def _recomputed(database: Database, data_dir: Path, me: int, since: datetime, un
         rows = [
             row._mapping
             for row in conn.execute(
-                select(deliveries).join(posts, posts.c.id == deliveries.c.post_id)
+                select(deliveries)
+                .join(posts, posts.c.id == deliveries.c.post_id)
                 .where(posts.c.deleted_at.is_(None), deliveries.c.user_id == me)
             )
-        ]  # fmt: skip
+        ]
         counted = {row.id: dict(row._mapping) for row in conn.execute(select(samples))}
     for file in (data_dir / "samples").glob("*.parquet"):
         counted.update({row["id"]: row for row in pq.read_table(file).to_pylist()})

@@ -26,9 +26,13 @@ def with_people(installation: Installation, database: Database, password_hash: s
     with database.write() as conn:
         for name, role in (("owner", "owner"), ("teammate", "editor"), ("stranger", "owner"), ("viewer", "viewer")):
             user_storage.add(
-                conn, email=f"{name}@example.org", password_hash=password_hash, now=made.clock.now(), name=name,
+                conn,
+                email=f"{name}@example.org",
+                password_hash=password_hash,
+                now=made.clock.now(),
+                name=name,
                 role=role,
-            )  # fmt: skip
+            )
     return made
 
 

@@ -60,9 +60,16 @@ def live(installation: Installation, database: Database, password_hash: str) -> 
                 role=role,
             )
             linked[name] = accounts.add(
-                conn, space=people[name], platform="x", account_name=name, remote_id=name, instance="", scopes=[],
-                settings={}, now=core.clock.now(),
-            )  # fmt: skip
+                conn,
+                space=people[name],
+                platform="x",
+                account_name=name,
+                remote_id=name,
+                instance="",
+                scopes=[],
+                settings={},
+                now=core.clock.now(),
+            )
     app = create_app(core)
     with serving(app) as url, ExitStack() as stack:
         yield Live(core, url.replace("http:", "ws:") + "/api/ws", people, linked, stack, app.state.hub)

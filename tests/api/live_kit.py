@@ -51,14 +51,27 @@ class Live:
         now = self.core.clock.now()
         with self.core.db.write() as conn:
             post_id = posts.add(
-                conn, space=self.people[name], content="x", platforms=["x"], status="scheduled",  # type: ignore[arg-type]
-                scheduled_at=now, options={}, now=now,
-            )  # fmt: skip
+                conn,
+                space=self.people[name],
+                content="x",
+                platforms=["x"],
+                status="scheduled",  # type: ignore[arg-type]
+                scheduled_at=now,
+                options={},
+                now=now,
+            )
             for number in range(count):
                 deliveries.add(
-                    conn, post_id=post_id, account_id=self.linked[name], space=self.people[name], platform="x",
-                    key=f"{post_id}-{number}", due_at=now, parts=[PartRecord(0, "x")], now=now,
-                )  # fmt: skip
+                    conn,
+                    post_id=post_id,
+                    account_id=self.linked[name],
+                    space=self.people[name],
+                    platform="x",
+                    key=f"{post_id}-{number}",
+                    due_at=now,
+                    parts=[PartRecord(0, "x")],
+                    now=now,
+                )
         return post_id
 
     def move(self, post_id: int, *states: DeliveryState) -> None:
@@ -71,9 +84,15 @@ class Live:
     def alert(self, name: str, key: str) -> None:
         with self.core.db.write() as conn:
             alert_log.add(
-                conn, user_id=self.people[name], post_id=None, delivery_id=None, type="error", message=f"for {name}",
-                dedupe_key=key, now=self.core.clock.now(),
-            )  # fmt: skip
+                conn,
+                user_id=self.people[name],
+                post_id=None,
+                delivery_id=None,
+                type="error",
+                message=f"for {name}",
+                dedupe_key=key,
+                now=self.core.clock.now(),
+            )
 
 
 def say(socket: ClientConnection, event: str, **data: Any) -> None:

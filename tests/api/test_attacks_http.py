@@ -220,11 +220,21 @@ def live_pools() -> Pools:
 @pytest.mark.parametrize(
     "instance",
     [
-        "http://169.254.169.254", "https://169.254.169.254", "https://127.0.0.1", "https://[::1]", "https://localhost",
-        "https://[::ffff:127.0.0.1]", "https://10.1.2.3", "https://user@mastodon.social", "file:///etc/passwd",
-        "gopher://127.0.0.1", "https://metadata.internal", "ftp://mastodon.social", "https://",
+        "http://169.254.169.254",
+        "https://169.254.169.254",
+        "https://127.0.0.1",
+        "https://[::1]",
+        "https://localhost",
+        "https://[::ffff:127.0.0.1]",
+        "https://10.1.2.3",
+        "https://user@mastodon.social",
+        "file:///etc/passwd",
+        "gopher://127.0.0.1",
+        "https://metadata.internal",
+        "ftp://mastodon.social",
+        "https://",
     ],
-)  # fmt: skip
+)
 def test_an_instance_inside_is_refused(core: Core, installation: Installation, instance: str) -> None:
     outside = replace(core, http=HttpClient(live_pools()))
     with pytest.raises(PostProberError):
@@ -244,10 +254,17 @@ def test_in_sandbox_mode_nothing_outside_is_called_whatever_is_typed(
 
 
 INSIDE = [
-    "http://169.254.169.254", "https://169.254.169.254/latest", "https://127.0.0.1", "https://[::1]", "https://localhost",
-    "https://[::ffff:10.0.0.1]", "https://192.168.1.1", "https://user@bsky.social", "file:///etc/passwd",
+    "http://169.254.169.254",
+    "https://169.254.169.254/latest",
+    "https://127.0.0.1",
+    "https://[::1]",
+    "https://localhost",
+    "https://[::ffff:10.0.0.1]",
+    "https://192.168.1.1",
+    "https://user@bsky.social",
+    "file:///etc/passwd",
     "https://pds.internal",
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("platform", ["mastodon", "bluesky"])

@@ -145,8 +145,10 @@ def test_an_upload_that_never_ends_gives_its_place_back(rest: Rest, monkeypatch:
         with socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])), timeout=15) as raw:
             raw.sendall(
                 b"POST /api/media HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000000\r\nAuthorization: Bearer "
-                + token.encode() + b"\r\nContent-Type: multipart/form-data; boundary=x\r\n\r\n" + HEAD
-            )  # fmt: skip
+                + token.encode()
+                + b"\r\nContent-Type: multipart/form-data; boundary=x\r\n\r\n"
+                + HEAD
+            )
             answer = raw.recv(65_536)
     assert answer.split(b" ", 2)[1] == b"408" and b"application/problem+json" in answer
     assert rest.client.app.state.uploads._running.total() == 0  # type: ignore[attr-defined]

@@ -73,8 +73,15 @@ def test_a_token_signed_with_a_public_key_as_if_it_were_the_secret_is_refused(cl
     body = f"{part({'alg': 'HS256'})}.{part(claims)}"
     mac = base64.urlsafe_b64encode(hmac.new(pem, body.encode(), hashlib.sha256).digest()).rstrip(b"=").decode()
     assert asked(client, f"{body}.{mac}") == 401
-    signed = jwt.encode({"alg": "RS256"}, claims, RSAKey.import_key(private.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())))  # fmt: skip
+    signed = jwt.encode(
+        {"alg": "RS256"},
+        claims,
+        RSAKey.import_key(
+            private.private_bytes(
+                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+            )
+        ),
+    )
     assert asked(client, signed) == 401
 
 
@@ -93,12 +100,18 @@ def test_our_key_with_another_algorithm_is_refused(client: TestClient, core: Cor
 @pytest.mark.parametrize(
     "head",
     [
-        {"kid": "../../../../dev/null"}, {"kid": "' UNION SELECT ''--"}, {"kid": ""}, {"kid": ["a"]},
-        {"jku": "https://evil.example/keys.json"}, {"x5u": "https://evil.example/cert.pem"},
-        {"jwk": {"kty": "oct", "k": "AAAA"}}, {"crit": ["exp"]}, {"b64": False, "crit": ["b64"]},
+        {"kid": "../../../../dev/null"},
+        {"kid": "' UNION SELECT ''--"},
+        {"kid": ""},
+        {"kid": ["a"]},
+        {"jku": "https://evil.example/keys.json"},
+        {"x5u": "https://evil.example/cert.pem"},
+        {"jwk": {"kty": "oct", "k": "AAAA"}},
+        {"crit": ["exp"]},
+        {"b64": False, "crit": ["b64"]},
     ],
     ids=str,
-)  # fmt: skip
+)
 def test_no_header_of_a_token_chooses_the_key(client: TestClient, good: str, head: dict[str, Any]) -> None:
     """The forger knows a key, names it in the header and signs with it."""
     _, claims = unsigned(good)
@@ -111,12 +124,24 @@ def test_no_header_of_a_token_chooses_the_key(client: TestClient, good: str, hea
 @pytest.mark.parametrize(
     "change",
     [
-        {"aud": "media"}, {"aud": ["access", "media"]}, {"aud": None}, {"iss": "somebody"}, {"exp": None},
-        {"exp": "9999999999"}, {"exp": 1}, {"sub": "2"}, {"sub": "1 OR 1=1"}, {"sub": None}, {"sid": None},
-        {"sid": "999999"}, {"sid": "-1"}, {"sid": [1]}, {"sid": str(10**30)},
+        {"aud": "media"},
+        {"aud": ["access", "media"]},
+        {"aud": None},
+        {"iss": "somebody"},
+        {"exp": None},
+        {"exp": "9999999999"},
+        {"exp": 1},
+        {"sub": "2"},
+        {"sub": "1 OR 1=1"},
+        {"sub": None},
+        {"sid": None},
+        {"sid": "999999"},
+        {"sid": "-1"},
+        {"sid": [1]},
+        {"sid": str(10**30)},
     ],
     ids=str,
-)  # fmt: skip
+)
 def test_even_with_our_key_every_claim_has_to_fit(
     client: TestClient, core: Core, good: str, change: dict[str, Any]
 ) -> None:

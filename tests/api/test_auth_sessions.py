@@ -184,11 +184,18 @@ def test_an_api_token_can_neither_make_nor_see_nor_remove_tokens_nor_sign_out(cl
 @pytest.mark.parametrize(
     "change",
     [
-        {"scopes": []}, {"scopes": ["tokens:write"]}, {"scopes": ["posts:read", "everything"]}, {"name": " "},
-        {"name": "x" * 121}, {"name": "a\nb"}, {"days": 0}, {"days": 4000}, {"is_admin": True},
+        {"scopes": []},
+        {"scopes": ["tokens:write"]},
+        {"scopes": ["posts:read", "everything"]},
+        {"name": " "},
+        {"name": "x" * 121},
+        {"name": "a\nb"},
+        {"days": 0},
+        {"days": 4000},
+        {"is_admin": True},
     ],
     ids=str,
-)  # fmt: skip
+)
 def test_a_token_that_asks_for_too_much_is_not_made(client: TestClient, change: dict[str, Any]) -> None:
     access = log_in(client).json()["access_token"]
     assert new_token(client, access, **change).status_code == 422
@@ -250,11 +257,16 @@ def test_a_permission_that_is_missing_is_refused_and_one_that_does_not_exist_is_
 @pytest.mark.parametrize(
     "body",
     [
-        {"email": "owner@example.org"}, {"email": "", "password": "x"}, {"email": "x" * 300, "password": "x"}, [], "x",
-        {"email": 1, "password": 2}, {"email": "owner@example.org", "password": "x" * 2000},
+        {"email": "owner@example.org"},
+        {"email": "", "password": "x"},
+        {"email": "x" * 300, "password": "x"},
+        [],
+        "x",
+        {"email": 1, "password": 2},
+        {"email": "owner@example.org", "password": "x" * 2000},
     ],
     ids=str,
-)  # fmt: skip
+)
 def test_an_unusable_sign_in_is_a_problem_and_does_not_repeat_what_was_typed(client: TestClient, body: object) -> None:
     reply = client.post("/api/auth/login", json=body)
     assert reply.status_code == 422 and reply.headers["content-type"] == "application/problem+json"

@@ -152,9 +152,10 @@ def test_fifty_forged_addresses_and_a_thousand_guesses_get_five_looks(
     for number in range(1000):
         forged = f"10.0.{number % 50}.7"
         reply = client.post(
-            "/api/auth/login", json={"email": OWNER, "password": f"guess {number}"},
+            "/api/auth/login",
+            json={"email": OWNER, "password": f"guess {number}"},
             headers={"X-Forwarded-For": forged, "X-Real-IP": forged, "Forwarded": f"for={forged}"},
-        )  # fmt: skip
+        )
         statuses.append(reply.status_code)
     assert statuses.count(401) == throttle.FREE_PER_PAIR == len(looked_at)
     assert statuses.count(429) == 995 and int(reply.headers["retry-after"]) >= 1

@@ -122,9 +122,15 @@ def invisible(inst: Installation) -> str:
         for row in rows:
             for state in (S.PUBLISHED, S.GHOST):
                 transitions.move(
-                    conn, deliveries.get(conn, row.id), state, reason="Nobody can see it.", now=now, next_at=None,
-                    proof=Proof.ACCEPTED, published_at=now,
-                )  # fmt: skip
+                    conn,
+                    deliveries.get(conn, row.id),
+                    state,
+                    reason="Nobody can see it.",
+                    now=now,
+                    next_at=None,
+                    proof=Proof.ACCEPTED,
+                    published_at=now,
+                )
     return f"({' '.join(str(row.id) for row in rows)})"
 
 
@@ -135,9 +141,16 @@ def repairable(inst: Installation) -> str:
     second = inst.link("bluesky").id
     with inst.core.db.write() as conn:
         deliveries.add(
-            conn, post_id=first.post_id, account_id=second, space=inst.owner, platform="bluesky", key="second",
-            due_at=inst.core.clock.now(), parts=list(first.parts), now=inst.core.clock.now(),
-        )  # fmt: skip
+            conn,
+            post_id=first.post_id,
+            account_id=second,
+            space=inst.owner,
+            platform="bluesky",
+            key="second",
+            due_at=inst.core.clock.now(),
+            parts=list(first.parts),
+            now=inst.core.clock.now(),
+        )
         for one in deliveries.of_post(conn, first.post_id):
             transitions.move(conn, one, S.FAILED, reason="Blocked.", now=inst.core.clock.now(), next_at=None)
             row = repairs.of_delivery(conn, one.id)[-1]
@@ -154,9 +167,15 @@ def proved(inst: Installation) -> str:
         now = inst.core.clock.now()
         for state in (S.PUBLISHED, S.VERIFIED):
             transitions.move(
-                conn, deliveries.get(conn, one.id), state, reason="seen", now=now, next_at=None, proof=Proof.MATCHES,
+                conn,
+                deliveries.get(conn, one.id),
+                state,
+                reason="seen",
+                now=now,
+                next_at=None,
+                proof=Proof.MATCHES,
                 published_at=now,
-            )  # fmt: skip
+            )
     return str(one.post_id)
 
 
@@ -174,11 +193,20 @@ def script(url: str, inst: Installation) -> str:
     made = inst.made("bluesky")
     failed, held, link = decisions(inst)
     values = {
-        "SEEN": seen(inst), "FAILED": failed, "HELD": held, "LINK": link, "REPAIRED": repairable(inst),
-        "PROVED": proved(inst), "REFUSED": refused(inst), "INVISIBLE": invisible(inst),
-        "API": url, "EMAIL": "owner@example.org", "PASSWORD": inst.password, "HANDLE": made["id"],
+        "SEEN": seen(inst),
+        "FAILED": failed,
+        "HELD": held,
+        "LINK": link,
+        "REPAIRED": repairable(inst),
+        "PROVED": proved(inst),
+        "REFUSED": refused(inst),
+        "INVISIBLE": invisible(inst),
+        "API": url,
+        "EMAIL": "owner@example.org",
+        "PASSWORD": inst.password,
+        "HANDLE": made["id"],
         "APP_PASSWORD": made["password"],
-    }  # fmt: skip
+    }
     text = "\n".join(f"{code}\necho; echo '{_MARK}'" for kind, code in blocks() if kind == "sh")
     for name, value in values.items():
         line = (f"{name}={value}" if value.startswith("(") else f"{name}='{value}'").replace("\\", r"\\")
@@ -205,9 +233,15 @@ def test_every_example_runs_and_answers_what_the_page_says(installation: Install
     (tmp_path / "cat.png").write_bytes(png())
     with rest.core.db.write() as conn:
         alert_log.add(
-            conn, user_id=installation.owner, post_id=None, delivery_id=None, type="error", message="m",
-            dedupe_key="k", now=rest.core.clock.now(),
-        )  # fmt: skip
+            conn,
+            user_id=installation.owner,
+            post_id=None,
+            delivery_id=None,
+            type="error",
+            message="m",
+            dedupe_key="k",
+            now=rest.core.clock.now(),
+        )
     with serving(rest.client.app) as url:  # type: ignore[arg-type]
         done = subprocess.run(
             ["bash", "-c", script(url, installation)], cwd=tmp_path, capture_output=True, text=True, timeout=60

@@ -49,13 +49,30 @@ def post_id(rest: Rest) -> int:
     x, masto = house.account(me, "x", f"{POISON}-account"), house.account(me, "mastodon", f"{POISON}-other")
     out = now - timedelta(hours=1)
     one = house.delivery(
-        me, x, "x", out, due_at=out, proof="matches", verified_at=out, url="https://x.com/demo/status/1", reason=POISON,
+        me,
+        x,
+        "x",
+        out,
+        due_at=out,
+        proof="matches",
+        verified_at=out,
+        url="https://x.com/demo/status/1",
+        reason=POISON,
         remote_id=f"{POISON}-remote",
-    )  # fmt: skip
+    )
     file = house.add(
-        media, user_id=me, name=f"{POISON}.png", kind="image", mime="image/png", size=1, width=1, height=1,
-        sha256="ab" * 32, path=POISON, alt="A red bicycle",
-    )  # fmt: skip
+        media,
+        user_id=me,
+        name=f"{POISON}.png",
+        kind="image",
+        mime="image/png",
+        size=1,
+        width=1,
+        height=1,
+        sha256="ab" * 32,
+        path=POISON,
+        alt="A red bicycle",
+    )
     with rest.core.db.write() as conn:
         post = deliveries.get(conn, one).post_id
         part = PartRecord(0, NASTY, media=(file,)).to_json()
@@ -88,7 +105,15 @@ def test_it_shows_what_was_sent_and_proved_and_nothing_else(rest: Rest, post_id:
     text = " ".join(" ".join(found.text).split())
     with rest.core.db.read() as conn:
         (proof,) = [row for row in evidence_log.of_delivery(conn, 1) if row.kind == "proof"]
-    for words in (NASTY, "A red bicycle", "ab" * 32, "https://x.com/demo/status/1", proof.sha256, "the public sees exactly", "UTC"):  # fmt: skip
+    for words in (
+        NASTY,
+        "A red bicycle",
+        "ab" * 32,
+        "https://x.com/demo/status/1",
+        proof.sha256,
+        "the public sees exactly",
+        "UTC",
+    ):
         assert words in text, words
     for secret in (POISON, "owner@example.org", "Mastodon", "failed", "Failed", "account_id", "SECRET"):
         assert secret not in html, secret
@@ -132,7 +157,10 @@ def test_whatever_is_wrong_with_a_link_it_says_the_same_nothing(rest: Rest, post
     claims, key, now = _claims(good), rest.core.settings.secret_key, rest.clock.now().timestamp()
     mine = {name: claims[name] for name in ("post", "nonce")}
     wrong = {
-        "nonsense": "x", "too long": "x" * 5000, "no signature": f"{head}.{body}.", "cut": good[:-3],
+        "nonsense": "x",
+        "too long": "x" * 5000,
+        "no signature": f"{head}.{body}.",
+        "cut": good[:-3],
         "unsigned": f"{_part({'alg': 'none'})}.{body}.",
         "another post": f"{head}.{_part({**claims, 'post': post_id + 1})}.{signature}",
         "another purpose": sign(key, "media", mine, now=now, lifetime=60),
@@ -141,11 +169,13 @@ def test_whatever_is_wrong_with_a_link_it_says_the_same_nothing(rest: Rest, post
         "expired": sign(key, "proof", mine, now=now - 100, lifetime=60),
         "another nonce": sign(key, "proof", {**mine, "nonce": "guessed"}, now=now, lifetime=60),
         "a post that is not there": sign(key, "proof", {**mine, "post": 10**12}, now=now, lifetime=60),
-    }  # fmt: skip
+    }
     replies = {name: rest.ask("GET", f"/proof/{token}", "") for name, token in wrong.items()}
     assert {name: reply.status_code for name, reply in replies.items()} == dict.fromkeys(wrong, 404)
     assert len({reply.text for reply in replies.values()}) == 1
-    assert len({tuple(sorted((k, v) for k, v in r.headers.items() if k != "x-request-id")) for r in replies.values()}) == 1  # fmt: skip
+    assert (
+        len({tuple(sorted((k, v) for k, v in r.headers.items() if k != "x-request-id")) for r in replies.values()}) == 1
+    )
     assert rest.ask("GET", f"/proof/{good}", "").status_code == 200, "the control"
 
 

@@ -146,9 +146,15 @@ def account(rest: Rest) -> str:
 def alert(rest: Rest) -> str:
     with rest.core.db.write() as conn:
         alert_log.add(
-            conn, user_id=rest.installation.owner, post_id=None, delivery_id=None, type="error", message="m",
-            dedupe_key="k", now=rest.clock.now(),
-        )  # fmt: skip
+            conn,
+            user_id=rest.installation.owner,
+            post_id=None,
+            delivery_id=None,
+            type="error",
+            message="m",
+            dedupe_key="k",
+            now=rest.clock.now(),
+        )
         return f"/api/alerts/{conn.execute(select(alerts.c.id)).scalar_one()}/read"
 
 
@@ -190,9 +196,15 @@ def proved(rest: Rest) -> int:
         with rest.core.db.write() as conn:
             (found,) = deliveries.of_post(conn, post_id)
             transitions.move(
-                conn, found, state, reason="test", now=rest.clock.now(), next_at=None, proof=Proof.MATCHES,
+                conn,
+                found,
+                state,
+                reason="test",
+                now=rest.clock.now(),
+                next_at=None,
+                proof=Proof.MATCHES,
                 published_at=rest.clock.now(),
-            )  # fmt: skip
+            )
     return post_id
 
 

@@ -95,16 +95,23 @@ def test_a_token_of_ones_own_is_linked_at_once_with_what_belongs_to_it(rest: Res
 @pytest.mark.parametrize(
     "body",
     [
-        {"platform": "telegram"}, {"platform": "telegram", "fields": {"access_token": "1:a"}},
-        {"platform": "x", "fields": {"access_token": "t"}}, {"platform": "telegram", "identifier": "a", "password": "b"},
+        {"platform": "telegram"},
+        {"platform": "telegram", "fields": {"access_token": "1:a"}},
+        {"platform": "x", "fields": {"access_token": "t"}},
+        {"platform": "telegram", "identifier": "a", "password": "b"},
         {"platform": "telegram", "fields": {"Access": "t"}},
         {"platform": "telegram", "fields": {str(n): "t" for n in range(11)}},
-        {"platform": "friendster"}, {}, {"platform": "bluesky"}, {"platform": "x", "password": "p"},
+        {"platform": "friendster"},
+        {},
+        {"platform": "bluesky"},
+        {"platform": "x", "password": "p"},
         {"platform": "bluesky", "identifier": "someone.example", "password": "wrong"},
-        {"platform": "x", "instance": "https://x.example"}, {"platform": "mastodon", "instance": "ftp://m.example"},
-        {"platform": "mastodon", "instance": "not an address"}, {"platform": "x", "token": "t"},
+        {"platform": "x", "instance": "https://x.example"},
+        {"platform": "mastodon", "instance": "ftp://m.example"},
+        {"platform": "mastodon", "instance": "not an address"},
+        {"platform": "x", "token": "t"},
     ],
-)  # fmt: skip
+)
 def test_an_account_that_cannot_be_linked_is_refused_in_one_sentence(rest: Rest, body: dict[str, str]) -> None:
     reply = rest.ask("POST", "/api/accounts/connect", json=body)
     assert is_problem(reply, 422, "bad-input")
@@ -154,8 +161,9 @@ def test_the_status_tells_each_delivery_with_its_steps(rest: Rest) -> None:
     body = rest.ask("GET", f"/api/monitoring/{post_id}").json()
     assert body["post_id"] == post_id and body["status"] == rest.ask("GET", f"/api/posts/{post_id}").json()["status"]
     assert [(d["platform"], d["state"], d["proof"]) for d in body["deliveries"]] == [
-        ("mastodon", "failed", "none"), ("bluesky", "scheduled", "none"),
-    ]  # fmt: skip
+        ("mastodon", "failed", "none"),
+        ("bluesky", "scheduled", "none"),
+    ]
     assert [s["step"] for s in body["deliveries"][0]["steps"]] == [step.value for step in Step]
     assert body["deliveries"][0]["explanation"].startswith("Nothing was published.")
 
@@ -196,9 +204,15 @@ def test_alerts_are_listed_newest_first_and_marked_as_read(both: Rest) -> None:
     with both.core.db.write() as conn:
         for number in range(3):
             alert_log.add(
-                conn, user_id=both.installation.owner, post_id=None, delivery_id=None, type="error",
-                message=f"Number {number}", dedupe_key=f"k{number}", now=both.clock.now(),
-            )  # fmt: skip
+                conn,
+                user_id=both.installation.owner,
+                post_id=None,
+                delivery_id=None,
+                type="error",
+                message=f"Number {number}",
+                dedupe_key=f"k{number}",
+                now=both.clock.now(),
+            )
         ids = [row.id for row in conn.execute(alerts.select().order_by(alerts.c.id))]
     page = both.ask("GET", "/api/alerts", params={"limit": 2}).json()
     assert [a["message"] for a in page["items"]] == ["Number 2", "Number 1"] and page["next_cursor"]

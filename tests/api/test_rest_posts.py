@@ -68,9 +68,14 @@ def test_everything_that_is_said_of_a_draft_comes_back(rest: Rest) -> None:
     account = rest.installation.link("mastodon").id
     media = rest.ask("POST", "/api/media", files={"file": ("a.png", png())}).json()["id"]
     wish: dict[str, Any] = {
-        "content": ["One", "Two"], "account_ids": [account], "media_ids": [media], "language": "pt-BR",
-        "variants": {str(account): ["Eins", "Zwei"]}, "late_minutes": 7, "scheduled_at": later(rest),
-    }  # fmt: skip
+        "content": ["One", "Two"],
+        "account_ids": [account],
+        "media_ids": [media],
+        "language": "pt-BR",
+        "variants": {str(account): ["Eins", "Zwei"]},
+        "late_minutes": 7,
+        "scheduled_at": later(rest),
+    }
     body = rest.draft(**wish)
     assert body["parts"] == ["One", "Two"] and body["content"] == "One\n\nTwo"
     assert {key: body[key] for key in ("account_ids", "media_ids", "language", "variants", "late_minutes")} == {
@@ -104,18 +109,32 @@ def test_what_a_platform_would_refuse_is_told_by_account_and_nothing_is_planned(
 
 
 _WRONG: tuple[tuple[dict[str, Any], str], ...] = (
-    ({"content": None}, "content"), ({"content": []}, "content"), ({"content": 5}, "content"),
-    ({"content": ["x"] * 26}, "content"), ({"content": "a\0b"}, "content"), ({"content": "\ud800"}, "content"),
-    ({"content": "x" * 100_001}, "content"), ({"account_ids": ["1"]}, "account_ids"),
-    ({"account_ids": [0]}, "account_ids"), ({"account_ids": [2**63]}, "account_ids"),
-    ({"account_ids": [True]}, "account_ids"), ({"account_ids": None}, "account_ids"),
-    ({"media_ids": [-1]}, "media_ids"), ({"scheduled_at": "tomorrow"}, "scheduled_at"),
-    ({"scheduled_at": "2027-01-01T10:00"}, "scheduled_at"), ({"scheduled_at": 1e12}, "scheduled_at"),
-    ({"language": "english please"}, "language"), ({"late_minutes": 0}, "late_minutes"),
-    ({"late_minutes": 1e400}, "late_minutes"), ({"late_minutes": "5"}, "late_minutes"),
-    ({"submit": "yes"}, "submit"), ({"sumbit": True}, "sumbit"), ({"variants": {"x": ["a"]}}, "variants"),
-    ({"variants": {"7": ["a"]}}, "variants"), ({"variants": {"7": "a"}}, "variants"),
-)  # fmt: skip
+    ({"content": None}, "content"),
+    ({"content": []}, "content"),
+    ({"content": 5}, "content"),
+    ({"content": ["x"] * 26}, "content"),
+    ({"content": "a\0b"}, "content"),
+    ({"content": "\ud800"}, "content"),
+    ({"content": "x" * 100_001}, "content"),
+    ({"account_ids": ["1"]}, "account_ids"),
+    ({"account_ids": [0]}, "account_ids"),
+    ({"account_ids": [2**63]}, "account_ids"),
+    ({"account_ids": [True]}, "account_ids"),
+    ({"account_ids": None}, "account_ids"),
+    ({"media_ids": [-1]}, "media_ids"),
+    ({"scheduled_at": "tomorrow"}, "scheduled_at"),
+    ({"scheduled_at": "2027-01-01T10:00"}, "scheduled_at"),
+    ({"scheduled_at": 1e12}, "scheduled_at"),
+    ({"language": "english please"}, "language"),
+    ({"late_minutes": 0}, "late_minutes"),
+    ({"late_minutes": 1e400}, "late_minutes"),
+    ({"late_minutes": "5"}, "late_minutes"),
+    ({"submit": "yes"}, "submit"),
+    ({"sumbit": True}, "sumbit"),
+    ({"variants": {"x": ["a"]}}, "variants"),
+    ({"variants": {"7": ["a"]}}, "variants"),
+    ({"variants": {"7": "a"}}, "variants"),
+)
 
 
 def test_a_body_of_the_wrong_form_is_refused_by_name_and_writes_nothing(plain: Rest) -> None:

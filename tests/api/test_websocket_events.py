@@ -33,8 +33,9 @@ def test_it_tells_each_step_and_when_the_posts_status_changes(live: Live) -> Non
     steps = [e["data"]["new"] for e in heard if e["event"] == "monitoring_update"]
     assert steps == ["claimed", "submitting", "published", "verified"]
     assert [(e["data"]["old"], e["data"]["new"]) for e in heard if e["event"] == "post_status_change"] == [
-        ("scheduled", "posting"), ("posting", "posted"),
-    ]  # fmt: skip
+        ("scheduled", "posting"),
+        ("posting", "posted"),
+    ]
     ids = [e["id"] for e in heard]
     assert ids == sorted(set(ids))
     first = heard[0]["data"]
@@ -51,9 +52,13 @@ def test_it_replays_what_was_missed_and_nothing_twice(live: Live) -> None:
     live.move(post_id, S.CLAIMED, S.SUBMITTING)
     whole = join(live.open(live.token()), post_id, last_id=0)[:-1]
     assert [e["event"] for e in whole] == [
-        "monitoring_update", "post_status_change", "monitoring_update", "monitoring_update", "monitoring_update",
+        "monitoring_update",
         "post_status_change",
-    ]  # fmt: skip
+        "monitoring_update",
+        "monitoring_update",
+        "monitoring_update",
+        "post_status_change",
+    ]
     for cut in range(len(whole)):  # also between the two events of one transition
         rest = join(live.open(live.token()), post_id, last_id=whole[cut]["id"])
         assert rest[:-1] == whole[cut + 1 :]
@@ -220,16 +225,26 @@ def test_sign_out_disabling_and_removal_close_the_socket_within_five_seconds(liv
 @pytest.mark.parametrize(
     "text",
     [
-        "", "nonsense", "[]", "1", "null", '{"event": "shout"}', '{"event": "join_monitoring"}',
-        '{"event": "join_monitoring", "data": 7}', '{"event": "join_monitoring", "data": {"post_id": "1"}}',
-        '{"event": "join_monitoring", "data": {"post_id": true}}', '{"event": "join_monitoring", "data": {"post_id": -1}}',
-        '{"event": "join_monitoring", "data": {"post_id": 1e400}}', "[" * 30_000,
+        "",
+        "nonsense",
+        "[]",
+        "1",
+        "null",
+        '{"event": "shout"}',
+        '{"event": "join_monitoring"}',
+        '{"event": "join_monitoring", "data": 7}',
+        '{"event": "join_monitoring", "data": {"post_id": "1"}}',
+        '{"event": "join_monitoring", "data": {"post_id": true}}',
+        '{"event": "join_monitoring", "data": {"post_id": -1}}',
+        '{"event": "join_monitoring", "data": {"post_id": 1e400}}',
+        "[" * 30_000,
         '{"event": "join_monitoring", "data": {"post_id": 99999999999999999999999}}',
-        '{"event": "join_alerts", "data": {"last_id": -1}}', '{"event": "join_alerts", "data": {"last_id": 99999}}',
+        '{"event": "join_alerts", "data": {"last_id": -1}}',
+        '{"event": "join_alerts", "data": {"last_id": 99999}}',
         b"\x00\x01",
     ],
     ids=lambda text: str(text)[:40],
-)  # fmt: skip
+)
 def test_nonsense_gets_a_sentence_and_the_connection_goes_on(live: Live, text: str | bytes) -> None:
     socket = live.open(live.token())
     socket.send(text)

@@ -92,9 +92,15 @@ def test_a_row_that_commits_after_a_higher_one_is_not_skipped(live: Live) -> Non
     socket = live.open(live.token())
     join(socket, mine)
     insert = transitions.insert().values(
-        delivery_id=1, post_id=mine, user_id=live.people["owner"], old="scheduled", new="claimed", reason="", worker="",
+        delivery_id=1,
+        post_id=mine,
+        user_id=live.people["owner"],
+        old="scheduled",
+        new="claimed",
+        reason="",
+        worker="",
         at=live.core.clock.now(),
-    )  # fmt: skip
+    )
     late, rolled_back = live.core.db.engine.connect(), live.core.db.engine.connect()
     low = late.execute(insert.returning(transitions.c.id)).scalar_one()
     gone = rolled_back.execute(insert.returning(transitions.c.id)).scalar_one()
@@ -123,9 +129,17 @@ def test_a_reader_that_never_reads_harms_nobody_and_is_let_go(live: Live) -> Non
     raw = never_reading(live, token, post_id)
     reason = "x" * 2000
     rows = [
-        {"delivery_id": 1, "post_id": post_id, "user_id": live.people["owner"], "worker": "", "old": "scheduled",
-         "new": "claimed", "reason": reason, "at": live.core.clock.now()}
-    ] * 250  # fmt: skip
+        {
+            "delivery_id": 1,
+            "post_id": post_id,
+            "user_id": live.people["owner"],
+            "worker": "",
+            "old": "scheduled",
+            "new": "claimed",
+            "reason": reason,
+            "at": live.core.clock.now(),
+        }
+    ] * 250
     total = 0
     while total < 5000:  # 10 MB: more than the sockets' buffers hold
         with live.core.db.write() as conn:

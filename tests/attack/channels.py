@@ -44,8 +44,14 @@ INSIDE = (
     "ntfys://ntfy.sh/topic,json://127.0.0.1:{port}/",
     "ntfys://ntfy.sh/topic json://127.0.0.1:{port}/",
 )
-REFUSED_AT_ONCE = tuple(url for url in INSIDE if url.startswith(("mailto", "irc", "fcm", "json", "form", "apprise", "amqp",
-                        "rsyslog")) or "emplate" in url or "TEMPLATE" in url or "json://" in url)  # fmt: skip
+REFUSED_AT_ONCE = tuple(
+    url
+    for url in INSIDE
+    if url.startswith(("mailto", "irc", "fcm", "json", "form", "apprise", "amqp", "rsyslog"))
+    or "emplate" in url
+    or "TEMPLATE" in url
+    or "json://" in url
+)
 
 
 @dataclass
@@ -139,8 +145,10 @@ def apprise() -> list[str]:
     with trap() as made, inner_names(made.port):
         urls = [
             form.format(scheme=scheme, host=host, port=made.port)
-            for scheme in sorted(N_MGR.schemas()) for host in hosts for form in forms
-        ]  # fmt: skip
+            for scheme in sorted(N_MGR.schemas())
+            for host in hosts
+            for form in forms
+        ]
         urls += [url.format(port=made.port) for url in INSIDE]
         for private in (False, True):
             pools = Pools(allow_private=private, timeout=2)

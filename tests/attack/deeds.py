@@ -119,9 +119,14 @@ def accounts_are_linked(life: Life) -> dict[Platform, int]:
     life.hunter.add("a token given to the command line", made["access_token"])
     done = subprocess.run(
         [sys.executable, "-m", "postprober", "accounts", "add", "--platform", "mastodon", "--user", life.owner.email],
-        input=json.dumps({"access_token": made["access_token"]}), text=True, cwd=ROOT, capture_output=True,
-        env={**os.environ, **life.made.env}, timeout=120, check=False,
-    )  # fmt: skip
+        input=json.dumps({"access_token": made["access_token"]}),
+        text=True,
+        cwd=ROOT,
+        capture_output=True,
+        env={**os.environ, **life.made.env},
+        timeout=120,
+        check=False,
+    )
     (life.made.folder / "cli.log").write_text(done.stdout + done.stderr)
     assert done.returncode == 0, done.stderr[-2000:]
     return ids
@@ -165,9 +170,16 @@ def posts_go_out(life: Life, ids: dict[Platform, int]) -> None:
     until(life, deliveries.c.state == "verified", 4)
     remember(life)
     for number, (name, fault) in enumerate(
-        (("x", "unauthorized"), ("mastodon", "html_error"), ("bluesky", "cut_after_accept"), ("linkedin", "error_before_accept"),
-         ("mastodon", "malformed_2xx"), ("x", "duplicate"), ("instagram", "error_after_accept"))
-    ):  # fmt: skip
+        (
+            ("x", "unauthorized"),
+            ("mastodon", "html_error"),
+            ("bluesky", "cut_after_accept"),
+            ("linkedin", "error_before_accept"),
+            ("mastodon", "malformed_2xx"),
+            ("x", "duplicate"),
+            ("instagram", "error_after_accept"),
+        )
+    ):
         control.fault(name, fault, account=f"planted{name}")
         pictures = (picture,) if name == "instagram" else ()
         posts.create(
@@ -228,9 +240,14 @@ def reports_are_made(life: Life) -> Path:
     target.mkdir()
     for command in (("backup", str(target)), ("doctor",), ("keys", "rotate"), ("posts", "--user", life.owner.email)):
         done = subprocess.run(
-            [sys.executable, "-m", "postprober", *command], text=True, cwd=ROOT, capture_output=True, timeout=120,
-            env={**os.environ, **life.made.env}, check=False,
-        )  # fmt: skip
+            [sys.executable, "-m", "postprober", *command],
+            text=True,
+            cwd=ROOT,
+            capture_output=True,
+            timeout=120,
+            env={**os.environ, **life.made.env},
+            check=False,
+        )
         with (life.made.folder / "cli.log").open("a") as log:
             log.write(done.stdout + done.stderr)
     assert list(target.glob("*.sqlite"))

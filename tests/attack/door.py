@@ -72,16 +72,32 @@ def app_running(*, guarded: bool) -> Iterator[App]:
             script = folder / "bare.py"
             script.write_text(_BARE)
         env = {key: value for key, value in os.environ.items() if not key.startswith("POSTPROBER_")} | {
-            "POSTPROBER_DATA_DIR": str(folder / "data"), "POSTPROBER_APP_PORT": str(port), "POSTPROBER_SANDBOX_PORT": "1",
+            "POSTPROBER_DATA_DIR": str(folder / "data"),
+            "POSTPROBER_APP_PORT": str(port),
+            "POSTPROBER_SANDBOX_PORT": "1",
             "PYTHONPATH": str(ROOT),
-        }  # fmt: skip
+        }
         log = folder / "app.log"
         with log.open("wb") as stream:
             process = subprocess.Popen(
-                [sys.executable, "-m", "streamlit", "run", str(script), "--server.port", str(port), "--server.address",
-                 "127.0.0.1", "--server.headless", "true"],
-                cwd=ROOT, env=env, stdout=stream, stderr=stream,
-            )  # fmt: skip
+                [
+                    sys.executable,
+                    "-m",
+                    "streamlit",
+                    "run",
+                    str(script),
+                    "--server.port",
+                    str(port),
+                    "--server.address",
+                    "127.0.0.1",
+                    "--server.headless",
+                    "true",
+                ],
+                cwd=ROOT,
+                env=env,
+                stdout=stream,
+                stderr=stream,
+            )
         try:
             _wait(f"http://127.0.0.1:{port}/_stcore/health", process)
             yield App(port, token, process, log)
@@ -110,7 +126,7 @@ async def _knock(app: App, origin: str, cookie: str, use: object = None) -> tupl
     try:
         async with websockets.connect(
             address, additional_headers=headers, origin=origin, subprotocols=[Subprotocol("streamlit")], max_size=None
-        ) as socket_:  # fmt: skip
+        ) as socket_:
             message = BackMsg()
             message.rerun_script.query_string = ""
             await socket_.send(message.SerializeToString())
@@ -143,16 +159,20 @@ def knock(app: App, origin: str, cookie: str) -> int:
 def upload(app: App, session: str, *, cookie: str = "", size: int = SIZE) -> int:
     """Leave a file in the app's memory; the status of the answer."""
     frame = uuid.uuid4().hex
-    body = b"".join((
-        f'--{frame}\r\nContent-Disposition: form-data; name="file"; filename="a.bin"\r\n\r\n'.encode(), b"x" * size,
-        f"\r\n--{frame}--\r\n".encode(),
-    ))  # fmt: skip
+    body = b"".join(
+        (
+            f'--{frame}\r\nContent-Disposition: form-data; name="file"; filename="a.bin"\r\n\r\n'.encode(),
+            b"x" * size,
+            f"\r\n--{frame}--\r\n".encode(),
+        )
+    )
     with urllib.request.urlopen(f"{app.url}/_stcore/health", timeout=10) as reply:  # anybody is given this cookie
         given = reply.headers.get("Set-Cookie", "").partition(";")[0]
     headers = {
-        "Content-Type": f"multipart/form-data; boundary={frame}", "X-Xsrftoken": given.partition("=")[2].strip('"'),
+        "Content-Type": f"multipart/form-data; boundary={frame}",
+        "X-Xsrftoken": given.partition("=")[2].strip('"'),
         "Cookie": given,
-    }  # fmt: skip
+    }
     if cookie:
         headers["Cookie"] += f"; postprober_session={cookie}"
     asked = urllib.request.Request(

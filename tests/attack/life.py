@@ -111,20 +111,29 @@ def _settings(hunter: Hunter, office: PostOffice, receiver: Receiver) -> dict[st
     hunter.add("the vault key (its bytes)", raw)
     hunter.add("the vault key", base64.b64encode(raw).decode())
     found = {
-        "POSTPROBER_SECRET_KEY": canary("secret-key-") * 2, "POSTPROBER_AI_API_KEY": canary("sk-"),
+        "POSTPROBER_SECRET_KEY": canary("secret-key-") * 2,
+        "POSTPROBER_AI_API_KEY": canary("sk-"),
         "POSTPROBER_SMTP_PASSWORD": canary(_TRICKY.replace("ö", "o")),  # SMTP libraries take ASCII
-        **{f"POSTPROBER_{p.value.upper()}_CLIENT_SECRET": canary(f"{p.value}-client-") for p in known() if p is not Platform("x")},
-    }  # fmt: skip
+        **{
+            f"POSTPROBER_{p.value.upper()}_CLIENT_SECRET": canary(f"{p.value}-client-")
+            for p in known()
+            if p is not Platform("x")
+        },
+    }
     for name, value in found.items():
         hunter.add(name, value)
     word = canary()
     hunter.add("POSTPROBER_PING_URL", word)
     found |= {
-        "POSTPROBER_VAULT_KEYS": f"k1:{base64.b64encode(raw).decode()}", "POSTPROBER_PING_URL": f"{receiver.url}/{word}",
-        "POSTPROBER_SMTP_HOST": "127.0.0.1", "POSTPROBER_SMTP_PORT": str(office.port),
-        "POSTPROBER_SMTP_SECURITY": "none", "POSTPROBER_SMTP_USERNAME": "postprober",
-        "POSTPROBER_SMTP_FROM": "post@example.org", "POSTPROBER_BROWSER": "on",
-    }  # fmt: skip
+        "POSTPROBER_VAULT_KEYS": f"k1:{base64.b64encode(raw).decode()}",
+        "POSTPROBER_PING_URL": f"{receiver.url}/{word}",
+        "POSTPROBER_SMTP_HOST": "127.0.0.1",
+        "POSTPROBER_SMTP_PORT": str(office.port),
+        "POSTPROBER_SMTP_SECURITY": "none",
+        "POSTPROBER_SMTP_USERNAME": "postprober",
+        "POSTPROBER_SMTP_FROM": "post@example.org",
+        "POSTPROBER_BROWSER": "on",
+    }
     return found
 
 
@@ -145,9 +154,20 @@ def start(life: Life) -> None:
     begin(life, "scheduler", "scheduler.py")
     app = made.env["POSTPROBER_APP_PORT"]
     begin(
-        life, "app", "-m", "streamlit", "run", "app.py", "--server.port", app, "--server.address", "127.0.0.1",
-        "--server.headless", "true", ready=f"http://127.0.0.1:{app}/_stcore/health",
-    )  # fmt: skip
+        life,
+        "app",
+        "-m",
+        "streamlit",
+        "run",
+        "app.py",
+        "--server.port",
+        app,
+        "--server.address",
+        "127.0.0.1",
+        "--server.headless",
+        "true",
+        ready=f"http://127.0.0.1:{app}/_stcore/health",
+    )
 
 
 def begin(life: Life, name: str, *command: str, ready: str = "") -> None:

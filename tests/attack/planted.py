@@ -13,9 +13,13 @@ from tests.attack.hunt import Find, Hunter
 PAGES = ("", "monitor", "calendar", "accounts", "compose", "alerts", "analytics", "settings")
 # Secrets that come up only when something happens; a run without them would have searched for too little.
 MUST_BE_USED = {
-    "a link that was mailed", "a token of x that was in use", "the app password of bluesky", "a recovery code",
-    "the signing secret of a webhook", "a token given to the command line",
-}  # fmt: skip
+    "a link that was mailed",
+    "a token of x that was in use",
+    "the app password of bluesky",
+    "a recovery code",
+    "the signing secret of a webhook",
+    "a token given to the command line",
+}
 # Where a secret may be: how its name begins, what its place contains, and why.
 ALLOWED: tuple[tuple[str, str, str], ...] = (
     ("POSTPROBER_", "the environ of node", "Playwright's driver is started by its library with all of our environment"),
@@ -41,8 +45,10 @@ def planted() -> list[str]:
             f"control: {name} was never used, so it was not searched for" for name in MUST_BE_USED - made.hunter.names
         ]
         wrong += _control(made.hunter)
-        print(f"secrets: {len(made.hunter.names)} kinds, {len(made.hunter.needles)} forms; {asked} requests, "
-              f"{len(made.replies)} replies, {len(shown)} pages, {made.hunter.looked / 1e6:.0f} MB searched")  # fmt: skip
+        print(
+            f"secrets: {len(made.hunter.names)} kinds, {len(made.hunter.needles)} forms; {asked} requests, "
+            f"{len(made.replies)} replies, {len(shown)} pages, {made.hunter.looked / 1e6:.0f} MB searched"
+        )
     return wrong
 
 

@@ -114,10 +114,30 @@ def _sqlmap(targets: list[str], token: str) -> tuple[list[str], int, str]:
         listed = Path(name) / "targets.txt"
         listed.write_text("\n".join(targets) + "\n")
         command = [
-            program, "-m", str(listed), "--batch", "--flush-session", "--output-dir", f"{name}/out", "--level", "1",
-            "--risk", "1", "--technique", "BEU", "--dbms", "sqlite", "--timeout", "20", "--retries", "1", "--ignore-code",
-            "*", "--skip-waf", "--disable-coloring",
-        ]  # fmt: skip
+            program,
+            "-m",
+            str(listed),
+            "--batch",
+            "--flush-session",
+            "--output-dir",
+            f"{name}/out",
+            "--level",
+            "1",
+            "--risk",
+            "1",
+            "--technique",
+            "BEU",
+            "--dbms",
+            "sqlite",
+            "--timeout",
+            "20",
+            "--retries",
+            "1",
+            "--ignore-code",
+            "*",
+            "--skip-waf",
+            "--disable-coloring",
+        ]
         if token:
             command += ["-H", f"Authorization: Bearer {token}"]
         log = _run(command, name)
@@ -136,10 +156,34 @@ def _wapiti(url: str, starts: list[str], token: str) -> list[str]:
     with tempfile.TemporaryDirectory() as name:
         report = Path(name) / "report.json"
         command = [
-            program, "-u", f"{url}/", "--scope", "domain", "-m", WAPITI_MODULES, "-d", "2", "-t", "10", "-v", "0",
-            "--max-scan-time", "60", "--max-attack-time", "40", "--no-bugreport", "--flush-session", "--store-session", name,
-            "--store-config", name, "-f", "json", "-o", str(report),
-        ]  # fmt: skip
+            program,
+            "-u",
+            f"{url}/",
+            "--scope",
+            "domain",
+            "-m",
+            WAPITI_MODULES,
+            "-d",
+            "2",
+            "-t",
+            "10",
+            "-v",
+            "0",
+            "--max-scan-time",
+            "60",
+            "--max-attack-time",
+            "40",
+            "--no-bugreport",
+            "--flush-session",
+            "--store-session",
+            name,
+            "--store-config",
+            name,
+            "-f",
+            "json",
+            "-o",
+            str(report),
+        ]
         for start in starts:
             command += ["-s", start]
         if token:
@@ -164,9 +208,17 @@ def _run(command: list[str], home: str) -> str:
     env |= {"http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9", "no_proxy": "127.0.0.1"}
     try:
         done = subprocess.run(
-            command, env=env, cwd=home, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            text=True, errors="replace", timeout=LIMIT, check=False,
-        )  # fmt: skip
+            command,
+            env=env,
+            cwd=home,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            timeout=LIMIT,
+            check=False,
+        )
     except subprocess.TimeoutExpired as late:
         return f"it did not come to its end in {LIMIT} s\n{(late.stdout or b'').decode(errors='replace')}"
     return done.stdout

@@ -90,8 +90,12 @@ def _files(root: Path) -> list[Path]:
 def _bandit(tools: Path, *what: str) -> list[dict[str, Any]]:
     done = subprocess.run(
         [tools / "bandit", "--quiet", "--recursive", "--severity-level", "medium", "--format", "json", *what],
-        cwd=ROOT, capture_output=True, text=True, timeout=LIMIT, check=False,
-    )  # fmt: skip
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=LIMIT,
+        check=False,
+    )
     if done.returncode not in (0, 1):
         raise RuntimeError(f"bandit ended with {done.returncode}: {done.stderr[-2000:]}")
     answer = json.loads(done.stdout)
@@ -106,6 +110,10 @@ def _semgrep(tools: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     path = f"{tools}{os.pathsep}{os.environ['PATH']}"
     return subprocess.run(
         [tools / "semgrep", "scan", "--metrics", "off", "--disable-version-check", *arguments],
-        cwd=ROOT, env={**os.environ, "PATH": path, "SEMGREP_SEND_METRICS": "off"}, capture_output=True, text=True,
-        timeout=LIMIT, check=False,
-    )  # fmt: skip
+        cwd=ROOT,
+        env={**os.environ, "PATH": path, "SEMGREP_SEND_METRICS": "off"},
+        capture_output=True,
+        text=True,
+        timeout=LIMIT,
+        check=False,
+    )

@@ -31,8 +31,12 @@ def run(nodes: tuple[str, ...], fewest: int) -> list[str]:
     """The tests that failed, and a line when fewer ran than there are."""
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--timeout=400", *nodes],
-        cwd=ROOT, capture_output=True, text=True, timeout=LONGEST, check=False,
-    )  # fmt: skip
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=LONGEST,
+        check=False,
+    )
     found = re.findall(r"^(?:FAILED|ERROR) (\S+)", done.stdout, re.MULTILINE)
     passed = re.search(r"(\d+) passed", done.stdout)
     count = int(passed[1]) if passed else 0

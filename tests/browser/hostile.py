@@ -78,10 +78,17 @@ REDIRECTS = (301, 302, 303, 307, 308)
 def spellings(canary: Canary) -> dict[str, str]:
     """Other ways of writing the canary's address. `inside.example` resolves to it by the tests' own resolver."""
     hosts = {
-        "decimal": "2130706433", "octal": "0177.0.0.1", "hex": "0x7f000001", "short": "127.1", "zero": "0.0.0.0",
-        "localhost": "localhost", "sub-localhost": "a.localhost", "dot": "localhost.",
-        "capitals": "LOCALHOST", "name": "inside.example",
-    }  # fmt: skip
+        "decimal": "2130706433",
+        "octal": "0177.0.0.1",
+        "hex": "0x7f000001",
+        "short": "127.1",
+        "zero": "0.0.0.0",
+        "localhost": "localhost",
+        "sub-localhost": "a.localhost",
+        "dot": "localhost.",
+        "capitals": "LOCALHOST",
+        "name": "inside.example",
+    }
     if canary.has_ipv6:
         hosts |= {"ipv6": "[::1]", "mapped": "[::ffff:127.0.0.1]", "long-ipv6": "[0:0:0:0:0:0:0:1]"}
     return hosts

@@ -69,9 +69,12 @@ def test_gone_walls_and_blocks_are_told_apart(browser: Browser, world: World, mo
     site.page("/script-wall", "<script>location.replace('/accounts/login/')</script>")
     site.page("/accounts/login/", "<h1>Log in</h1><input type=password>")
     wanted = {
-        "/gone": Verdict.GONE, "/blocked": Verdict.BLOCKED, "/broken": Verdict.UNSURE, "/walled": Verdict.LOGIN_WALL,
+        "/gone": Verdict.GONE,
+        "/blocked": Verdict.BLOCKED,
+        "/broken": Verdict.UNSURE,
+        "/walled": Verdict.LOGIN_WALL,
         "/script-wall": Verdict.LOGIN_WALL,
-    }  # fmt: skip
+    }
     for path, verdict in wanted.items():
         seen, png = look_in_browser(browser, Platform("instagram"), url=site.url + path, remote_id="7", seconds=30)
         assert (path, seen.verdict) == (path, verdict)

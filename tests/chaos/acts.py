@@ -67,15 +67,32 @@ KINDS: dict[str, Kind] = {
     "leap": Kind(3, lambda r: (r.randrange(2), r.choice((35.0, 100.0, 3600.0)), r.randrange(2, 7))),
     "kill": Kind(2, lambda r: (r.randrange(3),)),
     "freeze": Kind(2, lambda r: (r.randrange(2),)),
-    "plan": Kind(8, lambda r: (_any(r), _any(r), r.choice((0.0, 0.0, 0.0, 30.0, 900.0)), r.choice((1, 1, 1, 2)), *_stop(r, 0.1))),
-    "mishap": Kind(10, lambda r: (_any(r), _any(r), *_doubt(r), r.choice(("", "", *_READS)), r.randrange(2), r.choice(_THEN), r.choice(_LEAPS))),
-    "overtake": Kind(6, lambda r: (r.randrange(2), _any(r), r.choice(PLACES), r.choice((11.0, 25.0, 60.0)), r.randrange(1, 9))),
+    "plan": Kind(
+        8, lambda r: (_any(r), _any(r), r.choice((0.0, 0.0, 0.0, 30.0, 900.0)), r.choice((1, 1, 1, 2)), *_stop(r, 0.1))
+    ),
+    "mishap": Kind(
+        10,
+        lambda r: (
+            _any(r),
+            _any(r),
+            *_doubt(r),
+            r.choice(("", "", *_READS)),
+            r.randrange(2),
+            r.choice(_THEN),
+            r.choice(_LEAPS),
+        ),
+    ),
+    "overtake": Kind(
+        6, lambda r: (r.randrange(2), _any(r), r.choice(PLACES), r.choice((11.0, 25.0, 60.0)), r.randrange(1, 9))
+    ),
     "edit": Kind(2, lambda r: (_any(r), _any(r), *_stop(r, 0.2))),
     "cancel": Kind(3, lambda r: (_any(r), *_stop(r, 0.2))),
     "cancel_one": Kind(2, lambda r: (_any(r), *_stop(r, 0.2))),
     "delete": Kind(1, lambda r: (_any(r), *_stop(r, 0.2))),
     "retry": Kind(3, lambda r: (_any(r), r.randrange(2), *_stop(r, 0.2))),
-    "decide": Kind(6, lambda r: (_any(r), r.choice(("send", "look", "point", "cancel", "wrong")), r.random() < 0.9, *_stop(r, 0.2))),
+    "decide": Kind(
+        6, lambda r: (_any(r), r.choice(("send", "look", "point", "cancel", "wrong")), r.random() < 0.9, *_stop(r, 0.2))
+    ),
     "rewrite": Kind(5, lambda r: (_any(r), _any(r), *_stop(r, 0.2))),
     "ghost": Kind(3, lambda r: (_any(r), r.choice(("check", "acknowledge", "again")), *_stop(r, 0.2))),
     "unlink": Kind(3, lambda r: (_any(r), *_stop(r, 0.2))),
@@ -90,7 +107,7 @@ KINDS: dict[str, Kind] = {
     "hide": Kind(3, lambda r: (_any(r), r.random() < 0.4)),
     "show": Kind(2, lambda r: (_any(r),)),
     "remove": Kind(2, lambda r: (_any(r),)),
-}  # fmt: skip
+}
 
 
 def _doubt(rng: random.Random) -> tuple[str, float]:
@@ -110,10 +127,13 @@ def draw_nature(rng: random.Random) -> Nature:
     mode = rng.choice(("list", "list", "list", "strict", "handle", "key", "steps"))
     tells = rng.random() < 0.8
     return Nature(
-        mode, rng.choice((0.0, 0.0, 2.0, -2.0, 130.0, -130.0, 4000.0, -4000.0)) if tells else None,
-        dates=rng.random() < 0.8, names_app=rng.random() < 0.7,
-        duplicates=rng.choice(("", "", "", "mute", "names")) if mode == "list" else "", lag=rng.choice((0.0, 0.0, 2.5)),
-    )  # fmt: skip
+        mode,
+        rng.choice((0.0, 0.0, 2.0, -2.0, 130.0, -130.0, 4000.0, -4000.0)) if tells else None,
+        dates=rng.random() < 0.8,
+        names_app=rng.random() < 0.7,
+        duplicates=rng.choice(("", "", "", "mute", "names")) if mode == "list" else "",
+        lag=rng.choice((0.0, 0.0, 2.5)),
+    )
 
 
 def draw(rng: random.Random, count: int) -> list[Op]:
@@ -319,9 +339,15 @@ class Play:
     # A person
 
     def _person(
-        self, what: str, act: Callable[[], Any], stop: int | str, dies: bool, *, then: Callable[[Any], None] | None = None,
+        self,
+        what: str,
+        act: Callable[[], Any],
+        stop: int | str,
+        dies: bool,
+        *,
+        then: Callable[[Any], None] | None = None,
         unheard: Callable[[], None] | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Something that a person does. `then`: it was accepted; `unheard`: they never heard the answer."""
         app = self.house.app
         hand = app.begin(what, act, stop=stop, dies=dies)
@@ -382,9 +408,13 @@ class Play:
         texts = tuple(WORDS[(words + i) % len(WORDS)] for i in range(len(found.parts)))
         core, new = self.house.core, NewPost(texts, (found.account_id,))
         self._rewords(
-            found, texts, f"edit {found.id} to {'/'.join(texts)}",
-            lambda: drafts.change(core, acting(core, found.user_id), found.post_id, new), stop, dies,
-        )  # fmt: skip
+            found,
+            texts,
+            f"edit {found.id} to {'/'.join(texts)}",
+            lambda: drafts.change(core, acting(core, found.user_id), found.post_id, new),
+            stop,
+            dies,
+        )
 
     def _rewrite(self, pick: int, words: int, stop: int | str, dies: bool) -> None:
         found = self._pick(pick, *UNFINISHED)
@@ -394,9 +424,13 @@ class Play:
         texts = (*out, *(WORDS[(words + i) % len(WORDS)] for i in range(len(found.parts) - len(out))))
         core = self.house.core
         self._rewords(
-            found, texts, f"write {found.id} anew: {'/'.join(texts)}",
-            lambda: edit_failed.rewrite(core, acting(core, found.user_id), found.id, texts), stop, dies,
-        )  # fmt: skip
+            found,
+            texts,
+            f"write {found.id} anew: {'/'.join(texts)}",
+            lambda: edit_failed.rewrite(core, acting(core, found.user_id), found.id, texts),
+            stop,
+            dies,
+        )
 
     def _rewords(
         self, found: Delivery, texts: tuple[str, ...], what: str, act: Callable[[], Any], stop: int | str, dies: bool
@@ -427,9 +461,12 @@ class Play:
             return
         core = self.house.core
         self._person(
-            f"cancel the post of {found.id}", lambda: delivery_actions.cancel(core, acting(core, found.user_id), found.post_id), stop, dies,
+            f"cancel the post of {found.id}",
+            lambda: delivery_actions.cancel(core, acting(core, found.user_id), found.post_id),
+            stop,
+            dies,
             then=self._stops([d.id for d in self.house.deliveries() if d.post_id == found.post_id]),
-        )  # fmt: skip
+        )
 
     def _cancel_one(self, pick: int, stop: int | str, dies: bool) -> None:
         found = self._pick(pick)
@@ -437,9 +474,12 @@ class Play:
             return
         core = self.house.core
         self._person(
-            f"cancel {found.id}", lambda: delivery_actions.cancel_one(core, acting(core, found.user_id), found.id), stop, dies,
+            f"cancel {found.id}",
+            lambda: delivery_actions.cancel_one(core, acting(core, found.user_id), found.id),
+            stop,
+            dies,
             then=self._stops([found.id]),
-        )  # fmt: skip
+        )
 
     def _delete(self, pick: int, stop: int | str, dies: bool) -> None:
         found = self._pick(pick)
@@ -447,9 +487,12 @@ class Play:
             return
         core = self.house.core
         self._person(
-            f"delete the post of {found.id}", lambda: drafts.delete(core, acting(core, found.user_id), found.post_id), stop, dies,
+            f"delete the post of {found.id}",
+            lambda: drafts.delete(core, acting(core, found.user_id), found.post_id),
+            stop,
+            dies,
             then=self._stops([d.id for d in self.house.deliveries() if d.post_id == found.post_id]),
-        )  # fmt: skip
+        )
 
     def _retry(self, pick: int, alone: int, stop: int | str, dies: bool) -> None:
         found = self._pick(pick, *UNFINISHED)
@@ -457,9 +500,10 @@ class Play:
             return
         core = self.house.core
         act = (
-            (lambda: delivery_actions.retry_one(core, acting(core, found.user_id), found.id)) if alone
+            (lambda: delivery_actions.retry_one(core, acting(core, found.user_id), found.id))
+            if alone
             else (lambda: delivery_actions.retry(core, acting(core, found.user_id), found.post_id))
-        )  # fmt: skip
+        )
         self._person(f"try {found.id} again", act, stop, dies)
 
     def _decide(self, pick: int, choice: str, honest: bool, stop: int | str, dies: bool) -> None:
@@ -487,10 +531,12 @@ class Play:
             link = world.url(target)
             self._person(
                 f"say that {found.id} is at {target.id}",
-                lambda: delivery_actions.adopt_held(core, acting(core, found.user_id), found.id, link), stop, dies,
+                lambda: delivery_actions.adopt_held(core, acting(core, found.user_id), found.id, link),
+                stop,
+                dies,
                 then=lambda _: self.pointed.add((found.id, target.id)),
                 unheard=lambda: self.pointed.add((found.id, target.id)),
-            )  # fmt: skip
+            )
         else:
             self._risk(found, honest, bool(own), bool(stop))
             if choice == "send":
@@ -503,8 +549,10 @@ class Play:
             else:
                 self._person(
                     f"drop the held {found.id}",
-                    lambda: delivery_actions.cancel_one(core, acting(core, found.user_id), found.id, not_there=True), stop, dies,
-                )  # fmt: skip
+                    lambda: delivery_actions.cancel_one(core, acting(core, found.user_id), found.id, not_there=True),
+                    stop,
+                    dies,
+                )
 
     def _risk(self, found: Delivery, honest: bool, exists: bool, slowly: bool) -> None:
         """A person decides about what may be out. What they cannot see, or did not look for, is their risk."""
@@ -548,9 +596,11 @@ class Play:
     def _repair(self, pick: int, yes: bool, stop: int | str, dies: bool) -> None:
         with self.house.db.read() as conn:
             rows = [
-                row for d in self.house.deliveries() for row in repair_storage.of_delivery(conn, d.id)
+                row
+                for d in self.house.deliveries()
+                for row in repair_storage.of_delivery(conn, d.id)
                 if row.state == "proposed"
-            ]  # fmt: skip
+            ]
         if not rows:
             return
         row, core = rows[pick % len(rows)], self.house.core

@@ -44,9 +44,10 @@ from tests.chaos.world import BASE, EPOCH, ChaosAdapter, Nature, World, transpor
 from tests.people import acting
 
 TIMING = Timing(
-    verify_after=tuple(timedelta(seconds=s) for s in (0, 20, 60)), watch_shortest=timedelta(hours=1),
+    verify_after=tuple(timedelta(seconds=s) for s in (0, 20, 60)),
+    watch_shortest=timedelta(hours=1),
     unsure_retries=tuple(timedelta(seconds=s) for s in (5, 10)),
-)  # fmt: skip
+)
 LEASE = TIMING.lease.total_seconds()
 
 
@@ -299,14 +300,21 @@ class House:
         """A process's tools, with nothing in memory."""
         db = Watched(self.db, process)
         return Context(
-            db=db, vault=self.vault, http=HttpClient(self.pools), clock=process.clock, timing=TIMING,
+            db=db,
+            vault=self.vault,
+            http=HttpClient(self.pools),
+            clock=process.clock,
+            timing=TIMING,
             keeper=LeaseKeeper(db, process.clock, process.name, TIMING.lease, TIMING.lease_margin),
             adapter_for=lambda _platform, http: ChaosAdapter(self.world, http, process.pause),
             config_for=lambda platform: PlatformConfig(platform, BASE, BASE),
-            media_url=lambda record, _platform: f"{BASE}/media/{record.id}", data_dir=self.folder,
-            late_limit=timedelta(hours=1), checkpoint=process.pause, rng=random.Random(seed),
+            media_url=lambda record, _platform: f"{BASE}/media/{record.id}",
+            data_dir=self.folder,
+            late_limit=timedelta(hours=1),
+            checkpoint=process.pause,
+            rng=random.Random(seed),
             spare=lambda: bool(seed % 2),
-        )  # fmt: skip
+        )
 
     def restart(self, number: int) -> None:
         """A dead process comes back under a new name, and knows nothing."""

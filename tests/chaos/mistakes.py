@@ -73,9 +73,14 @@ def _forget(ctx: Any, delivery: Delivery) -> None:
     with ctx.db.write() as conn:
         deliveries._release(conn, delivery)
         _raw(
-            conn, delivery, state=S.SCHEDULED, lease_until=None, lease_owner=None, fence=delivery.fence + 1,
+            conn,
+            delivery,
+            state=S.SCHEDULED,
+            lease_until=None,
+            lease_owner=None,
+            fence=delivery.fence + 1,
             next_at=ctx.clock.now(),
-        )  # fmt: skip
+        )
 
 
 _NO_FENCE = update(table).where(table.c.id == bindparam("b_id"), bindparam("b_fence") >= 0, bindparam("b_state") != "")
@@ -120,16 +125,19 @@ ALL = (
     Mistake("a lost worker's intent is forgotten", _instead((recovery, "_take_back", _forget))),
     Mistake("no fence", _instead((deliveries, "_UPDATE", _NO_FENCE)), needs=("overtake",)),
     Mistake(
-        "no last check before the first byte", _instead((LeaseKeeper, "check", lambda *_: None)),
-        needs=("overtake",), **_LIST,
+        "no last check before the first byte",
+        _instead((LeaseKeeper, "check", lambda *_: None)),
+        needs=("overtake",),
+        **_LIST,
     ),
     Mistake("a lost answer counts as a refusal", _instead((failures, "_outcome", _careless_outcome))),
     Mistake(
-        "one reading proves absence", _instead((reconcile, "READINGS_FOR_ABSENCE", 1)), needs=("flicker", "mishap"), **_LIST
+        "one reading proves absence",
+        _instead((reconcile, "READINGS_FOR_ABSENCE", 1)),
+        needs=("flicker", "mishap"),
+        **_LIST,
     ),
-    Mistake(
-        "nobody waits until a late request has landed", _instead((world, "SETTLE", 0.5)), needs=("late",), **_LIST
-    ),
+    Mistake("nobody waits until a late request has landed", _instead((world, "SETTLE", 0.5)), needs=("late",), **_LIST),
     Mistake("no recovery of lost workers", _instead((recovery.deliveries, "lost", lambda *_: []))),
     Mistake(
         "adoption by words beside another delivery in doubt",
@@ -146,33 +154,48 @@ ALL = (
     ),
     Mistake(
         "times are compared without the platform's clock",
-        _instead((locate, "_in_their_time", lambda search, *_: search)), needs=("mishap",), **_LIST,
+        _instead((locate, "_in_their_time", lambda search, *_: search)),
+        needs=("mishap",),
+        **_LIST,
     ),
     Mistake(
         "the settle time runs on the wall clock",
         _instead((Patience, "left", lambda *_: _NOW), (reconcile, "too_early", lambda *_: _NOW)),
-        needs=("late", 100.0), **_LIST,
+        needs=("late", 100.0),
+        **_LIST,
     ),
     Mistake(
         "new words after a send without an answer get a new handle",
         _instead(
-            (gate, "refuse_doubt", lambda *_: None), (edit_failed, "with_handles", _fresh_handles),
+            (gate, "refuse_doubt", lambda *_: None),
+            (edit_failed, "with_handles", _fresh_handles),
             (drafts, "with_handles", _fresh_handles),
         ),
-        modes=("handle",), needs=("rewrite", "late", "422"),
+        modes=("handle",),
+        needs=("rewrite", "late", "422"),
     ),
     Mistake(
         "new words after a send without an answer keep the old handle",
-        _instead((gate, "refuse_doubt", lambda *_: None)), modes=("handle",), needs=("rewrite", "422", "late"), within=1500,
+        _instead((gate, "refuse_doubt", lambda *_: None)),
+        modes=("handle",),
+        needs=("rewrite", "422", "late"),
+        within=1500,
     ),
     Mistake(
-        "cancelling is accepted whatever a worker is doing", _instead((delivery_actions, "cancel", _stop_anyway)), needs=("cancel",)
+        "cancelling is accepted whatever a worker is doing",
+        _instead((delivery_actions, "cancel", _stop_anyway)),
+        needs=("cancel",),
     ),
-    Mistake("an edit is accepted whatever a worker is doing", _instead((drafts, "change", _edit_anyway)), needs=("edit",)),
-    Mistake("what was told stays open when the state changes", _instead((transitions.alert_log, "close", lambda *_: None))),
+    Mistake(
+        "an edit is accepted whatever a worker is doing", _instead((drafts, "change", _edit_anyway)), needs=("edit",)
+    ),
+    Mistake(
+        "what was told stays open when the state changes", _instead((transitions.alert_log, "close", lambda *_: None))
+    ),
     Mistake("the post's status is not kept", _instead((deliveries, "alters_post", lambda *_: False))),
     Mistake(
         "what waits on a disconnected account waits on",
-        _instead((unlinked, "settle", lambda *_, **__: None), (unlinked, "is_stale", lambda *_: False)), needs=("unlink",),
+        _instead((unlinked, "settle", lambda *_, **__: None), (unlinked, "is_stale", lambda *_: False)),
+        needs=("unlink",),
     ),
-)  # fmt: skip
+)

@@ -120,9 +120,15 @@ class World:
         self.traits = Traits(
             platform=Platform("mastodon"),
             mode=ReconcileMode.STRICT if self.nature.mode == "strict" else ReconcileMode.RECONCILE,
-            settle=timedelta(seconds=SETTLE), threads=True, video=True, deletes=True, lists_own=True, refreshes=False,
-            pkce=True, sends_alike_twice_safely=self.nature.mode in ("handle", "steps"),
-        )  # fmt: skip
+            settle=timedelta(seconds=SETTLE),
+            threads=True,
+            video=True,
+            deletes=True,
+            lists_own=True,
+            refreshes=False,
+            pkce=True,
+            sends_alike_twice_safely=self.nature.mode in ("handle", "steps"),
+        )
 
     def heal(self) -> None:
         """From now on nothing goes wrong any more; what is on its way lands."""
@@ -162,9 +168,11 @@ class World:
             if same:
                 named = self.nature.duplicates == "names"
                 raise DuplicateRefused(
-                    "The same words are there already.", http_status=422, earlier_id=same[0].id if named else None,
+                    "The same words are there already.",
+                    http_status=422,
+                    earlier_id=same[0].id if named else None,
                     earlier_url=self.url(same[0]) if named else "",
-                )  # fmt: skip
+                )
         post = self.make(account, job.text, (job.key, job.index), job.parent.remote_id if job.parent else "")
         post.handle, post.slow = job.handle, slow
         if mode == "steps":
@@ -237,9 +245,15 @@ class World:
     def read(self, post: Post) -> RemotePost:
         app = "" if not self.nature.names_app else OURS if post.of else BY_HAND
         return RemotePost(
-            Ref(post.id, self.url(post)), post.text, self.moment(post), author_id=post.account, author_name=post.account,
-            media=(), reply_to=post.reply_to, app=app,
-        )  # fmt: skip
+            Ref(post.id, self.url(post)),
+            post.text,
+            self.moment(post),
+            author_id=post.account,
+            author_name=post.account,
+            media=(),
+            reply_to=post.reply_to,
+            app=app,
+        )
 
 
 class ChaosAdapter:

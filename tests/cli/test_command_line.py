@@ -101,12 +101,14 @@ BAD: dict[str, tuple[tuple[str, ...], bytes]] = {
     "token without a token": (("accounts", "add", "--platform", "x"), b'{"refresh_token": "r"}'),
     "token that the platform refuses": (("accounts", "add", "--platform", "x"), b'{"access_token": "wrong"}'),
     "app password that the platform refuses": (
-        ("accounts", "add", "--platform", "bluesky"), b'{"identifier": "nobody.test", "password": "wrong-one"}',
+        ("accounts", "add", "--platform", "bluesky"),
+        b'{"identifier": "nobody.test", "password": "wrong-one"}',
     ),
     "token with odd characters": (("accounts", "add", "--platform", "x"), '{"access_token": "tökén"}'.encode()),
     "token that is not UTF-8": (("accounts", "add", "--platform", "x"), b'{"access_token": "\xff\xfe"}'),
     "instance that is no address": (
-        ("accounts", "add", "--platform", "mastodon", "--instance", "https://["), b'{"access_token": "t"}',
+        ("accounts", "add", "--platform", "mastodon", "--instance", "https://["),
+        b'{"access_token": "t"}',
     ),
     "unknown user": (("accounts", "list", "--user", "nobody@example.org"), b""),
     "unknown account to remove": (("accounts", "remove", "999"), b""),
@@ -119,7 +121,7 @@ BAD: dict[str, tuple[tuple[str, ...], bytes]] = {
     "retry of an unknown post": (("retry", "999"), b""),
     "report of an unknown post": (("report", "999"), b""),
     "backup into nowhere": (("backup", "/nowhere/at/all.sqlite"), b""),
-}  # fmt: skip
+}
 
 PUBLISH: dict[str, tuple[str, ...]] = {
     "unknown account": ("--account", "999", "--text", "hi"),
@@ -196,17 +198,23 @@ SETTINGS = {
     "secret shared with the vault": {"SECRET_KEY": "A" * 43 + "=", "VAULT_KEYS": "k1:" + "A" * 43 + "="},
     "live without a secret": {"MODE": "live"},
     "live with an open public address": {
-        "MODE": "live", "SECRET_KEY": "s" * 40, "VAULT_KEYS": "k1:" + "A" * 43 + "=", "PUBLIC_URL": "http://p.example",
+        "MODE": "live",
+        "SECRET_KEY": "s" * 40,
+        "VAULT_KEYS": "k1:" + "A" * 43 + "=",
+        "PUBLIC_URL": "http://p.example",
     },
     "live with an open app address": {
-        "MODE": "live", "SECRET_KEY": "s" * 40, "VAULT_KEYS": "k1:" + "A" * 43 + "=", "APP_URL": "http://p.example",
+        "MODE": "live",
+        "SECRET_KEY": "s" * 40,
+        "VAULT_KEYS": "k1:" + "A" * 43 + "=",
+        "APP_URL": "http://p.example",
     },
     "database address that is none": {"DATABASE_URL": "nonsense"},
     "database of an unknown kind": {"DATABASE_URL": "oracle2://x/y"},
     "database that is not there": {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none?connect_timeout=2"},
     "data folder that is a file": {"DATA_DIR": "{file}"},
     "unknown dialect": {"X_DIALECT": "klingon"},
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", SETTINGS)
@@ -240,13 +248,22 @@ def test_the_platforms_are_listed_with_what_they_take_and_how_they_prove(run: Ru
     listed = {line["key"]: line for line in run("platforms", "--json").lines}
     assert list(listed) == ["x", "linkedin", "instagram", "mastodon", "bluesky", "telegram"]
     assert listed["instagram"] == {
-        "key": "instagram", "title": "Instagram", "linking": ["consent", "browser", "token"], "fields": [],
+        "key": "instagram",
+        "title": "Instagram",
+        "linking": ["consent", "browser", "token"],
+        "fields": [],
         "options": [],
         "limits": {
-            "length": 2200, "with_media": 2200, "unit": "characters", "threads": False, "images": 4, "gif": False, "video": True,
+            "length": 2200,
+            "with_media": 2200,
+            "unit": "characters",
+            "threads": False,
+            "images": 4,
+            "gif": False,
+            "video": True,
         },
         "proof": {"unknown": "looked for", "answers_strangers": False},
-    }  # fmt: skip
+    }
     assert listed["bluesky"]["linking"] == ["password", "token"] and listed["bluesky"]["proof"]["answers_strangers"]
     assert listed["linkedin"]["proof"]["unknown"] == "held for a person"
     told = run("platforms").out
@@ -388,8 +405,11 @@ def test_posts_report_and_retry(run: Run, installation: Installation) -> None:
     (report,) = run("report", str(post_id), "--json").lines
     assert report["event"] == "report" and report["deliveries"][0]["state"] == "failed"
     assert {s["step"] for s in report["deliveries"][0]["steps"]} == {
-        "authentication", "posting", "verification", "engagement",
-    }  # fmt: skip
+        "authentication",
+        "posting",
+        "verification",
+        "engagement",
+    }
     assert "refused" in run("report", str(post_id)).out.lower()
     assert "1 deliveries will be retried" in run("retry", str(post_id)).out
     assert run("retry", str(post_id)).code == 2
@@ -460,15 +480,24 @@ def test_an_unknown_command_or_option_is_bad_input(run: Run) -> None:
 def test_it_runs_as_a_module_in_a_process_of_its_own(tmp_path: Path) -> None:
     env = {**os.environ, "POSTPROBER_DATA_DIR": str(tmp_path / "data"), "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
-        [sys.executable, "-m", "postprober", "preflight", "--platform", "x", "--json"], input=b"\xc3\xa9\n", env=env,
-        cwd=tmp_path, capture_output=True, timeout=60, check=False,
-    )  # fmt: skip
+        [sys.executable, "-m", "postprober", "preflight", "--platform", "x", "--json"],
+        input=b"\xc3\xa9\n",
+        env=env,
+        cwd=tmp_path,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["length"] == 1
     bad = subprocess.run(
-        [sys.executable, "-m", "postprober", "posts"], env={**env, "POSTPROBER_MODE": "nonsense"}, cwd=tmp_path,
-        capture_output=True, timeout=60, check=False,
-    )  # fmt: skip
+        [sys.executable, "-m", "postprober", "posts"],
+        env={**env, "POSTPROBER_MODE": "nonsense"},
+        cwd=tmp_path,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
     assert bad.returncode == 2
     assert len(bad.stderr.decode().strip().splitlines()) == 1
 
@@ -518,12 +547,18 @@ def test_a_report_about_a_period_is_told_in_words(run: Run, installation: Instal
 @pytest.mark.parametrize(
     "wish",
     [
-        (), ("1", "--from", "2026-01-01", "--to", "2026-01-02"), ("--from", "2026-01-01"), ("--from", "x", "--to", "y"),
-        ("1", "--format", "exe"), ("1", "--format", "html"), ("--from", "2026-01-02", "--to", "2026-01-01"),
-        ("1", "--json", "--format", "csv", "--out", "x"), ("--from", "2026-01-01", "--to", "2026-01-01", "--json"),
+        (),
+        ("1", "--from", "2026-01-01", "--to", "2026-01-02"),
+        ("--from", "2026-01-01"),
+        ("--from", "x", "--to", "y"),
+        ("1", "--format", "exe"),
+        ("1", "--format", "html"),
+        ("--from", "2026-01-02", "--to", "2026-01-01"),
+        ("1", "--json", "--format", "csv", "--out", "x"),
+        ("--from", "2026-01-01", "--to", "2026-01-01", "--json"),
         ("--from", "2026-01-01", "--to", "2026-01-01", "--format", "csv", "--out", "/nowhere/at/all.csv"),
     ],
-)  # fmt: skip
+)
 def test_a_wish_for_a_report_that_cannot_be_is_one_sentence(run: Run, wish: tuple[str, ...]) -> None:
     said = run("report", *wish)
     assert said.code == 2 and said.out == "" and len(said.err.strip().splitlines()) == 1
@@ -575,9 +610,15 @@ def test_what_could_not_be_moved_as_it_was_is_named(
     with core.db.write() as conn:
         for number in range(3):
             post_storage.add(
-                conn, space=installation.owner, content="Hello\0", platforms=[], status="draft", scheduled_at=None,
-                options={"parts": ["half \ud800"]}, now=core.clock.now() + timedelta(seconds=number),
-            )  # fmt: skip
+                conn,
+                space=installation.owner,
+                content="Hello\0",
+                platforms=[],
+                status="draft",
+                scheduled_at=None,
+                options={"parts": ["half \ud800"]},
+                now=core.clock.now() + timedelta(seconds=number),
+            )
     said = run("migrate-to", "-", stdin=f"{servers.database('')}\n".encode())
     assert said.code == 0, said.err
     assert "rows changed in posts: 1, 2 and 1 more.\n" in said.out

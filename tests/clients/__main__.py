@@ -22,8 +22,14 @@ from postprober.sandbox.serve import SandboxServer
 HERE = Path(__file__).parent
 LIMIT = 120  # seconds for a client
 JOBS = {
-    "mastodon": "Mastodon.py", "bluesky": "atproto", "x": "tweepy", "linkedin": "linkedin-api-client", "openai": "openai", "xdk": "xdk", "instagram": "facebook-business",
-}  # fmt: skip
+    "mastodon": "Mastodon.py",
+    "bluesky": "atproto",
+    "x": "tweepy",
+    "linkedin": "linkedin-api-client",
+    "openai": "openai",
+    "xdk": "xdk",
+    "instagram": "facebook-business",
+}
 _ON = {"xdk": "x"}
 LEAST = {
     "mastodon": 10,
@@ -81,9 +87,10 @@ def _a_picture(sandbox: SandboxServer) -> str:
     owner = sandbox.control.account("mastodon", f"client{uuid.uuid4().hex[:8]}", fresh=True)
     with httpx2.Client() as http:
         made = http.post(
-            f"{sandbox.url}/mastodon/api/v2/media", files={"file": ("a.jpg", content.getvalue(), "image/jpeg")},
+            f"{sandbox.url}/mastodon/api/v2/media",
+            files={"file": ("a.jpg", content.getvalue(), "image/jpeg")},
             headers={"Authorization": f"Bearer {owner['access_token']}"},
-        )  # fmt: skip
+        )
     return str(made.json()["url"])
 
 

@@ -52,9 +52,10 @@ def like_and_repost() -> None:
 
 def apply_writes() -> None:
     create = models.ComAtprotoRepoApplyWrites.Create(
-        collection="app.bsky.feed.post", rkey="3jzfcijpj2z2a",
+        collection="app.bsky.feed.post",
+        rkey="3jzfcijpj2z2a",
         value=models.AppBskyFeedPost.Record(text="By applyWrites", created_at=ME.get_current_time_iso()),
-    )  # fmt: skip
+    )
     told = ME.com.atproto.repo.apply_writes({"repo": HERE["id"], "writes": [create]})
     need(told.results[0].uri.endswith("/3jzfcijpj2z2a"))
     need(ME.get_post("3jzfcijpj2z2a", HERE["id"]).value.text == "By applyWrites")
@@ -75,6 +76,19 @@ def delete() -> None:
     need(ME.get_posts([MADE["reply"].uri]).posts == [])
 
 
-run({step.__name__: step for step in (
-    server, sign_in, post, picture, thread, like_and_repost, apply_writes, read, delete,
-)})  # fmt: skip
+run(
+    {
+        step.__name__: step
+        for step in (
+            server,
+            sign_in,
+            post,
+            picture,
+            thread,
+            like_and_repost,
+            apply_writes,
+            read,
+            delete,
+        )
+    }
+)

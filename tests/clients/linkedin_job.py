@@ -19,9 +19,12 @@ AUTHOR = f"urn:li:person:{HERE['id']}"
 
 def _entity(text: str) -> dict[str, Any]:
     return {
-        "author": AUTHOR, "commentary": text, "visibility": "PUBLIC", "lifecycleState": "PUBLISHED",
+        "author": AUTHOR,
+        "commentary": text,
+        "visibility": "PUBLIC",
+        "lifecycleState": "PUBLISHED",
         "distribution": {"feedDistribution": "MAIN_FEED", "targetEntities": [], "thirdPartyDistributionChannels": []},
-    }  # fmt: skip
+    }
 
 
 def who() -> None:
@@ -57,9 +60,12 @@ def twice() -> None:
 
 def update() -> None:
     told = ME.partial_update(
-        resource_path="/posts/{urn}", path_keys={"urn": MADE["post"]}, patch_set_object={"commentary": "Edited"},
-        version_string=VERSION, access_token=HERE["token"],
-    )  # fmt: skip
+        resource_path="/posts/{urn}",
+        path_keys={"urn": MADE["post"]},
+        patch_set_object={"commentary": "Edited"},
+        version_string=VERSION,
+        access_token=HERE["token"],
+    )
     need(told.status_code == 204, str(told.status_code))
 
 

@@ -92,6 +92,20 @@ def list_and_delete() -> None:
     raise AssertionError("a deleted status is still there")
 
 
-run({step.__name__: step for step in (
-    version, who, post, reply_and_context, picture, edit, marks, poll, schedule, list_and_delete,
-)})  # fmt: skip
+run(
+    {
+        step.__name__: step
+        for step in (
+            version,
+            who,
+            post,
+            reply_and_context,
+            picture,
+            edit,
+            marks,
+            poll,
+            schedule,
+            list_and_delete,
+        )
+    }
+)

@@ -31,9 +31,11 @@ def parsed() -> None:
 
 def streamed() -> None:
     whole = ME.chat.completions.create(model="sandbox-model", messages=MESSAGES).choices[0].message.content
-    chunks = list(ME.chat.completions.create(
-        model="sandbox-model", messages=MESSAGES, stream=True, stream_options={"include_usage": True}
-    ))  # fmt: skip
+    chunks = list(
+        ME.chat.completions.create(
+            model="sandbox-model", messages=MESSAGES, stream=True, stream_options={"include_usage": True}
+        )
+    )
     need("".join(c.choices[0].delta.content or "" for c in chunks if c.choices) == whole)
     need(len(chunks) > 3 and chunks[-1].usage.total_tokens > 0)
 

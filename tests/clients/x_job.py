@@ -19,9 +19,12 @@ class Here(tweepy.Client):
         headers = {"User-Agent": self.user_agent, "Authorization": f"Bearer {self.bearer_token}"}
         with self.session.request(method, url, params=params, json=json, headers=headers) as reply:
             for status, error in (
-                (400, tweepy.BadRequest), (401, tweepy.Unauthorized), (403, tweepy.Forbidden), (404, tweepy.NotFound),
+                (400, tweepy.BadRequest),
+                (401, tweepy.Unauthorized),
+                (403, tweepy.Forbidden),
+                (404, tweepy.NotFound),
                 (429, tweepy.TooManyRequests),
-            ):  # fmt: skip
+            ):
                 if reply.status_code == status:
                     raise error(reply)
             need(200 <= reply.status_code < 300, f"status {reply.status_code}")
@@ -70,9 +73,11 @@ def picture() -> None:
         file.flush()
         with open(file.name, "rb") as stream:
             answer = ME.session.post(
-                f"{HERE['url']}/2/media/upload", files={"media": stream}, data={"media_category": "tweet_image"},
+                f"{HERE['url']}/2/media/upload",
+                files={"media": stream},
+                data={"media_category": "tweet_image"},
                 headers={"Authorization": f"Bearer {HERE['token']}"},
-            )  # fmt: skip
+            )
     told = answer.json()
     number = told.get("data", told).get("id") or told.get("data", told).get("media_id_string")
     need(number, str(told)[:200])

@@ -132,9 +132,16 @@ def _change(ctx: Context, account: int, user: int) -> None:
             insert(posts).values(user_id=user, content="t", platforms=["x"], options={}, created_at=now)
         )
         made = deliveries.add(
-            conn, post_id=int(post.inserted_primary_key[0]), account_id=account, space=user, platform="x",
-            key=os.urandom(8).hex(), due_at=now, parts=[PartRecord(0, "t")], now=now,
-        )  # fmt: skip
+            conn,
+            post_id=int(post.inserted_primary_key[0]),
+            account_id=account,
+            space=user,
+            platform="x",
+            key=os.urandom(8).hex(),
+            due_at=now,
+            parts=[PartRecord(0, "t")],
+            now=now,
+        )
     with ctx.db.write() as conn:
         delivery = deliveries.get(conn, made)
         transitions.move(conn, delivery, DeliveryState.FAILED, reason="because", now=now, next_at=None)
@@ -179,9 +186,12 @@ def _judge(folder: Path, heard: Path, killed: int) -> Count:
     for call in calls:
         by_key.setdefault(call["key"].rpartition(":")[0], set()).add(call["body"])
     return Count(
-        alerts=len(keys), lost=len(keys - by_key.keys()), doubled=len(calls) - len(by_key),
-        contradicted=sum(len(bodies) > 1 for bodies in by_key.values()), killed=killed,
-    )  # fmt: skip
+        alerts=len(keys),
+        lost=len(keys - by_key.keys()),
+        doubled=len(calls) - len(by_key),
+        contradicted=sum(len(bodies) > 1 for bodies in by_key.values()),
+        killed=killed,
+    )
 
 
 @contextmanager

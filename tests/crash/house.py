@@ -145,9 +145,14 @@ def _token(bench: Bench) -> None:
     data = {"name": "house", "scopes": ["posts:read", "posts:write"], "hint": TOKEN[-4:]}
     with ctx.db.write() as conn:
         users.add_session(
-            conn, user_id=1, kind=KIND, token_hash=keyed_hash(bench.settings.secret_key, TOKEN), now=now,
-            expires_at=now.replace(year=now.year + 1), data=data,
-        )  # fmt: skip
+            conn,
+            user_id=1,
+            kind=KIND,
+            token_hash=keyed_hash(bench.settings.secret_key, TOKEN),
+            now=now,
+            expires_at=now.replace(year=now.year + 1),
+            data=data,
+        )
     close(ctx)
 
 
@@ -196,9 +201,11 @@ def _ask(port: int, body: str, key: str) -> int:
     asked = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     with suppress(OSError, http.client.HTTPException):
         asked.request(
-            "POST", "/api/posts", body,
+            "POST",
+            "/api/posts",
+            body,
             {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json", "Idempotency-Key": key},
-        )  # fmt: skip
+        )
         return asked.getresponse().status
     asked.close()
     return 0

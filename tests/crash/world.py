@@ -158,9 +158,13 @@ class Bench:
     def settings(self) -> HarnessSettings:
         port = int(self.sandbox.rsplit(":", 1)[1])
         return HarnessSettings(
-            data_dir=self.folder, sandbox_port=port, secret_key="s" * 40, database_url=self.url,
-            vault_keys=f"k1:{base64.b64encode(KEY).decode()}", _env_file=None,  # type: ignore[call-arg]  # pydantic takes it
-        )  # fmt: skip
+            data_dir=self.folder,
+            sandbox_port=port,
+            secret_key="s" * 40,
+            database_url=self.url,
+            vault_keys=f"k1:{base64.b64encode(KEY).decode()}",
+            _env_file=None,  # type: ignore[call-arg]  # pydantic takes it
+        )
 
     @property
     def url(self) -> str:
@@ -222,10 +226,13 @@ def credentials(bench: Bench, target: Target, made: dict[str, str]) -> Credentia
         return cred
     ends = made.get("expires_at")
     return Credentials(
-        access_token=made["access_token"], refresh_token=made.get("refresh_token") or "",
-        expires_at=datetime.fromisoformat(ends) if ends else None, remote_id=made["id"], name=made["name"],
+        access_token=made["access_token"],
+        refresh_token=made.get("refresh_token") or "",
+        expires_at=datetime.fromisoformat(ends) if ends else None,
+        remote_id=made["id"],
+        name=made["name"],
         instance=instance,
-    )  # fmt: skip
+    )
 
 
 def link(bench: Bench, target: Target, name: str, *, expired: bool = False, scopes: list[str] | None = None) -> int:
@@ -240,9 +247,15 @@ def link(bench: Bench, target: Target, name: str, *, expired: bool = False, scop
     identity = _adapter(ctx, target).identify(cred)
     with ctx.db.write() as conn:
         account_id = accounts.add(
-            conn, space=1, platform=target.value, account_name=identity.name, now=ctx.clock.now(),
-            instance=cred.instance, remote_id=identity.remote_id, newest_known_post=identity.newest_known_post,
-        )  # fmt: skip
+            conn,
+            space=1,
+            platform=target.value,
+            account_name=identity.name,
+            now=ctx.clock.now(),
+            instance=cred.instance,
+            remote_id=identity.remote_id,
+            newest_known_post=identity.newest_known_post,
+        )
         columns = seal(ctx.vault, account_id, cred)
         if expired:
             columns["token_expires_at"] = ctx.clock.now() - timedelta(minutes=1)
@@ -261,9 +274,13 @@ def relink(bench: Bench, account_id: int, target: Target, name: str) -> None:
     with ctx.db.write() as conn:
         known = accounts.get(conn, account_id)
         accounts.write(
-            conn, account_id, **seal(ctx.vault, account_id, cred), status="ok", refresh_until=None,
+            conn,
+            account_id,
+            **seal(ctx.vault, account_id, cred),
+            status="ok",
+            refresh_until=None,
             token_version=known.token_version + 1,
-        )  # fmt: skip
+        )
     close(ctx)
 
 
@@ -276,18 +293,41 @@ def plan(bench: Bench, account_id: int, target: Target, text: str, due_in: float
             (bench.folder / "p.jpg").write_bytes(_picture())
             ids = (
                 media.add(
-                    conn, space=1, now=now, name="p.jpg", kind="image", mime="image/jpeg", size=1, width=1080,
-                    height=1080, sha256="0" * 64, path="p.jpg", alt="tick",
+                    conn,
+                    space=1,
+                    now=now,
+                    name="p.jpg",
+                    kind="image",
+                    mime="image/jpeg",
+                    size=1,
+                    width=1080,
+                    height=1080,
+                    sha256="0" * 64,
+                    path="p.jpg",
+                    alt="tick",
                 ),
-            )  # fmt: skip
+            )
         post_id = posts.add(
-            conn, space=1, content=text, platforms=[target.value], status=PostStatus.SCHEDULED, scheduled_at=now,
-            options={}, now=now,
-        )  # fmt: skip
+            conn,
+            space=1,
+            content=text,
+            platforms=[target.value],
+            status=PostStatus.SCHEDULED,
+            scheduled_at=now,
+            options={},
+            now=now,
+        )
         delivery_id = deliveries.add(
-            conn, post_id=post_id, account_id=account_id, space=1, platform=target.value, key=str(uuid.uuid4()),
-            due_at=now + timedelta(seconds=due_in), parts=[PartRecord(0, text, ids)], now=now,
-        )  # fmt: skip
+            conn,
+            post_id=post_id,
+            account_id=account_id,
+            space=1,
+            platform=target.value,
+            key=str(uuid.uuid4()),
+            due_at=now + timedelta(seconds=due_in),
+            parts=[PartRecord(0, text, ids)],
+            now=now,
+        )
     db.close()
     return delivery_id
 

@@ -87,9 +87,21 @@ def dockerfile(folder: Path, tools: Path) -> list[str]:
     """The Dockerfile by our own rules; hadolint is no package of Debian or PyPI that could be pinned."""
     env = {**os.environ, "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}", "SEMGREP_SEND_METRICS": "off"}
     found = _said(
-        [tools / "semgrep", "scan", "--quiet", "--error", "--metrics", "off", "--disable-version-check",
-         "--no-git-ignore", "--config", RULES, folder / "Dockerfile"], env,
-    )  # fmt: skip
+        [
+            tools / "semgrep",
+            "scan",
+            "--quiet",
+            "--error",
+            "--metrics",
+            "off",
+            "--disable-version-check",
+            "--no-git-ignore",
+            "--config",
+            RULES,
+            folder / "Dockerfile",
+        ],
+        env,
+    )
     text = (folder / "Dockerfile").read_text()
     users = re.findall(r"(?m)^USER\s+(\S+)", text)
     if not users or users[-1] in ("root", "0"):
@@ -106,26 +118,42 @@ def dockerfile(folder: Path, tools: Path) -> list[str]:
 CHECKS = (
     Check("yamllint", yaml, (("compose.yaml", "services:\n", "services:\n  database: {}\n"),)),
     Check("compose", compose, (("compose.yaml", "restart: unless-stopped", "restrat: unless-stopped"),)),
-    Check("kubernetes", kubernetes, (
-        ("kubernetes/postprober.yaml", "replicas: 2", "replicas: two"),
-        ("kubernetes/postprober.yaml", "runAsNonRoot: true", "runAsNobody: true"),
-    )),
-    Check("caddy", caddy, (
-        ("Caddyfile", "reverse_proxy", "reverse_poxy"),
-        ("Caddyfile", "\tencode", "  encode"),
-    )),
-    Check("units", units, (
-        ("systemd/postprober-app.service", "User=", "Usr="),
-        ("systemd/postprober-worker@.service", "[Service]", "[Servce]"),
-    )),
-    Check("dockerfile", dockerfile, (
-        ("Dockerfile", "USER postprober", ""),
-        ("Dockerfile", "python:3.11-slim-bookworm", "python:latest"),
-        ("Dockerfile", "ENV ", "ENV POSTPROBER_SECRET_KEY=abc "),
-        ("../.dockerignore", "*\n", ""),
-        ("../.dockerignore", "!pages", "!.env"),
-    )),
-)  # fmt: skip
+    Check(
+        "kubernetes",
+        kubernetes,
+        (
+            ("kubernetes/postprober.yaml", "replicas: 2", "replicas: two"),
+            ("kubernetes/postprober.yaml", "runAsNonRoot: true", "runAsNobody: true"),
+        ),
+    ),
+    Check(
+        "caddy",
+        caddy,
+        (
+            ("Caddyfile", "reverse_proxy", "reverse_poxy"),
+            ("Caddyfile", "\tencode", "  encode"),
+        ),
+    ),
+    Check(
+        "units",
+        units,
+        (
+            ("systemd/postprober-app.service", "User=", "Usr="),
+            ("systemd/postprober-worker@.service", "[Service]", "[Servce]"),
+        ),
+    ),
+    Check(
+        "dockerfile",
+        dockerfile,
+        (
+            ("Dockerfile", "USER postprober", ""),
+            ("Dockerfile", "python:3.11-slim-bookworm", "python:latest"),
+            ("Dockerfile", "ENV ", "ENV POSTPROBER_SECRET_KEY=abc "),
+            ("../.dockerignore", "*\n", ""),
+            ("../.dockerignore", "!pages", "!.env"),
+        ),
+    ),
+)
 
 
 def spoiled(check: Check, tools: Path) -> list[str]:

@@ -17,13 +17,25 @@ from postprober.probe.public import leads_elsewhere, read_html
 ODD = ["http://[x", "https://[::1", "http://a:99999/", "http://a:x/", "http://[::ffff:1.2.3]/", "//[", "http://\u2100/"]
 # Addresses of our own or of the settings, and places that expect the error: no stranger's reach the others.
 TRUSTED = {
-    "postprober/domain/addresses.py", "postprober/settings.py", "postprober/ui/door.py", "postprober/ui/entrance.py",
-    "postprober/services/accounts/account_names.py", "postprober/services/notifications/channels.py", "postprober/agent/outgoing.py",
-    "postprober/library_http.py", "postprober/api/middleware.py", "postprober/api/origins.py",
-    "postprober/platforms/linkedin/adapter.py", "postprober/platforms/instagram/browser_adapter.py", "postprober/platforms/common/links.py",
-    "postprober/domain/links.py", "postprober/domain/identity.py", "postprober/domain/status_html.py",
-    "postprober/security/urlguard.py", "postprober/security/egress.py",
-}  # fmt: skip
+    "postprober/domain/addresses.py",
+    "postprober/settings.py",
+    "postprober/ui/door.py",
+    "postprober/ui/entrance.py",
+    "postprober/services/accounts/account_names.py",
+    "postprober/services/notifications/channels.py",
+    "postprober/agent/outgoing.py",
+    "postprober/library_http.py",
+    "postprober/api/middleware.py",
+    "postprober/api/origins.py",
+    "postprober/platforms/linkedin/adapter.py",
+    "postprober/platforms/instagram/browser_adapter.py",
+    "postprober/platforms/common/links.py",
+    "postprober/domain/links.py",
+    "postprober/domain/identity.py",
+    "postprober/domain/status_html.py",
+    "postprober/security/urlguard.py",
+    "postprober/security/egress.py",
+}
 
 
 @pytest.mark.parametrize("url", ODD)

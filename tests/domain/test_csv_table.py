@@ -14,10 +14,15 @@ from postprober.domain import csv_table
 from postprober.errors import BadInput
 
 TABLES = Path(__file__).parents[1] / "services" / "tables"
-_TEXTS = st.text(
-    st.characters(codec="cp1252", exclude_categories=("Cc", "Cs")) | st.sampled_from("'\"\n,;|\t’“€üß #="),
-    min_size=1, max_size=40,
-).map(str.strip).filter(bool)  # fmt: skip
+_TEXTS = (
+    st.text(
+        st.characters(codec="cp1252", exclude_categories=("Cc", "Cs")) | st.sampled_from("'\"\n,;|\t’“€üß #="),
+        min_size=1,
+        max_size=40,
+    )
+    .map(str.strip)
+    .filter(bool)
+)
 _ROWS = st.lists(st.tuples(_TEXTS, _TEXTS, _TEXTS), min_size=1, max_size=8)
 
 
@@ -135,8 +140,12 @@ def test_an_encoding_that_a_person_chose_is_used() -> None:
 def test_columns_in_other_languages_are_found_and_others_named() -> None:
     table = csv_table.read("Beitrag;Konten;Datum;Uhrzeit;Notiz\nHallo;x;02.03.2027;9:00 Uhr;nur für uns\n".encode())
     assert table.lines[0].cells == {
-        "text": "Hallo", "accounts": "x", "date": "02.03.2027", "time": "9:00 Uhr", "language": "",
-    }  # fmt: skip
+        "text": "Hallo",
+        "accounts": "x",
+        "date": "02.03.2027",
+        "time": "9:00 Uhr",
+        "language": "",
+    }
     assert table.ignored == ("Notiz",)
 
 

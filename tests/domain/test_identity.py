@@ -11,10 +11,14 @@ from postprober.domain.platform import Platform
 @pytest.mark.parametrize(
     "spelled",
     [
-        "https://social.example", "https://SOCIAL.example/", "HTTPS://social.example:443", "http://social.example.:80/",
-        "social.example", "https://social.example/@somebody",
+        "https://social.example",
+        "https://SOCIAL.example/",
+        "HTTPS://social.example:443",
+        "http://social.example.:80/",
+        "social.example",
+        "https://social.example/@somebody",
     ],
-)  # fmt: skip
+)
 def test_one_server_however_it_is_spelled(spelled: str) -> None:
     assert server_name(Platform("mastodon"), spelled) == "social.example"
 

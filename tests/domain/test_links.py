@@ -14,15 +14,21 @@ from postprober.platforms.mastodon.text import links as mastodon_links
 
 # What may stand in a link behind its host and in front of the next blank.
 _INSIDE = st.text(
-    st.characters(exclude_categories=("Zs", "Zl", "Zp", "Cc", "Cf", "Cs", "Cn"), exclude_characters="<>、。「」『』【】（）〈〉《》，！？|\\^`")
-    , max_size=30,
-)  # fmt: skip
+    st.characters(
+        exclude_categories=("Zs", "Zl", "Zp", "Cc", "Cf", "Cs", "Cn"),
+        exclude_characters="<>、。「」『』【】（）〈〉《》，！？|\\^`",
+    ),
+    max_size=30,
+)
 _END = st.sampled_from("aZ9/語é🎉=&_#-%")
 LINKS = st.builds(
     lambda scheme, host, mark, inside, end: f"{scheme}://{host}{mark}{inside}{end}",
-    st.sampled_from(["https", "http", "HTTPS"]), st.sampled_from(["example.com", "ja.wikipedia.org", "münchen.de", "例え.jp"]),
-    st.sampled_from("/?#"), _INSIDE, _END,
-).filter(lambda link: ",http" not in link and ";http" not in link)  # fmt: skip
+    st.sampled_from(["https", "http", "HTTPS"]),
+    st.sampled_from(["example.com", "ja.wikipedia.org", "münchen.de", "例え.jp"]),
+    st.sampled_from("/?#"),
+    _INSIDE,
+    _END,
+).filter(lambda link: ",http" not in link and ";http" not in link)
 
 
 @settings(deadline=None)
@@ -62,14 +68,24 @@ def test_every_facet_leads_where_its_text_says(text: str) -> None:
 @pytest.mark.parametrize(
     "link",
     [
-        "https://ja.wikipedia.org/wiki/日本語", "https://el.wikipedia.org/wiki/Ελλάδα", "https://ar.wikipedia.org/wiki/مرحبا",
-        "https://th.wikipedia.org/wiki/ไทย", "https://example.com/?q=日本語&page=2", "https://example.com#anchor",
-        "https://example.com/🎉/party", 'https://example.com/a?filter={"x":1}', "https://hi.wikipedia.org/wiki/हिन्दी",
-        "https://example.com/a_(b)", "https://example.com/a;b=c,d", "https://user:pw@example.com:8443/x?y#z",
-        "https://example.com/~me/'quoted'/x", "http://localhost:3000/x", "https://日本語.jp/パス?問=答#節",
+        "https://ja.wikipedia.org/wiki/日本語",
+        "https://el.wikipedia.org/wiki/Ελλάδα",
+        "https://ar.wikipedia.org/wiki/مرحبا",
+        "https://th.wikipedia.org/wiki/ไทย",
+        "https://example.com/?q=日本語&page=2",
+        "https://example.com#anchor",
+        "https://example.com/🎉/party",
+        'https://example.com/a?filter={"x":1}',
+        "https://hi.wikipedia.org/wiki/हिन्दी",
+        "https://example.com/a_(b)",
+        "https://example.com/a;b=c,d",
+        "https://user:pw@example.com:8443/x?y#z",
+        "https://example.com/~me/'quoted'/x",
+        "http://localhost:3000/x",
+        "https://日本語.jp/パス?問=答#節",
         "https://web.archive.org/web/2020/https://example.com/",
     ],
-)  # fmt: skip
+)
 def test_links_that_were_cut(link: str) -> None:
     for text in (f"Read {link} today", f"({link})", f"{link}.", f"“{link}”, he said", link):
         (facet,) = [f for f in facets(text, lambda _h: None) if "uri" in f["features"][0]]  # type: ignore[index]
@@ -111,11 +127,14 @@ def test_hashtags_are_those_of_the_official_client(text: str, tags: list[str]) -
         ("日本語の記事 https://ja.wikipedia.org/wiki/ああ 次", ["https://ja.wikipedia.org/wiki/ああ"]),
         ("https://日本語.jp/パス?問=答 x", ["https://日本語.jp/パス?問=答"]),
         ("(https://example.com/a_(b)) https://example.com/a.", ["https://example.com/a_(b)", "https://example.com/a"]),
-        ("「https://example.com/a」 https://example.com:8443/x?y=1!", ["https://example.com/a", "https://example.com:8443/x?y=1"]),
+        (
+            "「https://example.com/a」 https://example.com:8443/x?y=1!",
+            ["https://example.com/a", "https://example.com:8443/x?y=1"],
+        ),
         ("example.com https://nowhere.invalidtld/x https://example.com#a", ["https://example.com"]),
         ("https://example.com/日本語。次の文", ["https://example.com/日本語。次の文"]),
     ],
-)  # fmt: skip
+)
 def test_mastodon_finds_links_by_its_own_rules(text: str, links: list[str]) -> None:
     assert [span.text for span in mastodon_links(text)] == links
 
@@ -132,7 +151,17 @@ def test_a_link_counts_the_same_on_mastodon_however_long_it_is(link: str, times:
     assert mastodon_length(" ".join([link] * times)) == 23 * times + times - 1
 
 
-@pytest.mark.parametrize("evil", ["https://a.b/" + "(" * 5000, "https://" + "a." * 5000, "http://x.de/?" + "!" * 9000, "#" * 9000, "https://a.de/" + "'\"" * 4000, "(https://x.de/" * 900])  # fmt: skip
+@pytest.mark.parametrize(
+    "evil",
+    [
+        "https://a.b/" + "(" * 5000,
+        "https://" + "a." * 5000,
+        "http://x.de/?" + "!" * 9000,
+        "#" * 9000,
+        "https://a.de/" + "'\"" * 4000,
+        "(https://x.de/" * 900,
+    ],
+)
 def test_hostile_texts_are_searched_in_one_go(evil: str) -> None:
     """No assertion on time: what grows without bound does not end within the suite's time-out."""
     assert isinstance(whole_links(evil), list) and isinstance(mastodon_links(evil), list)

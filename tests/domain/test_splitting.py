@@ -13,7 +13,12 @@ from postprober.domain.splitting import split
 from postprober.platforms.registry import LIMITS
 
 THREADED = [p for p in known() if LIMITS[p].threads]
-TEXTS = s.lists(s.sampled_from(["Words ", "and more. ", "https://example.com/a/b?c=d ", "日本語。", "👩‍👩‍👧 ", "#tag ", "é" * 40, "\n\n"]), max_size=150)  # fmt: skip
+TEXTS = s.lists(
+    s.sampled_from(
+        ["Words ", "and more. ", "https://example.com/a/b?c=d ", "日本語。", "👩‍👩‍👧 ", "#tag ", "é" * 40, "\n\n"]
+    ),
+    max_size=150,
+)
 
 
 @pytest.mark.parametrize("platform", THREADED)

@@ -22,9 +22,14 @@ from bench.ports import free_ports
 ROOT = Path(__file__).resolve().parent.parent.parent
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FLAGS = (
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-)  # fmt: skip
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
 expect.set_options(timeout=20_000)  # milliseconds; a busy machine draws a page more slowly than the usual 5 s
 START_LIMIT = 60.0  # seconds; six interpreters start on two cores
 
@@ -91,13 +96,21 @@ def running(command: str, folder: Path, last: str) -> Iterator[tuple[str, dict[s
     app, api, sandbox = free_ports(3)
     kept = {key: value for key, value in os.environ.items() if not key.startswith("POSTPROBER_")}
     chosen = {
-        "POSTPROBER_MODE": "sandbox", "POSTPROBER_DATA_DIR": str(folder), "POSTPROBER_APP_PORT": str(app),
-        "POSTPROBER_API_PORT": str(api), "POSTPROBER_SANDBOX_PORT": str(sandbox), "PYTHONUNBUFFERED": "1",
-    }  # fmt: skip
+        "POSTPROBER_MODE": "sandbox",
+        "POSTPROBER_DATA_DIR": str(folder),
+        "POSTPROBER_APP_PORT": str(app),
+        "POSTPROBER_API_PORT": str(api),
+        "POSTPROBER_SANDBOX_PORT": str(sandbox),
+        "PYTHONUNBUFFERED": "1",
+    }
     process = subprocess.Popen(
-        [sys.executable, "-m", "postprober", command], cwd=ROOT, env=kept | chosen, text=True, stdout=subprocess.PIPE,
+        [sys.executable, "-m", "postprober", command],
+        cwd=ROOT,
+        env=kept | chosen,
+        text=True,
+        stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-    )  # fmt: skip
+    )
     try:
         yield said_up_to(process, last), chosen
     finally:

@@ -81,9 +81,12 @@ def poisoned(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     chosen = {"POSTPROBER_DATA_DIR": str(folder), "POSTPROBER_APP_PORT": str(port), "POSTPROBER_SANDBOX_PORT": "1"}
     with (folder / "app.log").open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)], cwd=ROOT,
-            env=kept | chosen, stdout=log, stderr=log,
-        )  # fmt: skip
+            [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)],
+            cwd=ROOT,
+            env=kept | chosen,
+            stdout=log,
+            stderr=log,
+        )
     try:
         _wait(f"http://127.0.0.1:{port}/_stcore/health")
         yield House(f"http://127.0.0.1:{port}", token, results)
@@ -110,20 +113,42 @@ def _fill(core: Core) -> str:
     for number, payload in enumerate(PAYLOADS):
         with core.db.write() as conn:
             account = accounts.add(
-                conn, space=user, platform="x", account_name=payload[:250], now=now, remote_id=str(number),
-            )  # fmt: skip
+                conn,
+                space=user,
+                platform="x",
+                account_name=payload[:250],
+                now=now,
+                remote_id=str(number),
+            )
             accounts.write(
-                conn, account, status="ok" if number % 2 else "reconnect", status_reason=payload, scopes=[payload],
+                conn,
+                account,
+                status="ok" if number % 2 else "reconnect",
+                status_reason=payload,
+                scopes=[payload],
                 settings={"label": payload, "language": payload},
-            )  # fmt: skip
+            )
             post = posts.add(
-                conn, space=user, content=payload, platforms=["x"], status="scheduled",
-                scheduled_at=now + timedelta(hours=number * 4), options={"parts": [payload], "media": []}, now=now,
-            )  # type: ignore[arg-type]  # fmt: skip
+                conn,
+                space=user,
+                content=payload,
+                platforms=["x"],
+                status="scheduled",
+                scheduled_at=now + timedelta(hours=number * 4),
+                options={"parts": [payload], "media": []},
+                now=now,
+            )  # type: ignore[arg-type]
             new = deliveries.add(
-                conn, post_id=post, account_id=account, space=user, platform="x", key=f"key-{number}", due_at=now,
-                parts=[PartRecord(0, payload)], now=now,
-            )  # fmt: skip
+                conn,
+                post_id=post,
+                account_id=account,
+                space=user,
+                platform="x",
+                key=f"key-{number}",
+                due_at=now,
+                parts=[PartRecord(0, payload)],
+                now=now,
+            )
             one = deliveries.get(conn, new)
             one = transitions.move(conn, one, S.CLAIMED, reason=payload, now=now)
             one = transitions.move(conn, one, S.FAILED, reason=payload, now=now, url=f"javascript:ppHit({number})")

@@ -61,8 +61,10 @@ def main() -> int:
             wrong.append(f"the sidecar's log has a traceback:\n{log[-4000:]}")
     for line in wrong:
         print(f"fuzz: {line}")
-    print(f"fuzz: {len(found['asked'])} operations, {len(found['offered'])} of them with the owner's ids, "
-          f"{len(found['holes']) + len(found['leaks'])} holes; the control found {len(control['holes'])} in {control['rounds']} round(s)")  # fmt: skip
+    print(
+        f"fuzz: {len(found['asked'])} operations, {len(found['offered'])} of them with the owner's ids, "
+        f"{len(found['holes']) + len(found['leaks'])} holes; the control found {len(control['holes'])} in {control['rounds']} round(s)"
+    )
     return 1 if wrong else 0
 
 
@@ -99,10 +101,25 @@ def _control(
             owner = settle(core, made.control, f"house-owner-{round_}", CANARY, hook)
             house = {**house, **_things(owner, post_by_hand(core, owner))}
         found = _run(
-            program, made, {**house, **_who(core, owner), "own": {}}, "--checks", CONTROL_CHECK, "--phases", "fuzzing",
-            "--mode", "positive", "--max-examples", "100", "--no-shrink", "--workers", "1",
-            *_only(with_id - holes), "--max-time", "45", quiet=True,
-        )  # fmt: skip
+            program,
+            made,
+            {**house, **_who(core, owner), "own": {}},
+            "--checks",
+            CONTROL_CHECK,
+            "--phases",
+            "fuzzing",
+            "--mode",
+            "positive",
+            "--max-examples",
+            "100",
+            "--no-shrink",
+            "--workers",
+            "1",
+            *_only(with_id - holes),
+            "--max-time",
+            "45",
+            quiet=True,
+        )
         holes |= set(found["holes"])
         leaks |= set(found["leaks"])
         if with_id <= holes:
@@ -141,16 +158,23 @@ def _who(core: Core, person: Person) -> dict[str, Any]:
 
 def _things(owner: Person, link: str) -> dict[str, Any]:
     return {
-        "theirs": owner.ids, "link": link, "suggested": owner.suggested, "in_review": owner.in_review, "live": owner.live,
+        "theirs": owner.ids,
+        "link": link,
+        "suggested": owner.suggested,
+        "in_review": owner.in_review,
+        "live": owner.live,
         "ghosts": owner.ghosts,
-    }  # fmt: skip
+    }
 
 
 def _house(made: Stage, url: str, owner: Person, stranger: Person, link: str) -> dict[str, Any]:
     return {
-        "url": url, "canary": CANARY, "own": stranger.ids, **_things(owner, link),
+        "url": url,
+        "canary": CANARY,
+        "own": stranger.ids,
+        **_things(owner, link),
         "instance": f"http://127.0.0.1:{made.env['POSTPROBER_SANDBOX_PORT']}/mastodon",
-    }  # fmt: skip
+    }
 
 
 def _run(program: Path, made: Stage, house: dict[str, Any], *more: str, quiet: bool = False) -> dict[str, Any]:
@@ -159,8 +183,15 @@ def _run(program: Path, made: Stage, house: dict[str, Any], *more: str, quiet: b
     report.write_text(json.dumps({"offered": [], "holes": [], "leaks": [], "asked": []}))
     house_file = made.folder / "house.json"
     house_file.write_text(json.dumps({**house, "report": str(report)}))
-    command = [str(program.absolute()), "--config-file", str(HERE / "schemathesis.toml"), "run",
-               f"{house['url']}/api/openapi.json", "--no-color", *more]  # fmt: skip
+    command = [
+        str(program.absolute()),
+        "--config-file",
+        str(HERE / "schemathesis.toml"),
+        "run",
+        f"{house['url']}/api/openapi.json",
+        "--no-color",
+        *more,
+    ]
     env = {key: value for key, value in os.environ.items() if not key.startswith("POSTPROBER_")}
     env |= {"FUZZ_HOUSE": str(house_file), "SCHEMATHESIS_HOOKS": str(HERE / "hooks.py")}
     done = subprocess.run(

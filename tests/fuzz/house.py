@@ -193,9 +193,15 @@ def _alerts(core: Core, person: Person, word: str) -> list[int]:
     with core.db.write() as conn:
         for number in range(4):
             alert_log.add(
-                conn, user_id=person.user_id, post_id=None, delivery_id=None, type="error", message=word,
-                dedupe_key=f"{person.email}-{number}", now=core.clock.now(),
-            )  # fmt: skip
+                conn,
+                user_id=person.user_id,
+                post_id=None,
+                delivery_id=None,
+                type="error",
+                message=word,
+                dedupe_key=f"{person.email}-{number}",
+                now=core.clock.now(),
+            )
         rows = alert_log.of_user(conn, person.user_id, limit=4, before=None, unread=False)
     return [row.id for row in rows]
 

@@ -19,8 +19,23 @@ USERS, SECONDS = 20, 10
 def test_twenty_people_for_ten_seconds_lose_and_double_nothing(tmp_path: Path) -> None:
     out = tmp_path / "figures.json"
     # With a second between two acts every kind of act comes up.
-    command = [sys.executable, "-m", "bench.load", "--users", str(USERS), "--minutes", str(SECONDS / 60), "--think", "1",
-               "--sign-ins", "5", "--posts", "600", "--json", str(out)]  # fmt: skip
+    command = [
+        sys.executable,
+        "-m",
+        "bench.load",
+        "--users",
+        str(USERS),
+        "--minutes",
+        str(SECONDS / 60),
+        "--think",
+        "1",
+        "--sign-ins",
+        "5",
+        "--posts",
+        "600",
+        "--json",
+        str(out),
+    ]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=280, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     found = json.loads(out.read_text())

@@ -65,9 +65,15 @@ class House:
         instance = "http://127.0.0.1:1" if platform in (Platform("mastodon"), Platform("bluesky")) else ""
         with self.core.db.write() as conn:
             new = accounts.add(
-                conn, space=user_id or self.owner, platform=platform.value, account_name=name, now=now,
-                instance=instance, remote_id=f"id-{name}-{platform.value}", newest_known_post=None,
-            )  # fmt: skip
+                conn,
+                space=user_id or self.owner,
+                platform=platform.value,
+                account_name=name,
+                now=now,
+                instance=instance,
+                remote_id=f"id-{name}-{platform.value}",
+                newest_known_post=None,
+            )
             cred = Credentials(access_token="POISON-access", refresh_token="POISON-refresh", instance=instance)
             accounts.write(conn, new, **seal(self.core.vault, new, cred), is_active=True, status="ok")
         return new
@@ -78,13 +84,26 @@ class House:
         with self.core.db.write() as conn:
             account = accounts.get(conn, account_id)
             post_id = posts.add(
-                conn, space=owner, content=text, platforms=[account.platform.value], status="scheduled",
-                scheduled_at=now, options={"parts": [text], "media": []}, now=now,
-            )  # fmt: skip
+                conn,
+                space=owner,
+                content=text,
+                platforms=[account.platform.value],
+                status="scheduled",
+                scheduled_at=now,
+                options={"parts": [text], "media": []},
+                now=now,
+            )
             new = deliveries.add(
-                conn, post_id=post_id, account_id=account_id, space=owner, platform=account.platform.value,
-                key=f"key-{post_id}", due_at=now, parts=[PartRecord(0, text)], now=now,
-            )  # fmt: skip
+                conn,
+                post_id=post_id,
+                account_id=account_id,
+                space=owner,
+                platform=account.platform.value,
+                key=f"key-{post_id}",
+                due_at=now,
+                parts=[PartRecord(0, text)],
+                now=now,
+            )
             return deliveries.get(conn, new)
 
     def move(self, delivery: Delivery, *states: S, reason: str = "because", **columns: Any) -> Delivery:

@@ -223,9 +223,16 @@ def test_every_account_tells_its_permissions_quota_and_last_proof(owner: House, 
     account = owner.account(Platform("x"))
     now = owner.core.clock.now()
     owner.move(
-        owner.post("Out", account), S.CLAIMED, S.SUBMITTING, S.PUBLISHED, S.VERIFIED, proof=Proof.MATCHES,
-        verified_at=now, published_at=now, url="https://x.com/demo/status/1",
-    )  # fmt: skip
+        owner.post("Out", account),
+        S.CLAIMED,
+        S.SUBMITTING,
+        S.PUBLISHED,
+        S.VERIFIED,
+        proof=Proof.MATCHES,
+        verified_at=now,
+        published_at=now,
+        url="https://x.com/demo/status/1",
+    )
     owner.post("Waits", account)
     with owner.core.db.write() as conn:
         accounts.write(conn, account, scopes=["tweet.write", "<b>odd</b>"])

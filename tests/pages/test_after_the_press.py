@@ -107,9 +107,12 @@ def test_a_signed_in_person_who_opens_the_link_of_a_mail_confirms_the_address_by
     assert not channels.get(core, acting(core, user), made.id).is_active, "the control"
     show("overview")
     token = sign(
-        core.settings.secret_key, channels._CONFIRM, {"channel": made.id, "to": "team@example.org"},
-        now=core.clock.now().timestamp(), lifetime=600,
-    )  # fmt: skip
+        core.settings.secret_key,
+        channels._CONFIRM,
+        {"channel": made.id, "to": "team@example.org"},
+        now=core.clock.now().timestamp(),
+        lifetime=600,
+    )
     app = _opened("confirm", token, tmp_path)
     assert not channels.get(core, acting(core, user), made.id).is_active, "mail programs open links, too"
     assert not app.title and "team@example.org" in everything(app).replace("\\", "")

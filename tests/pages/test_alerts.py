@@ -35,9 +35,16 @@ def _owner(house: House) -> User:
 def _alert(house: House, key: str, message: str = "m", kind: str = AlertKind.FAILED, type: str = "error") -> None:
     with house.core.db.write() as conn:
         alert_log.add(
-            conn, user_id=house.owner, post_id=None, delivery_id=None, type=type, message=message, dedupe_key=key,
-            now=house.core.clock.now(), kind=kind,
-        )  # fmt: skip
+            conn,
+            user_id=house.owner,
+            post_id=None,
+            delivery_id=None,
+            type=type,
+            message=message,
+            dedupe_key=key,
+            now=house.core.clock.now(),
+            kind=kind,
+        )
 
 
 def _press(app: AppTest, label: str) -> AppTest:

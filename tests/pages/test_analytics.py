@@ -34,9 +34,16 @@ def _posted(house: House, text: str, likes: list[int | None], user_id: int | Non
     out = house.core.clock.now() - timedelta(days=3)
     one = house.move(
         house.post(text, house.account(Platform("x"), user_id, name=text[:20]), user_id),
-        S.CLAIMED, S.SUBMITTING, S.PUBLISHED, S.VERIFIED, proof=Proof.MATCHES, published_at=out, due_at=out,
-        first_byte_at=out + timedelta(seconds=2), verified_at=out,
-    )  # fmt: skip
+        S.CLAIMED,
+        S.SUBMITTING,
+        S.PUBLISHED,
+        S.VERIFIED,
+        proof=Proof.MATCHES,
+        published_at=out,
+        due_at=out,
+        first_byte_at=out + timedelta(seconds=2),
+        verified_at=out,
+    )
     with house.core.db.write() as conn:
         for hour, count in enumerate(likes):
             conn.execute(insert(samples).values(delivery_id=one.id, at=out + timedelta(hours=hour), likes=count))

@@ -31,9 +31,12 @@ def client(house: House) -> Iterator[TestClient]:
         await websocket.send_text("in")
         await websocket.close()
 
-    inner = Starlette(routes=[
-        WebSocketRoute("/_stcore/stream", stream), Route("/{rest:path}", page, methods=["GET", "PUT", "POST", "DELETE"])
-    ])  # fmt: skip
+    inner = Starlette(
+        routes=[
+            WebSocketRoute("/_stcore/stream", stream),
+            Route("/{rest:path}", page, methods=["GET", "PUT", "POST", "DELETE"]),
+        ]
+    )
     with TestClient(door.AppDoor(inner, lambda: house.core), base_url="http://127.0.0.1:8501") as made:
         yield made
 
@@ -49,9 +52,18 @@ def _reads(client: TestClient, origin: str | None, host: str = "127.0.0.1:8501")
 
 @pytest.mark.parametrize(
     "origin",
-    ["http://127.0.0.1:8900", "http://127.0.0.1", "http://localhost:8501", "http://localhost:3000", "https://evil.example",
-     "null", "", "http://[x", "https://127.0.0.1:8501.evil.example"],
-)  # fmt: skip
+    [
+        "http://127.0.0.1:8900",
+        "http://127.0.0.1",
+        "http://localhost:8501",
+        "http://localhost:3000",
+        "https://evil.example",
+        "null",
+        "",
+        "http://[x",
+        "https://127.0.0.1:8501.evil.example",
+    ],
+)
 def test_a_page_of_another_origin_opens_nothing(client: TestClient, origin: str) -> None:
     assert not _reads(client, origin)
     assert client.get("/", headers={"Origin": origin}).status_code == 403

@@ -29,7 +29,16 @@ def _row(**columns: object) -> ImportRow:
 
 def test_the_whole_text_is_shown_and_the_moment_on_the_persons_clock() -> None:
     text = "First line\n" + "word " * 200 + "<b>last</b>"
-    shown = table_html(Batch((ImportRow(1, 2, text, "x", "2.3.27 9 Uhr", ("x:demo",), AT, NewPost((text,), (1,), at=AT, language="de")),), zone="Europe/Berlin"))  # fmt: skip
+    shown = table_html(
+        Batch(
+            (
+                ImportRow(
+                    1, 2, text, "x", "2.3.27 9 Uhr", ("x:demo",), AT, NewPost((text,), (1,), at=AT, language="de")
+                ),
+            ),
+            zone="Europe/Berlin",
+        )
+    )
     assert "First line\nword" in shown and "&lt;b&gt;last&lt;/b&gt;" in shown
     assert "Tue 2 Mar 2027, 09:00" in shown and "x:demo (de)" in shown and ">Ready<" in shown
 

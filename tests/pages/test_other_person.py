@@ -54,9 +54,21 @@ def _keys() -> set[str]:
 def test_the_names_are_found() -> None:
     """Of each kind one: else the next test would ask for nothing."""
     wanted = {
-        "pp_new_token", "pp_recovery_codes", "pp_channel_secret", "pp_told", "pp_warned", "pp_invitation", "pp_import", "pp_draft",
-        "held-7", "edit-7", "edit-problem-7", "invite-email", "edit-text-7-7-7", "import-file",
-    }  # fmt: skip
+        "pp_new_token",
+        "pp_recovery_codes",
+        "pp_channel_secret",
+        "pp_told",
+        "pp_warned",
+        "pp_invitation",
+        "pp_import",
+        "pp_draft",
+        "held-7",
+        "edit-7",
+        "edit-problem-7",
+        "invite-email",
+        "edit-text-7-7-7",
+        "import-file",
+    }
     assert wanted <= _keys(), wanted - _keys()
 
 

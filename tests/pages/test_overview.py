@@ -43,9 +43,15 @@ def _full(house: House) -> None:
     house.move(house.post("Was refused", account), S.FAILED, reason="The platform said no.")
     now = house.core.clock.now()
     live = house.move(
-        house.post("Was seen", house.account(Platform("mastodon"))), S.CLAIMED, S.SUBMITTING, S.PUBLISHED, S.VERIFIED,
-        proof=Proof.MATCHES, verified_at=now, url="https://example.org/1",
-    )  # fmt: skip
+        house.post("Was seen", house.account(Platform("mastodon"))),
+        S.CLAIMED,
+        S.SUBMITTING,
+        S.PUBLISHED,
+        S.VERIFIED,
+        proof=Proof.MATCHES,
+        verified_at=now,
+        url="https://example.org/1",
+    )
     with house.core.db.write() as conn:
         step_log.add(conn, live, Step.POSTING, StepStatus.SUCCESS, now)
 

@@ -34,9 +34,17 @@ def owner(house: House) -> House:
 def live(house: House) -> Delivery:
     now = house.core.clock.now()
     return house.move(
-        house.post("Report *me*", house.account(Platform("x"))), S.CLAIMED, S.SUBMITTING, S.PUBLISHED, S.VERIFIED,
-        proof=Proof.MATCHES, published_at=now, first_byte_at=now, verified_at=now, url="https://x.com/demo/status/1",
-    )  # fmt: skip
+        house.post("Report *me*", house.account(Platform("x"))),
+        S.CLAIMED,
+        S.SUBMITTING,
+        S.PUBLISHED,
+        S.VERIFIED,
+        proof=Proof.MATCHES,
+        published_at=now,
+        first_byte_at=now,
+        verified_at=now,
+        url="https://x.com/demo/status/1",
+    )
 
 
 def opened(app: AppTest, key: str) -> AppTest:

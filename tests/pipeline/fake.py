@@ -363,9 +363,15 @@ class FakeAdapter:
 
     def _read(self, post: FakePost) -> RemotePost:
         return RemotePost(
-            self._ref(post), post.text, post.born + timedelta(seconds=self.world.skew) if self.world.dates else None,
-            author_id=post.account, author_name=post.account, media=(), reply_to=post.reply_to, app=post.app,
-        )  # fmt: skip
+            self._ref(post),
+            post.text,
+            post.born + timedelta(seconds=self.world.skew) if self.world.dates else None,
+            author_id=post.account,
+            author_name=post.account,
+            media=(),
+            reply_to=post.reply_to,
+            app=post.app,
+        )
 
 
 def world_duplicate(earlier: str, url: str = "") -> PlatformError:

@@ -105,9 +105,15 @@ class Stage:
         self.platform.tokens[name] = cred.access_token
         with self.db.write() as conn:
             account_id = accounts.add(
-                conn, space=owner, platform=self.platform.traits.platform.value, account_name=name,
-                now=self.clock.now(), instance=BASE, remote_id=name, newest_known_post=earlier,
-            )  # fmt: skip
+                conn,
+                space=owner,
+                platform=self.platform.traits.platform.value,
+                account_name=name,
+                now=self.clock.now(),
+                instance=BASE,
+                remote_id=name,
+                newest_known_post=earlier,
+            )
             accounts.write(conn, account_id, **seal(self.vault, account_id, cred))
             return accounts.get(conn, account_id)
 
@@ -117,14 +123,26 @@ class Stage:
         parts = texts or ("Hello world",)
         with self.db.write() as conn:
             chosen = post_id or posts.add(
-                conn, space=account.user_id, content=parts[0], platforms=[account.platform.value],
-                status=PostStatus.SCHEDULED, scheduled_at=now, options={}, now=now,
-            )  # fmt: skip
+                conn,
+                space=account.user_id,
+                content=parts[0],
+                platforms=[account.platform.value],
+                status=PostStatus.SCHEDULED,
+                scheduled_at=now,
+                options={},
+                now=now,
+            )
             return deliveries.add(
-                conn, post_id=chosen, account_id=account.id, space=account.user_id, platform=account.platform.value,
-                key=str(uuid.uuid4()), due_at=now + timedelta(seconds=due_in),
-                parts=[PartRecord(i, text) for i, text in enumerate(parts)], now=now,
-            )  # fmt: skip
+                conn,
+                post_id=chosen,
+                account_id=account.id,
+                space=account.user_id,
+                platform=account.platform.value,
+                key=str(uuid.uuid4()),
+                due_at=now + timedelta(seconds=due_in),
+                parts=[PartRecord(i, text) for i, text in enumerate(parts)],
+                now=now,
+            )
 
     def get(self, delivery_id: int) -> Delivery:
         with self.db.read() as conn:

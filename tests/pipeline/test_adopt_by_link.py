@@ -189,9 +189,12 @@ def test_an_instagram_link_is_looked_up_in_the_list_of_own_posts(installation: I
     picture = media.add_bytes(core, acting(core, installation.owner), "a.png", png(400, 400), "A square")
     delivery = held_without_check(installation, account, picture)
     posted = RemotePost(
-        Ref("178", "https://www.instagram.com/p/Cxyz_12/"), "Look", core.clock.now(), author_name=account.account_name,
+        Ref("178", "https://www.instagram.com/p/Cxyz_12/"),
+        "Look",
+        core.clock.now(),
+        author_name=account.account_name,
         media=(RemoteMedia("image", "A square"),),
-    )  # fmt: skip
+    )
     real = context_of(core).adapter_for(Platform("instagram"), core.http)
 
     class Listed:
@@ -213,8 +216,13 @@ def held_without_check(inst: Installation, account: Account, picture: int) -> De
     new = posts.NewPost(("Look",), (account.id,), (picture,), at=now)
     with inst.core.db.write() as conn:
         post_id = posts.posts.add(
-            conn, space=inst.owner, status="scheduled", scheduled_at=now, now=now, **posts.columns_of(new, [account])  # type: ignore[arg-type]
-        )  # fmt: skip
+            conn,
+            space=inst.owner,
+            status="scheduled",
+            scheduled_at=now,
+            now=now,
+            **posts.columns_of(new, [account]),  # type: ignore[arg-type]
+        )
         posts.plan(inst.core, conn, post_id, account, new, now, by="Ada")
         (delivery,) = deliveries.of_post(conn, post_id)
         transitions.move(conn, delivery, S.HELD, reason="test", now=now, next_at=None)
@@ -246,12 +254,24 @@ def test_a_link_names_a_post(platform: str, link: str, found: str) -> None:
 @pytest.mark.parametrize(
     "link",
     [
-        "", "https://x.com/", "https://x.com/news/status/../../users/me", "https://x.com/news/status/1%2F..%2Fme", "../me",
-        "1?x=y", "https://evil.example/status/1;drop", "https://www.linkedin.com/feed/update/urn:li:person:1",
-        "https://instagram.com/p/a%2Fb/", "https://m.example/@a/b%2Fc", "https://bsky.app/profile/other/post/1", "a" * 600,
-        "https://[::1", "javascript:alert(1)", "https://m.example/@a/1%0d%0aX", "x\x00y",
+        "",
+        "https://x.com/",
+        "https://x.com/news/status/../../users/me",
+        "https://x.com/news/status/1%2F..%2Fme",
+        "../me",
+        "1?x=y",
+        "https://evil.example/status/1;drop",
+        "https://www.linkedin.com/feed/update/urn:li:person:1",
+        "https://instagram.com/p/a%2Fb/",
+        "https://m.example/@a/b%2Fc",
+        "https://bsky.app/profile/other/post/1",
+        "a" * 600,
+        "https://[::1",
+        "javascript:alert(1)",
+        "https://m.example/@a/1%0d%0aX",
+        "x\x00y",
     ],
-)  # fmt: skip
+)
 def test_no_link_leads_a_request_to_another_place(platform: Platform, link: str) -> None:
     with pytest.raises(BadInput):
         remote_id_in(platform, link, account_id="did:plc:me", handle="news.bsky.social")

@@ -18,9 +18,11 @@ pytestmark = pytest.mark.timeout(300)  # twenty seconds of work on an idle core
 # Seeds are fixed, so that a failure here is one of the change at hand; `make test-chaos` takes others.
 SEED, RUNS = 1, 100
 QUICK = (  # found within some runs from SEED on
-    "a lost worker's intent is forgotten", "no recovery of lost workers", "a post may belong to several deliveries",
+    "a lost worker's intent is forgotten",
+    "no recovery of lost workers",
+    "a post may belong to several deliveries",
     "a post without a time counts as made after the intent",
-)  # fmt: skip
+)
 
 
 @pytest.fixture(scope="module")

@@ -135,9 +135,12 @@ def test_pages_in_trouble_alarm_nobody_however_long(stage: Stage, ctx: Context) 
     delivery = proved(stage, ctx)
     truth = stage.platform.public
     bad: list[Any] = [
-        httpx2.Response(503), httpx2.Response(429), httpx2.Response(200, html="<html>Accept our cookies?</html>"),
-        httpx2.Response(200, text='{"id": "2", "content": "<p>Hel'), httpx2.Response(302, headers={"Location": "/login"}),
-    ]  # fmt: skip
+        httpx2.Response(503),
+        httpx2.Response(429),
+        httpx2.Response(200, html="<html>Accept our cookies?</html>"),
+        httpx2.Response(200, text='{"id": "2", "content": "<p>Hel'),
+        httpx2.Response(302, headers={"Location": "/login"}),
+    ]
     turn = iter(range(10_000))
 
     def public(request: httpx2.Request) -> httpx2.Response:
@@ -252,10 +255,14 @@ def test_the_looks_grow_rarer_and_end(stage: Stage) -> None:
     moments = [now]
     while (
         moment := next_look(
-            now, moments[-1], scale=1.0, shortest=timing.watch_shortest, longest=timing.watch_longest,
+            now,
+            moments[-1],
+            scale=1.0,
+            shortest=timing.watch_shortest,
+            longest=timing.watch_longest,
             until=timing.watch_for,
         )
-    ) is not None:  # fmt: skip
+    ) is not None:
         moments.append(moment)
     gaps = [b - a for a, b in pairwise(moments)]
     assert max(gaps) <= timing.watch_longest and moments[-1] - now <= timing.watch_for

@@ -199,10 +199,14 @@ def in_state(stage: Stage, ctx: Context, state: DeliveryState) -> int:
 @pytest.mark.parametrize(
     ("state", "end"),
     [
-        (S.SCHEDULED, S.CANCELLED), (S.CLAIMED, S.CANCELLED), (S.PROCESSING, S.CANCELLED), (S.WAITING, S.CANCELLED),
-        (S.UNCONFIRMED, S.HELD), (S.HELD, S.HELD),
+        (S.SCHEDULED, S.CANCELLED),
+        (S.CLAIMED, S.CANCELLED),
+        (S.PROCESSING, S.CANCELLED),
+        (S.WAITING, S.CANCELLED),
+        (S.UNCONFIRMED, S.HELD),
+        (S.HELD, S.HELD),
     ],
-)  # fmt: skip
+)
 def test_every_state_has_its_answer_to_disconnecting(
     stage: Stage, ctx: Context, state: DeliveryState, end: DeliveryState
 ) -> None:

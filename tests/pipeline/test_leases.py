@@ -168,9 +168,13 @@ def test_an_answer_that_comes_after_the_fence_moved_is_adopted(stage: Stage, ctx
                 found = deliveries.take(conn, delivery, worker="w2", now=stage.clock.now(), until=until)
                 if meanwhile == "waiting":
                     deliveries.change(
-                        conn, found, S.WAITING, reason="x", now=stage.clock.now(),
+                        conn,
+                        found,
+                        S.WAITING,
+                        reason="x",
+                        now=stage.clock.now(),
                         columns={"next_at": stage.clock.now(), "lease_until": None},
-                    )  # fmt: skip
+                    )
         post.born = stage.clock.now()
         return thaw()
 

@@ -67,9 +67,12 @@ def _channel(stage: Stage, user: int, kind: str, url: str, **settings: Any) -> i
     with stage.db.write() as conn:
         made = notifications.add_channel(conn, space=user, name=kind, kind=kind, now=stage.clock.now())
         notifications.write_channel(
-            conn, made, url=stage.vault.seal(url, Place("channels", "url", str(made))),
-            secret=stage.vault.seal(SECRET, Place("channels", "secret", str(made))), settings=settings,
-        )  # fmt: skip
+            conn,
+            made,
+            url=stage.vault.seal(url, Place("channels", "url", str(made))),
+            secret=stage.vault.seal(SECRET, Place("channels", "secret", str(made))),
+            settings=settings,
+        )
     return made
 
 
@@ -78,9 +81,17 @@ def _alert(
 ) -> None:
     with stage.db.write() as conn:
         alert_log.add(
-            conn, user_id=user, post_id=None, delivery_id=None, type=type, message=f"message of {key}", dedupe_key=key,
-            now=stage.clock.now(), kind=kind, subject=subject,
-        )  # fmt: skip
+            conn,
+            user_id=user,
+            post_id=None,
+            delivery_id=None,
+            type=type,
+            message=f"message of {key}",
+            dedupe_key=key,
+            now=stage.clock.now(),
+            kind=kind,
+            subject=subject,
+        )
 
 
 def _run(stage: Stage, ctx: Context, wait: timedelta = notify.GROUP) -> None:
@@ -303,9 +314,11 @@ def test_quiet_hours_hold_back_what_is_not_urgent_until_they_end(
     _channel(stage, user, "webhook", receiver.url)
     begin = stage.clock.now()
     _wish(
-        stage, user, quiet_from=(begin - timedelta(hours=1)).strftime("%H:%M"),
+        stage,
+        user,
+        quiet_from=(begin - timedelta(hours=1)).strftime("%H:%M"),
         quiet_to=(begin + timedelta(hours=1)).strftime("%H:%M"),
-    )  # fmt: skip
+    )
     _alert(stage, user, "warning", type="warning")
     _alert(stage, user, "error", type="error")
     _run(stage, ctx)
@@ -654,10 +667,17 @@ def _about(stage: Stage, user: int, content: str, url: str | None) -> tuple[int,
         conn.execute(deliveries.update().where(deliveries.c.id == delivery_id).values(url=url))
         post_id = conn.execute(select(deliveries.c.post_id).where(deliveries.c.id == delivery_id)).scalar_one()
         alert_log.add(
-            conn, user_id=user, post_id=post_id, delivery_id=delivery_id, type="error", message="X (ada): held.",
-            dedupe_key=f"about:{delivery_id}", now=stage.clock.now(), kind=AlertKind.HELD,
+            conn,
+            user_id=user,
+            post_id=post_id,
+            delivery_id=delivery_id,
+            type="error",
+            message="X (ada): held.",
+            dedupe_key=f"about:{delivery_id}",
+            now=stage.clock.now(),
+            kind=AlertKind.HELD,
             subject=f"delivery:{delivery_id}",
-        )  # fmt: skip
+        )
     return post_id, delivery_id
 
 
@@ -695,9 +715,16 @@ def test_what_a_server_says_is_no_link_of_its_own_in_a_mail(
     _channel(stage, user, "email", "ada@example.org")
     with stage.db.write() as conn:
         alert_log.add(
-            conn, user_id=user, post_id=None, delivery_id=None, type="error", dedupe_key="k", now=stage.clock.now(),
-            message="Mastodon (ada): not published. No.\n\nSign in again: https://evil.example/", kind=AlertKind.FAILED,
-        )  # fmt: skip
+            conn,
+            user_id=user,
+            post_id=None,
+            delivery_id=None,
+            type="error",
+            dedupe_key="k",
+            now=stage.clock.now(),
+            message="Mastodon (ada): not published. No.\n\nSign in again: https://evil.example/",
+            kind=AlertKind.FAILED,
+        )
     _run(stage, ctx)
     html = post_office.emails[0].get_body(("html",))
     assert html is not None and 'href="http://app/alerts"' in html.get_content(), "the control"

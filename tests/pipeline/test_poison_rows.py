@@ -36,9 +36,17 @@ NONE: Callable[..., list[Any]] = lambda *_a, **_k: []  # noqa: E731
 def _row(number: int, stage: Stage) -> Any:
     now = stage.clock.now()
     return SimpleNamespace(
-        id=number, user_id=1, post_id=1, made_at=now, next_at=now, status=PostStatus.SCHEDULED, version=1, notify={},
-        standing=SimpleNamespace(verdict=None), state=None,
-    )  # fmt: skip
+        id=number,
+        user_id=1,
+        post_id=1,
+        made_at=now,
+        next_at=now,
+        status=PostStatus.SCHEDULED,
+        version=1,
+        notify={},
+        standing=SimpleNamespace(verdict=None),
+        state=None,
+    )
 
 
 def _message(number: int, stage: Stage) -> OutboxRecord:
@@ -151,9 +159,15 @@ def test_what_was_put_off_is_not_the_first_again(stage: Stage, monkeypatch: pyte
     with stage.db.write() as conn:
         for key in ("poison", "good"):
             alert_log.add(
-                conn, user_id=user, post_id=None, delivery_id=None, type="error", message=key, dedupe_key=key,
+                conn,
+                user_id=user,
+                post_id=None,
+                delivery_id=None,
+                type="error",
+                message=key,
+                dedupe_key=key,
                 now=stage.clock.now(),
-            )  # fmt: skip
+            )
     whole = outbox.fan_out
 
     def fan_out(ctx: Any, row: OutboxRecord, conn: Any) -> None:

@@ -29,9 +29,13 @@ def relink(stage: Stage, account: Account, token: str = "access-new") -> None:
     stage.platform.tokens[account.remote_id] = token
     known = stage.account(account.id)
     stage.set_account(
-        account.id, **seal(stage.vault, account.id, cred), status="ok", status_reason="", refresh_until=None,
+        account.id,
+        **seal(stage.vault, account.id, cred),
+        status="ok",
+        status_reason="",
+        refresh_until=None,
         token_version=known.token_version + 1,
-    )  # fmt: skip
+    )
 
 
 def refused() -> ReconnectNeeded:
@@ -207,9 +211,15 @@ def disconnect(stage: Stage, account: Account) -> None:
     """What `services.accounts.remove` writes."""
     known = stage.account(account.id)
     stage.set_account(
-        account.id, is_active=False, access_token=None, refresh_token=None, secret=None, refresh_until=None,
-        token_version=known.token_version + 1, unlinked_at=stage.clock.now(),
-    )  # fmt: skip
+        account.id,
+        is_active=False,
+        access_token=None,
+        refresh_token=None,
+        secret=None,
+        refresh_until=None,
+        token_version=known.token_version + 1,
+        unlinked_at=stage.clock.now(),
+    )
     with stage.db.write() as conn:
         for delivery in deliveries.unsettled(conn, account.id):
             unlinked.settle(conn, delivery, stage.clock.now())

@@ -53,9 +53,13 @@ def test_a_naive_loop_on_the_same_platform_doubles_so_the_truth_can_tell(stage: 
     stage.ring(ctx)
     with ctx.db.write() as conn:
         deliveries.change(
-            conn, stage.get(delivery), S.SCHEDULED, reason="naive", now=ctx.clock.now(),
+            conn,
+            stage.get(delivery),
+            S.SCHEDULED,
+            reason="naive",
+            now=ctx.clock.now(),
             columns={"next_at": ctx.clock.now(), "unknown_at": None},
-        )  # fmt: skip
+        )
     stage.ring(ctx)
     assert (len(stage.platform.sends), copies(stage)) == (2, 2)
 
@@ -354,9 +358,16 @@ def test_a_post_found_while_a_person_decides_to_send_it_is_adopted_and_not_sent(
             now = stage.clock.now()
             with stage.db.write() as conn:
                 transitions.move(
-                    conn, stage.get(delivery), S.SCHEDULED, reason="a user decided to publish it", now=now, next_at=now,
-                    due_at=now, unknown_at=None, tries=0,
-                )  # fmt: skip
+                    conn,
+                    stage.get(delivery),
+                    S.SCHEDULED,
+                    reason="a user decided to publish it",
+                    now=now,
+                    next_at=now,
+                    due_at=now,
+                    unknown_at=None,
+                    tries=0,
+                )
 
     looking = stage.worker("looking", checkpoint=decide)
     stage.manual.advance(61)

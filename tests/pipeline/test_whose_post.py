@@ -59,9 +59,16 @@ def test_what_a_look_found_by_its_words_is_not_taken_beside_one_in_doubt_because
             now = stage.clock.now()
             with stage.db.write() as conn:
                 transitions.move(
-                    conn, stage.get(first), S.SCHEDULED, reason="a user decided to publish it", now=now,
-                    next_at=now + timedelta(days=1), due_at=now, unknown_at=None, tries=0,
-                )  # fmt: skip
+                    conn,
+                    stage.get(first),
+                    S.SCHEDULED,
+                    reason="a user decided to publish it",
+                    now=now,
+                    next_at=now + timedelta(days=1),
+                    due_at=now,
+                    unknown_at=None,
+                    tries=0,
+                )
             decided.append(where)
 
     looking = stage.worker("looking", checkpoint=decide)
@@ -105,9 +112,14 @@ def test_once_a_person_settled_the_one_the_other_takes_the_post(stage: Stage, ct
     stage.settle(ctx, second)
     with stage.db.write() as conn:
         transitions.move(
-            conn, stage.get(first), S.CANCELLED, reason="a person says so", now=stage.clock.now(), unknown_at=None,
+            conn,
+            stage.get(first),
+            S.CANCELLED,
+            reason="a person says so",
+            now=stage.clock.now(),
+            unknown_at=None,
             next_at=None,
-        )  # fmt: skip
+        )
     stage.settle(ctx, second, until=lambda d: d.state is S.VERIFIED)
     assert (copies(stage), stage.get(first).remote_id) == (1, None)
 
@@ -220,9 +232,15 @@ def test_one_post_that_was_planned_for_two_rows_of_one_account_goes_out_once(sta
     first = stage.link("owner")
     with stage.db.write() as conn:
         second_id = accounts.add(
-            conn, space=first.user_id, platform=first.platform.value, account_name="again", now=stage.clock.now(),
-            instance=first.instance, remote_id=first.remote_id, same_as=first.id,
-        )  # fmt: skip
+            conn,
+            space=first.user_id,
+            platform=first.platform.value,
+            account_name="again",
+            now=stage.clock.now(),
+            instance=first.instance,
+            remote_id=first.remote_id,
+            same_as=first.id,
+        )
         cred = open_credentials(stage.vault, first)
         accounts.write(conn, second_id, **seal(stage.vault, second_id, cred))
         second = accounts.get(conn, second_id)

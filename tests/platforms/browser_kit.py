@@ -66,9 +66,11 @@ def by_browser(link: Link, emulator: SandboxServer, browser: Browser) -> ByBrows
         api = link(Platform("instagram"))
         account = emulator.control.account("instagram", api.name)
         config = PlatformConfig(
-            Platform("instagram"), api.config.api_url, api.config.auth_url,
+            Platform("instagram"),
+            api.config.api_url,
+            api.config.auth_url,
             settings={"browser_seconds": "30", "settle_seconds": "0", **settings},
-        )  # fmt: skip
+        )
         return LinkedByBrowser(
             Platform("instagram"), emulator.control, config, signed_in(emulator, account), api.pools, browser=browser
         )

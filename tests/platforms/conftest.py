@@ -4,5 +4,14 @@ from tests.platforms.adapter_kit import emulator, file_server, link, photo, pool
 from tests.platforms.browser_kit import browser, by_browser
 
 __all__ = [
-    "browser", "by_browser", "emulator", "file_server", "link", "photo", "pools", "public", "scripted", "video",
-]  # fmt: skip
+    "browser",
+    "by_browser",
+    "emulator",
+    "file_server",
+    "link",
+    "photo",
+    "pools",
+    "public",
+    "scripted",
+    "video",
+]

@@ -94,8 +94,11 @@ def test_a_video_becomes_a_video_embed(tmp_path: Path) -> None:
     record = staged.data["record"]
     assert isinstance(record, dict) and record["langs"] == ["de"]
     assert record["embed"] == {
-        "$type": "app.bsky.embed.video", "video": blob, "alt": "A clip", "aspectRatio": {"width": 640, "height": 360},
-    }  # fmt: skip
+        "$type": "app.bsky.embed.video",
+        "video": blob,
+        "alt": "A clip",
+        "aspectRatio": {"width": 640, "height": 360},
+    }
     assert record["createdAt"] == "2026-03-02T09:00:00.000Z"
 
 

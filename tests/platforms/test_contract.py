@@ -53,9 +53,13 @@ def opened(request: pytest.FixtureRequest) -> Open:
 
 def _bluesky(linked: Linked) -> Credentials:
     return Credentials(
-        linked.cred.access_token, linked.cred.refresh_token, linked.cred.expires_at, linked.cred.remote_id,
-        linked.cred.name, linked.config.api_url,
-    )  # fmt: skip
+        linked.cred.access_token,
+        linked.cred.refresh_token,
+        linked.cred.expires_at,
+        linked.cred.remote_id,
+        linked.cred.name,
+        linked.config.api_url,
+    )
 
 
 every = pytest.mark.parametrize("opened", ALL, indirect=True)

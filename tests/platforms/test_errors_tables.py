@@ -310,9 +310,14 @@ def test_a_problem_is_known_by_its_last_segment_and_not_by_its_host(scripted: Sc
         (Platform("x"), 429, {"title": "Too Many Requests"}, False),
         (Platform("instagram"), 400, {"error": {"code": 4}}, True),
         (Platform("instagram"), 400, {"error": {"code": 17}}, False),
-        (Platform("linkedin"), 429, {"message": "Resource level throttle limit for calls to this resource is reached."}, False),
+        (
+            Platform("linkedin"),
+            429,
+            {"message": "Resource level throttle limit for calls to this resource is reached."},
+            False,
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_limit_of_the_whole_app_is_told_apart_from_an_accounts(
     scripted: Scripted, platform: Platform, status: int, body: dict[str, Any], whole: bool
 ) -> None:

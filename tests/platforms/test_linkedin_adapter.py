@@ -64,9 +64,12 @@ def test_an_unescaped_text_would_be_cut_off(reader: Linked) -> None:
         "X-Restli-Protocol-Version": "2.0.0",
     }
     body = {
-        "author": f"urn:li:person:{reader.cred.remote_id}", "commentary": TEXT, "visibility": "PUBLIC",
-        "distribution": {"feedDistribution": "MAIN_FEED"}, "lifecycleState": "PUBLISHED",
-    }  # fmt: skip
+        "author": f"urn:li:person:{reader.cred.remote_id}",
+        "commentary": TEXT,
+        "visibility": "PUBLIC",
+        "distribution": {"feedDistribution": "MAIN_FEED"},
+        "lifecycleState": "PUBLISHED",
+    }
     reply = httpx2.post(f"{reader.config.api_url}/rest/posts", headers=headers, json=body)
     assert reply.status_code == 201
     assert reader.truth()[0]["text"] != TEXT

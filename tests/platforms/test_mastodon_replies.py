@@ -57,8 +57,11 @@ def test_the_key_is_sent_as_a_header_and_the_post_is_public() -> None:
     assert adapter.finalize(CRED, job, Staged()).ref == Ref("5", "https://m.example/@alice/5")
     assert seen[0].headers["idempotency-key"] == "k-2"
     assert json.loads(seen[0].content) == {
-        "status": "hi", "visibility": "public", "in_reply_to_id": "4", "language": "de",
-    }  # fmt: skip
+        "status": "hi",
+        "visibility": "public",
+        "in_reply_to_id": "4",
+        "language": "de",
+    }
     assert adapter.traits.settle == timedelta(seconds=3)
     assert adapter.new_handle("k", 2, NOW) == "k-2"
 
@@ -91,10 +94,15 @@ def test_an_upload_is_followed_until_it_is_ready_or_lost(status: int, state: Pro
 
 
 def test_limits_fall_back_to_version_1_and_then_to_the_defaults() -> None:
-    old = httpx2.Response(200, json={"configuration": {
-        "statuses": {"max_characters": 100000, "characters_reserved_per_url": 32, "max_media_attachments": 2},
-        "media_attachments": {"supported_mime_types": ["image/jpeg"], "image_size_limit": 5000},
-    }})  # fmt: skip
+    old = httpx2.Response(
+        200,
+        json={
+            "configuration": {
+                "statuses": {"max_characters": 100000, "characters_reserved_per_url": 32, "max_media_attachments": 2},
+                "media_attachments": {"supported_mime_types": ["image/jpeg"], "image_size_limit": 5000},
+            }
+        },
+    )
     http, seen = answering({"GET /api/v1/instance": old})
     limits = MastodonAdapter(http, CONFIG).limits(CRED)
     assert (limits.max_length, limits.url_length, limits.images.max_count) == (100000, 32, 2)
@@ -210,9 +218,12 @@ MADE_AT = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 
 def _made(post_id: str, text: str, app: str = "") -> dict[str, object]:
     made: dict[str, object] = {
-        "id": post_id, "url": f"https://s.example/{post_id}", "content": f"<p>{text}</p>",
-        "created_at": "2026-03-02T09:00:10.000Z", "account": {"id": "1", "acct": "a"},
-    }  # fmt: skip
+        "id": post_id,
+        "url": f"https://s.example/{post_id}",
+        "content": f"<p>{text}</p>",
+        "created_at": "2026-03-02T09:00:10.000Z",
+        "account": {"id": "1", "acct": "a"},
+    }
     return made | {"application": {"name": app}} if app else made
 
 

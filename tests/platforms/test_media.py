@@ -77,17 +77,24 @@ def tkhd(width: int, height: int, *, turned: bool = False, version: int = 0) -> 
 
 
 def mp4(
-    *, brand: bytes = b"isom", seconds: int = 7, size: tuple[int, int] = (640, 360), handler: bytes = b"vide",
-    turned: bool = False, version: int = 0, late_moov: bool = True,
-) -> bytes:  # fmt: skip
+    *,
+    brand: bytes = b"isom",
+    seconds: int = 7,
+    size: tuple[int, int] = (640, 360),
+    handler: bytes = b"vide",
+    turned: bool = False,
+    version: int = 0,
+    late_moov: bool = True,
+) -> bytes:
     if version:
         mvhd = box(b"mvhd", b"\x01\0\0\0", bytes(16), struct.pack(">IQ", 1000, seconds * 1000), bytes(80))
     else:
         mvhd = box(b"mvhd", bytes(12), struct.pack(">II", 1000, seconds * 1000), bytes(80))
     track = box(
-        b"trak", tkhd(*size, turned=turned, version=version),
+        b"trak",
+        tkhd(*size, turned=turned, version=version),
         box(b"mdia", box(b"hdlr", bytes(8), handler, bytes(12))),
-    )  # fmt: skip
+    )
     moov, mdat = box(b"moov", mvhd, track), box(b"mdat", bytes(500))
     ftyp = box(b"ftyp", brand, bytes(4), b"isom")
     return ftyp + (mdat + moov if late_moov else moov + mdat)
@@ -290,9 +297,11 @@ def _track(codec: bytes, *, config: bytes = b"", seconds: int = 7) -> bytes:
     """An MP4 whose sample description is `codec`."""
     stsd = box(b"stsd", bytes(4), struct.pack(">I", 1), box(codec, bytes(78), config))
     mdia = box(
-        b"mdia", box(b"mdhd", bytes(12), struct.pack(">II", 1000, 0), bytes(4)), box(b"hdlr", bytes(8), b"vide", bytes(12)),
+        b"mdia",
+        box(b"mdhd", bytes(12), struct.pack(">II", 1000, 0), bytes(4)),
+        box(b"hdlr", bytes(8), b"vide", bytes(12)),
         box(b"minf", box(b"stbl", stsd)),
-    )  # fmt: skip
+    )
     mvhd = box(b"mvhd", bytes(12), struct.pack(">II", 1000, seconds * 1000), bytes(80))
     return box(b"ftyp", b"isom", bytes(4)) + box(b"moov", mvhd, box(b"trak", tkhd(640, 360), mdia))
 
@@ -307,17 +316,23 @@ def _avcc(profile: int, bits: str) -> bytes:
 @pytest.mark.parametrize(
     ("data", "codec"),
     [
-        (_track(b"avc1"), "h264"), (_track(b"avc1", config=_avcc(77, "1")), "h264"),
+        (_track(b"avc1"), "h264"),
+        (_track(b"avc1", config=_avcc(77, "1")), "h264"),
         (_track(b"avc1", config=_avcc(100, "1" + "010" + "1" + "1")), "h264"),
         (_track(b"avc1", config=_avcc(110, "1" + "010" + "011" + "011")), "h264 10-bit"),
         (_track(b"avc1", config=_avcc(122, "1" + "011" + "1" + "1")), "h264 4:2:2"),
         (_track(b"avc1", config=_avcc(244, "1" + "00100" + "0" + "1" + "1")), "h264 4:4:4"),
         (_track(b"hvc1", config=box(b"hvcC", bytes(16) + b"\xfd\xfa" + bytes(6))), "hevc 10-bit"),
-        (_track(b"vp09"), "vp9"), (_track(b"av01", config=box(b"av1C", b"\x81\x04\x40\0")), "av1 10-bit"),
-        (_track(b"apch"), "prores"), (_track(b"apcn"), "prores"), (_track(b"mp4v"), "mpeg4"), (_track(b"zzzz"), "zzzz"),
-        (mp4(), ""), ((CASES / "h264-10bit.mp4").read_bytes(), "h264 10-bit"),
+        (_track(b"vp09"), "vp9"),
+        (_track(b"av01", config=box(b"av1C", b"\x81\x04\x40\0")), "av1 10-bit"),
+        (_track(b"apch"), "prores"),
+        (_track(b"apcn"), "prores"),
+        (_track(b"mp4v"), "mpeg4"),
+        (_track(b"zzzz"), "zzzz"),
+        (mp4(), ""),
+        ((CASES / "h264-10bit.mp4").read_bytes(), "h264 10-bit"),
     ],
-)  # fmt: skip
+)
 def test_the_codec_of_a_video_is_read_with_its_depth_and_chroma(data: bytes, codec: str) -> None:
     assert inspect(data).codec == codec
 
@@ -523,9 +538,17 @@ def turned(kind: int, count: int, values: bytes) -> bytes:
 
 
 NOT_NUMBERS = [
-    (2, 2, b"6\0"), (7, 1, b"\6"), (1, 1, b"\6"), (5, 1, bytes(8)), (10, 1, bytes(8)), (12, 1, struct.pack("<d", float("nan"))),
-    (11, 1, struct.pack("<f", float("inf"))), (16, 1, b"\xff" * 8), (11, 1, struct.pack("<f", 6.0)), (2, 5, b"Hello"),
-]  # fmt: skip
+    (2, 2, b"6\0"),
+    (7, 1, b"\6"),
+    (1, 1, b"\6"),
+    (5, 1, bytes(8)),
+    (10, 1, bytes(8)),
+    (12, 1, struct.pack("<d", float("nan"))),
+    (11, 1, struct.pack("<f", float("inf"))),
+    (16, 1, b"\xff" * 8),
+    (11, 1, struct.pack("<f", 6.0)),
+    (2, 5, b"Hello"),
+]
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning:PIL")

@@ -248,8 +248,10 @@ def answering(status: int, **body: object) -> HttpClient:
 
 SPENT = {"error": "invalid_request", "error_description": "Value passed for the token was invalid."}
 INSTAGRAM_BAD_CODE = {
-    "error_type": "OAuthException", "code": 400, "error_message": "Matching code was not found or was already used",
-}  # fmt: skip
+    "error_type": "OAuthException",
+    "code": 400,
+    "error_message": "Matching code was not found or was already used",
+}
 CASES: list[tuple[str, int, dict[str, object], type[PlatformError], type[PlatformError]]] = [
     ("invalid_grant", 400, {"json": {"error": "invalid_grant"}}, ReconnectNeeded, ReconnectNeeded),
     ("spent", 400, {"json": SPENT}, ReconnectNeeded, ReconnectNeeded),

@@ -57,9 +57,15 @@ def test_instagram_tells_percent_of_its_calls_and_posts_of_a_day() -> None:
 
 @pytest.mark.parametrize(
     "headers",
-    [{}, {"x-rate-limit-limit": "300"}, {"x-app-usage": "[1]"}, {"x-app-usage": "…"}, {"x-app-usage": '{"call_count": "a"}'},
-     {"x-rate-limit-limit": "-1", "x-rate-limit-remaining": "x", "x-rate-limit-reset": "soon"}],
-)  # fmt: skip
+    [
+        {},
+        {"x-rate-limit-limit": "300"},
+        {"x-app-usage": "[1]"},
+        {"x-app-usage": "…"},
+        {"x-app-usage": '{"call_count": "a"}'},
+        {"x-rate-limit-limit": "-1", "x-rate-limit-remaining": "x", "x-rate-limit-reset": "soon"},
+    ],
+)
 def test_what_tells_nothing_usable_is_nothing(headers: dict[str, str]) -> None:
     assert told(headers) is None
 

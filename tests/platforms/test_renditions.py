@@ -88,8 +88,10 @@ def test_who_finds_no_room_gives_up(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(media, "ROOM_SECONDS", 0.0)
     path = stored(tmp_path, Image.new("RGB", (300, 200), "red"))
     asks: tuple[Callable[[], object], ...] = (
-        lambda: media.inspect(path), lambda: fit_image(str(path), RULE), lambda: media.thumbnail(path, 64)
-    )  # fmt: skip
+        lambda: media.inspect(path),
+        lambda: fit_image(str(path), RULE),
+        lambda: media.thumbnail(path, 64),
+    )
     with media.room.taken(10), media.room.taken(10):
         for ask in asks:
             with pytest.raises(Unavailable, match="Try again later") as caught:
@@ -235,7 +237,7 @@ def test_a_picture_that_ends_the_decoder_ends_nobody_else(helper: Helper, end: s
         "import no_such_module",
         "os._exit(0)",
     ],
-)  # fmt: skip
+)
 def test_a_helper_that_was_killed_or_never_began_says_nothing_about_the_picture(helper: Helper, program: str) -> None:
     with pytest.raises(Unavailable, match="Try again later") as caught:
         # What is ignored where the tests run is ignored by their children, too (SIGHUP under nohup).

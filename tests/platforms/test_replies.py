@@ -104,6 +104,15 @@ def test_an_unknown_outcome_of_what_nobody_sees_is_unavailable() -> None:
 
 
 def test_statuses_that_prove_nothing() -> None:
-    assert [s for s in (200, 301, 400, 401, 403, 404, 408, 409, 422, 425, 429, 500, 502, 504, 599) if is_ambiguous(s)] == [
-        301, 408, 409, 425, 500, 502, 504, 599,
-    ]  # fmt: skip
+    assert [
+        s for s in (200, 301, 400, 401, 403, 404, 408, 409, 422, 425, 429, 500, 502, 504, 599) if is_ambiguous(s)
+    ] == [
+        301,
+        408,
+        409,
+        425,
+        500,
+        502,
+        504,
+        599,
+    ]

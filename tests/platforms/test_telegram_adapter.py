@@ -337,10 +337,16 @@ def test_a_gateways_refusal_proves_nothing_about_a_publication(scripted: Scripte
 @pytest.mark.parametrize(
     "body",
     [
-        b"", b"<html></html>", {}, {"ok": True}, {"ok": True, "result": True}, {"ok": True, "result": {"message_id": "7"}},
-        {"ok": True, "result": {"message_id": 0}}, {"ok": False, "result": None},
+        b"",
+        b"<html></html>",
+        {},
+        {"ok": True},
+        {"ok": True, "result": True},
+        {"ok": True, "result": {"message_id": "7"}},
+        {"ok": True, "result": {"message_id": 0}},
+        {"ok": False, "result": None},
     ],
-)  # fmt: skip
+)
 def test_a_success_without_a_message_is_an_unknown_outcome(scripted: Scripted, body: Any) -> None:
     adapter, _ = scripted(KEY, Answer(200, body))
     with pytest.raises(OutcomeUnknown):

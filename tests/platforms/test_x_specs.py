@@ -120,8 +120,10 @@ def test_the_bodies_we_send_are_valid_by_both_specifications(
     checked = []
     for request in answer.requests:
         name = {
-            "/2/tweets": create, "/2/media/metadata": metadata, "/2/media/upload/initialize": initialize,
-        }.get(request.url.path)  # fmt: skip
+            "/2/tweets": create,
+            "/2/media/metadata": metadata,
+            "/2/media/upload/initialize": initialize,
+        }.get(request.url.path)
         if name is not None:
             jsonschema.validate(json.loads(request.content), _schema(file, name))
             checked.append(request.url.path)

@@ -46,14 +46,22 @@ def test_a_package_that_is_broken_stops_nothing_and_is_named(tmp_path: Path) -> 
     about.mkdir()
     (about / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1.0\n")
     (about / "entry_points.txt").write_text("[postprober.platforms]\nbroken = nowhere:SPEC\ntwice = twice:SPEC\n")
-    (tmp_path / "twice.py").write_text("from postprober.platforms.x import SPEC as known\n"
-                                       "import dataclasses\n"
-                                       "SPEC = dataclasses.replace(known, about=dataclasses.replace(known.about))\n")  # fmt: skip
+    (tmp_path / "twice.py").write_text(
+        "from postprober.platforms.x import SPEC as known\n"
+        "import dataclasses\n"
+        "SPEC = dataclasses.replace(known, about=dataclasses.replace(known.about))\n"
+    )
     said = subprocess.run(
-        [sys.executable, "-c",
-         "from postprober.platforms.registry import BROKEN, SPECS; print(len(SPECS)); print(*BROKEN.values(), sep='\\n')"],
-        env={**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}, capture_output=True, text=True, check=True,
-    ).stdout.splitlines()  # fmt: skip
+        [
+            sys.executable,
+            "-c",
+            "from postprober.platforms.registry import BROKEN, SPECS; print(len(SPECS)); print(*BROKEN.values(), sep='\\n')",
+        ],
+        env={**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.splitlines()
     assert said[0] == "6"
     assert "No module named 'nowhere'" in said[1] and "Two platforms are called 'x'" in said[2]
 
@@ -75,6 +83,25 @@ def _venv(folder: Path) -> Path:
 
 def _pytest(python: Path, name: str, data: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [python, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:randomly", "-m", "", str(HERE / name)],
-        cwd=ROOT, env={**os.environ, "PLUGIN_TEST_DATA": str(data)}, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        [
+            python,
+            "-m",
+            "pytest",
+            "-q",
+            "-x",
+            "-p",
+            "no:cacheprovider",
+            "-p",
+            "no:xdist",
+            "-p",
+            "no:randomly",
+            "-m",
+            "",
+            str(HERE / name),
+        ],
+        cwd=ROOT,
+        env={**os.environ, "PLUGIN_TEST_DATA": str(data)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )

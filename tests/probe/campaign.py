@@ -58,9 +58,12 @@ S = DeliveryState
 PLATFORMS = tuple(p.value for p in known())
 # Looks at 0, 20 and 60 s decide about a ghost; after that every 10 to 15 minutes for as long as the campaign lasts.
 TIMING = Timing(
-    verify_after=tuple(timedelta(seconds=s) for s in (0, 20, 60)), ghost_recheck=timedelta(hours=3),
-    watch_longest=timedelta(minutes=10), watch_for=timedelta(minutes=50), processing_poll=timedelta(seconds=1),
-)  # fmt: skip
+    verify_after=tuple(timedelta(seconds=s) for s in (0, 20, 60)),
+    ghost_recheck=timedelta(hours=3),
+    watch_longest=timedelta(minutes=10),
+    watch_for=timedelta(minutes=50),
+    processing_poll=timedelta(seconds=1),
+)
 CHANGED_AT = timedelta(minutes=7)
 LASTS = timedelta(minutes=50)
 # What the plan allows: a ghost is decided at its last look; one whose looks could not tell, at the next polls. A change is
@@ -208,14 +211,26 @@ class Campaign:
                 text = f"Post number {number} of a long campaign, in its own words"
                 pictured = platform == "instagram" or role == "alt"
                 post_id = posts.add(
-                    conn, space=self.user, content=text, platforms=[platform], status=PostStatus.SCHEDULED,
-                    scheduled_at=now, options={}, now=now,
-                )  # fmt: skip
+                    conn,
+                    space=self.user,
+                    content=text,
+                    platforms=[platform],
+                    status=PostStatus.SCHEDULED,
+                    scheduled_at=now,
+                    options={},
+                    now=now,
+                )
                 made = deliveries.add(
-                    conn, post_id=post_id, account_id=account.id, space=self.user, platform=platform,
-                    key=str(uuid.UUID(int=number)), due_at=now,
-                    parts=[PartRecord(0, text, media=(self.picture,) if pictured else ())], now=now,
-                )  # fmt: skip
+                    conn,
+                    post_id=post_id,
+                    account_id=account.id,
+                    space=self.user,
+                    platform=platform,
+                    key=str(uuid.UUID(int=number)),
+                    due_at=now,
+                    parts=[PartRecord(0, text, media=(self.picture,) if pictured else ())],
+                    now=now,
+                )
                 self.role[made] = role
 
     def _watch_looks(self) -> None:
@@ -258,9 +273,7 @@ class Campaign:
     def _round(self) -> int:
         recover_lost(self.ctx)
         with self.core.db.read() as conn:
-            first, second = deliveries.due(
-                conn, self.clock.now(), publish=5000, follow=0 if self.quiet else 2000
-            )  # fmt: skip
+            first, second = deliveries.due(conn, self.clock.now(), publish=5000, follow=0 if self.quiet else 2000)
         for delivery_id, state in first:
             (reconcile if state in DUE_TO_RECONCILE else publish)(self.ctx, delivery_id)
         for delivery_id in second:
@@ -336,9 +349,14 @@ class Campaign:
         self.result.changes, self.result.changes_told = dict(changes), dict(changes_told)
 
     def _one(
-        self, role: str, at: datetime | None, since: datetime | None, deadline: timedelta, changes: Counter[str],
+        self,
+        role: str,
+        at: datetime | None,
+        since: datetime | None,
+        deadline: timedelta,
+        changes: Counter[str],
         told: Counter[str],
-    ) -> None:  # fmt: skip
+    ) -> None:
         if role == "ghost":
             self.result.ghosts += 1
             self.result.ghosts_told += at is not None

@@ -49,11 +49,19 @@ class InProcess(httpx2.BaseTransport):
 
         url = request.url
         scope = {
-            "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": request.method,
-            "scheme": url.scheme, "path": url.path, "raw_path": url.raw_path.split(b"?")[0], "query_string": url.query,
-            "headers": [(k.lower(), v) for k, v in request.headers.raw], "client": ("127.0.0.1", 1),
-            "server": (url.host, url.port or 80), "root_path": "",
-        }  # fmt: skip
+            "type": "http",
+            "asgi": {"version": "3.0"},
+            "http_version": "1.1",
+            "method": request.method,
+            "scheme": url.scheme,
+            "path": url.path,
+            "raw_path": url.raw_path.split(b"?")[0],
+            "query_string": url.query,
+            "headers": [(k.lower(), v) for k, v in request.headers.raw],
+            "client": ("127.0.0.1", 1),
+            "server": (url.host, url.port or 80),
+            "root_path": "",
+        }
         with suppress(ConnectionResetError):  # the sandbox cut the connection
             await self.app(scope, receive, send)
         if not status:

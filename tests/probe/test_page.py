@@ -50,9 +50,18 @@ def test_what_begins_and_does_not_end_is_searched_for_only_so_often(
 
 # Names of elements inside of a post's text that nobody sees, and of those that everybody does.
 WORD = st.text(st.characters(categories=["L", "N"]), min_size=1, max_size=8)
-UNSEEN = ["<script>{}</script>", "<style>{}</style>", "<template>{}</template>", "<noscript>{}</noscript>",
-          "<span hidden>{}</span>", '<div hidden="until-found">{}</div>', '<p style="color: red; DISPLAY :none">{}</p>',
-          '<i style="visibility:hidden">{}</i>', "<p hidden>{}<p>", "<!-- {} -->"]  # fmt: skip
+UNSEEN = [
+    "<script>{}</script>",
+    "<style>{}</style>",
+    "<template>{}</template>",
+    "<noscript>{}</noscript>",
+    "<span hidden>{}</span>",
+    '<div hidden="until-found">{}</div>',
+    '<p style="color: red; DISPLAY :none">{}</p>',
+    '<i style="visibility:hidden">{}</i>',
+    "<p hidden>{}<p>",
+    "<!-- {} -->",
+]
 SEEN = [
     "{}",
     "<b>{}</b>",

@@ -52,22 +52,31 @@ def post_to(sandbox: SandboxServer, platform: Platform, text: str = TEXT) -> dic
     base = f"{sandbox.url}/{platform.value}"
     headers = {"Authorization": f"Bearer {account['access_token']}"}
     record = {
-        "$type": "app.bsky.feed.post", "text": text, "createdAt": "2026-03-02T09:00:00.000Z",
+        "$type": "app.bsky.feed.post",
+        "text": text,
+        "createdAt": "2026-03-02T09:00:00.000Z",
         "facets": facets(text, lambda _: None),
-    }  # fmt: skip
+    }
     linkedin = {
-        "author": f"urn:li:person:{account['id']}", "commentary": text.replace("<", "\\<").replace(">", "\\>"),
-        "visibility": "PUBLIC", "lifecycleState": "PUBLISHED",
+        "author": f"urn:li:person:{account['id']}",
+        "commentary": text.replace("<", "\\<").replace(">", "\\>"),
+        "visibility": "PUBLIC",
+        "lifecycleState": "PUBLISHED",
         "distribution": {"feedDistribution": "MAIN_FEED", "targetEntities": [], "thirdPartyDistributionChannels": []},
-    }  # fmt: skip
+    }
     path, body = {
         Platform("x"): ("/2/tweets", {"text": text}),
         Platform("linkedin"): ("/rest/posts", linkedin),
         Platform("mastodon"): ("/api/v1/statuses", {"status": text, "visibility": "public"}),
-        Platform("bluesky"): ("/xrpc/com.atproto.repo.createRecord", {
-            "repo": account["id"], "collection": "app.bsky.feed.post", "record": record,
-        }),
-    }[platform]  # fmt: skip
+        Platform("bluesky"): (
+            "/xrpc/com.atproto.repo.createRecord",
+            {
+                "repo": account["id"],
+                "collection": "app.bsky.feed.post",
+                "record": record,
+            },
+        ),
+    }[platform]
     headers |= {"Linkedin-Version": "202607", "X-Restli-Protocol-Version": "2.0.0"}
     answer = httpx2.post(base + path, json=body, headers=headers, trust_env=False)
     assert answer.status_code in (200, 201), answer.text
@@ -78,9 +87,14 @@ def post_to(sandbox: SandboxServer, platform: Platform, text: str = TEXT) -> dic
 def looked_at(sandbox: SandboxServer, http: HttpClient, platform: Platform, truth: dict[str, str]) -> Look:
     base = f"{sandbox.url}/{platform.value}"
     return look(
-        http, platform, PlatformConfig(platform, base, base), url=truth["url"], remote_id=truth["id"],
-        instance=base, author=truth["author"],
-    )  # fmt: skip
+        http,
+        platform,
+        PlatformConfig(platform, base, base),
+        url=truth["url"],
+        remote_id=truth["id"],
+        instance=base,
+        author=truth["author"],
+    )
 
 
 @pytest.mark.parametrize("platform", ON_SANDBOX)
@@ -277,9 +291,13 @@ def _with(**known: st.SearchStrategy[object]) -> st.SearchStrategy[object]:
 URLS = st.sampled_from(["https://example.com/a", "https://a..b/x", "http://[x", ""])
 MEDIA = _with(type=st.sampled_from(["image", "gifv"]), url=URLS, description=st.text(max_size=5))
 STATUS = _with(
-    id=st.just("1"), content=st.just("<p>Hello</p>"), mentions=st.lists(_with(url=URLS, acct=st.just("ann"))),
-    media_attachments=st.lists(MEDIA, max_size=3), account=_with(acct=st.just("ann")), in_reply_to_id=st.just("2"),
-)  # fmt: skip
+    id=st.just("1"),
+    content=st.just("<p>Hello</p>"),
+    mentions=st.lists(_with(url=URLS, acct=st.just("ann"))),
+    media_attachments=st.lists(MEDIA, max_size=3),
+    account=_with(acct=st.just("ann")),
+    in_reply_to_id=st.just("2"),
+)
 OEMBED = _with(html=st.just("<p>Hello</p>"), author_url=URLS)
 IMAGES = _with(**{"$type": st.just("app.bsky.embed.images"), "images": st.lists(_with(alt=st.just("a")))})
 EMBED = IMAGES | _with(**{"$type": st.just("app.bsky.embed.recordWithMedia"), "media": IMAGES})
@@ -348,8 +366,12 @@ OEMBED = {
 def test_x_is_read_by_oembed_when_its_page_is_a_shell() -> None:
     seen = look(
         answering(httpx2.Response(200, json=OEMBED), page("<noscript>JavaScript is not available.</noscript>")),
-        Platform("x"), X, url="https://x.com/ann/status/5", remote_id="5", author="ann",
-    )  # fmt: skip
+        Platform("x"),
+        X,
+        url="https://x.com/ann/status/5",
+        remote_id="5",
+        author="ann",
+    )
     assert seen.verdict is Verdict.FOUND and seen.author == "ann"
     assert compare("Hello https://example.com/long\nmore", (), seen, author="ann").matches is True
     assert compare("Hello https://example.com/long\nless", (), seen).matches is False

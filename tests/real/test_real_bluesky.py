@@ -59,9 +59,15 @@ def test_text_with_link_mention_cjk_and_emoji_is_proved_live(desk: Desk, bluesky
     assert desk.adapter.preflight(Draft((Part(text),)), desk.adapter.limits(desk.cred)).ok
     job = desk.job(text)
     ref = desk.publish(job)
-    record = desk.http.read("GET", f"{desk.cred.instance}/xrpc/com.atproto.repo.getRecord", params={
-        "repo": desk.cred.remote_id, "collection": "app.bsky.feed.post", "rkey": job.handle,
-    }).json()["value"]  # fmt: skip
+    record = desk.http.read(
+        "GET",
+        f"{desk.cred.instance}/xrpc/com.atproto.repo.getRecord",
+        params={
+            "repo": desk.cred.remote_id,
+            "collection": "app.bsky.feed.post",
+            "rkey": job.handle,
+        },
+    ).json()["value"]
     features = [facet["features"][0] for facet in record["facets"]]
     assert {"$type": "app.bsky.richtext.facet#mention", "did": bluesky_friend.remote_id} in features
     owner = desk.adapter.fetch(desk.cred, ref.remote_id)

@@ -33,9 +33,15 @@ SCOPES = ("openid", "offline_access", "posts:write", "posts:read")
 
 def spec_of(issuer: str, method: str, scopes: tuple[str, ...] = SCOPES) -> OAuthSpec:
     return OAuthSpec(
-        "The provider", f"{issuer}/auth", f"{issuer}/token", scopes, pkce=True, auth_method=method,
-        revoke_url=f"{issuer}/token/revocation", issuer=issuer,
-    )  # fmt: skip
+        "The provider",
+        f"{issuer}/auth",
+        f"{issuer}/token",
+        scopes,
+        pkce=True,
+        auth_method=method,
+        revoke_url=f"{issuer}/token/revocation",
+        issuer=issuer,
+    )
 
 
 def config_of(issuer: str, client: str) -> PlatformConfig:

@@ -147,9 +147,11 @@ def test_a_post_that_is_edited_behind_our_back_is_told_and_stays_proved(
     where = {"repo": repo, "collection": collection, "rkey": rkey}
     record = real_http.read("GET", f"{pds}/xrpc/com.atproto.repo.getRecord", params=where).json()["value"]
     changed = real_http.send(
-        "POST", f"{pds}/xrpc/com.atproto.repo.putRecord", json=where | {"record": record | {"text": "Buy now"}},
+        "POST",
+        f"{pds}/xrpc/com.atproto.repo.putRecord",
+        json=where | {"record": record | {"text": "Buy now"}},
         headers={"Authorization": f"Bearer {bluesky_cred.access_token}"},
-    )  # fmt: skip
+    )
     assert changed.ok, changed.excerpt
 
     def told(_: monitoring.PostView) -> bool:

@@ -46,9 +46,14 @@ class Desk:
 
     def stranger(self, ref: Ref) -> Look:
         return look(
-            self.http, self.config.platform, self.config, url=ref.url, remote_id=ref.remote_id,
-            instance=self.cred.instance, author=self.cred.name,
-        )  # fmt: skip
+            self.http,
+            self.config.platform,
+            self.config,
+            url=ref.url,
+            remote_id=ref.remote_id,
+            instance=self.cred.instance,
+            author=self.cred.name,
+        )
 
     def clear(self) -> None:
         for post in self.adapter.recent(self.cred, datetime.now(UTC) - timedelta(days=1)).posts:

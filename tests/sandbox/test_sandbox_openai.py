@@ -103,9 +103,14 @@ def test_a_malformed_answer_is_a_good_reply_around_broken_json(http: httpx2.Clie
     ],
 )
 def test_each_error_has_the_documented_status_code_and_type(
-    http: httpx2.Client, control: Control, kind: str, options: dict[str, Any], status: int, code: str | None,
+    http: httpx2.Client,
+    control: Control,
+    kind: str,
+    options: dict[str, Any],
+    status: int,
+    code: str | None,
     kind_of_error: str,
-) -> None:  # fmt: skip
+) -> None:
     control.fault("openai", kind, **options)
     reply = ask(http)
     check("ErrorResponse", reply.json())

@@ -155,9 +155,12 @@ def _seconds(since: datetime, moment: datetime | None) -> float | None:
 
 
 KINDS = {
-    "a worker killed": "kill_worker", "the leading scheduler killed": "kill_scheduler", "FLUSHALL": "empty_redis",
-    "Redis killed and started": "restart_redis", "PostgreSQL crashed and recovered": "crash_postgres",
-}  # fmt: skip
+    "a worker killed": "kill_worker",
+    "the leading scheduler killed": "kill_scheduler",
+    "FLUSHALL": "empty_redis",
+    "Redis killed and started": "restart_redis",
+    "PostgreSQL crashed and recovered": "crash_postgres",
+}
 
 
 @contextmanager

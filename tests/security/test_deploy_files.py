@@ -102,8 +102,9 @@ def test_every_pod_is_closed_and_called_only_where_it_answers() -> None:
     assert "ingress" not in policies["postprober"] and policies["postprober"]["policyTypes"] == ["Ingress"]
     opened = {name: spec["ingress"] for name, spec in policies.items() if "ingress" in spec}
     assert opened == {
-        "postprober-sidecar": [{"ports": [{"port": 8000}]}], "postprober-app": [{"ports": [{"port": 8501}]}],
-    }  # fmt: skip
+        "postprober-sidecar": [{"ports": [{"port": 8000}]}],
+        "postprober-app": [{"ports": [{"port": 8501}]}],
+    }
 
 
 @pytest.mark.parametrize("unit", sorted((ROOT / "deploy" / "systemd").glob("*.service")), ids=lambda p: p.name)

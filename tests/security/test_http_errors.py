@@ -17,11 +17,31 @@ from postprober.http import HttpClient, Pools, Reply
 from postprober.security.urlguard import check_url, resolve
 
 ODD = [
-    "https://a..b/x", "https://☃.com", "https://\u2603.com/x", "http://[x", "https://[::1", "https://a b/", "https://%00/",
-    "https://" + "a" * 64 + ".com", "https://" + "a." * 140 + "com", "https://exa\nmple.org/", "https://example.org:99999/",
-    "https://example.org:-1/", "https://example.org:x/", "https://-a-.example/", "https://xn--/", "https://ﷺ.example",
-    "https://\ud800.example", "https:///x", "https://@/", "https://[::ffff:1.2.3]/", "//x", "", "https://.", "https://..",
-]  # fmt: skip
+    "https://a..b/x",
+    "https://☃.com",
+    "https://\u2603.com/x",
+    "http://[x",
+    "https://[::1",
+    "https://a b/",
+    "https://%00/",
+    "https://" + "a" * 64 + ".com",
+    "https://" + "a." * 140 + "com",
+    "https://exa\nmple.org/",
+    "https://example.org:99999/",
+    "https://example.org:-1/",
+    "https://example.org:x/",
+    "https://-a-.example/",
+    "https://xn--/",
+    "https://ﷺ.example",
+    "https://\ud800.example",
+    "https:///x",
+    "https://@/",
+    "https://[::ffff:1.2.3]/",
+    "//x",
+    "",
+    "https://.",
+    "https://..",
+]
 
 
 def _no_names(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,8 +82,13 @@ def test_names_in_other_scripts_are_taken() -> None:
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.one_of(st.text(max_size=60), st.text(max_size=40).map(lambda rest: f"https://{rest}"),
-                 st.text(alphabet="aZ0.-:@[]%/?#\\ \t\u00e9\u2603\ud800", max_size=40).map(lambda rest: f"https://{rest}")))  # fmt: skip
+@given(
+    st.one_of(
+        st.text(max_size=60),
+        st.text(max_size=40).map(lambda rest: f"https://{rest}"),
+        st.text(alphabet="aZ0.-:@[]%/?#\\ \t\u00e9\u2603\ud800", max_size=40).map(lambda rest: f"https://{rest}"),
+    )
+)
 def test_no_address_makes_another_error(url: str) -> None:
     with Pools_without_network() as made:
         try:
@@ -137,10 +162,18 @@ def test_a_cookie_of_one_reply_is_not_sent_with_the_next_request() -> None:
     assert len(got) == 2 and all("cookie" not in request.headers for request in got)
 
 
-HEADERS = st.lists(st.tuples(
-    st.sampled_from([b"Location", b"Content-Length", b"Content-Encoding", b"Transfer-Encoding", b"Set-Cookie", b"X"]),
-    st.one_of(st.binary(max_size=30), st.sampled_from([b"https://[x", b"https://a..b/", b"gzip", b"chunked", b"br", b"-1"])),
-), max_size=4)  # fmt: skip
+HEADERS = st.lists(
+    st.tuples(
+        st.sampled_from(
+            [b"Location", b"Content-Length", b"Content-Encoding", b"Transfer-Encoding", b"Set-Cookie", b"X"]
+        ),
+        st.one_of(
+            st.binary(max_size=30),
+            st.sampled_from([b"https://[x", b"https://a..b/", b"gzip", b"chunked", b"br", b"-1"]),
+        ),
+    ),
+    max_size=4,
+)
 
 
 @settings(max_examples=150, deadline=None)

@@ -40,9 +40,10 @@ def loose() -> Iterator[None]:
 
 def _open_to_others(folder: Path) -> list[str]:
     return [
-        str(path.relative_to(folder)) for path in folder.rglob("*")
+        str(path.relative_to(folder))
+        for path in folder.rglob("*")
         if stat.S_IMODE(path.stat().st_mode) & 0o077 and not path.is_symlink()
-    ]  # fmt: skip
+    ]
 
 
 @pytest.mark.embedded("about the files of SQLite")

@@ -68,12 +68,17 @@ GOOD = {"iss": "postprober", "aud": "media", "exp": int(NOW) + 60, "id": 7}
 @pytest.mark.parametrize(
     "token",
     [
-        "", ".", "..", "a.b.c", "é.é.é", "x" * 5000,
+        "",
+        ".",
+        "..",
+        "a.b.c",
+        "é.é.é",
+        "x" * 5000,
         f"{_part({'alg': 'none'})}.{_part(GOOD)}.",
         f"{_part({'alg': 'none'})}.{_part(GOOD)}.AAAA",
         f"{_part({'alg': 'HS256'})}.{_part(GOOD)}.",
     ],
-)  # fmt: skip
+)
 def test_an_unsigned_or_broken_token_is_refused(token: str) -> None:
     with pytest.raises(Forbidden, match="not valid"):
         verify(SECRET, "media", token, now=NOW)
@@ -194,9 +199,15 @@ def test_what_looks_like_a_secret_is_masked_though_nobody_named_it(text: str) ->
 
 @pytest.mark.parametrize(
     "text",
-    ["2026-11-30 05:33:39.123456", "at://did:plc:abcdefghijklmnopqrstuvwxyz/app.bsky.feed.post/3k", "urn:li:share:7141138937766391808",
-     "127.0.0.1:27424/telegram/towns/960168192", "1000000:1000000", "sha256:0123456789abcdef0123456789abcdef"],
-)  # fmt: skip
+    [
+        "2026-11-30 05:33:39.123456",
+        "at://did:plc:abcdefghijklmnopqrstuvwxyz/app.bsky.feed.post/3k",
+        "urn:li:share:7141138937766391808",
+        "127.0.0.1:27424/telegram/towns/960168192",
+        "1000000:1000000",
+        "sha256:0123456789abcdef0123456789abcdef",
+    ],
+)
 def test_what_only_resembles_a_token_in_a_path_stays(text: str) -> None:
     assert Redactor().text(text) == text
 
@@ -243,10 +254,28 @@ def test_a_secret_that_needs_escaping_is_masked_in_an_address_too() -> None:
 # Addresses
 
 PRIVATE = [
-    "127.0.0.1", "127.1.2.3", "10.0.0.1", "172.16.0.1", "192.168.1.1", "169.254.169.254", "0.0.0.0", "100.64.0.1",
-    "::1", "::", "fe80::1", "fc00::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1", "2002:7f00:1::", "224.0.0.1", "ff02::1",
-    "255.255.255.255", "198.18.0.1", "64:ff9b::7f00:1", "64:ff9b::a00:1",
-]  # fmt: skip
+    "127.0.0.1",
+    "127.1.2.3",
+    "10.0.0.1",
+    "172.16.0.1",
+    "192.168.1.1",
+    "169.254.169.254",
+    "0.0.0.0",
+    "100.64.0.1",
+    "::1",
+    "::",
+    "fe80::1",
+    "fc00::1",
+    "::ffff:127.0.0.1",
+    "::ffff:10.0.0.1",
+    "2002:7f00:1::",
+    "224.0.0.1",
+    "ff02::1",
+    "255.255.255.255",
+    "198.18.0.1",
+    "64:ff9b::7f00:1",
+    "64:ff9b::a00:1",
+]
 
 
 @pytest.mark.parametrize("address", PRIVATE)
@@ -265,11 +294,22 @@ def test_ordinary_addresses_are_public(address: str) -> None:
 @pytest.mark.parametrize(
     "url",
     [
-        "", "mastodon.social", "http://mastodon.social", "ftp://x.example", "file:///etc/passwd", "https://",
-        "https://user:pw@x.example", "https://localhost", "https://printer.local", "https://db.internal",
-        "javascript:alert(1)", "https://[", "https://[::1", "https://x.example:port/",
+        "",
+        "mastodon.social",
+        "http://mastodon.social",
+        "ftp://x.example",
+        "file:///etc/passwd",
+        "https://",
+        "https://user:pw@x.example",
+        "https://localhost",
+        "https://printer.local",
+        "https://db.internal",
+        "javascript:alert(1)",
+        "https://[",
+        "https://[::1",
+        "https://x.example:port/",
     ],
-)  # fmt: skip
+)
 def test_an_address_that_may_not_be_called_is_refused_in_one_sentence(url: str) -> None:
     with pytest.raises(BadInput) as caught:
         check_url(url, allow_private=False)
@@ -357,9 +397,15 @@ def test_a_connection_that_never_stood_means_nothing_was_sent(error: Exception) 
 
 
 @pytest.mark.parametrize(
-    "error", [httpx2.ReadTimeout("x"), httpx2.ReadError("x"), httpx2.WriteError("x"), httpx2.RemoteProtocolError("x"),
-              httpx2.WriteTimeout("x")]
-)  # fmt: skip
+    "error",
+    [
+        httpx2.ReadTimeout("x"),
+        httpx2.ReadError("x"),
+        httpx2.WriteError("x"),
+        httpx2.RemoteProtocolError("x"),
+        httpx2.WriteTimeout("x"),
+    ],
+)
 def test_everything_after_that_is_an_unknown_outcome_and_is_never_repeated(error: Exception) -> None:
     asked: list[int] = []
 

@@ -147,7 +147,14 @@ def _rows(core: Core) -> dict[int, Credentials]:
         row = conn.execute(channels.insert().values(user_id=owner, name="c", url="", created_at=now))
         key = row.inserted_primary_key[0]
         conn.execute(channels.update().values(url=core.vault.seal("json://x", Place("channels", "url", str(key)))))
-        apps.add(conn, "mastodon", "https://m.example", "id", core.vault.seal("{}", Place("oauth_apps", "client_secret", "https://m.example")), now)  # fmt: skip
+        apps.add(
+            conn,
+            "mastodon",
+            "https://m.example",
+            "id",
+            core.vault.seal("{}", Place("oauth_apps", "client_secret", "https://m.example")),
+            now,
+        )
     return made
 
 
@@ -155,8 +162,10 @@ def _readable(conn: Connection, vault: Vault, made: dict[int, Credentials]) -> N
     for account_id, cred in made.items():
         found = open_credentials(vault, accounts.get(conn, account_id))
         assert (found.access_token, found.refresh_token, found.secret) == (
-            cred.access_token, cred.refresh_token, cred.secret,
-        )  # fmt: skip
+            cred.access_token,
+            cred.refresh_token,
+            cred.secret,
+        )
     for row in conn.execute(select(channels)):
         assert vault.open(row.url, Place("channels", "url", str(row.id))) == "json://x"
     for row in conn.execute(select(oauth_apps)):

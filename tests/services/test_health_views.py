@@ -40,9 +40,15 @@ def test_it_shows_every_server_with_its_last_day_and_only_ones_own(installation:
     theirs = installation.link("linkedin", installation.stranger)
     server = (Platform("x"), mine.instance)
     signs(
-        installation, mine.id, server, (23.9, HealthSign.WELL), (2.2, HealthSign.AWAY), (2.1, HealthSign.AWAY), (0.1, HealthSign.WELL),
+        installation,
+        mine.id,
+        server,
+        (23.9, HealthSign.WELL),
+        (2.2, HealthSign.AWAY),
+        (2.1, HealthSign.AWAY),
+        (0.1, HealthSign.WELL),
         (0.05, HealthSign.SLOW),
-    )  # fmt: skip
+    )
     stand(installation, server, HealthVerdict.DEGRADED, now)
     (one,) = platform_status.take(installation.core, acting(installation.core, installation.owner))
     assert (one.platform, one.verdict, one.reason, one.blocking) == (

@@ -61,9 +61,17 @@ def test_every_row_says_what_is_wrong_with_it_and_nothing_is_written(linked: Ins
     words = [" ".join(row.problems) for row in batch.rows]
     assert [row.ok for row in batch.rows] == [True] + [False] * 7
     for row, expected in enumerate(
-        ("", "X: Shorten the text by 1 character", "no linked account 'myspace'", "linkedin:one or linkedin:two",
-         "'tomorrow' is not a time", "The text is empty.", "No account is named", "in the past")
-    ):  # fmt: skip
+        (
+            "",
+            "X: Shorten the text by 1 character",
+            "no linked account 'myspace'",
+            "linkedin:one or linkedin:two",
+            "'tomorrow' is not a time",
+            "The text is empty.",
+            "No account is named",
+            "in the past",
+        )
+    ):
         assert expected in words[row], (row, words[row])
     assert not _posts(linked)
 
@@ -160,9 +168,14 @@ def everywhere(linked: Installation) -> Installation:
     with linked.core.db.write() as conn:
         for platform in ("mastodon", "bluesky"):
             accounts.add(
-                conn, space=linked.owner, platform=platform, account_name="ada", now=now, remote_id="ada",
+                conn,
+                space=linked.owner,
+                platform=platform,
+                account_name="ada",
+                now=now,
+                remote_id="ada",
                 instance=linked.sandbox.url if platform == "mastodon" else "",
-            )  # fmt: skip
+            )
     return linked
 
 
@@ -352,9 +365,14 @@ def test_two_accounts_of_one_name_on_two_servers_can_be_named(linked: Installati
             ("https://two.example:8443", "3"),
         ):
             accounts.add(
-                conn, space=linked.owner, platform="mastodon", account_name="ada", now=now, remote_id=number,
+                conn,
+                space=linked.owner,
+                platform="mastodon",
+                account_name="ada",
+                now=now,
+                remote_id=number,
                 instance=server,
-            )  # fmt: skip
+            )
     linkedname = account_names.accounts_in("mastodon:ada", accounts_of(linked))
     assert not linkedname[0] and "mastodon:ada@one.example or mastodon:#" in linkedname[1][0]
     for cell in ("mastodon:ada@one.example", "@ada@one.example", "ADA@One.Example", *_ways(linked).values()):
@@ -365,9 +383,13 @@ def test_two_accounts_of_one_name_on_two_servers_can_be_named(linked: Installati
 def test_names_with_separators_in_them_can_be_named(linked: Installation) -> None:
     with linked.core.db.write() as conn:
         accounts.add(
-            conn, space=linked.owner, platform="linkedin", account_name="Meyer, Schmidt; Co", now=linked.core.clock.now(),
+            conn,
+            space=linked.owner,
+            platform="linkedin",
+            account_name="Meyer, Schmidt; Co",
+            now=linked.core.clock.now(),
             remote_id="9",
-        )  # fmt: skip
+        )
     for cell in ("Meyer, Schmidt; Co", "linkedin:Meyer, Schmidt; Co", f"x;{list(_ways(linked).values())[-1]}"):
         found, problems = account_names.accounts_in(cell, accounts_of(linked))
         assert not problems and found[-1].account_name == "Meyer, Schmidt; Co", (cell, problems)

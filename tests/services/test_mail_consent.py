@@ -269,9 +269,16 @@ def test_an_address_that_agrees_anew_is_told_nothing_of_what_was_before(core: Co
     channels.confirm(core, word)
     with core.db.write() as conn:
         alert_log.add(
-            conn, user_id=owner.space, post_id=None, delivery_id=None, type="error", message="m", dedupe_key="k",
-            now=core.clock.now(), kind=AlertKind.FAILED,
-        )  # fmt: skip
+            conn,
+            user_id=owner.space,
+            post_id=None,
+            delivery_id=None,
+            type="error",
+            message="m",
+            dedupe_key="k",
+            now=core.clock.now(),
+            kind=AlertKind.FAILED,
+        )
     send_due(context_of(core))
     with core.db.read() as conn:
         assert [row.channel_id for row in conn.execute(table.select()) if row.next_at] == [made.id], "it would be told"
@@ -320,9 +327,16 @@ def test_a_channel_that_is_turned_on_again_keeps_the_quiet_hours(core: Core, own
     channels.change(core, acting(core, owner), made.id, kinds=(), escalation=False, active=False)
     with core.db.write() as conn:
         alert_log.add(
-            conn, user_id=owner.space, post_id=None, delivery_id=None, type="error", message="m", dedupe_key="k",
-            now=now, kind=AlertKind.FAILED,
-        )  # fmt: skip
+            conn,
+            user_id=owner.space,
+            post_id=None,
+            delivery_id=None,
+            type="error",
+            message="m",
+            dedupe_key="k",
+            now=now,
+            kind=AlertKind.FAILED,
+        )
     send_due(context_of(core))
     channels.change(core, acting(core, owner), made.id, kinds=(), escalation=False, active=True)
     with core.db.read() as conn:

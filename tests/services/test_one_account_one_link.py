@@ -34,10 +34,15 @@ def add(inst: Installation, made: dict[str, Any], instance: str, platform: Platf
 
 
 SPELLINGS = (
-    "http://127.0.0.1:{port}/mastodon", "HTTP://127.0.0.1:{port}/mastodon/", "http://127.0.0.1:0{port}/mastodon",
-    "http://127.0.0.1.:{port}/mastodon", "http://LOCALHOST:{port}/mastodon", "http://127.0.0.1:{port}/mastodon/.",
-    "http://127.0.0.1:{port}//mastodon/x/..", "http://127.0.0.1:{port}/mastodon/@somebody",
-)  # fmt: skip
+    "http://127.0.0.1:{port}/mastodon",
+    "HTTP://127.0.0.1:{port}/mastodon/",
+    "http://127.0.0.1:0{port}/mastodon",
+    "http://127.0.0.1.:{port}/mastodon",
+    "http://LOCALHOST:{port}/mastodon",
+    "http://127.0.0.1:{port}/mastodon/.",
+    "http://127.0.0.1:{port}//mastodon/x/..",
+    "http://127.0.0.1:{port}/mastodon/@somebody",
+)
 
 
 @pytest.mark.parametrize("spelled", SPELLINGS[1:])
@@ -97,9 +102,15 @@ def twice(inst: Installation) -> tuple[Account, Account]:
     first = inst.link("mastodon")
     with inst.core.db.write() as conn:
         second = account_storage.add(
-            conn, space=inst.owner, platform="mastodon", account_name="the other", now=NOW,
-            instance=first.instance.upper(), remote_id=first.remote_id, same_as=first.id,
-        )  # fmt: skip
+            conn,
+            space=inst.owner,
+            platform="mastodon",
+            account_name="the other",
+            now=NOW,
+            instance=first.instance.upper(),
+            remote_id=first.remote_id,
+            same_as=first.id,
+        )
         sealed = account_storage.get(conn, first.id)
         account_storage.write(conn, second, settings=sealed.settings)
         return first, account_storage.get(conn, second)
@@ -188,9 +199,12 @@ def test_in_live_mode_only_a_private_server_that_the_operator_named_for_it_is_ta
     for typed in ("http://social.internal:3000", "http://SOCIAL.internal.:3000/@anna"):
         assert accounts.server_address(live, Platform("mastodon"), typed) == "http://social.internal:3000"
     for other in (
-        "http://model.internal", "https://model.internal", "http://social.internal:3001", "https://10.0.0.5",
+        "http://model.internal",
+        "https://model.internal",
+        "http://social.internal:3001",
+        "https://10.0.0.5",
         "http://social.example",
-    ):  # fmt: skip
+    ):
         with pytest.raises(BadInput):
             accounts.server_address(live, Platform("mastodon"), other)
     with pytest.raises(BadInput):

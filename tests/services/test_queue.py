@@ -47,9 +47,15 @@ def test_a_taken_slot_is_passed_over_and_a_cancelled_post_takes_none(installatio
     def plan(status: str) -> int:
         with core.db.write() as conn:
             return posts.add(
-                conn, space=user, content="t", platforms=[], status=status, scheduled_at=first, options={},
+                conn,
+                space=user,
+                content="t",
+                platforms=[],
+                status=status,
+                scheduled_at=first,
+                options={},
                 now=core.clock.now(),
-            )  # type: ignore[arg-type]  # fmt: skip
+            )  # type: ignore[arg-type]
 
     plan("cancelled")
     assert queue.next_free(core, acting(core, user)) == first

@@ -95,9 +95,15 @@ def furnish(installation: Installation) -> int:
         due = now - timedelta(days=10) + timedelta(hours=7 * number)
         out = None if number % 10 == 9 else due + timedelta(seconds=number)
         one = house.delivery(
-            me, account, name, out, due_at=due, first_byte_at=out, proof="matches" if out else "none",
+            me,
+            account,
+            name,
+            out,
+            due_at=due,
+            first_byte_at=out,
+            proof="matches" if out else "none",
             state="verified" if out else "failed",
-        )  # fmt: skip
+        )
         if out:
             likes = [(out + timedelta(hours=h), {"likes": number + h, "replies": None}) for h in (0.5, 2, 12, 24)]
             house.sampled(one, [(at, counts) for at, counts in likes if at < now])
@@ -108,26 +114,56 @@ def furnish(installation: Installation) -> int:
 
 def _failed(house: House, me: int, delivery: int, at: Any) -> None:
     house.add(
-        transitions, delivery_id=delivery, post_id=delivery, user_id=me, old="claimed", new="held", at=at,
+        transitions,
+        delivery_id=delivery,
+        post_id=delivery,
+        user_id=me,
+        old="claimed",
+        new="held",
+        at=at,
         reason="The answer got lost.",
-    )  # fmt: skip
+    )
     house.add(
-        repairs, delivery_id=delivery, post_id=delivery, user_id=me, transition_id=delivery, state="applied",
-        cause="token_expired", cited=[], plan={}, made_at=at,
-    )  # fmt: skip
+        repairs,
+        delivery_id=delivery,
+        post_id=delivery,
+        user_id=me,
+        transition_id=delivery,
+        state="applied",
+        cause="token_expired",
+        cited=[],
+        plan={},
+        made_at=at,
+    )
 
 
 def _whole(installation: Installation, house: House, account: int) -> int:
     core, me, now = installation.core, installation.owner, installation.core.clock.now()
     out = now - timedelta(hours=30)
     one = house.delivery(
-        me, account, "x", out, due_at=out, first_byte_at=out + timedelta(seconds=2), proof="public",
-        verified_at=out + timedelta(seconds=5), url="https://x.com/demo/status/1",
-    )  # fmt: skip
+        me,
+        account,
+        "x",
+        out,
+        due_at=out,
+        first_byte_at=out + timedelta(seconds=2),
+        proof="public",
+        verified_at=out + timedelta(seconds=5),
+        url="https://x.com/demo/status/1",
+    )
     file = house.add(
-        media, user_id=me, name=NASTY, kind="image", mime="image/png", size=123456, width=400, height=300,
-        sha256="ab" * 32, path="nowhere", alt=NASTY,
-    )  # fmt: skip
+        media,
+        user_id=me,
+        name=NASTY,
+        kind="image",
+        mime="image/png",
+        size=123456,
+        width=400,
+        height=300,
+        sha256="ab" * 32,
+        path="nowhere",
+        alt=NASTY,
+    )
     with core.db.write() as conn:
         part = PartRecord(0, f"{NASTY} (as it went there)").to_json()
         conn.execute(update(delivery_table).where(delivery_table.c.id == one).values(parts=[part]))
@@ -214,10 +250,21 @@ def test_charts_have_a_title_units_and_a_legend(installation: Installation, kind
 def test_the_report_of_a_post_tells_all_of_it(installation: Installation) -> None:
     text = " ".join(parsed(made(installation, furnish(installation), "html").decode()).text)
     for words in (
-        "Published", "X (x account)", "https://x.com/demo/status/1", "Public: visible without signing in", "the link was shortened",
-        "ab" * 32, "Publish, try 1", "HTTP 201", "321 ms", "20 likes in 24 hours", "authentication is done", "(as it went there)",
-        "At 24 hours", "Views –",
-    ):  # fmt: skip
+        "Published",
+        "X (x account)",
+        "https://x.com/demo/status/1",
+        "Public: visible without signing in",
+        "the link was shortened",
+        "ab" * 32,
+        "Publish, try 1",
+        "HTTP 201",
+        "321 ms",
+        "20 likes in 24 hours",
+        "authentication is done",
+        "(as it went there)",
+        "At 24 hours",
+        "Views –",
+    ):
         assert words.lower() in text.lower(), words
 
 
@@ -340,11 +387,14 @@ def test_nobody_gets_a_report_of_others(installation: Installation) -> None:
 @pytest.mark.parametrize(
     ("first", "last", "form", "zone"),
     [
-        (date(2026, 1, 2), date(2026, 1, 1), "csv", "UTC"), (date(2020, 1, 1), date(2026, 1, 1), "csv", "UTC"),
-        (date(2026, 1, 1), date(2026, 1, 1), "exe", "UTC"), (date(2026, 1, 1), date(2026, 1, 1), "csv", "../etc"),
-        (date(9999, 12, 31), date(9999, 12, 31), "csv", "UTC"), (date(1, 1, 1), date(1, 1, 1), "csv", "UTC"),
+        (date(2026, 1, 2), date(2026, 1, 1), "csv", "UTC"),
+        (date(2020, 1, 1), date(2026, 1, 1), "csv", "UTC"),
+        (date(2026, 1, 1), date(2026, 1, 1), "exe", "UTC"),
+        (date(2026, 1, 1), date(2026, 1, 1), "csv", "../etc"),
+        (date(9999, 12, 31), date(9999, 12, 31), "csv", "UTC"),
+        (date(1, 1, 1), date(1, 1, 1), "csv", "UTC"),
     ],
-)  # fmt: skip
+)
 def test_a_wrong_wish_is_refused_in_words(
     installation: Installation, first: date, last: date, form: str, zone: str
 ) -> None:

@@ -51,7 +51,12 @@ def office() -> Iterator[PostOffice]:
 def core(installation: Installation, office: PostOffice, monkeypatch: pytest.MonkeyPatch) -> Core:
     """On a clock of ours, with a mail server, some posts, and the owner in Berlin. It is the Sunday before MONDAY."""
     made = replace(installation.core, clock=ManualClock(MONDAY - timedelta(days=1)))
-    for name, value in {"smtp_host": "127.0.0.1", "smtp_port": office.port, "smtp_security": "none", "smtp_from": "p@example.org"}.items():  # fmt: skip
+    for name, value in {
+        "smtp_host": "127.0.0.1",
+        "smtp_port": office.port,
+        "smtp_security": "none",
+        "smtp_from": "p@example.org",
+    }.items():
         monkeypatch.setattr(made.settings, name, value)
     house = House(made.db)
     x = house.account(installation.owner, "x")
@@ -117,7 +122,9 @@ def test_a_plan_that_cannot_be_is_refused(every: Every, day: int, hour: int) -> 
         Plan(every, day, hour)
 
 
-def test_a_weekly_report_comes_by_mail_with_the_page_attached(core: Core, office: PostOffice, installation: Installation) -> None:  # fmt: skip
+def test_a_weekly_report_comes_by_mail_with_the_page_attached(
+    core: Core, office: PostOffice, installation: Installation
+) -> None:
     chosen = report_schedule.put(core, acting(core, person(core, installation.owner)), ReportChoice("week", 1, 8))
     assert chosen.next_at == MONDAY and report_schedule.tick(core) == 0
     move(core, MONDAY)
@@ -219,7 +226,9 @@ def test_after_three_days_it_is_given_up_and_told(core: Core, office: PostOffice
     assert "No more attempts are made." in told(core)[-1] and orders(core)[0]["next_at"] is None
 
 
-def test_a_report_that_takes_the_process_down_is_told_too(core: Core, installation: Installation, monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+def test_a_report_that_takes_the_process_down_is_told_too(
+    core: Core, installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
     report_schedule.put(core, acting(core, person(core, installation.owner)), ReportChoice("week", 1, 8))
     move(core, MONDAY)
 

@@ -71,9 +71,15 @@ def test_the_farthest_time_is_just_allowed() -> None:
 
 @pytest.mark.parametrize(
     "changes",
-    [{"email": "nobody"}, {"email": "a b@example.org"}, {"email": ""}, {"password": "short"}, {"zone": "Mars/Olympus"},
-     {"email": "OWNER@example.org "}],
-)  # fmt: skip
+    [
+        {"email": "nobody"},
+        {"email": "a b@example.org"},
+        {"email": ""},
+        {"password": "short"},
+        {"zone": "Mars/Olympus"},
+        {"email": "OWNER@example.org "},
+    ],
+)
 def test_a_user_that_cannot_be_made_leaves_nothing(installation: Installation, changes: dict[str, str]) -> None:
     before = installation.counts()
     good = {"email": "new@example.org", "password": "long enough password"}
@@ -92,9 +98,12 @@ def test_signing_in_says_the_same_for_every_reason(installation: Installation) -
         )
     said = set()
     for email, password in (
-        ("owner@example.org", "wrong password"), ("nobody@example.org", installation.password),
-        ("stranger@example.org", installation.password), ("", ""), ("owner@example.org", ""),
-    ):  # fmt: skip
+        ("owner@example.org", "wrong password"),
+        ("nobody@example.org", installation.password),
+        ("stranger@example.org", installation.password),
+        ("", ""),
+        ("owner@example.org", ""),
+    ):
         with pytest.raises(Forbidden) as caught:
             users.authenticate(core, email, password)
         said.add((str(caught.value), caught.value.detail))

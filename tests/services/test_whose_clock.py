@@ -95,7 +95,14 @@ def test_quiet_hours_are_on_the_clock_of_whoever_set_them_and_shown_on_that_of_w
 
 def test_hours_that_were_set_before_this_was_known_are_the_owners(house: Installation) -> None:
     with house.core.db.write() as conn:
-        old = {"quiet_from": "22:00", "quiet_to": "07:00", "urgent": True, "again_minutes": 0, "again_times": 3, "escalate_minutes": 0}  # fmt: skip
+        old = {
+            "quiet_from": "22:00",
+            "quiet_to": "07:00",
+            "urgent": True,
+            "again_minutes": 0,
+            "again_times": 3,
+            "escalate_minutes": 0,
+        }
         users.write(conn, house.owner, house.core.clock.now(), notify=old)
     assert channels.preferences(house.core, acting(house.core, _user(house, house.owner))).quiet_from == "22:00"
     assert channels.preferences(house.core, acting(house.core, _user(house, house.teammate))).quiet_from == "04:00"

@@ -75,15 +75,27 @@ def test_who_is_still_in_a_transaction_neither_stops_it_nor_writes_later(fresh: 
     fresh.give_back(first)
 
 
-@pytest.mark.parametrize("change", [
-    "ALTER TABLE users ADD COLUMN more integer", "ALTER TABLE users ALTER COLUMN email DROP NOT NULL",
-    "ALTER TABLE users SET (fillfactor = 50)", "CREATE TABLE more (id integer)", "DROP TABLE watches",
-    "CREATE INDEX more ON users (name)", "ALTER TABLE users ADD CONSTRAINT more CHECK (id > 0)",
-    "CREATE FUNCTION more() RETURNS integer LANGUAGE sql AS 'SELECT 1'", "CREATE SEQUENCE more",
-    "CREATE TYPE more AS ENUM ('a')", "CREATE SCHEMA more", "UPDATE alembic_version SET version_num = '0001'",
-    "DELETE FROM alembic_version", "DROP TABLE alembic_version", "ANALYZE users",
-    "DO 'BEGIN EXECUTE ''ALTER DATABASE '' || current_database() || '' SET work_mem = 64''; END'",
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "change",
+    [
+        "ALTER TABLE users ADD COLUMN more integer",
+        "ALTER TABLE users ALTER COLUMN email DROP NOT NULL",
+        "ALTER TABLE users SET (fillfactor = 50)",
+        "CREATE TABLE more (id integer)",
+        "DROP TABLE watches",
+        "CREATE INDEX more ON users (name)",
+        "ALTER TABLE users ADD CONSTRAINT more CHECK (id > 0)",
+        "CREATE FUNCTION more() RETURNS integer LANGUAGE sql AS 'SELECT 1'",
+        "CREATE SEQUENCE more",
+        "CREATE TYPE more AS ENUM ('a')",
+        "CREATE SCHEMA more",
+        "UPDATE alembic_version SET version_num = '0001'",
+        "DELETE FROM alembic_version",
+        "DROP TABLE alembic_version",
+        "ANALYZE users",
+        "DO 'BEGIN EXECUTE ''ALTER DATABASE '' || current_database() || '' SET work_mem = 64''; END'",
+    ],
+)
 def test_it_is_not_used_again_after_a_change_of_the_schema(fresh: FreshDatabases, change: str) -> None:
     first = fresh.take(TEMPLATE)
     with ExitStack() as stack:

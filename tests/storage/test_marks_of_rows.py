@@ -26,8 +26,26 @@ def test_rows_that_were_imported_yesterday_are_known_by_what_they_said(empty_dat
         editor = users.add(conn, email="b@example.org", password_hash="x", now=NOW, owner_id=owner)
         chosen = users.add(conn, email="c@example.org", password_hash="x", now=NOW, owner_id=owner)
         options = {"parts": ["One\r\ntwo"], "accounts": [3, 4]}
-        planned = posts.add(conn, space=owner, content="One", platforms=["x"], status="scheduled", scheduled_at=AT, options=options, now=NOW)  # fmt: skip
-        draft = posts.add(conn, space=owner, content="Old", platforms=[], status="draft", scheduled_at=None, options={"accounts": [3]}, now=NOW)  # fmt: skip
+        planned = posts.add(
+            conn,
+            space=owner,
+            content="One",
+            platforms=["x"],
+            status="scheduled",
+            scheduled_at=AT,
+            options=options,
+            now=NOW,
+        )
+        draft = posts.add(
+            conn,
+            space=owner,
+            content="Old",
+            platforms=[],
+            status="draft",
+            scheduled_at=None,
+            options={"accounts": [3]},
+            now=NOW,
+        )
         for number, post_id in enumerate((planned, draft, 999_999), 1):
             preferences.put(conn, owner, f"import:0123456789abcdef:{number}", post_id)
         preferences.put(conn, owner, "queue", WEEK)

@@ -45,10 +45,16 @@ def test_posts_of_yesterday_keep_their_place_and_a_key_is_used_once(empty_databa
         with db.write() as conn:
             conn.execute(
                 insert(tables.posts).values(
-                    user_id=user_id, content="t", platforms=[], status=PostStatus.DRAFT, options={}, created_at=NOW,
-                    updated_at=NOW, draft_key="the-key",
+                    user_id=user_id,
+                    content="t",
+                    platforms=[],
+                    status=PostStatus.DRAFT,
+                    options={},
+                    created_at=NOW,
+                    updated_at=NOW,
+                    draft_key="the-key",
                 )
-            )  # fmt: skip
+            )
 
     add(2)
     with db.write() as conn:

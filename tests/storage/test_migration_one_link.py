@@ -45,10 +45,15 @@ def fill(db: Database) -> None:
                     "settings) VALUES (:i, :u, :p, :n, :r, :w, :a, '[]', '{}')"
                 ),
                 {
-                    "i": number, "u": space, "p": platform, "n": f"a{number}", "r": remote_id, "w": instance,
+                    "i": number,
+                    "u": space,
+                    "p": platform,
+                    "n": f"a{number}",
+                    "r": remote_id,
+                    "w": instance,
                     "a": active,
                 },
-            )  # fmt: skip
+            )
 
 
 def test_every_account_is_named_by_its_server_and_linked_once(empty_database_url: str) -> None:
@@ -77,9 +82,15 @@ def test_the_database_takes_an_account_once_in_a_space(database: Database) -> No
     def add(instance: str, **more: int) -> int:
         with database.write() as conn:
             return accounts.add(
-                conn, space=1, platform="mastodon", account_name="a", now=NOW, instance=instance, remote_id="5",
+                conn,
+                space=1,
+                platform="mastodon",
+                account_name="a",
+                now=NOW,
+                instance=instance,
+                remote_id="5",
                 **more,
-            )  # fmt: skip
+            )
 
     first = add("https://social.example")
     with pytest.raises(IntegrityError):

@@ -66,11 +66,16 @@ def fill(db: Database) -> None:
                     "unknown_at, parts) VALUES (:i, :o, :o, :o, 'mastodon', :k, :s, :r, :d, :u, :p)"
                 ),
                 {
-                    "i": number, "o": owner, "k": f"key-{number}", "s": state, "r": reason,
-                    "d": "2026-03-02 09:00:00.000000", "u": f"{unknown} 09:00:00.000000" if unknown else None,
+                    "i": number,
+                    "o": owner,
+                    "k": f"key-{number}",
+                    "s": state,
+                    "r": reason,
+                    "d": "2026-03-02 09:00:00.000000",
+                    "u": f"{unknown} 09:00:00.000000" if unknown else None,
                     "p": json.dumps(parts),
                 },
-            )  # fmt: skip
+            )
 
 
 def test_every_post_gets_one_owner_and_a_person_is_told_of_the_others(empty_database_url: str) -> None:
@@ -82,8 +87,10 @@ def test_every_post_gets_one_owner_and_a_person_is_told_of_the_others(empty_data
     with db.read() as conn:
         owners = conn.execute(text("SELECT server, remote_id, delivery_id FROM remote_posts ORDER BY remote_id")).all()
         assert [tuple(row) for row in owners] == [
-            ("social.example", "77", 1), ("social.example", "78", 3), ("social.example", "79", 7)
-        ]  # fmt: skip
+            ("social.example", "77", 1),
+            ("social.example", "78", 3),
+            ("social.example", "79", 7),
+        ]
         told = conn.execute(text("SELECT user_id, delivery_id, kind, message FROM alerts")).all()
         assert [(row.user_id, row.delivery_id, row.kind) for row in told] == [(2, 2, "twice")]
         assert "deliveries 1 and 2" in told[0].message

@@ -65,10 +65,12 @@ def contents(db: Database) -> dict[str, list[dict[str, Any]]]:
     """All rows, without what belongs to one of the two; NUL is the one thing that PostgreSQL cannot keep."""
     with db.read() as conn:
         found = {
-            table.name: [moving._clean(dict(row)) for row in conn.execute(select(table).order_by(moving._key(table))).mappings()]
+            table.name: [
+                moving._clean(dict(row)) for row in conn.execute(select(table).order_by(moving._key(table))).mappings()
+            ]
             for table in metadata.sorted_tables
             if table.name not in ("leases", "processes")
-        }  # fmt: skip
+        }
     found["meta"] = [row for row in found["meta"] if row["name"] not in moving._MARKS]
     return found
 

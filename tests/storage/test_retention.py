@@ -52,21 +52,44 @@ def delivery(database: Database) -> int:
     )
     post = _add(database, posts, user_id=user, content="t", platforms=["x"], options={})
     made = _add(
-        database, deliveries, post_id=post, account_id=account, user_id=user, platform="x", key="k", state="verified",
-        due_at=OLD, parts=[],
-    )  # fmt: skip
+        database,
+        deliveries,
+        post_id=post,
+        account_id=account,
+        user_id=user,
+        platform="x",
+        key="k",
+        state="verified",
+        due_at=OLD,
+        parts=[],
+    )
     for at in (OLD, YOUNG):
         _add(database, evidence, delivery_id=made, kind="proof", at=at, sha256="0", body={})
         _add(database, samples, delivery_id=made, at=at, likes=1)
         _add(
-            database, attempts, delivery_id=made, act="publish", number=1, fence=1, request_id="r", started_at=at,
-            outcome="success", intent={}, reply="what the platform said",
-        )  # fmt: skip
+            database,
+            attempts,
+            delivery_id=made,
+            act="publish",
+            number=1,
+            fence=1,
+            request_id="r",
+            started_at=at,
+            outcome="success",
+            intent={},
+            reply="what the platform said",
+        )
         for read in (True, False):
             _add(
-                database, alerts, user_id=user, type="error", message="m", is_read=read, created_at=at,
+                database,
+                alerts,
+                user_id=user,
+                type="error",
+                message="m",
+                is_read=read,
+                created_at=at,
                 dedupe_key=f"{at}{read}",
-            )  # fmt: skip
+            )
         _add(database, outbox, user_id=user, kind="alert", dedupe_key=f"{at}", payload={}, created_at=at)
     _add(database, outbox, user_id=user, kind="alert", dedupe_key="waits", payload={}, created_at=OLD, next_at=NOW)
     return made

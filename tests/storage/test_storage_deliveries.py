@@ -43,13 +43,26 @@ def plan(db: Database, account_id: int, due: datetime = NOW, post_id: int | None
     with db.write() as conn:
         owner = accounts.get(conn, account_id).user_id
         post_id = post_id or posts.add(
-            conn, space=owner, content="t", platforms=["x"], status=PostStatus.SCHEDULED, scheduled_at=due, options={},
+            conn,
+            space=owner,
+            content="t",
+            platforms=["x"],
+            status=PostStatus.SCHEDULED,
+            scheduled_at=due,
+            options={},
             now=NOW,
-        )  # fmt: skip
+        )
         return deliveries.add(
-            conn, post_id=post_id, account_id=account_id, space=owner, platform="x", key=str(uuid.uuid4()), due_at=due,
-            parts=[PartRecord(0, "t")], now=NOW,
-        )  # fmt: skip
+            conn,
+            post_id=post_id,
+            account_id=account_id,
+            space=owner,
+            platform="x",
+            key=str(uuid.uuid4()),
+            due_at=due,
+            parts=[PartRecord(0, "t")],
+            now=NOW,
+        )
 
 
 def get(db: Database, delivery_id: int) -> Delivery:

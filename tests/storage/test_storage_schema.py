@@ -28,18 +28,41 @@ _OURS = module._configure_sqlite  # read before the tests stop waiting for the d
 ORIGINAL = {
     "users": {"id", "email", "password_hash", "created_at", "updated_at"},
     "accounts": {
-        "id", "user_id", "platform", "account_name", "access_token", "refresh_token", "token_expires_at", "is_active",
+        "id",
+        "user_id",
+        "platform",
+        "account_name",
+        "access_token",
+        "refresh_token",
+        "token_expires_at",
+        "is_active",
         "created_at",
     },
     "posts": {
-        "id", "user_id", "content", "platforms", "status", "ai_suggestions", "created_at", "posted_at", "scheduled_at",
+        "id",
+        "user_id",
+        "content",
+        "platforms",
+        "status",
+        "ai_suggestions",
+        "created_at",
+        "posted_at",
+        "scheduled_at",
     },
     "monitoring_logs": {"id", "post_id", "platform", "step", "status", "details", "ai_analysis", "timestamp"},
     "alerts": {"id", "user_id", "post_id", "type", "message", "is_read", "created_at"},
-}  # fmt: skip
+}
 OURS = {
-    "deliveries", "attempts", "transitions", "media", "samples", "sessions", "evidence", "channels", "outbox",
-}  # fmt: skip
+    "deliveries",
+    "attempts",
+    "transitions",
+    "media",
+    "samples",
+    "sessions",
+    "evidence",
+    "channels",
+    "outbox",
+}
 
 
 def digest(path: Path) -> str:
@@ -191,9 +214,12 @@ def test_sqlite_is_opened_as_measured(sqlite_template: Path, tmp_path: Path, mon
     db.close()
     checkpoints = 0 if sqlite_has_wal_reset_bug() else 1000
     assert values == {
-        "journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 15_000,
+        "journal_mode": "wal",
+        "synchronous": 2,
+        "foreign_keys": 1,
+        "busy_timeout": 15_000,
         "wal_autocheckpoint": checkpoints,
-    }  # fmt: skip
+    }
 
 
 @pytest.mark.embedded("about SQLite's file")

@@ -123,8 +123,12 @@ def _missing(folder: Path, said: Said) -> list[str]:
 # failing disks
 
 KINDS = ("full once", "full for good", "i/o once", "i/o for good", "locked")
-INJECT = {"full once": "error=ENOSPC:when={}", "full for good": "error=ENOSPC:when={}+", "i/o once": "error=EIO:when={}",
-          "i/o for good": "error=EIO:when={}+"}  # fmt: skip
+INJECT = {
+    "full once": "error=ENOSPC:when={}",
+    "full for good": "error=ENOSPC:when={}+",
+    "i/o once": "error=EIO:when={}",
+    "i/o for good": "error=EIO:when={}+",
+}
 
 
 def refused(turns: Turns) -> Found:

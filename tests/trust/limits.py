@@ -98,13 +98,26 @@ class _Limits:
         with self.core.db.write() as conn:
             for text in (f"The first of {number}", f"The second of {number}"):
                 post_id = posts.add(
-                    conn, space=self.user, content=text, platforms=[platform], status=PostStatus.SCHEDULED,
-                    scheduled_at=now, options={}, now=now,
-                )  # fmt: skip
+                    conn,
+                    space=self.user,
+                    content=text,
+                    platforms=[platform],
+                    status=PostStatus.SCHEDULED,
+                    scheduled_at=now,
+                    options={},
+                    now=now,
+                )
                 deliveries.add(
-                    conn, post_id=post_id, account_id=linked.id, space=self.user, platform=platform,
-                    key=str(uuid.uuid4()), due_at=now, parts=[PartRecord(0, text, pictures)], now=now,
-                )  # fmt: skip
+                    conn,
+                    post_id=post_id,
+                    account_id=linked.id,
+                    space=self.user,
+                    platform=platform,
+                    key=str(uuid.uuid4()),
+                    due_at=now,
+                    parts=[PartRecord(0, text, pictures)],
+                    now=now,
+                )
 
     def _round(self) -> bool:
         """Everything due to be published, then on to the next moment at which something is; whether there is one."""

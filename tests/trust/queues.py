@@ -51,10 +51,13 @@ def emptied(turns: Turns) -> Found:
     control = some(turns.asked, 10)
     seen = sum(_forgotten(number) for number in control)
     return Found(
-        failures, "what was handed over once is never handed over again", seen, control.done,
+        failures,
+        "what was handed over once is never handed over again",
+        seen,
+        control.done,
         f"ends: {states}; slowest until the next delivery moved, and until all in hand and a post accepted later had moved: {slowest}; where "
         f"the next fault came within {BETWEEN[1]:.0f} s: {storm:.1f} s",
-    )  # fmt: skip
+    )
 
 
 def _rests(on: Scene) -> list[str]:

@@ -23,9 +23,12 @@ from tests.trust.scenes import stage
 
 S = DeliveryState
 ORDERS = (
-    (Cause.PLATFORM_DOWN, Fix.WAIT_UNTIL), (Cause.PLATFORM_DOWN, Fix.REUPLOAD), (Cause.TEXT_TOO_LONG, Fix.SPLIT_THREAD),
-    (Cause.TEXT_TOO_LONG, Fix.SHORTEN), (Cause.PLATFORM_DOWN, Fix.REFRESH_TOKEN),
-)  # fmt: skip
+    (Cause.PLATFORM_DOWN, Fix.WAIT_UNTIL),
+    (Cause.PLATFORM_DOWN, Fix.REUPLOAD),
+    (Cause.TEXT_TOO_LONG, Fix.SPLIT_THREAD),
+    (Cause.TEXT_TOO_LONG, Fix.SHORTEN),
+    (Cause.PLATFORM_DOWN, Fix.REFRESH_TOKEN),
+)
 BATCH = 40
 
 

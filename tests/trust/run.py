@@ -80,11 +80,17 @@ def row_of(line: Line, scale: float, seconds: float) -> table.Row:
     if found is None:
         why = f"not carried out: {line.broken}"
     return table.Row(
-        id=one.id, invariant=one.says, experiment=one.how, count=f"{line.done:,} / {one.asked:,}",
+        id=one.id,
+        invariant=one.says,
+        experiment=one.how,
+        count=f"{line.done:,} / {one.asked:,}",
         failures=str(len(found.failures)) if found else "not known",
         control=f"{found.control}: {found.control_failures} of {found.control_done}" if found else "not run",
-        seconds=f"{line.seconds:.0f}", when=f"{datetime.now(UTC):%Y-%m-%d}, {_commit()}", machine=_machine(), note=why,
-    )  # fmt: skip
+        seconds=f"{line.seconds:.0f}",
+        when=f"{datetime.now(UTC):%Y-%m-%d}, {_commit()}",
+        machine=_machine(),
+        note=why,
+    )
 
 
 def _commit() -> str:

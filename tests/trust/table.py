@@ -28,9 +28,17 @@ assumptions that are stated there.
 
 """
 COLUMNS = (
-    "", "invariant", "experiment", "count reached / asked", "failures", "control and its failures", "seconds",
-    "date, commit", "machine", "note",
-)  # fmt: skip
+    "",
+    "invariant",
+    "experiment",
+    "count reached / asked",
+    "failures",
+    "control and its failures",
+    "seconds",
+    "date, commit",
+    "machine",
+    "note",
+)
 
 
 @dataclass(frozen=True)

@@ -41,8 +41,10 @@ def test_every_invariant_has_an_experiment_that_exists() -> None:
 
 def test_a_partial_run_replaces_its_own_rows_and_keeps_the_others(tmp_path: Path) -> None:
     path = tmp_path / "trust.md"
-    first, other = (table.Row(i, "says", "how", "1 / 2", "0", "c: 1 of 1", "3", when, "m", "a | b") for i, when in
-                    (("I5", "monday, aaa"), ("I6", "monday, aaa")))  # fmt: skip
+    first, other = (
+        table.Row(i, "says", "how", "1 / 2", "0", "c: 1 of 1", "3", when, "m", "a | b")
+        for i, when in (("I5", "monday, aaa"), ("I6", "monday, aaa"))
+    )
     table.merge(path, first, other)
     newer = table.Row("I5", "says", "how", "2 / 2", "0", "c: 1 of 1", "3", "tuesday, bbb", "m", "")
     table.merge(path, newer)

@@ -56,17 +56,33 @@ def _fill(core: Core, owner: int) -> None:
     now = core.clock.now()
     with core.db.write() as conn:
         for n in range(ROWS):
-            conn.execute(insert(accounts).values(
-                user_id=owner, platform="x", account_name=f"a{n}", remote_id=str(n), instance="", scopes=[], settings={},
-                created_at=now,
-            ))  # fmt: skip
+            conn.execute(
+                insert(accounts).values(
+                    user_id=owner,
+                    platform="x",
+                    account_name=f"a{n}",
+                    remote_id=str(n),
+                    instance="",
+                    scopes=[],
+                    settings={},
+                    created_at=now,
+                )
+            )
             conn.execute(insert(channels).values(user_id=owner, name=f"c{n}", url="", created_at=now))
-            conn.execute(insert(oauth_apps).values(
-                platform="mastodon", instance=f"https://m{n}.example", client_id="i", client_secret="", created_at=now
-            ))  # fmt: skip
-            conn.execute(insert(idempotency_keys).values(
-                user_id=owner, key=f"k{n}", fingerprint="f", expires_at=now + timedelta(days=1)
-            ))  # fmt: skip
+            conn.execute(
+                insert(oauth_apps).values(
+                    platform="mastodon",
+                    instance=f"https://m{n}.example",
+                    client_id="i",
+                    client_secret="",
+                    created_at=now,
+                )
+            )
+            conn.execute(
+                insert(idempotency_keys).values(
+                    user_id=owner, key=f"k{n}", fingerprint="f", expires_at=now + timedelta(days=1)
+                )
+            )
             conn.execute(insert(users).values(email=f"u{n}@example.org", password_hash="x", created_at=now))
         for one in SEALED:
             key = one.table.c[one.place_by]

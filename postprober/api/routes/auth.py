@@ -112,9 +112,14 @@ def me(caller: CallerDep) -> Me:
     """The person, and what this session or token may do."""
     user = caller.user
     return Me(
-        id=user.id, email=user.email, name=user.name, zone=user.zone, role=user.role, scopes=sorted(caller.scopes),
+        id=user.id,
+        email=user.email,
+        name=user.name,
+        zone=user.zone,
+        role=user.role,
+        scopes=sorted(caller.scopes),
         signed_in_by=caller.kind,
-    )  # fmt: skip
+    )
 
 
 @router.post(
@@ -159,6 +164,11 @@ def _tokens(response: Response, pair: sessions.TokenPair) -> Tokens:
 
 def _view(token: api_tokens.ApiToken) -> ApiTokenOut:
     return ApiTokenOut(
-        id=token.id, name=token.name, scopes=list(token.scopes), hint=token.hint, created_at=token.created_at,
-        expires_at=token.expires_at, last_used_at=token.last_used_at,
-    )  # fmt: skip
+        id=token.id,
+        name=token.name,
+        scopes=list(token.scopes),
+        hint=token.hint,
+        created_at=token.created_at,
+        expires_at=token.expires_at,
+        last_used_at=token.last_used_at,
+    )

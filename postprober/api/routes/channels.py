@@ -29,9 +29,10 @@ class NewChannel(Body):
     kind: Literal["apprise", "webhook", "email"] = Field(examples=["webhook"])
     name: Annotated[Text, Field(min_length=1, max_length=channels.MAX_NAME)] = Field(examples=["on call"])
     url: Annotated[Text, Field(max_length=channels.MAX_URL)] = Field(
-        "", description="Apprise address, https address, or e-mail address (yours if left out)",
+        "",
+        description="Apprise address, https address, or e-mail address (yours if left out)",
         examples=["https://hooks.example.org/postprober"],
-    )  # fmt: skip
+    )
     kinds: Kinds = []
     escalation: bool = Field(False, strict=True, description="Escalations only: alerts left unread")
 
@@ -100,9 +101,12 @@ def listing(core: CoreDep, caller: CallerDep) -> Channels:
 
 
 @router.post(
-    "", status_code=201, summary="Add a channel", response_model=NewChannelOut,
+    "",
+    status_code=201,
+    summary="Add a channel",
+    response_model=NewChannelOut,
     responses=responses(401, 403, 404, 409, 422),
-)  # fmt: skip
+)
 def create(body: NewChannel, core: CoreDep, caller: CallerDep, once: OnceDep) -> Response:
     """A webhook's `secret` is shown this once: its messages are signed as the Standard Webhooks specification says."""
     require(caller, "alerts:write")
@@ -111,9 +115,15 @@ def create(body: NewChannel, core: CoreDep, caller: CallerDep, once: OnceDep) ->
         if made is not None:  # the answer with the secret got lost; the channel is there
             return StoredAnswer(201, NewChannelOut(**vars(channels.get(core, caller.actor, made)), secret=""))
         view, secret = channels.add(
-            core, caller.actor, kind=body.kind, name=body.name, url=body.url, kinds=[k.value for k in body.kinds],
-            escalation=body.escalation, mark=mark,
-        )  # fmt: skip
+            core,
+            caller.actor,
+            kind=body.kind,
+            name=body.name,
+            url=body.url,
+            kinds=[k.value for k in body.kinds],
+            escalation=body.escalation,
+            mark=mark,
+        )
         return StoredAnswer(201, NewChannelOut(**vars(view), secret=secret))
 
     return once.answer(body.model_dump_json(), work)
@@ -124,9 +134,13 @@ def change(channel_id: PathId, body: ChannelChange, core: CoreDep, caller: Calle
     """Which alerts, on or off. What it missed in the last three days while it was off is sent then."""
     require(caller, "alerts:write")
     view = channels.change(
-        core, caller.actor, channel_id, kinds=[k.value for k in body.kinds], escalation=body.escalation,
+        core,
+        caller.actor,
+        channel_id,
+        kinds=[k.value for k in body.kinds],
+        escalation=body.escalation,
         active=body.is_active,
-    )  # fmt: skip
+    )
     return ChannelOut(**vars(view))
 
 

@@ -38,15 +38,19 @@ _FORM: dict[str, Any] = {
     "additionalProperties": False,
     "properties": {
         "file": {
-            "type": "string", "contentMediaType": "application/octet-stream",
+            "type": "string",
+            "contentMediaType": "application/octet-stream",
             "description": "The file; what it is comes from its content",
         },
         "alt": {
-            "type": "string", "maxLength": MAX_ALT, "default": "", "examples": ["A cat"],
+            "type": "string",
+            "maxLength": MAX_ALT,
+            "default": "",
+            "examples": ["A cat"],
             "description": "What it shows, for those who cannot see it",
         },
     },
-}  # fmt: skip
+}
 
 
 @router.post(

@@ -40,5 +40,9 @@ def page(token: str, core: CoreDep) -> Response:
         f"default-src 'none'; style-src '{report_page.style_hash()}'; frame-ancestors 'none'; base-uri 'none'; "
         "form-action 'none'; sandbox allow-popups allow-popups-to-escape-sandbox"
     )
-    headers = {"Content-Security-Policy": policy, "X-Robots-Tag": "noindex, nofollow, noarchive", "Cache-Control": "no-store"}  # fmt: skip
+    headers = {
+        "Content-Security-Policy": policy,
+        "X-Robots-Tag": "noindex, nofollow, noarchive",
+        "Cache-Control": "no-store",
+    }
     return HTMLResponse(html, status, headers)

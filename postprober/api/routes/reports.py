@@ -59,9 +59,11 @@ class ProofLink(BaseModel):
 
 
 @router.get(
-    "/posts/{post_id}", summary="Get the report about a post", response_class=Response,
+    "/posts/{post_id}",
+    summary="Get the report about a post",
+    response_class=Response,
     responses={**responses(401, 403, 404, 422, 429, 502), **_FILE},
-)  # fmt: skip
+)
 async def of_post(post_id: PathId, core: CoreDep, caller: CallerDep, slow: SlowDep, form: Format = "html") -> Response:
     """What went out on each account, the proof with its evidence, every try, and engagement against what is usual there.
     Times are in your zone. CSV and Parquet have a row for each delivery. 502: there is no Chromium to print a PDF."""
@@ -71,9 +73,11 @@ async def of_post(post_id: PathId, core: CoreDep, caller: CallerDep, slow: SlowD
 
 
 @router.get(
-    "/period", summary="Get the report about a period", response_class=Response,
+    "/period",
+    summary="Get the report about a period",
+    response_class=Response,
     responses={**responses(401, 403, 422, 429, 502), **_FILE},
-)  # fmt: skip
+)
 async def of_period(
     first: First, last: Last, core: CoreDep, caller: CallerDep, slow: SlowDep, form: Format = "html"
 ) -> Response:

@@ -50,9 +50,14 @@ def begin(
     path = "/" if settings.https else request.url.path.removesuffix("/begin")
     answer.delete_cookie(settings.cookie_prefix + TICKET, path=path, secure=settings.https)
     answer.set_cookie(
-        settings.cookie_prefix + COOKIE, token, max_age=int(users.SESSION_LIFE.total_seconds()), httponly=True, samesite="lax", path="/",
+        settings.cookie_prefix + COOKIE,
+        token,
+        max_age=int(users.SESSION_LIFE.total_seconds()),
+        httponly=True,
+        samesite="lax",
+        path="/",
         secure=settings.https,
-    )  # fmt: skip
+    )
     return answer
 
 

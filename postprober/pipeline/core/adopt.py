@@ -46,9 +46,15 @@ def claim(work: ClaimedDelivery, conn: Connection, part: int, remote_id: str, *,
 
 
 def adopt(
-    work: ClaimedDelivery, conn: Connection, part: PartRecord, ref: Ref, reason: str, *, sent_by_us: bool,
+    work: ClaimedDelivery,
+    conn: Connection,
+    part: PartRecord,
+    ref: Ref,
+    reason: str,
+    *,
+    sent_by_us: bool,
     proof: Proof = Proof.ACCEPTED,
-) -> None:  # fmt: skip
+) -> None:
     """Record `ref` as the part's post. The last part makes the delivery published; before that the next part follows.
     `sent_by_us`: as in `remote_posts.claim`.
 
@@ -80,7 +86,14 @@ def adopt(
     first = parts[0].ref
     work.log(conn, Step.POSTING, StepStatus.SUCCESS, url=first.url if first else "", how=reason)
     work.move(
-        conn, S.PUBLISHED, reason, **columns, remote_id=first.remote_id if first else None,
-        url=first.url if first else None, published_at=work.delivery.published_at or now, proof=proof,
-        next_at=now + work.ctx.timing.verify_after[0], lease_until=work.delivery.lease_until if work.stays else None,
-    )  # fmt: skip
+        conn,
+        S.PUBLISHED,
+        reason,
+        **columns,
+        remote_id=first.remote_id if first else None,
+        url=first.url if first else None,
+        published_at=work.delivery.published_at or now,
+        proof=proof,
+        next_at=now + work.ctx.timing.verify_after[0],
+        lease_until=work.delivery.lease_until if work.stays else None,
+    )

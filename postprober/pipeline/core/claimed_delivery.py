@@ -57,9 +57,15 @@ class ClaimedDelivery:
 
     def begin(self, conn: Connection, act: Act, part: int, request_id: str, **columns: Any) -> int:
         return attempts.open_attempt(
-            conn, self.delivery, part=part, act=act, request_id=request_id, worker=self.ctx.worker, now=self.now(),
+            conn,
+            self.delivery,
+            part=part,
+            act=act,
+            request_id=request_id,
+            worker=self.ctx.worker,
+            now=self.now(),
             **columns,
-        )  # fmt: skip
+        )
 
     def close(
         self, conn: Connection, attempt: int, outcome: Outcome, recorder: ExchangeRecorder, message: str = ""
@@ -158,13 +164,22 @@ def media_files(ctx: Context, delivery: Delivery, ids: tuple[int, ...]) -> tuple
         records = media.get_many(conn, ids)
     return tuple(
         MediaFile(
-            id=record.id, kind=MediaKind(record.kind), mime=record.mime, size=record.size, width=record.width,
-            height=record.height, sha256=record.sha256, path=str(ctx.data_dir / record.path), alt=record.alt,
-            duration=record.duration, public_url=ctx.media_url(record, delivery.platform), frames=record.frames,
+            id=record.id,
+            kind=MediaKind(record.kind),
+            mime=record.mime,
+            size=record.size,
+            width=record.width,
+            height=record.height,
+            sha256=record.sha256,
+            path=str(ctx.data_dir / record.path),
+            alt=record.alt,
+            duration=record.duration,
+            public_url=ctx.media_url(record, delivery.platform),
+            frames=record.frames,
             codec=record.codec,
         )
         for record in records
-    )  # fmt: skip
+    )
 
 
 def composed(work: ClaimedDelivery, part: PartRecord) -> PartRecord:

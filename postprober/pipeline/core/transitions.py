@@ -55,9 +55,15 @@ def _partly(delivery: Delivery, parts: Sequence[PartRecord], now: datetime) -> d
     """What is out is watched from now on, and can be opened."""
     first = next(part.ref for part in parts if part.ref is not None)
     return {
-        "next_at": now, "lease_until": None, "remote_id": first.remote_id, "url": first.url or delivery.url,
-        "readings": 0, "absences": 0, "proof": Proof.ACCEPTED, "unknown_at": None,
-    }  # fmt: skip
+        "next_at": now,
+        "lease_until": None,
+        "remote_id": first.remote_id,
+        "url": first.url or delivery.url,
+        "readings": 0,
+        "absences": 0,
+        "proof": Proof.ACCEPTED,
+        "unknown_at": None,
+    }
 
 
 def _went_well(conn: Connection, delivery: Delivery, new: DeliveryState, reason: str, now: datetime) -> None:
@@ -77,11 +83,18 @@ def _tell(conn: Connection, delivery: Delivery, rule: AlertRule, reason: str, wh
     text = rule.text.format(platform=NAMES[delivery.platform], account=account.account_name, reason=reason)
     subject = _subject(delivery)
     alert_log.add(
-        conn, user_id=delivery.user_id, post_id=delivery.post_id, delivery_id=delivery.id, type=rule.type,
-        message=text.strip(), dedupe_key=f"{subject}:{what}", now=now, kind=rule.kind,
+        conn,
+        user_id=delivery.user_id,
+        post_id=delivery.post_id,
+        delivery_id=delivery.id,
+        type=rule.type,
+        message=text.strip(),
+        dedupe_key=f"{subject}:{what}",
+        now=now,
+        kind=rule.kind,
         # A late post leaves nothing open, and neither does a success, which says only that what was told is over.
         subject=subject if rule is not LATE else "",
-    )  # fmt: skip
+    )
 
 
 def drifted(conn: Connection, delivery: Delivery, reason: str, change: int, now: datetime) -> None:
@@ -89,10 +102,17 @@ def drifted(conn: Connection, delivery: Delivery, reason: str, change: int, now:
     account = accounts.get(conn, delivery.account_id)
     alert_log.close(conn, _subject(delivery), now)  # the news replace what was told before
     alert_log.add(
-        conn, user_id=delivery.user_id, post_id=delivery.post_id, delivery_id=delivery.id, type=CHANGED.type,
+        conn,
+        user_id=delivery.user_id,
+        post_id=delivery.post_id,
+        delivery_id=delivery.id,
+        type=CHANGED.type,
         message=CHANGED.text.format(platform=NAMES[delivery.platform], account=account.account_name, reason=reason),
-        dedupe_key=f"{_subject(delivery)}:drift:{change}", now=now, kind=CHANGED.kind, subject=_subject(delivery),
-    )  # fmt: skip
+        dedupe_key=f"{_subject(delivery)}:drift:{change}",
+        now=now,
+        kind=CHANGED.kind,
+        subject=_subject(delivery),
+    )
 
 
 def drift_over(conn: Connection, delivery: Delivery, reason: str, change: int, now: datetime) -> None:
@@ -119,11 +139,17 @@ def account_well(conn: Connection, account: Account, now: datetime) -> None:
     if alert_log.has_open(conn, subject):
         alert_log.close(conn, subject, now)
         alert_log.add(
-            conn, user_id=account.user_id, post_id=None, delivery_id=None, type=AlertType.SUCCESS,
+            conn,
+            user_id=account.user_id,
+            post_id=None,
+            delivery_id=None,
+            type=AlertType.SUCCESS,
             message=f"{NAMES[account.platform]} ({account.account_name}): the account is reconnected. "
             "Waiting posts continue.",
-            dedupe_key=f"{subject}:linked:{account.token_version}", now=now, kind=AlertKind.RECOVERED,
-        )  # fmt: skip
+            dedupe_key=f"{subject}:linked:{account.token_version}",
+            now=now,
+            kind=AlertKind.RECOVERED,
+        )
 
 
 def account_gone(conn: Connection, account_id: int, now: datetime) -> None:
@@ -142,21 +168,33 @@ def reconnect_needed(conn: Connection, account: Account, error: PlatformError, n
     accounts.write(conn, account.id, status="suspended" if closed else "reconnect", status_reason=error.message)
     advice = "" if closed else "reconnect the account. "
     alert_log.add(
-        conn, user_id=account.user_id, post_id=None, delivery_id=None, type=AlertType.ERROR,
+        conn,
+        user_id=account.user_id,
+        post_id=None,
+        delivery_id=None,
+        type=AlertType.ERROR,
         message=f"{NAMES[account.platform]} ({account.account_name}): {advice}{error.message}",
-        dedupe_key=f"account:{account.id}:reconnect:{account.token_version}", now=now, kind=AlertKind.RECONNECT,
+        dedupe_key=f"account:{account.id}:reconnect:{account.token_version}",
+        now=now,
+        kind=AlertKind.RECONNECT,
         subject=f"account:{account.id}",
-    )  # fmt: skip
+    )
 
 
 def tokens_locked(conn: Connection, account: Account, reason: str, now: datetime) -> bool:
     """Tell the person, once a day, that the stored tokens of the account cannot be opened; returns whether it is news."""
     return alert_log.add(
-        conn, user_id=account.user_id, post_id=None, delivery_id=None, type=AlertType.ERROR,
+        conn,
+        user_id=account.user_id,
+        post_id=None,
+        delivery_id=None,
+        type=AlertType.ERROR,
         message=f"{NAMES[account.platform]} ({account.account_name}): {reason} {UNLOCK}",
-        dedupe_key=f"account:{account.id}:locked:{account.token_version}:{now.date()}", now=now,
-        kind=AlertKind.RECONNECT, subject=_lock(account.id),
-    )  # fmt: skip
+        dedupe_key=f"account:{account.id}:locked:{account.token_version}:{now.date()}",
+        now=now,
+        kind=AlertKind.RECONNECT,
+        subject=_lock(account.id),
+    )
 
 
 def tokens_open(db: Database, account: Account, now: datetime) -> None:
@@ -175,29 +213,47 @@ def _lock(account_id: int) -> str:
 def published_twice(conn: Connection, delivery: Delivery, first: str, second: str, now: datetime) -> None:
     """Two ids are known for one part: never hide it."""
     alert_log.add(
-        conn, user_id=delivery.user_id, post_id=delivery.post_id, delivery_id=delivery.id, type=AlertType.ERROR,
+        conn,
+        user_id=delivery.user_id,
+        post_id=delivery.post_id,
+        delivery_id=delivery.id,
+        type=AlertType.ERROR,
         message=f"{NAMES[delivery.platform]}: two posts are known for one delivery ({first} and {second}). "
         "Please look and delete one.",
-        dedupe_key=f"delivery:{delivery.id}:twice:{second}", now=now, kind=AlertKind.TWICE,
-    )  # fmt: skip
+        dedupe_key=f"delivery:{delivery.id}:twice:{second}",
+        now=now,
+        kind=AlertKind.TWICE,
+    )
 
 
 def belongs_elsewhere(conn: Connection, delivery: Delivery, remote_id: str, owner: int | None, now: datetime) -> None:
     """The platform's word makes a post this delivery's, and another delivery has it: a person has to look."""
     alert_log.add(
-        conn, user_id=delivery.user_id, post_id=delivery.post_id, delivery_id=delivery.id, type=AlertType.ERROR,
+        conn,
+        user_id=delivery.user_id,
+        post_id=delivery.post_id,
+        delivery_id=delivery.id,
+        type=AlertType.ERROR,
         message=f"{NAMES[delivery.platform]}: the platform named post {remote_id} for this delivery, but it is linked to "
         f"delivery {owner}. Check on {NAMES[delivery.platform]} how many posts there are.",
-        dedupe_key=f"delivery:{delivery.id}:elsewhere:{remote_id}"[:120], now=now, kind=AlertKind.TWICE,
-    )  # fmt: skip
+        dedupe_key=f"delivery:{delivery.id}:elsewhere:{remote_id}"[:120],
+        now=now,
+        kind=AlertKind.TWICE,
+    )
 
 
 def appeared(conn: Connection, delivery: Delivery, remote_id: str, now: datetime) -> None:
     """What was cancelled is published after all: its answer came late."""
     name = NAMES[delivery.platform]
     alert_log.add(
-        conn, user_id=delivery.user_id, post_id=delivery.post_id, delivery_id=delivery.id, type=AlertType.ERROR,
+        conn,
+        user_id=delivery.user_id,
+        post_id=delivery.post_id,
+        delivery_id=delivery.id,
+        type=AlertType.ERROR,
         message=f"{name}: a post that you cancelled is published after all ({remote_id}). Delete it on {name} if you do "
         "not want it.",
-        dedupe_key=f"delivery:{delivery.id}:appeared:{remote_id}"[:120], now=now, kind=AlertKind.TWICE,
-    )  # fmt: skip
+        dedupe_key=f"delivery:{delivery.id}:appeared:{remote_id}"[:120],
+        now=now,
+        kind=AlertKind.TWICE,
+    )

@@ -132,27 +132,46 @@ def _tell(conn: Connection, server: Server, before: ServerHealth | None, after: 
         subject = f"platform:{number}:{user_id}"
         if fails:
             _alert(
-                conn, user_id, AlertType.ERROR, AlertKind.PLATFORM, subject, f"failing:{after.since:%Y%m%dT%H%M%S}",
+                conn,
+                user_id,
+                AlertType.ERROR,
+                AlertKind.PLATFORM,
+                subject,
+                f"failing:{after.since:%Y%m%dT%H%M%S}",
                 f"{called(server)} is failing. {after.reason} New posts wait and are published when it is available again.",
                 now,
-            )  # fmt: skip
+            )
         elif alert_log.has_open(conn, subject):
             alert_log.close(conn, subject, now)
             if after.verdict is HealthVerdict.UNKNOWN:
                 continue  # nobody looked any more: that is no recovery
             _alert(
-                conn, user_id, AlertType.SUCCESS, AlertKind.RECOVERED, "", f"{subject}:{after.since:%Y%m%dT%H%M%S}",
-                f"{called(server)} is available again. Waiting posts are published now.", now,
-            )  # fmt: skip
+                conn,
+                user_id,
+                AlertType.SUCCESS,
+                AlertKind.RECOVERED,
+                "",
+                f"{subject}:{after.since:%Y%m%dT%H%M%S}",
+                f"{called(server)} is available again. Waiting posts are published now.",
+                now,
+            )
 
 
 def _alert(
     conn: Connection, user_id: int, type: AlertType, kind: AlertKind, subject: str, what: str, text: str, now: datetime
 ) -> None:
     alert_log.add(
-        conn, user_id=user_id, post_id=None, delivery_id=None, type=type, message=text, kind=kind, subject=subject,
-        dedupe_key=f"{subject}:{what}:{user_id}"[:120], now=now,
-    )  # fmt: skip
+        conn,
+        user_id=user_id,
+        post_id=None,
+        delivery_id=None,
+        type=type,
+        message=text,
+        kind=kind,
+        subject=subject,
+        dedupe_key=f"{subject}:{what}:{user_id}"[:120],
+        now=now,
+    )
 
 
 def reload(ctx: Context) -> None:

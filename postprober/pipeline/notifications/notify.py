@@ -53,15 +53,20 @@ def tell(ctx: Context, conn: Connection, user: User, alert: AlertRecord, why: st
     at = max(now + GROUP, errors_at if alert.type == AlertType.ERROR else others_at)
     rows = [
         {
-            "alert_id": alert.id, "channel_id": channel.id, "dedupe_key": f"{key}:{channel.id}"[:160], "why": why,
-            "created_at": now, "next_at": at, "error": "" if channel.is_active else WAITS,
+            "alert_id": alert.id,
+            "channel_id": channel.id,
+            "dedupe_key": f"{key}:{channel.id}"[:160],
+            "why": why,
+            "created_at": now,
+            "next_at": at,
+            "error": "" if channel.is_active else WAITS,
         }
         for channel in notifications.channels_of(conn, user.id)
         # What arises while a channel is off waits there; that it was repeated meanwhile would be old news.
         if (channel.is_active or (why != "again" and channel.confirmed))
         and wants(channel.kinds, alert.kind)
         and channel.escalation == (why == "escalation")
-    ]  # fmt: skip
+    ]
     notifications.add(conn, rows)
     if why != "escalation":  # what waits for the end of the quiet hours is told then, and its repeats count from there
         notifications.told(conn, alert.id, alert.told_times, at)
@@ -126,10 +131,17 @@ def _note_failure(ctx: Context, channel: Channel, rows: Sequence[dict[str, Any]]
             reason = error.message if at_once else f"It failed for a day: {error.message}"
             if notifications.switch_off(conn, channel.id, reason[:300]):
                 alert_log.add(
-                    conn, user_id=channel.user_id, post_id=None, delivery_id=None, type=AlertType.ERROR,
-                    message=f"The channel “{channel.name}” was switched off. {reason}", kind=AlertKind.CHANNEL,
-                    subject=f"channel:{channel.id}", dedupe_key=f"channel:{channel.id}:off:{rows[0]['id']}", now=now,
-                )  # fmt: skip
+                    conn,
+                    user_id=channel.user_id,
+                    post_id=None,
+                    delivery_id=None,
+                    type=AlertType.ERROR,
+                    message=f"The channel “{channel.name}” was switched off. {reason}",
+                    kind=AlertKind.CHANNEL,
+                    subject=f"channel:{channel.id}",
+                    dedupe_key=f"channel:{channel.id}:off:{rows[0]['id']}",
+                    now=now,
+                )
 
 
 def scheduler_subject(space: int) -> str:
@@ -145,10 +157,16 @@ def scheduler_back(ctx: Context) -> None:
             if alert_log.has_open(conn, subject):
                 alert_log.close(conn, subject, now)
                 alert_log.add(
-                    conn, user_id=owner.id, post_id=None, delivery_id=None, type=AlertType.SUCCESS,
-                    message="The scheduler runs again.", kind=AlertKind.RECOVERED, now=now,
+                    conn,
+                    user_id=owner.id,
+                    post_id=None,
+                    delivery_id=None,
+                    type=AlertType.SUCCESS,
+                    message="The scheduler runs again.",
+                    kind=AlertKind.RECOVERED,
+                    now=now,
                     dedupe_key=f"heartbeat:back:{int(now.timestamp())}:{owner.id}",
-                )  # fmt: skip
+                )
 
 
 def attend(ctx: Context) -> None:

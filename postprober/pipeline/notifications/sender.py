@@ -72,10 +72,16 @@ class Sender:
         url = self.vault.open(channel.url, Place("channels", "url", str(channel.id)))
         secret = self.vault.open(channel.secret or "", Place("channels", "secret", str(channel.id)))
         data = {
-            "alert_id": row["alert_id"], "type": row["alert_type"], "kind": row["alert_kind"],
-            "message": row["alert_message"], "post_id": row["alert_post_id"], "delivery_id": row["alert_delivery_id"],
-            "created_at": utc_iso(row["alert_created_at"]), "why": row["why"], **message.data(row, self.app_url),
-        }  # fmt: skip
+            "alert_id": row["alert_id"],
+            "type": row["alert_type"],
+            "kind": row["alert_kind"],
+            "message": row["alert_message"],
+            "post_id": row["alert_post_id"],
+            "delivery_id": row["alert_delivery_id"],
+            "created_at": utc_iso(row["alert_created_at"]),
+            "why": row["why"],
+            **message.data(row, self.app_url),
+        }
         stamp = int(self.clock.now().timestamp())
         body, headers = webhook.request(secret, row["dedupe_key"], stamp, f"alert.{row['alert_kind']}", data)
         client = self.http.for_typed().bound(secrets=[secret])

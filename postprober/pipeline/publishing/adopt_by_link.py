@@ -42,9 +42,7 @@ def adopt_pointed(ctx: Context, delivery: Delivery, link: str, request_id: str, 
     with ctx.db.read() as conn:
         account = accounts.get(conn, delivery.account_id)
     work = ClaimedDelivery(ctx, delivery, account, open_credentials(ctx.vault, account))
-    wanted = remote_id_in(
-        account.platform, link, account_id=account.remote_id, handle=account.account_name.lstrip("@")
-    )  # fmt: skip
+    wanted = remote_id_in(account.platform, link, account_id=account.remote_id, handle=account.account_name.lstrip("@"))
     recorder = ExchangeRecorder()
     with ctx.db.write() as conn:
         attempt = work.begin(conn, Act.RECONCILE, part.index, request_id)
@@ -108,9 +106,14 @@ def _seen_by_a_stranger(work: ClaimedDelivery, part: PartRecord, wanted: str, re
     platform, config = work.account.platform, work.ctx.config_for(work.account.platform)
     url = public_url(platform, config, wanted)
     seen = look(
-        work.ctx.http.bound(request_id=request_id), platform, config, url=url, remote_id=wanted,
-        instance=work.account.instance, author=work.account.account_name,
-    )  # fmt: skip
+        work.ctx.http.bound(request_id=request_id),
+        platform,
+        config,
+        url=url,
+        remote_id=wanted,
+        instance=work.account.instance,
+        author=work.account.account_name,
+    )
     if seen.verdict is Verdict.GONE:
         raise BadInput(f"There is no such post on {NAMES[platform]}.", field="link")
     if seen.verdict is not Verdict.FOUND:

@@ -134,10 +134,16 @@ def _unconfirmed(work: ClaimedDelivery, part: PartRecord, error: PlatformError, 
             evidence_log.keep(conn, work.delivery.id, "named", {"part": part.index, "remote_id": error.remote_id}, now)
         work.log(conn, Step.POSTING, StepStatus.WARNING, message=error.message, next="looking whether it is there")
         work.move(
-            conn, S.UNCONFIRMED, error.message, unknown_at=now, next_at=now + adapter.traits.settle, readings=0,
-            absences=0, lease_until=None,
+            conn,
+            S.UNCONFIRMED,
+            error.message,
+            unknown_at=now,
+            next_at=now + adapter.traits.settle,
+            readings=0,
+            absences=0,
+            lease_until=None,
             parts=work.delivery.with_part(replace(current, refused_as_duplicate=duplicate)),
-        )  # fmt: skip
+        )
     work.ctx.patience.wait(work.delivery.id, adapter.traits.settle)
 
 
@@ -186,9 +192,13 @@ def fail(work: ClaimedDelivery, error: PlatformError, step: Step) -> None:
         elif error.code == IN_FLIGHT:
             # Not a try of this delivery: another worker's renewal may be slow, or dead and its claim running out.
             work.move(
-                conn, S.WAITING, error.message, next_at=now + timedelta(seconds=1), lease_until=None,
+                conn,
+                S.WAITING,
+                error.message,
+                next_at=now + timedelta(seconds=1),
+                lease_until=None,
                 tries=max(0, delivery.tries - sent),
-            )  # fmt: skip
+            )
         elif isinstance(error, (PostRejected, UnexpectedReply)) or _exhausted(work):
             work.log(conn, step, StepStatus.FAILED, message=error.message)
             work.move(conn, S.FAILED, error.message, next_at=None, lease_until=None)
@@ -196,9 +206,13 @@ def fail(work: ClaimedDelivery, error: PlatformError, step: Step) -> None:
             again = now + backoff(tries, ctx.rng)
             work.log(conn, step, StepStatus.WARNING, message=error.message, retry_at=utc_iso(again))
             work.move(
-                conn, S.WAITING, error.message, next_at=again, lease_until=None,
+                conn,
+                S.WAITING,
+                error.message,
+                next_at=again,
+                lease_until=None,
                 tries=delivery.tries + (not sent),
-            )  # fmt: skip
+            )
 
 
 def _exhausted(work: ClaimedDelivery) -> bool:

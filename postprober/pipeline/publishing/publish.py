@@ -103,9 +103,10 @@ def _goes_already(work: ClaimedDelivery) -> bool:
     with work.ctx.db.write() as conn:
         same = accounts.same(conn, work.account)
         twins = [
-            one for one in deliveries.of_post(conn, work.delivery.post_id)
+            one
+            for one in deliveries.of_post(conn, work.delivery.post_id)
             if one.id != work.delivery.id and one.account_id in same and one.state not in (S.CANCELLED, S.FAILED)
-        ]  # fmt: skip
+        ]
         if twins:
             reason = f"Delivery {twins[0].id} sends this post to the same account."
             work.log(conn, Step.POSTING, StepStatus.WARNING, message=reason)
@@ -284,17 +285,28 @@ def _write_intent(work: ClaimedDelivery, part: PartRecord, job: PartJob, request
             rows.insert(0, (Step.AUTHENTICATION, StepStatus.SUCCESS, {"account": work.account.account_name}))
         step_log.add_all(conn, work.delivery, rows, now)
         work.move(
-            conn, S.SUBMITTING, f"sending part {part.index + 1} of {len(work.delivery.parts)}",
-            parts=work.delivery.with_part(part), tries=work.delivery.tries + 1, unknown_at=None,
+            conn,
+            S.SUBMITTING,
+            f"sending part {part.index + 1} of {len(work.delivery.parts)}",
+            parts=work.delivery.with_part(part),
+            tries=work.delivery.tries + 1,
+            unknown_at=None,
             first_byte_at=work.delivery.first_byte_at or now,
-        )  # fmt: skip
+        )
         return work.begin(
-            conn, Act.PUBLISH, part.index, request_id, payload_hash=digest,
+            conn,
+            Act.PUBLISH,
+            part.index,
+            request_id,
+            payload_hash=digest,
             intent={
-                "text": normalise(job.text), "media": [m.sha256 for m in job.media], "handle": part.handle,
-                "parent": job.parent.remote_id if job.parent else "", "newest_known_post": part.newest_known_post,
+                "text": normalise(job.text),
+                "media": [m.sha256 for m in job.media],
+                "handle": part.handle,
+                "parent": job.parent.remote_id if job.parent else "",
+                "newest_known_post": part.newest_known_post,
             },
-        )  # fmt: skip
+        )
 
 
 def _with_intent(work: ClaimedDelivery, conn: Connection, part: PartRecord) -> PartRecord:

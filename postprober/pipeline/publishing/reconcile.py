@@ -122,9 +122,15 @@ def _conclude(
 
 
 def _write(
-    work: ClaimedDelivery, conn: Connection, part: PartRecord, attempt: int, recorder: ExchangeRecorder, adapter: Adapter, sighting: Sighting,
+    work: ClaimedDelivery,
+    conn: Connection,
+    part: PartRecord,
+    attempt: int,
+    recorder: ExchangeRecorder,
+    adapter: Adapter,
+    sighting: Sighting,
     cause: StateCause,
-) -> None:  # fmt: skip
+) -> None:
     work.close(conn, attempt, _OUTCOMES[sighting.state], recorder, sighting.reason)
     if sighting.state is SightingState.FOUND and sighting.post is not None:
         found = f"found on the account: {sighting.reason}"
@@ -183,9 +189,12 @@ def _absent(work: ClaimedDelivery, conn: Connection, adapter: Adapter, part: Par
         _hold(work, conn, reason, StateCause.DUPLICATE)
     elif absences < READINGS_FOR_ABSENCE:
         work.touch(
-            conn, absences=absences, readings=work.delivery.readings + 1,
-            next_at=work.now() + work.ctx.timing.reread, lease_until=None,
-        )  # fmt: skip
+            conn,
+            absences=absences,
+            readings=work.delivery.readings + 1,
+            next_at=work.now() + work.ctx.timing.reread,
+            lease_until=None,
+        )
     elif work.delivery.crashes >= MAX_CRASHES:
         _hold(work, conn, "it is not there, and it took its worker down three times", StateCause.CRASHED)
     elif work.delivery.tries >= MAX_TRIES:
@@ -198,9 +207,15 @@ def _absent(work: ClaimedDelivery, conn: Connection, adapter: Adapter, part: Par
         message = "It is not there; it is sent again."
         work.log(conn, Step.POSTING, StepStatus.WARNING, message=message, retry_at=utc_iso(again))
         work.move(
-            conn, S.SCHEDULED, f"proved absent twice: {sighting.reason}", next_at=again, lease_until=None,
-            unknown_at=None, readings=0, absences=0,
-        )  # fmt: skip
+            conn,
+            S.SCHEDULED,
+            f"proved absent twice: {sighting.reason}",
+            next_at=again,
+            lease_until=None,
+            unknown_at=None,
+            readings=0,
+            absences=0,
+        )
 
 
 def _unsure(work: ClaimedDelivery, conn: Connection, adapter: Adapter, sighting: Sighting, cause: StateCause) -> None:

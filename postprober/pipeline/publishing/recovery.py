@@ -63,19 +63,39 @@ def _take_back(ctx: Context, delivery: Delivery) -> None:
         attempts.close_lost(conn, delivery.id, now)
         if delivery.state is S.CLAIMED:
             transitions.move(
-                conn, delivery, S.SCHEDULED, reason="its worker was lost before sending", now=now, worker=ctx.worker,
-                next_at=now, **columns,
-            )  # fmt: skip
+                conn,
+                delivery,
+                S.SCHEDULED,
+                reason="its worker was lost before sending",
+                now=now,
+                worker=ctx.worker,
+                next_at=now,
+                **columns,
+            )
             return
         settle = ctx.adapter(accounts.get(conn, delivery.account_id), ctx.http).traits.settle
         step_log.add(
-            conn, delivery, Step.POSTING, StepStatus.WARNING, now,
-            message="Its worker was lost while sending.", next="looking whether it is there",
-        )  # fmt: skip
+            conn,
+            delivery,
+            Step.POSTING,
+            StepStatus.WARNING,
+            now,
+            message="Its worker was lost while sending.",
+            next="looking whether it is there",
+        )
         transitions.move(
-            conn, delivery, S.UNCONFIRMED, reason="its worker was lost while sending", now=now, worker=ctx.worker,
-            next_at=now + settle, unknown_at=now, readings=0, absences=0, **columns,
-        )  # fmt: skip
+            conn,
+            delivery,
+            S.UNCONFIRMED,
+            reason="its worker was lost while sending",
+            now=now,
+            worker=ctx.worker,
+            next_at=now + settle,
+            unknown_at=now,
+            readings=0,
+            absences=0,
+            **columns,
+        )
     ctx.patience.wait(delivery.id, settle)
 
 
@@ -147,11 +167,17 @@ def guard_against_restore(ctx: Context, note: HighWater) -> int:
         )
         for owner in users.owners(conn):
             alert_log.add(
-                conn, user_id=owner.id, post_id=None, delivery_id=None, type=AlertType.WARNING, kind=AlertKind.OTHER,
+                conn,
+                user_id=owner.id,
+                post_id=None,
+                delivery_id=None,
+                type=AlertType.WARNING,
+                kind=AlertKind.OTHER,
                 message=f"The database was restored or moved ({why}). {done.rowcount} posts that may have been published "
                 "since are looked for on the platforms before anything is sent.",
-                dedupe_key=f"restored:{now:%Y%m%dT%H%M%S}:{owner.id}", now=now,
-            )  # fmt: skip
+                dedupe_key=f"restored:{now:%Y%m%dT%H%M%S}:{owner.id}",
+                now=now,
+            )
         return done.rowcount
 
 

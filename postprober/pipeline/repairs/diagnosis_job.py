@@ -111,10 +111,12 @@ def gather(ctx: Context, delivery: Delivery, account: Account) -> Evidence:
         partly_out=any(p.ref is not None for p in delivery.parts),
         unknown=delivery.unknown_at is not None,
         held=delivery.cause,
-        doubted=any(t.act == Act.PUBLISH and t.part == (part.index if part else -1) and is_unknown(t.outcome) for t in tries),
+        doubted=any(
+            t.act == Act.PUBLISH and t.part == (part.index if part else -1) and is_unknown(t.outcome) for t in tries
+        ),
         renewable=traits.renewable(has_refresh_token=bool(cred.refresh_token or cred.secret)),
         repaired=tuple(row.fix for row in earlier if row.state == "applied"),
-    )  # fmt: skip
+    )
     return collect(evidence, tokens.secrets_of(cred))
 
 
@@ -173,19 +175,41 @@ def _state(conn: Connection, delivery: Delivery, diagnosis: Diagnosis) -> Repair
 
 
 def _tell(
-    conn: Connection, ctx: Context, delivery: Delivery, account: Account, repair: Repair, diagnosis: Diagnosis,
+    conn: Connection,
+    ctx: Context,
+    delivery: Delivery,
+    account: Account,
+    repair: Repair,
+    diagnosis: Diagnosis,
     state: RepairState,
-) -> None:  # fmt: skip
+) -> None:
     status = StepStatus.WARNING if state == "applied" or delivery.state is S.HELD else StepStatus.FAILED
     step_log.add_analysis(
-        conn, delivery, _STEPS.get(delivery.state, Step.POSTING), status, ctx.clock.now(), diagnosis.explanation,
-        cause=diagnosis.cause, fix=diagnosis.fix, repair=state, by=diagnosis.by, confidence=diagnosis.confidence,
-        cited=list(diagnosis.cited), note=diagnosis.note, message=delivery.reason,
-    )  # fmt: skip
+        conn,
+        delivery,
+        _STEPS.get(delivery.state, Step.POSTING),
+        status,
+        ctx.clock.now(),
+        diagnosis.explanation,
+        cause=diagnosis.cause,
+        fix=diagnosis.fix,
+        repair=state,
+        by=diagnosis.by,
+        confidence=diagnosis.confidence,
+        cited=list(diagnosis.cited),
+        note=diagnosis.note,
+        message=delivery.reason,
+    )
     if state in _TOLD:
         alert_log.add(
-            conn, user_id=delivery.user_id, post_id=delivery.post_id, delivery_id=delivery.id, type=AlertType.WARNING,
+            conn,
+            user_id=delivery.user_id,
+            post_id=delivery.post_id,
+            delivery_id=delivery.id,
+            type=AlertType.WARNING,
             message=f"{NAMES[delivery.platform]} ({account.account_name}): {_TOLD[state]} {diagnosis.explanation}",
-            dedupe_key=f"repair:{repair.id}", now=ctx.clock.now(), kind=AlertKind.REPAIR,
+            dedupe_key=f"repair:{repair.id}",
+            now=ctx.clock.now(),
+            kind=AlertKind.REPAIR,
             subject=repairs.subject(delivery.id),
-        )  # fmt: skip
+        )

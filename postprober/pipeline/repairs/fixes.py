@@ -112,9 +112,13 @@ def _reencoded(ctx: Context, delivery: Delivery, evidence: Evidence) -> Plan | N
         relative = Path("media") / digest[:2] / f"{digest}.jpg"
         _keep(ctx.data_dir / relative, fitted.data)
         made[str(file.id)] = {
-            "mime": fitted.mime, "size": len(fitted.data), "width": fitted.width, "height": fitted.height,
-            "sha256": digest, "path": str(relative),
-        }  # fmt: skip
+            "mime": fitted.mime,
+            "size": len(fitted.data),
+            "width": fitted.width,
+            "height": fitted.height,
+            "sha256": digest,
+            "path": str(relative),
+        }
     names = [name for name, kind in zip(evidence.files, evidence.media, strict=False) if kind is MediaKind.IMAGE]
     return {"media": made, "files": f"{', '.join(names) or 'The pictures'}: {_REENCODED}"} if made else None
 
@@ -165,9 +169,17 @@ def apply(conn: Connection, repair: Repair, delivery: Delivery, reason: str, now
         parts = tuple(part if part.ref else replace(part, staged=None, staged_at="") for part in parts)
     due = datetime.fromisoformat(repair.plan["until"]) if "until" in repair.plan else now
     return transitions.move(
-        conn, delivery, S.SCHEDULED, reason=reason, now=now, parts=parts, next_at=due, due_at=due,
-        tries=one_more(delivery.tries), crashes=0,
-    )  # fmt: skip
+        conn,
+        delivery,
+        S.SCHEDULED,
+        reason=reason,
+        now=now,
+        parts=parts,
+        next_at=due,
+        due_at=due,
+        tries=one_more(delivery.tries),
+        crashes=0,
+    )
 
 
 def _with_texts(parts: tuple[PartRecord, ...], texts: list[str]) -> tuple[PartRecord, ...]:
@@ -189,11 +201,17 @@ def _new_media(conn: Connection, made: dict[str, Plan], delivery: Delivery, now:
     old: list[MediaRecord] = media.get_many(conn, [int(key) for key in made])
     return {
         record.id: media.add(
-            conn, space=delivery.user_id, now=now, name=record.name, kind=record.kind, alt=record.alt, duration=None,
+            conn,
+            space=delivery.user_id,
+            now=now,
+            name=record.name,
+            kind=record.kind,
+            alt=record.alt,
+            duration=None,
             **made[str(record.id)],
         )
         for record in old
-    }  # fmt: skip
+    }
 
 
 def _with_media(conn: Connection, parts: tuple[PartRecord, ...], new_ids: dict[int, int]) -> tuple[PartRecord, ...]:

@@ -154,8 +154,10 @@ class Scheduler:
 
     def _in_hand(self) -> list[str]:
         counts = {
-            "deliveries": self._deliverer.busy(), "account checks": self._account_checks.busy(), "messages": self._senders.busy()
-        }  # fmt: skip
+            "deliveries": self._deliverer.busy(),
+            "account checks": self._account_checks.busy(),
+            "messages": self._senders.busy(),
+        }
         return [*(f"{count} {what}" for what, count in counts.items() if count), *sorted(self._at_work)]
 
     def _hand_over(self) -> None:

@@ -129,10 +129,16 @@ def _note(
     now: datetime,
 ) -> None:
     body = {
-        "why": wanted.why, "verdict": seen.verdict.value, "message": seen.reason, "url": seen.url, "text": seen.text,
-        "author": seen.author, "media": [vars(item) for item in seen.media or ()],
-        "differences": list(compared.differences) if compared else [], "picture": picture,
-    }  # fmt: skip
+        "why": wanted.why,
+        "verdict": seen.verdict.value,
+        "message": seen.reason,
+        "url": seen.url,
+        "text": seen.text,
+        "author": seen.author,
+        "media": [vars(item) for item in seen.media or ()],
+        "differences": list(compared.differences) if compared else [],
+        "picture": picture,
+    }
     evidence_log.keep(conn, delivery.id, "browser", body, now, picture)
     if compared is None:
         return
@@ -140,9 +146,15 @@ def _note(
     if _raise_proof(ctx, conn, delivery.id, proof, now):
         status = StepStatus.WARNING if compared.differences else StepStatus.SUCCESS
         step_log.add(
-            conn, delivery, Step.VERIFICATION, status, now, message=f"Seen in a browser: {seen.reason}",
-            proof=proof.value, differences=body["differences"],
-        )  # fmt: skip
+            conn,
+            delivery,
+            Step.VERIFICATION,
+            status,
+            now,
+            message=f"Seen in a browser: {seen.reason}",
+            proof=proof.value,
+            differences=body["differences"],
+        )
 
 
 def _raise_proof(ctx: Context, conn: Connection, delivery_id: int, proof: Proof, now: datetime) -> bool:
@@ -157,10 +169,18 @@ def _raise_proof(ctx: Context, conn: Connection, delivery_id: int, proof: Proof,
         elif found.state is S.PUBLISHED and found.readings >= len(ctx.timing.verify_after):
             base = found.published_at or now
             transitions.move(
-                conn, found, S.VERIFIED, reason=f"proof: {proof.value}, seen in a browser", now=now, worker=ctx.worker,
-                proof=proof, verified_at=now, readings=0, absences=0,
+                conn,
+                found,
+                S.VERIFIED,
+                reason=f"proof: {proof.value}, seen in a browser",
+                now=now,
+                worker=ctx.worker,
+                proof=proof,
+                verified_at=now,
+                readings=0,
+                absences=0,
                 next_at=next_poll(base, now, ctx.timing.engagement_scale) or now,
-            )  # fmt: skip
+            )
         else:
             return False
     except Conflict:

@@ -52,10 +52,12 @@ def kind_of_loss(work: ClaimedDelivery, finding: Finding) -> str:
     """deleted, hidden, suspended, or gone when that cannot be told. Looks at the author's page as a stranger."""
     ref = work.delivery.parts[0].ref
     author = look_at_author(
-        work.ctx.http.bound(request_id=new_request_id()), work.account.platform,
-        work.ctx.config_for(work.account.platform), url=work.delivery.url or (ref.url if ref else ""),
+        work.ctx.http.bound(request_id=new_request_id()),
+        work.account.platform,
+        work.ctx.config_for(work.account.platform),
+        url=work.delivery.url or (ref.url if ref else ""),
         name=work.account.account_name,
-    )  # fmt: skip
+    )
     if author is Verdict.GONE:
         return "suspended"
     if finding.owner_lost:

@@ -65,10 +65,16 @@ def comment(work: ClaimedDelivery, conn: Connection, counts: Counts, before: Seq
     if told.suspicious:
         name = f"{NAMES[work.delivery.platform]} ({work.account.account_name})"
         alert_log.add(
-            conn, user_id=work.delivery.user_id, post_id=work.delivery.post_id, delivery_id=work.delivery.id,
-            type=AlertType.WARNING, message=f"{name}: {told.text}", dedupe_key=f"delivery:{work.delivery.id}:reach",
-            now=work.now(), kind=AlertKind.REACH,
-        )  # fmt: skip
+            conn,
+            user_id=work.delivery.user_id,
+            post_id=work.delivery.post_id,
+            delivery_id=work.delivery.id,
+            type=AlertType.WARNING,
+            message=f"{name}: {told.text}",
+            dedupe_key=f"delivery:{work.delivery.id}:reach",
+            now=work.now(),
+            kind=AlertKind.REACH,
+        )
 
 
 def remember(work: ClaimedDelivery, conn: Connection, counts: Counts) -> None:
@@ -154,6 +160,13 @@ def _tell(conn: Connection, goal: Goal, first: Delivery, text: str, met: bool | 
     )
     kind = AlertType.SUCCESS if met else AlertType.WARNING
     alert_log.add(
-        conn, user_id=goal.user_id, post_id=goal.post_id, delivery_id=None, type=kind, message=text,
-        dedupe_key=f"post:{goal.post_id}:criteria", now=now, kind=AlertKind.CRITERIA,
-    )  # fmt: skip
+        conn,
+        user_id=goal.user_id,
+        post_id=goal.post_id,
+        delivery_id=None,
+        type=kind,
+        message=text,
+        dedupe_key=f"post:{goal.post_id}:criteria",
+        now=now,
+        kind=AlertKind.CRITERIA,
+    )

@@ -85,8 +85,11 @@ def login(http: HttpClient, pds: str, identifier: str, password: str, *, clock: 
     """
     clock = clock or SystemClock()
     try:
-        reply = http.send("POST", f"{pds}/xrpc/com.atproto.server.createSession",
-                          json={"identifier": identifier, "password": password})  # fmt: skip
+        reply = http.send(
+            "POST",
+            f"{pds}/xrpc/com.atproto.server.createSession",
+            json={"identifier": identifier, "password": password},
+        )
     except OutcomeUnknown as error:
         raise Unavailable("Bluesky did not answer the sign-in; try again.", error.detail) from error
     if not reply.ok:
@@ -128,9 +131,13 @@ def _session(reply: Reply, old: Credentials) -> Credentials:
     if not access or not refresh:
         raise OutcomeUnknown("Bluesky's answer held no session.", reply.excerpt, http_status=reply.status)
     return replace(
-        old, access_token=access, refresh_token=refresh, expires_at=expiry(access),
-        remote_id=text_at(body, "did") or old.remote_id, name=text_at(body, "handle") or old.name,
-    )  # fmt: skip
+        old,
+        access_token=access,
+        refresh_token=refresh,
+        expires_at=expiry(access),
+        remote_id=text_at(body, "did") or old.remote_id,
+        name=text_at(body, "handle") or old.name,
+    )
 
 
 def expiry(token: str) -> datetime | None:

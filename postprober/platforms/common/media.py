@@ -36,9 +36,16 @@ MAX_PIXELS = 64_000_000  # a decoded picture of this size takes 256 MB; phones m
 MAX_IMAGE_BYTES = 64 * 1024 * 1024  # twice the largest image that any of our platforms takes
 MAX_FRAMES = 2000  # of an animation; the most that a platform allows is 350 (NAME/facts.md, 3)
 MIMES = {
-    "JPEG": "image/jpeg", "MPO": "image/jpeg", "PNG": "image/png", "GIF": "image/gif", "WEBP": "image/webp",
-    "BMP": "image/bmp", "TIFF": "image/tiff", "AVIF": "image/avif", "HEIF": "image/heic",
-}  # fmt: skip
+    "JPEG": "image/jpeg",
+    "MPO": "image/jpeg",
+    "PNG": "image/png",
+    "GIF": "image/gif",
+    "WEBP": "image/webp",
+    "BMP": "image/bmp",
+    "TIFF": "image/tiff",
+    "AVIF": "image/avif",
+    "HEIF": "image/heic",
+}
 MAX_SCANS = 100  # of a JPEG, each of which goes over the whole picture; progressive ones have about 10
 _MAX_SEGMENTS = 10_000  # of a JPEG; 64 MB are about 1,000 full ones
 _MAX_PROFILES = 4  # of a PNG, which may have one (W3C PNG, 5.6): each is unpacked, and what comes of it may be large

@@ -57,9 +57,12 @@ def start(config: PlatformConfig, redirect_uri: str, state: str, spec: OAuthSpec
     _need_client(config, spec)
     verifier = secrets.token_urlsafe(VERIFIER_BYTES) if spec.pkce else ""
     with OAuth2Client(
-        config.client_id, redirect_uri=redirect_uri, scope=spec.scope_separator.join(spec.scopes),
-        code_challenge_method="S256" if spec.pkce else None, trust_env=False,
-    ) as client:  # fmt: skip
+        config.client_id,
+        redirect_uri=redirect_uri,
+        scope=spec.scope_separator.join(spec.scopes),
+        code_challenge_method="S256" if spec.pkce else None,
+        trust_env=False,
+    ) as client:
         url, _ = client.create_authorization_url(spec.authorize_url, state=state, code_verifier=verifier or None)
     return AuthorizeRequest(str(url), verifier)
 
@@ -131,9 +134,15 @@ def _long_lived(
     http: HttpClient, config: PlatformConfig, spec: OAuthSpec, cred: Credentials, clock: Clock
 ) -> Credentials:
     """The second step where there is one. Asking twice does no harm, so it is a read."""
-    reply = http.read("GET", spec.long_lived_url, params={
-        "grant_type": "ig_exchange_token", "client_secret": config.client_secret, "access_token": cred.access_token,
-    })  # fmt: skip
+    reply = http.read(
+        "GET",
+        spec.long_lived_url,
+        params={
+            "grant_type": "ig_exchange_token",
+            "client_secret": config.client_secret,
+            "access_token": cred.access_token,
+        },
+    )
     judged = _judge(
         _Plain(reply.status, reply.json_or_none(), reply.headers), spec, clock, _Act.EXCHANGE, reply.excerpt
     )
@@ -203,9 +212,13 @@ class _Plain:
 def _client(http: HttpClient, config: PlatformConfig, spec: OAuthSpec, clock: Clock, act: str) -> Any:
     """Authlib's client over our transport; `Any`, because Authlib has no types."""
     client = OAuth2Client(
-        config.client_id, config.client_secret or None, token_endpoint_auth_method=spec.auth_method,
-        revocation_endpoint_auth_method=spec.auth_method, transport=http.transport(), trust_env=False,
-    )  # fmt: skip
+        config.client_id,
+        config.client_secret or None,
+        token_endpoint_auth_method=spec.auth_method,
+        revocation_endpoint_auth_method=spec.auth_method,
+        transport=http.transport(),
+        trust_env=False,
+    )
 
     def judge(response: Any) -> _TokenReply:
         return _judge(response, spec, clock, act, http.redactor.excerpt(response.text))

@@ -29,9 +29,13 @@ def run(task: str, path: str, **how: Any) -> tuple[dict[str, Any], bytes]:
     env = {name: os.environ[name] for name in _KEPT if name in os.environ} | {"PYTHONPATH": str(places.import_root())}
     try:
         done = subprocess.run(  # nosec B603 # our own module, and no shell
-            [sys.executable, "-P", "-m", "postprober.platforms.common.picture_helper"], input=order.encode(), env=env,
-            capture_output=True, timeout=SECONDS, check=False,
-        )  # fmt: skip
+            [sys.executable, "-P", "-m", "postprober.platforms.common.picture_helper"],
+            input=order.encode(),
+            env=env,
+            capture_output=True,
+            timeout=SECONDS,
+            check=False,
+        )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise _not_now(type(error).__name__) from None
     begun, said = done.stdout.startswith(BEGUN), done.stdout.removeprefix(BEGUN)

@@ -18,6 +18,12 @@ PUBLISHES = frozenset({"instagram_business_content_publish"})
 def spec(config: PlatformConfig) -> OAuthSpec:
     token = TOKEN if config.auth_url == WWW else f"{config.auth_url}/oauth/access_token"
     return OAuthSpec(
-        "Instagram", f"{config.auth_url}/oauth/authorize", token, SCOPES, pkce=False,
-        auth_method="client_secret_post", scope_separator=",", long_lived_url=f"{config.api_url}/access_token",
-    )  # fmt: skip
+        "Instagram",
+        f"{config.auth_url}/oauth/authorize",
+        token,
+        SCOPES,
+        pkce=False,
+        auth_method="client_secret_post",
+        scope_separator=",",
+        long_lived_url=f"{config.api_url}/access_token",
+    )

@@ -12,6 +12,11 @@ PUBLISHES = frozenset({"w_member_social", "w_organization_social"})
 def spec(config: PlatformConfig) -> OAuthSpec:
     base = f"{config.auth_url}/oauth/v2"
     return OAuthSpec(
-        "LinkedIn", f"{base}/authorization", f"{base}/accessToken", SCOPES, pkce=False,
-        auth_method="client_secret_post", revoke_url=f"{base}/revoke",
-    )  # fmt: skip
+        "LinkedIn",
+        f"{base}/authorization",
+        f"{base}/accessToken",
+        SCOPES,
+        pkce=False,
+        auth_method="client_secret_post",
+        revoke_url=f"{base}/revoke",
+    )

@@ -144,10 +144,16 @@ class MastodonAdapter:
     def _upload(self, cred: Credentials, file: MediaFile, limits: Limits) -> dict[str, object]:
         fitted = payload(file, limits)
         suffix = fitted.mime.rpartition("/")[2]
-        reply = invisible(lambda: self._http.send(
-            "POST", f"{self._base(cred)}/api/v2/media", headers=_auth(cred), data={"description": file.alt},
-            files={"file": (f"{file.sha256[:16]}.{suffix}", fitted.data, fitted.mime)}, timeout=UPLOAD_SECONDS,
-        ))  # fmt: skip
+        reply = invisible(
+            lambda: self._http.send(
+                "POST",
+                f"{self._base(cred)}/api/v2/media",
+                headers=_auth(cred),
+                data={"description": file.alt},
+                files={"file": (f"{file.sha256[:16]}.{suffix}", fitted.data, fitted.mime)},
+                timeout=UPLOAD_SECONDS,
+            )
+        )
         if not reply.ok:
             raise self._failure(reply)
         media_id = text_at(reply.json_or_none(), "id")
@@ -180,9 +186,12 @@ class MastodonAdapter:
         if job.language:
             body["language"] = job.language.split("-")[0].lower()  # ISO 639-1 (docs.joinmastodon.org/methods/statuses)
         reply = self._http.send(
-            "POST", f"{self._base(cred)}/api/v1/statuses", visible=True, json=body,
+            "POST",
+            f"{self._base(cred)}/api/v1/statuses",
+            visible=True,
+            json=body,
             headers={**_auth(cred), "Idempotency-Key": job.handle},
-        )  # fmt: skip
+        )
         if not reply.ok:
             raise self._failure(reply, visible=True)
         status = reply.json_or_none()

@@ -12,6 +12,12 @@ PUBLISHES = frozenset({"write", "write:statuses"})
 def spec(config: PlatformConfig) -> OAuthSpec:
     base = f"{config.api_url}/oauth"
     return OAuthSpec(
-        "Mastodon", f"{base}/authorize", f"{base}/token", SCOPES, pkce=True, auth_method="client_secret_post",
-        revoke_url=f"{base}/revoke", per_server=True,
-    )  # fmt: skip
+        "Mastodon",
+        f"{base}/authorize",
+        f"{base}/token",
+        SCOPES,
+        pkce=True,
+        auth_method="client_secret_post",
+        revoke_url=f"{base}/revoke",
+        per_server=True,
+    )

@@ -70,7 +70,9 @@ EMULATOR = Emulator(
     look=_LOOK,
     dialect=BlueskyDialect,
     routes=lambda world, dialect: [
-        *api.routes(world, dialect), *reads.routes(world, dialect), *rest.routes(world, dialect),
+        *api.routes(world, dialect),
+        *reads.routes(world, dialect),
+        *rest.routes(world, dialect),
     ],
     pages=(PublicPage("/bluesky/profile/{actor:str}/post/{rkey:str}", _find, _unknown_handle),),
     profiles=("/bluesky/profile/{name:str}",),
@@ -85,4 +87,4 @@ EMULATOR = Emulator(
     typed=lambda account: {"identifier": account.id, "password": account.password or ""},
     counts_in_reads=True,
     edited=_edited,
-)  # fmt: skip
+)

@@ -20,9 +20,15 @@ def put_mark(call: Call, collection: str, rkey: str, record: Any) -> Json:
     uri = f"at://{call.owner.id}/{collection}/{rkey}"
     cid = record_cid(record)
     doc = {
-        "uri": uri, "cid": cid, "did": call.owner.id, "collection": collection, "subject": subject["uri"],
-        "at": call.at, "value": record, "gone": False,
-    }  # fmt: skip
+        "uri": uri,
+        "cid": cid,
+        "did": call.owner.id,
+        "collection": collection,
+        "subject": subject["uri"],
+        "at": call.at,
+        "value": record,
+        "gone": False,
+    }
     call.world.put_doc(_KIND, uri, doc)
     return {"uri": uri, "cid": cid}
 

@@ -29,10 +29,14 @@ _ACTS = "com.atproto.repo.applyWrites#"
 async def describe_server(call: Call) -> Response:
     return reply(
         {
-            "did": "did:web:bsky.test", "availableUserDomains": [f".{DOMAIN}"], "inviteCodeRequired": False,
-            "phoneVerificationRequired": False, "links": {}, "contact": {},
+            "did": "did:web:bsky.test",
+            "availableUserDomains": [f".{DOMAIN}"],
+            "inviteCodeRequired": False,
+            "phoneVerificationRequired": False,
+            "links": {},
+            "contact": {},
         }
-    )  # fmt: skip
+    )
 
 
 async def apply_writes(call: Call) -> Response:
@@ -97,9 +101,11 @@ def _marked(collection: str, name: str) -> Any:
         people = [(one, call.world.account_by_id("bluesky", one["did"])) for one in found]
         views = [
             {"actor": profile_basic(who), "createdAt": iso(one["at"]), "indexedAt": iso(one["at"])}
-            if name == "likes" else profile_basic(who)
-            for one, who in people if who is not None
-        ]  # fmt: skip
+            if name == "likes"
+            else profile_basic(who)
+            for one, who in people
+            if who is not None
+        ]
         return reply({"uri": uri, name: views})
 
     return read

@@ -31,13 +31,18 @@ EMULATOR = Emulator(
     ),
     dialect=InstagramDialect,
     routes=lambda world, dialect: [
-        *oauth.routes(world, dialect), *api.routes(world, dialect), *reads.routes(world, dialect), *web.routes(world),
+        *oauth.routes(world, dialect),
+        *api.routes(world, dialect),
+        *reads.routes(world, dialect),
+        *web.routes(world),
     ],
     pages=(PublicPage("/instagram/p/{shortcode:str}/", _by_code), PublicPage("/instagram/p/{shortcode:str}", _by_code)),
     profiles=("/instagram/{name:str}/",),
     settings={"instagram_quota": 100},  # posts per 24 hours: platforms/instagram/facts.md, 4
     scopes=(  # platforms/instagram/facts.md, 1
-        "instagram_business_basic", "instagram_business_content_publish", "instagram_business_manage_comments",
+        "instagram_business_basic",
+        "instagram_business_content_publish",
+        "instagram_business_manage_comments",
         "instagram_business_manage_insights",
     ),
     account_id=lambda number, _digest: str(17_841_400_000_000_000 + number % 10**9),  # shape only
@@ -46,4 +51,4 @@ EMULATOR = Emulator(
     code_seconds=3600.0,
     denied={"error_reason": "user_denied"},
     code_tail="#_",  # platforms/instagram/facts.md, 1
-)  # fmt: skip
+)

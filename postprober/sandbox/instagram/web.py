@@ -95,10 +95,16 @@ async def _upload(call: Call) -> Response:
     if not call.body.startswith((b"\xff\xd8", b"\x89PNG")):
         return reply({"status": "fail", "message": "not a picture"}, 400)
     upload = Media(
-        platform="instagram", id=str(call.world.ids.make("instagram", call.at)), account=call.owner.name, kind="image",
-        created_at=call.at, mime="image/jpeg", size=len(call.body), ready_at=call.at,
+        platform="instagram",
+        id=str(call.world.ids.make("instagram", call.at)),
+        account=call.owner.name,
+        kind="image",
+        created_at=call.at,
+        mime="image/jpeg",
+        size=len(call.body),
+        ready_at=call.at,
         sha256=call.world.keep_bytes(call.body, "image/jpeg"),
-    )  # fmt: skip
+    )
     call.world.save_media(upload)
     return reply({"upload_id": upload.id, "status": "ok"})
 
@@ -120,12 +126,16 @@ async def _configure(call: Call) -> Response:
     alt = str(asked.get("custom_accessibility_caption") or "")
     call.store_post(
         Post(
-            platform="instagram", id=media_id, account=call.owner.name, text=str(asked.get("caption") or ""),
-            created_at=at, path=f"/instagram/p/{code}/",
+            platform="instagram",
+            id=media_id,
+            account=call.owner.name,
+            text=str(asked.get("caption") or ""),
+            created_at=at,
+            path=f"/instagram/p/{code}/",
             media=[{"kind": "image", "alt": alt, "sha256": upload.sha256, "id": upload.id}],
             extra={"shortcode": code, "container": upload.id, "kind": "image"},
         )
-    )  # fmt: skip
+    )
     return Response(
         json.dumps({"media": {"pk": media_id, "code": code}, "status": "ok"}), media_type="application/json"
     )

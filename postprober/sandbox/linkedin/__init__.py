@@ -29,7 +29,9 @@ EMULATOR = Emulator(
     ),
     dialect=LinkedInDialect,
     routes=lambda world, dialect: [
-        *oauth.routes(world, dialect), *media.routes(world, dialect), *api.routes(world, dialect),
+        *oauth.routes(world, dialect),
+        *media.routes(world, dialect),
+        *api.routes(world, dialect),
     ],
     pages=(PublicPage("/linkedin/feed/update/{id:str}", by_id("linkedin")),),
     shown=lambda account: account.title,
@@ -43,4 +45,4 @@ EMULATOR = Emulator(
     refreshable=_refreshable,
     token=_token,
     code_seconds=1800.0,
-)  # fmt: skip
+)

@@ -16,7 +16,9 @@ EMULATOR = Emulator(
     ),
     dialect=MastodonDialect,
     routes=lambda world, dialect: [
-        *oauth.routes(world, dialect), *api.routes(world, dialect), *rest.routes(world, dialect),
+        *oauth.routes(world, dialect),
+        *api.routes(world, dialect),
+        *rest.routes(world, dialect),
     ],
     pages=(PublicPage("/mastodon/@{user:str}/{id:str}", by_id("mastodon")),),
     profiles=("/mastodon/@{name:str}",),
@@ -27,4 +29,4 @@ EMULATOR = Emulator(
     registers_apps=True,
     counts_in_reads=True,
     any_slash="/mastodon/api/",  # Rails does so
-)  # fmt: skip
+)

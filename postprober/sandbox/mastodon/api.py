@@ -155,9 +155,13 @@ def _poll(call: Call, form: dict[str, Any], media: list[Media]) -> dict[str, Any
     if not 300 <= seconds <= 2_629_746:
         raise unprocessable("Poll expires in duration is too short" if seconds < 300 else "Poll duration is too long")
     return {
-        "id": str(call.world.ids.make("mastodon", call.at)), "options": options, "until": call.at + seconds,
-        "multiple": truthy(asked.get("multiple")), "hide_totals": truthy(asked.get("hide_totals")), "votes": {},
-    }  # fmt: skip
+        "id": str(call.world.ids.make("mastodon", call.at)),
+        "options": options,
+        "until": call.at + seconds,
+        "multiple": truthy(asked.get("multiple")),
+        "hide_totals": truthy(asked.get("hide_totals")),
+        "votes": {},
+    }
 
 
 def _attached(call: Call, media_ids: Any) -> list[Media]:

@@ -52,9 +52,11 @@ async def edit(call: Call) -> Response:
 
 def _version(post: Post) -> dict[str, Any]:
     return {
-        "text": post.text, "spoiler_text": post.extra.get("spoiler_text", ""),
-        "sensitive": bool(post.extra.get("sensitive")), "at": post.edited_at or post.created_at,
-    }  # fmt: skip
+        "text": post.text,
+        "spoiler_text": post.extra.get("spoiler_text", ""),
+        "sensitive": bool(post.extra.get("sensitive")),
+        "at": post.edited_at or post.created_at,
+    }
 
 
 async def source(call: Call) -> Response:
@@ -69,13 +71,17 @@ async def history(call: Call) -> Response:
     return reply(
         [
             {
-                "content": content_html(call, one["text"]), "spoiler_text": one["spoiler_text"],
-                "sensitive": one["sensitive"], "created_at": iso(one["at"]),
-                "account": account_view(call, author) if author else None, "media_attachments": [], "emojis": [],
+                "content": content_html(call, one["text"]),
+                "spoiler_text": one["spoiler_text"],
+                "sensitive": one["sensitive"],
+                "created_at": iso(one["at"]),
+                "account": account_view(call, author) if author else None,
+                "media_attachments": [],
+                "emojis": [],
             }
             for one in (*post.extra.get("versions", []), _version(post))
         ]
-    )  # fmt: skip
+    )
 
 
 async def context(call: Call) -> Response:
@@ -130,13 +136,24 @@ async def instance_v1(call: Call) -> Response:
     new = instance_view(call)
     return reply(
         {
-            "uri": new["domain"], "title": new["title"], "short_description": new["description"],
-            "description": new["description"], "email": "admin@mastodon.test", "version": new["version"],
-            "urls": {"streaming_api": f"ws://{new['domain']}"}, "stats": {"user_count": 1, "status_count": 1, "domain_count": 1},
-            "thumbnail": None, "languages": new["languages"], "registrations": False, "approval_required": False,
-            "invites_enabled": False, "configuration": new["configuration"], "contact_account": None, "rules": [],
+            "uri": new["domain"],
+            "title": new["title"],
+            "short_description": new["description"],
+            "description": new["description"],
+            "email": "admin@mastodon.test",
+            "version": new["version"],
+            "urls": {"streaming_api": f"ws://{new['domain']}"},
+            "stats": {"user_count": 1, "status_count": 1, "domain_count": 1},
+            "thumbnail": None,
+            "languages": new["languages"],
+            "registrations": False,
+            "approval_required": False,
+            "invites_enabled": False,
+            "configuration": new["configuration"],
+            "contact_account": None,
+            "rules": [],
         }
-    )  # fmt: skip
+    )
 
 
 async def nodeinfo(call: Call) -> Response:
@@ -147,11 +164,15 @@ async def nodeinfo(call: Call) -> Response:
 async def nodeinfo_2(call: Call) -> Response:
     return reply(
         {
-            "version": "2.0", "software": {"name": "mastodon", "version": instance_view(call)["version"]},
-            "protocols": ["activitypub"], "services": {"outbound": [], "inbound": []}, "usage": {"users": {"total": 1}},
-            "openRegistrations": False, "metadata": {"nodeName": urlsplit(call.base).netloc},
+            "version": "2.0",
+            "software": {"name": "mastodon", "version": instance_view(call)["version"]},
+            "protocols": ["activitypub"],
+            "services": {"outbound": [], "inbound": []},
+            "usage": {"users": {"total": 1}},
+            "openRegistrations": False,
+            "metadata": {"nodeName": urlsplit(call.base).netloc},
         }
-    )  # fmt: skip
+    )
 
 
 async def app(call: Call) -> Response:
@@ -252,12 +273,16 @@ def routes(world: World, dialect: MastodonDialect) -> list[BaseRoute]:
     marks = [
         operation(verb, _marks(name, on), _WRITE).route(f"{status}/{verb}", "POST")
         for name, verb, on in (
-            ("favourited", "favourite", True), ("favourited", "unfavourite", False),
-            ("bookmarked", "bookmark", True), ("bookmarked", "unbookmark", False),
-            ("reblogged", "reblog", True), ("reblogged", "unreblog", False),
-            ("pinned", "pin", True), ("pinned", "unpin", False),
+            ("favourited", "favourite", True),
+            ("favourited", "unfavourite", False),
+            ("bookmarked", "bookmark", True),
+            ("bookmarked", "unbookmark", False),
+            ("reblogged", "reblog", True),
+            ("reblogged", "unreblog", False),
+            ("pinned", "pin", True),
+            ("pinned", "unpin", False),
         )
-    ]  # fmt: skip
+    ]
     return [
         operation("edit", edit, _WRITE).route(status, "PUT"),
         operation("source", source, "read:statuses|read").route(f"{status}/source", "GET"),

@@ -127,24 +127,51 @@ def _respond(call: Call, dialect: OpenAiDialect) -> Response:
     wanted = (asked.get("text") or {}).get("format") or {}
     schema = wanted.get("schema") if wanted.get("type") == "json_schema" else None
     content, refusal = _said(call, schema, messages)
-    part = {"type": "refusal", "refusal": refusal} if content is None else {
-        "type": "output_text", "text": content, "annotations": [], "logprobs": [],
-    }  # fmt: skip
+    part = (
+        {"type": "refusal", "refusal": refusal}
+        if content is None
+        else {
+            "type": "output_text",
+            "text": content,
+            "annotations": [],
+            "logprobs": [],
+        }
+    )
     spent = len(json.dumps(messages)) // _CHARS_PER_TOKEN, len(content or refusal or "") // _CHARS_PER_TOKEN + 1
     return reply(
         {
-            "id": f"resp_{call.seq}", "object": "response", "created_at": int(call.at), "status": "completed",
-            "model": asked["model"], "error": None, "incomplete_details": None, "instructions": asked.get("instructions"),
-            "metadata": {}, "parallel_tool_calls": True, "temperature": 1.0, "tool_choice": "auto", "tools": [], "top_p": 1.0,
+            "id": f"resp_{call.seq}",
+            "object": "response",
+            "created_at": int(call.at),
+            "status": "completed",
+            "model": asked["model"],
+            "error": None,
+            "incomplete_details": None,
+            "instructions": asked.get("instructions"),
+            "metadata": {},
+            "parallel_tool_calls": True,
+            "temperature": 1.0,
+            "tool_choice": "auto",
+            "tools": [],
+            "top_p": 1.0,
             "output": [
-                {"id": f"msg_{call.seq}", "type": "message", "role": "assistant", "status": "completed", "content": [part]}
+                {
+                    "id": f"msg_{call.seq}",
+                    "type": "message",
+                    "role": "assistant",
+                    "status": "completed",
+                    "content": [part],
+                }
             ],
             "usage": {
-                "input_tokens": spent[0], "input_tokens_details": {"cached_tokens": 0}, "output_tokens": spent[1],
-                "output_tokens_details": {"reasoning_tokens": 0}, "total_tokens": sum(spent),
+                "input_tokens": spent[0],
+                "input_tokens_details": {"cached_tokens": 0},
+                "output_tokens": spent[1],
+                "output_tokens_details": {"reasoning_tokens": 0},
+                "total_tokens": sum(spent),
             },
         }
-    )  # fmt: skip
+    )
 
 
 def _completion(call: Call, asked: Json, content: str | None, refusal: str | None) -> Json:
@@ -231,10 +258,13 @@ def _rewrites(data: Json) -> list[Json]:
             rest = " ".join(s for s in sentences if s != asked)
             made.append(
                 {
-                    "target": target.get("target", 0), "kind": "hook", "texts": [f"{asked}\n\n{rest}"],
-                    "reason": "A question at the top makes people stop.", "confidence": 0.7,
+                    "target": target.get("target", 0),
+                    "kind": "hook",
+                    "texts": [f"{asked}\n\n{rest}"],
+                    "reason": "A question at the top makes people stop.",
+                    "confidence": 0.7,
                 }
-            )  # fmt: skip
+            )
     return made
 
 

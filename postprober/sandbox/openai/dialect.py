@@ -56,7 +56,10 @@ class OpenAiDialect:
     def headers(self, call: Call, /) -> dict[str, str]:
         """Observed on the real service (community.openai.com 1268905)."""
         named: dict[str, Any] = {
-            "x-request-id": f"req_{call.seq}", "openai-processing-ms": "12", "x-ratelimit-limit-requests": "500",
-            "x-ratelimit-remaining-requests": "499", "x-ratelimit-reset-requests": "120ms",
-        }  # fmt: skip
+            "x-request-id": f"req_{call.seq}",
+            "openai-processing-ms": "12",
+            "x-ratelimit-limit-requests": "500",
+            "x-ratelimit-remaining-requests": "499",
+            "x-ratelimit-reset-requests": "120ms",
+        }
         return named

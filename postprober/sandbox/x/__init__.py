@@ -26,7 +26,9 @@ EMULATOR = Emulator(
     ),
     dialect=XDialect,
     routes=lambda world, dialect: [
-        *oauth.routes(world, dialect), *media.routes(world, dialect), *api.routes(world, dialect),
+        *oauth.routes(world, dialect),
+        *media.routes(world, dialect),
+        *api.routes(world, dialect),
         *public.routes(world, dialect),
     ],
     pages=(PublicPage("/x/{handle:str}/status/{id:str}", by_id("x")),),
@@ -43,4 +45,4 @@ EMULATOR = Emulator(
     refreshable=_refreshable,
     code_seconds=30.0,
     counts_in_reads=True,
-)  # fmt: skip
+)

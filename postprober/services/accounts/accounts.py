@@ -65,8 +65,10 @@ def link(
     if not may_publish(platform, cred.scopes):
         raise BadInput(
             f"{NAMES[platform]} did not give PostProber the right to publish. Connect again and allow everything that it "
-            "asks for.", ", ".join(cred.scopes), field="scopes",
-        )  # fmt: skip
+            "asks for.",
+            ", ".join(cred.scopes),
+            field="scopes",
+        )
     adapter = core.adapter(platform, cred, http)
     try:
         identity = adapter.identify(cred)
@@ -98,9 +100,16 @@ def _store(
         known = _known(conn, actor.space, remote, cred.instance)
         if known is None:
             account_id = accounts.add(
-                conn, space=actor.space, platform=platform.value, account_name=identity.name or cred.name, now=now,
-                instance=cred.instance, server=remote.server, remote_id=identity.remote_id, newest_known_post=identity.newest_known_post,
-            )  # fmt: skip
+                conn,
+                space=actor.space,
+                platform=platform.value,
+                account_name=identity.name or cred.name,
+                now=now,
+                instance=cred.instance,
+                server=remote.server,
+                remote_id=identity.remote_id,
+                newest_known_post=identity.newest_known_post,
+            )
         else:
             account_id = known.id
         version = known.token_version + 1 if known else 1
@@ -108,11 +117,20 @@ def _store(
         if identity.long_posts is not None:
             settings["long_posts"] = identity.long_posts
         accounts.write(
-            conn, account_id, **seal(core.vault, account_id, cred), account_name=identity.name or cred.name,
-            is_active=True, status="ok", status_reason="", token_version=version, refresh_until=None,
-            newest_known_post=identity.newest_known_post or (known.newest_known_post if known else None), settings=settings, instance=cred.instance,
+            conn,
+            account_id,
+            **seal(core.vault, account_id, cred),
+            account_name=identity.name or cred.name,
+            is_active=True,
+            status="ok",
+            status_reason="",
+            token_version=version,
+            refresh_until=None,
+            newest_known_post=identity.newest_known_post or (known.newest_known_post if known else None),
+            settings=settings,
+            instance=cred.instance,
             server=remote.server,
-        )  # fmt: skip
+        )
         if known is not None:
             transitions.account_well(conn, accounts.get(conn, account_id), now)
         if known is not None:
@@ -196,10 +214,19 @@ def remove(core: Core, actor: Actor, account_id: int) -> bool:
         owned(conn, actor.space, account_id)
         account = accounts.locked(conn, account_id)  # a renewal may have stored new tokens at this moment
         accounts.write(
-            conn, account_id, is_active=False, access_token=None, refresh_token=None, secret=None, refresh_until=None,
-            token_version=account.token_version + 1, status="ok", status_reason="", unlinked_at=now,
+            conn,
+            account_id,
+            is_active=False,
+            access_token=None,
+            refresh_token=None,
+            secret=None,
+            refresh_until=None,
+            token_version=account.token_version + 1,
+            status="ok",
+            status_reason="",
+            unlinked_at=now,
             settings={name: value for name, value in account.settings.items() if name != tokens.OLDER},
-        )  # fmt: skip
+        )
         by = permits.name_of(conn, actor)
         for delivery in deliveries.unsettled(conn, account_id):
             unlinked.settle(conn, delivery, now, by=by)

@@ -39,10 +39,15 @@ URL_LIFE = (
     24 * 3600.0
 )  # as long as the longest-lived container that a platform fetches media for (platforms/NAME/facts.md, 2)
 _SUFFIX = {
-    "image/jpeg": ".jpg", "image/png": ".png", "image/gif": ".gif", "image/webp": ".webp", "image/heic": ".heic",
-    "image/avif": ".avif", "video/mp4": ".mp4",
+    "image/jpeg": ".jpg",
+    "image/png": ".png",
+    "image/gif": ".gif",
+    "image/webp": ".webp",
+    "image/heic": ".heic",
+    "image/avif": ".avif",
+    "video/mp4": ".mp4",
     "video/quicktime": ".mov",
-}  # fmt: skip
+}
 
 
 class Readable(Protocol):
@@ -122,11 +127,22 @@ def add_received(core: Core, actor: Actor, name: str, file: Received, alt: str =
             kept.parent.mkdir(parents=True, exist_ok=True)
             file.path.replace(kept)  # a file under its hash is always whole
         media_id = media.add(
-            conn, space=actor.space, now=core.clock.now(), name=Path(name).name[:255] or "file", kind=str(facts.kind),
-            mime=facts.mime, size=file.size, width=facts.width, height=facts.height, duration=facts.duration,
-            frames=facts.frames, codec=facts.codec[:20],
-            sha256=file.digest, path=str(relative), alt=alt,
-        )  # fmt: skip
+            conn,
+            space=actor.space,
+            now=core.clock.now(),
+            name=Path(name).name[:255] or "file",
+            kind=str(facts.kind),
+            mime=facts.mime,
+            size=file.size,
+            width=facts.width,
+            height=facts.height,
+            duration=facts.duration,
+            frames=facts.frames,
+            codec=facts.codec[:20],
+            sha256=file.digest,
+            path=str(relative),
+            alt=alt,
+        )
         mark(conn, media_id)
         return media_id
 
@@ -207,8 +223,9 @@ def _check_room(core: Core, conn: Connection, space: int, file: Received, path: 
     if not _fits(core, conn, space, file, path):
         raise BadInput(
             f"The files of your space would take more than {most:,} MB, which is the limit. Delete drafts with files "
-            "that you no longer need, or ask whoever runs PostProber for more.", field="media",
-        )  # fmt: skip
+            "that you no longer need, or ask whoever runs PostProber for more.",
+            field="media",
+        )
 
 
 def _made_gif(file: Received) -> tuple[Received, MediaFacts]:
@@ -246,12 +263,21 @@ def files(core: Core, actor: Actor, ids: list[int]) -> tuple[MediaFile, ...]:
         records = media.get_many(conn, ids, actor.space)
     return tuple(
         MediaFile(
-            id=r.id, kind=MediaKind(r.kind), mime=r.mime, size=r.size, width=r.width, height=r.height,
-            sha256=r.sha256, path=str(core.settings.data_dir / r.path), alt=r.alt, duration=r.duration, frames=r.frames,
+            id=r.id,
+            kind=MediaKind(r.kind),
+            mime=r.mime,
+            size=r.size,
+            width=r.width,
+            height=r.height,
+            sha256=r.sha256,
+            path=str(core.settings.data_dir / r.path),
+            alt=r.alt,
+            duration=r.duration,
+            frames=r.frames,
             codec=r.codec,
         )
         for r in records
-    )  # fmt: skip
+    )
 
 
 def public_url(settings: Settings, now: float, record: MediaRecord, platform: Platform) -> str:

@@ -161,9 +161,14 @@ class Story:
         self._states[change.delivery_id] = DeliveryState(change.new)
         old, self._status = self._status, post_status(self._states.values())
         data: dict[str, Any] = {
-            "post_id": change.post_id, "delivery_id": change.delivery_id, "platform": change.platform,
-            "old": change.old, "new": change.new, "reason": change.reason, "at": utc_iso(change.at),
-        }  # fmt: skip
+            "post_id": change.post_id,
+            "delivery_id": change.delivery_id,
+            "platform": change.platform,
+            "old": change.old,
+            "new": change.new,
+            "reason": change.reason,
+            "at": utc_iso(change.at),
+        }
         told = [_event("monitoring_update", 2 * change.id, data)]
         if old != self._status:
             status = {"post_id": change.post_id, "old": old, "new": self._status, "at": data["at"]}
@@ -173,9 +178,13 @@ class Story:
 
 def alert_event(notice: Notice) -> Event:
     data = {
-        "alert_id": notice.id, "type": notice.type, "message": notice.message, "post_id": notice.post_id,
-        "delivery_id": notice.delivery_id, "at": utc_iso(notice.created_at),
-    }  # fmt: skip
+        "alert_id": notice.id,
+        "type": notice.type,
+        "message": notice.message,
+        "post_id": notice.post_id,
+        "delivery_id": notice.delivery_id,
+        "at": utc_iso(notice.created_at),
+    }
     return _event("alert_notification", notice.id, data)
 
 

@@ -127,9 +127,21 @@ def refuse(core: Core, actor: Actor, repair_id: int) -> RepairView:
 def _view(row: Repair) -> RepairView:
     plan = row.plan
     return RepairView(
-        id=row.id, delivery_id=row.delivery_id, cause=row.cause, confidence=row.confidence, cited=tuple(row.cited),
-        retryable=row.retryable, fix=row.fix, explanation=row.explanation, by=row.by, note=row.note,
+        id=row.id,
+        delivery_id=row.delivery_id,
+        cause=row.cause,
+        confidence=row.confidence,
+        cited=tuple(row.cited),
+        retryable=row.retryable,
+        fix=row.fix,
+        explanation=row.explanation,
+        by=row.by,
+        note=row.note,
         state=row.state,  # type: ignore[arg-type]
-        before=tuple(plan.get("before", ())), after=tuple(plan.get("after", ())), files=plan.get("files", ""),
-        until=plan.get("until"), authority=AUTHORITY[Fix(row.fix)].value if row.fix else "", made_at=row.made_at,
-    )  # fmt: skip
+        before=tuple(plan.get("before", ())),
+        after=tuple(plan.get("after", ())),
+        files=plan.get("files", ""),
+        until=plan.get("until"),
+        authority=AUTHORITY[Fix(row.fix)].value if row.fix else "",
+        made_at=row.made_at,
+    )

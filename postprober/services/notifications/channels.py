@@ -90,11 +90,14 @@ def add(
             raise BadInput(f"There are {MAX_CHANNELS} channels already; remove one first.", field="name")
         made = notifications.add_channel(conn, space=actor.space, name=tidy, kind=kind, now=now)
         notifications.write_channel(
-            conn, made, url=core.vault.seal(address, Place("channels", "url", str(made))),
+            conn,
+            made,
+            url=core.vault.seal(address, Place("channels", "url", str(made))),
             secret=core.vault.seal(secret, Place("channels", "secret", str(made))) if secret else None,
             settings={"kinds": list(chosen), "escalation": escalation, "confirmed": not asked},
-            is_active=not asked, off_reason=UNCONFIRMED if asked else "",
-        )  # fmt: skip
+            is_active=not asked,
+            off_reason=UNCONFIRMED if asked else "",
+        )
         if asked:
             link = _confirmation(core, made, address)
             mails.add(conn, core.vault, {"kind": "channel", "to": address, "link": link}, now)
@@ -182,11 +185,21 @@ def try_out(core: Core, actor: Actor, channel_id: int) -> None:
     _must_agree(found)
     now = core.clock.now()
     message = {
-        "id": 0, "alert_id": 0, "dedupe_key": f"test:{channel_id}:{int(now.timestamp())}", "why": "new", "batch": 0,
-        "tries": 1, "created_at": now, "alert_type": "success", "alert_kind": "test", "alert_created_at": now,
-        "alert_message": "This is a test from PostProber: alerts arrive here.", "alert_post_id": None,
-        "alert_delivery_id": None, "alert_subject": "",
-    }  # fmt: skip
+        "id": 0,
+        "alert_id": 0,
+        "dedupe_key": f"test:{channel_id}:{int(now.timestamp())}",
+        "why": "new",
+        "batch": 0,
+        "tries": 1,
+        "created_at": now,
+        "alert_type": "success",
+        "alert_kind": "test",
+        "alert_created_at": now,
+        "alert_message": "This is a test from PostProber: alerts arrive here.",
+        "alert_post_id": None,
+        "alert_delivery_id": None,
+        "alert_subject": "",
+    }
     sender(core).deliver(found, [message])
 
 
@@ -199,9 +212,7 @@ def _must_agree(channel: Channel) -> None:
 def sender(core: Core) -> Sender:
     """Brings messages to channels from here."""
     settings = core.settings
-    return Sender(
-        core.vault, core.http, core.clock, settings.mail, settings.app_base, partial(turn_off_links, core)
-    )  # fmt: skip
+    return Sender(core.vault, core.http, core.clock, settings.mail, settings.app_base, partial(turn_off_links, core))
 
 
 def turn_off_links(core: Core, channel_id: int) -> tuple[str, str]:
@@ -237,11 +248,17 @@ def turn_off(core: Core, token: str) -> None:
     with core.db.write() as conn:
         if notifications.turn_off(conn, found.id, TURNED_OFF, withdraw=not _is_members_own(core, conn, found)):
             alert_log.add(
-                conn, user_id=found.user_id, post_id=None, delivery_id=None, type=AlertType.WARNING,
+                conn,
+                user_id=found.user_id,
+                post_id=None,
+                delivery_id=None,
+                type=AlertType.WARNING,
                 message=f"The channel “{found.name}” was turned off by a recipient of its mails.",
-                kind=AlertKind.CHANNEL, subject=f"channel:{found.id}",
-                dedupe_key=f"channel:{found.id}:unsubscribed:{int(now.timestamp())}", now=now,
-            )  # fmt: skip
+                kind=AlertKind.CHANNEL,
+                subject=f"channel:{found.id}",
+                dedupe_key=f"channel:{found.id}:unsubscribed:{int(now.timestamp())}",
+                now=now,
+            )
 
 
 def _is_members_own(core: Core, conn: Connection, channel: Channel) -> bool:
@@ -337,7 +354,14 @@ def _view(core: Core, channel: Channel) -> ChannelView:
     except VaultError:
         where = SEALED
     return ChannelView(
-        channel.id, channel.name, channel.kind, where,
-        channel.kinds, channel.escalation, channel.is_active, channel.failing_since, channel.off_reason,
+        channel.id,
+        channel.name,
+        channel.kind,
+        where,
+        channel.kinds,
+        channel.escalation,
+        channel.is_active,
+        channel.failing_since,
+        channel.off_reason,
         channel.created_at,
-    )  # fmt: skip
+    )

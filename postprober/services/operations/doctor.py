@@ -68,9 +68,10 @@ def _database(core: Core) -> CheckResult:
     if core.db.is_sqlite and sqlite_has_wal_reset_bug():
         version = sqlite3.sqlite_version
         return CheckResult(
-            "database", True,
+            "database",
+            True,
             f"SQLite {version} has the WAL-reset bug (fixed in 3.51.3); PostProber works around it by its own checkpoints",
-        )  # fmt: skip
+        )
     return CheckResult("database", True, "schema is current")
 
 

@@ -34,11 +34,17 @@ def look(core: Core) -> bool:
     with core.db.write() as conn:
         for owner in owners:
             alert_log.add(
-                conn, user_id=owner.id, post_id=None, delivery_id=None, type=AlertType.ERROR,
+                conn,
+                user_id=owner.id,
+                post_id=None,
+                delivery_id=None,
+                type=AlertType.ERROR,
                 message="Scheduler not running: nothing is published or verified until it is started again.",
-                kind=AlertKind.HEARTBEAT, subject=notify.scheduler_subject(owner.id),
-                dedupe_key=f"heartbeat:{since:%Y%m%dT%H%M%S}:{owner.id}", now=now,
-            )  # fmt: skip
+                kind=AlertKind.HEARTBEAT,
+                subject=notify.scheduler_subject(owner.id),
+                dedupe_key=f"heartbeat:{since:%Y%m%dT%H%M%S}:{owner.id}",
+                now=now,
+            )
     ctx = context_of(core, worker="scheduler-watchdog")
     outbox.send_due(ctx)
     notify.send_due(ctx)

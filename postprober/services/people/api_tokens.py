@@ -66,9 +66,14 @@ def create(
         if len(users.sessions_of(conn, caller.user.id, KIND, now)) >= MAX_TOKENS:
             raise BadInput(f"There are {MAX_TOKENS} tokens already; remove one first.", field="name")
         token_id = users.add_session(
-            conn, user_id=caller.user.id, kind=KIND, token_hash=keyed_hash(core.settings.secret_key, secret), now=now,
-            expires_at=ends, data=data,
-        )  # fmt: skip
+            conn,
+            user_id=caller.user.id,
+            kind=KIND,
+            token_hash=keyed_hash(core.settings.secret_key, secret),
+            now=now,
+            expires_at=ends,
+            data=data,
+        )
         mark(conn, token_id)
     return ApiToken(token_id, label, wanted, hint, now, ends, None), secret
 
@@ -79,11 +84,16 @@ def listing(core: Core, actor: Actor) -> list[ApiToken]:
         rows = users.sessions_of(conn, actor.user, KIND, core.clock.now())
     return [
         ApiToken(
-            row["id"], row["data"]["name"], tuple(row["data"]["scopes"]), row["data"]["hint"], row["created_at"],
-            row["expires_at"], row["used_at"],
+            row["id"],
+            row["data"]["name"],
+            tuple(row["data"]["scopes"]),
+            row["data"]["hint"],
+            row["created_at"],
+            row["expires_at"],
+            row["used_at"],
         )
         for row in rows
-    ]  # fmt: skip
+    ]
 
 
 def remove(core: Core, actor: Actor, token_id: int) -> None:

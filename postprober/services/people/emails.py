@@ -23,10 +23,11 @@ def email_for(core: Core, body: dict[str, Any]) -> Email | None:
 
 def _channel(core: Core, body: dict[str, Any]) -> Email:
     return Email(
-        body["to"], "Confirm this address for PostProber alerts",
+        body["to"],
+        "Confirm this address for PostProber alerts",
         f"Someone wants to send alerts of {core.settings.app_base} to this address. Open this link to agree:\n\n"
         f"{body['link']}\n\nIf you do nothing, you get no further mail.\n",
-    )  # fmt: skip
+    )
 
 
 def _registration(core: Core, to: str) -> Email:
@@ -34,15 +35,17 @@ def _registration(core: Core, to: str) -> Email:
         known = users.by_email(conn, to)
     if known is not None:
         return Email(
-            to, "You already have a PostProber account",
+            to,
+            "You already have a PostProber account",
             f"Someone, probably you, tried to register this address at {core.settings.app_base}. You already have an "
             "account. Sign in, or use “Forgot your password?” there.\n\nIf it was not you, do nothing.\n",
-        )  # fmt: skip
+        )
     return Email(
-        to, "Confirm your e-mail address",
+        to,
+        "Confirm your e-mail address",
         f"Someone, probably you, wants to register this address at {core.settings.app_base}. Open this link within one "
         f"hour to create the account:\n\n{people.registration_link(core, to)}\n\nIf it was not you, do nothing.\n",
-    )  # fmt: skip
+    )
 
 
 def _reset(core: Core, to: str) -> Email | None:
@@ -63,10 +66,11 @@ def _reset(core: Core, to: str) -> Email | None:
 def _invitation(core: Core, body: dict[str, Any]) -> Email:
     if not body["link"]:
         return Email(
-            body["to"], "You are invited to PostProber",
+            body["to"],
+            "You are invited to PostProber",
             f"{body['by']} invites you to work together at {core.settings.app_base}. You already have an account there "
             "with this address. To join, ask them to invite another address of yours.\n",
-        )  # fmt: skip
+        )
     return Email(
         body["to"],
         "You are invited to PostProber",

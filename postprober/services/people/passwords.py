@@ -55,9 +55,13 @@ def link(core: Core, user_id: int, life: timedelta = RESET_LIFE) -> str:
     token, now = opaque(), core.clock.now()
     with core.db.write() as conn:
         users.add_session(
-            conn, user_id=user_id, kind="reset", token_hash=keyed_hash(core.settings.secret_key, token), now=now,
+            conn,
+            user_id=user_id,
+            kind="reset",
+            token_hash=keyed_hash(core.settings.secret_key, token),
+            now=now,
             expires_at=now + life,
-        )  # fmt: skip
+        )
     return f"{core.settings.app_base}/?{urlencode({'reset': token})}"
 
 

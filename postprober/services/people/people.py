@@ -184,9 +184,14 @@ def remove(core: Core, actor: Actor, member_id: int) -> None:
     with core.db.write() as conn:
         member = _member(conn, _owner(conn, actor), member_id)
         users.write(
-            conn, member.id, now, is_active=False, email=f"removed-{member.id}{REMOVED}", totp_secret=None,
+            conn,
+            member.id,
+            now,
+            is_active=False,
+            email=f"removed-{member.id}{REMOVED}",
+            totp_secret=None,
             password_hash=hash_password(secrets.token_urlsafe(32)),
-        )  # fmt: skip
+        )
         users.end_sessions(conn, member.id, (*passwords.EVERYTHING, "recovery"), now)
 
 

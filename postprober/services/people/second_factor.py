@@ -79,10 +79,16 @@ def take_off(core: Core, user: User, by: str) -> None:
         users.write(conn, user.id, now, totp_secret=None)
         users.end_sessions(conn, user.id, (_RECOVERY, "second"), now)
         alert_log.add(
-            conn, user_id=user.space, post_id=None, delivery_id=None, type=AlertType.WARNING, kind=AlertKind.OTHER,
-            message=f"{by} turned off two-factor authentication for {user.email}.", now=now,
+            conn,
+            user_id=user.space,
+            post_id=None,
+            delivery_id=None,
+            type=AlertType.WARNING,
+            kind=AlertKind.OTHER,
+            message=f"{by} turned off two-factor authentication for {user.email}.",
+            now=now,
             dedupe_key=f"second-factor:off:{user.id}:{int(now.timestamp())}",
-        )  # fmt: skip
+        )
 
 
 def renew_codes(core: Core, actor: Actor, password: str, address: str) -> list[str]:
@@ -144,9 +150,13 @@ def _new_codes(core: Core, conn: Connection, user_id: int) -> list[str]:
     codes = totp.recovery_codes()
     for code in codes:
         users.add_session(
-            conn, user_id=user_id, kind=_RECOVERY, token_hash=_hash(core, user_id, totp.tidy(code)), now=now,
+            conn,
+            user_id=user_id,
+            kind=_RECOVERY,
+            token_hash=_hash(core, user_id, totp.tidy(code)),
+            now=now,
             expires_at=now + _RECOVERY_LIFE,
-        )  # fmt: skip
+        )
     return codes
 
 

@@ -68,9 +68,14 @@ def log_in(core: Core, email: str, password: str, address: str, code: str = "") 
         user_service.hold(conn, user)
         users.forget_sessions(conn, now - KEPT_AFTER_END)
         family = users.add_session(
-            conn, user_id=user.id, kind="login", token_hash=_hash(core, opaque()), now=now,
-            expires_at=now + REFRESH_LIFE, data={"address": address},
-        )  # fmt: skip
+            conn,
+            user_id=user.id,
+            kind="login",
+            token_hash=_hash(core, opaque()),
+            now=now,
+            expires_at=now + REFRESH_LIFE,
+            data={"address": address},
+        )
         return _pair(core, conn, user.id, family, now)
 
 
@@ -159,9 +164,14 @@ def _caller(conn: Connection, user_id: int, session_id: int, kind: str) -> Calle
 def _pair(core: Core, conn: Connection, user_id: int, family: int, now: datetime) -> TokenPair:
     refresh = opaque()
     users.add_session(
-        conn, user_id=user_id, kind="refresh", token_hash=_hash(core, refresh), now=now, expires_at=now + REFRESH_LIFE,
+        conn,
+        user_id=user_id,
+        kind="refresh",
+        token_hash=_hash(core, refresh),
+        now=now,
+        expires_at=now + REFRESH_LIFE,
         data={"family": family},
-    )  # fmt: skip
+    )
     claims = {"sub": str(user_id), "sid": str(family)}
     access = sign(core.settings.secret_key, _PURPOSE, claims, now=now.timestamp(), lifetime=ACCESS_LIFE.total_seconds())
     return TokenPair(access, refresh, int(ACCESS_LIFE.total_seconds()))

@@ -35,11 +35,16 @@ def listing(core: Core, actor: Actor, token: str | None = None) -> list[SignInAt
         rows = [row for kind in KINDS for row in users.sessions_of(conn, actor.user, kind, core.clock.now())]
     found = [
         SignInAttempt(
-            row["id"], row["kind"], str(row["data"].get("device", "")), str(row["data"].get("address", "")),
-            row["created_at"], row["expires_at"], row["token_hash"] == hashed,
+            row["id"],
+            row["kind"],
+            str(row["data"].get("device", "")),
+            str(row["data"].get("address", "")),
+            row["created_at"],
+            row["expires_at"],
+            row["token_hash"] == hashed,
         )
         for row in rows
-    ]  # fmt: skip
+    ]
     return sorted(found, key=lambda one: one.created_at, reverse=True)
 
 

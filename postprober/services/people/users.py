@@ -42,9 +42,15 @@ def create(
     try:
         with core.db.write() as conn:
             made = users.add(
-                conn, email=address, password_hash=hashed, now=core.clock.now(), name=tidy_name(name) or address,
-                zone=zone, role=role, owner_id=owner_id,
-            )  # fmt: skip
+                conn,
+                email=address,
+                password_hash=hashed,
+                now=core.clock.now(),
+                name=tidy_name(name) or address,
+                zone=zone,
+                role=role,
+                owner_id=owner_id,
+            )
             mark(conn, made)
             return made
     except IntegrityError:
@@ -137,9 +143,14 @@ def redeem_ticket(core: Core, ticket: str) -> str:
         if row is None:
             raise Forbidden("This sign-in link was used already or is too old; sign in again.")
         users.add_session(
-            conn, user_id=row["user_id"], kind="browser", token_hash=keyed_hash(core.settings.secret_key, token),
-            now=now, expires_at=now + SESSION_LIFE, data=row["data"],
-        )  # fmt: skip
+            conn,
+            user_id=row["user_id"],
+            kind="browser",
+            token_hash=keyed_hash(core.settings.secret_key, token),
+            now=now,
+            expires_at=now + SESSION_LIFE,
+            data=row["data"],
+        )
     return token
 
 
@@ -165,7 +176,12 @@ def _issue(core: Core, user: User, kind: str, life: timedelta, data: dict[str, A
     with core.db.write() as conn:
         hold(conn, user)
         users.add_session(
-            conn, user_id=user.id, kind=kind, token_hash=keyed_hash(core.settings.secret_key, token), now=now,
-            expires_at=now + life, data=data,
-        )  # fmt: skip
+            conn,
+            user_id=user.id,
+            kind=kind,
+            token_hash=keyed_hash(core.settings.secret_key, token),
+            now=now,
+            expires_at=now + life,
+            data=data,
+        )
     return token

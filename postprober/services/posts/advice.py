@@ -104,9 +104,16 @@ def _waited(core: Core, actor: Actor, post: Post, made: Advice) -> None:
 def _tell(core: Core, post: Post, message: str) -> None:
     with core.db.write() as conn:
         alert_log.add(
-            conn, user_id=post.user_id, post_id=post.id, delivery_id=None, type=AlertType.WARNING, message=message,
-            dedupe_key=f"post:{post.id}:waited:{post.version}", now=core.clock.now(), kind=AlertKind.REVIEW,
-        )  # fmt: skip
+            conn,
+            user_id=post.user_id,
+            post_id=post.id,
+            delivery_id=None,
+            type=AlertType.WARNING,
+            message=message,
+            dedupe_key=f"post:{post.id}:waited:{post.version}",
+            now=core.clock.now(),
+            kind=AlertKind.REVIEW,
+        )
 
 
 @permits.needs("posts:read")

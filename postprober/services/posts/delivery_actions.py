@@ -125,9 +125,19 @@ def send_held(core: Core, actor: Actor, delivery_id: int, mark: Mark = no_mark) 
         delivery = _held(conn, actor.space, delivery_id)
         _must_be_linked(conn, delivery)
         transitions.move(
-            conn, delivery, S.SCHEDULED, reason=f"{permits.name_of(conn, actor)} decided to publish it", now=now, next_at=now, due_at=now,
-            unknown_at=None, tries=one_more(delivery.tries), crashes=0, readings=0, absences=0,
-        )  # fmt: skip
+            conn,
+            delivery,
+            S.SCHEDULED,
+            reason=f"{permits.name_of(conn, actor)} decided to publish it",
+            now=now,
+            next_at=now,
+            due_at=now,
+            unknown_at=None,
+            tries=one_more(delivery.tries),
+            crashes=0,
+            readings=0,
+            absences=0,
+        )
         mark(conn, delivery_id)
 
 
@@ -141,9 +151,15 @@ def look_again(core: Core, actor: Actor, delivery_id: int, mark: Mark = no_mark)
             raise Conflict("This one was held before anything was sent; send it or cancel it.")
         _must_be_linked(conn, delivery)
         transitions.move(
-            conn, delivery, S.UNCONFIRMED, reason=f"{permits.name_of(conn, actor)} asked to check again", now=now, next_at=now, readings=0,
+            conn,
+            delivery,
+            S.UNCONFIRMED,
+            reason=f"{permits.name_of(conn, actor)} asked to check again",
+            now=now,
+            next_at=now,
+            readings=0,
             absences=0,
-        )  # fmt: skip
+        )
         mark(conn, delivery_id)
 
 

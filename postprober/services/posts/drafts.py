@@ -58,9 +58,15 @@ def save(core: Core, actor: Actor, new: NewPost, mark: Mark = no_mark, *, key: s
             if key and posts.by_draft_key(conn, actor.space, key) is None:
                 posts.free_key(conn, actor.space, key)
             post_id = posts.add(
-                conn, space=actor.space, status=PostStatus.DRAFT, scheduled_at=new.at, now=now, draft_key=key or None,
-                **columns_of(new, chosen), **review_gate.advice_columns(core, advice),
-            )  # fmt: skip
+                conn,
+                space=actor.space,
+                status=PostStatus.DRAFT,
+                scheduled_at=new.at,
+                now=now,
+                draft_key=key or None,
+                **columns_of(new, chosen),
+                **review_gate.advice_columns(core, advice),
+            )
             mark(conn, post_id)
             return posts.get(conn, post_id)
     except IntegrityError:
@@ -168,10 +174,16 @@ def hold_for_review(core: Core, post: Post, reasons: Sequence[str], again: datet
                 return False
             _withdraw(core, conn, post, now, by=permits.US)
             alert_log.add(
-                conn, user_id=post.user_id, post_id=post.id, delivery_id=None, type=AlertType.WARNING,
+                conn,
+                user_id=post.user_id,
+                post_id=post.id,
+                delivery_id=None,
+                type=AlertType.WARNING,
                 message=f"Post {post.id} waits for your review. {' '.join(reasons)}",
-                dedupe_key=f"post:{post.id}:review:{post.version}", now=now, kind=AlertKind.REVIEW,
-            )  # fmt: skip
+                dedupe_key=f"post:{post.id}:review:{post.version}",
+                now=now,
+                kind=AlertKind.REVIEW,
+            )
     except Conflict:
         return False
     return True
@@ -214,9 +226,16 @@ def submit(
             _write(core, conn, post, wish, chosen, status=PostStatus.REVIEW, scheduled_at=wish.at, **told)
         else:
             _write(
-                core, conn, post, wish, chosen, approved=known, status=PostStatus.SCHEDULED,
-                scheduled_at=wish.at or now, **told,
-            )  # fmt: skip
+                core,
+                conn,
+                post,
+                wish,
+                chosen,
+                approved=known,
+                status=PostStatus.SCHEDULED,
+                scheduled_at=wish.at or now,
+                **told,
+            )
             plan_all(core, conn, post_id, chosen, wish, now, by=permits.name_of(conn, actor))
         mark(conn, post_id)
         return posts.get(conn, post_id)

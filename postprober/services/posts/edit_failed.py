@@ -49,9 +49,17 @@ def rewrite(
         post_storage.lock(conn, post.id)
         gate.refuse_doubt(conn, delivery)
         transitions.move(
-            conn, delivery, S.SCHEDULED, reason=f"edited by {permits.name_of(conn, actor)}", now=now, next_at=now, due_at=now,
-            tries=one_more(delivery.tries), crashes=0, parts=(*kept, *new[len(kept) :]),
-        )  # fmt: skip
+            conn,
+            delivery,
+            S.SCHEDULED,
+            reason=f"edited by {permits.name_of(conn, actor)}",
+            now=now,
+            next_at=now,
+            due_at=now,
+            tries=one_more(delivery.tries),
+            crashes=0,
+            parts=(*kept, *new[len(kept) :]),
+        )
         options = {**post.options, "variants": {str(a): list(t) for a, t in (alone.variants or {}).items()}}
         if not post_storage.edit(conn, post.id, post.version, now, options=options):
             raise Conflict("This post was changed meanwhile; look at it again.")

@@ -120,16 +120,26 @@ def read(core: Core, actor: Actor, content: bytes, *, encoding: str = "", order:
     told = _Told(marks, hashlib.sha256(content).hexdigest()[:16], {a.id: NAMES[a.platform] for a in linked})
     rows = [told.seen(row) for row in rows]
     return Batch(
-        tuple(told.beside(row, planned) for row in rows), table.encoding, table.sure, table.separator, used, reader.unclear,
-        actor.zone, table.ignored,
-    )  # fmt: skip
+        tuple(told.beside(row, planned) for row in rows),
+        table.encoding,
+        table.sure,
+        table.separator,
+        used,
+        reader.unclear,
+        actor.zone,
+        table.ignored,
+    )
 
 
 @permits.needs("posts:write")
 def create(
-    core: Core, actor: Actor, batch: Batch, progress: Callable[[int, int], None] = lambda _done, _all: None,
-    *, twice: Collection[int] = (),
-) -> Batch:  # fmt: skip
+    core: Core,
+    actor: Actor,
+    batch: Batch,
+    progress: Callable[[int, int], None] = lambda _done, _all: None,
+    *,
+    twice: Collection[int] = (),
+) -> Batch:
     """Create what can be created; rows with problems, and rows that were created before, are left alone, unless their
     numbers are in `twice`. Each row is a transaction of its own, with the note that it is done, and asks the permission
     anew. `progress`: called with

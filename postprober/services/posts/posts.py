@@ -119,8 +119,9 @@ def _accounts(core: Core, actor: Actor, ids: Sequence[int]) -> list[Account]:
         if other is not account:
             raise BadInput(
                 f"{account.account_name} and {other.account_name} are the same account on {NAMES[account.platform]}. "
-                "Choose one of them.", field="accounts",
-            )  # fmt: skip
+                "Choose one of them.",
+                field="accounts",
+            )
     return chosen
 
 
@@ -210,10 +211,14 @@ def create(core: Core, actor: Actor, new: NewPost, mark: Mark = no_mark) -> Post
     with core.db.write() as conn:
         media_service.refuse_described(conn, actor.space, files)
         post_id = posts.add(
-            conn, space=actor.space, status=PostStatus.SCHEDULED if advice.review.passes else PostStatus.REVIEW,
-            scheduled_at=(new.at or now) if advice.review.passes else new.at, now=now, **columns_of(new, chosen),
+            conn,
+            space=actor.space,
+            status=PostStatus.SCHEDULED if advice.review.passes else PostStatus.REVIEW,
+            scheduled_at=(new.at or now) if advice.review.passes else new.at,
+            now=now,
+            **columns_of(new, chosen),
             **review_gate.advice_columns(core, advice),
-        )  # fmt: skip
+        )
         if advice.review.passes:
             plan_all(core, conn, post_id, chosen, new, now, by=permits.name_of(conn, actor))
         mark(conn, post_id)
@@ -236,12 +241,15 @@ def columns_of(new: NewPost, chosen: Sequence[Account]) -> dict[str, Any]:
         "content": "\n\n".join(new.parts),
         "platforms": sorted({a.platform.value for a in chosen}),
         "options": {
-            "parts": list(new.parts), "media": list(new.media_ids), "language": new.language,
-            "late_minutes": new.late_minutes, "accounts": list(new.account_ids),
+            "parts": list(new.parts),
+            "media": list(new.media_ids),
+            "language": new.language,
+            "late_minutes": new.late_minutes,
+            "accounts": list(new.account_ids),
             "variants": {str(account): list(texts) for account, texts in (new.variants or {}).items()},
             "criteria": new.criteria.to_json() if new.criteria else None,
         },
-    }  # fmt: skip
+    }
 
 
 def plan_all(
@@ -262,10 +270,17 @@ def plan(core: Core, conn: Connection, post_id: int, account: Account, new: NewP
     """One delivery of the post, with a key that never changes, and the handle of each part chosen from it."""
     key, due = str(uuid.uuid4()), new.at or now
     deliveries.add(
-        conn, post_id=post_id, account_id=account.id, space=account.user_id, platform=account.platform.value,
-        key=key, due_at=due, parts=with_handles(core, account, key, parts_for(account, new), due), now=now,
+        conn,
+        post_id=post_id,
+        account_id=account.id,
+        space=account.user_id,
+        platform=account.platform.value,
+        key=key,
+        due_at=due,
+        parts=with_handles(core, account, key, parts_for(account, new), due),
+        now=now,
         reason=f"planned by {by}",
-    )  # fmt: skip
+    )
 
 
 def with_handles(

@@ -28,8 +28,18 @@ if TYPE_CHECKING:
     from postprober.services.posts.posts import NewPost
 
 __all__ = [
-    "NOT_APPROVED", "PAUSE", "Approval", "advice_columns", "approval_of", "digest", "first_word", "held_back", "judged", "wait_for_model", "waits_for_model",
-]  # fmt: skip
+    "NOT_APPROVED",
+    "PAUSE",
+    "Approval",
+    "advice_columns",
+    "approval_of",
+    "digest",
+    "first_word",
+    "held_back",
+    "judged",
+    "wait_for_model",
+    "waits_for_model",
+]
 _WAITS = "review:waits_for_model"  # in preferences
 PAUSE = timedelta(seconds=4)  # ours: drafts are kept as one types, and a model is paid for each question
 

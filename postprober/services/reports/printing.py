@@ -28,9 +28,14 @@ def pdf(core: Core, html: str) -> bytes:
         page = context.new_page()
         page.set_content(html, wait_until="load")
         made: bytes = page.pdf(
-            prefer_css_page_size=True, print_background=True, display_header_footer=True,
-            header_template="<span></span>", footer_template=_FOOTER, tagged=True, outline=True,
-        )  # fmt: skip
+            prefer_css_page_size=True,
+            print_background=True,
+            display_header_footer=True,
+            header_template="<span></span>",
+            footer_template=_FOOTER,
+            tagged=True,
+            outline=True,
+        )
         return made
 
     return core.browser.visit(job, seconds=LONGEST, offline=True, javascript=False)

@@ -144,9 +144,16 @@ def _shown(conn: Connection, one: Delivery, published_at: datetime) -> Shown:
     proofs = [row for row in kept if row.kind == "proof"]
     parts = tuple(ShownPart(part.text, _files(conn, part.media)) for part in one.parts)
     return Shown(
-        NAMES[one.platform], parts, one.proof.value, one.url or "", published_at, one.verified_at, proofs[-1].sha256 if proofs else "",
-        proofs[-1].at if proofs else None, *_since(conn, one, kept),
-    )  # fmt: skip
+        NAMES[one.platform],
+        parts,
+        one.proof.value,
+        one.url or "",
+        published_at,
+        one.verified_at,
+        proofs[-1].sha256 if proofs else "",
+        proofs[-1].at if proofs else None,
+        *_since(conn, one, kept),
+    )
 
 
 def _files(conn: Connection, ids: tuple[int, ...]) -> tuple[ShownFile, ...]:
@@ -158,7 +165,10 @@ def _link(core: Core, found: Shared | None) -> str:
     if found is None:
         return ""
     token = sign(
-        core.settings.secret_key, PURPOSE, {"post": found.post_id, "nonce": found.nonce},
-        now=found.shared_at.timestamp(), lifetime=LIFE.total_seconds(),
-    )  # fmt: skip
+        core.settings.secret_key,
+        PURPOSE,
+        {"post": found.post_id, "nonce": found.nonce},
+        now=found.shared_at.timestamp(),
+        lifetime=LIFE.total_seconds(),
+    )
     return f"{core.settings.public_base}/proof/{token}"

@@ -43,10 +43,17 @@ def gather(core: Core, actor: Actor, post_id: int, zone: ZoneInfo) -> PostReport
         files, aim = _files(conn, view.post), _aim(conn, post_id)
     seen = {one.delivery.id: details.of(core, actor, one.delivery.id) for one in view.deliveries}
     on = tuple(
-        _on(one, lines[one.delivery.id], seen[one.delivery.id], made.get(one.delivery.id, ()),
-            usual.get(one.delivery.id, []), _picture(core, actor, seen[one.delivery.id]))
-        for one in view.deliveries if one.delivery.id in lines
-    )  # fmt: skip
+        _on(
+            one,
+            lines[one.delivery.id],
+            seen[one.delivery.id],
+            made.get(one.delivery.id, ()),
+            usual.get(one.delivery.id, []),
+            _picture(core, actor, seen[one.delivery.id]),
+        )
+        for one in view.deliveries
+        if one.delivery.id in lines
+    )
     return PostReport(
         post_id, view.post.content, view.post.status, zone, now, view.post.scheduled_at, files, on, aim, missing
     )
@@ -73,22 +80,33 @@ def _counted(
 
 
 def _on(
-    view: DeliveryView, line: ReportLine, found: Details, made: Sequence[RepairView], usual: Sequence[Usual],
+    view: DeliveryView,
+    line: ReportLine,
+    found: Details,
+    made: Sequence[RepairView],
+    usual: Sequence[Usual],
     picture: tuple[int, bytes],
-) -> OnAccount:  # fmt: skip
+) -> OnAccount:
     shown, png = picture
     traits = TRAITS[view.delivery.state]
     return OnAccount(
-        line=line, label=traits.label, colour=traits.colour, sentence=view.explanation, repaired=view.repair,
-        parts=tuple(part.text for part in view.delivery.parts), steps=tuple(_step(step) for step in view.steps),
+        line=line,
+        label=traits.label,
+        colour=traits.colour,
+        sentence=view.explanation,
+        repaired=view.repair,
+        parts=tuple(part.text for part in view.delivery.parts),
+        steps=tuple(_step(step) for step in view.steps),
         differences=_differences(view, found),
         evidence=tuple(
             Piece(seen.at, seen.kind, seen.sha256, png if seen.id == shown else b"") for seen in found.evidence
         ),
         tries=tuple(_try(one) for one in found.tries[-MOST_TRIES:]),
         changes=tuple(Fact(change["at"], change["new"], str(change["reason"])) for change in view.history),
-        diagnoses=tuple(_diagnosis(one) for one in made), curve=_curve(view.delivery, found), usual=tuple(usual),
-    )  # fmt: skip
+        diagnoses=tuple(_diagnosis(one) for one in made),
+        curve=_curve(view.delivery, found),
+        usual=tuple(usual),
+    )
 
 
 def _picture(core: Core, actor: Actor, found: Details) -> tuple[int, bytes]:
@@ -149,8 +167,9 @@ def _files(conn: Connection, post: Post) -> tuple[File, ...]:
     rows = {row.id: row for row in conn.execute(select(media).where(media.c.id.in_(ids)))}
     return tuple(
         File(row.name, row.kind, row.size, row.width, row.height, row.sha256, row.alt)
-        for number in ids if (row := rows.get(number)) is not None
-    )  # fmt: skip
+        for number in ids
+        if (row := rows.get(number)) is not None
+    )
 
 
 def _aim(conn: Connection, post_id: int) -> Aim | None:

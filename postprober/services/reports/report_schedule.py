@@ -113,9 +113,12 @@ def _order(core: Core, schedule: Schedule) -> None:
             return
         first, last = schedule.plan.covers(schedule.plan.last(zone, now))
         payload = {
-            "first": first.isoformat(), "last": last.isoformat(), "zone": user.zone, "form": schedule.form,
+            "first": first.isoformat(),
+            "last": last.isoformat(),
+            "zone": user.zone,
+            "form": schedule.form,
             "channel_id": schedule.channel_id,
-        }  # fmt: skip
+        }
         key = f"report:{user.id}:{schedule.every}:{first.isoformat()}"
         storage.order(conn, user_id=user.id, key=key, payload=payload, now=now)
 
@@ -180,11 +183,21 @@ def _to_channel(core: Core, user: User, row: OutboxRecord, summary: str) -> None
     if not channel.is_active:
         raise NotFound(f"The channel “{channel.name}” is switched off.")
     told = {
-        "id": row.id, "alert_id": 0, "dedupe_key": row.dedupe_key, "why": "new", "batch": 0, "tries": row.tries,
-        "created_at": row.created_at, "alert_type": "success", "alert_kind": message.SUMMARY,
-        "alert_created_at": row.created_at, "alert_message": summary.strip(), "alert_post_id": None,
-        "alert_delivery_id": None, "alert_subject": "",
-    }  # fmt: skip
+        "id": row.id,
+        "alert_id": 0,
+        "dedupe_key": row.dedupe_key,
+        "why": "new",
+        "batch": 0,
+        "tries": row.tries,
+        "created_at": row.created_at,
+        "alert_type": "success",
+        "alert_kind": message.SUMMARY,
+        "alert_created_at": row.created_at,
+        "alert_message": summary.strip(),
+        "alert_post_id": None,
+        "alert_delivery_id": None,
+        "alert_subject": "",
+    }
     channels.sender(core).deliver(channel, [told])
 
 
@@ -207,10 +220,17 @@ def _failed(core: Core, user: User, row: OutboxRecord, error: PostProberError) -
 def _tell(conn: Any, user: User, row: OutboxRecord, why: str, now: datetime, over: bool = False) -> None:
     told = row.payload
     alert_log.add(
-        conn, user_id=user.space, post_id=None, delivery_id=None, type=AlertType.ERROR, kind=AlertKind.REPORT,
+        conn,
+        user_id=user.space,
+        post_id=None,
+        delivery_id=None,
+        type=AlertType.ERROR,
+        kind=AlertKind.REPORT,
         message=f"The report about {told['first']} to {told['last']} for {user.name or user.email} was not sent. {why}",
-        dedupe_key=f"{row.dedupe_key}:{'over' if over else 'failed'}", subject=_subject(row), now=now,
-    )  # fmt: skip
+        dedupe_key=f"{row.dedupe_key}:{'over' if over else 'failed'}",
+        subject=_subject(row),
+        now=now,
+    )
 
 
 def _subject(row: OutboxRecord) -> str:

@@ -22,13 +22,14 @@ branch_labels = None
 depends_on = None
 
 _OLD = re.compile(r"import:[0-9a-f]{16}:\d+")
-_preferences = sa.table(
-    "preferences", sa.column("user_id", Id), sa.column("name", sa.String), sa.column("value", Json)
-)  # fmt: skip
+_preferences = sa.table("preferences", sa.column("user_id", Id), sa.column("name", sa.String), sa.column("value", Json))
 _posts = sa.table(
-    "posts", sa.column("id", Id), sa.column("content", sa.Text), sa.column("options", Json),
+    "posts",
+    sa.column("id", Id),
+    sa.column("content", sa.Text),
+    sa.column("options", Json),
     sa.column("scheduled_at", UtcDateTime),
-)  # fmt: skip
+)
 _users = sa.table("users", sa.column("id", Id), sa.column("owner_id", Id))
 
 

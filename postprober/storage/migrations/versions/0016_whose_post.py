@@ -25,28 +25,53 @@ CHUNK = 500
 _PLATFORMS = {platform.value for platform in known()}
 # As they stood when this was written; later migrations may change the real ones.
 _deliveries = sa.table(
-    "deliveries", sa.column("id", Id), sa.column("post_id", Id), sa.column("account_id", Id), sa.column("user_id", Id),
-    sa.column("platform", sa.String), sa.column("state", sa.String), sa.column("reason", sa.Text),
-    sa.column("unknown_at", UtcDateTime), sa.column("parts", Json), sa.column("cause", sa.String),
-)  # fmt: skip
+    "deliveries",
+    sa.column("id", Id),
+    sa.column("post_id", Id),
+    sa.column("account_id", Id),
+    sa.column("user_id", Id),
+    sa.column("platform", sa.String),
+    sa.column("state", sa.String),
+    sa.column("reason", sa.Text),
+    sa.column("unknown_at", UtcDateTime),
+    sa.column("parts", Json),
+    sa.column("cause", sa.String),
+)
 _accounts = sa.table(
     "accounts", sa.column("id", Id), sa.column("instance", sa.String), sa.column("remote_id", sa.String)
 )
 _remote_posts = sa.table(
-    "remote_posts", sa.column("platform", sa.String), sa.column("server", sa.String), sa.column("remote_id", sa.String),
-    sa.column("author", sa.String), sa.column("delivery_id", Id), sa.column("part", sa.Integer),
+    "remote_posts",
+    sa.column("platform", sa.String),
+    sa.column("server", sa.String),
+    sa.column("remote_id", sa.String),
+    sa.column("author", sa.String),
+    sa.column("delivery_id", Id),
+    sa.column("part", sa.Integer),
     sa.column("claimed_at", UtcDateTime),
-)  # fmt: skip
+)
 _alerts = sa.table(
-    "alerts", sa.column("user_id", Id), sa.column("post_id", Id), sa.column("type", sa.String),
-    sa.column("message", sa.Text), sa.column("is_read", sa.Boolean), sa.column("created_at", UtcDateTime),
-    sa.column("delivery_id", Id), sa.column("dedupe_key", sa.String), sa.column("kind", sa.String),
+    "alerts",
+    sa.column("user_id", Id),
+    sa.column("post_id", Id),
+    sa.column("type", sa.String),
+    sa.column("message", sa.Text),
+    sa.column("is_read", sa.Boolean),
+    sa.column("created_at", UtcDateTime),
+    sa.column("delivery_id", Id),
+    sa.column("dedupe_key", sa.String),
+    sa.column("kind", sa.String),
     sa.column("subject", sa.String),
-)  # fmt: skip
+)
 _outbox = sa.table(
-    "outbox", sa.column("user_id", Id), sa.column("kind", sa.String), sa.column("dedupe_key", sa.String),
-    sa.column("payload", Json), sa.column("created_at", UtcDateTime), sa.column("next_at", UtcDateTime),
-)  # fmt: skip
+    "outbox",
+    sa.column("user_id", Id),
+    sa.column("kind", sa.String),
+    sa.column("dedupe_key", sa.String),
+    sa.column("payload", Json),
+    sa.column("created_at", UtcDateTime),
+    sa.column("next_at", UtcDateTime),
+)
 
 
 def upgrade() -> None:
@@ -96,14 +121,19 @@ def _give_every_post_an_owner() -> None:
     while True:
         rows = conn.execute(
             sa.select(
-                _deliveries.c.id, _deliveries.c.post_id, _deliveries.c.user_id, _deliveries.c.platform,
-                _deliveries.c.parts, _accounts.c.instance, _accounts.c.remote_id,
+                _deliveries.c.id,
+                _deliveries.c.post_id,
+                _deliveries.c.user_id,
+                _deliveries.c.platform,
+                _deliveries.c.parts,
+                _accounts.c.instance,
+                _accounts.c.remote_id,
             )
             .select_from(_deliveries.join(_accounts, _accounts.c.id == _deliveries.c.account_id))
             .where(_deliveries.c.id > last)
             .order_by(_deliveries.c.id)
             .limit(CHUNK)
-        ).all()  # fmt: skip
+        ).all()
         if not rows:
             return
         new: list[dict[str, Any]] = []
@@ -116,10 +146,15 @@ def _give_every_post_an_owner() -> None:
                 elif not any(one["remote_id"] == remote_id and one["delivery_id"] == row.id for one in new):
                     new.append(
                         {
-                            "platform": row.platform, "server": server, "remote_id": remote_id,
-                            "author": row.remote_id, "delivery_id": row.id, "part": index, "claimed_at": now,
+                            "platform": row.platform,
+                            "server": server,
+                            "remote_id": remote_id,
+                            "author": row.remote_id,
+                            "delivery_id": row.id,
+                            "part": index,
+                            "claimed_at": now,
                         }
-                    )  # fmt: skip
+                    )
         if new:
             conn.execute(_remote_posts.insert(), new)
         last = rows[-1].id
@@ -149,10 +184,18 @@ def _tell(conn: sa.Connection, row: Any, remote_id: str, owner: int, now: dateti
     )
     conn.execute(
         _alerts.insert().values(
-            user_id=row.user_id, post_id=row.post_id, type="error", message=message, is_read=False, created_at=now,
-            delivery_id=row.id, dedupe_key=key, kind="twice", subject="",
+            user_id=row.user_id,
+            post_id=row.post_id,
+            type="error",
+            message=message,
+            is_read=False,
+            created_at=now,
+            delivery_id=row.id,
+            dedupe_key=key,
+            kind="twice",
+            subject="",
         )
-    )  # fmt: skip
+    )
     payload = {"type": "error", "message": message, "post_id": row.post_id, "delivery_id": row.id}
     conn.execute(
         _outbox.insert().values(

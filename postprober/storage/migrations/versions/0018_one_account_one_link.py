@@ -23,22 +23,40 @@ depends_on = None
 _PLATFORMS = {platform.value for platform in known()}
 # As they stood when this was written; later migrations may change the real ones.
 _accounts = sa.table(
-    "accounts", sa.column("id", Id), sa.column("user_id", Id), sa.column("platform", sa.String),
-    sa.column("account_name", sa.String), sa.column("is_active", sa.Boolean), sa.column("instance", sa.String),
-    sa.column("remote_id", sa.String), sa.column("server", sa.String), sa.column("same_as", Id),
-)  # fmt: skip
+    "accounts",
+    sa.column("id", Id),
+    sa.column("user_id", Id),
+    sa.column("platform", sa.String),
+    sa.column("account_name", sa.String),
+    sa.column("is_active", sa.Boolean),
+    sa.column("instance", sa.String),
+    sa.column("remote_id", sa.String),
+    sa.column("server", sa.String),
+    sa.column("same_as", Id),
+)
 _remote_posts = sa.table(
     "remote_posts", sa.column("platform", sa.String), sa.column("server", sa.String), sa.column("remote_id", sa.String)
 )
 _alerts = sa.table(
-    "alerts", sa.column("user_id", Id), sa.column("type", sa.String), sa.column("message", sa.Text),
-    sa.column("is_read", sa.Boolean), sa.column("created_at", UtcDateTime), sa.column("dedupe_key", sa.String),
-    sa.column("kind", sa.String), sa.column("subject", sa.String),
-)  # fmt: skip
+    "alerts",
+    sa.column("user_id", Id),
+    sa.column("type", sa.String),
+    sa.column("message", sa.Text),
+    sa.column("is_read", sa.Boolean),
+    sa.column("created_at", UtcDateTime),
+    sa.column("dedupe_key", sa.String),
+    sa.column("kind", sa.String),
+    sa.column("subject", sa.String),
+)
 _outbox = sa.table(
-    "outbox", sa.column("user_id", Id), sa.column("kind", sa.String), sa.column("dedupe_key", sa.String),
-    sa.column("payload", Json), sa.column("created_at", UtcDateTime), sa.column("next_at", UtcDateTime),
-)  # fmt: skip
+    "outbox",
+    sa.column("user_id", Id),
+    sa.column("kind", sa.String),
+    sa.column("dedupe_key", sa.String),
+    sa.column("payload", Json),
+    sa.column("created_at", UtcDateTime),
+    sa.column("next_at", UtcDateTime),
+)
 
 
 def upgrade() -> None:
@@ -49,9 +67,13 @@ def upgrade() -> None:
     _name_the_servers()
     _rename_posts()
     op.create_index(
-        "uq_accounts_identity", "accounts", ["user_id", "platform", "server", "remote_id"], unique=True,
-        sqlite_where=sa.text("same_as IS NULL"), postgresql_where=sa.text("same_as IS NULL"),
-    )  # fmt: skip
+        "uq_accounts_identity",
+        "accounts",
+        ["user_id", "platform", "server", "remote_id"],
+        unique=True,
+        sqlite_where=sa.text("same_as IS NULL"),
+        postgresql_where=sa.text("same_as IS NULL"),
+    )
 
 
 def _name_the_servers() -> None:
@@ -68,10 +90,8 @@ def _name_the_servers() -> None:
         known = first.setdefault((row.user_id, row.platform, server, remote_id), row)
         same = None if known is row else known.id
         conn.execute(
-            _accounts.update()
-            .where(_accounts.c.id == row.id)
-            .values(server=server, remote_id=remote_id, same_as=same)
-        )  # fmt: skip
+            _accounts.update().where(_accounts.c.id == row.id).values(server=server, remote_id=remote_id, same_as=same)
+        )
         if same is not None and row.is_active:
             _tell(conn, known, row, now)
 
@@ -102,16 +122,26 @@ def _tell(conn: sa.Connection, known: Any, row: Any, now: datetime) -> None:
     )
     conn.execute(
         _alerts.insert().values(
-            user_id=row.user_id, type="warning", message=message, is_read=False, created_at=now, dedupe_key=key,
-            kind="twice", subject=f"account:{row.id}",
+            user_id=row.user_id,
+            type="warning",
+            message=message,
+            is_read=False,
+            created_at=now,
+            dedupe_key=key,
+            kind="twice",
+            subject=f"account:{row.id}",
         )
-    )  # fmt: skip
+    )
     conn.execute(
         _outbox.insert().values(
-            user_id=row.user_id, kind="alert", dedupe_key=key, created_at=now, next_at=now,
+            user_id=row.user_id,
+            kind="alert",
+            dedupe_key=key,
+            created_at=now,
+            next_at=now,
             payload={"type": "warning", "message": message, "post_id": None, "delivery_id": None},
         )
-    )  # fmt: skip
+    )
 
 
 def downgrade() -> None:

@@ -14,16 +14,14 @@ branch_labels = None
 depends_on = None
 
 # As they stood when this was written; later migrations may change the real ones.
-_remote_posts = sa.table(
-    "remote_posts", sa.column("delivery_id", sa.BigInteger), sa.column("sent_by_us", sa.Boolean)
-)  # fmt: skip
+_remote_posts = sa.table("remote_posts", sa.column("delivery_id", sa.BigInteger), sa.column("sent_by_us", sa.Boolean))
 _evidence = sa.table("evidence", sa.column("delivery_id", sa.BigInteger), sa.column("kind", sa.String))
 
 
 def upgrade() -> None:
     op.add_column(
         "remote_posts", sa.Column("sent_by_us", sa.Boolean(), server_default=sa.text("false"), nullable=False)
-    )  # fmt: skip
+    )
     # Whatever was found instead of answered left this kind of evidence; how it was found is not written there.
     found = sa.select(_evidence.c.delivery_id).where(_evidence.c.kind.in_(["found", "late_reply"]))
     op.get_bind().execute(

@@ -134,9 +134,12 @@ def _again(visit: Visit, account: Account) -> None:
         return
     urgent = account.status != "ok"
     if visit.button(
-        "Reconnect", WRITE, f"again-{account.id}", type="primary" if urgent else "tertiary",
+        "Reconnect",
+        WRITE,
+        f"again-{account.id}",
+        type="primary" if urgent else "tertiary",
         help="The platform asks for permission again. History and scheduled posts stay.",
-    ):  # fmt: skip
+    ):
         usual = visit.core.settings.platform(account.platform).api_url
         link_forms.consent(visit, account.platform, "" if account.instance == usual else account.instance)
 
@@ -150,14 +153,21 @@ def _settings(visit: Visit, account: Account) -> None:
         label = st.text_input("Display name", str(told.get("label", "")), max_chars=60)
         language = st.text_input("Default language", str(told.get("language", "")), max_chars=35, placeholder="en")
         repair = st.toggle(
-            "Repairs may change words", bool(told.get("repair_words")),
+            "Repairs may change words",
+            bool(told.get("repair_words")),
             help="Allows shortening, splitting and removing links without asking you when a post failed.",
-        )  # fmt: skip
+        )
         if st.form_submit_button("Save"):
             acts.act(
-                "Saved.", accounts.set_up, visit.core, visit.actor, account.id, label=label, language=language.strip(),
+                "Saved.",
+                accounts.set_up,
+                visit.core,
+                visit.actor,
+                account.id,
+                label=label,
+                language=language.strip(),
                 repair_words=repair,
-            )  # fmt: skip
+            )
 
 
 def _remove(visit: Visit, account: Account) -> None:

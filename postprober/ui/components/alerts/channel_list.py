@@ -51,9 +51,15 @@ def _channel(visit: Visit, one: ChannelView) -> None:
             label = "Turn off" if one.is_active else "Turn on"
             if visit.button(label, "alerts:write", f"switch-{one.id}", type="tertiary"):
                 acts.act(
-                    "Turned off." if one.is_active else "Turned on.", channels.change, visit.core, visit.actor, one.id, kinds=one.kinds,
-                    escalation=one.escalation, active=not one.is_active,
-                )  # fmt: skip
+                    "Turned off." if one.is_active else "Turned on.",
+                    channels.change,
+                    visit.core,
+                    visit.actor,
+                    one.id,
+                    kinds=one.kinds,
+                    escalation=one.escalation,
+                    active=not one.is_active,
+                )
             if visit.button("Remove", "alerts:write", f"remove-channel-{one.id}", type="tertiary"):
                 acts.act(f"{one.name} was removed.", channels.remove, visit.core, visit.actor, one.id)
         with st.expander("Delivery log"):

@@ -23,9 +23,11 @@ def draw(visit: Visit) -> None:
         end = right.time_input("Quiet until", _time(wishes.quiet_to), step=900)
         urgent = st.checkbox("Send errors during quiet hours too", wishes.urgent)
         again = st.number_input(
-            "Repeat unread errors every … minutes (0 = off)", 0, channels.MOST_MINUTES,
+            "Repeat unread errors every … minutes (0 = off)",
+            0,
+            channels.MOST_MINUTES,
             wishes.again_minutes,
-        )  # fmt: skip
+        )
         times = st.number_input("Maximum reminders", 0, 10, wishes.again_times)
         escalate = st.number_input(
             "Alert the escalation channels after … minutes (0 = off)", 0, channels.MOST_MINUTES, wishes.escalate_minutes

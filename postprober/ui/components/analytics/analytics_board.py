@@ -18,11 +18,19 @@ from postprober.ui.words import COUNT_WORDS, plain
 USUAL_DAYS = 28
 METRIC_WORDS = {"engagement": "Engagement", **COUNT_WORDS}
 HEADINGS = {  # where capitals alone do not explain a column; the files keep the short names
-    "count": "", "unknown": "No data", "late p50 (s)": "Median delay (s)", "late p90 (s)": "90th percentile delay (s)",
-    "late p99 (s)": "99th percentile delay (s)", "what": "For",
-    "went out": "Published", "ghosts": "Not visible", "proved": "Verified", "proof rate": "Verified rate",
-    "out after it": "Published after it", "refused": "Dismissed",
-}  # fmt: skip
+    "count": "",
+    "unknown": "No data",
+    "late p50 (s)": "Median delay (s)",
+    "late p90 (s)": "90th percentile delay (s)",
+    "late p99 (s)": "99th percentile delay (s)",
+    "what": "For",
+    "went out": "Published",
+    "ghosts": "Not visible",
+    "proved": "Verified",
+    "proof rate": "Verified rate",
+    "out after it": "Published after it",
+    "refused": "Dismissed",
+}
 _EXPLAINED = (
     "Engagement is likes, reposts, replies, quotes and bookmarks together. Metrics a platform does not "
     "report are left out, not counted as 0."
@@ -71,13 +79,24 @@ def _heading(column: str, word: str) -> str:
 def _choice() -> tuple[str, int]:
     with st.container(horizontal=True, key="pp-analytics-choice"):
         metric = st.segmented_control(
-            "Metric", list(METRIC_WORDS), default="engagement", required=True, key="analytics-metric",
-            format_func=lambda name: METRIC_WORDS[name], wrap=True, help=_EXPLAINED,
-        )  # fmt: skip
+            "Metric",
+            list(METRIC_WORDS),
+            default="engagement",
+            required=True,
+            key="analytics-metric",
+            format_func=lambda name: METRIC_WORDS[name],
+            wrap=True,
+            help=_EXPLAINED,
+        )
         days = st.segmented_control(
-            "Period", list(analytics.PERIODS), default=USUAL_DAYS, required=True, key="analytics-days",
-            format_func=lambda n: f"{n} days", wrap=True,
-        )  # fmt: skip
+            "Period",
+            list(analytics.PERIODS),
+            default=USUAL_DAYS,
+            required=True,
+            key="analytics-days",
+            format_func=lambda n: f"{n} days",
+            wrap=True,
+        )
     return metric or "engagement", days or USUAL_DAYS
 
 
@@ -174,6 +193,12 @@ def _cell(column: str, value: Any) -> Any:
 
 def _download(found: Figures, name: str) -> None:
     st.download_button(
-        "Download CSV", found.csv, f"postprober-{name}.csv", "text/csv", on_click="ignore", key=f"csv-{name}",
-        icon=":material/download:", type="tertiary",
-    )  # fmt: skip
+        "Download CSV",
+        found.csv,
+        f"postprober-{name}.csv",
+        "text/csv",
+        on_click="ignore",
+        key=f"csv-{name}",
+        icon=":material/download:",
+        type="tertiary",
+    )

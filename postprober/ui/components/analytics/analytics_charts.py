@@ -91,10 +91,12 @@ def typical_growth(found: Figures, word: str) -> Any:
         y=alt.Y("median:Q", title=f"{word}, median", axis=_WHOLE),
         color=_colour(rows),
         tooltip=[
-            alt.Tooltip("platform:N", title="Platform"), alt.Tooltip("hours:Q", title="Hours"),
-            alt.Tooltip("median:Q", title="Median", format=","), alt.Tooltip("posts:Q", title="Posts"),
+            alt.Tooltip("platform:N", title="Platform"),
+            alt.Tooltip("hours:Q", title="Hours"),
+            alt.Tooltip("median:Q", title="Median", format=","),
+            alt.Tooltip("posts:Q", title="Posts"),
         ],
-    )  # fmt: skip
+    )
 
 
 def best_hours(found: Figures, word: str) -> Any:
@@ -106,13 +108,17 @@ def best_hours(found: Figures, word: str) -> Any:
     ]
     return _base(rows, f"{word} after 24 hours, by hour published", "rect").encode(
         x=alt.X("hour:O", title="Hour published (your time zone)", scale=alt.Scale(domain=list(range(24)))),
-        y=alt.Y("weekday:O", title="Weekday", axis=alt.Axis(labelOverlap=False), scale=alt.Scale(domain=list(WEEKDAYS))),
+        y=alt.Y(
+            "weekday:O", title="Weekday", axis=alt.Axis(labelOverlap=False), scale=alt.Scale(domain=list(WEEKDAYS))
+        ),
         color=alt.Color("mean:Q", title=f"{word}, mean", legend=alt.Legend(orient="bottom"), scale=_HEAT),
         tooltip=[
-            alt.Tooltip("weekday:O", title="Weekday"), alt.Tooltip("hour:O", title="Hour"),
-            alt.Tooltip("mean:Q", title=f"{word}, mean", format=",.1f"), alt.Tooltip("posts:Q", title="Posts"),
+            alt.Tooltip("weekday:O", title="Weekday"),
+            alt.Tooltip("hour:O", title="Hour"),
+            alt.Tooltip("mean:Q", title=f"{word}, mean", format=",.1f"),
+            alt.Tooltip("posts:Q", title="Posts"),
         ],
-    )  # fmt: skip
+    )
 
 
 _WHOLE = alt.Axis(tickMinStep=1, format="~s")

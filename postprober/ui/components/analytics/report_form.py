@@ -42,17 +42,21 @@ def _details(visit: Visit, every: str, now: ReportChoice) -> ReportChoice:
     left, right = st.columns(2)
     days = range(1, 8) if every == "week" else range(1, LAST_DAY + 1)
     day = left.selectbox(
-        "Day", list(days), index=now.day - 1 if now.every == every else 0,
+        "Day",
+        list(days),
+        index=now.day - 1 if now.every == every else 0,
         format_func=lambda n: calendar.day_name[n - 1] if every == "week" else f"{n}.",
-    )  # fmt: skip
+    )
     hour = right.selectbox("Time", list(range(24)), index=now.hour, format_func=lambda n: f"{n:02}:00")
     where: dict[int | None, str] = {None: f"By e-mail to {visit.user.email}"} if visit.core.settings.mail else {}
     where |= {one.id: f"A summary to {one.name}" for one in channels.listing(visit.core, visit.actor) if one.is_active}
     if not where:
         st.warning("Nowhere to send it: set up a mail server or add a channel.")
     to = st.selectbox(
-        "Send to", list(where), format_func=lambda n: plain(where[n]),
+        "Send to",
+        list(where),
+        format_func=lambda n: plain(where[n]),
         index=list(where).index(now.channel_id) if now.channel_id in where else 0 if where else None,
-    )  # fmt: skip
+    )
     form = st.selectbox("Attachment", list(FORMS), index=list(FORMS).index(now.form), format_func=FORMS.__getitem__)
     return ReportChoice(every, day, hour, form, to)

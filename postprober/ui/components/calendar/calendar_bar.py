@@ -33,22 +33,38 @@ def bar(today: date) -> CalendarChoice:
     """View, back and forth, filters."""
     day: date = st.session_state.setdefault(_DAY, today)
     with st.container(horizontal=True, vertical_alignment="center", key="pp-cal-bar"):
-        view = st.segmented_control(
-            "View", list(VIEWS), default="month", required=True, format_func=VIEWS.__getitem__, key="cal-view",
-            label_visibility="collapsed",
-        ) or "month"  # fmt: skip
+        view = (
+            st.segmented_control(
+                "View",
+                list(VIEWS),
+                default="month",
+                required=True,
+                format_func=VIEWS.__getitem__,
+                key="cal-view",
+                label_visibility="collapsed",
+            )
+            or "month"
+        )
         if view != "list":
             day = _walk(view, day, today)
             st.markdown(f"**{_title(view, day)}**", width="content")
         with st.popover("Filter", icon=":material/filter_list:"):
             statuses = st.pills(
-                "Status", list(POST_WORDS), selection_mode="multi", format_func=lambda s: POST_WORDS[s][0],
-                key="cal-status", wrap=True,
-            )  # fmt: skip
-            platforms = st.pills(
-                "Platform", list(known()), selection_mode="multi", format_func=lambda p: NAMES[p], key="cal-platform",
+                "Status",
+                list(POST_WORDS),
+                selection_mode="multi",
+                format_func=lambda s: POST_WORDS[s][0],
+                key="cal-status",
                 wrap=True,
-            )  # fmt: skip
+            )
+            platforms = st.pills(
+                "Platform",
+                list(known()),
+                selection_mode="multi",
+                format_func=lambda p: NAMES[p],
+                key="cal-platform",
+                wrap=True,
+            )
     return CalendarChoice(view, day, tuple(statuses or ()), tuple(p.value for p in platforms or ()))
 
 

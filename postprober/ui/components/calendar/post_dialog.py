@@ -73,9 +73,15 @@ def _move(visit: Visit, post: Post) -> None:
         return
     with st.spinner("Checking it for that time …"):
         acts.act(
-            f"Rescheduled for {due_words(when.at, zone, now)}.", _then_close, calendar.move, visit.core, visit.actor,
-            post.id, when.at, post.version,
-        )  # fmt: skip
+            f"Rescheduled for {due_words(when.at, zone, now)}.",
+            _then_close,
+            calendar.move,
+            visit.core,
+            visit.actor,
+            post.id,
+            when.at,
+            post.version,
+        )
 
 
 def _acts(visit: Visit, post: Post) -> None:

@@ -55,9 +55,14 @@ def targets(draft: ComposerDraft, linked: list[Account]) -> tuple[int, ...]:
     draft.offered = draft.offered or tuple(names)
     before = tuple(a for a in (draft.chosen if draft.chosen is not None else names) if a in names)
     chosen = st.pills(
-        "Accounts", list(names), selection_mode="multi", default=before,
-        format_func=lambda account_id: names.get(account_id, ""), key=draft.name(f"accounts-{len(names)}"), wrap=True,
-    )  # fmt: skip
+        "Accounts",
+        list(names),
+        selection_mode="multi",
+        default=before,
+        format_func=lambda account_id: names.get(account_id, ""),
+        key=draft.name(f"accounts-{len(names)}"),
+        wrap=True,
+    )
     draft.chosen = tuple(one for one in chosen or () if one in names)
     aside = [names[i] for i in draft.texts if i in names and i not in draft.chosen]
     if aside:
@@ -85,10 +90,19 @@ def text(draft: ComposerDraft, linked: list[Account], chosen: tuple[int, ...]) -
             COMMON: "For all",
             **{i: _short(a, linked) + (" ✎" if i in draft.texts else "") for i, a in accounts.items()},
         }
-        target = st.segmented_control(
-            "Text", list(names), default=draft.focus if draft.focus in names else COMMON, required=True, format_func=lambda one: names.get(one, "For all"),
-            key=draft.name(f"target-{draft.revision}"), wrap=True, help="“For all” goes to every account that has no text of its own (✎).",
-        ) or COMMON  # fmt: skip
+        target = (
+            st.segmented_control(
+                "Text",
+                list(names),
+                default=draft.focus if draft.focus in names else COMMON,
+                required=True,
+                format_func=lambda one: names.get(one, "For all"),
+                key=draft.name(f"target-{draft.revision}"),
+                wrap=True,
+                help="“For all” goes to every account that has no text of its own (✎).",
+            )
+            or COMMON
+        )
     if target not in accounts:  # the account whose text was open has just been removed
         target = COMMON
     with st.container(key=f"pp-text-{draft.ref}", gap="small"):
@@ -137,9 +151,11 @@ def _own(draft: ComposerDraft, account: Account) -> None:
     limits = draft.known.limits.get(account.id, LIMITS[account.platform])
     with st.container(horizontal=True):
         if limits.threads and st.button(
-            "Split into a thread", key=draft.name(f"split-{account.id}"), icon=":material/segment:",
+            "Split into a thread",
+            key=draft.name(f"split-{account.id}"),
+            icon=":material/segment:",
             help="Splits at the ends of sentences. No text is lost.",
-        ):  # fmt: skip
+        ):
             room = limits.of_part(with_media=bool(draft.kept))
             thread = split("\n\n".join(parts), room, numbered=True)
             if len(thread) > MAX_PARTS:
@@ -174,9 +190,12 @@ def files(visit: Visit, draft: ComposerDraft) -> tuple[int, ...]:
         number = seen[record.sha256] = seen.get(record.sha256, 0) + 1
         _file(visit, draft, record, f"{record.sha256[:12]}-{number}", place)
     uploaded = st.file_uploader(
-        f"Pictures (up to {MAX_FILES}) or one video", type=TYPES, accept_multiple_files=True,
-        key=draft.name(f"files-{draft.uploads}"), disabled=not visit.may("media:write"),
-    )  # fmt: skip
+        f"Pictures (up to {MAX_FILES}) or one video",
+        type=TYPES,
+        accept_multiple_files=True,
+        key=draft.name(f"files-{draft.uploads}"),
+        disabled=not visit.may("media:write"),
+    )
     if uploaded:
         _take(visit, draft, uploaded)
     for reason in draft.refused:
@@ -205,9 +224,12 @@ def _file(visit: Visit, draft: ComposerDraft, record: MediaRecord, name: str, pl
     with st.container(horizontal=True, vertical_alignment="bottom", key=f"pp-file-{draft.ref}-{name}"):
         thumbnails.draw(visit, record.id)
         alt = st.text_input(
-            f"Describe {'video' if record.kind == MediaKind.VIDEO else 'image'} {place} (alt text)", value=record.alt, max_chars=media.MAX_ALT,
-            key=draft.name(f"alt-{name}"), placeholder="Describe the image for people who can't see it",
-        )  # fmt: skip
+            f"Describe {'video' if record.kind == MediaKind.VIDEO else 'image'} {place} (alt text)",
+            value=record.alt,
+            max_chars=media.MAX_ALT,
+            key=draft.name(f"alt-{name}"),
+            placeholder="Describe the image for people who can't see it",
+        )
         if visit.may("media:write") and (alt or "").strip() != record.alt.strip():
             draft.describe(visit.core, visit.actor, record.id, (alt or "").strip())
         if st.button("Remove", key=draft.name(f"off-{name}"), type="tertiary"):
@@ -227,9 +249,13 @@ def criteria(draft: ComposerDraft) -> None:
                 "Goal", 0, 10_000_000, told.target if told else 0, key=draft.name("at-least"), width=130
             )
             metric = st.selectbox(
-                "Metric", list(COUNT_WORDS), index=list(COUNT_WORDS).index(told.metric if told else "likes"),
-                format_func=lambda name: COUNT_WORDS[name].lower(), key=draft.name("metric"), width=150,
-            )  # fmt: skip
+                "Metric",
+                list(COUNT_WORDS),
+                index=list(COUNT_WORDS).index(told.metric if told else "likes"),
+                format_func=lambda name: COUNT_WORDS[name].lower(),
+                key=draft.name("metric"),
+                width=150,
+            )
             hours = st.number_input(
                 "Within (hours)", 1, 720, told.hours if told else 24, key=draft.name("hours"), width=130
             )

@@ -113,19 +113,32 @@ class ComposerDraft:
         wish = drafts.wish_of(post)
         texts = {COMMON: wish.parts, **(wish.variants or {})}
         return cls(
-            key=post.draft_key or str(post.id), user_id=user_id, saved=post, saved_wish=wish, texts=texts, read=set(texts),
-            chosen=wish.account_ids, kept=wish.media_ids, at=wish.at, typed=wish.at, criteria=wish.criteria,
-            post_id=None if post.status in drafts.UNSENT else post.id, earlier=post.status not in drafts.UNSENT,
-        )  # fmt: skip
+            key=post.draft_key or str(post.id),
+            user_id=user_id,
+            saved=post,
+            saved_wish=wish,
+            texts=texts,
+            read=set(texts),
+            chosen=wish.account_ids,
+            kept=wish.media_ids,
+            at=wish.at,
+            typed=wish.at,
+            criteria=wish.criteria,
+            post_id=None if post.status in drafts.UNSENT else post.id,
+            earlier=post.status not in drafts.UNSENT,
+        )
 
     @classmethod
     def like(cls, post: Post, user_id: int) -> ComposerDraft:
         """A new draft with the same texts, accounts and files, for now."""
         wish = drafts.wish_of(post)
         return cls(
-            user_id=user_id, texts={COMMON: wish.parts, **(wish.variants or {})}, chosen=wish.account_ids,
-            kept=wish.media_ids, criteria=wish.criteria,
-        )  # fmt: skip
+            user_id=user_id,
+            texts={COMMON: wish.parts, **(wish.variants or {})},
+            chosen=wish.account_ids,
+            kept=wish.media_ids,
+            criteria=wish.criteria,
+        )
 
     @property
     def edits(self) -> int | None:

@@ -46,9 +46,13 @@ def body(visit: Visit, linked: list[Account]) -> None:
     )
     st.text(f"Your accounts: {names}")
     st.download_button(
-        "Download the template", imports.TEMPLATE, "postprober-template.csv", "text/csv", on_click="ignore",
+        "Download the template",
+        imports.TEMPLATE,
+        "postprober-template.csv",
+        "text/csv",
+        on_click="ignore",
         icon=":material/download:",
-    )  # fmt: skip
+    )
     file = st.file_uploader("CSV file", type=["csv", "tsv", "txt"], key="import-file")
     if file is None:
         return
@@ -79,7 +83,9 @@ def _read(visit: Visit, content: bytes) -> Batch | None:
     if encoding or not batch.sure:
         _ask_encoding()
     if batch.unclear or order:
-        st.radio("How are dates such as 02/03/2027 written?", list(_ORDERS), index=None, key="import-order", horizontal=True)  # fmt: skip
+        st.radio(
+            "How are dates such as 02/03/2027 written?", list(_ORDERS), index=None, key="import-order", horizontal=True
+        )
     return batch
 
 
@@ -94,9 +100,11 @@ def _other_encodings(content: bytes, chosen: str) -> bool:
 
 def _ask_encoding() -> None:
     st.selectbox(
-        "Encoding: change it if accents or letters look wrong below", ["", *ENCODINGS],
-        format_func=lambda name: ENCODINGS.get(name, "Detect automatically"), key="import-encoding",
-    )  # fmt: skip
+        "Encoding: change it if accents or letters look wrong below",
+        ["", *ENCODINGS],
+        format_func=lambda name: ENCODINGS.get(name, "Detect automatically"),
+        key="import-encoding",
+    )
 
 
 def _batch(visit: Visit, content: bytes, encoding: str, order: Order) -> Batch:
@@ -130,8 +138,11 @@ def _confirm(visit: Visit, batch: Batch) -> None:
     repeated = [row.number for row in batch.rows if row.twice and row.ok]
     again = False
     if repeated:
-        label = "1 row was imported before or is a duplicate: create it again" if len(repeated) == 1 else (
-            f"{len(repeated)} rows were imported before or are duplicates: create them again")  # fmt: skip
+        label = (
+            "1 row was imported before or is a duplicate: create it again"
+            if len(repeated) == 1
+            else (f"{len(repeated)} rows were imported before or are duplicates: create them again")
+        )
         again = st.checkbox(label, key="import-twice")
     twice = frozenset(repeated if again else ())
     good = sum(1 for row in batch.rows if row.ready) + len(twice)
@@ -141,9 +152,7 @@ def _confirm(visit: Visit, batch: Batch) -> None:
     bar = st.progress(0.0, "Creating …")
     try:
         with _LOCK:
-            made = imports.create(
-                visit.core, visit.actor, batch, lambda done, of: _show(bar, done, of), twice=twice
-            )  # fmt: skip
+            made = imports.create(visit.core, visit.actor, batch, lambda done, of: _show(bar, done, of), twice=twice)
     except PostProberError as error:
         acts.refuse(error)
         return

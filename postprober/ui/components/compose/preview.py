@@ -24,9 +24,15 @@ def draw(visit: Visit, new: NewPost, linked: list[Account]) -> None:
         return
     names = {i: NAMES[a.platform] for i, a in accounts.items()}
     shown = st.segmented_control(
-        "Preview", list(names), default=next(iter(names)), required=True, format_func=lambda i: names.get(i, ""),
-        key="pp-preview-of", wrap=True, label_visibility="collapsed",
-    )  # fmt: skip
+        "Preview",
+        list(names),
+        default=next(iter(names)),
+        required=True,
+        format_func=lambda i: names.get(i, ""),
+        key="pp-preview-of",
+        wrap=True,
+        label_visibility="collapsed",
+    )
     account = accounts.get(shown or 0) or next(iter(accounts.values()))
     st.html(html(visit, new, account))
 

@@ -34,9 +34,12 @@ def draw(visit: Visit, draft: ComposerDraft) -> When:
     _keep_the_moment(draft, zone)
     options = [LATER, SLOT] if draft.edits else [NOW, LATER, SLOT]  # what is planned keeps a time
     choice = st.segmented_control(
-        "When", options, default=LATER if draft.at or draft.edits else NOW, required=True,
+        "When",
+        options,
+        default=LATER if draft.at or draft.edits else NOW,
+        required=True,
         key=draft.name(f"when-{draft.revision}"),
-    )  # fmt: skip
+    )
     fields = draft.name(f"at-{draft.revision}")
     if choice != LATER:
         forget(fields)  # opened again, they begin with the time that was chosen last
@@ -121,9 +124,13 @@ def _which(found: tuple[datetime, ...], zone: str, key: str, before: datetime) -
     """Of an hour that happens twice."""
     names = {one: f"{'First' if i == 0 else 'Second'}: {clock_name(one, zone)}" for i, one in enumerate(found)}
     return st.radio(
-        "This time happens twice", list(names), index=found.index(before) if before in found else None,
-        format_func=lambda one: names.get(one, ""), key=f"{key}-which-{found[0].isoformat()}", horizontal=True,
-    )  # fmt: skip
+        "This time happens twice",
+        list(names),
+        index=found.index(before) if before in found else None,
+        format_func=lambda one: names.get(one, ""),
+        key=f"{key}-which-{found[0].isoformat()}",
+        horizontal=True,
+    )
 
 
 def _slots(visit: Visit, draft: ComposerDraft) -> None:

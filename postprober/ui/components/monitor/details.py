@@ -37,9 +37,15 @@ def draw(visit: Visit, view: PostView) -> None:
     by_id = {one.delivery.id: one for one in view.deliveries}
     with opened:
         chosen = st.segmented_control(
-            "Platform", list(by_id), default=next(iter(by_id)), required=True, key=f"details-of-{view.post.id}",
-            format_func=lambda i: by_id[i].platform if i in by_id else "", label_visibility="collapsed", wrap=True,
-        )  # fmt: skip
+            "Platform",
+            list(by_id),
+            default=next(iter(by_id)),
+            required=True,
+            key=f"details-of-{view.post.id}",
+            format_func=lambda i: by_id[i].platform if i in by_id else "",
+            label_visibility="collapsed",
+            wrap=True,
+        )
         one = by_id.get(chosen or 0) or view.deliveries[0]
         _delivery(visit, one, details.of(visit.core, visit.actor, one.delivery.id))
 

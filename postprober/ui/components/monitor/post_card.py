@@ -63,7 +63,11 @@ def _acts(visit: Visit, view: PostView) -> None:
         report_buttons.of_post(visit, post.id)
         proof_link.draw(visit, view)
     if decisions.stoppable(view) and visit.button(
-        "Cancel", "posts:write", f"cancel-{post.id}", type="tertiary", icon=":material/block:",
+        "Cancel",
+        "posts:write",
+        f"cancel-{post.id}",
+        type="tertiary",
+        icon=":material/block:",
         help="Stops what was not sent yet.",
-    ):  # fmt: skip
+    ):
         acts.act("What was not sent yet was cancelled.", delivery_actions.cancel, visit.core, visit.actor, post.id)

@@ -37,4 +37,4 @@ def draw(visit: Visit, view: PostView) -> None:
                 "anybody who has it. Nothing about you, your accounts, or errors."
             )
             if visit.button("Create link", WRITE, f"share-{post_id}", type="primary"):
-                acts.act("Link created. Copy it.", proof_pages.share, visit.core, visit.actor, post_id)  # fmt: skip
+                acts.act("Link created. Copy it.", proof_pages.share, visit.core, visit.actor, post_id)

@@ -54,8 +54,10 @@ def _advisor(visit: Visit) -> None:
     owns = visit.actor.owns
     now = advice.waits_for_model(visit.core, visit.actor)
     wanted = st.toggle(
-        "Hold posts while the model is unavailable", value=now, disabled=not owns,
+        "Hold posts while the model is unavailable",
+        value=now,
+        disabled=not owns,
         help=None if owns else "Only an owner can change this.",
-    )  # fmt: skip
+    )
     if wanted != now:
         acts.act("Saved.", lambda: advice.wait_for_model(visit.core, visit.actor, wanted))

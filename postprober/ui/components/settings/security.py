@@ -159,9 +159,13 @@ def browser_name(device: str) -> str:
         ("Safari/", "Safari"),
     )
     systems = (
-        ("Android", "Android"), ("iPhone", "iPhone"), ("iPad", "iPad"), ("Windows", "Windows"), ("Mac OS", "macOS"),
+        ("Android", "Android"),
+        ("iPhone", "iPhone"),
+        ("iPad", "iPad"),
+        ("Windows", "Windows"),
+        ("Mac OS", "macOS"),
         ("Linux", "Linux"),
-    )  # fmt: skip
+    )
     browser = next((name for mark, name in browsers if mark in device), "")
     system = next((name for mark, name in systems if mark in device), "")
     return " on ".join(filter(None, (browser, system)))

@@ -33,9 +33,11 @@ def of_post(visit: Visit, post_id: int) -> None:
             "What went out, its proof with the evidence, every attempt, and engagement compared with what is usual here."
         )
         _buttons(
-            visit, f"post-{post_id}", f"postprober-post-{post_id}",
+            visit,
+            f"post-{post_id}",
+            f"postprober-post-{post_id}",
             lambda form: reports.of_post(visit.core, visit.actor, post_id, form),
-        )  # fmt: skip
+        )
 
 
 def of_period(visit: Visit) -> None:
@@ -46,9 +48,13 @@ def of_period(visit: Visit) -> None:
         return
     with opened:
         chosen = st.date_input(
-            "Dates (inclusive)", (today - USUAL, today - timedelta(days=1)), max_value=today, key="report-days",
-            min_value=reports.EARLIEST, help=f"Time zone: {plain(visit.user.zone)}; at most {reports.LONGEST_DAYS} days.",
-        )  # fmt: skip
+            "Dates (inclusive)",
+            (today - USUAL, today - timedelta(days=1)),
+            max_value=today,
+            key="report-days",
+            min_value=reports.EARLIEST,
+            help=f"Time zone: {plain(visit.user.zone)}; at most {reports.LONGEST_DAYS} days.",
+        )
         if not isinstance(chosen, tuple) or len(chosen) != 2:
             st.caption("Choose an end date.")
             return
@@ -61,9 +67,11 @@ def of_period(visit: Visit) -> None:
 
 def _period_buttons(visit: Visit, first: date, last: date) -> None:
     _buttons(
-        visit, f"period-{first}-{last}", f"postprober-{first}-to-{last}",
+        visit,
+        f"period-{first}-{last}",
+        f"postprober-{first}-to-{last}",
         lambda form: reports.of_period(visit.core, visit.actor, first, last, form),
-    )  # fmt: skip
+    )
 
 
 def _buttons(visit: Visit, key: str, name: str, make: Callable[[str], Made]) -> None:
@@ -72,10 +80,16 @@ def _buttons(visit: Visit, key: str, name: str, make: Callable[[str], Made]) -> 
         for form, label in LABELS.items():
             off = trouble if form == "pdf" else ""
             st.download_button(
-                label, _content(visit.core, token, make, form), f"{name}.{form}",
-                reports.FORMATS[form].partition(";")[0], key=f"take-{key}-{form}", on_click="ignore",
-                disabled=bool(off), help=off or None, icon=":material/download:",
-            )  # fmt: skip
+                label,
+                _content(visit.core, token, make, form),
+                f"{name}.{form}",
+                reports.FORMATS[form].partition(";")[0],
+                key=f"take-{key}-{form}",
+                on_click="ignore",
+                disabled=bool(off),
+                help=off or None,
+                icon=":material/download:",
+            )
 
 
 def _content(core: Core, token: str | None, make: Callable[[str], Made], form: str) -> Callable[[], bytes]:

@@ -40,9 +40,14 @@ class Dialect:
 def _view(call: Call, post: Post) -> dict[str, Any]:
     author = call.world.account(KEY, post.account)
     return {
-        "id": post.id, "text": post.text, "at": iso(post.created_at), "by": author.id if author else "",
-        "name": post.account, "url": call.base + post.path, "likes": counts(call.world, post, call.at).likes,
-    }  # fmt: skip
+        "id": post.id,
+        "text": post.text,
+        "at": iso(post.created_at),
+        "by": author.id if author else "",
+        "name": post.account,
+        "url": call.base + post.path,
+        "likes": counts(call.world, post, call.at).likes,
+    }
 
 
 async def _me(call: Call) -> Any:
@@ -59,9 +64,16 @@ async def _create(call: Call) -> Any:
     at = call.landing_time()
     number = str(call.world.ids.make(KEY, at, in_order=call.late is None))
     post = Post(
-        platform=KEY, id=number, account=call.owner.name, text=body["text"], created_at=at, media=[], reply_to=None,
-        path=f"/{KEY}/n/{number}", extra={"mark": body["mark"]},
-    )  # fmt: skip
+        platform=KEY,
+        id=number,
+        account=call.owner.name,
+        text=body["text"],
+        created_at=at,
+        media=[],
+        reply_to=None,
+        path=f"/{KEY}/n/{number}",
+        extra={"mark": body["mark"]},
+    )
     call.store_post(post)
     call.world.put_doc("notice", f"{call.owner.name}|{body['mark']}", {"id": number})
     return reply(_view(call, post), 201)
@@ -111,4 +123,4 @@ EMULATOR = Emulator(
     pages=(PublicPage(f"/{KEY}/n/{{id:str}}", by_id(KEY)),),
     shown=lambda account: account.title,
     counts_in_reads=True,
-)  # fmt: skip
+)

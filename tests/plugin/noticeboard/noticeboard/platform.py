@@ -40,9 +40,18 @@ ABOUT = Description(
     sandbox={"settle_seconds": "1"},
 )
 TRAITS = Traits(
-    platform=ABOUT.platform, mode=ReconcileMode.RECONCILE, settle=timedelta(seconds=1), threads=False, video=False,
-    deletes=True, lists_own=True, refreshes=False, pkce=False, sends_alike_twice_safely=True, batch=1000,
-)  # fmt: skip
+    platform=ABOUT.platform,
+    mode=ReconcileMode.RECONCILE,
+    settle=timedelta(seconds=1),
+    threads=False,
+    video=False,
+    deletes=True,
+    lists_own=True,
+    refreshes=False,
+    pkce=False,
+    sends_alike_twice_safely=True,
+    batch=1000,
+)
 LIMITS = Limits(platform=ABOUT.platform, max_length=300, unit="characters", images=ImageRule(0, (), 0))
 _ERRORS = (
     ErrorRow(ReconnectNeeded, "The board does not accept this token; reconnect the account.", 401),
@@ -156,8 +165,17 @@ def _public(http: HttpClient, config: PlatformConfig, url: str, remote_id: str, 
 
 
 SPEC = PlatformSpec(
-    about=ABOUT, adapter=NoticeboardAdapter, traits=TRAITS, limits=LIMITS, public=_public,
+    about=ABOUT,
+    adapter=NoticeboardAdapter,
+    traits=TRAITS,
+    limits=LIMITS,
+    public=_public,
     remote_id=lambda link: matching(_ID, link.parts[-1] if link.parts else link.text),
-    error_signals=error_signals.ErrorSignals((error_signals.SignalRow(Cause.ACCESS_REVOKED, 401), error_signals.SignalRow(Cause.TEXT_TOO_LONG, 422, code="too_long"))),
+    error_signals=error_signals.ErrorSignals(
+        (
+            error_signals.SignalRow(Cause.ACCESS_REVOKED, 401),
+            error_signals.SignalRow(Cause.TEXT_TOO_LONG, 422, code="too_long"),
+        )
+    ),
     habits=Habits("#7a9e3a", ("Thank",), shows_handle=False),
-)  # fmt: skip
+)
