@@ -466,11 +466,12 @@ def _free(conn: Connection, to: Connection, table: Table, rows: list[dict[str, A
 
 def _write(to: Connection, table: Table, rows: list[dict[str, Any]]) -> None:
     key = _key(table)
+    keys = {column.name: column.key for column in table.c}  # rows are named as in the database
     known = set(to.execute(select(key).where(key.in_([row[key.name] for row in rows]))).scalars())
     if new := [row for row in rows if row[key.name] not in known]:
-        to.execute(insert(table), new)
+        to.execute(insert(table), [{keys[name]: value for name, value in row.items()} for row in new])
     if old := [{f"b_{name}": value for name, value in row.items()} for row in rows if row[key.name] in known]:
-        values: dict[str, Any] = {column.name: bindparam(f"b_{column.name}") for column in table.c if column is not key}
+        values: dict[str, Any] = {column.key: bindparam(f"b_{column.name}") for column in table.c if column is not key}
         to.execute(update(table).where(key == bindparam(f"b_{key.name}")).values(values), old)
 
 

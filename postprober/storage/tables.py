@@ -330,15 +330,15 @@ looks = _table(
     Column("tries", Integer, nullable=False, server_default="0"),
 )
 # What reading as their owners came to, by account and UTC month (2026-11), and what the month's posts allow for it.
-reads = Table(
+reads = _table(
     "reads",
-    metadata,
-    Column("account_id", Id, ForeignKey("accounts.id"), primary_key=True),
-    Column("month", String(7), primary_key=True),
+    Column("account_id", Id, ForeignKey("accounts.id"), nullable=False),
+    Column("month", String(10), nullable=False),
     Column("calls", Integer, nullable=False, server_default="0"),
     Column("micros", Id, nullable=False, server_default="0"),  # millionths of the currency of the prices
     Column("posts", Integer, nullable=False, server_default="0"),
     Column("posted_micros", Id, nullable=False, server_default="0"),
+    Index("uq_reads_month", "account_id", "month", unique=True),
 )
 # What was last seen of a published post, to tell when it changes.
 watches = Table(
