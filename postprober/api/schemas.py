@@ -154,10 +154,12 @@ class ConnectBody(Body):
         "", description="The app password, where one signs in with it", repr=False
     )
     fields: Annotated[dict[FieldName, FieldText], Field(max_length=10)] = Field(
-        {}, repr=False, examples=[{}],
+        {},
+        repr=False,
+        examples=[{}],
         description="What the platform asks for by name, where a token of one's own is handed over with what belongs to it; "
         "`postprober platforms` lists the names",
-    )  # fmt: skip
+    )
 
 
 class AccountBody(Body):

@@ -118,6 +118,15 @@ def test_a_file_that_telegram_cannot_use_is_a_clear_no(channel: Linked, photo: P
     assert channel.truth() == []
 
 
+def test_a_file_that_went_away_since_it_was_checked_sends_nothing(channel: Linked, video: MediaFile) -> None:
+    job = channel.job("a clip", video)
+    staged = channel.stage(job)
+    Path(video.path).unlink()
+    with pytest.raises(Unavailable, match="nothing was published"):
+        channel.adapter.finalize(channel.cred, job, staged)
+    assert channel.truth() == [] and channel.visible == []
+
+
 def test_all_of_an_album_is_deleted_and_deleting_what_is_gone_is_no_error(channel: Linked, photo: Photo) -> None:
     receipt = channel.publish(channel.job("album", photo(), photo(shade=2), photo(shade=4)))
     channel.adapter.delete(channel.cred, receipt.ref.remote_id)
@@ -336,10 +345,16 @@ def test_a_gateways_refusal_proves_nothing_about_a_publication(scripted: Scripte
 @pytest.mark.parametrize(
     "body",
     [
-        b"", b"<html></html>", {}, {"ok": True}, {"ok": True, "result": True}, {"ok": True, "result": {"message_id": "7"}},
-        {"ok": True, "result": {"message_id": 0}}, {"ok": False, "result": None},
+        b"",
+        b"<html></html>",
+        {},
+        {"ok": True},
+        {"ok": True, "result": True},
+        {"ok": True, "result": {"message_id": "7"}},
+        {"ok": True, "result": {"message_id": 0}},
+        {"ok": False, "result": None},
     ],
-)  # fmt: skip
+)
 def test_a_success_without_a_message_is_an_unknown_outcome(scripted: Scripted, body: Any) -> None:
     adapter, _ = scripted(KEY, Answer(200, body))
     with pytest.raises(OutcomeUnknown):

@@ -188,9 +188,15 @@ def test_what_looks_like_a_secret_is_masked_though_nobody_named_it(text: str) ->
 
 @pytest.mark.parametrize(
     "text",
-    ["2026-11-30 05:33:39.123456", "at://did:plc:abcdefghijklmnopqrstuvwxyz/app.bsky.feed.post/3k", "urn:li:share:7141138937766391808",
-     "127.0.0.1:27424/telegram/towns/960168192", "1000000:1000000", "sha256:0123456789abcdef0123456789abcdef"],
-)  # fmt: skip
+    [
+        "2026-11-30 05:33:39.123456",
+        "at://did:plc:abcdefghijklmnopqrstuvwxyz/app.bsky.feed.post/3k",
+        "urn:li:share:7141138937766391808",
+        "127.0.0.1:27424/telegram/towns/960168192",
+        "1000000:1000000",
+        "sha256:0123456789abcdef0123456789abcdef",
+    ],
+)
 def test_what_only_resembles_a_token_in_a_path_stays(text: str) -> None:
     assert Redactor().text(text) == text
 

@@ -90,9 +90,11 @@ def read_page(html: str) -> Page:
     reader.feed(html[:MAX_HTML])
     reader.close()
     return Page(
-        tuple(one.shown() for one in reader.found), "".join(reader.error).strip(), reader.before,
+        tuple(one.shown() for one in reader.found),
+        "".join(reader.error).strip(),
+        reader.before,
         _END.search(html[-4096:]) is not None and len(html) <= MAX_HTML,
-    )  # fmt: skip
+    )
 
 
 def rounded(text: str) -> int | None:
@@ -122,10 +124,19 @@ class _Message:
         told = [rounded("".join(_NUMBER_AT_END.findall("".join(one))[-1:])) for one in self.reactions]
         known = [count for count in told if count is not None]
         return Shown(
-            self.username, min(album) if album else self.number, "".join(self.text).strip(), self.created_at,
-            self.reply_to, rounded("".join(self.views)), sum(known) if known else None,
-            None if self.unsupported else tuple(self.media), tuple(self.links), album, self.forwarded, self.service,
-        )  # fmt: skip
+            self.username,
+            min(album) if album else self.number,
+            "".join(self.text).strip(),
+            self.created_at,
+            self.reply_to,
+            rounded("".join(self.views)),
+            sum(known) if known else None,
+            None if self.unsupported else tuple(self.media),
+            tuple(self.links),
+            album,
+            self.forwarded,
+            self.service,
+        )
 
 
 _NUMBER_AT_END = re.compile(r"[0-9.,]+\s*[KM]?\s*$", re.IGNORECASE)

@@ -42,10 +42,14 @@ def _read(http: HttpClient, config: PlatformConfig, url: str, remote_id: str) ->
         return refused(reply, address, "Telegram", gone=False)
     found = seen(reply, address, Verdict.FOUND, "Telegram shows the post to everybody")
     return replace(
-        found, text=message.text, author=message.username, media=message.media if page.whole else None,
-        partial=not page.whole, reply_to=post_id(chat, message.reply_to) if message.reply_to else "",
+        found,
+        text=message.text,
+        author=message.username,
+        media=message.media if page.whole else None,
+        partial=not page.whole,
+        reply_to=post_id(chat, message.reply_to) if message.reply_to else "",
         links=message.links if page.whole else None,
-    )  # fmt: skip
+    )
 
 
 def says_not_found(reply: Reply, page: Page) -> bool:

@@ -82,10 +82,18 @@ async def get_chat_member(call: Call) -> Response:
     rights = {
         f"can_{name}": False
         for name in (
-            "be_edited", "manage_chat", "manage_video_chats", "restrict_members", "promote_members", "change_info",
-            "invite_users", "post_stories", "edit_stories", "delete_stories",
+            "be_edited",
+            "manage_chat",
+            "manage_video_chats",
+            "restrict_members",
+            "promote_members",
+            "change_info",
+            "invite_users",
+            "post_stories",
+            "edit_stories",
+            "delete_stories",
         )
-    }  # fmt: skip
+    }
     own = {right: right in call.owner.scopes for right in (POSTS, DELETES)}
     return reply(ok({"status": "administrator", "user": bot, "is_anonymous": True} | rights | own))
 

@@ -121,8 +121,11 @@ def messages(account: Account, post: Post) -> list[Json]:
     numbers = numbers_of(post)
     for index, number in enumerate(numbers):
         one: Json = {
-            "message_id": number, "sender_chat": chat_of(account), "chat": chat_of(account), "date": int(post.created_at),
-        }  # fmt: skip
+            "message_id": number,
+            "sender_chat": chat_of(account),
+            "chat": chat_of(account),
+            "date": int(post.created_at),
+        }
         if index == 0 and post.text:
             field = "caption" if post.media else "text"
             one |= {field: post.text} | (

@@ -134,9 +134,12 @@ def _media(call: Call, name: str, post: Post) -> str:
 def _text(text: str) -> str:
     """With what Telegram finds in it as links, line ends as `<br/>`."""
     marks = sorted(
-        ((m.start(), m.end(), kind) for kind, pattern in (("url", URL), ("tag", HASHTAG), ("name", MENTION))
-         for m in pattern.finditer(text))
-    )  # fmt: skip
+        (
+            (m.start(), m.end(), kind)
+            for kind, pattern in (("url", URL), ("tag", HASHTAG), ("name", MENTION))
+            for m in pattern.finditer(text)
+        )
+    )
     out, position = "", 0
     for start, end, kind in marks:
         if start < position:

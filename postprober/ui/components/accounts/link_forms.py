@@ -121,11 +121,13 @@ def _own_token(visit: Visit, platform: Platform, way: TokenWay) -> None:
         server = st.text_input("Server", placeholder=SPECS[platform].server_example) if many else ""
         typed = {
             one.name: st.text_input(
-                one.label, type="password" if one.secret else "default", placeholder=one.example,
+                one.label,
+                type="password" if one.secret else "default",
+                placeholder=one.example,
                 help="Optional" if one.optional else None,
             )
             for one in way.fields
-        }  # fmt: skip
+        }
         pressed = st.form_submit_button(f"Link {name}", disabled=not visit.may(WRITE), help=visit.why_not(WRITE))
     if not pressed:
         return
