@@ -42,7 +42,7 @@ _SOON = timedelta(seconds=15)  # time to lower the limit between planning and pu
 
 
 def seed(core: Core) -> tuple[str, str]:
-    """A user with five linked accounts and posts, some of which meet faults; returns e-mail and password.
+    """A user with one linked account on each platform and posts, some of which meet faults; returns e-mail and password.
 
     Run again it makes new posts for the same user.
     """

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from postprober.domain.delivery import DeliveryState
-from postprober.domain.platform import Platform, known
+from postprober.domain.platform import Platform, ReconcileMode, known
 from postprober.errors import Conflict
 from postprober.pipeline.repairs import diagnosis_job
+from postprober.platforms.registry import SPECS
 from postprober.services.core import Core
 from postprober.services.monitoring import repairs as repair_service
 from postprober.settings import Settings
@@ -23,8 +24,8 @@ from tests.people import acting
 S = DeliveryState
 P = Platform
 READS_BACK = ["openid", "profile", "w_member_social", "r_member_social"]  # what few LinkedIn apps may
-# What can be cured without a person. On LinkedIn an unknown outcome asks one by design (strict mode), so the faults
-# that leave one are not repairable there.
+# What can be cured without a person. In strict mode an unknown outcome asks one by design, so the faults that leave one are
+# not repairable there.
 UNCLEAR: tuple[tuple[str, dict[str, Any]], ...] = (
     ("error_before_accept", {}),
     ("error_after_accept", {}),
@@ -50,7 +51,9 @@ MEDIA: tuple[tuple[str, dict[str, Any]], ...] = (
 
 def repairable() -> list[tuple[Platform, str, dict[str, Any]]]:
     found = [(p, kind, options) for p in known() for kind, options in CLEAR]
-    found += [(p, kind, options) for p in known() if p is not P("linkedin") for kind, options in UNCLEAR]
+    # Where absence cannot be proved, an unclear answer is a person's.
+    sure = [p for p in known() if SPECS[p].traits.mode is ReconcileMode.RECONCILE]
+    found += [(p, kind, options) for p in sure for kind, options in UNCLEAR]
     found += [(p, kind, options) for p in (P("instagram"), P("x"), P("linkedin")) for kind, options in MEDIA]
     return found
 

@@ -308,3 +308,14 @@ def test_the_guard_refuses_a_changed_meaning(before: str, after: str) -> None:
 )
 def test_the_guard_lets_the_same_meaning_pass(before: str, after: str) -> None:
     assert rewrite_guard.problems([before], [after]) == ()
+
+
+def test_what_goes_with_media_is_made_to_fit_the_shorter_limit() -> None:
+    text = "The bridge of Oslo is open again today. " * 40
+    platform = Platform("telegram")
+    plain, pictured = brief(text, platform=platform), brief(text, platform=platform, pictures=(picture(),))
+    assert len(text) > 1024
+    assert not [one for one in suggest.suggestions(plain) if one.kind in ("shorten", "split")]
+    fitted = suggest._fitted(pictured.targets[0], pictured)
+    assert fitted is not None and max(map(len, fitted)) <= 1024
+    assert check(Draft((Part(fitted[0], tuple(pictured.files)), *map(Part, fitted[1:]))), LIMITS[platform]).ok

@@ -106,10 +106,8 @@ def accounts_are_linked(life: Life) -> dict[Platform, int]:
     for platform in known():
         made = life.made.control.account(platform.value, f"planted{platform.value}", fresh=True)
         if platform is Platform("bluesky"):
-            data = {"identifier": made["id"], "password": made["password"]}
             life.hunter.add("the app password of bluesky", made["password"])
-        else:
-            data = {key: made[key] for key in ("access_token", "refresh_token", "expires_at")}
+        data = made["typed"] or {key: made[key] for key in ("access_token", "refresh_token", "expires_at")}
         for key in ("access_token", "refresh_token"):
             if made[key]:
                 life.hunter.add(f"the {key} of {platform.value}", unique(made[key]))

@@ -362,7 +362,7 @@ def settled(ctx: Context, delivery_id: int) -> tuple[Delivery, str] | None:
         return delivery, delivery.state.value
     if delivery.state is DeliveryState.WAITING and account.status == RECONNECT:
         return delivery, RECONNECT
-    if delivery.state is DeliveryState.PUBLISHED and delivery.readings > len(TIMING.verify_after):
+    if delivery.state is DeliveryState.PUBLISHED and delivery.readings >= len(TIMING.verify_after):
         return delivery, "accepted"
     return None
 

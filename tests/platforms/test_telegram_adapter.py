@@ -118,6 +118,15 @@ def test_a_file_that_telegram_cannot_use_is_a_clear_no(channel: Linked, photo: P
     assert channel.truth() == []
 
 
+def test_a_file_that_went_away_since_it_was_checked_sends_nothing(channel: Linked, video: MediaFile) -> None:
+    job = channel.job("a clip", video)
+    staged = channel.stage(job)
+    Path(video.path).unlink()
+    with pytest.raises(Unavailable, match="nothing was published"):
+        channel.adapter.finalize(channel.cred, job, staged)
+    assert channel.truth() == [] and channel.visible == []
+
+
 def test_all_of_an_album_is_deleted_and_deleting_what_is_gone_is_no_error(channel: Linked, photo: Photo) -> None:
     receipt = channel.publish(channel.job("album", photo(), photo(shade=2), photo(shade=4)))
     channel.adapter.delete(channel.cred, receipt.ref.remote_id)
@@ -454,12 +463,61 @@ def test_no_token_goes_to_the_public_pages(channel: Linked) -> None:
 
 
 @pytest.fixture(scope="session")
-def methods(specs: Path) -> dict[str, Any]:
+def api(specs: Path) -> dict[str, Any]:
     path = specs.parent / "specs2" / "telegram" / "bot_api_publishing.json"
     if not path.is_file():
         pytest.skip("the second part of the shared contracts is not there")
-    found: dict[str, Any] = json.loads(path.read_text())["methods"]
+    found: dict[str, Any] = json.loads(path.read_text())
     return found
+
+
+@pytest.fixture(scope="session")
+def methods(api: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = api["methods"]
+    return found
+
+
+def _check(types: dict[str, Any], name: str, value: Any, where: str = "") -> None:
+    """`value` has the required fields of the type and no unknown ones, and so have its own."""
+    fields = {field["name"]: field for field in types[name].get("fields", ())}
+    assert isinstance(value, dict), where
+    assert set(value) <= set(fields), f"{where} {name}: {sorted(set(value) - set(fields))}"
+    missing = {field for field, told in fields.items() if told["required"]} - set(value)
+    assert not missing, f"{where} {name}: {missing}"
+    for key, one in value.items():
+        kind = fields[key]["types"][0].removeprefix("Array of ")
+        if kind in types and types[kind].get("fields"):
+            for item in one if isinstance(one, list) else [one]:
+                _check(types, kind, item, f"{where}.{key}")
+
+
+def test_what_the_emulator_answers_is_what_the_description_says(
+    channel: Linked, photo: Photo, video: MediaFile, api: dict[str, Any]
+) -> None:
+    """The other direction: an emulator that answered differently would prove nothing about the adapter."""
+    types, answers = api["types"], []
+    send = channel.pools.sends
+    base = f"{channel.config.api_url}/bot{channel.cred.access_token}"
+
+    def ask(method: str, **options: Any) -> Any:
+        answer = send.post(f"{base}/{method}", **options).json()
+        assert answer["ok"] is True, answer
+        return answer["result"]
+
+    chat = int(channel.cred.remote_id)
+    bot = ask("getMe")
+    _check(types, "User", bot, "getMe")
+    _check(types, "ChatFullInfo", ask("getChat", json={"chat_id": chat}), "getChat")
+    member = ask("getChatMember", json={"chat_id": chat, "user_id": bot["id"]})
+    _check(types, "ChatMemberAdministrator", member, "getChatMember")
+    for media in ((), (photo(),), (video,), (photo(), photo(shade=9))):
+        method, fields, files = message(str(chat), replace(JOB, text=TEXT, media=media))
+        form = {name: value if isinstance(value, str) else json.dumps(value) for name, value in fields.items()}
+        result = ask(method, data=form, files=files or None)
+        answers += result if isinstance(result, list) else [result]
+    for answer in answers:
+        _check(types, "Message", answer, "sent")
+    assert len(answers) == 5
 
 
 def test_every_request_has_the_fields_that_the_method_wants_and_no_others(

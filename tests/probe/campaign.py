@@ -36,7 +36,7 @@ from postprober.pipeline.publishing.reconcile import reconcile
 from postprober.pipeline.publishing.recovery import recover_lost
 from postprober.pipeline.verification import follow_up
 from postprober.pipeline.verification.follow_up import follow
-from postprober.sandbox.engine.emulator import DAY, faulty
+from postprober.sandbox.engine.emulator import DAY, emulator, faulty
 from postprober.sandbox.engine.faults import Fault
 from postprober.sandbox.engine.model import Post
 from postprober.sandbox.engine.tokens import issue
@@ -198,9 +198,8 @@ class Campaign:
             fault: Fault = self.world.plan.add(body, faulty())
             self.world.save_fault(fault)
         issue(self.world, account, account.scopes, age=2 * DAY)
-        data = {"access_token": account.access_token, "refresh_token": account.refresh_token}
-        if platform == "bluesky":
-            data = {"identifier": account.id, "password": account.password}
+        usual = {"access_token": account.access_token, "refresh_token": account.refresh_token}
+        data = dict(emulator(platform).typed(account)) or usual
         return add_by_token(self.core, acting(self.core, self.user), Platform(platform), data, name=name)
 
     def _posts(self, account: Any, platform: str, roles: list[str]) -> None:

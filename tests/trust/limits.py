@@ -17,7 +17,7 @@ from postprober.pipeline.core.context import Context
 from postprober.pipeline.publishing import failures as refusal
 from postprober.pipeline.publishing.publish import publish
 from postprober.pipeline.publishing.reconcile import reconcile
-from postprober.sandbox.engine.emulator import DAY, faulty
+from postprober.sandbox.engine.emulator import DAY, emulator, faulty
 from postprober.sandbox.engine.tokens import issue
 from postprober.sandbox.engine.world import World
 from postprober.services.accounts.accounts import add_by_token
@@ -85,9 +85,8 @@ class _Limits:
         name = f"a{number}"
         account = self.world.add_account(platform, name, None, False, "")
         issue(self.world, account, account.scopes, age=2 * DAY)
-        data: dict[str, Any] = {"access_token": account.access_token, "refresh_token": account.refresh_token}
-        if platform == "bluesky":
-            data = {"identifier": account.id, "password": account.password}
+        usual = {"access_token": account.access_token, "refresh_token": account.refresh_token}
+        data: dict[str, Any] = dict(emulator(platform).typed(account)) or usual
         linked = add_by_token(self.core, acting(self.core, self.user), Platform(platform), data, name=name)
         operation = "container" if platform == "instagram" and number % 2 else "create"
         params = {"form": form, "seconds": seconds}

@@ -10,5 +10,4 @@ ABOUT = Description(
     api_url="https://api.telegram.org",  # facts.md, 2
     auth_url="https://t.me",  # facts.md, 9
     sandbox={"settle_seconds": "1"},
-    one_network=True,
 )

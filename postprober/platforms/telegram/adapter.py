@@ -38,7 +38,9 @@ from postprober.domain.remote import (
     Timeline,
 )
 from postprober.errors import (
+    HERE,
     NOT_PERMITTED,
+    BadInput,
     PlatformError,
     PostRejected,
     ReconnectNeeded,
@@ -148,7 +150,11 @@ class TelegramAdapter:
         return READY
 
     def finalize(self, cred: Credentials, job: PartJob, staged: Staged) -> Receipt:
-        method, fields, files = message(cred.remote_id, job)
+        try:
+            method, fields, files = message(cred.remote_id, job)
+        except BadInput as error:  # a file went away since `submit`
+            text = "A file could not be read here any more; nothing was published."
+            raise Unavailable(text, error.message, code=HERE) from error
         url = self._url(cred, method)
         if files:
             data = {name: value if isinstance(value, str) else json.dumps(value) for name, value in fields.items()}
