@@ -20,12 +20,12 @@ from bench.ports import free_ports
 
 @dataclass
 class PostOffice:
-    """An SMTP server. `letters`: what arrived, `raw`: as it came over the line; `refuse`: answer every message with a temporary error. aiosmtpd's own
+    """An SMTP server. `emails`: what arrived, `raw`: as it came over the line; `refuse`: answer every message with a temporary error. aiosmtpd's own
     controller leaves connections open behind it, so the loop is run here."""
 
     refuse: bool = False
     options: dict[str, Any] = field(default_factory=dict)
-    letters: list[EmailMessage] = field(default_factory=list)
+    emails: list[EmailMessage] = field(default_factory=list)
     raw: list[bytes] = field(default_factory=list)
     port: int = 0
 
@@ -42,7 +42,7 @@ class PostOffice:
             return "451 Try again later"
         content = bytes(envelope.content or b"")
         self.raw.append(content)
-        self.letters.append(email.message_from_bytes(content, policy=policy.default))  # type: ignore[arg-type]
+        self.emails.append(email.message_from_bytes(content, policy=policy.default))  # type: ignore[arg-type]
         return "250 OK"
 
     def close(self) -> None:

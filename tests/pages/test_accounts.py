@@ -151,8 +151,8 @@ def test_a_platform_is_linked_with_the_fields_that_it_declares(
 ) -> None:
     given: list[object] = []
 
-    def add(core: object, user_id: int, platform: Platform, data: object, **options: object) -> object:
-        given.append((user_id, platform, data))
+    def add(core: object, actor: Actor, platform: Platform, data: object, **options: object) -> object:
+        given.append((actor.user, platform, data))
         account_id = owner.account(Platform("telegram"), name="town_news")
         with owner.core.db.read() as conn:
             return accounts.get(conn, account_id)

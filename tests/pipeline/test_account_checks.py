@@ -145,7 +145,7 @@ def test_a_canary_never_spends_what_is_left_for_posts(stage: Stage, ctx: Context
     live(stage, ctx, 20)
     reset = stage.clock.now() + timedelta(minutes=30)
     headers = {"x-ratelimit-limit": "300", "x-ratelimit-remaining": "30", "x-ratelimit-reset": reset.isoformat()}
-    ctx.health_cache.saw(account.id, Exchange("GET", BASE, "r", 200, 5, "", False, headers), stage.clock.now())
+    ctx.health_cache.saw(account, Exchange("GET", BASE, "r", 200, 5, "", False, headers), stage.clock.now())
     looked = len(stage.rows(health_signs))
     live(stage, ctx, 29)
     assert len(stage.rows(health_signs)) == looked
@@ -164,7 +164,7 @@ def test_what_is_left_is_written_once_a_minute_and_the_tightest_of_each_sort(sta
             "x-rate-limit-remaining": str(left),
             "x-rate-limit-reset": soon.isoformat(),
         }
-        ctx.health_cache.saw(account.id, Exchange(method, url, "r", 200, 5, "", visible, headers), stage.clock.now())
+        ctx.health_cache.saw(account, Exchange(method, url, "r", 200, 5, "", visible, headers), stage.clock.now())
 
     def known() -> list[tuple[Unit, int]]:
         with ctx.db.read() as conn:
@@ -190,9 +190,11 @@ def test_what_is_left_is_written_once_a_minute_and_the_tightest_of_each_sort(sta
 
 
 def test_what_is_left_of_a_days_posts_keeps_no_canary_from_looking(stage: Stage, ctx: Context) -> None:
-    account, url = stage.link("a"), f"{BASE}/content_publishing_limit"
+    linked, url = stage.link("a"), f"{BASE}/content_publishing_limit"
+    account = replace(linked, platform=Platform("instagram"))  # which tells it
     reply = '{"data": [{"quota_usage": 100, "config": {"quota_total": 100}}]}'
-    ctx.health_cache.saw(account.id, Exchange("GET", url, "r", 200, 5, reply, False, {}), stage.clock.now())
+    ctx.health_cache.saw(account, Exchange("GET", url, "r", 200, 5, reply, False, {}), stage.clock.now())
+    assert [one.unit for one in ctx.health_cache.left(stage.clock.now())[account.id].values()] == [Unit.POSTS]
     assert ctx.health_cache.spent_until(account.id, stage.clock.now()) is None
 
 

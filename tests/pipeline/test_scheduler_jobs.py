@@ -53,7 +53,7 @@ def test_ten_minutes_of_one_fault_are_a_few_lines(
     failures = [r for r in caplog.records if r.levelno == logging.ERROR]
     assert 10 <= len(failures) <= 11, "once a minute"
     assert len(calls) < 330, "with a pause of two seconds, not at each of 2,400 ticks"
-    assert caplog.records[-1].message.startswith("bell works again after")
+    assert caplog.records[-1].message.startswith("due-poll works again after")
     assert "SECRET TEXT" not in caplog.text and len(caplog.text) < 60_000
 
 
@@ -87,4 +87,4 @@ def test_an_outage_of_a_night_ends_like_a_short_one(clock: Clock, caplog: pytest
             clock.now += scheduler.TICK
     pauses = [later - earlier for earlier, later in pairwise(calls)]
     assert len(calls) > 1_100 and max(pauses) == scheduler.LONGEST_PAUSE
-    assert caplog.records[-1].message.startswith("bell works again after")
+    assert caplog.records[-1].message.startswith("due-poll works again after")

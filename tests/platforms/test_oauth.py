@@ -174,7 +174,7 @@ def test_the_live_addresses_are_the_documented_ones() -> None:
     instagram = live(Platform("instagram"), "https://graph.instagram.com", "https://www.instagram.com")
     assert instagram.token_url == "https://api.instagram.com/oauth/access_token"
     assert instagram.long_lived_url == "https://graph.instagram.com/access_token"
-    with pytest.raises(BadInput, match="app password"):
+    with pytest.raises(BadInput, match="has no consent page"):
         live(Platform("bluesky"), "https://bsky.social", "https://bsky.app")
 
 

@@ -70,13 +70,13 @@ WITHOUT_ACTOR = {
     **named(
         PROGRAM,
         """
-        notifications.channels: turn_off_links courier
+        notifications.channels: turn_off_links sender
         posts.advice: make_pending
         reports.report_schedule: tick
         posts.drafts: hold_for_review
         operations.scheduler_watchdog: look
-        people.letters: letter_for
-        context: context_of
+        people.emails: email_for
+        pipeline_context: context_of
         """,
     ),
     **named(
@@ -98,7 +98,7 @@ WITHOUT_ACTOR = {
         accounts.linking: callback_url
         accounts.tokens: withdraw withdraw_all withdraw_replaced withdraw_unused
         media.media: received thumbnail
-        monitoring.live: story_at missed check_last_id
+        monitoring.event_feed: story_at missed check_last_id
         posts.drafts: check_room back_to_draft
         posts.posts: plan plan_all with_handles
         posts.review_gate: advice_columns
@@ -148,7 +148,7 @@ WITHOUT_SCOPE = {
     ),
     "accounts.linking.finish": "asks once it knows that it is this person's linking",
     "media.media.discard": "takes back what the same person has just brought, also when they may no longer bring any",
-    "monitoring.live.missed_alerts": "pages that are read later; the WebSocket asks when somebody joins",
+    "monitoring.event_feed.missed_alerts": "pages that are read later; the WebSocket asks when somebody joins",
 }
 
 # Where somebody comes in: here, and nowhere else, it is said who they are.
