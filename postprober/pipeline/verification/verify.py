@@ -98,7 +98,7 @@ class _Asking:
 
 
 def _examine_part(work: Work, part: PartRecord, ref: Ref, asking: _Asking) -> Finding:
-    # Instagram names the address only to its owner; from the proof on we know it (platforms/instagram/facts.md, 9).
+    # Some platforms name the address only to its owner; from the proof on we know it.
     told = ref.url or (work.delivery.url or "" if part.index == 0 else "")
     glancing = asking.glance and bool(told)
     owner = NOT_ASKED if glancing else asking.desk.owner(work, ref, surely=asking.surely)
@@ -111,6 +111,7 @@ def _examine_part(work: Work, part: PartRecord, ref: Ref, asking: _Asking) -> Fi
         remote_id=ref.remote_id,
         instance=work.account.instance,
         author=work.account.account_name,
+        brief=glancing,
     )
     files = media_files(work.ctx, work.delivery, part.media)
     differs = seen.verdict is Verdict.FOUND and bool(compare(part.text, files, seen).differences)
