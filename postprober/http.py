@@ -19,6 +19,7 @@ import ssl
 import threading
 import time
 import uuid
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -168,6 +169,21 @@ class HttpClient:
             except httpx2.RequestError as error:
                 last = error
         raise Unavailable("The platform could not be reached.", self.redactor.excerpt(repr(last))) from last
+
+    def read_again(
+        self, url: str, *, headers: Mapping[str, str] | None = None, params: Mapping[str, str] | None = None
+    ) -> Reply:
+        """A GET without a token of what is read again and again: where the server gave a validator with its last answer, it
+        is asked whether that still holds, and only its own word (304) makes the same answer of it. No cache on the way is
+        believed. Raises as `read`."""
+        key = (url, tuple(sorted((params or {}).items())), tuple(sorted((headers or {}).items())))
+        known = self.pools.seen.get(key)
+        asked = {**(headers or {}), "Cache-Control": "no-cache", **(known.validators if known else {})}
+        reply = self.read("GET", url, headers=asked, params=params)
+        if reply.status == 304 and known is not None:
+            return replace(known.reply, request_id=reply.request_id)
+        self.pools.seen.put(key, reply)
+        return reply
 
     def send(
         self,
@@ -369,6 +385,40 @@ def _bounded(response: httpx2.Response, until: float | None = None) -> bytes:
     return b"".join(chunks)
 
 
+@dataclass(frozen=True)
+class _Known:
+    reply: Reply
+    validators: Mapping[str, str]
+
+
+class Seen:
+    """The last answers that came with a validator, the oldest forgotten first. Thread safe."""
+
+    MOST, LARGEST = 1000, 16 * 1024  # answers; bytes of one: at most 16 MB together
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[object, _Known] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: object) -> _Known | None:
+        with self._lock:
+            return self._known.get(key)
+
+    def put(self, key: object, reply: Reply) -> None:
+        """Only a complete answer of 200 is kept; every other one makes forget what was known."""
+        told = {name: reply.headers.get(header, "") for header, name in _VALIDATORS.items()}
+        validators = {name: value for name, value in told.items() if value}
+        with self._lock:
+            self._known.pop(key, None)
+            if reply.status == 200 and validators and len(reply.body) <= self.LARGEST:
+                self._known[key] = _Known(reply, validators)
+                if len(self._known) > self.MOST:
+                    self._known.popitem(last=False)
+
+
+_VALIDATORS = {"etag": "If-None-Match", "last-modified": "If-Modified-Since"}
+
+
 class Pools:
     """Connection pools, one set per process; thread safe.
 
@@ -402,6 +452,7 @@ class Pools:
         self.sends = httpx2.Client(transport=transport or GuardedTransport(self.may_be_private, keep_alive=0), **common)
         for client in (self.reads, self.sends):  # one account's cookies must not go out with another's request
             client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        self.seen = Seen()
         self._closed = threading.Event()
         self._typed: Pools | None = None
         self._lock = threading.Lock()

@@ -46,7 +46,7 @@ class Watched:
     `doubts`: looks in a row that could not tell; `next_count`: for when engagement is planned next (ISO 8601), "" when that
     is over; `count_from`: from when on that reading may go along with another; `next_look`, `look_from`: the same of a
     stranger's look; `blind`: the last stranger could not see it; `read_on`: the UTC day on which its owner read it last, for
-    platforms that bill each day once."""
+    platforms that bill each day once; `outside`: the print of what strangers alone see, as it was when nothing was new."""
 
     base: str | None = None
     author: str = ""
@@ -60,6 +60,7 @@ class Watched:
     look_from: str = ""
     blind: bool = False
     read_on: str = ""
+    outside: str = ""
 
     @classmethod
     def of(cls, stored: Mapping[str, Any] | None) -> Self:
@@ -68,11 +69,6 @@ class Watched:
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
-
-    @property
-    def mark(self) -> str | None:
-        """Of the differences that are known: told to people, or there from the proof on. None where nobody has looked."""
-        return self.told.partition("|")[0] if self.told else self.base
 
     def count_planned(self, published_at: datetime) -> datetime | None:
         """For when engagement is planned next; None when that is over."""

@@ -39,12 +39,16 @@ def look(
     remote_id: str,
     instance: str = "",
     author: str = "",
+    brief: bool = False,
 ) -> Look:
     """What a stranger gets for the post `remote_id` at `url` ("": no page is looked at). Never raises PlatformError:
-    what cannot be read is `unsure`. `instance`: base URL of the account's server, where accounts have one."""
+    what cannot be read is `unsure`. `instance`: base URL of the account's server, where accounts have one. `brief`: the page is
+    left out where the platform's answer to programs shows the whole post with its author and its media."""
     read = SPECS[platform].public
     api = read(http, config, url, remote_id, instance or config.api_url) if read else None
     if api is not None and (api.verdict is Verdict.GONE or api.final or not url):
+        return api
+    if brief and api is not None and api.verdict is Verdict.FOUND and None not in (api.text, api.author, api.media):
         return api
     if not url:
         return Look(Verdict.UNSURE, reason="the platform gave no address for this post")
@@ -79,7 +83,7 @@ def look_at_page(http: HttpClient, platform: Platform, *, url: str, remote_id: s
     name, here = NAMES[platform], url
     for _ in range(MAX_REDIRECTS + 1):
         try:
-            reply = http.read("GET", here, headers=_HTML)
+            reply = http.read_again(here, headers=_HTML)
         except (PlatformError, BadInput) as error:
             return Look(Verdict.UNSURE, url=here, reason=f"the page could not be read: {error.message}")
         target = join(here, reply.headers.get("location", ""))

@@ -213,7 +213,7 @@ def remember(life: Life) -> None:
             for value in secrets_of(open_credentials(core.vault, account)):
                 if len(value) >= 12 and value != "sandbox-client":
                     life.hunter.add(f"a token of {account.platform.value} that was in use", unique(value))
-    for letter in life.post_office.letters:
+    for letter in life.post_office.emails:
         body = letter.get_body(("plain",))
         for token in re.findall(r"reset=([\w-]{20,})", body.get_content() if body else ""):
             life.hunter.add("a link that was mailed", token)

@@ -239,7 +239,7 @@ def test_one_that_moved_or_failed_meanwhile_spoils_no_other(house: Stage, ctx: C
 def test_a_row_that_cannot_be_written_spoils_no_other(house: Stage, ctx: Context) -> None:
     ids = posted(house, ctx, house.link())
     before = [counted(house, one) for one in ids]
-    real = follow_up.logs.sample
+    real = follow_up.sample_log.add
 
     def sample(conn: Any, delivery_id: int, counts: Counts, now: Any) -> None:
         if delivery_id == ids[1]:
@@ -247,7 +247,7 @@ def test_a_row_that_cannot_be_written_spoils_no_other(house: Stage, ctx: Context
         real(conn, delivery_id, counts, now)
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(follow_up.logs, "sample", sample)
+        patched.setattr(follow_up.sample_log, "add", sample)
         until_read(house, ctx)
     assert [counted(house, one) - was for one, was in zip(ids, before, strict=True)] == [1, 0, 1, 1]
 

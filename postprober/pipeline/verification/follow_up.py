@@ -231,7 +231,9 @@ def _poll(seat: Seat, desk: Desk, for_all: bool) -> Writer:
     try:
         if seat.looks or (seat.counts and for_all) or (by_owner and _is_odd(seat, desk)):
             glance = not by_owner and not known.pending
-            finding = examine(work, desk, glance=glance, surely=seat.suspected, may_ask=seat.may_ask, told=known.mark)
+            finding = examine(
+                work, desk, glance=glance, surely=seat.suspected, may_ask=seat.may_ask, told=known.outside
+            )
     except Throttled as error:
         return again_later(work, error)
     counts = _counts(seat, desk, finding) if seat.counts else None
@@ -288,11 +290,12 @@ def _keep(seat: Seat, conn: Connection, counts: Counts | None, finding: Finding 
                 absences=0,
             )
             known = judge(replace(known, base=None), finding.seen)[0]
-        elif work.delivery.state is S.VERIFIED:
+        elif work.delivery.state is S.VERIFIED and not finding.as_before:
             known, news = watch_over(work, conn, known, finding)
-        elif work.delivery.state is S.PARTIAL:
+        elif work.delivery.state is S.PARTIAL and not finding.as_before:
             known, news = _keep_partial(work, conn, known, finding)
-        known = looked(work, conn, replace(known, blind=finding.blind))
+        settled = finding.outside if news is News.NOTHING and not known.pending else known.outside
+        known = looked(work, conn, replace(known, blind=finding.blind, outside=settled))
     if seat.counts or seat.left_out:
         known = counted(work, conn, known)
     watches.put(conn, work.delivery.id, known, now)
@@ -368,7 +371,7 @@ def _ghost_again(work: ClaimedDelivery, desk: Desk) -> Writer:
     """A ghost is never sent again, but it may appear."""
     finding, retry = None, None
     try:
-        finding = examine(work, desk)
+        finding = examine(work, desk, glance=True, gone=True)
     except Throttled as error:
         retry = error.retry_at
 

@@ -48,6 +48,8 @@ class Finding:
     owner_sees: bool = False
     blind: bool = False  # a stranger could not tell
     counts: Counts | None = None  # as strangers are told them
+    outside: str = ""  # the print of what strangers alone see
+    as_before: bool = False  # it differs from what was sent as it did before, and its owner was not asked
 
 
 def examine(
@@ -57,12 +59,15 @@ def examine(
     glance: bool = False,
     surely: bool = False,
     may_ask: bool = True,
-    told: str | None = None,
+    told: str = "",
+    gone: bool = False,
 ) -> Finding:
     """All parts together: the weakest proof, any missing part, all differences. `glance`: its owner is asked only about
     what a stranger does not see as it was sent, and where the stranger could not tell only if it `may_ask`. `surely`: its
-    owner reads it by itself. `told`: the mark of the differences that are known already. Raises Throttled."""
-    asking = _Asking(desk or Desk([work]), glance, surely, may_ask, told if len(work.delivery.parts) == 1 else None)
+    owner reads it by itself. `told`: the print of what strangers saw when nothing was new, `gone`: that it is not
+    there is known; neither is news. Raises Throttled."""
+    single = len(work.delivery.parts) == 1
+    asking = _Asking(desk or Desk([work]), glance, surely, may_ask, told if single else "", gone)
     findings = [_examine_part(work, part, part.ref, asking) for part in work.delivery.parts if part.ref is not None]
     weakest = min((f.proof for f in findings), key=PROOF_ORDER.index)
     return Finding(
@@ -83,6 +88,8 @@ def examine(
         owner_sees=all(f.owner_sees for f in findings),
         blind=any(f.blind for f in findings),
         counts=findings[0].counts,
+        outside=findings[0].outside if single else "",
+        as_before=any(f.as_before for f in findings),
     )
 
 
@@ -94,7 +101,8 @@ class _Asking:
     glance: bool
     surely: bool
     may_ask: bool
-    told: str | None
+    told: str
+    gone: bool
 
 
 def _examine_part(work: ClaimedDelivery, part: PartRecord, ref: Ref, asking: _Asking) -> Finding:
@@ -111,16 +119,19 @@ def _examine_part(work: ClaimedDelivery, part: PartRecord, ref: Ref, asking: _As
         remote_id=ref.remote_id,
         instance=work.account.instance,
         author=work.account.account_name,
+        brief=glancing,
     )
     files = media_files(work.ctx, work.delivery, part.media)
     differs = seen.verdict is Verdict.FOUND and bool(compare(part.text, files, seen).differences)
-    known = differs and asking.told is not None and _sure(part, files, NOT_ASKED, seen).mark == asking.told
-    suspicious = (differs and not known) or seen.verdict is Verdict.GONE
+    outside = _sure(part, files, NOT_ASKED, seen).mark if differs else ""
+    lost = seen.verdict is Verdict.GONE and not asking.gone
+    suspicious = lost or (differs and outside != asking.told)
     if glancing and (suspicious or (seen.verdict is not Verdict.FOUND and asking.may_ask)):
         owner = asking.desk.owner(work, ref, surely=suspicious)
     elif owner.shared and owner.post is not None and _contradicts(part, files, owner.post, seen):
         owner = asking.desk.owner(work, ref, surely=True)
-    return _put_together(work, part, files, owner, seen, url)
+    as_before = differs and not suspicious and owner is NOT_ASKED
+    return replace(_put_together(work, part, files, owner, seen, url), outside=outside, as_before=as_before)
 
 
 def _contradicts(part: PartRecord, files: tuple[MediaFile, ...], shared: RemotePost, seen: Look) -> bool:

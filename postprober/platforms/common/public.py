@@ -19,7 +19,7 @@ AuthorPage = Callable[[PlatformConfig, str, str], str]
 
 def ask(http: HttpClient, url: str, params: dict[str, str] | None = None) -> Reply | Look:
     try:
-        return http.read("GET", url, params=params)
+        return http.read_again(url, params=params)
     except (PlatformError, BadInput) as error:
         return Look(Verdict.UNSURE, url=url, reason=f"the platform could not be asked: {error.message}")
 
