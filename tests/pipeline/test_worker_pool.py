@@ -167,10 +167,10 @@ def test_stopping_finishes_the_item_at_hand_and_takes_nothing_new(live: Stage) -
     assert _beats(live) == set() and _leader(live) == ""
 
 
-def test_it_ends_while_the_bell_is_about_to_ring_between_two_ticks(
+def test_it_ends_while_the_due_poll_is_about_to_run_between_two_ticks(
     live: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The bell plans its next ring with APScheduler, whose `shutdown` must not wait for it under the same lock."""
+    """The due poll plans its next run with APScheduler, whose `shutdown` must not wait for it under the same lock."""
     running, inside = Running(live.worker("w")), threading.Event()
     runner = running.runner
 
@@ -179,7 +179,7 @@ def test_it_ends_while_the_bell_is_about_to_ring_between_two_ticks(
         wait_until(lambda: not runner._jobs.running)
         return live.clock.now() + timedelta(seconds=0.2)
 
-    monkeypatch.setattr(runner._deliverer, "ring", poll_due)
+    monkeypatch.setattr(runner._deliverer, "poll_due", poll_due)
     with running:
         assert inside.wait(10)
     assert running.ended is True and _beats(live) == set()
@@ -243,7 +243,7 @@ def test_the_bell_rings_at_the_due_moment_and_not_a_tick_later(live: Stage, monk
         wait_until(lambda: running._guarded)
         account = live.link()
         delivery = live.plan(account, due_in=0.9)
-        running._bell()  # the tick that sees it coming
+        running._poll_due()  # the tick that sees it coming
         wait_until(lambda: live.get(delivery).first_byte_at is not None)
     found = live.get(delivery)
     late = (found.first_byte_at - found.due_at).total_seconds()  # type: ignore[operator]

@@ -33,6 +33,7 @@ from postprober.http import Exchange, HttpClient, Pools
 from postprober.platforms.registry import SPECS
 from postprober.platforms.telegram.adapter import TRAITS, credentials, message
 from postprober.platforms.telegram.public import read
+from tests import specifications
 from tests.platforms.adapter_kit import Answer, Link, Linked, Scripted
 
 KEY = Platform("telegram")
@@ -303,10 +304,8 @@ ROWS: dict[str, type[PlatformError] | str] = {
 
 
 @pytest.fixture(scope="session")
-def table(specs: Path) -> dict[str, dict[str, Any]]:
-    path = specs.parent / "specs2" / "errors" / "telegram_errors.json"
-    if not path.is_file():
-        pytest.skip("the second part of the shared contracts is not there")
+def table() -> dict[str, dict[str, Any]]:
+    path = specifications.SPECS / "errors" / "telegram_errors.json"
     return {row["code"]: row for row in json.loads(path.read_text())}
 
 
@@ -463,11 +462,8 @@ def test_no_token_goes_to_the_public_pages(channel: Linked) -> None:
 
 
 @pytest.fixture(scope="session")
-def api(specs: Path) -> dict[str, Any]:
-    path = specs.parent / "specs2" / "telegram" / "bot_api_publishing.json"
-    if not path.is_file():
-        pytest.skip("the second part of the shared contracts is not there")
-    found: dict[str, Any] = json.loads(path.read_text())
+def api() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((specifications.SPECS / "telegram" / "bot_api.json").read_text())
     return found
 
 

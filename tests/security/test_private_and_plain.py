@@ -102,7 +102,7 @@ def test_what_others_sent_stays_on_its_line(sent: str) -> None:
 def test_every_process_of_ours_logs_through_it() -> None:
     for name in ("postprober/cli/output.py", "postprober/api/__main__.py"):
         text = (ROOT / name).read_text()
-        assert "logs.to_stream()" in text and "basicConfig" not in text
+        assert "log_redaction.to_stream()" in text and "basicConfig" not in text
 
 
 @pytest.mark.parametrize(
