@@ -89,9 +89,9 @@ def test_a_child_that_cannot_stay_ends_all_and_names_its_log(
 def test_children_end_when_the_supervisor_is_killed(tmp_path: Path) -> None:
     file = tmp_path / "child"
     code = (
-        "import signal, sys; from pathlib import Path; from postprober.launch import Family; "
+        "import signal, sys; from pathlib import Path; from postprober.launch import Supervisor; "
         "from postprober.settings import Settings; "
-        f"f = Family(Settings(_env_file=None, mode='sandbox', data_dir=Path({str(tmp_path)!r}))); "
+        f"f = Supervisor(Settings(_env_file=None, mode='sandbox', data_dir=Path({str(tmp_path)!r}))); "
         f"f.start('app', '-c', {STAYS.format(file=str(file))!r}); signal.pause()"
     )
     root = Path(__file__).resolve().parent.parent
