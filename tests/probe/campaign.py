@@ -72,6 +72,9 @@ LASTS = timedelta(minutes=50)
 GHOST_DEADLINE = timedelta(minutes=26)
 STEP = 5.0  # seconds of the clock between two rounds
 NEXT_LOOK = TIMING.watch_longest + timedelta(seconds=STEP)
+# What strangers cannot tell: a public record has no handle; a page has no descriptions, and its channel, when it was renamed
+# or taken away, has one of many sentences that say nothing clear.
+UNSEEN = {"bluesky": ("rename",), "telegram": ("alt", "rename", "suspend")}
 KINDS = ("delete", "hide", "edit", "alt", "rename", "suspend")
 PER_ACCOUNT = 50
 MEMORY = Path("/dev/shm")  # the disk's speed is not what is measured
@@ -178,7 +181,7 @@ class Campaign:
                 self._plan(role, platform, share)
 
     def _plan(self, role: str, platform: str, count: int) -> None:
-        kinds = [k for k in KINDS if not (k == "rename" and platform == "bluesky")]  # its public record has no handle
+        kinds = [k for k in KINDS if k not in UNSEEN.get(platform, ())]
         for start in range(0, count, PER_ACCOUNT):
             size = min(PER_ACCOUNT, count - start)
             if role != "changed":
@@ -236,8 +239,8 @@ class Campaign:
         """What a detector would say that believes the first page it gets."""
         real = follow_up.examine
 
-        def examined(work: Any, **named: Any) -> Any:
-            found = real(work, **named)
+        def examined(work: Any, *args: Any, **named: Any) -> Any:
+            found = real(work, *args, **named)
             told = found.seen.author or found.seen.differences or found.missing
             self._allow(work.delivery.id, bool(found.seen.sure and told))
             self.result.looks += 1
