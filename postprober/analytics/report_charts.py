@@ -12,6 +12,7 @@ from itertools import cycle
 from typing import Any
 
 import altair as alt
+import pandas  # noqa: F401 (altair asks whether it is loaded, and breaks on one that another thread is still loading)
 
 from postprober.analytics.figures import Figures
 from postprober.analytics.palette import colours

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import altair as alt
+import pandas  # noqa: F401 (altair asks whether it is loaded, and breaks on one that another thread is still loading)
 
 from postprober.analytics.figures import Figures
 from postprober.analytics.palette import colours

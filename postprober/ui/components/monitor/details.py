@@ -9,6 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import altair as alt
+import pandas  # noqa: F401 (altair asks whether it is loaded, and breaks on one that another thread is still loading)
 import streamlit as st
 
 from postprober.domain.delivery import TRAITS, DeliveryState
