@@ -161,7 +161,7 @@ def test_a_post_that_is_edited_behind_our_back_is_told_and_stays_proved(
     assert seen[Platform("bluesky")].delivery.state is DeliveryState.VERIFIED
     (alert,) = [a for a in monitoring.alerts(desk.core, acting(desk.core, desk.user)) if a.delivery_id == delivery.id]
     assert (alert.kind, alert.type) == ("drifted", "warning")
-    found = details.of(desk.core, desk.user, delivery.id).evidence[-1]
+    found = details.of(desk.core, acting(desk.core, desk.user), delivery.id).evidence[-1]
     assert found.kind == "drift" and found.body["after"][0]["text"] == "Buy now"
 
 
