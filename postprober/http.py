@@ -391,7 +391,7 @@ class _Known:
     validators: Mapping[str, str]
 
 
-class Seen:
+class KnownAnswers:
     """The last answers that came with a validator, the oldest forgotten first. Thread safe."""
 
     MOST, LARGEST = 1000, 16 * 1024  # answers; bytes of one: at most 16 MB together
@@ -452,7 +452,7 @@ class Pools:
         self.sends = httpx2.Client(transport=transport or GuardedTransport(self.may_be_private, keep_alive=0), **common)
         for client in (self.reads, self.sends):  # one account's cookies must not go out with another's request
             client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        self.seen = Seen()
+        self.seen = KnownAnswers()
         self._closed = threading.Event()
         self._typed: Pools | None = None
         self._lock = threading.Lock()

@@ -9,7 +9,7 @@ import pytest
 
 from postprober.domain.platform import Platform, PlatformConfig
 from postprober.domain.public_look import Verdict
-from postprober.http import HttpClient, Pools, Seen
+from postprober.http import HttpClient, KnownAnswers, Pools
 from postprober.probe.public import look
 
 URL = "https://one.example/@ann/5"
@@ -63,8 +63,8 @@ def test_what_is_gone_is_gone_and_a_word_without_a_question_is_none() -> None:
 
 
 def test_only_so_much_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Seen, "MOST", 2)
-    large = b"x" * (Seen.LARGEST + 1)
+    monkeypatch.setattr(KnownAnswers, "MOST", 2)
+    large = b"x" * (KnownAnswers.LARGEST + 1)
     http, seen = client(
         lambda request: httpx2.Response(
             200, content=large if "large" in request.url.path else b"x", headers={"etag": "v"}
