@@ -38,6 +38,11 @@ class Observation:
         told = json.dumps([sorted(self.differences), self.shown], ensure_ascii=False)
         return hashlib.sha256(told.encode()).hexdigest()[:32]
 
+    @property
+    def print(self) -> str:
+        """Everything that can be news: what differs, and under which name it is shown."""
+        return f"{self.mark}|{self.author}"
+
 
 @dataclass(frozen=True)
 class Watched:

@@ -191,6 +191,25 @@ def test_a_new_name_is_told(stage: Stage, ctx: Context) -> None:
     assert "another name: renamed" in stage.alerts()[0]
 
 
+def test_a_new_name_is_told_of_a_post_that_is_known_to_be_edited_too(stage: Stage, ctx: Context) -> None:
+    """What is known already is no news, and must hide none: its owner is not asked about it again, the name still counts."""
+    proved(stage, ctx)
+    stage.platform.posts[-1].text = "Something else"
+    looks(stage, ctx, 8)
+    assert told(stage) == [("drifted", "warning", False)]
+    truth = stage.platform.public
+
+    def public(request: httpx2.Request) -> httpx2.Response:
+        answer = truth(request)
+        body = answer.json() if "/api/" in request.url.path else None
+        return httpx2.Response(200, json=body | {"account": {"acct": "renamed"}}) if body else answer
+
+    stage.pools.reads = httpx2.Client(transport=httpx2.MockTransport(public))
+    looks(stage, ctx, 8)
+    assert told(stage)[-1] == ("drifted", "warning", False) and len(told(stage)) == 2
+    assert any("another name: renamed" in one for one in stage.alerts())
+
+
 # The rules alone
 
 OK = Observation(True, (), (), "ann")

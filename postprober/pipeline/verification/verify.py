@@ -123,7 +123,7 @@ def _examine_part(work: ClaimedDelivery, part: PartRecord, ref: Ref, asking: _As
     )
     files = media_files(work.ctx, work.delivery, part.media)
     differs = seen.verdict is Verdict.FOUND and bool(compare(part.text, files, seen).differences)
-    outside = _sure(part, files, NOT_ASKED, seen).mark if differs else ""
+    outside = _sure(part, files, NOT_ASKED, seen).print if differs else ""
     lost = seen.verdict is Verdict.GONE and not asking.gone
     suspicious = lost or (differs and outside != asking.told)
     if glancing and (suspicious or (seen.verdict is not Verdict.FOUND and asking.may_ask)):
