@@ -19,7 +19,7 @@ from postprober.domain.advice import RULES, Kind, Suggestion
 from postprober.domain.platform import NAMES, Platform
 from postprober.domain.post import MediaKind
 from postprober.domain.text import find_hashtags, find_urls
-from postprober.platforms.registry import LIMITS, SPECS
+from postprober.platforms.registry import SPECS
 
 ENOUGH_POSTS = 10  # ours: fewer say more about chance than about the hour
 HOOK_CHARS = 120  # ours: about what a phone shows before "more"
@@ -218,8 +218,3 @@ def _next(hour: int, now: datetime, zone: str) -> datetime:
     local = now.astimezone(ZoneInfo(zone))
     moment = local.replace(hour=hour, minute=0, second=0, microsecond=0)
     return moment if moment > local else moment + timedelta(days=1)
-
-
-def plain_target(texts: tuple[str, ...], platform: Platform) -> Target:
-    """A target without an account, with the platform's usual limits."""
-    return Target(None, platform, LIMITS[platform], texts)

@@ -115,8 +115,3 @@ class Diagnosis:
     @property
     def authority(self) -> Authority:
         return AUTHORITY[self.fix]
-
-
-def more_cautious(first: Diagnosis, second: Diagnosis) -> Diagnosis:
-    """The one whose fix needs more authority; of two alike, the first."""
-    return second if CAUTION.index(second.authority) > CAUTION.index(first.authority) else first
