@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+import random
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
@@ -242,9 +244,24 @@ def _configure_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
     connection.isolation_level = None  # `Database` starts transactions, not the driver
     cursor = connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
-    cursor.execute("PRAGMA journal_mode = WAL")
+    _turn_to_wal(cursor)
     cursor.execute("PRAGMA synchronous = FULL")  # a confirmed intent must survive a power cut
     cursor.execute("PRAGMA foreign_keys = ON")
     if sqlite_has_wal_reset_bug():
         cursor.execute("PRAGMA wal_autocheckpoint = 0")
     cursor.close()
+
+
+def _turn_to_wal(cursor: sqlite3.Cursor) -> None:
+    """Keep the changes beside the file. Who turns a new file needs it alone for a moment, and of several that open it
+    at once SQLite refuses all but one immediately, whatever the busy time-out: waiting could be a deadlock. Here it is
+    none, since nobody holds anything yet. Raises sqlite3.OperationalError when the time-out is over."""
+    until = time.monotonic() + BUSY_TIMEOUT_MS / 1000
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+        time.sleep(random.uniform(0.001, 0.02))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -58,4 +60,23 @@ def test_processes_that_start_at_once_on_an_empty_database_migrate_it_once(empty
         thread.join(60)
     db = Database(empty_database_url)
     assert failed == [] and db.is_current()
+    db.close()
+
+
+def test_who_opens_a_new_file_waits_for_the_one_who_is_turning_it(tmp_path: Path) -> None:
+    """SQLite refuses the second one at once there, whatever its time-out for a busy database."""
+    path = tmp_path / "new.sqlite"
+    first = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    first.execute("BEGIN IMMEDIATE")
+    second = sqlite3.connect(path, isolation_level=None, timeout=15)
+    with pytest.raises(sqlite3.OperationalError, match="locked"):  # the control
+        second.execute("PRAGMA journal_mode = WAL")
+    second.close()
+    timer = threading.Timer(0.3, lambda: first.execute("ROLLBACK"))
+    timer.start()
+    db = Database(f"sqlite:///{path}")
+    with db.read() as conn:
+        assert conn.exec_driver_sql("PRAGMA journal_mode").scalar_one() == "wal"
+    timer.join()
+    first.close()
     db.close()
