@@ -21,6 +21,7 @@ from postprober.api.routes import (
     monitoring,
     posts,
     proof,
+    proposals,
     repairs,
     reports,
     session,
@@ -49,6 +50,7 @@ def create_app(core: Core) -> FastAPI:
     for module in (
         auth,
         accounts,
+        proposals,
         posts,
         advice,
         monitoring,

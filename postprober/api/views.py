@@ -178,6 +178,8 @@ class PostOut(BaseModel):
     created_at: datetime
     updated_at: datetime
     posted_at: datetime | None
+    proposed_by: str = Field("", description="The token or person that proposed it, if it was proposed")
+    published_unasked_by: str = Field("", description="The token that published it without asking a person")
     ai_suggestions: Suggestions
 
     @classmethod
@@ -200,6 +202,8 @@ class PostOut(BaseModel):
             created_at=post.created_at,
             updated_at=post.updated_at,
             posted_at=post.posted_at,
+            proposed_by=str((post.options.get("proposed") or {}).get("by", "")),
+            published_unasked_by=str(post.options.get("unasked", "")),
             ai_suggestions=Suggestions.of(post.ai_suggestions),
         )
 

@@ -59,9 +59,34 @@ def draft(suffix: str = "", **body: Any) -> Callable[[Rest], str]:
     return lambda rest: f"/api/posts/{rest.draft(**body)['id']}{suffix}"
 
 
+def written_by_token(rest: Rest) -> str:
+    """A draft of one of the owner's tokens: of a person's, a token that may only write drafts deletes none."""
+    with rest.core.db.read() as conn:
+        owner = users.by_email(conn, "owner@example.org")
+    assert owner is not None
+    caller = Caller(owner, GRANTABLE, "0", "login")
+    rest.tokens["program"] = api_tokens.create(rest.core, caller, name="t", scopes=["posts:draft"], days=1)[1]
+    return f"/api/posts/{rest.draft('program')['id']}"
+
+
 def ready(rest: Rest) -> str:
     account = rest.installation.link("bluesky")
     return f"/api/posts/{rest.draft(account_ids=[account.id])['id']}/submit"
+
+
+def ready_to(suffix: str) -> Callable[[Rest], str]:
+    return lambda rest: ready(rest).replace("/submit", suffix)
+
+
+def waiting(suffix: str) -> Callable[[Rest], str]:
+    """A proposal that nobody has decided about."""
+
+    def make(rest: Rest) -> str:
+        post = ready(rest).removesuffix("/submit")
+        assert rest.ask("POST", f"{post}/propose").json()["waits_for_a_person"] is True
+        return post + suffix
+
+    return make
 
 
 def failed(suffix: str) -> Callable[[Rest], str]:
@@ -241,13 +266,18 @@ CASES: dict[str, Case] = {
     "post /api/posts": Case(at("/api/posts"), 201, 201, options=body(content="New")),
     "get /api/posts/{post_id}": Case(draft(), 200, 404, reads=True),
     "put /api/posts/{post_id}": Case(draft(), 200, 404, options=PUT),
-    "delete /api/posts/{post_id}": Case(draft(), 204, 404),
+    "delete /api/posts/{post_id}": Case(written_by_token, 204, 404),
     "post /api/posts/{post_id}/submit": Case(ready, 200, 404),
     "get /api/posts/{post_id}/suggestions": Case(draft("/suggestions"), 200, 404, reads=True),
     "post /api/posts/{post_id}/suggestions": Case(draft("/suggestions"), 200, 404),
     "post /api/posts/{post_id}/suggestions/{suggestion_id}/accept": Case(suggested("accept"), 200, 404),
     "post /api/posts/{post_id}/suggestions/{suggestion_id}/refuse": Case(suggested("refuse"), 200, 404),
     "post /api/posts/{post_id}/review": Case(in_review, 200, 404, options=body(approve=True)),
+    "post /api/posts/preflight": Case(at("/api/posts/preflight"), 422, 422, reads=True, options=body(content="New")),
+    "get /api/posts/next-slot": Case(at("/api/posts/next-slot"), 200, 200, reads=True),
+    "post /api/posts/propose": Case(at("/api/posts/propose"), 422, 422, options=body(content="New")),  # to no account
+    "post /api/posts/{post_id}/propose": Case(ready_to("/propose"), 200, 404),
+    "post /api/posts/{post_id}/withdraw": Case(waiting("/withdraw"), 204, 404),
     "get /api/monitoring/{post_id}/repairs": Case(failed("/repairs"), 200, 404, reads=True),
     "post /api/repairs/{repair_id}/apply": Case(proposed("apply"), 200, 404),
     "post /api/repairs/{repair_id}/refuse": Case(proposed("refuse"), 200, 404),
@@ -386,12 +416,17 @@ def scopes_on_the_page() -> dict[str, frozenset[str]]:
 
 # Signed in is enough, or an API token cannot do it at all.
 NO_SCOPE = {"post /api/auth/logout", "get /api/auth/me"}
-FOR_PEOPLE = {"get /api/auth/tokens", "post /api/auth/tokens", "delete /api/auth/tokens/{token_id}"}
+FOR_PEOPLE = {
+    "post /api/posts/{post_id}/review",
+    "get /api/auth/tokens",
+    "post /api/auth/tokens",
+    "delete /api/auth/tokens/{token_id}",
+}
 
 
 def test_the_page_names_the_scopes_of_every_call_that_needs_some() -> None:
     assert set(scopes_on_the_page()) == {n for n, case in CASES.items() if not case.public} - NO_SCOPE - FOR_PEOPLE
-    assert "posts:write" in scopes_on_the_page()["post /api/monitoring/{post_id}/retry"]
+    assert "posts:publish" in scopes_on_the_page()["post /api/monitoring/{post_id}/retry"]
 
 
 @pytest.mark.parametrize("name", sorted(scopes_on_the_page()))

@@ -99,7 +99,7 @@ WITHOUT_ACTOR = {
         accounts.tokens: withdraw withdraw_all withdraw_replaced withdraw_unused
         media.media: received thumbnail
         monitoring.event_feed: story_at missed check_last_id
-        posts.drafts: check_room back_to_draft
+        posts.drafts: check_room back_to_draft put_in_review
         posts.posts: plan plan_all with_handles
         posts.review_gate: advice_columns
         reports.printing: pdf
@@ -143,6 +143,7 @@ WITHOUT_SCOPE = {
         """
         media.media: add_file add_bytes
         posts.gate: passed
+        posts.posts: known_by once
         posts.review_gate: judged held_back waits_for_model wait_for_model first_word
         """,
     ),
@@ -248,10 +249,10 @@ def test_an_actor_is_the_person_and_their_space(installation: Installation) -> N
 
 def test_a_role_that_changed_since_the_door_counts_as_it_is_now(installation: Installation) -> None:
     member = _member(installation)
-    assert permits.need(installation.core, member, "posts:write").role == "editor"
+    assert permits.need(installation.core, member, "posts:draft").role == "editor"
     _member(installation, "viewer")
     with pytest.raises(Forbidden, match="Your role is viewer"):
-        permits.need(installation.core, member, "posts:write")
+        permits.need(installation.core, member, "posts:draft")
     assert permits.need(installation.core, member, "posts:read").role == "viewer"
     with installation.core.db.write() as conn:
         users.write(conn, member.user, installation.core.clock.now(), is_active=False)
@@ -273,7 +274,7 @@ def test_a_use_case_asks_once_and_what_it_calls_goes_by_that(
     def inner(core: Core, actor: Actor) -> None:
         seen.append(actor)
 
-    @permits.needs("posts:write")
+    @permits.needs("posts:draft")
     def outer(core: Core, actor: Actor) -> None:
         inner(core, actor)
         inner(core, permits.again(actor))
@@ -288,7 +289,7 @@ def test_a_use_case_asks_once_and_what_it_calls_goes_by_that(
 
 
 def test_what_a_use_case_calls_is_refused_by_the_same_role(installation: Installation) -> None:
-    @permits.needs("posts:write")
+    @permits.needs("posts:draft")
     def inner(core: Core, actor: Actor) -> None: ...
 
     @permits.needs("posts:read")

@@ -13,8 +13,8 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from postprober.domain.access import GRANTABLE, scopes_of_role
-from postprober.domain.actor import Actor, Door, Via
+from postprober.domain.access import GRANTABLE, meant, scopes_of_role
+from postprober.domain.actor import API_TOKEN, Actor, Door, Via
 from postprober.errors import Forbidden, NotSignedIn
 from postprober.security.tokens import keyed_hash, opaque, sign, verify
 from postprober.services.core import Core
@@ -47,7 +47,8 @@ class Caller:
     @property
     def actor(self) -> Actor:
         """Who is acting, for the use cases, and by which of their sign-ins or tokens."""
-        return permits.of_user(self.user, Via(Door.REST, self.kind, int(self.session or 0), self.hint))
+        bound = self.scopes if self.kind == API_TOKEN else None
+        return permits.of_user(self.user, Via(Door.REST, self.kind, int(self.session or 0), self.hint, bound))
 
 
 @dataclass(frozen=True)
@@ -152,7 +153,7 @@ def _by_api_token(core: Core, token: str) -> Caller | None:
     if row["used_at"] is None or now - row["used_at"] >= USED_EVERY:
         with core.db.write() as conn:
             users.mark_used(conn, row["id"], now)
-    scopes = caller.scopes & GRANTABLE & frozenset(row["data"]["scopes"])
+    scopes = caller.scopes & GRANTABLE & meant(row["data"]["scopes"])
     return Caller(caller.user, scopes, caller.session, caller.kind, str(row["data"]["hint"]))
 
 

@@ -41,7 +41,7 @@ def of(core: Core, actor: Actor, post_id: int) -> Advice | None:
     return Advice.from_json(drafts.get(core, actor, post_id).ai_suggestions)
 
 
-@permits.needs("posts:write")
+@permits.needs("posts:draft")
 def ask(core: Core, actor: Actor, post_id: int) -> Advice:
     """Ask the agent now, and keep its answer; what was decided about earlier suggestions stays decided.
 
@@ -54,6 +54,8 @@ def ask(core: Core, actor: Actor, post_id: int) -> Advice:
     made = core.advisor.advise(brief_of(core, actor, wish)).after(earlier)
     if earlier is not None and post.options.get("approved") == review_gate.digest(wish):
         made = replace(made, review=earlier.review)  # a person's word stands
+    elif post.status == PostStatus.REVIEW and (proposed := post.options.get("proposed")):
+        made = replace(made, review=review_gate.as_proposed(made.review, proposed["by"]), waits=False)
     elif post.status != PostStatus.DRAFT:
         made = _as_planned(core, actor, post, earlier, made)
     holds = post.status == PostStatus.SCHEDULED and not made.review.passes
@@ -90,7 +92,7 @@ def _as_planned(core: Core, actor: Actor, post: Post, earlier: Advice | None, ma
 def _waited(core: Core, actor: Actor, post: Post, made: Advice) -> None:
     """The model has answered about a post that waited for it. One that passes is planned as its author asked; where
     that cannot be (it does not pass, its time is over, an account is gone) the author is told."""
-    if not made.review.passes:
+    if not made.review.passes or post.options.get("proposed"):
         _tell(core, post, f"Post {post.id} waits for your review. {' '.join(made.review.reasons)}")
         return
     try:
@@ -113,6 +115,7 @@ def _tell(core: Core, post: Post, message: str) -> None:
             dedupe_key=f"post:{post.id}:waited:{post.version}",
             now=core.clock.now(),
             kind=AlertKind.REVIEW,
+            subject=drafts.review_subject(post.id),
         )
 
 
@@ -168,7 +171,7 @@ def preview(core: Core, actor: Actor, new: NewPost) -> Advice:
     return core.advisor.advise(brief_of(core, actor, new))
 
 
-@permits.needs("posts:write")
+@permits.needs("posts:draft")
 def accept(core: Core, actor: Actor, post_id: int, suggestion_id: str) -> Post:
     """Put one suggestion into the post. Raises NotFound, Conflict (the text is another by now, or it is too late),
     BadInput (there is nothing to put in) or PreflightFailed."""
@@ -189,7 +192,7 @@ def accept(core: Core, actor: Actor, post_id: int, suggestion_id: str) -> Post:
         return posts.get(conn, post_id)
 
 
-@permits.needs("posts:write")
+@permits.needs("posts:draft")
 def refuse(core: Core, actor: Actor, post_id: int, suggestion_id: str) -> Advice:
     """Remember that a person does not want it; it is not proposed again. Raises NotFound or Conflict."""
     post, advice, chosen = _found(core, actor, post_id, suggestion_id)
@@ -200,7 +203,7 @@ def refuse(core: Core, actor: Actor, post_id: int, suggestion_id: str) -> Advice
     return done
 
 
-@permits.needs("posts:write")
+@permits.needs("posts:approve")
 def decide_review(core: Core, actor: Actor, post_id: int, approve: bool, version: int | None = None) -> Post:
     """A person decides about a post in review: approved, it is checked and planned; otherwise it is a draft again.
     `version`: of the post as the person has read it, None for whichever it is.

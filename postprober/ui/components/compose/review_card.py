@@ -13,7 +13,7 @@ from postprober.ui.components.compose import open_draft
 from postprober.ui.components.compose.advice_panel import review_html
 from postprober.ui.guard import Visit
 
-WRITE = "posts:write"
+WRITE = "posts:approve"
 
 
 def draw(visit: Visit, post: Post) -> None:

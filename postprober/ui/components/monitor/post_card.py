@@ -56,7 +56,7 @@ def _acts(visit: Visit, view: PostView) -> None:
         open_draft.load(post, visit.user.id)
         frame.switch("compose")
     if post.status == PostStatus.SCHEDULED and visit.button(
-        "Edit post", "posts:write", f"edit-post-{post.id}", type="tertiary", icon=":material/edit:"
+        "Edit post", "posts:publish", f"edit-post-{post.id}", type="tertiary", icon=":material/edit:"
     ):
         open_draft.edit(visit, post.id)
     if view.deliveries:
@@ -64,7 +64,7 @@ def _acts(visit: Visit, view: PostView) -> None:
         proof_link.draw(visit, view)
     if decisions.stoppable(view) and visit.button(
         "Cancel",
-        "posts:write",
+        "posts:publish",
         f"cancel-{post.id}",
         type="tertiary",
         icon=":material/block:",
