@@ -88,6 +88,10 @@ class FreshDatabases:
         """Drops what is kept for the next test."""
         while self._spare:
             self._drop(self._spare.pop())
+        self.leave()
+
+    def leave(self) -> None:
+        """For a server that is thrown away with all its databases."""
         self._admin.close()
 
     def _drop(self, name: str) -> None:

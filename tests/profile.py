@@ -111,8 +111,10 @@ class Servers:
         if self._redis is not None:
             self._redis.stop()
             self._redis = None
+        # The databases go with their server. To drop one waits for every backend of the server, and at the end of a run of
+        # everything, when some had been left in the middle of something, that took minutes.
         if self._fresh is not None:
-            self._fresh.close()
+            self._fresh.leave()
             self._fresh = None
         if self._postgres is not None:
             self._postgres._cleanup()
