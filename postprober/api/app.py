@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 from anyio import CapacityLimiter
 from fastapi import FastAPI
+from starlette.routing import Route
 
 from postprober.api import counting, middleware, problems, slow_work, websocket
+from postprober.api.mcp_door import PATHS, McpDoor
 from postprober.api.routes import (
     accounts,
     advice,
@@ -29,6 +34,12 @@ from postprober.api.routes import (
 from postprober.services.core import Core
 
 
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async with websocket.lifespan(app), app.state.mcp.running():
+        yield
+
+
 def create_app(core: Core) -> FastAPI:
     """The sidecar for one installation."""
     app = FastAPI(
@@ -37,7 +48,7 @@ def create_app(core: Core) -> FastAPI:
         openapi_url="/api/openapi.json",
         docs_url="/api/docs",
         redoc_url=None,
-        lifespan=websocket.lifespan,
+        lifespan=_lifespan,
     )
     app.state.core = core
     app.state.uploads = slow_work.upload_gate(core.settings.uploads)
@@ -70,6 +81,9 @@ def create_app(core: Core) -> FastAPI:
     ):
         app.include_router(module.router)
         app.state.routes += module.router.routes
+    app.state.mcp = McpDoor(app, core)
+    for path in PATHS:
+        app.router.routes.append(Route(path, app.state.mcp, include_in_schema=False))
     for router in (channels.preferences, channels.public):
         app.include_router(router)
         app.state.routes += router.routes

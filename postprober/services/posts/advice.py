@@ -10,15 +10,13 @@ from typing import Any
 from sqlalchemy import Connection
 
 from postprober.agent.brief import Brief, PastPost, Picture, Target
-from postprober.domain.account import Credentials
 from postprober.domain.actor import Actor, job
 from postprober.domain.advice import Advice, Suggestion, cautious
 from postprober.domain.alert import AlertKind, AlertType
 from postprober.domain.limits import Limits
 from postprober.domain.post import PostStatus
-from postprober.errors import BadInput, Conflict, Forbidden, NotFound, PlatformError, PostProberError, VaultError
-from postprober.pipeline.core.tokens import open_credentials
-from postprober.services.accounts.accounts import owned
+from postprober.errors import BadInput, Conflict, Forbidden, NotFound, PostProberError
+from postprober.services.accounts.accounts import current_limits, owned
 from postprober.services.core import Core
 from postprober.services.media import media as media_service
 from postprober.services.people import permits
@@ -226,7 +224,7 @@ def brief_of(core: Core, actor: Actor, new: NewPost) -> Brief:
     with core.db.read() as conn:
         chosen = [owned(conn, actor.space, account_id) for account_id in new.account_ids]
         names = {record.id: record.name for record in media.get_many(conn, new.media_ids, actor.space)}
-    limits = {account.id: _limits(core, account) for account in chosen}
+    limits = {account.id: current_limits(core, account) for account in chosen}
     with core.db.read() as conn:
         targets = tuple(_target(conn, account, limits[account.id], new) for account in chosen)
     pictures = tuple(Picture(file, names[file.id]) for file in files)
@@ -236,14 +234,6 @@ def brief_of(core: Core, actor: Actor, new: NewPost) -> Brief:
 def _anywhere(new: NewPost) -> tuple[Target, ...]:
     """No account was chosen yet."""
     return (review_gate.no_account(new),)
-
-
-def _limits(core: Core, account: Account) -> Limits:
-    try:
-        cred = open_credentials(core.vault, account)
-        return core.adapter(account.platform, cred).limits(cred)
-    except (PlatformError, VaultError):
-        return core.adapter(account.platform, Credentials("", instance=account.instance)).limits(None)
 
 
 def _target(conn: Connection, account: Account, limits: Limits, new: NewPost) -> Target:
