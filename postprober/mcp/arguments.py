@@ -30,7 +30,10 @@ _LEFT_OUT = frozenset({"title", "minimum", "maximum", "minLength", "maxLength", 
 def bare(schema: Any) -> Any:
     """What a model needs of a schema; the arguments themselves are checked by the whole one."""
     if isinstance(schema, dict):
-        kept = {name: bare(value) for name, value in schema.items() if name != "properties" and name not in _LEFT_OUT}
+        kept = {name: bare(value) for name, value in schema.items() if name not in _LEFT_OUT}
+        if "default" in kept and not kept["default"]:
+            del kept["default"]  # what is left out is empty
+        kept.pop("properties", None)
         fields = {name: bare(value) for name, value in schema.get("properties", {}).items()}
         return {**kept, "properties": fields} if "properties" in schema else kept
     return [bare(one) for one in schema] if isinstance(schema, list) else schema
