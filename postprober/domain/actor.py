@@ -33,8 +33,8 @@ class Via:
 
     @property
     def is_token(self) -> bool:
-        """Whether a program came with an API token that a person had given it."""
-        return self.by == API_TOKEN
+        """Whether a program came with an API token, or by a hook, that a person had made for it."""
+        return self.by in (API_TOKEN, HOOK)
 
     def allows(self, scope: str) -> bool:
         """Whether this way in lets somebody do what `scope` stands for, if their role does."""
@@ -42,6 +42,7 @@ class Via:
 
 
 API_TOKEN = "api_token"  # nosec B105 # a kind of row
+HOOK = "hook"  # a kind of row, too
 APP = Via(Door.APP)
 COMMAND_LINE = Via(Door.COMMAND_LINE)
 

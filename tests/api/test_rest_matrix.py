@@ -201,6 +201,17 @@ def media(rest: Rest) -> str:
     return f"/api/media/{made['id']}"
 
 
+def announced(rest: Rest) -> str:
+    made = rest.ask("POST", "/api/media/uploads", json={"name": "a.png"}).json()
+    return f"/api/media/uploads/{made['upload']}"
+
+
+def hook(rest: Rest) -> str:
+    account_id = rest.installation.link("bluesky").id
+    wish = {"name": "releases", "account_ids": [account_id], "template": "{{name}} is out"}
+    return f"/api/hooks/{rest.ask('POST', '/api/hooks', json=wish).json()['id']}"
+
+
 def signed(rest: Rest) -> str:
     media_id = int(media(rest).rpartition("/")[2])
     with rest.core.db.read() as conn:
@@ -325,6 +336,19 @@ CASES: dict[str, Case] = {
     "get /proof/{token}": Case(shared, 200, 200, public=True),
     "post /api/unsubscribe": Case(turned_off, 204, 204, public=True),
     "post /api/media": Case(at("/api/media"), 201, 201, options=UPLOAD),
+    "post /api/media/from-url": Case(
+        at("/api/media/from-url"), 422, 422, options=body(url="http://127.0.0.1:9/a.png")
+    ),  # nobody answers there
+    "post /api/media/uploads": Case(at("/api/media/uploads"), 201, 201, options=body(name="a.png")),
+    "put /api/media/uploads/{upload}": Case(announced, 201, 201, public=True, options={"content": png("red")}),
+    "get /api/media/uploads/{upload}": Case(announced, 409, 404),  # nothing has come
+    "post /api/hooks": Case(
+        at("/api/hooks"), 404, 404, options=body(name="x", account_ids=[10**6], template="{{a}}")
+    ),  # there is no such account
+    "get /api/hooks": Case(at("/api/hooks"), 200, 200, reads=True),
+    "delete /api/hooks/{hook_id}": Case(hook, 204, 404),
+    "post /api/hooks/{hook}": Case(at(f"/api/hooks/hk_{'a' * 43}"), 404, 404, public=True, options=body(a=1)),
+    "get /api/accounts/{account_id}/limits": Case(lambda rest: f"{account(rest)}/limits", 200, 404, reads=True),
     "get /api/media/{media_id}": Case(media, 200, 404, reads=True),
     "get /api/media/{media_id}/url": Case(lambda rest: f"{media(rest)}/url?platform=instagram", 200, 404, reads=True),
     "get /api/media/public/{name}": Case(signed, 200, 200, public=True),
@@ -417,6 +441,9 @@ def scopes_on_the_page() -> dict[str, frozenset[str]]:
 # Signed in is enough, or an API token cannot do it at all.
 NO_SCOPE = {"post /api/auth/logout", "get /api/auth/me"}
 FOR_PEOPLE = {
+    "get /api/hooks",
+    "post /api/hooks",
+    "delete /api/hooks/{hook_id}",
     "post /api/posts/{post_id}/review",
     "get /api/auth/tokens",
     "post /api/auth/tokens",

@@ -50,7 +50,7 @@ WITHOUT_ACTOR = {
         SIGNING_IN,
         """
         people.users: create authenticate with_code issue_ticket redeem_ticket session_user sign_out
-        people.sessions: log_in renew log_out by_cookie by_bearer alive
+        people.sessions: log_in renew log_out by_cookie by_bearer by_upload alive
         people.second_factor: check
         people.api_tokens: create
         people.people: make_first may_set_up nobody_yet register registering registration_link finish_registration
@@ -65,6 +65,8 @@ WITHOUT_ACTOR = {
         notifications.channels: confirming confirm turning_off turn_off
         reports.proof_pages: page
         media.media: check_signed open_public
+        media.handing_in: take_in
+        posts.hooks: receive
         """,
     ),
     **named(
@@ -94,7 +96,7 @@ WITHOUT_ACTOR = {
     **named(
         PIECE,
         """
-        accounts.accounts: server_address
+        accounts.accounts: server_address current_limits
         accounts.linking: callback_url
         accounts.tokens: withdraw withdraw_all withdraw_replaced withdraw_unused
         media.media: received thumbnail
@@ -159,6 +161,8 @@ DOORS = {
     "postprober/cli/main.py",
     "postprober/cli/demo.py",
     "postprober/services/posts/advice.py",
+    "postprober/services/posts/hooks.py",
+    "postprober/cli/agents.py",
     "postprober/services/reports/report_schedule.py",
     "bench/acting.py",
 }
