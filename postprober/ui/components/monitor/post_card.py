@@ -41,8 +41,14 @@ def _head(view: PostView, zone: str) -> str:
     return (
         f'<div class="pp-post"><span class="pp-state pp-{colour}">{safe(label)}</span>'
         f'<time title="{safe(utc_moment(due))}">{safe(moment(due, zone))}{extra}</time>'
-        f'<p class="pp-text">{safe(view.post.content or "(no text)")}</p></div>'
+        f'<p class="pp-text">{safe(view.post.content or "(no text)")}</p>{_unasked(view)}</div>'
     )
+
+
+def _unasked(view: PostView) -> str:
+    """Which token published it without a person's word."""
+    token = view.post.options.get("unasked")
+    return f'<p class="pp-counter pp-red">Published without asking by the token {safe(token)}.</p>' if token else ""
 
 
 def _acts(visit: Visit, view: PostView) -> None:
