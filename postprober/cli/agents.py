@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 
 from postprober import extras
 from postprober.cli.remote import client_for
-from postprober.client import Client
+from postprober.client import RestClient
 from postprober.domain.access import scopes_of_role
 from postprober.domain.actor import COMMAND_LINE
 from postprober.errors import PostProberError, Unavailable
@@ -44,7 +44,7 @@ def serve_here(core: Core, user: User) -> None:
     from postprober.mcp.stdio import serve
 
     with _token(core, user) as secret:
-        client = Client(core.settings.api_base, secret)
+        client = RestClient(core.settings.api_base, secret)
         try:
             client.me()
         except Unavailable as error:

@@ -23,8 +23,8 @@ from postprober.cli import publish as cli_publish
 from postprober.cli import report as cli_report
 from postprober.cli.demo import seed
 from postprober.cli.output import console, emit, fail, log_to_stderr, say
-from postprober.client import Client
-from postprober.client.shapes import NewPost
+from postprober.client import RestClient
+from postprober.client.shapes import NewPostJson
 from postprober.clock import SystemClock
 from postprober.domain.actor import COMMAND_LINE, Actor
 from postprober.domain.platform import NAMES, ReconcileMode, known, parse_platform
@@ -87,7 +87,7 @@ def options(
 
 
 @contextmanager
-def elsewhere() -> Iterator[Client]:
+def elsewhere() -> Iterator[RestClient]:
     """The client of the server that `--server` names."""
     client = remote.client_for(remote.chosen.server)
     try:
@@ -314,7 +314,7 @@ def publish(
 ) -> None:
     """Publish to one or more accounts."""
     if remote.chosen.server:
-        post: NewPost = {"content": text, "account_ids": account}
+        post: NewPostJson = {"content": text, "account_ids": account}
         if at:
             post["scheduled_at"] = parse_time(at, SystemClock().now()).isoformat()
         if late_minutes is not None:

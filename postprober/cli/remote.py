@@ -11,8 +11,8 @@ from typing import Any
 
 from postprober.cli.output import emit, say
 from postprober.cli.publish import DONE, FAILED, UNDECIDED, show_rows
-from postprober.client import Client
-from postprober.client.shapes import Monitoring, NewPost, Step
+from postprober.client import RestClient
+from postprober.client.shapes import MonitoringJson, NewPostJson, StepJson
 from postprober.domain.delivery import DeliveryState
 from postprober.errors import BadInput
 
@@ -32,9 +32,9 @@ class Chosen:
 chosen = Chosen()
 
 
-def client_for(server: str) -> Client:
+def client_for(server: str) -> RestClient:
     """Raises BadInput when there is no token for it."""
-    return Client(server, os.environ.get(TOKEN, "") or _kept(server))
+    return RestClient(server, os.environ.get(TOKEN, "") or _kept(server))
 
 
 def _kept(server: str) -> str:
@@ -52,13 +52,13 @@ def keep(server: str, token: str) -> None:
     keyring = _keyring()
     if keyring is None:
         raise BadInput(f"There is no keyring here; pip install keyring, or set {TOKEN}.", field="token")
-    client = Client(server, token)
+    client = RestClient(server, token)
     me = client.me()
     keyring.set_password(SERVICE, server.rstrip("/"), token)
     say(f"Stored. At {server} this token is {me['email']}'s, for: {', '.join(me['scopes'])}.")
 
 
-def accounts(client: Client, *, as_json: bool) -> None:
+def accounts(client: RestClient, *, as_json: bool) -> None:
     rows = [
         {
             "id": one["id"],
@@ -72,7 +72,7 @@ def accounts(client: Client, *, as_json: bool) -> None:
     show_rows(rows, as_json)
 
 
-def posts(client: Client, limit: int, *, as_json: bool) -> None:
+def posts(client: RestClient, limit: int, *, as_json: bool) -> None:
     rows = [
         {
             "id": one["id"],
@@ -87,7 +87,7 @@ def posts(client: Client, limit: int, *, as_json: bool) -> None:
 
 
 def publish(
-    client: Client, post: NewPost, files: tuple[Path, ...], alts: tuple[str, ...], *, propose: bool
+    client: RestClient, post: NewPostJson, files: tuple[Path, ...], alts: tuple[str, ...], *, propose: bool
 ) -> tuple[int, str]:
     """(id of the post, where a person decides about it, "" where nobody has to)."""
     if len(alts) > len(files):
@@ -101,7 +101,7 @@ def publish(
     return client.publish(post)["id"], ""
 
 
-def follow(client: Client, post_id: int, *, wait: bool, as_json: bool, limit: float) -> int:
+def follow(client: RestClient, post_id: int, *, wait: bool, as_json: bool, limit: float) -> int:
     """Show the post's way until it ends, or at once without `wait`; returns the exit code."""
     cursor, found = "", client.monitoring(post_id)
     if wait:
@@ -125,7 +125,7 @@ def follow(client: Client, post_id: int, *, wait: bool, as_json: bool, limit: fl
     return _code(found) if wait or found["status"] == "review" else DONE
 
 
-def _step(row: Step) -> dict[str, Any]:
+def _step(row: StepJson) -> dict[str, Any]:
     return {
         "event": "step",
         "delivery_id": row["delivery_id"],
@@ -137,7 +137,7 @@ def _step(row: Step) -> dict[str, Any]:
     }
 
 
-def _result(found: Monitoring) -> dict[str, Any]:
+def _result(found: MonitoringJson) -> dict[str, Any]:
     return {
         "event": "result",
         "post_id": found["post_id"],
@@ -156,7 +156,7 @@ def _result(found: Monitoring) -> dict[str, Any]:
     }
 
 
-def _code(found: Monitoring) -> int:
+def _code(found: MonitoringJson) -> int:
     if found["status"] == "review":
         return UNDECIDED
     states = {one["state"] for one in found["deliveries"]}

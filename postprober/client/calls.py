@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from postprober.client.shapes import NewPost
+from postprober.client.shapes import NewPostJson
 from postprober.errors import PostProberError
 
 
-class Refused(PostProberError):
+class ApiRefused(PostProberError):
     """The server says no, in one sentence. `status`: of the answer; `kind`: of the problem ("forbidden", "preflight-failed"),
     "" where there is none; `problem`: all that it says."""
 
@@ -24,7 +24,7 @@ class Refused(PostProberError):
 
 
 @dataclass(frozen=True)
-class Call:
+class RestCall:
     """One request. `once`: its Idempotency-Key, "" for calls that may be repeated anyway."""
 
     method: str
@@ -36,7 +36,7 @@ class Call:
 
 
 def answer(status: int, body: bytes) -> Any:
-    """What came back, None for an answer without a body. Raises Refused."""
+    """What came back, None for an answer without a body. Raises ApiRefused."""
     try:
         told = json.loads(body) if body.strip() else None
     except (ValueError, RecursionError):
@@ -46,117 +46,117 @@ def answer(status: int, body: bytes) -> Any:
     problem = told if isinstance(told, dict) else {}
     kind = str(problem.get("type", "")).rpartition(":")[2]
     text = str(problem.get("detail") or problem.get("title") or f"The server answered with status {status}.")
-    raise Refused(text, status, "" if kind == "blank" else kind, problem)
+    raise ApiRefused(text, status, "" if kind == "blank" else kind, problem)
 
 
 def _once() -> str:
     return uuid.uuid4().hex
 
 
-def me() -> Call:
-    return Call("GET", "/api/auth/me")
+def me() -> RestCall:
+    return RestCall("GET", "/api/auth/me")
 
 
-def accounts() -> Call:
-    return Call("GET", "/api/accounts")
+def accounts() -> RestCall:
+    return RestCall("GET", "/api/accounts")
 
 
-def limits(account_id: int) -> Call:
-    return Call("GET", f"/api/accounts/{account_id}/limits")
+def limits(account_id: int) -> RestCall:
+    return RestCall("GET", f"/api/accounts/{account_id}/limits")
 
 
-def preflight(post: NewPost) -> Call:
-    return Call("POST", "/api/posts/preflight", _without_key(post))
+def preflight(post: NewPostJson) -> RestCall:
+    return RestCall("POST", "/api/posts/preflight", _without_key(post))
 
 
-def next_slot() -> Call:
-    return Call("GET", "/api/posts/next-slot")
+def next_slot() -> RestCall:
+    return RestCall("GET", "/api/posts/next-slot")
 
 
-def posts(limit: int = 20, cursor: str = "") -> Call:
-    return Call("GET", "/api/posts", params={"limit": str(limit), **({"cursor": cursor} if cursor else {})})
+def posts(limit: int = 20, cursor: str = "") -> RestCall:
+    return RestCall("GET", "/api/posts", params={"limit": str(limit), **({"cursor": cursor} if cursor else {})})
 
 
-def post(post_id: int) -> Call:
-    return Call("GET", f"/api/posts/{post_id}")
+def post(post_id: int) -> RestCall:
+    return RestCall("GET", f"/api/posts/{post_id}")
 
 
-def draft(post: NewPost) -> Call:
-    return Call("POST", "/api/posts", dict(post), once=_once())
+def draft(post: NewPostJson) -> RestCall:
+    return RestCall("POST", "/api/posts", dict(post), once=_once())
 
 
-def publish(post: NewPost) -> Call:
-    return Call("POST", "/api/posts", {**post, "submit": True}, once=_once())
+def publish(post: NewPostJson) -> RestCall:
+    return RestCall("POST", "/api/posts", {**post, "submit": True}, once=_once())
 
 
-def change(post_id: int, post: NewPost, version: int) -> Call:
-    return Call("PUT", f"/api/posts/{post_id}", _without_key(post), headers={"If-Match": f'"{version}"'})
+def change(post_id: int, post: NewPostJson, version: int) -> RestCall:
+    return RestCall("PUT", f"/api/posts/{post_id}", _without_key(post), headers={"If-Match": f'"{version}"'})
 
 
-def submit(post_id: int) -> Call:
-    return Call("POST", f"/api/posts/{post_id}/submit", once=_once())
+def submit(post_id: int) -> RestCall:
+    return RestCall("POST", f"/api/posts/{post_id}/submit", once=_once())
 
 
-def propose(post: NewPost) -> Call:
-    return Call("POST", "/api/posts/propose", dict(post), once=_once())
+def propose(post: NewPostJson) -> RestCall:
+    return RestCall("POST", "/api/posts/propose", dict(post), once=_once())
 
 
-def propose_draft(post_id: int, version: int | None = None) -> Call:
+def propose_draft(post_id: int, version: int | None = None) -> RestCall:
     headers = {"If-Match": f'"{version}"'} if version is not None else {}
-    return Call("POST", f"/api/posts/{post_id}/propose", headers=headers, once=_once())
+    return RestCall("POST", f"/api/posts/{post_id}/propose", headers=headers, once=_once())
 
 
-def withdraw(post_id: int) -> Call:
-    return Call("POST", f"/api/posts/{post_id}/withdraw")
+def withdraw(post_id: int) -> RestCall:
+    return RestCall("POST", f"/api/posts/{post_id}/withdraw")
 
 
-def delete(post_id: int) -> Call:
-    return Call("DELETE", f"/api/posts/{post_id}")
+def delete(post_id: int) -> RestCall:
+    return RestCall("DELETE", f"/api/posts/{post_id}")
 
 
-def monitoring(post_id: int) -> Call:
-    return Call("GET", f"/api/monitoring/{post_id}")
+def monitoring(post_id: int) -> RestCall:
+    return RestCall("GET", f"/api/monitoring/{post_id}")
 
 
-def repairs(post_id: int) -> Call:
-    return Call("GET", f"/api/monitoring/{post_id}/repairs")
+def repairs(post_id: int) -> RestCall:
+    return RestCall("GET", f"/api/monitoring/{post_id}/repairs")
 
 
-def steps(post_id: int, cursor: str = "") -> Call:
-    return Call("GET", f"/api/monitoring/{post_id}/logs", params={"cursor": cursor} if cursor else {})
+def steps(post_id: int, cursor: str = "") -> RestCall:
+    return RestCall("GET", f"/api/monitoring/{post_id}/logs", params={"cursor": cursor} if cursor else {})
 
 
-def delivery(delivery_id: int) -> Call:
-    return Call("GET", f"/api/deliveries/{delivery_id}")
+def delivery(delivery_id: int) -> RestCall:
+    return RestCall("GET", f"/api/deliveries/{delivery_id}")
 
 
-def retry(post_id: int) -> Call:
-    return Call("POST", f"/api/monitoring/{post_id}/retry", once=_once())
+def retry(post_id: int) -> RestCall:
+    return RestCall("POST", f"/api/monitoring/{post_id}/retry", once=_once())
 
 
-def retry_delivery(delivery_id: int) -> Call:
-    return Call("POST", f"/api/deliveries/{delivery_id}/retry", once=_once())
+def retry_delivery(delivery_id: int) -> RestCall:
+    return RestCall("POST", f"/api/deliveries/{delivery_id}/retry", once=_once())
 
 
-def cancel_delivery(delivery_id: int) -> Call:
-    return Call("POST", f"/api/deliveries/{delivery_id}/cancel", {}, once=_once())
+def cancel_delivery(delivery_id: int) -> RestCall:
+    return RestCall("POST", f"/api/deliveries/{delivery_id}/cancel", {}, once=_once())
 
 
-def rewrite(delivery_id: int, texts: list[str]) -> Call:
-    return Call("POST", f"/api/deliveries/{delivery_id}/rewrite", {"texts": texts}, once=_once())
+def rewrite(delivery_id: int, texts: list[str]) -> RestCall:
+    return RestCall("POST", f"/api/deliveries/{delivery_id}/rewrite", {"texts": texts}, once=_once())
 
 
-def media_from_url(url: str, alt: str = "") -> Call:
-    return Call("POST", "/api/media/from-url", {"url": url, "alt": alt}, once=_once())
+def media_from_url(url: str, alt: str = "") -> RestCall:
+    return RestCall("POST", "/api/media/from-url", {"url": url, "alt": alt}, once=_once())
 
 
-def announce_upload(name: str, alt: str = "") -> Call:
-    return Call("POST", "/api/media/uploads", {"name": name, "alt": alt})
+def announce_upload(name: str, alt: str = "") -> RestCall:
+    return RestCall("POST", "/api/media/uploads", {"name": name, "alt": alt})
 
 
-def finished_upload(upload: str) -> Call:
-    return Call("GET", f"/api/media/uploads/{upload}")
+def finished_upload(upload: str) -> RestCall:
+    return RestCall("GET", f"/api/media/uploads/{upload}")
 
 
-def _without_key(post: NewPost) -> dict[str, Any]:
+def _without_key(post: NewPostJson) -> dict[str, Any]:
     return {name: value for name, value in post.items() if name != "key"}

@@ -9,18 +9,18 @@ from typing import Any, cast
 from urllib.parse import urlsplit
 
 from postprober.client import calls
-from postprober.client.calls import Call, Refused
+from postprober.client.calls import ApiRefused, RestCall
 from postprober.client.shapes import (
-    Account,
-    Check,
-    Delivery,
-    Media,
-    Monitoring,
-    NewPost,
-    Post,
-    Proposal,
-    Step,
-    When,
+    AccountJson,
+    CheckJson,
+    DeliveryJson,
+    MediaJson,
+    MonitoringJson,
+    NewPostJson,
+    PostJson,
+    ProposalJson,
+    StepJson,
+    WhenJson,
 )
 from postprober.errors import BadInput, OutcomeUnknown, Unavailable
 from postprober.http import HttpClient, Pools, Reply
@@ -31,7 +31,7 @@ TIMEOUT = 70.0  # seconds; asking several platforms for their limits takes up to
 POLL = 1.0  # seconds between two looks at a post
 
 
-class Client:
+class RestClient:
     """One installation, for the owner of an API token. Not for use by several threads at once."""
 
     def __init__(self, server: str, token: str, *, http: HttpClient | None = None) -> None:
@@ -52,8 +52,8 @@ class Client:
         if self._pools is not None:
             self._pools.close()
 
-    def do(self, call: Call) -> Any:
-        """The answer to any call. Raises Refused, or Unavailable when the server cannot be reached."""
+    def do(self, call: RestCall) -> Any:
+        """The answer to any call. Raises ApiRefused, or Unavailable when the server cannot be reached."""
         headers = {"Authorization": f"Bearer {self._token}", **call.headers}
         if call.once:
             headers["Idempotency-Key"] = call.once
@@ -80,62 +80,62 @@ class Client:
         """Whose token it is, their zone, and what it may do."""
         return cast(dict[str, Any], self.do(calls.me()))
 
-    def accounts(self) -> list[Account]:
-        return cast(list[Account], self.do(calls.accounts())["items"])
+    def accounts(self) -> list[AccountJson]:
+        return cast(list[AccountJson], self.do(calls.accounts())["items"])
 
     def limits(self, account_id: int) -> dict[str, Any]:
         return cast(dict[str, Any], self.do(calls.limits(account_id)))
 
-    def preflight(self, post: NewPost) -> Check:
-        return cast(Check, self.do(calls.preflight(post)))
+    def preflight(self, post: NewPostJson) -> CheckJson:
+        return cast(CheckJson, self.do(calls.preflight(post)))
 
-    def next_slot(self) -> When:
-        return cast(When, self.do(calls.next_slot())["when"])
+    def next_slot(self) -> WhenJson:
+        return cast(WhenJson, self.do(calls.next_slot())["when"])
 
-    def posts(self, limit: int = 20) -> list[Post]:
+    def posts(self, limit: int = 20) -> list[PostJson]:
         """The newest."""
-        return cast(list[Post], self.do(calls.posts(limit))["items"])
+        return cast(list[PostJson], self.do(calls.posts(limit))["items"])
 
-    def post(self, post_id: int) -> Post:
-        return cast(Post, self.do(calls.post(post_id)))
+    def post(self, post_id: int) -> PostJson:
+        return cast(PostJson, self.do(calls.post(post_id)))
 
-    def draft(self, post: NewPost) -> Post:
-        return cast(Post, self.do(calls.draft(post)))
+    def draft(self, post: NewPostJson) -> PostJson:
+        return cast(PostJson, self.do(calls.draft(post)))
 
-    def publish(self, post: NewPost) -> Post:
+    def publish(self, post: NewPostJson) -> PostJson:
         """Checked, reviewed and planned; status `review` where the review holds it."""
-        return cast(Post, self.do(calls.publish(post)))
+        return cast(PostJson, self.do(calls.publish(post)))
 
-    def propose(self, post: NewPost) -> Proposal:
-        return cast(Proposal, self.do(calls.propose(post)))
+    def propose(self, post: NewPostJson) -> ProposalJson:
+        return cast(ProposalJson, self.do(calls.propose(post)))
 
-    def change(self, post_id: int, post: NewPost, version: int) -> Post:
-        return cast(Post, self.do(calls.change(post_id, post, version)))
+    def change(self, post_id: int, post: NewPostJson, version: int) -> PostJson:
+        return cast(PostJson, self.do(calls.change(post_id, post, version)))
 
     def delete(self, post_id: int) -> None:
         self.do(calls.delete(post_id))
 
-    def monitoring(self, post_id: int) -> Monitoring:
-        return cast(Monitoring, self.do(calls.monitoring(post_id)))
+    def monitoring(self, post_id: int) -> MonitoringJson:
+        return cast(MonitoringJson, self.do(calls.monitoring(post_id)))
 
     def repairs(self, post_id: int) -> list[dict[str, Any]]:
         """Why deliveries of the post failed, and what can be done."""
         return cast(list[dict[str, Any]], self.do(calls.repairs(post_id))["items"])
 
-    def delivery(self, delivery_id: int) -> Delivery:
-        return cast(Delivery, self.do(calls.delivery(delivery_id)))
+    def delivery(self, delivery_id: int) -> DeliveryJson:
+        return cast(DeliveryJson, self.do(calls.delivery(delivery_id)))
 
-    def retry(self, post_id: int) -> Monitoring:
+    def retry(self, post_id: int) -> MonitoringJson:
         """Send the failed deliveries again, and only those."""
-        return cast(Monitoring, self.do(calls.retry(post_id)))
+        return cast(MonitoringJson, self.do(calls.retry(post_id)))
 
-    def rewrite(self, delivery_id: int, texts: list[str]) -> Delivery:
-        return cast(Delivery, self.do(calls.rewrite(delivery_id, texts)))
+    def rewrite(self, delivery_id: int, texts: list[str]) -> DeliveryJson:
+        return cast(DeliveryJson, self.do(calls.rewrite(delivery_id, texts)))
 
-    def media_from_url(self, url: str, alt: str = "") -> Media:
-        return cast(Media, self.do(calls.media_from_url(url, alt)))
+    def media_from_url(self, url: str, alt: str = "") -> MediaJson:
+        return cast(MediaJson, self.do(calls.media_from_url(url, alt)))
 
-    def upload(self, path: Path, alt: str = "") -> Media:
+    def upload(self, path: Path, alt: str = "") -> MediaJson:
         """Hand in a file of this machine. Raises BadInput for one that cannot be read."""
         try:
             content = path.read_bytes()
@@ -144,14 +144,14 @@ class Client:
         made = self.do(calls.announce_upload(path.name, alt))
         url = f"{self._base}/api/media/uploads/{made['upload']}"  # not `put_url`: this is how we reach the server
         reply = self._http.bound(secrets=[self._token]).send("PUT", url, content=content, timeout=TIMEOUT * 10)
-        return cast(Media, calls.answer(reply.status, reply.body))
+        return cast(MediaJson, calls.answer(reply.status, reply.body))
 
-    def steps(self, post_id: int, cursor: str = "") -> tuple[list[Step], str]:
+    def steps(self, post_id: int, cursor: str = "") -> tuple[list[StepJson], str]:
         """The step log from `cursor` on, oldest first, and the cursor of what follows."""
         told = self.do(calls.steps(post_id, cursor))
-        return cast(list[Step], told["items"]), str(told["next_cursor"] or "")
+        return cast(list[StepJson], told["items"]), str(told["next_cursor"] or "")
 
-    def looks(self, post_id: int, seconds: float) -> Iterator[Monitoring]:
+    def looks(self, post_id: int, seconds: float) -> Iterator[MonitoringJson]:
         """The post, looked at once a second until it is finished or the time is over."""
         until = time.monotonic() + seconds
         while True:
@@ -167,4 +167,4 @@ def _asked_for(reply: Reply) -> float:
     return min(float(told), 30.0) if told.isdigit() else 0.0
 
 
-__all__ = ["Client", "Refused"]
+__all__ = ["ApiRefused", "RestClient"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NotRequired, TypedDict
 
 
-class NewPost(TypedDict):
+class NewPostJson(TypedDict):
     """A post as it shall be. `content`: the text, or those of a thread; `scheduled_at`: ISO 8601 with its offset, left out for
     at once; `variants`: own texts of single accounts, by id; `key`: your own name for it, of which there is never a second."""
 
@@ -19,7 +19,7 @@ class NewPost(TypedDict):
     key: NotRequired[str]
 
 
-class Account(TypedDict):
+class AccountJson(TypedDict):
     id: int
     platform: str
     name: str
@@ -29,7 +29,7 @@ class Account(TypedDict):
     status_reason: str
 
 
-class Post(TypedDict):
+class PostJson(TypedDict):
     id: int
     status: str
     version: int
@@ -44,14 +44,14 @@ class Post(TypedDict):
     ai_suggestions: dict[str, Any]
 
 
-class When(TypedDict):
+class WhenJson(TypedDict):
     weekday: str
     local: str
     zone: str
     utc: str
 
 
-class Checked(TypedDict):
+class CheckedJson(TypedDict):
     account_id: int
     account: str
     ok: bool
@@ -60,23 +60,23 @@ class Checked(TypedDict):
     violations: list[dict[str, Any]]
 
 
-class Check(TypedDict):
+class CheckJson(TypedDict):
     ok: bool
-    accounts: list[Checked]
+    accounts: list[CheckedJson]
     digest: str
-    when: When | None
+    when: WhenJson | None
 
 
-class Proposal(TypedDict):
-    post: Post
+class ProposalJson(TypedDict):
+    post: PostJson
     is_new: bool
     waits_for_a_person: bool
     decide_at: str
     digest: str
-    when: When | None
+    when: WhenJson | None
 
 
-class Delivery(TypedDict):
+class DeliveryJson(TypedDict):
     id: int
     account_id: int
     account: str
@@ -90,14 +90,14 @@ class Delivery(TypedDict):
     counts: dict[str, int | None]
 
 
-class Monitoring(TypedDict):
+class MonitoringJson(TypedDict):
     post_id: int
     status: str
     finished: bool
-    deliveries: list[Delivery]
+    deliveries: list[DeliveryJson]
 
 
-class Media(TypedDict):
+class MediaJson(TypedDict):
     id: int
     name: str
     kind: str
@@ -106,7 +106,7 @@ class Media(TypedDict):
     alt: str
 
 
-class Step(TypedDict):
+class StepJson(TypedDict):
     id: int
     delivery_id: int | None
     platform: str

@@ -55,7 +55,7 @@ class OfDelivery(Arguments):
     delivery_id: Id
 
 
-class Wanted(Arguments):
+class PostArguments(Arguments):
     """A post."""
 
     texts: list[Text] = Field(min_length=1, max_length=25, description=TEXTS)
@@ -66,12 +66,12 @@ class Wanted(Arguments):
     language: str = Field(default="", max_length=35, description="BCP 47")
 
 
-class Update(Wanted):
+class UpdateArguments(PostArguments):
     post_id: Id
     version: int = Field(ge=1, description="From get_post: the version that you read")
 
 
-class Proposed(Arguments):
+class ProposalArguments(Arguments):
     draft_id: Id | None = Field(default=None, description="A draft as it stands; then nothing else")
     texts: list[Text] = Field(default=[], max_length=25, description=TEXTS)
     account_ids: list[Id] = Field(default=[], max_length=100)
@@ -84,24 +84,24 @@ class Proposed(Arguments):
     )
 
 
-class Listed(Arguments):
+class ListArguments(Arguments):
     status: str = Field(default="", max_length=20, description="draft, review, scheduled, posting, posted, failed …")
     limit: int = Field(default=10, ge=1, le=25)
 
 
-class Waited(OfPost):
+class WaitArguments(OfPost):
     seconds: int = Field(default=30, ge=1, le=50)
 
 
-class FromUrl(Arguments):
+class UrlArguments(Arguments):
     url: str = Field(min_length=8, max_length=4096, description="Public, of the file itself, at most 8 MB")
     alt: str = Field(default="", max_length=10_000, description="What it shows")
 
 
-class Upload(Arguments):
+class UploadArguments(Arguments):
     name: str = Field(min_length=1, max_length=255)
     alt: str = Field(default="", max_length=10_000, description="What it shows")
 
 
-class Finished(Arguments):
+class FinishedArguments(Arguments):
     upload: str = Field(max_length=120, description="From request_upload")

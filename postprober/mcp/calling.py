@@ -9,8 +9,8 @@ from urllib.parse import urlencode
 
 import anyio
 
-from postprober.client import Client, calls
-from postprober.client.calls import Call
+from postprober.client import RestClient, calls
+from postprober.client.calls import RestCall
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -20,19 +20,19 @@ App = Callable[[Scope, Callable[[], Awaitable[Message]], Callable[[Message], Awa
 class Api(Protocol):
     """Whoever makes calls for one caller."""
 
-    async def do(self, call: Call) -> Any:
-        """The answer. Raises Refused, or another PostProberError."""
+    async def do(self, call: RestCall) -> Any:
+        """The answer. Raises ApiRefused, or another PostProberError."""
         ...
 
 
 class OverHttp:
     """A server anywhere. The client is for one call at a time."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: RestClient) -> None:
         self._client = client
         self._turn = anyio.Lock()
 
-    async def do(self, call: Call) -> Any:
+    async def do(self, call: RestCall) -> Any:
         async with self._turn:
             return await anyio.to_thread.run_sync(self._client.do, call)
 
@@ -44,7 +44,7 @@ class Within:
         self._app = app
         self._authorization = authorization
 
-    async def do(self, call: Call) -> Any:
+    async def do(self, call: RestCall) -> Any:
         body = b"" if call.body is None else json.dumps(call.body).encode()
         headers = {
             "host": "127.0.0.1",

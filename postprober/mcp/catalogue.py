@@ -11,8 +11,8 @@ from typing import Any, cast
 
 import anyio
 
-from postprober.client import Refused, calls
-from postprober.client.shapes import NewPost
+from postprober.client import ApiRefused, calls
+from postprober.client.shapes import NewPostJson
 from postprober.mcp import arguments as args
 from postprober.mcp import told
 from postprober.mcp.calling import Api
@@ -74,7 +74,7 @@ async def _limits(api: Api, wanted: args.OfAccount) -> dict[str, Any]:
     }
 
 
-async def _preflight(api: Api, wanted: args.Wanted) -> dict[str, Any]:
+async def _preflight(api: Api, wanted: args.PostArguments) -> dict[str, Any]:
     found = await api.do(calls.preflight(await _post(api, wanted)))
     return {
         "said": _checked(found),
@@ -85,17 +85,17 @@ async def _preflight(api: Api, wanted: args.Wanted) -> dict[str, Any]:
     }
 
 
-async def _draft(api: Api, wanted: args.Wanted) -> dict[str, Any]:
+async def _draft(api: Api, wanted: args.PostArguments) -> dict[str, Any]:
     made = await api.do(calls.draft(await _post(api, wanted)))
     return {"said": f"Draft {made['id']} is kept; nothing is scheduled.", "post": told.post(made)}
 
 
-async def _update(api: Api, wanted: args.Update) -> dict[str, Any]:
+async def _update(api: Api, wanted: args.UpdateArguments) -> dict[str, Any]:
     made = await api.do(calls.change(wanted.post_id, await _post(api, wanted), wanted.version))
     return {"said": f"Post {made['id']} has version {made['version']} now.", "post": told.post(made)}
 
 
-async def _list(api: Api, wanted: args.Listed) -> dict[str, Any]:
+async def _list(api: Api, wanted: args.ListArguments) -> dict[str, Any]:
     found: list[dict[str, Any]] = []
     cursor, seen = "", 0
     while len(found) < wanted.limit and seen < MOST_LISTED:
@@ -133,14 +133,14 @@ async def _slot(api: Api, _wanted: args.Nothing) -> dict[str, Any]:
     return {"said": f"The next free time is {spoken(when)}.", "at": when["local"]}
 
 
-async def _propose(api: Api, wanted: args.Proposed) -> dict[str, Any]:
+async def _propose(api: Api, wanted: args.ProposalArguments) -> dict[str, Any]:
     if wanted.draft_id is not None:
         if wanted.texts or wanted.account_ids or wanted.media_ids or wanted.account_texts or wanted.at or wanted.key:
-            raise Refused("Give draft_id alone, or a post without it.", 422, "bad-input")
+            raise ApiRefused("Give draft_id alone, or a post without it.", 422, "bad-input")
         made = await api.do(calls.propose_draft(wanted.draft_id))
     else:
         if not wanted.texts:
-            raise Refused("Give the texts of the post, or draft_id.", 422, "bad-input")
+            raise ApiRefused("Give the texts of the post, or draft_id.", 422, "bad-input")
         post = await _post(api, wanted)
         if wanted.key:
             post["key"] = wanted.key
@@ -178,7 +178,7 @@ async def _retry(api: Api, wanted: args.OfDelivery) -> dict[str, Any]:
     return {"said": "It is sent again; nothing of it was published before.", "delivery": told.delivery(found)}
 
 
-async def _wait(api: Api, wanted: args.Waited) -> dict[str, Any]:
+async def _wait(api: Api, wanted: args.WaitArguments) -> dict[str, Any]:
     until = time.monotonic() + wanted.seconds
     post = await api.do(calls.post(wanted.post_id))
     while True:
@@ -194,17 +194,17 @@ async def _wait(api: Api, wanted: args.Waited) -> dict[str, Any]:
     }
 
 
-async def _from_url(api: Api, wanted: args.FromUrl) -> dict[str, Any]:
+async def _from_url(api: Api, wanted: args.UrlArguments) -> dict[str, Any]:
     return _media(await api.do(calls.media_from_url(wanted.url, wanted.alt)))
 
 
-async def _request(api: Api, wanted: args.Upload) -> dict[str, Any]:
+async def _request(api: Api, wanted: args.UploadArguments) -> dict[str, Any]:
     made = await api.do(calls.announce_upload(wanted.name, wanted.alt))
     said = "Send the file's bytes with PUT to put_url (no token needed), then call finish_upload."
     return {"said": said, "upload": made["upload"], "put_url": made["put_url"], "expires_at": made["expires_at"]}
 
 
-async def _finish(api: Api, wanted: args.Finished) -> dict[str, Any]:
+async def _finish(api: Api, wanted: args.FinishedArguments) -> dict[str, Any]:
     return _media(await api.do(calls.finished_upload(wanted.upload)))
 
 
@@ -235,7 +235,7 @@ async def _explain(api: Api, wanted: args.OfPost) -> dict[str, Any]:
 _TROUBLE = frozenset({"failed", "held", "ghost", "partial", "unconfirmed", "waiting"})
 
 
-async def _post(api: Api, wanted: args.Wanted | args.Proposed) -> NewPost:
+async def _post(api: Api, wanted: args.PostArguments | args.ProposalArguments) -> NewPostJson:
     """What the API takes. Raises BadInput for a time without a zone."""
     post: dict[str, Any] = {"content": list(wanted.texts), "account_ids": list(wanted.account_ids)}
     if wanted.at:
@@ -247,7 +247,7 @@ async def _post(api: Api, wanted: args.Wanted | args.Proposed) -> NewPost:
         post["variants"] = {account: list(texts) for account, texts in wanted.account_texts.items()}
     if wanted.language:
         post["language"] = wanted.language
-    return cast(NewPost, post)
+    return cast(NewPostJson, post)
 
 
 def _media(found: Mapping[str, Any]) -> dict[str, Any]:
@@ -296,19 +296,26 @@ TOOLS: tuple[Tool, ...] = (
         "preflight",
         "Check a post",
         "Check a post against every account's limits and say what is over; writes nothing.",
-        args.Wanted,
+        args.PostArguments,
         _preflight,
         _CHECK,
         reads=True,
         repeatable=True,
         outside=True,
     ),
-    Tool("create_draft", "Write a draft", "Keep a draft that nobody sees yet.", args.Wanted, _draft, {"post": _OBJECT}),
+    Tool(
+        "create_draft",
+        "Write a draft",
+        "Keep a draft that nobody sees yet.",
+        args.PostArguments,
+        _draft,
+        {"post": _OBJECT},
+    ),
     Tool(
         "update_draft",
         "Change a draft",
         "Replace the whole of a draft, if it still has the version that was read.",
-        args.Update,
+        args.UpdateArguments,
         _update,
         {"post": _OBJECT},
     ),
@@ -316,7 +323,7 @@ TOOLS: tuple[Tool, ...] = (
         "list_posts",
         "List posts",
         "List the newest posts, so that none is written twice.",
-        args.Listed,
+        args.ListArguments,
         _list,
         {"posts": _LIST},
         reads=True,
@@ -346,7 +353,7 @@ TOOLS: tuple[Tool, ...] = (
         "propose_post",
         "Propose a post",
         "Hand a post to a person, who reads it and decides whether it is published.",
-        args.Proposed,
+        args.ProposalArguments,
         _propose,
         {
             "post": _OBJECT,
@@ -380,7 +387,7 @@ TOOLS: tuple[Tool, ...] = (
         "wait_for_proof",
         "Wait for the proof",
         "Wait until a post is proved or needs somebody, at most 50 seconds.",
-        args.Waited,
+        args.WaitArguments,
         _wait,
         {"finished": {"type": "boolean"}, "deliveries": _LIST},
         reads=True,
@@ -390,7 +397,7 @@ TOOLS: tuple[Tool, ...] = (
         "upload_from_url",
         "Take a file from an address",
         "Store a picture or video that is public at an address.",
-        args.FromUrl,
+        args.UrlArguments,
         _from_url,
         _FILE,
         outside=True,
@@ -399,7 +406,7 @@ TOOLS: tuple[Tool, ...] = (
         "request_upload",
         "Announce a file",
         "Get an address to which a file is sent, instead of putting it into a call.",
-        args.Upload,
+        args.UploadArguments,
         _request,
         {"upload": _TEXT, "put_url": _TEXT, "expires_at": _TEXT},
     ),
@@ -407,7 +414,7 @@ TOOLS: tuple[Tool, ...] = (
         "finish_upload",
         "Ask for a sent file",
         "Get the id of a file that was sent to its address.",
-        args.Finished,
+        args.FinishedArguments,
         _finish,
         _FILE,
         reads=True,

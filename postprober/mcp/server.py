@@ -165,7 +165,7 @@ async def _read(api: Api, uri: str) -> Any:
     path = uri.removesuffix("/limits")
     found = _NUMBER.fullmatch(path)
     if found is None or (found[1] == "accounts") is not uri.endswith("/limits"):
-        raise calls.Refused(f"There is nothing at {uri[:80]!r}.", 404, "not-found")
+        raise calls.ApiRefused(f"There is nothing at {uri[:80]!r}.", 404, "not-found")
     number = int(found[2])
     if found[1] == "accounts":
         return await api.do(calls.limits(number))

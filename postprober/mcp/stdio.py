@@ -5,12 +5,12 @@ from __future__ import annotations
 import anyio
 from mcp.server.stdio import stdio_server
 
-from postprober.client import Client
+from postprober.client import RestClient
 from postprober.mcp.calling import OverHttp
 from postprober.mcp.server import build
 
 
-def serve(client: Client) -> None:
+def serve(client: RestClient) -> None:
     """Answer until the client closes its end."""
     api = OverHttp(client)
     server = build(lambda _ctx: api)

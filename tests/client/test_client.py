@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import func, select
 
 from postprober.api.app import create_app
-from postprober.client import Client, Refused, calls, shapes
+from postprober.client import ApiRefused, RestClient, calls, shapes
 from postprober.errors import BadInput, Unavailable
 from postprober.http import HttpClient, Pools
 from postprober.storage.tables import posts as post_table
@@ -46,24 +46,24 @@ def house(installation: Installation) -> Iterator[House]:
 
 
 @pytest.fixture
-def client(house: House) -> Iterator[Client]:
-    made = Client(house.url, house.token(*SCOPES))
+def client(house: House) -> Iterator[RestClient]:
+    made = RestClient(house.url, house.token(*SCOPES))
     yield made
     made.close()
 
 
 SHAPES = {
-    "NewPost": "NewPostBody",
-    "Account": "ListedAccount",
-    "Post": "PostOut",
-    "When": "WhenOut",
-    "Checked": "CheckedOut",
-    "Check": "CheckList",
-    "Proposal": "ProposalOut",
-    "Delivery": "DeliveryOut",
-    "Monitoring": "MonitoringOut",
-    "Media": "MediaOut",
-    "Step": "LogOut",
+    "NewPostJson": "NewPostBody",
+    "AccountJson": "ListedAccount",
+    "PostJson": "PostOut",
+    "WhenJson": "WhenOut",
+    "CheckedJson": "CheckedOut",
+    "CheckJson": "CheckList",
+    "ProposalJson": "ProposalOut",
+    "DeliveryJson": "DeliveryOut",
+    "MonitoringJson": "MonitoringOut",
+    "MediaJson": "MediaOut",
+    "StepJson": "LogOut",
 }
 
 
@@ -117,14 +117,18 @@ def test_every_call_is_in_the_servers_description(installation: Installation) ->
         assert (call.method.lower(), path) in known, call
 
 
-def test_a_post_from_the_accounts_to_the_proof(house: House, client: Client, tmp_path: Path) -> None:
+def test_a_post_from_the_accounts_to_the_proof(house: House, client: RestClient, tmp_path: Path) -> None:
     assert [one["id"] for one in client.accounts()] == [house.account.id, house.other.id]
     assert client.limits(house.account.id)["length"] == 300 and client.next_slot()["zone"] == "UTC"
     picture = tmp_path / "cat.png"
     picture.write_bytes(png())
     media = client.upload(picture, "A cat")
     assert (media["name"], media["alt"]) == ("cat.png", "A cat")
-    wish: shapes.NewPost = {"content": "From a program", "account_ids": [house.account.id], "media_ids": [media["id"]]}
+    wish: shapes.NewPostJson = {
+        "content": "From a program",
+        "account_ids": [house.account.id],
+        "media_ids": [media["id"]],
+    }
     assert client.preflight(wish)["ok"] is True
     draft = client.draft(wish)
     changed = client.change(draft["id"], {**wish, "content": "Changed"}, draft["version"])
@@ -142,17 +146,17 @@ def test_a_post_from_the_accounts_to_the_proof(house: House, client: Client, tmp
     assert proposed["waits_for_a_person"] is True
 
 
-def test_a_refusal_is_the_servers_sentence(house: House, client: Client) -> None:
-    with pytest.raises(Refused, match="Shorten") as caught:
+def test_a_refusal_is_the_servers_sentence(house: House, client: RestClient) -> None:
+    with pytest.raises(ApiRefused, match="Shorten") as caught:
         client.publish({"content": "x" * 400, "account_ids": [house.account.id]})
     assert (caught.value.status, caught.value.kind) == (422, "preflight-failed") and caught.value.problem["violations"]
-    stranger = Client(house.url, "pp_wrong")
-    with pytest.raises(Refused, match="Sign in first"):
+    stranger = RestClient(house.url, "pp_wrong")
+    with pytest.raises(ApiRefused, match="Sign in first"):
         stranger.accounts()
     stranger.close()
     for server, token in (("post.example.org", "pp_x"), ("ftp://a", "pp_x"), (house.url, "")):
         with pytest.raises(BadInput):
-            Client(server, token)
+            RestClient(server, token)
 
 
 def test_a_broken_connection_is_tried_again_and_makes_one_post(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -173,7 +177,7 @@ def test_a_broken_connection_is_tried_again_and_makes_one_post(house: House, mon
             return reply
 
     pools = Pools(allow_private=True, transport=Cutting())
-    client = Client(house.url, house.token(*SCOPES), http=HttpClient(pools))
+    client = RestClient(house.url, house.token(*SCOPES), http=HttpClient(pools))
     made = client.draft({"content": "Once", "account_ids": [house.account.id]})
     pools.close()
     assert len(lost) == 2 and len(set(lost)) == 1
@@ -184,7 +188,7 @@ def test_a_broken_connection_is_tried_again_and_makes_one_post(house: House, mon
 
 def test_a_server_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("postprober.client.client.PAUSE", 0.01)
-    client = Client("http://127.0.0.1:9", "pp_x")
+    client = RestClient("http://127.0.0.1:9", "pp_x")
     with pytest.raises(Unavailable, match="does not answer"):
         client.accounts()
     client.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from collections.abc import Iterator
@@ -49,7 +50,7 @@ def run(house: House, tmp_path: Path, token: str, **inputs: Any) -> tuple[int, s
             "GITHUB_REPOSITORY": "acme/notes",
             "GITHUB_REF_NAME": "v1.4",
             "GITHUB_OUTPUT": str(out),
-            "GITHUB_STEP_SUMMARY": str(tmp_path / "summary.md"),
+            "GITHUB_STEP_SUMMARY": str(tmp_path / "summary.txt"),
             **env,
         },
         capture_output=True,
@@ -70,7 +71,7 @@ def test_run_twice_with_a_cut_in_between_makes_one_post_and_one_link(house: Hous
     code, printed, out = run(house, tmp_path, token, text="Version 1.4 is out", mode="publish")
     assert code == 0 and int(out["post_id"]) == post_id, printed
     assert printed.count("http") == 1 and "proof: matches" in printed and out["links"].startswith("http")
-    assert "proof: matches" in (tmp_path / "summary.md").read_text()
+    assert "proof: matches" in (tmp_path / "summary.txt").read_text()
     with house.core.db.read() as conn:
         found, _ = posts.sizes(conn, house.installation.owner, limit=10), None
     assert len(found) == 1 and len(house.deliveries(post_id)) == 1
@@ -87,14 +88,14 @@ def test_a_lost_answer_makes_no_second_post(house: House, tmp_path: Path) -> Non
 
 def test_by_default_a_person_decides(house: House, tmp_path: Path) -> None:
     token = house.token("posts:read", "monitoring:read", "posts:propose")
-    (tmp_path / "text.md").write_text("First part\n---\nSecond part\n")
-    code, printed, out = run(house, tmp_path, token, **{"text-file": str(tmp_path / "text.md")})
+    (tmp_path / "text.txt").write_text("First part\n---\nSecond part\n")
+    code, printed, out = run(house, tmp_path, token, **{"text-file": str(tmp_path / "text.txt")})
     assert code == 0 and out["status"] == "review" and "A person decides: http" in printed, printed
     with house.core.db.read() as conn:
         post = posts.get(conn, int(out["post_id"]))
     assert post.options["parts"] == ["First part", "Second part"] and house.deliveries(post.id) == []
     advice.decide_review(house.core, acting(house.core, house.installation.owner), post.id, True)
-    code, printed, out = run(house, tmp_path, token, **{"text-file": str(tmp_path / "text.md")})
+    code, printed, out = run(house, tmp_path, token, **{"text-file": str(tmp_path / "text.txt")})
     assert out["status"] == "scheduled" and int(out["post_id"]) == post.id and code == 4
 
 
@@ -107,7 +108,7 @@ def test_by_default_a_person_decides(house: House, tmp_path: Path) -> None:
         ({"text": "x", "texts": "[1"}, "JSON"),
         ({"text": "x", "token": "pp_wrong"}, "Sign in first"),
         ({"text": "x" * 400}, "Shorten the text"),
-        ({"text-file": "/nowhere.md"}, "cannot be read"),
+        ({"text-file": "/nowhere.txt"}, "cannot be read"),
     ],
 )
 def test_wrong_settings_are_one_sentence(house: House, tmp_path: Path, inputs: dict[str, str], said: str) -> None:
@@ -120,3 +121,23 @@ def test_the_template_for_gitlab_runs_the_same_script() -> None:
     job = yaml.safe_load((ROOT / "integrations" / "gitlab" / "postprober.yml").read_text())[".postprober"]
     assert job["script"] == ['python3 "$POSTPROBER_SCRIPT"'] and job["variables"]["POSTPROBER_MODE"] == "propose"
     assert (ROOT / job["variables"]["POSTPROBER_SCRIPT"]).is_file()
+
+
+def test_the_recipe_for_whatever_can_send_http_works_and_may_run_again(house: House) -> None:
+    page = (ROOT / "docs" / "ci.md").read_text().partition("## n8n")[2]
+    recipe = (
+        page.partition("```sh\n")[2]
+        .partition("```")[0]
+        .replace('"account_ids": [1]', f'"account_ids": [{house.account.id}]')
+    )
+    env = {
+        "PATH": os.environ["PATH"],
+        "POSTPROBER_SERVER": house.url,
+        "POSTPROBER_TOKEN": house.token("posts:propose", "posts:read", "monitoring:read"),
+    }
+    told = [
+        json.loads(subprocess.run(["bash", "-c", recipe], env=env, capture_output=True, text=True, check=True).stdout)
+        for _ in range(2)
+    ]
+    assert told[0]["post"]["id"] == told[1]["post"]["id"] and [one["is_new"] for one in told] == [True, False]
+    assert told[0]["waits_for_a_person"] is True and "/monitor?post=" in told[0]["decide_at"]

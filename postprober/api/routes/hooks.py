@@ -62,7 +62,7 @@ class HookList(BaseModel):
     items: list[HookOut]
 
 
-class Received(BaseModel):
+class HookAnswer(BaseModel):
     """The post that a message made, or had made before."""
 
     post_id: int = Field(examples=[12])
@@ -104,7 +104,7 @@ def remove(hook_id: PathId, core: CoreDep, caller: CallerDep) -> None:
     "/{hook}",
     status_code=202,
     summary="Bring a message to a hook",
-    response_model=Received,
+    response_model=HookAnswer,
     responses=responses(403, 404, 409, 413, 422),
     openapi_extra={"requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}}},
 )
@@ -113,5 +113,5 @@ async def receive(hook: Address, request: Request, core: CoreDep) -> Response:
     same `webhook-id` again makes no second post."""
     body = await request.body()
     post, is_new = await run_in_threadpool(hooks.receive, core, hook, dict(request.headers), body)
-    told = Received(post_id=post.id, status=post.status, is_new=is_new)
+    told = HookAnswer(post_id=post.id, status=post.status, is_new=is_new)
     return Response(told.model_dump_json(), 202, media_type="application/json")
