@@ -105,11 +105,11 @@ def test_what_needs_nobodys_word_stands_in_red(owner: House, show: Show) -> None
     who = agent(owner, accounts=[account.id], ceiling=4, unasked=True)
     made = proposals.propose(owner.core, who, NewPost(("Unasked",), (account.id,))).post
     assert made.status == PostStatus.SCHEDULED
-    assert '<p class="pp-counter pp-red">Published without asking by the token helper &lt;b&gt;.' in everything(
+    assert '<p class="pp-alarm">Published without asking by the token helper &lt;b&gt;.' in everything(
         show("monitor")
     )
     listed = everything(show("settings"))
-    assert 'pp-red">Publishes without asking a person.' in listed and "at most 4 posts a day" in listed
+    assert 'pp-alarm">Publishes without asking a person.' in listed and "at most 4 posts a day" in listed
     plain = agent(owner)
     proposals.propose(owner.core, replace(plain), NewPost(("Asked",), (account.id,)))
     assert everything(show("monitor")).count("Published without asking") == 1

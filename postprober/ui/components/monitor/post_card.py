@@ -48,7 +48,7 @@ def _head(view: PostView, zone: str) -> str:
 def _unasked(view: PostView) -> str:
     """Which token published it without a person's word."""
     token = view.post.options.get("unasked")
-    return f'<p class="pp-counter pp-red">Published without asking by the token {safe(token)}.</p>' if token else ""
+    return f'<p class="pp-alarm">Published without asking by the token {safe(token)}.</p>' if token else ""
 
 
 def _acts(visit: Visit, view: PostView) -> None:

@@ -114,5 +114,5 @@ def _bounds_html(token: ApiToken, names: Mapping[int, str]) -> str:
     if limits.ceiling is not None:
         told.append(f"at most {limits.ceiling} posts a day")
     said = f"<small>{safe('; '.join(told))}.</small>" if told else ""
-    alarm = '<small class="pp-counter pp-red">Publishes without asking a person.</small>' if limits.unasked else ""
+    alarm = '<small class="pp-alarm">Publishes without asking a person.</small>' if limits.unasked else ""
     return said + alarm
