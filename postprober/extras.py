@@ -23,6 +23,7 @@ MODULES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "ai": ("openai",),
         "reports": ("altair", "vl_convert", "duckdb", "pyarrow"),
         "analytics": ("duckdb", "pyarrow"),
+        "mcp": ("mcp", "mcp_types"),
     }
 )
 

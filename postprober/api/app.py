@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 from anyio import CapacityLimiter
 from fastapi import FastAPI
+from starlette.routing import Route
 
 from postprober.api import counting, middleware, problems, slow_work, websocket
+from postprober.api.mcp_door import PATHS, McpDoor
 from postprober.api.routes import (
     accounts,
     advice,
@@ -16,16 +21,24 @@ from postprober.api.routes import (
     deliveries,
     evidence,
     health,
+    hooks,
     media,
     metrics,
     monitoring,
     posts,
     proof,
+    proposals,
     repairs,
     reports,
     session,
 )
 from postprober.services.core import Core
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async with websocket.lifespan(app), app.state.mcp.running():
+        yield
 
 
 def create_app(core: Core) -> FastAPI:
@@ -36,7 +49,7 @@ def create_app(core: Core) -> FastAPI:
         openapi_url="/api/openapi.json",
         docs_url="/api/docs",
         redoc_url=None,
-        lifespan=websocket.lifespan,
+        lifespan=_lifespan,
     )
     app.state.core = core
     app.state.uploads = slow_work.upload_gate(core.settings.uploads)
@@ -49,6 +62,7 @@ def create_app(core: Core) -> FastAPI:
     for module in (
         auth,
         accounts,
+        proposals,
         posts,
         advice,
         monitoring,
@@ -61,6 +75,7 @@ def create_app(core: Core) -> FastAPI:
         reports,
         proof,
         media,
+        hooks,
         session,
         health,
         metrics,
@@ -68,6 +83,9 @@ def create_app(core: Core) -> FastAPI:
     ):
         app.include_router(module.router)
         app.state.routes += module.router.routes
+    app.state.mcp = McpDoor(app, core)
+    for path in PATHS:
+        app.router.routes.append(Route(path, app.state.mcp, include_in_schema=False))
     for router in (channels.preferences, channels.public):
         app.include_router(router)
         app.state.routes += router.routes

@@ -32,6 +32,7 @@ from postprober.settings import Settings
 MAX_BODY = 1024 * 1024  # bytes of JSON; the longest post of any platform is far below
 MAX_UPLOAD = MAX_BYTES + 64 * 1024  # a file and its multipart frame
 UPLOADS = frozenset({"/api/media"})
+HANDED_IN = "/api/media/uploads/"  # and the secret of one file
 PROBES = frozenset({"/healthz", "/readyz", "/metrics"})  # asked by address, whatever name that has
 # What an API answer may do in a browser: nothing. The docs page loads Swagger UI from where FastAPI points to.
 CSP = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
@@ -211,7 +212,8 @@ class BodyLimit:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
-        limit = MAX_UPLOAD if scope["path"].rstrip("/") in UPLOADS else MAX_BODY
+        path = scope["path"].rstrip("/")
+        limit = MAX_UPLOAD if path in UPLOADS or path.startswith(HANDED_IN) else MAX_BODY
         said = Headers(scope=scope).get("content-length", "")
         body = _Body(scope, receive, send, limit)
         if said.isascii() and said.isdigit() and (len(said) > 12 or int(said) > limit):

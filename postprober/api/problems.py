@@ -275,7 +275,7 @@ def _example(status: int) -> dict[str, Any]:
 _SENTENCES = {
     400: "There was an error parsing the body",
     401: "Sign in first.",
-    403: "This needs the permission posts:write, which this sign-in or token does not have.",
+    403: "This needs the permission posts:publish, which this sign-in or token does not have.",
     404: "There is no post 12.",
     408: "The upload took too long; try again.",
     409: "This post was submitted already: it is scheduled.",

@@ -129,9 +129,27 @@ class PostBody(Body):
         )
 
 
+ClientKey = Annotated[
+    str,
+    Field(
+        max_length=200,
+        pattern=r"^[\x21-\x7e]*$",
+        description="Your own name for the post: there is never a second one with it, however long ago it was sent",
+        examples=["release-v1.4"],
+    ),
+]
+
+
+class ProposalBody(PostBody):
+    """A post for a person to decide about."""
+
+    key: ClientKey = ""
+
+
 class NewPostBody(PostBody):
     """A new post; a draft unless it is submitted at once."""
 
+    key: ClientKey = ""
     submit: bool = Field(False, strict=True, description="Check it and plan it now", examples=[False])
 
 
@@ -233,6 +251,7 @@ __all__ = [
     "NewPostBody",
     "PathId",
     "PostBody",
+    "ProposalBody",
     "RewriteBody",
 ]
 

@@ -9,9 +9,10 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, Field
 
 from postprober.domain.health import Quota
+from postprober.domain.limits import Limits
 from postprober.domain.platform import known
 from postprober.services.monitoring.details import EvidenceItem
-from postprober.services.monitoring.monitoring import DeliveryView, PostView
+from postprober.services.monitoring.monitoring import DeliveryView, PostView, finished
 from postprober.services.monitoring.platform_status import PlatformHealth
 from postprober.services.posts import drafts
 from postprober.storage.records import Account, AlertRecord, Attempt, MediaRecord, Post, StepRecord
@@ -74,6 +75,55 @@ class ListedAccount(AccountOut):
             LimitOut(counts=one.unit.value, limit=one.limit, left=one.left, resets_at=one.resets_at) for one in quotas
         ]
         return cls(**AccountOut.of(account).model_dump(), limits=limits)
+
+
+class AccountLimitsOut(BaseModel):
+    """What one account may publish. `length` is counted in `unit`; links count as `url_length` where that is not null;
+    `bytes`: of UTF-8. Numbers that are null have no limit."""
+
+    account_id: int = Field(examples=[1])
+    platform: str = Field(examples=[known()[0]])
+    length: int = Field(examples=[500])
+    length_with_media: int = Field(examples=[500])
+    unit: str = Field(examples=["characters"])
+    url_length: int | None = Field(examples=[23])
+    bytes: int | None
+    alt_length: int | None
+    hashtags: int | None
+    mentions: int | None
+    media_required: bool
+    threads: bool
+    images: int = Field(description="How many in one post", examples=[4])
+    image_types: list[str] = Field(examples=[["image/jpeg"]])
+    image_bytes: int
+    gif: bool
+    video: bool
+    video_seconds: float | None
+    video_bytes: int | None
+
+    @classmethod
+    def of(cls, account: Account, limits: Limits) -> Self:
+        return cls(
+            account_id=account.id,
+            platform=account.platform.value,
+            length=limits.max_length,
+            length_with_media=limits.of_part(with_media=True).max_length,
+            unit=limits.unit,
+            url_length=limits.url_length,
+            bytes=limits.max_bytes,
+            alt_length=limits.max_alt,
+            hashtags=limits.max_hashtags,
+            mentions=limits.max_mentions,
+            media_required=limits.media_required,
+            threads=limits.threads,
+            images=limits.images.max_count,
+            image_types=list(limits.images.mimes),
+            image_bytes=limits.images.max_bytes,
+            gif=limits.gif is not None,
+            video=limits.video is not None,
+            video_seconds=limits.video.max_seconds if limits.video else None,
+            video_bytes=limits.video.max_bytes if limits.video else None,
+        )
 
 
 class AccountList(BaseModel):
@@ -178,6 +228,8 @@ class PostOut(BaseModel):
     created_at: datetime
     updated_at: datetime
     posted_at: datetime | None
+    proposed_by: str = Field("", description="The token or person that proposed it, if it was proposed")
+    published_unasked_by: str = Field("", description="The token that published it without asking a person")
     ai_suggestions: Suggestions
 
     @classmethod
@@ -200,6 +252,8 @@ class PostOut(BaseModel):
             created_at=post.created_at,
             updated_at=post.updated_at,
             posted_at=post.posted_at,
+            proposed_by=str((post.options.get("proposed") or {}).get("by", "")),
+            published_unasked_by=str(post.options.get("unasked", "")),
             ai_suggestions=Suggestions.of(post.ai_suggestions),
         )
 
@@ -309,11 +363,12 @@ class EvidenceList(BaseModel):
 
 
 class MonitoringOut(BaseModel):
-    """How far a post is."""
+    """How far a post is. `finished`: nothing more happens to it by itself soon; what is live is still looked at."""
 
     post_id: int = Field(examples=[12])
     status: str = Field(examples=["posted"])
     posted_at: datetime | None
+    finished: bool
     deliveries: list[DeliveryOut]
 
     @classmethod
@@ -322,6 +377,7 @@ class MonitoringOut(BaseModel):
             post_id=view.post.id,
             status=view.post.status,
             posted_at=view.post.posted_at,
+            finished=finished(view),
             deliveries=[DeliveryOut.of(item) for item in view.deliveries],
         )
 

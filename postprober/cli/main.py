@@ -18,10 +18,13 @@ import typer
 from rich.markup import escape
 
 from postprober import extras, launch
+from postprober.cli import agents, remote
 from postprober.cli import publish as cli_publish
 from postprober.cli import report as cli_report
 from postprober.cli.demo import seed
 from postprober.cli.output import console, emit, fail, log_to_stderr, say
+from postprober.client import RestClient
+from postprober.client.shapes import NewPostJson
 from postprober.clock import SystemClock
 from postprober.domain.actor import COMMAND_LINE, Actor
 from postprober.domain.platform import NAMES, ReconcileMode, known, parse_platform
@@ -38,6 +41,7 @@ from postprober.services.operations.restore import restore as restore_backup
 from postprober.services.people import passwords, people, permits, second_factor, users
 from postprober.services.posts import delivery_actions, edit_failed
 from postprober.services.posts.gate import ReviewNeeded
+from postprober.services.posts.times import parse_time
 from postprober.settings import Settings, load_settings
 from postprober.storage import move
 from postprober.storage import users as user_storage
@@ -64,11 +68,38 @@ ApproveOption = Annotated[
 UserOption = Annotated[str, typer.Option("--user", help="E-mail of the user; the first one if left out.")]
 
 
+# What can be done on an installation elsewhere. The rest is done where it is installed.
+REMOTE = frozenset({"accounts", "login", "mcp", "platforms", "posts", "preflight", "publish", "retry", "rewrite"})
 _opened: list[Core] = []
 
 
+@app.callback()
+def options(
+    context: typer.Context,
+    server: Annotated[
+        str, typer.Option(envvar="POSTPROBER_SERVER", help="Work on the installation at this address, with a token.")
+    ] = "",
+) -> None:
+    """The command line: `python -m postprober …`. Exit codes: 0 done, 2 bad input, 3 failed, 4 held or unconfirmed."""
+    remote.chosen.server = server
+    if server and context.invoked_subcommand not in REMOTE:
+        raise BadInput(f"{context.invoked_subcommand} works where PostProber is installed; leave --server out.")
+
+
+@contextmanager
+def elsewhere() -> Iterator[RestClient]:
+    """The client of the server that `--server` names."""
+    client = remote.client_for(remote.chosen.server)
+    try:
+        yield client
+    finally:
+        client.close()
+
+
 def open_core(settings: Settings | None = None) -> Core:
-    """The installation, closed again when the command ends."""
+    """The installation, closed again when the command ends. Raises BadInput with `--server`."""
+    if remote.chosen.server:
+        raise BadInput("This works where PostProber is installed; leave --server out.")
     core = build_core(settings)
     _opened.append(core)
     return core
@@ -177,6 +208,10 @@ def account_add(
 @account_app.command("list")
 def account_list(user: UserOption = "", as_json: Json = False) -> None:
     """Linked accounts."""
+    if remote.chosen.server:
+        with elsewhere() as client:
+            remote.accounts(client, as_json=as_json)
+        return
     core = open_core()
     rows = [
         {"id": a.id, "platform": a.platform.value, "name": a.account_name, "status": a.status, "instance": a.instance}
@@ -271,13 +306,30 @@ def publish(
     at: Annotated[str, typer.Option(help="When, ISO 8601 with offset; now if left out.")] = "",
     late_minutes: Annotated[int | None, typer.Option(help="How late it may still go out without asking.")] = None,
     wait: Annotated[bool, typer.Option(help="Stay until it is proved, failed or held.")] = False,
+    propose: Annotated[bool, typer.Option("--propose", help="Let a person decide in the app.")] = False,
+    key: Annotated[str, typer.Option(help="Your own name for the post: there is never a second one with it.")] = "",
     timeout: Annotated[float, typer.Option(help="With --wait: at most so many seconds.")] = 900.0,
     user: UserOption = "",
     as_json: Json = False,
 ) -> None:
     """Publish to one or more accounts."""
+    if remote.chosen.server:
+        post: NewPostJson = {"content": text, "account_ids": account}
+        if at:
+            post["scheduled_at"] = parse_time(at, SystemClock().now()).isoformat()
+        if late_minutes is not None:
+            post["late_minutes"] = late_minutes
+        if key:
+            post["key"] = key
+        with elsewhere() as client:
+            made, decide_at = remote.publish(client, post, tuple(media or ()), tuple(alt or ()), propose=propose)
+            if decide_at and not as_json:
+                say(f"A person decides about post {made} at {decide_at}")
+            raise typer.Exit(remote.follow(client, made, wait=wait, as_json=as_json, limit=timeout))
     core = open_core()
-    request = cli_publish.Request(tuple(account), tuple(text), tuple(media or ()), tuple(alt or ()), at, late_minutes)
+    request = cli_publish.Request(
+        tuple(account), tuple(text), tuple(media or ()), tuple(alt or ()), at, late_minutes, propose, key
+    )
     actor = acting(core, user)
     post_id = cli_publish.create(core, actor, request)
     code = cli_publish.follow(core, actor, post_id, wait=wait, as_json=as_json, limit=timeout)
@@ -287,6 +339,10 @@ def publish(
 @app.command("posts")
 def list_posts(user: UserOption = "", limit: int = 20, as_json: Json = False) -> None:
     """The newest posts."""
+    if remote.chosen.server:
+        with elsewhere() as client:
+            remote.posts(client, limit, as_json=as_json)
+        return
     core = open_core()
     rows = []
     for view in monitoring.recent_views(core, acting(core, user), limit):
@@ -300,6 +356,11 @@ def list_posts(user: UserOption = "", limit: int = 20, as_json: Json = False) ->
 @app.command()
 def retry(post_id: int, user: UserOption = "") -> None:
     """Send the failed deliveries of a post again, and only those."""
+    if remote.chosen.server:
+        with elsewhere() as client:
+            client.retry(post_id)
+        say("What failed is sent again.")
+        return
     core = open_core()
     say(f"{delivery_actions.retry(core, acting(core, user), post_id)} deliveries will be retried.")
 
@@ -321,6 +382,11 @@ def rewrite(
     user: UserOption = "",
 ) -> None:
     """Send a failed delivery with other words. They are checked and reviewed first."""
+    if remote.chosen.server:
+        with elsewhere() as client:
+            client.rewrite(delivery_id, text)
+        say("Publishing…")
+        return
     core = open_core()
     with _saying_how_to_approve():
         edit_failed.rewrite(core, acting(core, user), delivery_id, text, approve)
@@ -348,6 +414,26 @@ def ghost(
     else:
         raise BadInput("Choose check, acknowledge or publish-again.", field="do")
     say("Done.")
+
+
+@app.command()
+def login() -> None:
+    """With --server: keep an API token (stdin) in this machine's keyring."""
+    if not remote.chosen.server:
+        raise BadInput("Say where: --server https://post.example.org login", field="server")
+    token = getpass.getpass("API token: ") if sys.stdin.isatty() else sys.stdin.readline().strip()
+    remote.keep(remote.chosen.server, token)
+
+
+@app.command()
+def mcp(user: UserOption = "") -> None:
+    """Tools for an agent (Model Context Protocol) over standard input and output. They propose; a person publishes."""
+    log_to_stderr()
+    if remote.chosen.server:
+        agents.serve_remote(remote.chosen.server)
+        return
+    core = open_core()
+    agents.serve_here(core, the_user(core, user))
 
 
 @app.command()

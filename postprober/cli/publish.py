@@ -24,7 +24,7 @@ from postprober.services.core import Core
 from postprober.services.media import media
 from postprober.services.monitoring import monitoring
 from postprober.services.monitoring.monitoring import HEARTBEAT_LIMIT, PostView
-from postprober.services.posts import posts
+from postprober.services.posts import posts, proposals
 from postprober.services.posts.times import parse_time
 from postprober.wiring import build_scheduler
 
@@ -36,7 +36,8 @@ _COLOURS = {"": "dim", "pending": "blue", "success": "green", "failed": "red", "
 
 @dataclass(frozen=True)
 class Request:
-    """What was asked for on the command line. Several texts make a thread; alts belong to the files in order."""
+    """What was asked for on the command line. Several texts make a thread; alts belong to the files in order; `propose`: a
+    person decides; `key`: the caller's own name for the post."""
 
     account_ids: tuple[int, ...]
     texts: tuple[str, ...]
@@ -44,6 +45,8 @@ class Request:
     alts: tuple[str, ...]
     at: str
     late_minutes: int | None = None
+    propose: bool = False
+    key: str = ""
 
 
 def create(core: Core, actor: Actor, request: Request) -> int:
@@ -57,7 +60,9 @@ def create(core: Core, actor: Actor, request: Request) -> int:
         for path, alt in zip(request.files, alts, strict=True):
             ids.append(media.add_file(core, actor, path, alt))
         new = posts.NewPost(request.texts, request.account_ids, tuple(ids), at, late_minutes=request.late_minutes)
-        return posts.create(core, actor, new).id
+        if request.propose:
+            return proposals.propose(core, actor, new, key=request.key).post.id
+        return posts.create(core, actor, new, named=posts.client_key(actor, request.key) if request.key else "").id
     except PostProberError:
         media.discard(core, actor, ids)
         raise

@@ -23,20 +23,26 @@ class Door(StrEnum):
 class Via:
     """How somebody came. `by`: on the API what they showed (browser, login or api_token, the kinds of rows in `sessions`),
     of the program which of its jobs. `id`: of that row, 0 without one; `hint`: an API token's last four characters, as
-    the list of tokens shows them."""
+    the list of tokens shows them; `scopes`: all that this way allows, whatever the role, None where it sets no bound."""
 
     door: Door
     by: str = ""
     id: int = 0
     hint: str = ""
+    scopes: frozenset[str] | None = None
 
     @property
     def is_token(self) -> bool:
-        """Whether a program came with an API token that a person had given it."""
-        return self.by == API_TOKEN
+        """Whether a program came with an API token, or by a hook, that a person had made for it."""
+        return self.by in (API_TOKEN, HOOK)
+
+    def allows(self, scope: str) -> bool:
+        """Whether this way in lets somebody do what `scope` stands for, if their role does."""
+        return self.scopes is None or scope in self.scopes
 
 
 API_TOKEN = "api_token"  # nosec B105 # a kind of row
+HOOK = "hook"  # a kind of row, too
 APP = Via(Door.APP)
 COMMAND_LINE = Via(Door.COMMAND_LINE)
 

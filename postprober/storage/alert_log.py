@@ -78,6 +78,11 @@ def in_trouble(conn: Connection, subject: str) -> bool:
     return last is not None and last != AlertType.SUCCESS
 
 
+def names(conn: Connection, post_id: int) -> bool:
+    """Whether any alert leads to this post."""
+    return conn.execute(select(alerts.c.id).where(alerts.c.post_id == post_id).limit(1)).first() is not None
+
+
 def close(conn: Connection, subject: str, now: datetime) -> None:
     """Nothing is left to do about this."""
     still_open = (alerts.c.subject == subject, alerts.c.closed_at.is_(None), alerts.c.type != AlertType.SUCCESS)

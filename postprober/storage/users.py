@@ -144,14 +144,18 @@ def revoke_session(conn: Connection, token_hash: str, now: datetime) -> None:
     conn.execute(update(sessions).where(sessions.c.token_hash == token_hash).values(revoked_at=now))
 
 
-def session_by_id(conn: Connection, session_id: int, now: datetime) -> dict[str, Any] | None:
-    """The live session (not expired, not revoked), None otherwise."""
-    row = conn.execute(
-        select(sessions).where(
-            sessions.c.id == session_id, sessions.c.expires_at > now, sessions.c.revoked_at.is_(None)
-        )
-    ).one_or_none()
+def session_by_id(conn: Connection, session_id: int, now: datetime, *, hold: bool = False) -> dict[str, Any] | None:
+    """The live session (not expired, not revoked), None otherwise. `hold`: nobody else changes it before this transaction
+    ends."""
+    query = select(sessions).where(
+        sessions.c.id == session_id, sessions.c.expires_at > now, sessions.c.revoked_at.is_(None)
+    )
+    row = conn.execute(query.with_for_update() if hold else query).one_or_none()
     return dict(row._mapping) if row else None
+
+
+def put_session_data(conn: Connection, session_id: int, data: dict[str, Any]) -> None:
+    conn.execute(update(sessions).where(sessions.c.id == session_id).values(data=data))
 
 
 def was_used(conn: Connection, kind: str, token_hash: str) -> dict[str, Any] | None:

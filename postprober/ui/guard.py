@@ -66,7 +66,7 @@ def enter() -> Visit:
     visit = Visit(core, user, permits.of_user(user, APP))
     frame.surround(core, user, visit.actor)
     acts.told()
-    if reason := visit.why_not("posts:write"):
+    if reason := visit.why_not("posts:draft"):
         st.caption(f":material/visibility: {reason}")
     return visit
 

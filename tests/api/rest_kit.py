@@ -14,11 +14,12 @@ from postprober.api.app import create_app
 from postprober.clock import ManualClock
 from postprober.domain.access import GRANTABLE
 from postprober.services.core import Core
-from postprober.services.people import api_tokens
+from postprober.services.people import api_tokens, sessions
 from postprober.services.people.sessions import Caller
 from postprober.storage import deliveries, users
 from postprober.storage.database import Database
 from postprober.storage.records import Delivery
+from tests.conftest import PASSWORD
 from tests.installed import Installation
 
 BASE = "http://127.0.0.1:8000"
@@ -52,6 +53,10 @@ class Rest:
             caller = Caller(user, GRANTABLE, "0", "login")
             self.tokens[who] = api_tokens.create(self.core, caller, name="test", scopes=sorted(GRANTABLE), days=1)[1]
         return self.tokens[who]
+
+    def sign_in(self, who: str = "owner") -> None:
+        """From now on it is the person who asks, not a token of theirs: no token approves anything."""
+        self.tokens[who] = sessions.log_in(self.core, f"{who}@example.org", PASSWORD, "127.0.0.1").access
 
     def draft(self, who: str = "owner", **body: Any) -> dict[str, Any]:
         reply = self.ask("POST", "/api/posts", who, json={"content": "Hello", **body})

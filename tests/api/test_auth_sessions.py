@@ -247,8 +247,8 @@ def test_a_token_never_may_more_than_its_owners_role(client: TestClient, core: C
 def test_a_permission_that_is_missing_is_refused_and_one_that_does_not_exist_is_a_bug(core: Core) -> None:
     caller = sessions.Caller(user_named(core, "viewer"), READ_SCOPES, "1", "login")
     require(caller, "posts:read")
-    with pytest.raises(Forbidden, match="posts:write"):
-        require(caller, "posts:write")
+    with pytest.raises(Forbidden, match="posts:publish"):
+        require(caller, "posts:publish")
     with pytest.raises(ValueError, match="posts:delete"):
         require(caller, "posts:delete")
     assert scopes_of_role("visitor from the future") == frozenset()
@@ -303,7 +303,7 @@ def test_a_use_case_is_told_by_which_session_or_token_somebody_came(
     assert {one.user for one in seen} == {user_named(core, "teammate").id}
     assert [one.via for one in seen] == [
         Via(Door.REST, "login", rows["login"]),
-        Via(Door.REST, "api_token", made["id"], made["token"][-4:]),
+        Via(Door.REST, "api_token", made["id"], made["token"][-4:], frozenset({"posts:read"})),
         Via(Door.REST, "browser", rows["browser"]),
     ]
     assert [one.via.is_token for one in seen] == [False, True, False]

@@ -59,9 +59,34 @@ def draft(suffix: str = "", **body: Any) -> Callable[[Rest], str]:
     return lambda rest: f"/api/posts/{rest.draft(**body)['id']}{suffix}"
 
 
+def written_by_token(rest: Rest) -> str:
+    """A draft of one of the owner's tokens: of a person's, a token that may only write drafts deletes none."""
+    with rest.core.db.read() as conn:
+        owner = users.by_email(conn, "owner@example.org")
+    assert owner is not None
+    caller = Caller(owner, GRANTABLE, "0", "login")
+    rest.tokens["program"] = api_tokens.create(rest.core, caller, name="t", scopes=["posts:draft"], days=1)[1]
+    return f"/api/posts/{rest.draft('program')['id']}"
+
+
 def ready(rest: Rest) -> str:
     account = rest.installation.link("bluesky")
     return f"/api/posts/{rest.draft(account_ids=[account.id])['id']}/submit"
+
+
+def ready_to(suffix: str) -> Callable[[Rest], str]:
+    return lambda rest: ready(rest).replace("/submit", suffix)
+
+
+def waiting(suffix: str) -> Callable[[Rest], str]:
+    """A proposal that nobody has decided about."""
+
+    def make(rest: Rest) -> str:
+        post = ready(rest).removesuffix("/submit")
+        assert rest.ask("POST", f"{post}/propose").json()["waits_for_a_person"] is True
+        return post + suffix
+
+    return make
 
 
 def failed(suffix: str) -> Callable[[Rest], str]:
@@ -176,6 +201,17 @@ def media(rest: Rest) -> str:
     return f"/api/media/{made['id']}"
 
 
+def announced(rest: Rest) -> str:
+    made = rest.ask("POST", "/api/media/uploads", json={"name": "a.png"}).json()
+    return f"/api/media/uploads/{made['upload']}"
+
+
+def hook(rest: Rest) -> str:
+    account_id = rest.installation.link("bluesky").id
+    wish = {"name": "releases", "account_ids": [account_id], "template": "{{name}} is out"}
+    return f"/api/hooks/{rest.ask('POST', '/api/hooks', json=wish).json()['id']}"
+
+
 def signed(rest: Rest) -> str:
     media_id = int(media(rest).rpartition("/")[2])
     with rest.core.db.read() as conn:
@@ -241,13 +277,18 @@ CASES: dict[str, Case] = {
     "post /api/posts": Case(at("/api/posts"), 201, 201, options=body(content="New")),
     "get /api/posts/{post_id}": Case(draft(), 200, 404, reads=True),
     "put /api/posts/{post_id}": Case(draft(), 200, 404, options=PUT),
-    "delete /api/posts/{post_id}": Case(draft(), 204, 404),
+    "delete /api/posts/{post_id}": Case(written_by_token, 204, 404),
     "post /api/posts/{post_id}/submit": Case(ready, 200, 404),
     "get /api/posts/{post_id}/suggestions": Case(draft("/suggestions"), 200, 404, reads=True),
     "post /api/posts/{post_id}/suggestions": Case(draft("/suggestions"), 200, 404),
     "post /api/posts/{post_id}/suggestions/{suggestion_id}/accept": Case(suggested("accept"), 200, 404),
     "post /api/posts/{post_id}/suggestions/{suggestion_id}/refuse": Case(suggested("refuse"), 200, 404),
     "post /api/posts/{post_id}/review": Case(in_review, 200, 404, options=body(approve=True)),
+    "post /api/posts/preflight": Case(at("/api/posts/preflight"), 422, 422, reads=True, options=body(content="New")),
+    "get /api/posts/next-slot": Case(at("/api/posts/next-slot"), 200, 200, reads=True),
+    "post /api/posts/propose": Case(at("/api/posts/propose"), 422, 422, options=body(content="New")),  # to no account
+    "post /api/posts/{post_id}/propose": Case(ready_to("/propose"), 200, 404),
+    "post /api/posts/{post_id}/withdraw": Case(waiting("/withdraw"), 204, 404),
     "get /api/monitoring/{post_id}/repairs": Case(failed("/repairs"), 200, 404, reads=True),
     "post /api/repairs/{repair_id}/apply": Case(proposed("apply"), 200, 404),
     "post /api/repairs/{repair_id}/refuse": Case(proposed("refuse"), 200, 404),
@@ -295,6 +336,19 @@ CASES: dict[str, Case] = {
     "get /proof/{token}": Case(shared, 200, 200, public=True),
     "post /api/unsubscribe": Case(turned_off, 204, 204, public=True),
     "post /api/media": Case(at("/api/media"), 201, 201, options=UPLOAD),
+    "post /api/media/from-url": Case(
+        at("/api/media/from-url"), 422, 422, options=body(url="http://127.0.0.1:9/a.png")
+    ),  # nobody answers there
+    "post /api/media/uploads": Case(at("/api/media/uploads"), 201, 201, options=body(name="a.png")),
+    "put /api/media/uploads/{upload}": Case(announced, 201, 201, public=True, options={"content": png("red")}),
+    "get /api/media/uploads/{upload}": Case(announced, 409, 404),  # nothing has come
+    "post /api/hooks": Case(
+        at("/api/hooks"), 404, 404, options=body(name="x", account_ids=[10**6], template="{{a}}")
+    ),  # there is no such account
+    "get /api/hooks": Case(at("/api/hooks"), 200, 200, reads=True),
+    "delete /api/hooks/{hook_id}": Case(hook, 204, 404),
+    "post /api/hooks/{hook}": Case(at(f"/api/hooks/hk_{'a' * 43}"), 404, 404, public=True, options=body(a=1)),
+    "get /api/accounts/{account_id}/limits": Case(lambda rest: f"{account(rest)}/limits", 200, 404, reads=True),
     "get /api/media/{media_id}": Case(media, 200, 404, reads=True),
     "get /api/media/{media_id}/url": Case(lambda rest: f"{media(rest)}/url?platform=instagram", 200, 404, reads=True),
     "get /api/media/public/{name}": Case(signed, 200, 200, public=True),
@@ -386,12 +440,20 @@ def scopes_on_the_page() -> dict[str, frozenset[str]]:
 
 # Signed in is enough, or an API token cannot do it at all.
 NO_SCOPE = {"post /api/auth/logout", "get /api/auth/me"}
-FOR_PEOPLE = {"get /api/auth/tokens", "post /api/auth/tokens", "delete /api/auth/tokens/{token_id}"}
+FOR_PEOPLE = {
+    "get /api/hooks",
+    "post /api/hooks",
+    "delete /api/hooks/{hook_id}",
+    "post /api/posts/{post_id}/review",
+    "get /api/auth/tokens",
+    "post /api/auth/tokens",
+    "delete /api/auth/tokens/{token_id}",
+}
 
 
 def test_the_page_names_the_scopes_of_every_call_that_needs_some() -> None:
     assert set(scopes_on_the_page()) == {n for n, case in CASES.items() if not case.public} - NO_SCOPE - FOR_PEOPLE
-    assert "posts:write" in scopes_on_the_page()["post /api/monitoring/{post_id}/retry"]
+    assert "posts:publish" in scopes_on_the_page()["post /api/monitoring/{post_id}/retry"]
 
 
 @pytest.mark.parametrize("name", sorted(scopes_on_the_page()))

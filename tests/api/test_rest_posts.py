@@ -354,6 +354,8 @@ def test_a_decision_about_a_review_is_about_the_version_that_was_read(rest: Rest
     read = rest.draft(content="TODO: as it was read", account_ids=[linked.id], submit=True)
     assert (read["status"], read["version"]) == ("review", 1)
     path = f"/api/posts/{read['id']}"
+    assert is_problem(rest.ask("POST", f"{path}/review", json={"approve": approve}), 403)  # a token decides nothing
+    rest.sign_in()
     body = {"content": "TODO: other words", "account_ids": [linked.id]}
     assert rest.ask("PUT", path, json=body, headers={"If-Match": '"1"'}).json()["status"] == "review"
     late = rest.ask("POST", f"{path}/review", json={"approve": approve}, headers={"If-Match": '"1"'})

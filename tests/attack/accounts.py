@@ -54,7 +54,7 @@ def _left_behind(core: Core) -> list[str]:
     """What the attacker made before the victim's reset. The control: it works until then."""
     user = _user(core, users.create(core, email="hijacked@example.org", password=OLD))
     _, token = api_tokens.create(
-        core, sessions.Caller(user, GRANTABLE, "0", "login"), name="kept", scopes=["posts:write"], days=3650
+        core, sessions.Caller(user, GRANTABLE, "0", "login"), name="kept", scopes=["posts:publish"], days=3650
     )
     cookie = users.redeem_ticket(core, users.issue_ticket(core, user))
     alive = _alive(core, token, cookie)

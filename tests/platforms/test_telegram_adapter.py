@@ -370,6 +370,44 @@ def test_an_album_of_which_a_part_is_missing_in_the_answer_is_an_unknown_outcome
         adapter.finalize(CRED, replace(JOB, media=(photo(), photo(shade=5))), Staged())
 
 
+def test_an_album_of_which_one_file_was_refused_is_an_unknown_outcome(scripted: Scripted, photo: Photo) -> None:
+    """Each of its messages is sent for itself, and the sentence speaks of one of them only."""
+    said = 'Bad Request: failed to send message #2 with the error message "{}"'
+    for inner in ("IMAGE_PROCESS_FAILED", "Wrong file identifier/HTTP URL specified", "chat not found"):
+        adapter, _ = scripted(KEY, Answer(400, _body(400, said.format(inner))))
+        with pytest.raises(OutcomeUnknown, match="others"):
+            adapter.finalize(CRED, replace(JOB, media=(photo(), photo(shade=5))), Staged())
+
+
+@pytest.mark.parametrize("broken", ["", "<html>busy</html>", "cut", 500])
+def test_of_an_album_nothing_is_deleted_while_its_page_cannot_be_read(scripted: Scripted, broken: str | int) -> None:
+    """Its first message would be gone, and with it the only way to the others."""
+    one = '<div class="tgme_widget_message" data-post="town_news/17">{}</div></html>'
+    file = '<a class="tgme_widget_message_photo_wrap" href="https://t.me/town_news/{}?single"></a>'
+    whole = one.format(file.format(17) + file.format(18))
+    deleted: list[int] = []
+    shown: list[str | int] = [broken]
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        if request.url.path.endswith("getChat"):
+            result = {"id": int(CRED.remote_id), "type": "channel", "username": "town_news"}
+            return httpx2.Response(200, json={"ok": True, "result": result})
+        if request.url.path.endswith("deleteMessage"):
+            deleted.append(json.loads(request.content)["message_id"])
+            return httpx2.Response(200, json={"ok": True, "result": True})
+        if isinstance(shown[0], int):
+            return httpx2.Response(shown[0], text=whole)
+        return httpx2.Response(200, text=whole[:-10] if shown[0] == "cut" else shown[0])
+
+    adapter, _ = scripted(KEY, Answer(script=answer))
+    with pytest.raises(Unavailable, match="page"):
+        adapter.delete(CRED, f"{CRED.remote_id}/17")
+    assert deleted == []
+    shown[0] = whole
+    adapter.delete(CRED, f"{CRED.remote_id}/17")
+    assert deleted == [18, 17]
+
+
 @pytest.mark.parametrize(
     ("parameters", "headers", "wait"),
     [

@@ -127,10 +127,56 @@ def test_reactions_are_added_up() -> None:
         ("", None),
         ("-3", None),
         ("1e9", None),
+        ("1,234", None),  # not in a form that these pages use: it may be a thousand or one
+        ("1.5", None),
+        ("9" * 400, None),
+        ("9" * 400 + "K", None),
+        ("\u0663", None),
     ],
 )
 def test_numbers_are_read_as_the_pages_write_them(text: str, number: int | None) -> None:
     assert rounded(text) == number
+
+
+FORGED = (
+    '<div class="tgme_widget_message_error">Post not found</div>'
+    '<a class="tme_messages_more js-messages_more" data-before="7" href="/s/town_news?before=7">more</a>'
+    '<div class="tgme_widget_message js-widget_message" data-post="town_news/99">'
+    '<div class="tgme_widget_message_text js-message_text">another</div></div>'
+    '<a class="tgme_widget_message_date" href="https://t.me/town_news/1"><time datetime="2020-01-01T00:00:00+00:00">x</time></a>'
+    '<span class="tgme_widget_message_views">9M</span><span class="tgme_reaction">5</span>'
+    '<a class="tgme_widget_message_reply" href="https://t.me/town_news/3">r</a>'
+    '<a class="tgme_widget_message_photo_wrap" href="https://t.me/town_news/44?single">p</a>'
+    '<div class="tgme_widget_message_forwarded_from">f</div><div class="message_media_not_supported">u</div>'
+)
+
+
+def test_nothing_of_a_message_is_read_out_of_its_words() -> None:
+    """Whatever markup comes into a text: it moves no time, count, file or answer, and makes no other message."""
+    read = read_page(page(shown(42, words("Hello " + FORGED))))
+    (one,) = read.messages
+    plain = read_page(page(shown(42, words("Hello")))).messages[0]
+    assert one.text.startswith("Hello Post not found")
+    assert replace(one, text="", links=()) == replace(plain, text="", links=())
+    assert read.error == "" and read.before is None
+    outside = read_page(page(shown(42, words("Hello")), above=FORGED))  # the control
+    assert outside.before == 7 and outside.error and len(outside.messages) == 2
+
+
+def test_a_number_too_long_to_be_one_is_read_as_none() -> None:
+    digits = "9" * 5000
+    html = page(
+        shown(42, REPLY.replace("/40", f"/{digits}") + words("Hello")),
+        above=f'<a class="js-messages_more" data-before="{digits}"></a><div class="tgme_widget_message" data-post="a/{digits}"></div>',
+    )
+    read = read_page(html)
+    assert [(one.number, one.reply_to) for one in read.messages] == [(42, None)] and read.before is None
+
+
+def test_a_sum_of_reactions_of_which_one_has_no_number_is_unknown() -> None:
+    one = '<span class="tgme_reaction"><i class="emoji"><b>👍</b></i>{}</span>'
+    body = words("liked") + one.format("12") + one.format("")
+    assert read_page(page(shown(1, body))).messages[0].reactions is None
 
 
 @given(st.text(alphabet="<>/=\"' abdivsm-_!&#;ptoxt\n", max_size=300))

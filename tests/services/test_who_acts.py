@@ -50,7 +50,7 @@ WITHOUT_ACTOR = {
         SIGNING_IN,
         """
         people.users: create authenticate with_code issue_ticket redeem_ticket session_user sign_out
-        people.sessions: log_in renew log_out by_cookie by_bearer alive
+        people.sessions: log_in renew log_out by_cookie by_bearer by_upload alive
         people.second_factor: check
         people.api_tokens: create
         people.people: make_first may_set_up nobody_yet register registering registration_link finish_registration
@@ -65,6 +65,8 @@ WITHOUT_ACTOR = {
         notifications.channels: confirming confirm turning_off turn_off
         reports.proof_pages: page
         media.media: check_signed open_public
+        media.handing_in: take_in
+        posts.hooks: receive
         """,
     ),
     **named(
@@ -94,12 +96,12 @@ WITHOUT_ACTOR = {
     **named(
         PIECE,
         """
-        accounts.accounts: server_address
+        accounts.accounts: server_address current_limits
         accounts.linking: callback_url
         accounts.tokens: withdraw withdraw_all withdraw_replaced withdraw_unused
         media.media: received thumbnail
         monitoring.event_feed: story_at missed check_last_id
-        posts.drafts: check_room back_to_draft
+        posts.drafts: check_room back_to_draft put_in_review
         posts.posts: plan plan_all with_handles
         posts.review_gate: advice_columns
         reports.printing: pdf
@@ -143,6 +145,7 @@ WITHOUT_SCOPE = {
         """
         media.media: add_file add_bytes
         posts.gate: passed
+        posts.posts: known_by once
         posts.review_gate: judged held_back waits_for_model wait_for_model first_word
         """,
     ),
@@ -158,6 +161,8 @@ DOORS = {
     "postprober/cli/main.py",
     "postprober/cli/demo.py",
     "postprober/services/posts/advice.py",
+    "postprober/services/posts/hooks.py",
+    "postprober/cli/agents.py",
     "postprober/services/reports/report_schedule.py",
     "bench/acting.py",
 }
@@ -248,10 +253,10 @@ def test_an_actor_is_the_person_and_their_space(installation: Installation) -> N
 
 def test_a_role_that_changed_since_the_door_counts_as_it_is_now(installation: Installation) -> None:
     member = _member(installation)
-    assert permits.need(installation.core, member, "posts:write").role == "editor"
+    assert permits.need(installation.core, member, "posts:draft").role == "editor"
     _member(installation, "viewer")
     with pytest.raises(Forbidden, match="Your role is viewer"):
-        permits.need(installation.core, member, "posts:write")
+        permits.need(installation.core, member, "posts:draft")
     assert permits.need(installation.core, member, "posts:read").role == "viewer"
     with installation.core.db.write() as conn:
         users.write(conn, member.user, installation.core.clock.now(), is_active=False)
@@ -273,7 +278,7 @@ def test_a_use_case_asks_once_and_what_it_calls_goes_by_that(
     def inner(core: Core, actor: Actor) -> None:
         seen.append(actor)
 
-    @permits.needs("posts:write")
+    @permits.needs("posts:draft")
     def outer(core: Core, actor: Actor) -> None:
         inner(core, actor)
         inner(core, permits.again(actor))
@@ -288,7 +293,7 @@ def test_a_use_case_asks_once_and_what_it_calls_goes_by_that(
 
 
 def test_what_a_use_case_calls_is_refused_by_the_same_role(installation: Installation) -> None:
-    @permits.needs("posts:write")
+    @permits.needs("posts:draft")
     def inner(core: Core, actor: Actor) -> None: ...
 
     @permits.needs("posts:read")

@@ -9,7 +9,7 @@ from postprober.api.deps import CoreDep
 from postprober.api.idempotency import OnceDep, StoredAnswer
 from postprober.api.problems import responses
 from postprober.api.schemas import AccountBody, ConnectBody, PathId
-from postprober.api.views import AccountList, AccountOut, Connected, ListedAccount
+from postprober.api.views import AccountLimitsOut, AccountList, AccountOut, Connected, ListedAccount
 from postprober.domain.platform import NAMES
 from postprober.errors import BadInput
 from postprober.platforms.registry import SPECS
@@ -61,6 +61,14 @@ def connect(body: ConnectBody, core: CoreDep, caller: CallerDep, once: OnceDep) 
         return StoredAnswer(200, Connected(account=AccountOut.of(account)))
 
     return once.answer(body.model_dump_json(), work)
+
+
+@router.get("/{account_id:int}/limits", summary="What an account may publish", responses=responses(401, 403, 404, 422))
+def limits_of(account_id: PathId, core: CoreDep, caller: CallerDep) -> AccountLimitsOut:
+    """Asked of the platform where it tells; else its usual numbers."""
+    require(caller, "accounts:read")
+    account = accounts.get(core, caller.actor, account_id)
+    return AccountLimitsOut.of(account, accounts.limits_of(core, caller.actor, account_id))
 
 
 # `int`, so that other methods of /connect are no requests for an account of that name.

@@ -37,7 +37,7 @@ def read(post_id: PathId, core: CoreDep, caller: CallerDep) -> Suggestions:
 @router.post("/suggestions", summary="Ask the agent now", responses=responses(401, 403, 404, 409, 422))
 def ask(post_id: PathId, core: CoreDep, caller: CallerDep) -> Suggestions:
     """Answers when they are made, which takes some seconds with a model. What was decided before stays decided."""
-    require(caller, "posts:write")
+    require(caller, "posts:draft")
     return Suggestions.of(advice.ask(core, caller.actor, post_id).to_json())
 
 
@@ -48,7 +48,7 @@ def ask(post_id: PathId, core: CoreDep, caller: CallerDep) -> Suggestions:
 )
 def accept(post_id: PathId, suggestion_id: SuggestionId, core: CoreDep, caller: CallerDep) -> PostOut:
     """409 when the text is another by now, or the post is on its way."""
-    require(caller, "posts:write")
+    require(caller, "posts:draft")
     return PostOut.of(advice.accept(core, caller.actor, post_id, suggestion_id))
 
 
@@ -57,7 +57,7 @@ def accept(post_id: PathId, suggestion_id: SuggestionId, core: CoreDep, caller: 
 )
 def refuse(post_id: PathId, suggestion_id: SuggestionId, core: CoreDep, caller: CallerDep) -> Suggestions:
     """It is remembered, and not made again."""
-    require(caller, "posts:write")
+    require(caller, "posts:draft")
     return Suggestions.of(advice.refuse(core, caller.actor, post_id, suggestion_id).to_json())
 
 
@@ -65,7 +65,7 @@ def refuse(post_id: PathId, suggestion_id: SuggestionId, core: CoreDep, caller: 
 def decide(post_id: PathId, body: ReviewBody, core: CoreDep, caller: CallerDep, if_match: IfMatch = None) -> PostOut:
     """Approved, it is checked against the platforms' limits and planned. With `If-Match` only the version that was read is
     decided about."""
-    require(caller, "posts:write")
+    require(caller, "posts:approve")
     read = drafts.get(core, caller.actor, post_id, versions_of(if_match))
     version = None if if_match is None else read.version
     return PostOut.of(advice.decide_review(core, caller.actor, post_id, body.approve, version))

@@ -12,11 +12,13 @@ from postprober.api.auth import CallerDep, require
 from postprober.api.deps import COOKIE, CoreDep
 from postprober.api.idempotency import OnceDep, StoredAnswer
 from postprober.api.problems import responses
+from postprober.api.schemas import Id
 from postprober.domain.access import GRANTABLE
 from postprober.errors import Forbidden, NotSignedIn, SecondFactorNeeded, TooManyTries
 from postprober.security.passwords import MAX_CHARS
 from postprober.services.core import Mark
 from postprober.services.people import api_tokens, sessions
+from postprober.services.people.token_limits import MOST_A_DAY
 
 router = APIRouter(prefix="/api/auth", tags=["auth"])
 
@@ -48,7 +50,7 @@ class Me(BaseModel):
     name: str = Field(examples=["Demo"])
     zone: str = Field(examples=["Europe/Berlin"])
     role: str = Field(examples=["owner"])
-    scopes: list[str] = Field(examples=[["posts:read", "posts:write"]])
+    scopes: list[str] = Field(examples=[["posts:draft", "posts:read"]])
     signed_in_by: str = Field(description="browser, login or api_token", examples=["login"])
 
 
@@ -56,6 +58,18 @@ class NewApiToken(_In):
     name: str = Field(min_length=1, max_length=api_tokens.MAX_NAME, examples=["nightly report"])
     scopes: list[str] = Field(min_length=1, max_length=len(GRANTABLE), examples=[["posts:read", "monitoring:read"]])
     days: int = Field(365, ge=1, le=api_tokens.MAX_DAYS, description="How long it lives")
+    account_ids: list[Id] | None = Field(
+        None, max_length=100, description="The only accounts that its posts may name; left out: all", examples=[[1]]
+    )
+    ceiling: Annotated[int, Field(strict=True, ge=1, le=MOST_A_DAY)] | None = Field(
+        None, description="How often it may publish on one day; left out: without a bound", examples=[5]
+    )
+    unasked: bool = Field(
+        False,
+        strict=True,
+        description="What is proposed with it is published without a person's approval; needs `account_ids` and `ceiling`",
+        examples=[False],
+    )
 
 
 class ApiTokenOut(BaseModel):
@@ -66,6 +80,9 @@ class ApiTokenOut(BaseModel):
     created_at: datetime
     expires_at: datetime
     last_used_at: datetime | None = Field(description="To the minute")
+    account_ids: list[int] | None = Field(description="The only accounts that its posts may name; null: all")
+    ceiling: int | None = Field(description="How often it may publish on one day")
+    unasked: bool = Field(description="What is proposed with it is published without a person's approval")
 
 
 class NewApiTokenOut(ApiTokenOut):
@@ -136,7 +153,16 @@ def create_token(body: NewApiToken, caller: CallerDep, core: CoreDep, once: Once
 
     def work(mark: Mark, made: int | None) -> StoredAnswer:
         token, secret = api_tokens.create(
-            core, caller, name=body.name, scopes=body.scopes, days=body.days, mark=mark, instead_of=made
+            core,
+            caller,
+            name=body.name,
+            scopes=body.scopes,
+            days=body.days,
+            accounts=body.account_ids,
+            ceiling=body.ceiling,
+            unasked=body.unasked,
+            mark=mark,
+            instead_of=made,
         )
         return StoredAnswer(201, NewApiTokenOut(**_view(token).model_dump(), token=secret), _NO_STORE)
 
@@ -171,4 +197,7 @@ def _view(token: api_tokens.ApiToken) -> ApiTokenOut:
         created_at=token.created_at,
         expires_at=token.expires_at,
         last_used_at=token.last_used_at,
+        account_ids=None if token.limits.accounts is None else sorted(token.limits.accounts),
+        ceiling=token.limits.ceiling,
+        unasked=token.limits.unasked,
     )

@@ -91,7 +91,7 @@ def cancel(delivery_id: PathId, body: CancelBody, core: CoreDep, caller: CallerD
 def adopt(delivery_id: PathId, body: AdoptBody, request: Request, core: CoreDep, caller: CallerDep) -> DeliveryDetail:
     """PostProber reads the post first: it must be the account's, and say what was to be sent. Doing it twice changes
     nothing more."""
-    require(caller, "monitoring:write", "posts:write")
+    require(caller, "monitoring:write", "posts:publish")
     delivery_actions.adopt_held(core, caller.actor, delivery_id, body.link, request_id=request.state.request_id)
     return _detail(core, caller, delivery_id)
 
@@ -155,7 +155,7 @@ def publish_again(delivery_id: PathId, body: AgainBody, core: CoreDep, caller: C
 def _decide(
     core: Core, caller: Caller, once: Once, delivery_id: int, decide: Callable[[Mark], None], body: str = ""
 ) -> Response:
-    require(caller, "monitoring:write", "posts:write")
+    require(caller, "monitoring:write", "posts:publish")
 
     def work(mark: Mark, made: int | None) -> StoredAnswer:
         if made is None:

@@ -5,32 +5,36 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
+from tempfile import SpooledTemporaryFile
 from typing import Annotated, Any
 
-from fastapi import APIRouter, HTTPException, Query, Request, Response
+from fastapi import APIRouter, HTTPException, Path, Query, Request, Response
 from fastapi.responses import FileResponse
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, UploadFile
 
 from postprober.api.auth import Caller, CallerDep, require
 from postprober.api.deps import CoreDep
 from postprober.api.idempotency import Once, OnceDep, StoredAnswer
+from postprober.api.middleware import HANDED_IN
 from postprober.api.problems import responses
-from postprober.api.schemas import Alt, PathId, PlatformKey
+from postprober.api.schemas import Alt, Body, PathId, PlatformKey, Text
 from postprober.api.slow_work import Gate, SlowWork
 from postprober.api.views import MediaOut, SignedUrl
 from postprober.domain.platform import known
-from postprober.errors import BadInput
+from postprober.errors import BadInput, NotFound
 from postprober.services.core import Core, Mark
-from postprober.services.media import media
+from postprober.services.media import handing_in, media
 from postprober.services.media.media import MAX_ALT
+from postprober.services.people import sessions
 
 router = APIRouter(tags=["media"])
 _UNNAMED = re.compile(r"[^\w .()+-]", re.ASCII)  # names are shown to people; everything else in them is a trick
 LONGEST = 900.0  # seconds; 512 MB at 5 Mbit/s
 MAX_FIELD = 4 * MAX_ALT + 1024  # bytes of a text field: UTF-8 takes four a character
+Upload = Annotated[str, Path(pattern=r"^up_[A-Za-z0-9_-]{20,100}$", examples=["up_…"])]
 _ALT: TypeAdapter[str] = TypeAdapter(Alt)
 _FORM: dict[str, Any] = {
     "type": "object",
@@ -103,6 +107,101 @@ def _take(core: Core, caller: Caller, once: Once, file: UploadFile, alt: str) ->
             return StoredAnswer(201, MediaOut.of(record), {"Location": f"/api/media/{media_id}"})
 
         return once.answer(json.dumps([found.digest, name, alt]), work)
+
+
+class FromAddress(Body):
+    """A file that is public already."""
+
+    url: Annotated[Text, Field(min_length=8, max_length=4096)] = Field(examples=["https://example.org/cat.jpg"])
+    alt: Alt = Field("", description="What it shows, for those who cannot see it", examples=["A cat"])
+
+
+class Announced(Body):
+    """A file that will be handed in."""
+
+    name: Annotated[Text, Field(min_length=1, max_length=255)] = Field(examples=["cat.jpg"])
+    alt: Alt = Field("", description="What it shows, for those who cannot see it", examples=["A cat"])
+
+
+class HandoverOut(BaseModel):
+    """Send the file's bytes as the body of one PUT to `put_url`, which needs no token; then ask the same address with GET."""
+
+    upload: str = Field(description="The end of the address", examples=["up_…"])
+    put_url: str = Field(examples=["https://post.example.org/api/media/uploads/up_…"])
+    expires_at: datetime
+
+
+@router.post(
+    "/api/media/from-url",
+    status_code=201,
+    summary="Take a file from an address",
+    response_model=MediaOut,
+    responses=responses(401, 403, 409, 422, 429),
+)
+async def from_url(body: FromAddress, request: Request, core: CoreDep, caller: CallerDep, once: OnceDep) -> Response:
+    """Of at most 8 MB, at a public address that needs no sign-in and leads to no other one."""
+    require(caller, "media:write")
+
+    def work(mark: Mark, made: int | None) -> StoredAnswer:
+        media_id = made or handing_in.from_address(core, caller.actor, body.url, body.alt, mark)
+        return StoredAnswer(201, MediaOut.of(media.get(core, caller.actor, media_id)))
+
+    gate: Gate = request.app.state.uploads
+    with gate.held(caller.user.id):
+        return await run_in_threadpool(once.answer, body.model_dump_json(), work)
+
+
+@router.post(
+    "/api/media/uploads",
+    status_code=201,
+    summary="Announce a file",
+    responses=responses(401, 403, 409, 422),
+)
+def announce(body: Announced, core: CoreDep, caller: CallerDep) -> HandoverOut:
+    """Answers with an address to which one file may be sent within half an hour."""
+    require(caller, "media:write")
+    made = handing_in.announce(core, caller.actor, _UNNAMED.sub("_", body.name), body.alt)
+    url = f"{core.settings.public_base}{HANDED_IN}{made.secret}"
+    return HandoverOut(upload=made.secret, put_url=url, expires_at=made.expires_at)
+
+
+@router.put(
+    "/api/media/uploads/{upload}",
+    status_code=201,
+    summary="Hand in an announced file",
+    responses=responses(403, 404, 408, 409, 413, 422, 429),
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+        }
+    },
+)
+async def hand_in(upload: Upload, request: Request, core: CoreDep) -> MediaOut:
+    """The bytes of the file, whole. The address is the permission: whoever has it may hand in this one file."""
+    caller = await run_in_threadpool(sessions.by_upload, core, upload)
+    if caller is None:
+        raise NotFound("There is no such upload, or its time is over; announce the file again.")
+    gate: Gate = request.app.state.uploads
+    with gate.held(caller.user.id), SpooledTemporaryFile(max_size=media.BLOCK) as spool:
+        try:
+            async with asyncio.timeout(LONGEST):
+                async for block in request.stream():
+                    await run_in_threadpool(spool.write, block)
+        except TimeoutError:
+            raise HTTPException(408, "The upload took too long; try again.", {"Connection": "close"}) from None
+        spool.seek(0)
+        media_id = await run_in_threadpool(handing_in.take_in, core, caller, spool)
+    return MediaOut.of(await run_in_threadpool(media.get, core, caller.actor, media_id))
+
+
+@router.get(
+    "/api/media/uploads/{upload}", summary="Ask for an announced file", responses=responses(401, 403, 404, 409, 422)
+)
+def handed_in(upload: Upload, core: CoreDep, caller: CallerDep) -> MediaOut:
+    """What came under the address; 409 while nothing has."""
+    require(caller, "media:write")
+    return MediaOut.of(media.get(core, caller.actor, handing_in.handed_in(core, caller.actor, upload)))
 
 
 @router.get("/api/media/{media_id}", summary="Read what is known of a file", responses=responses(401, 403, 404, 422))

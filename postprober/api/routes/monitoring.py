@@ -47,7 +47,7 @@ def logs(
 )
 def retry(post_id: PathId, core: CoreDep, caller: CallerDep, once: OnceDep) -> Response:
     """Only those that failed: nothing of them was published. What is held or invisible is never sent again by this."""
-    require(caller, "monitoring:write", "posts:write")
+    require(caller, "monitoring:write", "posts:publish")
 
     def work(mark: Mark, made: int | None) -> StoredAnswer:
         if made is None:

@@ -42,15 +42,20 @@ def listing(core: CoreDep, caller: CallerDep, limit: Limit = cursors.DEFAULT_LIM
 )
 def create(body: NewPostBody, core: CoreDep, caller: CallerDep, once: OnceDep) -> Response:
     """Kept as a draft, or checked, reviewed and planned at once with `submit`. `ai_suggestions` has the review; its
-    suggestions are `pending` for a moment. What the review does not pass gets status `review` and waits for a person."""
-    require(caller, "posts:write")
+    suggestions are `pending` for a moment. What the review does not pass gets status `review` and waits for a person.
+    With a `key`, the post that has it already is the answer."""
+    require(caller, "posts:publish" if body.submit else "posts:draft")
+    named = posts.client_key(caller.actor, body.key) if body.key else ""
 
     def work(mark: Mark, made: int | None) -> StoredAnswer:
         if made is not None:
             return _answer(201, drafts.get(core, caller.actor, made))
+        if named and (known := posts.known_by(core, caller.actor, named)) is not None:
+            return _answer(200, known)
         wish = _in_time(core, body.wish())
-        keep = posts.create if body.submit else drafts.save
-        return _answer(201, keep(core, caller.actor, wish, mark))
+        if body.submit:
+            return _answer(201, posts.create(core, caller.actor, wish, mark, named=named))
+        return _answer(201, drafts.save(core, caller.actor, wish, mark, key=named))
 
     return once.answer(body.model_dump_json(), work)
 
@@ -70,7 +75,7 @@ def read(post_id: PathId, core: CoreDep, caller: CallerDep) -> Response:
 )
 def update(post_id: PathId, body: PostBody, core: CoreDep, caller: CallerDep, if_match: IfMatch = None) -> Response:
     """A draft, or a planned post that no worker has touched. `If-Match` is required, so that nobody's edit is lost."""
-    require(caller, "posts:write")
+    require(caller, "posts:draft")
     drafts.get(core, caller.actor, post_id)
     if if_match is None:
         raise Precondition("Send If-Match with the ETag that you read.")
@@ -86,7 +91,7 @@ def update(post_id: PathId, body: PostBody, core: CoreDep, caller: CallerDep, if
 )
 def delete(post_id: PathId, core: CoreDep, caller: CallerDep, if_match: IfMatch = None) -> None:
     """What was planned is cancelled. What was sent stays, here and on the platforms."""
-    require(caller, "posts:write")
+    require(caller, "posts:draft")
     drafts.delete(core, caller.actor, post_id, versions_of(if_match))
 
 
@@ -99,7 +104,7 @@ def delete(post_id: PathId, core: CoreDep, caller: CallerDep, if_match: IfMatch 
 def submit(post_id: PathId, core: CoreDep, caller: CallerDep, once: OnceDep, if_match: IfMatch = None) -> Response:
     """Every platform's limits are checked first; if one would refuse the post, nothing is planned and `violations` says
     what to change, account by account."""
-    require(caller, "posts:write")
+    require(caller, "posts:publish")
 
     def work(mark: Mark, made: int | None) -> StoredAnswer:
         if made is not None:

@@ -66,12 +66,12 @@ def listing(post_id: PathId, core: CoreDep, caller: CallerDep) -> RepairList:
 def apply(repair_id: PathId, core: CoreDep, caller: CallerDep, body: ApprovedBody | None = None) -> RepairOut:
     """409 when the delivery has moved on since it was proposed, and 409 `review-needed` when it changes words that the
     review holds."""
-    require(caller, "monitoring:write", "posts:write")
+    require(caller, "monitoring:write", "posts:publish")
     return RepairOut.of(repairs.apply(core, caller.actor, repair_id, body.approved if body else ""))
 
 
 @router.post("/repairs/{repair_id}/refuse", summary="Refuse a repair", responses=responses(401, 403, 404, 409, 422))
 def refuse(repair_id: PathId, core: CoreDep, caller: CallerDep) -> RepairOut:
     """The delivery stays as it is."""
-    require(caller, "monitoring:write", "posts:write")
+    require(caller, "monitoring:write", "posts:publish")
     return RepairOut.of(repairs.refuse(core, caller.actor, repair_id))

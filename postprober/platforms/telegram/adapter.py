@@ -218,14 +218,15 @@ class TelegramAdapter:
         raise Unavailable("Telegram's public page does not show the post.", page.error[:200], http_status=reply.status)
 
     def delete(self, cred: Credentials, remote_id: str) -> None:
-        """An album is several messages. Which ones is on the public page; of a private channel only the first is known."""
+        """An album is several messages. Which ones is on the public page; of a private channel only the first is known.
+
+        Raises Unavailable, and deletes nothing, while that page cannot be read: without its first message, the rest of an
+        album could not be found any more."""
         chat, number = parts_of(remote_id)
         if not number:
             raise PostRejected("This is no post of the channel.", remote_id[:80])
-        for one in (
-            *self._others(cred, number),
-            int(number),
-        ):  # the first last: as long as it is there, it can be repeated
+        others = self._others(cred, number)
+        for one in (*others, int(number)):  # the first last: as long as it is there, it can be repeated
             self._delete(cred, chat, one)
 
     def _others(self, cred: Credentials, number: str) -> tuple[int, ...]:
@@ -235,9 +236,13 @@ class TelegramAdapter:
             if error.code != NOT_PERMITTED:
                 raise
             return ()
-        _, page = self._page(f"/{username}/{number}", EMBEDDED)
+        reply, page = self._page(f"/{username}/{number}", EMBEDDED)
         shown = page.message(username, number)
-        return tuple(one for one in shown.album if one != int(number)) if shown else ()
+        if shown is not None and page.whole:
+            return tuple(one for one in shown.album if one != int(number))
+        if shown is None and (says_not_found(reply, page) or (reply.ok and page.error)):
+            return ()  # it is gone, or Telegram shows it to nobody
+        raise Unavailable("Telegram's public page does not show what the post consists of; try again later.")
 
     def _delete(self, cred: Credentials, chat: str, number: int) -> None:
         body = {"chat_id": _chat_id(chat), "message_id": number}

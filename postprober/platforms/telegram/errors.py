@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from datetime import datetime, timedelta
 
-from postprober.errors import PlatformError, PostRejected, ReconnectNeeded, Throttled, Unavailable
+from postprober.errors import OutcomeUnknown, PlatformError, PostRejected, ReconnectNeeded, Throttled, Unavailable
 from postprober.http import Reply
 from postprober.platforms.common.errors import ErrorRow, Refusal, RequestKind, judge
 from postprober.platforms.common.replies import MAX_WAIT, count_at, dig, retry_at, text_at
@@ -22,10 +22,13 @@ _TOO_LONG = "The text is too long for Telegram; shorten it."
 _CAPTION = "The text is too long for a post with media on Telegram (1,024 characters); shorten it."
 _FILE = "Telegram could not use the file; choose another one."
 _LATE = "Telegram lets bots delete only what is younger than 48 hours; delete this post in Telegram itself."
+_A_PART = "Telegram refused a file of the album and does not say whether the others were published."
 _SEND = (RequestKind.PUBLISH,)
 NOT_THERE = ("message to delete not found", "message_id_invalid")  # facts.md, 8
 
 TABLE: tuple[ErrorRow, ...] = (
+    # An album is several messages, and the sentence is about one of them: the others may stand there.
+    ErrorRow(OutcomeUnknown, _A_PART, text="failed to send message #", acts=_SEND),
     ErrorRow(ReconnectNeeded, _TOKEN, 401),
     # With Telegram's own sentence: these two statuses are also a gateway's, which says nothing about the post.
     ErrorRow(ReconnectNeeded, _TOKEN, 404, text="not found"),  # a malformed token; facts.md, 6

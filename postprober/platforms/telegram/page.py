@@ -15,15 +15,17 @@ from postprober.domain.remote import RemoteMedia
 from postprober.domain.tolerant_html import TolerantParser
 
 MAX_HTML = 4_000_000  # characters; a page of twenty posts has about 200,000
-_POST = re.compile(r"([A-Za-z0-9_]+)/([0-9]+)")
-_HREF = re.compile(r"/([A-Za-z0-9_]+)/([0-9]+)(?:\?.*)?$")
+_POST = re.compile(r"([A-Za-z0-9_]+)/([1-9][0-9]{0,15})")
+_HREF = re.compile(r"/([A-Za-z0-9_]+)/([1-9][0-9]{0,15})(?:\?.*)?$")
+_BEFORE = re.compile(r"[1-9][0-9]{0,15}")
 _END = re.compile(r"</html\s*>", re.IGNORECASE)
 _VOID = frozenset(
     {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
 )
 _BLOCKS = frozenset({"blockquote", "pre"})
-_NUMBER = re.compile(r"([0-9]+(?:[.,][0-9]+)?)\s*([KM]?)")
-_TIMES = {"": 1, "K": 1_000, "M": 1_000_000}
+# Only rounded numbers have a fraction, so "1,234" and "1.5" alone are no numbers of these pages.
+_NUMBER = re.compile(r"([0-9]{1,12})|([0-9]{1,6}(?:[.,][0-9]{1,3})?)\s*([KM])")
+_TIMES = {"K": 1_000, "M": 1_000_000}
 # Classes of what stands in a message, and what it is for us; the first that fits counts.
 _ROLES = (
     ("tgme_widget_message_reply", "reply"),
@@ -100,7 +102,9 @@ def read_page(html: str) -> ChannelPage:
 def rounded(text: str) -> int | None:
     """A number as the pages write it: 873, 4.02K, 1.2M; None for anything else."""
     found = _NUMBER.fullmatch(text.strip().upper())
-    return round(float(found[1].replace(",", ".")) * _TIMES[found[2]]) if found else None
+    if found is None:
+        return None
+    return int(found[1]) if found[1] else round(float(found[2].replace(",", ".")) * _TIMES[found[3]])
 
 
 @dataclass
@@ -121,7 +125,7 @@ class _Message:
 
     def shown(self) -> ShownMessage:
         album = tuple(sorted(self.numbers | {self.number})) if len(self.media) > 1 else ()
-        told = [rounded("".join(_NUMBER_AT_END.findall("".join(one))[-1:])) for one in self.reactions]
+        told = [rounded(count_at_end("".join(one))) for one in self.reactions]
         known = [count for count in told if count is not None]
         return ShownMessage(
             self.username,
@@ -130,7 +134,7 @@ class _Message:
             self.created_at,
             self.reply_to,
             rounded("".join(self.views)),
-            sum(known) if known else None,
+            sum(known) if known and len(known) == len(told) else None,  # a part of a sum is no sum
             None if self.unsupported else tuple(self.media),
             tuple(self.links),
             album,
@@ -139,11 +143,17 @@ class _Message:
         )
 
 
-_NUMBER_AT_END = re.compile(r"[0-9.,]+\s*[KM]?\s*$", re.IGNORECASE)
+_NUMBER_AT_END = re.compile(r"[0-9.,]{1,20}\s?[KM]?\s?$", re.IGNORECASE)
+
+
+def count_at_end(text: str) -> str:
+    """The count behind the sign of a reaction, "" where there is none."""
+    found = _NUMBER_AT_END.search(text[-24:])
+    return found[0] if found else ""
 
 
 class _Reader(TolerantParser):
-    """Follows which of the roles it is in. Only what lies in a message counts; a message in a message is its text."""
+    """Follows which of the roles it is in. Only what lies in a message counts, and what lies in its words is words."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -169,8 +179,9 @@ class _Reader(TolerantParser):
                 self._link, self._label = values.get("href", ""), []
         if tag == "time" and self._in("date") and self.found:
             self.found[-1].created_at = parse_time(values.get("datetime", ""))
-        if tag == "a" and "js-messages_more" in classes and values.get("data-before", "").isdecimal():
-            self.before = int(values["data-before"])
+        if tag == "a" and "js-messages_more" in classes and not self._in("message"):
+            before = _BEFORE.fullmatch(values.get("data-before", ""))
+            self.before = int(before[0]) if before else self.before
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.handle_starttag(tag, attrs)
@@ -200,15 +211,21 @@ class _Reader(TolerantParser):
             self.found[-1].reactions[-1].append(data)
 
     def _role(self, classes: set[str], values: dict[str, str]) -> str:
-        """What an element is; marks in its message what needs no content."""
-        if "tgme_widget_message_error" in classes:
-            return "error"
-        post = _POST.fullmatch(values.get("data-post", ""))
-        if post and "tgme_widget_message" in classes:
-            self.found.append(_Message(post[1], int(post[2]), "service_message" in classes))
-            return "message"
+        """What an element is; marks in its message what needs no content.
+
+        What lies in a message is no page and no other message, and what lies in its words has no role but to be words:
+        whoever writes them must not be able to write a time, a count, a file or an end of the channel.
+        """
+        if not self._in("message"):
+            if "tgme_widget_message_error" in classes:
+                return "error"
+            post = _POST.fullmatch(values.get("data-post", ""))
+            if post and "tgme_widget_message" in classes:
+                self.found.append(_Message(post[1], int(post[2]), "service_message" in classes))
+                return "message"
+            return ""
         role = next((role for name, role in _ROLES if name in classes), "")
-        if not role or not self.found or not self._in("message"):
+        if not role or not self.found or self._in("text"):
             return ""
         message, href = self.found[-1], _HREF.search(values.get("href", ""))
         if self._in("reply"):

@@ -14,12 +14,13 @@ from postprober.domain.actor import Actor
 from postprober.domain.delivery import DeliveryState, StateCause
 from postprober.domain.identity import AccountIdentity, base_address, host_name, server_name
 from postprober.domain.identity import account_id as id_of
+from postprober.domain.limits import Limits
 from postprober.domain.platform import NAMES, Platform, ReconcileMode
 from postprober.domain.post import language_tag
-from postprober.errors import BadInput, NotFound, ReconnectNeeded, Suspended
+from postprober.errors import BadInput, NotFound, PlatformError, ReconnectNeeded, Suspended, VaultError
 from postprober.http import HttpClient
 from postprober.pipeline.core import transitions, unlinked
-from postprober.pipeline.core.tokens import seal, secrets_of
+from postprober.pipeline.core.tokens import open_credentials, seal, secrets_of
 from postprober.platforms.common.spec import TokenWay
 from postprober.platforms.registry import SPECS, may_publish
 from postprober.security.urlguard import check_url
@@ -182,6 +183,22 @@ def get(core: Core, actor: Actor, account_id: int) -> Account:
     """Raises NotFound."""
     with core.db.read() as conn:
         return owned(conn, actor.space, account_id)
+
+
+@permits.needs("accounts:read")
+def limits_of(core: Core, actor: Actor, account_id: int) -> Limits:
+    """What the account may publish: what its platform says now, or its usual numbers while it cannot be asked. Raises
+    NotFound."""
+    return current_limits(core, get(core, actor, account_id))
+
+
+def current_limits(core: Core, account: Account) -> Limits:
+    """The same for an account that was read already. May use the network."""
+    try:
+        cred = open_credentials(core.vault, account)
+        return core.adapter(account.platform, cred).limits(cred)
+    except (PlatformError, VaultError):
+        return core.adapter(account.platform, Credentials("", instance=account.instance)).limits(None)
 
 
 @permits.needs("accounts:write")

@@ -113,7 +113,7 @@ def add_bytes(core: Core, actor: Actor, name: str, content: bytes, alt: str = ""
 @permits.needs("media:write")
 def add_received(core: Core, actor: Actor, name: str, file: Received, alt: str = "", mark: Mark = no_mark) -> int:
     """Take in a file; what it is comes from its content, never from its name. Raises BadInput."""
-    _check_alt(alt)
+    check_alt(alt)
     facts = inspect(file.path)
     if facts.kind is MediaKind.GIF and facts.mime != "image/gif":
         file, facts = _made_gif(file)
@@ -151,7 +151,7 @@ def add_received(core: Core, actor: Actor, name: str, file: Received, alt: str =
 def describe(core: Core, actor: Actor, media_id: int, alt: str) -> None:
     """Change the alt text of a file that one draft uses, or none yet. In every other post it is a part of what was
     reviewed, approved or planned, or of another draft; that post gets a `copy`. Raises BadInput, NotFound or Conflict."""
-    _check_alt(alt)
+    check_alt(alt)
     with core.db.write() as conn:
         # First: a post that is being planned holds its files until it is.
         media.describe(conn, actor.space, media_id, alt)
@@ -173,7 +173,7 @@ def refuse_described(conn: Connection, space: int, judged: Sequence[MediaFile]) 
 def copy(core: Core, actor: Actor, media_id: int, alt: str) -> int:
     """The same file with another alt text, for one post: others that use it, planned or published, keep theirs. Returns
     the new id. Raises BadInput or NotFound."""
-    _check_alt(alt)
+    check_alt(alt)
     with core.db.write() as conn:
         return copied(conn, actor.space, media_id, alt, core.clock.now())
 
@@ -185,7 +185,8 @@ def copied(conn: Connection, space: int, media_id: int, alt: str, now: datetime)
     return media.add(conn, space=space, now=now, **{**columns, "alt": alt})
 
 
-def _check_alt(alt: str) -> None:
+def check_alt(alt: str) -> None:
+    """Raises BadInput for one that is too long."""
     if len(alt) > MAX_ALT:
         raise BadInput(f"The alt text has more than {MAX_ALT} characters.", field="alt")
 

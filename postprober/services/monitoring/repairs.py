@@ -12,7 +12,7 @@ from postprober.domain.diagnosis import AUTHORITY, Fix
 from postprober.errors import Conflict
 from postprober.pipeline.repairs import fixes
 from postprober.services.core import Core
-from postprober.services.people import permits
+from postprober.services.people import permits, token_limits
 from postprober.services.posts import drafts, gate
 from postprober.storage import deliveries, posts, repairs
 from postprober.storage.repairs import Repair
@@ -82,7 +82,7 @@ def get(core: Core, actor: Actor, repair_id: int) -> RepairView:
         return _view(repairs.get(conn, repair_id, actor.space))
 
 
-@permits.needs("posts:write")
+@permits.needs("posts:publish")
 def apply(core: Core, actor: Actor, repair_id: int, approved: str = "") -> RepairView:
     """A person says yes to a proposal. One that changes words passes the gate; `approved`: the digest of a ReviewNeeded.
     Raises NotFound, ReviewNeeded, PreflightFailed, or Conflict when it is no longer open or no longer right."""
@@ -91,6 +91,7 @@ def apply(core: Core, actor: Actor, repair_id: int, approved: str = "") -> Repai
     with core.db.write() as conn:
         repair = repairs.get(conn, repair_id, actor.space)
         delivery = deliveries.get(conn, repair.delivery_id)
+        token_limits.refuse_accounts(conn, actor, [delivery.account_id], now)
         if repair.state != "proposed":
             raise Conflict(f"This repair can no longer be applied: it is {repair.state or 'not made yet'}.")
         fixes.check_still_right(conn, repair, delivery)
@@ -114,7 +115,7 @@ def _pass_the_gate(core: Core, actor: Actor, repair_id: int, approved: str) -> N
     gate.passed(core, actor, gate.alone(drafts.wish_of(post), delivery.account_id, words), approved)
 
 
-@permits.needs("posts:write")
+@permits.needs("posts:publish")
 def refuse(core: Core, actor: Actor, repair_id: int) -> RepairView:
     """A person says no. Raises NotFound or Conflict."""
     with core.db.write() as conn:

@@ -15,7 +15,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import Connection
 
-from postprober.domain.access import SCOPES, scopes_of_role
+from postprober.domain.access import READ_SCOPES, SCOPES, scopes_of_role
 from postprober.domain.actor import Actor, Door, Via
 from postprober.errors import Forbidden
 from postprober.services.core import Core
@@ -56,17 +56,26 @@ def allows(user: User, scope: str) -> bool:
 
 
 def need(core: Core, who: Actor, scope: str) -> Actor:
-    """The actor as they are now. Raises Forbidden unless their role has `scope`, or when they were deactivated; NotFound
-    when there is no such user."""
+    """The actor as they are now. Raises Forbidden unless their role has `scope`, and the token that they came with, or
+    when they were deactivated; NotFound when there is no such user. What a use case calls in turn is part of it, so there
+    the token is not asked; nor is it for what is only read, which shows what became of an act: that is asked at the door."""
     if who.asked:
         if scope not in scopes_of_role(who.role):
             raise Forbidden(VIEWER_MAY_NOT)
         return who
+    if scope not in READ_SCOPES:
+        need_of_token(who, scope)
     with core.db.read() as conn:
         user = users.get(conn, who.user)
     if not allows(user, scope):
         raise Forbidden(VIEWER_MAY_NOT)
     return replace(of_user(user, who.via), asked=True)
+
+
+def need_of_token(who: Actor, scope: str) -> None:
+    """For what only a part of a use case does. Raises Forbidden when the token that they came with has no such scope."""
+    if not who.via.allows(scope):
+        raise Forbidden(f"This needs the permission {scope}, which this token does not have.")
 
 
 def needs(scope: str) -> Callable[[UseCase[P, R]], UseCase[P, R]]:

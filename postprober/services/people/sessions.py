@@ -8,13 +8,13 @@ is used a second time was copied by somebody, so it ends the row too (RFC 9700, 
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from postprober.domain.access import GRANTABLE, scopes_of_role
-from postprober.domain.actor import Actor, Door, Via
+from postprober.domain.access import GRANTABLE, meant, scopes_of_role
+from postprober.domain.actor import API_TOKEN, Actor, Door, Via
 from postprober.errors import Forbidden, NotSignedIn
 from postprober.security.tokens import keyed_hash, opaque, sign, verify
 from postprober.services.core import Core
@@ -28,6 +28,8 @@ REFRESH_LIFE = timedelta(days=30)
 KEPT_AFTER_END = timedelta(days=1)  # expired rows are deleted later than this
 USED_EVERY = timedelta(minutes=1)  # how exact an API token's last use is: not one write a request
 API_TOKEN_PREFIX = "pp_"
+UPLOAD = "upload"  # a kind of row: the address of one file that was announced
+UPLOAD_PREFIX = "up_"
 MAX_TOKEN_CHARS = 4096
 _PURPOSE = "access"
 _IDS_AT_ONCE = 500
@@ -47,7 +49,8 @@ class Caller:
     @property
     def actor(self) -> Actor:
         """Who is acting, for the use cases, and by which of their sign-ins or tokens."""
-        return permits.of_user(self.user, Via(Door.REST, self.kind, int(self.session or 0), self.hint))
+        bound = self.scopes if self.kind in (API_TOKEN, UPLOAD) else None
+        return permits.of_user(self.user, Via(Door.REST, self.kind, int(self.session or 0), self.hint, bound))
 
 
 @dataclass(frozen=True)
@@ -116,6 +119,16 @@ def by_bearer(core: Core, token: str) -> Caller | None:
     return _by_api_token(core, token) if token.startswith(API_TOKEN_PREFIX) else _by_access_token(core, token)
 
 
+def by_upload(core: Core, secret: str) -> Caller | None:
+    """Who announced a file under this address; they may hand it in and nothing else. None when it is not good (any more)."""
+    if len(secret) > MAX_TOKEN_CHARS or not secret.startswith(UPLOAD_PREFIX):
+        return None
+    with core.db.read() as conn:
+        row = users.find_session(conn, UPLOAD, _hash(core, secret), core.clock.now())
+        caller = _caller(conn, row["user_id"], row["id"], UPLOAD) if row else None
+    return replace(caller, scopes=caller.scopes & {"media:write"}) if caller else None
+
+
 def alive(core: Core, ids: Collection[int]) -> set[int]:
     """Those of `ids` (rows of `sessions`) that are live, with an active user."""
     found: set[int] = set()
@@ -152,7 +165,7 @@ def _by_api_token(core: Core, token: str) -> Caller | None:
     if row["used_at"] is None or now - row["used_at"] >= USED_EVERY:
         with core.db.write() as conn:
             users.mark_used(conn, row["id"], now)
-    scopes = caller.scopes & GRANTABLE & frozenset(row["data"]["scopes"])
+    scopes = caller.scopes & GRANTABLE & meant(row["data"]["scopes"])
     return Caller(caller.user, scopes, caller.session, caller.kind, str(row["data"]["hint"]))
 
 

@@ -10,15 +10,13 @@ from typing import Any
 from sqlalchemy import Connection
 
 from postprober.agent.brief import Brief, PastPost, Picture, Target
-from postprober.domain.account import Credentials
 from postprober.domain.actor import Actor, job
 from postprober.domain.advice import Advice, Suggestion, cautious
 from postprober.domain.alert import AlertKind, AlertType
 from postprober.domain.limits import Limits
 from postprober.domain.post import PostStatus
-from postprober.errors import BadInput, Conflict, Forbidden, NotFound, PlatformError, PostProberError, VaultError
-from postprober.pipeline.core.tokens import open_credentials
-from postprober.services.accounts.accounts import owned
+from postprober.errors import BadInput, Conflict, Forbidden, NotFound, PostProberError
+from postprober.services.accounts.accounts import current_limits, owned
 from postprober.services.core import Core
 from postprober.services.media import media as media_service
 from postprober.services.people import permits
@@ -41,7 +39,7 @@ def of(core: Core, actor: Actor, post_id: int) -> Advice | None:
     return Advice.from_json(drafts.get(core, actor, post_id).ai_suggestions)
 
 
-@permits.needs("posts:write")
+@permits.needs("posts:draft")
 def ask(core: Core, actor: Actor, post_id: int) -> Advice:
     """Ask the agent now, and keep its answer; what was decided about earlier suggestions stays decided.
 
@@ -54,6 +52,8 @@ def ask(core: Core, actor: Actor, post_id: int) -> Advice:
     made = core.advisor.advise(brief_of(core, actor, wish)).after(earlier)
     if earlier is not None and post.options.get("approved") == review_gate.digest(wish):
         made = replace(made, review=earlier.review)  # a person's word stands
+    elif post.status == PostStatus.REVIEW and (proposed := post.options.get("proposed")):
+        made = replace(made, review=review_gate.as_proposed(made.review, proposed["by"]), waits=False)
     elif post.status != PostStatus.DRAFT:
         made = _as_planned(core, actor, post, earlier, made)
     holds = post.status == PostStatus.SCHEDULED and not made.review.passes
@@ -90,7 +90,7 @@ def _as_planned(core: Core, actor: Actor, post: Post, earlier: Advice | None, ma
 def _waited(core: Core, actor: Actor, post: Post, made: Advice) -> None:
     """The model has answered about a post that waited for it. One that passes is planned as its author asked; where
     that cannot be (it does not pass, its time is over, an account is gone) the author is told."""
-    if not made.review.passes:
+    if not made.review.passes or post.options.get("proposed"):
         _tell(core, post, f"Post {post.id} waits for your review. {' '.join(made.review.reasons)}")
         return
     try:
@@ -113,6 +113,7 @@ def _tell(core: Core, post: Post, message: str) -> None:
             dedupe_key=f"post:{post.id}:waited:{post.version}",
             now=core.clock.now(),
             kind=AlertKind.REVIEW,
+            subject=drafts.review_subject(post.id),
         )
 
 
@@ -168,7 +169,7 @@ def preview(core: Core, actor: Actor, new: NewPost) -> Advice:
     return core.advisor.advise(brief_of(core, actor, new))
 
 
-@permits.needs("posts:write")
+@permits.needs("posts:draft")
 def accept(core: Core, actor: Actor, post_id: int, suggestion_id: str) -> Post:
     """Put one suggestion into the post. Raises NotFound, Conflict (the text is another by now, or it is too late),
     BadInput (there is nothing to put in) or PreflightFailed."""
@@ -189,7 +190,7 @@ def accept(core: Core, actor: Actor, post_id: int, suggestion_id: str) -> Post:
         return posts.get(conn, post_id)
 
 
-@permits.needs("posts:write")
+@permits.needs("posts:draft")
 def refuse(core: Core, actor: Actor, post_id: int, suggestion_id: str) -> Advice:
     """Remember that a person does not want it; it is not proposed again. Raises NotFound or Conflict."""
     post, advice, chosen = _found(core, actor, post_id, suggestion_id)
@@ -200,7 +201,7 @@ def refuse(core: Core, actor: Actor, post_id: int, suggestion_id: str) -> Advice
     return done
 
 
-@permits.needs("posts:write")
+@permits.needs("posts:approve")
 def decide_review(core: Core, actor: Actor, post_id: int, approve: bool, version: int | None = None) -> Post:
     """A person decides about a post in review: approved, it is checked and planned; otherwise it is a draft again.
     `version`: of the post as the person has read it, None for whichever it is.
@@ -223,7 +224,7 @@ def brief_of(core: Core, actor: Actor, new: NewPost) -> Brief:
     with core.db.read() as conn:
         chosen = [owned(conn, actor.space, account_id) for account_id in new.account_ids]
         names = {record.id: record.name for record in media.get_many(conn, new.media_ids, actor.space)}
-    limits = {account.id: _limits(core, account) for account in chosen}
+    limits = {account.id: current_limits(core, account) for account in chosen}
     with core.db.read() as conn:
         targets = tuple(_target(conn, account, limits[account.id], new) for account in chosen)
     pictures = tuple(Picture(file, names[file.id]) for file in files)
@@ -233,14 +234,6 @@ def brief_of(core: Core, actor: Actor, new: NewPost) -> Brief:
 def _anywhere(new: NewPost) -> tuple[Target, ...]:
     """No account was chosen yet."""
     return (review_gate.no_account(new),)
-
-
-def _limits(core: Core, account: Account) -> Limits:
-    try:
-        cred = open_credentials(core.vault, account)
-        return core.adapter(account.platform, cred).limits(cred)
-    except (PlatformError, VaultError):
-        return core.adapter(account.platform, Credentials("", instance=account.instance)).limits(None)
 
 
 def _target(conn: Connection, account: Account, limits: Limits, new: NewPost) -> Target:

@@ -57,7 +57,7 @@ def coming(core: Core, actor: Actor, limit: int = 50) -> list[Day]:
     return [Day(day, tuple(its)) for day, its in by_day.items()]
 
 
-@permits.needs("posts:write")
+@permits.needs("posts:draft")
 def move(core: Core, actor: Actor, post_id: int, at: datetime, version: int) -> Post:
     """Give the post another time, after a whole preflight at that time. `version`: what the person had seen.
 

@@ -16,7 +16,7 @@ from postprober.pipeline.publishing.adopt_by_link import adopt_pointed
 from postprober.platforms.common.links import MAX_LINK
 from postprober.services.accounts.accounts import owned
 from postprober.services.core import Core, Mark, no_mark
-from postprober.services.people import permits
+from postprober.services.people import permits, token_limits
 from postprober.services.pipeline_context import context_of
 from postprober.storage import accounts, deliveries, health, posts
 from postprober.storage.records import Delivery
@@ -25,7 +25,7 @@ S = DeliveryState
 __all__ = ["MAX_LINK", "adopt_held", "cancel", "cancel_one", "look_again", "retry", "retry_one", "send_held"]
 
 
-@permits.needs("posts:write")
+@permits.needs("posts:publish")
 def cancel(core: Core, actor: Actor, post_id: int) -> int:
     """Stop what has not been sent; returns how many deliveries were cancelled. Raises NotFound or Conflict."""
     stopped = 0
@@ -34,6 +34,7 @@ def cancel(core: Core, actor: Actor, post_id: int) -> int:
         reason = f"cancelled by {permits.name_of(conn, actor)}"
         for delivery in deliveries.of_post(conn, post_id):
             if delivery.state in _STOPPABLE and delivery.unknown_at is None:
+                token_limits.refuse_accounts(conn, actor, [delivery.account_id], core.clock.now())
                 _stop(conn, delivery, core.clock.now(), reason)
                 stopped += 1
     if not stopped:
@@ -41,12 +42,12 @@ def cancel(core: Core, actor: Actor, post_id: int) -> int:
     return stopped
 
 
-@permits.needs("posts:write")
+@permits.needs("posts:publish")
 def cancel_one(core: Core, actor: Actor, delivery_id: int, *, not_there: bool = False, mark: Mark = no_mark) -> None:
     """Stop one delivery. `not_there`: the person has looked on the platform, which one whose outcome is unknown needs.
     Raises NotFound or Conflict."""
     with core.db.write() as conn:
-        delivery = _one_of(conn, actor.space, delivery_id)
+        delivery = _one_of(core, conn, actor, delivery_id)
         if delivery.state is S.PARTIAL:
             raise Conflict(
                 "The first parts of this thread are published. Publish the rest, or delete them on the platform."
@@ -69,7 +70,7 @@ def _stop(conn: Connection, delivery: Delivery, now: datetime, reason: str) -> N
     transitions.move(conn, delivery, S.CANCELLED, reason=reason, now=now, next_at=None, unknown_at=None)
 
 
-@permits.needs("posts:write")
+@permits.needs("posts:publish")
 def retry(core: Core, actor: Actor, post_id: int, mark: Mark = no_mark) -> int:
     """Send the failed deliveries again, and what is missing of threads, and only those; returns how many. Those whose
     account is disconnected stay as they are. Raises NotFound or Conflict, also when that is all of them."""
@@ -79,17 +80,19 @@ def retry(core: Core, actor: Actor, post_id: int, mark: Mark = no_mark) -> int:
         if not failed:
             raise Conflict("Nothing of this post has failed.")
         ready = [delivery for delivery in failed if accounts.get(conn, delivery.account_id).is_active]
+        now = core.clock.now()
+        token_limits.refuse_accounts(conn, actor, [delivery.account_id for delivery in ready or failed], now)
         for delivery in ready or failed:
-            _try_again(conn, actor, delivery, core.clock.now())
+            _try_again(conn, actor, delivery, now)
         mark(conn, post_id)
     return len(ready)
 
 
-@permits.needs("posts:write")
+@permits.needs("posts:publish")
 def retry_one(core: Core, actor: Actor, delivery_id: int, mark: Mark = no_mark) -> None:
     """Send one failed delivery again. Raises NotFound or Conflict."""
     with core.db.write() as conn:
-        delivery = _one_of(conn, actor.space, delivery_id)
+        delivery = _one_of(core, conn, actor, delivery_id)
         if delivery.state not in UNFINISHED:
             raise Conflict(f"Delivery {delivery_id} has not failed; it is {delivery.state.value}.")
         _try_again(conn, actor, delivery, core.clock.now())
@@ -111,18 +114,18 @@ def _try_again(conn: Connection, actor: Actor, delivery: Delivery, now: datetime
     )
 
 
-@permits.needs("posts:write")
+@permits.needs("posts:publish")
 def send_held(core: Core, actor: Actor, delivery_id: int, mark: Mark = no_mark) -> None:
     """A person says that a held one is not there: send it. Or one that waits for its failing platform: do not wait.
     Raises NotFound or Conflict."""
     now = core.clock.now()
     with core.db.write() as conn:
-        waiting = _one_of(conn, actor.space, delivery_id)
+        waiting = _one_of(core, conn, actor, delivery_id)
         if waiting.state is S.WAITING and health.send_anyway(conn, delivery_id):
             deliveries.touch(conn, waiting, now, next_at=now)
             mark(conn, delivery_id)
             return
-        delivery = _held(conn, actor.space, delivery_id)
+        delivery = _held(core, conn, actor, delivery_id)
         _must_be_linked(conn, delivery)
         transitions.move(
             conn,
@@ -141,12 +144,12 @@ def send_held(core: Core, actor: Actor, delivery_id: int, mark: Mark = no_mark) 
         mark(conn, delivery_id)
 
 
-@permits.needs("posts:write")
+@permits.needs("posts:publish")
 def look_again(core: Core, actor: Actor, delivery_id: int, mark: Mark = no_mark) -> None:
     """Look once more whether a held delivery is there. Raises NotFound or Conflict."""
     now = core.clock.now()
     with core.db.write() as conn:
-        delivery = _held(conn, actor.space, delivery_id)
+        delivery = _held(core, conn, actor, delivery_id)
         if delivery.unknown_at is None:
             raise Conflict("This one was held before anything was sent; send it or cancel it.")
         _must_be_linked(conn, delivery)
@@ -163,7 +166,7 @@ def look_again(core: Core, actor: Actor, delivery_id: int, mark: Mark = no_mark)
         mark(conn, delivery_id)
 
 
-@permits.needs("posts:write")
+@permits.needs("posts:publish")
 def adopt_held(core: Core, actor: Actor, delivery_id: int, link: str, *, request_id: str = "") -> None:
     """A person says where a held delivery is; `link`: of the post on the platform, or its id there. It is read first,
     and taken only if it is the account's and says what was to be sent.
@@ -171,16 +174,17 @@ def adopt_held(core: Core, actor: Actor, delivery_id: int, link: str, *, request
     Raises NotFound, Conflict (not held), BadInput (not that post) or a PlatformError (it cannot be read now).
     """
     with core.db.read() as conn:
-        delivery = _held(conn, actor.space, delivery_id)
+        delivery = _held(core, conn, actor, delivery_id)
         owned(conn, actor.space, delivery.account_id)
         by = permits.name_of(conn, actor)
     adopt_pointed(context_of(core), delivery, link, request_id or uuid.uuid4().hex, by)
 
 
-def _one_of(conn: Connection, space: int, delivery_id: int) -> Delivery:
+def _one_of(core: Core, conn: Connection, actor: Actor, delivery_id: int) -> Delivery:
     delivery = deliveries.get(conn, delivery_id)
-    if delivery.user_id != space:
+    if delivery.user_id != actor.space:
         raise NotFound(f"There is no delivery {delivery_id}.")
+    token_limits.refuse_accounts(conn, actor, [delivery.account_id], core.clock.now())
     return delivery
 
 
@@ -190,8 +194,8 @@ def _must_be_linked(conn: Connection, delivery: Delivery) -> None:
         raise Conflict("The account is disconnected. Reconnect it first.")
 
 
-def _held(conn: Connection, space: int, delivery_id: int) -> Delivery:
-    delivery = _one_of(conn, space, delivery_id)
+def _held(core: Core, conn: Connection, actor: Actor, delivery_id: int) -> Delivery:
+    delivery = _one_of(core, conn, actor, delivery_id)
     if delivery.state is not S.HELD:
         raise Conflict(f"Delivery {delivery_id} is not held; it is {delivery.state.value}.")
     return delivery

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError, OperationalError
@@ -14,12 +15,12 @@ from postprober.domain.alert import AlertKind, AlertType
 from postprober.domain.criteria import Criteria
 from postprober.domain.delivery import DeliveryState
 from postprober.domain.post import PostStatus
-from postprober.errors import BadInput, Conflict, Stale
+from postprober.errors import BadInput, Conflict, Forbidden, Stale
 from postprober.pipeline.core import transitions
 from postprober.services.accounts.accounts import owned
 from postprober.services.core import Core, Mark, no_mark
 from postprober.services.media import media as media_service
-from postprober.services.people import permits
+from postprober.services.people import permits, token_limits
 from postprober.services.posts import review_gate
 from postprober.services.posts.posts import (
     MAX_PARTS,
@@ -45,7 +46,7 @@ _STOPPABLE = frozenset({S.SCHEDULED, S.WAITING, S.HELD, S.FAILED})
 Versions = Collection[int] | None  # the versions that a caller accepts; None: whichever is the newest
 
 
-@permits.needs("posts:write")
+@permits.needs("posts:draft")
 def save(core: Core, actor: Actor, new: NewPost, mark: Mark = no_mark, *, key: str = "") -> Post:
     """Keep a draft; limits are checked when it is submitted. `key`: under which a page finds it again; there is never
     a second post with it. Raises BadInput, NotFound, or Stale when there is a post with this key already."""
@@ -54,9 +55,13 @@ def save(core: Core, actor: Actor, new: NewPost, mark: Mark = no_mark, *, key: s
     now = core.clock.now()
     try:
         with core.db.write() as conn:
+            token_limits.refuse_accounts(conn, actor, new.account_ids, now)
             check_room(core, conn, actor.space)
             if key and posts.by_draft_key(conn, actor.space, key) is None:
                 posts.free_key(conn, actor.space, key)
+            columns = columns_of(new, chosen)
+            if actor.via.is_token:
+                columns["options"]["drafted"] = {"user": actor.user}
             post_id = posts.add(
                 conn,
                 space=actor.space,
@@ -64,7 +69,7 @@ def save(core: Core, actor: Actor, new: NewPost, mark: Mark = no_mark, *, key: s
                 scheduled_at=new.at,
                 now=now,
                 draft_key=key or None,
-                **columns_of(new, chosen),
+                **columns,
                 **review_gate.advice_columns(core, advice),
             )
             mark(conn, post_id)
@@ -125,7 +130,7 @@ def is_unavailable(error: BaseException) -> bool:
     return isinstance(error, OperationalError)
 
 
-@permits.needs("posts:write")
+@permits.needs("posts:draft")
 def change(
     core: Core, actor: Actor, post_id: int, new: NewPost, versions: Versions = None, mark: Mark = no_mark
 ) -> Post:
@@ -134,6 +139,7 @@ def change(
     Raises NotFound, Stale, Conflict (too late), BadInput or PreflightFailed; then nothing was written.
     """
     post = get(core, actor, post_id, versions)
+    _refuse_token(core, actor, post, new.account_ids)
     if post.status in UNSENT:
         chosen = _usable(core, actor, new)
         advice = review_gate.first_word(core, actor, new, chosen)
@@ -154,13 +160,37 @@ def change(
         media_service.refuse_described(conn, actor.space, files)
         _write(core, conn, post, new, chosen, scheduled_at=new.at or now, **told)
         if advice.review.passes:
-            _replan(core, conn, post, new, chosen, now, by=permits.name_of(conn, actor))
+            _replan(core, conn, post, new, chosen, now, by=permits.name_of(conn, actor), planned_by=actor)
             set_goal(conn, post_id, new, now)
             deliveries.refresh_post(conn, post_id, now)
         else:
             _withdraw(core, conn, post, now, by=permits.name_of(conn, actor))
         mark(conn, post_id)
         return posts.get(conn, post_id)
+
+
+def _refuse_token(core: Core, actor: Actor, post: Post, accounts: Collection[int]) -> None:
+    """A token that may only write drafts changes nothing that is planned, and nothing that a person is reading. Raises
+    Forbidden or Conflict."""
+    if not actor.via.is_token:
+        return
+    with core.db.read() as conn:
+        token_limits.refuse_accounts(conn, actor, accounts, core.clock.now())
+    if post.status not in UNSENT:
+        permits.need_of_token(actor, "posts:publish")
+    elif post.status == PostStatus.REVIEW and not actor.via.allows("posts:publish"):
+        raise Conflict("A person is reading this proposal, so it cannot be changed; cancel it and propose it anew.")
+
+
+def review_subject(post_id: int) -> str:
+    """What the alerts about a post are about that waits for a person."""
+    return f"review:{post_id}"
+
+
+def _made_by(actor: Actor, post: Post) -> bool:
+    """Whether a token of the same person wrote or proposed it, and nobody has planned it since."""
+    by = post.options.get("proposed") or post.options.get("drafted") or {}
+    return post.status in UNSENT and by.get("user") == actor.user
 
 
 def hold_for_review(core: Core, post: Post, reasons: Sequence[str], again: datetime | None) -> bool:
@@ -183,6 +213,7 @@ def hold_for_review(core: Core, post: Post, reasons: Sequence[str], again: datet
                 dedupe_key=f"post:{post.id}:review:{post.version}",
                 now=now,
                 kind=AlertKind.REVIEW,
+                subject=review_subject(post.id),
             )
     except Conflict:
         return False
@@ -195,7 +226,7 @@ def _withdraw(core: Core, conn: Connection, post: Post, now: datetime, *, by: st
     posts.set_status(conn, post.id, PostStatus.REVIEW, now)
 
 
-@permits.needs("posts:write")
+@permits.needs("posts:publish")
 def submit(
     core: Core, actor: Actor, post_id: int, versions: Versions = None, mark: Mark = no_mark, *, approved: bool = False
 ) -> Post:
@@ -236,9 +267,33 @@ def submit(
                 scheduled_at=wish.at or now,
                 **told,
             )
-            plan_all(core, conn, post_id, chosen, wish, now, by=permits.name_of(conn, actor))
+            token_limits.spend(conn, actor, wish.account_ids, now)
+            alert_log.close(conn, review_subject(post_id), now)
+            plan_all(core, conn, post_id, chosen, wish, now, by=_planner(conn, actor, post, now))
         mark(conn, post_id)
         return posts.get(conn, post_id)
+
+
+def _planner(conn: Connection, actor: Actor, post: Post, now: datetime) -> str:
+    """Who plans a post that was kept until now, and who proposed it."""
+    by, _ = token_limits.planner(conn, actor, now)
+    proposed = post.options.get("proposed")
+    return f"{by}, as {proposed['by']} had proposed" if proposed else by
+
+
+def put_in_review(
+    core: Core,
+    conn: Connection,
+    post: Post,
+    wish: NewPost,
+    chosen: list[Account],
+    proposed: dict[str, Any],
+    **columns: object,
+) -> Post:
+    """A draft that somebody proposes waits for a person from now on. Raises Stale."""
+    users.lock(conn, post.user_id)
+    columns |= {"status": PostStatus.REVIEW, "scheduled_at": wish.at}
+    return _write(core, conn, post, wish, chosen, NOT_APPROVED, proposed, **columns)
 
 
 class _CopyChanged(Stale):
@@ -270,24 +325,33 @@ def _apply_edit(core: Core, actor: Actor, copy: Post, mark: Mark) -> Post:
 def back_to_draft(core: Core, post: Post) -> Post:
     """A person refused it in the review: it can be changed and submitted again. Raises Stale."""
     with core.db.write() as conn:
-        if not posts.edit(conn, post.id, post.version, core.clock.now(), status=PostStatus.DRAFT):
+        now = core.clock.now()
+        if not posts.edit(conn, post.id, post.version, now, status=PostStatus.DRAFT):
             raise Stale("This post was changed meanwhile; read it again.")
+        alert_log.close(conn, review_subject(post.id), now)
         return posts.get(conn, post.id)
 
 
-@permits.needs("posts:write")
+@permits.needs("posts:draft")
 def delete(core: Core, actor: Actor, post_id: int, versions: Versions = None) -> None:
     """Delete a post of which nothing was ever sent. What was planned is cancelled, and its history stays in the
-    database, because others count on it (ids of transitions only grow). Raises NotFound, Stale or Conflict."""
+    database, because others count on it (ids of transitions only grow). Raises NotFound, Stale, Forbidden or Conflict."""
     post = get(core, actor, post_id, versions)
+    if actor.via.is_token and not actor.via.allows("posts:publish") and not _made_by(actor, post):
+        raise Forbidden("This token may delete only what its owner's tokens wrote; ask a person to delete this post.")
     now = core.clock.now()
     with core.db.write() as conn:
         posts.lock(conn, post_id)
         planned = deliveries.of_post(conn, post_id)
+        alert_log.close(conn, review_subject(post_id), now)
         if not planned:
-            if not posts.edit(conn, post_id, post.version, now):
+            told = alert_log.names(
+                conn, post_id
+            )  # an alert leads here; its row stays, and nobody sees the post any more
+            if not posts.edit(conn, post_id, post.version, now, **({"deleted_at": now} if told else {})):
                 raise Stale("This post was changed meanwhile; read it again.")
-            posts.remove(conn, post_id)
+            if not told:
+                posts.remove(conn, post_id)
             return
         by = permits.name_of(conn, actor)
         for delivery in planned:
@@ -327,6 +391,7 @@ def _write(
     new: NewPost,
     chosen: list[Account],
     approved: Approval = NOT_APPROVED,
+    proposed: dict[str, Any] | None = None,
     **columns: object,
 ) -> Post:
     """`approved`: what a person has approved; what was approved before stays so while nothing of it changes."""
@@ -334,18 +399,29 @@ def _write(
     known = approved if approved.digest else review_gate.approval_of(post)
     if known.digest == review_gate.digest(new):
         written["options"] |= {"approved": known.digest, "approved_by": known.by}
-    if "edits" in post.options:
-        written["options"]["edits"] = post.options["edits"]
+    for kept in ("edits", "drafted", "proposed", "unasked"):
+        if kept in post.options:
+            written["options"][kept] = post.options[kept]
+    if proposed is not None:
+        written["options"]["proposed"] = proposed
     if not posts.edit(conn, post.id, post.version, core.clock.now(), **written, **columns):
         raise Stale("This post was changed meanwhile; read it again.")
     return posts.get(conn, post.id)
 
 
 def _replan(
-    core: Core, conn: Connection, post: Post, new: NewPost, chosen: list[Account], now: datetime, *, by: str
+    core: Core,
+    conn: Connection,
+    post: Post,
+    new: NewPost,
+    chosen: list[Account],
+    now: datetime,
+    *,
+    by: str,
+    planned_by: Actor | None = None,
 ) -> None:
     """Bring the deliveries in line with the changed post: those that stay keep their key, the others are cancelled,
-    and new accounts get theirs. `by`: whose change it is, for the history."""
+    and new accounts get theirs. `by`: whose change it is, for the history; `planned_by`: whom new ones count for."""
     wanted = {account.id: account for account in chosen}
     for delivery in deliveries.of_post(conn, post.id):
         if delivery.state is S.CANCELLED:
@@ -361,6 +437,8 @@ def _replan(
         due = new.at or now
         parts = with_handles(core, account, delivery.key, parts_for(account, new), due, before=delivery.parts)
         deliveries.touch(conn, delivery, now, parts=tuple(parts), due_at=due, next_at=due)
+    if planned_by is not None:
+        token_limits.spend(conn, planned_by, list(wanted), now)
     for account in wanted.values():
         plan(core, conn, post.id, account, new, now, by=by)
 

@@ -11,7 +11,7 @@ from postprober.errors import BadInput, Conflict, NotFound
 from postprober.pipeline.core import transitions
 from postprober.services.accounts.accounts import owned
 from postprober.services.core import Core, Mark, no_mark
-from postprober.services.people import permits
+from postprober.services.people import permits, token_limits
 from postprober.services.posts import drafts, gate, posts
 from postprober.services.posts.posts import with_handles
 from postprober.storage import deliveries
@@ -21,7 +21,7 @@ from postprober.storage.records import Delivery
 S = DeliveryState
 
 
-@permits.needs("posts:write")
+@permits.needs("posts:publish")
 def rewrite(
     core: Core, actor: Actor, delivery_id: int, texts: Sequence[str], approved: str = "", mark: Mark = no_mark
 ) -> None:
@@ -38,6 +38,7 @@ def rewrite(
     with core.db.read() as conn:
         post = post_storage.get(conn, delivery.post_id, actor.space)
         account = owned(conn, actor.space, delivery.account_id)
+        token_limits.refuse_accounts(conn, actor, [account.id], core.clock.now())
         gate.refuse_doubt(conn, delivery)
     alone = gate.alone(drafts.wish_of(post), account.id, tuple(texts))
     gate.passed(core, actor, alone, approved)

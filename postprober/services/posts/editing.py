@@ -82,7 +82,7 @@ def _used(wish: NewPost) -> dict[int, tuple[str, ...]]:
     return {a: wish.texts_for(a) for a in wish.account_ids}
 
 
-@permits.needs("posts:write")
+@permits.needs("posts:draft")
 def begin(core: Core, actor: Actor, post_id: int, key: str) -> Post:
     """A working copy of a planned post, the one that is there already or a new one under `key`. Raises NotFound or
     Conflict (it is on its way)."""

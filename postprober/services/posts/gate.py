@@ -16,6 +16,7 @@ from postprober.domain.actor import Actor
 from postprober.errors import Conflict
 from postprober.services.core import Core
 from postprober.services.media import media as media_service
+from postprober.services.people import permits
 from postprober.services.posts import posts, review_gate
 from postprober.services.posts.posts import NewPost
 from postprober.services.posts.review_gate import Approval
@@ -42,8 +43,10 @@ def passed(core: Core, actor: Actor, new: NewPost, approved: str = "") -> list[A
     """The accounts of `new`, when it may be sent as it is. `approved`: digest of what a person has approved. May ask a
     platform for its limits and a model for its opinion, so never inside a transaction.
 
-    Raises PreflightFailed, BadInput, NotFound or ReviewNeeded.
+    Raises PreflightFailed, BadInput, NotFound, ReviewNeeded, or Forbidden (a token approves nothing).
     """
+    if approved:
+        permits.need_of_token(actor, "posts:approve")
     chosen = posts.passed(core, actor, new)
     files = media_service.files(core, actor, list(new.media_ids))  # those of a delivery keep their alt texts
     advice = review_gate.judged(core, actor, new, chosen, files, Approval(approved, actor.user))

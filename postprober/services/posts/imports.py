@@ -131,7 +131,7 @@ def read(core: Core, actor: Actor, content: bytes, *, encoding: str = "", order:
     )
 
 
-@permits.needs("posts:write")
+@permits.needs("posts:publish")
 def create(
     core: Core,
     actor: Actor,

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
 
 from postprober.domain.account import Credentials
 from postprober.domain.actor import Actor
@@ -22,7 +24,7 @@ from postprober.pipeline.core.tokens import open_credentials
 from postprober.services.accounts.accounts import owned
 from postprober.services.core import Core, Mark, no_mark
 from postprober.services.media import media as media_service
-from postprober.services.people import permits
+from postprober.services.people import permits, token_limits
 from postprober.services.posts import review_gate
 from postprober.storage import deliveries, goals, posts
 from postprober.storage import media as media_storage
@@ -199,30 +201,69 @@ def _unreachable(core: Core, account: Account, files: tuple[MediaFile, ...]) -> 
     return []
 
 
-@permits.needs("posts:write")
-def create(core: Core, actor: Actor, new: NewPost, mark: Mark = no_mark) -> Post:
+def client_key(actor: Actor, key: str) -> str:
+    """The name under which a post is found again that a program calls `key`."""
+    return "k:" + hashlib.sha256(f"{actor.user}\x1f{key}".encode()).hexdigest()[:38]
+
+
+def known_by(core: Core, actor: Actor, named: str) -> Post | None:
+    """The post that was made under this name, whatever became of it; None when there is none, or it was deleted."""
+    with core.db.read() as conn:
+        return posts.by_draft_key(conn, actor.space, named)
+
+
+def once(core: Core, actor: Actor, named: str, add: Callable[[], Post]) -> tuple[Post, bool]:
+    """The post that `add` makes under the name, and True; of two at the same moment one makes it, and the other gets it with
+    False."""
+    try:
+        return add(), True
+    except IntegrityError:
+        known = known_by(core, actor, named) if named else None
+        if known is None:
+            raise  # the caller's mark, or an account that went meanwhile
+        return known, False
+
+
+@permits.needs("posts:publish")
+def create(core: Core, actor: Actor, new: NewPost, mark: Mark = no_mark, *, named: str = "") -> Post:
     """Check, review and plan a post: one delivery an account. A post that the review does not pass is kept with status
-    `review` and nothing is planned. Raises PreflightFailed, BadInput, NotFound, or Conflict (an alt text was changed
-    meanwhile); then nothing was written."""
+    `review` and nothing is planned. `named`: there is never a second post with this name (`client_key`); where there is
+    one, it is the answer. Raises PreflightFailed, BadInput, NotFound, Forbidden (the token may not do this), or Conflict
+    (an alt text was changed meanwhile); then nothing was written."""
+    if named and (known := known_by(core, actor, named)) is not None:
+        return known
     files = media_service.files(core, actor, list(new.media_ids))
     chosen = passed(core, actor, new)
     advice = review_gate.judged(core, actor, new, chosen, files)
     now = core.clock.now()
-    with core.db.write() as conn:
-        media_service.refuse_described(conn, actor.space, files)
-        post_id = posts.add(
-            conn,
-            space=actor.space,
-            status=PostStatus.SCHEDULED if advice.review.passes else PostStatus.REVIEW,
-            scheduled_at=(new.at or now) if advice.review.passes else new.at,
-            now=now,
-            **columns_of(new, chosen),
-            **review_gate.advice_columns(core, advice),
-        )
-        if advice.review.passes:
-            plan_all(core, conn, post_id, chosen, new, now, by=permits.name_of(conn, actor))
-        mark(conn, post_id)
-        return posts.get(conn, post_id)
+
+    def add() -> Post:
+        with core.db.write() as conn:
+            media_service.refuse_described(conn, actor.space, files)
+            token_limits.refuse_accounts(conn, actor, new.account_ids, now)
+            by, unasked = token_limits.planner(conn, actor, now)
+            columns = columns_of(new, chosen)
+            if unasked:
+                columns["options"]["unasked"] = unasked
+            if named:
+                posts.free_key(conn, actor.space, named)
+            post_id = posts.add(
+                conn,
+                space=actor.space,
+                status=PostStatus.SCHEDULED if advice.review.passes else PostStatus.REVIEW,
+                scheduled_at=(new.at or now) if advice.review.passes else new.at,
+                now=now,
+                draft_key=named or None,
+                **columns,
+                **review_gate.advice_columns(core, advice),
+            )
+            if advice.review.passes:
+                token_limits.spend(conn, actor, new.account_ids, now)
+                plan_all(core, conn, post_id, chosen, new, now, by=by)
+            mark(conn, post_id)
+            return posts.get(conn, post_id)
+
+    return once(core, actor, named, add)[0]
 
 
 @permits.needs("posts:read")

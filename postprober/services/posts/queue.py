@@ -36,7 +36,7 @@ def slots_of(core: Core, actor: Actor) -> Slots:
     return {int(day): tuple(time.fromisoformat(text) for text in times) for day, times in stored.items()}
 
 
-@permits.needs("posts:write")
+@permits.needs("posts:draft")
 def choose(core: Core, actor: Actor, typed: Mapping[int, str]) -> Slots:
     """Store slots as typed: weekday -> `9:00, 12:30`. Raises BadInput or Forbidden."""
     chosen = {day: _times(typed.get(day, ""), DAYS[day]) for day in range(7)}

@@ -33,6 +33,7 @@ __all__ = [
     "Approval",
     "advice_columns",
     "approval_of",
+    "as_proposed",
     "digest",
     "first_word",
     "held_back",
@@ -93,6 +94,13 @@ def held_back(core: Core, actor: Actor, made: Advice) -> Advice:
         return made
     reason = f"Waiting for the model's review. {made.note} It is checked again automatically; or approve it yourself."
     return replace(made, review=Review("unsure", (reason,), made.review.by, 0.0), waits=True)
+
+
+def as_proposed(review: Review, by: str) -> Review:
+    """The same for a post that somebody proposes: it passes by a person's word only, whatever the review says of it."""
+    sentence = f"Proposed by {by}. It is published when a person approves it."
+    reasons = () if review.passes else tuple(one for one in review.reasons if one != sentence)
+    return replace(review, verdict="unsure" if review.passes else review.verdict, reasons=(sentence, *reasons))
 
 
 def waits_for_model(core: Core, actor: Actor) -> bool:

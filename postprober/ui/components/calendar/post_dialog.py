@@ -69,7 +69,7 @@ def _move(visit: Visit, post: Post) -> None:
     if when.problem:
         st.error(plain(when.problem), icon=":material/schedule:")
     off = bool(when.problem) or when.at is None
-    if not visit.button("Reschedule", "posts:write", f"move-{post.id}", type="primary", off=off) or when.at is None:
+    if not visit.button("Reschedule", "posts:publish", f"move-{post.id}", type="primary", off=off) or when.at is None:
         return
     with st.spinner("Checking it for that time …"):
         acts.act(
@@ -89,7 +89,7 @@ def _acts(visit: Visit, post: Post) -> None:
         open_draft.load(post, visit.user.id)
         close()
         frame.switch("compose")
-    if post.status == PostStatus.SCHEDULED and visit.button("Edit post", "posts:write", f"edit-{post.id}"):
+    if post.status == PostStatus.SCHEDULED and visit.button("Edit post", "posts:publish", f"edit-{post.id}"):
         open_draft.edit(visit, post.id, close)
     if st.button("Duplicate", key=f"copy-{post.id}", help="Opens a new post with the same texts and files."):
         open_draft.load(post, visit.user.id, copy=True)
@@ -98,11 +98,11 @@ def _acts(visit: Visit, post: Post) -> None:
     if post.status not in UNSENT and st.button("View progress", key=f"watch-{post.id}"):
         close()
         frame.switch("monitor")
-    if post.status == PostStatus.SCHEDULED and visit.button("Cancel post", "posts:write", f"cancel-{post.id}"):
+    if post.status == PostStatus.SCHEDULED and visit.button("Cancel post", "posts:publish", f"cancel-{post.id}"):
         acts.act(
             "Cancelled. Nothing is published.", _then_close, delivery_actions.cancel, visit.core, visit.actor, post.id
         )
-    if post.status in UNSENT and visit.button("Delete", "posts:write", f"delete-{post.id}"):
+    if post.status in UNSENT and visit.button("Delete", "posts:publish", f"delete-{post.id}"):
         acts.act("The draft was deleted.", _then_close, drafts.delete, visit.core, visit.actor, post.id)
 
 

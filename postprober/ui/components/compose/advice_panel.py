@@ -20,7 +20,7 @@ from postprober.ui.guard import Visit
 from postprober.ui.words import KIND_WORDS, REVIEW_WORDS, moment, plain, safe
 
 PERIOD = 2  # seconds between two looks while suggestions are being made
-WRITE = "posts:write"
+WRITE = "posts:draft"
 
 
 def draw(visit: Visit, mine: ComposerDraft, linked: list[Account]) -> None:

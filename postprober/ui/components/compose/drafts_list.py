@@ -29,7 +29,7 @@ def draw(visit: Visit) -> None:
                 if st.button("Open", key=f"draft-open-{post.id}"):
                     open_draft.load(post, visit.user.id)
                     st.rerun()
-                if visit.button("Delete", "posts:write", f"draft-delete-{post.id}", type="tertiary"):
+                if visit.button("Delete", "posts:draft", f"draft-delete-{post.id}", type="tertiary"):
                     acts.act("Draft deleted.", _delete, visit, post.id)
 
 

@@ -16,7 +16,7 @@ from postprober.ui.components.compose.draft import ComposerDraft
 from postprober.ui.guard import Visit
 from postprober.ui.words import POST_WORDS, due_words, plain
 
-WRITE = "posts:write"
+WRITE = "posts:draft"
 STOPPED = {
     "copy": "These changes were also edited on another page. Your text here is not saved yet.",
     "saved": "Changes to this post were saved on another page. Your text here was not saved with them.",

@@ -26,7 +26,7 @@ _SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical ba
 
 def draw(visit: Visit, linked: list[Account]) -> None:
     """The button that opens the dialog."""
-    if visit.button("Bulk import (CSV)", "posts:write", "import-open", icon=":material/upload_file:"):
+    if visit.button("Bulk import (CSV)", "posts:publish", "import-open", icon=":material/upload_file:"):
         st.session_state.pop(_BATCH, None)
         _dialog(visit, linked)
 
@@ -147,7 +147,7 @@ def _confirm(visit: Visit, batch: Batch) -> None:
     twice = frozenset(repeated if again else ())
     good = sum(1 for row in batch.rows if row.ready) + len(twice)
     label = f"Create {good} {'post' if good == 1 else 'posts'}" if good else "Nothing to create"
-    if not visit.button(label, "posts:write", "import-go", off=not good, type="primary"):
+    if not visit.button(label, "posts:publish", "import-go", off=not good, type="primary"):
         return
     bar = st.progress(0.0, "Creating …")
     try:

@@ -52,7 +52,7 @@ def _use_other(visit: Visit, mine: ComposerDraft) -> None:
 
 def store(visit: Visit, mine: ComposerDraft, new: NewPost) -> str:
     """Store the draft when it changed, before anything slow is asked; why it could not be stored, "" when it is."""
-    if not visit.may("posts:write"):
+    if not visit.may("posts:publish"):
         return ""
     before = (mine.parted, mine.other, mine.stopped)
     try:  # nosemgrep: every-error-caught # raised again unless the database is away
@@ -81,7 +81,7 @@ def kept(visit: Visit, mine: ComposerDraft, problem: str) -> None:
         words = f"Draft not saved: {plain(problem)} Your text stays on this page; keep it open."
         st.warning(words, icon=":material/cloud_off:")
         st.button("Save again", key=mine.name("save-again"))
-    elif mine.saved is not None and visit.may("posts:write"):
+    elif mine.saved is not None and visit.may("posts:publish"):
         at = short_moment(mine.saved.updated_at, visit.user.zone, visit.core.clock.now())
         st.caption(f":material/cloud_done: Draft saved {plain(at[:-3] if at.count(':') == 2 else at)}")
 
@@ -93,7 +93,7 @@ def button(visit: Visit, mine: ComposerDraft, new: NewPost, *, ready: bool) -> N
     if mine.asks:
         why = "Choose at the top what happens to your text first."
     off = mine.asks or not ready
-    if not visit.button(label, "posts:write", mine.name("publish"), help=why, off=off, type="primary"):
+    if not visit.button(label, "posts:publish", mine.name("publish"), help=why, off=off, type="primary"):
         return
     try:
         with st.spinner("Scheduling …"):

@@ -5,15 +5,46 @@ from __future__ import annotations
 import streamlit as st
 
 from postprober.domain.advice import Advice
-from postprober.domain.post import PostStatus
-from postprober.services.posts import advice
+from postprober.domain.platform import NAMES
+from postprober.domain.post import MediaKind, PostStatus
+from postprober.services.accounts import accounts
+from postprober.services.media import media
+from postprober.services.posts import advice, drafts
 from postprober.storage.records import Post
 from postprober.ui import acts, frame
 from postprober.ui.components.compose import open_draft
 from postprober.ui.components.compose.advice_panel import review_html
 from postprober.ui.guard import Visit
+from postprober.ui.words import plain, safe, weekday_moment
 
-WRITE = "posts:write"
+WRITE = "posts:approve"
+
+
+def _what_readers_get(visit: Visit, post: Post) -> None:
+    """Where and when it goes, texts of single accounts, and the files with their descriptions: who approves a proposal has
+    not written it."""
+    wish = drafts.wish_of(post)
+    linked = {one.id: one for one in accounts.listing(visit.core, visit.actor)}
+    names = {
+        number: f"{NAMES[linked[number].platform]}: {linked[number].account_name}"
+        if number in linked
+        else f"account {number} (disconnected)"
+        for number in wish.account_ids
+    }
+    when = weekday_moment(wish.at, visit.user.zone) if wish.at else "as soon as you approve it"
+    st.caption(plain(f"To {', '.join(names.values()) or 'no account'}, {when}."))
+    for number, texts in (wish.variants or {}).items():
+        own = "".join(f"<p>{safe(text)}</p>" for text in texts)
+        st.html(f'<div class="pp-suggestion"><b>Only on {safe(names.get(number, ""))}</b>{own}</div>')
+    for part in wish.parts[1:]:
+        st.html(f'<div class="pp-suggestion"><p>{safe(part)}</p></div>')
+    for media_id in wish.media_ids:
+        record = media.get(visit.core, visit.actor, media_id)
+        described = record.alt or "no description"
+        if record.kind == MediaKind.IMAGE:
+            st.image(media.thumbnail(visit.core, record, 320), caption=plain(described), width=160)
+        else:
+            st.caption(plain(f"{record.name}: {described}"))
 
 
 def draw(visit: Visit, post: Post) -> None:
@@ -23,6 +54,8 @@ def draw(visit: Visit, post: Post) -> None:
     said = Advice.from_json(post.ai_suggestions)
     if said is not None:
         st.html(review_html(said.review))
+    if post.options.get("proposed"):
+        _what_readers_get(visit, post)
     st.caption(
         "Nothing is scheduled before you decide. If you approve it, it is published as it is; otherwise it becomes a draft again."
     )

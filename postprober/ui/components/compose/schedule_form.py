@@ -141,7 +141,7 @@ def _slots(visit: Visit, draft: ComposerDraft) -> None:
             day: st.text_input(name, queue.typed(slots.get(day, ())), placeholder="none, or 9:00, 12:30")
             for day, name in enumerate(queue.DAYS)
         }
-        if st.form_submit_button("Save slots", disabled=not visit.may("posts:write")):
+        if st.form_submit_button("Save slots", disabled=not visit.may("posts:draft")):
             try:
                 queue.choose(visit.core, visit.actor, typed)
             except PostProberError as error:

@@ -14,7 +14,7 @@ from postprober.ui import acts
 from postprober.ui.components.monitor import edit_failed, ghost_card
 from postprober.ui.guard import Visit
 
-WRITE = "posts:write"
+WRITE = "posts:publish"
 
 
 def draw(visit: Visit, view: DeliveryView) -> None:

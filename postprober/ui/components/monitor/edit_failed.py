@@ -29,7 +29,7 @@ def popover(visit: Visit, view: DeliveryView, *, deleted: bool = False) -> None:
     if _popover(one.id) not in st.session_state:
         _put_back(visit, view)
     with st.popover(
-        "Edit and send", disabled=not visit.may("posts:write"), key=_popover(one.id), on_change="rerun"
+        "Edit and send", disabled=not visit.may("posts:publish"), key=_popover(one.id), on_change="rerun"
     ) as opened:
         if deleted:
             _too_late(visit, view, "this post was deleted.")

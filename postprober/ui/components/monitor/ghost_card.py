@@ -10,7 +10,7 @@ from postprober.ui import acts
 from postprober.ui.components.shared import approval
 from postprober.ui.guard import Visit
 
-WRITE = "posts:write"
+WRITE = "posts:publish"
 
 
 def draw(visit: Visit, view: DeliveryView) -> None:

@@ -41,8 +41,14 @@ def _head(view: PostView, zone: str) -> str:
     return (
         f'<div class="pp-post"><span class="pp-state pp-{colour}">{safe(label)}</span>'
         f'<time title="{safe(utc_moment(due))}">{safe(moment(due, zone))}{extra}</time>'
-        f'<p class="pp-text">{safe(view.post.content or "(no text)")}</p></div>'
+        f'<p class="pp-text">{safe(view.post.content or "(no text)")}</p>{_unasked(view)}</div>'
     )
+
+
+def _unasked(view: PostView) -> str:
+    """Which token published it without a person's word."""
+    token = view.post.options.get("unasked")
+    return f'<p class="pp-alarm">Published without asking by the token {safe(token)}.</p>' if token else ""
 
 
 def _acts(visit: Visit, view: PostView) -> None:
@@ -56,7 +62,7 @@ def _acts(visit: Visit, view: PostView) -> None:
         open_draft.load(post, visit.user.id)
         frame.switch("compose")
     if post.status == PostStatus.SCHEDULED and visit.button(
-        "Edit post", "posts:write", f"edit-post-{post.id}", type="tertiary", icon=":material/edit:"
+        "Edit post", "posts:publish", f"edit-post-{post.id}", type="tertiary", icon=":material/edit:"
     ):
         open_draft.edit(visit, post.id)
     if view.deliveries:
@@ -64,7 +70,7 @@ def _acts(visit: Visit, view: PostView) -> None:
         proof_link.draw(visit, view)
     if decisions.stoppable(view) and visit.button(
         "Cancel",
-        "posts:write",
+        "posts:publish",
         f"cancel-{post.id}",
         type="tertiary",
         icon=":material/block:",

@@ -17,7 +17,7 @@ from postprober.ui.components.shared.diff import texts_html
 from postprober.ui.guard import Visit
 from postprober.ui.words import FIX_WORDS, REPAIR_WORDS, moment, safe
 
-WRITE = "posts:write"
+WRITE = "posts:publish"
 
 
 def draw(visit: Visit, view: DeliveryView, made: Sequence[RepairView]) -> None:

@@ -1,0 +1,174 @@
+"""Publish from a pipeline with PostProber. Python 3.9 or newer, nothing else.
+
+Settings are environment variables:
+
+POSTPROBER_SERVER   address of the installation, such as https://post.example.org
+POSTPROBER_TOKEN    an API token with the scopes posts:read, monitoring:read, and posts:draft, posts:propose or posts:publish
+POSTPROBER_ACCOUNTS ids of the accounts, with commas
+POSTPROBER_TEXT     the text; or POSTPROBER_TEXT_FILE: a file with it, in which a line of --- begins the next part of a thread
+POSTPROBER_TEXTS    own texts of single accounts, as JSON: {"3": "…"}
+POSTPROBER_MODE     draft, propose (a person decides; the default) or publish
+POSTPROBER_KEY      your own name for the post; there is never a second one with it. Default: repository and tag
+POSTPROBER_WAIT     seconds to wait for the proof, 0 for none (default 300)
+
+It may be run again at any time, also after it was cut off: the same key is the same post. Exit code 0: done, or waiting for a
+person; 2: wrong settings or a text that a platform would refuse; 3: the post failed; 4: undecided when the time was over.
+"""
+
+import json
+import os
+import pathlib
+import sys
+import time
+import urllib.error
+import urllib.request
+
+TRIES = 5
+GOOD = {"verified", "published"}
+BAD = {"failed", "ghost", "cancelled", "partial"}
+
+
+class Refused(Exception):
+    pass
+
+
+def main():
+    server = setting("POSTPROBER_SERVER").rstrip("/")
+    if not server.startswith(("https://", "http://")):
+        raise Refused("POSTPROBER_SERVER is an address such as https://post.example.org.")
+    mode = os.environ.get("POSTPROBER_MODE") or "propose"
+    if mode not in ("draft", "propose", "publish"):
+        raise Refused("POSTPROBER_MODE is draft, propose or publish.")
+    key = os.environ.get("POSTPROBER_KEY") or default_key()
+    body = {"content": text(), "account_ids": accounts(), "variants": variants(), "key": key}
+    if mode == "propose":
+        made = call(server, "POST", "/api/posts/propose", body)
+        post, decide_at = made["post"], made["decide_at"] if made["waits_for_a_person"] else ""
+    else:
+        post, decide_at = call(server, "POST", "/api/posts", {**body, "submit": mode == "publish"}), ""
+    tell(f"Post {post['id']} ({key}): {post['status']}")
+    output("post_id", post["id"])
+    output("status", post["status"])
+    if decide_at or post["status"] == "review":
+        tell(f"A person decides: {decide_at or server}")
+        output("decide_at", decide_at)
+        return 0
+    if post["status"] == "draft":
+        return 0
+    return follow(server, post["id"])
+
+
+def follow(server, post_id):
+    """Wait for the proof, and print one line for each account."""
+    until = time.monotonic() + float(os.environ.get("POSTPROBER_WAIT") or 300)
+    while True:
+        found = call(server, "GET", f"/api/monitoring/{post_id}")
+        if found["finished"] or time.monotonic() >= until:
+            break
+        time.sleep(2)
+    links = []
+    for one in found["deliveries"]:
+        tell(f"{one['platform']} ({one['account']}): {one['state']}, proof: {one['proof']} {one['url'] or ''}".rstrip())
+        links += [one["url"]] if one["url"] else []
+    output("links", " ".join(links))
+    states = {one["state"] for one in found["deliveries"]}
+    if states <= GOOD:
+        return 0
+    return 3 if states & BAD else 4
+
+
+def text():
+    path = os.environ.get("POSTPROBER_TEXT_FILE")
+    if not path:
+        return setting("POSTPROBER_TEXT")
+    try:
+        told = pathlib.Path(path).read_text(encoding="utf-8")
+        parts = [part.strip("\n") for part in f"\n{told}".split("\n---\n")]
+    except (OSError, UnicodeDecodeError) as error:
+        raise Refused(f"{path} cannot be read as UTF-8 text: {error}") from None
+    return parts if len(parts) > 1 else parts[0]
+
+
+def accounts():
+    told = setting("POSTPROBER_ACCOUNTS")
+    try:
+        return [int(one) for one in told.replace(",", " ").split()]
+    except ValueError:
+        raise Refused("POSTPROBER_ACCOUNTS are ids with commas, such as 1,2.") from None
+
+
+def variants():
+    told = os.environ.get("POSTPROBER_TEXTS") or "{}"
+    try:
+        return {
+            str(account): [words] if isinstance(words, str) else list(words)
+            for account, words in json.loads(told).items()
+        }
+    except (ValueError, AttributeError, TypeError):
+        raise Refused('POSTPROBER_TEXTS is JSON such as {"3": "A text of its own"}.') from None
+
+
+def default_key():
+    """The same for every run for one release of one repository."""
+    repository = os.environ.get("GITHUB_REPOSITORY") or os.environ.get("CI_PROJECT_PATH")
+    release = os.environ.get("GITHUB_REF_NAME") or os.environ.get("CI_COMMIT_TAG") or os.environ.get("CI_COMMIT_SHA")
+    if not repository or not release:
+        raise Refused("Set POSTPROBER_KEY: your own name for this post, the same when it is run again.")
+    return f"{repository}@{release}"
+
+
+def setting(name):
+    value = os.environ.get(name, "")
+    if not value.strip():
+        raise Refused(f"Set {name}.")
+    return value
+
+
+def call(server, method, path, body=None):
+    """One call, repeated while the server cannot be reached: the key makes that safe."""
+    data = None if body is None else json.dumps(body).encode()
+    headers = {"Authorization": f"Bearer {setting('POSTPROBER_TOKEN')}", "Content-Type": "application/json"}
+    for left in range(TRIES - 1, -1, -1):
+        request = urllib.request.Request(server + path, data, headers, method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=90) as reply:
+                return json.loads(reply.read())
+        except urllib.error.HTTPError as error:
+            if error.code not in (429, 502, 503, 504) or not left:
+                raise Refused(sentence(error)) from None
+        except (OSError, ValueError) as error:
+            if not left:
+                raise Refused(f"{server} does not answer: {error}") from None
+        time.sleep(2.0 ** (TRIES - left))
+    raise AssertionError
+
+
+def sentence(error):
+    try:
+        return str(json.loads(error.read())["detail"])
+    except (ValueError, KeyError, TypeError):
+        return f"the server answered with status {error.code}"
+
+
+def tell(line):
+    """On the screen, and in the job's summary where there is one."""
+    print(line, flush=True)
+    append(os.environ.get("GITHUB_STEP_SUMMARY"), f"- {line}\n")
+
+
+def output(name, value):
+    append(os.environ.get("GITHUB_OUTPUT"), f"{name}={value}\n")
+
+
+def append(path, line):
+    if path:
+        with pathlib.Path(path).open("a", encoding="utf-8") as file:
+            file.write(line)
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except Refused as error:
+        print(f"PostProber: {error}", file=sys.stderr)
+        sys.exit(2)

@@ -1,0 +1,165 @@
+"""The same commands on an installation elsewhere: `--server URL`, with an API token."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from postprober.cli.output import emit, say
+from postprober.cli.publish import DONE, FAILED, UNDECIDED, show_rows
+from postprober.client import RestClient
+from postprober.client.shapes import MonitoringJson, NewPostJson, StepJson
+from postprober.domain.delivery import DeliveryState
+from postprober.errors import BadInput
+
+TOKEN = "POSTPROBER_TOKEN"
+SERVICE = "postprober"  # under which the keyring keeps tokens, by server
+_GOOD = {DeliveryState.VERIFIED.value, DeliveryState.PUBLISHED.value}
+_BAD = {s.value for s in (DeliveryState.FAILED, DeliveryState.GHOST, DeliveryState.CANCELLED, DeliveryState.PARTIAL)}
+
+
+@dataclass
+class Chosen:
+    """The server that `--server` names, "" for this installation."""
+
+    server: str = ""
+
+
+chosen = Chosen()
+
+
+def client_for(server: str) -> RestClient:
+    """Raises BadInput when there is no token for it."""
+    return RestClient(server, os.environ.get(TOKEN, "") or _kept(server))
+
+
+def _kept(server: str) -> str:
+    keyring = _keyring()
+    return str(keyring.get_password(SERVICE, server.rstrip("/")) or "") if keyring else ""
+
+
+def _keyring() -> Any:
+    """The library, None where it is not installed: it brings what a server does not need."""
+    return import_module("keyring") if find_spec("keyring") else None
+
+
+def keep(server: str, token: str) -> None:
+    """Store a token in the machine's keyring, after the server took it. Raises BadInput, Refused or Unavailable."""
+    keyring = _keyring()
+    if keyring is None:
+        raise BadInput(f"There is no keyring here; pip install keyring, or set {TOKEN}.", field="token")
+    client = RestClient(server, token)
+    me = client.me()
+    keyring.set_password(SERVICE, server.rstrip("/"), token)
+    say(f"Stored. At {server} this token is {me['email']}'s, for: {', '.join(me['scopes'])}.")
+
+
+def accounts(client: RestClient, *, as_json: bool) -> None:
+    rows = [
+        {
+            "id": one["id"],
+            "platform": one["platform"],
+            "name": one["name"],
+            "status": one["status"],
+            "instance": one["instance"],
+        }
+        for one in client.accounts()
+    ]
+    show_rows(rows, as_json)
+
+
+def posts(client: RestClient, limit: int, *, as_json: bool) -> None:
+    rows = [
+        {
+            "id": one["id"],
+            "status": one["status"],
+            "scheduled": one["scheduled_at"] or "",
+            "platforms": ", ".join(one["platforms"]),
+            "text": one["content"][:60],
+        }
+        for one in client.posts(limit)
+    ]
+    show_rows(rows, as_json)
+
+
+def publish(
+    client: RestClient, post: NewPostJson, files: tuple[Path, ...], alts: tuple[str, ...], *, propose: bool
+) -> tuple[int, str]:
+    """(id of the post, where a person decides about it, "" where nobody has to)."""
+    if len(alts) > len(files):
+        raise BadInput("There are more alt texts than files.")
+    named = [*alts, *[""] * (len(files) - len(alts))]
+    if files:
+        post["media_ids"] = [client.upload(path, alt)["id"] for path, alt in zip(files, named, strict=True)]
+    if propose:
+        made = client.propose(post)
+        return made["post"]["id"], made["decide_at"] if made["waits_for_a_person"] else ""
+    return client.publish(post)["id"], ""
+
+
+def follow(client: RestClient, post_id: int, *, wait: bool, as_json: bool, limit: float) -> int:
+    """Show the post's way until it ends, or at once without `wait`; returns the exit code."""
+    cursor, found = "", client.monitoring(post_id)
+    if wait:
+        seen = 0
+        for look in client.looks(post_id, limit):
+            found = look
+            rows, following = client.steps(post_id, cursor)
+            for row in rows if as_json else ():
+                if row["id"] > seen:
+                    seen = row["id"]
+                    emit(_step(row))
+            cursor = following or cursor
+    if as_json:
+        emit(_result(found))
+    elif found["status"] == "review":
+        say(f"Post {post_id} waits for a person.")
+    else:
+        say(f"Post {post_id} is {found['status']}.")
+        for one in found["deliveries"]:
+            say(f"{one['platform']} ({one['account']}): {one['explanation']} {one['url'] or ''}")
+    return _code(found) if wait or found["status"] == "review" else DONE
+
+
+def _step(row: StepJson) -> dict[str, Any]:
+    return {
+        "event": "step",
+        "delivery_id": row["delivery_id"],
+        "platform": row["platform"],
+        "step": row["step"],
+        "status": row["status"],
+        "at": row["timestamp"],
+        "detail": row["details"],
+    }
+
+
+def _result(found: MonitoringJson) -> dict[str, Any]:
+    return {
+        "event": "result",
+        "post_id": found["post_id"],
+        "deliveries": [
+            {
+                "delivery_id": one["id"],
+                "account_id": one["account_id"],
+                "platform": one["platform"],
+                "state": one["state"],
+                "proof": one["proof"],
+                "remote_id": one["remote_id"],
+                "url": one["url"],
+            }
+            for one in found["deliveries"]
+        ],
+    }
+
+
+def _code(found: MonitoringJson) -> int:
+    if found["status"] == "review":
+        return UNDECIDED
+    states = {one["state"] for one in found["deliveries"]}
+    if states <= _GOOD:
+        return DONE
+    return FAILED if states & _BAD else UNDECIDED

@@ -1,0 +1,167 @@
+"""Posts that somebody proposes and a person decides about: how programs and agents publish without being able to.
+
+A proposal is a post in review. It says who proposed it, it is never planned by itself (a model that passes it later
+changes nothing), and who proposed it can take it back but not change it: what the person reads is what they approve.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlalchemy import Connection
+
+from postprober.domain.actor import Actor
+from postprober.domain.alert import AlertKind, AlertType
+from postprober.domain.post import PostStatus
+from postprober.errors import Conflict
+from postprober.services.core import Core, Mark, no_mark
+from postprober.services.media import media as media_service
+from postprober.services.people import permits, token_limits
+from postprober.services.posts import drafts, posts, review_gate
+from postprober.services.posts.drafts import Versions
+from postprober.services.posts.posts import NewPost, client_key
+from postprober.storage import alert_log
+from postprober.storage import posts as post_storage
+from postprober.storage.records import Post
+
+MOST_WAITING = 20  # of one token; ours: about what somebody reads in one go
+_LOOKED_AT = 1000  # posts in review of one space
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """`is_new`: False when the same was proposed before, and `post` is what became of it."""
+
+    post: Post
+    is_new: bool
+
+
+@permits.needs("posts:propose")
+def propose(core: Core, actor: Actor, new: NewPost, mark: Mark = no_mark, *, key: str = "") -> Proposal:
+    """Keep a post for a person to decide about; where the token may publish without asking and the review passes it, it
+    is planned at once. `key`: the caller's own name for it; the same proposal, or the same key, is one post for ever.
+
+    Raises PreflightFailed, BadInput, NotFound, Forbidden or Conflict (the key names another text); then nothing was
+    written.
+    """
+    named = client_key(actor, key) if key else _key_of(actor, new)
+    if (known := posts.known_by(core, actor, named)) is not None:
+        return Proposal(known, False)
+    if _unasked(core, actor):
+        return Proposal(posts.create(core, actor, new, mark, named=named), True)
+    files = media_service.files(core, actor, list(new.media_ids))
+    chosen = posts.passed(core, actor, new)
+    advice = review_gate.judged(core, actor, new, chosen, files)
+    now = core.clock.now()
+    with core.db.read() as conn:
+        by = token_limits.called(conn, actor, now)
+    advice = replace(advice, review=review_gate.as_proposed(advice.review, by), waits=False)
+
+    def add() -> Post:
+        with core.db.write() as conn:
+            media_service.refuse_described(conn, actor.space, files)
+            token_limits.refuse_accounts(conn, actor, new.account_ids, now)
+            drafts.check_room(core, conn, actor.space)
+            _refuse_flood(conn, actor)
+            post_storage.free_key(conn, actor.space, named)
+            columns = posts.columns_of(new, chosen)
+            columns["options"]["proposed"] = _told(actor, by)
+            post_id = post_storage.add(
+                conn,
+                space=actor.space,
+                status=PostStatus.REVIEW,
+                scheduled_at=new.at,
+                now=now,
+                draft_key=named,
+                **columns,
+                **review_gate.advice_columns(core, advice),
+            )
+            _tell(core, conn, actor, post_id, by)
+            mark(conn, post_id)
+            return post_storage.get(conn, post_id)
+
+    return Proposal(*posts.once(core, actor, named, add))
+
+
+@permits.needs("posts:propose")
+def propose_draft(core: Core, actor: Actor, post_id: int, versions: Versions = None, mark: Mark = no_mark) -> Proposal:
+    """The same for a draft that is kept already, as it stands. Raises NotFound, Stale, Conflict (it is no draft),
+    PreflightFailed, BadInput or Forbidden."""
+    post = drafts.get(core, actor, post_id, versions)
+    if post.status == PostStatus.REVIEW and post.options.get("proposed"):
+        return Proposal(post, False)
+    if post.status != PostStatus.DRAFT or drafts.edited_by(post) is not None:
+        raise Conflict(f"Only a draft can be proposed; this post is {post.status}.")
+    if _unasked(core, actor):
+        return Proposal(drafts.submit(core, actor, post_id, [post.version], mark), True)
+    wish = drafts.wish_of(post)
+    files = media_service.files(core, actor, list(wish.media_ids))
+    chosen = posts.passed(core, actor, wish)
+    advice = review_gate.judged(core, actor, wish, chosen, files)
+    now = core.clock.now()
+    with core.db.write() as conn:
+        by = token_limits.called(conn, actor, now)
+        advice = replace(advice, review=review_gate.as_proposed(advice.review, by), waits=False)
+        media_service.refuse_described(conn, actor.space, files)
+        token_limits.refuse_accounts(conn, actor, wish.account_ids, now)
+        _refuse_flood(conn, actor)
+        told = review_gate.advice_columns(core, advice, post.ai_suggestions)
+        drafts.put_in_review(core, conn, post, wish, chosen, _told(actor, by), **told)
+        _tell(core, conn, actor, post_id, by)
+        mark(conn, post_id)
+        return Proposal(post_storage.get(conn, post_id), True)
+
+
+@permits.needs("posts:propose")
+def withdraw(core: Core, actor: Actor, post_id: int, versions: Versions = None) -> None:
+    """Take back what nobody has decided about yet. Raises NotFound, Stale or Conflict (it is no proposal any more)."""
+    post = drafts.get(core, actor, post_id, versions)
+    if post.status != PostStatus.REVIEW or not post.options.get("proposed"):
+        raise Conflict("This is no proposal that waits for a person; ask a person to cancel it.")
+    drafts.delete(core, actor, post_id, [post.version])
+
+
+def _key_of(actor: Actor, new: NewPost) -> str:
+    told = f"{actor.via.id}\x1f{review_gate.digest(new)}\x1f{new.at.isoformat() if new.at else ''}"
+    return "p:" + hashlib.sha256(told.encode()).hexdigest()[:38]
+
+
+def _unasked(core: Core, actor: Actor) -> bool:
+    """Whether a person has switched that on for the token."""
+    with core.db.read() as conn:
+        limits = token_limits.of(conn, actor, core.clock.now())
+    return limits is not None and limits.unasked and actor.via.allows("posts:publish")
+
+
+def _told(actor: Actor, by: str) -> dict[str, Any]:
+    """What is noted of the proposer with the post."""
+    return {"by": by, "user": actor.user, "token": actor.via.id if actor.via.is_token else 0}
+
+
+def _refuse_flood(conn: Connection, actor: Actor) -> None:
+    """Nobody can read a hundred proposals. Call it where the space is locked. Raises Conflict."""
+    if not actor.via.is_token:
+        return
+    waiting = post_storage.in_status(conn, actor.space, (PostStatus.REVIEW,), _LOOKED_AT)
+    mine = sum((one.options.get("proposed") or {}).get("token") == actor.via.id for one in waiting)
+    if mine >= MOST_WAITING:
+        raise Conflict(
+            f"{MOST_WAITING} proposals of this token wait for a person already; wait until they are decided."
+        )
+
+
+def _tell(core: Core, conn: Connection, actor: Actor, post_id: int, by: str) -> None:
+    alert_log.add(
+        conn,
+        user_id=actor.space,
+        post_id=post_id,
+        delivery_id=None,
+        type=AlertType.WARNING,
+        message=f"{by} proposes a post. Read it and decide whether it is published.",
+        dedupe_key=f"post:{post_id}:proposed",
+        now=core.clock.now(),
+        kind=AlertKind.REVIEW,
+        subject=drafts.review_subject(post_id),
+    )

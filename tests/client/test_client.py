@@ -1,0 +1,258 @@
+"""The client and the commands with `--server`: against a running sidecar, and against the server's own description."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import pytest
+from sqlalchemy import func, select
+
+from postprober.api.app import create_app
+from postprober.client import ApiRefused, RestClient, calls, shapes
+from postprober.errors import BadInput, Unavailable
+from postprober.http import HttpClient, Pools
+from postprober.storage.tables import posts as post_table
+from tests.api.rest_kit import png
+from tests.api.serving import serving
+from tests.installed import Installation
+from tests.mcp_tools.conftest import House
+from tests.pipeline.test_on_the_sandbox import context, drive
+
+ROOT = Path(__file__).resolve().parents[2]
+SCOPES = (
+    "accounts:read",
+    "media:read",
+    "media:write",
+    "monitoring:read",
+    "monitoring:write",
+    "posts:read",
+    "posts:draft",
+    "posts:propose",
+    "posts:publish",
+)
+
+
+@pytest.fixture
+def house(installation: Installation) -> Iterator[House]:
+    account, other = installation.link("bluesky"), installation.link("mastodon")
+    with serving(create_app(installation.core)) as url:
+        yield House(installation, url, account, other)
+
+
+@pytest.fixture
+def client(house: House) -> Iterator[RestClient]:
+    made = RestClient(house.url, house.token(*SCOPES))
+    yield made
+    made.close()
+
+
+SHAPES = {
+    "NewPostJson": "NewPostBody",
+    "AccountJson": "ListedAccount",
+    "PostJson": "PostOut",
+    "WhenJson": "WhenOut",
+    "CheckedJson": "CheckedOut",
+    "CheckJson": "CheckList",
+    "ProposalJson": "ProposalOut",
+    "DeliveryJson": "DeliveryOut",
+    "MonitoringJson": "MonitoringOut",
+    "MediaJson": "MediaOut",
+    "StepJson": "LogOut",
+}
+
+
+def test_the_shapes_are_those_of_the_servers_description(installation: Installation) -> None:
+    known = create_app(installation.core).openapi()["components"]["schemas"]
+    named = {name for name, one in vars(shapes).items() if isinstance(one, type) and hasattr(one, "__total__")}
+    assert named == set(SHAPES)
+    for name, theirs in SHAPES.items():
+        fields = set(get_type_hints(getattr(shapes, name)))
+        assert fields <= set(known[theirs]["properties"]), (name, fields - set(known[theirs]["properties"]))
+
+
+def test_every_call_is_in_the_servers_description(installation: Installation) -> None:
+    paths = create_app(installation.core).openapi()["paths"]
+    post: Any = {"content": "x", "account_ids": [1]}
+    made = [
+        calls.me(),
+        calls.accounts(),
+        calls.limits(1),
+        calls.preflight(post),
+        calls.next_slot(),
+        calls.posts(),
+        calls.post(1),
+        calls.draft(post),
+        calls.publish(post),
+        calls.change(1, post, 1),
+        calls.submit(1),
+        calls.propose(post),
+        calls.propose_draft(1),
+        calls.withdraw(1),
+        calls.delete(1),
+        calls.monitoring(1),
+        calls.repairs(1),
+        calls.steps(1),
+        calls.delivery(1),
+        calls.retry(1),
+        calls.retry_delivery(1),
+        calls.cancel_delivery(1),
+        calls.rewrite(1, ["x"]),
+        calls.media_from_url("u"),
+        calls.announce_upload("n"),
+        calls.finished_upload("up_1"),
+    ]
+    known = {
+        (method, "/".join("*" if "{" in p else p for p in path.split("/")))
+        for path, one in paths.items()
+        for method in one
+    }
+    for call in made:
+        path = "/".join("*" if p.isdigit() or p.startswith("up_") else p for p in call.path.split("/"))
+        assert (call.method.lower(), path) in known, call
+
+
+def test_a_post_from_the_accounts_to_the_proof(house: House, client: RestClient, tmp_path: Path) -> None:
+    assert [one["id"] for one in client.accounts()] == [house.account.id, house.other.id]
+    assert client.limits(house.account.id)["length"] == 300 and client.next_slot()["zone"] == "UTC"
+    picture = tmp_path / "cat.png"
+    picture.write_bytes(png())
+    media = client.upload(picture, "A cat")
+    assert (media["name"], media["alt"]) == ("cat.png", "A cat")
+    wish: shapes.NewPostJson = {
+        "content": "From a program",
+        "account_ids": [house.account.id],
+        "media_ids": [media["id"]],
+    }
+    assert client.preflight(wish)["ok"] is True
+    draft = client.draft(wish)
+    changed = client.change(draft["id"], {**wish, "content": "Changed"}, draft["version"])
+    assert changed["content"] == "Changed"
+    client.delete(draft["id"])
+    made = client.publish({**wish, "key": "once"})
+    assert client.publish({**wish, "key": "once"})["id"] == made["id"]
+    drive(context(house.installation), [one.id for one in house.deliveries(made["id"])])
+    (look,) = list(client.looks(made["id"], 5))
+    assert look["finished"] is True and look["deliveries"][0]["proof"] == "matches"
+    rows, _ = client.steps(made["id"])
+    assert {row["step"] for row in rows} >= {"posting", "verification"}
+    assert client.repairs(made["id"]) == [] and client.posts(5)[0]["id"] == made["id"]
+    proposed = client.propose({"content": "For a person", "account_ids": [house.account.id]})
+    assert proposed["waits_for_a_person"] is True
+
+
+def test_a_refusal_is_the_servers_sentence(house: House, client: RestClient) -> None:
+    with pytest.raises(ApiRefused, match="Shorten") as caught:
+        client.publish({"content": "x" * 400, "account_ids": [house.account.id]})
+    assert (caught.value.status, caught.value.kind) == (422, "preflight-failed") and caught.value.problem["violations"]
+    stranger = RestClient(house.url, "pp_wrong")
+    with pytest.raises(ApiRefused, match="Sign in first"):
+        stranger.accounts()
+    stranger.close()
+    for server, token in (("post.example.org", "pp_x"), ("ftp://a", "pp_x"), (house.url, "")):
+        with pytest.raises(BadInput):
+            RestClient(server, token)
+
+
+def test_a_broken_connection_is_tried_again_and_makes_one_post(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The answer to the first try is lost after the server has worked."""
+    import httpx2
+
+    monkeypatch.setattr("postprober.client.client.PAUSE", 0.01)
+    lost: list[str] = []
+
+    class Cutting(httpx2.HTTPTransport):
+        def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+            reply = super().handle_request(request)
+            if request.method == "POST" and len(lost) < 2:
+                reply.read()
+                reply.close()
+                lost.append(request.headers["idempotency-key"])
+                raise httpx2.ReadError("cut")
+            return reply
+
+    pools = Pools(allow_private=True, transport=Cutting())
+    client = RestClient(house.url, house.token(*SCOPES), http=HttpClient(pools))
+    made = client.draft({"content": "Once", "account_ids": [house.account.id]})
+    pools.close()
+    assert len(lost) == 2 and len(set(lost)) == 1
+    with house.core.db.read() as conn:
+        assert conn.execute(select(func.count()).select_from(post_table)).scalar_one() == 1
+    assert made["content"] == "Once"
+
+
+def test_a_server_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("postprober.client.client.PAUSE", 0.01)
+    client = RestClient("http://127.0.0.1:9", "pp_x")
+    with pytest.raises(Unavailable, match="does not answer"):
+        client.accounts()
+    client.close()
+
+
+def command(house: House, tmp_path: Path, *args: str, token: str = "", **env: str) -> subprocess.CompletedProcess[str]:
+    wanted = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(ROOT),
+        "HOME": str(tmp_path),
+        "POSTPROBER_DATA_DIR": str(tmp_path / "nothing"),
+        "POSTPROBER_TOKEN": token or house.token(*SCOPES),
+        **env,
+    }
+    return subprocess.run(
+        [sys.executable, "-m", "postprober", *args],
+        env=wanted,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        cwd=tmp_path,
+    )
+
+
+def test_the_commands_do_on_a_server_what_they_do_here(house: House, tmp_path: Path) -> None:
+    at = ("--server", house.url)
+    listed = command(house, tmp_path, *at, "accounts", "list", "--json")
+    assert [one["id"] for one in json.loads(listed.stdout)] == [house.account.id, house.other.id], listed.stderr
+    (tmp_path / "cat.png").write_bytes(png())
+    publish = (
+        "publish",
+        "--account",
+        str(house.account.id),
+        "--text",
+        "By command",
+        "--media",
+        "cat.png",
+        "--alt",
+        "A cat",
+        "--key",
+        "k1",
+        "--json",
+    )
+    made = [json.loads(command(house, tmp_path, *at, *publish).stdout.splitlines()[-1]) for _ in range(2)]
+    assert made[0]["post_id"] == made[1]["post_id"] and made[0]["event"] == "result"
+    drive(context(house.installation), [one.id for one in house.deliveries(made[0]["post_id"])])
+    waited = command(house, tmp_path, *at, *publish, "--wait", "--timeout", "20")
+    assert waited.returncode == 0, waited.stderr
+    events = [json.loads(line) for line in waited.stdout.splitlines()]
+    assert {one["event"] for one in events} == {"step", "result"}
+    assert events[-1]["deliveries"][0]["proof"] == "matches"
+    proposed = command(
+        house, tmp_path, *at, "publish", "--account", str(house.account.id), "--text", "Asked", "--propose"
+    )
+    assert proposed.returncode == 4 and "A person decides" in proposed.stdout
+    assert "By command" in command(house, tmp_path, "posts", "--json", POSTPROBER_SERVER=house.url).stdout
+    again = command(house, tmp_path, *at, "retry", str(made[0]["post_id"]))
+    assert again.returncode == 2 and "failed" in again.stderr + again.stdout
+    assert not (tmp_path / "nothing").exists()
+
+
+@pytest.mark.parametrize("args", [("doctor",), ("backup", "x"), ("accounts", "remove", "1"), ("keys", "rotate")])
+def test_what_is_done_where_it_is_installed_says_so(house: House, tmp_path: Path, args: tuple[str, ...]) -> None:
+    done = command(house, tmp_path, "--server", house.url, *args)
+    assert done.returncode == 2 and "leave --server out" in done.stderr + done.stdout
+    assert not (tmp_path / "nothing").exists()
