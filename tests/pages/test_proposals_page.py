@@ -105,9 +105,7 @@ def test_what_needs_nobodys_word_stands_in_red(owner: House, show: Show) -> None
     who = agent(owner, accounts=[account.id], ceiling=4, unasked=True)
     made = proposals.propose(owner.core, who, NewPost(("Unasked",), (account.id,))).post
     assert made.status == PostStatus.SCHEDULED
-    assert '<p class="pp-alarm">Published without asking by the token helper &lt;b&gt;.' in everything(
-        show("monitor")
-    )
+    assert '<p class="pp-alarm">Published without asking by the token helper &lt;b&gt;.' in everything(show("monitor"))
     listed = everything(show("settings"))
     assert 'pp-alarm">Publishes without asking a person.' in listed and "at most 4 posts a day" in listed
     plain = agent(owner)
