@@ -8,15 +8,14 @@ from __future__ import annotations
 import json
 import socket
 import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 
 from postprober.agent.advisor import Advisor
-from postprober.agent.language_model import KEY_REFUSED, NoAnswer
+from postprober.agent.language_model import KEY_REFUSED, NoAnswer, Turn
 from postprober.agent.model_client import MOST_TOKENS, UNOFFERED
 from postprober.clock import ManualClock, SystemClock
 from postprober.domain.advice import Suggestion
@@ -28,73 +27,9 @@ from postprober.services.posts.posts import NewPost
 from postprober.storage import alert_log
 from postprober.storage import posts as store
 from tests.agent.agent_kit import Purse, Scripted, brief, evidence, model, picture
+from tests.agent.odd_kit import Answer, Odd, chat, moderation
 from tests.installed import Installation
 from tests.people import acting
-
-Answer = tuple[int, Any]  # status and body; a str goes out as it is, None hangs until the test ends
-
-
-@dataclass
-class Odd:
-    """A model's server that says what it is told to say."""
-
-    url: str
-    chat: Answer
-    moderation: Answer
-    asked: list[tuple[str, str]] = field(default_factory=list)
-
-    def bodies(self) -> str:
-        return "\n".join(body for _, body in self.asked)
-
-    def paths(self) -> list[str]:
-        return [path for path, _ in self.asked]
-
-
-def chat(verdict: str = "appropriate", **more: Any) -> Answer:
-    content = json.dumps({"verdict": verdict, "reasons": ["Seen."], "confidence": 0.9, "thinking": "an extra field"})
-    usage = {"prompt_tokens": 5, "completion_tokens": 5, "total_tokens": 10}
-    body = {"choices": [{"index": 0, "message": {"role": "assistant", "content": content}}], "usage": usage}
-    return 200, {**body, **more}
-
-
-def moderation(*hits: str, flagged: bool | None = None) -> Answer:
-    result = {"flagged": bool(hits) if flagged is None else flagged, "categories": dict.fromkeys(hits, True)}
-    return 200, {"id": "m", "model": "m", "results": [result]}
-
-
-@pytest.fixture
-def odd() -> Iterator[Odd]:
-    end = threading.Event()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"])).decode()
-            told.asked.append((self.path, body))
-            status, reply = told.moderation if self.path.endswith("/moderations") else told.chat
-            if reply is None:
-                end.wait(30)
-                return
-            sent = (reply if isinstance(reply, str) else json.dumps(reply)).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(sent)))
-            self.end_headers()
-            self.wfile.write(sent)
-
-        def log_message(self, *_: Any) -> None:
-            return
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    told = Odd(f"http://127.0.0.1:{server.server_address[1]}", chat(), moderation())
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    yield told
-    end.set()
-    server.shutdown()
-    server.server_close()
-    thread.join(5)
-
 
 # Moderation, chat and budget, each in every mood: never more permissive than the most careful answer that came.
 
@@ -493,7 +428,7 @@ def test_one_post_that_meets_a_mistake_stops_no_other(core: Core, installation: 
 
     @dataclass
     class Broken(Scripted):
-        def advise(self, brief: Any, deadline: float | None = None) -> Any:
+        def advise(self, brief: Any, turn: Turn | None = None) -> Any:
             if "poison" in brief.texts[0]:
                 raise TypeError("a mistake of ours")
             return super().advise(brief)

@@ -243,6 +243,8 @@ CASES: dict[str, Case] = {
     "put /api/posts/{post_id}": Case(draft(), 200, 404, options=PUT),
     "delete /api/posts/{post_id}": Case(draft(), 204, 404),
     "post /api/posts/{post_id}/submit": Case(ready, 200, 404),
+    "get /api/model": Case(at("/api/model"), 200, 200, reads=True),
+    "put /api/model": Case(at("/api/model"), 200, 200, options=body(on=False)),
     "get /api/posts/{post_id}/suggestions": Case(draft("/suggestions"), 200, 404, reads=True),
     "post /api/posts/{post_id}/suggestions": Case(draft("/suggestions"), 200, 404),
     "post /api/posts/{post_id}/suggestions/{suggestion_id}/accept": Case(suggested("accept"), 200, 404),

@@ -72,7 +72,7 @@ def _one(ctx: Context, repair: Repair) -> None:
             repairs.supersede(conn, delivery.id, ctx.clock.now())
         return
     evidence = gather(ctx, delivery, account)
-    diagnosis = ctx.advisor.diagnose(evidence)
+    diagnosis = ctx.advisor.of(delivery.user_id).diagnose(evidence)
     plan = fixes.plan(ctx, delivery, diagnosis, evidence)
     if plan is None and diagnosis.fix not in ONLY_TELLS:
         told = explain(diagnosis.cause, Fix.ASK_PERSON, evidence)
