@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from postprober.agent import rewrite_guard, suggest
 from postprober.agent.brief import Brief, Picture
-from postprober.agent.diagnose import CURES, diagnose, explain, may
+from postprober.agent.diagnose import diagnose, explain, may
 from postprober.agent.evidence import Evidence
 from postprober.agent.language_model import LanguageModel, ModelUse, NoAnswer, Turn, always
 from postprober.agent.model_answers import (
@@ -165,9 +165,9 @@ def _merged(evidence: Evidence, ours: Diagnosis, answer: DiagnosisAnswer, by: st
     none to offer."""
     confidence = bounded(answer.confidence)
     if answer.fix is ours.fix:
-        # The rules' words say what to do; a model's are wanted only where the rules know no cause.
+        # The rules' words say what to do and are never lost; a model's are wanted only where the rules know no cause.
         theirs = shown(answer.explanation, _data(evidence)) if ours.cause is Cause.UNKNOWN else ""
-        words = f"{theirs} {CURES[ours.fix]}" if theirs and "{" not in CURES[ours.fix] else ours.explanation
+        words = f"{ours.explanation} {theirs}" if theirs else ours.explanation
         return replace(ours, explanation=words, confidence=max(ours.confidence, confidence), by=f"{by} and {RULES}")
     stricter = CAUTION.index(AUTHORITY[answer.fix]) > CAUTION.index(ours.authority) and may(answer.fix, evidence)
     fix = answer.fix if stricter else ours.fix
