@@ -20,6 +20,12 @@ def this_month(conn: Connection, now: datetime, space: int) -> tuple[int, int]:
     return _sum(conn, ai_usage.c.day.between(_day(now)[:8] + "01", _day(now)), space)
 
 
+def last_outcome(conn: Connection) -> str:
+    """What came of the newest question that is settled, of whatever space; "" when none was asked."""
+    query = select(ai_usage.c.outcome).where(ai_usage.c.outcome != "asked").order_by(ai_usage.c.id.desc()).limit(1)
+    return conn.execute(query).scalar_one_or_none() or ""
+
+
 def _sum(conn: Connection, when: ColumnElement[bool], space: int | None) -> tuple[int, int]:
     query = select(
         func.coalesce(func.sum(ai_usage.c.input_tokens + ai_usage.c.output_tokens), 0),

@@ -315,6 +315,42 @@ def test_what_was_used_is_left_and_renews_is_shown(core: Core, installation: Ins
     assert other is not None and other.today.tokens == 0 and other.left == other.share
 
 
+@pytest.mark.parametrize(
+    ("status", "trouble"), [(401, "accept the key"), (403, "accept the key"), (404, "know this model"), (500, "")]
+)
+def test_an_owner_is_shown_what_the_operator_has_to_mend(
+    core: Core, installation: Installation, odd: Odd, status: int, trouble: str
+) -> None:
+    agree(core, installation.owner)
+    odd.chat = status, {"error": {"message": "no"}}
+    advice.preview(core, acting(core, installation.owner), NewPost((TEXT,), ()))
+    found = service.get(core, acting(core, installation.owner))
+    assert found is not None and bool(found.trouble) is bool(trouble) and trouble in found.trouble
+    core.clock.advance(3600)  # type: ignore[attr-defined]
+    odd.chat = advised()
+    advice.preview(core, acting(core, installation.owner), NewPost((TEXT,), ()))
+    found = service.get(core, acting(core, installation.owner))
+    assert found is not None and found.trouble == ""
+
+
+def test_a_planned_post_is_asked_about_once_more_before_it_goes_out(
+    core: Core, installation: Installation, odd: Odd
+) -> None:
+    agree(core, installation.owner)
+    odd.chat = 500, {"error": {"message": "no"}}
+    owner = acting(core, installation.owner)
+    at = core.clock.now() + timedelta(seconds=100)
+    post = posts.create(core, owner, NewPost((TEXT,), (installation.link("bluesky").id,), at=at))
+    core.clock.advance(5)  # type: ignore[attr-defined]
+    assert advice.make_pending(core) == 1
+    odd.chat = advised("flagged")
+    core.clock.advance(60)  # type: ignore[attr-defined] # less than two minutes later, and before its time
+    assert advice.make_pending(core) == 0
+    core.clock.advance(5.1)  # type: ignore[attr-defined]
+    assert advice.make_pending(core) == 1
+    assert drafts.get(core, owner, post.id).status == "review"
+
+
 # Alt texts from the picture itself
 
 

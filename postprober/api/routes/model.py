@@ -40,6 +40,7 @@ class ModelOut(BaseModel):
     on: bool
     pictures: bool
     because: str = Field(description="Why the model is not asked; empty while it is", examples=[""])
+    trouble: str = Field(description="What the operator has to mend; empty for nothing", examples=[""])
     model: str = Field(examples=["gpt-4.1-mini"])
     server: str = Field(examples=["https://api.openai.com/v1"])
     sent: list[str]
@@ -62,6 +63,7 @@ class ModelOut(BaseModel):
                 on=False,
                 pictures=False,
                 because="No language model is set up.",
+                trouble="",
                 model="",
                 server="",
                 sent=[],
@@ -81,6 +83,7 @@ class ModelOut(BaseModel):
             on=found.on,
             pictures=found.pictures,
             because=found.because,
+            trouble=found.trouble,
             model=notice.model,
             server=notice.server,
             sent=list(notice.sent),

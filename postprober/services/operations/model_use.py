@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from sqlalchemy import Connection
 
+from postprober.agent.language_model import KEY_REFUSED
 from postprober.clock import utc_iso
 from postprober.domain.actor import Actor
 from postprober.errors import BadInput, Conflict, Forbidden, NotFound
@@ -36,6 +37,14 @@ KEPT = (
 )
 
 
+# Outcomes of the last question that no waiting mends, as an owner is told of them.
+TROUBLE = {
+    "key": KEY_REFUSED,
+    "quota": "The model's account has no credit left.",
+    "missing": "The model's server does not know this model (POSTPROBER_AI_MODEL).",
+}
+
+
 @dataclass(frozen=True)
 class Spent:
     """`money` in the currency of the prices that are set."""
@@ -60,13 +69,14 @@ class ModelNotice:
 @dataclass(frozen=True)
 class SpaceModel:
     """`on`: the space's posts are shown to the model; `pictures`: small copies of its pictures, too; `because`: why it is
-    not asked, "" while it is. `agreed_by`, `agreed_at`: who chose that last, "" and None for nobody. `share`: of one day,
+    not asked, "" while it is. `trouble`: what the operator has to mend, "" for nothing. `agreed_by`, `agreed_at`: who chose that last, "" and None for nobody. `share`: of one day,
     for each of the spaces that ask; `renews_at`: aware UTC."""
 
     notice: ModelNotice
     on: bool
     pictures: bool
     because: str
+    trouble: str
     agreed_by: str
     agreed_at: datetime | None
     today: Spent
@@ -88,7 +98,7 @@ def get(core: Core, actor: Actor) -> SpaceModel | None:
     with core.db.read() as conn:
         chosen = use.chosen(conn, actor.space)
         today, month = usage.today(conn, now, actor.space), usage.this_month(conn, now, actor.space)
-        of_all = usage.today(conn, now)
+        of_all, last = usage.today(conn, now), usage.last_outcome(conn)
         share = budget.budget.share(use.spaces(conn))
         agreed_by = _name(conn, chosen.by) if chosen else ""
     most = budget.budget.tokens - of_all[0], int(budget.budget.money * MILLION) - of_all[1]
@@ -98,6 +108,7 @@ def get(core: Core, actor: Actor) -> SpaceModel | None:
         on=not refusal,
         pictures=use.pictures(actor.space),
         because=refusal,
+        trouble=TROUBLE.get(last, ""),
         agreed_by=agreed_by,
         agreed_at=datetime.fromisoformat(chosen.at) if chosen else None,
         today=_spent(today),

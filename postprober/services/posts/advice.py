@@ -34,6 +34,7 @@ _AGAIN = timedelta(minutes=1)
 _CLAIM = timedelta(minutes=3)  # ours: longer than the longest time limit of a model; then its process has ended
 SIDE_BY_SIDE = 4  # ours: posts that wait for a model at the same time, for each of the scheduler's two jobs
 JOB = job("advice")
+BEFORE_IT_GOES = timedelta(seconds=30)  # ours: of the last time; longer than a model may usually take
 ASK_AGAIN = timedelta(minutes=2)  # ours: a model that was away for one post is asked about it again
 _WANTED = frozenset({PostStatus.DRAFT, PostStatus.REVIEW, PostStatus.SCHEDULED})  # what can still be changed
 
@@ -67,7 +68,7 @@ def ask(core: Core, actor: Actor, post_id: int) -> Advice:
         made = _as_planned(core, actor, post, earlier, made)
     holds = post.status == PostStatus.SCHEDULED and not made.review.passes
     ends = post.status == PostStatus.REVIEW and earlier is not None and earlier.waits and not made.waits
-    again = core.clock.now() + ASK_AGAIN if made.incomplete and post.status != PostStatus.DRAFT else None
+    again = _next_look(post, core.clock.now()) if made.incomplete and post.status != PostStatus.DRAFT else None
     # Until what follows from it has happened, it is looked at again: this process may end between the two.
     stored, due = (replace(made, waits=ends), core.clock.now() + _AGAIN) if holds or ends else (made, again)
     with core.db.write() as conn:
@@ -81,6 +82,13 @@ def ask(core: Core, actor: Actor, post_id: int) -> Advice:
         with core.db.write() as conn:  # unless it has moved on
             posts.advise(conn, post_id, post.version, made.to_json(), advice_at=again)
     return made
+
+
+def _next_look(post: Post, now: datetime) -> datetime:
+    """When a model that was away is asked about a planned post again: soon, and once more before it goes out."""
+    again = now + ASK_AGAIN
+    last = post.scheduled_at - BEFORE_IT_GOES if post.scheduled_at else again
+    return last if now < last < again else again
 
 
 def _as_planned(core: Core, actor: Actor, post: Post, earlier: Advice | None, made: Advice) -> Advice:

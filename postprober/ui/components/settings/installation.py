@@ -52,6 +52,8 @@ def _advisor(visit: Visit) -> None:
     else:
         st.text("Built-in rules review posts and make suggestions.")
         st.caption(plain(found.because))
+    if found.on and found.trouble:
+        st.warning(plain(found.trouble))
     _choice(visit, found)
     _budget(found)
     owns = visit.actor.owns
