@@ -300,6 +300,22 @@ def test_a_diagnosis_sends_no_flagged_text_no_file_names_and_no_confidential_par
         assert secret not in sent, secret
 
 
+def test_a_diagnosis_names_neither_the_account_nor_a_file(odd: Odd) -> None:
+    about = evidence(
+        reply='{"detail": "@Bridge.Builders may not post salaries-2026.png (acct:42424242)"}',
+        message="salaries-2026.png was refused for bridge.builders.",
+        files=("salaries-2026.png (PNG)",),
+        accounts=("bridge.builders", "42424242"),
+    )
+    Advisor(model(odd.url)).diagnose(replace(about, files=(), accounts=()))
+    assert "salaries" in odd.bodies() and "42424242" in odd.bodies(), "the control: it is in what the platform says"
+    del odd.asked[:]
+    told = Advisor(model(odd.url, clock=ManualClock())).diagnose(about)
+    assert odd.asked and told.by
+    for name in ("salaries", "ridge.", "42424242"):
+        assert name not in odd.bodies(), name
+
+
 def test_links_are_sent_without_what_opens_doors_and_come_back_whole(odd: Odd) -> None:
     about = brief(f"Our news. {KEYED}", pictures=(picture("salaries-2026.png"),))
     (text,) = about.texts

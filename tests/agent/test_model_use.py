@@ -149,6 +149,16 @@ def test_after_an_owner_has_agreed_every_way_asks_the_model(
         assert {row.space for row in conn.execute(select(ai_usage.c.space))} == {installation.owner}
 
 
+def test_a_post_does_not_wait_for_a_model_that_is_off(core: Core, installation: Installation, odd: Odd) -> None:
+    owner = acting(core, installation.owner)
+    advice.wait_for_model(core, owner, True)
+    account, at = installation.link("bluesky").id, core.clock.now() + timedelta(hours=1)
+    assert posts.create(core, owner, NewPost((TEXT,), (account,), at=at)).status == "scheduled"
+    agree(core, installation.owner)
+    odd.chat = 500, {"error": {"message": "no"}}
+    assert posts.create(core, owner, NewPost(("Another",), (account,), at=at)).status == "review", "the control"
+
+
 def test_one_space_agrees_for_itself_only(core: Core, installation: Installation, odd: Odd) -> None:
     agree(core, installation.owner)
     assert advice.preview(core, acting(core, installation.stranger), NewPost((TEXT,), ())).note == OFF

@@ -108,6 +108,7 @@ def gather(ctx: Context, delivery: Delivery, account: Account) -> Evidence:
         texts=tuple(fixes.open_texts(delivery)),
         media=tuple(MediaKind(record.kind) for record in files),
         files=tuple(f"{record.name} ({record.mime.rpartition('/')[2].upper()})" for record in files),
+        accounts=tuple(filter(None, (account.account_name, account.remote_id))),
         partly_out=any(p.ref is not None for p in delivery.parts),
         unknown=delivery.unknown_at is not None,
         held=delivery.cause,
