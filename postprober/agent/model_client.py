@@ -44,6 +44,9 @@ PAUSES = {"quota": 600.0, "key": 600.0, "rate": 60.0, "timeout": 30.0, "fault": 
 _NO_MODERATION = frozenset({400, 404, 405, 422, 501})
 _NEVER_MODERATES = frozenset({404, 405, 501})
 UNOFFERED = 3600.0  # seconds; ours: a server may be given what it lacks while we run
+# All that a server needs. The library adds this machine's system, and what OPENAI_ORG_ID, OPENAI_PROJECT_ID and
+# OPENAI_CUSTOM_HEADERS say, which may be about another server.
+_HEADERS = frozenset({"authorization", "accept", "content-type"})
 _NO_PICTURES = "The model does not read pictures."
 
 T = TypeVar("T", bound=ModelAnswer)
@@ -84,7 +87,7 @@ class ModelClient:
             base_url=self.base_url or OPENAI_URL,
             timeout=self.timeout,
             max_retries=0,
-            http_client=bound.library_client(self.timeout),
+            http_client=bound.library_client(self.timeout, _HEADERS),
         )
 
     @property

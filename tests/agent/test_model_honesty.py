@@ -316,6 +316,21 @@ def test_a_diagnosis_names_neither_the_account_nor_a_file(odd: Odd) -> None:
         assert name not in odd.bodies(), name
 
 
+def test_nothing_of_the_environment_is_sent_to_the_server(odd: Odd, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_ORG_ID", "org-poison")
+    monkeypatch.setenv("OPENAI_PROJECT_ID", "project-poison")
+    monkeypatch.setenv("OPENAI_ADMIN_KEY", "admin-poison")
+    monkeypatch.setenv("OPENAI_API_KEY", "key-poison")
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/poison")
+    monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", "X-Poison: poison")
+    for key in ("", "sk-1234567890"):
+        assert not Advisor(model(odd.url, key=key)).review(brief(HARMLESS)).incomplete
+    assert len(odd.headers) == 4
+    told = str(odd.headers)
+    assert "sk-1234567890" in told, "the control: headers are seen"
+    assert "poison" not in told and "stainless" not in told
+
+
 def test_links_are_sent_without_what_opens_doors_and_come_back_whole(odd: Odd) -> None:
     about = brief(f"Our news. {KEYED}", pictures=(picture("salaries-2026.png"),))
     (text,) = about.texts
