@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import random
 import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -13,14 +14,17 @@ from typing import Any
 
 import pytest
 from PIL import Image
+from pydantic import SecretStr
 from sqlalchemy import select
 
 from postprober.agent.advisor import Advisor
 from postprober.agent.small_copy import MOST_BYTES, SIDES, small_copy
 from postprober.clock import ManualClock
 from postprober.domain.advice import RULES, Suggestion
+from postprober.domain.delivery import DeliveryState
 from postprober.domain.post import MediaFile, MediaKind
 from postprober.errors import BadInput, Conflict, Forbidden
+from postprober.pipeline.core import transitions
 from postprober.pipeline.repairs import diagnosis_job
 from postprober.pipeline.repairs.model_budget import Budget, DbTokenBudget
 from postprober.pipeline.repairs.model_use import CHANGED, NO_SPACE, OFF, DbModelUse
@@ -28,10 +32,11 @@ from postprober.sandbox.openai import api as sandbox_model
 from postprober.services.core import Core
 from postprober.services.media import media
 from postprober.services.operations import model_use as service
+from postprober.services.pipeline_context import context_of
 from postprober.services.posts import advice, drafts, posts
 from postprober.services.posts.posts import NewPost
+from postprober.storage import deliveries, usage, users
 from postprober.storage import posts as post_store
-from postprober.storage import usage, users
 from postprober.storage.database import Database
 from postprober.storage.tables import ai_usage, repairs
 from postprober.wiring import DEFAULT_MODEL, SANDBOX_MODEL, build_advisor
@@ -77,10 +82,6 @@ def photograph(folder: Path, side: tuple[int, int] = (1600, 900), colour: str = 
 
 def failed(core: Core, installation: Installation) -> None:
     """A delivery that failed and is to be diagnosed."""
-    from postprober.domain.delivery import DeliveryState
-    from postprober.pipeline.core import transitions
-    from postprober.storage import deliveries
-
     account = installation.link("bluesky")
     wish = NewPost(("Hello",), (account.id,), at=core.clock.now() + timedelta(hours=1))
     post = posts.create(installation.core, acting(installation.core, installation.owner), wish)
@@ -100,7 +101,10 @@ def ways(core: Core, installation: Installation, folder: Path) -> dict[str, Any]
     at = core.clock.now() + timedelta(hours=1)
     draft = drafts.save(core, owner, NewPost((TEXT,), (account,)))
     planned = posts.create(core, owner, NewPost(("Planned",), (account,), at=at))
-    from postprober.services.pipeline_context import context_of
+
+    def diagnosed() -> None:
+        failed(core, installation)
+        diagnosis_job.tend(context_of(core))
 
     return {
         "review when planned": lambda: posts.create(core, owner, NewPost((TEXT,), (account,), at=at)),
@@ -111,7 +115,7 @@ def ways(core: Core, installation: Installation, folder: Path) -> dict[str, Any]
         "suggestions": lambda: advice.ask(core, owner, planned.id),
         "preview and alt text": lambda: advice.preview(core, owner, NewPost((TEXT,), (account,), (shown,))),
         "suggestions by the scheduler": lambda: advice.make_pending(core),
-        "diagnosis": lambda: (failed(core, installation), diagnosis_job.tend(context_of(core))),
+        "diagnosis": diagnosed,
     }
 
 
@@ -244,9 +248,7 @@ def test_the_sandboxs_own_model_is_on_until_it_is_turned_off_and_has_its_right_n
     assert told.notice.host == "api.openai.com"
 
 
-def _key(text: str) -> Any:
-    from pydantic import SecretStr
-
+def _key(text: str) -> SecretStr:
     return SecretStr(text)
 
 
@@ -373,7 +375,7 @@ def test_the_copy_that_a_model_sees_is_small_and_says_nothing_but_the_picture(tm
         assert max(copy.size) == SIDES[0] == 512 and not copy.getexif()
     assert small_copy(str(tmp_path / "gone.jpg")) is None
     noise = tmp_path / "noise.png"
-    Image.frombytes("RGB", (900, 900), __import__("random").Random(1).randbytes(900 * 900 * 3)).save(noise)
+    Image.frombytes("RGB", (900, 900), random.Random(1).randbytes(900 * 900 * 3)).save(noise)
     made = small_copy(str(noise))
     assert made is not None and len(made) <= MOST_BYTES
 
@@ -570,6 +572,35 @@ def test_an_answer_about_an_old_version_is_never_kept(core: Core, installation: 
         advice.ask(core, owner, post_id)
     told = advice.of(core, owner, post_id)
     assert told is not None and told.review.verdict == "appropriate", "what the rules say of the new words"
+
+
+def test_a_post_that_is_due_is_claimed_by_one(database: Database) -> None:
+    """On both databases: the first one has it, until the claim ends or is given back."""
+    now = ManualClock().now()
+    until = now + advice._CLAIM
+    with database.write() as conn:
+        space = users.add(conn, email="a@example.org", password_hash="x", now=now)
+        made = post_store.add(
+            conn,
+            space=space,
+            content="Hello",
+            platforms=[],
+            status="draft",
+            scheduled_at=None,
+            options={},
+            now=now,
+            advice_at=now,
+        )
+        post = post_store.get(conn, made)
+        assert post_store.version(conn, made) == post.version and post_store.version(conn, made + 1) is None
+        assert not post_store.claim_advice(conn, replace(post, version=post.version + 1), now, until)
+        assert post_store.claim_advice(conn, post, now, until)
+        assert not post_store.claim_advice(conn, post, now, until)
+        assert post_store.without_advice(conn, now, 5) == []
+        post_store.free_advice(conn, post, now, now)
+        assert post_store.without_advice(conn, now, 5) == [], "that was not this claim"
+        post_store.free_advice(conn, post, until, now)
+        assert [one.id for one in post_store.without_advice(conn, now, 5)] == [made]
 
 
 def test_a_claim_that_nobody_finished_ends(core: Core, installation: Installation, odd: Odd) -> None:
