@@ -230,10 +230,11 @@ class HttpClient:
             message = "The connection broke before the platform's answer was complete."
             raise OutcomeUnknown(message, detail, code=code) from error
 
-    def library_client(self, seconds: float) -> httpx2.Client:
+    def library_client(self, seconds: float, only: frozenset[str] | None = None) -> httpx2.Client:
         """For libraries that want a client of the HTTP library (openai): each request through `send`, at most `seconds`
-        long from its first byte to the end of its reply."""
-        return httpx2.Client(transport=_SendTransport(self, seconds), trust_env=False, follow_redirects=False)
+        long from its first byte to the end of its reply. `only`: the headers that are sent (small letters), None for
+        all; a library may have read others out of the environment."""
+        return httpx2.Client(transport=_SendTransport(self, seconds, only), trust_env=False, follow_redirects=False)
 
     def transport(self) -> httpx2.BaseTransport:
         """This client as a transport, for libraries that bring their own client (Authlib): every request of theirs
@@ -343,12 +344,14 @@ class _Wire:
 class _SendTransport(httpx2.BaseTransport):
     """Hands a library's request to `HttpClient.send`. Closing it closes nothing: the pools are shared."""
 
-    def __init__(self, client: HttpClient, seconds: float | None = None) -> None:
+    def __init__(self, client: HttpClient, seconds: float | None = None, only: frozenset[str] | None = None) -> None:
         self._client = client
         self._seconds = seconds
+        self._only = only
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
-        headers = {key: value for key, value in request.headers.items() if key.lower() not in SET_BY_SEND}
+        given = {key: value for key, value in request.headers.items() if key.lower() not in SET_BY_SEND}
+        headers = {key: value for key, value in given.items() if self._only is None or key.lower() in self._only}
         # A library may ask for less time than its client has, never for more.
         asked = request.extensions.get("timeout", {}).get("read")
         seconds = self._seconds if self._seconds is None or asked is None else min(self._seconds, asked)

@@ -15,6 +15,7 @@ from postprober.clock import Clock, SystemClock
 from postprober.http import HttpClient, Pools
 from postprober.pipeline.core.context import Context
 from postprober.pipeline.repairs.model_budget import Budget, DbTokenBudget
+from postprober.pipeline.repairs.model_use import DbModelUse
 from postprober.pipeline.scheduler.scheduler import Scheduler
 from postprober.services.core import Core
 from postprober.services.pipeline_context import context_of
@@ -25,6 +26,7 @@ from postprober.storage import move
 from postprober.storage.database import Database
 
 DEFAULT_MODEL = "gpt-4.1-mini"  # small, cheap, takes structured outputs (developers.openai.com, models)
+SANDBOX_MODEL = "sandbox-model"  # what the sandbox calls its own (sandbox/openai/api.py)
 COMPACT_EVERY = 3600.0  # seconds
 REPORTS_EVERY = 5.0  # seconds
 
@@ -57,23 +59,24 @@ def build_core(
 
 
 def build_advisor(settings: Settings, db: Database, http: HttpClient, clock: Clock) -> Advisor:
-    """The agent: rules, and a model where a key is set. Raises NotInstalled when the model's library is missing then."""
-    if not settings.ai_api_key:
+    """The agent: rules, and a model where a key or the address of a server is set, for spaces that have agreed. Raises
+    NotInstalled when the model's library is missing then."""
+    if not (settings.ai_api_key or settings.ai_base_url):
         return Advisor()
     extras.need("ai")
-    from postprober.agent.model_client import (
-        ModelClient,  # loads the client library, which takes as long as everything else
-    )
+    # Loads the client library, which takes as long as everything else.
+    from postprober.agent.model_client import OPENAI_URL, ModelClient
 
     budget = Budget(
         settings.ai_tokens_per_day, settings.ai_money_per_day, settings.ai_input_price, settings.ai_output_price
     )
-    token_budget = DbTokenBudget(db, clock, budget)
-    name = settings.ai_model or DEFAULT_MODEL
     # In sandbox mode nothing leaves this machine, so the model is the sandbox's own unless another one was named.
-    url = settings.ai_base_url or (f"{settings.sandbox_url}/openai/v1" if settings.sandbox else "")
+    here = settings.sandbox and not settings.ai_base_url
+    url = f"{settings.sandbox_url}/openai/v1" if here else settings.ai_base_url
+    name = settings.ai_model or (SANDBOX_MODEL if here else DEFAULT_MODEL)
     key, seconds = settings.ai_api_key.get_secret_value(), float(settings.ai_timeout_seconds)
-    return Advisor(ModelClient(http, clock, token_budget, name, key, url, seconds))
+    use = DbModelUse(db, name, http.redactor.url(url or OPENAI_URL), here)
+    return Advisor(ModelClient(http, clock, DbTokenBudget(db, clock, budget, use.spaces), name, key, url, seconds), use)
 
 
 def build_scheduler(core: Core, workers: int, ctx: Context | None = None) -> Scheduler:
@@ -82,6 +85,9 @@ def build_scheduler(core: Core, workers: int, ctx: Context | None = None) -> Sch
         ("advice", lambda: advice_service.make_pending(core), 0.5),
         ("reports", lambda: report_schedule.tick(core), REPORTS_EVERY),
     ]
+    if core.advisor.language_model is not None:
+        # A second one, so that drafts are looked at while a slow model keeps the first one waiting.
+        jobs.append(("more-advice", lambda: advice_service.make_pending(core), 0.5))
     if extras.has("analytics"):  # else the samples stay in the database, where they count as well
         jobs.append(("compaction", partial(_compact, core), COMPACT_EVERY))
     queue = None

@@ -8,14 +8,14 @@ mentions). Nothing that a platform or a stranger wrote can widen that, however t
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from postprober.agent import rewrite_guard, suggest
-from postprober.agent.brief import Brief
-from postprober.agent.diagnose import CURES, diagnose, explain, may
+from postprober.agent.brief import Brief, Picture
+from postprober.agent.diagnose import diagnose, explain, may
 from postprober.agent.evidence import Evidence
-from postprober.agent.language_model import LanguageModel, NoAnswer
+from postprober.agent.language_model import LanguageModel, ModelUse, NoAnswer, Turn, always
 from postprober.agent.model_answers import (
     MOST_PARTS,
     MOST_REASONS,
@@ -26,13 +26,17 @@ from postprober.agent.model_answers import (
     bounded,
 )
 from postprober.agent.outgoing import Links, brief_for_model, evidence_for_model, restored
-from postprober.agent.review import review
+from postprober.agent.review import flagged, review
+from postprober.agent.small_copy import small_copy
 from postprober.clock import utc_iso
 from postprober.domain.advice import RULES, Advice, Review, Suggestion, cautious
 from postprober.domain.diagnosis import AUTHORITY, CAUTION, Cause, Diagnosis
+from postprober.domain.post import MediaKind
 
 SENTENCE_CHARS = 400
 ECHO_WORDS = 5  # ours: as many words in a row are a repetition, fewer may be a quote
+MOST_DESCRIBED = 4  # ours: pictures of a post that a model is shown; the most that the usual platform takes
+MODEL_SIGHT = 0.5  # ours: a person has to look, whatever the model says
 _NO_WORDING = "The model gives no reason that can be shown."
 
 
@@ -48,75 +52,101 @@ class Opinion:
 
 @dataclass(frozen=True)
 class Advisor:
-    """`language_model` None: no key is set, rules do the work."""
+    """`language_model` None: none is set up, rules do the work. `use`: which spaces have agreed to ask it; None: nobody has
+    to (there are no spaces, as on the command line). `space`: whose questions these are, which `of` sets."""
 
     language_model: LanguageModel | None = None
+    use: ModelUse | None = None
+    space: int | None = None
+
+    def of(self, space: int) -> Advisor:
+        """The advisor of a space."""
+        return replace(self, space=space)
 
     def review(self, brief: Brief) -> Opinion:
         """What rules, moderation and model say together; within the model's time limit, whatever happens."""
         ours = review(brief)
-        if self.language_model is None or ours.verdict == "flagged":  # what is flagged anyway needs no second opinion
-            return Opinion(ours)
-        language_model, links = self.language_model, Links()
+        language_model, refusal = self._asked()
+        if language_model is None or ours.verdict == "flagged":  # what is flagged anyway needs no second opinion
+            return Opinion(ours, refusal)
+        links = Links()
         sent = brief_for_model(brief, links)
         if sent is None:
             return Opinion(ours)
-        deadline = language_model.deadline()
-        objections, missed = _moderated(language_model, sent, deadline)
+        turn = Turn(language_model.deadline(), self.space)
+        objections, missed = _moderated(language_model, sent, turn)
         found, notes = [ours, *_moderation(language_model.by, objections)], [missed]
         try:
-            found.append(_review(language_model.by, language_model.review(sent, deadline), sent))
+            found.append(_review(language_model.by, language_model.review(sent, turn), sent))
         except NoAnswer as error:
             notes.append(error.message)
         return Opinion(cautious(found), _first(notes), incomplete=any(notes))
 
-    def advise(self, brief: Brief) -> Advice:
-        """Review and suggestions of both."""
+    def advise(self, brief: Brief, wanted: Callable[[], bool] = always, earlier: Iterable[Suggestion] = ()) -> Advice:
+        """Review and suggestions of both. `wanted`: whether they are still of use; nothing more is asked once they are
+        not. `earlier`: suggestions that the post has; a picture that a model has described is not shown to it again."""
         plain = by_rules(brief)
-        if self.language_model is None:
-            return plain
-        language_model, links = self.language_model, Links()
+        language_model, refusal = self._asked()
+        if language_model is None:
+            return replace(plain, note=refusal)
+        links = Links()
         sent = brief_for_model(brief, links)
         if sent is None:
             return replace(plain, note="The text was not shown to the model, because the review flags it.")
-        deadline = language_model.deadline()
-        objections, missed = _moderated(language_model, sent, deadline)
+        turn = Turn(language_model.deadline(), self.space, wanted)
+        objections, missed = _moderated(language_model, sent, turn)
         found = [plain.review, *_moderation(language_model.by, objections)]
         try:
-            answer = language_model.advise(sent, deadline)
+            answer = language_model.advise(sent, turn)
         except NoAnswer as error:
             note = _first([missed, error.message])
             return replace(plain, review=cautious(found), note=note, incomplete=True)
         told = cautious([_review(language_model.by, answer.review, sent), *found])
         theirs = _suggestions(language_model.by, answer, brief, links)
+        blind = ""
+        if told.verdict != "flagged" and (self.use is None or self.use.pictures(self.space)):
+            described, blind = _described(language_model, brief, sent, turn, earlier)
+            theirs += described
         known = {s.id for s in theirs}
+        seen = {s.media_id for s in theirs if s.kind == "alt_text"}
+        ours = (s for s in plain.suggestions if s.id not in known and not (s.kind == "alt_text" and s.media_id in seen))
         return replace(
             plain,
             review=told,
-            suggestions=(*theirs, *(s for s in plain.suggestions if s.id not in known)),
+            suggestions=(*theirs, *ours),
             by=f"{language_model.by} and {RULES}",
-            note=missed,
+            note=missed or blind,
             incomplete=bool(missed),
         )
 
     def diagnose(self, evidence: Evidence) -> Diagnosis:
         """The cause, and the more cautious of the two fixes."""
         ours = diagnose(evidence)
-        if self.language_model is None:
-            return ours
+        language_model, refusal = self._asked()
+        if language_model is None:
+            return replace(ours, note=refusal)
         try:
-            answer = self.language_model.diagnose(evidence_for_model(evidence))
+            turn = Turn(language_model.deadline(), self.space)
+            answer = language_model.diagnose(evidence_for_model(evidence), turn)
         except NoAnswer as error:
             return replace(ours, note=error.message)
-        return _merged(evidence, ours, answer, self.language_model.by)
+        return _merged(evidence, ours, answer, language_model.by)
+
+    def _asked(self) -> tuple[LanguageModel | None, str]:
+        """The model, if it may be asked, and otherwise why a model that is set up may not be. The one place where that is
+        decided, for reviews, suggestions, diagnoses and alt texts."""
+        if self.language_model is None or self.use is None:
+            return self.language_model, ""
+        refusal = self.use.refusal(self.space)
+        return (None, refusal) if refusal else (self.language_model, "")
 
 
-def _moderated(language_model: LanguageModel, sent: Brief, deadline: float) -> tuple[tuple[str, ...], str]:
+def _moderated(language_model: LanguageModel, sent: Brief, turn: Turn) -> tuple[tuple[str, ...], str]:
     """(what the moderation service objects to, why it could not be asked: "" when it could). An objection must not
     depend on what is asked after it, nor that on whether moderation answers."""
     texts = (*sent.texts, *(picture.file.alt for picture in sent.pictures))
     try:
-        return language_model.moderated(texts, deadline), ""
+        return language_model.moderated(texts, turn), ""
     except NoAnswer as error:
         return (), error.message
 
@@ -135,9 +165,9 @@ def _merged(evidence: Evidence, ours: Diagnosis, answer: DiagnosisAnswer, by: st
     none to offer."""
     confidence = bounded(answer.confidence)
     if answer.fix is ours.fix:
-        # The rules' words say what to do; a model's are wanted only where the rules know no cause.
+        # The rules' words say what to do and are never lost; a model's are wanted only where the rules know no cause.
         theirs = shown(answer.explanation, _data(evidence)) if ours.cause is Cause.UNKNOWN else ""
-        words = f"{theirs} {CURES[ours.fix]}" if theirs and "{" not in CURES[ours.fix] else ours.explanation
+        words = f"{ours.explanation} {theirs}" if theirs else ours.explanation
         return replace(ours, explanation=words, confidence=max(ours.confidence, confidence), by=f"{by} and {RULES}")
     stricter = CAUTION.index(AUTHORITY[answer.fix]) > CAUTION.index(ours.authority) and may(answer.fix, evidence)
     fix = answer.fix if stricter else ours.fix
@@ -203,3 +233,30 @@ def _suggestions(by: str, answer: AdviceAnswer, brief: Brief, links: Links) -> t
         proposal = suggest.suggestion(item.kind, target, target.texts, texts, reason, by, bounded(item.confidence))
         made[proposal.id] = proposal
     return tuple(made.values())
+
+
+def _described(
+    language_model: LanguageModel, brief: Brief, sent: Brief, turn: Turn, earlier: Iterable[Suggestion]
+) -> tuple[tuple[Suggestion, ...], str]:
+    """Alt texts for pictures that have none, and why the rest has none: "" when nothing is missing."""
+    known = {s.media_id: s for s in earlier if s.kind == "alt_text" and s.by != RULES}
+    bare = [one for one in brief.pictures if not one.file.alt.strip() and one.file.kind is MediaKind.IMAGE]
+    made = [known[one.file.id] for one in bare if one.file.id in known]
+    for picture in [one for one in bare if one.file.id not in known][:MOST_DESCRIBED]:
+        jpeg = small_copy(picture.file.path)
+        if jpeg is None:
+            continue
+        try:
+            made += _alt_text(language_model.by, language_model.described(jpeg, sent, turn).sentence, picture, brief)
+        except NoAnswer as error:
+            return tuple(made), error.message
+    return tuple(made), ""
+
+
+def _alt_text(by: str, sentence: str, picture: Picture, brief: Brief) -> list[Suggestion]:
+    words = shown(sentence, ())
+    longest = min((t.limits.max_alt for t in brief.targets if t.limits.max_alt), default=SENTENCE_CHARS)
+    if not words or len(words) > longest or flagged([words]):
+        return []
+    reason = "The picture has no alt text; this is what the model sees in it. Check it before you apply it."
+    return [suggest.suggestion("alt_text", None, ("",), (words,), reason, by, MODEL_SIGHT, media_id=picture.file.id)]

@@ -8,6 +8,7 @@ from postprober.domain.attempt import Act, Outcome
 from postprober.domain.delivery import UNFINISHED, DeliveryState
 from postprober.domain.delivery import StateCause as HeldCause
 from postprober.domain.diagnosis import CHANGES_WORDS, MAX_REPAIRS, Cause, Diagnosis, Fix
+from postprober.domain.limits import MB
 from postprober.domain.platform import NAMES
 from postprober.domain.post import MediaKind
 from postprober.platforms.common.error_signals import BY_CODE, BY_STATUS, BY_WORDING, GUESS, ErrorSignal
@@ -68,6 +69,9 @@ ADVICE: dict[Cause, str] = {
     C.BILLING: "Please add credits there. It then continues automatically.",
     C.ACCOUNT_RESTRICTED: "Please open its app, follow the notice there, and reconnect the account.",
     C.MEDIA_RATIO: "Please crop it and try again.",
+    C.MEDIA_FORMAT: "Please convert {files} to {formats} and add it again.",
+    C.MEDIA_UNUSABLE: "Please save {files} as {formats} and add it again.",
+    C.MEDIA_TOO_LARGE: "Please make {files} smaller than {size} and add it again.",
     C.DUPLICATE: "Please change the text, or cancel this one.",
     C.OUTCOME_UNKNOWN: "Please check on the platform and say whether it is there. Nothing is sent until then.",
     C.TOO_LATE: "Please send it now or cancel it.",
@@ -103,7 +107,13 @@ def told(evidence: Evidence, sign: ErrorSignal, fix: Fix, by: str = RULES, note:
 def explain(cause: Cause, fix: Fix, evidence: Evidence) -> str:
     """Two or three sentences for a person: what it is, and what to do. The files are named, and "nothing was published"
     is said only where that is known."""
-    named = {"platform": NAMES[evidence.platform], "files": _listed(evidence.files)}
+    culprits = _culprits(evidence)
+    named = {
+        "platform": NAMES[evidence.platform],
+        "files": _listed(tuple(name for _, name in culprits)),
+        "formats": _formats(evidence, culprits),
+        "size": _size(evidence, culprits),
+    }
     told = SENTENCES[cause].format(**named)
     if cause is C.PLATFORM_DOWN and not evidence.unknown and not evidence.doubted and not evidence.partly_out:
         told += " Nothing was published."
@@ -112,6 +122,35 @@ def explain(cause: Cause, fix: Fix, evidence: Evidence) -> str:
     else:
         cure = ADVICE.get(cause, CURES[fix]) if fix is F.ASK_PERSON else CURES[fix]
     return f"{told} {cure.format(**named)}"
+
+
+def _culprits(evidence: Evidence) -> tuple[tuple[MediaKind, str], ...]:
+    """(kind, name) of the files that can be meant: those of a format that the platform does not list, else all."""
+    files = tuple(zip(evidence.media, evidence.files, strict=False))
+    unlisted = tuple(one for one in files if not any(f"({form})" in one[1] for form in _taken(evidence, one[0])))
+    return unlisted or files
+
+
+def _taken(evidence: Evidence, kind: MediaKind) -> tuple[str, ...]:
+    """Formats that the platform takes of that kind, as people write them."""
+    limits = evidence.limits
+    mimes = (limits.video.mimes if limits.video else ()) if kind is MediaKind.VIDEO else limits.images.mimes
+    also = ("GIF",) if kind is MediaKind.GIF and limits.gif else ()
+    return tuple(mime.rpartition("/")[2].upper() for mime in mimes) + also
+
+
+def _formats(evidence: Evidence, culprits: tuple[tuple[MediaKind, str], ...]) -> str:
+    """Into what to convert: the first formats that the platform takes of the files' kinds."""
+    kinds = dict.fromkeys(kind for kind, _ in culprits) or {MediaKind.IMAGE: None}
+    found = [(_taken(evidence, kind) or _taken(evidence, MediaKind.IMAGE))[0] for kind in kinds]
+    codecs = evidence.limits.video.codecs if evidence.limits.video and MediaKind.VIDEO in kinds else ()
+    named = [f"{one} (H.264)" if one == "MP4" and "h264" in codecs else one for one in found]
+    return " or ".join(dict.fromkeys(named))
+
+
+def _size(evidence: Evidence, culprits: tuple[tuple[MediaKind, str], ...]) -> str:
+    rule = evidence.limits.video if any(kind is MediaKind.VIDEO for kind, _ in culprits) else evidence.limits.images
+    return f"{(rule or evidence.limits.images).max_bytes // MB} MB"
 
 
 def _listed(files: tuple[str, ...]) -> str:

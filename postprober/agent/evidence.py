@@ -37,7 +37,7 @@ class Evidence:
     it is held (`domain.delivery.Cause`). `doubted`: an
     earlier try of the open part ended without an answer. `renewable`: its tokens can be renewed without a person.
     `texts`: of the parts that are not out yet; `media`: kinds of their files; `files`: their names with their formats, for
-    people; `partly_out`: parts of the thread are out; `repaired`: fixes applied so far.
+    people; `accounts`: what the account is called, which no model is told; `partly_out`: parts of the thread are out; `repaired`: fixes applied so far.
     """
 
     platform: Platform
@@ -48,6 +48,7 @@ class Evidence:
     texts: tuple[str, ...] = ()
     media: tuple[MediaKind, ...] = ()
     files: tuple[str, ...] = ()
+    accounts: tuple[str, ...] = ()
     partly_out: bool = False
     unknown: bool = False
     held: str = ""

@@ -18,6 +18,8 @@ from postprober.agent.rewrite_guard import links_in
 from postprober.security.redaction import Redactor
 
 WITHHELD = "[withheld: it seems to contain something confidential]"
+NAMED = "[name]"
+SHORTEST_NAME = 3  # ours: characters; a shorter one would tear words apart
 # A piece of a path that nobody would read aloud: long, one word, with a digit in it (a document's id, a reset key).
 _KEYLIKE = re.compile(r"^(?=[^/]*\d)[A-Za-z0-9_~-]{16,}$")
 _WORDS = re.compile(r"^[a-z]+(?:-[a-z0-9]+)+$")  # a headline in an address: /2026/how-we-built-the-bridge-in-42-days
@@ -85,11 +87,13 @@ def brief_for_model(brief: Brief, links: Links) -> Brief | None:
 
 def evidence_for_model(evidence: Evidence) -> Evidence:
     """A failure as it may be sent. Texts that the rules flag are withheld, and so is every answer of the platform with
-    something confidential in it; the reason may lie in the rest."""
+    something confidential in it; the reason may lie in the rest. Of our sentences and the platform's, the names of the
+    account and of files are taken out."""
     clean = _cleaner(Links())
+    unnamed = _unnaming((*evidence.accounts, *(name.rpartition(" (")[0] for name in evidence.files)))
 
     def fit(text: str) -> str:
-        return WITHHELD if confidential(text) else clean(text)
+        return WITHHELD if confidential(text) else clean(unnamed(text))
 
     return replace(
         evidence,
@@ -102,6 +106,15 @@ def evidence_for_model(evidence: Evidence) -> Evidence:
 def restored(links: Links, texts: Iterable[str]) -> list[str]:
     """Texts of an answer with the true links put back."""
     return [links.restore(text) for text in texts]
+
+
+def _unnaming(names: Iterable[str]) -> Callable[[str], str]:
+    """Takes these names out of a text, in whatever case they stand there."""
+    told = sorted({name for one in names if len(name := one.strip("@ ")) >= SHORTEST_NAME}, key=len, reverse=True)
+    if not told:
+        return lambda text: text
+    pattern = re.compile("|".join(map(re.escape, told)), re.IGNORECASE)
+    return lambda text: pattern.sub(NAMED, text)
 
 
 def _cleaner(links: Links) -> Callable[[str], str]:

@@ -225,6 +225,25 @@ def postpone_advice(conn: Connection, post_id: int, until: datetime | None) -> N
     conn.execute(update(posts).where(posts.c.id == post_id, posts.c.advice_at.is_not(None)).values(advice_at=until))
 
 
+def claim_advice(conn: Connection, post: Post, now: datetime, until: datetime) -> bool:
+    """Have the agent look at a post that is due, as it was read, and nobody else before `until`. Returns whether it is
+    ours."""
+    due = (posts.c.id == post.id, posts.c.version == post.version, posts.c.advice_at <= now)
+    return conn.execute(update(posts).where(*due).values(advice_at=until)).rowcount == 1
+
+
+def free_advice(conn: Connection, post: Post, until: datetime, now: datetime) -> None:
+    """End such a claim, unless the post has got another time meanwhile."""
+    conn.execute(update(posts).where(posts.c.id == post.id, posts.c.advice_at == until).values(advice_at=now))
+
+
+def version(conn: Connection, post_id: int) -> int | None:
+    """Which version the post has now; None when it is gone."""
+    return conn.execute(
+        select(posts.c.version).where(posts.c.id == post_id, posts.c.deleted_at.is_(None))
+    ).scalar_one_or_none()
+
+
 def without_advice(conn: Connection, now: datetime, most: int) -> list[Post]:
     """Posts whose suggestions are to be made, the longest waiting first."""
     query = select(posts).where(posts.c.advice_at <= now).order_by(posts.c.advice_at).limit(most)

@@ -38,3 +38,9 @@ def named(conn: Connection, whose: int, prefix: str) -> dict[str, Any]:
         query.where(preferences.c.user_id == whose, preferences.c.name.startswith(prefix, autoescape=True))
     )
     return {row.name: row.value for row in rows}
+
+
+def everybodys(conn: Connection, name: str) -> dict[int, Any]:
+    """What everybody has chosen under this name, by person (or space)."""
+    query = select(preferences.c.user_id, preferences.c.value).where(preferences.c.name == name)
+    return {row.user_id: row.value for row in conn.execute(query)}

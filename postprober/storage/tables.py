@@ -456,6 +456,8 @@ ai_usage = _table(
     Column("output_tokens", Integer, nullable=False, server_default="0"),
     Column("cost_micros", Id, nullable=False, server_default="0"),  # millionths of the budget's currency
     Column("outcome", String(40), nullable=False),  # asked | answered | the reason why not
+    Column("space", Id),  # whose question it was; None: asked before this was noted, or for no space
+    Index("ix_ai_usage_space_day", "space", "day"),  # a space's day and month
 )
 
 # What a post shall reach, and by when; judged once.

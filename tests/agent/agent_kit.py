@@ -7,7 +7,8 @@ from typing import Any
 
 from postprober.agent.brief import Brief, Picture, Target
 from postprober.agent.evidence import Evidence, Try
-from postprober.agent.model_answers import AdviceAnswer, DiagnosisAnswer, ReviewAnswer
+from postprober.agent.language_model import Turn
+from postprober.agent.model_answers import AdviceAnswer, AltTextAnswer, DiagnosisAnswer, ReviewAnswer
 from postprober.agent.model_client import ModelClient
 from postprober.clock import ManualClock
 from postprober.domain.attempt import Act, Outcome
@@ -61,10 +62,10 @@ class Purse:
     left: int = 1_000_000
     rows: list[dict[str, Any]] = field(default_factory=list)
 
-    def reserve(self, purpose: str, model: str, tokens: int) -> int | None:
+    def reserve(self, purpose: str, model: str, tokens: int, space: int | None = None) -> int | None:
         if tokens > self.left:
             return None
-        self.rows.append({"purpose": purpose, "model": model, "most": tokens})
+        self.rows.append({"purpose": purpose, "model": model, "most": tokens, "space": space})
         return len(self.rows) - 1
 
     def settle(self, row: int, input_tokens: int, output_tokens: int, outcome: str) -> None:
@@ -91,20 +92,24 @@ class Scripted:
         )
     )
     objections: tuple[str, ...] = ()
+    sentence: str = "A red square."
     by: str = "model test"
     server: str = "a test"
 
     def deadline(self) -> float:
         return 0.0
 
-    def review(self, brief: Brief, deadline: float | None = None) -> ReviewAnswer:
+    def review(self, brief: Brief, turn: Turn | None = None) -> ReviewAnswer:
         return self.reviewed
 
-    def advise(self, brief: Brief, deadline: float | None = None) -> AdviceAnswer:
+    def advise(self, brief: Brief, turn: Turn | None = None) -> AdviceAnswer:
         return AdviceAnswer(review=self.reviewed, rewrites=self.rewrites)
 
-    def diagnose(self, evidence: Evidence) -> DiagnosisAnswer:
+    def diagnose(self, evidence: Evidence, turn: Turn | None = None) -> DiagnosisAnswer:
         return self.diagnosed
 
-    def moderated(self, texts: tuple[str, ...], deadline: float | None = None) -> tuple[str, ...]:
+    def moderated(self, texts: tuple[str, ...], turn: Turn | None = None) -> tuple[str, ...]:
         return self.objections
+
+    def described(self, jpeg: bytes, brief: Brief, turn: Turn | None = None) -> AltTextAnswer:
+        return AltTextAnswer(sentence=self.sentence)

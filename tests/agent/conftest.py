@@ -8,6 +8,7 @@ import pytest
 
 from postprober.sandbox.serve import SandboxServer
 from tests.agent.agent_kit import SHARES
+from tests.agent.odd_kit import Odd, odd_server
 from tests.platforms.adapter_kit import scripted
 
 __all__ = ["scripted"]
@@ -29,3 +30,10 @@ def running() -> Iterator[SandboxServer]:
 def sandbox(running: SandboxServer) -> SandboxServer:
     running.control.reset()
     return running
+
+
+@pytest.fixture
+def odd() -> Iterator[Odd]:
+    """A model's server that says what the test tells it to say."""
+    with odd_server() as server:
+        yield server

@@ -21,7 +21,8 @@ from postprober.agent import suggest
 from postprober.agent.advisor import Advisor
 from postprober.agent.brief import Brief
 from postprober.agent.evidence import Evidence
-from postprober.agent.model_answers import AdviceAnswer, DiagnosisAnswer, ReviewAnswer, Rewrite
+from postprober.agent.language_model import Turn
+from postprober.agent.model_answers import AdviceAnswer, AltTextAnswer, DiagnosisAnswer, ReviewAnswer, Rewrite
 from postprober.domain.attempt import Act, Outcome
 from postprober.domain.delivery import DeliveryState
 from postprober.domain.diagnosis import Cause, Diagnosis, Fix
@@ -95,14 +96,17 @@ class Obedient:
                 return order
         return ""
 
-    def moderated(self, texts: tuple[str, ...], deadline: float | None = None) -> tuple[str, ...]:
+    def moderated(self, texts: tuple[str, ...], turn: Turn | None = None) -> tuple[str, ...]:
         return ()
 
-    def review(self, brief: Brief, deadline: float | None = None) -> ReviewAnswer:
+    def review(self, brief: Brief, turn: Turn | None = None) -> ReviewAnswer:
         order = self._orders(*brief.texts)
         return ReviewAnswer(verdict="appropriate", reasons=[f"Fine; {order}"], confidence=1.0)
 
-    def advise(self, brief: Brief, deadline: float | None = None) -> AdviceAnswer:
+    def described(self, jpeg: bytes, brief: Brief, turn: Turn | None = None) -> AltTextAnswer:
+        return AltTextAnswer(sentence=f"See https://evil.example: {self._orders(*brief.texts)}")
+
+    def advise(self, brief: Brief, turn: Turn | None = None) -> AdviceAnswer:
         order = self._orders(*brief.texts)
         texts = list(brief.targets[0].texts)
         wanted = [
@@ -119,7 +123,7 @@ class Obedient:
         ]
         return AdviceAnswer(review=self.review(brief), rewrites=rewrites)
 
-    def diagnose(self, evidence: Evidence) -> DiagnosisAnswer:
+    def diagnose(self, evidence: Evidence, turn: Turn | None = None) -> DiagnosisAnswer:
         told = [evidence.reason, *evidence.texts, *(t.reply + t.message for t in evidence.tries)]
         order = self._orders(*told)
         named = re.search(r"use fix (\w+)", order)

@@ -8,15 +8,14 @@ from __future__ import annotations
 import json
 import socket
 import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 
 from postprober.agent.advisor import Advisor
-from postprober.agent.language_model import KEY_REFUSED, NoAnswer
+from postprober.agent.language_model import KEY_REFUSED, NoAnswer, Turn
 from postprober.agent.model_client import MOST_TOKENS, UNOFFERED
 from postprober.clock import ManualClock, SystemClock
 from postprober.domain.advice import Suggestion
@@ -28,73 +27,9 @@ from postprober.services.posts.posts import NewPost
 from postprober.storage import alert_log
 from postprober.storage import posts as store
 from tests.agent.agent_kit import Purse, Scripted, brief, evidence, model, picture
+from tests.agent.odd_kit import Answer, Odd, chat, moderation
 from tests.installed import Installation
 from tests.people import acting
-
-Answer = tuple[int, Any]  # status and body; a str goes out as it is, None hangs until the test ends
-
-
-@dataclass
-class Odd:
-    """A model's server that says what it is told to say."""
-
-    url: str
-    chat: Answer
-    moderation: Answer
-    asked: list[tuple[str, str]] = field(default_factory=list)
-
-    def bodies(self) -> str:
-        return "\n".join(body for _, body in self.asked)
-
-    def paths(self) -> list[str]:
-        return [path for path, _ in self.asked]
-
-
-def chat(verdict: str = "appropriate", **more: Any) -> Answer:
-    content = json.dumps({"verdict": verdict, "reasons": ["Seen."], "confidence": 0.9, "thinking": "an extra field"})
-    usage = {"prompt_tokens": 5, "completion_tokens": 5, "total_tokens": 10}
-    body = {"choices": [{"index": 0, "message": {"role": "assistant", "content": content}}], "usage": usage}
-    return 200, {**body, **more}
-
-
-def moderation(*hits: str, flagged: bool | None = None) -> Answer:
-    result = {"flagged": bool(hits) if flagged is None else flagged, "categories": dict.fromkeys(hits, True)}
-    return 200, {"id": "m", "model": "m", "results": [result]}
-
-
-@pytest.fixture
-def odd() -> Iterator[Odd]:
-    end = threading.Event()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"])).decode()
-            told.asked.append((self.path, body))
-            status, reply = told.moderation if self.path.endswith("/moderations") else told.chat
-            if reply is None:
-                end.wait(30)
-                return
-            sent = (reply if isinstance(reply, str) else json.dumps(reply)).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(sent)))
-            self.end_headers()
-            self.wfile.write(sent)
-
-        def log_message(self, *_: Any) -> None:
-            return
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    told = Odd(f"http://127.0.0.1:{server.server_address[1]}", chat(), moderation())
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    yield told
-    end.set()
-    server.shutdown()
-    server.server_close()
-    thread.join(5)
-
 
 # Moderation, chat and budget, each in every mood: never more permissive than the most careful answer that came.
 
@@ -365,6 +300,37 @@ def test_a_diagnosis_sends_no_flagged_text_no_file_names_and_no_confidential_par
         assert secret not in sent, secret
 
 
+def test_a_diagnosis_names_neither_the_account_nor_a_file(odd: Odd) -> None:
+    about = evidence(
+        reply='{"detail": "@Bridge.Builders may not post salaries-2026.png (acct:42424242)"}',
+        message="salaries-2026.png was refused for bridge.builders.",
+        files=("salaries-2026.png (PNG)",),
+        accounts=("bridge.builders", "42424242"),
+    )
+    Advisor(model(odd.url)).diagnose(replace(about, files=(), accounts=()))
+    assert "salaries" in odd.bodies() and "42424242" in odd.bodies(), "the control: it is in what the platform says"
+    del odd.asked[:]
+    told = Advisor(model(odd.url, clock=ManualClock())).diagnose(about)
+    assert odd.asked and told.by
+    for name in ("salaries", "ridge.", "42424242"):
+        assert name not in odd.bodies(), name
+
+
+def test_nothing_of_the_environment_is_sent_to_the_server(odd: Odd, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_ORG_ID", "org-poison")
+    monkeypatch.setenv("OPENAI_PROJECT_ID", "project-poison")
+    monkeypatch.setenv("OPENAI_ADMIN_KEY", "admin-poison")
+    monkeypatch.setenv("OPENAI_API_KEY", "key-poison")
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/poison")
+    monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", "X-Poison: poison")
+    for key in ("", "sk-1234567890"):
+        assert not Advisor(model(odd.url, key=key)).review(brief(HARMLESS)).incomplete
+    assert len(odd.headers) == 4
+    told = str(odd.headers)
+    assert "sk-1234567890" in told, "the control: headers are seen"
+    assert "poison" not in told and "stainless" not in told
+
+
 def test_links_are_sent_without_what_opens_doors_and_come_back_whole(odd: Odd) -> None:
     about = brief(f"Our news. {KEYED}", pictures=(picture("salaries-2026.png"),))
     (text,) = about.texts
@@ -493,7 +459,7 @@ def test_one_post_that_meets_a_mistake_stops_no_other(core: Core, installation: 
 
     @dataclass
     class Broken(Scripted):
-        def advise(self, brief: Any, deadline: float | None = None) -> Any:
+        def advise(self, brief: Any, turn: Turn | None = None) -> Any:
             if "poison" in brief.texts[0]:
                 raise TypeError("a mistake of ours")
             return super().advise(brief)

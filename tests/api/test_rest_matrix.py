@@ -279,6 +279,8 @@ CASES: dict[str, Case] = {
     "put /api/posts/{post_id}": Case(draft(), 200, 404, options=PUT),
     "delete /api/posts/{post_id}": Case(written_by_token, 204, 404),
     "post /api/posts/{post_id}/submit": Case(ready, 200, 404),
+    "get /api/model": Case(at("/api/model"), 200, 200, reads=True),
+    "put /api/model": Case(at("/api/model"), 200, 200, options=body(on=False)),
     "get /api/posts/{post_id}/suggestions": Case(draft("/suggestions"), 200, 404, reads=True),
     "post /api/posts/{post_id}/suggestions": Case(draft("/suggestions"), 200, 404),
     "post /api/posts/{post_id}/suggestions/{suggestion_id}/accept": Case(suggested("accept"), 200, 404),
@@ -440,7 +442,7 @@ def scopes_on_the_page() -> dict[str, frozenset[str]]:
 
 # Signed in is enough, or an API token cannot do it at all.
 NO_SCOPE = {"post /api/auth/logout", "get /api/auth/me"}
-FOR_PEOPLE = {
+FOR_PEOPLE = {"put /api/model", 
     "get /api/hooks",
     "post /api/hooks",
     "delete /api/hooks/{hook_id}",

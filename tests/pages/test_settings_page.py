@@ -11,10 +11,12 @@ import zxingcpp
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from postprober.services.operations import retention
+from postprober.pipeline.repairs.model_use import OFF
+from postprober.services.operations import model_use, retention
 from postprober.services.people import api_tokens, people, second_factor, signins, users
 from postprober.storage.records import User
 from postprober.ui.components.settings.security import browser_name, qr_code
+from postprober.wiring import build_advisor
 from tests.pages.conftest import PASSWORD, House, everything
 from tests.people import acting
 
@@ -163,3 +165,29 @@ def test_the_picture_of_a_qr_code_is_read_by_a_decoder() -> None:
     uri = "otpauth://totp/PostProber:owner%40example.org?secret=J7456GAH6NHO2L35RE7OS3US4T2AJTMO&issuer=PostProber"
     (found,) = zxingcpp.read_barcodes(Image.open(io.BytesIO(qr_code(uri))))
     assert found.text == uri
+
+
+def test_an_owner_reads_the_notice_and_turns_the_model_on(
+    house: House, show: Show, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    core = house.core
+    settings = core.settings.model_copy(update={"ai_base_url": "http://127.0.0.1:9/v1", "ai_model": "m1"})
+    advisor = build_advisor(settings, core.db, core.http, core.clock)
+    monkeypatch.setitem(core.__dict__, "advisor", advisor)  # it is frozen
+    house.sign_in()
+    app = show("settings")
+    told = everything(app).replace("\\", "")
+    for words in ("Model: m1", "127.0.0.1", "the texts of posts", "names of files", "left today", "Renews"):
+        assert words in told, words
+    assert OFF in told
+    box = next(one for one in app.checkbox if one.label == "Let the model read the posts of this space")
+    assert box.value is False
+    box.check()
+    save = [one for one in app.button if one.label == "Save" and "model-use" in (one.form_id or "")]
+    app = save[0].click().run()
+    assert not app.exception and app.toast[0].value.replace("\\", "") == "Saved."
+    found = model_use.get(core, acting(core, house.owner))
+    assert found is not None and found.on and not found.pictures
+    app = show("settings")
+    assert "Last changed by" in everything(app) and OFF not in everything(app).replace("\\", "")
+    assert "the model m1 at" in everything(app)

@@ -137,6 +137,7 @@ WITHOUT_SCOPE = {
         """
         people.people: listing invite set_role set_active take_off_second_factor remove new_link
         operations.retention: may_put put
+        operations.model_use: put
         posts.advice: wait_for_model
         """,
     ),

@@ -72,7 +72,7 @@ def _one(ctx: Context, repair: Repair) -> None:
             repairs.supersede(conn, delivery.id, ctx.clock.now())
         return
     evidence = gather(ctx, delivery, account)
-    diagnosis = ctx.advisor.diagnose(evidence)
+    diagnosis = ctx.advisor.of(delivery.user_id).diagnose(evidence)
     plan = fixes.plan(ctx, delivery, diagnosis, evidence)
     if plan is None and diagnosis.fix not in ONLY_TELLS:
         told = explain(diagnosis.cause, Fix.ASK_PERSON, evidence)
@@ -108,6 +108,7 @@ def gather(ctx: Context, delivery: Delivery, account: Account) -> Evidence:
         texts=tuple(fixes.open_texts(delivery)),
         media=tuple(MediaKind(record.kind) for record in files),
         files=tuple(f"{record.name} ({record.mime.rpartition('/')[2].upper()})" for record in files),
+        accounts=tuple(filter(None, (account.account_name, account.remote_id))),
         partly_out=any(p.ref is not None for p in delivery.parts),
         unknown=delivery.unknown_at is not None,
         held=delivery.cause,

@@ -1,7 +1,7 @@
 """An OpenAI-compatible model that costs nothing: /openai/v1/chat/completions, /moderations, /models.
 
 It answers in the schema that it is given (structured outputs), with simple but sensible values, so that everything
-around a model can be seen working. Faults: refusal, malformed JSON, rate limit, quota, time-outs and all that the
+around a model can be seen working. At the addresses of `local_servers` it answers as those do. Faults: refusal, malformed JSON, rate limit, quota, time-outs and all that the
 platforms have too.
 """
 
@@ -15,6 +15,8 @@ from starlette.routing import BaseRoute
 from postprober.sandbox.engine.operation import Call, Operation, reply
 from postprober.sandbox.engine.world import World
 from postprober.sandbox.openai.dialect import OpenAiDialect, out_of_quota, problem
+from postprober.sandbox.openai.local_servers import LOCAL_SERVERS, LocalServer
+from postprober.sandbox.openai.sight import sight
 
 Json = dict[str, Any]
 MODEL = "sandbox-model"
@@ -63,6 +65,7 @@ def routes(world: World, dialect: OpenAiDialect) -> list[BaseRoute]:
         return reply({"object": "list", "data": [one]})
 
     return [
+        *(route for server in LOCAL_SERVERS for route in _local_routes(world, dialect, server)),
         Operation(world, dialect, "model", complete, needs_token=False).route("/openai/v1/chat/completions", "POST"),
         Operation(world, dialect, "model", respond, needs_token=False).route("/openai/v1/responses", "POST"),
         Operation(world, dialect, "moderation", moderate, needs_token=False).route("/openai/v1/moderations", "POST"),
@@ -70,22 +73,43 @@ def routes(world: World, dialect: OpenAiDialect) -> list[BaseRoute]:
     ]
 
 
-def _asked(call: Call, dialect: OpenAiDialect) -> Json:
+def _local_routes(world: World, dialect: OpenAiDialect, server: LocalServer) -> list[BaseRoute]:
+    async def complete(call: Call) -> Response:
+        return _complete(call, dialect, server)
+
+    async def moderate(call: Call) -> Response:
+        return server.moderations()
+
+    base = f"/{server.name}/v1"
+    return [
+        Operation(world, dialect, "model", complete, needs_token=False).route(f"{base}/chat/completions", "POST"),
+        Operation(world, dialect, "moderation", moderate, needs_token=False).route(f"{base}/moderations", "POST"),
+    ]
+
+
+def _asked(call: Call, dialect: OpenAiDialect, server: LocalServer | None = None) -> Json:
     """The question of a caller who may ask; {} when it is no object."""
-    dialect.check_key(call)
+    if server is None:
+        dialect.check_key(call)
     if call.take("model_quota"):
         raise out_of_quota()
     asked = call.json()
     return asked if isinstance(asked, dict) else {}
 
 
-def _complete(call: Call, dialect: OpenAiDialect) -> Response:
-    asked = _asked(call, dialect)
+def _complete(call: Call, dialect: OpenAiDialect, server: LocalServer | None = None) -> Response:
+    asked = _asked(call, dialect, server)
     messages = asked.get("messages")
     if not isinstance(messages, list) or not messages or not isinstance(asked.get("model"), str):
         raise problem(400, "'messages' and 'model' are required", "invalid_request_error")
-    content, refusal = _said(call, _schema(asked), messages)
+    if server is not None and (not_understood := server.asked(asked)):
+        raise not_understood
+    content, refusal = _said(call, _schema(asked) or _schema_in_words(messages), messages)
+    if server is not None and content is not None:
+        content = server.worded(content)
     whole = _completion(call, asked, content, refusal)
+    if server is not None:
+        whole = server.finished(whole)
     return _streamed(whole, asked) if asked.get("stream") else reply(whole)
 
 
@@ -200,9 +224,28 @@ def _schema(asked: Json) -> Json | None:
     return schema if isinstance(schema, dict) else None
 
 
+_IN_WORDS = re.compile(r"JSON schema, and nothing else: (?=\{)")
+
+
+def _schema_in_words(messages: list[Any]) -> Json | None:
+    """The schema that the first message asks for, where it stands at its end."""
+    first = messages[0].get("content") if isinstance(messages[0], dict) else None
+    parts = _IN_WORDS.split(first) if isinstance(first, str) else []
+    try:
+        schema = json.loads(parts[-1]) if len(parts) > 1 else None
+    except ValueError:
+        return None
+    return schema if isinstance(schema, dict) else None
+
+
 def _data(messages: list[Any]) -> Json:
-    """The question's JSON; {} when the last message is something else."""
+    """The question's JSON, with what is seen in its picture; {} when the last message is something else."""
     last = messages[-1].get("content") if isinstance(messages[-1], dict) else ""
+    if isinstance(last, list):
+        parts = [part for part in last if isinstance(part, dict)]
+        text = next((part.get("text") for part in parts if part.get("type") == "text"), "")
+        seen = [sight(part.get("image_url")) for part in parts if part.get("type") == "image_url"]
+        return {**_data([{"content": text}]), "seen": " ".join(filter(None, seen))}
     try:
         data = json.loads(last) if isinstance(last, str) else {}
     except ValueError:
@@ -216,6 +259,8 @@ def _value(schema: Json, root: Json, name: str, data: Json) -> Any:
         return _value(root["$defs"][schema["$ref"].rpartition("/")[2]], root, name, data)
     if name == "rewrites":
         return _rewrites(data)
+    if name == "sentence" and data.get("seen"):
+        return data["seen"]
     if name == "verdict":
         return "flagged" if _HOSTILE.search(_texts(data)) else "appropriate"
     if name in ("cause", "fix"):

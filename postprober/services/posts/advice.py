@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -28,7 +29,10 @@ from postprober.storage.records import Account, Post
 
 log = logging.getLogger("postprober.advice")
 _AGAIN = timedelta(minutes=1)
+_CLAIM = timedelta(minutes=3)  # ours: longer than the longest time limit of a model; then its process has ended
+SIDE_BY_SIDE = 4  # ours: posts that wait for a model at the same time, for each of the scheduler's two jobs
 JOB = job("advice")
+BEFORE_IT_GOES = timedelta(seconds=30)  # ours: of the last time; longer than a model may usually take
 ASK_AGAIN = timedelta(minutes=2)  # ours: a model that was away for one post is asked about it again
 _WANTED = frozenset({PostStatus.DRAFT, PostStatus.REVIEW, PostStatus.SCHEDULED})  # what can still be changed
 
@@ -49,7 +53,13 @@ def ask(core: Core, actor: Actor, post_id: int) -> Advice:
     post = drafts.get(core, actor, post_id)
     earlier = Advice.from_json(post.ai_suggestions)
     wish = drafts.wish_of(post)
-    made = core.advisor.advise(brief_of(core, actor, wish)).after(earlier)
+
+    def wanted() -> bool:
+        with core.db.read() as conn:
+            return posts.version(conn, post_id) == post.version
+
+    known = earlier.suggestions if earlier else ()
+    made = core.advisor.of(actor.space).advise(brief_of(core, actor, wish), wanted, known).after(earlier)
     if earlier is not None and post.options.get("approved") == review_gate.digest(wish):
         made = replace(made, review=earlier.review)  # a person's word stands
     elif post.status == PostStatus.REVIEW and (proposed := post.options.get("proposed")):
@@ -58,7 +68,7 @@ def ask(core: Core, actor: Actor, post_id: int) -> Advice:
         made = _as_planned(core, actor, post, earlier, made)
     holds = post.status == PostStatus.SCHEDULED and not made.review.passes
     ends = post.status == PostStatus.REVIEW and earlier is not None and earlier.waits and not made.waits
-    again = core.clock.now() + ASK_AGAIN if made.incomplete and post.status != PostStatus.DRAFT else None
+    again = _next_look(post, core.clock.now()) if made.incomplete and post.status != PostStatus.DRAFT else None
     # Until what follows from it has happened, it is looked at again: this process may end between the two.
     stored, due = (replace(made, waits=ends), core.clock.now() + _AGAIN) if holds or ends else (made, again)
     with core.db.write() as conn:
@@ -72,6 +82,13 @@ def ask(core: Core, actor: Actor, post_id: int) -> Advice:
         with core.db.write() as conn:  # unless it has moved on
             posts.advise(conn, post_id, post.version, made.to_json(), advice_at=again)
     return made
+
+
+def _next_look(post: Post, now: datetime) -> datetime:
+    """When a model that was away is asked about a planned post again: soon, and once more before it goes out."""
+    again = now + ASK_AGAIN
+    last = post.scheduled_at - BEFORE_IT_GOES if post.scheduled_at else again
+    return last if now < last < again else again
 
 
 def _as_planned(core: Core, actor: Actor, post: Post, earlier: Advice | None, made: Advice) -> Advice:
@@ -132,22 +149,46 @@ def wait_for_model(core: Core, actor: Actor, wait: bool) -> None:
 
 def make_pending(core: Core, most: int = 10) -> int:
     """The scheduler's part: suggestions for posts that were written or changed since; returns how many were made. A post
-    that cannot be looked at now is tried again in a minute and holds up no other."""
+    that cannot be looked at now is tried again in a minute and holds up no other. Several wait for a model side by side,
+    and each is claimed first, so that it is asked about once however many do this at the same time."""
     with core.db.read() as conn:
         waiting = posts.without_advice(conn, core.clock.now(), most)
+    if core.advisor.language_model is None or len(waiting) < 2:
+        return _make(core, waiting)
+    with ThreadPoolExecutor(min(SIDE_BY_SIDE, len(waiting)), "advice") as threads:
+        return sum(threads.map(lambda post: _make(core, [post]), waiting))
 
+
+def _make(core: Core, waiting: list[Post]) -> int:
     def one(post: Post) -> bool:
         if post.status not in _WANTED:
             _no_more(core, post)
             return False
-        ask(core, permits.actor(core, post.user_id, JOB), post.id)
-        return True
+        if core.advisor.language_model is None:  # quick, and the same however often it is done
+            ask(core, permits.actor(core, post.user_id, JOB), post.id)
+            return True
+        return _claimed(core, post)
 
     def later(post: Post, error: Exception) -> None:
         gone = isinstance(error, NotFound)  # what is gone stays gone
         _postpone(core, post, None if gone else core.clock.now() + _AGAIN)
 
     return each(waiting, one, log, "suggestions for a post are made", later)
+
+
+def _claimed(core: Core, post: Post) -> bool:
+    """Ask about a post that nobody else is asking about. Returns whether it was done."""
+    now = core.clock.now()
+    with core.db.write() as conn:
+        if not posts.claim_advice(conn, post, now, now + _CLAIM):
+            return False  # somebody else has it, or it was changed
+    try:
+        ask(core, permits.actor(core, post.user_id, JOB), post.id)
+    except Conflict:  # it was changed: the new text has a time of its own, or is due at once
+        with core.db.write() as conn:
+            posts.free_advice(conn, post, now + _CLAIM, core.clock.now())
+        raise
+    return True
 
 
 def _postpone(core: Core, post: Post, until: datetime | None) -> None:
@@ -166,7 +207,7 @@ def _no_more(core: Core, post: Post) -> None:
 @permits.needs("posts:read")
 def preview(core: Core, actor: Actor, new: NewPost) -> Advice:
     """The same for a text that is not stored; nothing is written. Raises NotFound for what is not the user's."""
-    return core.advisor.advise(brief_of(core, actor, new))
+    return core.advisor.of(actor.space).advise(brief_of(core, actor, new))
 
 
 @permits.needs("posts:draft")

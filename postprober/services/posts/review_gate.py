@@ -83,7 +83,7 @@ def judged(
     if approved.digest == digest(new):
         told = Review("appropriate", (f"{_approver(core, approved)} approved it.",), "a person", 1.0)
         return _pending(core, told, "")
-    opinion = core.advisor.review(brief)
+    opinion = core.advisor.of(actor.space).review(brief)
     made = replace(_pending(core, opinion.review, opinion.note), incomplete=opinion.incomplete)
     return held_back(core, actor, made)
 
