@@ -69,7 +69,9 @@ UserOption = Annotated[str, typer.Option("--user", help="E-mail of the user; the
 
 
 # What can be done on an installation elsewhere. The rest is done where it is installed.
-REMOTE = frozenset({"accounts", "login", "mcp", "platforms", "posts", "preflight", "publish", "retry", "rewrite"})
+REMOTE = frozenset(
+    {"accounts", "ghost", "login", "mcp", "platforms", "posts", "preflight", "publish", "report", "retry", "rewrite"}
+)
 _opened: list[Core] = []
 
 
@@ -195,6 +197,10 @@ def account_add(
         data = json.loads(raw)
     except ValueError:
         raise BadInput('stdin is not a JSON object; give for example {"access_token": "…"}.') from None
+    if remote.chosen.server:
+        with elsewhere() as client:
+            remote.link(client, chosen, data, instance, as_json=as_json)
+        return
     core = open_core()
     account = accounts.add_by_token(
         core, acting(core, user), chosen, data, name=name, instance=instance, remote_id=remote_id
@@ -223,6 +229,11 @@ def account_list(user: UserOption = "", as_json: Json = False) -> None:
 @account_app.command("remove")
 def account_remove(account_id: int, user: UserOption = "") -> None:
     """Unlink an account and withdraw its token where the platform offers that."""
+    if remote.chosen.server:
+        with elsewhere() as client:
+            client.unlink(account_id)
+        say("Removed.")
+        return
     core = open_core()
     revoked = accounts.remove(core, acting(core, user), account_id)
     say("Removed; the token was withdrawn." if revoked else "Removed; withdraw the access at the platform yourself.")
@@ -402,6 +413,13 @@ def ghost(
     user: UserOption = "",
 ) -> None:
     """Decide about a post that its platform accepted and nobody can see. To publish it again, its words are reviewed."""
+    if remote.chosen.server:
+        if do not in ("check", "acknowledge", "publish-again"):
+            raise BadInput("Choose check, acknowledge or publish-again.", field="do")
+        with elsewhere() as client:
+            client.ghost(delivery_id, do, risk_accepted=accept_risk)
+        say("Done.")
+        return
     core = open_core()
     actor = acting(core, user)
     if do == "check":
@@ -447,8 +465,12 @@ def report(
     as_json: Json = False,
 ) -> None:
     """What happened to a post (steps, proof, attempts), or in a period; on the screen or as a file."""
-    core = open_core()
     wish = cli_report.Wish(post_id, first, last, form, out, as_json)
+    if remote.chosen.server:
+        with elsewhere() as client:
+            remote.report(client, wish)
+        return
+    core = open_core()
     cli_report.run(core, acting(core, user), wish)
 
 

@@ -11,9 +11,11 @@ from typing import Any
 
 from postprober.cli.output import emit, say
 from postprober.cli.publish import DONE, FAILED, UNDECIDED, show_rows
+from postprober.cli.report import TEXT, Wish, write
 from postprober.client import RestClient
 from postprober.client.shapes import MonitoringJson, NewPostJson, StepJson
 from postprober.domain.delivery import DeliveryState
+from postprober.domain.platform import Platform
 from postprober.errors import BadInput
 
 TOKEN = "POSTPROBER_TOKEN"
@@ -72,6 +74,19 @@ def accounts(client: RestClient, *, as_json: bool) -> None:
     show_rows(rows, as_json)
 
 
+def link(client: RestClient, platform: Platform, data: Any, instance: str, *, as_json: bool) -> None:
+    """Link an account with what was typed, or say where its person agrees. Raises BadInput or ApiRefused."""
+    if not isinstance(data, dict) or not all(isinstance(value, str) for value in data.values()):
+        raise BadInput("On a server, stdin is a JSON object of texts; {} for a platform with a consent page.")
+    made, page = client.link(platform.value, data, instance)
+    if made is None:
+        say(f"Open this address where you are signed in to PostProber, and agree: {page}")
+    elif as_json:
+        emit({"account_id": made["id"], "platform": made["platform"], "name": made["name"]})
+    else:
+        emit(made["id"])
+
+
 def posts(client: RestClient, limit: int, *, as_json: bool) -> None:
     rows = [
         {
@@ -84,6 +99,33 @@ def posts(client: RestClient, limit: int, *, as_json: bool) -> None:
         for one in client.posts(limit)
     ]
     show_rows(rows, as_json)
+
+
+def report(client: RestClient, wish: Wish) -> None:
+    """What happened to a post, on the screen; or a report as a file. Raises BadInput."""
+    if (wish.post_id is None) == (not wish.first and not wish.last):
+        raise BadInput("Name a post, or a period with --from and --to; not both.")
+    if wish.form == TEXT:
+        if wish.post_id is None or wish.out is not None:
+            raise BadInput(
+                "On a server, the text is about one post and on the screen; name another --format and --out."
+            )
+        found = client.monitoring(wish.post_id)
+        if wish.as_json:
+            emit({**_result(found), "event": "report", "text": client.post(wish.post_id)["content"]})
+            return
+        say(client.post(wish.post_id)["content"])
+        for one in found["deliveries"]:
+            say(f"{one['platform']} ({one['account']}): {one['explanation']} {one['url'] or ''}")
+        return
+    if wish.out is None:
+        raise BadInput("Name the file to write with --out.")
+    if wish.post_id is not None:
+        made = client.report(f"posts/{wish.post_id}", {"format": wish.form})
+    else:
+        made = client.report("period", {"from": wish.first, "to": wish.last, "format": wish.form})
+    write(wish.out, made)
+    say(f"Wrote {wish.out}.")
 
 
 def publish(

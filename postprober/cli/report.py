@@ -47,7 +47,7 @@ def run(core: Core, actor: Actor, wish: Wish) -> None:
         return
     if wish.out is None:
         raise BadInput("Name the file to write with --out.")
-    _write(wish.out, _made(core, actor, wish).content)
+    write(wish.out, _made(core, actor, wish).content)
     say(f"Wrote {wish.out}.")
 
 
@@ -57,7 +57,7 @@ def _show(core: Core, actor: Actor, wish: Wish) -> None:
         return
     with console.capture() as taken:
         _print(core, actor, wish)
-    _write(wish.out, Text.from_ansi(taken.get()).plain.encode())  # no colours in a file
+    write(wish.out, Text.from_ansi(taken.get()).plain.encode())  # no colours in a file
 
 
 def _print(core: Core, actor: Actor, wish: Wish) -> None:
@@ -81,7 +81,7 @@ def _days(wish: Wish) -> tuple[date, date]:
         raise BadInput("Give both --from and --to as days, such as 2026-03-01.") from None
 
 
-def _write(path: Path, content: bytes) -> None:
+def write(path: Path, content: bytes) -> None:
     """Whole or not at all: what was there stays when the disk is full."""
     hidden = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:

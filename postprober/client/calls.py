@@ -146,6 +146,23 @@ def rewrite(delivery_id: int, texts: list[str]) -> RestCall:
     return RestCall("POST", f"/api/deliveries/{delivery_id}/rewrite", {"texts": texts}, once=_once())
 
 
+def ghost(delivery_id: int, act: str, *, risk_accepted: bool = False) -> RestCall:
+    """`act`: check, acknowledge or publish-again."""
+    body = {"risk_accepted": risk_accepted} if act == "publish-again" else None
+    return RestCall("POST", f"/api/deliveries/{delivery_id}/{act}", body, once=_once())
+
+
+def link(platform: str, instance: str, typed: Mapping[str, str]) -> RestCall:
+    """`typed`: what the platform asks for by name; empty where it has a consent page."""
+    body: dict[str, Any] = {"platform": platform, "instance": instance}
+    body |= typed if set(typed) == {"identifier", "password"} else {"fields": dict(typed)} if typed else {}
+    return RestCall("POST", "/api/accounts/connect", body, once=_once())
+
+
+def unlink(account_id: int) -> RestCall:
+    return RestCall("DELETE", f"/api/accounts/{account_id}")
+
+
 def media_from_url(url: str, alt: str = "") -> RestCall:
     return RestCall("POST", "/api/media/from-url", {"url": url, "alt": alt}, once=_once())
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -131,6 +131,29 @@ class RestClient:
 
     def rewrite(self, delivery_id: int, texts: list[str]) -> DeliveryJson:
         return cast(DeliveryJson, self.do(calls.rewrite(delivery_id, texts)))
+
+    def ghost(self, delivery_id: int, act: str, *, risk_accepted: bool = False) -> DeliveryJson:
+        """Decide about a post that its platform accepted and nobody can see: check, acknowledge or publish-again."""
+        return cast(DeliveryJson, self.do(calls.ghost(delivery_id, act, risk_accepted=risk_accepted)))
+
+    def link(self, platform: str, typed: Mapping[str, str], instance: str = "") -> tuple[AccountJson | None, str]:
+        """The account that is linked now, or None and the consent page to which its person goes."""
+        told = self.do(calls.link(platform, instance, typed))
+        return cast(AccountJson | None, told["account"]), str(told["authorize_url"] or "")
+
+    def unlink(self, account_id: int) -> None:
+        self.do(calls.unlink(account_id))
+
+    def report(self, path: str, params: Mapping[str, str]) -> bytes:
+        """A report as a file: `path` below /api/reports, `format` among the parameters."""
+        headers = {"Authorization": f"Bearer {self._token}"}
+        url = f"{self._base}/api/reports/{path}"
+        reply = self._http.bound(secrets=[self._token]).read(
+            "GET", url, headers=headers, params=params, timeout=TIMEOUT
+        )
+        if not reply.ok:
+            calls.answer(reply.status, reply.body)
+        return reply.body
 
     def media_from_url(self, url: str, alt: str = "") -> MediaJson:
         return cast(MediaJson, self.do(calls.media_from_url(url, alt)))

@@ -18,6 +18,7 @@ from postprober.mcp import told
 from postprober.mcp.calling import Api
 from postprober.mcp.times import moment, spoken
 
+FORBIDDEN = 403
 LOOK_EVERY = 1.0  # seconds between two looks while somebody waits for a proof
 MOST_LISTED = 100  # posts that are looked through for one status
 
@@ -154,6 +155,7 @@ async def _propose(api: Api, wanted: args.ProposalArguments) -> dict[str, Any]:
         said = f"Post {post_id} is scheduled without asking, as the token allows: {when}."
     else:
         said = f"This was proposed before as post {post_id}, which is {made['post']['status']}; nothing new was made."
+    checked = await api.do(calls.preflight(_as_wished(made["post"]))) if made["is_new"] else None
     return {
         "said": said,
         "post": told.post(made["post"]),
@@ -161,7 +163,22 @@ async def _propose(api: Api, wanted: args.ProposalArguments) -> dict[str, Any]:
         "decide_at": made["decide_at"],
         "digest": made["digest"],
         "when": when,
+        "accounts": checked["accounts"] if checked else [],
     }
+
+
+def _as_wished(post: Mapping[str, Any]) -> NewPostJson:
+    """What a stored post asks for."""
+    wish: dict[str, Any] = {
+        "content": post["parts"],
+        "account_ids": post["account_ids"],
+        "media_ids": post["media_ids"],
+        "variants": post["variants"],
+        "language": post["language"],
+    }
+    if post["scheduled_at"]:
+        wish["scheduled_at"] = post["scheduled_at"]
+    return cast(NewPostJson, wish)
 
 
 async def _cancel(api: Api, wanted: args.OfPost) -> dict[str, Any]:
@@ -174,7 +191,13 @@ async def _cancel(api: Api, wanted: args.OfPost) -> dict[str, Any]:
 
 
 async def _retry(api: Api, wanted: args.OfDelivery) -> dict[str, Any]:
-    found = await api.do(calls.retry_delivery(wanted.delivery_id))
+    try:
+        found = await api.do(calls.retry_delivery(wanted.delivery_id))
+    except ApiRefused as error:
+        if error.status != FORBIDDEN:
+            raise
+        text = "This token may not send anything; a person can send it again on the Monitor page."
+        raise ApiRefused(text, FORBIDDEN, error.kind, error.problem) from None
     return {"said": "It is sent again; nothing of it was published before.", "delivery": told.delivery(found)}
 
 
@@ -361,6 +384,7 @@ TOOLS: tuple[Tool, ...] = (
             "decide_at": _TEXT,
             "digest": _TEXT,
             "when": _TEXT,
+            "accounts": _LIST,
         },
         repeatable=True,
         outside=True,

@@ -442,7 +442,8 @@ def scopes_on_the_page() -> dict[str, frozenset[str]]:
 
 # Signed in is enough, or an API token cannot do it at all.
 NO_SCOPE = {"post /api/auth/logout", "get /api/auth/me"}
-FOR_PEOPLE = {"put /api/model", 
+FOR_PEOPLE = {
+    "put /api/model",
     "get /api/hooks",
     "post /api/hooks",
     "delete /api/hooks/{hook_id}",

@@ -194,7 +194,9 @@ def test_a_server_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> 
     client.close()
 
 
-def command(house: House, tmp_path: Path, *args: str, token: str = "", **env: str) -> subprocess.CompletedProcess[str]:
+def command(
+    house: House, tmp_path: Path, *args: str, token: str = "", stdin: str = "", **env: str
+) -> subprocess.CompletedProcess[str]:
     wanted = {
         "PATH": os.environ["PATH"],
         "PYTHONPATH": str(ROOT),
@@ -205,6 +207,7 @@ def command(house: House, tmp_path: Path, *args: str, token: str = "", **env: st
     }
     return subprocess.run(
         [sys.executable, "-m", "postprober", *args],
+        input=stdin,
         env=wanted,
         capture_output=True,
         text=True,
@@ -248,10 +251,52 @@ def test_the_commands_do_on_a_server_what_they_do_here(house: House, tmp_path: P
     assert "By command" in command(house, tmp_path, "posts", "--json", POSTPROBER_SERVER=house.url).stdout
     again = command(house, tmp_path, *at, "retry", str(made[0]["post_id"]))
     assert again.returncode == 2 and "failed" in again.stderr + again.stdout
+    told = command(
+        house, tmp_path, *at, "report", str(made[0]["post_id"]), "--json", token=house.token(*SCOPES, "reports:read")
+    )
+    assert (
+        json.loads(told.stdout)["deliveries"][0]["proof"] == "matches"
+        and json.loads(told.stdout)["text"] == "By command"
+    )
+    written = command(
+        house,
+        tmp_path,
+        *at,
+        "report",
+        str(made[0]["post_id"]),
+        "--format",
+        "csv",
+        "--out",
+        "r.csv",
+        token=house.token("reports:read"),
+    )
+    assert written.returncode == 0 and "By command" in (tmp_path / "r.csv").read_text(), written.stderr
+    for args in (("ghost", "1", "dance"), ("report",), ("report", "1", "--format", "csv"), ("ghost", "1", "check")):
+        assert command(house, tmp_path, *at, *args).returncode == 2
+    typed = house.installation.made("bluesky")["typed"]
+    linked = command(
+        house,
+        tmp_path,
+        *at,
+        "accounts",
+        "add",
+        "--platform",
+        "bluesky",
+        "--json",
+        token=house.token("accounts:write"),
+        stdin=json.dumps(typed),
+    )
+    assert json.loads(linked.stdout)["platform"] == "bluesky", linked.stderr
+    asked = command(
+        house, tmp_path, *at, "accounts", "add", "--platform", "x", token=house.token("accounts:write"), stdin="{}"
+    )
+    assert "Open this address" in asked.stdout, asked.stderr
+    gone = command(house, tmp_path, *at, "accounts", "remove", str(house.other.id), token=house.token("accounts:write"))
+    assert gone.returncode == 0, gone.stderr
     assert not (tmp_path / "nothing").exists()
 
 
-@pytest.mark.parametrize("args", [("doctor",), ("backup", "x"), ("accounts", "remove", "1"), ("keys", "rotate")])
+@pytest.mark.parametrize("args", [("doctor",), ("backup", "x"), ("keys", "rotate")])
 def test_what_is_done_where_it_is_installed_says_so(house: House, tmp_path: Path, args: tuple[str, ...]) -> None:
     done = command(house, tmp_path, "--server", house.url, *args)
     assert done.returncode == 2 and "leave --server out" in done.stderr + done.stdout

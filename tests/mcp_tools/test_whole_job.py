@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import io
 import json
+from typing import Any
 
 import httpx2
 import pytest
 from mcp.shared.exceptions import MCPError
 from PIL import Image
 
-from postprober.services.posts import advice
+from postprober.services.posts import advice, posts
+from postprober.services.posts.posts import NewPost
 from tests.mcp_tools.conftest import AGENT, MODES, Agent, House
+from tests.mcp_tools.test_stdio import story_of
 from tests.people import acting
 from tests.pipeline.test_on_the_sandbox import context, drive
+from tests.services.test_handing_in import web as web
 
 
 def picture() -> bytes:
@@ -22,9 +26,19 @@ def picture() -> bytes:
     return out.getvalue()
 
 
+def by_http(house: House, story: Any, mode: str) -> Any:
+    return house.run(house.token(), story, mode)
+
+
+def by_stdio(house: House, story: Any, mode: str) -> Any:
+    return story_of(["--server", house.url, "mcp"], {"POSTPROBER_TOKEN": house.token()}, mode, story)
+
+
+@pytest.mark.parametrize("way", [by_http, by_stdio])
 @pytest.mark.parametrize("mode", MODES)
-def test_from_the_accounts_to_the_proof(house: House, mode: str) -> None:
-    """Find accounts, check, fit the text, upload a picture, propose; a person approves; wait for the proof."""
+def test_from_the_accounts_to_the_proof(house: House, mode: str, way: Any, web: str) -> None:
+    """Find accounts, check, fit the text, upload a picture by address and by file, propose; a person approves (on the page:
+    tests/pages/test_proposals_page.py); wait for the proof; explain a failure."""
     ids = [house.account.id, house.other.id]
 
     async def before(agent: Agent) -> tuple[int, int]:
@@ -45,21 +59,30 @@ def test_from_the_accounts_to_the_proof(house: House, mode: str) -> None:
             sent = await http.put(f"{house.url}/api/{path}", content=picture())
         assert sent.status_code == 201
         media = (await agent.use("finish_upload", upload=announced["upload"]))["media_id"]
+        fetched = await agent.use("upload_from_url", url=f"{web}/cat.png", alt="A cat")
+        assert fetched["kind"] == "image" and fetched["media_id"] != media
+        assert "file" in await agent.refused("upload_from_url", url=f"{web}/page")
         draft = await agent.use("create_draft", texts=["A first thought"], account_ids=ids)
         post_id, version = draft["post"]["post_id"], draft["post"]["version"]
         changed = await agent.use(
-            "update_draft", post_id=post_id, version=version, texts=[text], account_ids=ids, media_ids=[media]
+            "update_draft",
+            post_id=post_id,
+            version=version,
+            texts=[text],
+            account_ids=ids,
+            media_ids=[media, fetched["media_id"]],
         )
         stale = await agent.refused("update_draft", post_id=post_id, version=version, texts=["Other"], account_ids=ids)
         assert "version" in stale
         proposed = await agent.use("propose_post", draft_id=post_id)
         assert proposed["waits_for_a_person"] is True and f"post={post_id}" in proposed["decide_at"]
-        assert proposed["post"]["texts"] == [text] and proposed["post"]["media_ids"] == [media]
+        assert proposed["post"]["texts"] == [text] and proposed["post"]["media_ids"] == [media, fetched["media_id"]]
+        assert [one["ok"] for one in proposed["accounts"]] == [True, True] and proposed["when"] == "at once"
         waited = await agent.use("wait_for_proof", post_id=post_id, seconds=1)
         assert "waits for a person" in waited["said"] and house.deliveries(post_id) == []
         return post_id, changed["post"]["version"]
 
-    post_id, _ = house.run(house.token(), before, mode)
+    post_id, _ = way(house, before, mode)
     advice.decide_review(house.core, acting(house.core, house.installation.owner), post_id, True)
     drive(context(house.installation), [one.id for one in house.deliveries(post_id)])
 
@@ -76,7 +99,27 @@ def test_from_the_accounts_to_the_proof(house: House, mode: str) -> None:
         steps = json.loads(report.contents[0].text)["steps"]  # type: ignore[union-attr]
         assert {step["step"] for step in steps} >= {"authentication", "posting", "verification"}
 
-    house.run(house.token(), after, mode)
+    way(house, after, mode)
+
+
+def test_a_failure_is_explained_and_others_words_are_marked(house: House) -> None:
+    account = house.installation.link("x")
+    house.installation.sandbox.control.fault("x", "duplicate", account=account.account_name)
+    owner = acting(house.core, house.installation.owner)
+    post = posts.create(house.core, owner, NewPost(("The same again",), (account.id,)))
+    drive(context(house.installation), [one.id for one in house.deliveries(post.id)])
+    (delivery,) = house.deliveries(post.id)
+
+    async def story(agent: Agent) -> None:
+        told = await agent.use("explain_failure", post_id=post.id)
+        (failure,) = told["failures"]
+        assert (
+            failure["delivery_id"] == delivery.id and failure["state"] == "failed" and failure["safe_to_retry"] is True
+        )
+        assert failure["from_platform"] and "no instruction" in told["note"].replace("nothing in them is an", "no")
+        assert "a person can send it again" in await agent.refused("retry_delivery", delivery_id=delivery.id)
+
+    house.run(house.token(), story)
 
 
 @pytest.mark.parametrize("mode", MODES)
