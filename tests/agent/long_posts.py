@@ -97,7 +97,9 @@ def main() -> None:
         for value in dict.fromkeys(map(of, posts)):
             got = rates([post for post in posts if of(post) == value])
             kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(got.kinds.items()))
-            print(f"{name} {value}: {got.posts} posts, {kinds or 'no suggestion'}; {len(got.lost)} lost, {len(got.cut)} cut")
+            print(
+                f"{name} {value}: {got.posts} posts, {kinds or 'no suggestion'}; {len(got.lost)} lost, {len(got.cut)} cut"
+            )
     everything = rates(posts)
     print("\n".join([*everything.lost, *everything.cut][:200]))
 

@@ -1,0 +1,397 @@
+"""Where sentences end, and where else a text may be cut, in whatever language: nothing here changes a letter.
+
+One splitter for threads, shortening, paragraphs and comparisons. It needs no language, because posts seldom say theirs and
+often mix several. In doubt it sees no end: two sentences taken for one cost room, half a name or date costs meaning.
+Loops and repetitions are bounded, so that no text makes it slow.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from functools import lru_cache
+from itertools import pairwise
+
+import regex  # type: ignore[import-untyped,unused-ignore]
+
+from postprober.domain.entities import find_urls
+from postprober.domain.sentence_words import ABBREVIATIONS, BEFORE_NUMBERS, LEANING, LEANING_WIDE, PARTICLES, TITLES
+
+
+class Seam(IntEnum):
+    """How well a text can be cut at a place, best first."""
+
+    PARAGRAPH = 0  # an empty line
+    SENTENCE = 1  # the end of a sentence that stands by itself
+    TIED = 2  # the end of a short sentence or a question, or before one that leans on it; the end of a line
+    CLAUSE = 3  # after a comma, or at the end of a sentence inside quotation marks
+    WORDS = 4  # between two words in small letters
+    NEAR_NAME = 5  # between two words, one of them with a capital
+    UNDIVIDED = 6  # writing without blanks: where a word probably ends
+    LAST = 6  # cuts behind this one go through a name, a number or a word
+
+
+@dataclass(frozen=True)
+class Cut:
+    """`start`: where what follows begins; the blanks before it may be left out."""
+
+    start: int
+    seam: Seam
+
+
+_STOPS = regex.compile(
+    r"[.!?\u2026\u2025]+|[\u3002\uff01\uff1f\uff61]+|[\u061f\u06d4\u0964\u0965\u0589\u1362\u17d4\u104b]+|;|\n"
+)
+_WIDE = "\u3002\uff01\uff1f\uff61"  # no blank follows these
+_CLOSERS = "\"'\u201d\u2019\u201c\u00bb\u203a)]}\u300d\u300f\u3011\uff09\u300b\u3009*_"
+_OPENERS = "\"'\u201c\u201e\u2018\u201a\u00ab\u2039([{\u300c\u300e\u3010\uff08\u300a\u3008\u00bf\u00a1*_\u2013\u2014-"
+_MANY = 8  # closers, openers and emoji looked at in a row
+_LONGEST_TOKEN = 40
+_SHORT = 40  # ours: characters; shorter sentences ("That is not true.") belong to the next one
+_EMOJI = regex.compile(
+    r"(?:\p{Extended_Pictographic}|\p{Regional_Indicator}{2}|[0-9#*]\ufe0f?\u20e3)[\ufe0f\u200d\p{Emoji_Modifier}\u2640\u2642]{0,4}"
+)
+_EMOJI_RUN = regex.compile(rf"[ \t]{{0,3}}(?:{_EMOJI.pattern}[ \t]{{0,2}}){{1,12}}")
+# Emoji that announce what follows: a place, a time, a price, a way to get in touch, a point of a list.
+_POINTERS = frozenset("📍📅📆🗓🕐🕑🕒🕓🕔🕕🕖🕗🕘🕙🕚🕛⏰⏱☎📞📱📧✉📩🔗👉➡▶✅❌⚠ℹ🎟🎫💶💵💷💰🚌🚇🅿🔹🔸🔴🟢▪•🏠🏟👇⭐")
+# What stands between marks is cut only where nothing else helps.
+_MARKED = regex.compile(
+    "\u201c[^\u201c\u201d]{0,600}\u201d|\u201e[^\u201e\u201c\u201d]{0,600}[\u201c\u201d]|\u00ab[^\u00ab\u00bb]{0,600}\u00bb"
+    "|\u2039[^\u2039\u203a]{0,600}\u203a|\u300c[^\u300c\u300d]{0,600}\u300d|\u300e[^\u300e\u300f]{0,600}\u300f"
+    '|(?<!\\w)"[^"\\n]{0,600}"(?!\\w)|\\([^()\\n]{0,300}\\)|\\[[^\\[\\]\\n]{0,300}\\]|\uff08[^\uff08\uff09]{0,300}\uff09'
+    "|\u3010[^\u3010\u3011]{0,300}\u3011|\u300a[^\u300a\u300b]{0,300}\u300b"
+)
+_TURNED = regex.compile("\u00bb[^\u00ab\u00bb]{0,600}\u00ab")  # the other way round, in German print
+_INNER_STOPS = regex.compile(r"(?:\w{1,3}\.){1,4}\w{1,4}")  # z.B, e.g, d.w.z
+_NUMBER = regex.compile(r"\d+(?:[.,:/]\d+)*")
+_ROMAN = regex.compile(r"[IVXLC]{1,6}")
+_YEAR = regex.compile(r"1[1-9]\d\d|20\d\d|2100")
+_GERMAN = frozenset(
+    ("und", "der", "die", "das", "ist", "nicht", "für", "mit", "auf", "wir", "vom", "zum", "ein", "eine", "am", "im")
+)
+_WORD = regex.compile(r"\S+")
+_PAUSE = regex.compile(r"[,;:](?=\s)|[\u2013\u2014](?=\s)|[\uff0c\uff1b\uff1a\u3001\u060c\u061b]\s*|\n(?=\S)")
+
+
+def pieces(text: str) -> list[str]:
+    """The sentences of `text`, each with the blanks behind it: joined they are `text`. Pure."""
+    starts = [0, *(cut.start for cut in cuts(text) if cut.seam <= Seam.TIED), len(text)]
+    return [text[start:end] for start, end in pairwise(starts) if start < end]
+
+
+def leans(sentence: str) -> bool:
+    """Whether `sentence` begins with a word that points back at the one before it."""
+    bare = sentence.lstrip().lstrip(_OPENERS).lstrip()
+    first = regex.match(r"[\p{L}\p{M}'\u2019]{1,20}", bare)
+    return bool(first and _folded(first[0]).split("'")[0] in LEANING) or bare.startswith(LEANING_WIDE)
+
+
+@lru_cache(maxsize=32)
+def cuts(text: str) -> tuple[Cut, ...]:
+    """Every place where `text` can be cut without dividing a word, name, date, number or link, in order. Pure."""
+    scan = _Scan(text)
+    ends = scan.ends()
+    found = {start: Seam.CLAUSE if worse is None else worse for start, worse in scan.pauses()}
+    found |= {start: Seam.SENTENCE if other is None else other for start, other in ends}
+    for start, seam in scan.blanks(frozenset(start for start, _ in ends)):
+        found.setdefault(start, seam)
+    made = [
+        Cut(start, seam) for start, seam in sorted(found.items()) if 0 < start < len(text) and not scan.in_link(start)
+    ]
+    return tuple(_tied(text, made))
+
+
+def _tied(text: str, made: list[Cut]) -> list[Cut]:
+    """Ends of sentences that belong together are marked as such."""
+    told: list[Cut] = []
+    before = 0
+    for cut in made:
+        seam = cut.seam
+        if seam in (Seam.SENTENCE, Seam.PARAGRAPH):
+            sentence = text[before : cut.start].rstrip()
+            short = len(sentence) * (2 if sentence[-1:] in _WIDE else 1) < _SHORT
+            if seam is Seam.SENTENCE and (
+                short or sentence[-1:] in "?\uff1f\u061f:" or leans(text[cut.start : cut.start + 40])
+            ):
+                seam = Seam.TIED
+        if seam <= Seam.TIED:
+            before = cut.start
+        told.append(Cut(cut.start, seam))
+    return told
+
+
+def _folded(word: str) -> str:
+    return word.casefold().replace("\u2019", "'")
+
+
+class _Scan:
+    """One pass over one text."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.small = text == text.lower()  # its author uses no capitals at all
+        # German writes "am 3. Mai", so that a capital behind a number begins no sentence there.
+        self.ordinals = len(_GERMAN & set(regex.findall(r"\p{Ll}{2,5}", text))) > 1
+        self.links = [(span.start, span.end) for span in find_urls(text)]
+        turned = 0 <= text.find("\u00bb") < text.find("\u00ab")
+        marked = [match.span() for match in (_TURNED if turned else _MARKED).finditer(text)]
+        if turned:
+            marked += [match.span() for match in _MARKED.finditer(text) if match[0][0] != "\u00ab"]
+        self.marked = sorted(marked)
+        self._link_starts = [start for start, _ in self.links]
+        self._mark_starts = [start for start, _ in self.marked]
+
+    def in_link(self, place: int) -> bool:
+        index = bisect_right(self._link_starts, place - 1) - 1
+        return index >= 0 and self.links[index][0] < place < self.links[index][1]
+
+    def in_marks(self, place: int) -> bool:
+        """Whether a cut before `place` would part a pair of quotation marks or brackets. Of marks inside marks the inner
+        ones are known only, which is enough to find another place."""
+        index = bisect_right(self._mark_starts, place - 1) - 1
+        return any(start < place < end for start, end in self.marked[max(0, index - 2) : index + 1])
+
+    def ends(self) -> list[tuple[int, Seam | None]]:
+        """Where sentences, lines and paragraphs begin; None: an ordinary end of a sentence."""
+        found: list[tuple[int, Seam | None]] = []
+        reached = 0
+        for match in _STOPS.finditer(self.text):
+            if match.start() < reached:
+                continue
+            start, seam = self._after_line(match.start()) if match[0] == "\n" else self._after_stop(match)
+            reached = max(reached, start)
+            if not 0 < start < len(self.text):
+                continue
+            if seam is not Seam.PARAGRAPH and self.in_marks(start):
+                seam = Seam.CLAUSE
+            found.append((start, seam))
+        return found
+
+    def _after_line(self, place: int) -> tuple[int, Seam | None]:
+        text, start = self.text, place
+        while start > 0 and text[start - 1].isspace():
+            start -= 1
+        before, end = text[max(0, start - 1) : start], place
+        while end < len(text) and text[end].isspace():
+            end += 1
+        if text.count("\n", start, end) > 1:
+            return end, Seam.PARAGRAPH
+        wrapped = before and (before.islower() or before == ",") and text[end : end + 1].islower() and not self.small
+        kind = self._kind(end) if text[end : end + 1].isalpha() else "other"
+        if wrapped or (before == "." and kind in ("capital", "small") and self._goes_on(start - 1, end)):
+            return end, Seam.CLAUSE
+        return end, Seam.TIED
+
+    def _after_stop(self, match: regex.Match[str]) -> tuple[int, Seam | None]:
+        """(where the next sentence begins, how good a place that is); (0, None) when none begins there."""
+        text, place, wide = self.text, match.end(), match[0][0] in _WIDE
+        closed = place
+        for _ in range(_MANY):
+            if text[place : place + 1] and text[place] in _CLOSERS and not (wide and text[place] == "\u201c"):
+                place += 1
+        emoji = _EMOJI_RUN.match(text, place)
+        if emoji and emoji[0].strip()[0] not in _POINTERS:
+            place = emoji.end()
+            while place > emoji.start() and text[place - 1] in " \t":
+                place -= 1
+        start = place
+        while start < len(text) and text[start].isspace():
+            start += 1
+        if start >= len(text):
+            return 0, None
+        line = "\n" in text[place:start]
+        if line and text.count("\n", place, start) > 1:
+            return start, Seam.PARAGRAPH
+        if start == place:
+            if emoji and place > closed and emoji.end() == place:
+                return 0, None
+            if wide and not (place > closed and text[place] not in "\u300c\u300e\u201c\uff08\u3010"):
+                return start, None
+            return 0, None
+        if match[0] == ";":
+            return (start, None) if _greek(text[max(0, match.start() - 1) : match.start()]) else (0, None)
+        if self._goes_on(match.start(), start) if match[0] == "." else self._continues(start, match[0]):
+            return self._after_line(text.index("\n", place, start)) if line else (0, None)
+        return start, None
+
+    def _continues(self, start: int, stops: str) -> bool:
+        """Whether what follows `!`, `?` or `…` is still the same sentence."""
+        kind = self._kind(start)
+        if kind == "link" or (kind == "small" and not self.small):
+            return True
+        return kind not in ("capital", "caseless") if stops[0] in ".\u2026\u2025" and not self.small else False
+
+    def _goes_on(self, stop: int, start: int) -> bool:
+        """Whether the sentence goes on behind the full stop at `stop`; `start`: where the next word begins."""
+        text = self.text
+        begin = stop
+        while begin > max(0, stop - _LONGEST_TOKEN) and not text[begin - 1].isspace():
+            begin -= 1
+        token = text[begin:stop].lstrip(_OPENERS).rstrip(_CLOSERS)
+        kind = self._kind(start)
+        if not token or kind == "link" or (kind == "small" and not self.small):
+            return True
+        if _NUMBER.fullmatch(token):
+            return not self._ends_with_number(token, begin, kind)
+        letters = sum(char.isalpha() for char in token)
+        if letters < 2 or _ROMAN.fullmatch(token) or _INNER_STOPS.fullmatch(token):
+            return not (letters == 0 and kind == "capital")  # "50 %." and "(2)." end, "J." does not
+        if self._is_abbreviation(token, kind):
+            return True
+        earlier = text[max(0, begin - 2) : begin].strip()
+        if letters <= 4 and token[0].isupper() and earlier.endswith("."):
+            return True  # J. Clin. Nutr.
+        if kind == "digit":
+            return letters < 5
+        return False
+
+    def _is_abbreviation(self, token: str, kind: str) -> bool:
+        folded = _folded(token)
+        last = regex.split(r"['(/\-]", folded)[-1]
+        if kind != "digit" and {folded, last} & BEFORE_NUMBERS and not token[0].isupper():
+            return False
+        return (
+            folded in ABBREVIATIONS
+            or last in ABBREVIATIONS
+            or last.endswith("str")
+            or (len(last) == 1 and last.isalpha())
+        )
+
+    def _ends_with_number(self, token: str, begin: int, kind: str) -> bool:
+        """A stop behind a number ends a sentence only where it cannot make an ordinal or a date."""
+        if kind not in ("capital", "caseless") or "." in token:
+            return False
+        if token.isdigit():
+            earlier = self.text[max(0, begin - 8) : begin].split()
+            grouped = bool(earlier) and begin > 0 and earlier[-1].strip("+()/-").isdigit()  # a telephone number
+            if grouped or len(token) > 4 or (_YEAR.fullmatch(token) and not token.endswith("00")):
+                return True
+            listed = not earlier or int(token) == 1 or f"{int(token) - 1}. " in self.text[max(0, begin - 300) : begin]
+            return not listed and not self.ordinals
+        return True
+
+    def _kind(self, start: int) -> str:
+        """What begins at `start`: capital, small, caseless, digit, link or other."""
+        text = self.text
+        if start in self._link_starts or text.startswith(("http", "www."), start):
+            return "link"
+        place = start
+        for _ in range(_MANY):
+            if text[place : place + 1] and (text[place] in _OPENERS or text[place] == " "):
+                place += 1
+        char = text[place : place + 1]
+        if char.isdigit():
+            return "digit"
+        if not char.isalpha():
+            return "other"
+        if char.islower():  # iPhone is a name
+            word = regex.match(r"\w{1,20}", text[place : place + 20])
+            return "capital" if word and any(c.isupper() for c in word[0][1:3]) else "small"
+        return "capital" if char.isupper() or char.istitle() else "caseless"
+
+    def pauses(self) -> list[tuple[int, Seam | None]]:
+        """After commas and the like, where neither numbers, names nor abbreviations meet."""
+        text, found = self.text, []
+        for match in _PAUSE.finditer(text):
+            start = match.end()
+            while start < len(text) and text[start].isspace():
+                start += 1
+            before, after = text[max(0, match.start() - 1) : match.start()], text[start : start + 1]
+            following = _WORD.match(text, start)
+            short = following and (following[0].endswith(".") or _INNER_DOT.search(following[0][:_LONGEST_TOKEN]))
+            if before == "." or after.isdigit() or self.in_marks(start) or (short and match[0] != "\n"):
+                continue
+            names = before.isdigit() or self._kind(start) == "capital" or match[0][0] == "\u3001"
+            found.append((start, Seam.NEAR_NAME if names and match[0] != "\n" else None))
+        return found
+
+    def blanks(self, ends: frozenset[int]) -> list[tuple[int, Seam]]:
+        """Between words, but not inside names, dates, numbers with their units, or beside abbreviations. `ends`: where
+        sentences begin."""
+        words = [_Word(match[0], match.start()) for match in _WORD.finditer(self.text)]
+        for one, other in pairwise(words):
+            one.abbreviated = one.dotted and (other.start not in ends or "." in one.bare[:-1])
+        found: list[tuple[int, Seam]] = []
+        for index in range(len(words) - 1):
+            one, other = words[index], words[index + 1]
+            if not _glued(words, index):
+                plain = one.text[0].islower() and other.text[0].islower() and not self.in_marks(other.start)
+                found.append((other.start, Seam.WORDS if plain else Seam.NEAR_NAME))
+        for match in _UNDIVIDED.finditer(self.text):
+            if not self.in_marks(match.end()):
+                found.append((match.end(), Seam.UNDIVIDED))
+        return found
+
+
+class _Word:
+    """What stands between two blanks."""
+
+    def __init__(self, text: str, start: int) -> None:
+        self.text, self.start = text, start
+        self.bare = text.strip(_OPENERS)
+        self.folded = _folded(self.bare.rstrip(",;:"))
+        self.digits = any(char.isdigit() for char in text)
+        self.capital = self.bare[:1].isupper()
+        self.particle = self.folded in PARTICLES
+        self.title = self.folded.rstrip(".") in TITLES
+        self.dotted = self.bare.endswith(_ENDS_SHORT) or bool(_INNER_DOT.search(self.bare))
+        self.abbreviated = False
+
+
+_ENDS_SHORT = (".", ".,", ".)", ".:", ".;")
+_INNER_DOT = regex.compile(r"\p{L}\.[\p{L}\u00ba\u00aa\u00b0]")
+_BINDING = (
+    "&",
+    "+",
+    "=",
+    "/",
+    "\u2116",
+    "\u00a7",
+    "n\u00b0",
+    "n\u00ba",
+    "@",
+)  # what stands before or between numbers and names
+
+
+def _glued(words: Sequence[_Word], index: int) -> bool:
+    """Whether no cut may be made behind the word at `index`."""
+    one, other = words[index], words[index + 1]
+    earlier = words[index - 1] if index else None
+    third = words[index + 2] if index + 2 < len(words) else None
+    if one.digits or other.digits or one.abbreviated or other.abbreviated or one.title:
+        return True
+    if (
+        one.text.endswith(_BINDING)
+        or other.bare[:1] in "&+=/%\u2030\u20ac$\u00a3"
+        or (len(one.bare) == 1 and one.capital)
+    ):
+        return True
+    if earlier and one.particle and earlier.digits:  # 2 de diciembre
+        return True
+    if earlier and (earlier.title or earlier.abbreviated) and not (one.capital or one.text[0].islower()):
+        return True  # a title before a name in writing without capitals
+    if (
+        other.particle
+        and third
+        and (third.digits or third.abbreviated or (one.capital and (third.capital or third.particle)))
+    ):
+        return not one.text.endswith((",", ";", ":"))
+    if one.particle and len(one.bare) > 1 and (other.capital or other.particle):
+        return True
+    return one.capital and other.capital and not one.text.endswith((",", ";", ":"))
+
+
+# Japanese: hiragana (an ending or a particle) before another kind of letter.
+_UNDIVIDED = regex.compile(r"(?<=\p{Hiragana}{2})(?=[\p{Han}\p{Katakana}])")
+
+
+def _greek(char: str) -> bool:
+    return bool(char) and "GREEK" in unicodedata.name(char, "")
+
+
+def sentence_count(text: str) -> int:
+    """How many sentences there are."""
+    return len(pieces(text))
