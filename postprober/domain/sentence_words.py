@@ -111,7 +111,14 @@ _LEANING = """
     هو هي هم هذا هذه ذلك تلك لكن ولكن لذلك لذا ثم أيضا و أو كما وهذا وهو وهي
     הוא היא הם זה זאת זו אלה אבל אך לכן אז גם ו או ולכן
 """
-# The same in writing without blanks.
+# Who or what a sentence speaks of was said earlier.
+_PRONOUNS = """
+    it its he she they him her them his their this that these those er sie ihn ihm ihnen ihr ihre sein seine dies diese dieser
+    il elle ils elles lui leur leurs él ella ellos ellas su sus egli lui lei loro ele ela eles elas hij zij ze hem haar hun
+    han hon hun hans hennes hendes de dem on ona oni jego jej ich он она они его её их ним ней він вона вони його її o onlar onun
+    هو هي هم له لها لهم הוא היא הם שלו שלה שלהם 彼 彼女 それ 它 他 她
+"""
+# What a sentence begins with when it leans, in writing without blanks.
 _LEANING_WIDE = "しかし ただし でも だが また そして それ これ その この そこ だから そのため なので ただ なお さらに 一方  但 但是 然而 不过 所以 因此 因为 它 他 她 这 那 而且 并且 另外 否则 于是 同时 也 不過 這 하지만 그러나 그래서 그것 이것 그리고 또한"
 
 # After their stop (the last one is left out here) a sentence goes on. A wrong entry makes one sentence of two, which costs
@@ -121,4 +128,5 @@ BEFORE_NUMBERS = frozenset(_ALSO_WORDS.split())
 PARTICLES = frozenset(_PARTICLES.split())
 TITLES = frozenset(_TITLED.split())
 LEANING = frozenset(_LEANING.split())
+PRONOUNS = frozenset(_PRONOUNS.split())
 LEANING_WIDE = tuple(_LEANING_WIDE.split())

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from postprober.agent import suggest
 from postprober.agent.brief import Brief, Target
+from postprober.agent.rewrite import fits
 from postprober.domain.advice import Suggestion
 from postprober.domain.platform import known
 from postprober.platforms.registry import LIMITS
@@ -38,9 +39,12 @@ class LongPost:
 
 @dataclass
 class Rates:
-    """What happened to some posts. `lost`, `cut`: one line each."""
+    """What happened to some posts. `lost`, `cut`: one line each; `helped` of `long`: how often a way was found where a
+    platform takes threads and the post is too long for it."""
 
     posts: int = 0
+    long: int = 0
+    helped: int = 0
     kinds: Counter[str] = field(default_factory=Counter)
     lost: list[str] = field(default_factory=list)
     cut: list[str] = field(default_factory=list)
@@ -82,7 +86,11 @@ def rates(posts: list[LongPost]) -> Rates:
     """The suggestions for `posts`, counted."""
     found = Rates(len(posts))
     for post in posts:
-        for made in made_for(post):
+        suggested = made_for(post)
+        long = [p for p in known() if LIMITS[p].threads and not fits(post.text, LIMITS[p].of_part(with_media=True))]
+        found.long += len(long)
+        found.helped += sum(any(s.platform == p and s.kind == "thread" for s in suggested) for p in long)
+        for made in suggested:
             found.kinds[made.kind] += 1
             told = f"{post.id} {made.platform} {made.kind}"
             found.lost += [f"{told}: {piece!r}" for piece in lost(post, made)]
@@ -98,7 +106,7 @@ def main() -> None:
             got = rates([post for post in posts if of(post) == value])
             kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(got.kinds.items()))
             print(
-                f"{name} {value}: {got.posts} posts, {kinds or 'no suggestion'}; {len(got.lost)} lost, {len(got.cut)} cut"
+                f"{name} {value}: {got.posts} posts, {kinds or 'no suggestion'}; {got.helped} of {got.long} too long get a thread; {len(got.lost)} lost, {len(got.cut)} cut"
             )
     everything = rates(posts)
     print("\n".join([*everything.lost, *everything.cut][:200]))
