@@ -71,14 +71,15 @@ def _facts(texts: tuple[str, ...]) -> Facts:
     plain = between_links = "\u2003".join(between(whole, links))
     mentions = _MENTION.findall(plain)
     plain = _MENTION.sub("\u2003", plain)
-    names, capitalised, words = _words(plain)
+    tags = find_hashtags(plain)
+    names, capitalised, words = _words("\u2003".join(between(plain, tags)))
     return Facts(
         links=Counter(span.text for span in links),
         mentions=Counter(mention.casefold() for mention in mentions),
         numbers=Counter(_NUMBER.findall(plain)),
         quotes=Counter(" ".join("".join(groups).split()) for groups in _QUOTES.findall(whole)),
         cashtags=Counter(span.text.casefold() for span in find_cashtags(plain)),
-        hashtags=Counter(span.text[1:].casefold() for span in find_hashtags(plain)),
+        hashtags=Counter(span.text[1:].casefold() for span in tags),
         turns=turning_words(plain),
         measures=measures(plain),
         pairs=frozenset(_pairs(between_links, names)),
@@ -122,7 +123,7 @@ def _words(text: str) -> tuple[set[str], set[str], Counter[str]]:
             continue
         capitalised.add(folded)
         inside = not _SENTENCE_START.search(text[max(0, match.start() - 8) : match.start()]) and match.start() > 0
-        if text[match.start() - 1 : match.start()] == "#" or word == "I" or word.startswith(("I'", "I\u2019")):
+        if word == "I" or word.startswith(("I'", "I\u2019")):
             continue
         if inside:
             names.add(folded)
@@ -146,14 +147,22 @@ def _pairs(text: str, names: Collection[str]) -> Iterator[tuple[str, str]]:
     for sentence in pieces(text):
         told = [
             (folded, sure)
-            for match in _TOKEN.finditer(sentence)
-            if (sure := (folded := match[0].casefold()) in names or not folded[0].isalpha())
+            for token in _tokens(sentence)
+            if (sure := (folded := token.casefold()) in names or not folded[0].isalpha())
             or (len(folded) >= _SAYING and folded not in COMMON | OPENERS | CALENDAR)
         ]
         for index, (one, sure) in enumerate(told):
             for other, also in told[index + 1 : index + NEAR]:
                 if other != one and (sure or also):
                     yield one, other
+
+
+def _tokens(sentence: str) -> Iterator[str]:
+    for match in _TOKEN.finditer(sentence):
+        if _UNDIVIDED.search(match[0]) and not _CASED.search(match[0]):
+            yield from _RUNS.findall(match[0])
+        else:
+            yield match[0]
 
 
 def _swapped(old: Facts, new: Facts) -> str:
@@ -227,7 +236,9 @@ def problems(
     ]
     if lost := [name for name in sorted(old.names) if new.words[name] < old.words[name]]:
         found.append(f"It loses the name {lost[0]!r}.")
-    strange = new.capitalised - set(old.words) - OPENERS - {tag.casefold() for tag in known_tags}
+    if gone := sorted(set(old.hashtags) - set(new.hashtags) - set(new.words)):
+        found.append(f"It loses the hashtag {gone[0]!r}.")
+    strange = new.capitalised - set(old.words) - set(old.hashtags) - OPENERS - {tag.casefold() for tag in known_tags}
     if strange:
         found.append(f"It brings in {sorted(strange)[0]!r}, which may be a name.")
     tags = set(new.hashtags) - set(old.hashtags) - set(old.words) - {tag.casefold() for tag in known_tags}

@@ -82,6 +82,11 @@ _ALSO_WORDS = """
     inf sup mo mer sal per ara lis der age ist tar red dot sie may pass ob pt ft hab cum com dim ven lug oca kas nis haz tem eki paz
     sam jun mass bok ten see let lett nuv од ум кас
 """
+# Those that are ordinary words even with a capital.
+_ALWAYS_WORDS = """
+    may no so do it all set out sie es mi der ist age red dot see let ten pass cum per ed est ver hab ob on ma di dir mass bok kas
+    ara haz tem may lug ext
+"""
 # What stands inside names: "Museum of Modern Art", "Ludwig van Beethoven"; and what stands before one or a date.
 _PARTICLES = """
     il lo gli den dem do od the a af al am an and at auf aus av bei bin da dal das de dei del della der des di do dos du e el en et für i ibn im in la las le les lo los  of op og på s sur te ten ter the to und van vom von y zu zum zur à és и
@@ -125,6 +130,7 @@ _LEANING_WIDE = "しかし ただし でも だが また そして それ こ�
 # little; a missing one cuts a name or a date in two.
 ABBREVIATIONS = frozenset(" ".join((_EVERYWHERE, _TITLES, _CALENDAR, _PLACES, _MEASURES, _TEXTS)).split())
 BEFORE_NUMBERS = frozenset(_ALSO_WORDS.split())
+ALWAYS_WORDS = frozenset(_ALWAYS_WORDS.split())
 PARTICLES = frozenset(_PARTICLES.split())
 TITLES = frozenset(_TITLED.split())
 LEANING = frozenset(_LEANING.split())

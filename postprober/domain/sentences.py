@@ -18,7 +18,15 @@ from itertools import pairwise
 import regex  # type: ignore[import-untyped,unused-ignore]
 
 from postprober.domain.entities import find_urls
-from postprober.domain.sentence_words import ABBREVIATIONS, BEFORE_NUMBERS, LEANING, LEANING_WIDE, PARTICLES, TITLES
+from postprober.domain.sentence_words import (
+    ABBREVIATIONS,
+    ALWAYS_WORDS,
+    BEFORE_NUMBERS,
+    LEANING,
+    LEANING_WIDE,
+    PARTICLES,
+    TITLES,
+)
 
 
 class Seam(IntEnum):
@@ -251,7 +259,8 @@ class _Scan:
     def _is_abbreviation(self, token: str, kind: str) -> bool:
         folded = _folded(token)
         last = regex.split(r"['(/\-]", folded)[-1]
-        if kind != "digit" and {folded, last} & BEFORE_NUMBERS and not token[0].isupper():
+        words = {folded, last}
+        if kind != "digit" and (words & ALWAYS_WORDS or (words & BEFORE_NUMBERS and not token[0].isupper())):
             return False
         return (
             folded in ABBREVIATIONS

@@ -19,6 +19,7 @@ from postprober.services.media import media as media_service
 from postprober.services.posts import advice, drafts, posts, review_gate
 from postprober.services.posts.posts import NewPost
 from postprober.storage import deliveries
+from postprober.storage import posts as stored_posts
 from postprober.storage.records import Delivery, Post
 from tests.agent.agent_kit import Scripted, brief
 from tests.installed import Installation
@@ -227,7 +228,11 @@ def test_a_description_that_was_accepted_goes_with_the_picture(
     media_id = media_service.add_bytes(core, acting(core, installation.owner), "red-bicycle-in-the-rain.png", png())
     post = drafts.save(core, acting(core, installation.owner), NewPost(("Look",), (account,), (media_id,)))
     told = advice.ask(core, acting(core, installation.owner), post.id)
-    chosen = next(s for s in told.suggestions if s.kind == "alt_text")
+    reminder = next(s for s in told.suggestions if s.kind == "alt_text")
+    assert not reminder.acceptable, "rules see no pictures"
+    chosen = replace(reminder, id="a" * 12, after=("Red bicycle in the rain",), by="model test")
+    with core.db.write() as conn:
+        stored_posts.advise(conn, post.id, post.version, replace(told, suggestions=(chosen,)).to_json())
     changed = advice.accept(core, acting(core, installation.owner), post.id, chosen.id)
     (described,) = drafts.wish_of(changed).media_ids
     assert media_service.get(core, acting(core, installation.owner), described).alt == "Red bicycle in the rain"
