@@ -119,8 +119,8 @@ def _fitted(target: Target, brief: Brief) -> Iterator[Suggestion]:
             yield suggestion("thread", target, target.texts, after, reason, RULES, 0.8)
     made = shorter(target.texts[0], limits) if len(target.texts) == 1 else None
     if made and allowed(target, brief, target.texts, (made.text,)):
-        told = f"Left out: {' '.join(made.dropped)}" if made.dropped else "Only blank space is left out."
-        reason = f"Too long for {name}. Shortened to one post. {told}"
+        how = "; everything left out is listed" if made.dropped else " by removing blank space"
+        reason = f"Too long for {name}. Shortened to one post{how}."
         yield suggestion("variant", target, target.texts, (made.text,), reason, RULES, 0.5, dropped=made.dropped)
 
 

@@ -157,6 +157,8 @@ def _tell(request: Request, found: tuple[Suggestion, ...]) -> None:
         say("Nothing to suggest.")
     for one in found:
         say(f"{NAMES[Platform(one.platform)]}, {_KINDS[one.kind]}: {one.reason}")
+        for sentence in one.dropped:
+            say(f"Left out: {sentence}")
         for index, text in enumerate(one.after, 1):
             say(f"--- {index} of {len(one.after)}\n{text}" if len(one.after) > 1 else f"---\n{text}")
     say("")

@@ -13,6 +13,7 @@ _TITLES = """
     geom avv arch rag on cav comm sra srta sres dra drs d.ª dª excmo excma ilmo ilma lic prof.ª profª sto sta ud uds vd vds
     eng exmo exma mons dhr mevr mw drs ir mr ds ing ks mgr inż hab red dyr kpt płk gen por sierż pp doç yrd uzm öğr av müh sn
     med phil rer nat jur theol habil h.c em th chr joh jos wilh friedr wm geo chas jas
+    dña dñª ntra ntro ntr sto nra fdez rguez
     hz мед наук г-н г-жа д-р проф акад доц инж канд чл тов им св гр
 """
 _CALENDAR = """
@@ -47,6 +48,7 @@ _MEASURES = """
     kr kl st mkr
 """
 _TEXTS = """
+    yrs yr pcs pc mos wks hist med nutr clin biol chem phys psychol sci proc bull ann acad soc inst assn bros mfg intl natl govt
     al approx ca cf cfr cit ch chap ed eds ff ibid incl excl loc nb para pp pt ref repr resp rev sec seq trans transl ver viz
     abb abs allg art aufl ausg bd bes bsp bzgl bzw ca d.h dgl ebd einschl etw evtl ev exkl gegr geb gest ges ggf hg hrsg inkl
     jh kap lfd lt m.e mind mtl nachm vorm näml o.ä o.g rd s.o s.u sog stk std tägl tgl u.a u.ä u.u ung usw usf u.s.w v.a v.chr
@@ -89,12 +91,12 @@ _ALWAYS_WORDS = """
 """
 # What stands inside names: "Museum of Modern Art", "Ludwig van Beethoven"; and what stands before one or a date.
 _PARTICLES = """
-    il lo gli den dem do od the a af al am an and at auf aus av bei bin da dal das de dei del della der des di do dos du e el en et für i ibn im in la las le les lo los  of op og på s sur te ten ter the to und van vom von y zu zum zur à és и
+    t il lo gli den dem do od the a af al am an and at auf aus av bei bin da dal das de dei del della der des di do dos du e el en et für i ibn im in la las le les lo los  of op og på s sur te ten ter the to und van vom von y zu zum zur à és и
 """
 # What stands before a name without a stop.
 _TITLED = """
     mr mrs ms miss dr prof sir dame uncle aunt captain doctor professor m mme mlle hr fr herr frau don doña señor señora sor fray
-    mgr inż pan pani pani ks sig dott dhr mevr fru herrn д-р г-н г-жа пан пані доктор профессор hz bay bayan
+    mgr inż pan pani pani ks sig dott dhr mevr fru herrn д-р г-н г-жа пан пані пр-т б-р пл наб доктор профессор hz bay bayan
     الدكتور الدكتورة السيد السيدة الشيخ الأستاذ ד"ר פרופ מר גב הרב no nr n° nº № tel tél art kl godz ul al
 """
 # What a sentence begins with when it leans on the one before.

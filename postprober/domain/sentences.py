@@ -38,8 +38,8 @@ class Seam(IntEnum):
     CLAUSE = 3  # after a comma, or at the end of a sentence inside quotation marks
     WORDS = 4  # between two words in small letters
     NEAR_NAME = 5  # between two words, one of them with a capital
-    UNDIVIDED = 6  # writing without blanks: where a word probably ends
-    LAST = 6  # cuts behind this one go through a name, a number or a word
+    MARKED = 6  # between two words inside of quotation marks or brackets
+    UNDIVIDED = 7  # writing without blanks: where a word probably ends
 
 
 @dataclass(frozen=True)
@@ -80,6 +80,7 @@ _YEAR = regex.compile(r"1[1-9]\d\d|20\d\d|2100")
 _GERMAN = frozenset(
     ("und", "der", "die", "das", "ist", "nicht", "für", "mit", "auf", "wir", "vom", "zum", "ein", "eine", "am", "im")
 )
+_VOWEL = regex.compile(r"(?i)[aeiouyæœøıаеёиоуыэюяіїєαεηιουω]|[^\p{Latin}\p{Cyrillic}\p{Greek}\W]")
 _WORD = regex.compile(r"\S+")
 _PAUSE = regex.compile(r"[,;:](?=\s)|[\u2013\u2014](?=\s)|[\uff0c\uff1b\uff1a\u3001\u060c\u061b]\s*|\n(?=\S)")
 
@@ -242,8 +243,9 @@ class _Scan:
         kind = self._kind(start)
         if not token or kind == "link" or (kind == "small" and not self.small):
             return True
-        if _NUMBER.fullmatch(token):
-            return not self._ends_with_number(token, begin, kind)
+        number = regex.split("[\u2013\u2014-]", token)[-1]
+        if _NUMBER.fullmatch(number):
+            return not self._ends_with_number(number, begin, kind)
         letters = sum(char.isalpha() for char in token)
         if letters < 2 or _ROMAN.fullmatch(token) or _INNER_STOPS.fullmatch(token):
             return not (letters == 0 and kind == "capital")  # "50 %." and "(2)." end, "J." does not
@@ -253,12 +255,14 @@ class _Scan:
         if letters <= 4 and token[0].isupper() and earlier.endswith("."):
             return True  # J. Clin. Nutr.
         if kind == "digit":
-            return letters < 5
-        return False
+            return letters < 5 or token[0].isupper()  # Storg. 4
+        return not (
+            token.isupper() or _VOWEL.search(unicodedata.normalize("NFD", token)) or kind == "caseless"
+        )  # Hptm.
 
     def _is_abbreviation(self, token: str, kind: str) -> bool:
         folded = _folded(token)
-        last = regex.split(r"['(/\-]", folded)[-1]
+        last = regex.split("['(/\u2013-]", folded)[-1]
         words = {folded, last}
         if kind != "digit" and (words & ALWAYS_WORDS or (words & BEFORE_NUMBERS and not token[0].isupper())):
             return False
@@ -327,8 +331,9 @@ class _Scan:
         for index in range(len(words) - 1):
             one, other = words[index], words[index + 1]
             if not _glued(words, index):
-                plain = one.text[0].islower() and other.text[0].islower() and not self.in_marks(other.start)
-                found.append((other.start, Seam.WORDS if plain else Seam.NEAR_NAME))
+                small = one.text[0].islower() and other.text[0].islower()
+                seam = Seam.MARKED if self.in_marks(other.start) else Seam.WORDS if small else Seam.NEAR_NAME
+                found.append((other.start, seam))
         for match in _UNDIVIDED.finditer(self.text):
             if not self.in_marks(match.end()):
                 found.append((match.end(), Seam.UNDIVIDED))
@@ -343,13 +348,14 @@ class _Word:
         self.bare = text.strip(_OPENERS)
         self.folded = _folded(self.bare.rstrip(",;:"))
         self.digits = any(char.isdigit() for char in text)
-        self.capital = self.bare[:1].isupper()
+        self.capital = self.bare[:1].isupper() or bool(_ELIDED_NAME.match(self.bare))
         self.particle = self.folded in PARTICLES
         self.title = self.folded.rstrip(".") in TITLES
         self.dotted = self.bare.endswith(_ENDS_SHORT) or bool(_INNER_DOT.search(self.bare))
         self.abbreviated = False
 
 
+_ELIDED_NAME = regex.compile(r"\w{1,2}['\u2019]\p{Lu}")  # d'Amboise
 _ENDS_SHORT = (".", ".,", ".)", ".:", ".;")
 _INNER_DOT = regex.compile(r"\p{L}\.[\p{L}\u00ba\u00aa\u00b0]")
 _BINDING = (
@@ -388,7 +394,13 @@ def _glued(words: Sequence[_Word], index: int) -> bool:
         and (third.digits or third.abbreviated or (one.capital and (third.capital or third.particle)))
     ):
         return not one.text.endswith((",", ";", ":"))
-    if one.particle and len(one.bare) > 1 and (other.capital or other.particle):
+    if (
+        one.particle
+        and (other.capital or other.particle)
+        and (len(one.bare) > 1 or (earlier and (earlier.capital or earlier.particle)))
+    ):
+        return True
+    if earlier and earlier.bare == "&":
         return True
     return one.capital and other.capital and not one.text.endswith((",", ";", ":"))
 

@@ -24,6 +24,7 @@ _WANTED = (
     (Seam.CLAUSE, 0.3),
     (Seam.WORDS, 0.3),
     (Seam.NEAR_NAME, 0.0),
+    (Seam.MARKED, 0.0),
     (Seam.UNDIVIDED, 0.0),
 )
 _WORD = regex.compile(r"\s+")

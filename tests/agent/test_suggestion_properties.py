@@ -144,13 +144,11 @@ def test_hashtags_are_names_that_the_text_repeats(text: str, tags: str) -> None:
 
 def test_a_thread_comes_first_and_what_would_go_is_named_beside_it() -> None:
     text = "The bridge of Oslo is open again since Monday. " * 6 + "Thank you so much! Bring a lamp. #Oslo"
-    for platform, kinds in (("bluesky", ["thread", "variant"]),):
-        made = [s for s in suggest.suggestions(brief(text, platform=Platform(platform))) if s.kind != "time"]
-        assert [s.kind for s in made] == kinds
-        assert made[0].dropped == () and "nothing is left out" in made[0].reason
-        assert made[1].dropped == ("Thank you so much!", "#Oslo")
-        assert "Thank you so much! #Oslo" in made[1].reason
-        assert made[1].after[0].endswith("since Monday. Bring a lamp.")
+    made = [s for s in suggest.suggestions(brief(text, platform=Platform("bluesky"))) if s.kind != "time"]
+    assert [s.kind for s in made] == ["thread", "variant"]
+    assert made[0].dropped == () and "nothing is left out" in made[0].reason
+    assert made[1].dropped == ("Thank you so much!", "#Oslo") and "everything left out is listed" in made[1].reason
+    assert made[1].after[0].endswith("since Monday. Bring a lamp.")
 
 
 @pytest.mark.parametrize(
@@ -171,6 +169,17 @@ def test_rules_leave_out_no_sentence_that_says_something(sentence: str) -> None:
     limits = LIMITS[Platform("x")]
     text = "The bridge of Oslo is open again since Monday and so is the old one. " * 4 + sentence
     assert not rewrite.fits(text, limits) and rewrite.shorter(text, limits) is None
+
+
+def test_a_platform_without_threads_gets_the_shorter_text_or_nothing() -> None:
+    text = "The bridge of Oslo is open again since Monday. " * 64
+    assert not [s for s in suggest.suggestions(brief(text, platform=Platform("linkedin"))) if s.kind != "time"]
+    (made,) = [
+        s
+        for s in suggest.suggestions(brief(f"{text}{'Thank you so much! ' * 3}", platform=Platform("linkedin")))
+        if s.kind not in ("time", "hashtags")
+    ]
+    assert (made.kind, set(made.dropped)) == ("variant", {"Thank you so much!"})
 
 
 def test_grave_news_is_not_shortened() -> None:
