@@ -43,7 +43,7 @@ _PLACES = """
 """
 _MEASURES = """
     approx avg est hr hrs sec mins secs kg km cm mm lb lbs oz mph kw kwh mio mrd tsd mln mld mrd bn tys godz
-    руб коп тыс млн млрд мин сек час км кг см мм л гр экз шт грн хв год
+    мес руб коп тыс млн млрд мин сек час км кг см мм л гр экз шт грн хв год
     dk sn sa tl
     kr kl st mkr
 """
