@@ -25,6 +25,7 @@ from postprober.domain.sentence_words import (
     LEANING,
     LEANING_WIDE,
     PARTICLES,
+    SHORT_WORDS,
     TITLES,
 )
 
@@ -58,6 +59,8 @@ _CLOSERS = "\"'\u201d\u2019\u201c\u00bb\u203a)]}\u300d\u300f\u3011\uff09\u300b\u
 _OPENERS = "\"'\u201c\u201e\u2018\u201a\u00ab\u2039([{\u300c\u300e\u3010\uff08\u300a\u3008\u00bf\u00a1*_\u2013\u2014-"
 _MANY = 8  # closers, openers and emoji looked at in a row
 _LONGEST_TOKEN = 40
+_SHORT_WORD = 4  # letters, as most abbreviations have at most; ours
+_LAST_WORD = regex.compile(r"(?<![\p{L}\p{N}'\u2019-])\p{L}+$")
 _SHORT = 40  # ours: characters; shorter sentences ("That is not true.") belong to the next one
 _EMOJI = regex.compile(
     r"(?:\p{Extended_Pictographic}|\p{Regional_Indicator}{2}|[0-9#*]\ufe0f?\u20e3)[\ufe0f\u200d\p{Emoji_Modifier}\u2640\u2642]{0,4}"
@@ -144,6 +147,7 @@ class _Scan:
         self.small = text == text.lower()  # its author uses no capitals at all
         # German writes "am 3. Mai", so that a capital behind a number begins no sentence there.
         self.ordinals = len(_GERMAN & set(regex.findall(r"\p{Ll}{2,5}", text))) > 1
+        self.whole_words = set(regex.findall(r"(?<!\p{L})\p{L}{2,4}+(?![\p{L}.])", text))
         self.links = [(span.start, span.end) for span in find_urls(text)]
         turned = 0 <= text.find("\u00bb") < text.find("\u00ab")
         marked = [match.span() for match in (_TURNED if turned else _MARKED).finditer(text)]
@@ -224,7 +228,17 @@ class _Scan:
             return (start, None) if _greek(text[max(0, match.start() - 1) : match.start()]) else (0, None)
         if self._goes_on(match.start(), start) if match[0] == "." else self._continues(start, match[0]):
             return self._after_line(text.index("\n", place, start)) if line else (0, None)
-        return start, None
+        return start, Seam.CLAUSE if match[0] == "." and not line and self._may_be_short(match.start()) else None
+
+    def _may_be_short(self, stop: int) -> bool:
+        """Whether the word before `stop` may be an abbreviation that the lists do not have: short, and none of the words
+        that are known to end sentences or that the text has elsewhere."""
+        found = _LAST_WORD.search(self.text, max(0, stop - _LONGEST_TOKEN), stop)
+        if not found or not 1 < len(found[0]) <= _SHORT_WORD or found[0] == found[0].swapcase():
+            return False
+        if found[0].isupper() or _folded(found[0]) in SHORT_WORDS:
+            return False
+        return found[0] not in self.whole_words
 
     def _continues(self, start: int, stops: str) -> bool:
         """Whether what follows `!`, `?` or `…` is still the same sentence."""
