@@ -3,7 +3,7 @@ so must the words that turn a sentence around, who does what to whom, and what a
 
 Checked here by code; nobody's word is taken for it, the rules' own included. Strictness costs a suggestion, leniency
 would cost the person's trust, so in doubt a rewrite is refused. What it cannot see is a paraphrase that keeps all of these
-and still says something else (another verb or adjective): docs/decisions/0036-suggestions.md.
+and still says something else (another verb or adjective): docs/decisions/0037-suggestions-that-keep-meaning.md.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ _KINDS = {
 
 
 @dataclass(frozen=True)
-class Request:
+class TextRequest:
     """One text. `platform` None: every platform that the text is too long for, and nothing but making it fit."""
 
     id: Any
@@ -49,7 +49,7 @@ def suggest(
     bad = False
     for number, line in _requests(sys.stdin.buffer):
         try:
-            request = parse(line, number, usual) if number else Request(None, _decoded(line), usual)
+            request = parse(line, number, usual) if number else TextRequest(None, _decoded(line), usual)
         except BadInput as error:
             fail(BadInput(f"Line {number}: {error.message}") if number else error)
             bad = True
@@ -62,7 +62,7 @@ def suggest(
     raise typer.Exit(BAD_INPUT if bad else 0)
 
 
-def suggestions_for(request: Request) -> tuple[Suggestion, ...]:
+def suggestions_for(request: TextRequest) -> tuple[Suggestion, ...]:
     """What the rules suggest for one text."""
     chosen = (request.platform,) if request.platform else tuple(LIMITS)
     targets = [Target(None, one, LIMITS[one], (request.text,)) for one in chosen]
@@ -85,7 +85,7 @@ def shown(one: Suggestion) -> dict[str, Any]:
     }
 
 
-def parse(line: bytes, number: int, usual: Platform | None) -> Request:
+def parse(line: bytes, number: int, usual: Platform | None) -> TextRequest:
     """One JSON line; fields that nobody knows are ignored, and a line without `id` has its number for one. Raises
     BadInput."""
     try:
@@ -105,7 +105,7 @@ def parse(line: bytes, number: int, usual: Platform | None) -> Request:
     if not _writable(str(data.get("id", ""))) or not _writable(texts["text"]):
         raise BadInput("It has half of a character (a lone surrogate), which cannot be written.")
     chosen = parse_platform(texts["platform"]) if texts["platform"] else usual
-    return Request(data.get("id", number), texts["text"], chosen, texts["language"] or "")
+    return TextRequest(data.get("id", number), texts["text"], chosen, texts["language"] or "")
 
 
 def _requests(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
@@ -150,7 +150,7 @@ def _writable(text: str) -> bool:
     return not any("\ud800" <= char <= "\udfff" for char in text)
 
 
-def _tell(request: Request, found: tuple[Suggestion, ...]) -> None:
+def _tell(request: TextRequest, found: tuple[Suggestion, ...]) -> None:
     if request.id is not None:
         say(f"{request.id}:")
     if not found:

@@ -157,6 +157,11 @@ _TITLED = """
     الدكتور الدكتورة السيد السيدة الشيخ الأستاذ الأستاذة عبد أبو ابن بن آل ד"ר פרופ מר גב הרב no nr n° nº № tel
     tél art kl godz ul al
 """
+# What is denied stands behind it: nobody shall read a part that ends in "not".
+_DENYING = """
+    not no never nicht kein keine keinen keiner nie pas ne non jamais no nunca non mai não nunca niet geen nooit inte ikke ej aldrig
+    nie не ні нет ما لا لم لن ليس לא אין אל
+"""
 # What a sentence begins with when it leans on the one before.
 _LEANING = """
     it its this that these those he she they his her their but however therefore so thus hence because then also
@@ -202,6 +207,7 @@ ALWAYS_WORDS = frozenset(_ALWAYS_WORDS.split())
 SHORT_WORDS = frozenset(_SHORT_WORDS.split())
 PARTICLES = frozenset(_PARTICLES.split())
 TITLES = frozenset(_TITLED.split())
+DENYING = frozenset(_DENYING.split())
 LEANING = frozenset(_LEANING.split())
 PRONOUNS = frozenset(_PRONOUNS.split())
 LEANING_WIDE = tuple(_LEANING_WIDE.split())

@@ -22,6 +22,7 @@ from postprober.domain.sentence_words import (
     ABBREVIATIONS,
     ALWAYS_WORDS,
     BEFORE_NUMBERS,
+    DENYING,
     LEANING,
     LEANING_WIDE,
     PARTICLES,
@@ -329,7 +330,11 @@ class _Scan:
             before, after = text[max(0, match.start() - 1) : match.start()], text[start : start + 1]
             following = _WORD.match(text, start)
             short = following and (following[0].endswith(".") or _INNER_DOT.search(following[0][:_LONGEST_TOKEN]))
-            if before == "." or after.isdigit() or self.in_marks(start) or (short and match[0] != "\n"):
+            denied = (
+                _folded((_LAST_WORD.search(text, max(0, match.start() - _LONGEST_TOKEN), match.start()) or [""])[0])
+                in DENYING
+            )
+            if denied or before == "." or after.isdigit() or self.in_marks(start) or (short and match[0] != "\n"):
                 continue
             names = before.isdigit() or self._kind(start) == "capital" or match[0][0] == "\u3001"
             found.append((start, Seam.NEAR_NAME if names and match[0] != "\n" else None))
@@ -390,7 +395,7 @@ def _glued(words: Sequence[_Word], index: int) -> bool:
     one, other = words[index], words[index + 1]
     earlier = words[index - 1] if index else None
     third = words[index + 2] if index + 2 < len(words) else None
-    if one.digits or other.digits or one.abbreviated or other.abbreviated or one.title:
+    if one.digits or other.digits or one.abbreviated or other.abbreviated or one.title or one.folded in DENYING:
         return True
     if (
         one.text.endswith(_BINDING)

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from postprober.cli.suggest import Request, parse, suggestions_for
+from postprober.cli.suggest import TextRequest, parse, suggestions_for
 from postprober.domain.platform import Platform, known
 from postprober.errors import BadInput
 from postprober.platforms.registry import LIMITS
@@ -117,15 +117,15 @@ def test_answers_come_while_more_texts_are_on_their_way(tmp_path: Path) -> None:
 
 def test_without_a_platform_only_what_does_not_fit_is_spoken_of() -> None:
     text = "The city of Oslo is old. People love Oslo."
-    assert suggestions_for(Request(1, text)) == ()
-    assert [one.kind for one in suggestions_for(Request(1, text, Platform("mastodon")))] == ["hashtags"]
+    assert suggestions_for(TextRequest(1, text)) == ()
+    assert [one.kind for one in suggestions_for(TextRequest(1, text, Platform("mastodon")))] == ["hashtags"]
 
 
 def test_a_draft_without_its_picture_gets_suggestions_where_one_is_required() -> None:
     platform = next(p for p in known() if LIMITS[p].media_required)
     text = "The bridge of Oslo is open again since Monday. " * 46 + "Thank you so much! " * 3
     assert LIMITS[platform].length(text) > LIMITS[platform].max_length
-    (made,) = suggestions_for(Request(1, text, platform))
+    (made,) = suggestions_for(TextRequest(1, text, platform))
     assert made.dropped and LIMITS[platform].length(made.after[0]) <= LIMITS[platform].max_length
 
 
@@ -139,5 +139,5 @@ def test_a_thousand_texts_take_less_than_twenty_seconds() -> None:
     texts = [json.loads(line)["text"] for line in CORPUS.read_text("utf-8").splitlines()]
     began = time.thread_time()  # what others do on the machine meanwhile does not count
     for number in range(250):
-        suggestions_for(Request(number, f"{number}. {texts[number % len(texts)]}"))
+        suggestions_for(TextRequest(number, f"{number}. {texts[number % len(texts)]}"))
     assert time.thread_time() - began < 5
