@@ -21,7 +21,7 @@ from postprober.agent.meaning import measures, turning_words
 from postprober.agent.words import CALENDAR, COMMON, OPENERS
 from postprober.domain.entities import Span, between
 from postprober.domain.sentence_words import PRONOUNS
-from postprober.domain.sentences import leans, pieces
+from postprober.domain.sentences import Seam, leans, pieces
 from postprober.domain.text import find_cashtags, find_hashtags, find_urls
 
 # A Fediverse address, a handle that is a host name, a plain @name, or an e-mail address.
@@ -144,7 +144,7 @@ _SAYING = 4  # letters of a word that counts as what is said of a name; ours
 
 def _pairs(text: str, names: Collection[str]) -> Iterator[tuple[str, str]]:
     """Which name, mention or number comes before which other one, or before which word of some length, in one sentence."""
-    for sentence in pieces(text):
+    for sentence in pieces(text, Seam.STOP):
         told = [
             (folded, sure)
             for token in _tokens(sentence)
@@ -178,7 +178,7 @@ _SAME = 0.6  # share of words from which two sentences are versions of each othe
 
 def _loosened(before: Sequence[str], after: Sequence[str]) -> str:
     """Whether a sentence that leans on the one before it stands behind another one now."""
-    old, new = ([one for text in texts for one in pieces(text) if one.strip()] for texts in (before, after))
+    old, new = ([one for text in texts for one in pieces(text, Seam.STOP) if one.strip()] for texts in (before, after))
     places = _matched(old, new)
     if places == sorted(places) and len(set(places)) == len(old):
         return ""

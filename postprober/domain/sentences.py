@@ -37,11 +37,12 @@ class Seam(IntEnum):
     PARAGRAPH = 0  # an empty line
     SENTENCE = 1  # the end of a sentence that stands by itself
     TIED = 2  # the end of a short sentence or a question, or before one that leans on it; the end of a line
-    CLAUSE = 3  # after a comma, or at the end of a sentence inside quotation marks
-    WORDS = 4  # between two words in small letters
-    NEAR_NAME = 5  # between two words, one of them with a capital
-    MARKED = 6  # between two words inside of quotation marks or brackets
-    UNDIVIDED = 7  # writing without blanks: where a word probably ends
+    STOP = 3  # the end of a sentence, or the stop of an abbreviation that nobody knows
+    CLAUSE = 4  # after a comma, or at the end of a sentence inside quotation marks
+    WORDS = 5  # between two words in small letters
+    NEAR_NAME = 6  # between two words, one of them with a capital
+    MARKED = 7  # between two words inside of quotation marks or brackets
+    UNDIVIDED = 8  # writing without blanks: where a word probably ends
 
 
 @dataclass(frozen=True)
@@ -89,9 +90,10 @@ _WORD = regex.compile(r"\S+")
 _PAUSE = regex.compile(r"[,;:](?=\s)|[\u2013\u2014](?=\s)|[\uff0c\uff1b\uff1a\u3001\u060c\u061b]\s*|\n(?=\S)")
 
 
-def pieces(text: str) -> list[str]:
-    """The sentences of `text`, each with the blanks behind it: joined they are `text`. Pure."""
-    starts = [0, *(cut.start for cut in cuts(text) if cut.seam <= Seam.TIED), len(text)]
+def pieces(text: str, worst: Seam = Seam.TIED) -> list[str]:
+    """The sentences of `text`, each with the blanks behind it: joined they are `text`. `worst`: STOP divides where it is
+    doubtful, too. Pure."""
+    starts = [0, *(cut.start for cut in cuts(text) if cut.seam <= worst), len(text)]
     return [text[start:end] for start, end in pairwise(starts) if start < end]
 
 
@@ -229,7 +231,7 @@ class _Scan:
             return (start, None) if _greek(text[max(0, match.start() - 1) : match.start()]) else (0, None)
         if self._goes_on(match.start(), start) if match[0] == "." else self._continues(start, match[0]):
             return self._after_line(text.index("\n", place, start)) if line else (0, None)
-        return start, Seam.CLAUSE if match[0] == "." and not line and self._may_be_short(match.start()) else None
+        return start, Seam.STOP if match[0] == "." and not line and self._may_be_short(match.start()) else None
 
     def _may_be_short(self, stop: int) -> bool:
         """Whether the word before `stop` may be an abbreviation that the lists do not have: short, and none of the words
@@ -430,8 +432,3 @@ _UNDIVIDED = regex.compile(r"(?<=\p{Hiragana}{2})(?=[\p{Han}\p{Katakana}])")
 
 def _greek(char: str) -> bool:
     return bool(char) and "GREEK" in unicodedata.name(char, "")
-
-
-def sentence_count(text: str) -> int:
-    """How many sentences there are."""
-    return len(pieces(text))

@@ -21,6 +21,7 @@ _WANTED = (
     (Seam.PARAGRAPH, 0.5),
     (Seam.SENTENCE, 0.4),
     (Seam.TIED, 0.25),
+    (Seam.STOP, 0.3),
     (Seam.CLAUSE, 0.3),
     (Seam.WORDS, 0.3),
     (Seam.NEAR_NAME, 0.0),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 
@@ -177,6 +178,29 @@ def test_an_objection_of_the_moderation_service_holds_a_post_back(
 
 
 # Suggestions
+
+
+def test_suggestions_stored_by_earlier_versions_are_still_read() -> None:
+    item = {
+        "id": "a" * 12,
+        "account_id": 1,
+        "platform": "bluesky",
+        "kind": "hook",
+        "before": ["x"],
+        "after": ["y"],
+        "reason": "Because.",
+        "by": "rules",
+        "confidence": 0.5,
+        "decision": "",
+        "media_id": None,
+        "at": None,
+    }
+    review = {"verdict": "appropriate", "reasons": [], "by": "rules", "confidence": 0.6}
+    stored = {"status": "ready", "review": review, "items": [item], "by": "rules", "note": "", "made_at": "2026-03-01"}
+    told = Advice.from_json(stored)
+    assert told is not None and told.suggestions[0].dropped == () and told.suggestions[0].after == ("y",)
+    with_it = replace(told, suggestions=(replace(told.suggestions[0], dropped=("Thank you!",)),))
+    assert Advice.from_json(json.loads(json.dumps(with_it.to_json()))) == with_it
 
 
 def long_draft(core: Core, installation: Installation, account: int) -> tuple[Post, Advice]:

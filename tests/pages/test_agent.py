@@ -169,5 +169,5 @@ def test_what_is_said_of_several_accounts_is_said_once(owner: House, show: Show)
     app = _press(app.run(), "Get suggestions")
     said = [one.value.replace("\\", "") for one in app.caption if "not enough data yet" in one.value]
     assert said == [
-        "A better time (X · demo, Mastodon · demo): There is not enough data yet: 0 of the 10 posts with metrics that are needed."
+        "A better time (for all): There is not enough data yet: 0 of the 20 posts with metrics that are needed."
     ]
