@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -58,18 +59,37 @@ def shorter(text: str, limits: Limits) -> Shorter | None:
         short = short[: -len(tag)].rstrip()
         dropped.insert(0, tag)
     if not fits(short, limits) and not is_grave(short):
-        sentences = pieces(short)
-        for index in range(len(sentences) - 1, 0, -1):
-            if says_only_thanks(sentences[index]) and not (index + 1 < len(sentences) and leans(sentences[index + 1])):
-                dropped.insert(0, sentences[index].strip())
-                end = sentences[index][len(sentences[index].rstrip()) :]
-                sentences[index] = end if "\n" in end and not sentences[index - 1].endswith("\n") else ""
-                short = "".join(sentences).strip()
-                if fits(short, limits):
-                    break
+        short, gone = _without_thanks(short, limits)
+        dropped = [*gone, *dropped]
     if not fits(short, limits) or rewrite_guard.problems([text], [short]):
         return None
     return Shorter(short, tuple(dropped))
+
+
+def _without_thanks(text: str, limits: Limits) -> tuple[str, list[str]]:
+    """The text without as many sentences of thanks as it takes, the last ones first; and these, in order. Fewer sentences
+    are never longer, so the number is found by bisection."""
+    sentences = pieces(text)
+    spare = [
+        index
+        for index in range(len(sentences) - 1, 0, -1)
+        if says_only_thanks(sentences[index]) and not (index + 1 < len(sentences) and leans(sentences[index + 1]))
+    ]
+
+    def without(count: int) -> str:
+        gone = set(spare[:count])
+        kept: list[str] = []
+        for index, sentence in enumerate(sentences):
+            if index not in gone:
+                kept.append(sentence)
+                continue
+            end = sentence[len(sentence.rstrip()) :]
+            if "\n" in end and not kept[-1].endswith("\n"):  # the end of its line stays
+                kept[-1] = kept[-1].rstrip() + end
+        return "".join(kept).strip()
+
+    count = bisect_left(range(len(spare)), True, key=lambda number: fits(without(number), limits))
+    return without(count), [sentences[index].strip() for index in sorted(spare[:count])]
 
 
 def _spare_tag(text: str) -> str:
@@ -86,8 +106,7 @@ def split(text: str, limits: Limits) -> tuple[str, ...]:
     would take more than `MOST_PARTS` parts, or a cut through a name, a number or a word."""
     if not readable(text):
         return (text,)
-    parts = splitting.split(text, limits, gently=True)
-    return parts if len(parts) <= MOST_PARTS else (text,)
+    return splitting.split(text, limits, gently=True, most=MOST_PARTS)
 
 
 def cut_links(texts: Sequence[str]) -> tuple[str, ...]:

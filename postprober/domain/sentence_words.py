@@ -18,7 +18,7 @@ _TITLES = """
     eng exmo exma mons dhr mevr mw drs ir mr ds ing ks mgr inż hab red dyr kpt płk gen por sierż pp doç yrd uzm
     öğr av müh sn
     med phil rer nat jur theol habil h.c em th chr joh jos wilh friedr wm geo chas jas
-    var dir hab засл арт нар акад fa wydz kat lek spec insp hptm obst lt dñª dña ntra ntro ntr sto nra fdez
+    ss pe inh kath ev sgto card pkwy org şti  бульв корр респ оз ген пгт п-ов зам дир мкр var dir hab засл арт нар акад fa wydz kat lek spec insp hptm obst lt dñª dña ntra ntro ntr sto nra fdez
     rguez
     hz мед наук г-н г-жа д-р проф акад доц инж канд чл тов им св гр
 """
@@ -157,6 +157,13 @@ _TITLED = """
     الدكتور الدكتورة السيد السيدة الشيخ الأستاذ الأستاذة عبد أبو ابن بن آل ד"ר פרופ מר גב הרב no nr n° nº № tel
     tél art kl godz ul al
 """
+# Words of German, which writes ordinals with a stop and nouns with a capital ("am 3. Mai"); and words before an ordinal.
+_GERMAN = """
+    und der die das ist nicht für mit auf wir vom zum ein eine am im von nach zu bei gegen wird sind sich auch aus
+"""
+_BEFORE_ORDINALS = """
+    am im der die das den dem des vom zum beim bis ab und seit w od do den
+"""
 # What is denied stands behind it: nobody shall read a part that ends in "not".
 _DENYING = """
     not no never nicht kein keine keinen keiner nie pas ne non jamais no nunca non mai não nunca niet geen nooit inte ikke ej aldrig
@@ -207,6 +214,8 @@ ALWAYS_WORDS = frozenset(_ALWAYS_WORDS.split())
 SHORT_WORDS = frozenset(_SHORT_WORDS.split())
 PARTICLES = frozenset(_PARTICLES.split())
 TITLES = frozenset(_TITLED.split())
+GERMAN = frozenset(_GERMAN.split())
+BEFORE_ORDINALS = frozenset(_BEFORE_ORDINALS.split())
 DENYING = frozenset(_DENYING.split())
 LEANING = frozenset(_LEANING.split())
 PRONOUNS = frozenset(_PRONOUNS.split())

@@ -22,7 +22,9 @@ from postprober.domain.sentence_words import (
     ABBREVIATIONS,
     ALWAYS_WORDS,
     BEFORE_NUMBERS,
+    BEFORE_ORDINALS,
     DENYING,
+    GERMAN,
     LEANING,
     LEANING_WIDE,
     PARTICLES,
@@ -81,10 +83,8 @@ _TURNED = regex.compile("\u00bb[^\u00ab\u00bb]{0,600}\u00ab")  # the other way r
 _INNER_STOPS = regex.compile(r"(?:\w{1,3}\.){1,4}\w{1,4}")  # z.B, e.g, d.w.z
 _NUMBER = regex.compile(r"\d+(?:[.,:/]\d+)*")
 _ROMAN = regex.compile(r"[IVXLC]{1,6}")
+_ROMAN_NEXT = regex.compile(r"[IVXLC]{2,6}\b")
 _YEAR = regex.compile(r"1[1-9]\d\d|20\d\d|2100")
-_GERMAN = frozenset(
-    ("und", "der", "die", "das", "ist", "nicht", "für", "mit", "auf", "wir", "vom", "zum", "ein", "eine", "am", "im")
-)
 _VOWEL = regex.compile(r"(?i)[aeiouyæœøıаеёиоуыэюяіїєαεηιουω]|[^\p{Latin}\p{Cyrillic}\p{Greek}\W]")
 _WORD = regex.compile(r"\S+")
 _PAUSE = regex.compile(r"[,;:](?=\s)|[\u2013\u2014](?=\s)|[\uff0c\uff1b\uff1a\u3001\u060c\u061b]\s*|\n(?=\S)")
@@ -149,7 +149,7 @@ class _Scan:
         self.text = text
         self.small = text == text.lower()  # its author uses no capitals at all
         # German writes "am 3. Mai", so that a capital behind a number begins no sentence there.
-        self.ordinals = len(_GERMAN & set(regex.findall(r"\p{Ll}{2,5}", text))) > 1
+        self.ordinals = len(GERMAN & set(regex.findall(r"\p{Ll}{2,5}", text))) > 1
         self.whole_words = set(regex.findall(r"(?<!\p{L})\p{L}{2,4}+(?![\p{L}.])", text))
         self.links = [(span.start, span.end) for span in find_urls(text)]
         turned = 0 <= text.find("\u00bb") < text.find("\u00ab")
@@ -300,7 +300,7 @@ class _Scan:
             if grouped or len(token) > 4 or (_YEAR.fullmatch(token) and not token.endswith("00")):
                 return True
             listed = not earlier or int(token) == 1 or f"{int(token) - 1}. " in self.text[max(0, begin - 300) : begin]
-            return not listed and not self.ordinals
+            return not listed and not self.ordinals and earlier[-1].casefold() not in BEFORE_ORDINALS
         return True
 
     def _kind(self, start: int) -> str:
@@ -313,7 +313,7 @@ class _Scan:
             if text[place : place + 1] and (text[place] in _OPENERS or text[place] == " "):
                 place += 1
         char = text[place : place + 1]
-        if char.isdigit():
+        if char.isdigit() or _ROMAN_NEXT.match(text, place):
             return "digit"
         if not char.isalpha():
             return "other"

@@ -32,17 +32,19 @@ _WORD = regex.compile(r"\s+")
 _WIDEST = 8  # characters looked at for one of the platform's count, at first: links and emoji count less than they have
 
 
-def split(text: str, limits: Limits, *, numbered: bool = False, gently: bool = False) -> tuple[str, ...]:
+def split(
+    text: str, limits: Limits, *, numbered: bool = False, gently: bool = False, most: int | None = None
+) -> tuple[str, ...]:
     """`text` in parts that each fit `limits`, cut at sentences where it can be. One part when it fits as it is.
 
     `numbered`: each part of a real thread ends in ` (2/5)`. `gently`: one part, too, where a cut would go through a word, a
-    name, a date or a number. Pure.
+    name, a date or a number. `most`: one part, too, where it would take more than so many. Pure.
     """
     count = measure(limits)
     if count(text) <= limits.max_length:
         return (text,)
     room = limits.max_length - (len(LONGEST_MARK) if numbered else 0)
-    parts = split_thread(text, count, room, gently=gently)
+    parts = split_thread(text, count, room, gently=gently, most=most)
     if not numbered or len(parts) < 2:
         return tuple(parts)
     return tuple(f"{part} ({index}/{len(parts)})" for index, part in enumerate(parts, 1))
@@ -56,10 +58,12 @@ def measure(limits: Limits) -> Callable[[str], int]:
     return lambda text: max(count(text), ceil(utf8_length(text) * limits.max_length / most))
 
 
-def split_thread(text: str, limit_fn: Callable[[str], int], limit: int, *, gently: bool = False) -> list[str]:
+def split_thread(
+    text: str, limit_fn: Callable[[str], int], limit: int, *, gently: bool = False, most: int | None = None
+) -> list[str]:
     """`text` in parts of which none counts more than `limit` by `limit_fn`, cut at sentences, else clauses, else words,
     else between characters as a person sees them, never inside a link that fits. Blanks at the cuts are dropped. `gently`:
-    as one part, where only a cut of the last two kinds would do."""
+    as one part, where only a cut of the last two kinds would do; `most`: also where it takes more parts than so many."""
     text = text.strip()
     if not text or limit_fn(text) <= limit:
         return [text] if text else []
@@ -72,7 +76,7 @@ def split_thread(text: str, limit_fn: Callable[[str], int], limit: int, *, gentl
             break
         part = _Part(text, begin, limit_fn, limit)
         end = part.best(good) or (0 if gently else part.rough())
-        if not end:
+        if not end or (most is not None and len(parts) + 2 > most):
             return [text]
         parts.append(text[begin:end].rstrip())
         begin = end + len(text[end:]) - len(text[end:].lstrip())
