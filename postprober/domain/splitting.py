@@ -97,19 +97,19 @@ class _Part:
         good = good[bisect_right(good, self.begin, key=lambda cut: cut.start) :]
         last = self._last_fitting([cut.start for cut in good])
         near = [cut for cut in good if cut.start <= last]
-        sentences = [cut.start for cut in good if cut.seam <= Seam.TIED]
         for seam, share in _WANTED:
+            if seam is Seam.STOP and (end := self._before_a_whole_sentence(good, near)):
+                return end
             end = next((cut.start for cut in reversed(near) if cut.seam is seam), 0)
-            if not end:
-                continue
-            if self._count(end) >= share * self.limit or (seam <= Seam.TIED and self._next_fits(end, sentences)):
+            if end and self._count(end) >= share * self.limit:
                 return end
         return near[-1].start if near else 0
 
-    def _next_fits(self, end: int, sentences: Sequence[int]) -> bool:
-        """Whether the sentence that begins at `end` fits one part whole."""
-        following = sentences[bisect_right(sentences, end) :]
-        return self.limit_fn(self.text[end : following[0] if following else len(self.text)].rstrip()) <= self.limit
+    def _before_a_whole_sentence(self, good: Sequence[Cut], near: Sequence[Cut]) -> int:
+        """The last end of a sentence, however short the part, if the sentence behind it fits one part whole; else 0."""
+        end = next((cut.start for cut in reversed(near) if cut.seam <= Seam.TIED), 0)
+        following = next((cut.start for cut in good if cut.seam <= Seam.TIED and cut.start > end), len(self.text))
+        return end if end and self.limit_fn(self.text[end:following].rstrip()) <= self.limit else 0
 
     def rough(self) -> int:
         """A cut between words, else between characters as a person sees them; at least one of these is taken."""

@@ -194,7 +194,7 @@ def test_a_person_shortens_a_post_by_accepting_a_suggestion_schedules_it_and_see
     expect(page.locator(".pp-suggestion").first).to_contain_text("As a thread")
     shorter = page.locator(".pp-suggestion").nth(1)
     expect(shorter).to_contain_text("A text that fits")
-    expect(shorter.get_by_role("listitem").first).to_contain_text("Thank you so much!")
+    expect(shorter.get_by_role("listitem").first).to_contain_text("We are so happy!")
     page.get_by_role("button", name="Apply").nth(1).click()
     expect(page.locator(".st-key-pp-checks .pp-state")).to_have_text("Ready")
     # A whole minute, and never so soon that it goes out before the Monitor has shown it as planned.
