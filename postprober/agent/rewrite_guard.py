@@ -131,9 +131,11 @@ def _words(text: str) -> tuple[set[str], set[str], Counter[str]]:
             first.add(folded)
     # The first word of a sentence is a name unless it is a common one, or stands in small letters elsewhere.
     lower = {match[0] for match in found if match[0][0].islower()}
-    return names | (first - OPENERS - COMMON - lower), capitalised, words
+    known = OPENERS | COMMON | lower
+    return names | {word for word in first if not {word, _APOSTROPHE.split(word)[0]} & known}, capitalised, words
 
 
+_APOSTROPHE = re.compile("['\u2019]")  # we're
 _CASED = regex.compile(r"[\p{Lu}\p{Ll}\p{Lt}]")
 _UNDIVIDED = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}]")
 _RUNS = regex.compile(r"\p{Han}{2,}|[\p{Katakana}\u30fc]{2,}|\p{Thai}{2,}")  # where words probably end
@@ -170,6 +172,24 @@ def _swapped(old: Facts, new: Facts) -> str:
         if (other, one) in old.pairs:
             return f"It swaps {other!r} and {one!r}."
     return ""
+
+
+def _turned(before: Sequence[str], after: Sequence[str]) -> str:
+    """Whether a sentence has the very words of an old one in another order: "The dog bit the man"."""
+    old, new = ({_bag(one): one for text in texts for one in pieces(text, Seam.STOP)} for texts in (before, after))
+    if any(bag in old and _order(sentence) != _order(old[bag]) for bag, sentence in new.items()):
+        return "It changes who does what."
+    return ""
+
+
+def _bag(sentence: str) -> frozenset[tuple[str, int]]:
+    return frozenset(Counter(regex.findall(r"\w+", sentence.casefold())).items())
+
+
+def _order(sentence: str) -> list[str]:
+    """The words that say something, as they follow each other."""
+    found = regex.findall(r"\p{L}[\p{L}\p{M}]+", sentence.casefold())
+    return [word for word in found if word not in COMMON | OPENERS | CALENDAR]
 
 
 _MOST_COMPARED = 80  # sentences that are compared word by word; ours, twice a long post
@@ -231,14 +251,16 @@ def problems(
         _links(old.links, new.links, may_cut_links),
         _differs("word", old.turns, new.turns),
         _differs("measure", old.measures, new.measures),
-        _swapped(old, new),
+        _swapped(old, new) or _turned(before, after),
         _loosened(before, after),
     ]
     if lost := [name for name in sorted(old.names) if new.words[name] < old.words[name]]:
         found.append(f"It loses the name {lost[0]!r}.")
     if gone := sorted(set(old.hashtags) - set(new.hashtags) - set(new.words)):
         found.append(f"It loses the hashtag {gone[0]!r}.")
-    strange = new.capitalised - set(old.words) - set(old.hashtags) - OPENERS - {tag.casefold() for tag in known_tags}
+    strange = (
+        new.capitalised - set(old.words) - set(old.hashtags) - OPENERS - COMMON - {tag.casefold() for tag in known_tags}
+    )
     if strange:
         found.append(f"It brings in {sorted(strange)[0]!r}, which may be a name.")
     tags = set(new.hashtags) - set(old.hashtags) - set(old.words) - {tag.casefold() for tag in known_tags}
