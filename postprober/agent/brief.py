@@ -45,7 +45,8 @@ class Target:
     def fits(self, texts: Sequence[str], files: Sequence[MediaFile], language: str = "") -> bool:
         """Whether the platform would take these texts with these files, or with what the post lacks as it is: a draft may
         get its picture later."""
-        return self._refused(texts, files, language) <= (self._refused(self.texts, files, language) & _NOT_OF_TEXT)
+        refused = self._refused(texts, files, language)
+        return not refused or refused <= (self._refused(self.texts, files, language) & _NOT_OF_TEXT)
 
     def _refused(self, texts: Sequence[str], files: Sequence[MediaFile], language: str) -> frozenset[str]:
         parts = tuple(Part(text, tuple(files) if index == 0 else ()) for index, text in enumerate(texts))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from functools import lru_cache
 
 import regex  # type: ignore[import-untyped,unused-ignore]
 
@@ -84,6 +85,7 @@ _GRAVE_INSIDE = re.compile(
 )
 
 
+@lru_cache(maxsize=64)  # asked for every platform
 def is_grave(text: str) -> bool:
     """Whether `text` speaks of death, violence, illness, disaster or danger. Pure."""
     if _GRAVE_INSIDE.search(text):
