@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import unicodedata
 from bisect import bisect_right
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
@@ -18,6 +17,7 @@ from itertools import pairwise
 import regex  # type: ignore[import-untyped,unused-ignore]
 
 from postprober.domain.entities import find_urls
+from postprober.domain.glued_words import INNER_DOT, OPENING, SpacedWord, folded_word, glued
 from postprober.domain.sentence_words import (
     ABBREVIATIONS,
     ALWAYS_WORDS,
@@ -27,9 +27,7 @@ from postprober.domain.sentence_words import (
     GERMAN,
     LEANING,
     LEANING_WIDE,
-    PARTICLES,
     SHORT_WORDS,
-    TITLES,
 )
 
 
@@ -60,7 +58,6 @@ _STOPS = regex.compile(
 )
 _WIDE = "\u3002\uff01\uff1f\uff61"  # no blank follows these
 _CLOSERS = "\"'\u201d\u2019\u201c\u00bb\u203a)]}\u300d\u300f\u3011\uff09\u300b\u3009*_"
-_OPENERS = "\"'\u201c\u201e\u2018\u201a\u00ab\u2039([{\u300c\u300e\u3010\uff08\u300a\u3008\u00bf\u00a1*_\u2013\u2014-"
 _MANY = 8  # closers, openers and emoji looked at in a row
 _LONGEST_TOKEN = 40
 _SHORT_WORD = 4  # letters, as most abbreviations have at most; ours
@@ -99,9 +96,9 @@ def pieces(text: str, worst: Seam = Seam.TIED) -> list[str]:
 
 def leans(sentence: str) -> bool:
     """Whether `sentence` begins with a word that points back at the one before it."""
-    bare = sentence.lstrip().lstrip(_OPENERS).lstrip()
+    bare = sentence.lstrip().lstrip(OPENING).lstrip()
     first = regex.match(r"[\p{L}\p{M}'\u2019]{1,20}", bare)
-    return bool(first and _folded(first[0]).split("'")[0] in LEANING) or bare.startswith(LEANING_WIDE)
+    return bool(first and folded_word(first[0]).split("'")[0] in LEANING) or bare.startswith(LEANING_WIDE)
 
 
 @lru_cache(maxsize=32)
@@ -136,10 +133,6 @@ def _tied(text: str, made: list[Cut]) -> list[Cut]:
             before = cut.start
         told.append(Cut(cut.start, seam))
     return told
-
-
-def _folded(word: str) -> str:
-    return word.casefold().replace("\u2019", "'")
 
 
 class _Scan:
@@ -239,7 +232,7 @@ class _Scan:
         found = _LAST_WORD.search(self.text, max(0, stop - _LONGEST_TOKEN), stop)
         if not found or not 1 < len(found[0]) <= _SHORT_WORD or found[0] == found[0].swapcase():
             return False
-        if found[0].isupper() or _folded(found[0]) in SHORT_WORDS:
+        if found[0].isupper() or folded_word(found[0]) in SHORT_WORDS:
             return False
         return found[0] not in self.whole_words
 
@@ -256,7 +249,7 @@ class _Scan:
         begin = stop
         while begin > max(0, stop - _LONGEST_TOKEN) and not text[begin - 1].isspace():
             begin -= 1
-        token = text[begin:stop].lstrip(_OPENERS).rstrip(_CLOSERS)
+        token = text[begin:stop].lstrip(OPENING).rstrip(_CLOSERS)
         kind = self._kind(start)
         if not token or kind == "link" or (kind == "small" and not self.small):
             return True
@@ -278,7 +271,7 @@ class _Scan:
         )  # Hptm.
 
     def _is_abbreviation(self, token: str, kind: str) -> bool:
-        folded = _folded(token)
+        folded = folded_word(token)
         last = regex.split("['(/\u2013-]", folded)[-1]
         words = {folded, last}
         if kind != "digit" and (words & ALWAYS_WORDS or (words & BEFORE_NUMBERS and not token[0].isupper())):
@@ -310,7 +303,7 @@ class _Scan:
             return "link"
         place = start
         for _ in range(_MANY):
-            if text[place : place + 1] and (text[place] in _OPENERS or text[place] == " "):
+            if text[place : place + 1] and (text[place] in OPENING or text[place] == " "):
                 place += 1
         char = text[place : place + 1]
         if char.isdigit() or _ROMAN_NEXT.match(text, place):
@@ -331,9 +324,9 @@ class _Scan:
                 start += 1
             before, after = text[max(0, match.start() - 1) : match.start()], text[start : start + 1]
             following = _WORD.match(text, start)
-            short = following and (following[0].endswith(".") or _INNER_DOT.search(following[0][:_LONGEST_TOKEN]))
+            short = following and (following[0].endswith(".") or INNER_DOT.search(following[0][:_LONGEST_TOKEN]))
             denied = (
-                _folded((_LAST_WORD.search(text, max(0, match.start() - _LONGEST_TOKEN), match.start()) or [""])[0])
+                folded_word((_LAST_WORD.search(text, max(0, match.start() - _LONGEST_TOKEN), match.start()) or [""])[0])
                 in DENYING
             )
             if denied or before == "." or after.isdigit() or self.in_marks(start) or (short and match[0] != "\n"):
@@ -345,13 +338,13 @@ class _Scan:
     def blanks(self, ends: frozenset[int]) -> list[tuple[int, Seam]]:
         """Between words, but not inside names, dates, numbers with their units, or beside abbreviations. `ends`: where
         sentences begin."""
-        words = [_Word(match[0], match.start()) for match in _WORD.finditer(self.text)]
+        words = [SpacedWord(match[0], match.start()) for match in _WORD.finditer(self.text)]
         for one, other in pairwise(words):
             one.abbreviated = one.dotted and (other.start not in ends or "." in one.bare[:-1])
         found: list[tuple[int, Seam]] = []
         for index in range(len(words) - 1):
             one, other = words[index], words[index + 1]
-            if not _glued(words, index):
+            if not glued(words, index):
                 small = one.text[0].islower() and other.text[0].islower()
                 seam = Seam.MARKED if self.in_marks(other.start) else Seam.WORDS if small else Seam.NEAR_NAME
                 found.append((other.start, seam))
@@ -359,71 +352,6 @@ class _Scan:
             if not self.in_marks(match.end()):
                 found.append((match.end(), Seam.UNDIVIDED))
         return found
-
-
-class _Word:
-    """What stands between two blanks."""
-
-    def __init__(self, text: str, start: int) -> None:
-        self.text, self.start = text, start
-        self.bare = text.strip(_OPENERS)
-        self.folded = _folded(self.bare.rstrip(",;:"))
-        self.digits = any(char.isdigit() for char in text)
-        self.capital = self.bare[:1].isupper() or bool(_ELIDED_NAME.match(self.bare))
-        self.particle = self.folded in PARTICLES
-        self.title = self.folded.rstrip(".") in TITLES
-        self.dotted = self.bare.endswith(_ENDS_SHORT) or bool(_INNER_DOT.search(self.bare))
-        self.abbreviated = False
-
-
-_ELIDED_NAME = regex.compile(r"\w{1,2}['\u2019]\p{Lu}")  # d'Amboise
-_ENDS_SHORT = (".", ".,", ".)", ".:", ".;")
-_INNER_DOT = regex.compile(r"\p{L}\.[\p{L}\u00ba\u00aa\u00b0]")
-_BINDING = (
-    "&",
-    "+",
-    "=",
-    "/",
-    "\u2116",
-    "\u00a7",
-    "n\u00b0",
-    "n\u00ba",
-    "@",
-)  # what stands before or between numbers and names
-
-
-def _glued(words: Sequence[_Word], index: int) -> bool:
-    """Whether no cut may be made behind the word at `index`."""
-    one, other = words[index], words[index + 1]
-    earlier = words[index - 1] if index else None
-    third = words[index + 2] if index + 2 < len(words) else None
-    if one.digits or other.digits or one.abbreviated or other.abbreviated or one.title or one.folded in DENYING:
-        return True
-    if (
-        one.text.endswith(_BINDING)
-        or other.bare[:1] in "&+=/%\u2030\u20ac$\u00a3"
-        or (len(one.bare) == 1 and one.capital)
-    ):
-        return True
-    if earlier and one.particle and earlier.digits:  # 2 de diciembre
-        return True
-    if earlier and (earlier.title or earlier.abbreviated) and not (one.capital or one.text[0].islower()):
-        return True  # a title before a name in writing without capitals
-    if (
-        other.particle
-        and third
-        and (third.digits or third.abbreviated or (one.capital and (third.capital or third.particle)))
-    ):
-        return not one.text.endswith((",", ";", ":"))
-    if (
-        one.particle
-        and (other.capital or other.particle)
-        and (len(one.bare) > 1 or (earlier and (earlier.capital or earlier.particle)))
-    ):
-        return True
-    if earlier and earlier.bare == "&":
-        return True
-    return one.capital and other.capital and not one.text.endswith((",", ";", ":"))
 
 
 # Japanese: hiragana (an ending or a particle) before another kind of letter.
