@@ -11,6 +11,9 @@ from postprober.domain.platform import Platform
 from postprober.domain.post import Draft, MediaFile, Part
 from postprober.domain.preflight import check
 
+# Violations that a person mends at the files; no text makes them better or worse.
+_NOT_OF_TEXT = frozenset({"media_required"})
+
 
 @dataclass(frozen=True)
 class PastPost:
@@ -40,9 +43,14 @@ class Target:
     past: tuple[PastPost, ...] = ()
 
     def fits(self, texts: Sequence[str], files: Sequence[MediaFile], language: str = "") -> bool:
-        """Whether the platform would take these texts with these files."""
+        """Whether the platform would take these texts with these files, or with what the post lacks as it is: a draft may
+        get its picture later."""
+        refused = self._refused(texts, files, language)
+        return not refused or refused <= (self._refused(self.texts, files, language) & _NOT_OF_TEXT)
+
+    def _refused(self, texts: Sequence[str], files: Sequence[MediaFile], language: str) -> frozenset[str]:
         parts = tuple(Part(text, tuple(files) if index == 0 else ()) for index, text in enumerate(texts))
-        return check(Draft(parts, language), self.limits).ok
+        return frozenset(found.code for found in check(Draft(parts, language), self.limits).violations)
 
 
 @dataclass(frozen=True)

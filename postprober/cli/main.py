@@ -21,6 +21,7 @@ from postprober import extras, launch
 from postprober.cli import agents, remote
 from postprober.cli import publish as cli_publish
 from postprober.cli import report as cli_report
+from postprober.cli import suggest as cli_suggest
 from postprober.cli.demo import seed
 from postprober.cli.output import console, emit, fail, log_to_stderr, say
 from postprober.client import RestClient
@@ -58,6 +59,7 @@ key_app = typer.Typer(no_args_is_help=True, help="Vault keys.")
 app.add_typer(user_app, name="user")
 app.add_typer(account_app, name="accounts")
 app.add_typer(key_app, name="keys")
+app.command("suggest")(cli_suggest.suggest)
 
 BAD_INPUT, FAILED = 2, 3
 MOST_NAMED = 20  # rows of a table that a message names

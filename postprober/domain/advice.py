@@ -34,7 +34,8 @@ class Suggestion:
 
     `account_id` None: for the post as a whole. `before` and `after`: texts of all parts (`alt_text`: the one
     description; `time`: empty). `after` is empty when there is nothing to accept: then `reason` says what is missing.
-    `at`: the proposed time (`time` only), ISO 8601. `by`: "rules" or "model NAME".
+    `at`: the proposed time (`time` only), ISO 8601. `by`: "rules" or "model NAME". `dropped`: what of the text the rules
+    left out, sentence by sentence.
     """
 
     id: str
@@ -49,6 +50,7 @@ class Suggestion:
     decision: Decision = ""
     media_id: int | None = None
     at: str | None = None
+    dropped: tuple[str, ...] = ()
 
     @property
     def acceptable(self) -> bool:
@@ -112,7 +114,7 @@ class Advice:
             return None
         review = Review(**{**data["review"], "reasons": tuple(data["review"]["reasons"])})
         items = tuple(
-            Suggestion(**{**item, "before": tuple(item["before"]), "after": tuple(item["after"])})
+            Suggestion(**{**item, **{name: tuple(item.get(name, ())) for name in ("before", "after", "dropped")}})
             for item in data.get("items", ())
         )
         return cls(

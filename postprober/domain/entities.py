@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 
 import regex  # type: ignore[import-untyped,unused-ignore]
@@ -89,8 +90,15 @@ _CASHTAG = re.compile(
 
 def find_urls(text: str) -> list[Span]:
     """Links with and without a scheme, in order."""
-    if "." not in text:
-        return []
+    return list(_find_urls(text)) if _A_TLD.search(text) else []
+
+
+# Every link has a dot with letters behind it; most texts have none, and need no more than this look.
+_A_TLD = re.compile(r"\.[^\s\d.]{2}")
+
+
+@lru_cache(maxsize=128)  # a text is counted for several platforms, and again for every part of a thread
+def _find_urls(text: str) -> tuple[Span, ...]:
     spans: list[Span] = []
     for match in _URL.finditer(text):
         url, domain = match["url"], match["domain"]
@@ -100,7 +108,7 @@ def find_urls(text: str) -> list[Span]:
             spans.extend(_with_scheme(match.start("url"), url))
         elif match["before"] not in ("-", "_", ".", "/"):
             spans.extend(_without_scheme(match.start("domain"), domain, match["path"], match.end("url"), text))
-    return spans
+    return tuple(spans)
 
 
 def _with_scheme(start: int, url: str) -> Iterable[Span]:

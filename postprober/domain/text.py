@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import unicodedata
-from bisect import bisect_right
-from collections.abc import Callable
 
 import regex  # type: ignore[import-untyped,unused-ignore]
 
@@ -26,14 +24,13 @@ __all__ = [
     "graphemes",
     "normalise",
     "same_text",
-    "split_thread",
     "utf8_length",
     "weighted_length",
 ]
 
 URL_WEIGHT = 23  # this and the weights: docs/facts.md, 8
-# Code points that weigh 100 of a scale of 100; everything else weighs 200.
-_LIGHT = ((0, 4351), (8192, 8205), (8208, 8223), (8242, 8247))
+# Code points that weigh 200 of a scale of 100; 0 to 4351, 8192 to 8205, 8208 to 8223 and 8242 to 8247 weigh 100.
+_HEAVY = regex.compile(r"[^\u0000-\u10ff\u2000-\u200d\u2010-\u201f\u2032-\u2037]")
 
 # One emoji (docs/facts.md, 8): flag, keycap, tag sequence, or pictographs joined by
 # ZWJ. © ® ™ and the chess pawn are emoji only with U+FE0F; U+FE0E asks for the text form of any other.
@@ -56,20 +53,12 @@ def weighted_length(text: str) -> int:
 
 def _weigh(text: str) -> int:
     rest, emoji = _EMOJI.subn("", text)
-    return int(2 * emoji + sum(1 if _is_light(ord(char)) else 2 for char in rest))
-
-
-def _is_light(point: int) -> bool:
-    return any(low <= point <= high for low, high in _LIGHT)
+    return int(2 * emoji + len(rest) + len(_HEAVY.findall(rest)))
 
 
 def graphemes(text: str) -> int:
     """Extended grapheme clusters (UAX 29): what a person sees as one character."""
-    return len(_clusters(text))
-
-
-def _clusters(text: str) -> list[str]:
-    return [str(cluster) for cluster in regex.findall(r"\X", text)]
+    return len(regex.findall(r"\X", text))
 
 
 def utf8_length(text: str) -> int:
@@ -121,49 +110,3 @@ def _canonical_url(url: str) -> str:
     host, slash, path = rest.partition("/")
     host, mark, query = host.partition("?")
     return str(host.lower() + mark + query + slash + path).rstrip("/")
-
-
-# A good place to cut, best first: end of paragraph, end of sentence (also without a blank after CJK stops), a blank.
-_PARAGRAPH = regex.compile(r"\n\s*\n\s*")
-_SENTENCE = regex.compile(r"(?<=[.!?\u2026][\"'\u201d\u2019)]?)\s+|(?<=[\u3002\uff01\uff1f])\s*|\n")
-_WORD = regex.compile(r"\s+")
-_FULL_ENOUGH = 0.5  # a better kind of cut is taken only if it fills at least half a part
-
-
-def split_thread(text: str, limit_fn: Callable[[str], int], limit: int) -> list[str]:
-    """`text` in parts of which none counts more than `limit` by `limit_fn`, cut at sentences, else words, else
-    between characters as a person sees them, never inside a link that fits. Blanks at the cuts are dropped."""
-    parts: list[str] = []
-    rest = text.strip()
-    while rest and limit_fn(rest) > limit:
-        cut = _best_cut(rest, limit_fn, limit)
-        parts.append(rest[:cut].rstrip())
-        rest = rest[cut:].lstrip()
-    return [*parts, rest] if rest else parts
-
-
-def _best_cut(text: str, limit_fn: Callable[[str], int], limit: int) -> int:
-    urls = find_urls(text)
-
-    def outside_links(cuts: list[int]) -> list[int]:
-        return [cut for cut in cuts if not any(span.start < cut < span.end for span in urls)]
-
-    for pattern, filled in ((_PARAGRAPH, _FULL_ENOUGH), (_SENTENCE, _FULL_ENOUGH), (_WORD, 0.0)):
-        cuts = outside_links([match.end() for match in pattern.finditer(text) if match.end() < len(text)])
-        cut = _last_fitting(text, cuts, limit_fn, limit)
-        if cut and limit_fn(text[:cut].rstrip()) >= filled * limit:
-            return cut
-    ends: list[int] = []
-    for cluster in _clusters(text):
-        ends.append((ends[-1] if ends else 0) + len(cluster))
-    return (
-        _last_fitting(text, outside_links(ends), limit_fn, limit)
-        or _last_fitting(text, ends, limit_fn, limit)
-        or ends[0]
-    )
-
-
-def _last_fitting(text: str, cuts: list[int], limit_fn: Callable[[str], int], limit: int) -> int:
-    """The last of `cuts` (ascending) up to which `text` counts at most `limit`; 0 when none does."""
-    index = bisect_right(cuts, limit, key=lambda cut: limit_fn(text[:cut].rstrip()))
-    return cuts[index - 1] if index else 0

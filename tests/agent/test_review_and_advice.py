@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 
@@ -19,6 +20,7 @@ from postprober.services.media import media as media_service
 from postprober.services.posts import advice, drafts, posts, review_gate
 from postprober.services.posts.posts import NewPost
 from postprober.storage import deliveries
+from postprober.storage import posts as stored_posts
 from postprober.storage.records import Delivery, Post
 from tests.agent.agent_kit import Scripted, brief
 from tests.installed import Installation
@@ -178,6 +180,29 @@ def test_an_objection_of_the_moderation_service_holds_a_post_back(
 # Suggestions
 
 
+def test_suggestions_stored_by_earlier_versions_are_still_read() -> None:
+    item = {
+        "id": "a" * 12,
+        "account_id": 1,
+        "platform": "bluesky",
+        "kind": "hook",
+        "before": ["x"],
+        "after": ["y"],
+        "reason": "Because.",
+        "by": "rules",
+        "confidence": 0.5,
+        "decision": "",
+        "media_id": None,
+        "at": None,
+    }
+    review = {"verdict": "appropriate", "reasons": [], "by": "rules", "confidence": 0.6}
+    stored = {"status": "ready", "review": review, "items": [item], "by": "rules", "note": "", "made_at": "2026-03-01"}
+    told = Advice.from_json(stored)
+    assert told is not None and told.suggestions[0].dropped == () and told.suggestions[0].after == ("y",)
+    with_it = replace(told, suggestions=(replace(told.suggestions[0], dropped=("Thank you!",)),))
+    assert Advice.from_json(json.loads(json.dumps(with_it.to_json()))) == with_it
+
+
 def long_draft(core: Core, installation: Installation, account: int) -> tuple[Post, Advice]:
     post = drafts.save(core, acting(core, installation.owner), NewPost((LONG,), (account,)))
     return post, advice.ask(core, acting(core, installation.owner), post.id)
@@ -227,7 +252,11 @@ def test_a_description_that_was_accepted_goes_with_the_picture(
     media_id = media_service.add_bytes(core, acting(core, installation.owner), "red-bicycle-in-the-rain.png", png())
     post = drafts.save(core, acting(core, installation.owner), NewPost(("Look",), (account,), (media_id,)))
     told = advice.ask(core, acting(core, installation.owner), post.id)
-    chosen = next(s for s in told.suggestions if s.kind == "alt_text")
+    reminder = next(s for s in told.suggestions if s.kind == "alt_text")
+    assert not reminder.acceptable, "rules see no pictures"
+    chosen = replace(reminder, id="a" * 12, after=("Red bicycle in the rain",), by="model test")
+    with core.db.write() as conn:
+        stored_posts.advise(conn, post.id, post.version, replace(told, suggestions=(chosen,)).to_json())
     changed = advice.accept(core, acting(core, installation.owner), post.id, chosen.id)
     (described,) = drafts.wish_of(changed).media_ids
     assert media_service.get(core, acting(core, installation.owner), described).alt == "Red bicycle in the rain"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from postprober.domain.platform import Platform, known
-from postprober.domain.text import split_thread
+from postprober.domain.splitting import split_thread
 from postprober.platforms.registry import LIMITS
 
 

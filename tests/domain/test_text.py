@@ -22,7 +22,6 @@ from postprober.domain.text import (
     graphemes,
     normalise,
     same_text,
-    split_thread,
     utf8_length,
     weighted_length,
 )
@@ -222,33 +221,6 @@ def test_texts_that_read_differently_are_not_the_same(a: str, b: str) -> None:
 def test_normalising_twice_changes_nothing_more(text: str) -> None:
     assert normalise(normalise(text)) == normalise(text)
     assert same_text(text, normalise(text))
-
-
-def test_a_short_text_is_one_part() -> None:
-    assert split_thread("short", len, 10) == ["short"]
-    assert split_thread("  ", len, 10) == []
-
-
-def test_parts_end_with_sentences_where_that_fills_them() -> None:
-    text = "First sentence here. Second sentence here. Third one."
-    assert split_thread(text, len, 45) == ["First sentence here. Second sentence here.", "Third one."]
-
-
-def test_parts_end_with_words_when_a_sentence_is_too_long() -> None:
-    assert split_thread("alpha beta gamma delta", len, 11) == ["alpha beta", "gamma delta"]
-
-
-def test_a_link_is_not_cut_and_a_family_stays_together() -> None:
-    parts = split_thread("x " * 5 + "https://example.com/abc", len, 24)
-    assert any("https://example.com/abc" in part for part in parts)
-    assert split_thread("👨‍👩‍👧" * 4, graphemes, 3) == ["👨‍👩‍👧" * 3, "👨‍👩‍👧"]
-
-
-@given(st.text(alphabet=st.sampled_from("ab .!\n東。🎉"), max_size=200), st.integers(4, 40))
-def test_no_part_is_too_long_and_no_letter_is_lost(text: str, limit: int) -> None:
-    parts = split_thread(text, weighted_length, limit)
-    assert all(part.strip() and weighted_length(part) <= limit for part in parts)
-    assert "".join("".join(parts).split()) == "".join(text.split())
 
 
 PIECES = st.sampled_from(

@@ -177,13 +177,11 @@ def _repair(core: Core, person: Person, account_id: int, text: str) -> int:
 def _advised(core: Core, person: Person, account_id: int, word: str) -> None:
     """Posts with a suggestion, and posts in review."""
     for number in range(OF_EACH // 2):
-        picture = media.add_bytes(
-            core, acting(core, person.user_id), f"red-bicycle-of-the-{word}.png", _png(100 + number)
-        )
-        wish = NewPost((f"A post with the {word}",), (account_id,), (picture,))
+        picture = media.add_bytes(core, acting(core, person.user_id), f"{word}.png", _png(100 + number))
+        wish = NewPost((f"A post with the {word} that was found on Sunday. " * 12,), (account_id,), (picture,))
         post_id = drafts.save(core, acting(core, person.user_id), wish).id
         made = advice.ask(core, acting(core, person.user_id), post_id)
-        person.suggested.append((post_id, next(s.id for s in made.suggestions if s.kind == "alt_text")))
+        person.suggested.append((post_id, next(s.id for s in made.suggestions if s.kind == "thread")))
         wish = NewPost((f"TODO: write about the {word}",), (account_id,), at=core.clock.now() + timedelta(days=30))
         person.in_review.append(posts.create(core, acting(core, person.user_id), wish).id)
     person.ids["post_id"] += [post for post, _ in person.suggested] + person.in_review

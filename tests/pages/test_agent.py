@@ -21,7 +21,7 @@ from tests.pages.conftest import House, everything
 from tests.people import acting
 
 Show = Callable[[str], AppTest]
-LONG = "Our spring notes are out. " + "There is much to tell about what we measured this year. " * 6
+LONG = "Our spring notes are out, and the data are there to check them. " + "Thank you so much! " * 14
 FRAUD = "FREE BITCOIN!!! Guaranteed returns, click now and send us your password to double your money today"
 
 
@@ -33,8 +33,8 @@ def owner(house: House) -> House:
     return house
 
 
-def _press(app: AppTest, label: str) -> AppTest:
-    return next(button for button in app.button if button.label == label).click().run()
+def _press(app: AppTest, label: str, which: int = 0) -> AppTest:
+    return [button for button in app.button if button.label == label][which].click().run()
 
 
 def _labels(app: AppTest) -> list[str]:
@@ -50,13 +50,14 @@ def _type(app: AppTest, text: str) -> AppTest:
     return app.run()
 
 
-def test_a_text_too_long_gets_a_shorter_one_that_is_accepted_by_a_click(owner: House, show: Show) -> None:
+def test_a_text_too_long_gets_a_thread_or_a_shorter_one_by_a_click(owner: House, show: Show) -> None:
     app = _type(show("compose"), LONG)
     assert ">Needs a change<" in everything(app) and "No issues found" in everything(app)
     app = _press(app, "Get suggestions")
     seen = everything(app)
-    assert "A text that fits" in seen and "by rules" in seen and "<del>" in seen
-    app = _press(app, "Apply")
+    assert seen.index("As a thread") < seen.index("A text that fits") and "by rules" in seen and "<del>" in seen
+    assert "Left out:" in seen and "<li>Thank you so much!</li>" in seen
+    app = _press(app, "Apply", 1)
     seen = everything(app)
     assert ">Ready<" in seen and ">Needs a change<" not in seen
     app = _press(app, "Publish now")
@@ -168,5 +169,5 @@ def test_what_is_said_of_several_accounts_is_said_once(owner: House, show: Show)
     app = _press(app.run(), "Get suggestions")
     said = [one.value.replace("\\", "") for one in app.caption if "not enough data yet" in one.value]
     assert said == [
-        "A better time (X · demo, Mastodon · demo): There is not enough data yet: 0 of the 10 posts with metrics that are needed."
+        "A better time (for all): There is not enough data yet: 0 of the 20 posts with metrics that are needed."
     ]

@@ -70,10 +70,12 @@ def review_html(review: Review) -> str:
 def _suggestion(visit: Visit, mine: ComposerDraft, one: Suggestion, accounts: dict[int, Account]) -> None:
     where = _where(one, accounts)
     body = texts_html(one.before, one.after) if one.after else ""
+    gone = "".join(f"<li>{safe(sentence)}</li>" for sentence in one.dropped)
+    dropped = f"<p>Left out:</p><ul>{gone}</ul>" if gone else ""
     at = f"<p><b>{safe(moment(datetime.fromisoformat(one.at), visit.user.zone)[:-3])}</b></p>" if one.at else ""
     st.html(
         f'<div class="pp-suggestion"><b>{KIND_WORDS[one.kind]}</b> <span class="pp-account">{safe(where)}</span>'
-        f"{at}{body}<p>{safe(one.reason)}</p><small>Suggested by {safe(one.by)}</small></div>"
+        f"{at}{body}<p>{safe(one.reason)}</p>{dropped}<small>Suggested by {safe(one.by)}</small></div>"
     )
     with st.container(horizontal=True, key=f"suggestion-{one.id}"):
         if visit.button("Apply", WRITE, f"accept-{one.id}", type="primary"):
