@@ -5,13 +5,15 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from postprober import extras
 from postprober.agent.advisor import Advisor
+from postprober.agent.language_model import LanguageModel
 from postprober.analytics import compaction
 from postprober.browser import Browser
 from postprober.clock import Clock, SystemClock
+from postprober.errors import BadInput
 from postprober.http import HttpClient, Pools
 from postprober.pipeline.core.context import Context
 from postprober.pipeline.repairs.model_budget import Budget, DbTokenBudget
@@ -23,6 +25,9 @@ from postprober.services.reports import report_schedule
 from postprober.settings import Settings, load_settings
 from postprober.storage import move
 from postprober.storage.database import Database
+
+if TYPE_CHECKING:
+    from postprober.agent.model_client import TokenBudget
 
 DEFAULT_MODEL = "gpt-4.1-mini"  # small, cheap, takes structured outputs (developers.openai.com, models)
 COMPACT_EVERY = 3600.0  # seconds
@@ -61,19 +66,47 @@ def build_advisor(settings: Settings, db: Database, http: HttpClient, clock: Clo
     if not settings.ai_api_key:
         return Advisor()
     extras.need("ai")
+    budget = Budget(
+        settings.ai_tokens_per_day, settings.ai_money_per_day, settings.ai_input_price, settings.ai_output_price
+    )
+    return Advisor(_model(settings, DbTokenBudget(db, clock, budget), http, clock))
+
+
+class _CountedHere:
+    """A token budget in memory, for a command without a database."""
+
+    def __init__(self, left: int) -> None:
+        self._left = left
+
+    def reserve(self, purpose: str, model: str, tokens: int) -> int | None:
+        if tokens > self._left:
+            return None
+        self._left -= tokens
+        return 0
+
+    def settle(self, row: int, input_tokens: int, output_tokens: int, outcome: str) -> None:
+        """What was reserved stays counted."""
+
+
+def model_without_installation(settings: Settings, clock: Clock) -> LanguageModel:
+    """The model of the settings for one command, within a day's tokens; no database is opened. Raises BadInput when none is
+    set up, NotInstalled when its library is missing."""
+    if not settings.ai_api_key:
+        raise BadInput("No model is set up: set POSTPROBER_AI_API_KEY, or leave --model out.")
+    extras.need("ai")
+    return _model(settings, _CountedHere(settings.ai_tokens_per_day), HttpClient(Pools(allow_private=settings.sandbox, trusted_hosts=settings.trusted_hosts(), inside=settings.sandbox)), clock)
+
+
+def _model(settings: Settings, token_budget: TokenBudget, http: HttpClient, clock: Clock) -> LanguageModel:
     from postprober.agent.model_client import (
         ModelClient,  # loads the client library, which takes as long as everything else
     )
 
-    budget = Budget(
-        settings.ai_tokens_per_day, settings.ai_money_per_day, settings.ai_input_price, settings.ai_output_price
-    )
-    token_budget = DbTokenBudget(db, clock, budget)
     name = settings.ai_model or DEFAULT_MODEL
     # In sandbox mode nothing leaves this machine, so the model is the sandbox's own unless another one was named.
     url = settings.ai_base_url or (f"{settings.sandbox_url}/openai/v1" if settings.sandbox else "")
     key, seconds = settings.ai_api_key.get_secret_value(), float(settings.ai_timeout_seconds)
-    return Advisor(ModelClient(http, clock, token_budget, name, key, url, seconds))
+    return ModelClient(http, clock, token_budget, name, key, url, seconds)
 
 
 def build_scheduler(core: Core, workers: int, ctx: Context | None = None) -> Scheduler:

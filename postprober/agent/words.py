@@ -8,9 +8,22 @@ from pathlib import Path
 _LISTS = Path(__file__).with_name("lists")
 
 
-def _read(name: str) -> tuple[str, ...]:
+def read(name: str) -> tuple[str, ...]:
+    """The words of `lists/NAME.txt` in order. Raises OSError when there is no such list."""
     lines = (line.strip() for line in (_LISTS / f"{name}.txt").read_text("utf-8").splitlines())
     return tuple(line for line in lines if line and not line.startswith("#"))
+
+
+def by_language(name: str) -> dict[str, tuple[str, ...]]:
+    """Language -> its lines, of a list in which every language begins with `## Language`. Raises OSError."""
+    found: dict[str, list[str]] = {}
+    language = ""
+    for line in (_LISTS / f"{name}.txt").read_text("utf-8").splitlines():
+        if line.startswith("## "):
+            language = line.removeprefix("## ")
+        elif line.strip() and not line.startswith("#"):
+            found.setdefault(language, []).append(line.strip())
+    return {language: tuple(lines) for language, lines in found.items()}
 
 
 def any_of(words: tuple[str, ...]) -> str:
@@ -20,8 +33,8 @@ def any_of(words: tuple[str, ...]) -> str:
 
 # Common words of five letters and more that say nothing by themselves: nobody looks for a post under them, and none is a
 # name.
-COMMON = frozenset(_read("common"))
+COMMON = frozenset(read("common"))
 # Words that a rewrite may begin a sentence with although the original does not have them; none can be a name.
-OPENERS = frozenset(_read("openers"))
-GREETINGS = _read("greetings")  # what a first sentence that only greets begins with
-CAMERA_NAMES = _read("camera_names")  # a file's name that begins so, with digits after it, says nothing
+OPENERS = frozenset(read("openers"))
+GREETINGS = read("greetings")  # what a first sentence that only greets begins with
+CAMERA_NAMES = read("camera_names")  # a file's name that begins so, with digits after it, says nothing

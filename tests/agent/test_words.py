@@ -13,8 +13,11 @@ LISTS = sorted((Path(words.__file__).parent / "lists").iterdir())
 
 @pytest.mark.parametrize("path", LISTS, ids=lambda path: path.stem)
 def test_a_list_has_each_word_once_as_it_is_compared(path: Path) -> None:
-    found = words._read(path.stem)
-    assert found and len(set(found)) == len(found)
+    found = words.read(path.stem)
+    assert found
+    # Names of days and months are alike in some languages; there a list is one a language.
+    parts = words.by_language(path.stem).values() if path.stem in ("weekdays", "months") else [found]
+    assert [part for part in parts if len(set(part)) != len(part)] == []
     assert [word for word in found if word != word.strip().casefold() or word.startswith("#")] == []
 
 

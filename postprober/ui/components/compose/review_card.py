@@ -9,7 +9,7 @@ from postprober.domain.post import PostStatus
 from postprober.services.posts import advice
 from postprober.storage.records import Post
 from postprober.ui import acts, frame
-from postprober.ui.components.compose import open_draft
+from postprober.ui.components.compose import intended, open_draft
 from postprober.ui.components.compose.advice_panel import review_html
 from postprober.ui.guard import Visit
 
@@ -23,6 +23,7 @@ def draw(visit: Visit, post: Post) -> None:
     said = Advice.from_json(post.ai_suggestions)
     if said is not None:
         st.html(review_html(said.review))
+        intended.draw(visit, post.id, said.review)
     st.caption(
         "Nothing is scheduled before you decide. If you approve it, it is published as it is; otherwise it becomes a draft again."
     )

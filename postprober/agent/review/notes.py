@@ -1,0 +1,110 @@
+"""What colleagues say to each other, and what assistants write around a text: not meant for readers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from postprober.agent.phrases import Phrases, fold
+from postprober.agent.review.reading import Found, ReviewedText, shown
+from postprober.agent.words import read
+
+_NOTES = Phrases.listed("notes")
+_NO_PUBLISH = Phrases.listed("no_publish")
+_FOLLOWERS = Phrases.listed("no_publish_followers")
+_COLLEAGUES = Phrases.listed("colleague_words")
+_SAYS = Phrases.listed("assistants")
+_OPENERS = Phrases.listed("assistant_openers")
+_DRAFT_MARKS = tuple(fold(mark) for mark in read("draft_marks"))
+_AT = re.compile(r"(?<![\w.])@[\w.-]{2,40}(?![\w@])")
+_MARK_ENDS = re.compile(r"\s{0,2}(?:v?\d{1,2}\b\s{0,2})?[:\-–—|,.!)\]】。、/،]|\s{0,2}\n|\s{0,2}$")
+_MARK_BEGINS = re.compile(r"(?:^|\n)[\s\W]{0,4}$|[\[(【]\s?$")
+# "[check with legal]", "(Tom: is this right?)", "(source?)": an aside to somebody who is not the reader.
+_ASIDE = re.compile(
+    r"(?i)[\[(](?:check|confirm|verify|ask|needs?|waiting for|awaiting|pending|replace|fix|add|insert|attach|pls|please (?:check|confirm|add|fix)|"
+    r"ok with|okay with|legal|prüfen|noch|bitte (?:prüfen|ergänzen|einfügen)|rückfrage|vérifier|à vérifier|à valider|confirmer|à confirmer|demander à|"
+    r"confirmar|revisar|preguntar|comprobar|pendiente|verificare|da verificare|da confermare|chiedere|conferir|verificar|a confirmar|"
+    r"controleren|checken|nog|navragen|sprawdzić|do potwierdzenia|potwierdzić|zapytać|kontrol et|sorulacak|teyit|проверить|уточнить|согласовать|"
+    r"перевірити|уточнити|погодити|تأكيد|تحقق|לבדוק|לאשר|要確認|確認中|未確定|待确认|待定|待核实)\b[^\])\n]{0,60}[\])]"
+)
+_DOUBT = re.compile(r"(?i)[\[(](?:source|name|spelling|date|price|photo|picture|link|who|when|right|correct|quelle|datum|stimmt das|preis|nom|date exacte|fuente|fecha|precio|fonte|prezzo|preço|bron|prijs|źródło|cena|kaynak|fiyat|источник|цена|джерело|ціна)\s?\?{1,3}[\])]")
+_EMBARGO = re.compile(
+    r"(?i)\b(?:embargo(?:ed)?|sperrfrist|embargado|эмбарго|ембарго)\b[^\n]{0,12}?(?:until|till|bis|jusqu|hasta|fino|até|tot|do|до)\b[^\n]{0,12}?(?:\d{1,2}|mon|tue|wed|thu|fri|sat|sun|lun|mar|mer|jeu|ven|sam|dim|mie|jue|vie|sab|dom)"
+)
+_VERSION = re.compile(r"(?i)^\W{0,3}(?:post|tweet|caption|text|copy|beitrag|version|entwurf|draft)(?: text)?(?:\s?#?\d{1,2})?\s?(?:v|version |fassung )\d{1,2}\b|(?<!\w)(?:final|FINAL)_(?:final|v\d|FINAL)")
+_LABEL = re.compile(r"(?i)^\W{0,3}(?:\*\*)?(?:caption|post text|tweet text|post copy|suggested post|suggested caption|social media post|option [1a]|variante [1a]|vorschlag [1a]?|proposition [1a]?|propuesta [1a]?)(?:\*\*)?\s?:\s")
+
+
+def find(reading: ReviewedText) -> Iterator[Found]:
+    """Notes, as doubts; none that stands in quotes."""
+    text, folded = reading.text, reading.folded
+    for start, end in reading.said(_NOTES):
+        yield _note(text[start:end])
+    for start, end in reading.said(_NO_PUBLISH):
+        if _said_of_the_post(folded, end):
+            yield _note(text[start:end])
+    yield from _marks(reading)
+    for pattern in (_ASIDE, _DOUBT, _EMBARGO, _VERSION):
+        for match in pattern.finditer(text):
+            if not reading.in_quotes(match.start()) and not _asks_the_reader(match[0]):
+                yield _note(match[0])
+    yield from _addressed(reading)
+    for start, end in reading.said(_SAYS):
+        yield _assistant(text[start:end])
+    head = folded[: 120 + len(folded) - len(folded.lstrip())]
+    for start, end in _OPENERS.find(head, [one for one in reading.words if one[0] < 12]):
+        if re.search(r":|\n|：", text[end : end + 160]) or text[start:end].rstrip()[-1:] in "!":
+            yield _assistant(text[start:end])
+    for match in _LABEL.finditer(text):
+        yield _assistant(match[0].strip())
+
+
+def _note(piece: str) -> Found:
+    return Found("note", shown(piece), "looks like a note between colleagues")
+
+
+def _assistant(piece: str) -> Found:
+    return Found("note", shown(piece), "looks like what an assistant wrote around the text")
+
+
+def _asks_the_reader(aside: str) -> bool:
+    """ "(add your own toppings)", "(check our website)", "(please check in at the desk)"."""
+    return re.search(r"(?i)\b(?:your|our|website|in at|in by|bio|comments?|salt|pepper|taste|more|extra|a pinch|sugar|water)\b|nog \d|noch \d", aside) is not None
+
+
+def _said_of_the_post(folded: str, end: int) -> bool:
+    """Nothing is named that should not be published: the phrase ends there, or says until when."""
+    behind = folded[end : end + 20].lstrip()
+    first = re.match(r"[^\W_]+", behind)
+    return not first or first.start() > 0 or _FOLLOWERS.is_in(first[0]) or behind[:1] > "\u3000"
+
+
+def _marks(reading: ReviewedText) -> Iterator[Found]:
+    """DRAFT, ENTWURF, 下書き …: at the head of a line or in brackets, and in capitals where there are such."""
+    text, folded = reading.text, reading.folded
+    for mark in _DRAFT_MARKS:
+        begin = folded.find(mark)
+        while begin >= 0:
+            end = begin + len(mark)
+            piece = text[begin:end]
+            if (
+                piece == piece.upper()
+                and _MARK_BEGINS.search(text[max(0, begin - 6) : begin])
+                and _MARK_ENDS.match(text[end : end + 8])
+                and not reading.in_quotes(begin)
+            ):
+                yield _note(piece)
+                break
+            begin = folded.find(mark, end)
+
+
+def _addressed(reading: ReviewedText) -> Iterator[Found]:
+    """ "@Tom can you check the numbers before this goes out?" """
+    text = reading.text
+    for match in _AT.finditer(text):
+        window = text[match.end() : match.end() + 80]
+        for start, end in _COLLEAGUES.find(fold(window), [(m.start(), m[0]) for m in re.finditer(r"[^\W_]+", fold(window))]):
+            behind = fold(window[end : end + 12]).lstrip(" ,")
+            if not re.match(r"(?:your|our|out|my|dm|us\b|in\b|deine|ihre|unsere|votre|nos|tu\b|la tua|de web|votre)", behind) and start <= 45:
+                yield _note(match[0] + window[:end])
+                break

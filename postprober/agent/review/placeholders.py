@@ -1,0 +1,187 @@
+"""What was to be filled in and is not: placeholders of people, and slots of the tools that merge names into texts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from postprober.agent.phrases import Phrases, fold
+from postprober.agent.review.reading import Found, ReviewedText, shown
+from postprober.agent.words import read
+
+PLACEHOLDER = "looks like a placeholder"
+TEMPLATE = "looks like a slot of a template that was not filled in"
+
+_SLOTS = frozenset(map(fold, read("slots")))
+_VERBS = Phrases.listed("slot_verbs")
+_PHRASES = Phrases.listed("placeholders")
+_HOSTS = frozenset(read("placeholder_hosts"))
+_ELSEWHERE = re.compile(r"\bbio\b|profil|comment|kommentar|البايو|ביו|コメント|プロフ|评论|简介", re.IGNORECASE)
+_BRACKETS = re.compile(r"\[([^\[\]\n]{1,60})\](?!\()|<([^<>\n@/=]{2,60})>|【([^【】\n]{1,40})】|［([^［］\n]{1,40})］")
+_EDITORIAL = frozenset("sic … ... !".split())
+
+# Slots of: Mustache, Jinja, Liquid; ERB; shells; Mailchimp; Word; Excel's errors; printf; and their likes.
+_TEMPLATES = re.compile(
+    r"\{\{(?!\s{0,3}(?:hugs?|kiss)\b)[^{}\n]{1,80}\}\}|\{%[^%\n]{1,80}%\}|<%=?[^%\n]{1,80}%>|\$\{[^{}\n]{1,80}\}"
+    r"|\*\|[A-Za-z_:0-9-]{1,40}\|\*|(?<![\w%])%%?[A-Z][A-Z0-9_]{2,30}%%?(?![\w%])|\[\[[^\[\]\n]{1,40}\]\]|\[%[^%\n]{1,60}%\]"
+    r"|#(?:NAME|REF|VALUE|DIV/0|N/A|NULL|NUM|BEZUG|WERT|NOM|VALEUR|NOMBRE|VALOR|RIF|VALORE)[?!]|«[A-Za-z]{1,30}_[A-Za-z_]{1,30}»"
+    r"|\[object Object\]|<<\s?[A-Za-z_ ]{2,30}\s?>>|\{![\w.]{2,60}\}|@@\w{2,30}@@|__[A-Z][A-Z_]{2,30}__"
+    r"|\b(?:FIRST|LAST|FULL|USER|COMPANY|CUSTOMER)_?NAME\b|\bFNAME\b|\bLNAME\b|(?<!\w)\$(?:FIRST|LAST)?NAME\$?(?!\w)"
+)
+_BRACES = re.compile(r"(?<![\\$\w{^_}])\{([^\W\d_][\w .-]{1,30}|\d)\}(?!\})")
+_PRINTF = re.compile(r"(?<![\d%\w])(?<!\d )%(?:\d\$)?[sd](?![\w%])")
+_GREETING = (
+    r"(?:hi|hello|hey|dear|welcome|hallo|liebe|lieber|liebe/r|guten tag|bonjour|cher|chère|salut|hola|estimad[oa]|querid[oa]|ciao|gentile|caro"
+    r"|cara|olá|oi|prezad[oa]|beste|hoi|cześć|witaj|drog[ia]|merhaba|sayın|sevgili|здравствуйте|привет|уважаем(?:ый|ая)|дорог(?:ой|ая)"
+    r"|вітаємо|привіт|مرحبا|مرحباً|أهلا|שלום|היי|hej|happy birthday|congratulations|thank you|thanks)"
+)
+_NOTHING_AT_ALL = re.compile(
+    rf"(?i:\b{_GREETING})[ ,]{{1,3}}(undefined|null|nan|nil|none|n/a)\b(?! and void)"
+    r"|(?:(?<=^)|(?<=[.!?:,] )|(?:\b(?:[Ff]or|[Tt]o|[Ff]rom|[Bb]y|[Aa]t|[Ww]ith|[Oo]n|[Hh]ave|[Hh]as|[Ii]s|[Aa]re|[Ii]n|[Oo]nly|[Oo]f|[Uu]m|[Mm]it|[Vv]on|[Ff]ür|[Bb]ei"
+    r"|[Dd]e|[Ee]n|[Cc]on|[Pp]or|[Àà]|[Pp]our|[Vv]oor|[Mm]et|[Dd]la|[Нн]а|[Зз]а|[Дд]ля)\s)|[£€$]\s?)(undefined|null|NaN)(?! and void)"
+    r"(?=\s{0,2}(?:[,.!?%€$£:]|$|(?:new|is|on|at|days?|points?|items?|messages?|and|will|has|hours?|people|tickets?|left|Uhr|Euro|Tage|Punkte|minutes?)\b))"
+    r"|(?<!\w)(?:NaN|undefined|null)\s?[%€£]|[£€$]\s?(?:NaN|undefined|null)\b|\b(?:undefined undefined|null null)\b"
+)
+_NAMELESS = re.compile(
+    r"(?i)(?:^|[\n.!?]\s?)((?:dear|liebe|lieber|liebe/r|cher|chère|estimad[oa]|gentile|beste|drogi|droga|prezad[oa]|sayın|sevgili"
+    r"|уважаемый|уважаемая|дорогой|дорогая|шановний|шановна|kära)\s{1,3}[,!:]|(?:hi|hello|hey|hallo|hola|ciao|olá|merhaba|cześć|привет|здравствуйте|hej) ,"
+    r"|hi !)"
+)
+_CROSSES = re.compile(
+    r"(?<![\w])X{4,}(?![\w])|(?<![\w])xxxx+(?=\s?(?:Uhr|€|EUR|Euro|%|h\b))"
+    r"|[£$€]\s?[Xx]{2,}(?:[.,][Xx]{1,2})?|(?<![\w])[Xx]{2,}(?:[.,:/-][Xx]{2,})+\.?|(?<!\w)[Xx]{2}\.\s?[Xx]{2}\.?"
+    r"|(?<!\w)[Xx]{2,3}\s?(?:%|€|EUR\b|Euro\b|Uhr\b|zł\b|TL\b|руб\b|грн\b|元|円|%)|(?<!\w)XX(?:\.|/)\d{2}(?:\.|/)\d{2,4}"
+    r"|(?:\b(?:at|on|by|for|with|until|from|Mr|Ms|Mrs|Dr|call|um|am|bei|mit|von|Herr|Frau|le|à|chez|el|alle|om|op|o godz\.|saat)\.? )XXX?(?!\w)"
+    r"|(?<!\d)\d{0,2}X{1,2}[/.]X{1,2}(?!\w)|X{2,}公司|XX+先生|XX+女士|(?<![\w])[〇○◯●]{2,}(?:様|さん|株式会社|会社|店)|[〇○◯●×]{1,2}月[〇○◯●×]{1,2}日"
+)
+_MARKS = re.compile(r"(?<![\w.#-])(?:TBD|TBC|T\.B\.D\.|T\.B\.C\.)(?![\w-])|[(\[](?:tbd|tbc|t\.b\.c\.|t\.b\.d\.)[)\]]")
+_TODO = re.compile(
+    r"[(\[]\s?TO-?DO\b[^)\]\n]{0,60}[)\]]|(?<![\w#])TO-?DO(?=\s?:|\s?-\s|\s(?:add|write|insert|check|fix|ask|update|link|replace|get|find|confirm)\b)|(?<!\w)FIXME(?!\w)"
+)
+_TK = re.compile(
+    r"\bTKTK+\b|\b(?:photo|picture|image|by|quote|headline|name|number|date|link|caption|story|source|credit|price|figure|title)s?:?\s{1,2}TK\b"
+    r"|\bTK (?:here|link|quote|number|name|photo|date|caption)\b",
+    re.IGNORECASE,
+)
+_ASKED = re.compile(
+    r"(?i:\b(?:at|on|from|until|by|costs?|um|ab|bis|kostet|le|à|hasta|desde|alle|até|vanaf|od|saat)|[£€$])\s?\?{2,}|(?<=: )\?{3,}(?=\s|$)|\?\?/\?\?|(?<!\w)\?{2,}\s?(?:€|£|\$|Uhr|pm\b|am\b|zł)"
+)
+_HANDLE = re.compile(r"(?<!\w)@(?:HANDLE|handle|USERNAME|yourhandle|YOURHANDLE|yourname|accountname|ACCOUNT|BENUTZERNAME|NAME|PARTNER|SPEAKER|ARTIST|BRAND|TAG)(?!\w)")
+_ZEROS = re.compile(r"(?<![\w.,/-])(?:0{3,5}[ -]){1,3}0{3,6}(?![\w.,])|\b(?:01234[ -]?567[ -]?890|0123[ -]?456[ -]?789\d?|123-456-7890|1234 567 890)\b")
+_ONLY_TEST = re.compile(r"\W{0,9}(?:(?:this is a |just a |dies ist ein |c'est un |esto es una |questo è un )?(?:test|testing|prueba|teste|essai|prova|тест|テスト|测试|اختبار|בדיקה)[\W\d]{0,9}){1,9}(?:post|tweet|beitrag)?\W{0,9}")
+_TEST_TEST = re.compile(r"(?i)(?<![\w\"“„«'])test,? test(?:,? test)?,?(?= (?:testing|post|123|ignore|of the|for the|from the)|[\W\d]{0,9}$)")
+_SPANISH = re.compile(r"\b(?:el|los|las|una|para|por|con|que|del|é|não|uma|você|em|os|as|na|do|dos|das|tudo|y|su)\b", re.IGNORECASE)
+_HOST = re.compile(r"(?<![\w@.-])(?:https?://)?((?:[\w-]{1,63}\.){1,5}[\w-]{2,20})(?![\w-])", re.IGNORECASE)
+_MAIL_AT = re.compile(r"[\w.+-]{1,64}@((?:[\w-]{1,63}\.){1,5}[\w-]{2,20})")
+_EMPTY_LINK = re.compile(r"(?i)https?://(?:\.{2,}|…|x{2,}\b|\[|<|\{|\*{2,})|\bwww\.(?:\.{2,}|…|x{2,}\b|\*{2,}|link\b|website\b|url\b)|\bbit\.ly/x{2,}\b|(?<!\w)https?://(?=\s|$)")
+_PASTE = re.compile(r"(?i)(?<![\w\"“„])(?:link here|links? to come|link missing|LIEN ICI|LINK HIER|ENLACE AQUÍ|LINK QUI|LINK AQUI)(?=\s{0,2}(?:$|[.!)\]\n]))")
+
+
+def find(reading: ReviewedText) -> Iterator[Found]:
+    """Placeholders and slots, as doubts; none within code."""
+    yield from _bracketed(reading)
+    yield from _slots(reading)
+    yield from _written_out(reading)
+    yield from _leading_nowhere(reading)
+
+
+def _placeholder(piece: str) -> Found:
+    return Found("placeholder", shown(piece), PLACEHOLDER)
+
+
+def _template(piece: str) -> Found:
+    return Found("template", shown(piece), TEMPLATE)
+
+
+def _bracketed(reading: ReviewedText) -> Iterator[Found]:
+    """`[Venue]`, `<insert link>`, `【ここにリンクを挿入】`; but `[Update]` at the beginning is a tag, and so is a name of
+    something that goes on behind it."""
+    text = reading.text
+    for match in _BRACKETS.finditer(text):
+        inner = next(group for group in match.groups() if group)
+        folded = fold(inner).strip(" .…:!?_-")
+        if reading.in_code(match.start()) or not folded or folded in _EDITORIAL:
+            continue
+        slot = folded.replace("_", " ") in _SLOTS
+        asked = not slot and _asks(folded)
+        named = not slot and not asked and bool(re.search(r"^(?:[\w'-]{1,20} ){1,2}name$|^name (?:of|der|des|von)\b|x{2,}$", folded))
+        if (slot and _is_tag(text, match)) or not (slot or asked or named):
+            continue
+        if _ELSEWHERE.search(inner) or (match[0].startswith("【") and not asked) or (reading.talks_code and match[2]):
+            continue
+        if reading.in_quotes(match.start()) and not asked and folded.count(" ") == 0:
+            continue  # an editor's word in what somebody said
+        yield _placeholder(match[0])
+
+
+def _is_tag(text: str, match: re.Match[str]) -> bool:
+    """`[Name] of the Wind`, `[Link] New on the blog`: at the beginning, one word, and the text goes on."""
+    if text[: match.start()].strip() or " " in match[0].strip("[]<> "):
+        return False
+    behind = text[match.end() : match.end() + 2]
+    return behind[:1].isspace() and behind[1:2].isalpha()
+
+
+def _asks(folded: str) -> bool:
+    """Whether it says what to do or to fill in: it begins, or ends, with such a word."""
+    for start, end in _VERBS.find(folded, [(m.start(), m[0]) for m in re.finditer(r"[^\W_]+", folded)]):
+        whole = start == 0 and end == len(folded)
+        no_blanks = any(char >= "\u0590" for char in folded)
+        if (start <= 1 and (not whole or no_blanks)) or (end >= len(folded) - 1 and start > 0):
+            return True
+    return False
+
+
+def _slots(reading: ReviewedText) -> Iterator[Found]:
+    text = reading.text
+    talks = reading.talks_code
+    for match in _TEMPLATES.finditer(text):
+        if not talks and not reading.in_code(match.start()):
+            yield _template(match[0])
+    for match in _BRACES.finditer(text):
+        if not talks and not reading.in_code(match.start()) and match[1].lower() not in ("hug", "hugs", "kiss", "kisses"):
+            yield _template(match[0])
+    for match in _PRINTF.finditer(text):
+        if not talks and not reading.in_code(match.start()):
+            yield _template(match[0])
+    for match in _NOTHING_AT_ALL.finditer(text):
+        if not talks and not reading.in_code(match.start()) and not reading.in_quotes(match.start()):
+            yield _template(match[0].strip())
+    for match in _NAMELESS.finditer(text):
+        yield Found("template", shown(match[1]), "has no name in it, as when a template was not filled in")
+
+
+def _written_out(reading: ReviewedText) -> Iterator[Found]:
+    text = reading.text
+    for start, end in reading.said(_PHRASES):
+        if not reading.talks_code:
+            yield _placeholder(text[start:end])
+    spanish = reading.language[:2] in ("es", "pt") or len(_SPANISH.findall(text)) >= 2
+    patterns = [_CROSSES, _MARKS, _TK, _ASKED, _HANDLE, _ZEROS, _PASTE, _TEST_TEST]
+    for pattern in [*patterns, *([] if spanish else [_TODO])]:
+        for match in pattern.finditer(text):
+            if reading.in_code(match.start()) or reading.in_quotes(match.start()) or reading.talks_code:
+                continue
+            if pattern is _PASTE and reading.links:
+                continue
+            if pattern is _CROSSES and re.search(r"(?i)size|größe|talla|taille|love|bowl|grandes? taille", text[max(0, match.start() - 12) : match.start()]):
+                continue
+            if match[0].startswith("TO"):
+                after = fold(text[match.end() : match.end() + 6])
+                if after.lstrip().startswith(("list", "-list")):
+                    continue
+            yield _placeholder(match[0])
+    if _ONLY_TEST.fullmatch(fold(text.strip())[:200]) and len(text) < 200:
+        yield Found("placeholder", shown(text), "looks like a test")
+
+
+def _leading_nowhere(reading: ReviewedText) -> Iterator[Found]:
+    """Addresses that stand for one that was to be filled in."""
+    text = reading.text
+    for pattern in (_HOST, _MAIL_AT):
+        for match in pattern.finditer(text):
+            host = match[1].lower().removeprefix("www.")
+            if host in _HOSTS and not reading.talks_code and not reading.in_code(match.start()):
+                yield Found("placeholder", shown(match[0]), "leads to an example address, not to a page of yours")
+    for match in _EMPTY_LINK.finditer(text):
+        yield Found("placeholder", shown(match[0]), "is an address that was not filled in")
