@@ -187,7 +187,7 @@ def test_a_person_shortens_a_post_by_accepting_a_suggestion_schedules_it_and_see
     _only(page, "X")
     box = page.get_by_role("textbox", name="Text")
     box.click()
-    box.press_sequentially("Read our spring notes at https://example.com/spring today. ", delay=5)
+    box.press_sequentially("Read our spring notes at https://www.iana.org/spring today. ", delay=5)
     box.press_sequentially("There is so much to tell about what we measured this year. " * 5, delay=1)
     expect(page.locator(".pp-counter.pp-red")).to_contain_text("of 280")
     expect(page.get_by_role("button", name="Publish now")).to_be_disabled()

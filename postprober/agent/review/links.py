@@ -90,7 +90,8 @@ _LOOK_ALIKE = re.compile(
 
 
 def find(reading: ReviewedText) -> Iterator[Found]:
-    """Links that hide where they lead are flagged, those with a token in them are secrets; all others are doubts."""
+    """Links that hide where they lead are flagged; all others are doubts. Those with a token in them are secrets that a
+    model may see all the same, because the token is taken out first (`outgoing`)."""
     text = reading.text
     for match in _private_ones(reading):
         yield _doubt(match, "leads into this machine or network; readers cannot open it")
@@ -133,7 +134,7 @@ def _address(reading: ReviewedText, link: str) -> Iterator[Found]:
         return
     rest = parts.path + (f"?{parts.query}" if parts.query else "") + (f"#{parts.fragment}" if parts.fragment else "")
     if _TOKEN.search(rest) or _PWD.search(rest) or (_TOKEN_PATH.search(parts.path) and not reading.talks_code):
-        yield Found("secret", f"{host}/{masked(rest.lstrip('/'))}", "is a link with a token or password in it, good for whoever has it", flagged=True)
+        yield Found("secret", f"{host}/{masked(rest.lstrip('/'))}", "is a link with a token or password in it, good for whoever has it")
         return
     labels = host.split(".")
     if _INSIDE_HOST.search(host) and "://" in link:

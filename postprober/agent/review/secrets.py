@@ -105,7 +105,7 @@ _LOGIN = re.compile(
     r"\s{0,3}[:=]?\s{1,3}[^\s/|,;]{2,60}\s{0,3}[/|,;]\s{0,3}(?:[^\W\d_]{2,20}\s{0,2}[:=]?\s{0,3})?((?=\S{0,59}\d)(?=\S{0,59}[^\W\d_])\S{6,60})"
 )
 _USER_PASS = re.compile(r"(?i)\b(?:user|login|usr)\s{0,2}[:=]\s{0,2}\S{1,60}[\s,;/|]{1,5}(?:pass|pw|pwd|pass ?code|password)\s{0,2}[:=]\s{0,2}(\S{3,60})")
-_PW = re.compile(r"(?i)(?<![\w-])(?:pw|pwd|pass|passw)\s{0,2}[:=]\s{0,2}((?=\S{0,40}\d)\S{5,60})")
+_PW = re.compile(r"(?i)(?<![\w?&;-])(?:pw|pwd|pass|passw)\s{0,2}[:=]\s{0,2}((?=\S{0,40}\d)\S{5,60})")
 _YEARS = range(1900, 2100)
 
 
