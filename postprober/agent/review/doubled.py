@@ -19,7 +19,8 @@ _VERBS = frozenset(
     "check log sign come tune drop move turn join walk fill cash step carry go hold get put look depend keep looked logged signed moved"
     " wait asked waited lived believed hand tune lives belongs stands".split()
 )
-_ONLY_IN = {"do": "pl", "i": "pl"}  # words of one language that are rhythm in others
+# Words of one language that are rhythm in others: the letters by which that language is known.
+_ONLY_IN = {"do": "[ąęłśżźćń]", "i": "[ąęłśżźćń]", "no": "[ãõç]|você", "na": "[ãõç]|você|[а-я]"}
 
 
 def find(reading: ReviewedText) -> Iterator[Found]:
@@ -37,7 +38,9 @@ def find(reading: ReviewedText) -> Iterator[Found]:
             continue
         if word == "la" and (before and before[0] in ("oh", "ooh", "ouh", "ho", "o") or (behind and behind[1] == "land")):
             continue
-        if word in _ONLY_IN and not re.search("[ąęłśżźćń]", folded):
+        if word == "que" and (before in (["o"], []) or text[match.start()].isupper()):
+            continue  # "o que que é isso"
+        if word in _ONLY_IN and not re.search(_ONLY_IN[word], folded):
             continue
         if text[match.start() : match.end()] == "The The":  # the band
             continue

@@ -23,12 +23,14 @@ _STAGING = re.compile(
     r"^(?:staging|stage|stg|preview|dev|develop|test|testing|tests|uat|qa|preprod|pre-prod|sandbox|acceptance|acc|integration|int|entwicklung|intern|internal|intranet|prueba|pruebas|preproduccion|recette|preprod|collaudo|homologacao|hml)(?:\d{0,2})$"
     r"|(?:^|-)(?:staging|preview|preprod|uat|stg)(?:-|\d|$)|-git-|^deploy-preview-\d|--staging$"
 )
+_OWN_STAGING = re.compile(r"-(?:staging|stage|preview|preprod|uat|testsite)\.[a-z]{2,10}$|(?:^|\.)(?:staging|preprod)[-.]")
 _TUNNELS = re.compile(
     r"(?:^|\.)(?:ngrok\.io|ngrok-free\.app|ngrok\.app|trycloudflare\.com|loca\.lt|serveo\.net|gitpod\.io|githubpreview\.dev|app\.github\.dev|wpengine\.com|wpenginepowered\.com|wpcomstaging\.com|myftpupload\.com|azurestaticapps\.net|webcontainer\.io|local-corp\.webcontainer\.io|cloudwaysapps\.com|kinsta\.cloud|pantheonsite\.io|flywheelsites\.com|sg-host\.com|tempurl\.host|instawp\.xyz|framer\.ai)$"
 )
 # Pages that only who may edit should see. `host`, then what the path and query have.
 _EDIT_HOSTS = (
     (r"docs\.google\.com$", r"/(?:document|spreadsheets|presentation|forms|drawings)/(?:u/\d/)?d/(?:e/)?[\w-]{5,120}/(?:edit|preview|copy|mobilebasic)|/u/\d/|/forms/d/[\w-]{10,120}/?$"),
+    (r"^forms\.(?:office|microsoft)\.com$", r"(?i)/pages/designpage|/analysispage"),
     (r"drive\.google\.com$", r"/drive/(?:u/\d|my-drive|shared-with-me|recent)|/u/\d/"),
     (r"mail\.google\.com$|outlook\.(?:office|live)\.com$", r"/mail|/owa|#inbox"),
     (r"(?:^|\.)canva\.com$", r"/design/[\w-]{5,40}/(?:[\w-]{1,60}/)?edit|/folder/"),
@@ -140,7 +142,7 @@ def _address(reading: ReviewedText, link: str) -> Iterator[Found]:
     if _INSIDE_HOST.search(host) and "://" in link:
         if not reading.talks_code:
             yield _doubt(link, "leads into this machine or network; readers cannot open it")
-    elif any(_STAGING.search(label) for label in labels[: max(0, len(labels) - _own(labels))]) or _TUNNELS.search(host):
+    elif any(_STAGING.search(label) for label in labels[: max(0, len(labels) - _own(labels))]) or _OWN_STAGING.search(host) or _TUNNELS.search(host):
         if not reading.talks_code:
             yield _doubt(link, "leads to a test or preview site")
     elif host.endswith((".vercel.app", ".netlify.app", ".pages.dev", ".web.app", ".herokuapp.com")) and _STAGING.search(labels[0]):

@@ -26,7 +26,7 @@ _TEMPLATES = re.compile(
     r"|\*\|[A-Za-z_:0-9-]{1,40}\|\*|(?<![\w%])%%?[A-Z][A-Z0-9_]{2,30}%%?(?![\w%])|\[\[[^\[\]\n]{1,40}\]\]|\[%[^%\n]{1,60}%\]"
     r"|#(?:NAME|REF|VALUE|DIV/0|N/A|NULL|NUM|BEZUG|WERT|NOM|VALEUR|NOMBRE|VALOR|RIF|VALORE)[?!]|«[A-Za-z]{1,30}_[A-Za-z_]{1,30}»"
     r"|\[object Object\]|<<\s?[A-Za-z_ ]{2,30}\s?>>|\{![\w.]{2,60}\}|@@\w{2,30}@@|__[A-Z][A-Z_]{2,30}__"
-    r"|\b(?:FIRST|LAST|FULL|USER|COMPANY|CUSTOMER)_?NAME\b|\bFNAME\b|\bLNAME\b|(?<!\w)\$(?:FIRST|LAST)?NAME\$?(?!\w)"
+    r"|\b(?:FIRST|LAST|FULL|USER|COMPANY|CUSTOMER)_?NAME\b|\bFNAME\b|\bLNAME\b|(?<!\w)\$(?:FIRST|LAST)?NAME\$?(?!\w)|(?<!\w)\$(?:[A-Z]{7,30}|[A-Z]{2,20}_[A-Z_]{2,20})(?!\w)"
 )
 _BRACES = re.compile(r"(?<![\\$\w{^_}])\{([^\W\d_][\w .-]{1,30}|\d)\}(?!\})")
 _PRINTF = re.compile(r"(?<![\d%\w])(?<!\d )%(?:\d\$)?[sd](?![\w%])")
@@ -36,11 +36,11 @@ _GREETING = (
     r"|вітаємо|привіт|مرحبا|مرحباً|أهلا|שלום|היי|hej|happy birthday|congratulations|thank you|thanks)"
 )
 _NOTHING_AT_ALL = re.compile(
-    rf"(?i:\b{_GREETING})[ ,]{{1,3}}(undefined|null|nan|nil|none|n/a)\b(?! and void)"
-    r"|(?:(?<=^)|(?<=[.!?:,] )|(?:\b(?:[Ff]or|[Tt]o|[Ff]rom|[Bb]y|[Aa]t|[Ww]ith|[Oo]n|[Hh]ave|[Hh]as|[Ii]s|[Aa]re|[Ii]n|[Oo]nly|[Oo]f|[Uu]m|[Mm]it|[Vv]on|[Ff]ür|[Bb]ei"
+    rf"(?i:\b{_GREETING})[ ,]{{1,3}}(undefined|null|NaN|nil|none|n/a)\b(?! and void)"
+    r"|(?:(?<=^)|(?<=[.!?:,] )|(?:\b(?:[Ff]or|[Tt]o|[Ff]rom|[Bb]y|[Aa]t|[Ww]ith|[Oo]n|[Hh]ave|[Hh]as|[Ii]n|[Oo]nly|[Oo]f|[Uu]m|[Mm]it|[Vv]on|[Ff]ür|[Bb]ei"
     r"|[Dd]e|[Ee]n|[Cc]on|[Pp]or|[Àà]|[Pp]our|[Vv]oor|[Mm]et|[Dd]la|[Нн]а|[Зз]а|[Дд]ля)\s)|[£€$]\s?)(undefined|null|NaN)(?! and void)"
     r"(?=\s{0,2}(?:[,.!?%€$£:]|$|(?:new|is|on|at|days?|points?|items?|messages?|and|will|has|hours?|people|tickets?|left|Uhr|Euro|Tage|Punkte|minutes?)\b))"
-    r"|(?<!\w)(?:NaN|undefined|null)\s?[%€£]|[£€$]\s?(?:NaN|undefined|null)\b|\b(?:undefined undefined|null null)\b"
+    r"|(?<!\w)NaN(?!\w)|(?<!\w)(?:undefined|null)\s?[%€£]|[£€$]\s?(?:NaN|undefined|null)\b|\b(?:undefined undefined|null null)\b"
 )
 _NAMELESS = re.compile(
     r"(?i)(?:^|[\n.!?]\s?)((?:dear|liebe|lieber|liebe/r|cher|chère|estimad[oa]|gentile|beste|drogi|droga|prezad[oa]|sayın|sevgili"
@@ -53,6 +53,16 @@ _CROSSES = re.compile(
     r"|(?<!\w)[Xx]{2,3}\s?(?:%|€|EUR\b|Euro\b|Uhr\b|zł\b|TL\b|руб\b|грн\b|元|円|%)|(?<!\w)XX(?:\.|/)\d{2}(?:\.|/)\d{2,4}"
     r"|(?:\b(?:at|on|by|for|with|until|from|Mr|Ms|Mrs|Dr|call|um|am|bei|mit|von|Herr|Frau|le|à|chez|el|alle|om|op|o godz\.|saat)\.? )XXX?(?!\w)"
     r"|(?<!\d)\d{0,2}X{1,2}[/.]X{1,2}(?!\w)|X{2,}公司|XX+先生|XX+女士|(?<![\w])[〇○◯●]{2,}(?:様|さん|株式会社|会社|店)|[〇○◯●×]{1,2}月[〇○◯●×]{1,2}日"
+)
+_GAPS = re.compile(r"[£$€]\s?_{2,}|_{2,}\s?(?:€|%|Uhr\b|pm\b|am\b)|[(\[]placeholder[)\]]")
+_PARENTHESES = re.compile(r"\(([^()\n]{2,40})\)")
+# In round brackets stand asides, so that only these count there.
+_SURE_SLOTS = frozenset(
+    map(
+        fold,
+        "name|your name|first name|company name|amount|date|link|url|venue|speaker|speaker name|price|nombre|fecha|enlace|importe|nom|prénom"
+        "|lien|montant|datum|uhrzeit|betrag|vorname|nome|luogo|importo|valor|naam|bedrag|imię|kwota|isim|tutar|имя|ссылка|сумма|ім'я|сума".split("|"),
+    )
 )
 _MARKS = re.compile(r"(?<![\w.#-])(?:TBD|TBC|T\.B\.D\.|T\.B\.C\.)(?![\w-])|[(\[](?:tbd|tbc|t\.b\.c\.|t\.b\.d\.)[)\]]")
 _TODO = re.compile(
@@ -67,7 +77,7 @@ _ASKED = re.compile(
     r"(?i:\b(?:at|on|from|until|by|costs?|um|ab|bis|kostet|le|à|hasta|desde|alle|até|vanaf|od|saat)|[£€$])\s?\?{2,}|(?<=: )\?{3,}(?=\s|$)|\?\?/\?\?|(?<!\w)\?{2,}\s?(?:€|£|\$|Uhr|pm\b|am\b|zł)"
 )
 _HANDLE = re.compile(r"(?<!\w)@(?:HANDLE|handle|USERNAME|yourhandle|YOURHANDLE|yourname|accountname|ACCOUNT|BENUTZERNAME|NAME|PARTNER|SPEAKER|ARTIST|BRAND|TAG)(?!\w)")
-_ZEROS = re.compile(r"(?<![\w.,/-])(?:0{3,5}[ -]){1,3}0{3,6}(?![\w.,])|\b(?:01234[ -]?567[ -]?890|0123[ -]?456[ -]?789\d?|123-456-7890|1234 567 890)\b")
+_ZEROS = re.compile(r"(?<![\w.,/-])(?<!\w\w\d )(?<!\d\d )(?:0{3,5}[ -]){1,3}0{3,6}(?![\w.,])(?! ?\d)|\b(?:01234[ -]?567[ -]?890|0123[ -]?456[ -]?789\d?|123-456-7890|1234 567 890)\b")
 _ONLY_TEST = re.compile(r"\W{0,9}(?:(?:this is a |just a |dies ist ein |c'est un |esto es una |questo è un )?(?:test|testing|prueba|teste|essai|prova|тест|テスト|测试|اختبار|בדיקה)[\W\d]{0,9}){1,9}(?:post|tweet|beitrag)?\W{0,9}")
 _TEST_TEST = re.compile(r"(?i)(?<![\w\"“„«'])test,? test(?:,? test)?,?(?= (?:testing|post|123|ignore|of the|for the|from the)|[\W\d]{0,9}$)")
 _SPANISH = re.compile(r"\b(?:el|los|las|una|para|por|con|que|del|é|não|uma|você|em|os|as|na|do|dos|das|tudo|y|su)\b", re.IGNORECASE)
@@ -102,7 +112,7 @@ def _bracketed(reading: ReviewedText) -> Iterator[Found]:
         folded = fold(inner).strip(" .…:!?_-")
         if reading.in_code(match.start()) or not folded or folded in _EDITORIAL:
             continue
-        slot = folded.replace("_", " ") in _SLOTS
+        slot = _is_slot(folded.replace("_", " "))
         asked = not slot and _asks(folded)
         named = not slot and not asked and bool(re.search(r"^(?:[\w'-]{1,20} ){1,2}name$|^name (?:of|der|des|von)\b|x{2,}$", folded))
         if (slot and _is_tag(text, match)) or not (slot or asked or named):
@@ -112,6 +122,12 @@ def _bracketed(reading: ReviewedText) -> Iterator[Found]:
         if reading.in_quotes(match.start()) and not asked and folded.count(" ") == 0:
             continue  # an editor's word in what somebody said
         yield _placeholder(match[0])
+
+
+def _is_slot(folded: str) -> bool:
+    """One of the slots, or several of them side by side: `[first name last name]`."""
+    pieces = re.split(r"\s?[/|,&+]\s?|\s", folded)
+    return folded in _SLOTS or (1 < len(pieces) <= 4 and all(piece in _SLOTS for piece in pieces))
 
 
 def _is_tag(text: str, match: re.Match[str]) -> bool:
@@ -157,7 +173,7 @@ def _written_out(reading: ReviewedText) -> Iterator[Found]:
         if not reading.talks_code:
             yield _placeholder(text[start:end])
     spanish = reading.language[:2] in ("es", "pt") or len(_SPANISH.findall(text)) >= 2
-    patterns = [_CROSSES, _MARKS, _TK, _ASKED, _HANDLE, _ZEROS, _PASTE, _TEST_TEST]
+    patterns = [_CROSSES, _MARKS, _TK, _ASKED, _HANDLE, _ZEROS, _PASTE, _TEST_TEST, _GAPS]
     for pattern in [*patterns, *([] if spanish else [_TODO])]:
         for match in pattern.finditer(text):
             if reading.in_code(match.start()) or reading.in_quotes(match.start()) or reading.talks_code:
@@ -170,6 +186,9 @@ def _written_out(reading: ReviewedText) -> Iterator[Found]:
                 after = fold(text[match.end() : match.end() + 6])
                 if after.lstrip().startswith(("list", "-list")):
                     continue
+            yield _placeholder(match[0])
+    for match in _PARENTHESES.finditer(text):
+        if fold(match[1]).strip() in _SURE_SLOTS and not reading.talks_code and not reading.in_code(match.start()):
             yield _placeholder(match[0])
     if _ONLY_TEST.fullmatch(fold(text.strip())[:200]) and len(text) < 200:
         yield Found("placeholder", shown(text), "looks like a test")

@@ -101,7 +101,7 @@ _PIN = re.compile(r"\b(?:PIN|Pin)\b(?:[ -]?(?:Code|code))?(?:\s{0,2}[:=]\s{0,2}|
 _CVV = re.compile(r"\b(?:CVV2?|CVC2?|CVN|cvv|cvc)\b[^\d\n]{0,8}(\d{3,4})(?!\d)")
 _LOGIN = re.compile(
     r"(?i)\b(?:log-?ins?|credentials|user(?:name)?|benutzer(?:name)?|zugang|zugangsdaten|identifiants?|usuario|utente|usuário"
-    r"|gebruiker(?:snaam)?|użytkownik|kullanıcı(?: adı)?|логин|логін|اسم المستخدم|שם משתמש|用户名|ユーザー名|användare)"
+    r"|gebruiker(?:snaam)?|użytkownik|kullanıcı(?: adı)?|логин|логін|connexion|conexión|acceso|accesso|accès|inloggen|inlog|logowanie|giriş|вход|вхід|اسم المستخدم|שם משתמש|用户名|ユーザー名|användare)"
     r"\s{0,3}[:=]?\s{1,3}[^\s/|,;]{2,60}\s{0,3}[/|,;]\s{0,3}(?:[^\W\d_]{2,20}\s{0,2}[:=]?\s{0,3})?((?=\S{0,59}\d)(?=\S{0,59}[^\W\d_])\S{6,60})"
 )
 _USER_PASS = re.compile(r"(?i)\b(?:user|login|usr)\s{0,2}[:=]\s{0,2}\S{1,60}[\s,;/|]{1,5}(?:pass|pw|pwd|pass ?code|password)\s{0,2}[:=]\s{0,2}(\S{3,60})")
@@ -139,7 +139,10 @@ def _passwords(reading: ReviewedText) -> Iterator[Found]:
         linked = _LINKING.match(folded, behind)
         if linked:
             value = _VALUE.match(text, linked.end())
-            if value and _opens(value[1], text, value.end(1), network, by_colon=linked[0].rstrip()[-1:] in ":="):
+            word = linked[0].split()[-1:] or [""]
+            capital = linked.end() < len(text) and text[linked.end()].isupper()
+            stated = word[0][-1:] in (":", "=") or word[0] in ("lautet", "brzmi") or (network and capital)
+            if value and _opens(value[1], text, value.end(1), network, by_colon=stated):
                 yield Found("secret", masked(value[1]), "looks like a password; take it out", flagged=True)
                 continue
         beside = _BESIDE.match(text, behind)
