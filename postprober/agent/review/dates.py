@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
+from itertools import islice
 
 from postprober.agent.phrases import Phrases, fold
 from postprober.agent.review.reading import Found, ReviewedText, shown
@@ -18,6 +19,7 @@ _BYGONE = Phrases.listed("bygone")
 _YEARS = (1950, 2100)  # ours: weekdays of earlier years are for historians
 _LONG_AGO = timedelta(days=400)  # ours: an older date is told as history, not announced by mistake
 _NEAREST = timedelta(days=200)  # ours: a date without a year is the nearest one; half a year away it may be either
+_MOST = 60  # ours: dates of one text; a year's programme has about as many
 _ENGLISH_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _ENGLISH_MONTHS = tuple(calendar.month_name[1:])
 
@@ -91,7 +93,7 @@ class _Date:
 
 def find(reading: ReviewedText) -> Iterator[Found]:
     """Impossible dates and times, wrong weekdays, and past dates that are announced, all as doubts."""
-    dates = list(_dates(reading))
+    dates = list(islice(_dates(reading), _MOST))
     years = {int(year) for year in _YEAR_IN_TEXT.findall(reading.text)}
     told = set()
     for one in dates:

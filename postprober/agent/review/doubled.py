@@ -20,7 +20,7 @@ _VERBS = frozenset(
     " wait asked waited lived believed hand tune lives belongs stands".split()
 )
 # Words of one language that are rhythm in others: the letters by which that language is known.
-_ONLY_IN = {"do": "[ąęłśżźćń]", "i": "[ąęłśżźćń]", "no": "[ãõç]|você", "na": "[ãõç]|você|[а-я]"}
+_ONLY_IN = {"do": "[ąęłśżźćń]", "i": "[ąęłśżźćń]", "no": r"[ãõç]|\b(?:você|nossa|nosso|da|do|uma)\b", "na": "[ãõç]|você|[а-я]"}
 
 
 def find(reading: ReviewedText) -> Iterator[Found]:

@@ -27,8 +27,9 @@ def find(reading: ReviewedText) -> Iterator[Found]:
     """Directions turned round and letters that hide, flagged. Marks and isolates that right-to-left text needs are
     nothing of the kind."""
     text = reading.text
-    for match in _OVERRIDES.finditer(text):
-        yield _hidden(_around(text, match.start(), match.end()))
+    turned = _OVERRIDES.search(text)
+    if turned:
+        yield _hidden(_around(text, turned.start(), turned.end()))
     if _PAIRED.search(text) and (not _RIGHT_TO_LEFT.search(text) or not _balanced(text)):
         first = _PAIRED.search(text)
         if first:

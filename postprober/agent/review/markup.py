@@ -40,7 +40,7 @@ def find(reading: ReviewedText) -> Iterator[Found]:
     text = reading.text
     for pattern in (_HTML, _ENTITY, _MARKDOWN, _BBCODE, _ESCAPED, _FENCE):
         for match in pattern.finditer(text):
-            inside_link = pattern is _ENTITY and any(span.start <= match.start() < span.end for span in reading.links)
+            inside_link = pattern is _ENTITY and any(start <= match.start() < end for start, end in reading.links)
             if not (reading.talks_code or inside_link or (pattern is not _FENCE and reading.in_code(match.start()))):
                 yield Found("markup", shown(match[0]), MARKUP)
                 break

@@ -30,7 +30,7 @@ _ASIDE = re.compile(
 _PICTURE = re.compile(r"(?i)[\[(](?:pics?|photos?|pictures?|images?|bild|foto|imagen|immagine|zdjęcie|фото)\b[^\])\n]{0,60}?\b(?:here|ask|to come|to follow|follows|missing|tbc|hier|fragen|folgt|ici|aquí|qui|aqui|tu|тут|здесь)\b[^\])\n]{0,40}[\])]")
 _DOUBT = re.compile(r"(?i)[\[(](?:source|name|spelling|date|price|photo|picture|link|who|when|right|correct|quelle|datum|stimmt das|preis|nom|date exacte|fuente|fecha|precio|fonte|prezzo|preço|bron|prijs|źródło|cena|kaynak|fiyat|источник|цена|джерело|ціна)\s?\?{1,3}[\])]")
 _EMBARGO = re.compile(
-    r"(?i)\b(?:embargo(?:ed)?|sperrfrist|embargado|эмбарго|ембарго)\b[^\n]{0,12}?(?:until|till|bis|jusqu|hasta|fino|até|tot|do|до)\b[^\n]{0,12}?(?:\d{1,2}(?!\d)|mon|tue|wed|thu|fri|sat|sun|lun|mar|mer|jeu|ven|sam|dim|mie|jue|vie|sab|dom)"
+    r"(?i)\b(?:embargo(?:ed)?|sperrfrist|embargado|эмбарго|ембарго)\b[^\n]{0,12}?(?:until|till|bis|jusqu|hasta|fino|até|tot|do|до)\b[^\n]{0,12}?(?:(?<!\d)\d{1,2}(?!\d)|mon|tue|wed|thu|fri|sat|sun|lun|mar|mer|jeu|ven|sam|dim|mie|jue|vie|sab|dom)"
 )
 _VERSION = re.compile(r"(?i)^\W{0,3}(?:post|tweet|caption|text|copy|beitrag|version|entwurf|draft)(?: text)?(?:\s?#?\d{1,2})?\s?(?:v|version |fassung )\d{1,2}\b|(?<!\w)(?:final|FINAL)_(?:final|v\d|FINAL)")
 _LABEL = re.compile(r"(?i)^\W{0,3}(?:\*\*)?(?:caption|post text|tweet text|post copy|suggested post|suggested caption|social media post|option [1a]|variante [1a]|vorschlag [1a]?|proposition [1a]?|propuesta [1a]?)(?:\*\*)?\s?:\s")

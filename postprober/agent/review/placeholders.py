@@ -54,7 +54,7 @@ _CROSSES = re.compile(
     r"|(?:\b(?:at|on|by|for|with|until|from|Mr|Ms|Mrs|Dr|call|um|am|bei|mit|von|Herr|Frau|le|à|chez|el|alle|om|op|o godz\.|saat)\.? )XXX?(?!\w)"
     r"|(?<!\d)\d{0,2}X{1,2}[/.]X{1,2}(?!\w)|X{2,}公司|XX+先生|XX+女士|(?<![\w])[〇○◯●]{2,}(?:様|さん|株式会社|会社|店)|[〇○◯●×]{1,2}月[〇○◯●×]{1,2}日"
 )
-_GAPS = re.compile(r"[£$€]\s?_{2,}|_{2,}\s?(?:€|%|Uhr\b|pm\b|am\b)|[(\[]placeholder[)\]]")
+_GAPS = re.compile(r"[£$€]\s?_{2,}|(?<!_)_{2,20}\s?(?:€|%|Uhr\b|pm\b|am\b)|[(\[]placeholder[)\]]")
 _PARENTHESES = re.compile(r"\(([^()\n]{2,40})\)")
 # In round brackets stand asides, so that only these count there.
 _SURE_SLOTS = frozenset(
@@ -74,7 +74,7 @@ _TK = re.compile(
     re.IGNORECASE,
 )
 _ASKED = re.compile(
-    r"(?i:\b(?:at|on|from|until|by|costs?|um|ab|bis|kostet|le|à|hasta|desde|alle|até|vanaf|od|saat)|[£€$])\s?\?{2,}|(?<=: )\?{3,}(?=\s|$)|\?\?/\?\?|(?<!\w)\?{2,}\s?(?:€|£|\$|Uhr|pm\b|am\b|zł)"
+    r"(?i:\b(?:at|on|from|until|by|costs?|um|ab|bis|kostet|le|à|hasta|desde|alle|até|vanaf|od|saat)|[£€$])\s?\?{2,}|(?<=: )\?{3,20}(?=\s|$)|\?\?/\?\?|(?<![\w?])\?{2,10}\s?(?:€|£|\$|Uhr|pm\b|am\b|zł)"
 )
 _HANDLE = re.compile(r"(?<!\w)@(?:HANDLE|handle|USERNAME|yourhandle|YOURHANDLE|yourname|accountname|ACCOUNT|BENUTZERNAME|NAME|PARTNER|SPEAKER|ARTIST|BRAND|TAG)(?!\w)")
 _ZEROS = re.compile(r"(?<![\w.,/-])(?<!\w\w\d )(?<!\d\d )(?:0{3,5}[ -]){1,3}0{3,6}(?![\w.,])(?! ?\d)|\b(?:01234[ -]?567[ -]?890|0123[ -]?456[ -]?789\d?|123-456-7890|1234 567 890)\b")

@@ -9,8 +9,6 @@ from datetime import datetime
 from functools import cached_property
 
 from postprober.agent.phrases import Phrases, Words, fold, words_of
-from postprober.domain.entities import Span
-from postprober.domain.links import whole_links
 
 LONGEST_PIECE = 60  # ours: characters of a piece that a sentence shows
 _QUOTED = re.compile(
@@ -18,6 +16,7 @@ _QUOTED = re.compile(
     r"|「[^「」\n]{1,400}」|『[^『』\n]{1,400}』|《[^《》\n]{1,400}》|(?<!\w)['‘][^'‘’\n]{1,200}['’](?!\w)"
 )
 _CODED = re.compile(r"```.{1,4000}?```|`[^`\n]{1,300}`", re.DOTALL)
+_LINK = re.compile(r"(?:https?://|(?<![\w.])www\.)[^\s<>\"]{1,2000}", re.IGNORECASE)
 _CODE_TALK = Phrases.listed("code_talk")
 
 
@@ -49,8 +48,9 @@ class ReviewedText:
         return words_of(self.folded)
 
     @cached_property
-    def links(self) -> list[Span]:
-        return whole_links(self.text)
+    def links(self) -> list[tuple[int, int]]:
+        """Links with a scheme or `www.`; how much of them platforms would link does not matter here."""
+        return [match.span() for match in _LINK.finditer(self.text)]
 
     @cached_property
     def quoted(self) -> list[tuple[int, int]]:

@@ -178,7 +178,7 @@ def _opens(value: str, text: str, end: int, network: bool, *, by_colon: bool) ->
     if digits:
         return by_colon and (len(bare) >= 6 or (network and len(bare) >= 4))
     special = any(not char.isalnum() for char in bare.strip("'’-"))
-    alone = end >= len(text) or text[end] in "\n.,;!?)。、，！" or not text[end:].strip()
+    alone = value[-1] in ".!?" or end >= len(text) or text[end] in "\n.,;!?)。、，！" or not text[end:].strip()
     return by_colon and alone and len(bare) >= 5 and (network or (special and not bare.replace("-", "").replace("'", "").isalpha()))
 
 
