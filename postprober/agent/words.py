@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 _LISTS = Path(__file__).with_name("lists")
@@ -26,7 +27,7 @@ def by_language(name: str) -> dict[str, tuple[str, ...]]:
     return {language: tuple(lines) for language, lines in found.items()}
 
 
-def any_of(words: tuple[str, ...]) -> str:
+def any_of(words: Iterable[str]) -> str:
     """A regular expression for one of `words`."""
     return "|".join(map(re.escape, words))
 

@@ -74,7 +74,7 @@ _ISO = re.compile(r"(?<![\d-])(?P<year>(?:19|20)\d\d)-(?P<month>\d\d)-(?P<day>\d
 _YEAR_IN_TEXT = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
 _AT = r"(?:\bat|\bfrom|\buntil|\btill|\bstarts?|\bopens?|\bdoors|\bum|\bab|\bbis|\bbeginn:?|\beinlass:?|\buhrzeit:?|(?<!\w)à|\bdès|\ba las|\blas|\bdesde las|\balle|\bdalle|\bore|(?<!\w)às|\bom|\bvanaf|\bo godz\.|\bod godz\.|\bgodz\.|\bsaat|(?<!\w)о|(?<!\w)об|(?<!\w)в|(?<!\w)у|(?<!\w)с|(?<!\w)з|\bkl\.?|الساعة|בשעה|時間:?|时间:?|(?<![\w-])time:?|(?<![\w-])hora:?|(?<![\w-])heure:?|(?<![\w-])ora:?)"
 _TIME = re.compile(
-    rf"{_AT}\s{{1,2}}(?P<hour>\d{{1,2}})(?:[:.h](?P<minute>\d\d)(?![\d.]))(?!\s?(?:%|€|km|kg|m\b|mln|Mio|ml|points?|goals?))"
+    rf"{_AT}\s{{1,2}}(?P<hour>\d{{1,2}})(?:[:.h](?P<minute>\d\d)(?![\d.])|\s?h(?!\w))(?!\s?(?:%|€|km|kg|m\b|mln|Mio|ml|points?|goals?))"
     r"|(?<![\d:.,])(?P<hour2>\d{1,2})(?:[:.](?P<minute2>\d\d))?\s?(?:Uhr|uhr|h00|часов|годин[аи]?\b)|(?<![\d:.,])(?P<hour3>\d{1,2})(?::(?P<minute3>\d\d))\s?(?:[ap]\.?m\.?\b|Uhr)"
 )
 

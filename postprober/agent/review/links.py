@@ -21,7 +21,7 @@ _PRIVATE = re.compile(
 _INSIDE_HOST = re.compile(r"(?:^|\.)(?:local|test|internal|localhost|lan|intranet|invalid|corp|localdomain|home\.arpa)$")
 _STAGING = re.compile(
     r"^(?:staging|stage|stg|preview|dev|develop|test|testing|tests|uat|qa|preprod|pre-prod|sandbox|acceptance|acc|integration|int|entwicklung|intern|internal|intranet|prueba|pruebas|preproduccion|recette|preprod|collaudo|homologacao|hml)(?:\d{0,2})$"
-    r"|(?:^|-)(?:staging|preview|preprod|uat|stg)(?:-|\d|$)|-git-|^deploy-preview-\d|--staging$"
+    r"|(?:^|-)(?:staging|preview|preprod|uat|stg)(?:-|\d|$)|-(?:dev|test|stage)$|-git-|^deploy-preview-\d|--staging$"
 )
 _OWN_STAGING = re.compile(r"-(?:staging|stage|preview|preprod|uat|testsite)\.[a-z]{2,10}$|(?:^|\.)(?:staging|preprod)[-.]")
 _TUNNELS = re.compile(
@@ -77,7 +77,7 @@ _FILE = re.compile(
 )
 _BROKEN = re.compile(
     r"(?i)(?<!\w)(?:h?t{3,5}ps?|htt?t?t?pss|htps?|ttps?|hhttps?|httsp?|htpps?|httpps?|hxxps?|hptts?|hhtps?|thttps?|htttps?):/{1,3}[^\s]{1,200}|(?<!\w)https?:/{0,3}[ \u00a0]{1,2}(?:/{1,2} ?)?(?:www\.)?[\w-]{2,60}\.[a-z]{2,10}[^\s]{0,200}"
-    r"|(?<!\w)https?//[^\s]{2,200}|(?<!\w)https?:/(?!/)[\w][^\s]{2,200}|(?<!\w)https?:(?![/\s\w\\\"'])[^\s]{2,100}|(?<!\w)https?;//[^\s]{1,200}|(?<!\w)https?:\\\\[^\s]{1,200}|(?<!\w)https?://https?:?/{0,2}[^\s]{1,200}|(?<!\w)https?:///[^\s]{1,200}"
+    r"|(?<!\w)https?:www\.[^\s]{2,200}|(?<![\w.])www\.[\w-]{2,60},[a-z]{2,4}\b(?!\s)|(?<!\w)https?://(?!localhost)[a-z0-9-]{2,40}(?=\s|$)|(?<!\w)https?//[^\s]{2,200}|(?<!\w)https?:/(?!/)[\w][^\s]{2,200}|(?<!\w)https?:(?![/\s\w\\\"'])[^\s]{2,100}|(?<!\w)https?;//[^\s]{1,200}|(?<!\w)https?:\\\\[^\s]{1,200}|(?<!\w)https?://https?:?/{0,2}[^\s]{1,200}|(?<!\w)https?:///[^\s]{1,200}"
     r"|(?<![\w.])www\.{2,}[\w-][^\s]{1,100}|(?<![\w.])www,[\w-]{2,60}\.[a-z]{2,10}|(?<![\w.])ww\.[\w-]{2,60}\.[a-z]{2,10}\b|(?<![\w.])wwww+\.[\w-]{2,60}\.[a-z]{2,10}\b|(?<![\w.])www [\w-]{2,60}\.[a-z]{2,4}\b|(?<!\w)https?://[\w.-]{1,100} \.[a-z]{2,10}\b|(?<!\w)https?://[\w-]{2,60}(?:\.[\w-]{2,60})?,[a-z]{2,4}(?:/|\s|$)"
     r"|(?<!\w)https?://[\w.-]{2,80}\.\.[\w-]{2,40}|(?<!\w)https?://[\w-]{2,60}\.(?:con|cmo|ocm|vom|xom|comm|rog|ogr|nett)(?:/|\s|$)|(?<!\w)https?://(?:www|WWW)(?:\s|$|/)"
 )

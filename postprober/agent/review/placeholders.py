@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from postprober.agent.phrases import Phrases, fold
 from postprober.agent.review.reading import Found, ReviewedText, shown
-from postprober.agent.words import read
+from postprober.agent.words import any_of, by_language, read
 
 PLACEHOLDER = "looks like a placeholder"
 TEMPLATE = "looks like a slot of a template that was not filled in"
@@ -23,12 +23,13 @@ _EDITORIAL = frozenset("sic … ... !".split())
 # Slots of: Mustache, Jinja, Liquid; ERB; shells; Mailchimp; Word; Excel's errors; printf; and their likes.
 _TEMPLATES = re.compile(
     r"\{\{(?!\s{0,3}(?:hugs?|kiss)\b)[^{}\n]{1,80}\}\}|\{%[^%\n]{1,80}%\}|<%=?[^%\n]{1,80}%>|\$\{[^{}\n]{1,80}\}"
-    r"|\*\|[A-Za-z_:0-9-]{1,40}\|\*|(?<![\w%])%%?[A-Z][A-Z0-9_]{2,30}%%?(?![\w%])|\[\[[^\[\]\n]{1,40}\]\]|\[%[^%\n]{1,60}%\]"
+    r"|\*\|[A-Za-z_:0-9-]{1,40}\|\*|(?<![\w%])%%?[A-Z][A-Z0-9_]{2,30}%%?(?![\w%])|%%[A-Za-z_]{2,30}%%|\[\[[^\[\]\n]{1,40}\]\]|\[%[^%\n]{1,60}%\]"
     r"|#(?:NAME|REF|VALUE|DIV/0|N/A|NULL|NUM|BEZUG|WERT|NOM|VALEUR|NOMBRE|VALOR|RIF|VALORE)[?!]|«[A-Za-z]{1,30}_[A-Za-z_]{1,30}»"
     r"|\[object Object\]|<<\s?[A-Za-z_ ]{2,30}\s?>>|\{![\w.]{2,60}\}|@@\w{2,30}@@|__[A-Z][A-Z_]{2,30}__"
     r"|\b(?:FIRST|LAST|FULL|USER|COMPANY|CUSTOMER)_?NAME\b|\bFNAME\b|\bLNAME\b|(?<!\w)\$(?:FIRST|LAST)?NAME\$?(?!\w)|(?<!\w)\$(?:[A-Z]{7,30}|[A-Z]{2,20}_[A-Z_]{2,20})(?!\w)"
 )
 _BRACES = re.compile(r"(?<![\\$\w{^_}])\{([^\W\d_][\w .-]{1,30}|\d)\}(?!\})")
+_EMOTES = frozenset(("hug", "hugs", "kiss", "kisses", "sigh", "smile", "wink"))
 _PRINTF = re.compile(r"(?<![\d%\w])(?<!\d )%(?:\d\$)?[sd](?![\w%])")
 _GREETING = (
     r"(?:hi|hello|hey|dear|welcome|hallo|liebe|lieber|liebe/r|guten tag|bonjour|cher|chère|salut|hola|estimad[oa]|querid[oa]|ciao|gentile|caro"
@@ -36,12 +37,17 @@ _GREETING = (
     r"|вітаємо|привіт|مرحبا|مرحباً|أهلا|שלום|היי|hej|happy birthday|congratulations|thank you|thanks)"
 )
 _NOTHING_AT_ALL = re.compile(
-    rf"(?i:\b{_GREETING})[ ,]{{1,3}}(undefined|null|NaN|nil|none|n/a)\b(?! and void)"
+    rf"(?i:\b{_GREETING})[ ,]{{1,3}}(undefined|null|NaN|nil|None|n/a)\b(?! and void)"
     r"|(?:(?<=^)|(?<=[.!?:,] )|(?:\b(?:[Ff]or|[Tt]o|[Ff]rom|[Bb]y|[Aa]t|[Ww]ith|[Oo]n|[Hh]ave|[Hh]as|[Ii]n|[Oo]nly|[Oo]f|[Uu]m|[Mm]it|[Vv]on|[Ff]ür|[Bb]ei"
     r"|[Dd]e|[Ee]n|[Cc]on|[Pp]or|[Àà]|[Pp]our|[Vv]oor|[Mm]et|[Dd]la|[Нн]а|[Зз]а|[Дд]ля)\s)|[£€$]\s?)(undefined|null|NaN)(?! and void)"
     r"(?=\s{0,2}(?:[,.!?%€$£:]|$|(?:new|is|on|at|days?|points?|items?|messages?|and|will|has|hours?|people|tickets?|left|Uhr|Euro|Tage|Punkte|minutes?)\b))"
     r"|(?<!\w)NaN(?!\w)|(?<!\w)(?:undefined|null)\s?[%€£]|[£€$]\s?(?:NaN|undefined|null)\b|\b(?:undefined undefined|null null)\b"
 )
+_UNNAMED = re.compile(
+    rf"(?i:\b{_GREETING})[ ,]{{1,2}}((?:\[[^\]\n]{{1,30}}\]|<[^<>\n]{{1,30}}>)|(?:NAME|VORNAME|NOM|PRÉNOM|NOMBRE|NOME|NAAM|IMIĘ|İSİM|ИМЯ|CUSTOMER|KUNDE|FIRSTNAME)\b)"
+)
+# "We are [AGE] years old": in capitals amid a sentence; what stands at its ends is a tag ("[LIVE]").
+_AMID = re.compile(r"(?<=[a-zà-ÿ] )\[(?!SIC|REDACTED|CENSORED)[A-Z][A-Z _]{1,25}\](?= ?[a-zà-ÿ.,!?])")
 _NAMELESS = re.compile(
     r"(?i)(?:^|[\n.!?]\s?)((?:dear|liebe|lieber|liebe/r|cher|chère|estimad[oa]|gentile|beste|drogi|droga|prezad[oa]|sayın|sevgili"
     r"|уважаемый|уважаемая|дорогой|дорогая|шановний|шановна|kära)\s{1,3}[,!:]|(?:hi|hello|hey|hallo|hola|ciao|olá|merhaba|cześć|привет|здравствуйте|hej) ,"
@@ -49,7 +55,7 @@ _NAMELESS = re.compile(
 )
 _CROSSES = re.compile(
     r"(?<![\w])X{4,}(?![\w])|(?<![\w])xxxx+(?=\s?(?:Uhr|€|EUR|Euro|%|h\b))"
-    r"|[£$€]\s?[Xx]{2,}(?:[.,][Xx]{1,2})?|(?<![\w])[Xx]{2,}(?:[.,:/-][Xx]{2,})+\.?|(?<!\w)[Xx]{2}\.\s?[Xx]{2}\.?"
+    r"|[£$€]X(?![\w])|[£$€]\s?[Xx]{2,}(?:[.,][Xx]{1,2})?|(?<![\w])[Xx]{2,}(?:[.,:/-][Xx]{2,})+\.?|(?<!\w)[Xx]{2}\.\s?[Xx]{2}\.?"
     r"|(?<!\w)[Xx]{2,3}\s?(?:%|€|EUR\b|Euro\b|Uhr\b|zł\b|TL\b|руб\b|грн\b|元|円|%)|(?<!\w)XX(?:\.|/)\d{2}(?:\.|/)\d{2,4}"
     r"|(?:\b(?:at|on|by|for|with|until|from|Mr|Ms|Mrs|Dr|call|um|am|bei|mit|von|Herr|Frau|le|à|chez|el|alle|om|op|o godz\.|saat)\.? )XXX?(?!\w)"
     r"|(?<!\d)\d{0,2}X{1,2}[/.]X{1,2}(?!\w)|X{2,}公司|XX+先生|XX+女士|(?<![\w])[〇○◯●]{2,}(?:様|さん|株式会社|会社|店)|[〇○◯●×]{1,2}月[〇○◯●×]{1,2}日"
@@ -64,6 +70,9 @@ _SURE_SLOTS = frozenset(
         "|lien|montant|datum|uhrzeit|betrag|vorname|nome|luogo|importo|valor|naam|bedrag|imię|kwota|isim|tutar|имя|ссылка|сумма|ім'я|сума".split("|"),
     )
 )
+_MONTH = any_of(sorted({form.strip() for lines in by_language("months").values() for line in lines for form in line.split(",") if len(form.strip()) > 2}))
+_CROSSED_DAY = re.compile(rf"(?<!\w)XX?\.? (?:de |di )?(?i:{_MONTH})(?!\w)|(?<!\w)(?i:{_MONTH}) XX(?!\w)")
+_INSERT = re.compile(r"(?i)\binsert (?:(?:a|your|the) )?(?:[\w-]{2,20} ){1,3}here\b|\b(text|copy|word)(?: \1){2,}\b|\b(?:your[.-]?name|your[.-]?e?mail|name|user|e?mail)@(?:company|domain|e?mail|firma|empresa|azienda|bedrijf|entreprise)\.\w{2,3}\b")
 _MARKS = re.compile(r"(?<![\w.#-])(?:TBD|TBC|T\.B\.D\.|T\.B\.C\.)(?![\w-])|[(\[](?:tbd|tbc|t\.b\.c\.|t\.b\.d\.)[)\]]")
 _TODO = re.compile(
     r"[(\[]\s?TO-?DO\b[^)\]\n]{0,60}[)\]]|(?<![\w#])TO-?DO(?=\s?:|\s?-\s|\s(?:add|write|insert|check|fix|ask|update|link|replace|get|find|confirm)\b)|(?<!\w)FIXME(?!\w)"
@@ -115,7 +124,7 @@ def _bracketed(reading: ReviewedText) -> Iterator[Found]:
         slot = _is_slot(folded.replace("_", " "))
         asked = not slot and _asks(folded)
         named = not slot and not asked and bool(re.search(r"^(?:[\w'-]{1,20} ){1,2}name$|^name (?:of|der|des|von)\b|x{2,}$", folded))
-        if (slot and _is_tag(text, match)) or not (slot or asked or named):
+        if (slot and folded.strip("x") and _is_tag(text, match)) or not (slot or asked or named):
             continue
         if _ELSEWHERE.search(inner) or (match[0].startswith("【") and not asked) or (reading.talks_code and match[2]):
             continue
@@ -155,7 +164,8 @@ def _slots(reading: ReviewedText) -> Iterator[Found]:
         if not talks and not reading.in_code(match.start()):
             yield _template(match[0])
     for match in _BRACES.finditer(text):
-        if not talks and not reading.in_code(match.start()) and match[1].lower() not in ("hug", "hugs", "kiss", "kisses"):
+        one_word = " " not in match[1] or _is_slot(fold(match[1]))
+        if one_word and not talks and not reading.in_code(match.start()) and match[1].lower() not in _EMOTES:
             yield _template(match[0])
     for match in _PRINTF.finditer(text):
         if not talks and not reading.in_code(match.start()):
@@ -163,6 +173,9 @@ def _slots(reading: ReviewedText) -> Iterator[Found]:
     for match in _NOTHING_AT_ALL.finditer(text):
         if not talks and not reading.in_code(match.start()) and not reading.in_quotes(match.start()):
             yield _template(match[0].strip())
+    for match in _UNNAMED.finditer(text):
+        if not talks and not reading.in_quotes(match.start(1)):
+            yield _template(match[1])
     for match in _NAMELESS.finditer(text):
         yield Found("template", shown(match[1]), "has no name in it, as when a template was not filled in")
 
@@ -173,11 +186,13 @@ def _written_out(reading: ReviewedText) -> Iterator[Found]:
         if not reading.talks_code:
             yield _placeholder(text[start:end])
     spanish = reading.language[:2] in ("es", "pt") or len(_SPANISH.findall(text)) >= 2
-    patterns = [_CROSSES, _MARKS, _TK, _ASKED, _HANDLE, _ZEROS, _PASTE, _TEST_TEST, _GAPS]
+    patterns = [_CROSSES, _MARKS, _TK, _ASKED, _HANDLE, _ZEROS, _PASTE, _TEST_TEST, _GAPS, _CROSSED_DAY, _INSERT, _AMID]
     for pattern in [*patterns, *([] if spanish else [_TODO])]:
         for match in pattern.finditer(text):
             if reading.in_code(match.start()) or reading.in_quotes(match.start()) or reading.talks_code:
                 continue
+            if pattern is _INSERT and text[max(0, match.start() - 1) : match.start()] == "*":
+                continue  # "*insert joke here*"
             if pattern is _PASTE and reading.links:
                 continue
             if pattern is _CROSSES and re.search(r"(?i)size|größe|talla|taille|love|bowl|grandes? taille", text[max(0, match.start() - 12) : match.start()]):

@@ -102,10 +102,25 @@ _CVV = re.compile(r"\b(?:CVV2?|CVC2?|CVN|cvv|cvc)\b[^\d\n]{0,8}(\d{3,4})(?!\d)")
 _LOGIN = re.compile(
     r"(?i)\b(?:log-?ins?|credentials|user(?:name)?|benutzer(?:name)?|zugang|zugangsdaten|identifiants?|usuario|utente|usuário"
     r"|gebruiker(?:snaam)?|użytkownik|kullanıcı(?: adı)?|логин|логін|connexion|conexión|acceso|accesso|accès|inloggen|inlog|logowanie|giriş|вход|вхід|اسم المستخدم|שם משתמש|用户名|ユーザー名|användare)"
-    r"\s{0,3}[:=]?\s{1,3}[^\s/|,;]{2,60}\s{0,3}[/|,;]\s{0,3}(?:[^\W\d_]{2,20}\s{0,2}[:=]?\s{0,3})?((?=\S{0,59}\d)(?=\S{0,59}[^\W\d_])\S{6,60})"
+    r"\s{0,3}(?:[:=]|is\b)?\s{1,3}[^\s/|,;]{2,60}\s{0,3}(?:[/|,;]|\band\b|\bund\b|\bet\b|\ben\b|\by\b)\s{0,3}(?:[^\W\d_]{2,20}\s{0,2}[:=]?\s{0,3})?((?=\S{0,59}\d)(?=\S{0,59}[^\W\d_])\S{6,60})"
 )
 _USER_PASS = re.compile(r"(?i)\b(?:user|login|usr)\s{0,2}[:=]\s{0,2}\S{1,60}[\s,;/|]{1,5}(?:pass|pw|pwd|pass ?code|password)\s{0,2}[:=]\s{0,2}(\S{3,60})")
 _PW = re.compile(r"(?i)(?<![\w?&;-])(?:pw|pwd|pass|passw)\s{0,2}[:=]\s{0,2}((?=\S{0,40}\d)\S{5,60})")
+# "WiFi: Guests / Dinosaur2024", "our wifi is Dino and the code is TRex-2026"
+_NETWORK_PAIR = re.compile(r"(?i)\b(?:wi-?fi|wlan|вай-?фай)\b[^\n/|]{0,40}[/|]\s{0,2}([^\s,;]{6,60})")
+_NETWORK_CODE = re.compile(
+    r"(?i)\b(?:code|key|schlüssel|clé|clave|chiave|chave|código|codice|sleutel|klucz|kod|anahtar|ключ|код)\b[^\d\n:=.!?]{0,20}?(?:\s?[:=]|\s(?:is|ist|lautet|est|es|è|é|to)(?=\s)|(?=\s))\s{0,2}([^\s,;]{6,60})"
+)
+_OFFER = re.compile(r"(?i)%|discount|voucher|promo|coupon|\boff\b|rabatt|gutschein|descuento|sconto|desconto|korting|rabat|indirim|скидк|знижк")
+_OTHERS = (
+    ("a PIN", re.compile(r"\bPIN\b[^\d\n.!?:]{0,30}(?:\bis\b|\bist\b|\blautet\b|\best\b|\bes\b|è|é|:|=)\s{0,2}(\d{4,6})(?!\d)")),
+    ("a PUK", re.compile(r"\bPUK\b\D{0,10}(\d{8})(?!\d)")),
+    ("the combination of a lock", re.compile(r"(?i)\bcombination\b[^\d\n]{0,15}(\d{1,2}[- ]\d{1,2}[- ]\d{1,2})(?!\d)")),
+    ("codes for signing in", re.compile(r"(?i)\b(?:backup|recovery) codes?\b[^\n]{0,10}?((?=[\w-]{0,12}\d)\w{4,6}-\w{4,6})\b")),
+    ("a sign-in with its password", re.compile(r"\bcurl\b[^\n]{0,80}?\s(?:-u|--user)\s{1,2}[^\s:]{1,40}:(\S{3,60})")),
+    ("a token", re.compile(r"(?i)(?<![\w?&-])(?:token|secret|key)\s?[:=]\s{0,2}[\"'`]?((?=[\w+/=-]{0,200}\d)[\w+/=-]{20,250})")),
+    ("a sign-in with its password", re.compile(r"(?i)\bAuthorization:\s?Basic\s{1,2}([A-Za-z0-9+/=]{8,200})")),
+)
 _YEARS = range(1900, 2100)
 
 
@@ -134,7 +149,7 @@ def _passwords(reading: ReviewedText) -> Iterator[Found]:
         if reading.in_quotes(start) and reading.talks_code:
             continue
         behind = end
-        while behind < len(text) and behind < end + 8 and text[behind].isalpha():  # endings: "şifremiz", "паролем"
+        while text[end - 1] < "\u3040" and behind < len(text) and behind < end + 8 and text[behind].isalpha():  # endings: "şifremiz", "паролем"
             behind += 1
         linked = _LINKING.match(folded, behind)
         if linked:
@@ -152,6 +167,17 @@ def _passwords(reading: ReviewedText) -> Iterator[Found]:
         for match in pattern.finditer(text):
             if "://" not in match[0] and _bare(match[1]) not in _COMMON:
                 yield Found("secret", masked(match[1]), "looks like a sign-in with its password; take it out", flagged=True)
+
+
+    if network and not _OFFER.search(text):
+        for pattern in (_NETWORK_PAIR, _NETWORK_CODE):
+            for match in pattern.finditer(text):
+                if _mixed(match[1]):
+                    yield Found("secret", masked(match[1]), "looks like a password; take it out", flagged=True)
+    for name, pattern in _OTHERS:
+        for match in pattern.finditer(text):
+            if match[1] not in _COMMON:
+                yield _secret(match[1], name)
 
 
 def _bare(value: str) -> str:
@@ -176,18 +202,22 @@ def _opens(value: str, text: str, end: int, network: bool, *, by_colon: bool) ->
     if letters and digits:
         return len(bare) >= 5 and not re.fullmatch(r"[^\W\d_]+-\d{1,3}|\d{1,3}-[\w-]+", bare)
     if digits:
-        return by_colon and (len(bare) >= 6 or (network and len(bare) >= 4))
+        return len(bare) >= 6 or (by_colon and network and len(bare) >= 4)
     special = any(not char.isalnum() for char in bare.strip("'’-"))
     alone = value[-1] in ".!?" or end >= len(text) or text[end] in "\n.,;!?)。、，！" or not text[end:].strip()
-    return by_colon and alone and len(bare) >= 5 and (network or (special and not bare.replace("-", "").replace("'", "").isalpha()))
+    ends = end >= len(text) or text[end] == "\n"
+    return by_colon and alone and len(bare) >= 5 and (network or ends or (special and not bare.replace("-", "").replace("'", "").isalpha()))
 
 
 def _codes(reading: ReviewedText) -> Iterator[Found]:
     """Short numbers that open a door, an account or a card."""
     text, folded = reading.text, reading.folded
+    indian = re.compile(r"pin[ -]?code")  # in India that is the number of a post office
     for phrases, name in ((_ONE_TIME, "a one-time code"), (_PINS, "an access code")):
-        for _, end in phrases.find(folded, reading.words):
+        for start, end in phrases.find(folded, reading.words):
             number = _NUMBER.match(folded, end)
+            if number and len(number[1]) > 5 and indian.match(folded, start):
+                continue
             if number and not reading.in_quotes(number.start(1)):
                 digits = re.sub(r"\D", "", number[1])
                 if digits not in _COMMON and int(digits) not in _YEARS:
