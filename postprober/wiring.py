@@ -94,7 +94,14 @@ def model_without_installation(settings: Settings, clock: Clock) -> LanguageMode
     if not settings.ai_api_key:
         raise BadInput("No model is set up: set POSTPROBER_AI_API_KEY, or leave --model out.")
     extras.need("ai")
-    return _model(settings, _CountedHere(settings.ai_tokens_per_day), HttpClient(Pools(allow_private=settings.sandbox, trusted_hosts=settings.trusted_hosts(), inside=settings.sandbox)), clock)
+    return _model(
+        settings,
+        _CountedHere(settings.ai_tokens_per_day),
+        HttpClient(
+            Pools(allow_private=settings.sandbox, trusted_hosts=settings.trusted_hosts(), inside=settings.sandbox)
+        ),
+        clock,
+    )
 
 
 def _model(settings: Settings, token_budget: TokenBudget, http: HttpClient, clock: Clock) -> LanguageModel:

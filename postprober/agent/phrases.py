@@ -79,7 +79,11 @@ class Phrases:
         for start, word in words:
             for phrase, offset, open_end in self._by_word.get(word, ()):
                 begin = start - offset
-                if begin >= 0 and folded.startswith(phrase, begin) and _apart(folded, begin, begin + len(phrase), open_end):
+                if (
+                    begin >= 0
+                    and folded.startswith(phrase, begin)
+                    and _apart(folded, begin, begin + len(phrase), open_end)
+                ):
                     yield begin, begin + len(phrase)
             for phrase, offset, _ in self._prefixes.get(word[:2], ()):
                 begin = start - offset

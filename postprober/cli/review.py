@@ -14,8 +14,8 @@ import typer
 
 from postprober.agent.advisor import Advisor
 from postprober.agent.brief import Brief, Target
-from postprober.clock import Clock, SystemClock
 from postprober.cli.output import console, say
+from postprober.clock import Clock, SystemClock
 from postprober.domain.advice import Review
 from postprober.domain.platform import Platform, known
 from postprober.platforms.registry import LIMITS
@@ -26,13 +26,37 @@ BAD_INPUT = 2
 LONGEST = 100_000  # ours: characters of one text; no platform takes as many
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8}){0,3}")
 # Languages for which there are lists of words; in others the rules see what needs no words.
-LISTED = frozenset("en de fr es it pt nl pl tr ru uk ar he ja zh sv da nb no nn cs".split())
+LISTED = frozenset(
+    [
+        "en",
+        "de",
+        "fr",
+        "es",
+        "it",
+        "pt",
+        "nl",
+        "pl",
+        "tr",
+        "ru",
+        "uk",
+        "ar",
+        "he",
+        "ja",
+        "zh",
+        "sv",
+        "da",
+        "nb",
+        "no",
+        "nn",
+        "cs",
+    ]
+)
 _VERDICTS = {"appropriate": "No issues found", "unsure": "Look again", "flagged": "Flagged"}
 HATE = "Rules look for slips, secrets, plain threats and plain fraud. They do not look for hate: read it yourself."
 
 
 @dataclass
-class Asked:
+class ReviewLine:
     """One text that is to be reviewed. `notes`: what could not be used of what was told about it."""
 
     id: Any
@@ -69,14 +93,14 @@ def command(
     raise typer.Exit(BAD_INPUT if bad else 0)
 
 
-def brief_of(one: Asked, clock: Clock) -> Brief:
+def brief_of(one: ReviewLine, clock: Clock) -> Brief:
     """The same as for a post of one account; without a platform the widest limits."""
     platform = one.platform or max(known(), key=lambda other: LIMITS[Platform(other)].max_length)
     target = Target(None, Platform(platform), LIMITS[Platform(platform)], (one.text,))
     return Brief((target,), (), clock.now(), language=one.language)
 
 
-def _asked(stdin: BinaryIO, as_json: bool) -> Iterator[tuple[int, Asked | str]]:
+def _asked(stdin: BinaryIO, as_json: bool) -> Iterator[tuple[int, ReviewLine | str]]:
     """(number of the line, what is asked or why it cannot be read). JSON lines when a line begins like an object (without
     --json: when the first one is one); else all of it is one text, number 0."""
     kept: list[bytes] = []
@@ -93,7 +117,7 @@ def _asked(stdin: BinaryIO, as_json: bool) -> Iterator[tuple[int, Asked | str]]:
         return
     whole = b"".join([*kept, *stdin])
     try:
-        yield 0, Asked(None, whole.decode("utf-8").removesuffix("\n"))
+        yield 0, ReviewLine(None, whole.decode("utf-8").removesuffix("\n"))
     except UnicodeDecodeError:
         yield 1, "The text is not UTF-8."
 
@@ -106,19 +130,19 @@ def _is_asked(line: bytes) -> bool:
     return isinstance(found, dict) and "text" in found
 
 
-def _lines(lines: Iterable[bytes]) -> Iterator[tuple[int, Asked | str]]:
+def _lines(lines: Iterable[bytes]) -> Iterator[tuple[int, ReviewLine | str]]:
     told: set[str] = set()
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         one = _read(line)
-        if isinstance(one, Asked):  # what is said of a whole file is said once
+        if isinstance(one, ReviewLine):  # what is said of a whole file is said once
             one.notes = [note for note in one.notes if note not in told]
             told.update(one.notes)
         yield number, one
 
 
-def _read(line: bytes) -> Asked | str:
+def _read(line: bytes) -> ReviewLine | str:
     try:
         found = json.loads(line.decode("utf-8-sig"))
     except UnicodeDecodeError:
@@ -132,7 +156,7 @@ def _read(line: bytes) -> Asked | str:
         return '"text" is missing.' if text is None else '"text" is not a string.'
     if len(text) > LONGEST:
         return f'"text" has {len(text):,} characters; the limit is {LONGEST:,}.'
-    one = Asked(found.get("id"), text)
+    one = ReviewLine(found.get("id"), text)
     extra = sorted(set(map(str, found)) - {"id", "text", "platform", "language"})
     if extra:
         one.notes.append(f"Not used: {', '.join(extra[:10])}.")
@@ -141,7 +165,7 @@ def _read(line: bytes) -> Asked | str:
     return one
 
 
-def _platform(one: Asked, platform: Any) -> None:
+def _platform(one: ReviewLine, platform: Any) -> None:
     if platform in (None, ""):
         return
     if platform in known():
@@ -150,7 +174,7 @@ def _platform(one: Asked, platform: Any) -> None:
         one.notes.append(f"There is no platform {platform!r}; it is one of {', '.join(known())}. Reviewed without one.")
 
 
-def _language(one: Asked, language: Any) -> None:
+def _language(one: ReviewLine, language: Any) -> None:
     if language in (None, ""):
         return
     if not isinstance(language, str) or not _LANGUAGE.fullmatch(language):
@@ -161,7 +185,7 @@ def _language(one: Asked, language: Any) -> None:
         one.notes.append(f"The rules have no words of the language {language}; they see only what needs none.")
 
 
-def _emit(one: Asked, told: Review) -> None:
+def _emit(one: ReviewLine, told: Review) -> None:
     reasons = [vars(detail) for detail in told.details]
     if told.verdict != "appropriate":  # what a model says has no piece
         known_ones = {detail.message for detail in told.details}
@@ -178,7 +202,7 @@ def _emit(one: Asked, told: Review) -> None:
     console.file.flush()
 
 
-def _say(one: Asked, told: Review, number: int) -> None:
+def _say(one: ReviewLine, told: Review, number: int) -> None:
     name = f"{one.id if one.id is not None else f'Line {number}'}: " if number else ""
     say(f"{name}{_VERDICTS[told.verdict]} (by {told.by})")
     if told.verdict != "appropriate":

@@ -71,7 +71,15 @@ def test_the_rules_flag_what_nobody_wants_out_by_accident(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["Hello {{name}}", "TODO: write this", "Lorem ipsum dolor", "", "What a shitty day", "Account DE89 3704 0044 0532 0130 00", "See http://192.168.1.10/login"]
+    [
+        "Hello {{name}}",
+        "TODO: write this",
+        "Lorem ipsum dolor",
+        "",
+        "What a shitty day",
+        "Account DE89 3704 0044 0532 0130 00",
+        "See http://192.168.1.10/login",
+    ],
 )
 def test_the_rules_are_unsure_about_what_looks_unfinished_or_coarse(text: str) -> None:
     assert review(brief(text)).verdict == "unsure"

@@ -115,6 +115,13 @@ def in_review(rest: Rest) -> str:
     return f"/api/posts/{made['id']}/review"
 
 
+def doubted(rest: Rest) -> str:
+    """A draft with a placeholder in it, for an account that can remember that it is meant."""
+    account = rest.installation.link("bluesky")
+    made = rest.draft(content="Meet us at [Venue]!", account_ids=[account.id])
+    return f"/api/posts/{made['id']}/review/intended"
+
+
 def proposed(act: str) -> Callable[[Rest], str]:
     """A failed delivery whose repair waits for a word."""
 
@@ -248,6 +255,9 @@ CASES: dict[str, Case] = {
     "post /api/posts/{post_id}/suggestions/{suggestion_id}/accept": Case(suggested("accept"), 200, 404),
     "post /api/posts/{post_id}/suggestions/{suggestion_id}/refuse": Case(suggested("refuse"), 200, 404),
     "post /api/posts/{post_id}/review": Case(in_review, 200, 404, options=body(approve=True)),
+    "post /api/posts/{post_id}/review/intended": Case(
+        doubted, 200, 404, options=body(kind="placeholder", piece="[Venue]")
+    ),
     "get /api/monitoring/{post_id}/repairs": Case(failed("/repairs"), 200, 404, reads=True),
     "post /api/repairs/{repair_id}/apply": Case(proposed("apply"), 200, 404),
     "post /api/repairs/{repair_id}/refuse": Case(proposed("refuse"), 200, 404),

@@ -25,7 +25,7 @@ from postprober.agent.review import (
     secrets,
     speech,
 )
-from postprober.agent.review.places import Place, places
+from postprober.agent.review.places import TextPlace, places
 from postprober.agent.review.reading import Found, ReviewedText, shown
 from postprober.domain.advice import RULES, Reason, Review, intended_as
 
@@ -65,7 +65,7 @@ def review(brief: Brief) -> Review:
         if repeats.repeats(target.texts, target.recent):
             piece = shown(target.texts[0])
             if intended_as("repeat", piece) not in target.intended:
-                place = Place("", "the text", "text")
+                place = TextPlace("", "the text", "text")
                 one = Found("repeat", piece, "went out on this account before, in the same words")
                 reasons.setdefault(("repeat", piece), (_reason(one, place), False))
     found = sorted(reasons.values(), key=lambda pair: not pair[1])[:MOST]
@@ -76,7 +76,7 @@ def review(brief: Brief) -> Review:
     return Review(verdict, tuple(reason.message for reason in details), RULES, None, details)
 
 
-def _reason(one: Found, place: Place) -> Reason:
+def _reason(one: Found, place: TextPlace) -> Reason:
     return Reason(one.kind, f"In {place.name}: `{one.piece}` {one.says}.".replace("?.", "?"), one.piece, place.part)
 
 

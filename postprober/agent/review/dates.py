@@ -38,7 +38,30 @@ _DAYS, _MONTHS = _forms("weekdays"), _forms("months")
 _SURE_DAYS = {  # beside a date in figures, where no month says which language it is
     form: {number for _, number in meant} for form, meant in _DAYS.items() if len({number for _, number in meant}) == 1
 }
-_NO_FIGURES = frozenset(map(fold, ("mar", "mar.", "may", "sun", "sat", "jan", "sex", "ter", "fr", "vr", "mi", "mo", "sa", "seg", "sam.", "שני", "ראשון")))
+_NO_FIGURES = frozenset(
+    map(
+        fold,
+        (
+            "mar",
+            "mar.",
+            "may",
+            "sun",
+            "sat",
+            "jan",
+            "sex",
+            "ter",
+            "fr",
+            "vr",
+            "mi",
+            "mo",
+            "sa",
+            "seg",
+            "sam.",
+            "שני",
+            "ראשון",
+        ),
+    )
+)
 
 
 def _one_of(forms: dict[str, set[tuple[str, int]]]) -> str:
@@ -55,21 +78,31 @@ _LINK = r"(?:,|\.|:)?\s{1,2}(?:the |den |der |dem |am |le |el |il |dia |día |on
 # "Friday, 5 December 2026", "viernes 5 de diciembre", "söndag 13 december"
 _DAY_FIRST = re.compile(_DAY + _LINK + _NUMBER + _OF + _MONTH + _YEAR)
 # "Friday, December 5th, 2026"
-_MONTH_FIRST = re.compile(_DAY + _LINK + _MONTH + r" (?P<day>\d{1,2})(?:st|nd|rd|th)?(?!\d)(?:,? (?P<year>(?:19|20)\d\d)(?!\d))?")
-# "5 Aralık 2026 Cuma", "December 5 (Friday)", "5 грудня, п'ятниця"
-_DAY_LAST = re.compile(
-    rf"{_NUMBER}{_OF}{_MONTH}{_YEAR}(?:'da|'de|г\.|года|року)?(?:,? ?\(|,? {{1,2}}){_DAY}"
+_MONTH_FIRST = re.compile(
+    _DAY + _LINK + _MONTH + r" (?P<day>\d{1,2})(?:st|nd|rd|th)?(?!\d)(?:,? (?P<year>(?:19|20)\d\d)(?!\d))?"
 )
-_MONTH_FIRST_DAY_LAST = re.compile(_MONTH + r" (?P<day>\d{1,2})(?:st|nd|rd|th)?(?:,? (?P<year>(?:19|20)\d\d))? ?\(" + _DAY)
-_FIGURES = r"(?<![\d.,:/-])(?P<a>\d{1,2})(?P<sep>[./-]) ?(?P<b>\d{1,2})(?P=sep)?(?: ?(?P<year>(?:19|20)\d\d|\d\d)(?![\d.:]))?"
+# "5 Aralık 2026 Cuma", "December 5 (Friday)", "5 грудня, п'ятниця"
+_DAY_LAST = re.compile(rf"{_NUMBER}{_OF}{_MONTH}{_YEAR}(?:'da|'de|г\.|года|року)?(?:,? ?\(|,? {{1,2}}){_DAY}")
+_MONTH_FIRST_DAY_LAST = re.compile(
+    _MONTH + r" (?P<day>\d{1,2})(?:st|nd|rd|th)?(?:,? (?P<year>(?:19|20)\d\d))? ?\(" + _DAY
+)
+_FIGURES = (
+    r"(?<![\d.,:/-])(?P<a>\d{1,2})(?P<sep>[./-]) ?(?P<b>\d{1,2})(?P=sep)?(?: ?(?P<year>(?:19|20)\d\d|\d\d)(?![\d.:]))?"
+)
 _DAY_FIGURES = re.compile(_DAY + r"(?:,|:)?\s{1,2}(?:den |dem |der |am |le |il |el |dia |día |d\. |vom )?" + _FIGURES)
 _FIGURES_DAY = re.compile(_FIGURES + r" ?\((?P<weekday>" + _one_of(_DAYS) + r")\.?\)")
-_CJK = re.compile(r"(?:(?P<year>(?:19|20)\d\d)\s?年\s?)?(?P<month>\d{1,2})\s?月\s?(?P<day>\d{1,2})\s?[日号號]\s?(?:[(（]?\s?(?:星期|周|週|礼拜)?(?P<weekday>[月火水木金土日一二三四五六天])(?:曜日?)?\s?[)）]|(?:星期|周|週|礼拜)(?P<weekday2>[一二三四五六日天])|(?P<weekday3>[月火水木金土日])曜日?)?")
+_CJK = re.compile(
+    r"(?:(?P<year>(?:19|20)\d\d)\s?年\s?)?(?P<month>\d{1,2})\s?月\s?(?P<day>\d{1,2})\s?[日号號]\s?(?:[(（]?\s?(?:星期|周|週|礼拜)?(?P<weekday>[月火水木金土日一二三四五六天])(?:曜日?)?\s?[)）]|(?:星期|周|週|礼拜)(?P<weekday2>[一二三四五六日天])|(?P<weekday3>[月火水木金土日])曜日?)?"
+)
 _CJK_DAYS = {**{c: i for i, c in enumerate("月火水木金土日")}, **{c: i for i, c in enumerate("一二三四五六")}, "天": 6}
 # Without a weekday, for days that no month has and past dates
 _PLAIN = re.compile(_NUMBER + _OF + _MONTH + _YEAR)
-_PLAIN_MONTH_FIRST = re.compile(_MONTH + r" (?P<day>\d{1,2})(?:st|nd|rd|th)?(?![\d:.%])(?:,? (?P<year>(?:19|20)\d\d)(?!\d))?")
-_PLAIN_FIGURES = re.compile(r"(?<![\d.,:/-])(?P<a>\d{1,2})(?P<sep>[./-])(?P<b>\d{1,2})(?P=sep)(?P<year>(?:19|20)\d\d|\d\d(?!\d))?(?![\d/:-])")
+_PLAIN_MONTH_FIRST = re.compile(
+    _MONTH + r" (?P<day>\d{1,2})(?:st|nd|rd|th)?(?![\d:.%])(?:,? (?P<year>(?:19|20)\d\d)(?!\d))?"
+)
+_PLAIN_FIGURES = re.compile(
+    r"(?<![\d.,:/-])(?P<a>\d{1,2})(?P<sep>[./-])(?P<b>\d{1,2})(?P=sep)(?P<year>(?:19|20)\d\d|\d\d(?!\d))?(?![\d/:-])"
+)
 _ISO = re.compile(r"(?<![\d-])(?P<year>(?:19|20)\d\d)-(?P<month>\d\d)-(?P<day>\d\d)(?![\d-])")
 _YEAR_IN_TEXT = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
 _AT = r"(?:\bat|\bfrom|\buntil|\btill|\bstarts?|\bopens?|\bdoors|\bum|\bab|\bbis|\bbeginn:?|\beinlass:?|\buhrzeit:?|(?<!\w)à|\bdès|\ba las|\blas|\bdesde las|\balle|\bdalle|\bore|(?<!\w)às|\bom|\bvanaf|\bo godz\.|\bod godz\.|\bgodz\.|\bsaat|(?<!\w)о|(?<!\w)об|(?<!\w)в|(?<!\w)у|(?<!\w)с|(?<!\w)з|\bkl\.?|الساعة|בשעה|時間:?|时间:?|(?<![\w-])time:?|(?<![\w-])hora:?|(?<![\w-])heure:?|(?<![\w-])ora:?)"
@@ -119,7 +152,9 @@ def _dates(reading: ReviewedText) -> Iterator[_Date]:
                 continue
             for weekday, month in _meant(match):
                 spans.append(match.span())
-                yield _Date(_piece(text, match), int(match["day"]), month + 1, _number(match["year"]), weekday, match.start())
+                yield _Date(
+                    _piece(text, match), int(match["day"]), month + 1, _number(match["year"]), weekday, match.start()
+                )
                 break
     for pattern in (_DAY_FIGURES, _FIGURES_DAY, _PLAIN_FIGURES):
         for match in pattern.finditer(folded):
@@ -129,7 +164,14 @@ def _dates(reading: ReviewedText) -> Iterator[_Date]:
     for match in _CJK.finditer(text):
         named = match["weekday"] or match["weekday2"] or match["weekday3"]
         if match["month"] and 1 <= int(match["month"]) <= 12:
-            yield _Date(_piece(text, match), int(match["day"]), int(match["month"]), _number(match["year"]), _CJK_DAYS[named] if named else None, match.start())
+            yield _Date(
+                _piece(text, match),
+                int(match["day"]),
+                int(match["month"]),
+                _number(match["year"]),
+                _CJK_DAYS[named] if named else None,
+                match.start(),
+            )
     for match in _ISO.finditer(text):
         if 1 <= int(match["month"]) <= 12:
             yield _Date(match[0], int(match["day"]), int(match["month"]), int(match["year"]), None, match.start())
@@ -179,7 +221,12 @@ def _of_figures(text: str, match: re.Match[str], *, with_day: bool) -> Iterator[
         return
     if not with_day and match["year"] is None and not (len(match["a"]) == 2 and len(match["b"]) == 2):
         return  # "3.1." may be a chapter
-    if not with_day and match["year"] and len(match["year"]) == 2 and not (len(match["a"]) == 2 and len(match["b"]) == 2):
+    if (
+        not with_day
+        and match["year"]
+        and len(match["year"]) == 2
+        and not (len(match["a"]) == 2 and len(match["b"]) == 2)
+    ):
         return  # "31.2.15" may be a version
     if match["sep"] == "-" and (year is None or year < 1950):
         return
@@ -269,5 +316,9 @@ def _times(reading: ReviewedText) -> Iterator[Found]:
         hour = int(match["hour"] or match["hour2"] or match["hour3"])
         minute = int(match["minute"] or match["minute2"] or match["minute3"] or 0)
         half = match["hour3"] is not None and "uhr" not in match[0] and hour > 24
-        if (hour > 24 or minute > 59 or (hour == 24 and minute > 0) or half) and hour < 100 and not reading.in_quotes(match.start()):
+        if (
+            (hour > 24 or minute > 59 or (hour == 24 and minute > 0) or half)
+            and hour < 100
+            and not reading.in_quotes(match.start())
+        ):
             yield Found("date", shown(_piece(reading.text, match)), "is no time of day")

@@ -16,13 +16,57 @@ _TWICE = re.compile(r"(?<![\w'-])([^\W\d_]{1,15})[ \u00a0]{1,3}\1(?![\w'-])", re
 # "Check in in person", "carry on on Monday": the first belongs to the verb.
 _PARTICLES = frozenset(("in", "on", "mit", "auf", "an", "op", "aus"))
 _VERBS = frozenset(
-    "check log sign come tune drop move turn join walk fill cash step carry go hold get put look depend keep looked logged signed moved"
-    " wait asked waited lived believed hand tune lives belongs stands".split()
+    [
+        "check",
+        "log",
+        "sign",
+        "come",
+        "tune",
+        "drop",
+        "move",
+        "turn",
+        "join",
+        "walk",
+        "fill",
+        "cash",
+        "step",
+        "carry",
+        "go",
+        "hold",
+        "get",
+        "put",
+        "look",
+        "depend",
+        "keep",
+        "looked",
+        "logged",
+        "signed",
+        "moved",
+        "wait",
+        "asked",
+        "waited",
+        "lived",
+        "believed",
+        "hand",
+        "tune",
+        "lives",
+        "belongs",
+        "stands",
+    ]
 )
 _COPULAS = frozenset(("is", "are", "was", "were", "has", "have", "ist", "est", "es", "sono", "são"))
-_CLAUSE = re.compile(r"\b(?:what|thing|problem|point|truth|fact|question|reason|all|who|where|how|as|was|wie|wer|wo|qui|que|lo|quien|chi|wat|wie)\b")
+_CLAUSE = re.compile(
+    r"\b(?:what|thing|problem|point|truth|fact|question|reason|all|who|where|how|as|was|wie|wer|wo|qui|que|lo|quien|chi|wat|wie)\b"
+)
 # Words of one language that are rhythm in others: the letters by which that language is known.
-_ONLY_IN = {"do": "[ąęłśżźćń]", "i": "[ąęłśżźćń]", "w": "[ąęłśżźćń]", "z": "[ąęłśżźćń]", "no": r"[ãõç]|\b(?:você|nossa|nosso|da|do|uma)\b", "na": "[ãõç]|você|[а-я]|[ąęłśżźćń]"}
+_ONLY_IN = {
+    "do": "[ąęłśżźćń]",
+    "i": "[ąęłśżźćń]",
+    "w": "[ąęłśżźćń]",
+    "z": "[ąęłśżźćń]",
+    "no": r"[ãõç]|\b(?:você|nossa|nosso|da|do|uma)\b",
+    "na": "[ãõç]|você|[а-я]|[ąęłśżźćń]",
+}
 
 
 def find(reading: ReviewedText) -> Iterator[Found]:
@@ -38,7 +82,9 @@ def find(reading: ReviewedText) -> Iterator[Found]:
             continue
         if word in _PARTICLES and before and before[0] in _VERBS:
             continue
-        if word == "la" and (before and before[0] in ("oh", "ooh", "ouh", "ho", "o") or (behind and behind[1] == "land")):
+        if word == "la" and (
+            (before and before[0] in ("oh", "ooh", "ouh", "ho", "o")) or (behind and behind[1] == "land")
+        ):
             continue
         if word in _COPULAS and _CLAUSE.search(folded[max(0, match.start() - 60) : match.start()]):
             continue  # "what it is is this"

@@ -40,7 +40,9 @@ def find(reading: ReviewedText) -> Iterator[Found]:
             yield _hidden(_around(text, first.start(), first.end()))
     for match in _WORD.finditer(text):
         if not match[0].isascii() and _passes_for(match[0]):
-            yield Found("hidden_characters", shown(match[0]), "mixes letters of two scripts that look alike", flagged=True)
+            yield Found(
+                "hidden_characters", shown(match[0]), "mixes letters of two scripts that look alike", flagged=True
+            )
 
 
 def _hidden(piece: str) -> Found:

@@ -10,7 +10,9 @@ from postprober.agent.review.reading import Found, ReviewedText, masked, shown
 
 HIDES = "hides where it leads; write the address of the site itself"
 
-_ADDRESS = re.compile(r"(?i)(?<![\w@])(?:https?|ftp|sftp|smb|ws|wss)://[^\s<>\"“”«»、。「」（），！？]{1,1000}|(?<![\w@./-])(?:[a-z0-9-]{1,63}\.){1,6}[a-z]{2,20}(?::\d{2,5})?/[^\s<>\"“”«»、。「」（），！？]{0,600}")
+_ADDRESS = re.compile(
+    r"(?i)(?<![\w@])(?:https?|ftp|sftp|smb|ws|wss)://[^\s<>\"“”«»、。「」（），！？]{1,1000}|(?<![\w@./-])(?:[a-z0-9-]{1,63}\.){1,6}[a-z]{2,20}(?::\d{2,5})?/[^\s<>\"“”«»、。「」（），！？]{0,600}"
+)
 _HERE = re.compile(
     r"(?i)(?<![\w.@-])(?:https?://)?(?:localhost(?=[:/])|127\.\d{1,3}\.\d{1,3}\.\d{1,3}|0\.0\.0\.0)(?::\d{2,5})?(?:/[^\s]{0,200})?|https?://localhost\b[^\s]{0,200}|https?://\[::1\][^\s]{0,200}"
 )
@@ -18,18 +20,25 @@ _PRIVATE = re.compile(
     r"(?i)(?:https?|ftp|smb)://(?:10\.\d{1,3}|192\.168|172\.(?:1[6-9]|2\d|3[01])|169\.254)\.\d{1,3}(?:\.\d{1,3})?(?::\d{2,5})?[^\s]{0,200}"
     r"|(?<![\w.-])(?:10\.\d{1,3}\.\d{1,3}|192\.168\.\d{1,3}|172\.(?:1[6-9]|2\d|3[01])\.\d{1,3})\.\d{1,3}(?::\d{2,5}|/[\w-])[^\s]{0,200}"
 )
-_INSIDE_HOST = re.compile(r"(?:^|\.)(?:local|test|internal|localhost|lan|intranet|invalid|corp|localdomain|home\.arpa)$")
+_INSIDE_HOST = re.compile(
+    r"(?:^|\.)(?:local|test|internal|localhost|lan|intranet|invalid|corp|localdomain|home\.arpa)$"
+)
 _STAGING = re.compile(
     r"^(?:staging|stage|stg|preview|dev|develop|test|testing|tests|uat|qa|preprod|pre-prod|sandbox|acceptance|acc|integration|int|entwicklung|intern|internal|intranet|prueba|pruebas|preproduccion|recette|preprod|collaudo|homologacao|hml)(?:\d{0,2})$"
     r"|(?:^|-)(?:staging|preview|preprod|uat|stg)(?:-|\d|$)|-(?:dev|test|stage)$|-git-|^deploy-preview-\d|--staging$"
 )
-_OWN_STAGING = re.compile(r"-(?:staging|stage|preview|preprod|uat|testsite)\.[a-z]{2,10}$|(?:^|\.)(?:staging|preprod)[-.]")
+_OWN_STAGING = re.compile(
+    r"-(?:staging|stage|preview|preprod|uat|testsite)\.[a-z]{2,10}$|(?:^|\.)(?:staging|preprod)[-.]"
+)
 _TUNNELS = re.compile(
     r"(?:^|\.)(?:ngrok\.io|ngrok-free\.app|ngrok\.app|trycloudflare\.com|loca\.lt|serveo\.net|gitpod\.io|githubpreview\.dev|app\.github\.dev|wpengine\.com|wpenginepowered\.com|wpcomstaging\.com|myftpupload\.com|azurestaticapps\.net|webcontainer\.io|local-corp\.webcontainer\.io|cloudwaysapps\.com|kinsta\.cloud|pantheonsite\.io|flywheelsites\.com|sg-host\.com|tempurl\.host|instawp\.xyz|framer\.ai)$"
 )
 # Pages that only who may edit should see. `host`, then what the path and query have.
 _EDIT_HOSTS = (
-    (r"docs\.google\.com$", r"/(?:document|spreadsheets|presentation|forms|drawings)/(?:u/\d/)?d/(?:e/)?[\w-]{5,120}/(?:edit|preview|copy|mobilebasic)|/u/\d/|/forms/d/[\w-]{10,120}/?$"),
+    (
+        r"docs\.google\.com$",
+        r"/(?:document|spreadsheets|presentation|forms|drawings)/(?:u/\d/)?d/(?:e/)?[\w-]{5,120}/(?:edit|preview|copy|mobilebasic)|/u/\d/|/forms/d/[\w-]{10,120}/?$",
+    ),
     (r"^forms\.(?:office|microsoft)\.com$", r"(?i)/pages/designpage|/analysispage"),
     (r"drive\.google\.com$", r"/drive/(?:u/\d|my-drive|shared-with-me|recent)|/u/\d/"),
     (r"mail\.google\.com$|outlook\.(?:office|live)\.com$", r"/mail|/owa|#inbox"),
@@ -39,7 +48,10 @@ _EDIT_HOSTS = (
     (r"(?:^|\.)trello\.com$", r"/[bc]/"),
     (r"^app\.asana\.com$", r"/"),
     (r"\.atlassian\.net$", r"/(?:browse|wiki|jira|secure|issues)"),
-    (r"^(?:app|my)\.(?:slack|clickup|monday|hubspot|mailchimp|buffer|hootsuite|later|contentful|sanity|storyblok|intercom|box|airtable|miro|basecamp)\.com$", r"/"),
+    (
+        r"^(?:app|my)\.(?:slack|clickup|monday|hubspot|mailchimp|buffer|hootsuite|later|contentful|sanity|storyblok|intercom|box|airtable|miro|basecamp)\.com$",
+        r"/",
+    ),
     (r"\.slack\.com$", r"/(?:archives|messages|files|client)"),
     (r"^airtable\.com$", r"/app\w{8,20}/"),
     (r"(?:^|\.)miro\.com$", r"/app/board/"),
@@ -55,7 +67,10 @@ _EDIT_HOSTS = (
     (r"\.myshopify\.com$", r"/admin"),
     (r"^(?:www\.)?eventbrite\.\w{2,3}(?:\.\w{2})?$", r"/(?:manage|myevent|edit)"),
     (r"^(?:www\.)?youtube\.com$", r"/(?:edit|upload)"),
-    (r"^studio\.youtube\.com$|^business\.facebook\.com$|^console\.(?:aws\.amazon|cloud\.google)\.com$|^analytics\.google\.com$|^app\.powerbi\.com$", r"/"),
+    (
+        r"^studio\.youtube\.com$|^business\.facebook\.com$|^console\.(?:aws\.amazon|cloud\.google)\.com$|^analytics\.google\.com$|^app\.powerbi\.com$",
+        r"/",
+    ),
 )
 _EDITS = tuple((re.compile(host), re.compile(path)) for host, path in _EDIT_HOSTS)
 _EDIT_PATH = re.compile(
@@ -82,7 +97,9 @@ _BROKEN = re.compile(
     r"|(?<!\w)https?://[\w.-]{2,80}\.\.[\w-]{2,40}|(?<!\w)https?://[\w-]{2,60}\.(?:con|cmo|ocm|vom|xom|comm|rog|ogr|nett)(?:/|\s|$)|(?<!\w)https?://(?:www|WWW)(?:\s|$|/)"
 )
 _USERINFO = re.compile(r"(?i)https?://[^\s/?#]{0,300}@")
-_BARE_NUMERIC = re.compile(r"(?i)https?://(?:[^\s/@]{0,200}@)?(?:\d{1,3}(?:\.\d{1,3}){3}|\[[0-9a-f:]{2,40}\]|\d{8,10}|0x[0-9a-f]{8})(?![\w.])[^\s]{0,100}")
+_BARE_NUMERIC = re.compile(
+    r"(?i)https?://(?:[^\s/@]{0,200}@)?(?:\d{1,3}(?:\.\d{1,3}){3}|\[[0-9a-f:]{2,40}\]|\d{8,10}|0x[0-9a-f]{8})(?![\w.])[^\s]{0,100}"
+)
 _DOTTED = re.compile(r"(?<![^\s/@])[^\s/@.]{1,100}(?:\.[^\s/@.]{1,100}){1,10}")
 _LOOK_ALIKE = re.compile(
     r"(?i)(?<![\w-])(?:[\w-]{1,40}\.){0,3}(?:paypa[1i]|paypal-|g[0o]{2}g1e|goog1e|g00gle|arnazon|amaz0n|micros0ft|rnicrosoft|faceb00k|app1e|netf1ix|1nstagram|bank0f|who1esale)[\w-]{0,40}\.[a-z]{2,10}\b"
@@ -121,7 +138,9 @@ def find(reading: ReviewedText) -> Iterator[Found]:
 def _private_ones(reading: ReviewedText) -> list[re.Match[str]]:
     if reading.talks_code:
         return []
-    return [m for pattern in (_HERE, _PRIVATE) for m in pattern.finditer(reading.text) if not reading.in_code(m.start())]
+    return [
+        m for pattern in (_HERE, _PRIVATE) for m in pattern.finditer(reading.text) if not reading.in_code(m.start())
+    ]
 
 
 def _doubt(piece: str | re.Match[str], says: str) -> Found:
@@ -136,16 +155,26 @@ def _address(reading: ReviewedText, link: str) -> Iterator[Found]:
         return
     rest = parts.path + (f"?{parts.query}" if parts.query else "") + (f"#{parts.fragment}" if parts.fragment else "")
     if _TOKEN.search(rest) or _PWD.search(rest) or (_TOKEN_PATH.search(parts.path) and not reading.talks_code):
-        yield Found("secret", f"{host}/{masked(rest.lstrip('/'))}", "is a link with a token or password in it, good for whoever has it")
+        yield Found(
+            "secret",
+            f"{host}/{masked(rest.lstrip('/'))}",
+            "is a link with a token or password in it, good for whoever has it",
+        )
         return
     labels = host.split(".")
     if _INSIDE_HOST.search(host) and "://" in link:
         if not reading.talks_code:
             yield _doubt(link, "leads into this machine or network; readers cannot open it")
-    elif any(_STAGING.search(label) for label in labels[: max(0, len(labels) - _own(labels))]) or _OWN_STAGING.search(host) or _TUNNELS.search(host):
+    elif (
+        any(_STAGING.search(label) for label in labels[: max(0, len(labels) - _own(labels))])
+        or _OWN_STAGING.search(host)
+        or _TUNNELS.search(host)
+    ):
         if not reading.talks_code:
             yield _doubt(link, "leads to a test or preview site")
-    elif host.endswith((".vercel.app", ".netlify.app", ".pages.dev", ".web.app", ".herokuapp.com")) and _STAGING.search(labels[0]):
+    elif host.endswith((".vercel.app", ".netlify.app", ".pages.dev", ".web.app", ".herokuapp.com")) and _STAGING.search(
+        labels[0]
+    ):
         yield _doubt(link, "leads to a test or preview site")
     elif any(one.search(host) and path.search(rest or "/") for one, path in _EDITS) or _EDIT_PATH.search(rest):
         yield _doubt(link, "leads to a page for editing or signing in, not for readers")
@@ -153,11 +182,16 @@ def _address(reading: ReviewedText, link: str) -> Iterator[Found]:
 
 def _own(labels: list[str]) -> int:
     """How many labels at the end are the site's own name: two, or three as in `hill.co.uk`."""
-    return 3 if len(labels) > 2 and len(labels[-1]) == 2 and labels[-2] in ("co", "com", "org", "gov", "ac", "net", "edu") else 2
+    return (
+        3
+        if len(labels) > 2 and len(labels[-1]) == 2 and labels[-2] in ("co", "com", "org", "gov", "ac", "net", "edu")
+        else 2
+    )
 
 
 def _mixed(host: str) -> bool:
     """Latin beside Cyrillic or Greek letters in one label, as in the "аpple" that is not apple (UTS 39, 5.2)."""
     return any(
-        any("a" <= c <= "z" for c in label) and any("\u0370" <= c <= "\u052f" for c in label) for label in host.split(".")
+        any("a" <= c <= "z" for c in label) and any("\u0370" <= c <= "\u052f" for c in label)
+        for label in host.split(".")
     )

@@ -26,7 +26,10 @@ _MARKDOWN = re.compile(
     r"|^\[[^\]\n]{1,20}\]: https?://\S{1,200}",
     re.MULTILINE,
 )
-_BBCODE = re.compile(r"\[(b|i|u|s|url|img|quote|code|color|colour|size|center|list)(?:=[^\]\n]{1,200})?\][^\[\]]{0,400}\[/\1\]", re.IGNORECASE)
+_BBCODE = re.compile(
+    r"\[(b|i|u|s|url|img|quote|code|color|colour|size|center|list)(?:=[^\]\n]{1,200})?\][^\[\]]{0,400}\[/\1\]",
+    re.IGNORECASE,
+)
 _ESCAPED = re.compile(r"(?<=[\w.!?:,])\\n(?:\\n)?(?=[A-Z\W\d]|$)|\\u00[0-9a-f]{2}|(?<=\w)\\'(?=\w)|\\\"(?=\w)")
 _FENCE = re.compile(r"^```(?:markdown|text|md|html|plaintext)?\s*$", re.MULTILINE)
 # Bytes of UTF-8 read as Windows-1252: a lead byte, and as many continuation bytes as it asks for.

@@ -40,10 +40,14 @@ def find(reading: ReviewedText) -> Iterator[Found]:
     yield from _cards(reading)
     for match in _IBAN.finditer(reading.text):
         if _mod97(match[0]) and not reading.has(_DONATING):
-            yield Found("account_number", masked(match[0]), "is a bank account number (IBAN); make sure that it may be public")
+            yield Found(
+                "account_number", masked(match[0]), "is a bank account number (IBAN); make sure that it may be public"
+            )
     yield from _persons(reading)
     for match in _PRIVATE.finditer(reading.text):
-        yield Found("contact", masked(match[1] or match[2]), "is somebody's private number; make sure that it may be public")
+        yield Found(
+            "contact", masked(match[1] or match[2]), "is somebody's private number; make sure that it may be public"
+        )
 
 
 def _cards(reading: ReviewedText) -> Iterator[Found]:
@@ -58,8 +62,10 @@ def _cards(reading: ReviewedText) -> Iterator[Found]:
 
 def _card(number: str) -> bool:
     digits = re.sub(r"\D", "", number)
-    return len(set(digits)) > 1 and _luhn(digits) and any(
-        first.match(digits) and len(digits) in lengths for first, lengths in _ISSUERS
+    return (
+        len(set(digits)) > 1
+        and _luhn(digits)
+        and any(first.match(digits) and len(digits) in lengths for first, lengths in _ISSUERS)
     )
 
 
@@ -149,7 +155,11 @@ _NUMBERED: tuple[tuple[re.Pattern[str], Callable[[str], bool], str], ...] = (
     (re.compile(r"(?i)\b(?:bsn|burgerservicenummer)\b\D{0,15}(\d{9})(?!\d)"), _bsn, "a citizen service number"),
     (re.compile(r"(?<![\d.])(\d{3}\.\d{3}\.\d{3}-\d{2})(?!\d)"), _cpf, "a CPF number"),
     (re.compile(r"(?i)\b(?:dni|nif)\b\W{0,5}(\d{8}-?[A-Z])\b"), _dni, "a DNI number"),
-    (re.compile(r"(?<!\d)([12] ?\d{2} ?(?:0[1-9]|1[0-2]) ?\d{2} ?\d{3} ?\d{3} ?\d{2})(?!\d)"), _nir, "a social security number"),
+    (
+        re.compile(r"(?<!\d)([12] ?\d{2} ?(?:0[1-9]|1[0-2]) ?\d{2} ?\d{3} ?\d{3} ?\d{2})(?!\d)"),
+        _nir,
+        "a social security number",
+    ),
     (re.compile(r"(?i)\b(?:tc|t\.c\.|tckn|kimlik)\b[^\d\n]{0,20}(\d{11})(?!\d)"), _tckn, "an identity number"),
     (
         re.compile(r"\b([A-Z]{6}\d{2}[A-EHLMPRST]\d{2}[A-Z]\d{3}[A-Z])\b"),
@@ -157,12 +167,16 @@ _NUMBERED: tuple[tuple[re.Pattern[str], Callable[[str], bool], str], ...] = (
         "a fiscal code",
     ),
     (
-        re.compile(r"(?i)\b(?:national insurance|NI) (?:number|no\.?)\D{0,10}\b([A-CEGHJ-PR-TW-Z]{2} ?\d{2} ?\d{2} ?\d{2} ?[A-D])\b"),
+        re.compile(
+            r"(?i)\b(?:national insurance|NI) (?:number|no\.?)\D{0,10}\b([A-CEGHJ-PR-TW-Z]{2} ?\d{2} ?\d{2} ?\d{2} ?[A-D])\b"
+        ),
         _any,
         "a national insurance number",
     ),
     (
-        re.compile(r"(?i)\b(?:passport|reisepass|passeport|pasaporte|passaporto|paspoort|paszport)\w{0,10} ?(?:number|no\.?|nummer|nr\.?|n°)\W{0,5}([A-Z0-9]{1,2}\d{6,8}[A-Z0-9]?)\b"),
+        re.compile(
+            r"(?i)\b(?:passport|reisepass|passeport|pasaporte|passaporto|paspoort|paszport)\w{0,10} ?(?:number|no\.?|nummer|nr\.?|n°)\W{0,5}([A-Z0-9]{1,2}\d{6,8}[A-Z0-9]?)\b"
+        ),
         _any,
         "a passport number",
     ),

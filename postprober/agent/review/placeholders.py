@@ -18,7 +18,7 @@ _PHRASES = Phrases.listed("placeholders")
 _HOSTS = frozenset(read("placeholder_hosts"))
 _ELSEWHERE = re.compile(r"\bbio\b|profil|comment|kommentar|البايو|ביו|コメント|プロフ|评论|简介", re.IGNORECASE)
 _BRACKETS = re.compile(r"\[([^\[\]\n]{1,60})\](?!\()|<([^<>\n@/=]{2,60})>|【([^【】\n]{1,40})】|［([^［］\n]{1,40})］")
-_EDITORIAL = frozenset("sic … ... !".split())
+_EDITORIAL = frozenset(["sic", "…", "...", "!"])
 
 # Slots of: Mustache, Jinja, Liquid; ERB; shells; Mailchimp; Word; Excel's errors; printf; and their likes.
 _TEMPLATES = re.compile(
@@ -66,13 +66,64 @@ _PARENTHESES = re.compile(r"\(([^()\n]{2,40})\)")
 _SURE_SLOTS = frozenset(
     map(
         fold,
-        "name|your name|first name|company name|amount|date|link|url|venue|speaker|speaker name|price|nombre|fecha|enlace|importe|nom|prénom"
-        "|lien|montant|datum|uhrzeit|betrag|vorname|nome|luogo|importo|valor|naam|bedrag|imię|kwota|isim|tutar|имя|ссылка|сумма|ім'я|сума".split("|"),
+        [
+            "name",
+            "your name",
+            "first name",
+            "company name",
+            "amount",
+            "date",
+            "link",
+            "url",
+            "venue",
+            "speaker",
+            "speaker name",
+            "price",
+            "nombre",
+            "fecha",
+            "enlace",
+            "importe",
+            "nom",
+            "prénom",
+            "lien",
+            "montant",
+            "datum",
+            "uhrzeit",
+            "betrag",
+            "vorname",
+            "nome",
+            "luogo",
+            "importo",
+            "valor",
+            "naam",
+            "bedrag",
+            "imię",
+            "kwota",
+            "isim",
+            "tutar",
+            "имя",
+            "ссылка",
+            "сумма",
+            "ім'я",
+            "сума",
+        ],
     )
 )
-_MONTH = any_of(sorted({form.strip() for lines in by_language("months").values() for line in lines for form in line.split(",") if len(form.strip()) > 2}))
+_MONTH = any_of(
+    sorted(
+        {
+            form.strip()
+            for lines in by_language("months").values()
+            for line in lines
+            for form in line.split(",")
+            if len(form.strip()) > 2
+        }
+    )
+)
 _CROSSED_DAY = re.compile(rf"(?<!\w)XX?\.? (?:de |di )?(?i:{_MONTH})(?!\w)|(?<!\w)(?i:{_MONTH}) XX(?!\w)")
-_INSERT = re.compile(r"(?i)\binsert (?:(?:a|your|the) )?(?:[\w-]{2,20} ){1,3}here\b|\b(text|copy|word)(?: \1){2,}\b|\b(?:your[.-]?name|your[.-]?e?mail|name|user|e?mail)@(?:company|domain|e?mail|firma|empresa|azienda|bedrijf|entreprise)\.\w{2,3}\b")
+_INSERT = re.compile(
+    r"(?i)\binsert (?:(?:a|your|the) )?(?:[\w-]{2,20} ){1,3}here\b|\b(text|copy|word)(?: \1){2,}\b|\b(?:your[.-]?name|your[.-]?e?mail|name|user|e?mail)@(?:company|domain|e?mail|firma|empresa|azienda|bedrijf|entreprise)\.\w{2,3}\b"
+)
 _MARKS = re.compile(r"(?<![\w.#-])(?:TBD|TBC|T\.B\.D\.|T\.B\.C\.)(?![\w-])|[(\[](?:tbd|tbc|t\.b\.c\.|t\.b\.d\.)[)\]]")
 _TODO = re.compile(
     r"[(\[]\s?TO-?DO\b[^)\]\n]{0,60}[)\]]|(?<![\w#])TO-?DO(?=\s?:|\s?-\s|\s(?:add|write|insert|check|fix|ask|update|link|replace|get|find|confirm)\b)|(?<!\w)FIXME(?!\w)"
@@ -85,15 +136,29 @@ _TK = re.compile(
 _ASKED = re.compile(
     r"(?i:\b(?:at|on|from|until|by|costs?|um|ab|bis|kostet|le|à|hasta|desde|alle|até|vanaf|od|saat)|[£€$])\s?\?{2,}|(?<=: )\?{3,20}(?=\s|$)|\?\?/\?\?|(?<![\w?])\?{2,10}\s?(?:€|£|\$|Uhr|pm\b|am\b|zł)"
 )
-_HANDLE = re.compile(r"(?<!\w)@(?:HANDLE|handle|USERNAME|yourhandle|YOURHANDLE|yourname|accountname|ACCOUNT|BENUTZERNAME|NAME|PARTNER|SPEAKER|ARTIST|BRAND|TAG)(?!\w)")
-_ZEROS = re.compile(r"(?<![\w.,/-])(?<!\w\w\d )(?<!\d\d )(?:0{3,5}[ -]){1,3}0{3,6}(?![\w.,])(?! ?\d)|\b(?:01234[ -]?567[ -]?890|0123[ -]?456[ -]?789\d?|123-456-7890|1234 567 890)\b")
-_ONLY_TEST = re.compile(r"\W{0,9}(?:(?:this is a |just a |dies ist ein |c'est un |esto es una |questo è un )?(?:test|testing|prueba|teste|essai|prova|тест|テスト|测试|اختبار|בדיקה)[\W\d]{0,9}){1,9}(?:post|tweet|beitrag)?\W{0,9}")
-_TEST_TEST = re.compile(r"(?i)(?<![\w\"“„«'])test,? test(?:,? test)?,?(?= (?:testing|post|123|ignore|of the|for the|from the)|[\W\d]{0,9}$)")
-_SPANISH = re.compile(r"\b(?:el|los|las|una|para|por|con|que|del|é|não|uma|você|em|os|as|na|do|dos|das|tudo|y|su)\b", re.IGNORECASE)
+_HANDLE = re.compile(
+    r"(?<!\w)@(?:HANDLE|handle|USERNAME|yourhandle|YOURHANDLE|yourname|accountname|ACCOUNT|BENUTZERNAME|NAME|PARTNER|SPEAKER|ARTIST|BRAND|TAG)(?!\w)"
+)
+_ZEROS = re.compile(
+    r"(?<![\w.,/-])(?<!\w\w\d )(?<!\d\d )(?:0{3,5}[ -]){1,3}0{3,6}(?![\w.,])(?! ?\d)|\b(?:01234[ -]?567[ -]?890|0123[ -]?456[ -]?789\d?|123-456-7890|1234 567 890)\b"
+)
+_ONLY_TEST = re.compile(
+    r"\W{0,9}(?:(?:this is a |just a |dies ist ein |c'est un |esto es una |questo è un )?(?:test|testing|prueba|teste|essai|prova|тест|テスト|测试|اختبار|בדיקה)[\W\d]{0,9}){1,9}(?:post|tweet|beitrag)?\W{0,9}"
+)
+_TEST_TEST = re.compile(
+    r"(?i)(?<![\w\"“„«'])test,? test(?:,? test)?,?(?= (?:testing|post|123|ignore|of the|for the|from the)|[\W\d]{0,9}$)"
+)
+_SPANISH = re.compile(
+    r"\b(?:el|los|las|una|para|por|con|que|del|é|não|uma|você|em|os|as|na|do|dos|das|tudo|y|su)\b", re.IGNORECASE
+)
 _HOST = re.compile(r"(?<![\w@.-])(?:https?://)?((?:[\w-]{1,63}\.){1,5}[\w-]{2,20})(?![\w-])", re.IGNORECASE)
 _MAIL_AT = re.compile(r"[\w.+-]{1,64}@((?:[\w-]{1,63}\.){1,5}[\w-]{2,20})")
-_EMPTY_LINK = re.compile(r"(?i)https?://(?:\.{2,}|…|x{2,}\b|\[|<|\{|\*{2,})|\bwww\.(?:\.{2,}|…|x{2,}\b|\*{2,}|link\b|website\b|url\b)|\bbit\.ly/x{2,}\b|(?<!\w)https?://(?=\s|$)")
-_PASTE = re.compile(r"(?i)(?<![\w\"“„])(?:link here|links? to come|link missing|LIEN ICI|LINK HIER|ENLACE AQUÍ|LINK QUI|LINK AQUI)(?=\s{0,2}(?:$|[.!)\]\n]))")
+_EMPTY_LINK = re.compile(
+    r"(?i)https?://(?:\.{2,}|…|x{2,}\b|\[|<|\{|\*{2,})|\bwww\.(?:\.{2,}|…|x{2,}\b|\*{2,}|link\b|website\b|url\b)|\bbit\.ly/x{2,}\b|(?<!\w)https?://(?=\s|$)"
+)
+_PASTE = re.compile(
+    r"(?i)(?<![\w\"“„])(?:link here|links? to come|link missing|LIEN ICI|LINK HIER|ENLACE AQUÍ|LINK QUI|LINK AQUI)(?=\s{0,2}(?:$|[.!)\]\n]))"
+)
 
 
 def find(reading: ReviewedText) -> Iterator[Found]:
@@ -123,8 +188,12 @@ def _bracketed(reading: ReviewedText) -> Iterator[Found]:
             continue
         slot = _is_slot(folded.replace("_", " "))
         asked = not slot and _asks(folded)
-        named = not slot and not asked and bool(re.search(r"^(?:[\w'-]{1,20} ){1,2}name$|^name (?:of|der|des|von)\b|x{2,}$", folded))
-        if (slot and folded.strip("x") and _is_tag(text, match)) or not (slot or asked or named):
+        named = (
+            not slot
+            and not asked
+            and bool(re.search(r"^(?:[\w'-]{1,20} ){1,2}name$|^name (?:of|der|des|von)\b|x{2,}$", folded))
+        )
+        if (slot and not re.fullmatch(r"x+", folded) and _is_tag(text, match)) or not (slot or asked or named):
             continue
         if _ELSEWHERE.search(inner) or (match[0].startswith("【") and not asked) or (reading.talks_code and match[2]):
             continue
@@ -195,7 +264,10 @@ def _written_out(reading: ReviewedText) -> Iterator[Found]:
                 continue  # "*insert joke here*"
             if pattern is _PASTE and reading.links:
                 continue
-            if pattern is _CROSSES and re.search(r"(?i)size|größe|talla|taille|love|bowl|grandes? taille", text[max(0, match.start() - 12) : match.start()]):
+            if pattern is _CROSSES and re.search(
+                r"(?i)size|größe|talla|taille|love|bowl|grandes? taille",
+                text[max(0, match.start() - 12) : match.start()],
+            ):
                 continue
             if match[0].startswith("TO"):
                 after = fold(text[match.end() : match.end() + 6])

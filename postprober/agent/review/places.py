@@ -10,7 +10,7 @@ from postprober.domain.platform import NAMES
 
 
 @dataclass(frozen=True)
-class Place:
+class TextPlace:
     """`name` follows "In "; `part` is the key of a reason: `text`, `part 2`, `account 12`, `account 12 part 2` or
     `alt text 1`. `intended`: what a person has marked on all accounts that this text is for."""
 
@@ -20,7 +20,7 @@ class Place:
     intended: frozenset[str] = frozenset()
 
 
-def places(brief: Brief) -> Iterator[Place]:
+def places(brief: Brief) -> Iterator[TextPlace]:
     """Every different text once: that of all accounts first, then what single accounts have otherwise, then what
     describes the pictures."""
     told: set[str] = set()
@@ -37,9 +37,11 @@ def places(brief: Brief) -> Iterator[Place]:
             else:
                 name = f"{part or 'the text'} for {NAMES[target.platform]}"
                 key = " ".join(filter(None, (f"account {target.account_id}", part)))
-            yield Place(text, name, key, frozenset.intersection(*(other.intended for other in having)))
-    everywhere = frozenset.intersection(*(target.intended for target in brief.targets)) if brief.targets else frozenset()
+            yield TextPlace(text, name, key, frozenset.intersection(*(other.intended for other in having)))
+    everywhere = (
+        frozenset.intersection(*(target.intended for target in brief.targets)) if brief.targets else frozenset()
+    )
     for number, picture in enumerate(brief.pictures, 1):
         if picture.file.alt.strip():
             name = f"the alt text of picture {number}" if len(brief.pictures) > 1 else "the alt text"
-            yield Place(picture.file.alt, name, f"alt text {number}", everywhere)
+            yield TextPlace(picture.file.alt, name, f"alt text {number}", everywhere)

@@ -33,7 +33,10 @@ _TOKENS = (
     ("a Twilio key", _START + r"(?:SK|AC)[0-9a-f]{32}(?![A-Za-z0-9])"),
     ("a SendGrid key", _START + r"SG\.[A-Za-z0-9_-]{16,40}\.[A-Za-z0-9_-]{16,70}"),
     ("a mailing service's key", _START + r"(?:key-[0-9a-f]{32}|[0-9a-f]{32}-us\d{1,2})(?![A-Za-z0-9])"),
-    ("a package registry's token", _START + r"(?:npm_[A-Za-z0-9]{30,60}|pypi-[A-Za-z0-9_-]{40,250}|rubygems_[a-f0-9]{48})"),
+    (
+        "a package registry's token",
+        _START + r"(?:npm_[A-Za-z0-9]{30,60}|pypi-[A-Za-z0-9_-]{40,250}|rubygems_[a-f0-9]{48})",
+    ),
     ("a bot's token", r"(?<![\w:])\d{6,12}:A[A-Za-z0-9_-]{30,45}(?![A-Za-z0-9_-])"),
     ("a bot's token", _START + r"[MNO][A-Za-z0-9_-]{22,27}\.[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{27,45}"),
     ("a webhook address", r"discord(?:app)?\.com/api/webhooks/\d{5,25}/[\w-]{20,120}"),
@@ -42,7 +45,10 @@ _TOKENS = (
     ("an Azure key", r"AccountKey=[A-Za-z0-9+/=]{40,120}|SharedAccessKey=[A-Za-z0-9+/=]{30,120}"),
     ("a token (JWT)", _START + r"eyJ[A-Za-z0-9_-]{8,1000}\.[A-Za-z0-9_-]{8,1000}\.[A-Za-z0-9_-]{0,1000}"),
     ("an SSH key", r"ssh-(?:rsa|ed25519|dss) AAAA[A-Za-z0-9+/=]{40,1000}"),
-    ("an address with a password", r"(?i)(?<![\w+.-])[a-z][a-z0-9+.-]{1,30}://[^\s:@/?#]{0,80}:[^\s:@/?#]{1,120}@[\w\[]"),
+    (
+        "an address with a password",
+        r"(?i)(?<![\w+.-])[a-z][a-z0-9+.-]{1,30}://[^\s:@/?#]{0,80}:[^\s:@/?#]{1,120}@[\w\[]",
+    ),
     ("a bearer token", r"(?i)\bbearer\s{1,3}(?=[\w.~+/=-]{0,200}\d)[\w.~+/=-]{16,1000}"),
     ("a Shopify token", _START + r"shp(?:at|ca|pa|ss|ua)_[a-fA-F0-9]{20,64}"),
     ("a Square token", _START + r"(?:sq0(?:atp|csp|idp)-[A-Za-z0-9_-]{20,50}|EAAA[A-Za-z0-9_-]{50,80})"),
@@ -97,28 +103,45 @@ _LINKING = re.compile(
 _VALUE = re.compile(r"[\"'`“„«「]?([^\s\"'`“”„«»「」,;、，。（）()<>]{3,60})")
 _BESIDE = re.compile(r"\s{1,2}[\"'`“„«]?([^\s\"'`“”„«»,;()<>]{6,60})")
 _NUMBER = re.compile(r"[^\d\n.!?]{0,40}?(?<!\d)(\d{3}[ -]?\d{3}|\d{4,8})(?!\d)")
-_PIN = re.compile(r"\b(?:PIN|Pin)\b(?:[ -]?(?:Code|code))?(?:\s{0,2}[:=]\s{0,2}|\s(?:is|ist|est|es|é|è|lautet|to)\s|\s)(\d{4,5})(?!\d)")
+_PIN = re.compile(
+    r"\b(?:PIN|Pin)\b(?:[ -]?(?:Code|code))?(?:\s{0,2}[:=]\s{0,2}|\s(?:is|ist|est|es|é|è|lautet|to)\s|\s)(\d{4,5})(?!\d)"
+)
 _CVV = re.compile(r"\b(?:CVV2?|CVC2?|CVN|cvv|cvc)\b[^\d\n]{0,8}(\d{3,4})(?!\d)")
 _LOGIN = re.compile(
     r"(?i)\b(?:log-?ins?|credentials|user(?:name)?|benutzer(?:name)?|zugang|zugangsdaten|identifiants?|usuario|utente|usuário"
     r"|gebruiker(?:snaam)?|użytkownik|kullanıcı(?: adı)?|логин|логін|connexion|conexión|acceso|accesso|accès|inloggen|inlog|logowanie|giriş|вход|вхід|اسم المستخدم|שם משתמש|用户名|ユーザー名|användare)"
     r"\s{0,3}(?:[:=]|is\b)?\s{1,3}[^\s/|,;]{2,60}\s{0,3}(?:[/|,;]|\band\b|\bund\b|\bet\b|\ben\b|\by\b)\s{0,3}(?:[^\W\d_]{2,20}\s{0,2}[:=]?\s{0,3})?((?=\S{0,59}\d)(?=\S{0,59}[^\W\d_])\S{6,60})"
 )
-_USER_PASS = re.compile(r"(?i)\b(?:user|login|usr)\s{0,2}[:=]\s{0,2}\S{1,60}[\s,;/|]{1,5}(?:pass|pw|pwd|pass ?code|password)\s{0,2}[:=]\s{0,2}(\S{3,60})")
+_USER_PASS = re.compile(
+    r"(?i)\b(?:user|login|usr)\s{0,2}[:=]\s{0,2}\S{1,60}[\s,;/|]{1,5}(?:pass|pw|pwd|pass ?code|password)\s{0,2}[:=]\s{0,2}(\S{3,60})"
+)
 _PW = re.compile(r"(?i)(?<![\w?&;-])(?:pw|pwd|pass|passw)\s{0,2}[:=]\s{0,2}((?=\S{0,40}\d)\S{5,60})")
 # "WiFi: Guests / Dinosaur2024", "our wifi is Dino and the code is TRex-2026"
 _NETWORK_PAIR = re.compile(r"(?i)\b(?:wi-?fi|wlan|вай-?фай)\b[^\n/|]{0,40}[/|]\s{0,2}([^\s,;]{6,60})")
 _NETWORK_CODE = re.compile(
     r"(?i)\b(?:code|key|schlüssel|clé|clave|chiave|chave|código|codice|sleutel|klucz|kod|anahtar|ключ|код)\b[^\d\n:=.!?]{0,20}?(?:\s?[:=]|\s(?:is|ist|lautet|est|es|è|é|to)(?=\s)|(?=\s))\s{0,2}([^\s,;]{6,60})"
 )
-_OFFER = re.compile(r"(?i)%|discount|voucher|promo|coupon|\boff\b|rabatt|gutschein|descuento|sconto|desconto|korting|rabat|indirim|скидк|знижк")
+_OFFER = re.compile(
+    r"(?i)%|discount|voucher|promo|coupon|\boff\b|rabatt|gutschein|descuento|sconto|desconto|korting|rabat|indirim|скидк|знижк"
+)
 _OTHERS = (
-    ("a PIN", re.compile(r"\bPIN\b[^\d\n.!?:]{0,30}(?:\bis\b|\bist\b|\blautet\b|\best\b|\bes\b|è|é|:|=)\s{0,2}(\d{4,6})(?!\d)")),
+    (
+        "a PIN",
+        re.compile(
+            r"\bPIN\b[^\d\n.!?:]{0,30}(?:\bis\b|\bist\b|\blautet\b|\best\b|\bes\b|è|é|:|=)\s{0,2}(\d{4,6})(?!\d)"
+        ),
+    ),
     ("a PUK", re.compile(r"\bPUK\b\D{0,10}(\d{8})(?!\d)")),
     ("the combination of a lock", re.compile(r"(?i)\bcombination\b[^\d\n]{0,15}(\d{1,2}[- ]\d{1,2}[- ]\d{1,2})(?!\d)")),
-    ("codes for signing in", re.compile(r"(?i)\b(?:backup|recovery) codes?\b[^\n]{0,10}?((?=[\w-]{0,12}\d)\w{4,6}-\w{4,6})\b")),
+    (
+        "codes for signing in",
+        re.compile(r"(?i)\b(?:backup|recovery) codes?\b[^\n]{0,10}?((?=[\w-]{0,12}\d)\w{4,6}-\w{4,6})\b"),
+    ),
     ("a sign-in with its password", re.compile(r"\bcurl\b[^\n]{0,80}?\s(?:-u|--user)\s{1,2}[^\s:]{1,40}:(\S{3,60})")),
-    ("a token", re.compile(r"(?i)(?<![\w?&-])(?:token|secret|key)\s?[:=]\s{0,2}[\"'`]?((?=[\w+/=-]{0,200}\d)[\w+/=-]{20,250})")),
+    (
+        "a token",
+        re.compile(r"(?i)(?<![\w?&-])(?:token|secret|key)\s?[:=]\s{0,2}[\"'`]?((?=[\w+/=-]{0,200}\d)[\w+/=-]{20,250})"),
+    ),
     ("a sign-in with its password", re.compile(r"(?i)\bAuthorization:\s?Basic\s{1,2}([A-Za-z0-9+/=]{8,200})")),
 )
 _YEARS = range(1900, 2100)
@@ -149,7 +172,9 @@ def _passwords(reading: ReviewedText) -> Iterator[Found]:
         if reading.in_quotes(start) and reading.talks_code:
             continue
         behind = end
-        while text[end - 1] < "\u3040" and behind < len(text) and behind < end + 8 and text[behind].isalpha():  # endings: "şifremiz", "паролем"
+        while (
+            text[end - 1] < "\u3040" and behind < len(text) and behind < end + 8 and text[behind].isalpha()
+        ):  # endings: "şifremiz", "паролем"
             behind += 1
         linked = _LINKING.match(folded, behind)
         if linked:
@@ -166,8 +191,9 @@ def _passwords(reading: ReviewedText) -> Iterator[Found]:
     for pattern in (_LOGIN, _USER_PASS, _PW):
         for match in pattern.finditer(text):
             if "://" not in match[0] and _bare(match[1]) not in _COMMON:
-                yield Found("secret", masked(match[1]), "looks like a sign-in with its password; take it out", flagged=True)
-
+                yield Found(
+                    "secret", masked(match[1]), "looks like a sign-in with its password; take it out", flagged=True
+                )
 
     if network and not _OFFER.search(text):
         for pattern in (_NETWORK_PAIR, _NETWORK_CODE):
@@ -190,7 +216,9 @@ def _mixed(value: str) -> bool:
     if bare in _COMMON or "://" in bare or "@" in bare or bare.startswith(("#", "www.", "http")):
         return False
     letters, digits = sum(map(str.isalpha, bare)), sum(map(str.isdigit, bare))
-    return len(bare) >= 6 and letters >= 2 and digits >= 1 and not re.fullmatch(r"[^\W\d_]+-\d{1,3}|\d{1,3}-[\w-]+", bare)
+    return (
+        len(bare) >= 6 and letters >= 2 and digits >= 1 and not re.fullmatch(r"[^\W\d_]+-\d{1,3}|\d{1,3}-[\w-]+", bare)
+    )
 
 
 def _opens(value: str, text: str, end: int, network: bool, *, by_colon: bool) -> bool:
@@ -206,7 +234,12 @@ def _opens(value: str, text: str, end: int, network: bool, *, by_colon: bool) ->
     special = any(not char.isalnum() for char in bare.strip("'’-"))
     alone = value[-1] in ".!?" or end >= len(text) or text[end] in "\n.,;!?)。、，！" or not text[end:].strip()
     ends = end >= len(text) or text[end] == "\n"
-    return by_colon and alone and len(bare) >= 5 and (network or ends or (special and not bare.replace("-", "").replace("'", "").isalpha()))
+    return (
+        by_colon
+        and alone
+        and len(bare) >= 5
+        and (network or ends or (special and not bare.replace("-", "").replace("'", "").isalpha()))
+    )
 
 
 def _codes(reading: ReviewedText) -> Iterator[Found]:

@@ -19,7 +19,9 @@ _WILL = re.compile(
     r"(?i)\b(?:i|we)(?:['’]ll| will|['’]m going to| am going to|['’]re going to| are going to|['’]m gonna)\b[^.!?\n]{0,30}\b(?:kill|murder|stab|shoot|strangle|slaughter|beat) (?:you|your (?:family|kids|children|wife|husband|dog))\b(?! (?:to|at|guys|in the)\b)"
     r"|\b(?:burn|blow)(?: down| up)? your (?:house|shop|home|office|car|church|mosque|synagogue|school)(?: down)?\b|\bshoot them all\b"
 )
-_CROWD = re.compile(r"(?i)\b(?:all|those|these) \w{3,30} (?:should|must|deserve to) (?:die|be (?:killed|shot|hanged|gassed|exterminated|wiped out|put down))\b|\bgas the \w{3,20}\b")
+_CROWD = re.compile(
+    r"(?i)\b(?:all|those|these) \w{3,30} (?:should|must|deserve to) (?:die|be (?:killed|shot|hanged|gassed|exterminated|wiped out|put down))\b|\bgas the \w{3,20}\b"
+)
 _SEND = re.compile(
     r"(?i)\bsend (?:me|us) [^.!?\n]{0,40}(?:btc|bitcoins?|eth|usdt|crypto|gift cards?)\b|\bsend [^.!?\n]{0,30}(?:btc|bitcoins?|eth|usdt)\b[^.!?\n]{0,60}(?:back|double|twice|return)"
     r"|\b(?:dm|send|tell|give|e-?mail|text) (?:me|us) (?:your )?(?:seed phrase|recovery phrase|password|bank details|card details|pin)\b"
@@ -32,7 +34,9 @@ _SEND = re.compile(
 
 _MONEY = r"(?:rendite|rendement|returns?|profits?|ganancias?|rentabilidad|guadagn[oi]|rendimento|lucros?|retorno|zysk\w*|kazanç|getiri|доход\w*|прибыл\w*|прибут\w*|заробіт\w*|заработ\w*|winst|أرباح|ربح|רווח\w*|תשואה)"
 _SURE = r"(?:garant\w*|guarantee\w*|gwarant\w*|гарант\w*|sicur[oi]|مضمون\w*|מובטח\w*)"
-_GAINS = re.compile(rf"(?i)(?<!\w){_SURE}[^.!?\n]{{0,25}}?(?<!\w){_MONEY}(?!\w)|(?<!\w){_MONEY}[^.!?\n]{{0,25}}?(?<!\w){_SURE}(?!\w)")
+_GAINS = re.compile(
+    rf"(?i)(?<!\w){_SURE}[^.!?\n]{{0,25}}?(?<!\w){_MONEY}(?!\w)|(?<!\w){_MONEY}[^.!?\n]{{0,25}}?(?<!\w){_SURE}(?!\w)"
+)
 _PER_DAY = re.compile(
     r"(?i)\b(?:gagne[zr]?|verdiene?n?|gana[rd]?|guadagna(?:te)?|ganhe|zarabiaj|kazan(?:ın)?|заработай(?:те)?)\b[^.!?\n]{0,20}\d[\d.,]{0,9}\s?(?:€|\$|£|zł|tl|₺|euros?|руб\w*|reais)[^.!?\n]{0,12}(?:par jour|am tag|pro tag|täglich|al día|al giorno|por dia|per dag|dziennie|günde|в день)[^.!?\n]{0,60}(?:sans|ohne|sin|senza|sem|zonder|bez|без|garant|гарант)"
 )
@@ -70,4 +74,8 @@ def _fraud(piece: str) -> Found:
 
 def _is_a_name(text: str, start: int, end: int) -> bool:
     """Capitalised in the middle of a sentence, with another name beside it: a person or a place."""
-    return text[start].isupper() and not text[start:end].isupper() and re.search(r"[A-Z]\w{1,20} $", text[max(0, start - 22) : start]) is not None
+    return (
+        text[start].isupper()
+        and not text[start:end].isupper()
+        and re.search(r"[A-Z]\w{1,20} $", text[max(0, start - 22) : start]) is not None
+    )

@@ -78,9 +78,7 @@ def decide(post_id: PathId, body: ReviewBody, core: CoreDep, caller: CallerDep, 
     return PostOut.of(advice.decide_review(core, caller.actor, post_id, body.approve, version))
 
 
-@router.post(
-    "/review/intended", summary="Say that a reason is intended", responses=responses(401, 403, 404, 409, 422)
-)
+@router.post("/review/intended", summary="Say that a reason is intended", responses=responses(401, 403, 404, 409, 422))
 def intend(post_id: PathId, body: IntendedBody, core: CoreDep, caller: CallerDep) -> Suggestions:
     """The same piece raises no doubt on this post's accounts any more, in no post. Not for secrets and card numbers. The
     post stays where it is."""

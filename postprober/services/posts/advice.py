@@ -216,7 +216,9 @@ def intend(core: Core, actor: Actor, post_id: int, kind: str, piece: str) -> Adv
         raise BadInput("This cannot be marked as intended. Take it out, or approve the post.", field="kind")
     accounts = drafts.wish_of(post).account_ids
     if not accounts:
-        raise BadInput("Choose the accounts first: what is intended is remembered for each account.", field="account_ids")
+        raise BadInput(
+            "Choose the accounts first: what is intended is remembered for each account.", field="account_ids"
+        )
     with core.db.write() as conn:
         for account_id in accounts:
             review_gate.remember_intended(conn, actor, account_id, found[0], core.clock.now())
@@ -267,9 +269,7 @@ def _limits(core: Core, account: Account) -> Limits:
         return core.adapter(account.platform, Credentials("", instance=account.instance)).limits(None)
 
 
-def _target(
-    conn: Connection, actor: Actor, account: Account, limits: Limits, new: NewPost, now: datetime
-) -> Target:
+def _target(conn: Connection, actor: Actor, account: Account, limits: Limits, new: NewPost, now: datetime) -> Target:
     past = tuple(PastPost(row.published_at, row.total) for row in history.at_a_day(conn, account.id))
     recent, intended = review_gate.known_of(conn, actor.space, account.id, now)
     return Target(account.id, account.platform, limits, new.texts_for(account.id), past, recent, intended)

@@ -158,9 +158,7 @@ def _pending(core: Core, review: Review, note: str) -> Advice:
     return Advice(review, (), review.by, note, utc_iso(core.clock.now()), pending=True)
 
 
-def _brief(
-    core: Core, actor: Actor, new: NewPost, chosen: Sequence[Account], files: Sequence[MediaFile]
-) -> Brief:
+def _brief(core: Core, actor: Actor, new: NewPost, chosen: Sequence[Account], files: Sequence[MediaFile]) -> Brief:
     """Enough to review: texts, files, and what was published lately. Nothing is read over the network."""
     now = core.clock.now()
     targets = []
@@ -168,9 +166,7 @@ def _brief(
         for one in chosen:
             recent, intended = known_of(conn, actor.space, one.id, now)
             texts = new.texts_for(one.id)
-            targets.append(
-                Target(one.id, one.platform, LIMITS[one.platform], texts, recent=recent, intended=intended)
-            )
+            targets.append(Target(one.id, one.platform, LIMITS[one.platform], texts, recent=recent, intended=intended))
     if not targets:
         targets = [no_account(new)]
     return Brief(tuple(targets), tuple(Picture(f, "") for f in files), now, language=new.language)
