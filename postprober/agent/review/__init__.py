@@ -27,7 +27,7 @@ from postprober.agent.review import (
 )
 from postprober.agent.review.places import TextPlace, places
 from postprober.agent.review.reading import Found, ReviewedText, shown
-from postprober.domain.advice import RULES, Reason, Review, intended_as
+from postprober.domain.advice import RULES, Reason, Review, Verdict, intended_as
 
 __all__ = ["MOST", "NOTHING_FOUND", "confidential", "flagged", "found_in", "review"]
 
@@ -72,7 +72,7 @@ def review(brief: Brief) -> Review:
     if not found:
         return Review("appropriate", (NOTHING_FOUND,), RULES, None)
     details = tuple(reason for reason, _ in found)
-    verdict = "flagged" if found[0][1] else "unsure"
+    verdict: Verdict = "flagged" if found[0][1] else "unsure"
     return Review(verdict, tuple(reason.message for reason in details), RULES, None, details)
 
 
