@@ -10,6 +10,8 @@ from postprober.agent import suggest, words
 
 LISTS = sorted((Path(words.__file__).parent / "lists").iterdir())
 
+CASEFOLDED = frozenset({"camera_names", "common", "greetings", "openers"})
+
 
 @pytest.mark.parametrize("path", LISTS, ids=lambda path: path.stem)
 def test_a_list_has_each_word_once_as_it_is_compared(path: Path) -> None:
@@ -18,7 +20,8 @@ def test_a_list_has_each_word_once_as_it_is_compared(path: Path) -> None:
     # Names of days and months are alike in some languages; there a list is one a language.
     parts = words.by_language(path.stem).values() if path.stem in ("weekdays", "months") else [found]
     assert [part for part in parts if len(set(part)) != len(part)] == []
-    assert [word for word in found if word != word.strip().casefold() or word.startswith("#")] == []
+    small = str.casefold if path.stem in CASEFOLDED else str.lower  # the review compares letter by letter
+    assert [word for word in found if word != small(word.strip()) or word.startswith("#")] == []
 
 
 def test_the_lists_are_what_the_rules_use() -> None:

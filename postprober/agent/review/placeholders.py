@@ -17,7 +17,9 @@ _VERBS = Phrases.listed("slot_verbs")
 _PHRASES = Phrases.listed("placeholders")
 _HOSTS = frozenset(read("placeholder_hosts"))
 _ELSEWHERE = re.compile(r"\bbio\b|profil|comment|kommentar|البايو|ביו|コメント|プロフ|评论|简介", re.IGNORECASE)
-_BRACKETS = re.compile(r"\[([^\[\]\n]{1,60})\](?!\()|<([^<>\n@/=]{2,60})>|【([^【】\n]{1,40})】|［([^［］\n]{1,40})］")
+_BRACKETS = re.compile(
+    r"(?<!\[)\[([^\[\]\n]{1,60})\](?![(\]])|<([^<>\n@/=]{2,60})>|【([^【】\n]{1,40})】|［([^［］\n]{1,40})］"
+)
 _EDITORIAL = frozenset(["sic", "…", "...", "!"])
 
 # Slots of: Mustache, Jinja, Liquid; ERB; shells; Mailchimp; Word; Excel's errors; printf; and their likes.
@@ -162,11 +164,13 @@ _PASTE = re.compile(
 
 
 def find(reading: ReviewedText) -> Iterator[Found]:
-    """Placeholders and slots, as doubts; none within code."""
-    yield from _bracketed(reading)
-    yield from _slots(reading)
-    yield from _written_out(reading)
-    yield from _leading_nowhere(reading)
+    """Placeholders and slots, as doubts, each piece once; none within code."""
+    told: set[str] = set()
+    for look in (_bracketed, _slots, _written_out, _leading_nowhere):
+        for one in look(reading):
+            if one.piece not in told:
+                told.add(one.piece)
+                yield one
 
 
 def _placeholder(piece: str) -> Found:
