@@ -30,7 +30,7 @@ _TEMPLATES = re.compile(
     r"|\[object Object\]|<<\s?[A-Za-z_ ]{2,30}\s?>>|\{![\w.]{2,60}\}|@@\w{2,30}@@|__[A-Z][A-Z_]{2,30}__"
     r"|\b(?:FIRST|LAST|FULL|USER|COMPANY|CUSTOMER)_?NAME\b|\bFNAME\b|\bLNAME\b|(?<!\w)\$(?:FIRST|LAST)?NAME\$?(?!\w)|(?<!\w)\$(?:[A-Z]{7,30}|[A-Z]{2,20}_[A-Z_]{2,20})(?!\w)"
 )
-_BRACES = re.compile(r"(?<![\\$\w{^_}])\{([^\W\d_][\w .-]{1,30}|\d)\}(?!\})")
+_BRACES = re.compile(r"(?<![\\$\w{^_}])\{([^\W\d_][\w .-]{1,30}|0)\}(?!\})")
 _EMOTES = frozenset(("hug", "hugs", "kiss", "kisses", "sigh", "smile", "wink"))
 _PRINTF = re.compile(r"(?<![\d%\w])(?<!\d )%(?:\d\$)?[sd](?![\w%])")
 _GREETING = (
@@ -59,7 +59,7 @@ _CROSSES = re.compile(
     r"(?<![\w])X{4,}(?![\w])|(?<![\w])xxxx+(?=\s?(?:Uhr|€|EUR|Euro|%|h\b))"
     r"|[£$€]X(?![\w])|[£$€]\s?[Xx]{2,}(?:[.,][Xx]{1,2})?|(?<![\w])[Xx]{2,}(?:[.,:/-][Xx]{2,})+\.?|(?<!\w)[Xx]{2}\.\s?[Xx]{2}\.?"
     r"|(?<!\w)[Xx]{2,3}\s?(?:%|€|EUR\b|Euro\b|Uhr\b|zł\b|TL\b|руб\b|грн\b|元|円|%)|(?<!\w)XX(?:\.|/)\d{2}(?:\.|/)\d{2,4}"
-    r"|(?:\b(?:at|on|by|for|with|until|from|Mr|Ms|Mrs|Dr|call|um|am|bei|mit|von|Herr|Frau|le|à|chez|el|alle|om|op|o godz\.|saat)\.? )XXX?(?!\w)"
+    r"|(?:\b(?:at|on|by|for|with|until|from|Mr|Ms|Mrs|Dr|call|um|am|bei|mit|von|Herr|Frau|chez|om|op|o godz\.|saat)\.? )XXX?(?!\w)"
     r"|(?<!\d)\d{0,2}X{1,2}[/.]X{1,2}(?!\w)|X{2,}公司|XX+先生|XX+女士|(?<![\w])[〇○◯●]{2,}(?:様|さん|株式会社|会社|店)|[〇○◯●×]{1,2}月[〇○◯●×]{1,2}日"
 )
 _GAPS = re.compile(r"[£$€]\s?_{2,}|(?<!_)_{2,20}\s?(?:€|%|Uhr\b|pm\b|am\b)|[(\[]placeholder[)\]]")
