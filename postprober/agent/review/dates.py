@@ -87,12 +87,15 @@ _MONTH_FIRST_DAY_LAST = re.compile(
     _MONTH + r" (?P<day>\d{1,2})(?:st|nd|rd|th)?(?:,? (?P<year>(?:19|20)\d\d))? ?\(" + _DAY
 )
 _FIGURES = (
-    r"(?<![\d.,:/-])(?P<a>\d{1,2})(?P<sep>[./-]) ?(?P<b>\d{1,2})(?P=sep)?(?: ?(?P<year>(?:19|20)\d\d|\d\d)(?![\d.:]))?"
+    r"(?<![\d.,:/-])(?P<a>\d{1,2})(?P<sep>[./-]) ?(?P<b>\d{1,2})(?P=sep)?(?: ?(?P<year>(?:19|20)\d\d"
+    r"|\d\d)(?![\d.:]))?"
 )
 _DAY_FIGURES = re.compile(_DAY + r"(?:,|:)?\s{1,2}(?:den |dem |der |am |le |il |el |dia |día |d\. |vom )?" + _FIGURES)
 _FIGURES_DAY = re.compile(_FIGURES + r" ?\((?P<weekday>" + _one_of(_DAYS) + r")\.?\)")
 _CJK = re.compile(
-    r"(?:(?P<year>(?:19|20)\d\d)\s?年\s?)?(?P<month>\d{1,2})\s?月\s?(?P<day>\d{1,2})\s?[日号號]\s?(?:[(（]?\s?(?:星期|周|週|礼拜)?(?P<weekday>[月火水木金土日一二三四五六天])(?:曜日?)?\s?[)）]|(?:星期|周|週|礼拜)(?P<weekday2>[一二三四五六日天])|(?P<weekday3>[月火水木金土日])曜日?)?"
+    r"(?:(?P<year>(?:19|20)\d\d)\s?年\s?)?(?P<month>\d{1,2})\s?月\s?(?P<day>\d{1,2})\s?[日号號]\s?(?:[(（]?\s?(?:星期"
+    r"|周|週|礼拜)?(?P<weekday>[月火水木金土日一二三四五六天])(?:曜日?)?\s?[)）]|(?:星期|周|週|礼拜)(?P<weekday2>[一二三四五六日天])"
+    r"|(?P<weekday3>[月火水木金土日])曜日?)?"
 )
 _CJK_DAYS = {**{c: i for i, c in enumerate("月火水木金土日")}, **{c: i for i, c in enumerate("一二三四五六")}, "天": 6}
 # Without a weekday, for days that no month has and past dates
@@ -101,14 +104,22 @@ _PLAIN_MONTH_FIRST = re.compile(
     _MONTH + r" (?P<day>\d{1,2})(?:st|nd|rd|th)?(?![\d:.%])(?:,? (?P<year>(?:19|20)\d\d)(?!\d))?"
 )
 _PLAIN_FIGURES = re.compile(
-    r"(?<![\d.,:/-])(?P<a>\d{1,2})(?P<sep>[./-])(?P<b>\d{1,2})(?P=sep)(?P<year>(?:19|20)\d\d|\d\d(?!\d))?(?![\d/:-])"
+    r"(?<![\d.,:/-])(?P<a>\d{1,2})(?P<sep>[./-])(?P<b>\d{1,2})(?P=sep)(?P<year>(?:19|20)\d\d"
+    r"|\d\d(?!\d))?(?![\d/:-])"
 )
 _ISO = re.compile(r"(?<![\d-])(?P<year>(?:19|20)\d\d)-(?P<month>\d\d)-(?P<day>\d\d)(?![\d-])")
 _YEAR_IN_TEXT = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
-_AT = r"(?:\bat|\bfrom|\buntil|\btill|\bstarts?|\bopens?|\bdoors|\bum|\bab|\bbis|\bbeginn:?|\beinlass:?|\buhrzeit:?|(?<!\w)à|\bdès|\ba las|\blas|\bdesde las|\balle|\bdalle|\bore|(?<!\w)às|\bom|\bvanaf|\bo godz\.|\bod godz\.|\bgodz\.|\bsaat|(?<!\w)о|(?<!\w)об|(?<!\w)в|(?<!\w)у|(?<!\w)с|(?<!\w)з|\bkl\.?|الساعة|בשעה|時間:?|时间:?|(?<![\w-])time:?|(?<![\w-])hora:?|(?<![\w-])heure:?|(?<![\w-])ora:?)"
+_AT = (
+    r"(?:\bat|\bfrom|\buntil|\btill|\bstarts?|\bopens?|\bdoors|\bum|\bab|\bbis|\bbeginn:?|\beinlass:?"
+    r"|\buhrzeit:?|(?<!\w)à|\bdès|\ba las|\blas|\bdesde las|\balle|\bdalle|\bore|(?<!\w)às|\bom|\bvanaf"
+    r"|\bo godz\.|\bod godz\.|\bgodz\.|\bsaat|(?<!\w)о|(?<!\w)об|(?<!\w)в|(?<!\w)у|(?<!\w)с|(?<!\w)з|\bkl\.?"
+    r"|الساعة|בשעה|時間:?|时间:?|(?<![\w-])time:?|(?<![\w-])hora:?|(?<![\w-])heure:?|(?<![\w-])ora:?)"
+)
 _TIME = re.compile(
-    rf"{_AT}\s{{1,2}}(?P<hour>\d{{1,2}})(?:[:.h](?P<minute>\d\d)(?![\d.])|\s?h(?!\w))(?!\s?(?:%|€|km|kg|m\b|mln|Mio|ml|points?|goals?))"
-    r"|(?<![\d:.,])(?P<hour2>\d{1,2})(?:[:.](?P<minute2>\d\d))?\s?(?:Uhr|uhr|h00|часов|годин[аи]?\b)|(?<![\d:.,])(?P<hour3>\d{1,2})(?::(?P<minute3>\d\d))\s?(?:[ap]\.?m\.?\b|Uhr)"
+    rf"{_AT}\s{{1,2}}(?P<hour>\d{{1,2}})(?:[:.h](?P<minute>\d\d)(?![\d.])|\s?h(?!\w))(?!\s?(?:%|€|km|kg|m\b|mln"
+    rf"|Mio|ml|points?|goals?))"
+    r"|(?<![\d:.,])(?P<hour2>\d{1,2})(?:[:.](?P<minute2>\d\d))?\s?(?:Uhr|uhr|h00|часов|годин[аи]?\b)"
+    r"|(?<![\d:.,])(?P<hour3>\d{1,2})(?::(?P<minute3>\d\d))\s?(?:[ap]\.?m\.?\b|Uhr)"
 )
 
 

@@ -56,7 +56,8 @@ _VERBS = frozenset(
 )
 _COPULAS = frozenset(("is", "are", "was", "were", "has", "have", "ist", "est", "es", "sono", "são"))
 _CLAUSE = re.compile(
-    r"\b(?:what|thing|problem|point|truth|fact|question|reason|all|who|where|how|as|was|wie|wer|wo|qui|que|lo|quien|chi|wat|wie)\b"
+    r"\b(?:what|thing|problem|point|truth|fact|question|reason|all|who|where|how|as|was|wie|wer|wo|qui|que|lo"
+    r"|quien|chi|wat|wie)\b"
 )
 # Words of one language that are rhythm in others: the letters by which that language is known.
 _ONLY_IN = {

@@ -11,33 +11,45 @@ from postprober.agent.review.reading import Found, ReviewedText, masked, shown
 HIDES = "hides where it leads; write the address of the site itself"
 
 _ADDRESS = re.compile(
-    r"(?i)(?<![\w@])(?:https?|ftp|sftp|smb|ws|wss)://[^\s<>\"“”«»、。「」（），！？]{1,1000}|(?<![\w@./-])(?:[a-z0-9-]{1,63}\.){1,6}[a-z]{2,20}(?::\d{2,5})?/[^\s<>\"“”«»、。「」（），！？]{0,600}"
+    r"(?i)(?<![\w@])(?:https?|ftp|sftp|smb|ws|wss)://[^\s<>\"“”«»、。「」（），！？]{1,1000}"
+    r"|(?<![\w@./-])(?:[a-z0-9-]{1,63}\.){1,6}[a-z]{2,20}(?::\d{2,5})?/[^\s<>\"“”«»、。「」（），！？]{0,600}"
 )
 _HERE = re.compile(
-    r"(?i)(?<![\w.@-])(?:https?://)?(?:localhost(?=[:/])|(?:127\.\d{1,3}\.\d{1,3}\.\d{1,3}|0\.0\.0\.0)(?=[:/]\w))(?::\d{2,5})?(?:/[^\s]{0,200})?|https?://(?:127\.\d{1,3}\.\d{1,3}\.\d{1,3}|0\.0\.0\.0)[^\s]{0,200}|https?://localhost\b[^\s]{0,200}|https?://\[::1\][^\s]{0,200}"
+    r"(?i)(?<![\w.@-])(?:https?://)?(?:localhost(?=[:/])|(?:127\.\d{1,3}\.\d{1,3}\.\d{1,3}"
+    r"|0\.0\.0\.0)(?=[:/]\w))(?::\d{2,5})?(?:/[^\s]{0,200})?|https?://(?:127\.\d{1,3}\.\d{1,3}\.\d{1,3}"
+    r"|0\.0\.0\.0)[^\s]{0,200}|https?://localhost\b[^\s]{0,200}|https?://\[::1\][^\s]{0,200}"
 )
 _PRIVATE = re.compile(
-    r"(?i)(?:https?|ftp|smb)://(?:10\.\d{1,3}|192\.168|172\.(?:1[6-9]|2\d|3[01])|169\.254)\.\d{1,3}(?:\.\d{1,3})?(?::\d{2,5})?[^\s]{0,200}"
-    r"|(?<![\w.-])(?:10\.\d{1,3}\.\d{1,3}|192\.168\.\d{1,3}|172\.(?:1[6-9]|2\d|3[01])\.\d{1,3})\.\d{1,3}(?::\d{2,5}|/[\w-])[^\s]{0,200}"
+    r"(?i)(?:https?|ftp|smb)://(?:10\.\d{1,3}|192\.168|172\.(?:1[6-9]|2\d|3[01])"
+    r"|169\.254)\.\d{1,3}(?:\.\d{1,3})?(?::\d{2,5})?[^\s]{0,200}"
+    r"|(?<![\w.-])(?:10\.\d{1,3}\.\d{1,3}|192\.168\.\d{1,3}|172\.(?:1[6-9]|2\d"
+    r"|3[01])\.\d{1,3})\.\d{1,3}(?::\d{2,5}|/[\w-])[^\s]{0,200}"
 )
 _INSIDE_HOST = re.compile(
     r"(?:^|\.)(?:local|test|internal|localhost|lan|intranet|invalid|corp|localdomain|home\.arpa)$"
 )
 _STAGING = re.compile(
-    r"^(?:staging|stage|stg|preview|dev|develop|test|testing|tests|uat|qa|preprod|pre-prod|sandbox|acceptance|acc|integration|int|entwicklung|intern|internal|intranet|prueba|pruebas|preproduccion|recette|preprod|collaudo|homologacao|hml)(?:\d{0,2})$"
-    r"|(?:^|-)(?:staging|preview|preprod|uat|stg)(?:-|\d|$)|-(?:dev|test|stage)$|-git-|^deploy-preview-\d|--staging$"
+    r"^(?:staging|stage|stg|preview|dev|develop|test|testing|tests|uat|qa|preprod|pre-prod|sandbox|acceptance"
+    r"|acc|integration|int|entwicklung|intern|internal|intranet|prueba|pruebas|preproduccion|recette|preprod"
+    r"|collaudo|homologacao|hml)(?:\d{0,2})$"
+    r"|(?:^|-)(?:staging|preview|preprod|uat|stg)(?:-|\d|$)|-(?:dev|test|stage)$|-git-|^deploy-preview-\d"
+    r"|--staging$"
 )
 _OWN_STAGING = re.compile(
     r"-(?:staging|stage|preview|preprod|uat|testsite)\.[a-z]{2,10}$|(?:^|\.)(?:staging|preprod)[-.]"
 )
 _TUNNELS = re.compile(
-    r"(?:^|\.)(?:ngrok\.io|ngrok-free\.app|ngrok\.app|trycloudflare\.com|loca\.lt|serveo\.net|gitpod\.io|githubpreview\.dev|app\.github\.dev|wpengine\.com|wpenginepowered\.com|wpcomstaging\.com|myftpupload\.com|azurestaticapps\.net|webcontainer\.io|local-corp\.webcontainer\.io|cloudwaysapps\.com|kinsta\.cloud|pantheonsite\.io|flywheelsites\.com|sg-host\.com|tempurl\.host|instawp\.xyz|framer\.ai)$"
+    r"(?:^|\.)(?:ngrok\.io|ngrok-free\.app|ngrok\.app|trycloudflare\.com|loca\.lt|serveo\.net|gitpod\.io"
+    r"|githubpreview\.dev|app\.github\.dev|wpengine\.com|wpenginepowered\.com|wpcomstaging\.com"
+    r"|myftpupload\.com|azurestaticapps\.net|webcontainer\.io|local-corp\.webcontainer\.io|cloudwaysapps\.com"
+    r"|kinsta\.cloud|pantheonsite\.io|flywheelsites\.com|sg-host\.com|tempurl\.host|instawp\.xyz|framer\.ai)$"
 )
 # Pages that only who may edit should see. `host`, then what the path and query have.
 _EDIT_HOSTS = (
     (
         r"docs\.google\.com$",
-        r"/(?:document|spreadsheets|presentation|forms|drawings)/(?:u/\d/)?d/(?:e/)?[\w-]{5,120}/(?:edit|preview|copy|mobilebasic)|/u/\d/|/forms/d/[\w-]{10,120}/?$",
+        r"/(?:document|spreadsheets|presentation|forms|drawings)/(?:u/\d/)?d/(?:e/)?[\w-]{5,120}/(?:edit|preview"
+        r"|copy|mobilebasic)|/u/\d/|/forms/d/[\w-]{10,120}/?$",
     ),
     (r"^forms\.(?:office|microsoft)\.com$", r"(?i)/pages/designpage|/analysispage"),
     (r"drive\.google\.com$", r"/drive/(?:u/\d|my-drive|shared-with-me|recent)|/u/\d/"),
@@ -49,7 +61,8 @@ _EDIT_HOSTS = (
     (r"^app\.asana\.com$", r"/"),
     (r"\.atlassian\.net$", r"/(?:browse|wiki|jira|secure|issues)"),
     (
-        r"^(?:app|my)\.(?:slack|clickup|monday|hubspot|mailchimp|buffer|hootsuite|later|contentful|sanity|storyblok|intercom|box|airtable|miro|basecamp)\.com$",
+        r"^(?:app|my)\.(?:slack|clickup|monday|hubspot|mailchimp|buffer|hootsuite|later|contentful|sanity"
+        r"|storyblok|intercom|box|airtable|miro|basecamp)\.com$",
         r"/",
     ),
     (r"\.slack\.com$", r"/(?:archives|messages|files|client)"),
@@ -68,42 +81,67 @@ _EDIT_HOSTS = (
     (r"^(?:www\.)?eventbrite\.\w{2,3}(?:\.\w{2})?$", r"/(?:manage|myevent|edit)"),
     (r"^(?:www\.)?youtube\.com$", r"/(?:edit|upload)"),
     (
-        r"^studio\.youtube\.com$|^business\.facebook\.com$|^console\.(?:aws\.amazon|cloud\.google)\.com$|^analytics\.google\.com$|^app\.powerbi\.com$",
+        r"^studio\.youtube\.com$|^business\.facebook\.com$|^console\.(?:aws\.amazon|cloud\.google)\.com$"
+        r"|^analytics\.google\.com$|^app\.powerbi\.com$",
         r"/",
     ),
 )
 _EDITS = tuple((re.compile(host), re.compile(path)) for host, path in _EDIT_HOSTS)
 _EDIT_PATH = re.compile(
-    r"(?i)/wp-admin(?:/|$|\?)|/wp-login\.php|/administrator/(?:index|$)|/typo3/|/ghost/(?:#|$)|/user/login\b|/(?:node|page|post|posts|event|events|article|articles)/\d{1,9}/edit"
-    r"|/edit(?:or)?(?:[/?#]|$)|[?&]action=edit\b|/admin(?:[/?#]|$)|/cms/|/backend/|/dashboard(?:[/?#]|$)|[?&](?:preview=true|preview_id=|preview_nonce=|draft=|_preview|fl_builder|elementor-preview)|/preview/|/drafts?/\w|/unpublished/"
+    r"(?i)/wp-admin(?:/|$|\?)|/wp-login\.php|/administrator/(?:index|$)|/typo3/|/ghost/(?:#|$)|/user/login\b"
+    r"|/(?:node|page|post|posts|event|events|article|articles)/\d{1,9}/edit"
+    r"|/edit(?:or)?(?:[/?#]|$)|[?&]action=edit\b|/admin(?:[/?#]|$)|/cms/|/backend/|/dashboard(?:[/?#]|$)"
+    r"|[?&](?:preview=true|preview_id=|preview_nonce=|draft=|_preview|fl_builder|elementor-preview)|/preview/"
+    r"|/drafts?/\w|/unpublished/"
 )
 _TOKEN_NAMES = (
-    r"token|access_token|auth_token|refresh_token|id_token|auth|api_key|apikey|key|sig|signature|x-amz-signature|x-goog-signature|x-amz-credential"
-    r"|sessionid|session_id|session|sid|phpsessid|jsessionid|jwt|otp|invite|invitation|invite_token|invitation_token|reset|reset_token"
-    r"|reset_password_token|confirmation_token|confirm|confirm_token|magic|magic_token|password|passwd|secret|client_secret|hash|ticket|login_token|code|state|verify|oobcode|se_sig"
+    r"token|access_token|auth_token|refresh_token|id_token|auth|api_key|apikey|key|sig|signature"
+    r"|x-amz-signature|x-goog-signature|x-amz-credential"
+    r"|sessionid|session_id|session|sid|phpsessid|jsessionid|jwt|otp|invite|invitation|invite_token"
+    r"|invitation_token|reset|reset_token"
+    r"|reset_password_token|confirmation_token|confirm|confirm_token|magic|magic_token|password|passwd|secret"
+    r"|client_secret|hash|ticket|login_token|code|state|verify|oobcode|se_sig"
 )
 _TOKEN = re.compile(rf"(?i)[?&#;](?:{_TOKEN_NAMES})=((?=[^\s&#]{{0,400}}\d)[^\s&#]{{16,2000}})")
 _PWD = re.compile(r"(?i)[?&](?:pwd|passcode|password|pass|pw)=[^\s&#]{3,200}|[?&]sig=[^\s&#]{16,400}")
 _TOKEN_PATH = re.compile(
-    r"(?i)/(?:reset|reset-?password|password-?reset|set-?password|forgot|verify|verify-?email|confirm|confirmation|activate|activation|invite|invites|invitation|accept-?invite|magic|magic-?link|signin|login|auth|sso|unsubscribe|session|passwort|einladung|invitacion)(?:/[\w-]{1,30}){0,2}/(?=[\w.-]{0,200}\d)([\w.=-]{20,1000})"
+    r"(?i)/(?:reset|reset-?password|password-?reset|set-?password|forgot|verify|verify-?email|confirm"
+    r"|confirmation|activate|activation|invite|invites|invitation|accept-?invite|magic|magic-?link|signin"
+    r"|login|auth|sso|unsubscribe|session|passwort|einladung"
+    r"|invitacion)(?:/[\w-]{1,30}){0,2}/(?=[\w.-]{0,200}\d)([\w.=-]{20,1000})"
 )
 _FILE = re.compile(
-    r"(?i)\bfile:/{1,3}[^\s]{2,300}|(?<![\w])[A-Z]:\\(?![nrt]\b)[^\s\\:*?\"<>|][^\n:*?\"<>|]{0,200}|(?<![\w:\\])\\\\[\w.$-]{2,60}\\[^\s]{1,200}|(?<![\w/.])/(?:Users|home)/[\w.-]{1,40}/[^\s]{2,200}|(?<!\w)~/(?:Desktop|Documents|Downloads|Pictures)/[^\s]{1,200}|\bsmb://[^\s]{2,200}"
+    r"(?i)\bfile:/{1,3}[^\s]{2,300}|(?<![\w])[A-Z]:\\(?![nrt]\b)[^\s\\:*?\"<>|][^\n:*?\"<>|]{0,200}"
+    r"|(?<![\w:\\])\\\\[\w.$-]{2,60}\\[^\s]{1,200}|(?<![\w/.])/(?:Users|home)/[\w.-]{1,40}/[^\s]{2,200}"
+    r"|(?<!\w)~/(?:Desktop|Documents|Downloads|Pictures)/[^\s]{1,200}|\bsmb://[^\s]{2,200}"
 )
 _BROKEN = re.compile(
-    r"(?i)(?<!\w)(?:h?t{3,5}ps?|htt?t?t?pss|htps?|ttps?|hhttps?|httsp?|htpps?|httpps?|hxxps?|hptts?|hhtps?|thttps?|htttps?):/{1,3}[^\s]{1,200}|(?<!\w)https?:/{0,3}[ \u00a0]{1,2}(?:/{1,2} ?)?(?:www\.)?[\w-]{2,60}\.[a-z]{2,10}[^\s]{0,200}"
-    r"|(?<!\w)https?:www\.[^\s]{2,200}|(?<![\w.])www\.[\w-]{2,60},[a-z]{2,4}\b(?!\s)|(?<!\w)https?://(?!localhost)[a-z0-9-]{2,40}(?=\s|$)|(?<!\w)https?//[^\s]{2,200}|(?<!\w)https?:/(?!/)[\w][^\s]{2,200}|(?<!\w)https?:(?![/\s\w\\\"'])[^\s]{2,100}|(?<!\w)https?;//[^\s]{1,200}|(?<!\w)https?:\\\\[^\s]{1,200}|(?<!\w)https?://https?:?/{0,2}[^\s]{1,200}|(?<!\w)https?:///[^\s]{1,200}"
-    r"|(?<![\w.])www\.{2,}[\w-][^\s]{1,100}|(?<![\w.])www,[\w-]{2,60}\.[a-z]{2,10}|(?<![\w.])ww\.[\w-]{2,60}\.[a-z]{2,10}\b|(?<![\w.])wwww+\.[\w-]{2,60}\.[a-z]{2,10}\b|(?<![\w.])www [\w-]{2,60}\.[a-z]{2,4}\b|(?<!\w)https?://[\w.-]{1,100} \.[a-z]{2,10}\b|(?<!\w)https?://[\w-]{2,60}(?:\.[\w-]{2,60})?,[a-z]{2,4}(?:/|\s|$)"
-    r"|(?<!\w)https?://[\w.-]{2,80}\.\.[\w-]{2,40}|(?<!\w)https?://[\w-]{2,60}\.(?:con|cmo|ocm|vom|xom|comm|rog|ogr|nett)(?:/|\s|$)|(?<!\w)https?://(?:www|WWW)(?:\s|$|/)"
+    r"(?i)(?<!\w)(?:h?t{3,5}ps?|htt?t?t?pss|htps?|ttps?|hhttps?|httsp?|htpps?|httpps?|hxxps?|hptts?|hhtps?"
+    r"|thttps?|htttps?):/{1,3}[^\s]{1,200}"
+    r"|(?<!\w)https?:/{0,3}[ \u00a0]{1,2}(?:/{1,2} ?)?(?:www\.)?[\w-]{2,60}\.[a-z]{2,10}[^\s]{0,200}"
+    r"|(?<!\w)https?:www\.[^\s]{2,200}|(?<![\w.])www\.[\w-]{2,60},[a-z]{2,4}\b(?!\s)"
+    r"|(?<!\w)https?://(?!localhost)[a-z0-9-]{2,40}(?=\s|$)|(?<!\w)https?//[^\s]{2,200}"
+    r"|(?<!\w)https?:/(?!/)[\w][^\s]{2,200}|(?<!\w)https?:(?![/\s\w\\\"'])[^\s]{2,100}"
+    r"|(?<!\w)https?;//[^\s]{1,200}|(?<!\w)https?:\\\\[^\s]{1,200}|(?<!\w)https?://https?:?/{0,2}[^\s]{1,200}"
+    r"|(?<!\w)https?:///[^\s]{1,200}"
+    r"|(?<![\w.])www\.{2,}[\w-][^\s]{1,100}|(?<![\w.])www,[\w-]{2,60}\.[a-z]{2,10}"
+    r"|(?<![\w.])ww\.[\w-]{2,60}\.[a-z]{2,10}\b|(?<![\w.])wwww+\.[\w-]{2,60}\.[a-z]{2,10}\b"
+    r"|(?<![\w.])www [\w-]{2,60}\.[a-z]{2,4}\b|(?<!\w)https?://[\w.-]{1,100} \.[a-z]{2,10}\b"
+    r"|(?<!\w)https?://[\w-]{2,60}(?:\.[\w-]{2,60})?,[a-z]{2,4}(?:/|\s|$)"
+    r"|(?<!\w)https?://[\w.-]{2,80}\.\.[\w-]{2,40}|(?<!\w)https?://[\w-]{2,60}\.(?:con|cmo|ocm|vom|xom|comm"
+    r"|rog|ogr|nett)(?:/|\s|$)|(?<!\w)https?://(?:www|WWW)(?:\s|$|/)"
 )
 _USERINFO = re.compile(r"(?i)https?://[^\s/?#]{0,300}@")
 _BARE_NUMERIC = re.compile(
-    r"(?i)https?://(?:[^\s/@]{0,200}@)?(?:\d{1,3}(?:\.\d{1,3}){3}|\[[0-9a-f:]{2,40}\]|\d{8,10}|0x[0-9a-f]{8})(?![\w.])[^\s]{0,100}"
+    r"(?i)https?://(?:[^\s/@]{0,200}@)?(?:\d{1,3}(?:\.\d{1,3}){3}|\[[0-9a-f:]{2,40}\]|\d{8,10}"
+    r"|0x[0-9a-f]{8})(?![\w.])[^\s]{0,100}"
 )
 _DOTTED = re.compile(r"(?<![^\s/@])[^\s/@.]{1,100}(?:\.[^\s/@.]{1,100}){1,10}")
 _LOOK_ALIKE = re.compile(
-    r"(?i)(?<![\w-])(?:[\w-]{1,40}\.){0,3}(?:paypa[1i]|paypal-|g[0o]{2}g1e|goog1e|g00gle|arnazon|amaz0n|micros0ft|rnicrosoft|faceb00k|app1e|netf1ix|1nstagram|bank0f|who1esale)[\w-]{0,40}\.[a-z]{2,10}\b"
-    r"|(?<![\w-])(?:paypal|apple|google|microsoft|amazon|netflix|dhl|ups|usps)(?:\.com)?[.-](?:login|secure|verify|account|support|update|signin|billing)[\w-]{0,30}\.[a-z]{2,10}\b"
+    r"(?i)(?<![\w-])(?:[\w-]{1,40}\.){0,3}(?:paypa[1i]|paypal-|g[0o]{2}g1e|goog1e|g00gle|arnazon|amaz0n"
+    r"|micros0ft|rnicrosoft|faceb00k|app1e|netf1ix|1nstagram|bank0f|who1esale)[\w-]{0,40}\.[a-z]{2,10}\b"
+    r"|(?<![\w-])(?:paypal|apple|google|microsoft|amazon|netflix|dhl|ups|usps)(?:\.com)?[.-](?:login|secure"
+    r"|verify|account|support|update|signin|billing)[\w-]{0,30}\.[a-z]{2,10}\b"
     r"|(?<![\w-])(?:paypal|apple|google|microsoft|amazon|netflix)\.com\.[\w-]{2,40}\.[a-z]{2,10}\b"
 )
 

@@ -11,18 +11,23 @@ MARKUP = "is markup that readers would see as it is"
 MOJIBAKE = "went through a wrong encoding; write it anew"
 
 _HTML = re.compile(
-    r"</?(?:p|br|b|i|u|s|strong|em|div|span|a|img|h[1-6]|ul|ol|li|table|tbody|tr|td|th|font|center|blockquote|script|style|iframe|hr|small|sup|sub|section|figure)"
+    r"</?(?:p|br|b|i|u|s|strong|em|div|span|a|img|h[1-6]|ul|ol|li|table|tbody|tr|td|th|font|center|blockquote"
+    r"|script|style|iframe|hr|small|sup|sub|section|figure)"
     r"(?:\s{1,3}[\w-]{1,30}=[^<>\n]{0,400})?\s{0,3}/?>|<!--[^\n]{0,200}?-->|<!DOCTYPE",
     re.IGNORECASE,
 )
 _ENTITY = re.compile(
-    r"&(?:nbsp|amp|lt|gt|quot|apos|ndash|mdash|hellip|[lr][sd]quo|[lr]aquo|[sb]dquo|euro|pound|cent|copy|reg|trade|bull|middot|times|deg|[aeiounAEIOUNyY]"
-    r"(?:uml|acute|grave|circ|tilde|ring)|szlig|[cC]cedil|[oO]slash|[aA]elig|shy|zwj|zwnj|#\d{2,6}|#[xX][0-9a-fA-F]{2,5});"
+    r"&(?:nbsp|amp|lt|gt|quot|apos|ndash|mdash|hellip|[lr][sd]quo|[lr]aquo|[sb]dquo|euro|pound|cent|copy|reg"
+    r"|trade|bull|middot|times|deg|[aeiounAEIOUNyY]"
+    r"(?:uml|acute|grave|circ|tilde|ring)|szlig|[cC]cedil|[oO]slash|[aA]elig|shy|zwj|zwnj|#\d{2,6}"
+    r"|#[xX][0-9a-fA-F]{2,5});"
 )
 _MARKDOWN = re.compile(
     r"!?\[[^\[\]\n]{1,200}\]\((?:https?://|www\.|/|mailto:|#)[^()\s]{0,400}\)"
-    r"|(?<![\w*])\*\*(?=[^\s*])[^*\n]{1,200}(?<=[^\s*])\*\*(?![\w*])|(?<![\w_])__(?=[^\s_])[^_\n]{1,100}(?<=[^\s_])__(?![\w_])"
-    r"|(?<![\w~])~~(?=[^\s~])[^~\n]{1,100}(?<=[^\s~])~~(?![\w~])|^[ ]{0,3}#{2,6} \S[^\n]{0,100}|\A#{1} [^\W\d_][^\n]{0,100}(?=\n)|^[ ]{0,3}[-*] \[[ xX]\] "
+    r"|(?<![\w*])\*\*(?=[^\s*])[^*\n]{1,200}(?<=[^\s*])\*\*(?![\w*])"
+    r"|(?<![\w_])__(?=[^\s_])[^_\n]{1,100}(?<=[^\s_])__(?![\w_])"
+    r"|(?<![\w~])~~(?=[^\s~])[^~\n]{1,100}(?<=[^\s~])~~(?![\w~])|^[ ]{0,3}#{2,6} \S[^\n]{0,100}"
+    r"|\A#{1} [^\W\d_][^\n]{0,100}(?=\n)|^[ ]{0,3}[-*] \[[ xX]\] "
     r"|^\[[^\]\n]{1,20}\]: https?://\S{1,200}",
     re.MULTILINE,
 )

@@ -21,45 +21,70 @@ _MARK_ENDS = re.compile(r"\s{0,2}(?:v?\d{1,2}\b\s{0,2})?[:\-–—|,.!)\]】。�
 _MARK_BEGINS = re.compile(r"(?:^|\n)[\s\W]{0,4}$|[\[(【]\s?$")
 # "[check with legal]", "(Tom: is this right?)", "(source?)": an aside to somebody who is not the reader.
 _ASIDE = re.compile(
-    r"(?i)[\[(](?:check|confirm|verify|ask|needs?|waiting for|awaiting|pending|replace|fix|add|insert|attach|fact.?check|pls|please (?:check|confirm|add|fix)|"
-    r"ok with|okay with|legal|prüfen|noch|bitte (?:prüfen|ergänzen|einfügen)|rückfrage|vérifier|à vérifier|à valider|confirmer|à confirmer|demander à|"
-    r"confirmar|revisar|preguntar|comprobar|pendiente|verificare|da verificare|da confermare|chiedere|conferir|verificar|a confirmar|"
-    r"controleren|checken|nog|navragen|sprawdzić|do potwierdzenia|potwierdzić|zapytać|kontrol et|sorulacak|teyit|проверить|уточнить|согласовать|"
+    r"(?i)[\[(](?:check|confirm|verify|ask|needs?|waiting for|awaiting|pending|replace|fix|add|insert|attach"
+    r"|fact.?check|pls|please (?:check|confirm|add|fix)|"
+    r"ok with|okay with|legal|prüfen|noch|bitte (?:prüfen|ergänzen|einfügen)|rückfrage|vérifier|à vérifier"
+    r"|à valider|confirmer|à confirmer|demander à|"
+    r"confirmar|revisar|preguntar|comprobar|pendiente|verificare|da verificare|da confermare|chiedere|conferir"
+    r"|verificar|a confirmar|"
+    r"controleren|checken|nog|navragen|sprawdzić|do potwierdzenia|potwierdzić|zapytać|kontrol et|sorulacak"
+    r"|teyit|проверить|уточнить|согласовать|"
     r"перевірити|уточнити|погодити|تأكيد|تحقق|לבדוק|לאשר|要確認|確認中|未確定|待确认|待定|待核实)\b[^\])\n]{0,60}[\])]"
 )
 _PICTURE = re.compile(
-    r"(?i)[\[(](?:pics?|photos?|pictures?|images?|bild|foto|imagen|immagine|zdjęcie|фото)\b[^\])\n]{0,60}?\b(?:here|ask|bitte|holen|fehlt|manque|falta|manca|brakuje|to come|to follow|follows|missing|tbc|hier|fragen|folgt|ici|aquí|qui|aqui|tu|тут|здесь)\b[^\])\n]{0,40}[\])]"
+    r"(?i)[\[(](?:pics?|photos?|pictures?|images?|bild|foto|imagen|immagine|zdjęcie"
+    r"|фото)\b[^\])\n]{0,60}?\b(?:here|ask|bitte|holen|fehlt|manque|falta|manca|brakuje|to come|to follow"
+    r"|follows|missing|tbc|hier|fragen|folgt|ici|aquí|qui|aqui|tu|тут|здесь)\b[^\])\n]{0,40}[\])]"
 )
 _DOUBT = re.compile(
-    r"(?i)[\[(](?:source|name|spelling|date|price|photo|picture|link|who|when|right|correct|quelle|datum|stimmt das|preis|nom|date exacte|fuente|fecha|precio|fonte|prezzo|preço|bron|prijs|źródło|cena|kaynak|fiyat|источник|цена|джерело|ціна)\s?\?{1,3}[\])]"
+    r"(?i)[\[(](?:source|name|spelling|date|price|photo|picture|link|who|when|right|correct|quelle|datum"
+    r"|stimmt das|preis|nom|date exacte|fuente|fecha|precio|fonte|prezzo|preço|bron|prijs|źródło|cena|kaynak"
+    r"|fiyat|источник|цена|джерело|ціна)\s?\?{1,3}[\])]"
 )
 _ASKED = re.compile(
     r"\([A-Z]\w{1,20}\s?[–:,—-]\s?(?:is|can|could|please|pls|do|does|should|right|ok|check)\b[^)\n]{0,60}\??\)"
     r"|^\W{0,3}(?i:internal|intern|interne|interno|intern note|note to (?:team|editors?))\s?:"
-    r"|\b(?:CHECK|VERIFY|CONFIRM|PRÜFEN|VÉRIFIER|REVISAR|VERIFICARE|SPRAWDZIĆ|ПРОВЕРИТЬ):? (?:FACTS?|DATES?|NAMES?|PRICES?|SPELLING|LINKS?|TIMES?|NUMBERS?|SOURCES?|DATUM|NOMS?|FECHA|DATA|ДАТУ|ИМЯ)\b|\(\d{2,4} (?:characters|Zeichen|caractères|caracteres|caratteri|tekens|znaków|karakter|символов|символів|حرف|תווים|文字|字符|字)\)",
+    r"|\b(?:CHECK|VERIFY|CONFIRM|PRÜFEN|VÉRIFIER|REVISAR|VERIFICARE|SPRAWDZIĆ|ПРОВЕРИТЬ):? (?:FACTS?|DATES?"
+    r"|NAMES?|PRICES?|SPELLING|LINKS?|TIMES?|NUMBERS?|SOURCES?|DATUM|NOMS?|FECHA|DATA|ДАТУ|ИМЯ)\b"
+    r"|\(\d{2,4} (?:characters|Zeichen|caractères|caracteres|caratteri|tekens|znaków|karakter|символов"
+    r"|символів|حرف|תווים|文字|字符|字)\)",
     re.MULTILINE,
 )
 _EMBARGO = re.compile(
-    r"(?i)\b(?:embargo(?:ed)?|sperrfrist|embargado|эмбарго|ембарго)\b[^\n]{0,12}?(?:until|till|bis|jusqu|hasta|fino|até|tot|do|до)\b[^\n]{0,12}?(?:(?<!\d)\d{1,2}(?!\d)|mon|tue|wed|thu|fri|sat|sun|lun|mar|mer|jeu|ven|sam|dim|mie|jue|vie|sab|dom)"
+    r"(?i)\b(?:embargo(?:ed)?|sperrfrist|embargado|эмбарго|ембарго)\b[^\n]{0,12}?(?:until|till|bis|jusqu|hasta"
+    r"|fino|até|tot|do|до)\b[^\n]{0,12}?(?:(?<!\d)\d{1,2}(?!\d)|mon|tue|wed|thu|fri|sat|sun|lun|mar|mer|jeu"
+    r"|ven|sam|dim|mie|jue|vie|sab|dom)"
     r"|(?-i:\bEMBARGO(?:ED)?)\b[:\s–-]{1,3}(?:\d{1,2}(?!\d)|mon|tue|wed|thu|fri|sat|sun)"
 )
 _VERSION = re.compile(
-    r"(?i)^\W{0,3}(?:post|tweet|caption|text|copy|beitrag|version|entwurf|draft)(?: text)?(?:\s?#?\d{1,2})?\s?(?:v|version |fassung )\d{1,2}\b|(?<!\w)(?:final|FINAL)_(?:final|v\d|FINAL)"
+    r"(?i)^\W{0,3}(?:post|tweet|caption|text|copy|beitrag|version|entwurf"
+    r"|draft)(?: text)?(?:\s?#?\d{1,2})?\s?(?:v|version |fassung )\d{1,2}\b|(?<!\w)(?:final|FINAL)_(?:final"
+    r"|v\d|FINAL)"
 )
 _OFFERED = re.compile(
-    r"(?i)^\W{0,3}(?:(?:sure|sure thing|of course|certainly|absolutely|great)[!,.]? )?here(?:'s|’s| is| are) (?:(?!our |my |the )[\w-]{1,20} ){0,5}(?:captions?|posts?|tweets?|drafts?|copy|rewrites?|suggestions?"
+    r"(?i)^\W{0,3}(?:(?:sure|sure thing|of course|certainly|absolutely|great)[!,.]? )?here(?:'s|’s| is"
+    r"| are) (?:(?!our |my |the )[\w-]{1,20} ){0,5}(?:captions?|posts?|tweets?|drafts?|copy|rewrites?"
+    r"|suggestions?"
     r"|(?:options?|versions?) (?:for|of) (?:your|the) (?:post|text|caption|tweet))\b[^\n.]{0,60}(?::|\n|$)"
 )
 _OFFERED_ELSEWHERE = re.compile(
-    r"(?i)^\W{0,3}(?:[^\W\d_]{2,12}! )?(?:voici|hier (?:ist|is|kommt)|ecco|aquí (?:está|tienes|va)|aqui (?:está|vai|tem)|oto|işte|вот|ось|هذا|هذه|إليك|اليك|הנה|här är|her er) (?:[\w'’-]{1,20} ){0,4}?[\w'’-]{0,14}"
-    r"(?:post\w?|beitrag|posttext|caption|bildunterschrift|publication|légende|publicación|leyenda|pie de foto|didascalia|publicação|legenda|bericht|onderschrift|wpis\w?|podpis|gönderi\w{0,3}|пост|допис|подпись|منشور|منشوراً|תיאור|פוסט|inlägg)\b[^\n.]{0,50}?(?::|\n|$)"
+    r"(?i)^\W{0,3}(?:[^\W\d_]{2,12}! )?(?:voici|hier (?:ist|is|kommt)|ecco|aquí (?:está|tienes|va)"
+    r"|aqui (?:está|vai|tem)|oto|işte|вот|ось|هذا|هذه|إليك|اليك|הנה|här är"
+    r"|her er) (?:[\w'’-]{1,20} ){0,4}?[\w'’-]{0,14}"
+    r"(?:post\w?|beitrag|posttext|caption|bildunterschrift|publication|légende|publicación|leyenda|pie de foto"
+    r"|didascalia|publicação|legenda|bericht|onderschrift|wpis\w?|podpis|gönderi\w{0,3}|пост|допис|подпись"
+    r"|منشور|منشوراً|תיאור|פוסט|inlägg)\b[^\n.]{0,50}?(?::|\n|$)"
 )
 _LATER = re.compile(
-    r"(?i)\berst (?:am|ab) \w{3,12} (?:posten|veröffentlichen|online|raus)|\bà publier (?:le |à partir |lundi|mardi|mercredi|jeudi|vendredi|samedi|dimanche|demain)|\b(?:do not|don't) (?:post|publish|send) (?:until|before|till)\b|\bpost (?:only|not before|no earlier)\b"
+    r"(?i)\berst (?:am|ab) \w{3,12} (?:posten|veröffentlichen|online|raus)|\bà publier (?:le |à partir |lundi"
+    r"|mardi|mercredi|jeudi|vendredi|samedi|dimanche|demain)|\b(?:do not|don't) (?:post|publish|send) (?:until"
+    r"|before|till)\b|\bpost (?:only|not before|no earlier)\b"
 )
 _HASHTAGS = re.compile(r"^Hashtags:\s{0,3}#", re.MULTILINE)
 _LABEL = re.compile(
-    r"(?i)^\W{0,3}(?:\*\*)?(?:caption|tweet|rewrite|rewritten|revised(?: version)?|shorter version|post text|tweet text|post copy|suggested post|suggested caption|social media post|option [1a]|variante [1a]|vorschlag [1a]?|proposition [1a]?|propuesta [1a]?)(?:\*\*)?\s?:(?:\s|$)"
+    r"(?i)^\W{0,3}(?:\*\*)?(?:caption|tweet|rewrite|rewritten|revised(?: version)?|shorter version|post text"
+    r"|tweet text|post copy|suggested post|suggested caption|social media post|option [1a]|variante [1a]"
+    r"|vorschlag [1a]?|proposition [1a]?|propuesta [1a]?)(?:\*\*)?\s?:(?:\s|$)"
 )
 
 
@@ -67,8 +92,10 @@ _OUTSIDE = re.compile(r"(?:your|our|out|my|dm|us\b|in\b|of\b|deine|ihre|unsere|v
 # What a colleague is asked to check, and not a town hall: the words of the post.
 _CHECKING = re.compile(r"(?i)\b(?:check|double-check|review|proofread|approve|sign off|confirm)$")
 _OF_THE_POST = re.compile(
-    r"\s{0,2}(?:$|[.!?,;:)\]\n–-]|(?:(?:the|this|these|those|that|his|her|all|all the)\s)?(?:numbers?|figures?|text|wording|spelling|dates?|names?|prices?|links?|captions?"
-    r"|facts?|copy|draft|posts?|photos?|pictures?|images?|quotes?|titles?|headlines?|stats?|times?|it|this|these|again|before|if|whether|and|first|asap|today|tomorrow|pls|please)\b)"
+    r"\s{0,2}(?:$|[.!?,;:)\]\n–-]|(?:(?:the|this|these|those|that|his|her|all|all the)\s)?(?:numbers?|figures?"
+    r"|text|wording|spelling|dates?|names?|prices?|links?|captions?"
+    r"|facts?|copy|draft|posts?|photos?|pictures?|images?|quotes?|titles?|headlines?|stats?|times?|it|this"
+    r"|these|again|before|if|whether|and|first|asap|today|tomorrow|pls|please)\b)"
 )
 
 
@@ -111,7 +138,8 @@ def _asks_the_reader(aside: str) -> bool:
     """ "(add your own toppings)", "(check our website)", "(please check in at the desk)"."""
     return (
         re.search(
-            r"(?i)\b(?:your|our|website|in at|in by|bio|comments?|salt|pepper|taste|more|extra|a pinch|sugar|water)\b|nog \d|noch \d",
+            r"(?i)\b(?:your|our|website|in at|in by|bio|comments?|salt|pepper|taste|more|extra|a pinch|sugar|water)\b"
+            r"|nog \d|noch \d",
             aside,
         )
         is not None

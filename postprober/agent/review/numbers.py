@@ -29,9 +29,11 @@ _ISSUERS = (
 _PRINTED = re.compile(r"\d{4}([ -])\d{4}\1\d{4}\1\d{1,4}(?:\1\d{1,3})?|\d{4}([ -])\d{6}\2\d{4,5}")
 # Numbers of persons with a check of their own, and what they are called, without which the shorter ones are anything.
 _PRIVATE = re.compile(
-    r"(?i)\b(?:my |his |her |their )?(?:private|personal|home) (?:mobile|cell|phone|number|phone number|mobile number)\b[^\n.!?]{0,20}?"
+    r"(?i)\b(?:my |his |her |their )?(?:private|personal|home) (?:mobile|cell|phone|number|phone number"
+    r"|mobile number)\b[^\n.!?]{0,20}?"
     r"(\+?\d[\d ()/-]{6,18}\d)"
-    r"|\b(?:meine |ihre |seine )?(?:private|privat) ?(?:handy|handynummer|nummer|telefonnummer|mobilnummer)\b[^\n.!?]{0,20}?(\+?\d[\d ()/-]{6,18}\d)"
+    r"|\b(?:meine |ihre |seine )?(?:private|privat) ?(?:handy|handynummer|nummer|telefonnummer"
+    r"|mobilnummer)\b[^\n.!?]{0,20}?(\+?\d[\d ()/-]{6,18}\d)"
 )
 
 
@@ -168,14 +170,16 @@ _NUMBERED: tuple[tuple[re.Pattern[str], Callable[[str], bool], str], ...] = (
     ),
     (
         re.compile(
-            r"(?i)\b(?:national insurance|NI) (?:number|no\.?)\D{0,10}\b([A-CEGHJ-PR-TW-Z]{2} ?\d{2} ?\d{2} ?\d{2} ?[A-D])\b"
+            r"(?i)\b(?:national insurance|NI) (?:number"
+            r"|no\.?)\D{0,10}\b([A-CEGHJ-PR-TW-Z]{2} ?\d{2} ?\d{2} ?\d{2} ?[A-D])\b"
         ),
         _any,
         "a national insurance number",
     ),
     (
         re.compile(
-            r"(?i)\b(?:passport|reisepass|passeport|pasaporte|passaporto|paspoort|paszport)\w{0,10} ?(?:number|no\.?|nummer|nr\.?|n°)\W{0,5}([A-Z0-9]{1,2}\d{6,8}[A-Z0-9]?)\b"
+            r"(?i)\b(?:passport|reisepass|passeport|pasaporte|passaporto|paspoort|paszport)\w{0,10} ?(?:number|no\.?"
+            r"|nummer|nr\.?|n°)\W{0,5}([A-Z0-9]{1,2}\d{6,8}[A-Z0-9]?)\b"
         ),
         _any,
         "a passport number",

@@ -24,43 +24,60 @@ _EDITORIAL = frozenset(["sic", "…", "...", "!"])
 
 # Slots of: Mustache, Jinja, Liquid; ERB; shells; Mailchimp; Word; Excel's errors; printf; and their likes.
 _TEMPLATES = re.compile(
-    r"\{\{(?!\s{0,3}(?:hugs?|kiss)\b)[^{}\n]{1,80}\}\}|\{%[^%\n]{1,80}%\}|<%=?[^%\n]{1,80}%>|\$\{[^{}\n]{1,80}\}"
-    r"|\*\|[A-Za-z_:0-9-]{1,40}\|\*|(?<![\w%])%%?[A-Z][A-Z0-9_]{2,30}%%?(?![\w%])|%%[A-Za-z_]{2,30}%%|\[\[[^\[\]\n]{1,40}\]\]|\[%[^%\n]{1,60}%\]"
-    r"|#(?:NAME|REF|VALUE|DIV/0|N/A|NULL|NUM|BEZUG|WERT|NOM|VALEUR|NOMBRE|VALOR|RIF|VALORE)[?!]|«[A-Za-z]{1,30}_[A-Za-z_]{1,30}»"
+    r"\{\{(?!\s{0,3}(?:hugs?|kiss)\b)[^{}\n]{1,80}\}\}|\{%[^%\n]{1,80}%\}|<%=?[^%\n]{1,80}%>"
+    r"|\$\{[^{}\n]{1,80}\}"
+    r"|\*\|[A-Za-z_:0-9-]{1,40}\|\*|(?<![\w%])%%?[A-Z][A-Z0-9_]{2,30}%%?(?![\w%])|%%[A-Za-z_]{2,30}%%"
+    r"|\[\[[^\[\]\n]{1,40}\]\]|\[%[^%\n]{1,60}%\]"
+    r"|#(?:NAME|REF|VALUE|DIV/0|N/A|NULL|NUM|BEZUG|WERT|NOM|VALEUR|NOMBRE|VALOR|RIF|VALORE)[?!]"
+    r"|«[A-Za-z]{1,30}_[A-Za-z_]{1,30}»"
     r"|\[object Object\]|<<\s?[A-Za-z_ ]{2,30}\s?>>|\{![\w.]{2,60}\}|@@\w{2,30}@@|__[A-Z][A-Z_]{2,30}__"
-    r"|\b(?:FIRST|LAST|FULL|USER|COMPANY|CUSTOMER)_?NAME\b|\bFNAME\b|\bLNAME\b|(?<!\w)\$(?:FIRST|LAST)?NAME\$?(?!\w)|(?<!\w)\$(?:[A-Z]{7,30}|[A-Z]{2,20}_[A-Z_]{2,20})(?!\w)"
+    r"|\b(?:FIRST|LAST|FULL|USER|COMPANY|CUSTOMER)_?NAME\b|\bFNAME\b|\bLNAME\b|(?<!\w)\$(?:FIRST"
+    r"|LAST)?NAME\$?(?!\w)|(?<!\w)\$(?:[A-Z]{7,30}|[A-Z]{2,20}_[A-Z_]{2,20})(?!\w)"
 )
 _BRACES = re.compile(r"(?<![\\$\w{^_}])\{([^\W\d_][\w .-]{1,30}|0)\}(?!\})")
 _EMOTES = frozenset(("hug", "hugs", "kiss", "kisses", "sigh", "smile", "wink"))
 _PRINTF = re.compile(r"(?<![\d%\w])(?<!\d )%(?:\d\$)?[sd](?![\w%])")
 _GREETING = (
-    r"(?:hi|hello|hey|dear|welcome|hallo|liebe|lieber|liebe/r|guten tag|bonjour|cher|chère|salut|hola|estimad[oa]|querid[oa]|ciao|gentile|caro"
-    r"|cara|olá|oi|prezad[oa]|beste|hoi|cześć|witaj|drog[ia]|merhaba|sayın|sevgili|здравствуйте|привет|уважаем(?:ый|ая)|дорог(?:ой|ая)"
+    r"(?:hi|hello|hey|dear|welcome|hallo|liebe|lieber|liebe/r|guten tag|bonjour|cher|chère|salut|hola"
+    r"|estimad[oa]|querid[oa]|ciao|gentile|caro"
+    r"|cara|olá|oi|prezad[oa]|beste|hoi|cześć|witaj|drog[ia]|merhaba|sayın|sevgili|здравствуйте|привет"
+    r"|уважаем(?:ый|ая)|дорог(?:ой|ая)"
     r"|вітаємо|привіт|مرحبا|مرحباً|أهلا|שלום|היי|hej|happy birthday|congratulations|thank you|thanks)"
 )
 _NOTHING_AT_ALL = re.compile(
     rf"(?i:\b{_GREETING})[ ,]{{1,3}}(undefined|null|NaN|nil|None|n/a)\b(?! and void)"
-    r"|(?:(?<=^)|(?<=[.!?:,] )|(?:\b(?:[Ff]or|[Tt]o|[Ff]rom|[Bb]y|[Aa]t|[Ww]ith|[Oo]n|[Hh]ave|[Hh]as|[Ii]n|[Oo]nly|[Oo]f|[Uu]m|[Mm]it|[Vv]on|[Ff]ür|[Bb]ei"
-    r"|[Dd]e|[Ee]n|[Cc]on|[Pp]or|[Àà]|[Pp]our|[Vv]oor|[Mm]et|[Dd]la|[Нн]а|[Зз]а|[Дд]ля)\s)|[£€$]\s?)(undefined|null|NaN)(?! and void)"
-    r"(?=\s{0,2}(?:[,.!?%€$£:]|$|(?:new|is|on|at|days?|points?|items?|messages?|and|will|has|hours?|people|tickets?|left|Uhr|Euro|Tage|Punkte|minutes?)\b))"
-    r"|(?<!\w)NaN(?!\w)|(?<!\w)(?:undefined|null)\s?[%€£]|[£€$]\s?(?:NaN|undefined|null)\b|\b(?:undefined undefined|null null)\b"
+    r"|(?:(?<=^)|(?<=[.!?:,] )|(?:\b(?:[Ff]or|[Tt]o|[Ff]rom|[Bb]y|[Aa]t|[Ww]ith|[Oo]n|[Hh]ave|[Hh]as|[Ii]n"
+    r"|[Oo]nly|[Oo]f|[Uu]m|[Mm]it|[Vv]on|[Ff]ür|[Bb]ei"
+    r"|[Dd]e|[Ee]n|[Cc]on|[Pp]or|[Àà]|[Pp]our|[Vv]oor|[Mm]et|[Dd]la|[Нн]а|[Зз]а|[Дд]ля)\s)|[£€$]\s?)(undefined"
+    r"|null|NaN)(?! and void)"
+    r"(?=\s{0,2}(?:[,.!?%€$£:]|$|(?:new|is|on|at|days?|points?|items?|messages?|and|will|has|hours?|people"
+    r"|tickets?|left|Uhr|Euro|Tage|Punkte|minutes?)\b))"
+    r"|(?<!\w)NaN(?!\w)|(?<!\w)(?:undefined|null)\s?[%€£]|[£€$]\s?(?:NaN|undefined|null)\b"
+    r"|\b(?:undefined undefined|null null)\b"
 )
 _UNNAMED = re.compile(
-    rf"(?i:\b{_GREETING})[ ,]{{1,2}}((?:\[[^\]\n]{{1,30}}\]|<[^<>\n]{{1,30}}>)|(?:NAME|VORNAME|NOM|PRÉNOM|NOMBRE|NOME|NAAM|IMIĘ|İSİM|ИМЯ|CUSTOMER|KUNDE|FIRSTNAME)\b)"
+    rf"(?i:\b{_GREETING})[ ,]{{1,2}}((?:\[[^\]\n]{{1,30}}\]|<[^<>\n]{{1,30}}>)|(?:NAME|VORNAME|NOM|PRÉNOM"
+    rf"|NOMBRE|NOME|NAAM|IMIĘ|İSİM|ИМЯ|CUSTOMER|KUNDE|FIRSTNAME)\b)"
 )
 # "We are [AGE] years old": in capitals amid a sentence; what stands at its ends is a tag ("[LIVE]").
 _AMID = re.compile(r"(?<=[a-zà-ÿ] )\[(?!SIC|REDACTED|CENSORED)[A-Z][A-Z _]{1,25}\](?= ?[a-zà-ÿ.,!?])")
 _NAMELESS = re.compile(
-    r"(?i)(?:^|[\n.!?]\s?)((?:dear|liebe|lieber|liebe/r|cher|chère|estimad[oa]|gentile|beste|drogi|droga|prezad[oa]|sayın|sevgili"
-    r"|уважаемый|уважаемая|дорогой|дорогая|шановний|шановна|kära)\s{1,3}[,!:]|(?:hi|hello|hey|hallo|hola|ciao|olá|merhaba|cześć|привет|здравствуйте|hej) ,"
+    r"(?i)(?:^|[\n.!?]\s?)((?:dear|liebe|lieber|liebe/r|cher|chère|estimad[oa]|gentile|beste|drogi|droga"
+    r"|prezad[oa]|sayın|sevgili"
+    r"|уважаемый|уважаемая|дорогой|дорогая|шановний|шановна|kära)\s{1,3}[,!:]|(?:hi|hello|hey|hallo|hola|ciao"
+    r"|olá|merhaba|cześć|привет|здравствуйте|hej) ,"
     r"|hi !)"
 )
 _CROSSES = re.compile(
     r"(?<![\w])X{4,}(?![\w])|(?<![\w])xxxx+(?=\s?(?:Uhr|€|EUR|Euro|%|h\b))"
-    r"|[£$€]X(?![\w])|[£$€]\s?[Xx]{2,}(?:[.,][Xx]{1,2})?|(?<![\w])[Xx]{2,}(?:[.,:/-][Xx]{2,})+\.?|(?<!\w)[Xx]{2}\.\s?[Xx]{2}\.?"
-    r"|(?<!\w)[Xx]{2,3}\s?(?:%|€|EUR\b|Euro\b|Uhr\b|zł\b|TL\b|руб\b|грн\b|元|円|%)|(?<!\w)XX(?:\.|/)\d{2}(?:\.|/)\d{2,4}"
-    r"|(?:\b(?:at|on|by|for|with|until|from|Mr|Ms|Mrs|Dr|call|um|am|bei|mit|von|Herr|Frau|chez|om|op|o godz\.|saat)\.? )XXX?(?!\w)"
-    r"|(?<!\d)\d{0,2}X{1,2}[/.]X{1,2}(?!\w)|X{2,}公司|XX+先生|XX+女士|(?<![\w])[〇○◯●]{2,}(?:様|さん|株式会社|会社|店)|[〇○◯●×]{1,2}月[〇○◯●×]{1,2}日"
+    r"|[£$€]X(?![\w])|[£$€]\s?[Xx]{2,}(?:[.,][Xx]{1,2})?|(?<![\w])[Xx]{2,}(?:[.,:/-][Xx]{2,})+\.?"
+    r"|(?<!\w)[Xx]{2}\.\s?[Xx]{2}\.?"
+    r"|(?<!\w)[Xx]{2,3}\s?(?:%|€|EUR\b|Euro\b|Uhr\b|zł\b|TL\b|руб\b|грн\b|元|円|%)|(?<!\w)XX(?:\.|/)\d{2}(?:\."
+    r"|/)\d{2,4}"
+    r"|(?:\b(?:at|on|by|for|with|until|from|Mr|Ms|Mrs|Dr|call|um|am|bei|mit|von|Herr|Frau|chez|om|op|o godz\."
+    r"|saat)\.? )XXX?(?!\w)"
+    r"|(?<!\d)\d{0,2}X{1,2}[/.]X{1,2}(?!\w)|X{2,}公司|XX+先生|XX+女士|(?<![\w])[〇○◯●]{2,}(?:様|さん|株式会社|会社|店)"
+    r"|[〇○◯●×]{1,2}月[〇○◯●×]{1,2}日"
 )
 _GAPS = re.compile(r"[£$€]\s?_{2,}|(?<!_)_{2,20}\s?(?:€|%|Uhr\b|pm\b|am\b)|[(\[]placeholder[)\]]")
 _PARENTHESES = re.compile(r"\(([^()\n]{2,40})\)")
@@ -124,31 +141,40 @@ _MONTH = any_of(
 )
 _CROSSED_DAY = re.compile(rf"(?<!\w)XX?\.? (?:de |di )?(?i:{_MONTH})(?!\w)|(?<!\w)(?i:{_MONTH}) XX(?!\w)")
 _INSERT = re.compile(
-    r"(?i)\binsert (?:(?:a|your|the) )?(?:[\w-]{2,20} ){1,3}here\b|\b(text|copy|word)(?: \1){2,}\b|\b(?:your[.-]?name|your[.-]?e?mail|name|user|e?mail)@(?:company|domain|e?mail|firma|empresa|azienda|bedrijf|entreprise)\.\w{2,3}\b"
+    r"(?i)\binsert (?:(?:a|your|the) )?(?:[\w-]{2,20} ){1,3}here\b|\b(text|copy|word)(?: \1){2,}\b"
+    r"|\b(?:your[.-]?name|your[.-]?e?mail|name|user|e?mail)@(?:company|domain|e?mail|firma|empresa|azienda"
+    r"|bedrijf|entreprise)\.\w{2,3}\b"
 )
 _MARKS = re.compile(r"(?<![\w.#-])(?:TBD|TBC|T\.B\.D\.|T\.B\.C\.)(?![\w-])|[(\[](?:tbd|tbc|t\.b\.c\.|t\.b\.d\.)[)\]]")
 _TODO = re.compile(
-    r"[(\[]\s?TO-?DO\b[^)\]\n]{0,60}[)\]]|(?<![\w#])TO-?DO(?=\s?:|\s?-\s|\s(?:add|write|insert|check|fix|ask|update|link|replace|get|find|confirm)\b)|(?<!\w)FIXME(?!\w)"
+    r"[(\[]\s?TO-?DO\b[^)\]\n]{0,60}[)\]]|(?<![\w#])TO-?DO(?=\s?:|\s?-\s|\s(?:add|write|insert|check|fix|ask"
+    r"|update|link|replace|get|find|confirm)\b)|(?<!\w)FIXME(?!\w)"
 )
 _TK = re.compile(
-    r"\bTKTK+\b|\b(?:photo|picture|image|by|quote|headline|name|number|date|link|caption|story|source|credit|price|figure|title)s?:?\s{1,2}TK\b"
+    r"\bTKTK+\b|\b(?:photo|picture|image|by|quote|headline|name|number|date|link|caption|story|source|credit"
+    r"|price|figure|title)s?:?\s{1,2}TK\b"
     r"|\bTK (?:here|link|quote|number|name|photo|date|caption)\b",
     re.IGNORECASE,
 )
 _ASKED = re.compile(
-    r"(?i:\b(?:at|on|from|until|by|costs?|um|ab|bis|kostet|le|à|hasta|desde|alle|até|vanaf|od|saat)|[£€$])\s?\?{2,}|(?<=: )\?{3,20}(?=\s|$)|\?\?/\?\?|(?<![\w?])\?{2,10}\s?(?:€|£|\$|Uhr|pm\b|am\b|zł)"
+    r"(?i:\b(?:at|on|from|until|by|costs?|um|ab|bis|kostet|le|à|hasta|desde|alle|até|vanaf|od|saat)"
+    r"|[£€$])\s?\?{2,}|(?<=: )\?{3,20}(?=\s|$)|\?\?/\?\?|(?<![\w?])\?{2,10}\s?(?:€|£|\$|Uhr|pm\b|am\b|zł)"
 )
 _HANDLE = re.compile(
-    r"(?<!\w)@(?:HANDLE|handle|USERNAME|yourhandle|YOURHANDLE|yourname|accountname|ACCOUNT|BENUTZERNAME|NAME|PARTNER|SPEAKER|ARTIST|BRAND|TAG)(?!\w)"
+    r"(?<!\w)@(?:HANDLE|handle|USERNAME|yourhandle|YOURHANDLE|yourname|accountname|ACCOUNT|BENUTZERNAME|NAME"
+    r"|PARTNER|SPEAKER|ARTIST|BRAND|TAG)(?!\w)"
 )
 _ZEROS = re.compile(
-    r"(?<![\w.,/-])(?<!\w\w\d )(?<!\d\d )(?:0{3,5}[ -]){1,3}0{3,6}(?![\w.,])(?! ?\d)|\b(?:01234[ -]?567[ -]?890|0123[ -]?456[ -]?789\d?|123-456-7890|1234 567 890)\b"
+    r"(?<![\w.,/-])(?<!\w\w\d )(?<!\d\d )(?:0{3,5}[ -]){1,3}0{3,6}(?![\w.,])(?! ?\d)"
+    r"|\b(?:01234[ -]?567[ -]?890|0123[ -]?456[ -]?789\d?|123-456-7890|1234 567 890)\b"
 )
 _ONLY_TEST = re.compile(
-    r"\W{0,9}(?:(?:this is a |just a |dies ist ein |c'est un |esto es una |questo è un )?(?:test|testing|prueba|teste|essai|prova|тест|テスト|测试|اختبار|בדיקה)[\W\d]{0,9}){1,9}(?:post|tweet|beitrag)?\W{0,9}"
+    r"\W{0,9}(?:(?:this is a |just a |dies ist ein |c'est un |esto es una |questo è un )?(?:test|testing"
+    r"|prueba|teste|essai|prova|тест|テスト|测试|اختبار|בדיקה)[\W\d]{0,9}){1,9}(?:post|tweet|beitrag)?\W{0,9}"
 )
 _TEST_TEST = re.compile(
-    r"(?i)(?<![\w\"“„«'])test,? test(?:,? test)?,?(?= (?:testing|post|123|ignore|of the|for the|from the)|[\W\d]{0,9}$)"
+    r"(?i)(?<![\w\"“„«'])test,? test(?:,? test)?,?(?= (?:testing|post|123|ignore|of the|for the|from the)"
+    r"|[\W\d]{0,9}$)"
 )
 _SPANISH = re.compile(
     r"\b(?:el|los|las|una|para|por|con|que|del|é|não|uma|você|em|os|as|na|do|dos|das|tudo|y|su)\b", re.IGNORECASE
@@ -156,10 +182,12 @@ _SPANISH = re.compile(
 _HOST = re.compile(r"(?<![\w@.-])(?:https?://)?((?:[\w-]{1,63}\.){1,5}[\w-]{2,20})(?![\w-])", re.IGNORECASE)
 _MAIL_AT = re.compile(r"[\w.+-]{1,64}@((?:[\w-]{1,63}\.){1,5}[\w-]{2,20})")
 _EMPTY_LINK = re.compile(
-    r"(?i)https?://(?:\.{2,}|…|x{2,}\b|\[|<|\{|\*{2,})|\bwww\.(?:\.{2,}|…|x{2,}\b|\*{2,}|link\b|website\b|url\b)|\bbit\.ly/x{2,}\b|(?<!\w)https?://(?=\s|$)"
+    r"(?i)https?://(?:\.{2,}|…|x{2,}\b|\[|<|\{|\*{2,})|\bwww\.(?:\.{2,}|…|x{2,}\b|\*{2,}|link\b|website\b"
+    r"|url\b)|\bbit\.ly/x{2,}\b|(?<!\w)https?://(?=\s|$)"
 )
 _PASTE = re.compile(
-    r"(?i)(?<![\w\"“„])(?:link here|links? to come|link missing|LIEN ICI|LINK HIER|ENLACE AQUÍ|LINK QUI|LINK AQUI)(?=\s{0,2}(?:$|[.!)\]\n]))"
+    r"(?i)(?<![\w\"“„])(?:link here|links? to come|link missing|LIEN ICI|LINK HIER|ENLACE AQUÍ|LINK QUI"
+    r"|LINK AQUI)(?=\s{0,2}(?:$|[.!)\]\n]))"
 )
 
 

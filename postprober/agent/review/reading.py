@@ -12,7 +12,8 @@ from postprober.agent.phrases import Phrases, Words, fold, words_of
 
 LONGEST_PIECE = 60  # ours: characters of a piece that a sentence shows
 _QUOTED = re.compile(
-    r"“[^“”\n]{1,400}”|„[^„“”\n]{1,400}[“”]|«[^«»\n]{1,400}»|»[^«»\n]{1,400}«|\"[^\"\n]{1,400}\"|״[^״\n]{1,400}״"
+    r"“[^“”\n]{1,400}”|„[^„“”\n]{1,400}[“”]|«[^«»\n]{1,400}»|»[^«»\n]{1,400}«|\"[^\"\n]{1,400}\""
+    r"|״[^״\n]{1,400}״"
     r"|「[^「」\n]{1,400}」|『[^『』\n]{1,400}』|《[^《》\n]{1,400}》|(?<!\w)['‘][^'‘’\n]{1,200}['’](?!\w)"
 )
 _CODED = re.compile(r"```.{1,4000}?```|`[^`\n]{1,300}`", re.DOTALL)

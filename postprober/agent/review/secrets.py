@@ -68,7 +68,8 @@ _TOKENS = (
         + r"(?:dapi[a-h0-9]{32}|hv[sb]\.[\w-]{24,300}|gl(?:c|sa)_[A-Za-z0-9+/=_]{30,400}|NRAK-[A-Z0-9]{27}"
         + r"|ATATT3[A-Za-z0-9_=-]{50,300}|dckr_pat_[A-Za-z0-9_-]{20,60}|sbp_[a-f0-9]{40}|nfp_[A-Za-z0-9]{36}"
         + r"|r8_[A-Za-z0-9]{37}|gsk_[A-Za-z0-9]{40,60}|xai-[A-Za-z0-9]{60,90}|pplx-[A-Za-z0-9]{40,60}"
-        + r"|AGE-SECRET-KEY-1[A-Z0-9]{50,60}|pscale_(?:tkn|pw|oauth)_[\w.-]{30,70}|dp\.(?:pt|st|ct|sa)\.[A-Za-z0-9.]{40,60}"
+        + r"|AGE-SECRET-KEY-1[A-Z0-9]{50,60}|pscale_(?:tkn|pw|oauth)_[\w.-]{30,70}|dp\.(?:pt|st|ct"
+        r"|sa)\.[A-Za-z0-9.]{40,60}"
         + r"|shippo_(?:live|test)_[a-f0-9]{40}|fo1_[\w-]{40,50}|pul-[a-f0-9]{40}|tskey-[a-z]{2,10}-[\w-]{15,60}"
         + r"|phc_[A-Za-z0-9]{40,50}|phx_[A-Za-z0-9]{40,50}|CFPAT-[\w-]{40,50}|cloudinary://\d{10,20}:[\w-]{20,40}@"
         + r"|EAA[A-Za-z0-9]{90,250}|oauth:[a-z0-9]{30}|access-(?:sandbox|development|production)-[0-9a-f-]{36})",
@@ -76,7 +77,8 @@ _TOKENS = (
     (
         "a key or password",
         r"(?i)\b(?:api|secret|access|auth|private|client|app|deploy|encryption|signing|webhook|license|licence)"
-        r"[ _-]?(?:key|token|secret|id_secret|password|pass)\b[\"']?\s{0,3}(?:is\b|=|:|=>|lautet\b|ist\b|est\b|es\b)\s{0,3}[\"'`]?"
+        r"[ _-]?(?:key|token|secret|id_secret|password|pass)\b[\"']?\s{0,3}(?:is\b|=|:|=>|lautet\b|ist\b|est\b"
+        r"|es\b)\s{0,3}[\"'`]?"
         r"(?=[^\s\"'`]{0,200}\d)[^\s\"'`]{8,250}",
     ),
     (
@@ -86,7 +88,8 @@ _TOKENS = (
     ),
     (
         "a recovery phrase",
-        r"(?i)\b(?:seed|recovery|wallet|backup)[ -](?:phrase|words)\b[^.!?\n]{0,20}[:=]\s{0,3}(?:[a-z]{3,8}[ ,]{1,2}){11}[a-z]{3,8}\b",
+        r"(?i)\b(?:seed|recovery|wallet|backup)[ -](?:phrase"
+        r"|words)\b[^.!?\n]{0,20}[:=]\s{0,3}(?:[a-z]{3,8}[ ,]{1,2}){11}[a-z]{3,8}\b",
     ),
 )
 _COMPILED = tuple((name, re.compile(pattern)) for name, pattern in _TOKENS)
@@ -98,31 +101,40 @@ _NETWORK = Phrases.listed("network_words")
 _COMMON = frozenset(read("common_passwords"))
 _GAP = 40  # ours: "Passwort für das WLAN im Saal: …"
 _LINKING = re.compile(
-    r"[^:=\n.!?]{0,40}?(?:\s{0,2}[:=]\s{0,3}|\s(?:is|ist|lautet|heißt|est|es|é|è|to|brzmi|är|er|это|–|—|-|->|→)\s{1,3}|(?:は|是|为|為)\s{0,2})"
+    r"[^:=\n.!?]{0,40}?(?:\s{0,2}[:=]\s{0,3}|\s(?:is|ist|lautet|heißt|est|es|é|è|to|brzmi|är|er|это|–|—|-|->"
+    r"|→)\s{1,3}|(?:は|是|为|為)\s{0,2})"
 )
 _VALUE = re.compile(r"[\"'`“„«「]?([^\s\"'`“”„«»「」,;、，。（）()<>]{3,60})")
 _BESIDE = re.compile(r"\s{1,2}[\"'`“„«]?([^\s\"'`“”„«»,;()<>]{6,60})")
 _NUMBER = re.compile(r"[^\d\n.!?]{0,40}?(?<!\d)(\d{3}[ -]?\d{3}|\d{4,8})(?!\d)")
 _PIN = re.compile(
-    r"\b(?:PIN|Pin)\b(?:[ -]?(?:Code|code))?(?:\s{0,2}[:=]\s{0,2}|\s(?:is|ist|est|es|é|è|lautet|to)\s|\s)(\d{4,5})(?!\d)"
+    r"\b(?:PIN|Pin)\b(?:[ -]?(?:Code|code))?(?:\s{0,2}[:=]\s{0,2}|\s(?:is|ist|est|es|é|è|lautet|to)\s"
+    r"|\s)(\d{4,5})(?!\d)"
 )
 _CVV = re.compile(r"\b(?:CVV2?|CVC2?|CVN|cvv|cvc)\b[^\d\n]{0,8}(\d{3,4})(?!\d)")
 _LOGIN = re.compile(
-    r"(?i)\b(?:log-?ins?|credentials|user(?:name)?|benutzer(?:name)?|zugang|zugangsdaten|identifiants?|usuario|utente|usuário"
-    r"|gebruiker(?:snaam)?|użytkownik|kullanıcı(?: adı)?|логин|логін|connexion|conexión|acceso|accesso|accès|inloggen|inlog|logowanie|giriş|вход|вхід|اسم المستخدم|שם משתמש|用户名|ユーザー名|användare)"
-    r"\s{0,3}(?:[:=]|is\b)?\s{1,3}[^\s/|,;]{2,60}\s{0,3}(?:[/|,;]|\band\b|\bund\b|\bet\b|\ben\b|\by\b)\s{0,3}(?:[^\W\d_]{2,20}\s{0,2}[:=]?\s{0,3})?((?=\S{0,59}\d)(?=\S{0,59}[^\W\d_])\S{6,60})"
+    r"(?i)\b(?:log-?ins?|credentials|user(?:name)?|benutzer(?:name)?|zugang|zugangsdaten|identifiants?|usuario"
+    r"|utente|usuário"
+    r"|gebruiker(?:snaam)?|użytkownik|kullanıcı(?: adı)?|логин|логін|connexion|conexión|acceso|accesso|accès"
+    r"|inloggen|inlog|logowanie|giriş|вход|вхід|اسم المستخدم|שם משתמש|用户名|ユーザー名|användare)"
+    r"\s{0,3}(?:[:=]|is\b)?\s{1,3}[^\s/|,;]{2,60}\s{0,3}(?:[/|,;]|\band\b|\bund\b|\bet\b|\ben\b"
+    r"|\by\b)\s{0,3}(?:[^\W\d_]{2,20}\s{0,2}[:=]?\s{0,3})?((?=\S{0,59}\d)(?=\S{0,59}[^\W\d_])\S{6,60})"
 )
 _USER_PASS = re.compile(
-    r"(?i)\b(?:user|login|usr)\s{0,2}[:=]\s{0,2}\S{1,60}[\s,;/|]{1,5}(?:pass|pw|pwd|pass ?code|password)\s{0,2}[:=]\s{0,2}(\S{3,60})"
+    r"(?i)\b(?:user|login|usr)\s{0,2}[:=]\s{0,2}\S{1,60}[\s,;/|]{1,5}(?:pass|pw|pwd|pass ?code"
+    r"|password)\s{0,2}[:=]\s{0,2}(\S{3,60})"
 )
 _PW = re.compile(r"(?i)(?<![\w?&;-])(?:pw|pwd|pass|passw)\s{0,2}[:=]\s{0,2}((?=\S{0,40}\d)\S{5,60})")
 # "WiFi: Guests / Dinosaur2024", "our wifi is Dino and the code is TRex-2026"
 _NETWORK_PAIR = re.compile(r"(?i)\b(?:wi-?fi|wlan|вай-?фай)\b[^\n/|]{0,40}[/|]\s{0,2}([^\s,;]{6,60})")
 _NETWORK_CODE = re.compile(
-    r"(?i)\b(?:code|key|schlüssel|clé|clave|chiave|chave|código|codice|sleutel|klucz|kod|anahtar|ключ|код)\b[^\d\n:=.!?]{0,20}?(?:\s?[:=]|\s(?:is|ist|lautet|est|es|è|é|to)(?=\s)|(?=\s))\s{0,2}([^\s,;]{6,60})"
+    r"(?i)\b(?:code|key|schlüssel|clé|clave|chiave|chave|código|codice|sleutel|klucz|kod|anahtar|ключ"
+    r"|код)\b[^\d\n:=.!?]{0,20}?(?:\s?[:=]|\s(?:is|ist|lautet|est|es|è|é|to)(?=\s)"
+    r"|(?=\s))\s{0,2}([^\s,;]{6,60})"
 )
 _OFFER = re.compile(
-    r"(?i)%|discount|voucher|promo|coupon|\boff\b|rabatt|gutschein|descuento|sconto|desconto|korting|rabat|indirim|скидк|знижк"
+    r"(?i)%|discount|voucher|promo|coupon|\boff\b|rabatt|gutschein|descuento|sconto|desconto|korting|rabat"
+    r"|indirim|скидк|знижк"
 )
 _OTHERS = (
     (

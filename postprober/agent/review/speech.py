@@ -16,29 +16,46 @@ _WARNING = Phrases.listed("warning")
 _PLAYFUL = re.compile("[😂🤣😅😉😜😆🙈😍❤💛]|\\b(?:lol|haha|jaja|kkk|mdr)", re.IGNORECASE)
 _PLAY = re.compile(r"(?i)\b(?:photo|studio|portrait|camera|laser tag|paintball|quiz|chess|game|match|pitch|derby)\b")
 _WILL = re.compile(
-    r"(?i)\b(?:i|we)(?:['’]ll| will|['’]m going to| am going to|['’]re going to| are going to|['’]m gonna)\b[^.!?\n]{0,30}\b(?:kill|murder|stab|shoot|strangle|slaughter|beat) (?:you|your (?:family|kids|children|wife|husband|dog))\b(?! (?:to|at|guys|in the)\b)"
-    r"|\b(?:burn|blow)(?: down| up)? your (?:house|shop|home|office|car|church|mosque|synagogue|school)(?: down)?\b|\bshoot them all\b"
+    r"(?i)\b(?:i|we)(?:['’]ll| will|['’]m going to| am going to|['’]re going to| are going to"
+    r"|['’]m gonna)\b[^.!?\n]{0,30}\b(?:kill|murder|stab|shoot|strangle|slaughter|beat) (?:you|your (?:family"
+    r"|kids|children|wife|husband|dog))\b(?! (?:to|at|guys|in the)\b)"
+    r"|\b(?:burn|blow)(?: down| up)? your (?:house|shop|home|office|car|church|mosque|synagogue"
+    r"|school)(?: down)?\b|\bshoot them all\b"
 )
 _CROWD = re.compile(
-    r"(?i)\b(?:all|those|these) \w{3,30} (?:should|must|deserve to) (?:die|be (?:killed|shot|hanged|gassed|exterminated|wiped out|put down))\b|\bgas the \w{3,20}\b"
+    r"(?i)\b(?:all|those|these) \w{3,30} (?:should|must|deserve to) (?:die|be (?:killed|shot|hanged|gassed"
+    r"|exterminated|wiped out|put down))\b|\bgas the \w{3,20}\b"
 )
 _SEND = re.compile(
-    r"(?i)\bsend (?:me|us) [^.!?\n]{0,40}(?:btc|bitcoins?|eth|usdt|crypto|gift cards?)\b|\bsend [^.!?\n]{0,30}(?:btc|bitcoins?|eth|usdt)\b[^.!?\n]{0,60}(?:back|double|twice|return)"
-    r"|\b(?:dm|send|tell|give|e-?mail|text) (?:me|us) (?:your )?(?:seed phrase|recovery phrase|password|bank details|card details|pin)\b"
-    r"|\benter your (?:card|bank) details to (?:claim|receive|unlock)\b|\binvest \D{0,3}\d[\d,.]{0,9}[^.!?\n]{0,40}\b(?:get|receive|earn|make) \D{0,3}\d"
+    r"(?i)\bsend (?:me|us) [^.!?\n]{0,40}(?:btc|bitcoins?|eth|usdt|crypto|gift cards?)\b"
+    r"|\bsend [^.!?\n]{0,30}(?:btc|bitcoins?|eth|usdt)\b[^.!?\n]{0,60}(?:back|double|twice|return)"
+    r"|\b(?:dm|send|tell|give|e-?mail|text) (?:me|us) (?:your )?(?:seed phrase|recovery phrase|password"
+    r"|bank details|card details|pin)\b"
+    r"|\benter your (?:card|bank) details to (?:claim|receive|unlock)\b"
+    r"|\binvest \D{0,3}\d[\d,.]{0,9}[^.!?\n]{0,40}\b(?:get|receive|earn|make) \D{0,3}\d"
     r"|\b(?:earn|make) [$£€]\s?\d[\d,.]{0,9}k? (?:a|per|every) (?:day|week) (?:from home|with no|without)"
-    r"|\b(?:verify|confirm|unlock|restore) your (?:account|wallet|password|bank details)\b[^\n]{0,80}(?:within \d|or it will|suspended|locked|blocked)"
-    r"|\byour account (?:has been|is|will be) (?:suspended|locked|blocked)\b[^\n]{0,120}(?:click|https?://|verify|confirm)"
-    r"|\b(?:you(?:'ve| have)? (?:won|been selected))\b[^\n]{0,100}(?:click|claim|confirm|card details|bank details|small fee|shipping fee)"
+    r"|\b(?:verify|confirm|unlock|restore) your (?:account|wallet|password"
+    r"|bank details)\b[^\n]{0,80}(?:within \d|or it will|suspended|locked|blocked)"
+    r"|\byour account (?:has been|is|will be) (?:suspended|locked|blocked)\b[^\n]{0,120}(?:click|https?://"
+    r"|verify|confirm)"
+    r"|\b(?:you(?:'ve| have)? (?:won|been selected))\b[^\n]{0,100}(?:click|claim|confirm|card details"
+    r"|bank details|small fee|shipping fee)"
 )
 
-_MONEY = r"(?:rendite|rendement|returns?|profits?|ganancias?|rentabilidad|guadagn[oi]|rendimento|lucros?|retorno|zysk\w*|kazanç|getiri|доход\w*|прибыл\w*|прибут\w*|заробіт\w*|заработ\w*|winst|أرباح|ربح|רווח\w*|תשואה)"
+_MONEY = (
+    r"(?:rendite|rendement|returns?|profits?|ganancias?|rentabilidad|guadagn[oi]|rendimento|lucros?|retorno"
+    r"|zysk\w*|kazanç|getiri|доход\w*|прибыл\w*|прибут\w*|заробіт\w*|заработ\w*|winst|أرباح|ربح|רווח\w*|תשואה)"
+)
 _SURE = r"(?:garant\w*|guarantee\w*|gwarant\w*|гарант\w*|sicur[oi]|مضمون\w*|מובטח\w*)"
 _GAINS = re.compile(
-    rf"(?i)(?<!\w){_SURE}[^.!?\n]{{0,25}}?(?<!\w){_MONEY}(?!\w)|(?<!\w){_MONEY}[^.!?\n]{{0,25}}?(?<!\w){_SURE}(?!\w)"
+    rf"(?i)(?<!\w){_SURE}[^.!?\n]{{0,25}}?(?<!\w){_MONEY}(?!\w)"
+    rf"|(?<!\w){_MONEY}[^.!?\n]{{0,25}}?(?<!\w){_SURE}(?!\w)"
 )
 _PER_DAY = re.compile(
-    r"(?i)\b(?:gagne[zr]?|verdiene?n?|gana[rd]?|guadagna(?:te)?|ganhe|zarabiaj|kazan(?:ın)?|заработай(?:те)?)\b[^.!?\n]{0,20}\d[\d.,]{0,9}\s?(?:€|\$|£|zł|tl|₺|euros?|руб\w*|reais)[^.!?\n]{0,12}(?:par jour|am tag|pro tag|täglich|al día|al giorno|por dia|per dag|dziennie|günde|в день)[^.!?\n]{0,60}(?:sans|ohne|sin|senza|sem|zonder|bez|без|garant|гарант)"
+    r"(?i)\b(?:gagne[zr]?|verdiene?n?|gana[rd]?|guadagna(?:te)?|ganhe|zarabiaj|kazan(?:ın)?"
+    r"|заработай(?:те)?)\b[^.!?\n]{0,20}\d[\d.,]{0,9}\s?(?:€|\$|£|zł|tl|₺|euros?|руб\w*"
+    r"|reais)[^.!?\n]{0,12}(?:par jour|am tag|pro tag|täglich|al día|al giorno|por dia|per dag|dziennie|günde"
+    r"|в день)[^.!?\n]{0,60}(?:sans|ohne|sin|senza|sem|zonder|bez|без|garant|гарант)"
 )
 
 
