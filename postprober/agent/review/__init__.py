@@ -1,6 +1,6 @@
 """The rules' review: is the post fit to go out? It says what it saw, and where.
 
-Each rule has a file: `secrets`, `numbers`, `placeholders`, `notes`, `links`, `dates`, `markup`, `doubled`, `hidden`,
+Each rule has a file: `secrets`, `numbers`, `placeholders`, `templates`, `notes`, `links`, `dates`, `markup`, `doubled`, `hidden`,
 `speech`, `repeats`. A rule that fires on harmless posts is switched off by people within a week, so each was measured
 against posts of both kinds (`tests/agent/corpus`, `make test-agent`). Rules do not look for hate, and know nothing of
 nuances: that is the model's part, and a person's.

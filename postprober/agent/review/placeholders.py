@@ -1,4 +1,4 @@
-"""What was to be filled in and is not: placeholders of people, and slots of the tools that merge names into texts."""
+"""What was to be filled in and is not: placeholders of people; those of tools are in `templates`."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import re
 from collections.abc import Iterator
 
 from postprober.agent.phrases import Phrases, fold
+from postprober.agent.review import templates
 from postprober.agent.review.reading import Found, ReviewedText, shown
+from postprober.agent.review.templates import is_slot
 from postprober.agent.words import any_of, by_language, read
 
 PLACEHOLDER = "looks like a placeholder"
-TEMPLATE = "looks like a slot of a template that was not filled in"
 
-_SLOTS = frozenset(map(fold, read("slots")))
 _VERBS = Phrases.listed("slot_verbs")
 _PHRASES = Phrases.listed("placeholders")
 _HOSTS = frozenset(read("placeholder_hosts"))
@@ -22,52 +22,8 @@ _BRACKETS = re.compile(
 )
 _EDITORIAL = frozenset(["sic", "…", "...", "!"])
 
-# Slots of: Mustache, Jinja, Liquid; ERB; shells; Mailchimp; Word; Excel's errors; printf; and their likes.
-_TEMPLATES = re.compile(
-    r"\{\{(?!\s{0,3}(?:hugs?|kiss)\b)[^{}\n]{1,80}\}\}|\{%[^%\n]{1,80}%\}|<%=?[^%\n]{1,80}%>"
-    r"|\$\{[^{}\n]{1,80}\}"
-    r"|\*\|[A-Za-z_:0-9-]{1,40}\|\*|(?<![\w%])%%?[A-Z][A-Z0-9_]{2,30}%%?(?![\w%])|%%[A-Za-z_]{2,30}%%"
-    r"|\[\[[^\[\]\n]{1,40}\]\]|\[%[^%\n]{1,60}%\]"
-    r"|#(?:NAME|REF|VALUE|DIV/0|N/A|NULL|NUM|BEZUG|WERT|NOM|VALEUR|NOMBRE|VALOR|RIF|VALORE)[?!]"
-    r"|«[A-Za-z]{1,30}_[A-Za-z_]{1,30}»"
-    r"|\[object Object\]|<<\s?[A-Za-z_ ]{2,30}\s?>>|\{![\w.]{2,60}\}|@@\w{2,30}@@|__[A-Z][A-Z_]{2,30}__"
-    r"|\b(?:FIRST|LAST|FULL|USER|COMPANY|CUSTOMER)_?NAME\b|\bFNAME\b|\bLNAME\b|(?<!\w)\$(?:FIRST"
-    r"|LAST)?NAME\$?(?!\w)|(?<!\w)\$(?:[A-Z]{7,30}|[A-Z]{2,20}_[A-Z_]{2,20})(?!\w)"
-)
-_BRACES = re.compile(r"(?<![\\$\w{^_}])\{([^\W\d_][\w .-]{1,30}|0)\}(?!\})")
-_EMOTES = frozenset(("hug", "hugs", "kiss", "kisses", "sigh", "smile", "wink"))
-_PRINTF = re.compile(r"(?<![\d%\w])(?<!\d )%(?:\d\$)?[sd](?![\w%])")
-_GREETING = (
-    r"(?:hi|hello|hey|dear|welcome|hallo|liebe|lieber|liebe/r|guten tag|bonjour|cher|chère|salut|hola"
-    r"|estimad[oa]|querid[oa]|ciao|gentile|caro"
-    r"|cara|olá|oi|prezad[oa]|beste|hoi|cześć|witaj|drog[ia]|merhaba|sayın|sevgili|здравствуйте|привет"
-    r"|уважаем(?:ый|ая)|дорог(?:ой|ая)"
-    r"|вітаємо|привіт|مرحبا|مرحباً|أهلا|שלום|היי|hej|happy birthday|congratulations|thank you|thanks)"
-)
-_NOTHING_AT_ALL = re.compile(
-    rf"(?i:\b{_GREETING})[ ,]{{1,3}}(undefined|null|NaN|nil|None|n/a)\b(?! and void)"
-    r"|(?:(?<=^)|(?<=[.!?:,] )|(?:\b(?:[Ff]or|[Tt]o|[Ff]rom|[Bb]y|[Aa]t|[Ww]ith|[Oo]n|[Hh]ave|[Hh]as|[Ii]n"
-    r"|[Oo]nly|[Oo]f|[Uu]m|[Mm]it|[Vv]on|[Ff]ür|[Bb]ei"
-    r"|[Dd]e|[Ee]n|[Cc]on|[Pp]or|[Àà]|[Pp]our|[Vv]oor|[Mm]et|[Dd]la|[Нн]а|[Зз]а|[Дд]ля)\s)|[£€$]\s?)(undefined"
-    r"|null|NaN)(?! and void)"
-    r"(?=\s{0,2}(?:[,.!?%€$£:]|$|(?:new|is|on|at|days?|points?|items?|messages?|and|will|has|hours?|people"
-    r"|tickets?|left|Uhr|Euro|Tage|Punkte|minutes?)\b))"
-    r"|(?<!\w)NaN(?!\w)|(?<!\w)(?:undefined|null)\s?[%€£]|[£€$]\s?(?:NaN|undefined|null)\b"
-    r"|\b(?:undefined undefined|null null)\b"
-)
-_UNNAMED = re.compile(
-    rf"(?i:\b{_GREETING})[ ,]{{1,2}}((?:\[[^\]\n]{{1,30}}\]|<[^<>\n]{{1,30}}>)|(?:NAME|VORNAME|NOM|PRÉNOM"
-    rf"|NOMBRE|NOME|NAAM|IMIĘ|İSİM|ИМЯ|CUSTOMER|KUNDE|FIRSTNAME)\b)"
-)
 # "We are [AGE] years old": in capitals amid a sentence; what stands at its ends is a tag ("[LIVE]").
 _AMID = re.compile(r"(?<=[a-zà-ÿ] )\[(?!SIC|REDACTED|CENSORED)[A-Z][A-Z _]{1,25}\](?= ?[a-zà-ÿ.,!?])")
-_NAMELESS = re.compile(
-    r"(?i)(?:^|[\n.!?]\s?)((?:dear|liebe|lieber|liebe/r|cher|chère|estimad[oa]|gentile|beste|drogi|droga"
-    r"|prezad[oa]|sayın|sevgili"
-    r"|уважаемый|уважаемая|дорогой|дорогая|шановний|шановна|kära)\s{1,3}[,!:]|(?:hi|hello|hey|hallo|hola|ciao"
-    r"|olá|merhaba|cześć|привет|здравствуйте|hej) ,"
-    r"|hi !)"
-)
 _CROSSES = re.compile(
     r"(?<![\w])X{4,}(?![\w])|(?<![\w])xxxx+(?=\s?(?:Uhr|€|EUR|Euro|%|h\b))"
     r"|[£$€]X(?![\w])|[£$€]\s?[Xx]{2,}(?:[.,][Xx]{1,2})?|(?<![\w])[Xx]{2,}(?:[.,:/-][Xx]{2,})+\.?"
@@ -194,7 +150,7 @@ _PASTE = re.compile(
 def find(reading: ReviewedText) -> Iterator[Found]:
     """Placeholders and slots, as doubts, each piece once; none within code."""
     told: set[str] = set()
-    for look in (_bracketed, _slots, _written_out, _leading_nowhere):
+    for look in (_bracketed, templates.find, _written_out, _leading_nowhere):
         for one in look(reading):
             if one.piece not in told:
                 told.add(one.piece)
@@ -203,10 +159,6 @@ def find(reading: ReviewedText) -> Iterator[Found]:
 
 def _placeholder(piece: str) -> Found:
     return Found("placeholder", shown(piece), PLACEHOLDER)
-
-
-def _template(piece: str) -> Found:
-    return Found("template", shown(piece), TEMPLATE)
 
 
 def _bracketed(reading: ReviewedText) -> Iterator[Found]:
@@ -218,7 +170,7 @@ def _bracketed(reading: ReviewedText) -> Iterator[Found]:
         folded = fold(inner).strip(" .…:!?_-")
         if reading.in_code(match.start()) or not folded or folded in _EDITORIAL:
             continue
-        slot = _is_slot(folded.replace("_", " "))
+        slot = is_slot(folded.replace("_", " "))
         asked = not slot and _asks(folded)
         named = (
             not slot
@@ -232,12 +184,6 @@ def _bracketed(reading: ReviewedText) -> Iterator[Found]:
         if reading.in_quotes(match.start()) and not asked and folded.count(" ") == 0:
             continue  # an editor's word in what somebody said
         yield _placeholder(match[0])
-
-
-def _is_slot(folded: str) -> bool:
-    """One of the slots, or several of them side by side: `[first name last name]`."""
-    pieces = re.split(r"\s?[/|,&+]\s?|\s", folded)
-    return folded in _SLOTS or (1 < len(pieces) <= 4 and all(piece in _SLOTS for piece in pieces))
 
 
 def _is_tag(text: str, match: re.Match[str]) -> bool:
@@ -256,29 +202,6 @@ def _asks(folded: str) -> bool:
         if (start <= 1 and (not whole or no_blanks)) or (end >= len(folded) - 1 and start > 0):
             return True
     return False
-
-
-def _slots(reading: ReviewedText) -> Iterator[Found]:
-    text = reading.text
-    talks = reading.talks_code
-    for match in _TEMPLATES.finditer(text):
-        if not talks and not reading.in_code(match.start()):
-            yield _template(match[0])
-    for match in _BRACES.finditer(text):
-        one_word = " " not in match[1] or _is_slot(fold(match[1]))
-        if one_word and not talks and not reading.in_code(match.start()) and match[1].lower() not in _EMOTES:
-            yield _template(match[0])
-    for match in _PRINTF.finditer(text):
-        if not talks and not reading.in_code(match.start()):
-            yield _template(match[0])
-    for match in _NOTHING_AT_ALL.finditer(text):
-        if not talks and not reading.in_code(match.start()) and not reading.in_quotes(match.start()):
-            yield _template(match[0].strip())
-    for match in _UNNAMED.finditer(text):
-        if not talks and not reading.in_quotes(match.start(1)):
-            yield _template(match[1])
-    for match in _NAMELESS.finditer(text):
-        yield Found("template", shown(match[1]), "has no name in it, as when a template was not filled in")
 
 
 def _written_out(reading: ReviewedText) -> Iterator[Found]:
