@@ -66,6 +66,8 @@ _EDIT_HOSTS = (
         r"/",
     ),
     (r"\.slack\.com$", r"/(?:archives|messages|files|client)"),
+    (r"(?:^|\.)(?:surveymonkey|typeform|jotform|wufoo)\.com$", r"/(?:create|build|builder|edit|form-builder|admin)\b"),
+    (r"^admin\.typeform\.com$", r"/"),
     (r"^airtable\.com$", r"/app\w{8,20}/"),
     (r"(?:^|\.)miro\.com$", r"/app/board/"),
     (r"-my\.sharepoint\.com$|\.sharepoint\.com$", r"/"),
@@ -120,7 +122,7 @@ _BROKEN = re.compile(
     r"|thttps?|htttps?):/{1,3}[^\s]{1,200}"
     r"|(?<!\w)https?:/{0,3}[ \u00a0]{1,2}(?:/{1,2} ?)?(?:www\.)?[\w-]{2,60}\.[a-z]{2,10}[^\s]{0,200}"
     r"|(?<!\w)https?:www\.[^\s]{2,200}|(?<![\w.])www\.[\w-]{2,60},[a-z]{2,4}\b(?!\s)"
-    r"|(?<!\w)https?://(?!localhost)[a-z0-9-]{2,40}(?=\s|$)|(?<!\w)https?//[^\s]{2,200}"
+    r"|(?<!\w)https?://(?!localhost)[a-z0-9-]{2,40}(?=[\s/]|$)|(?<!\w)https?//[^\s]{2,200}"
     r"|(?<!\w)https?:/(?!/)[\w][^\s]{2,200}|(?<!\w)https?:(?![/\s\w\\\"'])[^\s]{2,100}"
     r"|(?<!\w)https?;//[^\s]{1,200}|(?<!\w)https?:\\\\[^\s]{1,200}|(?<!\w)https?://https?:?/{0,2}[^\s]{1,200}"
     r"|(?<!\w)https?:///[^\s]{1,200}"

@@ -42,6 +42,8 @@ _DOUBT = re.compile(
     r"|fiyat|источник|цена|джерело|ціна)\s?\?{1,3}[\])]"
 )
 _ASKED = re.compile(
+    r"\([A-Z]\w{1,20} to (?:supply|send|check|confirm|add|provide|write|approve|review|sign off|update|fix|find|get|do)\b[^)\n]{0,60}\)"
+    r"|^(?i:post \d{1,2} (?:of|/) \d{1,2}\b)|\b(?i:approved): ?(?i:no|pending|tbc|not yet)\b|"
     r"\([A-Z]\w{1,20}\s?[–:,—-]\s?(?:is|can|could|please|pls|do|does|should|right|ok|check)\b[^)\n]{0,60}\??\)"
     r"|^\W{0,3}(?i:internal|intern|interne|interno|intern note|note to (?:team|editors?))\s?:"
     r"|\b(?:CHECK|VERIFY|CONFIRM|PRÜFEN|VÉRIFIER|REVISAR|VERIFICARE|SPRAWDZIĆ|ПРОВЕРИТЬ):? (?:FACTS?|DATES?"
@@ -82,7 +84,7 @@ _LATER = re.compile(
 )
 _HASHTAGS = re.compile(r"^Hashtags:\s{0,3}#", re.MULTILINE)
 _LABEL = re.compile(
-    r"(?i)^\W{0,3}(?:\*\*)?(?:caption|tweet|rewrite|rewritten|revised(?: version)?|shorter version|post text"
+    r"(?i)^\W{0,3}(?:\*\*)?(?:caption|tweet|alternatively|rewrite|rewritten|revised(?: version)?|shorter version|post text"
     r"|tweet text|post copy|suggested post|suggested caption|social media post|option [1a]|variante [1a]"
     r"|vorschlag [1a]?|proposition [1a]?|propuesta [1a]?)(?:\*\*)?\s?:(?:\s|$)"
 )

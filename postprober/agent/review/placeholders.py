@@ -30,10 +30,22 @@ _CROSSES = re.compile(
     r"|(?<!\w)[Xx]{2}\.\s?[Xx]{2}\.?"
     r"|(?<!\w)[Xx]{2,3}\s?(?:%|€|EUR\b|Euro\b|Uhr\b|zł\b|TL\b|руб\b|грн\b|元|円|%)|(?<!\w)XX(?:\.|/)\d{2}(?:\."
     r"|/)\d{2,4}"
-    r"|(?:\b(?:at|on|by|for|with|until|from|Mr|Ms|Mrs|Dr|call|um|am|bei|mit|von|Herr|Frau|chez|om|op|o godz\."
+    r"|(?:\b(?:at|on|by|for|with|until|from|Mr|Ms|Mrs|Dr|call|next|coming|kommenden|nächsten|prochain|próximo|prossimo|um|am|bei|mit|von|Herr|Frau|chez|om|op|o godz\."
     r"|saat)\.? )XXX?(?!\w)"
     r"|(?<!\d)\d{0,2}X{1,2}[/.]X{1,2}(?!\w)|X{2,}公司|XX+先生|XX+女士|(?<![\w])[〇○◯●]{2,}(?:様|さん|株式会社|会社|店)"
     r"|[〇○◯●×]{1,2}月[〇○◯●×]{1,2}日"
+)
+_BLANK = re.compile(r"(?<!_)_{4,40}(?=[\s.,!?]|$)")
+# "My favourite cake is ____": readers are to fill that in.
+_GAME = re.compile(
+    r"(?i)blank|complete|finish|fill|sentence|caption this|comment|lücke|satz|complèt|complet|frase|zin\b|zdani|\b(?:my|i|mein|ich|mon|je|mi|mio|meu|mijn|ik|moj)\b"
+)
+_HOUR = re.compile(r"\b(?:at|from|until|till|um|ab|bis) [XxYy] (?:pm|am|p\.m\.|a\.m\.|Uhr|o'clock)(?!\w)")
+_YOUR_HOST = re.compile(
+    r"^(?:your|ihr|ihre|dein|deine|unser|eure|votre|notre|tu|su|seu|sua|teu|tuo|iltuo|vostro|jouw|uw|twoj|twój|twoja|moj|my)-?"
+    r"(?:[a-z]{0,8}-?)?(?:site|sitio|sito|web|event|company|shop|store|domain|domaine|dominio|link|page|pagina|brand|business|url|firma"
+    r"|verein|seite|empresa|tienda|loja|negozio|azienda|winkel|bedrijf|strona|sklep|boutique|entreprise|association)[a-z]{0,8}\."
+    r"|^(?:site|web)[a-z]{0,8}(?:iniz|adi|ismi)\.|^(?:nazwa|adres)(?:firmy|strony)\."
 )
 _GAPS = re.compile(r"[£$€]\s?_{2,}|(?<!_)_{2,20}\s?(?:€|%|Uhr\b|pm\b|am\b)|[(\[]placeholder[)\]]")
 _PARENTHESES = re.compile(r"\(([^()\n]{2,40})\)")
@@ -210,7 +222,21 @@ def _written_out(reading: ReviewedText) -> Iterator[Found]:
         if not reading.talks_code:
             yield _placeholder(text[start:end])
     spanish = reading.language[:2] in ("es", "pt") or len(_SPANISH.findall(text)) >= 2
-    patterns = [_CROSSES, _MARKS, _TK, _ASKED, _HANDLE, _ZEROS, _PASTE, _TEST_TEST, _GAPS, _CROSSED_DAY, _INSERT, _AMID]
+    patterns = [
+        _CROSSES,
+        _MARKS,
+        _TK,
+        _ASKED,
+        _HANDLE,
+        _ZEROS,
+        _PASTE,
+        _TEST_TEST,
+        _GAPS,
+        _CROSSED_DAY,
+        _INSERT,
+        _AMID,
+        _HOUR,
+    ]
     for pattern in [*patterns, *([] if spanish else [_TODO])]:
         for match in pattern.finditer(text):
             if reading.in_code(match.start()) or reading.in_quotes(match.start()) or reading.talks_code:
@@ -229,6 +255,9 @@ def _written_out(reading: ReviewedText) -> Iterator[Found]:
                 if after.lstrip().startswith(("list", "-list")):
                     continue
             yield _placeholder(match[0])
+    blank = _BLANK.search(text)
+    if blank and not _GAME.search(text) and not reading.in_code(blank.start()):
+        yield _placeholder(blank[0])
     for match in _PARENTHESES.finditer(text):
         if fold(match[1]).strip() in _SURE_SLOTS and not reading.talks_code and not reading.in_code(match.start()):
             yield _placeholder(match[0])
@@ -242,7 +271,11 @@ def _leading_nowhere(reading: ReviewedText) -> Iterator[Found]:
     for pattern in (_HOST, _MAIL_AT):
         for match in pattern.finditer(text):
             host = match[1].lower().removeprefix("www.")
-            if host in _HOSTS and not reading.talks_code and not reading.in_code(match.start()):
+            if (
+                (host in _HOSTS or _YOUR_HOST.match(host))
+                and not reading.talks_code
+                and not reading.in_code(match.start())
+            ):
                 yield Found("placeholder", shown(match[0]), "leads to an example address, not to a page of yours")
     for match in _EMPTY_LINK.finditer(text):
         yield Found("placeholder", shown(match[0]), "is an address that was not filled in")

@@ -101,7 +101,7 @@ _NETWORK = Phrases.listed("network_words")
 _COMMON = frozenset(read("common_passwords"))
 _GAP = 40  # ours: "Passwort für das WLAN im Saal: …"
 _LINKING = re.compile(
-    r"[^:=\n.!?]{0,40}?(?:\s{0,2}[:=]\s{0,3}|\s(?:is|ist|lautet|heißt|est|es|é|è|to|brzmi|är|er|это|–|—|-|->"
+    r"[^:=\n.!?]{0,40}?(?:\s{0,2}[:=]\s{0,3}|\s(?:is|ist|lautet|heißt|est|es|é|è|to|brzmi|är|er|это|هي|هو|היא|הוא|–|—|-|->"
     r"|→)\s{1,3}|(?:は|是|为|為)\s{0,2})"
 )
 _VALUE = re.compile(r"[\"'`“„«「]?([^\s\"'`“”„«»「」,;、，。（）()<>]{3,60})")
@@ -137,6 +137,20 @@ _OFFER = re.compile(
     r"|indirim|скидк|знижк"
 )
 _OTHERS = (
+    (
+        "the code of a lock",
+        re.compile(
+            r"(?i)\b(?:key ?safe|lock ?box|padlock|safe|gate|garage|barrier|alarm|schlüssel(?:tresor|box|safe)|tresor|tor|boîte à clés"
+            r"|cadenas|portail|caja de llaves|candado|cassetta|lucchetto|cancello|cofre|cadeado|portão|kluis|hangslot|sejf|kłódk\w|bram\w"
+            r"|kasa|сейф\w?|замок|ворот\w?)\b[^\n.!?]{0,60}?\b(?:code|opens with|combination|codice|código|kod|kodu|код)\b\W{0,3}(\d{4,6})(?!\d)"
+        ),
+    ),
+    (
+        "a sign-in with its password",
+        re.compile(
+            r"(?i)\b(?:sign|log)[ -]?in\b[^\n]{0,40}?\S{1,60}@\S{3,60} (?:with|using|and) ((?=\S{0,40}\d)[^\s,;]{5,60})"
+        ),
+    ),
     (
         "a PIN",
         re.compile(
@@ -214,7 +228,7 @@ def _passwords(reading: ReviewedText) -> Iterator[Found]:
                     yield Found("secret", masked(match[1]), "looks like a password; take it out", flagged=True)
     for name, pattern in _OTHERS:
         for match in pattern.finditer(text):
-            if match[1] not in _COMMON:
+            if match[1] not in _COMMON and not (match[1].isdigit() and int(match[1]) in _YEARS):
                 yield _secret(match[1], name)
 
 

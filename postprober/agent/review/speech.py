@@ -20,7 +20,7 @@ _WILL = re.compile(
     r"|['’]m gonna)\b[^.!?\n]{0,30}\b(?:kill|murder|stab|shoot|strangle|slaughter|beat) (?:you|your (?:family"
     r"|kids|children|wife|husband|dog))\b(?! (?:to|at|guys|in the)\b)"
     r"|\b(?:burn|blow)(?: down| up)? your (?:house|shop|home|office|car|church|mosque|synagogue"
-    r"|school)(?: down)?\b|\bshoot them all\b"
+    r"|school)(?: down)?\b|\b(?:break|smash) your (?:legs?|neck|bones|face|skull|teeth)\b|\bshoot them all\b"
 )
 _CROWD = re.compile(
     r"(?i)\b(?:all|those|these) \w{3,30} (?:should|must|deserve to) (?:die|be (?:killed|shot|hanged|gassed"
@@ -32,7 +32,7 @@ _SEND = re.compile(
     r"|\b(?:dm|send|tell|give|e-?mail|text) (?:me|us) (?:your )?(?:seed phrase|recovery phrase|password"
     r"|bank details|card details|pin)\b"
     r"|\benter your (?:card|bank) details to (?:claim|receive|unlock)\b"
-    r"|\binvest \D{0,3}\d[\d,.]{0,9}[^.!?\n]{0,40}\b(?:get|receive|earn|make) \D{0,3}\d"
+    r"|\b(?:invest|pay|deposit) \D{0,3}\d[\d,.]{0,9}[^.!?\n]{0,40}\b(?:get|receive|earn|make) \D{0,3}\d[\d,.]{0,9}[^.!?\n]{0,20}\b(?:tomorrow|back|within|in \d|guaranteed|daily|a day|in return)\b"
     r"|\b(?:earn|make) [$£€]\s?\d[\d,.]{0,9}k? (?:a|per|every) (?:day|week) (?:from home|with no|without)"
     r"|\b(?:verify|confirm|unlock|restore) your (?:account|wallet|password"
     r"|bank details)\b[^\n]{0,80}(?:within \d|or it will|suspended|locked|blocked)"
