@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
-from itertools import islice
+from itertools import islice, pairwise
 
 from postprober.agent.phrases import Phrases, fold
 from postprober.agent.review.reading import Found, ReviewedText, shown
@@ -123,6 +123,11 @@ _TIME = re.compile(
 )
 
 
+_TO = re.compile(
+    r"(?i)\b(?:to|until|till|bis|au|jusqu'au|al|hasta|fino al|até|a|tot|t/m|do|по|до)\s{1,2}(?:the |zum |el |le |il |o )?$|[–—-]\s{0,2}$"
+)
+
+
 @dataclass(frozen=True)
 class _Date:
     """What a text says. `year` None: it says none."""
@@ -147,6 +152,7 @@ def find(reading: ReviewedText) -> Iterator[Found]:
         if trouble:
             told.add((one.day, one.month, one.year))
             yield Found("date", shown(one.piece), trouble)
+    yield from _backwards(reading, dates)
     yield from _announced(reading, dates)
     yield from _times(reading)
 
@@ -302,6 +308,16 @@ def _near(one: _Date, today: date) -> Iterator[int]:
     for year in (today.year - 1, today.year, today.year + 1):
         if abs(_days_off(one, year, today)) <= _NEAREST.days:
             yield year
+
+
+def _backwards(reading: ReviewedText, dates: list[_Date]) -> Iterator[Found]:
+    """ "From 5 December to 3 December": two days of one month and year, the second before the first."""
+    ordered = sorted(dates, key=lambda one: one.place)
+    for first, last in pairwise(ordered):
+        between = reading.text[first.place : last.place]
+        same = (first.month, first.year or last.year) == (last.month, last.year or first.year)
+        if same and last.day < first.day and len(between) < 40 and _TO.search(between):
+            yield Found("date", shown(between + last.piece), "ends before it begins")
 
 
 def _announced(reading: ReviewedText, dates: list[_Date]) -> Iterator[Found]:

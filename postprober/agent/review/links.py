@@ -148,6 +148,11 @@ _LOOK_ALIKE = re.compile(
 )
 
 
+_WORKING_FILE = re.compile(
+    r"(?i)(?:final|copy|entwurf|draft|v\d)[^/?#]{0,24}\.(?:docx?|xlsx?|pptx?|psd|indd|ai|pages|key)(?:$|[?#])"
+)
+
+
 def find(reading: ReviewedText) -> Iterator[Found]:
     """Links that hide where they lead are flagged; all others are doubts. Those with a token in them are secrets that a
     model may see all the same, because the token is taken out first (`outgoing`)."""
@@ -216,7 +221,11 @@ def _address(reading: ReviewedText, link: str) -> Iterator[Found]:
         labels[0]
     ):
         yield _doubt(link, "leads to a test or preview site")
-    elif any(one.search(host) and path.search(rest or "/") for one, path in _EDITS) or _EDIT_PATH.search(rest):
+    elif (
+        any(one.search(host) and path.search(rest or "/") for one, path in _EDITS)
+        or _EDIT_PATH.search(rest)
+        or _WORKING_FILE.search(rest)
+    ):
         yield _doubt(link, "leads to a page for editing or signing in, not for readers")
 
 

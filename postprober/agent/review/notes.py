@@ -60,8 +60,7 @@ _EMBARGO = re.compile(
 )
 _VERSION = re.compile(
     r"(?i)^\W{0,3}(?:post|tweet|caption|text|copy|beitrag|version|entwurf"
-    r"|draft)(?: text)?(?:\s?#?\d{1,2})?\s?(?:v|version |fassung )\d{1,2}\b|(?<!\w)(?:final|FINAL)_(?:final"
-    r"|v\d|FINAL)"
+    r"|draft)(?: text)?(?:\s?#?\d{1,2})?\s?(?:v|version |fassung )\d{1,2}\b|(?<![^\W_])final_(?:final|v\d)|^\W{0,3}v\d{1,2}[_ -]?final\w{0,12}\s?:"
 )
 _OFFERED = re.compile(
     r"(?i)^\W{0,3}(?:(?:sure|sure thing|of course|certainly|absolutely|great)[!,.]? )?here(?:'s|’s| is"
@@ -76,6 +75,17 @@ _OFFERED_ELSEWHERE = re.compile(
     r"(?:post\w?|beitrag|posttext|caption|bildunterschrift|publication|légende|publicación|leyenda|pie de foto"
     r"|didascalia|publicação|legenda|bericht|onderschrift|wpis\w?|podpis|gönderi\w{0,3}|пост|допис|подпись"
     r"|منشور|منشوراً|תיאור|פוסט|inlägg)\b[^\n.]{0,50}?(?::|\n|$)"
+)
+_NAMED = re.compile(
+    r"(?:^|\n)\W{0,3}[A-ZÀ-ÝА-ЯЁІЇЄҐ][\w'-]{1,15}, (?:can you (?:check|look|review|approve)|could you (?:check|look|review|approve)"
+    r"|kannst du (?:das|mal|bitte|noch)|schau(?:st du)? (?:mal|bitte|noch)|tu valides|tu relis|tu peux (?:relire|vérifier|valider)|peux-tu (?:relire|vérifier|valider)"
+    r"|puedes (?:revisar|mirar)|revisa|mira si|puoi (?:controllare|rileggere)|controlla|podes (?:ver|rever)|pode (?:revisar|conferir)|vê se|kun je (?:dit|even)|kijk (?:je|even)"
+    r"|możesz (?:sprawdzić|zerknąć)|zerknij|bakar mısın|kontrol eder misin|глянь|посмотри|проверь|подивись|перевір)"
+    r"|(?:^|\n)[\u0590-\u05ff]{2,12}, (?:תעברי|תעבור|תבדקי|תבדוק|תסתכלי|תסתכל)\b"
+)
+_FILE_NAME = re.compile(r"\b(?:IMG|DSC|DSCN|PXL)_\d{3,8}\b")
+_TO_DESK = re.compile(
+    r"(?:>>>|\*\*\*|###|!!!)\s?(?i:marketing|design|editors?|legal|pr|comms|team|redaktion|social|copy|note|nota|hinweis|achtung)\b ?:"
 )
 _LATER = re.compile(
     r"(?i)\berst (?:am|ab) \w{3,12} (?:posten|veröffentlichen|online|raus)|\bà publier (?:le |à partir |lundi"
@@ -112,7 +122,7 @@ def find(reading: ReviewedText) -> Iterator[Found]:
         if _said_of_the_post(folded, end):
             yield _note(text[start:end])
     yield from _marks(reading)
-    for pattern in (_ASIDE, _ASKED, _LATER, _PICTURE, _DOUBT, _EMBARGO, _VERSION):
+    for pattern in (_ASIDE, _ASKED, _LATER, _NAMED, _FILE_NAME, _TO_DESK, _PICTURE, _DOUBT, _EMBARGO, _VERSION):
         for match in pattern.finditer(text):
             if not reading.in_quotes(match.start()) and not _asks_the_reader(match[0]):
                 yield _note(match[0])

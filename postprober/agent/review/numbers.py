@@ -11,6 +11,7 @@ from postprober.agent.review.reading import Found, ReviewedText, masked
 # Not within a word: one in 1,500 commit hashes and UUIDs has such a number inside.
 _DIGITS = re.compile(r"(?<![\w#/.=-])(?:\d[ -]?){12,18}\d(?![\w-])")
 _IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b")
+_SORT_CODE = re.compile(r"(?i)\bsort ?code\b\D{0,10}\d{2}-\d{2}-\d{2}\b[^\n]{0,30}?\b(\d{8})\b")
 _SSN = re.compile(r"(?<![\w-])(?!000|666|9\d\d)\d{3}-(?!00)\d{2}-(?!0000)\d{4}(?![\w-])")  # ssa.gov: number format
 _NOT_CARDS = Phrases.listed("not_cards")
 _CARDS = Phrases.listed("cards")
@@ -45,6 +46,9 @@ def find(reading: ReviewedText) -> Iterator[Found]:
             yield Found(
                 "account_number", masked(match[0]), "is a bank account number (IBAN); make sure that it may be public"
             )
+    for match in _SORT_CODE.finditer(reading.text):
+        if not reading.has(_DONATING):
+            yield Found("account_number", masked(match[1]), "is a bank account number; make sure that it may be public")
     yield from _persons(reading)
     for match in _PRIVATE.finditer(reading.text):
         yield Found(

@@ -35,6 +35,17 @@ _CROSSES = re.compile(
     r"|(?<!\d)\d{0,2}X{1,2}[/.]X{1,2}(?!\w)|X{2,}公司|XX+先生|XX+女士|(?<![\w])[〇○◯●]{2,}(?:様|さん|株式会社|会社|店)"
     r"|[〇○◯●×]{1,2}月[〇○◯●×]{1,2}日"
 )
+# How forms ask for a date or a time, in the letters of several languages
+_MASK = re.compile(
+    r"(?<!\w)(?:DD|TT|JJ|GG|ДД)[./-](?:MM|AA|ММ)(?:[./-](?:YYYY|JJJJ|AAAA|RRRR|ГГГГ|РРРР|YY|JJ|AA|RR))?(?!\w)|(?<!\w)(?:HH|hh):(?:MM|mm)(?!\w)"
+    r"|(?<!\w)(?:dd|tt|jj|gg|дд)[./-](?:mm|мм)[./-](?:yyyy|jjjj|aaaa|rrrr|гггг|рррр)(?!\w)|(?<!\w)(?:MM|mm)/(?:DD|dd)(?:/(?:YYYY|yyyy|YY|yy))?(?!\w)"
+    r"|(?:\d{0,2}[XＸ×〇○]{2,4})年|[XＸ×〇○]{1,2}月[XＸ×〇○]{1,2}日"
+)
+_NO_COUNT = re.compile(r"(?i)\b(?:size|bowl|love|the|la|el|del|al|da|do|du|au|le|dal|rated|triple)$")
+_FAMILIES = re.compile(r"(?<=[a-zäöüß] )XXX(?= [a-zäöü]{3})")
+_GOES_HERE = re.compile(
+    r"(?i)\b(?:quote|text|headline|caption|title|image|photo|link|name|copy|body|content|testimonial) (?:goes|comes) here\b"
+)
 _BLANK = re.compile(r"(?<!_)_{4,40}(?=[\s.,!?]|$)")
 # "My favourite cake is ____": readers are to fill that in.
 _GAME = re.compile(
@@ -47,7 +58,9 @@ _YOUR_HOST = re.compile(
     r"|verein|seite|empresa|tienda|loja|negozio|azienda|winkel|bedrijf|strona|sklep|boutique|entreprise|association)[a-z]{0,8}\."
     r"|^(?:site|web)[a-z]{0,8}(?:iniz|adi|ismi)\.|^(?:nazwa|adres)(?:firmy|strony)\."
 )
-_GAPS = re.compile(r"[£$€]\s?_{2,}|(?<!_)_{2,20}\s?(?:€|%|Uhr\b|pm\b|am\b)|[(\[]placeholder[)\]]")
+_GAPS = re.compile(
+    r"[£$€]\s?_{2,}|(?<!_)_{2,6}[/.]_{2,6}|(?<!_)_{2,20}\s?(?:€|%|Uhr\b|pm\b|am\b)|[(\[]placeholder[)\]]"
+)
 _PARENTHESES = re.compile(r"\(([^()\n]{2,40})\)")
 # In round brackets stand asides, so that only these count there.
 _SURE_SLOTS = frozenset(
@@ -129,7 +142,7 @@ _ASKED = re.compile(
     r"|[£€$])\s?\?{2,}|(?<=: )\?{3,20}(?=\s|$)|\?\?/\?\?|(?<![\w?])\?{2,10}\s?(?:€|£|\$|Uhr|pm\b|am\b|zł)"
 )
 _HANDLE = re.compile(
-    r"(?<!\w)@(?:HANDLE|handle|USERNAME|yourhandle|YOURHANDLE|yourname|accountname|ACCOUNT|BENUTZERNAME|NAME"
+    r"(?<!\w)@(?:sponsor|partner|speaker|guest|artist|account|handle|user|company|brand|name)_?\d(?!\w)|(?<!\w)@(?:HANDLE|handle|USERNAME|yourhandle|YOURHANDLE|yourname|accountname|ACCOUNT|BENUTZERNAME|NAME"
     r"|PARTNER|SPEAKER|ARTIST|BRAND|TAG)(?!\w)"
 )
 _ZEROS = re.compile(
@@ -236,6 +249,8 @@ def _written_out(reading: ReviewedText) -> Iterator[Found]:
         _INSERT,
         _AMID,
         _HOUR,
+        _MASK,
+        _FAMILIES,
     ]
     for pattern in [*patterns, *([] if spanish else [_TODO])]:
         for match in pattern.finditer(text):
@@ -243,6 +258,8 @@ def _written_out(reading: ReviewedText) -> Iterator[Found]:
                 continue
             if pattern is _INSERT and text[max(0, match.start() - 1) : match.start()] == "*":
                 continue  # "*insert joke here*"
+            if pattern is _FAMILIES and _NO_COUNT.search(text[max(0, match.start() - 8) : match.start()].rstrip()):
+                continue
             if pattern is _PASTE and reading.links:
                 continue
             if pattern is _CROSSES and re.search(
@@ -254,6 +271,9 @@ def _written_out(reading: ReviewedText) -> Iterator[Found]:
                 after = fold(text[match.end() : match.end() + 6])
                 if after.lstrip().startswith(("list", "-list")):
                     continue
+            yield _placeholder(match[0])
+    for match in _GOES_HERE.finditer(text):
+        if not reading.talks_code:
             yield _placeholder(match[0])
     blank = _BLANK.search(text)
     if blank and not _GAME.search(text) and not reading.in_code(blank.start()):
