@@ -76,12 +76,15 @@ _OFFERED_ELSEWHERE = re.compile(
     r"|didascalia|publicação|legenda|bericht|onderschrift|wpis\w?|podpis|gönderi\w{0,3}|пост|допис|подпись"
     r"|منشور|منشوراً|תיאור|פוסט|inlägg)\b[^\n.]{0,50}?(?::|\n|$)"
 )
+_POST = r"(?:текст\w*|пост\w?|допис\w?|testo|post|texto|esto|questo|tekst\w?|это|це|wpis|dit|dat|metin|metne)"
 _NAMED = re.compile(
-    r"(?:^|\n)\W{0,3}[A-ZÀ-ÝА-ЯЁІЇЄҐ][\w'-]{1,15}, (?:can you (?:check|look|review|approve)|could you (?:check|look|review|approve)"
-    r"|kannst du (?:das|mal|bitte|noch)|schau(?:st du)? (?:mal|bitte|noch)|tu valides|tu relis|tu peux (?:relire|vérifier|valider)|peux-tu (?:relire|vérifier|valider)"
-    r"|puedes (?:revisar|mirar)|revisa|mira si|puoi (?:controllare|rileggere)|controlla|podes (?:ver|rever)|pode (?:revisar|conferir)|vê se|kun je (?:dit|even)|kijk (?:je|even)"
-    r"|możesz (?:sprawdzić|zerknąć)|zerknij|bakar mısın|kontrol eder misin|глянь|посмотри|проверь|подивись|перевір)"
-    r"|(?:^|\n)[\u0590-\u05ff]{2,12}, (?:תעברי|תעבור|תבדקי|תבדוק|תסתכלי|תסתכל)\b"
+    r"(?:^|\n)\W{0,3}(?!(?i:hi|hey|hello|folks|friends|guys|ciao|hola|amig|gente|chicos|amici|привет|друзья|друзі|привіт|hej|hallo"
+    r"|hoi|salut|bonjour|cześć|merhaba|olá|oi|pessoal|ragazzi)\w{0,4},)[A-ZÀ-ÝА-ЯЁІЇЄҐ][\w'-]{1,15}, "
+    r"(?:(?:can|could) you (?:check|look at|review|approve) (?:this|the text|the post|it)|kannst du (?:das|den text|mal drüber)"
+    r"|schau(?:st du)? (?:mal|bitte|noch) (?:drüber|über)|tu valides|tu relis|(?:tu peux|peux-tu) (?:relire|vérifier|valider)"
+    r"|puedes (?:revisar|mirar)|puoi (?:controllare|rileggere)|podes (?:ver|rever)|pode (?:revisar|conferir)|kun je (?:dit|even)"
+    rf"|możesz (?:sprawdzić|zerknąć)|(?:revisa|controlla|zerknij na|глянь|посмотри|проверь|подивись|перевір) {_POST}\b)"
+    r"|(?:^|\n)[\u0590-\u05ff]{2,12}, (?:תעברי|תעבור|תבדקי|תבדוק|תסתכלי|תסתכל) על\b"
 )
 _FILE_NAME = re.compile(r"\b(?:IMG|DSC|DSCN|PXL)_\d{3,8}\b")
 _TO_DESK = re.compile(
