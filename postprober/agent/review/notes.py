@@ -86,12 +86,18 @@ _NAMED = re.compile(
     rf"|możesz (?:sprawdzić|zerknąć)|(?:revisa|controlla|zerknij na|глянь|посмотри|проверь|подивись|перевір) {_POST}\b)"
     r"|(?:^|\n)[\u0590-\u05ff]{2,12}, (?:תעברי|תעבור|תבדקי|תבדוק|תסתכלי|תסתכל) על\b"
 )
+_TO_NAME = re.compile(
+    r"(?i:(?:^|\n|[.!?)] )\W{0,3}(?:nota|note|notiz|info|hinweis|ps) (?:per|para|für|for|an|voor|dla|pour|to)) [A-ZÀ-Ý]\w{1,15} ?:"
+    r"|(?:^|\n)\W{0,3}[A-ZÀ-ÝА-Я]\w{1,15} ?: (?i:vérifier|relire|valider|check (?:the|this)|prüfen|bitte (?:prüfen|noch)|revisar|verificar|controllare|checken|sprawdzić|проверить|перевірити)\b"
+    r"|[(\[](?i:hier noch|noch ein\w{0,2}|maybe|vielleicht|evtl\.?|peut-être|quizás?|forse|talvez|misschien|może|belki|может|можливо)\b[^)\]\n]{0,60}\?[)\]]"
+    r"|(?:^|\n)\W{0,3}(?i:post|story|reel|tweet|publication|publicación|beitrag)\b[^:\n]{0,30}(?i:à programmer|to schedule|einplanen|zu planen|para programar|da programmare|inplannen|do zaplanowania)[^:\n]{0,40}:"
+)
 _FILE_NAME = re.compile(r"\b(?:IMG|DSC|DSCN|PXL)_\d{3,8}\b")
 _TO_DESK = re.compile(
     r"(?:>>>|\*\*\*|###|!!!)\s?(?i:marketing|design|editors?|legal|pr|comms|team|redaktion|social|copy|note|nota|hinweis|achtung)\b ?:"
 )
 _LATER = re.compile(
-    r"(?i)\berst (?:am|ab) \w{3,12} (?:posten|veröffentlichen|online|raus)|\bà publier (?:le |à partir |lundi"
+    r"(?i)\berst (?:am|ab|um) [\w.:]{1,12}(?: Uhr)? (?:posten|veröffentlichen|teilen|online|raus)|\bà publier (?:le |à partir |lundi"
     r"|mardi|mercredi|jeudi|vendredi|samedi|dimanche|demain)|\b(?:do not|don't) (?:post|publish|send) (?:until"
     r"|before|till)\b|\bpost (?:only|not before|no earlier)\b"
 )
@@ -118,6 +124,8 @@ def find(reading: ReviewedText) -> Iterator[Found]:
     """Notes, as doubts; none that stands in quotes."""
     text, folded = reading.text, reading.folded
     for start, end in reading.said(_NOTES):
+        if re.match(r"[^.!?\n]{0,12}(?:perfil|profil|avatar)", folded[end : end + 24]):
+            continue  # how to change the picture of a profile
         if folded.startswith("please", start) and re.match(r" (?:your|our)\b", folded[end : end + 6]):
             continue
         yield _note(text[start:end])
@@ -125,7 +133,19 @@ def find(reading: ReviewedText) -> Iterator[Found]:
         if _said_of_the_post(folded, end):
             yield _note(text[start:end])
     yield from _marks(reading)
-    for pattern in (_ASIDE, _ASKED, _LATER, _NAMED, _FILE_NAME, _TO_DESK, _PICTURE, _DOUBT, _EMBARGO, _VERSION):
+    for pattern in (
+        _ASIDE,
+        _ASKED,
+        _LATER,
+        _NAMED,
+        _TO_NAME,
+        _FILE_NAME,
+        _TO_DESK,
+        _PICTURE,
+        _DOUBT,
+        _EMBARGO,
+        _VERSION,
+    ):
         for match in pattern.finditer(text):
             if not reading.in_quotes(match.start()) and not _asks_the_reader(match[0]):
                 yield _note(match[0])

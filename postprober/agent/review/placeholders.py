@@ -41,6 +41,10 @@ _MASK = re.compile(
     r"|(?<!\w)(?:dd|tt|jj|gg|дд)[./-](?:mm|мм)[./-](?:yyyy|jjjj|aaaa|rrrr|гггг|рррр)(?!\w)|(?<!\w)(?:MM|mm)/(?:DD|dd)(?:/(?:YYYY|yyyy|YY|yy))?(?!\w)"
     r"|(?:\d{0,2}[XＸ×〇○]{2,4})年|[XＸ×〇○]{1,2}月[XＸ×〇○]{1,2}日"
 )
+_PERSON = re.compile(
+    r"(?<!\w)(?:NOME COGNOME|NOMBRE APELLIDOS?|VORNAME NACHNAME|PRÉNOM NOM|IMIĘ NAZWISKO|IMIĘ I NAZWISKO|AD SOYAD|ИМЯ ФАМИЛИЯ|NOME SOBRENOME|NAAM ACHTERNAAM)(?!\w)"
+    r"|\b(?:Frau|Herr|Dr\.) N\. ?N\.|(?<![\w=/-])0123[ /-]?456789?\d?(?!\d)|\((?:NOMBRE|NAME|NOM|NOME|NAAM|IMIĘ|ИМЯ|AD)(?: [A-ZÀ-ÝА-Я]{2,15}){1,3}\)"
+)
 _NO_COUNT = re.compile(r"(?i)\b(?:size|bowl|love|the|la|el|del|al|da|do|du|au|le|dal|rated|triple)$")
 _FAMILIES = re.compile(r"(?<=[a-zäöüß] )XXX(?= [a-zäöü]{3})")
 _GOES_HERE = re.compile(
@@ -250,6 +254,7 @@ def _written_out(reading: ReviewedText) -> Iterator[Found]:
         _AMID,
         _HOUR,
         _MASK,
+        _PERSON,
         _FAMILIES,
     ]
     for pattern in [*patterns, *([] if spanish else [_TODO])]:

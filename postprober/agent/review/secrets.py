@@ -140,6 +140,16 @@ _OTHERS = (
     (
         "the code of a lock",
         re.compile(
+            r"(?i)\b(?:portillon|digicode|lucchetto(?: del \w{3,15})?|candado|cadeado|kłódka|vorhängeschloss|hangslot)\s{0,2}(?::|è|es|is|ist|é|est|to)?\s{0,2}(\d{4,6})(?!\d)"
+        ),
+    ),
+    (
+        "a password",
+        re.compile(r"(?<![\w-])(?:PW|Pw|pw|MDP|mdp)\s{1,2}((?=\S{0,40}\d)(?=\S{0,40}[^\W\d_])[^\s,;]{6,40})"),
+    ),
+    (
+        "the code of a lock",
+        re.compile(
             r"(?i)\b(?:key ?safe|lock ?box|padlock|safe|gate|garage|barrier|alarm|schlüssel(?:tresor|box|safe)|tresor|tor|boîte à clés"
             r"|cadenas|portail|caja de llaves|candado|cassetta|lucchetto|cancello|cofre|cadeado|portão|kluis|hangslot|sejf|kłódk\w|bram\w"
             r"|kasa|сейф\w?|замок|ворот\w?)\b[^\n.!?]{0,60}?\b(?:code|opens with|combination|codice|código|kod|kodu|код)\b\W{0,3}(\d{4,6})(?!\d)"

@@ -9,6 +9,33 @@ from postprober.agent.phrases import fold
 from postprober.agent.review.reading import Found, ReviewedText, shown
 from postprober.agent.words import read
 
+_NAMES = frozenset(
+    map(
+        fold,
+        [
+            "name",
+            "naam",
+            "nome",
+            "nombre",
+            "nom",
+            "prénom",
+            "imię",
+            "nazwisko",
+            "adı",
+            "ismi",
+            "имя",
+            "фио",
+            "ім'я",
+            "піб",
+            "اسم",
+            "שם",
+            "姓名",
+            "名前",
+            "apellidos",
+            "cognome",
+        ],
+    )
+)
 TEMPLATE = "looks like a slot of a template that was not filled in"
 
 _SLOTS = frozenset(map(fold, read("slots")))
@@ -16,7 +43,7 @@ _SLOTS = frozenset(map(fold, read("slots")))
 _TEMPLATES = re.compile(
     r"\{\{(?!\s{0,3}(?:hugs?|kiss)\b)[^{}\n]{1,80}\}\}|\{%[^%\n]{1,80}%\}|<%=?[^%\n]{1,80}%>"
     r"|\$\{[^{}\n]{1,80}\}"
-    r"|\*\|[A-Za-z_:0-9-]{1,40}\|\*|(?<![\w%])%%?[A-Z][A-Z0-9_]{2,30}%%?(?![\w%])|%%[A-Za-z_]{2,30}%%"
+    r"|\*\|[A-Za-z_:0-9-]{1,40}\|\*|(?<![\w%])%%?[A-Z][A-Z0-9_]{2,30}%%?(?![\w%])|%%[A-Za-z_]{2,30}%%|(?<![\w%])%[^\W\d_]\w{2,24}%(?!\w)"
     r"|\[\[[^\[\]\n]{1,40}\]\]|\[%[^%\n]{1,60}%\]"
     r"|#(?:NAME|REF|VALUE|DIV/0|N/A|NULL|NUM|BEZUG|WERT|NOM|VALEUR|NOMBRE|VALOR|RIF|VALORE)[?!]"
     r"|«[A-Za-z]{1,30}_[A-Za-z_]{1,30}»"
@@ -85,6 +112,9 @@ def find(reading: ReviewedText) -> Iterator[Found]:
 def is_slot(folded: str) -> bool:
     """One of the slots, or several of them side by side: `[first name last name]`."""
     pieces = re.split(r"\s?[/|,&+]\s?|\s", folded)
+    named = pieces[0] in _NAMES or pieces[-1] in _NAMES
+    if len(pieces) in (2, 3, 4) and named and pieces[1] not in ("that", "this", "your", "a"):
+        return True  # "[name of the winner]"
     return folded in _SLOTS or (1 < len(pieces) <= 4 and all(piece in _SLOTS for piece in pieces))
 
 
