@@ -16,6 +16,7 @@ HARMLESS, HARMFUL = samples("harmless"), samples("harmful")
 ALL = HARMLESS + HARMFUL
 MUST_NOTICE = 0.95  # of our own; 0.8 is what the review promises for posts that it has never seen
 LANGUAGES = frozenset(["en", "de", "fr", "es", "it", "pt", "nl", "pl", "tr", "ru", "uk", "ar", "he", "ja", "zh"])
+MASKED = frozenset({"secret", "card", "national_number", "account_number", "contact"})
 PER_KB = 0.15  # seconds of this processor; a text is 25 kB at most, and reviewing one takes about a tenth of it
 
 
@@ -60,7 +61,7 @@ def test_the_rates_are_of_the_rules_and_not_of_the_corpus() -> None:
 @pytest.mark.parametrize("sample", [one for one in HARMFUL if one.kind in ("secret", "card")], ids=lambda one: one.id)
 def test_no_reason_shows_a_secret(sample: Sample) -> None:
     told = review(brief(sample.text))
-    masked = [one for one in told.details if one.kind in ("secret", "card", "national_number")]
+    masked = [one for one in told.details if one.kind in MASKED]
     assert masked and all("…" in one.piece and one.piece in one.message for one in masked)
     words = {word.strip(".,;:!?()\"'`|/“”") for word in sample.text.split()}
     whole = [

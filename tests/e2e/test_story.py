@@ -229,7 +229,7 @@ def _watch_the_agent(page: Page) -> None:
     waiting.get_by_role("button", name="Apply the repair").click()
     expect(waiting.locator(VERIFIED)).to_have_count(1, timeout=PROVED)
     review = _card(page, "Great news")
-    expect(review).to_contain_text("It looks unfinished")
+    expect(review).to_contain_text("looks like a placeholder")
     _open(page, "Overview")
     expect(page.locator(".pp-alerts li").filter(has_text="not published").first).to_be_visible()
     expect(page.locator(".st-key-pp-bell .stMarkdownBadge").first).to_be_visible()
