@@ -21,15 +21,17 @@ _MARK_ENDS = re.compile(r"\s{0,2}(?:v?\d{1,2}\b\s{0,2})?[:\-–—|,.!)\]】。�
 _MARK_BEGINS = re.compile(r"(?:^|\n)[\s\W]{0,4}$|[\[(【]\s?$")
 # "[check with legal]", "(Tom: is this right?)", "(source?)": an aside to somebody who is not the reader.
 _ASIDE = re.compile(
-    r"(?i)[\[(](?:check|confirm|verify|ask|needs?|waiting for|awaiting|pending|replace|fix|add|insert|attach"
-    r"|fact.?check|pls|please (?:check|confirm|add|fix)|"
-    r"ok with|okay with|legal|prüfen|noch|bitte (?:prüfen|ergänzen|einfügen)|rückfrage|vérifier|à vérifier"
-    r"|à valider|confirmer|à confirmer|demander à|"
-    r"confirmar|revisar|preguntar|comprobar|pendiente|verificare|da verificare|da confermare|chiedere|conferir"
-    r"|verificar|a confirmar|"
-    r"controleren|checken|nog|navragen|sprawdzić|do potwierdzenia|potwierdzić|zapytać|kontrol et|sorulacak"
-    r"|teyit|проверить|уточнить|согласовать|"
-    r"перевірити|уточнити|погодити|تأكيد|تحقق|לבדוק|לאשר|要確認|確認中|未確定|待确认|待定|待核实)\b[^\])\n]{0,60}[\])]"
+    r"(?i)\[(?:check|confirm|verify|ask|needs?|waiting for|awaiting|pending|replace|fix|add|insert|attach|fact.?check|pls"
+    r"|please (?:check|confirm|add|fix)|ok with|okay with|legal|prüfen|bitte (?:prüfen|ergänzen|einfügen)|rückfrage|vérifier"
+    r"|à vérifier|à valider|confirmer|à confirmer|demander à|confirmar|revisar|preguntar|comprobar|pendiente|verificare"
+    r"|da verificare|da confermare|chiedere|conferir|verificar|a confirmar|controleren|checken|navragen|sprawdzić"
+    r"|do potwierdzenia|potwierdzić|zapytać|kontrol et|sorulacak|teyit|проверить|уточнить|согласовать|перевірити|уточнити"
+    r"|погодити|تأكيد|تحقق|לבדוק|לאשר|要確認|確認中|未確定|待确认|待定|待核实)\b[^\]\n]{0,60}\]"
+    # In round brackets stands much that is for readers ("ask at the bar"), so only what cannot be.
+    r"|\((?:(?:check|confirm|verify|clear) with|fact.?check|waiting for (?:sign|approval|legal|the ok)|pls|please (?:confirm|add|fix|proofread)|ok with"
+    r"|okay with|prüfen|rückfrage|bitte (?:prüfen|ergänzen|einfügen)|à vérifier|à valider par|vérifier|verificare|da verificare"
+    r"|revisar|preguntar a|chiedere a|conferir|navragen bij|sprawdzić|sorulacak|teyit et|проверить|согласовать|перевірити|погодити"
+    r"|לבדוק עם|要確認|確認中|待核实)\b[^)\n]{0,60}\)|\(ask (?-i:[A-Z])[a-z]{1,14}\b[^)\n]{0,60}\)"
 )
 _PICTURE = re.compile(
     r"(?i)[\[(](?:pics?|photos?|pictures?|images?|bild|foto|imagen|immagine|zdjęcie"
@@ -86,11 +88,17 @@ _NAMED = re.compile(
     rf"|możesz (?:sprawdzić|zerknąć)|(?:revisa|controlla|zerknij na|глянь|посмотри|проверь|подивись|перевір) {_POST}\b)"
     r"|(?:^|\n)[\u0590-\u05ff]{2,12}, (?:תעברי|תעבור|תבדקי|תבדוק|תסתכלי|תסתכל) על\b"
 )
+# To one person, and not to all parents
 _TO_NAME = re.compile(
-    r"(?i:(?:^|\n|[.!?)] )\W{0,3}(?:nota|note|notiz|info|hinweis|ps) (?:per|para|für|for|an|voor|dla|pour|to)) [A-ZÀ-Ý]\w{1,15} ?:"
-    r"|(?:^|\n)\W{0,3}[A-ZÀ-ÝА-Я]\w{1,15} ?: (?i:vérifier|relire|valider|check (?:the|this)|prüfen|bitte (?:prüfen|noch)|revisar|verificar|controllare|checken|sprawdzić|проверить|перевірити)\b"
-    r"|[(\[](?i:hier noch|noch ein\w{0,2}|maybe|vielleicht|evtl\.?|peut-être|quizás?|forse|talvez|misschien|może|belki|может|можливо)\b[^)\]\n]{0,60}\?[)\]]"
-    r"|(?:^|\n)\W{0,3}(?i:post|story|reel|tweet|publication|publicación|beitrag)\b[^:\n]{0,30}(?i:à programmer|to schedule|einplanen|zu planen|para programar|da programmare|inplannen|do zaplanowania)[^:\n]{0,40}:"
+    r"(?i:(?:^|\n|[.!?)] )\W{0,3}(?:nota|note|notiz|ps) (?:per|para|für|for|an|voor|dla|pour|to)) (?!(?i:parents|eltern|padres|genitori|pais"
+    r"|ouders|rodzic|residents|anwohner|visitors|besucher|members|mitglieder|leden|soci|customers|kunden|clienti|all\b|alle|everyone|fans"
+    r"|drivers|readers|students|teachers|volunteers|helfer|vecinos|moradores|mieszka|dog|passengers|self))[A-ZÀ-Ý][a-zà-ÿ]{1,11} ?:"
+    r"|(?:^|\n)\W{0,3}[A-ZÀ-ÝА-Я]\w{1,15} ?: (?i:vérifier|relire|valider|check (?:the|this)|prüfen|bitte (?:prüfen|noch)|revisar|verificar"
+    r"|controllare|checken|sprawdzić|проверить|перевірити)\b"
+    r"|[(\[](?i:hier noch|noch ein\w{0,2} (?:satz|wort|bild|foto|link|zitat))\b[^)\]\n]{0,60}\?[)\]]"
+    r"|\[(?i:maybe|vielleicht|evtl\.?|peut-être|quizás?|forse|talvez|misschien|może|belki|может|можливо)\b[^\]\n]{0,60}\?\]"
+    r"|(?:^|\n)\W{0,3}(?i:post|story|reel|tweet|publication|publicación|beitrag)\b[^:\n]{0,30}"
+    r"(?i:à programmer|to schedule|einplanen|zu planen|para programar|da programmare|inplannen|do zaplanowania)[^:\n]{0,40}:"
 )
 _FILE_NAME = re.compile(r"\b(?:IMG|DSC|DSCN|PXL)_\d{3,8}\b")
 _TO_DESK = re.compile(
@@ -104,9 +112,10 @@ _LATER = re.compile(
 _HASHTAGS = re.compile(r"^Hashtags:\s{0,3}#", re.MULTILINE)
 _LABEL = re.compile(
     r"(?i)^\W{0,3}(?:\*\*)?(?:caption|tweet|alternatively|rewrite|rewritten|revised(?: version)?|shorter version|post text"
-    r"|tweet text|post copy|suggested post|suggested caption|social media post|option [1a]|variante [1a]"
+    r"|tweet text|post copy|suggested post|suggested caption|social media post|variante [1a]"
     r"|vorschlag [1a]?|proposition [1a]?|propuesta [1a]?)(?:\*\*)?\s?:(?:\s|$)"
 )
+_OPTIONS = re.compile(r"(?i)^\W{0,3}option [1a]\s?:\s[^\n]{24,300}?\n?\W{0,3}option [2b]\s?:")
 
 
 _OUTSIDE = re.compile(r"(?:your|our|out|my|dm|us\b|in\b|of\b|deine|ihre|unsere|votre|nos|tu\b|la tua|de web)")
@@ -156,7 +165,7 @@ def find(reading: ReviewedText) -> Iterator[Found]:
     for start, end in _OPENERS.find(head, [one for one in reading.words if one[0] < 12]):
         if re.search(r":|\n|：", text[end : end + 160]) or text[start:end].rstrip()[-1:] in "!":
             yield _assistant(text[start:end])
-    for pattern in (_LABEL, _OFFERED, _OFFERED_ELSEWHERE, _HASHTAGS):
+    for pattern in (_LABEL, _OPTIONS, _OFFERED, _OFFERED_ELSEWHERE, _HASHTAGS):
         for match in pattern.finditer(text):
             yield _assistant(match[0].strip())
 
