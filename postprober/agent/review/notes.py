@@ -100,6 +100,11 @@ _TO_NAME = re.compile(
     r"|(?:^|\n)\W{0,3}(?i:post|story|reel|tweet|publication|publicación|beitrag)\b[^:\n]{0,30}"
     r"(?i:à programmer|to schedule|einplanen|zu planen|para programar|da programmare|inplannen|do zaplanowania)[^:\n]{0,40}:"
 )
+# Nothing behind it that should not be published, or nothing before it
+_NOT_YET = re.compile(
+    r"(?:请勿发布|请勿发表|請勿發布|不要发布|先不要发|先别发|暂不发布)(?=[,，。.!！;；)）】\s]|$)"
+    r"|(?<![をは])(?:公開|投稿)しないで(?:ください|下さい)?(?=[。.!！)）】\s]|$)"
+)
 _FILE_NAME = re.compile(r"\b(?:IMG|DSC|DSCN|PXL)_\d{3,8}\b")
 _TO_DESK = re.compile(
     r"(?:>>>|\*\*\*|###|!!!)\s?(?i:marketing|design|editors?|legal|pr|comms|team|redaktion|social|copy|note|nota|hinweis|achtung)\b ?:"
@@ -148,6 +153,7 @@ def find(reading: ReviewedText) -> Iterator[Found]:
         _LATER,
         _NAMED,
         _TO_NAME,
+        _NOT_YET,
         _FILE_NAME,
         _TO_DESK,
         _PICTURE,

@@ -14,6 +14,8 @@ _COARSE = Phrases.listed("coarse")
 _REPORTING = Phrases.listed("reporting")
 _WARNING = Phrases.listed("warning")
 _PLAYFUL = re.compile("[😂🤣😅😉😜😆🙈😍❤💛]|\\b(?:lol|haha|jaja|kkk|mdr)", re.IGNORECASE)
+_OF_LAUGHING = re.compile(r" (?:de |di |d'|of |vor |van )")  # "vas a morir de risa"
+_SHOPPING = re.compile(r"(?i)\b(?:free|easy|\d{1,3}[- ]days?) returns\b|\breturns (?:policy|within|are free)\b")
 _PLAY = re.compile(r"(?i)\b(?:photo|studio|portrait|camera|laser tag|paintball|quiz|chess|game|match|pitch|derby)\b")
 _WILL = re.compile(
     r"(?i)\b(?:i|we)(?:['’]ll| will|['’]m going to| am going to|['’]re going to| are going to"
@@ -64,12 +66,14 @@ def find(reading: ReviewedText) -> Iterator[Found]:
     text = reading.text
     if not reading.has(_REPORTING) and not _PLAYFUL.search(text) and not _PLAY.search(text):
         for start, end in reading.said(_THREATS):
+            if _OF_LAUGHING.match(reading.folded, end):
+                continue
             yield _threat(text[start:end])
         for pattern in (_CROWD, _WILL):
             for match in pattern.finditer(text):
                 if not reading.in_quotes(match.start()):
                     yield _threat(match[0])
-    if not reading.has(_WARNING):
+    if not reading.has(_WARNING) and not _SHOPPING.search(text):
         for start, end in reading.said(_FRAUD):
             yield _fraud(text[start:end])
         for pattern in (_SEND, _GAINS, _PER_DAY):
