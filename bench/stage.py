@@ -171,7 +171,7 @@ def plan(made: Stage, number: int, at: datetime | None = None) -> int:
     assert made.core
     ids = made.accounts[number % len(made.accounts)]
     platform = TEXT_PLATFORMS[(number // len(made.accounts)) % len(TEXT_PLATFORMS)]
-    new = posts.NewPost((f"Bench {number} https://example.org/{number}",), (ids[platform],), at=at)
+    new = posts.NewPost((f"Bench {number} https://www.iana.org/{number}",), (ids[platform],), at=at)
     return posts.create(made.core, acting(made.core, 1), new).id
 
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from postprober import extras
 from postprober.agent.advisor import Advisor
+from postprober.agent.language_model import LanguageModel
 from postprober.analytics import compaction
 from postprober.browser import Browser
 from postprober.clock import Clock, SystemClock
+from postprober.errors import BadInput
 from postprober.http import HttpClient, Pools
 from postprober.pipeline.core.context import Context
 from postprober.pipeline.repairs.model_budget import Budget, DbTokenBudget
@@ -24,6 +26,9 @@ from postprober.services.reports import report_schedule
 from postprober.settings import Settings, load_settings
 from postprober.storage import move
 from postprober.storage.database import Database
+
+if TYPE_CHECKING:
+    from postprober.agent.model_client import TokenBudget
 
 DEFAULT_MODEL = "gpt-4.1-mini"  # small, cheap, takes structured outputs (developers.openai.com, models)
 SANDBOX_MODEL = "sandbox-model"  # what the sandbox calls its own (sandbox/openai/api.py)
@@ -64,19 +69,62 @@ def build_advisor(settings: Settings, db: Database, http: HttpClient, clock: Clo
     if not (settings.ai_api_key or settings.ai_base_url):
         return Advisor()
     extras.need("ai")
-    # Loads the client library, which takes as long as everything else.
-    from postprober.agent.model_client import OPENAI_URL, ModelClient
+    from postprober.agent.model_client import OPENAI_URL  # loads the library, which takes as long as everything else
 
     budget = Budget(
         settings.ai_tokens_per_day, settings.ai_money_per_day, settings.ai_input_price, settings.ai_output_price
     )
-    # In sandbox mode nothing leaves this machine, so the model is the sandbox's own unless another one was named.
+    name, url, here = _which_model(settings)
+    use = DbModelUse(db, name, http.redactor.url(url or OPENAI_URL), here)
+    return Advisor(_model(settings, DbTokenBudget(db, clock, budget, use.spaces), http, clock), use)
+
+
+class _CountedHere:
+    """A token budget in memory, for a command without a database."""
+
+    def __init__(self, left: int) -> None:
+        self._left = left
+
+    def reserve(self, purpose: str, model: str, tokens: int, space: int | None = None) -> int | None:
+        if tokens > self._left:
+            return None
+        self._left -= tokens
+        return 0
+
+    def settle(self, row: int, input_tokens: int, output_tokens: int, outcome: str) -> None:
+        """What was reserved stays counted."""
+
+
+def model_without_installation(settings: Settings, clock: Clock) -> LanguageModel:
+    """The model of the settings for one command, within a day's tokens; no database is opened. Whoever runs the command
+    agrees to it by asking for it. Raises BadInput when none is set up, NotInstalled when its library is missing."""
+    if not (settings.ai_api_key or settings.ai_base_url):
+        raise BadInput("No model is set up: set POSTPROBER_AI_API_KEY, or leave --model out.")
+    extras.need("ai")
+    return _model(
+        settings,
+        _CountedHere(settings.ai_tokens_per_day),
+        HttpClient(
+            Pools(allow_private=settings.sandbox, trusted_hosts=settings.trusted_hosts(), inside=settings.sandbox)
+        ),
+        clock,
+    )
+
+
+def _which_model(settings: Settings) -> tuple[str, str, bool]:
+    """(name, address, whether it is the sandbox's own). In sandbox mode nothing leaves this machine, so the model is the
+    sandbox's unless another one was named."""
     here = settings.sandbox and not settings.ai_base_url
     url = f"{settings.sandbox_url}/openai/v1" if here else settings.ai_base_url
-    name = settings.ai_model or (SANDBOX_MODEL if here else DEFAULT_MODEL)
+    return settings.ai_model or (SANDBOX_MODEL if here else DEFAULT_MODEL), url, here
+
+
+def _model(settings: Settings, token_budget: TokenBudget, http: HttpClient, clock: Clock) -> LanguageModel:
+    from postprober.agent.model_client import ModelClient  # loads the library, too
+
+    name, url, _ = _which_model(settings)
     key, seconds = settings.ai_api_key.get_secret_value(), float(settings.ai_timeout_seconds)
-    use = DbModelUse(db, name, http.redactor.url(url or OPENAI_URL), here)
-    return Advisor(ModelClient(http, clock, DbTokenBudget(db, clock, budget, use.spaces), name, key, url, seconds), use)
+    return ModelClient(http, clock, token_budget, name, key, url, seconds)
 
 
 def build_scheduler(core: Core, workers: int, ctx: Context | None = None) -> Scheduler:

@@ -53,7 +53,7 @@ class Person:
     def text(self) -> str:
         """Every post has words of its own: by them it is found on the platform."""
         self.written += 1
-        return f"Load {self.number}-{self.written} with a thought and a link https://example.org/{self.number}/{self.written}"
+        return f"Load {self.number}-{self.written} with a thought and a link https://www.iana.org/{self.number}/{self.written}"
 
 
 def email(number: int) -> str:

@@ -34,13 +34,17 @@ class Picture:
 
 @dataclass(frozen=True)
 class Target:
-    """One account that the post is for. `texts`: of all parts, as they would go out there."""
+    """One account that the post is for. `texts`: of all parts, as they would go out there. `recent`: what went out
+    there lately, the parts of a thread as one. `intended`: what people have marked as meant on this account
+    (`domain.advice.intended_as`)."""
 
     account_id: int | None
     platform: Platform
     limits: Limits
     texts: tuple[str, ...]
     past: tuple[PastPost, ...] = ()
+    recent: tuple[str, ...] = ()
+    intended: frozenset[str] = frozenset()
 
     def fits(self, texts: Sequence[str], files: Sequence[MediaFile], language: str = "") -> bool:
         """Whether the platform would take these texts with these files, or with what the post lacks as it is: a draft may

@@ -8,6 +8,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, Field
 
+from postprober.domain.advice import Advice
 from postprober.domain.health import Quota
 from postprober.domain.limits import Limits
 from postprober.domain.platform import known
@@ -184,13 +185,25 @@ class PlatformHealthList(BaseModel):
     items: list[PlatformHealthOut]
 
 
+class ReasonOut(BaseModel):
+    """One thing that the rules found. `kind`: a stable key; `piece`: masked where it is secret; `part`: `text`, `part 2`,
+    `account 12`, `account 12 part 2`, `alt text 1`, or "" for the whole."""
+
+    kind: str = Field(examples=["placeholder"])
+    message: str = Field(examples=["In the text: `[link]` looks like a placeholder."])
+    piece: str = Field(examples=["[link]"])
+    part: str = Field(examples=["text"])
+
+
 class ReviewOut(BaseModel):
-    """Whether the post is fit for its accounts. Only `appropriate` lets it go on without a person."""
+    """Whether the post is fit for its accounts. Only `appropriate` lets it go on without a person. `reasons` are
+    sentences; `details` the same for programs, where rules gave them. `confidence` is a model's; rules have none."""
 
     verdict: Literal["appropriate", "flagged", "unsure"]
     reasons: list[str]
     by: str = Field(examples=["rules"])
-    confidence: float
+    confidence: float | None = None
+    details: list[ReasonOut] = []
 
 
 class Suggestions(BaseModel):
@@ -206,6 +219,9 @@ class Suggestions(BaseModel):
 
     @classmethod
     def of(cls, stored: Any) -> Self:
+        told = Advice.from_json(stored)  # what earlier versions stored is shown as today's
+        if told is not None:
+            return cls.model_validate(told.to_json())
         return cls.model_validate(stored) if isinstance(stored, dict) else cls(status="none")
 
 

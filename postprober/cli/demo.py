@@ -21,13 +21,13 @@ from postprober.services.posts import drafts, posts
 from postprober.storage import users as user_storage
 
 DEMO_EMAIL = "demo@postprober.example"
-_DEMO_TEXT = "Hello from PostProber 👋 This post was published once and verified. https://example.com/proof"
+_DEMO_TEXT = "Hello from PostProber 👋 This post was published once and verified. https://www.iana.org/proof"
 _FAULT_TEXT = (
     "This one met a fault on the way: the answer got lost, so PostProber looked before it sent anything again."
 )
 _DRAFT = (
     "Hi all, it has been a while. We kept building in Oslo through the winter. Do you know how long the new bridge is? "
-    "It is 300 metres long. See https://example.com/bridge"
+    "It is 300 metres long. See https://www.iana.org/bridge"
 )
 _UNFINISHED = "Great news: {{product}} is out today. TODO: add the link."
 _TWICE = "This one was refused as a duplicate, and PostProber says why and what you can do."
@@ -35,7 +35,7 @@ _SIGN_IN = "This one met a sign-in that the platform kept refusing; PostProber r
 _LONG = (
     "This one fitted when it was planned, but its server has lowered the limit since. PostProber proposes to cut it at "
     "the ends of sentences, and waits for your word, because that changes how the post looks. No word of the text is "
-    "lost by it, no link and no name. The same would happen on X or Bluesky. See https://example.com/thread"
+    "lost by it, no link and no name. The same would happen on X or Bluesky. See https://www.iana.org/thread"
 )
 _LOWERED = 300  # characters; Mastodon servers set their own limit (platforms/mastodon/facts.md, 3)
 _SOON = timedelta(seconds=15)  # time to lower the limit between planning and publishing

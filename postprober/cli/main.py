@@ -21,6 +21,7 @@ from postprober import extras, launch
 from postprober.cli import agents, remote
 from postprober.cli import publish as cli_publish
 from postprober.cli import report as cli_report
+from postprober.cli import review as cli_review
 from postprober.cli import suggest as cli_suggest
 from postprober.cli.demo import seed
 from postprober.cli.output import console, emit, fail, log_to_stderr, say
@@ -60,6 +61,7 @@ app.add_typer(user_app, name="user")
 app.add_typer(account_app, name="accounts")
 app.add_typer(key_app, name="keys")
 app.command("suggest")(cli_suggest.suggest)
+app.command("review")(cli_review.command)
 
 BAD_INPUT, FAILED = 2, 3
 MOST_NAMED = 20  # rows of a table that a message names

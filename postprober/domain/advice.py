@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
+from hashlib import sha256
 from typing import Any, Literal, Self
 
 Verdict = Literal["appropriate", "flagged", "unsure"]
@@ -13,14 +14,43 @@ Decision = Literal["", "accepted", "refused"]
 RULES = "rules"  # the `by` of everything that no model has said
 
 
+NEVER_INTENDED = frozenset({"secret", "card", "national_number", "empty"})  # nobody may mark these as meant
+
+
+def intended_as(kind: str, piece: str) -> str:
+    """The key under which a person's "this is intended" is kept: the kind of a reason and the piece, whatever its
+    capitals and blanks."""
+    said = f"{kind}:{' '.join(piece.casefold().split())}"
+    return sha256(said.encode("utf-8", "replace")).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why rules hold a post. `kind`: a stable key (`secret`, `placeholder`, `link` …); `message`: one sentence that names
+    the piece and its place; `piece`: what it is about, masked where it is secret; `part`: where it stands (`text`,
+    `part 2`, `account 12`, `account 12 part 2`, `alt text 1`, "" for the whole)."""
+
+    kind: str
+    message: str
+    piece: str
+    part: str
+
+    @property
+    def can_be_intended(self) -> bool:
+        """Whether a person may mark it as meant, so that it raises no doubt again on these accounts."""
+        return self.kind not in NEVER_INTENDED and bool(self.piece)
+
+
 @dataclass(frozen=True)
 class Review:
-    """Whether the post is fit for the account. `confidence` 0 to 1; `reasons` are sentences for a person."""
+    """Whether the post is fit for the account. `reasons` are sentences for a person, `details` the same for programs where
+    rules gave them. `confidence` 0 to 1 of a model; None for rules, which measure none."""
 
     verdict: Verdict
     reasons: tuple[str, ...]
     by: str
-    confidence: float
+    confidence: float | None
+    details: tuple[Reason, ...] = ()
 
     @property
     def passes(self) -> bool:
@@ -112,7 +142,7 @@ class Advice:
         """None when nothing (or something older than the agent) is stored."""
         if not isinstance(data, Mapping) or not isinstance(data.get("review"), Mapping):
             return None
-        review = Review(**{**data["review"], "reasons": tuple(data["review"]["reasons"])})
+        review = _stored_review(data["review"])
         items = tuple(
             Suggestion(**{**item, **{name: tuple(item.get(name, ())) for name in ("before", "after", "dropped")}})
             for item in data.get("items", ())
@@ -129,12 +159,23 @@ class Advice:
         )
 
 
+def _stored_review(told: Mapping[str, Any]) -> Review:
+    """Versions before this one stored no `details`, and a confidence of rules that nobody had measured."""
+    by = told["by"]
+    confidence = None if by == RULES else told.get("confidence")
+    details = tuple(Reason(**one) for one in told.get("details", ()))
+    return Review(told["verdict"], tuple(told["reasons"]), by, confidence, details)
+
+
 def cautious(reviews: Iterable[Review]) -> Review:
-    """The most cautious of several reviews (at least one), with the reasons of all that are as cautious."""
+    """The most cautious of several reviews (at least one). Its reasons come first, and doubts of others are kept beside
+    them: a person who mends a post wants to know all of it."""
     order: tuple[Verdict, ...] = ("flagged", "unsure", "appropriate")
-    found = list(reviews)
-    worst = min(found, key=lambda review: order.index(review.verdict))
-    same = [review for review in found if review.verdict == worst.verdict]
-    reasons = dict.fromkeys(reason for review in same for reason in review.reasons)
-    names = dict.fromkeys(review.by for review in same)
-    return Review(worst.verdict, tuple(reasons), " and ".join(names), max(review.confidence for review in same))
+    found = sorted(reviews, key=lambda review: order.index(review.verdict))
+    worst = found[0]
+    told = [review for review in found if review.verdict == worst.verdict or review.verdict != "appropriate"]
+    reasons = dict.fromkeys(reason for review in told for reason in review.reasons)
+    details = dict.fromkeys(detail for review in told for detail in review.details)
+    names = dict.fromkeys(review.by for review in found if review.verdict == worst.verdict)
+    known = [review.confidence for review in found if review.verdict == worst.verdict and review.confidence is not None]
+    return Review(worst.verdict, tuple(reasons), " and ".join(names), max(known, default=None), tuple(details))

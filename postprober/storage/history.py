@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
+from postprober.domain.delivery import DeliveryState
 from postprober.domain.remote import Counts
 from postprober.storage import sql
 from postprober.storage.tables import day_counts, deliveries
@@ -45,6 +46,18 @@ def at_a_day(conn: Connection, account_id: int, *, most: int = 100, but: int = 0
         counts = {name: data[name] for name in (*COUNTS, "views")}
         found.append(CountsAtADay(row[0], data["published_at"], counts))
     return found
+
+
+def texts_since(conn: Connection, account_id: int, since: datetime, *, most: int = 50) -> list[str]:
+    """What the account has published since then and still shows, newest first; the parts of a thread as one text."""
+    out = (DeliveryState.PUBLISHED.value, DeliveryState.VERIFIED.value)
+    rows = conn.execute(
+        select(deliveries.c.parts)
+        .where(deliveries.c.account_id == account_id, deliveries.c.published_at >= since, deliveries.c.state.in_(out))
+        .order_by(deliveries.c.id.desc())
+        .limit(most)
+    )
+    return ["\n".join(part["text"] for part in row.parts) for row in rows]
 
 
 def day_reading(conn: Connection, delivery_id: int) -> datetime | None:

@@ -194,7 +194,7 @@ def both(tmp_path: Path, database_url: str) -> Iterator[Scene]:
 def test_a_repair_is_proposed_and_applied_on_both_databases(both: Scene) -> None:
     account = both.link(Platform("mastodon"))
     both.control.settings(max_characters=200)
-    text = "The bridge of Oslo is open. " * 12 + "See https://example.org/bridge"
+    text = "The bridge of Oslo is open. " * 12 + "See https://www.iana.org/bridge"
     delivery_id = both.plan(account, Platform("mastodon"), text)
     assert both.run(delivery_id).state is S.FAILED
     (row,) = both.repairs(delivery_id)

@@ -33,7 +33,7 @@ from tests.people import acting
 
 # Moderation, chat and budget, each in every mood: never more permissive than the most careful answer that came.
 
-HARMLESS = "Our bridge is open. See https://example.org/bridge"
+HARMLESS = "Our bridge is open. See https://www.iana.org/bridge"
 CHATS: dict[str, tuple[Answer, str]] = {  # the answer, and what it says ("" for nothing that can be read)
     "passes": (chat(), "appropriate"),
     "doubts": (chat("unsure"), "unsure"),
@@ -269,8 +269,8 @@ def test_moderation_and_chat_share_one_time_limit(odd: Odd) -> None:
 
 SECRET = "Use AKIAIOSFODNN7EXAMPLE for now"
 KEYED = (
-    "Join at https://meet.example.org/j/abc?pwd=S3cretPwd99 or https://example.org/#frag-7d6e5f "
-    "or https://docs.example.org/d/1aB2cD3eF4gH5iJ6kL7/edit and read https://example.org/how-we-built-the-bridge-42"
+    "Join at https://meet.example.org/j/abc?pwd=S3cretPwd99 or https://www.iana.org/#frag-7d6e5f "
+    "or https://docs.example.org/d/1aB2cD3eF4gH5iJ6kL7/edit and read https://www.iana.org/how-we-built-the-bridge-42"
 )
 
 

@@ -73,7 +73,7 @@ def test_at_least_nine_in_ten_repairable_faults_end_proved_live_and_none_doubled
         account = stage.link(platform, scopes=READS_BACK if platform is P("linkedin") else None)
         stage.fault(account, platform, kind, **options)
         media = platform is P("instagram") or kind in ("media_failed", "slow_media")
-        text = f"Case {account} of {kind} on {platform.value} https://example.org/{account}"
+        text = f"Case {account} of {kind} on {platform.value} https://www.iana.org/{account}"
         delivery = stage.run(stage.plan(account, platform, text, with_picture=media))
         stage.rest(delivery.id)
         seen = stage.visible(account, platform)
@@ -104,14 +104,14 @@ def test_the_harness_sees_a_double_and_a_post_that_is_not_there(stage: Scene) ->
     assert len(stage.visible(account, P("mastodon"))) == 1
 
 
-LONG = "The bridge of Oslo is open. " * 20 + "See https://example.org/bridge and thank @bob for it."
+LONG = "The bridge of Oslo is open. " * 20 + "See https://www.iana.org/bridge and thank @bob for it."
 
 
 def shrunk(stage: Scene, *, repair_words: bool) -> tuple[int, int]:
     """A delivery that fitted when it was planned, on a server that has lowered its limit since."""
     account = stage.link(P("mastodon"), repair_words=repair_words)
     stage.control.settings(max_characters=300)
-    return account, stage.plan(account, P("mastodon"), LONG[:490] + " https://example.org/bridge")
+    return account, stage.plan(account, P("mastodon"), LONG[:490] + " https://www.iana.org/bridge")
 
 
 def test_a_text_that_has_become_too_long_goes_out_as_a_thread_where_that_is_permitted(stage: Scene) -> None:

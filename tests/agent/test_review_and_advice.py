@@ -29,7 +29,7 @@ from tests.services.test_accounts_and_posts import png
 
 S = DeliveryState
 FLAGGED = "Our password is: hunter22 please keep it"
-LONG = "The bridge of Oslo is open. " * 14 + "See https://example.org/bridge"
+LONG = "The bridge of Oslo is open. " * 14 + "See https://www.iana.org/bridge"
 
 
 @pytest.fixture
@@ -57,12 +57,11 @@ def planned(core: Core, post: Post) -> list[Delivery]:
         "Use AKIAIOSFODNN7EXAMPLE for now",
         "-----BEGIN RSA PRIVATE KEY-----",
         "Card 4111 1111 1111 1111 works",
-        "Pay to DE89 3704 0044 0532 0130 00",
         "His number is 078-05-1120",
         "I will kill you",
         "Double your bitcoin today",
         "Log in at https://paypal.com@evil.example/x",
-        "See http://192.168.1.10/login",
+        "See http://203.0.113.10/login",
         "Visit аpple.com now",
         "An \u202eeslaf\u202c text",
     ],
@@ -72,7 +71,18 @@ def test_the_rules_flag_what_nobody_wants_out_by_accident(text: str) -> None:
     assert told.verdict == "flagged" and told.reasons[0].endswith(".") and told.by == "rules"
 
 
-@pytest.mark.parametrize("text", ["Hello {{name}}", "TODO: write this", "Lorem ipsum dolor", "", "What a shitty day"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Hello {{name}}",
+        "TODO: write this",
+        "Lorem ipsum dolor",
+        "",
+        "What a shitty day",
+        "Account DE89 3704 0044 0532 0130 00",
+        "See http://192.168.1.10/login",
+    ],
+)
 def test_the_rules_are_unsure_about_what_looks_unfinished_or_coarse(text: str) -> None:
     assert review(brief(text)).verdict == "unsure"
 
@@ -81,8 +91,8 @@ def test_the_rules_are_unsure_about_what_looks_unfinished_or_coarse(text: str) -
     "text",
     [
         "Fixed in b3168367473040bfb30063fead9da873",  # has a number inside that a card could have
-        "Our bridge is open. See https://example.org/bridge",
-        "Call 22 33 44 55 or write to info@example.org",
+        "Our bridge is open. See https://bridge.example/open",
+        "Call 22 33 44 55 or write to info@bridge.example",
         "ISBN 978-3-16-148410-0, 300 pages, 2026-03-02",
         "Todo list apps compared",
         "We kill bugs every day",
@@ -95,7 +105,7 @@ def test_the_rules_are_unsure_about_what_looks_unfinished_or_coarse(text: str) -
 )
 def test_the_rules_leave_harmless_posts_alone(text: str) -> None:
     told = review(brief(text))
-    assert told.verdict == "appropriate" and told.confidence < 0.9
+    assert told.verdict == "appropriate" and told.confidence is None
 
 
 def test_the_more_cautious_of_several_reviews_holds() -> None:

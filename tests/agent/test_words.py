@@ -10,15 +10,24 @@ from postprober.agent import meaning, words
 
 LISTS = sorted((Path(words.__file__).parent / "lists").iterdir())
 
+CASEFOLDED = frozenset({"camera_names", "common", "greetings", "openers"})
+
 
 @pytest.mark.parametrize("path", LISTS, ids=lambda path: path.stem)
 def test_a_list_has_each_word_once_as_it_is_compared(path: Path) -> None:
-    found = words._read(path.stem)
+    found = words.read(path.stem)
     assert found
-    # Fillers are kept per language, so that no sentence of two languages is taken for one of thanks.
-    lists = words.sections(path.stem).values() if path.stem == "fillers" else [found]
-    assert all(len(set(one)) == len(one) for one in lists)
-    assert [word for word in found if word != word.strip().casefold() or word.startswith("#")] == []
+    # Fillers are kept per language, so that no sentence of two languages is taken for one of thanks; names of days and months
+    # are alike in some languages, so there a list is one a language.
+    if path.stem == "fillers":
+        parts = list(words.sections(path.stem).values())
+    elif path.stem in ("weekdays", "months"):
+        parts = list(words.by_language(path.stem).values())
+    else:
+        parts = [found]
+    assert [part for part in parts if len(set(part)) != len(part)] == []
+    small = str.casefold if path.stem in CASEFOLDED else str.lower  # the review compares letter by letter
+    assert [word for word in found if word != small(word.strip()) or word.startswith("#")] == []
 
 
 def test_the_lists_are_what_the_rules_use() -> None:

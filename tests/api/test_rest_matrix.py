@@ -139,6 +139,13 @@ def in_review(rest: Rest) -> str:
     return f"/api/posts/{made['id']}/review"
 
 
+def doubted(rest: Rest) -> str:
+    """A draft with a placeholder in it, for an account that can remember that it is meant."""
+    account = rest.installation.link("bluesky")
+    made = rest.draft(content="Meet us at [Venue]!", account_ids=[account.id])
+    return f"/api/posts/{made['id']}/review/intended"
+
+
 def proposed(act: str) -> Callable[[Rest], str]:
     """A failed delivery whose repair waits for a word."""
 
@@ -290,6 +297,9 @@ CASES: dict[str, Case] = {
     "post /api/posts/propose": Case(at("/api/posts/propose"), 422, 422, options=body(content="New")),  # to no account
     "post /api/posts/{post_id}/propose": Case(ready_to("/propose"), 200, 404),
     "post /api/posts/{post_id}/withdraw": Case(waiting("/withdraw"), 204, 404),
+    "post /api/posts/{post_id}/review/intended": Case(
+        doubted, 200, 404, options=body(kind="placeholder", piece="[Venue]")
+    ),
     "get /api/monitoring/{post_id}/repairs": Case(failed("/repairs"), 200, 404, reads=True),
     "post /api/repairs/{repair_id}/apply": Case(proposed("apply"), 200, 404),
     "post /api/repairs/{repair_id}/refuse": Case(proposed("refuse"), 200, 404),
@@ -442,6 +452,7 @@ def scopes_on_the_page() -> dict[str, frozenset[str]]:
 # Signed in is enough, or an API token cannot do it at all.
 NO_SCOPE = {"post /api/auth/logout", "get /api/auth/me"}
 FOR_PEOPLE = {
+    "post /api/posts/{post_id}/review/intended",
     "put /api/model",
     "get /api/hooks",
     "post /api/hooks",

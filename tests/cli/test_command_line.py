@@ -505,7 +505,7 @@ def test_it_runs_as_a_module_in_a_process_of_its_own(tmp_path: Path) -> None:
 def test_a_post_that_waits_for_a_review_ends_with_4_and_says_why(run: Run, installation: Installation) -> None:
     account = installation.link("bluesky")
     said = run("publish", "--account", str(account.id), "--text", "Hello {{name}}")
-    assert said.code == 4 and "is held for review" in said.out + said.err and "placeholder" in said.out + said.err
+    assert said.code == 4 and "is held for review" in said.out + said.err and "template" in said.out + said.err
     told = run("publish", "--account", str(account.id), "--text", "Hello {{name}}", "--wait", "--json")
     assert told.code == 4 and told.lines[-1] == {
         "event": "result",

@@ -171,3 +171,22 @@ def test_what_is_said_of_several_accounts_is_said_once(owner: House, show: Show)
     assert said == [
         "A better time (for all): There is not enough data yet: 0 of the 20 posts with metrics that are needed."
     ]
+
+
+def test_a_reason_is_marked_as_intended_by_a_click_and_is_not_asked_about_again(owner: House, show: Show) -> None:
+    app = _type(show("compose"), "Our game [[name]] is out")
+    assert "[[name]]" in everything(app) and "This is intended" in _labels(app)
+    app = _press(app, "This is intended")
+    seen = everything(app)
+    assert "No issues found" in seen and "This is intended" not in _labels(app)
+    app = _press(app, "Publish now")
+    (post,) = _posts(owner)
+    assert post.status == PostStatus.SCHEDULED
+
+
+def test_a_secret_has_no_such_button_and_is_not_shown_whole(owner: House, show: Show) -> None:
+    _press(_type(show("compose"), "Our key is AKIAIOSFODNN7EXAMPLE"), "Publish now")
+    app = show("monitor")
+    reasons = [element.proto.body for element in app.get("html") if "<li>" in element.proto.body]
+    assert "This is intended" not in _labels(app)
+    assert reasons and all("AKIA…LE" in one and "IOSFODNN" not in one for one in reasons)

@@ -108,7 +108,7 @@ def test_exactly_one_post_is_visible_after_a_fault(installation: Installation, p
         with installation.core.db.read() as conn:
             name = accounts.get(conn, account.id).account_name
         installation.sandbox.control.fault(platform, fault, account=name, params=params)
-    text = f"One post on {platform} 世界 👋 https://example.org/{fault or 'plain'}/{account.account_name}"
+    text = f"One post on {platform} 世界 👋 https://www.iana.org/{fault or 'plain'}/{account.account_name}"
     delivery = plan(installation, account, text)
     drive(context(installation), [delivery])
     assert state(installation, delivery) is S.VERIFIED

@@ -18,7 +18,7 @@ from tests.pipeline.fake import Way
 from tests.pipeline.stage import Killed, MortalDatabase, Stage
 
 S = DeliveryState
-LONG = "The bridge of Oslo is open. " * 40 + "See https://example.org/bridge and thank @bob."
+LONG = "The bridge of Oslo is open. " * 40 + "See https://www.iana.org/bridge and thank @bob."
 AWAY = Unavailable("away")
 REFUSED = PostRejected("The platform does not take this text; edit it.", http_status=422)
 

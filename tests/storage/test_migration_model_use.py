@@ -1,4 +1,4 @@
-"""What a model was asked yesterday, on the way through migration 0022: it counts for the installation, and for no space."""
+"""What a model was asked yesterday, on the way through migration 0021: it counts for the installation, and for no space."""
 
 from __future__ import annotations
 

@@ -27,6 +27,13 @@ class ReviewBody(Body):
     )
 
 
+class IntendedBody(Body):
+    """A reason of the review, as `details` has it."""
+
+    kind: str = Field(min_length=1, max_length=40, examples=["placeholder"])
+    piece: str = Field(min_length=1, max_length=200, examples=["[link]"])
+
+
 @router.get("/suggestions", summary="Read what the agent says", responses=responses(401, 403, 404, 422))
 def read(post_id: PathId, core: CoreDep, caller: CallerDep) -> Suggestions:
     """The review, and suggestions to accept or refuse one by one."""
@@ -69,3 +76,11 @@ def decide(post_id: PathId, body: ReviewBody, core: CoreDep, caller: CallerDep, 
     read = drafts.get(core, caller.actor, post_id, versions_of(if_match))
     version = None if if_match is None else read.version
     return PostOut.of(advice.decide_review(core, caller.actor, post_id, body.approve, version))
+
+
+@router.post("/review/intended", summary="Say that a reason is intended", responses=responses(401, 403, 404, 409, 422))
+def intend(post_id: PathId, body: IntendedBody, core: CoreDep, caller: CallerDep) -> Suggestions:
+    """The same piece raises no doubt on this post's accounts any more, in no post. Not for secrets and card numbers. The
+    post stays where it is."""
+    require(caller, "posts:approve")
+    return Suggestions.of(advice.intend(core, caller.actor, post_id, body.kind, body.piece).to_json())

@@ -243,6 +243,31 @@ def refuse(core: Core, actor: Actor, post_id: int, suggestion_id: str) -> Advice
 
 
 @permits.needs("posts:approve")
+def intend(core: Core, actor: Actor, post_id: int, kind: str, piece: str) -> Advice:
+    """A person says that what the review found is meant: on the accounts of this post the same piece raises no doubt from
+    now on, in no post. Returns the review without it; the post stays where it is.
+
+    Raises NotFound, BadInput (a secret or a card cannot be meant; no account is chosen), or Conflict as `ask` does.
+    """
+    post = drafts.get(core, actor, post_id)
+    told = Advice.from_json(post.ai_suggestions)
+    found = [one for one in (told.review.details if told else ()) if (one.kind, one.piece) == (kind, piece)]
+    if not found:
+        raise NotFound("The review has no such reason; read it again.")
+    if not found[0].can_be_intended:
+        raise BadInput("This cannot be marked as intended. Take it out, or approve the post.", field="kind")
+    accounts = drafts.wish_of(post).account_ids
+    if not accounts:
+        raise BadInput(
+            "Choose the accounts first: what is intended is remembered for each account.", field="account_ids"
+        )
+    with core.db.write() as conn:
+        for account_id in accounts:
+            review_gate.remember_intended(conn, actor, account_id, found[0], core.clock.now())
+    return ask(core, actor, post_id)
+
+
+@permits.needs("posts:approve")
 def decide_review(core: Core, actor: Actor, post_id: int, approve: bool, version: int | None = None) -> Post:
     """A person decides about a post in review: approved, it is checked and planned; otherwise it is a draft again.
     `version`: of the post as the person has read it, None for whichever it is.
@@ -267,7 +292,8 @@ def brief_of(core: Core, actor: Actor, new: NewPost) -> Brief:
         names = {record.id: record.name for record in media.get_many(conn, new.media_ids, actor.space)}
     limits = {account.id: current_limits(core, account) for account in chosen}
     with core.db.read() as conn:
-        targets = tuple(_target(conn, account, limits[account.id], new) for account in chosen)
+        now = core.clock.now()
+        targets = tuple(_target(conn, actor, account, limits[account.id], new, now) for account in chosen)
     pictures = tuple(Picture(file, names[file.id]) for file in files)
     return Brief(targets or _anywhere(new), pictures, core.clock.now(), actor.zone, new.language)
 
@@ -277,9 +303,10 @@ def _anywhere(new: NewPost) -> tuple[Target, ...]:
     return (review_gate.no_account(new),)
 
 
-def _target(conn: Connection, account: Account, limits: Limits, new: NewPost) -> Target:
+def _target(conn: Connection, actor: Actor, account: Account, limits: Limits, new: NewPost, now: datetime) -> Target:
     past = tuple(PastPost(row.published_at, row.total) for row in history.at_a_day(conn, account.id))
-    return Target(account.id, account.platform, limits, new.texts_for(account.id), past)
+    recent, intended = review_gate.known_of(conn, actor.space, account.id, now)
+    return Target(account.id, account.platform, limits, new.texts_for(account.id), past, recent, intended)
 
 
 def _found(core: Core, actor: Actor, post_id: int, suggestion_id: str) -> tuple[Post, Advice, Suggestion]:

@@ -43,7 +43,7 @@ MAX_ROWS = 500
 _FIRST, _SECOND, _THIRD = (*known(), *known(), *known())[:3]
 TEMPLATE = (
     "text,accounts,time,language\r\n"
-    f'"Our spring notes are out: https://example.com/notes",{_FIRST};{_SECOND},2030-03-02 09:00,en\r\n'
+    f'"Our spring notes are out: https://www.iana.org/notes",{_FIRST};{_SECOND},2030-03-02 09:00,en\r\n'
     f'"Without a time a row becomes a draft.",{_THIRD},,\r\n'
 )
 _EVERY_POST = 100_000  # more than a space plans

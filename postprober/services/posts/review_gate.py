@@ -7,21 +7,23 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection
 
 from postprober.agent.brief import Brief, Picture, Target
 from postprober.agent.review import review as by_rules_only
 from postprober.clock import utc_iso
 from postprober.domain.actor import Actor
-from postprober.domain.advice import Advice, Review
+from postprober.domain.advice import Advice, Reason, Review, intended_as
 from postprober.domain.platform import known
 from postprober.domain.post import MediaFile
 from postprober.platforms.registry import LIMITS
 from postprober.services.core import Core
 from postprober.services.media import media as media_service
 from postprober.services.people import permits
-from postprober.storage import preferences, users
+from postprober.storage import history, preferences, users
 from postprober.storage.records import Account, Post
 
 if TYPE_CHECKING:
@@ -38,10 +40,14 @@ __all__ = [
     "first_word",
     "held_back",
     "judged",
+    "known_of",
+    "remember_intended",
     "wait_for_model",
     "waits_for_model",
 ]
 _WAITS = "review:waits_for_model"  # in preferences
+_INTENDED = "intended"  # in preferences, with the account and the key of the piece
+RECENT = timedelta(days=6)  # ours: the same text within it is a mistake; what is posted each week is not
 PAUSE = timedelta(seconds=4)  # ours: drafts are kept as one types, and a model is paid for each question
 
 
@@ -79,9 +85,9 @@ def judged(
     """The review of what is about to be planned; the suggestions follow later. `files`: those of the post as they were
     read; the transaction that plans it refuses others. `approved`: what a person has approved. May ask a model
     (time limit), so never call it inside a transaction."""
-    brief = _brief(core, new, chosen, files)
+    brief = _brief(core, actor, new, chosen, files)
     if approved.digest == digest(new):
-        told = Review("appropriate", (f"{_approver(core, approved)} approved it.",), "a person", 1.0)
+        told = Review("appropriate", (f"{_approver(core, approved)} approved it.",), "a person", None)
         return _pending(core, told, "")
     opinion = core.advisor.of(actor.space).review(brief)
     made = replace(_pending(core, opinion.review, opinion.note), incomplete=opinion.incomplete)
@@ -93,7 +99,7 @@ def held_back(core: Core, actor: Actor, made: Advice) -> Advice:
     if not (made.incomplete and made.review.passes and waits_for_model(core, actor)):
         return made
     reason = f"Waiting for the model's review. {made.note} It is checked again automatically; or approve it yourself."
-    return replace(made, review=Review("unsure", (reason,), made.review.by, 0.0), waits=True)
+    return replace(made, review=Review("unsure", (reason,), made.review.by, None), waits=True)
 
 
 def as_proposed(review: Review, by: str) -> Review:
@@ -115,10 +121,25 @@ def wait_for_model(core: Core, actor: Actor, wait: bool) -> None:
         preferences.put(conn, actor.space, _WAITS, wait)
 
 
+def remember_intended(conn: Connection, actor: Actor, account_id: int, reason: Reason, now: datetime) -> None:
+    """A piece of this kind is meant on this account: from now on it raises no doubt there."""
+    key = intended_as(reason.kind, reason.piece)
+    told = {"kind": reason.kind, "piece": reason.piece, "by": actor.user, "at": utc_iso(now)}
+    preferences.put(conn, actor.space, f"{_INTENDED}:{account_id}:{key}", told)
+
+
+def known_of(conn: Connection, space: int, account_id: int, now: datetime) -> tuple[tuple[str, ...], frozenset[str]]:
+    """(what the account has published lately, what is intended on it)"""
+    prefix = f"{_INTENDED}:{account_id}:"
+    marked = preferences.named(conn, space, prefix)
+    recent = history.texts_since(conn, account_id, now - RECENT)
+    return tuple(recent), frozenset(name.removeprefix(prefix) for name in marked)
+
+
 def first_word(core: Core, actor: Actor, new: NewPost, chosen: Sequence[Account]) -> Advice:
     """What the rules say about a draft, at once; the model is asked later."""
     files = media_service.files(core, actor, list(new.media_ids))
-    return _pending(core, by_rules_only(_brief(core, new, chosen, files)), "")
+    return _pending(core, by_rules_only(_brief(core, actor, new, chosen, files)), "")
 
 
 def advice_columns(core: Core, advice: Advice, earlier: Any = None) -> dict[str, Any]:
@@ -145,9 +166,15 @@ def _pending(core: Core, review: Review, note: str) -> Advice:
     return Advice(review, (), review.by, note, utc_iso(core.clock.now()), pending=True)
 
 
-def _brief(core: Core, new: NewPost, chosen: Sequence[Account], files: Sequence[MediaFile]) -> Brief:
-    """Enough to review: texts and files. Limits and history are not looked at, so nothing is read over the network."""
-    targets = [Target(a.id, a.platform, LIMITS[a.platform], new.texts_for(a.id)) for a in chosen]
+def _brief(core: Core, actor: Actor, new: NewPost, chosen: Sequence[Account], files: Sequence[MediaFile]) -> Brief:
+    """Enough to review: texts, files, and what was published lately. Nothing is read over the network."""
+    now = core.clock.now()
+    targets = []
+    with core.db.read() as conn:
+        for one in chosen:
+            recent, intended = known_of(conn, actor.space, one.id, now)
+            texts = new.texts_for(one.id)
+            targets.append(Target(one.id, one.platform, LIMITS[one.platform], texts, recent=recent, intended=intended))
     if not targets:
         targets = [no_account(new)]
-    return Brief(tuple(targets), tuple(Picture(f, "") for f in files), core.clock.now(), language=new.language)
+    return Brief(tuple(targets), tuple(Picture(f, "") for f in files), now, language=new.language)

@@ -14,6 +14,7 @@ from postprober.services.accounts import browser_accounts
 from postprober.services.posts import advice
 from postprober.storage.records import Account
 from postprober.ui import acts, guard
+from postprober.ui.components.compose import intended
 from postprober.ui.components.compose.draft import COMMON, ComposerDraft
 from postprober.ui.components.shared.diff import texts_html
 from postprober.ui.guard import Visit
@@ -47,6 +48,7 @@ def _panel(visit: Visit, mine: ComposerDraft, accounts: dict[int, Account]) -> N
         st.caption("No suggestions yet.")
         return
     st.html(review_html(said.review))
+    intended.draw(visit, mine.saved.id, said.review)
     open_ones = [s for s in said.suggestions if not s.decision and _still_right(s, mine, visit.core.clock.now())]
     for one in open_ones:
         if one.acceptable:

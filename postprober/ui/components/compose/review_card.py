@@ -12,7 +12,7 @@ from postprober.services.media import media
 from postprober.services.posts import advice, drafts
 from postprober.storage.records import Post
 from postprober.ui import acts, frame
-from postprober.ui.components.compose import open_draft
+from postprober.ui.components.compose import intended, open_draft
 from postprober.ui.components.compose.advice_panel import review_html
 from postprober.ui.guard import Visit
 from postprober.ui.words import plain, safe, weekday_moment
@@ -54,6 +54,7 @@ def draw(visit: Visit, post: Post) -> None:
     said = Advice.from_json(post.ai_suggestions)
     if said is not None:
         st.html(review_html(said.review))
+        intended.draw(visit, post.id, said.review)
     if post.options.get("proposed"):
         _what_readers_get(visit, post)
     st.caption(

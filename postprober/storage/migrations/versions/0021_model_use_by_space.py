@@ -1,6 +1,6 @@
 """of each question to a language model, which space asked it
 
-Revision: 0022, follows 0020
+Revision: 0021, follows 0020
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from alembic import op
 
 from postprober.storage.types import Id
 
-revision = "0022"
+revision = "0021"
 down_revision = "0020"
 branch_labels = None
 depends_on = None

@@ -1,0 +1,122 @@
+"""Slots of the tools that merge names into texts, left empty or left in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from postprober.agent.phrases import fold
+from postprober.agent.review.reading import Found, ReviewedText, shown
+from postprober.agent.words import read
+
+_NAMES = frozenset(
+    map(
+        fold,
+        [
+            "name",
+            "naam",
+            "nome",
+            "nombre",
+            "nom",
+            "prénom",
+            "imię",
+            "nazwisko",
+            "adı",
+            "ismi",
+            "имя",
+            "фио",
+            "ім'я",
+            "піб",
+            "اسم",
+            "שם",
+            "姓名",
+            "名前",
+            "apellidos",
+            "cognome",
+        ],
+    )
+)
+TEMPLATE = "looks like a slot of a template that was not filled in"
+
+_SLOTS = frozenset(map(fold, read("slots")))
+# Slots of: Mustache, Jinja, Liquid; ERB; shells; Mailchimp; Word; Excel's errors; printf; and their likes.
+_TEMPLATES = re.compile(
+    r"\{\{(?!\s{0,3}(?:hugs?|kiss)\b)[^{}\n]{1,80}\}\}|\{%[^%\n]{1,80}%\}|<%=?[^%\n]{1,80}%>"
+    r"|\$\{[^{}\n]{1,80}\}"
+    r"|\*\|[A-Za-z_:0-9-]{1,40}\|\*|(?<![\w%])%%?[A-Z][A-Z0-9_]{2,30}%%?(?![\w%])|%%[A-Za-z_]{2,30}%%|(?<![\w%])%[^\W\d_]\w{2,24}%(?!\w)"
+    r"|\[\[[^\[\]\n]{1,40}\]\]|\[%[^%\n]{1,60}%\]"
+    r"|#(?:NAME|REF|VALUE|DIV/0|N/A|NULL|NUM|BEZUG|WERT|NOM|VALEUR|NOMBRE|VALOR|RIF|VALORE)[?!]"
+    r"|«[A-Za-z]{1,30}_[A-Za-z_]{1,30}»"
+    r"|\[object Object\]|<<\s?[A-Za-z_ ]{2,30}\s?>>|\{![\w.]{2,60}\}|@@\w{2,30}@@|__[A-Z][A-Z_]{2,30}__"
+    r"|\b(?:FIRST|LAST|FULL|USER|COMPANY|CUSTOMER)_?NAME\b|\bFNAME\b|\bLNAME\b|(?<!\w)\$(?:FIRST"
+    r"|LAST)?NAME\$?(?!\w)|(?<!\w)\$(?:[A-Z]{7,30}|[A-Z]{2,20}_[A-Z_]{2,20})(?!\w)"
+)
+_BRACES = re.compile(r"(?<![\\$\w{^_}])\{([^\W\d_][\w .-]{1,30}|0)\}(?!\})")
+_EMOTES = frozenset(("hug", "hugs", "kiss", "kisses", "sigh", "smile", "wink"))
+_PRINTF = re.compile(r"(?<![\d%\w])(?<!\d )%(?:\d\$)?[sd](?![\w%])")
+_GREETING = (
+    r"(?:hi|hello|hey|dear|welcome|hallo|liebe|lieber|liebe/r|guten tag|bonjour|cher|chère|salut|hola"
+    r"|estimad[oa]|querid[oa]|ciao|gentile|caro"
+    r"|cara|olá|oi|prezad[oa]|beste|hoi|cześć|witaj|drog[ia]|merhaba|sayın|sevgili|здравствуйте|привет"
+    r"|уважаем(?:ый|ая)|дорог(?:ой|ая)"
+    r"|вітаємо|привіт|مرحبا|مرحباً|أهلا|שלום|היי|hej|happy birthday|congratulations|thank you|thanks)"
+)
+_NOTHING_AT_ALL = re.compile(
+    rf"(?i:\b{_GREETING})[ ,]{{1,3}}(undefined|null|NaN|nil|None|n/a)\b(?! and void)"
+    r"|(?:(?<=^)|(?<=[.!?:,] )|(?:\b(?:[Ff]or|[Tt]o|[Ff]rom|[Bb]y|[Aa]t|[Ww]ith|[Oo]n|[Hh]ave|[Hh]as|[Ii]n"
+    r"|[Oo]nly|[Oo]f|[Uu]m|[Mm]it|[Vv]on|[Ff]ür|[Bb]ei"
+    r"|[Dd]e|[Ee]n|[Cc]on|[Pp]or|[Àà]|[Pp]our|[Vv]oor|[Mm]et|[Dd]la|[Нн]а|[Зз]а|[Дд]ля)\s)|[£€$]\s?)(undefined"
+    r"|null|NaN)(?! and void)"
+    r"(?=\s{0,2}(?:[,.!?%€$£:]|$|(?:new|is|on|at|days?|points?|items?|messages?|and|will|has|hours?|people"
+    r"|tickets?|left|Uhr|Euro|Tage|Punkte|minutes?)\b))"
+    r"|(?<!\w)NaN(?!\w)|(?<!\w)(?:undefined|null)\s?[%€£]|[£€$]\s?(?:NaN|undefined|null)\b"
+    r"|\b(?:undefined undefined|null null)\b"
+)
+_UNNAMED = re.compile(
+    rf"(?i:\b{_GREETING})[ ,]{{1,2}}((?:\[[^\]\n]{{1,30}}\]|<[^<>\n]{{1,30}}>)|(?:NAME|VORNAME|NOM|PRÉNOM"
+    rf"|NOMBRE|NOME|NAAM|IMIĘ|İSİM|ИМЯ|CUSTOMER|KUNDE|FIRSTNAME)\b)"
+)
+_NAMELESS = re.compile(
+    r"(?i)(?:^|[\n.!?]\s?)((?:dear|liebe|lieber|liebe/r|cher|chère|estimad[oa]|gentile|beste|drogi|droga"
+    r"|prezad[oa]|sayın|sevgili"
+    r"|уважаемый|уважаемая|дорогой|дорогая|шановний|шановна|kära)\s{1,3}[,!:]|(?:hi|hello|hey|hallo|hola|ciao"
+    r"|olá|merhaba|cześć|привет|здравствуйте|hej) ,"
+    r"|hi !)"
+)
+
+
+def find(reading: ReviewedText) -> Iterator[Found]:
+    """Slots, as doubts; none within code, or where a post speaks of programming."""
+    text = reading.text
+    talks = reading.talks_code
+    for match in _TEMPLATES.finditer(text):
+        if not talks and not reading.in_code(match.start()):
+            yield _template(match[0])
+    for match in _BRACES.finditer(text):
+        one_word = " " not in match[1] or is_slot(fold(match[1]))
+        if one_word and not talks and not reading.in_code(match.start()) and match[1].lower() not in _EMOTES:
+            yield _template(match[0])
+    for match in _PRINTF.finditer(text):
+        if not talks and not reading.in_code(match.start()):
+            yield _template(match[0])
+    for match in _NOTHING_AT_ALL.finditer(text):
+        if not talks and not reading.in_code(match.start()) and not reading.in_quotes(match.start()):
+            yield _template(match[0].strip())
+    for match in _UNNAMED.finditer(text):
+        if not talks and not reading.in_quotes(match.start(1)):
+            yield _template(match[1])
+    for match in _NAMELESS.finditer(text):
+        yield Found("template", shown(match[1]), "has no name in it, as when a template was not filled in")
+
+
+def is_slot(folded: str) -> bool:
+    """One of the slots, or several of them side by side: `[first name last name]`."""
+    pieces = re.split(r"\s?[/|,&+]\s?|\s", folded)
+    named = pieces[0] in _NAMES or pieces[-1] in _NAMES
+    if len(pieces) in (2, 3, 4) and named and pieces[1] not in ("that", "this", "your", "a"):
+        return True  # "[name of the winner]"
+    return folded in _SLOTS or (1 < len(pieces) <= 4 and all(piece in _SLOTS for piece in pieces))
+
+
+def _template(piece: str) -> Found:
+    return Found("template", shown(piece), TEMPLATE)
