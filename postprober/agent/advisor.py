@@ -230,8 +230,8 @@ def _suggestions(by: str, answer: AdviceAnswer, brief: Brief, links: Links) -> t
         if len(texts) != len(target.texts) or not suggest.allowed(target, brief, target.texts, texts):
             continue
         reason = shown(item.reason, brief.texts) or "The model prefers this wording."
-        proposal = suggest.suggestion(item.kind, target, target.texts, texts, reason, by, bounded(item.confidence))
-        made[proposal.id] = proposal
+        made_here = suggest.suggestion(item.kind, target, target.texts, texts, reason, by, bounded(item.confidence))
+        made[made_here.id] = made_here
     return tuple(made.values())
 
 

@@ -50,7 +50,7 @@ def suggestion(
     at: str | None = None,
     dropped: Sequence[str] = (),
 ) -> Suggestion:
-    """A suggestion with an id that the same proposal gets again, so that a decision about it is remembered."""
+    """A suggestion with an id that the same wording gets again, so that a decision about it is remembered."""
     account = target.account_id if target else None
     told = "\x1f".join((kind, str(account), str(media_id), *before, "\x1e", *after, at or "" if kind != "time" else ""))
     digest = hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest()[:12]

@@ -60,7 +60,7 @@ class Review:
 
 @dataclass(frozen=True)
 class Suggestion:
-    """One proposal, accepted or refused on its own.
+    """One suggestion, accepted or refused on its own.
 
     `account_id` None: for the post as a whole. `before` and `after`: texts of all parts (`alt_text`: the one
     description; `time`: empty). `after` is empty when there is nothing to accept: then `reason` says what is missing.
@@ -118,7 +118,7 @@ class Advice:
         )
 
     def after(self, earlier: Self | None) -> Self:
-        """This advice, with what a person has decided about earlier suggestions remembered: the same proposal is not
+        """This advice, with what a person has decided about earlier suggestions remembered: the same suggestion is not
         made twice, and the decided ones stay in the list."""
         told = [s for s in (earlier.suggestions if earlier else ()) if s.decision]
         known = {s.id for s in told}

@@ -117,7 +117,7 @@ def diagnosed(
 
 
 def decide(conn: Connection, repair_id: int, state: RepairState, now: datetime) -> bool:
-    """A proposal is applied or refused, once; returns whether this call did."""
+    """A repair that waits is applied or refused, once; returns whether this call did."""
     done = conn.execute(
         update(repairs)
         .where(repairs.c.id == repair_id, repairs.c.state == "proposed")

@@ -142,7 +142,7 @@ def _renewed(ctx: Context, delivery: Delivery, account: Account) -> bool:
 def _conclude(
     ctx: Context, repair: Repair, delivery: Delivery, account: Account, diagnosis: Diagnosis, plan: fixes.Plan
 ) -> None:
-    """One transaction: the diagnosis, its row in the step log, and the fix or the proposal."""
+    """One transaction: the diagnosis, its row in the step log, and the fix, applied or waiting for a person."""
     now = ctx.clock.now()
     with ctx.db.write() as conn:
         current = deliveries.get(conn, delivery.id)

@@ -84,7 +84,7 @@ def get(core: Core, actor: Actor, repair_id: int) -> RepairView:
 
 @permits.needs("posts:publish")
 def apply(core: Core, actor: Actor, repair_id: int, approved: str = "") -> RepairView:
-    """A person says yes to a proposal. One that changes words passes the gate; `approved`: the digest of a ReviewNeeded.
+    """A person says yes to a repair that waits. One that changes words passes the gate; `approved`: the digest of a ReviewNeeded.
     Raises NotFound, ReviewNeeded, PreflightFailed, or Conflict when it is no longer open or no longer right."""
     _pass_the_gate(core, actor, repair_id, approved)
     now = core.clock.now()
