@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -58,10 +59,17 @@ def _panel(visit: Visit, mine: ComposerDraft, accounts: dict[int, Account]) -> N
     _foot(visit, mine, said, len(open_ones))
 
 
+_PIECE = re.compile(r"`([^`\n]{1,300})`")  # what a reason is about, as it writes it
+
+
+def _marked(piece: re.Match[str]) -> str:
+    return f"<code>{piece[1]}</code>"
+
+
 def review_html(review: Review) -> str:
     """The verdict with its reasons, and who gave it."""
     label, colour = REVIEW_WORDS[review.verdict]
-    reasons = "".join(f"<li>{safe(reason)}</li>" for reason in review.reasons)
+    reasons = "".join(f"<li>{_PIECE.sub(_marked, safe(reason))}</li>" for reason in review.reasons)
     return (
         f'<div class="pp-check"><span class="pp-state pp-{colour}">{label}</span>'
         f'<span class="pp-account">Checked by {safe(review.by)}</span>'
