@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
-from urllib.parse import urlsplit
 
 from postprober.client import calls
 from postprober.client.calls import ApiRefused, RestCall
@@ -22,6 +21,7 @@ from postprober.client.shapes import (
     StepJson,
     WhenJson,
 )
+from postprober.domain.addresses import split
 from postprober.errors import BadInput, OutcomeUnknown, Unavailable
 from postprober.http import HttpClient, Pools, Reply
 
@@ -36,7 +36,7 @@ class RestClient:
 
     def __init__(self, server: str, token: str, *, http: HttpClient | None = None) -> None:
         """`server`: the sidecar's address. Raises BadInput for one that is none, or for a missing token."""
-        parts = urlsplit(server)
+        parts = split(server)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise BadInput(
                 f"{server!r} is no address of a server; write it like https://post.example.org.", field="server"

@@ -68,7 +68,7 @@ def test_the_agent_is_asked_on_the_clock_of_whoever_asks(house: Installation, mo
     seen: list[str] = []
     told = Advice.from_json(drafts.save(house.core, acting(house.core, house.owner), _draft(house)).ai_suggestions)
     assert told is not None
-    monkeypatch.setattr(type(house.core.advisor), "advise", lambda _self, brief: seen.append(brief.zone) or told)
+    monkeypatch.setattr(type(house.core.advisor), "advise", lambda _self, brief, *_: seen.append(brief.zone) or told)
     post = drafts.save(house.core, acting(house.core, house.teammate), _draft(house))
     advice.ask(house.core, acting(house.core, house.teammate), post.id)
     advice.preview(house.core, acting(house.core, house.teammate), _draft(house))

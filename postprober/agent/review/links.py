@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from urllib.parse import urlsplit
 
 from postprober.agent.review.reading import Found, ReviewedText, masked, shown
+from postprober.domain.addresses import split
 
 HIDES = "hides where it leads; write the address of the site itself"
 
@@ -193,10 +193,9 @@ def _doubt(piece: str | re.Match[str], says: str) -> Found:
 
 
 def _address(reading: ReviewedText, link: str) -> Iterator[Found]:
-    try:
-        parts = urlsplit(link if "://" in link else f"https://{link}")
-        host = (parts.hostname or "").lower()
-    except ValueError:
+    parts = split(link if "://" in link else f"https://{link}")
+    host = (parts.hostname or "").lower()
+    if not host:
         return
     rest = parts.path + (f"?{parts.query}" if parts.query else "") + (f"#{parts.fragment}" if parts.fragment else "")
     if _TOKEN.search(rest) or _PWD.search(rest) or (_TOKEN_PATH.search(parts.path) and not reading.talks_code):

@@ -5,13 +5,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from urllib.parse import urlsplit
 
 from sqlalchemy import Connection
 
 from postprober.agent.language_model import KEY_REFUSED
 from postprober.clock import utc_iso
 from postprober.domain.actor import Actor
+from postprober.domain.addresses import split
 from postprober.errors import BadInput, Conflict, Forbidden, NotFound
 from postprober.pipeline.repairs.model_budget import MILLION, DbTokenBudget
 from postprober.pipeline.repairs.model_use import Agreement, DbModelUse
@@ -146,7 +146,7 @@ def _parts(core: Core) -> tuple[DbModelUse, DbTokenBudget] | None:
 
 
 def _notice(use: DbModelUse) -> ModelNotice:
-    return ModelNotice(use.model, use.server, urlsplit(use.server).hostname or use.server, use.here)
+    return ModelNotice(use.model, use.server, split(use.server).hostname or use.server, use.here)
 
 
 def _spent(counted: tuple[int, int]) -> Spent:
