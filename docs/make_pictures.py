@@ -47,9 +47,9 @@ FLAGS = [
 PLANNED = (  # days and hours from now, text, platforms
     (1, 2, "Office hours today at five: bring your questions", ("x", "mastodon")),
     (1, 6, "What surprised us, part one", ("bluesky",)),
-    (2, 1, "We are hiring a measurement engineer https://example.com/jobs", ("linkedin",)),
+    (2, 1, "We are hiring a measurement engineer https://www.iana.org/jobs", ("linkedin",)),
     (4, 3, "What surprised us, part two", ("bluesky", "mastodon")),
-    (7, 2, "The data of the spring notes is online https://example.com/data", ("x", "linkedin")),
+    (7, 2, "The data of the spring notes is online https://www.iana.org/data", ("x", "linkedin")),
 )
 TEXT = "Our spring notes are out: what we measured, what surprised us, and the data to check it yourself."
 

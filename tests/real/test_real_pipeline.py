@@ -90,7 +90,7 @@ def _is_proved(views: dict[Platform, DeliveryView]) -> None:
 
 
 def test_text_with_link_mention_cjk_and_emoji_is_proved_to_match(desk: Desk, bluesky_friend: Credentials) -> None:
-    text = f"Hello @{bluesky_friend.name} 世界 👩‍👩‍👧 https://example.com/a?b=1&c=2 #proof {time.time_ns()}"
+    text = f"Hello @{bluesky_friend.name} 世界 👩‍👩‍👧 https://www.iana.org/a?b=1&c=2 #proof {time.time_ns()}"
     _is_proved(desk.publish(text))
 
 
@@ -101,7 +101,7 @@ def test_an_image_with_alt_text_is_proved_to_match(desk: Desk) -> None:
 
 def test_a_thread_of_three_is_proved_part_by_part(desk: Desk) -> None:
     stamp = time.time_ns()
-    views = desk.publish(f"One {stamp}", f"Two {stamp} https://example.org", f"Three {stamp} 🎉")
+    views = desk.publish(f"One {stamp}", f"Two {stamp} https://www.iana.org", f"Three {stamp} 🎉")
     _is_proved(views)
     for view in views.values():
         refs = [part.ref.remote_id for part in view.delivery.parts if part.ref]
