@@ -43,7 +43,7 @@ CHATS: dict[str, tuple[str, Any]] = {
     "fences": ("flagged", "fenced"),
 }
 TEXTS = {
-    "appropriate": "Our bridge is open. See https://example.org/bridge",
+    "appropriate": "Our bridge is open. See https://www.iana.org/bridge",
     "unsure": "Our bridge is open. TODO: write the rest",
     "flagged": "Our bridge is open. Use AKIAIOSFODNN7EXAMPLE for the door",
 }
