@@ -22,7 +22,7 @@ from postprober.sandbox.openai.local_servers import LOCAL_SERVERS
 from postprober.sandbox.serve import SandboxServer
 from tests.agent.agent_kit import Purse, brief, evidence, picture
 
-TEXT = "We have built a bridge of 300 metres in Oslo. Do you know how long it took?"
+TEXT = "We have built a bridge of 300 metres in Oslo. Who builds bridges of wood today?"
 NAMES = [one.name for one in LOCAL_SERVERS]
 
 
