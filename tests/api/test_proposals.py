@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from sqlalchemy import select
 
 from postprober.domain.access import GRANTABLE
 from postprober.domain.actor import COMMAND_LINE
@@ -22,6 +23,7 @@ from postprober.services.posts.posts import NewPost
 from postprober.services.posts.proposals import MOST_WAITING
 from postprober.storage import users
 from postprober.storage.records import Account
+from postprober.storage.tables import sessions as sessions_table
 from tests.api.rest_kit import Rest, is_problem, rest_on
 from tests.conftest import PASSWORD
 from tests.installed import Installation
@@ -263,9 +265,8 @@ def test_a_token_without_sensible_bounds_is_not_made(world: World, wrong: dict[s
 def test_tokens_of_earlier_versions_keep_what_they_could(world: World) -> None:
     agent = world.agent("posts:read")
     with world.rest.core.db.write() as conn:
-        conn.exec_driver_sql(
-            "UPDATE sessions SET data = REPLACE(CAST(data AS TEXT), 'posts:read', 'posts:write') WHERE kind = 'api_token'"
-        )
+        for row in conn.execute(select(sessions_table).where(sessions_table.c.kind == "api_token")).all():
+            users.put_session_data(conn, row.id, {**row.data, "scopes": ["posts:write"]})
     made = world.rest.ask(
         "POST", "/api/posts", agent, json={"content": "x", "account_ids": [world.account.id], "submit": True}
     )

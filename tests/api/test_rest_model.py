@@ -18,7 +18,10 @@ def served(installation: Installation, name: str = "m1") -> Rest:
     core = installation.core
     settings = core.settings.model_copy(update={"ai_base_url": "http://user:secret@127.0.0.1:9/v1", "ai_model": name})
     advisor = build_advisor(settings, core.db, core.http, core.clock)
-    return rest_on(replace(installation, core=replace(core, settings=settings, advisor=advisor)))
+    made = rest_on(replace(installation, core=replace(core, settings=settings, advisor=advisor)))
+    for who in ("owner", "teammate"):
+        made.sign_in(who)  # a token agrees to nothing
+    return made
 
 
 @pytest.fixture

@@ -405,6 +405,11 @@ def test_every_route_says_what_it_is_for_and_what_may_go_wrong(rest: Rest) -> No
 def _has_example(schema: dict[str, Any], body: dict[str, Any]) -> bool:
     (content,) = body["content"].values()
     form = content["schema"]
+    if "properties" not in form and form.get("type") in (
+        "object",
+        "string",
+    ):  # whatever a service sends, or a file's bytes
+        return "example" in content or form.get("format") == "binary"
     form = next((one for one in form.get("anyOf", ()) if "$ref" in one), form)  # a body that may be left out
     form = schema["components"]["schemas"][form["$ref"].rpartition("/")[2]] if "$ref" in form else form
     return any("examples" in field or "example" in field for field in form["properties"].values())

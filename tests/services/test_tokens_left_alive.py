@@ -16,7 +16,7 @@ from postprober.pipeline.core import transitions
 from postprober.platforms.common import oauth
 from postprober.platforms.x.adapter import XAdapter
 from postprober.services.accounts import accounts, linking
-from postprober.services.posts import advice, posts
+from postprober.services.posts import posts
 from postprober.services.posts.posts import NewPost, PreflightFailed
 from postprober.storage import accounts as account_storage
 from postprober.storage import alert_log
@@ -94,7 +94,7 @@ def test_an_account_with_damaged_tokens_is_named_and_the_others_are_checked(inst
     with pytest.raises(PreflightFailed, match="cannot be read"):
         posts.create(core, acting(core, installation.owner), both)
     assert posts.create(core, acting(core, installation.owner), NewPost(("Hello",), (good.id,))).id
-    assert advice._limits(core, bad) is not None
+    assert accounts.limits_of(core, acting(core, installation.owner), bad.id) is not None
 
 
 def test_a_damaged_registration_is_made_anew(installation: Installation) -> None:

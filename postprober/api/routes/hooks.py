@@ -106,7 +106,12 @@ def remove(hook_id: PathId, core: CoreDep, caller: CallerDep) -> None:
     summary="Bring a message to a hook",
     response_model=HookAnswer,
     responses=responses(403, 404, 409, 413, 422),
-    openapi_extra={"requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}}},
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": {"type": "object"}, "example": {"release": {"name": "v1.4"}}}},
+        }
+    },
 )
 async def receive(hook: Address, request: Request, core: CoreDep) -> Response:
     """JSON, signed with the hook's secret (Standard Webhooks: `webhook-id`, `webhook-timestamp`, `webhook-signature`). The
