@@ -79,7 +79,7 @@ def refused(inst: Installation, delivery: Delivery, link: str, sentence: str) ->
 def test_what_is_really_there_is_adopted(installation: Installation, platform: str, form: str) -> None:
     """On LinkedIn the app may not read back; there a stranger's look decides."""
     account = installation.link(platform)
-    delivery = held(installation, account, f"Said by {account.account_name} https://example.org/a?b=c&d")
+    delivery = held(installation, account, f"Said by {account.account_name} https://www.iana.org/a?b=c&d")
     ref = post_by_hand(installation, account, delivery.parts[0].text)
     found = adopt(installation, delivery, ref.url if form == "link" else ref.remote_id)
     assert (found.state, found.remote_id, found.unknown_at) == (S.PUBLISHED, ref.remote_id, None)
