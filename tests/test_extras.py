@@ -48,7 +48,7 @@ SCHEDULER = "from postprober.cli.main import run_scheduler; run_scheduler()"
 # What wants each extra: the part that runs, its arguments, and the settings that make it want it.
 WANTED: dict[str, tuple[str, tuple[str, ...], dict[str, str]]] = {
     "app": (
-        "from postprober import launch; from postprober.settings import load_settings as l; launch.start_all(launch.Supervisor(l()))",
+        "from postprober import launch; from postprober.settings import load_settings as l; launch.start_all(launch.Supervisor.of(l()))",
         (),
         {"API_PORT": "{taken}"},
     ),

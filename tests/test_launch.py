@@ -14,9 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from postprober import launch
 from postprober.errors import Conflict
-from postprober.launch import QUICK_ENDS, FolderLock, Supervisor
+from postprober.launch import FolderLock, Supervisor
+from postprober.processes import watching
+from postprober.processes.watching import QUICK_ENDS
 from postprober.settings import Settings
 
 LIMIT = 30.0  # seconds; only a failing test waits so long
@@ -25,7 +26,7 @@ STAYS = "import os, pathlib, signal; pathlib.Path({file!r}).write_text(str(os.ge
 
 @pytest.fixture
 def family(tmp_path: Path) -> Iterator[Supervisor]:
-    made = Supervisor(Settings(_env_file=None, mode="sandbox", data_dir=tmp_path), first_pause=0.01)
+    made = Supervisor.of(Settings(_env_file=None, mode="sandbox", data_dir=tmp_path), first_pause=0.01)
     yield made
     made.stopping.set()
     made.stop()
@@ -91,7 +92,7 @@ def test_children_end_when_the_supervisor_is_killed(tmp_path: Path) -> None:
     code = (
         "import signal, sys; from pathlib import Path; from postprober.launch import Supervisor; "
         "from postprober.settings import Settings; "
-        f"f = Supervisor(Settings(_env_file=None, mode='sandbox', data_dir=Path({str(tmp_path)!r}))); "
+        f"f = Supervisor.of(Settings(_env_file=None, mode='sandbox', data_dir=Path({str(tmp_path)!r}))); "
         f"f.start('app', '-c', {STAYS.format(file=str(file))!r}); signal.pause()"
     )
     root = Path(__file__).resolve().parent.parent
@@ -129,13 +130,13 @@ def test_a_second_up_on_one_data_folder_is_refused_and_names_the_first(tmp_path:
 
 
 def test_a_log_is_rotated_while_its_child_writes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(launch, "MAX_LOG", 1000)
-    made = Supervisor(Settings(_env_file=None, mode="sandbox", data_dir=tmp_path))
+    monkeypatch.setattr(watching, "MAX_LOG", 1000)
+    made = Supervisor.of(Settings(_env_file=None, mode="sandbox", data_dir=tmp_path))
     made.children["app"] = None  # type: ignore[assignment]
     log = tmp_path / "logs" / "app.log"
     log.parent.mkdir()
     with log.open("ab") as child:
-        for number in range(launch.KEPT_LOGS + 2):
+        for number in range(watching.KEPT_LOGS + 2):
             child.write(str(number).encode() * 1001)
             child.flush()
             made.rotate()
@@ -154,8 +155,8 @@ def _logs(folder: Path) -> dict[str, bytes]:
 
 def test_on_a_full_disk_no_log_is_lost_and_later_it_is_rotated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The disk is full for real: the kernel lets no file of this process grow beyond a limit."""
-    monkeypatch.setattr(launch, "MAX_LOG", 2**20)
-    made = Supervisor(Settings(_env_file=None, mode="sandbox", data_dir=tmp_path))
+    monkeypatch.setattr(watching, "MAX_LOG", 2**20)
+    made = Supervisor.of(Settings(_env_file=None, mode="sandbox", data_dir=tmp_path))
     made.children["app"] = None  # type: ignore[assignment]
     folder = tmp_path / "logs"
     folder.mkdir()
@@ -212,7 +213,75 @@ def test_a_child_that_cannot_be_started_again_now_is_tried_again_and_ends_nobody
 def test_nobody_to_talk_to_ends_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     full = os.fdopen(os.open("/dev/full", os.O_WRONLY), "w")
     monkeypatch.setattr(sys, "stderr", full)
-    launch._say("The app ended.")
+    watching.say("The app ended.")
     monkeypatch.undo()
     with pytest.raises(OSError, match="No space left"):
         full.close()  # the control: what was said could not be written
+
+
+def test_whoever_only_watches_imports_nothing_of_the_program_and_keeps_the_children(tmp_path: Path) -> None:
+    """It becomes another program: the children go on under the same parent, one that dies is started again, a signal ends
+    them all, the lock stays taken, and what the program was in memory is gone."""
+    files = {name: tmp_path / name for name in ("app", "scheduler")}
+    begin = "".join(f"f.start({name!r}, '-c', {STAYS.format(file=str(file))!r}); " for name, file in files.items())
+    code = (
+        "from pathlib import Path; from postprober.launch import FolderLock, Supervisor; "
+        "from postprober.settings import Settings; "
+        f"where = Path({str(tmp_path)!r}); lock = FolderLock(where); lock.take(); "
+        "f = Supervisor.of(Settings(_env_file=None, mode='sandbox', data_dir=where)); "
+        f"{begin}f.hand_over(lock.descriptor)"
+    )
+    supervisor = subprocess.Popen([sys.executable, "-c", code], cwd=Path(__file__).resolve().parent.parent)
+    try:
+        first = {name: _pid(file) for name, file in files.items()}
+        pause = threading.Event()
+        for _ in range(round(LIMIT / 0.05)):
+            if b"postprober.processes.watching" in Path(f"/proc/{supervisor.pid}/cmdline").read_bytes():
+                break
+            pause.wait(0.05)
+        os.kill(first["app"], signal.SIGKILL)
+        second = _pid(files["app"], but=first["app"])
+        assert _runs(second) and _runs(first["scheduler"])
+        parents = {
+            Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1] for pid in (second, first["scheduler"])
+        }
+        assert parents == {str(supervisor.pid)}
+        maps = Path(f"/proc/{supervisor.pid}/maps").read_text()
+        assert "sqlite" not in maps and "pydantic" not in maps, "nothing of what the program needs is loaded"
+        with pytest.raises(Conflict, match="already running"):
+            FolderLock(tmp_path).take()
+        supervisor.send_signal(signal.SIGTERM)
+        assert supervisor.wait(LIMIT) == 0
+        assert not _runs(second) and not _runs(first["scheduler"])
+        free = FolderLock(tmp_path)
+        free.take()
+        free.free()
+    finally:
+        supervisor.kill()
+        supervisor.wait(LIMIT)
+
+
+def test_the_watching_program_imports_only_the_standard_library() -> None:
+    code = (
+        "import sys, postprober.processes.watching; "
+        "print(sorted({name.partition('.')[0] for name in sys.modules} - set(sys.stdlib_module_names)))"
+    )
+    root = Path(__file__).resolve().parent.parent
+    told = subprocess.run(
+        [sys.executable, "-I", "-c", f"import sys; sys.path.insert(0, {str(root)!r}); {code}"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "postprober" in told.stdout
+    loaded = set(eval(told.stdout)) - {
+        "__main__",
+        "__mp_main__",
+        "postprober",
+        "sitecustomize",
+        "usercustomize",
+        "_virtualenv",
+        "distutils-precedence",
+        "_distutils_hack",
+    }
+    assert loaded == set()

@@ -78,7 +78,7 @@ def test_a_child_has_every_setting_of_its_parent_wherever_it_is_started(
         where / "bin" / "chromium"
     )
     assert told["POSTPROBER_DATABASE_URL"] == f"sqlite:///{where}/elsewhere/posts.sqlite"
-    family = launch.Supervisor(parent)
+    family = launch.Supervisor.of(parent)
     file = tmp_path / "child"
     try:
         family.start("child", "-c", TELLS, str(file))
@@ -169,7 +169,7 @@ def test_without_the_app_the_rest_is_started_and_the_sentence_is_said(
     started: list[str] = []
     monkeypatch.setattr(launch.Supervisor, "start", lambda _self, name, *_command, ready="": started.append(name))
     monkeypatch.setattr(launch, "_need_free", lambda _name, _port: None)
-    family = launch.Supervisor(load_settings(data_dir=tmp_path, _env_file=None), stopping=threading.Event())
+    family = launch.Supervisor.of(load_settings(data_dir=tmp_path, _env_file=None), stopping=threading.Event())
     launch.start_all(family)
     assert started == ["sandbox", "sidecar", "scheduler", "app"] and "left out" not in capfd.readouterr().err
     started.clear()

@@ -604,7 +604,7 @@ def _run_supervisor(*, seeding: bool) -> None:
     lock = launch.FolderLock(settings.data_dir)
     lock.take()
     core = build_core(settings)
-    family = launch.Supervisor(settings)
+    family = launch.Supervisor.of(settings)
     _on_signals(family.stopping.set)
     try:
         launch.start_all(family)
@@ -619,12 +619,13 @@ def _run_supervisor(*, seeding: bool) -> None:
             say(f"PostProber is running: {_front(settings)}  (stop with Ctrl-C)")
             if extras.has("app") and people.nobody_yet(core):
                 say(f"No users yet. Create your account at {settings.app_base}/?setup={people.setup_token(core)}")
-        code = family.watch()
+        if not family.stopping.is_set():
+            close_core(core)
+            family.hand_over(lock.descriptor)
     finally:
         family.stop()
         lock.free()
         close_core(core)
-    raise typer.Exit(code)
 
 
 def _front(settings: Settings) -> str:

@@ -1,0 +1,1 @@
+"""What keeps the processes of an installation running. Nothing here imports the rest of the program."""
