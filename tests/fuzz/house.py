@@ -79,7 +79,7 @@ def settle(core: Core, control: Control, name: str, word: str, hook: str) -> Per
             _stopped(core, made, kept, f"{word} is {state.value}", state)
     made.ids["repair_id"] = [_repair(core, made, kept, f"{word} wants a repair") for _ in range(OF_EACH)]
     _advised(core, made, kept, word)
-    made.live = [_live(core, made, kept, f"{word} is live") for _ in range(OF_EACH // 2)]
+    made.live = [_live(core, made, kept, f"{word} is live, number {n}") for n in range(OF_EACH // 2)]
     made.ids["post_id"] += made.live
     with core.db.read() as conn:
         user = user_storage.get(conn, made.user_id)
