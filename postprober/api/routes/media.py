@@ -104,7 +104,7 @@ def _take(core: Core, caller: Caller, once: Once, file: UploadFile, alt: str) ->
         def work(mark: Mark, made: int | None) -> StoredAnswer:
             media_id = made or media.add_received(core, caller.actor, name, found, alt, mark)
             record = media.get(core, caller.actor, media_id)
-            return StoredAnswer(201, MediaOut.of(record), {"Location": f"/api/media/{media_id}"})
+            return StoredAnswer(201, MediaOut.of(record), {"Location": f"/api/media/{media_id:int}"})
 
         return once.answer(json.dumps([found.digest, name, alt]), work)
 
@@ -204,7 +204,9 @@ def handed_in(upload: Upload, core: CoreDep, caller: CallerDep) -> MediaOut:
     return MediaOut.of(media.get(core, caller.actor, handing_in.handed_in(core, caller.actor, upload)))
 
 
-@router.get("/api/media/{media_id}", summary="Read what is known of a file", responses=responses(401, 403, 404, 422))
+@router.get(
+    "/api/media/{media_id:int}", summary="Read what is known of a file", responses=responses(401, 403, 404, 422)
+)
 def read(media_id: PathId, core: CoreDep, caller: CallerDep) -> MediaOut:
     """Not the file itself."""
     require(caller, "media:read")
@@ -212,7 +214,7 @@ def read(media_id: PathId, core: CoreDep, caller: CallerDep) -> MediaOut:
 
 
 @router.get(
-    "/api/media/{media_id}/url",
+    "/api/media/{media_id:int}/url",
     summary="Get a signed URL of a file",
     responses=responses(401, 403, 404, 422),
 )

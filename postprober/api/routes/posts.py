@@ -60,7 +60,8 @@ def create(body: NewPostBody, core: CoreDep, caller: CallerDep, once: OnceDep) -
     return once.answer(body.model_dump_json(), work)
 
 
-@router.get("/{post_id}", summary="Read a post", response_model=PostOut, responses=responses(401, 403, 404, 422))
+# `int`, so that other methods of /next-slot and its like are no requests for a post of that name.
+@router.get("/{post_id:int}", summary="Read a post", response_model=PostOut, responses=responses(401, 403, 404, 422))
 def read(post_id: PathId, core: CoreDep, caller: CallerDep) -> Response:
     """With its version as ETag."""
     require(caller, "posts:read")
@@ -68,7 +69,7 @@ def read(post_id: PathId, core: CoreDep, caller: CallerDep) -> Response:
 
 
 @router.put(
-    "/{post_id}",
+    "/{post_id:int}",
     summary="Replace a post that is not on its way yet",
     response_model=PostOut,
     responses=responses(401, 403, 404, 409, 412, 422, 428),
@@ -84,7 +85,7 @@ def update(post_id: PathId, body: PostBody, core: CoreDep, caller: CallerDep, if
 
 
 @router.delete(
-    "/{post_id}",
+    "/{post_id:int}",
     status_code=204,
     summary="Delete a post that was never sent",
     responses=responses(401, 403, 404, 409, 412, 422),
