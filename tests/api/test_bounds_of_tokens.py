@@ -1,0 +1,93 @@
+"""Where a token ends: its accounts, its day's number, and what a person has planned or is writing."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from postprober.api import middleware
+from postprober.errors import Unavailable
+from postprober.services.posts import advice, editing, review_gate
+from tests.api.rest_kit import is_problem
+from tests.api.test_proposals import AGENT, World, world
+from tests.people import acting
+
+__all__ = ["world"]
+FULL = (*AGENT, "posts:publish")
+
+
+def later(world: World) -> str:
+    return (world.rest.clock.now() + timedelta(days=1)).isoformat()
+
+
+def planned_by_owner(world: World, account_id: int) -> int:
+    made = world.rest.draft("owner", account_ids=[account_id], submit=True, scheduled_at=later(world))
+    return int(made["id"])
+
+
+def test_a_token_for_some_accounts_changes_and_deletes_no_post_of_others(world: World) -> None:
+    """Not by naming its own account in place of the other, and not by deleting the whole post."""
+    bound = world.agent(*FULL, accounts=[world.account.id])
+    planned = planned_by_owner(world, world.other.id)
+    body = {"content": "Mine now", "account_ids": [world.account.id], "scheduled_at": later(world)}
+    assert is_problem(world.rest.ask("PUT", f"/api/posts/{planned}", bound, json=body, headers={"If-Match": "*"}), 403)
+    assert is_problem(world.rest.ask("DELETE", f"/api/posts/{planned}", bound), 403)
+    (delivery,) = world.rest.deliveries(planned)
+    assert (delivery.account_id, delivery.state.value) == (world.other.id, "scheduled")
+    draft = world.rest.draft("owner", account_ids=[world.other.id])["id"]
+    assert is_problem(world.rest.ask("PUT", f"/api/posts/{draft}", bound, json=body, headers={"If-Match": "*"}), 403)
+    assert is_problem(world.rest.ask("DELETE", f"/api/posts/{draft}", bound), 403)
+    held = world.rest.draft("owner", account_ids=[world.other.id], content="TODO: write this")["id"]
+    assert is_problem(world.rest.ask("POST", f"/api/posts/{held}/submit", bound), 403)
+    assert world.rest.ask("GET", f"/api/posts/{held}", "owner").json()["status"] == "draft"
+    own = planned_by_owner(world, world.account.id)  # the control: the account that it is for
+    assert world.rest.ask("PUT", f"/api/posts/{own}", bound, json=body, headers={"If-Match": "*"}).status_code == 200
+    assert world.rest.ask("DELETE", f"/api/posts/{own}", bound).status_code == 204
+
+
+def test_a_draft_that_is_published_without_asking_says_so_too(world: World) -> None:
+    agent = world.agent(*FULL, unasked=True, accounts=[world.account.id], ceiling=5)
+    draft = world.rest.draft(agent, content="A draft", account_ids=[world.account.id])["id"]
+    done = world.rest.ask("POST", f"/api/posts/{draft}/propose", agent).json()["post"]
+    assert (done["status"], done["published_unasked_by"]) == ("scheduled", agent)
+    asked = world.rest.draft("owner", content="Mine", account_ids=[world.account.id])["id"]
+    assert world.rest.ask("POST", f"/api/posts/{asked}/submit", "owner").json()["published_unasked_by"] == ""
+
+
+def test_a_working_copy_is_changed_by_no_token_that_may_only_draft(world: World) -> None:
+    """What a person is about to save into a planned post."""
+    planned = planned_by_owner(world, world.account.id)
+    owner = acting(world.rest.core, world.rest.installation.owner)
+    copy = editing.begin(world.rest.core, owner, planned, "page-1")
+    body = {"content": "Words of a program", "account_ids": [world.account.id], "scheduled_at": later(world)}
+    refused = world.rest.ask(
+        "PUT", f"/api/posts/{copy.id}", world.agent(), json=body, headers={"If-Match": "*"}
+    )
+    assert is_problem(refused, 403) and "posts:publish" in refused.text
+    full = world.agent(*FULL)
+    assert world.rest.ask("PUT", f"/api/posts/{copy.id}", full, json=body, headers={"If-Match": "*"}).status_code == 200
+
+
+
+
+@pytest.mark.parametrize("path", ["/api/hooks/hk_{}", "/api/media/uploads/up_{}"])
+def test_an_address_that_is_a_permission_is_in_no_log(world: World, path: str) -> None:
+    secret = "Zx9" * 12
+    out = io.StringIO()
+    known = logging.getLogger("postprober.requests")
+    before = (list(known.handlers), known.level, known.propagate)
+    middleware.log_to(out)
+    try:
+        world.rest.ask("GET", path.format(secret), "owner")
+        world.rest.ask("POST", path.format(secret), "owner", json={})
+    finally:
+        known.handlers, known.propagate = before[0], before[2]
+        known.setLevel(before[1])
+    lines = [json.loads(line) for line in out.getvalue().splitlines()]
+    assert len(lines) == 2 and all(line["path"].startswith(path.partition("{")[0][:-3]) for line in lines)
+    assert secret not in out.getvalue()
