@@ -5,14 +5,27 @@ from __future__ import annotations
 import io
 import json
 import logging
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from postprober.agent.advisor import Advisor
+from postprober.agent.brief import Brief
+from postprober.agent.language_model import NoAnswer, Turn
+from postprober.agent.model_answers import AdviceAnswer, ReviewAnswer
 from postprober.api import middleware
-from postprober.errors import Unavailable
-from postprober.services.posts import advice, editing, review_gate
+from postprober.domain.actor import Actor
+from postprober.domain.advice import Advice
+from postprober.domain.post import PostStatus
+from postprober.errors import Forbidden
+from postprober.services.core import Core
+from postprober.services.people import sessions
+from postprober.services.posts import advice, drafts, editing, posts, proposals, review_gate
+from postprober.services.posts.posts import NewPost
+from postprober.storage import posts as store
+from tests.agent.agent_kit import Scripted
 from tests.api.rest_kit import is_problem
 from tests.api.test_proposals import AGENT, World, world
 from tests.people import acting
@@ -91,3 +104,66 @@ def test_an_address_that_is_a_permission_is_in_no_log(world: World, path: str) -
     lines = [json.loads(line) for line in out.getvalue().splitlines()]
     assert len(lines) == 2 and all(line["path"].startswith(path.partition("{")[0][:-3]) for line in lines)
     assert secret not in out.getvalue()
+
+
+@dataclass
+class _Model(Scripted):
+    """A model that cannot be asked until it is back."""
+
+    away: bool = True
+
+    def review(self, brief: Brief, turn: Turn | None = None) -> ReviewAnswer:
+        if self.away:
+            raise NoAnswer("It is away.", "away")
+        return self.reviewed
+
+    def advise(self, brief: Brief, turn: Turn | None = None) -> AdviceAnswer:
+        return AdviceAnswer(review=self.review(brief), rewrites=[])
+
+
+def _token(core: Core, world: World, **limits: Any) -> Actor:
+    caller = sessions.by_bearer(core, world.rest.tokens[world.agent(*FULL, **limits)])
+    assert caller is not None
+    return caller.actor
+
+
+def test_what_waits_for_the_model_counts_for_the_ceiling_of_its_day(world: World) -> None:
+    """Else a token plans as many as it likes while the model is away."""
+    model = _Model()
+    core = replace(world.rest.core, advisor=Advisor(model))
+    owner = acting(core, world.rest.installation.owner)
+    review_gate.wait_for_model(core, owner, True)
+    at = world.rest.clock.now() + timedelta(days=1)
+    agent = _token(core, world, ceiling=1, unasked=True, accounts=[world.account.id])
+    first = proposals.propose(core, agent, NewPost(("One",), (world.account.id,), at=at)).post
+    assert first.status == PostStatus.REVIEW and Advice.from_json(first.ai_suggestions).waits  # type: ignore[union-attr]
+    with pytest.raises(Forbidden, match="1 times a day"):
+        proposals.propose(core, agent, NewPost(("Two",), (world.account.id,), at=at))
+    with core.db.read() as conn:
+        assert len(store.in_status(conn, owner.space, (PostStatus.REVIEW,), 10)) == 1
+    model.away = False
+    advice.ask(core, agent, first.id)
+    planned = drafts.get(core, owner, first.id)
+    assert planned.status == PostStatus.SCHEDULED and planned.options["unasked"]
+
+
+def test_whoever_asks_the_model_again_neither_bounds_nor_pays_for_a_post_that_waited(world: World) -> None:
+    model = _Model()
+    core = replace(world.rest.core, advisor=Advisor(model))
+    owner = acting(core, world.rest.installation.owner)
+    review_gate.wait_for_model(core, owner, True)
+    at = world.rest.clock.now() + timedelta(days=1)
+    post = posts.create(core, owner, NewPost(("Mine",), (world.account.id,), at=at))
+    assert post.status == PostStatus.REVIEW
+    model.away = False
+    advice.ask(core, _token(core, world, accounts=[world.other.id], ceiling=1), post.id)
+    assert drafts.get(core, owner, post.id).status == PostStatus.SCHEDULED
+
+
+def test_what_a_person_approves_is_not_called_published_without_asking(world: World) -> None:
+    agent = world.agent(*FULL, unasked=True, accounts=[world.account.id], ceiling=5)
+    held = world.propose(agent, "TODO: write this").json()
+    assert held["waits_for_a_person"] and held["post"]["published_unasked_by"] == ""
+    world.approve(held["post"]["id"])
+    told = world.rest.ask("GET", f"/api/posts/{held['post']['id']}", "owner").json()
+    assert (told["status"], told["published_unasked_by"]) == ("scheduled", "")
