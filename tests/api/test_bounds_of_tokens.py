@@ -78,14 +78,10 @@ def test_a_working_copy_is_changed_by_no_token_that_may_only_draft(world: World)
     owner = acting(world.rest.core, world.rest.installation.owner)
     copy = editing.begin(world.rest.core, owner, planned, "page-1")
     body = {"content": "Words of a program", "account_ids": [world.account.id], "scheduled_at": later(world)}
-    refused = world.rest.ask(
-        "PUT", f"/api/posts/{copy.id}", world.agent(), json=body, headers={"If-Match": "*"}
-    )
+    refused = world.rest.ask("PUT", f"/api/posts/{copy.id}", world.agent(), json=body, headers={"If-Match": "*"})
     assert is_problem(refused, 403) and "posts:publish" in refused.text
     full = world.agent(*FULL)
     assert world.rest.ask("PUT", f"/api/posts/{copy.id}", full, json=body, headers={"If-Match": "*"}).status_code == 200
-
-
 
 
 @pytest.mark.parametrize("path", ["/api/hooks/hk_{}", "/api/media/uploads/up_{}"])
