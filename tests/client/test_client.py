@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -301,3 +302,19 @@ def test_what_is_done_where_it_is_installed_says_so(house: House, tmp_path: Path
     done = command(house, tmp_path, "--server", house.url, *args)
     assert done.returncode == 2 and "leave --server out" in done.stderr + done.stdout
     assert not (tmp_path / "nothing").exists()
+
+
+def test_a_large_file_is_never_whole_in_memory(house: House, client: RestClient, tmp_path: Path) -> None:
+    """60 MB behind a picture's head; the server refuses what it is, which shows that all of it came."""
+    path = tmp_path / "film.mp4"
+    with path.open("wb") as file:
+        file.write(b"\0\0\0\x18ftypmp42")
+        file.truncate(60 * 2**20)
+    tracemalloc.start()
+    try:
+        with pytest.raises(ApiRefused) as refused:
+            client.upload(path)
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert refused.value.status == 422 and most < 30 * 2**20, (refused.value, most)
