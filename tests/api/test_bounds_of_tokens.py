@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import logging
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
@@ -163,3 +165,28 @@ def test_what_a_person_approves_is_not_called_published_without_asking(world: Wo
     world.approve(held["post"]["id"])
     told = world.rest.ask("GET", f"/api/posts/{held['post']['id']}", "owner").json()
     assert (told["status"], told["published_unasked_by"]) == ("scheduled", "")
+
+
+@pytest.mark.parametrize(
+    ("path", "submit"),
+    [("/api/posts", {"submit": True}), ("/api/posts", {}), ("/api/posts/propose", {})],
+    ids=["published", "drafted", "proposed"],
+)
+def test_of_many_at_the_same_moment_with_one_key_all_get_the_one_post(
+    world: World, path: str, submit: dict[str, bool]
+) -> None:
+    agent = world.agent(*FULL)
+    body = {"content": "Same", "account_ids": [world.account.id], "key": "race", **submit}
+    barrier = threading.Barrier(6)
+
+    def one(_: int) -> tuple[int, int]:
+        barrier.wait(10)
+        reply = world.rest.ask("POST", path, agent, json=body)
+        told = reply.json()
+        return reply.status_code, told.get("post", told).get("id")
+
+    with ThreadPoolExecutor(6) as pool:
+        found = list(pool.map(one, range(6)))
+    assert {status for status, _ in found} <= {200, 201} and len({post for _, post in found}) == 1, found
+    with world.rest.core.db.read() as conn:
+        assert conn.exec_driver_sql("SELECT count(*) FROM posts").scalar_one() == 1

@@ -27,6 +27,7 @@ from postprober.services.posts.posts import (
     NewPost,
     check_size,
     columns_of,
+    known_by,
     parts_for,
     passed,
     plan,
@@ -79,6 +80,20 @@ def save(core: Core, actor: Actor, new: NewPost, mark: Mark = no_mark, *, key: s
             if not key or posts.by_draft_key(conn, actor.space, key) is None:
                 raise  # the caller's mark, or an account that went meanwhile
         raise Stale("This draft was saved by another page meanwhile; read it again.") from None
+
+
+@permits.needs("posts:draft")
+def save_once(core: Core, actor: Actor, new: NewPost, named: str, mark: Mark = no_mark) -> tuple[Post, bool]:
+    """The draft under a program's own name for it (`posts.client_key`), and whether it is new: where there is a post with the
+    name, whatever became of it, that is the answer. Raises as `save`."""
+    if (known := known_by(core, actor, named)) is not None:
+        return known, False
+    try:
+        return save(core, actor, new, mark, key=named), True
+    except Stale:  # somebody made it at the same moment
+        if (known := known_by(core, actor, named)) is None:
+            raise
+        return known, False
 
 
 @permits.needs("posts:read")
