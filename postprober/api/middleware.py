@@ -10,6 +10,7 @@ import logging
 import re
 import uuid
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import TextIO
 from urllib.parse import parse_qsl, urlsplit
 
@@ -218,11 +219,10 @@ class BodyLimit:
         body = _Body(scope, receive, send, limit)
         if said.isascii() and said.isdigit() and (len(said) > 12 or int(said) > limit):
             return await body.refuse()
-        try:
-            return await self.app(scope, body.receive, body.send)
-        except ClientDisconnect:
-            if not body.refused:
-                raise
+        with suppress(
+            ClientDisconnect
+        ):  # refused, or gone by itself in the middle of a body: nobody waits for an answer
+            await self.app(scope, body.receive, body.send)
 
 
 class _Body:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
+import socket
 from typing import Any
 
+import httpx2
 import pytest
 
 from postprober.api.routes import posts as post_routes
@@ -12,6 +15,7 @@ from postprober.client import ApiRefused, calls
 from postprober.errors import Unavailable
 from postprober.services.posts import posts
 from postprober.services.posts.posts import NewPost
+from tests.api.rest_kit import png
 from tests.mcp_tools.conftest import AGENT, MODES, Agent, House
 from tests.people import acting
 
@@ -87,3 +91,36 @@ def test_what_is_not_our_api_is_said_to_be_so(body: bytes) -> None:
     with pytest.raises(ApiRefused, match="check the address"):
         calls.answer(200, body)
     assert calls.answer(204, b"") is None and calls.answer(200, b"null") is None
+
+
+@pytest.mark.parametrize("method", ["GET", "DELETE", "HEAD", "PUT"])
+def test_nobody_holds_a_connection_that_says_nothing(house: House, method: str) -> None:
+    headers = {"Authorization": f"Bearer {house.token()}", "Accept": "application/json, text/event-stream"}
+    with httpx2.stream(method, f"{house.url}/mcp", headers=headers, timeout=20, trust_env=False) as reply:
+        reply.read()
+    assert reply.status_code == 405 and reply.headers["allow"] == "POST"
+
+
+def test_a_sentence_names_no_function_of_ours(house: House) -> None:
+    async def story(agent: Agent) -> str:
+        return await agent.refused("create_draft", texts=["a\0b"], account_ids=[house.account.id])
+
+    said = house.run(house.token(), story)
+    assert said.startswith("Correct body.content") and "function" not in said and "0x" not in said
+
+
+def test_a_file_that_is_cut_off_leaves_nothing_and_may_come_again(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    headers = {"Authorization": f"Bearer {house.token()}"}
+    told = httpx2.post(
+        f"{house.url}/api/media/uploads", json={"name": "a.png"}, headers=headers, trust_env=False
+    ).json()
+    path = f"/api/media/uploads/{told['upload']}"
+    picture = png()
+    head = f"PUT {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {len(picture)}\r\n\r\n".encode()
+    with socket.create_connection(("127.0.0.1", int(house.url.rsplit(":", 1)[1]))) as cut:
+        cut.sendall(head + picture[:40])
+    assert httpx2.get(house.url + path, headers=headers, trust_env=False).status_code == 409
+    assert httpx2.put(house.url + path, content=picture, trust_env=False).status_code == 201
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
