@@ -10,7 +10,6 @@ import logging
 import re
 import uuid
 from collections.abc import Iterable
-from contextlib import suppress
 from typing import TextIO
 from urllib.parse import parse_qsl, urlsplit
 
@@ -219,10 +218,10 @@ class BodyLimit:
         body = _Body(scope, receive, send, limit)
         if said.isascii() and said.isdigit() and (len(said) > 12 or int(said) > limit):
             return await body.refuse()
-        with suppress(
-            ClientDisconnect
-        ):  # refused, or gone by itself in the middle of a body: nobody waits for an answer
-            await self.app(scope, body.receive, body.send)
+        try:
+            return await self.app(scope, body.receive, body.send)
+        except ClientDisconnect:
+            return None  # refused, or gone by itself in the middle of a body: nobody waits for an answer
 
 
 class _Body:
