@@ -15,6 +15,7 @@ import pytest
 from sqlalchemy import func, select
 
 from postprober.api.app import create_app
+from postprober.cli import remote
 from postprober.client import ApiRefused, RestClient, calls, shapes
 from postprober.errors import BadInput, Unavailable
 from postprober.http import HttpClient, Pools
@@ -318,3 +319,19 @@ def test_a_large_file_is_never_whole_in_memory(house: House, client: RestClient,
     finally:
         tracemalloc.stop()
     assert refused.value.status == 422 and most < 30 * 2**20, (refused.value, most)
+
+
+def test_a_keyring_that_is_locked_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server without a desktop has the library and no keyring."""
+
+    class Locked:
+        @staticmethod
+        def get_password(*_: str) -> str:
+            raise RuntimeError("No recommended backend was available.")
+
+    monkeypatch.setattr(remote, "_keyring", Locked)
+    monkeypatch.delenv(remote.TOKEN, raising=False)
+    with pytest.raises(BadInput, match=f"set {remote.TOKEN}"):
+        remote.client_for("https://post.example.org")
+    monkeypatch.setenv(remote.TOKEN, "pp_x")
+    remote.client_for("https://post.example.org").close()
