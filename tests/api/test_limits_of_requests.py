@@ -12,8 +12,9 @@ from PIL import Image
 from sqlalchemy import update
 
 from postprober.security.vault import Vault
+from postprober.services.accounts.accounts import current_limits
 from postprober.services.notifications import channels
-from postprober.services.posts import advice, posts
+from postprober.services.posts import posts
 from postprober.services.posts.posts import MAX_LISTED, MAX_TEXT, NewPost
 from postprober.storage import users
 from postprober.storage.database import Database
@@ -173,4 +174,4 @@ def test_an_account_whose_key_is_missing_keeps_no_other_from_being_checked(insta
     assert [violation.code for violation in checked[locked.id].violations] == ["key_missing"]
     told = checked[locked.id].violations[0].message
     assert "POSTPROBER_VAULT_KEYS" in told and locked.account_name in told
-    assert advice._limits(core, locked).max_length  # the review goes on with the usual numbers
+    assert current_limits(core, locked).max_length  # the review goes on with the usual numbers
