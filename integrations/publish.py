@@ -8,13 +8,14 @@ POSTPROBER_ACCOUNTS ids of the accounts, with commas
 POSTPROBER_TEXT     the text; or POSTPROBER_TEXT_FILE: a file with it, in which a line of --- begins the next part of a thread
 POSTPROBER_TEXTS    own texts of single accounts, as JSON: {"3": "…"}
 POSTPROBER_MODE     draft, propose (a person decides; the default) or publish
-POSTPROBER_KEY      your own name for the post; there is never a second one with it. Default: repository and tag
+POSTPROBER_KEY      your own name for the post; there is never a second one with it. Default: repository and tag, or commit
 POSTPROBER_WAIT     seconds to wait for the proof, 0 for none (default 300)
 
 It may be run again at any time, also after it was cut off: the same key is the same post. Exit code 0: done, or waiting for a
 person; 2: wrong settings or a text that a platform would refuse; 3: the post failed; 4: undecided when the time was over.
 """
 
+import http.client
 import json
 import os
 import pathlib
@@ -32,6 +33,16 @@ class Refused(Exception):
     pass
 
 
+class NoRedirects(urllib.request.HTTPRedirectHandler):
+    """The library would send the token to whatever host an answer names, and make a GET of a POST."""
+
+    def redirect_request(self, req, fp, code, msg, headers, newurl):
+        return None
+
+
+OPENER = urllib.request.build_opener(NoRedirects)
+
+
 def main():
     server = setting("POSTPROBER_SERVER").rstrip("/")
     if not server.startswith(("https://", "http://")):
@@ -40,6 +51,7 @@ def main():
     if mode not in ("draft", "propose", "publish"):
         raise Refused("POSTPROBER_MODE is draft, propose or publish.")
     key = os.environ.get("POSTPROBER_KEY") or default_key()
+    seconds = patience()
     body = {"content": text(), "account_ids": accounts(), "variants": variants(), "key": key}
     if mode == "propose":
         made = call(server, "POST", "/api/posts/propose", body)
@@ -55,12 +67,12 @@ def main():
         return 0
     if post["status"] == "draft":
         return 0
-    return follow(server, post["id"])
+    return follow(server, post["id"], seconds)
 
 
-def follow(server, post_id):
+def follow(server, post_id, seconds):
     """Wait for the proof, and print one line for each account."""
-    until = time.monotonic() + float(os.environ.get("POSTPROBER_WAIT") or 300)
+    until = time.monotonic() + seconds
     while True:
         found = call(server, "GET", f"/api/monitoring/{post_id}")
         if found["finished"] or time.monotonic() >= until:
@@ -82,7 +94,7 @@ def text():
     if not path:
         return setting("POSTPROBER_TEXT")
     try:
-        told = pathlib.Path(path).read_text(encoding="utf-8")
+        told = pathlib.Path(path).read_text(encoding="utf-8-sig")  # some editors begin a file with a mark of order
         parts = [part.strip("\n") for part in f"\n{told}".split("\n---\n")]
     except (OSError, UnicodeDecodeError) as error:
         raise Refused(f"{path} cannot be read as UTF-8 text: {error}") from None
@@ -111,10 +123,19 @@ def variants():
 def default_key():
     """The same for every run for one release of one repository."""
     repository = os.environ.get("GITHUB_REPOSITORY") or os.environ.get("CI_PROJECT_PATH")
-    release = os.environ.get("GITHUB_REF_NAME") or os.environ.get("CI_COMMIT_TAG") or os.environ.get("CI_COMMIT_SHA")
+    of_tag = os.environ.get("GITHUB_REF_TYPE") != "branch"  # a branch has one name for all that is ever written on it
+    release = (of_tag and os.environ.get("GITHUB_REF_NAME")) or os.environ.get("GITHUB_SHA")
+    release = release or os.environ.get("CI_COMMIT_TAG") or os.environ.get("CI_COMMIT_SHA")
     if not repository or not release:
         raise Refused("Set POSTPROBER_KEY: your own name for this post, the same when it is run again.")
     return f"{repository}@{release}"
+
+
+def patience():
+    told = os.environ.get("POSTPROBER_WAIT") or "300"
+    if not told.isascii() or not told.isdigit():
+        raise Refused("POSTPROBER_WAIT is a number of seconds, such as 300.")
+    return int(told)
 
 
 def setting(name):
@@ -127,26 +148,42 @@ def setting(name):
 def call(server, method, path, body=None):
     """One call, repeated while the server cannot be reached: the key makes that safe."""
     data = None if body is None else json.dumps(body).encode()
-    headers = {"Authorization": f"Bearer {setting('POSTPROBER_TOKEN')}", "Content-Type": "application/json"}
+    headers = {"Authorization": f"Bearer {setting('POSTPROBER_TOKEN').strip()}", "Content-Type": "application/json"}
     for left in range(TRIES - 1, -1, -1):
         request = urllib.request.Request(server + path, data, headers, method=method)
         try:
-            with urllib.request.urlopen(request, timeout=90) as reply:
-                return json.loads(reply.read())
+            with OPENER.open(request, timeout=90) as reply:
+                return answer(reply.read(), server)
         except urllib.error.HTTPError as error:
+            if 300 <= error.code < 400:
+                raise Refused(
+                    f"{server} leads to {error.headers.get('Location')}; set POSTPROBER_SERVER to that."
+                ) from None
             if error.code not in (429, 502, 503, 504) or not left:
                 raise Refused(sentence(error)) from None
-        except (OSError, ValueError) as error:
+        except (OSError, http.client.HTTPException) as error:
             if not left:
-                raise Refused(f"{server} does not answer: {error}") from None
+                raise Refused(f"{server} does not answer: {error!r}") from None
+        except ValueError as error:  # what stands in the settings can be in no address or header
+            raise Refused(f"POSTPROBER_SERVER or POSTPROBER_TOKEN cannot be used: {type(error).__name__}.") from None
         time.sleep(2.0 ** (TRIES - left))
     raise AssertionError
+
+
+def answer(body, server):
+    try:
+        told = json.loads(body)
+    except (ValueError, RecursionError):
+        told = None
+    if not isinstance(told, dict):
+        raise Refused(f"What answers at {server} is not PostProber's API.")
+    return told
 
 
 def sentence(error):
     try:
         return str(json.loads(error.read())["detail"])
-    except (ValueError, KeyError, TypeError):
+    except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError):
         return f"the server answered with status {error.code}"
 
 
@@ -167,6 +204,8 @@ def append(path, line):
 
 
 if __name__ == "__main__":
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # a terminal of plain ASCII must not end a run that has published
     try:
         sys.exit(main())
     except Refused as error:

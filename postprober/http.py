@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from http.cookiejar import DefaultCookiePolicy
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 
 import httpcore2
 import httpx2
@@ -195,13 +195,14 @@ class HttpClient:
         params: Mapping[str, str] | None = None,
         json: object = None,
         data: Mapping[str, str] | None = None,
-        content: bytes | None = None,
+        content: bytes | BinaryIO | None = None,
         files: Files | None = None,
         timeout: float | None = None,
         total: float | None = None,
     ) -> Reply:
         """A request with an effect, once. `visible` marks the one act that makes a post appear (gate, checkpoints).
-        `total`: seconds after which a reply that still trickles in is given up.
+        `total`: seconds after which a reply that still trickles in is given up. `content`: an open file is sent a block at
+        a time.
 
         Raises Unavailable (nothing left this machine) or OutcomeUnknown (`code` is "timeout" when time ran out).
         """

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 
 PATHS = ("/mcp", "/mcp/")
-METHODS = frozenset({"GET", "POST", "DELETE"})
+# Without state there is nothing to listen for with GET, or to end with DELETE: a stream that never says anything would
+# only hold its connection, and with it the sidecar when that stops.
+METHODS = frozenset({"POST"})
 
 
 class McpDoor:

@@ -221,8 +221,7 @@ class BodyLimit:
         try:
             return await self.app(scope, body.receive, body.send)
         except ClientDisconnect:
-            if not body.refused:
-                raise
+            return None  # refused, or gone by itself in the middle of a body: nobody waits for an answer
 
 
 class _Body:

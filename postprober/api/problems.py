@@ -214,9 +214,13 @@ def _violations(error: PreflightFailed, account_id: int) -> dict[str, Any]:
 
 
 def _invalid(_request: Request, error: Exception) -> JSONResponse:
-    """What was sent is not repeated: it may hold a password."""
+    """What was sent is not repeated: it may hold a password. Nor is what stands among the names where a value may be one of
+    several kinds, because that is made of our functions."""
     assert isinstance(error, RequestValidationError)  # noqa: S101 (registered for nothing else; tells mypy)
-    found = [{"loc": list(e["loc"]), "message": _sentence(str(e["msg"]))} for e in error.errors()]
+    found = [
+        {"loc": [one for one in e["loc"] if "[" not in str(one)], "message": _sentence(str(e["msg"]))}
+        for e in error.errors()
+    ]
     where = ".".join(str(piece) for piece in found[0]["loc"]) if found else "request"
     detail = f"Correct {where}: {found[0]['message']}" if found else "Correct the request."
     return problem(422, "bad-input", "Unusable input", detail, errors=found)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -27,6 +29,8 @@ SCOPES = (
     "posts:propose",
     "posts:read",
 )
+
+_ENDS = (signal.SIGTERM, *((signal.SIGHUP,) if hasattr(signal, "SIGHUP") else ()))
 
 
 def serve_remote(server: str) -> None:
@@ -58,8 +62,21 @@ def _token(core: Core, user: User) -> Iterator[str]:
     caller = Caller(user, scopes_of_role(user.role), "", "browser")
     name = f"agent on {socket.gethostname()}"[: api_tokens.MAX_NAME]
     made, secret = api_tokens.create(core, caller, name=name, scopes=scopes, days=1)
+
+    def end() -> None:
+        with suppress(PostProberError):  # it ends within a day
+            api_tokens.remove(core, permits.of_user(user, COMMAND_LINE), made.id)
+
+    def ended(number: int, _frame: object) -> None:
+        """A client that goes ends its servers with a signal. The thread that reads standard input could not be woken, so
+        this process does not wait for it."""
+        end()
+        os._exit(128 + number)
+
+    before = {number: signal.signal(number, ended) for number in _ENDS}
     try:
         yield secret
     finally:
-        with suppress(PostProberError):  # it ends within a day
-            api_tokens.remove(core, permits.of_user(user, COMMAND_LINE), made.id)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        end()

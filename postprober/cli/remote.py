@@ -20,6 +20,7 @@ from postprober.errors import BadInput
 
 TOKEN = "POSTPROBER_TOKEN"
 SERVICE = "postprober"  # under which the keyring keeps tokens, by server
+_LOCKED = f"This machine's keyring cannot be used; set {TOKEN} instead."
 _GOOD = {DeliveryState.VERIFIED.value, DeliveryState.PUBLISHED.value}
 _BAD = {s.value for s in (DeliveryState.FAILED, DeliveryState.GHOST, DeliveryState.CANCELLED, DeliveryState.PARTIAL)}
 
@@ -41,7 +42,12 @@ def client_for(server: str) -> RestClient:
 
 def _kept(server: str) -> str:
     keyring = _keyring()
-    return str(keyring.get_password(SERVICE, server.rstrip("/")) or "") if keyring else ""
+    if keyring is None:
+        return ""
+    try:
+        return str(keyring.get_password(SERVICE, server.rstrip("/")) or "")
+    except Exception as error:  # noqa: BLE001 (each kind of keyring has errors of its own)
+        raise BadInput(_LOCKED, f"{type(error).__name__}: {error}", field="token") from None
 
 
 def _keyring() -> Any:
@@ -56,7 +62,10 @@ def keep(server: str, token: str) -> None:
         raise BadInput(f"There is no keyring here; pip install keyring, or set {TOKEN}.", field="token")
     client = RestClient(server, token)
     me = client.me()
-    keyring.set_password(SERVICE, server.rstrip("/"), token)
+    try:
+        keyring.set_password(SERVICE, server.rstrip("/"), token)
+    except Exception as error:  # noqa: BLE001 (as above)
+        raise BadInput(_LOCKED, f"{type(error).__name__}: {error}", field="token") from None
     say(f"Stored. At {server} this token is {me['email']}'s, for: {', '.join(me['scopes'])}.")
 
 

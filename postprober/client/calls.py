@@ -42,6 +42,8 @@ def answer(status: int, body: bytes) -> Any:
     except (ValueError, RecursionError):
         told = None
     if 200 <= status < 300:
+        if told is None and body.strip() not in (b"", b"null"):
+            raise ApiRefused("What answers there is not PostProber's API; check the address.", status)
         return told
     problem = told if isinstance(told, dict) else {}
     kind = str(problem.get("type", "")).rpartition(":")[2]

@@ -159,14 +159,19 @@ class RestClient:
         return cast(MediaJson, self.do(calls.media_from_url(url, alt)))
 
     def upload(self, path: Path, alt: str = "") -> MediaJson:
-        """Hand in a file of this machine. Raises BadInput for one that cannot be read."""
+        """Hand in a file of this machine, a block at a time. Raises BadInput for one that cannot be read."""
         try:
-            content = path.read_bytes()
+            file = path.open("rb")
         except OSError as error:
             raise BadInput(f"{path} cannot be read: {error.strerror}.", field="media") from None
-        made = self.do(calls.announce_upload(path.name, alt))
-        url = f"{self._base}/api/media/uploads/{made['upload']}"  # not `put_url`: this is how we reach the server
-        reply = self._http.bound(secrets=[self._token]).send("PUT", url, content=content, timeout=TIMEOUT * 10)
+        with file:
+            made = self.do(calls.announce_upload(path.name, alt))
+            url = f"{self._base}/api/media/uploads/{made['upload']}"  # not `put_url`: this is how we reach the server
+            http = self._http.bound(secrets=[self._token, made["upload"]])
+            try:
+                reply = http.send("PUT", url, content=file, timeout=TIMEOUT * 10)
+            except (Unavailable, OutcomeUnknown) as error:
+                raise Unavailable(f"The server at {self._base} did not take the whole file.", error.detail) from error
         return cast(MediaJson, calls.answer(reply.status, reply.body))
 
     def steps(self, post_id: int, cursor: str = "") -> tuple[list[StepJson], str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Protocol
 from urllib.parse import urlencode
@@ -15,6 +16,8 @@ from postprober.client.calls import RestCall
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 App = Callable[[Scope, Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]], Awaitable[None]]
+
+_log = logging.getLogger(__name__)
 
 
 class Api(Protocol):
@@ -85,5 +88,8 @@ class Within:
             elif message["type"] == "http.response.body":
                 parts.append(message.get("body", b""))
 
-        await self._app(scope, receive, send)
+        try:
+            await self._app(scope, receive, send)
+        except Exception:  # noqa: BLE001 (it has answered 500 already; whoever serves it logs the rest)
+            _log.exception("a call of a tool broke: %s %s", call.method, call.path)
         return calls.answer(status, b"".join(parts))

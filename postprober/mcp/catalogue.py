@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -13,6 +14,7 @@ import anyio
 
 from postprober.client import ApiRefused, calls
 from postprober.client.shapes import NewPostJson
+from postprober.errors import PostProberError
 from postprober.mcp import arguments as args
 from postprober.mcp import told
 from postprober.mcp.calling import Api
@@ -155,7 +157,10 @@ async def _propose(api: Api, wanted: args.ProposalArguments) -> dict[str, Any]:
         said = f"Post {post_id} is scheduled without asking, as the token allows: {when}."
     else:
         said = f"This was proposed before as post {post_id}, which is {made['post']['status']}; nothing new was made."
-    checked = await api.do(calls.preflight(_as_wished(made["post"]))) if made["is_new"] else None
+    checked = None
+    if made["is_new"]:
+        with suppress(PostProberError):  # it is proposed, whether or not its lengths can be told
+            checked = await api.do(calls.preflight(_as_wished(made["post"])))
     return {
         "said": said,
         "post": told.post(made["post"]),
@@ -196,7 +201,7 @@ async def _retry(api: Api, wanted: args.OfDelivery) -> dict[str, Any]:
     except ApiRefused as error:
         if error.status != FORBIDDEN:
             raise
-        text = "This token may not send anything; a person can send it again on the Monitor page."
+        text = f"{error.message} A person can send it again on the Monitor page."
         raise ApiRefused(text, FORBIDDEN, error.kind, error.problem) from None
     return {"said": "It is sent again; nothing of it was published before.", "delivery": told.delivery(found)}
 

@@ -25,6 +25,7 @@ INSTRUCTIONS = (
     "PostProber publishes to social platforms and proves that strangers see it. You write drafts and propose posts; a person "
     "publishes them. Write times with offset or zone. List before you write, so that nothing is posted twice."
 )
+BROKEN = "Something went wrong here; the log has the details."
 _NUMBER = re.compile(r"postprober://(accounts|posts|reports)/([1-9][0-9]{0,14})")
 _log = logging.getLogger(__name__)
 Context = ServerRequestContext[Any, Any]
@@ -48,6 +49,9 @@ def build(api_of: Callable[[Context], Api]) -> Server[Any]:
             return refusal(_wrong(tool, error))
         except PostProberError as error:
             return refusal(error.message)
+        except Exception:  # noqa: BLE001 (the library would hand its words on to the client)
+            _log.exception("the tool %s broke", tool.name)
+            return refusal(BROKEN)
         said = types.TextContent(type="text", text=json.dumps(answer, ensure_ascii=False))
         return types.CallToolResult(content=[said], structured_content=answer)
 
@@ -80,6 +84,9 @@ def build(api_of: Callable[[Context], Api]) -> Server[Any]:
             found = await _read(api_of(ctx), uri)
         except PostProberError as error:
             raise MCPError(code=types.INVALID_PARAMS, message=error.message) from None
+        except Exception:  # noqa: BLE001 (as above)
+            _log.exception("the resource %s broke", uri[:80])
+            raise MCPError(code=types.INTERNAL_ERROR, message=BROKEN) from None
         text = types.TextResourceContents(
             uri=params.uri, text=json.dumps(found, ensure_ascii=False), mime_type="application/json"
         )

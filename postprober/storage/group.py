@@ -3,7 +3,8 @@
 On SQLite every commit waits for the disk (`synchronous=FULL`), and only one can be under way. Threads therefore take
 turns inside one open transaction, each within its own savepoint; the last one in the queue commits for all. Nobody
 returns before the commit is on disk, so a caller sees no difference: its own block is atomic, and when `write` returns
-it is durable. A block that raises is rolled back alone.
+it is durable. A block that raises is rolled back alone, and its error is raised when the others' commit is done, too: it
+may be an error because of what they wrote, and whoever reads after it must find that.
 """
 
 from __future__ import annotations
@@ -92,18 +93,16 @@ class GroupCommit:
         except BaseException:
             self._turn.release()
             raise
-        kept = False
         try:
             with savepoint(group.connection):
                 yield group.connection
-            kept = True
         finally:
             group.size += 1
             last = self._is_last(group) or not _open(group.connection)
             if last:
                 self._commit(group)
             self._turn.release()
-            if kept and not last:
+            if not last:
                 group.done.wait()
         if group.failure is not None:
             raise group.failure

@@ -27,7 +27,7 @@ from postprober.storage.database import Database
 from postprober.wiring import build_advisor
 from tests.agent.agent_kit import Purse, brief, evidence, model
 
-TEXT = "We have built a bridge of 300 metres in Oslo. Do you know how long it took?"
+TEXT = "We have built a bridge of 300 metres in Oslo. Who builds bridges of wood today?"
 
 
 def test_a_good_answer_is_read_marked_and_paid_for(sandbox: SandboxServer) -> None:
@@ -35,7 +35,7 @@ def test_a_good_answer_is_read_marked_and_paid_for(sandbox: SandboxServer) -> No
     advice = Advisor(model(sandbox.url, purse)).advise(brief(TEXT))
     assert advice.by == "model sandbox-model and rules" and advice.note == ""
     hook = next(s for s in advice.suggestions if s.kind == "hook")
-    assert hook.by == "model sandbox-model" and hook.after[0].startswith("Do you know how long it took?")
+    assert hook.by == "model sandbox-model" and hook.after[0].startswith("Who builds bridges of wood today?")
     assert advice.review.verdict == "appropriate" and "model sandbox-model" in advice.review.by
     (row,) = purse.rows
     assert (row["purpose"], row["outcome"]) == ("advise", "answered")

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -14,6 +15,7 @@ import pytest
 from sqlalchemy import func, select
 
 from postprober.api.app import create_app
+from postprober.cli import remote
 from postprober.client import ApiRefused, RestClient, calls, shapes
 from postprober.errors import BadInput, Unavailable
 from postprober.http import HttpClient, Pools
@@ -211,12 +213,13 @@ def command(
         env=wanted,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
         check=False,
         cwd=tmp_path,
     )
 
 
+@pytest.mark.timeout(400)
 def test_the_commands_do_on_a_server_what_they_do_here(house: House, tmp_path: Path) -> None:
     at = ("--server", house.url)
     listed = command(house, tmp_path, *at, "accounts", "list", "--json")
@@ -301,3 +304,35 @@ def test_what_is_done_where_it_is_installed_says_so(house: House, tmp_path: Path
     done = command(house, tmp_path, "--server", house.url, *args)
     assert done.returncode == 2 and "leave --server out" in done.stderr + done.stdout
     assert not (tmp_path / "nothing").exists()
+
+
+def test_a_large_file_is_never_whole_in_memory(house: House, client: RestClient, tmp_path: Path) -> None:
+    """60 MB behind a picture's head; the server refuses what it is, which shows that all of it came."""
+    path = tmp_path / "film.mp4"
+    with path.open("wb") as file:
+        file.write(b"\0\0\0\x18ftypmp42")
+        file.truncate(60 * 2**20)
+    tracemalloc.start()
+    try:
+        with pytest.raises(ApiRefused) as refused:
+            client.upload(path)
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert refused.value.status == 422 and most < 30 * 2**20, (refused.value, most)
+
+
+def test_a_keyring_that_is_locked_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server without a desktop has the library and no keyring."""
+
+    class Locked:
+        @staticmethod
+        def get_password(*_: str) -> str:
+            raise RuntimeError("No recommended backend was available.")
+
+    monkeypatch.setattr(remote, "_keyring", Locked)
+    monkeypatch.delenv(remote.TOKEN, raising=False)
+    with pytest.raises(BadInput, match=f"set {remote.TOKEN}"):
+        remote.client_for("https://post.example.org")
+    monkeypatch.setenv(remote.TOKEN, "pp_x")
+    remote.client_for("https://post.example.org").close()

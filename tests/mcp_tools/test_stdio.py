@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
+import signal
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -17,6 +20,7 @@ from postprober.storage.tables import sessions
 from tests.mcp_tools.conftest import MODES, Agent, House
 
 ROOT = Path(__file__).resolve().parents[2]
+HELLO = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
 
 
 def story_of(command: list[str], env: dict[str, str], mode: str, story: Any) -> Any:
@@ -63,3 +67,28 @@ def test_this_installation_without_one(house: House) -> None:
     with house.core.db.read() as conn:
         rows = conn.execute(select(sessions).where(sessions.c.kind == "api_token")).all()
     assert len(rows) == 1 and rows[0].revoked_at is not None
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_the_token_ends_also_when_the_client_ends_its_server(house: House, number: signal.Signals) -> None:
+    settings = house.core.settings
+    env = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "POSTPROBER_DATA_DIR": str(settings.data_dir),
+        "POSTPROBER_API_URL": house.url,
+        "POSTPROBER_SANDBOX_PORT": str(settings.sandbox_port),
+    }
+    ask = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": HELLO}
+    command = [sys.executable, "-m", "postprober", "mcp", "--user", "owner@example.org"]
+    with subprocess.Popen(command, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None and process.stdout is not None
+        process.stdin.write(json.dumps(ask) + "\n")
+        process.stdin.flush()
+        assert json.loads(process.stdout.readline())["id"] == 1  # nothing else was printed before
+        process.send_signal(number)
+        assert process.wait(30) == 128 + number
+        assert process.stdout.read() == ""
+    with house.core.db.read() as conn:
+        (row,) = conn.execute(select(sessions).where(sessions.c.kind == "api_token")).all()
+    assert row.revoked_at is not None

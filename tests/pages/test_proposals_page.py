@@ -17,7 +17,7 @@ from postprober.domain.post import PostStatus
 from postprober.services.media import media
 from postprober.services.people import api_tokens, sessions
 from postprober.services.people.sessions import Caller
-from postprober.services.posts import drafts, proposals
+from postprober.services.posts import drafts, posts, proposals
 from postprober.services.posts.posts import NewPost
 from postprober.storage import accounts as account_storage
 from postprober.storage import deliveries, users
@@ -129,3 +129,13 @@ def test_publishing_without_asking_wants_accounts_and_a_limit(owner: House, show
     _press(app, "Create token")
     (token,) = api_tokens.listing(owner.core, acting(owner.core, owner.owner))
     assert (token.limits.accounts, token.limits.ceiling, token.limits.unasked) == (frozenset({account.id}), 3, True)
+
+
+def test_what_the_review_holds_of_a_program_is_read_whole_too(owner: House, show: Show) -> None:
+    """It is no proposal, and its person has not written it either."""
+    x, linkedin = _account(owner, "x"), _account(owner, "linkedin")
+    wish = NewPost(("TODO: write this",), (x.id, linkedin.id), variants={linkedin.id: ("Unread words",)})
+    held = posts.create(owner.core, agent(owner), wish)
+    assert held.status == PostStatus.REVIEW and not held.options.get("proposed")
+    app = show("monitor")
+    assert "Unread words" in everything(app) and any("LinkedIn" in one.value for one in app.caption)

@@ -12,11 +12,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from postprober.clock import ManualClock
+from postprober.domain.access import GRANTABLE
 from postprober.errors import BadInput, Conflict, NotFound
-from postprober.http import HttpClient, Pools
+from postprober.http import HttpClient, Pools, Reply
 from postprober.services.core import Core
 from postprober.services.media import handing_in, media
-from postprober.services.people import sessions
+from postprober.services.people import api_tokens, sessions
+from postprober.services.people.sessions import Caller
+from postprober.storage import users
 from tests.api.rest_kit import png
 from tests.installed import Installation
 from tests.people import acting
@@ -102,3 +105,59 @@ def test_only_so_many_files_are_waited_for(installation: Installation) -> None:
         handing_in.announce(core, owner, f"{number}.png")
     with pytest.raises(Conflict, match="announced already"):
         handing_in.announce(core, owner, "one more.png")
+
+
+def test_files_that_came_are_waited_for_no_more(installation: Installation) -> None:
+    """Whoever sends what they announce may go on."""
+    core, _ = _clocked(installation)
+    owner = acting(core, installation.owner)
+    for number in range(handing_in.MOST_OPEN):
+        made = handing_in.announce(core, owner, f"{number}.png")
+    caller = sessions.by_upload(core, made.secret)
+    assert caller is not None
+    handing_in.take_in(core, caller, io.BytesIO(png()))
+    handing_in.announce(core, owner, "one more.png")
+    with pytest.raises(Conflict, match="announced already"):
+        handing_in.announce(core, owner, "and one more.png")
+
+
+def test_addresses_whose_time_is_over_are_forgotten(installation: Installation) -> None:
+    core, clock = _clocked(installation)
+    owner = acting(core, installation.owner)
+    for _ in range(3):
+        handing_in.announce(core, owner, "cat.png")
+        clock.advance(timedelta(days=2).total_seconds())
+    with core.db.read() as conn:
+        assert conn.exec_driver_sql("SELECT count(*) FROM sessions WHERE kind = 'upload'").scalar_one() == 1
+
+
+def test_an_address_ends_with_the_token_that_asked_for_it(installation: Installation) -> None:
+    core, _ = _clocked(installation)
+    with core.db.read() as conn:
+        owner = users.get(conn, installation.owner)
+    caller = Caller(owner, GRANTABLE, "0", "login")
+    token, secret = api_tokens.create(core, caller, name="agent", scopes=["media:write"], days=1)
+    came = sessions.by_bearer(core, secret)
+    assert came is not None
+    made = handing_in.announce(core, came.actor, "cat.png")
+    assert sessions.by_upload(core, made.secret) is not None
+    api_tokens.remove(core, acting(core, owner), token.id)
+    assert sessions.by_upload(core, made.secret) is None
+
+
+@pytest.mark.parametrize(
+    "ending", ["a%00b.png", "%0d%0aSet-Cookie.png", "%3Cscript%3E.png", "%E2%80%AEgnp.exe", "%2e%2e%2f"]
+)
+def test_the_name_in_an_address_is_made_harmless(installation: Installation, ending: str) -> None:
+    core = installation.core
+
+    class Pool(HttpClient):
+        def read(self, *_args: object, **_named: object) -> Reply:
+            return Reply(200, {}, png(), "r")
+
+    pools = Pools(allow_private=True)
+    odd = replace(core, http=Pool(pools))
+    owner = acting(core, installation.owner)
+    name = media.get(core, owner, handing_in.from_address(odd, owner, f"https://example.org/{ending}")).name
+    assert name and all(sign.isascii() and (sign.isalnum() or sign in "_ .()+-") for sign in name)
+    pools.close()

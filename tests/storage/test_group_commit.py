@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import IntegrityError, OperationalError
 
 from postprober.storage import database, processes
 from postprober.storage.database import Database
@@ -142,3 +142,24 @@ def test_a_lock_that_another_process_holds_is_an_error_that_the_others_know(
     with db.write() as conn:
         processes.set_fact(conn, "name", "let in")
     assert facts(db)["name"] == "let in"
+
+
+def test_who_fails_because_of_another_block_finds_it_afterwards(db: Database) -> None:
+    """Of many that make the same thing, one makes it, and each of the others reads it after its refusal."""
+    with db.write() as conn:
+        conn.exec_driver_sql("CREATE TABLE named (name TEXT UNIQUE)")
+    barrier = threading.Barrier(8)
+
+    def make(turn: int) -> int:
+        barrier.wait(10)
+        try:
+            with db.write() as conn:
+                conn.exec_driver_sql("INSERT INTO named VALUES (?)", (str(turn),))
+        except IntegrityError:
+            with db.read() as conn:
+                return int(conn.exec_driver_sql("SELECT count(*) FROM named WHERE name = ?", (str(turn),)).scalar_one())
+        return 1
+
+    with ThreadPoolExecutor(8) as pool:
+        for turn in range(20):
+            assert list(pool.map(make, [turn] * 8)) == [1] * 8

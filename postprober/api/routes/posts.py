@@ -55,7 +55,10 @@ def create(body: NewPostBody, core: CoreDep, caller: CallerDep, once: OnceDep) -
         wish = _in_time(core, body.wish())
         if body.submit:
             return _answer(201, posts.create(core, caller.actor, wish, mark, named=named))
-        return _answer(201, drafts.save(core, caller.actor, wish, mark, key=named))
+        if named:
+            made_now, is_new = drafts.save_once(core, caller.actor, wish, named, mark)
+            return _answer(201 if is_new else 200, made_now)
+        return _answer(201, drafts.save(core, caller.actor, wish, mark))
 
     return once.answer(body.model_dump_json(), work)
 

@@ -164,7 +164,7 @@ def propose_draft(
     responses=responses(401, 403, 404, 409, 412, 422),
 )
 def withdraw(post_id: PathId, core: CoreDep, caller: CallerDep, if_match: IfMatch = None) -> None:
-    """One that no person has decided about, and that was proposed with the same token."""
+    """One that no person has decided about, and that was proposed by the same person or one of their tokens."""
     require(caller, "posts:propose")
     proposals.withdraw(core, caller.actor, post_id, versions_of(if_match))
 

@@ -6,6 +6,7 @@ whoever runs it sends the file.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import unquote
@@ -20,12 +21,13 @@ from postprober.services.core import Core, Mark, no_mark
 from postprober.services.media import media
 from postprober.services.media.media import Readable
 from postprober.services.people import permits
-from postprober.services.people.sessions import UPLOAD, UPLOAD_PREFIX, Caller
+from postprober.services.people.sessions import KEPT_AFTER_END, UPLOAD, UPLOAD_PREFIX, Caller
 from postprober.storage import users
 
 LIFE = timedelta(minutes=30)
 MOST_OPEN = 50  # addresses of one person that wait for a file; ours
 FETCH_SECONDS = 30.0
+_UNSHOWN = re.compile(r"[^\w .()+-]", re.ASCII)  # a name is shown to people; NUL could not even be stored
 
 
 @dataclass(frozen=True)
@@ -50,18 +52,22 @@ def from_address(core: Core, actor: Actor, url: str, alt: str = "", mark: Mark =
         raise BadInput("This address leads to another one; give the address of the file itself.", field="url")
     if not reply.ok or not reply.body:
         raise BadInput(f"There is no file at this address (status {reply.status}).", field="url")
-    name = unquote(split(url).path.rpartition("/")[2]) or "file"
+    name = _UNSHOWN.sub("_", unquote(split(url).path.rpartition("/")[2])) or "file"
     return media.add_bytes(core, actor, name, reply.body, alt, mark)
 
 
 @permits.needs("media:write")
 def announce(core: Core, actor: Actor, name: str, alt: str = "") -> Handover:
-    """An address for one file, good for half an hour. Raises BadInput or Conflict (too many wait)."""
+    """An address for one file, good for half an hour, or until the token that asked for it is removed. Raises BadInput or
+    Conflict (too many wait)."""
     media.check_alt(alt)
     now = core.clock.now()
     secret, ends = UPLOAD_PREFIX + opaque(), now + LIFE
     with core.db.write() as conn:
-        if len(users.sessions_of(conn, actor.user, UPLOAD, now)) >= MOST_OPEN:
+        users.lock(conn, actor.user)
+        users.forget_sessions(conn, now - KEPT_AFTER_END)
+        waiting = [row for row in users.sessions_of(conn, actor.user, UPLOAD, now) if not row["data"].get("media")]
+        if len(waiting) >= MOST_OPEN:
             raise Conflict(f"{MOST_OPEN} uploads were announced already; send them or wait half an hour.")
         users.add_session(
             conn,
@@ -70,7 +76,7 @@ def announce(core: Core, actor: Actor, name: str, alt: str = "") -> Handover:
             token_hash=keyed_hash(core.settings.secret_key, secret),
             now=now,
             expires_at=ends,
-            data={"name": name[:255], "alt": alt},
+            data={"name": name[:255], "alt": alt, "token": actor.via.id if actor.via.is_token else 0},
         )
     return Handover(secret, ends)
 

@@ -124,7 +124,11 @@ def by_upload(core: Core, secret: str) -> Caller | None:
     if len(secret) > MAX_TOKEN_CHARS or not secret.startswith(UPLOAD_PREFIX):
         return None
     with core.db.read() as conn:
-        row = users.find_session(conn, UPLOAD, _hash(core, secret), core.clock.now())
+        now = core.clock.now()
+        row = users.find_session(conn, UPLOAD, _hash(core, secret), now)
+        token = row["data"].get("token") if row else None
+        if token and users.session_by_id(conn, token, now) is None:
+            return None  # whoever may not come in any more hands in nothing, either
         caller = _caller(conn, row["user_id"], row["id"], UPLOAD) if row else None
     return replace(caller, scopes=caller.scopes & {"media:write"}) if caller else None
 

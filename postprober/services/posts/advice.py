@@ -77,7 +77,7 @@ def ask(core: Core, actor: Actor, post_id: int) -> Advice:
     if holds and drafts.hold_for_review(core, post, made.review.reasons, again):
         return made
     if ends:
-        _waited(core, actor, post, made)
+        _waited(core, post, made)
     if holds or ends:
         with core.db.write() as conn:  # unless it has moved on
             posts.advise(conn, post_id, post.version, made.to_json(), advice_at=again)
@@ -104,14 +104,15 @@ def _as_planned(core: Core, actor: Actor, post: Post, earlier: Advice | None, ma
     return review_gate.held_back(core, actor, made) if post.status == PostStatus.REVIEW else made
 
 
-def _waited(core: Core, actor: Actor, post: Post, made: Advice) -> None:
-    """The model has answered about a post that waited for it. One that passes is planned as its author asked; where
-    that cannot be (it does not pass, its time is over, an account is gone) the author is told."""
+def _waited(core: Core, post: Post, made: Advice) -> None:
+    """The model has answered about a post that waited for it. One that passes is planned as its author asked, whoever asked
+    the model again, so their token neither bounds nor pays for it; where that cannot be (it does not pass, its time is over,
+    an account is gone) the author is told."""
     if not made.review.passes or post.options.get("proposed"):
         _tell(core, post, f"Post {post.id} waits for your review. {' '.join(made.review.reasons)}")
         return
     try:
-        drafts.submit(core, actor, post.id, frozenset({post.version}))
+        drafts.submit(core, permits.actor(core, post.user_id, JOB), post.id, frozenset({post.version}))
     except Conflict:
         return  # somebody else was faster
     except PostProberError as error:

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError, OperationalError
 
-from postprober.domain.actor import Actor
+from postprober.domain.actor import Actor, Door
 from postprober.domain.alert import AlertKind, AlertType
 from postprober.domain.criteria import Criteria
 from postprober.domain.delivery import DeliveryState
@@ -27,6 +27,7 @@ from postprober.services.posts.posts import (
     NewPost,
     check_size,
     columns_of,
+    known_by,
     parts_for,
     passed,
     plan,
@@ -79,6 +80,20 @@ def save(core: Core, actor: Actor, new: NewPost, mark: Mark = no_mark, *, key: s
             if not key or posts.by_draft_key(conn, actor.space, key) is None:
                 raise  # the caller's mark, or an account that went meanwhile
         raise Stale("This draft was saved by another page meanwhile; read it again.") from None
+
+
+@permits.needs("posts:draft")
+def save_once(core: Core, actor: Actor, new: NewPost, named: str, mark: Mark = no_mark) -> tuple[Post, bool]:
+    """The draft under a program's own name for it (`posts.client_key`), and whether it is new: where there is a post with the
+    name, whatever became of it, that is the answer. Raises as `save`."""
+    if (known := known_by(core, actor, named)) is not None:
+        return known, False
+    try:
+        return save(core, actor, new, mark, key=named), True
+    except Stale:  # somebody made it at the same moment
+        if (known := known_by(core, actor, named)) is None:
+            raise
+        return known, False
 
 
 @permits.needs("posts:read")
@@ -164,19 +179,22 @@ def change(
             set_goal(conn, post_id, new, now)
             deliveries.refresh_post(conn, post_id, now)
         else:
+            if advice.waits:  # it is planned when the model is back, and counts for whoever asked for it now
+                token_limits.spend(conn, actor, set(new.account_ids) - set(wish_of(post).account_ids), now)
             _withdraw(core, conn, post, now, by=permits.name_of(conn, actor))
         mark(conn, post_id)
         return posts.get(conn, post_id)
 
 
 def _refuse_token(core: Core, actor: Actor, post: Post, accounts: Collection[int]) -> None:
-    """A token that may only write drafts changes nothing that is planned, and nothing that a person is reading. Raises
-    Forbidden or Conflict."""
+    """A token that may only write drafts changes nothing that is planned, no working copy that a person is about to save
+    into it, and nothing that a person is reading. One for some accounts touches no post of others, whatever it makes of it.
+    Raises Forbidden or Conflict."""
     if not actor.via.is_token:
         return
     with core.db.read() as conn:
-        token_limits.refuse_accounts(conn, actor, accounts, core.clock.now())
-    if post.status not in UNSENT:
+        token_limits.refuse_accounts(conn, actor, {*accounts, *wish_of(post).account_ids}, core.clock.now())
+    if post.status not in UNSENT or edited_by(post) is not None:
         permits.need_of_token(actor, "posts:publish")
     elif post.status == PostStatus.REVIEW and not actor.via.allows("posts:publish"):
         raise Conflict("A person is reading this proposal, so it cannot be changed; cancel it and propose it anew.")
@@ -243,6 +261,8 @@ def submit(
     wish = wish_of(post)
     if wish.at is not None:
         wish = replace(wish, at=check_time(wish.at, core.clock.now()))
+    with core.db.read() as conn:
+        token_limits.refuse_accounts(conn, actor, wish.account_ids, core.clock.now())
     files = media_service.files(core, actor, list(wish.media_ids))
     chosen = passed(core, actor, wish)
     known = review_gate.approval_of(post)
@@ -253,6 +273,12 @@ def submit(
     now = core.clock.now()
     with core.db.write() as conn:
         media_service.refuse_described(conn, actor.space, files)
+        by, unasked = token_limits.planner(conn, actor, now)
+        planned = advice.review.passes or advice.waits  # the latter when the model is back, in the name of nobody new
+        if actor.via.door is not Door.PROGRAM:
+            post = replace(post, options={**post.options, "unasked": unasked if planned else ""})
+        if planned:
+            token_limits.spend(conn, actor, wish.account_ids, now)
         if not advice.review.passes:
             _write(core, conn, post, wish, chosen, status=PostStatus.REVIEW, scheduled_at=wish.at, **told)
         else:
@@ -267,16 +293,14 @@ def submit(
                 scheduled_at=wish.at or now,
                 **told,
             )
-            token_limits.spend(conn, actor, wish.account_ids, now)
             alert_log.close(conn, review_subject(post_id), now)
-            plan_all(core, conn, post_id, chosen, wish, now, by=_planner(conn, actor, post, now))
+            plan_all(core, conn, post_id, chosen, wish, now, by=_as_proposed(by, post))
         mark(conn, post_id)
         return posts.get(conn, post_id)
 
 
-def _planner(conn: Connection, actor: Actor, post: Post, now: datetime) -> str:
+def _as_proposed(by: str, post: Post) -> str:
     """Who plans a post that was kept until now, and who proposed it."""
-    by, _ = token_limits.planner(conn, actor, now)
     proposed = post.options.get("proposed")
     return f"{by}, as {proposed['by']} had proposed" if proposed else by
 
@@ -341,6 +365,7 @@ def delete(core: Core, actor: Actor, post_id: int, versions: Versions = None) ->
         raise Forbidden("This token may delete only what its owner's tokens wrote; ask a person to delete this post.")
     now = core.clock.now()
     with core.db.write() as conn:
+        token_limits.refuse_accounts(conn, actor, wish_of(post).account_ids, now)
         posts.lock(conn, post_id)
         planned = deliveries.of_post(conn, post_id)
         alert_log.close(conn, review_subject(post_id), now)
@@ -400,7 +425,7 @@ def _write(
     if known.digest == review_gate.digest(new):
         written["options"] |= {"approved": known.digest, "approved_by": known.by}
     for kept in ("edits", "drafted", "proposed", "unasked"):
-        if kept in post.options:
+        if post.options.get(kept):
             written["options"][kept] = post.options[kept]
     if proposed is not None:
         written["options"]["proposed"] = proposed

@@ -130,10 +130,7 @@ def receive(core: Core, address: str, headers: Mapping[str, str], body: bytes) -
     if data["mode"] == "propose":
         done = proposals.propose(core, actor, new, key=key)
         return done.post, done.is_new
-    named = posts.client_key(actor, key)
-    if (known := posts.known_by(core, actor, named)) is not None:
-        return known, False
-    return drafts.save(core, actor, new, key=named), True
+    return drafts.save_once(core, actor, new, posts.client_key(actor, key))
 
 
 def rendered(template: str, message: Any) -> str:

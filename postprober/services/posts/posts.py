@@ -243,7 +243,8 @@ def create(core: Core, actor: Actor, new: NewPost, mark: Mark = no_mark, *, name
             token_limits.refuse_accounts(conn, actor, new.account_ids, now)
             by, unasked = token_limits.planner(conn, actor, now)
             columns = columns_of(new, chosen)
-            if unasked:
+            planned = advice.review.passes or advice.waits  # the latter when the model is back
+            if unasked and planned:
                 columns["options"]["unasked"] = unasked
             if named:
                 posts.free_key(conn, actor.space, named)
@@ -257,8 +258,9 @@ def create(core: Core, actor: Actor, new: NewPost, mark: Mark = no_mark, *, name
                 **columns,
                 **review_gate.advice_columns(core, advice),
             )
-            if advice.review.passes:
+            if planned:
                 token_limits.spend(conn, actor, new.account_ids, now)
+            if advice.review.passes:
                 plan_all(core, conn, post_id, chosen, new, now, by=by)
             mark(conn, post_id)
             return posts.get(conn, post_id)

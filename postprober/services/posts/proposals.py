@@ -22,7 +22,7 @@ from postprober.services.people import permits, token_limits
 from postprober.services.posts import drafts, posts, review_gate
 from postprober.services.posts.drafts import Versions
 from postprober.services.posts.posts import NewPost, client_key
-from postprober.storage import alert_log
+from postprober.storage import alert_log, users
 from postprober.storage import posts as post_storage
 from postprober.storage.records import Post
 
@@ -43,8 +43,7 @@ def propose(core: Core, actor: Actor, new: NewPost, mark: Mark = no_mark, *, key
     """Keep a post for a person to decide about; where the token may publish without asking and the review passes it, it
     is planned at once. `key`: the caller's own name for it; the same proposal, or the same key, is one post for ever.
 
-    Raises PreflightFailed, BadInput, NotFound, Forbidden or Conflict (the key names another text); then nothing was
-    written.
+    Raises PreflightFailed, BadInput, NotFound, Forbidden or Conflict (too many wait); then nothing was written.
     """
     named = client_key(actor, key) if key else _key_of(actor, new)
     if (known := posts.known_by(core, actor, named)) is not None:
@@ -106,6 +105,7 @@ def propose_draft(core: Core, actor: Actor, post_id: int, versions: Versions = N
         advice = replace(advice, review=review_gate.as_proposed(advice.review, by), waits=False)
         media_service.refuse_described(conn, actor.space, files)
         token_limits.refuse_accounts(conn, actor, wish.account_ids, now)
+        users.lock(conn, actor.space)
         _refuse_flood(conn, actor)
         told = review_gate.advice_columns(core, advice, post.ai_suggestions)
         drafts.put_in_review(core, conn, post, wish, chosen, _told(actor, by), **told)

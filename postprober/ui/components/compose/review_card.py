@@ -21,8 +21,8 @@ WRITE = "posts:approve"
 
 
 def _what_readers_get(visit: Visit, post: Post) -> None:
-    """Where and when it goes, texts of single accounts, and the files with their descriptions: who approves a proposal has
-    not written it."""
+    """Where and when it goes, texts of single accounts, and the files with their descriptions: who approves it may not
+    have written it, whether it was proposed or the review holds what a program wanted to publish."""
     wish = drafts.wish_of(post)
     linked = {one.id: one for one in accounts.listing(visit.core, visit.actor)}
     names = {
@@ -55,8 +55,7 @@ def draw(visit: Visit, post: Post) -> None:
     if said is not None:
         st.html(review_html(said.review))
         intended.draw(visit, post.id, said.review)
-    if post.options.get("proposed"):
-        _what_readers_get(visit, post)
+    _what_readers_get(visit, post)
     st.caption(
         "Nothing is scheduled before you decide. If you approve it, it is published as it is; otherwise it becomes a draft again."
     )

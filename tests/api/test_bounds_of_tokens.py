@@ -1,0 +1,192 @@
+"""Where a token ends: its accounts, its day's number, and what a person has planned or is writing."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from postprober.agent.advisor import Advisor
+from postprober.agent.brief import Brief
+from postprober.agent.language_model import NoAnswer, Turn
+from postprober.agent.model_answers import AdviceAnswer, ReviewAnswer
+from postprober.api import middleware
+from postprober.domain.actor import Actor
+from postprober.domain.advice import Advice
+from postprober.domain.post import PostStatus
+from postprober.errors import Forbidden
+from postprober.services.core import Core
+from postprober.services.people import sessions
+from postprober.services.posts import advice, drafts, editing, posts, proposals, review_gate
+from postprober.services.posts.posts import NewPost
+from postprober.storage import posts as store
+from tests.agent.agent_kit import Scripted
+from tests.api.rest_kit import is_problem
+from tests.api.test_proposals import AGENT, World, world
+from tests.people import acting
+
+__all__ = ["world"]
+FULL = (*AGENT, "posts:publish")
+
+
+def later(world: World) -> str:
+    return (world.rest.clock.now() + timedelta(days=1)).isoformat()
+
+
+def planned_by_owner(world: World, account_id: int) -> int:
+    made = world.rest.draft("owner", account_ids=[account_id], submit=True, scheduled_at=later(world))
+    return int(made["id"])
+
+
+def test_a_token_for_some_accounts_changes_and_deletes_no_post_of_others(world: World) -> None:
+    """Not by naming its own account in place of the other, and not by deleting the whole post."""
+    bound = world.agent(*FULL, accounts=[world.account.id])
+    planned = planned_by_owner(world, world.other.id)
+    body = {"content": "Mine now", "account_ids": [world.account.id], "scheduled_at": later(world)}
+    assert is_problem(world.rest.ask("PUT", f"/api/posts/{planned}", bound, json=body, headers={"If-Match": "*"}), 403)
+    assert is_problem(world.rest.ask("DELETE", f"/api/posts/{planned}", bound), 403)
+    (delivery,) = world.rest.deliveries(planned)
+    assert (delivery.account_id, delivery.state.value) == (world.other.id, "scheduled")
+    draft = world.rest.draft("owner", account_ids=[world.other.id])["id"]
+    assert is_problem(world.rest.ask("PUT", f"/api/posts/{draft}", bound, json=body, headers={"If-Match": "*"}), 403)
+    assert is_problem(world.rest.ask("DELETE", f"/api/posts/{draft}", bound), 403)
+    held = world.rest.draft("owner", account_ids=[world.other.id], content="TODO: write this")["id"]
+    assert is_problem(world.rest.ask("POST", f"/api/posts/{held}/submit", bound), 403)
+    assert world.rest.ask("GET", f"/api/posts/{held}", "owner").json()["status"] == "draft"
+    own = planned_by_owner(world, world.account.id)  # the control: the account that it is for
+    assert world.rest.ask("PUT", f"/api/posts/{own}", bound, json=body, headers={"If-Match": "*"}).status_code == 200
+    assert world.rest.ask("DELETE", f"/api/posts/{own}", bound).status_code == 204
+
+
+def test_a_draft_that_is_published_without_asking_says_so_too(world: World) -> None:
+    agent = world.agent(*FULL, unasked=True, accounts=[world.account.id], ceiling=5)
+    draft = world.rest.draft(agent, content="A draft", account_ids=[world.account.id])["id"]
+    done = world.rest.ask("POST", f"/api/posts/{draft}/propose", agent).json()["post"]
+    assert (done["status"], done["published_unasked_by"]) == ("scheduled", agent)
+    asked = world.rest.draft("owner", content="Mine", account_ids=[world.account.id])["id"]
+    assert world.rest.ask("POST", f"/api/posts/{asked}/submit", "owner").json()["published_unasked_by"] == ""
+
+
+def test_a_working_copy_is_changed_by_no_token_that_may_only_draft(world: World) -> None:
+    """What a person is about to save into a planned post."""
+    planned = planned_by_owner(world, world.account.id)
+    owner = acting(world.rest.core, world.rest.installation.owner)
+    copy = editing.begin(world.rest.core, owner, planned, "page-1")
+    body = {"content": "Words of a program", "account_ids": [world.account.id], "scheduled_at": later(world)}
+    refused = world.rest.ask("PUT", f"/api/posts/{copy.id}", world.agent(), json=body, headers={"If-Match": "*"})
+    assert is_problem(refused, 403) and "posts:publish" in refused.text
+    full = world.agent(*FULL)
+    assert world.rest.ask("PUT", f"/api/posts/{copy.id}", full, json=body, headers={"If-Match": "*"}).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/api/hooks/hk_{}", "/api/media/uploads/up_{}"])
+def test_an_address_that_is_a_permission_is_in_no_log(world: World, path: str) -> None:
+    secret = "Zx9" * 12
+    out = io.StringIO()
+    known = logging.getLogger("postprober.requests")
+    before = (list(known.handlers), known.level, known.propagate)
+    middleware.log_to(out)
+    try:
+        world.rest.ask("GET", path.format(secret), "owner")
+        world.rest.ask("POST", path.format(secret), "owner", json={})
+    finally:
+        known.handlers, known.propagate = before[0], before[2]
+        known.setLevel(before[1])
+    lines = [json.loads(line) for line in out.getvalue().splitlines()]
+    assert len(lines) == 2 and all(line["path"].startswith(path.partition("{")[0][:-3]) for line in lines)
+    assert secret not in out.getvalue()
+
+
+@dataclass
+class _Model(Scripted):
+    """A model that cannot be asked until it is back."""
+
+    away: bool = True
+
+    def review(self, brief: Brief, turn: Turn | None = None) -> ReviewAnswer:
+        if self.away:
+            raise NoAnswer("It is away.", "away")
+        return self.reviewed
+
+    def advise(self, brief: Brief, turn: Turn | None = None) -> AdviceAnswer:
+        return AdviceAnswer(review=self.review(brief), rewrites=[])
+
+
+def _token(core: Core, world: World, **limits: Any) -> Actor:
+    caller = sessions.by_bearer(core, world.rest.tokens[world.agent(*FULL, **limits)])
+    assert caller is not None
+    return caller.actor
+
+
+def test_what_waits_for_the_model_counts_for_the_ceiling_of_its_day(world: World) -> None:
+    """Else a token plans as many as it likes while the model is away."""
+    model = _Model()
+    core = replace(world.rest.core, advisor=Advisor(model))
+    owner = acting(core, world.rest.installation.owner)
+    review_gate.wait_for_model(core, owner, True)
+    at = world.rest.clock.now() + timedelta(days=1)
+    agent = _token(core, world, ceiling=1, unasked=True, accounts=[world.account.id])
+    first = proposals.propose(core, agent, NewPost(("One",), (world.account.id,), at=at)).post
+    assert first.status == PostStatus.REVIEW and Advice.from_json(first.ai_suggestions).waits  # type: ignore[union-attr]
+    with pytest.raises(Forbidden, match="1 times a day"):
+        proposals.propose(core, agent, NewPost(("Two",), (world.account.id,), at=at))
+    with core.db.read() as conn:
+        assert len(store.in_status(conn, owner.space, (PostStatus.REVIEW,), 10)) == 1
+    model.away = False
+    advice.ask(core, agent, first.id)
+    planned = drafts.get(core, owner, first.id)
+    assert planned.status == PostStatus.SCHEDULED and planned.options["unasked"]
+
+
+def test_whoever_asks_the_model_again_neither_bounds_nor_pays_for_a_post_that_waited(world: World) -> None:
+    model = _Model()
+    core = replace(world.rest.core, advisor=Advisor(model))
+    owner = acting(core, world.rest.installation.owner)
+    review_gate.wait_for_model(core, owner, True)
+    at = world.rest.clock.now() + timedelta(days=1)
+    post = posts.create(core, owner, NewPost(("Mine",), (world.account.id,), at=at))
+    assert post.status == PostStatus.REVIEW
+    model.away = False
+    advice.ask(core, _token(core, world, accounts=[world.other.id], ceiling=1), post.id)
+    assert drafts.get(core, owner, post.id).status == PostStatus.SCHEDULED
+
+
+def test_what_a_person_approves_is_not_called_published_without_asking(world: World) -> None:
+    agent = world.agent(*FULL, unasked=True, accounts=[world.account.id], ceiling=5)
+    held = world.propose(agent, "TODO: write this").json()
+    assert held["waits_for_a_person"] and held["post"]["published_unasked_by"] == ""
+    world.approve(held["post"]["id"])
+    told = world.rest.ask("GET", f"/api/posts/{held['post']['id']}", "owner").json()
+    assert (told["status"], told["published_unasked_by"]) == ("scheduled", "")
+
+
+@pytest.mark.parametrize(
+    ("path", "submit"),
+    [("/api/posts", {"submit": True}), ("/api/posts", {}), ("/api/posts/propose", {})],
+    ids=["published", "drafted", "proposed"],
+)
+def test_of_many_at_the_same_moment_with_one_key_all_get_the_one_post(
+    world: World, path: str, submit: dict[str, bool]
+) -> None:
+    agent = world.agent(*FULL)
+    body = {"content": "Same", "account_ids": [world.account.id], "key": "race", **submit}
+    barrier = threading.Barrier(6)
+
+    def one(_: int) -> tuple[int, int]:
+        barrier.wait(10)
+        reply = world.rest.ask("POST", path, agent, json=body)
+        told = reply.json()
+        return reply.status_code, told.get("post", told).get("id")
+
+    with ThreadPoolExecutor(6) as pool:
+        found = list(pool.map(one, range(6)))
+    assert {status for status, _ in found} <= {200, 201} and len({post for _, post in found}) == 1, found
+    with world.rest.core.db.read() as conn:
+        assert conn.exec_driver_sql("SELECT count(*) FROM posts").scalar_one() == 1
