@@ -33,6 +33,8 @@ _NAME = re.compile(
     r"|\W{0,3}[\u3040-\u30ff\u4e00-\u9fff]{1,6}(?:さん|くん|ちゃん|先輩|部長)\s?[、,:：へ]?"
     r"|\W{0,3}(?:[小老阿][\u4e00-\u9fff]{1,2}|[\u4e00-\u9fff]{1,3}(?:总|姐|哥|老师|经理))\s?[，,:：]?"
 )
+# "Dogs, cats, rabbits: …" names many.
+_LIST = re.compile(r"\W{0,3}\w{1,20}, \w{1,20}(?:, | (?:and|und|et|y|e|en|i|ve|и|та|och) )\w{1,20}\s?[:–—]")
 _HEAD_ENDS = re.compile(r"\s{0,2}[!:：–—,，-]")
 _NAMED_LATER = re.compile(
     rf"[,:] {_MANY}[{_CAPITAL}][\w'’-]{{1,15}}[,:]|[!?]{{2}}\s{{0,2}}$|\b[{_CAPITAL}]\w{{1,15}}['’](?:ye|ya|e|a|nin|nın)\b"
@@ -68,16 +70,15 @@ def _named(piece: str, *, latin: bool = False) -> bool:
     match = _NAME.match(piece)
     if match is None or (latin and not re.search(f"[{_CAPITAL}]", match[0])):
         return False
+    if _LIST.match(piece):
+        return False
     behind = piece[match.end() : match.end() + 1]
     return bool(behind) and not (latin and behind.isupper())
 
 
 def _headed(piece: str) -> bool:
     folded = fold(piece)
-    for start, end in _HEADS.find(folded, _words(folded)):
-        if start < 4 and _HEAD_ENDS.match(folded, end):
-            return True
-    return False
+    return any(start < 4 and _HEAD_ENDS.match(folded, end) for start, end in _HEADS.find(folded, _words(folded)))
 
 
 def _words(folded: str) -> list[tuple[int, str]]:

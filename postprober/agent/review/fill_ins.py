@@ -8,7 +8,10 @@ from collections.abc import Iterator
 from postprober.agent.phrases import Phrases, fold, words_of
 from postprober.agent.review.reading import ReviewedText
 from postprober.agent.review.templates import is_slot
+from postprober.agent.words import read
 
+_SAMPLES = Phrases.listed("sample_texts")
+_SAMPLE_ENDS = re.compile(r"[^.!?\n。！？]{0,40}(?:[.!?\n。！？]|$)")
 _INSERTS = Phrases.listed("insert_verbs")
 # Names of samples, as people write them who forgot to write a name
 _NO_NAMES = re.compile(
@@ -36,43 +39,7 @@ _CIRCLES = re.compile(
 _ASKED = re.compile(
     r"※\s?(?:要確認|確認中|仮|未定稿|要修正|要差し替え|あとで|後で)|[(（](?:※?要確認|※?要修正|※?仮|待核实|待确认|待补|待补充|待定稿)[)）]"
 )
-# Terms of the trade: in a sentence they are spoken of; alone they were left in.
-_TERMS = frozenset(
-    map(
-        fold,
-        (
-            "dummy text",
-            "sample text",
-            "placeholder text",
-            "sample post",
-            "blindtext",
-            "mustertext",
-            "beispieltext",
-            "platzhaltertext",
-            "faux texte",
-            "texto de ejemplo",
-            "texto de relleno",
-            "testo segnaposto",
-            "texto de exemplo",
-            "voorbeeldtekst",
-            "opvultekst",
-            "tekst zastępczy",
-            "przykładowy tekst",
-            "örnek metin",
-            "текст-заглушка",
-            "текст рыба",
-            "نص تجريبي",
-            "טקסט לדוגמה",
-            "exempeltext",
-            "ダミーテキスト",
-            "サンプルテキスト",
-            "占位文字",
-            "示例文字",
-            "образец текста",
-            "зразок тексту",
-        ),
-    )
-)
+_TERMS = frozenset(map(fold, read("draft_terms")))
 _OF_NAMES = re.compile(
     r"(?i)\b(?:wer ist|wer war|heißen|hießen|muster(?:ausweis|name)\w{0,3}|beispielname\w{0,3}|platzhaltername\w{0,3})\b"
 )
@@ -97,6 +64,9 @@ def find(reading: ReviewedText) -> Iterator[str]:
     if reading.talks_code:
         return
     text, narrow = reading.text, reading.narrow
+    for start, end in reading.said(_SAMPLES):
+        if _left_in(text, start, end):
+            yield text[start:end]
     for pattern in (_NO_NAMES, _CAPITALS, _ADDED, _TK, _CIRCLES, _ASKED):
         for match in pattern.finditer(narrow):
             if (
@@ -113,6 +83,17 @@ def find(reading: ReviewedText) -> Iterator[str]:
             and text[max(0, match.start() - 1) : match.start()] != "*"
         ):
             yield match[0]
+
+
+def _left_in(text: str, start: int, end: int) -> bool:
+    """Whether the sentence is nothing but what the tool wrote; within one of its own it is spoken of."""
+    before = text[:start].rstrip(" \"'*•-")
+    begins = (
+        before[-1:] in ("", "\n") or before[-1:] in ".!?:。！？…)" or not (before[-1].isalnum() or before[-1] in ",;")
+    )
+    behind = _SAMPLE_ENDS.match(text, end)
+    alone = behind is not None and "," not in behind[0][:40]
+    return alone and (begins or (text[start].isupper() and not text[end : end + 2].strip(" .!\n")))
 
 
 def _orders(inner: str) -> bool:

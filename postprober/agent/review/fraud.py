@@ -24,6 +24,9 @@ _COINS = Phrases.listed("fraud_coins")
 _DOUBLES = Phrases.listed("fraud_doubles")
 _VOUCHERS = Phrases.listed("fraud_vouchers")
 _FEES = Phrases.listed("fraud_fees")
+_AMOUNT = re.compile(
+    r"(?i)[£$€₺₴₪¥]\s?\d|\d\s?(?:[£$€₺₴₪¥]|eur\b|euros?\b|tl\b|zł|kr\b|руб|грн|円|元|ريال|درهم|دينار|ليرة|شيكل|ש\"ח|ש״ח|chf\b|usd\b|r\$)"
+)
 _SHOPPING = re.compile(r"(?i)\b(?:free|easy|\d{1,3}[- ]days?) returns\b|\breturns (?:policy|within|are free)\b")
 _SEND = re.compile(
     r"(?i)\bsend (?:me|us) [^.!?\n]{0,40}(?:btc|bitcoins?|eth|usdt|crypto|gift cards?)\b"
@@ -81,7 +84,8 @@ def _together(reading: ReviewedText) -> Iterator[str]:
         start, end = next(_VOUCHERS.find(folded, reading.words))
         if not reading.in_quotes(start):
             yield text[start:end]
-    if linked and reading.has(_PARCELS) and reading.has(_PAYS):
+    asked = reading.has(_CONFIDENTIAL) or _AMOUNT.search(text)
+    if linked and asked and reading.has(_PARCELS) and reading.has(_PAYS):
         start, end = next(_PARCELS.find(folded, reading.words))
         if not reading.in_quotes(start):
             yield text[start:end]

@@ -57,9 +57,9 @@ def find(reading: ReviewedText) -> Iterator[Found]:
     for pattern in (_HTML, _ENTITY, _MARKDOWN, _BBCODE, _ESCAPED, _FENCE):
         for match in pattern.finditer(text):
             inside_link = pattern is _ENTITY and any(start <= match.start() < end for start, end in reading.links)
-            if pattern is _HTML or pattern is _ENTITY:
-                if _SPOKEN_BEFORE.search(text[: match.start()][-14:]) and _SPOKEN_BEHIND.match(text, match.end()):
-                    continue  # "use <b> when it matters"
+            spoken = _SPOKEN_BEFORE.search(text[: match.start()][-14:]) and _SPOKEN_BEHIND.match(text, match.end())
+            if spoken and pattern in (_HTML, _ENTITY):
+                continue  # "use <b> when it matters"
             if not (reading.talks_code or inside_link or (pattern is not _FENCE and reading.in_code(match.start()))):
                 yield Found("markup", shown(match[0]), MARKUP)
                 break

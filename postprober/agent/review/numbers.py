@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 from postprober.agent.phrases import Phrases
 from postprober.agent.review.reading import Found, ReviewedText, masked
+from postprober.agent.words import read
 
 # Not within a word: one in 1,500 commit hashes and UUIDs has such a number inside.
 _DIGITS = re.compile(r"(?<![\w#/.=-])(?:\d[ -]?){12,18}\d(?![\w-])")
@@ -30,12 +31,7 @@ _ISSUERS = (
 )
 _PAID = Phrases.listed("pay_words")
 _TEST_TALK = Phrases.listed("test_talk")
-# Published for trying out: docs.stripe.com/testing, developer.paypal.com "Card testing", docs.adyen.com "Test card numbers".
-_PUBLISHED = frozenset(
-    "4242424242424242 4000056655665556 4111111111111111 4012888888881881 5555555555554444 5105105105105100 2223003122003222"
-    " 5200828282828210 378282246310005 371449635398431 6011111111111117 6011000990139424 3056930009020004 36227206271667"
-    " 3566002020360505 6200000000000005 4000000000000002 4917610000000000 4000000000003220 30569309025904".split()
-)
+_PUBLISHED = frozenset(read("test_cards"))
 _PRINTED = re.compile(r"\d{4}([ -])\d{4}\1\d{4}\1\d{1,4}(?:\1\d{1,3})?|\d{4}([ -])\d{6}\2\d{4,5}")
 # Numbers of persons with a check of their own, and what they are called, without which the shorter ones are anything.
 _PRIVATE = re.compile(

@@ -14,7 +14,7 @@ from postprober.agent.words import any_of, by_language, read
 PLACEHOLDER = "looks like a placeholder"
 
 _VERBS = Phrases.listed("slot_verbs")
-_PHRASES = Phrases.listed("placeholders", "sample_texts")
+_PHRASES = Phrases.listed("placeholders")
 _HOSTS = frozenset(read("placeholder_hosts"))
 _ELSEWHERE = re.compile(r"\bbio\b|profil|comment|kommentar|البايو|ביו|コメント|プロフ|评论|简介", re.IGNORECASE)
 _BRACKETS = re.compile(

@@ -56,7 +56,6 @@ _TEMPLATES = re.compile(
 _FURTHER = re.compile(
     r"##\w(?:[\w .-]{0,28}\w)?##|%%[^\W\d](?:[\w .-]{0,28}\w)?%%|%%=[^\n%]{1,60}=%%|%%\[[^\n%]{1,60}\]%%|=\?\w{2,30}\?=(?!\w)"
     r"|(?<![\w%])%[^\W\d]\w{1,24}(?:[.-]\w{1,24}){1,3}%|%\(\w{1,30}\)[sd]|<<\s?[^\W\d][\w .-]{1,30}\s?>>"
-    r"|«\s?[^\W\d][\w.-]{1,24}\s?»\s{0,2}«\s?[^\W\d][\w.-]{1,24}\s?»"
     r"|\[\w{3,20},\s?fallback=[^\]\n]{0,40}\]|\{ ?MERGEFIELD [^{}\n]{1,60}\}|\{\w{1,20}, ?(?:plural|select), ?[^\n]{1,60}"
     r"|</?mj-[a-z-]{2,20}\b|<#(?:if|else|list|assign)\b|\{/?#?(?:if|each|unless|foreach)(?: [^{}\n]{1,60})?\}|&\[\w{2,30}\]&"
     r"|\[/?(?:vc_|et_pb_|fusion_|elementor-|wpforms|contact-form)[\w -]{0,30}(?: [^\[\]\n]{0,120})?\]"
@@ -70,6 +69,7 @@ _SPUN = re.compile(r"\{[^{}|\n]{0,40}(?:\|[^{}|\n]{0,40}){1,12}\}|\[\[[^\[\]|\n]
 # One sign on both sides is decoration, too ("~NEW~", a topic between hashes), so the word must be one that is merged.
 _SIGNED = re.compile(r"(?<![\w~#@*&|])([~#@&|*])([^\W\d][\w ]{1,28}\w)\1(?![\w~#@*])")
 _CAMEL = re.compile(r"[A-Z][a-z]{2,12}[A-Z][a-z]{2,12}|[A-Z]{2,14}(?:_[A-Z]{2,14}){1,3}")
+_TWO_GUILLEMETS = re.compile(r"«\s?([^\W\d][\w.-]{1,24})\s?»\s{0,2}«\s?([^\W\d][\w.-]{1,24})\s?»")
 _ONE_GUILLEMET = re.compile(r"«([^\W\d]\w{1,24})»")
 _BRACES = re.compile(r"(?<![\\$\w{^_}])\{([^\W\d_][\w .-]{1,30}|0)\}(?!\})")
 _EMOTES = frozenset(("hug", "hugs", "kiss", "kisses", "sigh", "smile", "wink"))
@@ -130,6 +130,9 @@ def find(reading: ReviewedText) -> Iterator[Found]:
         merged = _CAMEL.fullmatch(match[2]) or (match[2][0].isupper() and is_slot(fold(match[2]).replace("_", " ")))
         if merged and not talks and not reading.in_code(match.start()):
             yield _template(text[match.start() : match.end()])
+    for match in _TWO_GUILLEMETS.finditer(text):
+        if any(is_slot(fold(word).replace("_", " ")) for word in match.groups()) and not talks:
+            yield _template(match[0])
     for match in _ONE_GUILLEMET.finditer(text):
         greeted = _GREETED.search(text[max(0, match.start() - 24) : match.start()])
         if greeted and is_slot(fold(match[1]).replace("_", " ")) and not talks:

@@ -15,12 +15,8 @@ _ROW = re.compile(
 )
 _COUNTS = frozenset((12, 15, 18, 21, 24))
 _WALLETS = Phrases.listed("wallet_words")
-# Words of sentences in the languages that write with these letters: a row of such words is one, and no phrase of a wallet.
-_OF_SENTENCES = frozenset(fold(word) for word in read("doubled")) | frozenset(
-    "and the for with that this our are was have has not but you your from they them who when will would der die das und mit wir"
-    " los las por para con que del una les des pour dans sur avec nous vous est gli per che non sono nel della alla uno com mais sem"
-    " het een van voor met niet ook zijn wij bir ile ama jest nie sie den det som och att inte".split()
-)
+# A row of these is a sentence, and no phrase of a wallet.
+_OF_SENTENCES = frozenset(fold(word) for name in ("doubled", "of_sentences") for word in read(name))
 
 
 def find(reading: ReviewedText) -> Iterator[str]:
