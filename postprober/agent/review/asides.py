@@ -20,15 +20,16 @@ _SENTENCE = re.compile(r"(?:^|(?<=\n)|(?<=[.!?。！？] ))\s{0,2}([^.!?\n]{6,16
 _CAPITAL = "A-ZÀ-ÖØ-ÞĀČĎĘĚĞİŁŃŇŘŚŞŠŤŮŹŻŽĆĄА-ЯЁІЇЄҐ"
 # Not the names of one person: whom posts speak to.
 _MANY = (
-    r"(?!(?i:parents|eltern|padres|genitori|pais|ouders|rodzic|residents|anwohner|visitors|besucher|members|mitglieder|leden|soci|kund"
-    r"|customers|clienti|all|alle|everyone|fans|drivers|readers|students|teachers|volunteers|helfer|vecin|moradores|mieszka|passengers"
-    r"|hi|hey|hello|folks|friends|guys|ciao|hola|amig|gente|chicos|ragazz|amici|привет|друзья|друзі|привіт|hej|hallo|hoi|salut|bonjour"
-    r"|cześć|merhaba|olá|oi|pessoal|arkadaşlar|родители|батьки|жители|sorry|yes|no|ja|nein|oui|non|please|bitte|and|und|but|aber|so|ok"
-    r"|now|today|heute|well|reminder|achtung|attention|tickets|monday|tuesday|wednesday|thursday|friday|saturday|sunday|kids|kinder"
-    r"|mum|dad|mama|papa|santa|dear|liebe)\w{0,6}\b)"
+    r"(?!(?i:(?:parents|eltern|padres|genitori|ouders|rodzic|residents|anwohner|visitors|besucher|members|mitglieder|leden|kund|customers"
+    r"|clienti|drivers|readers|students|teachers|volunteers|helfer|vecin|moradores|mieszka|passengers|folks|friends|guys|amig|chicos"
+    r"|ragazz|amici|друзья|друзі|arkadaşlar|родители|батьки|жители|reminder|tickets)\w{0,6}"
+    r"|pais|soci|all|alle|everyone|fans|hi|hey|hello|ciao|hola|gente|привет|привіт|hej|hallo|hoi|salut|bonjour|cześć|merhaba|olá|oi|pessoal"
+    r"|sorry|yes|no|ja|nein|oui|non|please|bitte|and|und|but|aber|so|ok|now|today|heute|well|achtung|attention|kids|kinder|mum|dad|mama"
+    r"|papa|santa|dear|liebe|monday|tuesday|wednesday|thursday|friday|saturday|sunday)\b)"
 )
 _NAME = re.compile(
     rf"\W{{0,3}}{_MANY}@?[{_CAPITAL}][\w'’-]{{1,15}}(?: [{_CAPITAL}]\.?)?\s?[,:–—-]\s?"
+    rf"|\W{{0,3}}@[{_CAPITAL}a-z][\w'’.-]{{1,20}}\s"
     r"|\W{0,3}[\u0590-\u05ff\u0600-\u06ff]{2,12}\s?[,:،]\s?"
     r"|\W{0,3}[\u3040-\u30ff\u4e00-\u9fff]{1,6}(?:さん|くん|ちゃん|先輩|部長)\s?[、,:：へ]?"
     r"|\W{0,3}(?:[小老阿][\u4e00-\u9fff]{1,2}|[\u4e00-\u9fff]{1,3}(?:总|姐|哥|老师|经理))\s?[，,:：]?"

@@ -34,7 +34,7 @@ _TK = re.compile(
 )
 # Circles, crosses and squares for letters or figures, as Japanese and Chinese drafts have them, before what they count
 _CIRCLES = re.compile(
-    r"[〇○◯●△▲□■×✕Xx*＊]{2,}(?=(?:円|時|分|名様|名|人|年|月|日|%|個|件|回|歳|階|号|元|块|点|岁|层|楼|号|折|㎡|店舗))"
+    r"[〇○◯●△▲□■×✕Xx*＊]{2,8}(?=(?:円|時|分|名様|名|人|年|月|日|%|個|件|回|歳|階|号|元|块|点|岁|层|楼|号|折|㎡|店舗))"
 )
 _ASKED = re.compile(
     r"※\s?(?:要確認|確認中|仮|未定稿|要修正|要差し替え|あとで|後で)|[(（](?:※?要確認|※?要修正|※?仮|待核实|待确认|待补|待补充|待定稿)[)）]"

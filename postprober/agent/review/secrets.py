@@ -108,7 +108,7 @@ _LINKING = re.compile(
 _VALUE = re.compile(r"[\"'`“„«「]?([^\s\"'`“”„«»「」,;、，。（）()<>]{3,60})")
 _BESIDE = re.compile(r"\s{1,2}[\"'`“„«]?([^\s\"'`“”„«»,;()<>]{6,60})")
 _NUMBER = re.compile(
-    r"[^\d\n.!?]{0,40}?(?<![a-z\d])(\d{3}[ -]?\d{3}|\d{4,8}|(?=[a-z\d*#]{0,7}\d[a-z\d*#]{0,6}\d)[a-z\d*#]{4,8})(?![a-z\d])"
+    r"[^\d\n.!?]{0,40}?(?<![a-zа-я\d])(\d{3}[ -]?\d{3}|\d{4,8}|(?=[a-zа-я\d*#]{0,7}\d[a-zа-я\d*#]{0,6}\d)[a-zа-я\d*#]{4,8})(?![a-zа-я\d])"
 )
 _PIN = re.compile(
     r"\b(?:PIN|Pin)\b(?:[ -]?(?:Code|code))?(?:\s{0,2}[:=]\s{0,2}|\s(?:is|ist|est|es|é|è|lautet|to)\s"
@@ -297,7 +297,7 @@ def _codes(reading: ReviewedText) -> Iterator[Found]:
             if number and len(number[1]) > 5 and indian.match(folded, start):
                 continue
             if number and not reading.in_quotes(number.start(1)):
-                digits = re.sub(r"[^\da-z*#]", "", number[1])
+                digits = re.sub(r"[^\da-zа-я*#]", "", number[1])
                 if digits not in _COMMON and not (digits.isdigit() and int(digits) in _YEARS):
                     yield Found("secret", masked(digits), f"looks like {name}; take it out", flagged=True)
     for pattern, name in ((_PIN, "a PIN"), (_CVV, "a card's security code")):
