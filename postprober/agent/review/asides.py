@@ -11,8 +11,11 @@ from collections.abc import Iterator
 
 from postprober.agent.phrases import Phrases, fold
 from postprober.agent.review.reading import ReviewedText
+from postprober.agent.review.sentences import sentences
 
 _WORDS = Phrases.listed("aside_words")
+_BEFORE = Phrases.listed("before_publishing")
+_SETTLE = Phrases.listed("to_settle")
 _HEADS = Phrases.listed("aside_heads")
 _BRACKETS = re.compile(r"\[([^\[\]\n]{4,160})\]|\(([^()\n]{4,160})\)|（([^（）\n]{4,160})）|【([^【】\n]{4,160})】")
 _BEHIND = re.compile(r"(?:(?:^|\s)(?://|--|>>|\*{2,3})|\s[–—-]|(?:^|\n)\s{0,3}/)\s{1,2}([^\n]{6,160})")
@@ -36,6 +39,21 @@ _NAME = re.compile(
 )
 # "Dogs, cats, rabbits: …" names many.
 _LIST = re.compile(r"\W{0,3}\w{1,20}, \w{1,20}(?:, | (?:and|und|et|y|e|en|i|ve|и|та|och) )\w{1,20}\s?[:–—]")
+_SHORT = 110  # ours: who tells readers how a paper works takes a longer sentence
+# "Price: ask Julie" in the infinitive, in which nobody speaks to readers, with the name of one person
+_WITH = re.compile(
+    r"(?<!\w)(?:(?i:à (?:confirmer|valider|voir|vérifier) (?:avec|par)|(?:noch |nog )?(?:abzuklären|abklären|abstimmen|klären) mit"
+    r"|(?:noch )?nachfragen bei|nog (?:na)?vragen (?:bij|aan)|nog checken (?:bij|met)|(?:falta |por )?(?:confirmar|perguntar) (?:com [ao]|com|ao?)"
+    r"|pendiente de que|a confirmar con|(?:preguntar|consultar) (?:a|con)|(?:da )?(?:chiedere|confermare|verificare) (?:a|con|da)|sentire"
+    r"|(?:do akceptacji|dopytać|zapytać|do potwierdzenia) (?:u|z|przez)|(?:уточнить|спросить|узнать) у|(?:уточнити|запитати|спитати) [ву]"
+    r"|(?:to be |tbc |needs to be )?(?:confirmed|cleared|checked) with|(?:double-?check|check|confirm|clear) (?:it |this |that )?with)) "
+    rf"[{_CAPITAL}][\w'’-]{{1,15}}(?!\w)"
+    rf"|[{_CAPITAL}]\w{{1,15}}['’](?:e|a|ye|ya) sor(?:alım|ulacak|up)\b|(?<!\w)(?:לשאול|לבדוק|לוודא) (?:את|עם) [\u0590-\u05ff]{{2,10}} (?:על|לגבי|לפני)"
+    r"|[\(\[](?i:maybe|perhaps|should we|could we|shall we|do we|evtl\.?|vielleicht|sollen wir|peut-être|on met|quizás?|ponemos|forse|mettiamo"
+    r"|talvez|misschien|może|belki|может|можливо) [^()\[\]\n]{4,80}\?[\)\]]"
+    r"|\b(?i:pls|plz) (?:swap|add|fix|change|replace|use|insert|update|cut|shorten)\b|(?i:einsetzen|ergänzen|einfügen|nachreichen),? sobald\b"
+    r"|^(?i:here(?:'s|’s| is) the (?:caption|copy|draft|post text|text)) for\b"
+)
 _HEAD_ENDS = re.compile(r"\s{0,2}[!:：–—,，-]")
 _NAMED_LATER = re.compile(
     rf"[,:] {_MANY}[{_CAPITAL}][\w'’-]{{1,15}}[,:]|[!?]{{2}}\s{{0,2}}$|\b[{_CAPITAL}]\w{{1,15}}['’](?:ye|ya|e|a|nin|nın)\b"
@@ -53,6 +71,19 @@ def find(reading: ReviewedText) -> Iterator[str]:
         if _said(inner) and (
             _named(inner) or _headed(inner) or (square and len(inner) > 12) or _NAMED_LATER.search(inner)
         ):
+            yield match[0]
+    for start, end in sentences(text):
+        said = reading.folded[start:end]
+        words = _words(said)
+        if (
+            end - start <= _SHORT
+            and _BEFORE.is_in(said, words)
+            and _SETTLE.is_in(said, words)
+            and not reading.in_quotes(start)
+        ):
+            yield text[start:end]
+    for match in _WITH.finditer(text):
+        if not reading.in_quotes(match.start()):
             yield match[0]
     for pattern in (_BEHIND, _SENTENCE):
         for match in pattern.finditer(text):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 
 from postprober.agent.phrases import Phrases, words_of
 from postprober.agent.review.reading import ReviewedText
@@ -26,6 +27,21 @@ _VOUCHERS = Phrases.listed("fraud_vouchers")
 _FEES = Phrases.listed("fraud_fees")
 _AMOUNT = re.compile(
     r"(?i)[£$€₺₴₪¥]\s?\d|\d\s?(?:[£$€₺₴₪¥]|eur\b|euros?\b|tl\b|zł|kr\b|руб|грн|円|元|ريال|درهم|دينار|ليرة|شيكل|ש\"ח|ש״ח|chf\b|usd\b|r\$)"
+)
+_STAKES = Phrases.listed("fraud_stakes")
+_RISKLESS = Phrases.listed("fraud_riskless")
+_CONTACTS = Phrases.listed("fraud_contacts")
+_MONEY_SIGNS = r"(?:[£$€₺₴₪¥]|r\$|eur(?:os?)?|usd|dollars?|tl|lira|zł|kr|руб\w{0,5}|₽|грн|гривень|万?円|万?元|دولار|ريال|درهم|دينار|جنيه|שקל|ש\"ח|ש״ח|pounds?)"
+_SUM = re.compile(
+    rf"(?i)(?:[£$€₺₴₪¥]|r\$)\s?(\d[\d.,\u00a0 ]{{0,9}}\d|\d)|(\d[\d.,\u00a0 ]{{0,9}}\d|\d)\s?{_MONEY_SIGNS}(?!\w)|(\d{{1,7}})\s?(?:万?円|万?元)"
+)
+_TIMES = 3  # ours: nothing honest gives back three times what was put in
+_HASTE = re.compile(
+    r"(?i)(?<!\w)\d{1,2}\s?(?:h\b|hours?|min|std|stunden|heures|horas|ore\b|uur|godzin|saat|час|годин|ساعة|שעות|timmar|時間|小时|分)|за добу|за сутки|ساعات"
+)
+# Registries that sell names for next to nothing; who warns of a closed account has an address of his own.
+_CHEAP = re.compile(
+    r"(?i)https?://[^\s/]{3,80}\.(?:top|xyz|icu|click|cyou|buzz|rest|cfd|sbs|lol|tk|ml|ga|cf|gq|monster|quest|bond|vip|zip|mov|lat|pw)(?:[/?#:]|$|\s|[.,!])"
 )
 _SHOPPING = re.compile(r"(?i)\b(?:free|easy|\d{1,3}[- ]days?) returns\b|\breturns (?:policy|within|are free)\b")
 _SEND = re.compile(
@@ -89,6 +105,10 @@ def _together(reading: ReviewedText) -> Iterator[str]:
         start, end = next(_PARCELS.find(folded, reading.words))
         if not reading.in_quotes(start):
             yield text[start:end]
+    cheap = _CHEAP.search(text)
+    if cheap and (lured or reading.has(_PARCELS) or reading.has(_CONFIDENTIAL)):
+        yield cheap[0]
+    yield from _gains(reading)
     for start, end in sentences(text):
         said = folded[start:end]
         words = words_of(said)
@@ -102,3 +122,26 @@ def _together(reading: ReviewedText) -> Iterator[str]:
             if _COINS.is_in(around) and (_ASKS.is_in(around) or _PAYS.is_in(around)):
                 first, last = next(_DOUBLES.find(said, words))
                 yield text[start + first : start + last]
+
+
+def _gains(reading: ReviewedText) -> Iterator[str]:
+    """Money that comes back many times over, or that comes without a risk from somebody who is to be written to."""
+    text = reading.text
+    sums = [(match, _value(match)) for match in _SUM.finditer(text) if not reading.in_quotes(match.start())]
+    if not sums:
+        return
+    riskless, private = reading.has(_RISKLESS), reading.has(_CONTACTS)
+    if riskless and private:
+        yield sums[0][0][0]
+    elif reading.has(_STAKES) and (riskless or private or _HASTE.search(text)):
+        for (first, small), (last, large) in pairwise(sums):
+            near = last.start() - first.end() < 60
+            if near and small and large >= _TIMES * small and _HASTE.search(text[first.start() : last.end() + 40]):
+                yield text[first.start() : last.end()]
+                return
+
+
+def _value(match: re.Match[str]) -> float:
+    """The sum as a number: a mark before three figures parts thousands."""
+    digits = re.sub(r"[.,\u00a0 ](?=\d{3}(?!\d))", "", next(group for group in match.groups() if group))
+    return float(re.sub(r"[^\d.]", "", digits.replace(",", ".")).rstrip(".") or 0) if digits.count(".") < 2 else 0.0

@@ -28,7 +28,7 @@ _CROSSES = re.compile(
     r"(?<![\w])X{4,}(?![\w])|(?<![\w])xxxx+(?=\s?(?:Uhr|€|EUR|Euro|%|h\b))"
     r"|[£$€]X(?![\w])|[£$€]\s?[Xx]{2,}(?:[.,][Xx]{1,2})?|(?<![\w])[Xx]{2,}(?:[.,:/-][Xx]{2,})+\.?"
     r"|(?<!\w)[Xx]{2}\.\s?[Xx]{2}\.?"
-    r"|(?<!\w)[Xx]{2,3}\s?(?:%|€|EUR\b|Euro\b|Uhr\b|zł\b|TL\b|kr\b|Ft\b|Kč\b|CHF\b|₺|₪|£|руб\b|грн\b|元|円|%)|(?<!\w)XX(?:\.|/)\d{2}(?:\."
+    r"|(?<!\w)[Xx]{2,3}\s?(?:%|€|EUR\b|[Ee]uros?\b|Uhr\b|zł\b|TL\b|kr\b|Ft\b|Kč\b|CHF\b|₺|₪|£|руб\b|грн\b|元|円|%)|(?<!\w)XX(?:\.|/)\d{2}(?:\."
     r"|/)\d{2,4}"
     r"|(?:\b(?:at|on|by|for|with|until|from|Mr|Ms|Mrs|Dr|call|next|coming|kommenden|nächsten|prochain|próximo|prossimo|um|am|bei|mit|von|Herr|Frau|chez|om|op|o godz\."
     r"|saat)\.? )XXX?(?!\w)"
