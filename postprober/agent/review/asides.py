@@ -47,7 +47,7 @@ _WITH = re.compile(
     r"|pendiente de que|a confirmar con|(?:preguntar|consultar) (?:a|con)|(?:da )?(?:chiedere|confermare|verificare) (?:a|con|da)|sentire"
     r"|(?:do akceptacji|dopytać|zapytać|do potwierdzenia) (?:u|z|przez)|(?:уточнить|спросить|узнать) у|(?:уточнити|запитати|спитати) [ву]"
     r"|(?:to be |tbc |needs to be )?(?:confirmed|cleared|checked) with|(?:double-?check|check|confirm|clear) (?:it |this |that )?with)) "
-    rf"[{_CAPITAL}][\w'’-]{{1,15}}(?!\w)"
+    rf"[{_CAPITAL}][\w'’-]{{1,15}}(?!\w)(?! (?:at|in|on|or) )"
     rf"|[{_CAPITAL}]\w{{1,15}}['’](?:e|a|ye|ya) sor(?:alım|ulacak|up)\b|(?<!\w)(?:לשאול|לבדוק|לוודא) (?:את|עם) [\u0590-\u05ff]{{2,10}} (?:על|לגבי|לפני)"
     r"|[\(\[](?i:maybe|perhaps|should we|could we|shall we|do we|evtl\.?|vielleicht|sollen wir|peut-être|on met|quizás?|ponemos|forse|mettiamo"
     r"|talvez|misschien|może|belki|может|можливо) [^()\[\]\n]{4,80}\?[\)\]]"

@@ -36,6 +36,7 @@ _SUM = re.compile(
     rf"(?i)(?:[£$€₺₴₪¥]|r\$)\s?(\d[\d.,\u00a0 ]{{0,9}}\d|\d)|(\d[\d.,\u00a0 ]{{0,9}}\d|\d)\s?{_MONEY_SIGNS}(?!\w)|(\d{{1,7}})\s?(?:万?円|万?元)"
 )
 _TIMES = 3  # ours: nothing honest gives back three times what was put in
+_LURING = 100  # ours, in any currency: less is the price of a cake
 _HASTE = re.compile(
     r"(?i)(?<!\w)\d{1,2}\s?(?:h\b|hours?|min|std|stunden|heures|horas|ore\b|uur|godzin|saat|час|годин|ساعة|שעות|timmar|時間|小时|分)|за добу|за сутки|ساعات"
 )
@@ -130,8 +131,9 @@ def _gains(reading: ReviewedText) -> Iterator[str]:
     sums = [(match, _value(match)) for match in _SUM.finditer(text) if not reading.in_quotes(match.start())]
     if not sums:
         return
-    riskless, private = reading.has(_RISKLESS), reading.has(_CONTACTS)
-    if riskless and private:
+    riskless = any(not reading.folded.startswith((" of ", " for "), end) for _, end in reading.said(_RISKLESS))
+    private = reading.has(_CONTACTS)
+    if riskless and private and max(value for _, value in sums) >= _LURING:
         yield sums[0][0][0]
     elif reading.has(_STAKES) and (riskless or private or _HASTE.search(text)):
         for (first, small), (last, large) in pairwise(sums):
