@@ -146,4 +146,7 @@ def _gains(reading: ReviewedText) -> Iterator[str]:
 def _value(match: re.Match[str]) -> float:
     """The sum as a number: a mark before three figures parts thousands."""
     digits = re.sub(r"[.,\u00a0 ](?=\d{3}(?!\d))", "", next(group for group in match.groups() if group))
-    return float(re.sub(r"[^\d.]", "", digits.replace(",", ".")).rstrip(".") or 0) if digits.count(".") < 2 else 0.0
+    plain = digits.replace(",", ".").replace(" ", "").replace("\u00a0", "")
+    if plain.count(".") > 1:
+        return 0.0  # no sum that we can read
+    return float(plain) * (10_000 if "万" in match[0] else 1)
