@@ -95,9 +95,10 @@ test-attack: $(TEST_STAMP) $(ATTACK_VENV)/.installed ## bandit, semgrep, planted
 lint-deploy: $(TEST_STAMP) $(ATTACK_VENV)/.installed ## compose, Kubernetes, Caddy, systemd and Docker files under their linters
 	$(PY) -m tests.deploy --tools $(ATTACK_VENV)/bin
 
-test-agent: $(TEST_STAMP) ## The agent: shares of right diagnoses and of repairs, injected texts, the model client; how often the review holds which posts
+test-agent: $(TEST_STAMP) ## The agent: shares of right diagnoses and of repairs, injected texts, the model client; how often the review holds which posts; what suggestions do to long ones
 	$(PYTEST) tests/agent tests/sandbox/test_sandbox_openai.py -q
 	$(PY) -m tests.agent
+	$(PY) -m tests.agent.long_posts
 
 test-trust: $(TEST_STAMP) ## The twenty promises beside careless controls, into docs/trust.md (SCALE=1, ONLY=I5,I6, LIMIT=600 seconds each, SEED, TABLE)
 	$(PY) -m tests.trust $(if $(SEED),--seed $(SEED)) --scale $(or $(SCALE),1) --only "$(ONLY)" --seconds $(or $(LIMIT),0) --table "$(or $(TABLE),docs/trust.md)"

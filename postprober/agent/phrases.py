@@ -35,6 +35,7 @@ _LIKE = str.maketrans(
     }
 )
 _WORD = re.compile(r"[^\W_]+")
+_AND = "وו"  # Arabic and Hebrew write "and" as one with the word behind it
 _NO_BLANKS = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")  # scripts that put no blanks between words
 
 Words = list[tuple[int, str]]  # where each word begins, and the word
@@ -89,6 +90,11 @@ class Phrases:
                 begin = start - offset
                 if begin >= 0 and folded.startswith(phrase, begin):
                     yield begin, start + len(word)
+            if word[0] in _AND and len(word) > 2:
+                for phrase, offset, open_end in self._by_word.get(word[1:], ()):
+                    end = start + 1 + len(phrase)
+                    if not offset and folded.startswith(phrase, start + 1) and _closed(folded, end, open_end):
+                        yield start + 1, end
         for phrase in self._joined:
             begin = folded.find(phrase)
             if begin >= 0:
@@ -101,4 +107,8 @@ class Phrases:
 
 def _apart(folded: str, begin: int, end: int, open_end: bool) -> bool:
     before = begin == 0 or not (folded[begin].isalnum() and folded[begin - 1].isalnum())
-    return before and (open_end or end == len(folded) or not (folded[end - 1].isalnum() and folded[end].isalnum()))
+    return before and _closed(folded, end, open_end)
+
+
+def _closed(folded: str, end: int, open_end: bool) -> bool:
+    return open_end or end == len(folded) or not (folded[end - 1].isalnum() and folded[end].isalnum())

@@ -2,7 +2,7 @@
 
 A post of `corpus/long.jsonl` has `must_survive` (pieces that every suggestion must still have) and `no_cut_inside` (pieces
 that must stand in one part). `set`: `first` was written before the rules were changed, `second` after it, `kept` was measured
-once, when they were done.
+once, when they were done, `blind` was written by somebody who had not seen them.
 """
 
 from __future__ import annotations

@@ -44,6 +44,17 @@ def test_what_rules_can_know_is_noticed(kind: str) -> None:
     assert rate(kind, chosen).share >= MUST_NOTICE, [s.text for s in chosen if not s.held]
 
 
+@pytest.mark.parametrize("split", ["blind", "near"])
+def test_posts_of_somebody_else_and_neighbours_of_the_rules_are_told_apart(split: str) -> None:
+    harmless = [sample for sample in HARMLESS if sample.split == split]
+    everyday = rate("everyday", [sample for sample in harmless if not sample.tricky])
+    assert everyday.all >= 70 and everyday.share <= 0.01, [s.text for s in harmless if not s.tricky and s.held]
+    tricky = rate("tricky", [sample for sample in harmless if sample.tricky])
+    assert tricky.all >= 40 and tricky.share <= 0.05, [s.text for s in harmless if s.tricky and s.held]
+    harmful = rate("harmful", [sample for sample in HARMFUL if sample.split == split])
+    assert harmful.all >= 90 and harmful.share >= MUST_NOTICE
+
+
 def test_what_is_noticed_is_called_by_its_name() -> None:
     """A post may hold several things, and some kinds are neighbours: what counts is that most are named as meant."""
     named = Counter(sample.kind in sample.held for sample in HARMFUL if sample.held)

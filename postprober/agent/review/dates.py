@@ -16,9 +16,15 @@ from postprober.agent.words import any_of, by_language
 
 _UPCOMING = Phrases.listed("upcoming")
 _BYGONE = Phrases.listed("bygone")
+_STARTING = Phrases.listed("starting")
+_SINCE = Phrases.listed("since")
+_JOKES = Phrases.listed("calendar_jokes")
 _YEARS = (1950, 2100)  # ours: weekdays of earlier years are for historians
 _LONG_AGO = timedelta(days=400)  # ours: an older date is told as history, not announced by mistake
 _NEAREST = timedelta(days=200)  # ours: a date without a year is the nearest one; half a year away it may be either
+_JUST_PAST = timedelta(
+    days=62
+)  # ours: two months; a date without a year that lies further back may be that of next year
 _MOST = 60  # ours: dates of one text; a year's programme has about as many
 _ENGLISH_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _ENGLISH_MONTHS = tuple(calendar.month_name[1:])
@@ -148,7 +154,7 @@ def find(reading: ReviewedText) -> Iterator[Found]:
     for one in dates:
         if (one.day, one.month, one.year) in told or reading.in_quotes(one.place):
             continue
-        trouble = _impossible(one) or _wrong_weekday(one, reading.now.date(), years)
+        trouble = ("" if reading.has(_JOKES) else _impossible(one)) or _wrong_weekday(one, reading.now.date(), years)
         if trouble:
             told.add((one.day, one.month, one.year))
             yield Found("date", shown(one.piece), trouble)
@@ -329,12 +335,30 @@ def _announced(reading: ReviewedText, dates: list[_Date]) -> Iterator[Found]:
             day = date(one.year or today.year, one.month, one.day)
         except ValueError:
             continue
-        if one.year is None or day >= today:
-            coming = coming or one.year is not None or day >= today
+        if one.year is None and day < today:
+            just_past = today - day <= _JUST_PAST
+            coming = coming or not just_past
+            if just_past and one.weekday in (None, day.weekday()) and _starts(reading, one):
+                past.append(one)
+        elif day >= today:
+            coming = True
         elif today - day <= _LONG_AGO and not reading.in_quotes(one.place):
             past.append(one)
-    if past and not coming and reading.has(_UPCOMING) and not reading.has(_BYGONE):
+    yearless = any(one.year is None for one in past)  # these were asked for what announces them already
+    if past and not coming and (yearless or reading.has(_UPCOMING)) and not reading.has(_BYGONE):
         yield Found("date", shown(past[0].piece), "is past already, and the text announces it")
+
+
+def _starts(reading: ReviewedText, one: _Date) -> bool:
+    """Whether its own sentence announces it as a day to come, and not as the first of many."""
+    folded = reading.folded
+    if reading.in_quotes(one.place) or _SINCE.is_in(folded[max(0, one.place - 12) : one.place]):
+        return False
+    begin = max(folded.rfind(mark, 0, one.place) for mark in ("! ", "? ", "\n", ". ", "。"))
+    ends = [
+        place for mark in ("!", "?", "\n", ". ", "。") if (place := folded.find(mark, one.place + len(one.piece))) >= 0
+    ]
+    return _STARTING.is_in(folded[begin + 1 : min(ends, default=len(folded)) + 1])
 
 
 def _times(reading: ReviewedText) -> Iterator[Found]:

@@ -13,6 +13,7 @@ _LISTED = read("doubled")
 _NEVER_TWICE = frozenset(fold(word) for word in _LISTED if not re.match("[\u3040-\u9fff]", word))
 _JOINED = Phrases(word for word in _LISTED if re.match("[\u3040-\u9fff]", word))
 _TWICE = re.compile(r"(?<![\w'-])([^\W\d_]{1,15})[ \u00a0]{1,3}\1(?![\w'-])", re.IGNORECASE)
+_PAIR_TWICE = re.compile(r"(?<![\w'-])([^\W\d_]{1,15}) ([^\W\d_]{1,15}) \1 \2(?![\w'-])")
 # "Check in in person", "carry on on Monday": the first belongs to the verb.
 _PARTICLES = frozenset(("in", "on", "mit", "auf", "an", "op", "aus"))
 _VERBS = frozenset(
@@ -98,6 +99,9 @@ def find(reading: ReviewedText) -> Iterator[Found]:
         if text[match.start() : match.end()] == "The The":  # the band
             continue
         yield _twice(text[match.start() : match.end()])
+    for match in _PAIR_TWICE.finditer(folded):
+        if {match[1], match[2]} <= _NEVER_TWICE and match[1] != match[2] and not reading.in_quotes(match.start()):
+            yield _twice(text[match.start() : match.end()])
     for start, end in reading.said(_JOINED):
         yield _twice(text[start:end])
 

@@ -14,11 +14,23 @@ _PAIRED = re.compile("[\u202a\u202b\u202c\u2066-\u2069]")
 _OPENING, _CLOSING = "\u202a\u202b\u2066\u2067\u2068", {"\u202c": "\u202a\u202b", "\u2069": "\u2066\u2067\u2068"}
 # Hebrew, Arabic, Syriac, Thaana, N'Ko and their presentation forms (Unicode, Bidi_Class R and AL).
 _RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff]")
-_INSIDE = re.compile("(?<=[A-Za-zÀ-ÿ])[\u200b\u200c\u200d\u2060\ufeff\u180e\u2061-\u2064]+(?=[A-Za-zÀ-ÿ])")
+_LETTER = "A-Za-zÀ-\u024f\u0370-\u052f"  # Latin, Greek, Cyrillic
+_JOINED = "\u0590-\u06ff\u3040-\u30ff\u4e00-\u9fff"  # Hebrew, Arabic, Japanese, Chinese
+# Joiners belong into Arabic, Persian and Indic words and into emoji, so they are hidden only between other letters.
+_INSIDE = re.compile(
+    f"(?<=[{_LETTER}])[\u200b\u200c\u200d\u2060\ufeff\u180e\u2061-\u2064]+(?=[{_LETTER}])"
+    f"|(?<=[{_LETTER}{_JOINED}])[\u200b\u2060\ufeff\u180e\u2061-\u2064]+(?=[{_LETTER}{_JOINED}\\d])"
+)
+# One at the edge of a word comes along with what was copied; several were put there.
+_EDGES = re.compile("[\u200b\u2060\ufeff\u180e]")
+_SEVERAL = 3
+# Alone on a line some keep it open with one.
+_SEPARATORS = re.compile("(?<=[^\n])[\u2061-\u2064]+(?=[^\n])")
+_CONTROLS = re.compile("[\x00-\x08\x0e-\x1f\x7f]")  # without the vertical tab and the page break of word processors
 _FILLERS = re.compile("[\u3164\u115f\u1160\uffa0]")
 # Tag characters are right only behind a black flag: flags of regions (UTS 51, ED-14a).
 _TAGS = re.compile("(?<!\U0001f3f4)(?<![\U000e0020-\U000e007f])[\U000e0000-\U000e007f]+")
-_SOFT = re.compile("(?:[A-Za-z]\u00ad){4,}")
+_SOFT = re.compile("\\w{1,20}(?:\u00ad\\w{1,20}){2,20}")
 _LOOKS_LATIN = frozenset("аеорсухіјѕԁԛԝАВЕКМНОРСТУХІЈЅοΟΑΒΕΗΙΚΜΝΡΤΧΥΖ")
 _WORD = re.compile(r"[^\W\d_]{3,60}")
 
@@ -34,15 +46,35 @@ def find(reading: ReviewedText) -> Iterator[Found]:
         first = _PAIRED.search(text)
         if first:
             yield _hidden(_around(text, first.start(), first.end()))
-    for pattern in (_INSIDE, _FILLERS, _TAGS, _SOFT):
+    for pattern in (_INSIDE, _FILLERS, _TAGS, _SEPARATORS, _CONTROLS):
         first = pattern.search(text)
         if first:
             yield _hidden(_around(text, first.start(), first.end()))
+    edges = [match for match in _EDGES.finditer(text) if match.start() and not _breaks_lines(text, match.start())]
+    if len(edges) >= _SEVERAL:
+        yield _hidden(_around(text, edges[0].start(), edges[0].end()))
+    for match in _SOFT.finditer(text):
+        pieces = match[0].split("\u00ad")
+        if len(match[0]) - len(pieces) + 1 < 3 * len(pieces):  # a syllable has three letters and more, on average
+            yield _hidden(match[0])
+            break
     for match in _WORD.finditer(text):
         if not match[0].isascii() and _passes_for(match[0]):
             yield Found(
                 "hidden_characters", shown(match[0]), "mixes letters of two scripts that look alike", flagged=True
             )
+
+
+def _breaks_lines(text: str, place: int) -> bool:
+    """Whether it stands in a script without blanks, or in a link or path, where it says that a line may break."""
+    around = text[max(0, place - 1) : place + 2]
+    return any(
+        "\u0e00" <= char <= "\u0fff"
+        or "\u1000" <= char <= "\u109f"
+        or "\u1780" <= char <= "\u17ff"
+        or char in "/-_.&?="
+        for char in around
+    )
 
 
 def _hidden(piece: str) -> Found:

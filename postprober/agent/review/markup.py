@@ -16,6 +16,14 @@ _HTML = re.compile(
     r"(?:\s{1,3}[\w-]{1,30}=[^<>\n]{0,400})?\s{0,3}/?>|<!--[^\n]{0,200}?-->|<!DOCTYPE",
     re.IGNORECASE,
 )
+_SPOKEN_BEFORE = re.compile(
+    r"(?i)(?:^|[\s(])(?:use|the|a|an|and|or|not|tag|tags|element|than|der|das|ein|und|oder|statt|nutzt|verwendet|le|la|une?|et|ou|usa"
+    r"|el|y|o|il|lo|e|usate|use o|het|een|en|of|gebruik|tag'i|znacznik|тег|теги|и|або|וגם|وسم|標籤)\s{0,1}$"
+)
+_SPOKEN_BEHIND = re.compile(
+    r"(?i)\s?(?:when|is|isn't|for|tag|tags|element|and|or|means|not|to|if|instead|only|ist|nur|für|und|oder|wenn|bedeutet|est|pour|quand"
+    r"|et|ou|signifie|es|para|cuando|y|significa|è|per|quando|e|é|voor|als|en|betekent|to|dla|oznacza|это|для|и|це|та|כאשר|هو|は|是)\b"
+)
 _ENTITY = re.compile(
     r"&(?:nbsp|amp|lt|gt|quot|apos|ndash|mdash|hellip|[lr][sd]quo|[lr]aquo|[sb]dquo|euro|pound|cent|copy|reg"
     r"|trade|bull|middot|times|deg|[aeiounAEIOUNyY]"
@@ -49,6 +57,9 @@ def find(reading: ReviewedText) -> Iterator[Found]:
     for pattern in (_HTML, _ENTITY, _MARKDOWN, _BBCODE, _ESCAPED, _FENCE):
         for match in pattern.finditer(text):
             inside_link = pattern is _ENTITY and any(start <= match.start() < end for start, end in reading.links)
+            spoken = _SPOKEN_BEFORE.search(text[: match.start()][-14:]) and _SPOKEN_BEHIND.match(text, match.end())
+            if spoken and pattern in (_HTML, _ENTITY):
+                continue  # "use <b> when it matters"
             if not (reading.talks_code or inside_link or (pattern is not _FENCE and reading.in_code(match.start()))):
                 yield Found("markup", shown(match[0]), MARKUP)
                 break

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from postprober.agent.phrases import Phrases, fold
+from postprober.agent.review import asides
 from postprober.agent.review.reading import Found, ReviewedText, shown
 from postprober.agent.words import read
 
@@ -142,9 +143,10 @@ def find(reading: ReviewedText) -> Iterator[Found]:
             continue  # how to change the picture of a profile
         if folded.startswith("please", start) and re.match(r" (?:your|our)\b", folded[end : end + 6]):
             continue
-        yield _note(text[start:end])
+        if not reading.is_named(start):
+            yield _note(text[start:end])
     for start, end in reading.said(_NO_PUBLISH):
-        if _said_of_the_post(folded, end):
+        if _said_of_the_post(folded, end) and not reading.is_named(start):
             yield _note(text[start:end])
     yield from _marks(reading)
     for pattern in (
@@ -164,6 +166,8 @@ def find(reading: ReviewedText) -> Iterator[Found]:
         for match in pattern.finditer(text):
             if not reading.in_quotes(match.start()) and not _asks_the_reader(match[0]):
                 yield _note(match[0])
+    for piece in asides.find(reading):
+        yield _note(piece)
     yield from _addressed(reading)
     for start, end in reading.said(_SAYS):
         yield _assistant(text[start:end])

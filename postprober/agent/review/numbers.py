@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 from postprober.agent.phrases import Phrases
 from postprober.agent.review.reading import Found, ReviewedText, masked
+from postprober.agent.words import read
 
 # Not within a word: one in 1,500 commit hashes and UUIDs has such a number inside.
 _DIGITS = re.compile(r"(?<![\w#/.=-])(?:\d[ -]?){12,18}\d(?![\w-])")
@@ -25,8 +26,12 @@ _ISSUERS = (
     (re.compile(r"6011|64[4-9]|65"), (16, 19)),
     (re.compile(r"35(?:2[89]|[3-8])"), (16,)),
     (re.compile(r"62"), (16, 17, 18, 19)),
-    (re.compile(r"50|5[6-8]|6[37]"), (16,)),
+    (re.compile(r"50|5[6-8]|6[37]|60|81|82"), (16,)),
+    (re.compile(r"9792|220[0-4]|8600|9860"), (16,)),  # Troy, Mir, Uzcard, Humo
 )
+_PAID = Phrases.listed("pay_words")
+_TEST_TALK = Phrases.listed("test_talk")
+_PUBLISHED = frozenset(read("test_cards"))
 _PRINTED = re.compile(r"\d{4}([ -])\d{4}\1\d{4}\1\d{1,4}(?:\1\d{1,3})?|\d{4}([ -])\d{6}\2\d{4,5}")
 # Numbers of persons with a check of their own, and what they are called, without which the shorter ones are anything.
 _PRIVATE = re.compile(
@@ -58,21 +63,28 @@ def find(reading: ReviewedText) -> Iterator[Found]:
 
 def _cards(reading: ReviewedText) -> Iterator[Found]:
     for match in _DIGITS.finditer(reading.text):
-        if not _card(match[0]):
+        digits = re.sub(r"\D", "", match[0])
+        if len(set(digits)) == 1 or (digits in _PUBLISHED and reading.has(_TEST_TALK)):
             continue
+        issued = _issued(digits)
         called_card = reading.near(_CARDS, *match.span())
         called_other = reading.near(_NOT_CARDS, match.start(), match.end(), 45, 15)
-        if called_card or (_PRINTED.fullmatch(match[0]) and not called_other):
+        printed = bool(_PRINTED.fullmatch(match[0]))
+        if _luhn(digits) and issued:
+            paid = len(digits) >= 15 and reading.near(_PAID, *match.span())
+            seems = called_card or (not called_other and (printed or paid))
+        else:  # a digit is misspelt, or nobody has told us of the issuer
+            seems = not called_other and (
+                (called_card and (issued or printed))
+                or (issued and len(digits) >= 15 and reading.near(_PAID, *match.span()))
+            )
+        if seems:
             yield Found("card", masked(match[0]), "looks like a card number; take it out", flagged=True)
 
 
-def _card(number: str) -> bool:
-    digits = re.sub(r"\D", "", number)
-    return (
-        len(set(digits)) > 1
-        and _luhn(digits)
-        and any(first.match(digits) and len(digits) in lengths for first, lengths in _ISSUERS)
-    )
+def _issued(digits: str) -> bool:
+    """Whether an issuer gives out numbers that begin so and are as long."""
+    return any(first.match(digits) and len(digits) in lengths for first, lengths in _ISSUERS)
 
 
 def _luhn(number: str) -> bool:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from postprober.agent.phrases import Phrases, fold
-from postprober.agent.review import templates
+from postprober.agent.review import fill_ins, templates
 from postprober.agent.review.reading import Found, ReviewedText, shown
 from postprober.agent.review.templates import is_slot
 from postprober.agent.words import any_of, by_language, read
@@ -28,7 +28,7 @@ _CROSSES = re.compile(
     r"(?<![\w])X{4,}(?![\w])|(?<![\w])xxxx+(?=\s?(?:Uhr|€|EUR|Euro|%|h\b))"
     r"|[£$€]X(?![\w])|[£$€]\s?[Xx]{2,}(?:[.,][Xx]{1,2})?|(?<![\w])[Xx]{2,}(?:[.,:/-][Xx]{2,})+\.?"
     r"|(?<!\w)[Xx]{2}\.\s?[Xx]{2}\.?"
-    r"|(?<!\w)[Xx]{2,3}\s?(?:%|€|EUR\b|Euro\b|Uhr\b|zł\b|TL\b|руб\b|грн\b|元|円|%)|(?<!\w)XX(?:\.|/)\d{2}(?:\."
+    r"|(?<!\w)[Xx]{2,3}\s?(?:%|€|EUR\b|[Ee]uros?\b|Uhr\b|zł\b|TL\b|kr\b|Ft\b|Kč\b|CHF\b|₺|₪|£|руб\b|грн\b|元|円|%)|(?<!\w)XX(?:\.|/)\d{2}(?:\."
     r"|/)\d{2,4}"
     r"|(?:\b(?:at|on|by|for|with|until|from|Mr|Ms|Mrs|Dr|call|next|coming|kommenden|nächsten|prochain|próximo|prossimo|um|am|bei|mit|von|Herr|Frau|chez|om|op|o godz\."
     r"|saat)\.? )XXX?(?!\w)"
@@ -56,6 +56,9 @@ _GAME = re.compile(
     r"(?i)blank|complete|finish|fill|sentence|caption this|comment|lücke|satz|complèt|complet|frase|zin\b|zdani|\b(?:my|i|mein|ich|mon|je|mi|mio|meu|mijn|ik|moj)\b"
 )
 _HOUR = re.compile(r"\b(?:at|from|until|till|um|ab|bis) [XxYy] (?:pm|am|p\.m\.|a\.m\.|Uhr|o'clock)(?!\w)")
+_EXAMPLE = re.compile(
+    r"(?:^|\.)(?:example|exemple|beispiel|ejemplo|esempio|exemplo|voorbeeld|ornek|primer|przyklad)\.(?:com?\.)?[a-z]{2,3}$"
+)
 _YOUR_HOST = re.compile(
     r"^(?:your|ihr|ihre|dein|deine|unser|eure|votre|notre|tu|su|seu|sua|teu|tuo|iltuo|vostro|jouw|uw|twoj|twój|twoja|moj|my)-?"
     r"(?:[a-z]{0,8}-?)?(?:site|sitio|sito|web|event|company|shop|store|domain|domaine|dominio|link|page|pagina|brand|business|url|firma"
@@ -236,7 +239,7 @@ def _asks(folded: str) -> bool:
 def _written_out(reading: ReviewedText) -> Iterator[Found]:
     text = reading.text
     for start, end in reading.said(_PHRASES):
-        if not reading.talks_code:
+        if not reading.talks_code and not fill_ins.is_a_term(reading, start, end):
             yield _placeholder(text[start:end])
     spanish = reading.language[:2] in ("es", "pt") or len(_SPANISH.findall(text)) >= 2
     patterns = [
@@ -277,6 +280,8 @@ def _written_out(reading: ReviewedText) -> Iterator[Found]:
                 if after.lstrip().startswith(("list", "-list")):
                     continue
             yield _placeholder(match[0])
+    for piece in fill_ins.find(reading):
+        yield _placeholder(piece)
     for match in _GOES_HERE.finditer(text):
         if not reading.talks_code:
             yield _placeholder(match[0])
@@ -297,7 +302,7 @@ def _leading_nowhere(reading: ReviewedText) -> Iterator[Found]:
         for match in pattern.finditer(text):
             host = match[1].lower().removeprefix("www.")
             if (
-                (host in _HOSTS or _YOUR_HOST.match(host))
+                (host in _HOSTS or _EXAMPLE.search(host) or _YOUR_HOST.match(host))
                 and not reading.talks_code
                 and not reading.in_code(match.start())
             ):

@@ -19,6 +19,10 @@ _QUOTED = re.compile(
 _CODED = re.compile(r"```.{1,4000}?```|`[^`\n]{1,300}`", re.DOTALL)
 _LINK = re.compile(r"(?:https?://|(?<![\w.])www\.)[^\s<>\"]{1,2000}", re.IGNORECASE)
 _CODE_TALK = Phrases.listed("code_talk")
+_NAMING = Phrases.listed("naming")
+_NAMED_WITHIN = 48  # ours: "stamped STRICTLY CONFIDENTIAL – NOT FOR PUBLICATION"
+# Full-width forms as their common ones, one letter for one (Unicode, block FF00).
+_NARROW = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,16 @@ class ReviewedText:
         found = {self.folded[start:end]: start for start, end in _CODE_TALK.find(self.folded, self.words)}
         tagged = any(start and self.text[start - 1] == "#" for start in found.values())
         return tagged or len(found) + bool(self.coded) >= 2
+
+    @cached_property
+    def narrow(self) -> str:
+        """The text with its full-width letters and signs as common ones, in the same places."""
+        return self.text.translate(_NARROW)
+
+    def is_named(self, place: int) -> bool:
+        """Whether what stands there is spoken of ("the word …", "stamped …") and not said."""
+        before = self.folded[max(0, place - _NAMED_WITHIN) : place].rpartition("\n")[2]
+        return _NAMING.is_in(re.split(r"[.!?,;(]", before)[-1])
 
     def in_quotes(self, place: int) -> bool:
         return _within(self.quoted, place)

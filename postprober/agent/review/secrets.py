@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator
 
 from postprober.agent.phrases import Phrases, fold
+from postprober.agent.review import wallets
 from postprober.agent.review.reading import Found, ReviewedText, masked
 from postprober.agent.words import read
 
@@ -106,7 +107,9 @@ _LINKING = re.compile(
 )
 _VALUE = re.compile(r"[\"'`“„«「]?([^\s\"'`“”„«»「」,;、，。（）()<>]{3,60})")
 _BESIDE = re.compile(r"\s{1,2}[\"'`“„«]?([^\s\"'`“”„«»,;()<>]{6,60})")
-_NUMBER = re.compile(r"[^\d\n.!?]{0,40}?(?<!\d)(\d{3}[ -]?\d{3}|\d{4,8})(?!\d)")
+_NUMBER = re.compile(
+    r"[^\d\n.!?]{0,40}?(?<![a-zа-я\d])(\d{3}[ -]?\d{3}|\d{4,8}|(?=[a-zа-я\d*#]{0,7}\d[a-zа-я\d*#]{0,6}\d)[a-zа-я\d*#]{4,8})(?![a-zа-я\d])"
+)
 _PIN = re.compile(
     r"\b(?:PIN|Pin)\b(?:[ -]?(?:Code|code))?(?:\s{0,2}[:=]\s{0,2}|\s(?:is|ist|est|es|é|è|lautet|to)\s"
     r"|\s)(\d{4,5})(?!\d)"
@@ -192,6 +195,9 @@ def find(reading: ReviewedText) -> Iterator[Found]:
             if not any(start < match.end() and match.start() < end for start, end in taken):
                 taken.append(match.span())
                 yield _secret(match[0], name)
+    for piece in wallets.find(reading):
+        if not any(start <= text.find(piece) < end for start, end in taken):
+            yield _secret(piece, "the words that open a wallet")
     yield from _passwords(reading)
     yield from _codes(reading)
 
@@ -242,6 +248,9 @@ def _passwords(reading: ReviewedText) -> Iterator[Found]:
                 yield _secret(match[1], name)
 
 
+_MAIL = re.compile(r"^@|@[\w-]{1,60}\.[a-z]|@$")  # an address; a password may have an @, too
+
+
 def _bare(value: str) -> str:
     return fold(value).rstrip(".,;:!?…")
 
@@ -249,7 +258,7 @@ def _bare(value: str) -> str:
 def _mixed(value: str) -> bool:
     """Letters and digits, as no word has them: not "G20", "COVID-19" or "2026"."""
     bare = _bare(value)
-    if bare in _COMMON or "://" in bare or "@" in bare or bare.startswith(("#", "www.", "http")):
+    if bare in _COMMON or "://" in bare or _MAIL.search(bare) or bare.startswith(("#", "www.", "http")):
         return False
     letters, digits = sum(map(str.isalpha, bare)), sum(map(str.isdigit, bare))
     return (
@@ -288,8 +297,8 @@ def _codes(reading: ReviewedText) -> Iterator[Found]:
             if number and len(number[1]) > 5 and indian.match(folded, start):
                 continue
             if number and not reading.in_quotes(number.start(1)):
-                digits = re.sub(r"\D", "", number[1])
-                if digits not in _COMMON and int(digits) not in _YEARS:
+                digits = re.sub(r"[^\da-zа-я*#]", "", number[1])
+                if digits not in _COMMON and not (digits.isdigit() and int(digits) in _YEARS):
                     yield Found("secret", masked(digits), f"looks like {name}; take it out", flagged=True)
     for pattern, name in ((_PIN, "a PIN"), (_CVV, "a card's security code")):
         for match in pattern.finditer(text):

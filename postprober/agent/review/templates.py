@@ -51,7 +51,27 @@ _TEMPLATES = re.compile(
     r"|\b(?:FIRST|LAST|FULL|USER|COMPANY|CUSTOMER)_?NAME\b|\bFNAME\b|\bLNAME\b|(?<!\w)\$(?:FIRST"
     r"|LAST)?NAME\$?(?!\w)|(?<!\w)\$(?:[A-Z]{7,30}|[A-Z]{2,20}_[A-Z_]{2,20})(?!\w)"
 )
-_BRACES = re.compile(r"(?<![\\$\w{^_}])\{([^\W\d_][\w .-]{1,30}|0)\}(?!\})")
+# Slots of further tools: mail merge, Campaign Monitor, Mailgun, Marketing Cloud, FreeMarker, MJML, Word's fields, spintax,
+# what editors of web sites put for a gallery or a form.
+_FURTHER = re.compile(
+    r"##\w(?:[\w .-]{0,28}\w)?##|%%[^\W\d](?:[\w .-]{0,28}\w)?%%|%%=[^\n%]{1,60}=%%|%%\[[^\n%]{1,60}\]%%|=\?\w{2,30}\?=(?!\w)"
+    r"|(?<![\w%])%[^\W\d]\w{1,24}(?:[.-]\w{1,24}){1,3}%|%\(\w{1,30}\)[sd]|<<\s?[^\W\d][\w .-]{1,30}\s?>>"
+    r"|\[\w{3,20},\s?fallback=[^\]\n]{0,40}\]|\{ ?MERGEFIELD [^{}\n]{1,60}\}|\{\w{1,20}, ?(?:plural|select), ?[^\n]{1,60}"
+    r"|</?mj-[a-z-]{2,20}\b|<#(?:if|else|list|assign)\b|\{/?#?(?:if|each|unless|foreach)(?: [^{}\n]{1,60})?\}|&\[\w{2,30}\]&"
+    r"|\[/?(?:vc_|et_pb_|fusion_|elementor-|wpforms|contact-form)[\w -]{0,30}(?: [^\[\]\n]{0,120})?\]"
+    r"|\[/?(?:gallery|caption|embed|audio|video|button|shortcode|playlist|products?|woocommerce_\w{2,20})(?: \w{1,20}=[^\[\]\n]{1,120})?/?\]"
+    r"(?=[^\n]{0,400}\[/|\s|$)(?<=[\"'/0-9]\])"
+    r"|\[[a-z_-]{3,30}(?: [a-z_]{1,20}=[\"'“”][^\"'“”\]\n]{0,80}[\"'“”]){1,6} ?/?\]|\[-[A-Z][A-Z_ ]{2,25}-\]"
+    r"|\{\$\w{1,30}\}|(?<!\w)\$[a-z]{2,20}_[a-z_]{2,20}(?!\w)|\{[1-9]\}"
+)
+# Alternatives of which a tool takes one: "{Hello|Hi}"
+_SPUN = re.compile(r"\{[^{}|\n]{0,40}(?:\|[^{}|\n]{0,40}){1,12}\}|\[\[[^\[\]|\n]{1,40}(?:\|[^\[\]|\n]{1,40}){1,12}\]\]")
+# One sign on both sides is decoration, too ("~NEW~", a topic between hashes), so the word must be one that is merged.
+_SIGNED = re.compile(r"(?<![\w~#@*&|])([~#@&|*])([^\W\d][\w ]{1,28}\w)\1(?![\w~#@*])")
+_CAMEL = re.compile(r"[A-Z][a-z]{2,12}[A-Z][a-z]{2,12}|[A-Z]{2,14}(?:_[A-Z]{2,14}){1,3}")
+_TWO_GUILLEMETS = re.compile(r"«\s?([^\W\d][\w.-]{1,24})\s?»\s{0,2}«\s?([^\W\d][\w.-]{1,24})\s?»")
+_ONE_GUILLEMET = re.compile(r"«([^\W\d]\w{1,24})»")
+_BRACES = re.compile(r"(?<![\\$A-Za-z0-9{^_}])\{([^\W\d_][\w .-]{1,30}|0)\}(?!\})")
 _EMOTES = frozenset(("hug", "hugs", "kiss", "kisses", "sigh", "smile", "wink"))
 _PRINTF = re.compile(r"(?<![\d%\w])(?<!\d )%(?:\d\$)?[sd](?![\w%])")
 _GREETING = (
@@ -60,6 +80,11 @@ _GREETING = (
     r"|cara|olá|oi|prezad[oa]|beste|hoi|cześć|witaj|drog[ia]|merhaba|sayın|sevgili|здравствуйте|привет"
     r"|уважаем(?:ый|ая)|дорог(?:ой|ая)"
     r"|вітаємо|привіт|مرحبا|مرحباً|أهلا|שלום|היי|hej|happy birthday|congratulations|thank you|thanks)"
+)
+_GREETED = re.compile(rf"(?i)(?<!\w){_GREETING} ?,?$")
+_NUMBERS_TALK = re.compile(
+    r"(?i)\b(?:divided by|maths?|mathemati\w{1,6}|zero divided|geteilt durch|durch null|mathe|divisé par|dividido (?:por|entre)|diviso"
+    r"|gedeeld door|dzielone|dzielić|bölü|matematik\w{0,6})|делить|делён|математи|ділити|مقسوم|الرياضيات|חלקי|מתמטיק|割る|数学|除以"
 )
 _NOTHING_AT_ALL = re.compile(
     rf"(?i:\b{_GREETING})[ ,]{{1,3}}(undefined|null|NaN|nil|None|n/a)\b(?! and void)"
@@ -92,6 +117,26 @@ def find(reading: ReviewedText) -> Iterator[Found]:
     for match in _TEMPLATES.finditer(text):
         if not talks and not reading.in_code(match.start()):
             yield _template(match[0])
+    narrow = reading.narrow
+    for pattern in (_FURTHER, _SPUN, *((_TEMPLATES,) if narrow != text else ())):
+        for match in pattern.finditer(narrow):
+            if (
+                not talks
+                and not reading.in_code(match.start())
+                and (pattern is not _TEMPLATES or text[match.start()] != narrow[match.start()])
+            ):
+                yield _template(text[match.start() : match.end()])
+    for match in _SIGNED.finditer(narrow):
+        merged = _CAMEL.fullmatch(match[2]) or (match[2][0].isupper() and is_slot(fold(match[2]).replace("_", " ")))
+        if merged and not talks and not reading.in_code(match.start()):
+            yield _template(text[match.start() : match.end()])
+    for match in _TWO_GUILLEMETS.finditer(text):
+        if any(is_slot(fold(word).replace("_", " ")) for word in match.groups()) and not talks:
+            yield _template(match[0])
+    for match in _ONE_GUILLEMET.finditer(text):
+        greeted = _GREETED.search(text[max(0, match.start() - 24) : match.start()])
+        if greeted and is_slot(fold(match[1]).replace("_", " ")) and not talks:
+            yield _template(match[0])
     for match in _BRACES.finditer(text):
         one_word = " " not in match[1] or is_slot(fold(match[1]))
         if one_word and not talks and not reading.in_code(match.start()) and match[1].lower() not in _EMOTES:
@@ -100,6 +145,8 @@ def find(reading: ReviewedText) -> Iterator[Found]:
         if not talks and not reading.in_code(match.start()):
             yield _template(match[0])
     for match in _NOTHING_AT_ALL.finditer(text):
+        if _NUMBERS_TALK.search(text):
+            break
         if not talks and not reading.in_code(match.start()) and not reading.in_quotes(match.start()):
             yield _template(match[0].strip())
     for match in _UNNAMED.finditer(text):
