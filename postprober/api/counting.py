@@ -60,5 +60,5 @@ class CountRequests:
         try:
             return await self.app(scope, receive, answer)
         finally:
-            route = getattr(scope.get("route"), "path", _UNROUTED)
+            route = getattr(scope.get("route"), "path_format", _UNROUTED)
             self.counts.note(scope["method"], route, status, time.perf_counter() - started)

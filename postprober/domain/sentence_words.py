@@ -20,7 +20,7 @@ _TITLES = """
     med phil rer nat jur theol habil h.c em th chr joh jos wilh friedr wm geo chas jas
     ss pe inh kath ev sgto card pkwy org şti  бульв корр респ оз ген пгт п-ов зам дир мкр var dir hab засл арт нар акад fa wydz kat lek spec insp hptm obst lt dñª dña ntra ntro ntr sto nra fdez
     rguez
-    ret wet каб d reż scen scenogr choreogr oprac tłum muz rež kam реж сост худ комп хор муз опер
+    ret каб reż scen scenogr choreogr oprac tłum muz rež kam реж сост худ комп хор муз опер
     hz мед наук г-н г-жа д-р проф акад доц инж канд чл тов им св гр
 """
 _CALENDAR = """

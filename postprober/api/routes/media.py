@@ -104,7 +104,7 @@ def _take(core: Core, caller: Caller, once: Once, file: UploadFile, alt: str) ->
         def work(mark: Mark, made: int | None) -> StoredAnswer:
             media_id = made or media.add_received(core, caller.actor, name, found, alt, mark)
             record = media.get(core, caller.actor, media_id)
-            return StoredAnswer(201, MediaOut.of(record), {"Location": f"/api/media/{media_id:int}"})
+            return StoredAnswer(201, MediaOut.of(record), {"Location": f"/api/media/{media_id}"})
 
         return once.answer(json.dumps([found.digest, name, alt]), work)
 

@@ -27,7 +27,7 @@ from postprober.storage import users
 LIFE = timedelta(minutes=30)
 MOST_OPEN = 50  # addresses of one person that wait for a file; ours
 FETCH_SECONDS = 30.0
-_UNSHOWN = re.compile(r"[^\w .()+-]", re.ASCII)  # a name is shown to people; NUL could not even be stored
+_UNSHOWN = re.compile(r"[^\w .()+-]")  # a name is shown to people; NUL could not even be stored
 
 
 @dataclass(frozen=True)
