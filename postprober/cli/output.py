@@ -38,6 +38,11 @@ def fail(error: PostProberError) -> None:
     _errors.print(str(error), style="red", markup=False, highlight=False)
 
 
+def warn(sentence: str) -> None:
+    """Something to know about what goes on all the same."""
+    _errors.print(sentence, style="yellow", markup=False, highlight=False)
+
+
 def log_to_stderr() -> None:
     """The log of a process; the libraries speak up only when something is wrong."""
     log_redaction.to_stream()

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
-from postprober.cli.output import emit, say
+from postprober.cli.output import emit, say, warn
 from postprober.cli.publish import DONE, FAILED, UNDECIDED, show_rows
 from postprober.cli.report import TEXT, Wish, write
 from postprober.client import RestClient
 from postprober.client.shapes import MonitoringJson, NewPostJson, StepJson
+from postprober.domain.addresses import split
 from postprober.domain.delivery import DeliveryState
 from postprober.domain.platform import Platform
 from postprober.errors import BadInput
@@ -37,7 +40,21 @@ chosen = Chosen()
 
 def client_for(server: str) -> RestClient:
     """Raises BadInput when there is no token for it."""
-    return RestClient(server, os.environ.get(TOKEN, "") or _kept(server))
+    return _reach(server, os.environ.get(TOKEN, "") or _kept(server))
+
+
+def _reach(server: str, token: str) -> RestClient:
+    client = RestClient(server, token)
+    parts = split(server)
+    if parts.scheme == "http" and not _is_here(parts.hostname or ""):
+        warn(f"{server} is reached without encryption: whoever is on the way can read the token. Use https.")
+    return client
+
+
+def _is_here(host: str) -> bool:
+    with suppress(ValueError):
+        return ip_address(host).is_loopback
+    return host == "localhost"
 
 
 def _kept(server: str) -> str:
@@ -60,7 +77,7 @@ def keep(server: str, token: str) -> None:
     keyring = _keyring()
     if keyring is None:
         raise BadInput(f"There is no keyring here; pip install keyring, or set {TOKEN}.", field="token")
-    client = RestClient(server, token)
+    client = _reach(server, token)
     me = client.me()
     try:
         keyring.set_password(SERVICE, server.rstrip("/"), token)

@@ -151,6 +151,10 @@ def test_the_same_proposal_is_one_post_however_often_and_however_late(world: Wor
     assert second.status_code == 200 and second.json()["is_new"] is False
     assert second.json()["post"]["id"] == first["post"]["id"]
     assert world.propose(agent, "Other").json()["post"]["id"] != first["post"]["id"]
+    assert (
+        world.propose(agent, language="de").json()["is_new"] is True
+    )  # all that is wished counts, not the words alone
+    assert world.propose(agent, late_minutes=30).json()["is_new"] is True
     keyed = world.propose(agent, "With a key", key="release-1").json()["post"]["id"]
     world.approve(keyed)
     again = world.propose(agent, "With a key and other words", key="release-1")

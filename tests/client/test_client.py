@@ -336,3 +336,23 @@ def test_a_keyring_that_is_locked_is_one_sentence(monkeypatch: pytest.MonkeyPatc
         remote.client_for("https://post.example.org")
     monkeypatch.setenv(remote.TOKEN, "pp_x")
     remote.client_for("https://post.example.org").close()
+
+
+@pytest.mark.parametrize(
+    ("server", "warned"),
+    [
+        ("http://post.example.org", True),
+        ("http://10.0.0.4:8010", True),
+        ("https://post.example.org", False),
+        ("http://127.0.0.1:8010", False),
+        ("http://[::1]:8010", False),
+        ("http://localhost:8010", False),
+    ],
+)
+def test_a_token_on_its_way_in_the_clear_is_told(
+    server: str, warned: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(remote.TOKEN, "pp_x")
+    remote.client_for(server).close()
+    told = capsys.readouterr()
+    assert told.out == "" and ("without encryption" in told.err) is warned
