@@ -190,3 +190,22 @@ def test_of_many_at_the_same_moment_with_one_key_all_get_the_one_post(
     assert {status for status, _ in found} <= {200, 201} and len({post for _, post in found}) == 1, found
     with world.rest.core.db.read() as conn:
         assert conn.exec_driver_sql("SELECT count(*) FROM posts").scalar_one() == 1
+
+
+def test_an_account_added_while_the_model_is_away_counts_too(world: World) -> None:
+    model = _Model(away=False)
+    core = replace(world.rest.core, advisor=Advisor(model))
+    owner = acting(core, world.rest.installation.owner)
+    review_gate.wait_for_model(core, owner, True)
+    at = world.rest.clock.now() + timedelta(days=1)
+    one, two = world.account.id, world.other.id
+    agent = _token(core, world, ceiling=1, unasked=True, accounts=[one, two])
+    post = proposals.propose(core, agent, NewPost(("One",), (one,), at=at)).post
+    assert post.status == PostStatus.SCHEDULED
+    model.away = True
+    with pytest.raises(Forbidden, match="1 times a day"):
+        drafts.change(core, agent, post.id, NewPost(("One, and more",), (one, two), at=at))
+    kept = drafts.get(core, owner, post.id)
+    assert kept.status == PostStatus.SCHEDULED and kept.content == "One"
+    drafts.change(core, owner, post.id, NewPost(("One, and more",), (one, two), at=at))  # the control: nobody's ceiling
+    assert drafts.get(core, owner, post.id).status == PostStatus.REVIEW
