@@ -209,3 +209,22 @@ def test_an_account_added_while_the_model_is_away_counts_too(world: World) -> No
     assert kept.status == PostStatus.SCHEDULED and kept.content == "One"
     drafts.change(core, owner, post.id, NewPost(("One, and more",), (one, two), at=at))  # the control: nobody's ceiling
     assert drafts.get(core, owner, post.id).status == PostStatus.REVIEW
+
+
+def test_a_draft_that_a_person_has_rewritten_is_deleted_by_no_token_that_only_drafts(world: World) -> None:
+    agent = world.agent()
+    made = [
+        world.rest.ask("POST", "/api/posts", agent, json={"content": text, "account_ids": [world.account.id]}).json()
+        for text in ("Left alone", "Rewritten")
+    ]
+    owner = acting(world.rest.core, world.rest.installation.owner)
+    drafts.change(
+        world.rest.core, owner, made[0]["id"], drafts.wish_of(drafts.get(world.rest.core, owner, made[0]["id"]))
+    )
+    drafts.change(world.rest.core, owner, made[1]["id"], NewPost(("A person's words",), (world.account.id,)))
+    answers = [
+        world.rest.ask("DELETE", f"/api/posts/{one['id']}", agent, headers={"If-Match": "*"}).status_code
+        for one in made
+    ]
+    assert answers == [204, 403]
+    assert drafts.get(world.rest.core, owner, made[1]["id"]).content == "A person's words"

@@ -156,6 +156,8 @@ def change(
     post = get(core, actor, post_id, versions)
     _refuse_token(core, actor, post, new.account_ids)
     if post.status in UNSENT:
+        if not actor.via.is_token and new != wish_of(post):  # a person's work by now, which no token may delete
+            post = replace(post, options={name: told for name, told in post.options.items() if name != "drafted"})
         chosen = _usable(core, actor, new)
         advice = review_gate.first_word(core, actor, new, chosen)
         told = review_gate.advice_columns(core, advice, post.ai_suggestions)
