@@ -3,8 +3,8 @@
 `corpus/harmless.jsonl`: what nobody should hold up; `tricky` ones look bad and are not. `corpus/harmful.jsonl`: what a
 careful colleague would stop. Dates in them are judged at `now`. `split` says when a post was written: `first` before the
 rules, `later` while they were mended, `kept` before the rules and measured for the first time when they were done, `after`
-when they were done, to evade them; `blind` by somebody who knew the kinds and had not seen the rules, `near` with the rules that
-were mended by these, as harmless neighbours of theirs. In made-up keys of services stands a ¤, which is taken out: scanners of
+when they were done, to evade them; `blind` and later `again` by somebody who knew the kinds and had not seen the rules, `near` with
+the rules that were mended by these, as harmless neighbours of theirs. In made-up keys of services stands a ¤, which is taken out: scanners of
 repositories would take them for real ones; ¤¤ is one that belongs to the text.
 """
 

@@ -159,6 +159,7 @@ def find(reading: ReviewedText) -> Iterator[Found]:
             told.add((one.day, one.month, one.year))
             yield Found("date", shown(one.piece), trouble)
     yield from _backwards(reading, dates)
+    yield from _backwards_in_figures(reading)
     yield from _announced(reading, dates)
     yield from _times(reading)
 
@@ -322,8 +323,34 @@ def _backwards(reading: ReviewedText, dates: list[_Date]) -> Iterator[Found]:
     for first, last in pairwise(ordered):
         between = reading.text[first.place : last.place]
         same = (first.month, first.year or last.year) == (last.month, last.year or first.year)
-        if same and last.day < first.day and len(between) < 40 and _TO.search(between):
+        told = (
+            first.year and last.year and first.year == last.year and (last.month, last.day) < (first.month, first.day)
+        )
+        if (told or (same and last.day < first.day)) and len(between) < 40 and _TO.search(between):
             yield Found("date", shown(between + last.piece), "ends before it begins")
+
+
+_FIGURE_RANGE = re.compile(
+    r"(?<![\d./-])(\d{1,2})([./-])(\d{1,2})\2((?:19|20)\d\d)(?:\s{0,2}[–—-]\s{0,2}|\s(?:to|until|till|bis|au|al|a|hasta|até|tot|t/m|do|do|по|до)"
+    r"(?: (?:the|zum|el|le))?\s)(\d{1,2})\2(\d{1,2})\2((?:19|20)\d\d)(?![\d/-])"
+)
+
+
+def _backwards_in_figures(reading: ReviewedText) -> Iterator[Found]:
+    """ "24/12/2026 – 06/01/2026": the end lies before the beginning, whichever of the figures is the month."""
+    for match in _FIGURE_RANGE.finditer(reading.text):
+        a, _, b, year, c, d, last = match.groups()
+        begins = [day for day in (_day(year, b, a), _day(year, a, b)) if day]
+        ends = [day for day in (_day(last, d, c), _day(last, c, d)) if day]
+        if begins and ends and max(ends) < min(begins) and not reading.in_quotes(match.start()):
+            yield Found("date", shown(match[0]), "ends before it begins")
+
+
+def _day(year: str, month: str, day: str) -> date | None:
+    try:
+        return date(int(year), int(month), int(day))
+    except ValueError:
+        return None
 
 
 def _announced(reading: ReviewedText, dates: list[_Date]) -> Iterator[Found]:

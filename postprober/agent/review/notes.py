@@ -25,7 +25,7 @@ _ASIDE = re.compile(
     r"(?i)\[(?:check|confirm|verify|ask|needs?|waiting for|awaiting|pending|replace|fix|add|insert|attach|fact.?check|pls"
     r"|please (?:check|confirm|add|fix)|ok with|okay with|legal|prüfen|bitte (?:prüfen|ergänzen|einfügen)|rückfrage|vérifier"
     r"|à vérifier|à valider|confirmer|à confirmer|demander à|confirmar|revisar|preguntar|comprobar|pendiente|verificare"
-    r"|da verificare|da confermare|chiedere|conferir|verificar|a confirmar|controleren|checken|navragen|sprawdzić"
+    r"|da verificare|da confermare|chiedere|conferir|verificar|a confirmar|controleren|checken|navragen|nog (?:ff |even )?(?:checken|navragen|controleren)|sprawdzić"
     r"|do potwierdzenia|potwierdzić|zapytać|kontrol et|sorulacak|teyit|проверить|уточнить|согласовать|перевірити|уточнити"
     r"|погодити|تأكيد|تحقق|לבדוק|לאשר|要確認|確認中|未確定|待确认|待定|待核实)\b[^\]\n]{0,60}\]"
     # In round brackets stands much that is for readers ("ask at the bar"), so only what cannot be.
@@ -63,7 +63,7 @@ _EMBARGO = re.compile(
 )
 _VERSION = re.compile(
     r"(?i)^\W{0,3}(?:post|tweet|caption|text|copy|beitrag|version|entwurf"
-    r"|draft)(?: text)?(?:\s?#?\d{1,2})?\s?(?:v|version |fassung )\d{1,2}\b|(?<![^\W_])final_(?:final|v\d)|^\W{0,3}v\d{1,2}[_ -]?final\w{0,12}\s?:"
+    r"|draft)(?: text)?(?:\s?#?\d{1,2})?\s?(?:v|version |fassung )\d{1,2}\b|(?<![^\W_])final_(?:final|v\d)|(?-i:\bFINAL)[ _-][vV]\d{1,2}\b|^\W{0,3}v\d{1,2}[_ -]?final\w{0,12}\s?:"
 )
 _OFFERED = re.compile(
     r"(?i)^\W{0,3}(?:(?:sure|sure thing|of course|certainly|absolutely|great)[!,.]? )?here(?:'s|’s| is"
@@ -72,7 +72,7 @@ _OFFERED = re.compile(
     r"|(?:options?|versions?) (?:for|of) (?:your|the) (?:post|text|caption|tweet))\b[^\n.]{0,60}(?::|\n|$)"
 )
 _OFFERED_ELSEWHERE = re.compile(
-    r"(?i)^\W{0,3}(?:[^\W\d_]{2,12}! )?(?:voici|hier (?:ist|is|kommt)|ecco|aquí (?:está|tienes|va)"
+    r"(?i)^\W{0,3}(?:[^\W\d_]{2,12}[!,،.] )?(?:voici|hier (?:ist|is|kommt)|ecco|aquí (?:está|tienes|va)"
     r"|aqui (?:está|vai|tem)|oto|işte|вот|ось|هذا|هذه|إليك|اليك|הנה|här är"
     r"|her er) (?:[\w'’-]{1,20} ){0,4}?[\w'’-]{0,14}"
     r"(?:post\w?|beitrag|posttext|caption|bildunterschrift|publication|légende|publicación|leyenda|pie de foto"
@@ -96,6 +96,9 @@ _TO_NAME = re.compile(
     r"|drivers|readers|students|teachers|volunteers|helfer|vecinos|moradores|mieszka|dog|passengers|self))[A-ZÀ-Ý][a-zà-ÿ]{1,11} ?:"
     r"|(?:^|\n)\W{0,3}[A-ZÀ-ÝА-Я]\w{1,15} ?: (?i:vérifier|relire|valider|check (?:the|this)|prüfen|bitte (?:prüfen|noch)|revisar|verificar"
     r"|controllare|checken|sprawdzić|проверить|перевірити)\b"
+    r"|(?:^|\n|[.!?] )/[A-ZÀ-Ý][a-zà-ÿ]{1,11}: (?=\S)"
+    r"|(?:^|[\n.!?] ?)(?i:(?:not|i'm not) sure about this (?:number|figure|date|name|price|quote|link|time|spelling|one|bit))\b[^?\n]{0,40}(?:[.)]|$)"
+    r"|\b(?i:voir) avec (?:la (?:compta|com|direction|rédac)|le (?:juridique|service com))\b"
     r"|[(\[](?i:hier noch|noch ein\w{0,2} (?:satz|wort|bild|foto|link|zitat))\b[^)\]\n]{0,60}\?[)\]]"
     r"|\[(?i:maybe|vielleicht|evtl\.?|peut-être|quizás?|forse|talvez|misschien|może|belki|может|можливо)\b[^\]\n]{0,60}\?\]"
     r"|(?:^|\n)\W{0,3}(?i:post|story|reel|tweet|publication|publicación|beitrag)\b[^:\n]{0,30}"
@@ -114,6 +117,15 @@ _LATER = re.compile(
     r"(?i)\berst (?:am|ab|um) [\w.:]{1,12}(?: Uhr)? (?:posten|veröffentlichen|teilen|online|raus)|\bà publier (?:le |à partir |lundi"
     r"|mardi|mercredi|jeudi|vendredi|samedi|dimanche|demain)|\b(?:do not|don't) (?:post|publish|send) (?:until"
     r"|before|till)\b|\bpost (?:only|not before|no earlier)\b"
+)
+# The question with which an assistant ends: about the text, and at its end
+_ENDS_ASKING = re.compile(
+    r"(?i)(?:^|[\n.!?] ?)\W{0,3}(?:would you like me to|shall i|should i|do you want me to|möchte(?:n sie|st du), dass ich|soll ich|souhaite[sz](?:-vous|-tu)? que j"
+    r"|veux-tu que j|voulez-vous que j|¿?(?:quieres|quiere|te gustaría) que|vuoi che|vuole che|quer que eu|gostaria que eu|wil je dat ik|chcesz, żebym"
+    r"|ister misin|хотите, чтобы я|хочешь, я|хочеш, щоб я|хочете, щоб я|vill du att jag)\b"
+    r"(?=[^\n?]{0,80}(?:short|longer|tone\b|hashtag|emoji|caption|rewrite|rephrase|version|kürz|anpass|formulier|variante|raccourc|adapt|reformul|acort|reescrib"
+    r"|accorci|adatt|riscriv|encurt|reescrev|ajust|inkort|aanpas|herschrij|skróci|dopasow|kısalt|uyarla|сократ|перепис|скорот|korta|anpassa))"
+    r"[^\n?]{0,120}\?\s{0,4}\Z"
 )
 _HASHTAGS = re.compile(r"^Hashtags:\s{0,3}#", re.MULTILINE)
 _LABEL = re.compile(
@@ -175,7 +187,7 @@ def find(reading: ReviewedText) -> Iterator[Found]:
     for start, end in _OPENERS.find(head, [one for one in reading.words if one[0] < 12]):
         if re.search(r":|\n|：", text[end : end + 160]) or text[start:end].rstrip()[-1:] in "!":
             yield _assistant(text[start:end])
-    for pattern in (_LABEL, _OPTIONS, _OFFERED, _OFFERED_ELSEWHERE, _HASHTAGS):
+    for pattern in (_LABEL, _OPTIONS, _OFFERED, _OFFERED_ELSEWHERE, _HASHTAGS, _ENDS_ASKING):
         for match in pattern.finditer(text):
             yield _assistant(match[0].strip())
 

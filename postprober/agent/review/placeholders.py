@@ -43,6 +43,8 @@ _MASK = re.compile(
 )
 _PERSON = re.compile(
     r"(?<!\w)(?:NOME COGNOME|NOMBRE APELLIDOS?|VORNAME NACHNAME|PRÉNOM NOM|IMIĘ NAZWISKO|IMIĘ I NAZWISKO|AD SOYAD|ИМЯ ФАМИЛИЯ|NOME SOBRENOME|NAAM ACHTERNAAM)(?!\w)"
+    r"|(?<![\u0590-\u05ff])[ולבמש]?ישראל ישראלי(?![\u0590-\u05ff])"
+    r"|(?<=[^\s。！!:：])【[^【】\n]{1,8}(?:姓名|名字|名称|氏名|お名前)】(?=[^\s:：])"
     r"|\b(?:Frau|Herr|Dr\.) N\. ?N\.|(?<![\w=/-])0123[ /-]?456789?\d?(?!\d)|\((?:NOMBRE|NAME|NOM|NOME|NAAM|IMIĘ|ИМЯ|AD)(?: [A-ZÀ-ÝА-Я]{2,15}){1,3}\)"
 )
 _NO_COUNT = re.compile(r"(?i)\b(?:size|bowl|love|the|la|el|del|al|da|do|du|au|le|dal|rated|triple)$")
@@ -50,10 +52,10 @@ _FAMILIES = re.compile(r"(?<=[a-zäöüß] )XXX(?= [a-zäöü]{3})")
 _GOES_HERE = re.compile(
     r"(?i)\b(?:quote|text|headline|caption|title|image|photo|link|name|copy|body|content|testimonial) (?:goes|comes) here\b"
 )
-_BLANK = re.compile(r"(?<!_)_{4,40}(?=[\s.,!?]|$)")
+_BLANK = re.compile(r"(?<!_)_{4,40}(?=[\s.,!?]|$)|(?<=[^\W_] )_{3}(?= [^\W_])")
 # "My favourite cake is ____": readers are to fill that in.
 _GAME = re.compile(
-    r"(?i)blank|complete|finish|fill|sentence|caption this|comment|lücke|satz|complèt|complet|frase|zin\b|zdani|\b(?:my|i|mein|ich|mon|je|mi|mio|meu|mijn|ik|moj)\b"
+    r"(?i)blank|complete|finish|\bfill\b|sentence|caption this|comment|lücke|satz|complèt|complet|frase|zin\b|zdani|\b(?:my|i|mein|ich|mon|je|mi|mio|meu|mijn|ik|moj)\b"
 )
 _HOUR = re.compile(r"\b(?:at|from|until|till|um|ab|bis) [XxYy] (?:pm|am|p\.m\.|a\.m\.|Uhr|o'clock)(?!\w)")
 _EXAMPLE = re.compile(
@@ -66,9 +68,21 @@ _YOUR_HOST = re.compile(
     r"|^(?:site|web)[a-z]{0,8}(?:iniz|adi|ismi)\.|^(?:nazwa|adres)(?:firmy|strony)\."
 )
 _GAPS = re.compile(
-    r"[£$€]\s?_{2,}|(?<!_)_{2,6}[/.]_{2,6}|(?<!_)_{2,20}\s?(?:€|%|Uhr\b|pm\b|am\b)|[(\[]placeholder[)\]]"
+    r"(?<![£$€])[£$€]\s?(?:\.{3,12}|…{1,6})(?=\s|$)|(?<=\w )(?:\.{3,12}|…{1,6})\s?(?:Uhr|€|EUR\b|Euro\b|zł\b|TL\b|kr\b|uur\b|грн\b|руб\b|pm\b|am\b)"
+    r"|(?<![./])\.{3,12}/\.{3,12}(?:/|(?!\.))|(?<![\d.,:])00[.,]000(?![\d.,]| ?%)"
+    r"|[£$€]\s?_{2,}|(?<!_)_{2,6}[/.]_{2,6}|(?<!_)_{2,20}\s?(?:€|%|Uhr\b|pm\b|am\b)|[(\[]placeholder[)\]]"
+)
+# "« Titre de l'expo ici »": quoted like a title, and no title
+_TITLE_HERE = re.compile(
+    r"[«\"“„]\s?(?:Titre|Nom|Texte|Titel|Name|Título|Titolo|Nombre|Nome|Tytuł|Название|Назва|Title)\b[^»\"”“\n]{0,25}"
+    r"\b(?:ici|hier|aquí|aqui|qui|tutaj|здесь|тут|here)\s?[»\"”“]"
 )
 _PARENTHESES = re.compile(r"\(([^()\n]{2,40})\)")
+# "Please send your entry with (name) and age": readers are told what to write
+_WRITE_IT = re.compile(
+    r"(?i)\b(?:send|write|enter|e?mail|schick|schreib|angab|angeb|envoy|indiqu|écri|envi|escrib|indica|scriv|inser|escrev|stuur|vermeld|wpis|poda|napis|prześl"
+    r"|yaz\w|gönder|напиш|укаж|отправ|вкаж|надішл)"
+)
 # In round brackets stand asides, so that only these count there.
 _SURE_SLOTS = frozenset(
     map(
@@ -77,6 +91,17 @@ _SURE_SLOTS = frozenset(
             "name",
             "your name",
             "first name",
+            "imię i nazwisko",
+            "vor- und nachname",
+            "nom et prénom",
+            "prénom et nom",
+            "nombre y apellidos",
+            "nome e cognome",
+            "voor- en achternaam",
+            "ad soyad",
+            "имя и фамилия",
+            "ім'я та прізвище",
+            "för- och efternamn",
             "company name",
             "amount",
             "date",
@@ -129,13 +154,13 @@ _MONTH = any_of(
 )
 _CROSSED_DAY = re.compile(rf"(?<!\w)XX?\.? (?:de |di )?(?i:{_MONTH})(?!\w)|(?<!\w)(?i:{_MONTH}) XX(?!\w)")
 _INSERT = re.compile(
-    r"(?i)\binsert (?:(?:a|your|the) )?(?:[\w-]{2,20} ){1,3}here\b|\b(text|copy|word)(?: \1){2,}\b"
+    r"(?i)\binsert (?:(?:a|your|the) )?(?:[\w:.-]{2,20} ){1,5}here\b|\b(text|copy|word)(?: \1){2,}\b"
     r"|\b(?:your[.-]?name|your[.-]?e?mail|name|user|e?mail)@(?:company|domain|e?mail|firma|empresa|azienda"
     r"|bedrijf|entreprise)\.\w{2,3}\b"
 )
 _MARKS = re.compile(r"(?<![\w.#-])(?:TBD|TBC|T\.B\.D\.|T\.B\.C\.)(?![\w-])|[(\[](?:tbd|tbc|t\.b\.c\.|t\.b\.d\.)[)\]]")
 _TODO = re.compile(
-    r"[(\[]\s?TO-?DO\b[^)\]\n]{0,60}[)\]]|(?<![\w#])TO-?DO(?=\s?:|\s?-\s|\s(?:add|write|insert|check|fix|ask"
+    r"[(\[]\s?TO-?DO\b[^)\]\n]{0,60}[)\]]|(?<![\w#])TO-?DO(?=\s?:|\s?-\s|\s(?:alt|photo|add|write|insert|check|fix|ask"
     r"|update|link|replace|get|find|confirm)\b)|(?<!\w)FIXME(?!\w)"
 )
 _TK = re.compile(
@@ -285,11 +310,20 @@ def _written_out(reading: ReviewedText) -> Iterator[Found]:
     for match in _GOES_HERE.finditer(text):
         if not reading.talks_code:
             yield _placeholder(match[0])
+    for match in _TITLE_HERE.finditer(text):
+        if not reading.talks_code:
+            yield _placeholder(match[0])
     blank = _BLANK.search(text)
     if blank and not _GAME.search(text) and not reading.in_code(blank.start()):
         yield _placeholder(blank[0])
     for match in _PARENTHESES.finditer(text):
-        if fold(match[1]).strip() in _SURE_SLOTS and not reading.talks_code and not reading.in_code(match.start()):
+        asked = _WRITE_IT.search(text, max(0, match.start() - 40), match.start())
+        if (
+            not asked
+            and fold(match[1]).strip() in _SURE_SLOTS
+            and not reading.talks_code
+            and not reading.in_code(match.start())
+        ):
             yield _placeholder(match[0])
     if _ONLY_TEST.fullmatch(fold(text.strip())[:200]) and len(text) < 200:
         yield Found("placeholder", shown(text), "looks like a test")

@@ -102,7 +102,7 @@ _NETWORK = Phrases.listed("network_words")
 _COMMON = frozenset(read("common_passwords"))
 _GAP = 40  # ours: "Passwort für das WLAN im Saal: …"
 _LINKING = re.compile(
-    r"[^:=\n.!?]{0,40}?(?:\s{0,2}[:=]\s{0,3}|\s(?:is|ist|lautet|heißt|est|es|é|è|to|brzmi|är|er|это|هي|هو|היא|הוא|–|—|-|->"
+    r"[^:=\n.!?]{0,40}?(?:\s{0,2}[:=]\s{0,3}|\s(?:is|ist|lautet|heißt|est|es|é|è|to|brzmi|artık|är|er|это|هي|هو|היא|הוא|–|—|-|->"
     r"|→)\s{1,3}|(?:は|是|为|為)\s{0,2})"
 )
 _VALUE = re.compile(r"[\"'`“„«「]?([^\s\"'`“”„«»「」,;、，。（）()<>]{3,60})")
@@ -127,7 +127,7 @@ _USER_PASS = re.compile(
     r"(?i)\b(?:user|login|usr)\s{0,2}[:=]\s{0,2}\S{1,60}[\s,;/|]{1,5}(?:pass|pw|pwd|pass ?code"
     r"|password)\s{0,2}[:=]\s{0,2}(\S{3,60})"
 )
-_PW = re.compile(r"(?i)(?<![\w?&;-])(?:pw|pwd|pass|passw)\s{0,2}[:=]\s{0,2}((?=\S{0,40}\d)\S{5,60})")
+_PW = re.compile(r"(?i)(?<![\w?&;-])(?:pw|pwd|pass|passw)(?:\s{0,2}[:=]\s{0,2}|(?<=pwd)\s)((?=\S{0,40}\d)\S{5,60})")
 # "WiFi: Guests / Dinosaur2024", "our wifi is Dino and the code is TRex-2026"
 _NETWORK_PAIR = re.compile(r"(?i)\b(?:wi-?fi|wlan|вай-?фай)\b[^\n/|]{0,40}[/|]\s{0,2}([^\s,;]{6,60})")
 _NETWORK_CODE = re.compile(
@@ -174,7 +174,7 @@ _OTHERS = (
     ("the combination of a lock", re.compile(r"(?i)\bcombination\b[^\d\n]{0,15}(\d{1,2}[- ]\d{1,2}[- ]\d{1,2})(?!\d)")),
     (
         "codes for signing in",
-        re.compile(r"(?i)\b(?:backup|recovery) codes?\b[^\n]{0,10}?((?=[\w-]{0,12}\d)\w{4,6}-\w{4,6})\b"),
+        re.compile(r"(?i)\b(?:backup|recovery|2fa) codes?\b[^\n]{0,60}?((?=[\w-]{0,12}\d)\w{4,6}-\w{4,6})\b"),
     ),
     ("a sign-in with its password", re.compile(r"\bcurl\b[^\n]{0,80}?\s(?:-u|--user)\s{1,2}[^\s:]{1,40}:(\S{3,60})")),
     (

@@ -43,9 +43,11 @@ _SLOTS = frozenset(map(fold, read("slots")))
 _TEMPLATES = re.compile(
     r"\{\{(?!\s{0,3}(?:hugs?|kiss)\b)[^{}\n]{1,80}\}\}|\{%[^%\n]{1,80}%\}|<%=?[^%\n]{1,80}%>"
     r"|\$\{[^{}\n]{1,80}\}"
-    r"|\*\|[A-Za-z_:0-9-]{1,40}\|\*|(?<![\w%])%%?[A-Z][A-Z0-9_]{2,30}%%?(?![\w%])|%%[A-Za-z_]{2,30}%%|(?<![\w%])%[^\W\d_]\w{2,24}%(?!\w)"
+    r"|\*\|[A-Za-z_:0-9-]{1,40}\|\*|(?<![\w%])%%?[A-Z][A-Z0-9_]{2,30}%%?(?![\w%])|%%[A-Za-z_]{2,30}%%|(?<![\w%])%[^\W\d_][\w'’ʼ]{1,24}%(?!\w)"
     r"|\[\[[^\[\]\n]{1,40}\]\]|\[%[^%\n]{1,60}%\]"
-    r"|#(?:NAME|REF|VALUE|DIV/0|N/A|NULL|NUM|BEZUG|WERT|NOM|VALEUR|NOMBRE|VALOR|RIF|VALORE)[?!]"
+    r"|#¡?(?:NAME|REF|VALUE|DIV/0|N/A|NULL|NUM|SPILL|CALC|BEZUG|WERT|ZAHL|ÜBERLAUF|NOM|VALEUR|NOMBRE|NOME|VALOR|RIF|VALORE|ARG|ADR|NAZWA|LICZBA"
+    r"|WAARDE|VERW|NAAM|GETAL|DEĞER|BAŞV|ЗНАЧ|ССЫЛКА|ИМЯ|ЧИСЛО|ДЕЛ/0|ЗНАЧЕННЯ|ПОСИЛАННЯ|VÄRDEFEL|REFERENS|NAMN|OGILTIGT)[?!]"
+    r"|#(?:N/[ADVB]|NV|Н/Д|YOK|SAKNAS!)(?![\w/])"
     r"|«[A-Za-z]{1,30}_[A-Za-z_]{1,30}»"
     r"|\[object Object\]|<<\s?[A-Za-z_ ]{2,30}\s?>>|\{![\w.]{2,60}\}|@@\w{2,30}@@|__[A-Z][A-Z_]{2,30}__"
     r"|\b(?:FIRST|LAST|FULL|USER|COMPANY|CUSTOMER)_?NAME\b|\bFNAME\b|\bLNAME\b|(?<!\w)\$(?:FIRST"
@@ -70,6 +72,11 @@ _SPUN = re.compile(r"\{[^{}|\n]{0,40}(?:\|[^{}|\n]{0,40}){1,12}\}|\[\[[^\[\]|\n]
 _SIGNED = re.compile(r"(?<![\w~#@*&|])([~#@&|*])([^\W\d][\w ]{1,28}\w)\1(?![\w~#@*])")
 _CAMEL = re.compile(r"[A-Z][a-z]{2,12}[A-Z][a-z]{2,12}|[A-Z]{2,14}(?:_[A-Z]{2,14}){1,3}")
 _TWO_GUILLEMETS = re.compile(r"«\s?([^\W\d][\w.-]{1,24})\s?»\s{0,2}«\s?([^\W\d][\w.-]{1,24})\s?»")
+# The fields of a merged letter in a language that quotes with the same signs: only where two of them stand in one text
+_FIELDS = re.compile(
+    r"«\s?((?:Nome|Cognome|Titolo|Autore|Data|Luogo|Ora|Nom|Prénom|Titre|Auteur|Date|Lieu|Heure|Ville|Nombre|Apellidos?|Título|Autora?|Fecha|Lugar|Hora"
+    r"|Ciudad|Name|Vorname|Nachname|Titel|Ort|Datum|Uhrzeit|Имя|Фамилия|Название|Дата|Город|Автор|Місто|Назва|Прізвище))\s?»"
+)
 _ONE_GUILLEMET = re.compile(r"«([^\W\d]\w{1,24})»")
 _BRACES = re.compile(r"(?<![\\$A-Za-z0-9{^_}])\{([^\W\d_][\w .-]{1,30}|0)\}(?!\})")
 _EMOTES = frozenset(("hug", "hugs", "kiss", "kisses", "sigh", "smile", "wink"))
@@ -95,7 +102,7 @@ _NOTHING_AT_ALL = re.compile(
     r"(?=\s{0,2}(?:[,.!?%€$£:]|$|(?:new|is|on|at|days?|points?|items?|messages?|and|will|has|hours?|people"
     r"|tickets?|left|Uhr|Euro|Tage|Punkte|minutes?)\b))"
     r"|(?<!\w)NaN(?!\w)|(?<!\w)(?:undefined|null)\s?[%€£]|[£€$]\s?(?:NaN|undefined|null)\b"
-    r"|\b(?:undefined undefined|null null)\b"
+    r"|\b(?:undefined undefined|null null)\b|\bfrom undefined\b(?= to\b)"
 )
 _UNNAMED = re.compile(
     rf"(?i:\b{_GREETING})[ ,]{{1,2}}((?:\[[^\]\n]{{1,30}}\]|<[^<>\n]{{1,30}}>)|(?:NAME|VORNAME|NOM|PRÉNOM"
@@ -140,6 +147,10 @@ def find(reading: ReviewedText) -> Iterator[Found]:
     for match in _BRACES.finditer(text):
         one_word = " " not in match[1] or is_slot(fold(match[1]))
         if one_word and not talks and not reading.in_code(match.start()) and match[1].lower() not in _EMOTES:
+            yield _template(match[0])
+    fields = list(_FIELDS.finditer(text))
+    if len({match[1] for match in fields}) > 1:
+        for match in fields:
             yield _template(match[0])
     for match in _PRINTF.finditer(text):
         if not talks and not reading.in_code(match.start()):
