@@ -43,7 +43,9 @@ _BBCODE = re.compile(
     r"\[(b|i|u|s|url|img|quote|code|color|colour|size|center|list)(?:=[^\]\n]{1,200})?\][^\[\]]{0,400}\[/\1\]",
     re.IGNORECASE,
 )
-_ESCAPED = re.compile(r"(?<=[\w.!?:,])\\n(?:\\n)?(?=[A-Z\W\d]|$)|\\u00[0-9a-f]{2}|(?<=\w)\\'(?=\w)|\\\"(?=\w)")
+_ESCAPED = re.compile(
+    r"(?<=[\w.!?:,])\\n(?:\\n)?(?=[A-Z\W\d]|$)|\\u00[0-9a-f]{2}|(?:\\u0[0-9a-fA-F]{3}){2,40}|(?<=\w)\\'(?=\w)|\\\"(?=\w)"
+)
 _FENCE = re.compile(r"^```(?:markdown|text|md|html|plaintext)?\s*$", re.MULTILINE)
 # Bytes of UTF-8 read as Windows-1252: a lead byte, and as many continuation bytes as it asks for.
 _SIGNS = re.compile("[\u00c2-\u00f4\u0192]")

@@ -42,7 +42,7 @@ _MASK = re.compile(
     r"|(?:\d{0,2}[XＸ×〇○]{2,4})年|[XＸ×〇○]{1,2}月[XＸ×〇○]{1,2}日"
 )
 _PERSON = re.compile(
-    r"(?<!\w)(?:NOME COGNOME|NOMBRE APELLIDOS?|VORNAME NACHNAME|PRÉNOM NOM|IMIĘ NAZWISKO|IMIĘ I NAZWISKO|AD SOYAD|ИМЯ ФАМИЛИЯ|NOME SOBRENOME|NAAM ACHTERNAAM)(?!\w)"
+    r"(?<!\w)(?:NOME COGNOME|NOMBRE APELLIDOS?|VORNAME NACHNAME|PRÉNOM NOM|IMIĘ NAZWISKO|IMIĘ I NAZWISKO|AD SOYAD|ИМЯ ФАМИЛИЯ|NOME SOBRENOME|(?:VOOR)?NAAM ACHTERNAAM)(?!\w)"
     r"|(?<![\u0590-\u05ff])[ולבמש]?ישראל ישראלי(?![\u0590-\u05ff])"
     r"|(?<=[^\s。！!:：])【[^【】\n]{1,8}(?:姓名|名字|名称|氏名|お名前)】(?=[^\s:：])"
     r"|\b(?:Frau|Herr|Dr\.) N\. ?N\.|(?<![\w=/-])0123[ /-]?456789?\d?(?!\d)|\((?:NOMBRE|NAME|NOM|NOME|NAAM|IMIĘ|ИМЯ|AD)(?: [A-ZÀ-ÝА-Я]{2,15}){1,3}\)"
