@@ -144,7 +144,7 @@ def me(caller: CallerDep) -> Me:
     status_code=201,
     summary="New API token",
     response_model=NewApiTokenOut,
-    responses=responses(401, 403, 409, 413, 422),
+    responses=responses(401, 403, 404, 409, 413, 422),
 )
 def create_token(body: NewApiToken, caller: CallerDep, core: CoreDep, once: OnceDep) -> Response:
     """A personal API token with the scopes that it needs. It is shown this once, or again to who repeats the request
