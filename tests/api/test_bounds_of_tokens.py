@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from postprober.agent.advisor import Advisor
 from postprober.agent.brief import Brief
@@ -27,6 +28,8 @@ from postprober.services.people import sessions
 from postprober.services.posts import advice, drafts, editing, posts, proposals, review_gate
 from postprober.services.posts.posts import NewPost
 from postprober.storage import posts as store
+from postprober.storage.tables import alerts as alerts_table
+from postprober.storage.tables import posts as posts_table
 from tests.agent.agent_kit import Scripted
 from tests.api.rest_kit import is_problem
 from tests.api.test_proposals import AGENT, World, world
@@ -154,7 +157,7 @@ def test_whoever_asks_the_model_again_neither_bounds_nor_pays_for_a_post_that_wa
     post = posts.create(core, owner, NewPost(("Mine",), (world.account.id,), at=at))
     assert post.status == PostStatus.REVIEW
     model.away = False
-    advice.ask(core, _token(core, world, accounts=[world.other.id], ceiling=1), post.id)
+    advice.ask(core, _token(core, world, accounts=[world.account.id], ceiling=1), post.id)
     assert drafts.get(core, owner, post.id).status == PostStatus.SCHEDULED
 
 
@@ -228,3 +231,99 @@ def test_a_draft_that_a_person_has_rewritten_is_deleted_by_no_token_that_only_dr
     ]
     assert answers == [204, 403]
     assert drafts.get(world.rest.core, owner, made[1]["id"]).content == "A person's words"
+
+
+def _alerts(world: World) -> list[dict[str, Any]]:
+    with world.rest.core.db.read() as conn:
+        return [dict(row) for row in conn.execute(select(alerts_table).order_by(alerts_table.c.id)).mappings()]
+
+
+def test_a_proposal_that_a_person_has_rewritten_is_taken_back_by_no_token(world: World) -> None:
+    core, agent = world.rest.core, world.agent()
+    owner = acting(core, world.rest.installation.owner)
+    left, mine = (world.propose(agent, text).json()["post"]["id"] for text in ("Left alone", "Proposed"))
+    drafts.change(core, owner, mine, NewPost(("A person's words",), (world.account.id,)))
+    assert world.rest.ask("POST", f"/api/posts/{left}/withdraw", agent).status_code == 204
+    assert is_problem(world.rest.ask("POST", f"/api/posts/{mine}/withdraw", agent), 403)
+    assert drafts.get(core, owner, mine).content == "A person's words"
+
+
+def test_what_a_person_refused_is_a_proposal_no_more_and_can_be_proposed_and_told_again(world: World) -> None:
+    core, agent = world.rest.core, world.agent()
+    owner = acting(core, world.rest.installation.owner)
+    refused = world.propose(agent, "Proposed").json()["post"]["id"]
+    advice.decide_review(core, owner, refused, False)
+    assert "proposed" not in drafts.get(core, owner, refused).options
+    assert world.rest.ask("POST", f"/api/posts/{refused}/propose", agent).json()["waits_for_a_person"]
+    told = [one for one in _alerts(world) if "proposes a post" in one["message"]]
+    assert len(told) == 2 and told[1]["closed_at"] is None and told[0]["closed_at"] is not None
+    advice.decide_review(core, owner, refused, False)
+    drafts.change(core, owner, refused, NewPost(("A person's words",), (world.account.id,)))
+    assert is_problem(world.rest.ask("DELETE", f"/api/posts/{refused}", agent, headers={"If-Match": "*"}), 403)
+    model = _Model()
+    waiting = replace(core, advisor=Advisor(model))
+    review_gate.wait_for_model(waiting, owner, True)
+    assert drafts.submit(waiting, owner, refused).status == PostStatus.REVIEW
+    model.away = False
+    advice.ask(waiting, owner, refused)
+    planned = drafts.get(core, owner, refused)
+    assert planned.status == PostStatus.SCHEDULED and not planned.options.get("proposed")
+
+
+def test_what_the_review_holds_of_a_token_that_may_publish_is_a_proposal_like_any_other(world: World) -> None:
+    agent = world.agent(*FULL, unasked=True, accounts=[world.account.id], ceiling=5)
+    held = world.propose(agent, "Dear [[name]], come in.").json()
+    assert held["waits_for_a_person"] and held["post"]["proposed_by"]
+    assert any("proposes a post" in one["message"] for one in _alerts(world))
+    for number in range(proposals.MOST_WAITING - 1):
+        assert world.propose(agent, f"Dear [[name]], number {number}.").status_code == 201
+    assert is_problem(world.propose(agent, "Dear [[name]], one more."), 409)
+    assert world.rest.ask("POST", f"/api/posts/{held['post']['id']}/withdraw", agent).status_code == 204
+    assert not world.propose(agent, "The shop is open on Sunday.").json()["waits_for_a_person"]  # the control
+    draft = world.rest.ask(
+        "POST", "/api/posts", agent, json={"content": "Hi [[name]]", "account_ids": [world.account.id]}
+    ).json()
+    assert world.rest.ask("POST", f"/api/posts/{draft['id']}/propose", agent).json()["post"]["proposed_by"]
+
+
+def test_a_proposal_with_a_key_is_found_again_after_its_time(world: World) -> None:
+    agent, at = world.agent(), (world.rest.clock.now() + timedelta(hours=1)).isoformat()
+    first = world.propose(agent, "At nine", scheduled_at=at, key="k1").json()["post"]["id"]
+    world.rest.clock.jump(7200)
+    again = world.propose(agent, "At nine", scheduled_at=at, key="k1")
+    assert again.status_code == 200 and again.json()["post"]["id"] == first
+    assert is_problem(world.propose(agent, "At nine", scheduled_at=at, key="k2"), 422)
+
+
+def test_the_agent_is_asked_about_no_post_of_other_accounts(world: World) -> None:
+    core = world.rest.core
+    owner = acting(core, world.rest.installation.owner)
+    at = world.rest.clock.now() + timedelta(days=1)
+    planned = posts.create(core, owner, NewPost(("Mine",), (world.account.id,), at=at))
+    bound = world.agent("posts:draft", "posts:read", accounts=[world.other.id])
+    only = world.agent("posts:draft", "posts:read", accounts=[world.account.id])
+    full = world.agent(*FULL, accounts=[world.account.id])
+    asked = [
+        world.rest.ask("POST", f"/api/posts/{planned.id}/suggestions", who).status_code for who in (bound, only, full)
+    ]
+    assert asked == [403, 403, 200]
+
+
+def test_a_post_whose_words_a_person_has_changed_is_not_called_published_without_asking(world: World) -> None:
+    core = world.rest.core
+    owner = acting(core, world.rest.installation.owner)
+    at = world.rest.clock.now() + timedelta(days=1)
+    agent = _token(core, world, unasked=True, accounts=[world.account.id], ceiling=5)
+    post = proposals.propose(core, agent, NewPost(("An agent's",), (world.account.id,), at=at)).post
+    assert drafts.get(core, owner, post.id).options["unasked"]
+    drafts.change(core, owner, post.id, NewPost(("A person's",), (world.account.id,), at=at))
+    assert not drafts.get(core, owner, post.id).options.get("unasked")
+
+
+def test_nothing_stays_of_the_words_of_a_proposal_that_was_deleted(world: World) -> None:
+    agent = world.agent()
+    made = world.propose(agent, "A secret plan").json()["post"]["id"]
+    assert world.rest.ask("POST", f"/api/posts/{made}/withdraw", agent).status_code == 204
+    with world.rest.core.db.read() as conn:
+        row = conn.execute(select(posts_table).where(posts_table.c.id == made)).mappings().one()
+    assert "secret plan" not in json.dumps(dict(row), default=str)

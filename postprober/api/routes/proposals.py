@@ -22,7 +22,6 @@ from postprober.services.accounts import accounts
 from postprober.services.core import Core, Mark
 from postprober.services.posts import drafts, posts, proposals, queue, review_gate
 from postprober.services.posts.proposals import Proposal
-from postprober.services.posts.times import check_time
 from postprober.storage.records import Account
 
 router = APIRouter(prefix="/api/posts", tags=["proposals"])
@@ -122,16 +121,13 @@ def next_slot(core: CoreDep, caller: CallerDep) -> SlotOut:
 )
 def propose(body: ProposalBody, core: CoreDep, caller: CallerDep, once: OnceDep) -> Response:
     """Checked like one that is published, then it waits for a person, who reads exactly this. The same text for the same
-    accounts and time, or the same `key`, is one post, however often it is proposed."""
+    accounts and time, proposed with one token, or the same `key`, is one post, however often it is proposed."""
     require(caller, "posts:propose")
 
     def work(mark: Mark, made: int | None) -> StoredAnswer:
         if made is not None:
             return _answer(core, caller.actor, Proposal(drafts.get(core, caller.actor, made), True))
-        wish = body.wish()
-        if wish.at is not None:
-            check_time(wish.at, core.clock.now())
-        return _answer(core, caller.actor, proposals.propose(core, caller.actor, wish, mark, key=body.key))
+        return _answer(core, caller.actor, proposals.propose(core, caller.actor, body.wish(), mark, key=body.key))
 
     return once.answer(body.model_dump_json(), work)
 

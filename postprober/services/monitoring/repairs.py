@@ -117,9 +117,10 @@ def _pass_the_gate(core: Core, actor: Actor, repair_id: int, approved: str) -> N
 
 @permits.needs("posts:publish")
 def refuse(core: Core, actor: Actor, repair_id: int) -> RepairView:
-    """A person says no. Raises NotFound or Conflict."""
+    """A person says no. Raises NotFound, Forbidden or Conflict."""
     with core.db.write() as conn:
-        repairs.get(conn, repair_id, actor.space)
+        row = repairs.get(conn, repair_id, actor.space)
+        token_limits.refuse_accounts(conn, actor, [deliveries.get(conn, row.delivery_id).account_id], core.clock.now())
         if not repairs.decide(conn, repair_id, "refused", core.clock.now()):
             raise Conflict("This repair is no longer open.")
     return get(core, actor, repair_id)

@@ -20,7 +20,7 @@ from postprober.errors import BadInput, Conflict, Forbidden, NotFound, PostProbe
 from postprober.services.accounts.accounts import current_limits, owned
 from postprober.services.core import Core
 from postprober.services.media import media as media_service
-from postprober.services.people import permits
+from postprober.services.people import permits, token_limits
 from postprober.services.posts import drafts, review_gate
 from postprober.services.posts.posts import NewPost
 from postprober.storage import alert_log, history, media, posts
@@ -47,10 +47,11 @@ def of(core: Core, actor: Actor, post_id: int) -> Advice | None:
 def ask(core: Core, actor: Actor, post_id: int) -> Advice:
     """Ask the agent now, and keep its answer; what was decided about earlier suggestions stays decided.
 
-    May ask a model over the network (within its time limit), never inside a transaction. Raises NotFound, or Conflict
-    when the post was changed meanwhile.
+    May ask a model over the network (within its time limit), never inside a transaction. Raises NotFound, Forbidden, or
+    Conflict when the post was changed meanwhile.
     """
     post = drafts.get(core, actor, post_id)
+    _refuse_token(core, actor, post)
     earlier = Advice.from_json(post.ai_suggestions)
     wish = drafts.wish_of(post)
 
@@ -82,6 +83,17 @@ def ask(core: Core, actor: Actor, post_id: int) -> Advice:
         with core.db.write() as conn:  # unless it has moved on
             posts.advise(conn, post_id, post.version, made.to_json(), advice_at=again)
     return made
+
+
+def _refuse_token(core: Core, actor: Actor, post: Post) -> None:
+    """Raises Forbidden for a token that may not be used for the post's accounts, or that only drafts where the answer could
+    hold up what is planned."""
+    if not actor.via.is_token:
+        return
+    with core.db.read() as conn:
+        token_limits.refuse_accounts(conn, actor, drafts.wish_of(post).account_ids, core.clock.now())
+    if post.status not in drafts.UNSENT:
+        permits.need_of_token(actor, "posts:publish")
 
 
 def _next_look(post: Post, now: datetime) -> datetime:
@@ -234,8 +246,9 @@ def accept(core: Core, actor: Actor, post_id: int, suggestion_id: str) -> Post:
 
 @permits.needs("posts:draft")
 def refuse(core: Core, actor: Actor, post_id: int, suggestion_id: str) -> Advice:
-    """Remember that a person does not want it; it is not proposed again. Raises NotFound or Conflict."""
+    """Remember that a person does not want it; it is not proposed again. Raises NotFound, Forbidden or Conflict."""
     post, advice, chosen = _found(core, actor, post_id, suggestion_id)
+    _refuse_token(core, actor, post)
     done = advice.decided(chosen.id, "refused")
     with core.db.write() as conn:
         if not posts.advise(conn, post_id, post.version, done.to_json()):

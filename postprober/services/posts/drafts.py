@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from postprober.domain.actor import Actor, Door
+from postprober.domain.advice import Advice
 from postprober.domain.alert import AlertKind, AlertType
 from postprober.domain.criteria import Criteria
 from postprober.domain.delivery import DeliveryState
@@ -155,9 +156,9 @@ def change(
     """
     post = get(core, actor, post_id, versions)
     _refuse_token(core, actor, post, new.account_ids)
+    if not actor.via.is_token and new != wish_of(post):
+        post = replace(post, options=_of_a_person(post.options))
     if post.status in UNSENT:
-        if not actor.via.is_token and new != wish_of(post):  # a person's work by now, which no token may delete
-            post = replace(post, options={name: told for name, told in post.options.items() if name != "drafted"})
         chosen = _usable(core, actor, new)
         advice = review_gate.first_word(core, actor, new, chosen)
         told = review_gate.advice_columns(core, advice, post.ai_suggestions)
@@ -188,6 +189,15 @@ def change(
         return posts.get(conn, post_id)
 
 
+def _of_a_person(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a post whose words a person has written by now: no token that only drafts may delete it, and it is
+    called published without asking no more."""
+    kept = {name: told for name, told in options.items() if name not in ("drafted", "unasked")}
+    if proposed := kept.get("proposed"):
+        kept["proposed"] = {**proposed, "rewritten": True}
+    return kept
+
+
 def _refuse_token(core: Core, actor: Actor, post: Post, accounts: Collection[int]) -> None:
     """A token that may only write drafts changes nothing that is planned, no working copy that a person is about to save
     into it, and nothing that a person is reading. One for some accounts touches no post of others, whatever it makes of it.
@@ -208,9 +218,9 @@ def review_subject(post_id: int) -> str:
 
 
 def _made_by(actor: Actor, post: Post) -> bool:
-    """Whether a token of the same person wrote or proposed it, and nobody has planned it since."""
+    """Whether a token of the same person wrote or proposed it, and no person has planned or rewritten it since."""
     by = post.options.get("proposed") or post.options.get("drafted") or {}
-    return post.status in UNSENT and by.get("user") == actor.user
+    return post.status in UNSENT and by.get("user") == actor.user and not by.get("rewritten")
 
 
 def hold_for_review(core: Core, post: Post, reasons: Sequence[str], again: datetime | None) -> bool:
@@ -248,10 +258,18 @@ def _withdraw(core: Core, conn: Connection, post: Post, now: datetime, *, by: st
 
 @permits.needs("posts:publish")
 def submit(
-    core: Core, actor: Actor, post_id: int, versions: Versions = None, mark: Mark = no_mark, *, approved: bool = False
+    core: Core,
+    actor: Actor,
+    post_id: int,
+    versions: Versions = None,
+    mark: Mark = no_mark,
+    *,
+    approved: bool = False,
+    judged: Advice | None = None,
 ) -> Post:
     """Check and review a draft, and plan its deliveries; one that the review does not pass gets status `review` and
-    waits for a person. `approved`: a person has passed it as it stands.
+    waits for a person. `approved`: a person has passed it as it stands. `judged`: what the review has just said of this
+    version, so that no model is asked twice.
 
     Raises NotFound, Stale, Conflict, BadInput or PreflightFailed.
     """
@@ -270,7 +288,7 @@ def submit(
     known = review_gate.approval_of(post)
     if approved:
         known = review_gate.Approval(review_gate.digest(wish), actor.user)
-    advice = review_gate.judged(core, actor, wish, chosen, files, known)
+    advice = judged or review_gate.judged(core, actor, wish, chosen, files, known)
     told = review_gate.advice_columns(core, advice, post.ai_suggestions)
     now = core.clock.now()
     with core.db.write() as conn:
@@ -317,7 +335,6 @@ def put_in_review(
     **columns: object,
 ) -> Post:
     """A draft that somebody proposes waits for a person from now on. Raises Stale."""
-    users.lock(conn, post.user_id)
     columns |= {"status": PostStatus.REVIEW, "scheduled_at": wish.at}
     return _write(core, conn, post, wish, chosen, NOT_APPROVED, proposed, **columns)
 
@@ -349,10 +366,14 @@ def _apply_edit(core: Core, actor: Actor, copy: Post, mark: Mark) -> Post:
 
 
 def back_to_draft(core: Core, post: Post) -> Post:
-    """A person refused it in the review: it can be changed and submitted again. Raises Stale."""
+    """A person refused it in the review: it can be changed and submitted again, and is a proposal no more. Raises Stale."""
+    options = {name: told for name, told in post.options.items() if name not in ("proposed", "unasked")}
+    proposed = post.options.get("proposed")
+    if proposed and not proposed.get("rewritten"):
+        options["drafted"] = {"user": proposed["user"]}
     with core.db.write() as conn:
         now = core.clock.now()
-        if not posts.edit(conn, post.id, post.version, now, status=PostStatus.DRAFT):
+        if not posts.edit(conn, post.id, post.version, now, status=PostStatus.DRAFT, options=options):
             raise Stale("This post was changed meanwhile; read it again.")
         alert_log.close(conn, review_subject(post.id), now)
         return posts.get(conn, post.id)
@@ -374,8 +395,9 @@ def delete(core: Core, actor: Actor, post_id: int, versions: Versions = None) ->
         if not planned:
             told = alert_log.names(
                 conn, post_id
-            )  # an alert leads here; its row stays, and nobody sees the post any more
-            if not posts.edit(conn, post_id, post.version, now, **({"deleted_at": now} if told else {})):
+            )  # an alert leads here; its row stays, empty, and nobody sees it any more
+            emptied = {"deleted_at": now, "content": "", "options": {}, "ai_suggestions": None, "advice_at": None}
+            if not posts.edit(conn, post_id, post.version, now, **(emptied if told else {})):
                 raise Stale("This post was changed meanwhile; read it again.")
             if not told:
                 posts.remove(conn, post_id)

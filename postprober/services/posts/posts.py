@@ -14,6 +14,7 @@ from sqlalchemy.exc import IntegrityError
 
 from postprober.domain.account import Credentials
 from postprober.domain.actor import Actor
+from postprober.domain.advice import Advice
 from postprober.domain.criteria import Criteria
 from postprober.domain.identity import AccountIdentity
 from postprober.domain.limits import Limits
@@ -235,6 +236,22 @@ def create(core: Core, actor: Actor, new: NewPost, mark: Mark = no_mark, *, name
     files = media_service.files(core, actor, list(new.media_ids))
     chosen = passed(core, actor, new)
     advice = review_gate.judged(core, actor, new, chosen, files)
+    return add_judged(core, actor, new, chosen, files, advice, mark, named=named)[0]
+
+
+@permits.needs("posts:publish")
+def add_judged(
+    core: Core,
+    actor: Actor,
+    new: NewPost,
+    chosen: list[Account],
+    files: Sequence[MediaFile],
+    advice: Advice,
+    mark: Mark = no_mark,
+    *,
+    named: str = "",
+) -> tuple[Post, bool]:
+    """What `create` does when checks and review are done: the post, and whether it is new. Raises as that."""
     now = core.clock.now()
 
     def add() -> Post:
@@ -265,7 +282,7 @@ def create(core: Core, actor: Actor, new: NewPost, mark: Mark = no_mark, *, name
             mark(conn, post_id)
             return posts.get(conn, post_id)
 
-    return once(core, actor, named, add)[0]
+    return once(core, actor, named, add)
 
 
 @permits.needs("posts:read")

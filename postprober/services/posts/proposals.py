@@ -22,6 +22,7 @@ from postprober.services.people import permits, token_limits
 from postprober.services.posts import drafts, posts, review_gate
 from postprober.services.posts.drafts import Versions
 from postprober.services.posts.posts import NewPost, client_key
+from postprober.services.posts.times import check_time
 from postprober.storage import alert_log, users
 from postprober.storage import posts as post_storage
 from postprober.storage.records import Post
@@ -41,18 +42,21 @@ class Proposal:
 @permits.needs("posts:propose")
 def propose(core: Core, actor: Actor, new: NewPost, mark: Mark = no_mark, *, key: str = "") -> Proposal:
     """Keep a post for a person to decide about; where the token may publish without asking and the review passes it, it
-    is planned at once. `key`: the caller's own name for it; the same proposal, or the same key, is one post for ever.
+    is planned at once. `key`: the caller's own name for it. The same proposal of one token, or the same key of one person,
+    is one post for ever.
 
     Raises PreflightFailed, BadInput, NotFound, Forbidden or Conflict (too many wait); then nothing was written.
     """
     named = client_key(actor, key) if key else _key_of(actor, new)
     if (known := posts.known_by(core, actor, named)) is not None:
         return Proposal(known, False)
-    if _unasked(core, actor):
-        return Proposal(posts.create(core, actor, new, mark, named=named), True)
+    if new.at is not None:
+        check_time(new.at, core.clock.now())
     files = media_service.files(core, actor, list(new.media_ids))
     chosen = posts.passed(core, actor, new)
     advice = review_gate.judged(core, actor, new, chosen, files)
+    if _unasked(core, actor) and (advice.review.passes or advice.waits):
+        return Proposal(*posts.add_judged(core, actor, new, chosen, files, advice, mark, named=named))
     now = core.clock.now()
     with core.db.read() as conn:
         by = token_limits.called(conn, actor, now)
@@ -77,9 +81,10 @@ def propose(core: Core, actor: Actor, new: NewPost, mark: Mark = no_mark, *, key
                 **columns,
                 **review_gate.advice_columns(core, advice),
             )
-            _tell(core, conn, actor, post_id, by)
+            kept = post_storage.get(conn, post_id)
+            _tell(core, conn, actor, kept, by)
             mark(conn, post_id)
-            return post_storage.get(conn, post_id)
+            return kept
 
     return Proposal(*posts.once(core, actor, named, add))
 
@@ -93,12 +98,12 @@ def propose_draft(core: Core, actor: Actor, post_id: int, versions: Versions = N
         return Proposal(post, False)
     if post.status != PostStatus.DRAFT or drafts.edited_by(post) is not None:
         raise Conflict(f"Only a draft can be proposed; this post is {post.status}.")
-    if _unasked(core, actor):
-        return Proposal(drafts.submit(core, actor, post_id, [post.version], mark), True)
     wish = drafts.wish_of(post)
     files = media_service.files(core, actor, list(wish.media_ids))
     chosen = posts.passed(core, actor, wish)
-    advice = review_gate.judged(core, actor, wish, chosen, files)
+    advice = review_gate.judged(core, actor, wish, chosen, files, review_gate.approval_of(post))
+    if _unasked(core, actor) and (advice.review.passes or advice.waits):
+        return Proposal(drafts.submit(core, actor, post_id, [post.version], mark, judged=advice), True)
     now = core.clock.now()
     with core.db.write() as conn:
         by = token_limits.called(conn, actor, now)
@@ -108,10 +113,10 @@ def propose_draft(core: Core, actor: Actor, post_id: int, versions: Versions = N
         users.lock(conn, actor.space)
         _refuse_flood(conn, actor)
         told = review_gate.advice_columns(core, advice, post.ai_suggestions)
-        drafts.put_in_review(core, conn, post, wish, chosen, _told(actor, by), **told)
-        _tell(core, conn, actor, post_id, by)
+        kept = drafts.put_in_review(core, conn, post, wish, chosen, _told(actor, by), **told)
+        _tell(core, conn, actor, kept, by)
         mark(conn, post_id)
-        return Proposal(post_storage.get(conn, post_id), True)
+        return Proposal(kept, True)
 
 
 @permits.needs("posts:propose")
@@ -153,16 +158,16 @@ def _refuse_flood(conn: Connection, actor: Actor) -> None:
         )
 
 
-def _tell(core: Core, conn: Connection, actor: Actor, post_id: int, by: str) -> None:
+def _tell(core: Core, conn: Connection, actor: Actor, post: Post, by: str) -> None:
     alert_log.add(
         conn,
         user_id=actor.space,
-        post_id=post_id,
+        post_id=post.id,
         delivery_id=None,
         type=AlertType.WARNING,
         message=f"{by} proposes a post. Read it and decide whether it is published.",
-        dedupe_key=f"post:{post_id}:proposed",
+        dedupe_key=f"post:{post.id}:proposed:{post.version}",  # a refused one may be proposed again
         now=core.clock.now(),
         kind=AlertKind.REVIEW,
-        subject=drafts.review_subject(post_id),
+        subject=drafts.review_subject(post.id),
     )
