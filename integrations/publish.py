@@ -12,7 +12,8 @@ POSTPROBER_KEY      your own name for the post; there is never a second one with
 POSTPROBER_WAIT     seconds to wait for the proof, 0 for none (default 300)
 
 It may be run again at any time, also after it was cut off: the same key is the same post. Exit code 0: done, or waiting for a
-person; 2: wrong settings or a text that a platform would refuse; 3: the post failed; 4: undecided when the time was over.
+person; 2: wrong settings or a text that a platform would refuse; 3: the post failed; 4: undecided when the time was over, or the
+server did not answer: run it again.
 """
 
 import http.client
@@ -30,6 +31,10 @@ BAD = {"failed", "ghost", "cancelled", "partial"}
 
 
 class Refused(Exception):
+    pass
+
+
+class Unanswered(Refused):
     pass
 
 
@@ -62,12 +67,19 @@ def main():
     output("post_id", post["id"])
     output("status", post["status"])
     if decide_at or post["status"] == "review":
-        tell(f"A person decides: {decide_at or server}")
-        output("decide_at", decide_at)
-        return 0
+        return decided_by_a_person(decide_at or server)
     if post["status"] == "draft":
-        return 0
+        if mode == "draft":
+            return 0
+        tell("The post with this key is a draft, and a person has to publish it.")
+        return 4
     return follow(server, post["id"], seconds)
+
+
+def decided_by_a_person(where):
+    tell(f"A person decides: {where}")
+    output("decide_at", where)
+    return 0
 
 
 def follow(server, post_id, seconds):
@@ -78,12 +90,15 @@ def follow(server, post_id, seconds):
         if found["finished"] or time.monotonic() >= until:
             break
         time.sleep(2)
-    links = []
-    for one in found["deliveries"]:
+    if found["status"] == "review":  # what reviews posts was asked again, and holds it
+        return decided_by_a_person(server)
+    newest = {one["account_id"]: one for one in sorted(found["deliveries"], key=lambda one: one["id"])}
+    links = []  # an account has an older, cancelled delivery where the post was held once
+    for one in newest.values():
         tell(f"{one['platform']} ({one['account']}): {one['state']}, proof: {one['proof']} {one['url'] or ''}".rstrip())
         links += [one["url"]] if one["url"] else []
     output("links", " ".join(links))
-    states = {one["state"] for one in found["deliveries"]}
+    states = {one["state"] for one in newest.values()}
     if states <= GOOD:
         return 0
     return 3 if states & BAD else 4
@@ -160,10 +175,10 @@ def call(server, method, path, body=None):
                     f"{server} leads to {error.headers.get('Location')}; set POSTPROBER_SERVER to that."
                 ) from None
             if error.code not in (429, 502, 503, 504) or not left:
-                raise Refused(sentence(error)) from None
+                raise (Unanswered if error.code >= 500 else Refused)(sentence(error)) from None
         except (OSError, http.client.HTTPException) as error:
             if not left:
-                raise Refused(f"{server} does not answer: {error!r}") from None
+                raise Unanswered(f"{server} does not answer: {error!r}") from None
         except ValueError as error:  # what stands in the settings can be in no address or header
             raise Refused(f"POSTPROBER_SERVER or POSTPROBER_TOKEN cannot be used: {type(error).__name__}.") from None
         time.sleep(2.0 ** (TRIES - left))
@@ -210,4 +225,4 @@ if __name__ == "__main__":
         sys.exit(main())
     except Refused as error:
         print(f"PostProber: {error}", file=sys.stderr)
-        sys.exit(2)
+        sys.exit(4 if isinstance(error, Unanswered) else 2)

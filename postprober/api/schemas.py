@@ -21,6 +21,7 @@ from pydantic import (
 from postprober.domain.criteria import LONGEST_HOURS, MOST, Criteria
 from postprober.domain.platform import Platform, known
 from postprober.domain.post import LANGUAGE, MAX_LANGUAGE
+from postprober.domain.text import has_half_character
 from postprober.services.media.media import MAX_ALT
 from postprober.services.posts.delivery_actions import MAX_LINK
 from postprober.services.posts.posts import MAX_PARTS, NewPost
@@ -32,7 +33,7 @@ MAX_LATE = 366 * 2 * 24 * 60  # minutes; nothing is planned further ahead (servi
 
 def _storable(text: str) -> str:
     """PostgreSQL stores neither NUL nor half a character pair."""
-    if "\0" in text or any("\ud800" <= char <= "\udfff" for char in text):
+    if "\0" in text or has_half_character(text):
         raise ValueError("Remove the characters that are no text (NUL, or half of a surrogate pair).")
     return text
 

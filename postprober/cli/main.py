@@ -74,7 +74,21 @@ UserOption = Annotated[str, typer.Option("--user", help="E-mail of the user; the
 
 # What can be done on an installation elsewhere. The rest is done where it is installed.
 REMOTE = frozenset(
-    {"accounts", "ghost", "login", "mcp", "platforms", "posts", "preflight", "publish", "report", "retry", "rewrite"}
+    {
+        "accounts",
+        "ghost",
+        "login",
+        "mcp",
+        "platforms",
+        "posts",
+        "preflight",
+        "publish",
+        "report",
+        "retry",
+        "review",
+        "rewrite",
+        "suggest",
+    }
 )
 _opened: list[Core] = []
 
@@ -202,6 +216,7 @@ def account_add(
     except ValueError:
         raise BadInput('stdin is not a JSON object; give for example {"access_token": "…"}.') from None
     if remote.chosen.server:
+        remote.refuse(user=user, name=name, remote_id=remote_id)
         with elsewhere() as client:
             remote.link(client, chosen, data, instance, as_json=as_json)
         return
@@ -219,6 +234,7 @@ def account_add(
 def account_list(user: UserOption = "", as_json: Json = False) -> None:
     """Linked accounts."""
     if remote.chosen.server:
+        remote.refuse(user=user)
         with elsewhere() as client:
             remote.accounts(client, as_json=as_json)
         return
@@ -234,6 +250,7 @@ def account_list(user: UserOption = "", as_json: Json = False) -> None:
 def account_remove(account_id: int, user: UserOption = "") -> None:
     """Unlink an account and withdraw its token where the platform offers that."""
     if remote.chosen.server:
+        remote.refuse(user=user)
         with elsewhere() as client:
             client.unlink(account_id)
         say("Removed.")
@@ -329,6 +346,7 @@ def publish(
 ) -> None:
     """Publish to one or more accounts."""
     if remote.chosen.server:
+        remote.refuse(user=user)
         post: NewPostJson = {"content": text, "account_ids": account}
         if at:
             post["scheduled_at"] = parse_time(at, SystemClock().now()).isoformat()
@@ -355,6 +373,7 @@ def publish(
 def list_posts(user: UserOption = "", limit: int = 20, as_json: Json = False) -> None:
     """The newest posts."""
     if remote.chosen.server:
+        remote.refuse(user=user)
         with elsewhere() as client:
             remote.posts(client, limit, as_json=as_json)
         return
@@ -372,6 +391,7 @@ def list_posts(user: UserOption = "", limit: int = 20, as_json: Json = False) ->
 def retry(post_id: int, user: UserOption = "") -> None:
     """Send the failed deliveries of a post again, and only those."""
     if remote.chosen.server:
+        remote.refuse(user=user)
         with elsewhere() as client:
             client.retry(post_id)
         say("What failed is sent again.")
@@ -398,6 +418,7 @@ def rewrite(
 ) -> None:
     """Send a failed delivery with other words. They are checked and reviewed first."""
     if remote.chosen.server:
+        remote.refuse(user=user, approve=approve)
         with elsewhere() as client:
             client.rewrite(delivery_id, text)
         say("Publishing…")
@@ -420,6 +441,7 @@ def ghost(
     if remote.chosen.server:
         if do not in ("check", "acknowledge", "publish-again"):
             raise BadInput("Choose check, acknowledge or publish-again.", field="do")
+        remote.refuse(user=user, approve=approve)
         with elsewhere() as client:
             client.ghost(delivery_id, do, risk_accepted=accept_risk)
         say("Done.")
@@ -452,6 +474,7 @@ def mcp(user: UserOption = "") -> None:
     """Tools for an agent (Model Context Protocol) over standard input and output. They propose; a person publishes."""
     log_to_stderr()
     if remote.chosen.server:
+        remote.refuse(user=user)
         agents.serve_remote(remote.chosen.server)
         return
     core = open_core()
@@ -471,6 +494,7 @@ def report(
     """What happened to a post (steps, proof, attempts), or in a period; on the screen or as a file."""
     wish = cli_report.Wish(post_id, first, last, form, out, as_json)
     if remote.chosen.server:
+        remote.refuse(user=user)
         with elsewhere() as client:
             remote.report(client, wish)
         return

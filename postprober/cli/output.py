@@ -10,6 +10,7 @@ from typing import Any
 from rich.console import Console
 
 from postprober.clock import utc_iso
+from postprober.domain.text import has_half_character
 from postprober.errors import PostProberError
 from postprober.security import log_redaction
 
@@ -23,13 +24,16 @@ def _plain(value: object) -> object:
 
 def emit(value: Any) -> None:
     """One JSON value on one line."""
-    console.file.write(json.dumps(value, ensure_ascii=False, default=_plain) + "\n")
+    text = json.dumps(value, ensure_ascii=False, default=_plain)
+    if has_half_character(text):
+        text = json.dumps(value, default=_plain)
+    console.file.write(text + "\n")
     console.file.flush()
 
 
 def say(text: str) -> None:
-    """Plain words; nothing in `text` is read as markup."""
-    console.print(text, markup=False, highlight=False)
+    """Plain words; nothing in `text` is read as markup. Half characters, which no terminal shows, become question marks."""
+    console.print(text.encode("utf-8", "replace").decode(), markup=False, highlight=False)
     console.file.flush()
 
 

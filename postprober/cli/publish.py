@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -173,16 +174,23 @@ def _result(view: PostView) -> dict[str, Any]:
     }
 
 
-def _code(view: PostView) -> int:
-    if view.post.status == PostStatus.REVIEW:
+def code_of(status: str, deliveries: Iterable[tuple[int, int, str]]) -> int:
+    """The exit code for a post with these (delivery id, account id, state): the newest delivery of each account counts. A post
+    that was held once and then approved has an older, cancelled one."""
+    if status == PostStatus.REVIEW:
         return UNDECIDED
-    states = {d.delivery.state for d in view.deliveries}
-    good = {DeliveryState.VERIFIED, DeliveryState.PUBLISHED}
-    if states <= good:
+    newest = {account_id: state for _, account_id, state in sorted(deliveries)}
+    states = set(newest.values())
+    if states <= {DeliveryState.VERIFIED, DeliveryState.PUBLISHED}:
         return DONE
     if states & {DeliveryState.FAILED, DeliveryState.GHOST, DeliveryState.CANCELLED, DeliveryState.PARTIAL}:
         return FAILED
     return UNDECIDED
+
+
+def _code(view: PostView) -> int:
+    told = [(item.delivery.id, item.delivery.account_id, item.delivery.state) for item in view.deliveries]
+    return code_of(view.post.status, told)
 
 
 def report(core: Core, actor: Actor, view: PostView, as_json: bool) -> None:

@@ -12,20 +12,17 @@ from pathlib import Path
 from typing import Any
 
 from postprober.cli.output import emit, say, warn
-from postprober.cli.publish import DONE, FAILED, UNDECIDED, show_rows
+from postprober.cli.publish import DONE, code_of, show_rows
 from postprober.cli.report import TEXT, Wish, write
 from postprober.client import RestClient
 from postprober.client.shapes import MonitoringJson, NewPostJson, StepJson
 from postprober.domain.addresses import split
-from postprober.domain.delivery import DeliveryState
 from postprober.domain.platform import Platform
 from postprober.errors import BadInput
 
 TOKEN = "POSTPROBER_TOKEN"
 SERVICE = "postprober"  # under which the keyring keeps tokens, by server
 _LOCKED = f"This machine's keyring cannot be used; set {TOKEN} instead."
-_GOOD = {DeliveryState.VERIFIED.value, DeliveryState.PUBLISHED.value}
-_BAD = {s.value for s in (DeliveryState.FAILED, DeliveryState.GHOST, DeliveryState.CANCELLED, DeliveryState.PARTIAL)}
 
 
 @dataclass
@@ -36,6 +33,14 @@ class Chosen:
 
 
 chosen = Chosen()
+
+
+def refuse(**given: str) -> None:
+    """Raises BadInput for options that were given and that only an installation on this machine understands."""
+    if names := [f"--{name.replace('_', '-')}" for name, value in given.items() if value]:
+        raise BadInput(
+            f"With --server leave out {' and '.join(names)}: the token says for whom, and the server decides the rest."
+        )
 
 
 def client_for(server: str) -> RestClient:
@@ -225,9 +230,4 @@ def _result(found: MonitoringJson) -> dict[str, Any]:
 
 
 def _code(found: MonitoringJson) -> int:
-    if found["status"] == "review":
-        return UNDECIDED
-    states = {one["state"] for one in found["deliveries"]}
-    if states <= _GOOD:
-        return DONE
-    return FAILED if states & _BAD else UNDECIDED
+    return code_of(found["status"], [(one["id"], one["account_id"], one["state"]) for one in found["deliveries"]])

@@ -14,10 +14,12 @@ import typer
 
 from postprober.agent.advisor import Advisor
 from postprober.agent.brief import Brief, Target
-from postprober.cli.output import console, say
+from postprober.cli.json_lines import check_id, value_of
+from postprober.cli.output import emit, say
 from postprober.clock import Clock, SystemClock
 from postprober.domain.advice import Review
 from postprober.domain.platform import Platform, known
+from postprober.errors import BadInput
 from postprober.platforms.registry import LIMITS
 from postprober.settings import load_settings
 from postprober.wiring import model_without_installation
@@ -144,7 +146,7 @@ def _lines(lines: Iterable[bytes]) -> Iterator[tuple[int, ReviewLine | str]]:
 
 def _read(line: bytes) -> ReviewLine | str:
     try:
-        found = json.loads(line.decode("utf-8-sig"))
+        found = value_of(line.decode("utf-8-sig"))
     except UnicodeDecodeError:
         return "It is not UTF-8."
     except (ValueError, RecursionError):
@@ -156,6 +158,10 @@ def _read(line: bytes) -> ReviewLine | str:
         return '"text" is missing.' if text is None else '"text" is not a string.'
     if len(text) > LONGEST:
         return f'"text" has {len(text):,} characters; the limit is {LONGEST:,}.'
+    try:
+        check_id(found.get("id"))
+    except BadInput as error:
+        return str(error)
     one = ReviewLine(found.get("id"), text)
     extra = sorted(set(map(str, found)) - {"id", "text", "platform", "language"})
     if extra:
@@ -194,12 +200,7 @@ def _emit(one: ReviewLine, told: Review) -> None:
             for reason in told.reasons
             if reason not in known_ones
         ]
-    line = {"id": one.id, "verdict": told.verdict, "reasons": reasons}
-    text = json.dumps(line, ensure_ascii=False)
-    if any("\ud800" <= char <= "\udfff" for char in text):
-        text = json.dumps(line)
-    console.file.write(text + "\n")
-    console.file.flush()
+    emit({"id": one.id, "verdict": told.verdict, "reasons": reasons})
 
 
 def _say(one: ReviewLine, told: Review, number: int) -> None:

@@ -12,10 +12,12 @@ import typer
 
 from postprober.agent import suggest as rules
 from postprober.agent.brief import Brief, Target
+from postprober.cli.json_lines import check_id, value_of
 from postprober.cli.output import emit, fail, say
 from postprober.clock import SystemClock
 from postprober.domain.advice import Suggestion
 from postprober.domain.platform import NAMES, Platform, parse_platform
+from postprober.domain.text import has_half_character
 from postprober.errors import BadInput
 from postprober.platforms.registry import LIMITS
 
@@ -89,7 +91,7 @@ def parse(line: bytes, number: int, usual: Platform | None) -> TextRequest:
     """One JSON line; fields that nobody knows are ignored, and a line without `id` has its number for one. Raises
     BadInput."""
     try:
-        data = json.loads(_decoded(line), parse_constant=_no_constant)
+        data = value_of(_decoded(line))
     except (ValueError, RecursionError):
         raise BadInput('This is no JSON object; write {"id": …, "text": "…"}.') from None
     if not isinstance(data, dict):
@@ -100,9 +102,8 @@ def parse(line: bytes, number: int, usual: Platform | None) -> TextRequest:
     for name in ("platform", "language"):
         if texts[name] is not None and not isinstance(texts[name], str):
             raise BadInput(f"`{name}` has to be a string.")
-    if not isinstance(data.get("id"), str | int | float | None):
-        raise BadInput("`id` has to be a string or a number.")
-    if not _writable(str(data.get("id", ""))) or not _writable(texts["text"]):
+    check_id(data.get("id"))
+    if has_half_character(texts["text"]):
         raise BadInput("It has half of a character (a lone surrogate), which cannot be written.")
     chosen = parse_platform(texts["platform"]) if texts["platform"] else usual
     return TextRequest(data.get("id", number), texts["text"], chosen, texts["language"] or "")
@@ -140,14 +141,6 @@ def _decoded(raw: bytes) -> str:
         return raw.decode("utf-8-sig").removesuffix("\n")
     except UnicodeDecodeError:
         raise BadInput("The text is not UTF-8.") from None
-
-
-def _no_constant(name: str) -> None:
-    raise ValueError(name)
-
-
-def _writable(text: str) -> bool:
-    return not any("\ud800" <= char <= "\udfff" for char in text)
 
 
 def _tell(request: TextRequest, found: tuple[Suggestion, ...]) -> None:

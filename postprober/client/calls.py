@@ -95,10 +95,6 @@ def change(post_id: int, post: NewPostJson, version: int) -> RestCall:
     return RestCall("PUT", f"/api/posts/{post_id}", _without_key(post), headers={"If-Match": f'"{version}"'})
 
 
-def submit(post_id: int) -> RestCall:
-    return RestCall("POST", f"/api/posts/{post_id}/submit", once=_once())
-
-
 def propose(post: NewPostJson) -> RestCall:
     return RestCall("POST", "/api/posts/propose", dict(post), once=_once())
 
@@ -138,10 +134,6 @@ def retry(post_id: int) -> RestCall:
 
 def retry_delivery(delivery_id: int) -> RestCall:
     return RestCall("POST", f"/api/deliveries/{delivery_id}/retry", once=_once())
-
-
-def cancel_delivery(delivery_id: int) -> RestCall:
-    return RestCall("POST", f"/api/deliveries/{delivery_id}/cancel", {}, once=_once())
 
 
 def rewrite(delivery_id: int, texts: list[str]) -> RestCall:

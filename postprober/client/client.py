@@ -25,6 +25,7 @@ from postprober.domain.addresses import split
 from postprober.errors import BadInput, OutcomeUnknown, Unavailable
 from postprober.http import HttpClient, Pools, Reply
 
+NOT_FOUND = 404
 TRIES = 4  # of one call whose connection breaks; what creates something carries a key, so it is created once
 PAUSE = 0.5  # seconds before the second, doubled before each further one
 TIMEOUT = 70.0  # seconds; asking several platforms for their limits takes up to a minute
@@ -58,20 +59,27 @@ class RestClient:
         if call.once:
             headers["Idempotency-Key"] = call.once
         http, url = self._http.bound(secrets=[self._token]), self._base + call.path
-        pause = PAUSE
+        pause, unsure = PAUSE, False
         for left in range(TRIES - 1, -1, -1):
             try:
                 if call.method == "GET":
                     reply = http.read("GET", url, headers=headers, params=dict(call.params) or None, timeout=TIMEOUT)
                 else:
                     reply = http.send(call.method, url, headers=headers, json=call.body, timeout=TIMEOUT)
+                if unsure and call.method == "DELETE" and reply.status == NOT_FOUND:
+                    return None  # the first one did it, and its answer was lost
                 if reply.status not in (409, 429, 503) or "retry-after" not in reply.headers or not left:
                     return calls.answer(reply.status, reply.body)
                 pause = max(pause, _asked_for(reply))
             except (Unavailable, OutcomeUnknown) as error:
-                safe = bool(call.once) or call.method in ("GET", "PUT", "DELETE") or isinstance(error, Unavailable)
+                unsure = unsure or isinstance(error, OutcomeUnknown)
+                # A change that names the version it was made of would find its own work, and call it somebody else's.
+                safe = bool(call.once) or call.method in ("GET", "DELETE") or isinstance(error, Unavailable)
                 if not safe or not left:
-                    raise Unavailable(f"The server at {self._base} does not answer.", error.detail) from error
+                    more = (
+                        " Whether it was done is not known: read it again." if unsure and call.method != "GET" else ""
+                    )
+                    raise Unavailable(f"The server at {self._base} does not answer.{more}", error.detail) from error
             time.sleep(pause)
             pause *= 2
         raise AssertionError("unreachable")

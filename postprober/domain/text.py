@@ -22,6 +22,7 @@ __all__ = [
     "find_mentions",
     "find_urls",
     "graphemes",
+    "has_half_character",
     "normalise",
     "same_text",
     "utf8_length",
@@ -59,6 +60,11 @@ def _weigh(text: str) -> int:
 def graphemes(text: str) -> int:
     """Extended grapheme clusters (UAX 29): what a person sees as one character."""
     return len(regex.findall(r"\X", text))
+
+
+def has_half_character(text: str) -> bool:
+    """Whether one half of a surrogate pair stands in it without the other: no encoding can write that, no database keeps it."""
+    return any("\ud800" <= char <= "\udfff" for char in text)
 
 
 def utf8_length(text: str) -> int:

@@ -24,6 +24,8 @@ FORBIDDEN = 403
 LOOK_EVERY = 1.0  # seconds between two looks while somebody waits for a proof
 MOST_LISTED = 100  # posts that are looked through for one status
 
+_BESIDE = ("late_minutes", "criteria")  # of a post, what a person has set that no tool speaks of: it stays as it is
+
 Act = Callable[[Api, Any], Awaitable[dict[str, Any]]]
 _TEXT = {"type": "string"}
 _OBJECT = {"type": "object"}
@@ -73,7 +75,6 @@ async def _limits(api: Api, wanted: args.OfAccount) -> dict[str, Any]:
     return {
         "said": f"A post on this {found['platform']} account may have {found['length']} {found['unit']}.",
         "limits": limits,
-        "options": {},
     }
 
 
@@ -94,7 +95,9 @@ async def _draft(api: Api, wanted: args.PostArguments) -> dict[str, Any]:
 
 
 async def _update(api: Api, wanted: args.UpdateArguments) -> dict[str, Any]:
-    made = await api.do(calls.change(wanted.post_id, await _post(api, wanted), wanted.version))
+    before, post = await api.do(calls.post(wanted.post_id)), dict(await _post(api, wanted))
+    post |= {name: before[name] for name in _BESIDE if before[name] is not None}
+    made = await api.do(calls.change(wanted.post_id, cast(NewPostJson, post), wanted.version))
     return {"said": f"Post {made['id']} has version {made['version']} now.", "post": told.post(made)}
 
 
@@ -315,7 +318,7 @@ TOOLS: tuple[Tool, ...] = (
         "Say what one account may publish: length, pictures, video.",
         args.OfAccount,
         _limits,
-        {"limits": _OBJECT, "options": _OBJECT},
+        {"limits": _OBJECT},
         reads=True,
         repeatable=True,
         outside=True,

@@ -129,3 +129,17 @@ def test_a_language_is_known_by_its_code_and_what_is_wrong_with_it_is_said() -> 
         one = review._read(json.dumps({"text": "a", "language": code}).encode())
         assert isinstance(one, review.ReviewLine)
         assert note in " ".join(one.notes) and bool(one.notes) == bool(note)
+
+
+@pytest.mark.parametrize("id_", ['"\\ud800"', "1e999", "NaN", "[1]"])
+@pytest.mark.parametrize("arguments", [(), ("--json",)])
+def test_an_id_that_cannot_be_written_again_stops_nothing(tmp_path: Path, id_: str, arguments: tuple[str, ...]) -> None:
+    poison = f'{{"id": {id_}, "text": "[bold] {{{{name}}}}"}}'.encode()
+    done = command(tmp_path, *arguments, stdin=told(poison, {"id": "next", "text": "The bridge is open."}))
+    assert done.returncode == 2 and b"Traceback" not in done.stderr
+    assert b"next" in done.stdout and b"{{name}}" not in done.stdout
+
+
+def test_half_a_character_in_a_text_is_shown_to_a_person_all_the_same(tmp_path: Path) -> None:
+    done = command(tmp_path, stdin=told({"id": "a", "text": "[\ud800 insert link here]"}, {"id": "b", "text": "Fine."}))
+    assert b"Traceback" not in done.stderr and b"b: No issues" in done.stdout, done

@@ -13,9 +13,10 @@ from typing import Any, get_type_hints
 
 import pytest
 from sqlalchemy import func, select
+from typer.testing import CliRunner
 
 from postprober.api.app import create_app
-from postprober.cli import remote
+from postprober.cli import main, remote
 from postprober.client import ApiRefused, RestClient, calls, shapes
 from postprober.errors import BadInput, Unavailable
 from postprober.http import HttpClient, Pools
@@ -92,7 +93,6 @@ def test_every_call_is_in_the_servers_description(installation: Installation) ->
         calls.draft(post),
         calls.publish(post),
         calls.change(1, post, 1),
-        calls.submit(1),
         calls.propose(post),
         calls.propose_draft(1),
         calls.withdraw(1),
@@ -103,7 +103,6 @@ def test_every_call_is_in_the_servers_description(installation: Installation) ->
         calls.delivery(1),
         calls.retry(1),
         calls.retry_delivery(1),
-        calls.cancel_delivery(1),
         calls.rewrite(1, ["x"]),
         calls.media_from_url("u"),
         calls.announce_upload("n"),
@@ -186,6 +185,36 @@ def test_a_broken_connection_is_tried_again_and_makes_one_post(house: House, mon
     with house.core.db.read() as conn:
         assert conn.execute(select(func.count()).select_from(post_table)).scalar_one() == 1
     assert made["content"] == "Once"
+
+
+def test_a_lost_answer_makes_no_failure_of_what_was_done(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server has changed, and then deleted; both answers are lost."""
+    import httpx2
+
+    monkeypatch.setattr("postprober.client.client.PAUSE", 0.01)
+    cut: list[str] = []
+
+    class Cutting(httpx2.HTTPTransport):
+        def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+            reply = super().handle_request(request)
+            if request.method in ("PUT", "DELETE") and request.method not in cut:
+                reply.read()
+                reply.close()
+                cut.append(request.method)
+                raise httpx2.ReadError("cut")
+            return reply
+
+    pools = Pools(allow_private=True, transport=Cutting())
+    client = RestClient(house.url, house.token(*SCOPES), http=HttpClient(pools))
+    made = client.draft({"content": "Once", "account_ids": [house.account.id]})
+    with pytest.raises(Unavailable, match="not known"):
+        client.change(made["id"], {"content": "Twice", "account_ids": [house.account.id]}, made["version"])
+    assert client.post(made["id"])["content"] == "Twice"
+    client.delete(made["id"])
+    with pytest.raises(ApiRefused):
+        client.delete(made["id"])  # the control: nothing was lost, and nothing is there
+    pools.close()
+    assert cut == ["PUT", "DELETE"]
 
 
 def test_a_server_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -356,3 +385,30 @@ def test_a_token_on_its_way_in_the_clear_is_told(
     remote.client_for(server).close()
     told = capsys.readouterr()
     assert told.out == "" and ("without encryption" in told.err) is warned
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("accounts", "list", "--user", "bob@example.org"),
+        ("publish", "--account", "1", "--text", "x", "--user", "bob@example.org"),
+        ("accounts", "add", "--platform", "bluesky", "--name", "Mine"),
+        ("rewrite", "1", "--text", "x", "--approve", "abc"),
+        ("posts", "--user", "bob@example.org"),
+    ],
+)
+def test_an_option_that_only_the_installation_understands_is_not_dropped(args: tuple[str, ...]) -> None:
+    told = CliRunner().invoke(
+        main.app, ["--server", "http://127.0.0.1:9", *args], input="{}", env={"POSTPROBER_TOKEN": "pp_x"}
+    )
+    assert isinstance(told.exception, BadInput) and args[-2] in str(told.exception)
+    remote.chosen.server = ""
+
+
+def test_what_needs_no_installation_works_beside_the_address_of_one() -> None:
+    env = {"POSTPROBER_SERVER": "http://127.0.0.1:9"}
+    told = CliRunner().invoke(main.app, ["review", "--json"], input="The bridge is open.", env=env)
+    assert told.exit_code == 0 and '"appropriate"' in told.output, told.output
+    told = CliRunner().invoke(main.app, ["suggest", "--json"], input="The bridge is open.", env=env)
+    assert told.exit_code == 0, told.output
+    remote.chosen.server = ""

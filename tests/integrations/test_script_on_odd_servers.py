@@ -159,3 +159,53 @@ def test_two_commits_of_one_branch_are_two_posts(
     script = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(script)
     assert script.default_key() == key
+
+
+def _one(number: int, account: int, state: str) -> dict[str, Any]:
+    return {
+        "id": number,
+        "account_id": account,
+        "account": "a",
+        "platform": "bluesky",
+        "state": state,
+        "proof": "",
+        "url": None,
+    }
+
+
+@pytest.mark.parametrize(
+    ("status", "rows", "code"),
+    [
+        ("posted", [_one(1, 1, "cancelled"), _one(2, 1, "verified")], 0),  # held once, then approved
+        ("posted", [_one(2, 1, "verified"), _one(1, 1, "cancelled")], 0),
+        ("failed", [_one(1, 1, "verified"), _one(2, 2, "failed")], 3),
+        ("cancelled", [_one(1, 1, "cancelled")], 3),
+        ("review", [_one(1, 1, "cancelled")], 0),  # the review was asked again
+        ("posting", [_one(1, 1, "submitting")], 4),
+    ],
+)
+def test_the_newest_delivery_of_each_account_decides(status: str, rows: list[dict[str, Any]], code: int) -> None:
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        made = {"id": 7, "status": "scheduled"}
+        found = {"status": status, "finished": True, "deliveries": rows}
+        told(200, json.dumps(made if handler.command == "POST" else found).encode())(handler)
+
+    with server(answer) as (url, _):
+        ended, printed = run(url, POSTPROBER_MODE="publish")
+    assert ended == code, printed
+    assert ("A person decides" in printed) is (status == "review")
+
+
+def test_a_draft_under_the_key_of_what_is_to_be_published_is_said() -> None:
+    with server(told(200, json.dumps({"id": 7, "status": "draft"}).encode())) as (url, _):
+        assert run(url, POSTPROBER_MODE="draft")[0] == 0
+        code, printed = run(url, POSTPROBER_MODE="publish")
+    assert code == 4 and "is a draft" in printed
+
+
+def test_a_server_that_is_broken_is_not_called_a_wrong_setting() -> None:
+    with server(told(500, b'{"detail": "Something broke."}')) as (url, _):
+        code, printed = run(url)
+    assert code == 4 and "Something broke." in printed
+    with server(told(403, b'{"detail": "Not with this token."}')) as (url, _):
+        assert run(url)[0] == 2

@@ -11,8 +11,10 @@ import pytest
 from mcp.shared.exceptions import MCPError
 from PIL import Image
 
-from postprober.services.posts import advice, posts
+from postprober.domain.criteria import Criteria
+from postprober.services.posts import advice, drafts, posts
 from postprober.services.posts.posts import NewPost
+from postprober.storage import users
 from tests.mcp_tools.conftest import AGENT, MODES, Agent, House
 from tests.mcp_tools.test_stdio import story_of
 from tests.people import acting
@@ -196,3 +198,21 @@ def test_a_token_without_a_scope_hears_which_one(house: House) -> None:
         assert "posts:propose" in await agent.refused("propose_post", texts=["x"], account_ids=[house.account.id])
 
     house.run(house.token(*(scope for scope in AGENT if scope != "posts:propose")), story)
+
+
+def test_changing_a_draft_keeps_what_a_person_has_set_beside_its_words(house: House) -> None:
+    with house.core.db.read() as conn:
+        owner = users.by_email(conn, "owner@example.org")
+    assert owner is not None
+    goal = Criteria("likes", 5, 24)
+    wish = NewPost(("A tpyo",), (house.account.id,), late_minutes=30, criteria=goal)
+    made = drafts.save(house.core, acting(house.core, owner.id), wish)
+
+    async def story(agent: Agent) -> None:
+        await agent.use(
+            "update_draft", post_id=made.id, version=made.version, texts=["A typo"], account_ids=[house.account.id]
+        )
+
+    house.run(house.token(), story)
+    kept = drafts.wish_of(drafts.get(house.core, acting(house.core, owner.id), made.id))
+    assert (kept.parts, kept.late_minutes, kept.criteria) == (("A typo",), 30, goal)

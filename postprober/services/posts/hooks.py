@@ -18,6 +18,7 @@ from sqlalchemy import Connection
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from postprober.domain.actor import HOOK, Actor, Door, Via
+from postprober.domain.text import has_half_character
 from postprober.errors import BadInput, Forbidden, NotFound
 from postprober.security.tokens import keyed_hash, opaque
 from postprober.services.accounts.accounts import owned
@@ -150,7 +151,7 @@ def rendered(template: str, message: Any) -> str:
         return str(found)
 
     text = _NAME.sub(value, template).strip()
-    if len(text) > MAX_TEXT or "\0" in text or any("\ud800" <= char <= "\udfff" for char in text):
+    if len(text) > MAX_TEXT or "\0" in text or has_half_character(text):
         raise BadInput(
             f"The text would have more than {MAX_TEXT:,} characters, or characters that are no text.", field="body"
         )
