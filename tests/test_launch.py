@@ -261,6 +261,27 @@ def test_whoever_only_watches_imports_nothing_of_the_program_and_keeps_the_child
         supervisor.wait(LIMIT)
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_amid_the_change_of_program_is_heard(tmp_path: Path, number: signal.Signals) -> None:
+    """It comes when the old program has decided to go on, and the new one does not listen yet."""
+    file = tmp_path / "app"
+    code = (
+        "import os; from pathlib import Path; from postprober.launch import FolderLock, Supervisor; "
+        "from postprober.settings import Settings; real = os.execve; "
+        f"os.execve = lambda *all: (os.kill(os.getpid(), {int(number)}), real(*all)); "
+        f"where = Path({str(tmp_path)!r}); lock = FolderLock(where); lock.take(); "
+        "f = Supervisor.of(Settings(_env_file=None, mode='sandbox', data_dir=where)); "
+        f"f.start('app', '-c', {STAYS.format(file=str(file))!r}); f.hand_over(lock.descriptor)"
+    )
+    supervisor = subprocess.Popen([sys.executable, "-c", code], cwd=Path(__file__).resolve().parent.parent)
+    try:
+        assert supervisor.wait(LIMIT) == 0, "the signal ended it before it could end its children in order"
+        assert not file.exists() or not _runs(_pid(file))
+    finally:
+        supervisor.kill()
+        supervisor.wait(LIMIT)
+
+
 def test_the_watching_program_imports_only_the_standard_library() -> None:
     code = (
         "import sys, postprober.processes.watching; "

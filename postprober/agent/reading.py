@@ -17,8 +17,7 @@ T = TypeVar("T", bound=ModelAnswer)
 # Ours. A whole answer of MAX_ANSWER_TOKENS tokens is about 6,000 characters; thinking aloud makes it longer.
 MOST_CHARS = 200_000
 MOST_BEGINNINGS = 200  # of objects that are tried in one reply
-# Ours: no model reads as much at once; a larger count is a mistake of the server, and would use up the budget at one blow
-# or not fit into the database.
+# Ours: no model reads as much at once; a larger count is a mistake of the server, and might not fit into the database.
 MOST_TOKENS = 10_000_000
 UNREADABLE = "The model's answer could not be read."
 

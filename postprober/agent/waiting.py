@@ -4,6 +4,7 @@ its own)."""
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import TypeVar
@@ -24,8 +25,9 @@ _free = threading.BoundedSemaphore(MOST_LEFT)
 
 
 def within(seconds: float, call: Callable[[], T]) -> T:
-    """What `call` returns or raises, or TookTooLong after `seconds`. What is given up comes to its end on a thread of its
-    own, and nobody sees what it brings."""
+    """What `call` returns or raises, or TookTooLong after `seconds`, of which the wait for a free place is a part. What is
+    given up comes to its end on a thread of its own, and nobody sees what it brings."""
+    until = time.monotonic() + seconds
     if not _free.acquire(timeout=seconds):
         raise TookTooLong(begun=False)
     ended: SimpleQueue[tuple[T | None, BaseException | None]] = SimpleQueue()
@@ -38,9 +40,13 @@ def within(seconds: float, call: Callable[[], T]) -> T:
         finally:
             _free.release()
 
-    threading.Thread(target=work, name="model question", daemon=True).start()
     try:
-        made, failed = ended.get(timeout=seconds)
+        threading.Thread(target=work, name="model question", daemon=True).start()
+    except RuntimeError:  # the system gives this process no more threads just now
+        _free.release()
+        raise TookTooLong(begun=False) from None
+    try:
+        made, failed = ended.get(timeout=max(0.0, until - time.monotonic()))
     except Empty:
         raise TookTooLong(begun=True) from None
     if failed is not None:

@@ -643,9 +643,8 @@ def _run_supervisor(*, seeding: bool) -> None:
             say(f"PostProber is running: {_front(settings)}  (stop with Ctrl-C)")
             if extras.has("app") and people.nobody_yet(core):
                 say(f"No users yet. Create your account at {settings.app_base}/?setup={people.setup_token(core)}")
-        if not family.stopping.is_set():
-            close_core(core)
-            family.hand_over(lock.descriptor)
+        close_core(core)
+        family.hand_over(lock.descriptor)
     finally:
         family.stop()
         lock.free()

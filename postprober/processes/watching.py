@@ -19,9 +19,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NoReturn, Protocol
+from typing import Any, Protocol
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
+STOPS = (signal.SIGTERM, signal.SIGINT)  # how we are told to stop
 STOP_LIMIT = 45.0  # the scheduler finishes the item at hand, whose slowest call takes 30 s
 STEADY = 60.0  # seconds; who lived so long ended by some accident, not by what is wrong with it
 QUICK_ENDS = 5  # of one child in a row, each within STEADY: starting it once more would not help
@@ -231,10 +232,15 @@ class Watcher:
                 process.kill()
                 process.wait()
 
-    def hand_over(self, lock: int) -> NoReturn:
-        """Become a program that only watches these children, which go on as they are. `lock`: the file that says who is at
-        work on the data folder; it stays open. Call it from the main thread: the kernel ends children with the thread that
-        has started them."""
+    def hand_over(self, lock: int) -> None:
+        """Become a program that only watches these children, which go on as they are; returns only when it was told to stop
+        meanwhile. `lock`: the file that says who is at work on the data folder; it stays open. Call it from the main thread:
+        the kernel ends children with the thread that has started them."""
+        # A signal that comes from here on waits until the new program hears it; before it does, one would end it at once.
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
+        if self.stopping.is_set():
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
+            return
         told = {
             "logs": str(self.logs),
             "home": str(self.home),
@@ -264,8 +270,9 @@ def main() -> int:
     """Watch what the pipe tells of, until a signal comes; returns the exit code."""
     with os.fdopen(int(sys.argv[1]), "rb") as pipe:
         watcher = _taken_over(json.loads(pipe.read()))
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in STOPS:
         signal.signal(number, lambda *_: watcher.stopping.set())
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)  # what has come since `hand_over` is heard now
     try:
         return watcher.watch()
     finally:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from postprober.agent import waiting
 from postprober.agent.advisor import Advisor
 from postprober.agent.model_client import ModelClient
 from postprober.agent.waiting import MOST_LEFT, TookTooLong, within
@@ -213,3 +214,38 @@ def test_as_many_as_hang_are_bounded_and_who_comes_then_is_told_in_time() -> Non
     finally:
         end.set()
     assert within(10, lambda: 7) == 7, "those that hung have come to their end"
+
+
+def test_the_wait_for_a_free_place_is_a_part_of_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, waited = [100.0], []
+
+    class Places:
+        def acquire(self, *, timeout: float) -> bool:
+            now[0] += 4.0
+            return True
+
+        def release(self) -> None: ...
+
+    class Answers(waiting.SimpleQueue[Any]):  # type: ignore[misc,valid-type]
+        def get(self, block: bool = True, timeout: float | None = None) -> Any:
+            waited.append(timeout)
+            return super().get(block, timeout)
+
+    monkeypatch.setattr(waiting, "_free", Places())
+    monkeypatch.setattr(waiting, "SimpleQueue", Answers)
+    monkeypatch.setattr(waiting.time, "monotonic", lambda: now[0])
+    assert within(5.0, lambda: 7) == 7
+    assert waited == [1.0], "four of the five seconds were spent on the place"
+
+
+def test_a_place_is_free_again_when_no_thread_can_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as without:
+        without.setattr(threading.Thread, "start", refused)
+        for _ in range(MOST_LEFT + 1):
+            with pytest.raises(TookTooLong) as caught:
+                within(0.01, lambda: 7)
+            assert not caught.value.begun
+    assert within(10, lambda: 7) == 7

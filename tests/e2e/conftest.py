@@ -9,13 +9,14 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect, sync_playwright
+from playwright.sync_api import Error as PlaywrightError
 
 from bench.ports import free_ports
 
@@ -141,6 +142,21 @@ def browser() -> Iterator[Browser]:
         started = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
         yield started
         started.close()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A failure says what the open pages showed: what happens by chance is not seen a second time."""
+    report = yield
+    opened = getattr(item, "funcargs", {}).get("context")
+    if report.failed and isinstance(opened, BrowserContext):
+        for page in opened.pages:
+            with suppress(PlaywrightError):
+                shown = page.locator("body").inner_text(timeout=2_000)
+                report.sections.append((f"Shown at {page.url}", shown))
+    return report
 
 
 @pytest.fixture

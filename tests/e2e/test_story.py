@@ -161,6 +161,8 @@ def test_a_person_links_an_account_by_its_consent_page_and_publishes_on_it(demo:
     expect(page.locator(".st-key-pp-checks .pp-check")).to_have_count(1)
     expect(page.locator(".st-key-pp-checks .pp-check")).to_contain_text("Ready")
     page.get_by_role("button", name="Publish now").dblclick()
+    expect(page.get_by_text("<b> is markup that readers would see as it is.")).to_be_visible()
+    page.get_by_role("button", name="Approve").dblclick()
     page.get_by_role("button", name="View progress").click()
     mine = _card(page, "Written by hand, <b>not interpreted</b> & *never twice*")
     expect(mine.locator(VERIFIED)).to_have_count(1, timeout=PROVED)

@@ -25,8 +25,8 @@ _EDITORIAL = frozenset(["sic", "…", "...", "!"])
 # "We are [AGE] years old": in capitals amid a sentence; what stands at its ends is a tag ("[LIVE]").
 _AMID = re.compile(r"(?<=[a-zà-ÿ] )\[(?!SIC|REDACTED|CENSORED)[A-Z][A-Z _]{1,25}\](?= ?[a-zà-ÿ.,!?])")
 _CROSSES = re.compile(
-    r"(?<![\w])X{4,}(?![\w])|(?<![\w])xxxx+(?=\s?(?:Uhr|€|EUR|Euro|%|h\b))"
-    r"|[£$€]X(?![\w])|[£$€]\s?[Xx]{2,}(?:[.,][Xx]{1,2})?|(?<![\w])[Xx]{2,}(?:[.,:/-][Xx]{2,})+\.?"
+    r"(?<![\w])X{4,}+(?![\w])|(?<![\w])xxxx++(?=\s?(?:Uhr|€|EUR|Euro|%|h\b))"
+    r"|[£$€]X(?![\w])|[£$€]\s?[Xx]{2,}+(?:[.,][Xx]{1,2})?|(?<![\w])[Xx]{2,}+(?:[.,:/-][Xx]{2,}+)++\.?"
     r"|(?<!\w)[Xx]{2}\.\s?[Xx]{2}\.?"
     r"|(?<!\w)[Xx]{2,3}\s?(?:%|€|EUR\b|[Ee]uros?\b|Uhr\b|zł\b|TL\b|kr\b|Ft\b|Kč\b|CHF\b|₺|₪|£|руб\b|грн\b|元|円|%)|(?<!\w)XX(?:\.|/)\d{2}(?:\."
     r"|/)\d{2,4}"

@@ -100,7 +100,7 @@ _PINS = Phrases.listed("pin_words")
 _ONE_TIME = Phrases.listed("one_time_words")
 _NETWORK = Phrases.listed("network_words")
 _COMMON = frozenset(read("common_passwords"))
-_GAP = 40  # ours: "Passwort für das WLAN im Saal: …"
+# Up to 40 characters lie between (ours): "Passwort für das WLAN im Saal: …"
 _LINKING = re.compile(
     r"[^:=\n.!?]{0,40}?(?:\s{0,2}[:=]\s{0,3}|\s(?:is|ist|lautet|heißt|est|es|é|è|to|brzmi|artık|är|er|это|هي|هو|היא|הוא|–|—|-|->"
     r"|→)\s{1,3}|(?:は|是|为|為)\s{0,2})"
