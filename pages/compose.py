@@ -12,6 +12,7 @@ from postprober.ui.components.compose import (
     edit_note,
     import_form,
     open_draft,
+    options_form,
     preview,
     publish,
     schedule_form,
@@ -41,6 +42,7 @@ with left:
     counted = st.empty()
     media_ids = compose_form.files(visit, mine)
     when = schedule_form.draw(visit, mine)
+    options_form.draw(mine, linked, chosen)
     compose_form.criteria(mine)
 new = mine.wish(chosen, media_ids, when.at)
 problem = publish.store(visit, mine, new)

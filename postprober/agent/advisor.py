@@ -144,7 +144,7 @@ class Advisor:
 def _moderated(language_model: LanguageModel, sent: Brief, turn: Turn) -> tuple[tuple[str, ...], str]:
     """(what the moderation service objects to, why it could not be asked: "" when it could). An objection must not
     depend on what is asked after it, nor that on whether moderation answers."""
-    texts = (*sent.texts, *(picture.file.alt for picture in sent.pictures))
+    texts = (*sent.texts, *sent.beside, *(picture.file.alt for picture in sent.pictures))
     try:
         return language_model.moderated(texts, turn), ""
     except NoAnswer as error:

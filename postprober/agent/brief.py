@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from postprober.domain.limits import Limits
-from postprober.domain.platform import Platform
+from postprober.domain.options import visible_texts
+from postprober.domain.platform import Platform, described
 from postprober.domain.post import Draft, MediaFile, Part
 from postprober.domain.preflight import check
 
@@ -36,7 +38,7 @@ class Picture:
 class Target:
     """One account that the post is for. `texts`: of all parts, as they would go out there. `recent`: what went out
     there lately, the parts of a thread as one. `intended`: what people have marked as meant on this account
-    (`domain.advice.intended_as`)."""
+    (`domain.advice.intended_as`). `options`: what is asked for there, as it is stored (`domain.options`)."""
 
     account_id: int | None
     platform: Platform
@@ -45,6 +47,12 @@ class Target:
     past: tuple[PastPost, ...] = ()
     recent: tuple[str, ...] = ()
     intended: frozenset[str] = frozenset()
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def beside(self) -> tuple[str, ...]:
+        """What readers see beside the texts: a warning, the choices of a poll."""
+        return visible_texts(described(self.platform).options, self.options)
 
     def fits(self, texts: Sequence[str], files: Sequence[MediaFile], language: str = "") -> bool:
         """Whether the platform would take these texts with these files, or with what the post lacks as it is: a draft may
@@ -54,7 +62,7 @@ class Target:
 
     def _refused(self, texts: Sequence[str], files: Sequence[MediaFile], language: str) -> frozenset[str]:
         parts = tuple(Part(text, tuple(files) if index == 0 else ()) for index, text in enumerate(texts))
-        return frozenset(found.code for found in check(Draft(parts, language), self.limits).violations)
+        return frozenset(found.code for found in check(Draft(parts, language, self.options), self.limits).violations)
 
 
 @dataclass(frozen=True)
@@ -75,3 +83,8 @@ class Brief:
     def texts(self) -> tuple[str, ...]:
         """Every different text of the post, in order."""
         return tuple(dict.fromkeys(text for target in self.targets for text in target.texts))
+
+    @property
+    def beside(self) -> tuple[str, ...]:
+        """Every different text that readers see beside those."""
+        return tuple(dict.fromkeys(text for target in self.targets for text in target.beside))

@@ -72,7 +72,7 @@ def _keylike(piece: str) -> bool:
 
 def brief_for_model(brief: Brief, links: Links) -> Brief | None:
     """The brief as it may be sent; None when the rules flag a text or a description in it, so that nothing may."""
-    texts = [*brief.texts, *(picture.file.alt for picture in brief.pictures)]
+    texts = [*brief.texts, *brief.beside, *(picture.file.alt for picture in brief.pictures)]
     if flagged(texts):
         return None
     clean = _cleaner(links)

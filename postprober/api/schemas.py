@@ -82,6 +82,13 @@ class CriteriaBody(Body):
     hours: int = Field(strict=True, ge=1, le=LONGEST_HOURS, examples=[24])
 
 
+OptionValue = Annotated[Text, Field(max_length=5000)] | bool | int | Annotated[list[Text], Field(max_length=100)]
+OptionsBody = dict[
+    Annotated[str, Field(pattern=r"^[a-z0-9_]{1,50}$")],
+    Annotated[dict[Annotated[str, Field(pattern=r"^[a-z_]{1,60}$")], OptionValue], Field(max_length=100)],
+]
+
+
 class PostBody(Body):
     """A post as it shall be."""
 
@@ -107,6 +114,13 @@ class PostBody(Body):
     )
 
     criteria: CriteriaBody | None = Field(None, description="When the post counts as a success")
+    options: OptionsBody = Field(
+        {},
+        max_length=100,
+        description="What single platforms shall do beside the words: platform or account id to its options (`GET "
+        "/api/accounts/{id}/limits` lists them)",
+        examples=[{}],
+    )
 
     @model_validator(mode="after")
     def _only_named_accounts(self) -> Self:
@@ -127,6 +141,7 @@ class PostBody(Body):
             language=self.language,
             late_minutes=self.late_minutes,
             criteria=Criteria(**self.criteria.model_dump()) if self.criteria else None,
+            options={target: dict(values) for target, values in self.options.items()},
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Literal, Self
 
@@ -11,7 +12,8 @@ from pydantic import BaseModel, Field
 from postprober.domain.advice import Advice
 from postprober.domain.health import Quota
 from postprober.domain.limits import Limits
-from postprober.domain.platform import known
+from postprober.domain.options import fields_of
+from postprober.domain.platform import described, known
 from postprober.services.monitoring.details import EvidenceItem
 from postprober.services.monitoring.monitoring import DeliveryView, PostView, finished
 from postprober.services.monitoring.platform_status import PlatformHealth
@@ -78,6 +80,25 @@ class ListedAccount(AccountOut):
         return cls(**AccountOut.of(account).model_dump(), limits=limits)
 
 
+class OptionOut(BaseModel):
+    """`kind`: what values are; `choices`: value to what a person reads; `most`, `least`: the largest and the smallest number, or the
+    most characters of a text (of each of several: `each`); `visible`: readers see the words; `first_only`: it goes with the first
+    part of a thread; `account_decides`: left out, the account's own settings hold."""
+
+    name: str = Field(examples=["audience"])
+    title: str
+    hint: str
+    kind: str = Field(examples=["choice"])
+    default: Any
+    choices: dict[str, str]
+    most: int | None
+    least: int | None
+    each: int | None
+    visible: bool
+    first_only: bool
+    account_decides: bool
+
+
 class AccountLimitsOut(BaseModel):
     """What one account may publish. `length` is counted in `unit`; links count as `url_length` where that is not null;
     `bytes`: of UTF-8. Numbers that are null have no limit."""
@@ -101,6 +122,7 @@ class AccountLimitsOut(BaseModel):
     video: bool
     video_seconds: float | None
     video_bytes: int | None
+    options: list[OptionOut] = Field(description="What a post may ask for beside its words and files")
 
     @classmethod
     def of(cls, account: Account, limits: Limits) -> Self:
@@ -124,6 +146,7 @@ class AccountLimitsOut(BaseModel):
             video=limits.video is not None,
             video_seconds=limits.video.max_seconds if limits.video else None,
             video_bytes=limits.video.max_bytes if limits.video else None,
+            options=[OptionOut(**asdict(one)) for one in fields_of(described(account.platform).options)],
         )
 
 
@@ -240,6 +263,7 @@ class PostOut(BaseModel):
     language: str
     late_minutes: int | None
     criteria: dict[str, Any] | None
+    options: dict[str, dict[str, Any]] = Field({}, description="Platform or account id to what is asked for there")
     scheduled_at: datetime | None
     created_at: datetime
     updated_at: datetime
@@ -264,6 +288,7 @@ class PostOut(BaseModel):
             language=wish.language,
             late_minutes=wish.late_minutes,
             criteria=wish.criteria.to_json() if wish.criteria else None,
+            options={target: dict(values) for target, values in wish.options.items()},
             scheduled_at=post.scheduled_at,
             created_at=post.created_at,
             updated_at=post.updated_at,

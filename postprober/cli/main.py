@@ -29,7 +29,8 @@ from postprober.client import RestClient
 from postprober.client.shapes import NewPostJson
 from postprober.clock import SystemClock
 from postprober.domain.actor import COMMAND_LINE, Actor
-from postprober.domain.platform import NAMES, ReconcileMode, known, parse_platform
+from postprober.domain.options import fields_of, parse
+from postprober.domain.platform import NAMES, ReconcileMode, described, known, parse_platform
 from postprober.domain.post import Draft, Part
 from postprober.domain.preflight import check
 from postprober.errors import BadInput, Conflict, PlatformError, PostProberError
@@ -43,6 +44,7 @@ from postprober.services.operations.restore import restore as restore_backup
 from postprober.services.people import passwords, people, permits, second_factor, users
 from postprober.services.posts import delivery_actions, edit_failed
 from postprober.services.posts.gate import ReviewNeeded
+from postprober.services.posts.options import typed
 from postprober.services.posts.times import parse_time
 from postprober.settings import Settings, load_settings
 from postprober.storage import move
@@ -275,7 +277,7 @@ def list_platforms(as_json: Json = False) -> None:
                     "title": NAMES[platform],
                     "linking": list(spec.linking),
                     "fields": [asdict(one) for one in spec.token.fields] if spec.token else [],
-                    "options": [],
+                    "options": [asdict(one) for one in fields_of(spec.about.options)],
                     "limits": {
                         "length": limits.max_length,
                         "with_media": limits.of_part(with_media=True).max_length,
@@ -292,18 +294,25 @@ def list_platforms(as_json: Json = False) -> None:
         length = f"{limits.max_length} {limits.unit}" + (
             f", {limits.max_with_media} with media" if limits.max_with_media else ""
         )
+        options = ", ".join(one.name for one in fields_of(spec.about.options))
         say(
             f"{NAMES[platform]}: {length}; {media}; linked by {' or '.join(spec.linking)}{asked}; "
-            f"an unclear answer is {unknown}"
+            f"an unclear answer is {unknown}" + (f"; options: {options}" if options else "")
         )
 
 
 @app.command()
-def preflight(platform: Annotated[str, typer.Option()], as_json: Json = False) -> None:
+def preflight(
+    platform: Annotated[str, typer.Option()],
+    option: Annotated[list[str] | None, typer.Option(help="NAME=VALUE; several times.")] = None,
+    as_json: Json = False,
+) -> None:
     """Check a text (stdin) against a platform's limits; exit code 2 when it would be refused."""
     chosen = parse_platform(platform)
+    asked = typed([f"{chosen.value}.{one}" for one in option or []]).get(chosen.value, {})
+    stored = parse(described(chosen).options, asked, NAMES[chosen])
     text = _stdin_text()
-    result = check(Draft((Part(text),)), LIMITS[chosen])
+    result = check(Draft((Part(text),), options=stored), LIMITS[chosen])
     if as_json:
         found = [{"code": v.code, "message": v.message, "over": v.over} for v in result.violations]
         emit(
@@ -340,11 +349,16 @@ def publish(
     wait: Annotated[bool, typer.Option(help="Stay until it is proved, failed or held.")] = False,
     propose: Annotated[bool, typer.Option("--propose", help="Let a person decide in the app.")] = False,
     key: Annotated[str, typer.Option(help="Your own name for the post: there is never a second one with it.")] = "",
+    option: Annotated[
+        list[str] | None,
+        typer.Option(help="PLATFORM.NAME=VALUE, such as mastodon.audience=unlisted (see `platforms`); several times."),
+    ] = None,
     timeout: Annotated[float, typer.Option(help="With --wait: at most so many seconds.")] = 900.0,
     user: UserOption = "",
     as_json: Json = False,
 ) -> None:
     """Publish to one or more accounts."""
+    asked = typed(option or [])
     if remote.chosen.server:
         remote.refuse(user=user)
         post: NewPostJson = {"content": text, "account_ids": account}
@@ -352,6 +366,8 @@ def publish(
             post["scheduled_at"] = parse_time(at, SystemClock().now()).isoformat()
         if late_minutes is not None:
             post["late_minutes"] = late_minutes
+        if asked:
+            post["options"] = asked
         if key:
             post["key"] = key
         with elsewhere() as client:
@@ -361,7 +377,7 @@ def publish(
             raise typer.Exit(remote.follow(client, made, wait=wait, as_json=as_json, limit=timeout))
     core = open_core()
     request = cli_publish.Request(
-        tuple(account), tuple(text), tuple(media or ()), tuple(alt or ()), at, late_minutes, propose, key
+        tuple(account), tuple(text), tuple(media or ()), tuple(alt or ()), at, late_minutes, propose, key, asked
     )
     actor = acting(core, user)
     post_id = cli_publish.create(core, actor, request)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,7 @@ _COLOURS = {"": "dim", "pending": "blue", "success": "green", "failed": "red", "
 @dataclass(frozen=True)
 class Request:
     """What was asked for on the command line. Several texts make a thread; alts belong to the files in order; `propose`: a
-    person decides; `key`: the caller's own name for the post."""
+    person decides; `key`: the caller's own name for the post; `options`: as in `NewPost`."""
 
     account_ids: tuple[int, ...]
     texts: tuple[str, ...]
@@ -48,6 +48,7 @@ class Request:
     late_minutes: int | None = None
     propose: bool = False
     key: str = ""
+    options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 def create(core: Core, actor: Actor, request: Request) -> int:
@@ -61,6 +62,7 @@ def create(core: Core, actor: Actor, request: Request) -> int:
         for path, alt in zip(request.files, alts, strict=True):
             ids.append(media.add_file(core, actor, path, alt))
         new = posts.NewPost(request.texts, request.account_ids, tuple(ids), at, late_minutes=request.late_minutes)
+        new = replace(new, options=request.options)
         if request.propose:
             return proposals.propose(core, actor, new, key=request.key).post.id
         return posts.create(core, actor, new, named=posts.client_key(actor, request.key) if request.key else "").id

@@ -7,7 +7,8 @@ from typing import Any, NotRequired, TypedDict
 
 class NewPostJson(TypedDict):
     """A post as it shall be. `content`: the text, or those of a thread; `scheduled_at`: ISO 8601 with its offset, left out for
-    at once; `variants`: own texts of single accounts, by id; `key`: your own name for it, of which there is never a second."""
+    at once; `variants`: own texts of single accounts, by id; `options`: what single
+    platforms shall do, by platform or account id; `key`: your own name for it, of which there is never a second."""
 
     content: str | list[str]
     account_ids: list[int]
@@ -16,6 +17,7 @@ class NewPostJson(TypedDict):
     variants: NotRequired[dict[str, list[str]]]
     language: NotRequired[str]
     late_minutes: NotRequired[int]
+    options: NotRequired[dict[str, dict[str, Any]]]
     key: NotRequired[str]
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
+from types import MappingProxyType
+from typing import Any
 
 
 class Act(StrEnum):
@@ -36,7 +38,10 @@ class Outcome(StrEnum):
     LATE = "late"  # the reply came after the fence had moved
 
 
-def payload_hash(text: str, media_hashes: Sequence[str], parent: str) -> str:
-    """SHA-256 (hex) over everything that makes the part what it is."""
-    canonical = json.dumps([text, list(media_hashes), parent], ensure_ascii=False, separators=(",", ":"))
+def payload_hash(
+    text: str, media_hashes: Sequence[str], parent: str, options: Mapping[str, Any] = MappingProxyType({})
+) -> str:
+    """SHA-256 (hex) over everything that makes the part what it is. Without options it is as it was before there were any."""
+    told = [text, list(media_hashes), parent, *([dict(options)] if options else [])]
+    canonical = json.dumps(told, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
     return hashlib.sha256(canonical.encode()).hexdigest()

@@ -11,8 +11,10 @@ import csv
 import io
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
+from postprober.domain.platform import parse_platform
 from postprober.errors import BadInput
 
 SEPARATORS = (",", ";", "\t", "|")
@@ -190,6 +192,11 @@ def _reason(error: str) -> str:
 
 
 def _column(cell: str) -> str:
+    """Our name of a column, "" for one that is not ours. `PLATFORM.NAME` is an option of that platform."""
+    platform, dot, name = cell.strip().partition(".")
+    if dot and name.strip():
+        with suppress(BadInput):
+            return f"{parse_platform(platform).value}.{name.strip().casefold()}"
     return _COLUMN_OF.get(re.sub(r"[\s_-]+", " ", cell).strip().casefold(), "")
 
 
@@ -219,4 +226,4 @@ def _line(row: _Row, columns: Sequence[str]) -> CsvLine | None:
     if any(tidy[len(columns) :]):
         problem = f'The row has {len(tidy)} cells and the first line {len(columns)}; put a text with separators in "…".'
     named = {name: cell for name, cell in zip(columns, tidy, strict=False) if name}
-    return CsvLine(lines, {name: named.get(name, "") for name in COLUMNS}, problem)
+    return CsvLine(lines, dict.fromkeys(COLUMNS, "") | named, problem)

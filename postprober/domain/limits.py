@@ -61,6 +61,17 @@ class VideoRule:
 
 
 @dataclass(frozen=True)
+class PollRule:
+    """A poll beside a text: so many choices of so many characters each, open for so many minutes."""
+
+    least_choices: int
+    most_choices: int
+    most_characters: int
+    least_minutes: int
+    most_minutes: int
+
+
+@dataclass(frozen=True)
 class Limits:
     """What one account may publish.
 
@@ -86,6 +97,7 @@ class Limits:
     count: Callable[[Limits, str], int] | None = None
     find_mentions: Callable[[str], Sized] = find_mentions
     max_with_media: int | None = None
+    poll: PollRule | None = None  # None: none is taken
     longer: str = ""  # who may write more, as the end of the sentence that says that a text is too long
 
     def of_part(self, *, with_media: bool) -> Limits:

@@ -14,6 +14,7 @@ from importlib import import_module
 from types import MappingProxyType
 from typing import ClassVar
 
+from postprober.domain.options import PostOptions
 from postprober.domain.platform_settings import PlatformSettings
 from postprober.errors import BadInput, ConfigurationError
 
@@ -56,7 +57,8 @@ class Description:
     emulated platform. `one_network`: however many host names it has, an id means the same on each. `account_id`: the id
     of an account in the one form in which it is compared. `slower`: health checks of an account come so many times more
     rarely, because reads are billed or counted. `shorteners`: hosts whose links it puts in the place of those that were
-    written; `media_hosts`: hosts of the links that it puts behind a text for its media.
+    written; `media_hosts`: hosts of the links that it puts behind a text for its media. `options`: what a post there may ask for
+    beside its words and files.
     """
 
     platform: Platform
@@ -71,6 +73,7 @@ class Description:
     slower: int = 1
     shorteners: tuple[str, ...] = ()
     media_hosts: tuple[str, ...] = ()
+    options: type[PostOptions] = PostOptions
 
 
 _DECLARED: dict[Platform, Description] = {}

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 from postprober.errors import BadInput
 
@@ -60,10 +62,12 @@ class Part:
 
 @dataclass(frozen=True)
 class Draft:
-    """What shall go to one account: one part, or several for a thread. `language` is a BCP 47 tag or ""."""
+    """What shall go to one account: one part, or several for a thread. `language` is a BCP 47 tag or ""; `options`: those of
+    its platform as they are stored (`domain.options`)."""
 
     parts: tuple[Part, ...]
     language: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

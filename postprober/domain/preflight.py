@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from math import ceil
 
 from postprober.domain.limits import ImageRule, Limits
-from postprober.domain.platform import NAMES
+from postprober.domain.platform import NAMES, described
 from postprober.domain.post import Draft, MediaFile, MediaKind, Part, Preflight, Violation
 from postprober.domain.text import find_cashtags, find_hashtags, utf8_length
 
@@ -54,6 +54,7 @@ def check(draft: Draft, limits: Limits) -> Preflight:
         found = [*_text(part, length, own), *_media(part, limits)]
         where = f"Part {index + 1}: " if len(draft.parts) > 1 else ""
         violations.extend(Violation(v.code, where + v.message, v.over, index) for v in found)
+    violations.extend(described(limits.platform).options.of(draft.options).problems(draft, limits))
     return Preflight(limits.platform.value, longest, limit, tuple(violations))
 
 

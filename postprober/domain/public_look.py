@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 from postprober.domain.remote import Counts, RemoteMedia
 
@@ -24,7 +26,7 @@ class Look:
     redacted and shortened; `reason` is one plain sentence. `partial`: the text may be only the beginning. `reply_to`: id
     of the post that it replies to, "" when it replies to none, None when the reading cannot tell; `links`: where its
     links lead, None when the reading cannot tell; `counts`: its engagement, where everybody is told it. `final`: the page behind
-    the post's link tells nothing more."""
+    the post's link tells nothing more; `options`: of the platform's options those that it tells (`domain.options`)."""
 
     verdict: Verdict
     text: str | None = None
@@ -39,3 +41,4 @@ class Look:
     links: tuple[str, ...] | None = None
     counts: Counts | None = None
     final: bool = False
+    options: Mapping[str, Any] = field(default_factory=dict)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from postprober.domain.post import MediaFile
 
@@ -25,7 +26,8 @@ class PartJob:
 
     `key`: the delivery's key (UUID text), `index`: 0-based part, `handle`: the platform's own idempotency handle
     chosen before the first try ("" where it has none), `composed_at`: aware UTC, fixed at the first try,
-    `parent`/`root`: the posts it replies to in a thread.
+    `parent`/`root`: the posts it replies to in a thread; `options`: those of the platform as they are stored
+    (`domain.options`), the same for every part.
     """
 
     key: str
@@ -37,6 +39,7 @@ class PartJob:
     language: str = ""
     parent: Ref | None = None
     root: Ref | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,8 @@ class RemoteMedia:
 class RemotePost:
     """A post as read back. `text` has link shortening undone and HTML removed; `created_at` aware UTC;
     `media` None when the reading cannot tell; `public` None when unknown; `links`: where its links lead, None when the
-    reading cannot tell; `app`: name of the program that made it, "" where the platform does not say."""
+    reading cannot tell; `app`: name of the program that made it, "" where the platform does not say;
+    `options`: of the platform's options those that the reading tells (`domain.options`)."""
 
     ref: Ref
     text: str
@@ -97,6 +101,7 @@ class RemotePost:
     public: bool | None = None
     links: tuple[str, ...] | None = None
     app: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
+from postprober.domain import options
 from postprober.domain.links import astray
 from postprober.domain.mentions import without_hosts
 from postprober.domain.platform import media_hosts, shorteners
@@ -60,9 +61,15 @@ class Comparison:
 
 
 def compare(
-    sent_text: str, sent_media: Sequence[MediaFile], read: Look | RemotePost, *, author: str = ""
+    sent_text: str,
+    sent_media: Sequence[MediaFile],
+    read: Look | RemotePost,
+    *,
+    author: str = "",
+    asked: options.Asked = options.NOTHING_ASKED,
 ) -> Comparison:
-    """Compare one part with what a reader or its owner sees. `author`: handle or id it must be by ("": not checked)."""
+    """Compare one part with what a reader or its owner sees. `author`: handle or id it must be by ("": not checked);
+    `asked`: its options, of which this reader may be told some."""
     same, notes = _compare_text(sent_text, read, bool(sent_media))
     differences: list[str] = []
     if same is False:
@@ -70,6 +77,7 @@ def compare(
     differences += _compare_links(sent_text, read)
     differences += _compare_media(sent_media, read.media)
     differences += _compare_author(author, read)
+    differences += options.compare(asked, read.options)[0]
     if differences:
         return Comparison(False, tuple(differences), notes)
     return Comparison(same, (), notes)

@@ -22,7 +22,7 @@ class TextPlace:
 
 def places(brief: Brief) -> Iterator[TextPlace]:
     """Every different text once: that of all accounts first, then what single accounts have otherwise, then what
-    describes the pictures."""
+    stands in options and describes the pictures."""
     told: set[str] = set()
     for target in brief.targets:
         for index, text in enumerate(target.texts):
@@ -41,6 +41,11 @@ def places(brief: Brief) -> Iterator[TextPlace]:
     everywhere = (
         frozenset.intersection(*(target.intended for target in brief.targets)) if brief.targets else frozenset()
     )
+    for text in brief.beside:
+        if text not in told:
+            having = [other for other in brief.targets if text in other.beside]
+            name = f"the options for {NAMES[having[0].platform]}"
+            yield TextPlace(text, name, "options", frozenset.intersection(*(other.intended for other in having)))
     for number, picture in enumerate(brief.pictures, 1):
         if picture.file.alt.strip():
             name = f"the alt text of picture {number}" if len(brief.pictures) > 1 else "the alt text"

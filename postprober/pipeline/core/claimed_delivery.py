@@ -14,6 +14,8 @@ from sqlalchemy import Connection
 from postprober.domain.account import Credentials
 from postprober.domain.attempt import Act, Outcome
 from postprober.domain.delivery import DeliveryState, Step, StepStatus
+from postprober.domain.options import Asked
+from postprober.domain.platform import described
 from postprober.domain.post import MediaFile, MediaKind
 from postprober.domain.remote import PartJob, Ref, Search
 from postprober.errors import Conflict, LeaseLost, VaultError
@@ -153,7 +155,13 @@ def job_for(ctx: Context, delivery: Delivery, part: PartRecord) -> PartJob:
         language=part.language,
         parent=before[-1] if before else None,
         root=before[0] if before else None,
+        options=part.options,
     )
+
+
+def asked_of(delivery: Delivery, part: PartRecord) -> Asked:
+    """The options of a part, for comparing what is shown."""
+    return Asked(described(delivery.platform).options, part.options, part.index)
 
 
 def media_files(ctx: Context, delivery: Delivery, ids: tuple[int, ...]) -> tuple[MediaFile, ...]:

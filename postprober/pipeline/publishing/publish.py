@@ -276,7 +276,7 @@ def _write_intent(work: ClaimedDelivery, part: PartRecord, job: PartJob, request
         # Nobody else can have published on this account since the claim, so its newest post is the one read then.
         part = _with_intent(work, conn, part)
         digest = payload_hash(
-            normalise(job.text), [m.sha256 for m in job.media], job.parent.remote_id if job.parent else ""
+            normalise(job.text), [m.sha256 for m in job.media], job.parent.remote_id if job.parent else "", job.options
         )
         rows: list[tuple[Step, StepStatus, dict[str, Any]]] = [
             (Step.POSTING, StepStatus.PENDING, {"part": part.index, "try_number": work.delivery.tries + 1})
@@ -305,6 +305,7 @@ def _write_intent(work: ClaimedDelivery, part: PartRecord, job: PartJob, request
                 "handle": part.handle,
                 "parent": job.parent.remote_id if job.parent else "",
                 "newest_known_post": part.newest_known_post,
+                **({"options": dict(job.options)} if job.options else {}),
             },
         )
 

@@ -18,7 +18,7 @@ from postprober.domain.engagement import next_poll
 from postprober.domain.public_look import Look, Verdict
 from postprober.errors import Conflict
 from postprober.pipeline.core import transitions
-from postprober.pipeline.core.claimed_delivery import ClaimedDelivery, media_files
+from postprober.pipeline.core.claimed_delivery import ClaimedDelivery, asked_of, media_files
 from postprober.pipeline.core.context import Context
 from postprober.probe.browser_check import look_in_browser
 from postprober.probe.compare import Comparison, compare
@@ -39,7 +39,8 @@ def can_look(ctx: Context) -> bool:
 
 def ask(work: ClaimedDelivery, conn: Connection, why: str) -> None:
     """Have the delivery looked at soon, if somebody can. `why`: proof, ghost, gone or drift."""
-    if can_look(work.ctx) and work.delivery.url:
+    asked = asked_of(work.delivery, work.delivery.parts[0])
+    if can_look(work.ctx) and work.delivery.url and asked.options.of(asked.stored).is_public:
         looks.ask(conn, work.delivery.id, why, work.now())
 
 

@@ -8,6 +8,7 @@ from datetime import UTC
 
 from sqlalchemy import Connection
 
+from postprober.domain import options
 from postprober.domain.delivery import PROOF_ORDER, DeliveryState, Proof, Step, StepStatus
 from postprober.domain.drift import Observation, judge
 from postprober.domain.post import MediaFile
@@ -15,7 +16,7 @@ from postprober.domain.public_look import Look, Verdict
 from postprober.domain.read_budget import Used, cost_of_post, micros
 from postprober.domain.remote import Counts, Ref, RemotePost
 from postprober.errors import Throttled
-from postprober.pipeline.core.claimed_delivery import ClaimedDelivery, media_files, new_request_id
+from postprober.pipeline.core.claimed_delivery import ClaimedDelivery, asked_of, media_files, new_request_id
 from postprober.pipeline.verification import browser_checks
 from postprober.pipeline.verification.owner import NOT_ASKED, Desk, Owner
 from postprober.pipeline.verification.polling import appointment, begin
@@ -27,6 +28,10 @@ from postprober.storage.records import PartRecord
 S = DeliveryState
 # What a look leads to, written with the results of others in one transaction; returns what reading it came to.
 Writer = Callable[[Connection], Used]
+
+
+# Nobody looks: what a stranger is shown says nothing about a post that is not meant for strangers.
+_NOT_FOR_STRANGERS = Look(Verdict.UNSURE, reason="only followers can see it; its owner is asked")
 
 
 @dataclass(frozen=True)
@@ -108,38 +113,47 @@ class _Asking:
 def _examine_part(work: ClaimedDelivery, part: PartRecord, ref: Ref, asking: _Asking) -> Finding:
     # Some platforms name the address only to its owner; from the proof on we know it.
     told = ref.url or (work.delivery.url or "" if part.index == 0 else "")
-    glancing = asking.glance and bool(told)
+    asked = asked_of(work.delivery, part)
+    public = asked.options.of(asked.stored).is_public
+    glancing = asking.glance and bool(told) and public
     owner = NOT_ASKED if glancing else asking.desk.owner(work, ref, surely=asking.surely)
     url = owner.post.ref.url if owner.post and owner.post.ref.url else told
-    seen = look(
-        work.ctx.http.bound(request_id=new_request_id()),
-        work.account.platform,
-        work.ctx.config_for(work.account.platform),
-        url=url,
-        remote_id=ref.remote_id,
-        instance=work.account.instance,
-        author=work.account.account_name,
-        brief=glancing,
+    seen = (
+        _NOT_FOR_STRANGERS
+        if not public
+        else look(
+            work.ctx.http.bound(request_id=new_request_id()),
+            work.account.platform,
+            work.ctx.config_for(work.account.platform),
+            url=url,
+            remote_id=ref.remote_id,
+            instance=work.account.instance,
+            author=work.account.account_name,
+            brief=glancing,
+        )
     )
     files = media_files(work.ctx, work.delivery, part.media)
-    differs = seen.verdict is Verdict.FOUND and bool(compare(part.text, files, seen).differences)
-    outside = _sure(part, files, NOT_ASKED, seen).print if differs else ""
+    differs = seen.verdict is Verdict.FOUND and bool(compare(part.text, files, seen, asked=asked).differences)
+    outside = _sure(part, files, NOT_ASKED, seen, asked).print if differs else ""
     lost = seen.verdict is Verdict.GONE and not asking.gone
     suspicious = lost or (differs and outside != asking.told)
     if glancing and (suspicious or (seen.verdict is not Verdict.FOUND and asking.may_ask)):
         owner = asking.desk.owner(work, ref, surely=suspicious)
-    elif owner.shared and owner.post is not None and _contradicts(part, files, owner.post, seen):
+    elif owner.shared and owner.post is not None and _contradicts(part, files, owner.post, seen, asked):
         owner = asking.desk.owner(work, ref, surely=True)
     as_before = differs and not suspicious and owner is NOT_ASKED
     return replace(_put_together(work, part, files, owner, seen, url), outside=outside, as_before=as_before)
 
 
-def _contradicts(part: PartRecord, files: tuple[MediaFile, ...], shared: RemotePost, seen: Look) -> bool:
+def _contradicts(
+    part: PartRecord, files: tuple[MediaFile, ...], shared: RemotePost, seen: Look, asked: options.Asked
+) -> bool:
     """Whether a stranger sees something else than what was told of it among others, which may be older."""
     if seen.verdict is Verdict.GONE:
         return True
     whole = seen.verdict is Verdict.FOUND and not seen.partial
-    return whole and compare(part.text, files, seen).differences != compare(part.text, files, shared).differences
+    told, known = compare(part.text, files, seen, asked=asked), compare(part.text, files, shared, asked=asked)
+    return whole and told.differences != known.differences
 
 
 def _put_together(
@@ -147,8 +161,10 @@ def _put_together(
 ) -> Finding:
     gone = owner.known and owner.post is None
     source = seen if seen.verdict is Verdict.FOUND else owner.post
+    asked = asked_of(work.delivery, part)
     comparison = compare(part.text, files, source) if source is not None else None
-    differences = (*(comparison.differences if comparison else ()), *_order(work, part, owner, seen))
+    others, unknown = options.compare(asked, seen.options, owner.post.options if owner.post else {})
+    differences = (*(comparison.differences if comparison else ()), *others, *_order(work, part, owner, seen))
     number = f"Part {part.index + 1}: " if len(work.delivery.parts) > 1 else ""
     if seen.verdict is Verdict.FOUND:
         proof = Proof.MATCHES if comparison and comparison.matches and not differences else Proof.PUBLIC
@@ -156,7 +172,7 @@ def _put_together(
         proof = Proof.EXISTS
     else:
         proof = Proof.ACCEPTED
-    sure = _sure(part, files, owner, seen)
+    sure = _sure(part, files, owner, seen, asked)
     return Finding(
         proof=proof,
         # What a stranger sees is there, even when the owner's reading lags behind.
@@ -168,7 +184,7 @@ def _put_together(
             "public": seen.verdict.value,
             "public_reason": seen.reason,
             "url": url,
-            "notes": list(comparison.notes) if comparison else [],
+            "notes": [*(comparison.notes if comparison else ()), *unknown],
         },
         url=url,
         seen=Observation(sure.sure, tuple(number + text for text in sure.differences), sure.shown, sure.author),
@@ -182,18 +198,20 @@ def _put_together(
     )
 
 
-def _sure(part: PartRecord, files: tuple[MediaFile, ...], owner: Owner, seen: Look) -> Observation:
+def _sure(
+    part: PartRecord, files: tuple[MediaFile, ...], owner: Owner, seen: Look, asked: options.Asked
+) -> Observation:
     """What can be relied on when looking for changes: a difference that its owner reads too, or, where its owner cannot
     read (or not its media), one on a whole page."""
     whole = seen.verdict is Verdict.FOUND and not seen.partial
     author = (seen.author or "").lstrip("@").casefold() if seen.verdict is Verdict.FOUND else ""
     if owner.post is None:
-        found = compare(part.text, files, seen).differences if whole else ()
+        found = compare(part.text, files, seen, asked=asked).differences if whole else ()
         changed = (seen.text or "",) if TEXT_DIFFERS in found else ()
         return Observation(whole, found, changed, author)
-    found = compare(part.text, files, owner.post).differences
+    found = compare(part.text, files, owner.post, asked=asked).differences
     if owner.post.media is None and whole:
-        found += tuple(d for d in compare(part.text, files, seen).differences if d != TEXT_DIFFERS)
+        found += tuple(d for d in compare(part.text, files, seen, asked=asked).differences if d != TEXT_DIFFERS)
     return Observation(True, found, (owner.post.text,) if TEXT_DIFFERS in found else (), author)
 
 

@@ -49,6 +49,7 @@ from postprober.platforms.common.replies import ambiguous, dig, invisible, list_
 from postprober.platforms.mastodon import oauth
 from postprober.platforms.mastodon.about import ABOUT
 from postprober.platforms.mastodon.limits import LIMITS
+from postprober.platforms.mastodon.options import MastodonOptions, asked
 from postprober.platforms.mastodon.replies import counts_from, failure, limits_from, post_from
 from postprober.platforms.mastodon.server import own_address
 
@@ -178,7 +179,8 @@ class MastodonAdapter:
         return READY
 
     def finalize(self, cred: Credentials, job: PartJob, staged: Staged) -> Receipt:
-        body: dict[str, object] = {"status": job.text, "visibility": "public"}
+        wanted = asked(MastodonOptions.of(job.options), first=job.index == 0)
+        body: dict[str, object] = {"status": job.text, **wanted}
         if staged.data.get("media"):
             body["media_ids"] = [text_at(item, "id") for item in list_at(staged.data, "media")]
         if job.parent is not None:

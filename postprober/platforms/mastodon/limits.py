@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from postprober.domain.limits import MIB, GifRule, ImageRule, Limits, VideoRule
+from postprober.domain.limits import MIB, GifRule, ImageRule, Limits, PollRule, VideoRule
 from postprober.platforms.mastodon import text
 from postprober.platforms.mastodon.about import ABOUT
+from postprober.platforms.mastodon.options import LONGEST_POLL, SHORTEST_POLL
 
 
 def _length(limits: Limits, words: str) -> int:
@@ -25,4 +26,5 @@ LIMITS = Limits(
     gif=GifRule(max_bytes=16 * MIB, max_pixels=921_600),
     # MediaAttachment MAX_VIDEO_MATRIX_LIMIT: 3840 by 2160; the server re-encodes every codec that ffmpeg reads
     video=VideoRule(("video/mp4", "video/webm", "video/quicktime"), 1, 99 * MIB, 0, None, max_pixels=8_294_400),
+    poll=PollRule(2, 4, 50, SHORTEST_POLL, LONGEST_POLL),  # app/validators/poll_validator.rb, poll_options_validator.rb
 )

@@ -12,6 +12,7 @@ from postprober.domain.status_html import html_to_text, links_in
 from postprober.http import HttpClient
 from postprober.platforms.common.public import GONE, ask, refused, seen
 from postprober.platforms.mastodon import records
+from postprober.platforms.mastodon.options import told as options_told
 from postprober.platforms.mastodon.replies import counts_from
 
 # og:description begins with the media it has (app/helpers/statuses_helper.rb, media_summary).
@@ -37,6 +38,7 @@ def read(http: HttpClient, config: PlatformConfig, url: str, remote_id: str, bas
             reply_to=text_at(body, "in_reply_to_id") if "in_reply_to_id" in body else None,
             links=links_in(content),
             counts=counts_from(body) if "favourites_count" in body else None,
+            options=options_told(body),
         )
     # "Record not found" comes as JSON; a bare 404 may be a server without this API.
     return refused(reply, address, "The server", gone=reply.status in GONE and isinstance(body, dict))

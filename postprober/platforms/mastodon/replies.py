@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
-from postprober.domain.limits import GifRule, Limits
+from postprober.domain.limits import GifRule, Limits, PollRule
 from postprober.domain.remote import Counts, Ref, RemotePost
 from postprober.domain.status_html import html_to_text, links_in
 from postprober.errors import PlatformError, PostRejected, ReconnectNeeded, Suspended, Throttled, Unavailable
@@ -23,6 +23,7 @@ from postprober.platforms.common.replies import (
     unmapped,
 )
 from postprober.platforms.mastodon import records
+from postprober.platforms.mastodon.options import told
 
 # Status → sentence. Sources: docs.joinmastodon.org/api/guidelines and the method pages (401, 403, 404, 422, 429); see
 # mastodon/facts.md, 6. Mastodon has no error codes, only statuses; its texts are translated.
@@ -92,6 +93,21 @@ def post_from(status: Mapping[str, object]) -> RemotePost:
         public=False if text_at(status, "visibility") in ("private", "direct") else None,
         links=links_in(text_at(status, "content")),
         app=text_at(status, "application", "name"),
+        options=told(status),
+    )
+
+
+def _poll(told: object, default: PollRule | None) -> PollRule | None:
+    """The server's numbers, `default` where it does not say."""
+    if not isinstance(told, dict) or default is None:
+        return default
+    least, most = count_at(told, "min_expiration"), count_at(told, "max_expiration")
+    return replace(
+        default,
+        most_choices=count_at(told, "max_options") or default.most_choices,
+        most_characters=count_at(told, "max_characters_per_option") or default.most_characters,
+        least_minutes=-(-least // 60) if least else default.least_minutes,
+        most_minutes=most // 60 if most else default.most_minutes,
     )
 
 
@@ -120,6 +136,7 @@ def limits_from(instance: object, default: Limits) -> Limits:
         url_length=count_at(statuses, "characters_reserved_per_url") or default.url_length,
         max_alt=count_at(media, "description_limit") or default.max_alt,
         images=images,
+        poll=_poll(dig(conf, "polls"), default.poll),
         gif=GifRule(max_bytes=size) if not mimes or "image/gif" in mimes else None,
         video=video,
     )

@@ -29,6 +29,7 @@ INSIDE = (
     "duplicate",
     "stale_timeline",
     "truncated_timeline",
+    "dropped_fields",
     "slow_media",
     "media_failed",
     "slow",

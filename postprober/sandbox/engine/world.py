@@ -277,4 +277,6 @@ def truth(world: World, post: Post, base: str) -> dict[str, Any]:
         "deleted_at": post.deleted_at if post.deleted(now) else None,
         "hidden": post.hidden(now),
         "edited": post.edited_at is not None,
+        "audience": post.audience,
+        "extra": post.extra,
     }

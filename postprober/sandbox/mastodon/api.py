@@ -36,7 +36,7 @@ def truthy(value: Any) -> bool:
 
 async def create(call: Call) -> Response:
     """POST /api/v1/statuses; a known Idempotency-Key answers with the status it made."""
-    form = await call.form()
+    form = call.without_dropped(await call.form())
     key = call.request.headers.get("idempotency-key", "")
     if key:
         call.keyed(key)

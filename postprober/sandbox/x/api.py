@@ -59,7 +59,7 @@ class _Create(_Strict):
 
 def _parse(call: Call) -> _Create:
     try:
-        draft = _Create.model_validate(call.json())
+        draft = _Create.model_validate(call.without_dropped(call.json()))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "body"

@@ -21,7 +21,7 @@ from postprober.services.accounts.accounts import current_limits, owned
 from postprober.services.core import Core
 from postprober.services.media import media as media_service
 from postprober.services.people import permits, token_limits
-from postprober.services.posts import drafts, review_gate
+from postprober.services.posts import drafts, options, review_gate
 from postprober.services.posts.posts import NewPost
 from postprober.storage import alert_log, history, media, posts
 from postprober.storage.loops import each
@@ -320,7 +320,8 @@ def _anywhere(new: NewPost) -> tuple[Target, ...]:
 def _target(conn: Connection, actor: Actor, account: Account, limits: Limits, new: NewPost, now: datetime) -> Target:
     past = tuple(PastPost(row.published_at, row.total) for row in history.at_a_day(conn, account.id))
     recent, intended = review_gate.known_of(conn, actor.space, account.id, now)
-    return Target(account.id, account.platform, limits, new.texts_for(account.id), past, recent, intended)
+    asked = options.stored_for(account, new.options)
+    return Target(account.id, account.platform, limits, new.texts_for(account.id), past, recent, intended, asked)
 
 
 def _found(core: Core, actor: Actor, post_id: int, suggestion_id: str) -> tuple[Post, Advice, Suggestion]:

@@ -22,7 +22,7 @@ from postprober.services.accounts.accounts import owned
 from postprober.services.core import Core, Mark, no_mark
 from postprober.services.media import media as media_service
 from postprober.services.people import permits, token_limits
-from postprober.services.posts import review_gate
+from postprober.services.posts import options, review_gate
 from postprober.services.posts.posts import (
     MAX_PARTS,
     NewPost,
@@ -132,6 +132,7 @@ def wish_of(post: Post) -> NewPost:
         language=told.get("language", ""),
         late_minutes=told.get("late_minutes"),
         criteria=Criteria.from_json(told.get("criteria")),
+        options=told.get("asked", {}),
     )
 
 
@@ -430,7 +431,9 @@ def _usable(core: Core, actor: Actor, new: NewPost) -> list[Account]:
     check_size(new)
     media_service.files(core, actor, list(new.media_ids))
     with core.db.read() as conn:
-        return [owned(conn, actor.space, account_id) for account_id in new.account_ids]
+        chosen = [owned(conn, actor.space, account_id) for account_id in new.account_ids]
+    options.check(new.options, chosen)
+    return chosen
 
 
 def _write(

@@ -17,7 +17,7 @@ from postprober.errors import Conflict
 from postprober.services.core import Core
 from postprober.services.media import media as media_service
 from postprober.services.people import permits
-from postprober.services.posts import posts, review_gate
+from postprober.services.posts import options, posts, review_gate
 from postprober.services.posts.posts import NewPost
 from postprober.services.posts.review_gate import Approval
 from postprober.storage import attempts
@@ -36,7 +36,8 @@ class ReviewNeeded(Conflict):
 def alone(wish: NewPost, account_id: int, texts: tuple[str, ...]) -> NewPost:
     """What a post says on one account, to be sent now."""
     variants = {**(wish.variants or {}), account_id: texts}
-    return replace(wish, account_ids=(account_id,), variants=variants, at=None)
+    asked = options.of_account(wish.options, account_id)
+    return replace(wish, account_ids=(account_id,), variants=variants, at=None, options=asked)
 
 
 def passed(core: Core, actor: Actor, new: NewPost, approved: str = "") -> list[Account]:

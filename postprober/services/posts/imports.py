@@ -11,9 +11,10 @@ import hashlib
 import json
 import logging
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
@@ -22,14 +23,15 @@ from postprober.domain import csv_table
 from postprober.domain.actor import Actor
 from postprober.domain.csv_table import CsvLine
 from postprober.domain.delivery import DeliveryState
-from postprober.domain.platform import NAMES, known
+from postprober.domain.options import Given
+from postprober.domain.platform import NAMES, Platform, known
 from postprober.domain.post import PostStatus, language_tag
 from postprober.domain.typed_time import Order, UnclearOrder, order_in
 from postprober.errors import BadInput, PostProberError
 from postprober.services.accounts import account_names, accounts
 from postprober.services.core import Core
 from postprober.services.people import permits
-from postprober.services.posts import drafts, posts
+from postprober.services.posts import drafts, options, posts
 from postprober.services.posts.posts import Known, NewPost
 from postprober.services.posts.times import check_time, parse_time
 from postprober.storage import deliveries, preferences
@@ -117,7 +119,7 @@ def read(core: Core, actor: Actor, content: bytes, *, encoding: str = "", order:
     with core.db.read() as conn:
         marks = preferences.named(conn, actor.space, _MARK)
         planned = _planned(conn, actor.space, frozenset(marks.values()))
-    told = _Told(marks, hashlib.sha256(content).hexdigest()[:16], {a.id: NAMES[a.platform] for a in linked})
+    told = _Told(marks, hashlib.sha256(content).hexdigest()[:16], {a.id: a.platform for a in linked})
     rows = [told.seen(row) for row in rows]
     return Batch(
         tuple(told.beside(row, planned) for row in rows),
@@ -207,9 +209,15 @@ class _Reader:
             language = language_tag(cells.get("language", ""))
         except BadInput as error:
             problems.append(str(error))
+        asked: dict[str, dict[str, Any]] = {}
+        try:
+            asked = options.of_row(cells)
+            options.check(asked, chosen, all_used=True)
+        except BadInput as error:
+            problems.append(str(error))
         if not row.text:
             problems.append("The text is empty.")
-        new = NewPost((row.text,), tuple(a.id for a in chosen), at=at, language=language)
+        new = NewPost((row.text,), tuple(a.id for a in chosen), at=at, language=language, options=asked)
         if not problems:
             problems = self._violations(new, chosen)
         return replace(row, to=tuple(self._ways[a.id] for a in chosen), at=at, new=new, problems=tuple(problems))
@@ -248,8 +256,9 @@ def _planned(conn: Connection, space: int, imported: Collection[int]) -> list[_P
 class _Told:
     """What was imported before, and what stood further up in this file. `marks`: name -> post id."""
 
-    def __init__(self, marks: Mapping[str, int], file_key: str, names: Mapping[int, str]) -> None:
-        self._marks, self._file_key, self._names = marks, file_key, names
+    def __init__(self, marks: Mapping[str, int], file_key: str, platforms: Mapping[int, Platform]) -> None:
+        self._marks, self._file_key, self._platforms = marks, file_key, platforms
+        self._names = {account: NAMES[platform] for account, platform in platforms.items()}
         self._before = Counter(name.rpartition(":")[0] for name in marks)
         self._here: Counter[str] = Counter()
         self._first: dict[str, int] = {}  # identity -> number of the row in which it stood first
@@ -281,9 +290,15 @@ class _Told:
                 fresh[account] = f"{name}:{copy}"
             self._first.setdefault(name, row.number)
         if fresh:
-            return replace(row, new=replace(row.new, account_ids=tuple(fresh)), marks=fresh, notes=tuple(notes))
+            left = replace(row.new, account_ids=tuple(fresh), options=self._options(row.new.options, fresh))
+            return replace(row, new=left, marks=fresh, notes=tuple(notes))
         whole = made[0] if len(made) == len(again) else None
         return replace(row, marks=again, twice=True, notes=tuple(notes), made=whole)
+
+    def _options(self, asked: Given, accounts: Iterable[int]) -> Given:
+        """What of a row's options is for the accounts that are left of it."""
+        there = {self._platforms[account].value for account in accounts}
+        return {target: values for target, values in asked.items() if target in there}
 
     def beside(self, row: ImportRow, planned: Sequence[_Planned]) -> ImportRow:
         """`row`, once all rows were `seen`, with a note where it may correct one that is planned and no longer in the

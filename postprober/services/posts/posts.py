@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -18,6 +18,7 @@ from postprober.domain.advice import Advice
 from postprober.domain.criteria import Criteria
 from postprober.domain.identity import AccountIdentity
 from postprober.domain.limits import Limits
+from postprober.domain.options import for_part
 from postprober.domain.platform import NAMES
 from postprober.domain.post import Draft, MediaFile, Part, PostStatus, Preflight, Violation, language_tag
 from postprober.errors import BadInput, PlatformError, VaultError
@@ -26,7 +27,7 @@ from postprober.services.accounts.accounts import owned
 from postprober.services.core import Core, Mark, no_mark
 from postprober.services.media import media as media_service
 from postprober.services.people import permits, token_limits
-from postprober.services.posts import review_gate
+from postprober.services.posts import options, review_gate
 from postprober.storage import deliveries, goals, posts
 from postprober.storage import media as media_storage
 from postprober.storage.records import Account, PartRecord, Post
@@ -55,7 +56,8 @@ class PreflightFailed(BadInput):
 class NewPost:
     """What somebody wants to publish. `parts`: texts of a thread, or one; `media_ids` belong to the first part;
     `variants`: account id -> its own texts; `at`: aware UTC, None for now; `late_minutes`: how late it
-    may still go out without asking, None for the setting; `criteria`: when it counts as a success."""
+    may still go out without asking, None for the setting; `criteria`: when it counts as a success; `options`: platform or
+    account id -> what is asked for there (`domain.options`), as it was given."""
 
     parts: tuple[str, ...]
     account_ids: tuple[int, ...]
@@ -65,6 +67,7 @@ class NewPost:
     language: str = ""
     late_minutes: int | None = None
     criteria: Criteria | None = None
+    options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def texts_for(self, account_id: int) -> tuple[str, ...]:
         return (self.variants or {}).get(account_id, self.parts)
@@ -85,7 +88,9 @@ def check(core: Core, actor: Actor, new: NewPost, known: Known | None = None) ->
     _check_shape(new)
     files = media_service.files(core, actor, list(new.media_ids))
     results: dict[int, Preflight] = {}
-    for account in _accounts(core, actor, new.account_ids):
+    chosen = _accounts(core, actor, new.account_ids)
+    options.check(new.options, chosen)
+    for account in chosen:
         results[account.id] = _check_one(core, account, new, files, known or Known())
     return results
 
@@ -106,6 +111,7 @@ def _check_shape(new: NewPost) -> None:
 def check_size(new: NewPost) -> None:
     """Also of drafts: what is kept is listed again and again. Raises BadInput."""
     size = sum(len(text) for texts in (new.parts, *(new.variants or {}).values()) for text in texts)
+    size += len(repr(new.options)) if new.options else 0
     if size > MAX_TEXT:
         raise BadInput(
             f"All texts of this post together have {size:,} characters; the limit is {MAX_TEXT:,}. Shorten it.",
@@ -140,7 +146,8 @@ def _check_one(core: Core, account: Account, new: NewPost, files: tuple[MediaFil
             limits = adapter.limits(None)  # the platform is away at this moment: its usual numbers hold
     texts = new.texts_for(account.id)
     language = language_for(account, new)
-    draft = Draft(tuple(Part(t, files if i == 0 else ()) for i, t in enumerate(texts)), language)
+    asked = options.stored_for(account, new.options)
+    draft = Draft(tuple(Part(t, files if i == 0 else ()) for i, t in enumerate(texts)), language, asked)
     result = adapter.preflight(draft, limits)
     more: list[Violation] = [*locked]
     if account.status != "ok":
@@ -235,6 +242,7 @@ def create(core: Core, actor: Actor, new: NewPost, mark: Mark = no_mark, *, name
         return known
     files = media_service.files(core, actor, list(new.media_ids))
     chosen = passed(core, actor, new)
+    options.check(new.options, chosen, all_used=True)
     advice = review_gate.judged(core, actor, new, chosen, files)
     return add_judged(core, actor, new, chosen, files, advice, mark, named=named)[0]
 
@@ -308,6 +316,7 @@ def columns_of(new: NewPost, chosen: Sequence[Account]) -> dict[str, Any]:
             "accounts": list(new.account_ids),
             "variants": {str(account): list(texts) for account, texts in (new.variants or {}).items()},
             "criteria": new.criteria.to_json() if new.criteria else None,
+            **({"asked": {target: dict(values) for target, values in new.options.items()}} if new.options else {}),
         },
     }
 
@@ -363,9 +372,16 @@ def with_handles(
 
 def parts_for(account: Account, new: NewPost) -> list[PartRecord]:
     """What shall go to one account."""
-    language = language_for(account, new)
+    language, asked = language_for(account, new), options.stored_for(account, new.options)
+    kind = options.schema(account.platform)
     return [
-        PartRecord(index, text, tuple(new.media_ids) if index == 0 else (), language=language)
+        PartRecord(
+            index,
+            text,
+            tuple(new.media_ids) if index == 0 else (),
+            language=language,
+            options=for_part(kind, asked, index),
+        )
         for index, text in enumerate(new.texts_for(account.id))
     ]
 

@@ -23,6 +23,7 @@ from postprober.platforms.registry import LIMITS
 from postprober.services.core import Core
 from postprober.services.media import media as media_service
 from postprober.services.people import permits
+from postprober.services.posts import options
 from postprober.storage import history, preferences, users
 from postprober.storage.records import Account, Post
 
@@ -152,7 +153,9 @@ def advice_columns(core: Core, advice: Advice, earlier: Any = None) -> dict[str,
 def digest(new: NewPost) -> str:
     """SHA-256 of everything that a reader will see."""
     variants = {str(account): list(texts) for account, texts in sorted((new.variants or {}).items())}
-    seen = [list(new.parts), variants, list(new.media_ids), sorted(new.account_ids)]
+    seen: list[Any] = [list(new.parts), variants, list(new.media_ids), sorted(new.account_ids)]
+    if new.options:  # what was approved before there were any stays approved
+        seen.append({target: dict(sorted(values.items())) for target, values in sorted(new.options.items())})
     return hashlib.sha256(json.dumps(seen, ensure_ascii=True).encode()).hexdigest()
 
 
@@ -174,7 +177,8 @@ def _brief(core: Core, actor: Actor, new: NewPost, chosen: Sequence[Account], fi
         for one in chosen:
             recent, intended = known_of(conn, actor.space, one.id, now)
             texts = new.texts_for(one.id)
-            targets.append(Target(one.id, one.platform, LIMITS[one.platform], texts, recent=recent, intended=intended))
+            limits, asked = LIMITS[one.platform], options.stored_for(one, new.options)
+            targets.append(Target(one.id, one.platform, limits, texts, (), recent, intended, asked))
     if not targets:
         targets = [no_account(new)]
     return Brief(tuple(targets), tuple(Picture(f, "") for f in files), now, language=new.language)

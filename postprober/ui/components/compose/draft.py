@@ -12,7 +12,7 @@ import secrets
 import threading
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Literal, Protocol, cast
+from typing import Any, Literal, Protocol, cast
 
 from postprober.domain.actor import Actor
 from postprober.domain.criteria import Criteria
@@ -94,6 +94,7 @@ class ComposerDraft:
     slot: datetime | None = None
     zone: str = ""
     criteria: Criteria | None = None
+    options: dict[str, dict[str, Any]] = field(default_factory=dict)
     checked: NewPost | None = None
     results: dict[int, Preflight] = field(default_factory=dict)
     known: Known = field(default_factory=Known)
@@ -124,6 +125,7 @@ class ComposerDraft:
             at=wish.at,
             typed=wish.at,
             criteria=wish.criteria,
+            options={target: dict(values) for target, values in wish.options.items()},
             post_id=None if post.status in drafts.UNSENT else post.id,
             earlier=post.status not in drafts.UNSENT,
         )
@@ -138,6 +140,7 @@ class ComposerDraft:
             chosen=wish.account_ids,
             kept=wish.media_ids,
             criteria=wish.criteria,
+            options={target: dict(values) for target, values in wish.options.items()},
         )
 
     @property
@@ -221,7 +224,13 @@ class ComposerDraft:
         """What is asked for at this moment. The own text of an account that is not chosen now stays in it, unused."""
         common = self.texts[COMMON]
         own = {a: texts for a, texts in self.texts.items() if a != COMMON and texts != common}
-        return NewPost(common, account_ids, media_ids, at, variants=own, criteria=self.criteria)
+        chosen = {str(account) for account in account_ids}
+        asked = {
+            target: dict(values)
+            for target, values in self.options.items()
+            if not target.isdecimal() or target in chosen
+        }
+        return NewPost(common, account_ids, media_ids, at, variants=own, criteria=self.criteria, options=asked)
 
     def now(self) -> NewPost:
         """What is asked for, by what the page knew last."""
@@ -257,7 +266,9 @@ class ComposerDraft:
 
     def _untouched(self, new: NewPost) -> bool:
         words = any(part.strip() for parts in self.texts.values() for part in parts)
-        done = words or any(part.strip() for part in new.parts) or new.media_ids or new.at or new.criteria
+        done = (
+            words or any(part.strip() for part in new.parts) or new.media_ids or new.at or new.criteria or new.options
+        )
         return not done and set(new.account_ids) == set(self.offered)
 
     def _first(self, core: Core, actor: Actor, new: NewPost) -> bool:
@@ -324,7 +335,7 @@ class ComposerDraft:
         if self.saved is not None:
             theirs = drafts.get(core, actor, self.saved.id)
             fresh = ComposerDraft.of(theirs, actor.user)
-            self.stopped, self.chosen, self.criteria = "", fresh.chosen, fresh.criteria
+            self.stopped, self.chosen, self.criteria, self.options = "", fresh.chosen, fresh.criteria, fresh.options
             self.follow(theirs, self.focus)
 
     def _theirs(self, core: Core, actor: Actor) -> Post | None:
@@ -394,7 +405,7 @@ class ComposerDraft:
             fresh = ComposerDraft.of(theirs, actor.user)
             if fresh.post_id is None:
                 self.follow(theirs, self.focus)
-                self.chosen, self.criteria = fresh.chosen, fresh.criteria
+                self.chosen, self.criteria, self.options = fresh.chosen, fresh.criteria, fresh.options
             else:
                 self.saved, self.post_id, self.earlier = theirs, fresh.post_id, True
 

@@ -1,0 +1,309 @@
+"""What a post may ask of a platform beside its words and files: who sees it, who may answer, a warning, a poll.
+
+Each platform's folder declares its options as one class (`Description.options`). Everything else is drawn from it: Compose,
+REST, the command line and tables take what it names, preflight checks it, the delivery stores it, and the proof compares
+what is shown with it. Values are JSON; an option at its default is not stored.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal, Self, get_origin
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+
+from postprober.domain.post import Violation
+from postprober.domain.text import graphemes, normalise
+from postprober.errors import BadInput
+
+if TYPE_CHECKING:
+    from postprober.domain.limits import Limits, PollRule
+    from postprober.domain.post import Draft
+
+Kind = Literal["yes or no", "choice", "text", "link", "texts", "number"]
+Given = Mapping[str, Mapping[str, Any]]  # what a post asks for: platform or account id -> option -> value
+NONE: Given = MappingProxyType({})
+MOST_TEXTS = 20  # ours: no platform's poll or list of people is longer
+_ALLOWED_CONTROLS = "\n\r\t"
+_SEPARATOR = "|"  # between several texts where a value is typed as one line
+
+
+class PostOptions(BaseModel):
+    """The options of one platform; a platform without any uses this class itself. Every field has a default, which asks for
+    nothing."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    def problems(self, draft: Draft, limits: Limits) -> Iterator[Violation]:
+        """What of it the platform would refuse in this draft, or for this account."""
+        yield from ()
+
+    @property
+    def is_public(self) -> bool:
+        """Whether a stranger can see a post like this."""
+        return True
+
+    def stored(self) -> dict[str, Any]:
+        """What differs from the defaults, as JSON."""
+        return self.model_dump(mode="json", exclude_defaults=True)
+
+    @classmethod
+    def of(cls, stored: Mapping[str, Any]) -> Self:
+        """What was stored. A name that is unknown by now (a platform's package was changed) is left out."""
+        return cls.model_validate({name: value for name, value in stored.items() if name in cls.model_fields})
+
+
+def option(
+    default: Any,
+    title: str,
+    hint: str = "",
+    *,
+    choices: Mapping[str, str] | None = None,
+    most: int | None = None,
+    each: int | None = None,
+    least: int | None = None,
+    kind: Kind | None = None,
+    visible: bool = False,
+    first_only: bool = False,
+    account_decides: bool = False,
+) -> Any:
+    """A field of a platform's options. `title`, `hint`: for a person; `choices`: value -> what a person reads; `most`, `least`: the largest
+    and the smallest number, or the most characters of a text (of each of several: `each`); `visible`: readers see these words,
+    so they are reviewed like the post's own; `first_only`: it is said once, with the first part of a thread;
+    `account_decides`: an account may do it by its own settings, so that it is no difference where it was not asked for."""
+    told: Any = {
+        "choices": dict(choices or {}),
+        "most": most,
+        "least": least,
+        "each": each,
+        "kind": kind,
+        "visible": visible,
+        "first_only": first_only,
+        "account_decides": account_decides,
+    }
+    return Field(default, title=title, description=hint, json_schema_extra={"option": told})
+
+
+@dataclass(frozen=True)
+class OptionField:
+    """One option as it is drawn and documented; see `option`. `default` as JSON."""
+
+    name: str
+    title: str
+    hint: str
+    kind: Kind
+    default: Any
+    choices: Mapping[str, str]
+    most: int | None = None
+    least: int | None = None
+    each: int | None = None
+    visible: bool = False
+    first_only: bool = False
+    account_decides: bool = False
+
+    def shown(self, value: Any) -> str:
+        """A value in words."""
+        if self.kind == "yes or no":
+            return "yes" if value else "no"
+        if self.kind == "texts":
+            return ", ".join(map(str, value)) or "none"
+        return self.choices.get(str(value), str(value)) or "none"
+
+
+def fields_of(options: type[PostOptions]) -> tuple[OptionField, ...]:
+    """The options of a platform, in their order."""
+    return tuple(_field(name, info) for name, info in options.model_fields.items())
+
+
+def _field(name: str, info: FieldInfo) -> OptionField:
+    extra = info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}
+    told: Any = extra.get("option") or {}
+    default = list(info.default) if isinstance(info.default, tuple) else info.default
+    return OptionField(
+        name,
+        info.title or name,
+        info.description or "",
+        told.get("kind") or _kind(info.annotation),
+        default,
+        told.get("choices") or {},
+        told.get("most"),
+        told.get("least"),
+        told.get("each"),
+        bool(told.get("visible")),
+        bool(told.get("first_only")),
+        bool(told.get("account_decides")),
+    )
+
+
+def _kind(annotation: Any) -> Kind:
+    if annotation is bool:
+        return "yes or no"
+    if annotation is int:
+        return "number"
+    if get_origin(annotation) is tuple:
+        return "texts"
+    return "choice" if get_origin(annotation) is Literal else "text"
+
+
+def parse(options: type[PostOptions], given: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """What is to be stored of the values that somebody gave. Text that stands for another kind of value ("yes", "30", "a|b") is read
+    as that. `where`: whose options these are, for the sentence. Raises BadInput."""
+    fields = {one.name: one for one in fields_of(options)}
+    for name in given:
+        if name not in fields:
+            raise BadInput(_unknown(name, where, fields), field="options")
+    ready = {name: _as_kind(value, fields[name]) for name, value in given.items()}
+    try:
+        made = options.model_validate(ready)
+    except ValidationError as error:
+        raise BadInput(_wrong(error.errors()[0], where, fields), field="options") from None
+    for name, one in fields.items():
+        if problem := _unusable(getattr(made, name), one):
+            raise BadInput(f"{where}: {one.title} ({name}) {problem}", field="options")
+    return made.stored()
+
+
+def _unknown(name: str, where: str, fields: Mapping[str, OptionField]) -> str:
+    if not fields:
+        return f"{where} has no options; leave out {str(name)[:60]!r}."
+    return f"{where} has no option {str(name)[:60]!r}; it has {', '.join(fields)}."
+
+
+def _as_kind(value: Any, one: OptionField) -> Any:
+    if one.kind == "texts" and isinstance(value, str):
+        return tuple(piece.strip() for piece in value.split(_SEPARATOR) if piece.strip())
+    if one.kind == "number" and isinstance(value, float) and not value.is_integer():
+        return str(value)  # said as what was given, and refused
+    return value.strip() if isinstance(value, str) and one.kind != "text" else value
+
+
+def _wrong(error: ErrorDetails, where: str, fields: Mapping[str, OptionField]) -> str:
+    one = fields.get(str(error["loc"][0])) if error["loc"] else None
+    if one is None:
+        return f"{where}: these options cannot be read; give names and values."
+    if one.kind == "choice":
+        allowed = get_choices(one)
+        return f"{where}: {one.title} ({one.name}) is one of {', '.join(allowed)}."
+    takes = {
+        "yes or no": "yes or no",
+        "number": "a whole number",
+        "texts": f"texts (divided by {_SEPARATOR} on one line)",
+    }
+    return f"{where}: {one.title} ({one.name}) takes {takes.get(one.kind, 'a text')}."
+
+
+def get_choices(one: OptionField) -> list[str]:
+    """The values that may be chosen; an empty one, which asks for nothing, is called none."""
+    return [value or "none" for value in one.choices]
+
+
+def _unusable(value: Any, one: OptionField) -> str:
+    """What is wrong with a value of the right kind, "" when nothing is."""
+    texts = value if isinstance(value, tuple) else (value,) if isinstance(value, str) else ()
+    if any(_controls(text) for text in texts):
+        return "has invisible control characters; remove them."
+    if isinstance(value, tuple):
+        if len(value) > (one.most or MOST_TEXTS):
+            return f"has {len(value)} entries; at most {one.most or MOST_TEXTS} are allowed."
+        if one.each and (longest := max(map(len, value), default=0)) > one.each:
+            return f"has an entry of {longest} characters; at most {one.each} are allowed."
+    elif isinstance(value, str) and one.most and len(value) > one.most:
+        return f"has {len(value):,} characters; at most {one.most:,} are allowed."
+    elif isinstance(value, int) and not isinstance(value, bool):
+        if one.least is not None and value < one.least:
+            return f"is {value:,}; the least is {one.least:,}."
+        if one.most is not None and value > one.most:
+            return f"is {value:,}; the most is {one.most:,}."
+    return ""
+
+
+def _controls(text: str) -> bool:
+    return any(unicodedata.category(char) in ("Cc", "Cs") and char not in _ALLOWED_CONTROLS for char in text)
+
+
+def visible_texts(options: type[PostOptions], stored: Mapping[str, Any]) -> tuple[str, ...]:
+    """The words of it that readers see."""
+    found: list[str] = []
+    for one in fields_of(options):
+        if one.visible and (value := stored.get(one.name)):
+            found.extend([value] if isinstance(value, str) else value)
+    return tuple(found)
+
+
+def for_part(options: type[PostOptions], stored: Mapping[str, Any], index: int) -> dict[str, Any]:
+    """What of it goes with the part `index` of a thread."""
+    later = {one.name for one in fields_of(options) if not one.first_only}
+    return {name: value for name, value in stored.items() if index == 0 or name in later}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What was asked for with one part: the platform's options, and what of them is stored. `index`: of the part."""
+
+    options: type[PostOptions] = PostOptions
+    stored: Mapping[str, Any] = field(default_factory=dict)
+    index: int = 0
+
+
+NOTHING_ASKED = Asked()
+
+
+def compare(asked: Asked, *readings: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+    """(differences, notes) between what was asked for and what is shown. `readings`: what each reader was told, by option; an
+    earlier one wins. What was asked for and nobody can tell is a note."""
+    options, stored = asked.options, asked.stored
+    wanted = options.of(stored).model_dump(mode="json")
+    shown = {name: value for reading in reversed(readings) for name, value in reading.items()}
+    differences: list[str] = []
+    notes: list[str] = []
+    for one in fields_of(options):
+        if (one.first_only and asked.index) or (one.account_decides and one.name not in stored):
+            continue
+        if one.name not in shown:
+            if one.name in stored:
+                notes.append(f"{one.title}: nobody can read it there, so it is not proved.")
+        elif not _same(wanted[one.name], shown[one.name], one):
+            differences.append(
+                f"{one.title} is shown as {_quoted(one, shown[one.name])} and was sent as {_quoted(one, wanted[one.name])}."
+            )
+    return differences, notes
+
+
+def _same(sent: Any, shown: Any, one: OptionField) -> bool:
+    if one.kind == "texts":
+        return [normalise(str(text)) for text in sent] == [normalise(str(text)) for text in shown]
+    if one.kind == "link":
+        return _last(sent) == _last(shown)  # one post has several addresses; its id ends each
+    if isinstance(sent, str):
+        return normalise(sent) == normalise(str(shown))
+    return bool(sent == shown)
+
+
+def _last(link: Any) -> str:
+    return str(link).rstrip("/").rpartition("/")[2].partition("?")[0]
+
+
+def _quoted(one: OptionField, value: Any) -> str:
+    return f"“{one.shown(value)[:80]}”"
+
+
+def poll_problems(rule: PollRule, name: str, choices: tuple[str, ...], minutes: int) -> Iterator[Violation]:
+    """What a platform called `name` would refuse of a poll."""
+    if not rule.least_choices <= len(choices) <= rule.most_choices:
+        message = f"Give the poll {rule.least_choices} to {rule.most_choices} choices; this one has {len(choices)}."
+        yield Violation("poll_choices", message, max(0, len(choices) - rule.most_choices))
+    if len({normalise(text) for text in choices}) < len(choices):
+        yield Violation("poll_choices_alike", "Make the choices of the poll different from each other.")
+    longest = max(map(graphemes, choices), default=0)
+    if longest > rule.most_characters:
+        over = longest - rule.most_characters
+        message = f"Shorten the poll's longest choice by {over}: {name} allows {rule.most_characters} characters."
+        yield Violation("poll_choice_too_long", message, over)
+    if not rule.least_minutes <= minutes <= rule.most_minutes:
+        message = f"Let the poll run for {rule.least_minutes:,} to {rule.most_minutes:,} minutes; this one runs for {minutes:,}."
+        yield Violation("poll_minutes", message, max(0, minutes - rule.most_minutes))

@@ -1,0 +1,75 @@
+"""What a post asks of single platforms beside its words and files: read, and made one for each account."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from postprober.domain.options import Given, PostOptions, parse
+from postprober.domain.platform import NAMES, Platform, described, parse_platform
+from postprober.errors import BadInput
+from postprober.storage.records import Account
+
+MOST_TYPED = 1000  # ours: more options than all platforms have together
+
+
+def stored_for(account: Account, given: Given) -> dict[str, Any]:
+    """What of it holds on one account: what was given for its platform, and over that what was given for itself. As it is
+    stored. Raises BadInput."""
+    mine = {**given.get(account.platform.value, {}), **given.get(str(account.id), {})}
+    return parse(schema(account.platform), mine, NAMES[account.platform]) if mine else {}
+
+
+def schema(platform: Platform) -> type[PostOptions]:
+    """The options that there are on a platform."""
+    return described(platform).options
+
+
+def check(given: Given, chosen: Iterable[Account], *, all_used: bool = False) -> None:
+    """Raises BadInput unless each name and value is one that the accounts of its platform have; with `all_used` also where
+    options are given that no chosen account takes."""
+    there = {target: account for account in chosen for target in (account.platform.value, str(account.id))}
+    for target, values in given.items():
+        account = there.get(target)
+        if account is None and (all_used or target.isdecimal()):
+            raise BadInput(_nobody(target), field="options")
+        platform = account.platform if account else parse_platform(target)
+        parse(schema(platform), values, NAMES[platform])
+
+
+def _nobody(target: str) -> str:
+    if target.isdecimal():
+        return f"Options are given for account {target}, which is not chosen; choose it or leave them out."
+    return f"Options are given for {NAMES[parse_platform(target)]}, and no account there is chosen; leave them out."
+
+
+def of_account(given: Given, account_id: int) -> dict[str, dict[str, Any]]:
+    """What of it may concern one account: its own, and those of platforms."""
+    return {
+        target: dict(values) for target, values in given.items() if not target.isdecimal() or int(target) == account_id
+    }
+
+
+def typed(lines: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Options as they are typed: `PLATFORM.NAME=VALUE`, or `ACCOUNT-ID.NAME=VALUE`. Raises BadInput."""
+    if len(lines) > MOST_TYPED:
+        raise BadInput(f"There are {len(lines):,} options; at most {MOST_TYPED:,} can be given.", field="options")
+    found: dict[str, dict[str, Any]] = {}
+    for line in lines:
+        left, equals, value = line.partition("=")
+        target, dot, name = left.strip().partition(".")
+        if not (equals and dot and target and name):
+            raise BadInput(
+                f"{line[:60]!r} is no option; write PLATFORM.NAME=VALUE, such as mastodon.audience=unlisted.",
+                field="options",
+            )
+        key = target if target.isdecimal() else parse_platform(target).value
+        if name in found.setdefault(key, {}):
+            raise BadInput(f"The option {target}.{name} is given twice.", field="options")
+        found[key][name] = value
+    return found
+
+
+def of_row(cells: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    """Options out of a table's columns named `PLATFORM.NAME`; empty cells ask for nothing."""
+    return typed([f"{column}={value}" for column, value in cells.items() if "." in column and value.strip()])

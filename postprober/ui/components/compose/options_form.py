@@ -1,0 +1,83 @@
+"""What a post asks of each platform beside its words, drawn from what the platform's folder declares."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import streamlit as st
+
+from postprober.domain.options import Kind, OptionField, fields_of
+from postprober.domain.platform import NAMES, Platform, described
+from postprober.storage.records import Account
+from postprober.ui.components.compose.draft import ComposerDraft
+from postprober.ui.words import plain
+
+_LONG = 200  # characters from which a text gets a field of several lines
+
+
+def draw(draft: ComposerDraft, linked: list[Account], chosen: tuple[int, ...]) -> None:
+    """A closed group for each chosen platform that has options; how many are set stands beside its name."""
+    platforms = dict.fromkeys(a.platform for a in linked if a.id in chosen)
+    for platform in platforms:
+        fields = fields_of(described(platform).options)
+        if fields:
+            _group(draft, platform, fields)
+
+
+def _group(draft: ComposerDraft, platform: Platform, fields: tuple[OptionField, ...]) -> None:
+    told = draft.options.get(platform.value, {})
+    used = sum(one.name in told for one in fields)
+    title = f"Options for {NAMES[platform]}"
+    with st.expander(title, key=draft.name(f"options-{platform.value}"), type="compact", expanded=bool(used)):
+        given = {one.name: _field(draft, platform, one, told.get(one.name, one.default)) for one in fields}
+    kept = {one.name: given[one.name] for one in fields if given[one.name] != one.default}
+    # A name that this page does not know (another version wrote it) stays as it is.
+    kept |= {name: value for name, value in told.items() if name not in given}
+    if kept:
+        draft.options[platform.value] = kept
+    else:
+        draft.options.pop(platform.value, None)
+
+
+def _field(draft: ComposerDraft, platform: Platform, one: OptionField, value: Any) -> Any:
+    key = draft.name(f"option-{platform.value}-{one.name}")
+    return _WIDGETS[one.kind](one, value, {"key": key, "help": plain(one.hint) or None})
+
+
+def _yes_or_no(one: OptionField, value: Any, how: Mapping[str, Any]) -> bool:
+    return bool(st.checkbox(one.title, value=bool(value), **how))
+
+
+def _choice(one: OptionField, value: Any, how: Mapping[str, Any]) -> str:
+    names = list(one.choices)
+    index = names.index(value) if value in names else 0
+    chosen = st.selectbox(one.title, names, index=index, format_func=lambda name: one.choices.get(name, name), **how)
+    return str(chosen)
+
+
+def _text(one: OptionField, value: Any, how: Mapping[str, Any]) -> str:
+    if (one.most or 0) > _LONG:
+        return (st.text_area(one.title, value=value, max_chars=one.most, height=80, **how) or "").strip()
+    return (st.text_input(one.title, value=value, max_chars=one.most, **how) or "").strip()
+
+
+def _texts(one: OptionField, value: Any, how: Mapping[str, Any]) -> list[str]:
+    typed = st.text_area(f"{one.title} (one per line)", value="\n".join(value), height=100, **how) or ""
+    return [line.strip() for line in typed.splitlines() if line.strip()]
+
+
+def _number(one: OptionField, value: Any, how: Mapping[str, Any]) -> int:
+    # What was stored by another way may lie outside; it is shown as it is, and the checks say what is wrong with it.
+    least, most = min(one.least or 0, value), max(one.most or 10_000_000, value)
+    return int(st.number_input(one.title, least, most, value, **how))
+
+
+_WIDGETS: dict[Kind, Callable[[OptionField, Any, Mapping[str, Any]], Any]] = {
+    "yes or no": _yes_or_no,
+    "choice": _choice,
+    "text": _text,
+    "link": _text,
+    "texts": _texts,
+    "number": _number,
+}

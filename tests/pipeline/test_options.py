@@ -1,0 +1,167 @@
+"""What a post asks for beside its words goes out, is read back, and is a difference where it is not as it was sent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from postprober.domain.delivery import DeliveryState, Proof
+from postprober.errors import BadInput
+from postprober.services.posts import posts
+from postprober.services.posts.posts import PreflightFailed
+from postprober.storage import deliveries, step_log
+from postprober.storage.records import Account, Delivery
+from tests.installed import Installation
+from tests.people import acting
+from tests.pipeline.test_on_the_sandbox import context, drive
+
+S = DeliveryState
+# platform, what is asked for, the fields of the request that carry it
+ASKED: list[tuple[str, dict[str, Any], list[str]]] = [
+    ("mastodon", {"content_warning": "Spoilers for the finale"}, ["spoiler_text"]),
+    ("mastodon", {"audience": "unlisted"}, ["visibility"]),
+    ("mastodon", {"poll_choices": ["Yes", "No", "Ask me later"], "poll_minutes": 60, "poll_multiple": True}, ["poll"]),
+]
+
+
+def plan(inst: Installation, account: Account, options: Mapping[str, Any], *texts: str) -> int:
+    new = posts.NewPost(
+        texts or (f"What do you think of {account.account_name}?",),
+        (account.id,),
+        options={account.platform.value: options},
+    )
+    post = posts.create(inst.core, acting(inst.core, inst.owner), new)
+    with inst.core.db.read() as conn:
+        return deliveries.of_post(conn, post.id)[0].id
+
+
+def ended(inst: Installation, delivery_id: int) -> tuple[Delivery, dict[str, Any]]:
+    """The delivery, and what its last look saw."""
+    drive(context(inst), [delivery_id])
+    with inst.core.db.read() as conn:
+        delivery = deliveries.get(conn, delivery_id)
+        rows = [row for row in step_log.of_post(conn, delivery.post_id) if row.step == "verification"]
+        return delivery, rows[-1].details
+
+
+@pytest.mark.parametrize(("platform", "options", "_fields"), ASKED)
+def test_what_was_asked_for_is_proved(
+    installation: Installation, platform: str, options: dict[str, Any], _fields: list[str]
+) -> None:
+    delivery, seen = ended(installation, plan(installation, installation.link(platform), options))
+    assert (delivery.state, delivery.proof, seen["differences"]) == (S.VERIFIED, Proof.MATCHES, [])
+    assert not any("nobody can read" in note for note in seen["notes"]), "every part of it was read back"
+
+
+@pytest.mark.parametrize(("platform", "options", "fields"), ASKED)
+def test_what_a_platform_ignores_is_told(
+    installation: Installation, platform: str, options: dict[str, Any], fields: list[str]
+) -> None:
+    """The positive control of the proof: the same post, and the platform leaves out what was asked for."""
+    account = installation.link(platform)
+    installation.sandbox.control.fault(
+        platform, "dropped_fields", account=account.account_name, params={"fields": fields}
+    )
+    delivery, seen = ended(installation, plan(installation, account, options))
+    assert (delivery.state, delivery.proof) == (S.VERIFIED, Proof.PUBLIC)
+    assert any("is shown as" in one for one in seen["differences"]), seen
+
+
+def test_a_thread_carries_the_warning_on_every_part_and_the_poll_once(installation: Installation) -> None:
+    account = installation.link("mastodon")
+    options = {"content_warning": "Long", "poll_choices": ["Up", "Down"]}
+    texts = [f"{number} of two by {account.account_name}" for number in ("first", "second")]
+    delivery, seen = ended(installation, plan(installation, account, options, *texts))
+    assert (delivery.proof, seen["differences"]) == (Proof.MATCHES, [])
+    found = [p for p in installation.sandbox.control.posts("mastodon", account.account_name) if p["text"] in texts]
+    assert [p["extra"]["spoiler_text"] for p in found] == ["Long", "Long"]
+    assert sum("poll" in p["extra"] for p in found) == 1
+
+
+def test_what_only_followers_see_is_proved_by_its_owner_and_is_no_ghost(installation: Installation) -> None:
+    account = installation.link("mastodon")
+    delivery, seen = ended(installation, plan(installation, account, {"audience": "followers"}))
+    assert (delivery.state, delivery.proof) == (S.VERIFIED, Proof.EXISTS)
+    assert "followers" in seen["public_reason"]
+    (post,) = installation.sandbox.control.posts("mastodon", account.account_name)
+    assert post["audience"] == "restricted"
+
+
+def test_a_repeat_after_a_lost_reply_asks_for_the_same(installation: Installation) -> None:
+    account = installation.link("mastodon")
+    installation.sandbox.control.fault("mastodon", "error_before_accept", account=account.account_name)
+    delivery, _ = ended(installation, plan(installation, account, {"content_warning": "Careful"}))
+    assert (delivery.state, delivery.proof) == (S.VERIFIED, Proof.MATCHES)
+    (post,) = installation.sandbox.control.posts("mastodon", account.account_name)
+    assert post["extra"]["spoiler_text"] == "Careful"
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"mastodon": {"warning": "x"}}, "Mastodon has no option 'warning'; it has content_warning"),
+        ({"mastodon": {"audience": "friends"}}, "is one of public, unlisted, followers"),
+        ({"mastodon": {"sensitive": "perhaps"}}, "takes yes or no"),
+        ({"mastodon": {"poll_minutes": 1}}, "is 1; the least is 5"),
+        ({"mastodon": {"content_warning": "a\x00b"}}, "invisible control characters"),
+        ({"nowhere": {"audience": "public"}}, "There is no platform called 'nowhere'"),
+        ({"bluesky": {}}, "no account there is chosen"),
+        ({"999": {"audience": "public"}}, "account 999, which is not chosen"),
+    ],
+)
+def test_a_wrong_option_is_one_sentence_and_nothing_is_written(
+    installation: Installation, options: dict[str, dict[str, Any]], says: str
+) -> None:
+    account = installation.link("mastodon")
+    before = installation.counts()
+    with pytest.raises(BadInput, match=says.replace("(", r"\(")):
+        posts.create(
+            installation.core,
+            acting(installation.core, installation.owner),
+            posts.NewPost(("Fine words",), (account.id,), options=options),
+        )
+    assert installation.counts() == before
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"poll_choices": ["Only one"]}, "2 to 4 choices; this one has 1"),
+        ({"poll_choices": ["Same", "Same"]}, "different from each other"),
+        ({"poll_choices": ["x" * 60, "y"]}, "longest choice by 10"),
+        ({"content_warning": "w" * 490}, "together they may have 500"),
+    ],
+)
+def test_what_the_platform_would_refuse_is_said_before(
+    installation: Installation, options: dict[str, Any], says: str
+) -> None:
+    account = installation.link("mastodon")
+    with pytest.raises(PreflightFailed, match=says):
+        plan(installation, account, options)
+
+
+def test_an_accounts_own_option_wins_over_its_platforms(installation: Installation) -> None:
+    account = installation.link("mastodon")
+    new = posts.NewPost(
+        (f"Two wishes of {account.account_name}",),
+        (account.id,),
+        options={"mastodon": {"audience": "unlisted", "sensitive": True}, str(account.id): {"audience": "public"}},
+    )
+    post = posts.create(installation.core, acting(installation.core, installation.owner), new)
+    with installation.core.db.read() as conn:
+        (delivery,) = deliveries.of_post(conn, post.id)
+    assert delivery.parts[0].options == {"sensitive": True}
+
+
+def test_words_in_options_are_reviewed_like_the_text(installation: Installation) -> None:
+    account = installation.link("mastodon")
+    new = posts.NewPost(
+        (f"New photos by {account.account_name}",),
+        (account.id,),
+        options={"mastodon": {"content_warning": "TODO: write a warning here"}},
+    )
+    post = posts.create(installation.core, acting(installation.core, installation.owner), new)
+    assert post.status == "review"
+    assert "options for Mastodon" in str(post.ai_suggestions)
