@@ -22,6 +22,9 @@ S = DeliveryState
 ASKED: list[tuple[str, dict[str, Any], list[str]]] = [
     ("mastodon", {"content_warning": "Spoilers for the finale"}, ["spoiler_text"]),
     ("mastodon", {"audience": "unlisted"}, ["visibility"]),
+    ("x", {"who_can_reply": "following", "paid_partnership": True}, ["reply_settings"]),
+    ("x", {"poll_choices": ["Red", "Blue"], "poll_minutes": 30}, ["poll"]),
+    ("x", {"community": "1493446837214187523"}, ["community_id"]),
     ("mastodon", {"poll_choices": ["Yes", "No", "Ask me later"], "poll_minutes": 60, "poll_multiple": True}, ["poll"]),
 ]
 
@@ -67,6 +70,14 @@ def test_what_a_platform_ignores_is_told(
     delivery, seen = ended(installation, plan(installation, account, options))
     assert (delivery.state, delivery.proof) == (S.VERIFIED, Proof.PUBLIC)
     assert any("is shown as" in one for one in seen["differences"]), seen
+
+
+def test_a_quoted_post_is_proved_by_its_id(installation: Installation) -> None:
+    account = installation.link("x")
+    first, _ = ended(installation, plan(installation, account, {}, f"To be quoted, by {account.account_name}"))
+    delivery, seen = ended(installation, plan(installation, account, {"quote": first.url}, "A quote of mine"))
+    assert (delivery.proof, seen["differences"]) == (Proof.MATCHES, [])
+    assert installation.sandbox.control.posts("x", account.account_name)[-1]["extra"]["quoted"] == first.remote_id
 
 
 def test_a_thread_carries_the_warning_on_every_part_and_the_poll_once(installation: Installation) -> None:

@@ -241,8 +241,9 @@ def proof_look(work: ClaimedDelivery, desk: Desk) -> Writer:
     """One look of the proof; what is to be written. Where reading is billed a stranger looks first, and its owner is asked
     only about what the stranger does not see as it was sent."""
     billed = bool(work.ctx.prices(work.account.platform).read)
+    asked = any(part.options for part in work.delivery.parts)  # of which strangers are told little
     try:
-        finding = examine(work, desk, glance=billed)
+        finding = examine(work, desk, glance=billed and not asked)
     except Throttled as error:
         return again_later(work, error)
     readings = work.delivery.readings + 1

@@ -9,6 +9,7 @@ from pydantic import Field
 from postprober.domain.platform import Description, Platform
 from postprober.domain.platform_settings import PlatformSettings
 from postprober.domain.prices import Prices
+from postprober.platforms.x.options import XOptions
 
 
 class XSettings(PlatformSettings):
@@ -33,6 +34,7 @@ ABOUT = Description(
     settings=XSettings,
     sandbox={"settle_seconds": "4"},
     slower=4,  # X bills reads (facts.md, 4)
+    options=XOptions,
     shorteners=("t.co",),  # facts.md, 3
     media_hosts=("t.co", "pic.x.com", "pic.twitter.com"),  # what stands behind the text in oEmbed and timelines
 )

@@ -51,6 +51,7 @@ from postprober.platforms.x import oauth
 from postprober.platforms.x.about import ABOUT
 from postprober.platforms.x.errors import is_missing, missing_ids, refused
 from postprober.platforms.x.limits import LIMITS, LONG
+from postprober.platforms.x.options import XOptions, asked
 from postprober.platforms.x.posts import DIALECTS, read_counts, read_post
 
 SETTLE_SECONDS = 60.0  # ours: reads may lag writes by an unstated time (x/facts.md, 5); settings["settle_seconds"]
@@ -215,7 +216,7 @@ class XAdapter:
 
 def post_body(job: PartJob, staged: Staged) -> dict[str, object]:
     """The body of POST /2/tweets; the same in both dialects (x/facts.md, 2)."""
-    body: dict[str, object] = {"text": job.text}
+    body: dict[str, object] = {"text": job.text, **asked(XOptions.of(job.options))}
     media = list_at(dict(staged.data), "media_ids")
     if media:
         body["media"] = {"media_ids": media}

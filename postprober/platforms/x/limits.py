@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from postprober.domain.limits import H264, MB, GifRule, ImageRule, Limits, VideoRule
+from postprober.domain.limits import H264, MB, GifRule, ImageRule, Limits, PollRule, VideoRule
 from postprober.domain.text import weighted_length
 from postprober.platforms.x.about import ABOUT
+from postprober.platforms.x.options import LONGEST_POLL, SHORTEST_POLL
 
 LIMITS = Limits(
     platform=ABOUT.platform,
@@ -16,6 +17,7 @@ LIMITS = Limits(
     url_length=23,  # the same, transformedURLLength
     longer="accounts with X Premium may write 25,000 (reconnect the account after subscribing)",
     max_cashtags=1,  # changelog: self-serve apps
+    poll=PollRule(2, 4, 25, SHORTEST_POLL, LONGEST_POLL),  # OpenAPI 2.166 TweetCreateRequest.poll
     max_alt=1000,  # OpenAPI 2.167 CreateMediaMetadataMetadataAltText.text.maxLength
     threads=True,
     # 4 images, 5 MB each, 4x4 to 8192x8192 pixels

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from postprober.domain.remote import Counts, Ref, RemoteMedia, RemotePost
 from postprober.errors import UnexpectedReply
 from postprober.platforms.common.replies import count_at, dig, list_at, parse_time, shape, text_at
+from postprober.platforms.x.options import told
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class FieldNames:
             self.parameter: self.fields,
             "expansions": self.expansions,
             "media.fields": "alt_text,media_key,type",
+            "poll.fields": "duration_minutes,id,options",
             "user.fields": "username",
         }
 
@@ -37,13 +39,14 @@ class FieldNames:
 DIALECTS = {
     "new": FieldNames(
         "post.fields",
-        "attachments,conversation_id,created_at,entities,id,note_post,text",
-        "attachments.media_keys,author_id,referenced_posts",
+        "attachments,community_id,conversation_id,created_at,entities,id,note_post,paid_partnership,reply_settings,text",
+        "attachments.media_keys,attachments.poll_ids,author_id,referenced_posts",
     ),
     "legacy": FieldNames(
         "tweet.fields",
-        "attachments,author_id,conversation_id,created_at,entities,id,note_tweet,referenced_tweets,text",
-        "attachments.media_keys,author_id",
+        "attachments,author_id,community_id,conversation_id,created_at,entities,id,note_tweet,paid_partnership,"
+        "referenced_tweets,reply_settings,text",
+        "attachments.media_keys,attachments.poll_ids,author_id",
     ),
 }
 
@@ -75,6 +78,7 @@ def read_post(data: object, includes: object) -> RemotePost:
         reply_to=_reply_to(data),
         links=tuple(target for url in urls if (target := _target(url))) or None,
         app=text_at(data, "source"),  # not in every dialect, and never asked for
+        options=told(data, includes),
     )
 
 

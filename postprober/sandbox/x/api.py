@@ -52,6 +52,7 @@ class _Create(_Strict):
     reply_settings: str | None = Field(default=None, pattern="^(following|mentionedUsers|subscribers|verified)$")
     made_with_ai: bool = False
     paid_partnership: bool = False
+    community_id: XId | None = None
     nullcast: bool = False
     for_super_followers_only: bool = False
     share_with_followers: bool = False
@@ -64,6 +65,8 @@ def _parse(call: Call) -> _Create:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "body"
         raise invalid(call, f"$.{where}: {first['msg']}", where, first.get("input", "")) from None
+    if sum(one is not None for one in (draft.media, draft.poll, draft.quote_tweet_id)) > 1:
+        raise invalid(call, "$: media, poll and quote_tweet_id are mutually exclusive", "media")
     if not draft.text.strip() and not draft.media and not draft.poll:
         raise invalid(call, "$.text: a post needs text or media", "text")
     if weighted_length(draft.text) > (_MAX_LONG if call.owner.premium else MAX_WEIGHT):
@@ -98,6 +101,24 @@ def _media(call: Call, draft: _Create) -> list[dict[str, Any]]:
     ]
 
 
+def _asked(call: Call, draft: _Create, post_id: str) -> dict[str, Any]:
+    """What it asks for beside text and media. A quoted post has to be there."""
+    if draft.quote_tweet_id:
+        quoted = call.world.post("x", draft.quote_tweet_id)
+        if quoted is None or not quoted.seen_by(call.account, call.at):
+            raise invalid(call, "Your quote Tweet id is invalid.", "quote_tweet_id", draft.quote_tweet_id)
+    poll = draft.poll.model_dump(include={"options", "duration_minutes"}) | {"id": post_id} if draft.poll else None
+    told = {
+        "reply_settings": draft.reply_settings,
+        "quoted": draft.quote_tweet_id,
+        "poll": poll,
+        "made_with_ai": draft.made_with_ai,
+        "paid_partnership": draft.paid_partnership,
+        "community_id": draft.community_id,
+    }
+    return {name: value for name, value in told.items() if value}
+
+
 async def create(call: Call) -> Response:
     """POST /2/tweets"""
     draft = _parse(call)
@@ -119,7 +140,10 @@ async def create(call: Call) -> Response:
         path=f"/x/{call.owner.name}/status/{post_id}",
         media=media,
         reply_to=parent.id if parent else None,
-        extra={"conversation": (parent.extra.get("conversation") or parent.id) if parent else None},
+        extra={
+            "conversation": (parent.extra.get("conversation") or parent.id) if parent else None,
+            **_asked(call, draft, post_id),
+        },
     )
     call.store_post(post)
     text, _ = wire_text(post, call)

@@ -110,7 +110,8 @@ def post_view(call: Call, post: Post, spoken: str) -> Json:
         "created_at": iso(post.created_at),
         "conversation_id": post.extra.get("conversation") or post.id,
         "lang": "en",
-        "reply_settings": "everyone",
+        "reply_settings": post.extra.get("reply_settings") or "everyone",
+        "paid_partnership": bool(post.extra.get("paid_partnership")),
         "possibly_sensitive": False,
         "public_metrics": _metrics(call, post, names),
     }
@@ -119,12 +120,18 @@ def post_view(call: Call, post: Post, spoken: str) -> Json:
         optional["entities"] = entities
     if weighted_length(post.text) > MAX_WEIGHT:
         optional["note_tweet" if spoken == "legacy" else "note_post"] = _note(post, call)
+    if post.extra.get("community_id"):
+        optional["community_id"] = post.extra["community_id"]
     if post.media:
         optional["attachments"] = {"media_keys": [m["media_key"] for m in post.media]}
+    if poll := post.extra.get("poll"):
+        optional["attachments"] = {"poll_ids": [poll["id"]]}
+    if quoted := post.extra.get("quoted"):
+        optional[names["referenced"]] = [{"type": "quoted", "id": quoted}]
     if post.reply_to:
         parent = call.world.post("x", post.reply_to)
         parent_author = call.world.account("x", parent.account) if parent else None
-        optional[names["referenced"]] = [{"type": "replied_to", "id": post.reply_to}]
+        optional.setdefault(names["referenced"], []).append({"type": "replied_to", "id": post.reply_to})
         optional["in_reply_to_user_id"] = parent_author.id if parent_author else ""
     view |= {name: value for name, value in optional.items() if name in fields}
     # 2.167 offers these only as expansions, and then the field comes along.
@@ -132,7 +139,7 @@ def post_view(call: Call, post: Post, spoken: str) -> Json:
     for name in ("author_id", "in_reply_to_user_id", names["referenced"]):
         if name in optional and any(e.split(".")[0] == name for e in expansions):
             view[name] = optional[name]
-    if "attachments.media_keys" in expansions and post.media:
+    if "attachments" in optional and {"attachments.media_keys", "attachments.poll_ids"} & expansions:
         view["attachments"] = optional["attachments"]
     return view
 
@@ -188,7 +195,18 @@ def includes(call: Call, posts: list[Post]) -> Json:
         media = {m["media_key"]: m for p in posts for m in p.media}
         if media:
             found["media"] = [media_view(call, m) for m in media.values()]
+    polls = [p.extra["poll"] for p in posts if p.extra.get("poll")]
+    if "attachments.poll_ids" in expansions and polls:
+        found["polls"] = [poll_view(call, poll) for poll in polls]
     return {"includes": found} if found else {}
+
+
+def poll_view(call: Call, poll: Json) -> Json:
+    """A poll with the fields that were asked for."""
+    fields = wanted(call, "poll.fields")
+    options = [{"position": n, "label": text, "votes": 0} for n, text in enumerate(poll["options"], 1)]
+    optional = {"duration_minutes": poll["duration_minutes"], "voting_status": "open"}
+    return {"id": poll["id"], "options": options} | {name: v for name, v in optional.items() if name in fields}
 
 
 def upload_view(call: Call, media: Media) -> Json:
