@@ -40,12 +40,21 @@ def look(
     instance: str = "",
     author: str = "",
     brief: bool = False,
+    options: frozenset[str] = frozenset(),
 ) -> Look:
     """What a stranger gets for the post `remote_id` at `url` ("": no page is looked at). Never raises PlatformError:
     what cannot be read is `unsure`. `instance`: base URL of the account's server, where accounts have one. `brief`: the page is
-    left out where the platform's answer to programs shows the whole post with its author and its media."""
-    read = SPECS[platform].public
-    api = read(http, config, url, remote_id, instance or config.api_url) if read else None
+    left out where the platform's answer to programs shows the whole post with its author and its media. `options`: names of what it
+    asked for, of which the platform may tell more at another place."""
+    spec, base = SPECS[platform], instance or config.api_url
+    api = spec.public(http, config, url, remote_id, base) if spec.public else None
+    if (
+        api is not None
+        and api.verdict is Verdict.FOUND
+        and spec.more_options
+        and (missing := options - api.options.keys())
+    ):
+        api = replace(api, options={**api.options, **spec.more_options(http, remote_id, base, missing)})
     if api is not None and (api.verdict is Verdict.GONE or api.final or not url):
         return api
     if brief and api is not None and api.verdict is Verdict.FOUND and None not in (api.text, api.author, api.media):
@@ -65,7 +74,14 @@ def _together(told: Look, page: Look) -> Look:
         return told
     if not page.partial:  # the whole post is on the page: that is what people see
         links = told.links if page.links is None else page.links
-        return replace(page, author=page.author or told.author, reply_to=told.reply_to, links=links, counts=told.counts)
+        return replace(
+            page,
+            author=page.author or told.author,
+            reply_to=told.reply_to,
+            links=links,
+            counts=told.counts,
+            options=told.options,
+        )
     return replace(
         told,
         url=page.url,

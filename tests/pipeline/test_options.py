@@ -25,6 +25,9 @@ ASKED: list[tuple[str, dict[str, Any], list[str]]] = [
     ("x", {"who_can_reply": "following", "paid_partnership": True}, ["reply_settings"]),
     ("x", {"poll_choices": ["Red", "Blue"], "poll_minutes": 30}, ["poll"]),
     ("x", {"community": "1493446837214187523"}, ["community_id"]),
+    ("bluesky", {"who_can_reply": "mentioned"}, ["threadgate"]),
+    ("bluesky", {"who_can_reply": "nobody", "no_quotes": True}, ["postgate"]),
+    ("bluesky", {"content_label": "graphic-media", "languages": ["de", "pt-BR"]}, ["labels"]),
     ("mastodon", {"poll_choices": ["Yes", "No", "Ask me later"], "poll_minutes": 60, "poll_multiple": True}, ["poll"]),
 ]
 
@@ -64,20 +67,47 @@ def test_what_a_platform_ignores_is_told(
 ) -> None:
     """The positive control of the proof: the same post, and the platform leaves out what was asked for."""
     account = installation.link(platform)
-    installation.sandbox.control.fault(
-        platform, "dropped_fields", account=account.account_name, params={"fields": fields}
-    )
+    installation.sandbox.control.fault(platform, "dropped_fields", params={"fields": fields})
     delivery, seen = ended(installation, plan(installation, account, options))
     assert (delivery.state, delivery.proof) == (S.VERIFIED, Proof.PUBLIC)
     assert any("is shown as" in one for one in seen["differences"]), seen
 
 
-def test_a_quoted_post_is_proved_by_its_id(installation: Installation) -> None:
-    account = installation.link("x")
+@pytest.mark.parametrize("platform", ["x", "bluesky"])
+def test_a_quoted_post_is_proved_by_its_id(installation: Installation, platform: str) -> None:
+    account = installation.link(platform)
     first, _ = ended(installation, plan(installation, account, {}, f"To be quoted, by {account.account_name}"))
-    delivery, seen = ended(installation, plan(installation, account, {"quote": first.url}, "A quote of mine"))
+    text = f"A quote by {account.account_name}"
+    delivery, seen = ended(installation, plan(installation, account, {"quote": first.url}, text))
     assert (delivery.proof, seen["differences"]) == (Proof.MATCHES, [])
-    assert installation.sandbox.control.posts("x", account.account_name)[-1]["extra"]["quoted"] == first.remote_id
+    (quoting,) = [one for one in installation.sandbox.control.posts(platform) if one["text"] == text]
+    assert str(first.remote_id) in str(quoting["extra"])
+
+
+def test_a_quote_of_nothing_sends_nothing(installation: Installation) -> None:
+    account = installation.link("bluesky")
+    text = f"A quote of nothing by {account.account_name}"
+    gone = f"https://bsky.app/profile/{account.account_name}/post/3l6oveex3ii2l"
+    delivery_id = plan(installation, account, {"quote": gone}, text)
+    drive(context(installation), [delivery_id])
+    with installation.core.db.read() as conn:
+        delivery = deliveries.get(conn, delivery_id)
+    assert delivery.state is S.FAILED and "quote is not there" in delivery.reason
+    assert not [one for one in installation.sandbox.control.posts("bluesky") if one["text"] == text]
+
+
+@pytest.mark.parametrize("fault", ["cut_after_accept", "error_after_accept", "malformed_2xx", "late_create"])
+def test_gates_go_out_with_their_post_once_whatever_becomes_of_the_reply(
+    installation: Installation, fault: str
+) -> None:
+    account = installation.link("bluesky")
+    params = {"seconds": 0.2} if fault == "late_create" else {}
+    installation.sandbox.control.fault("bluesky", fault, operation="create", params=params)
+    text = f"Nobody answers {account.account_name}"
+    asked = {"who_can_reply": "nobody", "no_quotes": True}
+    delivery, seen = ended(installation, plan(installation, account, asked, text))
+    assert (delivery.state, delivery.proof, seen["differences"]) == (S.VERIFIED, Proof.MATCHES, [])
+    assert sum(one["text"] == text for one in installation.sandbox.control.posts("bluesky")) == 1
 
 
 def test_a_thread_carries_the_warning_on_every_part_and_the_poll_once(installation: Installation) -> None:

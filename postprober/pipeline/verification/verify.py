@@ -130,6 +130,7 @@ def _examine_part(work: ClaimedDelivery, part: PartRecord, ref: Ref, asking: _As
             instance=work.account.instance,
             author=work.account.account_name,
             brief=glancing,
+            options=frozenset(asked.stored),
         )
     )
     files = media_files(work.ctx, work.delivery, part.media)

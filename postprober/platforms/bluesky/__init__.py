@@ -16,6 +16,7 @@ SPEC = PlatformSpec(
     limits=LIMITS,
     error_signals=ERROR_SIGNALS,
     public=public.read,
+    more_options=public.more_options,
     author_page=public.author_page,
     habits=Habits("#1fae94", ("Reply", "Repost", "Like"), style=_STYLE),
     remote_id=links.remote_id,

@@ -14,7 +14,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from urllib.parse import urlencode
 
-from postprober.clock import Clock, SystemClock
+from postprober.clock import Clock, SystemClock, utc_iso
 from postprober.domain.account import Credentials, Identity
 from postprober.domain.limits import Limits
 from postprober.domain.platform import PlatformConfig, ReconcileMode
@@ -38,6 +38,7 @@ from postprober.domain.text import same_text
 from postprober.errors import (
     DuplicateRefused,
     PlatformError,
+    PostRejected,
     ReconnectNeeded,
     Suspended,
     Throttled,
@@ -47,6 +48,7 @@ from postprober.errors import (
 from postprober.http import HttpClient, Reply
 from postprober.platforms.bluesky.about import ABOUT
 from postprober.platforms.bluesky.limits import LIMITS
+from postprober.platforms.bluesky.options import BlueskyOptions, gates, quoted
 from postprober.platforms.bluesky.record import COLLECTION, build_record, facets, post_from, repo_of, rkey_of, tid
 from postprober.platforms.bluesky.session import bearer, failure, login, renew
 from postprober.platforms.common.adapter import READY, Traits
@@ -116,7 +118,20 @@ class BlueskyAdapter:
         """Upload the blobs and look up the mentions; the finished record is staged, so that a repeat is identical."""
         blobs = [self._upload(cred, file) for file in job.media]
         found = facets(job.text, lambda handle: self._did_of(cred, handle))
-        return Staged(data={"record": build_record(job, found, blobs)})
+        return Staged(data={"record": build_record(job, found, blobs, self._quoted(cred, job))})
+
+    def _quoted(self, cred: Credentials, job: PartJob) -> Ref | None:
+        """The post that this part quotes, with its `cid`. Raises PostRejected when it is not there."""
+        named = quoted(BlueskyOptions.of(job.options).quote) if job.index == 0 else None
+        if named is None:
+            return None
+        who, key = named
+        did = who if who.startswith("did:") else self._did_of(cred, who)
+        uri = f"at://{did}/{COLLECTION}/{key}"
+        post = self.read_many(cred, [uri])[uri].post if did else None
+        if post is None:
+            raise PostRejected("The post to quote is not there. Check its link, or publish without the quote.")
+        return post.ref
 
     def _upload(self, cred: Credentials, file: MediaFile) -> tuple[object, int, int]:
         fitted = payload(file, self.limits(cred))
@@ -146,6 +161,9 @@ class BlueskyAdapter:
 
     def finalize(self, cred: Credentials, job: PartJob, staged: Staged) -> Receipt:
         uri = self._uri(cred, job.handle)
+        beside = gates(BlueskyOptions.of(job.options), uri, utc_iso(job.composed_at), first=job.index == 0)
+        if beside:
+            return self._with_gates(cred, job, staged, uri, beside)
         reply = self._http.send(
             "POST",
             f"{self._base(cred)}/xrpc/com.atproto.repo.putRecord",
@@ -169,6 +187,39 @@ class BlueskyAdapter:
             return self._settle_swap(cred, uri, staged, reply)
         raise self._failure(reply, cred, visible=True)
 
+    def _with_gates(
+        self, cred: Credentials, job: PartJob, staged: Staged, uri: str, beside: list[tuple[str, dict[str, object]]]
+    ) -> Receipt:
+        """The post and what says who may reply and quote, in one commit: all of it or nothing. The post comes first, as in
+        the official app. A repeat is refused as a whole, because the key is taken: then what stands there decides."""
+        writes = [(COLLECTION, staged.data["record"]), *beside]
+        reply = self._http.send(
+            "POST",
+            f"{self._base(cred)}/xrpc/com.atproto.repo.applyWrites",
+            visible=True,
+            headers=bearer(cred.access_token),
+            json={
+                "repo": cred.remote_id,
+                "writes": [
+                    {
+                        "$type": "com.atproto.repo.applyWrites#create",
+                        "collection": collection,
+                        "rkey": job.handle,
+                        "value": value,
+                    }
+                    for collection, value in writes
+                ],
+            },
+        )
+        if reply.ok:
+            first = dig(reply.json_or_none(), "results", 0)
+            if text_at(first, "uri") != uri or not text_at(first, "cid"):
+                raise ambiguous(reply)
+            return Receipt(Ref(uri, self._url(cred, uri), {"cid": text_at(first, "cid")}))
+        if reply.status == 500:
+            return self._settle_swap(cred, uri, staged, reply)
+        raise self._failure(reply, cred, visible=True)
+
     def _settle_swap(self, cred: Credentials, uri: str, staged: Staged, reply: Reply) -> Receipt:
         """Something is at our key already. If it is this very record, an earlier try made it (a server may check
         `swapRecord` before it notices that nothing would change); if it is another one, it stays as it is."""
@@ -178,6 +229,8 @@ class BlueskyAdapter:
             raise ambiguous(reply, uri) from error
         if item is not None and dig(item, "value") == staged.data["record"]:
             return Receipt(Ref(uri, self._url(cred, uri), {"cid": text_at(item, "cid")}))
+        if item is None and reply.status == 500:  # it may be anything; nothing says that the key is taken
+            raise ambiguous(reply, uri)
         text = "Bluesky says that another record is already at this post's place."
         raise DuplicateRefused(
             text, reply.excerpt, http_status=reply.status, code="InvalidSwap", earlier_id=uri if item else None

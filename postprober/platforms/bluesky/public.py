@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from postprober.domain.nested import dig, text_at
 from postprober.domain.platform import PlatformConfig
 from postprober.domain.public_look import Look, Verdict
 from postprober.http import HttpClient
 from postprober.platforms.bluesky import records
+from postprober.platforms.bluesky.options import POSTGATE, THREADGATE, told_by_gates
+from postprober.platforms.bluesky.options import told as options_told
 from postprober.platforms.common.public import ask, refused, seen
 
 # com.atproto.repo.getRecord and com.atproto.sync.getRepo: the record, or its whole repository, is not given out.
@@ -32,8 +36,24 @@ def read(http: HttpClient, config: PlatformConfig, url: str, remote_id: str, bas
             media=records.media(dig(value, "embed")),
             reply_to=text_at(value, "reply", "parent", "uri"),
             links=records.links(value),
+            options=options_told(value),
         )
     return refused(reply, address, "The server", gone=text_at(body, "error") in _GONE)
+
+
+def more_options(http: HttpClient, remote_id: str, base: str, names: frozenset[str]) -> Mapping[str, Any]:
+    """What the records beside a post say of the options `names`; nothing where a server cannot be asked."""
+    wanted = {"who_can_reply": THREADGATE, "no_quotes": POSTGATE}
+    parts, found = remote_id.split("/"), {}
+    for name, collection in wanted.items():
+        if name not in names or len(parts) != 5:
+            continue
+        query = {"repo": parts[2], "collection": collection, "rkey": parts[4]}
+        reply = ask(http, f"{base}/xrpc/com.atproto.repo.getRecord", query)
+        body = None if isinstance(reply, Look) else reply.json_or_none()
+        if not isinstance(reply, Look) and (reply.ok or text_at(body, "error") == "RecordNotFound"):
+            found[collection] = dig(body, "value")
+    return told_by_gates(found)
 
 
 def author_page(_config: PlatformConfig, url: str, _handle: str) -> str:

@@ -19,6 +19,7 @@ from postprober.domain.post import MediaKind
 from postprober.domain.remote import PartJob, Ref, RemotePost
 from postprober.domain.text import Span, utf8_length
 from postprober.platforms.bluesky import records
+from postprober.platforms.bluesky.options import BlueskyOptions, told
 from postprober.platforms.common.replies import dig, parse_time, text_at
 
 COLLECTION = "app.bsky.feed.post"
@@ -92,21 +93,36 @@ def _byte_slice(text: str, span: Span) -> dict[str, int]:
 
 
 def build_record(
-    job: PartJob, found: Sequence[Mapping[str, object]], blobs: Sequence[tuple[object, int, int]]
+    job: PartJob,
+    found: Sequence[Mapping[str, object]],
+    blobs: Sequence[tuple[object, int, int]],
+    quote: Ref | None = None,
 ) -> dict[str, object]:
     """The record for `job`; the same job gives the same record, so that a repeat changes nothing.
 
-    `blobs`: for each file of `job.media` the uploaded blob, and its width and height in pixels.
+    `blobs`: for each file of `job.media` the uploaded blob, and its width and height in pixels. `quote`: the post that it quotes.
     """
     record: dict[str, object] = {"$type": COLLECTION, "text": job.text, "createdAt": utc_iso(job.composed_at)}
     if found:
         record["facets"] = [dict(facet) for facet in found]
-    if job.language:
-        record["langs"] = [job.language]
+    options = BlueskyOptions.of(job.options)
+    if options.languages or job.language:
+        record["langs"] = list(options.languages) or [job.language]
+    if options.content_label:
+        values = [{"val": options.content_label}]
+        record["labels"] = {"$type": "com.atproto.label.defs#selfLabels", "values": values}
     if job.parent is not None:
         record["reply"] = {"root": _strong_ref(job.root or job.parent), "parent": _strong_ref(job.parent)}
-    if blobs:
-        record["embed"] = _embed(job, blobs)
+    embed = _embed(job, blobs) if blobs else None
+    if quote is not None:
+        reference: dict[str, object] = {"$type": "app.bsky.embed.record", "record": _strong_ref(quote)}
+        embed = (
+            reference
+            if embed is None
+            else {"$type": "app.bsky.embed.recordWithMedia", "record": reference, "media": embed}
+        )
+    if embed is not None:
+        record["embed"] = embed
     return record
 
 
@@ -145,4 +161,5 @@ def post_from(uri: str, cid: str, value: object, url: str) -> RemotePost:
         media=records.media(dig(value, "embed")),
         reply_to=text_at(value, "reply", "parent", "uri"),
         links=records.links(value),
+        options=told(value),
     )

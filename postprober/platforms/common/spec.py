@@ -106,7 +106,8 @@ class PlatformSpec:
     """One platform. `about`: its names, servers and settings. `remote_id`: the id of a post in a pasted link, "" for what is none.
 
     `limits`: what an account may publish where nothing more is known of it; `error_signals`: what its refusals mean; `public`: what it
-    tells everybody of a post, None where it answers no program without a token; `author_page`: where its author is; `counts_for_all`: `public` tells the counts, too.
+    tells everybody of a post, None where it answers no program without a token; `more_options`: what it tells everybody of
+    options (client, id of the post, server, their names) that stand neither in the post nor on its page; `author_page`: where its author is; `counts_for_all`: `public` tells the counts, too.
 
     `oauth`: how one signs in on its consent page, None where there is none; `publishes`: scopes of which a consent must
     include one, or no post goes out (empty: nothing to check). `many_servers`: an account names its server; `server_example`: one of them. `register_app`: makes
@@ -128,6 +129,7 @@ class PlatformSpec:
     remote_id: Callable[[PastedLink], str]
     oauth: Callable[[PlatformConfig], OAuthSpec] | None = None
     public: Ask | None = None
+    more_options: Callable[[HttpClient, str, str, frozenset[str]], Mapping[str, Any]] | None = None
     counts_for_all: bool = False
     author_page: AuthorPage | None = None
     publishes: frozenset[str] = frozenset()

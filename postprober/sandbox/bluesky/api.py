@@ -156,6 +156,7 @@ def put_one(call: Call, body: Json, *, new: bool) -> Json:
     rkey = _key_of(call, body)
     if body["collection"] in COLLECTIONS:
         return put_mark(call, body["collection"], rkey, body["record"])
+    body = {**body, "record": call.without_dropped(body["record"])}
     media = check_post(call, body["record"])
     post = _existing(call, rkey)
     if new and post:

@@ -1,4 +1,4 @@
-"""Likes and reposts: small records that point at a post."""
+"""Likes, reposts and gates: small records that point at a post."""
 
 from typing import Any
 
@@ -8,13 +8,17 @@ from postprober.sandbox.engine.operation import Call
 from postprober.sandbox.engine.world import World
 
 Json = dict[str, Any]
-COLLECTIONS = frozenset({"app.bsky.feed.like", "app.bsky.feed.repost"})
+GATES = frozenset({"app.bsky.feed.threadgate", "app.bsky.feed.postgate"})
+COLLECTIONS = frozenset({"app.bsky.feed.like", "app.bsky.feed.repost"}) | GATES
+_RULES = frozenset({"mentionRule", "followerRule", "followingRule", "listRule", "disableRule"})
 _KIND = "bluesky-mark"
 
 
 def put_mark(call: Call, collection: str, rkey: str, record: Any) -> Json:
     """Keep it; returns its uri and cid. Raises the 400 for a record of another form."""
     subject = record.get("subject") if isinstance(record, dict) else None
+    if collection in GATES:
+        subject = {"uri": _gated(call, collection, rkey, record)}
     if not isinstance(subject, dict) or not isinstance(subject.get("uri"), str):
         raise invalid(f'Invalid {collection} record: Record must have the property "subject"')
     uri = f"at://{call.owner.id}/{collection}/{rkey}"
@@ -31,6 +35,23 @@ def put_mark(call: Call, collection: str, rkey: str, record: Any) -> Json:
     }
     call.world.put_doc(_KIND, uri, doc)
     return {"uri": uri, "cid": cid}
+
+
+def _gated(call: Call, collection: str, rkey: str, record: Any) -> str:
+    """The post of a gate, which has the gate's key and is in the same repository. Raises the 400."""
+    post = record.get("post") if isinstance(record, dict) else None
+    if post != f"at://{call.owner.id}/app.bsky.feed.post/{rkey}" or not isinstance(record.get("createdAt"), str):
+        raise invalid(f'Invalid {collection} record: Record must have the properties "post" and "createdAt"')
+    rules = record.get("allow" if collection.endswith("threadgate") else "embeddingRules", [])
+    if len(rules) > 5 or any(one["$type"].rpartition("#")[2] not in _RULES for one in rules):
+        raise invalid(f"Invalid {collection} record: a rule is not known")
+    return str(post)
+
+
+def mark_at(world: World, uri: str) -> Json | None:
+    """The record there, None when there is none."""
+    doc = world.doc(_KIND, uri)
+    return None if doc is None or doc["gone"] else doc
 
 
 def drop_mark(call: Call, uri: str) -> bool:

@@ -14,6 +14,7 @@ from postprober.sandbox.bluesky.dialect import (
     profile_detailed,
     xrpc_error,
 )
+from postprober.sandbox.bluesky.marks import mark_at
 from postprober.sandbox.engine.model import Account, Post
 from postprober.sandbox.engine.operation import Call, Operation, reply
 from postprober.sandbox.engine.world import World
@@ -49,6 +50,8 @@ async def get_record(call: Call) -> Response:
     if owner.suspended:
         raise xrpc_error(400, "RepoTakendown", f"Repo has been takendown: {owner.id}")
     uri = f"at://{owner.id}/{query.get('collection', '')}/{query.get('rkey', '')}"
+    if (mark := mark_at(call.world, uri)) is not None:
+        return reply({"uri": uri, "cid": mark["cid"], "value": mark["value"]})
     post = call.world.post("bluesky", uri)
     if post is None or not _owner_view(call, post, call.seen_at()):
         raise xrpc_error(400, "RecordNotFound", f"Could not locate record: {uri}")

@@ -49,7 +49,10 @@ async def apply_writes(call: Call) -> Response:
     if any(act not in ("create", "update", "delete") for act in acts):
         raise invalid("Action not supported")
     results: list[Json] = []
+    kept = call.without_dropped({_kind(one): True for one in writes})
     for act, one in zip(acts, writes, strict=True):
+        if _kind(one) not in kept:
+            continue
         if act == "delete":
             delete_one(call, one)
             results.append({"$type": f"{_ACTS}deleteResult"})
@@ -60,6 +63,10 @@ async def apply_writes(call: Call) -> Response:
         )
     rev = new_tid(call)
     return reply({"commit": {"cid": record_cid({"rev": rev}), "rev": rev}, "results": results})
+
+
+def _kind(write: Json) -> str:
+    return str(write.get("collection", "")).rpartition(".")[2]
 
 
 async def post_thread(call: Call) -> Response:
