@@ -342,7 +342,7 @@ def _stdin_text() -> str:
 def publish(
     account: Annotated[list[int], typer.Option(help="Account id; give it several times for several accounts.")],
     text: Annotated[list[str], typer.Option(help="The text; give it several times for a thread.")],
-    media: Annotated[list[Path] | None, typer.Option(help="File; up to four.")] = None,
+    media: Annotated[list[Path] | None, typer.Option(help="File; several times for several.")] = None,
     alt: Annotated[list[str] | None, typer.Option(help="Alt text of the file in the same place.")] = None,
     at: Annotated[str, typer.Option(help="When, ISO 8601 with offset; now if left out.")] = "",
     late_minutes: Annotated[int | None, typer.Option(help="How late it may still go out without asking.")] = None,

@@ -77,7 +77,8 @@ class Limits:
 
     `max_length` is counted by `unit`; `max_with_media`: what a text with media may count, None: the same. Links count as `url_length` where that is not None; `max_bytes` is in UTF-8. `count`: the
     platform's own way, None: graphemes or, for characters, units of UTF-16. `find_mentions`: the people a text mentions.
-    `max_alt`: characters of one alternative text. `gif`/`video` None: not taken. `threads`: chains of replies.
+    `max_alt`: characters of one alternative text. `gif`/`video` None: not taken. `threads`: chains of replies; `mixed`: pictures
+    and videos go together, as many as pictures alone.
     """
 
     platform: Platform
@@ -94,6 +95,7 @@ class Limits:
     max_alt: int | None = None
     media_required: bool = False
     threads: bool = False
+    mixed: bool = False
     count: Callable[[Limits, str], int] | None = None
     find_mentions: Callable[[str], Sized] = find_mentions
     max_with_media: int | None = None

@@ -133,14 +133,16 @@ def _media(part: Part, limits: Limits) -> Iterator[Violation]:
     videos = [m for m in part.media if m.kind is MediaKind.VIDEO]
     if limits.media_required and not part.media:
         yield Violation("media_required", f"Add a picture or a video: {name} takes no post without one.")
-    if (over := len(images) - limits.images.max_count) > 0:
-        message = f"Remove {_count(over, 'picture')}: {name} takes {limits.images.max_count}"
-        yield Violation("too_many_images", f"{message} and this has {len(images)}.", over)
-    for code, word, files in (("too_many_gifs", "GIF", gifs), ("too_many_videos", "video", videos)):
+    counted, what = (images + videos, "file") if limits.mixed else (images, "picture")
+    if (over := len(counted) - limits.images.max_count) > 0:
+        message = f"Remove {_count(over, what)}: {name} takes {limits.images.max_count}"
+        yield Violation("too_many_images", f"{message} and this has {len(counted)}.", over)
+    alone = (("too_many_gifs", "GIF", gifs), ("too_many_videos", "video", [] if limits.mixed else videos))
+    for code, word, files in alone:
         if len(files) > 1:
             message = f"Remove {_count(len(files) - 1, word)}: {name} takes one per post and this has {len(files)}."
             yield Violation(code, message, len(files) - 1)
-    if sum(bool(kind) for kind in (images, gifs, videos)) > 1:
+    if sum(bool(kind) for kind in ((counted, gifs) if limits.mixed else (images, gifs, videos))) > 1:
         yield Violation("mixed_media", f"Choose pictures, one GIF or one video: {name} does not take them together.")
     for number, file in enumerate(part.media, start=1):
         label = f"file {number}" if len(part.media) > 1 else "the file"

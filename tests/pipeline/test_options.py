@@ -28,8 +28,16 @@ ASKED: list[tuple[str, dict[str, Any], list[str]]] = [
     ("bluesky", {"who_can_reply": "mentioned"}, ["threadgate"]),
     ("bluesky", {"who_can_reply": "nobody", "no_quotes": True}, ["postgate"]),
     ("bluesky", {"content_label": "graphic-media", "languages": ["de", "pt-BR"]}, ["labels"]),
+    ("linkedin", {"no_reshares": True}, ["isReshareDisabledByAuthor"]),
+    ("linkedin", {"poll_question": "Which?", "poll_choices": ["This", "That"], "poll_days": "3"}, ["content"]),
     ("mastodon", {"poll_choices": ["Yes", "No", "Ask me later"], "poll_minutes": 60, "poll_multiple": True}, ["poll"]),
 ]
+
+
+def linked(inst: Installation, platform: str) -> Account:
+    """An account whose posts its owner may read, where that is a permission of its own."""
+    scopes = {"scopes": ["openid", "profile", "w_member_social", "r_member_social"]} if platform == "linkedin" else {}
+    return inst.link(platform, **scopes)
 
 
 def plan(inst: Installation, account: Account, options: Mapping[str, Any], *texts: str) -> int:
@@ -56,7 +64,7 @@ def ended(inst: Installation, delivery_id: int) -> tuple[Delivery, dict[str, Any
 def test_what_was_asked_for_is_proved(
     installation: Installation, platform: str, options: dict[str, Any], _fields: list[str]
 ) -> None:
-    delivery, seen = ended(installation, plan(installation, installation.link(platform), options))
+    delivery, seen = ended(installation, plan(installation, linked(installation, platform), options))
     assert (delivery.state, delivery.proof, seen["differences"]) == (S.VERIFIED, Proof.MATCHES, [])
     assert not any("nobody can read" in note for note in seen["notes"]), "every part of it was read back"
 
@@ -66,7 +74,7 @@ def test_what_a_platform_ignores_is_told(
     installation: Installation, platform: str, options: dict[str, Any], fields: list[str]
 ) -> None:
     """The positive control of the proof: the same post, and the platform leaves out what was asked for."""
-    account = installation.link(platform)
+    account = linked(installation, platform)
     installation.sandbox.control.fault(platform, "dropped_fields", params={"fields": fields})
     delivery, seen = ended(installation, plan(installation, account, options))
     assert (delivery.state, delivery.proof) == (S.VERIFIED, Proof.PUBLIC)
@@ -128,6 +136,14 @@ def test_what_only_followers_see_is_proved_by_its_owner_and_is_no_ghost(installa
     assert "followers" in seen["public_reason"]
     (post,) = installation.sandbox.control.posts("mastodon", account.account_name)
     assert post["audience"] == "restricted"
+
+
+def test_a_repost_on_linkedin_names_its_parent_and_what_connections_see_is_no_ghost(installation: Installation) -> None:
+    account = linked(installation, "linkedin")
+    first, _ = ended(installation, plan(installation, account, {}, f"To be reposted, by {account.account_name}"))
+    asked = {"reshare": first.remote_id, "audience": "connections"}
+    delivery, seen = ended(installation, plan(installation, account, asked, "Worth reading"))
+    assert (delivery.state, delivery.proof, seen["differences"]) == (S.VERIFIED, Proof.EXISTS, [])
 
 
 def test_a_repeat_after_a_lost_reply_asks_for_the_same(installation: Installation) -> None:

@@ -12,8 +12,8 @@ LIMITS = Limits(
     max_bytes=3000,  # lexicon maxLength
     max_alt=2000,  # the lexicon has no limit; 2,000 is what the official app takes (social-app MAX_ALT_TEXT)
     threads=True,
-    # lexicon app.bsky.embed.images: 4 images, 2,000,000 bytes each; 2,000 pixels is what the official app sends
-    images=ImageRule(4, ("image/jpeg", "image/png", "image/webp"), max_bytes=2_000_000, max_width=2000),
+    # lexicon app.bsky.embed.gallery: 10 images for now, 2,000,000 bytes each; 2,000 pixels is what the official app sends
+    images=ImageRule(10, ("image/jpeg", "image/png", "image/webp"), max_bytes=2_000_000, max_width=2000),
     # lexicon app.bsky.embed.video; 3 minutes and H.264: official app
     video=VideoRule(("video/mp4",), 1, 300 * MB, 0, 180, H264),
 )

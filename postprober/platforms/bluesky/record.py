@@ -23,6 +23,7 @@ from postprober.platforms.bluesky.options import BlueskyOptions, told
 from postprober.platforms.common.replies import dig, parse_time, text_at
 
 COLLECTION = "app.bsky.feed.post"
+MOST_IMAGES = 4  # lexicon app.bsky.embed.images; more are a gallery, which older apps do not show
 MAX_TAG, MAX_TAG_BYTES = 64, 640  # UTF-16 units (the official client); bytes: lexicon app.bsky.richtext.facet#tag
 _NO_TAG = r"\s\u00ad\u2060\u200a\u200b\u200c\u200d\u20e2"
 _TAG = regex.compile(rf"(?:^|(?<=\s))([#＃](?!\ufe0f)[^{_NO_TAG}]*[^\d\p{{P}}{_NO_TAG}][^{_NO_TAG}]*)")
@@ -137,6 +138,9 @@ def _embed(job: PartJob, blobs: Sequence[tuple[object, int, int]]) -> dict[str, 
         if file.kind is MediaKind.VIDEO:
             return {"$type": "app.bsky.embed.video", "video": blob, "alt": file.alt, "aspectRatio": ratio}
         items.append({"image": blob, "alt": file.alt, "aspectRatio": ratio})
+    if len(items) > MOST_IMAGES:
+        typed = [{"$type": "app.bsky.embed.gallery#image", **item} for item in items]
+        return {"$type": "app.bsky.embed.gallery", "items": typed}
     return {"$type": "app.bsky.embed.images", "images": items}
 
 

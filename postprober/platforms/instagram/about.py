@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from postprober.domain.platform import Description, Platform
 from postprober.domain.platform_settings import PlatformSettings
+from postprober.platforms.instagram.options import InstagramOptions
 
 VERSION = "v26.0"  # facts.md, 2: latest since 2026-07-29
 
@@ -21,4 +22,5 @@ ABOUT = Description(
     auth_url="https://www.instagram.com",  # facts.md, 1
     settings=InstagramSettings,
     sandbox={"settle_seconds": "3", "poll_seconds": "0.5"},
+    options=InstagramOptions,
 )

@@ -8,7 +8,7 @@ never "gone".
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -50,6 +50,7 @@ from postprober.platforms.common.replies import (
 from postprober.platforms.instagram.about import ABOUT, VERSION
 from postprober.platforms.instagram.errors import is_unreadable, refused
 from postprober.platforms.instagram.limits import LIMITS
+from postprober.platforms.instagram.options import InstagramOptions, asked
 from postprober.platforms.instagram.posts import COUNTED, FIELDS, INSIGHTS, read_counts, read_post
 
 SETTLE_SECONDS = 60.0  # ours: no source gives a bound; settings["settle_seconds"]
@@ -141,12 +142,13 @@ class InstagramAdapter:
         if not job.media:
             raise PostRejected("Add a picture or a video: Instagram takes no post without one.", code="media_required")
         self._check_quota(cred)
+        reel = len(job.media) == 1 and job.media[0].kind is MediaKind.VIDEO
+        wanted = {"caption": job.text, **asked(InstagramOptions.of(job.options), reel=reel)}
         if len(job.media) == 1:
-            container = self._container(cred, {**_file(job.media[0]), "caption": job.text})
+            container = self._container(cred, {**_file(job.media[0]), **wanted})
         else:
-            children = [self._container(cred, {**_file(file), "is_carousel_item": "true"}) for file in job.media]
-            body = {"media_type": "CAROUSEL", "children": ",".join(children), "caption": job.text}
-            container = self._container(cred, body)
+            children = [self._container(cred, _item(file)) for file in job.media]
+            container = self._container(cred, {"media_type": "CAROUSEL", "children": ",".join(children), **wanted})
         return Staged(container, {"video": any(file.kind is MediaKind.VIDEO for file in job.media)})
 
     def check(self, cred: Credentials, staged: Staged) -> Progress:
@@ -270,7 +272,7 @@ class InstagramAdapter:
             message = f"This account has used up Instagram's {total} posts per day."
             raise Throttled(message, code="9/2207042", retry_at=self.clock.now() + QUOTA_WAIT)
 
-    def _container(self, cred: Credentials, body: dict[str, str]) -> str:
+    def _container(self, cred: Credentials, body: Mapping[str, object]) -> str:
         url = f"{self._base}/{_me(cred)}/media"
         reply = invisible(lambda: self.http.send("POST", url, headers=_headers(cred), json=body))
         container = text_at(self._object(reply, RequestKind.STAGE), "id")
@@ -297,6 +299,12 @@ def _headers(cred: Credentials) -> dict[str, str]:
 
 def _me(cred: Credentials) -> str:
     return cred.remote_id or "me"
+
+
+def _item(file: MediaFile) -> dict[str, str]:
+    """The same for one of a carousel, where a video is no Reel."""
+    kind = {"media_type": "VIDEO"} if file.kind is MediaKind.VIDEO else {}
+    return {**_file(file), **kind, "is_carousel_item": "true"}
 
 
 def _file(file: MediaFile) -> dict[str, str]:

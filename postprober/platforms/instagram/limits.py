@@ -15,9 +15,10 @@ LIMITS = Limits(
     max_mentions=20,
     max_alt=1000,
     media_required=True,  # text-only posts are impossible
-    # JPEG, 8 MB, 320 to 1440 pixels wide, 4:5 to 1.91:1. A carousel takes 10, we offer 4.
+    # JPEG, 8 MB, 320 to 1440 pixels wide, 4:5 to 1.91:1. A carousel takes 2 to 10, pictures and videos.
+    mixed=True,
     images=ImageRule(
-        4, ("image/jpeg",), max_bytes=8 * MB, min_width=320, max_width=1440, min_ratio=0.8, max_ratio=1.91
+        10, ("image/jpeg",), max_bytes=8 * MB, min_width=320, max_width=1440, min_ratio=0.8, max_ratio=1.91
     ),
     # Reels: 3 s to 15 min, 300 MB, H.264 or HEVC (4:2:0; phones record HEVC with 10 bits)
     video=VideoRule(("video/mp4", "video/quicktime"), 1, 300 * MB, 3, 900, (*H264, "hevc", "hevc 10-bit")),

@@ -5,10 +5,11 @@ from __future__ import annotations
 from postprober.domain.remote import Counts, Ref, RemoteMedia, RemotePost
 from postprober.errors import UnexpectedReply
 from postprober.platforms.common.replies import count_at, dig, list_at, parse_time, shape, text_at
+from postprober.platforms.instagram.options import told
 
 # codegen IGMediaForIGOnlyAPI fields
 FIELDS = (
-    "id,caption,permalink,timestamp,media_type,media_product_type,shortcode,username,alt_text,"
+    "id,caption,permalink,timestamp,media_type,media_product_type,shortcode,username,alt_text,is_shared_to_feed,"
     "children{media_type,alt_text}"
 )
 # Counts: fields that everybody who may read the post gets, and the insights of it (instagram/facts.md, 7).
@@ -28,6 +29,7 @@ def read_post(data: object) -> RemotePost:
         created_at=parse_time(dig(data, "timestamp")),
         author_name=text_at(data, "username"),
         media=_media(data, kind),
+        options=told(data) if text_at(data, "media_product_type") == "REELS" else {},
     )
 
 

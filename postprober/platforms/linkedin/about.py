@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from postprober.domain.platform import Description, Platform
 from postprober.domain.platform_settings import PlatformSettings
+from postprober.platforms.linkedin.options import LinkedInOptions
 
 VERSION = "202607"  # facts.md, 2: current at 2026-08-13
 _MEMBER = "urn:li:person:"
@@ -30,4 +31,5 @@ ABOUT = Description(
     account_id=account_id,
     slower=4,  # every call of a member counts by the day, and nothing tells how many are left (facts.md, 4)
     shorteners=("lnkd.in",),
+    options=LinkedInOptions,
 )

@@ -55,6 +55,7 @@ from postprober.platforms.linkedin.about import ABOUT, VERSION
 from postprober.platforms.linkedin.errors import NOT_FOUND, is_not_permitted, refused
 from postprober.platforms.linkedin.limits import LIMITS
 from postprober.platforms.linkedin.media import Uploads
+from postprober.platforms.linkedin.options import LinkedInOptions, asked, told
 from postprober.platforms.linkedin.text import escape_little, unescape_little
 
 RESTLI = "2.0.0"  # linkedin/facts.md, 2
@@ -297,6 +298,7 @@ class LinkedInAdapter:
             created_at=_moment(dig(data, "publishedAt") or dig(data, "createdAt")),
             author_id=text_at(data, "author").removeprefix("urn:li:person:"),
             media=_media(dig(data, "content")),
+            options=told(data),
             public={"PUBLIC": True, "CONNECTIONS": False, "LOGGED_IN": False}.get(text_at(data, "visibility")),
         )
 
@@ -311,10 +313,9 @@ def post_body(author: str, job: PartJob, staged: Staged) -> dict[str, object]:
     body: dict[str, object] = {
         "author": author,
         "commentary": escape_little(job.text),
-        "visibility": "PUBLIC",
         "distribution": {"feedDistribution": "MAIN_FEED", "targetEntities": [], "thirdPartyDistributionChannels": []},
         "lifecycleState": "PUBLISHED",
-        "isReshareDisabledByAuthor": False,
+        **asked(LinkedInOptions.of(job.options)),
     }
     data = dict(staged.data)
     images = [_filled(image) for image in list_at(data, "images")]

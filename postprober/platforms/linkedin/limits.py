@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from postprober.domain.limits import H264, MB, GifRule, ImageRule, Limits, VideoRule, utf16_length
+from postprober.domain.limits import H264, MB, GifRule, ImageRule, Limits, PollRule, VideoRule, utf16_length
 from postprober.platforms.linkedin.about import ABOUT
+from postprober.platforms.linkedin.options import DAY
 from postprober.platforms.linkedin.text import escape_little
 
 
@@ -18,9 +19,10 @@ LIMITS = Limits(
     max_length=3000,  # help article a528176; after escaping
     count=_escaped_length,
     unit="characters",
+    poll=PollRule(2, 4, 30, DAY, 14 * DAY),
     max_alt=4086,  # content.media.altText
-    # Fewer than 36,152,320 pixels; no byte limit is published: 8 MB is ours. multiImage takes 20, we offer 4.
-    images=ImageRule(4, ("image/jpeg", "image/png"), max_bytes=8 * MB, max_pixels=36_152_319),
+    # Fewer than 36,152,320 pixels; no byte limit is published: 8 MB is ours. multiImage takes 2 to 20.
+    images=ImageRule(20, ("image/jpeg", "image/png"), max_bytes=8 * MB, max_pixels=36_152_319),
     gif=GifRule(max_bytes=8 * MB, max_frames=250),
     # 75 KB to 500 MB, 3 s to 30 min. LinkedIn names no codec: H.264 is what every MP4 player takes.
     video=VideoRule(("video/mp4",), 75_000, 500 * MB, 3, 1800, H264),

@@ -17,6 +17,7 @@ from postprober.sandbox.instagram.fetch import fetch
 Json = dict[str, Any]
 # platforms/instagram/facts.md, 3
 _MAX_CAPTION, _MAX_HASHTAGS, _MAX_MENTIONS, _MAX_ALT = 2200, 30, 20, 1000
+_MAX_COLLABORATORS = 3
 _CAROUSEL = (2, 10)
 _CONTAINER_SECONDS = 86400.0
 _DAY = 86400.0
@@ -66,6 +67,8 @@ async def create_container(call: Call) -> Response:
     """Step one: fetch the file and start processing."""
     own_id(call)
     asked = await params(call)
+    if str(asked.get("is_carousel_item", "")).lower() != "true":  # the container that becomes the post
+        asked = call.without_dropped(asked)
     caption = str(asked.get("caption") or "")
     _check_caption(caption)
     alt = str(asked.get("alt_text") or "")
@@ -82,6 +85,7 @@ async def create_container(call: Call) -> Response:
         alt=alt,
         extra={"container": True, "caption": caption, "item": item, "children": [], "media_id": None},
     )
+    container.extra["asked"] = _asked(asked)
     if kind == "CAROUSEL":
         container.extra["children"] = _children(call, asked.get("children"))
     else:
@@ -90,6 +94,18 @@ async def create_container(call: Call) -> Response:
     call.world.save_media(container)
     call.keyed(container.id)
     return reply({"id": container.id})
+
+
+def _asked(given: Json) -> Json:
+    """What a container asks for beside its file and caption. platforms/instagram/facts.md, 2"""
+    named = given.get("collaborators") or []
+    people = json.loads(named) if isinstance(named, str) and named.startswith("[") else named
+    people = people.split(",") if isinstance(people, str) else people
+    if len(people) > _MAX_COLLABORATORS:
+        raise graph_error(100, None, "(#100) Param collaborators must have at most 3 elements")
+    kept: Json = {name: given[name] for name in ("location_id", "is_ai_generated", "thumb_offset") if name in given}
+    shared = str(given.get("share_to_feed", "true")).lower() != "false"
+    return {**kept, "collaborators": list(people), "share_to_feed": shared}
 
 
 async def _file(call: Call, container: Media, asked: Json, kind: str) -> None:
@@ -220,7 +236,12 @@ def _post(call: Call, container: Media) -> Post:
         created_at=at,
         path=f"/instagram/p/{shortcode}/",
         media=[{"kind": m.kind, "alt": m.alt, "sha256": m.sha256, "id": m.id} for m in members],
-        extra={"shortcode": shortcode, "container": container.id, "kind": container.kind},
+        extra={
+            "shortcode": shortcode,
+            "container": container.id,
+            "kind": container.kind,
+            "asked": container.extra["asked"],
+        },
     )
 
 

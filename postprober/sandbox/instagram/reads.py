@@ -55,7 +55,7 @@ def media_view(call: Call, post: Post, fields: str) -> Json:
         "like_count": seen.likes,
         "comments_count": seen.replies,
         "is_comment_enabled": True,
-        "is_shared_to_feed": True,
+        "is_shared_to_feed": post.extra.get("asked", {}).get("share_to_feed", True),
     }
     if post.text:
         every["caption"] = post.text

@@ -38,6 +38,8 @@ _METRICS = {
     "POST_SEND": "quotes",
     "LINK_CLICKS": "quotes",
 }
+_MAX_CHOICE, _MAX_QUESTION = 30, 140
+_POLL_DURATIONS = frozenset({"ONE_DAY", "THREE_DAYS", "SEVEN_DAYS", "FOURTEEN_DAYS"})
 _LIST = re.compile(r"List\(([^()]+)\)")
 _MOST_KEYS = 20  # ours: no source gives the most
 _ENTITY = re.compile(r"\((?:share|ugc):(urn:li:(?:share|ugcPost):\d+)\)")
@@ -102,13 +104,35 @@ def _one_media(call: Call, item: Json) -> Json:
     return {"kind": media.kind, "alt": alt, "sha256": media.sha256, "urn": urn}
 
 
+def _check_poll(content: Any) -> None:
+    """platforms/linkedin/facts.md, 2"""
+    poll = content.get("poll") if isinstance(content, dict) else None
+    if poll is None:
+        return
+    options = [str(one.get("text", "")) for one in poll.get("options") or []]
+    if not 2 <= len(options) <= 4 or any(not 1 <= len(text) <= _MAX_CHOICE for text in options):
+        raise li_error(400, "poll takes 2 to 4 options of 1 to 30 characters", "INVALID_VALUE_FOR_FIELD")
+    if not 1 <= len(str(poll.get("question", ""))) <= _MAX_QUESTION:
+        raise li_error(400, "question length too long", "FIELD_LENGTH_TOO_LONG")
+    if (poll.get("settings") or {}).get("duration") not in _POLL_DURATIONS:
+        raise li_error(422, "ERROR :: /content/poll/settings/duration :: is not an enum symbol\n")
+
+
+def _check_reshare(call: Call, body: Json) -> None:
+    parent = (body.get("reshareContext") or {}).get("parent")
+    if parent is not None and call.world.post("linkedin", str(parent)) is None:
+        raise li_error(400, f"{parent} is no post", "INVALID_URN_ID")
+
+
 async def create(call: Call) -> Response:
     """201 with an empty body; the id is in `x-restli-id`."""
     check_headers(call)
-    body = _check(call, call.json())
+    body = _check(call, call.without_dropped(call.json()))
+    _check_poll(body.get("content"))
+    _check_reshare(call, body)
     text, body["commentary"] = little_text(body["commentary"])
     media = _media(call, body.get("content"))
-    if not text.strip() and not body.get("content"):
+    if not text.strip() and not body.get("content") and not body.get("reshareContext"):
         raise li_error(400, "commentary must not be empty", "MISSING_FIELD")
     fault = call.take("duplicate")
     earlier = call.world.duplicate_of("linkedin", call.owner.name, text)
@@ -139,15 +163,19 @@ def _element(post: Post) -> Json:
     # An edit behind the author's back changes the text only.
     kept = little_text(body["commentary"])[0] == post.text
     commentary = body["commentary"] if kept else post.text
-    return body | {
-        "id": post.id,
-        "commentary": commentary,
-        "createdAt": millis,
-        "publishedAt": millis,
-        "lastModifiedAt": changed,
-        "lifecycleState": "PUBLISHED",
-        "lifecycleStateInfo": {"isEditedByAuthor": post.edited_at is not None},
-    }
+    return (
+        {"isReshareDisabledByAuthor": False}
+        | body
+        | {
+            "id": post.id,
+            "commentary": commentary,
+            "createdAt": millis,
+            "publishedAt": millis,
+            "lastModifiedAt": changed,
+            "lifecycleState": "PUBLISHED",
+            "lifecycleStateInfo": {"isEditedByAuthor": post.edited_at is not None},
+        }
+    )
 
 
 def _readable(call: Call, method: str) -> None:

@@ -190,7 +190,7 @@ def files(visit: Visit, draft: ComposerDraft) -> tuple[int, ...]:
         number = seen[record.sha256] = seen.get(record.sha256, 0) + 1
         _file(visit, draft, record, f"{record.sha256[:12]}-{number}", place)
     uploaded = st.file_uploader(
-        f"Pictures (up to {MAX_FILES}) or one video",
+        f"Pictures and videos (up to {MAX_FILES})",
         type=TYPES,
         accept_multiple_files=True,
         key=draft.name(f"files-{draft.uploads}"),

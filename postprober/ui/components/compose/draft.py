@@ -25,7 +25,7 @@ from postprober.services.posts.editing import CopyState
 from postprober.services.posts.posts import Known, NewPost
 from postprober.storage.records import Post
 
-MAX_FILES = 4  # of a post
+MAX_FILES = 20  # of a post: as many as the platform that takes most (platforms/NAME/limits.py)
 COMMON = 0  # in `texts`: what every account gets that has no text of its own
 Parted = Literal[
     "", "changed", "planned", "gone", "edit"
