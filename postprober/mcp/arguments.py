@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 MOST_TEXT = 100_000  # characters of one text, as in the API
 Id = Annotated[int, Field(ge=1, le=2**53 - 1)]
@@ -39,6 +39,10 @@ def bare(schema: Any) -> Any:
     return [bare(one) for one in schema] if isinstance(schema, list) else schema
 
 
+# Platform or account id -> what `limits_and_options` names -> value.
+Options = Annotated[dict[str, dict[str, Any]], WithJsonSchema({"type": "object"})]
+
+
 class Nothing(Arguments):
     pass
 
@@ -64,6 +68,7 @@ class PostArguments(Arguments):
     at: str = Field(default="", max_length=80, description=AT)
     account_texts: dict[str, list[Text]] = Field(default={}, description="Own texts of single accounts, by id")
     language: str = Field(default="", max_length=35, description="BCP 47")
+    options: Options = {}
 
 
 class UpdateArguments(PostArguments):
@@ -79,6 +84,7 @@ class ProposalArguments(Arguments):
     at: str = Field(default="", max_length=80, description="As in create_draft")
     account_texts: dict[str, list[Text]] = {}
     language: str = Field(default="", max_length=35)
+    options: Options = {}
     key: str = Field(
         default="", max_length=200, pattern=r"^[\x21-\x7e]*$", description="Your own name; never a second post with it"
     )

@@ -183,6 +183,7 @@ def _as_wished(post: Mapping[str, Any]) -> NewPostJson:
         "media_ids": post["media_ids"],
         "variants": post["variants"],
         "language": post["language"],
+        "options": post["options"],
     }
     if post["scheduled_at"]:
         wish["scheduled_at"] = post["scheduled_at"]
@@ -278,6 +279,8 @@ async def _post(api: Api, wanted: args.PostArguments | args.ProposalArguments) -
         post["variants"] = {account: list(texts) for account, texts in wanted.account_texts.items()}
     if wanted.language:
         post["language"] = wanted.language
+    if wanted.options:
+        post["options"] = wanted.options
     return cast(NewPostJson, post)
 
 
@@ -315,7 +318,7 @@ TOOLS: tuple[Tool, ...] = (
     Tool(
         "limits_and_options",
         "Limits of an account",
-        "Say what one account may publish: length, pictures, video.",
+        "Say what one account may publish: length, pictures, video, options.",
         args.OfAccount,
         _limits,
         {"limits": _OBJECT},

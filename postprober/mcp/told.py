@@ -44,6 +44,8 @@ def post(one: Mapping[str, Any]) -> dict[str, Any]:
     }
     if one["variants"]:
         told["account_texts"] = {str(account): texts for account, texts in one["variants"].items()}
+    if one["options"]:
+        told["options"] = one["options"]
     if one["proposed_by"]:
         told["proposed_by"] = one["proposed_by"]
     if review:

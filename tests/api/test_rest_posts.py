@@ -14,6 +14,7 @@ from postprober.domain.delivery import DeliveryState
 from postprober.domain.platform import Platform
 from postprober.pipeline.core import transitions
 from postprober.services.accounts.accounts import add_by_token
+from postprober.services.posts import advice
 from postprober.storage import deliveries, users
 from postprober.storage.database import Database
 from tests.api.rest_kit import Rest, is_problem, png, rest_at, rest_on
@@ -74,13 +75,13 @@ def test_everything_that_is_said_of_a_draft_comes_back(rest: Rest) -> None:
         "language": "pt-BR",
         "variants": {str(account): ["Eins", "Zwei"]},
         "late_minutes": 7,
+        "options": {"mastodon": {"audience": "unlisted", "sensitive": True}, str(account): {"content_warning": "Long"}},
         "scheduled_at": later(rest),
     }
     body = rest.draft(**wish)
     assert body["parts"] == ["One", "Two"] and body["content"] == "One\n\nTwo"
-    assert {key: body[key] for key in ("account_ids", "media_ids", "language", "variants", "late_minutes")} == {
-        key: wish[key] for key in ("account_ids", "media_ids", "language", "variants", "late_minutes")
-    }
+    said = ("account_ids", "media_ids", "language", "variants", "late_minutes", "options")
+    assert {key: body[key] for key in said} == {key: wish[key] for key in said}
     assert body["platforms"] == ["mastodon"]
 
 
@@ -131,6 +132,10 @@ _WRONG: tuple[tuple[dict[str, Any], str], ...] = (
     ({"late_minutes": "5"}, "late_minutes"),
     ({"submit": "yes"}, "submit"),
     ({"sumbit": True}, "sumbit"),
+    ({"options": {"mastodon": {"audience": None}}}, "options"),
+    ({"options": {"mastodon": {"audience": {"a": 1}}}}, "options"),
+    ({"options": {"a b": {}}}, "options"),
+    ({"options": ["x"]}, "options"),
     ({"variants": {"x": ["a"]}}, "variants"),
     ({"variants": {"7": ["a"]}}, "variants"),
     ({"variants": {"7": "a"}}, "variants"),
@@ -363,3 +368,49 @@ def test_a_decision_about_a_review_is_about_the_version_that_was_read(rest: Rest
     assert rest.ask("GET", path).json()["status"] == "review" and rest.deliveries(read["id"]) == []
     done = rest.ask("POST", f"{path}/review", json={"approve": approve}, headers={"If-Match": '"2"'})
     assert done.json()["status"] == ("scheduled" if approve else "draft")
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"mastodon": {"colour": "red"}}, "Mastodon has no option 'colour'"),
+        ({"mastodon": {"audience": "friends"}}, "is one of public, unlisted, followers"),
+        ({"friendster": {}}, "There is no platform called 'friendster'"),
+        ({"999999": {}}, "account 999999, which is not chosen"),
+        ({"mastodon": {"poll_minutes": 10**12}}, "the most is 43,200"),
+    ],
+)
+def test_options_that_are_not_there_are_refused_in_drafts_too(plain: Rest, options: dict[str, Any], says: str) -> None:
+    account = plain.installation.link("mastodon")
+    plain.token("owner")
+    before = plain.installation.counts()
+    for submit in (False, True):
+        body = {"content": "Hi", "account_ids": [account.id], "options": options, "submit": submit}
+        reply = plain.ask("POST", "/api/posts", json=body)
+        assert is_problem(reply, 422, "bad-input") and says in reply.json()["detail"]
+    assert plain.installation.counts() == before
+
+
+def test_an_accounts_limits_list_its_options(rest: Rest) -> None:
+    account = rest.installation.link("mastodon")
+    told = rest.ask("GET", f"/api/accounts/{account.id}/limits").json()["options"]
+    assert [one["name"] for one in told][:3] == ["content_warning", "sensitive", "audience"]
+    assert list(told[2]["choices"]) == ["public", "unlisted", "followers"]
+
+
+def test_an_approval_ends_when_the_options_change(rest: Rest) -> None:
+    """What a person approved includes who will see it."""
+    account = rest.installation.link("mastodon")
+    wish = {"content": "TODO: a title", "account_ids": [account.id], "scheduled_at": later(rest)}
+    made = rest.ask("POST", "/api/posts", json={**wish, "submit": True}).json()
+    assert made["status"] == "review"
+    asked = {**wish, "options": {"mastodon": {"audience": "unlisted"}}}
+    actor = acting(rest.core, rest.installation.owner)
+    approved = advice.decide_review(rest.core, actor, made["id"], True)
+    assert approved.status == "scheduled"
+    same = rest.ask("PUT", f"/api/posts/{made['id']}", json=wish, headers={"If-Match": f'"{approved.version}"'}).json()
+    assert same["status"] == "scheduled", "the control: the same again stays approved"
+    changed = rest.ask(
+        "PUT", f"/api/posts/{made['id']}", json=asked, headers={"If-Match": f'"{same["version"]}"'}
+    ).json()
+    assert changed["status"] == "review"

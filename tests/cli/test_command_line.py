@@ -643,3 +643,32 @@ def test_a_use_case_is_told_that_somebody_came_by_the_command_line(
     seen = asked(monkeypatch)
     assert run("accounts", "list", "--user", "teammate@example.org").code == 0
     assert [(one.user, one.via) for one in seen] == [(installation.teammate, COMMAND_LINE)]
+
+
+def test_options_go_out_with_the_post_and_wrong_ones_are_one_sentence(run: Run, installation: Installation) -> None:
+    account = installation.link("mastodon")
+    asked = ("--option", "mastodon.content_warning=Spoilers ahead", "--option", "mastodon.audience=unlisted")
+    said = run("publish", "--account", str(account.id), "--text", "Who did it?", *asked, "--wait", "--json")
+    assert said.code == 0, said.err
+    assert said.lines[-1]["deliveries"][0]["proof"] == "matches"
+    (post,) = [p for p in installation.sandbox.control.posts("mastodon") if p["account"] == account.account_name]
+    assert (post["extra"]["spoiler_text"], post["extra"]["visibility"]) == ("Spoilers ahead", "unlisted")
+    before = installation.counts()
+    for wrong in ("audience=unlisted", "mastodon.colour=red", "mastodon.audience", "friendster.a=b", "x.quote=1"):
+        told = run("publish", "--account", str(account.id), "--text", "Hm", "--option", wrong)
+        assert told.code == 2 and sentence(told)
+    assert installation.counts() == before
+
+
+def test_preflight_counts_what_options_add(run: Run) -> None:
+    text = ("x" * 495).encode()
+    assert run("preflight", "--platform", "mastodon", stdin=text).code == 0
+    said = run("preflight", "--platform", "mastodon", "--option", "content_warning=Spoilers", "--json", stdin=text)
+    assert said.code == 2 and said.lines[0]["violations"][0]["over"] == 3
+    assert "has no option" in sentence(run("preflight", "--platform", "x", "--option", "colour=red", stdin=b"hi"))
+
+
+def test_platforms_lists_the_options(run: Run) -> None:
+    told = {row["key"]: row for row in run("platforms", "--json").lines}
+    assert [one["name"] for one in told["bluesky"]["options"]][0] == "who_can_reply"
+    assert "options: content_warning" in run("platforms").out

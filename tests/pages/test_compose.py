@@ -533,3 +533,36 @@ def test_a_zone_changed_on_another_page_moves_no_planned_time(owner: House, show
     _press(app, "Schedule")
     (post,) = _written(owner)
     assert post.scheduled_at == datetime(2027, 5, 4, 7, 0, tzinfo=UTC)
+
+
+def test_options_of_a_platform_are_kept_with_the_draft_and_go_out(owner: House, show: Show) -> None:
+    owner.account(Platform("x"))
+    owner.account(Platform("mastodon"))
+    app = show("compose")
+    app.text_area[0].set_value("A finale worth waiting for")
+    app.run()
+    next(one for one in app.text_area if one.label == "Content warning").set_value("Spoilers")
+    next(one for one in app.selectbox if one.label == "Who can see it").set_value("unlisted")
+    next(one for one in app.selectbox if one.label == "Who can reply").set_value("following")
+    app.run()
+    (kept,) = posts.listing(owner.core, acting(owner.core, owner.owner))[0]
+    wanted = {"mastodon": {"content_warning": "Spoilers", "audience": "unlisted"}, "x": {"who_can_reply": "following"}}
+    assert drafts.wish_of(kept).options == wanted
+    app = show("compose")  # the page comes back
+    app.query_params["draft"] = kept.draft_key or ""
+    app.run()
+    assert next(one for one in app.text_area if one.label == "Content warning").value == "Spoilers"
+    _press(app, "Publish now")
+    (post,) = _written(owner)
+    assert drafts.wish_of(post).options == wanted
+
+
+def test_a_poll_that_a_platform_would_refuse_stops_the_button(owner: House, show: Show) -> None:
+    owner.account(Platform("mastodon"))
+    app = show("compose")
+    app.text_area[0].set_value("Which?").run()
+    next(one for one in app.text_area if one.label.startswith("Poll choices")).set_value("Only one").run()
+    assert "2 to 4 choices; this one has 1" in everything(app)
+    assert next(b for b in app.button if b.label == "Publish now").disabled
+    next(one for one in app.text_area if one.label.startswith("Poll choices")).set_value("One\nTwo").run()
+    assert not next(b for b in app.button if b.label == "Publish now").disabled

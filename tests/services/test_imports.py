@@ -434,3 +434,22 @@ def test_a_post_that_was_not_imported_and_one_of_another_account_are_nobodys_ear
     posts.create(linked.core, acting(linked.core, linked.owner), by_hand)
     rows = _read(linked, HEAD + f"One,x,{_at(linked, 3)},\nTwo,x,{_at(linked, 3)},\n").rows
     assert [row.notes for row in rows] == [(), ()]
+
+
+def test_columns_named_after_a_platform_are_its_options(linked: Installation) -> None:
+    head = "text,accounts,time,Mastodon.Content_Warning,mastodon.sensitive,mastodon.poll_choices,campaign.id\n"
+    batch = _read(linked, head + 'One,mastodon,,Spoilers,yes,,7\nTwo,mastodon,,,,"Yes|No",8\nThree,x,,Oops,,,9\n')
+    first, second, third = batch.rows
+    assert first.new is not None and first.ok
+    assert first.new.options == {"mastodon": {"content_warning": "Spoilers", "sensitive": "yes"}}
+    assert second.new is not None and second.new.options == {"mastodon": {"poll_choices": "Yes|No"}}
+    assert third.problems == ("Options are given for Mastodon, and no account there is chosen; leave them out.",)
+    assert batch.ignored == ("campaign.id",)
+
+
+def test_an_option_that_is_not_there_is_a_problem_of_its_row(linked: Installation) -> None:
+    rows = _read(
+        linked, "text,accounts,mastodon.colour,mastodon.audience\nOne,mastodon,red,\nTwo,mastodon,,friends\n"
+    ).rows
+    assert "has no option 'colour'" in rows[0].problems[0]
+    assert "is one of public, unlisted, followers" in rows[1].problems[0]

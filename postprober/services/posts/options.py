@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from postprober.domain.options import Given, PostOptions, parse
+from postprober.domain.options import Given, PostOptions, fields_of, parse
 from postprober.domain.platform import NAMES, Platform, described, parse_platform
 from postprober.errors import BadInput
 from postprober.storage.records import Account
@@ -48,6 +48,17 @@ def of_account(given: Given, account_id: int) -> dict[str, dict[str, Any]]:
     return {
         target: dict(values) for target, values in given.items() if not target.isdecimal() or int(target) == account_id
     }
+
+
+def in_words(account: Account, given: Given) -> list[tuple[str, str]]:
+    """What is asked for on an account, as (title, value) for a person."""
+    try:
+        stored = stored_for(account, given)
+    except BadInput:  # of a platform whose package was changed meanwhile
+        return [("Options", "these cannot be read by this version")]
+    return [
+        (one.title, one.shown(stored[one.name])) for one in fields_of(schema(account.platform)) if one.name in stored
+    ]
 
 
 def typed(lines: Sequence[str]) -> dict[str, dict[str, Any]]:

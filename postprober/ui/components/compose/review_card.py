@@ -9,7 +9,7 @@ from postprober.domain.platform import NAMES
 from postprober.domain.post import MediaKind, PostStatus
 from postprober.services.accounts import accounts
 from postprober.services.media import media
-from postprober.services.posts import advice, drafts
+from postprober.services.posts import advice, drafts, options
 from postprober.storage.records import Post
 from postprober.ui import acts, frame
 from postprober.ui.components.compose import intended, open_draft
@@ -36,6 +36,11 @@ def _what_readers_get(visit: Visit, post: Post) -> None:
     for number, texts in (wish.variants or {}).items():
         own = "".join(f"<p>{safe(text)}</p>" for text in texts)
         st.html(f'<div class="pp-suggestion"><b>Only on {safe(names.get(number, ""))}</b>{own}</div>')
+    for number in wish.account_ids:
+        asked = options.in_words(linked[number], wish.options) if number in linked else []
+        if asked:
+            told = "".join(f"<p>{safe(title)}: {safe(value)}</p>" for title, value in asked)
+            st.html(f'<div class="pp-suggestion"><b>{safe(names[number])}</b>{told}</div>')
     for part in wish.parts[1:]:
         st.html(f'<div class="pp-suggestion"><p>{safe(part)}</p></div>')
     for media_id in wish.media_ids:
