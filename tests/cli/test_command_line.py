@@ -670,5 +670,5 @@ def test_preflight_counts_what_options_add(run: Run) -> None:
 
 def test_platforms_lists_the_options(run: Run) -> None:
     told = {row["key"]: row for row in run("platforms", "--json").lines}
-    assert [one["name"] for one in told["bluesky"]["options"]][0] == "who_can_reply"
+    assert told["bluesky"]["options"][0]["name"] == "who_can_reply"
     assert "options: content_warning" in run("platforms").out

@@ -448,6 +448,7 @@ def test_columns_named_after_a_platform_are_its_options(linked: Installation) ->
 
 
 def test_an_option_that_is_not_there_is_a_problem_of_its_row(linked: Installation) -> None:
+    linked.link("mastodon")
     rows = _read(
         linked, "text,accounts,mastodon.colour,mastodon.audience\nOne,mastodon,red,\nTwo,mastodon,,friends\n"
     ).rows

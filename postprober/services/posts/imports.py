@@ -212,7 +212,8 @@ class _Reader:
         asked: dict[str, dict[str, Any]] = {}
         try:
             asked = options.of_row(cells)
-            options.check(asked, chosen, all_used=True)
+            if not problems:
+                options.check(asked, chosen, all_used=True)
         except BadInput as error:
             problems.append(str(error))
         if not row.text:
