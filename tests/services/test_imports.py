@@ -437,6 +437,7 @@ def test_a_post_that_was_not_imported_and_one_of_another_account_are_nobodys_ear
 
 
 def test_columns_named_after_a_platform_are_its_options(linked: Installation) -> None:
+    linked.link("mastodon")
     head = "text,accounts,time,Mastodon.Content_Warning,mastodon.sensitive,mastodon.poll_choices,campaign.id\n"
     batch = _read(linked, head + 'One,mastodon,,Spoilers,yes,,7\nTwo,mastodon,,,,"Yes|No",8\nThree,x,,Oops,,,9\n')
     first, second, third = batch.rows
