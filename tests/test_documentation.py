@@ -107,6 +107,12 @@ def test_the_picture_of_the_architecture_is_that_of_the_import_contracts() -> No
     assert all(f"{folder}" in drawn for folder in ("pipeline", "platforms", "sandbox"))
 
 
+def test_the_table_of_forms_is_what_the_platforms_declare() -> None:
+    drawn = runpy.run_path(str(ROOT / "docs" / "make_platforms.py"))["table"]()
+    assert drawn in (ROOT / "docs" / "platforms.md").read_text(), "python docs/make_platforms.py"
+    assert drawn.count("\n") > 20 and "| poll | yes |" in drawn
+
+
 def test_every_file_that_the_architecture_names_is_there() -> None:
     page = (ROOT / "docs" / "architecture.md").read_text()
     named = re.findall(r"`((?:[\w./]+/)?\w+\.py|[\w/]+/)`", page)

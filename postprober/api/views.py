@@ -83,7 +83,7 @@ class ListedAccount(AccountOut):
 class OptionOut(BaseModel):
     """`kind`: what values are; `choices`: value to what a person reads; `most`, `least`: the largest and the smallest number, or the
     most characters of a text (of each of several: `each`); `visible`: readers see the words; `first_only`: it goes with the first
-    part of a thread; `account_decides`: left out, the account's own settings hold."""
+    part of a thread; `account_decides`: left out, the account's own settings hold; `needs`: what an app or account needs for it."""
 
     name: str = Field(examples=["audience"])
     title: str
@@ -97,6 +97,7 @@ class OptionOut(BaseModel):
     visible: bool
     first_only: bool
     account_decides: bool
+    needs: str
 
 
 class AccountLimitsOut(BaseModel):

@@ -71,11 +71,14 @@ def option(
     visible: bool = False,
     first_only: bool = False,
     account_decides: bool = False,
+    form: str = "",
+    needs: str = "",
 ) -> Any:
     """A field of a platform's options. `title`, `hint`: for a person; `choices`: value -> what a person reads; `most`, `least`: the largest
     and the smallest number, or the most characters of a text (of each of several: `each`); `visible`: readers see these words,
     so they are reviewed like the post's own; `first_only`: it is said once, with the first part of a thread;
-    `account_decides`: an account may do it by its own settings, so that it is no difference where it was not asked for."""
+    `account_decides`: an account may do it by its own settings, so that it is no difference where it was not asked for;
+    `form`, `needs`: its row in the table of docs/platforms.md, and what an account or app needs for it."""
     told: Any = {
         "choices": dict(choices or {}),
         "most": most,
@@ -85,6 +88,8 @@ def option(
         "visible": visible,
         "first_only": first_only,
         "account_decides": account_decides,
+        "form": form,
+        "needs": needs,
     }
     return Field(default, title=title, description=hint, json_schema_extra={"option": told})
 
@@ -105,6 +110,8 @@ class OptionField:
     visible: bool = False
     first_only: bool = False
     account_decides: bool = False
+    form: str = ""
+    needs: str = ""
 
     def shown(self, value: Any) -> str:
         """A value in words."""
@@ -137,6 +144,8 @@ def _field(name: str, info: FieldInfo) -> OptionField:
         bool(told.get("visible")),
         bool(told.get("first_only")),
         bool(told.get("account_decides")),
+        told.get("form") or "",
+        told.get("needs") or "",
     )
 
 

@@ -58,7 +58,7 @@ class Description:
     of an account in the one form in which it is compared. `slower`: health checks of an account come so many times more
     rarely, because reads are billed or counted. `shorteners`: hosts whose links it puts in the place of those that were
     written; `media_hosts`: hosts of the links that it puts behind a text for its media. `options`: what a post there may ask for
-    beside its words and files.
+    beside its words and files; `not_yet`: what its API takes and this program does not send, as in docs/platforms.md.
     """
 
     platform: Platform
@@ -74,6 +74,7 @@ class Description:
     shorteners: tuple[str, ...] = ()
     media_hosts: tuple[str, ...] = ()
     options: type[PostOptions] = PostOptions
+    not_yet: tuple[str, ...] = ()
 
 
 _DECLARED: dict[Platform, Description] = {}

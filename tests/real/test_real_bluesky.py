@@ -10,6 +10,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from postprober.domain.account import Credentials
+from postprober.domain.options import Asked
+from postprober.domain.options import compare as compare_options
 from postprober.domain.platform import PlatformConfig
 from postprober.domain.post import Draft, MediaFile, Part
 from postprober.domain.public_look import Look, Verdict
@@ -17,6 +19,7 @@ from postprober.domain.remote import Counts, PartJob, Ref, Search, SightingState
 from postprober.errors import DuplicateRefused, OutcomeUnknown, PostRejected, ReconnectNeeded
 from postprober.http import HttpClient
 from postprober.platforms.bluesky.adapter import BlueskyAdapter
+from postprober.platforms.bluesky.options import BlueskyOptions
 from postprober.probe.compare import compare
 from postprober.probe.public import look
 from tests.platforms.adapter_kit import counts_of, wait_until
@@ -110,6 +113,40 @@ def test_a_repeat_at_the_same_key_makes_one_record_and_never_overwrites(desk: De
     with pytest.raises(DuplicateRefused):
         desk.publish(PartJob(job.key, 0, "another text", job.composed_at, handle=job.handle))
     assert compare("once and only once", (), desk.stranger(first)).matches
+
+
+def test_who_may_answer_and_quote_goes_out_with_the_post_and_is_proved(desk: Desk) -> None:
+    options = {
+        "who_can_reply": "mentioned",
+        "no_quotes": True,
+        "content_label": "graphic-media",
+        "languages": ["de", "en"],
+    }
+    job = desk.job("gated", options=options)
+    ref = desk.publish(job)
+    names = frozenset(options)
+    seen = look(
+        desk.http,
+        desk.config.platform,
+        desk.config,
+        url="",
+        remote_id=ref.remote_id,
+        instance=desk.cred.instance,
+        options=names,
+    )
+    asked = Asked(BlueskyOptions, options)
+    assert compare_options(asked, seen.options) == ([], [])
+    assert len(compare_options(Asked(BlueskyOptions, {}), seen.options)[0]) == 3, "the comparison can see a difference"
+    assert desk.publish(job) == ref, "a repeat finds that the whole commit is there"
+    posts = desk.adapter.recent(desk.cred, datetime.now(UTC) - timedelta(minutes=1)).posts
+    assert [one.text for one in posts].count("gated") == 1
+
+
+def test_a_quote_names_the_quoted_post(desk: Desk) -> None:
+    first = desk.publish(desk.job("quoted"))
+    ref = desk.publish(desk.job("quoting", options={"quote": first.url}))
+    post = desk.adapter.fetch(desk.cred, ref.remote_id)
+    assert post is not None and post.options["quote"] == first.remote_id
 
 
 def test_what_was_sent_is_found_after_a_lost_reply_and_absence_is_proved(desk: Desk) -> None:

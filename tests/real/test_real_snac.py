@@ -11,6 +11,8 @@ import httpx2
 import pytest
 
 from postprober.domain.account import Credentials
+from postprober.domain.options import Asked
+from postprober.domain.options import compare as compare_options
 from postprober.domain.platform import PlatformConfig
 from postprober.domain.post import Draft, MediaFile, Part
 from postprober.domain.public_look import Look, Verdict
@@ -19,6 +21,7 @@ from postprober.errors import OutcomeUnknown, PostRejected, ReconnectNeeded
 from postprober.http import HttpClient
 from postprober.platforms.common.adapter import READY
 from postprober.platforms.mastodon.adapter import MastodonAdapter
+from postprober.platforms.mastodon.options import MastodonOptions
 from postprober.probe.compare import compare
 from postprober.probe.public import look
 from tests.platforms.adapter_kit import counts_of
@@ -106,6 +109,18 @@ def test_an_image_is_proved_with_its_alternative_text(desk: Desk, real_image: Me
     seen = desk.stranger(ref)
     assert seen.media is not None and compare("with a picture", (real_image,), seen).matches
     assert compare("with a picture", (), seen).matches is False
+
+
+def test_what_it_knows_of_options_is_proved_and_what_it_ignores_is_told(desk: Desk) -> None:
+    options = {"content_warning": "Spoilers", "poll_choices": ["Yes", "No"], "poll_minutes": 60}
+    ref = desk.publish(desk.job("Is it good?", options=options))
+    post = desk.adapter.fetch(desk.cred, ref.remote_id)
+    assert post is not None
+    differences, _ = compare_options(Asked(MastodonOptions, options), post.options)
+    assert differences == ["Poll choices is shown as “none” and was sent as “Yes, No”."], (
+        "it drops polls without a word"
+    )
+    assert desk.adapter.limits(desk.cred).poll is not None, "and it says that it takes them, so only the proof can tell"
 
 
 def test_a_thread_of_three_hangs_together(desk: Desk) -> None:

@@ -36,11 +36,11 @@ _LINK = re.compile(
 
 class BlueskyOptions(PostOptions):
     who_can_reply: Literal["everyone", "nobody", "mentioned", "following", "followers"] = option(
-        "everyone", "Who can reply", choices=_REPLIES, first_only=True
+        "everyone", "Who can reply", choices=_REPLIES, first_only=True, form="who can reply"
     )
-    no_quotes: bool = option(False, "Do not allow quotes", "Nobody can quote the post.")
+    no_quotes: bool = option(False, "Do not allow quotes", "Nobody can quote the post.", form="who can quote")
     content_label: Literal["", "sexual", "nudity", "porn", "graphic-media"] = option(
-        "", "Content label", "Readers who hide such content see a warning.", choices=_LABELS
+        "", "Content label", "Readers who hide such content see a warning.", choices=_LABELS, form="content warning"
     )
     languages: tuple[str, ...] = option(
         (),
@@ -49,8 +49,9 @@ class BlueskyOptions(PostOptions):
         most=MOST_LANGUAGES,
         each=35,
         account_decides=True,
+        form="several languages",
     )
-    quote: str = option("", "Quote a post", "Its link.", most=300, kind="link", first_only=True)
+    quote: str = option("", "Quote a post", "Its link.", most=300, kind="link", first_only=True, form="quote")
 
     def problems(self, draft: Draft, limits: Limits) -> Iterator[Violation]:
         if self.quote and quoted(self.quote) is None:

@@ -23,13 +23,23 @@ class InstagramOptions(PostOptions):
         "Up to 3 user names; they are asked whether the post appears on their profiles, too.",
         most=MOST_COLLABORATORS,
         each=31,
+        form="collaborators",
     )
-    reel_in_feed: bool = option(True, "Reel: show in the feed, too", "Otherwise it appears under Reels only.")
+    reel_in_feed: bool = option(
+        True, "Reel: show in the feed, too", "Otherwise it appears under Reels only.", form="Reel outside of the feed"
+    )
     cover_at_ms: int = option(
-        0, "Reel: cover (milliseconds)", "The frame of the video that is its cover.", least=0, most=LONGEST_VIDEO_MS
+        0,
+        "Reel: cover (milliseconds)",
+        "The frame of the video that is its cover.",
+        least=0,
+        most=LONGEST_VIDEO_MS,
+        form="cover",
     )
-    place: str = option("", "Place", "The number of the place's page on Facebook.", most=20)
-    made_with_ai: bool = option(False, "Made with AI", "Instagram labels the post as made with AI.")
+    place: str = option("", "Place", "The number of the place's page on Facebook.", most=20, form="place")
+    made_with_ai: bool = option(
+        False, "Made with AI", "Instagram labels the post as made with AI.", form="mark: made with AI"
+    )
 
     def problems(self, draft: Draft, limits: Limits) -> Iterator[Violation]:
         files = [file for part in draft.parts for file in part.media]

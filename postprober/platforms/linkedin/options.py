@@ -24,14 +24,23 @@ _LINKED = re.compile(r"(share|ugcPost)-(\d{10,25})")
 
 class LinkedInOptions(PostOptions):
     audience: Literal["public", "signed_in", "connections"] = option(
-        "public", "Who can see it", "What not everybody sees cannot be checked by a stranger.", choices=_AUDIENCES
+        "public",
+        "Who can see it",
+        "What not everybody sees cannot be checked by a stranger.",
+        choices=_AUDIENCES,
+        form="audience",
     )
-    no_reshares: bool = option(False, "Do not allow reposts", "Nobody can repost it.")
+    no_reshares: bool = option(False, "Do not allow reposts", "Nobody can repost it.", form="who can repost")
     reshare: str = option(
-        "", "Repost another post", "Its link with share or ugcPost in it, or its URN.", most=500, kind="link"
+        "",
+        "Repost another post",
+        "Its link with share or ugcPost in it, or its URN.",
+        most=500,
+        kind="link",
+        form="quote",
     )
     poll_question: str = option("", "Poll question", "A poll takes no files.", most=500, visible=True)
-    poll_choices: tuple[str, ...] = option((), "Poll choices", "2 to 4 choices.", each=500, visible=True)
+    poll_choices: tuple[str, ...] = option((), "Poll choices", "2 to 4 choices.", each=500, visible=True, form="poll")
     poll_days: Literal["1", "3", "7", "14"] = option("7", "Poll length", "How long people can vote.", choices=_DAYS)
 
     @property

@@ -6,5 +6,9 @@ from postprober.domain.platform import Description, Platform
 from postprober.platforms.mastodon.options import MastodonOptions
 
 ABOUT = Description(
-    platform=Platform("mastodon"), title="Mastodon", sandbox={"settle_seconds": "3"}, options=MastodonOptions
+    platform=Platform("mastodon"),
+    title="Mastodon",
+    sandbox={"settle_seconds": "3"},
+    options=MastodonOptions,
+    not_yet=("quote",),
 )

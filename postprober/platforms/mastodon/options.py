@@ -28,18 +28,30 @@ class MastodonOptions(PostOptions):
         "Shown in place of the post until a reader opens it; counts as text.",
         most=500,
         visible=True,
+        form="content warning",
     )
     sensitive: bool = option(
         False,
         "Mark media as sensitive",
         "Pictures and videos are blurred until a reader opens them.",
         account_decides=True,
+        form="sensitive media",
     )
     audience: Literal["public", "unlisted", "followers"] = option(
-        "public", "Who can see it", "What only followers see cannot be checked by a stranger.", choices=_AUDIENCES
+        "public",
+        "Who can see it",
+        "What only followers see cannot be checked by a stranger.",
+        choices=_AUDIENCES,
+        form="audience",
     )
     poll_choices: tuple[str, ...] = option(
-        (), "Poll choices", "2 to 4 choices; a poll takes no pictures.", each=500, visible=True, first_only=True
+        (),
+        "Poll choices",
+        "2 to 4 choices; a poll takes no pictures.",
+        each=500,
+        visible=True,
+        first_only=True,
+        form="poll",
     )
     poll_minutes: int = option(
         1440,

@@ -97,10 +97,13 @@ def post_from(status: Mapping[str, object]) -> RemotePost:
     )
 
 
-def _poll(told: object, default: PollRule | None) -> PollRule | None:
-    """The server's numbers, `default` where it does not say."""
-    if not isinstance(told, dict) or default is None:
+def _poll(conf: object, default: PollRule | None) -> PollRule | None:
+    """The server's numbers. One that tells its limits and none of polls takes none."""
+    told = dig(conf, "polls")
+    if default is None or not isinstance(conf, dict):
         return default
+    if not isinstance(told, dict):
+        return None
     least, most = count_at(told, "min_expiration"), count_at(told, "max_expiration")
     return replace(
         default,
@@ -136,7 +139,7 @@ def limits_from(instance: object, default: Limits) -> Limits:
         url_length=count_at(statuses, "characters_reserved_per_url") or default.url_length,
         max_alt=count_at(media, "description_limit") or default.max_alt,
         images=images,
-        poll=_poll(dig(conf, "polls"), default.poll),
+        poll=_poll(conf, default.poll),
         gif=GifRule(max_bytes=size) if not mimes or "image/gif" in mimes else None,
         video=video,
     )

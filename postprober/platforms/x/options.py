@@ -25,7 +25,7 @@ _ID = re.compile(r"^\d{0,19}$")
 
 class XOptions(PostOptions):
     who_can_reply: Literal["everyone", "following", "mentionedUsers", "subscribers", "verified"] = option(
-        "everyone", "Who can reply", choices=_REPLIES, first_only=True
+        "everyone", "Who can reply", choices=_REPLIES, first_only=True, form="who can reply"
     )
     quote: str = option(
         "",
@@ -34,9 +34,17 @@ class XOptions(PostOptions):
         most=300,
         kind="link",
         first_only=True,
+        form="quote",
+        needs="an app with an enterprise plan",
     )
     poll_choices: tuple[str, ...] = option(
-        (), "Poll choices", "2 to 4 choices; a poll takes no files.", each=500, visible=True, first_only=True
+        (),
+        "Poll choices",
+        "2 to 4 choices; a poll takes no files.",
+        each=500,
+        visible=True,
+        first_only=True,
+        form="poll",
     )
     poll_minutes: int = option(
         1440,
@@ -47,11 +55,21 @@ class XOptions(PostOptions):
         first_only=True,
     )
     made_with_ai: bool = option(
-        False, "Made with AI", "X labels the files as made with AI. X tells no program whether it did.", first_only=True
+        False,
+        "Made with AI",
+        "X labels the files as made with AI. X tells no program whether it did.",
+        first_only=True,
+        form="mark: made with AI",
     )
-    paid_partnership: bool = option(False, "Paid partnership", "X labels the post as paid promotion.", first_only=True)
+    paid_partnership: bool = option(
+        False,
+        "Paid partnership",
+        "X labels the post as paid promotion.",
+        first_only=True,
+        form="mark: paid partnership",
+    )
     community: str = option(
-        "", "Community", "The number at the end of the community's address.", most=19, first_only=True
+        "", "Community", "The number at the end of the community's address.", most=19, first_only=True, form="community"
     )
 
     def problems(self, draft: Draft, limits: Limits) -> Iterator[Violation]:
