@@ -33,9 +33,7 @@ def table() -> str:
 def _media(spec: PlatformSpec) -> dict[str, str]:
     limits = spec.limits
     told = {"text": "needs a picture or video" if limits.media_required else f"{limits.max_length:,}"}
-    told["long text"] = (
-        f"needs {limits.longer.partition(' (')[0].removeprefix('accounts with ')}" if limits.longer else "no"
-    )
+    told["long text"] = "needs a subscription of the account" if limits.longer else "no"
     told["thread"] = "yes" if limits.threads else "no"
     told["1 picture"] = "yes"
     told |= {f"{most} pictures": "yes" if limits.images.max_count >= most else "no" for most in _ALBUMS}

@@ -351,7 +351,7 @@ def publish(
     key: Annotated[str, typer.Option(help="Your own name for the post: there is never a second one with it.")] = "",
     option: Annotated[
         list[str] | None,
-        typer.Option(help="PLATFORM.NAME=VALUE, such as mastodon.audience=unlisted (see `platforms`); several times."),
+        typer.Option(help="PLATFORM.NAME=VALUE, by the names that `platforms` lists; several times."),
     ] = None,
     timeout: Annotated[float, typer.Option(help="With --wait: at most so many seconds.")] = 900.0,
     user: UserOption = "",

@@ -251,7 +251,7 @@ def for_part(options: type[PostOptions], stored: Mapping[str, Any], index: int) 
 
 
 @dataclass(frozen=True)
-class Asked:
+class AskedFor:
     """What was asked for with one part: the platform's options, and what of them is stored. `index`: of the part."""
 
     options: type[PostOptions] = PostOptions
@@ -259,10 +259,10 @@ class Asked:
     index: int = 0
 
 
-NOTHING_ASKED = Asked()
+NOTHING_ASKED = AskedFor()
 
 
-def compare(asked: Asked, *readings: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+def compare(asked: AskedFor, *readings: Mapping[str, Any]) -> tuple[list[str], list[str]]:
     """(differences, notes) between what was asked for and what is shown. `readings`: what each reader was told, by option; an
     earlier one wins. What was asked for and nobody can tell is a note."""
     options, stored = asked.options, asked.stored

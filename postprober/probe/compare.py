@@ -66,7 +66,7 @@ def compare(
     read: Look | RemotePost,
     *,
     author: str = "",
-    asked: options.Asked = options.NOTHING_ASKED,
+    asked: options.AskedFor = options.NOTHING_ASKED,
 ) -> Comparison:
     """Compare one part with what a reader or its owner sees. `author`: handle or id it must be by ("": not checked);
     `asked`: its options, of which this reader may be told some."""

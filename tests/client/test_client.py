@@ -277,7 +277,7 @@ def test_the_commands_do_on_a_server_what_they_do_here(house: House, tmp_path: P
     assert {one["event"] for one in events} == {"step", "result"}
     assert events[-1]["deliveries"][0]["proof"] == "matches"
     proposed = command(
-        house, tmp_path, *at, "publish", "--account", str(house.account.id), "--text", "Asked", "--propose"
+        house, tmp_path, *at, "publish", "--account", str(house.account.id), "--text", "AskedFor", "--propose"
     )
     assert proposed.returncode == 4 and "A person decides" in proposed.stdout
     assert "By command" in command(house, tmp_path, "posts", "--json", POSTPROBER_SERVER=house.url).stdout

@@ -109,7 +109,7 @@ def test_what_needs_nobodys_word_stands_in_red(owner: House, show: Show) -> None
     listed = everything(show("settings"))
     assert 'pp-alarm">Publishes without asking a person.' in listed and "at most 4 posts a day" in listed
     plain = agent(owner)
-    proposals.propose(owner.core, replace(plain), NewPost(("Asked",), (account.id,)))
+    proposals.propose(owner.core, replace(plain), NewPost(("AskedFor",), (account.id,)))
     assert everything(show("monitor")).count("Published without asking") == 1
 
 

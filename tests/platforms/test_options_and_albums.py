@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from postprober.domain.options import Asked, compare, fields_of, parse
+from postprober.domain.options import AskedFor, compare, fields_of, parse
 from postprober.domain.platform import NAMES, Platform, described, known
 from postprober.domain.post import Draft, MediaFile, Part
 from postprober.domain.preflight import check
@@ -79,7 +79,7 @@ def test_a_reel_asks_for_its_cover_its_place_and_its_people(link: Link, video: M
     }
     found = account.adapter.fetch(account.cred, receipt.ref.remote_id)
     assert found is not None
-    differences, notes = compare(Asked(described(P("instagram")).options, options), found.options)
+    differences, notes = compare(AskedFor(described(P("instagram")).options, options), found.options)
     assert differences == []
     assert {note.split(":")[0] for note in notes} == {"Collaborators", "Place", "Made with AI", "Reel"}
 
@@ -92,7 +92,7 @@ def test_a_reel_that_is_in_the_feed_against_the_wish_is_told(link: Link, video: 
     receipt = account.publish(replace(account.job("A reel", public(video)), options=options))
     found = account.adapter.fetch(account.cred, receipt.ref.remote_id)
     assert found is not None
-    differences, _ = compare(Asked(described(P("instagram")).options, options), found.options)
+    differences, _ = compare(AskedFor(described(P("instagram")).options, options), found.options)
     assert differences == ["Reel: show in the feed, too is shown as “yes” and was sent as “no”."]
 
 
@@ -153,9 +153,9 @@ def test_what_is_stored_is_read_again(platform: Platform) -> None:
         assert stored == {one.name: value}
         assert options.of({**stored, "gone_by_now": 1}).stored() == stored
         shown = {one.name: value}
-        assert compare(Asked(options, stored), shown) == ([], [])
+        assert compare(AskedFor(options, stored), shown) == ([], [])
         if not one.account_decides:
-            assert compare(Asked(options, {}), shown)[0], "it was not asked for, and it is there"
+            assert compare(AskedFor(options, {}), shown)[0], "it was not asked for, and it is there"
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from postprober.domain.account import Credentials
-from postprober.domain.options import Asked
+from postprober.domain.options import AskedFor
 from postprober.domain.options import compare as compare_options
 from postprober.domain.platform import PlatformConfig
 from postprober.domain.post import Draft, MediaFile, Part
@@ -134,9 +134,11 @@ def test_who_may_answer_and_quote_goes_out_with_the_post_and_is_proved(desk: Des
         instance=desk.cred.instance,
         options=names,
     )
-    asked = Asked(BlueskyOptions, options)
+    asked = AskedFor(BlueskyOptions, options)
     assert compare_options(asked, seen.options) == ([], [])
-    assert len(compare_options(Asked(BlueskyOptions, {}), seen.options)[0]) == 3, "the comparison can see a difference"
+    assert len(compare_options(AskedFor(BlueskyOptions, {}), seen.options)[0]) == 3, (
+        "the comparison can see a difference"
+    )
     assert desk.publish(job) == ref, "a repeat finds that the whole commit is there"
     posts = desk.adapter.recent(desk.cred, datetime.now(UTC) - timedelta(minutes=1)).posts
     assert [one.text for one in posts].count("gated") == 1

@@ -11,7 +11,7 @@ import httpx2
 import pytest
 
 from postprober.domain.account import Credentials
-from postprober.domain.options import Asked
+from postprober.domain.options import AskedFor
 from postprober.domain.options import compare as compare_options
 from postprober.domain.platform import PlatformConfig
 from postprober.domain.post import Draft, MediaFile, Part
@@ -116,7 +116,7 @@ def test_what_it_knows_of_options_is_proved_and_what_it_ignores_is_told(desk: De
     ref = desk.publish(desk.job("Is it good?", options=options))
     post = desk.adapter.fetch(desk.cred, ref.remote_id)
     assert post is not None
-    differences, _ = compare_options(Asked(MastodonOptions, options), post.options)
+    differences, _ = compare_options(AskedFor(MastodonOptions, options), post.options)
     assert differences == ["Poll choices is shown as “none” and was sent as “Yes, No”."], (
         "it drops polls without a word"
     )

@@ -210,7 +210,7 @@ def test_a_person_can_say_where_a_held_one_is(installation: Installation, core: 
 def test_a_challenge_asks_for_the_person_and_sends_nothing(installation: Installation, core: Core) -> None:
     account = linked(installation, core)
     installation.sandbox.control.fault("instagram", "challenge", account=account.account_name, times=0)
-    delivery = plan(installation, core, account, "Asked first")
+    delivery = plan(installation, core, account, "AskedFor first")
     ctx = tools(installation, core)
 
     def asked() -> bool:
@@ -221,4 +221,4 @@ def test_a_challenge_asks_for_the_person_and_sends_nothing(installation: Install
     with core.db.read() as conn:
         told = [row.message for row in alert_log.of_user(conn, installation.owner)]
     assert any("only you may answer" in text for text in told)
-    assert (ended(core, delivery).state, visible(installation, "Asked first")) == (S.WAITING, 0)
+    assert (ended(core, delivery).state, visible(installation, "AskedFor first")) == (S.WAITING, 0)

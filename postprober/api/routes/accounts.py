@@ -65,7 +65,7 @@ def connect(body: ConnectBody, core: CoreDep, caller: CallerDep, once: OnceDep) 
 
 @router.get("/{account_id:int}/limits", summary="What an account may publish", responses=responses(401, 403, 404, 422))
 def limits_of(account_id: PathId, core: CoreDep, caller: CallerDep) -> AccountLimitsOut:
-    """Asked of the platform where it tells; else its usual numbers."""
+    """AskedFor of the platform where it tells; else its usual numbers."""
     require(caller, "accounts:read")
     account = accounts.get(core, caller.actor, account_id)
     return AccountLimitsOut.of(account, accounts.limits_of(core, caller.actor, account_id))

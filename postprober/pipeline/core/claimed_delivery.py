@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from postprober.domain.account import Credentials
 from postprober.domain.attempt import Act, Outcome
 from postprober.domain.delivery import DeliveryState, Step, StepStatus
-from postprober.domain.options import Asked
+from postprober.domain.options import AskedFor
 from postprober.domain.platform import described
 from postprober.domain.post import MediaFile, MediaKind
 from postprober.domain.remote import PartJob, Ref, Search
@@ -159,9 +159,9 @@ def job_for(ctx: Context, delivery: Delivery, part: PartRecord) -> PartJob:
     )
 
 
-def asked_of(delivery: Delivery, part: PartRecord) -> Asked:
+def asked_of(delivery: Delivery, part: PartRecord) -> AskedFor:
     """The options of a part, for comparing what is shown."""
-    return Asked(described(delivery.platform).options, part.options, part.index)
+    return AskedFor(described(delivery.platform).options, part.options, part.index)
 
 
 def media_files(ctx: Context, delivery: Delivery, ids: tuple[int, ...]) -> tuple[MediaFile, ...]:

@@ -147,7 +147,7 @@ def _examine_part(work: ClaimedDelivery, part: PartRecord, ref: Ref, asking: _As
 
 
 def _contradicts(
-    part: PartRecord, files: tuple[MediaFile, ...], shared: RemotePost, seen: Look, asked: options.Asked
+    part: PartRecord, files: tuple[MediaFile, ...], shared: RemotePost, seen: Look, asked: options.AskedFor
 ) -> bool:
     """Whether a stranger sees something else than what was told of it among others, which may be older."""
     if seen.verdict is Verdict.GONE:
@@ -200,7 +200,7 @@ def _put_together(
 
 
 def _sure(
-    part: PartRecord, files: tuple[MediaFile, ...], owner: Owner, seen: Look, asked: options.Asked
+    part: PartRecord, files: tuple[MediaFile, ...], owner: Owner, seen: Look, asked: options.AskedFor
 ) -> Observation:
     """What can be relied on when looking for changes: a difference that its owner reads too, or, where its owner cannot
     read (or not its media), one on a whole page."""

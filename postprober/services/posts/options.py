@@ -71,7 +71,7 @@ def typed(lines: Sequence[str]) -> dict[str, dict[str, Any]]:
         target, dot, name = left.strip().partition(".")
         if not (equals and dot and target and name):
             raise BadInput(
-                f"{line[:60]!r} is no option; write PLATFORM.NAME=VALUE, such as mastodon.audience=unlisted.",
+                f"{line[:60]!r} is no option; write PLATFORM.NAME=VALUE, by the names that `postprober platforms` lists.",
                 field="options",
             )
         key = target if target.isdecimal() else parse_platform(target).value
