@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from postprober.domain.limits import Limits, PollRule
     from postprober.domain.post import Draft
 
-Kind = Literal["yes or no", "choice", "text", "link", "texts", "number"]
+Kind = Literal["yes or no", "choice", "text", "link", "texts", "number", "minutes"]
 Given = Mapping[str, Mapping[str, Any]]  # what a post asks for: platform or account id -> option -> value
 NONE: Given = MappingProxyType({})
 MOST_TEXTS = 20  # ours: no platform's poll or list of people is longer
@@ -117,9 +117,21 @@ class OptionField:
         """A value in words."""
         if self.kind == "yes or no":
             return "yes" if value else "no"
+        if self.kind == "minutes":
+            return lasting(int(value))
         if self.kind == "texts":
             return ", ".join(map(str, value)) or "none"
         return self.choices.get(str(value), str(value)) or "none"
+
+
+def lasting(minutes: int) -> str:
+    """`1 day 2 hours`"""
+    rest, told = minutes, []
+    for word, size in (("day", 1440), ("hour", 60), ("minute", 1)):
+        count, rest = divmod(rest, size)
+        if count:
+            told.append(f"{count} {word}" + ("s" if count > 1 else ""))
+    return " ".join(told) or "0 minutes"
 
 
 def fields_of(options: type[PostOptions]) -> tuple[OptionField, ...]:
@@ -186,7 +198,7 @@ def _unknown(name: str, where: str, fields: Mapping[str, OptionField]) -> str:
 def _as_kind(value: Any, one: OptionField) -> Any:
     if one.kind == "texts" and isinstance(value, str):
         return tuple(piece.strip() for piece in value.split(_SEPARATOR) if piece.strip())
-    if one.kind == "number" and isinstance(value, float) and not value.is_integer():
+    if one.kind in ("number", "minutes") and isinstance(value, float) and not value.is_integer():
         return str(value)  # said as what was given, and refused
     return value.strip() if isinstance(value, str) and one.kind != "text" else value
 
@@ -201,6 +213,7 @@ def _wrong(error: ErrorDetails, where: str, fields: Mapping[str, OptionField]) -
     takes = {
         "yes or no": "yes or no",
         "number": "a whole number",
+        "minutes": "a whole number of minutes",
         "texts": f"texts (divided by {_SEPARATOR} on one line)",
     }
     return f"{where}: {one.title} ({one.name}) takes {takes.get(one.kind, 'a text')}."

@@ -541,7 +541,7 @@ def test_options_of_a_platform_are_kept_with_the_draft_and_go_out(owner: House, 
     app = show("compose")
     app.text_area[0].set_value("A finale worth waiting for")
     app.run()
-    next(one for one in app.text_area if one.label == "Content warning").set_value("Spoilers")
+    next(one for one in app.text_input if one.label == "Content warning").set_value("Spoilers")
     next(one for one in app.selectbox if one.label == "Who can see it").set_value("unlisted")
     next(one for one in app.selectbox if one.label == "Who can reply").set_value("following")
     app.run()
@@ -551,7 +551,7 @@ def test_options_of_a_platform_are_kept_with_the_draft_and_go_out(owner: House, 
     app = show("compose")  # the page comes back
     app.query_params["draft"] = kept.draft_key or ""
     app.run()
-    assert next(one for one in app.text_area if one.label == "Content warning").value == "Spoilers"
+    assert next(one for one in app.text_input if one.label == "Content warning").value == "Spoilers"
     _press(app, "Publish now")
     (post,) = _written(owner)
     assert drafts.wish_of(post).options == wanted

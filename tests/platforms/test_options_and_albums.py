@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from postprober.domain.options import AskedFor, compare, fields_of, parse
+from postprober.domain.options import AskedFor, compare, fields_of, lasting, parse
 from postprober.domain.platform import NAMES, Platform, described, known
 from postprober.domain.post import Draft, MediaFile, Part
 from postprober.domain.preflight import check
@@ -148,6 +148,7 @@ def test_what_is_stored_is_read_again(platform: Platform) -> None:
             "link": "https://example.org/1",
             "texts": ["a", "b"],
             "number": one.least if one.least != one.default else one.most,
+            "minutes": one.least,
         }[one.kind]
         stored = parse(options, {one.name: value}, "It")
         assert stored == {one.name: value}
@@ -174,10 +175,18 @@ def test_yes_is_written_in_several_ways(typed: object) -> None:
 
 @pytest.mark.parametrize("value", [None, {}, [1], 3.5, "maybe"])
 def test_a_value_of_another_kind_is_refused_in_words(value: object) -> None:
-    with pytest.raises(BadInput, match=r"^X: Poll length \(minutes\) \(poll_minutes\) takes a whole number\.$"):
+    with pytest.raises(BadInput, match=r"^X: Poll length \(poll_minutes\) takes a whole number of minutes\.$"):
         parse(described(P("x")).options, {"poll_minutes": value}, "X")
 
 
 def test_five_platforms_have_options() -> None:
     """The control of the table above: a platform that lost its options would pass it without any."""
     assert {p for p in known() if fields_of(described(p).options)} >= {P(name) for name in NUMBERED}
+
+
+@pytest.mark.parametrize(
+    ("minutes", "words"),
+    [(5, "5 minutes"), (60, "1 hour"), (1440, "1 day"), (1505, "1 day 1 hour 5 minutes"), (0, "0 minutes")],
+)
+def test_a_length_is_told_in_words(minutes: int, words: str) -> None:
+    assert lasting(minutes) == words

@@ -55,10 +55,11 @@ class MastodonOptions(PostOptions):
     )
     poll_minutes: int = option(
         1440,
-        "Poll length (minutes)",
+        "Poll length",
         "How long people can vote.",
         least=SHORTEST_POLL,
         most=LONGEST_POLL,
+        kind="minutes",
         first_only=True,
     )
     poll_multiple: bool = option(False, "Poll: several answers", "People may choose more than one.", first_only=True)

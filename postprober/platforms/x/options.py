@@ -48,10 +48,11 @@ class XOptions(PostOptions):
     )
     poll_minutes: int = option(
         1440,
-        "Poll length (minutes)",
+        "Poll length",
         "How long people can vote.",
         least=SHORTEST_POLL,
         most=LONGEST_POLL,
+        kind="minutes",
         first_only=True,
     )
     made_with_ai: bool = option(

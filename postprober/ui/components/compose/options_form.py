@@ -7,17 +7,17 @@ from typing import Any
 
 import streamlit as st
 
-from postprober.domain.options import Kind, OptionField, fields_of
+from postprober.domain.options import Kind, OptionField, fields_of, lasting
 from postprober.domain.platform import NAMES, Platform, described
 from postprober.storage.records import Account
 from postprober.ui.components.compose.draft import ComposerDraft
 from postprober.ui.words import plain
 
-_LONG = 200  # characters from which a text gets a field of several lines
+_MINUTES = (5, 15, 30, 60, 180, 360, 720, 1440, 2880, 4320, 10_080, 20_160, 43_200)  # that are offered
 
 
 def draw(draft: ComposerDraft, linked: list[Account], chosen: tuple[int, ...]) -> None:
-    """A closed group for each chosen platform that has options; how many are set stands beside its name."""
+    """A group for each chosen platform that has options; open where some are set."""
     platforms = dict.fromkeys(a.platform for a in linked if a.id in chosen)
     for platform in platforms:
         fields = fields_of(described(platform).options)
@@ -57,8 +57,6 @@ def _choice(one: OptionField, value: Any, how: Mapping[str, Any]) -> str:
 
 
 def _text(one: OptionField, value: Any, how: Mapping[str, Any]) -> str:
-    if (one.most or 0) > _LONG:
-        return (st.text_area(one.title, value=value, max_chars=one.most, height=80, **how) or "").strip()
     return (st.text_input(one.title, value=value, max_chars=one.most, **how) or "").strip()
 
 
@@ -73,6 +71,11 @@ def _number(one: OptionField, value: Any, how: Mapping[str, Any]) -> int:
     return int(st.number_input(one.title, least, most, value, **how))
 
 
+def _minutes(one: OptionField, value: Any, how: Mapping[str, Any]) -> int:
+    offered = sorted({m for m in _MINUTES if (one.least or 0) <= m <= (one.most or m)} | {value})
+    return int(st.selectbox(one.title, offered, index=offered.index(value), format_func=lasting, **how) or value)
+
+
 _WIDGETS: dict[Kind, Callable[[OptionField, Any, Mapping[str, Any]], Any]] = {
     "yes or no": _yes_or_no,
     "choice": _choice,
@@ -80,4 +83,5 @@ _WIDGETS: dict[Kind, Callable[[OptionField, Any, Mapping[str, Any]], Any]] = {
     "link": _text,
     "texts": _texts,
     "number": _number,
+    "minutes": _minutes,
 }
