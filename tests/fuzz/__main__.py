@@ -162,6 +162,8 @@ def _things(owner: Person, link: str) -> dict[str, Any]:
         "link": link,
         "suggested": owner.suggested,
         "in_review": owner.in_review,
+        "doubted": owner.doubted,
+        "proposed": owner.proposed,
         "live": owner.live,
         "ghosts": owner.ghosts,
     }

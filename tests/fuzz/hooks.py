@@ -83,6 +83,13 @@ def _belong_together(case: Any) -> None:
         path["post_id"], path["suggestion_id"] = HOUSE["suggested"][path["post_id"] % len(HOUSE["suggested"])]
     elif case.path.endswith("/proof"):
         path["post_id"] = HOUSE["live"][path["post_id"] % len(HOUSE["live"])]
+    elif case.path.endswith("/review/intended"):
+        number = path["post_id"] % len(HOUSE["doubted"])
+        path["post_id"], kind, piece = HOUSE["doubted"][number]
+        if isinstance(case.body, dict):
+            case.body |= {"kind": kind, "piece": piece}
+    elif case.path.endswith("/withdraw"):
+        path["post_id"] = HOUSE["proposed"][path["post_id"] % len(HOUSE["proposed"])]
     elif case.path.endswith("/review"):
         path["post_id"] = HOUSE["in_review"][path["post_id"] % len(HOUSE["in_review"])]
 

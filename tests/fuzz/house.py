@@ -16,6 +16,7 @@ from PIL import Image
 from sqlalchemy import select
 
 from postprober.domain.access import GRANTABLE, SCOPES
+from postprober.domain.advice import Advice
 from postprober.domain.delivery import DeliveryState, Proof
 from postprober.domain.diagnosis import Cause, Diagnosis, Fix
 from postprober.domain.platform import Platform
@@ -30,7 +31,7 @@ from postprober.services.media import media
 from postprober.services.notifications import channels
 from postprober.services.people import api_tokens, users
 from postprober.services.people.sessions import Caller
-from postprober.services.posts import advice, drafts, posts
+from postprober.services.posts import advice, drafts, posts, proposals
 from postprober.services.posts.posts import NewPost
 from postprober.storage import accounts as account_storage
 from postprober.storage import alert_log, deliveries, evidence_log, pictures, repairs
@@ -55,6 +56,8 @@ class Person:
     ids: dict[str, list[int]] = field(default_factory=dict)
     suggested: list[tuple[int, str]] = field(default_factory=list)  # a post, and a suggestion for it
     in_review: list[int] = field(default_factory=list)  # posts
+    doubted: list[tuple[int, str, str]] = field(default_factory=list)  # a post, and what the review found in it
+    proposed: list[int] = field(default_factory=list)  # posts that wait for a person's word
     live: list[int] = field(default_factory=list)  # posts whose proof can be shared
     ghosts: list[int] = field(default_factory=list)  # deliveries that nobody can see
 
@@ -184,7 +187,21 @@ def _advised(core: Core, person: Person, account_id: int, word: str) -> None:
         person.suggested.append((post_id, next(s.id for s in made.suggestions if s.kind == "thread")))
         wish = NewPost((f"TODO: write about the {word}",), (account_id,), at=core.clock.now() + timedelta(days=30))
         person.in_review.append(posts.create(core, acting(core, person.user_id), wish).id)
+        _waiting(core, person, account_id, f"{word} {number}")
     person.ids["post_id"] += [post for post, _ in person.suggested] + person.in_review
+    person.ids["post_id"] += [post for post, _, _ in person.doubted] + person.proposed
+
+
+def _waiting(core: Core, person: Person, account_id: int, word: str) -> None:
+    """A post with a doubt that can be meant, and one that was proposed."""
+    at = core.clock.now() + timedelta(days=40)
+    doubted = posts.create(core, acting(core, person.user_id), NewPost((f"TODO: the {word}",), (account_id,), at=at))
+    found = Advice.from_json(doubted.ai_suggestions)
+    assert found is not None
+    reason = next(one for one in found.review.details if one.can_be_intended)
+    person.doubted.append((doubted.id, reason.kind, reason.piece))
+    wish = NewPost((f"Proposed: the {word}",), (account_id,), at=at)
+    person.proposed.append(proposals.propose(core, acting(core, person.user_id), wish).post.id)
 
 
 def _alerts(core: Core, person: Person, word: str) -> list[int]:
