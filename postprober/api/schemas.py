@@ -198,6 +198,12 @@ class ConnectBody(Body):
     )
 
 
+class PageBody(Body):
+    """Which page: its id as the list of pages tells it."""
+
+    remote_id: Annotated[Text, Field(min_length=1, max_length=255)] = Field(examples=["urn:li:organization:2414183"])
+
+
 class AccountBody(Body):
     """An account's settings as they shall be."""
 

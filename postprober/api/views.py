@@ -57,6 +57,18 @@ class AccountOut(BaseModel):
         )
 
 
+class PageOut(BaseModel):
+    """A page that a linked person may post for. `account_id`: of the account here, null while it is not linked."""
+
+    remote_id: str = Field(examples=["urn:li:organization:2414183"])
+    name: str = Field(examples=["Our company"])
+    account_id: int | None
+
+
+class PageList(BaseModel):
+    items: list[PageOut]
+
+
 class LimitOut(BaseModel):
     """What the platform said is left until `resets_at`. `counts`: posts (in 24 hours), sends (calls of the sort that
     publishes), calls, or share (percent of the app's calls in an hour)."""

@@ -35,7 +35,7 @@ from postprober.domain.post import Draft, Part
 from postprober.domain.preflight import check
 from postprober.errors import BadInput, Conflict, PlatformError, PostProberError
 from postprober.platforms.registry import LIMITS, SPECS
-from postprober.services.accounts import accounts, browser_accounts
+from postprober.services.accounts import accounts, browser_accounts, pages
 from postprober.services.core import Core
 from postprober.services.monitoring import ghosts, monitoring
 from postprober.services.operations import doctor, keys
@@ -246,6 +246,24 @@ def account_list(user: UserOption = "", as_json: Json = False) -> None:
         for a in accounts.listing(core, acting(core, user))
     ]
     cli_publish.show_rows(rows, as_json)
+
+
+@account_app.command("pages")
+def account_pages(
+    account_id: int,
+    link: Annotated[str, typer.Option(help="Link this page (its id); prints the new account's id.")] = "",
+    user: UserOption = "",
+    as_json: Json = False,
+) -> None:
+    """List the pages that a linked person may post for, or link one of them as an account of its own."""
+    core = open_core()
+    if link:
+        made = pages.link(core, acting(core, user), account_id, link)
+        emit(
+            {"account_id": made.id, "platform": made.platform.value, "name": made.account_name} if as_json else made.id
+        )
+        return
+    cli_publish.show_rows([asdict(one) for one in pages.listing(core, acting(core, user), account_id)], as_json)
 
 
 @account_app.command("remove")

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from fastapi import APIRouter, Response
 
 from postprober.api.auth import CallerDep, require
 from postprober.api.deps import CoreDep
 from postprober.api.idempotency import OnceDep, StoredAnswer
 from postprober.api.problems import responses
-from postprober.api.schemas import AccountBody, ConnectBody, PathId
-from postprober.api.views import AccountLimitsOut, AccountList, AccountOut, Connected, ListedAccount
+from postprober.api.schemas import AccountBody, ConnectBody, PageBody, PathId
+from postprober.api.views import AccountLimitsOut, AccountList, AccountOut, Connected, ListedAccount, PageList, PageOut
 from postprober.domain.platform import NAMES
 from postprober.errors import BadInput
 from postprober.platforms.registry import SPECS
-from postprober.services.accounts import account_status, accounts, linking
+from postprober.services.accounts import account_status, accounts, linking, pages
 from postprober.services.core import Mark
 
 router = APIRouter(prefix="/api/accounts", tags=["accounts"])
@@ -69,6 +71,36 @@ def limits_of(account_id: PathId, core: CoreDep, caller: CallerDep) -> AccountLi
     require(caller, "accounts:read")
     account = accounts.get(core, caller.actor, account_id)
     return AccountLimitsOut.of(account, accounts.limits_of(core, caller.actor, account_id))
+
+
+@router.get(
+    "/{account_id:int}/pages",
+    summary="Pages that a linked person may post for",
+    responses=responses(401, 403, 404, 422, 429, 502),
+)
+def pages_of(account_id: PathId, core: CoreDep, caller: CallerDep) -> PageList:
+    """Asked of the platform. Each can be linked as an account of its own."""
+    require(caller, "accounts:read")
+    return PageList(items=[PageOut(**asdict(one)) for one in pages.listing(core, caller.actor, account_id)])
+
+
+@router.post(
+    "/{account_id:int}/pages",
+    summary="Link a page",
+    status_code=201,
+    response_model=AccountOut,
+    responses=responses(401, 403, 404, 409, 422, 429, 502),
+)
+def link_page(account_id: PathId, body: PageBody, core: CoreDep, caller: CallerDep, once: OnceDep) -> Response:
+    """With the tokens of the person; when they are linked again, so are their pages."""
+    require(caller, "accounts:write")
+
+    def work(mark: Mark, made: int | None) -> StoredAnswer:
+        if made is not None:
+            return StoredAnswer(201, AccountOut.of(accounts.get(core, caller.actor, made)))
+        return StoredAnswer(201, AccountOut.of(pages.link(core, caller.actor, account_id, body.remote_id, mark)))
+
+    return once.answer(f"{account_id} {body.model_dump_json()}", work)
 
 
 # `int`, so that other methods of /connect are no requests for an account of that name.

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from postprober.browser import Browser
 from postprober.clock import Clock
-from postprober.domain.account import Credentials
+from postprober.domain.account import Credentials, Identity
 from postprober.domain.health import Quota
 from postprober.domain.limits import Limits
 from postprober.domain.platform import Description, Platform, PlatformConfig
@@ -101,6 +101,10 @@ class Habits:
     style: str = ""
 
 
+# (client, configuration, credentials of a person, clock): id and name of each page; raises a PlatformError.
+Pages = Callable[[HttpClient, PlatformConfig, Credentials, Clock], tuple[Identity, ...]]
+
+
 @dataclass(frozen=True)
 class PlatformSpec:
     """One platform. `about`: its names, servers and settings. `remote_id`: the id of a post in a pasted link, "" for what is none.
@@ -116,7 +120,8 @@ class PlatformSpec:
     from the consent page can be handed over). `expired_renews`: a token that ran out
     can still be exchanged. `code_in_links`: links name a post by a code that only the list of own posts
     resolves. `preview_text`: the text of a post out of what a preview tag of its page says; `sign_in_paths`: where pages lead
-    readers who must sign in. `quota`: what a reply tells about limits beside the usual headers. `browser`: how accounts without API access are used. `public_url`: where everybody can read a post whose id is known, on a platform that lets most
+    readers who must sign in. `quota`: what a reply tells about limits beside the usual headers. `browser`: how accounts without API access are used. `pages`: what else a
+    person's consent lets post for, each linked as an account of its own. `public_url`: where everybody can read a post whose id is known, on a platform that lets most
     apps not read it back.
     """
 
@@ -144,6 +149,7 @@ class PlatformSpec:
     sign_in_paths: tuple[str, ...] = ()
     quota: Callable[[Exchange, datetime], Quota | None] | None = None
     browser: BrowserWay | None = None
+    pages: Pages | None = None
     public_url: Callable[[PlatformConfig, str], str] | None = None
 
     @property

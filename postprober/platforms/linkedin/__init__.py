@@ -1,7 +1,7 @@
 """LinkedIn."""
 
 from postprober.platforms.common.spec import Habits, PlatformSpec
-from postprober.platforms.linkedin import links, oauth
+from postprober.platforms.linkedin import links, oauth, pages
 from postprober.platforms.linkedin.about import ABOUT
 from postprober.platforms.linkedin.adapter import TRAITS, LinkedInAdapter
 from postprober.platforms.linkedin.error_signals import ERROR_SIGNALS
@@ -28,4 +28,5 @@ SPEC = PlatformSpec(
     oauth=oauth.spec,
     publishes=oauth.PUBLISHES,
     public_url=links.public_url,
+    pages=pages.listed,
 )

@@ -11,9 +11,11 @@ _MEMBER = "urn:li:person:"
 
 
 class LinkedInSettings(PlatformSettings):
-    """`version`: LinkedIn's monthly API version; each lives for at least a year (facts.md, 2)."""
+    """`version`: LinkedIn's monthly API version; each lives for at least a year (facts.md, 2). `pages`: ask for
+    the right to post for pages, which LinkedIn gives to apps that it has reviewed (facts.md, 1)."""
 
     version: str = VERSION
+    pages: bool = False
 
 
 def account_id(remote_id: str) -> str:

@@ -244,11 +244,7 @@ class LinkedInAdapter:
             raise refused(reply, RequestKind.STAGE, self.clock.now())
 
     def _headers(self, cred: Credentials) -> dict[str, str]:
-        return {
-            "Authorization": f"Bearer {cred.access_token}",
-            "Linkedin-Version": self.config.settings.get("version", VERSION),
-            "X-Restli-Protocol-Version": RESTLI,
-        }
+        return headers_for(self.config, cred)
 
     def _uploads(self, cred: Credentials) -> Uploads:
         hosts = {urlsplit(url).hostname or "" for url in (self.config.api_url, self.config.auth_url)}
@@ -301,6 +297,15 @@ class LinkedInAdapter:
             options=told(data),
             public={"PUBLIC": True, "CONNECTIONS": False, "LOGGED_IN": False}.get(text_at(data, "visibility")),
         )
+
+
+def headers_for(config: PlatformConfig, cred: Credentials) -> dict[str, str]:
+    """What every call has (linkedin/facts.md, 2)."""
+    return {
+        "Authorization": f"Bearer {cred.access_token}",
+        "Linkedin-Version": config.settings.get("version", VERSION),
+        "X-Restli-Protocol-Version": RESTLI,
+    }
 
 
 def author_urn(cred: Credentials) -> str:

@@ -4,7 +4,7 @@ import secrets
 
 from postprober.sandbox.engine.emulator import DAY, Emulator, PageStyle, PublicPage, by_id
 from postprober.sandbox.engine.model import Account
-from postprober.sandbox.linkedin import api, media, oauth
+from postprober.sandbox.linkedin import api, media, oauth, organizations
 from postprober.sandbox.linkedin.dialect import LinkedInDialect
 
 
@@ -32,6 +32,7 @@ EMULATOR = Emulator(
         *oauth.routes(world, dialect),
         *media.routes(world, dialect),
         *api.routes(world, dialect),
+        *organizations.routes(world, dialect),
     ],
     pages=(PublicPage("/linkedin/feed/update/{id:str}", by_id("linkedin")),),
     shown=lambda account: account.title,

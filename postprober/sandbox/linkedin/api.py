@@ -20,13 +20,14 @@ from postprober.sandbox.linkedin.dialect import (
     li_error,
     not_found,
 )
+from postprober.sandbox.linkedin.organizations import author, writes_for
 from postprober.sandbox.linkedin.text import little_text
 
 Json = dict[str, Any]
 # The Posts API publishes no number; 3,000 is that of help article a528176 and ugcPosts. platforms/linkedin/facts.md, 3.
 _MAX_COMMENTARY = 3000
 _MAX_ALT, _MAX_TITLE = 4086, 400
-_READ_SCOPE = "r_member_social"
+_READ_SCOPES = frozenset({"r_member_social", "r_organization_social"})
 _REQUIRED = ("author", "commentary", "visibility", "distribution", "lifecycleState")
 _METRICS = {
     "IMPRESSION": "views",
@@ -45,10 +46,6 @@ _MOST_KEYS = 20  # ours: no source gives the most
 _ENTITY = re.compile(r"\((?:share|ugc):(urn:li:(?:share|ugcPost):\d+)\)")
 
 
-def person(account_id: str) -> str:
-    return f"urn:li:person:{account_id}"
-
-
 def _check(call: Call, body: Any) -> Json:
     """Raises the refusals for a body that is not a post of the account."""
     if not isinstance(body, dict):
@@ -56,7 +53,7 @@ def _check(call: Call, body: Any) -> Json:
     for name in _REQUIRED:
         if name not in body:
             raise li_error(422, f"ERROR :: /{name} :: field is required but not found and has no default value\n")
-    if body["author"] != person(call.owner.id):
+    if author(call, str(body["author"])) is None:
         raise access_denied(call, "partnerApiPostsExternal.CREATE")
     if body["visibility"] not in ("PUBLIC", "CONNECTIONS", "LOGGED_IN"):
         raise li_error(422, f'ERROR :: /visibility :: "{body["visibility"]}" is not an enum symbol\n')
@@ -132,10 +129,11 @@ async def create(call: Call) -> Response:
     _check_reshare(call, body)
     text, body["commentary"] = little_text(body["commentary"])
     media = _media(call, body.get("content"))
+    by = author(call, str(body["author"])) or call.owner
     if not text.strip() and not body.get("content") and not body.get("reshareContext"):
         raise li_error(400, "commentary must not be empty", "MISSING_FIELD")
     fault = call.take("duplicate")
-    earlier = call.world.duplicate_of("linkedin", call.owner.name, text)
+    earlier = call.world.duplicate_of("linkedin", by.name, text)
     if earlier or fault:
         named = earlier if earlier and (fault is None or fault.params.get("real", True)) else None
         raise duplicate_of(named.id if named else "urn:li:share:7141138937766391808")
@@ -144,7 +142,7 @@ async def create(call: Call) -> Response:
     post = Post(
         platform="linkedin",
         id=post_id,
-        account=call.owner.name,
+        account=by.name,
         text=text,
         created_at=at,
         path=f"/linkedin/feed/update/{post_id}",
@@ -179,7 +177,7 @@ def _element(post: Post) -> Json:
 
 
 def _readable(call: Call, method: str) -> None:
-    if call.token is None or _READ_SCOPE not in call.token.scopes:
+    if call.token is None or not _READ_SCOPES.intersection(call.token.scopes):
         raise access_denied(call, f"partnerApiPostsExternal.{method}")
 
 
@@ -227,12 +225,13 @@ async def finder(call: Call) -> Response:
     if query.get("q") != "author" or "author" not in query:
         raise li_error(400, "Resource method could not be resolved from request parameters.", "ILLEGAL_ARGUMENT")
     _readable(call, "FINDER-author")
-    if query["author"] != person(call.owner.id):
+    by = author(call, query["author"])
+    if by is None:
         raise access_denied(call, "partnerApiPostsExternal.FINDER-author")
     if not (query.get("start", "0").isdigit() and query.get("count", "10").isdigit()):
         raise li_error(400, "start and count must be numbers", "ILLEGAL_ARGUMENT")
     start, count = int(query.get("start", "0")), min(100, int(query.get("count", "10")))
-    posts = call.world.posts_of("linkedin", call.owner.name, call.seen_at())
+    posts = call.world.posts_of("linkedin", by.name, call.seen_at())
     cut = call.take("truncated_timeline")
     page = posts[: int(cut.params.get("keep", 1))] if cut else posts[start : start + count]
     paging: Json = {"start": start, "count": count, "links": []}
@@ -248,7 +247,7 @@ async def delete(call: Call) -> Response:
     """204 whether it was there or not: DELETE is idempotent."""
     check_headers(call)
     post = call.world.post("linkedin", unquote(call.request.path_params["urn"]))
-    if post is not None and post.account != call.owner.name:
+    if post is not None and not writes_for(call, post.account):
         raise access_denied(call, "partnerApiPostsExternal.DELETE")
     if post is not None and not post.deleted(call.at):
         call.world.delete_post(post)

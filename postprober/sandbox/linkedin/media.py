@@ -12,8 +12,8 @@ from postprober.sandbox.engine.files import sniff
 from postprober.sandbox.engine.model import Media
 from postprober.sandbox.engine.operation import Call, Handler, Operation, reply
 from postprober.sandbox.engine.world import World
-from postprober.sandbox.linkedin.api import person
 from postprober.sandbox.linkedin.dialect import LinkedInDialect, access_denied, check_headers, li_error, not_found
+from postprober.sandbox.linkedin.organizations import author, person
 
 Json = dict[str, Any]
 _PART_BYTES = 4 * 1024 * 1024
@@ -38,7 +38,7 @@ def _request(call: Call, name: str, *required: str) -> Json:
 
 
 def _new(call: Call, kind: str, owner: Any, **extra: Any) -> Media:
-    if owner != person(call.owner.id):
+    if author(call, str(owner)) is None:
         raise access_denied(call, f"{kind}s.ACTION-initializeUpload")
     letters = secrets.token_urlsafe(14).replace("-", "a").replace("_", "b")
     urn = f"urn:li:{kind}:C4D{letters}"

@@ -30,7 +30,8 @@ from postprober.services.people import permits
 from postprober.storage import accounts, deliveries, remote_posts
 from postprober.storage.records import Account
 
-_FOUND_OUT = frozenset({"browser_terms", "long_posts", tokens.OLDER})  # settings that nobody types
+LINKED_BY = "linked_by"  # of a page: id of the person's account whose tokens it has
+_FOUND_OUT = frozenset({"browser_terms", "long_posts", tokens.OLDER, LINKED_BY})  # settings that nobody types
 
 
 @permits.needs("accounts:write")

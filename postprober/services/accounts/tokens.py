@@ -20,7 +20,17 @@ OLDER = "older_tokens"  # a setting that nobody types: tokens from before the la
 def withdraw_all(core: Core, account: Account) -> bool:
     """Withdraw what the account had; whether none of its tokens is left alive at the platform."""
     cred = _opened(core, account)
+    if cred is not None and _used_by_another(core, account, cred):
+        return True
     return cred is not None and withdraw(core, account.platform, cred) and not account.settings.get(OLDER)
+
+
+def _used_by_another(core: Core, account: Account, cred: Credentials) -> bool:
+    """Whether another linked account has the same tokens: a page those of the person, or the other way round."""
+    with core.db.read() as conn:
+        linked = [one for one in accounts.of_user(conn, account.user_id) if one.platform is account.platform]
+    opened = [_opened(core, one) for one in linked if one.id != account.id and one.access_token]
+    return any(one is not None and _shared(one, cred) for one in opened)
 
 
 def withdraw_replaced(core: Core, before: Account, cred: Credentials) -> None:

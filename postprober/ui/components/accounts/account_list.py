@@ -14,7 +14,7 @@ from postprober.domain.read_budget import Outlook
 from postprober.errors import PostProberError
 from postprober.platforms.registry import SPECS
 from postprober.services.accounts import account_status as service
-from postprober.services.accounts import accounts, browser_accounts
+from postprober.services.accounts import accounts, browser_accounts, pages
 from postprober.services.accounts.account_status import AccountActivity
 from postprober.storage.records import Account
 from postprober.ui import acts
@@ -38,6 +38,7 @@ def draw(visit: Visit, linked: list[Account], now: datetime) -> None:
             with st.container(horizontal=True, vertical_alignment="center"):
                 _again(visit, account)
                 _settings(visit, account)
+                _pages(visit, account)
                 _remove(visit, account)
 
 
@@ -142,6 +143,40 @@ def _again(visit: Visit, account: Account) -> None:
     ):
         usual = visit.core.settings.platform(account.platform).api_url
         link_forms.consent(visit, account.platform, "" if account.instance == usual else account.instance)
+
+
+def _pages(visit: Visit, account: Account) -> None:
+    """The pages of a person, asked of the platform when somebody wants to see them."""
+    if SPECS[account.platform].pages is None or account.settings.get(accounts.LINKED_BY):
+        return
+    with st.popover("Pages", type="tertiary", key=f"pages-{account.id}", disabled=not visit.may(WRITE)):
+        if not visit.button("Show my pages", WRITE, f"pages-show-{account.id}") and not _pages_shown(account):
+            st.caption("A page that you may post for is linked as an account of its own.")
+            return
+        st.session_state[f"pp-pages-{account.id}"] = True
+        try:
+            found = pages.listing(visit.core, visit.actor, account.id)
+        except PostProberError as error:
+            acts.refuse(error)
+            return
+        if not found:
+            st.caption("There is no page that you may post for.")
+        for page in found:
+            if page.account_id is not None:
+                st.text(f"{page.name}: linked")
+            elif visit.button(f"Link {plain(page.name)}", WRITE, f"page-{account.id}-{page.remote_id}"):
+                acts.act(
+                    f"Linked. {NAMES[account.platform]}: {plain(page.name)}",
+                    pages.link,
+                    visit.core,
+                    visit.actor,
+                    account.id,
+                    page.remote_id,
+                )
+
+
+def _pages_shown(account: Account) -> bool:
+    return bool(st.session_state.get(f"pp-pages-{account.id}"))
 
 
 def _settings(visit: Visit, account: Account) -> None:

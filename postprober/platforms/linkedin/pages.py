@@ -1,0 +1,38 @@
+"""Pages (organisations) that a member may post for (linkedin/facts.md, 1)."""
+
+from __future__ import annotations
+
+from postprober.clock import Clock
+from postprober.domain.account import Credentials, Identity
+from postprober.domain.nested import list_at, text_at
+from postprober.domain.platform import PlatformConfig
+from postprober.http import HttpClient
+from postprober.platforms.common.errors import RequestKind
+from postprober.platforms.common.replies import require_object
+from postprober.platforms.linkedin.adapter import headers_for
+from postprober.platforms.linkedin.errors import refused
+
+_PREFIX = "urn:li:organization:"
+# Who may post for a page (linkedin/facts.md, 1).
+_ROLES = frozenset({"ADMINISTRATOR", "CONTENT_ADMINISTRATOR", "DIRECT_SPONSORED_CONTENT_POSTER", "RECRUITING_POSTER"})
+_MOST = 100  # of one page of the finder
+
+
+def listed(http: HttpClient, config: PlatformConfig, cred: Credentials, clock: Clock) -> tuple[Identity, ...]:
+    """Id (a URN) and name of each. Raises a PlatformError, such as that the consent does not include pages."""
+    headers = headers_for(config, cred)
+
+    def read(path: str) -> dict[str, object]:
+        reply = http.read("GET", f"{config.api_url}/rest/{path}", headers=headers)
+        if not reply.ok:
+            raise refused(reply, RequestKind.READ, clock.now())
+        return require_object(reply)
+
+    found = read(f"organizationAcls?q=roleAssignee&state=APPROVED&count={_MOST}")
+    urns = dict.fromkeys(
+        text_at(one, "organization") for one in list_at(found, "elements") if text_at(one, "role") in _ROLES
+    )
+    pages = [urn for urn in urns if urn.startswith(_PREFIX)]
+    return tuple(
+        Identity(urn, text_at(read(f"organizations/{urn.removeprefix(_PREFIX)}"), "localizedName")) for urn in pages
+    )
