@@ -48,6 +48,11 @@ class PostOptions(BaseModel):
         """Whether a stranger can see a post like this."""
         return True
 
+    @property
+    def leaves_room_for_card(self) -> bool:
+        """Whether the card of a link can go out beside what these ask for."""
+        return True
+
     def stored(self) -> dict[str, Any]:
         """What differs from the defaults, as JSON."""
         return self.model_dump(mode="json", exclude_defaults=True)
