@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import delete
 
 from postprober.domain.card import CardChoice
 from postprober.domain.limits import CardRule
@@ -18,6 +19,7 @@ from postprober.services.background import MOST_WAITING, Background
 from postprober.services.posts import cards, drafts, editing, posts, proposals, review_gate
 from postprober.services.posts.posts import Known, NewPost
 from postprober.storage import deliveries
+from postprober.storage.tables import link_cards
 from tests.installed import Installation
 from tests.people import acting
 from tests.websites import Site, og, website
@@ -67,6 +69,24 @@ def test_an_edit_of_the_card_is_told_and_needs_a_new_approval(installation: Inst
     with core.db.read() as conn:
         planned = [one for one in deliveries.of_post(conn, post.id) if one.state.value == "scheduled"]
     assert [one.parts[0].card.title for one in planned if one.parts[0].card] == ["In my words"]
+
+
+def test_an_edit_while_the_page_is_away_takes_no_card_away(installation: Installation, site: Site) -> None:
+    core, actor = installation.core, acting(installation.core, installation.owner)
+    account, url = installation.link("bluesky"), site.html("/", og(title="While it was there"))
+    at = core.clock.now() + timedelta(days=2)
+    wish = NewPost((f"Read {url}",), (account.id,), at=at)
+    post = drafts.submit(core, actor, drafts.save(core, actor, wish).id, approved=True)
+    with core.db.write() as conn:
+        conn.execute(delete(link_cards))
+    site.pages.clear()
+    drafts.change(core, actor, post.id, replace(wish, at=at + timedelta(hours=1)))
+    with core.db.read() as conn:
+        (delivery,) = deliveries.of_post(conn, post.id)
+    card = delivery.parts[0].card
+    assert delivery.due_at == at + timedelta(hours=1), "the control: it was planned anew"
+    assert card is not None and (card.title, card.problem) == ("While it was there", "")
+    assert site.asked["/"] == 2, "the control: the page was asked, and is away"
 
 
 def test_what_was_approved_or_proposed_without_a_choice_is_still_the_same() -> None:

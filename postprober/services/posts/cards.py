@@ -116,6 +116,13 @@ def card_for(conn: Connection, account: Account, new: NewPost, now: datetime) ->
     return _made(url, known, new, account)
 
 
+def lasting(card: LinkCard | None, before: LinkCard | None) -> LinkCard | None:
+    """The card of a post that is edited: a page that is away by now takes away no card that was fixed when it was there."""
+    if card is None or not card.problem or before is None or before.problem or before.url != card.url:
+        return card
+    return before
+
+
 def notes_for(conn: Connection, account: Account, new: NewPost, now: datetime) -> tuple[Note, ...]:
     """What its author should know of the card before the post is planned: no reason to refuse it. What has not been read yet
     is no news."""

@@ -372,13 +372,17 @@ def with_handles(
     before: Sequence[PartRecord] = (),
 ) -> list[PartRecord]:
     """The parts with the platform's own handles, those of `before` (the same delivery, as it was) where it has them: a
-    handle is chosen once, so that edits, retries and a restored database all mean the same post."""
-    known = {part.index: part.handle for part in before}
+    handle is chosen once, so that edits, retries and a restored database all mean the same post. A link card stays while its page
+    cannot be read."""
+    known = {part.index: part for part in before}
     adapter = core.adapter(account.platform, Credentials("", instance=account.instance))
     moment = due.replace(microsecond=due.microsecond // 1000 * 1000)
-    return [
-        replace(part, handle=known.get(part.index) or adapter.new_handle(key, part.index, moment)) for part in parts
-    ]
+    made = []
+    for part in parts:
+        was = known.get(part.index)
+        handle = (was.handle if was else "") or adapter.new_handle(key, part.index, moment)
+        made.append(replace(part, handle=handle, card=cards.lasting(part.card, was.card if was else None)))
+    return made
 
 
 def parts_for(conn: Connection, account: Account, new: NewPost, now: datetime) -> list[PartRecord]:
