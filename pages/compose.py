@@ -11,6 +11,7 @@ from postprober.ui.components.compose import (
     drafts_list,
     edit_note,
     import_form,
+    link_card,
     open_draft,
     options_form,
     preview,
@@ -41,6 +42,7 @@ with left:
     compose_form.text(mine, linked, chosen)
     counted = st.empty()
     media_ids = compose_form.files(visit, mine)
+    link_card.fields(visit, mine, linked, mine.wish(chosen, media_ids, None))
     when = schedule_form.draw(visit, mine)
     options_form.draw(mine, linked, chosen)
     compose_form.criteria(mine)

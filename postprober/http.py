@@ -19,6 +19,7 @@ import ssl
 import threading
 import time
 import uuid
+import zlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -185,6 +186,31 @@ class HttpClient:
         self.pools.seen.put(key, reply)
         return reply
 
+    def look_into(
+        self, url: str, *, most: int, seconds: float, headers: Mapping[str, str] | None = None, cut: bool = False
+    ) -> Reply:
+        """One GET of what a stranger made, without a second try: at most `most` bytes of it, unpacked, within `seconds`
+        from its first byte. `cut`: what is larger is cut off there; else it is refused. Raises BadInput (an address that is
+        not called) or Unavailable; `code` is "timeout" when time ran out, "too_large" for what is refused."""
+        asked = {**(headers or {}), "Accept-Encoding": "identity"}
+        try:
+            return self._once(
+                self.pools.sends,  # a fresh connection: one that is left half read is good for nothing
+                "GET",
+                url,
+                False,
+                asked,
+                None,
+                timeout=seconds,
+                total=seconds,
+                bound=_Bound(most, cut),
+            )
+        except _TooLarge as error:
+            raise Unavailable(f"It is larger than {most:,} bytes.", code="too_large") from error
+        except httpx2.RequestError as error:
+            code = "timeout" if isinstance(error, httpx2.TimeoutException) else ""
+            raise Unavailable("It could not be reached.", self.redactor.excerpt(repr(error)), code=code) from error
+
     def send(
         self,
         method: str,
@@ -254,6 +280,7 @@ class HttpClient:
         wire: _Wire | None = None,
         timeout: float | None = None,
         total: float | None = None,
+        bound: _Bound | None = None,
         **body: Any,
     ) -> Reply:
         bare = url.split("?", 1)[0]
@@ -288,7 +315,8 @@ class HttpClient:
             date = parse_http_date(response.headers.get("date", ""))
             limits = {key.lower(): value for key, value in response.headers.items() if _LIMIT.search(key)}
             try:
-                content = _bounded(response, started + total if total else None)
+                until = started + total if total else None
+                content = _bounded(response, until) if bound is None else bound.read(response, until)
             finally:
                 response.close()
             text = self.redactor.excerpt(content.decode("utf-8", "replace"))
@@ -387,6 +415,43 @@ def _bounded(response: httpx2.Response, until: float | None = None) -> bytes:
             raise httpx2.ReadTimeout("the reply took too long")
         chunks.append(chunk)
     return b"".join(chunks)
+
+
+class _TooLarge(httpx2.RequestError):
+    """More than whoever asked wants to read."""
+
+
+@dataclass(frozen=True)
+class _Bound:
+    """How much of a stranger's reply is read. What was packed though we asked for it plain is unpacked within the same bound:
+    a few kilobytes may hold gigabytes."""
+
+    most: int
+    cut: bool
+
+    def read(self, response: httpx2.Response, until: float | None) -> bytes:
+        told = response.headers.get("content-length", "")
+        if not self.cut and told.isdecimal() and len(told) < 19 and int(told) > self.most:
+            raise _TooLarge(f"{told} bytes")
+        packed = response.headers.get("content-encoding", "identity").strip().lower()
+        if packed not in ("", "identity", "gzip", "x-gzip", "deflate"):
+            raise httpx2.DecodingError(f"packed as {packed[:40]!r}")
+        unpack = (
+            zlib.decompressobj(wbits=47) if "gzip" in packed else zlib.decompressobj() if packed == "deflate" else None
+        )
+        whole = bytearray()
+        for chunk in response.iter_raw():
+            if until is not None and time.monotonic() > until:
+                raise httpx2.ReadTimeout("the reply took too long")
+            try:
+                whole += chunk if unpack is None else unpack.decompress(chunk, self.most + 1 - len(whole))
+            except zlib.error as error:
+                raise httpx2.DecodingError(str(error)) from error
+            if len(whole) > self.most:
+                if not self.cut:
+                    raise _TooLarge(f"more than {self.most} bytes")
+                return bytes(whole[: self.most])
+        return bytes(whole)
 
 
 @dataclass(frozen=True)

@@ -161,5 +161,6 @@ def calm_garbage_collector() -> None:
 def close_core(core: Core) -> None:
     if core.browser is not None:
         core.browser.close()
+    core.background.close()
     core.http.pools.close()
     core.db.close()

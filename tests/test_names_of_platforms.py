@@ -29,6 +29,7 @@ ALLOWED_WORDS = {
     "postprober/agent/review/placeholders.py": r"X",  # crosses that stand for figures, as in "XX:XX"
     "postprober/domain/entities.py": r"t\\\.co/",  # a rule of the grammar of links (docs/facts.md, 8)
     "postprober/probe/page.py": r'"twitter:description"',  # the name of a preview tag that all kinds of pages have
+    "postprober/probe/link_card.py": r'"twitter:(?:title|description|image(?::src)?)"',
     "postprober/probe/public.py": r'"twitter:title"',
     "postprober/probe/browser_check.py": r'\{"x": 0, "y"',  # a corner of a picture
 }

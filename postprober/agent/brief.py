@@ -67,13 +67,14 @@ class Target:
 
 @dataclass(frozen=True)
 class Brief:
-    """`zone`: IANA time zone of the person; `now`: aware UTC."""
+    """`zone`: IANA time zone of the person; `now`: aware UTC; `card`: the author's own words for the card of the link."""
 
     targets: tuple[Target, ...]
     pictures: tuple[Picture, ...]
     now: datetime
     zone: str = "UTC"
     language: str = ""
+    card: tuple[str, ...] = ()
 
     @property
     def files(self) -> tuple[MediaFile, ...]:

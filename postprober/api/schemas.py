@@ -18,6 +18,7 @@ from pydantic import (
     model_validator,
 )
 
+from postprober.domain.card import MAX_DESCRIPTION, MAX_TITLE, MAX_URL, CardChoice
 from postprober.domain.criteria import LONGEST_HOURS, MOST, Criteria
 from postprober.domain.platform import Platform, known
 from postprober.domain.post import LANGUAGE, MAX_LANGUAGE
@@ -89,6 +90,21 @@ OptionsBody = dict[
 ]
 
 
+class CardBody(Body):
+    """The card of the post's first link, on platforms to which it is sent."""
+
+    drop: bool = Field(False, strict=True, description="Send no card", examples=[False])
+    title: Annotated[Text, Field(max_length=MAX_TITLE)] = Field(
+        "", description="Instead of the page's own title", examples=["PostProber 2 is out"]
+    )
+    description: Annotated[Text, Field(max_length=MAX_DESCRIPTION)] = Field(
+        "", description="Instead of the page's own description", examples=[""]
+    )
+    url: Annotated[Text, Field(max_length=MAX_URL)] = Field(
+        "", description="The link that title and description are about; empty for whichever comes first", examples=[""]
+    )
+
+
 class PostBody(Body):
     """A post as it shall be."""
 
@@ -109,6 +125,7 @@ class PostBody(Body):
         examples=[{}],
     )
     language: Language = Field("", examples=["en"])
+    card: CardBody | None = Field(None, description="What becomes of the card of its link")
     late_minutes: Annotated[int, Field(strict=True, ge=1, le=MAX_LATE)] | None = Field(
         None, description="How late it may still go out without asking a person", examples=[30]
     )
@@ -142,6 +159,7 @@ class PostBody(Body):
             late_minutes=self.late_minutes,
             criteria=Criteria(**self.criteria.model_dump()) if self.criteria else None,
             options={target: dict(values) for target, values in self.options.items()},
+            card=CardChoice(**self.card.model_dump()) if self.card else CardChoice(),
         )
 
 

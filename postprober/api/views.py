@@ -10,6 +10,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, Field
 
 from postprober.domain.advice import Advice
+from postprober.domain.card import LinkCard
 from postprober.domain.health import Quota
 from postprober.domain.limits import Limits
 from postprober.domain.options import fields_of
@@ -223,7 +224,7 @@ class PlatformHealthList(BaseModel):
 
 class ReasonOut(BaseModel):
     """One thing that the rules found. `kind`: a stable key; `piece`: masked where it is secret; `part`: `text`, `part 2`,
-    `account 12`, `account 12 part 2`, `alt text 1`, or "" for the whole."""
+    `account 12`, `account 12 part 2`, `alt text 1`, `link card`, or "" for the whole."""
 
     kind: str = Field(examples=["placeholder"])
     message: str = Field(examples=["In the text: `[link]` looks like a placeholder."])
@@ -277,6 +278,7 @@ class PostOut(BaseModel):
     late_minutes: int | None
     criteria: dict[str, Any] | None
     options: dict[str, dict[str, Any]] = Field({}, description="Platform or account id to what is asked for there")
+    card: dict[str, Any] | None = Field(None, description="What its author chose for the card of its link")
     scheduled_at: datetime | None
     created_at: datetime
     updated_at: datetime
@@ -302,6 +304,7 @@ class PostOut(BaseModel):
             late_minutes=wish.late_minutes,
             criteria=wish.criteria.to_json() if wish.criteria else None,
             options={target: dict(values) for target, values in wish.options.items()},
+            card=wish.card.to_json() if wish.card else None,
             scheduled_at=post.scheduled_at,
             created_at=post.created_at,
             updated_at=post.updated_at,
@@ -325,6 +328,23 @@ class StepOut(BaseModel):
     at: datetime | None
 
 
+class CardOut(BaseModel):
+    """The card of a link as it is sent. `problem`: why the post goes without one; "" when it does not."""
+
+    url: str
+    title: str
+    description: str
+    picture: bool = Field(description="Whether it has a picture")
+    problem: str = Field("", examples=["No link card: example.org did not answer in time."])
+
+    @classmethod
+    def of(cls, card: LinkCard | None) -> Self | None:
+        if card is None:
+            return None
+        picture = card.picture is not None
+        return cls(url=card.url, title=card.title, description=card.description, picture=picture, problem=card.problem)
+
+
 class DeliveryOut(BaseModel):
     """The post on one account. `cause`: why it is held or waits, "" where the state says all; `explanation` is one sentence
     for a person; `counts`: newest engagement, by kind."""
@@ -345,6 +365,7 @@ class DeliveryOut(BaseModel):
     verified_at: datetime | None
     steps: list[StepOut]
     counts: dict[str, int | None]
+    card: CardOut | None = Field(None, description="The card of its link, where one is sent with it")
 
     @classmethod
     def of(cls, view: DeliveryView) -> Self:
@@ -366,6 +387,7 @@ class DeliveryOut(BaseModel):
             verified_at=row.verified_at,
             counts=view.counts,
             steps=[StepOut(step=s.step, status=s.status, at=s.at) for s in view.steps],
+            card=CardOut.of(row.parts[0].card if row.parts else None),
         )
 
 

@@ -29,6 +29,7 @@ from postprober.client import RestClient
 from postprober.client.shapes import NewPostJson
 from postprober.clock import SystemClock
 from postprober.domain.actor import COMMAND_LINE, Actor
+from postprober.domain.card import CardChoice
 from postprober.domain.options import fields_of, parse
 from postprober.domain.platform import NAMES, ReconcileMode, described, known, parse_platform
 from postprober.domain.post import Draft, Part
@@ -371,12 +372,17 @@ def publish(
         list[str] | None,
         typer.Option(help="PLATFORM.NAME=VALUE, by the names that `platforms` lists; several times."),
     ] = None,
+    no_card: Annotated[bool, typer.Option("--no-card", help="Send no card of the link.")] = False,
+    card_title: Annotated[str, typer.Option(help="Title of the link card instead of the page's own.")] = "",
+    card_description: Annotated[str, typer.Option(help="Description of the link card, in the same way.")] = "",
     timeout: Annotated[float, typer.Option(help="With --wait: at most so many seconds.")] = 900.0,
     user: UserOption = "",
     as_json: Json = False,
 ) -> None:
     """Publish to one or more accounts."""
     asked = typed(option or [])
+    card = CardChoice(no_card, card_title, card_description)
+    card.check()
     if remote.chosen.server:
         remote.refuse(user=user)
         post: NewPostJson = {"content": text, "account_ids": account}
@@ -388,6 +394,8 @@ def publish(
             post["options"] = asked
         if key:
             post["key"] = key
+        if card:
+            post["card"] = {"drop": card.drop, "title": card.title, "description": card.description}
         with elsewhere() as client:
             made, decide_at = remote.publish(client, post, tuple(media or ()), tuple(alt or ()), propose=propose)
             if decide_at and not as_json:
@@ -395,7 +403,7 @@ def publish(
             raise typer.Exit(remote.follow(client, made, wait=wait, as_json=as_json, limit=timeout))
     core = open_core()
     request = cli_publish.Request(
-        tuple(account), tuple(text), tuple(media or ()), tuple(alt or ()), at, late_minutes, propose, key, asked
+        tuple(account), tuple(text), tuple(media or ()), tuple(alt or ()), at, late_minutes, propose, key, asked, card
     )
     actor = acting(core, user)
     post_id = cli_publish.create(core, actor, request)

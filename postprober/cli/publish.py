@@ -17,6 +17,7 @@ from postprober.cli.output import console, emit, say
 from postprober.clock import utc_iso
 from postprober.domain.actor import Actor
 from postprober.domain.advice import Advice
+from postprober.domain.card import AS_THE_PAGE_SAYS, CardChoice
 from postprober.domain.delivery import TRAITS, DeliveryState
 from postprober.domain.post import PostStatus
 from postprober.errors import BadInput, PostProberError
@@ -38,7 +39,7 @@ _COLOURS = {"": "dim", "pending": "blue", "success": "green", "failed": "red", "
 @dataclass(frozen=True)
 class Request:
     """What was asked for on the command line. Several texts make a thread; alts belong to the files in order; `propose`: a
-    person decides; `key`: the caller's own name for the post; `options`: as in `NewPost`."""
+    person decides; `key`: the caller's own name for the post; `options`, `card`: as in `NewPost`."""
 
     account_ids: tuple[int, ...]
     texts: tuple[str, ...]
@@ -49,6 +50,7 @@ class Request:
     propose: bool = False
     key: str = ""
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    card: CardChoice = AS_THE_PAGE_SAYS
 
 
 def create(core: Core, actor: Actor, request: Request) -> int:
@@ -62,7 +64,7 @@ def create(core: Core, actor: Actor, request: Request) -> int:
         for path, alt in zip(request.files, alts, strict=True):
             ids.append(media.add_file(core, actor, path, alt))
         new = posts.NewPost(request.texts, request.account_ids, tuple(ids), at, late_minutes=request.late_minutes)
-        new = replace(new, options=request.options)
+        new = replace(new, options=request.options, card=request.card)
         if request.propose:
             return proposals.propose(core, actor, new, key=request.key).post.id
         return posts.create(core, actor, new, named=posts.client_key(actor, request.key) if request.key else "").id
@@ -92,10 +94,20 @@ def follow(core: Core, actor: Actor, post_id: int, *, wait: bool, as_json: bool,
         say(f"Post {post_id} is held for review. {' '.join(advice.review.reasons) if advice else ''}")
     elif not wait:
         say(f"Post {post_id} is scheduled for {utc_iso(view.post.scheduled_at) if view.post.scheduled_at else 'now'}.")
+        _say_cards(view)
     else:
         for item in view.deliveries:
             say(f"{item.platform} ({item.account}): {item.explanation} {item.delivery.url or ''}")
+        _say_cards(view)
     return _code(view) if wait or view.post.status == PostStatus.REVIEW else DONE
+
+
+def _say_cards(view: PostView) -> None:
+    """Where the post goes without the card of its link, and why."""
+    for item in view.deliveries:
+        card = item.delivery.parts[0].card if item.delivery.parts else None
+        if card is not None and card.problem:
+            say(f"{item.platform} ({item.account}): {card.problem}")
 
 
 def _own_scheduler(core: Core) -> tuple[Scheduler, threading.Thread] | None:

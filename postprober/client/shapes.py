@@ -5,6 +5,15 @@ from __future__ import annotations
 from typing import Any, NotRequired, TypedDict
 
 
+class CardJson(TypedDict):
+    """The card of the post's link: dropped, or with words of one's own."""
+
+    drop: NotRequired[bool]
+    title: NotRequired[str]
+    description: NotRequired[str]
+    url: NotRequired[str]
+
+
 class NewPostJson(TypedDict):
     """A post as it shall be. `content`: the text, or those of a thread; `scheduled_at`: ISO 8601 with its offset, left out for
     at once; `variants`: own texts of single accounts, by id; `options`: what single
@@ -18,6 +27,7 @@ class NewPostJson(TypedDict):
     language: NotRequired[str]
     late_minutes: NotRequired[int]
     options: NotRequired[dict[str, dict[str, Any]]]
+    card: NotRequired[CardJson]
     key: NotRequired[str]
 
 
@@ -60,6 +70,7 @@ class CheckedJson(TypedDict):
     length: int
     limit: int
     violations: list[dict[str, Any]]
+    notes: list[dict[str, Any]]
 
 
 class CheckJson(TypedDict):

@@ -28,7 +28,7 @@ def intended_as(kind: str, piece: str) -> str:
 class Reason:
     """Why rules hold a post. `kind`: a stable key (`secret`, `placeholder`, `link` …); `message`: one sentence that names
     the piece and its place; `piece`: what it is about, masked where it is secret; `part`: where it stands (`text`,
-    `part 2`, `account 12`, `account 12 part 2`, `alt text 1`, "" for the whole)."""
+    `part 2`, `account 12`, `account 12 part 2`, `alt text 1`, `link card`, "" for the whole)."""
 
     kind: str
     message: str

@@ -39,9 +39,20 @@ class Outcome(StrEnum):
 
 
 def payload_hash(
-    text: str, media_hashes: Sequence[str], parent: str, options: Mapping[str, Any] = MappingProxyType({})
+    text: str,
+    media_hashes: Sequence[str],
+    parent: str,
+    options: Mapping[str, Any] = MappingProxyType({}),
+    card: Mapping[str, Any] | None = None,
 ) -> str:
-    """SHA-256 (hex) over everything that makes the part what it is. Without options it is as it was before there were any."""
-    told = [text, list(media_hashes), parent, *([dict(options)] if options else [])]
+    """SHA-256 (hex) over everything that makes the part what it is. Without options and `card` (of its link, as JSON) it is
+    as it was before there were any."""
+    told = [
+        text,
+        list(media_hashes),
+        parent,
+        *([dict(options)] if options else []),
+        *([{"card": card}] if card else []),
+    ]
     canonical = json.dumps(told, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
     return hashlib.sha256(canonical.encode()).hexdigest()

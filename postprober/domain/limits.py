@@ -72,13 +72,23 @@ class PollRule:
 
 
 @dataclass(frozen=True)
+class CardRule:
+    """What a link card that is sent may be. `max_title`, `max_description` in characters; `max_bytes` of its picture, a
+    JPEG."""
+
+    max_title: int
+    max_description: int
+    max_bytes: int
+
+
+@dataclass(frozen=True)
 class Limits:
     """What one account may publish.
 
     `max_length` is counted by `unit`; `max_with_media`: what a text with media may count, None: the same. Links count as `url_length` where that is not None; `max_bytes` is in UTF-8. `count`: the
     platform's own way, None: graphemes or, for characters, units of UTF-16. `find_mentions`: the people a text mentions.
     `max_alt`: characters of one alternative text. `gif`/`video` None: not taken. `threads`: chains of replies; `mixed`: pictures
-    and videos go together, as many as pictures alone.
+    and videos go together, as many as pictures alone. `card` None: no link card is sent.
     """
 
     platform: Platform
@@ -96,6 +106,7 @@ class Limits:
     media_required: bool = False
     threads: bool = False
     mixed: bool = False
+    card: CardRule | None = None
     count: Callable[[Limits, str], int] | None = None
     find_mentions: Callable[[str], Sized] = find_mentions
     max_with_media: int | None = None

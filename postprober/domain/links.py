@@ -101,6 +101,11 @@ def astray(text: str, targets: Sequence[str]) -> list[tuple[str, str]]:
     return lost
 
 
+def same_target(link: str, other: str) -> bool:
+    """Whether two links lead to the same page, however they are written."""
+    return _canonical(link) == _canonical(other)
+
+
 def _canonical(link: str) -> str:
     """For comparing targets: no scheme, host in lower case and in Punycode, nothing percent-encoded, no slash at the end."""
     try:

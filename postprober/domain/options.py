@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, Literal, Self, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
-from pydantic_core import ErrorDetails
 
 from postprober.domain.post import Violation
 from postprober.domain.text import graphemes, normalise
@@ -46,6 +45,11 @@ class PostOptions(BaseModel):
     @property
     def is_public(self) -> bool:
         """Whether a stranger can see a post like this."""
+        return True
+
+    @property
+    def leaves_room_for_card(self) -> bool:
+        """Whether the card of a link can go out beside what these ask for."""
         return True
 
     def stored(self) -> dict[str, Any]:
@@ -182,7 +186,7 @@ def parse(options: type[PostOptions], given: Mapping[str, Any], where: str) -> d
     try:
         made = options.model_validate(ready)
     except ValidationError as error:
-        raise BadInput(_wrong(error.errors()[0], where, fields), field="options") from None
+        raise BadInput(_wrong(dict(error.errors()[0]), where, fields), field="options") from None
     for name, one in fields.items():
         if problem := _unusable(getattr(made, name), one):
             raise BadInput(f"{where}: {one.title} ({name}) {problem}", field="options")
@@ -203,7 +207,7 @@ def _as_kind(value: Any, one: OptionField) -> Any:
     return value.strip() if isinstance(value, str) and one.kind != "text" else value
 
 
-def _wrong(error: ErrorDetails, where: str, fields: Mapping[str, OptionField]) -> str:
+def _wrong(error: Mapping[str, Any], where: str, fields: Mapping[str, OptionField]) -> str:
     one = fields.get(str(error["loc"][0])) if error["loc"] else None
     if one is None:
         return f"{where}: these options cannot be read; give names and values."

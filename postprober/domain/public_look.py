@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from postprober.domain.remote import Counts, RemoteMedia
+from postprober.domain.remote import Counts, RemoteCard, RemoteMedia
 
 
 class Verdict(StrEnum):
@@ -26,7 +26,8 @@ class Look:
     redacted and shortened; `reason` is one plain sentence. `partial`: the text may be only the beginning. `reply_to`: id
     of the post that it replies to, "" when it replies to none, None when the reading cannot tell; `links`: where its
     links lead, None when the reading cannot tell; `counts`: its engagement, where everybody is told it. `final`: the page behind
-    the post's link tells nothing more; `options`: of the platform's options those that it tells (`domain.options`)."""
+    the post's link tells nothing more; `options`: of the platform's options those that it tells (`domain.options`);
+    `cards`: its link cards, None when the reading cannot tell."""
 
     verdict: Verdict
     text: str | None = None
@@ -42,3 +43,4 @@ class Look:
     counts: Counts | None = None
     final: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)
+    cards: tuple[RemoteCard, ...] | None = None

@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from postprober.domain.card import LinkCard
 from postprober.domain.post import MediaFile
 
 
@@ -27,7 +28,7 @@ class PartJob:
     `key`: the delivery's key (UUID text), `index`: 0-based part, `handle`: the platform's own idempotency handle
     chosen before the first try ("" where it has none), `composed_at`: aware UTC, fixed at the first try,
     `parent`/`root`: the posts it replies to in a thread; `options`: those of the platform as they are stored
-    (`domain.options`), the same for every part.
+    (`domain.options`), the same for every part; `card`: of its link, with `card_picture` as it lies on this host.
     """
 
     key: str
@@ -40,6 +41,8 @@ class PartJob:
     parent: Ref | None = None
     root: Ref | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    card: LinkCard | None = None
+    card_picture: MediaFile | None = None
 
 
 @dataclass(frozen=True)
@@ -85,11 +88,22 @@ class RemoteMedia:
 
 
 @dataclass(frozen=True)
+class RemoteCard:
+    """A link card as it is shown. `description`, `picture` None: the reading cannot tell."""
+
+    url: str
+    title: str
+    description: str | None = None
+    picture: bool | None = None
+
+
+@dataclass(frozen=True)
 class RemotePost:
     """A post as read back. `text` has link shortening undone and HTML removed; `created_at` aware UTC;
     `media` None when the reading cannot tell; `public` None when unknown; `links`: where its links lead, None when the
     reading cannot tell; `app`: name of the program that made it, "" where the platform does not say;
-    `options`: of the platform's options those that the reading tells (`domain.options`)."""
+    `options`: of the platform's options those that the reading tells (`domain.options`); `cards`: its link cards, None when
+    the reading cannot tell."""
 
     ref: Ref
     text: str
@@ -102,6 +116,7 @@ class RemotePost:
     links: tuple[str, ...] | None = None
     app: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
+    cards: tuple[RemoteCard, ...] | None = None
 
 
 @dataclass(frozen=True)

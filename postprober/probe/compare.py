@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from functools import cache
 
 from postprober.domain import options
-from postprober.domain.links import astray
+from postprober.domain.card import LinkCard
+from postprober.domain.links import astray, same_target
 from postprober.domain.mentions import without_hosts
 from postprober.domain.platform import media_hosts, shorteners
 from postprober.domain.post import MediaFile
 from postprober.domain.public_look import Look
-from postprober.domain.remote import RemoteMedia, RemotePost
+from postprober.domain.remote import RemoteCard, RemoteMedia, RemotePost
 from postprober.domain.text import find_urls, normalise, same_text
 
 TEXT_DIFFERS = "The text differs from what was sent."
@@ -67,9 +68,10 @@ def compare(
     *,
     author: str = "",
     asked: options.AskedFor = options.NOTHING_ASKED,
+    card: LinkCard | None = None,
 ) -> Comparison:
     """Compare one part with what a reader or its owner sees. `author`: handle or id it must be by ("": not checked);
-    `asked`: its options, of which this reader may be told some."""
+    `asked`: its options, of which this reader may be told some; `card`: of its link, None when none was sent."""
     same, notes = _compare_text(sent_text, read, bool(sent_media))
     differences: list[str] = []
     if same is False:
@@ -78,6 +80,12 @@ def compare(
     differences += _compare_media(sent_media, read.media)
     differences += _compare_author(author, read)
     differences += options.compare(asked, read.options)[0]
+    if card is not None:
+        wrong, unseen = _compare_card(card, read.cards)
+        differences += wrong
+        notes = (*notes, *unseen)
+    elif read.cards:
+        notes = (*notes, "A link card is shown that was not sent.")
     if differences:
         return Comparison(False, tuple(differences), notes)
     return Comparison(same, (), notes)
@@ -206,6 +214,30 @@ def _compare_media(sent: Sequence[MediaFile], shown: Sequence[RemoteMedia] | Non
             what = "differs from what was sent" if item.alt else "is missing"
             differences.append(f"The alternative text of medium {number} {what}.")
     return differences
+
+
+def _compare_card(sent: LinkCard, shown: Sequence[RemoteCard] | None) -> tuple[list[str], list[str]]:
+    """What of the card is not as it was sent, and what of it could not be seen."""
+    if shown is None:
+        return [], ["Whether the link card is shown could not be seen."]
+    if not shown:
+        return ["The link card is missing."], []
+    card = next((one for one in shown if same_target(one.url, sent.url)), shown[0])
+    wrong, unseen = [], []
+    if not same_target(card.url, sent.url):
+        wrong.append(f"The link card leads to {card.url} and was sent with {sent.url}.")
+    if normalise(card.title) != normalise(sent.title):
+        wrong.append("The title of the link card differs from what was sent.")
+    if card.description is None:
+        unseen += ["The description of the link card could not be seen."] if sent.description else []
+    elif normalise(card.description) != normalise(sent.description):
+        what = "differs from what was sent" if card.description.strip() else "is missing"
+        wrong.append(f"The description of the link card {what}.")
+    if sent.picture is not None and card.picture is None:
+        unseen.append("The picture of the link card could not be seen.")
+    elif sent.picture is not None and not card.picture:
+        wrong.append("The picture of the link card is missing.")
+    return wrong, unseen
 
 
 def _compare_author(author: str, read: Look | RemotePost) -> list[str]:

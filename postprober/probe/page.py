@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass, field
 
-from postprober.domain.remote import RemoteMedia
+from postprober.domain.remote import RemoteCard, RemoteMedia
 from postprober.domain.tolerant_html import TolerantParser
 
 MAX_HTML = 2_000_000  # characters; the largest pages of our platforms have about 500,000
@@ -29,6 +29,7 @@ class Block:
     author: str = ""
     text: str = ""
     media: list[RemoteMedia] = field(default_factory=list)
+    cards: list[RemoteCard] = field(default_factory=list)
 
 
 @dataclass
@@ -86,6 +87,7 @@ class _PageReader(TolerantParser):
         self._depth = 0
         self._text_depth = 0
         self._out: list[str] = []
+        self._card: _Card | None = None
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         values = {key: value or "" for key, value in attrs}
@@ -155,7 +157,11 @@ class _PageReader(TolerantParser):
         return None
 
     def _inside(self, block: Block, tag: str, values: dict[str, str], classes: list[str]) -> None:
-        if tag == "p" and "text" in classes and not self._text_depth:
+        if self._card is not None:
+            self._card.inside(tag)
+        elif tag == "a" and "link-card" in classes and not self._is_entry:
+            self._card = _Card(len(self._stack), values.get("href", ""))
+        elif tag == "p" and "text" in classes and not self._text_depth:
             self._text_depth = len(self._stack)
         elif found := self._medium(tag, values, classes):
             block.media.append(found)
@@ -179,6 +185,10 @@ class _PageReader(TolerantParser):
             if self._block is not None and not self._block.text:
                 self._block.text = "".join(self._out).strip()
             self._out = []
+        if self._card is not None and self._card.depth > len(self._stack):
+            if self._block is not None:
+                self._block.cards.append(self._card.read())
+            self._card = None
         if self._block is not None and self._depth > len(self._stack):
             self._block = None
         for begun in (self._roots, self._people, self._beside, self._hidden):
@@ -186,7 +196,9 @@ class _PageReader(TolerantParser):
                 begun.pop()
 
     def handle_data(self, data: str) -> None:
-        if self._text_depth and not self._beside and not self._hidden:
+        if self._card is not None:
+            self._card.words[self._card.part] += data
+        elif self._text_depth and not self._beside and not self._hidden:
             self._out.append(data)
 
     def finished(self) -> Page:
@@ -194,6 +206,24 @@ class _PageReader(TolerantParser):
         if self._block is not None and self._text_depth and not self._block.text:
             self._block.text = "".join(self._out).strip()
         return self._page
+
+
+@dataclass
+class _Card:
+    """The card of a link that is being read: a link, in it the title in bold, the description, and perhaps a picture."""
+
+    depth: int
+    url: str
+    part: str = ""
+    picture: bool = False
+    words: dict[str, str] = field(default_factory=lambda: {"": "", "b": "", "span": ""})
+
+    def inside(self, tag: str) -> None:
+        self.picture = self.picture or tag == "img"
+        self.part = tag if tag in self.words else self.part
+
+    def read(self) -> RemoteCard:
+        return RemoteCard(self.url, self.words["b"].strip(), self.words["span"].strip(), self.picture)
 
 
 def _is_avatar(classes: list[str]) -> bool:

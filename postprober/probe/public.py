@@ -81,6 +81,7 @@ def _together(told: Look, page: Look) -> Look:
             links=links,
             counts=told.counts,
             options=told.options,
+            cards=told.cards if page.cards is None else page.cards,
         )
     return replace(
         told,
@@ -88,6 +89,7 @@ def _together(told: Look, page: Look) -> Look:
         author=told.author or page.author,
         media=page.media if told.media is None else told.media,
         links=page.links if told.links is None else told.links,
+        cards=page.cards if told.cards is None else told.cards,
     )
 
 
@@ -166,9 +168,10 @@ def read_html(
     if block is not None:
         # A page that was cut off on its way may lack the end of the text and the pictures.
         cut = not _END.search(html[-4096:])
-        media = None if cut else tuple(block.media)
+        media, cards = (None, None) if cut else (tuple(block.media), tuple(block.cards))
         reason = f"{name} shows the post to everybody" + (", but the page was cut off." if cut else ".")
-        return Look(Verdict.FOUND, block.text, block.author or None, media, url, status, excerpt, reason, partial=cut)
+        by = block.author or None
+        return Look(Verdict.FOUND, block.text, by, media, url, status, excerpt, reason, partial=cut, cards=cards)
     if page.articles:
         return told(Verdict.UNSURE, url, status, excerpt, f"{name} shows another post at this address")
     preview = _preview(platform, page)

@@ -17,6 +17,7 @@ from postprober.pipeline.core.tokens import secrets_of
 from postprober.platforms.common.adapter import Adapter
 from postprober.platforms.registry import adapter_of
 from postprober.security.vault import Vault
+from postprober.services.background import Background
 from postprober.settings import Settings
 from postprober.storage.database import Database
 
@@ -30,8 +31,8 @@ def no_mark(_conn: Connection, _made_id: int) -> None:
 
 @dataclass(frozen=True)
 class Core:
-    """One process's installation: settings, database, keys, HTTP, time, the agent (rules, unless a model is set up) and
-    the browser (None: nobody looks with one)."""
+    """One process's installation: settings, database, keys, HTTP, time, the agent (rules, unless a model is set up),
+    the browser (None: nobody looks with one) and the threads for what nobody waits for."""
 
     settings: Settings
     db: Database
@@ -40,6 +41,7 @@ class Core:
     clock: Clock
     advisor: Advisor = field(default_factory=Advisor)
     browser: Browser | None = None
+    background: Background = field(default_factory=Background)
 
     def adapter(self, platform: Platform, cred: Credentials | None = None, http: HttpClient | None = None) -> Adapter:
         """An adapter that redacts the secrets of `cred`."""

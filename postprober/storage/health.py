@@ -22,7 +22,7 @@ CHECK, DELIVERY = "canary", "delivery"  # sources of signs, as they are stored: 
 
 
 @dataclass(frozen=True)
-class Note:
+class NewSign:
     """One sign on its way into the database. `source`: CHECK | DELIVERY; `latency_ms` None: not measured."""
 
     account_id: int
@@ -53,7 +53,7 @@ class Candidate:
     looked_at: datetime | None
 
 
-def add_signs(conn: Connection, notes: Sequence[Note]) -> None:
+def add_signs(conn: Connection, notes: Sequence[NewSign]) -> None:
     if notes:
         conn.execute(
             insert(health_signs),

@@ -8,6 +8,7 @@ from typing import Any, Literal, Self
 
 from sqlalchemy import Row
 
+from postprober.domain.card import LinkCard
 from postprober.domain.delivery import DeliveryState, Proof, StateCause
 from postprober.domain.identity import AccountIdentity, account_id
 from postprober.domain.platform import Platform
@@ -21,7 +22,8 @@ NEWEST_KNOWN_POST = "canary"
 class PartRecord:
     """One part of a delivery as stored in `deliveries.parts`. `staged` None: nothing handed over yet; `ref` None: not
     published as far as we know; `newest_known_post`: newest own post when the intent was written; `intent_at`: by our clock,
-    `intent_remote_at`: the same moment by the platform's ("": it was not known)."""
+    `intent_remote_at`: the same moment by the platform's ("": it was not known); `card`: of its link, fixed when it was planned,
+    None where nobody sends one."""
 
     index: int
     text: str
@@ -37,6 +39,7 @@ class PartRecord:
     language: str = ""
     intent_remote_at: str = ""
     options: dict[str, Any] = field(default_factory=dict)
+    card: LinkCard | None = None
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -57,18 +60,23 @@ class PartRecord:
             "intent_remote_at": self.intent_remote_at,
             # Left out while there are none: processes of an earlier version read these rows while a rollout lasts.
             **({"options": self.options} if self.options else {}),
+            **({"card": self.card.to_json()} if self.card else {}),
         }
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
         staged, ref = data.get("staged"), data.get("ref")
-        rest = {key: value for key, value in data.items() if key not in ("staged", "ref", "media", NEWEST_KNOWN_POST)}
+        apart = ("staged", "ref", "media", "card", NEWEST_KNOWN_POST)
+        # What a newer version writes while a rollout lasts is not for us.
+        names = {one.name for one in fields(cls)}.difference(apart)
+        rest = {key: value for key, value in data.items() if key in names}
         rest["newest_known_post"] = data.get(NEWEST_KNOWN_POST, "")
         return cls(
             **rest,
             media=tuple(data.get("media", ())),
             staged=Staged(staged["handle"], staged["data"]) if staged else None,
             ref=Ref(ref["remote_id"], ref["url"], ref["extra"]) if ref else None,
+            card=LinkCard.from_json(data.get("card")),
         )
 
 

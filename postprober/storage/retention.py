@@ -12,6 +12,7 @@ from pathlib import Path
 from sqlalchemy import Column, ColumnElement, Connection, Table, delete, exists, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
+from postprober.storage import link_cards as cards
 from postprober.storage import pictures, processes, sample_days
 from postprober.storage.database import Database
 from postprober.storage.tables import (
@@ -20,6 +21,7 @@ from postprober.storage.tables import (
     deliveries,
     evidence,
     health_signs,
+    link_cards,
     notifications,
     outbox,
     proof_pages,
@@ -31,6 +33,7 @@ log = logging.getLogger("postprober.retention")
 FACT = "retention"
 BATCH = 500  # rows a transaction
 SENT_LETTERS = timedelta(days=30)  # done rows of the outbox
+LINK_CARDS = timedelta(days=3)  # what pages said of themselves; it holds for a day
 HEALTH_SIGNS = timedelta(days=14)  # what account checks saw; pages show a day of it
 
 
@@ -74,6 +77,9 @@ def _parts(db: Database, keep: Keep, now: datetime, data_dir: Path | None) -> It
         lambda: _delete(db, outbox, outbox.c.next_at.is_(None), outbox.c.created_at < now - SENT_LETTERS),
     )
     yield "health signs", lambda: _delete(db, health_signs, health_signs.c.at < now - HEALTH_SIGNS)
+    yield "link cards", lambda: _delete(db, link_cards, link_cards.c.at < now - LINK_CARDS)
+    if data_dir is not None:
+        yield "pictures of link cards", lambda: cards.sweep(db, cards.folder(data_dir), now)
     if keep.evidence:
         yield "evidence", lambda: _delete(db, evidence, evidence.c.at < old(keep.evidence), _NOT_SHARED)
     if data_dir is not None:

@@ -559,4 +559,21 @@ proof_pages = _table(
     Column("withdrawn_at", UtcDateTime),  # set: nobody sees it any more
 )
 
+# What pages said of themselves, for the cards of links. `picture`: SHA-256 of the bytes of a file (storage.link_cards), "" for none.
+link_cards = _table(
+    "link_cards",
+    Column("link", String(64), nullable=False),  # SHA-256 of the address
+    Column("day", String(10), nullable=False),  # UTC
+    Column("at", UtcDateTime, nullable=False, index=True),
+    Column("title", Text, nullable=False, server_default=""),
+    Column("description", Text, nullable=False, server_default=""),
+    Column("picture", String(64), nullable=False, server_default=""),
+    Column("width", Integer, nullable=False, server_default="0"),
+    Column("height", Integer, nullable=False, server_default="0"),
+    Column("size", Integer, nullable=False, server_default="0"),  # bytes
+    Column("problem", Text, nullable=False, server_default=""),  # why there is no card
+    Column("passing", Boolean, nullable=False, server_default=text("false")),  # a later reading may well succeed
+    Index("uq_link_cards_link_day", "link", "day", unique=True),
+)
+
 meta = Table("meta", metadata, Column("name", String(80), primary_key=True), Column("value", Text, nullable=False))

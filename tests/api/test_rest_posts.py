@@ -414,3 +414,50 @@ def test_an_approval_ends_when_the_options_change(rest: Rest) -> None:
         "PUT", f"/api/posts/{made['id']}", json=asked, headers={"If-Match": f'"{same["version"]}"'}
     ).json()
     assert changed["status"] == "review"
+
+
+def test_the_card_of_a_link_is_chosen_kept_and_told(rest: Rest) -> None:
+    account = rest.installation.link("bluesky")
+    card = {"drop": False, "title": "My title", "description": "", "url": ""}
+    made = rest.ask(
+        "POST",
+        "/api/posts",
+        json={"content": "Read https://www.iana.org/", "account_ids": [account.id], "card": {"title": "My title"}},
+    ).json()
+    assert made["card"] == card and rest.ask("GET", f"/api/posts/{made['id']}").json()["card"] == card
+    rest.ask("POST", f"/api/posts/{made['id']}/submit")
+    (delivery,) = rest.ask("GET", f"/api/monitoring/{made['id']}").json()["deliveries"]
+    assert delivery["card"] == {
+        "url": "https://www.iana.org/",
+        "title": "My title",
+        "description": "",
+        "picture": False,
+        "problem": "",
+    }
+
+
+def test_a_card_that_cannot_be_made_is_a_note_and_no_refusal(rest: Rest) -> None:
+    account = rest.installation.link("bluesky")
+    wish = {"content": "Read https://www.iana.org/", "account_ids": [account.id]}
+    why = "No link card: www.iana.org is not called in sandbox mode, in which nothing leaves this machine."
+    checked = rest.ask("POST", "/api/posts/preflight", json=wish).json()
+    assert checked["ok"] and checked["accounts"][0]["notes"] == [{"code": "link_card", "message": why, "post_id": 0}]
+    made = rest.ask("POST", "/api/posts", json={**wish, "submit": True}).json()
+    (delivery,) = rest.ask("GET", f"/api/monitoring/{made['id']}").json()["deliveries"]
+    assert made["status"] == "scheduled" and delivery["card"]["problem"] == why
+
+
+@pytest.mark.parametrize(
+    "card",
+    [
+        {"drop": True, "title": "x"},
+        {"title": "x" * 301},
+        {"title": "two\nlines"},
+        {"drop": "yes"},
+        {"picture": "x"},
+        "none",
+    ],
+)
+def test_a_wrong_card_is_refused_and_nothing_is_written(rest: Rest, card: Any) -> None:
+    reply = rest.ask("POST", "/api/posts", json={"content": "x", "card": card})
+    assert reply.status_code == 422 and not rest.ask("GET", "/api/posts").json()["items"]

@@ -247,18 +247,19 @@ def test_a_corrupt_database_refuses_to_start_and_is_left_as_it_was(run: Run, tmp
 def test_the_platforms_are_listed_with_what_they_take_and_how_they_prove(run: Run) -> None:
     listed = {line["key"]: line for line in run("platforms", "--json").lines}
     assert list(listed) == ["x", "linkedin", "instagram", "mastodon", "bluesky", "telegram"]
+    options = listed["instagram"].pop("options")
+    assert [one["name"] for one in options][:2] == ["collaborators", "reel_in_feed"] and options[1]["default"] is True
     assert listed["instagram"] == {
         "key": "instagram",
         "title": "Instagram",
         "linking": ["consent", "browser", "token"],
         "fields": [],
-        "options": [],
         "limits": {
             "length": 2200,
             "with_media": 2200,
             "unit": "characters",
             "threads": False,
-            "images": 4,
+            "images": 10,
             "gif": False,
             "video": True,
         },
@@ -672,3 +673,21 @@ def test_platforms_lists_the_options(run: Run) -> None:
     told = {row["key"]: row for row in run("platforms", "--json").lines}
     assert told["bluesky"]["options"][0]["name"] == "who_can_reply"
     assert "options: content_warning" in run("platforms").out
+
+
+def test_the_card_of_a_link_is_changed_dropped_or_said_to_be_missing(run: Run, installation: Installation) -> None:
+    account = installation.link("bluesky")
+    words = ("publish", "--account", str(account.id), "--text", "Read https://www.iana.org/help/example-domains")
+    said = run(*words)
+    assert said.code == 0 and "No link card: www.iana.org is not called in sandbox mode" in said.out
+    assert "No link card" not in run(*words, "--no-card").out
+    said = run(*words, "--card-title", "My title", "--card-description", "My words", "--wait", "--json")
+    assert said.code == 0 and said.lines[-1]["deliveries"][0]["proof"] == "matches", said
+    (card,) = [
+        one["card"]
+        for one in installation.sandbox.control.posts("bluesky", account.account_name.split(".")[0])
+        if one["card"]
+    ]
+    assert (card["title"], card["description"]) == ("My title", "My words")
+    wrong = run(*words, "--no-card", "--card-title", "My title")
+    assert wrong.code == 2 and "not both" in wrong.err

@@ -56,6 +56,7 @@ def client(house: House) -> Iterator[RestClient]:
 
 
 SHAPES = {
+    "CardJson": "CardBody",
     "NewPostJson": "NewPostBody",
     "AccountJson": "ListedAccount",
     "PostJson": "PostOut",

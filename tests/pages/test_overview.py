@@ -20,7 +20,7 @@ from postprober.domain.platform import Platform
 from postprober.services.monitoring import overview
 from postprober.storage import accounts, attempts, step_log
 from postprober.storage import health as store
-from postprober.storage.health import CHECK, Note
+from postprober.storage.health import CHECK, NewSign
 from postprober.ui import frame
 from tests.pages.conftest import ROOT, House, everything
 from tests.people import acting, asked
@@ -168,11 +168,11 @@ def test_it_shows_how_the_platforms_stand_with_a_strip_and_a_legend(owner: House
     server = (Platform("x"), "")
     with owner.core.db.write() as conn:
         notes = [
-            Note(account_id, server, now - timedelta(hours=1), CHECK, sign)
+            NewSign(account_id, server, now - timedelta(hours=1), CHECK, sign)
             for sign in (HealthSign.AWAY, HealthSign.AWAY)
         ]
-        store.add_signs(conn, [*notes, Note(account_id, server, now, CHECK, HealthSign.REFUSED)])
-        store.add_signs(conn, [Note(account_id, server, now, CHECK, HealthSign.REFUSED)])
+        store.add_signs(conn, [*notes, NewSign(account_id, server, now, CHECK, HealthSign.REFUSED)])
+        store.add_signs(conn, [NewSign(account_id, server, now, CHECK, HealthSign.REFUSED)])
         store.put_standing(conn, server, ServerHealth(HealthVerdict.FAILING, True, now, "It does not answer."), now)
     seen = everything(show("overview"))
     assert "Platform health, last 24 h" in seen and "Each mark is half an hour" in seen

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from postprober.domain.card import CardPicture, LinkCard
 from postprober.domain.post import MediaFile, MediaKind
 from postprober.domain.public_look import Look, Verdict
-from postprober.domain.remote import Ref, RemoteMedia, RemotePost
+from postprober.domain.remote import Ref, RemoteCard, RemoteMedia, RemotePost
 from postprober.domain.text import normalise, same_text
 from postprober.probe.compare import compare
 
@@ -189,3 +192,60 @@ def test_what_is_no_mark_of_formatting_counts(sent: str, shown: str) -> None:
 
 def test_the_owners_copy_has_the_marks() -> None:
     assert compare("A *big* day", (), RemotePost(Ref("1"), "A big day", None)).matches is False
+
+
+LINK = "https://example.com/story"
+SENT = LinkCard(LINK, "A story", "About it", CardPicture("0" * 64, "image/jpeg", 2, 1, 9))
+SEEN = RemoteCard(LINK, "A story", "About it", True)
+
+
+@pytest.mark.parametrize(
+    ("cards", "matches", "differences", "notes"),
+    [
+        ((SEEN,), True, (), ()),
+        ((replace(SEEN, url="HTTPS://Example.com/story/"),), True, (), ()),
+        ((replace(SEEN, title=" A  story "),), True, (), ()),
+        ((), False, ("The link card is missing.",), ()),
+        ((replace(SEEN, title="Another"),), False, ("The title of the link card differs from what was sent.",), ()),
+        (
+            (replace(SEEN, description="Other"),),
+            False,
+            ("The description of the link card differs from what was sent.",),
+            (),
+        ),
+        ((replace(SEEN, description=""),), False, ("The description of the link card is missing.",), ()),
+        ((replace(SEEN, picture=False),), False, ("The picture of the link card is missing.",), ()),
+        (
+            (replace(SEEN, url="https://evil.example/"),),
+            False,
+            (f"The link card leads to https://evil.example/ and was sent with {LINK}.",),
+            (),
+        ),
+        (None, None, (), ("Whether the link card is shown could not be seen.",)),
+        ((replace(SEEN, picture=None),), None, (), ("The picture of the link card could not be seen.",)),
+        ((replace(SEEN, description=None),), None, (), ("The description of the link card could not be seen.",)),
+    ],
+)
+def test_a_card_is_as_it_was_sent_or_differs_or_could_not_be_seen(
+    cards: tuple[RemoteCard, ...] | None, matches: bool | None, differences: tuple[str, ...], notes: tuple[str, ...]
+) -> None:
+    read = RemotePost(Ref("1"), f"Read {LINK}", None, cards=cards)
+    found = compare(f"Read {LINK}", (), read, card=SENT)
+    assert (found.matches, found.differences, found.notes) == (matches, differences, notes)
+
+
+def test_a_card_that_nobody_sent_is_noted_and_no_fault() -> None:
+    found = compare("x", (), RemotePost(Ref("1"), "x", None, cards=(SEEN,)))
+    assert found.matches is True and found.notes == ("A link card is shown that was not sent.",)
+
+
+def test_another_text_stays_a_difference_where_the_card_could_not_be_seen() -> None:
+    assert compare("x", (), RemotePost(Ref("1"), "y", None), card=SENT).matches is False
+
+
+def test_a_card_without_a_picture_may_have_none_there() -> None:
+    sent = replace(SENT, picture=None)
+    assert (
+        compare("x", (), RemotePost(Ref("1"), "x", None, cards=(replace(SEEN, picture=None),)), card=sent).matches
+        is True
+    )

@@ -15,7 +15,7 @@ from postprober.services.monitoring import platform_status
 from postprober.services.posts import delivery_actions, posts
 from postprober.storage import deliveries
 from postprober.storage import health as store
-from postprober.storage.health import CHECK, Note
+from postprober.storage.health import CHECK, NewSign
 from tests.installed import Installation
 from tests.people import acting
 
@@ -23,7 +23,7 @@ from tests.people import acting
 def signs(inst: Installation, account_id: int, server: store.Server, *found: tuple[float, HealthSign]) -> None:
     """(hours ago, sign)."""
     now = inst.core.clock.now()
-    notes = [Note(account_id, server, now - timedelta(hours=ago), CHECK, sign) for ago, sign in found]
+    notes = [NewSign(account_id, server, now - timedelta(hours=ago), CHECK, sign) for ago, sign in found]
     with inst.core.db.write() as conn:
         store.add_signs(conn, notes)
 

@@ -101,6 +101,7 @@ WITHOUT_ACTOR = {
         accounts.tokens: withdraw withdraw_all withdraw_replaced withdraw_unused
         media.media: received thumbnail
         monitoring.event_feed: story_at missed check_last_id
+        posts.cards: read_all thumbnail
         posts.drafts: check_room back_to_draft put_in_review
         posts.posts: plan plan_all with_handles
         posts.review_gate: advice_columns

@@ -19,6 +19,7 @@ from postprober.storage.tables import (
     deliveries,
     evidence,
     health_signs,
+    link_cards,
     metadata,
     notifications,
     outbox,
@@ -142,7 +143,7 @@ def _referring(table: Table) -> set[str]:
 
 def test_whatever_hangs_on_a_row_that_goes_is_known_to_go_with_it() -> None:
     """Else the first such row keeps its whole kind for ever."""
-    for table in (alerts, evidence, samples, outbox, health_signs, attempts):
+    for table in (alerts, evidence, samples, outbox, health_signs, link_cards, attempts):
         known = {f"{c.table.name}.{c.name}" for c in retention.CHILDREN.get(table, ())}
         if table is not attempts:  # only its reply goes
             assert _referring(table) == known, table.name

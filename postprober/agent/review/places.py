@@ -11,8 +11,8 @@ from postprober.domain.platform import NAMES
 
 @dataclass(frozen=True)
 class TextPlace:
-    """`name` follows "In "; `part` is the key of a reason: `text`, `part 2`, `account 12`, `account 12 part 2` or
-    `alt text 1`. `intended`: what a person has marked on all accounts that this text is for."""
+    """`name` follows "In "; `part` is the key of a reason: `text`, `part 2`, `account 12`, `account 12 part 2`,
+    `alt text 1` or `link card`. `intended`: what a person has marked on all accounts that this text is for."""
 
     text: str
     name: str
@@ -22,7 +22,7 @@ class TextPlace:
 
 def places(brief: Brief) -> Iterator[TextPlace]:
     """Every different text once: that of all accounts first, then what single accounts have otherwise, then what
-    stands in options and describes the pictures."""
+    stands in options and describes the pictures, then the author's words on the link card."""
     told: set[str] = set()
     for target in brief.targets:
         for index, text in enumerate(target.texts):
@@ -50,3 +50,5 @@ def places(brief: Brief) -> Iterator[TextPlace]:
         if picture.file.alt.strip():
             name = f"the alt text of picture {number}" if len(brief.pictures) > 1 else "the alt text"
             yield TextPlace(picture.file.alt, name, f"alt text {number}", everywhere)
+    for text in brief.card:
+        yield TextPlace(text, "the link card", "link card", everywhere)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, Self
 from zoneinfo import ZoneInfo
@@ -42,7 +43,8 @@ class WhenOut(BaseModel):
 
 
 class CheckedOut(BaseModel):
-    """What one account would say. `length` is counted as the platform counts; `over`: by how much."""
+    """What one account would say. `length` is counted as the platform counts; `over`: by how much; `notes`: what a person
+    should know and that stops nothing."""
 
     account_id: int = Field(examples=[1])
     account: str = Field(examples=["News (news@social.example)"])
@@ -50,6 +52,7 @@ class CheckedOut(BaseModel):
     length: int = Field(examples=[312])
     limit: int = Field(examples=[500])
     violations: list[dict[str, Any]] = Field(examples=[[{"code": "too_long", "message": "…", "over": 12}]])
+    notes: list[dict[str, Any]] = Field(examples=[[{"code": "link_card", "message": "…", "post_id": 0}]])
 
     @classmethod
     def of(cls, account: Account, result: Preflight) -> Self:
@@ -60,6 +63,7 @@ class CheckedOut(BaseModel):
             length=result.length,
             limit=result.limit,
             violations=[{"code": v.code, "message": v.message, "over": v.over} for v in result.violations],
+            notes=[asdict(note) for note in result.notes],
         )
 
 

@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 
 from postprober.domain.account import Credentials
 from postprober.domain.attempt import Act, Outcome
+from postprober.domain.card import LinkCard
 from postprober.domain.delivery import DeliveryState, Step, StepStatus
 from postprober.domain.options import AskedFor
 from postprober.domain.platform import described
@@ -25,7 +26,7 @@ from postprober.pipeline.core.context import Context, ExchangeRecorder
 from postprober.pipeline.core.platform_time import key_of
 from postprober.pipeline.core.tokens import open_credentials, secrets_of
 from postprober.platforms.common.adapter import Adapter
-from postprober.storage import accounts, attempts, deliveries, media, remote_posts, step_log
+from postprober.storage import accounts, attempts, deliveries, link_cards, media, remote_posts, step_log
 from postprober.storage.records import Account, Delivery, PartRecord, replace
 
 KEY_LOOK = timedelta(minutes=1)  # until it is tried again whether the tokens can be opened
@@ -156,12 +157,28 @@ def job_for(ctx: Context, delivery: Delivery, part: PartRecord) -> PartJob:
         parent=before[-1] if before else None,
         root=before[0] if before else None,
         options=part.options,
+        card=card_of(part),
+        card_picture=card_picture(ctx, part),
     )
 
 
 def asked_of(delivery: Delivery, part: PartRecord) -> AskedFor:
     """The options of a part, for comparing what is shown."""
     return AskedFor(described(delivery.platform).options, part.options, part.index)
+
+
+def card_of(part: PartRecord) -> LinkCard | None:
+    """The link card that goes out with the part; None where none was fixed when it was planned."""
+    return part.card if part.card is not None and not part.card.problem else None
+
+
+def card_picture(ctx: Context, part: PartRecord) -> MediaFile | None:
+    """The picture of the part's link card, as it lies on this host."""
+    card = card_of(part)
+    if card is None or card.picture is None:
+        return None
+    told, path = card.picture, link_cards.path_of(ctx.data_dir, card.picture)
+    return MediaFile(0, MediaKind.IMAGE, told.mime, told.size, told.width, told.height, told.sha256, str(path))
 
 
 def media_files(ctx: Context, delivery: Delivery, ids: tuple[int, ...]) -> tuple[MediaFile, ...]:

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from postprober.domain.health import Quota, ServerHealth, Unit
 from postprober.http import Exchange
 from postprober.platforms.registry import quota_of
-from postprober.storage.health import Note, Server
+from postprober.storage.health import NewSign, Server
 from postprober.storage.records import Account
 
 TELL = timedelta(minutes=1)  # what is left of an account's limits is written no more often
@@ -28,18 +28,18 @@ class PlatformHealthCache:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._notes: deque[Note] = deque(maxlen=MOST_NOTES)
+        self._notes: deque[NewSign] = deque(maxlen=MOST_NOTES)
         self._blocked: dict[Server, ServerHealth] = {}
         self._quotas: dict[int, dict[str, Quota]] = {}
         self._untold: set[int] = set()
         self._told: dict[int, datetime] = {}
 
-    def note(self, note: Note) -> None:
+    def note(self, note: NewSign) -> None:
         """A sign of a real delivery; written with the next tick."""
         with self._lock:
             self._notes.append(note)
 
-    def take(self) -> list[Note]:
+    def take(self) -> list[NewSign]:
         """What was noted since the last call."""
         with self._lock:
             found = list(self._notes)

@@ -23,7 +23,7 @@ from postprober.pipeline.core.tokens import IN_FLIGHT, ensure_valid, renew, secr
 from postprober.pipeline.health import platform_health
 from postprober.storage import accounts
 from postprober.storage import health as store
-from postprober.storage.health import Candidate, Kept, Note, Server
+from postprober.storage.health import Candidate, Kept, NewSign, Server
 from postprober.storage.records import Account
 
 log = logging.getLogger("postprober.account_checks")
@@ -168,7 +168,7 @@ def _conclude(ctx: Context, account: Account, recorder: ExchangeRecorder, error:
     now = ctx.clock.now()
     message = error.message if error else ""
     server = platform_health.server_of(account)
-    platform_health.record(ctx, server, [Note(account.id, server, now, store.CHECK, sign, latency, message)])
+    platform_health.record(ctx, server, [NewSign(account.id, server, now, store.CHECK, sign, latency, message)])
     if sign in GOOD or sign is HealthSign.THROTTLED:
         transitions.tokens_open(ctx.db, account, now)
         return

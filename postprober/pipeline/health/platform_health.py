@@ -28,7 +28,7 @@ from postprober.pipeline.core.claimed_delivery import ClaimedDelivery
 from postprober.pipeline.core.context import Context, ExchangeRecorder
 from postprober.storage import alert_log, deliveries, quotas
 from postprober.storage import health as store
-from postprober.storage.health import Kept, Note, Server
+from postprober.storage.health import Kept, NewSign, Server
 from postprober.storage.loops import each
 from postprober.storage.records import Account
 
@@ -56,7 +56,7 @@ def note(work: ClaimedDelivery, recorder: ExchangeRecorder, error: PlatformError
     if sign is not None:
         message = error.message if error else ""
         work.ctx.health_cache.note(
-            Note(work.account.id, server_of(work.account), work.now(), "delivery", sign, latency, message)
+            NewSign(work.account.id, server_of(work.account), work.now(), "delivery", sign, latency, message)
         )
 
 
@@ -91,11 +91,11 @@ def tick(ctx: Context) -> None:
     _release(ctx)
 
 
-def _telling(notes: Sequence[Note], known: dict[Server, Kept]) -> list[Note]:
+def _telling(notes: Sequence[NewSign], known: dict[Server, Kept]) -> list[NewSign]:
     """The newest of each account and sign; what only repeats that a platform is well is left out."""
     newest = {(one.account_id, one.sign): one for one in notes}.values()
 
-    def repeats(one: Note) -> bool:
+    def repeats(one: NewSign) -> bool:
         kept = known.get(one.server)
         calm = kept is not None and kept.standing.verdict is HealthVerdict.WELL and one.at - kept.checked_at < REPEAT
         return calm and one.sign is HealthSign.WELL
@@ -103,7 +103,7 @@ def _telling(notes: Sequence[Note], known: dict[Server, Kept]) -> list[Note]:
     return [one for one in newest if not repeats(one)]
 
 
-def record(ctx: Context, server: Server, notes: Sequence[Note]) -> ServerHealth:
+def record(ctx: Context, server: Server, notes: Sequence[NewSign]) -> ServerHealth:
     """Signs, the standing that follows and what people are told: one transaction."""
     now = ctx.clock.now()
     fresh = _fresh(ctx, server)

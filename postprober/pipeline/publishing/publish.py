@@ -275,9 +275,9 @@ def _write_intent(work: ClaimedDelivery, part: PartRecord, job: PartJob, request
     with work.ctx.db.write() as conn:
         # Nobody else can have published on this account since the claim, so its newest post is the one read then.
         part = _with_intent(work, conn, part)
-        digest = payload_hash(
-            normalise(job.text), [m.sha256 for m in job.media], job.parent.remote_id if job.parent else "", job.options
-        )
+        card = job.card.to_json() if job.card else None
+        parent = job.parent.remote_id if job.parent else ""
+        digest = payload_hash(normalise(job.text), [m.sha256 for m in job.media], parent, job.options, card)
         rows: list[tuple[Step, StepStatus, dict[str, Any]]] = [
             (Step.POSTING, StepStatus.PENDING, {"part": part.index, "try_number": work.delivery.tries + 1})
         ]
@@ -303,9 +303,10 @@ def _write_intent(work: ClaimedDelivery, part: PartRecord, job: PartJob, request
                 "text": normalise(job.text),
                 "media": [m.sha256 for m in job.media],
                 "handle": part.handle,
-                "parent": job.parent.remote_id if job.parent else "",
+                "parent": parent,
                 "newest_known_post": part.newest_known_post,
                 **({"options": dict(job.options)} if job.options else {}),
+                **({"card": card} if card else {}),
             },
         )
 

@@ -22,7 +22,7 @@ from postprober.domain.read_budget import Purse, Used, is_of_the_two, kept_for, 
 from postprober.domain.remote import Counts, Ref
 from postprober.errors import Conflict, Throttled
 from postprober.pipeline.core import transitions
-from postprober.pipeline.core.claimed_delivery import ClaimedDelivery, asked_of, media_files, open_tokens
+from postprober.pipeline.core.claimed_delivery import ClaimedDelivery, asked_of, card_of, media_files, open_tokens
 from postprober.pipeline.core.context import Context
 from postprober.pipeline.verification import browser_checks, success_criteria
 from postprober.pipeline.verification.drift import kind_of_loss, watch_over, words_for
@@ -256,7 +256,7 @@ def _is_odd(seat: Seat, desk: Desk) -> bool:
     if post is None:
         return not desk.unread(part.ref)
     files, asked = media_files(seat.work.ctx, seat.work.delivery, part.media), asked_of(seat.work.delivery, part)
-    return bool(compare(part.text, files, post, asked=asked).differences)
+    return bool(compare(part.text, files, post, asked=asked, card=card_of(part)).differences)
 
 
 def _counts(seat: Seat, desk: Desk, finding: Finding | None) -> Counts | None:

@@ -16,11 +16,11 @@ from postprober.domain.public_look import Look, Verdict
 from postprober.domain.read_budget import Used, cost_of_post, micros
 from postprober.domain.remote import Counts, Ref, RemotePost
 from postprober.errors import Throttled
-from postprober.pipeline.core.claimed_delivery import ClaimedDelivery, asked_of, media_files, new_request_id
+from postprober.pipeline.core.claimed_delivery import ClaimedDelivery, asked_of, card_of, media_files, new_request_id
 from postprober.pipeline.verification import browser_checks
 from postprober.pipeline.verification.owner import NOT_ASKED, Desk, Owner
 from postprober.pipeline.verification.polling import appointment, begin
-from postprober.probe.compare import TEXT_DIFFERS, compare
+from postprober.probe.compare import TEXT_DIFFERS, Comparison, compare
 from postprober.probe.public import look
 from postprober.storage import evidence_log, reads, watches
 from postprober.storage.records import PartRecord
@@ -134,7 +134,7 @@ def _examine_part(work: ClaimedDelivery, part: PartRecord, ref: Ref, asking: _As
         )
     )
     files = media_files(work.ctx, work.delivery, part.media)
-    differs = seen.verdict is Verdict.FOUND and bool(compare(part.text, files, seen, asked=asked).differences)
+    differs = seen.verdict is Verdict.FOUND and bool(_compared(part, files, seen, asked).differences)
     outside = _sure(part, files, NOT_ASKED, seen, asked).print if differs else ""
     lost = seen.verdict is Verdict.GONE and not asking.gone
     suspicious = lost or (differs and outside != asking.told)
@@ -146,6 +146,12 @@ def _examine_part(work: ClaimedDelivery, part: PartRecord, ref: Ref, asking: _As
     return replace(_put_together(work, part, files, owner, seen, url), outside=outside, as_before=as_before)
 
 
+def _compared(
+    part: PartRecord, files: tuple[MediaFile, ...], read: Look | RemotePost, asked: options.AskedFor
+) -> Comparison:
+    return compare(part.text, files, read, asked=asked, card=card_of(part))
+
+
 def _contradicts(
     part: PartRecord, files: tuple[MediaFile, ...], shared: RemotePost, seen: Look, asked: options.AskedFor
 ) -> bool:
@@ -153,7 +159,7 @@ def _contradicts(
     if seen.verdict is Verdict.GONE:
         return True
     whole = seen.verdict is Verdict.FOUND and not seen.partial
-    told, known = compare(part.text, files, seen, asked=asked), compare(part.text, files, shared, asked=asked)
+    told, known = _compared(part, files, seen, asked), _compared(part, files, shared, asked)
     return whole and told.differences != known.differences
 
 
@@ -161,9 +167,11 @@ def _put_together(
     work: ClaimedDelivery, part: PartRecord, files: tuple[MediaFile, ...], owner: Owner, seen: Look, url: str
 ) -> Finding:
     gone = owner.known and owner.post is None
+    if seen.cards is None and owner.post is not None:  # few pages show programs their cards, and the record is the same
+        seen = replace(seen, cards=owner.post.cards)
     source = seen if seen.verdict is Verdict.FOUND else owner.post
     asked = asked_of(work.delivery, part)
-    comparison = compare(part.text, files, source) if source is not None else None
+    comparison = compare(part.text, files, source, card=card_of(part)) if source is not None else None
     others, unknown = options.compare(asked, seen.options, owner.post.options if owner.post else {})
     differences = (*(comparison.differences if comparison else ()), *others, *_order(work, part, owner, seen))
     number = f"Part {part.index + 1}: " if len(work.delivery.parts) > 1 else ""
@@ -207,12 +215,13 @@ def _sure(
     whole = seen.verdict is Verdict.FOUND and not seen.partial
     author = (seen.author or "").lstrip("@").casefold() if seen.verdict is Verdict.FOUND else ""
     if owner.post is None:
-        found = compare(part.text, files, seen, asked=asked).differences if whole else ()
+        found = _compared(part, files, seen, asked).differences if whole else ()
         changed = (seen.text or "",) if TEXT_DIFFERS in found else ()
         return Observation(whole, found, changed, author)
-    found = compare(part.text, files, owner.post, asked=asked).differences
-    if owner.post.media is None and whole:
-        found += tuple(d for d in compare(part.text, files, seen, asked=asked).differences if d != TEXT_DIFFERS)
+    found = _compared(part, files, owner.post, asked).differences
+    card_unseen = card_of(part) is not None and owner.post.cards is None
+    if whole and (owner.post.media is None or card_unseen):
+        found += tuple(d for d in _compared(part, files, seen, asked).differences if d != TEXT_DIFFERS)
     return Observation(True, found, (owner.post.text,) if TEXT_DIFFERS in found else (), author)
 
 

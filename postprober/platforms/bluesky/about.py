@@ -12,6 +12,5 @@ ABOUT = Description(
     auth_url="https://bsky.app",
     sandbox={"settle_seconds": "1"},
     options=BlueskyOptions,
-    not_yet=("link card",),
     one_network=True,  # a DID, and with it every `at://` address, means the same on each server
 )

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from pathlib import Path
 from urllib.parse import urlencode
 
 from postprober.clock import Clock, SystemClock, utc_iso
@@ -69,6 +70,7 @@ TRAITS = Traits(
     pkce=False,
     sends_alike_twice_safely=True,
     batch=25,  # lexicon app.bsky.feed.getPosts, uris
+    cards="sent",  # bluesky/facts.md, 2: whoever writes the post makes the card
 )
 PAGE = 100  # lexicon com.atproto.repo.listRecords, limit
 MAX_PAGES = 10  # 1,000 records back
@@ -117,8 +119,10 @@ class BlueskyAdapter:
     def submit(self, cred: Credentials, job: PartJob) -> Staged:
         """Upload the blobs and look up the mentions; the finished record is staged, so that a repeat is identical."""
         blobs = [self._upload(cred, file) for file in job.media]
+        picture = job.card_picture if job.card is not None and not blobs else None
+        thumb = self._blob(cred, Path(picture.path).read_bytes(), picture.mime) if picture is not None else None
         found = facets(job.text, lambda handle: self._did_of(cred, handle))
-        return Staged(data={"record": build_record(job, found, blobs, self._quoted(cred, job))})
+        return Staged(data={"record": build_record(job, found, blobs, self._quoted(cred, job), thumb)})
 
     def _quoted(self, cred: Credentials, job: PartJob) -> Ref | None:
         """The post that this part quotes, with its `cid`. Raises PostRejected when it is not there."""
@@ -135,17 +139,18 @@ class BlueskyAdapter:
 
     def _upload(self, cred: Credentials, file: MediaFile) -> tuple[object, int, int]:
         fitted = payload(file, self.limits(cred))
-        headers = {**bearer(cred.access_token), "Content-Type": fitted.mime}
+        return self._blob(cred, fitted.data, fitted.mime), fitted.width, fitted.height
+
+    def _blob(self, cred: Credentials, data: bytes, mime: str) -> object:
+        headers = {**bearer(cred.access_token), "Content-Type": mime}
         url = f"{self._base(cred)}/xrpc/com.atproto.repo.uploadBlob"
-        reply = invisible(
-            lambda: self._http.send("POST", url, headers=headers, content=fitted.data, timeout=UPLOAD_SECONDS)
-        )
+        reply = invisible(lambda: self._http.send("POST", url, headers=headers, content=data, timeout=UPLOAD_SECONDS))
         if not reply.ok:
             raise self._failure(reply, cred)
         blob = dig(reply.json_or_none(), "blob")
         if not isinstance(blob, dict):
             raise Unavailable("Bluesky did not confirm the upload; it will be repeated.", reply.excerpt)
-        return blob, fitted.width, fitted.height
+        return blob
 
     def _did_of(self, cred: Credentials, handle: str) -> str | None:
         """None when the handle is unknown, or when this server cannot look it up: then it stays plain text."""

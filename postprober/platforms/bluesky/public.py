@@ -37,6 +37,7 @@ def read(http: HttpClient, config: PlatformConfig, url: str, remote_id: str, bas
             reply_to=text_at(value, "reply", "parent", "uri"),
             links=records.links(value),
             options=options_told(value),
+            cards=records.cards(dig(value, "embed")),
         )
     return refused(reply, address, "The server", gone=text_at(body, "error") in _GONE)
 

@@ -14,6 +14,7 @@ from datetime import datetime
 import regex  # type: ignore[import-untyped,unused-ignore]
 
 from postprober.clock import utc_iso
+from postprober.domain.card import LinkCard
 from postprober.domain.links import whole_links
 from postprober.domain.post import MediaKind
 from postprober.domain.remote import PartJob, Ref, RemotePost
@@ -98,10 +99,12 @@ def build_record(
     found: Sequence[Mapping[str, object]],
     blobs: Sequence[tuple[object, int, int]],
     quote: Ref | None = None,
+    thumb: object = None,
 ) -> dict[str, object]:
     """The record for `job`; the same job gives the same record, so that a repeat changes nothing.
 
     `blobs`: for each file of `job.media` the uploaded blob, and its width and height in pixels. `quote`: the post that it quotes.
+    `thumb`: the uploaded picture of its link card, None where it has none; media come before a card.
     """
     record: dict[str, object] = {"$type": COLLECTION, "text": job.text, "createdAt": utc_iso(job.composed_at)}
     if found:
@@ -114,7 +117,7 @@ def build_record(
         record["labels"] = {"$type": "com.atproto.label.defs#selfLabels", "values": values}
     if job.parent is not None:
         record["reply"] = {"root": _strong_ref(job.root or job.parent), "parent": _strong_ref(job.parent)}
-    embed = _embed(job, blobs) if blobs else None
+    embed = _embed(job, blobs) if blobs else _external(job.card, thumb) if job.card is not None else None
     if quote is not None:
         reference: dict[str, object] = {"$type": "app.bsky.embed.record", "record": _strong_ref(quote)}
         embed = (
@@ -125,6 +128,13 @@ def build_record(
     if embed is not None:
         record["embed"] = embed
     return record
+
+
+def _external(card: LinkCard, thumb: object) -> dict[str, object]:
+    told: dict[str, object] = {"uri": card.url, "title": card.title, "description": card.description}
+    if thumb is not None:
+        told["thumb"] = thumb
+    return {"$type": records.EXTERNAL, "external": told}
 
 
 def _strong_ref(ref: Ref) -> dict[str, str]:
@@ -166,4 +176,5 @@ def post_from(uri: str, cid: str, value: object, url: str) -> RemotePost:
         reply_to=text_at(value, "reply", "parent", "uri"),
         links=records.links(value),
         options=told(value),
+        cards=records.cards(dig(value, "embed")),
     )

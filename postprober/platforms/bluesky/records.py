@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from postprober.domain.nested import dig, list_at, text_at
-from postprober.domain.remote import RemoteMedia
+from postprober.domain.remote import RemoteCard, RemoteMedia
+
+EXTERNAL = "app.bsky.embed.external"
 
 
 def media(embed: object) -> tuple[RemoteMedia, ...]:
@@ -15,6 +17,17 @@ def media(embed: object) -> tuple[RemoteMedia, ...]:
         return (RemoteMedia("video", text_at(embed, "alt")),)
     name = {"app.bsky.embed.images": "images", "app.bsky.embed.gallery": "items"}.get(kind, "")
     return tuple(RemoteMedia("image", text_at(item, "alt")) for item in list_at(embed, name))
+
+
+def cards(embed: object) -> tuple[RemoteCard, ...]:
+    """The link card of a record's embed (lexicon app.bsky.embed.external), if there is one."""
+    while text_at(embed, "$type") == "app.bsky.embed.recordWithMedia":
+        embed = dig(embed, "media")
+    if text_at(embed, "$type") != EXTERNAL:
+        return ()
+    told = dig(embed, "external")
+    picture = isinstance(dig(told, "thumb"), dict)
+    return (RemoteCard(text_at(told, "uri"), text_at(told, "title"), text_at(told, "description"), picture),)
 
 
 def links(value: object) -> tuple[str, ...]:

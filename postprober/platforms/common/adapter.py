@@ -21,6 +21,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from postprober.domain.account import Credentials, Identity
+from postprober.domain.card import CardMaker
 from postprober.domain.excerpts import may_be_beginning
 from postprober.domain.limits import Limits
 from postprober.domain.platform import Platform, ReconcileMode
@@ -52,6 +53,7 @@ class Traits:
     `fetches_media`: the platform downloads media from our public URL.
     `revokes_one`: withdrawing a token ends no other one of the same account.
     `batch`: how many posts `read_many` takes at once.
+    `cards`: who makes the card of a link; where it is sent, `Limits.card` says how large it may be.
     """
 
     platform: Platform
@@ -69,6 +71,7 @@ class Traits:
     fetches_media: bool = False
     revokes_one: bool = True
     batch: int = 1
+    cards: CardMaker = "none"
 
     def renewable(self, *, has_refresh_token: bool) -> bool:
         """Whether an account's access can be renewed without a person. `has_refresh_token`: or an app password."""

@@ -34,5 +34,5 @@ ABOUT = Description(
     slower=4,  # every call of a member counts by the day, and nothing tells how many are left (facts.md, 4)
     shorteners=("lnkd.in",),
     options=LinkedInOptions,
-    not_yet=("document", "link card", "mentions by name"),
+    not_yet=("document", "mentions by name"),
 )

@@ -15,6 +15,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 from postprober.clock import Clock, SystemClock
 from postprober.domain.account import Credentials, Identity
+from postprober.domain.card import LinkCard
 from postprober.domain.limits import Limits
 from postprober.domain.moments import from_epoch
 from postprober.domain.platform import PlatformConfig, ReconcileMode
@@ -27,6 +28,7 @@ from postprober.domain.remote import (
     Reading,
     Receipt,
     Ref,
+    RemoteCard,
     RemoteMedia,
     RemotePost,
     Search,
@@ -78,6 +80,7 @@ TRAITS = Traits(
     refreshes=True,  # only where LinkedIn gave a refresh token (approved partners; linkedin/facts.md, 1)
     pkce=False,
     refresh_margin=timedelta(days=1),
+    cards="sent",  # the Posts API reads no pages (linkedin/facts.md, 2)
     batch=20,  # ours: no source gives the most; linkedin/facts.md, 7
     revokes_one=False,  # no source says whether the member's other tokens end with it
 )
@@ -130,7 +133,10 @@ class LinkedInAdapter:
         return ""
 
     def submit(self, cred: Credentials, job: PartJob) -> Staged:
-        return Staged(data=self._uploads(cred).stage(job.media))
+        uploads = self._uploads(cred)
+        if not job.media and job.card is not None and job.card_picture is not None:
+            return Staged(data=uploads.thumbnail(job.card_picture))
+        return Staged(data=uploads.stage(job.media))
 
     def check(self, cred: Credentials, staged: Staged) -> Progress:
         return self._uploads(cred).progress(staged.data)
@@ -295,6 +301,7 @@ class LinkedInAdapter:
             author_id=text_at(data, "author").removeprefix("urn:li:person:"),
             media=_media(dig(data, "content")),
             options=told(data),
+            cards=_cards(dig(data, "content")),
             public={"PUBLIC": True, "CONNECTIONS": False, "LOGGED_IN": False}.get(text_at(data, "visibility")),
         )
 
@@ -314,7 +321,8 @@ def author_urn(cred: Credentials) -> str:
 
 
 def post_body(author: str, job: PartJob, staged: Staged) -> dict[str, object]:
-    """The body of POST /rest/posts (linkedin/facts.md, 2). Links stand in the text; there is no article object."""
+    """The body of POST /rest/posts (linkedin/facts.md, 2). Links stand in the text; the card of the first one is the article,
+    where there are no media."""
     body: dict[str, object] = {
         "author": author,
         "commentary": escape_little(job.text),
@@ -330,7 +338,23 @@ def post_body(author: str, job: PartJob, staged: Staged) -> dict[str, object]:
         body["content"] = {"media": images[0]}
     elif images:
         body["content"] = {"multiImage": {"images": images}}
+    elif job.card is not None:
+        body["content"] = {"article": _article(job.card, text_at(data, "thumbnail"))}
     return body
+
+
+def _article(card: LinkCard, thumbnail: str) -> dict[str, str]:
+    told = {"source": card.url, "title": card.title, "description": card.description, "thumbnail": thumbnail}
+    return {name: value for name, value in told.items() if value}
+
+
+def _cards(content: object) -> tuple[RemoteCard, ...]:
+    """The article of a post, if it has one."""
+    told = dig(content, "article")
+    if not isinstance(told, dict):
+        return ()
+    picture = bool(text_at(told, "thumbnail"))
+    return (RemoteCard(text_at(told, "source"), text_at(told, "title"), text_at(told, "description"), picture),)
 
 
 def _filled(media: object) -> dict[str, str]:

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from postprober.domain.limits import H264, MB, GifRule, ImageRule, Limits, PollRule, VideoRule, utf16_length
+from postprober.domain.card import MAX_DESCRIPTION
+from postprober.domain.limits import (
+    H264,
+    MB,
+    CardRule,
+    GifRule,
+    ImageRule,
+    Limits,
+    PollRule,
+    VideoRule,
+    utf16_length,
+)
 from postprober.platforms.linkedin.about import ABOUT
 from postprober.platforms.linkedin.options import DAY
 from postprober.platforms.linkedin.text import escape_little
@@ -20,6 +31,8 @@ LIMITS = Limits(
     count=_escaped_length,
     unit="characters",
     poll=PollRule(2, 4, 30, DAY, 14 * DAY),
+    # content.article: a title of 400; the description has no published limit (ours), its picture those of images
+    card=CardRule(400, MAX_DESCRIPTION, max_bytes=8 * MB),
     max_alt=4086,  # content.media.altText
     # Fewer than 36,152,320 pixels; no byte limit is published: 8 MB is ours. multiImage takes 2 to 20.
     images=ImageRule(20, ("image/jpeg", "image/png"), max_bytes=8 * MB, max_pixels=36_152_319),

@@ -54,9 +54,15 @@ class Uploads:
             images.append({"id": self._image(file), "altText": file.alt})
         return {"images": images} if images else {}
 
+    def thumbnail(self, picture: MediaFile) -> dict[str, object]:
+        """Upload the picture of a link card, as it is: `{"thumbnail": URN}`."""
+        return {"thumbnail": self._bytes(Path(picture.path).read_bytes())}
+
     def progress(self, staged: Mapping[str, object]) -> Progress:
         """READY when LinkedIn has finished with every file; the first one that has not decides otherwise."""
         urns = [(text_at(image, "id"), "images") for image in list_at(dict(staged), "images")]
+        if thumbnail := text_at(dict(staged), "thumbnail"):
+            urns.append((thumbnail, "images"))
         if text_at(dict(staged), "video", "id"):
             urns = [(text_at(dict(staged), "video", "id"), "videos")]
         for urn, collection in urns:
@@ -84,7 +90,9 @@ class Uploads:
 
     def _image(self, file: MediaFile) -> str:
         as_it_is = file.kind is MediaKind.GIF
-        data = Path(file.path).read_bytes() if as_it_is else fit_image(file.path, LIMITS.images).data
+        return self._bytes(Path(file.path).read_bytes() if as_it_is else fit_image(file.path, LIMITS.images).data)
+
+    def _bytes(self, data: bytes) -> str:
         value = self._action("images", "initializeUpload", {"initializeUploadRequest": {"owner": self.owner}})
         self._put(text_at(value, "value", "uploadUrl"), data)
         return _urn(value, "image")

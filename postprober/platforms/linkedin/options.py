@@ -47,6 +47,10 @@ class LinkedInOptions(PostOptions):
     def is_public(self) -> bool:
         return self.audience == "public"
 
+    @property
+    def leaves_room_for_card(self) -> bool:
+        return not (self.reshare or self.poll_choices)  # linkedin/facts.md, 2: `content` has one member
+
     def problems(self, draft: Draft, limits: Limits) -> Iterator[Violation]:
         media = bool(draft.parts and draft.parts[0].media)
         poll = bool(self.poll_choices or self.poll_question)

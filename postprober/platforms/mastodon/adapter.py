@@ -65,6 +65,7 @@ TRAITS = Traits(
     pkce=True,
     sends_alike_twice_safely=False,
     batch=20,  # mastodon/facts.md, 7
+    cards="made by the platform",  # mastodon/facts.md, 3
 )
 PAGE = 40  # largest page of an account's statuses (docs.joinmastodon.org/methods/accounts/#statuses)
 MAX_PAGES = 25  # 1,000 statuses back; who posts more between two looks gets "unsure"

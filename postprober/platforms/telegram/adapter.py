@@ -84,6 +84,7 @@ TRAITS = Traits(
     lists_own=False,  # no method lists a channel's messages (facts.md, 5)
     refreshes=False,
     pkce=False,
+    cards="made by the platform",  # telegram/facts.md, 3
 )
 
 

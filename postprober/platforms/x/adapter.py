@@ -71,6 +71,7 @@ TRAITS = Traits(
     refreshes=True,
     pkce=True,
     batch=100,  # x/facts.md, 7
+    cards="made by the platform",  # x/facts.md, 3
 )
 
 

@@ -16,7 +16,7 @@ from postprober.sandbox.bluesky.dialect import (
 )
 from postprober.sandbox.bluesky.ids import new_tid
 from postprober.sandbox.bluesky.marks import COLLECTIONS, drop_mark, put_mark
-from postprober.sandbox.bluesky.records import TID, check_post
+from postprober.sandbox.bluesky.records import TID, as_kept, card_of, check_post
 from postprober.sandbox.engine.files import sniff
 from postprober.sandbox.engine.model import Account, Media, Post, Token
 from postprober.sandbox.engine.oauth import TokenDialect
@@ -133,8 +133,12 @@ def _store(call: Call, rkey: str, record: Json, media: list[Json]) -> Post:
         media=media,
         reply_to=record["reply"]["parent"]["uri"] if record.get("reply") else None,
         extra={"record": record, "cid": _cid(record), "rkey": rkey, "rev": new_tid(call)},
+        card=card_of(call, record),
     )
     call.store_post(post)
+    if post.card != card_of(call, record):
+        post.extra["record"] = as_kept(record, post.card)
+        call.world.save_post(post)
     return post
 
 
@@ -172,7 +176,7 @@ def put_one(call: Call, body: Json, *, new: bool) -> Json:
     if call.take("duplicate"):
         raise xrpc_error(400, "InvalidSwap", f"Record was at {current}")
     post.extra |= {"record": body["record"], "cid": _cid(body["record"]), "rev": new_tid(call)}
-    post.media = media
+    post.media, post.card = media, card_of(call, body["record"])
     call.world.edit_post(post, body["record"]["text"])
     call.effect(updated=post.id)
     return _told(post)

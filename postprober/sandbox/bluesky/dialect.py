@@ -124,5 +124,7 @@ def _embed_view(call: Call, post: Post) -> Json | None:
     if kind == "app.bsky.embed.external":
         external = embed["external"]
         shown = {name: external[name] for name in ("uri", "title", "description")}
+        if post.card is not None and post.card["sha256"]:
+            shown["thumb"] = f"{base}/{post.card['sha256']}"
         return {"$type": f"{kind}#view", "external": shown}
     return None

@@ -11,6 +11,9 @@ from postprober.sandbox.engine.timefmt import parse_iso
 Json = dict[str, Any]
 # https://atproto.com/specs/tid: 13 characters, the first one below 16.
 TID = re.compile(r"[234567abcdefghij][234567abcdefghijklmnopqrstuvwxyz]{12}")
+_URI = re.compile(
+    r"[a-z][a-z.+-]{0,80}:[\x21-\x7e\u0080-\U0010ffff]{1,8192}"
+)  # packages/lexicon, validators/formats.ts
 # app.bsky.feed.post, app.bsky.embed.images, .external, .video
 _MAX_GRAPHEMES, _MAX_BYTES = 300, 3000
 _MAX_IMAGE, _MAX_THUMB, _MAX_VIDEO = 2_000_000, 1_000_000, 300_000_000
@@ -92,12 +95,46 @@ def _check_embed(call: Call, embed: Any) -> list[Json]:
     if kind == "app.bsky.embed.video":
         return [_media(call, embed.get("video"), embed.get("alt", ""), "video", _MAX_VIDEO)]
     if kind == "app.bsky.embed.external":
-        external = embed.get("external")
-        if not isinstance(external, dict) or not {"uri", "title", "description"} <= set(external):
-            raise _wrong('Record/embed/external must have the properties "uri", "title" and "description"')
-        if "thumb" in external:
-            _media(call, external["thumb"], "", "image", _MAX_THUMB)
+        _check_external(embed.get("external"))
+        if "thumb" in embed["external"]:
+            _media(call, embed["external"]["thumb"], "", "image", _MAX_THUMB)
     return []
+
+
+def _check_external(external: Any) -> None:
+    """Lexicon app.bsky.embed.external."""
+    if not isinstance(external, dict) or not {"uri", "title", "description"} <= set(external):
+        raise _wrong('Record/embed/external must have the properties "uri", "title" and "description"')
+    for name in ("uri", "title", "description"):
+        if not isinstance(external[name], str):
+            raise _wrong(f"Record/embed/external/{name} must be a string")
+    if not _URI.fullmatch(external["uri"]):
+        raise _wrong("Record/embed/external/uri must be a uri")
+
+
+def card_of(call: Call, record: Json) -> Json | None:
+    """The link card of a valid record."""
+    embed = record.get("embed") or {}
+    while embed.get("$type") == "app.bsky.embed.recordWithMedia":
+        embed = embed["media"]
+    if embed.get("$type") != "app.bsky.embed.external":
+        return None
+    external = embed["external"]
+    thumb = _media(call, external["thumb"], "", "image", _MAX_THUMB)["sha256"] if "thumb" in external else ""
+    return {name: external[name] for name in ("uri", "title", "description")} | {"sha256": thumb}
+
+
+def as_kept(record: Json, card: Json | None) -> Json:
+    """The record as the server keeps it: a fault may have lost its card, or the picture of that."""
+    embed = record.get("embed") or {}
+    if embed.get("$type") != "app.bsky.embed.external":
+        return record
+    if card is None:
+        return {name: value for name, value in record.items() if name != "embed"}
+    if card["sha256"]:
+        return record
+    external = {name: value for name, value in embed["external"].items() if name != "thumb"}
+    return {**record, "embed": {**embed, "external": external}}
 
 
 def _media(call: Call, blob: Any, alt: Any, kind: str, most: int) -> Json:

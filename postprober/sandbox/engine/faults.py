@@ -33,6 +33,8 @@ INSIDE = (
     "slow_media",
     "media_failed",
     "slow",
+    "card_dropped",
+    "card_without_picture",
     "challenge",
     "sticky_share",
     "model_refuses",

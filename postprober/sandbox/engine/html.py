@@ -2,6 +2,7 @@
 
 import html
 from datetime import UTC, datetime
+from typing import Any
 
 from postprober.sandbox.engine.emulator import PageStyle, emulator
 from postprober.sandbox.engine.engagement import EmulatedCounts
@@ -18,7 +19,9 @@ place-items:center;color:#fff;font-weight:700;background:var(--brand)}.who b{dis
 .who .handle,time,footer,.reply{color:var(--soft);font-size:.9rem}.text{white-space:pre-wrap;overflow-wrap:anywhere;
 font-size:1.08rem;margin:.9rem 0}.text a{color:var(--link)}
 img{max-width:100%;border-radius:calc(var(--r)/2);display:block;
-margin:.6rem 0}footer{display:flex;gap:1.4rem;border-top:1px solid var(--line);margin-top:.9rem;padding-top:.7rem}
+margin:.6rem 0}.link-card{display:block;border:1px solid var(--line);border-radius:calc(var(--r)/2);padding:.7rem;
+margin:.6rem 0;color:var(--ink);text-decoration:none}.link-card b,.link-card span{display:block}
+.link-card span{color:var(--soft)}footer{display:flex;gap:1.4rem;border-top:1px solid var(--line);margin-top:.9rem;padding-top:.7rem}
 body{background:var(--back);color:var(--ink)}header{background:var(--head);color:var(--headink)}
 """
 
@@ -66,6 +69,7 @@ def post_page(post: Post, seen: EmulatedCounts, *, author: str, handle: str, url
         else:
             images += f'<img src="{source}" alt="{html.escape(media["alt"])}">'
             tags.setdefault("og:image", f"{image_base}/{media['sha256']}")
+    images += _card_html(post.card, image_base) if post.card is not None else ""
     head = f"<title>{html.escape(author)}: {html.escape(post.text[:60])}</title>"
     head += "".join(f'<meta property="{name}" content="{html.escape(value)}">' for name, value in tags.items())
     reply = '<p class="reply">A reply to another post</p>' if post.reply_to else ""
@@ -79,6 +83,14 @@ def post_page(post: Post, seen: EmulatedCounts, *, author: str, handle: str, url
         f'<time datetime="{created}">{day}</time><footer>{numbers}</footer></article>'
     )
     return shell(look, head, main)
+
+
+def _card_html(card: dict[str, Any], image_base: str) -> str:
+    picture = f'<img src="{html.escape(image_base)}/{card["sha256"]}" alt="">' if card["sha256"] else ""
+    return (
+        f'<a class="link-card" href="{html.escape(card["uri"])}" rel="nofollow noopener">{picture}'
+        f"<b>{html.escape(card['title'])}</b><span>{html.escape(card['description'])}</span></a>"
+    )
 
 
 def profile_page(platform: str, name: str, handle: str) -> str:

@@ -87,7 +87,8 @@ class Media:
 
 @dataclass
 class Post:
-    """A post as its author meant it: `text` is plain, with links written out and escapes undone."""
+    """A post as its author meant it: `text` is plain, with links written out and escapes undone. `card`: of its link, with
+    `uri`, `title`, `description` and `sha256` of its picture, "" for none."""
 
     platform: str
     id: str
@@ -106,6 +107,7 @@ class Post:
     edited_at: float | None = None
     suspended: bool = False
     extra: dict[str, Any] = field(default_factory=dict)
+    card: dict[str, Any] | None = None
 
     @property
     def key(self) -> str:

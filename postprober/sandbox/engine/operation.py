@@ -175,8 +175,18 @@ class Call:
                 post.deleted_at = post.created_at + fault.seconds(1)
             else:
                 post.hidden_at = post.created_at + fault.seconds(1)
+        self._spoil_card(post)
         self.world.add_post(post)
         self.effect(created=post.id, **({"lands_at": post.created_at} if self.late else {}))
+
+    def _spoil_card(self, post: Post) -> None:
+        """The platform takes the card of a link and loses it, or its picture."""
+        if post.card is None:
+            return
+        if self.take("card_dropped"):
+            post.card = None
+        elif post.card["sha256"] and self.take("card_without_picture"):
+            post.card = {**post.card, "sha256": ""}
 
     def landing_time(self) -> float:
         """When a creation takes effect: now, or later under a `late_create` fault."""

@@ -269,6 +269,7 @@ def truth(world: World, post: Post, base: str) -> dict[str, Any]:
         "url": base + post.path,
         "text": post.text,
         "media": [{"kind": m["kind"], "alt": m["alt"], "sha256": m["sha256"]} for m in post.media],
+        "card": post.card,
         "reply_to": post.reply_to,
         "created_at": post.created_at,
         "visible": post.seen_by_public(now),

@@ -82,8 +82,6 @@ def _media(call: Call, content: Any) -> list[Json]:
             raise li_error(400, "multiImage takes 2 to 20 images", "INVALID_VALUE_FOR_FIELD")
     else:
         items = [content["media"]] if "media" in content else []
-    if len(str(content.get("article", {}).get("title", ""))) > _MAX_TITLE:
-        raise li_error(400, "title length too long", "FIELD_LENGTH_TOO_LONG")
     return [_one_media(call, item) for item in items]
 
 
@@ -121,6 +119,41 @@ def _check_reshare(call: Call, body: Json) -> None:
         raise li_error(400, f"{parent} is no post", "INVALID_URN_ID")
 
 
+def _card(call: Call, content: Any) -> Json | None:
+    """The article of a post: the card of a link. LinkedIn reads no page, so what is not told is not shown. Raises the
+    refusals."""
+    article = content.get("article") if isinstance(content, dict) else None
+    if article is None:
+        return None
+    if len(content) > 1:
+        raise li_error(422, "ERROR :: /content :: union type has more than one member\n")
+    for name, value in article.items():
+        if name not in ("source", "title", "description", "thumbnail", "thumbnailAltText"):
+            raise li_error(422, f"ERROR :: /content/article/{name} :: unrecognized field found but not allowed\n")
+        if not isinstance(value, str):
+            raise li_error(422, f"ERROR :: /content/article/{name} :: not a string\n")
+    for name in ("source", "title"):
+        if not article.get(name):
+            message = f"ERROR :: /content/article/{name} :: field is required but not found and has no default value\n"
+            raise li_error(422, message)
+    if not article["source"].startswith(("http://", "https://")):
+        raise li_error(400, "source is not a URL", "INVALID_VALUE_FOR_FIELD")
+    if len(article["title"]) > _MAX_TITLE:
+        raise li_error(400, "title length too long", "FIELD_LENGTH_TOO_LONG")
+    picture = ""
+    if "thumbnail" in article:
+        medium = _one_media(call, {"id": article["thumbnail"]})
+        if medium["kind"] not in ("image", "gif"):
+            raise li_error(400, f"{article['thumbnail']} is no image", "INVALID_URN_TYPE")
+        picture = medium["sha256"]
+    return {
+        "uri": article["source"],
+        "title": article["title"],
+        "description": article.get("description", ""),
+        "sha256": picture,
+    }
+
+
 async def create(call: Call) -> Response:
     """201 with an empty body; the id is in `x-restli-id`."""
     check_headers(call)
@@ -128,7 +161,7 @@ async def create(call: Call) -> Response:
     _check_poll(body.get("content"))
     _check_reshare(call, body)
     text, body["commentary"] = little_text(body["commentary"])
-    media = _media(call, body.get("content"))
+    media, card = _media(call, body.get("content")), _card(call, body.get("content"))
     by = author(call, str(body["author"])) or call.owner
     if not text.strip() and not body.get("content") and not body.get("reshareContext"):
         raise li_error(400, "commentary must not be empty", "MISSING_FIELD")
@@ -149,9 +182,17 @@ async def create(call: Call) -> Response:
         media=media,
         audience="public" if body["visibility"] == "PUBLIC" else "restricted",
         extra={"body": body},
+        card=card,
     )
     call.store_post(post)
+    if post.card != card:
+        body["content"] = {"article": _without_thumbnail(body["content"]["article"])} if post.card else {}
+        call.world.save_post(post)
     return Response(b"", 201, {"x-restli-id": post_id, "x-linkedin-id": post_id})
+
+
+def _without_thumbnail(article: Json) -> Json:
+    return {name: value for name, value in article.items() if name != "thumbnail"}
 
 
 def _element(post: Post) -> Json:

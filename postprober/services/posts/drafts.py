@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 from postprober.domain.actor import Actor, Door
 from postprober.domain.advice import Advice
 from postprober.domain.alert import AlertKind, AlertType
+from postprober.domain.card import CardChoice
 from postprober.domain.criteria import Criteria
 from postprober.domain.delivery import DeliveryState
 from postprober.domain.post import PostStatus
@@ -133,6 +134,7 @@ def wish_of(post: Post) -> NewPost:
         late_minutes=told.get("late_minutes"),
         criteria=Criteria.from_json(told.get("criteria")),
         options=told.get("asked", {}),
+        card=CardChoice.from_json(told.get("card")),
     )
 
 
@@ -428,6 +430,7 @@ def _usable(core: Core, actor: Actor, new: NewPost) -> list[Account]:
         raise BadInput(f"A post has 1 to {MAX_PARTS} parts.", field="content")
     if len(set(new.account_ids)) != len(new.account_ids):
         raise BadInput("An account was named twice.", field="account_ids")
+    new.card.check()
     check_size(new)
     media_service.files(core, actor, list(new.media_ids))
     with core.db.read() as conn:
@@ -487,7 +490,9 @@ def _replan(
             )
             continue
         due = new.at or now
-        parts = with_handles(core, account, delivery.key, parts_for(account, new), due, before=delivery.parts)
+        parts = with_handles(
+            core, account, delivery.key, parts_for(conn, account, new, now), due, before=delivery.parts
+        )
         deliveries.touch(conn, delivery, now, parts=tuple(parts), due_at=due, next_at=due)
     if planned_by is not None:
         token_limits.spend(conn, planned_by, list(wanted), now)

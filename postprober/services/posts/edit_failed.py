@@ -42,7 +42,8 @@ def rewrite(
         gate.refuse_doubt(conn, delivery)
     alone = gate.alone(drafts.wish_of(post), account.id, tuple(texts))
     gate.passed(core, actor, alone, approved)
-    new = posts.parts_for(account, alone)
+    with core.db.read() as conn:
+        new = posts.parts_for(conn, account, alone, core.clock.now())
     new = with_handles(core, account, delivery.key, new, delivery.due_at, before=delivery.parts)
     kept = tuple(part for part in delivery.parts if part.ref is not None)
     now = core.clock.now()

@@ -73,6 +73,7 @@ def changes(core: Core, actor: Actor, post_id: int, new: NewPost) -> Changes:
         ("goal", old.criteria == new.criteria),
         ("language", old.language == new.language),
         ("options", old.options == new.options),
+        ("link card", old.card == new.card),
     )
     what = tuple(name for name, equal in same if not equal)
     seen = review_gate.digest(old) != review_gate.digest(new)

@@ -15,6 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from postprober.domain.account import Credentials
 from postprober.domain.actor import Actor
 from postprober.domain.advice import Advice
+from postprober.domain.card import AS_THE_PAGE_SAYS, CardChoice
 from postprober.domain.criteria import Criteria
 from postprober.domain.identity import AccountIdentity
 from postprober.domain.limits import Limits
@@ -27,7 +28,7 @@ from postprober.services.accounts.accounts import owned
 from postprober.services.core import Core, Mark, no_mark
 from postprober.services.media import media as media_service
 from postprober.services.people import permits, token_limits
-from postprober.services.posts import options, review_gate
+from postprober.services.posts import cards, options, review_gate
 from postprober.storage import deliveries, goals, posts
 from postprober.storage import media as media_storage
 from postprober.storage.records import Account, PartRecord, Post
@@ -57,7 +58,7 @@ class NewPost:
     """What somebody wants to publish. `parts`: texts of a thread, or one; `media_ids` belong to the first part;
     `variants`: account id -> its own texts; `at`: aware UTC, None for now; `late_minutes`: how late it
     may still go out without asking, None for the setting; `criteria`: when it counts as a success; `options`: platform or
-    account id -> what is asked for there (`domain.options`), as it was given."""
+    account id -> what is asked for there (`domain.options`), as it was given; `card`: what becomes of the card of its link."""
 
     parts: tuple[str, ...]
     account_ids: tuple[int, ...]
@@ -68,6 +69,7 @@ class NewPost:
     late_minutes: int | None = None
     criteria: Criteria | None = None
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    card: CardChoice = AS_THE_PAGE_SAYS
 
     def texts_for(self, account_id: int) -> tuple[str, ...]:
         return (self.variants or {}).get(account_id, self.parts)
@@ -84,12 +86,15 @@ class Known:
 
 @permits.needs("posts:read")
 def check(core: Core, actor: Actor, new: NewPost, known: Known | None = None) -> dict[int, Preflight]:
-    """Preflight for every account, nothing is written. Raises BadInput or NotFound for unusable input."""
+    """Preflight for every account, nothing is planned. Without `known` the pages of its links are read first, where a card is
+    sent. Raises BadInput or NotFound for unusable input."""
     _check_shape(new)
     files = media_service.files(core, actor, list(new.media_ids))
-    results: dict[int, Preflight] = {}
     chosen = _accounts(core, actor, new.account_ids)
+    if known is None:
+        cards.read_all(core, new, chosen)
     options.check(new.options, chosen)
+    results: dict[int, Preflight] = {}
     for account in chosen:
         results[account.id] = _check_one(core, account, new, files, known or Known())
     return results
@@ -103,6 +108,7 @@ def _check_shape(new: NewPost) -> None:
     if new.late_minutes is not None and new.late_minutes < 1:
         raise BadInput("The lateness that is allowed must be at least one minute.", field="late_minutes")
     language_tag(new.language)
+    new.card.check()
     if not new.parts or len(new.parts) > MAX_PARTS:
         raise BadInput(f"A post has 1 to {MAX_PARTS} parts.", field="text")
     check_size(new)
@@ -165,7 +171,9 @@ def _check_one(core: Core, account: Account, new: NewPost, files: tuple[MediaFil
         more.extend(unreachable)
         if not unreachable:
             known.reached.add(ids)
-    return replace(result, violations=(*result.violations, *more))
+    with core.db.read() as conn:
+        notes = cards.notes_for(conn, account, new, core.clock.now())
+    return replace(result, violations=(*result.violations, *more), notes=(*result.notes, *notes))
 
 
 def _unusable(account: Account) -> str:
@@ -295,7 +303,8 @@ def add_judged(
 
 @permits.needs("posts:read")
 def passed(core: Core, actor: Actor, new: NewPost) -> list[Account]:
-    """The accounts of a post that each of them would take. Raises PreflightFailed, BadInput or NotFound."""
+    """The accounts of a post that each of them would take. The cards of its links are known afterwards. Raises PreflightFailed,
+    BadInput or NotFound."""
     results = check(core, actor, new)
     chosen = _accounts(core, actor, new.account_ids)
     if not all(result.ok for result in results.values()):
@@ -317,6 +326,7 @@ def columns_of(new: NewPost, chosen: Sequence[Account]) -> dict[str, Any]:
             "variants": {str(account): list(texts) for account, texts in (new.variants or {}).items()},
             "criteria": new.criteria.to_json() if new.criteria else None,
             **({"asked": {target: dict(values) for target, values in new.options.items()}} if new.options else {}),
+            **({"card": new.card.to_json()} if new.card else {}),
         },
     }
 
@@ -346,7 +356,7 @@ def plan(core: Core, conn: Connection, post_id: int, account: Account, new: NewP
         platform=account.platform.value,
         key=key,
         due_at=due,
-        parts=with_handles(core, account, key, parts_for(account, new), due),
+        parts=with_handles(core, account, key, parts_for(conn, account, new, now), due),
         now=now,
         reason=f"planned by {by}",
     )
@@ -361,19 +371,23 @@ def with_handles(
     before: Sequence[PartRecord] = (),
 ) -> list[PartRecord]:
     """The parts with the platform's own handles, those of `before` (the same delivery, as it was) where it has them: a
-    handle is chosen once, so that edits, retries and a restored database all mean the same post."""
-    known = {part.index: part.handle for part in before}
+    handle is chosen once, so that edits, retries and a restored database all mean the same post. A link card stays while its page
+    cannot be read."""
+    known = {part.index: part for part in before}
     adapter = core.adapter(account.platform, Credentials("", instance=account.instance))
     moment = due.replace(microsecond=due.microsecond // 1000 * 1000)
-    return [
-        replace(part, handle=known.get(part.index) or adapter.new_handle(key, part.index, moment)) for part in parts
-    ]
+    made = []
+    for part in parts:
+        was = known.get(part.index)
+        handle = (was.handle if was else "") or adapter.new_handle(key, part.index, moment)
+        made.append(replace(part, handle=handle, card=cards.lasting(part.card, was.card if was else None)))
+    return made
 
 
-def parts_for(account: Account, new: NewPost) -> list[PartRecord]:
+def parts_for(conn: Connection, account: Account, new: NewPost, now: datetime) -> list[PartRecord]:
     """What shall go to one account."""
     language, asked = language_for(account, new), options.stored_for(account, new.options)
-    kind = options.schema(account.platform)
+    kind, card = options.schema(account.platform), cards.card_for(conn, account, new, now)
     return [
         PartRecord(
             index,
@@ -381,6 +395,7 @@ def parts_for(account: Account, new: NewPost) -> list[PartRecord]:
             tuple(new.media_ids) if index == 0 else (),
             language=language,
             options=for_part(kind, asked, index),
+            card=card if index == 0 else None,
         )
         for index, text in enumerate(new.texts_for(account.id))
     ]

@@ -130,6 +130,7 @@ def withdraw(core: Core, actor: Actor, post_id: int, versions: Versions = None) 
 
 def _key_of(actor: Actor, new: NewPost) -> str:
     beside = [new.at.isoformat() if new.at else "", new.language, new.late_minutes, repr(new.criteria)]
+    beside += [repr(new.card)] if new.card else []  # without, what was proposed before is still the same
     told = f"{actor.via.id}\x1f{review_gate.digest(new)}\x1f{beside}"
     return "p:" + hashlib.sha256(told.encode()).hexdigest()[:38]
 

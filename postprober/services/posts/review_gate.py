@@ -156,6 +156,8 @@ def digest(new: NewPost) -> str:
     seen: list[Any] = [list(new.parts), variants, list(new.media_ids), sorted(new.account_ids)]
     if new.options:  # what was approved before there were any stays approved
         seen.append({target: dict(sorted(values.items())) for target, values in sorted(new.options.items())})
+    if new.card:
+        seen.append({"card": new.card.to_json()})
     return hashlib.sha256(json.dumps(seen, ensure_ascii=True).encode()).hexdigest()
 
 
@@ -181,4 +183,6 @@ def _brief(core: Core, actor: Actor, new: NewPost, chosen: Sequence[Account], fi
             targets.append(Target(one.id, one.platform, limits, texts, (), recent, intended, asked))
     if not targets:
         targets = [no_account(new)]
-    return Brief(tuple(targets), tuple(Picture(f, "") for f in files), now, language=new.language)
+    pictures = tuple(Picture(f, "") for f in files)
+    card = tuple(words for words in (new.card.title, new.card.description) if words)
+    return Brief(tuple(targets), pictures, now, language=new.language, card=card)

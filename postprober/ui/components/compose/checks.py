@@ -62,6 +62,7 @@ def draw(results: Mapping[int, Preflight] | None, linked: list[Account], *, chos
 def _line(account: Account, result: Preflight) -> str:
     label, colour = ("Ready", "green") if result.ok else ("Needs a change", "red")
     reasons = "".join(f"<li>{safe(v.message)}</li>" for v in result.violations)
+    reasons += "".join(f'<li class="pp-note">{safe(note.message)}</li>' for note in result.notes)
     return (
         f'<div class="pp-check"><span class="pp-platform">{NAMES[account.platform]}</span>'
         f'<span class="pp-account">{safe(browser_accounts.called(account))}</span>'

@@ -15,6 +15,7 @@ from datetime import datetime
 from typing import Any, Literal, Protocol, cast
 
 from postprober.domain.actor import Actor
+from postprober.domain.card import AS_THE_PAGE_SAYS, CardChoice
 from postprober.domain.criteria import Criteria
 from postprober.domain.post import Preflight
 from postprober.errors import BadInput, Conflict, NotFound, PostProberError, Stale
@@ -64,7 +65,8 @@ class ComposerDraft:
     `texts`: account id (COMMON for all others)
     -> parts; `replaced`: those that were changed from outside of their fields; `read`: those whose stored words the
     fields have not shown yet. `saved`: the stored draft, as last written. `focus`: whose text is shown after a revision.
-    `post_id`: set as soon as the post is planned; `earlier`: another page did that. `kept`: ids of its files; `taken`: uploads that were seen. `slot`: the free slot that was taken, `typed`: the time that a person chose.
+    `post_id`: set as soon as the post is planned; `earlier`: another page did that. `kept`: ids of its files; `taken`: uploads that were seen. `slot`: the free slot that was taken, `typed`: the time that a person chose. `card`: what becomes of its link's card; `pages`: the
+    links whose pages are shown, and whether each is still being read.
     `parted`: the page's words went on in a draft of their own; `other`: id of the one it left. `stopped`: why the words
     cannot go into the planned post that is edited (`copy`: another page has other words for it); `planned`: that post
     as it is now. While one of the two says something, nothing is published from here."""
@@ -95,6 +97,8 @@ class ComposerDraft:
     zone: str = ""
     criteria: Criteria | None = None
     options: dict[str, dict[str, Any]] = field(default_factory=dict)
+    card: CardChoice = AS_THE_PAGE_SAYS
+    pages: tuple[tuple[str, bool], ...] = ()
     checked: NewPost | None = None
     results: dict[int, Preflight] = field(default_factory=dict)
     known: Known = field(default_factory=Known)
@@ -126,6 +130,7 @@ class ComposerDraft:
             typed=wish.at,
             criteria=wish.criteria,
             options={target: dict(values) for target, values in wish.options.items()},
+            card=wish.card,
             post_id=None if post.status in drafts.UNSENT else post.id,
             earlier=post.status not in drafts.UNSENT,
         )
@@ -141,6 +146,7 @@ class ComposerDraft:
             kept=wish.media_ids,
             criteria=wish.criteria,
             options={target: dict(values) for target, values in wish.options.items()},
+            card=wish.card,
         )
 
     @property
@@ -230,7 +236,8 @@ class ComposerDraft:
             for target, values in self.options.items()
             if not target.isdecimal() or target in chosen
         }
-        return NewPost(common, account_ids, media_ids, at, variants=own, criteria=self.criteria, options=asked)
+        new = NewPost(common, account_ids, media_ids, at, variants=own, criteria=self.criteria, options=asked)
+        return replace(new, card=self.card)
 
     def now(self) -> NewPost:
         """What is asked for, by what the page knew last."""
@@ -266,9 +273,8 @@ class ComposerDraft:
 
     def _untouched(self, new: NewPost) -> bool:
         words = any(part.strip() for parts in self.texts.values() for part in parts)
-        done = (
-            words or any(part.strip() for part in new.parts) or new.media_ids or new.at or new.criteria or new.options
-        )
+        asked = new.at or new.criteria or new.options or new.card
+        done = words or any(part.strip() for part in new.parts) or new.media_ids or asked
         return not done and set(new.account_ids) == set(self.offered)
 
     def _first(self, core: Core, actor: Actor, new: NewPost) -> bool:
@@ -336,6 +342,7 @@ class ComposerDraft:
             theirs = drafts.get(core, actor, self.saved.id)
             fresh = ComposerDraft.of(theirs, actor.user)
             self.stopped, self.chosen, self.criteria, self.options = "", fresh.chosen, fresh.criteria, fresh.options
+            self.card = fresh.card
             self.follow(theirs, self.focus)
 
     def _theirs(self, core: Core, actor: Actor) -> Post | None:
@@ -406,6 +413,7 @@ class ComposerDraft:
             if fresh.post_id is None:
                 self.follow(theirs, self.focus)
                 self.chosen, self.criteria, self.options = fresh.chosen, fresh.criteria, fresh.options
+                self.card = fresh.card
             else:
                 self.saved, self.post_id, self.earlier = theirs, fresh.post_id, True
 

@@ -8,8 +8,11 @@ from postprober.domain.platform import NAMES
 from postprober.domain.text import find_hashtags, find_mentions, find_urls
 from postprober.errors import NotFound
 from postprober.platforms.registry import SPECS
+from postprober.services.posts import cards
+from postprober.services.posts.cards import ShownCard
 from postprober.services.posts.posts import NewPost
 from postprober.storage.records import Account
+from postprober.ui.components.compose import link_card
 from postprober.ui.components.shared import thumbnails
 from postprober.ui.guard import Visit
 from postprober.ui.words import safe
@@ -34,23 +37,28 @@ def draw(visit: Visit, new: NewPost, linked: list[Account]) -> None:
         label_visibility="collapsed",
     )
     account = accounts.get(shown or 0) or next(iter(accounts.values()))
-    st.html(html(visit, new, account))
+    card = cards.shown(visit.core, visit.actor, new, account)
+    st.html(html(visit, new, account, card))
+    if card.reading:
+        link_card.wait(visit, new, account)
 
 
-def html(visit: Visit, new: NewPost, account: Account) -> str:
-    """The post, or the whole thread, as `account` will show it."""
+def html(visit: Visit, new: NewPost, account: Account, card: ShownCard | None = None) -> str:
+    """The post, or the whole thread, as `account` will show it. `card`: of its link."""
     try:
         pictures = [thumbnails.html(visit.core, visit.actor, media_id) for media_id in new.media_ids]
     except NotFound:
         pictures = []
     parts = new.texts_for(account.id)
-    return "".join(_card(account, part, pictures if index == 0 else []) for index, part in enumerate(parts))
+    below = link_card.html(visit, card, account, dropped=new.card.drop) if card is not None else ""
+    first = (pictures, below)
+    return "".join(_likeness(account, part, *(first if index == 0 else ([], ""))) for index, part in enumerate(parts))
 
 
-def _card(account: Account, text: str, pictures: list[str]) -> str:
+def _likeness(account: Account, text: str, pictures: list[str], card: str) -> str:
     platform, name = account.platform, account.account_name
     habits = SPECS[platform].habits
-    grid = f'<div class="pp-grid pp-grid-{len(pictures)}">{"".join(pictures)}</div>' if pictures else ""
+    grid = f'<div class="pp-grid pp-grid-{len(pictures)}">{"".join(pictures)}</div>' if pictures else card
     body = f'<div class="pp-said">{linked_html(text) or "<span>(no text)</span>"}</div>'
     acts = "".join(f"<span>{word}</span>" for word in habits.actions)
     handle = f"@{name.removeprefix('@')}" if habits.shows_handle else "now"

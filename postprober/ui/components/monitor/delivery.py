@@ -49,6 +49,7 @@ def row_html(view: DeliveryView, zone: str, now: datetime) -> str:
         f'<ol class="pp-steps">{steps}</ol>',
         f'<div class="pp-words">{_proof(view)}{_explanation(view, zone, now)}</div>',
         _differences(view),
+        _card(view),
         _repair(view),
         _counts(view),
     ]
@@ -86,6 +87,12 @@ def _differences(view: DeliveryView) -> str:
         return ""
     items = "".join(f"<li>{safe(str(one))}</li>" for one in found)
     return f'<ul class="pp-differences" aria-label="Differences from what was sent">{items}</ul>'
+
+
+def _card(view: DeliveryView) -> str:
+    """Why it goes, or went, without the card of its link."""
+    card = view.delivery.parts[0].card if view.delivery.parts else None
+    return f'<p class="pp-card-note">{safe(card.problem)}</p>' if card is not None and card.problem else ""
 
 
 def _explanation(view: DeliveryView, zone: str, now: datetime) -> str:

@@ -1,0 +1,184 @@
+"""What an author chooses for the card of a link: kept in the draft, told when it changes, part of what is approved."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import delete
+
+from postprober.domain.card import CardChoice
+from postprober.domain.limits import CardRule
+from postprober.errors import BadInput
+from postprober.platforms.registry import SPECS
+from postprober.services.background import MOST_WAITING, Background
+from postprober.services.posts import cards, drafts, editing, posts, proposals, review_gate
+from postprober.services.posts.posts import Known, NewPost
+from postprober.storage import deliveries
+from postprober.storage.tables import link_cards
+from tests.installed import Installation
+from tests.people import acting
+from tests.websites import Site, og, website
+
+CHOICE = CardChoice(title="In my words")
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    with website() as made:
+        yield made
+
+
+def test_a_draft_keeps_what_was_chosen_and_one_without_says_nothing(installation: Installation) -> None:
+    core, actor = installation.core, acting(installation.core, installation.owner)
+    for choice in (CHOICE, CardChoice(drop=True), CardChoice(description="D", url="https://example.com")):
+        kept = drafts.save(core, actor, NewPost(("x",), (), card=choice))
+        assert drafts.wish_of(kept).card == choice
+    kept = drafts.save(core, actor, NewPost(("x",), ()))
+    assert drafts.wish_of(kept).card == CardChoice() and "card" not in kept.options
+
+
+def test_a_wrong_choice_is_refused_and_nothing_is_written(installation: Installation) -> None:
+    core, actor = installation.core, acting(installation.core, installation.owner)
+    account = installation.link("bluesky")
+    before = installation.counts()
+    wrong = NewPost(("x",), (account.id,), card=CardChoice(drop=True, title="x"))
+    for act in (drafts.save, posts.create, proposals.propose):
+        with pytest.raises(BadInput) as refused:
+            act(core, actor, wrong)  # type: ignore[operator]
+        assert refused.value.field == "card"
+    assert installation.counts() == before
+
+
+def test_an_edit_of_the_card_is_told_and_needs_a_new_approval(installation: Installation, site: Site) -> None:
+    core, actor = installation.core, acting(installation.core, installation.owner)
+    account, url = installation.link("bluesky"), site.html("/", og(title="Page"))
+    wish = NewPost((f"Read {url}",), (account.id,), at=core.clock.now() + timedelta(days=2))
+    post = drafts.submit(core, actor, drafts.save(core, actor, wish).id, approved=True)
+    changed = editing.changes(core, actor, post.id, replace(wish, card=CHOICE))
+    assert changed.what == ("link card",) and changed.reviewed and changed.approval_ends
+    copy = editing.begin(core, actor, post.id, "the-copy-of-the-post")
+    copy = drafts.change(core, actor, copy.id, replace(drafts.wish_of(copy), card=CHOICE))
+    after = drafts.submit(core, actor, copy.id)
+    assert after.id == post.id and after.status == "review", "the link is still one that the review doubts"
+    drafts.submit(core, actor, post.id, approved=True)
+    with core.db.read() as conn:
+        planned = [one for one in deliveries.of_post(conn, post.id) if one.state.value == "scheduled"]
+    assert [one.parts[0].card.title for one in planned if one.parts[0].card] == ["In my words"]
+
+
+def test_an_edit_while_the_page_is_away_takes_no_card_away(installation: Installation, site: Site) -> None:
+    core, actor = installation.core, acting(installation.core, installation.owner)
+    account, url = installation.link("bluesky"), site.html("/", og(title="While it was there"))
+    at = core.clock.now() + timedelta(days=2)
+    wish = NewPost((f"Read {url}",), (account.id,), at=at)
+    post = drafts.submit(core, actor, drafts.save(core, actor, wish).id, approved=True)
+    with core.db.write() as conn:
+        conn.execute(delete(link_cards))
+    site.pages.clear()
+    drafts.change(core, actor, post.id, replace(wish, at=at + timedelta(hours=1)))
+    with core.db.read() as conn:
+        (delivery,) = deliveries.of_post(conn, post.id)
+    card = delivery.parts[0].card
+    assert delivery.due_at == at + timedelta(hours=1), "the control: it was planned anew"
+    assert card is not None and (card.title, card.problem) == ("While it was there", "")
+    assert site.asked["/"] == 2, "the control: the page was asked, and is away"
+
+
+def test_what_was_approved_or_proposed_without_a_choice_is_still_the_same() -> None:
+    plain = NewPost(("x",), (1,))
+    assert review_gate.digest(plain) == "ae637da02dde5579817e59a0cc8e3bb45e8fcc371ecb46d66d3029f8a471c864"
+    assert review_gate.digest(replace(plain, card=CHOICE)) != review_gate.digest(plain)
+    assert review_gate.digest(replace(plain, card=CardChoice())) == review_gate.digest(plain)
+
+
+def test_the_same_proposal_with_another_card_is_another_one(installation: Installation) -> None:
+    core, actor = installation.core, acting(installation.core, installation.owner)
+    wish = NewPost(("Read https://www.iana.org/",), (installation.link("bluesky").id,))
+    first = proposals.propose(core, actor, wish)
+    again = proposals.propose(core, actor, wish)
+    other = proposals.propose(core, actor, replace(wish, card=CHOICE))
+    assert (first.is_new, again.is_new, other.is_new) == (True, False, True) and first.post.id == again.post.id
+
+
+def test_the_review_reads_the_authors_words_on_the_card(installation: Installation) -> None:
+    core, actor = installation.core, acting(installation.core, installation.owner)
+    wish = NewPost(
+        ("Read https://www.iana.org/",), (installation.link("bluesky").id,), card=CardChoice(title="[Title]")
+    )
+    post = posts.create(core, actor, wish)
+    assert post.status == "review"
+    assert "In the link card" in str(post.ai_suggestions)
+
+
+def test_its_author_is_told_where_changes_have_no_effect(installation: Installation, site: Site) -> None:
+    core, actor = installation.core, acting(installation.core, installation.owner)
+    account = installation.link("mastodon")
+    wish = NewPost((f"Read {site.url}/",), (account.id,), card=CHOICE)
+    (result,) = posts.check(core, actor, wish).values()
+    assert result.ok and [note.message for note in result.notes] == [
+        "Mastodon makes the link card by itself, so your changes to it have no effect there."
+    ]
+    assert posts.check(core, actor, replace(wish, parts=("No link",)))[account.id].notes == ()
+
+
+def test_checking_while_somebody_writes_asks_no_page(installation: Installation, site: Site) -> None:
+    core, actor = installation.core, acting(installation.core, installation.owner)
+    account = installation.link("bluesky")
+    wish = NewPost((f"Read {site.url}/gone",), (account.id,))
+    assert posts.check(core, actor, wish, Known())[account.id].notes == () and not site.asked
+    told = posts.check(core, actor, wish)[account.id]
+    assert told.ok and [note.message for note in told.notes] == ["No link card: 127.0.0.1 answered with status 404."]
+    assert posts.check(core, actor, wish, Known())[account.id].notes == told.notes and site.asked == {"/gone": 1}
+
+
+def test_variants_with_other_links_have_other_cards(installation: Installation, site: Site) -> None:
+    core, actor = installation.core, acting(installation.core, installation.owner)
+    one, two = installation.link("bluesky"), installation.link("linkedin")
+    urls = [site.html(f"/{name}", og(title=name)) for name in ("first", "second")]
+    wish = NewPost((f"Read {urls[0]}",), (one.id, two.id), variants={two.id: (f"Read {urls[1]}",)})
+    post = drafts.submit(core, actor, drafts.save(core, actor, wish).id, approved=True)
+    with core.db.read() as conn:
+        found = {d.account_id: d.parts[0].card for d in deliveries.of_post(conn, post.id)}
+    assert {account: card.title for account, card in found.items() if card} == {one.id: "first", two.id: "second"}
+
+
+def test_a_card_is_cut_to_what_its_platform_takes(
+    installation: Installation, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    core, account = installation.core, installation.link("bluesky")
+    url = site.html("/", og(title="A long title", description="Long words", image=site.picture("/p.png")))
+    new = NewPost((f"Read {url}",), (account.id,))
+    cards.read_all(core, new, [account])
+    spec = SPECS[account.platform]
+    seen = []
+    for rule in (spec.limits.card, CardRule(7, 5, 100)):
+        monkeypatch.setitem(SPECS, account.platform, replace(spec, limits=replace(spec.limits, card=rule)))
+        with core.db.read() as conn:
+            seen.append(cards.card_for(conn, account, new, core.clock.now()))
+    whole, cut = seen
+    assert whole is not None and cut is not None
+    assert (whole.title, whole.description, whole.picture is not None) == ("A long title", "Long words", True)
+    assert (cut.title, cut.description, cut.picture) == ("A long…", "Long…", None)
+
+
+def test_the_same_work_is_done_once_and_no_more_waits_than_fits() -> None:
+    background, done = Background(), []
+    gate = threading.Event()
+    first = background.start("a", gate.wait)
+    assert first is not None and background.start("a", lambda: done.append("a")) is first
+    others = [background.start(f"n{number}", gate.wait) for number in range(MOST_WAITING + 5)]
+    assert others.count(None) == 6
+    gate.set()
+    first.result(5)
+    end = time.monotonic() + 5
+    while (again := background.start("a", lambda: done.append("b"))) in (first, None):
+        assert time.monotonic() < end
+    again.result(5)
+    assert done == ["b"]
+    background.close()
+    assert background.start("z", gate.wait) is None
