@@ -30,8 +30,6 @@ READABLE_IMAGES = frozenset(
     }
 )
 MAX_SOURCE_PIXELS = 64_000_000  # our bound against decompression bombs; larger pictures are not opened at all
-EXACT_LENGTH = 10_000  # characters; longer texts are far over most limits and counted plainly, which is fast
-EXACT_LONG = 32_000  # for who may write 25,000, with room for links, which count less than they are long
 RATIO_SLACK = 0.005  # one pixel of rounding on a side of 320 changes 1.91 by about this much
 _ALLOWED_CONTROLS = "\n\r\t"
 _NONCHARACTER = 0xFFFE  # U+nFFFE and U+nFFFF of every plane
@@ -48,7 +46,7 @@ def check(draft: Draft, limits: Limits) -> Preflight:
     longest, limit = 0, limits.of_part(with_media=any(part.media for part in draft.parts[:1])).max_length
     for index, part in enumerate(draft.parts):
         own = limits.of_part(with_media=bool(part.media))
-        length = _length(part.text, limits)
+        length = limits.length(part.text)
         if length - own.max_length > longest - limit:
             longest, limit = length, own.max_length
         found = [*_text(part, length, own), *_media(part, limits)]
@@ -60,14 +58,6 @@ def check(draft: Draft, limits: Limits) -> Preflight:
 
 def _name(limits: Limits) -> str:
     return NAMES[limits.platform]
-
-
-def _length(text: str, limits: Limits) -> int:
-    return limits.length(text) if len(text) <= _exact(limits) else len(text)
-
-
-def _exact(limits: Limits) -> int:
-    return EXACT_LENGTH if limits.max_length < EXACT_LENGTH else EXACT_LONG
 
 
 def _text(part: Part, length: int, limits: Limits) -> Iterator[Violation]:
@@ -88,8 +78,7 @@ def _text(part: Part, length: int, limits: Limits) -> Iterator[Violation]:
         over = size - limits.max_bytes
         message = f"Shorten the text by {_count(over, 'byte')}: {name} allows {limits.max_bytes:,} bytes"
         yield Violation("too_many_bytes", f"{message} and this has {size:,}.", over)
-    if len(text) <= _exact(limits):
-        yield from _tags(text, limits)
+    yield from _tags(text, limits)
 
 
 def _tags(text: str, limits: Limits) -> Iterator[Violation]:

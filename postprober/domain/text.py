@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from itertools import groupby
 
 import regex  # type: ignore[import-untyped,unused-ignore]
 
@@ -23,6 +24,7 @@ __all__ = [
     "find_urls",
     "graphemes",
     "has_half_character",
+    "nfc",
     "normalise",
     "same_text",
     "utf8_length",
@@ -47,7 +49,7 @@ _EMOJI = regex.compile(
 
 def weighted_length(text: str) -> int:
     """Length in weights (docs/facts.md, 8): NFC, a link is 23, an emoji 2, most non-Latin letters 2."""
-    text = unicodedata.normalize("NFC", text)
+    text = nfc(text)
     urls = find_urls(text)
     return URL_WEIGHT * len(urls) + sum(_weigh(piece) for piece in between(text, urls))
 
@@ -57,9 +59,27 @@ def _weigh(text: str) -> int:
     return int(2 * emoji + len(rest) + len(_HEAVY.findall(rest)))
 
 
+_MANY_MARKS = regex.compile(r"\p{M}{32,}+")
+
+
+def nfc(text: str) -> str:
+    """Normalisation form C. Python orders the marks above a letter in quadratic time, so long runs are ordered before."""
+    return unicodedata.normalize("NFC", _MANY_MARKS.sub(_in_order, text))
+
+
+def _in_order(run: regex.Match[str]) -> str:
+    apart = "".join(unicodedata.normalize("NFD", mark) for mark in run[0])
+    groups = groupby(apart, key=lambda mark: unicodedata.combining(mark) > 0)
+    return "".join("".join(sorted(marks, key=unicodedata.combining) if moves else marks) for moves, marks in groups)
+
+
+_FLAG = regex.compile(r"\p{Regional_Indicator}{1,2}+")
+
+
 def graphemes(text: str) -> int:
-    """Extended grapheme clusters (UAX 29): what a person sees as one character."""
-    return len(regex.findall(r"\X", text))
+    """Extended grapheme clusters (UAX 29): what a person sees as one character. A flag joins what a letter joins, and is
+    counted as one: runs of flags take the search quadratic time."""
+    return len(regex.findall(r"\X", _FLAG.sub("x", text)))
 
 
 def has_half_character(text: str) -> bool:
@@ -79,7 +99,7 @@ _AROUND_BREAKS = regex.compile(r" *\n[ \n]*")
 
 def normalise(text: str) -> str:
     """NFC, one kind of line end, no blanks at line ends or beginnings, runs of blanks and of line ends made one."""
-    text = _LINE_END.sub("\n", unicodedata.normalize("NFC", text))
+    text = _LINE_END.sub("\n", nfc(text))
     return str(_AROUND_BREAKS.sub("\n", _BLANKS.sub(" ", text))).strip()
 
 
