@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+from bisect import bisect_right
 from collections.abc import Sequence
 from urllib.parse import unquote, urlsplit
 
@@ -29,7 +30,7 @@ _CLOSING = {
     "`": "`",
 }
 _PUNCTUATION = ".,;:!?…|"
-_INVISIBLE = "\u200b\u200c\u200d\u2060\ufeff\u00ad"
+_INVISIBLE = "\u200b\u2060\ufeff\u00ad"  # joiners are part of the character before them
 
 
 def whole_links(text: str) -> list[Span]:
@@ -43,12 +44,13 @@ def whole_links(text: str) -> list[Span]:
             if len(link) > link.index("//") + 2:
                 found.append(Span(start, start + len(link), link))
             start += len(piece)
-    taken = [(span.start, span.end) for span in found]
+    ends = [span.end for span in found]
+    bare: list[Span] = []
     for span in find_urls(text):
-        if any(start < span.end and span.start < end for start, end in taken) or "://" in span.text:
-            continue
-        found.append(_with_rest(text, span))
-    return _apart(sorted(found, key=lambda span: span.start))
+        behind = bisect_right(ends, span.start)
+        if "://" not in span.text and (behind == len(ends) or span.end <= found[behind].start):
+            bare.append(_with_rest(text, span))
+    return _apart(sorted([*found, *bare], key=lambda span: span.start))
 
 
 def _apart(spans: Sequence[Span]) -> list[Span]:

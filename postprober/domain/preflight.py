@@ -13,7 +13,7 @@ from math import ceil
 from postprober.domain.limits import ImageRule, Limits
 from postprober.domain.platform import NAMES, described
 from postprober.domain.post import Draft, MediaFile, MediaKind, Part, Preflight, Violation
-from postprober.domain.text import find_cashtags, find_hashtags, utf8_length
+from postprober.domain.text import find_cashtags, utf8_length
 
 # Types that Pillow reads and so can be turned into what a platform takes.
 READABLE_IMAGES = frozenset(
@@ -83,7 +83,7 @@ def _text(part: Part, length: int, limits: Limits) -> Iterator[Violation]:
 
 def _tags(text: str, limits: Limits) -> Iterator[Violation]:
     rules = (
-        ("too_many_hashtags", "hashtag", limits.max_hashtags, _hashtags),
+        ("too_many_hashtags", "hashtag", limits.max_hashtags, limits.hashtags),
         ("too_many_mentions", "mention", limits.max_mentions, limits.mentions),
         ("too_many_cashtags", "cashtag", limits.max_cashtags, _cashtags),
     )
@@ -92,10 +92,6 @@ def _tags(text: str, limits: Limits) -> Iterator[Violation]:
             continue
         message = f"Remove {_count(have - most, word)}: {_name(limits)} allows {most} and this has {have}."
         yield Violation(code, message, have - most)
-
-
-def _hashtags(text: str) -> int:
-    return len(find_hashtags(text))
 
 
 def _cashtags(text: str) -> int:

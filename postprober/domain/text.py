@@ -22,6 +22,7 @@ __all__ = [
     "find_hashtags",
     "find_mentions",
     "find_urls",
+    "grapheme_edges",
     "graphemes",
     "has_half_character",
     "nfc",
@@ -80,6 +81,11 @@ def graphemes(text: str) -> int:
     """Extended grapheme clusters (UAX 29): what a person sees as one character. A flag joins what a letter joins, and is
     counted as one: runs of flags take the search quadratic time."""
     return len(regex.findall(r"\X", _FLAG.sub("x", text)))
+
+
+def grapheme_edges(text: str) -> set[int]:
+    """Where one such character of `text` ends and the next may begin; 0 and the end of the text among them."""
+    return {0, *(match.end() for match in regex.finditer(r"\X", text))}
 
 
 def has_half_character(text: str) -> bool:
