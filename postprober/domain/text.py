@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from itertools import groupby
+from urllib.parse import unquote
 
 import regex  # type: ignore[import-untyped,unused-ignore]
 
@@ -15,6 +16,7 @@ from postprober.domain.entities import (
     find_mentions,
     find_urls,
 )
+from postprober.domain.links import canonical, readable_host, whole_links
 
 __all__ = [
     "Span",
@@ -112,7 +114,8 @@ def normalise(text: str) -> str:
 def same_text(a: str, b: str) -> bool:
     """Whether `a` and `b` read the same to a person.
 
-    Whitespace and NFC do not matter; links are compared without scheme, case of the host and trailing slash, because
+    Whitespace and NFC do not matter; links are compared without scheme, case of the host, Punycode, percent-encoding and
+    trailing slash, because
     platforms add and change these. Everything else must be equal, letter by letter.
     """
     left, right = normalise(a), normalise(b)
@@ -123,22 +126,16 @@ def same_text(a: str, b: str) -> bool:
 
 
 def _skeleton(text: str) -> str:
-    """What `_canonical` leaves of a text in any case: everything but the characters that it may take out, whatever case."""
-    return text.casefold().translate(_MAY_GO)
+    """What `_canonical` leaves of a text in any case: everything but the characters that it may take out, whatever case and
+    encoding they have in links."""
+    return unquote(readable_host(text)).casefold().translate(_MAY_GO)
 
 
 _MAY_GO = dict.fromkeys(map(ord, "https:/"))
 
 
 def _canonical(text: str) -> str:
-    urls = find_urls(text)
+    urls = whole_links(text)
     pieces = list(between(text, urls))
-    links = [_canonical_url(span.text) for span in urls] + [""]
+    links = [canonical(span.text) for span in urls] + [""]
     return "".join(piece + link for piece, link in zip(pieces, links, strict=True))
-
-
-def _canonical_url(url: str) -> str:
-    rest = regex.sub(r"^https?://", "", url, flags=regex.IGNORECASE)
-    host, slash, path = rest.partition("/")
-    host, mark, query = host.partition("?")
-    return str(host.lower() + mark + query + slash + path).rstrip("/")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -189,3 +191,23 @@ def test_what_is_no_mark_of_formatting_counts(sent: str, shown: str) -> None:
 
 def test_the_owners_copy_has_the_marks() -> None:
     assert compare("A *big* day", (), RemotePost(Ref("1"), "A big day", None)).matches is False
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("https://münchen.de/straße", "https://xn--mnchen-3ya.de/stra%C3%9Fe"),
+        ("https://例え.jp/x", "https://xn--r8jz45g.jp/x"),
+        ("https://faß.de/", "https://xn--fa-hia.de"),
+        ("https://user@例え.jp:8080/x?a=é#ü", "https://user@xn--r8jz45g.jp:8080/x?a=%C3%A9#%C3%BC"),
+        ("https://МОСКВА.рф/", "https://xn--80adxhks.xn--p1ai/"),
+    ],
+)
+def test_a_link_that_is_read_back_in_punycode_is_the_same(written: str, read: str) -> None:
+    sent = f"See {written} today"
+    assert same_text(sent, f"See {read} today")
+    post = RemotePost(ref=Ref("1"), text=f"See {read} today", created_at=None, media=(), links=(read,))
+    assert compare(sent, (), post).matches is True
+    other = read.replace("://", "://other.")
+    assert not same_text(sent, f"See {other} today")
+    assert compare(sent, (), replace(post, text=f"See {other} today", links=(other,))).matches is False
