@@ -101,7 +101,7 @@ class Limits:
     find_hashtags: Callable[[str], Sized] = find_hashtags
     max_with_media: int | None = None
     poll: PollRule | None = None  # None: none is taken
-    longer: str = ""  # who may write more, as the end of the sentence that says that a text is too long
+    longer: str = ""  # who may write more, as a sentence behind the one that says that a text is too long
 
     def of_part(self, *, with_media: bool) -> Limits:
         """What holds for a text, which may be shorter where media go with it."""

@@ -85,14 +85,25 @@ class Violation:
 
 
 @dataclass(frozen=True)
+class Note:
+    """Something that a person should know and that stops nothing. `code`: stable machine name; `message`: one sentence or
+    two; `post_id`: the post that it is about, 0 for none."""
+
+    code: str
+    message: str
+    post_id: int = 0
+
+
+@dataclass(frozen=True)
 class Preflight:
     """The result of checking one draft for one platform. `length`/`limit` are of the part that is nearest to its limit (or
-    furthest over it), in the platform's own unit; `ok` is False as soon as there is a violation."""
+    furthest over it), in the platform's own unit; `ok` is False as soon as there is a violation; `notes` change nothing of it."""
 
     platform: str
     length: int
     limit: int
     violations: tuple[Violation, ...] = ()
+    notes: tuple[Note, ...] = ()
 
     @property
     def ok(self) -> bool:

@@ -71,8 +71,8 @@ def _text(part: Part, length: int, limits: Limits) -> Iterator[Violation]:
     if length > limits.max_length:
         over = length - limits.max_length
         message = f"Shorten the text by {_count(over, 'character')}: {name} allows {limits.max_length:,} and this"
-        longer = f"; {limits.longer}" if limits.longer else ""
-        yield Violation("text_too_long", f"{message} counts {length:,}{longer}.", over)
+        longer = f" {limits.longer}" if limits.longer else ""
+        yield Violation("text_too_long", f"{message} counts {length:,}.{longer}", over)
     size = utf8_length(text)
     if limits.max_bytes is not None and size > limits.max_bytes:
         over = size - limits.max_bytes

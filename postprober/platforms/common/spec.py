@@ -105,7 +105,8 @@ class Habits:
 class PlatformSpec:
     """One platform. `about`: its names, servers and settings. `remote_id`: the id of a post in a pasted link, "" for what is none.
 
-    `limits`: what an account may publish where nothing more is known of it; `error_signals`: what its refusals mean; `public`: what it
+    `limits`: what an account may publish where nothing more is known of it; `long_limits`: what one may that pays for longer
+    posts, None where nobody can; `error_signals`: what its refusals mean; `public`: what it
     tells everybody of a post, None where it answers no program without a token; `more_options`: what it tells everybody of
     options (client, id of the post, server, their names) that stand neither in the post nor on its page; `author_page`: where its author is; `counts_for_all`: `public` tells the counts, too.
 
@@ -145,6 +146,7 @@ class PlatformSpec:
     quota: Callable[[Exchange, datetime], Quota | None] | None = None
     browser: BrowserWay | None = None
     public_url: Callable[[PlatformConfig, str], str] | None = None
+    long_limits: Limits | None = None
 
     @property
     def platform(self) -> Platform:
