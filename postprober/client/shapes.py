@@ -60,6 +60,7 @@ class CheckedJson(TypedDict):
     length: int
     limit: int
     violations: list[dict[str, Any]]
+    notes: list[dict[str, Any]]
 
 
 class CheckJson(TypedDict):

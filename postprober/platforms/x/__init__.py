@@ -6,6 +6,7 @@ from postprober.platforms.x.about import ABOUT
 from postprober.platforms.x.adapter import TRAITS, XAdapter
 from postprober.platforms.x.error_signals import ERROR_SIGNALS
 from postprober.platforms.x.limits import LIMITS, LONG
+from postprober.platforms.x.repeats import RULE
 
 SPEC = PlatformSpec(
     about=ABOUT,
@@ -13,6 +14,7 @@ SPEC = PlatformSpec(
     traits=TRAITS,
     limits=LIMITS,
     long_limits=LONG,
+    repeats=RULE,
     error_signals=ERROR_SIGNALS,
     public=public.read,
     author_page=public.author_page,
