@@ -32,7 +32,7 @@ def installation(installation: Installation, database: Database, password_hash: 
             users.add(conn, email=f"{name}@example.org", password_hash=password_hash, now=core.clock.now(), name=name)
             for name in ("owner", "teammate", "stranger")
         ]
-    return Installation(core, installation.sandbox, *ids, installation.password)
+    return replace(installation, core=core, owner=ids[0], teammate=ids[1], stranger=ids[2])
 
 
 NOTICE = "The library is open again from Monday on, at the usual hours."
@@ -160,3 +160,22 @@ def test_the_review_says_the_same_as_the_note(installation: Installation) -> Non
     assert post.status == PostStatus.REVIEW
     (reason,) = post.ai_suggestions["review"]["reasons"]
     assert note.removeprefix("The same text ").partition(" Give this account")[0] in reason
+
+
+def test_the_same_request_twice_at_once_is_one_post_and_no_refusal(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second has looked for a post with its name before the first was there."""
+    core, actor = installation.core, acting(installation.core, installation.owner)
+    new = NewPost((NOTICE,), (installation.link("x").id,))
+    first = posts.create(core, actor, new, named="k:one")
+    look, asked = posts.known_by, []
+
+    def late(*args: object) -> Post | None:
+        asked.append(args)
+        return None if len(asked) == 1 else look(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(posts, "known_by", late)
+    assert posts.create(core, actor, new, named="k:one").id == first.id and len(asked) == 2
+    with pytest.raises(PreflightFailed):
+        posts.create(core, actor, new, named="k:other")
