@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from postprober.domain.entities import between
 from postprober.domain.links import canonical, whole_links
 from postprober.domain.mentions import without_hosts
-from postprober.domain.post import Note, Violation
+from postprober.domain.post import PreflightNote, Violation
 from postprober.domain.text import nfc
 
 SHOWN = 50  # ours: characters of an earlier post by which a person knows it
@@ -102,7 +102,7 @@ def refused(
             )
 
 
-def noted(earlier: Earlier, zone: str) -> Note:
+def noted(earlier: Earlier, zone: str) -> PreflightNote:
     """What a person is told where nothing refuses it."""
     words = f"The same text {earlier.named(zone)} on this account. Give this account a text of its own if that is not meant."
-    return Note("same_text", words, earlier.post_id)
+    return PreflightNote("same_text", words, earlier.post_id)

@@ -201,7 +201,7 @@ def test_two_presses_at_once_make_one_post(owner: House) -> None:
 
 def test_a_draft_that_did_not_change_is_not_checked_again(owner: House, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[object] = []
-    monkeypatch.setattr(posts, "check", lambda core, user_id, new, known: asked.append(new) or {})
+    monkeypatch.setattr(posts, "check", lambda core, user_id, new, known, but: asked.append(new) or {})
     draft, new = ComposerDraft(), NewPost(("Same",), (1,))
     draft.check(owner.core, acting(owner.core, owner.owner), new)
     draft.check(owner.core, acting(owner.core, owner.owner), NewPost(("Same",), (1,)))

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from postprober.domain import repeats
 from postprober.domain.platform import NAMES
-from postprober.domain.post import Note, Violation
+from postprober.domain.post import PreflightNote, Violation
 from postprober.domain.repeats import Earlier
 from postprober.platforms.registry import SPECS
 from postprober.storage import history, users
@@ -27,7 +27,7 @@ def earlier(conn: Connection, account_id: int, now: datetime, but: Collection[in
 
 def found(
     account: Account, texts: Sequence[str], due: datetime, known: Sequence[Earlier], zone: str, *, with_media: bool
-) -> tuple[list[Violation], list[Note]]:
+) -> tuple[list[Violation], list[PreflightNote]]:
     """What the platform would refuse as said already, else what a person should know. `known`: by `earlier`."""
     rule, wrong = SPECS[account.platform].repeats, list[Violation]()
     if rule is not None:
