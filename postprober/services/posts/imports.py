@@ -32,7 +32,7 @@ from postprober.services.accounts import account_names, accounts
 from postprober.services.core import Core
 from postprober.services.people import permits
 from postprober.services.posts import drafts, options, posts
-from postprober.services.posts.posts import Known, NewPost
+from postprober.services.posts.posts import Known, NewPost, PreflightFailed
 from postprober.services.posts.times import check_time, parse_time
 from postprober.storage import deliveries, preferences
 from postprober.storage import posts as post_storage
@@ -168,7 +168,7 @@ def _create(core: Core, actor: Actor, row: ImportRow, new: NewPost) -> ImportRow
             check_time(new.at, core.clock.now())  # it may have passed since the file was read
         made = posts.create(core, actor, new, mark) if new.at else drafts.save(core, actor, new, mark)
         return replace(row, made=made.id, twice=False, notes=())
-    except IntegrityError as error:
+    except (IntegrityError, PreflightFailed) as error:
         with core.db.read() as conn:
             found = [preferences.get(conn, actor.space, name) for name in marks.values()]
         known = [one for one in found if one is not None]
@@ -176,6 +176,8 @@ def _create(core: Core, actor: Actor, row: ImportRow, new: NewPost) -> ImportRow
             return replace(row, made=known[0], twice=False)
         if known:
             return replace(row, problems=("Part of this row was imported meanwhile; choose the file again.",))
+        if isinstance(error, PreflightFailed):
+            return replace(row, problems=(str(error),))
         # Nobody did: something that the row names is gone, or the program has a fault. The row is one transaction.
         log.warning("row %s of an import was refused by the database: %s", row.number, type(error.orig).__name__)
         return replace(
