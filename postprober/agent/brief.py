@@ -36,8 +36,8 @@ class Picture:
 
 @dataclass(frozen=True)
 class Target:
-    """One account that the post is for. `texts`: of all parts, as they would go out there. `recent`: what went out
-    there lately, the parts of a thread as one. `intended`: what people have marked as meant on this account
+    """One account that the post is for. `texts`: of all parts, as they would go out there. `repeated`: where the same
+    went out there lately, as the end of a sentence about it ("": nowhere). `intended`: what people have marked as meant on this account
     (`domain.advice.intended_as`). `options`: what is asked for there, as it is stored (`domain.options`)."""
 
     account_id: int | None
@@ -45,7 +45,7 @@ class Target:
     limits: Limits
     texts: tuple[str, ...]
     past: tuple[PastPost, ...] = ()
-    recent: tuple[str, ...] = ()
+    repeated: str = ""
     intended: frozenset[str] = frozenset()
     options: Mapping[str, Any] = field(default_factory=dict)
 

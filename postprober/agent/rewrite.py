@@ -11,19 +11,18 @@ from postprober.agent import rewrite_guard
 from postprober.agent.meaning import is_grave, says_only_thanks
 from postprober.domain import splitting
 from postprober.domain.limits import Limits
-from postprober.domain.preflight import EXACT_LENGTH
 from postprober.domain.sentences import leans, pieces
 from postprober.domain.text import find_hashtags, find_urls, utf8_length
 
+LONGEST = 10_000  # characters of a text that is worth shortening; ours, each wording that is tried is counted again
 LONGEST_RUN = 600  # characters without a blank or a stop; ours, twice the longest sensible address
 _RUN = re.compile(r"[\s\u3001\u3002\uff01\uff1f\uff0c]+")
 MOST_PARTS = 25  # services.posts.MAX_PARTS
 
 
 def readable(text: str) -> bool:
-    """Whether it is worth looking for another wording: not far over every limit, and made of words. Other texts would
-    only cost time (finding links in a run of ten thousand dots takes minutes)."""
-    return len(text) <= EXACT_LENGTH and max(map(len, _RUN.split(text))) <= LONGEST_RUN
+    """Whether it is worth looking for another wording: not far over every limit, and made of words."""
+    return len(text) <= LONGEST and max(map(len, _RUN.split(text))) <= LONGEST_RUN
 
 
 def fits(text: str, limits: Limits) -> bool:

@@ -30,12 +30,13 @@ from postprober.client.shapes import NewPostJson
 from postprober.clock import SystemClock
 from postprober.domain.actor import COMMAND_LINE, Actor
 from postprober.domain.card import CardChoice
+from postprober.domain.limits import Limits
 from postprober.domain.options import fields_of, parse
-from postprober.domain.platform import NAMES, ReconcileMode, described, known, parse_platform
+from postprober.domain.platform import NAMES, Platform, ReconcileMode, described, known, parse_platform
 from postprober.domain.post import Draft, Part
 from postprober.domain.preflight import check
 from postprober.errors import BadInput, Conflict, PlatformError, PostProberError
-from postprober.platforms.registry import LIMITS, SPECS
+from postprober.platforms.registry import SPECS
 from postprober.services.accounts import accounts, browser_accounts, pages
 from postprober.services.core import Core
 from postprober.services.monitoring import ghosts, monitoring
@@ -43,7 +44,7 @@ from postprober.services.operations import doctor, keys
 from postprober.services.operations.backup import backup as make_backup
 from postprober.services.operations.restore import restore as restore_backup
 from postprober.services.people import passwords, people, permits, second_factor, users
-from postprober.services.posts import delivery_actions, edit_failed
+from postprober.services.posts import delivery_actions, edit_failed, posts
 from postprober.services.posts.gate import ReviewNeeded
 from postprober.services.posts.options import typed
 from postprober.services.posts.times import parse_time
@@ -322,32 +323,60 @@ def list_platforms(as_json: Json = False) -> None:
 
 @app.command()
 def preflight(
-    platform: Annotated[str, typer.Option()],
+    platform: Annotated[str, typer.Option(help="Key of the platform, as `platforms` lists it.")] = "",
+    account: Annotated[int, typer.Option(help="Check for this linked account, by its own limits and posts.")] = 0,
+    long_posts: Annotated[
+        bool, typer.Option("--long-posts", help="As for an account that pays for longer posts.")
+    ] = False,
     option: Annotated[list[str] | None, typer.Option(help="NAME=VALUE; several times.")] = None,
+    user: UserOption = "",
     as_json: Json = False,
 ) -> None:
-    """Check a text (stdin) against a platform's limits; exit code 2 when it would be refused."""
-    chosen = parse_platform(platform)
-    asked = typed([f"{chosen.value}.{one}" for one in option or []]).get(chosen.value, {})
-    stored = parse(described(chosen).options, asked, NAMES[chosen])
-    text = _stdin_text()
-    result = check(Draft((Part(text),), options=stored), LIMITS[chosen])
-    if as_json:
-        found = [{"code": v.code, "message": v.message, "over": v.over} for v in result.violations]
-        emit(
-            {
-                "platform": chosen.value,
-                "ok": result.ok,
-                "length": result.length,
-                "limit": result.limit,
-                "violations": found,
-            }
+    """Check a text (stdin) against a platform's limits, or against what one account may write and has written; exit code 2
+    when it would be refused."""
+    if bool(platform) == bool(account) or (long_posts and account):
+        raise BadInput(
+            "Name a platform with --platform, and --long-posts if the account pays for that, or an --account."
         )
+    if account:
+        if remote.chosen.server:
+            remote.refuse(account=str(account), user=user)
+        core = open_core()
+        actor = acting(core, user)
+        chosen = accounts.get(core, actor, account).platform
+        asked = typed([f"{chosen.value}.{one}" for one in option or []])
+        result = posts.check(core, actor, posts.NewPost((_stdin_text(),), (account,), options=asked))[account]
+    else:
+        chosen = parse_platform(platform)
+        asked = typed([f"{chosen.value}.{one}" for one in option or []])
+        stored = parse(described(chosen).options, asked.get(chosen.value, {}), NAMES[chosen])
+        result = check(Draft((Part(_stdin_text()),), options=stored), _limits(chosen, long_posts=long_posts))
+    if as_json:
+        told: dict[str, Any] = {
+            "platform": chosen.value,
+            "ok": result.ok,
+            "length": result.length,
+            "limit": result.limit,
+            "violations": [{"code": v.code, "message": v.message, "over": v.over} for v in result.violations],
+        }
+        if account:  # only an account has earlier posts
+            told["notes"] = [asdict(note) for note in result.notes]
+        emit(told)
     else:
         say(f"{NAMES[chosen]}: {result.length} of {result.limit}. {'Fits.' if result.ok else ''}")
         for violation in result.violations:
             say(f"- {violation.message}")
+        for note in result.notes:
+            say(f"- Note: {note.message}")
     raise typer.Exit(0 if result.ok else BAD_INPUT)
+
+
+def _limits(platform: Platform, *, long_posts: bool) -> Limits:
+    """Raises BadInput where nobody can pay for longer posts."""
+    spec = SPECS[platform]
+    if long_posts and spec.long_limits is None:
+        raise BadInput(f"{NAMES[platform]} has no subscription for longer posts; leave out --long-posts.")
+    return spec.long_limits if long_posts and spec.long_limits else spec.limits
 
 
 def _stdin_text() -> str:

@@ -14,7 +14,8 @@ class Credentials:
     `expires_at`: aware UTC end of the access token, None when it does not expire or is unknown.
     `remote_id`: the platform's id of the account ("" before identify); `instance`: base URL of its server, without a
     trailing slash ("" where the platform has only one); `secret`: further secrets (an app password with its
-    `identifier`; `client_id` and `client_secret` of a client of its own). `long_posts`: the account pays for longer ones.
+    `identifier`; `client_id` and `client_secret` of a client of its own). `long_posts`: whether the
+    account may write longer ones than others, None where that is not known.
     """
 
     access_token: str = field(repr=False)
@@ -25,7 +26,7 @@ class Credentials:
     instance: str = ""
     scopes: tuple[str, ...] = ()
     secret: Mapping[str, str] = field(default_factory=dict, repr=False)
-    long_posts: bool = False
+    long_posts: bool | None = None
 
 
 @dataclass(frozen=True)

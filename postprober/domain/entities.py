@@ -1,13 +1,14 @@
 """Links, mentions, hashtags and cashtags in a text.
 
 The rules are those of the one platform that has published its own, and are checked by its conformance suite (docs/facts.md,
-8); the code is ours. Repetitions are bounded, so that no text makes the search slow.
+8); the code is ours. Repetitions are bounded, so that the search takes time by the length of a text alone.
 Positions are code point offsets into the text that was given.
 """
 
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,6 +16,7 @@ from itertools import pairwise
 
 import regex  # type: ignore[import-untyped,unused-ignore]
 
+from postprober.domain.hosts import DIRECTION, MAX_LABEL, PUNCTUATION, SPACES, Hosts, may_begin, stands_before
 from postprober.domain.tlds import TLDS
 
 
@@ -28,8 +30,6 @@ class Span:
 
 
 MAX_URL = 4096  # characters of a link, host in Punycode; docs/facts.md, 8
-MAX_LABEL = 63  # octets of one label of a host name; RFC 1035 section 2.3.4
-MAX_LABELS = 12  # labels of a host name before its last two: DNS allows 127, but that many make hostile text slow
 MAX_SLUG = 40  # docs/facts.md, 8
 
 _LATIN = (
@@ -37,15 +37,6 @@ _LATIN = (
     "\u0272\u0289\u028b\u02bb\u0300-\u036f\u1e00-\u1eff"
 )
 _CYRILLIC = "\u0400-\u04ff"
-_DIRECTION = "\u202a-\u202e\u061c\u200e\u200f\u2066-\u2069"
-_NONCHARACTERS = "\ufffe\ufeff\uffff"
-_SPACES = "\u0009-\u000d\u0020\u0085\u00a0\u1680\u180e\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
-_PUNCTUATION = r"!'#%&\"()*+,\\\-./:;<=>?@\[\]^_{|}~$"
-
-# One character of a host label; a label may not begin or end with "-" or "_".
-_HOST = rf"[^{_PUNCTUATION}{_SPACES}{_NONCHARACTERS}{_DIRECTION}]"
-_SUBDOMAIN = rf"(?:{_HOST}(?:(?:[_-]|{_HOST}){{0,{MAX_LABEL - 2}}}{_HOST})?\.)"
-_DOMAIN_NAME = rf"(?:{_HOST}(?:(?:-|{_HOST}){{0,{MAX_LABEL - 2}}}{_HOST})?\.)"
 _TLD = r"(?:\L<tlds>(?=[^0-9a-zA-Z@+\-]|$)|xn--[\-0-9a-z]{1,59})"
 
 _PATH = rf"[a-z{_CYRILLIC}0-9!*';:=+,.$/%#\[\]\-\u2013_~@|&{_LATIN}]"
@@ -53,20 +44,12 @@ _PARENS = rf"\((?:{_PATH}+|{_PATH}*\({_PATH}+\){_PATH}*)\)"
 _PATH_END = rf"(?:[+\-a-z{_CYRILLIC}0-9=_#/{_LATIN}]|{_PARENS})"
 _QUERY = r"[a-z0-9!?*'@();:&=+$/%#\[\]\-_.,~|]"
 
-# For platforms that find hosts by these rules, and paths by rules of their own; `before` is not part of the link.
-HOST_OF_A_LINK = (
-    rf"(?<=[^A-Za-z0-9@\uff20$#\uff03{_NONCHARACTERS}]|[{_DIRECTION}]|^)"
-    rf"(?P<url>https?://(?P<domain>{_SUBDOMAIN}{{0,{MAX_LABELS}}}{_DOMAIN_NAME}{_TLD})(?::[0-9]+)?)"
-)
-_URL = regex.compile(
-    rf"(?P<before>[^A-Za-z0-9@\uff20$#\uff03{_NONCHARACTERS}]|[{_DIRECTION}]|^)"
-    rf"(?P<url>(?P<protocol>https?://)?"
-    rf"(?P<domain>{_SUBDOMAIN}{{0,{MAX_LABELS}}}{_DOMAIN_NAME}{_TLD})"
-    rf"(?::[0-9]+)?"
-    rf"(?P<path>/(?:{_PATH}*(?:{_PARENS}{_PATH}*)*{_PATH_END}|@{_PATH}+/)?)?"
-    rf"(?:\?{_QUERY}*[a-z0-9\-_&=#/])?)",
+_SCHEME = re.compile(r"https?://", re.IGNORECASE)
+_LONGEST_SCHEME = len("https://")
+# What may follow a host; a path may be a lone slash.
+_TAIL = regex.compile(
+    rf"(?::[0-9]+)?(?P<path>/(?:{_PATH}*(?:{_PARENS}{_PATH}*)*{_PATH_END}|@{_PATH}+/)?)?(?:\?{_QUERY}*[a-z0-9\-_&=#/])?",
     regex.IGNORECASE,
-    tlds=sorted(TLDS),
 )
 _ASCII_DOMAIN = regex.compile(rf"(?:[\-a-z0-9{_LATIN}]+\.)+{_TLD}", regex.IGNORECASE, tlds=sorted(TLDS))
 _SHORTENED = regex.compile(rf"^https?://t\.co/([a-z0-9]+)(?:\?{_QUERY}*[a-z0-9\-_&=#/])?", regex.IGNORECASE)
@@ -83,7 +66,7 @@ _HASHTAG = regex.compile(
     rf"(?P<tag>[#\uff03](?![\ufe0f\u20e3])(?=[\p{{Nd}}{_TAG_SPECIAL}]*[\p{{L}}\p{{M}}]){_TAG}++)(?![#\uff03]|://)"
 )
 _CASHTAG = re.compile(
-    rf"(?:^|[{_SPACES}{_DIRECTION}])(?P<tag>\$[a-z]{{1,6}}(?:[._][a-z]{{1,2}})?)(?=$|\s|[{_PUNCTUATION}])",
+    rf"(?:^|[{SPACES}{DIRECTION}])(?P<tag>\$[a-z]{{1,6}}(?:[._][a-z]{{1,2}})?)(?=$|\s|[{PUNCTUATION}])",
     re.IGNORECASE,
 )
 
@@ -97,18 +80,38 @@ def find_urls(text: str) -> list[Span]:
 _A_TLD = re.compile(r"\.[^\s\d.]{2}")
 
 
-@lru_cache(maxsize=128)  # a text is counted for several platforms, and again for every part of a thread
+@lru_cache(maxsize=32)  # a text is counted for several platforms, and again for every part of a thread
 def _find_urls(text: str) -> tuple[Span, ...]:
     spans: list[Span] = []
-    for match in _URL.finditer(text):
-        url, domain = match["url"], match["domain"]
-        if not _is_possible(url, domain, bool(match["protocol"])):
+    hosts, at = Hosts(text), 0
+    for host in hosts.starts():
+        if host < at:
             continue
-        if match["protocol"]:
-            spans.extend(_with_scheme(match.start("url"), url))
-        elif match["before"] not in ("-", "_", ".", "/"):
-            spans.extend(_without_scheme(match.start("domain"), domain, match["path"], match.end("url"), text))
+        if host == 0 and stands_before(text, 0) and hosts.end(1):
+            continue  # the rules would rather have something in front of a link
+        start = _start(text, host, at)
+        end = hosts.end(host) if start is not None else 0
+        if start is None or not end:
+            continue
+        tail = _TAIL.match(text, end)
+        url, domain, has_scheme = text[start : tail.end()], text[host:end], start < host
+        at = tail.end()
+        if not is_possible(url, domain, has_scheme=has_scheme):
+            continue
+        if has_scheme:
+            spans.extend(_with_scheme(start, url))
+        elif not (host and text[host - 1] in "-_./"):
+            spans.extend(_without_scheme(host, domain, tail["path"], at, text))
     return tuple(spans)
+
+
+def _start(text: str, host: int, since: int) -> int | None:
+    """Where a link with this host begins: at its scheme, else at the host; None where it may not. `since`: the end of the
+    link before it."""
+    scheme = next((m for m in _SCHEME.finditer(text, max(0, host - _LONGEST_SCHEME), host) if m.end() == host), None)
+    if scheme is not None and may_begin(text, scheme.start(), since):
+        return scheme.start()
+    return host if may_begin(text, host, since) else None
 
 
 def _with_scheme(start: int, url: str) -> Iterable[Span]:
@@ -128,12 +131,7 @@ def _without_scheme(start: int, domain: str, path: str | None, end: int, text: s
     return spans
 
 
-def is_possible_host(url: str, domain: str) -> bool:
-    """Whether `domain`, the host of `url`, can be written in DNS."""
-    return _is_possible(url, domain, True)
-
-
-def _is_possible(url: str, domain: str, has_scheme: bool) -> bool:
+def is_possible(url: str, domain: str, *, has_scheme: bool = True) -> bool:
     """Whether every label of the host can be written in DNS and the whole link is short enough."""
     encoded = 0
     for label in domain.split("."):
@@ -173,7 +171,14 @@ def _tag(match: re.Match[str]) -> Span:
 
 
 def _outside(spans: list[Span], links: list[Span]) -> list[Span]:
-    return [s for s in spans if not any(link.start <= s.start < link.end for link in links)]
+    """Those of `spans` that begin in none of `links`; both in order."""
+    ends = [link.end for link in links]
+    kept = []
+    for span in spans:
+        behind = bisect_right(ends, span.start)
+        if behind == len(links) or span.start < links[behind].start:
+            kept.append(span)
+    return kept
 
 
 def between(text: str, spans: Iterable[Span]) -> Iterable[str]:

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Literal
 
 from postprober.domain.platform import Platform
-from postprober.domain.text import find_mentions, graphemes
+from postprober.domain.text import find_hashtags, find_mentions, graphemes
 
 Unit = Literal["weighted", "graphemes", "characters"]
 
@@ -86,9 +86,10 @@ class Limits:
     """What one account may publish.
 
     `max_length` is counted by `unit`; `max_with_media`: what a text with media may count, None: the same. Links count as `url_length` where that is not None; `max_bytes` is in UTF-8. `count`: the
-    platform's own way, None: graphemes or, for characters, units of UTF-16. `find_mentions`: the people a text mentions.
-    `max_alt`: characters of one alternative text. `gif`/`video` None: not taken. `threads`: chains of replies; `mixed`: pictures
-    and videos go together, as many as pictures alone. `card` None: no link card is sent.
+    platform's own way, None: graphemes or, for characters, units of UTF-16. `find_mentions`, `find_hashtags`: the people
+    that a text mentions and its tags. `max_alt`: characters of one alternative text. `gif`/`video` None: not taken.
+    `threads`: chains of replies; `mixed`: pictures and videos go together, as many as pictures alone.
+    `card` None: no link card is sent.
     """
 
     platform: Platform
@@ -109,9 +110,10 @@ class Limits:
     card: CardRule | None = None
     count: Callable[[Limits, str], int] | None = None
     find_mentions: Callable[[str], Sized] = find_mentions
+    find_hashtags: Callable[[str], Sized] = find_hashtags
     max_with_media: int | None = None
     poll: PollRule | None = None  # None: none is taken
-    longer: str = ""  # who may write more, as the end of the sentence that says that a text is too long
+    longer: str = ""  # who may write more, as a sentence behind the one that says that a text is too long
 
     def of_part(self, *, with_media: bool) -> Limits:
         """What holds for a text, which may be shorter where media go with it."""
@@ -126,6 +128,10 @@ class Limits:
     def mentions(self, text: str) -> int:
         """How many people `text` mentions by the platform's kind of names."""
         return len(self.find_mentions(text))
+
+    def hashtags(self, text: str) -> int:
+        """How many tags `text` has by the platform's rules."""
+        return len(self.find_hashtags(text))
 
     def counter(self) -> Callable[[str], int]:
         """The platform's way of counting, for `split_thread`."""

@@ -5,8 +5,9 @@ Platforms find links by rules of their own; some leave out most letters behind t
 
 from __future__ import annotations
 
-import contextlib
 import re
+import unicodedata
+from bisect import bisect_right
 from collections.abc import Sequence
 from urllib.parse import unquote, urlsplit
 
@@ -29,7 +30,7 @@ _CLOSING = {
     "`": "`",
 }
 _PUNCTUATION = ".,;:!?…|"
-_INVISIBLE = "\u200b\u200c\u200d\u2060\ufeff\u00ad"
+_INVISIBLE = "\u200b\u2060\ufeff\u00ad"  # joiners are part of the character before them
 
 
 def whole_links(text: str) -> list[Span]:
@@ -43,12 +44,13 @@ def whole_links(text: str) -> list[Span]:
             if len(link) > link.index("//") + 2:
                 found.append(Span(start, start + len(link), link))
             start += len(piece)
-    taken = [(span.start, span.end) for span in found]
+    ends = [span.end for span in found]
+    bare: list[Span] = []
     for span in find_urls(text):
-        if any(start < span.end and span.start < end for start, end in taken) or "://" in span.text:
-            continue
-        found.append(_with_rest(text, span))
-    return _apart(sorted(found, key=lambda span: span.start))
+        behind = bisect_right(ends, span.start)
+        if "://" not in span.text and (behind == len(ends) or span.end <= found[behind].start):
+            bare.append(_with_rest(text, span))
+    return _apart(sorted([*found, *bare], key=lambda span: span.start))
 
 
 def _apart(spans: Sequence[Span]) -> list[Span]:
@@ -90,10 +92,10 @@ def _trimmed(link: str) -> str:
 def astray(text: str, targets: Sequence[str]) -> list[tuple[str, str]]:
     """The links with a scheme in `text` that no target of the published post leads to, each with where it leads instead
     ("" when it is no link there). `targets`: the addresses of all links of the post, as read back."""
-    known = {_canonical(target): target for target in targets}
+    known = {canonical(target): target for target in targets}
     lost: list[tuple[str, str]] = []
     for span in whole_links(text):
-        wanted = _canonical(span.text)
+        wanted = canonical(span.text)
         if "://" not in span.text or wanted in known:
             continue
         shorter = [key for key in known if wanted.startswith(key)]
@@ -103,19 +105,32 @@ def astray(text: str, targets: Sequence[str]) -> list[tuple[str, str]]:
 
 def same_target(link: str, other: str) -> bool:
     """Whether two links lead to the same page, however they are written."""
-    return _canonical(link) == _canonical(other)
+    return canonical(link) == canonical(other)
 
 
-def _canonical(link: str) -> str:
-    """For comparing targets: no scheme, host in lower case and in Punycode, nothing percent-encoded, no slash at the end."""
+def canonical(link: str) -> str:
+    """For comparing links: no scheme, host in lower case and not in Punycode, nothing percent-encoded, no slash at the end."""
     try:
-        parts = urlsplit(link)
-        host = (parts.netloc or "").lower()
+        parts = urlsplit(link if "://" in link else f"//{link}")
         tail = "".join((f"?{parts.query}" if parts.query else "", f"#{parts.fragment}" if parts.fragment else ""))
         path = parts.path.rstrip("/") if not tail else parts.path
     except ValueError:
         return link
-    if not host.isascii():
-        with contextlib.suppress(UnicodeError):
-            host = host.encode("idna").decode()
-    return host + unquote(path).rstrip("/") + unquote(tail)
+    return readable_host(parts.netloc) + unquote(path).rstrip("/") + unquote(tail)
+
+
+def readable_host(text: str) -> str:
+    """`text` in small letters with every label in Punycode as a person reads it, as platforms write `https://münchen.de` as
+    `https://xn--mnchen-3ya.de`. What cannot be decoded stays."""
+    return unicodedata.normalize("NFC", _PUNYCODE.sub(_decoded, text.lower()))
+
+
+# At the beginning of a label; RFC 5891, 4.4 and RFC 1034, 3.1 (63 octets).
+_PUNYCODE = re.compile(r"(?<![a-z0-9-])xn--([a-z0-9-]{1,59})(?![a-z0-9-])", re.IGNORECASE)
+
+
+def _decoded(label: re.Match[str]) -> str:
+    try:
+        return label[1].encode("ascii").decode("punycode")
+    except (UnicodeError, OverflowError, ValueError):
+        return label[0]

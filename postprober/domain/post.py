@@ -85,7 +85,7 @@ class Violation:
 
 
 @dataclass(frozen=True)
-class Note:
+class PreflightNote:
     """Something that a person should know and that stops nothing. `code`: stable machine name; `message`: one sentence or
     two; `post_id`: the post that it is about, 0 for none."""
 
@@ -103,7 +103,7 @@ class Preflight:
     length: int
     limit: int
     violations: tuple[Violation, ...] = ()
-    notes: tuple[Note, ...] = ()
+    notes: tuple[PreflightNote, ...] = ()
 
     @property
     def ok(self) -> bool:

@@ -13,7 +13,7 @@ from math import ceil
 from postprober.domain.limits import ImageRule, Limits
 from postprober.domain.platform import NAMES, described
 from postprober.domain.post import Draft, MediaFile, MediaKind, Part, Preflight, Violation
-from postprober.domain.text import find_cashtags, find_hashtags, utf8_length
+from postprober.domain.text import find_cashtags, utf8_length
 
 # Types that Pillow reads and so can be turned into what a platform takes.
 READABLE_IMAGES = frozenset(
@@ -30,8 +30,6 @@ READABLE_IMAGES = frozenset(
     }
 )
 MAX_SOURCE_PIXELS = 64_000_000  # our bound against decompression bombs; larger pictures are not opened at all
-EXACT_LENGTH = 10_000  # characters; longer texts are far over most limits and counted plainly, which is fast
-EXACT_LONG = 32_000  # for who may write 25,000, with room for links, which count less than they are long
 RATIO_SLACK = 0.005  # one pixel of rounding on a side of 320 changes 1.91 by about this much
 _ALLOWED_CONTROLS = "\n\r\t"
 _NONCHARACTER = 0xFFFE  # U+nFFFE and U+nFFFF of every plane
@@ -48,7 +46,7 @@ def check(draft: Draft, limits: Limits) -> Preflight:
     longest, limit = 0, limits.of_part(with_media=any(part.media for part in draft.parts[:1])).max_length
     for index, part in enumerate(draft.parts):
         own = limits.of_part(with_media=bool(part.media))
-        length = _length(part.text, limits)
+        length = limits.length(part.text)
         if length - own.max_length > longest - limit:
             longest, limit = length, own.max_length
         found = [*_text(part, length, own), *_media(part, limits)]
@@ -62,14 +60,6 @@ def _name(limits: Limits) -> str:
     return NAMES[limits.platform]
 
 
-def _length(text: str, limits: Limits) -> int:
-    return limits.length(text) if len(text) <= _exact(limits) else len(text)
-
-
-def _exact(limits: Limits) -> int:
-    return EXACT_LENGTH if limits.max_length < EXACT_LENGTH else EXACT_LONG
-
-
 def _text(part: Part, length: int, limits: Limits) -> Iterator[Violation]:
     text, name = part.text, _name(limits)
     if not text.strip() and not part.media and not limits.media_required:
@@ -81,20 +71,19 @@ def _text(part: Part, length: int, limits: Limits) -> Iterator[Violation]:
     if length > limits.max_length:
         over = length - limits.max_length
         message = f"Shorten the text by {_count(over, 'character')}: {name} allows {limits.max_length:,} and this"
-        longer = f"; {limits.longer}" if limits.longer else ""
-        yield Violation("text_too_long", f"{message} counts {length:,}{longer}.", over)
+        longer = f" {limits.longer}" if limits.longer else ""
+        yield Violation("text_too_long", f"{message} counts {length:,}.{longer}", over)
     size = utf8_length(text)
     if limits.max_bytes is not None and size > limits.max_bytes:
         over = size - limits.max_bytes
         message = f"Shorten the text by {_count(over, 'byte')}: {name} allows {limits.max_bytes:,} bytes"
         yield Violation("too_many_bytes", f"{message} and this has {size:,}.", over)
-    if len(text) <= _exact(limits):
-        yield from _tags(text, limits)
+    yield from _tags(text, limits)
 
 
 def _tags(text: str, limits: Limits) -> Iterator[Violation]:
     rules = (
-        ("too_many_hashtags", "hashtag", limits.max_hashtags, _hashtags),
+        ("too_many_hashtags", "hashtag", limits.max_hashtags, limits.hashtags),
         ("too_many_mentions", "mention", limits.max_mentions, limits.mentions),
         ("too_many_cashtags", "cashtag", limits.max_cashtags, _cashtags),
     )
@@ -103,10 +92,6 @@ def _tags(text: str, limits: Limits) -> Iterator[Violation]:
             continue
         message = f"Remove {_count(have - most, word)}: {_name(limits)} allows {most} and this has {have}."
         yield Violation(code, message, have - most)
-
-
-def _hashtags(text: str) -> int:
-    return len(find_hashtags(text))
 
 
 def _cashtags(text: str) -> int:

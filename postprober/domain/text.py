@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import unicodedata
+from itertools import groupby
+from urllib.parse import unquote
 
 import regex  # type: ignore[import-untyped,unused-ignore]
 
@@ -14,6 +16,7 @@ from postprober.domain.entities import (
     find_mentions,
     find_urls,
 )
+from postprober.domain.links import canonical, readable_host, whole_links
 
 __all__ = [
     "Span",
@@ -21,8 +24,10 @@ __all__ = [
     "find_hashtags",
     "find_mentions",
     "find_urls",
+    "grapheme_edges",
     "graphemes",
     "has_half_character",
+    "nfc",
     "normalise",
     "same_text",
     "utf8_length",
@@ -47,7 +52,7 @@ _EMOJI = regex.compile(
 
 def weighted_length(text: str) -> int:
     """Length in weights (docs/facts.md, 8): NFC, a link is 23, an emoji 2, most non-Latin letters 2."""
-    text = unicodedata.normalize("NFC", text)
+    text = nfc(text)
     urls = find_urls(text)
     return URL_WEIGHT * len(urls) + sum(_weigh(piece) for piece in between(text, urls))
 
@@ -57,9 +62,32 @@ def _weigh(text: str) -> int:
     return int(2 * emoji + len(rest) + len(_HEAVY.findall(rest)))
 
 
+_MANY_MARKS = regex.compile(r"\p{M}{32,}+")
+
+
+def nfc(text: str) -> str:
+    """Normalisation form C. Python orders the marks above a letter in quadratic time, so long runs are ordered before."""
+    return unicodedata.normalize("NFC", _MANY_MARKS.sub(_in_order, text))
+
+
+def _in_order(run: regex.Match[str]) -> str:
+    apart = "".join(unicodedata.normalize("NFD", mark) for mark in run[0])
+    groups = groupby(apart, key=lambda mark: unicodedata.combining(mark) > 0)
+    return "".join("".join(sorted(marks, key=unicodedata.combining) if moves else marks) for moves, marks in groups)
+
+
+_FLAG = regex.compile(r"\p{Regional_Indicator}{1,2}+")
+
+
 def graphemes(text: str) -> int:
-    """Extended grapheme clusters (UAX 29): what a person sees as one character."""
-    return len(regex.findall(r"\X", text))
+    """Extended grapheme clusters (UAX 29): what a person sees as one character. A flag joins what a letter joins, and is
+    counted as one: runs of flags take the search quadratic time."""
+    return len(regex.findall(r"\X", _FLAG.sub("a", text)))
+
+
+def grapheme_edges(text: str) -> set[int]:
+    """Where one such character of `text` ends and the next may begin; 0 and the end of the text among them."""
+    return {0, *(match.end() for match in regex.finditer(r"\X", text))}
 
 
 def has_half_character(text: str) -> bool:
@@ -79,14 +107,15 @@ _AROUND_BREAKS = regex.compile(r" *\n[ \n]*")
 
 def normalise(text: str) -> str:
     """NFC, one kind of line end, no blanks at line ends or beginnings, runs of blanks and of line ends made one."""
-    text = _LINE_END.sub("\n", unicodedata.normalize("NFC", text))
+    text = _LINE_END.sub("\n", nfc(text))
     return str(_AROUND_BREAKS.sub("\n", _BLANKS.sub(" ", text))).strip()
 
 
 def same_text(a: str, b: str) -> bool:
     """Whether `a` and `b` read the same to a person.
 
-    Whitespace and NFC do not matter; links are compared without scheme, case of the host and trailing slash, because
+    Whitespace and NFC do not matter; links are compared without scheme, case of the host, Punycode, percent-encoding and
+    trailing slash, because
     platforms add and change these. Everything else must be equal, letter by letter.
     """
     left, right = normalise(a), normalise(b)
@@ -97,22 +126,16 @@ def same_text(a: str, b: str) -> bool:
 
 
 def _skeleton(text: str) -> str:
-    """What `_canonical` leaves of a text in any case: everything but the characters that it may take out, whatever case."""
-    return text.casefold().translate(_MAY_GO)
+    """What `_canonical` leaves of a text in any case: everything but the characters that it may take out, whatever case and
+    encoding they have in links."""
+    return unquote(readable_host(text)).casefold().translate(_MAY_GO)
 
 
 _MAY_GO = dict.fromkeys(map(ord, "https:/"))
 
 
 def _canonical(text: str) -> str:
-    urls = find_urls(text)
+    urls = whole_links(text)
     pieces = list(between(text, urls))
-    links = [_canonical_url(span.text) for span in urls] + [""]
+    links = [canonical(span.text) for span in urls] + [""]
     return "".join(piece + link for piece, link in zip(pieces, links, strict=True))
-
-
-def _canonical_url(url: str) -> str:
-    rest = regex.sub(r"^https?://", "", url, flags=regex.IGNORECASE)
-    host, slash, path = rest.partition("/")
-    host, mark, query = host.partition("?")
-    return str(host.lower() + mark + query + slash + path).rstrip("/")

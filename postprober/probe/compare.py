@@ -14,7 +14,7 @@ from functools import cache
 
 from postprober.domain import options
 from postprober.domain.card import LinkCard
-from postprober.domain.links import astray, same_target
+from postprober.domain.links import astray, readable_host, same_target
 from postprober.domain.mentions import without_hosts
 from postprober.domain.platform import media_hosts, shorteners
 from postprober.domain.post import MediaFile
@@ -170,10 +170,10 @@ def _is_short_for(shown: str, original: str, cut: bool) -> bool:
 
 
 def _bare(url: str) -> str:
-    """Without scheme and `www.`, host in lower case, as links are displayed."""
+    """Without scheme and `www.`, host in lower case and not in Punycode, as links are displayed."""
     rest = re.sub(r"^https?://", "", url, flags=re.IGNORECASE)
     host, slash, path = rest.partition("/")
-    return host.lower().removeprefix("www.") + slash + path
+    return readable_host(host).removeprefix("www.") + slash + path
 
 
 def _beginning(shown: str, partial: bool) -> str | None:

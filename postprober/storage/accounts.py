@@ -78,6 +78,11 @@ def write(conn: Connection, account_id: int, **columns: Any) -> None:
     conn.execute(_WRITE, {"b_id": account_id, **columns})
 
 
+def found_out(conn: Connection, account_id: int, **settings: Any) -> None:
+    """Keep what a platform has said about an account beside its other settings."""
+    write(conn, account_id, settings={**locked(conn, account_id).settings, **settings})
+
+
 def write_tokens(conn: Connection, account: Account, version: int, **columns: Any) -> bool:
     """Store a new token set if nobody stored one since `version`; ends the refresh. Returns whether it was stored."""
     done = conn.execute(

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, select
 
 from postprober.domain.delivery import DeliveryState
 from postprober.domain.remote import Counts
+from postprober.domain.repeats import Earlier
 from postprober.storage import sql
 from postprober.storage.tables import day_counts, deliveries
 
@@ -48,16 +49,45 @@ def at_a_day(conn: Connection, account_id: int, *, most: int = 100, but: int = 0
     return found
 
 
-def texts_since(conn: Connection, account_id: int, since: datetime, *, most: int = 50) -> list[str]:
-    """What the account has published since then and still shows, newest first; the parts of a thread as one text."""
-    out = (DeliveryState.PUBLISHED.value, DeliveryState.VERIFIED.value)
+_LIVE = (DeliveryState.PUBLISHED, DeliveryState.VERIFIED)
+_COMING = (
+    DeliveryState.SCHEDULED,
+    DeliveryState.WAITING,
+    DeliveryState.CLAIMED,
+    DeliveryState.SUBMITTING,
+    DeliveryState.PROCESSING,
+    DeliveryState.UNCONFIRMED,
+    DeliveryState.HELD,
+)
+
+
+def said_since(conn: Connection, account_id: int, since: datetime, *, most: int = 500) -> list[Earlier]:
+    """What the account has published since then and still shows, and everything that is planned for it, newest first."""
+    live = deliveries.c.state.in_([state.value for state in _LIVE]) & (deliveries.c.published_at >= since)
+    coming = deliveries.c.state.in_([state.value for state in _COMING])
     rows = conn.execute(
-        select(deliveries.c.parts)
-        .where(deliveries.c.account_id == account_id, deliveries.c.published_at >= since, deliveries.c.state.in_(out))
+        select(
+            deliveries.c.post_id,
+            deliveries.c.parts,
+            deliveries.c.state,
+            deliveries.c.due_at,
+            deliveries.c.published_at,
+        )
+        .where(deliveries.c.account_id == account_id, live | coming)
         .order_by(deliveries.c.id.desc())
         .limit(most)
     )
-    return ["\n".join(part["text"] for part in row.parts) for row in rows]
+    states = frozenset(state.value for state in _LIVE)
+    return [
+        Earlier(
+            row.post_id,
+            tuple(part["text"] for part in row.parts),
+            (row.published_at if row.state in states else None) or row.due_at,
+            row.state in states,
+            any(part.get("media") for part in row.parts),
+        )
+        for row in rows
+    ]
 
 
 def day_reading(conn: Connection, delivery_id: int) -> datetime | None:

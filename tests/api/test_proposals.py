@@ -307,3 +307,14 @@ def test_checking_and_finding_a_time_write_nothing(world: World) -> None:
     slot = world.rest.ask("GET", "/api/posts/next-slot", agent).json()["when"]
     assert slot["utc"] > world.rest.clock.now().isoformat()[:19]
     assert world.rest.ask("GET", "/api/posts", agent).json()["items"] == []
+
+
+def test_the_check_notes_what_the_account_says_already(world: World) -> None:
+    words = {"content": "Hello again", "account_ids": [world.account.id]}
+    post = world.rest.ask("POST", "/api/posts", json={**words, "submit": True}).json()
+    (account,) = world.rest.ask("POST", "/api/posts/preflight", json=words).json()["accounts"]
+    assert account["ok"] is True and account["violations"] == []
+    (note,) = account["notes"]
+    assert (note["code"], note["post_id"]) == ("same_text", post["id"]) and "Hello again" in note["message"]
+    asked = world.rest.ask("POST", f"/api/posts/preflight?post_id={post['id']}", json=words).json()
+    assert asked["accounts"][0]["notes"] == [], "what it would change is no other post"

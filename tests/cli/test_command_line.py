@@ -691,3 +691,24 @@ def test_the_card_of_a_link_is_changed_dropped_or_said_to_be_missing(run: Run, i
     assert (card["title"], card["description"]) == ("My title", "My words")
     wrong = run(*words, "--no-card", "--card-title", "My title")
     assert wrong.code == 2 and "not both" in wrong.err
+
+
+def test_preflight_counts_for_an_account_that_pays_for_longer_posts(run: Run) -> None:
+    text = ("word " * 140).encode()
+    assert run("preflight", "--platform", "x", "--json", stdin=text).lines[0]["limit"] == 280
+    said = run("preflight", "--platform", "x", "--long-posts", "--json", stdin=text)
+    assert said.code == 0 and (said.lines[0]["length"], said.lines[0]["limit"]) == (700, 25_000)
+    assert run("preflight", "--platform", "x", "--long-posts", stdin=b"w" * 25_001).code == 2
+    refused = run("preflight", "--platform", "bluesky", "--long-posts", stdin=text)
+    assert refused.code == 2 and "Bluesky has no subscription for longer posts" in sentence(refused)
+
+
+def test_preflight_asks_one_account_by_its_own_limits(run: Run, installation: Installation) -> None:
+    with_one, without = installation.link("x", premium=True), installation.link("x")
+    text = b"word " * 140
+    said = run("preflight", "--account", str(with_one.id), "--json", stdin=text)
+    assert said.code == 0 and said.lines[0]["limit"] == 25_000 and said.lines[0]["notes"] == []
+    said = run("preflight", "--account", str(without.id), stdin=text)
+    assert said.code == 2 and "no subscription for long posts; the limit is 280" in said.out
+    for wrong in ((), ("--platform", "x", "--account", "1"), ("--account", "1", "--long-posts")):
+        assert run("preflight", *wrong, stdin=text).code == 2

@@ -43,16 +43,16 @@ def test_the_last_character_fits_and_one_more_does_not(platform: Platform) -> No
     assert violation.over == 1
     name = NAMES[platform]
     assert violation.message == (
-        f"Shorten the text by 1 character: {name} allows {most:,} and this counts {most + 1:,}"
-        + (f"; {LIMITS[platform].longer}." if LIMITS[platform].longer else ".")
+        f"Shorten the text by 1 character: {name} allows {most:,} and this counts {most + 1:,}."
+        + (f" {LIMITS[platform].longer}" if LIMITS[platform].longer else "")
     )
 
 
 def test_the_sentence_names_how_much_is_over() -> None:
     (violation,) = found(Platform("x"), Part("東" * 146))
     assert violation.message == (
-        "Shorten the text by 12 characters: X allows 280 and this counts 292; "
-        "accounts with X Premium may write 25,000 (reconnect the account after subscribing)."
+        "Shorten the text by 12 characters: X allows 280 and this counts 292. "
+        "Accounts with X Premium may write 25,000; reconnect the account after subscribing."
     )
     assert violation.over == 12
 

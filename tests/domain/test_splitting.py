@@ -11,7 +11,7 @@ from postprober.domain.post import Draft, Part
 from postprober.domain.preflight import check
 from postprober.domain.splitting import split, split_thread
 from postprober.domain.text import graphemes, weighted_length
-from postprober.platforms.registry import LIMITS
+from postprober.platforms.registry import LIMITS, SPECS
 
 THREADED = [p for p in known() if LIMITS[p].threads]
 TEXTS = s.lists(
@@ -113,3 +113,11 @@ def test_gently_there_is_no_thread_where_a_name_would_be_cut() -> None:
     text = "Johanna Wilhelmine Friederike Auguste Sophie Margarethe Anna Berta " * 2
     assert len(split_thread(text, len, 40)) > 1
     assert split_thread(text, len, 40, gently=True) == [text.strip()]
+
+
+def test_an_account_that_may_write_more_needs_no_thread() -> None:
+    spec, text = SPECS[Platform("x")], "A sentence of a long post. " * 60
+    assert spec.long_limits is not None
+    assert len(split(text, spec.limits, numbered=True)) > 5
+    assert split(text, spec.long_limits, numbered=True) == (text,)
+    assert len(split(text * 20, spec.long_limits, numbered=True)) == 2

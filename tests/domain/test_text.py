@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from postprober.domain import text
 from postprober.domain.entities import between
+from postprober.domain.links import whole_links
 from postprober.domain.text import (
     Span,
     find_cashtags,
@@ -257,8 +258,8 @@ def test_links_are_looked_for_only_where_nothing_else_differs(monkeypatch: pytes
 
     def find(given: str) -> list[Span]:
         asked.append(given)
-        return find_urls(given)
+        return whole_links(given)
 
-    monkeypatch.setattr(text, "find_urls", find)
+    monkeypatch.setattr(text, "whole_links", find)
     assert not same_text("Our text a.co", "a." * 10_000) and asked == []
     assert same_text("See https://A.co/", "See a.co") and len(asked) == 2, "the control"

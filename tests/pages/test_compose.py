@@ -91,6 +91,19 @@ def test_each_platform_says_what_it_thinks_of_the_text(owner: House, show: Show)
     assert not next(b for b in app.button if b.label == "Publish now").disabled
 
 
+def test_the_same_text_as_an_earlier_post_is_a_note_and_the_button_stays(owner: House, show: Show) -> None:
+    account = owner.account(Platform("bluesky"))
+    actor = acting(owner.core, owner.owner)
+    posts.create(owner.core, actor, NewPost(("We are open again.",), (account,)))
+    app = show("compose")
+    app.text_area[0].set_value("We are OPEN again.").run()
+    seen = everything(app)
+    assert "The same text is planned for" in seen and "We are open again." in seen and ">Note<" in seen
+    assert not next(b for b in app.button if b.label == "Publish now").disabled
+    app.text_area[0].set_value("We are closed again.").run()
+    assert "The same text" not in everything(app) and ">Ready<" in everything(app)
+
+
 def test_publishing_makes_one_post_for_the_chosen_accounts(owner: House, show: Show) -> None:
     keep = owner.account(Platform("x"))
     owner.account(Platform("linkedin"))
@@ -188,7 +201,7 @@ def test_two_presses_at_once_make_one_post(owner: House) -> None:
 
 def test_a_draft_that_did_not_change_is_not_checked_again(owner: House, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[object] = []
-    monkeypatch.setattr(posts, "check", lambda core, user_id, new, known: asked.append(new) or {})
+    monkeypatch.setattr(posts, "check", lambda core, user_id, new, known, but: asked.append(new) or {})
     draft, new = ComposerDraft(), NewPost(("Same",), (1,))
     draft.check(owner.core, acting(owner.core, owner.owner), new)
     draft.check(owner.core, acting(owner.core, owner.owner), NewPost(("Same",), (1,)))

@@ -122,6 +122,7 @@ class FakePlatform:
     submits: deque[Exception] = field(default_factory=deque)
     refreshes: deque[PlatformError | Callable[[], None]] = field(default_factory=deque)
     identifies: deque[PlatformError] = field(default_factory=deque)
+    subscribed: bool | None = None  # what identify says of longer posts
     tokens: dict[str, str] = field(default_factory=dict)
     outage: Callable[[str], PlatformError | None] | None = None  # account -> what every call of it meets
     stages: bool = False
@@ -210,7 +211,8 @@ class FakeAdapter:
         _next(self.world.identifies)
         self._authorise(cred)
         own = self._own(cred)
-        return Identity(cred.remote_id, cred.remote_id, own[0].ref.remote_id if own else None)
+        newest = own[0].ref.remote_id if own else None
+        return Identity(cred.remote_id, cred.remote_id, newest, self.world.subscribed)
 
     def refresh(self, cred: Credentials) -> Credentials:
         with self.world.lock:

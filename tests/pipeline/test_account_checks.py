@@ -15,10 +15,11 @@ from postprober.domain.platform import Platform
 from postprober.errors import PlatformError, ReconnectNeeded, Throttled, Unavailable
 from postprober.http import Exchange
 from postprober.pipeline.core.context import Context
+from postprober.pipeline.core.tokens import open_credentials
 from postprober.pipeline.health import account_checks, platform_health
+from postprober.storage import accounts, quotas
 from postprober.storage import deliveries as stored
 from postprober.storage import health as store
-from postprober.storage import quotas
 from postprober.storage.health import CHECK
 from postprober.storage.records import Account
 from postprober.storage.tables import account_checks as checks
@@ -432,3 +433,24 @@ def test_a_process_that_only_publishes_shares_what_it_sees_and_obeys(stage: Stag
     platform_health.share(worker)
     platform_health.reload(ctx)
     assert ctx.health_cache.blocks(SERVER) is None, "the success of one process frees all"
+
+
+def test_a_check_notices_a_subscription_for_longer_posts_and_its_end(stage: Stage, ctx: Context) -> None:
+    account = stage.link("a")
+    with stage.db.write() as conn:
+        accounts.write(conn, account.id, settings={"label": "News"})
+
+    def known() -> object:
+        account_checks.look(ctx, account.id)
+        with stage.db.read() as conn:
+            settings = accounts.get(conn, account.id).settings
+        assert settings["label"] == "News"
+        return settings.get("long_posts")
+
+    found = []
+    for said in (None, True, None, False):
+        stage.platform.subscribed = said
+        found.append(known())
+    assert found == [None, True, True, False], "what a platform leaves out changes nothing"
+    with stage.db.read() as conn:
+        assert open_credentials(ctx.vault, accounts.get(conn, account.id)).long_posts is False

@@ -13,12 +13,13 @@ from typing import Any
 import pytest
 from sqlalchemy import inspect
 
-from postprober.domain.delivery import DUE_TO_RECONCILE, TRAITS, DeliveryState
+from postprober.domain.delivery import DUE_TO_RECONCILE, TRAITS, DeliveryState, Proof
 from postprober.domain.platform import Platform, known
 from postprober.domain.timing import Timing
 from postprober.errors import PostProberError
 from postprober.pipeline.core.context import Context
 from postprober.pipeline.core.tokens import open_credentials
+from postprober.pipeline.health import account_checks
 from postprober.pipeline.publishing.publish import publish
 from postprober.pipeline.publishing.reconcile import reconcile
 from postprober.pipeline.publishing.recovery import recover_lost
@@ -28,6 +29,7 @@ from postprober.services.accounts.accounts import add_by_token
 from postprober.services.core import Core
 from postprober.services.pipeline_context import context_of
 from postprober.services.posts import delivery_actions, posts
+from postprober.services.posts.posts import PreflightFailed
 from postprober.storage import accounts, alert_log, deliveries
 from postprober.storage.records import Account
 from tests.installed import Installation
@@ -294,3 +296,37 @@ def test_what_was_held_without_access_is_looked_for_when_the_account_is_linked_a
     with ctx.db.read() as conn:
         assert deliveries.get(conn, delivery.id).state is S.VERIFIED
     assert sum(p["visible"] for p in control.posts("mastodon", made["name"])) == 1
+
+
+LONG_TEXT = ("A long post of an account that pays for it, see https://münchen.de/straße?a=b. 日本語も。 " * 400)[
+    :20_000
+].strip()
+
+
+def test_an_account_with_a_subscription_writes_a_long_post_that_is_proved(installation: Installation) -> None:
+    account = installation.link("x", premium=True)
+    assert account.settings["long_posts"] is True
+    ctx, delivery_id = context(installation), plan(installation, account, LONG_TEXT)
+    drive(ctx, [delivery_id])
+    with ctx.db.read() as conn:
+        delivery = deliveries.get(conn, delivery_id)
+    assert delivery.state is S.VERIFIED and delivery.proof is Proof.MATCHES
+    assert visible(installation, "x", LONG_TEXT) == 1
+
+
+def test_an_account_without_one_is_told_so_and_nothing_is_planned(installation: Installation) -> None:
+    account = installation.link("x")
+    with pytest.raises(PreflightFailed, match="This account has no subscription for long posts; the limit is 280"):
+        plan(installation, account, LONG_TEXT)
+    installation.sandbox.control.account("x", account.account_name, premium=True)
+    account_checks.look(context(installation), account.id)
+    assert plan(installation, account, LONG_TEXT), "a check of the account has noticed it"
+
+
+def test_a_long_post_whose_answer_is_lost_is_found_again_by_its_whole_text(installation: Installation) -> None:
+    account = installation.link("x", premium=True)
+    installation.sandbox.control.fault("x", "cut_after_accept", account=account.account_name)
+    ctx, delivery_id = context(installation), plan(installation, account, LONG_TEXT[7:])
+    drive(ctx, [delivery_id])
+    assert state(installation, delivery_id) is S.VERIFIED
+    assert visible(installation, "x", LONG_TEXT[7:]) == 1

@@ -8,6 +8,7 @@ import re
 import uuid
 from datetime import UTC, datetime, timedelta
 
+import regex
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -65,3 +66,59 @@ def test_the_end_of_a_session_is_read_from_its_token() -> None:
     assert expiry(f"x.{payload}.y") == datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
     for bad in ("", "x.y", "x.%%%.y", "x.e30.y", "x." + base64.urlsafe_b64encode(b'{"exp":1e400}').decode() + ".y"):
         assert expiry(bad) is None
+
+
+_PIECES = st.sampled_from(
+    [
+        *(
+            "https://example.com/",
+            "http://例え.jp/パス",
+            "example.com",
+            "website.com.jpg",
+            "@alice.test",
+            "#tag",
+            "＃🎉",
+            "#1",
+        ),
+        *(
+            "/",
+            "?q=",
+            "#",
+            "(",
+            ")",
+            ".",
+            ",",
+            '"',
+            " ",
+            "\n",
+            "日本語",
+            "é",
+            "🎉",
+            "👩\u200d👩\u200d👧",
+            "🇩🇪",
+            "❤\ufe0f",
+        ),
+        *("\u200d", "\u200c", "\u0301", "\u0600", "\u20e2", "\u200b", "क्षि", "각", "@", "https://", "x"),
+    ]
+)
+
+
+@settings(deadline=None, max_examples=400)
+@given(st.lists(_PIECES, max_size=12).map("".join) | st.text(max_size=60))
+def test_a_facet_is_what_is_written_apart_from_others_and_tears_no_character(text: str) -> None:
+    text = text.encode("utf-8", "ignore").decode()
+    raw, end = text.encode(), 0
+    edges = {0, *(len(text[: match.end()].encode()) for match in regex.finditer(r"\X", text))}
+    for facet in facets(text, lambda _handle: "did:plc:x"):
+        index, (feature,) = facet["index"], facet["features"]  # type: ignore[misc]
+        assert isinstance(index, dict) and isinstance(feature, dict)
+        start, before, end = index["byteStart"], end, index["byteEnd"]
+        assert before <= start < end and {start, end} <= edges
+        shown = raw[start:end].decode()
+        if "uri" in feature:
+            assert feature["uri"] in (shown, f"https://{shown}") and re.match(r"\w+://[^\s/]\S*$", feature["uri"])
+        elif "tag" in feature:
+            assert feature["tag"] == shown[1:] and len(feature["tag"].encode()) <= 640
+            assert len(regex.findall(r"\X", feature["tag"])) <= 64
+        else:
+            assert shown.startswith("@")

@@ -11,7 +11,7 @@ from postprober.domain.advice import Advice, intended_as
 from postprober.domain.delivery import DeliveryState
 from postprober.errors import BadInput, Forbidden, NotFound
 from postprober.pipeline.core import transitions
-from postprober.services.posts import advice, drafts, posts, review_gate
+from postprober.services.posts import advice, drafts, posts, repeats
 from postprober.services.posts.posts import NewPost
 from postprober.storage import deliveries
 from postprober.storage.records import Post
@@ -127,7 +127,7 @@ def test_a_text_that_never_went_out_or_long_ago_is_no_repeat(installation: Insta
     assert told(save(installation, NOTICE, account)).review.passes
     published(installation, NOTICE + " Today.", account)
     clock = installation.core.clock
-    assert isinstance(clock, ManualClock) or timedelta(days=1) < review_gate.RECENT
+    assert isinstance(clock, ManualClock) or timedelta(days=1) < repeats.HELD
     with installation.core.db.write() as conn:
         conn.exec_driver_sql(
             "UPDATE deliveries SET published_at = '2020-01-01T00:00:00.000Z' WHERE published_at IS NOT NULL"

@@ -1,7 +1,7 @@
 """The rules' review: is the post fit to go out? It says what it saw, and where.
 
 Each rule has a file: `secrets`, `numbers`, `placeholders`, `templates`, `notes`, `links`, `dates`, `markup`, `doubled`, `hidden`,
-`speech` (with `threats` and `fraud`), `repeats`; `asides`, `fill_ins` and `wallets` are parts of `notes`, `placeholders` and
+`speech` (with `threats` and `fraud`); what says the same as an earlier post is found outside; `asides`, `fill_ins` and `wallets` are parts of `notes`, `placeholders` and
 `secrets`. A rule that fires on harmless posts is switched off by people within a week, so each was measured
 against posts of both kinds (`tests/agent/corpus`, `make test-agent`). Rules do not look for hate, and know nothing of
 nuances: that is the model's part, and a person's.
@@ -22,7 +22,6 @@ from postprober.agent.review import (
     notes,
     numbers,
     placeholders,
-    repeats,
     secrets,
     speech,
 )
@@ -61,11 +60,11 @@ def review(brief: Brief) -> Review:
             if intended_as(one.kind, one.piece) not in place.intended:
                 reasons.setdefault((one.kind, one.piece), (_reason(one, place), one.flagged))
     for target in brief.targets:
-        if repeats.repeats(target.texts, target.recent):
+        if target.repeated:
             piece = shown(target.texts[0])
             if intended_as("repeat", piece) not in target.intended:
                 place = TextPlace("", "the text", "text")
-                one = Found("repeat", piece, "went out on this account before, in the same words")
+                one = Found("repeat", piece, target.repeated)
                 reasons.setdefault(("repeat", piece), (_reason(one, place), False))
     found = sorted(reasons.values(), key=lambda pair: not pair[1])[:MOST]
     if not found:

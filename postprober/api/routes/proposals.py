@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Any, Self
+from typing import Annotated, Any, Self
 from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
 from postprober.api.auth import CallerDep, require
@@ -52,7 +52,7 @@ class CheckedOut(BaseModel):
     length: int = Field(examples=[312])
     limit: int = Field(examples=[500])
     violations: list[dict[str, Any]] = Field(examples=[[{"code": "too_long", "message": "…", "over": 12}]])
-    notes: list[dict[str, Any]] = Field(examples=[[{"code": "link_card", "message": "…", "post_id": 0}]])
+    notes: list[dict[str, Any]] = Field(examples=[[{"code": "same_text", "message": "…", "post_id": 7}]])
 
     @classmethod
     def of(cls, account: Account, result: Preflight) -> Self:
@@ -95,11 +95,17 @@ class SlotOut(BaseModel):
 
 
 @router.post("/preflight", summary="Check a post, write nothing", responses=responses(401, 403, 404, 422))
-def preflight(body: PostBody, core: CoreDep, caller: CallerDep) -> CheckList:
-    """Every account's limits, counted as its platform counts. May ask the platforms what they allow at this moment."""
+def preflight(
+    body: PostBody,
+    core: CoreDep,
+    caller: CallerDep,
+    post_id: Annotated[int, Query(ge=0, description="The post that this would change: it is no other one")] = 0,
+) -> CheckList:
+    """Every account's limits, counted as its platform counts, and what it says or is about to say in the same words. May ask
+    the platforms what they allow at this moment."""
     require(caller, "posts:read")
     wish = body.wish()
-    found = posts.check(core, caller.actor, wish)
+    found = posts.check(core, caller.actor, wish, but=(post_id,))
     named = {account.id: account for account in accounts.listing(core, caller.actor)}
     return CheckList(
         ok=all(result.ok for result in found.values()),

@@ -55,7 +55,7 @@ def open_credentials(vault: Vault, account: Account) -> Credentials:
         instance=account.instance,
         scopes=account.scopes,
         secret=json.loads(plain["secret"]) if plain["secret"] else {},
-        long_posts=bool(account.settings.get("long_posts")),
+        long_posts=account.settings.get("long_posts"),
     )
 
 

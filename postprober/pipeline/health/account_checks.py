@@ -145,7 +145,7 @@ def _look(ctx: Context, account: Account, recorder: ExchangeRecorder) -> None:
 
 
 def _read(ctx: Context, account: Account, cred: Credentials, recorder: ExchangeRecorder) -> None:
-    """Whose token it is, and the newest own post where it can be listed and a limit leaves room for it."""
+    """Whose token it is, what it may write by now, and the newest own post where it can be listed and a limit leaves room for it."""
 
     def seen(exchange: Exchange) -> None:
         recorder(exchange)
@@ -156,6 +156,9 @@ def _read(ctx: Context, account: Account, cred: Credentials, recorder: ExchangeR
     who = adapter.identify(cred)
     if account.remote_id and who.remote_id and who.remote_id != account.remote_id:
         raise UnexpectedReply("The platform names another account as the owner of this access.", who.remote_id)
+    if who.long_posts is not None and who.long_posts != account.settings.get("long_posts"):
+        with ctx.db.write() as conn:
+            accounts.found_out(conn, account.id, long_posts=who.long_posts)
     if who.newest_known_post and ctx.health_cache.spent_until(account.id, ctx.clock.now()) is None:
         adapter.fetch(cred, who.newest_known_post)
 

@@ -18,7 +18,7 @@ from postprober.domain.card import LinkCard
 from postprober.domain.links import whole_links
 from postprober.domain.post import MediaKind
 from postprober.domain.remote import PartJob, Ref, RemotePost
-from postprober.domain.text import Span, utf8_length
+from postprober.domain.text import Span, grapheme_edges, utf8_length
 from postprober.platforms.bluesky import records
 from postprober.platforms.bluesky.options import BlueskyOptions, told
 from postprober.platforms.common.replies import dig, parse_time, text_at
@@ -29,6 +29,9 @@ MAX_TAG, MAX_TAG_BYTES = 64, 640  # UTF-16 units (the official client); bytes: l
 _NO_TAG = r"\s\u00ad\u2060\u200a\u200b\u200c\u200d\u20e2"
 _TAG = regex.compile(rf"(?:^|(?<=\s))([#＃](?!\ufe0f)[^{_NO_TAG}]*[^\d\p{{P}}{_NO_TAG}][^{_NO_TAG}]*)")
 _TAG_END = regex.compile(r"(?<=.)\p{P}+$")
+# What the lexicon's format `uri` takes: after the slashes there is something (@atproto/syntax, ensureValidUri).
+_WITH_SCHEME = re.compile(r"https?://[^\s/?#]", re.IGNORECASE)
+_GOES_ON = re.compile(r"\.?[A-Za-z0-9]")  # `website.com.jpg` is no link to website.com
 _BASE32 = "234567abcdefghijklmnopqrstuvwxyz"  # https://atproto.com/specs/tid: base32-sortable
 # A handle is a host name of at least two labels (https://atproto.com/specs/handle); "@" after a blank or bracket.
 _LABEL = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?"
@@ -54,19 +57,35 @@ def facets(text: str, resolve: Callable[[str], str | None]) -> list[dict[str, ob
 
     `resolve` gives the DID of a handle; a mention without one stays plain text.
     """
+    edges = grapheme_edges(text)
     found: list[tuple[Span, dict[str, str]]] = []
+
+    def add(span: Span, feature: dict[str, str]) -> None:
+        """What was found first stays; a facet that ends inside a character would tear it."""
+        apart = all(span.end <= other.start or span.start >= other.end for other, _ in found)
+        if apart and span.start in edges and span.end in edges:
+            found.append((span, feature))
+
+    links = whole_links(text)
+    for span in links:
+        if _WITH_SCHEME.match(span.text):
+            add(span, _link(span.text))
     for match in _MENTION.finditer(text):
         did = resolve(match[1])
         if did:
-            feature = {"$type": "app.bsky.richtext.facet#mention", "did": did}
-            found.append((Span(match.start(), match.end(), match[0]), feature))
-    for span in whole_links(text):
-        uri = span.text if re.match(r"https?://", span.text, re.IGNORECASE) else f"https://{span.text}"
-        _add(found, span, {"$type": "app.bsky.richtext.facet#link", "uri": uri})
+            span = Span(match.start(), match.end(), match[0])
+            add(span, {"$type": "app.bsky.richtext.facet#mention", "did": did})
+    for span in links:
+        if "://" not in span.text and not _GOES_ON.match(text, span.end):
+            add(span, _link(f"https://{span.text}"))
     for span in hashtags(text):
-        _add(found, span, {"$type": "app.bsky.richtext.facet#tag", "tag": span.text[1:]})
+        add(span, {"$type": "app.bsky.richtext.facet#tag", "tag": span.text[1:]})
     found.sort(key=lambda item: item[0].start)
     return [{"index": _byte_slice(text, span), "features": [feature]} for span, feature in found]
+
+
+def _link(uri: str) -> dict[str, str]:
+    return {"$type": "app.bsky.richtext.facet#link", "uri": uri}
 
 
 def hashtags(text: str) -> list[Span]:
@@ -82,12 +101,6 @@ def hashtags(text: str) -> list[Span]:
 
 def _utf16(text: str) -> int:
     return len(text.encode("utf-16-le", "surrogatepass")) // 2
-
-
-def _add(found: list[tuple[Span, dict[str, str]]], span: Span, feature: dict[str, str]) -> None:
-    """Facets must not overlap: what was found first (a mention, then a link) stays."""
-    if all(span.end <= other.start or span.start >= other.end for other, _ in found):
-        found.append((span, feature))
 
 
 def _byte_slice(text: str, span: Span) -> dict[str, int]:

@@ -13,6 +13,7 @@ from postprober.domain.account import Credentials, Identity
 from postprober.domain.health import Quota
 from postprober.domain.limits import Limits
 from postprober.domain.platform import Description, Platform, PlatformConfig
+from postprober.domain.repeats import RepeatRule
 from postprober.http import Exchange, HttpClient
 from postprober.platforms.common.adapter import Adapter, Traits
 from postprober.platforms.common.error_signals import ErrorSignals
@@ -109,7 +110,8 @@ Pages = Callable[[HttpClient, PlatformConfig, Credentials, Clock], tuple[Identit
 class PlatformSpec:
     """One platform. `about`: its names, servers and settings. `remote_id`: the id of a post in a pasted link, "" for what is none.
 
-    `limits`: what an account may publish where nothing more is known of it; `error_signals`: what its refusals mean; `public`: what it
+    `limits`: what an account may publish where nothing more is known of it; `long_limits`: what one may that pays for longer
+    posts, None where nobody can; `repeats`: when a text is refused that the account has posted, None: never, as far as is known; `error_signals`: what its refusals mean; `public`: what it
     tells everybody of a post, None where it answers no program without a token; `more_options`: what it tells everybody of
     options (client, id of the post, server, their names) that stand neither in the post nor on its page; `author_page`: where its author is; `counts_for_all`: `public` tells the counts, too.
 
@@ -151,6 +153,8 @@ class PlatformSpec:
     browser: BrowserWay | None = None
     pages: Pages | None = None
     public_url: Callable[[PlatformConfig, str], str] | None = None
+    long_limits: Limits | None = None
+    repeats: RepeatRule | None = None
 
     @property
     def platform(self) -> Platform:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from postprober.domain.limits import H264, MB, ImageRule, Limits, VideoRule
 from postprober.platforms.instagram.about import ABOUT
-from postprober.platforms.instagram.text import mentions
+from postprober.platforms.instagram.text import hashtags, mentions
 
 LIMITS = Limits(
     platform=ABOUT.platform,
     max_length=2200,
     find_mentions=mentions,
+    find_hashtags=hashtags,
     unit="characters",
     max_hashtags=30,
     max_mentions=20,

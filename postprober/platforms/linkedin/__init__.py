@@ -6,6 +6,7 @@ from postprober.platforms.linkedin.about import ABOUT
 from postprober.platforms.linkedin.adapter import TRAITS, LinkedInAdapter
 from postprober.platforms.linkedin.error_signals import ERROR_SIGNALS
 from postprober.platforms.linkedin.limits import LIMITS
+from postprober.platforms.linkedin.repeats import RULE
 
 _STYLE = "--pp-brand: light-dark(#0a66c2, #71b7fb); background: light-dark(#ffffff, #1b1f23); border-radius: 0.5rem;"
 
@@ -14,6 +15,7 @@ SPEC = PlatformSpec(
     adapter=LinkedInAdapter,
     traits=TRAITS,
     limits=LIMITS,
+    repeats=RULE,
     error_signals=ERROR_SIGNALS,
     habits=Habits(
         "#2f8fd0",

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import regex  # type: ignore[import-untyped,unused-ignore]
 
-from postprober.domain.entities import HOST_OF_A_LINK, Span, between, is_possible_host
+from postprober.domain.entities import Span, between, is_possible
+from postprober.domain.hosts import Hosts, may_begin
 from postprober.domain.text import graphemes
-from postprober.domain.tlds import TLDS
 
 URL_WEIGHT = 23  # characters_reserved_per_url (facts.md, 3)
 
 # Mastodon's own rules: config/initializers/twitter_regex.rb over twitter-text; only links with a scheme are counted so.
-_LINK = regex.compile(HOST_OF_A_LINK, regex.IGNORECASE, tlds=sorted(TLDS))
+_SCHEME = regex.compile(r"https?://", regex.IGNORECASE)
+_PORT = regex.compile(r"(?::[0-9]+)?")
 _PATH = regex.compile(
     r"/(?:[^\p{White_Space}<>()?]++|\((?:[^\p{White_Space}<>()?]++|\([^\p{White_Space}<>()?]++\))++\))*+"
 )
@@ -24,16 +25,18 @@ _QUERY_END = regex.compile(rf"[a-z0-9_&=#/\-{_UCHARS}]", regex.IGNORECASE)
 def links(text: str) -> list[Span]:
     """Links with a scheme as Mastodon finds, counts and shows them."""
     found: list[Span] = []
-    at = 0
-    while match := _LINK.search(text, at):
-        start, end = match.start("url"), match.end("url")
-        at = max(end, match.end(), at + 1)
-        if not is_possible_host(match["url"], match["domain"]):
+    hosts, at = Hosts(text), 0
+    for scheme in _SCHEME.finditer(text):
+        start, host = scheme.start(), scheme.end()
+        end = hosts.end(host) if start >= at and may_begin(text, start) else 0
+        if not end:
             continue
-        end = _path(text, end)
-        end = _query(text, end)
-        found.append(Span(start, end, text[start:end]))
-        at = max(at, end)
+        port = _PORT.match(text, end).end()
+        at = port
+        if not is_possible(text[start:port], text[host:end]):
+            continue
+        at = _query(text, _path(text, port))
+        found.append(Span(start, at, text[start:at]))
     return found
 
 

@@ -5,13 +5,16 @@ from postprober.platforms.x import links, oauth, public
 from postprober.platforms.x.about import ABOUT
 from postprober.platforms.x.adapter import TRAITS, XAdapter
 from postprober.platforms.x.error_signals import ERROR_SIGNALS
-from postprober.platforms.x.limits import LIMITS
+from postprober.platforms.x.limits import LIMITS, LONG
+from postprober.platforms.x.repeats import RULE
 
 SPEC = PlatformSpec(
     about=ABOUT,
     adapter=XAdapter,
     traits=TRAITS,
     limits=LIMITS,
+    long_limits=LONG,
+    repeats=RULE,
     error_signals=ERROR_SIGNALS,
     public=public.read,
     author_page=public.author_page,

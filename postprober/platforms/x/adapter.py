@@ -50,7 +50,7 @@ from postprober.platforms.x import media as x_media
 from postprober.platforms.x import oauth
 from postprober.platforms.x.about import ABOUT
 from postprober.platforms.x.errors import is_missing, missing_ids, refused
-from postprober.platforms.x.limits import LIMITS, LONG
+from postprober.platforms.x.limits import LIMITS, LONG, SHORT
 from postprober.platforms.x.options import XOptions, asked
 from postprober.platforms.x.posts import DIALECTS, read_counts, read_post
 
@@ -106,7 +106,9 @@ class XAdapter:
         return gone and revoke_tokens(self.http, self.config, replace(cred, refresh_token=""), spec)
 
     def limits(self, cred: Credentials | None) -> Limits:
-        return LONG if cred is not None and cred.long_posts else LIMITS
+        if cred is None or cred.long_posts is None:
+            return LIMITS
+        return LONG if cred.long_posts else SHORT
 
     def preflight(self, draft: Draft, limits: Limits) -> Preflight:
         return check(draft, limits)

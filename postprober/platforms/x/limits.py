@@ -15,7 +15,7 @@ LIMITS = Limits(
     count=lambda _limits, text: weighted_length(text),
     unit="weighted",
     url_length=23,  # the same, transformedURLLength
-    longer="accounts with X Premium may write 25,000 (reconnect the account after subscribing)",
+    longer="Accounts with X Premium may write 25,000; reconnect the account after subscribing.",
     max_cashtags=1,  # changelog: self-serve apps
     poll=PollRule(2, 4, 25, SHORTEST_POLL, LONGEST_POLL),  # OpenAPI 2.166 TweetCreateRequest.poll
     max_alt=1000,  # OpenAPI 2.167 CreateMediaMetadataMetadataAltText.text.maxLength
@@ -31,3 +31,7 @@ LIMITS = Limits(
 
 # X Premium of any tier: 25,000, in the same weights (help.x.com/using-x/x-premium, longer posts)
 LONG = replace(LIMITS, max_length=25_000, longer="")
+SHORT = replace(
+    LIMITS,
+    longer="This account has no subscription for long posts; the limit is 280. A new one is noticed at the next check of the account.",
+)

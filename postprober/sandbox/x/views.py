@@ -1,5 +1,6 @@
 """X posts, users and media as the API shows them, in either dialect."""
 
+import contextlib
 import hashlib
 import html
 from typing import Any
@@ -52,10 +53,19 @@ def _shortened(text: str, escape: Any) -> tuple[str, list[Json]]:
     shown, urls, position = "", [], 0
     for match in URL.finditer(text):
         shown += escape(text[position : match.start()], quote=False)
-        urls.append(_url_entity(len(shown), match.group(), match.group()))
+        urls.append(_url_entity(len(shown), match.group(), in_punycode(match.group())))
         shown += urls[-1]["url"]
         position = match.end()
     return shown + escape(text[position:], quote=False), urls
+
+
+def in_punycode(url: str) -> str:
+    """`url` as X gives it back, with a host of ASCII."""
+    scheme, _, rest = url.partition("://")
+    host, slash, path = rest.partition("/")
+    with contextlib.suppress(UnicodeError):
+        host = host.encode("idna").decode()
+    return f"{scheme}://{host}{slash}{path}"
 
 
 def _note(post: Post, call: Call) -> Json:

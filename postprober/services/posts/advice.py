@@ -319,9 +319,9 @@ def _anywhere(new: NewPost) -> tuple[Target, ...]:
 
 def _target(conn: Connection, actor: Actor, account: Account, limits: Limits, new: NewPost, now: datetime) -> Target:
     past = tuple(PastPost(row.published_at, row.total) for row in history.at_a_day(conn, account.id))
-    recent, intended = review_gate.known_of(conn, actor.space, account.id, now)
-    asked = options.stored_for(account, new.options)
-    return Target(account.id, account.platform, limits, new.texts_for(account.id), past, recent, intended, asked)
+    texts, asked = new.texts_for(account.id), options.stored_for(account, new.options)
+    repeated, intended = review_gate.known_of(conn, actor, account.id, texts, now)
+    return Target(account.id, account.platform, limits, texts, past, repeated, intended, asked)
 
 
 def _found(core: Core, actor: Actor, post_id: int, suggestion_id: str) -> tuple[Post, Advice, Suggestion]:

@@ -22,7 +22,7 @@ from postprober.domain.addresses import split
 from postprober.domain.card import CardMaker, CardPicture, LinkCard, as_chosen, first_link, one_line
 from postprober.domain.limits import CardRule
 from postprober.domain.platform import NAMES
-from postprober.domain.post import Note
+from postprober.domain.post import PreflightNote
 from postprober.errors import BadInput
 from postprober.platforms.common.media import thumbnail as small_picture
 from postprober.platforms.registry import SPECS
@@ -123,7 +123,7 @@ def lasting(card: LinkCard | None, before: LinkCard | None) -> LinkCard | None:
     return before
 
 
-def notes_for(conn: Connection, account: Account, new: NewPost, now: datetime) -> tuple[Note, ...]:
+def notes_for(conn: Connection, account: Account, new: NewPost, now: datetime) -> tuple[PreflightNote, ...]:
     """What its author should know of the card before the post is planned: no reason to refuse it. What has not been read yet
     is no news."""
     url = link_for(account, new)
@@ -132,12 +132,14 @@ def notes_for(conn: Connection, account: Account, new: NewPost, now: datetime) -
         if not url or not words:
             return ()
         name = NAMES[account.platform]
-        return (Note(NOTE, f"{name} makes the link card by itself, so your changes to it have no effect there."),)
+        return (
+            PreflightNote(NOTE, f"{name} makes the link card by itself, so your changes to it have no effect there."),
+        )
     if not url or new.card.drop:
         return ()
     known = link_cards.get(conn, url, now)
     card = _made(url, known, new, account) if known is not None else None
-    return (Note(NOTE, card.problem),) if card is not None and card.problem else ()
+    return (PreflightNote(NOTE, card.problem),) if card is not None and card.problem else ()
 
 
 def _made(url: str, known: KnownPage, new: NewPost, account: Account) -> LinkCard:

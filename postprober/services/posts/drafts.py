@@ -172,7 +172,7 @@ def change(
     if post.status != PostStatus.SCHEDULED:
         raise Conflict(f"This post can no longer be changed: it is {post.status}.")
     files = media_service.files(core, actor, list(new.media_ids))
-    chosen = passed(core, actor, new)
+    chosen = passed(core, actor, new, but=(post_id,))
     advice = review_gate.judged(core, actor, new, chosen, files, review_gate.approval_of(post))
     told = review_gate.advice_columns(core, advice, post.ai_suggestions)
     now = core.clock.now()
@@ -287,7 +287,7 @@ def submit(
     with core.db.read() as conn:
         token_limits.refuse_accounts(conn, actor, wish.account_ids, core.clock.now())
     files = media_service.files(core, actor, list(wish.media_ids))
-    chosen = passed(core, actor, wish)
+    chosen = passed(core, actor, wish, but=(post_id,))
     known = review_gate.approval_of(post)
     if approved:
         known = review_gate.Approval(review_gate.digest(wish), actor.user)

@@ -8,6 +8,7 @@ caller is told why, and a person may approve these very words by their digest.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 
 from sqlalchemy import Connection
@@ -40,15 +41,15 @@ def alone(wish: NewPost, account_id: int, texts: tuple[str, ...]) -> NewPost:
     return replace(wish, account_ids=(account_id,), variants=variants, at=None, options=asked)
 
 
-def passed(core: Core, actor: Actor, new: NewPost, approved: str = "") -> list[Account]:
-    """The accounts of `new`, when it may be sent as it is. `approved`: digest of what a person has approved. May ask a
+def passed(core: Core, actor: Actor, new: NewPost, approved: str = "", *, but: Collection[int] = ()) -> list[Account]:
+    """The accounts of `new`, when it may be sent as it is. `but`: as in `posts.check`. `approved`: digest of what a person has approved. May ask a
     platform for its limits and a model for its opinion, so never inside a transaction.
 
     Raises PreflightFailed, BadInput, NotFound, ReviewNeeded, or Forbidden (a token approves nothing).
     """
     if approved:
         permits.need_of_token(actor, "posts:approve")
-    chosen = posts.passed(core, actor, new)
+    chosen = posts.passed(core, actor, new, but=but)
     files = media_service.files(core, actor, list(new.media_ids))  # those of a delivery keep their alt texts
     advice = review_gate.judged(core, actor, new, chosen, files, Approval(approved, actor.user))
     if not advice.review.passes:

@@ -32,7 +32,7 @@ from postprober.services.accounts import account_names, accounts
 from postprober.services.core import Core
 from postprober.services.people import permits
 from postprober.services.posts import drafts, options, posts
-from postprober.services.posts.posts import Known, NewPost
+from postprober.services.posts.posts import Known, NewPost, PreflightFailed
 from postprober.services.posts.times import check_time, parse_time
 from postprober.storage import deliveries, preferences
 from postprober.storage import posts as post_storage
@@ -114,7 +114,9 @@ def read(core: Core, actor: Actor, content: bytes, *, encoding: str = "", order:
         raise BadInput(f"The table has {len(table.lines):,} rows; at most {MAX_ROWS} at once.", field="file")
     linked = accounts.listing(core, actor)
     used = order or order_in(_when(line) for line in table.lines)
-    reader = _Reader(core, actor, linked, used)
+    with core.db.read() as conn:
+        imported = frozenset(preferences.named(conn, actor.space, _MARK).values())
+    reader = _Reader(core, actor, linked, used, imported)
     rows = [reader.row(number, line) for number, line in enumerate(table.lines, 1)]
     with core.db.read() as conn:
         marks = preferences.named(conn, actor.space, _MARK)
@@ -166,7 +168,7 @@ def _create(core: Core, actor: Actor, row: ImportRow, new: NewPost) -> ImportRow
             check_time(new.at, core.clock.now())  # it may have passed since the file was read
         made = posts.create(core, actor, new, mark) if new.at else drafts.save(core, actor, new, mark)
         return replace(row, made=made.id, twice=False, notes=())
-    except IntegrityError as error:
+    except (IntegrityError, PreflightFailed) as error:
         with core.db.read() as conn:
             found = [preferences.get(conn, actor.space, name) for name in marks.values()]
         known = [one for one in found if one is not None]
@@ -174,6 +176,8 @@ def _create(core: Core, actor: Actor, row: ImportRow, new: NewPost) -> ImportRow
             return replace(row, made=known[0], twice=False)
         if known:
             return replace(row, problems=("Part of this row was imported meanwhile; choose the file again.",))
+        if isinstance(error, PreflightFailed):
+            return replace(row, problems=(str(error),))
         # Nobody did: something that the row names is gone, or the program has a fault. The row is one transaction.
         log.warning("row %s of an import was refused by the database: %s", row.number, type(error.orig).__name__)
         return replace(
@@ -186,10 +190,10 @@ def _create(core: Core, actor: Actor, row: ImportRow, new: NewPost) -> ImportRow
 class _Reader:
     """Lines to rows: accounts found, times understood, limits asked."""
 
-    def __init__(self, core: Core, actor: Actor, linked: list[Account], order: Order) -> None:
+    def __init__(self, core: Core, actor: Actor, linked: list[Account], order: Order, imported: frozenset[int]) -> None:
         self._core, self._actor, self._linked, self._order = core, actor, linked, order
         self._ways = account_names.ways(linked)
-        self._known = Known()
+        self._known, self._imported = Known(), imported
         self.unclear = False
 
     def row(self, number: int, line: CsvLine) -> ImportRow:
@@ -219,17 +223,22 @@ class _Reader:
         if not row.text:
             problems.append("The text is empty.")
         new = NewPost((row.text,), tuple(a.id for a in chosen), at=at, language=language, options=asked)
+        notes: list[str] = []
         if not problems:
-            problems = self._violations(new, chosen)
-        return replace(row, to=tuple(self._ways[a.id] for a in chosen), at=at, new=new, problems=tuple(problems))
+            problems, notes = self._said(new, chosen)
+        to = tuple(self._ways[a.id] for a in chosen)
+        return replace(row, to=to, at=at, new=new, problems=tuple(problems), notes=tuple(notes))
 
-    def _violations(self, new: NewPost, chosen: list[Account]) -> list[str]:
+    def _said(self, new: NewPost, chosen: list[Account]) -> tuple[list[str], list[str]]:
+        """(what the platforms would refuse, what a person should know). Of posts that came of an import the file tells
+        itself whether a row is the same."""
         try:
-            results = posts.check(self._core, self._actor, new, self._known)
+            results = posts.check(self._core, self._actor, new, self._known, but=self._imported)
         except PostProberError as error:
-            return [str(error)]
+            return [str(error)], []
         names = {a.id: NAMES[a.platform] for a in chosen}
-        return [f"{names[i]}: {v.message}" for i, result in results.items() for v in result.violations]
+        wrong = [f"{names[i]}: {v.message}" for i, result in results.items() for v in result.violations]
+        return wrong, [f"{names[i]}: {note.message}" for i, result in results.items() for note in result.notes]
 
 
 @dataclass(frozen=True)
@@ -292,7 +301,7 @@ class _Told:
             self._first.setdefault(name, row.number)
         if fresh:
             left = replace(row.new, account_ids=tuple(fresh), options=self._options(row.new.options, fresh))
-            return replace(row, new=left, marks=fresh, notes=tuple(notes))
+            return replace(row, new=left, marks=fresh, notes=(*row.notes, *notes))
         whole = made[0] if len(made) == len(again) else None
         return replace(row, marks=again, twice=True, notes=tuple(notes), made=whole)
 

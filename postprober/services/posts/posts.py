@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -28,7 +28,7 @@ from postprober.services.accounts.accounts import owned
 from postprober.services.core import Core, Mark, no_mark
 from postprober.services.media import media as media_service
 from postprober.services.people import permits, token_limits
-from postprober.services.posts import cards, options, review_gate
+from postprober.services.posts import cards, options, repeats, review_gate
 from postprober.storage import deliveries, goals, posts
 from postprober.storage import media as media_storage
 from postprober.storage.records import Account, PartRecord, Post
@@ -85,9 +85,12 @@ class Known:
 
 
 @permits.needs("posts:read")
-def check(core: Core, actor: Actor, new: NewPost, known: Known | None = None) -> dict[int, Preflight]:
+def check(
+    core: Core, actor: Actor, new: NewPost, known: Known | None = None, *, but: Collection[int] = ()
+) -> dict[int, Preflight]:
     """Preflight for every account, nothing is planned. Without `known` the pages of its links are read first, where a card is
-    sent. Raises BadInput or NotFound for unusable input."""
+    sent. `but`: ids of posts that `new` is to replace or to repeat, which are no earlier ones with the same text. Raises BadInput
+    or NotFound for unusable input."""
     _check_shape(new)
     files = media_service.files(core, actor, list(new.media_ids))
     chosen = _accounts(core, actor, new.account_ids)
@@ -96,7 +99,8 @@ def check(core: Core, actor: Actor, new: NewPost, known: Known | None = None) ->
     options.check(new.options, chosen)
     results: dict[int, Preflight] = {}
     for account in chosen:
-        results[account.id] = _check_one(core, account, new, files, known or Known())
+        result = _check_one(core, account, new, files, known or Known())
+        results[account.id] = _beside_earlier(core, actor, account, new, result, but)
     return results
 
 
@@ -176,6 +180,18 @@ def _check_one(core: Core, account: Account, new: NewPost, files: tuple[MediaFil
     return replace(result, violations=(*result.violations, *more), notes=(*result.notes, *notes))
 
 
+def _beside_earlier(
+    core: Core, actor: Actor, account: Account, new: NewPost, result: Preflight, but: Collection[int]
+) -> Preflight:
+    """The same with what the account has said, or is about to say, in the same words."""
+    now = core.clock.now()
+    with core.db.read() as conn:
+        known = repeats.earlier(conn, account.id, now, but)
+    texts, with_media = new.texts_for(account.id), bool(new.media_ids)
+    wrong, notes = repeats.found(account, texts, new.at or now, known, actor.zone, with_media=with_media)
+    return replace(result, violations=(*result.violations, *wrong), notes=(*result.notes, *notes))
+
+
 def _unusable(account: Account) -> str:
     if account.status == "suspended":
         return f"{account.account_name}: {account.status_reason}"
@@ -249,7 +265,12 @@ def create(core: Core, actor: Actor, new: NewPost, mark: Mark = no_mark, *, name
     if named and (known := known_by(core, actor, named)) is not None:
         return known
     files = media_service.files(core, actor, list(new.media_ids))
-    chosen = passed(core, actor, new)
+    try:
+        chosen = passed(core, actor, new)
+    except PreflightFailed:  # perhaps because the same request has just planned these words
+        if named and (known := known_by(core, actor, named)) is not None:
+            return known
+        raise
     options.check(new.options, chosen, all_used=True)
     advice = review_gate.judged(core, actor, new, chosen, files)
     return add_judged(core, actor, new, chosen, files, advice, mark, named=named)[0]
@@ -302,10 +323,10 @@ def add_judged(
 
 
 @permits.needs("posts:read")
-def passed(core: Core, actor: Actor, new: NewPost) -> list[Account]:
-    """The accounts of a post that each of them would take. The cards of its links are known afterwards. Raises PreflightFailed,
-    BadInput or NotFound."""
-    results = check(core, actor, new)
+def passed(core: Core, actor: Actor, new: NewPost, *, but: Collection[int] = ()) -> list[Account]:
+    """The accounts of a post that each of them would take. The cards of its links are known afterwards. `but`: as in `check`.
+    Raises PreflightFailed, BadInput or NotFound."""
+    results = check(core, actor, new, but=but)
     chosen = _accounts(core, actor, new.account_ids)
     if not all(result.ok for result in results.values()):
         raise PreflightFailed(results, {a.id: f"{NAMES[a.platform]} ({a.account_name})" for a in chosen})
@@ -346,8 +367,13 @@ def set_goal(conn: Connection, post_id: int, new: NewPost, now: datetime) -> Non
 
 
 def plan(core: Core, conn: Connection, post_id: int, account: Account, new: NewPost, now: datetime, *, by: str) -> None:
-    """One delivery of the post, with a key that never changes, and the handle of each part chosen from it."""
+    """One delivery of the post, with a key that never changes, and the handle of each part chosen from it. Raises
+    PreflightFailed where another post with the same words was planned since this one was checked."""
     key, due = str(uuid.uuid4()), new.at or now
+    texts, with_media = new.texts_for(account.id), bool(new.media_ids)
+    if wrong := repeats.refuse(conn, account, texts, due, now, post_id, with_media=with_media):
+        failed = Preflight(account.platform.value, 0, 0, tuple(wrong))
+        raise PreflightFailed({account.id: failed}, {account.id: f"{NAMES[account.platform]} ({account.account_name})"})
     deliveries.add(
         conn,
         post_id=post_id,

@@ -21,7 +21,7 @@ from postprober.services.media import media as media_service
 from postprober.services.people import permits, token_limits
 from postprober.services.posts import drafts, posts, review_gate
 from postprober.services.posts.drafts import Versions
-from postprober.services.posts.posts import NewPost, client_key
+from postprober.services.posts.posts import NewPost, PreflightFailed, client_key
 from postprober.services.posts.times import check_time
 from postprober.storage import alert_log, users
 from postprober.storage import posts as post_storage
@@ -53,7 +53,12 @@ def propose(core: Core, actor: Actor, new: NewPost, mark: Mark = no_mark, *, key
     if new.at is not None:
         check_time(new.at, core.clock.now())
     files = media_service.files(core, actor, list(new.media_ids))
-    chosen = posts.passed(core, actor, new)
+    try:
+        chosen = posts.passed(core, actor, new)
+    except PreflightFailed:  # perhaps because the same proposal was planned at this moment
+        if (known := posts.known_by(core, actor, named)) is not None:
+            return Proposal(known, False)
+        raise
     advice = review_gate.judged(core, actor, new, chosen, files)
     if _unasked(core, actor) and (advice.review.passes or advice.waits):
         return Proposal(*posts.add_judged(core, actor, new, chosen, files, advice, mark, named=named))
@@ -100,7 +105,7 @@ def propose_draft(core: Core, actor: Actor, post_id: int, versions: Versions = N
         raise Conflict(f"Only a draft can be proposed; this post is {post.status}.")
     wish = drafts.wish_of(post)
     files = media_service.files(core, actor, list(wish.media_ids))
-    chosen = posts.passed(core, actor, wish)
+    chosen = posts.passed(core, actor, wish, but=(post_id,))
     advice = review_gate.judged(core, actor, wish, chosen, files, review_gate.approval_of(post))
     if _unasked(core, actor) and (advice.review.passes or advice.waits):
         return Proposal(drafts.submit(core, actor, post_id, [post.version], mark, judged=advice), True)

@@ -23,8 +23,8 @@ from postprober.platforms.registry import LIMITS
 from postprober.services.core import Core
 from postprober.services.media import media as media_service
 from postprober.services.people import permits
-from postprober.services.posts import options
-from postprober.storage import history, preferences, users
+from postprober.services.posts import options, repeats
+from postprober.storage import preferences, users
 from postprober.storage.records import Account, Post
 
 if TYPE_CHECKING:
@@ -48,7 +48,6 @@ __all__ = [
 ]
 _WAITS = "review:waits_for_model"  # in preferences
 _INTENDED = "intended"  # in preferences, with the account and the key of the piece
-RECENT = timedelta(days=6)  # ours: the same text within it is a mistake; what is posted each week is not
 PAUSE = timedelta(seconds=4)  # ours: drafts are kept as one types, and a model is paid for each question
 
 
@@ -129,12 +128,14 @@ def remember_intended(conn: Connection, actor: Actor, account_id: int, reason: R
     preferences.put(conn, actor.space, f"{_INTENDED}:{account_id}:{key}", told)
 
 
-def known_of(conn: Connection, space: int, account_id: int, now: datetime) -> tuple[tuple[str, ...], frozenset[str]]:
-    """(what the account has published lately, what is intended on it)"""
+def known_of(
+    conn: Connection, actor: Actor, account_id: int, texts: Sequence[str], now: datetime
+) -> tuple[str, frozenset[str]]:
+    """(where these texts went out lately, as the end of a sentence; what is intended on the account)"""
     prefix = f"{_INTENDED}:{account_id}:"
-    marked = preferences.named(conn, space, prefix)
-    recent = history.texts_since(conn, account_id, now - RECENT)
-    return tuple(recent), frozenset(name.removeprefix(prefix) for name in marked)
+    marked = preferences.named(conn, actor.space, prefix)
+    repeated = repeats.held(texts, repeats.earlier(conn, account_id, now), now, actor.zone)
+    return repeated, frozenset(name.removeprefix(prefix) for name in marked)
 
 
 def first_word(core: Core, actor: Actor, new: NewPost, chosen: Sequence[Account]) -> Advice:
@@ -177,10 +178,10 @@ def _brief(core: Core, actor: Actor, new: NewPost, chosen: Sequence[Account], fi
     targets = []
     with core.db.read() as conn:
         for one in chosen:
-            recent, intended = known_of(conn, actor.space, one.id, now)
             texts = new.texts_for(one.id)
+            repeated, intended = known_of(conn, actor, one.id, texts, now)
             limits, asked = LIMITS[one.platform], options.stored_for(one, new.options)
-            targets.append(Target(one.id, one.platform, limits, texts, (), recent, intended, asked))
+            targets.append(Target(one.id, one.platform, limits, texts, (), repeated, intended, asked))
     if not targets:
         targets = [no_account(new)]
     pictures = tuple(Picture(f, "") for f in files)

@@ -157,11 +157,10 @@ def _own(draft: ComposerDraft, account: Account) -> None:
             help="Splits at the ends of sentences. No text is lost.",
         ):
             room = limits.of_part(with_media=bool(draft.kept))
-            thread = split("\n\n".join(parts), room, numbered=True)
-            if len(thread) > MAX_PARTS:
-                st.warning(
-                    f"This would make {len(thread)} parts; a thread has at most {MAX_PARTS}. Shorten the text first."
-                )
+            whole = "\n\n".join(parts)
+            thread = split(whole, room, numbered=True, most=MAX_PARTS)
+            if len(thread) == 1 and room.length(whole) > room.max_length:
+                st.warning(f"This would make more than {MAX_PARTS} parts, which is the most. Shorten the text first.")
             else:
                 draft.put(account.id, thread)
                 st.rerun()

@@ -246,7 +246,7 @@ class ComposerDraft:
     def check(self, core: Core, actor: Actor, new: NewPost) -> dict[int, Preflight]:
         """Preflight by account id; asked again only when something changed. Raises BadInput or NotFound."""
         if new != self.checked:
-            self.results = posts.check(core, actor, new, self.known)
+            self.results = posts.check(core, actor, new, self.known, but=(self.edits,) if self.edits else ())
             self.checked = new
         return self.results
 
