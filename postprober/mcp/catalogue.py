@@ -290,7 +290,8 @@ def _media(found: Mapping[str, Any]) -> dict[str, Any]:
 
 def _checked(found: Mapping[str, Any]) -> str:
     if found["ok"]:
-        return "Every account takes it."
+        notes = [f"{one['account']}: {note['message']}" for one in found["accounts"] for note in one.get("notes", ())]
+        return told.shortened(" ".join(["Every account takes it.", *notes]), 600)
     wrong = [f"{one['account']}: {v['message']}" for one in found["accounts"] for v in one["violations"]]
     return told.shortened(" ".join(wrong), 600)
 

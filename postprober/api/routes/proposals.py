@@ -42,7 +42,8 @@ class WhenOut(BaseModel):
 
 
 class CheckedOut(BaseModel):
-    """What one account would say. `length` is counted as the platform counts; `over`: by how much."""
+    """What one account would say. `length` is counted as the platform counts; `over`: by how much; `notes`: what need not be
+    changed, such as a video that is converted before it is sent."""
 
     account_id: int = Field(examples=[1])
     account: str = Field(examples=["News (news@social.example)"])
@@ -50,6 +51,7 @@ class CheckedOut(BaseModel):
     length: int = Field(examples=[312])
     limit: int = Field(examples=[500])
     violations: list[dict[str, Any]] = Field(examples=[[{"code": "too_long", "message": "…", "over": 12}]])
+    notes: list[dict[str, Any]] = Field(examples=[[{"code": "video_converted", "message": "…"}]])
 
     @classmethod
     def of(cls, account: Account, result: Preflight) -> Self:
@@ -60,6 +62,7 @@ class CheckedOut(BaseModel):
             length=result.length,
             limit=result.limit,
             violations=[{"code": v.code, "message": v.message, "over": v.over} for v in result.violations],
+            notes=[{"code": note.code, "message": note.message} for note in result.notes],
         )
 
 

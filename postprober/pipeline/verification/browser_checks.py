@@ -105,7 +105,7 @@ def _take(ctx: Context, wanted: Wanted, delivery: Delivery, account: Account) ->
         return  # its next time is stored already
     compared = None
     if seen.verdict is Verdict.FOUND:
-        compared = compare(delivery.parts[0].text, media_files(ctx, delivery, delivery.parts[0].media), seen)
+        compared = compare(delivery.parts[0].text, media_files(ctx, delivery, delivery.parts[0]), seen)
     picture = pictures.keep(pictures.folder(ctx.data_dir), png) if png is not None else None
     with ctx.db.write() as conn:
         if looks.done(conn, wanted.id):

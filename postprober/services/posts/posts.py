@@ -25,6 +25,7 @@ from postprober.errors import BadInput, PlatformError, VaultError
 from postprober.pipeline.core.tokens import open_credentials
 from postprober.services.accounts.accounts import owned
 from postprober.services.core import Core, Mark, no_mark
+from postprober.services.media import conversions
 from postprober.services.media import media as media_service
 from postprober.services.people import permits, token_limits
 from postprober.services.posts import options, review_gate
@@ -92,7 +93,7 @@ def check(core: Core, actor: Actor, new: NewPost, known: Known | None = None) ->
     options.check(new.options, chosen)
     for account in chosen:
         results[account.id] = _check_one(core, account, new, files, known or Known())
-    return results
+    return conversions.with_failures(core, actor.space, results)
 
 
 def _check_shape(new: NewPost) -> None:
@@ -295,11 +296,13 @@ def add_judged(
 
 @permits.needs("posts:read")
 def passed(core: Core, actor: Actor, new: NewPost) -> list[Account]:
-    """The accounts of a post that each of them would take. Raises PreflightFailed, BadInput or NotFound."""
+    """The accounts of a post that each of them would take; what has to be converted for them is ordered. Raises
+    PreflightFailed, BadInput or NotFound."""
     results = check(core, actor, new)
     chosen = _accounts(core, actor, new.account_ids)
     if not all(result.ok for result in results.values()):
         raise PreflightFailed(results, {a.id: f"{NAMES[a.platform]} ({a.account_name})" for a in chosen})
+    conversions.order(core, actor.space, results.values())
     return chosen
 
 
