@@ -39,24 +39,37 @@ class Fault:
 
 def faults(file: MediaFile, label: str, rule: VideoRule, name: str) -> list[Fault]:
     """Everything of `file` that `rule` of the platform called `name` does not allow. What is not known is no fault."""
-    return [*_kind(file, label, rule, name), *_sides(file, label, rule, name), *_bytes(file, label, rule, name),
-            *_seconds(file, label, rule, name)]  # fmt: skip
+    return [
+        *_kind(file, label, rule, name),
+        *_sides(file, label, rule, name),
+        *_bytes(file, label, rule, name),
+        *_seconds(file, label, rule, name),
+    ]
 
 
 def _kind(file: MediaFile, label: str, rule: VideoRule, name: str) -> Iterator[Fault]:
     if file.mime not in rule.mimes:
         taken = " or ".join(_container(mime) for mime in rule.mimes)
-        yield Fault("video_type", f"Save {label} as {taken}: {name} does not take {file.mime}",
-                    f"{name} takes {taken} and this is {_container(file.mime)}")  # fmt: skip
+        yield Fault(
+            "video_type",
+            f"Save {label} as {taken}: {name} does not take {file.mime}",
+            f"{name} takes {taken} and this is {_container(file.mime)}",
+        )
     if rule.codecs and file.codec and file.codec not in rule.codecs:
         taken = " or ".join(_TAKEN.get(codec, codec_name(codec)) for codec in rule.codecs if " " not in codec)
-        yield Fault("video_codec", f"Save {label} as {taken}: {name} does not take {codec_name(file.codec)}",
-                    f"{name} takes {taken} and this is {codec_name(file.codec)}")  # fmt: skip
+        yield Fault(
+            "video_codec",
+            f"Save {label} as {taken}: {name} does not take {codec_name(file.codec)}",
+            f"{name} takes {taken} and this is {codec_name(file.codec)}",
+        )
     if rule.audio and file.audio and file.audio not in rule.audio:
         taken = " or ".join(map(codec_name, rule.audio))
         sound = codec_name(file.audio)
-        yield Fault("video_audio", f"Save {label} with {taken} sound: {name} does not take {sound}",
-                    f"{name} takes {taken} sound and this has {sound}")  # fmt: skip
+        yield Fault(
+            "video_audio",
+            f"Save {label} with {taken} sound: {name} does not take {sound}",
+            f"{name} takes {taken} sound and this has {sound}",
+        )
     if file.rate is None:
         return
     if rule.max_rate is not None and file.rate > rule.max_rate + RATE_SLACK:
@@ -95,18 +108,29 @@ def _sides(file: MediaFile, label: str, rule: VideoRule, name: str) -> Iterator[
             if rule.max_width and not rule.max_long
             else f"videos up to {rule.max_long or long:,} by {rule.max_short or short:,} pixels"
         )
-        yield Fault("video_dimensions", f"Make {label} smaller: {name} takes {taken} and it is {size}",
-                    f"{name} takes {taken} and this is {size}", over)  # fmt: skip
+        yield Fault(
+            "video_dimensions",
+            f"Make {label} smaller: {name} takes {taken} and it is {size}",
+            f"{name} takes {taken} and this is {size}",
+            over,
+        )
     if short < rule.min_side:
         taken = f"videos of at least {rule.min_side} by {rule.min_side} pixels"
-        yield Fault("video_dimensions", f"Use a larger video for {label}: {name} takes {taken} and it is {size}",
-                    f"{name} takes {taken} and this is {size}", rule.min_side - short)  # fmt: skip
+        yield Fault(
+            "video_dimensions",
+            f"Use a larger video for {label}: {name} takes {taken} and it is {size}",
+            f"{name} takes {taken} and this is {size}",
+            rule.min_side - short,
+        )
     ratio = file.width / file.height if file.height else 0.0
     low, high = rule.min_ratio, rule.max_ratio
     if (low is not None and ratio < low - RATIO_SLACK) or (high is not None and ratio > high + RATIO_SLACK):
         taken = f"videos from {low or 0:.3g} to {high or 0:.3g} times as wide as high"
-        yield Fault("video_ratio", f"Crop {label}: {name} takes {taken} and it is {size}",
-                    f"{name} takes {taken} and this is {size}")  # fmt: skip
+        yield Fault(
+            "video_ratio",
+            f"Crop {label}: {name} takes {taken} and it is {size}",
+            f"{name} takes {taken} and this is {size}",
+        )
 
 
 def _bytes(file: MediaFile, label: str, rule: VideoRule, name: str) -> Iterator[Fault]:
@@ -158,11 +182,20 @@ def target(file: MediaFile, rule: VideoRule) -> Target | None:
     wide, high_ = _even_up_to(frame_width * scale, rule.min_side), _even_up_to(frame_height * scale, rule.min_side)
     wide, high_ = _within(wide, high_, low, high)
     inner_wide, inner_high = min(wide, _even(width * scale)), min(high_, _even(height * scale))
+    bits = min(bits, MOST_BITS)
+    slow = rule.min_rate is not None and (file.rate is None or file.rate < rule.min_rate)
     return Target(
-        wide, high_, inner_wide, inner_high,
-        rule.min_rate or 0.0, min(rule.max_rate or MOST_RATE, MOST_RATE),
-        min(bits, MOST_BITS), rule.max_bytes, round(seconds, 3),
-    )  # fmt: skip
+        wide,
+        high_,
+        inner_wide,
+        inner_high,
+        # Nothing more of the rule than matters for this file, so that what does for several platforms is made once.
+        float(rule.min_rate or 0) if slow else 0.0,
+        float(min(rule.max_rate or MOST_RATE, MOST_RATE)),
+        bits,
+        int((bits + SOUND_BITS) * max(seconds, 1.0) / 8 / SPARE),
+        round(seconds, 3),
+    )
 
 
 def longest(rule: VideoRule) -> int:
@@ -200,10 +233,25 @@ def as_video(file: MediaFile) -> MediaFile:
 
 _CONTAINERS: dict[str, str] = {"video/quicktime": "MOV", "video/webm": "WebM", "video/x-matroska": "Matroska"}
 _CODECS = {
-    "h264": "H.264", "hevc": "HEVC", "vp8": "VP8", "vp9": "VP9", "av1": "AV1", "prores": "ProRes", "mpeg4": "MPEG-4 Visual",
-    "mjpeg": "Motion JPEG", "h263": "H.263", "dnxhd": "DNxHD", "aac": "AAC", "mp3": "MP3", "opus": "Opus", "vorbis": "Vorbis",
-    "flac": "FLAC", "ac3": "AC-3", "eac3": "E-AC-3", "alac": "ALAC",
-}  # fmt: skip  # table: pictures, then sound
+    "h264": "H.264",
+    "hevc": "HEVC",
+    "vp8": "VP8",
+    "vp9": "VP9",
+    "av1": "AV1",
+    "prores": "ProRes",
+    "mpeg4": "MPEG-4 Visual",
+    "mjpeg": "Motion JPEG",
+    "h263": "H.263",
+    "dnxhd": "DNxHD",
+    "aac": "AAC",
+    "mp3": "MP3",
+    "opus": "Opus",
+    "vorbis": "Vorbis",
+    "flac": "FLAC",
+    "ac3": "AC-3",
+    "eac3": "E-AC-3",
+    "alac": "ALAC",
+}
 _TAKEN = {"h264": "H.264 (8 bit, 4:2:0)"}
 
 

@@ -159,8 +159,15 @@ def _inspect_video(source: str | Path | bytes, head: bytes, video: VideoFacts | 
             raise _no_video(trouble or found.get("no") or found.get("damage", ""), "")
         if "no" in found:
             found["damage"] = "no picture of it can be decoded"
-        return MediaFacts(MediaKind.VIDEO, video.mime, video.width, video.height, video.duration, codec=video.codec,
-                          damage=found.get("damage"))  # fmt: skip
+        return MediaFacts(
+            MediaKind.VIDEO,
+            video.mime,
+            video.width,
+            video.height,
+            video.duration,
+            codec=video.codec,
+            damage=found.get("damage"),
+        )
     told = {name: found[name] for name in ("codec", "pixel_format", "rate", "audio", "damage", "frames", "duration")}
     return MediaFacts(MediaKind.VIDEO, _video_mime(head), found["width"], found["height"], **told)
 

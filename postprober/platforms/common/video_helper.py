@@ -246,9 +246,10 @@ def encode(path: str, target: Target, made: str) -> dict[str, Any]:
 
 
 def _once(path: str, target: Target, made: str, bits: int) -> None:
-    with _opened(path) as source, av.open(
-        made, "w", format="mp4", options={"movflags": "+faststart", "fflags": "+bitexact"}
-    ) as sink:  # fmt: skip
+    with (
+        _opened(path) as source,
+        av.open(made, "w", format="mp4", options={"movflags": "+faststart", "fflags": "+bitexact"}) as sink,
+    ):
         video, audio = _streams(source)
         if video is None:
             raise BadInput("The file has no picture track; choose a video.")
@@ -319,8 +320,14 @@ class _Pictures:
         context.time_base, context.thread_count, context.bit_rate = 1 / rate, THREADS, 0
         context.gop_size = max(1, round(rate * 2))
         kilobits = max(1, bits // 1000)
-        context.options = {"preset": "veryfast", "crf": "21", "profile": "high", "maxrate": f"{kilobits}k",
-                           "bufsize": f"{kilobits}k", "x264-params": f"threads={THREADS}:open-gop=0"}  # fmt: skip
+        context.options = {
+            "preset": "veryfast",
+            "crf": "21",
+            "profile": "high",
+            "maxrate": f"{kilobits}k",
+            "bufsize": f"{kilobits}k",
+            "x264-params": f"threads={THREADS}:open-gop=0",
+        }
         self._graph: Any = None
         self._shape: tuple[Any, ...] = ()
         self._last: Any = None
@@ -352,11 +359,16 @@ class _Pictures:
         source = graph.add_buffer(
             width=frame.width, height=frame.height, format=frame.format, time_base=Fraction(1, _TICKS)
         )
-        steps = [("yadif", "deint=interlaced"), *_TURNS[_turn(frame)],
-                 ("scale", f"{target.inner_width}:{target.inner_height}:flags=bicubic:out_range=tv"),
-                 ("pad", f"{target.width}:{target.height}:(ow-iw)/2:(oh-ih)/2:black"), ("setsar", "1"),
-                 ("fps", f"fps={self._rate}:start_time={self._next / self._rate if self._shape else 0}"),
-                 ("format", "pix_fmts=yuv420p"), ("buffersink", None)]  # fmt: skip
+        steps = [
+            ("yadif", "deint=interlaced"),
+            *_TURNS[_turn(frame)],
+            ("scale", f"{target.inner_width}:{target.inner_height}:flags=bicubic:out_range=tv"),
+            ("pad", f"{target.width}:{target.height}:(ow-iw)/2:(oh-ih)/2:black"),
+            ("setsar", "1"),
+            ("fps", f"fps={self._rate}:start_time={self._next / self._rate if self._shape else 0}"),
+            ("format", "pix_fmts=yuv420p"),
+            ("buffersink", None),
+        ]
         chain = [source, *(graph.add(name, told) for name, told in steps)]
         for one, other in pairwise(chain):
             one.link_to(other)
@@ -446,12 +458,18 @@ class _Sounds:
     def _made(self, frame: Any) -> Any:
         graph = av.filter.Graph()
         source = graph.add_abuffer(
-            sample_rate=frame.sample_rate, format=frame.format, layout=frame.layout,
+            sample_rate=frame.sample_rate,
+            format=frame.format,
+            layout=frame.layout,
             time_base=Fraction(1, frame.sample_rate),
-        )  # fmt: skip
-        steps = [("aresample", f"48000:async=1000:first_pts={self._next}"), ("atrim", f"end={self._seconds}"),
-                 ("aformat", "sample_fmts=fltp:sample_rates=48000:channel_layouts=stereo"),
-                 ("asetnsamples", "n=1024:p=0"), ("abuffersink", None)]  # fmt: skip
+        )
+        steps = [
+            ("aresample", f"48000:async=1000:first_pts={self._next}"),
+            ("atrim", f"end={self._seconds}"),
+            ("aformat", "sample_fmts=fltp:sample_rates=48000:channel_layouts=stereo"),
+            ("asetnsamples", "n=1024:p=0"),
+            ("abuffersink", None),
+        ]
         chain = [source, *(graph.add(name, told) for name, told in steps)]
         for one, other in pairwise(chain):
             one.link_to(other)
