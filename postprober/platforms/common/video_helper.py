@@ -183,11 +183,12 @@ class _Seen:
         }
 
     def _rate(self, span: Fraction) -> float | None:
-        """Pictures a second: as the file says where that is about what was counted, else as counted."""
+        """Pictures a second: as the file says where that is what was counted but for two pictures, else as counted."""
         if span <= 0 or self._frames < 2:
             return None
         counted, said = self._frames / span, self._video.average_rate
-        return round(float(said if said and abs(said / counted - 1) < Fraction(1, 50) else counted), 3)
+        near = bool(said) and abs(said * span - self._frames) <= max(2, self._frames / 50)
+        return round(float(said if near else counted), 3)
 
 
 def _shown(stream: Any, picture: Any, width: int, height: int) -> tuple[int, int]:
