@@ -186,9 +186,10 @@ class _Seen:
         """Pictures a second: as the file says where that is what was counted but for two pictures, else as counted."""
         if span <= 0 or self._frames < 2:
             return None
-        counted, said = self._frames / span, self._video.average_rate
-        near = bool(said) and abs(said * span - self._frames) <= max(2, self._frames / 50)
-        return round(float(said if near else counted), 3)
+        for said in (self._video.average_rate, self._video.guessed_rate):
+            if said and abs(said * span - self._frames) <= max(2, self._frames / 50):
+                return round(float(said), 3)
+        return round(float(self._frames / span), 3)
 
 
 def _shown(stream: Any, picture: Any, width: int, height: int) -> tuple[int, int]:
