@@ -11,13 +11,22 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from postprober.domain import video
 from postprober.domain.delivery import DeliveryState, Proof
+from postprober.domain.platform import Platform
+from postprober.errors import BadInput
+from postprober.pipeline.core.claimed_delivery import media_files
 from postprober.pipeline.publishing.conversions import Converter
 from postprober.pipeline.publishing.publish import publish
+from postprober.platforms.common import video_process
+from postprober.platforms.registry import LIMITS
 from postprober.services.media import conversions, media
 from postprober.services.posts import posts
+from postprober.services.posts.posts import PreflightFailed
 from postprober.storage import attempts, deliveries
-from postprober.storage.records import Delivery
+from postprober.storage import conversions as conversions_storage
+from postprober.storage import media as media_storage
+from postprober.storage.records import Delivery, PartRecord
 from tests.installed import Installation
 from tests.people import acting
 from tests.pipeline.test_on_the_sandbox import context, drive
@@ -119,3 +128,80 @@ def test_what_is_sent_again_is_the_same_file(
         hashes = {tuple(a.intent["media"]) for a in attempts.of_delivery(conn, delivery_id) if a.intent}
     (made,) = delivery.parts[0].made.values()
     assert hashes == {(made["sha256"],)}
+
+
+def test_what_was_made_and_deleted_is_made_again_and_the_same(
+    installation: Installation, converter: Converter, tmp_path: Path
+) -> None:
+    source = make(tmp_path / "a.webm", form="webm", codec="libvpx")
+    (delivery_id,) = planned(installation, "A folder that somebody has emptied", source, "x")
+    convert(converter)
+    folder = installation.core.settings.data_dir / "media" / "renditions"
+    (kept,) = folder.glob("*.mp4")
+    before = kept.read_bytes()
+    kept.unlink()
+    ctx = context(installation)
+    publish(ctx, delivery_id)
+    assert read(installation, delivery_id).state is DeliveryState.WAITING
+    convert(converter)
+    drive(ctx, [delivery_id])
+    assert read(installation, delivery_id).state is DeliveryState.VERIFIED and kept.read_bytes() == before
+
+
+def test_what_cannot_be_converted_is_refused_before_it_is_planned_and_fails_what_was_planned(
+    installation: Installation, converter: Converter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = make(tmp_path / "a.webm", form="webm", codec="libvpx")
+    (delivery_id,) = planned(installation, "A video that cannot be converted", source, "x")
+
+    def refuse(*_: object) -> dict[str, object]:
+        raise BadInput("Too much of the video is damaged; export it again.")
+
+    monkeypatch.setattr(video_process, "encode", refuse)
+    convert(converter)
+    drive(context(installation), [delivery_id])
+    delivery = read(installation, delivery_id)
+    assert (delivery.state, delivery.reason) == (
+        DeliveryState.FAILED,
+        "Too much of the video is damaged; export it again.",
+    )
+    with pytest.raises(PreflightFailed) as caught:
+        planned(installation, "The same video again", source, "x")
+    (result,) = caught.value.results.values()
+    assert [(v.code, v.message) for v in result.violations] == [("video_unconvertible", delivery.reason)]
+
+
+def test_the_signed_address_of_a_converted_video_serves_what_it_was_converted_to(
+    installation: Installation, converter: Converter, tmp_path: Path
+) -> None:
+    """For platforms that fetch the files themselves."""
+    core, actor = installation.core, acting(installation.core, installation.owner)
+    source = make(tmp_path / "a.webm", form="webm", codec="libvpx")
+    media_id = media.add_file(core, actor, source)
+    rule = LIMITS[Platform("instagram")].video
+    (file,) = media.files(core, actor, [media_id])
+    assert rule is not None
+    target = video.target(file, rule)
+    assert target is not None
+    with core.db.write() as conn:
+        record = media_storage.get_many(conn, [media_id])[0]
+        conversions_storage.order(conn, record.path, target, core.clock.now())
+    convert(converter)
+    (done,) = conversions.of(core, actor, media_id)
+    assert done.made is not None
+    part = PartRecord(0, "Hello", (media_id,), made={str(media_id): dict(done.made)})
+    delivery = Delivery(**{**dict.fromkeys(Delivery.__dataclass_fields__), "platform": Platform("instagram")})
+    (sent,) = media_files(context(installation), delivery, part)
+    assert (sent.kind, sent.mime, sent.sha256, sent.size) == (
+        "video",
+        "video/mp4",
+        done.made["sha256"],
+        done.made["size"],
+    )
+    token = sent.public_url.rpartition("/")[2].removesuffix(".mp4")
+    served = media.open_public(core, token)
+    assert served.mime == "video/mp4" and served.path is not None
+    assert hashlib.sha256(served.path.read_bytes()).hexdigest() == done.made["sha256"]
+    (whole,) = media_files(context(installation), delivery, PartRecord(0, "Hello", (media_id,)))
+    plain = media.open_public(core, whole.public_url.rpartition("/")[2].removesuffix(".webm"))
+    assert plain.mime == "video/webm" and plain.path is not None and plain.path.read_bytes() == source.read_bytes()
