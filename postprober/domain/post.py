@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from postprober.domain.target import Target
+from postprober.domain.target import VideoTarget
 from postprober.errors import BadInput
 
 LANGUAGE = r"^$|^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$"  # the form of a BCP 47 tag (RFC 5646, 2.1)
@@ -95,7 +95,7 @@ class Violation:
 
 
 @dataclass(frozen=True)
-class Note:
+class PreflightNote:
     """What a person should know and need not change. `code`: stable machine name; `message`: one sentence."""
 
     code: str
@@ -108,7 +108,7 @@ class Conversion:
     """A file that is sent as something else: `media_id` as `target` says."""
 
     media_id: int
-    target: Target
+    target: VideoTarget
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ class Preflight:
     length: int
     limit: int
     violations: tuple[Violation, ...] = ()
-    notes: tuple[Note, ...] = ()
+    notes: tuple[PreflightNote, ...] = ()
     conversions: tuple[Conversion, ...] = ()
 
     @property

@@ -13,9 +13,9 @@ from math import ceil
 from postprober.domain import video
 from postprober.domain.limits import ImageRule, Limits, VideoRule
 from postprober.domain.platform import NAMES, described
-from postprober.domain.post import Conversion, Draft, MediaFile, MediaKind, Note, Part, Preflight, Violation
+from postprober.domain.post import Conversion, Draft, MediaFile, MediaKind, Part, Preflight, PreflightNote, Violation
 from postprober.domain.text import find_cashtags, find_hashtags, utf8_length
-from postprober.domain.video import Fault
+from postprober.domain.video import VideoFault
 
 # Types that Pillow reads and so can be turned into what a platform takes.
 READABLE_IMAGES = frozenset(
@@ -36,14 +36,14 @@ EXACT_LENGTH = 10_000  # characters; longer texts are far over most limits and c
 EXACT_LONG = 32_000  # for who may write 25,000, with room for links, which count less than they are long
 RATIO_SLACK = 0.005  # one pixel of rounding on a side of 320 changes 1.91 by about this much
 _ALLOWED_CONTROLS = "\n\r\t"
-Found = Violation | Note | Conversion  # what is said of one file
+Found = Violation | PreflightNote | Conversion  # what is said of one file
 _NONCHARACTER = 0xFFFE  # U+nFFFE and U+nFFFF of every plane
 
 
 def check(draft: Draft, limits: Limits) -> Preflight:
     """Everything in `draft` that `limits` does not allow, in reading order. Pure."""
     violations: list[Violation] = []
-    notes: list[Note] = []
+    notes: list[PreflightNote] = []
     conversions: list[Conversion] = []
     if not draft.parts:
         violations.append(Violation("text_empty", "Write something or add a picture: the post is empty."))
@@ -61,7 +61,7 @@ def check(draft: Draft, limits: Limits) -> Preflight:
         violations.extend(
             Violation(v.code, where + v.message, v.over, index) for v in found if isinstance(v, Violation)
         )
-        notes.extend(Note(n.code, where + n.message, index) for n in found if isinstance(n, Note))
+        notes.extend(PreflightNote(n.code, where + n.message, index) for n in found if isinstance(n, PreflightNote))
         conversions.extend(one for one in found if isinstance(one, Conversion))
     violations.extend(described(limits.platform).options.of(draft.options).problems(draft, limits))
     return Preflight(limits.platform.value, longest, limit, tuple(violations), tuple(notes), tuple(conversions))
@@ -254,7 +254,7 @@ def _damaged(file: MediaFile, label: str) -> Violation:
     return Violation("video_damaged", f"Export {label} again, or choose another one: {file.damage}.")
 
 
-def _cured(file: MediaFile, label: str, rule: VideoRule, name: str, found: list[Fault]) -> Iterator[Found]:
+def _cured(file: MediaFile, label: str, rule: VideoRule, name: str, found: list[VideoFault]) -> Iterator[Found]:
     """What converting mends, as a note; as violations where it cannot be converted."""
     if not found:
         return
@@ -267,7 +267,7 @@ def _cured(file: MediaFile, label: str, rule: VideoRule, name: str, found: list[
         yield _never_small(file, label, rule, name)
         return
     reasons = "; ".join(fault.clause for fault in found)
-    yield Note("video_converted", f"{label[:1].upper()}{label[1:]} is converted before it is sent: {reasons}.")
+    yield PreflightNote("video_converted", f"{label[:1].upper()}{label[1:]} is converted before it is sent: {reasons}.")
     yield Conversion(file.id, target)
 
 
@@ -288,7 +288,7 @@ def _moving(file: MediaFile, label: str, rule: VideoRule, name: str) -> Iterator
         yield _never_small(silent, label, rule, name)
         return
     what = f"{label[:1].upper()}{label[1:]}"
-    yield Note("gif_converted", f"{what} is sent as a video without sound: {name} shows no moving GIF.")
+    yield PreflightNote("gif_converted", f"{what} is sent as a video without sound: {name} shows no moving GIF.")
     yield Conversion(file.id, target)
 
 

@@ -12,7 +12,7 @@ from math import ceil, floor
 
 from postprober.domain.limits import VideoRule
 from postprober.domain.post import MediaFile, MediaKind
-from postprober.domain.target import Target
+from postprober.domain.target import VideoTarget
 
 MOST_BITS = 12_000_000  # a second, of 1080p with 60 pictures a second: more is not seen on a phone
 LEAST_BITS = 250_000  # a second; below that, faces and letters cannot be made out
@@ -26,7 +26,7 @@ RATIO_SLACK = 0.005
 
 
 @dataclass(frozen=True)
-class Fault:
+class VideoFault:
     """One thing that `rule` does not allow. `message`: what to change, a sentence without its end; `clause`: what is
     allowed and what it is; `over`: by how much; `curable`: converting mends it."""
 
@@ -37,7 +37,7 @@ class Fault:
     curable: bool = True
 
 
-def faults(file: MediaFile, label: str, rule: VideoRule, name: str) -> list[Fault]:
+def faults(file: MediaFile, label: str, rule: VideoRule, name: str) -> list[VideoFault]:
     """Everything of `file` that `rule` of the platform called `name` does not allow. What is not known is no fault."""
     return [
         *_kind(file, label, rule, name),
@@ -47,17 +47,17 @@ def faults(file: MediaFile, label: str, rule: VideoRule, name: str) -> list[Faul
     ]
 
 
-def _kind(file: MediaFile, label: str, rule: VideoRule, name: str) -> Iterator[Fault]:
+def _kind(file: MediaFile, label: str, rule: VideoRule, name: str) -> Iterator[VideoFault]:
     if file.mime not in rule.mimes:
         taken = " or ".join(_container(mime) for mime in rule.mimes)
-        yield Fault(
+        yield VideoFault(
             "video_type",
             f"Save {label} as {taken}: {name} does not take {file.mime}",
             f"{name} takes {taken} and this is {_container(file.mime)}",
         )
     if rule.codecs and file.codec and file.codec not in rule.codecs:
         taken = " or ".join(_TAKEN.get(codec, codec_name(codec)) for codec in rule.codecs if " " not in codec)
-        yield Fault(
+        yield VideoFault(
             "video_codec",
             f"Save {label} as {taken}: {name} does not take {codec_name(file.codec)}",
             f"{name} takes {taken} and this is {codec_name(file.codec)}",
@@ -65,7 +65,7 @@ def _kind(file: MediaFile, label: str, rule: VideoRule, name: str) -> Iterator[F
     if rule.audio and file.audio and file.audio not in rule.audio:
         taken = " or ".join(map(codec_name, rule.audio))
         sound = codec_name(file.audio)
-        yield Fault(
+        yield VideoFault(
             "video_audio",
             f"Save {label} with {taken} sound: {name} does not take {sound}",
             f"{name} takes {taken} sound and this has {sound}",
@@ -78,9 +78,9 @@ def _kind(file: MediaFile, label: str, rule: VideoRule, name: str) -> Iterator[F
         yield _rate(file.rate, label, "at least", rule.min_rate, name)
 
 
-def _rate(rate: float, label: str, bound: str, limit: float, name: str) -> Fault:
+def _rate(rate: float, label: str, bound: str, limit: float, name: str) -> VideoFault:
     taken = f"{bound} {limit:g} pictures a second"
-    return Fault(
+    return VideoFault(
         "video_rate",
         f"Save {label} with {taken}: {name} takes no other, and it has {rate:g}",
         f"{name} takes {taken} and this has {rate:g}",
@@ -88,12 +88,12 @@ def _rate(rate: float, label: str, bound: str, limit: float, name: str) -> Fault
     )
 
 
-def _sides(file: MediaFile, label: str, rule: VideoRule, name: str) -> Iterator[Fault]:
+def _sides(file: MediaFile, label: str, rule: VideoRule, name: str) -> Iterator[VideoFault]:
     short, long = sorted((file.width, file.height))
     pixels, size = file.width * file.height, f"{file.width} by {file.height}"
     if rule.max_pixels is not None and pixels > rule.max_pixels:
         taken = f"videos of up to {rule.max_pixels / 1e6:.1f} megapixels"
-        yield Fault(
+        yield VideoFault(
             "video_dimensions",
             f"Make {label} smaller: {name} takes {taken} and it is {size}, {pixels / 1e6:.1f} megapixels",
             f"{name} takes {taken} and this is {size}",
@@ -108,7 +108,7 @@ def _sides(file: MediaFile, label: str, rule: VideoRule, name: str) -> Iterator[
             if rule.max_width and not rule.max_long
             else f"videos up to {rule.max_long or long:,} by {rule.max_short or short:,} pixels"
         )
-        yield Fault(
+        yield VideoFault(
             "video_dimensions",
             f"Make {label} smaller: {name} takes {taken} and it is {size}",
             f"{name} takes {taken} and this is {size}",
@@ -116,7 +116,7 @@ def _sides(file: MediaFile, label: str, rule: VideoRule, name: str) -> Iterator[
         )
     if short < rule.min_side:
         taken = f"videos of at least {rule.min_side} by {rule.min_side} pixels"
-        yield Fault(
+        yield VideoFault(
             "video_dimensions",
             f"Use a larger video for {label}: {name} takes {taken} and it is {size}",
             f"{name} takes {taken} and this is {size}",
@@ -126,41 +126,41 @@ def _sides(file: MediaFile, label: str, rule: VideoRule, name: str) -> Iterator[
     low, high = rule.min_ratio, rule.max_ratio
     if (low is not None and ratio < low - RATIO_SLACK) or (high is not None and ratio > high + RATIO_SLACK):
         taken = f"videos from {low or 0:.3g} to {high or 0:.3g} times as wide as high"
-        yield Fault(
+        yield VideoFault(
             "video_ratio",
             f"Crop {label}: {name} takes {taken} and it is {size}",
             f"{name} takes {taken} and this is {size}",
         )
 
 
-def _bytes(file: MediaFile, label: str, rule: VideoRule, name: str) -> Iterator[Fault]:
+def _bytes(file: MediaFile, label: str, rule: VideoRule, name: str) -> Iterator[VideoFault]:
     if file.size > rule.max_bytes:
         over = file.size - rule.max_bytes
         most, has = f"{rule.max_bytes / 1e6:.0f} MB", f"{file.size / 1e6:.1f} MB"
         message = f"Make {label} smaller by {over / 1e6:.1f} MB: {name} takes {most} and it has {has}"
-        yield Fault("video_too_large", message, f"{name} takes {most} and this has {has}", over)
+        yield VideoFault("video_too_large", message, f"{name} takes {most} and this has {has}", over)
     if file.size < rule.min_bytes:
         message = (
             f"Use a larger video for {label}: {name} wants at least {rule.min_bytes:,} bytes and it has {file.size:,}"
         )
-        yield Fault("video_too_small", message, "", rule.min_bytes - file.size, curable=False)
+        yield VideoFault("video_too_small", message, "", rule.min_bytes - file.size, curable=False)
 
 
-def _seconds(file: MediaFile, label: str, rule: VideoRule, name: str) -> Iterator[Fault]:
+def _seconds(file: MediaFile, label: str, rule: VideoRule, name: str) -> Iterator[VideoFault]:
     if file.duration is None:
         return
     if file.duration < rule.min_seconds:
         message = f"Use a longer video for {label}: {name} wants at least {rule.min_seconds:g} seconds"
         short = ceil(rule.min_seconds - file.duration)
-        yield Fault("video_too_short", f"{message} and it has {file.duration:g}", "", short, curable=False)
+        yield VideoFault("video_too_short", f"{message} and it has {file.duration:g}", "", short, curable=False)
     if rule.max_seconds is not None and file.duration > rule.max_seconds:
         over = ceil(file.duration - rule.max_seconds)
         words = f"{over:,} second{'' if over == 1 else 's'}"
         message = f"Cut {label} by {words}: {name} takes {rule.max_seconds:g} seconds and it has {file.duration:g}"
-        yield Fault("video_too_long", message, "", over, curable=False)
+        yield VideoFault("video_too_long", message, "", over, curable=False)
 
 
-def target(file: MediaFile, rule: VideoRule) -> Target | None:
+def target(file: MediaFile, rule: VideoRule) -> VideoTarget | None:
     """What `file` is made so that `rule` allows it; None when no file of its length is small enough for it."""
     seconds = file.duration or 0.0
     bits = _bits(rule.max_bytes, seconds)
@@ -184,7 +184,7 @@ def target(file: MediaFile, rule: VideoRule) -> Target | None:
     inner_wide, inner_high = min(wide, _even(width * scale)), min(high_, _even(height * scale))
     bits = min(bits, MOST_BITS)
     slow = rule.min_rate is not None and (file.rate is None or file.rate < rule.min_rate)
-    return Target(
+    return VideoTarget(
         wide,
         high_,
         inner_wide,

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, or_, select, update
 
-from postprober.domain.target import Target
+from postprober.domain.target import VideoTarget
 from postprober.storage import sql
 from postprober.storage.records import record_of
 from postprober.storage.tables import conversions
@@ -41,7 +41,7 @@ class ConversionRecord:
     created_at: datetime
 
 
-def order(conn: Connection, source: str, target: Target, now: datetime) -> ConversionRecord:
+def order(conn: Connection, source: str, target: VideoTarget, now: datetime) -> ConversionRecord:
     """The conversion of the stored file `source` to `target`; there is one, whoever asks first."""
     found = find(conn, source, target.key())
     if found is not None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from postprober import extras
-from postprober.domain.target import Target
+from postprober.domain.target import VideoTarget
 from postprober.errors import HERE, BadInput, Unavailable
 from postprober.pipeline.publishing import conversions as job
 from postprober.pipeline.publishing.conversions import TRIES, Converter
@@ -21,7 +21,7 @@ from postprober.storage.conversions import ConversionRecord, ConversionState
 from tests.pipeline.stage import Stage
 from tests.platforms.video_kit import make
 
-TARGET = Target(160, 120, 160, 120, 0.0, 60.0, 2_000_000, 10_000_000, 1.0)
+TARGET = VideoTarget(160, 120, 160, 120, 0.0, 60.0, 2_000_000, 10_000_000, 1.0)
 SOURCE = f"media/ab/ab{'0' * 62}.webm"
 WITHIN = 20.0
 
@@ -33,7 +33,7 @@ def file(stage: Stage) -> Path:
     return make(path, form="webm", codec="libvpx")
 
 
-def order(stage: Stage, target: Target = TARGET) -> ConversionRecord:
+def order(stage: Stage, target: VideoTarget = TARGET) -> ConversionRecord:
     with stage.db.write() as conn:
         return conversions.order(conn, SOURCE, target, stage.clock.now())
 
@@ -78,7 +78,7 @@ def test_one_is_made_at_a_time(stage: Stage, file: Path, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(video_process, "encode", slow)
     for height in (120, 100):
-        order(stage, Target(160, height, 160, height, 0.0, 60.0, 2_000_000, 10_000_000, 1.0))
+        order(stage, VideoTarget(160, height, 160, height, 0.0, 60.0, 2_000_000, 10_000_000, 1.0))
     converter = Converter(stage.worker())
     assert converter.tick()
     wait(lambda: bool(inside))
@@ -95,7 +95,7 @@ def test_how_far_it_is_can_be_read_and_keeps_others_away(
 ) -> None:
     told: list[tuple[str, float]] = []
 
-    def act(_source: str, _target: Target, _made: str, tell: video_process.Tell, _ended: object) -> dict[str, Any]:
+    def act(_source: str, _target: VideoTarget, _made: str, tell: video_process.Tell, _ended: object) -> dict[str, Any]:
         stage.manual.advance(job.CLAIM.total_seconds() * 0.9)
         assert tell(0.4)
         told.append((row(stage).state, row(stage).progress))
@@ -159,7 +159,7 @@ def test_a_mistake_of_ours_ends_one_conversion_and_not_the_job(
 
 def test_stopping_gives_it_back_uncounted(stage: Stage, file: Path) -> None:
     make(file, form="webm", codec="libvpx", seconds=60)
-    order(stage, Target(160, 120, 160, 120, 0.0, 60.0, 2_000_000, 10_000_000, 60.0))
+    order(stage, VideoTarget(160, 120, 160, 120, 0.0, 60.0, 2_000_000, 10_000_000, 60.0))
     converter = Converter(stage.worker())
     assert converter.tick()
     wait(lambda: row(stage).progress > 0 or not converter.busy())

@@ -18,7 +18,7 @@ from PIL import Image
 
 from postprober import extras, places
 from postprober.domain.post import MediaKind
-from postprober.domain.target import Target
+from postprober.domain.target import VideoTarget
 from postprober.errors import HERE, BadInput, NotInstalled, Unavailable
 from postprober.platforms.common import video_process
 from postprober.platforms.common.media import MediaFacts, as_gif, inspect
@@ -120,11 +120,11 @@ def test_a_video_of_every_kind_is_read(kind: str, tmp_path: Path) -> None:
     assert facts.duration == pytest.approx(1.0, abs=0.11) and facts.frames == round(rate)
 
 
-def _target(facts: MediaFacts, **other: Any) -> Target:
+def _target(facts: MediaFacts, **other: Any) -> VideoTarget:
     wide, high = facts.width // 2 * 2, facts.height // 2 * 2
     told = {"width": wide, "height": high, "inner_width": wide, "inner_height": high, "min_rate": 0.0, "max_rate": 60.0}
     more = {"bits": 2_000_000, "max_bytes": 10_000_000, "seconds": round(facts.duration or 0, 3)}
-    return Target(**{**told, **more, **other})
+    return VideoTarget(**{**told, **more, **other})
 
 
 def _quiet(_: float) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sqlalchemy import inspect, text
 
-from postprober.domain.target import Target
+from postprober.domain.target import VideoTarget
 from postprober.pipeline.core.files import file_of
 from postprober.storage import conversions, media, users
 from postprober.storage.conversions import ConversionState
@@ -15,7 +15,7 @@ from postprober.storage.database import Database
 from tests.storage.test_migration_whose_post import to_revision
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
-TARGET = Target(640, 360, 640, 360, 0.0, 60.0, 2_000_000, 10_000_000, 7.0)
+TARGET = VideoTarget(640, 360, 640, 360, 0.0, 60.0, 2_000_000, 10_000_000, 7.0)
 
 
 def test_files_from_before_are_read_and_their_videos_wait_to_be_added_again(empty_database_url: str) -> None:

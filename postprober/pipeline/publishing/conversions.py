@@ -19,7 +19,7 @@ from postprober import extras
 from postprober.domain.delivery import DeliveryState, Step
 from postprober.domain.post import Conversion, Draft, MediaKind, Part
 from postprober.domain.preflight import check
-from postprober.domain.target import Target
+from postprober.domain.target import VideoTarget
 from postprober.errors import BadInput, PlatformError, PostRejected, Unavailable
 from postprober.pipeline.core.claimed_delivery import ClaimedDelivery, media_files
 from postprober.pipeline.core.context import Context, ExchangeRecorder
@@ -192,7 +192,7 @@ class Converter:
 
     def _converted(self, wanted: ConversionRecord) -> dict[str, Any]:
         """The file, whole or not at all, and what the row says of it."""
-        source, target = self._ctx.data_dir / wanted.source, Target.from_json(wanted.target)
+        source, target = self._ctx.data_dir / wanted.source, VideoTarget.from_json(wanted.target)
         if not source.is_file():
             raise BadInput("The file of this post is gone; add it again.")
         kept = source.parent.parent / RENDITIONS / f"{source.stem}.{wanted.key}.mp4"

@@ -20,7 +20,7 @@ import av
 from av import FFmpegError
 from PIL import Image
 
-from postprober.domain.target import Target
+from postprober.domain.target import VideoTarget
 from postprober.errors import BadInput
 from postprober.platforms.common.picture_process import BEGUN
 
@@ -48,7 +48,7 @@ def main() -> None:
         if order["task"] == "probe":
             told = probe(order["path"])
         else:
-            told = encode(order["path"], Target.from_json(order["target"]), order["made"])
+            told = encode(order["path"], VideoTarget.from_json(order["target"]), order["made"])
     except BadInput as error:
         told = {"error": error.message, "detail": error.detail}
     except MemoryError:
@@ -226,7 +226,7 @@ def _sound(stream: Any) -> str:
 # Converting
 
 
-def encode(path: str, target: Target, made: str) -> dict[str, Any]:
+def encode(path: str, target: VideoTarget, made: str) -> dict[str, Any]:
     """`path` as `target` says, in the new file `made`. Says how far it is. Raises BadInput."""
     rate = target.bits
     for _ in range(3):
@@ -247,7 +247,7 @@ def encode(path: str, target: Target, made: str) -> dict[str, Any]:
     return {**found, "size": size}
 
 
-def _once(path: str, target: Target, made: str, bits: int) -> None:
+def _once(path: str, target: VideoTarget, made: str, bits: int) -> None:
     with (
         _opened(path) as source,
         av.open(made, "w", format="mp4", options={"movflags": "+faststart", "fflags": "+bitexact"}) as sink,
@@ -276,7 +276,7 @@ def _start(video: Any, audio: Any) -> Fraction:
     return min(known, default=Fraction(0))
 
 
-def _rate(video: Any, target: Target) -> Fraction:
+def _rate(video: Any, target: VideoTarget) -> Fraction:
     """Pictures a second. As many as there are in the quickest part: where they come as they like, none is lost."""
     average = video.average_rate or Fraction(0)
     guessed = video.guessed_rate or average
@@ -314,7 +314,7 @@ def _frames(source: Any, video: Any, audio: Any) -> Iterator[tuple[Any, bool]]:
 class _Pictures:
     """Frames in, H.264 out: upright, in their size, evenly in time, as long as the source."""
 
-    def __init__(self, sink: Any, source: Any, target: Target, rate: Fraction, bits: int) -> None:
+    def __init__(self, sink: Any, source: Any, target: VideoTarget, rate: Fraction, bits: int) -> None:
         self._sink, self._source, self._target, self._rate = sink, source, target, rate
         self._stream = sink.add_stream("libx264", rate=rate)
         context = self._stream.codec_context

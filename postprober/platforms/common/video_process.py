@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from postprober import extras, places
-from postprober.domain.target import Target
+from postprober.domain.target import VideoTarget
 from postprober.errors import HERE, BadInput, Unavailable
 from postprober.platforms.common.picture_process import BEGUN, FAULTS, KEPT
 
@@ -36,7 +36,9 @@ def probe(path: str) -> dict[str, Any]:
     return _run({"task": "probe", "path": str(Path(path).absolute())}, PROBE_SECONDS, lambda _: True)
 
 
-def encode(path: str, target: Target, made: str, tell: Tell, ended: threading.Event | None = None) -> dict[str, Any]:
+def encode(
+    path: str, target: VideoTarget, made: str, tell: Tell, ended: threading.Event | None = None
+) -> dict[str, Any]:
     """Convert the video or animation at `path` to `target`, as the new file `made`; what `probe` says of that. Raises
     BadInput when it cannot be converted, Unavailable when the machine could not, Stopped when `tell` says so or `ended` is set."""
     order = {"task": "encode", "path": str(Path(path).absolute()), "made": made, "target": target.to_json()}

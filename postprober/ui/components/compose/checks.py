@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import streamlit as st
 
 from postprober.domain.platform import NAMES
-from postprober.domain.post import Note, Preflight, Violation
+from postprober.domain.post import Preflight, PreflightNote, Violation
 from postprober.errors import PostProberError
 from postprober.services.accounts import browser_accounts
 from postprober.services.posts.posts import NewPost
@@ -61,7 +61,7 @@ def draw(results: Mapping[int, Preflight] | None, linked: list[Account], *, chos
 
 def _line(account: Account, result: Preflight) -> str:
     label, colour = ("Ready", "green") if result.ok else ("Needs a change", "red")
-    said: tuple[Violation | Note, ...] = (*result.violations, *result.notes)
+    said: tuple[Violation | PreflightNote, ...] = (*result.violations, *result.notes)
     reasons = "".join(f"<li>{safe(one.message)}</li>" for one in said)
     return (
         f'<div class="pp-check"><span class="pp-platform">{NAMES[account.platform]}</span>'
