@@ -189,3 +189,13 @@ def test_what_is_no_mark_of_formatting_counts(sent: str, shown: str) -> None:
 
 def test_the_owners_copy_has_the_marks() -> None:
     assert compare("A *big* day", (), RemotePost(Ref("1"), "A big day", None)).matches is False
+
+
+def test_a_page_cannot_tell_whether_a_picture_moves_and_its_owner_can() -> None:
+    sent, still = image(kind=MediaKind.GIF), (RemoteMedia("image"),)
+    assert compare("A text that moves", (sent,), shown("A text that moves", media=still)).matches is True
+    owner = RemotePost(Ref("1"), "A text that moves", None, media=still)
+    assert compare("A text that moves", (sent,), owner).differences == (
+        "Medium 1 is shown as image and was sent as gif.",
+    )
+    assert not compare("A text", (image(),), shown("A text", media=(RemoteMedia("gif"),))).matches
