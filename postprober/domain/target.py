@@ -15,7 +15,7 @@ _MADE = 1  # grows when the encoder makes another file of the same order
 class VideoTarget:
     """H.264 (8 bits, 4:2:0) and AAC in MP4. `width`, `height` of the frame in pixels, `inner_width`, `inner_height` of the
     picture in it, which is padded with black; all even. `min_rate`, `max_rate`: pictures a second; `bits`: of the pictures a
-    second at most; `max_bytes`: of the whole file; `seconds`: as long as the source."""
+    second at most; `max_bytes`, `min_bytes`: of the whole file; `seconds`: as long as the source."""
 
     width: int
     height: int
@@ -26,6 +26,7 @@ class VideoTarget:
     bits: int
     max_bytes: int
     seconds: float
+    min_bytes: int = 0
 
     def key(self) -> str:
         """A name for it, 16 hexadecimal digits."""

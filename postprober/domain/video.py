@@ -17,6 +17,7 @@ from postprober.domain.target import VideoTarget
 MOST_BITS = 12_000_000  # a second, of 1080p with 60 pictures a second: more is not seen on a phone
 LEAST_BITS = 250_000  # a second; below that, faces and letters cannot be made out
 SOUND_BITS = 160_000  # a second: AAC with 128 kbit/s, and what the container takes
+SMALL = 20  # times a platform's least size: a file of fewer bytes may fall below that when it is converted
 SPARE = 0.94  # of the bytes that are allowed; the encoder's buffer may go over the rate by one second
 BITS_PER_PIXEL = 0.045  # of one picture, for H.264 that still looks whole
 LONG_SIDE, MOST_PIXELS = 1920, 1920 * 1088  # of what we make: what every platform shows whole
@@ -143,7 +144,8 @@ def _bytes(file: MediaFile, label: str, rule: VideoRule, name: str) -> Iterator[
         message = (
             f"Use a larger video for {label}: {name} wants at least {rule.min_bytes:,} bytes and it has {file.size:,}"
         )
-        yield VideoFault("video_too_small", message, "", rule.min_bytes - file.size, curable=False)
+        clause = f"{name} takes at least {rule.min_bytes:,} bytes and this has {file.size:,}"
+        yield VideoFault("video_too_small", message, clause, rule.min_bytes - file.size)
 
 
 def _seconds(file: MediaFile, label: str, rule: VideoRule, name: str) -> Iterator[VideoFault]:
@@ -195,6 +197,7 @@ def target(file: MediaFile, rule: VideoRule) -> VideoTarget | None:
         bits,
         int((bits + SOUND_BITS) * max(seconds, 1.0) / 8 / SPARE),
         round(seconds, 3),
+        rule.min_bytes if file.size < SMALL * rule.min_bytes else 0,
     )
 
 

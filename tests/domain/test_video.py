@@ -66,6 +66,7 @@ EDGES: dict[str, tuple[str, dict[str, Any], dict[str, Any], str]] = {
     "x chroma": ("x", {"codec": "h264"}, {"codec": "h264 4:2:2"}, "video_codec"),
     "linkedin wide": ("linkedin", {"width": 1200, "height": 500}, {"width": 1220, "height": 500}, "video_ratio"),
     "linkedin high": ("linkedin", {"width": 500, "height": 1200}, {"width": 490, "height": 1200}, "video_ratio"),
+    "linkedin bytes": ("linkedin", {"size": 75_000}, {"size": 74_999}, "video_too_small"),
     "linkedin kind": ("linkedin", {"mime": "video/mp4"}, {"mime": "video/quicktime"}, "video_type"),
     "instagram fast": ("instagram", {"rate": 60.0}, {"rate": 60.02}, "video_rate"),
     "instagram slow": ("instagram", {"rate": 23.0}, {"rate": 22.9}, "video_rate"),
@@ -192,6 +193,7 @@ def test_what_a_video_is_converted_to_is_taken(
     assert all(side % 2 == 0 for side in (target.width, target.height, target.inner_width, target.inner_height))
     assert target.inner_width <= target.width and target.inner_height <= target.height
     assert target.max_bytes <= rule.max_bytes
+    assert target.min_bytes == 0, "a large source stays large enough"
     made = replace(source, codec="h264", mime="video/mp4", width=target.width, height=target.height, size=100_000)
     made = replace(made, rate=min(max(rate, target.min_rate), target.max_rate))
     wrong = [one.code for one in video.faults(made, "the file", rule, "It") if one.curable]

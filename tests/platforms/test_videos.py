@@ -222,6 +222,15 @@ def test_a_file_stays_within_its_bytes(tmp_path: Path) -> None:
     assert found["size"] <= most and found["duration"] == pytest.approx(3.0, abs=0.05)
 
 
+@pytest.mark.parametrize("over", [0, 1, 7, 8, 50_000])
+def test_a_file_is_filled_up_to_the_fewest_bytes_that_are_taken(tmp_path: Path, over: int) -> None:
+    source = make(tmp_path / "a.webm", form="webm", codec="libvpx")
+    plain, _ = convert(source, tmp_path / "plain.mp4")
+    found, _ = convert(source, tmp_path / "made.mp4", min_bytes=plain["size"] + over)
+    assert plain["size"] + over <= found["size"] <= plain["size"] + max(over, 8) and found["frames"] == plain["frames"]
+    assert (tmp_path / "made.mp4").read_bytes().startswith((tmp_path / "plain.mp4").read_bytes())
+
+
 def test_progress_is_told_and_stops_what_nobody_wants(tmp_path: Path) -> None:
     source = make(tmp_path / "a.mp4", seconds=6)
     told: list[float] = []

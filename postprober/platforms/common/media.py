@@ -145,7 +145,7 @@ def _inspect_video(source: str | Path | bytes, head: bytes, video: VideoFacts | 
     found: dict[str, Any] = {}
     if extras.has("video"):
         try:
-            with _on_disk(source) as path:
+            with _on_disk(source) as path, room.taken(LARGE):
                 found = video_process.probe(path)
         except BadInput as error:
             if video is None:
@@ -187,7 +187,7 @@ def _with_times(facts: MediaFacts, source: str | Path | bytes) -> MediaFacts:
     """An animated GIF with its length, which matters where it is sent as a video."""
     if facts.kind is not MediaKind.GIF or facts.mime != "image/gif" or not extras.has("video"):
         return facts
-    with suppress(BadInput), _on_disk(source) as path:
+    with suppress(BadInput), _on_disk(source) as path, room.taken(LARGE):
         found = video_process.probe(path)
         if found.get("duration") and not found.get("damage"):
             return replace(facts, duration=found["duration"], rate=found["rate"], damage="")

@@ -237,6 +237,7 @@ def encode(path: str, target: VideoTarget, made: str) -> dict[str, Any]:
         rate = int(rate * 0.9 * target.max_bytes / size)
     else:
         raise BadInput(f"The video cannot be made smaller than {target.max_bytes / 1e6:.0f} MB; cut it shorter.")
+    _fill_up(made, size, target.min_bytes)
     found = probe(made)
     if (
         "duration" not in found
@@ -244,7 +245,15 @@ def encode(path: str, target: VideoTarget, made: str) -> dict[str, Any]:
         or abs(found["duration"] - target.seconds) > 0.25 + 2 / (found["rate"] or 1)
     ):
         raise BadInput("The video cannot be converted: parts of it cannot be decoded; export it as MP4 with H.264.")
-    return {**found, "size": size}
+    return {**found, "size": Path(made).stat().st_size}
+
+
+def _fill_up(made: str, size: int, least: int) -> None:
+    """To the fewest bytes that are taken, with what players pass over (ISO 14496-12, 8.1.2)."""
+    if size < least:
+        length = max(8, least - size)
+        with Path(made).open("ab") as stream:
+            stream.write(length.to_bytes(4, "big") + b"free" + bytes(length - 8))
 
 
 def _once(path: str, target: VideoTarget, made: str, bits: int) -> None:
