@@ -121,7 +121,7 @@ def test_a_conversion_whose_process_was_killed_is_taken_by_another_and_given_up_
             assert conversions.claim(conn, row(stage), stage.clock.now() + job.CLAIM)
         assert not Converter(stage.worker()).tick(), number
         stage.manual.advance(job.CLAIM.total_seconds() + 1)
-    left = file.parent.parent / "renditions" / f".{file.stem}.{made.key}.mp4.1"
+    left = file.parent.parent / "renditions" / f".{file.stem}.{made.key}.mp4.9"
     left.parent.mkdir()
     left.write_bytes(b"half")
     assert work(Converter(stage.worker()))
