@@ -246,8 +246,10 @@ def _video(file: MediaFile, label: str, limits: Limits) -> Iterator[Found]:
     if file.damage:
         yield _damaged(file, label)
     found = video.faults(file, label, rule, name)
-    yield from _cured(file, label, rule, name, [fault for fault in found if fault.curable])
-    yield from (Violation(f.code, f"{f.message}.", f.over) for f in found if not f.curable)
+    hard = [fault for fault in found if not fault.curable]
+    if not hard or not file.converts:  # what goes nowhere is not converted
+        yield from _cured(file, label, rule, name, [fault for fault in found if fault.curable])
+    yield from (Violation(f.code, f"{f.message}.", f.over) for f in hard)
 
 
 def _damaged(file: MediaFile, label: str) -> Violation:
@@ -284,6 +286,8 @@ def _moving(file: MediaFile, label: str, rule: VideoRule, name: str) -> Iterator
     target = video.target(silent, rule)
     hard = [fault for fault in video.faults(silent, label, rule, name) if not fault.curable]
     yield from (Violation(f.code, f"{f.message}.", f.over) for f in hard)
+    if hard:
+        return
     if target is None:
         yield _never_small(silent, label, rule, name)
         return

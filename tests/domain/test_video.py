@@ -115,6 +115,7 @@ def test_how_long_a_video_is_stays_with_the_person(platform: str, at: float, ove
     for codec in ("h264", "vp9"):  # also where it is converted anyway
         refused = judged(platform, duration=over, codec=codec)
         assert [(v.code.startswith("video_too_"), v.over) for v in refused.violations] == [(True, number)]
+        assert not refused.conversions and not refused.notes, "what goes nowhere is not converted"
 
 
 def test_the_note_says_every_reason() -> None:
