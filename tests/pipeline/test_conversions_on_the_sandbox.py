@@ -18,6 +18,7 @@ from postprober.errors import BadInput
 from postprober.pipeline.core.claimed_delivery import media_files
 from postprober.pipeline.publishing.conversions import Converter
 from postprober.pipeline.publishing.publish import publish
+from postprober.pipeline.scheduler.scheduler import Scheduler
 from postprober.platforms.common import video_process
 from postprober.platforms.registry import LIMITS
 from postprober.services.media import conversions, media
@@ -205,3 +206,21 @@ def test_the_signed_address_of_a_converted_video_serves_what_it_was_converted_to
     (whole,) = media_files(context(installation), delivery, PartRecord(0, "Hello", (media_id,)))
     plain = media.open_public(core, whole.public_url.rpartition("/")[2].removesuffix(".webm"))
     assert plain.mime == "video/webm" and plain.path is not None and plain.path.read_bytes() == source.read_bytes()
+
+
+def test_the_scheduler_converts_sends_and_proves_without_anybody(installation: Installation, tmp_path: Path) -> None:
+    source = make(tmp_path / "a.webm", form="webm", codec="libvpx")
+    (delivery_id,) = planned(installation, "From a file to a proof, all by the scheduler", source, "x")
+    running = Scheduler(context(installation), 2)
+    thread = threading.Thread(target=running.run, name="scheduler")
+    thread.start()
+    try:
+        pause, end = threading.Event(), time.monotonic() + WITHIN
+        while read(installation, delivery_id).state is not DeliveryState.VERIFIED:
+            assert time.monotonic() < end, read(installation, delivery_id).reason
+            pause.wait(0.1)
+    finally:
+        running.stop()
+        thread.join(WITHIN)
+    assert not thread.is_alive() and read(installation, delivery_id).proof is Proof.MATCHES
+    assert list(read(installation, delivery_id).parts[0].made)

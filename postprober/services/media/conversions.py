@@ -19,10 +19,14 @@ def order(core: Core, space: int, results: Iterable[Preflight]) -> None:
     wanted = {one for result in results for one in result.conversions}
     if not wanted:
         return
-    with core.db.write() as conn:
-        for one in wanted:
-            (record,) = media.get_many(conn, [one.media_id], space)
-            conversions.order(conn, record.path, one.target, core.clock.now())
+    with core.db.read() as conn:  # a draft is checked at every pause in typing
+        paths = {one.media_id: media.get_many(conn, [one.media_id], space)[0].path for one in wanted}
+        known = {(one.source, one.key) for one in conversions.of_sources(conn, set(paths.values()))}
+    new = [one for one in wanted if (paths[one.media_id], one.target.key()) not in known]
+    if new:
+        with core.db.write() as conn:
+            for one in new:
+                conversions.order(conn, paths[one.media_id], one.target, core.clock.now())
 
 
 @permits.needs("media:write")
