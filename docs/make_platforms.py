@@ -38,7 +38,7 @@ def _media(spec: PlatformSpec) -> dict[str, str]:
     told["1 picture"] = "yes"
     told |= {f"{most} pictures": "yes" if limits.images.max_count >= most else "no" for most in _ALBUMS}
     told["pictures and videos together"] = "yes" if limits.mixed else "no"
-    told["moving GIF"] = "yes" if limits.gif else "no"
+    told["moving GIF"] = "yes" if limits.gif else "as a video" if limits.video else "no"
     told["video"] = "yes" if limits.video else "no"
     told["link card"] = {"sent": "yes", "none": "no"}.get(spec.traits.cards, spec.traits.cards)
     return told

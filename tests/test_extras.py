@@ -58,6 +58,7 @@ WANTED: dict[str, tuple[str, tuple[str, ...], dict[str, str]]] = {
     "ai": (CLI, ("posts",), {"AI_API_KEY": "a-key-of-a-model"}),
     "reports": (CLI, ("report", "1", "--format", "html", "--out", "report.html"), {}),
     "analytics": (CLI, ("report", "1", "--format", "csv", "--out", "report.csv"), {}),
+    "video": (CLI, ("doctor",), {}),
     "mcp": (CLI, ("--server", "http://127.0.0.1:1", "mcp"), {}),
 }
 

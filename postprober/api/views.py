@@ -19,6 +19,7 @@ from postprober.services.monitoring.details import EvidenceItem
 from postprober.services.monitoring.monitoring import DeliveryView, PostView, finished
 from postprober.services.monitoring.platform_status import PlatformHealth
 from postprober.services.posts import drafts
+from postprober.storage.conversions import ConversionRecord
 from postprober.storage.records import Account, AlertRecord, Attempt, MediaRecord, Post, StepRecord
 
 NextCursor = Field(default=None, description="Give it as `cursor` to get the next page; null on the last one")
@@ -505,8 +506,33 @@ class AlertList(BaseModel):
     next_cursor: str | None = NextCursor
 
 
+class ConversionOut(BaseModel):
+    """What a video or animation is sent as where a platform takes it no other way: H.264 and AAC in MP4. `state`: waiting,
+    working, done or failed (`message` says why); `progress`: 0 to 1; `width`, `height` in pixels."""
+
+    state: str = Field(examples=["working"])
+    progress: float = Field(examples=[0.4])
+    message: str = Field(examples=[""])
+    width: int
+    height: int
+    size: int | None = Field(description="In bytes, of what is done")
+
+    @classmethod
+    def of(cls, record: ConversionRecord) -> Self:
+        return cls(
+            state=record.state,
+            progress=round(record.progress, 3),
+            message=record.message,
+            width=record.target["width"],
+            height=record.target["height"],
+            size=record.made["size"] if record.made else None,
+        )
+
+
 class MediaOut(BaseModel):
-    """A stored file. `size` in bytes, `duration` in seconds (video only)."""
+    """A stored file. `size` in bytes; `duration` in seconds and `frames` of what moves; of a video also `codec`,
+    `pixel_format`, `rate` (pictures a second), `audio` (codec of its sound, "" for none) and `damage` (why it can be sent
+    nowhere, "" for nothing), each null or "" where it is not known. `conversions`: only when one file is read."""
 
     id: int = Field(examples=[3])
     name: str = Field(examples=["cat.jpg"])
@@ -519,10 +545,18 @@ class MediaOut(BaseModel):
     sha256: str
     alt: str
     created_at: datetime
+    frames: int | None
+    codec: str = Field(examples=["h264"])
+    pixel_format: str = Field(examples=["yuv420p"])
+    rate: float | None = Field(examples=[25.0])
+    audio: str | None = Field(examples=["aac"])
+    damage: str | None
+    conversions: list[ConversionOut] = []
 
     @classmethod
-    def of(cls, record: MediaRecord) -> Self:
-        return cls(**{name: getattr(record, name) for name in cls.model_fields})
+    def of(cls, record: MediaRecord, conversions: Sequence[ConversionRecord] = ()) -> Self:
+        told = {name: getattr(record, name) for name in cls.model_fields if name != "conversions"}
+        return cls(**told, conversions=[ConversionOut.of(one) for one in conversions])
 
 
 class SignedUrl(BaseModel):

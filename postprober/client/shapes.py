@@ -70,7 +70,7 @@ class CheckedJson(TypedDict):
     length: int
     limit: int
     violations: list[dict[str, Any]]
-    notes: list[dict[str, Any]]
+    notes: NotRequired[list[dict[str, Any]]]  # a server from before does not send them
 
 
 class CheckJson(TypedDict):

@@ -15,6 +15,7 @@ Unit = Literal["weighted", "graphemes", "characters"]
 MB = 1_000_000
 MIB = 1024 * 1024
 H264 = ("h264",)  # 8 bits, 4:2:0
+AAC = ("aac",)  # mono or stereo
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,12 @@ class GifRule:
 
 @dataclass(frozen=True)
 class VideoRule:
-    """One video per post, sent as it is. Sizes in bytes, durations in seconds; `codecs`: names of
-    `platforms.video_codec`, empty where the platform re-encodes whatever it can read; `max_pixels`: width times height."""
+    """One video per post. Sizes in bytes, durations in seconds, sides and `max_pixels` (width times height) in pixels as
+    shown, ratios width / height, rates in pictures a second; None: no limit.
+
+    `codecs`: names of `platforms.video_codec`, which say depth and chroma (`h264` is 8 bits and 4:2:0); `audio`: names of
+    sound, such as `aac` for at most two channels; both empty where the platform re-encodes whatever it can read.
+    `max_long`, `max_short`: of the longer and the shorter side."""
 
     mimes: tuple[str, ...]
     min_bytes: int
@@ -58,6 +63,15 @@ class VideoRule:
     max_seconds: float | None
     codecs: tuple[str, ...] = ()
     max_pixels: int | None = None
+    audio: tuple[str, ...] = ()
+    min_rate: float | None = None
+    max_rate: float | None = None
+    min_side: int = 1
+    max_width: int | None = None
+    max_long: int | None = None
+    max_short: int | None = None
+    min_ratio: float | None = None
+    max_ratio: float | None = None
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from postprober.domain.target import VideoTarget
 from postprober.errors import BadInput
 
 LANGUAGE = r"^$|^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$"  # the form of a BCP 47 tag (RFC 5646, 2.1)
@@ -35,7 +36,10 @@ class MediaKind(StrEnum):
 class MediaFile:
     """One stored file. `path` is absolute on this host; `size` in bytes; `duration` in seconds (video only);
     `public_url` is a signed, expiring URL for platforms that fetch the file themselves ("" when there is none);
-    `frames` of a moving picture, `codec` of a video; None and "" where that is not known."""
+    `frames` of a moving picture, `codec` of a video; None and "" where that is not known. Of a video, too: `pixel_format`
+    as FFmpeg names it, `rate` pictures a second, `audio` the codec of its sound ("" for none, None not known), `damage` half a
+    sentence that says why no platform can take it. `converts`: it can be converted here; else `hint` says what that takes,
+    as the end of a sentence ("" for nothing)."""
 
     id: int
     kind: MediaKind
@@ -50,6 +54,12 @@ class MediaFile:
     public_url: str = ""
     frames: int | None = None
     codec: str = ""
+    pixel_format: str = ""
+    rate: float | None = None
+    audio: str | None = None
+    damage: str = ""
+    converts: bool = False
+    hint: str = ""
 
 
 @dataclass(frozen=True)
@@ -95,15 +105,25 @@ class PreflightNote:
 
 
 @dataclass(frozen=True)
+class Conversion:
+    """A file that is sent as something else: `media_id` as `target` says."""
+
+    media_id: int
+    target: VideoTarget
+
+
+@dataclass(frozen=True)
 class Preflight:
     """The result of checking one draft for one platform. `length`/`limit` are of the part that is nearest to its limit (or
-    furthest over it), in the platform's own unit; `ok` is False as soon as there is a violation; `notes` change nothing of it."""
+    furthest over it), in the platform's own unit; `ok` is False as soon as there is a violation; `notes` change nothing of it. `conversions`: what `notes`
+    say of files."""
 
     platform: str
     length: int
     limit: int
     violations: tuple[Violation, ...] = ()
     notes: tuple[PreflightNote, ...] = ()
+    conversions: tuple[Conversion, ...] = ()
 
     @property
     def ok(self) -> bool:

@@ -1,7 +1,7 @@
 """What a platform would refuse or spoil, said before anything is queued.
 
-Images that can be made to fit by shrinking or re-encoding are no violation: the adapters do that when they send. What a
-person has to decide (another picture, another crop, fewer words) is one.
+Images that can be made to fit by shrinking or re-encoding are no violation: the adapters do that when they send. Videos that
+can be converted are a note. What a person has to decide (another picture, another crop, fewer words, a shorter video) is one.
 """
 
 from __future__ import annotations
@@ -10,10 +10,12 @@ import unicodedata
 from collections.abc import Iterator
 from math import ceil
 
-from postprober.domain.limits import ImageRule, Limits
+from postprober.domain import video
+from postprober.domain.limits import ImageRule, Limits, VideoRule
 from postprober.domain.platform import NAMES, described
-from postprober.domain.post import Draft, MediaFile, MediaKind, Part, Preflight, Violation
+from postprober.domain.post import Conversion, Draft, MediaFile, MediaKind, Part, Preflight, PreflightNote, Violation
 from postprober.domain.text import find_cashtags, utf8_length
+from postprober.domain.video import VideoFault
 
 # Types that Pillow reads and so can be turned into what a platform takes.
 READABLE_IMAGES = frozenset(
@@ -32,12 +34,15 @@ READABLE_IMAGES = frozenset(
 MAX_SOURCE_PIXELS = 64_000_000  # our bound against decompression bombs; larger pictures are not opened at all
 RATIO_SLACK = 0.005  # one pixel of rounding on a side of 320 changes 1.91 by about this much
 _ALLOWED_CONTROLS = "\n\r\t"
+Found = Violation | PreflightNote | Conversion  # what is said of one file
 _NONCHARACTER = 0xFFFE  # U+nFFFE and U+nFFFF of every plane
 
 
 def check(draft: Draft, limits: Limits) -> Preflight:
     """Everything in `draft` that `limits` does not allow, in reading order. Pure."""
     violations: list[Violation] = []
+    notes: list[PreflightNote] = []
+    conversions: list[Conversion] = []
     if not draft.parts:
         violations.append(Violation("text_empty", "Write something or add a picture: the post is empty."))
     if len(draft.parts) > 1 and not limits.threads:
@@ -51,9 +56,13 @@ def check(draft: Draft, limits: Limits) -> Preflight:
             longest, limit = length, own.max_length
         found = [*_text(part, length, own), *_media(part, limits)]
         where = f"Part {index + 1}: " if len(draft.parts) > 1 else ""
-        violations.extend(Violation(v.code, where + v.message, v.over, index) for v in found)
+        violations.extend(
+            Violation(v.code, where + v.message, v.over, index) for v in found if isinstance(v, Violation)
+        )
+        notes.extend(PreflightNote(n.code, where + n.message, index) for n in found if isinstance(n, PreflightNote))
+        conversions.extend(one for one in found if isinstance(one, Conversion))
     violations.extend(described(limits.platform).options.of(draft.options).problems(draft, limits))
-    return Preflight(limits.platform.value, longest, limit, tuple(violations))
+    return Preflight(limits.platform.value, longest, limit, tuple(violations), tuple(notes), tuple(conversions))
 
 
 def _name(limits: Limits) -> str:
@@ -111,7 +120,7 @@ def _unusable(text: str) -> list[str]:
     )
 
 
-def _media(part: Part, limits: Limits) -> Iterator[Violation]:
+def _media(part: Part, limits: Limits) -> Iterator[Found]:
     name = _name(limits)
     images = [m for m in part.media if m.kind is MediaKind.IMAGE]
     gifs = [m for m in part.media if m.kind is MediaKind.GIF]
@@ -134,7 +143,7 @@ def _media(part: Part, limits: Limits) -> Iterator[Violation]:
         yield from _file(file, label, limits)
 
 
-def _file(file: MediaFile, label: str, limits: Limits) -> Iterator[Violation]:
+def _file(file: MediaFile, label: str, limits: Limits) -> Iterator[Found]:
     if limits.max_alt is not None and len(file.alt) > limits.max_alt:
         over = len(file.alt) - limits.max_alt
         message = f"Shorten the description of {label} by {_count(over, 'character')}: {_name(limits)} allows"
@@ -183,10 +192,15 @@ def _ratio_fits(ratio: float, rule: ImageRule) -> bool:
     return low and (rule.max_ratio is None or ratio <= rule.max_ratio + RATIO_SLACK)
 
 
-def _gif(file: MediaFile, label: str, limits: Limits) -> Iterator[Violation]:
+def _gif(file: MediaFile, label: str, limits: Limits) -> Iterator[Found]:
     rule, name = limits.gif, _name(limits)
+    if rule is None and limits.video is not None and file.converts and file.duration is not None:
+        yield from _moving(file, label, limits.video, name)
+        return
     if rule is None:
-        yield Violation("gif_unsupported", f"Use a still picture or a video for {label}: {name} shows no moving GIF.")
+        hint = f"; {file.hint}" if file.hint and limits.video is not None else ""
+        message = f"Use a still picture or a video for {label}: {name} shows no moving GIF{hint}."
+        yield Violation("gif_unsupported", message)
         return
     if file.size > rule.max_bytes:
         yield _too_large("gif_too_large", file, label, rule.max_bytes, name)
@@ -209,55 +223,62 @@ def _area(code: str, what: str, file: MediaFile, label: str, most: int | None, n
         yield Violation(code, f"{message} and {size}.", pixels - most)
 
 
-def _video(file: MediaFile, label: str, limits: Limits) -> Iterator[Violation]:
+def _video(file: MediaFile, label: str, limits: Limits) -> Iterator[Found]:
     rule, name = limits.video, _name(limits)
     if rule is None:
         yield Violation("video_unsupported", f"Remove the video: {name} takes no videos here.")
         return
-    if file.mime not in rule.mimes:
-        kinds = " or ".join(mime.removeprefix("video/").upper().replace("QUICKTIME", "MOV") for mime in rule.mimes)
-        yield Violation("video_type", f"Save {label} as {kinds}: {name} does not take {file.mime}.")
-    if file.size > rule.max_bytes:
-        yield _too_large("video_too_large", file, label, rule.max_bytes, name)
-    if file.size < rule.min_bytes:
-        message = f"Use a larger video for {label}: {name} wants at least {rule.min_bytes:,} bytes"
-        yield Violation("video_too_small", f"{message} and it has {file.size:,}.", rule.min_bytes - file.size)
-    yield from _area("video_dimensions", "videos", file, label, rule.max_pixels, name)
-    if rule.codecs and file.codec and file.codec not in rule.codecs:
-        taken = " or ".join(_TAKEN.get(codec, _codec_name(codec)) for codec in rule.codecs if " " not in codec)
-        message = f"Save {label} as {taken}: {name} does not take"
-        yield Violation("video_codec", f"{message} {_codec_name(file.codec)}.")
-    if file.duration is None:
+    if file.damage:
+        yield _damaged(file, label)
+    found = video.faults(file, label, rule, name)
+    hard = [fault for fault in found if not fault.curable]
+    if not hard or not file.converts:  # what goes nowhere is not converted
+        yield from _cured(file, label, rule, name, [fault for fault in found if fault.curable])
+    yield from (Violation(f.code, f"{f.message}.", f.over) for f in hard)
+
+
+def _damaged(file: MediaFile, label: str) -> Violation:
+    return Violation("video_damaged", f"Export {label} again, or choose another one: {file.damage}.")
+
+
+def _cured(file: MediaFile, label: str, rule: VideoRule, name: str, found: list[VideoFault]) -> Iterator[Found]:
+    """What converting mends, as a note; as violations where it cannot be converted."""
+    if not found:
         return
-    if file.duration < rule.min_seconds:
-        message = f"Use a longer video for {label}: {name} wants at least {rule.min_seconds:g} seconds"
-        short = ceil(rule.min_seconds - file.duration)
-        yield Violation("video_too_short", f"{message} and it has {file.duration:g}.", short)
-    if rule.max_seconds is not None and file.duration > rule.max_seconds:
-        over = ceil(file.duration - rule.max_seconds)
-        message = f"Cut {label} by {_count(over, 'second')}: {name} takes {rule.max_seconds:g} seconds and it has"
-        yield Violation("video_too_long", f"{message} {file.duration:g}.", over)
+    if not file.converts:
+        hint = f"; {file.hint}" if file.hint and not file.damage else ""
+        yield from (Violation(f.code, f"{f.message}{hint}.", f.over) for f in found)
+        return
+    target = video.target(file, rule)
+    if target is None:
+        yield _never_small(file, label, rule, name)
+        return
+    reasons = "; ".join(fault.clause for fault in found)
+    yield PreflightNote("video_converted", f"{label[:1].upper()}{label[1:]} is converted before it is sent: {reasons}.")
+    yield Conversion(file.id, target)
 
 
-_CODECS = {
-    "h264": "H.264",
-    "hevc": "HEVC",
-    "vp8": "VP8",
-    "vp9": "VP9",
-    "av1": "AV1",
-    "prores": "ProRes",
-    "mpeg4": "MPEG-4 Visual",
-    "mjpeg": "Motion JPEG",
-    "h263": "H.263",
-    "dnxhd": "DNxHD",
-}
-_TAKEN = {"h264": "H.264 (8 bit, 4:2:0)"}
+def _never_small(file: MediaFile, label: str, rule: VideoRule, name: str) -> Violation:
+    seconds = file.duration or 0.0
+    over = ceil(seconds - video.longest(rule))
+    message = f"Cut {label} by {_count(max(1, over), 'second')}: {name} takes {rule.max_bytes / 1e6:.0f} MB"
+    return Violation("video_too_large", f"{message}, and {seconds:,.0f} seconds cannot be made that small.", over)
 
 
-def _codec_name(codec: str) -> str:
-    """`h264 10-bit` as people write it."""
-    name, _, rest = codec.partition(" ")
-    return f"{_CODECS.get(name, name)} {rest}".strip()
+def _moving(file: MediaFile, label: str, rule: VideoRule, name: str) -> Iterator[Found]:
+    """An animation for a platform that shows videos only."""
+    silent = video.as_video(file)
+    target = video.target(silent, rule)
+    hard = [fault for fault in video.faults(silent, label, rule, name) if not fault.curable]
+    yield from (Violation(f.code, f"{f.message}.", f.over) for f in hard)
+    if hard:
+        return
+    if target is None:
+        yield _never_small(silent, label, rule, name)
+        return
+    what = f"{label[:1].upper()}{label[1:]}"
+    yield PreflightNote("gif_converted", f"{what} is sent as a video without sound: {name} shows no moving GIF.")
+    yield Conversion(file.id, target)
 
 
 def _too_large(code: str, file: MediaFile, label: str, most: int, name: str) -> Violation:

@@ -85,6 +85,8 @@ class Receipt:
 class RemoteMedia:
     kind: str  # image | gif | video
     alt: str | None = None  # None: the reading cannot tell
+    # An image that may be a moving one: a page shows both alike, unless its address says which it is.
+    may_move: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True)

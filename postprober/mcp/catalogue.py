@@ -289,7 +289,7 @@ def _media(found: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _checked(found: Mapping[str, Any]) -> str:
-    notes = [f"{one['account']}: {note['message']}" for one in found["accounts"] for note in one["notes"]]
+    notes = [f"{one['account']}: {note['message']}" for one in found["accounts"] for note in one.get("notes", ())]
     if found["ok"]:
         return told.shortened(" ".join(["Every account takes it.", *notes]), 600)
     wrong = [f"{one['account']}: {v['message']}" for one in found["accounts"] for v in one["violations"]]

@@ -55,6 +55,11 @@ def picture_kind(src: str) -> str:
     return "gif" if src.split("?")[0].lower().endswith(".gif") else "image"
 
 
+def _may_move(src: str) -> bool:
+    """Whether a picture of this address may be a moving one: it ends like neither a still nor a GIF."""
+    return not src.split("?")[0].lower().endswith((".jpg", ".jpeg", ".png"))
+
+
 def read_page(html: str) -> Page:
     """What `html` says about a post. Never raises: broken HTML reads as far as it goes."""
     reader = _PageReader()
@@ -151,7 +156,8 @@ class _PageReader(TolerantParser):
         if (self._people and self._people[-1] > root) or _is_avatar(classes) or any("emoji" in one for one in classes):
             return None
         if tag == "img":
-            return RemoteMedia(picture_kind(values.get("src", "")), values.get("alt", ""))
+            src = values.get("src", "")
+            return RemoteMedia(picture_kind(src), values.get("alt", ""), _may_move(src))
         if tag == "video":
             return RemoteMedia("video", values.get("aria-label") or values.get("title") or None)
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from typing import Any, Literal, Self
@@ -23,7 +24,8 @@ class PartRecord:
     """One part of a delivery as stored in `deliveries.parts`. `staged` None: nothing handed over yet; `ref` None: not
     published as far as we know; `newest_known_post`: newest own post when the intent was written; `intent_at`: by our clock,
     `intent_remote_at`: the same moment by the platform's ("": it was not known); `card`: of its link, fixed when it was planned,
-    None where nobody sends one."""
+    None where nobody sends one; `made`: what is sent instead of a file, by its id as text,
+    fixed at the first try (`path` in the data folder, `sha256`, `size`, `width`, `height`, `duration`)."""
 
     index: int
     text: str
@@ -40,6 +42,7 @@ class PartRecord:
     intent_remote_at: str = ""
     options: dict[str, Any] = field(default_factory=dict)
     card: LinkCard | None = None
+    made: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -61,6 +64,7 @@ class PartRecord:
             # Left out while there are none: processes of an earlier version read these rows while a rollout lasts.
             **({"options": self.options} if self.options else {}),
             **({"card": self.card.to_json()} if self.card else {}),
+            **({"made": dict(self.made)} if self.made else {}),
         }
 
     @classmethod
@@ -232,6 +236,10 @@ class MediaRecord:
     created_at: datetime
     frames: int | None = None
     codec: str = ""
+    pixel_format: str = ""
+    rate: float | None = None
+    audio: str | None = None
+    damage: str | None = None
 
 
 @dataclass(frozen=True)

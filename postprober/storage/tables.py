@@ -245,6 +245,27 @@ media = _table(
     _now("created_at"),
     Column("frames", Integer),  # of a moving picture; NULL: not known
     Column("codec", String(20), nullable=False, server_default=""),  # of a video; "": not known
+    Column("pixel_format", String(20), nullable=False, server_default=""),  # of a video; "": not known
+    Column("rate", Float),  # pictures a second; NULL: not known
+    Column("audio", String(30)),  # codec of a video's sound; "": it has none; NULL: not known
+    Column("damage", String(100)),  # why it can be sent nowhere; "": nothing was found; NULL: nobody looked
+)
+
+# What a video or animation is converted to, once for each file and target. `source`: path of the stored file.
+conversions = _table(
+    "conversions",
+    Column("source", Text, nullable=False),
+    Column("key", String(16), nullable=False),  # of the target
+    Column("target", Json, nullable=False),
+    Column("state", String(10), nullable=False),  # waiting, working, done, failed
+    Column("progress", Float, nullable=False, server_default="0"),  # 0 to 1
+    Column("message", Text, nullable=False, server_default=""),  # why it failed
+    Column("made", Json),  # what came out: path, sha256, size, width, height, duration
+    Column("tries", Integer, nullable=False, server_default="0"),
+    Column("next_at", UtcDateTime),  # when somebody may take it; NULL: nobody has to
+    _now("created_at"),
+    Index("uq_conversions_source_key", "source", "key", unique=True),
+    Index("ix_conversions_next_at", "next_at"),
 )
 
 samples = _table(

@@ -57,7 +57,7 @@ def _send(bench: Bench, delivery_id: int, kill_at: str) -> None:
     with ctx.db.read() as conn:
         delivery = deliveries.get(conn, delivery_id)
         account = accounts.get(conn, delivery.account_id)
-    files = media_files(ctx, delivery, delivery.parts[0].media)
+    files = media_files(ctx, delivery, delivery.parts[0])
     cred = open_credentials(ctx.vault, account)
     http = ctx.http.bound(checkpoint=checkpoint)
     for _ in range(TRIES):

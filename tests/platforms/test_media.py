@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
+from postprober import extras
 from postprober.domain.limits import ImageRule
 from postprober.domain.platform import Platform
 from postprober.domain.post import MediaFile, MediaKind
@@ -214,10 +215,12 @@ def test_damaged_files_never_raise_anything_else(data: st.DataObject) -> None:
     for _ in range(data.draw(st.integers(1, 8))):
         source[data.draw(st.integers(0, len(source) - 1))] = data.draw(st.integers(0, 255))
     cut = data.draw(st.integers(1, len(source)))
-    try:
-        facts = inspect(bytes(source[:cut]))
-    except BadInput:
-        return
+    with pytest.MonkeyPatch.context() as patch:  # a process for each would take a minute; test_videos.py has those
+        patch.setattr(extras, "MODULES", {**extras.MODULES, "video": ("no_such_module",)})
+        try:
+            facts = inspect(bytes(source[:cut]))
+        except BadInput:
+            return
     assert facts.width > 0 and facts.height > 0
 
 

@@ -269,3 +269,13 @@ def test_a_link_that_is_read_back_in_punycode_is_the_same(written: str, read: st
     other = read.replace("://", "://other.")
     assert not same_text(sent, f"See {other} today")
     assert compare(sent, (), replace(post, text=f"See {other} today", links=(other,))).matches is False
+
+
+def test_a_page_cannot_tell_whether_a_picture_moves_and_its_owner_can() -> None:
+    sent, still = image(kind=MediaKind.GIF), (RemoteMedia("image", may_move=True),)
+    assert compare("A text that moves", (sent,), shown("A text that moves", media=still)).matches is True
+    owner = RemotePost(Ref("1"), "A text that moves", None, media=(RemoteMedia("image"),))
+    assert compare("A text that moves", (sent,), owner).differences == (
+        "Medium 1 is shown as image and was sent as gif.",
+    )
+    assert not compare("A text", (image(),), shown("A text", media=(RemoteMedia("gif"),))).matches

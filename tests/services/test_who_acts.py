@@ -100,6 +100,7 @@ WITHOUT_ACTOR = {
         accounts.linking: callback_url
         accounts.tokens: withdraw withdraw_all withdraw_replaced withdraw_unused
         media.media: received thumbnail
+        media.conversions: order with_failures
         monitoring.event_feed: story_at missed check_last_id
         posts.cards: read_all thumbnail
         posts.drafts: check_room back_to_draft put_in_review

@@ -26,7 +26,7 @@ from postprober.api.views import MediaOut, SignedUrl
 from postprober.domain.platform import known
 from postprober.errors import BadInput, NotFound
 from postprober.services.core import Core, Mark
-from postprober.services.media import handing_in, media
+from postprober.services.media import conversions, handing_in, media
 from postprober.services.media.media import MAX_ALT
 from postprober.services.people import sessions
 
@@ -208,9 +208,10 @@ def handed_in(upload: Upload, core: CoreDep, caller: CallerDep) -> MediaOut:
     "/api/media/{media_id:int}", summary="Read what is known of a file", responses=responses(401, 403, 404, 422)
 )
 def read(media_id: PathId, core: CoreDep, caller: CallerDep) -> MediaOut:
-    """Not the file itself."""
+    """Not the file itself. A video that a platform would refuse is converted, and `conversions` says how far that is."""
     require(caller, "media:read")
-    return MediaOut.of(media.get(core, caller.actor, media_id))
+    made = conversions.of(core, caller.actor, media_id)
+    return MediaOut.of(media.get(core, caller.actor, media_id), made)
 
 
 @router.get(

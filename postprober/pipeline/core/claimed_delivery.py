@@ -23,11 +23,12 @@ from postprober.errors import Conflict, LeaseLost, VaultError
 from postprober.http import Exchange, HttpClient
 from postprober.pipeline.core import transitions
 from postprober.pipeline.core.context import Context, ExchangeRecorder
+from postprober.pipeline.core.files import as_made, file_of
 from postprober.pipeline.core.platform_time import key_of
 from postprober.pipeline.core.tokens import open_credentials, secrets_of
 from postprober.platforms.common.adapter import Adapter
 from postprober.storage import accounts, attempts, deliveries, link_cards, media, remote_posts, step_log
-from postprober.storage.records import Account, Delivery, PartRecord, replace
+from postprober.storage.records import Account, Delivery, MediaRecord, PartRecord, replace
 
 KEY_LOOK = timedelta(minutes=1)  # until it is tried again whether the tokens can be opened
 
@@ -151,7 +152,7 @@ def job_for(ctx: Context, delivery: Delivery, part: PartRecord) -> PartJob:
         index=part.index,
         text=part.text,
         composed_at=datetime.fromisoformat(part.composed_at),
-        media=media_files(ctx, delivery, part.media),
+        media=media_files(ctx, delivery, part),
         handle=part.handle,
         language=part.language,
         parent=before[-1] if before else None,
@@ -181,30 +182,24 @@ def card_picture(ctx: Context, part: PartRecord) -> MediaFile | None:
     return MediaFile(0, MediaKind.IMAGE, told.mime, told.size, told.width, told.height, told.sha256, str(path))
 
 
-def media_files(ctx: Context, delivery: Delivery, ids: tuple[int, ...]) -> tuple[MediaFile, ...]:
-    """The files of a part, with the public URL for platforms that fetch them."""
-    if not ids:
+def media_files(ctx: Context, delivery: Delivery, part: PartRecord) -> tuple[MediaFile, ...]:
+    """The files of a part as they are sent, with the public URL for platforms that fetch them."""
+    if not part.media:
         return ()
     with ctx.db.read() as conn:
-        records = media.get_many(conn, ids)
-    return tuple(
-        MediaFile(
-            id=record.id,
-            kind=MediaKind(record.kind),
-            mime=record.mime,
-            size=record.size,
-            width=record.width,
-            height=record.height,
-            sha256=record.sha256,
-            path=str(ctx.data_dir / record.path),
-            alt=record.alt,
-            duration=record.duration,
-            public_url=ctx.media_url(record, delivery.platform),
-            frames=record.frames,
-            codec=record.codec,
-        )
-        for record in records
+        records = media.get_many(conn, part.media)
+    return tuple(_sent(ctx, delivery, record, part.made.get(str(record.id))) for record in records)
+
+
+def _sent(ctx: Context, delivery: Delivery, record: MediaRecord, made: Mapping[str, Any] | None) -> MediaFile:
+    """The stored file, or what it was converted to."""
+    file = file_of(record, ctx.data_dir)
+    if made is None:
+        return replace(file, public_url=ctx.media_url(record, delivery.platform))
+    url = ctx.media_url(
+        replace(record, kind=MediaKind.VIDEO.value, path=made["path"], mime="video/mp4"), delivery.platform
     )
+    return replace(as_made(file, made, ctx.data_dir), public_url=url)
 
 
 def composed(work: ClaimedDelivery, part: PartRecord) -> PartRecord:

@@ -131,7 +131,7 @@ def _must_match(work: ClaimedDelivery, part: PartRecord, read: Look | RemotePost
     if not author:
         raise BadInput("It cannot be seen whose post that is, so it is not taken for yours.", field="link")
     own = work.account.remote_id if isinstance(read, RemotePost) and read.author_id else work.account.account_name
-    files, asked = media_files(work.ctx, work.delivery, part.media), asked_of(work.delivery, part)
+    files, asked = media_files(work.ctx, work.delivery, part), asked_of(work.delivery, part)
     found = compare(part.text, files, read, author=own, asked=asked)
     if found.matches is not True:
         told = " ".join(found.differences) or "Too little of it can be read to tell."

@@ -43,6 +43,7 @@ from postprober.pipeline.core.platform_time import key_of
 from postprober.pipeline.core.tokens import ensure_valid
 from postprober.pipeline.health import platform_health
 from postprober.pipeline.publishing import late_replies, locate
+from postprober.pipeline.publishing.conversions import UNFIT, fitted
 from postprober.pipeline.publishing.failures import fail, note_stage, refused
 from postprober.pipeline.verification.verify import verify
 from postprober.platforms.common.adapter import Adapter
@@ -50,7 +51,6 @@ from postprober.storage import accounts, attempts, deliveries, evidence_log, pos
 from postprober.storage.records import PartRecord, replace
 
 S = DeliveryState
-UNFIT = "picture"  # code of the PostRejected that says: a file of the post cannot be made fit
 
 
 def publish(ctx: Context, delivery_id: int) -> None:
@@ -157,7 +157,10 @@ def _authenticate(work: ClaimedDelivery) -> bool:
 
 def _publish_part(work: ClaimedDelivery, part: PartRecord) -> None:
     """Stage, write the intent, send, write the result. Leaves `work.delivery` in the state that follows."""
-    part = composed(work, part)
+    fit = fitted(work, composed(work, part))
+    if fit is None:
+        return
+    part = fit
     job = job_for(work.ctx, work.delivery, part)
     staged = _stage(work, part, job)
     if staged is None:

@@ -95,7 +95,7 @@ def words_pass(
 
 def _open_files(ctx: Context, delivery: Delivery) -> tuple[MediaFile, ...]:
     part = delivery.open_part()
-    return media_files(ctx, delivery, part.media) if part else ()
+    return media_files(ctx, delivery, part) if part else ()
 
 
 def _reencoded(ctx: Context, delivery: Delivery, evidence: Evidence) -> Plan | None:

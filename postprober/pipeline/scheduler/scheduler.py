@@ -22,6 +22,7 @@ from postprober.pipeline.health.account_checks import AccountChecks
 from postprober.pipeline.notifications import notify
 from postprober.pipeline.notifications.outbox import send_due
 from postprober.pipeline.notifications.sender_pool import SenderPool
+from postprober.pipeline.publishing.conversions import Converter
 from postprober.pipeline.publishing.recovery import HighWater, guard_against_restore, recover_lost
 from postprober.pipeline.repairs.diagnosis_job import tend
 from postprober.pipeline.scheduler.deliverer import Deliverer
@@ -59,6 +60,7 @@ class Scheduler:
         self._deliverer.on_idle = self._wake
         self._account_checks = AccountChecks(ctx)
         self._senders = SenderPool(ctx)
+        self._converter = Converter(ctx)
         self._started_at = ctx.clock.now()
         self._leader = False
         self._renew_lead_at = 0.0  # monotonic
@@ -97,6 +99,7 @@ class Scheduler:
             ("health", self._as_leader(lambda: platform_health.tick(ctx)), HEALTH),
             ("account-checks", self._as_leader(self._account_checks.check_due), HEALTH),
             ("browser-checks", self._look, 1.0),
+            ("conversions", self._as_leader(self._converter.tick), 1.0),
             ("beat", self._beat, BEAT),
             ("wal", self._ctx.db.checkpoint_wal, 30.0),
             ("tidy", self._tidy, 3600.0),
@@ -125,6 +128,7 @@ class Scheduler:
         keeper.start()
         self._deliverer.take_nothing_new()
         self._senders.close()
+        self._converter.stop()
         _guarded("handing over", self._hand_over)()
         # With `wait=True` it would wait under the lock that the due poll needs to plan its next run: for ever.
         self._jobs.shutdown(wait=False)
@@ -157,6 +161,7 @@ class Scheduler:
             "deliveries": self._deliverer.busy(),
             "account checks": self._account_checks.busy(),
             "messages": self._senders.busy(),
+            "conversions": self._converter.busy(),
         }
         return [*(f"{count} {what}" for what, count in counts.items() if count), *sorted(self._at_work)]
 

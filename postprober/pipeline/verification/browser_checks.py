@@ -106,7 +106,7 @@ def _take(ctx: Context, wanted: Wanted, delivery: Delivery, account: Account) ->
     compared = None
     if seen.verdict is Verdict.FOUND:
         first = delivery.parts[0]
-        compared = compare(first.text, media_files(ctx, delivery, first.media), seen, card=card_of(first))
+        compared = compare(first.text, media_files(ctx, delivery, first), seen, card=card_of(first))
     picture = pictures.keep(pictures.folder(ctx.data_dir), png) if png is not None else None
     with ctx.db.write() as conn:
         if looks.done(conn, wanted.id):

@@ -255,7 +255,7 @@ def _is_odd(seat: Seat, desk: Desk) -> bool:
     post = desk.shared(part.ref)
     if post is None:
         return not desk.unread(part.ref)
-    files, asked = media_files(seat.work.ctx, seat.work.delivery, part.media), asked_of(seat.work.delivery, part)
+    files, asked = media_files(seat.work.ctx, seat.work.delivery, part), asked_of(seat.work.delivery, part)
     return bool(compare(part.text, files, post, asked=asked, card=card_of(part)).differences)
 
 

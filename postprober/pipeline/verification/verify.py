@@ -133,7 +133,7 @@ def _examine_part(work: ClaimedDelivery, part: PartRecord, ref: Ref, asking: _As
             options=frozenset(asked.stored),
         )
     )
-    files = media_files(work.ctx, work.delivery, part.media)
+    files = media_files(work.ctx, work.delivery, part)
     differs = seen.verdict is Verdict.FOUND and bool(_compared(part, files, seen, asked).differences)
     outside = _sure(part, files, NOT_ASKED, seen, asked).print if differs else ""
     lost = seen.verdict is Verdict.GONE and not asking.gone
@@ -280,7 +280,7 @@ def proof_look(work: ClaimedDelivery, desk: Desk) -> Writer:
 def _came_out(work: ClaimedDelivery) -> dict[str, int]:
     """What this post adds to the month's allowance for reading, once."""
     prices, out = work.ctx.prices(work.account.platform), [p for p in work.delivery.parts if p.ref is not None]
-    described = [sum(bool(f.alt) for f in media_files(work.ctx, work.delivery, p.media)) for p in out]
+    described = [sum(bool(f.alt) for f in media_files(work.ctx, work.delivery, p)) for p in out]
     cost = sum(cost_of_post(p.text, alts, prices) for p, alts in zip(out, described, strict=True))
     return {"posts": 1, "posted_micros": cost}
 

@@ -13,24 +13,26 @@ import io
 import json
 import re
 import struct
+import tempfile
 import threading
 import uuid
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from math import ceil
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from pi_heif import register_heif_opener  # type: ignore[import-untyped,unused-ignore]
 from PIL import Image, ImageCms, ImageSequence, PngImagePlugin
 
+from postprober import extras
 from postprober.domain.limits import ImageRule, Limits
 from postprober.domain.post import MediaFile, MediaKind
 from postprober.errors import HERE, BadInput, Unavailable
-from postprober.platforms.common import picture_process
-from postprober.platforms.common.video_facts import NotAVideo, read_video
+from postprober.platforms.common import picture_process, video_process
+from postprober.platforms.common.video_facts import NotAVideo, VideoFacts, read_video
 
 MAX_PIXELS = 64_000_000  # a decoded picture of this size takes 256 MB; phones make up to 50 megapixels
 MAX_IMAGE_BYTES = 64 * 1024 * 1024  # twice the largest image that any of our platforms takes
@@ -97,8 +99,10 @@ class FittedImage:
 
 @dataclass(frozen=True)
 class MediaFacts:
-    """What a file really is. `width`, `height` in pixels as shown; `duration` in seconds, None for pictures; `frames` of
-    a moving picture, 1 for a still, None for videos; `codec` of a video (`video_codec`), "" when it does not say."""
+    """What a file really is. `width`, `height` in pixels as shown; `duration` in seconds, None for still pictures; `frames` of
+    a moving picture, 1 for a still; `codec` of a video (`video_codec`), "" when it does not say. What only the video extra
+    tells: `pixel_format` as FFmpeg names it, `rate` pictures a second, `audio` ("" for none), `damage` half a sentence that
+    says why it can be sent nowhere ("" for none); None, of the first "", where it did not look."""
 
     kind: MediaKind
     mime: str
@@ -107,6 +111,10 @@ class MediaFacts:
     duration: float | None = None
     frames: int | None = None
     codec: str = ""
+    pixel_format: str = ""
+    rate: float | None = None
+    audio: str | None = None
+    damage: str | None = None
 
 
 def inspect(source: str | Path | bytes) -> MediaFacts:
@@ -116,15 +124,85 @@ def inspect(source: str | Path | bytes) -> MediaFacts:
             raise _bad("is empty; choose another file")
         head = stream.read(1024)
         _refuse_polyglot(stream, size, head)
-        try:
-            video = read_video(stream, size)
-        except NotAVideo as error:
-            raise _bad(f"cannot be used: {error}; choose an MP4, MOV or WebM video") from None
-        if video is not None:
-            return MediaFacts(MediaKind.VIDEO, video.mime, video.width, video.height, video.duration, codec=video.codec)
+        video, trouble = _video_header(stream, size)
+        if video is not None or trouble:
+            return _inspect_video(source, head, video, trouble)
         if head[4:8] == b"ftyp":
             return _inspect_phone_picture(stream, size, source)
-        return _whole_image(stream, size, source)
+        return _with_times(_whole_image(stream, size, source), source)
+
+
+def _video_header(stream: BinaryIO, size: int) -> tuple[VideoFacts | None, str]:
+    """What the header of a video says, and why it says nothing; neither for what is no video."""
+    try:
+        return read_video(stream, size), ""
+    except NotAVideo as error:
+        return None, str(error)
+
+
+def _inspect_video(source: str | Path | bytes, head: bytes, video: VideoFacts | None, trouble: str) -> MediaFacts:
+    """What FFmpeg's libraries find, where they are installed; of what they cannot read, what its header says."""
+    found: dict[str, Any] = {}
+    if extras.has("video"):
+        try:
+            with _on_disk(source) as path, room.taken(LARGE):
+                found = video_process.probe(path)
+        except BadInput as error:
+            if video is None:
+                raise _no_video(trouble, error.detail) from None
+            found = {"damage": "no picture of it can be decoded"}
+    if "cut" in found:
+        end, duration = found["cut"]
+        raise _bad(f"is cut off: it ends after {end:g} of {duration:g} seconds; copy or export it again")
+    if found.get("damage") or not found.get("duration"):
+        if video is None:
+            raise _no_video(trouble or found.get("no") or found.get("damage", ""), "")
+        if "no" in found:
+            found["damage"] = "no picture of it can be decoded"
+        return MediaFacts(
+            MediaKind.VIDEO,
+            video.mime,
+            video.width,
+            video.height,
+            video.duration,
+            codec=video.codec,
+            damage=found.get("damage"),
+        )
+    told = {name: found[name] for name in ("codec", "pixel_format", "rate", "audio", "damage", "frames", "duration")}
+    return MediaFacts(MediaKind.VIDEO, _video_mime(head), found["width"], found["height"], **told)
+
+
+def _no_video(why: str, detail: str) -> BadInput:
+    message = f"The file cannot be used: {why or 'it is damaged'}; choose an MP4, MOV or WebM video."
+    return BadInput(message, detail=detail, field="media")
+
+
+def _video_mime(head: bytes) -> str:
+    if head[4:8] == b"ftyp":
+        return "video/quicktime" if head[8:12] == b"qt  " else "video/mp4"
+    return "video/webm" if b"webm" in head[:64] else "video/x-matroska"
+
+
+def _with_times(facts: MediaFacts, source: str | Path | bytes) -> MediaFacts:
+    """An animated GIF with its length, which matters where it is sent as a video."""
+    if facts.kind is not MediaKind.GIF or facts.mime != "image/gif" or not extras.has("video"):
+        return facts
+    with suppress(BadInput), _on_disk(source) as path, room.taken(LARGE):
+        found = video_process.probe(path)
+        if found.get("duration") and not found.get("damage"):
+            return replace(facts, duration=found["duration"], rate=found["rate"], damage="")
+    return facts
+
+
+@contextmanager
+def _on_disk(source: str | Path | bytes) -> Iterator[str]:
+    if not isinstance(source, bytes):
+        yield str(source)
+        return
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(source)
+        file.flush()
+        yield file.name
 
 
 def _whole_image(stream: BinaryIO, size: int, source: str | Path | bytes) -> MediaFacts:

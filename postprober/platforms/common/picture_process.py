@@ -17,8 +17,8 @@ from postprober.errors import HERE, BadInput, Unavailable
 SECONDS = 120.0  # for one picture; the slowest of 64 megapixels took 11 s on a slow machine
 BEGUN = b"begun\n"  # the helper's first line: from here on, how it ends tells about the picture
 # Signals by which a broken decoder ends its process. Others come from outside, KILL from a machine without memory.
-_FAULTS = (signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGABRT, signal.SIGTRAP, signal.SIGSYS)
-_KEPT = ("PATH", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "TMPDIR")
+FAULTS = (signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGABRT, signal.SIGTRAP, signal.SIGSYS)
+KEPT = ("PATH", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "TMPDIR")
 
 
 def run(task: str, path: str, **how: Any) -> tuple[dict[str, Any], bytes]:
@@ -26,7 +26,7 @@ def run(task: str, path: str, **how: Any) -> tuple[dict[str, Any], bytes]:
     Raises BadInput as the task itself would, and when the picture ended the helper; Unavailable when something else did,
     when it could not be started or did not end."""
     order = json.dumps({"task": task, "path": str(Path(path).absolute()), **how})
-    env = {name: os.environ[name] for name in _KEPT if name in os.environ} | {"PYTHONPATH": str(places.import_root())}
+    env = {name: os.environ[name] for name in KEPT if name in os.environ} | {"PYTHONPATH": str(places.import_root())}
     try:
         done = subprocess.run(  # nosec B603 # our own module, and no shell
             [sys.executable, "-P", "-m", "postprober.platforms.common.picture_helper"],
@@ -40,7 +40,7 @@ def run(task: str, path: str, **how: Any) -> tuple[dict[str, Any], bytes]:
         raise _not_now(type(error).__name__) from None
     begun, said = done.stdout.startswith(BEGUN), done.stdout.removeprefix(BEGUN)
     head, _, data = said.partition(b"\n")
-    if not begun or (done.returncode < 0 and -done.returncode not in _FAULTS):
+    if not begun or (done.returncode < 0 and -done.returncode not in FAULTS):
         raise _not_now(f"ended with {done.returncode}: {_last(done.stderr)}")
     if done.returncode != 0 or not head:
         raise BadInput("The image cannot be decoded; save it as JPEG.", detail=_last(done.stderr), field="media")

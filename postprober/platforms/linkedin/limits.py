@@ -37,6 +37,6 @@ LIMITS = Limits(
     # Fewer than 36,152,320 pixels; no byte limit is published: 8 MB is ours. multiImage takes 2 to 20.
     images=ImageRule(20, ("image/jpeg", "image/png"), max_bytes=8 * MB, max_pixels=36_152_319),
     gif=GifRule(max_bytes=8 * MB, max_frames=250),
-    # 75 KB to 500 MB, 3 s to 30 min. LinkedIn names no codec: H.264 is what every MP4 player takes.
-    video=VideoRule(("video/mp4",), 75_000, 500 * MB, 3, 1800, H264),
+    # 75 KB to 500 MB, 3 s to 30 min. LinkedIn names no codec: H.264 is what every MP4 player takes. 1:2.4 to 2.4:1.
+    video=VideoRule(("video/mp4",), 75_000, 500 * MB, 3, 1800, H264, min_ratio=1 / 2.4, max_ratio=2.4),
 )

@@ -24,7 +24,10 @@ LIMITS = Limits(
     images=ImageRule(4, ("image/jpeg", "image/png", "image/webp"), max_bytes=16 * MIB, max_pixels=33_177_600),
     # app/models/concerns/attachmentable.rb GIF_MATRIX_LIMIT: 1280 by 720, which no instance publishes
     gif=GifRule(max_bytes=16 * MIB, max_pixels=921_600),
-    # MediaAttachment MAX_VIDEO_MATRIX_LIMIT: 3840 by 2160; the server re-encodes every codec that ffmpeg reads
-    video=VideoRule(("video/mp4", "video/webm", "video/quicktime"), 1, 99 * MIB, 0, None, max_pixels=8_294_400),
+    # MediaAttachment MAX_VIDEO_MATRIX_LIMIT: 3840 by 2160; the server re-encodes every codec that ffmpeg reads;
+    # MAX_VIDEO_FRAME_RATE
+    video=VideoRule(
+        ("video/mp4", "video/webm", "video/quicktime"), 1, 99 * MIB, 0, None, max_pixels=8_294_400, max_rate=120
+    ),
     poll=PollRule(2, 4, 50, SHORTEST_POLL, LONGEST_POLL),  # app/validators/poll_validator.rb, poll_options_validator.rb
 )

@@ -132,7 +132,8 @@ def limits_from(instance: object, default: Limits) -> Limits:
         kept = tuple(m for m in video.mimes if m in mimes) if mimes else video.mimes
         limit = count_at(media, "video_size_limit") or video.max_bytes
         matrix = count_at(media, "video_matrix_limit") or video.max_pixels
-        video = replace(video, max_bytes=limit, mimes=kept, max_pixels=matrix) if kept else None
+        rate = count_at(media, "video_frame_rate_limit") or video.max_rate
+        video = replace(video, max_bytes=limit, mimes=kept, max_pixels=matrix, max_rate=rate) if kept else None
     return replace(
         default,
         max_length=count_at(statuses, "max_characters") or default.max_length,
@@ -140,6 +141,6 @@ def limits_from(instance: object, default: Limits) -> Limits:
         max_alt=count_at(media, "description_limit") or default.max_alt,
         images=images,
         poll=_poll(conf, default.poll),
-        gif=GifRule(max_bytes=size) if not mimes or "image/gif" in mimes else None,
+        gif=replace(default.gif or GifRule(size), max_bytes=size) if not mimes or "image/gif" in mimes else None,
         video=video,
     )

@@ -19,14 +19,15 @@ from postprober.domain.actor import Actor
 from postprober.domain.platform import Platform
 from postprober.domain.post import MediaFile, MediaKind
 from postprober.errors import BadInput, Conflict, NotFound
-from postprober.platforms.common.media import MediaFacts, as_gif, fit_image, inspect, renditions_of
+from postprober.pipeline.core.files import file_of
+from postprober.platforms.common.media import RENDITIONS, MediaFacts, as_gif, fit_image, inspect, renditions_of
 from postprober.platforms.common.media import thumbnail as small_picture
 from postprober.platforms.registry import LIMITS
 from postprober.security.tokens import sign, verify
 from postprober.services.core import Core, Mark, no_mark
 from postprober.services.people import permits
 from postprober.settings import Settings
-from postprober.storage import media, posts
+from postprober.storage import conversions, media, posts
 from postprober.storage.records import MediaRecord
 
 MAX_BYTES = 512 * 1024 * 1024  # the largest video any platform takes (platforms/NAME/facts.md, 3)
@@ -47,6 +48,8 @@ _SUFFIX = {
     "image/avif": ".avif",
     "video/mp4": ".mp4",
     "video/quicktime": ".mov",
+    "video/webm": ".webm",
+    "video/x-matroska": ".mkv",
 }
 
 
@@ -139,6 +142,10 @@ def add_received(core: Core, actor: Actor, name: str, file: Received, alt: str =
             duration=facts.duration,
             frames=facts.frames,
             codec=facts.codec[:20],
+            pixel_format=facts.pixel_format[:20],
+            rate=facts.rate,
+            audio=facts.audio[:30] if facts.audio is not None else None,
+            damage=facts.damage,
             sha256=file.digest,
             path=str(relative),
             alt=alt,
@@ -213,6 +220,7 @@ def _delete(core: Core, paths: set[str]) -> None:
         media.lock(conn)
         for path in paths:
             if not media.uses(conn, path):
+                conversions.forget(conn, path)
                 stored = core.settings.data_dir / path
                 for file in (stored, *renditions_of(stored)):
                     file.unlink(missing_ok=True)
@@ -262,29 +270,16 @@ def files(core: Core, actor: Actor, ids: list[int]) -> tuple[MediaFile, ...]:
     """The files as the domain knows them, without public URLs. Raises NotFound."""
     with core.db.read() as conn:
         records = media.get_many(conn, ids, actor.space)
-    return tuple(
-        MediaFile(
-            id=r.id,
-            kind=MediaKind(r.kind),
-            mime=r.mime,
-            size=r.size,
-            width=r.width,
-            height=r.height,
-            sha256=r.sha256,
-            path=str(core.settings.data_dir / r.path),
-            alt=r.alt,
-            duration=r.duration,
-            frames=r.frames,
-            codec=r.codec,
-        )
-        for r in records
-    )
+    return tuple(file_of(record, core.settings.data_dir) for record in records)
 
 
 def public_url(settings: Settings, now: float, record: MediaRecord, platform: Platform) -> str:
-    """A signed, expiring URL under which the sidecar serves the file as `platform` wants it."""
+    """A signed, expiring URL under which the sidecar serves the file as `platform` wants it. A record with the path of what
+    the file was converted to stands for that."""
     suffix = ".jpg" if record.kind == MediaKind.IMAGE else _SUFFIX.get(record.mime, "")
     claims = {"id": record.id, "p": platform.value}
+    if Path(record.path).parent.name == RENDITIONS:
+        claims["r"] = Path(record.path).name
     return f"{settings.public_base}/api/media/public/{sign(settings.secret_key, 'media', claims, now=now, lifetime=URL_LIFE)}{suffix}"
 
 
@@ -307,10 +302,12 @@ def open_public(core: Core, token: str) -> Rendition:
     claims = check_signed(core, token)
     with core.db.read() as conn:
         record = media.get_many(conn, [int(claims["id"])])[0]
-    path = core.settings.data_dir / record.path
+    path, mime = core.settings.data_dir / record.path, record.mime
+    if made := claims.get("r"):
+        path, mime = path.parent.parent / RENDITIONS / Path(str(made)).name, "video/mp4"
     if not path.is_file():
         raise NotFound("The file is gone.")
-    if record.kind == MediaKind.IMAGE:
+    if record.kind == MediaKind.IMAGE and not made:
         fitted = fit_image(str(path), LIMITS[Platform(claims["p"])].images)
         return Rendition(fitted.mime, fitted.data)
-    return Rendition(record.mime, path=path)
+    return Rendition(mime, path=path)

@@ -52,6 +52,7 @@ def examine(core: Core) -> list[CheckResult]:
         *_redis(core),
         *_unknown_settings(),
         _extras(),
+        _videos(),
         _sidecar(core),
         _browser(core),
         *(_platform(core, platform) for platform in known()),
@@ -160,6 +161,14 @@ def _extras() -> CheckResult:
     return CheckResult(
         "extras", True, f"not installed: {', '.join(left_out)}; add them with: {extras.command(*left_out)}"
     )
+
+
+def _videos() -> CheckResult:
+    """Never a fault: without the extra, what a platform does not take as it is gets refused."""
+    if extras.has("video"):
+        return CheckResult("videos", True, "read and converted here")
+    left = "only their headers are read, and none is converted"
+    return CheckResult("videos", True, f"{left}. {extras.sentence('video')}")
 
 
 def _sidecar(core: Core) -> CheckResult:

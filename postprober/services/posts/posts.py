@@ -26,6 +26,7 @@ from postprober.errors import BadInput, PlatformError, VaultError
 from postprober.pipeline.core.tokens import open_credentials
 from postprober.services.accounts.accounts import owned
 from postprober.services.core import Core, Mark, no_mark
+from postprober.services.media import conversions
 from postprober.services.media import media as media_service
 from postprober.services.people import permits, token_limits
 from postprober.services.posts import cards, options, repeats, review_gate
@@ -101,7 +102,7 @@ def check(
     for account in chosen:
         result = _check_one(core, account, new, files, known or Known())
         results[account.id] = _beside_earlier(core, actor, account, new, result, but)
-    return results
+    return conversions.with_failures(core, actor.space, results)
 
 
 def _check_shape(new: NewPost) -> None:
@@ -324,12 +325,14 @@ def add_judged(
 
 @permits.needs("posts:read")
 def passed(core: Core, actor: Actor, new: NewPost, *, but: Collection[int] = ()) -> list[Account]:
-    """The accounts of a post that each of them would take. The cards of its links are known afterwards. `but`: as in `check`.
+    """The accounts of a post that each of them would take. The cards of its links are known afterwards, and what has to be converted
+    for them is ordered. `but`: as in `check`.
     Raises PreflightFailed, BadInput or NotFound."""
     results = check(core, actor, new, but=but)
     chosen = _accounts(core, actor, new.account_ids)
     if not all(result.ok for result in results.values()):
         raise PreflightFailed(results, {a.id: f"{NAMES[a.platform]} ({a.account_name})" for a in chosen})
+    conversions.order(core, actor.space, results.values())
     return chosen
 
 

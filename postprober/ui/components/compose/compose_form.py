@@ -19,12 +19,13 @@ from postprober.services.media import media
 from postprober.services.posts.posts import MAX_PARTS
 from postprober.storage.records import Account, MediaRecord
 from postprober.ui import uploads
+from postprober.ui.components.compose import conversion_progress
 from postprober.ui.components.compose.draft import COMMON, MAX_FILES, ComposerDraft
 from postprober.ui.components.shared import thumbnails
 from postprober.ui.guard import Visit
 from postprober.ui.words import COUNT_WORDS, plain
 
-TYPES = ["jpg", "jpeg", "png", "webp", "gif", "heic", "heif", "avif", "bmp", "tif", "tiff", "mp4", "mov", "webm"]
+TYPES = ["jpg", "jpeg", "png", "webp", "gif", "heic", "heif", "avif", "bmp", "tif", "tiff", "mp4", "mov", "webm", "mkv"]
 # Ctrl+Enter is how Streamlit's field hands over its text. A short pause in typing presses it, so that counters follow
 # while one types; without scripts they follow when the field is left. So does a finger or mouse that goes down anywhere:
 # on a phone the field is left and the link pressed in one moment, and Streamlit then sends the text behind the link, as a
@@ -237,6 +238,8 @@ def _file(visit: Visit, draft: ComposerDraft, record: MediaRecord, name: str, pl
             with suppress(PostProberError):
                 draft.save(visit.core, visit.actor, draft.now())
             st.rerun()
+    if record.kind != MediaKind.IMAGE:
+        conversion_progress.draw(visit, record.id)
 
 
 def criteria(draft: ComposerDraft) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import secrets
 import threading
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal, Protocol, cast
@@ -18,9 +19,9 @@ from postprober.domain.actor import Actor
 from postprober.domain.card import AS_THE_PAGE_SAYS, CardChoice
 from postprober.domain.criteria import Criteria
 from postprober.domain.post import Preflight
-from postprober.errors import BadInput, Conflict, NotFound, PostProberError, Stale
+from postprober.errors import BadInput, Conflict, Forbidden, NotFound, PostProberError, Stale
 from postprober.services.core import Core
-from postprober.services.media import media
+from postprober.services.media import conversions, media
 from postprober.services.posts import drafts, editing, posts
 from postprober.services.posts.editing import CopyState
 from postprober.services.posts.posts import Known, NewPost
@@ -247,6 +248,8 @@ class ComposerDraft:
         """Preflight by account id; asked again only when something changed. Raises BadInput or NotFound."""
         if new != self.checked:
             self.results = posts.check(core, actor, new, self.known, but=(self.edits,) if self.edits else ())
+            with suppress(Forbidden):  # who may only look starts no work
+                conversions.start(core, actor, self.results.values())
             self.checked = new
         return self.results
 
