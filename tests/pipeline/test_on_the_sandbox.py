@@ -107,14 +107,15 @@ def test_exactly_one_post_is_visible_after_a_fault(installation: Installation, p
     account = installation.link(platform, **scopes)
     if fault:
         params = {"seconds": 0.2} if fault == "late_create" else {}
-        with installation.core.db.read() as conn:
-            name = accounts.get(conn, account.id).account_name
-        installation.sandbox.control.fault(platform, fault, account=name, params=params)
+        planned = installation.sandbox.control.fault(platform, fault, params=params)
     text = f"One post on {platform} 世界 👋 https://www.iana.org/{fault or 'plain'}/{account.account_name}"
     delivery = plan(installation, account, text)
     drive(context(installation), [delivery])
     assert state(installation, delivery) is S.VERIFIED
     assert visible(installation, platform, text) == 1
+    if fault:
+        (told,) = [one for one in installation.sandbox.control.faults() if one["id"] == planned["id"]]
+        assert told["used"] == 1, "the fault has happened"
 
 
 @pytest.mark.parametrize("platform", ["x", "mastodon", "bluesky", "telegram"])
