@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from PIL import Image
 
@@ -75,6 +75,7 @@ class Target:
 
     platform: Platform
     by_browser: bool = False
+    form: str = ""  # of FORMS: what goes out is more than a text
 
     @property
     def value(self) -> str:
@@ -82,14 +83,32 @@ class Target:
 
     @property
     def name(self) -> str:
-        return BROWSER if self.by_browser else self.value
+        return BROWSER if self.by_browser else f"{self.value} {self.form}".strip()
 
     @classmethod
     def named(cls, name: str) -> Self:
-        return cls(Platform("instagram"), True) if name == BROWSER else cls(Platform(name))
+        if name == BROWSER:
+            return cls(Platform("instagram"), True)
+        platform, _, form = name.partition(" ")
+        return cls(Platform(platform), form=form)
 
 
-TARGETS = (*(Target(p) for p in known()), Target(Platform("instagram"), True))
+ALBUM = 10
+# Forms of a post: what is asked for, on which platform.
+FORMS: dict[str, dict[Platform, dict[str, Any]]] = {
+    "poll": {
+        Platform("x"): {"poll_choices": ["Yes", "No"]},
+        Platform("linkedin"): {"poll_question": "Well?", "poll_choices": ["Yes", "No"]},
+        Platform("mastodon"): {"poll_choices": ["Yes", "No"], "content_warning": "A question"},
+    },
+    "gates": {Platform("bluesky"): {"who_can_reply": "nobody", "no_quotes": True}},
+    "album": {Platform("instagram"): {}},
+}
+TARGETS = (
+    *(Target(p) for p in known()),
+    Target(Platform("instagram"), True),
+    *(Target(p, form=form) for form, there in FORMS.items() for p in there),
+)
 RECONNECT = "reconnect"
 
 
@@ -289,9 +308,10 @@ def plan(bench: Bench, account_id: int, target: Target, text: str, due_in: float
     db, now = bench.database(), datetime.now(UTC)
     with db.write() as conn:
         ids: tuple[int, ...] = ()
+        options = FORMS[target.form][target.platform] if target.form else {}
         if target.platform is Platform("instagram"):
             (bench.folder / "p.jpg").write_bytes(_picture())
-            ids = (
+            ids = tuple(
                 media.add(
                     conn,
                     space=1,
@@ -305,7 +325,8 @@ def plan(bench: Bench, account_id: int, target: Target, text: str, due_in: float
                     sha256="0" * 64,
                     path="p.jpg",
                     alt="tick",
-                ),
+                )
+                for _ in range(ALBUM if target.form == "album" else 1)
             )
         post_id = posts.add(
             conn,
@@ -325,7 +346,7 @@ def plan(bench: Bench, account_id: int, target: Target, text: str, due_in: float
             platform=target.value,
             key=str(uuid.uuid4()),
             due_at=now + timedelta(seconds=due_in),
-            parts=[PartRecord(0, text, ids)],
+            parts=[PartRecord(0, text, ids, options=options)],
             now=now,
         )
     db.close()
