@@ -52,7 +52,7 @@ _NOT_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, htt
 SET_BY_SEND = frozenset({"host", "content-length", "connection", "accept-encoding", "user-agent"})
 OF_THE_WIRE = frozenset({"content-encoding", "content-length", "transfer-encoding"})
 
-Files = Mapping[str, tuple[str, bytes, str]]
+Files = Mapping[str, tuple[str, bytes | BinaryIO, str]]
 
 
 @dataclass(frozen=True)
@@ -325,6 +325,9 @@ class HttpClient:
         except (httpx2.RequestError, PostProberError) as error:
             text = text or self.redactor.excerpt(repr(error))
             raise
+        except OSError as error:  # a file that is sent could not be read to its end
+            text = text or self.redactor.excerpt(repr(error))
+            raise httpx2.WriteError(type(error).__name__, request=request) from error
         except (
             httpx2.InvalidURL,
             httpx2.StreamError,

@@ -25,8 +25,8 @@ from postprober.platforms.common.media import (
     as_gif_here,
     fit_image,
     inspect,
-    payload,
     thumbnail,
+    upload,
 )
 from postprober.platforms.registry import LIMITS
 
@@ -283,14 +283,16 @@ def test_an_animation_goes_out_untouched_or_not_at_all(tmp_path: Path) -> None:
     assert fit_image(path, JPEG_ONLY).mime == "image/jpeg", "elsewhere its first frame is a still image"
 
 
-def test_payload_leaves_videos_and_animations_alone(tmp_path: Path) -> None:
+def test_what_is_uploaded_of_videos_and_animations_is_the_file_itself(tmp_path: Path) -> None:
     video, moving = mp4(), animation()
     for kind, mime, data in ((MediaKind.VIDEO, "video/mp4", video), (MediaKind.GIF, "image/gif", moving)):
         file = MediaFile(1, kind, mime, len(data), 20, 10, "0" * 64, stored(tmp_path, data, f"{kind}"))
-        assert payload(file, LIMITS[Platform("mastodon")]).data == data
+        with upload(file, LIMITS[Platform("mastodon")]) as ready:
+            assert ready.content.read() == data
     still = picture("PNG")
     file = MediaFile(1, MediaKind.IMAGE, "image/png", len(still), 60, 40, "0" * 64, stored(tmp_path, still, "still"))
-    assert payload(file, LIMITS[Platform("instagram")]).mime == "image/jpeg"
+    with upload(file, LIMITS[Platform("instagram")]) as ready:
+        assert ready.mime == "image/jpeg"
 
 
 CASES = Path(__file__).parent / "media"

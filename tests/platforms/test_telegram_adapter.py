@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -545,9 +546,10 @@ def test_what_the_emulator_answers_is_what_the_description_says(
     member = ask("getChatMember", json={"chat_id": chat, "user_id": bot["id"]})
     _check(types, "ChatMemberAdministrator", member, "getChatMember")
     for media in ((), (photo(),), (video,), (photo(), photo(shade=9))):
-        method, fields, files = message(str(chat), replace(JOB, text=TEXT, media=media))
-        form = {name: value if isinstance(value, str) else json.dumps(value) for name, value in fields.items()}
-        result = ask(method, data=form, files=files or None)
+        with ExitStack() as opened:
+            method, fields, files = message(str(chat), replace(JOB, text=TEXT, media=media), opened)
+            form = {name: value if isinstance(value, str) else json.dumps(value) for name, value in fields.items()}
+            result = ask(method, data=form, files=files or None)
         answers += result if isinstance(result, list) else [result]
     for answer in answers:
         _check(types, "Message", answer, "sent")
@@ -560,7 +562,8 @@ def test_every_request_has_the_fields_that_the_method_wants_and_no_others(
     gif = replace(photo(), kind=MediaKind.GIF)
     for media in ((), (photo(),), (video,), (gif,), (photo(), photo(shade=9))):
         for job in (replace(JOB, media=media), replace(JOB, media=media, parent=Ref("-1001234567890/4"))):
-            method, fields, files = message(CRED.remote_id, job)
+            with ExitStack() as opened:
+                method, fields, files = message(CRED.remote_id, job, opened)
             known = {field["name"]: field for field in methods[method]["fields"]}
             attached = {name for name in files if not name.startswith("file")}
             assert {*fields, *attached} <= set(known)

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import BinaryIO
 from urllib.parse import urlencode
 
 from postprober.clock import Clock, SystemClock, utc_iso
@@ -53,7 +54,7 @@ from postprober.platforms.bluesky.options import BlueskyOptions, gates, quoted
 from postprober.platforms.bluesky.record import COLLECTION, build_record, facets, post_from, repo_of, rkey_of, tid
 from postprober.platforms.bluesky.session import bearer, failure, login, renew
 from postprober.platforms.common.adapter import READY, Traits
-from postprober.platforms.common.media import payload
+from postprober.platforms.common.media import upload
 from postprober.platforms.common.replies import ambiguous, count_at, dig, invisible, list_at, require_object, text_at
 
 __all__ = ["TRAITS", "BlueskyAdapter", "login"]
@@ -138,10 +139,10 @@ class BlueskyAdapter:
         return post.ref
 
     def _upload(self, cred: Credentials, file: MediaFile) -> tuple[object, int, int]:
-        fitted = payload(file, self.limits(cred))
-        return self._blob(cred, fitted.data, fitted.mime), fitted.width, fitted.height
+        with upload(file, self.limits(cred)) as ready:
+            return self._blob(cred, ready.content, ready.mime), ready.width, ready.height
 
-    def _blob(self, cred: Credentials, data: bytes, mime: str) -> object:
+    def _blob(self, cred: Credentials, data: bytes | BinaryIO, mime: str) -> object:
         headers = {**bearer(cred.access_token), "Content-Type": mime}
         url = f"{self._base(cred)}/xrpc/com.atproto.repo.uploadBlob"
         reply = invisible(lambda: self._http.send("POST", url, headers=headers, content=data, timeout=UPLOAD_SECONDS))

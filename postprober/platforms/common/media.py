@@ -413,13 +413,27 @@ def thumbnail_here(source: str | Path, side: int) -> bytes:
     return _saved(_on_white(picture), "JPEG", quality=80)
 
 
-def payload(media: MediaFile, limits: Limits) -> FittedImage:
-    """The bytes to upload for `media`: images fitted, videos and animated GIFs as they are. Raises BadInput."""
+@dataclass(frozen=True)
+class Upload:
+    """What is uploaded for a file, read from its beginning; `width`, `height` in pixels."""
+
+    content: BinaryIO
+    mime: str
+    width: int
+    height: int
+
+
+@contextmanager
+def upload(media: MediaFile, limits: Limits) -> Iterator[Upload]:
+    """What is uploaded for `media`, for as long as the block runs: images fitted; videos and animated GIFs as they are, read from
+    the disk while they are sent, so that no file is ever whole in memory. Raises BadInput."""
     as_is = media.kind is MediaKind.VIDEO or (media.kind is MediaKind.GIF and limits.gif is not None)
-    if not as_is:
-        return fit_image(media.path, limits.images)
-    with _opened(media.path) as (stream, _):
-        return FittedImage(stream.read(), media.mime, media.width, media.height)
+    if as_is:
+        with _opened(media.path) as (stream, _):
+            yield Upload(stream, media.mime, media.width, media.height)
+        return
+    fitted = fit_image(media.path, limits.images)
+    yield Upload(io.BytesIO(fitted.data), fitted.mime, fitted.width, fitted.height)
 
 
 def _bad(rest: str) -> BadInput:

@@ -49,7 +49,7 @@ from postprober.errors import (
 )
 from postprober.http import Exchange, HttpClient
 from postprober.platforms.common.adapter import READY, Traits, sighting_in
-from postprober.platforms.common.media import FittedImage, payload
+from postprober.platforms.common.media import FittedImage, fit_image
 from postprober.platforms.common.replies import text_at
 from postprober.platforms.instagram import browser_pages as on
 from postprober.platforms.instagram.about import ABOUT
@@ -288,7 +288,7 @@ class InstagramBrowserAdapter:
 def _picture(job: PartJob) -> FittedImage:
     """The job's one picture as it is sent. Raises PostRejected when it cannot be made fit."""
     try:
-        return payload(job.media[0], LIMITS)
+        return fit_image(job.media[0].path, LIMITS.images)
     except BadInput as error:
         raise PostRejected(error.message, error.detail, code="picture") from error
 

@@ -43,7 +43,7 @@ from postprober.errors import (
 )
 from postprober.http import HttpClient, Reply
 from postprober.platforms.common.adapter import READY, Traits, sighting_in
-from postprober.platforms.common.media import payload
+from postprober.platforms.common.media import upload
 from postprober.platforms.common.oauth import at_instance, revoke_tokens
 from postprober.platforms.common.replies import ambiguous, dig, invisible, list_at, require_object, text_at
 from postprober.platforms.mastodon import oauth
@@ -144,18 +144,18 @@ class MastodonAdapter:
         return Staged(data={"media": [self._upload(cred, file, limits) for file in job.media]})
 
     def _upload(self, cred: Credentials, file: MediaFile, limits: Limits) -> dict[str, object]:
-        fitted = payload(file, limits)
-        suffix = fitted.mime.rpartition("/")[2]
-        reply = invisible(
-            lambda: self._http.send(
-                "POST",
-                f"{self._base(cred)}/api/v2/media",
-                headers=_auth(cred),
-                data={"description": file.alt},
-                files={"file": (f"{file.sha256[:16]}.{suffix}", fitted.data, fitted.mime)},
-                timeout=UPLOAD_SECONDS,
+        with upload(file, limits) as ready:
+            name = f"{file.sha256[:16]}.{ready.mime.rpartition('/')[2]}"
+            reply = invisible(
+                lambda: self._http.send(
+                    "POST",
+                    f"{self._base(cred)}/api/v2/media",
+                    headers=_auth(cred),
+                    data={"description": file.alt},
+                    files={"file": (name, ready.content, ready.mime)},
+                    timeout=UPLOAD_SECONDS,
+                )
             )
-        )
         if not reply.ok:
             raise self._failure(reply)
         media_id = text_at(reply.json_or_none(), "id")

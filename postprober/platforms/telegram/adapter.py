@@ -13,8 +13,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import BinaryIO
 from urllib.parse import quote
 
 from postprober.clock import Clock, SystemClock
@@ -51,7 +53,7 @@ from postprober.errors import (
 from postprober.http import Files, HttpClient, Reply
 from postprober.platforms.common.adapter import READY, Traits, sighting_in
 from postprober.platforms.common.errors import RequestKind
-from postprober.platforms.common.media import payload
+from postprober.platforms.common.media import upload
 from postprober.platforms.common.replies import ambiguous, dig, invisible, shape, text_at
 from postprober.platforms.telegram.about import ABOUT
 from postprober.platforms.telegram.errors import NOT_THERE, description_of, refused
@@ -144,24 +146,26 @@ class TelegramAdapter:
         """Nothing can be handed over before the post itself. The files are made ready, so that one that cannot be used is
         found out before the intent."""
         for file in job.media:
-            payload(file, LIMITS)
+            with upload(file, LIMITS):
+                pass
         return Staged()
 
     def check(self, cred: Credentials, staged: Staged) -> Progress:
         return READY
 
     def finalize(self, cred: Credentials, job: PartJob, staged: Staged) -> Receipt:
-        try:
-            method, fields, files = message(cred.remote_id, job)
-        except BadInput as error:  # a file went away since `submit`
-            text = "A file could not be read here any more; nothing was published."
-            raise Unavailable(text, error.message, code=HERE) from error
-        url = self._url(cred, method)
-        if files:
-            data = {name: value if isinstance(value, str) else json.dumps(value) for name, value in fields.items()}
-            reply = self._http.send("POST", url, visible=True, data=data, files=files, timeout=UPLOAD_SECONDS)
-        else:
-            reply = self._http.send("POST", url, visible=True, json=fields)
+        with ExitStack() as opened:
+            try:
+                method, fields, files = message(cred.remote_id, job, opened)
+            except BadInput as error:  # a file went away since `submit`
+                text = "A file could not be read here any more; nothing was published."
+                raise Unavailable(text, error.message, code=HERE) from error
+            url = self._url(cred, method)
+            if files:
+                data = {name: value if isinstance(value, str) else json.dumps(value) for name, value in fields.items()}
+                reply = self._http.send("POST", url, visible=True, data=data, files=files, timeout=UPLOAD_SECONDS)
+            else:
+                reply = self._http.send("POST", url, visible=True, json=fields)
         if not reply.ok:
             raise refused(reply, RequestKind.PUBLISH, self._clock.now())
         result = dig(reply.json_or_none(), "result")
@@ -324,31 +328,32 @@ class TelegramAdapter:
         return f"{self._config.api_url}/bot{quote(cred.access_token, safe=':')}/{method}"
 
 
-def message(chat: str, job: PartJob) -> tuple[str, dict[str, object], Files]:
-    """Method, fields and files of the one request that makes the post (facts.md, 2). No markup: the text is what is sent."""
+def message(chat: str, job: PartJob, opened: ExitStack) -> tuple[str, dict[str, object], Files]:
+    """Method, fields and files of the one request that makes the post (facts.md, 2); the files are closed with `opened`. No markup:
+    the text is what is sent."""
     fields: dict[str, object] = {"chat_id": _chat_id(chat)}
     if job.parent is not None:
         fields["reply_parameters"] = {"message_id": int(parts_of(job.parent.remote_id)[1] or 0)}
     if not job.media:
         return "sendMessage", {**fields, "text": job.text}, {}
     caption = {"caption": job.text} if job.text.strip() else {}
-    files: dict[str, tuple[str, bytes, str]] = {}
+    files: dict[str, tuple[str, bytes | BinaryIO, str]] = {}
     if len(job.media) == 1:
         method, field = _METHODS[job.media[0].kind]
-        files[field] = _file(job.media[0], field)
+        files[field] = _file(job.media[0], field, opened)
         return method, {**fields, **caption}, files
     album: list[dict[str, str]] = []
     for index, file in enumerate(job.media):
         name = f"file{index}"
-        files[name] = _file(file, name)
+        files[name] = _file(file, name, opened)
         _, kind = _METHODS[file.kind]
         album.append({"type": kind, "media": f"attach://{name}", **(caption if index == 0 else {})})
     return "sendMediaGroup", {**fields, "media": album}, files
 
 
-def _file(file: MediaFile, name: str) -> tuple[str, bytes, str]:
-    fitted = payload(file, LIMITS)
-    return f"{name}.{fitted.mime.rpartition('/')[2]}", fitted.data, fitted.mime
+def _file(file: MediaFile, name: str, opened: ExitStack) -> tuple[str, bytes | BinaryIO, str]:
+    ready = opened.enter_context(upload(file, LIMITS))
+    return f"{name}.{ready.mime.rpartition('/')[2]}", ready.content, ready.mime
 
 
 def _chat_id(chat: str) -> int | str:
