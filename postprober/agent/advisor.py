@@ -17,7 +17,6 @@ from postprober.agent.diagnose import diagnose, explain, may
 from postprober.agent.evidence import Evidence
 from postprober.agent.language_model import LanguageModel, ModelUse, NoAnswer, Turn, always
 from postprober.agent.model_answers import (
-    MOST_PARTS,
     MOST_REASONS,
     MOST_REWRITES,
     AdviceAnswer,
@@ -31,7 +30,7 @@ from postprober.agent.small_copy import small_copy
 from postprober.clock import utc_iso
 from postprober.domain.advice import RULES, Advice, Review, Suggestion, cautious
 from postprober.domain.diagnosis import AUTHORITY, CAUTION, Cause, Diagnosis
-from postprober.domain.post import MediaKind
+from postprober.domain.post import MAX_PARTS, MediaKind
 
 SENTENCE_CHARS = 400
 ECHO_WORDS = 5  # ours: as many words in a row are a repetition, fewer may be a quote
@@ -224,7 +223,7 @@ def _suggestions(by: str, answer: AdviceAnswer, brief: Brief, links: Links) -> t
     """The model's wordings that pass the gate."""
     made: dict[str, Suggestion] = {}
     for item in answer.rewrites[:MOST_REWRITES]:
-        if not 0 <= item.target < len(brief.targets) or len(item.texts) > MOST_PARTS:
+        if not 0 <= item.target < len(brief.targets) or len(item.texts) > MAX_PARTS:
             continue
         target, texts = brief.targets[item.target], restored(links, item.texts)
         if len(texts) != len(target.texts) or not suggest.allowed(target, brief, target.texts, texts):

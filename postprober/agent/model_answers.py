@@ -11,7 +11,6 @@ from postprober.domain.diagnosis import Cause, Fix
 
 MOST_REASONS = 5
 MOST_REWRITES = 10
-MOST_PARTS = 25
 CARE: tuple[Verdict, ...] = ("appropriate", "unsure", "flagged")  # from the least to the most careful
 _Sentence = Annotated[str, Field(max_length=2000)]
 

@@ -11,13 +11,13 @@ from postprober.agent import rewrite_guard
 from postprober.agent.meaning import is_grave, says_only_thanks
 from postprober.domain import splitting
 from postprober.domain.limits import Limits
+from postprober.domain.post import MAX_PARTS
 from postprober.domain.sentences import leans, pieces
 from postprober.domain.text import find_hashtags, find_urls, utf8_length
 
 LONGEST = 10_000  # characters of a text that is worth shortening; ours, each wording that is tried is counted again
 LONGEST_RUN = 600  # characters without a blank or a stop; ours, twice the longest sensible address
 _RUN = re.compile(r"[\s\u3001\u3002\uff01\uff1f\uff0c]+")
-MOST_PARTS = 25  # services.posts.MAX_PARTS
 
 
 def readable(text: str) -> bool:
@@ -102,10 +102,10 @@ def _spare_tag(text: str) -> str:
 
 def split(text: str, limits: Limits) -> tuple[str, ...]:
     """`text` in parts that each fit, cut at sentences where that is possible; nothing is added or lost. Unsplit when it
-    would take more than `MOST_PARTS` parts, or a cut through a name, a number or a word."""
+    would take more than `MAX_PARTS` parts, or a cut through a name, a number or a word."""
     if not readable(text):
         return (text,)
-    return splitting.split(text, limits, gently=True, most=MOST_PARTS)
+    return splitting.split(text, limits, gently=True, most=MAX_PARTS)
 
 
 def cut_links(texts: Sequence[str]) -> tuple[str, ...]:

@@ -14,13 +14,13 @@ from postprober.agent import rewrite_guard
 from postprober.agent.best_time import ENOUGH_POSTS, best_window
 from postprober.agent.brief import Brief, Target
 from postprober.agent.meaning import is_grave
-from postprober.agent.rewrite import MOST_PARTS, fits, readable, shorter, split
+from postprober.agent.rewrite import fits, readable, shorter, split
 from postprober.agent.words import CALENDAR, COMMON, NO_TAGS
 from postprober.clock import utc_iso
 from postprober.domain.advice import RULES, Kind, Suggestion
 from postprober.domain.entities import between
 from postprober.domain.platform import NAMES, Platform
-from postprober.domain.post import MediaKind
+from postprober.domain.post import MAX_PARTS, MediaKind
 from postprober.domain.sentences import Seam, cuts, pieces
 from postprober.domain.text import find_hashtags, find_urls
 from postprober.platforms.registry import SPECS
@@ -75,7 +75,7 @@ def allowed(target: Target, brief: Brief, before: Sequence[str], after: Sequence
     """The one gate for every rewrite, whoever made it."""
     return (
         tuple(after) != tuple(before)
-        and 0 < len(after) <= MOST_PARTS
+        and 0 < len(after) <= MAX_PARTS
         and all(map(readable, after))
         and not rewrite_guard.problems(before, after)
         and target.fits(after, brief.files, brief.language)

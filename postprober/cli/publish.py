@@ -57,6 +57,9 @@ def create(core: Core, actor: Actor, request: Request) -> int:
     """Check everything, then plan the post; returns its id. Raises BadInput; then nothing was written."""
     if len(request.alts) > len(request.files):
         raise BadInput("There are more alt texts than files.")
+    named = posts.client_key(actor, request.key) if request.key else ""
+    if named and (known := posts.known_by(core, actor, named)) is not None:
+        return known.id  # whatever its time is by now
     at = parse_time(request.at, core.clock.now()) if request.at else None
     alts = (*request.alts, *[""] * (len(request.files) - len(request.alts)))
     ids: list[int] = []
@@ -67,7 +70,7 @@ def create(core: Core, actor: Actor, request: Request) -> int:
         new = replace(new, options=request.options, card=request.card)
         if request.propose:
             return proposals.propose(core, actor, new, key=request.key).post.id
-        return posts.create(core, actor, new, named=posts.client_key(actor, request.key) if request.key else "").id
+        return posts.create(core, actor, new, named=named).id
     except PostProberError:
         media.discard(core, actor, ids)
         raise

@@ -13,6 +13,7 @@ from postprober.errors import BadInput
 
 LANGUAGE = r"^$|^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$"  # the form of a BCP 47 tag (RFC 5646, 2.1)
 MAX_LANGUAGE = 35
+MAX_PARTS = 25  # of a thread; ours
 
 
 class PostStatus(StrEnum):

@@ -112,7 +112,8 @@ def say(text: str) -> None:
 
 
 def rotated(log: Path) -> None:
-    """Raises OSError; then no log is lost."""
+    """Raises OSError; then no log is lost. Once the copy is in its place the log is emptied, whatever comes: on a full disk the
+    lines of that instant are lost, and no older log is pushed out for them."""
     fresh = log.with_suffix(".log.new")
     try:
         with log.open("rb") as now, fresh.open("wb") as copy:
@@ -122,8 +123,9 @@ def rotated(log: Path) -> None:
                 with suppress(FileNotFoundError):
                     log.with_suffix(f".log.{number}").replace(log.with_suffix(f".log.{number + 1}"))
             fresh.replace(log.with_suffix(".log.1"))
-            shutil.copyfileobj(now, copy)  # what was written meanwhile
-            copy.flush()
+            with suppress(OSError):
+                shutil.copyfileobj(now, copy)  # what was written meanwhile
+                copy.flush()
             os.truncate(log, 0)
     except OSError:
         with suppress(OSError):

@@ -712,3 +712,14 @@ def test_preflight_asks_one_account_by_its_own_limits(run: Run, installation: In
     assert said.code == 2 and "no subscription for long posts; the limit is 280" in said.out
     for wrong in ((), ("--platform", "x", "--account", "1"), ("--account", "1", "--long-posts")):
         assert run("preflight", *wrong, stdin=text).code == 2
+
+
+def test_a_known_key_names_its_post_though_its_time_has_passed(run: Run, installation: Installation) -> None:
+    account = installation.link("mastodon")
+    words = ("publish", "--account", str(account.id), "--text", "Once", "--json")
+    first = run(*words, "--key", "release-1", "--wait")
+    assert first.code == 0, first.err
+    yesterday = (installation.core.clock.now() - timedelta(days=1)).isoformat()
+    again = run(*words, "--key", "release-1", "--at", yesterday)
+    assert again.code == 0 and again.lines[-1]["post_id"] == first.lines[-1]["post_id"]
+    assert run(*words, "--key", "release-2", "--at", yesterday).code == 2, "another post would go out too late"

@@ -21,7 +21,7 @@ from postprober.domain.identity import AccountIdentity
 from postprober.domain.limits import Limits
 from postprober.domain.options import for_part
 from postprober.domain.platform import NAMES
-from postprober.domain.post import Draft, MediaFile, Part, PostStatus, Preflight, Violation, language_tag
+from postprober.domain.post import MAX_PARTS, Draft, MediaFile, Part, PostStatus, Preflight, Violation, language_tag
 from postprober.errors import BadInput, PlatformError, VaultError
 from postprober.pipeline.core.tokens import open_credentials
 from postprober.services.accounts.accounts import owned
@@ -34,7 +34,6 @@ from postprober.storage import deliveries, goals, posts
 from postprober.storage import media as media_storage
 from postprober.storage.records import Account, PartRecord, Post
 
-MAX_PARTS = 25
 MAX_TEXT = 250_000  # characters of all parts and variants together: ten times the longest post of any platform
 MAX_LISTED = 2_000_000  # characters of one page of posts
 
