@@ -44,8 +44,8 @@ def listing(core: Core, actor: Actor, account_id: int) -> list[LinkablePage]:
         if not isinstance(error, ReconnectNeeded) and error.code != NOT_PERMITTED:
             raise
         raise BadInput(
-            f"{NAMES[account.platform]} does not let PostProber see your pages. Turn on pages for it, reconnect the account and "
-            "allow everything that it asks for.",
+            f"{NAMES[account.platform]} does not let PostProber see your pages. Set "
+            f"POSTPROBER_{account.platform.value.upper()}_PAGES=true, reconnect the account and allow everything that it asks for.",
             error.detail,
             field="scopes",
         ) from error
