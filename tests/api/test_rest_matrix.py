@@ -360,6 +360,11 @@ CASES: dict[str, Case] = {
     "delete /api/hooks/{hook}": Case(hook, 204, 404),
     "post /api/hooks/{hook}": Case(at(f"/api/hooks/hk_{'a' * 43}"), 404, 404, public=True, options=body(a=1)),
     "get /api/accounts/{account_id}/limits": Case(lambda rest: f"{account(rest)}/limits", 200, 404, reads=True),
+    # The account that is made here is on a platform without pages.
+    "get /api/accounts/{account_id}/pages": Case(lambda rest: f"{account(rest)}/pages", 422, 404, reads=True),
+    "post /api/accounts/{account_id}/pages": Case(
+        lambda rest: f"{account(rest)}/pages", 422, 404, options=body(remote_id="urn:li:organization:1")
+    ),
     "get /api/media/{media_id}": Case(media, 200, 404, reads=True),
     "get /api/media/{media_id}/url": Case(lambda rest: f"{media(rest)}/url?platform=instagram", 200, 404, reads=True),
     "get /api/media/public/{name}": Case(signed, 200, 200, public=True),

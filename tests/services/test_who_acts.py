@@ -146,6 +146,7 @@ WITHOUT_SCOPE = {
     **named(
         PIECE,
         """
+        accounts.pages: renew
         media.media: add_file add_bytes
         posts.gate: passed
         posts.posts: known_by once

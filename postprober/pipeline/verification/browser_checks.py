@@ -137,7 +137,7 @@ def _note(
         "url": seen.url,
         "text": seen.text,
         "author": seen.author,
-        "media": [vars(item) for item in seen.media or ()],
+        "media": [{"kind": item.kind, "alt": item.alt} for item in seen.media or ()],
         "differences": list(compared.differences) if compared else [],
         "picture": picture,
     }
