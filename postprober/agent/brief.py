@@ -67,7 +67,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Brief:
-    """`zone`: IANA time zone of the person; `now`: aware UTC; `card`: the author's own words for the card of the link."""
+    """`zone`: IANA time zone of the person; `now`: aware UTC; `card`: what readers see on the cards of its links, whoever wrote it."""
 
     targets: tuple[Target, ...]
     pictures: tuple[Picture, ...]

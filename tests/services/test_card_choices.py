@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import delete
@@ -16,9 +17,12 @@ from postprober.domain.limits import CardRule
 from postprober.errors import BadInput
 from postprober.platforms.registry import SPECS
 from postprober.services.background import MOST_WAITING, Background
-from postprober.services.posts import cards, drafts, editing, posts, proposals, review_gate
+from postprober.services.core import Core
+from postprober.services.posts import advice, cards, drafts, editing, posts, proposals, review_gate
 from postprober.services.posts.posts import Known, NewPost
 from postprober.storage import deliveries
+from postprober.storage import link_cards as cards_kept
+from postprober.storage.link_cards import KnownPage
 from postprober.storage.tables import link_cards
 from tests.installed import Installation
 from tests.people import acting
@@ -182,3 +186,83 @@ def test_the_same_work_is_done_once_and_no_more_waits_than_fits() -> None:
     assert done == ["b"]
     background.close()
     assert background.start("z", gate.wait) is None
+
+
+SECRET = "The key is sk-proj-" + "a1B2c3D4e5" * 5
+
+
+def known(core: Core, url: str, title: str) -> None:
+    """What the page of a link that the review does not doubt said today."""
+    with core.db.write() as conn:
+        cards_kept.put(conn, url, KnownPage(title), core.clock.now())
+
+
+def titles(core: Core, post_id: int) -> list[str]:
+    with core.db.read() as conn:
+        planned = [one for one in deliveries.of_post(conn, post_id) if one.state.value == "scheduled"]
+    return [one.parts[0].card.title for one in planned if one.parts[0].card]
+
+
+LINK = "https://www.iana.org/"
+
+
+def test_the_review_reads_what_the_page_puts_on_the_card(installation: Installation) -> None:
+    core, actor = installation.core, acting(installation.core, installation.owner)
+    wish = NewPost((f"Read {LINK}",), (installation.link("bluesky").id,))
+    known(core, LINK, "Numbers and names")
+    control = posts.create(core, actor, wish)
+    assert control.status == "scheduled" and titles(core, control.id) == ["Numbers and names"], "the control"
+    known(core, LINK, SECRET)
+    held = posts.create(core, actor, replace(wish, parts=(f"See {LINK}",)))
+    assert held.status == "review" and "In the link card" in str(held.ai_suggestions)
+    assert "In the link card" in str(advice.ask(core, actor, held.id).review.reasons), "a second look sees it, too"
+    planned = drafts.submit(core, actor, held.id, approved=True)
+    assert planned.status == "scheduled" and titles(core, held.id) == [SECRET], "a person has seen it and means it"
+
+
+def test_platforms_that_make_the_card_have_no_words_of_it_to_review(installation: Installation) -> None:
+    core, actor = installation.core, acting(installation.core, installation.owner)
+    known(core, LINK, SECRET)
+    post = posts.create(core, actor, NewPost((f"Read {LINK}",), (installation.link("mastodon").id,)))
+    assert post.status == "scheduled"
+
+
+def test_words_of_a_page_that_nobody_saw_need_another_approval(installation: Installation) -> None:
+    core, actor = installation.core, acting(installation.core, installation.owner)
+    known(core, LINK, "Numbers and names")
+    wish = NewPost((f"[Name], read {LINK}",), (installation.link("bluesky").id,))
+    held = posts.create(core, actor, wish)
+    assert held.status == "review", "the control: its own words are held"
+    known(core, LINK, SECRET)
+    again = drafts.submit(core, actor, held.id, approved=True)
+    assert again.status == "review" and "In the link card" in str(again.ai_suggestions)
+    assert titles(core, held.id) == []
+    assert drafts.submit(core, actor, held.id, approved=True).status == "scheduled"
+    assert titles(core, held.id) == [SECRET]
+
+
+def test_what_the_review_read_is_planned_though_the_page_changes_meanwhile(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    core, actor = installation.core, acting(installation.core, installation.owner)
+    known(core, LINK, "Numbers and names")
+    judged = review_gate.judged
+
+    def slowly(*args: Any) -> Any:
+        made = judged(*args)
+        known(core, LINK, SECRET)
+        return made
+
+    monkeypatch.setattr(review_gate, "judged", slowly)
+    at = core.clock.now() + timedelta(days=2)
+    wish = NewPost((f"Read {LINK}",), (installation.link("bluesky").id,), at=at)
+    post = posts.create(core, actor, wish)
+    assert titles(core, post.id) == ["Numbers and names"]
+    known(core, LINK, "Still numbers")
+    drafts.change(core, actor, post.id, replace(wish, at=at + timedelta(hours=1)))
+    assert titles(core, post.id) == ["Still numbers"]
+    with core.db.write() as conn:
+        conn.execute(delete(link_cards))
+    monkeypatch.setattr(cards, "read_all", lambda *_: None)
+    post = posts.create(core, actor, replace(wish, parts=(f"See {LINK}",)))
+    assert titles(core, post.id) == [""], "a page that answers while the review is on comes too late"

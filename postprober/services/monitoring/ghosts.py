@@ -58,7 +58,7 @@ def publish_again(
         post = post_storage.get(conn, ghost.post_id, actor.space)
     wish = drafts.wish_of(post)
     again = gate.alone(wish, ghost.account_id, tuple(part.text for part in ghost.parts))
-    (account,) = gate.passed(core, actor, again, approved, but=(post.id,))
+    (account,), again = gate.passed(core, actor, again, approved, but=(post.id,))
     now = core.clock.now()
     with core.db.write() as conn:
         post_storage.lock(conn, post.id)

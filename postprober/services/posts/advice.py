@@ -21,7 +21,7 @@ from postprober.services.accounts.accounts import current_limits, owned
 from postprober.services.core import Core
 from postprober.services.media import media as media_service
 from postprober.services.people import permits, token_limits
-from postprober.services.posts import drafts, options, review_gate
+from postprober.services.posts import cards, drafts, options, review_gate
 from postprober.services.posts.posts import NewPost
 from postprober.storage import alert_log, history, media, posts
 from postprober.storage.loops import each
@@ -308,8 +308,9 @@ def brief_of(core: Core, actor: Actor, new: NewPost) -> Brief:
     with core.db.read() as conn:
         now = core.clock.now()
         targets = tuple(_target(conn, actor, account, limits[account.id], new, now) for account in chosen)
+        card = cards.words(conn, new, chosen, now)
     pictures = tuple(Picture(file, names[file.id]) for file in files)
-    return Brief(targets or _anywhere(new), pictures, core.clock.now(), actor.zone, new.language)
+    return Brief(targets or _anywhere(new), pictures, now, actor.zone, new.language, card)
 
 
 def _anywhere(new: NewPost) -> tuple[Target, ...]:

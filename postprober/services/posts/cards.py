@@ -110,10 +110,27 @@ def card_for(conn: Connection, account: Account, new: NewPost, now: datetime) ->
     url = link_for(account, new)
     if not url or maker_for(account) != "sent" or new.card.drop:
         return None
-    known = link_cards.get(conn, url, now)
+    known = link_cards.get(conn, url, now) if new.pages is None else new.pages.get(url)
     if known is None:
         known = KnownPage(problem=f"No link card: {split(url).hostname} did not answer in time.")
     return _made(url, known, new, account)
+
+
+def pinned(core: Core, new: NewPost, chosen: Iterable[Account]) -> NewPost:
+    """The post with what the pages of its cards say now, so that what is planned is what the review reads, though a page
+    answers, or changes, while it does."""
+    now = core.clock.now()
+    links = {link_for(one, new) for one in chosen if maker_for(one) == "sent" and not new.card.drop} - {""}
+    with core.db.read() as conn:
+        told = ((url, link_cards.get(conn, url, now)) for url in sorted(links))
+        return replace(new, pages={url: page for url, page in told if page is not None})
+
+
+def words(conn: Connection, new: NewPost, chosen: Iterable[Account], now: datetime) -> tuple[str, ...]:
+    """What readers see on the cards of the post, beside what its author wrote for them."""
+    made = [card for one in chosen if (card := card_for(conn, one, new, now)) is not None and not card.problem]
+    told = [new.card.title, new.card.description, *(text for card in made for text in (card.title, card.description))]
+    return tuple(dict.fromkeys(text for text in told if text))
 
 
 def lasting(card: LinkCard | None, before: LinkCard | None) -> LinkCard | None:

@@ -23,7 +23,7 @@ from postprober.services.accounts.accounts import owned
 from postprober.services.core import Core, Mark, no_mark
 from postprober.services.media import media as media_service
 from postprober.services.people import permits, token_limits
-from postprober.services.posts import options, review_gate
+from postprober.services.posts import cards, options, review_gate
 from postprober.services.posts.posts import (
     MAX_PARTS,
     NewPost,
@@ -173,13 +173,14 @@ def change(
         raise Conflict(f"This post can no longer be changed: it is {post.status}.")
     files = media_service.files(core, actor, list(new.media_ids))
     chosen = passed(core, actor, new, but=(post_id,))
+    new = cards.pinned(core, new, chosen)
     advice = review_gate.judged(core, actor, new, chosen, files, review_gate.approval_of(post))
     told = review_gate.advice_columns(core, advice, post.ai_suggestions)
     now = core.clock.now()
     with core.db.write() as conn:
         posts.lock(conn, post_id)
         media_service.refuse_described(conn, actor.space, files)
-        _write(core, conn, post, new, chosen, scheduled_at=new.at or now, **told)
+        _write(core, conn, post, new, chosen, held=not advice.review.passes, scheduled_at=new.at or now, **told)
         if advice.review.passes:
             _replan(core, conn, post, new, chosen, now, by=permits.name_of(conn, actor), planned_by=actor)
             set_goal(conn, post_id, new, now)
@@ -268,11 +269,11 @@ def submit(
     mark: Mark = no_mark,
     *,
     approved: bool = False,
-    judged: Advice | None = None,
+    judged: tuple[Advice, NewPost] | None = None,
 ) -> Post:
     """Check and review a draft, and plan its deliveries; one that the review does not pass gets status `review` and
     waits for a person. `approved`: a person has passed it as it stands. `judged`: what the review has just said of this
-    version, so that no model is asked twice.
+    version, and the version as it was read, so that no model is asked twice.
 
     Raises NotFound, Stale, Conflict, BadInput or PreflightFailed.
     """
@@ -288,10 +289,15 @@ def submit(
         token_limits.refuse_accounts(conn, actor, wish.account_ids, core.clock.now())
     files = media_service.files(core, actor, list(wish.media_ids))
     chosen = passed(core, actor, wish, but=(post_id,))
+    wish = cards.pinned(core, wish, chosen)
     known = review_gate.approval_of(post)
     if approved:
-        known = review_gate.Approval(review_gate.digest(wish), actor.user)
-    advice = judged or review_gate.judged(core, actor, wish, chosen, files, known)
+        known = replace(known, digest=review_gate.digest(wish), by=actor.user)
+    if judged is not None:
+        advice, said = judged
+        wish = replace(wish, pages=said.pages)
+    else:
+        advice = review_gate.judged(core, actor, wish, chosen, files, known)
     told = review_gate.advice_columns(core, advice, post.ai_suggestions)
     now = core.clock.now()
     with core.db.write() as conn:
@@ -303,7 +309,7 @@ def submit(
         if planned:
             token_limits.spend(conn, actor, wish.account_ids, now)
         if not advice.review.passes:
-            _write(core, conn, post, wish, chosen, status=PostStatus.REVIEW, scheduled_at=wish.at, **told)
+            _write(core, conn, post, wish, chosen, held=True, status=PostStatus.REVIEW, scheduled_at=wish.at, **told)
         else:
             _write(
                 core,
@@ -339,7 +345,7 @@ def put_in_review(
 ) -> Post:
     """A draft that somebody proposes waits for a person from now on. Raises Stale."""
     columns |= {"status": PostStatus.REVIEW, "scheduled_at": wish.at}
-    return _write(core, conn, post, wish, chosen, NOT_APPROVED, proposed, **columns)
+    return _write(core, conn, post, wish, chosen, NOT_APPROVED, proposed, held=True, **columns)
 
 
 class _CopyChanged(Stale):
@@ -447,13 +453,20 @@ def _write(
     chosen: list[Account],
     approved: Approval = NOT_APPROVED,
     proposed: dict[str, Any] | None = None,
+    *,
+    held: bool = False,
     **columns: object,
 ) -> Post:
-    """`approved`: what a person has approved; what was approved before stays so while nothing of it changes."""
+    """`approved`: what a person has approved; what was approved before stays so while nothing of it changes. `held`: it waits
+    for a person, who approves what the pages of its cards say now."""
     written = columns_of(new, chosen)
     known = approved if approved.digest else review_gate.approval_of(post)
     if known.digest == review_gate.digest(new):
         written["options"] |= {"approved": known.digest, "approved_by": known.by}
+    if held or new.pages is not None:
+        written["options"] |= review_gate.card_shown(new)
+    elif told := post.options.get("card_shown"):
+        written["options"]["card_shown"] = told
     for kept in ("edits", "drafted", "proposed", "unasked"):
         if post.options.get(kept):
             written["options"][kept] = post.options[kept]

@@ -41,7 +41,7 @@ def rewrite(
         token_limits.refuse_accounts(conn, actor, [account.id], core.clock.now())
         gate.refuse_doubt(conn, delivery)
     alone = gate.alone(drafts.wish_of(post), account.id, tuple(texts))
-    gate.passed(core, actor, alone, approved, but=(post.id,))
+    _, alone = gate.passed(core, actor, alone, approved, but=(post.id,))
     with core.db.read() as conn:
         new = posts.parts_for(conn, account, alone, core.clock.now())
     new = with_handles(core, account, delivery.key, new, delivery.due_at, before=delivery.parts)

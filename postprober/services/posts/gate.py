@@ -18,9 +18,9 @@ from postprober.errors import Conflict
 from postprober.services.core import Core
 from postprober.services.media import media as media_service
 from postprober.services.people import permits
-from postprober.services.posts import options, posts, review_gate
+from postprober.services.posts import cards, options, posts, review_gate
 from postprober.services.posts.posts import NewPost
-from postprober.services.posts.review_gate import Approval
+from postprober.services.posts.review_gate import NOT_APPROVED, Approval
 from postprober.storage import attempts
 from postprober.storage.records import Account, Delivery
 
@@ -41,8 +41,10 @@ def alone(wish: NewPost, account_id: int, texts: tuple[str, ...]) -> NewPost:
     return replace(wish, account_ids=(account_id,), variants=variants, at=None, options=asked)
 
 
-def passed(core: Core, actor: Actor, new: NewPost, approved: str = "", *, but: Collection[int] = ()) -> list[Account]:
-    """The accounts of `new`, when it may be sent as it is. `but`: as in `posts.check`. `approved`: digest of what a person has approved. May ask a
+def passed(
+    core: Core, actor: Actor, new: NewPost, approved: str = "", *, but: Collection[int] = ()
+) -> tuple[list[Account], NewPost]:
+    """The accounts of `new`, and `new` with the pages of its cards as they were reviewed, when it may be sent so. `but`: as in `posts.check`. `approved`: digest of what a person has approved. May ask a
     platform for its limits and a model for its opinion, so never inside a transaction.
 
     Raises PreflightFailed, BadInput, NotFound, ReviewNeeded, or Forbidden (a token approves nothing).
@@ -50,11 +52,16 @@ def passed(core: Core, actor: Actor, new: NewPost, approved: str = "", *, but: C
     if approved:
         permits.need_of_token(actor, "posts:approve")
     chosen = posts.passed(core, actor, new, but=but)
+    new = cards.pinned(core, new, chosen)
     files = media_service.files(core, actor, list(new.media_ids))  # those of a delivery keep their alt texts
-    advice = review_gate.judged(core, actor, new, chosen, files, Approval(approved, actor.user))
+    told = NOT_APPROVED
+    if approved and approved in (review_gate.digest(new), review_gate.whole_digest(new)):
+        card = review_gate.card_digest(new) if approved == review_gate.whole_digest(new) else ""
+        told = Approval(review_gate.digest(new), actor.user, card)
+    advice = review_gate.judged(core, actor, new, chosen, files, told)
     if not advice.review.passes:
-        raise ReviewNeeded(advice.review.reasons, review_gate.digest(new))
-    return chosen
+        raise ReviewNeeded(advice.review.reasons, review_gate.whole_digest(new))
+    return chosen, new
 
 
 def refuse_doubt(conn: Connection, delivery: Delivery) -> None:

@@ -32,6 +32,7 @@ from postprober.services.people import permits, token_limits
 from postprober.services.posts import cards, options, repeats, review_gate
 from postprober.storage import deliveries, goals, posts
 from postprober.storage import media as media_storage
+from postprober.storage.link_cards import KnownPage
 from postprober.storage.records import Account, PartRecord, Post
 
 MAX_TEXT = 250_000  # characters of all parts and variants together: ten times the longest post of any platform
@@ -58,7 +59,8 @@ class NewPost:
     """What somebody wants to publish. `parts`: texts of a thread, or one; `media_ids` belong to the first part;
     `variants`: account id -> its own texts; `at`: aware UTC, None for now; `late_minutes`: how late it
     may still go out without asking, None for the setting; `criteria`: when it counts as a success; `options`: platform or
-    account id -> what is asked for there (`domain.options`), as it was given; `card`: what becomes of the card of its link."""
+    account id -> what is asked for there (`domain.options`), as it was given; `card`: what becomes of the card of its link; `pages`:
+    link -> what its page is taken to say, whatever it says by now (`cards.pinned`), None for what is known when it is asked."""
 
     parts: tuple[str, ...]
     account_ids: tuple[int, ...]
@@ -70,6 +72,7 @@ class NewPost:
     criteria: Criteria | None = None
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     card: CardChoice = AS_THE_PAGE_SAYS
+    pages: Mapping[str, KnownPage] | None = field(default=None, compare=False)
 
     def texts_for(self, account_id: int) -> tuple[str, ...]:
         return (self.variants or {}).get(account_id, self.parts)
@@ -272,6 +275,7 @@ def create(core: Core, actor: Actor, new: NewPost, mark: Mark = no_mark, *, name
             return known
         raise
     options.check(new.options, chosen, all_used=True)
+    new = cards.pinned(core, new, chosen)
     advice = review_gate.judged(core, actor, new, chosen, files)
     return add_judged(core, actor, new, chosen, files, advice, mark, named=named)[0]
 
@@ -297,6 +301,8 @@ def add_judged(
             token_limits.refuse_accounts(conn, actor, new.account_ids, now)
             by, unasked = token_limits.planner(conn, actor, now)
             columns = columns_of(new, chosen)
+            if not advice.review.passes:
+                columns["options"] |= review_gate.card_shown(new)
             planned = advice.review.passes or advice.waits  # the latter when the model is back
             if unasked and planned:
                 columns["options"]["unasked"] = unasked

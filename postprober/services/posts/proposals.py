@@ -19,7 +19,7 @@ from postprober.errors import Conflict
 from postprober.services.core import Core, Mark, no_mark
 from postprober.services.media import media as media_service
 from postprober.services.people import permits, token_limits
-from postprober.services.posts import drafts, posts, review_gate
+from postprober.services.posts import cards, drafts, posts, review_gate
 from postprober.services.posts.drafts import Versions
 from postprober.services.posts.posts import NewPost, PreflightFailed, client_key
 from postprober.services.posts.times import check_time
@@ -59,6 +59,7 @@ def propose(core: Core, actor: Actor, new: NewPost, mark: Mark = no_mark, *, key
         if (known := posts.known_by(core, actor, named)) is not None:
             return Proposal(known, False)
         raise
+    new = cards.pinned(core, new, chosen)
     advice = review_gate.judged(core, actor, new, chosen, files)
     if _unasked(core, actor) and (advice.review.passes or advice.waits):
         return Proposal(*posts.add_judged(core, actor, new, chosen, files, advice, mark, named=named))
@@ -75,7 +76,7 @@ def propose(core: Core, actor: Actor, new: NewPost, mark: Mark = no_mark, *, key
             _refuse_flood(conn, actor)
             post_storage.free_key(conn, actor.space, named)
             columns = posts.columns_of(new, chosen)
-            columns["options"]["proposed"] = _told(actor, by)
+            columns["options"] |= {"proposed": _told(actor, by), **review_gate.card_shown(new)}
             post_id = post_storage.add(
                 conn,
                 space=actor.space,
@@ -106,9 +107,10 @@ def propose_draft(core: Core, actor: Actor, post_id: int, versions: Versions = N
     wish = drafts.wish_of(post)
     files = media_service.files(core, actor, list(wish.media_ids))
     chosen = posts.passed(core, actor, wish, but=(post_id,))
+    wish = cards.pinned(core, wish, chosen)
     advice = review_gate.judged(core, actor, wish, chosen, files, review_gate.approval_of(post))
     if _unasked(core, actor) and (advice.review.passes or advice.waits):
-        return Proposal(drafts.submit(core, actor, post_id, [post.version], mark, judged=advice), True)
+        return Proposal(drafts.submit(core, actor, post_id, [post.version], mark, judged=(advice, wish)), True)
     now = core.clock.now()
     with core.db.write() as conn:
         by = token_limits.called(conn, actor, now)

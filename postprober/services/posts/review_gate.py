@@ -23,7 +23,7 @@ from postprober.platforms.registry import LIMITS
 from postprober.services.core import Core
 from postprober.services.media import media as media_service
 from postprober.services.people import permits
-from postprober.services.posts import options, repeats
+from postprober.services.posts import cards, options, repeats
 from postprober.storage import preferences, users
 from postprober.storage.records import Account, Post
 
@@ -53,10 +53,12 @@ PAUSE = timedelta(seconds=4)  # ours: drafts are kept as one types, and a model 
 
 @dataclass(frozen=True)
 class Approval:
-    """A person's word for what a reader will see. `by`: id of the person, 0 where that was not noted."""
+    """A person's word for what a reader will see. `by`: id of the person, 0 where that was not noted; `card`: what the pages
+    of its links said when the review held it (`card_digest`), "" where they were not read then."""
 
     digest: str = ""
     by: int = 0
+    card: str = ""
 
 
 NOT_APPROVED = Approval()
@@ -64,7 +66,9 @@ NOT_APPROVED = Approval()
 
 def approval_of(post: Post) -> Approval:
     """What was approved of a post, which may be another text by now."""
-    return Approval(post.options.get("approved", ""), post.options.get("approved_by", 0))
+    return Approval(
+        post.options.get("approved", ""), post.options.get("approved_by", 0), post.options.get("card_shown", "")
+    )
 
 
 def _approver(core: Core, approved: Approval) -> str:
@@ -86,12 +90,23 @@ def judged(
     read; the transaction that plans it refuses others. `approved`: what a person has approved. May ask a model
     (time limit), so never call it inside a transaction."""
     brief = _brief(core, actor, new, chosen, files)
+    if approved.digest == digest(new) and (held := _unseen(brief, new, approved)) is not None:
+        return _pending(core, held, "")
     if approved.digest == digest(new):
         told = Review("appropriate", (f"{_approver(core, approved)} approved it.",), "a person", None)
         return _pending(core, told, "")
     opinion = core.advisor.of(actor.space).review(brief)
     made = replace(_pending(core, opinion.review, opinion.note), incomplete=opinion.incomplete)
     return held_back(core, actor, made)
+
+
+def _unseen(brief: Brief, new: NewPost, approved: Approval) -> Review | None:
+    """What the rules have against the words of pages that nobody has seen who approved the post; None for nothing."""
+    if card_digest(new) in ("", approved.card):
+        return None
+    bare = tuple(replace(one, texts=("x",), repeated="", options={}) for one in brief.targets)  # the rest is approved
+    found = by_rules_only(replace(brief, targets=bare, pictures=()))
+    return None if found.passes else found
 
 
 def held_back(core: Core, actor: Actor, made: Advice) -> Advice:
@@ -162,6 +177,24 @@ def digest(new: NewPost) -> str:
     return hashlib.sha256(json.dumps(seen, ensure_ascii=True).encode()).hexdigest()
 
 
+def card_digest(new: NewPost) -> str:
+    """SHA-256 of what the pages of its cards say, "" where they say nothing, or have not been asked."""
+    said = [[url, page.title, page.description] for url, page in sorted((new.pages or {}).items()) if not page.problem]
+    return hashlib.sha256(json.dumps(said, ensure_ascii=True).encode()).hexdigest() if said else ""
+
+
+def card_shown(new: NewPost) -> dict[str, str]:
+    """The option of a post that waits for a person: which words of pages the review has read, for `Approval.card`."""
+    told = card_digest(new)
+    return {"card_shown": told} if told else {}
+
+
+def whole_digest(new: NewPost) -> str:
+    """`digest` with what the pages of its cards say."""
+    told = card_digest(new)
+    return hashlib.sha256(f"{digest(new)} {told}".encode()).hexdigest() if told else digest(new)
+
+
 def no_account(new: NewPost) -> Target:
     """What stands for the account while none is chosen: the review needs a text, and the widest limits refuse nothing."""
     widest = max(known(), key=lambda platform: LIMITS[platform].max_length)
@@ -185,5 +218,6 @@ def _brief(core: Core, actor: Actor, new: NewPost, chosen: Sequence[Account], fi
     if not targets:
         targets = [no_account(new)]
     pictures = tuple(Picture(f, "") for f in files)
-    card = tuple(words for words in (new.card.title, new.card.description) if words)
+    with core.db.read() as conn:
+        card = cards.words(conn, new, chosen, now)
     return Brief(tuple(targets), pictures, now, language=new.language, card=card)
