@@ -27,7 +27,7 @@ from postprober.services.posts.posts import PreflightFailed
 from postprober.storage import attempts, deliveries
 from postprober.storage import conversions as conversions_storage
 from postprober.storage import media as media_storage
-from postprober.storage.records import Delivery, PartRecord
+from postprober.storage.records import Delivery, PartRecord, replace
 from tests.installed import Installation
 from tests.people import acting
 from tests.pipeline.test_on_the_sandbox import context, drive
@@ -147,6 +147,34 @@ def test_what_was_made_and_deleted_is_made_again_and_the_same(
     convert(converter)
     drive(ctx, [delivery_id])
     assert read(installation, delivery_id).state is DeliveryState.VERIFIED and kept.read_bytes() == before
+
+
+@pytest.mark.parametrize("left", [b"", b"cut short"])
+def test_what_was_fixed_for_a_delivery_and_deleted_before_the_next_try_is_made_again(
+    installation: Installation, converter: Converter, tmp_path: Path, left: bytes
+) -> None:
+    source = make(tmp_path / "a.webm", form="webm", codec="libvpx")
+    (delivery_id,) = planned(installation, "A folder that was not restored", source, "x")
+    convert(converter)
+    folder = installation.core.settings.data_dir / "media" / "renditions"
+    (kept,) = folder.glob("*.mp4")
+    before = kept.read_bytes()
+    ctx = context(installation)
+    installation.sandbox.control.fault("x", "media_failed")
+    publish(ctx, delivery_id)
+    delivery = read(installation, delivery_id)
+    assert delivery.state is DeliveryState.WAITING and delivery.parts[0].made, "the control: it was fixed, and failed once"
+    with installation.core.db.write() as conn:
+        part = replace(delivery.parts[0], staged=None, staged_at="")  # what was uploaded has expired
+        deliveries.touch(conn, delivery, ctx.clock.now(), parts=(part,), next_at=ctx.clock.now())
+    kept.unlink()
+    if left:
+        kept.write_bytes(left)
+    publish(ctx, delivery_id)
+    assert read(installation, delivery_id).reason == "The video is being converted (0%)."
+    convert(converter)
+    drive(ctx, [delivery_id])
+    assert read(installation, delivery_id).proof is Proof.MATCHES and kept.read_bytes() == before
 
 
 def test_what_cannot_be_converted_is_refused_before_it_is_planned_and_fails_what_was_planned(

@@ -50,7 +50,7 @@ def fitted(work: ClaimedDelivery, part: PartRecord) -> PartRecord | None:
         return part
     wanted = _wanted(work, part)
     if not wanted:
-        return part
+        return replace(part, made={})
     made: dict[str, Any] = {}
     for one in wanted:
         record = _ordered(work, one)
@@ -69,7 +69,7 @@ def fitted(work: ClaimedDelivery, part: PartRecord) -> PartRecord | None:
 
 def _wanted(work: ClaimedDelivery, part: PartRecord) -> tuple[Conversion, ...]:
     """By the limits of the account as they are now."""
-    files = media_files(work.ctx, work.delivery, part)
+    files = media_files(work.ctx, work.delivery, replace(part, made={}))  # what was made of them may be gone
     if all(file.kind is MediaKind.IMAGE or not file.converts for file in files):
         return ()
     adapter = work.adapter(work.http(ExchangeRecorder(), ""))
@@ -91,7 +91,11 @@ def _ordered(work: ClaimedDelivery, wanted: Conversion) -> ConversionRecord:
 
 
 def _exists(ctx: Context, made: Mapping[str, Any] | None) -> bool:
-    return made is not None and (ctx.data_dir / made["path"]).is_file()
+    """Whether the file is there, whole: a copy of the folder that was cut short leaves shorter ones."""
+    try:
+        return made is not None and (ctx.data_dir / made["path"]).stat().st_size == made["size"]
+    except OSError:
+        return False
 
 
 def _there(ctx: Context, part: PartRecord) -> bool:
