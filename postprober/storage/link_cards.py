@@ -11,6 +11,7 @@ import hashlib
 import os
 import secrets
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -119,8 +120,10 @@ def sweep(db: Database, where: Path, now: datetime) -> int:
         named |= set(_of_parts(conn.execute(select(deliveries.c.parts).where(~deliveries.c.state.in_(_OUT))).scalars()))
     for file in old:
         if file.suffix != SUFFIX or file.stem not in named:
-            file.unlink(missing_ok=True)
-            gone += 1
+            with suppress(FileNotFoundError):
+                if file.stat().st_mtime < before:  # else somebody has just taken it for another row
+                    file.unlink()
+                    gone += 1
     return gone
 
 

@@ -129,6 +129,32 @@ def test_every_try_sends_the_same_card_though_the_page_has_changed(
         assert len(tries) == 2, "the control: it was tried twice"
 
 
+@pytest.mark.parametrize("platform", SENT)
+def test_a_picture_that_is_lost_before_the_send_takes_no_post_with_it(
+    installation: Installation, story: str, platform: str
+) -> None:
+    text = f"Restored without the folder: {story}"
+    _, delivery = planned(installation, platform, text)
+    for file in (installation.core.settings.data_dir / "cards").iterdir():
+        file.unlink()
+    drive(context(installation), [delivery.id])
+    (post,) = truth(installation, platform, text)
+    assert post["card"]["title"] == "A story & more" and not post["card"].get("sha256")
+    end = now(installation, delivery)
+    assert (end.state, end.proof) == (S.VERIFIED, Proof.MATCHES), differences(installation, delivery)
+    with installation.core.db.read() as conn:
+        (sent,) = [one for one in attempts.of_delivery(conn, delivery.id) if one.act == "publish"]
+    assert sent.intent["card"]["picture"] is None
+
+
+def test_a_page_whose_picture_is_lost_is_read_again(installation: Installation, site: Site, story: str) -> None:
+    planned(installation, "bluesky", f"Once: {story}")
+    (file,) = (installation.core.settings.data_dir / "cards").iterdir()
+    file.unlink()
+    planned(installation, "bluesky", f"Twice: {story}")
+    assert file.is_file() and site.asked["/story"] == 2
+
+
 class Killed(BaseException):
     """The worker ends here."""
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection
@@ -180,6 +181,18 @@ def card_picture(ctx: Context, part: PartRecord) -> MediaFile | None:
         return None
     told, path = card.picture, link_cards.path_of(ctx.data_dir, card.picture)
     return MediaFile(0, MediaKind.IMAGE, told.mime, told.size, told.width, told.height, told.sha256, str(path))
+
+
+def with_what_is_left(work: ClaimedDelivery, part: PartRecord) -> PartRecord:
+    """`part` without the picture of its link card where that file is lost (the folder was not restored, say) and no try of it
+    may be visible: a page's picture is no reason to hold up a post."""
+    picture = card_picture(work.ctx, part)
+    if picture is None or part.staged is not None or part.card is None or Path(picture.path).is_file():
+        return part
+    with work.ctx.db.read() as conn:
+        if attempts.had_unknown(conn, work.delivery.id, part.index, but=0):
+            return part
+    return replace(part, card=replace(part.card, picture=None))
 
 
 def media_files(ctx: Context, delivery: Delivery, part: PartRecord) -> tuple[MediaFile, ...]:

@@ -37,6 +37,7 @@ from postprober.pipeline.core.claimed_delivery import (
     job_for,
     new_request_id,
     search_for,
+    with_what_is_left,
 )
 from postprober.pipeline.core.context import Context, ExchangeRecorder
 from postprober.pipeline.core.platform_time import key_of
@@ -160,7 +161,7 @@ def _publish_part(work: ClaimedDelivery, part: PartRecord) -> None:
     fit = fitted(work, composed(work, part))
     if fit is None:
         return
-    part = fit
+    part = with_what_is_left(work, fit)
     job = job_for(work.ctx, work.delivery, part)
     staged = _stage(work, part, job)
     if staged is None:

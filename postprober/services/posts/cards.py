@@ -82,7 +82,7 @@ def shown(core: Core, actor: Actor, new: NewPost, account: Account) -> ShownCard
     if not url:
         return ShownCard(maker=maker)
     with core.db.read() as conn:
-        known = link_cards.get(conn, url, core.clock.now())
+        known = _whole(core, conn, url)
     if known is not None:
         return ShownCard(url, maker, card=_made(url, known, new, account))
     return ShownCard(url, maker, reading=_begin(core, url) is not None)
@@ -98,7 +98,7 @@ def read_all(core: Core, new: NewPost, chosen: Iterable[Account]) -> None:
     transaction."""
     links = {link_for(one, new) for one in chosen if maker_for(one) == "sent" and not new.card.drop} - {""}
     with core.db.read() as conn:
-        missing = [url for url in sorted(links) if link_cards.get(conn, url, core.clock.now()) is None]
+        missing = [url for url in sorted(links) if _whole(core, conn, url) is None]
     begun = [work for url in missing if (work := _begin(core, url)) is not None]
     if begun:
         wait(begun, timeout=WAIT)
@@ -114,6 +114,13 @@ def card_for(conn: Connection, account: Account, new: NewPost, now: datetime) ->
     if known is None:
         known = KnownPage(problem=f"No link card: {split(url).hostname} did not answer in time.")
     return _made(url, known, new, account)
+
+
+def _whole(core: Core, conn: Connection, url: str) -> KnownPage | None:
+    """What is known of the page; None also where its picture is lost, so that it is read again."""
+    known = link_cards.get(conn, url, core.clock.now())
+    lost = known and known.picture and not link_cards.path_of(core.settings.data_dir, known.picture).is_file()
+    return None if lost else known
 
 
 def pinned(core: Core, new: NewPost, chosen: Iterable[Account]) -> NewPost:
