@@ -62,9 +62,11 @@ _COMING = (
 
 
 def said_since(conn: Connection, account_id: int, since: datetime, *, most: int = 500) -> list[Earlier]:
-    """What the account has published since then and still shows, and everything that is planned for it, newest first."""
+    """What the account has published since then and still shows (of a thread that stopped midway the parts that are out), and
+    everything that is planned for it, newest first."""
     live = deliveries.c.state.in_([state.value for state in _LIVE]) & (deliveries.c.published_at >= since)
     coming = deliveries.c.state.in_([state.value for state in _COMING])
+    midway = (deliveries.c.state == DeliveryState.PARTIAL.value) & (deliveries.c.due_at >= since)
     rows = conn.execute(
         select(
             deliveries.c.post_id,
@@ -73,15 +75,15 @@ def said_since(conn: Connection, account_id: int, since: datetime, *, most: int 
             deliveries.c.due_at,
             deliveries.c.published_at,
         )
-        .where(deliveries.c.account_id == account_id, live | coming)
+        .where(deliveries.c.account_id == account_id, live | coming | midway)
         .order_by(deliveries.c.id.desc())
         .limit(most)
     )
-    states = frozenset(state.value for state in _LIVE)
+    states = frozenset(state.value for state in (*_LIVE, DeliveryState.PARTIAL))
     return [
         Earlier(
             row.post_id,
-            tuple(part["text"] for part in row.parts),
+            tuple(part["text"] for part in row.parts if row.state != DeliveryState.PARTIAL or part.get("ref")),
             (row.published_at if row.state in states else None) or row.due_at,
             row.state in states,
             any(part.get("media") for part in row.parts),

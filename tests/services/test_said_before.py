@@ -11,6 +11,7 @@ import pytest
 
 from postprober.domain.delivery import DeliveryState
 from postprober.domain.post import PostStatus
+from postprober.domain.remote import Ref
 from postprober.pipeline.core import transitions
 from postprober.services.posts import drafts, edit_failed, posts
 from postprober.services.posts.posts import NewPost, PreflightFailed
@@ -118,6 +119,21 @@ def test_a_thread_that_is_out_in_part_can_be_sent_again(installation: Installati
     assert said(installation, NewPost(("Two",), (account,)))[0] == ["duplicate_text"]
     delivery = move(installation, post, S.CLAIMED, S.FAILED)
     edit_failed.rewrite(core, acting(core, installation.owner), delivery, ("One", "Three"))
+
+
+def test_the_parts_that_are_out_of_a_thread_that_stopped_midway_are_live(installation: Installation) -> None:
+    core, account = installation.core, installation.link("x").id
+    post = plan(installation, NewPost((NOTICE, "Never sent"), (account,)))
+    delivery = move(installation, post, S.CLAIMED, S.SUBMITTING)
+    with core.db.write() as conn:
+        found = deliveries.get(conn, delivery)
+        part = replace(found.parts[0], ref=Ref("1", "https://x.com/i/status/1"))
+        deliveries.touch(conn, found, core.clock.now(), parts=found.with_part(part))
+    move(installation, post, S.PARTIAL)
+    codes, _ = said(installation, NewPost((NOTICE,), (account,)))
+    assert codes == ["duplicate_text"]
+    assert said(installation, NewPost(("Never sent",), (account,))) == ([], [])
+    edit_failed.rewrite(core, acting(core, installation.owner), delivery, (NOTICE, "Sent now"))
 
 
 def test_of_two_posts_planned_at_once_the_second_is_told(
