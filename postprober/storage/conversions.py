@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import Connection, delete, or_, select, update
@@ -13,7 +14,9 @@ from sqlalchemy import Connection, delete, or_, select, update
 from postprober.domain.target import VideoTarget
 from postprober.storage import sql
 from postprober.storage.records import record_of
-from postprober.storage.tables import conversions
+from postprober.storage.tables import conversions, media
+
+MOST_LOOKED_AT = 2000  # ours: conversions that wait, of which one is chosen
 
 
 class ConversionState(StrEnum):
@@ -68,10 +71,29 @@ def of_sources(conn: Connection, sources: Iterable[str]) -> list[ConversionRecor
     return [record_of(ConversionRecord, row) for row in conn.execute(query)]
 
 
-def next_due(conn: Connection, now: datetime) -> ConversionRecord | None:
-    due = select(conversions).where(conversions.c.next_at <= now).order_by(conversions.c.next_at, conversions.c.id)
-    row = conn.execute(due.limit(1)).first()
-    return record_of(ConversionRecord, row) if row is not None else None
+def next_due(
+    conn: Connection, now: datetime, served: Mapping[int, int] = MappingProxyType({})
+) -> ConversionRecord | None:
+    """What is made next: of the spaces whose files wait, the turn is with the one that had the fewest lately (`served`: space
+    -> how many), and there with what waits longest. One that hands in a hundred videos holds up nobody else's one."""
+    columns = (conversions.c.id, conversions.c.source)
+    due = select(*columns).where(conversions.c.next_at <= now).order_by(conversions.c.next_at, conversions.c.id)
+    waiting = list(conn.execute(due.limit(MOST_LOOKED_AT)))
+    if not waiting:
+        return None
+    owners: dict[str, list[int]] = {}
+    for row in conn.execute(
+        select(media.c.path, media.c.user_id).where(media.c.path.in_({one.source for one in waiting}))
+    ):
+        owners.setdefault(row.path, []).append(row.user_id)
+    turn = min(waiting, key=lambda one: min((served.get(space, 0) for space in owners.get(one.source, ())), default=0))
+    found = conn.execute(select(conversions).where(conversions.c.id == turn.id)).first()
+    return record_of(ConversionRecord, found) if found is not None else None
+
+
+def spaces_of(conn: Connection, source: str) -> frozenset[int]:
+    """Whose posts may wait for what is made of the stored file."""
+    return frozenset(conn.execute(select(media.c.user_id).where(media.c.path == source)).scalars())
 
 
 def claim(conn: Connection, wanted: ConversionRecord, again: datetime) -> bool:

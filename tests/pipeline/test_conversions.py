@@ -16,7 +16,7 @@ from postprober.errors import HERE, BadInput, Unavailable
 from postprober.pipeline.publishing import conversions as job
 from postprober.pipeline.publishing.conversions import TRIES, Converter
 from postprober.platforms.common import video_process
-from postprober.storage import conversions
+from postprober.storage import conversions, media
 from postprober.storage.conversions import ConversionRecord, ConversionState
 from tests.pipeline.stage import Stage
 from tests.platforms.video_kit import make
@@ -182,3 +182,30 @@ def test_without_the_extra_it_waits_and_says_what_to_install(
     stage.manual.advance(job.PAUSE.total_seconds())
     assert work(Converter(stage.worker())) and row(stage).state == ConversionState.DONE
     assert row(stage).message == ""
+
+
+def test_a_space_with_many_videos_leaves_the_next_turn_to_another(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[str] = []
+    facts = {"width": 1, "height": 1, "duration": 1.0}
+
+    def encode(source: str, _target: VideoTarget, part: str, *_: object) -> dict[str, Any]:
+        made.append(Path(source).stem)
+        Path(part).write_bytes(b"made")
+        return facts
+
+    monkeypatch.setattr(video_process, "encode", encode)
+    many, one = stage.user(), stage.user()
+    with stage.db.write() as conn:
+        for space, name in [(many, f"many{number}") for number in range(4)] + [(one, "one0"), (one, "one1")]:
+            path = f"media/ab/{name}.webm"
+            (stage.data_dir / path).parent.mkdir(parents=True, exist_ok=True)
+            (stage.data_dir / path).write_bytes(b"video")
+            known = {"name": name, "kind": "video", "mime": "video/webm", "size": 5, "width": 1, "height": 1}
+            media.add(conn, space=space, now=stage.clock.now(), sha256=name, path=path, alt="", **known)
+            conversions.order(conn, path, TARGET, stage.clock.now())
+    converter = Converter(stage.worker())
+    while work(converter):
+        pass
+    assert made == ["many0", "one0", "many1", "one1", "many2", "many3"]

@@ -163,7 +163,9 @@ def test_what_was_fixed_for_a_delivery_and_deleted_before_the_next_try_is_made_a
     installation.sandbox.control.fault("x", "media_failed")
     publish(ctx, delivery_id)
     delivery = read(installation, delivery_id)
-    assert delivery.state is DeliveryState.WAITING and delivery.parts[0].made, "the control: it was fixed, and failed once"
+    assert delivery.state is DeliveryState.WAITING and delivery.parts[0].made, (
+        "the control: it was fixed, and failed once"
+    )
     with installation.core.db.write() as conn:
         part = replace(delivery.parts[0], staged=None, staged_at="")  # what was uploaded has expired
         deliveries.touch(conn, delivery, ctx.clock.now(), parts=(part,), next_at=ctx.clock.now())

@@ -8,6 +8,7 @@ import hashlib
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -121,6 +122,7 @@ class Converter:
         self._ctx = ctx
         self._thread: threading.Thread | None = None
         self._ended = threading.Event()
+        self._served: Counter[int] = Counter()  # space -> how many were begun while others waited, too
 
     def tick(self) -> bool:
         """Start what is due unless one is being made; returns at once, whether one was started."""
@@ -146,9 +148,12 @@ class Converter:
     def _claimed(self) -> ConversionRecord | None:
         ctx, now = self._ctx, self._ctx.clock.now()
         with ctx.db.read() as conn:
-            wanted = conversions.next_due(conn, now)
+            wanted = conversions.next_due(conn, now, self._served)
+            spaces = conversions.spaces_of(conn, wanted.source) if wanted is not None else ()
         if wanted is None:
+            self._served.clear()
             return None
+        self._served.update(spaces)
         with ctx.db.write() as conn:
             if not conversions.claim(conn, wanted, now + CLAIM):
                 return None
