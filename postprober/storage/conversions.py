@@ -133,6 +133,12 @@ def anew(conn: Connection, gone: ConversionRecord, now: datetime) -> None:
     )
 
 
+def forget_failed(conn: Connection, source: str) -> None:
+    """Somebody has added the file again: what failed may have failed because it was lost, or the machine was."""
+    failed = (conversions.c.source == source, conversions.c.state == ConversionState.FAILED.value)
+    conn.execute(delete(conversions).where(*failed))
+
+
 def forget(conn: Connection, source: str) -> None:
     """The stored file is deleted."""
     conn.execute(delete(conversions).where(conversions.c.source == source))

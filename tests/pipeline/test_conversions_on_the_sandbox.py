@@ -22,7 +22,7 @@ from postprober.pipeline.scheduler.scheduler import Scheduler
 from postprober.platforms.common import video_process
 from postprober.platforms.registry import LIMITS
 from postprober.services.media import conversions, media
-from postprober.services.posts import posts
+from postprober.services.posts import delivery_actions, posts
 from postprober.services.posts.posts import PreflightFailed
 from postprober.storage import attempts, deliveries
 from postprober.storage import conversions as conversions_storage
@@ -200,6 +200,25 @@ def test_what_cannot_be_converted_is_refused_before_it_is_planned_and_fails_what
         planned(installation, "The same video again", source, "x")
     (result,) = caught.value.results.values()
     assert [(v.code, v.message) for v in result.violations] == [("video_unconvertible", delivery.reason)]
+
+
+def test_a_video_that_was_lost_is_converted_when_it_is_added_again_as_the_sentence_says(
+    installation: Installation, converter: Converter, tmp_path: Path
+) -> None:
+    source = make(tmp_path / "a.webm", form="webm", codec="libvpx")
+    (lost,) = planned(installation, "Before the disk was lost", source, "x")
+    (stored,) = (installation.core.settings.data_dir / "media").glob("*/*.webm")
+    stored.unlink()
+    convert(converter)
+    ctx = context(installation)
+    publish(ctx, lost)
+    ended = read(installation, lost)
+    assert ended.state is DeliveryState.FAILED and "add it again" in ended.reason, "the control"
+    (again,) = planned(installation, "After it was added again", source, "x")
+    convert(converter)
+    delivery_actions.retry_one(installation.core, acting(installation.core, installation.owner), lost)
+    drive(ctx, [again, lost])
+    assert {read(installation, one).proof for one in (again, lost)} == {Proof.MATCHES}
 
 
 def test_the_signed_address_of_a_converted_video_serves_what_it_was_converted_to(
