@@ -199,10 +199,11 @@ def _get(
 ) -> tuple[str, Reply]:
     """The reply that is no redirect any more, and its address. Each address passes the guard. Raises _Stopped."""
     where = url
-    for _ in range(MAX_REDIRECTS + 1):
+    for hop in range(MAX_REDIRECTS + 1):
         where = _safe(http, where)
+        own = hop == 0  # a shortener that leads to a dead server has answered
         if left() <= 0:
-            raise _Stopped("did not answer in time", passing=True, silent=True)
+            raise _Stopped("did not answer in time", passing=True, silent=own)
         try:
             reply = http.look_into(where, most=most, seconds=left(), headers=headers, cut=cut)
         except BadInput as error:
@@ -211,7 +212,7 @@ def _get(
             if error.code == "too_large":
                 raise _Stopped("answered with more than is read", passing=False) from error
             reason = "did not answer in time" if error.code == "timeout" else "could not be reached"
-            raise _Stopped(reason, passing=True, silent=True) from error
+            raise _Stopped(reason, passing=True, silent=own) from error
         location = reply.headers.get("location", "").strip()
         if reply.status not in (301, 302, 303, 307, 308) or not location:
             return where, reply

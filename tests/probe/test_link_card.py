@@ -266,6 +266,13 @@ def test_nobody_listens_there(http: HttpClient, site: Site) -> None:
     assert found.problem == "No link card: 127.0.0.1 could not be reached." and found.passing
 
 
+def test_a_server_that_leads_to_a_dead_one_is_not_the_silent_one(http: HttpClient, site: Site) -> None:
+    dead = "http://127.0.0.1:9/"
+    assert link_card.read(http, dead).silent, "the control"
+    found = link_card.read(http, site.redirect("/short", dead))
+    assert found.passing and not found.silent
+
+
 def test_a_circle_of_two_ends(http: HttpClient, site: Site) -> None:
     site.redirect("/a", "/b")
     site.redirect("/b", "/a")
