@@ -13,7 +13,8 @@ from postprober.domain.platform import Platform
 from postprober.domain.post import PostStatus
 from postprober.services.posts import delivery_actions, drafts, edit_failed, posts
 from postprober.services.posts.posts import NewPost
-from postprober.storage import deliveries
+from postprober.storage import deliveries, link_cards
+from postprober.storage.link_cards import KnownPage
 from postprober.storage.records import Delivery
 from tests.pages.conftest import House, everything
 from tests.people import acting
@@ -149,3 +150,13 @@ def test_a_form_that_is_shut_begins_with_the_words_as_they_are(owner: House, sho
         moved = deliveries.get(conn, failed.id)
     owner.move(moved, S.CLAIMED, S.FAILED, reason="refused again")
     assert next(f for f in app.run().text_area if f.label == "Text").value == "Words of the first"
+
+
+def test_who_approves_a_post_sees_the_card_of_its_link(owner: House, show: Show) -> None:
+    account, url = owner.account(Platform("bluesky")), "https://www.iana.org/"
+    with owner.core.db.write() as conn:
+        link_cards.put(conn, url, KnownPage("What a <b>stranger</b> says", "TODO: more"), owner.core.clock.now())
+    post = posts.create(owner.core, acting(owner.core, owner.owner), NewPost((f"Read {url}",), (account,)))
+    assert post.status == PostStatus.REVIEW, "the control"
+    seen = everything(show("monitor"))
+    assert "What a &lt;b&gt;stranger&lt;/b&gt; says" in seen and "TODO: more" in seen

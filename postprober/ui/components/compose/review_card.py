@@ -9,10 +9,10 @@ from postprober.domain.platform import NAMES
 from postprober.domain.post import MediaKind, PostStatus
 from postprober.services.accounts import accounts
 from postprober.services.media import media
-from postprober.services.posts import advice, drafts, options
+from postprober.services.posts import advice, cards, drafts, options
 from postprober.storage.records import Post
 from postprober.ui import acts, frame
-from postprober.ui.components.compose import intended, open_draft
+from postprober.ui.components.compose import intended, link_card, open_draft
 from postprober.ui.components.compose.advice_panel import review_html
 from postprober.ui.guard import Visit
 from postprober.ui.words import plain, safe, weekday_moment
@@ -41,6 +41,12 @@ def _what_readers_get(visit: Visit, post: Post) -> None:
         if asked:
             told = "".join(f"<p>{safe(title)}: {safe(value)}</p>" for title, value in asked)
             st.html(f'<div class="pp-suggestion"><b>{safe(names[number])}</b>{told}</div>')
+    there = [linked[number] for number in wish.account_ids if number in linked]
+    sending = [one for one in there if cards.maker_for(one) == "sent"]
+    found = [(cards.shown(visit.core, visit.actor, wish, one), one) for one in sending]
+    for card in dict.fromkeys(link_card.html(visit, shown, one, dropped=wish.card.drop) for shown, one in found):
+        if card:
+            st.html(card)
     for part in wish.parts[1:]:
         st.html(f'<div class="pp-suggestion"><p>{safe(part)}</p></div>')
     for media_id in wish.media_ids:
