@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from postprober.domain.card import CardChoice
 from postprober.domain.limits import CardRule
 from postprober.errors import BadInput
 from postprober.platforms.registry import SPECS
-from postprober.services.background import MOST_WAITING, Background
+from postprober.services.background import AT_ONCE, MOST_OF_ONE, MOST_WAITING, Background
 from postprober.services.core import Core
 from postprober.services.posts import advice, cards, drafts, editing, posts, proposals, review_gate
 from postprober.services.posts.posts import Known, NewPost
@@ -175,7 +176,7 @@ def test_the_same_work_is_done_once_and_no_more_waits_than_fits() -> None:
     gate = threading.Event()
     first = background.start("a", gate.wait)
     assert first is not None and background.start("a", lambda: done.append("a")) is first
-    others = [background.start(f"n{number}", gate.wait) for number in range(MOST_WAITING + 5)]
+    others = [background.start(f"n{number}", gate.wait, number) for number in range(MOST_WAITING + 5)]
     assert others.count(None) == 6
     gate.set()
     first.result(5)
@@ -186,6 +187,28 @@ def test_the_same_work_is_done_once_and_no_more_waits_than_fits() -> None:
     assert done == ["b"]
     background.close()
     assert background.start("z", gate.wait) is None
+
+
+def test_a_space_with_many_slow_pages_leaves_room_and_turns_to_others() -> None:
+    background, done, gate = Background(), list[str](), threading.Event()
+    for number in range(AT_ONCE):
+        background.start(f"slow{number}", gate.wait, 1)
+    mine = [background.start(f"mine{number}", partial(done.append, "mine"), 1) for number in range(MOST_OF_ONE)]
+    theirs = background.start("theirs", partial(done.append, "theirs"), 2)
+    assert mine.count(None) == AT_ONCE and theirs is not None
+    gate.set()
+    for one in (*mine, theirs):
+        if one is not None:
+            one.result(5)
+    assert done.index("theirs") <= AT_ONCE, done
+    end = time.monotonic() + 5
+    while background.start("again", lambda: None, 1) is None:
+        assert time.monotonic() < end, "room comes back"
+    gate.clear()
+    held = [background.start(f"held{number}", gate.wait, 3) for number in range(AT_ONCE + 1)]
+    background.close()
+    assert held[-1] is not None and held[-1].cancelled()
+    gate.set()
 
 
 SECRET = "The key is sk-proj-" + "a1B2c3D4e5" * 5

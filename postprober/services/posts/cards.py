@@ -85,7 +85,7 @@ def shown(core: Core, actor: Actor, new: NewPost, account: Account) -> ShownCard
         known = _whole(core, conn, url)
     if known is not None:
         return ShownCard(url, maker, card=_made(url, known, new, account))
-    return ShownCard(url, maker, reading=_begin(core, url) is not None)
+    return ShownCard(url, maker, reading=_begin(core, url, account.user_id) is not None)
 
 
 def thumbnail(core: Core, picture: CardPicture, side: int) -> bytes:
@@ -96,10 +96,11 @@ def thumbnail(core: Core, picture: CardPicture, side: int) -> bytes:
 def read_all(core: Core, new: NewPost, chosen: Iterable[Account]) -> None:
     """Know the pages of every card that is sent, or know that they cannot be read. Waits WAIT at most, so never call it in a
     transaction."""
-    links = {link_for(one, new) for one in chosen if maker_for(one) == "sent" and not new.card.drop} - {""}
+    links = {link_for(one, new): one.user_id for one in chosen if maker_for(one) == "sent" and not new.card.drop}
+    links.pop("", None)
     with core.db.read() as conn:
         missing = [url for url in sorted(links) if _whole(core, conn, url) is None]
-    begun = [work for url in missing if (work := _begin(core, url)) is not None]
+    begun = [work for url in missing if (work := _begin(core, url, links[url])) is not None]
     if begun:
         wait(begun, timeout=WAIT)
 
@@ -179,8 +180,8 @@ def _fitted(card: LinkCard, rule: CardRule) -> LinkCard:
     return replace(card, title=title, description=description, picture=picture)
 
 
-def _begin(core: Core, url: str) -> Future[None] | None:
-    return core.background.start(url, lambda: _read(core, url))
+def _begin(core: Core, url: str, space: int) -> Future[None] | None:
+    return core.background.start(url, lambda: _read(core, url), space)
 
 
 def _read(core: Core, url: str) -> None:
