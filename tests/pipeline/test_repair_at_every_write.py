@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
 from postprober.agent.advisor import Advisor
 from postprober.agent.evidence import Evidence
+from postprober.domain.card import LinkCard
 from postprober.domain.delivery import DeliveryState
 from postprober.domain.diagnosis import Cause, Diagnosis, Fix
 from postprober.errors import PlatformError, PostRejected, Unavailable
 from postprober.pipeline.repairs import diagnosis_job as repair
+from postprober.pipeline.repairs import fixes
+from postprober.storage import deliveries as delivery_storage
 from postprober.storage import repairs
+from postprober.storage.repairs import Repair
 from postprober.storage.tables import deliveries
 from tests.pipeline.fake import Way
 from tests.pipeline.stage import Killed, MortalDatabase, Stage
@@ -123,3 +129,29 @@ def test_a_diagnosis_that_cannot_be_made_now_is_made_later_and_holds_up_no_other
     stage.manual.advance(31)
     assert repair.tend(ctx) == 1
     assert stage.state(first) is S.SCHEDULED
+
+
+LINK = "https://example.com/a?utm_source=b"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "url"),
+    [
+        (f"Read {LINK}", ("Read https://example.com/a",), "https://example.com/a"),
+        (f"Read {LINK}", ("Read",), None),
+        (f"Long. Read {LINK}", ("Long.", f"Read {LINK}"), LINK),
+        (f"Read {LINK} and https://example.org/", (f"Read {LINK} and",), LINK),
+    ],
+)
+def test_a_link_that_a_repair_cuts_off_does_not_go_out_in_the_card(
+    stage: Stage, before: str, after: tuple[str, ...], url: str | None
+) -> None:
+    mine = _failed(stage, Scene(Sure(), REFUSED, 1, before), "cut")
+    with stage.db.write() as conn:
+        failed = delivery_storage.get(conn, mine)
+        part = replace(failed.parts[0], card=LinkCard(LINK, "A page"))
+        failed = delivery_storage.touch(conn, failed, stage.clock.now(), parts=(part,))
+        plan = cast(Repair, SimpleNamespace(plan={"after": list(after)}, fix=Fix.CUT_LINK))
+        fixes.apply(conn, plan, failed, "test", stage.clock.now())
+    cards = [one.card.url if one.card else None for one in stage.get(mine).parts]
+    assert cards == [url, *[None] * (len(after) - 1)]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,11 @@ from postprober.agent import rewrite, rewrite_guard
 from postprober.agent.diagnose import may
 from postprober.agent.evidence import Evidence
 from postprober.clock import utc_iso
+from postprober.domain.card import LinkCard, first_link
 from postprober.domain.delivery import DeliveryState
 from postprober.domain.diagnosis import CHANGES_WORDS, MAX_REPAIRS, REPAIRABLE, Cause, Diagnosis, Fix
 from postprober.domain.limits import Limits
+from postprober.domain.links import whole_links
 from postprober.domain.post import Draft, MediaFile, MediaKind, Part
 from postprober.domain.preflight import check
 from postprober.domain.retry import one_more
@@ -192,8 +195,18 @@ def _with_texts(parts: tuple[PartRecord, ...], texts: list[str]) -> tuple[PartRe
         index = len(out) + offset
         known = still_open[offset] if offset < len(still_open) else None
         base = known or PartRecord(index, "", language=still_open[0].language if still_open else "")
-        fresh.append(replace(base, index=index, text=text))
+        fresh.append(replace(base, index=index, text=text, card=_card_left(base.card, texts)))
     return (*out, *fresh)
+
+
+def _card_left(card: LinkCard | None, texts: Sequence[str]) -> LinkCard | None:
+    """The card while its link is still there, with the link as it is written now: one that was cut off shall not go out in the
+    card."""
+    links = {link for text in texts for span in whole_links(text) if (link := first_link(span.text))}
+    if card is None or card.url in links:
+        return card
+    bare = rewrite_guard.without_tracking(card.url)
+    return replace(card, url=bare) if bare in links else None
 
 
 def _new_media(conn: Connection, made: dict[str, Plan], delivery: Delivery, now: datetime) -> dict[int, int]:
