@@ -104,7 +104,9 @@ def _unseen(brief: Brief, new: NewPost, approved: Approval) -> Review | None:
     """What the rules have against the words of pages that nobody has seen who approved the post; None for nothing."""
     if card_digest(new) in ("", approved.card):
         return None
-    bare = tuple(replace(one, texts=("x",), repeated="", options={}) for one in brief.targets)  # the rest is approved
+    bare = tuple(
+        replace(one, texts=("Text",), repeated="", options={}) for one in brief.targets
+    )  # the rest is approved
     found = by_rules_only(replace(brief, targets=bare, pictures=()))
     return None if found.passes else found
 
