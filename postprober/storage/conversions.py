@@ -134,7 +134,7 @@ def anew(conn: Connection, gone: ConversionRecord, now: datetime) -> None:
 
 
 def forget_failed(conn: Connection, source: str) -> None:
-    """Somebody has added the file again: what failed may have failed because it was lost, or the machine was."""
+    """The stored file was lost and somebody has added it again: what failed may have failed for that."""
     failed = (conversions.c.source == source, conversions.c.state == ConversionState.FAILED.value)
     conn.execute(delete(conversions).where(*failed))
 

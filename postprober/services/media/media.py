@@ -129,7 +129,7 @@ def add_received(core: Core, actor: Actor, name: str, file: Received, alt: str =
         if not kept.exists():
             kept.parent.mkdir(parents=True, exist_ok=True)
             file.path.replace(kept)  # a file under its hash is always whole
-        conversions.forget_failed(conn, str(relative))
+            conversions.forget_failed(conn, str(relative))
         media_id = media.add(
             conn,
             space=actor.space,
