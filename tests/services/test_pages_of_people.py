@@ -94,3 +94,13 @@ def test_settings_of_a_page_keep_whose_it_is(installation: Installation) -> None
     assert pages.renew(core, owner, me, cred) == []
     with core.db.read() as conn:
         assert accounts.get(conn, linked.id).token_version == old + 1
+
+
+def test_whose_a_page_is_stands_with_it_from_the_first_moment(installation: Installation) -> None:
+    """The mark is what a repeated request is answered by; whatever is written after it may never be."""
+    core, owner = installation.core, acting(installation.core, installation.owner)
+    me = person(installation)
+    (page,) = pages.listing(core, owner, me.id)
+    seen: list[Account] = []
+    pages.link(core, owner, me.id, page.remote_id, lambda conn, made: seen.append(accounts.get(conn, made)))
+    assert [one.settings.get(account_service.LINKED_BY) for one in seen] == [me.id]

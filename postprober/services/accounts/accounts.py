@@ -61,9 +61,17 @@ def add_by_token(
 
 @permits.needs("accounts:write")
 def link(
-    core: Core, actor: Actor, platform: Platform, cred: Credentials, http: HttpClient, mark: Mark = no_mark
+    core: Core,
+    actor: Actor,
+    platform: Platform,
+    cred: Credentials,
+    http: HttpClient,
+    mark: Mark = no_mark,
+    *,
+    by: int | None = None,
 ) -> Account:
-    """Store `cred` for the account it belongs to; a known account keeps its history and its waiting deliveries go on."""
+    """Store `cred` for the account it belongs to; a known account keeps its history and its waiting deliveries go on. `by`: of a
+    page, id of the person's account whose tokens these are."""
     if not may_publish(platform, cred.scopes):
         raise BadInput(
             f"{NAMES[platform]} did not give PostProber the right to publish. Connect again and allow everything that it "
@@ -84,16 +92,22 @@ def link(
             field="remote_id",
         )
     try:
-        account, before = _store(core, actor, platform, cred, identity, mark)
+        account, before = _store(core, actor, platform, cred, identity, mark, by)
     except IntegrityError:  # somebody linked the same account at the same moment: now it is known
-        account, before = _store(core, actor, platform, cred, identity, mark)
+        account, before = _store(core, actor, platform, cred, identity, mark, by)
     if before is not None:
         tokens.withdraw_replaced(core, before, cred)
     return account
 
 
 def _store(
-    core: Core, actor: Actor, platform: Platform, cred: Credentials, identity: Identity, mark: Mark
+    core: Core,
+    actor: Actor,
+    platform: Platform,
+    cred: Credentials,
+    identity: Identity,
+    mark: Mark,
+    linked_by: int | None,
 ) -> tuple[Account, Account | None]:
     """The account as it is now, and as it was."""
     now = core.clock.now()
@@ -118,6 +132,8 @@ def _store(
         settings = dict(known.settings) if known else {}
         if identity.long_posts is not None:
             settings["long_posts"] = identity.long_posts
+        if linked_by is not None:
+            settings[LINKED_BY] = linked_by
         accounts.write(
             conn,
             account_id,

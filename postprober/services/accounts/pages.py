@@ -14,7 +14,6 @@ from postprober.services.accounts import accounts as account_service
 from postprober.services.accounts.accounts import LINKED_BY
 from postprober.services.core import Core, Mark, no_mark
 from postprober.services.people import permits
-from postprober.storage import accounts
 from postprober.storage.records import Account
 
 
@@ -79,8 +78,4 @@ def _linked(
     core: Core, actor: Actor, account: Account, cred: Credentials, remote_id: str, name: str, mark: Mark
 ) -> Account:
     own = replace(cred, remote_id=remote_id, name=name)
-    made = account_service.link(core, actor, account.platform, own, core.http, mark)
-    with core.db.write() as conn:
-        now = accounts.locked(conn, made.id)
-        accounts.write(conn, made.id, settings={**now.settings, LINKED_BY: account.id})
-        return accounts.get(conn, made.id)
+    return account_service.link(core, actor, account.platform, own, core.http, mark, by=account.id)
