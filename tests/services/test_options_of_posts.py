@@ -58,9 +58,9 @@ def test_the_same_wish_spelled_otherwise_keeps_its_approval(
     installation: Installation, owner: Actor, account: Account
 ) -> None:
     core, plain = installation.core, NewPost(("Fine words",), (account.id,))
-    said = [posts.as_read(core, owner, one) for one in (plain, asking(account, sensitive=False), asking(account))]
+    said = [posts.as_read(core, owner.space, one) for one in (plain, asking(account, sensitive=False), asking(account))]
     assert {review_gate.digest(one) for one in said} == {review_gate.digest(plain)}
-    meant, spelled = (posts.as_read(core, owner, asking(account, **one)) for one in (MEANT, SPELLED))
+    meant, spelled = (posts.as_read(core, owner.space, asking(account, **one)) for one in (MEANT, SPELLED))
     assert review_gate.digest(meant) == review_gate.digest(spelled) != review_gate.digest(plain)
 
 
@@ -134,7 +134,12 @@ POST = "https://x.com/ann/status/1890000000000000001"
         ("x", "quote", f"{POST}/photo/1", "1890000000000000001"),
         ("x", "quote", f"{POST}?s=20&next=/home", "1890000000000000001"),
         ("x", "quote", f"{POST}#m", "1890000000000000001"),
-        ("bluesky", "quote", "https://bsky.app/profile/ann.example/post/3l6o/", "at://did:plc:a/app.bsky.feed.post/3l6o"),
+        (
+            "bluesky",
+            "quote",
+            "https://bsky.app/profile/ann.example/post/3l6o/",
+            "at://did:plc:a/app.bsky.feed.post/3l6o",
+        ),
     ],
 )
 def test_each_address_of_a_post_is_the_same_post(platform: str, name: str, sent: str, shown: str) -> None:

@@ -260,7 +260,9 @@ def _planned(conn: Connection, space: int, imported: Collection[int]) -> list[_P
             continue
         wish = drafts.wish_of(post)
         going = (d.account_id for d in deliveries.of_post(conn, post.id) if d.state is DeliveryState.SCHEDULED)
-        found += [_Planned(post.id, account, wish.texts_for(account), post.scheduled_at, wish.options) for account in going]
+        found += [
+            _Planned(post.id, account, wish.texts_for(account), post.scheduled_at, wish.options) for account in going
+        ]
     return found
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from postprober.domain.actor import Actor
 from postprober.domain.options import Given, PostOptions, fields_of, parse, read
 from postprober.domain.platform import NAMES, Platform, described, parse_platform
 from postprober.errors import BadInput
@@ -23,14 +22,14 @@ def stored_for(account: Account, given: Given) -> dict[str, Any]:
     return parse(schema(account.platform), mine, NAMES[account.platform]) if mine else {}
 
 
-def as_read(core: Core, actor: Actor, given: Given, chosen: Collection[int]) -> Given:
+def as_read(core: Core, space: int, given: Given, chosen: Collection[int]) -> Given:
     """The same as it is kept: each value as what it stands for, and without what asks for nothing. So whoever opens the post again
     finds no words where a choice belongs, and the same wish spelled otherwise is no other one. `chosen`: ids of the post's
     accounts; what cannot be read, or is for nobody of them, stays for `check` to refuse."""
     if not given:
         return given
     with core.db.read() as conn:
-        there = {str(one.id): one.platform for one in accounts.of_user(conn, actor.space)}
+        there = {str(one.id): one.platform for one in accounts.of_user(conn, space)}
     mine = {str(one) for one in chosen} & there.keys()
     used = mine | {there[one].value for one in mine}
     found: dict[str, dict[str, Any]] = {}

@@ -129,10 +129,10 @@ def check_size(new: NewPost) -> None:
         )
 
 
-def as_read(core: Core, actor: Actor, new: NewPost) -> NewPost:
+def as_read(core: Core, space: int, new: NewPost) -> NewPost:
     """The same with its options as they are kept."""
     check_size(new)
-    return replace(new, options=options.as_read(core, actor, new.options, new.account_ids)) if new.options else new
+    return replace(new, options=options.as_read(core, space, new.options, new.account_ids)) if new.options else new
 
 
 def _accounts(core: Core, actor: Actor, ids: Sequence[int]) -> list[Account]:
@@ -270,7 +270,7 @@ def create(core: Core, actor: Actor, new: NewPost, mark: Mark = no_mark, *, name
     (an alt text was changed meanwhile); then nothing was written."""
     if named and (known := known_by(core, actor, named)) is not None:
         return known
-    new = as_read(core, actor, new)
+    new = as_read(core, actor.space, new)
     files = media_service.files(core, actor, list(new.media_ids))
     try:
         chosen = passed(core, actor, new)
