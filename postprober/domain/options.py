@@ -63,8 +63,19 @@ class PostOptions(BaseModel):
 
     @classmethod
     def of(cls, stored: Mapping[str, Any]) -> Self:
-        """What was stored. A name that is unknown by now (a platform's package was changed) is left out."""
-        return cls.model_validate({name: value for name, value in stored.items() if name in cls.model_fields})
+        """What was stored, without what is `unreadable`."""
+        left = cls.unreadable(stored)
+        return cls.model_validate({name: value for name, value in stored.items() if name not in left})
+
+    @classmethod
+    def unreadable(cls, stored: Mapping[str, Any]) -> list[str]:
+        """Names of what was stored and means nothing here: another version of the platform's package wrote it. Nothing may be
+        sent without it, because a post that only some people should see would be seen by all."""
+        try:
+            cls.model_validate(dict(stored))
+        except ValidationError as error:
+            return sorted({str(one["loc"][0]) for one in error.errors() if one["loc"]})
+        return []
 
 
 def option(
