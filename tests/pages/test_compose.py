@@ -593,7 +593,9 @@ def test_options_of_one_account_are_told_and_taken_back(owner: House, show: Show
     app = show("compose")
     app.query_params["draft"] = str(kept.id)
     app.run()
-    assert "Only on toot: Mark media as sensitive: yes; Who can see it: Followers only." in everything(app).replace("\\", "")
+    assert "Only on toot: Mark media as sensitive: yes; Who can see it: Followers only." in everything(app).replace(
+        "\\", ""
+    )
     app.text_area[0].set_value("For some").run()
     now = drafts.wish_of(drafts.get(owner.core, actor, kept.id))
     assert (now.parts, now.options) == (("For some",), asked)

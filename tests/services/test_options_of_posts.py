@@ -164,3 +164,10 @@ def test_what_only_looks_like_an_id_is_said_before(platform: str, values: dict[s
     kind = options.schema(Platform(platform))
     stored = options.parse(kind, values, platform)
     assert list(kind.of(stored).problems(Draft((Part("Words"),)), LIMITS[Platform(platform)]))
+
+
+@pytest.mark.parametrize("target", ["9" * 6000, "x" * 100_000])
+def test_a_refusal_does_not_repeat_all_of_what_it_refuses(target: str) -> None:
+    with pytest.raises(BadInput) as refused:
+        options.check({target: {}}, [])
+    assert len(str(refused.value)) < 300

@@ -68,7 +68,7 @@ def check(given: Given, chosen: Iterable[Account], *, all_used: bool = False) ->
 
 def _nobody(target: str) -> str:
     if target.isdecimal():
-        return f"Options are given for account {target}, which is not chosen; choose it or leave them out."
+        return f"Options are given for account {target[:20]}, which is not chosen; choose it or leave them out."
     return f"Options are given for {NAMES[parse_platform(target)]}, and no account there is chosen; leave them out."
 
 
