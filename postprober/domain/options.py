@@ -52,14 +52,30 @@ class PostOptions(BaseModel):
         """Whether the card of a link can go out beside what these ask for."""
         return True
 
+    @classmethod
+    def link_id(cls, link: str) -> str:
+        """What of the link of a post is the same in each of its addresses."""
+        return link.rstrip("/").rpartition("/")[2].partition("?")[0]
+
     def stored(self) -> dict[str, Any]:
         """What differs from the defaults, as JSON."""
         return self.model_dump(mode="json", exclude_defaults=True)
 
     @classmethod
     def of(cls, stored: Mapping[str, Any]) -> Self:
-        """What was stored. A name that is unknown by now (a platform's package was changed) is left out."""
-        return cls.model_validate({name: value for name, value in stored.items() if name in cls.model_fields})
+        """What was stored, without what is `unreadable`."""
+        left = cls.unreadable(stored)
+        return cls.model_validate({name: value for name, value in stored.items() if name not in left})
+
+    @classmethod
+    def unreadable(cls, stored: Mapping[str, Any]) -> list[str]:
+        """Names of what was stored and means nothing here: another version of the platform's package wrote it. Nothing may be
+        sent without it, because a post that only some people should see would be seen by all."""
+        try:
+            cls.model_validate(dict(stored))
+        except ValidationError as error:
+            return sorted({str(one["loc"][0]) for one in error.errors() if one["loc"]})
+        return []
 
 
 def option(
@@ -193,6 +209,14 @@ def parse(options: type[PostOptions], given: Mapping[str, Any], where: str) -> d
     return made.stored()
 
 
+def read(options: type[PostOptions], given: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """The same with the values that ask for nothing, where somebody gave them: they may take back what was given for the
+    platform."""
+    stored = parse(options, given, where)
+    defaults = {one.name: one.default for one in fields_of(options)}
+    return {name: stored.get(name, defaults[name]) for name in given}
+
+
 def _unknown(name: str, where: str, fields: Mapping[str, OptionField]) -> str:
     if not fields:
         return f"{where} has no options; leave out {str(name)[:60]!r}."
@@ -293,25 +317,21 @@ def compare(asked: AskedFor, *readings: Mapping[str, Any]) -> tuple[list[str], l
         if one.name not in shown:
             if one.name in stored:
                 notes.append(f"{one.title}: nobody can read it there, so it is not proved.")
-        elif not _same(wanted[one.name], shown[one.name], one):
+        elif not _same(wanted[one.name], shown[one.name], one, options):
             differences.append(
                 f"{one.title} is shown as {_quoted(one, shown[one.name])} and was sent as {_quoted(one, wanted[one.name])}."
             )
     return differences, notes
 
 
-def _same(sent: Any, shown: Any, one: OptionField) -> bool:
+def _same(sent: Any, shown: Any, one: OptionField, options: type[PostOptions]) -> bool:
     if one.kind == "texts":
         return [normalise(str(text)) for text in sent] == [normalise(str(text)) for text in shown]
     if one.kind == "link":
-        return _last(sent) == _last(shown)  # one post has several addresses; its id ends each
+        return options.link_id(str(sent)) == options.link_id(str(shown))
     if isinstance(sent, str):
         return normalise(sent) == normalise(str(shown))
     return bool(sent == shown)
-
-
-def _last(link: Any) -> str:
-    return str(link).rstrip("/").rpartition("/")[2].partition("?")[0]
 
 
 def _quoted(one: OptionField, value: Any) -> str:
@@ -325,6 +345,10 @@ def poll_problems(rule: PollRule, name: str, choices: tuple[str, ...], minutes: 
         yield Violation("poll_choices", message, max(0, len(choices) - rule.most_choices))
     if len({normalise(text) for text in choices}) < len(choices):
         yield Violation("poll_choices_alike", "Make the choices of the poll different from each other.")
+    if not all(normalise(text).strip() for text in choices):
+        yield Violation(
+            "poll_choice_empty", "Write something into each choice of the poll, or leave the empty one out."
+        )
     longest = max(map(graphemes, choices), default=0)
     if longest > rule.most_characters:
         over = longest - rule.most_characters

@@ -144,7 +144,7 @@ def parse_platform(text: str) -> Platform:
     for one in known():
         if name == one or name in _DECLARED[one].aliases:
             return one
-    raise BadInput(f"There is no platform called {text!r}; choose one of {', '.join(known())}.", field="platform")
+    raise BadInput(f"There is no platform called {text[:60]!r}; choose one of {', '.join(known())}.", field="platform")
 
 
 class ReconcileMode(StrEnum):

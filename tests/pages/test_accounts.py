@@ -15,8 +15,8 @@ from postprober.domain.health import Quota, Unit
 from postprober.domain.platform import Platform
 from postprober.errors import BadInput, Forbidden
 from postprober.services.accounts import accounts as account_service
-from postprober.services.accounts import linking
-from postprober.storage import accounts, quotas
+from postprober.services.accounts import linking, pages
+from postprober.storage import accounts, quotas, tables
 from postprober.ui import browser
 from tests.pages.conftest import House, everything
 from tests.people import acting
@@ -298,3 +298,29 @@ def test_instagram_by_browser_warns_first_and_is_marked_experimental(owner: Hous
     assert "Import the session" in labels or "There is no Chromium" in seen
     if "Import the session" in labels:
         assert "Choose the file" in _press(app, "Import the session").error[0].value
+
+
+def test_pages_are_asked_for_when_somebody_wants_to_see_them_and_not_with_each_run(
+    owner: House, show: Show, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    person = owner.account(Platform("linkedin"))
+    asked: list[int] = []
+
+    def listing(_core: object, _actor: object, account_id: int) -> list[pages.LinkablePage]:
+        asked.append(account_id)
+        return [pages.LinkablePage("urn:li:organization:7", "Our <b>firm</b>", None)]
+
+    monkeypatch.setattr(pages, "listing", listing)
+    app = _press(show("accounts"), "Show my pages")
+    assert asked == [person]
+    app.run()
+    assert asked == [person], "another run of the page asks nobody"
+    assert any(button.label.startswith("Link Our") for button in app.button)
+    owner.account(Platform("linkedin"), name="firm")
+    with owner.core.db.write() as conn:
+        (made,) = [one.id for one in accounts.of_user(conn, owner.owner) if one.account_name == "firm"]
+        conn.execute(
+            tables.accounts.update().where(tables.accounts.c.id == made).values(remote_id="urn:li:organization:7")
+        )
+    app.run()
+    assert not any(button.label.startswith("Link Our") for button in app.button), "it is linked by now"

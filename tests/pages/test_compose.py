@@ -579,3 +579,26 @@ def test_a_poll_that_a_platform_would_refuse_stops_the_button(owner: House, show
     assert next(b for b in app.button if b.label == "Publish now").disabled
     next(one for one in app.text_area if one.label.startswith("Poll choices")).set_value("One\nTwo").run()
     assert not next(b for b in app.button if b.label == "Publish now").disabled
+
+
+def test_options_of_one_account_are_told_and_taken_back(owner: House, show: Show) -> None:
+    """A program can ask for something else on one account; nobody must send it unseen."""
+    mastodon = owner.account(Platform("mastodon"), name="toot")
+    actor = acting(owner.core, owner.owner)
+    asked = {str(mastodon): {"audience": "followers"}, "mastodon": {"sensitive": True}}
+    kept = drafts.save(owner.core, actor, NewPost(("For a few",), (mastodon,), options=asked))
+    with owner.core.db.write() as conn:  # the package of a platform was there when it was written
+        told = {**kept.options, "asked": {**kept.options["asked"], "gone": {"a": "b"}}}
+        conn.execute(tables.posts.update().where(tables.posts.c.id == kept.id).values(options=told))
+    app = show("compose")
+    app.query_params["draft"] = str(kept.id)
+    app.run()
+    assert "Only on toot: Mark media as sensitive: yes; Who can see it: Followers only." in everything(app).replace(
+        "\\", ""
+    )
+    app.text_area[0].set_value("For some").run()
+    now = drafts.wish_of(drafts.get(owner.core, actor, kept.id))
+    assert (now.parts, now.options) == (("For some",), asked)
+    _press(app, "Use these options on toot, too")
+    now = drafts.wish_of(drafts.get(owner.core, actor, kept.id))
+    assert now.options == {"mastodon": {"sensitive": True}}

@@ -11,6 +11,7 @@ from datetime import timedelta
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from postprober.domain.criteria import Criteria
 from postprober.domain.delivery import DeliveryState
 from postprober.domain.platform import Platform
 from postprober.domain.post import PostStatus
@@ -269,3 +270,31 @@ def test_an_edit_that_was_discarded_while_the_app_started_anew_is_not_published_
     assert next(b for b in fresh.button if b.label == "Publish now").disabled
     assert "You were editing a scheduled post" in everything(fresh)
     assert _planned(owner) == planned
+
+
+def test_who_takes_the_other_version_gets_its_options_goal_and_accounts_too(owner: House, show: Show) -> None:
+    """Fields keep what they showed, and would write it over what was taken."""
+    post, copy, app = _editing(owner, show)
+    mastodon = owner.account(Platform("mastodon"))
+    copy = drafts.change(
+        owner.core,
+        acting(owner.core, owner.owner),
+        copy.id,
+        replace(drafts.wish_of(copy), account_ids=(*drafts.wish_of(copy).account_ids, mastodon)),
+    )
+    app = _open(show("compose"), copy.draft_key or "")
+    theirs = replace(
+        drafts.wish_of(copy),
+        parts=("Theirs",),
+        account_ids=(mastodon,),
+        options={"mastodon": {"audience": "followers"}},
+        criteria=Criteria("likes", 20, 48),
+    )
+    drafts.change(owner.core, acting(owner.core, owner.owner), copy.id, theirs)
+    app = _press(_type(app, "Mine again"), "Use the other version")
+    assert app.text_area[0].value == "Theirs"
+    _press(app, "Save changes")
+    (planned,) = [p for p in _planned(owner) if p.id == post.id]
+    wish = drafts.wish_of(planned)
+    assert (wish.parts, set(wish.account_ids)) == (theirs.parts, set(theirs.account_ids))
+    assert (wish.options, wish.criteria) == (theirs.options, theirs.criteria)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from postprober.domain.delivery import DeliveryState, Proof
 from postprober.errors import BadInput
+from postprober.pipeline.publishing.publish import publish
 from postprober.services.posts import posts
 from postprober.services.posts.posts import PreflightFailed
 from postprober.storage import deliveries, step_log
@@ -222,3 +224,24 @@ def test_words_in_options_are_reviewed_like_the_text(installation: Installation)
     post = posts.create(installation.core, acting(installation.core, installation.owner), new)
     assert post.status == "review"
     assert "options for Mastodon" in str(post.ai_suggestions)
+
+
+@pytest.mark.parametrize("unknown", [{"circle": "friends"}, {"audience": "friends"}])
+def test_nothing_goes_out_without_what_another_version_has_asked_for(
+    installation: Installation, unknown: dict[str, str]
+) -> None:
+    """The package of a platform went back to an earlier version, or a process of the earlier one still runs."""
+    account = installation.link("mastodon")
+    planned = plan(installation, account, {"content_warning": "Careful"})
+    with installation.core.db.write() as conn:
+        delivery = deliveries.get(conn, planned)
+        (part,) = delivery.parts
+        asked = replace(part, options={**part.options, **unknown})
+        deliveries.touch(conn, delivery, installation.core.clock.now(), parts=(asked,))
+    publish(context(installation), planned)
+    with installation.core.db.read() as conn:
+        delivery = deliveries.get(conn, planned)
+    assert (
+        delivery.state is S.WAITING and f"cannot do what the post asks for ({next(iter(unknown))})" in delivery.reason
+    )
+    assert installation.sandbox.control.posts("mastodon", account.account_name) == []

@@ -250,6 +250,18 @@ def test_an_account_that_is_disconnected_during_a_refresh_sends_nothing_and_leav
     assert (found.status, found.access_token, found.refresh_token) == ("ok", None, None)
 
 
+def test_a_late_renewal_withdraws_no_token_that_another_account_has(stage: Stage, ctx: Context) -> None:
+    """A page and its person have one refresh token where the platform leaves it as it is when it is used."""
+    page = stage.link("page", expires_in=60)
+    person = stage.link("person", user_id=page.user_id)
+    cred = replace(open_credentials(stage.vault, person), refresh_token="refresh~1")  # what the renewal answers with
+    stage.set_account(person.id, **seal(stage.vault, person.id, cred))
+    delivery = stage.plan(page)
+    stage.platform.refreshes.append(lambda: disconnect(stage, page))
+    stage.act(ctx, delivery)
+    assert (stage.state(delivery), stage.platform.revoked) == (S.CANCELLED, [])
+
+
 def test_tokens_that_nobody_uses_after_a_new_link_are_withdrawn(stage: Stage, ctx: Context) -> None:
     account = stage.link(expires_in=60)
     delivery = stage.plan(account)

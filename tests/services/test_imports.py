@@ -472,3 +472,14 @@ def test_an_option_that_is_not_there_is_a_problem_of_its_row(linked: Installatio
     ).rows
     assert "has no option 'colour'" in rows[0].problems[0]
     assert "is one of public, unlisted, followers" in rows[1].problems[0]
+
+
+def test_a_row_that_asks_for_something_else_by_now_says_so(linked: Installation) -> None:
+    """It is not made anew, so what it asks for now would be lost unsaid."""
+    linked.link("mastodon")
+    head, at = "text,accounts,time,mastodon.audience,mastodon.sensitive\n", _at(linked)
+    _import(linked, head + f"One,mastodon,{at},unlisted,\n")
+    (same,) = _read(linked, head + f"One,mastodon,{at}, unlisted,no\n").rows
+    assert same.twice and len(same.notes) == 1, "the control: the same wish, spelled otherwise"
+    (other,) = _read(linked, head + f"One,mastodon,{at},followers,\n").rows
+    assert other.twice and "planned with other options on Mastodon" in other.notes[1]

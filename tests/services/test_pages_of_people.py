@@ -89,8 +89,27 @@ def test_settings_of_a_page_keep_whose_it_is(installation: Installation) -> None
     linked = pages.link(core, owner, me.id, page.remote_id)
     account_service.set_up(core, owner, linked.id, label="Ours", language="")
     with core.db.read() as conn:
-        cred = open_credentials(core.vault, accounts.get(conn, me.id))
-        old = accounts.get(conn, linked.id).token_version
-    assert pages.renew(core, owner, me, cred) == []
+        assert accounts.get(conn, linked.id).settings[account_service.LINKED_BY] == me.id
+
+
+def test_a_person_who_is_linked_again_by_token_takes_their_pages_along(installation: Installation) -> None:
+    core, owner = installation.core, acting(installation.core, installation.owner)
+    me = person(installation)
+    (page,) = pages.listing(core, owner, me.id)
+    linked = pages.link(core, owner, me.id, page.remote_id)
+    issued = installation.sandbox.control.account("linkedin", me.account_name, scopes=OF_PAGES)
+    again = account_service.add_by_token(core, owner, Platform("linkedin"), {"access_token": issued["access_token"]})
+    assert again.id == me.id
     with core.db.read() as conn:
-        assert accounts.get(conn, linked.id).token_version == old + 1
+        both = [open_credentials(core.vault, accounts.get(conn, one)).access_token for one in (me.id, linked.id)]
+    assert both == [issued["access_token"]] * 2
+
+
+def test_whose_a_page_is_stands_with_it_from_the_first_moment(installation: Installation) -> None:
+    """The mark is what a repeated request is answered by; whatever is written after it may never be."""
+    core, owner = installation.core, acting(installation.core, installation.owner)
+    me = person(installation)
+    (page,) = pages.listing(core, owner, me.id)
+    seen: list[Account] = []
+    pages.link(core, owner, me.id, page.remote_id, lambda conn, made: seen.append(accounts.get(conn, made)))
+    assert [one.settings.get(account_service.LINKED_BY) for one in seen] == [me.id]

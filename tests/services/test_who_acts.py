@@ -104,7 +104,8 @@ WITHOUT_ACTOR = {
         monitoring.event_feed: story_at missed check_last_id
         posts.cards: read_all thumbnail
         posts.drafts: check_room back_to_draft put_in_review
-        posts.posts: plan plan_all with_handles
+        posts.options: as_read
+        posts.posts: as_read plan plan_all with_handles
         posts.review_gate: advice_columns
         reports.printing: pdf
         """,

@@ -6,6 +6,8 @@ import json
 import logging
 import uuid
 
+from sqlalchemy import Connection
+
 from postprober.domain.account import Credentials
 from postprober.domain.attempt import Act, Outcome
 from postprober.domain.platform import NAMES
@@ -62,6 +64,28 @@ def open_credentials(vault: Vault, account: Account) -> Credentials:
 def secrets_of(cred: Credentials) -> list[str]:
     """Everything in `cred` that must never be seen."""
     return [cred.access_token, cred.refresh_token, *(v for k, v in cred.secret.items() if k != "identifier")]
+
+
+def are_shared(one: Credentials, other: Credentials) -> bool:
+    """Whether ending the tokens of one would end those of the other. Two of our own stored ones; nobody outside can time it."""
+    if one.access_token == other.access_token:  # nosemgrep: secret-compared-in-the-open # both are ours
+        return True
+    same = one.refresh_token == other.refresh_token  # nosemgrep: secret-compared-in-the-open # both are ours
+    return same and bool(one.refresh_token)
+
+
+def used_by_another(conn: Connection, vault: Vault, account: Account, cred: Credentials) -> bool:
+    """Whether another linked account of the space has these tokens of `account`: a page those of the person, or the other way
+    round."""
+    for one in accounts.of_user(conn, account.user_id):
+        if one.platform is not account.platform or one.id == account.id or not one.access_token:
+            continue
+        try:
+            if are_shared(open_credentials(vault, one), cred):
+                return True
+        except VaultError as error:
+            log.warning("The tokens of account %s cannot be opened: %s", one.id, error.message)
+    return False
 
 
 def ensure_valid(ctx: Context, delivery: Delivery | None, account: Account) -> tuple[Account, Credentials]:
@@ -130,7 +154,10 @@ def _usable(vault: Vault, account: Account) -> Credentials:
 
 def _withdraw(ctx: Context, account: Account, fresh: Credentials) -> None:
     """The account was disconnected or linked again during the renewal: nobody uses these tokens, and they would live on
-    at the platform."""
+    at the platform. Where a renewal leaves the refresh token as it is, another account may have it, too."""
+    with ctx.db.read() as conn:
+        if used_by_another(conn, ctx.vault, account, fresh):
+            return
     adapter = ctx.adapter(account, ctx.http.bound(secrets=secrets_of(fresh)))
     if account.is_active and not adapter.traits.revokes_one:
         return  # that could end the new ones, too

@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 from postprober.clock import utc_iso
 from postprober.domain.attempt import Act, Outcome, payload_hash
 from postprober.domain.delivery import DUE_TO_PUBLISH, DeliveryState, Proof, StateCause, Step, StepStatus
+from postprober.domain.platform import described
 from postprober.domain.remote import PartJob, ProgressState, Receipt, SightingState, Staged
 from postprober.domain.retry import MAX_CRASHES
 from postprober.domain.text import normalise
@@ -158,6 +159,10 @@ def _authenticate(work: ClaimedDelivery) -> bool:
 
 def _publish_part(work: ClaimedDelivery, part: PartRecord) -> None:
     """Stage, write the intent, send, write the result. Leaves `work.delivery` in the state that follows."""
+    if unknown := described(work.delivery.platform).options.unreadable(part.options):
+        told = f"This version of PostProber cannot do what the post asks for ({', '.join(unknown)}); update it or edit the post."
+        fail(work, Unavailable(told, code=HERE), Step.POSTING)  # while a rollout lasts, a newer process sends it
+        return
     fit = fitted(work, composed(work, part))
     if fit is None:
         return

@@ -57,7 +57,7 @@ class BlueskyOptions(PostOptions):
         if self.quote and quoted(self.quote) is None:
             text = "Paste the link of the post to quote, such as https://bsky.app/profile/ann.bsky.social/post/3l6oveex3ii2l."
             yield Violation("quote_unreadable", text)
-        wrong = [tag for tag in self.languages if not re.fullmatch(LANGUAGE, tag)]
+        wrong = [tag for tag in self.languages if not (tag and re.fullmatch(LANGUAGE, tag))]
         if wrong:
             yield Violation("language_unreadable", f"{wrong[0]!r} is no language tag; write one such as en or pt-BR.")
 

@@ -414,7 +414,7 @@ def thumbnail_here(source: str | Path, side: int) -> bytes:
 
 
 @dataclass(frozen=True)
-class Upload:
+class ReadyFile:
     """What is uploaded for a file, read from its beginning; `width`, `height` in pixels."""
 
     content: BinaryIO
@@ -424,16 +424,16 @@ class Upload:
 
 
 @contextmanager
-def upload(media: MediaFile, limits: Limits) -> Iterator[Upload]:
+def upload(media: MediaFile, limits: Limits) -> Iterator[ReadyFile]:
     """What is uploaded for `media`, for as long as the block runs: images fitted; videos and animated GIFs as they are, read from
     the disk while they are sent, so that no file is ever whole in memory. Raises BadInput."""
     as_is = media.kind is MediaKind.VIDEO or (media.kind is MediaKind.GIF and limits.gif is not None)
     if as_is:
         with _opened(media.path) as (stream, _):
-            yield Upload(stream, media.mime, media.width, media.height)
+            yield ReadyFile(stream, media.mime, media.width, media.height)
         return
     fitted = fit_image(media.path, limits.images)
-    yield Upload(io.BytesIO(fitted.data), fitted.mime, fitted.width, fitted.height)
+    yield ReadyFile(io.BytesIO(fitted.data), fitted.mime, fitted.width, fitted.height)
 
 
 def _bad(rest: str) -> BadInput:

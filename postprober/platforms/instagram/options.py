@@ -13,7 +13,7 @@ from postprober.domain.post import Draft, MediaKind, Violation
 
 MOST_COLLABORATORS = 3  # instagram/facts.md, 2
 LONGEST_VIDEO_MS = 900_000  # of the longest Reel
-_NAME = re.compile(r"^[A-Za-z0-9._]{1,30}$")
+_NAME = re.compile(r"[A-Za-z0-9._]{1,30}")
 
 
 class InstagramOptions(PostOptions):
@@ -44,12 +44,12 @@ class InstagramOptions(PostOptions):
     def problems(self, draft: Draft, limits: Limits) -> Iterator[Violation]:
         files = [file for part in draft.parts for file in part.media]
         reel = len(files) == 1 and files[0].kind is MediaKind.VIDEO
-        wrong = [name for name in self.collaborators if not _NAME.match(name.removeprefix("@"))]
+        wrong = [name for name in self.collaborators if not _NAME.fullmatch(name.removeprefix("@"))]
         if wrong:
             yield Violation(
                 "collaborator_unreadable", f"{wrong[0]!r} is no user name on Instagram; write one such as ann.smith."
             )
-        if self.place and not self.place.isdecimal():
+        if self.place and not (self.place.isascii() and self.place.isdecimal()):
             yield Violation("place_unreadable", "Give the number of the place's page on Facebook.")
         if files and not reel and (self.cover_at_ms or not self.reel_in_feed):
             yield Violation("not_a_reel", "Leave out the options for Reels: only a single video is one.")

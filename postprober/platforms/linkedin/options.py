@@ -17,9 +17,9 @@ _AUDIENCES = {"public": "Everybody", "signed_in": "LinkedIn members", "connectio
 VISIBILITIES = {"public": "PUBLIC", "signed_in": "LOGGED_IN", "connections": "CONNECTIONS"}
 _DAYS = {"1": "1 day", "3": "3 days", "7": "1 week", "14": "2 weeks"}
 DURATIONS = {"1": "ONE_DAY", "3": "THREE_DAYS", "7": "SEVEN_DAYS", "14": "FOURTEEN_DAYS"}
-_URN = re.compile(r"urn:li:(?:share|ugcPost):\d+")
+_URN = re.compile(r"urn:li:(?:share|ugcPost):[0-9]+")
 # https://www.linkedin.com/posts/ann_words-activity-7141138937766391808-xYz1 names an activity, which is no URN of a post.
-_LINKED = re.compile(r"(share|ugcPost)-(\d{10,25})")
+_LINKED = re.compile(r"(share|ugcPost)-([0-9]{10,25})")
 
 
 class LinkedInOptions(PostOptions):
@@ -50,6 +50,10 @@ class LinkedInOptions(PostOptions):
     @property
     def leaves_room_for_card(self) -> bool:
         return not (self.reshare or self.poll_choices)  # linkedin/facts.md, 2: `content` has one member
+
+    @classmethod
+    def link_id(cls, link: str) -> str:
+        return urn_in(link) or link
 
     def problems(self, draft: Draft, limits: Limits) -> Iterator[Violation]:
         media = bool(draft.parts and draft.parts[0].media)

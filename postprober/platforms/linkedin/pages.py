@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from postprober.clock import Clock
 from postprober.domain.account import Credentials, Identity
 from postprober.domain.nested import list_at, text_at
@@ -13,26 +15,30 @@ from postprober.platforms.linkedin.adapter import headers_for
 from postprober.platforms.linkedin.errors import refused
 
 _PREFIX = "urn:li:organization:"
+_PAGE = re.compile(f"{_PREFIX}[0-9]+")
 # Who may post for a page (linkedin/facts.md, 1).
 _ROLES = frozenset({"ADMINISTRATOR", "CONTENT_ADMINISTRATOR", "DIRECT_SPONSORED_CONTENT_POSTER", "RECRUITING_POSTER"})
 _MOST = 100  # of one page of the finder
 
 
 def listed(http: HttpClient, config: PlatformConfig, cred: Credentials, clock: Clock) -> tuple[Identity, ...]:
-    """Id (a URN) and name of each. Raises a PlatformError, such as that the consent does not include pages."""
+    """Id (a URN) and name of each; one that LinkedIn does not show is called by its id, so that the others can be linked. Raises a
+    PlatformError, such as that the consent does not include pages."""
     headers = headers_for(config, cred)
 
-    def read(path: str) -> dict[str, object]:
+    def read(path: str, hidden: tuple[int, ...] = ()) -> dict[str, object]:
         reply = http.read("GET", f"{config.api_url}/rest/{path}", headers=headers)
+        if reply.status in hidden:
+            return {}
         if not reply.ok:
             raise refused(reply, RequestKind.READ, clock.now())
         return require_object(reply)
+
+    def name_of(urn: str) -> str:
+        return text_at(read(f"organizations/{urn.removeprefix(_PREFIX)}", (403, 404)), "localizedName") or urn
 
     found = read(f"organizationAcls?q=roleAssignee&state=APPROVED&count={_MOST}")
     urns = dict.fromkeys(
         text_at(one, "organization") for one in list_at(found, "elements") if text_at(one, "role") in _ROLES
     )
-    pages = [urn for urn in urns if urn.startswith(_PREFIX)]
-    return tuple(
-        Identity(urn, text_at(read(f"organizations/{urn.removeprefix(_PREFIX)}"), "localizedName")) for urn in pages
-    )
+    return tuple(Identity(urn, name_of(urn)) for urn in urns if _PAGE.fullmatch(urn))

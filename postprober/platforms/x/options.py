@@ -19,8 +19,8 @@ _REPLIES = {
     "subscribers": "Your subscribers",
     "verified": "Verified accounts",
 }
-_POST = re.compile(r"^(?:https?://\S+/status/)?(\d{1,19})(?:[/?#]\S*)?$")
-_ID = re.compile(r"^\d{0,19}$")
+_POST = re.compile(r"(?:https?://\S+/status/)?([0-9]{1,19})(?:[/?#]\S*)?")
+_ID = re.compile(r"[0-9]{0,19}")
 
 
 class XOptions(PostOptions):
@@ -73,6 +73,10 @@ class XOptions(PostOptions):
         "", "Community", "The number at the end of the community's address.", most=19, first_only=True, form="community"
     )
 
+    @classmethod
+    def link_id(cls, link: str) -> str:
+        return quoted_id(link) or link
+
     def problems(self, draft: Draft, limits: Limits) -> Iterator[Violation]:
         media = bool(draft.parts and draft.parts[0].media)
         together = [
@@ -86,7 +90,7 @@ class XOptions(PostOptions):
             yield Violation(
                 "quote_unreadable", "Paste the link of the post to quote; it ends with /status/ and a number."
             )
-        if not _ID.match(self.community):
+        if not _ID.fullmatch(self.community):
             yield Violation("community_unreadable", "Give the community's number, as it stands in its address.")
         if self.made_with_ai and not media:
             yield Violation("made_with_ai_without_files", "Add the file that was made with AI, or leave out that mark.")
@@ -96,7 +100,7 @@ class XOptions(PostOptions):
 
 def quoted_id(link: str) -> str:
     """The id of the post behind a link, "" for what is none."""
-    found = _POST.match(link.strip())
+    found = _POST.fullmatch(link.strip())
     return found[1] if found else ""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -17,7 +18,7 @@ from postprober.domain.identity import account_id as id_of
 from postprober.domain.limits import Limits
 from postprober.domain.platform import NAMES, Platform, ReconcileMode
 from postprober.domain.post import language_tag
-from postprober.errors import BadInput, NotFound, PlatformError, ReconnectNeeded, Suspended, VaultError
+from postprober.errors import BadInput, NotFound, PlatformError, PostProberError, ReconnectNeeded, Suspended, VaultError
 from postprober.http import HttpClient
 from postprober.pipeline.core import transitions, unlinked
 from postprober.pipeline.core.tokens import open_credentials, seal, secrets_of
@@ -29,6 +30,8 @@ from postprober.services.core import Core, Mark, no_mark
 from postprober.services.people import permits
 from postprober.storage import accounts, deliveries, remote_posts
 from postprober.storage.records import Account
+
+log = logging.getLogger(__name__)
 
 LINKED_BY = "linked_by"  # of a page: id of the person's account whose tokens it has
 _FOUND_OUT = frozenset({"browser_terms", "long_posts", tokens.OLDER, LINKED_BY})  # settings that nobody types
@@ -61,9 +64,17 @@ def add_by_token(
 
 @permits.needs("accounts:write")
 def link(
-    core: Core, actor: Actor, platform: Platform, cred: Credentials, http: HttpClient, mark: Mark = no_mark
+    core: Core,
+    actor: Actor,
+    platform: Platform,
+    cred: Credentials,
+    http: HttpClient,
+    mark: Mark = no_mark,
+    *,
+    by: int | None = None,
 ) -> Account:
-    """Store `cred` for the account it belongs to; a known account keeps its history and its waiting deliveries go on."""
+    """Store `cred` for the account it belongs to; a known account keeps its history and its waiting deliveries go on. `by`: of a
+    page, id of the person's account whose tokens these are."""
     if not may_publish(platform, cred.scopes):
         raise BadInput(
             f"{NAMES[platform]} did not give PostProber the right to publish. Connect again and allow everything that it "
@@ -84,16 +95,36 @@ def link(
             field="remote_id",
         )
     try:
-        account, before = _store(core, actor, platform, cred, identity, mark)
+        account, before = _store(core, actor, platform, cred, identity, mark, by)
     except IntegrityError:  # somebody linked the same account at the same moment: now it is known
-        account, before = _store(core, actor, platform, cred, identity, mark)
+        account, before = _store(core, actor, platform, cred, identity, mark, by)
     if before is not None:
-        tokens.withdraw_replaced(core, before, cred)
+        if by is None:
+            _renew_pages(core, actor, account, cred, http)
+        tokens.withdraw_replaced(core, before, cred)  # a page that could not be renewed keeps them alive
     return account
 
 
+def _renew_pages(core: Core, actor: Actor, person: Account, cred: Credentials, http: HttpClient) -> None:
+    """A person was linked again, whichever way: the pages that have their tokens get the new ones, too."""
+    for one in listing(core, actor):
+        if one.settings.get(LINKED_BY) != person.id:
+            continue
+        own = replace(cred, remote_id=one.remote_id, name=one.account_name)
+        try:
+            link(core, actor, one.platform, own, http, by=person.id)
+        except PostProberError as error:
+            log.warning("Account %s keeps its earlier tokens: %s", one.id, error.message)
+
+
 def _store(
-    core: Core, actor: Actor, platform: Platform, cred: Credentials, identity: Identity, mark: Mark
+    core: Core,
+    actor: Actor,
+    platform: Platform,
+    cred: Credentials,
+    identity: Identity,
+    mark: Mark,
+    linked_by: int | None,
 ) -> tuple[Account, Account | None]:
     """The account as it is now, and as it was."""
     now = core.clock.now()
@@ -118,6 +149,8 @@ def _store(
         settings = dict(known.settings) if known else {}
         if identity.long_posts is not None:
             settings["long_posts"] = identity.long_posts
+        if linked_by is not None:
+            settings[LINKED_BY] = linked_by
         accounts.write(
             conn,
             account_id,

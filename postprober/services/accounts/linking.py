@@ -19,7 +19,7 @@ from postprober.platforms.registry import SPECS, oauth_spec
 from postprober.security.tokens import keyed_hash
 from postprober.security.vault import Place
 from postprober.services.accounts import accounts as account_service
-from postprober.services.accounts import pages, tokens
+from postprober.services.accounts import tokens
 from postprober.services.core import Core
 from postprober.services.people import permits
 from postprober.storage import apps, users
@@ -106,9 +106,7 @@ def finish(core: Core, actor: Actor | None, platform: Platform, params: Mapping[
     )
     cred = _complete(core, platform, cred, instance)
     try:
-        account = account_service.link(core, permits.again(asked), platform, cred, core.http)
-        pages.renew(core, permits.again(asked), account, cred)
-        return account
+        return account_service.link(core, permits.again(asked), platform, cred, core.http)
     except PostProberError:
         tokens.withdraw_unused(core, asked.space, platform, cred)
         raise

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from postprober.domain.account import Credentials
 from postprober.domain.actor import Actor
 from postprober.domain.platform import NAMES
-from postprober.errors import NOT_PERMITTED, BadInput, PlatformError, PostProberError, ReconnectNeeded
+from postprober.errors import NOT_PERMITTED, BadInput, PlatformError, ReconnectNeeded
 from postprober.pipeline.core.tokens import open_credentials
 from postprober.platforms.registry import SPECS
 from postprober.services.accounts import accounts as account_service
 from postprober.services.accounts.accounts import LINKED_BY
 from postprober.services.core import Core, Mark, no_mark
 from postprober.services.people import permits
-from postprober.storage import accounts
 from postprober.storage.records import Account
 
 
@@ -60,27 +58,5 @@ def link(core: Core, actor: Actor, account_id: int, remote_id: str, mark: Mark =
     if page is None:
         raise BadInput("This person may not post for that page; choose one of the list.", field="remote_id")
     account = account_service.get(core, actor, account_id)
-    return _linked(core, actor, account, open_credentials(core.vault, account), page.remote_id, page.name, mark)
-
-
-def renew(core: Core, actor: Actor, account: Account, cred: Credentials) -> list[str]:
-    """A person was linked again: their pages get the new tokens, too. The names of those that could not."""
-    left = []
-    for one in account_service.listing(core, actor):
-        if one.settings.get(LINKED_BY) == account.id:
-            try:
-                _linked(core, actor, account, cred, one.remote_id, one.account_name, no_mark)
-            except PostProberError:
-                left.append(one.account_name)
-    return left
-
-
-def _linked(
-    core: Core, actor: Actor, account: Account, cred: Credentials, remote_id: str, name: str, mark: Mark
-) -> Account:
-    own = replace(cred, remote_id=remote_id, name=name)
-    made = account_service.link(core, actor, account.platform, own, core.http, mark)
-    with core.db.write() as conn:
-        now = accounts.locked(conn, made.id)
-        accounts.write(conn, made.id, settings={**now.settings, LINKED_BY: account.id})
-        return accounts.get(conn, made.id)
+    own = replace(open_credentials(core.vault, account), remote_id=page.remote_id, name=page.name)
+    return account_service.link(core, actor, account.platform, own, core.http, mark, by=account.id)

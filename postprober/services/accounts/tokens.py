@@ -7,7 +7,7 @@ import logging
 from postprober.domain.account import Credentials
 from postprober.domain.platform import Platform
 from postprober.errors import PlatformError, VaultError
-from postprober.pipeline.core.tokens import open_credentials
+from postprober.pipeline.core.tokens import are_shared, open_credentials, used_by_another
 from postprober.services.core import Core
 from postprober.storage import accounts
 from postprober.storage.records import Account
@@ -26,11 +26,8 @@ def withdraw_all(core: Core, account: Account) -> bool:
 
 
 def _used_by_another(core: Core, account: Account, cred: Credentials) -> bool:
-    """Whether another linked account has the same tokens: a page those of the person, or the other way round."""
     with core.db.read() as conn:
-        linked = [one for one in accounts.of_user(conn, account.user_id) if one.platform is account.platform]
-    opened = [_opened(core, one) for one in linked if one.id != account.id and one.access_token]
-    return any(one is not None and _shared(one, cred) for one in opened)
+        return used_by_another(conn, core.vault, account, cred)
 
 
 def withdraw_replaced(core: Core, before: Account, cred: Credentials) -> None:
@@ -38,7 +35,7 @@ def withdraw_replaced(core: Core, before: Account, cred: Credentials) -> None:
     if not before.access_token:
         return
     old = _opened(core, before)
-    if old is not None and _shared(old, cred):
+    if old is not None and (are_shared(old, cred) or _used_by_another(core, before, old)):
         return
     adapter = core.adapter(before.platform, old or cred)
     if old is not None and adapter.traits.revokes_one and withdraw(core, before.platform, old):
@@ -55,7 +52,7 @@ def withdraw_unused(core: Core, space: int, platform: Platform, cred: Credential
         linked = [one for one in accounts.of_user(conn, space) if one.platform is platform]
     opened = [_opened(core, one) for one in linked]
     traits = core.adapter(platform, cred).traits
-    if any(one is None or _shared(one, cred) for one in opened) or (linked and not traits.revokes_one):
+    if any(one is None or are_shared(one, cred) for one in opened) or (linked and not traits.revokes_one):
         return
     withdraw(core, platform, cred)
 
@@ -75,11 +72,3 @@ def _opened(core: Core, account: Account) -> Credentials | None:
     except VaultError as error:
         log.warning("The tokens of account %s cannot be opened: %s", account.id, error.message)
         return None
-
-
-def _shared(one: Credentials, other: Credentials) -> bool:
-    """Two of our own stored ones; nobody outside can time it."""
-    if one.access_token == other.access_token:  # nosemgrep: secret-compared-in-the-open # both are ours
-        return True
-    same = one.refresh_token == other.refresh_token  # nosemgrep: secret-compared-in-the-open # both are ours
-    return same and bool(one.refresh_token)

@@ -57,7 +57,7 @@ def publish_again(
         ghost = _ghost(core, conn, actor, delivery_id)
         post = post_storage.get(conn, ghost.post_id, actor.space)
     wish = drafts.wish_of(post)
-    again = gate.alone(wish, ghost.account_id, tuple(part.text for part in ghost.parts))
+    again = gate.alone(wish, ghost, tuple(part.text for part in ghost.parts))
     (account,), again = gate.passed(core, actor, again, approved, but=(post.id,))
     now = core.clock.now()
     with core.db.write() as conn:

@@ -112,7 +112,7 @@ def _pass_the_gate(core: Core, actor: Actor, repair_id: int, approved: str) -> N
         post = posts.get(conn, delivery.post_id, actor.space)
     out = tuple(part.text for part in delivery.parts if part.ref is not None)
     words = (*out, *repair.plan["after"])
-    alone = gate.alone(drafts.wish_of(post), delivery.account_id, words)
+    alone = gate.alone(drafts.wish_of(post), delivery, words)
     gate.passed(core, actor, alone, approved, but=(post.id,))
 
 

@@ -27,6 +27,7 @@ from postprober.services.posts import cards, options, review_gate
 from postprober.services.posts.posts import (
     MAX_PARTS,
     NewPost,
+    as_read,
     check_size,
     columns_of,
     known_by,
@@ -53,6 +54,7 @@ Versions = Collection[int] | None  # the versions that a caller accepts; None: w
 def save(core: Core, actor: Actor, new: NewPost, mark: Mark = no_mark, *, key: str = "") -> Post:
     """Keep a draft; limits are checked when it is submitted. `key`: under which a page finds it again; there is never
     a second post with it. Raises BadInput, NotFound, or Stale when there is a post with this key already."""
+    new = as_read(core, actor.space, new)
     chosen = _usable(core, actor, new)
     advice = review_gate.first_word(core, actor, new, chosen)
     now = core.clock.now()
@@ -157,7 +159,7 @@ def change(
 
     Raises NotFound, Stale, Conflict (too late), BadInput or PreflightFailed; then nothing was written.
     """
-    post = get(core, actor, post_id, versions)
+    post, new = get(core, actor, post_id, versions), as_read(core, actor.space, new)
     _refuse_token(core, actor, post, new.account_ids)
     if not actor.via.is_token and new != wish_of(post):
         post = replace(post, options=_of_a_person(post.options))

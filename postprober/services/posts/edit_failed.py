@@ -40,7 +40,7 @@ def rewrite(
         account = owned(conn, actor.space, delivery.account_id)
         token_limits.refuse_accounts(conn, actor, [account.id], core.clock.now())
         gate.refuse_doubt(conn, delivery)
-    alone = gate.alone(drafts.wish_of(post), account.id, tuple(texts))
+    alone = gate.alone(drafts.wish_of(post), delivery, tuple(texts))
     _, alone = gate.passed(core, actor, alone, approved, but=(post.id,))
     with core.db.read() as conn:
         new = posts.parts_for(conn, account, alone, core.clock.now())

@@ -34,11 +34,12 @@ class ReviewNeeded(Conflict):
         self.digest = digest
 
 
-def alone(wish: NewPost, account_id: int, texts: tuple[str, ...]) -> NewPost:
-    """What a post says on one account, to be sent now."""
-    variants = {**(wish.variants or {}), account_id: texts}
-    asked = options.of_account(wish.options, account_id)
-    return replace(wish, account_ids=(account_id,), variants=variants, at=None, options=asked)
+def alone(wish: NewPost, delivery: Delivery, texts: tuple[str, ...]) -> NewPost:
+    """What a post says on the account of one of its deliveries, to be sent now."""
+    account = delivery.account_id
+    variants = {**(wish.variants or {}), account: texts}
+    asked = options.of_account(wish.options, account, delivery.platform)
+    return replace(wish, account_ids=(account,), variants=variants, at=None, options=asked)
 
 
 def passed(

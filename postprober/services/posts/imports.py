@@ -24,7 +24,7 @@ from postprober.domain.actor import Actor
 from postprober.domain.csv_table import CsvLine
 from postprober.domain.delivery import DeliveryState
 from postprober.domain.options import Given
-from postprober.domain.platform import NAMES, Platform, known
+from postprober.domain.platform import NAMES, known
 from postprober.domain.post import PostStatus, language_tag
 from postprober.domain.typed_time import Order, UnclearOrder, order_in
 from postprober.errors import BadInput, PostProberError
@@ -121,8 +121,8 @@ def read(core: Core, actor: Actor, content: bytes, *, encoding: str = "", order:
     with core.db.read() as conn:
         marks = preferences.named(conn, actor.space, _MARK)
         planned = _planned(conn, actor.space, frozenset(marks.values()))
-    told = _Told(marks, hashlib.sha256(content).hexdigest()[:16], {a.id: a.platform for a in linked})
-    rows = [told.seen(row) for row in rows]
+    told = _Told(marks, hashlib.sha256(content).hexdigest()[:16], {a.id: a for a in linked})
+    rows = [told.otherwise(told.seen(row), row.new.options if row.new else {}, planned) for row in rows]
     return Batch(
         tuple(told.beside(row, planned) for row in rows),
         table.encoding,
@@ -249,6 +249,7 @@ class _Planned:
     account_id: int
     texts: tuple[str, ...]
     at: datetime | None
+    asked: Given
 
 
 def _planned(conn: Connection, space: int, imported: Collection[int]) -> list[_Planned]:
@@ -259,19 +260,22 @@ def _planned(conn: Connection, space: int, imported: Collection[int]) -> list[_P
             continue
         wish = drafts.wish_of(post)
         going = (d.account_id for d in deliveries.of_post(conn, post.id) if d.state is DeliveryState.SCHEDULED)
-        found += [_Planned(post.id, account, wish.texts_for(account), post.scheduled_at) for account in going]
+        found += [
+            _Planned(post.id, account, wish.texts_for(account), post.scheduled_at, wish.options) for account in going
+        ]
     return found
 
 
 class _Told:
     """What was imported before, and what stood further up in this file. `marks`: name -> post id."""
 
-    def __init__(self, marks: Mapping[str, int], file_key: str, platforms: Mapping[int, Platform]) -> None:
-        self._marks, self._file_key, self._platforms = marks, file_key, platforms
-        self._names = {account: NAMES[platform] for account, platform in platforms.items()}
+    def __init__(self, marks: Mapping[str, int], file_key: str, linked: Mapping[int, Account]) -> None:
+        self._marks, self._file_key, self._linked = marks, file_key, linked
+        self._names = {account: NAMES[one.platform] for account, one in linked.items()}
         self._before = Counter(name.rpartition(":")[0] for name in marks)
         self._here: Counter[str] = Counter()
         self._first: dict[str, int] = {}  # identity -> number of the row in which it stood first
+        self._became: dict[tuple[int, int], int] = {}  # row and account -> the post that it came to
         self._still_here: set[int] = set()  # posts that came of rows of this file
 
     def seen(self, row: ImportRow) -> ImportRow:
@@ -291,6 +295,7 @@ class _Told:
             if post_id is not None:
                 again[account] = f"{name}:{known}+{copy}"
                 made.append(post_id)
+                self._became[row.number, account] = post_id
                 self._still_here.add(post_id)
                 notes.append(f"Imported before to {self._names[account]}: post {post_id}.")
             elif copy > 1:
@@ -307,8 +312,25 @@ class _Told:
 
     def _options(self, asked: Given, accounts: Iterable[int]) -> Given:
         """What of a row's options is for the accounts that are left of it."""
-        there = {self._platforms[account].value for account in accounts}
+        there = {self._linked[account].platform.value for account in accounts}
         return {target: values for target, values in asked.items() if target in there}
+
+    def otherwise(self, row: ImportRow, asked: Given, planned: Sequence[_Planned]) -> ImportRow:
+        """`row`, which was `seen` and asks for `asked`, with a note where what it came to is still planned with other options: it is not
+        made anew, so what it asks for now would be lost unsaid."""
+        notes = [
+            f"Post {one.post_id} was planned with other options on {self._names[one.account_id]}; change them there."
+            for one in planned
+            if self._became.get((row.number, one.account_id)) == one.post_id
+            and not self._alike(self._linked[one.account_id], asked, one.asked)
+        ]
+        return replace(row, notes=(*row.notes, *notes))
+
+    def _alike(self, account: Account, now: Given, then: Given) -> bool:
+        try:
+            return options.stored_for(account, now) == options.stored_for(account, then)
+        except BadInput:  # of a platform whose package was changed meanwhile
+            return False
 
     def beside(self, row: ImportRow, planned: Sequence[_Planned]) -> ImportRow:
         """`row`, once all rows were `seen`, with a note where it may correct one that is planned and no longer in the

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from postprober.domain.options import Given, PostOptions, fields_of, parse
+from postprober.domain.options import Given, PostOptions, fields_of, parse, read
 from postprober.domain.platform import NAMES, Platform, described, parse_platform
 from postprober.errors import BadInput
+from postprober.services.core import Core
+from postprober.storage import accounts
 from postprober.storage.records import Account
 
 MOST_TYPED = 1000  # ours: more options than all platforms have together
@@ -18,6 +20,29 @@ def stored_for(account: Account, given: Given) -> dict[str, Any]:
     stored. Raises BadInput."""
     mine = {**given.get(account.platform.value, {}), **given.get(str(account.id), {})}
     return parse(schema(account.platform), mine, NAMES[account.platform]) if mine else {}
+
+
+def as_read(core: Core, space: int, given: Given, chosen: Collection[int]) -> Given:
+    """The same as it is kept: each value as what it stands for, and without what asks for nothing. So whoever opens the post again
+    finds no words where a choice belongs, and the same wish spelled otherwise is no other one. `chosen`: ids of the post's
+    accounts; what cannot be read, or is for nobody of them, stays for `check` to refuse."""
+    if not given:
+        return given
+    with core.db.read() as conn:
+        there = {str(one.id): one.platform for one in accounts.of_user(conn, space)}
+    mine = {str(one) for one in chosen} & there.keys()
+    used = mine | {there[one].value for one in mine}
+    found: dict[str, dict[str, Any]] = {}
+    for target, values in given.items():
+        try:
+            platform = there[target] if target in there else parse_platform(target)
+            # What asks for nothing on one account takes back what is asked for on its platform.
+            kept = (read if target in there else parse)(schema(platform), values, NAMES[platform])
+        except BadInput:
+            kept = dict(values)
+        if kept or target not in used:
+            found[target] = kept
+    return found
 
 
 def schema(platform: Platform) -> type[PostOptions]:
@@ -31,23 +56,26 @@ def check(given: Given, chosen: Iterable[Account], *, all_used: bool = False) ->
     there = {target: account for account in chosen for target in (account.platform.value, str(account.id))}
     for target, values in given.items():
         account = there.get(target)
-        if account is None and (all_used or target.isdecimal()):
+        if account is None and target.isdecimal():
             raise BadInput(_nobody(target), field="options")
         platform = account.platform if account else parse_platform(target)
+        if account is None and target != platform.value:  # it would be found under no account
+            raise BadInput(f"Write {platform.value!r} instead of {target!r} for the options there.", field="options")
+        if account is None and all_used:
+            raise BadInput(_nobody(target), field="options")
         parse(schema(platform), values, NAMES[platform])
 
 
 def _nobody(target: str) -> str:
     if target.isdecimal():
-        return f"Options are given for account {target}, which is not chosen; choose it or leave them out."
+        return f"Options are given for account {target[:20]}, which is not chosen; choose it or leave them out."
     return f"Options are given for {NAMES[parse_platform(target)]}, and no account there is chosen; leave them out."
 
 
-def of_account(given: Given, account_id: int) -> dict[str, dict[str, Any]]:
-    """What of it may concern one account: its own, and those of platforms."""
-    return {
-        target: dict(values) for target, values in given.items() if not target.isdecimal() or int(target) == account_id
-    }
+def of_account(given: Given, account_id: int, platform: Platform) -> dict[str, dict[str, Any]]:
+    """What of it concerns one account: its own, and that of its platform."""
+    mine = (platform.value, str(account_id))
+    return {target: dict(values) for target, values in given.items() if target in mine}
 
 
 def in_words(account: Account, given: Given) -> list[tuple[str, str]]:

@@ -132,6 +132,12 @@ def check_size(new: NewPost) -> None:
         )
 
 
+def as_read(core: Core, space: int, new: NewPost) -> NewPost:
+    """The same with its options as they are kept."""
+    check_size(new)
+    return replace(new, options=options.as_read(core, space, new.options, new.account_ids)) if new.options else new
+
+
 def _accounts(core: Core, actor: Actor, ids: Sequence[int]) -> list[Account]:
     with core.db.read() as conn:
         chosen = [owned(conn, actor.space, account_id) for account_id in ids]
@@ -267,6 +273,7 @@ def create(core: Core, actor: Actor, new: NewPost, mark: Mark = no_mark, *, name
     (an alt text was changed meanwhile); then nothing was written."""
     if named and (known := known_by(core, actor, named)) is not None:
         return known
+    new = as_read(core, actor.space, new)
     files = media_service.files(core, actor, list(new.media_ids))
     try:
         chosen = passed(core, actor, new)

@@ -47,6 +47,7 @@ def propose(core: Core, actor: Actor, new: NewPost, mark: Mark = no_mark, *, key
 
     Raises PreflightFailed, BadInput, NotFound, Forbidden or Conflict (too many wait); then nothing was written.
     """
+    new = posts.as_read(core, actor.space, new)
     named = client_key(actor, key) if key else _key_of(actor, new)
     if (known := posts.known_by(core, actor, named)) is not None:
         return Proposal(known, False)

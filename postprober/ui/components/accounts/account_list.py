@@ -38,7 +38,7 @@ def draw(visit: Visit, linked: list[Account], now: datetime) -> None:
             with st.container(horizontal=True, vertical_alignment="center"):
                 _again(visit, account)
                 _settings(visit, account)
-                _pages(visit, account)
+                _pages(visit, account, linked)
                 _remove(visit, account)
 
 
@@ -145,24 +145,28 @@ def _again(visit: Visit, account: Account) -> None:
         link_forms.consent(visit, account.platform, "" if account.instance == usual else account.instance)
 
 
-def _pages(visit: Visit, account: Account) -> None:
-    """The pages of a person, asked of the platform when somebody wants to see them."""
+def _pages(visit: Visit, account: Account, linked: list[Account]) -> None:
+    """The pages of a person, asked of the platform once each time that somebody wants to see them."""
     if SPECS[account.platform].pages is None or account.settings.get(accounts.LINKED_BY):
         return
     with st.popover("Pages", type="tertiary", key=f"pages-{account.id}", disabled=not visit.may(WRITE)):
-        if not visit.button("Show my pages", WRITE, f"pages-show-{account.id}") and not _pages_shown(account):
+        shown = f"pp-pages-{account.id}"
+        if visit.button("Show my pages", WRITE, f"pages-show-{account.id}"):
+            st.session_state.pop(shown, None)
+            try:
+                st.session_state[shown] = pages.listing(visit.core, visit.actor, account.id)
+            except PostProberError as error:
+                acts.refuse(error)
+                return
+        found: list[pages.LinkablePage] | None = st.session_state.get(shown)
+        if found is None:
             st.caption("A page that you may post for is linked as an account of its own.")
-            return
-        st.session_state[f"pp-pages-{account.id}"] = True
-        try:
-            found = pages.listing(visit.core, visit.actor, account.id)
-        except PostProberError as error:
-            acts.refuse(error)
             return
         if not found:
             st.caption("There is no page that you may post for.")
+        there = {one.remote_id for one in linked if one.platform is account.platform}
         for page in found:
-            if page.account_id is not None:
+            if page.remote_id in there:
                 st.text(f"{page.name}: linked")
             elif visit.button(f"Link {plain(page.name)}", WRITE, f"page-{account.id}-{page.remote_id}"):
                 acts.act(
@@ -173,10 +177,6 @@ def _pages(visit: Visit, account: Account) -> None:
                     account.id,
                     page.remote_id,
                 )
-
-
-def _pages_shown(account: Account) -> bool:
-    return bool(st.session_state.get(f"pp-pages-{account.id}"))
 
 
 def _settings(visit: Visit, account: Account) -> None:

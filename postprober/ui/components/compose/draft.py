@@ -18,6 +18,7 @@ from typing import Any, Literal, Protocol, cast
 from postprober.domain.actor import Actor
 from postprober.domain.card import AS_THE_PAGE_SAYS, CardChoice
 from postprober.domain.criteria import Criteria
+from postprober.domain.platform import known
 from postprober.domain.post import Preflight
 from postprober.errors import BadInput, Conflict, Forbidden, NotFound, PostProberError, Stale
 from postprober.services.core import Core
@@ -231,12 +232,9 @@ class ComposerDraft:
         """What is asked for at this moment. The own text of an account that is not chosen now stays in it, unused."""
         common = self.texts[COMMON]
         own = {a: texts for a, texts in self.texts.items() if a != COMMON and texts != common}
-        chosen = {str(account) for account in account_ids}
-        asked = {
-            target: dict(values)
-            for target, values in self.options.items()
-            if not target.isdecimal() or target in chosen
-        }
+        # What is for another account, or for a platform whose package is gone, would be refused with the words beside it.
+        takes = {*(str(account) for account in account_ids), *known()}
+        asked = {target: dict(values) for target, values in self.options.items() if target in takes}
         new = NewPost(common, account_ids, media_ids, at, variants=own, criteria=self.criteria, options=asked)
         return replace(new, card=self.card)
 
@@ -346,6 +344,7 @@ class ComposerDraft:
             fresh = ComposerDraft.of(theirs, actor.user)
             self.stopped, self.chosen, self.criteria, self.options = "", fresh.chosen, fresh.criteria, fresh.options
             self.card = fresh.card
+            self.ref = new_key()  # fields of other names: those that were there would write over it what they show
             self.follow(theirs, self.focus)
 
     def _theirs(self, core: Core, actor: Actor) -> Post | None:

@@ -9,6 +9,7 @@ import streamlit as st
 
 from postprober.domain.options import Kind, OptionField, fields_of, lasting
 from postprober.domain.platform import NAMES, Platform, described
+from postprober.services.posts.options import in_words
 from postprober.storage.records import Account
 from postprober.ui.components.compose.draft import ComposerDraft
 from postprober.ui.words import plain
@@ -18,19 +19,23 @@ _MINUTES = (5, 15, 30, 60, 180, 360, 720, 1440, 2880, 4320, 10_080, 20_160, 43_2
 
 def draw(draft: ComposerDraft, linked: list[Account], chosen: tuple[int, ...]) -> None:
     """A group for each chosen platform that has options; open where some are set."""
-    platforms = dict.fromkeys(a.platform for a in linked if a.id in chosen)
-    for platform in platforms:
+    there = [a for a in linked if a.id in chosen]
+    for platform in dict.fromkeys(a.platform for a in there):
         fields = fields_of(described(platform).options)
         if fields:
-            _group(draft, platform, fields)
+            apart = [a for a in there if a.platform is platform and str(a.id) in draft.options]
+            _group(draft, platform, fields, apart)
 
 
-def _group(draft: ComposerDraft, platform: Platform, fields: tuple[OptionField, ...]) -> None:
+def _group(draft: ComposerDraft, platform: Platform, fields: tuple[OptionField, ...], apart: list[Account]) -> None:
+    """`apart`: accounts for which a program asked for something else than for their platform."""
     told = draft.options.get(platform.value, {})
-    used = sum(one.name in told for one in fields)
+    used = bool(apart) or any(one.name in told for one in fields)
     title = f"Options for {NAMES[platform]}"
-    with st.expander(title, key=draft.name(f"options-{platform.value}"), type="compact", expanded=bool(used)):
+    with st.expander(title, key=draft.name(f"options-{platform.value}"), type="compact", expanded=used):
         given = {one.name: _field(draft, platform, one, told.get(one.name, one.default)) for one in fields}
+        for account in apart:
+            _own(draft, account)
     kept = {one.name: given[one.name] for one in fields if given[one.name] != one.default}
     # A name that this page does not know (another version wrote it) stays as it is.
     kept |= {name: value for name, value in told.items() if name not in given}
@@ -38,6 +43,17 @@ def _group(draft: ComposerDraft, platform: Platform, fields: tuple[OptionField, 
         draft.options[platform.value] = kept
     else:
         draft.options.pop(platform.value, None)
+
+
+def _own(draft: ComposerDraft, account: Account) -> None:
+    """What holds on one account whatever the fields say."""
+    told = "; ".join(f"{title}: {value}" for title, value in in_words(account, draft.options)) or "nothing is asked for"
+    st.caption(plain(f"Only on {account.account_name}: {told}."))
+    if st.button(
+        f"Use these options on {plain(account.account_name)}, too", key=draft.name(f"options-own-{account.id}")
+    ):
+        draft.options.pop(str(account.id), None)
+        st.rerun()
 
 
 def _field(draft: ComposerDraft, platform: Platform, one: OptionField, value: Any) -> Any:
