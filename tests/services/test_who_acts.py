@@ -102,7 +102,7 @@ WITHOUT_ACTOR = {
         media.media: received thumbnail
         media.conversions: order with_failures
         monitoring.event_feed: story_at missed check_last_id
-        posts.cards: read_all thumbnail
+        posts.cards: pinned read_all thumbnail
         posts.drafts: check_room back_to_draft put_in_review
         posts.options: as_read
         posts.posts: as_read plan plan_all with_handles
@@ -147,7 +147,6 @@ WITHOUT_SCOPE = {
     **named(
         PIECE,
         """
-        accounts.pages: renew
         media.media: add_file add_bytes
         posts.gate: passed
         posts.posts: known_by once
