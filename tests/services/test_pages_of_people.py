@@ -97,7 +97,10 @@ def test_a_person_who_is_linked_again_by_token_takes_their_pages_along(installat
     me = person(installation)
     (page,) = pages.listing(core, owner, me.id)
     linked = pages.link(core, owner, me.id, page.remote_id)
-    issued = installation.sandbox.control.account("linkedin", me.account_name, scopes=OF_PAGES)
+    with core.db.read() as conn:
+        before = open_credentials(core.vault, accounts.get(conn, linked.id)).access_token
+    issued = installation.sandbox.control.account("linkedin", me.account_name, scopes=OF_PAGES, fresh=True)
+    assert issued["access_token"] != before
     again = account_service.add_by_token(core, owner, Platform("linkedin"), {"access_token": issued["access_token"]})
     assert again.id == me.id
     with core.db.read() as conn:
