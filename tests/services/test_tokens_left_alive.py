@@ -94,7 +94,7 @@ def test_an_account_with_damaged_tokens_is_named_and_the_others_are_checked(inst
     with pytest.raises(PreflightFailed, match="cannot be read"):
         posts.create(core, acting(core, installation.owner), both)
     assert posts.create(core, acting(core, installation.owner), NewPost(("Hello",), (good.id,))).id
-    assert accounts.limits_of(core, acting(core, installation.owner), bad.id) is not None
+    assert accounts.current_limits(core, accounts.get(core, acting(core, installation.owner), bad.id)) is not None
 
 
 def test_a_damaged_registration_is_made_anew(installation: Installation) -> None:

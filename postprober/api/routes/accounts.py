@@ -70,7 +70,7 @@ def limits_of(account_id: PathId, core: CoreDep, caller: CallerDep) -> AccountLi
     """AskedFor of the platform where it tells; else its usual numbers."""
     require(caller, "accounts:read")
     account = accounts.get(core, caller.actor, account_id)
-    return AccountLimitsOut.of(account, accounts.limits_of(core, caller.actor, account_id))
+    return AccountLimitsOut.of(account, accounts.current_limits(core, account))
 
 
 @router.get(

@@ -219,13 +219,6 @@ def get(core: Core, actor: Actor, account_id: int) -> Account:
         return owned(conn, actor.space, account_id)
 
 
-@permits.needs("accounts:read")
-def limits_of(core: Core, actor: Actor, account_id: int) -> Limits:
-    """What the account may publish: what its platform says now, or its usual numbers while it cannot be asked. Raises
-    NotFound."""
-    return current_limits(core, get(core, actor, account_id))
-
-
 def current_limits(core: Core, account: Account) -> Limits:
     """The same for an account that was read already. May use the network."""
     try:

@@ -13,7 +13,7 @@ from postprober.services.core import Core, Mark, no_mark
 from postprober.services.people import permits, token_limits
 from postprober.services.posts import drafts, gate
 from postprober.services.posts.posts import plan
-from postprober.storage import accounts, deliveries
+from postprober.storage import accounts, deliveries, users
 from postprober.storage import posts as post_storage
 from postprober.storage.records import Account, Delivery
 
@@ -61,6 +61,7 @@ def publish_again(
     (account,), again = gate.passed(core, actor, again, approved, but=(post.id,))
     now = core.clock.now()
     with core.db.write() as conn:
+        users.lock(conn, actor.space)
         post_storage.lock(conn, post.id)
         ghost = _ghost(core, conn, actor, delivery_id)
         _linked(conn, ghost)

@@ -180,6 +180,7 @@ def change(
     told = review_gate.advice_columns(core, advice, post.ai_suggestions)
     now = core.clock.now()
     with core.db.write() as conn:
+        users.lock(conn, actor.space)  # before the post, as everywhere: planning looks at what the space has
         posts.lock(conn, post_id)
         media_service.refuse_described(conn, actor.space, files)
         _write(core, conn, post, new, chosen, held=not advice.review.passes, scheduled_at=new.at or now, **told)
@@ -303,6 +304,7 @@ def submit(
     told = review_gate.advice_columns(core, advice, post.ai_suggestions)
     now = core.clock.now()
     with core.db.write() as conn:
+        users.lock(conn, actor.space)  # before the post and the token, as everywhere
         media_service.refuse_described(conn, actor.space, files)
         by, unasked = token_limits.planner(conn, actor, now)
         planned = advice.review.passes or advice.waits  # the latter when the model is back, in the name of nobody new

@@ -30,7 +30,7 @@ from postprober.services.media import conversions
 from postprober.services.media import media as media_service
 from postprober.services.people import permits, token_limits
 from postprober.services.posts import cards, options, repeats, review_gate
-from postprober.storage import deliveries, goals, posts
+from postprober.storage import deliveries, goals, posts, users
 from postprober.storage import media as media_storage
 from postprober.storage.link_cards import KnownPage
 from postprober.storage.records import Account, PartRecord, Post
@@ -304,6 +304,7 @@ def add_judged(
 
     def add() -> Post:
         with core.db.write() as conn:
+            users.lock(conn, actor.space)  # before the token, as everywhere: planning looks at what the space has
             media_service.refuse_described(conn, actor.space, files)
             token_limits.refuse_accounts(conn, actor, new.account_ids, now)
             by, unasked = token_limits.planner(conn, actor, now)
