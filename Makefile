@@ -29,7 +29,7 @@ up: $(STAMP) ## Start app, sidecar and scheduler with the settings of .env
 # Without it, every process that a test starts would compile the whole program anew.
 test test-slow test-scaled: export PYTHONDONTWRITEBYTECODE =
 
-test: $(TEST_STAMP) ## The test suite (about 15 minutes on 2 cores); the rest is test-slow
+test: $(TEST_STAMP) ## The test suite (about 10 minutes on 2 cores); the rest is test-slow
 	$(PYTEST) -n 2 -m "not slow"
 
 test-slow: $(TEST_STAMP) ## What needs a browser, several processes or a death at every step
