@@ -24,7 +24,7 @@ from postprober.domain.remote import PartJob
 from postprober.pipeline.core import transitions
 from postprober.pipeline.core.tokens import open_credentials
 from postprober.sandbox.control.client import Control
-from postprober.services.accounts import accounts
+from postprober.services.accounts import accounts, pages
 from postprober.services.accounts.accounts import add_by_token
 from postprober.services.core import Core
 from postprober.services.media import media
@@ -60,6 +60,7 @@ class Person:
     proposed: list[int] = field(default_factory=list)  # posts that wait for a person's word
     live: list[int] = field(default_factory=list)  # posts whose proof can be shared
     ghosts: list[int] = field(default_factory=list)  # deliveries that nobody can see
+    with_pages: list[tuple[int, str]] = field(default_factory=list)  # an account, and a page that it may post for
 
 
 def settle(core: Core, control: Control, name: str, word: str, hook: str) -> Person:
@@ -69,6 +70,8 @@ def settle(core: Core, control: Control, name: str, word: str, hook: str) -> Per
     made = Person(users.create(core, email=email, password=PASSWORD, name=word), email)
     kept = _account(core, control, made.user_id, f"{name}0", word)
     made.ids["account_id"] = [_account(core, control, made.user_id, f"{name}{n}", word) for n in range(1, OF_EACH // 2)]
+    made.with_pages = [_with_page(core, control, made.user_id, f"{name}p{n}", word) for n in range(OF_EACH // 2)]
+    made.ids["account_id"] += [account for account, _ in made.with_pages]
     made.ids["media_id"] = [
         media.add_bytes(core, acting(core, made.user_id), f"{word}.png", _png(n), word) for n in range(4)
     ]
@@ -112,6 +115,16 @@ def _account(core: Core, control: Control, user_id: int, name: str, word: str) -
     account = add_by_token(core, acting(core, user_id), Platform("bluesky"), data, name=name)
     accounts.set_up(core, acting(core, user_id), account.id, label=word, language="")
     return account.id
+
+
+def _with_page(core: Core, control: Control, user_id: int, name: str, word: str) -> tuple[int, str]:
+    """A person on a platform with pages, and the page."""
+    scopes = ["openid", "profile", "w_member_social", "w_organization_social", "r_organization_social"]
+    made = control.account("linkedin", name, fresh=True, scopes=scopes)
+    person = acting(core, user_id)
+    account = add_by_token(core, person, Platform("linkedin"), {"access_token": made["access_token"]}, name=name)
+    accounts.set_up(core, person, account.id, label=word, language="")
+    return account.id, pages.listing(core, person, account.id)[0].remote_id
 
 
 def post_by_hand(core: Core, person: Person) -> str:
