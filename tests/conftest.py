@@ -7,7 +7,7 @@ import os
 import shutil
 import sqlite3
 import ssl
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ import pytest
 from argon2 import PasswordHasher
 from hypothesis import settings as hypothesis_settings
 
+from postprober.errors import PostProberError
 from postprober.sandbox.serve import SandboxServer
 from postprober.security import passwords
 from postprober.security.passwords import hash_password
@@ -52,6 +53,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Before the fixtures: who uses the profile without saying so fails, on the embedded profile, too."""
     servers.profiled = about_the_profile(item)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(call: pytest.CallInfo[None]) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A failure by an error of ours says its detail, too: the sentence for a person rarely tells the cause."""
+    report = yield
+    error = call.excinfo.value if call.excinfo is not None else None
+    if isinstance(error, PostProberError) and error.detail:
+        report.sections.append(("The error's detail", error.detail))
+    return report
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import tempfile
@@ -50,12 +51,14 @@ def test_redis_started_as_written_wants_the_password(command: list[str], tmp_pat
     door = f"{short.name}/redis"
     started = [part.replace("appendonly no", f"appendonly no\\nport 0\\nunixsocket {door}") for part in command]
     env = {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}", "REDISCLI_AUTH": "abc123"}
-    server = subprocess.Popen(started, env=env, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    server = subprocess.Popen(
+        started, env=env, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
+    )
     try:
         assert _ask(door, b"PING\r\n").startswith(b"-NOAUTH")
         assert _ask(door, b"AUTH abc123\r\nPING\r\n").startswith(b"+OK")
     finally:
-        server.terminate()
+        os.killpg(server.pid, signal.SIGTERM)  # the shell, and Redis behind its pipe
         server.wait(20)
         assert server.stdout is not None
         server.stdout.close()
