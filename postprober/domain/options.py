@@ -16,13 +16,15 @@ from typing import TYPE_CHECKING, Any, Literal, Self, get_origin
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
 
-from postprober.domain.post import Violation
+from postprober.domain.post import PreflightNote, Violation
 from postprober.domain.text import graphemes, normalise
 from postprober.errors import BadInput
 
 if TYPE_CHECKING:
+    from datetime import timedelta
+
     from postprober.domain.limits import Limits, PollRule
-    from postprober.domain.post import Draft
+    from postprober.domain.post import Draft, MediaFile
 
 Kind = Literal["yes or no", "choice", "text", "link", "texts", "number", "minutes"]
 Given = Mapping[str, Mapping[str, Any]]  # what a post asks for: platform or account id -> option -> value
@@ -38,9 +40,26 @@ class PostOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    def problems(self, draft: Draft, limits: Limits) -> Iterator[Violation]:
-        """What of it the platform would refuse in this draft, or for this account."""
+    def problems(self, draft: Draft, limits: Limits) -> Iterator[Violation | PreflightNote]:
+        """What of it the platform would refuse in this draft, or for this account; and what a person should know."""
         yield from ()
+
+    def limits(self, usual: Limits) -> Limits:
+        """What holds for a post that asks for these."""
+        return usual
+
+    def posted(self, files: tuple[MediaFile, ...]) -> tuple[MediaFile, ...]:
+        """Those of the files that readers see as media of the post."""
+        return files
+
+    def shown_text(self, text: str) -> str:
+        """What readers see of the text."""
+        return text
+
+    @property
+    def lasts(self) -> timedelta | None:
+        """How long the platform shows a post like this; None: until somebody removes it."""
+        return None
 
     @property
     def is_public(self) -> bool:

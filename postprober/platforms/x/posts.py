@@ -79,6 +79,7 @@ def read_post(data: object, includes: object) -> RemotePost:
         links=tuple(target for url in urls if (target := _target(url))) or None,
         app=text_at(data, "source"),  # not in every dialect, and never asked for
         options=told(data, includes),
+        tells_reply=True,
     )
 
 

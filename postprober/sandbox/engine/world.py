@@ -268,7 +268,7 @@ def truth(world: World, post: Post, base: str) -> dict[str, Any]:
         "id": post.id,
         "url": base + post.path,
         "text": post.text,
-        "media": [{"kind": m["kind"], "alt": m["alt"], "sha256": m["sha256"]} for m in post.media],
+        "media": [{name: m[name] for name in ("kind", "alt", "sha256", "tags") if name in m} for m in post.media],
         "card": post.card,
         "reply_to": post.reply_to,
         "created_at": post.created_at,
