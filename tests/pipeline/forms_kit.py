@@ -13,6 +13,7 @@ from PIL import Image
 from postprober.domain.delivery import Proof
 from tests.platforms.video_kit import make
 
+PERSON = "@xfriend"  # an account on the sandbox
 EARLIER = "{an earlier post}"  # in options: stands for its link
 
 
@@ -83,6 +84,8 @@ _X = {
     "community": R({"community": "1493446837214187523"}, lost=("community_id",)),
     "mark: made with AI": R({"made_with_ai": True}, ("photo",), untold="Made with AI: nobody can read it"),
     "mark: paid partnership": R({"paid_partnership": True}, lost=("paid_partnership",)),
+    "place": R({"place": "01a9a39529b27f36"}, lost=("geo",)),
+    "tags in pictures": R({"tagged": [PERSON]}, ("photo",), untold="People in the files: nobody can read it"),
     "poll": R({"poll_choices": ["Red", "Blue"], "poll_minutes": 30}, lost=("poll",)),
     "quote": R({"quote": EARLIER}, lost=("quote_tweet_id",)),
     "who can reply": R({"who_can_reply": "following"}, lost=("reply_settings",)),

@@ -22,7 +22,7 @@ from postprober.storage import deliveries, step_log
 from postprober.storage.records import Account, Delivery
 from tests.installed import Installation
 from tests.people import acting
-from tests.pipeline.forms_kit import EARLIER, KINDS, RECIPES, Recipe
+from tests.pipeline.forms_kit import EARLIER, KINDS, PERSON, RECIPES, Recipe
 from tests.pipeline.test_on_the_sandbox import context, drive
 from tests.websites import Site, og, website
 
@@ -67,6 +67,8 @@ def site(installation: Installation) -> Iterator[Site]:
 
 
 def linked(inst: Installation, platform: str, recipe: Recipe) -> Account:
+    if any(PERSON in value for value in recipe.options.values() if isinstance(value, list)):
+        inst.sandbox.control.account(platform, PERSON.removeprefix("@"))
     return inst.link(platform, **recipe.account)
 
 

@@ -13,7 +13,7 @@ from postprober.domain.platform import NAMES, Platform, described, known
 from postprober.domain.post import Draft, MediaFile, Part
 from postprober.domain.preflight import check
 from postprober.domain.remote import RemoteMedia
-from postprober.errors import BadInput
+from postprober.errors import BadInput, PostRejected
 from postprober.platforms.registry import LIMITS
 from tests.platforms.adapter_kit import Link
 
@@ -98,6 +98,18 @@ def test_a_story_is_counted_without_likes_and_spoils_no_other_counts(link: Link,
     assert None not in (read[other].counts.likes, read[other].counts.views, read[other].counts.bookmarks)
 
 
+def test_people_in_the_files_are_found_by_name_before_anything_is_uploaded(link: Link, photo: Photo) -> None:
+    account, friend = link(P("x")), link(P("x"))
+    job = replace(account.job("With a friend", photo()), options={"tagged": [f"@{friend.name.upper()}"]})
+    account.publish(job)
+    (post,) = account.truth()
+    assert post["extra"]["tagged"] == [friend.cred.remote_id]
+    nobody = replace(account.job("With nobody", photo()), options={"tagged": ["@nobody_there"]})
+    with pytest.raises(PostRejected, match="nobody called @nobody_there on X"):
+        account.publish(nobody)
+    assert len(account.truth()) == 1
+
+
 def test_a_reel_that_is_in_the_feed_against_the_wish_is_told(link: Link, video: MediaFile, public: Public) -> None:
     account = link(P("instagram"))
     account.fault("dropped_fields", operation="create", params={"fields": ["share_to_feed"]})
@@ -130,6 +142,10 @@ def test_a_reel_that_is_in_the_feed_against_the_wish_is_told(link: Link, video: 
         ("x", {"poll_choices": ["a", "b"]}, "photo", "files and a poll"),
         ("x", {"quote": "https://x.com/ann"}, "", "ends with /status/ and a number"),
         ("x", {"made_with_ai": True}, "", "Add the file that was made with AI"),
+        ("x", {"tagged": ["ann"]}, "", "Add the files in which these people are"),
+        ("x", {"tagged": ["ann smith"]}, "photo", "is no user name on X"),
+        ("x", {"tagged": ["@ann", "ANN"]}, "photo", "each person in the files once"),
+        ("x", {"place": "Berlin, Mitte"}, "", "letters and digits such as"),
         ("x", {"community": "knitting"}, "", "community's number"),
         ("x", {"poll_choices": ["a" * 26, "b"]}, "", "longest choice by 1"),
         ("linkedin", {"poll_choices": ["a", "b"]}, "", "Write the question"),
