@@ -6,6 +6,7 @@ import io
 import struct
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -278,6 +279,18 @@ def _file(path: Path) -> MediaFile:
         converts=True,
         **told,
     )
+
+
+def test_studio_sound_is_converted_for_instagram_and_goes_as_it_is_to_x(tmp_path: Path) -> None:
+    file = _file(make(tmp_path / "a.mp4", size=(640, 360), seconds=3.2, rate=30, audio=("aac",), khz=96))
+    draft = Draft((Part("A film", (file,)),))
+    assert check(draft, LIMITS[P("x")]).conversions == ()
+    (note,) = check(draft, LIMITS[P("instagram")]).notes
+    assert "Instagram takes sound of at most 48 kHz and this has 96" in note.message
+    refused = check(Draft((Part("A film", (replace(file, converts=False),)),)), LIMITS[P("instagram")]).violations
+    assert [one.message for one in refused] == [
+        "Save the file with sound of at most 48 kHz: Instagram takes no other, and it has 96."
+    ]
 
 
 CONTAINERS = {"AVI": "avi", "MPEG program stream": "mpeg", "Flash": "flv", "MPEG transport stream": "mpegts"}

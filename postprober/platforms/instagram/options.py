@@ -71,8 +71,8 @@ class InstagramOptions(PostOptions):
     )
     cover_picture: bool = option(
         False,
-        "Reel: the picture is its cover",
-        "Add one picture to the video: it becomes the cover, and no part of an album.",
+        "Reel: use the picture as cover",
+        "Add one picture beside the video; it becomes the cover, not part of a carousel.",
         form="cover picture",
     )
     story: bool = option(
@@ -83,9 +83,9 @@ class InstagramOptions(PostOptions):
     )
     tagged: tuple[str, ...] = option(
         (),
-        "People in the files",
-        "A user name and where it is, across and down from 0 to 1: ann.smith 0.5 0.25. Before it the number of the file, "
-        "where there are several: 2: ann.smith 0.5 0.25. On a video without a place.",
+        "Tag people",
+        "A user name and the position in the picture (across and down, 0 to 1): ann.smith 0.5 0.25. With several files, put "
+        "the number of the file first: 2: ann.smith 0.5 0.25. Videos take the name only.",
         most=MOST_TAGGED,
         each=60,
         form="tags in pictures",

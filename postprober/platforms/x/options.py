@@ -78,7 +78,7 @@ class XOptions(PostOptions):
 
     tagged: tuple[str, ...] = option(
         (),
-        "People in the files",
+        "Tag people",
         "Up to 10 user names, such as @ann. X tells no program whom a post tags.",
         most=MOST_TAGGED,
         each=16,
