@@ -20,7 +20,7 @@ from postprober.errors import ReconnectNeeded, Unavailable, UnexpectedReply
 from postprober.http import HttpClient, Reply
 from postprober.platforms.common import dpop
 from postprober.platforms.common.oauth import VERIFIER_BYTES, AuthorizeRequest
-from postprober.platforms.common.oauth_replies import Act, PlainReply, credentials_in, judge, refusal
+from postprober.platforms.common.oauth_replies import PlainReply, TokenStep, credentials_in, judge, refusal
 from postprober.platforms.common.oauth_spec import OAuthSpec
 
 ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"  # RFC 7523, 2.2
@@ -53,7 +53,7 @@ def start(
     reply = _post(http, spec.push_url, form, key, _Client(config.client_id, config.client_secret, spec.issuer), clock)
     body = reply.json_or_none()
     if not reply.ok:
-        raise _refused(reply, spec, clock, Act.EXCHANGE)
+        raise _refused(reply, spec, clock, TokenStep.EXCHANGE)
     name = body.get("request_uri") if isinstance(body, dict) else None
     if not isinstance(name, str) or not name:
         raise UnexpectedReply(f"{spec.name} did not take the sign-in.", reply.excerpt, http_status=reply.status)
@@ -90,7 +90,7 @@ def exchange(
         "token_url": spec.token_url,
         "revoke_url": spec.revoke_url,
     }
-    return _bound(reply, spec, clock, Act.EXCHANGE, Credentials("", secret=secret))
+    return _bound(reply, spec, clock, TokenStep.EXCHANGE, Credentials("", secret=secret))
 
 
 def refresh(http: HttpClient, cred: Credentials, name: str, clock: Clock) -> Credentials:
@@ -100,7 +100,7 @@ def refresh(http: HttpClient, cred: Credentials, name: str, clock: Clock) -> Cre
     spec = _spec_of(cred, name)
     form = {"grant_type": "refresh_token", "refresh_token": cred.refresh_token}
     reply = _post(http, spec.token_url, form, cred.secret["key"], _client_of(cred), clock)
-    fresh = _bound(reply, spec, clock, Act.REFRESH, cred)
+    fresh = _bound(reply, spec, clock, TokenStep.REFRESH, cred)
     if cred.remote_id and fresh.remote_id != cred.remote_id:
         raise ReconnectNeeded(f"{name} renewed the access of another account; reconnect this one.")
     return fresh

@@ -22,7 +22,7 @@ from postprober.domain.account import Credentials
 from postprober.domain.platform import PlatformConfig
 from postprober.errors import BadInput, ReconnectNeeded
 from postprober.http import HttpClient
-from postprober.platforms.common.oauth_replies import Act, PlainReply, TokenReply, credentials_in, judge
+from postprober.platforms.common.oauth_replies import PlainReply, TokenReply, TokenStep, credentials_in, judge
 from postprober.platforms.common.oauth_spec import OAuthSpec
 
 VERIFIER_BYTES = 48  # 64 characters; RFC 7636 section 4.1 asks for 43 to 128
@@ -110,7 +110,7 @@ def exchange(
     """
     clock = clock or SystemClock()
     extra = {"code_verifier": code_verifier} if code_verifier else {}
-    with _client(http, config, spec, clock, Act.EXCHANGE) as client:
+    with _client(http, config, spec, clock, TokenStep.EXCHANGE) as client:
         token = client.fetch_token(
             spec.token_url, grant_type="authorization_code", code=code, redirect_uri=redirect_uri, **extra
         )
@@ -135,7 +135,7 @@ def _long_lived(
         },
     )
     judged = judge(
-        PlainReply(reply.status, reply.json_or_none(), reply.headers), spec, clock, Act.EXCHANGE, reply.excerpt
+        PlainReply(reply.status, reply.json_or_none(), reply.headers), spec, clock, TokenStep.EXCHANGE, reply.excerpt
     )
     return credentials_in(judged.json(), cred, clock.now())
 
@@ -156,7 +156,7 @@ def refresh_tokens(
     clock = clock or SystemClock()
     if not cred.refresh_token:
         raise ReconnectNeeded(f"{spec.name} gave no refresh token; reconnect the account.")
-    with _client(http, config, spec, clock, Act.REFRESH) as client:
+    with _client(http, config, spec, clock, TokenStep.REFRESH) as client:
         token = client.refresh_token(spec.token_url, refresh_token=cred.refresh_token)
     return credentials_in(token, cred, clock.now())
 
@@ -166,7 +166,7 @@ def revoke_tokens(http: HttpClient, config: PlatformConfig, cred: Credentials, s
     OutcomeUnknown when it cannot be reached."""
     if not spec.revoke_url or not config.client_id:
         return False
-    with _client(http, config, spec, SystemClock(), Act.EXCHANGE) as client:
+    with _client(http, config, spec, SystemClock(), TokenStep.EXCHANGE) as client:
         reply = client.revoke_token(spec.revoke_url, token=cred.refresh_token or cred.access_token)
     return 200 <= int(reply.status_code) < 300
 

@@ -23,7 +23,7 @@ from postprober.platforms.common.oauth_spec import OAuthSpec
 from postprober.platforms.common.replies import retry_at
 
 
-class Act:
+class TokenStep:
     """What a failed reply leaves behind: a code may be asked for again, a rotated refresh token may be lost."""
 
     EXCHANGE = "exchange"
@@ -80,7 +80,7 @@ def refusal(reply: TokenReply, spec: OAuthSpec, clock: Clock, act: str, code: st
     if status == 429:
         moment = retry_at(reply.headers, clock.now())
         return Throttled(f"{spec.name} asks to wait.", excerpt, http_status=status, code=code, retry_at=moment)
-    if status >= 500 and act == Act.REFRESH:
+    if status >= 500 and act == TokenStep.REFRESH:
         return OutcomeUnknown(f"{spec.name} broke while renewing the token.", excerpt, http_status=status, code=code)
     if status >= 500:
         return Unavailable(
@@ -90,7 +90,7 @@ def refusal(reply: TokenReply, spec: OAuthSpec, clock: Clock, act: str, code: st
         text = f"{spec.name} does not accept this installation's client id or secret; correct them, then link again."
         return ReconnectNeeded(text, excerpt, http_status=status, code=code)
     # A code that is refused as invalid_request is spent or late: whatever it is, signing in again helps.
-    refused_code = act == Act.EXCHANGE and code == "invalid_request"
+    refused_code = act == TokenStep.EXCHANGE and code == "invalid_request"
     if code in _REFUSALS or code == "OAuthException" or refused_code or _SPENT.search(excerpt):
         text = f"{spec.name} no longer accepts this sign-in; reconnect the account."
         return ReconnectNeeded(text, excerpt, http_status=status, code=code)
