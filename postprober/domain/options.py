@@ -22,7 +22,7 @@ from postprober.errors import BadInput
 
 if TYPE_CHECKING:
     from postprober.domain.limits import Limits, PollRule
-    from postprober.domain.post import Draft
+    from postprober.domain.post import Draft, MediaFile
 
 Kind = Literal["yes or no", "choice", "text", "link", "texts", "number", "minutes"]
 Given = Mapping[str, Mapping[str, Any]]  # what a post asks for: platform or account id -> option -> value
@@ -51,6 +51,10 @@ class PostOptions(BaseModel):
     def leaves_room_for_card(self) -> bool:
         """Whether the card of a link can go out beside what these ask for."""
         return True
+
+    def title_of(self, file: MediaFile) -> str:
+        """The title that is shown with a document, "" where none is."""
+        return ""
 
     @classmethod
     def link_id(cls, link: str) -> str:

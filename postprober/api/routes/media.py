@@ -60,7 +60,7 @@ _FORM: dict[str, Any] = {
 @router.post(
     "/api/media",
     status_code=201,
-    summary="Upload a picture or video",
+    summary="Upload a picture, video or document",
     response_model=MediaOut,
     responses=responses(401, 403, 408, 409, 413, 422, 429),
     openapi_extra={"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": _FORM}}}},

@@ -20,7 +20,7 @@ from postprober.pipeline.core.claimed_delivery import ClaimedDelivery, asked_of,
 from postprober.pipeline.verification import browser_checks
 from postprober.pipeline.verification.owner import NOT_ASKED, Desk, Owner
 from postprober.pipeline.verification.polling import appointment, begin
-from postprober.probe.compare import TEXT_DIFFERS, Comparison, compare
+from postprober.probe.compare import TEXT_DIFFERS, Comparison, compare, compare_media, has_document
 from postprober.probe.public import look
 from postprober.storage import evidence_log, reads, watches
 from postprober.storage.records import PartRecord
@@ -173,7 +173,12 @@ def _put_together(
     asked = asked_of(work.delivery, part)
     comparison = compare(part.text, files, source, card=card_of(part)) if source is not None else None
     others, unknown = options.compare(asked, seen.options, owner.post.options if owner.post else {})
-    differences = (*(comparison.differences if comparison else ()), *others, *_order(work, part, owner, seen))
+    others += _order(work, part, owner, seen)
+    if has_document(files):
+        shown = owner.post.media if owner.post else None
+        others += compare_media(files, shown, asked)
+        unknown += ["Whether the document is shown could not be seen."] if shown is None else []
+    differences = tuple(dict.fromkeys((*(comparison.differences if comparison else ()), *others)))
     number = f"Part {part.index + 1}: " if len(work.delivery.parts) > 1 else ""
     if seen.verdict is Verdict.FOUND:
         proof = Proof.MATCHES if comparison and comparison.matches and not differences else Proof.PUBLIC

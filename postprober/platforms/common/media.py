@@ -31,7 +31,7 @@ from postprober import extras
 from postprober.domain.limits import ImageRule, Limits
 from postprober.domain.post import MediaFile, MediaKind
 from postprober.errors import HERE, BadInput, Unavailable
-from postprober.platforms.common import picture_process, video_process
+from postprober.platforms.common import documents, picture_process, video_process
 from postprober.platforms.common.video_facts import NotAVideo, VideoFacts, read_video
 
 MAX_PIXELS = 64_000_000  # a decoded picture of this size takes 256 MB; phones make up to 50 megapixels
@@ -102,7 +102,8 @@ class MediaFacts:
     """What a file really is. `width`, `height` in pixels as shown; `duration` in seconds, None for still pictures; `frames` of
     a moving picture, 1 for a still; `codec` of a video (`video_codec`), "" when it does not say. What only the video extra
     tells: `pixel_format` as FFmpeg names it, `rate` pictures a second, `audio` ("" for none), `damage` half a sentence that
-    says why it can be sent nowhere ("" for none); None, of the first "", where it did not look."""
+    says why it can be sent nowhere ("" for none); None, of the first "", where it did not look. `pages` of a document, None
+    where it does not say."""
 
     kind: MediaKind
     mime: str
@@ -115,6 +116,7 @@ class MediaFacts:
     rate: float | None = None
     audio: str | None = None
     damage: str | None = None
+    pages: int | None = None
 
 
 def inspect(source: str | Path | bytes) -> MediaFacts:
@@ -123,6 +125,10 @@ def inspect(source: str | Path | bytes) -> MediaFacts:
         if size == 0:
             raise _bad("is empty; choose another file")
         head = stream.read(1024)
+        if documents.is_one(head):
+            if not head.startswith(b"PK"):
+                _refuse_archive(stream, size)
+            return _inspect_document(source)
         _refuse_polyglot(stream, size, head)
         video, trouble = _video_header(stream, size)
         if video is not None or trouble:
@@ -130,6 +136,13 @@ def inspect(source: str | Path | bytes) -> MediaFacts:
         if head[4:8] == b"ftyp":
             return _inspect_phone_picture(stream, size, source)
         return _with_times(_whole_image(stream, size, source), source)
+
+
+def _inspect_document(source: str | Path | bytes) -> MediaFacts:
+    """Read by a helper that is ended when the document makes it work too long or take too much memory."""
+    with _on_disk(source) as path, room.taken(LARGE):
+        told = picture_process.run("document", path)[0]
+    return MediaFacts(MediaKind.DOCUMENT, told["mime"], 0, 0, pages=told["pages"])
 
 
 def _video_header(stream: BinaryIO, size: int) -> tuple[VideoFacts | None, str]:
@@ -495,6 +508,10 @@ def _refuse_polyglot(stream: BinaryIO, size: int, head: bytes) -> None:
     low = _before_pixels(head).lower()
     if any(mark in low for mark in _ACTIVE_HEADS):
         raise _bad("holds a document or program inside; choose a plain image or video")
+    _refuse_archive(stream, size)
+
+
+def _refuse_archive(stream: BinaryIO, size: int) -> None:
     tail = min(
         size, 22 + 65535
     )  # a ZIP ends with a record of 22 bytes and a comment of at most 65,535 (APPNOTE 4.3.16)
@@ -518,7 +535,8 @@ def _inspect_image(stream: BinaryIO, size: int, *, load: bool = True) -> MediaFa
         raise _too_many_pixels() from None
     except _PILLOW_ERRORS:
         raise _bad(
-            "is neither an image (JPEG, PNG, GIF, WebP, HEIC, AVIF, BMP, TIFF) nor a video (MP4, MOV, WebM); choose another one"
+            "is neither an image (JPEG, PNG, GIF, WebP, HEIC, AVIF, BMP, TIFF), a video (MP4, MOV, WebM) nor a document "
+            "(PDF, DOC, DOCX, PPT, PPTX); choose another one"
         ) from None
     with opened:
         if opened.width * opened.height > MAX_PIXELS:

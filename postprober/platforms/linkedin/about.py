@@ -34,5 +34,6 @@ ABOUT = Description(
     slower=4,  # every call of a member counts by the day, and nothing tells how many are left (facts.md, 4)
     shorteners=("lnkd.in",),
     options=LinkedInOptions,
-    not_yet=("document", "mentions by name"),
+    documents=True,
+    not_yet=("mentions by name",),
 )

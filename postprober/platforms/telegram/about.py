@@ -10,5 +10,5 @@ ABOUT = Description(
     api_url="https://api.telegram.org",  # facts.md, 2
     auth_url="https://t.me",  # facts.md, 9
     sandbox={"settle_seconds": "1"},
-    not_yet=("pictures and videos together", "poll", "sensitive media"),  # facts.md, 2
+    not_yet=("document", "pictures and videos together", "poll", "sensitive media"),  # facts.md, 2
 )

@@ -20,6 +20,7 @@ from postprober.domain.platform import Platform
 from postprober.domain.post import MediaFile, MediaKind
 from postprober.errors import BadInput, Conflict, NotFound
 from postprober.pipeline.core.files import file_of
+from postprober.platforms.common.documents import DOCUMENTS
 from postprober.platforms.common.media import RENDITIONS, MediaFacts, as_gif, fit_image, inspect, renditions_of
 from postprober.platforms.common.media import thumbnail as small_picture
 from postprober.platforms.registry import LIMITS
@@ -50,6 +51,7 @@ _SUFFIX = {
     "video/quicktime": ".mov",
     "video/webm": ".webm",
     "video/x-matroska": ".mkv",
+    **{mime: f".{suffix}" for suffix, mime in DOCUMENTS.items()},
 }
 
 
@@ -147,6 +149,7 @@ def add_received(core: Core, actor: Actor, name: str, file: Received, alt: str =
             rate=facts.rate,
             audio=facts.audio[:30] if facts.audio is not None else None,
             damage=facts.damage,
+            pages=facts.pages,
             sha256=file.digest,
             path=str(relative),
             alt=alt,

@@ -16,6 +16,7 @@ from postprober.errors import NotFound, PostProberError
 from postprober.platforms.registry import LIMITS
 from postprober.services.accounts import browser_accounts
 from postprober.services.media import media
+from postprober.services.media.media import DOCUMENTS
 from postprober.services.posts.posts import MAX_PARTS
 from postprober.storage.records import Account, MediaRecord
 from postprober.ui import uploads
@@ -25,7 +26,24 @@ from postprober.ui.components.shared import thumbnails
 from postprober.ui.guard import Visit
 from postprober.ui.words import COUNT_WORDS, plain
 
-TYPES = ["jpg", "jpeg", "png", "webp", "gif", "heic", "heif", "avif", "bmp", "tif", "tiff", "mp4", "mov", "webm", "mkv"]
+TYPES = [
+    "jpg",
+    "jpeg",
+    "png",
+    "webp",
+    "gif",
+    "heic",
+    "heif",
+    "avif",
+    "bmp",
+    "tif",
+    "tiff",
+    "mp4",
+    "mov",
+    "webm",
+    "mkv",
+    *DOCUMENTS,
+]
 # Ctrl+Enter is how Streamlit's field hands over its text. A short pause in typing presses it, so that counters follow
 # while one types; without scripts they follow when the field is left. So does a finger or mouse that goes down anywhere:
 # on a phone the field is left and the link pressed in one moment, and Streamlit then sends the text behind the link, as a
@@ -190,7 +208,7 @@ def files(visit: Visit, draft: ComposerDraft) -> tuple[int, ...]:
         number = seen[record.sha256] = seen.get(record.sha256, 0) + 1
         _file(visit, draft, record, f"{record.sha256[:12]}-{number}", place)
     uploaded = st.file_uploader(
-        f"Pictures and videos (up to {MAX_FILES})",
+        f"Pictures, videos or a document (up to {MAX_FILES})",
         type=TYPES,
         accept_multiple_files=True,
         key=draft.name(f"files-{draft.uploads}"),
@@ -223,12 +241,16 @@ def _file(visit: Visit, draft: ComposerDraft, record: MediaRecord, name: str, pl
     """One file with its alt text, and the button that removes it."""
     with st.container(horizontal=True, vertical_alignment="bottom", key=f"pp-file-{draft.ref}-{name}"):
         thumbnails.draw(visit, record.id)
-        alt = st.text_input(
-            f"Describe {'video' if record.kind == MediaKind.VIDEO else 'image'} {place} (alt text)",
-            value=record.alt,
-            max_chars=media.MAX_ALT,
-            key=draft.name(f"alt-{name}"),
-            placeholder="Describe the image for people who can't see it",
+        alt = (
+            record.alt
+            if record.kind == MediaKind.DOCUMENT
+            else st.text_input(
+                f"Describe {'video' if record.kind == MediaKind.VIDEO else 'image'} {place} (alt text)",
+                value=record.alt,
+                max_chars=media.MAX_ALT,
+                key=draft.name(f"alt-{name}"),
+                placeholder="Describe the image for people who can't see it",
+            )
         )
         if visit.may("media:write") and (alt or "").strip() != record.alt.strip():
             draft.describe(visit.core, visit.actor, record.id, (alt or "").strip())
@@ -238,7 +260,7 @@ def _file(visit: Visit, draft: ComposerDraft, record: MediaRecord, name: str, pl
             with suppress(PostProberError):
                 draft.save(visit.core, visit.actor, draft.now())
             st.rerun()
-    if record.kind != MediaKind.IMAGE:
+    if record.kind in (MediaKind.GIF, MediaKind.VIDEO):
         conversion_progress.draw(visit, record.id)
 
 

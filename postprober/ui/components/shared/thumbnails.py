@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from pathlib import Path
 
 import streamlit as st
 
@@ -30,15 +31,26 @@ def _data_url(sha256: str, _core: Core, _record: MediaRecord) -> str:
 
 
 def html(core: Core, actor: Actor, media_id: int) -> str:
-    """An <img>, or a mark for a video and for what cannot be shown now. Raises NotFound."""
+    """An <img>, a tile with the name of a document, or a mark for a video and for what cannot be shown now. Raises NotFound."""
     record = media.get(core, actor, media_id)
     if record.kind == MediaKind.VIDEO:
         return f'<span class="pp-video" role="img" aria-label="{safe(record.alt or "Video")}">▶</span>'
+    if record.kind == MediaKind.DOCUMENT:
+        told = f"<b>{safe(record.name)}</b><span>{safe(pages_of(record))}</span>"
+        return f'<span class="pp-document" role="img" aria-label="{safe(f"Document {record.name}")}">{told}</span>'
     try:
         url = _data_url(record.sha256, core, record)
     except Unavailable:
         url = ""
     return f'<img src="{url}" alt="{safe(record.alt)}">' if url else '<span class="pp-video">?</span>'
+
+
+def pages_of(record: MediaRecord) -> str:
+    """The kind of a document and how many pages it has, as far as it says."""
+    kind = Path(record.path).suffix.removeprefix(".").upper()
+    if record.pages is None:
+        return kind
+    return f"{kind}, {record.pages} page{'' if record.pages == 1 else 's'}"
 
 
 def draw(visit: Visit, media_id: int) -> None:
