@@ -139,6 +139,11 @@ class Limits:
     poll: PollRule | None = None  # None: none is taken
     longer: str = ""  # who may write more, as a sentence behind the one that says that a text is too long
 
+    @property
+    def largest_file(self) -> int:
+        """Bytes of the largest file that is taken as it is."""
+        return max(rule.max_bytes for rule in (self.images, self.gif, self.video) if rule is not None)
+
     def of_part(self, *, with_media: bool) -> Limits:
         """What holds for a text, which may be shorter where media go with it."""
         if not with_media or self.max_with_media is None:

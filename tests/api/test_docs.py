@@ -40,7 +40,7 @@ def blocks() -> list[tuple[str, str]]:
 def test_every_route_is_on_the_page_and_every_route_on_the_page_is_there(installation: Installation) -> None:
     schema = rest_on(installation).client.get("/api/openapi.json").json()
     there = {f"{method.upper()} {path}" for path, methods in schema["paths"].items() for method in methods}
-    named = set(re.findall(r"`((?:GET|POST|PUT|DELETE|PATCH) /[^`?]*)`", PAGE.read_text()))
+    named = set(re.findall(r"`((?:GET|HEAD|POST|PUT|DELETE|PATCH) /[^`?]*)`", PAGE.read_text()))
     assert named == there
 
 

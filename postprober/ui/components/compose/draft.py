@@ -208,7 +208,7 @@ class ComposerDraft:
             if len(self.kept) >= MAX_FILES:
                 raise BadInput(f"A post has at most {MAX_FILES} files.")
             file.seek(0)
-            with media.received(core, file) as stored:
+            with media.received(core, actor.space, file) as stored:
                 media_id = media.add_received(core, actor, file.name, stored)
             self.kept = (*self.kept, media_id)
             self.described.add(media_id)
