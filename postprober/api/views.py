@@ -161,7 +161,11 @@ class AccountLimitsOut(BaseModel):
             video=limits.video is not None,
             video_seconds=limits.video.max_seconds if limits.video else None,
             video_bytes=limits.video.max_bytes if limits.video else None,
-            options=[OptionOut(**asdict(one)) for one in fields_of(described(account.platform).options)],
+            options=[
+                OptionOut(**asdict(one))
+                for one in fields_of(described(account.platform).options)
+                if one.name not in limits.lacks
+            ],
         )
 
 

@@ -132,6 +132,7 @@ class Limits:
     threads: bool = False
     mixed: bool = False
     card: CardRule | None = None
+    lacks: frozenset[str] = frozenset()  # names of options that the server of this account does not have
     count: Callable[[Limits, str], int] | None = None
     find_mentions: Callable[[str], Sized] = find_mentions
     find_hashtags: Callable[[str], Sized] = find_hashtags

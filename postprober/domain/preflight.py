@@ -12,6 +12,7 @@ from math import ceil
 
 from postprober.domain import video
 from postprober.domain.limits import DocumentRule, ImageRule, Limits, VideoRule
+from postprober.domain.options import fields_of
 from postprober.domain.platform import NAMES, described, document_takers
 from postprober.domain.post import Conversion, Draft, MediaFile, MediaKind, Part, Preflight, PreflightNote, Violation
 from postprober.domain.text import find_cashtags, utf8_length
@@ -61,8 +62,18 @@ def check(draft: Draft, limits: Limits) -> Preflight:
         )
         notes.extend(PreflightNote(n.code, where + n.message, index) for n in found if isinstance(n, PreflightNote))
         conversions.extend(one for one in found if isinstance(one, Conversion))
+    violations.extend(_lacking(draft, limits))
     violations.extend(described(limits.platform).options.of(draft.options).problems(draft, limits))
     return Preflight(limits.platform.value, longest, limit, tuple(violations), tuple(notes), tuple(conversions))
+
+
+def _lacking(draft: Draft, limits: Limits) -> Iterator[Violation]:
+    """Options that the platform has and the server of this account has not."""
+    for one in fields_of(described(limits.platform).options):
+        if one.name in limits.lacks and one.name in draft.options:
+            yield Violation(
+                "option_unsupported", f"Leave out “{one.title}”: the server of this account does not have it."
+            )
 
 
 def _name(limits: Limits) -> str:

@@ -13,6 +13,8 @@ from urllib.parse import unquote, urlsplit
 from postprober.domain.tolerant_html import TolerantParser
 
 MAX_HTML = 1_000_000  # characters; ten times the longest post that a server of ours allows
+# The class of an element that stands in for a quote where quotes are not known; who knows them sees the quote instead.
+_FALLBACK = "quote-inline"
 _BLOCKS = frozenset({"p", "div", "blockquote", "ul", "ol", "li", "pre", "h1", "h2", "h3"})
 
 
@@ -43,10 +45,15 @@ class _Reader(TolerantParser):
         self._label: list[str] = []
         self._is_name = False
         self.targets: list[str] = []
+        self._skipped = ""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         values = {key: value or "" for key, value in attrs}
-        if tag == "br":
+        if self._skipped:
+            return
+        if _FALLBACK in values.get("class", "").split():
+            self._skipped = tag
+        elif tag == "br":
             self._write("\n")
         elif tag in _BLOCKS and self._out:
             self._write("\n\n")
@@ -56,11 +63,14 @@ class _Reader(TolerantParser):
             self._is_name = bool({"mention", "hashtag", "u-url"} & set(values.get("class", "").split()))
 
     def handle_endtag(self, tag: str) -> None:
-        if tag == "a":
+        if self._skipped:
+            self._skipped = "" if tag == self._skipped else self._skipped
+        elif tag == "a":
             self._end_link()
 
     def handle_data(self, data: str) -> None:
-        self._write(data)
+        if not self._skipped:
+            self._write(data)
 
     def text(self) -> str:
         self._end_link()

@@ -75,7 +75,7 @@ def stage(tmp_path: Path, profiled: None) -> Iterator[Scene]:
 def test_every_fault_of_the_platforms_has_an_expectation() -> None:
     elsewhere = {kind for kind in KINDS if kind.startswith("model_")}  # test_model_client.py
     elsewhere |= {"challenge", "sticky_share"}  # of Instagram's pages: platforms/test_instagram_browser.py
-    elsewhere |= {"dropped_fields"}  # pipeline/test_options.py
+    elsewhere |= {"dropped_fields", "quote_state"}  # pipeline/test_options.py
     elsewhere |= {"card_dropped", "card_without_picture"}  # what they spoil is no trouble: pipeline/test_link_cards.py
     assert set(CASES) == set(KINDS) - elsewhere
 

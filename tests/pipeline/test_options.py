@@ -33,6 +33,8 @@ ASKED: list[tuple[str, dict[str, Any], list[str]]] = [
     ("linkedin", {"no_reshares": True}, ["isReshareDisabledByAuthor"]),
     ("linkedin", {"poll_question": "Which?", "poll_choices": ["This", "That"], "poll_days": "3"}, ["content"]),
     ("mastodon", {"poll_choices": ["Yes", "No", "Ask me later"], "poll_minutes": 60, "poll_multiple": True}, ["poll"]),
+    ("mastodon", {"who_can_quote": "nobody"}, ["quote_approval_policy"]),
+    ("mastodon", {"language": "zh-tw"}, ["language"]),
 ]
 
 
@@ -83,7 +85,7 @@ def test_what_a_platform_ignores_is_told(
     assert any("is shown as" in one for one in seen["differences"]), seen
 
 
-@pytest.mark.parametrize("platform", ["x", "bluesky"])
+@pytest.mark.parametrize("platform", ["x", "bluesky", "mastodon"])
 def test_a_quoted_post_is_proved_by_its_id(installation: Installation, platform: str) -> None:
     account = installation.link(platform)
     first, _ = ended(installation, plan(installation, account, {}, f"To be quoted, by {account.account_name}"))
@@ -92,6 +94,70 @@ def test_a_quoted_post_is_proved_by_its_id(installation: Installation, platform:
     assert (delivery.proof, seen["differences"]) == (Proof.MATCHES, [])
     (quoting,) = [one for one in installation.sandbox.control.posts(platform) if one["text"] == text]
     assert str(first.remote_id) in str(quoting["extra"])
+
+
+@pytest.mark.parametrize(("platform", "field"), [("x", "quote_tweet_id"), ("mastodon", "quoted_status_id")])
+def test_a_quote_that_is_left_out_is_found(installation: Installation, platform: str, field: str) -> None:
+    account = installation.link(platform)
+    first, _ = ended(installation, plan(installation, account, {}, f"To be quoted, by {account.account_name}"))
+    installation.sandbox.control.fault(platform, "dropped_fields", params={"fields": [field]})
+    delivery, seen = ended(installation, plan(installation, account, {"quote": first.url}, "A quote of it"))
+    assert delivery.proof is Proof.PUBLIC
+    assert any("Quote a post is shown as “none”" in one for one in seen["differences"]), seen
+
+
+@pytest.mark.parametrize(
+    ("state", "proof", "says"),
+    [
+        ("pending", Proof.MATCHES, "its author has not accepted the quote yet"),
+        ("rejected", Proof.PUBLIC, "rejected, so nobody sees it"),
+        ("revoked", Proof.PUBLIC, "revoked, so nobody sees it"),
+    ],
+)
+def test_a_quote_that_its_author_has_not_accepted_is_told(
+    installation: Installation, state: str, proof: Proof, says: str
+) -> None:
+    account = installation.link("mastodon")
+    first, _ = ended(installation, plan(installation, account, {}, f"To be quoted, by {account.account_name}"))
+    installation.sandbox.control.fault("mastodon", "quote_state", params={"state": state})
+    delivery, seen = ended(installation, plan(installation, account, {"quote": first.url}, "May I quote this?"))
+    assert (delivery.state, delivery.proof) == (S.VERIFIED, proof)
+    assert any(says in one for one in [*seen["notes"], *seen["differences"]]), seen
+
+
+def test_a_post_of_another_server_is_found_for_a_quote(installation: Installation) -> None:
+    account = installation.link("mastodon")
+    first, _ = ended(installation, plan(installation, account, {}, f"To be quoted, by {account.account_name}"))
+    elsewhere = f"https://other.example/@ann/{first.remote_id}"
+    delivery, seen = ended(installation, plan(installation, account, {"quote": elsewhere}, "From afar"))
+    assert (delivery.proof, seen["differences"]) == (Proof.MATCHES, [])
+
+
+@pytest.mark.parametrize("policy", ["nobody", "followers"])
+def test_what_nobody_may_quote_is_not_quoted(installation: Installation, policy: str) -> None:
+    author, account = installation.link("mastodon"), installation.link("mastodon")
+    asked = {"who_can_quote": policy}
+    first, _ = ended(installation, plan(installation, author, asked, f"Not for quoting, by {author.account_name}"))
+    delivery_id = plan(installation, account, {"quote": first.url}, "I would like to quote")
+    drive(context(installation), [delivery_id])
+    with installation.core.db.read() as conn:
+        delivery = deliveries.get(conn, delivery_id)
+    assert delivery.state is S.FAILED and "does not let this account quote" in delivery.reason
+    assert installation.sandbox.control.posts("mastodon", account.account_name) == []
+
+
+@pytest.mark.parametrize("asked", [{"quote": "https://m.example/@ann/1"}, {"who_can_quote": "nobody"}])
+def test_an_older_server_has_no_quotes_and_that_is_said_before(
+    installation: Installation, asked: dict[str, str]
+) -> None:
+    control = installation.sandbox.control
+    control.settings(mastodon_api_version=6)
+    try:
+        account = installation.link("mastodon")
+        with pytest.raises(PreflightFailed, match="the server of this account does not have it"):
+            plan(installation, account, asked)
+    finally:
+        control.settings(mastodon_api_version=7)
 
 
 def test_a_quote_of_nothing_sends_nothing(installation: Installation) -> None:

@@ -28,6 +28,8 @@ HTML_CASES = [
         '<p><a href="https://xn--bcher-kva.example/a%20b">https://bücher.example/a b</a></p>',
         "https://bücher.example/a b",
     ),
+    (f'<p class="quote-inline">RE: {MASTODON_LINK}</p><p>my words</p>', "my words"),
+    (f'<p>my words</p><p class="quote-inline">RE: {MASTODON_LINK}', "my words"),
     ("plain text\nwith a line", "plain text\nwith a line"),
     ('<p>open <a href="https://example.org">https://example.org', "open https://example.org"),
 ]

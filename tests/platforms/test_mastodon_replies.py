@@ -60,7 +60,7 @@ def test_the_key_is_sent_as_a_header_and_the_post_is_public() -> None:
         "status": "hi",
         "visibility": "public",
         "in_reply_to_id": "4",
-        "language": "de",
+        "language": "de-CH",
     }
     assert adapter.traits.settle == timedelta(seconds=3)
     assert adapter.new_handle("k", 2, NOW) == "k-2"

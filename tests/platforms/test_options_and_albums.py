@@ -113,6 +113,11 @@ def test_a_reel_that_is_in_the_feed_against_the_wish_is_told(link: Link, video: 
         ("linkedin", {"reshare": "https://www.linkedin.com/in/ann"}, "", "URN of the post"),
         ("linkedin", {"reshare": "urn:li:share:7141138937766391808"}, "photo", "files and a repost"),
         ("bluesky", {"quote": "https://bsky.app/profile/ann"}, "", "link of the post to quote"),
+        ("mastodon", {"quote": "https://m.example/@ann"}, "", "link of the post to quote"),
+        ("mastodon", {"quote": "https://m.example/@ann/1"}, "photo", "the files and the poll"),
+        ("mastodon", {"quote": "https://m.example/@ann/1", "poll_choices": ["a", "b"]}, "", "the files and the poll"),
+        ("mastodon", {"audience": "followers", "who_can_quote": "public"}, "", "quoted by nobody else"),
+        ("mastodon", {"language": "deutsch?"}, "", "no language tag"),
         ("bluesky", {"languages": ["deutsch?"]}, "", "no language tag"),
     ],
 )

@@ -10,5 +10,4 @@ ABOUT = Description(
     title="Mastodon",
     sandbox={"settle_seconds": "3"},
     options=MastodonOptions,
-    not_yet=("quote", "who can quote"),
 )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from postprober.clock import Clock, SystemClock
 from postprober.domain.account import Credentials, Identity
@@ -49,7 +49,7 @@ from postprober.platforms.common.replies import ambiguous, dig, invisible, list_
 from postprober.platforms.mastodon import oauth
 from postprober.platforms.mastodon.about import ABOUT
 from postprober.platforms.mastodon.limits import LIMITS
-from postprober.platforms.mastodon.options import MastodonOptions, asked
+from postprober.platforms.mastodon.options import MastodonOptions, asked, quoted_id, tag
 from postprober.platforms.mastodon.replies import counts_from, failure, limits_from, post_from
 from postprober.platforms.mastodon.server import own_address
 
@@ -137,11 +137,41 @@ class MastodonAdapter:
         return f"{key}-{index}"
 
     def submit(self, cred: Credentials, job: PartJob) -> Staged:
-        """Upload the media with their descriptions. Nobody sees them before the status names them."""
-        if not job.media:
-            return Staged()
-        limits = self.limits(cred)
-        return Staged(data={"media": [self._upload(cred, file, limits) for file in job.media]})
+        """Upload the media with their descriptions, and look up what is quoted. Nobody sees any of it before the status
+        names it."""
+        quote = MastodonOptions.of(job.options).quote if job.index == 0 else ""
+        staged: dict[str, object] = {"quote": self._quoted(cred, quote)} if quote else {}
+        if job.media:
+            limits = self.limits(cred)
+            staged["media"] = [self._upload(cred, file, limits) for file in job.media]
+        return Staged(data=staged) if staged else Staged()
+
+    def _quoted(self, cred: Credentials, link: str) -> str:
+        """The id on this server of the post behind `link`. Raises PostRejected where it cannot be quoted, and says why."""
+        at_home = urlsplit(link.strip()).netloc.lower() == urlsplit(self._base(cred)).netloc.lower()
+        status = self._status(cred, quoted_id(link)) if at_home else self._elsewhere(cred, link.strip())
+        if status is None:
+            raise PostRejected("The post to quote is not there. Check its link, or publish without the quote.")
+        approval = dig(status, "quote_approval")
+        if not isinstance(approval, dict):
+            raise PostRejected("This server has no quotes. Publish without the quote, and put the link into the text.")
+        if text_at(approval, "current_user") not in ("automatic", "manual"):
+            raise PostRejected("Its author does not let this account quote the post. Publish without the quote.")
+        return text_at(status, "id")
+
+    def _elsewhere(self, cred: Credentials, link: str) -> dict[str, object] | None:
+        """The post of another server as this one knows it, which may fetch it for that."""
+        query = urlencode({"q": link, "type": "statuses", "resolve": "true", "limit": "1"})
+        reply = self._http.read("GET", f"{self._base(cred)}/api/v2/search?{query}", headers=_auth(cred))
+        if reply.status == 403:
+            text = (
+                "To quote a post of another server, reconnect the account: it was linked without the right to search."
+            )
+            raise PostRejected(text, reply.excerpt, http_status=reply.status)
+        if not reply.ok:
+            raise self._failure(reply, reading=True)
+        found = dig(reply.json_or_none(), "statuses", 0)
+        return found if isinstance(found, dict) else None
 
     def _upload(self, cred: Credentials, file: MediaFile, limits: Limits) -> dict[str, object]:
         with upload(file, limits) as ready:
@@ -186,8 +216,10 @@ class MastodonAdapter:
             body["media_ids"] = [text_at(item, "id") for item in list_at(staged.data, "media")]
         if job.parent is not None:
             body["in_reply_to_id"] = job.parent.remote_id
-        if job.language:
-            body["language"] = job.language.split("-")[0].lower()  # ISO 639-1 (docs.joinmastodon.org/methods/statuses)
+        if job.language and "language" not in body:
+            body["language"] = tag(job.language)  # the server leaves out a region that it does not keep
+        if quoted := text_at(staged.data, "quote"):
+            body["quoted_status_id"] = quoted
         reply = self._http.send(
             "POST",
             f"{self._base(cred)}/api/v1/statuses",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from postprober.domain.platform import PlatformConfig
 from postprober.platforms.common.oauth_spec import OAuthSpec
 
-SCOPES = ("profile", "write:statuses", "write:media", "read:statuses")  # mastodon/facts.md, 1
+SCOPES = ("profile", "write:statuses", "write:media", "read:statuses", "read:search")  # mastodon/facts.md, 1
 PUBLISHES = frozenset({"write", "write:statuses"})
 
 

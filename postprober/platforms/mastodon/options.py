@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from postprober.domain.limits import Limits
 from postprober.domain.nested import dig, list_at, text_at
 from postprober.domain.options import PostOptions, option, poll_problems
-from postprober.domain.post import Draft, Violation
+from postprober.domain.post import LANGUAGE, Draft, Violation
+from postprober.platforms.common.links import PastedLink
 from postprober.platforms.common.replies import parse_time
+from postprober.platforms.mastodon import links
 
 SHORTEST_POLL, LONGEST_POLL = 5, 43_200  # minutes: mastodon/facts.md, 3
 _AUDIENCES = {
@@ -17,6 +21,14 @@ _AUDIENCES = {
     "unlisted": "Everybody, but not in public timelines",
     "followers": "Followers only",
 }
+_QUOTERS = {
+    "": "As set in your account",
+    "public": "Everybody",
+    "followers": "Your followers",
+    "nobody": "Only you",
+}
+_PENDING = "pending"  # a quote that its author has not accepted yet (mastodon/facts.md, 3)
+_SHOWN = frozenset({"accepted", "blocked_account", "blocked_domain", "muted_account"})  # these name what is quoted
 # How the API calls them (docs.joinmastodon.org/entities/Status/#visibility).
 VISIBILITIES = {"public": "public", "unlisted": "unlisted", "followers": "private"}
 
@@ -64,9 +76,49 @@ class MastodonOptions(PostOptions):
     )
     poll_multiple: bool = option(False, "Poll: several answers", "People may choose more than one.", first_only=True)
 
+    quote: str = option(
+        "",
+        "Quote a post",
+        "Its link, on any server. Its author decides who may quote it.",
+        most=300,
+        kind="link",
+        first_only=True,
+        form="quote",
+    )
+    who_can_quote: Literal["", "public", "followers", "nobody"] = option(
+        "",
+        "Who can quote it",
+        "A post for followers only can be quoted by nobody else.",
+        choices=_QUOTERS,
+        account_decides=True,
+        form="who can quote",
+    )
+    language: str = option(
+        "",
+        "Language",
+        "Such as de or zh-TW, instead of the language of the post. Mastodon keeps the region for Chinese only.",
+        most=35,
+        account_decides=True,
+        form="language with region",
+    )
+
     @property
     def is_public(self) -> bool:
         return self.audience != "followers"
+
+    @classmethod
+    def alike(cls, name: str, sent: Any, shown: Any) -> bool:
+        """A quoted post has the address of its author's server and an id on this one, and either may have been pasted. Of a
+        language the server may keep the region or not."""
+        if name == "quote":
+            return bool(_names(str(sent)) & _names(str(shown)) - {""})
+        return name == "language" and bool(sent) and tag(str(shown)) in (tag(str(sent)), tag(str(sent)).split("-")[0])
+
+    @classmethod
+    def unread(cls, name: str, shown: Mapping[str, Any]) -> str:
+        if name == "quote" and shown.get("quote_state") == _PENDING:
+            return "its author has not accepted the quote yet, so nobody sees it"
+        return super().unread(name, shown)
 
     def problems(self, draft: Draft, limits: Limits) -> Iterator[Violation]:
         warning = limits.length(self.content_warning) if self.content_warning else 0
@@ -76,6 +128,23 @@ class MastodonOptions(PostOptions):
                 message = f"Shorten the text or the content warning by {over:,}: together they may have {limits.max_length:,}."
                 yield Violation("text_too_long", message, over, index)
         yield from self._poll(draft, limits)
+        yield from self._quote(draft)
+        if self.language and not re.fullmatch(LANGUAGE, self.language):
+            yield Violation(
+                "language_unreadable", f"{self.language!r} is no language tag; write one such as de or zh-TW."
+            )
+
+    def _quote(self, draft: Draft) -> Iterator[Violation]:
+        if self.quote and not quoted_id(self.quote):
+            text = "Paste the link of the post to quote, such as https://mastodon.social/@ann/109372843234."
+            yield Violation("quote_unreadable", text)
+        if self.quote and draft.parts and (draft.parts[0].media or self.poll_choices):
+            yield Violation(
+                "quote_with_media", "Leave out the quote, or the files and the poll: Mastodon takes one of them."
+            )
+        if self.audience == "followers" and self.who_can_quote not in ("", "nobody"):
+            text = "Leave out who can quote it: a post for followers only can be quoted by nobody else."
+            yield Violation("quote_policy_private", text)
 
     def _poll(self, draft: Draft, limits: Limits) -> Iterator[Violation]:
         choices = self.poll_choices
@@ -90,13 +159,37 @@ class MastodonOptions(PostOptions):
         yield from poll_problems(rule, "this server", choices, self.poll_minutes)
 
 
+def quoted_id(link: str) -> str:
+    """The id in a post's link, on the server that the link leads to; "" for what is no link of a post."""
+    try:
+        host = urlsplit(link.strip()).hostname
+    except ValueError:
+        return ""
+    return links.remote_id(PastedLink.read(link, account_id="", handle="")) if host else ""
+
+
+def _names(told: str) -> set[str]:
+    """Addresses and ids in it, separated by spaces, and the ids in the addresses."""
+    return {name for word in told.split() for name in (word.rstrip("/"), quoted_id(word))}
+
+
+def tag(language: str) -> str:
+    """`zh-tw` as servers write it: `zh-TW`."""
+    first, dash, region = language.partition("-")
+    return first.lower() + (f"-{region.upper()}" if dash and len(region) in (2, 3) else dash + region)
+
+
 def asked(options: MastodonOptions, *, first: bool) -> dict[str, object]:
-    """The fields of `POST /api/v1/statuses` for them."""
+    """The fields of `POST /api/v1/statuses` for them, but for the quoted post, whose id was looked up before."""
     body: dict[str, object] = {"visibility": VISIBILITIES[options.audience]}
     if options.content_warning:
         body["spoiler_text"] = options.content_warning
     if options.sensitive:
         body["sensitive"] = True
+    if options.who_can_quote:
+        body["quote_approval_policy"] = options.who_can_quote
+    if options.language:
+        body["language"] = tag(options.language)
     if options.poll_choices and first:
         body["poll"] = {
             "options": list(options.poll_choices),
@@ -116,6 +209,9 @@ def told(status: Mapping[str, object]) -> dict[str, Any]:
     audience = {name: ours for ours, name in VISIBILITIES.items()}.get(text_at(status, "visibility"))
     if audience:
         found["audience"] = audience
+    if "language" in status:
+        found["language"] = text_at(status, "language")
+    found |= _quote(status)
     if "poll" in status:
         found["poll_choices"] = [text_at(one, "title") for one in list_at(status, "poll", "options")]
         if found["poll_choices"]:
@@ -123,6 +219,34 @@ def told(status: Mapping[str, object]) -> dict[str, Any]:
             if (minutes := _minutes(status)) is not None:
                 found["poll_minutes"] = minutes
     return found
+
+
+def _quote(status: Mapping[str, object]) -> dict[str, Any]:
+    """What of a quote and of who may quote is told; nothing by servers that have no quotes."""
+    found: dict[str, Any] = {}
+    quote, approval = status.get("quote"), status.get("quote_approval")
+    if isinstance(quote, dict):
+        state = text_at(quote, "state")
+        named = dig(quote, "quoted_status")
+        if state in _SHOWN:
+            found["quote"] = (
+                f"{text_at(named, 'url')} {text_at(named, 'id') or text_at(quote, 'quoted_status_id')}".strip()
+            )
+        elif state == _PENDING:
+            found["quote_state"] = state
+        else:  # "Unknown values should be treated as unauthorized"
+            found["quote"] = f"{state or 'unauthorized'}, so nobody sees it"
+    elif "quote" in status and isinstance(approval, dict):
+        found["quote"] = ""
+    if isinstance(approval, dict):
+        found["who_can_quote"] = _policy({str(one) for one in list_at(approval, "automatic")})
+    return found
+
+
+def _policy(automatic: set[str]) -> str:
+    if "public" in automatic:
+        return "public"
+    return "followers" if "followers" in automatic else "nobody" if not automatic else "some people only"
 
 
 def _minutes(status: Mapping[str, object]) -> int | None:

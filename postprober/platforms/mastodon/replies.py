@@ -25,6 +25,7 @@ from postprober.platforms.common.replies import (
 from postprober.platforms.mastodon import records
 from postprober.platforms.mastodon.options import told
 
+QUOTES_SINCE = 7  # api_versions.mastodon of 4.5 (mastodon/facts.md, 3)
 # Status → sentence. Sources: docs.joinmastodon.org/api/guidelines and the method pages (401, 403, 404, 422, 429); see
 # mastodon/facts.md, 6. Mastodon has no error codes, only statuses; its texts are translated.
 _RECONNECT: dict[int, str] = {
@@ -134,8 +135,10 @@ def limits_from(instance: object, default: Limits) -> Limits:
         matrix = count_at(media, "video_matrix_limit") or video.max_pixels
         rate = count_at(media, "video_frame_rate_limit") or video.max_rate
         video = replace(video, max_bytes=limit, mimes=kept, max_pixels=matrix, max_rate=rate) if kept else None
+    quotes = (count_at(instance, "api_versions", "mastodon") or 0) >= QUOTES_SINCE
     return replace(
         default,
+        lacks=default.lacks if quotes else default.lacks | {"quote", "who_can_quote"},
         max_length=count_at(statuses, "max_characters") or default.max_length,
         url_length=count_at(statuses, "characters_reserved_per_url") or default.url_length,
         max_alt=count_at(media, "description_limit") or default.max_alt,

@@ -35,6 +35,7 @@ INSIDE = (
     "slow",
     "card_dropped",
     "card_without_picture",
+    "quote_state",
     "challenge",
     "sticky_share",
     "model_refuses",

@@ -22,11 +22,18 @@ EMULATOR = Emulator(
     ],
     pages=(PublicPage("/mastodon/@{user:str}/{id:str}", by_id("mastodon")),),
     profiles=("/mastodon/@{name:str}",),
-    scopes=("profile", "read:statuses", "write:statuses", "write:media"),  # platforms/mastodon/facts.md, 1
+    scopes=(
+        "profile",
+        "read:statuses",
+        "write:statuses",
+        "write:media",
+        "read:search",
+    ),  # platforms/mastodon/facts.md, 1
     account_id=lambda number, _digest: str(109_000_000_000_000_000 + number),
     post_number=lambda millis: millis << 16,  # lib/mastodon/snowflake.rb
     code_seconds=600.0,  # platforms/mastodon/facts.md, 1; tokens do not expire
     registers_apps=True,
     counts_in_reads=True,
+    settings={"mastodon_api_version": 7},  # of Mastodon 4.5
     any_slash="/mastodon/api/",  # Rails does so
 )

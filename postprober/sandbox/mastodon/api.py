@@ -22,7 +22,8 @@ from postprober.sandbox.mastodon.dialect import (
     status_view,
     unprocessable,
 )
-from postprober.sandbox.mastodon.text import mastodon_length
+from postprober.sandbox.mastodon.quotes import quoting
+from postprober.sandbox.mastodon.text import kept_language, mastodon_length
 
 _KEY_SECONDS = 3600.0  # an Idempotency-Key is remembered for one hour: platforms/mastodon/facts.md, 5
 _SOONEST = 300.0  # seconds from now in which nothing is scheduled
@@ -50,6 +51,8 @@ async def create(call: Call) -> Response:
         raise unprocessable("Text has already been taken")
     post.created_at = call.landing_time()
     post.id = str(call.world.ids.make("mastodon", post.created_at, in_order=call.late is None))
+    if (quote := post.extra.get("quote")) and (told := call.take("quote_state")):
+        quote["state"] = str(told.params.get("state", "pending"))
     post.path = f"/mastodon/@{post.account}/{post.id}"
     call.store_post(post)
     if key:
@@ -127,7 +130,8 @@ def draft(call: Call, form: dict[str, Any]) -> Post:
             "visibility": visibility,
             "spoiler_text": spoiler,
             "sensitive": truthy(form.get("sensitive")),
-            "language": form.get("language") or None,
+            "language": kept_language(str(form.get("language") or "")),
+            **quoting(call, form, media, visibility),
             **({"poll": asked} if (asked := _poll(call, form, media)) else {}),
         },
     )

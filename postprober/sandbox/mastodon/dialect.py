@@ -15,6 +15,7 @@ from postprober.sandbox.engine.text import URL
 from postprober.sandbox.engine.timefmt import iso
 
 Json = dict[str, Any]
+_QUOTES_SINCE = 7  # platforms/mastodon/facts.md, 3
 # (requests, seconds): platforms/mastodon/facts.md, 4
 _LIMITS = {"media": (30, 1800.0), "delete": (30, 1800.0)}
 _EVERYTHING = (300, 300.0)
@@ -160,6 +161,43 @@ def _attachment(call: Call, media_id: str, kind: str, sha256: str, alt: str, *, 
     }
 
 
+def quotes_known(call: Call) -> bool:
+    """Whether this server is of version 4.5 or newer."""
+    return int(call.world.settings["mastodon_api_version"]) >= _QUOTES_SINCE
+
+
+def quote_approval(call: Call, post: Post) -> Json:
+    """https://docs.joinmastodon.org/entities/QuoteApproval; nobody follows anybody here."""
+    policy = post.extra.get("quote_policy", "public")
+    own = call.account is not None and call.account.name == post.account
+    mine = "automatic" if own or (call.account is not None and policy == "public") else "denied"
+    return {"automatic": [] if policy == "nobody" else [policy], "manual": [], "current_user": mine}
+
+
+def _quote(call: Call, post: Post) -> Json:
+    """https://docs.joinmastodon.org/entities/Quote: what is quoted is told where that was accepted."""
+    if not quotes_known(call):
+        return {}
+    approval = {"quote_approval": quote_approval(call, post)}
+    made = post.extra.get("quote")
+    if made is None:
+        return {"quote": None, **approval}
+    quoted = call.world.post("mastodon", made["id"])
+    gone = quoted is None or not quoted.seen_by(call.account, call.at)
+    state = "deleted" if gone and made["state"] == "accepted" else made["state"]
+    told = status_view(call, quoted) if quoted is not None and state == "accepted" else None
+    return {"quote": {"state": state, "quoted_status": told}, **approval}
+
+
+def _fallback(call: Call, post: Post) -> str:
+    """Before the text, for those who do not know quotes."""
+    made = post.extra.get("quote")
+    quoted = call.world.post("mastodon", made["id"]) if made else None
+    if quoted is None or call.base + quoted.path in post.text:
+        return ""
+    return f'<p class="quote-inline">RE: {_link(call.base + quoted.path)}</p>'
+
+
 def status_view(call: Call, post: Post) -> Json:
     """https://docs.joinmastodon.org/entities/Status"""
     author = call.world.account("mastodon", post.account)
@@ -186,7 +224,7 @@ def status_view(call: Call, post: Post) -> Json:
         "favourites_count": seen.likes,
         "quotes_count": seen.quotes,
         "edited_at": iso(post.edited_at) if post.edited_at else None,
-        "content": content_html(call, post.text),
+        "content": _fallback(call, post) + content_html(call, post.text),
         "reblog": None,
         "application": {"name": "PostProber", "website": None},
         "account": account_view(call, author) if author else None,
@@ -201,6 +239,7 @@ def status_view(call: Call, post: Post) -> Json:
         "emojis": [],
         "card": None,
         "poll": poll_view(call, post) if "poll" in post.extra else None,
+        **_quote(call, post),
         **_marks(call, post),
     }
 
@@ -237,7 +276,8 @@ def instance_view(call: Call) -> Json:
     return {
         "domain": urlsplit(call.base).netloc,
         "title": "Mastodon sandbox",
-        "version": "4.4.0",
+        "version": "4.5.0" if quotes_known(call) else "4.4.0",
+        "api_versions": {"mastodon": settings["mastodon_api_version"]},
         "source_url": "https://github.com/mastodon/mastodon",
         "description": "An emulated instance",
         "configuration": {

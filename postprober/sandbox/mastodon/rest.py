@@ -26,6 +26,7 @@ from postprober.sandbox.mastodon.dialect import (
     status_view,
     unprocessable,
 )
+from postprober.sandbox.mastodon.quotes import found_by_link
 
 _WRITE = "write:statuses|write"
 
@@ -122,6 +123,13 @@ async def lookup(call: Call) -> Response:
     if found is None:
         raise missing()
     return reply(account_view(call, found))
+
+
+async def search(call: Call) -> Response:
+    """GET /api/v2/search, of which only statuses by their address."""
+    query = call.request.query_params
+    found = found_by_link(call, query.get("q", "")) if query.get("type", "statuses") == "statuses" else None
+    return reply({"accounts": [], "hashtags": [], "statuses": [status_view(call, found)] if found else []})
 
 
 async def account(call: Call) -> Response:
@@ -290,6 +298,7 @@ def routes(world: World, dialect: MastodonDialect) -> list[BaseRoute]:
         operation("context", context).route(f"{status}/context", "GET"),
         *marks,
         operation("me", app, "profile|read|write:statuses").route(f"{api}/apps/verify_credentials", "GET"),
+        operation("lookup", search, "read:search|read").route("/mastodon/api/v2/search", "GET"),
         operation("lookup", lookup).route(f"{api}/accounts/lookup", "GET"),
         operation("poll", poll).route(f"{api}/polls/{{id:str}}", "GET"),
         operation("vote", vote, _WRITE).route(f"{api}/polls/{{id:str}}/votes", "POST"),
