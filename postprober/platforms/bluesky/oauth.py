@@ -12,9 +12,10 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode
 
 from postprober.domain.account import Credentials
+from postprober.domain.addresses import split
 from postprober.domain.platform import PlatformConfig
 from postprober.errors import BadInput, PostProberError, Unavailable
 from postprober.http import HttpClient, Reply
@@ -95,7 +96,7 @@ def home(http: HttpClient, config: PlatformConfig, cred: Credentials, allowed: A
 def register(http: HttpClient, instance: str, callback: str) -> dict[str, str]:
     """Our client at any server: nothing is registered, its id says where it is described (or, on one's own machine, does so
     itself). Raises BadInput where people cannot be sent back."""
-    parts = urlsplit(callback)
+    parts = split(callback)
     if parts.scheme == "https":
         return {"client_id": callback.replace("/callback/", "/client/", 1), "client_secret": dpop.new_key()}
     if parts.hostname in ("127.0.0.1", "::1"):
@@ -111,7 +112,7 @@ def register(http: HttpClient, instance: str, callback: str) -> dict[str, str]:
 def document(config: PlatformConfig, callback: str) -> dict[str, Any]:
     """What servers read at our client's address."""
     public = {**dpop.public_part(config.client_secret), "kid": dpop.thumbprint(config.client_secret), "use": "sig"}
-    parts = urlsplit(callback)
+    parts = split(callback)
     return {
         "client_id": config.client_id,
         "client_name": "PostProber",
@@ -187,5 +188,5 @@ def _names(found: Any, name: str) -> list[Any]:
 
 
 def _origin(url: str) -> tuple[str, str]:
-    parts = urlsplit(url)
+    parts = split(url)
     return parts.scheme, parts.netloc

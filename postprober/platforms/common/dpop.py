@@ -17,11 +17,12 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, cast
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlunsplit
 
 from joserfc import jwt
 from joserfc.jwk import ECKey
 
+from postprober.domain.addresses import split
 from postprober.http import Reply
 
 ALGORITHM = "ES256"  # the one that every server must take (https://atproto.com/specs/oauth, "DPoP")
@@ -117,10 +118,10 @@ def _opened(key: str) -> ECKey:
 
 def _bare(url: str) -> str:
     """`htu`: without query and fragment (RFC 9449, 4.2)."""
-    parts = urlsplit(url)
+    parts = split(url)
     return urlunsplit((parts.scheme, parts.netloc, parts.path, "", ""))
 
 
 def _origin(url: str) -> str:
-    parts = urlsplit(url)
+    parts = split(url)
     return f"{parts.scheme}://{parts.netloc}".lower()

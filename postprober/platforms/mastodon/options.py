@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
+from postprober.domain.addresses import split
 from postprober.domain.limits import Limits
 from postprober.domain.nested import dig, list_at, text_at
 from postprober.domain.options import PostOptions, option, poll_problems
@@ -162,7 +162,7 @@ class MastodonOptions(PostOptions):
 def quoted_id(link: str) -> str:
     """The id in a post's link, on the server that the link leads to; "" for what is no link of a post."""
     try:
-        host = urlsplit(link.strip()).hostname
+        host = split(link.strip()).hostname
     except ValueError:
         return ""
     return links.remote_id(PastedLink.read(link, account_id="", handle="")) if host else ""
