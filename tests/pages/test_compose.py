@@ -341,7 +341,7 @@ def test_what_a_viewer_may_not_do_is_refused_by_the_services_too(owner: House) -
 
 def _again(app: AppTest) -> AppTest:
     """The browser's page after the app was started anew: same address, nothing left of the session."""
-    back = AppTest.from_file(str(app._script_path), default_timeout=20)
+    back = AppTest.from_file(str(app._script_path), default_timeout=60)
     back.query_params["draft"] = app.query_params["draft"]
     back.run()
     back.switch_page(str(ROOT / "pages" / "compose.py"))

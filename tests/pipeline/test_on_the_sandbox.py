@@ -60,7 +60,7 @@ def context(inst: Installation) -> Context:
     )
 
 
-def drive(ctx: Context, ids: list[int], over: Callable[[], bool] | None = None, limit: float = 15.0) -> None:
+def drive(ctx: Context, ids: list[int], over: Callable[[], bool] | None = None, limit: float = 60.0) -> None:
     """Work until all have ended."""
 
     def ended() -> bool:
