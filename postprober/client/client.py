@@ -21,7 +21,7 @@ from postprober.client.shapes import (
     StepJson,
     WhenJson,
 )
-from postprober.client.uploading import Progress, FileSender, UploadBook, nobody_looks
+from postprober.client.uploading import FileSender, Progress, UploadBook, nobody_looks
 from postprober.domain.addresses import split
 from postprober.errors import BadInput, OutcomeUnknown, Unavailable
 from postprober.http import HttpClient, Pools, Reply
