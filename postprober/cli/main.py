@@ -39,6 +39,7 @@ from postprober.errors import BadInput, Conflict, PlatformError, PostProberError
 from postprober.platforms.registry import SPECS
 from postprober.services.accounts import accounts, browser_accounts, pages
 from postprober.services.core import Core
+from postprober.services.media import media as media_service
 from postprober.services.monitoring import ghosts, monitoring
 from postprober.services.operations import doctor, keys
 from postprober.services.operations.backup import backup as make_backup
@@ -87,6 +88,7 @@ REMOTE = frozenset(
         "posts",
         "preflight",
         "publish",
+        "upload",
         "report",
         "retry",
         "review",
@@ -439,6 +441,32 @@ def publish(
     post_id = cli_publish.create(core, actor, request)
     code = cli_publish.follow(core, actor, post_id, wait=wait, as_json=as_json, limit=timeout)
     raise typer.Exit(code)
+
+
+@app.command()
+def upload(
+    files: Annotated[list[Path], typer.Argument(help="Pictures or videos.")],
+    alt: Annotated[list[str] | None, typer.Option(help="Alt text of the file in the same place.")] = None,
+    user: UserOption = "",
+    as_json: Json = False,
+) -> None:
+    """Store files for posts to come; prints their ids. A file of any size that your accounts take; one that was interrupted
+    goes on where it stopped when the command is given again."""
+    if len(alt or ()) > len(files):
+        raise BadInput("There are more alt texts than files.")
+    alts = [*(alt or ()), *[""] * (len(files) - len(alt or ()))]
+    if remote.chosen.server:
+        remote.refuse(user=user)
+        with elsewhere() as client:
+            for path, words in zip(files, alts, strict=True):
+                made = remote.upload(client, path, words)
+                emit({"media_id": made["id"], "name": made["name"], "kind": made["kind"]} if as_json else made["id"])
+        return
+    core = open_core()
+    actor = acting(core, user)
+    for path, words in zip(files, alts, strict=True):
+        record = media_service.get(core, actor, media_service.add_file(core, actor, path, words))
+        emit({"media_id": record.id, "name": record.name, "kind": record.kind} if as_json else record.id)
 
 
 @app.command("posts")

@@ -46,6 +46,7 @@ class Demo:
     email: str
     password: str
     sandbox_url: str
+    data: Path
 
 
 @dataclass
@@ -129,7 +130,13 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     with running("demo", tmp_path_factory.mktemp("demo") / "data", "Stop with") as (said, settings):
         found = re.search(r"Open +(\S+)\s+Sign in +(\S+)\s+Password +(\S+)", said)
         assert found, f"the demonstration did not start:\n{said}"
-        yield Demo(found[1], found[2], found[3], f"http://127.0.0.1:{settings['POSTPROBER_SANDBOX_PORT']}")
+        yield Demo(
+            found[1],
+            found[2],
+            found[3],
+            f"http://127.0.0.1:{settings['POSTPROBER_SANDBOX_PORT']}",
+            Path(settings["POSTPROBER_DATA_DIR"]),
+        )
 
 
 @pytest.fixture

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import suppress
 
 import streamlit as st
-from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from postprober.domain.criteria import Criteria
 from postprober.domain.platform import NAMES
@@ -16,34 +14,14 @@ from postprober.errors import NotFound, PostProberError
 from postprober.platforms.registry import LIMITS
 from postprober.services.accounts import browser_accounts
 from postprober.services.media import media
-from postprober.services.media.media import DOCUMENTS
 from postprober.services.posts.posts import MAX_PARTS
 from postprober.storage.records import Account, MediaRecord
-from postprober.ui import uploads
-from postprober.ui.components.compose import conversion_progress
-from postprober.ui.components.compose.draft import COMMON, MAX_FILES, ComposerDraft
+from postprober.ui.components.compose import conversion_progress, uploader
+from postprober.ui.components.compose.draft import COMMON, ComposerDraft
 from postprober.ui.components.shared import thumbnails
 from postprober.ui.guard import Visit
 from postprober.ui.words import COUNT_WORDS, plain
 
-TYPES = [
-    "jpg",
-    "jpeg",
-    "png",
-    "webp",
-    "gif",
-    "heic",
-    "heif",
-    "avif",
-    "bmp",
-    "tif",
-    "tiff",
-    "mp4",
-    "mov",
-    "webm",
-    "mkv",
-    *DOCUMENTS,
-]
 # Ctrl+Enter is how Streamlit's field hands over its text. A short pause in typing presses it, so that counters follow
 # while one types; without scripts they follow when the field is left. So does a finger or mouse that goes down anywhere:
 # on a phone the field is left and the link pressed in one moment, and Streamlit then sends the text behind the link, as a
@@ -197,6 +175,8 @@ def _own(draft: ComposerDraft, account: Account) -> None:
 
 def files(visit: Visit, draft: ComposerDraft) -> tuple[int, ...]:
     """Ids of the draft's files. A file is part of the draft as soon as it is uploaded."""
+    with suppress(PostProberError):  # said below the fields, where it is tried again
+        draft.attach(visit.core, visit.actor)
     seen: dict[str, int] = {}
     for place, media_id in enumerate(draft.kept, 1):
         try:
@@ -207,34 +187,10 @@ def files(visit: Visit, draft: ComposerDraft) -> tuple[int, ...]:
             continue
         number = seen[record.sha256] = seen.get(record.sha256, 0) + 1
         _file(visit, draft, record, f"{record.sha256[:12]}-{number}", place)
-    uploaded = st.file_uploader(
-        f"Pictures, videos or a document (up to {MAX_FILES})",
-        type=TYPES,
-        accept_multiple_files=True,
-        key=draft.name(f"files-{draft.uploads}"),
-        disabled=not visit.may("media:write"),
-    )
-    if uploaded:
-        _take(visit, draft, uploaded)
+    uploader.draw(visit, draft)
     for reason in draft.refused:
         st.error(plain(reason), icon=":material/image_not_supported:")
     return draft.kept
-
-
-def _take(visit: Visit, draft: ComposerDraft, uploaded: Sequence[UploadedFile]) -> None:
-    """Store what was uploaded, then show it among the draft's files and an empty field."""
-    draft.refused = []
-    with st.spinner("Saving the file …"):
-        for file in uploaded:
-            try:
-                draft.take(visit.core, visit.actor, file)
-            except PostProberError as error:
-                draft.refused.append(f"{file.name} was not added: {error.message}")
-            uploads.free(file)
-    draft.uploads += 1
-    with suppress(PostProberError):  # said below the fields, where it is tried again
-        draft.save(visit.core, visit.actor, draft.now())
-    st.rerun()
 
 
 def _file(visit: Visit, draft: ComposerDraft, record: MediaRecord, name: str, place: int) -> None:
