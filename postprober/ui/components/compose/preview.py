@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from postprober.domain.mentions import as_names
 from postprober.domain.platform import NAMES
 from postprober.domain.text import find_hashtags, find_mentions, find_urls
 from postprober.errors import NotFound
@@ -49,7 +50,7 @@ def html(visit: Visit, new: NewPost, account: Account, card: ShownCard | None = 
         pictures = [thumbnails.html(visit.core, visit.actor, media_id) for media_id in new.media_ids]
     except NotFound:
         pictures = []
-    parts = new.texts_for(account.id)
+    parts = [as_names(text) for text in new.texts_for(account.id)]
     below = link_card.html(visit, card, account, dropped=new.card.drop) if card is not None else ""
     first = (pictures, below)
     return "".join(_likeness(account, part, *(first if index == 0 else ([], ""))) for index, part in enumerate(parts))
