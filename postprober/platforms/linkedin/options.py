@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from postprober.domain.limits import Limits
 from postprober.domain.nested import dig, list_at, text_at
-from postprober.domain.options import PostOptions, option, poll_problems
+from postprober.domain.options import PictureOptions, option, poll_problems
 from postprober.domain.post import Draft, MediaFile, MediaKind, Violation
 from postprober.platforms.linkedin.text import wrong_mentions
 
@@ -25,7 +25,7 @@ _URN = re.compile(r"urn:li:(?:share|ugcPost):[0-9]+")
 _LINKED = re.compile(r"(share|ugcPost)-([0-9]{10,25})")
 
 
-class LinkedInOptions(PostOptions):
+class LinkedInOptions(PictureOptions):
     audience: Literal["public", "signed_in", "connections"] = option(
         "public",
         "Who can see it",

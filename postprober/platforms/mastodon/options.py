@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from postprober.domain.limits import Limits
 from postprober.domain.nested import dig, list_at, text_at
-from postprober.domain.options import PostOptions, option, poll_problems
+from postprober.domain.options import PictureOptions, option, poll_problems
 from postprober.domain.post import Draft, Violation
 from postprober.platforms.common.replies import parse_time
 
@@ -21,7 +21,7 @@ _AUDIENCES = {
 VISIBILITIES = {"public": "public", "unlisted": "unlisted", "followers": "private"}
 
 
-class MastodonOptions(PostOptions):
+class MastodonOptions(PictureOptions):
     content_warning: str = option(
         "",
         "Content warning",
