@@ -31,6 +31,7 @@ from postprober.clock import SystemClock
 from postprober.domain.actor import COMMAND_LINE, Actor
 from postprober.domain.card import CardChoice
 from postprober.domain.limits import Limits
+from postprober.domain.mentions import as_names
 from postprober.domain.options import fields_of, parse
 from postprober.domain.platform import NAMES, Platform, ReconcileMode, described, known, parse_platform
 from postprober.domain.post import Draft, Part
@@ -353,7 +354,9 @@ def preflight(
         chosen = parse_platform(platform)
         asked = typed([f"{chosen.value}.{one}" for one in option or []])
         stored = parse(described(chosen).options, asked.get(chosen.value, {}), NAMES[chosen])
-        result = check(Draft((Part(_stdin_text()),), options=stored), _limits(chosen, long_posts=long_posts))
+        result = check(
+            Draft((Part(as_names(_stdin_text(), but=chosen)),), options=stored), _limits(chosen, long_posts=long_posts)
+        )
     if as_json:
         told: dict[str, Any] = {
             "platform": chosen.value,

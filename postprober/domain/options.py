@@ -24,11 +24,12 @@ if TYPE_CHECKING:
     from postprober.domain.limits import Limits, PollRule
     from postprober.domain.post import Draft, MediaFile
 
-Kind = Literal["yes or no", "choice", "text", "link", "texts", "number", "minutes"]
+Kind = Literal["yes or no", "choice", "text", "link", "texts", "crops", "number", "minutes"]
 Given = Mapping[str, Mapping[str, Any]]  # what a post asks for: platform or account id -> option -> value
 NONE: Given = MappingProxyType({})
 MOST_TEXTS = 20  # ours: no platform's poll or list of people is longer
 _ALLOWED_CONTROLS = "\n\r\t"
+_LISTS = ("texts", "crops")
 _SEPARATOR = "|"  # between several texts where a value is typed as one line
 
 
@@ -92,6 +93,17 @@ class PostOptions(BaseModel):
         return []
 
 
+class PictureOptions(PostOptions):
+    """Those of every platform that takes pictures."""
+
+    crop: tuple[str, ...] = Field(
+        (),
+        title="Crop",
+        description="What of a picture goes out: 1: square, 1: 4:5, or 1: left,top,right,bottom from 0 to 1.",
+        json_schema_extra={"option": {"kind": "crops", "each": 60, "first_only": True, "form": "crop of a picture"}},
+    )
+
+
 def option(
     default: Any,
     title: str,
@@ -153,7 +165,7 @@ class OptionField:
             return "yes" if value else "no"
         if self.kind == "minutes":
             return lasting(int(value))
-        if self.kind == "texts":
+        if self.kind in _LISTS:
             return ", ".join(map(str, value)) or "none"
         return self.choices.get(str(value), str(value)) or "none"
 
@@ -238,7 +250,7 @@ def _unknown(name: str, where: str, fields: Mapping[str, OptionField]) -> str:
 
 
 def _as_kind(value: Any, one: OptionField) -> Any:
-    if one.kind == "texts" and isinstance(value, str):
+    if one.kind in _LISTS and isinstance(value, str):
         return tuple(piece.strip() for piece in value.split(_SEPARATOR) if piece.strip())
     if one.kind in ("number", "minutes") and isinstance(value, float) and not value.is_integer():
         return str(value)  # said as what was given, and refused
@@ -257,6 +269,7 @@ def _wrong(error: Mapping[str, Any], where: str, fields: Mapping[str, OptionFiel
         "number": "a whole number",
         "minutes": "a whole number of minutes",
         "texts": f"texts (divided by {_SEPARATOR} on one line)",
+        "crops": f"texts such as 1: square (divided by {_SEPARATOR} on one line)",
     }
     return f"{where}: {one.title} ({one.name}) takes {takes.get(one.kind, 'a text')}."
 
@@ -341,7 +354,7 @@ def compare(asked: AskedFor, *readings: Mapping[str, Any]) -> tuple[list[str], l
 def _same(sent: Any, shown: Any, one: OptionField, options: type[PostOptions]) -> bool:
     if options.alike(one.name, sent, shown):
         return True
-    if one.kind == "texts":
+    if one.kind in _LISTS:
         return [normalise(str(text)) for text in sent] == [normalise(str(text)) for text in shown]
     if one.kind == "link":
         return options.link_id(str(sent)) == options.link_id(str(shown))

@@ -42,7 +42,7 @@ class MediaFile:
     as FFmpeg names it, `rate` pictures a second, `audio` the codec of its sound ("" for none, None not known), `damage` half a
     sentence that says why no platform can take it. `converts`: it can be converted here; else `hint` says what that takes,
     as the end of a sentence ("" for nothing). `name`: what the person's file was called; `pages` of a document, None where
-    the file does not say."""
+    the file does not say; `crop`: what of a picture goes out (`domain.crops`), whose size `width` and `height` then are."""
 
     id: int
     kind: MediaKind
@@ -65,6 +65,7 @@ class MediaFile:
     hint: str = ""
     name: str = ""
     pages: int | None = None
+    crop: tuple[float, float, float, float] | None = None
 
 
 @dataclass(frozen=True)

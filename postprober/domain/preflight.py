@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterator
+from dataclasses import replace
 from math import ceil
 
-from postprober.domain import video
+from postprober.domain import crops, video
 from postprober.domain.limits import DocumentRule, ImageRule, Limits, VideoRule
 from postprober.domain.options import fields_of
 from postprober.domain.platform import NAMES, described, document_takers
@@ -50,7 +51,8 @@ def check(draft: Draft, limits: Limits) -> Preflight:
         message = f"Make it one post: {_name(limits)} has no threads, and this has {len(draft.parts)} parts."
         violations.append(Violation("thread_unsupported", message, len(draft.parts) - 1))
     longest, limit = 0, limits.of_part(with_media=any(part.media for part in draft.parts[:1])).max_length
-    for index, part in enumerate(draft.parts):
+    for index, whole in enumerate(draft.parts):
+        part = replace(whole, media=crops.applied(whole.media, draft.options)) if index == 0 else whole
         own = limits.of_part(with_media=bool(part.media))
         length = limits.length(part.text)
         if length - own.max_length > longest - limit:
@@ -63,6 +65,7 @@ def check(draft: Draft, limits: Limits) -> Preflight:
         notes.extend(PreflightNote(n.code, where + n.message, index) for n in found if isinstance(n, PreflightNote))
         conversions.extend(one for one in found if isinstance(one, Conversion))
     violations.extend(_lacking(draft, limits))
+    violations.extend(crops.problems(draft.parts[0].media if draft.parts else (), draft.options))
     violations.extend(described(limits.platform).options.of(draft.options).problems(draft, limits))
     return Preflight(limits.platform.value, longest, limit, tuple(violations), tuple(notes), tuple(conversions))
 

@@ -15,8 +15,8 @@ from functools import cache
 from postprober.domain import options
 from postprober.domain.card import LinkCard
 from postprober.domain.links import astray, readable_host, same_target
-from postprober.domain.mentions import without_hosts
-from postprober.domain.platform import media_hosts, shorteners
+from postprober.domain.mentions import as_names, spelled, without_hosts
+from postprober.domain.platform import Platform, media_hosts, shorteners
 from postprober.domain.post import MediaFile, MediaKind
 from postprober.domain.public_look import Look
 from postprober.domain.remote import RemoteCard, RemoteMedia, RemotePost
@@ -92,10 +92,23 @@ def compare(
     return Comparison(same, (), notes)
 
 
+def compare_mentions(sent: str, platform: Platform, read: str) -> list[str]:
+    """Whom of those that a text mentions by their ids its owner does not find mentioned."""
+    left = [(one.name, one.target) for one in spelled(read, platform)]
+    differences = []
+    for one in spelled(sent, platform):
+        if (one.name, one.target) in left:
+            left.remove((one.name, one.target))
+        else:
+            differences.append(f"{one.name} is not mentioned there.")
+    return differences
+
+
 def _compare_text(sent: str, read: Look | RemotePost, with_media: bool) -> tuple[bool | None, tuple[str, ...]]:
     shown = read.text
     if shown is None:
         return None, ("The text is not shown there.",)
+    sent, shown = as_names(sent), as_names(shown)
     if same_text(sent, shown):
         return True, ()
     for variant, note in _variants(sent, shown, with_media):

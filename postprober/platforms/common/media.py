@@ -28,6 +28,7 @@ from pi_heif import register_heif_opener  # type: ignore[import-untyped,unused-i
 from PIL import Image, ImageCms, ImageSequence, PngImagePlugin
 
 from postprober import extras
+from postprober.domain.crops import Rect, box
 from postprober.domain.limits import ImageRule, Limits
 from postprober.domain.post import MediaFile, MediaKind
 from postprober.errors import HERE, BadInput, Unavailable
@@ -271,18 +272,19 @@ class _Room:
 room = _Room()
 
 
-def fit_image(path: str, rule: ImageRule) -> FittedImage:
-    """The image at `path` as `rule` allows it: right type, small enough, upright, without metadata. Raises BadInput.
+def fit_image(path: str, rule: ImageRule, crop: Rect | None = None) -> FittedImage:
+    """The image at `path` as `rule` allows it: right type, small enough, upright, without metadata, of it what `crop` says.
+    Raises BadInput.
 
-    What was made of a stored file is kept beside it, for one (file, rule) once.
+    What was made of a stored file is kept beside it, for one (file, rule, crop) once.
     """
-    kept = _rendition(path, rule)
+    kept = _rendition(path, rule, crop)
     if kept is None:
-        return _fitted(path, rule)
+        return _fitted(path, rule, crop)
     with _making(kept):
         found = _read_rendition(kept)
         if found is None:
-            found = _fitted(path, rule)
+            found = _fitted(path, rule, crop)
             _keep_rendition(kept, found)
         return found
 
@@ -297,12 +299,13 @@ def renditions_of(path: Path) -> list[Path]:
     return sorted(folder.glob(f"{path.stem}.*")) if _STORED.fullmatch(path.stem) else []
 
 
-def _rendition(path: str, rule: ImageRule) -> Path | None:
+def _rendition(path: str, rule: ImageRule, crop: Rect | None) -> Path | None:
     """Where the rendition lies; None for a file that is not stored under its hash."""
     stored = Path(path)
     if not _STORED.fullmatch(stored.stem) or stored.parent.name != stored.stem[:2]:
         return None
-    key = hashlib.sha256(f"{_MADE} {rule!r}".encode()).hexdigest()[:16]
+    what = f"{_MADE} {rule!r}" if crop is None else f"{_MADE} {rule!r} {crop!r}"
+    key = hashlib.sha256(what.encode()).hexdigest()[:16]
     return stored.parent.parent / RENDITIONS / f"{stored.stem}.{key}"
 
 
@@ -349,9 +352,9 @@ def _keep_rendition(kept: Path, made: FittedImage) -> None:
         part.unlink(missing_ok=True)
 
 
-def _fitted(path: str, rule: ImageRule) -> FittedImage:
+def _fitted(path: str, rule: ImageRule, crop: Rect | None) -> FittedImage:
     """Steps: 1. an animated GIF that fits stays as it is; 2. make it about as small as it shall be; 3. turn upright, to
-    sRGB; 4. shrink to the pixel limits; 5. lower the quality, then the size, until the bytes fit."""
+    sRGB, and crop; 4. shrink to the pixel limits; 5. lower the quality, then the size, until the bytes fit."""
     with _opened(path) as (stream, size):
         facts = _inspect_image(stream, size, load=False)
         if facts.kind is MediaKind.GIF and facts.mime != "image/gif":  # it was stored before those were made GIFs
@@ -360,20 +363,33 @@ def _fitted(path: str, rule: ImageRule) -> FittedImage:
             return _animation_as_is(stream, size, facts, rule)
     with room.taken(facts.width * facts.height):
         if facts.width * facts.height <= LARGE:
-            return fit_here(path, rule)
-        told, data = picture_process.run("fit", path, rule=asdict(rule))
+            return fit_here(path, rule, crop)
+        told, data = picture_process.run("fit", path, rule=asdict(rule), crop=crop)
         return FittedImage(data, told["mime"], told["width"], told["height"])
 
 
-def fit_here(path: str, rule: ImageRule) -> FittedImage:
+def fit_here(path: str, rule: ImageRule, crop: Rect | None = None) -> FittedImage:
     """Decode and fit a still picture in this process. Raises BadInput."""
     with _opened(path) as (stream, size):
         facts = _inspect_image(stream, size, load=False)
         with _decoding():
             stream.seek(0)
             with Image.open(stream, formats=_FORMATS) as opened:
-                picture = _upright_srgb(opened, _scale(facts.width, facts.height, rule))
+                sides = _sides(facts.width, facts.height, crop)
+                picture = _part(_upright_srgb(opened, _scale(*sides, rule)), crop)
         return _encode(_shrink_to(picture, rule), facts.mime, rule)
+
+
+def _sides(width: int, height: int, crop: Rect | None) -> tuple[int, int]:
+    """How large what goes out is, before it is made smaller."""
+    if crop is None:
+        return width, height
+    left, top, right, bottom = box(crop, width, height)
+    return right - left, bottom - top
+
+
+def _part(picture: Image.Image, crop: Rect | None) -> Image.Image:
+    return picture if crop is None else picture.crop(box(crop, *picture.size))
 
 
 def as_gif(source: str | Path) -> bytes:
@@ -403,25 +419,26 @@ def as_gif_here(source: str) -> bytes:
         return buffer.getvalue()
 
 
-def thumbnail(source: str | Path, side: int) -> bytes:
+def thumbnail(source: str | Path, side: int, crop: Rect | None = None) -> bytes:
     """A small JPEG of the first picture in `source`, upright, in the colours that are sent, no side longer than `side`
-    pixels. Raises BadInput."""
+    pixels, of it what `crop` says. Raises BadInput."""
     with _opened(source) as (stream, size):
         facts = _inspect_image(stream, size, load=False)
     with room.taken(facts.width * facts.height):
         if facts.width * facts.height <= LARGE:
-            return thumbnail_here(source, side)
-        return picture_process.run("thumbnail", str(source), side=side)[1]
+            return thumbnail_here(source, side, crop)
+        return picture_process.run("thumbnail", str(source), side=side, crop=crop)[1]
 
 
-def thumbnail_here(source: str | Path, side: int) -> bytes:
+def thumbnail_here(source: str | Path, side: int, crop: Rect | None = None) -> bytes:
     """`thumbnail` in this process."""
     with _opened(source) as (stream, size):
         facts = _inspect_image(stream, size, load=False)
         with _decoding():
             stream.seek(0)
             with Image.open(stream, formats=_FORMATS) as opened:
-                picture = _upright_srgb(opened, min(1.0, 2 * side / max(facts.width, facts.height)))
+                longer = max(_sides(facts.width, facts.height, crop))
+                picture = _part(_upright_srgb(opened, min(1.0, 2 * side / longer)), crop)
     picture.thumbnail((side, side))
     return _saved(_on_white(picture), "JPEG", quality=80)
 
@@ -445,7 +462,7 @@ def upload(media: MediaFile, limits: Limits) -> Iterator[ReadyFile]:
         with _opened(media.path) as (stream, _):
             yield ReadyFile(stream, media.mime, media.width, media.height)
         return
-    fitted = fit_image(media.path, limits.images)
+    fitted = fit_image(media.path, limits.images, media.crop)
     yield ReadyFile(io.BytesIO(fitted.data), fitted.mime, fitted.width, fitted.height)
 
 

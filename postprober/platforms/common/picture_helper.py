@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from postprober.domain import crops
 from postprober.domain.limits import ImageRule
 from postprober.errors import BadInput
 from postprober.platforms.common import documents, media
@@ -34,18 +35,18 @@ def main() -> None:
         elif order["task"] == "gif":
             data = media.as_gif_here(order["path"])
         elif order["task"] == "thumbnail":
-            data = media.thumbnail_here(order["path"], order["side"])
+            data = media.thumbnail_here(order["path"], order["side"], crops.told(order.get("crop")))
         else:
             values: dict[str, Any] = order["rule"]
             rule = ImageRule(**{**values, "mimes": tuple(values["mimes"])})
-            made = media.fit_here(order["path"], rule)
+            made = media.fit_here(order["path"], rule, crops.told(order.get("crop")))
             data, told = made.data, {"mime": made.mime, "width": made.width, "height": made.height}
     except BadInput as error:
         told = {"error": error.message, "detail": error.detail, "field": error.field}
     sys.stdout.buffer.write(json.dumps(told).encode() + b"\n" + data)
 
 
-def _bound(seconds: int | None) -> None:
+def _bound(seconds: int | None = None) -> None:
     """Let a decoder that runs wild fail here, before the machine has no memory left. `seconds` of the processor, which a
     busy machine does not shorten; None: only the clock of who started it."""
     if seconds is not None:

@@ -288,7 +288,7 @@ class InstagramBrowserAdapter:
 def _picture(job: PartJob) -> FittedImage:
     """The job's one picture as it is sent. Raises PostRejected when it cannot be made fit."""
     try:
-        return fit_image(job.media[0].path, LIMITS.images)
+        return fit_image(job.media[0].path, LIMITS.images, job.media[0].crop)
     except BadInput as error:
         raise PostRejected(error.message, error.detail, code="picture") from error
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from postprober.domain.limits import Limits
 from postprober.domain.nested import dig
-from postprober.domain.options import PostOptions, option
+from postprober.domain.options import PictureOptions, option
 from postprober.domain.post import Draft, MediaKind, Violation
 
 MOST_COLLABORATORS = 3  # instagram/facts.md, 2
@@ -16,7 +16,7 @@ LONGEST_VIDEO_MS = 900_000  # of the longest Reel
 _NAME = re.compile(r"[A-Za-z0-9._]{1,30}")
 
 
-class InstagramOptions(PostOptions):
+class InstagramOptions(PictureOptions):
     collaborators: tuple[str, ...] = option(
         (),
         "Collaborators",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from postprober.domain.platform import Description, Platform
 from postprober.domain.platform_settings import PlatformSettings
 from postprober.platforms.linkedin.options import LinkedInOptions
+from postprober.platforms.linkedin.text import MENTION
 
 VERSION = "202607"  # facts.md, 2: current at 2026-08-13
 _MEMBER = "urn:li:person:"
@@ -35,5 +36,6 @@ ABOUT = Description(
     shorteners=("lnkd.in",),
     options=LinkedInOptions,
     documents=True,
+    mention=MENTION,
     not_yet=("mentions by name",),
 )

@@ -18,13 +18,13 @@ from postprober.domain.limits import (
 from postprober.platforms.common.documents import DOCUMENTS
 from postprober.platforms.linkedin.about import ABOUT
 from postprober.platforms.linkedin.options import DAY
-from postprober.platforms.linkedin.text import escape_little
+from postprober.platforms.linkedin.text import MENTION, escape_little
 
 
 def _escaped_length(_limits: Limits, text: str) -> int:
-    """LinkedIn counts what is sent: little text with its escapes, in UTF-16 units as its Java services do
+    """LinkedIn counts what is sent: little text with its escapes, of a mention the name, in UTF-16 units as its Java services do
     (which no source states; it is the larger and so the safer reading)."""
-    return utf16_length(escape_little(text))
+    return utf16_length(escape_little(MENTION.sub(lambda one: one["name"], text)))
 
 
 LIMITS = Limits(

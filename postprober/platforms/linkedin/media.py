@@ -96,7 +96,9 @@ class Uploads:
 
     def _image(self, file: MediaFile) -> str:
         as_it_is = file.kind is MediaKind.GIF
-        return self._bytes(Path(file.path).read_bytes() if as_it_is else fit_image(file.path, LIMITS.images).data)
+        return self._bytes(
+            Path(file.path).read_bytes() if as_it_is else fit_image(file.path, LIMITS.images, file.crop).data
+        )
 
     def _bytes(self, data: bytes) -> str:
         value = self._action("images", "initializeUpload", {"initializeUploadRequest": {"owner": self.owner}})

@@ -9,8 +9,9 @@ from typing import Any, Literal
 
 from postprober.domain.limits import Limits
 from postprober.domain.nested import dig, list_at, text_at
-from postprober.domain.options import PostOptions, option, poll_problems
+from postprober.domain.options import PictureOptions, option, poll_problems
 from postprober.domain.post import Draft, MediaFile, MediaKind, Violation
+from postprober.platforms.linkedin.text import wrong_mentions
 
 DAY = 1440  # minutes
 MOST_TITLE = 400  # of a document: that of an article, none of its own is published (linkedin/facts.md, 3)
@@ -24,7 +25,7 @@ _URN = re.compile(r"urn:li:(?:share|ugcPost):[0-9]+")
 _LINKED = re.compile(r"(share|ugcPost)-([0-9]{10,25})")
 
 
-class LinkedInOptions(PostOptions):
+class LinkedInOptions(PictureOptions):
     audience: Literal["public", "signed_in", "connections"] = option(
         "public",
         "Who can see it",
@@ -75,6 +76,11 @@ class LinkedInOptions(PostOptions):
         if len(together) > 1:
             message = f"Choose one of {' and '.join(together)}: LinkedIn takes no two of them."
             yield Violation("options_exclude_each_other", message)
+        for name in (name for part in draft.parts for name in wrong_mentions(part.text)):
+            message = (
+                f"Write the mention of {name[:60]!r} as @[Name](urn:li:organization:123) or @[Name](urn:li:person:abc)."
+            )
+            yield Violation("mention_unreadable", message)
         if self.document_title and not any(
             file.kind is MediaKind.DOCUMENT for part in draft.parts for file in part.media
         ):

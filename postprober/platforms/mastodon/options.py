@@ -9,7 +9,7 @@ from typing import Any, Literal
 from postprober.domain.addresses import split
 from postprober.domain.limits import Limits
 from postprober.domain.nested import dig, list_at, text_at
-from postprober.domain.options import PostOptions, option, poll_problems
+from postprober.domain.options import PictureOptions, option, poll_problems
 from postprober.domain.post import LANGUAGE, Draft, Violation
 from postprober.platforms.common.links import PastedLink
 from postprober.platforms.common.replies import parse_time
@@ -33,7 +33,7 @@ _SHOWN = frozenset({"accepted", "blocked_account", "blocked_domain", "muted_acco
 VISIBILITIES = {"public": "public", "unlisted": "unlisted", "followers": "private"}
 
 
-class MastodonOptions(PostOptions):
+class MastodonOptions(PictureOptions):
     content_warning: str = option(
         "",
         "Content warning",

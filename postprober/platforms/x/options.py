@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from postprober.domain.limits import Limits
 from postprober.domain.nested import count_at, dig, list_at, text_at
-from postprober.domain.options import PostOptions, option, poll_problems
+from postprober.domain.options import PictureOptions, option, poll_problems
 from postprober.domain.post import Draft, Violation
 
 SHORTEST_POLL, LONGEST_POLL = 5, 10_080  # minutes: OpenAPI 2.166 TweetCreateRequest.poll
@@ -23,7 +23,7 @@ _POST = re.compile(r"(?:https?://\S+/status/)?([0-9]{1,19})(?:[/?#]\S*)?")
 _ID = re.compile(r"[0-9]{0,19}")
 
 
-class XOptions(PostOptions):
+class XOptions(PictureOptions):
     who_can_reply: Literal["everyone", "following", "mentionedUsers", "subscribers", "verified"] = option(
         "everyone", "Who can reply", choices=_REPLIES, first_only=True, form="who can reply"
     )

@@ -21,7 +21,7 @@ from postprober.sandbox.linkedin.dialect import (
     not_found,
 )
 from postprober.sandbox.linkedin.organizations import author, writes_for
-from postprober.sandbox.linkedin.text import little_text
+from postprober.sandbox.linkedin.text import little_text, without_mentions
 
 Json = dict[str, Any]
 # The Posts API publishes no number; 3,000 is that of help article a528176 and ugcPosts. platforms/linkedin/facts.md, 3.
@@ -172,6 +172,8 @@ async def create(call: Call) -> Response:
     _check_poll(body.get("content"))
     _check_reshare(call, body)
     text, body["commentary"] = little_text(body["commentary"])
+    if "](urn:li:" in body["commentary"] and call.take("mention_dropped"):
+        body["commentary"] = without_mentions(body["commentary"])
     media, card = _media(call, body.get("content")), _card(call, body.get("content"))
     by = author(call, str(body["author"])) or call.owner
     if not text.strip() and not body.get("content") and not body.get("reshareContext"):

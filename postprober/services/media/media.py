@@ -16,7 +16,9 @@ from typing import Any, Protocol
 from sqlalchemy import Connection
 
 from postprober import extras
+from postprober.domain import crops
 from postprober.domain.actor import Actor
+from postprober.domain.crops import Rect
 from postprober.domain.platform import Platform
 from postprober.domain.post import MediaFile, MediaKind
 from postprober.errors import BadInput, Conflict, NotFound
@@ -319,9 +321,9 @@ def _made_gif(file: Received, path: Path) -> tuple[Received, MediaFacts]:
     return Received(path, hashlib.sha256(content).hexdigest(), len(content)), facts
 
 
-def thumbnail(core: Core, record: MediaRecord, side: int) -> bytes:
-    """A small JPEG of a stored picture, as it will look. Raises BadInput when it cannot be read."""
-    return small_picture(core.settings.data_dir / record.path, side)
+def thumbnail(core: Core, record: MediaRecord, side: int, crop: Rect | None = None) -> bytes:
+    """A small JPEG of a stored picture, as it will look, of it what `crop` says. Raises BadInput when it cannot be read."""
+    return small_picture(core.settings.data_dir / record.path, side, crop)
 
 
 def discard(core: Core, actor: Actor, ids: list[int]) -> None:
@@ -347,11 +349,15 @@ def files(core: Core, actor: Actor, ids: list[int]) -> tuple[MediaFile, ...]:
     return tuple(file_of(record, core.settings.data_dir) for record in records)
 
 
-def public_url(settings: Settings, now: float, record: MediaRecord, platform: Platform) -> str:
+def public_url(
+    settings: Settings, now: float, record: MediaRecord, platform: Platform, crop: Rect | None = None
+) -> str:
     """A signed, expiring URL under which the sidecar serves the file as `platform` wants it. A record with the path of what
-    the file was converted to stands for that."""
+    the file was converted to stands for that; `crop`: what of a picture it is."""
     suffix = ".jpg" if record.kind == MediaKind.IMAGE else _SUFFIX.get(record.mime, "")
-    claims = {"id": record.id, "p": platform.value}
+    claims: dict[str, Any] = {"id": record.id, "p": platform.value}
+    if crop is not None:
+        claims["c"] = list(crop)
     if Path(record.path).parent.name == RENDITIONS:
         claims["r"] = Path(record.path).name
     return f"{settings.public_base}/api/media/public/{sign(settings.secret_key, 'media', claims, now=now, lifetime=URL_LIFE)}{suffix}"
@@ -382,6 +388,6 @@ def open_public(core: Core, token: str) -> Rendition:
     if not path.is_file():
         raise NotFound("The file is gone.")
     if record.kind == MediaKind.IMAGE and not made:
-        fitted = fit_image(str(path), LIMITS[Platform(claims["p"])].images)
+        fitted = fit_image(str(path), LIMITS[Platform(claims["p"])].images, crops.told(claims.get("c")))
         return Rendition(fitted.mime, fitted.data)
     return Rendition(mime, path=path)

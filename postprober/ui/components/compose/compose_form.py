@@ -6,6 +6,7 @@ from contextlib import suppress
 
 import streamlit as st
 
+from postprober.domain import crops
 from postprober.domain.criteria import Criteria
 from postprober.domain.platform import NAMES
 from postprober.domain.post import MediaKind
@@ -212,12 +213,20 @@ def _file(visit: Visit, draft: ComposerDraft, record: MediaRecord, name: str, pl
             draft.describe(visit.core, visit.actor, record.id, (alt or "").strip())
         if st.button("Remove", key=draft.name(f"off-{name}"), type="tertiary"):
             draft.kept = tuple(one for one in draft.kept if one != record.id)
+            _move_crops(draft, place)
             draft.refused = []
             with suppress(PostProberError):
                 draft.save(visit.core, visit.actor, draft.now())
             st.rerun()
     if record.kind in (MediaKind.GIF, MediaKind.VIDEO):
         conversion_progress.draw(visit, record.id)
+
+
+def _move_crops(draft: ComposerDraft, place: int) -> None:
+    """The crops of the files behind one that is gone."""
+    for asked in draft.options.values():
+        if crops.OPTION in asked:
+            asked[crops.OPTION] = crops.without(asked[crops.OPTION], place)
 
 
 def criteria(draft: ComposerDraft) -> None:
