@@ -44,8 +44,16 @@ lint: $(TEST_STAMP) ## Style, types and the rules of who may import whom
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 
-bench: $(TEST_STAMP) ## Throughput, lateness, recovery and memory: embedded, scaled and a bare loop side by side
-	$(PY) -m bench
+BENCHES := throughput lateness recovery memory websocket sessions analytics abuse following media
+ifeq (bench,$(firstword $(MAKECMDGOALS)))
+NAMED := $(filter $(BENCHES),$(wordlist 2,99,$(MAKECMDGOALS)))
+.PHONY: $(NAMED)
+$(NAMED):
+	@:
+endif
+
+bench: $(TEST_STAMP) ## Throughput, lateness, recovery, memory: embedded, scaled and a bare loop (one of them: make bench media)
+	$(PY) -m bench $(NAMED)
 
 load: $(TEST_STAMP) ## Many people at one installation for MINUTES=2 (USERS=100, 1000, 10000); nothing lost, nothing doubled
 	$(PY) -m bench.load --users $(or $(USERS),100) --minutes $(or $(MINUTES),2)

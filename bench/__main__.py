@@ -1,5 +1,5 @@
 """`python -m bench [name …]`: throughput, lateness, recovery, memory, live events, live pages, analytics, memory under attack, what
-following posts costs."""
+following posts costs, large files."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from bench import pipeline
 from bench.abuse import abuse
 from bench.analytics import analytics
 from bench.following import following
+from bench.media import media
 from bench.sessions import sessions
 from bench.websocket import websocket
 
@@ -24,6 +25,7 @@ BENCHES = {
     "analytics": analytics,
     "abuse": abuse,
     "following": following,
+    "media": media,
 }
 
 

@@ -44,7 +44,7 @@ with left:
     media_ids = compose_form.files(visit, mine)
     link_card.fields(visit, mine, linked, mine.wish(chosen, media_ids, None))
     when = schedule_form.draw(visit, mine)
-    options_form.draw(mine, linked, chosen)
+    options_form.draw(visit, mine, linked, chosen)
     compose_form.criteria(mine)
 new = mine.wish(chosen, media_ids, when.at)
 problem = publish.store(visit, mine, new)

@@ -20,7 +20,7 @@ from postprober.processes import watching
 from postprober.processes.watching import QUICK_ENDS
 from postprober.settings import Settings
 
-LIMIT = 30.0  # seconds; only a failing test waits so long
+LIMIT = 90.0  # seconds; only a failing test waits so long
 STAYS = "import os, pathlib, signal; pathlib.Path({file!r}).write_text(str(os.getpid())); signal.pause()"
 
 

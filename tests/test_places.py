@@ -179,6 +179,7 @@ def test_without_the_app_the_rest_is_started_and_the_sentence_is_said(
     assert "The web app is left out. This needs the app extra:" in capfd.readouterr().err
 
 
+@pytest.mark.timeout(300)
 def test_one_process_is_served_alone_with_the_settings_of_where_it_was_started(tmp_path: Path) -> None:
     (port,) = free_ports(1)
     (tmp_path / ".env").write_text(f"POSTPROBER_API_PORT={port}\nPOSTPROBER_DATA_DIR=chosen\n")
@@ -186,7 +187,7 @@ def test_one_process_is_served_alone_with_the_settings_of_where_it_was_started(t
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     sidecar = subprocess.Popen([*command, "sidecar"], cwd=tmp_path, env=env, stdout=subprocess.DEVNULL)
     try:
-        wait_until(lambda: _answers(f"http://127.0.0.1:{port}/healthz"), 60)
+        wait_until(lambda: _answers(f"http://127.0.0.1:{port}/healthz"), 200)
     finally:
         sidecar.terminate()
         assert sidecar.wait(60) == 0

@@ -85,7 +85,7 @@ def test_two_processes_that_start_at_once_agree_on_the_secrets(tmp_path: Path) -
     barrier, found = threading.Barrier(6), []
 
     def start() -> None:
-        barrier.wait(10)
+        barrier.wait(60)
         found.append(load_settings(data_dir=tmp_path, _env_file=None).secret_key)
 
     threads = [threading.Thread(target=start) for _ in range(6)]

@@ -119,7 +119,7 @@ def test_an_installed_package_shows_its_sign_in_page_where_there_is_no_checkout(
             browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
             page = browser.new_page()
             page.goto(f"http://127.0.0.1:{app}")
-            expect(page.get_by_label("Password", exact=True)).to_be_visible(timeout=60_000)
+            expect(page.get_by_label("Password", exact=True)).to_be_visible(timeout=90_000)
             background = page.evaluate("getComputedStyle(document.querySelector('.stApp')).backgroundColor")
             assert background == "rgb(244, 247, 248)"  # of our theme, not of Streamlit's
             browser.close()

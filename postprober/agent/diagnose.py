@@ -134,6 +134,8 @@ def _culprits(evidence: Evidence) -> tuple[tuple[MediaKind, str], ...]:
 def _taken(evidence: Evidence, kind: MediaKind) -> tuple[str, ...]:
     """Formats that the platform takes of that kind, as people write them."""
     limits = evidence.limits
+    if kind is MediaKind.DOCUMENT:
+        return ("PDF",) if limits.document else ()
     mimes = (limits.video.mimes if limits.video else ()) if kind is MediaKind.VIDEO else limits.images.mimes
     also = ("GIF",) if kind is MediaKind.GIF and limits.gif else ()
     return tuple(mime.rpartition("/")[2].upper() for mime in mimes) + also

@@ -174,7 +174,7 @@ def _names(sentence: str) -> Iterator[str]:
 def _alt_texts(brief: Brief) -> Iterator[Suggestion]:
     """A reminder; what can be seen in a picture is nothing that rules know."""
     for picture in brief.pictures:
-        if picture.file.kind is not MediaKind.VIDEO and not picture.file.alt.strip():
+        if picture.file.kind in (MediaKind.IMAGE, MediaKind.GIF) and not picture.file.alt.strip():
             reason = "The picture has no description. Describe it for people who can't see it."
             yield suggestion("alt_text", None, ("",), (), reason, RULES, 0.0, media_id=picture.file.id)
 

@@ -32,6 +32,7 @@ from postprober.api.routes import (
     repairs,
     reports,
     session,
+    tus,
 )
 from postprober.services.core import Core
 
@@ -77,6 +78,7 @@ def create_app(core: Core) -> FastAPI:
         reports,
         proof,
         media,
+        tus,
         hooks,
         session,
         health,

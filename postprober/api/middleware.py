@@ -26,12 +26,12 @@ from postprober.clock import utc_iso
 from postprober.security.proxies import client_address
 from postprober.security.redaction import Redactor
 from postprober.services.core import Core
-from postprober.services.media.media import MAX_BYTES
+from postprober.services.media.media import largest_of_all
 from postprober.settings import Settings
 
 MAX_BODY = 1024 * 1024  # bytes of JSON; the longest post of any platform is far below
-MAX_UPLOAD = MAX_BYTES + 64 * 1024  # a file and its multipart frame
-UPLOADS = frozenset({"/api/media"})
+MAX_UPLOAD = largest_of_all() + 64 * 1024  # a file and its multipart frame
+UPLOADS = frozenset({"/api/media", "/api/media/resumable"})
 HANDED_IN = "/api/media/uploads/"  # and the secret of one file
 PROBES = frozenset({"/healthz", "/readyz", "/metrics"})  # asked by address, whatever name that has
 # What an API answer may do in a browser: nothing. The docs page loads Swagger UI from where FastAPI points to.
@@ -41,7 +41,29 @@ DOCS_CSP = (
     "https://cdn.jsdelivr.net; img-src data: https://fastapi.tiangolo.com; connect-src 'self'; frame-ancestors 'none'"
 )
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")  # anything else could forge a line of the log
-_EXPOSED = ["ETag", "Location", "Retry-After", "X-Request-Id", "Idempotency-Replayed"]
+_EXPOSED = [
+    "ETag",
+    "Location",
+    "Retry-After",
+    "X-Request-Id",
+    "Idempotency-Replayed",
+    "Tus-Resumable",
+    "Upload-Offset",
+    "Upload-Length",
+    "Upload-Expires",
+]
+_TAKEN = [
+    "Authorization",
+    "Content-Type",
+    "Idempotency-Key",
+    "If-Match",
+    "X-Request-Id",
+    "Tus-Resumable",
+    "Upload-Length",
+    "Upload-Offset",
+    "Upload-Metadata",
+    "Upload-Checksum",
+]
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 _log = logging.getLogger("postprober.requests")
 
@@ -64,7 +86,7 @@ def install(app: FastAPI, core: Core) -> None:
         allow_credentials=True,
         allow_methods=_METHODS,
         expose_headers=_EXPOSED,
-        allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "If-Match", "X-Request-Id"],
+        allow_headers=_TAKEN,
     )
     app.add_middleware(KnownHost, hosts=known_hosts(settings))
     app.add_middleware(BodyLimit)

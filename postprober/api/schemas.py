@@ -192,13 +192,13 @@ FieldText = Annotated[Text, Field(max_length=1000)]
 
 
 class ConnectBody(Body):
-    """Which account to link. Where one signs in with an app password or a token of one's own, it is linked at once; the
-    others answer with a consent page."""
+    """Which account to link. With an app password, or a token of one's own, it is linked at once; the others answer with a
+    consent page."""
 
     platform: PlatformKey = Field(examples=[known()[0]])
     instance: Annotated[Text, Field(max_length=255)] = Field(
         "",
-        description="The account's server, on platforms where accounts have one",
+        description="The account's server, on platforms where accounts have one; a handle where the server is found by it",
         examples=["https://social.example"],
     )
     identifier: Annotated[Text, Field(max_length=255)] = Field(

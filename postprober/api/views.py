@@ -536,7 +536,7 @@ class ConversionOut(BaseModel):
 class MediaOut(BaseModel):
     """A stored file. `size` in bytes; `duration` in seconds and `frames` of what moves; of a video also `codec`,
     `pixel_format`, `rate` (pictures a second), `audio` (codec of its sound, "" for none) and `damage` (why it can be sent
-    nowhere, "" for nothing), each null or "" where it is not known. `conversions`: only when one file is read."""
+    nowhere, "" for nothing), each null or "" where it is not known; `pages` of a document. `conversions`: only when one file is read."""
 
     id: int = Field(examples=[3])
     name: str = Field(examples=["cat.jpg"])
@@ -555,6 +555,7 @@ class MediaOut(BaseModel):
     rate: float | None = Field(examples=[25.0])
     audio: str | None = Field(examples=["aac"])
     damage: str | None
+    pages: int | None = Field(examples=[12])
     conversions: list[ConversionOut] = []
 
     @classmethod

@@ -31,6 +31,7 @@ from postprober.clock import SystemClock
 from postprober.domain.actor import COMMAND_LINE, Actor
 from postprober.domain.card import CardChoice
 from postprober.domain.limits import Limits
+from postprober.domain.mentions import as_names
 from postprober.domain.options import fields_of, parse
 from postprober.domain.platform import NAMES, Platform, ReconcileMode, described, known, parse_platform
 from postprober.domain.post import Draft, Part
@@ -39,6 +40,7 @@ from postprober.errors import BadInput, Conflict, PlatformError, PostProberError
 from postprober.platforms.registry import SPECS
 from postprober.services.accounts import accounts, browser_accounts, pages
 from postprober.services.core import Core
+from postprober.services.media import media as media_service
 from postprober.services.monitoring import ghosts, monitoring
 from postprober.services.operations import doctor, keys
 from postprober.services.operations.backup import backup as make_backup
@@ -87,6 +89,7 @@ REMOTE = frozenset(
         "posts",
         "preflight",
         "publish",
+        "upload",
         "report",
         "retry",
         "review",
@@ -288,6 +291,7 @@ def list_platforms(as_json: Json = False) -> None:
     for platform, spec in SPECS.items():
         limits, traits = spec.limits, spec.traits
         most = {"images": limits.images.max_count, "gif": limits.gif is not None, "video": limits.video is not None}
+        most["document"] = limits.document is not None
         # Whoever may read the list of own posts can prove that one is not there.
         unknown = "looked for" if traits.mode is ReconcileMode.RECONCILE else "held for a person"
         if as_json:
@@ -309,7 +313,7 @@ def list_platforms(as_json: Json = False) -> None:
                 }
             )
             continue
-        media = ", ".join([f"{most['images']} images", *(name for name in ("gif", "video") if most[name])])
+        media = ", ".join([f"{most['images']} images", *(name for name in ("gif", "video", "document") if most[name])])
         asked = f" ({', '.join(one.name for one in spec.token.fields)})" if spec.token else ""
         length = f"{limits.max_length} {limits.unit}" + (
             f", {limits.max_with_media} with media" if limits.max_with_media else ""
@@ -350,7 +354,9 @@ def preflight(
         chosen = parse_platform(platform)
         asked = typed([f"{chosen.value}.{one}" for one in option or []])
         stored = parse(described(chosen).options, asked.get(chosen.value, {}), NAMES[chosen])
-        result = check(Draft((Part(_stdin_text()),), options=stored), _limits(chosen, long_posts=long_posts))
+        result = check(
+            Draft((Part(as_names(_stdin_text(), but=chosen)),), options=stored), _limits(chosen, long_posts=long_posts)
+        )
     if as_json:
         told: dict[str, Any] = {
             "platform": chosen.value,
@@ -438,6 +444,32 @@ def publish(
     post_id = cli_publish.create(core, actor, request)
     code = cli_publish.follow(core, actor, post_id, wait=wait, as_json=as_json, limit=timeout)
     raise typer.Exit(code)
+
+
+@app.command()
+def upload(
+    files: Annotated[list[Path], typer.Argument(help="Pictures or videos.")],
+    alt: Annotated[list[str] | None, typer.Option(help="Alt text of the file in the same place.")] = None,
+    user: UserOption = "",
+    as_json: Json = False,
+) -> None:
+    """Store files for posts to come; prints their ids. A file of any size that your accounts take; one that was interrupted
+    goes on where it stopped when the command is given again."""
+    if len(alt or ()) > len(files):
+        raise BadInput("There are more alt texts than files.")
+    alts = [*(alt or ()), *[""] * (len(files) - len(alt or ()))]
+    if remote.chosen.server:
+        remote.refuse(user=user)
+        with elsewhere() as client:
+            for path, words in zip(files, alts, strict=True):
+                made = remote.upload(client, path, words)
+                emit({"media_id": made["id"], "name": made["name"], "kind": made["kind"]} if as_json else made["id"])
+        return
+    core = open_core()
+    actor = acting(core, user)
+    for path, words in zip(files, alts, strict=True):
+        record = media_service.get(core, actor, media_service.add_file(core, actor, path, words))
+        emit({"media_id": record.id, "name": record.name, "kind": record.kind} if as_json else record.id)
 
 
 @app.command("posts")

@@ -11,11 +11,12 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
-from postprober.cli.output import emit, say, warn
+from postprober.cli.output import emit, say, sending, warn
 from postprober.cli.publish import DONE, code_of, show_rows
 from postprober.cli.report import TEXT, Wish, write
 from postprober.client import RestClient
-from postprober.client.shapes import MonitoringJson, NewPostJson, StepJson
+from postprober.client.shapes import MediaJson, MonitoringJson, NewPostJson, StepJson
+from postprober.client.uploading import UploadBook
 from postprober.domain.addresses import split
 from postprober.domain.platform import Platform
 from postprober.errors import BadInput
@@ -167,11 +168,22 @@ def publish(
         raise BadInput("There are more alt texts than files.")
     named = [*alts, *[""] * (len(files) - len(alts))]
     if files:
-        post["media_ids"] = [client.upload(path, alt)["id"] for path, alt in zip(files, named, strict=True)]
+        post["media_ids"] = [upload(client, path, alt)["id"] for path, alt in zip(files, named, strict=True)]
     if propose:
         made = client.propose(post)
         return made["post"]["id"], made["decide_at"] if made["waits_for_a_person"] else ""
     return client.publish(post)["id"], ""
+
+
+def upload(client: RestClient, path: Path, alt: str = "") -> MediaJson:
+    """Send a file, with its progress where a person looks; the next command goes on where this one was ended."""
+    with sending(path.name) as progress:
+        return client.upload(path, alt, progress=progress, book=UploadBook(_state() / "uploads.json"))
+
+
+def _state() -> Path:
+    """Where programs of this person keep what is to outlive them (XDG Base Directory)."""
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "postprober"
 
 
 def follow(client: RestClient, post_id: int, *, wait: bool, as_json: bool, limit: float) -> int:

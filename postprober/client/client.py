@@ -21,6 +21,7 @@ from postprober.client.shapes import (
     StepJson,
     WhenJson,
 )
+from postprober.client.uploading import FileSender, Progress, UploadBook, nobody_looks
 from postprober.domain.addresses import split
 from postprober.errors import BadInput, OutcomeUnknown, Unavailable
 from postprober.http import HttpClient, Pools, Reply
@@ -166,21 +167,14 @@ class RestClient:
     def media_from_url(self, url: str, alt: str = "") -> MediaJson:
         return cast(MediaJson, self.do(calls.media_from_url(url, alt)))
 
-    def upload(self, path: Path, alt: str = "") -> MediaJson:
-        """Hand in a file of this machine, a block at a time. Raises BadInput for one that cannot be read."""
-        try:
-            file = path.open("rb")
-        except OSError as error:
-            raise BadInput(f"{path} cannot be read: {error.strerror}.", field="media") from None
-        with file:
-            made = self.do(calls.announce_upload(path.name, alt))
-            url = f"{self._base}/api/media/uploads/{made['upload']}"  # not `put_url`: this is how we reach the server
-            http = self._http.bound(secrets=[self._token, made["upload"]])
-            try:
-                reply = http.send("PUT", url, content=file, timeout=TIMEOUT * 10)
-            except (Unavailable, OutcomeUnknown) as error:
-                raise Unavailable(f"The server at {self._base} did not take the whole file.", error.detail) from error
-        return cast(MediaJson, calls.answer(reply.status, reply.body))
+    def upload(
+        self, path: Path, alt: str = "", *, progress: Progress = nobody_looks, book: UploadBook | None = None
+    ) -> MediaJson:
+        """Send a file of this machine in pieces; where a connection breaks, it goes on with what is missing, with a `book` also
+        in the next program. `progress(arrived, length)` is called for each piece. Raises BadInput for one that cannot be read,
+        ApiRefused or Unavailable."""
+        sent = FileSender(self._http, self._base, self._token, progress, book).send(path, alt)
+        return cast(MediaJson, self.do(calls.finished_upload(sent)))
 
     def steps(self, post_id: int, cursor: str = "") -> tuple[list[StepJson], str]:
         """The step log from `cursor` on, oldest first, and the cursor of what follows."""

@@ -76,6 +76,15 @@ class VideoRule:
 
 
 @dataclass(frozen=True)
+class DocumentRule:
+    """One document per post, never with other media; sent as it is. `max_bytes`, `max_pages`: of one."""
+
+    mimes: tuple[str, ...]
+    max_bytes: int
+    max_pages: int
+
+
+@dataclass(frozen=True)
 class PollRule:
     """A poll beside a text: so many choices of so many characters each, open for so many minutes."""
 
@@ -102,7 +111,7 @@ class Limits:
 
     `max_length` is counted by `unit`; `max_with_media`: what a text with media may count, None: the same. Links count as `url_length` where that is not None; `max_bytes` is in UTF-8. `count`: the
     platform's own way, None: graphemes or, for characters, units of UTF-16. `find_mentions`, `find_hashtags`: the people
-    that a text mentions and its tags. `max_alt`: characters of one alternative text. `gif`/`video` None: not taken.
+    that a text mentions and its tags. `max_alt`: characters of one alternative text. `gif`/`video`/`document` None: not taken.
     `threads`: chains of replies; `mixed`: pictures and videos go together, as many as pictures alone.
     `card` None: no link card is sent.
     """
@@ -113,6 +122,7 @@ class Limits:
     images: ImageRule
     video: VideoRule | None = None
     gif: GifRule | None = None
+    document: DocumentRule | None = None
     max_bytes: int | None = None
     url_length: int | None = None
     max_hashtags: int | None = None
@@ -130,6 +140,11 @@ class Limits:
     max_with_media: int | None = None
     poll: PollRule | None = None  # None: none is taken
     longer: str = ""  # who may write more, as a sentence behind the one that says that a text is too long
+
+    @property
+    def largest_file(self) -> int:
+        """Bytes of the largest file that is taken as it is."""
+        return max(rule.max_bytes for rule in (self.images, self.gif, self.video) if rule is not None)
 
     def of_part(self, *, with_media: bool) -> Limits:
         """What holds for a text, which may be shorter where media go with it."""

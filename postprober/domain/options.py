@@ -26,11 +26,12 @@ if TYPE_CHECKING:
     from postprober.domain.limits import Limits, PollRule
     from postprober.domain.post import Draft, MediaFile
 
-Kind = Literal["yes or no", "choice", "text", "link", "texts", "number", "minutes"]
+Kind = Literal["yes or no", "choice", "text", "link", "texts", "crops", "number", "minutes"]
 Given = Mapping[str, Mapping[str, Any]]  # what a post asks for: platform or account id -> option -> value
 NONE: Given = MappingProxyType({})
 MOST_TEXTS = 20  # ours: no platform's poll or list of people is longer
 _ALLOWED_CONTROLS = "\n\r\t"
+_LISTS = ("texts", "crops")
 _SEPARATOR = "|"  # between several texts where a value is typed as one line
 
 
@@ -71,6 +72,10 @@ class PostOptions(BaseModel):
         """Whether the card of a link can go out beside what these ask for."""
         return True
 
+    def title_of(self, file: MediaFile) -> str:
+        """The title that is shown with a document, "" where none is."""
+        return ""
+
     @classmethod
     def link_id(cls, link: str) -> str:
         """What of the link of a post is the same in each of its addresses."""
@@ -105,6 +110,17 @@ class PostOptions(BaseModel):
         except ValidationError as error:
             return sorted({str(one["loc"][0]) for one in error.errors() if one["loc"]})
         return []
+
+
+class PictureOptions(PostOptions):
+    """Those of every platform that takes pictures."""
+
+    crop: tuple[str, ...] = Field(
+        (),
+        title="Crop",
+        description="What of a picture goes out: 1: square, 1: 4:5, or 1: left,top,right,bottom from 0 to 1.",
+        json_schema_extra={"option": {"kind": "crops", "each": 60, "first_only": True, "form": "crop of a picture"}},
+    )
 
 
 def option(
@@ -168,7 +184,7 @@ class OptionField:
             return "yes" if value else "no"
         if self.kind == "minutes":
             return lasting(int(value))
-        if self.kind == "texts":
+        if self.kind in _LISTS:
             return ", ".join(map(str, value)) or "none"
         return self.choices.get(str(value), str(value)) or "none"
 
@@ -253,7 +269,7 @@ def _unknown(name: str, where: str, fields: Mapping[str, OptionField]) -> str:
 
 
 def _as_kind(value: Any, one: OptionField) -> Any:
-    if one.kind == "texts" and isinstance(value, str):
+    if one.kind in _LISTS and isinstance(value, str):
         return tuple(piece.strip() for piece in value.split(_SEPARATOR) if piece.strip())
     if one.kind in ("number", "minutes") and isinstance(value, float) and not value.is_integer():
         return str(value)  # said as what was given, and refused
@@ -272,6 +288,7 @@ def _wrong(error: Mapping[str, Any], where: str, fields: Mapping[str, OptionFiel
         "number": "a whole number",
         "minutes": "a whole number of minutes",
         "texts": f"texts (divided by {_SEPARATOR} on one line)",
+        "crops": f"texts such as 1: square (divided by {_SEPARATOR} on one line)",
     }
     return f"{where}: {one.title} ({one.name}) takes {takes.get(one.kind, 'a text')}."
 
@@ -356,7 +373,7 @@ def compare(asked: AskedFor, *readings: Mapping[str, Any]) -> tuple[list[str], l
 def _same(sent: Any, shown: Any, one: OptionField, options: type[PostOptions]) -> bool:
     if options.alike(one.name, sent, shown):
         return True
-    if one.kind == "texts":
+    if one.kind in _LISTS:
         return [normalise(str(text)) for text in sent] == [normalise(str(text)) for text in shown]
     if one.kind == "link":
         return options.link_id(str(sent)) == options.link_id(str(shown))

@@ -7,6 +7,7 @@ removed stay readable.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -58,7 +59,8 @@ class Description:
     of an account in the one form in which it is compared. `slower`: health checks of an account come so many times more
     rarely, because reads are billed or counted. `shorteners`: hosts whose links it puts in the place of those that were
     written; `media_hosts`: hosts of the links that it puts behind a text for its media. `options`: what a post there may ask for
-    beside its words and files; `not_yet`: what its API takes and this program does not send, as in docs/platforms.md.
+    beside its words and files; `documents`: it takes PDFs and the like; `mention`: how a mention with an id is spelled in a
+    text (groups `name` and `target`); `not_yet`: what its API takes and this program does not send, as in docs/platforms.md.
     """
 
     platform: Platform
@@ -75,6 +77,8 @@ class Description:
     media_hosts: tuple[str, ...] = ()
     options: type[PostOptions] = PostOptions
     not_yet: tuple[str, ...] = ()
+    documents: bool = False
+    mention: re.Pattern[str] | None = None
 
 
 _DECLARED: dict[Platform, Description] = {}
@@ -117,6 +121,11 @@ def shorteners() -> tuple[str, ...]:
 def media_hosts() -> tuple[str, ...]:
     """The hosts of all links that stand for media behind a text."""
     return tuple(host for one in known() for host in _DECLARED[one].media_hosts)
+
+
+def document_takers() -> str:
+    """Who takes documents, as people write it."""
+    return " and ".join(_DECLARED[one].title for one in known() if _DECLARED[one].documents)
 
 
 class _Names(Mapping[Platform, str]):

@@ -31,6 +31,7 @@ class MediaKind(StrEnum):
     IMAGE = "image"
     GIF = "gif"
     VIDEO = "video"
+    DOCUMENT = "document"
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,8 @@ class MediaFile:
     `frames` of a moving picture, `codec` of a video; None and "" where that is not known. Of a video, too: `pixel_format`
     as FFmpeg names it, `rate` pictures a second, `audio` the codec of its sound ("" for none, None not known), `damage` half a
     sentence that says why no platform can take it. `converts`: it can be converted here; else `hint` says what that takes,
-    as the end of a sentence ("" for nothing)."""
+    as the end of a sentence ("" for nothing). `name`: what the person's file was called; `pages` of a document, None where
+    the file does not say; `crop`: what of a picture goes out (`domain.crops`), whose size `width` and `height` then are."""
 
     id: int
     kind: MediaKind
@@ -61,6 +63,9 @@ class MediaFile:
     damage: str = ""
     converts: bool = False
     hint: str = ""
+    name: str = ""
+    pages: int | None = None
+    crop: tuple[float, float, float, float] | None = None
 
 
 @dataclass(frozen=True)

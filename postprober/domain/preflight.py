@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from math import ceil
 
-from postprober.domain import video
-from postprober.domain.limits import ImageRule, Limits, VideoRule
+from postprober.domain import crops, video
+from postprober.domain.limits import DocumentRule, ImageRule, Limits, VideoRule
 from postprober.domain.options import fields_of
-from postprober.domain.platform import NAMES, described
+from postprober.domain.platform import NAMES, described, document_takers
 from postprober.domain.post import Conversion, Draft, MediaFile, MediaKind, Part, Preflight, PreflightNote, Violation
 from postprober.domain.text import find_cashtags, utf8_length
 from postprober.domain.video import VideoFault
@@ -53,7 +53,8 @@ def check(draft: Draft, limits: Limits) -> Preflight:
         message = f"Make it one post: {_name(limits)} has no threads, and this has {len(draft.parts)} parts."
         violations.append(Violation("thread_unsupported", message, len(draft.parts) - 1))
     longest, limit = 0, limits.of_part(with_media=any(part.media for part in draft.parts[:1])).max_length
-    for index, part in enumerate(draft.parts):
+    for index, whole in enumerate(draft.parts):
+        part = replace(whole, media=crops.applied(whole.media, draft.options)) if index == 0 else whole
         own = limits.of_part(with_media=bool(part.media))
         length = limits.length(part.text)
         if length - own.max_length > longest - limit:
@@ -66,6 +67,7 @@ def check(draft: Draft, limits: Limits) -> Preflight:
         notes.extend(PreflightNote(n.code, where + n.message, index) for n in found if isinstance(n, PreflightNote))
         conversions.extend(one for one in found if isinstance(one, Conversion))
     violations.extend(_lacking(draft, limits))
+    violations.extend(crops.problems(draft.parts[0].media if draft.parts else (), draft.options))
     for one in asked.problems(draft, limits):
         if isinstance(one, PreflightNote):
             notes.append(one)
@@ -156,12 +158,57 @@ def _media(part: Part, limits: Limits) -> Iterator[Found]:
             yield Violation(code, message, len(files) - 1)
     if sum(bool(kind) for kind in ((counted, gifs) if limits.mixed else (images, gifs, videos))) > 1:
         yield Violation("mixed_media", f"Choose pictures, one GIF or one video: {name} does not take them together.")
+    yield from _documents([m for m in part.media if m.kind is MediaKind.DOCUMENT], len(part.media), limits)
     for number, file in enumerate(part.media, start=1):
         label = f"file {number}" if len(part.media) > 1 else "the file"
         yield from _file(file, label, limits)
 
 
+def _documents(documents: list[MediaFile], files: int, limits: Limits) -> Iterator[Violation]:
+    """Of the files of a part: whether there is one document at most, alone, where one is taken."""
+    if not documents:
+        return
+    name = _name(limits)
+    if limits.document is None:
+        takers = document_takers()
+        hint = f"; use {takers}, or add its pages as pictures" if takers else ""
+        message = f"Remove {documents[0].name or 'the document'}: documents are not posted on {name}{hint}."
+        yield Violation("document_unsupported", message)
+        return
+    if (over := len(documents) - 1) > 0:
+        message = f"Remove {_count(over, 'document')}: {name} takes one per post and this has {len(documents)}."
+        yield Violation("too_many_documents", message, over)
+    if files > len(documents):
+        yield Violation("mixed_media", f"Choose the document or the other files: {name} does not take them together.")
+
+
+_OFFICE = "application/vnd.openxmlformats-officedocument"
+_DOCUMENTS = {
+    "application/pdf": "PDF",
+    "application/msword": "DOC",
+    f"{_OFFICE}.wordprocessingml.document": "DOCX",
+    "application/vnd.ms-powerpoint": "PPT",
+    f"{_OFFICE}.presentationml.presentation": "PPTX",
+}
+
+
+def _document(file: MediaFile, label: str, rule: DocumentRule, name: str) -> Iterator[Violation]:
+    if file.mime not in rule.mimes:
+        taken = ", ".join(_DOCUMENTS.get(mime, mime) for mime in rule.mimes)
+        have = _DOCUMENTS.get(file.mime, file.mime)
+        yield Violation("document_type", f"Save {label} as one of {taken}: {name} takes no {have}.")
+    if file.size > rule.max_bytes:
+        yield _too_large("document_too_large", file, label, rule.max_bytes, name)
+    if file.pages is not None and (over := file.pages - rule.max_pages) > 0:
+        message = f"Remove {_count(over, 'page')} from {label}: {name} takes {rule.max_pages} and it has"
+        yield Violation("document_too_long", f"{message} {file.pages:,}.", over)
+
+
 def _file(file: MediaFile, label: str, limits: Limits) -> Iterator[Found]:
+    if file.kind is MediaKind.DOCUMENT:
+        if limits.document is not None:
+            yield from _document(file, label, limits.document, _name(limits))
+        return
     if limits.max_alt is not None and len(file.alt) > limits.max_alt:
         over = len(file.alt) - limits.max_alt
         message = f"Shorten the description of {label} by {_count(over, 'character')}: {_name(limits)} allows"

@@ -83,10 +83,11 @@ class Receipt:
 
 @dataclass(frozen=True)
 class RemoteMedia:
-    kind: str  # image | gif | video
+    kind: str  # image | gif | video | document
     alt: str | None = None  # None: the reading cannot tell
     # An image that may be a moving one: a page shows both alike, unless its address says which it is.
     may_move: bool = field(default=False, compare=False)
+    title: str | None = None  # of a document; None: the reading cannot tell
 
 
 @dataclass(frozen=True)

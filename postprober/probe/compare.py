@@ -15,9 +15,9 @@ from functools import cache
 from postprober.domain import options
 from postprober.domain.card import LinkCard
 from postprober.domain.links import astray, readable_host, same_target
-from postprober.domain.mentions import without_hosts
-from postprober.domain.platform import media_hosts, shorteners
-from postprober.domain.post import MediaFile
+from postprober.domain.mentions import as_names, spelled, without_hosts
+from postprober.domain.platform import Platform, media_hosts, shorteners
+from postprober.domain.post import MediaFile, MediaKind
 from postprober.domain.public_look import Look
 from postprober.domain.remote import RemoteCard, RemoteMedia, RemotePost
 from postprober.domain.text import find_urls, normalise, same_text
@@ -77,7 +77,8 @@ def compare(
     if same is False:
         differences.append(TEXT_DIFFERS)
     differences += _compare_links(sent_text, read)
-    differences += _compare_media(sent_media, read.media)
+    if not (isinstance(read, Look) and has_document(sent_media)):  # pages show one in a viewer of their own
+        differences += compare_media(sent_media, read.media, asked)
     differences += _compare_author(author, read)
     differences += options.compare(asked, read.options)[0]
     if card is not None:
@@ -91,10 +92,23 @@ def compare(
     return Comparison(same, (), notes)
 
 
+def compare_mentions(sent: str, platform: Platform, read: str) -> list[str]:
+    """Whom of those that a text mentions by their ids its owner does not find mentioned."""
+    left = [(one.name, one.target) for one in spelled(read, platform)]
+    differences = []
+    for one in spelled(sent, platform):
+        if (one.name, one.target) in left:
+            left.remove((one.name, one.target))
+        else:
+            differences.append(f"{one.name} is not mentioned there.")
+    return differences
+
+
 def _compare_text(sent: str, read: Look | RemotePost, with_media: bool) -> tuple[bool | None, tuple[str, ...]]:
     shown = read.text
     if shown is None:
         return None, ("The text is not shown there.",)
+    sent, shown = as_names(sent), as_names(shown)
     if same_text(sent, shown):
         return True, ()
     for variant, note in _variants(sent, shown, with_media):
@@ -200,7 +214,13 @@ def _compare_links(sent: str, read: Look | RemotePost) -> list[str]:
     ]
 
 
-def _compare_media(sent: Sequence[MediaFile], shown: Sequence[RemoteMedia] | None) -> list[str]:
+def has_document(files: Sequence[MediaFile]) -> bool:
+    """Whether there is one among them, which only its owner's reading tells of."""
+    return any(file.kind is MediaKind.DOCUMENT for file in files)
+
+
+def compare_media(sent: Sequence[MediaFile], shown: Sequence[RemoteMedia] | None, asked: options.AskedFor) -> list[str]:
+    """What of the files is not as it was sent, as plain sentences."""
     if shown is None:
         return []
     if len(sent) != len(shown):
@@ -215,6 +235,10 @@ def _compare_media(sent: Sequence[MediaFile], shown: Sequence[RemoteMedia] | Non
         if file.alt and item.alt is not None and normalise(item.alt) != normalise(file.alt):
             what = "differs from what was sent" if item.alt else "is missing"
             differences.append(f"The alternative text of medium {number} {what}.")
+        if file.kind is MediaKind.DOCUMENT and item.title is not None:
+            title = asked.options.of(asked.stored).title_of(file)
+            if title and normalise(title) != normalise(item.title):
+                differences.append(f"The document is shown as “{item.title[:80]}” and was sent as “{title[:80]}”.")
     return differences
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 
+from postprober.domain.crops import Rect
 from postprober.domain.platform import Platform
 from postprober.domain.prices import Prices
 from postprober.domain.timing import Timing
@@ -34,8 +35,8 @@ def context_of(
 
     prices = settings.api_prices
 
-    def media_url(record: MediaRecord, platform: Platform) -> str:
-        return media.public_url(settings, core.clock.now().timestamp(), record, platform)
+    def media_url(record: MediaRecord, platform: Platform, crop: Rect | None = None) -> str:
+        return media.public_url(settings, core.clock.now().timestamp(), record, platform, crop)
 
     return Context(
         db=core.db,

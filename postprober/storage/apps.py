@@ -18,6 +18,12 @@ def find(conn: Connection, instance: str) -> str | None:
     return value
 
 
+def servers(conn: Connection, platform: str) -> list[str]:
+    """The instances at which we have a registration."""
+    found = conn.execute(select(oauth_apps.c.instance).where(oauth_apps.c.platform == platform)).scalars()
+    return [str(one) for one in found]
+
+
 def add(
     conn: Connection,
     platform: str,

@@ -240,6 +240,7 @@ class MediaRecord:
     rate: float | None = None
     audio: str | None = None
     damage: str | None = None
+    pages: int | None = None
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from sqlalchemy import Column, ColumnElement, Connection, Table, delete, exists,
 from sqlalchemy.exc import SQLAlchemyError
 
 from postprober.storage import link_cards as cards
-from postprober.storage import pictures, processes, sample_days
+from postprober.storage import pictures, processes, sample_days, uploads
 from postprober.storage.database import Database
 from postprober.storage.tables import (
     alerts,
@@ -80,6 +80,7 @@ def _parts(db: Database, keep: Keep, now: datetime, data_dir: Path | None) -> It
     yield "link cards", lambda: _delete(db, link_cards, link_cards.c.at < now - LINK_CARDS)
     if data_dir is not None:
         yield "pictures of link cards", lambda: cards.sweep(db, cards.folder(data_dir), now)
+        yield "uploads", lambda: uploads.sweep(db, data_dir, now)
     if keep.evidence:
         yield "evidence", lambda: _delete(db, evidence, evidence.c.at < old(keep.evidence), _NOT_SHARED)
     if data_dir is not None:

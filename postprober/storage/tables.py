@@ -249,6 +249,7 @@ media = _table(
     Column("rate", Float),  # pictures a second; NULL: not known
     Column("audio", String(30)),  # codec of a video's sound; "": it has none; NULL: not known
     Column("damage", String(100)),  # why it can be sent nowhere; "": nothing was found; NULL: nobody looked
+    Column("pages", Integer),  # of a document; NULL: it does not say
 )
 
 # What a video or animation is converted to, once for each file and target. `source`: path of the stored file.

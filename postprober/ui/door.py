@@ -26,7 +26,9 @@ from postprober.ui import state
 
 UPLOADS = "/_stcore/upload_file/"
 HEALTH = "/_stcore/health"  # asked by address, whatever name that has
-MAX_UPLOAD = 26 * 1024 * 1024  # bytes: `maxUploadSize` in .streamlit/config.toml and its frame
+MAX_UPLOAD = (
+    9 * 1024 * 1024
+)  # bytes: `maxUploadSize` in .streamlit/config.toml and its frame; tables only, media go to the sidecar
 MAX_OF_PERSON = 100 * 1024 * 1024  # bytes of the files of all open pages of one person
 MAX_OF_ALL = 160 * 1024 * 1024  # bytes of everybody's; with the app's own 160 MB this stays well below 400
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")

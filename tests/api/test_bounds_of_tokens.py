@@ -183,7 +183,7 @@ def test_of_many_at_the_same_moment_with_one_key_all_get_the_one_post(
     barrier = threading.Barrier(6)
 
     def one(_: int) -> tuple[int, int]:
-        barrier.wait(10)
+        barrier.wait(60)
         reply = world.rest.ask("POST", path, agent, json=body)
         told = reply.json()
         return reply.status_code, told.get("post", told).get("id")

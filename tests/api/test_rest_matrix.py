@@ -212,6 +212,20 @@ def announced(rest: Rest) -> str:
     return f"/api/media/uploads/{made['upload']}"
 
 
+EMPTY_PIECE = {"headers": {"Content-Type": "application/offset+octet-stream", "Upload-Offset": "0"}}
+
+
+def begun(rest: Rest) -> str:
+    made = rest.ask("POST", "/api/media/resumable", headers={"Upload-Length": "1000"})
+    return urlsplit(made.headers["location"]).path
+
+
+def cancelled(rest: Rest) -> str:
+    path = begun(rest)
+    assert rest.ask("DELETE", path).status_code == 204
+    return path
+
+
 def hook(rest: Rest) -> str:
     account_id = rest.installation.link("bluesky").id
     wish = {"name": "releases", "account_ids": [account_id], "template": "{{name}} is out"}
@@ -353,6 +367,12 @@ CASES: dict[str, Case] = {
     "post /api/media/uploads": Case(at("/api/media/uploads"), 201, 201, options=body(name="a.png")),
     "put /api/media/uploads/{upload}": Case(announced, 201, 201, public=True, options={"content": png("red")}),
     "get /api/media/uploads/{upload}": Case(announced, 409, 404),  # nothing has come
+    "post /api/media/resumable": Case(
+        at("/api/media/resumable"), 201, 201, options={"headers": {"Upload-Length": "1000"}}
+    ),
+    "head /api/media/uploads/{upload}": Case(begun, 200, 200, public=True),
+    "patch /api/media/uploads/{upload}": Case(begun, 204, 204, public=True, options=EMPTY_PIECE),
+    "delete /api/media/uploads/{upload}": Case(cancelled, 404, 404, public=True),  # whoever was first has ended it
     "post /api/hooks": Case(
         at("/api/hooks"), 404, 404, options=body(name="x", account_ids=[10**6], template="{{a}}")
     ),  # there is no such account

@@ -22,7 +22,7 @@ from postprober.api.deps import COOKIE, TICKET
 from postprober.api.routes import health
 from postprober.clock import ManualClock
 from postprober.domain.platform import Platform
-from postprober.errors import BadInput
+from postprober.errors import BadInput, PostProberError
 from postprober.security.tokens import sign
 from postprober.services.accounts import accounts, linking
 from postprober.services.core import Core
@@ -372,9 +372,72 @@ def test_the_verifier_never_leaves_sealed_storage(core: Core, installation: Inst
     assert state not in str(row._mapping)
 
 
-def test_bluesky_has_no_consent_page_here(core: Core, installation: Installation) -> None:
-    with pytest.raises(BadInput, match="app password"):
+def test_a_platform_without_a_consent_page_says_how_it_is_linked(core: Core, installation: Installation) -> None:
+    with pytest.raises(BadInput, match="token of your own"):
+        linking.start(core, acting(core, installation.owner), Platform("telegram"))
+
+
+def test_a_consent_that_is_found_by_a_handle_links_the_account(
+    client: TestClient, core: Core, installation: Installation
+) -> None:
+    """The tokens are bound to a key, and the key never leaves sealed storage."""
+    token, owner = signed_in(client, core), installation.owner
+    made = installation.made("bluesky")
+    params, issuer = approve_found(core, installation, made["name"], made["id"])
+    with core.db.read() as conn:
+        (row,) = conn.execute(sessions.select().where(sessions.c.kind == "oauth_state"))
+    assert row.data["key"].startswith("v1.")
+    assert "another server" in back(client, "bluesky/0000000000000000", params, token)["link_error"]
+    params, issuer = approve_found(core, installation, made["name"], made["id"])
+    result = back(client, f"bluesky/{issuer}", params, token)
+    assert result["linked"].startswith("Bluesky: "), result
+    (account,) = accounts.listing(core, acting(core, owner))
+    assert account.remote_id == made["id"] and account.scopes == ("atproto", "transition:generic")
+    assert account.secret is not None and account.secret.startswith("v1.")
+    assert account.instance == f"{installation.sandbox.url}/bluesky"
+    assert "link_error" in back(client, f"bluesky/{issuer}", params, token), "the state works once"
+
+
+def test_only_the_account_that_was_typed_is_linked(client: TestClient, core: Core, installation: Installation) -> None:
+    """Control: where a server was typed, it is whoever consents."""
+    token = signed_in(client, core)
+    typed, other = installation.made("bluesky"), installation.made("bluesky")
+    params, issuer = approve_found(core, installation, other["name"], typed["id"])
+    assert "type its handle" in back(client, f"bluesky/{issuer}", params, token)["link_error"]
+    assert accounts.listing(core, acting(core, installation.owner)) == []
+    params, issuer = approve_found(core, installation, other["name"], f"{installation.sandbox.url}/bluesky")
+    assert "linked" in back(client, f"bluesky/{issuer}", params, token)
+    (account,) = accounts.listing(core, acting(core, installation.owner))
+    assert account.remote_id == other["id"]
+
+
+def test_the_description_of_our_client_is_public_and_tells_no_secret(
+    client: TestClient, core: Core, installation: Installation
+) -> None:
+    core.settings.public_url = "https://127.0.0.1:8443"
+    where = linking.issuer_of(Platform("bluesky"), f"{installation.sandbox.url}/bluesky")
+    assert client.get(f"/oauth/bluesky/client/{where}").status_code == 404, "nobody has asked there yet"
+    with pytest.raises(PostProberError):  # the emulator reads our description, and nobody answers at 8443
         linking.start(core, acting(core, installation.owner), Platform("bluesky"))
+    reply = client.get(f"/oauth/bluesky/client/{where}")
+    assert reply.status_code == 200 and reply.headers["content-type"] == "application/json"
+    told = reply.json()
+    assert told["client_id"] == f"https://127.0.0.1:8443/oauth/bluesky/client/{where}"
+    assert told["redirect_uris"] == [f"https://127.0.0.1:8443/oauth/bluesky/callback/{where}"]
+    assert [sorted(key) for key in told["jwks"]["keys"]] == [["alg", "crv", "kid", "kty", "use", "x", "y"]]
+    for path in ("bluesky/client/0000000000000000", "x/client/", "mastodon/client/0000000000000000", "none/client/a"):
+        assert client.get(f"/oauth/{path}").status_code in (404, 422)
+
+
+def approve_found(core: Core, installation: Installation, name: str, typed: str) -> tuple[dict[str, str], str]:
+    """What comes back after a consent at a server that was found by `typed`, and the last piece of the path where it does."""
+    url = linking.start(core, acting(core, installation.owner), Platform("bluesky"), typed)
+    form = {"request_uri": dict(parse_qsl(urlsplit(url).query))["request_uri"], "account": name, "decision": "allow"}
+    with httpx2.Client(trust_env=False) as browser:
+        reply = browser.post(f"{installation.sandbox.url}/bluesky/_consent", data=form)
+    assert reply.status_code == 302, reply.text[:500]
+    where = urlsplit(reply.headers["location"])
+    return dict(parse_qsl(where.query)), where.path.rpartition("/")[2]
 
 
 def test_an_unknown_path_and_a_wrong_method_are_plain_errors(client: TestClient) -> None:

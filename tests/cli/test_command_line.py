@@ -486,7 +486,7 @@ def test_it_runs_as_a_module_in_a_process_of_its_own(tmp_path: Path) -> None:
         env=env,
         cwd=tmp_path,
         capture_output=True,
-        timeout=60,
+        timeout=110,
         check=False,
     )
     assert done.returncode == 0, done.stderr
@@ -496,7 +496,7 @@ def test_it_runs_as_a_module_in_a_process_of_its_own(tmp_path: Path) -> None:
         env={**env, "POSTPROBER_MODE": "nonsense"},
         cwd=tmp_path,
         capture_output=True,
-        timeout=60,
+        timeout=110,
         check=False,
     )
     assert bad.returncode == 2

@@ -97,7 +97,7 @@ def test_an_answer_comes_before_the_next_line_is_there(tmp_path: Path) -> None:
             process.stdin.flush()
             assert json.loads(process.stdout.readline())["id"] == number
         process.stdin.close()
-        assert process.wait(timeout=60) == 0
+        assert process.wait(timeout=110) == 0
 
 
 def test_what_is_one_text_and_what_is_lines() -> None:

@@ -17,15 +17,17 @@ from typer.testing import CliRunner
 
 from postprober.api.app import create_app
 from postprober.cli import main, remote
-from postprober.client import ApiRefused, RestClient, calls, shapes
-from postprober.errors import BadInput, Unavailable
-from postprober.http import HttpClient, Pools
+from postprober.client import ApiRefused, RestClient, calls, shapes, uploading
+from postprober.errors import BadInput, OutcomeUnknown, Unavailable
+from postprober.http import HttpClient, Pools, Reply
+from postprober.storage.tables import media as media_table
 from postprober.storage.tables import posts as post_table
 from tests.api.rest_kit import png
 from tests.api.serving import serving
 from tests.installed import Installation
 from tests.mcp_tools.conftest import House
 from tests.pipeline.test_on_the_sandbox import context, drive
+from tests.platforms.test_media import box, mp4
 
 ROOT = Path(__file__).resolve().parents[2]
 SCOPES = (
@@ -350,6 +352,111 @@ def test_a_large_file_is_never_whole_in_memory(house: House, client: RestClient,
     finally:
         tracemalloc.stop()
     assert refused.value.status == 422 and most < 30 * 2**20, (refused.value, most)
+
+
+class Breaking(HttpClient):
+    """Each of these pieces (counted from one) is cut: half of it arrives, and no answer comes back."""
+
+    def __init__(self, pools: Pools, cut: set[int]) -> None:
+        super().__init__(pools)
+        self.cut, self.pieces = cut, [0]
+
+    def bound(self, *, secrets: Any = (), **_: Any) -> HttpClient:
+        return self
+
+    def send(self, method: str, url: str, **options: Any) -> Reply:
+        if method == "PATCH":
+            self.pieces[0] += 1
+            if self.pieces[0] in self.cut:
+                super().send(method, url, **{**options, "content": options["content"][: len(options["content"]) // 2]})
+                raise OutcomeUnknown("The connection broke.")
+        return super().send(method, url, **options)
+
+
+@pytest.fixture
+def film(tmp_path: Path) -> Path:
+    path = tmp_path / "film.mp4"
+    path.write_bytes(mp4() + box(b"free", os.urandom(300_000)))
+    return path
+
+
+def test_a_connection_that_breaks_costs_one_piece(house: House, film: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uploading, "PIECE", 50_000)
+    monkeypatch.setattr(uploading, "PAUSE", 0.0)
+    pools, seen = Pools(allow_private=True), []
+    http = Breaking(pools, {1, 3, 4, 7})
+    client = RestClient(house.url, house.token(*SCOPES), http=http)
+    made = client.upload(film, "A film", progress=lambda arrived, length: seen.append((arrived, length)))
+    pools.close()
+    size = film.stat().st_size
+    assert made["size"] == size and made["alt"] == "A film"
+    assert seen[0] == (0, size) and seen[-1] == (size, size) and seen == sorted(seen)
+    assert (25_000, size) in seen and http.pieces[0] < 12
+    with house.installation.core.db.read() as conn:
+        (row,) = conn.execute(select(media_table).where(media_table.c.id == made["id"])).all()
+    assert (house.installation.core.settings.data_dir / row.path).read_bytes() == film.read_bytes()
+
+
+def test_a_program_that_was_ended_goes_on_in_the_next_one(
+    house: House, film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uploading, "PIECE", 50_000)
+    book = uploading.UploadBook(tmp_path / "state" / "uploads.json")
+    client = RestClient(house.url, house.token(*SCOPES))
+
+    def ended(arrived: int, _length: int) -> None:
+        if arrived >= 100_000:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        client.upload(film, progress=ended, book=book)
+    assert (tmp_path / "state" / "uploads.json").stat().st_mode & 0o077 == 0
+    seen: list[int] = []
+    made = client.upload(film, progress=lambda arrived, _: seen.append(arrived), book=book)
+    assert seen[0] == 100_000 and made["size"] == film.stat().st_size
+    again: list[int] = []
+    assert client.upload(film, progress=lambda arrived, _: again.append(arrived), book=book)["id"] != made["id"]
+    assert again[0] == 0, "what has ended is begun anew"
+    client.close()
+
+
+def test_a_book_that_cannot_be_read_is_an_empty_one(tmp_path: Path) -> None:
+    for odd in ("{", "[]", '{"a": 1}', '{"a": ["b", "c"]}'):
+        (tmp_path / "uploads.json").write_text(odd)
+        book = uploading.UploadBook(tmp_path / "uploads.json")
+        assert book.get("a") == ""
+        book.put("a", "up_1")
+        assert book.get("a") == "up_1"
+    (tmp_path / "file").write_text("")
+    uploading.UploadBook(tmp_path / "file" / "uploads.json").put("a", "up_1")
+
+
+def test_an_upload_that_is_over_is_begun_anew_and_a_server_that_is_gone_is_one_sentence(
+    house: House, film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uploading, "PAUSE", 0.0)
+
+    class Old(uploading.UploadBook):
+        def get(self, key: str) -> str:
+            return "up_" + "a" * 43
+
+    client = RestClient(house.url, house.token(*SCOPES))
+    assert client.upload(film, book=Old(tmp_path / "uploads.json"))["size"] == film.stat().st_size
+    client.close()
+    gone = RestClient("http://127.0.0.1:9", "pp_x")
+    with pytest.raises(Unavailable, match="does not answer"):
+        gone.upload(film)
+    with pytest.raises(BadInput, match="cannot be read"):
+        gone.upload(tmp_path / "missing.mp4")
+    gone.close()
+
+
+def test_the_command_stores_files_here_and_elsewhere(house: House, film: Path, tmp_path: Path) -> None:
+    done = command(house, tmp_path, "--server", house.url, "upload", str(film), "--alt", "A film", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["kind"] == "video"
+    odd = command(house, tmp_path, "--server", house.url, "upload", str(film), "--alt", "a", "--alt", "b")
+    assert odd.returncode == 2 and "more alt texts" in odd.stderr
 
 
 def test_a_keyring_that_is_locked_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import time
 import uuid
 from datetime import UTC, datetime
 from pathlib import Path
 
-from postprober.domain.platform import Platform
 from postprober.domain.remote import PartJob
 from postprober.errors import PlatformError
 from postprober.pipeline.core.claimed_delivery import media_files
@@ -20,6 +20,7 @@ from tests.crash.cells import CRASH_POINTS, FAULTS, Verdict
 from tests.crash.world import Bench, Target, close, fresh_bench, link, plan
 
 TRIES = 3
+PATIENCE = 5.0  # seconds for what the platform processes
 
 
 def run_naive(
@@ -65,10 +66,12 @@ def _send(bench: Bench, delivery_id: int, kill_at: str) -> None:
         now = datetime.now(UTC)
         # A new key at every try, as a scheduler has it that makes one when it sends.
         key = str(uuid.uuid4())
-        job = PartJob(key, 0, delivery.parts[0].text, now, files, handle=adapter.new_handle(key, 0, now))
+        handle = adapter.new_handle(key, 0, now)
+        job = PartJob(key, 0, delivery.parts[0].text, now, files, handle=handle, options=delivery.parts[0].options)
         with contextlib.suppress(PlatformError):
             staged = adapter.submit(cred, job)
-            while adapter.check(cred, staged).wait_seconds and account.platform is Platform("instagram"):
+            end = time.monotonic() + PATIENCE
+            while adapter.check(cred, staged).wait_seconds and time.monotonic() < end:
                 pass
             adapter.finalize(cred, job, staged)
             (bench.folder / "done").touch()

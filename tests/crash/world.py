@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from PIL import Image
+from sqlalchemy import Connection
 
 from bench.ports import free_port
 from postprober.browser import Browser
@@ -94,6 +95,8 @@ class Target:
 
 
 ALBUM = 10
+VIDEO = b"\0\0\0\x18ftypmp42" + bytes(80_000)  # as much of one as the sandbox looks at
+DOCUMENT = b"%PDF-1.4\n3 0 obj<</Type /Page>>endobj\n%%EOF"
 # Forms of a post: what is asked for, on which platform.
 FORMS: dict[str, dict[Platform, dict[str, Any]]] = {
     "poll": {
@@ -103,6 +106,8 @@ FORMS: dict[str, dict[Platform, dict[str, Any]]] = {
     },
     "gates": {Platform("bluesky"): {"who_can_reply": "nobody", "no_quotes": True}},
     "album": {Platform("instagram"): {}},
+    "reel": {Platform("instagram"): {}},
+    "document": {Platform("linkedin"): {"document_title": "The plan"}},
 }
 TARGETS = (
     *(Target(p) for p in known()),
@@ -142,6 +147,7 @@ def servers(folder: Path) -> Iterator[tuple[str, str]]:
     """The sandbox and a file server with one JPEG, as processes of their own; yields (sandbox URL, picture URL)."""
     pictures = folder / "pictures"
     pictures.mkdir(parents=True)
+    (pictures / "r.mp4").write_bytes(VIDEO)
     (pictures / "in.png").write_bytes(demo_picture())
     from postprober.platforms.registry import LIMITS
 
@@ -206,7 +212,7 @@ class Bench:
             keeper=LeaseKeeper(db, clock, name, TIMING.lease, TIMING.lease_margin),
             adapter_for=lambda platform, h: adapter_for(platform, h, settings.platform(platform), clock),
             config_for=settings.platform,
-            media_url=lambda _record, _platform: self.picture,
+            media_url=lambda record, _: self.picture.replace("p.jpg", "r.mp4" if record.kind == "video" else "p.jpg"),
             data_dir=self.folder,
             late_limit=timedelta(hours=1),
             checkpoint=checkpoint,
@@ -309,25 +315,8 @@ def plan(bench: Bench, account_id: int, target: Target, text: str, due_in: float
     with db.write() as conn:
         ids: tuple[int, ...] = ()
         options = FORMS[target.form][target.platform] if target.form else {}
-        if target.platform is Platform("instagram"):
-            (bench.folder / "p.jpg").write_bytes(_picture())
-            ids = tuple(
-                media.add(
-                    conn,
-                    space=1,
-                    now=now,
-                    name="p.jpg",
-                    kind="image",
-                    mime="image/jpeg",
-                    size=1,
-                    width=1080,
-                    height=1080,
-                    sha256="0" * 64,
-                    path="p.jpg",
-                    alt="tick",
-                )
-                for _ in range(ALBUM if target.form == "album" else 1)
-            )
+        if target.platform is Platform("instagram") or target.form == "document":
+            ids = _files(bench, conn, target.form, now)
         post_id = posts.add(
             conn,
             space=1,
@@ -351,6 +340,23 @@ def plan(bench: Bench, account_id: int, target: Target, text: str, due_in: float
         )
     db.close()
     return delivery_id
+
+
+def _files(bench: Bench, conn: Connection, form: str, now: datetime) -> tuple[int, ...]:
+    """What goes out with a post of that form, stored."""
+    kind, mime, name, content = {
+        "reel": ("video", "video/mp4", "r.mp4", VIDEO),
+        "document": ("document", "application/pdf", "d.pdf", DOCUMENT),
+    }.get(form, ("image", "image/jpeg", "p.jpg", _picture()))
+    (bench.folder / name).write_bytes(content)
+    told = {"name": name, "kind": kind, "mime": mime, "size": len(content), "path": name, "sha256": "0" * 64}
+    sides = (0, 0) if kind == "document" else (1080, 1080)
+    return tuple(
+        media.add(
+            conn, space=1, now=now, **told, width=sides[0], height=sides[1], alt="tick" if kind == "image" else ""
+        )
+        for _ in range(ALBUM if form == "album" else 1)
+    )
 
 
 def _adapter(ctx: Context, target: Target) -> Adapter:

@@ -93,7 +93,7 @@ def _fits_a_phone(page: Page) -> None:
     page.set_viewport_size({"width": 390, "height": 844})
     for name in ("Overview", "Compose", "Calendar", "Monitor", "Accounts"):
         _open(page, name)
-        expect(page.locator("[data-testid=stStatusWidget]")).to_have_count(0, timeout=30_000)
+        expect(page.locator("[data-testid=stStatusWidget]")).to_have_count(0)
         for box in ("html", "[data-testid=stMain]"):
             assert page.evaluate("s => document.querySelector(s).scrollWidth", box) <= 390, f"{name} is too wide"
         menu = page.locator(".st-key-pp-menu").bounding_box()

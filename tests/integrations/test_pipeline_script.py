@@ -55,7 +55,7 @@ def run(house: House, tmp_path: Path, token: str, **inputs: Any) -> tuple[int, s
         },
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=110,
         check=False,
     )
     lines = out.read_text().splitlines() if out.exists() else []

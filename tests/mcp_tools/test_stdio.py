@@ -87,7 +87,7 @@ def test_the_token_ends_also_when_the_client_ends_its_server(house: House, numbe
         process.stdin.flush()
         assert json.loads(process.stdout.readline())["id"] == 1  # nothing else was printed before
         process.send_signal(number)
-        assert process.wait(30) == 128 + number
+        assert process.wait(60) == 128 + number
         assert process.stdout.read() == ""
     with house.core.db.read() as conn:
         (row,) = conn.execute(select(sessions).where(sessions.c.kind == "api_token")).all()

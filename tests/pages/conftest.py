@@ -179,7 +179,7 @@ def show(house: House, tmp_path: Path) -> Callable[[str], AppTest]:
     shutil.copy(ROOT / "app.py", main)
 
     def open_page(name: str) -> AppTest:
-        app = AppTest.from_file(str(main), default_timeout=20).run()
+        app = AppTest.from_file(str(main), default_timeout=60).run()
         if name != frame.HOME:
             app.switch_page(str(ROOT / "pages" / f"{name}.py")).run()
         assert not app.exception, app.exception

@@ -141,7 +141,7 @@ def test_bluesky_is_linked_with_an_app_password(owner: House, show: Show, monkey
     fields = {field.label: field for field in app.text_input}
     fields["Handle or e-mail address"].set_value("@me.bsky.social")
     fields["App password"].set_value("abcd-efgh")
-    app = _press(app, "Link Bluesky")
+    app = _press(app, "Link with this password")
     assert given == [(owner.owner, Platform("bluesky"), {"identifier": "me.bsky.social", "password": "abcd-efgh"})]
     assert "Linked. Bluesky" in app.success[0].value
 

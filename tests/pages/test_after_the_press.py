@@ -88,7 +88,7 @@ def test_back_to_a_draft_opens_the_draft_again(owner: House, show: Show) -> None
 
 def _opened(name: str, token: str, tmp_path: Path) -> AppTest:
     """The link of a mail, in this person's browser."""
-    app = AppTest.from_file(str(tmp_path / "app.py"), default_timeout=20)
+    app = AppTest.from_file(str(tmp_path / "app.py"), default_timeout=60)
     app.query_params[name] = token
     app.run()
     assert not app.exception

@@ -34,7 +34,7 @@ def owner(house: House) -> House:
 def _open(tmp_path: Path, name: str) -> AppTest:
     main = tmp_path / "app.py"
     main.write_text((ROOT / "app.py").read_text())
-    app = AppTest.from_file(str(main), default_timeout=20).run()
+    app = AppTest.from_file(str(main), default_timeout=60).run()
     return app.switch_page(str(ROOT / "pages" / f"{name}.py")).run()
 
 

@@ -68,7 +68,7 @@ def _post(house: House) -> Post:
 
 def _open(app: AppTest, key: str) -> AppTest:
     """The composer at the address of this draft, in a browser tab of its own."""
-    fresh = AppTest.from_file(str(app._script_path), default_timeout=20)
+    fresh = AppTest.from_file(str(app._script_path), default_timeout=60)
     fresh.run()
     fresh.switch_page(str(ROOT / "pages" / "compose.py"))
     fresh.query_params["draft"] = key
@@ -260,7 +260,7 @@ def test_an_edit_that_was_discarded_while_the_app_started_anew_is_not_published_
     _discarded(owner, copy)
     planned = _planned(owner)
     monkeypatch.setattr(unsent, "_kept", OrderedDict())
-    fresh = AppTest.from_file(str(app._script_path), default_timeout=20)
+    fresh = AppTest.from_file(str(app._script_path), default_timeout=60)
     fresh.run()
     fresh.session_state[field] = "My words"  # the browser sends again what its fields have
     fresh.switch_page(str(ROOT / "pages" / "compose.py"))

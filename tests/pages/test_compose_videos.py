@@ -14,6 +14,7 @@ from postprober.storage import conversions
 from postprober.storage.conversions import ConversionRecord
 from postprober.ui.words import plain
 from tests.pages.conftest import House, everything
+from tests.pages.giving import give
 from tests.people import acting
 from tests.platforms.video_kit import make
 
@@ -39,7 +40,7 @@ def test_a_video_is_converted_from_the_moment_that_it_is_attached(owner: House, 
     owner.account(Platform("x"))
     app = show("compose")
     source = make(tmp_path / "a.webm", form="webm", codec="libvpx")
-    app.file_uploader[0].upload("a.webm", source.read_bytes(), "video/webm").run()
+    app = give(owner, app, "a.webm", source.read_bytes())
     assert "The file is converted before it is sent: X takes MP4 or MOV and this is WebM" in everything(app)
     assert row(owner).state == "waiting"
     app = app.run()
@@ -63,7 +64,7 @@ def test_a_conversion_that_failed_is_said_below_the_file_and_in_the_checks(
     owner.account(Platform("x"))
     app = show("compose")
     source = make(tmp_path / "a.webm", form="webm", codec="libvpx")
-    app.file_uploader[0].upload("a.webm", source.read_bytes(), "video/webm").run()
+    app = give(owner, app, "a.webm", source.read_bytes())
     with owner.core.db.write() as conn:
         assert conversions.fail(conn, row(owner), "Too much of the video is damaged; export it again.")
     app.text_area[0].set_value("Now with words")

@@ -26,7 +26,7 @@ NEW = "a new good password"
 
 def _open(query: dict[str, str] | None = None) -> AppTest:
     """The first page as it opens for somebody without a session, with this query in its address."""
-    app = AppTest.from_file(str(ROOT / "pages" / "monitor.py"), default_timeout=20)
+    app = AppTest.from_file(str(ROOT / "pages" / "monitor.py"), default_timeout=60)
     app.query_params.update(query or {})
     return app.run()
 

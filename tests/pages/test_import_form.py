@@ -95,7 +95,7 @@ def dialog(house: House, monkeypatch: pytest.MonkeyPatch) -> Callable[[bytes], A
         again = import_form.st.rerun
         monkeypatch.setattr(import_form.st, "file_uploader", lambda *_args, **_named: _File(content))
         monkeypatch.setattr(import_form.st, "rerun", lambda scope: again())  # there is no fragment outside of a dialog
-        app = AppTest.from_function(_script, default_timeout=20).run()
+        app = AppTest.from_function(_script, default_timeout=60).run()
         assert not app.exception, app.exception
         return app
 

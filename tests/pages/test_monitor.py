@@ -395,7 +395,7 @@ def test_the_stamp_changes_with_all_that_the_page_shows(owner: House) -> None:
 
 def test_a_page_without_app_py_around_it_still_works_for_a_signed_in_person(owner: House) -> None:
     _live(owner, "Seen alone")
-    app = AppTest.from_file(str(ROOT / "pages" / "monitor.py"), default_timeout=20).run()
+    app = AppTest.from_file(str(ROOT / "pages" / "monitor.py"), default_timeout=60).run()
     assert not app.exception
     assert "Seen alone" in everything(app)
 

@@ -184,7 +184,7 @@ def test_it_shows_how_the_platforms_stand_with_a_strip_and_a_legend(owner: House
 def test_its_address_by_name_leads_to_it(owner: House, tmp_path: Path) -> None:
     main = tmp_path / "app.py"
     shutil.copy(ROOT / "app.py", main)
-    app = AppTest.from_file(str(main), default_timeout=20)
+    app = AppTest.from_file(str(main), default_timeout=60)
     app._page_hash = calc_hash(frame.HOME)  # of the page that has the address /overview
     app.run()
     assert not app.exception and app.title[0].value == "Overview"

@@ -20,7 +20,7 @@ Show = Callable[[str], AppTest]
 @pytest.mark.parametrize("page", PAGES)
 def test_a_page_opened_without_app_py_shows_only_the_sign_in_form(house: House, page: str) -> None:
     house.post("secret plans", house.account(Platform("x")))
-    app = AppTest.from_file(str(ROOT / "pages" / f"{page}.py"), default_timeout=20).run()
+    app = AppTest.from_file(str(ROOT / "pages" / f"{page}.py"), default_timeout=60).run()
     assert not app.exception
     assert [field.label for field in app.text_input] == ["E-mail address", "Password"]
     assert [button.label for button in app.button] == ["Sign in", "Forgot your password?"]

@@ -39,7 +39,7 @@ def _type(app: AppTest, text: str) -> AppTest:
 
 def _again(app: AppTest) -> AppTest:
     """The same address in a new browser tab."""
-    back = AppTest.from_file(str(app._script_path), default_timeout=20)
+    back = AppTest.from_file(str(app._script_path), default_timeout=60)
     back.query_params["draft"] = app.query_params["draft"]
     back.run()
     back.switch_page(str(ROOT / "pages" / "compose.py"))

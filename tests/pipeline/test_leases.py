@@ -195,7 +195,7 @@ def test_whoever_claimed_it_meanwhile_cannot_send_after_the_late_answer_was_adop
     def wait(where: str) -> None:
         if where == "before_intent":
             stands.set()
-            assert go_on.wait(10)
+            assert go_on.wait(60)
 
     second = threading.Thread(target=lambda: stage.act(stage.worker("w2", checkpoint=wait), delivery))
 
@@ -209,7 +209,7 @@ def test_whoever_claimed_it_meanwhile_cannot_send_after_the_late_answer_was_adop
             stage.manual.advance(BACKED_OFF)
             stage.platform.posts[-1].born = stage.clock.now()
             second.start()
-            assert stands.wait(10)
+            assert stands.wait(60)
 
     stage.act(stage.worker("w1", checkpoint=claim_meanwhile), delivery)
     assert stage.state(delivery) is S.PUBLISHED

@@ -60,7 +60,7 @@ def context(inst: Installation) -> Context:
     )
 
 
-def drive(ctx: Context, ids: list[int], over: Callable[[], bool] | None = None, limit: float = 15.0) -> None:
+def drive(ctx: Context, ids: list[int], over: Callable[[], bool] | None = None, limit: float = 60.0) -> None:
     """Work until all have ended."""
 
     def ended() -> bool:
@@ -138,7 +138,7 @@ def _secrets(inst: Installation) -> set[str]:
     return {s for s in found if s}
 
 
-def _everything_written(core: Core) -> bytes:
+def everything_written(core: Core) -> bytes:
     """The data folder, which holds the database on SQLite; on PostgreSQL every row besides."""
     folder = core.settings.data_dir
     files = b"".join(p.read_bytes() for p in folder.rglob("*") if p.is_file() and p.name != "secrets.json")
@@ -191,7 +191,7 @@ def test_no_token_is_ever_seen_outside_the_vault(
                 texts += [str(error), error.detail, repr(error)]
             needles.add(token)
     core.db.checkpoint_wal()
-    written = _everything_written(core)
+    written = everything_written(core)
     out, err = capfd.readouterr()
     with core.db.read() as conn:
         seen = repr(alert_log.of_user(conn, installation.owner)) + repr([deliveries.history(conn, i) for i in ids])
@@ -209,7 +209,7 @@ def test_the_search_would_find_a_token(installation: Installation) -> None:
     with installation.core.db.write() as conn:
         accounts.write(conn, account.id, status_reason=f"oops {token}")
     installation.core.db.checkpoint_wal()
-    assert token.encode() in _everything_written(installation.core)
+    assert token.encode() in everything_written(installation.core)
 
 
 @pytest.mark.parametrize("fault", ["", "cut_after_accept", "late_create"])

@@ -49,7 +49,7 @@ def live(database: Database, tmp_path: Path) -> Iterator[Stage]:
     stage.pools.close()
 
 
-def wait_until(holds: Callable[[], bool], limit: float = 15.0) -> None:
+def wait_until(holds: Callable[[], bool], limit: float = 60.0) -> None:
     """Raises AssertionError when `holds` is still false after `limit` seconds."""
     event, end = threading.Event(), time.monotonic() + limit
     while not holds():
@@ -88,7 +88,7 @@ def test_many_workers_at_once_publish_a_delivery_once(live: Stage) -> None:
 
     def race(number: int) -> None:
         ctx = live.worker(f"w{number}")
-        barrier.wait(10)
+        barrier.wait(60)
         publish(ctx, delivery)
 
     with ThreadPoolExecutor(8) as pool:
@@ -146,12 +146,12 @@ def test_stopping_finishes_the_item_at_hand_and_takes_nothing_new(live: Stage) -
 
     def wait() -> None:
         inside.set()
-        assert go_on.wait(15)
+        assert go_on.wait(60)
 
     live.platform.ways.append(Way(before=wait))
     running = Running(live.worker("w"))
     with running as runner:
-        assert inside.wait(10)
+        assert inside.wait(60)
         later = live.plan(live.link("b"))
         wait_until(lambda: live.state(later) is not S.SCHEDULED)
         runner.stop()
@@ -181,7 +181,7 @@ def test_it_ends_while_the_due_poll_is_about_to_run_between_two_ticks(
 
     monkeypatch.setattr(runner._deliverer, "poll_due", poll_due)
     with running:
-        assert inside.wait(10)
+        assert inside.wait(60)
     assert running.ended is True and _beats(live) == set()
 
 
@@ -200,7 +200,7 @@ def test_what_hangs_holds_up_the_end_for_a_bounded_time_only(
     running = Running(live.worker("w"), more=(("report", hang, 0.1),))
     try:
         with running:
-            assert inside.wait(10)
+            assert inside.wait(60)
             wait_until(lambda: running.runner._in_hand() == ["1 deliveries", "report"])
     finally:
         go_on.set()

@@ -420,7 +420,10 @@ def test_other_moving_pictures_become_a_gif_that_moves_as_they_did(tmp_path: Pat
     made = as_gif(stored(tmp_path, data, f"moving-{kind}"))
     assert (inspect(made).kind, inspect(made).mime, inspect(made).frames) == (MediaKind.GIF, "image/gif", 4)
     with Image.open(io.BytesIO(made)) as opened:
-        times = [(opened.seek(n), opened.info["duration"])[1] for n in range(4)]
+        times = []
+        for number in range(4):
+            opened.seek(number)
+            times.append(opened.info["duration"])
         assert times == [200, 300, 400, 500] and opened.info.get("loop") == 0
 
 

@@ -46,7 +46,7 @@ class Stage:
         """A page, opened as a browser would."""
         main = self.folder / "app.py"
         shutil.copy(ROOT / "app.py", main)
-        app = AppTest.from_file(str(main), default_timeout=30).run()
+        app = AppTest.from_file(str(main), default_timeout=60).run()
         if name != frame.HOME:
             app.switch_page(str(ROOT / "pages" / f"{name}.py")).run()
         assert not app.exception, app.exception

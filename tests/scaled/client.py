@@ -73,7 +73,7 @@ class Api:
         headers = {"Authorization": f"Bearer {self.token}"}
         return connect(f"ws://127.0.0.1:{self.ports[name]}/api/ws", additional_headers=headers, proxy=None)
 
-    def hear(self, socket: ClientConnection, post: int, limit: float = 15.0) -> int:
+    def hear(self, socket: ClientConnection, post: int, limit: float = 60.0) -> int:
         """How many events of this post are told up to its proof (all of its three deliveries)."""
         socket.send(json.dumps({"event": "join_monitoring", "data": {"post_id": post, "last_id": 0}}))
         heard, proofs = 0, 0

@@ -71,7 +71,7 @@ def test_a_file_that_is_no_picture_or_video_is_refused_and_leaves_nothing(
 def test_a_file_too_large_missing_or_a_folder_is_refused(installation: Installation, tmp_path: Path) -> None:
     huge = tmp_path / "huge.mp4"
     with huge.open("wb") as stream:
-        stream.truncate(media.MAX_BYTES + 1)
+        stream.truncate(media.largest_of_all() + 1)
     for path in (huge, tmp_path / "missing.png", tmp_path):
         with pytest.raises(BadInput):
             media.add_file(installation.core, acting(installation.core, installation.owner), path)

@@ -50,7 +50,7 @@ WITHOUT_ACTOR = {
         SIGNING_IN,
         """
         people.users: create authenticate with_code issue_ticket redeem_ticket session_user sign_out
-        people.sessions: log_in renew log_out by_cookie by_bearer by_upload alive
+        people.sessions: log_in renew log_out by_cookie by_bearer by_upload grant_uploads by_grant alive
         people.second_factor: check
         people.api_tokens: create
         people.people: make_first may_set_up nobody_yet register registering registration_link finish_registration
@@ -66,6 +66,7 @@ WITHOUT_ACTOR = {
         reports.proof_pages: page
         media.media: check_signed open_public
         media.handing_in: take_in
+        media.resumable: find piece finish cancel
         posts.hooks: receive
         """,
     ),
@@ -99,7 +100,7 @@ WITHOUT_ACTOR = {
         accounts.accounts: server_address current_limits
         accounts.linking: callback_url
         accounts.tokens: withdraw withdraw_all withdraw_replaced withdraw_unused
-        media.media: received thumbnail
+        media.media: received thumbnail largest check_size make_room check_room
         media.conversions: order with_failures
         monitoring.event_feed: story_at missed check_last_id
         posts.cards: pinned read_all thumbnail

@@ -43,7 +43,7 @@ def test_a_block_is_on_disk_when_write_returns(db: Database) -> None:
     barrier = threading.Barrier(8)
 
     def work(number: int) -> bool:
-        barrier.wait(10)
+        barrier.wait(60)
         seen = True
         for turn in range(10):
             with db.write() as conn:
@@ -59,7 +59,7 @@ def test_a_block_that_fails_is_undone_alone(db: Database) -> None:
     barrier = threading.Barrier(8)
 
     def work(number: int) -> None:
-        barrier.wait(10)
+        barrier.wait(60)
         for turn in range(10):
             try:
                 with db.write() as conn:
@@ -86,7 +86,7 @@ def test_a_commit_that_fails_is_told_to_everybody_in_the_group_and_keeps_nothing
                 processes.set_fact(conn, "first", "x")
                 monkeypatch.setattr(type(conn), "commit", fail)
                 inside.set()
-                assert go_on.wait(10)
+                assert go_on.wait(60)
         except Refused:
             told.append("first")
 
@@ -102,7 +102,7 @@ def test_a_commit_that_fails_is_told_to_everybody_in_the_group_and_keeps_nothing
 
     threads = [threading.Thread(target=first), threading.Thread(target=second)]
     threads[0].start()
-    assert inside.wait(10)
+    assert inside.wait(60)
     threads[1].start()
     threading.Event().wait(0.1)
     go_on.set()
@@ -151,7 +151,7 @@ def test_who_fails_because_of_another_block_finds_it_afterwards(db: Database) ->
     barrier = threading.Barrier(8)
 
     def make(turn: int) -> int:
-        barrier.wait(10)
+        barrier.wait(60)
         try:
             with db.write() as conn:
                 conn.exec_driver_sql("INSERT INTO named VALUES (?)", (str(turn),))

@@ -25,14 +25,14 @@ def test_only_one_thread_reads_at_a_time_where_they_take_turns(database: Databas
             assert go_on.wait(30)
 
     def other() -> None:
-        assert inside.wait(10)
+        assert inside.wait(60)
         with database.read():
             second.set()
 
     threads = [threading.Thread(target=work) for work in (first, other)]
     for thread in threads:
         thread.start()
-    assert inside.wait(10), "a read inside a read goes on"
+    assert inside.wait(60), "a read inside a read goes on"
     alone = turns and database.is_sqlite
     assert second.wait(0.3 if alone else 10) is not alone
     go_on.set()
@@ -46,7 +46,7 @@ def test_processes_that_start_at_once_on_an_empty_database_migrate_it_once(empty
 
     def start() -> None:
         db = Database(empty_database_url)
-        ready.wait(10)
+        ready.wait(60)
         try:
             db.migrate()
         except PostProberError as error:

@@ -200,7 +200,7 @@ def test_only_one_of_many_threads_gets_a_delivery(database: Database) -> None:
     won: list[int] = []
 
     def grab(number: int) -> None:
-        barrier.wait(10)
+        barrier.wait(60)
         for delivery_id in ids if number % 2 else reversed(ids):
             with database.write() as conn:
                 if deliveries.take(conn, delivery_id, worker=f"w{number}", now=NOW, until=LATER):
@@ -218,7 +218,7 @@ def test_only_one_delivery_of_an_account_is_claimed_by_many_threads(database: Da
     barrier = threading.Barrier(8)
 
     def grab(delivery_id: int) -> bool:
-        barrier.wait(10)
+        barrier.wait(60)
         with database.write() as conn:
             return deliveries.take(conn, delivery_id, worker="w", now=NOW, until=LATER) is not None
 
@@ -301,7 +301,7 @@ def test_the_status_of_a_post_is_right_when_two_deliveries_end_at_the_same_momen
             committed.wait(0.4)  # SQLite and a locked row let the other one in only after this transaction
 
     def publish_second() -> None:
-        assert moved.wait(10)
+        assert moved.wait(60)
         with database.write() as conn:
             watch.move(conn, deliveries.get(conn, second), S.PUBLISHED, reason="x", now=NOW)
         committed.set()
@@ -362,7 +362,7 @@ def test_a_lease_is_taken_by_one_of_many(database: Database) -> None:
     barrier = threading.Barrier(6)
 
     def hold(number: int) -> bool:
-        barrier.wait(10)
+        barrier.wait(60)
         with database.write() as conn:
             return processes.hold_lease(conn, "scheduler", f"w{number}", now=NOW, until=LATER)
 

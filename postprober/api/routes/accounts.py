@@ -55,7 +55,7 @@ def connect(body: ConnectBody, core: CoreDep, caller: CallerDep, once: OnceDep) 
             raise BadInput(f"{NAMES[body.platform]} asks for no fields; leave them out.", field="fields")
         if spec.token is not None:
             secret = body.fields
-        elif spec.sign_in is None:
+        elif spec.sign_in is None or (spec.found_consent is not None and not (body.identifier or body.password)):
             return StoredAnswer(
                 200, Connected(authorize_url=linking.start(core, caller.actor, body.platform, body.instance))
             )

@@ -95,6 +95,16 @@ def callback_of_server(
     return _finish(platform, issuer, request, core, caller)
 
 
+@router.get(
+    "/oauth/{platform}/client/{issuer}",
+    summary="What a platform's server reads of this installation",
+    responses=responses(404, 422),
+)
+def client_document(platform: str, issuer: str, core: CoreDep) -> dict[str, Any]:
+    """The public description of our client at one server, where its address is the client's id; without secrets."""
+    return linking.client_document(core, parse_platform(platform), issuer)
+
+
 def _finish(platform: str, issuer: str, request: Request, core: Core, caller: Caller | None) -> RedirectResponse:
     actor = caller.actor if caller else None
     try:

@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from postprober.domain import crops
 from postprober.domain.account import Credentials
 from postprober.domain.attempt import Act, Outcome
 from postprober.domain.card import LinkCard
@@ -208,7 +209,12 @@ def media_files(ctx: Context, delivery: Delivery, part: PartRecord) -> tuple[Med
         return ()
     with ctx.db.read() as conn:
         records = media.get_many(conn, part.media)
-    return tuple(_sent(ctx, delivery, record, part.made.get(str(record.id))) for record in records)
+    files = tuple(_sent(ctx, delivery, record, part.made.get(str(record.id))) for record in records)
+    whole = zip(crops.applied(files, part.options), records, strict=True)
+    return tuple(
+        file if file.crop is None else replace(file, public_url=ctx.media_url(record, delivery.platform, file.crop))
+        for file, record in whole
+    )
 
 
 def _sent(ctx: Context, delivery: Delivery, record: MediaRecord, made: Mapping[str, Any] | None) -> MediaFile:

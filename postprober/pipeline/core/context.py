@@ -27,7 +27,7 @@ from postprober.security.vault import Vault
 from postprober.settings import MailServer
 from postprober.storage import deliveries
 from postprober.storage.database import Database
-from postprober.storage.records import Account, MediaRecord
+from postprober.storage.records import Account
 
 
 def no_checkpoint(_name: str) -> None:
@@ -105,7 +105,8 @@ class LeaseKeeper:
 class Context:
     """One process's tools.
 
-    `adapter_for(platform, http)` builds an adapter; `media_url(record, platform)` signs a public URL;
+    `adapter_for(platform, http)` builds an adapter; `media_url(record, platform)` signs a public URL, with a
+    third argument of what a crop leaves;
     `data_dir` holds the media files; `late_limit` is how late a post may go out without asking; `spare()` says whether
     nothing else is waiting to be published, so that a worker may prove its post at once; `email_for(body)` writes the
     e-mail of a `mail` row, which goes to `mail`; `app_url`: where links in messages lead; `turn_off(channel)`: those with
@@ -124,7 +125,7 @@ class Context:
     keeper: LeaseKeeper
     adapter_for: Callable[[Platform, HttpClient], Adapter]
     config_for: Callable[[Platform], PlatformConfig]
-    media_url: Callable[[MediaRecord, Platform], str]
+    media_url: Callable[..., str]
     data_dir: Path
     late_limit: timedelta
     checkpoint: Callable[[str], None] = no_checkpoint

@@ -33,6 +33,8 @@ def file_of(record: MediaRecord, data_dir: Path) -> MediaFile:
         damage=record.damage or "",
         converts=converts,
         hint="" if converts or record.damage else _hint(),
+        name=record.name,
+        pages=record.pages,
     )
 
 

@@ -8,7 +8,7 @@ import uuid
 
 from sqlalchemy import Connection
 
-from postprober.domain.account import Credentials
+from postprober.domain.account import NO_SECRETS, Credentials
 from postprober.domain.attempt import Act, Outcome
 from postprober.domain.platform import NAMES
 from postprober.errors import OutcomeUnknown, PlatformError, ReconnectNeeded, Unavailable, VaultError
@@ -63,7 +63,7 @@ def open_credentials(vault: Vault, account: Account) -> Credentials:
 
 def secrets_of(cred: Credentials) -> list[str]:
     """Everything in `cred` that must never be seen."""
-    return [cred.access_token, cred.refresh_token, *(v for k, v in cred.secret.items() if k != "identifier")]
+    return [cred.access_token, cred.refresh_token, *(v for k, v in cred.secret.items() if k not in NO_SECRETS)]
 
 
 def are_shared(one: Credentials, other: Credentials) -> bool:

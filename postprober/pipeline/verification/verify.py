@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from postprober.domain import options
 from postprober.domain.delivery import PROOF_ORDER, DeliveryState, Proof, Step, StepStatus
 from postprober.domain.drift import Observation, judge
+from postprober.domain.mentions import spelled
 from postprober.domain.post import MediaFile
 from postprober.domain.public_look import Look, Verdict
 from postprober.domain.read_budget import Used, cost_of_post, micros
@@ -27,7 +28,7 @@ from postprober.pipeline.core.claimed_delivery import (
 from postprober.pipeline.verification import browser_checks
 from postprober.pipeline.verification.owner import NOT_ASKED, Desk, Owner
 from postprober.pipeline.verification.polling import appointment, begin
-from postprober.probe.compare import TEXT_DIFFERS, Comparison, compare
+from postprober.probe.compare import TEXT_DIFFERS, Comparison, compare, compare_media, compare_mentions, has_document
 from postprober.probe.public import look
 from postprober.storage import evidence_log, reads, watches
 from postprober.storage.records import PartRecord
@@ -182,7 +183,17 @@ def _put_together(
     asked = asked_of(work.delivery, part)
     comparison = compare(part.text, files, source, card=card_of(part)) if source is not None else None
     others, unknown = options.compare(asked, seen.options, owner.post.options if owner.post else {})
-    differences = (*(comparison.differences if comparison else ()), *others, *_order(work, part, owner, seen))
+    others += _order(work, part, owner, seen)
+    if has_document(files):
+        shown = owner.post.media if owner.post else None
+        others += compare_media(files, shown, asked)
+        unknown += ["Whether the document is shown could not be seen."] if shown is None else []
+    if spelled(part.text, work.delivery.platform):
+        if owner.post is None:
+            unknown += ["Whether the mentions lead to whom they name could not be seen."]
+        else:
+            others += compare_mentions(part.text, work.delivery.platform, owner.post.text)
+    differences = tuple(dict.fromkeys((*(comparison.differences if comparison else ()), *others)))
     number = f"Part {part.index + 1}: " if len(work.delivery.parts) > 1 else ""
     if seen.verdict is Verdict.FOUND:
         proof = Proof.MATCHES if comparison and comparison.matches and not differences else Proof.PUBLIC

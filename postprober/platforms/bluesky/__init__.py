@@ -1,11 +1,11 @@
 """Bluesky."""
 
-from postprober.platforms.bluesky import links, public
+from postprober.platforms.bluesky import links, oauth, public
 from postprober.platforms.bluesky.about import ABOUT
 from postprober.platforms.bluesky.adapter import TRAITS, BlueskyAdapter, login
 from postprober.platforms.bluesky.error_signals import ERROR_SIGNALS
 from postprober.platforms.bluesky.limits import LIMITS
-from postprober.platforms.common.spec import Habits, PasswordSignIn, PlatformSpec
+from postprober.platforms.common.spec import FoundConsent, Habits, PasswordSignIn, PlatformSpec
 
 _STYLE = "--pp-brand: light-dark(#0a7aff, #3b9cff); background: light-dark(#ffffff, #161e27);"
 
@@ -20,6 +20,16 @@ SPEC = PlatformSpec(
     author_page=public.author_page,
     habits=Habits("#1fae94", ("Reply", "Repost", "Like"), style=_STYLE),
     remote_id=links.remote_id,
+    found_consent=FoundConsent(
+        oauth.find,
+        oauth.ask,
+        oauth.home,
+        oauth.document,
+        label="Handle or server",
+        example="name.bsky.social",
+    ),
+    publishes=oauth.PUBLISHES,
+    register_app=oauth.register,
     many_servers=True,
     sign_in=PasswordSignIn(
         login,

@@ -48,11 +48,13 @@ from postprober.errors import (
     UnexpectedReply,
 )
 from postprober.http import HttpClient, Reply
+from postprober.platforms.bluesky import calls
 from postprober.platforms.bluesky.about import ABOUT
 from postprober.platforms.bluesky.limits import LIMITS
 from postprober.platforms.bluesky.options import BlueskyOptions, gates, quoted
 from postprober.platforms.bluesky.record import COLLECTION, build_record, facets, post_from, repo_of, rkey_of, tid
 from postprober.platforms.bluesky.session import bearer, failure, login, renew
+from postprober.platforms.common import bound_oauth
 from postprober.platforms.common.adapter import READY, Traits
 from postprober.platforms.common.media import upload
 from postprober.platforms.common.replies import ambiguous, count_at, dig, invisible, list_at, require_object, text_at
@@ -101,10 +103,14 @@ class BlueskyAdapter:
         return Identity(did, text_at(reply.json(), "handle"), newest[0].ref.remote_id if newest else None)
 
     def refresh(self, cred: Credentials) -> Credentials:
+        if bound_oauth.is_bound(cred):
+            return bound_oauth.refresh(self._http, cred, "Bluesky", self._clock)
         return renew(self._http, self._base(cred), cred, clock=self._clock)
 
     def revoke(self, cred: Credentials) -> bool:
         """Ends this session only. The app password itself can be withdrawn by the person alone."""
+        if bound_oauth.is_bound(cred):
+            return bound_oauth.revoke(self._http, cred, "Bluesky", self._clock)
         url = f"{self._base(cred)}/xrpc/com.atproto.server.deleteSession"
         return self._http.send("POST", url, headers=bearer(cred.refresh_token)).ok
 
@@ -143,9 +149,10 @@ class BlueskyAdapter:
             return self._blob(cred, ready.content, ready.mime), ready.width, ready.height
 
     def _blob(self, cred: Credentials, data: bytes | BinaryIO, mime: str) -> object:
-        headers = {**bearer(cred.access_token), "Content-Type": mime}
         url = f"{self._base(cred)}/xrpc/com.atproto.repo.uploadBlob"
-        reply = invisible(lambda: self._http.send("POST", url, headers=headers, content=data, timeout=UPLOAD_SECONDS))
+        reply = invisible(
+            lambda: calls.send(self._http, self._clock, cred, url, content=data, mime=mime, timeout=UPLOAD_SECONDS)
+        )
         if not reply.ok:
             raise self._failure(reply, cred)
         blob = dig(reply.json_or_none(), "blob")
@@ -170,11 +177,12 @@ class BlueskyAdapter:
         beside = gates(BlueskyOptions.of(job.options), uri, utc_iso(job.composed_at), first=job.index == 0)
         if beside:
             return self._with_gates(cred, job, staged, uri, beside)
-        reply = self._http.send(
-            "POST",
+        reply = calls.send(
+            self._http,
+            self._clock,
+            cred,
             f"{self._base(cred)}/xrpc/com.atproto.repo.putRecord",
             visible=True,
-            headers=bearer(cred.access_token),
             json={
                 "repo": cred.remote_id,
                 "collection": COLLECTION,
@@ -199,11 +207,12 @@ class BlueskyAdapter:
         """The post and what says who may reply and quote, in one commit: all of it or nothing. The post comes first, as in
         the official app. A repeat is refused as a whole, because the key is taken: then what stands there decides."""
         writes = [(COLLECTION, staged.data["record"]), *beside]
-        reply = self._http.send(
-            "POST",
+        reply = calls.send(
+            self._http,
+            self._clock,
+            cred,
             f"{self._base(cred)}/xrpc/com.atproto.repo.applyWrites",
             visible=True,
-            headers=bearer(cred.access_token),
             json={
                 "repo": cred.remote_id,
                 "writes": [
@@ -306,10 +315,11 @@ class BlueskyAdapter:
         return post_from(uri, text_at(post, "cid"), dig(post, "record"), self._url(cred, uri))
 
     def delete(self, cred: Credentials, remote_id: str) -> None:
-        reply = self._http.send(
-            "POST",
+        reply = calls.send(
+            self._http,
+            self._clock,
+            cred,
             f"{self._base(cred)}/xrpc/com.atproto.repo.deleteRecord",
-            headers=bearer(cred.access_token),
             json={"repo": cred.remote_id, "collection": COLLECTION, "rkey": rkey_of(remote_id)},
         )
         if not reply.ok:
@@ -329,8 +339,11 @@ class BlueskyAdapter:
 
     def _query(self, cred: Credentials, method: str, params: Mapping[str, str], *, token: bool = False) -> Reply:
         """A read. Records are public, so only what needs the token sends it: looking works without a live session."""
-        headers = bearer(cred.access_token) if token else {}
-        reply = self._http.read("GET", f"{self._base(cred)}/xrpc/{method}", headers=headers, params=params or None)
+        url = f"{self._base(cred)}/xrpc/{method}"
+        if token:
+            reply = calls.read(self._http, self._clock, cred, url, params or None)
+        else:
+            reply = self._http.read("GET", url, params=params or None)
         if not reply.ok:
             raise self._failure(reply, cred)
         return reply
@@ -345,7 +358,12 @@ class BlueskyAdapter:
         return f"{self._config.auth_url}/profile/{cred.name or repo_of(uri)}/post/{rkey_of(uri)}"
 
     def _failure(self, reply: Reply, cred: Credentials, *, visible: bool = False) -> PlatformError:
-        return failure(reply, self._clock.now(), visible=visible, can_log_in=bool(cred.secret.get("password")))
+        return failure(
+            reply,
+            self._clock.now(),
+            visible=visible,
+            can_log_in=bool(cred.secret.get("password")) or bound_oauth.is_bound(cred),
+        )
 
 
 def _counts(post: object) -> Counts:

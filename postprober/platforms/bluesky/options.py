@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from postprober.domain.limits import Limits
 from postprober.domain.nested import list_at, text_at
-from postprober.domain.options import PostOptions, option
+from postprober.domain.options import PictureOptions, option
 from postprober.domain.post import LANGUAGE, Draft, Violation
 
 THREADGATE, POSTGATE = "app.bsky.feed.threadgate", "app.bsky.feed.postgate"
@@ -34,7 +34,7 @@ _LINK = re.compile(
 )
 
 
-class BlueskyOptions(PostOptions):
+class BlueskyOptions(PictureOptions):
     who_can_reply: Literal["everyone", "nobody", "mentioned", "following", "followers"] = option(
         "everyone", "Who can reply", choices=_REPLIES, first_only=True, form="who can reply"
     )

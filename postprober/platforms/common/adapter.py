@@ -24,6 +24,7 @@ from postprober.domain.account import Credentials, Identity
 from postprober.domain.card import CardMaker
 from postprober.domain.excerpts import may_be_beginning
 from postprober.domain.limits import Limits
+from postprober.domain.mentions import as_names
 from postprober.domain.platform import Platform, ReconcileMode
 from postprober.domain.post import Draft, Preflight
 from postprober.domain.remote import (
@@ -157,7 +158,7 @@ def sighting_in(timeline: Timeline, search: Search, *, slack: timedelta = timede
     """
     own_apps = search.apps | {p.app for p in timeline.posts if p.app and p.ref.remote_id in search.ours}
     near = [post for post in timeline.posts if _may_be(post, search, slack)]
-    hits = [post for post in near if same_text(post.text, search.job.text)]
+    hits = [post for post in near if same_text(as_names(post.text), as_names(search.job.text))]
     cut = [post for post in near if post not in hits and may_be_beginning(post.text, search.job.text)]
     doubts = [why for post in hits if (why := _unclear(post, search, own_apps))]
     if len(hits) > 1:

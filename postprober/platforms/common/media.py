@@ -28,10 +28,11 @@ from pi_heif import register_heif_opener  # type: ignore[import-untyped,unused-i
 from PIL import Image, ImageCms, ImageSequence, PngImagePlugin
 
 from postprober import extras
+from postprober.domain.crops import Rect, box
 from postprober.domain.limits import ImageRule, Limits
 from postprober.domain.post import MediaFile, MediaKind
 from postprober.errors import HERE, BadInput, Unavailable
-from postprober.platforms.common import picture_process, video_process
+from postprober.platforms.common import documents, picture_process, video_process
 from postprober.platforms.common.video_facts import NotAVideo, VideoFacts, read_video
 
 MAX_PIXELS = 64_000_000  # a decoded picture of this size takes 256 MB; phones make up to 50 megapixels
@@ -102,7 +103,8 @@ class MediaFacts:
     """What a file really is. `width`, `height` in pixels as shown; `duration` in seconds, None for still pictures; `frames` of
     a moving picture, 1 for a still; `codec` of a video (`video_codec`), "" when it does not say. What only the video extra
     tells: `pixel_format` as FFmpeg names it, `rate` pictures a second, `audio` ("" for none), `damage` half a sentence that
-    says why it can be sent nowhere ("" for none); None, of the first "", where it did not look."""
+    says why it can be sent nowhere ("" for none); None, of the first "", where it did not look. `pages` of a document, None
+    where it does not say."""
 
     kind: MediaKind
     mime: str
@@ -115,6 +117,7 @@ class MediaFacts:
     rate: float | None = None
     audio: str | None = None
     damage: str | None = None
+    pages: int | None = None
 
 
 def inspect(source: str | Path | bytes) -> MediaFacts:
@@ -123,6 +126,10 @@ def inspect(source: str | Path | bytes) -> MediaFacts:
         if size == 0:
             raise _bad("is empty; choose another file")
         head = stream.read(1024)
+        if documents.is_one(head):
+            if not head.startswith(b"PK"):
+                _refuse_archive(stream, size)
+            return _inspect_document(source)
         _refuse_polyglot(stream, size, head)
         video, trouble = _video_header(stream, size)
         if video is not None or trouble:
@@ -130,6 +137,13 @@ def inspect(source: str | Path | bytes) -> MediaFacts:
         if head[4:8] == b"ftyp":
             return _inspect_phone_picture(stream, size, source)
         return _with_times(_whole_image(stream, size, source), source)
+
+
+def _inspect_document(source: str | Path | bytes) -> MediaFacts:
+    """Read by a helper that is ended when the document makes it work too long or take too much memory."""
+    with _on_disk(source) as path, room.taken(LARGE):
+        told = picture_process.run("document", path)[0]
+    return MediaFacts(MediaKind.DOCUMENT, told["mime"], 0, 0, pages=told["pages"])
 
 
 def _video_header(stream: BinaryIO, size: int) -> tuple[VideoFacts | None, str]:
@@ -258,18 +272,19 @@ class _Room:
 room = _Room()
 
 
-def fit_image(path: str, rule: ImageRule) -> FittedImage:
-    """The image at `path` as `rule` allows it: right type, small enough, upright, without metadata. Raises BadInput.
+def fit_image(path: str, rule: ImageRule, crop: Rect | None = None) -> FittedImage:
+    """The image at `path` as `rule` allows it: right type, small enough, upright, without metadata, of it what `crop` says.
+    Raises BadInput.
 
-    What was made of a stored file is kept beside it, for one (file, rule) once.
+    What was made of a stored file is kept beside it, for one (file, rule, crop) once.
     """
-    kept = _rendition(path, rule)
+    kept = _rendition(path, rule, crop)
     if kept is None:
-        return _fitted(path, rule)
+        return _fitted(path, rule, crop)
     with _making(kept):
         found = _read_rendition(kept)
         if found is None:
-            found = _fitted(path, rule)
+            found = _fitted(path, rule, crop)
             _keep_rendition(kept, found)
         return found
 
@@ -284,12 +299,13 @@ def renditions_of(path: Path) -> list[Path]:
     return sorted(folder.glob(f"{path.stem}.*")) if _STORED.fullmatch(path.stem) else []
 
 
-def _rendition(path: str, rule: ImageRule) -> Path | None:
+def _rendition(path: str, rule: ImageRule, crop: Rect | None) -> Path | None:
     """Where the rendition lies; None for a file that is not stored under its hash."""
     stored = Path(path)
     if not _STORED.fullmatch(stored.stem) or stored.parent.name != stored.stem[:2]:
         return None
-    key = hashlib.sha256(f"{_MADE} {rule!r}".encode()).hexdigest()[:16]
+    what = f"{_MADE} {rule!r}" if crop is None else f"{_MADE} {rule!r} {crop!r}"
+    key = hashlib.sha256(what.encode()).hexdigest()[:16]
     return stored.parent.parent / RENDITIONS / f"{stored.stem}.{key}"
 
 
@@ -336,9 +352,9 @@ def _keep_rendition(kept: Path, made: FittedImage) -> None:
         part.unlink(missing_ok=True)
 
 
-def _fitted(path: str, rule: ImageRule) -> FittedImage:
+def _fitted(path: str, rule: ImageRule, crop: Rect | None) -> FittedImage:
     """Steps: 1. an animated GIF that fits stays as it is; 2. make it about as small as it shall be; 3. turn upright, to
-    sRGB; 4. shrink to the pixel limits; 5. lower the quality, then the size, until the bytes fit."""
+    sRGB, and crop; 4. shrink to the pixel limits; 5. lower the quality, then the size, until the bytes fit."""
     with _opened(path) as (stream, size):
         facts = _inspect_image(stream, size, load=False)
         if facts.kind is MediaKind.GIF and facts.mime != "image/gif":  # it was stored before those were made GIFs
@@ -347,20 +363,33 @@ def _fitted(path: str, rule: ImageRule) -> FittedImage:
             return _animation_as_is(stream, size, facts, rule)
     with room.taken(facts.width * facts.height):
         if facts.width * facts.height <= LARGE:
-            return fit_here(path, rule)
-        told, data = picture_process.run("fit", path, rule=asdict(rule))
+            return fit_here(path, rule, crop)
+        told, data = picture_process.run("fit", path, rule=asdict(rule), crop=crop)
         return FittedImage(data, told["mime"], told["width"], told["height"])
 
 
-def fit_here(path: str, rule: ImageRule) -> FittedImage:
+def fit_here(path: str, rule: ImageRule, crop: Rect | None = None) -> FittedImage:
     """Decode and fit a still picture in this process. Raises BadInput."""
     with _opened(path) as (stream, size):
         facts = _inspect_image(stream, size, load=False)
         with _decoding():
             stream.seek(0)
             with Image.open(stream, formats=_FORMATS) as opened:
-                picture = _upright_srgb(opened, _scale(facts.width, facts.height, rule))
+                sides = _sides(facts.width, facts.height, crop)
+                picture = _part(_upright_srgb(opened, _scale(*sides, rule)), crop)
         return _encode(_shrink_to(picture, rule), facts.mime, rule)
+
+
+def _sides(width: int, height: int, crop: Rect | None) -> tuple[int, int]:
+    """How large what goes out is, before it is made smaller."""
+    if crop is None:
+        return width, height
+    left, top, right, bottom = box(crop, width, height)
+    return right - left, bottom - top
+
+
+def _part(picture: Image.Image, crop: Rect | None) -> Image.Image:
+    return picture if crop is None else picture.crop(box(crop, *picture.size))
 
 
 def as_gif(source: str | Path) -> bytes:
@@ -390,25 +419,26 @@ def as_gif_here(source: str) -> bytes:
         return buffer.getvalue()
 
 
-def thumbnail(source: str | Path, side: int) -> bytes:
+def thumbnail(source: str | Path, side: int, crop: Rect | None = None) -> bytes:
     """A small JPEG of the first picture in `source`, upright, in the colours that are sent, no side longer than `side`
-    pixels. Raises BadInput."""
+    pixels, of it what `crop` says. Raises BadInput."""
     with _opened(source) as (stream, size):
         facts = _inspect_image(stream, size, load=False)
     with room.taken(facts.width * facts.height):
         if facts.width * facts.height <= LARGE:
-            return thumbnail_here(source, side)
-        return picture_process.run("thumbnail", str(source), side=side)[1]
+            return thumbnail_here(source, side, crop)
+        return picture_process.run("thumbnail", str(source), side=side, crop=crop)[1]
 
 
-def thumbnail_here(source: str | Path, side: int) -> bytes:
+def thumbnail_here(source: str | Path, side: int, crop: Rect | None = None) -> bytes:
     """`thumbnail` in this process."""
     with _opened(source) as (stream, size):
         facts = _inspect_image(stream, size, load=False)
         with _decoding():
             stream.seek(0)
             with Image.open(stream, formats=_FORMATS) as opened:
-                picture = _upright_srgb(opened, min(1.0, 2 * side / max(facts.width, facts.height)))
+                longer = max(_sides(facts.width, facts.height, crop))
+                picture = _part(_upright_srgb(opened, min(1.0, 2 * side / longer)), crop)
     picture.thumbnail((side, side))
     return _saved(_on_white(picture), "JPEG", quality=80)
 
@@ -432,7 +462,7 @@ def upload(media: MediaFile, limits: Limits) -> Iterator[ReadyFile]:
         with _opened(media.path) as (stream, _):
             yield ReadyFile(stream, media.mime, media.width, media.height)
         return
-    fitted = fit_image(media.path, limits.images)
+    fitted = fit_image(media.path, limits.images, media.crop)
     yield ReadyFile(io.BytesIO(fitted.data), fitted.mime, fitted.width, fitted.height)
 
 
@@ -495,6 +525,10 @@ def _refuse_polyglot(stream: BinaryIO, size: int, head: bytes) -> None:
     low = _before_pixels(head).lower()
     if any(mark in low for mark in _ACTIVE_HEADS):
         raise _bad("holds a document or program inside; choose a plain image or video")
+    _refuse_archive(stream, size)
+
+
+def _refuse_archive(stream: BinaryIO, size: int) -> None:
     tail = min(
         size, 22 + 65535
     )  # a ZIP ends with a record of 22 bytes and a comment of at most 65,535 (APPNOTE 4.3.16)
@@ -518,7 +552,8 @@ def _inspect_image(stream: BinaryIO, size: int, *, load: bool = True) -> MediaFa
         raise _too_many_pixels() from None
     except _PILLOW_ERRORS:
         raise _bad(
-            "is neither an image (JPEG, PNG, GIF, WebP, HEIC, AVIF, BMP, TIFF) nor a video (MP4, MOV, WebM); choose another one"
+            "is neither an image (JPEG, PNG, GIF, WebP, HEIC, AVIF, BMP, TIFF), a video (MP4, MOV, WebM) nor a document "
+            "(PDF, DOC, DOCX, PPT, PPTX); choose another one"
         ) from None
     with opened:
         if opened.width * opened.height > MAX_PIXELS:

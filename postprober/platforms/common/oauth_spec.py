@@ -12,7 +12,8 @@ class OAuthSpec:
     `auth_method`: how the client proves itself at the token endpoint (RFC 7591 names). `long_lived_url`: where a
     short-lived token is exchanged for a long-lived one. `issuer`: what `iss` must be when it is sent (RFC 9207); "" accepts
     none but the authorize URL's own origin. `per_server`: our client was registered at this one server, so its address and
-    our secret there stay with the tokens.
+    our secret there stay with the tokens. `push_url`: where the request is handed in before the person is sent there (RFC 9126);
+    such servers bind tokens to a key (`bound_oauth`). `names_itself`: `iss` must be sent.
     """
 
     name: str
@@ -26,3 +27,5 @@ class OAuthSpec:
     long_lived_url: str = ""
     issuer: str = ""
     per_server: bool = False
+    push_url: str = ""
+    names_itself: bool = False

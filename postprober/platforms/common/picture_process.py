@@ -17,12 +17,23 @@ from postprober.errors import HERE, BadInput, Unavailable
 SECONDS = 120.0  # for one picture; the slowest of 64 megapixels took 11 s on a slow machine
 BEGUN = b"begun\n"  # the helper's first line: from here on, how it ends tells about the picture
 # Signals by which a broken decoder ends its process. Others come from outside, KILL from a machine without memory.
-FAULTS = (signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGABRT, signal.SIGTRAP, signal.SIGSYS)
+FAULTS = (
+    signal.SIGXCPU,
+    signal.SIGSEGV,
+    signal.SIGBUS,
+    signal.SIGILL,
+    signal.SIGFPE,
+    signal.SIGABRT,
+    signal.SIGTRAP,
+    signal.SIGSYS,
+)
+_IMAGE = "The image cannot be decoded; save it as JPEG."
+_UNREADABLE = {"document": "The document is damaged, or takes too long to read; save or print it as a PDF again."}
 KEPT = ("PATH", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "TMPDIR")
 
 
 def run(task: str, path: str, **how: Any) -> tuple[dict[str, Any], bytes]:
-    """What the helper says about the picture at `path`, and the bytes that it made. `task`: check, fit, gif, thumbnail.
+    """What the helper says about the picture at `path`, and the bytes that it made. `task`: check, document, fit, gif, thumbnail.
     Raises BadInput as the task itself would, and when the picture ended the helper; Unavailable when something else did,
     when it could not be started or did not end."""
     order = json.dumps({"task": task, "path": str(Path(path).absolute()), **how})
@@ -43,7 +54,7 @@ def run(task: str, path: str, **how: Any) -> tuple[dict[str, Any], bytes]:
     if not begun or (done.returncode < 0 and -done.returncode not in FAULTS):
         raise _not_now(f"ended with {done.returncode}: {_last(done.stderr)}")
     if done.returncode != 0 or not head:
-        raise BadInput("The image cannot be decoded; save it as JPEG.", detail=_last(done.stderr), field="media")
+        raise BadInput(_UNREADABLE.get(task, _IMAGE), detail=_last(done.stderr), field="media")
     told: dict[str, Any] = json.loads(head)
     if problem := told.get("error"):
         raise BadInput(problem, detail=told["detail"], field=told["field"])

@@ -83,6 +83,34 @@ RegisterApp = Callable[[HttpClient, str, str], dict[str, str]]
 
 
 @dataclass(frozen=True)
+class FoundServer:
+    """Who asks for the consent, and who is to give it: as they were typed, and their account's id ("" where a server was
+    typed)."""
+
+    address: str
+    hint: str = ""
+    remote_id: str = ""
+
+
+# An address that somebody else named, as it is used; raises BadInput for one that is not called.
+Allowed = Callable[[str], str]
+
+
+@dataclass(frozen=True)
+class FoundConsent:
+    """Consent at servers that are found by asking, with tokens that are bound to a key. `find`: the server for what a person
+    typed; `ask`: how it is spoken to; `home`: the credentials with the server of the account, once it is known whose they are;
+    `document`: what servers read at the address of our client. `label`, `example`: of the field in which people type."""
+
+    find: Callable[[HttpClient, PlatformConfig, str, Allowed], FoundServer]
+    ask: Callable[[HttpClient, PlatformConfig], OAuthSpec]
+    home: Callable[[HttpClient, PlatformConfig, Credentials, Allowed], Credentials]
+    document: Callable[[PlatformConfig, str], dict[str, Any]]
+    label: str
+    example: str
+
+
+@dataclass(frozen=True)
 class Habits:
     """How people write and read there, for suggestions and likenesses.
 
@@ -115,7 +143,8 @@ class PlatformSpec:
     tells everybody of a post, None where it answers no program without a token; `more_options`: what it tells everybody of
     options (client, id of the post, server, their names) that stand neither in the post nor on its page; `author_page`: where its author is; `counts_for_all`: `public` tells the counts, too.
 
-    `oauth`: how one signs in on its consent page, None where there is none; `publishes`: scopes of which a consent must
+    `oauth`: how one signs in on its consent page, None where there is none; `found_consent`: the same where the server that asks
+    is found first; `publishes`: scopes of which a consent must
     include one, or no post goes out (empty: nothing to check). `many_servers`: an account names its server; `server_example`: one of them. `register_app`: makes
     a client of ours at one server (its address, the callback's address), where there is no one client for all. `sign_in`: with
     an app password instead of a consent page; `token`: with a token of one's own and what belongs to it (None: a token
@@ -135,6 +164,7 @@ class PlatformSpec:
     habits: Habits
     remote_id: Callable[[PastedLink], str]
     oauth: Callable[[PlatformConfig], OAuthSpec] | None = None
+    found_consent: FoundConsent | None = None
     public: Ask | None = None
     more_options: Callable[[HttpClient, str, str, frozenset[str]], Mapping[str, Any]] | None = None
     counts_for_all: bool = False
@@ -163,5 +193,5 @@ class PlatformSpec:
     @property
     def linking(self) -> tuple[str, ...]:
         """The ways to link an account: `consent`, `password` (an app password), `browser` (a stored session), `token`."""
-        ways = {"consent": self.oauth, "password": self.sign_in, "browser": self.browser}
+        ways = {"consent": self.oauth or self.found_consent, "password": self.sign_in, "browser": self.browser}
         return (*(name for name, way in ways.items() if way is not None), "token")

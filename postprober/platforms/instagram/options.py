@@ -10,7 +10,7 @@ from typing import Any
 
 from postprober.domain.limits import MB, Limits
 from postprober.domain.nested import dig, text_at
-from postprober.domain.options import PostOptions, option
+from postprober.domain.options import PictureOptions, option
 from postprober.domain.post import Draft, MediaFile, MediaKind, PreflightNote, Violation
 
 STORY = "STORY"  # media_product_type: instagram/facts.md, 7
@@ -49,7 +49,7 @@ class Tag:
         return cls(int(found[1] or 1), found[2], *place)
 
 
-class InstagramOptions(PostOptions):
+class InstagramOptions(PictureOptions):
     collaborators: tuple[str, ...] = option(
         (),
         "Collaborators",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from postprober.domain.platform import Description, Platform
 from postprober.domain.platform_settings import PlatformSettings
 from postprober.platforms.linkedin.options import LinkedInOptions
+from postprober.platforms.linkedin.text import MENTION
 
 VERSION = "202607"  # facts.md, 2: current at 2026-08-13
 _MEMBER = "urn:li:person:"
@@ -34,5 +35,7 @@ ABOUT = Description(
     slower=4,  # every call of a member counts by the day, and nothing tells how many are left (facts.md, 4)
     shorteners=("lnkd.in",),
     options=LinkedInOptions,
-    not_yet=("document", "mentions by name"),
+    documents=True,
+    mention=MENTION,
+    not_yet=("mentions by name",),
 )

@@ -86,6 +86,7 @@ TRAITS = Traits(
 )
 
 
+_KIND = re.compile(r"urn:li:(image|video|document):")
 _PAGE = re.compile(r"urn:li:organization(?:Brand)?:[0-9]+")
 
 
@@ -334,6 +335,9 @@ def post_body(author: str, job: PartJob, staged: Staged) -> dict[str, object]:
     images = [_filled(image) for image in list_at(data, "images")]
     if dig(data, "video") is not None:
         body["content"] = {"media": _filled(dig(data, "video"))}
+    elif dig(data, "document") is not None:
+        title = LinkedInOptions.of(job.options).title_of(job.media[0])
+        body["content"] = {"media": {"id": text_at(data, "document", "id"), "title": title}}
     elif len(images) == 1:
         body["content"] = {"media": images[0]}
     elif images:
@@ -364,11 +368,15 @@ def _filled(media: object) -> dict[str, str]:
 
 def _media(content: object) -> tuple[RemoteMedia, ...]:
     items = list_at(content, "multiImage", "images") or [dig(content, "media")]
-    return tuple(
-        RemoteMedia("video" if text_at(item, "id").startswith("urn:li:video:") else "image", text_at(item, "altText"))
-        for item in items
-        if text_at(item, "id").startswith(("urn:li:image:", "urn:li:video:"))
-    )
+    return tuple(_one_media(item) for item in items if _KIND.match(text_at(item, "id")))
+
+
+def _one_media(item: object) -> RemoteMedia:
+    found = _KIND.match(text_at(item, "id"))
+    kind = found[1] if found else ""
+    if kind == "document":
+        return RemoteMedia(kind, title=text_at(item, "title"))
+    return RemoteMedia(kind, text_at(item, "altText"))
 
 
 def _moment(millis: object) -> datetime | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 from urllib.parse import quote
 
 from postprober.clock import Clock
@@ -20,9 +21,9 @@ from postprober.platforms.common.replies import count_at, dig, invisible, list_a
 from postprober.platforms.linkedin.errors import NOT_FOUND, is_not_permitted, refused
 from postprober.platforms.linkedin.limits import LIMITS
 
-UPLOAD_TIMEOUT = 120.0  # seconds for one piece of at most 4 MB, or one picture
+UPLOAD_TIMEOUT = 120.0  # seconds for one piece of at most 4 MB, or one picture; of a document for each block
 POLL_SECONDS = 5.0  # ours; LinkedIn publishes no number
-# Status of /rest/images and /rest/videos.
+# Status of /rest/images, /rest/videos and /rest/documents.
 _STATES = {
     "AVAILABLE": ProgressState.READY,
     "PROCESSING": ProgressState.PROCESSING,
@@ -46,11 +47,14 @@ class Uploads:
     clock: Clock
 
     def stage(self, files: tuple[MediaFile, ...]) -> dict[str, object]:
-        """Upload `files` in order: `{"images": [{"id", "altText"}]}` or `{"video": {...}}`; {} without files."""
+        """Upload `files` in order: `{"images": [{"id", "altText"}]}`, `{"video": {...}}` or `{"document": {"id"}}`; {} without
+        files."""
         images: list[dict[str, str]] = []
         for file in files:
             if file.kind is MediaKind.VIDEO:
                 return {"video": {"id": self._video(file), "altText": file.alt}}
+            if file.kind is MediaKind.DOCUMENT:
+                return {"document": {"id": self._document(file)}}
             images.append({"id": self._image(file), "altText": file.alt})
         return {"images": images} if images else {}
 
@@ -65,6 +69,8 @@ class Uploads:
             urns.append((thumbnail, "images"))
         if text_at(dict(staged), "video", "id"):
             urns = [(text_at(dict(staged), "video", "id"), "videos")]
+        if text_at(dict(staged), "document", "id"):
+            urns = [(text_at(dict(staged), "document", "id"), "documents")]
         for urn, collection in urns:
             answer = self._status(urn, collection)
             if answer.state is not ProgressState.READY:
@@ -90,12 +96,21 @@ class Uploads:
 
     def _image(self, file: MediaFile) -> str:
         as_it_is = file.kind is MediaKind.GIF
-        return self._bytes(Path(file.path).read_bytes() if as_it_is else fit_image(file.path, LIMITS.images).data)
+        return self._bytes(
+            Path(file.path).read_bytes() if as_it_is else fit_image(file.path, LIMITS.images, file.crop).data
+        )
 
     def _bytes(self, data: bytes) -> str:
         value = self._action("images", "initializeUpload", {"initializeUploadRequest": {"owner": self.owner}})
         self._put(text_at(value, "value", "uploadUrl"), data)
         return _urn(value, "image")
+
+    def _document(self, file: MediaFile) -> str:
+        value = self._action("documents", "initializeUpload", {"initializeUploadRequest": {"owner": self.owner}})
+        urn = _urn(value, "document")
+        with Path(file.path).open("rb") as stream:  # sent a block at a time
+            self._put(text_at(value, "value", "uploadUrl"), stream)
+        return urn
 
     def _video(self, file: MediaFile) -> str:
         ask = {"owner": self.owner, "fileSizeBytes": file.size, "uploadCaptions": False, "uploadThumbnail": False}
@@ -118,7 +133,7 @@ class Uploads:
             return {}
         return self._object(reply, RequestKind.STAGE)
 
-    def _put(self, url: str, data: bytes) -> str:
+    def _put(self, url: str, data: bytes | BinaryIO) -> str:
         """Send bytes to the URL that LinkedIn named; returns the ETag. The token goes only to LinkedIn's own hosts."""
         if not url:
             raise UnexpectedReply("LinkedIn named no address for the upload.")

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import PurePath
 from typing import Any, Literal
 
 from postprober.domain.limits import Limits
 from postprober.domain.nested import dig, list_at, text_at
-from postprober.domain.options import PostOptions, option, poll_problems
-from postprober.domain.post import Draft, Violation
+from postprober.domain.options import PictureOptions, option, poll_problems
+from postprober.domain.post import Draft, MediaFile, MediaKind, Violation
+from postprober.platforms.linkedin.text import wrong_mentions
 
 DAY = 1440  # minutes
+MOST_TITLE = 400  # of a document: that of an article, none of its own is published (linkedin/facts.md, 3)
 MOST_QUESTION = 140  # linkedin/facts.md, 2
 _AUDIENCES = {"public": "Everybody", "signed_in": "LinkedIn members", "connections": "Your connections"}
 VISIBILITIES = {"public": "PUBLIC", "signed_in": "LOGGED_IN", "connections": "CONNECTIONS"}
@@ -22,7 +25,7 @@ _URN = re.compile(r"urn:li:(?:share|ugcPost):[0-9]+")
 _LINKED = re.compile(r"(share|ugcPost)-([0-9]{10,25})")
 
 
-class LinkedInOptions(PostOptions):
+class LinkedInOptions(PictureOptions):
     audience: Literal["public", "signed_in", "connections"] = option(
         "public",
         "Who can see it",
@@ -39,6 +42,14 @@ class LinkedInOptions(PostOptions):
         kind="link",
         form="quote",
     )
+    document_title: str = option(
+        "",
+        "Document title",
+        "Shown on a PDF or another document; empty: the name of the file.",
+        most=MOST_TITLE,
+        visible=True,
+        account_decides=True,  # without it the document has a title all the same, which is compared with the document
+    )
     poll_question: str = option("", "Poll question", "A poll takes no files.", most=500, visible=True)
     poll_choices: tuple[str, ...] = option((), "Poll choices", "2 to 4 choices.", each=500, visible=True, form="poll")
     poll_days: Literal["1", "3", "7", "14"] = option("7", "Poll length", "How long people can vote.", choices=_DAYS)
@@ -51,6 +62,9 @@ class LinkedInOptions(PostOptions):
     def leaves_room_for_card(self) -> bool:
         return not (self.reshare or self.poll_choices)  # linkedin/facts.md, 2: `content` has one member
 
+    def title_of(self, file: MediaFile) -> str:
+        return self.document_title.strip() or document_title(file)
+
     @classmethod
     def link_id(cls, link: str) -> str:
         return urn_in(link) or link
@@ -62,6 +76,15 @@ class LinkedInOptions(PostOptions):
         if len(together) > 1:
             message = f"Choose one of {' and '.join(together)}: LinkedIn takes no two of them."
             yield Violation("options_exclude_each_other", message)
+        for name in (name for part in draft.parts for name in wrong_mentions(part.text)):
+            message = (
+                f"Write the mention of {name[:60]!r} as @[Name](urn:li:organization:123) or @[Name](urn:li:person:abc)."
+            )
+            yield Violation("mention_unreadable", message)
+        if self.document_title and not any(
+            file.kind is MediaKind.DOCUMENT for part in draft.parts for file in part.media
+        ):
+            yield Violation("title_without_document", "Add the document that the title is for, or remove the title.")
         if self.reshare and not urn_in(self.reshare):
             yield Violation(
                 "reshare_unreadable", "Paste the URN of the post to repost, such as urn:li:share:7141138937766391808."
@@ -75,6 +98,12 @@ class LinkedInOptions(PostOptions):
             yield Violation("poll_question", message, over)
         if limits.poll is not None:
             yield from poll_problems(limits.poll, "LinkedIn", self.poll_choices, int(self.poll_days) * DAY)
+
+
+def document_title(file: MediaFile) -> str:
+    """The name of the file without its ending, as the title that LinkedIn wants of a document."""
+    name = "".join(char for char in PurePath(file.name).stem if char.isprintable()).strip()
+    return name[:MOST_TITLE] or "Document"
 
 
 def urn_in(link: str) -> str:
@@ -113,6 +142,9 @@ def told(data: object) -> dict[str, Any]:
     if isinstance(dig(data, "isReshareDisabledByAuthor"), bool):
         found["no_reshares"] = dig(data, "isReshareDisabledByAuthor")
     poll = dig(data, "content", "poll")
+    media = dig(data, "content", "media")
+    if text_at(media, "id").startswith("urn:li:document:"):
+        found["document_title"] = text_at(media, "title")
     found["poll_question"] = text_at(poll, "question")
     found["poll_choices"] = [text_at(one, "text") for one in list_at(poll, "options")]
     days = {name: ours for ours, name in DURATIONS.items()}.get(text_at(poll, "settings", "duration"))

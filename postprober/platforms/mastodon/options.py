@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
-from postprober.domain import addresses
+from postprober.domain.addresses import split
 from postprober.domain.limits import Limits
 from postprober.domain.nested import dig, list_at, text_at
-from postprober.domain.options import PostOptions, option, poll_problems
+from postprober.domain.options import PictureOptions, option, poll_problems
 from postprober.domain.post import LANGUAGE, Draft, Violation
 from postprober.platforms.common.links import PastedLink
 from postprober.platforms.common.replies import parse_time
@@ -33,7 +33,7 @@ _SHOWN = frozenset({"accepted", "blocked_account", "blocked_domain", "muted_acco
 VISIBILITIES = {"public": "public", "unlisted": "unlisted", "followers": "private"}
 
 
-class MastodonOptions(PostOptions):
+class MastodonOptions(PictureOptions):
     content_warning: str = option(
         "",
         "Content warning",
@@ -161,8 +161,8 @@ class MastodonOptions(PostOptions):
 
 def quoted_id(link: str) -> str:
     """The id in a post's link, on the server that the link leads to; "" for what is no link of a post."""
-    there = addresses.split(link.strip()).hostname
-    return links.remote_id(PastedLink.read(link, account_id="", handle="")) if there else ""
+    host = split(link.strip()).hostname
+    return links.remote_id(PastedLink.read(link, account_id="", handle="")) if host else ""
 
 
 def _names(told: str) -> set[str]:

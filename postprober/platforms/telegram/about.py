@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from postprober.domain.options import PictureOptions
 from postprober.domain.platform import Description, Platform
 
 ABOUT = Description(
@@ -10,5 +11,6 @@ ABOUT = Description(
     api_url="https://api.telegram.org",  # facts.md, 2
     auth_url="https://t.me",  # facts.md, 9
     sandbox={"settle_seconds": "1"},
-    not_yet=("pictures and videos together", "poll", "sensitive media"),  # facts.md, 2
+    options=PictureOptions,
+    not_yet=("document", "pictures and videos together", "poll", "sensitive media"),  # facts.md, 2
 )

@@ -82,7 +82,7 @@ class Uploads:
         return Progress(ProgressState.PROCESSING, wait)
 
     def _image(self, file: MediaFile) -> dict[str, object]:
-        fitted = fit_image(file.path, LIMITS.images)
+        fitted = fit_image(file.path, LIMITS.images, file.crop)
         url = f"{self.api_url}/2/media/upload"
         files = {"media": ("image", fitted.data, fitted.mime)}
         data = {"media_category": "tweet_image"}

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from postprober.domain.limits import Limits
 from postprober.domain.nested import count_at, dig, list_at, text_at
-from postprober.domain.options import PostOptions, option, poll_problems
+from postprober.domain.options import PictureOptions, option, poll_problems
 from postprober.domain.post import Draft, Violation
 
 MOST_TAGGED = 10  # OpenAPI CreatePostsMedia.tagged_user_ids
@@ -26,7 +26,7 @@ _PLACE = re.compile(r"[A-Za-z0-9]{1,32}")
 _ID = re.compile(r"[0-9]{0,19}")
 
 
-class XOptions(PostOptions):
+class XOptions(PictureOptions):
     who_can_reply: Literal["everyone", "following", "mentionedUsers", "subscribers", "verified"] = option(
         "everyone", "Who can reply", choices=_REPLIES, first_only=True, form="who can reply"
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 from starlette.responses import HTMLResponse, Response
 
-from postprober.sandbox.bluesky import api, reads, rest
+from postprober.sandbox.bluesky import api, oauth, reads, rest
 from postprober.sandbox.bluesky.accounts import account_called, handle_of
 from postprober.sandbox.bluesky.dialect import BlueskyDialect
 from postprober.sandbox.engine.emulator import ALPHABET, DAY, Emulator, PageStyle, PublicPage
@@ -70,6 +70,7 @@ EMULATOR = Emulator(
     look=_LOOK,
     dialect=BlueskyDialect,
     routes=lambda world, dialect: [
+        *oauth.routes(world, dialect),
         *api.routes(world, dialect),
         *reads.routes(world, dialect),
         *rest.routes(world, dialect),

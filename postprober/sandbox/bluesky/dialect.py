@@ -3,6 +3,7 @@
 from typing import Any
 
 from postprober.sandbox.bluesky.accounts import handle_of
+from postprober.sandbox.bluesky.proofs import BadProof, current_nonce, proved_by, refused
 from postprober.sandbox.engine.bearer import bearer, find_bearer
 from postprober.sandbox.engine.engagement import counts
 from postprober.sandbox.engine.faults import Fault
@@ -30,9 +31,21 @@ class BlueskyDialect:
     name = "bluesky"
 
     def find_account(self, call: Call) -> None:
-        find_bearer(call)
+        """By a bearer token, or by one that is bound to a key and comes with a proof of it."""
+        scheme, _, value = call.request.headers.get("authorization", "").partition(" ")
+        find_bearer(call, value.strip() if scheme.lower() == "dpop" else None)
+        bound = call.world.doc("bound", call.token.chain) if call.token else None
+        if call.token is None or (bound is None and scheme.lower() != "dpop"):
+            return
+        try:
+            if bound is None or scheme.lower() != "dpop" or proved_by(call, value.strip()) != bound["key"]:
+                raise BadProof("the token is not bound to this key")
+        except BadProof as error:
+            call.token, call.request.state.proof = None, error
 
-    def refuse_token(self, _call: Call, why: str) -> ApiRefusal:
+    def refuse_token(self, call: Call, why: str) -> ApiRefusal:
+        if isinstance(getattr(call.request.state, "proof", None), BadProof):
+            return refused(call, call.request.state.proof, status=401)
         if why == "missing":
             return xrpc_error(401, "AuthMissing", "Authentication Required")
         if why == "expired":
@@ -56,8 +69,9 @@ class BlueskyDialect:
         return xrpc_error(400, "ExpiredToken", "Token has been revoked")
 
     def headers(self, call: Call) -> dict[str, str]:
+        nonce = {"dpop-nonce": current_nonce(call.world)} if call.request.headers.get("dpop") else {}
         left, reset = call.world.requests.use(f"bluesky|{call.name}", _LIMIT, _WINDOW, call.at)
-        return {
+        return nonce | {
             "ratelimit-limit": str(_LIMIT),
             "ratelimit-remaining": str(left),
             "ratelimit-reset": str(int(reset)),

@@ -34,6 +34,7 @@ INSIDE = (
     "media_failed",
     "slow",
     "card_dropped",
+    "mention_dropped",
     "card_without_picture",
     "quote_state",
     "challenge",

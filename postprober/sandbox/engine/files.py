@@ -1,17 +1,23 @@
 """What kind of file some bytes are, and how large its picture is."""
 
+import re
 import struct
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class FileKind:
-    """`kind` is image | gif | video | "". Width and height are 0 when unknown."""
+    """`kind` is image | gif | video | document | "". Width and height are 0 when unknown; `pages`, too, as far as plain
+    objects of a PDF tell them."""
 
     kind: str
     mime: str
     width: int = 0
     height: int = 0
+    pages: int = 0
+
+
+_PAGE = re.compile(rb"/Type\s*/Page\b")
 
 
 def sniff(data: bytes) -> FileKind:
@@ -26,6 +32,10 @@ def sniff(data: bytes) -> FileKind:
         return FileKind("image", "image/webp")
     if data[4:8] == b"ftyp":
         return FileKind("video", "video/quicktime" if data[8:12] == b"qt  " else "video/mp4")
+    if data.startswith(b"%PDF-"):
+        return FileKind("document", "application/pdf", pages=len(_PAGE.findall(data)))
+    if data.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")):
+        return FileKind("document", "application/octet-stream")
     return FileKind("", "application/octet-stream")
 
 

@@ -66,6 +66,10 @@ def post_page(post: Post, seen: EmulatedCounts, *, author: str, handle: str, url
         source = html.escape(f"{image_base}/{media['sha256']}")
         if media["kind"] == "video":
             images += f'<video src="{source}" aria-label="{html.escape(media["alt"])}" controls width="100%"></video>'
+        elif media["kind"] == "document":
+            pages = f", {media['pages']} pages" if media.get("pages") else ""
+            name = html.escape(media.get("title") or "Document")
+            images += f'<a class="link-card" href="{source}"><b>{name}</b><span>Document{pages}</span></a>'
         else:
             images += f'<img src="{source}" alt="{html.escape(media["alt"])}">'
             tags.setdefault("og:image", f"{image_base}/{media['sha256']}")

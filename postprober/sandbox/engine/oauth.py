@@ -22,7 +22,16 @@ from postprober.sandbox.engine.world import World
 CLIENT_ID = "sandbox-client"
 CLIENT_SECRET = "sandbox-secret"
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
-_CARRIED = ("client_id", "redirect_uri", "state", "scope", "code_challenge", "code_challenge_method", "response_type")
+_CARRIED = (
+    "request_uri",
+    "client_id",
+    "redirect_uri",
+    "state",
+    "scope",
+    "code_challenge",
+    "code_challenge_method",
+    "response_type",
+)
 
 
 class BadGrant(Exception):
@@ -137,15 +146,18 @@ def _fault_in(world: World, platform: str, query: dict[str, str], needs_pkce: bo
     return ""
 
 
-def _consent_page(world: World, platform: str, query: dict[str, str]) -> str:
+def consent_page(world: World, platform: str, query: dict[str, str]) -> str:
+    """The page that asks for a checked request; `account` in it is chosen beforehand."""
     look = emulator(platform).look
     hidden = "".join(
         f'<input type="hidden" name="{name}" value="{html.escape(query[name])}">' for name in _CARRIED if name in query
     )
+    known = world.accounts_of(platform)
+    chosen = query.get("account") or (known[0].name if known else "")
     choices = "".join(
-        f'<p><label><input type="radio" name="account" value="{html.escape(a.name)}"{" checked" * (i == 0)}> '
+        f'<p><label><input type="radio" name="account" value="{html.escape(a.name)}"{" checked" * (a.name == chosen)}> '
         f"{html.escape(a.name)}</label></p>"
-        for i, a in enumerate(world.accounts_of(platform))
+        for a in known
     )
     nobody = "<p>There is no account yet. Add one on the sandbox’s start page.</p>"
     allow = '<button name="decision" value="allow">Allow</button> ' if choices else ""
@@ -157,8 +169,10 @@ def _consent_page(world: World, platform: str, query: dict[str, str]) -> str:
     return shell(look, f"<title>{html.escape(look.title)}: allow access</title>", main)
 
 
-def _decide(world: World, platform: str, form: dict[str, str]) -> Response:
-    answer = {"state": form["state"]} if "state" in form else {}
+def decide(world: World, platform: str, form: dict[str, str], bound_to: str = "") -> Response:
+    """What the person chose. `bound_to`: the thumbprint of the key to which the tokens will be bound; such servers say who they
+    are."""
+    answer: dict[str, str] = {name: form[name] for name in ("state", "iss") if name in form}
     account = world.account(platform, form.get("account", ""))
     if form.get("decision") != "allow" or account is None:
         answer |= {"error": "access_denied", "error_description": "The user denied the request"}
@@ -175,6 +189,7 @@ def _decide(world: World, platform: str, form: dict[str, str]) -> Response:
         "challenge": form.get("code_challenge", ""),
         "method": form.get("code_challenge_method", "plain"),
         "chain": secrets.token_hex(8),
+        "bound_to": bound_to,
         "issued_at": world.now(),
         "used": False,
     }
@@ -197,15 +212,15 @@ def consent_routes(world: World, platform: str, path: str, *, needs_pkce: bool) 
     async def ask(request: Request) -> Response:
         query = dict(request.query_params)
         reason = _fault_in(world, platform, query, needs_pkce)
-        return refuse(reason) if reason else HTMLResponse(_consent_page(world, platform, query))
+        return refuse(reason) if reason else HTMLResponse(consent_page(world, platform, query))
 
-    async def decide(request: Request) -> Response:
+    async def chosen(request: Request) -> Response:
         fields = parse_qs((await request.body()).decode("utf-8", "replace"), keep_blank_values=True)
         form = {name: values[0] for name, values in fields.items()}
         reason = _fault_in(world, platform, form, needs_pkce)
-        return refuse(reason) if reason else _decide(world, platform, form)
+        return refuse(reason) if reason else decide(world, platform, form)
 
-    return [Route(path, ask, methods=["GET"]), Route(f"/{platform}/_consent", decide, methods=["POST"])]
+    return [Route(path, ask, methods=["GET"]), Route(f"/{platform}/_consent", chosen, methods=["POST"])]
 
 
 def refuse_grant(status: int, error: str, description: str) -> ApiRefusal:

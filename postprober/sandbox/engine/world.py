@@ -30,6 +30,7 @@ _SETTINGS: Doc = {
 }
 # How long a text counts as a repetition. The real windows are unknown.
 DUPLICATE_SECONDS = 600.0
+_SHOWN = ("kind", "alt", "sha256", "title", "pages", "tags")  # of a medium
 
 
 def _usual_settings() -> Doc:
@@ -268,7 +269,7 @@ def truth(world: World, post: Post, base: str) -> dict[str, Any]:
         "id": post.id,
         "url": base + post.path,
         "text": post.text,
-        "media": [{name: m[name] for name in ("kind", "alt", "sha256", "tags") if name in m} for m in post.media],
+        "media": [{name: m[name] for name in _SHOWN if name in m} for m in post.media],
         "card": post.card,
         "reply_to": post.reply_to,
         "created_at": post.created_at,

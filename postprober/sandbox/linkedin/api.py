@@ -21,7 +21,7 @@ from postprober.sandbox.linkedin.dialect import (
     not_found,
 )
 from postprober.sandbox.linkedin.organizations import author, writes_for
-from postprober.sandbox.linkedin.text import little_text
+from postprober.sandbox.linkedin.text import little_text, without_mentions
 
 Json = dict[str, Any]
 # The Posts API publishes no number; 3,000 is that of help article a528176 and ugcPosts. platforms/linkedin/facts.md, 3.
@@ -80,6 +80,8 @@ def _media(call: Call, content: Any) -> list[Json]:
         items = content["multiImage"].get("images") or []
         if not 2 <= len(items) <= 20:
             raise li_error(400, "multiImage takes 2 to 20 images", "INVALID_VALUE_FOR_FIELD")
+        if any(not str(item.get("id", "")).startswith("urn:li:image:") for item in items):
+            raise li_error(400, "multiImage takes images", "INVALID_URN_TYPE")
     else:
         items = [content["media"]] if "media" in content else []
     return [_one_media(call, item) for item in items]
@@ -91,12 +93,21 @@ def _one_media(call: Call, item: Json) -> Json:
     if media is None or media.account != call.owner.name:
         raise li_error(400, f"{urn} is not a media of the author", "INVALID_URN_ID")
     state = media.state(call.at)
-    if state in ("waiting", "failed") or (state == "processing" and media.kind == "video"):
+    if state in ("waiting", "failed") or (state == "processing" and media.kind != "image"):
         raise li_error(400, f"{urn} is not AVAILABLE", "INVALID_VALUE_FOR_FIELD")
     alt = str(item.get("altText") or "")
     if len(alt) > _MAX_ALT:
         raise li_error(400, "altText length too long", "FIELD_LENGTH_TOO_LONG")
-    return {"kind": media.kind, "alt": alt, "sha256": media.sha256, "urn": urn}
+    told = {"kind": media.kind, "alt": alt, "sha256": media.sha256, "urn": urn}
+    if media.kind != "document":
+        return told
+    title = item.get("title")
+    if not isinstance(title, str) or not title.strip():
+        message = "ERROR :: /content/media/title :: field is required but not found and has no default value\n"
+        raise li_error(422, message)
+    if len(title) > _MAX_TITLE:
+        raise li_error(400, "title length too long", "FIELD_LENGTH_TOO_LONG")
+    return told | {"title": title, "pages": media.extra.get("pages", 0)}
 
 
 def _check_poll(content: Any) -> None:
@@ -161,6 +172,8 @@ async def create(call: Call) -> Response:
     _check_poll(body.get("content"))
     _check_reshare(call, body)
     text, body["commentary"] = little_text(body["commentary"])
+    if "](urn:li:" in body["commentary"] and call.take("mention_dropped"):
+        body["commentary"] = without_mentions(body["commentary"])
     media, card = _media(call, body.get("content")), _card(call, body.get("content"))
     by = author(call, str(body["author"])) or call.owner
     if not text.strip() and not body.get("content") and not body.get("reshareContext"):

@@ -1,4 +1,4 @@
-"""LinkedIn images and videos: register, upload, poll. platforms/linkedin/facts.md, 2."""
+"""LinkedIn images, videos and documents: register, upload, poll. platforms/linkedin/facts.md, 2."""
 
 import hashlib
 import secrets
@@ -18,6 +18,7 @@ from postprober.sandbox.linkedin.organizations import author, person
 Json = dict[str, Any]
 _PART_BYTES = 4 * 1024 * 1024
 _UPLOAD_SECONDS = 86400
+_MOST_DOCUMENT, _MOST_PAGES = 100_000_000, 300  # platforms/linkedin/facts.md, 3
 _STATES = {
     "waiting": "WAITING_UPLOAD",
     "processing": "PROCESSING",
@@ -59,6 +60,16 @@ async def initialize_image(call: Call) -> Response:
     media = _new(call, "image", _request(call, "initializeUploadRequest", "owner")["owner"])
     expires = int((call.at + _UPLOAD_SECONDS) * 1000)
     value = {"uploadUrl": _upload_url(call, media, 0), "uploadUrlExpiresAt": expires, "image": media.id}
+    return reply({"value": value})
+
+
+async def initialize_document(call: Call) -> Response:
+    check_headers(call)
+    if call.request.query_params.get("action") != "initializeUpload":
+        raise li_error(400, "Resource method could not be resolved from request parameters.", "ILLEGAL_ARGUMENT")
+    media = _new(call, "document", _request(call, "initializeUploadRequest", "owner")["owner"])
+    expires = int((call.at + _UPLOAD_SECONDS) * 1000)
+    value = {"uploadUrl": _upload_url(call, media, 0), "uploadUrlExpiresAt": expires, "document": media.id}
     return reply({"value": value})
 
 
@@ -118,7 +129,10 @@ def _keep(call: Call, media: Media, data: bytes) -> None:
     media.mime, media.size = found.mime, len(data)
     media.sha256 = call.world.keep_bytes(data, found.mime)
     media.ready_at = call.at + seconds
-    right = found.kind in (("image", "gif") if media.kind == "image" else ("video",))
+    right = found.kind in (("image", "gif") if media.kind == "image" else (media.kind,))
+    if media.kind == "document":
+        media.extra["pages"] = found.pages
+        right = right and len(data) <= _MOST_DOCUMENT and found.pages <= _MOST_PAGES
     media.fails = fails is not None or not right
     call.world.save_media(media)
 
@@ -131,13 +145,13 @@ async def put_bytes(call: Call) -> Response:
         raise not_found("upload")
     call.identify(call.world.account("linkedin", media.account))
     etag = hashlib.md5(call.body, usedforsecurity=False).hexdigest()
-    if media.kind == "image":
+    if media.kind != "video":
         _keep(call, media, call.body)
     else:
         digest = call.world.keep_bytes(call.body, "application/octet-stream")
         media.extra["parts"][str(call.request.path_params["part"])] = {"etag": etag, "sha256": digest}
         call.world.save_media(media)
-    return Response(b"", 201 if media.kind == "image" else 200, {"etag": etag})
+    return Response(b"", 200 if media.kind == "video" else 201, {"etag": etag})
 
 
 def _own(call: Call, urn: str) -> Media:
@@ -168,5 +182,7 @@ def routes(world: World, dialect: LinkedInDialect) -> list[BaseRoute]:
         operation(status).route(f"{rest}/images/{{urn:str}}", "GET"),
         operation(video_action).route(f"{rest}/videos", "POST"),
         operation(status).route(f"{rest}/videos/{{urn:str}}", "GET"),
+        operation(initialize_document).route(f"{rest}/documents", "POST"),
+        operation(status).route(f"{rest}/documents/{{urn:str}}", "GET"),
         operation(put_bytes, needs_token=False).route("/linkedin/_upload/{upload:str}/{part:int}", "PUT"),
     ]

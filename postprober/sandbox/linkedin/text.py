@@ -36,6 +36,14 @@ def little_text(commentary: str) -> tuple[str, str]:
     return (shown, commentary) if whole else (shown.rstrip(), commentary[:index].rstrip())
 
 
+_MENTION = re.compile(r"@\[((?:\\.|[^\]\\])*)\]\(urn:li:(?:person|organization):[\w-]+\)")
+
+
+def without_mentions(commentary: str) -> str:
+    """The same with names in the place of mentions, as where LinkedIn does not know whom they mean."""
+    return _MENTION.sub(lambda one: one[1], commentary)
+
+
 def _element_text(element: re.Match[str]) -> str:
     if element["name"] is not None:
         return little_text(element["name"])[0]

@@ -5,16 +5,18 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 from postprober.domain.account import Credentials
 from postprober.domain.actor import Actor
 from postprober.domain.platform import NAMES, Platform, PlatformConfig
-from postprober.errors import BadInput, Forbidden, PostProberError, VaultError
-from postprober.platforms.common import oauth
-from postprober.platforms.common.spec import RegisterApp
+from postprober.errors import BadInput, Forbidden, NotFound, PostProberError, VaultError
+from postprober.platforms.common import bound_oauth, oauth
+from postprober.platforms.common.oauth_spec import OAuthSpec
+from postprober.platforms.common.spec import FoundServer, RegisterApp
 from postprober.platforms.registry import SPECS, oauth_spec
 from postprober.security.tokens import keyed_hash
 from postprober.security.vault import Place
@@ -42,22 +44,30 @@ def issuer_of(platform: Platform, instance: str) -> str:
 
 @permits.needs("accounts:write")
 def start(core: Core, actor: Actor, platform: Platform, instance: str = "") -> str:
-    """The URL to send the person to. Raises BadInput or a PlatformError."""
+    """The URL to send the person to. `instance`: the server, or a handle where the server is found by it. Raises BadInput or a
+    PlatformError."""
     spec = SPECS[platform]
-    if spec.oauth is None:
+    if spec.oauth is None and spec.found_consent is None:
         by = "an app password" if spec.sign_in is not None else "a token of your own"
         raise BadInput(f"{NAMES[platform]} is linked with {by}, not through a consent page.", field="platform")
     if instance and not spec.many_servers:
         raise BadInput(f"{NAMES[platform]} has only one server; leave the instance out.", field="instance")
-    if spec.many_servers:
+    found = FoundServer(instance)
+    if spec.found_consent is not None:
+        usual = core.settings.platform(platform)
+        found = spec.found_consent.find(core.http.bound(), usual, instance, _allowed(core, platform))
+        instance = found.address
+    elif spec.many_servers:
         instance = account_service.server_address(core, platform, instance or core.settings.platform(platform).api_url)
     config = _config(core, platform, instance)
     state = oauth.new_state()
-    request = oauth.start(config, callback_url(core, platform, config.api_url), state, oauth_spec(config))
+    request = _request(core, config, callback_url(core, platform, config.api_url), state, found.hint)
     hashed = keyed_hash(core.settings.secret_key, state)
     now = core.clock.now()
     sealed = core.vault.seal(request.code_verifier, Place("sessions", "verifier", hashed))
-    data = {"platform": platform.value, "instance": instance, "verifier": sealed}
+    data = {"platform": platform.value, "instance": instance, "verifier": sealed, "account": found.remote_id}
+    if request.key:
+        data["key"] = core.vault.seal(request.key, Place("sessions", "key", hashed))
     with core.db.write() as conn:
         users.add_session(
             conn,
@@ -69,6 +79,39 @@ def start(core: Core, actor: Actor, platform: Platform, instance: str = "") -> s
             data=data,
         )
     return request.url
+
+
+def _allowed(core: Core, platform: Platform) -> Callable[[str], str]:
+    return lambda address: account_service.server_address(core, platform, address)
+
+
+def _request(core: Core, config: PlatformConfig, callback: str, state: str, hint: str) -> oauth.AuthorizeRequest:
+    spec = _spec(core, config)
+    if not spec.push_url:
+        return oauth.start(config, callback, state, spec)
+    http = core.http.bound(secrets=[state, config.client_secret])
+    return bound_oauth.start(http, config, callback, state, spec, core.clock, hint=hint)
+
+
+def _spec(core: Core, config: PlatformConfig) -> OAuthSpec:
+    """How the server of `config` signs in; asked where it has to be."""
+    found = SPECS[config.platform].found_consent
+    return oauth_spec(config) if found is None else found.ask(core.http.bound(), config)
+
+
+def client_document(core: Core, platform: Platform, issuer: str) -> dict[str, Any]:
+    """What a server reads of our client there; `issuer`: the last piece of the address. Raises NotFound."""
+    found = SPECS[platform].found_consent
+    with core.db.read() as conn:
+        servers = apps.servers(conn, platform.value) if found is not None else []
+    for instance in servers:
+        if found is None or not hmac.compare_digest(issuer_of(platform, instance).encode(), issuer.encode()):
+            continue
+        app = _stored(core, instance)[1]
+        if app.get("client_secret"):
+            config = oauth.at_instance(core.settings.platform(platform), instance, app)
+            return found.document(config, app["redirect_uri"])
+    raise NotFound("There is no client of this installation at this address.")
 
 
 def finish(core: Core, actor: Actor | None, platform: Platform, params: Mapping[str, str], issuer: str = "") -> Account:
@@ -94,18 +137,20 @@ def finish(core: Core, actor: Actor | None, platform: Platform, params: Mapping[
     if issuer != issuer_of(platform, config.api_url):
         raise Forbidden("This answer came from another server than the one that was asked; start again.")
     asked = permits.need(core, actor, "accounts:write")  # before the code becomes a token
-    code = oauth.check_callback(oauth_spec(config), params, state)
+    how = _spec(core, config)
+    code = oauth.check_callback(how, params, state)
     verifier = core.vault.open(row["data"]["verifier"], Place("sessions", "verifier", hashed))
-    cred = oauth.exchange(
-        core.http.bound(secrets=[code, config.client_secret]),
-        config,
-        callback_url(core, platform, config.api_url),
-        code,
-        verifier,
-        spec=oauth_spec(config),
-    )
+    key = core.vault.open(row["data"]["key"], Place("sessions", "key", hashed)) if "key" in row["data"] else ""
+    http = core.http.bound(secrets=[code, key, config.client_secret])
+    callback = callback_url(core, platform, config.api_url)
+    if key:
+        cred = bound_oauth.exchange(http, config, callback, code, verifier, key, spec=how, clock=core.clock)
+    else:
+        cred = oauth.exchange(http, config, callback, code, verifier, spec=how)
     cred = _complete(core, platform, cred, instance)
     try:
+        _need_named(cred, str(row["data"].get("account", "")))
+        cred = _at_home(core, platform, cred)
         return account_service.link(core, permits.again(asked), platform, cred, core.http)
     except PostProberError:
         tokens.withdraw_unused(core, asked.space, platform, cred)
@@ -137,6 +182,23 @@ def _complete(core: Core, platform: Platform, cred: Credentials, instance: str) 
     if not SPECS[platform].many_servers:
         return cred
     return replace(cred, instance=cred.instance or instance or core.settings.platform(platform).api_url)
+
+
+def _need_named(cred: Credentials, remote_id: str) -> None:
+    """Raises BadInput when somebody else consented than the account that was typed (`remote_id`, "" for anybody)."""
+    if remote_id and cred.remote_id != remote_id:
+        raise BadInput(
+            "Another account was allowed than the one that was typed; nothing was linked. To link that one, type its handle.",
+            cred.remote_id,
+            field="instance",
+        )
+
+
+def _at_home(core: Core, platform: Platform, cred: Credentials) -> Credentials:
+    found = SPECS[platform].found_consent
+    if found is None:
+        return cred
+    return found.home(core.http.bound(), core.settings.platform(platform), cred, _allowed(core, platform))
 
 
 def _config(core: Core, platform: Platform, instance: str) -> PlatformConfig:

@@ -90,7 +90,7 @@ def take_in(core: Core, caller: Caller, stream: Readable) -> int:
         raise NotFound("This upload address is used up; announce the file again.")
     if known := row["data"].get("media"):
         return int(known)
-    with media.received(core, stream) as file:
+    with media.received(core, caller.actor.space, stream) as file:
         if not file.size:
             raise BadInput("The file is empty; send its bytes as the body.", field="file")
 

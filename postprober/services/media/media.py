@@ -15,27 +15,38 @@ from typing import Any, Protocol
 
 from sqlalchemy import Connection
 
+from postprober import extras
+from postprober.domain import crops
 from postprober.domain.actor import Actor
+from postprober.domain.crops import Rect
 from postprober.domain.platform import Platform
 from postprober.domain.post import MediaFile, MediaKind
 from postprober.errors import BadInput, Conflict, NotFound
 from postprober.pipeline.core.files import file_of
-from postprober.platforms.common.media import RENDITIONS, MediaFacts, as_gif, fit_image, inspect, renditions_of
+from postprober.platforms.common.documents import DOCUMENTS
+from postprober.platforms.common.media import (
+    MAX_IMAGE_BYTES,
+    RENDITIONS,
+    MediaFacts,
+    as_gif,
+    fit_image,
+    inspect,
+    renditions_of,
+)
 from postprober.platforms.common.media import thumbnail as small_picture
-from postprober.platforms.registry import LIMITS
+from postprober.platforms.registry import LIMITS, SPECS
 from postprober.security.tokens import sign, verify
 from postprober.services.core import Core, Mark, no_mark
 from postprober.services.people import permits
 from postprober.settings import Settings
-from postprober.storage import conversions, media, posts
+from postprober.storage import accounts, conversions, media, posts, uploads
 from postprober.storage.records import MediaRecord
 
-MAX_BYTES = 512 * 1024 * 1024  # the largest video any platform takes (platforms/NAME/facts.md, 3)
+MAX_READ = 512 * 1024 * 1024  # bytes of a video that is converted to what a platform takes
 MAX_ALT = 10_000
 BLOCK = 1024 * 1024  # bytes in memory while a file is taken in
 UNUSED = timedelta(days=7)
 LEFT_BEHIND = 24 * 3600.0  # seconds after which nobody is receiving a file any more
-_INCOMING = "incoming"  # no hash begins like that
 URL_LIFE = (
     24 * 3600.0
 )  # as long as the longest-lived container that a platform fetches media for (platforms/NAME/facts.md, 2)
@@ -50,7 +61,12 @@ _SUFFIX = {
     "video/quicktime": ".mov",
     "video/webm": ".webm",
     "video/x-matroska": ".mkv",
+    **{mime: f".{suffix}" for suffix, mime in DOCUMENTS.items()},
 }
+
+
+class NoRoom(BadInput):
+    """The space is full: the same file can be taken when something was deleted."""
 
 
 class Readable(Protocol):
@@ -68,11 +84,44 @@ class Received:
     size: int
 
 
+def largest_of_all() -> int:
+    """Bytes of the largest file that any platform takes, or that is converted for one."""
+    return max(MAX_READ, *(_takes(platform) for platform in SPECS))
+
+
+def largest(core: Core, space: int) -> int:
+    """Bytes of the largest file that some linked account of the space takes, or that is converted for it; without any
+    account, that any platform takes."""
+    with core.db.read() as conn:
+        linked = {one.platform for one in accounts.of_user(conn, space)}
+    takes = [_takes(platform) for platform in linked or set(SPECS)]
+    converted = extras.has("video") and any(SPECS[platform].limits.video for platform in linked or set(SPECS))
+    return max(MAX_IMAGE_BYTES, *takes, MAX_READ if converted else 0)
+
+
+def _takes(platform: Platform) -> int:
+    spec = SPECS[platform]
+    return max(limits.largest_file for limits in (spec.limits, spec.long_limits) if limits is not None)
+
+
+def check_size(core: Core, space: int, size: int) -> None:
+    """Raises BadInput for a file that is larger than any account of the space takes."""
+    if size > (most := largest(core, space)):
+        raise _too_large(most)
+
+
+def _too_large(most: int) -> BadInput:
+    return BadInput(
+        f"The file is larger than {most // 1_000_000:,} MB, the most that your accounts take.", field="media"
+    )
+
+
 @contextmanager
-def received(core: Core, stream: Readable) -> Iterator[Received]:
+def received(core: Core, space: int, stream: Readable) -> Iterator[Received]:
     """`stream`, copied to disk a block at a time; removed at the end of the block unless it was taken in. Raises
-    BadInput when it is larger than MAX_BYTES."""
-    folder = core.settings.data_dir / "media" / _INCOMING
+    BadInput when it is larger than the space's accounts take."""
+    most = largest(core, space)
+    folder = uploads.folder(core.settings.data_dir)
     folder.mkdir(parents=True, exist_ok=True)
     _sweep(folder, core.clock.now().timestamp())
     path, digest, size = folder / f"{uuid.uuid4().hex}.part", hashlib.sha256(), 0
@@ -80,8 +129,8 @@ def received(core: Core, stream: Readable) -> Iterator[Received]:
         with path.open("wb") as target:
             while block := stream.read(BLOCK):
                 size += len(block)
-                if size > MAX_BYTES:
-                    raise BadInput(f"The file is larger than {MAX_BYTES // 2**20} MB.", field="media")
+                if size > most:
+                    raise _too_large(most)
                 digest.update(block)
                 target.write(block)
             target.flush()
@@ -95,7 +144,7 @@ def _sweep(folder: Path, now: float) -> None:
     """What a killed process left behind."""
     for path in folder.iterdir():
         with suppress(FileNotFoundError):
-            if path.stat().st_mtime < now - LEFT_BEHIND:
+            if not uploads.is_part(path) and path.stat().st_mtime < now - LEFT_BEHIND:
                 path.unlink()
 
 
@@ -103,32 +152,46 @@ def add_file(core: Core, actor: Actor, path: Path, alt: str = "") -> int:
     """Take in a file from this machine; returns its id. Raises BadInput."""
     if not path.is_file():
         raise BadInput(f"There is no file {path}.", field="media")
-    with path.open("rb") as stream, received(core, stream) as file:
+    with path.open("rb") as stream, received(core, actor.space, stream) as file:
         return add_received(core, actor, path.name, file, alt)
 
 
 def add_bytes(core: Core, actor: Actor, name: str, content: bytes, alt: str = "", mark: Mark = no_mark) -> int:
     """`add_received` for what is in memory already."""
-    with received(core, io.BytesIO(content)) as file:
+    with received(core, actor.space, io.BytesIO(content)) as file:
         return add_received(core, actor, name, file, alt, mark)
 
 
 @permits.needs("media:write")
-def add_received(core: Core, actor: Actor, name: str, file: Received, alt: str = "", mark: Mark = no_mark) -> int:
-    """Take in a file; what it is comes from its content, never from its name. Raises BadInput."""
+def add_received(
+    core: Core, actor: Actor, name: str, file: Received, alt: str = "", mark: Mark = no_mark, upload: int = 0
+) -> int:
+    """Take in a file; what it is comes from its content, never from its name. `upload`: whose room it takes, which was kept
+    for it. Its bytes at `file.path` stay as they are, for whoever begins again after a kill. Raises BadInput."""
     check_alt(alt)
     facts = inspect(file.path)
-    if facts.kind is MediaKind.GIF and facts.mime != "image/gif":
-        file, facts = _made_gif(file)
+    if facts.kind is not MediaKind.GIF or facts.mime == "image/gif":
+        return _add(core, actor, name, file, facts, alt, mark, upload)
+    made = file.path.with_name(f"{uuid.uuid4().hex}.part")
+    try:
+        moving, facts = _made_gif(file, made)
+        return _add(core, actor, name, moving, facts, alt, mark, upload)
+    finally:
+        made.unlink(missing_ok=True)
+
+
+def _add(
+    core: Core, actor: Actor, name: str, file: Received, facts: MediaFacts, alt: str, mark: Mark, upload: int
+) -> int:
     relative = Path("media") / file.digest[:2] / f"{file.digest}{_SUFFIX.get(facts.mime, '.bin')}"
-    _make_room(core, actor.space, file, str(relative))
+    make_room(core, actor.space, file.size, str(relative), upload)
     kept = core.settings.data_dir / relative
     with core.db.write() as conn:
         media.lock(conn)
-        _check_room(core, conn, actor.space, file, str(relative))
+        check_room(core, conn, actor.space, file.size, str(relative), upload)
         if not kept.exists():
             kept.parent.mkdir(parents=True, exist_ok=True)
-            file.path.replace(kept)  # a file under its hash is always whole
+            _put(file.path, kept)
             conversions.forget_failed(conn, str(relative))
         media_id = media.add(
             conn,
@@ -147,6 +210,7 @@ def add_received(core: Core, actor: Actor, name: str, file: Received, alt: str =
             rate=facts.rate,
             audio=facts.audio[:30] if facts.audio is not None else None,
             damage=facts.damage,
+            pages=facts.pages,
             sha256=file.digest,
             path=str(relative),
             alt=alt,
@@ -199,14 +263,25 @@ def check_alt(alt: str) -> None:
         raise BadInput(f"The alt text has more than {MAX_ALT} characters.", field="alt")
 
 
-def _fits(core: Core, conn: Connection, space: int, file: Received, path: str) -> bool:
-    return media.bytes_of(conn, space, path) + file.size <= core.settings.media_mb_per_space * 2**20
+def _put(source: Path, kept: Path) -> None:
+    """A file under its hash is always whole. Where the disk can, the bytes have both names until the row is written."""
+    try:
+        os.link(source, kept)
+    except FileExistsError:
+        return
+    except OSError:  # a file system without second names
+        source.replace(kept)
 
 
-def _make_room(core: Core, space: int, file: Received, path: str) -> None:
+def _fits(core: Core, conn: Connection, space: int, size: int, path: str, upload: int) -> bool:
+    others = uploads.promised(conn, core.clock.now(), space, upload)
+    return media.bytes_of(conn, space, path) + others + size <= core.settings.media_mb_per_space * 2**20
+
+
+def make_room(core: Core, space: int, size: int, path: str = "", upload: int = 0) -> None:
     """When the space's files would take more than they may, those go that no post has named for a week."""
     with core.db.write() as conn:
-        if _fits(core, conn, space, file, path):
+        if _fits(core, conn, space, size, path, upload):
             return
         old = media.older(conn, space, core.clock.now() - UNUSED)
         used = posts.media_in_use(conn, space)  # after: who plans a post with one of them has done so by now
@@ -227,28 +302,28 @@ def _delete(core: Core, paths: set[str]) -> None:
                     file.unlink(missing_ok=True)
 
 
-def _check_room(core: Core, conn: Connection, space: int, file: Received, path: str) -> None:
-    """Raises BadInput when the space's files would take more than they may."""
+def check_room(core: Core, conn: Connection, space: int, size: int, path: str = "", upload: int = 0) -> None:
+    """Raises NoRoom when the space's files would take more than they may, with what is on its way to it but for `upload`."""
     most = core.settings.media_mb_per_space
-    if not _fits(core, conn, space, file, path):
-        raise BadInput(
+    if not _fits(core, conn, space, size, path, upload):
+        raise NoRoom(
             f"The files of your space would take more than {most:,} MB, which is the limit. Delete drafts with files "
             "that you no longer need, or ask whoever runs PostProber for more.",
             field="media",
         )
 
 
-def _made_gif(file: Received) -> tuple[Received, MediaFacts]:
-    """A moving WebP, PNG or AVIF made a GIF, the one moving picture that platforms take. Raises BadInput."""
+def _made_gif(file: Received, path: Path) -> tuple[Received, MediaFacts]:
+    """A moving WebP, PNG or AVIF made a GIF at `path`, the one moving picture that platforms take. Raises BadInput."""
     content = as_gif(file.path)
-    file.path.write_bytes(content)
-    facts = inspect(file.path)
-    return Received(file.path, hashlib.sha256(content).hexdigest(), len(content)), facts
+    path.write_bytes(content)
+    facts = inspect(path)
+    return Received(path, hashlib.sha256(content).hexdigest(), len(content)), facts
 
 
-def thumbnail(core: Core, record: MediaRecord, side: int) -> bytes:
-    """A small JPEG of a stored picture, as it will look. Raises BadInput when it cannot be read."""
-    return small_picture(core.settings.data_dir / record.path, side)
+def thumbnail(core: Core, record: MediaRecord, side: int, crop: Rect | None = None) -> bytes:
+    """A small JPEG of a stored picture, as it will look, of it what `crop` says. Raises BadInput when it cannot be read."""
+    return small_picture(core.settings.data_dir / record.path, side, crop)
 
 
 def discard(core: Core, actor: Actor, ids: list[int]) -> None:
@@ -274,11 +349,15 @@ def files(core: Core, actor: Actor, ids: list[int]) -> tuple[MediaFile, ...]:
     return tuple(file_of(record, core.settings.data_dir) for record in records)
 
 
-def public_url(settings: Settings, now: float, record: MediaRecord, platform: Platform) -> str:
+def public_url(
+    settings: Settings, now: float, record: MediaRecord, platform: Platform, crop: Rect | None = None
+) -> str:
     """A signed, expiring URL under which the sidecar serves the file as `platform` wants it. A record with the path of what
-    the file was converted to stands for that."""
+    the file was converted to stands for that; `crop`: what of a picture it is."""
     suffix = ".jpg" if record.kind == MediaKind.IMAGE else _SUFFIX.get(record.mime, "")
-    claims = {"id": record.id, "p": platform.value}
+    claims: dict[str, Any] = {"id": record.id, "p": platform.value}
+    if crop is not None:
+        claims["c"] = list(crop)
     if Path(record.path).parent.name == RENDITIONS:
         claims["r"] = Path(record.path).name
     return f"{settings.public_base}/api/media/public/{sign(settings.secret_key, 'media', claims, now=now, lifetime=URL_LIFE)}{suffix}"
@@ -309,6 +388,6 @@ def open_public(core: Core, token: str) -> Rendition:
     if not path.is_file():
         raise NotFound("The file is gone.")
     if record.kind == MediaKind.IMAGE and not made:
-        fitted = fit_image(str(path), LIMITS[Platform(claims["p"])].images)
+        fitted = fit_image(str(path), LIMITS[Platform(claims["p"])].images, crops.told(claims.get("c")))
         return Rendition(fitted.mime, fitted.data)
     return Rendition(mime, path=path)

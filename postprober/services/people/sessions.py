@@ -20,7 +20,7 @@ from postprober.security.tokens import keyed_hash, opaque, sign, verify
 from postprober.services.core import Core
 from postprober.services.people import permits
 from postprober.services.people import users as user_service
-from postprober.storage import sql, users
+from postprober.storage import sql, uploads, users
 from postprober.storage.records import User
 
 ACCESS_LIFE = timedelta(minutes=15)
@@ -28,10 +28,13 @@ REFRESH_LIFE = timedelta(days=30)
 KEPT_AFTER_END = timedelta(days=1)  # expired rows are deleted later than this
 USED_EVERY = timedelta(minutes=1)  # how exact an API token's last use is: not one write a request
 API_TOKEN_PREFIX = "pp_"
-UPLOAD = "upload"  # a kind of row: the address of one file that was announced
+UPLOAD = uploads.KIND  # a kind of row: the address of one file that was announced
 UPLOAD_PREFIX = "up_"
+GRANT_PREFIX = "upg_"
+GRANT_LIFE = timedelta(minutes=15)
 MAX_TOKEN_CHARS = 4096
 _PURPOSE = "access"
+_GRANT = "upload-grant"
 _IDS_AT_ONCE = 500
 
 
@@ -131,6 +134,37 @@ def by_upload(core: Core, secret: str) -> Caller | None:
             return None  # whoever may not come in any more hands in nothing, either
         caller = _caller(conn, row["user_id"], row["id"], UPLOAD) if row else None
     return replace(caller, scopes=caller.scopes & {"media:write"}) if caller else None
+
+
+def grant_uploads(core: Core, cookie: str | None, draft: str) -> str:
+    """What a page of the app hands to the scripts in its person's browser, so that they may begin uploads for `draft` and do
+    nothing else; good for a quarter of an hour, and no longer than the person's session. "" where there is none."""
+    with core.db.read() as conn:
+        now = core.clock.now()
+        row = users.find_session(conn, "browser", _hash(core, cookie), now) if cookie else None
+    if row is None:
+        return ""
+    claims = {"sub": str(row["user_id"]), "sid": str(row["id"]), "draft": draft}
+    life = GRANT_LIFE.total_seconds()
+    return GRANT_PREFIX + sign(core.settings.secret_key, _GRANT, claims, now=now.timestamp(), lifetime=life)
+
+
+def by_grant(core: Core, grant: str) -> tuple[Caller, str] | None:
+    """Whose page it is, who may only upload, and for which draft; None when it is not good (any more)."""
+    now = core.clock.now()
+    if len(grant) > MAX_TOKEN_CHARS or not grant.startswith(GRANT_PREFIX):
+        return None
+    try:
+        claims = verify(core.settings.secret_key, _GRANT, grant.removeprefix(GRANT_PREFIX), now=now.timestamp())
+        user_id, session_id, draft = int(claims["sub"]), int(claims["sid"]), str(claims["draft"])
+    except (Forbidden, KeyError, TypeError, ValueError):
+        return None
+    with core.db.read() as conn:
+        row = users.session_by_id(conn, session_id, now)
+        if row is None or row["kind"] != "browser" or row["user_id"] != user_id:
+            return None
+        caller = _caller(conn, user_id, session_id, UPLOAD)
+    return (replace(caller, scopes=caller.scopes & {"media:write"}), draft) if caller else None
 
 
 def alive(core: Core, ids: Collection[int]) -> set[int]:

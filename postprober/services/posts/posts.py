@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
+from postprober.domain import mentions
 from postprober.domain.account import Credentials
 from postprober.domain.actor import Actor
 from postprober.domain.advice import Advice
@@ -21,7 +22,17 @@ from postprober.domain.identity import AccountIdentity
 from postprober.domain.limits import Limits
 from postprober.domain.options import for_part
 from postprober.domain.platform import NAMES
-from postprober.domain.post import MAX_PARTS, Draft, MediaFile, Part, PostStatus, Preflight, Violation, language_tag
+from postprober.domain.post import (
+    MAX_PARTS,
+    Draft,
+    MediaFile,
+    Part,
+    PostStatus,
+    Preflight,
+    PreflightNote,
+    Violation,
+    language_tag,
+)
 from postprober.errors import BadInput, PlatformError, VaultError
 from postprober.pipeline.core.tokens import open_credentials
 from postprober.services.accounts.accounts import owned
@@ -76,6 +87,11 @@ class NewPost:
 
     def texts_for(self, account_id: int) -> tuple[str, ...]:
         return (self.variants or {}).get(account_id, self.parts)
+
+
+def texts_on(account: Account, new: NewPost) -> tuple[str, ...]:
+    """The texts as they go to the account: who is mentioned by another platform's id is a plain name there."""
+    return tuple(mentions.as_names(text, but=account.platform) for text in new.texts_for(account.id))
 
 
 @dataclass
@@ -163,7 +179,7 @@ def _check_one(core: Core, account: Account, new: NewPost, files: tuple[MediaFil
             known.limits[account.id] = limits
         except PlatformError:
             limits = adapter.limits(None)  # the platform is away at this moment: its usual numbers hold
-    texts = new.texts_for(account.id)
+    texts = texts_on(account, new)
     language = language_for(account, new)
     asked = options.stored_for(account, new.options)
     draft = Draft(tuple(Part(t, files if i == 0 else ()) for i, t in enumerate(texts)), language, asked)
@@ -186,7 +202,21 @@ def _check_one(core: Core, account: Account, new: NewPost, files: tuple[MediaFil
             known.reached.add(ids)
     with core.db.read() as conn:
         notes = cards.notes_for(conn, account, new, core.clock.now())
-    return replace(result, violations=(*result.violations, *more), notes=(*result.notes, *notes))
+    return replace(
+        result, violations=(*result.violations, *more), notes=(*result.notes, *_plain_names(account, new), *notes)
+    )
+
+
+def _plain_names(account: Account, new: NewPost) -> list[PreflightNote]:
+    """That somebody is mentioned on another platform only."""
+    found = [one for text in new.texts_for(account.id) for one in mentions.of_others(text, account.platform)]
+    return [
+        PreflightNote(
+            "mention_as_name",
+            f"“{one.name}” is a plain name on {NAMES[account.platform]}: the mention is one of {NAMES[other]}.",
+        )
+        for other, one in dict.fromkeys(found)
+    ]
 
 
 def _beside_earlier(
@@ -196,7 +226,7 @@ def _beside_earlier(
     now = core.clock.now()
     with core.db.read() as conn:
         known = repeats.earlier(conn, account.id, now, but)
-    texts, with_media = new.texts_for(account.id), bool(new.media_ids)
+    texts, with_media = texts_on(account, new), bool(new.media_ids)
     wrong, notes = repeats.found(account, texts, new.at or now, known, actor.zone, with_media=with_media)
     return replace(result, violations=(*result.violations, *wrong), notes=(*result.notes, *notes))
 
@@ -386,7 +416,7 @@ def plan(core: Core, conn: Connection, post_id: int, account: Account, new: NewP
     """One delivery of the post, with a key that never changes, and the handle of each part chosen from it. Raises
     PreflightFailed where another post with the same words was planned since this one was checked."""
     key, due = str(uuid.uuid4()), new.at or now
-    texts, with_media = new.texts_for(account.id), bool(new.media_ids)
+    texts, with_media = texts_on(account, new), bool(new.media_ids)
     if wrong := repeats.refuse(conn, account, texts, due, now, post_id, with_media=with_media):
         failed = Preflight(account.platform.value, 0, 0, tuple(wrong))
         raise PreflightFailed({account.id: failed}, {account.id: f"{NAMES[account.platform]} ({account.account_name})"})
@@ -439,7 +469,7 @@ def parts_for(conn: Connection, account: Account, new: NewPost, now: datetime) -
             options=for_part(kind, asked, index),
             card=card if index == 0 else None,
         )
-        for index, text in enumerate(new.texts_for(account.id))
+        for index, text in enumerate(texts_on(account, new))
     ]
 
 

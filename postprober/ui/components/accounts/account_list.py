@@ -127,7 +127,9 @@ def standing(account: Account, zone: str, now: datetime, *, renews: bool) -> tup
 
 def _again(visit: Visit, account: Account) -> None:
     """Reconnect: through the consent page where there is one."""
-    if SPECS[account.platform].sign_in is not None or SPECS[account.platform].token is not None:
+    spec = SPECS[account.platform]
+    by_consent = spec.found_consent is not None and bool(account.scopes)  # an app password grants none
+    if (spec.sign_in is not None and not by_consent) or spec.token is not None:
         st.caption(f"To reconnect, use the {NAMES[account.platform]} form.", width="content")
         return
     if browser_accounts.is_by_browser(account):
@@ -142,7 +144,8 @@ def _again(visit: Visit, account: Account) -> None:
         help="The platform asks for permission again. History and scheduled posts stay.",
     ):
         usual = visit.core.settings.platform(account.platform).api_url
-        link_forms.consent(visit, account.platform, "" if account.instance == usual else account.instance)
+        server = "" if account.instance == usual else account.instance
+        link_forms.consent(visit, account.platform, account.remote_id if by_consent else server)
 
 
 def _pages(visit: Visit, account: Account, linked: list[Account]) -> None:

@@ -6,7 +6,7 @@ import streamlit as st
 
 from postprober.domain.platform import NAMES, Platform
 from postprober.errors import PostProberError
-from postprober.platforms.common.spec import PasswordSignIn, TokenWay
+from postprober.platforms.common.spec import FoundConsent, PasswordSignIn, TokenWay
 from postprober.platforms.registry import SPECS
 from postprober.services.accounts import accounts, browser_accounts, linking
 from postprober.ui import acts, uploads
@@ -53,7 +53,14 @@ def draw(visit: Visit) -> None:
             _server(visit, platform)
     for platform, how in PASSWORDS.items():
         with st.container(border=True, key=f"account-{platform.value}"):
-            _password(visit, platform, how)
+            st.markdown(f"**{NAMES[platform]}**")
+            found = SPECS[platform].found_consent
+            if found is None:
+                _password(visit, platform, how, f"Link {NAMES[platform]}")
+                continue
+            _found(visit, platform, found)
+            with st.expander("Link with an app password", type="compact"):
+                _password(visit, platform, how, "Link with this password")
     for platform, way in OWN_TOKENS.items():
         with st.container(border=True, key=f"account-{platform.value}"):
             _own_token(visit, platform, way)
@@ -87,14 +94,24 @@ def _server(visit: Visit, platform: Platform) -> None:
         consent(visit, platform, "" if full == usual else full)
 
 
-def _password(visit: Visit, platform: Platform, how: PasswordSignIn) -> None:
+def _found(visit: Visit, platform: Platform, found: FoundConsent) -> None:
+    """Who asks for the consent is found by what the person types."""
     name = NAMES[platform]
-    st.markdown(f"**{name}**")
+    st.caption("You approve PostProber on your account's server, then you come back here.")
+    with st.form(f"link-{platform.value}", border=False):
+        typed = st.text_input(found.label, placeholder=found.example)
+        pressed = st.form_submit_button(f"Link {name}", disabled=not visit.may(WRITE), help=visit.why_not(WRITE))
+    if pressed:
+        consent(visit, platform, typed.strip().rstrip("/"))
+
+
+def _password(visit: Visit, platform: Platform, how: PasswordSignIn, button: str) -> None:
+    name = NAMES[platform]
     st.caption(how.hint)
-    with st.form(f"link-{platform.value}", border=False, clear_on_submit=True):
+    with st.form(f"link-password-{platform.value}", border=False, clear_on_submit=True):
         identifier = st.text_input(how.identifier, placeholder=how.identifier_example)
         password = st.text_input("App password", type="password", placeholder=how.example)
-        pressed = st.form_submit_button(f"Link {name}", disabled=not visit.may(WRITE), help=visit.why_not(WRITE))
+        pressed = st.form_submit_button(button, disabled=not visit.may(WRITE), help=visit.why_not(WRITE))
     if not pressed:
         return
     if not identifier.strip() or not password:

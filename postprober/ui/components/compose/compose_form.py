@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import suppress
 
 import streamlit as st
-from streamlit.runtime.uploaded_file_manager import UploadedFile
 
+from postprober.domain import crops
 from postprober.domain.criteria import Criteria
 from postprober.domain.platform import NAMES
 from postprober.domain.post import MediaKind
@@ -18,14 +17,12 @@ from postprober.services.accounts import browser_accounts
 from postprober.services.media import media
 from postprober.services.posts.posts import MAX_PARTS
 from postprober.storage.records import Account, MediaRecord
-from postprober.ui import uploads
-from postprober.ui.components.compose import conversion_progress
-from postprober.ui.components.compose.draft import COMMON, MAX_FILES, ComposerDraft
+from postprober.ui.components.compose import conversion_progress, uploader
+from postprober.ui.components.compose.draft import COMMON, ComposerDraft
 from postprober.ui.components.shared import thumbnails
 from postprober.ui.guard import Visit
 from postprober.ui.words import COUNT_WORDS, plain
 
-TYPES = ["jpg", "jpeg", "png", "webp", "gif", "heic", "heif", "avif", "bmp", "tif", "tiff", "mp4", "mov", "webm", "mkv"]
 # Ctrl+Enter is how Streamlit's field hands over its text. A short pause in typing presses it, so that counters follow
 # while one types; without scripts they follow when the field is left. So does a finger or mouse that goes down anywhere:
 # on a phone the field is left and the link pressed in one moment, and Streamlit then sends the text behind the link, as a
@@ -179,6 +176,8 @@ def _own(draft: ComposerDraft, account: Account) -> None:
 
 def files(visit: Visit, draft: ComposerDraft) -> tuple[int, ...]:
     """Ids of the draft's files. A file is part of the draft as soon as it is uploaded."""
+    with suppress(PostProberError):  # said below the fields, where it is tried again
+        draft.attach(visit.core, visit.actor)
     seen: dict[str, int] = {}
     for place, media_id in enumerate(draft.kept, 1):
         try:
@@ -189,57 +188,45 @@ def files(visit: Visit, draft: ComposerDraft) -> tuple[int, ...]:
             continue
         number = seen[record.sha256] = seen.get(record.sha256, 0) + 1
         _file(visit, draft, record, f"{record.sha256[:12]}-{number}", place)
-    uploaded = st.file_uploader(
-        f"Pictures and videos (up to {MAX_FILES})",
-        type=TYPES,
-        accept_multiple_files=True,
-        key=draft.name(f"files-{draft.uploads}"),
-        disabled=not visit.may("media:write"),
-    )
-    if uploaded:
-        _take(visit, draft, uploaded)
+    uploader.draw(visit, draft)
     for reason in draft.refused:
         st.error(plain(reason), icon=":material/image_not_supported:")
     return draft.kept
-
-
-def _take(visit: Visit, draft: ComposerDraft, uploaded: Sequence[UploadedFile]) -> None:
-    """Store what was uploaded, then show it among the draft's files and an empty field."""
-    draft.refused = []
-    with st.spinner("Saving the file …"):
-        for file in uploaded:
-            try:
-                draft.take(visit.core, visit.actor, file)
-            except PostProberError as error:
-                draft.refused.append(f"{file.name} was not added: {error.message}")
-            uploads.free(file)
-    draft.uploads += 1
-    with suppress(PostProberError):  # said below the fields, where it is tried again
-        draft.save(visit.core, visit.actor, draft.now())
-    st.rerun()
 
 
 def _file(visit: Visit, draft: ComposerDraft, record: MediaRecord, name: str, place: int) -> None:
     """One file with its alt text, and the button that removes it."""
     with st.container(horizontal=True, vertical_alignment="bottom", key=f"pp-file-{draft.ref}-{name}"):
         thumbnails.draw(visit, record.id)
-        alt = st.text_input(
-            f"Describe {'video' if record.kind == MediaKind.VIDEO else 'image'} {place} (alt text)",
-            value=record.alt,
-            max_chars=media.MAX_ALT,
-            key=draft.name(f"alt-{name}"),
-            placeholder="Describe the image for people who can't see it",
+        alt = (
+            record.alt
+            if record.kind == MediaKind.DOCUMENT
+            else st.text_input(
+                f"Describe {'video' if record.kind == MediaKind.VIDEO else 'image'} {place} (alt text)",
+                value=record.alt,
+                max_chars=media.MAX_ALT,
+                key=draft.name(f"alt-{name}"),
+                placeholder="Describe the image for people who can't see it",
+            )
         )
         if visit.may("media:write") and (alt or "").strip() != record.alt.strip():
             draft.describe(visit.core, visit.actor, record.id, (alt or "").strip())
         if st.button("Remove", key=draft.name(f"off-{name}"), type="tertiary"):
             draft.kept = tuple(one for one in draft.kept if one != record.id)
+            _move_crops(draft, place)
             draft.refused = []
             with suppress(PostProberError):
                 draft.save(visit.core, visit.actor, draft.now())
             st.rerun()
-    if record.kind != MediaKind.IMAGE:
+    if record.kind in (MediaKind.GIF, MediaKind.VIDEO):
         conversion_progress.draw(visit, record.id)
+
+
+def _move_crops(draft: ComposerDraft, place: int) -> None:
+    """The crops of the files behind one that is gone."""
+    for asked in draft.options.values():
+        if crops.OPTION in asked:
+            asked[crops.OPTION] = crops.without(asked[crops.OPTION], place)
 
 
 def criteria(draft: ComposerDraft) -> None:

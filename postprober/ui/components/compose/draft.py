@@ -13,16 +13,16 @@ import threading
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Literal, Protocol, cast
+from typing import Any, Literal, cast
 
 from postprober.domain.actor import Actor
 from postprober.domain.card import AS_THE_PAGE_SAYS, CardChoice
 from postprober.domain.criteria import Criteria
 from postprober.domain.platform import known
 from postprober.domain.post import Preflight
-from postprober.errors import BadInput, Conflict, Forbidden, NotFound, PostProberError, Stale
+from postprober.errors import Conflict, Forbidden, NotFound, PostProberError, Stale
 from postprober.services.core import Core
-from postprober.services.media import conversions, media
+from postprober.services.media import conversions, media, resumable
 from postprober.services.posts import drafts, editing, posts
 from postprober.services.posts.editing import CopyState
 from postprober.services.posts.posts import Known, NewPost
@@ -50,16 +50,6 @@ def is_edit_key(key: str) -> bool:
     return re.fullmatch(r"edit-\d+-[A-Za-z0-9_-]{16}", key) is not None
 
 
-class Upload(Protocol):
-    """A file of a page's field. `file_id`: another one each time that a person chooses the file."""
-
-    name: str
-    file_id: str
-
-    def read(self, size: int = -1, /) -> bytes: ...
-    def seek(self, place: int, /) -> int: ...
-
-
 @dataclass
 class ComposerDraft:
     """`key`: of the stored draft, and in the page's address; `ref`: part of every widget's key, so that a page that comes
@@ -78,7 +68,6 @@ class ComposerDraft:
     page: str = field(default_factory=new_key)
     user_id: int = 0
     revision: int = 0
-    uploads: int = 0
     focus: int = COMMON
     post_id: int | None = None
     earlier: bool = False
@@ -90,7 +79,7 @@ class ComposerDraft:
     chosen: tuple[int, ...] | None = None
     offered: tuple[int, ...] = ()
     kept: tuple[int, ...] = ()
-    taken: set[str] = field(default_factory=set)
+    taken: set[int] = field(default_factory=set)
     described: set[int] = field(default_factory=set)
     refused: list[str] = field(default_factory=list)
     at: datetime | None = None
@@ -198,20 +187,26 @@ class ComposerDraft:
         self.focus = target
         self.revision += 1
 
-    def take(self, core: Core, actor: Actor, file: Upload) -> None:
-        """Put a file into the draft, stored before anything else happens; each upload once, however many runs of the page
-        see it. Raises BadInput."""
+    def attach(self, core: Core, actor: Actor) -> bool:
+        """Put what was uploaded for this draft into it, and store it before the uploads count as taken: killed in between,
+        the next page finds them again. Whether there was anything. Raises as `save`, and then tries again."""
+        arrived = resumable.arrived(core, actor, {self.key, self.ref})
         with self.lock:
-            if file.file_id in self.taken:
-                return
-            self.taken.add(file.file_id)  # also when it is refused: it stays refused
-            if len(self.kept) >= MAX_FILES:
-                raise BadInput(f"A post has at most {MAX_FILES} files.")
-            file.seek(0)
-            with media.received(core, file) as stored:
-                media_id = media.add_received(core, actor, file.name, stored)
-            self.kept = (*self.kept, media_id)
-            self.described.add(media_id)
+            for upload, media_id in arrived:
+                if upload in self.taken or media_id in self.kept:
+                    continue
+                self.taken.add(upload)
+                if len(self.kept) >= MAX_FILES:
+                    self.refused.append(f"A post has at most {MAX_FILES} files; what came after them was not added.")
+                else:
+                    self.kept = (*self.kept, media_id)
+                    self.described.add(media_id)
+        if not arrived:
+            return False
+        self.save(core, actor, self.now())
+        if self.saved_wish is not None and self.saved_wish.media_ids == self.kept:
+            resumable.taken(core, actor, [upload for upload, _ in arrived])
+        return True
 
     def describe(self, core: Core, actor: Actor, media_id: int, alt: str) -> None:
         """Give a file its alt text. A file that another post may use, too, becomes one of its own first. Raises BadInput

@@ -10,30 +10,47 @@ import streamlit as st
 from postprober.domain.options import Kind, OptionField, fields_of, lasting
 from postprober.domain.platform import NAMES, Platform, described
 from postprober.services.posts.options import in_words
-from postprober.storage.records import Account
+from postprober.storage.records import Account, MediaRecord
+from postprober.ui.components.compose import crop_form
 from postprober.ui.components.compose.draft import ComposerDraft
+from postprober.ui.guard import Visit
 from postprober.ui.words import plain
 
 _MINUTES = (5, 15, 30, 60, 180, 360, 720, 1440, 2880, 4320, 10_080, 20_160, 43_200)  # that are offered
 
 
-def draw(draft: ComposerDraft, linked: list[Account], chosen: tuple[int, ...]) -> None:
+def draw(visit: Visit, draft: ComposerDraft, linked: list[Account], chosen: tuple[int, ...]) -> None:
     """A group for each chosen platform that has options; open where some are set."""
     there = [a for a in linked if a.id in chosen]
+    pictures = crop_form.pictures(visit, draft)
     for platform in dict.fromkeys(a.platform for a in there):
-        fields = fields_of(described(platform).options)
+        fields = [one for one in fields_of(described(platform).options) if one.kind != "crops" or pictures]
         if fields:
             apart = [a for a in there if a.platform is platform and str(a.id) in draft.options]
-            _group(draft, platform, fields, apart)
+            _group(visit, draft, platform, fields, apart, pictures)
 
 
-def _group(draft: ComposerDraft, platform: Platform, fields: tuple[OptionField, ...], apart: list[Account]) -> None:
+def _group(
+    visit: Visit,
+    draft: ComposerDraft,
+    platform: Platform,
+    fields: list[OptionField],
+    apart: list[Account],
+    pictures: list[tuple[int, MediaRecord]],
+) -> None:
     """`apart`: accounts for which a program asked for something else than for their platform."""
     told = draft.options.get(platform.value, {})
     used = bool(apart) or any(one.name in told for one in fields)
     title = f"Options for {NAMES[platform]}"
     with st.expander(title, key=draft.name(f"options-{platform.value}"), type="compact", expanded=used):
-        given = {one.name: _field(draft, platform, one, told.get(one.name, one.default)) for one in fields}
+        given: dict[str, Any] = {}
+        for one in fields:
+            value = told.get(one.name, one.default)
+            if one.kind == "crops":
+                key = draft.name(f"option-{platform.value}-{one.name}")
+                given[one.name] = crop_form.draw(visit, pictures, list(value), key)
+            else:
+                given[one.name] = _field(draft, platform, one, value)
         for account in apart:
             _own(draft, account)
     kept = {one.name: given[one.name] for one in fields if given[one.name] != one.default}
@@ -98,6 +115,7 @@ _WIDGETS: dict[Kind, Callable[[OptionField, Any, Mapping[str, Any]], Any]] = {
     "text": _text,
     "link": _text,
     "texts": _texts,
+    "crops": _texts,
     "number": _number,
     "minutes": _minutes,
 }

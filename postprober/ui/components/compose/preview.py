@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import streamlit as st
 
+from postprober.domain import crops
+from postprober.domain.crops import Rect
+from postprober.domain.mentions import as_names
 from postprober.domain.platform import NAMES
 from postprober.domain.text import find_hashtags, find_mentions, find_urls
-from postprober.errors import NotFound
+from postprober.errors import BadInput, NotFound
 from postprober.platforms.registry import SPECS
+from postprober.services.media import media
 from postprober.services.posts import cards
 from postprober.services.posts.cards import ShownCard
+from postprober.services.posts.options import stored_for
 from postprober.services.posts.posts import NewPost
 from postprober.storage.records import Account
 from postprober.ui.components.compose import link_card
@@ -46,13 +51,26 @@ def draw(visit: Visit, new: NewPost, linked: list[Account]) -> None:
 def html(visit: Visit, new: NewPost, account: Account, card: ShownCard | None = None) -> str:
     """The post, or the whole thread, as `account` will show it. `card`: of its link."""
     try:
-        pictures = [thumbnails.html(visit.core, visit.actor, media_id) for media_id in new.media_ids]
+        pictures = [
+            thumbnails.html(visit.core, visit.actor, media_id, crop)
+            for media_id, crop in zip(new.media_ids, _crops(visit, new, account), strict=True)
+        ]
     except NotFound:
         pictures = []
-    parts = new.texts_for(account.id)
+    parts = [as_names(text) for text in new.texts_for(account.id)]
     below = link_card.html(visit, card, account, dropped=new.card.drop) if card is not None else ""
     first = (pictures, below)
     return "".join(_likeness(account, part, *(first if index == 0 else ([], ""))) for index, part in enumerate(parts))
+
+
+def _crops(visit: Visit, new: NewPost, account: Account) -> list[Rect | None]:
+    """What of each file goes to the account."""
+    try:
+        asked = stored_for(account, new.options)
+    except BadInput:  # the checks say it
+        asked = {}
+    files = media.files(visit.core, visit.actor, list(new.media_ids))
+    return [file.crop for file in crops.applied(files, asked)]
 
 
 def _likeness(account: Account, text: str, pictures: list[str], card: str) -> str:

@@ -14,6 +14,7 @@ from postprober.storage.records import Post
 from postprober.ui import acts, frame
 from postprober.ui.components.compose import intended, link_card, open_draft
 from postprober.ui.components.compose.advice_panel import review_html
+from postprober.ui.components.shared import thumbnails
 from postprober.ui.guard import Visit
 from postprober.ui.words import plain, safe, weekday_moment
 
@@ -54,6 +55,8 @@ def _what_readers_get(visit: Visit, post: Post) -> None:
         described = record.alt or "no description"
         if record.kind == MediaKind.IMAGE:
             st.image(media.thumbnail(visit.core, record, 320), caption=plain(described), width=160)
+        elif record.kind == MediaKind.DOCUMENT:
+            st.caption(plain(f"{record.name} ({thumbnails.pages_of(record)})"))
         else:
             st.caption(plain(f"{record.name}: {described}"))
 

@@ -1,0 +1,195 @@
+"""A crop is an option: checked with the size that it leaves, sent so, made once, and a part of what is approved."""
+
+from __future__ import annotations
+
+import io
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from postprober.domain import crops
+from postprober.domain.delivery import DeliveryState, Proof
+from postprober.domain.limits import ImageRule
+from postprober.domain.platform import Platform
+from postprober.domain.post import Draft, MediaFile, MediaKind, Part
+from postprober.domain.preflight import check
+from postprober.errors import BadInput
+from postprober.platforms.common.media import MAX_PIXELS, fit_image, renditions_of, thumbnail
+from postprober.platforms.registry import LIMITS
+from postprober.services.media import media
+from postprober.services.posts import posts, review_gate
+from postprober.services.posts.posts import NewPost, PreflightFailed
+from postprober.storage import attempts, deliveries
+from tests.installed import Installation
+from tests.people import acting
+from tests.pipeline.test_options import ended, linked
+
+RULE = ImageRule(4, ("image/jpeg", "image/png"), 5_000_000)
+FILE = MediaFile(1, MediaKind.IMAGE, "image/jpeg", 1000, 1000, 500, "s", "/x")
+VIDEO = MediaFile(2, MediaKind.VIDEO, "video/mp4", 1000, 1000, 500, "s", "/x")
+
+
+def halves(width: int = 1000, height: int = 500, *, turned: bool = False) -> bytes:
+    """Red on the left and blue on the right as people see it; `turned`: stored on its side, with EXIF that says so."""
+    picture = Image.new("RGB", (width, height), "red")
+    picture.paste("blue", (width // 2, 0, width, height))
+    exif = Image.Exif()
+    if turned:
+        picture = picture.transpose(Image.Transpose.ROTATE_90)
+        exif[0x0112] = 6
+    out = io.BytesIO()
+    picture.save(out, "JPEG", quality=95, exif=exif)
+    return out.getvalue()
+
+
+def colours(content: bytes) -> tuple[tuple[int, int], set[str]]:
+    picture = Image.open(io.BytesIO(content)).convert("RGB")
+    corners = [picture.getpixel((x, y)) for x in (2, picture.width - 3) for y in (2, picture.height - 3)]
+    return picture.size, {"red" if r > b else "blue" for r, _, b in corners}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "size"),
+    [
+        ("square", (500, 500)),
+        ("4:5", (400, 500)),
+        ("1.91:1", (955, 500)),
+        ("16:9", (888, 500)),
+        ("0.5,0,1,1", (500, 500)),
+        ("0, .25 , 1, 0.75", (1000, 250)),
+    ],
+)
+def test_a_crop_leaves_what_it_says(wanted: str, size: tuple[int, int]) -> None:
+    (file,) = crops.applied((FILE,), {"crop": [f"1: {wanted}"]})
+    assert (file.width, file.height) == size and file.crop is not None
+    assert list(crops.problems((FILE,), {"crop": [f"1: {wanted}"]})) == []
+    assert crops.applied((FILE,), {"crop": ["1: 0,0,1,1"]}) == (FILE,) == crops.applied((FILE,), {})
+
+
+@pytest.mark.parametrize(
+    ("entries", "code"),
+    [
+        (["square"], "crop_unreadable"),
+        (["1: round"], "crop_unreadable"),
+        (["1: 0,0,1"], "crop_unreadable"),
+        (["1: nan,0,1,1"], "crop_unreadable"),
+        (["1: -0.1,0,1,1"], "crop_unreadable"),
+        (["1: 0.5,0,0.4,1"], "crop_impossible"),
+        (["1: 0,0,1.5,1"], "crop_impossible"),
+        (["1: 0.5,0,0.52,1"], "crop_impossible"),
+        (["3: square"], "crop_of_nothing"),
+        (["0: square"], "crop_of_nothing"),
+        (["2: square"], "crop_of_nothing"),
+        (["1: square", "1: 4:5"], "crop_twice"),
+    ],
+)
+def test_a_wrong_crop_is_said_in_one_sentence(entries: list[str], code: str) -> None:
+    found = check(Draft((Part("x", (FILE, VIDEO)),), options={"crop": entries}), LIMITS[Platform("instagram")])
+    assert [one.code for one in found.violations if one.code.startswith("crop")] == [code]
+
+
+def test_the_crops_of_later_files_move_up_when_one_is_removed() -> None:
+    assert crops.without(["1: square", "2: 4:5", "3: 0,0,1,0.5", "odd"], 2) == ["1: square", "2: 0,0,1,0.5", "odd"]
+    assert crops.wish(crops.written(2, (0.1, 0, 0.98765, 1))) == (2, (0.1, 0.0, 0.9877, 1.0))
+
+
+def test_a_platform_that_takes_no_such_shape_takes_the_crop_of_it() -> None:
+    tall = MediaFile(1, MediaKind.IMAGE, "image/jpeg", 1000, 1000, 3000, "s", "/x")
+    limits = LIMITS[Platform("instagram")]
+    whole = check(Draft((Part("x", (tall,)),)), limits)
+    assert [one.code for one in whole.violations] == ["image_ratio"]
+    assert check(Draft((Part("x", (tall,)),), options={"crop": ["1: 4:5"]}), limits).ok
+    thin = check(Draft((Part("x", (tall,)),), options={"crop": ["1: 0,0,0.1,0.04"]}), limits)
+    assert any(one.code.startswith("crop") for one in thin.violations)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize(
+    ("wanted", "seen"), [("0,0,0.48,1", {"red"}), ("0.52,0,1,1", {"blue"}), ("square", {"red", "blue"})]
+)
+def test_the_part_is_cut_as_people_see_the_picture(wanted: str, seen: set[str], turned: bool, tmp_path: Path) -> None:
+    path = tmp_path / "a.jpg"
+    path.write_bytes(halves(turned=turned))
+    (file,) = crops.applied((FILE,), {"crop": [f"1: {wanted}"]})
+    made = fit_image(str(path), RULE, file.crop)
+    assert colours(made.data) == ((file.width, file.height), seen) == ((made.width, made.height), seen)
+    assert colours(thumbnail(path, 200, file.crop))[1] == seen
+    assert colours(fit_image(str(path), RULE).data) == ((1000, 500), {"red", "blue"})
+
+
+def test_the_part_of_a_large_picture_is_cut_in_the_helper(tmp_path: Path) -> None:
+    path = tmp_path / "a.jpg"
+    path.write_bytes(halves(6000, 3000))
+    assert MAX_PIXELS > 6000 * 3000
+    (file,) = crops.applied(
+        (MediaFile(1, MediaKind.IMAGE, "image/jpeg", 9, 6000, 3000, "s", "/x"),), {"crop": ["1: 0,0,0.25,1"]}
+    )
+    small = ImageRule(4, ("image/jpeg",), 5_000_000, max_width=300)
+    made = fit_image(str(path), small, file.crop)
+    assert colours(made.data) == ((300, 600), {"red"})
+    assert colours(thumbnail(path, 300, file.crop))[1] == {"red"}
+
+
+def test_each_part_of_a_stored_file_is_made_once(tmp_path: Path) -> None:
+    stored = tmp_path / "aa" / f"{'a' * 64}.jpg"
+    stored.parent.mkdir()
+    stored.write_bytes(halves())
+    for crop in (None, (0.0, 0.0, 0.5, 1.0), (0.5, 0.0, 1.0, 1.0), (0.0, 0.0, 0.5, 1.0), None):
+        fit_image(str(stored), RULE, crop)
+    assert len(renditions_of(stored)) == 3
+
+
+def planned(inst: Installation, platform: str, asked: Mapping[str, Any]) -> tuple[int, str]:
+    account, actor = linked(inst, platform), acting(inst.core, inst.owner)
+    media_id = media.add_bytes(inst.core, actor, "a.jpg", halves(1200, 900), "Red and blue")
+    text = f"Half of it, {account.account_name}"
+    new = NewPost((text,), (account.id,), (media_id,), options={platform: asked})
+    with inst.core.db.read() as conn:
+        return deliveries.of_post(conn, posts.create(inst.core, actor, new).id)[0].id, text
+
+
+@pytest.mark.parametrize("platform", ["bluesky", "mastodon", "linkedin", "x", "telegram"])
+def test_what_is_left_goes_out_and_the_stored_file_stays_whole(installation: Installation, platform: str) -> None:
+    delivery_id, text = planned(installation, platform, {"crop": ["1: 0.55,0,1,1"]})
+    delivery, seen = ended(installation, delivery_id)
+    assert (delivery.state, delivery.proof, seen["differences"]) == (DeliveryState.VERIFIED, Proof.MATCHES, [])
+    (post,) = [one for one in installation.sandbox.control.posts(platform) if one["text"] == text]
+    with urllib.request.urlopen(f"{installation.sandbox.url}/_media/{post['media'][0]['sha256']}") as answer:
+        assert colours(answer.read()) == ((540, 900), {"blue"})
+    with installation.core.db.read() as conn:
+        intents = [one.intent for one in attempts.of_delivery(conn, delivery_id) if one.intent]
+    assert intents[-1]["options"] == {"crop": ["1: 0.55,0,1,1"]}
+    (file,) = media.files(
+        installation.core, acting(installation.core, installation.owner), list(delivery.parts[0].media)
+    )
+    assert (file.width, file.height, file.crop) == (1200, 900, None)
+
+
+def test_who_fetches_the_file_gets_what_is_left(installation: Installation) -> None:
+    core, actor = installation.core, acting(installation.core, installation.owner)
+    record = media.get(core, actor, media.add_bytes(core, actor, "a.jpg", halves(1200, 900)))
+    for crop, seen in (((0.0, 0.0, 0.45, 1.0), {"red"}), (None, {"red", "blue"})):
+        url = media.public_url(core.settings, core.clock.now().timestamp(), record, Platform("instagram"), crop)
+        token = url.rpartition("/")[2].removesuffix(".jpg")
+        assert colours(media.open_public(core, token).data)[1] == seen
+
+
+def test_another_crop_is_another_post_to_approve() -> None:
+    one = NewPost(("x",), (1,), (1,), options={"bluesky": {"crop": ["1: square"]}})
+    other = NewPost(("x",), (1,), (1,), options={"bluesky": {"crop": ["1: 4:5"]}})
+    assert review_gate.digest(one) != review_gate.digest(other) != review_gate.digest(NewPost(("x",), (1,), (1,)))
+
+
+def test_a_wrong_crop_queues_nothing(installation: Installation) -> None:
+    account, actor = installation.link("bluesky"), acting(installation.core, installation.owner)
+    media_id = media.add_bytes(installation.core, actor, "a.jpg", halves())
+    before = installation.counts()
+    for entries, wrong in ((["2: square"], PreflightFailed), (["1: round"], PreflightFailed), (5, BadInput)):
+        new = NewPost(("x",), (account.id,), (media_id,), options={"bluesky": {"crop": entries}})
+        with pytest.raises(wrong):
+            posts.create(installation.core, actor, new)
+        assert installation.counts() == before
