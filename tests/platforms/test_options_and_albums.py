@@ -84,6 +84,17 @@ def test_a_reel_asks_for_its_cover_its_place_and_its_people(link: Link, video: M
     assert {note.split(":")[0] for note in notes} == {"Collaborators", "Place", "Made with AI", "Reel"}
 
 
+def test_the_description_of_a_picture_is_not_missed_in_a_story(link: Link, photo: Photo, public: Public) -> None:
+    account, file = link(P("instagram")), photo("A door")
+    receipt = account.publish(replace(account.job("Words", public(file)), options={"story": True}))
+    found = account.adapter.fetch(account.cred, receipt.ref.remote_id)
+    options = described(P("instagram")).options.of({"story": True})
+    assert found is not None and found.media == (RemoteMedia("image", ""),)
+    assert [one.alt for one in options.posted((file,))] == [""]
+    notes = check(Draft((Part("Words", (file,)),), options={"story": True}), LIMITS[P("instagram")]).notes
+    assert [one.code for one in notes] == ["story_text", "story_alt"]
+
+
 def test_a_story_is_counted_without_likes_and_spoils_no_other_counts(link: Link, photo: Photo, public: Public) -> None:
     account = link(P("instagram"))
     story = account.publish(replace(account.job("", public(photo())), options={"story": True})).ref.remote_id

@@ -344,8 +344,8 @@ def _item(file: MediaFile, tags: Tags) -> dict[str, object]:
 
 
 def _story(file: MediaFile, tags: Tags) -> dict[str, object]:
-    """The same for a Story, which has no description."""
-    return {**_file(replace(file, alt=""), tags), "media_type": "STORIES"}
+    """The same for a Story."""
+    return {**_file(file, tags), "media_type": "STORIES"}
 
 
 def _file(file: MediaFile, tags: Tags) -> dict[str, object]:

@@ -104,7 +104,8 @@ class InstagramOptions(PictureOptions):
 
     def posted(self, files: tuple[MediaFile, ...]) -> tuple[MediaFile, ...]:
         cover = self.cover_of(files)
-        return tuple(file for file in files if file is not cover)
+        shown = tuple(file for file in files if file is not cover)
+        return tuple(replace(file, alt="") for file in shown) if self.story else shown  # a Story has no description
 
     def cover_of(self, files: Sequence[MediaFile]) -> MediaFile | None:
         """The picture that is to be the cover of the one video beside it."""
