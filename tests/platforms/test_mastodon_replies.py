@@ -186,6 +186,42 @@ def test_a_number_that_is_none_changes_nothing(number: object) -> None:
     assert limits_from(told, LIMITS).max_length == 500
 
 
+APPROVED = {"quote_approval": {"automatic": ["public"], "manual": [], "current_user": "automatic"}}
+ELSEWHERE = "https://misskey.example/notes/9abc"
+
+
+@pytest.mark.parametrize(
+    ("link", "answers", "says"),
+    [
+        (ELSEWHERE, {"url": ELSEWHERE, "uri": ELSEWHERE, **APPROVED}, ""),
+        ("https://o.example/users/ann/statuses/9", {"url": "https://o.example/@ann/9", "uri": "", **APPROVED}, ""),
+        (ELSEWHERE, {"url": "https://o.example/@ann/9", "uri": "https://o.example/9", **APPROVED}, "is not there"),
+        (ELSEWHERE, {"url": ELSEWHERE}, "has no quotes"),
+        (ELSEWHERE, {"url": ELSEWHERE, "quote_approval": {"current_user": "unknown"}}, "does not let this account"),
+        (ELSEWHERE, {"url": ELSEWHERE, "quote_approval": {"current_user": "denied"}}, "does not let this account"),
+        (ELSEWHERE, {"url": ELSEWHERE, "quote_approval": {"current_user": "manual"}}, ""),
+        (ELSEWHERE, None, "is not there"),
+        (ELSEWHERE, 403, "linked without the right to search"),
+    ],
+)
+def test_what_is_quoted_is_found_and_allowed_or_nothing_is_sent(
+    link: str, answers: dict[str, object] | int | None, says: str
+) -> None:
+    if isinstance(answers, int):
+        found = httpx2.Response(answers, json={"error": "This action is outside the authorized scopes"})
+    else:
+        found = httpx2.Response(200, json={"statuses": [{"id": "77", **answers}] if answers is not None else []})
+    http, seen = answering({"GET /api/v2/search": found})
+    job = PartJob("k", 0, "hi", NOW, handle="k-0", options={"quote": link})
+    adapter = MastodonAdapter(http, CONFIG)
+    if says:
+        with pytest.raises(PostRejected, match=says):
+            adapter.submit(CRED, job)
+    else:
+        assert adapter.submit(CRED, job).data == {"quote": "77"}
+    assert [request.method for request in seen] == ["GET"]
+
+
 def test_a_bad_token_that_is_answered_with_422_needs_a_person() -> None:
     http, _ = answering(httpx2.Response(422, text=""))
     with pytest.raises(ReconnectNeeded):

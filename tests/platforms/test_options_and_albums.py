@@ -203,6 +203,7 @@ def test_what_is_stored_is_read_again(platform: Platform) -> None:
             "text": "words",
             "link": "https://example.org/1",
             "texts": ["a", "b"],
+            "crops": ["1: square"],
             "number": one.least if one.least != one.default else one.most,
             "minutes": one.least,
         }[one.kind]

@@ -50,7 +50,7 @@ from postprober.platforms.common.replies import ambiguous, dig, invisible, list_
 from postprober.platforms.mastodon import oauth
 from postprober.platforms.mastodon.about import ABOUT
 from postprober.platforms.mastodon.limits import LIMITS
-from postprober.platforms.mastodon.options import MastodonOptions, asked, quoted_id, tag
+from postprober.platforms.mastodon.options import MastodonOptions, asked, quoted_id, same_post, tag
 from postprober.platforms.mastodon.replies import counts_from, failure, limits_from, post_from
 from postprober.platforms.mastodon.server import own_address
 
@@ -175,7 +175,8 @@ class MastodonAdapter:
         if not reply.ok:
             raise self._failure(reply, reading=True)
         found = dig(reply.json_or_none(), "statuses", 0)
-        return found if isinstance(found, dict) else None
+        named = f"{text_at(found, 'url')} {text_at(found, 'uri')}"
+        return found if isinstance(found, dict) and same_post(link, named) else None  # some search in texts, too
 
     def _upload(self, cred: Credentials, file: MediaFile, limits: Limits) -> dict[str, object]:
         with upload(file, limits) as ready:

@@ -111,7 +111,7 @@ class MastodonOptions(PictureOptions):
         """A quoted post has the address of its author's server and an id on this one, and either may have been pasted. Of a
         language the server may keep the region or not."""
         if name == "quote":
-            return bool(_names(str(sent)) & _names(str(shown)) - {""})
+            return same_post(str(sent), str(shown))
         return name == "language" and bool(sent) and tag(str(shown)) in (tag(str(sent)), tag(str(sent)).split("-")[0])
 
     @classmethod
@@ -135,7 +135,7 @@ class MastodonOptions(PictureOptions):
             )
 
     def _quote(self, draft: Draft) -> Iterator[Violation]:
-        if self.quote and not quoted_id(self.quote):
+        if self.quote and not may_be_post(self.quote):
             text = "Paste the link of the post to quote, such as https://mastodon.social/@ann/109372843234."
             yield Violation("quote_unreadable", text)
         if self.quote and draft.parts and (draft.parts[0].media or self.poll_choices):
@@ -165,8 +165,21 @@ def quoted_id(link: str) -> str:
     return links.remote_id(PastedLink.read(link, account_id="", handle="")) if host else ""
 
 
+def may_be_post(link: str) -> bool:
+    """Whether a post may lie behind it: servers of other kinds name theirs otherwise (`/notes/9abc`)."""
+    parts = split(link.strip())
+    return bool(quoted_id(link)) or bool(
+        parts.hostname and len([piece for piece in parts.path.split("/") if piece]) > 1
+    )
+
+
+def same_post(link: str, told: str) -> bool:
+    """Whether `link` leads to one of the posts in `told`: addresses and ids, separated by spaces. A post has one address at its
+    author's server, and an id at each."""
+    return bool(_names(link) & _names(told) - {""})
+
+
 def _names(told: str) -> set[str]:
-    """Addresses and ids in it, separated by spaces, and the ids in the addresses."""
     return {name for word in told.split() for name in (word.rstrip("/"), quoted_id(word))}
 
 
