@@ -31,11 +31,13 @@ def og(**tags: str) -> str:
 
 @dataclass
 class Site:
-    """`pages`: path to what is answered: (content type, bytes), or whatever a function makes of the request. `asked`: how
+    """`pages`: path to what is answered: (content type, bytes), or whatever a function makes of the request; `rest`: what makes
+    something of all others. `asked`: how
     often each path was; `connections`: how often anybody connected, whatever was asked then."""
 
     url: str = ""
     pages: dict[str, tuple[str, bytes] | Answer] = field(default_factory=dict)
+    rest: Answer | None = None
     asked: Counter[str] = field(default_factory=Counter)
     connections: int = 0
     over: threading.Event = field(default_factory=threading.Event)
@@ -67,7 +69,7 @@ def website() -> Iterator[Site]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             site.asked[self.path] += 1
-            found = site.pages.get(self.path)
+            found = site.pages.get(self.path) or site.rest
             if callable(found):
                 found(self)
                 return

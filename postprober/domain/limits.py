@@ -53,7 +53,7 @@ class VideoRule:
     shown, ratios width / height, rates in pictures a second; None: no limit.
 
     `codecs`: names of `platforms.video_codec`, which say depth and chroma (`h264` is 8 bits and 4:2:0); `audio`: names of
-    sound, such as `aac` for at most two channels; both empty where the platform re-encodes whatever it can read.
+    sound, such as `aac` for at most two channels; `max_khz`: its samples a second, in thousands; both empty where the platform re-encodes whatever it can read.
     `max_long`, `max_short`: of the longer and the shorter side."""
 
     mimes: tuple[str, ...]
@@ -64,6 +64,7 @@ class VideoRule:
     codecs: tuple[str, ...] = ()
     max_pixels: int | None = None
     audio: tuple[str, ...] = ()
+    max_khz: float | None = None
     min_rate: float | None = None
     max_rate: float | None = None
     min_side: int = 1
@@ -132,7 +133,7 @@ class Limits:
     threads: bool = False
     mixed: bool = False
     card: CardRule | None = None
-    lacks: frozenset[str] = frozenset()  # names of options that the server of this account does not have
+    lacks: frozenset[str] = frozenset()  # names of options that this account has not
     count: Callable[[Limits, str], int] | None = None
     find_mentions: Callable[[str], Sized] = find_mentions
     find_hashtags: Callable[[str], Sized] = find_hashtags

@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING, Any, Literal, Self, get_origin
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
 
-from postprober.domain.post import Violation
+from postprober.domain.post import PreflightNote, Violation
 from postprober.domain.text import graphemes, normalise
 from postprober.errors import BadInput
 
 if TYPE_CHECKING:
+    from datetime import timedelta
+
     from postprober.domain.limits import Limits, PollRule
     from postprober.domain.post import Draft, MediaFile
 
@@ -39,9 +41,26 @@ class PostOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    def problems(self, draft: Draft, limits: Limits) -> Iterator[Violation]:
-        """What of it the platform would refuse in this draft, or for this account."""
+    def problems(self, draft: Draft, limits: Limits) -> Iterator[Violation | PreflightNote]:
+        """What of it the platform would refuse in this draft, or for this account; and what a person should know."""
         yield from ()
+
+    def limits(self, usual: Limits) -> Limits:
+        """What holds for a post that asks for these."""
+        return usual
+
+    def posted(self, files: tuple[MediaFile, ...]) -> tuple[MediaFile, ...]:
+        """Those of the files that readers see as media of the post."""
+        return files
+
+    def shown_text(self, text: str) -> str:
+        """What readers see of the text."""
+        return text
+
+    @property
+    def lasts(self) -> timedelta | None:
+        """How long the platform shows a post like this; None: until somebody removes it."""
+        return None
 
     @property
     def is_public(self) -> bool:

@@ -42,6 +42,8 @@ _NONCHARACTER = 0xFFFE  # U+nFFFE and U+nFFFF of every plane
 
 def check(draft: Draft, limits: Limits) -> Preflight:
     """Everything in `draft` that `limits` does not allow, in reading order. Pure."""
+    asked = described(limits.platform).options.of(draft.options)
+    limits = asked.limits(limits)
     violations: list[Violation] = []
     notes: list[PreflightNote] = []
     conversions: list[Conversion] = []
@@ -57,7 +59,7 @@ def check(draft: Draft, limits: Limits) -> Preflight:
         length = limits.length(part.text)
         if length - own.max_length > longest - limit:
             longest, limit = length, own.max_length
-        found = [*_text(part, length, own), *_media(part, limits)]
+        found = [*_text(part, length, own), *_media(replace(part, media=asked.posted(part.media)), limits)]
         where = f"Part {index + 1}: " if len(draft.parts) > 1 else ""
         violations.extend(
             Violation(v.code, where + v.message, v.over, index) for v in found if isinstance(v, Violation)
@@ -66,16 +68,20 @@ def check(draft: Draft, limits: Limits) -> Preflight:
         conversions.extend(one for one in found if isinstance(one, Conversion))
     violations.extend(_lacking(draft, limits))
     violations.extend(crops.problems(draft.parts[0].media if draft.parts else (), draft.options))
-    violations.extend(described(limits.platform).options.of(draft.options).problems(draft, limits))
+    for one in asked.problems(draft, limits):
+        if isinstance(one, PreflightNote):
+            notes.append(one)
+        else:
+            violations.append(one)
     return Preflight(limits.platform.value, longest, limit, tuple(violations), tuple(notes), tuple(conversions))
 
 
 def _lacking(draft: Draft, limits: Limits) -> Iterator[Violation]:
-    """Options that the platform has and the server of this account has not."""
+    """Options that the platform has, and the server of this account or the way it is linked has not."""
     for one in fields_of(described(limits.platform).options):
         if one.name in limits.lacks and one.name in draft.options:
             yield Violation(
-                "option_unsupported", f"Leave out “{one.title}”: the server of this account does not have it."
+                "option_unsupported", f"Leave out “{one.title}”: {_name(limits)} does not offer it to this account."
             )
 
 

@@ -106,7 +106,7 @@ class RemotePost:
     `media` None when the reading cannot tell; `public` None when unknown; `links`: where its links lead, None when the
     reading cannot tell; `app`: name of the program that made it, "" where the platform does not say;
     `options`: of the platform's options those that the reading tells (`domain.options`); `cards`: its link cards, None when
-    the reading cannot tell."""
+    the reading cannot tell; `tells_reply`: without a `reply_to` it answers nothing."""
 
     ref: Ref
     text: str
@@ -120,6 +120,7 @@ class RemotePost:
     app: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
     cards: tuple[RemoteCard, ...] | None = None
+    tells_reply: bool = False
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ added is for a person to say.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from math import ceil, floor
@@ -22,6 +23,7 @@ SPARE = 0.94  # of the bytes that are allowed; the encoder's buffer may go over 
 BITS_PER_PIXEL = 0.045  # of one picture, for H.264 that still looks whole
 LONG_SIDE, MOST_PIXELS = 1920, 1920 * 1088  # of what we make: what every platform shows whole
 MOST_RATE = 60.0
+_KHZ = re.compile(r" ([0-9.]+) kHz$")  # how the reader says that a sound has more samples than usual
 RATE_SLACK = 0.01  # 59.94 counts as 60000/1001, and measured rates are off by the last picture
 RATIO_SLACK = 0.005
 
@@ -63,13 +65,22 @@ def _kind(file: MediaFile, label: str, rule: VideoRule, name: str) -> Iterator[V
             f"Save {label} as {taken}: {name} does not take {codec_name(file.codec)}",
             f"{name} takes {taken} and this is {codec_name(file.codec)}",
         )
-    if rule.audio and file.audio and file.audio not in rule.audio:
+    heard, khz = _sound(file.audio or "")
+    if rule.audio and heard and heard not in rule.audio:
         taken = " or ".join(map(codec_name, rule.audio))
-        sound = codec_name(file.audio)
+        sound = codec_name(heard)
         yield VideoFault(
             "video_audio",
             f"Save {label} with {taken} sound: {name} does not take {sound}",
             f"{name} takes {taken} sound and this has {sound}",
+        )
+    elif rule.max_khz is not None and khz > rule.max_khz:
+        taken = f"sound of at most {rule.max_khz:g} kHz"
+        yield VideoFault(
+            "video_audio",
+            f"Save {label} with {taken}: {name} takes no other, and it has {khz:g}",
+            f"{name} takes {taken} and this has {khz:g}",
+            ceil(khz - rule.max_khz),
         )
     if file.rate is None:
         return
@@ -77,6 +88,12 @@ def _kind(file: MediaFile, label: str, rule: VideoRule, name: str) -> Iterator[V
         yield _rate(file.rate, label, "at most", rule.max_rate, name)
     if rule.min_rate is not None and file.rate < rule.min_rate - RATE_SLACK:
         yield _rate(file.rate, label, "at least", rule.min_rate, name)
+
+
+def _sound(told: str) -> tuple[str, float]:
+    """Name and thousands of samples a second of a sound, 0 where these are not said, because they are usual."""
+    found = _KHZ.search(told)
+    return (told[: found.start()], float(found[1])) if found else (told, 0.0)
 
 
 def _rate(rate: float, label: str, bound: str, limit: float, name: str) -> VideoFault:

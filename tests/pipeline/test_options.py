@@ -154,7 +154,7 @@ def test_an_older_server_has_no_quotes_and_that_is_said_before(
     control.settings(mastodon_api_version=6)
     try:
         account = installation.link("mastodon")
-        with pytest.raises(PreflightFailed, match="the server of this account does not have it"):
+        with pytest.raises(PreflightFailed, match="does not offer it to this account"):
             plan(installation, account, asked)
     finally:
         control.settings(mastodon_api_version=7)

@@ -24,6 +24,8 @@ from postprober.errors import (
     UnexpectedReply,
 )
 from postprober.http import HttpClient, Pools
+from postprober.platforms.common.oauth import at_instance
+from postprober.platforms.mastodon import oauth
 from postprober.platforms.mastodon.adapter import MastodonAdapter, register_app
 from postprober.sandbox.serve import SandboxServer
 from tests.platforms.adapter_kit import wait_until
@@ -213,6 +215,18 @@ def test_a_revoked_token_needs_a_person(sandbox: SandboxServer, adapter: Mastodo
 
 def test_a_client_is_registered_at_the_instance(sandbox: SandboxServer, http: HttpClient) -> None:
     app = register_app(http, f"{sandbox.url}/mastodon", "http://127.0.0.1:8000/api/callback")
-    assert app["client_id"] and app["client_secret"]
+    assert app["client_id"] and app["client_secret"] and "profile" in app["scopes"]
     with pytest.raises(UnexpectedReply):
         register_app(http, f"{sandbox.url}/nothing", "http://127.0.0.1:8000/api/callback")
+
+
+def test_an_older_server_is_asked_for_scopes_that_it_knows(sandbox: SandboxServer, http: HttpClient) -> None:
+    sandbox.control.settings(mastodon_api_version=1)
+    try:
+        app = register_app(http, f"{sandbox.url}/mastodon", "http://127.0.0.1:8000/api/callback")
+    finally:
+        sandbox.control.settings(mastodon_api_version=7)
+    assert app["scopes"] == "read:accounts write:statuses write:media read:statuses read:search"
+    config = PlatformConfig(Platform("mastodon"), "https://old.example", "https://old.example")
+    assert oauth.spec(at_instance(config, "https://old.example", app)).scopes == tuple(app["scopes"].split())
+    assert oauth.spec(config).scopes == oauth.SCOPES

@@ -10,6 +10,7 @@ import pytest
 
 from postprober.clock import ManualClock
 from postprober.domain.account import Credentials
+from postprober.domain.limits import MIB
 from postprober.domain.platform import Platform, PlatformConfig
 from postprober.domain.remote import PartJob, ProgressState, Ref, Search, Sighting, SightingState, Staged
 from postprober.errors import (
@@ -23,7 +24,8 @@ from postprober.errors import (
 )
 from postprober.http import HttpClient, Pools
 from postprober.platforms.mastodon.adapter import MastodonAdapter
-from postprober.platforms.mastodon.replies import failure
+from postprober.platforms.mastodon.limits import LIMITS
+from postprober.platforms.mastodon.replies import failure, limits_from
 from tests.specifications import SPECS
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -112,6 +114,76 @@ def test_limits_fall_back_to_version_1_and_then_to_the_defaults() -> None:
     assert MastodonAdapter(http, CONFIG).limits(CRED).max_length == 500
     http, seen = answering({})
     assert MastodonAdapter(http, CONFIG).limits(None).max_length == 500 and seen == []
+
+
+@pytest.mark.parametrize(
+    ("instance", "found"),
+    [
+        (
+            {
+                "max_toot_chars": 5000,
+                "upload_limit": 16_000_000,
+                "description_limit": 5000,
+                "max_media_attachments": 8,
+                "poll_limits": {
+                    "max_options": 20,
+                    "max_option_chars": 200,
+                    "min_expiration": 0,
+                    "max_expiration": 86400,
+                },
+            },
+            (5000, 16_000_000, 5000, 8, (20, 200, 5, 1440)),
+        ),
+        ({"max_toot_chars": 1000}, (1000, 16 * MIB, 1500, 4, (4, 50, 5, 43_200))),
+        (
+            {
+                "max_toot_chars": 9,
+                "configuration": {
+                    "statuses": {"max_characters": 700},
+                    "media_attachments": {"video_frame_limit": 30, "description_limit": 420},
+                    "polls": {"max_options": 6, "min_expiration": 301, "max_expiration": 3600},
+                },
+            },
+            (700, 16 * MIB, 420, 4, (6, 50, 6, 60)),
+        ),
+    ],
+)
+def test_the_numbers_of_other_servers_are_read_under_their_own_names(
+    instance: dict[str, object], found: tuple[object, ...]
+) -> None:
+    limits = limits_from(instance, LIMITS)
+    poll, film = limits.poll, limits.video
+    assert poll is not None and film is not None
+    told = (poll.most_choices, poll.most_characters, poll.least_minutes, poll.most_minutes)
+    assert (limits.max_length, limits.images.max_bytes, limits.max_alt, limits.images.max_count, told) == found
+    rate = 30 if "configuration" in instance else 120
+    assert film.max_rate == rate
+
+
+def test_every_number_that_a_server_publishes_is_kept() -> None:
+    media = {
+        "supported_mime_types": ["image/jpeg", "image/gif", "video/mp4"],
+        "image_size_limit": 1,
+        "image_matrix_limit": 2,
+        "video_size_limit": 3,
+        "video_matrix_limit": 4,
+        "video_frame_rate_limit": 5,
+        "description_limit": 6,
+    }
+    statuses = {"max_characters": 7, "max_media_attachments": 8, "characters_reserved_per_url": 9}
+    limits = limits_from({"configuration": {"statuses": statuses, "media_attachments": media}}, LIMITS)
+    film, gif, images = limits.video, limits.gif, limits.images
+    assert film is not None and gif is not None
+    assert (images.mimes, images.max_bytes, images.max_pixels, images.max_count) == (("image/jpeg",), 1, 2, 8)
+    assert (film.mimes, film.max_bytes, film.max_pixels, film.max_rate) == (("video/mp4",), 3, 4, 5)
+    assert (gif.max_bytes, limits.max_alt, limits.max_length, limits.url_length) == (1, 6, 7, 9)
+    assert limits.poll is None, "it tells its limits and none of polls"
+
+
+@pytest.mark.parametrize("number", [0, -5, "many", None, [3], 1.5, True])
+def test_a_number_that_is_none_changes_nothing(number: object) -> None:
+    told = {"max_toot_chars": number, "configuration": {"statuses": {"max_characters": number}, "polls": {}}}
+    assert limits_from(told, LIMITS).max_length == 500
 
 
 def test_a_bad_token_that_is_answered_with_422_needs_a_person() -> None:

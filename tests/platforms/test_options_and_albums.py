@@ -13,7 +13,7 @@ from postprober.domain.platform import NAMES, Platform, described, known
 from postprober.domain.post import Draft, MediaFile, Part
 from postprober.domain.preflight import check
 from postprober.domain.remote import RemoteMedia
-from postprober.errors import BadInput
+from postprober.errors import BadInput, PostRejected
 from postprober.platforms.registry import LIMITS
 from tests.platforms.adapter_kit import Link
 
@@ -84,6 +84,32 @@ def test_a_reel_asks_for_its_cover_its_place_and_its_people(link: Link, video: M
     assert {note.split(":")[0] for note in notes} == {"Collaborators", "Place", "Made with AI", "Reel"}
 
 
+def test_a_story_is_counted_without_likes_and_spoils_no_other_counts(link: Link, photo: Photo, public: Public) -> None:
+    account = link(P("instagram"))
+    story = account.publish(replace(account.job("", public(photo())), options={"story": True})).ref.remote_id
+    other = account.publish(account.job("To stay", public(photo()))).ref.remote_id
+    read = account.adapter.read_many(account.cred, [story, other])
+    assert read[story].post is not None and read[story].post.options["story"] is True
+    assert (read[story].counts.likes, read[story].counts.replies is None, read[story].counts.views is None) == (
+        None,
+        False,
+        False,
+    )
+    assert None not in (read[other].counts.likes, read[other].counts.views, read[other].counts.bookmarks)
+
+
+def test_people_in_the_files_are_found_by_name_before_anything_is_uploaded(link: Link, photo: Photo) -> None:
+    account, friend = link(P("x")), link(P("x"))
+    job = replace(account.job("With a friend", photo()), options={"tagged": [f"@{friend.name.upper()}"]})
+    account.publish(job)
+    (post,) = account.truth()
+    assert post["extra"]["tagged"] == [friend.cred.remote_id]
+    nobody = replace(account.job("With nobody", photo()), options={"tagged": ["@nobody_there"]})
+    with pytest.raises(PostRejected, match="nobody called @nobody_there on X"):
+        account.publish(nobody)
+    assert len(account.truth()) == 1
+
+
 def test_a_reel_that_is_in_the_feed_against_the_wish_is_told(link: Link, video: MediaFile, public: Public) -> None:
     account = link(P("instagram"))
     account.fault("dropped_fields", operation="create", params={"fields": ["share_to_feed"]})
@@ -103,9 +129,23 @@ def test_a_reel_that_is_in_the_feed_against_the_wish_is_told(link: Link, video: 
         ("instagram", {"cover_at_ms": 5000}, "photo", "only a single video is one"),
         ("instagram", {"collaborators": ["no spaces here"]}, "photo", "is no user name"),
         ("instagram", {"place": "Berlin"}, "photo", "number of the place"),
+        ("instagram", {"cover_picture": True}, "video", "exactly one video and the picture"),
+        ("instagram", {"cover_picture": True, "cover_at_ms": 9}, "video+photo", "Choose one cover"),
+        ("instagram", {"tagged": ["ann.smith"]}, "photo", "Say where ann.smith is"),
+        ("instagram", {"tagged": ["ann.smith 0.5 1.5"]}, "photo", "two numbers from 0 to 1"),
+        ("instagram", {"tagged": ["ann.smith 0.5"]}, "photo", "tags nobody"),
+        ("instagram", {"tagged": ["2: ann.smith 0.5 0.5"]}, "photo", "number 2 is not among the 1"),
+        ("instagram", {"tagged": ["ann.smith 0 0", "1: @ann.smith 1 1"]}, "photo", "once on each file"),
+        ("instagram", {"tagged": ["ann.smith 0.5 0.5"]}, "video", "a video takes the name only"),
+        ("instagram", {"story": True, "place": "1"}, "photo", "a Story takes neither"),
+        ("instagram", {"story": True, "cover_at_ms": 9}, "video", "only a single video is one"),
         ("x", {"poll_choices": ["a", "b"]}, "photo", "files and a poll"),
         ("x", {"quote": "https://x.com/ann"}, "", "ends with /status/ and a number"),
         ("x", {"made_with_ai": True}, "", "Add the file that was made with AI"),
+        ("x", {"tagged": ["ann"]}, "", "Add the files in which these people are"),
+        ("x", {"tagged": ["ann smith"]}, "photo", "is no user name on X"),
+        ("x", {"tagged": ["@ann", "ANN"]}, "photo", "each person in the files once"),
+        ("x", {"place": "Berlin, Mitte"}, "", "letters and digits such as"),
         ("x", {"community": "knitting"}, "", "community's number"),
         ("x", {"poll_choices": ["a" * 26, "b"]}, "", "longest choice by 1"),
         ("linkedin", {"poll_choices": ["a", "b"]}, "", "Write the question"),
@@ -125,7 +165,7 @@ def test_what_cannot_go_out_is_one_sentence(
     photo: Photo, video: MediaFile, platform: str, options: dict[str, object], files: str, says: str
 ) -> None:
     stored = parse(described(P(platform)).options, options, NAMES[P(platform)])
-    media = {"": (), "photo": (photo(),), "video": (video,)}[files]
+    media = {"": (), "photo": (photo(),), "video": (video,), "video+photo": (video, photo())}[files]
     found = [v.message for v in check(Draft((Part("Words", media),), options=stored), LIMITS[P(platform)]).violations]
     assert len([one for one in found if says in one]) == 1, found
 

@@ -92,6 +92,7 @@ KINDS: dict[str, tuple[dict[str, Any], tuple[str, str, tuple[int, int], float, s
     "mp3": ({"audio": ("libmp3lame",)}, ("h264", "video/mp4", (160, 120), 25.0, "mp3")),
     "ac3": ({"audio": ("ac3",)}, ("h264", "video/mp4", (160, 120), 25.0, "ac3")),
     "surround": ({"audio": ("aac",), "channels": "5.1"}, ("h264", "video/mp4", (160, 120), 25.0, "aac 6-channel")),
+    "studio sound": ({"audio": ("aac",), "khz": 96}, ("h264", "video/mp4", (160, 120), 25.0, "aac 96 kHz")),
     "mono": ({"audio": ("aac",), "channels": "mono"}, ("h264", "video/mp4", (160, 120), 25.0, "aac")),
     "two sounds": ({"audio": ("aac", "aac")}, ("h264", "video/mp4", (160, 120), 25.0, "aac")),
     "two pictures": ({"tracks": 2}, ("h264", "video/mp4", (160, 120), 25.0, "")),

@@ -30,6 +30,7 @@ class Wish:
     turn: int = 0
     tracks: int = 1
     channels: str = "stereo"
+    khz: int = 48
     sar: Fraction | None = None
     bits: int = 0
     codec_options: Mapping[str, str] | None = None
@@ -60,7 +61,7 @@ def make(path: Path, wish: Wish = Wish(), **other: Any) -> Path:
                 sink.mux(stream.encode(frame))
             sink.mux(stream.encode(None))
         for stream in sounds:
-            _speak(sink, stream, wish.seconds)
+            _speak(sink, stream, wish.seconds, wish.khz * 1000)
     if wish.turn:
         turn(path, wish.turn)
     return path
@@ -82,20 +83,20 @@ def _pictures(sink: Any, wish: Wish) -> Any:
 
 
 def _sound(sink: Any, name: str, wish: Wish) -> Any:
-    stream = sink.add_stream(name, rate=48_000)
+    stream = sink.add_stream(name, rate=wish.khz * 1000)
     stream.codec_context.layout = wish.channels
     return stream
 
 
-def _speak(sink: Any, stream: Any, seconds: float) -> None:
+def _speak(sink: Any, stream: Any, seconds: float, rate: int) -> None:
     context = stream.codec_context
     size = context.frame_size or 1024
     layout, at = context.layout, 0
-    while at < seconds * 48_000:
+    while at < seconds * rate:
         frame = av.AudioFrame(format=context.format, layout=layout, samples=size)
         for plane in frame.planes:
             plane.update(bytes(plane.buffer_size))
-        frame.sample_rate, frame.pts, frame.time_base = 48_000, at, Fraction(1, 48_000)
+        frame.sample_rate, frame.pts, frame.time_base = rate, at, Fraction(1, rate)
         sink.mux(stream.encode(frame))
         at += size
     sink.mux(stream.encode(None))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -12,8 +13,11 @@ from postprober.clock import utc_iso
 from postprober.domain.account import Credentials
 from postprober.domain.platform import Platform
 from postprober.errors import BadInput, ReconnectNeeded
+from postprober.http import HttpClient
 from postprober.pipeline.core import transitions
 from postprober.platforms.common import oauth
+from postprober.platforms.mastodon.adapter import register_app
+from postprober.platforms.registry import SPECS
 from postprober.platforms.x.adapter import XAdapter
 from postprober.services.accounts import accounts, linking
 from postprober.services.posts import posts
@@ -106,6 +110,25 @@ def test_a_damaged_registration_is_made_anew(installation: Installation) -> None
         assert "client_id=" in linking.start(core, acting(core, installation.owner), Platform("mastodon"), url)
     with core.db.read() as conn:
         assert conn.execute(text("SELECT client_secret FROM oauth_apps")).scalar() != "v1.spoiled.AAAA"
+
+
+def test_a_registration_of_an_earlier_version_is_made_anew_once(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It notes no scopes: the server would refuse to consent to those that are asked for by now."""
+    core, url = installation.core, f"{installation.sandbox.url}/mastodon"
+    spec, made = SPECS[Platform("mastodon")], []
+
+    def earlier(http: HttpClient, instance: str, callback: str) -> dict[str, str]:
+        app = register_app(http, instance, callback)
+        made.append(app["client_id"])
+        return app if len(made) > 1 else {name: app[name] for name in ("client_id", "client_secret")}
+
+    monkeypatch.setitem(SPECS, Platform("mastodon"), replace(spec, register_app=earlier))
+    actor = acting(core, installation.owner)
+    asked = [linking.start(core, actor, Platform("mastodon"), url) for _ in range(3)]
+    assert len(made) == 2 and [made[0] in asked[0], made[1] in asked[1], made[1] in asked[2]] == [True] * 3
+    assert "read%3Asearch" in asked[1]
 
 
 @pytest.mark.parametrize("demoted", [False, True])

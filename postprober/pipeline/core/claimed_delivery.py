@@ -170,6 +170,13 @@ def asked_of(delivery: Delivery, part: PartRecord) -> AskedFor:
     return AskedFor(described(delivery.platform).options, part.options, part.index)
 
 
+def as_shown(ctx: Context, delivery: Delivery, part: PartRecord) -> tuple[PartRecord, tuple[MediaFile, ...]]:
+    """The part and its files as readers are to see them."""
+    asked = asked_of(delivery, part)
+    options = asked.options.of(asked.stored)
+    return replace(part, text=options.shown_text(part.text)), options.posted(media_files(ctx, delivery, part))
+
+
 def card_of(part: PartRecord) -> LinkCard | None:
     """The link card that goes out with the part; None where none was fixed when it was planned."""
     return part.card if part.card is not None and not part.card.problem else None

@@ -20,7 +20,7 @@ from postprober.domain.remote import Ref, RemotePost
 from postprober.errors import NOT_PERMITTED, BadInput, Conflict, PlatformError, ReconnectNeeded, Unavailable
 from postprober.pipeline.core import transitions
 from postprober.pipeline.core.adopt import Taken, adopt
-from postprober.pipeline.core.claimed_delivery import ClaimedDelivery, asked_of, media_files
+from postprober.pipeline.core.claimed_delivery import ClaimedDelivery, as_shown, asked_of
 from postprober.pipeline.core.context import Context, ExchangeRecorder
 from postprober.pipeline.core.tokens import ensure_valid, open_credentials
 from postprober.pipeline.publishing.locate import since_of
@@ -131,7 +131,8 @@ def _must_match(work: ClaimedDelivery, part: PartRecord, read: Look | RemotePost
     if not author:
         raise BadInput("It cannot be seen whose post that is, so it is not taken for yours.", field="link")
     own = work.account.remote_id if isinstance(read, RemotePost) and read.author_id else work.account.account_name
-    files, asked = media_files(work.ctx, work.delivery, part), asked_of(work.delivery, part)
+    asked = asked_of(work.delivery, part)
+    part, files = as_shown(work.ctx, work.delivery, part)
     found = compare(part.text, files, read, author=own, asked=asked)
     if found.matches is not True:
         told = " ".join(found.differences) or "Too little of it can be read to tell."

@@ -78,7 +78,7 @@ def _wanted(work: ClaimedDelivery, part: PartRecord) -> tuple[Conversion, ...]:
         limits = adapter.limits(work.cred)
     except PlatformError:
         limits = adapter.limits(None)  # it is away at this moment: its usual numbers hold
-    return check(Draft((Part(part.text, files),)), limits).conversions
+    return check(Draft((Part(part.text, files),), options=part.options), limits).conversions
 
 
 def _ordered(work: ClaimedDelivery, wanted: Conversion) -> ConversionRecord:

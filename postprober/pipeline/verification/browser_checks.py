@@ -18,7 +18,7 @@ from postprober.domain.engagement import next_poll
 from postprober.domain.public_look import Look, Verdict
 from postprober.errors import Conflict
 from postprober.pipeline.core import transitions
-from postprober.pipeline.core.claimed_delivery import ClaimedDelivery, asked_of, card_of, media_files
+from postprober.pipeline.core.claimed_delivery import ClaimedDelivery, as_shown, asked_of, card_of
 from postprober.pipeline.core.context import Context
 from postprober.probe.browser_check import look_in_browser
 from postprober.probe.compare import Comparison, compare
@@ -105,8 +105,8 @@ def _take(ctx: Context, wanted: Wanted, delivery: Delivery, account: Account) ->
         return  # its next time is stored already
     compared = None
     if seen.verdict is Verdict.FOUND:
-        first = delivery.parts[0]
-        compared = compare(first.text, media_files(ctx, delivery, first), seen, card=card_of(first))
+        first, files = as_shown(ctx, delivery, delivery.parts[0])
+        compared = compare(first.text, files, seen, card=card_of(first))
     picture = pictures.keep(pictures.folder(ctx.data_dir), png) if png is not None else None
     with ctx.db.write() as conn:
         if looks.done(conn, wanted.id):

@@ -22,7 +22,7 @@ from postprober.domain.read_budget import Purse, Used, is_of_the_two, kept_for, 
 from postprober.domain.remote import Counts, Ref
 from postprober.errors import Conflict, Throttled
 from postprober.pipeline.core import transitions
-from postprober.pipeline.core.claimed_delivery import ClaimedDelivery, asked_of, card_of, media_files, open_tokens
+from postprober.pipeline.core.claimed_delivery import ClaimedDelivery, as_shown, asked_of, card_of, open_tokens
 from postprober.pipeline.core.context import Context
 from postprober.pipeline.verification import browser_checks, success_criteria
 from postprober.pipeline.verification.drift import kind_of_loss, watch_over, words_for
@@ -215,11 +215,33 @@ def _visit(ctx: Context, seats: Sequence[Seat], left: Purse) -> None:
 
 
 def _look(seat: Seat, desk: Desk, for_all: bool) -> Writer:
+    if _is_over(seat.work):
+        return _let_go(seat)
     if seat.work.delivery.state is S.GHOST:
         return _ghost_again(seat.work, desk)
     if not seat.settled:
         return proof_look(seat.work, desk)
     return _poll(seat, desk, for_all)
+
+
+def _is_over(work: ClaimedDelivery) -> bool:
+    """Whether the platform has taken it away by now, as it does with every post of its kind."""
+    asked = asked_of(work.delivery, work.delivery.parts[0])
+    lasts = asked.options.of(asked.stored).lasts
+    return lasts is not None and work.now() >= out_since(work) + lasts
+
+
+def _let_go(seat: Seat) -> Writer:
+    """Nothing more is to be seen of it, and that is no news: it was to last so long."""
+    work = seat.work
+
+    def write(conn: Connection) -> Used:
+        work.log(conn, Step.VERIFICATION, StepStatus.SUCCESS, message="It has ended, as posts of this kind do.")
+        watches.put(conn, work.delivery.id, replace(seat.known, next_look="", next_count=""), work.now())
+        work.touch(conn, absences=0, lease_until=None, next_at=None, early_at=None)
+        return Used()
+
+    return write
 
 
 def _poll(seat: Seat, desk: Desk, for_all: bool) -> Writer:
@@ -255,7 +277,8 @@ def _is_odd(seat: Seat, desk: Desk) -> bool:
     post = desk.shared(part.ref)
     if post is None:
         return not desk.unread(part.ref)
-    files, asked = media_files(seat.work.ctx, seat.work.delivery, part), asked_of(seat.work.delivery, part)
+    asked = asked_of(seat.work.delivery, part)
+    part, files = as_shown(seat.work.ctx, seat.work.delivery, part)
     return bool(compare(part.text, files, post, asked=asked, card=card_of(part)).differences)
 
 

@@ -17,7 +17,14 @@ from postprober.domain.public_look import Look, Verdict
 from postprober.domain.read_budget import Used, cost_of_post, micros
 from postprober.domain.remote import Counts, Ref, RemotePost
 from postprober.errors import Throttled
-from postprober.pipeline.core.claimed_delivery import ClaimedDelivery, asked_of, card_of, media_files, new_request_id
+from postprober.pipeline.core.claimed_delivery import (
+    ClaimedDelivery,
+    as_shown,
+    asked_of,
+    card_of,
+    media_files,
+    new_request_id,
+)
 from postprober.pipeline.verification import browser_checks
 from postprober.pipeline.verification.owner import NOT_ASKED, Desk, Owner
 from postprober.pipeline.verification.polling import appointment, begin
@@ -32,7 +39,9 @@ Writer = Callable[[Connection], Used]
 
 
 # Nobody looks: what a stranger is shown says nothing about a post that is not meant for strangers.
-_NOT_FOR_STRANGERS = Look(Verdict.UNSURE, reason="only followers can see it; its owner is asked")
+_NOT_FOR_STRANGERS = Look(
+    Verdict.UNSURE, reason="only followers, or people who are signed in, can see it; its owner is asked"
+)
 
 
 @dataclass(frozen=True)
@@ -115,6 +124,7 @@ def _examine_part(work: ClaimedDelivery, part: PartRecord, ref: Ref, asking: _As
     # Some platforms name the address only to its owner; from the proof on we know it.
     told = ref.url or (work.delivery.url or "" if part.index == 0 else "")
     asked = asked_of(work.delivery, part)
+    part, files = as_shown(work.ctx, work.delivery, part)
     public = asked.options.of(asked.stored).is_public
     glancing = asking.glance and bool(told) and public
     owner = NOT_ASKED if glancing else asking.desk.owner(work, ref, surely=asking.surely)
@@ -134,7 +144,6 @@ def _examine_part(work: ClaimedDelivery, part: PartRecord, ref: Ref, asking: _As
             options=frozenset(asked.stored),
         )
     )
-    files = media_files(work.ctx, work.delivery, part)
     differs = seen.verdict is Verdict.FOUND and bool(_compared(part, files, seen, asked).differences)
     outside = _sure(part, files, NOT_ASKED, seen, asked).print if differs else ""
     lost = seen.verdict is Verdict.GONE and not asking.gone
@@ -242,7 +251,7 @@ def _order(work: ClaimedDelivery, part: PartRecord, owner: Owner, seen: Look) ->
         return ()
     before = work.delivery.parts[part.index - 1].ref
     said = seen.reply_to if seen.verdict is Verdict.FOUND and seen.reply_to is not None else None
-    if said is None and owner.post is not None and owner.post.reply_to:
+    if said is None and owner.post is not None and (owner.post.reply_to or owner.post.tells_reply):
         said = owner.post.reply_to
     if said is None or before is None or said == before.remote_id:
         return ()
@@ -262,7 +271,8 @@ def proof_look(work: ClaimedDelivery, desk: Desk) -> Writer:
     """One look of the proof; what is to be written. Where reading is billed a stranger looks first, and its owner is asked
     only about what the stranger does not see as it was sent."""
     billed = bool(work.ctx.prices(work.account.platform).read)
-    asked = any(part.options for part in work.delivery.parts)  # of which strangers are told little
+    # Of options, and of what follows what in a thread, strangers are told little.
+    asked = len(work.delivery.parts) > 1 or any(part.options for part in work.delivery.parts)
     try:
         finding = examine(work, desk, glance=billed and not asked)
     except Throttled as error:

@@ -90,7 +90,12 @@ def _need_client(config: PlatformConfig, spec: OAuthSpec) -> None:
 def at_instance(config: PlatformConfig, instance: str, app: Mapping[str, str]) -> PlatformConfig:
     """`config` for one server and the app registered there (`PlatformSpec.register_app`)."""
     return replace(
-        config, api_url=instance, auth_url=instance, client_id=app["client_id"], client_secret=app["client_secret"]
+        config,
+        api_url=instance,
+        auth_url=instance,
+        client_id=app["client_id"],
+        client_secret=app["client_secret"],
+        settings={**config.settings, "scopes": app.get("scopes", "")},
     )
 
 

@@ -27,6 +27,7 @@ from postprober.platforms.common.picture_process import BEGUN
 MOST_MEMORY = 2 << 30  # bytes above what it has at its start: 2160p in 10 bits with all its references takes 1.1 GB
 THREADS = 2  # always as many, because the file that comes out depends on it
 _PRIORITY = 19  # the least there is
+_USUAL_HZ = 48_000  # sound of more is said to be so
 MOST_PACKETS = 3_000_000  # ten hours of pictures and sound
 _FIRST = 300  # packets within which a picture must come out: ten seconds
 _BROKEN = 0.1  # of the pictures may be lost; what loses more is not what a person saw
@@ -220,7 +221,8 @@ def _sound(stream: Any) -> str:
     context = stream.codec_context
     name = {"libopus": "opus", "libvorbis": "vorbis", "mp3float": "mp3"}.get(context.name, context.name)
     channels = context.layout.nb_channels if context.layout else 0
-    return f"{name} {channels}-channel" if channels > 2 else name
+    name = f"{name} {channels}-channel" if channels > 2 else name
+    return f"{name} {context.sample_rate / 1000:g} kHz" if context.sample_rate > _USUAL_HZ else name
 
 
 # Converting

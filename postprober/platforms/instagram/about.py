@@ -23,5 +23,4 @@ ABOUT = Description(
     settings=InstagramSettings,
     sandbox={"settle_seconds": "3", "poll_seconds": "0.5"},
     options=InstagramOptions,
-    not_yet=("story", "cover picture", "tags in pictures"),
 )

@@ -50,8 +50,8 @@ from postprober.platforms.common.replies import (
 from postprober.platforms.instagram.about import ABOUT, VERSION
 from postprober.platforms.instagram.errors import is_unreadable, refused
 from postprober.platforms.instagram.limits import LIMITS
-from postprober.platforms.instagram.options import InstagramOptions, asked
-from postprober.platforms.instagram.posts import COUNTED, FIELDS, INSIGHTS, read_counts, read_post
+from postprober.platforms.instagram.options import InstagramOptions, asked, tags_of
+from postprober.platforms.instagram.posts import COUNTED, FIELDS, INSIGHTS, STORY_INSIGHTS, read_counts, read_post
 
 SETTLE_SECONDS = 60.0  # ours: no source gives a bound; settings["settle_seconds"]
 IMAGE_POLL_SECONDS = 5.0  # ours; settings["poll_seconds"] overrides both
@@ -142,14 +142,21 @@ class InstagramAdapter:
         if not job.media:
             raise PostRejected("Add a picture or a video: Instagram takes no post without one.", code="media_required")
         self._check_quota(cred)
-        reel = len(job.media) == 1 and job.media[0].kind is MediaKind.VIDEO
-        wanted = {"caption": job.text, **asked(InstagramOptions.of(job.options), reel=reel)}
-        if len(job.media) == 1:
-            container = self._container(cred, {**_file(job.media[0]), **wanted})
+        options = InstagramOptions.of(job.options)
+        files, cover = options.posted(job.media), options.cover_of(job.media)
+        single = files[0] if len(files) == 1 else None
+        reel = single is not None and single.kind is MediaKind.VIDEO and not options.story
+        wanted = {**({} if options.story else {"caption": job.text}), **asked(options, reel=reel)}
+        if cover is not None:
+            wanted["cover_url"] = _address(cover)
+        if options.story:
+            container = self._container(cred, {**_story(files[0], tags_of(options, 1)), **wanted})
+        elif single is not None:
+            container = self._container(cred, {**_file(single, tags_of(options, 1)), **wanted})
         else:
-            children = [self._container(cred, _item(file)) for file in job.media]
+            children = [self._container(cred, _item(f, tags_of(options, n))) for n, f in enumerate(files, 1)]
             container = self._container(cred, {"media_type": "CAROUSEL", "children": ",".join(children), **wanted})
-        return Staged(container, {"video": any(file.kind is MediaKind.VIDEO for file in job.media)})
+        return Staged(container, {"video": any(file.kind is MediaKind.VIDEO for file in files)})
 
     def check(self, cred: Credentials, staged: Staged) -> Progress:
         body = self._container_status(cred, staged.handle)
@@ -186,7 +193,11 @@ class InstagramAdapter:
                 return Sighting(SightingState.ABSENT, None, "the container ended without being published")
             if state is ProgressState.PROCESSING:
                 return Sighting(SightingState.UNSURE, None, "the container is still being processed")
-            found = sighting_in(self.recent(cred, search.since - SLACK), search, slack=SLACK)
+            if InstagramOptions.of(search.job.options).story:
+                search = replace(search, job=replace(search.job, text=""))
+                found = sighting_in(self._stories(cred), search, slack=SLACK)
+            else:
+                found = sighting_in(self.recent(cred, search.since - SLACK), search, slack=SLACK)
         except (ReconnectNeeded, Throttled):
             raise
         except PlatformError as error:
@@ -215,11 +226,17 @@ class InstagramAdapter:
         except PlatformError as error:
             if not is_unreadable(error):
                 raise
-            page = self._get(cred, f"{_me(cred)}/media", fields=FIELDS, limit=str(PAGE_SIZE))
-            for row in list_at(page, "data"):
-                if text_at(row, "id") == remote_id:
-                    return read_post(row)
+            for edge in ("media", "stories"):
+                page = self._get(cred, f"{_me(cred)}/{edge}", fields=FIELDS, limit=str(PAGE_SIZE))
+                for row in list_at(page, "data"):
+                    if text_at(row, "id") == remote_id:
+                        return read_post(row)
             raise
+
+    def _stories(self, cred: Credentials) -> Timeline:
+        """The Stories that have not ended."""
+        page = self._get(cred, f"{_me(cred)}/stories", fields=FIELDS, limit=str(PAGE_SIZE))
+        return Timeline(tuple(read_post(row) for row in list_at(page, "data")), not text_at(page, "paging", "next"))
 
     def recent(self, cred: Credentials, since: datetime) -> Timeline:
         posts: list[RemotePost] = []
@@ -240,12 +257,28 @@ class InstagramAdapter:
 
     def read_many(self, cred: Credentials, ids: Sequence[str]) -> dict[str, Reading]:
         """One call, with insights where the platform gives them; one id that it cannot read fails all."""
+        counted = True
         try:
-            return self._read_all(cred, ids, f"{FIELDS},{COUNTED},{INSIGHTS}")
+            known = self._read_all(cred, ids, f"{FIELDS},{COUNTED},{INSIGHTS}")
         except (Throttled, Unavailable):
             raise
         except PlatformError:  # insights have rules and a permission of their own
-            return self._read_all(cred, ids, f"{FIELDS},{COUNTED}")
+            known, counted = self._read_all(cred, ids, f"{FIELDS},{COUNTED}"), False
+        stories = [one for one, read in known.items() if read.post is not None and read.post.options.get("story")]
+        if stories and not counted:  # some of these insights they do not have, and that spoiled the call for all
+            known |= self._counted(cred, stories, STORY_INSIGHTS)
+            if others := [one for one in known if one not in stories]:
+                known |= self._counted(cred, others, f"{COUNTED},{INSIGHTS}")
+        return known
+
+    def _counted(self, cred: Credentials, ids: Sequence[str], fields: str) -> dict[str, Reading]:
+        """The same with these counts; nothing where they are refused."""
+        try:
+            return self._read_all(cred, ids, f"{FIELDS},{fields}")
+        except (Throttled, Unavailable):
+            raise
+        except PlatformError:
+            return {}
 
     def _read_all(self, cred: Credentials, ids: Sequence[str], fields: str) -> dict[str, Reading]:
         if len(ids) == 1:
@@ -301,17 +334,31 @@ def _me(cred: Credentials) -> str:
     return cred.remote_id or "me"
 
 
-def _item(file: MediaFile) -> dict[str, str]:
+Tags = list[dict[str, object]]
+
+
+def _item(file: MediaFile, tags: Tags) -> dict[str, object]:
     """The same for one of a carousel, where a video is no Reel."""
     kind = {"media_type": "VIDEO"} if file.kind is MediaKind.VIDEO else {}
-    return {**_file(file), **kind, "is_carousel_item": "true"}
+    return {**_file(file, tags), **kind, "is_carousel_item": "true"}
 
 
-def _file(file: MediaFile) -> dict[str, str]:
-    """Parameters of one file's container (instagram/facts.md, 2). Raises PostRejected when it has no public address."""
+def _story(file: MediaFile, tags: Tags) -> dict[str, object]:
+    """The same for a Story, which has no description."""
+    return {**_file(replace(file, alt=""), tags), "media_type": "STORIES"}
+
+
+def _file(file: MediaFile, tags: Tags) -> dict[str, object]:
+    """Parameters of one file's container (instagram/facts.md, 2)."""
+    people: dict[str, object] = {"user_tags": tags} if tags else {}
+    if file.kind is MediaKind.VIDEO:
+        return {"media_type": "REELS", "video_url": _address(file), **people}
+    return {"image_url": _address(file), **({"alt_text": file.alt} if file.alt else {}), **people}
+
+
+def _address(file: MediaFile) -> str:
+    """Where Instagram fetches the file. Raises PostRejected when it has no public address."""
     if not file.public_url:
         message = "Instagram fetches media from a public address and this file has none; set POSTPROBER_PUBLIC_URL."
         raise PostRejected(message, code="media_url_missing")
-    if file.kind is MediaKind.VIDEO:
-        return {"media_type": "REELS", "video_url": file.public_url}
-    return {"image_url": file.public_url, **({"alt_text": file.alt} if file.alt else {})}
+    return file.public_url

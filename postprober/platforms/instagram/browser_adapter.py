@@ -54,6 +54,7 @@ from postprober.platforms.common.replies import text_at
 from postprober.platforms.instagram import browser_pages as on
 from postprober.platforms.instagram.about import ABOUT
 from postprober.platforms.instagram.limits import LIMITS
+from postprober.platforms.instagram.options import InstagramOptions
 
 T = TypeVar("T")
 READ_SECONDS = 60.0  # ours: a page takes a few seconds; settings["browser_seconds"] overrides both
@@ -130,7 +131,8 @@ class InstagramBrowserAdapter:
         return False  # the person ends the session in Instagram's settings
 
     def limits(self, cred: Credentials | None) -> Limits:
-        return LIMITS
+        """As with the API, without its options: the web page's dialog is clicked through, and these are not in it."""
+        return replace(LIMITS, lacks=frozenset(InstagramOptions.model_fields))
 
     def preflight(self, draft: Draft, limits: Limits) -> Preflight:
         return check(draft, limits)

@@ -31,6 +31,7 @@ LIMITS = Limits(
         900,
         (*H264, "hevc", "hevc 10-bit"),
         audio=AAC,
+        max_khz=48,
         min_rate=23,
         max_rate=60,
         max_width=1920,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from postprober.domain.remote import Counts, Ref, RemoteMedia, RemotePost
 from postprober.errors import UnexpectedReply
 from postprober.platforms.common.replies import count_at, dig, list_at, parse_time, shape, text_at
-from postprober.platforms.instagram.options import told
+from postprober.platforms.instagram.options import STORY, told
 
 # codegen IGMediaForIGOnlyAPI fields
 FIELDS = (
@@ -15,6 +15,7 @@ FIELDS = (
 # Counts: fields that everybody who may read the post gets, and the insights of it (instagram/facts.md, 7).
 COUNTED = "like_count,comments_count"
 INSIGHTS = "insights.metric(views,likes,comments,saved,shares){name,values}"
+STORY_INSIGHTS = "insights.metric(views,replies,shares){name,values}"
 _KINDS = {"IMAGE": "image", "VIDEO": "video"}
 
 
@@ -29,7 +30,7 @@ def read_post(data: object) -> RemotePost:
         created_at=parse_time(dig(data, "timestamp")),
         author_name=text_at(data, "username"),
         media=_media(data, kind),
-        options=told(data) if text_at(data, "media_product_type") == "REELS" else {},
+        options=told(data),
     )
 
 
@@ -43,9 +44,12 @@ def _media(data: object, kind: str) -> tuple[RemoteMedia, ...] | None:
 
 
 def read_counts(data: object) -> Counts:
-    """Counts of a media object. What is missing stays None: insights have empty data, not 0, for what is not known."""
+    """Counts of a media object. What is missing stays None: insights have empty data, not 0, for what is not known. Of a Story
+    there are neither likes nor comments."""
     rows = list_at(data, "insights", "data")
     values = {text_at(row, "name"): count_at(row, "values", 0, "value") for row in rows}
+    if text_at(data, "media_product_type") == STORY:
+        return Counts(replies=values.get("replies"), reposts=values.get("shares"), views=values.get("views"))
     likes, replies = values.get("likes"), values.get("comments")
     return Counts(
         likes=likes if likes is not None else count_at(data, "like_count"),

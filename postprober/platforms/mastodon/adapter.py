@@ -12,8 +12,8 @@ from datetime import datetime, timedelta
 from urllib.parse import urlencode
 
 from postprober.clock import Clock, SystemClock
+from postprober.domain import addresses
 from postprober.domain.account import Credentials, Identity
-from postprober.domain.addresses import split
 from postprober.domain.limits import Limits
 from postprober.domain.mentions import without_hosts
 from postprober.domain.platform import PlatformConfig, ReconcileMode
@@ -71,17 +71,20 @@ TRAITS = Traits(
 PAGE = 40  # largest page of an account's statuses (docs.joinmastodon.org/methods/accounts/#statuses)
 MAX_PAGES = 25  # 1,000 statuses back; who posts more between two looks gets "unsure"
 _ABOUT_US = frozenset({401, 403, 429})  # of the token or the pace; other refusals are of the question
+_UNKNOWN_SCOPE = frozenset({400, 422})  # "Scopes doesn't match configured on the server" (mastodon/facts.md, 1)
 UPLOAD_SECONDS = 120.0  # a video of 99 MiB on a slow line
 
 
 def register_app(http: HttpClient, instance: str, redirect_uri: str) -> dict[str, str]:
-    """A client for this server: `client_id`, `client_secret` (POST /api/v1/apps). Raises Unavailable, PostRejected,
-    UnexpectedReply. An unknown outcome is Unavailable: a second registration does no harm."""
-    scopes = " ".join(oauth.SCOPES)
-    form = {"client_name": "PostProber", "redirect_uris": redirect_uri, "scopes": scopes}
-    reply = invisible(lambda: http.send("POST", f"{instance}/api/v1/apps", data=form))
+    """A client for this server: `client_id`, `client_secret` (POST /api/v1/apps), and the `scopes` that it may ask for. Raises
+    Unavailable, PostRejected, UnexpectedReply. An unknown outcome is Unavailable: a second registration does no harm."""
+    for scopes in map(" ".join, (oauth.SCOPES, *oauth.OLDER_SCOPES)):
+        form = {"client_name": "PostProber", "redirect_uris": redirect_uri, "scopes": scopes}
+        reply = invisible(lambda form=form: http.send("POST", f"{instance}/api/v1/apps", data=form))  # type: ignore[misc]
+        if reply.status not in _UNKNOWN_SCOPE:
+            break
     body = reply.json_or_none() if reply.ok else None
-    app = {name: text_at(body, name) for name in ("client_id", "client_secret")}
+    app = {name: text_at(body, name) for name in ("client_id", "client_secret")} | {"scopes": scopes}
     if not all(app.values()):
         text = f"{instance} is no Mastodon server. Give the server's own address, such as https://mastodon.social."
         raise UnexpectedReply(text, reply.excerpt, http_status=reply.status)
@@ -149,7 +152,7 @@ class MastodonAdapter:
 
     def _quoted(self, cred: Credentials, link: str) -> str:
         """The id on this server of the post behind `link`. Raises PostRejected where it cannot be quoted, and says why."""
-        at_home = split(link.strip()).netloc.lower() == split(self._base(cred)).netloc.lower()
+        at_home = addresses.split(link.strip()).netloc.lower() == addresses.split(self._base(cred)).netloc.lower()
         status = self._status(cred, quoted_id(link)) if at_home else self._elsewhere(cred, link.strip())
         if status is None:
             raise PostRejected("The post to quote is not there. Check its link, or publish without the quote.")

@@ -98,10 +98,12 @@ def post_from(status: Mapping[str, object]) -> RemotePost:
     )
 
 
-def _poll(conf: object, default: PollRule | None) -> PollRule | None:
+def _poll(instance: object, conf: object, default: PollRule | None) -> PollRule | None:
     """The server's numbers. One that tells its limits and none of polls takes none."""
     told = dig(conf, "polls")
-    if default is None or not isinstance(conf, dict):
+    if not isinstance(told, dict):
+        told = dig(instance, "poll_limits")
+    if default is None or not isinstance(conf, dict | None) or (conf is None and told is None):
         return default
     if not isinstance(told, dict):
         return None
@@ -109,21 +111,27 @@ def _poll(conf: object, default: PollRule | None) -> PollRule | None:
     return replace(
         default,
         most_choices=count_at(told, "max_options") or default.most_choices,
-        most_characters=count_at(told, "max_characters_per_option") or default.most_characters,
+        most_characters=count_at(told, "max_characters_per_option")
+        or count_at(told, "max_option_chars")
+        or default.most_characters,
         least_minutes=-(-least // 60) if least else default.least_minutes,
         most_minutes=most // 60 if most else default.most_minutes,
     )
 
 
 def limits_from(instance: object, default: Limits) -> Limits:
-    """`default` with the numbers of an Instance entity (v1 and v2 have the same `configuration`)."""
+    """`default` with the numbers of an Instance entity (v1 and v2 have the same `configuration`), or those that servers of other
+    kinds give at its top (mastodon/facts.md, 3)."""
     conf = dig(instance, "configuration")
     statuses, media = dig(conf, "statuses"), dig(conf, "media_attachments")
     mimes = {text for item in list_at(media, "supported_mime_types") if isinstance(item, str) and (text := item)}
-    size = count_at(media, "image_size_limit") or default.images.max_bytes
+    every = count_at(instance, "upload_limit")
+    size = count_at(media, "image_size_limit") or every or default.images.max_bytes
     images = replace(
         default.images,
-        max_count=count_at(statuses, "max_media_attachments") or default.images.max_count,
+        max_count=count_at(statuses, "max_media_attachments")
+        or count_at(instance, "max_media_attachments")
+        or default.images.max_count,
         max_bytes=size,
         max_pixels=count_at(media, "image_matrix_limit") or default.images.max_pixels,
         mimes=tuple(m for m in default.images.mimes if m in mimes) if mimes else default.images.mimes,
@@ -131,19 +139,19 @@ def limits_from(instance: object, default: Limits) -> Limits:
     video = default.video
     if video is not None:
         kept = tuple(m for m in video.mimes if m in mimes) if mimes else video.mimes
-        limit = count_at(media, "video_size_limit") or video.max_bytes
+        limit = count_at(media, "video_size_limit") or every or video.max_bytes
         matrix = count_at(media, "video_matrix_limit") or video.max_pixels
-        rate = count_at(media, "video_frame_rate_limit") or video.max_rate
+        rate = count_at(media, "video_frame_rate_limit") or count_at(media, "video_frame_limit") or video.max_rate
         video = replace(video, max_bytes=limit, mimes=kept, max_pixels=matrix, max_rate=rate) if kept else None
     quotes = (count_at(instance, "api_versions", "mastodon") or 0) >= QUOTES_SINCE
     return replace(
         default,
         lacks=default.lacks if quotes else default.lacks | {"quote", "who_can_quote"},
-        max_length=count_at(statuses, "max_characters") or default.max_length,
+        max_length=count_at(statuses, "max_characters") or count_at(instance, "max_toot_chars") or default.max_length,
         url_length=count_at(statuses, "characters_reserved_per_url") or default.url_length,
-        max_alt=count_at(media, "description_limit") or default.max_alt,
+        max_alt=count_at(media, "description_limit") or count_at(instance, "description_limit") or default.max_alt,
         images=images,
-        poll=_poll(conf, default.poll),
+        poll=_poll(instance, conf, default.poll),
         gif=replace(default.gif or GifRule(size), max_bytes=size) if not mimes or "image/gif" in mimes else None,
         video=video,
     )

@@ -35,7 +35,6 @@ ABOUT = Description(
     sandbox={"settle_seconds": "4"},
     slower=4,  # X bills reads (facts.md, 4)
     options=XOptions,
-    not_yet=("place", "tags in pictures"),
     shorteners=("t.co",),  # facts.md, 3
     media_hosts=("t.co", "pic.x.com", "pic.twitter.com"),  # what stands behind the text in oEmbed and timelines
 )

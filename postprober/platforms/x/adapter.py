@@ -30,7 +30,7 @@ from postprober.domain.remote import (
     Staged,
     Timeline,
 )
-from postprober.errors import PlatformError, ReconnectNeeded, Throttled, UnexpectedReply
+from postprober.errors import PlatformError, PostRejected, ReconnectNeeded, Throttled, UnexpectedReply
 from postprober.http import HttpClient, Reply
 from postprober.platforms.common.adapter import Traits, sighting_in
 from postprober.platforms.common.errors import RequestKind
@@ -118,7 +118,19 @@ class XAdapter:
 
     def submit(self, cred: Credentials, job: PartJob) -> Staged:
         uploads = x_media.Uploads(self.http, self.config.api_url, self._headers(cred), self.clock)
-        return Staged(data=uploads.stage(job.media))
+        names = XOptions.of(job.options).tagged if job.index == 0 and job.media else ()
+        people = {"tagged": self._ids_of(cred, names)} if names else {}  # known before anything is uploaded
+        return Staged(data={**uploads.stage(job.media), **people})
+
+    def _ids_of(self, cred: Credentials, names: Sequence[str]) -> list[str]:
+        """The ids of people. Raises PostRejected when there is no such person, and who that is."""
+        wanted = [name.removeprefix("@") for name in names]
+        body = self._get(cred, "/2/users/by", {"usernames": ",".join(wanted)})
+        known = {text_at(row, "username").lower(): text_at(row, "id") for row in list_at(body, "data")}
+        for name in wanted:
+            if not known.get(name.lower()):
+                raise PostRejected(f"There is nobody called @{name} on X. Correct the name, or leave it out.")
+        return [known[name.lower()] for name in wanted]
 
     def check(self, cred: Credentials, staged: Staged) -> Progress:
         uploads = x_media.Uploads(self.http, self.config.api_url, self._headers(cred), self.clock)
@@ -222,7 +234,8 @@ def post_body(job: PartJob, staged: Staged) -> dict[str, object]:
     body: dict[str, object] = {"text": job.text, **asked(XOptions.of(job.options))}
     media = list_at(dict(staged.data), "media_ids")
     if media:
-        body["media"] = {"media_ids": media}
+        tagged = list_at(dict(staged.data), "tagged")
+        body["media"] = {"media_ids": media} | ({"tagged_user_ids": tagged} if tagged else {})
     if job.parent is not None:
         body["reply"] = {"in_reply_to_tweet_id": job.parent.remote_id}
     return body

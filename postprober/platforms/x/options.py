@@ -11,6 +11,7 @@ from postprober.domain.nested import count_at, dig, list_at, text_at
 from postprober.domain.options import PictureOptions, option, poll_problems
 from postprober.domain.post import Draft, Violation
 
+MOST_TAGGED = 10  # OpenAPI CreatePostsMedia.tagged_user_ids
 SHORTEST_POLL, LONGEST_POLL = 5, 10_080  # minutes: OpenAPI 2.166 TweetCreateRequest.poll
 _REPLIES = {
     "everyone": "Everyone",
@@ -20,6 +21,8 @@ _REPLIES = {
     "verified": "Verified accounts",
 }
 _POST = re.compile(r"(?:https?://\S+/status/)?([0-9]{1,19})(?:[/?#]\S*)?")
+_NAME = re.compile(r"@?[A-Za-z0-9_]{1,15}")
+_PLACE = re.compile(r"[A-Za-z0-9]{1,32}")
 _ID = re.compile(r"[0-9]{0,19}")
 
 
@@ -73,6 +76,19 @@ class XOptions(PictureOptions):
         "", "Community", "The number at the end of the community's address.", most=19, first_only=True, form="community"
     )
 
+    tagged: tuple[str, ...] = option(
+        (),
+        "Tag people",
+        "Up to 10 user names, such as @ann. X tells no program whom a post tags.",
+        most=MOST_TAGGED,
+        each=16,
+        first_only=True,
+        form="tags in pictures",
+    )
+    place: str = option(
+        "", "Place", "The place's id on X, such as 01a9a39529b27f36.", most=32, first_only=True, form="place"
+    )
+
     @classmethod
     def link_id(cls, link: str) -> str:
         return quoted_id(link) or link
@@ -92,6 +108,16 @@ class XOptions(PictureOptions):
             )
         if not _ID.fullmatch(self.community):
             yield Violation("community_unreadable", "Give the community's number, as it stands in its address.")
+        if wrong := [name for name in self.tagged if not _NAME.fullmatch(name)]:
+            yield Violation("tag_unreadable", f"{wrong[0]!r} is no user name on X; write one such as @ann.")
+        if self.tagged and not media:
+            yield Violation("tags_without_files", "Add the files in which these people are, or leave out their names.")
+        if len({name.removeprefix("@").lower() for name in self.tagged}) < len(self.tagged):
+            yield Violation("tagged_twice", "Name each person in the files once.")
+        if self.place and not _PLACE.fullmatch(self.place):
+            yield Violation(
+                "place_unreadable", "Give the place's id on X, letters and digits such as 01a9a39529b27f36."
+            )
         if self.made_with_ai and not media:
             yield Violation("made_with_ai_without_files", "Add the file that was made with AI, or leave out that mark.")
         if self.poll_choices and limits.poll is not None:
@@ -117,6 +143,8 @@ def asked(options: XOptions) -> dict[str, object]:
         body["made_with_ai"] = True
     if options.paid_partnership:
         body["paid_partnership"] = True
+    if options.place:
+        body["geo"] = {"place_id": options.place}
     if options.community:
         body["community_id"] = options.community
     return body
@@ -127,6 +155,7 @@ def told(data: object, includes: object) -> dict[str, Any]:
     references = [*list_at(data, "referenced_posts"), *list_at(data, "referenced_tweets")]
     quoted = next((text_at(one, "id") for one in references if text_at(one, "type") == "quoted"), "")
     found: dict[str, Any] = {"community": text_at(data, "community_id"), "quote": quoted}
+    found["place"] = text_at(data, "geo", "place_id")
     if text_at(data, "reply_settings") in _REPLIES:
         found["who_can_reply"] = text_at(data, "reply_settings")
     if isinstance(dig(data, "paid_partnership"), bool):

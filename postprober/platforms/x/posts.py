@@ -39,12 +39,12 @@ class FieldNames:
 DIALECTS = {
     "new": FieldNames(
         "post.fields",
-        "attachments,community_id,conversation_id,created_at,entities,id,note_post,paid_partnership,reply_settings,text",
+        "attachments,community_id,conversation_id,created_at,entities,geo,id,note_post,paid_partnership,reply_settings,text",
         "attachments.media_keys,attachments.poll_ids,author_id,referenced_posts",
     ),
     "legacy": FieldNames(
         "tweet.fields",
-        "attachments,author_id,community_id,conversation_id,created_at,entities,id,note_tweet,paid_partnership,"
+        "attachments,author_id,community_id,conversation_id,created_at,entities,geo,id,note_tweet,paid_partnership,"
         "referenced_tweets,reply_settings,text",
         "attachments.media_keys,attachments.poll_ids,author_id",
     ),
@@ -79,6 +79,7 @@ def read_post(data: object, includes: object) -> RemotePost:
         links=tuple(target for url in urls if (target := _target(url))) or None,
         app=text_at(data, "source"),  # not in every dialect, and never asked for
         options=told(data, includes),
+        tells_reply=True,
     )
 
 

@@ -148,11 +148,13 @@ class Call:
         return {k.removesuffix("[]"): v if k.endswith("[]") else v[-1] for k, v in pairs.items()}
 
     def without_dropped(self, body: Any) -> Any:
-        """A new post's body without the fields that a `dropped_fields` fault names, as if the platform had ignored them."""
+        """A new post's body without the fields that a `dropped_fields` fault names, as if the platform had ignored them; with those
+        of its `instead`, as if it had made something else of them."""
         fault = self.take("dropped_fields")
         if fault is None or not isinstance(body, dict):
             return body
-        return {name: value for name, value in body.items() if name not in fault.params.get("fields", ())}
+        kept = {name: value for name, value in body.items() if name not in fault.params.get("fields", ())}
+        return kept | dict(fault.params.get("instead", {}))
 
     def seen_at(self) -> float:
         """The moment the read side answers for: now, or the past under a `stale_timeline` fault."""

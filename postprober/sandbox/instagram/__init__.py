@@ -3,7 +3,7 @@
 import secrets
 from typing import Any
 
-from postprober.sandbox.engine.emulator import DAY, Emulator, PageStyle, PublicPage
+from postprober.sandbox.engine.emulator import DAY, Emulator, PageStyle, PublicPage, by_id
 from postprober.sandbox.engine.model import Account, Post
 from postprober.sandbox.engine.world import World
 from postprober.sandbox.instagram import api, oauth, reads, web
@@ -36,9 +36,16 @@ EMULATOR = Emulator(
         *reads.routes(world, dialect),
         *web.routes(world),
     ],
-    pages=(PublicPage("/instagram/p/{shortcode:str}/", _by_code), PublicPage("/instagram/p/{shortcode:str}", _by_code)),
+    pages=(
+        PublicPage("/instagram/p/{shortcode:str}/", _by_code),
+        PublicPage("/instagram/p/{shortcode:str}", _by_code),
+        PublicPage("/instagram/stories/{name:str}/{id:str}/", by_id("instagram")),
+    ),
     profiles=("/instagram/{name:str}/",),
-    settings={"instagram_quota": 100},  # posts per 24 hours: platforms/instagram/facts.md, 4
+    settings={
+        "instagram_quota": 100,  # posts per 24 hours: platforms/instagram/facts.md, 4
+        "instagram_story_seconds": 86400,  # platforms/instagram/facts.md, 2
+    },
     scopes=(  # platforms/instagram/facts.md, 1
         "instagram_business_basic",
         "instagram_business_content_publish",

@@ -17,7 +17,7 @@ from postprober.sandbox.instagram.fetch import fetch
 Json = dict[str, Any]
 # platforms/instagram/facts.md, 3
 _MAX_CAPTION, _MAX_HASHTAGS, _MAX_MENTIONS, _MAX_ALT = 2200, 30, 20, 1000
-_MAX_COLLABORATORS = 3
+_MAX_COLLABORATORS, _MAX_TAGGED = 3, 20
 _CAROUSEL = (2, 10)
 _CONTAINER_SECONDS = 86400.0
 _DAY = 86400.0
@@ -67,8 +67,7 @@ async def create_container(call: Call) -> Response:
     """Step one: fetch the file and start processing."""
     own_id(call)
     asked = await params(call)
-    if str(asked.get("is_carousel_item", "")).lower() != "true":  # the container that becomes the post
-        asked = call.without_dropped(asked)
+    asked = call.without_dropped(asked) if _is_whole(asked) else _without_tags(call, asked)
     caption = str(asked.get("caption") or "")
     _check_caption(caption)
     alt = str(asked.get("alt_text") or "")
@@ -86,6 +85,10 @@ async def create_container(call: Call) -> Response:
         extra={"container": True, "caption": caption, "item": item, "children": [], "media_id": None},
     )
     container.extra["asked"] = _asked(asked)
+    container.extra["tags"] = _tags(asked, kind)
+    container.extra["story"] = kind == "STORIES"
+    if cover := asked.get("cover_url"):
+        container.extra["asked"]["cover"] = await _cover(call, str(cover), kind)
     if kind == "CAROUSEL":
         container.extra["children"] = _children(call, asked.get("children"))
     else:
@@ -94,6 +97,46 @@ async def create_container(call: Call) -> Response:
     call.world.save_media(container)
     call.keyed(container.id)
     return reply({"id": container.id})
+
+
+def _is_whole(asked: Json) -> bool:
+    """Whether this is the container that becomes the post."""
+    return str(asked.get("is_carousel_item", "")).lower() != "true"
+
+
+def _without_tags(call: Call, asked: Json) -> Json:
+    """One of a carousel, whose tags a fault may leave out."""
+    if "user_tags" not in asked:
+        return asked
+    kept: Json = call.without_dropped(asked)
+    return kept
+
+
+def _tags(given: Json, kind: str) -> list[Json]:
+    """`user_tags`: names, in a picture with their place. platforms/instagram/facts.md, 2"""
+    listed = given.get("user_tags") or []
+    tags = json.loads(listed) if isinstance(listed, str) else listed
+    if not isinstance(tags, list) or len(tags) > _MAX_TAGGED:
+        raise graph_error(100, 2207040, "Cannot use more than 20 tags per created media.", title="Too many tags")
+    for tag in tags:
+        if not isinstance(tag, dict) or not tag.get("username") or set(tag) - {"username", "x", "y"}:
+            raise graph_error(100, None, "(#100) Param user_tags must be an array of objects with username, x and y")
+        place = [tag[name] for name in ("x", "y") if name in tag]
+        if kind in ("", "IMAGE") and len(place) != 2:
+            raise graph_error(100, None, "(#100) Param user_tags: x and y are required for images")
+        if kind in ("REELS", "VIDEO") and place:
+            raise graph_error(100, None, "(#100) Param user_tags: x and y are not allowed for videos")
+        if any(not isinstance(one, int | float) or not 0 <= one <= 1 for one in place):
+            raise graph_error(100, None, "(#100) Param user_tags: x and y must lie between 0.0 and 1.0")
+    return tags
+
+
+async def _cover(call: Call, url: str, kind: str) -> str:
+    """The hash of a Reel's cover picture."""
+    if kind != "REELS":
+        raise graph_error(100, None, "(#100) The parameter cover_url is for reels only")
+    data, found = await fetch(url, "cover")
+    return call.world.keep_bytes(data, found.mime)
 
 
 def _asked(given: Json) -> Json:
@@ -111,12 +154,14 @@ def _asked(given: Json) -> Json:
 async def _file(call: Call, container: Media, asked: Json, kind: str) -> None:
     """Fetch the one file of a container."""
     wanted = {"IMAGE": "image", "REELS": "video", "VIDEO": "video"}.get(kind)
+    if kind == "STORIES" and bool(asked.get("image_url")) != bool(asked.get("video_url")):
+        wanted = "image" if asked.get("image_url") else "video"
     if wanted is None or (kind == "VIDEO" and not container.extra["item"]):
         raise graph_error(100, 2207023, f"The media type {kind or 'of this container'} is unknown.")
     url = asked.get(f"{wanted}_url")
     if not url:
         raise graph_error(100, None, f"(#100) The parameter {wanted}_url is required")
-    data, found = await fetch(str(url), wanted)
+    data, found = await fetch(str(url), f"story {wanted}" if kind == "STORIES" else wanted)
     container.kind, container.mime = wanted, found.mime
     container.width, container.height, container.size = found.width, found.height, len(data)
     container.sha256 = call.world.keep_bytes(data, found.mime)
@@ -228,18 +273,23 @@ def _post(call: Call, container: Media) -> Post:
     media_id = str(call.world.ids.make("instagram", at, in_order=call.late is None))
     shortcode = shortcode_of(int(media_id))
     members = [container_of(call, i) for i in container.extra["children"]] or [container]
+    story = bool(container.extra["story"])
     return Post(
         platform="instagram",
         id=media_id,
         account=call.owner.name,
-        text=container.extra["caption"],
+        text="" if story else container.extra["caption"],  # it has none: platforms/instagram/facts.md, 2
         created_at=at,
-        path=f"/instagram/p/{shortcode}/",
-        media=[{"kind": m.kind, "alt": m.alt, "sha256": m.sha256, "id": m.id} for m in members],
+        path=f"/instagram/stories/{call.owner.name}/{media_id}/" if story else f"/instagram/p/{shortcode}/",
+        media=[
+            {"kind": m.kind, "alt": m.alt, "sha256": m.sha256, "id": m.id, "tags": m.extra["tags"]} for m in members
+        ],
+        deleted_at=at + float(call.world.settings["instagram_story_seconds"]) if story else None,
         extra={
             "shortcode": shortcode,
             "container": container.id,
             "kind": container.kind,
+            "story": story,
             "asked": container.extra["asked"],
         },
     )

@@ -12,7 +12,9 @@ from postprober.sandbox.instagram.dialect import graph_error
 # platforms/instagram/facts.md, 3
 _MAX_IMAGE = 8 * 1024 * 1024
 _MAX_VIDEO = 300 * 1024 * 1024
+_MAX_STORY_VIDEO = 100 * 1024 * 1024
 _ASPECT = (4 / 5, 1.91)
+_TALL = 9 / 16  # of Stories and covers
 _ROUNDING = 0.01
 _FETCH_SECONDS = 5.0
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -37,7 +39,7 @@ async def fetch(url: str, wanted: str) -> tuple[bytes, FileKind]:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or parts.hostname not in _LOOPBACK:
         raise _unreachable(url)
-    most = _MAX_IMAGE if wanted == "image" else _MAX_VIDEO
+    most = {"video": _MAX_VIDEO, "story video": _MAX_STORY_VIDEO}.get(wanted, _MAX_IMAGE)
     try:
         data = await asyncio.to_thread(_get, url, most)
     except TimeoutError:
@@ -46,8 +48,8 @@ async def fetch(url: str, wanted: str) -> tuple[bytes, FileKind]:
     except (HTTPError, URLError, OSError, ValueError):
         raise _unreachable(url) from None
     found = sniff(data)
-    if wanted == "image":
-        _check_image(found, len(data))
+    if most == _MAX_IMAGE:
+        _check_image(found, len(data), wanted)
     elif found.kind != "video" or len(data) > most:
         raise graph_error(352, 2207026, "The video format is not supported. Please check spec for supported format.")
     return data, found
@@ -58,12 +60,13 @@ def _unreachable(url: str) -> Exception:
     return graph_error(9004, 2207052, message, title="Media download has failed")
 
 
-def _check_image(found: FileKind, size: int) -> None:
+def _check_image(found: FileKind, size: int, wanted: str) -> None:
     if size > _MAX_IMAGE:
         raise graph_error(36000, 2207004, "The image is too large to download. It should be less than 8 MiB.")
     if found.mime != "image/jpeg":
         raise graph_error(36001, 2207005, "The image format is not supported. Supported formats: JPEG.")
     ratio = found.width / found.height if found.height else 0
-    if not _ASPECT[0] - _ROUNDING <= ratio <= _ASPECT[1] + _ROUNDING:
+    tallest = _ASPECT[0] if wanted == "image" else _TALL
+    if not tallest - _ROUNDING <= ratio <= _ASPECT[1] + _ROUNDING:
         message = "The submitted image is outside the supported aspect ratio: between 4:5 and 1.91:1."
         raise graph_error(36003, 2207009, message, title="Aspect ratio not supported")

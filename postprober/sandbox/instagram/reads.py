@@ -42,21 +42,21 @@ def media_view(call: Call, post: Post, fields: str) -> Json:
     seen = counts(call.world, post, call.at)
     owner = call.world.account("instagram", post.account)
     kind = {"image": "IMAGE", "video": "VIDEO", "carousel": "CAROUSEL_ALBUM"}[post.extra["kind"]]
+    story = bool(post.extra.get("story"))
     every: Json = {
         "id": post.id,
         "media_type": kind,
-        "media_product_type": "REELS" if kind == "VIDEO" else "FEED",
+        "media_product_type": "STORY" if story else "REELS" if kind == "VIDEO" else "FEED",
         "media_url": f"{call.base}/_media/{post.media[0]['sha256']}",
         "permalink": call.base + post.path,
         "shortcode": post.extra["shortcode"],
         "timestamp": _stamp(post.created_at),
         "username": post.account,
         "owner": {"id": owner.id if owner else ""},
-        "like_count": seen.likes,
-        "comments_count": seen.replies,
-        "is_comment_enabled": True,
-        "is_shared_to_feed": post.extra.get("asked", {}).get("share_to_feed", True),
     }
+    if not story:
+        every |= {"like_count": seen.likes, "comments_count": seen.replies, "is_comment_enabled": True}
+        every["is_shared_to_feed"] = post.extra.get("asked", {}).get("share_to_feed", True)
     if post.text:
         every["caption"] = post.text
     if post.media[0]["alt"]:
@@ -157,7 +157,7 @@ async def timeline(call: Call) -> Response:
     query = call.request.query_params
     size = query.get("limit", "25")
     limit = max(1, min(100, int(size))) if size.isdigit() else 25
-    posts = call.world.posts_of("instagram", call.owner.name, call.seen_at())
+    posts = [p for p in call.world.posts_of("instagram", call.owner.name, call.seen_at()) if not p.extra.get("story")]
     since, until = _time(call, "since"), _time(call, "until")
     # Instagram's times are whole seconds.
     posts = [p for p in posts if (since is None or int(p.created_at) >= since)]
@@ -173,6 +173,15 @@ async def timeline(call: Call) -> Response:
     return reply(body)
 
 
+async def stories(call: Call) -> Response:
+    """The Stories that have not ended, newest first."""
+    own_id(call)
+    at = call.seen_at()
+    mine = [p for p in call.world.posts_of("instagram", call.owner.name, at) if p.extra.get("story")]
+    fields = call.request.query_params.get("fields", "id")
+    return reply({"data": [media_view(call, p, fields) for p in mine if p.seen_by_owner(at)]})
+
+
 async def insights(call: Call) -> Response:
     """The metrics that still exist; any other name is an error (platforms/instagram/facts.md, 7)."""
     post = _own_media(call, str(call.request.path_params["id"]))
@@ -186,6 +195,9 @@ def _measured(call: Call, post: Post, asked: list[str]) -> list[Json]:
         raise graph_error(10, None, "(#10) Application does not have permission for this action")
     seen = counts(call.world, post, call.at)
     values = {name: getattr(seen, field) for name, field in _METRICS.items()}
+    if post.extra.get("story"):
+        values = {name: value for name, value in values.items() if name not in ("likes", "comments", "saved")}
+        values |= {"replies": seen.replies, "navigation": 0, "follows": 0}
     values["total_interactions"] = seen.likes + seen.replies + seen.bookmarks + seen.reposts
     if post.extra["kind"] == "video":
         values["ig_reels_avg_watch_time"] = 4200
@@ -216,6 +228,8 @@ def routes(world: World, dialect: InstagramDialect) -> list[BaseRoute]:
         *graph_routes(operation("me", me), "me", "GET"),
         *graph_routes(operation("timeline", timeline), "me/media", "GET"),
         *graph_routes(operation("timeline", timeline), "{ig:int}/media", "GET"),
+        *graph_routes(operation("timeline", stories), "me/stories", "GET"),
+        *graph_routes(operation("timeline", stories), "{ig:int}/stories", "GET"),
         *graph_routes(
             operation("engagement", insights, "instagram_business_manage_insights"), "{id:int}/insights", "GET"
         ),

@@ -19,6 +19,7 @@ from postprober.sandbox.engine.tokens import issue
 from postprober.sandbox.engine.world import World
 from postprober.sandbox.mastodon.dialect import MastodonDialect, base_of, unprocessable
 
+_PROFILE_SINCE = 2
 _INVALID_GRANT = (
     "The provided authorization grant is invalid, expired, revoked, does not match the redirection URI used in the "
     "authorization request, or was issued to another client."
@@ -36,11 +37,14 @@ async def register(call: Call) -> Response:
     uris = [str(u) for u in uris] if isinstance(uris, list) else str(uris).split()
     if not form.get("client_name") or not uris:
         raise unprocessable("Application name can't be blank, Redirect URI can't be blank")
+    scopes = str(form.get("scopes") or "read").split()
+    if not set(scopes) <= _known_scopes(call):
+        raise unprocessable("Scopes doesn't match configured on the server.")
     app = {
         "id": str(call.world.ids.make("mastodon", call.at)),
         "name": str(form["client_name"]),
         "website": form.get("website"),
-        "scopes": str(form.get("scopes") or "read").split(),
+        "scopes": scopes,
         "redirect_uris": uris,
         "redirect_uri": "\n".join(uris),
         "client_id": secrets.token_urlsafe(32),
@@ -49,6 +53,12 @@ async def register(call: Call) -> Response:
     }
     call.world.put_doc("app", str(app["client_id"]), app)
     return reply(app)
+
+
+def _known_scopes(call: Call) -> set[str]:
+    """What this server knows; `profile` since 4.3, whose API is of version 2."""
+    known = {"read", "write", "read:accounts", "read:search", "read:statuses", "write:media", "write:statuses"}
+    return known | ({"profile"} if int(call.world.settings["mastodon_api_version"]) >= _PROFILE_SINCE else set())
 
 
 async def token(call: Call) -> Response:
@@ -90,7 +100,7 @@ async def discovery(call: Call) -> Response:
         "token_endpoint": f"{base}/oauth/token",
         "revocation_endpoint": f"{base}/oauth/revoke",
         "app_registration_endpoint": f"{base}/api/v1/apps",
-        "scopes_supported": ["read", "profile", "write", "read:statuses", "write:statuses", "write:media"],
+        "scopes_supported": sorted(_known_scopes(call)),
         "response_types_supported": ["code"],
         "grant_types_supported": ["authorization_code", "client_credentials"],
         "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],

@@ -17,6 +17,7 @@ from postprober.sandbox.x.views import MAX_WEIGHT, history, includes, missing, p
 
 XId = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,19}$")]
 # platforms/x/facts.md, 3
+_MOST_NAMES = 100
 _MAX_LONG = 25_000  # help.x.com/using-x/x-premium, longer posts
 
 
@@ -41,6 +42,10 @@ class _Poll(_Strict):
     reply_settings: str = ""
 
 
+class _Geo(_Strict):
+    place_id: Annotated[str, StringConstraints(min_length=1)]
+
+
 class _Create(_Strict):
     """CreatePostsRequest, without the parts the sandbox has no use for (those are refused as unknown)."""
 
@@ -53,6 +58,7 @@ class _Create(_Strict):
     made_with_ai: bool = False
     paid_partnership: bool = False
     community_id: XId | None = None
+    geo: _Geo | None = None
     nullcast: bool = False
     for_super_followers_only: bool = False
     share_with_followers: bool = False
@@ -107,6 +113,10 @@ def _asked(call: Call, draft: _Create, post_id: str) -> dict[str, Any]:
         quoted = call.world.post("x", draft.quote_tweet_id)
         if quoted is None or not quoted.seen_by(call.account, call.at):
             raise invalid(call, "Your quote Tweet id is invalid.", "quote_tweet_id", draft.quote_tweet_id)
+    tagged = draft.media.tagged_user_ids if draft.media else []
+    for user_id in tagged:
+        if call.world.account_by_id("x", user_id) is None:
+            raise invalid(call, "Your tagged user ids are invalid.", "media.tagged_user_ids", user_id)
     poll = draft.poll.model_dump(include={"options", "duration_minutes"}) | {"id": post_id} if draft.poll else None
     told = {
         "reply_settings": draft.reply_settings,
@@ -115,6 +125,8 @@ def _asked(call: Call, draft: _Create, post_id: str) -> dict[str, Any]:
         "made_with_ai": draft.made_with_ai,
         "paid_partnership": draft.paid_partnership,
         "community_id": draft.community_id,
+        "tagged": tagged,
+        "place_id": draft.geo.place_id if draft.geo else "",
     }
     return {name: value for name, value in told.items() if value}
 
@@ -202,6 +214,22 @@ async def user(call: Call) -> Response:
     return reply({"data": user_view(call, account)})
 
 
+async def users_by_name(call: Call) -> Response:
+    """GET /2/users/by: those who are there, and an error for each who is not."""
+    names = [one for one in call.request.query_params.get("usernames", "").split(",") if one]
+    if not 1 <= len(names) <= _MOST_NAMES:
+        raise invalid(call, f"The `usernames` query parameter has {len(names)} names", "usernames", ",".join(names))
+    found = {
+        name: next((a for a in call.world.accounts_of("x") if a.title.lower() == name.lower()), None) for name in names
+    }
+    body: dict[str, Any] = {}
+    if there := [user_view(call, account) for account in found.values() if account is not None]:
+        body["data"] = there
+    if missed := [not_found(call, "user", "usernames", name) for name, account in found.items() if account is None]:
+        body["errors"] = missed
+    return reply(body)
+
+
 def _window(call: Call, posts: list[Post]) -> list[Post]:
     """Apply since_id, until_id (exclusive), start_time, end_time and exclude=replies."""
     query = call.request.query_params
@@ -280,6 +308,7 @@ def routes(world: World, dialect: XDialect) -> list[BaseRoute]:
         operation("read", read_one, "tweet.read").route("/x/2/tweets/{id:str}", "GET"),
         operation("delete", delete, "tweet.write").route("/x/2/tweets/{id:str}", "DELETE"),
         operation("me", me, "users.read").route("/x/2/users/me", "GET"),
+        operation("read", users_by_name, "users.read").route("/x/2/users/by", "GET"),
         operation("read", user, "users.read").route("/x/2/users/{id:str}", "GET"),
         operation("timeline", timeline, "tweet.read").route("/x/2/users/{id:str}/tweets", "GET"),
     ]

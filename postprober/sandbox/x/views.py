@@ -130,6 +130,8 @@ def post_view(call: Call, post: Post, spoken: str) -> Json:
         optional["entities"] = entities
     if weighted_length(post.text) > MAX_WEIGHT:
         optional["note_tweet" if spoken == "legacy" else "note_post"] = _note(post, call)
+    if post.extra.get("place_id"):
+        optional["geo"] = {"place_id": post.extra["place_id"]}
     if post.extra.get("community_id"):
         optional["community_id"] = post.extra["community_id"]
     if post.media:

@@ -214,10 +214,11 @@ def _config(core: Core, platform: Platform, instance: str) -> PlatformConfig:
 
 
 def _registration(core: Core, platform: Platform, instance: str, register: RegisterApp) -> dict[str, str]:
-    """Our client at this instance, registered at the first use, and again when our callback's address has changed."""
+    """Our client at this instance, registered at the first use, and again when our callback's address has changed, or where an
+    earlier version noted no scopes: it asked for other ones."""
     callback = callback_url(core, platform, instance)
     known, app = _stored(core, instance)
-    if app.get("redirect_uri") == callback:
+    if app.get("redirect_uri") == callback and "scopes" in app:
         return app
     made = register(core.http.bound(), instance, callback)
     sealed = core.vault.seal(json.dumps({**made, "redirect_uri": callback}), _place(instance))
