@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
 from postprober.domain.delivery import Proof
+from tests.platforms.document_kit import pdf
 from tests.platforms.video_kit import make
 
 PERSON = "@xfriend"  # an account on the sandbox
@@ -62,7 +63,13 @@ def film(folder: Path, number: int) -> Path:
     return make(folder / f"film{number}.mp4", size=(640, 360), seconds=3.5, rate=30, audio=("aac",), bits=400_000)
 
 
-KINDS = {"photo": photo, "tall": tall, "gif": moving, "video": film}
+def document(folder: Path, number: int) -> Path:
+    path = folder / f"document{number}.pdf"
+    path.write_bytes(pdf())
+    return path
+
+
+KINDS = {"document": document, "photo": photo, "tall": tall, "gif": moving, "video": film}
 R = Recipe
 _PHOTOS = {count: ("photo",) * count for count in (1, 4, 10, 20)}
 _LONG = "A long text that no ordinary account may write. " * 20
@@ -95,6 +102,10 @@ _LINKEDIN = {
     **_pictures(1, 4, 10, 20, account=_MEMBER, lost=("content",)),
     "moving GIF": R(files=("gif",), account=_MEMBER, lost=("content",)),
     "video": R(files=("video",), account=_MEMBER, lost=("content",)),
+    "document": R(files=("document",), account=_MEMBER, lost=("content",)),
+    "mention by id": R(
+        texts=("Thanks to @[Ann Smith](urn:li:person:abc123)",), account=_MEMBER, instead={"commentary": "Thanks"}
+    ),
     "link card": R(card=True, account=_MEMBER, fault="card_dropped"),
     "audience": R(
         {"audience": "connections"}, account=_MEMBER, instead={"visibility": "LOGGED_IN"}, proof=Proof.EXISTS
@@ -150,10 +161,11 @@ _BLUESKY = {
     "who can quote": R({"no_quotes": True}, lost=("postgate",)),
     "who can reply": R({"who_can_reply": "mentioned"}, lost=("threadgate",)),
 }
+_ALL = {"crop of a picture": R({"crop": ["1: square"]}, ("tall",), untold="Crop: nobody can read it")}
 RECIPES: dict[str, dict[str, Recipe]] = {
-    "x": _X,
-    "linkedin": _LINKEDIN,
-    "instagram": _INSTAGRAM,
-    "mastodon": _MASTODON,
-    "bluesky": _BLUESKY,
+    "x": _X | _ALL,
+    "linkedin": _LINKEDIN | {name: replace(one, account=_MEMBER) for name, one in _ALL.items()},
+    "instagram": _INSTAGRAM | _ALL,
+    "mastodon": _MASTODON | _ALL,
+    "bluesky": _BLUESKY | _ALL,
 }

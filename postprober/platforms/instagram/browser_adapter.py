@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from postprober.browser import Browser
 from postprober.clock import Clock, SystemClock
+from postprober.domain import crops
 from postprober.domain.account import Credentials, Identity
 from postprober.domain.limits import Limits
 from postprober.domain.platform import PlatformConfig, ReconcileMode
@@ -131,8 +132,8 @@ class InstagramBrowserAdapter:
         return False  # the person ends the session in Instagram's settings
 
     def limits(self, cred: Credentials | None) -> Limits:
-        """As with the API, without its options: the web page's dialog is clicked through, and these are not in it."""
-        return replace(LIMITS, lacks=frozenset(InstagramOptions.model_fields))
+        """As with the API, without its options but the crop: the web page's dialog is clicked through, and these are not in it."""
+        return replace(LIMITS, lacks=frozenset(InstagramOptions.model_fields) - {crops.OPTION})
 
     def preflight(self, draft: Draft, limits: Limits) -> Preflight:
         return check(draft, limits)

@@ -12,8 +12,8 @@ from datetime import datetime, timedelta
 from urllib.parse import urlencode
 
 from postprober.clock import Clock, SystemClock
-from postprober.domain import addresses
 from postprober.domain.account import Credentials, Identity
+from postprober.domain.addresses import split
 from postprober.domain.limits import Limits
 from postprober.domain.mentions import without_hosts
 from postprober.domain.platform import PlatformConfig, ReconcileMode
@@ -152,7 +152,7 @@ class MastodonAdapter:
 
     def _quoted(self, cred: Credentials, link: str) -> str:
         """The id on this server of the post behind `link`. Raises PostRejected where it cannot be quoted, and says why."""
-        at_home = addresses.split(link.strip()).netloc.lower() == addresses.split(self._base(cred)).netloc.lower()
+        at_home = split(link.strip()).netloc.lower() == split(self._base(cred)).netloc.lower()
         status = self._status(cred, quoted_id(link)) if at_home else self._elsewhere(cred, link.strip())
         if status is None:
             raise PostRejected("The post to quote is not there. Check its link, or publish without the quote.")

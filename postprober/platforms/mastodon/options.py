@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
-from postprober.domain import addresses
+from postprober.domain.addresses import split
 from postprober.domain.limits import Limits
 from postprober.domain.nested import dig, list_at, text_at
 from postprober.domain.options import PictureOptions, option, poll_problems
@@ -161,8 +161,8 @@ class MastodonOptions(PictureOptions):
 
 def quoted_id(link: str) -> str:
     """The id in a post's link, on the server that the link leads to; "" for what is no link of a post."""
-    there = addresses.split(link.strip()).hostname
-    return links.remote_id(PastedLink.read(link, account_id="", handle="")) if there else ""
+    host = split(link.strip()).hostname
+    return links.remote_id(PastedLink.read(link, account_id="", handle="")) if host else ""
 
 
 def _names(told: str) -> set[str]:
