@@ -20,6 +20,7 @@ from postprober.domain.actor import Actor
 from postprober.domain.crops import Rect
 from postprober.domain.platform import Platform
 from postprober.domain.post import MediaFile, MediaKind
+from postprober.domain.subtitles import read as read_subtitles
 from postprober.errors import BadInput, Conflict, NotFound
 from postprober.pipeline.core.files import file_of
 from postprober.platforms.common.documents import DOCUMENTS
@@ -53,6 +54,7 @@ _SUFFIX = {
     "video/quicktime": ".mov",
     "video/webm": ".webm",
     "video/x-matroska": ".mkv",
+    "text/vtt": ".vtt",
     **{mime: f".{suffix}" for suffix, mime in DOCUMENTS.items()},
 }
 
@@ -124,6 +126,8 @@ def add_received(core: Core, actor: Actor, name: str, file: Received, alt: str =
     facts = inspect(file.path)
     if facts.kind is MediaKind.GIF and facts.mime != "image/gif":
         file, facts = _made_gif(file)
+    if facts.kind is MediaKind.SUBTITLES:
+        file = _made_vtt(file)
     relative = Path("media") / file.digest[:2] / f"{file.digest}{_SUFFIX.get(facts.mime, '.bin')}"
     _make_room(core, actor.space, file, str(relative))
     kept = core.settings.data_dir / relative
@@ -249,6 +253,13 @@ def _made_gif(file: Received) -> tuple[Received, MediaFacts]:
     file.path.write_bytes(content)
     facts = inspect(file.path)
     return Received(file.path, hashlib.sha256(content).hexdigest(), len(content)), facts
+
+
+def _made_vtt(file: Received) -> Received:
+    """Subtitles as WebVTT, which is what platforms take of them."""
+    content = read_subtitles(file.path.read_bytes()).text.encode()
+    file.path.write_bytes(content)
+    return Received(file.path, hashlib.sha256(content).hexdigest(), len(content))
 
 
 def thumbnail(core: Core, record: MediaRecord, side: int, crop: Rect | None = None) -> bytes:

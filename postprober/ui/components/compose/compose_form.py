@@ -13,6 +13,7 @@ from postprober.domain.criteria import Criteria
 from postprober.domain.platform import NAMES
 from postprober.domain.post import MediaKind
 from postprober.domain.splitting import split
+from postprober.domain.subtitles import SUFFIXES
 from postprober.errors import NotFound, PostProberError
 from postprober.platforms.registry import LIMITS
 from postprober.services.accounts import browser_accounts
@@ -44,6 +45,7 @@ TYPES = [
     "webm",
     "mkv",
     *DOCUMENTS,
+    *SUFFIXES,
 ]
 # Ctrl+Enter is how Streamlit's field hands over its text. A short pause in typing presses it, so that counters follow
 # while one types; without scripts they follow when the field is left. So does a finger or mouse that goes down anywhere:
@@ -209,7 +211,7 @@ def files(visit: Visit, draft: ComposerDraft) -> tuple[int, ...]:
         number = seen[record.sha256] = seen.get(record.sha256, 0) + 1
         _file(visit, draft, record, f"{record.sha256[:12]}-{number}", place)
     uploaded = st.file_uploader(
-        f"Pictures, videos or a document (up to {MAX_FILES})",
+        f"Pictures, videos with subtitles, or a document (up to {MAX_FILES})",
         type=TYPES,
         accept_multiple_files=True,
         key=draft.name(f"files-{draft.uploads}"),
@@ -244,7 +246,7 @@ def _file(visit: Visit, draft: ComposerDraft, record: MediaRecord, name: str, pl
         thumbnails.draw(visit, record.id)
         alt = (
             record.alt
-            if record.kind == MediaKind.DOCUMENT
+            if record.kind in (MediaKind.DOCUMENT, MediaKind.SUBTITLES)
             else st.text_input(
                 f"Describe {'video' if record.kind == MediaKind.VIDEO else 'image'} {place} (alt text)",
                 value=record.alt,
