@@ -47,7 +47,7 @@ lint: $(TEST_STAMP) ## Style, types and the rules of who may import whom
 BENCHES := throughput lateness recovery memory websocket sessions analytics abuse following media
 ifeq (bench,$(firstword $(MAKECMDGOALS)))
 NAMED := $(filter $(BENCHES),$(wordlist 2,99,$(MAKECMDGOALS)))
-.PHONY: $(NAMED)
+.PHONY : $(NAMED)
 $(NAMED):
 	@:
 endif

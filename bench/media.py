@@ -1,8 +1,8 @@
 """Large files: how much memory they take on their way in and out, what a picture of 64 megapixels costs, and whether a file that
 was cut on its way is the same in the end.
 
-Each process is read from /proc ten times a second. `python -m bench.media send …` and `… picture …` are the processes that
-are measured beside the sidecar: the first runs an adapter as the scheduler does, against a receiver that keeps nothing.
+Each process is read from /proc ten times a second. `bench.sending` and `bench.decoding` are processes that are measured beside
+the sidecar; what is sent goes to a receiver that keeps nothing.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import contextlib
 import hashlib
 import os
 import random
-import resource
 import shutil
 import socket
 import subprocess
@@ -20,7 +19,6 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -32,15 +30,8 @@ from sqlalchemy import select
 from bench.abuse import SIDE, Meter
 from bench.stage import ROOT, Stage, stage
 from postprober.client import RestClient
-from postprober.clock import SystemClock
 from postprober.domain.access import GRANTABLE
-from postprober.domain.account import Credentials
-from postprober.domain.platform import Platform, PlatformConfig
-from postprober.domain.post import MediaFile, MediaKind
-from postprober.domain.remote import PartJob
-from postprober.http import HttpClient, Pools
-from postprober.platforms.common.media import fit_image, inspect
-from postprober.platforms.registry import LIMITS, SPECS
+from postprober.domain.platform import Platform
 from postprober.services.people import api_tokens, sessions
 from postprober.storage import users
 from postprober.storage.tables import media as media_rows
@@ -88,25 +79,27 @@ def _film(path: Path, number: int) -> Path:
 
 def _in_and_out(made: Stage, api: str, sidecar: int, receiver: str, films: list[Path]) -> None:
     secret = _token(made)
-    sender = subprocess.Popen(
-        [sys.executable, "-m", "bench.media", "send", receiver, *map(str, films)],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+    running = made.folder / "running"
+    running.touch()
+    sender = _sender("blocks", running, receiver, films)
     began = time.monotonic()
     with Meter(sidecar) as taking, Meter(sender.pid) as sending, ThreadPoolExecutor(AT_ONCE) as many:
         sums = list(many.map(lambda film: _upload(api, secret, film), films))
         took = time.monotonic() - began
+        running.unlink()
         said = sender.communicate()[0].strip()
     same = sum(_stored(made, one) for one in sums)
     _row("in: the sidecar", taking.own, taking.family, f"{took:.0f} s, {same} of {len(films)} with equal bytes")
-    _row("out: a process that sends", sending.own, sending.family, f"{said} s, at the same time")
-    old = [sys.executable, "-m", "bench.media", "send-whole", receiver, *map(str, films[:CONTROL])]
-    control = subprocess.Popen(old, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    _row("out: a process that sends", sending.own, sending.family, f"{said} at the same time")
+    control = _sender("whole", running, receiver, films[:CONTROL])
     with Meter(control.pid) as whole:
         control.communicate()
     _row(f"control: {CONTROL} sent whole in memory", whole.own, whole.family, "", aim=False)
+
+
+def _sender(way: str, running: Path, receiver: str, films: list[Path]) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "bench.sending", way, str(running), PLATFORM.value, receiver, *map(str, films)]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
 
 
 def _row(name: str, own: float, family: float, said: str, *, aim: bool = True) -> None:
@@ -206,33 +199,16 @@ def _picture(folder: Path) -> None:
     """Sky with grain, as a camera makes it: nothing that packs well."""
     rows = numpy.linspace(60, 200, SIDE, dtype=numpy.float32)[:, None, None]
     grain = numpy.random.default_rng(4).integers(0, 24, (SIDE, SIDE, 3), dtype=numpy.uint8)
-    pixels = (rows + grain).astype(numpy.uint8)
-    for kind in ("jpeg", "png"):
+    for kind, coarse in (("jpeg", 1), ("png", 12)):  # a PNG of all the grain is larger than what is opened
         path = folder / f"large.{kind}"
-        Image.fromarray(pixels).save(path, quality=90)
+        Image.fromarray((rows + grain // coarse).astype(numpy.uint8)).save(path, quality=90)
         for way in ("ours", "plain"):
-            command = [sys.executable, "-m", "bench.media", "picture", way, str(path)]
+            command = [sys.executable, "-m", "bench.decoding", way, PLATFORM.value, str(path)]
             seconds, own, helper = map(
                 float, subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
             )
             name = f"64-megapixel {kind.upper()}" if way == "ours" else "  control: decoded whole here"
-            _row(name, own, helper, f"{seconds:.1f} s, looked at and made {PLATFORM.value}'s", aim=False)
-
-
-def _decode(way: str, path: str) -> None:
-    before = time.perf_counter()
-    rule = LIMITS[PLATFORM].images
-    if way == "ours":
-        inspect(path)
-        fit_image(path, rule)
-    else:
-        with Image.open(path) as opened:
-            opened.load()
-        with Image.open(path) as opened:
-            small = opened.convert("RGB").resize((4096, 4096), Image.Resampling.LANCZOS)
-            small.save(Path(path).with_suffix(".small"), "JPEG", quality=92)
-    own, helper = (resource.getrusage(who).ru_maxrss / 1024 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    print(time.perf_counter() - before, own, helper)
+            print(f"  {name:36} {own:6.0f} MB, its helper {helper:6.0f} MB  {seconds:.1f} s", flush=True)
 
 
 # Out
@@ -267,33 +243,3 @@ def _receiver() -> Iterator[str]:
     finally:
         server.shutdown()
         server.server_close()
-
-
-def _send(receiver: str, films: list[str], *, whole: bool) -> None:
-    """All at once, each on a thread of its own; `whole`: as it was before, out of memory."""
-    pools = Pools(allow_private=True)
-    config = PlatformConfig(PLATFORM, receiver, receiver, "client", "secret")
-    before = time.perf_counter()
-
-    def one(path: str) -> None:
-        http = HttpClient(pools)
-        if whole:
-            http.send("POST", receiver, content=Path(path).read_bytes(), timeout=600)
-            return
-        film = MediaFile(1, MediaKind.VIDEO, "video/mp4", SIZE, 640, 360, "1" * 64, path, "A film", 60.0)
-        adapter = SPECS[PLATFORM].adapter(http, config, SystemClock())
-        job = PartJob("00000000-0000-4000-8000-000000000001", 0, "A film", datetime.now(UTC), handle="h", media=(film,))
-        adapter.submit(Credentials("1:token", name="me"), job)
-
-    with ThreadPoolExecutor(len(films)) as many:
-        list(many.map(one, films))
-    pools.close()
-    print(f"{time.perf_counter() - before:.0f}")
-
-
-if __name__ == "__main__":
-    _what, *_given = sys.argv[1:]
-    if _what == "picture":
-        _decode(*_given)
-    else:
-        _send(_given[0], _given[1:], whole=_what == "send-whole")

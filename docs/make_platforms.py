@@ -41,6 +41,7 @@ def _media(spec: PlatformSpec) -> dict[str, str]:
     told["moving GIF"] = "yes" if limits.gif else "as a video" if limits.video else "no"
     told["video"] = "yes" if limits.video else "no"
     told["document"] = "yes" if limits.document else "no"
+    told["subtitles"] = "yes" if limits.subtitles else "no"
     told["mention by id"] = "yes" if spec.about.mention else "no"
     told["link card"] = {"sent": "yes", "none": "no"}.get(spec.traits.cards, spec.traits.cards)
     return told

@@ -137,6 +137,10 @@ class AccountLimitsOut(BaseModel):
     video: bool
     video_seconds: float | None
     video_bytes: int | None
+    document_types: list[str] = Field(description="Empty where documents are not taken", examples=[["application/pdf"]])
+    document_bytes: int | None
+    document_pages: int | None
+    subtitles: int = Field(description="How many files of subtitles beside a video", examples=[20])
     options: list[OptionOut] = Field(description="What a post may ask for beside its words and files")
 
     @classmethod
@@ -161,6 +165,10 @@ class AccountLimitsOut(BaseModel):
             video=limits.video is not None,
             video_seconds=limits.video.max_seconds if limits.video else None,
             video_bytes=limits.video.max_bytes if limits.video else None,
+            document_types=list(limits.document.mimes) if limits.document else [],
+            document_bytes=limits.document.max_bytes if limits.document else None,
+            document_pages=limits.document.max_pages if limits.document else None,
+            subtitles=limits.subtitles.max_files if limits.subtitles else 0,
             options=[
                 OptionOut(**asdict(one))
                 for one in fields_of(described(account.platform).options)

@@ -291,7 +291,7 @@ def list_platforms(as_json: Json = False) -> None:
     for platform, spec in SPECS.items():
         limits, traits = spec.limits, spec.traits
         most = {"images": limits.images.max_count, "gif": limits.gif is not None, "video": limits.video is not None}
-        most["document"] = limits.document is not None
+        most["document"], most["subtitles"] = limits.document is not None, limits.subtitles is not None
         # Whoever may read the list of own posts can prove that one is not there.
         unknown = "looked for" if traits.mode is ReconcileMode.RECONCILE else "held for a person"
         if as_json:
@@ -313,7 +313,9 @@ def list_platforms(as_json: Json = False) -> None:
                 }
             )
             continue
-        media = ", ".join([f"{most['images']} images", *(name for name in ("gif", "video", "document") if most[name])])
+        media = ", ".join(
+            [f"{most['images']} images", *(name for name in ("gif", "video", "document", "subtitles") if most[name])]
+        )
         asked = f" ({', '.join(one.name for one in spec.token.fields)})" if spec.token else ""
         length = f"{limits.max_length} {limits.unit}" + (
             f", {limits.max_with_media} with media" if limits.max_with_media else ""

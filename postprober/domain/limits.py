@@ -85,6 +85,14 @@ class DocumentRule:
 
 
 @dataclass(frozen=True)
+class SubtitleRule:
+    """Subtitles of a video, as WebVTT: at most `max_files`, a language each, of `max_bytes`."""
+
+    max_files: int
+    max_bytes: int
+
+
+@dataclass(frozen=True)
 class PollRule:
     """A poll beside a text: so many choices of so many characters each, open for so many minutes."""
 
@@ -111,7 +119,7 @@ class Limits:
 
     `max_length` is counted by `unit`; `max_with_media`: what a text with media may count, None: the same. Links count as `url_length` where that is not None; `max_bytes` is in UTF-8. `count`: the
     platform's own way, None: graphemes or, for characters, units of UTF-16. `find_mentions`, `find_hashtags`: the people
-    that a text mentions and its tags. `max_alt`: characters of one alternative text. `gif`/`video`/`document` None: not taken.
+    that a text mentions and its tags. `max_alt`: characters of one alternative text. `gif`/`video`/`document`/`subtitles` None: not taken.
     `threads`: chains of replies; `mixed`: pictures and videos go together, as many as pictures alone.
     `card` None: no link card is sent.
     """
@@ -123,6 +131,7 @@ class Limits:
     video: VideoRule | None = None
     gif: GifRule | None = None
     document: DocumentRule | None = None
+    subtitles: SubtitleRule | None = None
     max_bytes: int | None = None
     url_length: int | None = None
     max_hashtags: int | None = None

@@ -200,8 +200,9 @@ def lasting(minutes: int) -> str:
 
 
 def fields_of(options: type[PostOptions]) -> tuple[OptionField, ...]:
-    """The options of a platform, in their order."""
-    return tuple(_field(name, info) for name, info in options.model_fields.items())
+    """The options of a platform, in their order; those that all platforms share come last."""
+    found = [_field(name, info) for name, info in options.model_fields.items()]
+    return tuple(sorted(found, key=lambda one: one.name in PictureOptions.model_fields))
 
 
 def _field(name: str, info: FieldInfo) -> OptionField:

@@ -32,6 +32,7 @@ class MediaKind(StrEnum):
     GIF = "gif"
     VIDEO = "video"
     DOCUMENT = "document"
+    SUBTITLES = "subtitles"  # of the video beside it
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ can be converted are a note. What a person has to decide (another picture, anoth
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from math import ceil
 
@@ -16,6 +16,7 @@ from postprober.domain.limits import DocumentRule, ImageRule, Limits, VideoRule
 from postprober.domain.options import fields_of
 from postprober.domain.platform import NAMES, described, document_takers
 from postprober.domain.post import Conversion, Draft, MediaFile, MediaKind, Part, Preflight, PreflightNote, Violation
+from postprober.domain.subtitles import language_in
 from postprober.domain.text import find_cashtags, utf8_length
 from postprober.domain.video import VideoFault
 
@@ -47,6 +48,9 @@ def check(draft: Draft, limits: Limits) -> Preflight:
     violations: list[Violation] = []
     notes: list[PreflightNote] = []
     conversions: list[Conversion] = []
+    if limits.subtitles is None:
+        draft, left_out = _without_subtitles(draft, limits)
+        notes.extend(left_out)
     if not draft.parts:
         violations.append(Violation("text_empty", "Write something or add a picture: the post is empty."))
     if len(draft.parts) > 1 and not limits.threads:
@@ -59,7 +63,8 @@ def check(draft: Draft, limits: Limits) -> Preflight:
         length = limits.length(part.text)
         if length - own.max_length > longest - limit:
             longest, limit = length, own.max_length
-        found = [*_text(part, length, own), *_media(replace(part, media=asked.posted(part.media)), limits)]
+        sent = replace(part, media=asked.posted(part.media))
+        found = [*_text(part, length, own), *_media(sent, limits), *_subtitles(part, limits, draft.language)]
         where = f"Part {index + 1}: " if len(draft.parts) > 1 else ""
         violations.extend(
             Violation(v.code, where + v.message, v.over, index) for v in found if isinstance(v, Violation)
@@ -164,6 +169,46 @@ def _media(part: Part, limits: Limits) -> Iterator[Found]:
         yield from _file(file, label, limits)
 
 
+def _without_subtitles(draft: Draft, limits: Limits) -> tuple[Draft, list[PreflightNote]]:
+    """What goes to a platform that takes none: the video without them."""
+    parts = tuple(replace(part, media=without_subtitles(part.media)) for part in draft.parts)
+    if parts == draft.parts:
+        return draft, []
+    message = f"The subtitles are left out: on {_name(limits)} they are not sent."
+    return replace(draft, parts=parts), [PreflightNote("subtitles_left_out", message)]
+
+
+def without_subtitles(files: Iterable[MediaFile]) -> tuple[MediaFile, ...]:
+    """The files that are shown themselves."""
+    return tuple(file for file in files if file.kind is not MediaKind.SUBTITLES)
+
+
+def _subtitles(part: Part, limits: Limits, language: str) -> Iterator[Violation]:
+    tracks = [file for file in part.media if file.kind is MediaKind.SUBTITLES]
+    rule, name = limits.subtitles, _name(limits)
+    if not tracks or rule is None:
+        return
+    if not any(file.kind is MediaKind.VIDEO for file in part.media):
+        yield Violation("subtitles_without_video", "Add the video that the subtitles are for, or remove them.")
+    if (over := len(tracks) - rule.max_files) > 0:
+        message = (
+            f"Remove {_count(over, 'file')} of subtitles: {name} takes {rule.max_files} and this has {len(tracks)}."
+        )
+        yield Violation("too_many_subtitles", message, over)
+    spoken: set[str] = set()
+    for file in tracks:
+        tag = (language_in(file.name) or language).lower()
+        if not tag:
+            message = f"Name the language of {file.name or 'the subtitles'}: in the file's name, as in talk.en.vtt, or for the post."
+            yield Violation("subtitles_language", message)
+        elif tag in spoken:
+            yield Violation("subtitles_twice", f"Remove one file of subtitles in {tag}: there are two.")
+        spoken.add(tag)
+        if (over := file.size - rule.max_bytes) > 0:
+            message = f"Shorten {file.name or 'the subtitles'} by {_count(over, 'byte')}: {name} takes {rule.max_bytes:,} and it has"
+            yield Violation("subtitles_too_large", f"{message} {file.size:,}.", over)
+
+
 def _documents(documents: list[MediaFile], files: int, limits: Limits) -> Iterator[Violation]:
     """Of the files of a part: whether there is one document at most, alone, where one is taken."""
     if not documents:
@@ -208,6 +253,8 @@ def _file(file: MediaFile, label: str, limits: Limits) -> Iterator[Found]:
     if file.kind is MediaKind.DOCUMENT:
         if limits.document is not None:
             yield from _document(file, label, limits.document, _name(limits))
+        return
+    if file.kind is MediaKind.SUBTITLES:
         return
     if limits.max_alt is not None and len(file.alt) > limits.max_alt:
         over = len(file.alt) - limits.max_alt

@@ -88,6 +88,8 @@ class RemoteMedia:
     # An image that may be a moving one: a page shows both alike, unless its address says which it is.
     may_move: bool = field(default=False, compare=False)
     title: str | None = None  # of a document; None: the reading cannot tell
+    # Languages of a video's subtitles; None: the reading cannot tell.
+    subtitles: tuple[str, ...] | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from postprober.domain.platform import Platform, media_hosts, shorteners
 from postprober.domain.post import MediaFile, MediaKind
 from postprober.domain.public_look import Look
 from postprober.domain.remote import RemoteCard, RemoteMedia, RemotePost
+from postprober.domain.subtitles import language_in
 from postprober.domain.text import find_urls, normalise, same_text
 
 TEXT_DIFFERS = "The text differs from what was sent."
@@ -77,7 +78,9 @@ def compare(
     if same is False:
         differences.append(TEXT_DIFFERS)
     differences += _compare_links(sent_text, read)
-    if not (isinstance(read, Look) and has_document(sent_media)):  # pages show one in a viewer of their own
+    if not (
+        isinstance(read, Look) and any(file.kind is MediaKind.DOCUMENT for file in sent_media)
+    ):  # pages show one in a viewer of their own
         differences += compare_media(sent_media, read.media, asked)
     differences += _compare_author(author, read)
     differences += options.compare(asked, read.options)[0]
@@ -214,15 +217,12 @@ def _compare_links(sent: str, read: Look | RemotePost) -> list[str]:
     ]
 
 
-def has_document(files: Sequence[MediaFile]) -> bool:
-    """Whether there is one among them, which only its owner's reading tells of."""
-    return any(file.kind is MediaKind.DOCUMENT for file in files)
-
-
 def compare_media(sent: Sequence[MediaFile], shown: Sequence[RemoteMedia] | None, asked: options.AskedFor) -> list[str]:
     """What of the files is not as it was sent, as plain sentences."""
     if shown is None:
         return []
+    tracks = [file for file in sent if file.kind is MediaKind.SUBTITLES]
+    sent = [file for file in sent if file.kind is not MediaKind.SUBTITLES]
     if len(sent) != len(shown):
         return [f"{len(shown)} media are shown and {len(sent)} were sent."]
     differences: list[str] = []
@@ -235,11 +235,22 @@ def compare_media(sent: Sequence[MediaFile], shown: Sequence[RemoteMedia] | None
         if file.alt and item.alt is not None and normalise(item.alt) != normalise(file.alt):
             what = "differs from what was sent" if item.alt else "is missing"
             differences.append(f"The alternative text of medium {number} {what}.")
+        if file.kind is MediaKind.VIDEO and item.subtitles is not None:
+            differences += _subtitles(tracks, item.subtitles)
         if file.kind is MediaKind.DOCUMENT and item.title is not None:
             title = asked.options.of(asked.stored).title_of(file)
             if title and normalise(title) != normalise(item.title):
                 differences.append(f"The document is shown as “{item.title[:80]}” and was sent as “{title[:80]}”.")
     return differences
+
+
+def _subtitles(sent: Sequence[MediaFile], shown: Sequence[str]) -> list[str]:
+    """`shown`: their languages. Which one a file without one in its name has, the post says."""
+    if len(sent) != len(shown):
+        return [f"{len(shown)} subtitles are shown and {len(sent)} were sent."]
+    spoken = {one.casefold() for one in shown}
+    named = [language_in(file.name) for file in sent]
+    return [f"The subtitles in {one} are missing." for one in named if one and one.casefold() not in spoken]
 
 
 def _compare_card(sent: LinkCard, shown: Sequence[RemoteCard] | None) -> tuple[list[str], list[str]]:

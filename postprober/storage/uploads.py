@@ -54,8 +54,11 @@ def unfinished(conn: Connection, now: datetime, space: int | None = None) -> lis
     query = query.where(sessions.c.kind == KIND, sessions.c.expires_at > now, sessions.c.revoked_at.is_(None))
     if space is not None:
         query = query.where(or_(users.c.id == space, users.c.owner_id == space))
-    rows = (dict(row._mapping) for row in conn.execute(query.order_by(sessions.c.id)))
-    return [row for row in rows if not row["data"].get("media") and not row["data"].get("refused")]
+    rows = [dict(row._mapping) for row in conn.execute(query.order_by(sessions.c.id))]
+    rows = [row for row in rows if not row["data"].get("media") and not row["data"].get("refused")]
+    begun_by = {row["data"]["token"] for row in rows if row["data"].get("token")}
+    alive = people.live_sessions(conn, sorted(begun_by), now) | {None, 0}  # it ends with the sign-in that began it
+    return [row for row in rows if row["data"].get("token") in alive]
 
 
 def promised(conn: Connection, now: datetime, space: int, but: int = 0) -> int:

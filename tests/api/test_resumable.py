@@ -488,6 +488,33 @@ def test_a_grant_ends_soon_and_with_its_session(rest: Rest) -> None:
     assert sessions.grant_uploads(rest.core, "invented", "key") == "" == sessions.grant_uploads(rest.core, None, "key")
 
 
+def test_room_that_was_kept_for_a_session_ends_with_it(rest: Rest) -> None:
+    narrow(rest, media_mb_per_space=1)
+    token, cookie = grant(rest)
+    running = place(by_grant(rest, token, 700_000))
+    send(rest, running, 0, b"x" * 10)
+    assert is_problem(begin(rest, 700_000), 422, "bad-input")
+    users.sign_out(rest.core, cookie)
+    assert begin(rest, 700_000).status_code == 201
+    assert uploads.sweep(rest.core.db, rest.core.settings.data_dir, rest.clock.now()) == 1
+
+
+def test_a_name_keeps_its_letters_and_nothing_that_tricks(rest: Rest) -> None:
+    content = png()
+    path = place(begin(rest, len(content), filename="Übersicht \u202egnp.exe<script>.png"))
+    made = send(rest, path, 0, content).headers["location"]
+    assert rest.ask("GET", made).json()["name"] == "Übersicht _gnp.exe_script_.png"
+
+
+def test_what_is_asked_before_the_end_says_what_is_missing(rest: Rest) -> None:
+    content = b"no picture"
+    path = place(begin(rest, len(content)))
+    early = rest.ask("GET", path)
+    assert is_problem(early, 409, "conflict") and "send the rest" in early.json()["detail"]
+    refused = send(rest, path, 0, content).json()["detail"]
+    assert rest.ask("GET", path).json()["detail"] == refused
+
+
 def test_the_apps_page_may_ask_from_its_own_port_and_others_may_not(rest: Rest) -> None:
     def preflight(origin: str) -> httpx2.Response:
         asked = "authorization,tus-resumable,upload-length,upload-metadata,upload-offset,content-type"

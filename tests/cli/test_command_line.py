@@ -262,6 +262,8 @@ def test_the_platforms_are_listed_with_what_they_take_and_how_they_prove(run: Ru
             "images": 10,
             "gif": False,
             "video": True,
+            "document": False,
+            "subtitles": False,
         },
         "proof": {"unknown": "looked for", "answers_strangers": False},
     }

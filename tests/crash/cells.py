@@ -126,7 +126,7 @@ def _canary(bench: Bench, platform: Target, name: str) -> None:
     """An earlier post on the account, made the ordinary way."""
     account_id = link(bench, platform, name)
     delivery_id = plan(bench, account_id, platform, f"Earlier {name}")
-    run_one_worker(bench, delivery_id, limit=30.0 if platform.by_browser else 10.0)
+    run_one_worker(bench, delivery_id, limit=30.0 if platform.by_browser or platform.form else 10.0)
     ctx = bench.context()
     found = settled(ctx, delivery_id)
     from postprober.storage import accounts

@@ -97,8 +97,9 @@ def test_a_refused_file_says_why_and_others_go_on(page: Page, tmp_path: Path) ->
     names = ("fake.png", "empty.png", "blue.png")
     page.locator(FIELD).set_input_files([tmp_path / name for name in names])
     expect(page.get_by_label("Describe image 1")).to_be_visible()
-    expect(page.get_by_text("holds a document or program inside")).to_be_visible()
-    expect(page.get_by_text("The file is empty.")).to_be_visible()
+    rows = page.get_by_role("list", name="Uploads").get_by_role("listitem")
+    expect(rows.filter(has_text="holds a document or program inside")).to_be_visible()
+    expect(rows.filter(has_text="The file is empty.")).to_be_visible()
     for name in names[:2]:
         page.get_by_role("button", name=f"Dismiss {name}").press("Enter")
     expect(page.get_by_role("list", name="Uploads").get_by_role("listitem")).to_have_count(0)

@@ -31,7 +31,7 @@ from postprober.services.media.media import MAX_ALT
 from postprober.services.people import sessions
 
 router = APIRouter(tags=["media"])
-UNNAMED = re.compile(r"[^\w .()+-]", re.ASCII)  # names are shown to people; everything else in them is a trick
+_UNNAMED = re.compile(r"[^\w .()+-]", re.ASCII)  # names are shown to people; everything else in them is a trick
 LONGEST = 900.0  # seconds; 512 MB at 5 Mbit/s
 MAX_FIELD = 4 * MAX_ALT + 1024  # bytes of a text field: UTF-8 takes four a character
 Upload = Annotated[str, Path(pattern=r"^up_[A-Za-z0-9_-]{20,100}$", examples=["up_…"])]
@@ -98,7 +98,7 @@ def _fields(form: FormData) -> tuple[UploadFile, str]:
 
 
 def _take(core: Core, caller: Caller, once: Once, file: UploadFile, alt: str) -> Response:
-    name = UNNAMED.sub("_", file.filename or "")
+    name = _UNNAMED.sub("_", file.filename or "")
     with media.received(core, caller.actor.space, file.file) as found:
 
         def work(mark: Mark, made: int | None) -> StoredAnswer:
@@ -160,7 +160,7 @@ async def from_url(body: FromAddress, request: Request, core: CoreDep, caller: C
 def announce(body: Announced, core: CoreDep, caller: CallerDep) -> HandoverOut:
     """Answers with an address to which one file may be sent within half an hour."""
     require(caller, "media:write")
-    made = handing_in.announce(core, caller.actor, UNNAMED.sub("_", body.name), body.alt)
+    made = handing_in.announce(core, caller.actor, _UNNAMED.sub("_", body.name), body.alt)
     url = f"{core.settings.public_base}{HANDED_IN}{made.secret}"
     return HandoverOut(upload=made.secret, put_url=url, expires_at=made.expires_at)
 

@@ -24,11 +24,12 @@ from postprober.api.auth import Caller, bearer_token, get_caller, require
 from postprober.api.deps import CoreDep
 from postprober.api.middleware import HANDED_IN
 from postprober.api.problems import Busy, problem, responses
-from postprober.api.routes.media import UNNAMED, Upload
+from postprober.api.routes.media import Upload
 from postprober.api.slow_work import Gate
 from postprober.errors import BadInput, NotSignedIn
 from postprober.services.core import Core
 from postprober.services.media import media, resumable
+from postprober.services.media.handing_in import UNSHOWN
 from postprober.services.media.resumable import InUse, Mismatch, OffsetMoved, Sending, TooMuch
 from postprober.services.people import sessions
 from postprober.services.people.sessions import GRANT_PREFIX
@@ -120,7 +121,7 @@ async def begin(
         return _other_version()
     caller, draft = uploader
     told = _metadata(metadata)
-    name = UNNAMED.sub("_", told.get("filename", told.get("name", ""))) or "file"
+    name = UNSHOWN.sub("_", told.get("filename", told.get("name", ""))) or "file"
     if length > await run_in_threadpool(media.largest, core, caller.actor.space):
         return await _too_large(core, caller)
     secret, made = await run_in_threadpool(

@@ -20,8 +20,9 @@ from postprober.clock import Clock, SystemClock, utc_iso
 from postprober.domain.account import Credentials, Identity
 from postprober.domain.limits import Limits
 from postprober.domain.platform import PlatformConfig, ReconcileMode
-from postprober.domain.post import Draft, MediaFile, Preflight
+from postprober.domain.post import Draft, MediaFile, MediaKind, Preflight
 from postprober.domain.preflight import check as check_draft
+from postprober.domain.preflight import without_subtitles
 from postprober.domain.remote import (
     Counts,
     PartJob,
@@ -36,6 +37,7 @@ from postprober.domain.remote import (
     Staged,
     Timeline,
 )
+from postprober.domain.subtitles import language_in
 from postprober.domain.text import same_text
 from postprober.errors import (
     DuplicateRefused,
@@ -125,11 +127,14 @@ class BlueskyAdapter:
 
     def submit(self, cred: Credentials, job: PartJob) -> Staged:
         """Upload the blobs and look up the mentions; the finished record is staged, so that a repeat is identical."""
+        tracks = [file for file in job.media if file.kind is MediaKind.SUBTITLES]
+        job = replace(job, media=without_subtitles(job.media))
         blobs = [self._upload(cred, file) for file in job.media]
+        captions = [self._caption(cred, file, job.language) for file in tracks]
         picture = job.card_picture if job.card is not None and not blobs else None
         thumb = self._blob(cred, Path(picture.path).read_bytes(), picture.mime) if picture is not None else None
         found = facets(job.text, lambda handle: self._did_of(cred, handle))
-        return Staged(data={"record": build_record(job, found, blobs, self._quoted(cred, job), thumb)})
+        return Staged(data={"record": build_record(job, found, blobs, self._quoted(cred, job), thumb, captions)})
 
     def _quoted(self, cred: Credentials, job: PartJob) -> Ref | None:
         """The post that this part quotes, with its `cid`. Raises PostRejected when it is not there."""
@@ -147,6 +152,11 @@ class BlueskyAdapter:
     def _upload(self, cred: Credentials, file: MediaFile) -> tuple[object, int, int]:
         with upload(file, self.limits(cred)) as ready:
             return self._blob(cred, ready.content, ready.mime), ready.width, ready.height
+
+    def _caption(self, cred: Credentials, file: MediaFile, language: str) -> dict[str, object]:
+        """Lexicon app.bsky.embed.video#caption."""
+        data = Path(file.path).read_bytes()
+        return {"lang": language_in(file.name) or language, "file": self._blob(cred, data, file.mime)}
 
     def _blob(self, cred: Credentials, data: bytes | BinaryIO, mime: str) -> object:
         url = f"{self._base(cred)}/xrpc/com.atproto.repo.uploadBlob"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from postprober.domain.card import MAX_DESCRIPTION, MAX_TITLE
-from postprober.domain.limits import H264, MB, CardRule, ImageRule, Limits, VideoRule
+from postprober.domain.limits import H264, MB, CardRule, ImageRule, Limits, SubtitleRule, VideoRule
 from postprober.platforms.bluesky.about import ABOUT
 
 LIMITS = Limits(
@@ -18,5 +18,6 @@ LIMITS = Limits(
     # lexicon app.bsky.embed.gallery: 10 images for now, 2,000,000 bytes each; 2,000 pixels is what the official app sends
     images=ImageRule(10, ("image/jpeg", "image/png", "image/webp"), max_bytes=2_000_000, max_width=2000),
     # lexicon app.bsky.embed.video; 3 minutes and H.264: official app
+    subtitles=SubtitleRule(20, 20_000),  # the same lexicon: captions and caption.file
     video=VideoRule(("video/mp4",), 1, 300 * MB, 0, 180, H264),
 )

@@ -113,6 +113,7 @@ def build_record(
     blobs: Sequence[tuple[object, int, int]],
     quote: Ref | None = None,
     thumb: object = None,
+    captions: Sequence[Mapping[str, object]] = (),
 ) -> dict[str, object]:
     """The record for `job`; the same job gives the same record, so that a repeat changes nothing.
 
@@ -130,7 +131,7 @@ def build_record(
         record["labels"] = {"$type": "com.atproto.label.defs#selfLabels", "values": values}
     if job.parent is not None:
         record["reply"] = {"root": _strong_ref(job.root or job.parent), "parent": _strong_ref(job.parent)}
-    embed = _embed(job, blobs) if blobs else _external(job.card, thumb) if job.card is not None else None
+    embed = _embed(job, blobs, captions) if blobs else _external(job.card, thumb) if job.card is not None else None
     if quote is not None:
         reference: dict[str, object] = {"$type": "app.bsky.embed.record", "record": _strong_ref(quote)}
         embed = (
@@ -154,12 +155,15 @@ def _strong_ref(ref: Ref) -> dict[str, str]:
     return {"uri": ref.remote_id, "cid": ref.extra.get("cid", "")}
 
 
-def _embed(job: PartJob, blobs: Sequence[tuple[object, int, int]]) -> dict[str, object]:
+def _embed(
+    job: PartJob, blobs: Sequence[tuple[object, int, int]], captions: Sequence[Mapping[str, object]]
+) -> dict[str, object]:
     items: list[dict[str, object]] = []
     for file, (blob, width, height) in zip(job.media, blobs, strict=True):
         ratio = {"width": max(1, width), "height": max(1, height)}
         if file.kind is MediaKind.VIDEO:
-            return {"$type": "app.bsky.embed.video", "video": blob, "alt": file.alt, "aspectRatio": ratio}
+            spoken = {"captions": list(captions)} if captions else {}
+            return {"$type": "app.bsky.embed.video", "video": blob, "alt": file.alt, "aspectRatio": ratio, **spoken}
         items.append({"image": blob, "alt": file.alt, "aspectRatio": ratio})
     if len(items) > MOST_IMAGES:
         typed = [{"$type": "app.bsky.embed.gallery#image", **item} for item in items]

@@ -14,7 +14,8 @@ def media(embed: object) -> tuple[RemoteMedia, ...]:
         embed = dig(embed, "media")
     kind = text_at(embed, "$type")
     if kind == "app.bsky.embed.video":
-        return (RemoteMedia("video", text_at(embed, "alt")),)
+        spoken = tuple(text_at(one, "lang") for one in list_at(embed, "captions"))
+        return (RemoteMedia("video", text_at(embed, "alt"), subtitles=spoken),)
     name = {"app.bsky.embed.images": "images", "app.bsky.embed.gallery": "items"}.get(kind, "")
     return tuple(RemoteMedia("image", text_at(item, "alt")) for item in list_at(embed, name))
 

@@ -28,6 +28,7 @@ from pi_heif import register_heif_opener  # type: ignore[import-untyped,unused-i
 from PIL import Image, ImageCms, ImageSequence, PngImagePlugin
 
 from postprober import extras
+from postprober.domain import subtitles
 from postprober.domain.crops import Rect, box
 from postprober.domain.limits import ImageRule, Limits
 from postprober.domain.post import MediaFile, MediaKind
@@ -126,6 +127,8 @@ def inspect(source: str | Path | bytes) -> MediaFacts:
         if size == 0:
             raise _bad("is empty; choose another file")
         head = stream.read(1024)
+        if subtitles.is_one(head):
+            return _inspect_subtitles(stream)
         if documents.is_one(head):
             if not head.startswith(b"PK"):
                 _refuse_archive(stream, size)
@@ -137,6 +140,15 @@ def inspect(source: str | Path | bytes) -> MediaFacts:
         if head[4:8] == b"ftyp":
             return _inspect_phone_picture(stream, size, source)
         return _with_times(_whole_image(stream, size, source), source)
+
+
+def _inspect_subtitles(stream: BinaryIO) -> MediaFacts:
+    stream.seek(0)
+    try:
+        found = subtitles.read(stream.read(subtitles.MOST_BYTES + 1))
+    except subtitles.Unreadable as error:
+        raise BadInput(f"The subtitles {error}.", field="media") from None
+    return MediaFacts(MediaKind.SUBTITLES, subtitles.MIME, 0, 0, found.seconds)
 
 
 def _inspect_document(source: str | Path | bytes) -> MediaFacts:

@@ -30,12 +30,12 @@ ABOUT = Description(
     api_url="https://api.linkedin.com",  # facts.md, 2
     auth_url="https://www.linkedin.com",  # facts.md, 1
     settings=LinkedInSettings,
-    sandbox={"settle_seconds": "4"},
+    sandbox={"settle_seconds": "4", "poll_seconds": "0.5"},
     account_id=account_id,
     slower=4,  # every call of a member counts by the day, and nothing tells how many are left (facts.md, 4)
     shorteners=("lnkd.in",),
     options=LinkedInOptions,
     documents=True,
     mention=MENTION,
-    not_yet=("mentions by name",),
+    not_yet=("mentions by name", "subtitles"),
 )

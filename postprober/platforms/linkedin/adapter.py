@@ -56,7 +56,7 @@ from postprober.platforms.linkedin import oauth
 from postprober.platforms.linkedin.about import ABOUT, VERSION
 from postprober.platforms.linkedin.errors import NOT_FOUND, is_not_permitted, refused
 from postprober.platforms.linkedin.limits import LIMITS
-from postprober.platforms.linkedin.media import Uploads
+from postprober.platforms.linkedin.media import POLL_SECONDS, Uploads
 from postprober.platforms.linkedin.options import LinkedInOptions, asked, told
 from postprober.platforms.linkedin.text import escape_little, unescape_little
 
@@ -256,7 +256,8 @@ class LinkedInAdapter:
     def _uploads(self, cred: Credentials) -> Uploads:
         hosts = {urlsplit(url).hostname or "" for url in (self.config.api_url, self.config.auth_url)}
         headers = self._headers(cred)
-        return Uploads(self.http, self.config.api_url, frozenset(hosts), headers, author_urn(cred), self.clock)
+        poll = float(self.config.settings.get("poll_seconds", POLL_SECONDS))
+        return Uploads(self.http, self.config.api_url, frozenset(hosts), headers, author_urn(cred), self.clock, poll)
 
     def _ref(self, urn: str) -> Ref:
         return Ref(urn, f"{self.config.auth_url}/feed/update/{urn}")

@@ -22,7 +22,7 @@ from postprober.platforms.linkedin.errors import NOT_FOUND, is_not_permitted, re
 from postprober.platforms.linkedin.limits import LIMITS
 
 UPLOAD_TIMEOUT = 120.0  # seconds for one piece of at most 4 MB, or one picture; of a document for each block
-POLL_SECONDS = 5.0  # ours; LinkedIn publishes no number
+POLL_SECONDS = 5.0  # ours; LinkedIn publishes no number; settings["poll_seconds"]
 # Status of /rest/images, /rest/videos and /rest/documents.
 _STATES = {
     "AVAILABLE": ProgressState.READY,
@@ -45,6 +45,7 @@ class Uploads:
     headers: Mapping[str, str]
     owner: str
     clock: Clock
+    poll_seconds: float = POLL_SECONDS
 
     def stage(self, files: tuple[MediaFile, ...]) -> dict[str, object]:
         """Upload `files` in order: `{"images": [{"id", "altText"}]}`, `{"video": {...}}` or `{"document": {"id"}}`; {} without
@@ -92,7 +93,7 @@ class Uploads:
         if state is None:
             raise UnexpectedReply(f"LinkedIn reports an unknown media status {status!r}.", reply.excerpt)
         reason = "LinkedIn could not process the file" if state is ProgressState.FAILED else ""
-        return Progress(state, POLL_SECONDS if state is ProgressState.PROCESSING else 0.0, reason)
+        return Progress(state, self.poll_seconds if state is ProgressState.PROCESSING else 0.0, reason)
 
     def _image(self, file: MediaFile) -> str:
         as_it_is = file.kind is MediaKind.GIF

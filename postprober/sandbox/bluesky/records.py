@@ -17,6 +17,8 @@ _URI = re.compile(
 # app.bsky.feed.post, app.bsky.embed.images, .external, .video
 _MAX_GRAPHEMES, _MAX_BYTES = 300, 3000
 _MAX_IMAGE, _MAX_THUMB, _MAX_VIDEO = 2_000_000, 1_000_000, 300_000_000
+_MAX_CAPTIONS, _MAX_CAPTION = 20, 20_000
+_LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{1,8})*")
 _MAX_IMAGES = {"app.bsky.embed.images": 4, "app.bsky.embed.gallery": 20}
 
 
@@ -93,12 +95,30 @@ def _check_embed(call: Call, embed: Any) -> list[Json]:
             raise _wrong(f"Record/embed/images must not have more than {_MAX_IMAGES[kind]} elements")
         return [_media(call, i.get("image"), i.get("alt"), "image", _MAX_IMAGE) for i in images]
     if kind == "app.bsky.embed.video":
-        return [_media(call, embed.get("video"), embed.get("alt", ""), "video", _MAX_VIDEO)]
+        video = _media(call, embed.get("video"), embed.get("alt", ""), "video", _MAX_VIDEO)
+        return [video | {"captions": _captions(call, embed)}]
     if kind == "app.bsky.embed.external":
         _check_external(embed.get("external"))
         if "thumb" in embed["external"]:
             _media(call, embed["external"]["thumb"], "", "image", _MAX_THUMB)
     return []
+
+
+def _captions(call: Call, embed: Json) -> list[str]:
+    """The languages of a video's captions (lexicon app.bsky.embed.video). A fault may lose them."""
+    told = embed.get("captions") or []
+    if not isinstance(told, list) or len(told) > _MAX_CAPTIONS:
+        raise _wrong(f"Record/embed/captions must not have more than {_MAX_CAPTIONS} elements")
+    for one in told:
+        if not isinstance(one, dict) or not {"lang", "file"} <= set(one):
+            raise _wrong('Record/embed/captions/0 must have the properties "lang" and "file"')
+        if not _LANGUAGE.fullmatch(str(one["lang"])):
+            raise _wrong("Record/embed/captions/0/lang must be a well-formed BCP 47 language tag")
+        _media(call, one["file"], "", "subtitles", _MAX_CAPTION)
+    if told and call.take("captions_dropped"):
+        del embed["captions"]
+        told = []
+    return [str(one["lang"]) for one in told]
 
 
 def _check_external(external: Any) -> None:

@@ -35,6 +35,7 @@ INSIDE = (
     "slow",
     "card_dropped",
     "mention_dropped",
+    "captions_dropped",
     "card_without_picture",
     "quote_state",
     "challenge",

@@ -32,6 +32,8 @@ def sniff(data: bytes) -> FileKind:
         return FileKind("image", "image/webp")
     if data[4:8] == b"ftyp":
         return FileKind("video", "video/quicktime" if data[8:12] == b"qt  " else "video/mp4")
+    if data.startswith(b"WEBVTT"):
+        return FileKind("subtitles", "text/vtt")
     if data.startswith(b"%PDF-"):
         return FileKind("document", "application/pdf", pages=len(_PAGE.findall(data)))
     if data.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")):

@@ -65,7 +65,11 @@ def post_page(post: Post, seen: EmulatedCounts, *, author: str, handle: str, url
     for media in post.media:
         source = html.escape(f"{image_base}/{media['sha256']}")
         if media["kind"] == "video":
-            images += f'<video src="{source}" aria-label="{html.escape(media["alt"])}" controls width="100%"></video>'
+            images += f'<video src="{source}" aria-label="{html.escape(media["alt"])}" controls width="100%">'
+            images += "".join(
+                f'<track kind="captions" srclang="{html.escape(tag)}">' for tag in media.get("captions") or ()
+            )
+            images += "</video>"
         elif media["kind"] == "document":
             pages = f", {media['pages']} pages" if media.get("pages") else ""
             name = html.escape(media.get("title") or "Document")

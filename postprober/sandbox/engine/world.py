@@ -30,7 +30,7 @@ _SETTINGS: Doc = {
 }
 # How long a text counts as a repetition. The real windows are unknown.
 DUPLICATE_SECONDS = 600.0
-_SHOWN = ("kind", "alt", "sha256", "title", "pages", "tags")  # of a medium
+_SHOWN = ("kind", "alt", "sha256", "title", "pages", "tags", "captions")  # of a medium
 
 
 def _usual_settings() -> Doc:

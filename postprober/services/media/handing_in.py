@@ -27,7 +27,7 @@ from postprober.storage import users
 LIFE = timedelta(minutes=30)
 MOST_OPEN = 50  # addresses of one person that wait for a file; ours
 FETCH_SECONDS = 30.0
-_UNSHOWN = re.compile(r"[^\w .()+-]")  # a name is shown to people; NUL could not even be stored
+UNSHOWN = re.compile(r"[^\w .()+-]")  # a name is shown to people; NUL could not even be stored
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def from_address(core: Core, actor: Actor, url: str, alt: str = "", mark: Mark =
         raise BadInput("This address leads to another one; give the address of the file itself.", field="url")
     if not reply.ok or not reply.body:
         raise BadInput(f"There is no file at this address (status {reply.status}).", field="url")
-    name = _UNSHOWN.sub("_", unquote(split(url).path.rpartition("/")[2])) or "file"
+    name = UNSHOWN.sub("_", unquote(split(url).path.rpartition("/")[2])) or "file"
     return media.add_bytes(core, actor, name, reply.body, alt, mark)
 
 
@@ -100,7 +100,7 @@ def take_in(core: Core, caller: Caller, stream: Readable) -> int:
                 raise Conflict("This file was handed in already.")
             users.put_session_data(conn, row_id, {**held["data"], "media": media_id})
 
-        return media.add_received(core, caller.actor, row["data"]["name"], file, row["data"]["alt"], mark)
+        return media.add_received(core, caller.actor, row["data"]["name"], file, row["data"]["alt"], mark, row_id)
 
 
 @permits.needs("media:write")
@@ -110,6 +110,10 @@ def handed_in(core: Core, actor: Actor, secret: str) -> int:
         row = users.find_session(conn, UPLOAD, keyed_hash(core.settings.secret_key, secret), core.clock.now())
     if row is None or row["user_id"] != actor.user:
         raise NotFound("There is no such upload, or its time is over; announce the file again.")
+    if refused := row["data"].get("refused"):
+        raise BadInput(str(refused), field="file")
+    if not row["data"].get("media") and "length" in row["data"]:
+        raise Conflict("The file has not arrived whole yet; send the rest, then ask again.")
     if not row["data"].get("media"):
         raise Conflict("Nothing has arrived at this address yet; send the file with PUT, then ask again.")
     return int(row["data"]["media"])

@@ -6,7 +6,7 @@ import hashlib
 import io
 import os
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
@@ -21,6 +21,7 @@ from postprober.domain.actor import Actor
 from postprober.domain.crops import Rect
 from postprober.domain.platform import Platform
 from postprober.domain.post import MediaFile, MediaKind
+from postprober.domain.subtitles import read as read_subtitles
 from postprober.errors import BadInput, Conflict, NotFound
 from postprober.pipeline.core.files import file_of
 from postprober.platforms.common.documents import DOCUMENTS
@@ -61,6 +62,7 @@ _SUFFIX = {
     "video/quicktime": ".mov",
     "video/webm": ".webm",
     "video/x-matroska": ".mkv",
+    "text/vtt": ".vtt",
     **{mime: f".{suffix}" for suffix, mime in DOCUMENTS.items()},
 }
 
@@ -82,6 +84,9 @@ class Received:
     path: Path
     digest: str
     size: int
+
+
+_Change = Callable[[Received, Path, MediaFacts], tuple[Received, MediaFacts]]
 
 
 def largest_of_all() -> int:
@@ -170,14 +175,22 @@ def add_received(
     for it. Its bytes at `file.path` stay as they are, for whoever begins again after a kill. Raises BadInput."""
     check_alt(alt)
     facts = inspect(file.path)
-    if facts.kind is not MediaKind.GIF or facts.mime == "image/gif":
+    changed = _changed(facts)
+    if changed is None:
         return _add(core, actor, name, file, facts, alt, mark, upload)
     made = file.path.with_name(f"{uuid.uuid4().hex}.part")
     try:
-        moving, facts = _made_gif(file, made)
-        return _add(core, actor, name, moving, facts, alt, mark, upload)
+        other, facts = changed(file, made, facts)
+        return _add(core, actor, name, other, facts, alt, mark, upload)
     finally:
         made.unlink(missing_ok=True)
+
+
+def _changed(facts: MediaFacts) -> _Change | None:
+    """What makes another file of this one before it is kept."""
+    if facts.kind is MediaKind.GIF and facts.mime != "image/gif":
+        return _made_gif
+    return _made_vtt if facts.kind is MediaKind.SUBTITLES else None
 
 
 def _add(
@@ -313,11 +326,18 @@ def check_room(core: Core, conn: Connection, space: int, size: int, path: str = 
         )
 
 
-def _made_gif(file: Received, path: Path) -> tuple[Received, MediaFacts]:
+def _made_gif(file: Received, path: Path, _facts: MediaFacts) -> tuple[Received, MediaFacts]:
     """A moving WebP, PNG or AVIF made a GIF at `path`, the one moving picture that platforms take. Raises BadInput."""
     content = as_gif(file.path)
     path.write_bytes(content)
     facts = inspect(path)
+    return Received(path, hashlib.sha256(content).hexdigest(), len(content)), facts
+
+
+def _made_vtt(file: Received, path: Path, facts: MediaFacts) -> tuple[Received, MediaFacts]:
+    """Subtitles as WebVTT at `path`, which is what platforms take of them."""
+    content = read_subtitles(file.path.read_bytes()).text.encode()
+    path.write_bytes(content)
     return Received(path, hashlib.sha256(content).hexdigest(), len(content)), facts
 
 

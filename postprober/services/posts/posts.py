@@ -26,6 +26,7 @@ from postprober.domain.post import (
     MAX_PARTS,
     Draft,
     MediaFile,
+    MediaKind,
     Part,
     PostStatus,
     Preflight,
@@ -35,6 +36,7 @@ from postprober.domain.post import (
 )
 from postprober.errors import BadInput, PlatformError, VaultError
 from postprober.pipeline.core.tokens import open_credentials
+from postprober.platforms.registry import LIMITS
 from postprober.services.accounts.accounts import owned
 from postprober.services.core import Core, Mark, no_mark
 from postprober.services.media import conversions
@@ -464,13 +466,21 @@ def parts_for(conn: Connection, account: Account, new: NewPost, now: datetime) -
         PartRecord(
             index,
             text,
-            tuple(new.media_ids) if index == 0 else (),
+            _files_for(conn, account, new) if index == 0 else (),
             language=language,
             options=for_part(kind, asked, index),
             card=card if index == 0 else None,
         )
         for index, text in enumerate(texts_on(account, new))
     ]
+
+
+def _files_for(conn: Connection, account: Account, new: NewPost) -> tuple[int, ...]:
+    """The files that go to the account: subtitles only where they are sent."""
+    if LIMITS[account.platform].subtitles is not None:
+        return tuple(new.media_ids)
+    records = media_storage.get_many(conn, new.media_ids)
+    return tuple(record.id for record in records if record.kind != MediaKind.SUBTITLES)
 
 
 def language_for(account: Account, new: NewPost) -> str:

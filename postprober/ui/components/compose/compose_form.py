@@ -200,7 +200,7 @@ def _file(visit: Visit, draft: ComposerDraft, record: MediaRecord, name: str, pl
         thumbnails.draw(visit, record.id)
         alt = (
             record.alt
-            if record.kind == MediaKind.DOCUMENT
+            if record.kind in (MediaKind.DOCUMENT, MediaKind.SUBTITLES)
             else st.text_input(
                 f"Describe {'video' if record.kind == MediaKind.VIDEO else 'image'} {place} (alt text)",
                 value=record.alt,

@@ -17,6 +17,7 @@ from postprober.ui.components.shared import thumbnails
 from postprober.ui.guard import Visit
 
 _WHOLE, _OWN = "whole", "own"
+_ALL: Rect = (0.0, 0.0, 1.0, 1.0)
 _TITLES = {
     _WHOLE: "Whole picture",
     "square": "Square (1:1)",
@@ -71,8 +72,8 @@ def _one(visit: Visit, place: int, record: MediaRecord, wanted: str | Rect | Non
         )
         told: str | Rect | None = chosen if chosen in PRESETS else None
         if chosen == _OWN:
-            told = _edges(wanted if isinstance(wanted, tuple) else (0.0, 0.0, 1.0, 1.0), key)
-        rect = crops.rectangle(told, record.width, record.height) if told is not None else None
+            told = _edges(wanted if isinstance(wanted, tuple) else _ALL, key)
+        rect = crops.rectangle(told, record.width, record.height) if told is not None else _ALL
         thumbnails.draw(visit, record.id, rect)
     return crops.written(place, told) if told is not None else ""
 

@@ -55,7 +55,7 @@ def _what_readers_get(visit: Visit, post: Post) -> None:
         described = record.alt or "no description"
         if record.kind == MediaKind.IMAGE:
             st.image(media.thumbnail(visit.core, record, 320), caption=plain(described), width=160)
-        elif record.kind == MediaKind.DOCUMENT:
+        elif record.kind in (MediaKind.DOCUMENT, MediaKind.SUBTITLES):
             st.caption(plain(f"{record.name} ({thumbnails.pages_of(record)})"))
         else:
             st.caption(plain(f"{record.name}: {described}"))

@@ -187,8 +187,8 @@ function fail(draft, file, why, again) {
 
 // Two tabs with the same draft do not send the same upload; where there are no locks the server says so.
 function alone(draft, file, act) {
-  if (!file.secret || !navigator.locks) return act();
-  return navigator.locks.request(`pp-upload ${file.secret}`, { ifAvailable: true }, (lock) => {
+  if (!navigator.locks) return act();
+  return navigator.locks.request(memory.name(draft.key, file), { ifAvailable: true }, (lock) => {
     if (lock) return act();
     return fail(draft, file, "It is being uploaded in another tab.", true);
   });
@@ -307,6 +307,25 @@ function paint(draft) {
   });
 }
 
+// What a reload has interrupted, unless another tab is sending it.
+async function interrupted(draft) {
+  const sending = navigator.locks ? (await navigator.locks.query()).held.map((lock) => lock.name) : [];
+  for (const told of memory.all(draft.key)) {
+    if (draft.files.some((file) => file.secret === told.secret) || sending.includes(memory.name(draft.key, told))) continue;
+    const file = { ...told, offset: 0, shown: 0, state: "away" };
+    draft.files.push(file);
+    ask(file, "HEAD", place(draft, file), TUS).then((call) => {
+      if (call.status === 404 || offsetOf(call) >= file.size) {
+        memory.drop(draft.key, file);
+        draft.files = draft.files.filter((one) => one !== file);
+        if (call.status !== 404 && draft.view) draft.view.trigger("arrived", told.secret.slice(-8) + String(Date.now()));
+      } else if (offsetOf(call) !== null) file.shown = file.offset = offsetOf(call);
+      paint(draft);
+    }, () => undefined);
+  }
+  paint(draft);
+}
+
 window.addEventListener("beforeunload", (event) => {
   const open = [...drafts.values()].some((draft) => draft.files.some((file) => file.state === "sending" || file.state === "waiting"));
   if (open) event.preventDefault();
@@ -346,21 +365,7 @@ export default function uploader(component) {
     zone.classList.remove("over");
     if (data.may) take(draft, [...event.dataTransfer.files], data);
   };
-  if (first && data.may) {
-    for (const told of memory.all(data.draft)) {
-      if (draft.files.some((file) => file.secret === told.secret)) continue;
-      const file = { ...told, offset: 0, shown: 0, state: "away" };
-      draft.files.push(file);
-      ask(file, "HEAD", place(draft, file), TUS).then((call) => {
-        if (call.status === 404 || offsetOf(call) >= file.size) {
-          memory.drop(draft.key, file);
-          draft.files = draft.files.filter((one) => one !== file);
-          if (call.status !== 404) setTriggerValue("arrived", told.secret.slice(-8) + String(Date.now()));
-        } else if (offsetOf(call) !== null) file.shown = file.offset = offsetOf(call);
-        paint(draft);
-      }, () => undefined);
-    }
-  }
+  if (first && data.may) interrupted(draft);
   paint(draft);
   return () => {
     if (draft.view && draft.view.list === find("ul")) draft.view = null;

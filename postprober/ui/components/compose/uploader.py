@@ -12,6 +12,7 @@ from typing import Any
 
 import streamlit as st
 
+from postprober.domain.subtitles import SUFFIXES
 from postprober.services.media import media
 from postprober.services.media.media import DOCUMENTS
 from postprober.services.people import sessions
@@ -22,14 +23,14 @@ from postprober.ui.guard import Visit
 TYPES = ",".join(
     [
         ".jpg,.jpeg,.png,.webp,.gif,.heic,.heif,.avif,.bmp,.tif,.tiff,.mp4,.mov,.webm,.mkv",
-        *(f".{suffix}" for suffix in DOCUMENTS),
+        *(f".{suffix}" for suffix in (*DOCUMENTS, *SUFFIXES)),
     ]
 )
-_HTML = f"""<div class="uploader" role="group" aria-label="Pictures, videos or a document">
-  <span class="label">Pictures, videos or a document (up to {MAX_FILES})</span>
+_HTML = f"""<div class="uploader" role="group" aria-label="Pictures, videos with subtitles, or a document">
+  <span class="label">Pictures, videos with subtitles, or a document (up to {MAX_FILES})</span>
   <div class="zone">
     <button type="button" class="choose">Choose files</button><span class="hint"></span>
-    <input type="file" multiple tabindex="-1" aria-label="Pictures, videos or a document">
+    <input type="file" multiple tabindex="-1" aria-label="Pictures, videos with subtitles, or a document">
   </div>
   <ul aria-label="Uploads"></ul>
   <div class="status" role="status"></div>

@@ -10,6 +10,7 @@ import streamlit as st
 from postprober.domain.actor import Actor
 from postprober.domain.crops import Rect
 from postprober.domain.post import MediaKind
+from postprober.domain.subtitles import language_in
 from postprober.errors import BadInput, Unavailable
 from postprober.services.core import Core
 from postprober.services.media import media
@@ -36,9 +37,9 @@ def html(core: Core, actor: Actor, media_id: int, crop: Rect | None = None) -> s
     record = media.get(core, actor, media_id)
     if record.kind == MediaKind.VIDEO:
         return f'<span class="pp-video" role="img" aria-label="{safe(record.alt or "Video")}">▶</span>'
-    if record.kind == MediaKind.DOCUMENT:
+    if record.kind in (MediaKind.DOCUMENT, MediaKind.SUBTITLES):
         told = f"<b>{safe(record.name)}</b><span>{safe(pages_of(record))}</span>"
-        return f'<span class="pp-document" role="img" aria-label="{safe(f"Document {record.name}")}">{told}</span>'
+        return f'<span class="pp-document" role="img" aria-label="{safe(f"{record.kind.capitalize()} {record.name}")}">{told}</span>'
     try:
         url = _data_url(record.sha256, crop, core, record)
     except Unavailable:
@@ -47,7 +48,9 @@ def html(core: Core, actor: Actor, media_id: int, crop: Rect | None = None) -> s
 
 
 def pages_of(record: MediaRecord) -> str:
-    """The kind of a document and how many pages it has, as far as it says."""
+    """The language of subtitles, or the kind of a document and how many pages it has, as far as it says."""
+    if record.kind == MediaKind.SUBTITLES:
+        return f"Subtitles {language_in(record.name)}".strip()
     kind = Path(record.path).suffix.removeprefix(".").upper()
     if record.pages is None:
         return kind
