@@ -11,6 +11,7 @@ from typing import Any
 from PIL import Image
 
 from postprober.domain.delivery import Proof
+from tests.domain.test_subtitles import SRT
 from tests.platforms.document_kit import pdf
 from tests.platforms.video_kit import make
 
@@ -63,13 +64,19 @@ def film(folder: Path, number: int) -> Path:
     return make(folder / f"film{number}.mp4", size=(640, 360), seconds=3.5, rate=30, audio=("aac",), bits=400_000)
 
 
+def subtitles(folder: Path, number: int) -> Path:
+    path = folder / f"talk{number}.de.srt"
+    path.write_bytes(SRT)
+    return path
+
+
 def document(folder: Path, number: int) -> Path:
     path = folder / f"document{number}.pdf"
     path.write_bytes(pdf())
     return path
 
 
-KINDS = {"document": document, "photo": photo, "tall": tall, "gif": moving, "video": film}
+KINDS = {"document": document, "subtitles": subtitles, "photo": photo, "tall": tall, "gif": moving, "video": film}
 R = Recipe
 _PHOTOS = {count: ("photo",) * count for count in (1, 4, 10, 20)}
 _LONG = "A long text that no ordinary account may write. " * 20
@@ -154,6 +161,7 @@ _BLUESKY = {
     **_pictures(1, 4, 10, lost=("embed",)),
     "moving GIF": R(files=("gif",), lost=("embed",)),
     "video": R(files=("video",), lost=("embed",)),
+    "subtitles": R(files=("video", "subtitles"), fault="captions_dropped"),
     "link card": R(card=True, fault="card_dropped"),
     "content warning": R({"content_label": "graphic-media"}, lost=("labels",)),
     "quote": R({"quote": EARLIER}, lost=("embed",)),
