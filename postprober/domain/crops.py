@@ -70,8 +70,14 @@ def box(rect: Rect, width: int, height: int) -> tuple[int, int, int, int]:
 def applied(files: Sequence[MediaFile], stored: Mapping[str, Any]) -> tuple[MediaFile, ...]:
     """The files of a post as they go out: cropped pictures with the size that they then have. What cannot be read is left
     out; `problems` says it."""
-    wishes = dict(one for entry in stored.get(OPTION) or () if (one := wish(str(entry))) is not None)
+    wishes = dict(one for entry in _entries(stored) if (one := wish(str(entry))) is not None)
     return tuple(_cropped(file, wishes.get(place)) for place, file in enumerate(files, start=1))
+
+
+def _entries(stored: Mapping[str, Any]) -> Sequence[Any]:
+    """The wishes; none of a row that something else wrote into."""
+    found = stored.get(OPTION)
+    return found if isinstance(found, list | tuple) else ()
 
 
 def _cropped(file: MediaFile, wanted: str | Rect | None) -> MediaFile:
@@ -92,7 +98,7 @@ def _possible(rect: Rect) -> bool:
 def problems(files: Sequence[MediaFile], stored: Mapping[str, Any]) -> Iterator[Violation]:
     """What of the wishes is none for these files, a sentence each."""
     seen: set[int] = set()
-    for entry in stored.get(OPTION) or ():
+    for entry in _entries(stored):
         read = wish(str(entry))
         if read is None:
             yield Violation("crop_unreadable", f"Write the crop {str(entry)[:60]!r} as {_HOW}.")

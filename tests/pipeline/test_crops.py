@@ -67,6 +67,8 @@ def test_a_crop_leaves_what_it_says(wanted: str, size: tuple[int, int]) -> None:
     (file,) = crops.applied((FILE,), {"crop": [f"1: {wanted}"]})
     assert (file.width, file.height) == size and file.crop is not None
     assert list(crops.problems((FILE,), {"crop": [f"1: {wanted}"]})) == []
+    for poison in ({"crop": 5}, {"crop": "1: square"}, {"crop": [None, 7, "1: 9,9,9,9"]}):
+        assert crops.applied((FILE,), poison) == (FILE,)
     assert crops.applied((FILE,), {"crop": ["1: 0,0,1,1"]}) == (FILE,) == crops.applied((FILE,), {})
 
 

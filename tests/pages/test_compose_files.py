@@ -1,0 +1,74 @@
+"""Documents, crops and subtitles in the composer: tiles, choices, what the checks say, and what is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from postprober.domain.platform import Platform
+from postprober.services.posts import drafts, posts
+from tests.domain.test_subtitles import SRT
+from tests.pages.conftest import House, everything
+from tests.people import acting
+from tests.pipeline.test_crops import halves
+from tests.platforms.document_kit import pdf
+
+Show = Callable[[str], AppTest]
+
+
+@pytest.fixture
+def owner(house: House) -> House:
+    house.sign_in()
+    return house
+
+
+def stored(owner: House) -> dict[str, dict[str, object]]:
+    (post,) = posts.listing(owner.core, acting(owner.core, owner.owner))[0]
+    wish = drafts.wish_of(post)
+    return {target: dict(values) for target, values in wish.options.items()}
+
+
+def crop(app: AppTest, place: int) -> object:
+    return next(one for one in app.selectbox if one.label == f"Crop picture {place}")
+
+
+def test_a_document_is_a_tile_with_its_name_and_pages(owner: House, show: Show) -> None:
+    owner.account(Platform("linkedin"))
+    app = show("compose")
+    app.file_uploader[0].upload("plan.pdf", pdf(12), "application/pdf").run()
+    said = everything(app)
+    assert "plan.pdf" in said and "PDF, 12 pages" in said
+    assert not any("alt text" in one.label for one in app.text_input) and not app.exception
+    assert not any(one.label.startswith("Crop") for one in app.selectbox)
+
+
+def test_a_broken_document_is_refused_in_a_sentence(owner: House, show: Show) -> None:
+    owner.account(Platform("linkedin"))
+    app = show("compose")
+    app.file_uploader[0].upload("plan.pdf", pdf(1, password="x"), "application/pdf").run()
+    assert "The document is encrypted" in everything(app) and not app.exception
+
+
+def test_a_crop_is_chosen_for_a_platform_and_moves_up_with_its_picture(owner: House, show: Show) -> None:
+    owner.account(Platform("mastodon"))
+    app = show("compose")
+    app.text_area[0].set_value("Two pictures").run()
+    for name, width in (("a.jpg", 1000), ("b.jpg", 1200)):
+        app.file_uploader[0].upload(name, halves(width, 900), "image/jpeg").run()
+    crop(app, 2).set_value("square").run()  # type: ignore[attr-defined]
+    assert stored(owner) == {"mastodon": {"crop": ["2: square"]}}
+    next(one for one in app.button if one.label == "Remove").click().run()
+    assert stored(owner) == {"mastodon": {"crop": ["1: square"]}}
+    assert crop(app, 1).value == "square" and not app.exception  # type: ignore[attr-defined]
+    crop(app, 1).set_value("whole").run()  # type: ignore[attr-defined]
+    assert stored(owner) == {}
+
+
+def test_subtitles_are_a_tile_with_their_language(owner: House, show: Show) -> None:
+    owner.account(Platform("bluesky"))
+    app = show("compose")
+    app.file_uploader[0].upload("talk.de.srt", SRT, "text/plain").run()
+    said = everything(app)
+    assert "talk.de.srt" in said and "Subtitles de" in said and "Add the video that the subtitles are for" in said
