@@ -94,7 +94,7 @@ REPAIRABLE = UNFINISHED
 # From the least to the most cautious; between two answers the later one holds.
 CAUTION = (Authority.AUTOMATIC, Authority.STANDING_PERMISSION, Authority.PERSON)
 
-RepairState = Literal["open", "proposed", "applied", "refused", "superseded", "told"]
+RepairState = Literal["open", "proposed", "applied", "refused", "superseded", "needs_person"]
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, Row, func, select, update
 
 from postprober.domain.diagnosis import Diagnosis, RepairState
 from postprober.errors import NotFound
@@ -84,7 +84,7 @@ def due(conn: Connection, now: datetime, most: int = 20) -> list[Repair]:
     rows = conn.execute(
         select(repairs).where(repairs.c.state == "open", repairs.c.next_at <= now).order_by(repairs.c.id).limit(most)
     )
-    return [record_of(Repair, row) for row in rows]
+    return [_record(row) for row in rows]
 
 
 def postpone(conn: Connection, repair: Repair, until: datetime) -> None:
@@ -130,32 +130,37 @@ def decide(conn: Connection, repair_id: int, state: RepairState, now: datetime) 
     return True
 
 
+def _record(row: Row[Any]) -> Repair:
+    """A process of an older version that still runs writes `told`."""
+    found: Repair = record_of(Repair, row)
+    return replace(found, state="needs_person") if found.state == "told" else found
+
+
 def get(conn: Connection, repair_id: int, space: int) -> Repair:
     """Raises NotFound, also for somebody else's."""
     query = select(repairs).where(repairs.c.id == repair_id, repairs.c.user_id == space)
     row = conn.execute(query).one_or_none() if sql.is_id(repair_id) else None
     if row is None:
         raise NotFound(f"There is no repair {repair_id}.")
-    found: Repair = record_of(Repair, row)
-    return found
+    return _record(row)
 
 
 def of_post(conn: Connection, post_id: int) -> list[Repair]:
     """Oldest first."""
     rows = conn.execute(select(repairs).where(repairs.c.post_id == post_id).order_by(repairs.c.id))
-    return [record_of(Repair, row) for row in rows]
+    return [_record(row) for row in rows]
 
 
 def of_posts(conn: Connection, space: int, post_ids: Sequence[int]) -> list[Repair]:
     """Oldest first; only the user's."""
     query = select(repairs).where(repairs.c.post_id.in_(list(post_ids)), repairs.c.user_id == space)
-    return [record_of(Repair, row) for row in conn.execute(query.order_by(repairs.c.id))]
+    return [_record(row) for row in conn.execute(query.order_by(repairs.c.id))]
 
 
 def of_delivery(conn: Connection, delivery_id: int) -> list[Repair]:
     """Oldest first."""
     rows = conn.execute(select(repairs).where(repairs.c.delivery_id == delivery_id).order_by(repairs.c.id))
-    return [record_of(Repair, row) for row in rows]
+    return [_record(row) for row in rows]
 
 
 def open_of(conn: Connection, post_ids: Sequence[int]) -> set[int]:

@@ -452,7 +452,9 @@ repairs = _table(
     Column("post_id", Id, nullable=False, index=True),
     Column("user_id", Id, nullable=False),
     Column("transition_id", Id, nullable=False, unique=True),  # the failure
-    Column("state", String(20), nullable=False, index=True),  # open | proposed | applied | refused | superseded | told
+    Column(
+        "state", String(20), nullable=False, index=True
+    ),  # open | proposed | applied | refused | superseded | needs_person
     Column("cause", String(40), nullable=False, server_default=""),
     Column("confidence", Float, nullable=False, server_default="0"),
     Column("cited", Json, nullable=False),  # ids of attempts

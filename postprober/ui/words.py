@@ -77,7 +77,7 @@ REPAIR_WORDS: dict[str, tuple[str, str]] = {  # state of a repair -> label, colo
     "applied": ("Applied", "green"),
     "refused": ("Dismissed", "grey"),
     "superseded": ("Superseded", "grey"),
-    "told": ("Needs attention", "red"),
+    "needs_person": ("Needs attention", "red"),
 }
 FIX_WORDS: dict[str, str] = {
     "refresh_token": "Renew the connection and retry",

@@ -104,7 +104,7 @@ def test_a_fix_that_its_validator_does_not_pass_becomes_a_question(stage: Stage,
     repair.tend(stage.worker("w", advisor=Sure(fix=fix)))
     with stage.db.read() as conn:
         (row,) = repairs.of_delivery(conn, mine)
-    assert (row.state, row.fix) == ("told", "ask_person")
+    assert (row.state, row.fix) == ("needs_person", "ask_person")
     assert stage.state(mine) is S.FAILED
 
 

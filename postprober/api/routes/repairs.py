@@ -19,12 +19,12 @@ router = APIRouter(prefix="/api", tags=["repairs"])
 
 
 class RepairOut(BaseModel):
-    """A diagnosis and its fix. `proposed`: it waits for your word; `told`: only a person can do it, `explanation` says
+    """A diagnosis and its fix. `proposed`: it waits for your word; `needs_person`: only a person can do it, `explanation` says
     what. `before` and `after`: the texts, where the fix changes words. `cited`: the attempts it rests on."""
 
     id: int
     delivery_id: int
-    state: Literal["proposed", "applied", "refused", "superseded", "told"]
+    state: Literal["proposed", "applied", "refused", "superseded", "needs_person"]
     cause: str = Field(examples=["text_too_long"])
     fix: str = Field(examples=["split_thread"])
     authority: str = Field(examples=["standing_permission"])

@@ -167,7 +167,7 @@ def _conclude(
 def _state(conn: Connection, delivery: Delivery, diagnosis: Diagnosis) -> RepairState:
     """What follows from the fix's authority."""
     if diagnosis.fix in ONLY_TELLS or (diagnosis.fix is Fix.WAIT_UNTIL and delivery.state not in UNFINISHED):
-        return "told"
+        return "needs_person"
     if diagnosis.authority is Authority.AUTOMATIC:
         return "applied"
     if diagnosis.fix in CHANGES_WORDS and fixes.words_permitted(conn, delivery.account_id):

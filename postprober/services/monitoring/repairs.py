@@ -23,7 +23,7 @@ class RepairView:
     """One diagnosis and what became of its fix.
 
     `state`: `proposed` waits for a click, `applied` is done, `refused` by a person, `superseded` by what happened
-    since, `told`: there is nothing to click, because only a person can do it (`explanation` says what).
+    since, `needs_person`: there is nothing to click, because only a person can do it (`explanation` says what).
     `before`, `after`: texts of all parts where the fix changes words, else empty; `files`: what happens to files;
     `until`: when it is tried again. `authority`: whose word the fix needs.
     """
@@ -38,7 +38,7 @@ class RepairView:
     explanation: str
     by: str
     note: str
-    state: Literal["proposed", "applied", "refused", "superseded", "told"]
+    state: Literal["proposed", "applied", "refused", "superseded", "needs_person"]
     before: tuple[str, ...]
     after: tuple[str, ...]
     files: str
