@@ -352,17 +352,19 @@ def test_more_than_was_announced_is_not_taken(rest: Rest) -> None:
 
 
 def test_a_full_disk_is_said_before_and_while_the_bytes_come(rest: Rest, monkeypatch: pytest.MonkeyPatch) -> None:
-    real, path = resumable.DISK_LEFT, place(begin(rest, 10 * MB))
-    monkeypatch.setattr(resumable, "DISK_LEFT", 2**62)
+    real, path = media.DISK_LEFT, place(begin(rest, 10 * MB))
+    monkeypatch.setattr(media, "DISK_LEFT", 2**62)
     refused = begin(rest, 1000)
     assert refused.status_code == 503 and "disk" in refused.json()["detail"]
-    monkeypatch.setattr(resumable, "CHECK_EVERY", 3 * MB)
+    whole = rest.ask("POST", "/api/media", files={"file": ("a.png", png())})
+    assert whole.status_code == 503 and "disk" in whole.json()["detail"]
+    monkeypatch.setattr(media, "CHECK_EVERY", 3 * MB)
     kind = {"Content-Type": "application/offset+octet-stream", "Upload-Offset": "0"}
     with serving(rest.client.app) as url, httpx2.Client(trust_env=False) as client:  # type: ignore[arg-type]
         full = client.patch(url + path, content=(bytes(MB) for _ in range(5)), headers={**TUS, **kind})
     assert full.status_code == 503 and "disk" in full.json()["detail"]
     assert 0 < offset_of(rest, path) < 5 * MB, "what came stays"
-    monkeypatch.setattr(resumable, "DISK_LEFT", real)
+    monkeypatch.setattr(media, "DISK_LEFT", real)
     assert send(rest, path, offset_of(rest, path), bytes(MB)).status_code == 204
 
 

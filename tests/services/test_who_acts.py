@@ -100,7 +100,7 @@ WITHOUT_ACTOR = {
         accounts.accounts: server_address current_limits
         accounts.linking: callback_url
         accounts.tokens: withdraw withdraw_all withdraw_replaced withdraw_unused
-        media.media: received thumbnail largest check_size make_room check_room
+        media.media: received thumbnail largest check_size check_disk make_room check_room
         media.conversions: order with_failures
         monitoring.event_feed: story_at missed check_last_id
         posts.cards: pinned read_all thumbnail

@@ -66,8 +66,8 @@ _FORM: dict[str, Any] = {
     openapi_extra={"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": _FORM}}}},
 )
 async def upload(request: Request, core: CoreDep, caller: CallerDep, once: OnceDep) -> Response:
-    """Checked by its content. Limits: 512 MB a file, and each platform's own when the post is submitted. Few uploads run
-    at the same time; beyond that the answer is 429 or 503 with `Retry-After`."""
+    """Checked by its content. Limits: the largest file that your accounts take, and each platform's own when the post is
+    submitted. Few uploads run at the same time; beyond that the answer is 429 or 503 with `Retry-After`."""
     require(caller, "media:write")
     gate: Gate = request.app.state.uploads
     # The form is read here and not by the framework, which would take in the whole body before it asks who sends it.

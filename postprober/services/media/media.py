@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import shutil
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -22,7 +23,7 @@ from postprober.domain.crops import Rect
 from postprober.domain.platform import Platform
 from postprober.domain.post import MediaFile, MediaKind
 from postprober.domain.subtitles import read as read_subtitles
-from postprober.errors import BadInput, Conflict, NotFound
+from postprober.errors import HERE, BadInput, Conflict, NotFound, Unavailable
 from postprober.pipeline.core.files import file_of
 from postprober.platforms.common.documents import DOCUMENTS
 from postprober.platforms.common.media import (
@@ -46,6 +47,8 @@ from postprober.storage.records import MediaRecord
 MAX_READ = 512 * 1024 * 1024  # bytes of a video that is converted to what a platform takes
 MAX_ALT = 10_000
 BLOCK = 1024 * 1024  # bytes in memory while a file is taken in
+DISK_LEFT = 512 * 1024 * 1024  # bytes that no file may take from the database beside it
+CHECK_EVERY = 64 * 1024 * 1024  # bytes after which it is asked again whether a file may go on
 UNUSED = timedelta(days=7)
 LEFT_BEHIND = 24 * 3600.0  # seconds after which nobody is receiving a file any more
 URL_LIFE = (
@@ -133,6 +136,8 @@ def received(core: Core, space: int, stream: Readable) -> Iterator[Received]:
     try:
         with path.open("wb") as target:
             while block := stream.read(BLOCK):
+                if size % CHECK_EVERY < BLOCK:
+                    check_disk(core, len(block))
                 size += len(block)
                 if size > most:
                     raise _too_large(most)
@@ -143,6 +148,22 @@ def received(core: Core, space: int, stream: Readable) -> Iterator[Received]:
         yield Received(path, digest.hexdigest(), size)
     finally:
         path.unlink(missing_ok=True)
+
+
+def check_disk(core: Core, wanted: int) -> None:
+    """Raises Unavailable when so many bytes more would leave too little of the disk."""
+    core.settings.data_dir.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(core.settings.data_dir).free
+    if free - wanted < DISK_LEFT:
+        raise disk_full(f"{free} bytes are free, {wanted} are wanted")
+
+
+def disk_full(detail: str) -> Unavailable:
+    """Whoever runs the installation has to do something."""
+    message = (
+        "The disk of this installation has no room for the file. Ask whoever runs PostProber to free some, then go on."
+    )
+    return Unavailable(message, detail, code=HERE)
 
 
 def _sweep(folder: Path, now: float) -> None:

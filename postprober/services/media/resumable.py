@@ -12,7 +12,6 @@ import fcntl
 import hashlib
 import hmac
 import os
-import shutil
 import threading
 from collections import OrderedDict
 from collections.abc import Collection, Iterator
@@ -26,7 +25,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from postprober.domain.actor import Actor
-from postprober.errors import HERE, BadInput, Conflict, NotFound, Unavailable
+from postprober.errors import BadInput, Conflict, NotFound
 from postprober.security.tokens import keyed_hash, opaque
 from postprober.services.core import Core
 from postprober.services.media import media
@@ -37,8 +36,6 @@ from postprober.services.people.sessions import KEPT_AFTER_END, UPLOAD, UPLOAD_P
 from postprober.storage import uploads, users
 
 LIFE = timedelta(hours=24)  # after its last piece; somebody may go on the next morning
-DISK_LEFT = 512 * 1024 * 1024  # bytes that no upload may take from the database beside it
-CHECK_EVERY = 64 * 1024 * 1024  # bytes after which it is asked again whether this may go on
 OVER = "There is no such upload, or its time is over; begin it again."
 _KEPT_DIGESTS = 256  # of uploads that this process has a part of; each takes a few hundred bytes
 
@@ -114,7 +111,7 @@ def begin(
         if len(mine) >= MOST_OPEN:
             raise Conflict(f"{MOST_OPEN} uploads of yours are open already; finish or cancel them first.")
         media.check_room(core, conn, actor.space, length)
-        _check_disk(core, uploads.missing(conn, core.settings.data_dir, now) + length)
+        media.check_disk(core, uploads.missing(conn, core.settings.data_dir, now) + length)
         row_id = users.add_session(
             conn,
             user_id=actor.user,
@@ -165,7 +162,7 @@ class Sending:
         if self.offset + len(block) > self._upload.length:
             raise TooMuch(f"The upload was begun with {self._upload.length:,} bytes, and more came.", field="file")
         self._unchecked += len(block)
-        if self._unchecked >= CHECK_EVERY:
+        if self._unchecked >= media.CHECK_EVERY:
             self._unchecked = 0
             self.check()
         try:
@@ -175,7 +172,7 @@ class Sending:
         except OSError as error:
             self._file.truncate(self.offset)
             self._file.seek(self.offset)
-            raise _disk_full(repr(error)) from error
+            raise media.disk_full(repr(error)) from error
         self.offset += len(block)
         if self._digest is not None:
             self._digest.update(block)
@@ -186,7 +183,7 @@ class Sending:
         with self._core.db.read() as conn:
             now = self._core.clock.now()
             missing = uploads.missing(conn, self._core.settings.data_dir, now, but=self._upload.id)
-        _check_disk(self._core, missing + self._upload.length - self.offset)
+        media.check_disk(self._core, missing + self._upload.length - self.offset)
 
     def forget(self, offset: int | None = None) -> None:
         """Take back what came over this connection, or all behind `offset`."""
@@ -311,20 +308,6 @@ def _path(core: Core, upload: Incoming) -> Path:
 
 def _changed(file: FileIO) -> int:
     return os.fstat(file.fileno()).st_mtime_ns
-
-
-def _check_disk(core: Core, wanted: int) -> None:
-    core.settings.data_dir.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(core.settings.data_dir).free
-    if free - wanted < DISK_LEFT:
-        raise _disk_full(f"{free} bytes are free, {wanted} are wanted")
-
-
-def _disk_full(detail: str) -> Unavailable:
-    message = (
-        "The disk of this installation has no room for the file. Ask whoever runs PostProber to free some, then go on."
-    )
-    return Unavailable(message, detail, code=HERE)
 
 
 class _Digests:
