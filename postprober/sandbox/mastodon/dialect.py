@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from postprober.sandbox.engine.bearer import find_bearer
 from postprober.sandbox.engine.engagement import counts
 from postprober.sandbox.engine.faults import Fault
+from postprober.sandbox.engine.files import sniff
 from postprober.sandbox.engine.limits import refusal_headers
 from postprober.sandbox.engine.model import Account, Media, Post
 from postprober.sandbox.engine.operation import ApiRefusal, Call
@@ -154,9 +155,26 @@ def _attachment(call: Call, media_id: str, kind: str, sha256: str, alt: str, *, 
         "url": url,
         "preview_url": url,
         "remote_url": None,
-        "meta": {},
+        "meta": _meta(call, sha256) if ready else {},
         "description": alt or None,
         "blurhash": None,
+    }
+
+
+def _meta(call: Call, sha256: str) -> Json:
+    """The size of a picture, as https://docs.joinmastodon.org/entities/MediaAttachment shows it."""
+    blob = call.world.store.blob(sha256)
+    found = sniff(blob[1]) if blob else None
+    if found is None or not (found.width and found.height):
+        return {}
+    size = f"{found.width}x{found.height}"
+    return {
+        "original": {
+            "width": found.width,
+            "height": found.height,
+            "size": size,
+            "aspect": found.width / found.height,
+        }
     }
 
 
