@@ -147,6 +147,7 @@ def test_what_is_stored_is_read_again(platform: Platform) -> None:
             "text": "words",
             "link": "https://example.org/1",
             "texts": ["a", "b"],
+            "crops": ["1: square", "2: 0,0,1,0.5"],
             "number": one.least if one.least != one.default else one.most,
             "minutes": one.least,
         }[one.kind]
