@@ -90,6 +90,8 @@ class RemoteMedia:
     title: str | None = None  # of a document; None: the reading cannot tell
     # Languages of a video's subtitles; None: the reading cannot tell.
     subtitles: tuple[str, ...] | None = field(default=None, compare=False)
+    # Width and height in pixels of a picture as the platform got it; None: the reading cannot tell.
+    size: tuple[int, int] | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)

@@ -432,7 +432,7 @@ TOOLS: tuple[Tool, ...] = (
     Tool(
         "upload_from_url",
         "Take a file from an address",
-        "Store a picture, video or document that is public at an address.",
+        "Store a file that is public at an address.",
         args.UrlArguments,
         _from_url,
         _FILE,

@@ -28,6 +28,7 @@ ENOUGH = 20  # characters of a beginning that make it unlikely to be another pos
 LONG = (
     280  # characters of a post that every platform shows whole; the shortest limit of all (platforms/NAME/facts.md, 3)
 )
+SHAPE_SLACK = 0.02  # of a ratio
 _CUT = re.compile(r"(?<!\s)\s*(?:…|\.\.\.|\[…\])\s*$")
 _QUOTED = re.compile(r"^[\"“](.*)[\"”]$", re.DOTALL)
 # Markdown's marks around words, as snac and others read them (https://spec.commonmark.org/0.31.2/#emphasis-and-strong-emphasis);
@@ -235,6 +236,9 @@ def compare_media(sent: Sequence[MediaFile], shown: Sequence[RemoteMedia] | None
         if file.alt and item.alt is not None and normalise(item.alt) != normalise(file.alt):
             what = "differs from what was sent" if item.alt else "is missing"
             differences.append(f"The alternative text of medium {number} {what}.")
+        if file.crop is not None and item.size is not None and not _same_shape((file.width, file.height), item.size):
+            shown_as = "{} by {}".format(*item.size)
+            differences.append(f"Medium {number} is shown as {shown_as} pixels, which is not the crop that was sent.")
         if file.kind is MediaKind.VIDEO and item.subtitles is not None:
             differences += _subtitles(tracks, item.subtitles)
         if file.kind is MediaKind.DOCUMENT and item.title is not None:
@@ -242,6 +246,12 @@ def compare_media(sent: Sequence[MediaFile], shown: Sequence[RemoteMedia] | None
             if title and normalise(title) != normalise(item.title):
                 differences.append(f"The document is shown as “{item.title[:80]}” and was sent as “{title[:80]}”.")
     return differences
+
+
+def _same_shape(sent: tuple[int, int], shown: tuple[int, int]) -> bool:
+    """Whether one is the other made smaller; a pixel of rounding counts for nothing."""
+    wide, high = shown[0] * sent[1], shown[1] * sent[0]
+    return abs(wide - high) <= SHAPE_SLACK * max(wide, high)
 
 
 def _subtitles(sent: Sequence[MediaFile], shown: Sequence[str]) -> list[str]:

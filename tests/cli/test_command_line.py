@@ -34,6 +34,7 @@ from postprober.storage.records import Delivery
 from tests.conftest import PASSWORD
 from tests.installed import Installation
 from tests.people import acting, asked
+from tests.platforms.document_kit import pdf
 from tests.profile import chosen, servers
 
 S = DeliveryState
@@ -725,3 +726,25 @@ def test_a_known_key_names_its_post_though_its_time_has_passed(run: Run, install
     again = run(*words, "--key", "release-1", "--at", yesterday)
     assert again.code == 0 and again.lines[-1]["post_id"] == first.lines[-1]["post_id"]
     assert run(*words, "--key", "release-2", "--at", yesterday).code == 2, "another post would go out too late"
+
+
+def test_a_document_and_a_crop_are_asked_for_by_options(run: Run, installation: Installation, tmp_path: Path) -> None:
+    (tmp_path / "plan.pdf").write_bytes(pdf(3))
+    account = installation.link("linkedin", scopes=["openid", "profile", "w_member_social", "r_member_social"])
+    title = ("--option", "linkedin.document_title=The plan")
+    said = run(
+        "publish", "--account", str(account.id), "--text", "See the plan", "--media", str(tmp_path / "plan.pdf"), *title
+    )
+    assert said.code == 0, said
+    said = run(
+        "publish",
+        "--account",
+        str(account.id),
+        "--text",
+        "Another",
+        "--media",
+        str(tmp_path / "plan.pdf"),
+        "--option",
+        "linkedin.crop=1: square",
+    )
+    assert said.code == 2 and "Remove the crop of file 1" in sentence(said)

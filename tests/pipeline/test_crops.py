@@ -14,18 +14,23 @@ from PIL import Image
 from postprober.domain import crops
 from postprober.domain.delivery import DeliveryState, Proof
 from postprober.domain.limits import ImageRule
+from postprober.domain.options import NOTHING_ASKED
 from postprober.domain.platform import Platform
 from postprober.domain.post import Draft, MediaFile, MediaKind, Part
 from postprober.domain.preflight import check
+from postprober.domain.remote import RemoteMedia
 from postprober.errors import BadInput
+from postprober.pipeline.core.tokens import open_credentials
 from postprober.platforms.common.media import MAX_PIXELS, fit_image, renditions_of, thumbnail
 from postprober.platforms.registry import LIMITS
+from postprober.probe.compare import compare_media
 from postprober.services.media import media
 from postprober.services.posts import posts, review_gate
 from postprober.services.posts.posts import NewPost, PreflightFailed
-from postprober.storage import attempts, deliveries
+from postprober.storage import accounts, attempts, deliveries
 from tests.installed import Installation
 from tests.people import acting
+from tests.pipeline.test_on_the_sandbox import context
 from tests.pipeline.test_options import ended, linked
 
 RULE = ImageRule(4, ("image/jpeg", "image/png"), 5_000_000)
@@ -195,3 +200,21 @@ def test_a_wrong_crop_queues_nothing(installation: Installation) -> None:
         with pytest.raises(wrong):
             posts.create(installation.core, actor, new)
         assert installation.counts() == before
+
+
+def test_another_shape_than_the_crop_is_a_difference() -> None:
+    (file,) = crops.applied((FILE,), {"crop": ["1: square"]})
+    for size, differs in (((500, 500), False), ((250, 251), False), (None, False), ((1000, 500), True)):
+        shown = (RemoteMedia("image", size=size),)
+        assert bool(compare_media((file,), shown, NOTHING_ASKED)) is differs
+    assert compare_media((FILE,), (RemoteMedia("image", size=(1, 9)),), NOTHING_ASKED) == []
+
+
+def test_the_owner_reads_the_shape_that_the_platform_got(installation: Installation) -> None:
+    delivery_id, _ = planned(installation, "mastodon", {"crop": ["1: 0.55,0,1,1"]})
+    delivery, _ = ended(installation, delivery_id)
+    with installation.core.db.read() as conn:
+        account = accounts.get(conn, delivery.account_id)
+    cred = open_credentials(installation.core.vault, account)
+    post = context(installation).adapter(account, installation.core.http).fetch(cred, str(delivery.remote_id))
+    assert post is not None and post.media is not None and post.media[0].size == (540, 900)

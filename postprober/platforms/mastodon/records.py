@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from postprober.domain.nested import text_at
+from postprober.domain.nested import count_at, text_at
 from postprober.domain.remote import RemoteMedia
 
 
@@ -12,4 +12,5 @@ def media(item: object) -> RemoteMedia:
     kind = {"gifv": "gif", "video": "video", "image": "image"}.get(text_at(item, "type"), text_at(item, "type"))
     if kind == "image" and text_at(item, "url").split("?")[0].lower().endswith(".gif"):
         kind = "gif"
-    return RemoteMedia(kind, text_at(item, "description"))
+    wide, high = (count_at(item, "meta", "original", name) for name in ("width", "height"))
+    return RemoteMedia(kind, text_at(item, "description"), size=(wide, high) if wide and high else None)

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from postprober.sandbox.engine.bearer import find_bearer
 from postprober.sandbox.engine.engagement import counts
 from postprober.sandbox.engine.faults import Fault
+from postprober.sandbox.engine.files import sniff
 from postprober.sandbox.engine.limits import refusal_headers
 from postprober.sandbox.engine.model import Account, Media, Post
 from postprober.sandbox.engine.operation import ApiRefusal, Call
@@ -155,7 +156,7 @@ def _attachment(call: Call, media_id: str, kind: str, sha256: str, alt: str, *, 
         "url": url,
         "preview_url": url,
         "remote_url": None,
-        "meta": {},
+        "meta": _meta(call, sha256) if ready else {},
         "description": alt or None,
         "blurhash": None,
     }
@@ -196,6 +197,23 @@ def _fallback(call: Call, post: Post) -> str:
     if quoted is None or call.base + quoted.path in post.text:
         return ""
     return f'<p class="quote-inline">RE: {_link(call.base + quoted.path)}</p>'
+
+
+def _meta(call: Call, sha256: str) -> Json:
+    """The size of a picture, as https://docs.joinmastodon.org/entities/MediaAttachment shows it."""
+    blob = call.world.store.blob(sha256)
+    found = sniff(blob[1]) if blob else None
+    if found is None or not (found.width and found.height):
+        return {}
+    size = f"{found.width}x{found.height}"
+    return {
+        "original": {
+            "width": found.width,
+            "height": found.height,
+            "size": size,
+            "aspect": found.width / found.height,
+        }
+    }
 
 
 def status_view(call: Call, post: Post) -> Json:
