@@ -77,6 +77,10 @@ def test_every_fault_of_the_platforms_has_an_expectation() -> None:
     elsewhere |= {"challenge", "sticky_share"}  # of Instagram's pages: platforms/test_instagram_browser.py
     elsewhere |= {"dropped_fields", "quote_state"}  # pipeline/test_options.py
     elsewhere |= {"card_dropped", "card_without_picture"}  # what they spoil is no trouble: pipeline/test_link_cards.py
+    elsewhere |= {
+        "captions_dropped",
+        "mention_dropped",
+    }  # no trouble either: pipeline/test_subtitles_sent.py, test_spelled_mentions.py
     assert set(CASES) == set(KINDS) - elsewhere
 
 
