@@ -43,6 +43,7 @@ def _media(spec: PlatformSpec) -> dict[str, str]:
     told["document"] = "yes" if limits.document else "no"
     told["subtitles"] = "yes" if limits.subtitles else "no"
     told["mention by id"] = "yes" if spec.about.mention else "no"
+    told["mention found by name"] = f"needs {spec.mentions.needs}" if spec.mentions else "no"
     told["link card"] = {"sent": "yes", "none": "no"}.get(spec.traits.cards, spec.traits.cards)
     return told
 

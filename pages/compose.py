@@ -39,7 +39,7 @@ with st.container(horizontal=True, key="pp-compose-bar"):
 left, right = st.columns([3, 2], gap="medium")
 with left:
     chosen = compose_form.targets(mine, linked)
-    compose_form.text(mine, linked, chosen)
+    compose_form.text(visit, mine, linked, chosen)
     counted = st.empty()
     media_ids = compose_form.files(visit, mine)
     link_card.fields(visit, mine, linked, mine.wish(chosen, media_ids, None))

@@ -67,6 +67,17 @@ class PageOut(BaseModel):
     account_id: int | None
 
 
+class MentionOut(BaseModel):
+    """Who can be mentioned. `text`: what is typed into the post for it."""
+
+    name: str = Field(examples=["Our company"])
+    text: str = Field(examples=["@[Our company](urn:li:organization:2414183)"])
+
+
+class MentionList(BaseModel):
+    items: list[MentionOut]
+
+
 class PageList(BaseModel):
     items: list[PageOut]
 

@@ -38,7 +38,7 @@ from postprober.domain.post import Draft, Part
 from postprober.domain.preflight import check
 from postprober.errors import BadInput, Conflict, PlatformError, PostProberError
 from postprober.platforms.registry import SPECS
-from postprober.services.accounts import accounts, browser_accounts, pages
+from postprober.services.accounts import accounts, browser_accounts, mentions, pages
 from postprober.services.core import Core
 from postprober.services.media import media as media_service
 from postprober.services.monitoring import ghosts, monitoring
@@ -269,6 +269,14 @@ def account_pages(
         )
         return
     cli_publish.show_rows([asdict(one) for one in pages.listing(core, acting(core, user), account_id)], as_json)
+
+
+@account_app.command("mention")
+def account_mention(account_id: int, name: str, user: UserOption = "", as_json: Json = False) -> None:
+    """Find who can be mentioned by NAME, and what to write into a post for it."""
+    core = open_core()
+    found = mentions.find(core, acting(core, user), account_id, name)
+    cli_publish.show_rows([asdict(one) for one in found], as_json)
 
 
 @account_app.command("remove")

@@ -382,6 +382,7 @@ CASES: dict[str, Case] = {
     "get /api/accounts/{account_id}/limits": Case(lambda rest: f"{account(rest)}/limits", 200, 404, reads=True),
     # The account that is made here is on a platform without pages.
     "get /api/accounts/{account_id}/pages": Case(lambda rest: f"{account(rest)}/pages", 422, 404, reads=True),
+    "get /api/accounts/{account_id}/mentions": Case(lambda rest: f"{account(rest)}/mentions?name=a", 422, 404),
     "post /api/accounts/{account_id}/pages": Case(
         lambda rest: f"{account(rest)}/pages", 422, 404, options=body(remote_id="urn:li:organization:1")
     ),
@@ -391,6 +392,7 @@ CASES: dict[str, Case] = {
     "get /api/session/begin": Case(at("/api/session/begin"), 403, 403, public=True),
     "get /api/session/end": Case(at("/api/session/end"), 303, 303, public=True),
     "get /oauth/{platform}/callback": Case(at("/oauth/x/callback?state=none&code=c"), 303, 303, public=True),
+    "get /oauth/{platform}/client/{issuer}": Case(at("/oauth/bluesky/client/abc"), 404, 404, public=True),
     "get /oauth/{platform}/callback/{issuer}": Case(
         at("/oauth/mastodon/callback/abc?state=none&code=c"), 303, 303, public=True
     ),

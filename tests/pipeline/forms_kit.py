@@ -113,6 +113,11 @@ _LINKEDIN = {
     "mention by id": R(
         texts=("Thanks to @[Ann Smith](urn:li:person:abc123)",), account=_MEMBER, instead={"commentary": "Thanks"}
     ),
+    "mention found by name": R(
+        texts=("Thanks to @[Our company](urn:li:organization:2414183)",),
+        account=_MEMBER,
+        instead={"commentary": "Thanks"},
+    ),
     "link card": R(card=True, account=_MEMBER, fault="card_dropped"),
     "audience": R(
         {"audience": "connections"}, account=_MEMBER, instead={"visibility": "LOGGED_IN"}, proof=Proof.EXISTS

@@ -98,7 +98,7 @@ WITHOUT_ACTOR = {
         PIECE,
         """
         accounts.accounts: server_address current_limits
-        accounts.linking: callback_url
+        accounts.linking: callback_url client_document
         accounts.tokens: withdraw withdraw_all withdraw_replaced withdraw_unused
         media.media: received thumbnail largest check_size check_disk make_room check_room
         media.conversions: order with_failures

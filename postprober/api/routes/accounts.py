@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import Annotated
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Query, Response
 
 from postprober.api.auth import CallerDep, require
 from postprober.api.deps import CoreDep
 from postprober.api.idempotency import OnceDep, StoredAnswer
 from postprober.api.problems import responses
-from postprober.api.schemas import AccountBody, ConnectBody, PageBody, PathId
-from postprober.api.views import AccountLimitsOut, AccountList, AccountOut, Connected, ListedAccount, PageList, PageOut
+from postprober.api.schemas import AccountBody, ConnectBody, PageBody, PathId, Text
+from postprober.api.views import (
+    AccountLimitsOut,
+    AccountList,
+    AccountOut,
+    Connected,
+    ListedAccount,
+    MentionList,
+    MentionOut,
+    PageList,
+    PageOut,
+)
 from postprober.domain.platform import NAMES
 from postprober.errors import BadInput
 from postprober.platforms.registry import SPECS
-from postprober.services.accounts import account_status, accounts, linking, pages
+from postprober.services.accounts import account_status, accounts, linking, mentions, pages
 from postprober.services.core import Mark
 
 router = APIRouter(prefix="/api/accounts", tags=["accounts"])
@@ -82,6 +93,20 @@ def pages_of(account_id: PathId, core: CoreDep, caller: CallerDep) -> PageList:
     """Asked of the platform. Each can be linked as an account of its own."""
     require(caller, "accounts:read")
     return PageList(items=[PageOut(**asdict(one)) for one in pages.listing(core, caller.actor, account_id)])
+
+
+@router.get(
+    "/{account_id:int}/mentions",
+    summary="Find who can be mentioned by name",
+    responses=responses(401, 403, 404, 422, 429, 502),
+)
+def mentions_of(
+    account_id: PathId, core: CoreDep, caller: CallerDep, name: Annotated[Text, Query(min_length=1, max_length=200)]
+) -> MentionList:
+    """Asked of the platform, where it lets the app. `text` is what a post says to mention them."""
+    require(caller, "posts:draft")
+    found = mentions.find(core, caller.actor, account_id, name)
+    return MentionList(items=[MentionOut(**asdict(one)) for one in found])
 
 
 @router.post(

@@ -135,6 +135,29 @@ Pages = Callable[[HttpClient, PlatformConfig, Credentials, Clock], tuple[Identit
 
 
 @dataclass(frozen=True)
+class Mentionable:
+    """Who can be mentioned. `text`: how that is typed into a post."""
+
+    name: str
+    text: str
+
+
+# (client, configuration, credentials, clock, what was typed): who has that name; raises BadInput or a PlatformError.
+FindMention = Callable[[HttpClient, PlatformConfig, Credentials, Clock, str], tuple[Mentionable, ...]]
+
+
+@dataclass(frozen=True)
+class MentionSearch:
+    """Finding who can be mentioned. `needs`: what an app needs for it, as in docs/platforms.md; `hint`: what to type, for a person;
+    `refused`: what to do where the platform does not allow it."""
+
+    find: FindMention
+    needs: str
+    hint: str
+    refused: str
+
+
+@dataclass(frozen=True)
 class PlatformSpec:
     """One platform. `about`: its names, servers and settings. `remote_id`: the id of a post in a pasted link, "" for what is none.
 
@@ -152,7 +175,7 @@ class PlatformSpec:
     can still be exchanged. `code_in_links`: links name a post by a code that only the list of own posts
     resolves. `preview_text`: the text of a post out of what a preview tag of its page says; `sign_in_paths`: where pages lead
     readers who must sign in. `quota`: what a reply tells about limits beside the usual headers. `browser`: how accounts without API access are used. `pages`: what else a
-    person's consent lets post for, each linked as an account of its own. `public_url`: where everybody can read a post whose id is known, on a platform that lets most
+    person's consent lets post for, each linked as an account of its own; `mentions`: who can be mentioned by a name that a person knows. `public_url`: where everybody can read a post whose id is known, on a platform that lets most
     apps not read it back.
     """
 
@@ -182,6 +205,7 @@ class PlatformSpec:
     quota: Callable[[Exchange, datetime], Quota | None] | None = None
     browser: BrowserWay | None = None
     pages: Pages | None = None
+    mentions: MentionSearch | None = None
     public_url: Callable[[PlatformConfig, str], str] | None = None
     long_limits: Limits | None = None
     repeats: RepeatRule | None = None

@@ -1,6 +1,6 @@
 """LinkedIn."""
 
-from postprober.platforms.common.spec import Habits, PlatformSpec
+from postprober.platforms.common.spec import Habits, MentionSearch, PlatformSpec
 from postprober.platforms.linkedin import links, oauth, pages
 from postprober.platforms.linkedin.about import ABOUT
 from postprober.platforms.linkedin.adapter import TRAITS, LinkedInAdapter
@@ -31,4 +31,11 @@ SPEC = PlatformSpec(
     publishes=oauth.PUBLISHES,
     public_url=links.public_url,
     pages=pages.listed,
+    mentions=MentionSearch(
+        pages.mentionable,
+        needs="an app that LinkedIn has reviewed (pages only)",
+        hint="The name in the page's address: acme of linkedin.com/company/acme",
+        refused="LinkedIn lets only apps that it has reviewed find pages by name (POSTPROBER_LINKEDIN_PAGES). Write the mention as "
+        "@[Name](urn:li:organization:123); the number stands in the address of the page's own administration.",
+    ),
 )

@@ -37,5 +37,5 @@ ABOUT = Description(
     options=LinkedInOptions,
     documents=True,
     mention=MENTION,
-    not_yet=("mentions by name", "subtitles"),
+    not_yet=("subtitles",),
 )

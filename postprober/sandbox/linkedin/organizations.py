@@ -73,8 +73,23 @@ async def organization(call: Call) -> Response:
     return reply({"id": int(page.id), "localizedName": page.title, "vanityName": page.name})
 
 
+async def named(call: Call) -> Response:
+    """GET /rest/organizations?q=vanityName: any page by the name in its address, for whoever may post for one."""
+    check_headers(call)
+    query = call.request.query_params
+    if query.get("q") != "vanityName":
+        raise li_error(400, "Resource method could not be resolved from request parameters.", "ILLEGAL_ARGUMENT")
+    if page_of(call) is None:
+        raise access_denied(call, "organizations.FINDER-vanityName")
+    wanted = query.get("vanityName", "").casefold()
+    pages = [one for one in call.world.accounts_of("linkedin") if one.id.isdecimal() and one.name.casefold() == wanted]
+    elements = [{"id": int(one.id), "localizedName": one.title, "vanityName": one.name} for one in pages]
+    return reply({"elements": elements, "paging": {"count": 10, "start": 0, "links": []}})
+
+
 def routes(world: World, dialect: LinkedInDialect) -> list[BaseRoute]:
     return [
         Operation(world, dialect, "me", roles).route("/linkedin/rest/organizationAcls", "GET"),
+        Operation(world, dialect, "me", named).route("/linkedin/rest/organizations", "GET"),
         Operation(world, dialect, "me", organization).route("/linkedin/rest/organizations/{id:str}", "GET"),
     ]

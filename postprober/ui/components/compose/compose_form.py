@@ -17,7 +17,7 @@ from postprober.services.accounts import browser_accounts
 from postprober.services.media import media
 from postprober.services.posts.posts import MAX_PARTS
 from postprober.storage.records import Account, MediaRecord
-from postprober.ui.components.compose import conversion_progress, uploader
+from postprober.ui.components.compose import conversion_progress, mention_form, uploader
 from postprober.ui.components.compose.draft import COMMON, ComposerDraft
 from postprober.ui.components.shared import thumbnails
 from postprober.ui.guard import Visit
@@ -79,7 +79,7 @@ def _short(account: Account, linked: list[Account]) -> str:
     return NAMES[account.platform] if alone else label(account)
 
 
-def text(draft: ComposerDraft, linked: list[Account], chosen: tuple[int, ...]) -> None:
+def text(visit: Visit, draft: ComposerDraft, linked: list[Account], chosen: tuple[int, ...]) -> None:
     """The common text, and beside it each account's own where one is wanted."""
     accounts = {a.id: a for a in linked if a.id in chosen}
     target = COMMON
@@ -107,7 +107,7 @@ def text(draft: ComposerDraft, linked: list[Account], chosen: tuple[int, ...]) -
         st.html(LIVE, unsafe_allow_javascript=True)
         _fields(draft, target)
     if target != COMMON:
-        _own(draft, accounts[target])
+        _own(visit, draft, accounts[target])
 
 
 def _fields(draft: ComposerDraft, target: int) -> None:
@@ -143,11 +143,12 @@ def _came_back(draft: ComposerDraft, target: int, before: tuple[str, ...], typed
     draft.read.discard(target)
 
 
-def _own(draft: ComposerDraft, account: Account) -> None:
+def _own(visit: Visit, draft: ComposerDraft, account: Account) -> None:
     """What can be done with an account's own text."""
     parts = draft.parts(account.id)
     limits = draft.known.limits.get(account.id, LIMITS[account.platform])
     with st.container(horizontal=True):
+        mention_form.draw(visit, draft, account)
         if limits.threads and st.button(
             "Split into a thread",
             key=draft.name(f"split-{account.id}"),
