@@ -570,3 +570,22 @@ def test_many_that_finish_the_same_upload_make_one_file(rest: Rest) -> None:
         for one in threads:
             one.join()
     assert answers.count(204) == 1 and set(answers) <= {204, 409} and _rows(rest) == before + 1
+
+
+def test_bytes_of_another_time_are_not_its_beginning(rest: Rest) -> None:
+    """A restored database gives out numbers a second time, beside bytes that somebody else had sent."""
+    content = film(50_000)
+    first = resumable.find(rest.core, place(begin(rest, len(content))).rpartition("/")[2])[1]
+    left = uploads.part(rest.core.settings.data_dir, first.id + 1)
+    left.parent.mkdir(parents=True, exist_ok=True)
+    left.write_bytes(b"somebody else's bytes")
+    path = place(begin(rest, len(content)))
+    assert resumable.find(rest.core, path.rpartition("/")[2])[1].id == first.id + 1, "it is about the same number"
+    assert offset_of(rest, path) == 0
+    made = send(rest, path, 0, content).headers["location"]
+    assert stored(rest, made) == content
+
+
+def test_a_text_that_no_database_keeps_is_refused_in_words(rest: Rest) -> None:
+    reply = begin(rest, 10, alt="a\0b")
+    assert is_problem(reply, 422), reply.text

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import http.server
 import io
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -23,6 +25,7 @@ from postprober.api.routes import health
 from postprober.clock import ManualClock
 from postprober.domain.platform import Platform
 from postprober.errors import BadInput, PostProberError
+from postprober.pipeline.core.tokens import open_credentials
 from postprober.security.tokens import sign
 from postprober.services.accounts import accounts, linking
 from postprober.services.core import Core
@@ -427,6 +430,45 @@ def test_the_description_of_our_client_is_public_and_tells_no_secret(
     assert [sorted(key) for key in told["jwks"]["keys"]] == [["alg", "crv", "kid", "kty", "use", "x", "y"]]
     for path in ("bluesky/client/0000000000000000", "x/client/", "mastodon/client/0000000000000000", "none/client/a"):
         assert client.get(f"/oauth/{path}").status_code in (404, 422)
+
+
+@pytest.fixture
+def readable(client: TestClient, core: Core) -> Iterator[None]:
+    """The installation has https, as far as others see; the emulator reads https of this machine without it."""
+
+    class Shows(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            reply = client.get(self.path)
+            self.send_response(reply.status_code)
+            self.end_headers()
+            self.wfile.write(reply.content)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Shows)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    core.settings.public_url = f"https://127.0.0.1:{server.server_address[1]}"
+    yield
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.mark.usefixtures("readable")
+def test_the_key_of_our_client_stays_with_every_further_linking(
+    client: TestClient, core: Core, installation: Installation
+) -> None:
+    """A server takes only the key that stands in our description now; another one would end every account there."""
+    owner, linked = acting(core, installation.owner), []
+    for _ in range(2):
+        made = installation.made("bluesky")
+        params, issuer = approve_found(core, installation, made["name"], made["id"])
+        linked.append(linking.finish(core, owner, Platform("bluesky"), params, issuer))
+    for account in linked:
+        before = open_credentials(core.vault, account)
+        assert core.adapter(account.platform, before).refresh(before).refresh_token != before.refresh_token
 
 
 def approve_found(core: Core, installation: Installation, name: str, typed: str) -> tuple[dict[str, str], str]:

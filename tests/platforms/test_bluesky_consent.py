@@ -7,6 +7,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -357,3 +358,83 @@ def test_servers_without_such_a_consent_are_refused_in_words() -> None:
     with pytest.raises(Unavailable):
         oauth.ask(http, config)
     scripted.close()
+
+
+class Servers:
+    """What each address answers: (status, body) by the end of its path; the others are not found."""
+
+    def __init__(self, **paths: tuple[int, object]) -> None:
+        self.paths = paths
+
+    def __call__(self, request: httpx2.Request) -> httpx2.Response:
+        end = request.url.path.rstrip("/").rpartition("/")[2].replace("-", "_").replace(".", "_")
+        status, body = self.paths.get(end, (404, {}))
+        return httpx2.Response(status, json=body)
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+@pytest.mark.parametrize("silent", ["com_atproto_identity_resolveHandle", "oauth_protected_resource"])
+def test_a_server_that_cannot_answer_now_is_taken_for_no_other_one(silent: str, status: int) -> None:
+    """Control: when it answers, its word counts."""
+    did, pds, issuer = "did:plc:" + "a" * 24, "https://pds.example", "https://entry.example"
+    service = {"id": "#atproto_pds", "serviceEndpoint": pds}
+    servers = Servers(
+        com_atproto_identity_resolveHandle=(200, {"did": did}),
+        oauth_protected_resource=(200, {"authorization_servers": [issuer]}),
+        **{did: (200, {"id": did, "service": [service]})},
+    )
+    scripted = Pools(allow_private=True, transport=httpx2.MockTransport(servers))
+    http, config = HttpClient(scripted), PlatformConfig(BLUESKY, issuer, issuer)
+    cred = Credentials("", remote_id=did, secret={"issuer": issuer})
+    assert oauth.find(http, config, "ada.example", as_it_is).address == issuer
+    assert oauth.home(http, config, cred, as_it_is).instance == pds
+    servers.paths[silent] = (status, {"error": "NotNow"})
+    with pytest.raises(Unavailable, match="try again"):
+        oauth.find(http, config, "ada.example", as_it_is)
+    if silent == "oauth_protected_resource":
+        with pytest.raises(Unavailable, match="try again"):
+            oauth.home(http, config, cred, as_it_is)
+    scripted.close()
+
+
+def test_a_request_that_the_server_does_not_take_is_told_with_its_cure(pools: Pools) -> None:
+    """Nobody has linked anything yet, so there is nothing to reconnect."""
+    here, answer = "https://pds.example", Answer()
+    scripted = Pools(allow_private=True, transport=httpx2.MockTransport(answer))
+    client_id = "https://post.example/oauth/bluesky/client/0123456789abcdef"
+    config = PlatformConfig(BLUESKY, here, here, client_id=client_id)
+    spec = OAuthSpec("Bluesky", f"{here}/a", f"{here}/t", oauth.SCOPES, pkce=True, issuer=here, push_url=f"{here}/p")
+
+    def refused(code: str, status: int = 400) -> PlatformError | BadInput:
+        answer.status, answer.body = status, json.dumps({"error": code, "error_description": "No such"}).encode()
+        with pytest.raises((PlatformError, BadInput)) as told:
+            bound_oauth.start(HttpClient(scripted), config, CALLBACK, "state", spec, SystemClock(), hint="ada.example")
+        return told.value
+
+    for code in ("invalid_client_metadata", "invalid_client", "unauthorized_client"):
+        assert client_id in refused(code).message and "https" in refused(code).message
+    for code in ("invalid_request", "access_denied", "use_dpop_nonce", ""):
+        assert "reconnect" not in refused(code).message and "did not take the sign-in" in refused(code).message
+    assert isinstance(refused("", 503), Unavailable)
+    scripted.close()
+
+
+@pytest.mark.parametrize("seconds", [-30, 5])
+def test_a_clock_that_is_a_little_wrong_costs_no_account(consent: Consent, described: Any, seconds: int) -> None:
+    """The reference server takes a client's own proof for a minute, and none from the future, not by a second."""
+    consent.callback = f"https://127.0.0.1:{described.port}/oauth/bluesky/callback/0123456789abcdef"
+    config = consent.client()
+    described(oauth.document(config, consent.callback))
+    consent.clock = ManualClock(SystemClock().now() + timedelta(seconds=seconds))
+    assert consent.begin(config)[0].url
+
+
+def test_a_proof_of_another_hour_is_refused(consent: Consent, described: Any) -> None:
+    """What the emulator must not let pass, either: the control of the test above."""
+    consent.callback = f"https://127.0.0.1:{described.port}/oauth/bluesky/callback/0123456789abcdef"
+    config = consent.client()
+    described(oauth.document(config, consent.callback))
+    for seconds in (-90, 60):
+        consent.clock = ManualClock(SystemClock().now() + timedelta(seconds=seconds))
+        with pytest.raises(BadInput, match="clock"):
+            consent.begin(config)

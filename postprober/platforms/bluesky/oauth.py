@@ -31,7 +31,7 @@ Allowed = Callable[[str], str]
 _PLC = re.compile(r"did:plc:[a-z2-7]{24}")  # https://atproto.com/specs/did
 _WEB = re.compile(r"did:web:([a-z0-9-]+(?:\.[a-z0-9-]+)+)", re.IGNORECASE)
 _HANDLE = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)+", re.IGNORECASE)
-_NO_CONSENT = "has no consent page of this kind; link the account with an app password"
+_NO_CONSENT = "has no consent page of this kind; check what was typed, or link with an app password"
 
 
 def find(http: HttpClient, config: PlatformConfig, typed: str, allowed: Allowed) -> FoundServer:
@@ -137,6 +137,7 @@ def _did_of(http: HttpClient, config: PlatformConfig, who: str) -> str:
         return ""
     url = f"{config.api_url}/xrpc/com.atproto.identity.resolveHandle"
     reply = http.read("GET", url, params={"handle": who.lower()})
+    _need_answer(reply)
     return text_at(reply.json_or_none(), "did") if reply.ok else ""
 
 
@@ -165,6 +166,7 @@ def _directory(config: PlatformConfig) -> str:
 def _issuer_of(http: HttpClient, server: str) -> str:
     """Who signs people in for this server; itself where it names nobody, as a server without accounts does."""
     reply = http.read("GET", f"{server}/.well-known/oauth-protected-resource")
+    _need_answer(reply)
     named = list_at(reply.json_or_none(), "authorization_servers") if reply.ok else []
     if len(named) > 1 or (reply.ok and not all(isinstance(one, str) for one in named)):
         raise BadInput(f"{server} {_NO_CONSENT}.", field="instance")
@@ -173,14 +175,19 @@ def _issuer_of(http: HttpClient, server: str) -> str:
 
 def _json(reply: Reply) -> Any:
     """What a server says of itself. Raises Unavailable or BadInput."""
-    if reply.status == 429 or reply.status >= 500:
-        raise Unavailable("The server cannot sign anybody in now; try again.", reply.excerpt, http_status=reply.status)
+    _need_answer(reply)
     if not reply.ok:
         raise BadInput(f"This server {_NO_CONSENT}.", reply.excerpt, field="instance")
     try:
         return reply.json()
     except PostProberError as error:
         raise BadInput(f"This server {_NO_CONSENT}.", error.detail, field="instance") from error
+
+
+def _need_answer(reply: Reply) -> None:
+    """Raises Unavailable where the server says nothing now: silence is no word on who has a handle or signs people in."""
+    if reply.status == 429 or reply.status >= 500:
+        raise Unavailable("The server cannot sign anybody in now; try again.", reply.excerpt, http_status=reply.status)
 
 
 def _names(found: Any, name: str) -> list[Any]:

@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 from postprober.clock import Clock
 from postprober.domain.account import Credentials
 from postprober.domain.platform import PlatformConfig
-from postprober.errors import ReconnectNeeded, Unavailable, UnexpectedReply
+from postprober.errors import BadInput, ReconnectNeeded, Unavailable, UnexpectedReply
 from postprober.http import HttpClient, Reply
 from postprober.platforms.common import dpop
 from postprober.platforms.common.oauth import VERIFIER_BYTES, AuthorizeRequest
@@ -25,6 +25,11 @@ from postprober.platforms.common.oauth_spec import OAuthSpec
 
 ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"  # RFC 7523, 2.2
 ASSERTION_SECONDS = 60  # ours; RFC 7523 wants it short
+# The reference server takes none that is older than a minute, and none from the future, not by a second: a clock of ours that
+# is a little ahead would look like a wrong client, and end each account at its next renewal.
+BACKDATED_SECONDS = 15
+# RFC 6749, 5.2, and RFC 7591, 3.2.2, for what could not be read at a client's address
+_CLIENT_REFUSED = frozenset({"invalid_client", "invalid_client_metadata", "unauthorized_client"})
 
 
 def start(
@@ -37,7 +42,8 @@ def start(
     *,
     hint: str = "",
 ) -> AuthorizeRequest:
-    """Hand the request in; the consent page for it. `hint`: who wants to sign in, as they typed it. Raises PlatformError."""
+    """Hand the request in; the consent page for it. `hint`: who wants to sign in, as they typed it. Raises BadInput where the
+    server does not accept our client, or a PlatformError."""
     key = dpop.new_key()
     verifier = secrets.token_urlsafe(VERIFIER_BYTES)
     digest = hashlib.sha256(verifier.encode()).digest()
@@ -53,7 +59,7 @@ def start(
     reply = _post(http, spec.push_url, form, key, _Client(config.client_id, config.client_secret, spec.issuer), clock)
     body = reply.json_or_none()
     if not reply.ok:
-        raise _refused(reply, spec, clock, TokenStep.EXCHANGE)
+        raise _not_taken(reply, config.client_id, spec, clock)
     name = body.get("request_uri") if isinstance(body, dict) else None
     if not isinstance(name, str) or not name:
         raise UnexpectedReply(f"{spec.name} did not take the sign-in.", reply.excerpt, http_status=reply.status)
@@ -148,7 +154,7 @@ class _Client:
             "sub": self.client_id,
             "aud": self._issuer,
             "jti": secrets.token_urlsafe(16),
-            "iat": now,
+            "iat": now - BACKDATED_SECONDS,
             "exp": now + ASSERTION_SECONDS,
         }
         signed = dpop.signed(self._key, {"kid": dpop.thumbprint(self._key)}, claims)
@@ -181,10 +187,20 @@ def _bound(reply: Reply, spec: OAuthSpec, clock: Clock, act: str, old: Credentia
     return replace(cred, remote_id=str(token.get("sub") or ""))
 
 
-def _refused(reply: Reply, spec: OAuthSpec, clock: Clock, act: str) -> Exception:
+def _not_taken(reply: Reply, client_id: str, spec: OAuthSpec, clock: Clock) -> Exception:
+    """Nobody has signed in yet, so nothing is there to reconnect."""
     body = reply.json_or_none()
     code = str(body.get("error") or "") if isinstance(body, dict) else ""
-    return refusal(_plain(reply), spec, clock, act, code, reply.excerpt)
+    if reply.status == 429 or reply.status >= 500:
+        return refusal(_plain(reply), spec, clock, TokenStep.EXCHANGE, code, reply.excerpt)
+    if code in _CLIENT_REFUSED:
+        text = (
+            f"{spec.name} does not accept this installation. Its server has to read {client_id.partition('?')[0]} from the "
+            "internet by https, and this machine's clock must be right; correct that, then start the sign-in again."
+        )
+        return BadInput(text, reply.excerpt, field="platform")
+    text = f"{spec.name} did not take the sign-in; check what was typed, then start it again."
+    return UnexpectedReply(text, reply.excerpt, http_status=reply.status, code=code)
 
 
 def _plain(reply: Reply) -> PlainReply:

@@ -19,6 +19,7 @@ from postprober.sandbox.engine.world import World
 
 Json = dict[str, Any]
 NONCE_SECONDS = 60.0  # a nonce is taken in the window after its own, too
+ASSERTION_SECONDS = 60  # the reference server: at most as old, and not from the future
 PROOF_SECONDS = 300.0  # how far `iat` may be from now
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -103,6 +104,9 @@ async def client_of(call: Call, form: Json) -> Json:
             continue
         right = claims.get("iss") == claims.get("sub") == client["client_id"]
         audience = claims.get("aud")
+        age = int(call.at) - int(claims.get("iat", 0))
+        if not 0 <= age <= ASSERTION_SECONDS or not isinstance(claims.get("exp"), int) or claims["exp"] <= call.at:
+            raise _bad_client("the client's own proof is not of this minute")
         if right and f"{call.base}/bluesky" in (audience if isinstance(audience, list) else [audience]):
             if call.world.doc("jti", str(claims.get("jti"))) is not None:
                 break

@@ -23,6 +23,7 @@ from postprober.domain.crops import Rect
 from postprober.domain.platform import Platform
 from postprober.domain.post import MediaFile, MediaKind
 from postprober.domain.subtitles import read as read_subtitles
+from postprober.domain.text import has_half_character
 from postprober.errors import HERE, BadInput, Conflict, NotFound, Unavailable
 from postprober.pipeline.core.files import file_of
 from postprober.platforms.common.documents import DOCUMENTS
@@ -292,9 +293,12 @@ def copied(conn: Connection, space: int, media_id: int, alt: str, now: datetime)
 
 
 def check_alt(alt: str) -> None:
-    """Raises BadInput for one that is too long."""
+    """Raises BadInput for one that is too long, or that PostgreSQL could not store."""
     if len(alt) > MAX_ALT:
         raise BadInput(f"The alt text has more than {MAX_ALT} characters.", field="alt")
+    if "\0" in alt or has_half_character(alt):
+        text = "Remove the characters of the alt text that are no text (NUL, or half of a surrogate pair)."
+        raise BadInput(text, field="alt")
 
 
 def _put(source: Path, kept: Path) -> None:

@@ -121,6 +121,8 @@ def begin(
             expires_at=now + LIFE,
             data=data,
         )
+        # A database that was restored gives out numbers anew: what lies there is of another upload, perhaps of somebody else.
+        uploads.part(core.settings.data_dir, row_id).unlink(missing_ok=True)
     return secret, Incoming(row_id, data["name"], alt, length, 0, now + LIFE, sha256=data.get("sha256", ""))
 
 
