@@ -1,7 +1,8 @@
 """Which part of a picture goes out: an option of every platform that takes pictures. Pure.
 
 A post says it by the place of the file among its own: `1: square`, `2: 4:5`, or `3: 0.1,0,0.9,1`, the left, top, right and bottom
-edge as parts of the picture as people see it (turned as its EXIF says). The stored file stays whole.
+edge as parts of the picture as people see it (turned as its EXIF says). The stored file stays whole. Subtitles have no place: they
+go to some platforms and not to others, and the same wish means the same picture on each.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from postprober.domain.post import MediaFile, MediaKind, Violation
 
@@ -24,7 +25,16 @@ PRESETS: Mapping[str, float] = {
     "1.91:1": 1.91,
     "9:16": 9 / 16,
 }
-LEAST = 0.05  # of a side; less is no picture any more
+LEAST = 0.05  # of a side that somebody chose; less is no picture any more
+_ROUNDING = 1e-9  # 0.15 - 0.1 is a little less than 0.05
+
+
+class _OfAKind(Protocol):
+    @property
+    def kind(self) -> str: ...
+
+
+HasKind = TypeVar("HasKind", bound=_OfAKind)
 _ENTRY = re.compile(r"\s*([0-9]{1,3})\s*:\s*(.{1,60}?)\s*")
 _NUMBER = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,9})?|\.[0-9]{1,9}")
 _HOW = f"1: {', 1: '.join(PRESETS)} or 1: left,top,right,bottom from 0 to 1"
@@ -71,7 +81,16 @@ def applied(files: Sequence[MediaFile], stored: Mapping[str, Any]) -> tuple[Medi
     """The files of a post as they go out: cropped pictures with the size that they then have. What cannot be read is left
     out; `problems` says it."""
     wishes = dict(one for entry in _entries(stored) if (one := wish(str(entry))) is not None)
-    return tuple(_cropped(file, wishes.get(place)) for place, file in enumerate(files, start=1))
+    return tuple(_cropped(file, wishes.get(place)) for place, file in placed(files))
+
+
+def placed(files: Iterable[HasKind]) -> Iterator[tuple[int, HasKind]]:
+    """Each file with its place; that of subtitles is 0."""
+    place = 0
+    for file in files:
+        beside = file.kind == MediaKind.SUBTITLES
+        place += not beside
+        yield 0 if beside else place, file
 
 
 def _entries(stored: Mapping[str, Any]) -> Sequence[Any]:
@@ -84,7 +103,7 @@ def _cropped(file: MediaFile, wanted: str | Rect | None) -> MediaFile:
     if wanted is None or file.kind is not MediaKind.IMAGE or file.width < 1 or file.height < 1:
         return file
     rect = rectangle(wanted, file.width, file.height)
-    if not _possible(rect) or rect == (0, 0, 1, 1):
+    if rect == (0, 0, 1, 1) or not (isinstance(wanted, str) or _possible(rect)):
         return file
     left, top, right, bottom = box(rect, file.width, file.height)
     return replace(file, crop=rect, width=right - left, height=bottom - top)
@@ -92,19 +111,21 @@ def _cropped(file: MediaFile, wanted: str | Rect | None) -> MediaFile:
 
 def _possible(rect: Rect) -> bool:
     left, top, right, bottom = rect
-    return 0 <= left < right <= 1 and 0 <= top < bottom <= 1 and right - left >= LEAST and bottom - top >= LEAST
+    least = LEAST - _ROUNDING
+    return 0 <= left < right <= 1 and 0 <= top < bottom <= 1 and right - left >= least and bottom - top >= least
 
 
 def problems(files: Sequence[MediaFile], stored: Mapping[str, Any]) -> Iterator[Violation]:
     """What of the wishes is none for these files, a sentence each."""
     seen: set[int] = set()
+    pictures = {place for place, file in placed(files) if file.kind is MediaKind.IMAGE}
     for entry in _entries(stored):
         read = wish(str(entry))
         if read is None:
             yield Violation("crop_unreadable", f"Write the crop {str(entry)[:60]!r} as {_HOW}.")
             continue
         place, wanted = read
-        if not 1 <= place <= len(files) or files[place - 1].kind is not MediaKind.IMAGE:
+        if place not in pictures:
             yield Violation("crop_of_nothing", f"Remove the crop of file {place}: the post has no picture there.")
         elif place in seen:
             yield Violation("crop_twice", f"Remove one crop of file {place}: it has two.")

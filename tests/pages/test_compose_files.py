@@ -11,6 +11,7 @@ from postprober.domain.platform import Platform
 from postprober.services.posts import drafts, posts
 from tests.domain.test_subtitles import SRT
 from tests.pages.conftest import House, everything
+from tests.pages.giving import give, sent
 from tests.people import acting
 from tests.pipeline.test_crops import halves
 from tests.platforms.document_kit import pdf
@@ -37,7 +38,7 @@ def crop(app: AppTest, place: int) -> object:
 def test_a_document_is_a_tile_with_its_name_and_pages(owner: House, show: Show) -> None:
     owner.account(Platform("linkedin"))
     app = show("compose")
-    app.file_uploader[0].upload("plan.pdf", pdf(12), "application/pdf").run()
+    give(owner, app, "plan.pdf", pdf(12))
     said = everything(app)
     assert "plan.pdf" in said and "PDF, 12 pages" in said
     assert not any("alt text" in one.label for one in app.text_input) and not app.exception
@@ -47,8 +48,8 @@ def test_a_document_is_a_tile_with_its_name_and_pages(owner: House, show: Show) 
 def test_a_broken_document_is_refused_in_a_sentence(owner: House, show: Show) -> None:
     owner.account(Platform("linkedin"))
     app = show("compose")
-    app.file_uploader[0].upload("plan.pdf", pdf(1, password="x"), "application/pdf").run()
-    assert "The document is encrypted" in everything(app) and not app.exception
+    reply = sent(owner, app, "plan.pdf", pdf(1, password="x"))
+    assert reply.status_code == 422 and "The document is encrypted" in reply.text, "the uploader says it"
 
 
 def test_a_crop_is_chosen_for_a_platform_and_moves_up_with_its_picture(owner: House, show: Show) -> None:
@@ -56,7 +57,7 @@ def test_a_crop_is_chosen_for_a_platform_and_moves_up_with_its_picture(owner: Ho
     app = show("compose")
     app.text_area[0].set_value("Two pictures").run()
     for name, width in (("a.jpg", 1000), ("b.jpg", 1200)):
-        app.file_uploader[0].upload(name, halves(width, 900), "image/jpeg").run()
+        give(owner, app, name, halves(width, 900))
     crop(app, 2).set_value("square").run()  # type: ignore[attr-defined]
     assert stored(owner) == {"mastodon": {"crop": ["2: square"]}}
     next(one for one in app.button if one.label == "Remove").click().run()
@@ -69,6 +70,6 @@ def test_a_crop_is_chosen_for_a_platform_and_moves_up_with_its_picture(owner: Ho
 def test_subtitles_are_a_tile_with_their_language(owner: House, show: Show) -> None:
     owner.account(Platform("bluesky"))
     app = show("compose")
-    app.file_uploader[0].upload("talk.de.srt", SRT, "text/plain").run()
+    give(owner, app, "talk.de.srt", SRT)
     said = everything(app)
     assert "talk.de.srt" in said and "Subtitles de" in said and "Add the video that the subtitles are for" in said

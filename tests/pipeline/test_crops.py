@@ -114,6 +114,37 @@ def test_a_platform_that_takes_no_such_shape_takes_the_crop_of_it() -> None:
     assert any(one.code.startswith("crop") for one in thin.violations)
 
 
+def test_the_same_wish_means_the_same_picture_with_and_without_subtitles() -> None:
+    """Subtitles go to some platforms only, so that they cannot count among the places."""
+    track = MediaFile(3, MediaKind.SUBTITLES, "text/vtt", 50, 0, 0, "s", "/x", name="talk.en.vtt")
+    other = MediaFile(4, MediaKind.IMAGE, "image/jpeg", 1000, 1000, 500, "s", "/x")
+    asked = {"crop": ["2: square"]}
+    for files in ((VIDEO, FILE, other), (VIDEO, track, FILE, other), (track, VIDEO, FILE, other)):
+        assert [file.id for file in crops.applied(files, asked) if file.crop is not None] == [FILE.id]
+        assert list(crops.problems(files, asked)) == []
+    found = check(Draft((Part("x", (VIDEO, track, FILE)),), options={"crop": ["3: square"]}), LIMITS[Platform("x")])
+    assert "crop_of_nothing" in [one.code for one in found.violations]
+
+
+@pytest.mark.parametrize("preset", list(crops.PRESETS))
+@pytest.mark.parametrize("size", [(12_000, 300), (300, 12_000), (5000, 1)])
+def test_a_named_shape_is_cut_of_the_longest_picture_too(preset: str, size: tuple[int, int]) -> None:
+    """It went out whole, without a word, where the shape left less than a twentieth of a side."""
+    long = MediaFile(1, MediaKind.IMAGE, "image/jpeg", 1000, *size, "s", "/x")
+    (file,) = crops.applied((long,), {"crop": [f"1: {preset}"]})
+    assert file.crop is not None and file.width * file.height < long.width * long.height
+    if min(size) > 1:
+        assert abs(file.width / file.height / crops.PRESETS[preset] - 1) < 0.02
+
+
+def test_the_least_part_may_be_chosen() -> None:
+    """0.15 - 0.1 is a little less than 0.05 for a computer, and for nobody else."""
+    for entry in ("1: 0.1,0,0.15,1", "1: 0,0.3,1,0.35", "1: 0.95,0,1,1"):
+        assert list(crops.problems((FILE,), {"crop": [entry]})) == []
+        assert crops.applied((FILE,), {"crop": [entry]})[0].crop is not None
+    assert [one.code for one in crops.problems((FILE,), {"crop": ["1: 0.1,0,0.149,1"]})] == ["crop_impossible"]
+
+
 @pytest.mark.parametrize("turned", [False, True])
 @pytest.mark.parametrize(
     ("wanted", "seen"), [("0,0,0.48,1", {"red"}), ("0.52,0,1,1", {"blue"}), ("square", {"red", "blue"})]

@@ -179,14 +179,15 @@ def files(visit: Visit, draft: ComposerDraft) -> tuple[int, ...]:
     """Ids of the draft's files. A file is part of the draft as soon as it is uploaded."""
     with suppress(PostProberError):  # said below the fields, where it is tried again
         draft.attach(visit.core, visit.actor)
+    there: list[MediaRecord] = []
     seen: dict[str, int] = {}
-    for place, media_id in enumerate(draft.kept, 1):
+    for media_id in draft.kept:
         try:
-            record = media.get(visit.core, visit.actor, media_id)
+            there.append(media.get(visit.core, visit.actor, media_id))
         except NotFound:
             draft.kept = tuple(one for one in draft.kept if one != media_id)
             draft.refused.append("A file of this draft no longer exists. Upload it again.")
-            continue
+    for place, record in crops.placed(there):
         number = seen[record.sha256] = seen.get(record.sha256, 0) + 1
         _file(visit, draft, record, f"{record.sha256[:12]}-{number}", place)
     uploader.draw(visit, draft)
@@ -214,7 +215,8 @@ def _file(visit: Visit, draft: ComposerDraft, record: MediaRecord, name: str, pl
             draft.describe(visit.core, visit.actor, record.id, (alt or "").strip())
         if st.button("Remove", key=draft.name(f"off-{name}"), type="tertiary"):
             draft.kept = tuple(one for one in draft.kept if one != record.id)
-            _move_crops(draft, place)
+            if place:
+                _move_crops(draft, place)
             draft.refused = []
             with suppress(PostProberError):
                 draft.save(visit.core, visit.actor, draft.now())

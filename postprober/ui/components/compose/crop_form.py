@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import streamlit as st
@@ -32,15 +33,11 @@ _TITLES = {
 
 def pictures(visit: Visit, draft: ComposerDraft) -> list[tuple[int, MediaRecord]]:
     """The draft's pictures with their places among its files."""
-    found = []
-    for place, media_id in enumerate(draft.kept, start=1):
-        try:
-            record = media.get(visit.core, visit.actor, media_id)
-        except NotFound:
-            continue
-        if record.kind == MediaKind.IMAGE:
-            found.append((place, record))
-    return found
+    there = []
+    for media_id in draft.kept:
+        with suppress(NotFound):
+            there.append(media.get(visit.core, visit.actor, media_id))
+    return [(place, record) for place, record in crops.placed(there) if record.kind == MediaKind.IMAGE]
 
 
 def draw(visit: Visit, there: list[tuple[int, MediaRecord]], value: list[str], key: str) -> list[str]:
