@@ -5,24 +5,29 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from postprober.domain.account import Credentials
+from postprober.domain.card import CardPicture, LinkCard
 from postprober.domain.options import AskedFor
 from postprober.domain.options import compare as compare_options
 from postprober.domain.platform import PlatformConfig
-from postprober.domain.post import Draft, MediaFile, Part
+from postprober.domain.post import Draft, MediaFile, MediaKind, Part
 from postprober.domain.public_look import Look, Verdict
 from postprober.domain.remote import Counts, PartJob, Ref, Search, SightingState
 from postprober.errors import DuplicateRefused, OutcomeUnknown, PostRejected, ReconnectNeeded
 from postprober.http import HttpClient
 from postprober.platforms.bluesky.adapter import BlueskyAdapter
 from postprober.platforms.bluesky.options import BlueskyOptions
+from postprober.platforms.common.media import inspect
 from postprober.probe.compare import compare
 from postprober.probe.public import look
 from tests.platforms.adapter_kit import counts_of, wait_until
+from tests.platforms.video_kit import make
 
 
 class Desk:
@@ -201,3 +206,38 @@ def test_a_deleted_post_is_gone_for_everybody(desk: Desk) -> None:
     assert desk.stranger(ref).verdict is Verdict.FOUND
     desk.adapter.delete(desk.cred, ref.remote_id)
     assert desk.stranger(ref).verdict is Verdict.GONE
+
+
+def test_a_gallery_of_ten_keeps_its_order(desk: Desk, real_image: MediaFile) -> None:
+    files = tuple(replace(real_image, alt=f"Picture {number}") for number in range(10))
+    ref = desk.publish(desk.job("ten pictures", media=files))
+    seen = desk.stranger(ref)
+    assert compare("ten pictures", files, seen).matches
+    assert not compare("ten pictures", files[::-1], seen).matches
+
+
+def test_a_link_card_is_proved_with_its_picture(desk: Desk, real_image: MediaFile) -> None:
+    kept = CardPicture(real_image.sha256, real_image.mime, real_image.width, real_image.height, real_image.size)
+    card = LinkCard("https://example.org/", "A title", "A description", kept)
+    text = "look at https://example.org/"
+    ref = desk.publish(desk.job(text, card=card, card_picture=real_image))
+    seen = desk.stranger(ref)
+    assert compare(text, (), seen, card=card).matches
+    assert not compare(text, (), seen, card=replace(card, title="Another title")).matches
+
+
+def test_a_video_with_subtitles_is_proved_with_their_language(desk: Desk, tmp_path: Path) -> None:
+    path = make(tmp_path / "clip.mp4")
+    facts = inspect(path)
+    video = MediaFile(
+        1, facts.kind, facts.mime, path.stat().st_size, facts.width, facts.height, "a" * 64, str(path), "A clip", 1.0
+    )
+    spoken = tmp_path / "clip.de.vtt"
+    spoken.write_text("WEBVTT\n\n00:00:00.000 --> 00:00:00.500\nGuten Tag\n")
+    size = spoken.stat().st_size
+    track = MediaFile(2, MediaKind.SUBTITLES, "text/vtt", size, 0, 0, "b" * 64, str(spoken), name="clip.de.vtt")
+    ref = desk.publish(desk.job("a clip", media=(video, track)))
+    post = desk.adapter.fetch(desk.cred, ref.remote_id)
+    assert post is not None and compare("a clip", (video, track), post).matches
+    other = replace(track, name="clip.fr.vtt")
+    assert not compare("a clip", (video, other), post).matches
