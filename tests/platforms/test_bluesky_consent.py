@@ -18,7 +18,7 @@ from postprober.clock import ManualClock, SystemClock
 from postprober.domain.account import Credentials
 from postprober.domain.platform import Platform, PlatformConfig
 from postprober.domain.post import MediaFile
-from postprober.errors import BadInput, PlatformError, ReconnectNeeded, Unavailable
+from postprober.errors import BadInput, PlatformError, ReconnectNeeded, Unavailable, UnexpectedReply
 from postprober.http import HttpClient, Pools
 from postprober.platforms.bluesky import oauth
 from postprober.platforms.bluesky.adapter import BlueskyAdapter
@@ -338,6 +338,11 @@ def test_servers_without_such_a_consent_are_refused_in_words() -> None:
         ("token_endpoint", "https://evil.example/token"),
         ("revocation_endpoint", "http://127.0.0.1:1/revoke"),
         ("pushed_authorization_request_endpoint", ""),
+        ("pushed_authorization_request_endpoint", f"{here}/\ud800"),
+        ("token_endpoint", f"{here}/token\r\nHost: evil.example"),
+        ("authorization_endpoint", "https://pds.exam\tple/authorization"),
+        ("authorization_endpoint", f"{here}/authorization#"),
+        ("authorization_endpoint", f' {here}/"><script>'),
         ("scopes_supported", ["openid"]),
         ("dpop_signing_alg_values_supported", ["RS256"]),
         ("code_challenge_methods_supported", "S256 in a text"),
@@ -416,6 +421,16 @@ def test_a_request_that_the_server_does_not_take_is_told_with_its_cure(pools: Po
     for code in ("invalid_request", "access_denied", "use_dpop_nonce", ""):
         assert "reconnect" not in refused(code).message and "did not take the sign-in" in refused(code).message
     assert isinstance(refused("", 503), Unavailable)
+
+    def asked(name: object, at: str = f"{here}/a") -> str:
+        answer.status, answer.body = 201, json.dumps({"request_uri": name}).encode()
+        how = replace(spec, authorize_url=at)
+        return bound_oauth.start(HttpClient(scripted), config, CALLBACK, "state", how, SystemClock()).url
+
+    assert asked("urn:x").startswith(f"{here}/a?client_id=") and "?b=c&client_id=" in asked("urn:x", f"{here}/a?b=c")
+    for name in ("", 7, None, "\ud800", "a\nb", "x" * 10_000):
+        with pytest.raises(UnexpectedReply):
+            asked(name)
     scripted.close()
 
 

@@ -61,7 +61,8 @@ def ask(http: HttpClient, config: PlatformConfig) -> OAuthSpec:
     places = [text_at(found, f"{name}_endpoint") for name in ("authorization", "token", "pushed_authorization_request")]
     withdrawn = text_at(found, "revocation_endpoint")
     # Ours: no server sends people, codes or tokens to another one.
-    here = all(_origin(one) == _origin(issuer) for one in (*places, *([withdrawn] if withdrawn else [])))
+    named = (*places, *([withdrawn] if withdrawn else []))
+    here = all(_is_clean(one) and _origin(one) == _origin(issuer) for one in named)
     if not (all(able) and all(places) and here):
         raise BadInput(
             f"{issuer} signs people in, in a way that PostProber does not know; use an app password.", field="instance"
@@ -192,6 +193,11 @@ def _need_answer(reply: Reply) -> None:
 
 def _names(found: Any, name: str) -> list[Any]:
     return list_at(found, name)
+
+
+def _is_clean(url: str) -> bool:
+    """Whether it is written as an address is: readers differ on what the rest leads to, and no browser or header takes it."""
+    return url.isascii() and url.isprintable() and not set(url) & set(' "<>\\^`{|}#')
 
 
 def _origin(url: str) -> tuple[str, str]:

@@ -28,6 +28,7 @@ ASSERTION_SECONDS = 60  # ours; RFC 7523 wants it short
 # The reference server takes none that is older than a minute, and none from the future, not by a second: a clock of ours that
 # is a little ahead would look like a wrong client, and end each account at its next renewal.
 BACKDATED_SECONDS = 15
+MOST_NAME = 2000  # characters of a request's name; it goes into the address of a page
 # RFC 6749, 5.2, and RFC 7591, 3.2.2, for what could not be read at a client's address
 _CLIENT_REFUSED = frozenset({"invalid_client", "invalid_client_metadata", "unauthorized_client"})
 
@@ -61,10 +62,11 @@ def start(
     if not reply.ok:
         raise _not_taken(reply, config.client_id, spec, clock)
     name = body.get("request_uri") if isinstance(body, dict) else None
-    if not isinstance(name, str) or not name:
+    if not isinstance(name, str) or not (name.isascii() and name.isprintable() and 0 < len(name) <= MOST_NAME):
         raise UnexpectedReply(f"{spec.name} did not take the sign-in.", reply.excerpt, http_status=reply.status)
     query = urlencode({"client_id": config.client_id, "request_uri": name})
-    return AuthorizeRequest(f"{spec.authorize_url}?{query}", verifier, key)
+    joined = "&" if "?" in spec.authorize_url else "?"  # RFC 6749, 3.1: what stands there already stays
+    return AuthorizeRequest(f"{spec.authorize_url}{joined}{query}", verifier, key)
 
 
 def exchange(
