@@ -8,7 +8,10 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from postprober.domain.platform import Platform
+from postprober.services.accounts import accounts
+from postprober.services.media import media
 from postprober.services.posts import drafts, posts
+from postprober.services.posts.posts import NewPost
 from tests.domain.test_subtitles import SRT
 from tests.pages.conftest import House, everything
 from tests.pages.giving import give, sent
@@ -73,3 +76,30 @@ def test_subtitles_are_a_tile_with_their_language(owner: House, show: Show) -> N
     give(owner, app, "talk.de.srt", SRT)
     said = everything(app)
     assert "talk.de.srt" in said and "Subtitles de" in said and "Add the video that the subtitles are for" in said
+
+
+def drafted(owner: House, show: Show, asked: dict[str, object], *names: str) -> AppTest:
+    """A draft with these files, and with what a program asked for, opened."""
+    actor = acting(owner.core, owner.owner)
+    contents = {"vtt": SRT, "jpg": halves(1200, 900)}
+    ids = tuple(media.add_bytes(owner.core, actor, name, contents[name.rpartition(".")[2]]) for name in names)
+    account = next(one for one in accounts.listing(owner.core, actor))
+    new = NewPost(("Words",), (account.id,), ids, options={account.platform.value: asked})
+    drafts.save(owner.core, actor, new)
+    app = show("compose")
+    return next(one for one in app.button if one.label == "Open").click().run()
+
+
+@pytest.mark.parametrize(
+    "entry", ["1: 0.125,0,0.3333,1", "1: 0,0,5,5", "1: 0.9,0,0.1,1", "1: 0.5,0,0.5,1", "1: 0.996,0,0.999,1"]
+)
+def test_a_crop_that_a_program_wrote_stays_as_it_is(owner: House, show: Show, entry: str) -> None:
+    owner.account(Platform("mastodon"))
+    app = drafted(owner, show, {"crop": [entry]}, "a.jpg")
+    app.text_area[0].set_value("Other words").run()
+    assert not app.exception and "went wrong" not in everything(app) and crop(app, 1)
+    (post,) = posts.listing(owner.core, acting(owner.core, owner.owner))[0]
+    assert (post.content, stored(owner)) == ("Other words", {"mastodon": {"crop": [entry]}})
+    app.slider[0].set_value((25, 75)).run()
+    (changed,) = stored(owner)["mastodon"]["crop"]  # type: ignore[misc]
+    assert str(changed).startswith("1: 0.25,") and str(changed).split(",")[2] == "0.75", "the control: a person moves it"

@@ -50,12 +50,14 @@ def draw(visit: Visit, there: list[tuple[int, MediaRecord]], value: list[str], k
             kept.append(entry)  # written by another way; the checks say what is wrong with it
         else:
             wishes[read[0]] = read[1]
-    made = [entry for place, record in there if (entry := _one(visit, place, record, wishes.get(place), key))]
-    return [*made, *kept]
+    chosen = {place: _one(visit, place, record, wishes.get(place), key) for place, record in there}
+    if chosen == {place: wishes.get(place) for place, _ in there}:
+        return value  # as it was written
+    return [*(crops.written(place, told) for place, told in chosen.items() if told is not None), *kept]
 
 
-def _one(visit: Visit, place: int, record: MediaRecord, wanted: str | Rect | None, key: str) -> str:
-    """The entry of one picture, "" for the whole of it. The key names the file: its place changes."""
+def _one(visit: Visit, place: int, record: MediaRecord, wanted: str | Rect | None, key: str) -> str | Rect | None:
+    """What goes out of one picture, None for the whole of it. The key names the file: its place changes."""
     key = f"{key}-{record.id}"
     now = _WHOLE if wanted is None else wanted if isinstance(wanted, str) else _OWN
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -72,14 +74,22 @@ def _one(visit: Visit, place: int, record: MediaRecord, wanted: str | Rect | Non
             told = _edges(wanted if isinstance(wanted, tuple) else _ALL, key)
         rect = crops.rectangle(told, record.width, record.height) if told is not None else _ALL
         thumbnails.draw(visit, record.id, rect)
-    return crops.written(place, told) if told is not None else ""
+    return told
 
 
 def _edges(rect: Rect, key: str) -> Rect:
-    left, right = st.slider(
-        "From left to right (%)", 0, 100, (round(rect[0] * 100), round(rect[2] * 100)), key=f"{key}-x", width=220
-    )
-    top, bottom = st.slider(
-        "From top to bottom (%)", 0, 100, (round(rect[1] * 100), round(rect[3] * 100)), key=f"{key}-y", width=220
-    )
-    return left / 100, top / 100, right / 100, bottom / 100
+    left, right = _range("From left to right (%)", rect[0], rect[2], f"{key}-x")
+    top, bottom = _range("From top to bottom (%)", rect[1], rect[3], f"{key}-y")
+    return left, top, right, bottom
+
+
+def _range(label: str, low: float, high: float, key: str) -> tuple[float, float]:
+    """A program may have written parts of a percent, or what no slider shows; either stays until a person moves that end."""
+    shown = [min(max(round(edge * 100), 0), 100) for edge in sorted((low, high))]
+    chosen = st.slider(label, 0, 100, (shown[0], shown[1]), key=key, width=220)
+    if list(chosen) == shown:
+        return low, high
+    if low > high:
+        return chosen[0] / 100, chosen[1] / 100
+    ends = [edge if at == was else at / 100 for edge, at, was in zip((low, high), chosen, shown, strict=True)]
+    return ends[0], ends[1]
