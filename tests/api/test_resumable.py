@@ -403,6 +403,30 @@ def test_one_that_falls_silent_gives_its_place_back_and_keeps_its_bytes(
     assert offset_of(rest, path) == 1234 and rest.client.app.state.uploads._running.total() == 0  # type: ignore[attr-defined]
 
 
+def test_a_slow_disk_is_waited_for(rest: Rest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given up in the middle of a write, the file would be free for the next sender while the write goes on."""
+    monkeypatch.setattr(tus, "IDLE", 0.2)
+    closed, during = threading.Event(), []
+    write, close = resumable.Sending.write, resumable.Sending.close
+
+    def slowly(sending: resumable.Sending, block: bytes) -> None:
+        if not during:
+            during.append(closed.wait(1.0))
+        write(sending, block)
+
+    def noted(sending: resumable.Sending) -> None:
+        closed.set()
+        close(sending)
+
+    monkeypatch.setattr(resumable.Sending, "write", slowly)
+    monkeypatch.setattr(resumable.Sending, "close", noted)
+    content = film(2 * MB)
+    path = place(begin(rest, len(content)))
+    last = send(rest, path, 0, content)
+    assert during == [False] and last.status_code == 204, last.text
+    assert stored(rest, last.headers["location"]) == content
+
+
 def test_what_is_given_up_ends_and_its_bytes_go(rest: Rest) -> None:
     rest.sign_in()  # for longer than a token of these tests lives
     left, on = (place(begin(rest, 1000)) for _ in range(2))

@@ -12,6 +12,7 @@ import base64
 import binascii
 import hashlib
 import hmac
+from collections.abc import AsyncIterator
 from datetime import datetime
 from email.utils import format_datetime
 from typing import Annotated, Any
@@ -251,12 +252,10 @@ async def _stream(request: Request, sent: Sending, expected: tuple[str, bytes] |
         await run_in_threadpool(sent.write, block)
 
     try:
-        async with asyncio.timeout(LONGEST), asyncio.timeout(IDLE) as idle:
-            async for received in request.stream():
-                idle.reschedule(asyncio.get_running_loop().time() + IDLE)
-                held += received
-                if len(held) >= media.BLOCK:
-                    await put()
+        async for received in _in_time(request):
+            held += received
+            if len(held) >= media.BLOCK:
+                await put()
     except (ClientDisconnect, TimeoutError):
         if expected:
             await run_in_threadpool(sent.forget)
@@ -267,6 +266,19 @@ async def _stream(request: Request, sent: Sending, expected: tuple[str, bytes] |
     if digest is not None and expected and not hmac.compare_digest(digest.digest(), expected[1]):
         await run_in_threadpool(sent.forget)
         raise Mismatch("This piece is not what was sent (its checksum differs). Send it again.", start)
+
+
+async def _in_time(request: Request) -> AsyncIterator[bytes]:
+    """The body, while it comes. Only the waiting for it has an end: a write that is given up would go on in its thread, to a
+    file that somebody else may be sending by then. Raises TimeoutError or ClientDisconnect."""
+    ends, blocks = asyncio.get_running_loop().time() + LONGEST, aiter(request.stream())
+    while True:
+        async with asyncio.timeout_at(min(ends, asyncio.get_running_loop().time() + IDLE)):
+            try:
+                block = await anext(blocks)
+            except StopAsyncIteration:
+                return
+        yield block
 
 
 _CLOSED = {"Connection": "close", "Tus-Resumable": VERSION}
