@@ -14,6 +14,8 @@ _SRT = re.compile(rb"\s*[0-9]{1,6}[ \t]*\r?\n[0-9]{1,3}:[0-9]{2}:[0-9]{2}[,.][0-
 _TIMES = re.compile(
     r"(?:([0-9]{1,4}):)?([0-5][0-9]):([0-5][0-9])[.,]([0-9]{3})[ \t]+-->[ \t]+(?:([0-9]{1,4}):)?([0-5][0-9]):([0-5][0-9])[.,]([0-9]{3})(.*)"
 )
+_BLANK = re.compile(r"^[ \t]+$", re.MULTILINE)
+_LESS = re.compile(r"<(?!/?(?:[biu]|font\b[^<>]*)>)", re.IGNORECASE)  # in WebVTT any other one hides what follows
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8}){0,3}")  # of a BCP 47 tag as files are named
 
 
@@ -46,6 +48,8 @@ def read(data: bytes) -> Subtitles:
         raise Unreadable("are not in UTF-8; save them in that encoding") from None
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "\ufffd")
     vtt = _VTT.match(text)
+    if not vtt:
+        text = _BLANK.sub("", text)  # SRT is written by many hands; for WebVTT such a line is one of the words
     blocks = [block.split("\n") for block in re.split(r"\n{2,}", text.strip("\n"))]
     head = "\n".join(blocks.pop(0)) if vtt else "WEBVTT"
     made, cues, last = [head], 0, 0.0
@@ -58,12 +62,15 @@ def read(data: bytes) -> Subtitles:
                 )
             made.append("\n".join(lines))
             continue
-        begins, last, rest = _times(lines[at])
-        words = "\n".join(lines[at + 1 :])
+        begins, ends, rest = _times(lines[at])
+        spoken = lines[at + 1 :]
+        words = "\n".join(spoken if vtt else (_LESS.sub("&lt;", line) for line in spoken))
         if not words.strip():
             continue
-        cues += 1
-        made.append(f"{_written(begins)} --> {_written(last)}{rest if vtt else ''}\n{words}")
+        if wrong := next((line for line in spoken if "-->" in line), None):  # players read it as another time
+            raise Unreadable(f"have {wrong.strip()[:60]!r} among their words; put an empty line before that time")
+        cues, last = cues + 1, max(last, ends)
+        made.append(f"{_written(begins)} --> {_written(ends)}{rest if vtt else ''}\n{words}")
     if not cues:
         raise Unreadable("have no lines; choose another file")
     return Subtitles("\n\n".join(made) + "\n", cues, last)

@@ -28,6 +28,20 @@ def test_srt_becomes_webvtt() -> None:
     assert read(made.text.encode()) == made, "read again it is the same"
 
 
+def test_no_words_of_srt_are_lost_in_webvtt() -> None:
+    """A player hides what follows `<` up to the next `>`, and shows the number of a line that an empty-looking one parts."""
+    made = read(
+        b"1\n00:00:05,000 --> 00:00:09,000\nI <3 you, 1<2 & <I>so</i> <font color='red'>on</font>\n \t\n2\n00:00:01,000 --> 00:00:02,000\nBye"
+    )
+    assert made.text == (
+        "WEBVTT\n\n00:00:05.000 --> 00:00:09.000\nI &lt;3 you, 1&lt;2 & <I>so</i> <font color='red'>on</font>\n\n"
+        "00:00:01.000 --> 00:00:02.000\nBye\n"
+    )
+    assert (made.cues, made.seconds) == (2, 9.0) and read(made.text.encode()) == made
+    kept = read(b"WEBVTT\n\n00:01.000 --> 00:02.000\n<v Ann>Hi\n")
+    assert "<v Ann>Hi" in kept.text, "the control: marks of WebVTT stay"
+
+
 def test_webvtt_keeps_its_notes_and_settings() -> None:
     made = read(VTT)
     assert "NOTE made by hand" in made.text and "00:00:01.000 --> 00:00:02.500 align:start\nHello\nworld" in made.text
@@ -53,6 +67,8 @@ def test_what_is_none_is_not_taken_for_one(content: bytes) -> None:
         (b"WEBVTT\n\n00:01 --> 00:02\nx", "have a time that cannot be read"),
         (b"1\n00:00:01,000 --> 00:00:99,000\nx", "have a time that cannot be read"),
         (SRT + b"\r\n\r\nsomething else", "cannot be read at"),
+        (SRT.replace(b"\r\n\r\n", b"\r\n"), "have '00:00:03,000 --> 01:00:04,000' among their words"),
+        (b"WEBVTT\n\n00:01.000 --> 00:02.000\nx\n00:03.000 --> 00:04.000\ny", "have '00:03.000 --> 00:04.000' among"),
         (b"WEBVTT\n\n00:01.000 --> 00:02.000\nGr\xfc\xdfe", "are not in UTF-8"),
         (b"WEBVTT\n\n00:01.000 --> 00:02.000\n" + b"x" * 1_000_000, "have more than 1 MB"),
     ],

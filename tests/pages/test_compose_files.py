@@ -102,4 +102,25 @@ def test_a_crop_that_a_program_wrote_stays_as_it_is(owner: House, show: Show, en
     assert (post.content, stored(owner)) == ("Other words", {"mastodon": {"crop": [entry]}})
     app.slider[0].set_value((25, 75)).run()
     (changed,) = stored(owner)["mastodon"]["crop"]  # type: ignore[misc]
-    assert str(changed).startswith("1: 0.25,") and str(changed).split(",")[2] == "0.75", "the control: a person moves it"
+    assert str(changed).startswith("1: 0.25,") and str(changed).split(",")[2] == "0.75", (
+        "the control: a person moves it"
+    )
+
+
+@pytest.mark.parametrize("names", [(), ("a.jpg",)])
+def test_a_crop_of_a_file_that_is_not_there_can_be_removed(owner: House, show: Show, names: tuple[str, ...]) -> None:
+    """The checks say "Remove the crop of file 3"; there was nothing with which a person could."""
+    owner.account(Platform("mastodon"))
+    app = drafted(owner, show, {"crop": ["3: square"]}, *names)
+    assert "Remove the crop of file 3" in everything(app)
+    next(one for one in app.button if one.label.startswith("Remove the crop 3")).click().run()
+    assert "Remove the crop of file" not in everything(app) and stored(owner) == {} and not app.exception
+    assert "Remove the crop" not in everything(app.run())
+
+
+def test_subtitles_do_not_count_among_the_pictures_to_crop(owner: House, show: Show) -> None:
+    owner.account(Platform("mastodon"))
+    app = drafted(owner, show, {"crop": ["1: square", "2: 4:5"]}, "talk.en.vtt", "a.jpg", "b.jpg")
+    assert [crop(app, place).value for place in (1, 2)] == ["square", "4:5"]  # type: ignore[attr-defined]
+    next(one for one in app.button if one.label == "Remove").click().run()  # of the subtitles
+    assert stored(owner) == {"mastodon": {"crop": ["1: square", "2: 4:5"]}}

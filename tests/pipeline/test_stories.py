@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from postprober.clock import utc_iso
 from postprober.domain.delivery import DeliveryState, Proof
 from postprober.pipeline.verification.follow_up import follow
 from postprober.storage import alert_log, deliveries, step_log
@@ -28,15 +30,17 @@ def out(inst: Installation, recipe: Recipe, site: Site, folder: Path) -> Deliver
     return ended(inst, planned(inst, account, recipe, site, folder))[0]
 
 
-def a_day_later(inst: Installation, delivery: Delivery) -> Delivery:
-    """What its followers find when the post is a day old and gone."""
+def a_day_later(inst: Installation, delivery: Delivery, *, sent: float = 25, known: float = 25) -> Delivery:
+    """What its followers find when the post was sent so many hours ago, known to be out since so many, and is gone."""
     inst.sandbox.control.delete_post("instagram", str(delivery.remote_id))
     ctx = context(inst)
     for _ in range(3):
         with inst.core.db.write() as conn:
             now = deliveries.get(conn, delivery.id)
             when = inst.core.clock.now()
-            deliveries.touch(conn, now, when, published_at=when - timedelta(hours=25), next_at=when)
+            part = replace(now.parts[0], intent_at=utc_iso(when - timedelta(hours=sent)))
+            out_since = when - timedelta(hours=known)
+            deliveries.touch(conn, now, when, published_at=out_since, next_at=when, parts=now.with_part(part))
         follow(ctx, delivery.id)
     with inst.core.db.read() as conn:
         return deliveries.get(conn, delivery.id)
@@ -59,6 +63,18 @@ def test_that_a_story_ends_is_no_news(installation: Installation, site: Site, tm
         assert "It has ended" in str([row.details for row in step_log.of_post(conn, delivery.post_id)])
         told = alert_log.of_user(conn, installation.owner)
     assert not [one for one in told if "gone" in one.message]
+
+
+def test_the_day_of_a_story_begins_when_it_was_sent(installation: Installation, site: Site, tmp_path: Path) -> None:
+    """Found again hours after its reply was lost, it ends all the same a day after it was sent."""
+    delivery = a_day_later(installation, out(installation, STORY, site, tmp_path), sent=24.1, known=20)
+    assert (delivery.state, delivery.next_at) == (S.VERIFIED, None)
+
+
+def test_that_a_story_is_gone_before_its_end_is_news(installation: Installation, site: Site, tmp_path: Path) -> None:
+    """The control of the two above."""
+    delivery = a_day_later(installation, out(installation, STORY, site, tmp_path), sent=23, known=23)
+    assert delivery.state is S.GHOST
 
 
 def test_that_a_post_is_gone_is_news(installation: Installation, site: Site, tmp_path: Path) -> None:

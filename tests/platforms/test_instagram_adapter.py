@@ -174,7 +174,7 @@ def _graph(
     """A platform whose container 99 has `status` and whose list is `posts`."""
 
     def answer(request: httpx2.Request) -> httpx2.Response:
-        if request.url.path.endswith("/media"):
+        if request.url.path.endswith(("/media", "/stories")):
             return httpx2.Response(200, json={"data": posts, "paging": {"cursors": {"after": "a"}}})
         if not readable:
             return httpx2.Response(400, json={"error": {"code": 100, "error_subcode": 33, "message": "missing"}})
@@ -218,6 +218,18 @@ def test_the_container_decides_and_the_list_only_finds(
     if expected is FOUND:
         assert sighting.post is not None
         assert sighting.post.ref.remote_id == "1"
+
+
+@pytest.mark.parametrize("options", [{"story": True}, {}])
+@pytest.mark.parametrize(("status", "readable", "expected"), [("PUBLISHED", True, FOUND), ("", False, UNSURE)])
+def test_a_post_without_words_is_ours_only_when_the_container_says_that_it_is_out(
+    scripted: Scripted, options: dict[str, bool], status: str, readable: bool, expected: SightingState
+) -> None:
+    """A Story that its owner made by hand looks the same."""
+    by_hand = {name: value for name, value in _media("7", "", 1).items() if name != "caption"}
+    adapter, _ = scripted(Platform("instagram"), Answer(script=_graph(status, [by_hand], readable)))
+    job = PartJob("k", 0, "Nobody reads this there" if options else "", NOW, options=options)
+    assert adapter.locate(CRED, Search(job, NOW, Staged("99"))).state is expected
 
 
 def test_an_excluded_post_is_not_ours(scripted: Scripted) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC
+from datetime import UTC, datetime
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
@@ -225,10 +225,15 @@ def _look(seat: Seat, desk: Desk, for_all: bool) -> Writer:
 
 
 def _is_over(work: ClaimedDelivery) -> bool:
-    """Whether the platform has taken it away by now, as it does with every post of its kind."""
-    asked = asked_of(work.delivery, work.delivery.parts[0])
+    """Whether the platform may have taken it away by now, as it does with every post of its kind. Its day began when it was
+    sent, which can be long before we knew that it is out."""
+    first = work.delivery.parts[0]
+    asked = asked_of(work.delivery, first)
     lasts = asked.options.of(asked.stored).lasts
-    return lasts is not None and work.now() >= out_since(work) + lasts
+    since = out_since(work)
+    if first.intent_at:
+        since = min(since, datetime.fromisoformat(first.intent_at))
+    return lasts is not None and work.now() >= since + lasts
 
 
 def _let_go(seat: Seat) -> Writer:

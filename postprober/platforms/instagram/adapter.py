@@ -205,6 +205,9 @@ class InstagramAdapter:
         if found.state is SightingState.ABSENT:
             reason = "the container is published" if state else "the container cannot be read"
             return Sighting(SightingState.UNSURE, None, f"{reason}, and the list of own posts does not have it")
+        if found.state is SightingState.FOUND and state is None and not search.job.text.strip():
+            reason = "the container cannot be read, and a post without words could be one that a person made"
+            return Sighting(SightingState.UNSURE, None, reason)
         return found
 
     def _state_of(self, cred: Credentials, container: str) -> ProgressState | None:

@@ -16,6 +16,7 @@ from postprober.storage.records import MediaRecord
 from postprober.ui.components.compose.draft import ComposerDraft
 from postprober.ui.components.shared import thumbnails
 from postprober.ui.guard import Visit
+from postprober.ui.words import plain
 
 _WHOLE, _OWN = "whole", "own"
 _ALL: Rect = (0.0, 0.0, 1.0, 1.0)
@@ -47,9 +48,12 @@ def draw(visit: Visit, there: list[tuple[int, MediaRecord]], value: list[str], k
     for entry in value:
         read = crops.wish(entry)
         if read is None or read[0] not in {place for place, _ in there}:
-            kept.append(entry)  # written by another way; the checks say what is wrong with it
+            kept.append(entry)  # written by another way, or of a file that is gone; the checks say so
         else:
             wishes[read[0]] = read[1]
+    for entry in dict.fromkeys(kept):
+        if st.button(f"Remove the crop {plain(entry)}", key=f"{key}-off-{entry}", type="tertiary"):
+            kept, value = ([one for one in some if one != entry] for some in (kept, value))
     chosen = {place: _one(visit, place, record, wishes.get(place), key) for place, record in there}
     if chosen == {place: wishes.get(place) for place, _ in there}:
         return value  # as it was written

@@ -24,7 +24,12 @@ def draw(visit: Visit, draft: ComposerDraft, linked: list[Account], chosen: tupl
     there = [a for a in linked if a.id in chosen]
     pictures = crop_form.pictures(visit, draft)
     for platform in dict.fromkeys(a.platform for a in there):
-        fields = [one for one in fields_of(described(platform).options) if one.kind != "crops" or pictures]
+        told = draft.options.get(platform.value, {})
+        fields = [
+            one
+            for one in fields_of(described(platform).options)
+            if one.kind != "crops" or pictures or told.get(one.name)
+        ]
         if fields:
             apart = [a for a in there if a.platform is platform and str(a.id) in draft.options]
             _group(visit, draft, platform, fields, apart, pictures)
