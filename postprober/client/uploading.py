@@ -104,7 +104,7 @@ class FileSender:
         return self.secret
 
     def _begin(self, name: str, alt: str, length: int, digest: str) -> None:
-        told = {"filename": name, "alt": alt, "sha256": digest}
+        told = {"filename": name.encode("utf-8", "replace").decode(), "alt": alt, "sha256": digest}
         metadata = ", ".join(
             f"{key} {base64.b64encode(value.encode()).decode()}" for key, value in told.items() if value
         )

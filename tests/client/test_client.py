@@ -444,6 +444,14 @@ def test_who_signs_in_as_somebody_else_begins_anew(
     second.close()
 
 
+def test_a_file_whose_name_is_no_text_is_sent(client: RestClient, film: Path) -> None:
+    """Names of files are bytes; some are older than UTF-8."""
+    old = film.with_name(os.fsdecode(b"caf\xe9.mp4"))
+    film.rename(old)
+    made = client.upload(old, book=uploading.UploadBook(film.with_name("uploads.json")))
+    assert made["name"] == "caf_.mp4"
+
+
 def test_a_book_that_cannot_be_read_is_an_empty_one(tmp_path: Path) -> None:
     for odd in ("{", "[]", '{"a": 1}', '{"a": ["b", "c"]}'):
         (tmp_path / "uploads.json").write_text(odd)
