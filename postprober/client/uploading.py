@@ -83,9 +83,9 @@ class FileSender:
             raise BadInput(f"{path} cannot be read: {error.strerror}.", field="media") from None
         with file:
             about = os.fstat(file.fileno())
-            key = hashlib.sha256(
-                f"{self.base} {path.resolve()} {about.st_size} {about.st_mtime_ns} {alt}".encode()
-            ).hexdigest()
+            # With the token: an upload goes to whoever began it, which another sign-in here may not be.
+            told = f"{self.base} {self.token} {path.resolve()} {about.st_size} {about.st_mtime_ns} {alt}"
+            key = hashlib.sha256(told.encode("utf-8", "surrogateescape")).hexdigest()
             self.secret = self.book.get(key) if self.book else ""
             offset = self._asked() if self.secret else -1
             if offset < 0:
@@ -104,7 +104,7 @@ class FileSender:
         return self.secret
 
     def _begin(self, name: str, alt: str, length: int, digest: str) -> None:
-        told = {"filename": name, "alt": alt, "sha256": digest}
+        told = {"filename": name.encode("utf-8", "replace").decode(), "alt": alt, "sha256": digest}
         metadata = ", ".join(
             f"{key} {base64.b64encode(value.encode()).decode()}" for key, value in told.items() if value
         )

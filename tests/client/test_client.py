@@ -20,6 +20,7 @@ from postprober.cli import main, remote
 from postprober.client import ApiRefused, RestClient, calls, shapes, uploading
 from postprober.errors import BadInput, OutcomeUnknown, Unavailable
 from postprober.http import HttpClient, Pools, Reply
+from postprober.storage import users as people
 from postprober.storage.tables import media as media_table
 from postprober.storage.tables import posts as post_table
 from tests.api.rest_kit import png
@@ -418,6 +419,37 @@ def test_a_program_that_was_ended_goes_on_in_the_next_one(
     assert client.upload(film, progress=lambda arrived, _: again.append(arrived), book=book)["id"] != made["id"]
     assert again[0] == 0, "what has ended is begun anew"
     client.close()
+
+
+def test_who_signs_in_as_somebody_else_begins_anew(
+    house: House, film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was begun is that person's, and goes where their files are."""
+    monkeypatch.setattr(uploading, "PIECE", 50_000)
+    book = uploading.UploadBook(tmp_path / "uploads.json")
+
+    def ended(arrived: int, _length: int) -> None:
+        if arrived >= 100_000:
+            raise KeyboardInterrupt
+
+    first = RestClient(house.url, house.token(*SCOPES))
+    with pytest.raises(KeyboardInterrupt):
+        first.upload(film, progress=ended, book=book)
+    core = house.installation.core
+    with core.db.write() as conn:
+        people.add(conn, email="other@example.org", password_hash="", now=core.clock.now(), name="other")
+    second = RestClient(house.url, house.token(*SCOPES, email="other"))
+    assert second.upload(film, book=book)["size"] == film.stat().st_size
+    first.close()
+    second.close()
+
+
+def test_a_file_whose_name_is_no_text_is_sent(client: RestClient, film: Path) -> None:
+    """Names of files are bytes; some are older than UTF-8."""
+    old = film.with_name(os.fsdecode(b"caf\xe9.mp4"))
+    film.rename(old)
+    made = client.upload(old, book=uploading.UploadBook(film.with_name("uploads.json")))
+    assert made["name"] == "caf_.mp4"
 
 
 def test_a_book_that_cannot_be_read_is_an_empty_one(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from playwright.sync_api import BrowserContext, CDPSession, Page, Request, expect
+from playwright.sync_api import BrowserContext, CDPSession, Page, Request, Route, expect
 
 from tests.e2e.conftest import Demo
 from tests.platforms.test_media import box, mp4
@@ -132,3 +132,36 @@ def test_files_go_on_while_another_page_of_the_app_is_open(page: Page, context: 
         pass
     page.locator(".st-key-pp-menu").get_by_role("link", name="Compose").click()
     expect(page.get_by_label("Describe video 1")).to_be_visible()
+
+
+def test_what_came_whole_before_a_crash_is_finished_after_a_reload(
+    demo: Demo, page: Page, context: BrowserContext, film: Path
+) -> None:
+    """The sidecar ended between the last byte and the file that comes of it: nobody chooses the file again for that."""
+    carry(line(context, page), PIECE // 2)
+    with page.expect_response(lambda reply: reply.request.method == "PATCH"):
+        page.locator(FIELD).set_input_files(film)
+    page.get_by_role("button", name="Pause film.mp4").press("Enter")
+    expect(page.get_by_text(re.compile(r"Paused at \d+%"))).to_be_visible()
+    (part,) = (demo.data / "media" / "incoming").glob("up-*.part")
+    part.write_bytes(film.read_bytes())
+    page.reload()
+    expect(page.get_by_label("Describe video 1")).to_be_visible()
+    expect(page.get_by_role("list", name="Uploads").get_by_role("listitem")).to_have_count(0)
+    assert not part.exists()
+
+
+def test_too_many_open_uploads_are_said_and_tried_again(page: Page, tmp_path: Path) -> None:
+    Image.new("RGB", (600, 600), "#336699").save(tmp_path / "blue.png")
+    said = "50 uploads of yours are open already; finish or cancel them first."
+
+    def full(route: Route) -> None:
+        headers = {"Access-Control-Allow-Origin": route.request.headers["origin"]}
+        route.fulfill(status=409, json={"detail": said}, headers=headers)
+
+    page.route("**/api/media/resumable", full)
+    page.locator(FIELD).set_input_files(tmp_path / "blue.png")
+    expect(page.get_by_role("list", name="Uploads").get_by_role("listitem").filter(has_text=said)).to_be_visible()
+    page.unroute("**/api/media/resumable")
+    page.get_by_role("button", name="Try again blue.png").press("Enter")
+    expect(page.get_by_label("Describe image 1")).to_be_visible()

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from email.utils import format_datetime
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -451,5 +452,25 @@ def test_a_proof_of_another_hour_is_refused(consent: Consent, described: Any) ->
     described(oauth.document(config, consent.callback))
     for seconds in (-90, 60):
         consent.clock = ManualClock(SystemClock().now() + timedelta(seconds=seconds))
-        with pytest.raises(BadInput, match="clock"):
+        with pytest.raises(Unavailable, match="clock"):
             consent.begin(config)
+
+
+@pytest.mark.parametrize("code", ["invalid_client", "invalid_dpop_proof"])
+def test_a_clock_that_is_wrong_is_told_and_no_account_has_to_be_linked_again(code: str) -> None:
+    """Control: with a right clock the refusal is what it says."""
+    here, answer = "https://pds.example", Answer(400, json.dumps({"error": code}).encode())
+    scripted = Pools(allow_private=True, transport=httpx2.MockTransport(answer))
+    places = {"issuer": here, "token_url": f"{here}/t", "revoke_url": ""}
+    secret = {"key": dpop.new_key(), "client_id": "https://post.example/c", "client_key": dpop.new_key(), **places}
+    cred = Credentials("a", refresh_token="r", remote_id="did:plc:" + "a" * 24, secret=secret)
+    now = SystemClock().now()
+    for seconds in (-3600, -90, 60, 3600):
+        answer.headers["date"] = format_datetime(now - timedelta(seconds=seconds), usegmt=True)
+        with pytest.raises(Unavailable, match=r"clock.* set it right"):
+            bound_oauth.refresh(HttpClient(scripted), cred, "Bluesky", ManualClock(now))
+    for said in (format_datetime(now, usegmt=True), "", "yesterday", "Mon, 99 Jan 2026 00:00:00 GMT"):
+        answer.headers["date"] = said
+        with pytest.raises((ReconnectNeeded, UnexpectedReply)):
+            bound_oauth.refresh(HttpClient(scripted), cred, "Bluesky", ManualClock(now))
+    scripted.close()

@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 
 from postprober.clock import Clock
 from postprober.domain.account import Credentials
+from postprober.domain.moments import parse_http_date
 from postprober.domain.platform import PlatformConfig
 from postprober.errors import BadInput, ReconnectNeeded, Unavailable, UnexpectedReply
 from postprober.http import HttpClient, Reply
@@ -31,6 +32,7 @@ BACKDATED_SECONDS = 15
 MOST_NAME = 2000  # characters of a request's name; it goes into the address of a page
 # RFC 6749, 5.2, and RFC 7591, 3.2.2, for what could not be read at a client's address
 _CLIENT_REFUSED = frozenset({"invalid_client", "invalid_client_metadata", "unauthorized_client"})
+_PROOF_REFUSED = frozenset({"invalid_client", "invalid_dpop_proof"})
 
 
 def start(
@@ -182,6 +184,7 @@ def _post(http: HttpClient, url: str, form: Mapping[str, str], key: str, client:
 def _bound(reply: Reply, spec: OAuthSpec, clock: Clock, act: str, old: Credentials) -> Credentials:
     if dpop.nonce_refused(reply):  # twice
         raise Unavailable(f"{spec.name} wants another nonce each time; try again.", http_status=reply.status)
+    _need_right_clock(reply, spec, clock)
     token = judge(_plain(reply), spec, clock, act, reply.excerpt).json()
     if str(token.get("token_type", "")).lower() != "dpop":
         raise UnexpectedReply(f"{spec.name} gave a token that is bound to no key.", http_status=reply.status)
@@ -195,6 +198,7 @@ def _not_taken(reply: Reply, client_id: str, spec: OAuthSpec, clock: Clock) -> E
     code = str(body.get("error") or "") if isinstance(body, dict) else ""
     if reply.status == 429 or reply.status >= 500:
         return refusal(_plain(reply), spec, clock, TokenStep.EXCHANGE, code, reply.excerpt)
+    _need_right_clock(reply, spec, clock)
     if code in _CLIENT_REFUSED:
         text = (
             f"{spec.name} does not accept this installation. Its server has to read {client_id.partition('?')[0]} from the "
@@ -203,6 +207,21 @@ def _not_taken(reply: Reply, client_id: str, spec: OAuthSpec, clock: Clock) -> E
         return BadInput(text, reply.excerpt, field="platform")
     text = f"{spec.name} did not take the sign-in; check what was typed, then start it again."
     return UnexpectedReply(text, reply.excerpt, http_status=reply.status, code=code)
+
+
+def _need_right_clock(reply: Reply, spec: OAuthSpec, clock: Clock) -> None:
+    """Raises Unavailable where proofs are refused and the server's clock is another one than ours: they say when they were made, and
+    linking again would change nothing."""
+    body = reply.json_or_none()
+    if reply.ok or not isinstance(body, dict) or body.get("error") not in _PROOF_REFUSED:
+        return
+    theirs = parse_http_date(reply.headers.get("date", ""))
+    away = abs((theirs - clock.now()).total_seconds()) if theirs is not None else 0.0
+    if away > BACKDATED_SECONDS:
+        text = (
+            f"The clock of this machine is {away:,.0f} seconds away from {spec.name}'s; set it right, then it goes on."
+        )
+        raise Unavailable(text, reply.excerpt, http_status=reply.status, code=str(body["error"]))
 
 
 def _plain(reply: Reply) -> PlainReply:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -49,6 +50,7 @@ MAX_READ = 512 * 1024 * 1024  # bytes of a video that is converted to what a pla
 MAX_ALT = 10_000
 BLOCK = 1024 * 1024  # bytes in memory while a file is taken in
 DISK_LEFT = 512 * 1024 * 1024  # bytes that no file may take from the database beside it
+_UNSTORED = re.compile("[\0\ud800-\udfff]")  # no text; half a character stands for a byte of a name that is not UTF-8
 CHECK_EVERY = 64 * 1024 * 1024  # bytes after which it is asked again whether a file may go on
 UNUSED = timedelta(days=7)
 LEFT_BEHIND = 24 * 3600.0  # seconds after which nobody is receiving a file any more
@@ -232,7 +234,7 @@ def _add(
             conn,
             space=actor.space,
             now=core.clock.now(),
-            name=Path(name).name[:255] or "file",
+            name=_UNSTORED.sub("_", Path(name).name[:255]) or "file",
             kind=str(facts.kind),
             mime=facts.mime,
             size=file.size,

@@ -155,6 +155,8 @@ async function send(draft, file) {
     } else if (status === 401 && renewals < 2) {
       renewals += 1;
       if (!(await renewed(draft))) return fail(draft, file, "Load the page again, then choose the file again.");
+    } else if (status === 409 && !file.secret) {
+      return fail(draft, file, sentence(call) || "Too many uploads are open.", true);
     } else if (status === 0 || status === 408 || status === 409 || status === 429 || status >= 500) {
       file.lost = status === 0;
       file.unsure = Boolean(file.secret);
@@ -315,10 +317,14 @@ async function interrupted(draft) {
     const file = { ...told, offset: 0, shown: 0, state: "away" };
     draft.files.push(file);
     ask(file, "HEAD", place(draft, file), TUS).then((call) => {
-      if (call.status === 404 || offsetOf(call) >= file.size) {
+      const whole = offsetOf(call) !== null && offsetOf(call) >= file.size;
+      if (call.status === 404 || (whole && header(call, "Location"))) {
         memory.drop(draft.key, file);
         draft.files = draft.files.filter((one) => one !== file);
         if (call.status !== 404 && draft.view) draft.view.trigger("arrived", told.secret.slice(-8) + String(Date.now()));
+      } else if (whole) { // its bytes are there; only what is made of them is missing, and no byte has to be read for that
+        Object.assign(file, { source: new Blob(), state: "waiting", shown: file.size });
+        next(draft);
       } else if (offsetOf(call) !== null) file.shown = file.offset = offsetOf(call);
       paint(draft);
     }, () => undefined);
