@@ -41,7 +41,7 @@ with left:
     chosen = compose_form.targets(mine, linked)
     compose_form.text(visit, mine, linked, chosen)
     counted = st.empty()
-    media_ids = compose_form.files(visit, mine)
+    media_ids = compose_form.files(visit, mine, linked)
     link_card.fields(visit, mine, linked, mine.wish(chosen, media_ids, None))
     when = schedule_form.draw(visit, mine)
     options_form.draw(visit, mine, linked, chosen)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, get_origin
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
 
+from postprober.domain import crops
 from postprober.domain.post import PreflightNote, Violation
 from postprober.domain.text import graphemes, normalise
 from postprober.errors import BadInput
@@ -56,6 +57,11 @@ class PostOptions(BaseModel):
     def shown_text(self, text: str) -> str:
         """What readers see of the text."""
         return text
+
+    @classmethod
+    def without_file(cls, stored: Mapping[str, Any], place: int) -> dict[str, Any]:
+        """What is left of the wishes once the file at `place` is gone: those for later files move up with them."""
+        return dict(stored)
 
     @property
     def lasts(self) -> timedelta | None:
@@ -121,6 +127,13 @@ class PictureOptions(PostOptions):
         description="What of a picture goes out: 1: square, 1: 4:5, or 1: left,top,right,bottom from 0 to 1.",
         json_schema_extra={"option": {"kind": "crops", "each": 60, "first_only": True, "form": "crop of a picture"}},
     )
+
+    @classmethod
+    def without_file(cls, stored: Mapping[str, Any], place: int) -> dict[str, Any]:
+        left = dict(stored)
+        if isinstance(entries := left.get(crops.OPTION), list | tuple):
+            left[crops.OPTION] = crops.without(entries, place)
+        return left
 
 
 def option(

@@ -10,6 +10,7 @@ import regex  # type: ignore[import-untyped,unused-ignore]
 
 from postprober.domain.entities import find_urls
 from postprober.domain.limits import Limits
+from postprober.domain.mentions import as_names
 from postprober.domain.sentences import Cut, Seam, cuts
 from postprober.domain.text import utf8_length
 
@@ -38,11 +39,13 @@ def split(
     """`text` in parts that each fit `limits`, cut at sentences where it can be. One part when it fits as it is.
 
     `numbered`: each part of a real thread ends in ` (2/5)`. `gently`: one part, too, where a cut would go through a word, a
-    name, a date or a number. `most`: one part, too, where it would take more than so many. Pure.
+    name, a date or a number. `most`: one part, too, where it would take more than so many. Who is mentioned by another
+    platform's id is the plain name here, as it will be sent, and so is not cut in its spelling. Pure.
     """
-    count = measure(limits)
+    count, whole = measure(limits), text
+    text = as_names(text, but=limits.platform)
     if count(text) <= limits.max_length:
-        return (text,)
+        return (whole,)
     room = limits.max_length - (len(LONGEST_MARK) if numbered else 0)
     parts = split_thread(text, count, room, gently=gently, most=most)
     if not numbered or len(parts) < 2:

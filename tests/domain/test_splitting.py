@@ -121,3 +121,17 @@ def test_an_account_that_may_write_more_needs_no_thread() -> None:
     assert len(split(text, spec.limits, numbered=True)) > 5
     assert split(text, spec.long_limits, numbered=True) == (text,)
     assert len(split(text * 20, spec.long_limits, numbered=True)) == 2
+
+
+@pytest.mark.parametrize("before", range(45, 60))
+def test_a_mention_of_another_platform_is_not_cut_in_its_spelling(before: int) -> None:
+    """A thread showed `@[Acme` at the end of one part and the id at the beginning of the next."""
+    name = "International Association of the Makers of Things"
+    text = "word " * before + f"@[{name}](urn:li:organization:12345) and on " + "word " * 60
+    parts = split(text, LIMITS[Platform("x")])
+    assert len(parts) > 1 and "urn:li" not in "".join(parts) and "@[" not in "".join(parts)
+    assert " ".join(" ".join(parts).split()) == " ".join(
+        text.replace(f"@[{name}](urn:li:organization:12345)", name).split()
+    )
+    short = f"@[{name}](urn:li:organization:12345)"
+    assert split(short, LIMITS[Platform("x")]) == (short,), "the control: what fits stays as it was typed"

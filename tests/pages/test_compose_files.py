@@ -124,3 +124,14 @@ def test_subtitles_do_not_count_among_the_pictures_to_crop(owner: House, show: S
     assert [crop(app, place).value for place in (1, 2)] == ["square", "4:5"]  # type: ignore[attr-defined]
     next(one for one in app.button if one.label == "Remove").click().run()  # of the subtitles
     assert stored(owner) == {"mastodon": {"crop": ["1: square", "2: 4:5"]}}
+
+
+def test_the_people_in_a_picture_go_with_it(owner: House, show: Show) -> None:
+    """They were tagged in the next picture, which moved up to its place."""
+    owner.account(Platform("instagram"))
+    asked = {"tagged": ["ann 0.5 0.25", "2: bo 0 1", "3: @cy 1 1"], "crop": ["1: square", "3: 4:5"]}
+    app = drafted(owner, show, asked, "a.jpg", "b.jpg", "c.jpg")
+    next(one for one in app.button if one.label == "Remove").click().run()
+    app.text_area[0].set_value("Other words").run()
+    assert stored(owner) == {"instagram": {"tagged": ["1: bo 0 1", "2: @cy 1 1"], "crop": ["2: 4:5"]}}
+    assert not app.exception

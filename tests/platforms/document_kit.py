@@ -55,3 +55,21 @@ def compound(*names: str, directory: int = 1) -> bytes:
         text = name.encode("utf-16-le") + b"\0\0"
         entries += text.ljust(64, b"\0") + struct.pack("<HB", len(text), kind) + b"\0" * 61
     return bytes(head) + table + entries.ljust(512, b"\0")
+
+
+def large_compound(*names: str, first_more: int | None = None) -> bytes:
+    """The same as PowerPoint leaves one of 8 MB: two sectors of the directory at its end, whose table lies beyond those that the
+    header has room for. `first_more`: where the header says that the further tables are named."""
+    tables, sectors = 122, 15_600
+    more, begins = tables, sectors - 2  # tables first, then the sector that names the further ones
+    numbers = [0xFFFFFFFD] * tables + [0xFFFFFFFC] + [0xFFFFFFFE] * (tables * 128 - tables - 1)
+    numbers[begins] = begins + 1
+    small = compound(*names)
+    head = bytearray(small[:512])
+    head[48:52] = struct.pack("<I", begins)
+    head[68:76] = struct.pack("<II", more if first_more is None else first_more, 1)
+    head[76:512] = struct.pack("<109I", *range(109))
+    named = struct.pack(f"<{tables - 109}I", *range(109, tables)).ljust(508, b"\xff") + struct.pack("<I", 0xFFFFFFFE)
+    body = struct.pack(f"<{tables * 128}I", *numbers) + named
+    directory = compound()[1024:] + small[1024:]  # what counts stands in the second one
+    return bytes(head) + body.ljust(begins * 512, b"\0") + directory

@@ -15,10 +15,10 @@ from postprober.domain.post import Draft, MediaFile, MediaKind, Part
 from postprober.domain.preflight import check
 from postprober.errors import BadInput
 from postprober.platforms.common import documents
-from postprober.platforms.common.documents import DOCUMENTS
+from postprober.platforms.common.documents import DOCUMENTS, DocumentFacts, look
 from postprober.platforms.common.media import inspect
 from postprober.platforms.registry import LIMITS, SPECS
-from tests.platforms.document_kit import archive, compound, docx, pdf, pptx
+from tests.platforms.document_kit import archive, compound, docx, large_compound, pdf, pptx
 
 LINKEDIN = LIMITS[Platform("linkedin")]
 
@@ -66,6 +66,21 @@ def test_what_no_platform_can_show_is_refused_in_one_sentence(content: bytes, se
     with pytest.raises(BadInput) as caught:
         inspect(content)
     assert sentence in caught.value.message and caught.value.message.count(". ") == 0
+
+
+@pytest.mark.parametrize(("name", "suffix"), [("PowerPoint Document", "ppt"), ("WordDocument", "doc")])
+def test_an_old_file_of_many_megabytes_is_read_like_a_small_one(name: str, suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / "large"
+    path.write_bytes(large_compound(name))
+    assert look(str(path)) == DocumentFacts(DOCUMENTS[suffix], None)
+
+
+@pytest.mark.parametrize("first_more", [0xFFFFFFFE, 121, 99_999_999])
+def test_an_old_file_whose_further_tables_are_not_there_is_damaged(first_more: int, tmp_path: Path) -> None:
+    path = tmp_path / "large"
+    path.write_bytes(large_compound("WordDocument", first_more=first_more))
+    with pytest.raises(BadInput, match="damaged or cut off"):
+        look(str(path))
 
 
 def test_a_directory_in_a_circle_ends() -> None:

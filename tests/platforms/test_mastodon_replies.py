@@ -222,6 +222,25 @@ def test_what_is_quoted_is_found_and_allowed_or_nothing_is_sent(
     assert [request.method for request in seen] == ["GET"]
 
 
+@pytest.mark.parametrize("body", ["<html>Please wait</html>", "[]", "{}", '{"statuses": null}'])
+def test_an_answer_that_says_nothing_of_what_is_quoted_is_asked_for_again(body: str) -> None:
+    """It is no proof that the post is gone, for which a delivery ends."""
+    http, _ = answering({"GET /api/v2/search": httpx2.Response(200, text=body)})
+    job = PartJob("k", 0, "hi", NOW, handle="k-0", options={"quote": ELSEWHERE})
+    with pytest.raises(Unavailable, match="it is asked again"):
+        MastodonAdapter(http, CONFIG).submit(CRED, job)
+
+
+def test_a_post_of_ones_own_server_of_another_kind_is_found_by_its_address() -> None:
+    """It has no id that could be read from it; `/api/v1/statuses/` is another question."""
+    link = f"{CONFIG.api_url}/notes/9abc"
+    found = {"id": "77", "url": link, "uri": link, **APPROVED}
+    http, seen = answering({"GET /api/v2/search": httpx2.Response(200, json={"statuses": [found]})})
+    job = PartJob("k", 0, "hi", NOW, handle="k-0", options={"quote": link})
+    assert MastodonAdapter(http, CONFIG).submit(CRED, job).data == {"quote": "77"}
+    assert [request.url.path for request in seen] == ["/api/v2/search"]
+
+
 def test_a_bad_token_that_is_answered_with_422_needs_a_person() -> None:
     http, _ = answering(httpx2.Response(422, text=""))
     with pytest.raises(ReconnectNeeded):

@@ -247,3 +247,20 @@ def test_five_platforms_have_options() -> None:
 )
 def test_a_length_is_told_in_words(minutes: int, words: str) -> None:
     assert lasting(minutes) == words
+
+
+@pytest.mark.parametrize(
+    ("platform", "asked", "left"),
+    [
+        ("instagram", {"tagged": ["ann 0 1", "1: bo 1 1", "2:cy"]}, {"tagged": ["1: cy"]}),
+        ("instagram", {"tagged": ["ann"], "cover_picture": True}, {"tagged": ["ann"], "cover_picture": True}),
+        ("instagram", {"tagged": "odd", "crop": 5, "story": True}, {"tagged": "odd", "crop": 5, "story": True}),
+        ("x", {"tagged": ["@ann"], "crop": ["2: square"]}, {"tagged": ["@ann"], "crop": ["1: square"]}),
+        ("telegram", {}, {}),
+    ],
+)
+def test_what_is_asked_for_a_file_goes_with_it(
+    platform: str, asked: dict[str, object], left: dict[str, object]
+) -> None:
+    """On X people are tagged in all files together, on Instagram in one."""
+    assert described(P(platform)).options.without_file(asked, 1) == left

@@ -18,6 +18,7 @@ from postprober.domain.text import same_text
 from postprober.errors import (
     DuplicateRefused,
     OutcomeUnknown,
+    PlatformError,
     PostRejected,
     ReconnectNeeded,
     Throttled,
@@ -380,3 +381,24 @@ def test_a_list_entry_that_is_cut_never_proves_absence(scripted: Scripted, how: 
     assert seen(_listed("Something else…")) is SightingState.ABSENT
     assert seen(_listed(text, **more), replace(search, exclude=frozenset({"900"}))) is SightingState.ABSENT
     assert seen(_listed(text, **{**more, "created_at": "2026-03-01T09:00:00Z"})) is SightingState.ABSENT
+
+
+@pytest.mark.parametrize(
+    ("errors", "raised"),
+    [
+        ([], Unavailable),
+        ([{"title": "Service Unavailable", "detail": "Try later"}], Unavailable),
+        ([{"title": "Not Found Error", "value": "Bo", "resource_id": "Bo"}], PostRejected),
+        ([{"title": "Forbidden", "value": "bo", "detail": "User has been suspended: [bo]."}], PostRejected),
+    ],
+)
+def test_only_who_is_said_not_to_be_there_is_nobody(
+    scripted: Scripted, photo: Photo, errors: list[dict[str, str]], raised: type[PlatformError]
+) -> None:
+    """A delivery ends for a name that X does not know, and is tried again where X did not say."""
+    body = {"data": [{"id": "1", "username": "ann"}], "errors": errors}
+    adapter, answer = scripted(Platform("x"), Answer(body=body))
+    job = PartJob("k", 0, "hi", datetime(2026, 3, 2, tzinfo=UTC), media=(photo(),), options={"tagged": ["@ann", "@bo"]})
+    with pytest.raises(raised):
+        adapter.submit(Credentials("token", remote_id="1"), job)
+    assert [request.url.path for request in answer.requests] == ["/2/users/by"], "nothing is uploaded"

@@ -28,6 +28,7 @@ _ZIP = b"PK\x03\x04"  # and since then (ECMA-376, part 2)
 _MOST_ENTRIES = 20_000  # of an archive; one of 300 slides has about 2,000
 _MOST_TOLD = 1 << 20  # bytes that are unpacked of it
 _MOST_SECTORS = 4096  # of a directory
+_MOST_REGULAR = 0xFFFFFFFA  # MS-CFB 2.1: numbers of sectors are less
 _SLIDE = re.compile(r"ppt/slides/slide[0-9]+\.xml", re.ASCII)
 _PAGES = re.compile(rb"<Pages>([0-9]{1,6})</Pages>")
 
@@ -122,7 +123,7 @@ def _pages_told(archive: zipfile.ZipFile, names: list[str]) -> int | None:
 def _old_office(stream: BinaryIO) -> DocumentFacts:
     try:
         names = set(_streams(stream))
-    except (ValueError, IndexError) as error:
+    except ValueError as error:
         raise _damaged(error) from None
     if "EncryptedPackage" in names:
         raise _bad("is protected by a password; save it without one")
@@ -143,9 +144,9 @@ def _streams(stream: BinaryIO) -> Iterator[str]:
     if shift not in (9, 12):
         raise ValueError(f"sectors of 2^{shift} bytes")
     size = 1 << shift
-    tables = [int.from_bytes(head[at : at + 4], "little") for at in range(76, 512, 4)]
+    tables = _Tables(stream, head, size)
     sector, seen = int.from_bytes(head[48:52], "little"), 0
-    while sector < 0xFFFFFFFA:  # MAXREGSECT
+    while sector < _MOST_REGULAR:
         seen += 1
         if seen > _MOST_SECTORS:
             raise ValueError("a directory without an end")
@@ -155,9 +156,34 @@ def _streams(stream: BinaryIO) -> Iterator[str]:
             if 2 <= length <= 64 and entries[at + 66]:
                 yield entries[at : at + length - 2].decode("utf-16-le", "replace")
         per_table = size // 4
-        table = tables[sector // per_table]
+        table = tables.at(sector // per_table)
         place = sector % per_table * 4
         sector = int.from_bytes(_sector(stream, table, size)[place : place + 4], "little")
+
+
+class _Tables:
+    """Where the tables of sectors lie: 109 of them in the header, enough for 7 MB, and of larger files the rest in a chain of
+    sectors (MS-CFB 2.5)."""
+
+    def __init__(self, stream: BinaryIO, head: bytes, size: int) -> None:
+        self._stream, self._size = stream, size
+        self._known = _numbers(head[76:512])
+        self._next = int.from_bytes(head[68:72], "little")
+        self._read = 0
+
+    def at(self, index: int) -> int:
+        """The sector of that table. Raises ValueError where there is none."""
+        while index >= len(self._known):
+            self._read += 1
+            if self._next >= _MOST_REGULAR or self._read > _MOST_SECTORS:
+                raise ValueError("a sector beyond the tables")
+            *more, self._next = _numbers(_sector(self._stream, self._next, self._size))
+            self._known += more
+        return self._known[index]
+
+
+def _numbers(piece: bytes) -> list[int]:
+    return [int.from_bytes(piece[at : at + 4], "little") for at in range(0, len(piece), 4)]
 
 
 def _sector(stream: BinaryIO, number: int, size: int) -> bytes:

@@ -125,6 +125,15 @@ class InstagramOptions(PictureOptions):
         return not self.story
 
     @classmethod
+    def without_file(cls, stored: Mapping[str, Any], place: int) -> dict[str, Any]:
+        left = super().without_file(stored, place)
+        entries = left.get("tagged")
+        # Beside a cover all tags are on the video, whichever place it has.
+        if isinstance(entries, list | tuple) and not left.get("cover_picture"):
+            left["tagged"] = [tag for typed in entries if (tag := _moved(str(typed), place))]
+        return left
+
+    @classmethod
     def unread(cls, name: str, shown: Mapping[str, Any]) -> str:
         if name == "tagged":
             return "Instagram tells no program whom a post tags, so it is not proved"
@@ -195,6 +204,14 @@ class InstagramOptions(PictureOptions):
             yield PreflightNote("story_alt", "The description is not sent: a Story on Instagram takes none.")
         if self.collaborators or self.place:
             yield Violation("story_options", "Leave out the collaborators and the place: a Story takes neither.")
+
+
+def _moved(typed: str, gone: int) -> str:
+    """A tag once the file at `gone` is removed: that of a later file moves up, its own is none ("")."""
+    tag = Tag.read(typed)
+    if tag is None or tag.file < gone:
+        return typed
+    return "" if tag.file == gone else f"{tag.file - 1}: {typed.partition(':')[2].strip()}"
 
 
 def tags_of(options: InstagramOptions, number: int) -> list[dict[str, object]]:

@@ -153,7 +153,8 @@ class MastodonAdapter:
     def _quoted(self, cred: Credentials, link: str) -> str:
         """The id on this server of the post behind `link`. Raises PostRejected where it cannot be quoted, and says why."""
         at_home = split(link.strip()).netloc.lower() == split(self._base(cred)).netloc.lower()
-        status = self._status(cred, quoted_id(link)) if at_home else self._elsewhere(cred, link.strip())
+        named = quoted_id(link) if at_home else ""  # "" of a server of another kind, which finds its own posts, too
+        status = self._status(cred, named) if named else self._elsewhere(cred, link.strip())
         if status is None:
             raise PostRejected("The post to quote is not there. Check its link, or publish without the quote.")
         approval = dig(status, "quote_approval")
@@ -174,7 +175,12 @@ class MastodonAdapter:
             raise PostRejected(text, reply.excerpt, http_status=reply.status)
         if not reply.ok:
             raise self._failure(reply, reading=True)
-        found = dig(reply.json_or_none(), "statuses", 0)
+        body = reply.json_or_none()
+        if not isinstance(dig(body, "statuses"), list):  # says nothing about the post
+            raise Unavailable(
+                "The server did not say whether the post to quote is there; it is asked again.", reply.excerpt
+            )
+        found = dig(body, "statuses", 0)
         named = f"{text_at(found, 'url')} {text_at(found, 'uri')}"
         return found if isinstance(found, dict) and same_post(link, named) else None  # some search in texts, too
 

@@ -30,7 +30,7 @@ from postprober.domain.remote import (
     Staged,
     Timeline,
 )
-from postprober.errors import PlatformError, PostRejected, ReconnectNeeded, Throttled, UnexpectedReply
+from postprober.errors import PlatformError, PostRejected, ReconnectNeeded, Throttled, Unavailable, UnexpectedReply
 from postprober.http import HttpClient, Reply
 from postprober.platforms.common.adapter import Traits, sighting_in
 from postprober.platforms.common.errors import RequestKind
@@ -123,12 +123,15 @@ class XAdapter:
         return Staged(data={**uploads.stage(job.media), **people})
 
     def _ids_of(self, cred: Credentials, names: Sequence[str]) -> list[str]:
-        """The ids of people. Raises PostRejected when there is no such person, and who that is."""
+        """The ids of people. Raises PostRejected when there is no such person, and who that is; Unavailable when X does not say."""
         wanted = [name.removeprefix("@") for name in names]
         body = self._get(cred, "/2/users/by", {"usernames": ",".join(wanted)})
         known = {text_at(row, "username").lower(): text_at(row, "id") for row in list_at(body, "data")}
+        missed = {text_at(row, key).lower() for row in list_at(body, "errors") for key in ("value", "resource_id")}
         for name in wanted:
             if not known.get(name.lower()):
+                if name.lower() not in missed:  # it was left out for another reason
+                    raise Unavailable(f"X did not say who @{name} is; it is asked again.", shape(body))
                 raise PostRejected(f"There is nobody called @{name} on X. Correct the name, or leave it out.")
         return [known[name.lower()] for name in wanted]
 

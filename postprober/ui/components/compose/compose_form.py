@@ -8,7 +8,7 @@ import streamlit as st
 
 from postprober.domain import crops
 from postprober.domain.criteria import Criteria
-from postprober.domain.platform import NAMES
+from postprober.domain.platform import NAMES, described
 from postprober.domain.post import MediaKind
 from postprober.domain.splitting import split
 from postprober.errors import NotFound, PostProberError
@@ -175,7 +175,7 @@ def _own(visit: Visit, draft: ComposerDraft, account: Account) -> None:
             st.rerun()
 
 
-def files(visit: Visit, draft: ComposerDraft) -> tuple[int, ...]:
+def files(visit: Visit, draft: ComposerDraft, linked: list[Account]) -> tuple[int, ...]:
     """Ids of the draft's files. A file is part of the draft as soon as it is uploaded."""
     with suppress(PostProberError):  # said below the fields, where it is tried again
         draft.attach(visit.core, visit.actor)
@@ -189,14 +189,16 @@ def files(visit: Visit, draft: ComposerDraft) -> tuple[int, ...]:
             draft.refused.append("A file of this draft no longer exists. Upload it again.")
     for place, record in crops.placed(there):
         number = seen[record.sha256] = seen.get(record.sha256, 0) + 1
-        _file(visit, draft, record, f"{record.sha256[:12]}-{number}", place)
+        _file(visit, draft, linked, record, f"{record.sha256[:12]}-{number}", place)
     uploader.draw(visit, draft)
     for reason in draft.refused:
         st.error(plain(reason), icon=":material/image_not_supported:")
     return draft.kept
 
 
-def _file(visit: Visit, draft: ComposerDraft, record: MediaRecord, name: str, place: int) -> None:
+def _file(
+    visit: Visit, draft: ComposerDraft, linked: list[Account], record: MediaRecord, name: str, place: int
+) -> None:
     """One file with its alt text, and the button that removes it."""
     with st.container(horizontal=True, vertical_alignment="bottom", key=f"pp-file-{draft.ref}-{name}"):
         thumbnails.draw(visit, record.id)
@@ -216,7 +218,7 @@ def _file(visit: Visit, draft: ComposerDraft, record: MediaRecord, name: str, pl
         if st.button("Remove", key=draft.name(f"off-{name}"), type="tertiary"):
             draft.kept = tuple(one for one in draft.kept if one != record.id)
             if place:
-                _move_crops(draft, place)
+                _move_wishes(draft, linked, place)
             draft.refused = []
             with suppress(PostProberError):
                 draft.save(visit.core, visit.actor, draft.now())
@@ -225,11 +227,15 @@ def _file(visit: Visit, draft: ComposerDraft, record: MediaRecord, name: str, pl
         conversion_progress.draw(visit, record.id)
 
 
-def _move_crops(draft: ComposerDraft, place: int) -> None:
-    """The crops of the files behind one that is gone."""
-    for asked in draft.options.values():
-        if crops.OPTION in asked:
-            asked[crops.OPTION] = crops.without(asked[crops.OPTION], place)
+def _move_wishes(draft: ComposerDraft, linked: list[Account], place: int) -> None:
+    """What is asked for single files, once one is gone: no other picture gets its crop, or the people that are in it."""
+    platforms = {target: a.platform for a in linked for target in (a.platform.value, str(a.id))}
+    before = {target: dict(asked) for target, asked in draft.options.items()}
+    for target, asked in before.items():
+        if target in platforms:
+            draft.options[target] = described(platforms[target]).options.without_file(asked, place)
+    if draft.options != before:
+        draft.moved += 1  # the fields show what is left, not what was typed
 
 
 def criteria(draft: ComposerDraft) -> None:

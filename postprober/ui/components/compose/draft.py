@@ -56,7 +56,7 @@ class ComposerDraft:
     back finds what is still in its fields, and the next draft starts empty; `page`: of this one page, whatever its draft.
     `texts`: account id (COMMON for all others)
     -> parts; `replaced`: those that were changed from outside of their fields; `read`: those whose stored words the
-    fields have not shown yet. `saved`: the stored draft, as last written. `focus`: whose text is shown after a revision.
+    fields have not shown yet. `saved`: the stored draft, as last written. `focus`: whose text is shown after a revision. `moved`: how often options were changed by something else than their fields.
     `post_id`: set as soon as the post is planned; `earlier`: another page did that. `kept`: ids of its files; `taken`: uploads that were seen. `slot`: the free slot that was taken, `typed`: the time that a person chose. `card`: what becomes of its link's card; `pages`: the
     links whose pages are shown, and whether each is still being read.
     `parted`: the page's words went on in a draft of their own; `other`: id of the one it left. `stopped`: why the words
@@ -68,6 +68,7 @@ class ComposerDraft:
     page: str = field(default_factory=new_key)
     user_id: int = 0
     revision: int = 0
+    moved: int = 0
     focus: int = COMMON
     post_id: int | None = None
     earlier: bool = False

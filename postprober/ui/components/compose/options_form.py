@@ -52,7 +52,7 @@ def _group(
         for one in fields:
             value = told.get(one.name, one.default)
             if one.kind == "crops":
-                key = draft.name(f"option-{platform.value}-{one.name}")
+                key = draft.name(f"option-{platform.value}-{one.name}-{draft.moved}")
                 given[one.name] = crop_form.draw(visit, pictures, list(value), key)
             else:
                 given[one.name] = _field(draft, platform, one, value)
@@ -79,7 +79,7 @@ def _own(draft: ComposerDraft, account: Account) -> None:
 
 
 def _field(draft: ComposerDraft, platform: Platform, one: OptionField, value: Any) -> Any:
-    key = draft.name(f"option-{platform.value}-{one.name}")
+    key = draft.name(f"option-{platform.value}-{one.name}-{draft.moved}")
     return _WIDGETS[one.kind](one, value, {"key": key, "help": plain(one.hint) or None})
 
 
