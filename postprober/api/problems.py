@@ -116,11 +116,19 @@ class Problem(BaseModel):
     )
 
 
+# Statuses that HTTP itself does not know: 460 of the tus protocol.
+_PHRASES = {460: "Checksum mismatch"}
+
+
+def _phrase(status: int) -> str:
+    return _PHRASES.get(status) or HTTPStatus(status).phrase
+
+
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """What a route may answer besides success, for its OpenAPI entry; 400, 500 and 503 can happen to all of them."""
     return {
         status: {
-            "description": HTTPStatus(status).phrase,
+            "description": _phrase(status),
             "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}, "example": _example(status)}},
         }
         for status in sorted({*statuses, 400, 500, 503})
@@ -271,7 +279,7 @@ _FRAMEWORK = {
 
 
 def _example(status: int) -> dict[str, Any]:
-    title, kind = next(((t, k) for _, s, k, t in _KINDS if s == status), (HTTPStatus(status).phrase, ""))
+    title, kind = next(((t, k) for _, s, k, t in _KINDS if s == status), (_phrase(status), ""))
     type_ = _PREFIX + kind if kind else "about:blank"
     return {"type": type_, "title": title, "status": status, "detail": _SENTENCES.get(status, title)}
 

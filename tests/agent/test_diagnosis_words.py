@@ -99,8 +99,9 @@ def test_what_could_not_be_prepared_here_says_which_file_and_into_what(platform:
     )
     told = diagnose(about)
     assert told.cause is Cause.MEDIA_UNUSABLE and "scan.tiff (TIFF)" in told.explanation
-    video = LIMITS[platform].video
-    mimes = video.mimes if kind is MediaKind.VIDEO and video else LIMITS[platform].images.mimes
+    limits = LIMITS[platform]
+    rules = {MediaKind.VIDEO: limits.video, MediaKind.DOCUMENT: limits.document}
+    mimes = (rules.get(kind) or limits.images).mimes
     assert any(mime.rpartition("/")[2].upper() in told.explanation for mime in mimes), told.explanation
     assert NAMES[platform] in told.explanation and "{" not in told.explanation
 

@@ -172,7 +172,7 @@ def test_after_three_repairs_a_person_is_asked(stage: Scene) -> None:
     delivery = stage.run(delivery_id, steps=2000)
     rows = stage.repairs(delivery_id)
     assert delivery.state is S.FAILED
-    assert [row.state for row in rows] == ["applied", "applied", "applied", "told"]
+    assert [row.state for row in rows] == ["applied", "applied", "applied", "needs_person"]
     assert rows[-1].fix == "ask_person" and stage.visible(account, P("bluesky")) == []
 
 
@@ -190,7 +190,7 @@ def test_a_withdrawn_access_is_explained_and_left_to_the_person(stage: Scene) ->
     delivery_id = stage.plan(account, P("x"), "Hello")
     assert stage.run(delivery_id).state is S.WAITING
     (row,) = stage.repairs(delivery_id)
-    assert (row.state, row.cause, row.fix) == ("told", "access_revoked", "ask_reconnect")
+    assert (row.state, row.cause, row.fix) == ("needs_person", "access_revoked", "ask_reconnect")
 
 
 def test_an_unknown_outcome_is_never_repaired(stage: Scene) -> None:
@@ -200,7 +200,7 @@ def test_an_unknown_outcome_is_never_repaired(stage: Scene) -> None:
     delivery = stage.run(delivery_id)
     assert delivery.state is S.HELD and delivery.unknown_at is not None
     (row,) = stage.repairs(delivery_id)
-    assert (row.state, row.cause, row.fix) == ("told", "outcome_unknown", "ask_person")
+    assert (row.state, row.cause, row.fix) == ("needs_person", "outcome_unknown", "ask_person")
     assert len(stage.visible(account, P("linkedin"))) == 1
 
 

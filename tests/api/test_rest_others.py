@@ -103,7 +103,7 @@ def test_a_token_of_ones_own_is_linked_at_once_with_what_belongs_to_it(rest: Res
         {"platform": "telegram", "fields": {str(n): "t" for n in range(11)}},
         {"platform": "friendster"},
         {},
-        {"platform": "bluesky"},
+        {"platform": "bluesky", "instance": "two words"},
         {"platform": "x", "password": "p"},
         {"platform": "bluesky", "identifier": "someone.example", "password": "wrong"},
         {"platform": "x", "instance": "https://x.example"},

@@ -268,7 +268,10 @@ def test_the_platforms_are_listed_with_what_they_take_and_how_they_prove(run: Ru
         },
         "proof": {"unknown": "looked for", "answers_strangers": False},
     }
-    assert listed["bluesky"]["linking"] == ["password", "token"] and listed["bluesky"]["proof"]["answers_strangers"]
+    assert (
+        listed["bluesky"]["linking"] == ["consent", "password", "token"]
+        and listed["bluesky"]["proof"]["answers_strangers"]
+    )
     assert listed["linkedin"]["proof"]["unknown"] == "held for a person"
     told = run("platforms").out
     assert "Mastodon: 500 characters; 4 images, gif, video; linked by consent or token;" in told

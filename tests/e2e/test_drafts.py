@@ -66,7 +66,9 @@ def test_a_draft_survives_the_end_of_the_app_with_its_own_texts_pictures_and_las
     expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-connection-state", "CONNECTED", timeout=90_000)
     expect(box).to_have_value("Words for everybody and the last ones")
     expect(page.get_by_label("Describe image 1")).to_have_value("A blue square")
-    expect(page.get_by_text(re.compile(r"\b37 of 280\b")).first).to_be_visible()  # the app has them, and they are stored
+    expect(
+        page.get_by_text(re.compile(r"\b37 of 280\b")).first
+    ).to_be_visible()  # the app has them, and they are stored
     second = context.new_page()
     second.goto(page.url)
     expect(second.get_by_role("textbox", name="Text", exact=True)).to_have_value(

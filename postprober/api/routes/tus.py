@@ -83,9 +83,6 @@ Checksum = Annotated[
 ]
 Length = Annotated[int, Header(alias="Upload-Length", ge=0, le=10**_LONG, description="Bytes of the whole")]
 Offset = Annotated[int, Header(alias="Upload-Offset", ge=0, le=10**_LONG, description="Bytes that came before")]
-_TUS: dict[int | str, dict[str, Any]] = {
-    MISMATCH: {**next(iter(responses(422).values())), "description": "Checksum mismatch; what came was dropped"},
-}
 _PIECE: dict[str, Any] = {
     "requestBody": {"required": False, "content": {PIECE_TYPE: {"schema": {"type": "string", "format": "binary"}}}}
 }
@@ -104,7 +101,7 @@ def options(core: CoreDep) -> Response:
     status_code=201,
     summary="Begin a resumable upload",
     response_class=Response,
-    responses={**responses(401, 403, 408, 409, 412, 413, 422, 429), **_TUS},
+    responses=responses(401, 403, 408, 409, 412, 413, 422, 429, MISMATCH),
     openapi_extra=_PIECE,
 )
 async def begin(
@@ -166,7 +163,7 @@ def ask(upload: Upload, core: CoreDep, version: Resumable = VERSION) -> Response
     "/api/media/uploads/{upload}",
     status_code=204,
     summary="Send a piece of a resumable upload",
-    responses={**responses(403, 404, 408, 409, 412, 413, 415, 422, 429), **_TUS},
+    responses=responses(403, 404, 408, 409, 412, 413, 415, 422, 429, MISMATCH),
     openapi_extra=_PIECE,
 )
 async def send(
