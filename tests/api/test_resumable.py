@@ -613,3 +613,15 @@ def test_bytes_of_another_time_are_not_its_beginning(rest: Rest) -> None:
 def test_a_text_that_no_database_keeps_is_refused_in_words(rest: Rest) -> None:
     reply = begin(rest, 10, alt="a\0b")
     assert is_problem(reply, 422), reply.text
+
+
+def test_an_upload_in_pieces_becomes_no_other_file_by_one_put(rest: Rest) -> None:
+    content = film(50_000)
+    path = place(begin(rest, len(content), sha256=hashlib.sha256(content).hexdigest()))
+    send(rest, path, 0, content[:1000])
+    assert is_problem(rest.client.put(path, content=png()), 409, "conflict") and _rows(rest) == 0
+    made = send(rest, path, 1000, content[1000:]).headers["location"]
+    assert stored(rest, made) == content
+    assert rest.client.put(path, content=png()).json()["id"] == rest.ask("GET", made).json()["id"], (
+        "a repeat is the same"
+    )

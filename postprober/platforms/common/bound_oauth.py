@@ -202,7 +202,8 @@ def _not_taken(reply: Reply, client_id: str, spec: OAuthSpec, clock: Clock) -> E
     if code in _CLIENT_REFUSED:
         text = (
             f"{spec.name} does not accept this installation. Its server has to read {client_id.partition('?')[0]} from the "
-            "internet by https, and this machine's clock must be right; correct that, then start the sign-in again."
+            "internet by https, under a name and no IP address, and this machine's clock must be right; correct that, then start "
+            "the sign-in again."
         )
         return BadInput(text, reply.excerpt, field="platform")
     text = f"{spec.name} did not take the sign-in; check what was typed, then start it again."

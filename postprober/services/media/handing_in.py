@@ -90,6 +90,12 @@ def take_in(core: Core, caller: Caller, stream: Readable) -> int:
         raise NotFound("This upload address is used up; announce the file again.")
     if known := row["data"].get("media"):
         return int(known)
+    if (
+        "length" in row["data"]
+    ):  # how long it is and what its digest is was said before; the whole would be looked at for neither
+        raise Conflict(
+            "This address takes a file in pieces (PATCH, tus 1.0). Announce the file to send it with one PUT."
+        )
     with media.received(core, caller.actor.space, stream) as file:
         if not file.size:
             raise BadInput("The file is empty; send its bytes as the body.", field="file")
