@@ -66,7 +66,10 @@ def announce(core: Core, actor: Actor, name: str, alt: str = "") -> Handover:
     with core.db.write() as conn:
         users.lock(conn, actor.user)
         users.forget_sessions(conn, now - KEPT_AFTER_END)
-        waiting = [row for row in users.sessions_of(conn, actor.user, UPLOAD, now) if not row["data"].get("media")]
+        mine = users.sessions_of(conn, actor.user, UPLOAD, now)
+        waiting = [
+            row for row in mine if not row["data"].get("media") and "length" not in row["data"]
+        ]  # those: `resumable`
         if len(waiting) >= MOST_OPEN:
             raise Conflict(f"{MOST_OPEN} uploads were announced already; send them or wait half an hour.")
         users.add_session(
