@@ -31,7 +31,9 @@ ASSERTION_SECONDS = 60  # ours; RFC 7523 wants it short
 BACKDATED_SECONDS = 15
 MOST_NAME = 2000  # characters of a request's name; it goes into the address of a page
 # RFC 6749, 5.2, and RFC 7591, 3.2.2, for what could not be read at a client's address
-_CLIENT_REFUSED = frozenset({"invalid_client", "invalid_client_metadata", "unauthorized_client"})
+_CLIENT_REFUSED = frozenset(
+    {"invalid_client", "invalid_client_metadata", "invalid_redirect_uri", "unauthorized_client"}
+)
 _PROOF_REFUSED = frozenset({"invalid_client", "invalid_dpop_proof"})
 
 
