@@ -20,7 +20,7 @@ from sqlalchemy import select, update
 
 from postprober.api.app import create_app
 from postprober.api.routes import tus
-from postprober.services.media import media, resumable
+from postprober.services.media import handing_in, media, resumable
 from postprober.services.people import api_tokens, sessions, users
 from postprober.services.people.sessions import GRANT_LIFE
 from postprober.storage import retention, tables, uploads
@@ -613,3 +613,26 @@ def test_bytes_of_another_time_are_not_its_beginning(rest: Rest) -> None:
 def test_a_text_that_no_database_keeps_is_refused_in_words(rest: Rest) -> None:
     reply = begin(rest, 10, alt="a\0b")
     assert is_problem(reply, 422), reply.text
+
+
+def test_an_upload_in_pieces_becomes_no_other_file_by_one_put(rest: Rest) -> None:
+    content = film(50_000)
+    path = place(begin(rest, len(content), sha256=hashlib.sha256(content).hexdigest()))
+    send(rest, path, 0, content[:1000])
+    assert is_problem(rest.client.put(path, content=png()), 409, "conflict") and _rows(rest) == 0
+    made = send(rest, path, 1000, content[1000:]).headers["location"]
+    assert stored(rest, made) == content
+    assert rest.client.put(path, content=png()).json()["id"] == rest.ask("GET", made).json()["id"], (
+        "a repeat is the same"
+    )
+
+
+def test_what_came_in_pieces_takes_no_place_of_announced_files(rest: Rest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has a limit of its own, and what it says of half an hour would not be true."""
+    monkeypatch.setattr(handing_in, "MOST_OPEN", 2)
+    for _ in range(2):
+        refused = place(begin(rest, 9))
+        assert send(rest, refused, 0, b"no a film").status_code == 422
+        place(begin(rest, 1000))
+    announced = [rest.ask("POST", "/api/media/uploads", json={"name": "a.png"}).status_code for _ in range(3)]
+    assert announced == [201, 201, 409]

@@ -417,7 +417,7 @@ def test_a_request_that_the_server_does_not_take_is_told_with_its_cure(pools: Po
             bound_oauth.start(HttpClient(scripted), config, CALLBACK, "state", spec, SystemClock(), hint="ada.example")
         return told.value
 
-    for code in ("invalid_client_metadata", "invalid_client", "unauthorized_client"):
+    for code in ("invalid_client_metadata", "invalid_redirect_uri", "invalid_client", "unauthorized_client"):
         assert client_id in refused(code).message and "https" in refused(code).message
     for code in ("invalid_request", "access_denied", "use_dpop_nonce", ""):
         assert "reconnect" not in refused(code).message and "did not take the sign-in" in refused(code).message

@@ -31,7 +31,9 @@ ASSERTION_SECONDS = 60  # ours; RFC 7523 wants it short
 BACKDATED_SECONDS = 15
 MOST_NAME = 2000  # characters of a request's name; it goes into the address of a page
 # RFC 6749, 5.2, and RFC 7591, 3.2.2, for what could not be read at a client's address
-_CLIENT_REFUSED = frozenset({"invalid_client", "invalid_client_metadata", "unauthorized_client"})
+_CLIENT_REFUSED = frozenset(
+    {"invalid_client", "invalid_client_metadata", "invalid_redirect_uri", "unauthorized_client"}
+)
 _PROOF_REFUSED = frozenset({"invalid_client", "invalid_dpop_proof"})
 
 
@@ -202,7 +204,8 @@ def _not_taken(reply: Reply, client_id: str, spec: OAuthSpec, clock: Clock) -> E
     if code in _CLIENT_REFUSED:
         text = (
             f"{spec.name} does not accept this installation. Its server has to read {client_id.partition('?')[0]} from the "
-            "internet by https, and this machine's clock must be right; correct that, then start the sign-in again."
+            "internet by https, under a name and no IP address, and this machine's clock must be right; correct that, then start "
+            "the sign-in again."
         )
         return BadInput(text, reply.excerpt, field="platform")
     text = f"{spec.name} did not take the sign-in; check what was typed, then start it again."

@@ -66,7 +66,10 @@ def announce(core: Core, actor: Actor, name: str, alt: str = "") -> Handover:
     with core.db.write() as conn:
         users.lock(conn, actor.user)
         users.forget_sessions(conn, now - KEPT_AFTER_END)
-        waiting = [row for row in users.sessions_of(conn, actor.user, UPLOAD, now) if not row["data"].get("media")]
+        mine = users.sessions_of(conn, actor.user, UPLOAD, now)
+        waiting = [
+            row for row in mine if not row["data"].get("media") and "length" not in row["data"]
+        ]  # those: `resumable`
         if len(waiting) >= MOST_OPEN:
             raise Conflict(f"{MOST_OPEN} uploads were announced already; send them or wait half an hour.")
         users.add_session(
@@ -90,6 +93,12 @@ def take_in(core: Core, caller: Caller, stream: Readable) -> int:
         raise NotFound("This upload address is used up; announce the file again.")
     if known := row["data"].get("media"):
         return int(known)
+    if (
+        "length" in row["data"]
+    ):  # how long it is and what its digest is was said before; the whole would be looked at for neither
+        raise Conflict(
+            "This address takes a file in pieces (PATCH, tus 1.0). Announce the file to send it with one PUT."
+        )
     with media.received(core, caller.actor.space, stream) as file:
         if not file.size:
             raise BadInput("The file is empty; send its bytes as the body.", field="file")
