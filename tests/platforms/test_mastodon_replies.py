@@ -196,6 +196,8 @@ ELSEWHERE = "https://misskey.example/notes/9abc"
         (ELSEWHERE, {"url": ELSEWHERE, "uri": ELSEWHERE, **APPROVED}, ""),
         ("https://o.example/users/ann/statuses/9", {"url": "https://o.example/@ann/9", "uri": "", **APPROVED}, ""),
         (ELSEWHERE, {"url": "https://o.example/@ann/9", "uri": "https://o.example/9", **APPROVED}, "is not there"),
+        ("https://o.example/@ann/9", {"url": "https://evil.example/@eve/9", "uri": "", **APPROVED}, "is not there"),
+        ("https://o.example/@ann/77", {"url": "https://evil.example/@eve/9", "uri": "", **APPROVED}, "is not there"),
         (ELSEWHERE, {"url": ELSEWHERE}, "has no quotes"),
         (ELSEWHERE, {"url": ELSEWHERE, "quote_approval": {"current_user": "unknown"}}, "does not let this account"),
         (ELSEWHERE, {"url": ELSEWHERE, "quote_approval": {"current_user": "denied"}}, "does not let this account"),

@@ -174,13 +174,24 @@ def may_be_post(link: str) -> bool:
 
 
 def same_post(link: str, told: str) -> bool:
-    """Whether `link` leads to one of the posts in `told`: addresses and ids, separated by spaces. A post has one address at its
-    author's server, and an id at each."""
-    return bool(_names(link) & _names(told) - {""})
+    """Whether `link` leads to one of the posts in `told`: addresses, and ids on the account's own server, separated by spaces. A
+    post has one address at its author's server, and an id at each; the same id at two servers is two posts."""
+    named = {quoted_id(link)} - {""}
+    return bool(_addresses(link) & _addresses(told) or named & {word for word in told.split() if not _host(word)})
 
 
-def _names(told: str) -> set[str]:
-    return {name for word in told.split() for name in (word.rstrip("/"), quoted_id(word))}
+def _addresses(told: str) -> set[str]:
+    """Each address as it stands, and as server and id, which all forms of one have in common."""
+    return {
+        name
+        for word in told.split()
+        if (host := _host(word))
+        for name in (word.rstrip("/"), f"{host} {quoted_id(word)}" if quoted_id(word) else word.rstrip("/"))
+    }
+
+
+def _host(word: str) -> str:
+    return split(word).netloc.lower()
 
 
 def tag(language: str) -> str:

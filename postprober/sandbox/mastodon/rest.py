@@ -126,10 +126,12 @@ async def lookup(call: Call) -> Response:
 
 
 async def search(call: Call) -> Response:
-    """GET /api/v2/search, of which only statuses by their address."""
+    """GET /api/v2/search, of which only statuses by their address. One of another server is shown with its address there."""
     query = call.request.query_params
-    found = found_by_link(call, query.get("q", "")) if query.get("type", "statuses") == "statuses" else None
-    return reply({"accounts": [], "hashtags": [], "statuses": [status_view(call, found)] if found else []})
+    link = query.get("q", "")
+    found = found_by_link(call, link) if query.get("type", "statuses") == "statuses" else None
+    there = {} if urlsplit(link).netloc == urlsplit(call.base).netloc else {"url": link, "uri": link}
+    return reply({"accounts": [], "hashtags": [], "statuses": [status_view(call, found) | there] if found else []})
 
 
 async def account(call: Call) -> Response:
