@@ -99,10 +99,11 @@ def register(http: HttpClient, instance: str, callback: str) -> dict[str, str]:
     itself). Raises BadInput where people cannot be sent back."""
     parts = split(callback)
     if parts.scheme == "https":
-        return {"client_id": callback.replace("/callback/", "/client/", 1), "client_secret": dpop.new_key()}
+        here = callback.replace("/callback/", "/client/", 1)
+        return {"client_id": here, "client_secret": dpop.new_key(), "scopes": " ".join(SCOPES)}
     if parts.hostname in ("127.0.0.1", "::1"):
         query = urlencode({"redirect_uri": callback, "scope": " ".join(SCOPES)})
-        return {"client_id": f"http://localhost?{query}", "client_secret": ""}
+        return {"client_id": f"http://localhost?{query}", "client_secret": "", "scopes": " ".join(SCOPES)}
     raise BadInput(
         "Bluesky sends people back to addresses with https only, or to http://127.0.0.1. Set POSTPROBER_PUBLIC_URL, or link "
         "with an app password.",

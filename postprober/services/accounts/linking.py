@@ -221,9 +221,7 @@ def _registration(core: Core, platform: Platform, instance: str, register: Regis
     if app.get("redirect_uri") == callback and "scopes" in app:
         return app
     made = register(core.http.bound(), instance, callback)
-    # Noted even where none were named: a client that is made anew loses its key, and with it every account linked by it.
-    noted = {"scopes": "", **made, "redirect_uri": callback}
-    sealed = core.vault.seal(json.dumps(noted), _place(instance))
+    sealed = core.vault.seal(json.dumps({**made, "redirect_uri": callback}), _place(instance))
     with core.db.write() as conn:
         now = core.clock.now()
         apps.add(conn, platform.value, instance, made["client_id"], sealed, now, instead_of=known)
