@@ -38,6 +38,19 @@ def crop(app: AppTest, place: int) -> object:
     return next(one for one in app.selectbox if one.label == f"Crop picture {place}")
 
 
+def test_a_draft_whose_key_has_two_underscores_has_its_files(
+    owner: House, show: Show, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Streamlit refuses such a key of a component, and one draft of 270 has it: the page was broken for that draft."""
+    owner.account(Platform("linkedin"))
+    monkeypatch.setattr(
+        "postprober.ui.components.compose.draft.secrets.token_urlsafe", lambda _size: "ab__cd__efghijkl"
+    )
+    app = show("compose")
+    give(owner, app, "plan.pdf", pdf(2))
+    assert "plan.pdf" in everything(app)
+
+
 def test_a_document_is_a_tile_with_its_name_and_pages(owner: House, show: Show) -> None:
     owner.account(Platform("linkedin"))
     app = show("compose")

@@ -100,7 +100,6 @@ def test_a_file_is_known_by_its_content_and_its_name_cannot_leave_the_folder(ins
 # Keeping house
 
 
-@pytest.mark.embedded("the backup of PostgreSQL is pg_dump")
 def test_a_name_that_is_no_text_is_kept_as_far_as_it_is_one(installation: Installation, tmp_path: Path) -> None:
     """Names of files are bytes; some are older than UTF-8, and no database keeps them."""
     core, owner = installation.core, acting(installation.core, installation.owner)
@@ -110,6 +109,7 @@ def test_a_name_that_is_no_text_is_kept_as_far_as_it_is_one(installation: Instal
     assert media.get(core, owner, media.add_bytes(core, owner, "a\0b.png", png())).name == "a_b.png"
 
 
+@pytest.mark.embedded("the backup of PostgreSQL is pg_dump")
 def test_a_backup_is_a_whole_database_and_never_overwrites(installation: Installation, tmp_path: Path) -> None:
     core = installation.core
     target = tmp_path / "copy.sqlite"

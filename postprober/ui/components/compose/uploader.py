@@ -6,6 +6,7 @@ what has arrived is read from the database, so nothing that a browser says puts 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -50,7 +51,7 @@ def draw(visit: Visit, draft: ComposerDraft) -> None:
     """The field; a run of the page begins when a file has arrived, and when the grant has to be made anew."""
     may = visit.may("media:write")
     _component(
-        key=draft.name("uploader"),
+        key=key_of(draft),
         data={
             "address": visit.core.settings.browser_base,
             "grant": sessions.grant_uploads(visit.core, state.session_token(), draft.key) if may else "",
@@ -65,6 +66,11 @@ def draw(visit: Visit, draft: ComposerDraft) -> None:
         on_arrived_change=_noted,
         on_renew_change=_noted,
     )
+
+
+def key_of(draft: ComposerDraft) -> str:
+    """Streamlit takes no key of a component with two `_` side by side, and the key of a draft may have them."""
+    return f"uploader-{hashlib.sha256(draft.name('uploader').encode()).hexdigest()[:24]}"
 
 
 def _noted() -> None:
