@@ -6,7 +6,7 @@ import pytest
 
 from postprober.domain.actor import Actor
 from postprober.domain.delivery import DeliveryState, Proof
-from postprober.errors import BadInput, Forbidden, NotFound
+from postprober.errors import BadInput, Forbidden, NotFound, ReconnectNeeded
 from postprober.services.accounts import mentions, pages
 from postprober.services.people import users
 from postprober.services.posts import posts
@@ -62,6 +62,13 @@ def test_where_it_cannot_be_done_it_says_what_to_do(installation: Installation, 
         mentions.find(core, owner, installation.link("x").id, "acme")
     with pytest.raises(NotFound):
         mentions.find(core, acting(core, installation.stranger), person(installation).id, "acme")
+
+
+def test_an_access_that_ran_out_is_no_matter_of_what_the_app_may_do(installation: Installation, owner: Actor) -> None:
+    me = person(installation)
+    installation.sandbox.control.fault("linkedin", "revoked", account=me.account_name, operation="me")
+    with pytest.raises(ReconnectNeeded):
+        mentions.find(installation.core, owner, me.id, "acme")
 
 
 @pytest.mark.parametrize("role", ["editor", "viewer"])

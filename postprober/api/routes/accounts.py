@@ -98,7 +98,7 @@ def pages_of(account_id: PathId, core: CoreDep, caller: CallerDep) -> PageList:
 @router.get(
     "/{account_id:int}/mentions",
     summary="Find who can be mentioned by name",
-    responses=responses(401, 403, 404, 422, 429, 502),
+    responses=responses(401, 403, 404, 409, 422, 429, 502),
 )
 def mentions_of(
     account_id: PathId, core: CoreDep, caller: CallerDep, name: Annotated[Text, Query(min_length=1, max_length=200)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from postprober.domain.actor import Actor
 from postprober.domain.platform import NAMES
-from postprober.errors import NOT_PERMITTED, BadInput, PlatformError, ReconnectNeeded
+from postprober.errors import NOT_PERMITTED, BadInput, PlatformError
 from postprober.pipeline.core.tokens import open_credentials, secrets_of
 from postprober.platforms.common.spec import Mentionable
 from postprober.platforms.registry import SPECS
@@ -16,7 +16,7 @@ from postprober.services.people import permits
 @permits.needs("posts:draft")
 def find(core: Core, actor: Actor, account_id: int, name: str) -> list[Mentionable]:
     """Those with that name on the account's platform, with what is typed to mention them. Raises NotFound, BadInput (nobody can be
-    found by name there, or the app may not) or a PlatformError."""
+    found by name there, or the app may not) or a PlatformError such as ReconnectNeeded."""
     account = account_service.get(core, actor, account_id)
     search = SPECS[account.platform].mentions
     if search is None:
@@ -30,7 +30,7 @@ def find(core: Core, actor: Actor, account_id: int, name: str) -> list[Mentionab
             core.http.bound(secrets=secrets_of(cred)), core.settings.platform(account.platform), cred, core.clock, name
         )
     except PlatformError as error:
-        if not isinstance(error, ReconnectNeeded) and error.code != NOT_PERMITTED:
-            raise
+        if error.code != NOT_PERMITTED:
+            raise  # among them: the access has run out, which is no matter of what the app may do
         raise BadInput(search.refused, error.detail, field="scopes") from error
     return list(found)

@@ -67,9 +67,8 @@ def announce(core: Core, actor: Actor, name: str, alt: str = "") -> Handover:
         users.lock(conn, actor.user)
         users.forget_sessions(conn, now - KEPT_AFTER_END)
         mine = users.sessions_of(conn, actor.user, UPLOAD, now)
-        waiting = [
-            row for row in mine if not row["data"].get("media") and "length" not in row["data"]
-        ]  # those: `resumable`
+        # Those with a length come in pieces and are counted apart (`resumable`).
+        waiting = [row for row in mine if not row["data"].get("media") and "length" not in row["data"]]
         if len(waiting) >= MOST_OPEN:
             raise Conflict(f"{MOST_OPEN} uploads were announced already; send them or wait half an hour.")
         users.add_session(
@@ -93,9 +92,8 @@ def take_in(core: Core, caller: Caller, stream: Readable) -> int:
         raise NotFound("This upload address is used up; announce the file again.")
     if known := row["data"].get("media"):
         return int(known)
-    if (
-        "length" in row["data"]
-    ):  # how long it is and what its digest is was said before; the whole would be looked at for neither
+    # How long such a file is and what its digest is was said before; the whole would be compared with neither.
+    if "length" in row["data"]:
         raise Conflict(
             "This address takes a file in pieces (PATCH, tus 1.0). Announce the file to send it with one PUT."
         )
