@@ -18,6 +18,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError, SQLAlchemyError
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from postprober import extras
 from postprober.errors import ConfigurationError
@@ -150,6 +151,8 @@ class Database:
             raw.close()
 
     def close(self) -> None:
+        """End every connection; one that a thread still uses, or opens after this, ends when it is given back."""
+        event.listen(self.engine, "checkin", _end)  # of the pool that is now and, copied from it, of the next
         self.engine.dispose()
 
     def _refuse_newer(self, connection: Connection) -> str | None:
@@ -161,6 +164,10 @@ class Database:
                 "It was left as it is."
             )
         return current
+
+
+def _end(_connection: Any, record: ConnectionPoolEntry) -> None:
+    record.invalidate()
 
 
 def _close_to_others(path: Path) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import sqlite3
 import threading
 from pathlib import Path
+from typing import Any
 
+import psycopg
 import pytest
 
 from postprober.errors import PostProberError
@@ -80,3 +82,29 @@ def test_who_opens_a_new_file_waits_for_the_one_who_is_turning_it(tmp_path: Path
     timer.join()
     first.close()
     db.close()
+
+
+def _is_open(connection: Any) -> bool:
+    """Of a driver's connection."""
+    if isinstance(connection, psycopg.Connection):
+        return not connection.closed
+    try:
+        connection.execute("SELECT 1")
+    except sqlite3.ProgrammingError:
+        return False
+    return True
+
+
+def test_a_thread_that_works_on_after_the_end_leaves_no_connection_open(database_url: str) -> None:
+    """A link's page may be read in the background while the process ends."""
+    db = Database(database_url)
+    with db.read() as before:
+        kept = before.connection.driver_connection
+    assert _is_open(kept)  # the control: a pool keeps what is given back
+    with db.read() as early:
+        used = early.connection.driver_connection
+        db.close()
+        assert _is_open(used)  # nobody's work is cut off
+    with db.read() as late:
+        opened = late.connection.driver_connection
+    assert [_is_open(one) for one in (kept, used, opened)] == [False, False, False]
