@@ -5,6 +5,7 @@ import streamlit as st
 from postprober.services.accounts import accounts
 from postprober.ui import frame, guard
 from postprober.ui.components.compose import (
+    account_picker,
     advice_panel,
     checks,
     compose_form,
@@ -38,7 +39,7 @@ with st.container(horizontal=True, key="pp-compose-bar"):
 
 left, right = st.columns([3, 2], gap="medium")
 with left:
-    chosen = compose_form.targets(mine, linked)
+    chosen = account_picker.draw(visit, mine, linked)
     compose_form.text(visit, mine, linked, chosen)
     counted = st.empty()
     media_ids = compose_form.files(visit, mine, linked)

@@ -191,6 +191,12 @@ FieldName = Annotated[str, Field(min_length=1, max_length=40, pattern="^[a-z_]+$
 FieldText = Annotated[Text, Field(max_length=1000)]
 
 
+class GroupBody(Body):
+    """The accounts of a group, in this order."""
+
+    account_ids: Annotated[list[Id], Field(min_length=1, max_length=500)]
+
+
 class ConnectBody(Body):
     """Which account to link. With an app password, or a token of one's own, it is linked at once; the others answer with a
     consent page."""

@@ -78,6 +78,17 @@ class MentionList(BaseModel):
     items: list[MentionOut]
 
 
+class GroupOut(BaseModel):
+    """A group of accounts. `account_ids`: those that are still linked."""
+
+    name: str = Field(examples=["Brand"])
+    account_ids: list[int]
+
+
+class GroupList(BaseModel):
+    items: list[GroupOut]
+
+
 class PageList(BaseModel):
     items: list[PageOut]
 

@@ -13,7 +13,7 @@ from postprober.domain.actor import COMMAND_LINE, Actor
 from postprober.domain.criteria import Criteria
 from postprober.domain.platform import Platform, known
 from postprober.sandbox.control.client import Control
-from postprober.services.accounts import accounts
+from postprober.services.accounts import account_groups, accounts
 from postprober.services.core import Core
 from postprober.services.media import media
 from postprober.services.people import permits, users
@@ -69,6 +69,8 @@ def seed(core: Core) -> tuple[str, str]:
     control.fault("bluesky", "unauthorized", account="demo", times=3, after=1)
     control.fault("mastodon", "error_before_accept", account="demo", after=1)
     posts.create(core, actor, first)
+    account_groups.remember(core, actor, ids.values())
+    account_groups.save(core, actor, "Short posts", (ids[Platform(key)] for key in ("x", "bluesky", "mastodon")))
     both = (ids[Platform("x")], ids[Platform("mastodon")])
     posts.create(core, actor, posts.NewPost((f"{_FAULT_TEXT} #{stamp}",), both))
     _seed_agent(core, control, actor, ids, demo_picture(), stamp)

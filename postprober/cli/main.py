@@ -38,7 +38,7 @@ from postprober.domain.post import Draft, Part
 from postprober.domain.preflight import check
 from postprober.errors import BadInput, Conflict, PlatformError, PostProberError
 from postprober.platforms.registry import SPECS
-from postprober.services.accounts import accounts, browser_accounts, mentions, pages
+from postprober.services.accounts import account_groups, accounts, browser_accounts, mentions, pages
 from postprober.services.core import Core
 from postprober.services.media import media as media_service
 from postprober.services.monitoring import ghosts, monitoring
@@ -253,6 +253,46 @@ def account_list(user: UserOption = "", as_json: Json = False) -> None:
     cli_publish.show_rows(rows, as_json)
 
 
+@account_app.command("groups")
+def account_groups_list(user: UserOption = "", as_json: Json = False) -> None:
+    """Groups of accounts, for `publish --group`."""
+    if remote.chosen.server:
+        remote.refuse(user=user)
+        with elsewhere() as client:
+            cli_publish.show_rows([dict(one) for one in client.account_groups()], as_json)
+        return
+    core = open_core()
+    cli_publish.show_rows([asdict(one) for one in account_groups.listing(core, acting(core, user))], as_json)
+
+
+@account_app.command("group")
+def account_group(
+    name: str,
+    account: Annotated[list[int] | None, typer.Option(help="Account id; several times for several accounts.")] = None,
+    delete: Annotated[bool, typer.Option("--delete", help="Delete the group; its accounts stay linked.")] = False,
+    user: UserOption = "",
+) -> None:
+    """Make the group NAME of these accounts, or give it these accounts; or delete it."""
+    if delete and account:
+        raise BadInput("Give accounts or --delete, not both.")
+    if remote.chosen.server:
+        remote.refuse(user=user)
+        with elsewhere() as client:
+            if delete:
+                client.delete_account_group(name)
+            else:
+                client.save_account_group(name, account or [])
+        say("Deleted." if delete else "Saved.")
+        return
+    core = open_core()
+    actor = acting(core, user)
+    if delete:
+        account_groups.remove(core, actor, name)
+    else:
+        account_groups.save(core, actor, name, account or [])
+    say("Deleted." if delete else "Saved.")
+
+
 @account_app.command("pages")
 def account_pages(
     account_id: int,
@@ -404,8 +444,13 @@ def _stdin_text() -> str:
 
 @app.command()
 def publish(
-    account: Annotated[list[int], typer.Option(help="Account id; give it several times for several accounts.")],
     text: Annotated[list[str], typer.Option(help="The text; give it several times for a thread.")],
+    account: Annotated[
+        list[int] | None, typer.Option(help="Account id; give it several times for several accounts.")
+    ] = None,
+    group: Annotated[
+        list[str] | None, typer.Option(help="All accounts of this group; several times for several groups.")
+    ] = None,
     media: Annotated[list[Path] | None, typer.Option(help="File; several times for several.")] = None,
     alt: Annotated[list[str] | None, typer.Option(help="Alt text of the file in the same place.")] = None,
     at: Annotated[str, typer.Option(help="When, ISO 8601 with offset; now if left out.")] = "",
@@ -430,7 +475,7 @@ def publish(
     card.check()
     if remote.chosen.server:
         remote.refuse(user=user)
-        post: NewPostJson = {"content": text, "account_ids": account}
+        post: NewPostJson = {"content": text, "account_ids": []}
         if at:
             post["scheduled_at"] = parse_time(at, SystemClock().now()).isoformat()
         if late_minutes is not None:
@@ -442,15 +487,19 @@ def publish(
         if card:
             post["card"] = {"drop": card.drop, "title": card.title, "description": card.description}
         with elsewhere() as client:
+            post["account_ids"] = cli_publish.targets(account or [], group or [], client.account_groups)
             made, decide_at = remote.publish(client, post, tuple(media or ()), tuple(alt or ()), propose=propose)
             if decide_at and not as_json:
                 say(f"A person decides about post {made} at {decide_at}")
             raise typer.Exit(remote.follow(client, made, wait=wait, as_json=as_json, limit=timeout))
     core = open_core()
-    request = cli_publish.Request(
-        tuple(account), tuple(text), tuple(media or ()), tuple(alt or ()), at, late_minutes, propose, key, asked, card
-    )
     actor = acting(core, user)
+    wanted = cli_publish.targets(
+        account or [], group or [], lambda: [asdict(one) for one in account_groups.listing(core, actor)]
+    )
+    request = cli_publish.Request(
+        tuple(wanted), tuple(text), tuple(media or ()), tuple(alt or ()), at, late_minutes, propose, key, asked, card
+    )
     post_id = cli_publish.create(core, actor, request)
     code = cli_publish.follow(core, actor, post_id, wait=wait, as_json=as_json, limit=timeout)
     raise typer.Exit(code)

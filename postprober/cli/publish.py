@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
@@ -51,6 +51,25 @@ class Request:
     key: str = ""
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     card: CardChoice = AS_THE_PAGE_SAYS
+
+
+def targets(
+    account_ids: Sequence[int], groups: Sequence[str], known: Callable[[], Sequence[Mapping[str, Any]]]
+) -> list[int]:
+    """Ids of the accounts that were given, and of those in these groups, each once. `known`: all groups, asked only for a
+    name. Raises BadInput."""
+    found = list(account_ids)
+    by_name = {one["name"].casefold(): one["account_ids"] for one in known()} if groups else {}
+    for name in groups:
+        told = " ".join(name.split())
+        if told.casefold() not in by_name:
+            raise BadInput(f"There is no group of accounts “{told}”; `accounts groups` lists them.", field="group")
+        if not by_name[told.casefold()]:
+            raise BadInput(f"The group “{told}” has no linked account any more.", field="group")
+        found += by_name[told.casefold()]
+    if not found:
+        raise BadInput("Name at least one account: --account ID or --group NAME.", field="account")
+    return list(dict.fromkeys(found))
 
 
 def create(core: Core, actor: Actor, request: Request) -> int:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import quote
 
 from postprober.client.shapes import NewPostJson
 from postprober.errors import PostProberError
@@ -61,6 +62,18 @@ def me() -> RestCall:
 
 def accounts() -> RestCall:
     return RestCall("GET", "/api/accounts")
+
+
+def account_groups() -> RestCall:
+    return RestCall("GET", "/api/accounts/groups")
+
+
+def save_account_group(name: str, account_ids: Sequence[int]) -> RestCall:
+    return RestCall("PUT", f"/api/accounts/groups/{quote(name, safe='')}", {"account_ids": list(account_ids)})
+
+
+def delete_account_group(name: str) -> RestCall:
+    return RestCall("DELETE", f"/api/accounts/groups/{quote(name, safe='')}")
 
 
 def limits(account_id: int) -> RestCall:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,6 +13,7 @@ from postprober.client.shapes import (
     AccountJson,
     CheckJson,
     DeliveryJson,
+    GroupJson,
     MediaJson,
     MonitoringJson,
     NewPostJson,
@@ -91,6 +92,16 @@ class RestClient:
 
     def accounts(self) -> list[AccountJson]:
         return cast(list[AccountJson], self.do(calls.accounts())["items"])
+
+    def account_groups(self) -> list[GroupJson]:
+        return cast(list[GroupJson], self.do(calls.account_groups())["items"])
+
+    def save_account_group(self, name: str, account_ids: Sequence[int]) -> GroupJson:
+        """Make the group, or give it these accounts."""
+        return cast(GroupJson, self.do(calls.save_account_group(name, account_ids)))
+
+    def delete_account_group(self, name: str) -> None:
+        self.do(calls.delete_account_group(name))
 
     def limits(self, account_id: int) -> dict[str, Any]:
         return cast(dict[str, Any], self.do(calls.limits(account_id)))

@@ -41,6 +41,13 @@ class AccountJson(TypedDict):
     status_reason: str
 
 
+class GroupJson(TypedDict):
+    """A group of accounts; `account_ids`: those that are still linked."""
+
+    name: str
+    account_ids: list[int]
+
+
 class PostJson(TypedDict):
     id: int
     status: str

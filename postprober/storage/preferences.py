@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, delete, insert, select
 
 from postprober.storage import sql
 from postprober.storage.tables import preferences
@@ -29,6 +29,12 @@ def put(conn: Connection, whose: int, name: str, value: Any) -> None:
 def put_once(conn: Connection, whose: int, name: str, value: Any) -> None:
     """Note something that may be noted only once. Raises IntegrityError when it was before: the transaction ends."""
     conn.execute(insert(preferences).values(user_id=whose, name=name, value=value))
+
+
+def drop(conn: Connection, whose: int, name: str) -> bool:
+    """Forget a choice; whether there was one."""
+    row = preferences.c.user_id == whose, preferences.c.name == name
+    return conn.execute(delete(preferences).where(*row)).rowcount > 0
 
 
 def named(conn: Connection, whose: int, prefix: str) -> dict[str, Any]:

@@ -380,6 +380,11 @@ CASES: dict[str, Case] = {
     "delete /api/hooks/{hook}": Case(hook, 204, 404),
     "post /api/hooks/{hook}": Case(at(f"/api/hooks/hk_{'a' * 43}"), 404, 404, public=True, options=body(a=1)),
     "get /api/accounts/{account_id}/limits": Case(lambda rest: f"{account(rest)}/limits", 200, 404, reads=True),
+    "get /api/accounts/groups": Case(at("/api/accounts/groups"), 200, 200, reads=True),
+    "put /api/accounts/groups/{name}": Case(
+        at("/api/accounts/groups/Brand"), 422, 422, options=body(account_ids=[10**6])
+    ),
+    "delete /api/accounts/groups/{name}": Case(at("/api/accounts/groups/Brand"), 404, 404),
     # The account that is made here is on a platform without pages.
     "get /api/accounts/{account_id}/pages": Case(lambda rest: f"{account(rest)}/pages", 422, 404, reads=True),
     "get /api/accounts/{account_id}/mentions": Case(lambda rest: f"{account(rest)}/mentions?name=a", 422, 404),

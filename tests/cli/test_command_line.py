@@ -397,6 +397,26 @@ def test_planning_without_waiting_returns_at_once(run: Run, installation: Instal
     assert found.due_at.isoformat() == "2027-06-01T08:00:00+00:00" and found.state is S.SCHEDULED
 
 
+def test_a_group_of_accounts_is_published_to_by_its_name(run: Run, installation: Installation) -> None:
+    one, two = installation.link("mastodon").id, installation.link("x").id
+    assert run("accounts", "group", "Brand", "--account", str(one), "--account", str(two)).code == 0
+    assert run("accounts", "groups", "--json").lines == [[{"name": "Brand", "account_ids": [one, two]}]]
+    later = ("--at", "2027-06-01T10:00+02:00", "--json")
+    said = run("publish", "--group", "brand", "--account", str(two), "--text", "Later", *later)
+    assert sorted(d["account_id"] for d in said.lines[0]["deliveries"]) == sorted([one, two])
+    before = installation.counts()
+    for args, why in (
+        ((), "Name at least one account"),
+        (("--group", "Brnd"), "There is no group of accounts “Brnd”"),
+    ):
+        refused = run("publish", *args, "--text", "Nowhere", *later)
+        assert refused.code == 2 and why in refused.err
+    assert installation.counts() == before
+    assert run("accounts", "group", "Brand", "--delete", "--account", str(one)).code == 2
+    assert run("accounts", "group", "Brand", "--delete").code == 0
+    assert run("accounts", "groups", "--json").lines == [[]]
+
+
 def _failed(inst: Installation) -> int:
     made = posts.create(inst.core, acting(inst.core, inst.owner), NewPost(("Hello",), (inst.link("mastodon").id,)))
     with inst.core.db.write() as conn:

@@ -62,6 +62,7 @@ SHAPES = {
     "CardJson": "CardBody",
     "NewPostJson": "NewPostBody",
     "AccountJson": "ListedAccount",
+    "GroupJson": "GroupOut",
     "PostJson": "PostOut",
     "WhenJson": "WhenOut",
     "CheckedJson": "CheckedOut",
@@ -89,6 +90,9 @@ def test_every_call_is_in_the_servers_description(installation: Installation) ->
     made = [
         calls.me(),
         calls.accounts(),
+        calls.account_groups(),
+        calls.save_account_group("up_1", [1]),
+        calls.delete_account_group("up_1"),
         calls.limits(1),
         calls.preflight(post),
         calls.next_slot(),
@@ -327,6 +331,15 @@ def test_the_commands_do_on_a_server_what_they_do_here(house: House, tmp_path: P
         house, tmp_path, *at, "accounts", "add", "--platform", "x", token=house.token("accounts:write"), stdin="{}"
     )
     assert "Open this address" in asked.stdout, asked.stderr
+    writing = house.token("accounts:read", "accounts:write")
+    grouped = ("accounts", "group", "Our brand", "--account", str(house.account.id))
+    assert command(house, tmp_path, *at, *grouped, token=writing).returncode == 0
+    groups = json.loads(command(house, tmp_path, *at, "accounts", "groups", "--json").stdout)
+    assert groups == [{"name": "Our brand", "account_ids": [house.account.id]}]
+    to_group = command(house, tmp_path, *at, "publish", "--group", "our BRAND", "--text", "To a group", "--json")
+    (result,) = [json.loads(line) for line in to_group.stdout.splitlines()]
+    assert [one["account_id"] for one in result["deliveries"]] == [house.account.id]
+    assert command(house, tmp_path, *at, *grouped[:3], "--delete", token=writing).returncode == 0
     gone = command(house, tmp_path, *at, "accounts", "remove", str(house.other.id), token=house.token("accounts:write"))
     assert gone.returncode == 0, gone.stderr
     assert not (tmp_path / "nothing").exists()

@@ -25,12 +25,14 @@ from postprober.domain.delivery import DeliveryState as S
 from postprober.domain.platform import Platform
 from postprober.pipeline.core import transitions
 from postprober.pipeline.core.tokens import seal
+from postprober.services.accounts import account_groups
 from postprober.services.core import Core
 from postprober.services.people import users
 from postprober.storage import accounts, deliveries, posts, processes, tables
 from postprober.storage.records import Delivery, PartRecord
 from postprober.ui import frame, state, unsent, visitor
 from postprober.wiring import build_core, close_core
+from tests.people import acting
 from tests.profile import SCALED, chosen, servers
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -77,6 +79,10 @@ class House:
             cred = Credentials(access_token="POISON-access", refresh_token="POISON-refresh", instance=instance)
             accounts.write(conn, new, **seal(self.core.vault, new, cred), is_active=True, status="ok")
         return new
+
+    def chose(self, *account_ids: int) -> None:
+        """The owner's last post was for these accounts, so the composer begins with them."""
+        account_groups.remember(self.core, acting(self.core, self.owner), account_ids)
 
     def post(self, text: str, account_id: int, user_id: int | None = None) -> Delivery:
         """A scheduled post with one delivery."""

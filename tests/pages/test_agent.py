@@ -13,6 +13,7 @@ from postprober.domain.platform import Platform
 from postprober.domain.post import PostStatus
 from postprober.domain.text import weighted_length
 from postprober.errors import Forbidden
+from postprober.services.accounts import accounts
 from postprober.services.monitoring import repairs as repair_service
 from postprober.services.posts import advice, posts
 from postprober.storage import deliveries, repairs
@@ -163,7 +164,10 @@ def test_nobody_decides_about_the_repairs_of_others(owner: House) -> None:
 
 
 def test_what_is_said_of_several_accounts_is_said_once(owner: House, show: Show) -> None:
-    owner.account(Platform("mastodon"))
+    owner.chose(
+        owner.account(Platform("mastodon")),
+        *(one.id for one in accounts.listing(owner.core, acting(owner.core, owner.owner))),
+    )
     app = show("compose")
     app.text_area[0].set_value("The spring notes are out.")
     app = _press(app.run(), "Get suggestions")

@@ -80,8 +80,7 @@ def test_an_empty_draft_cannot_be_published(owner: House, show: Show) -> None:
 
 
 def test_each_platform_says_what_it_thinks_of_the_text(owner: House, show: Show) -> None:
-    owner.account(Platform("x"))
-    owner.account(Platform("linkedin"))
+    owner.chose(owner.account(Platform("x")), owner.account(Platform("linkedin")))
     app = show("compose")
     app.text_area[0].set_value("x" * 281).run()
     seen = everything(app)
@@ -249,6 +248,7 @@ def test_a_draft_is_opened_again_with_its_texts_accounts_and_files(owner: House,
 
 def test_an_accounts_own_text_starts_as_the_common_one_follows_it_and_is_edited_apart(owner: House, show: Show) -> None:
     x, mastodon = owner.account(Platform("x")), owner.account(Platform("mastodon"))
+    owner.chose(x, mastodon)
     app = _choose(_type(show("compose"), "Common"), "Text", x)
     assert app.text_area[0].value == "Common"
     app = _type(_choose(app, "Text", 0), "Common, changed")
@@ -372,6 +372,7 @@ def test_pictures_stay_with_the_draft_when_another_page_was_open(owner: House, s
 
 def test_a_page_that_comes_back_has_its_whole_draft(owner: House, show: Show) -> None:
     x, linkedin = owner.account(Platform("x")), owner.account(Platform("linkedin"))
+    owner.chose(x, linkedin)
     app = _type(show("compose"), "Common")
     app = _type(_choose(app, "Text", x), "Only for X")
     app = give(owner, app, "blue.png", _picture())
@@ -461,6 +462,7 @@ def test_while_the_database_is_busy_nothing_typed_is_lost(
 
 def test_an_account_may_be_removed_while_its_own_text_is_open_and_the_text_is_kept(owner: House, show: Show) -> None:
     x, mastodon = owner.account(Platform("x")), owner.account(Platform("mastodon"))
+    owner.chose(x, mastodon)
     app = _type(_choose(_type(show("compose"), "Common"), "Text", x), "Only for X")
     app.pills[0].set_value([mastodon])
     app.run()
@@ -552,8 +554,7 @@ def test_a_zone_changed_on_another_page_moves_no_planned_time(owner: House, show
 
 
 def test_options_of_a_platform_are_kept_with_the_draft_and_go_out(owner: House, show: Show) -> None:
-    owner.account(Platform("x"))
-    owner.account(Platform("mastodon"))
+    owner.chose(owner.account(Platform("x")), owner.account(Platform("mastodon")))
     app = show("compose")
     app.text_area[0].set_value("A finale worth waiting for")
     app.run()

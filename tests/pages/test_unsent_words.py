@@ -16,7 +16,7 @@ from postprober.domain.platform import Platform
 from postprober.services.posts import drafts, posts
 from postprober.storage.records import Post
 from postprober.ui import entrance, unsent
-from postprober.ui.components.compose import compose_form
+from postprober.ui.components.compose import account_picker
 from tests.pages.conftest import PASSWORD, ROOT, House, everything
 from tests.people import acting
 
@@ -80,7 +80,7 @@ def test_a_run_that_broke_off_gives_back_the_last_words_and_not_earlier_ones(
 ) -> None:
     app = _type(show("compose"), "One")
     with monkeypatch.context() as broken:
-        broken.setattr(compose_form, "targets", lambda *_: 1 / 0)
+        broken.setattr(account_picker, "draw", lambda *_: 1 / 0)
         app.text_area[0].set_value("One two")
         app.run()
         assert "went wrong on this page" in app.error[0].value
@@ -93,7 +93,7 @@ def test_words_of_a_run_that_was_stopped_before_it_stored_them_come_back(
 ) -> None:
     app = _type(show("compose"), "One")
     with monkeypatch.context() as stopped:
-        stopped.setattr(compose_form, "targets", lambda *_: st.stop())
+        stopped.setattr(account_picker, "draw", lambda *_: st.stop())
         app.text_area[0].set_value("One two")
         app.run()
     assert _texts(owner) == ["One"]
@@ -218,7 +218,7 @@ def test_another_page_with_the_same_draft_takes_no_words_away(
     app = _type(show("compose"), "Begun")
     beside = _again(app)
     with monkeypatch.context() as stopped:
-        stopped.setattr(compose_form, "targets", lambda *_: st.stop())
+        stopped.setattr(account_picker, "draw", lambda *_: st.stop())
         app.text_area[0].set_value("Begun, and not stored")
         app.run()
     beside.run()
@@ -232,7 +232,7 @@ def test_of_one_draft_the_words_of_a_few_pages_are_kept_and_the_newest_come_firs
     app = _type(show("compose"), "Begun")
     pages = [_again(app) for _ in range(unsent.EACH + 2)]
     with monkeypatch.context() as stopped:
-        stopped.setattr(compose_form, "targets", lambda *_: st.stop())
+        stopped.setattr(account_picker, "draw", lambda *_: st.stop())
         for number, page in enumerate(pages):
             page.text_area[0].set_value(f"Words {number}")
             page.run()

@@ -5,18 +5,20 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Path, Query, Response
 
 from postprober.api.auth import CallerDep, require
 from postprober.api.deps import CoreDep
 from postprober.api.idempotency import OnceDep, StoredAnswer
 from postprober.api.problems import responses
-from postprober.api.schemas import AccountBody, ConnectBody, PageBody, PathId, Text
+from postprober.api.schemas import AccountBody, ConnectBody, GroupBody, PageBody, PathId, Text
 from postprober.api.views import (
     AccountLimitsOut,
     AccountList,
     AccountOut,
     Connected,
+    GroupList,
+    GroupOut,
     ListedAccount,
     MentionList,
     MentionOut,
@@ -26,7 +28,7 @@ from postprober.api.views import (
 from postprober.domain.platform import NAMES
 from postprober.errors import BadInput
 from postprober.platforms.registry import SPECS
-from postprober.services.accounts import account_status, accounts, linking, mentions, pages
+from postprober.services.accounts import account_groups, account_status, accounts, linking, mentions, pages
 from postprober.services.core import Mark
 
 router = APIRouter(prefix="/api/accounts", tags=["accounts"])
@@ -74,6 +76,34 @@ def connect(body: ConnectBody, core: CoreDep, caller: CallerDep, once: OnceDep) 
         return StoredAnswer(200, Connected(account=AccountOut.of(account)))
 
     return once.answer(body.model_dump_json(), work)
+
+
+GroupName = Annotated[Text, Path(min_length=1, max_length=account_groups.MAX_NAME)]
+
+
+@router.get("/groups", summary="List the groups of accounts", responses=responses(401, 403))
+def groups(core: CoreDep, caller: CallerDep) -> GroupList:
+    """By name. `account_ids` are those that are still linked."""
+    require(caller, "accounts:read")
+    found = account_groups.listing(core, caller.actor)
+    return GroupList(items=[GroupOut(name=one.name, account_ids=list(one.account_ids)) for one in found])
+
+
+@router.put("/groups/{name}", summary="Make or change a group of accounts", responses=responses(401, 403, 422))
+def save_group(name: GroupName, body: GroupBody, core: CoreDep, caller: CallerDep) -> GroupOut:
+    """The group of this name has these accounts from now on; capital letters make no other name."""
+    require(caller, "accounts:write")
+    made = account_groups.save(core, caller.actor, name, body.account_ids)
+    return GroupOut(name=made.name, account_ids=list(made.account_ids))
+
+
+@router.delete(
+    "/groups/{name}", status_code=204, summary="Delete a group of accounts", responses=responses(401, 403, 404, 422)
+)
+def remove_group(name: GroupName, core: CoreDep, caller: CallerDep) -> None:
+    """Its accounts stay linked."""
+    require(caller, "accounts:write")
+    account_groups.remove(core, caller.actor, name)
 
 
 @router.get("/{account_id:int}/limits", summary="What an account may publish", responses=responses(401, 403, 404, 422))

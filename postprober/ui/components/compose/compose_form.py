@@ -47,27 +47,6 @@ LIVE = """<script>(() => {
 })();</script>"""
 
 
-def targets(draft: ComposerDraft, linked: list[Account]) -> tuple[int, ...]:
-    """Ids of the chosen accounts."""
-    names = {a.id: label(a) for a in linked}
-    draft.offered = draft.offered or tuple(names)
-    before = tuple(a for a in (draft.chosen if draft.chosen is not None else names) if a in names)
-    chosen = st.pills(
-        "Accounts",
-        list(names),
-        selection_mode="multi",
-        default=before,
-        format_func=lambda account_id: names.get(account_id, ""),
-        key=draft.name(f"accounts-{len(names)}"),
-        wrap=True,
-    )
-    draft.chosen = tuple(one for one in chosen or () if one in names)
-    aside = [names[i] for i in draft.texts if i in names and i not in draft.chosen]
-    if aside:
-        st.caption(f"Own text kept for {', '.join(aside)}. Select the account to use it.")
-    return draft.chosen
-
-
 def label(account: Account) -> str:
     """For Streamlit's labels, which are Markdown."""
     return f"{NAMES[account.platform]} · {plain(browser_accounts.called(account))}"

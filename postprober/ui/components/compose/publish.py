@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime
 
 import streamlit as st
@@ -9,6 +10,7 @@ import streamlit as st
 from postprober.domain.platform import NAMES, Platform
 from postprober.domain.post import PostStatus
 from postprober.errors import NotFound, PostProberError
+from postprober.services.accounts import account_groups
 from postprober.services.posts import drafts
 from postprober.services.posts.posts import NewPost
 from postprober.storage.records import Post
@@ -105,6 +107,8 @@ def button(visit: Visit, mine: ComposerDraft, new: NewPost, *, ready: bool) -> N
             st.rerun()
         acts.refuse(error)
         return
+    with suppress(PostProberError):  # the post is planned; what the next one begins with matters less
+        account_groups.remember(visit.core, visit.actor, new.account_ids)
     st.rerun()
 
 
