@@ -17,9 +17,11 @@ from typing import Any, NoReturn, TextIO
 
 from postprober import extras, places
 from postprober.errors import BadInput, ConfigurationError, Conflict
+from postprober.processes.running import LOCK
 from postprober.processes.watching import STOP_LIMIT, Child, Process, Watcher, say
 from postprober.settings import Settings
 
+LOOKS = 5  # at a lock that somebody holds
 START_LIMIT = 60.0  # seconds for a process to answer
 
 # What `serve` starts alone, for services of the operating system, and the extra that it needs.
@@ -30,16 +32,14 @@ class FolderLock:
     """One `up` at a time on a data folder. The lock goes with the process that holds it, however that ends."""
 
     def __init__(self, data_dir: Path) -> None:
-        self._path = data_dir / "up.lock"
+        self._path = data_dir / LOCK
         self._stream: TextIO | None = None
 
     def take(self) -> None:
         """Raises Conflict when another one runs there."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
         stream = self._path.open("a+")
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        if not self._taken(stream):
             stream.seek(0)
             holder = stream.read().strip() or "another process"
             stream.close()
@@ -52,6 +52,18 @@ class FolderLock:
         stream.write(str(os.getpid()))
         stream.flush()
         self._stream = stream
+
+    def _taken(self, stream: TextIO) -> bool:
+        """Whoever only asks whether somebody holds it does so for a moment."""
+        pause = threading.Event()
+        for _ in range(LOOKS):
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                pause.wait(0.05)
+            else:
+                return True
+        return False
 
     @property
     def descriptor(self) -> int:
@@ -80,6 +92,7 @@ class Supervisor(Watcher):
     def start(self, name: str, *command: str, ready: str = "") -> None:
         """Start `command` and wait until `ready` answers. Raises ConfigurationError if it does not."""
         self.children[name] = Child(command, self._spawn(name, command), time.monotonic())
+        self.note()
         if ready and not _answers(ready, self.children[name].process):
             raise ConfigurationError(f"The {name} did not start; its log is {self.log(name)}.")
 

@@ -78,6 +78,14 @@ class MentionList(BaseModel):
     items: list[MentionOut]
 
 
+class VersionOut(BaseModel):
+    """What runs here. `schema_version`: of the database that the program works with."""
+
+    version: str = Field(examples=["0.1.0"])
+    schema_version: str = Field(examples=["0026"])
+    mode: str = Field(examples=["live"])
+
+
 class GroupOut(BaseModel):
     """A group of accounts. `account_ids`: those that are still linked."""
 

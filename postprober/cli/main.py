@@ -17,8 +17,8 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
-from postprober import extras, launch
-from postprober.cli import agents, remote
+from postprober import __version__, extras, launch
+from postprober.cli import agents, operate, remote
 from postprober.cli import publish as cli_publish
 from postprober.cli import report as cli_report
 from postprober.cli import review as cli_review
@@ -53,7 +53,7 @@ from postprober.services.posts.times import parse_time
 from postprober.settings import Settings, load_settings
 from postprober.storage import move
 from postprober.storage import users as user_storage
-from postprober.storage.database import Database
+from postprober.storage.database import Database, newest_schema
 from postprober.storage.records import User
 from postprober.wiring import build_core, build_scheduler, calm_garbage_collector, close_core
 
@@ -100,12 +100,22 @@ REMOTE = frozenset(
 _opened: list[Core] = []
 
 
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        say(f"PostProber {__version__} (schema {newest_schema()})")
+        raise typer.Exit
+
+
 @app.callback()
 def options(
     context: typer.Context,
     server: Annotated[
         str, typer.Option(envvar="POSTPROBER_SERVER", help="Work on the installation at this address, with a token.")
     ] = "",
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_say_version, is_eager=True, help="Print the version and the schema's."),
+    ] = False,
 ) -> None:
     """The command line: `python -m postprober …`. Exit codes: 0 done, 2 bad input, 3 failed, 4 held or unconfirmed."""
     remote.chosen.server = server
@@ -781,6 +791,11 @@ def up() -> None:
 def demo() -> None:
     """Everything on the sandbox with a user, linked accounts and live posts; prints the URL and the sign-in."""
     _run_supervisor(seeding=True)
+
+
+app.command()(operate.status)
+app.command()(operate.stop)
+app.command()(operate.logs)
 
 
 def _run_supervisor(*, seeding: bool) -> None:

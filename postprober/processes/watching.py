@@ -29,6 +29,7 @@ QUICK_ENDS = 5  # of one child in a row, each within STEADY: starting it once mo
 MAX_LOG = 10 * 2**20  # bytes of one log of a child before it is rotated
 KEPT_LOGS = 3  # older ones of each child
 ROTATION_PAUSE = 60.0  # seconds after a rotation that failed; to copy 10 MB in vain twice a second would be a load
+NOTE = "up.json"  # in the data folder: which processes there are, for `postprober status`
 FIRST_PAUSE = 1.0  # seconds before it is started again, twice as long each time
 
 
@@ -82,13 +83,16 @@ class Inherited:
 
 @dataclass
 class Child:
-    """`again`: by the monotonic clock, when it is started once more; None while it runs."""
+    """`again`: by the monotonic clock, when it is started once more; None while it runs. `since`: of this life of it, by the
+    clock on the wall; `starts`: how often it was started."""
 
     command: tuple[str, ...]
     process: Process
     begun: float
     quick_ends: int = 0
     again: float | None = None
+    since: float = field(default_factory=time.time)
+    starts: int = 1
 
 
 def _end_with(parent: int) -> Callable[[], None] | None:
@@ -149,6 +153,21 @@ class Watcher:
 
     def log(self, name: str) -> Path:
         return self.logs / f"{name}.log"
+
+    def note(self) -> None:
+        """Write down which processes there are, beside the logs' folder; on a full disk the note stays as it was."""
+        told = {
+            "pid": os.getpid(),
+            "children": {
+                name: {"pid": child.process.pid, "since": child.since, "starts": child.starts}
+                for name, child in self.children.items()
+            },
+        }
+        note = self.logs.parent / NOTE
+        with suppress(OSError):
+            fresh = note.with_name(f"{NOTE}.new")
+            fresh.write_text(json.dumps(told))
+            fresh.replace(note)
 
     def rotate(self) -> None:
         """Logs end at MAX_LOG bytes: what is older goes to `.1` and so on, KEPT_LOGS of them. The children go on writing
@@ -219,6 +238,8 @@ class Watcher:
             say(f"The {name} cannot be started again now ({error.strerror}); it is tried again.")
         else:
             child.process, child.begun, child.again = process, now, None
+            child.since, child.starts = time.time(), child.starts + 1
+            self.note()
 
     def stop(self) -> None:
         """In reverse order, politely first."""
@@ -247,7 +268,14 @@ class Watcher:
             "logs": str(self.logs),
             "home": str(self.home),
             "children": [
-                {"name": name, "command": child.command, "pid": child.process.pid, "begun": child.begun}
+                {
+                    "name": name,
+                    "command": child.command,
+                    "pid": child.process.pid,
+                    "begun": child.begun,
+                    "since": child.since,
+                    "starts": child.starts,
+                }
                 for name, child in self.children.items()
             ],
         }
@@ -264,7 +292,9 @@ class Watcher:
 def _taken_over(told: dict[str, Any]) -> Watcher:
     made = Watcher(Path(told["logs"]), Path(told["home"]), dict(os.environ))
     for one in told["children"]:
-        made.children[one["name"]] = Child(tuple(one["command"]), Inherited(one["pid"]), one["begun"])
+        made.children[one["name"]] = Child(
+            tuple(one["command"]), Inherited(one["pid"]), one["begun"], since=one["since"], starts=one["starts"]
+        )
     return made
 
 

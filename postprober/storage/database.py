@@ -235,6 +235,11 @@ def _scripts() -> ScriptDirectory:
     return scripts
 
 
+def newest_schema() -> str:
+    """The version of the schema that this program works with."""
+    return str(_scripts().get_current_head())
+
+
 @functools.cache
 def _revisions() -> frozenset[str]:
     return frozenset(script.revision for script in _scripts().walk_revisions())

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
-from postprober import places
+from postprober import __version__, places
 from postprober.domain.actor import Actor
 from postprober.errors import PostProberError
 from postprober.platforms.registry import SPECS
@@ -206,6 +206,7 @@ def _header(core: Core, user: User, actor: Actor) -> None:
         st.text(user.email)
         st.caption(ROLE_WORDS.get(user.role, user.role))
         st.caption(f"Times are shown in {plain(user.zone)}.")
+        st.caption(f"PostProber {__version__}")
         link("settings", "Settings", ":material/settings:")
         if st.button("Sign out", icon=":material/logout:", width="stretch"):
             signin.sign_out(core)

@@ -402,6 +402,7 @@ CASES: dict[str, Case] = {
         at("/oauth/mastodon/callback/abc?state=none&code=c"), 303, 303, public=True
     ),
     "get /api/health/platforms": Case(at("/api/health/platforms"), 200, 200, reads=True),
+    "get /api/version": Case(at("/api/version"), 200, 200, reads=True),
     "get /healthz": Case(at("/healthz"), 200, 200, public=True),
     "get /readyz": Case(at("/readyz"), 503, 503, public=True),
     "get /metrics": Case(at("/metrics"), 200, 200, public=True),
@@ -482,7 +483,7 @@ def scopes_on_the_page() -> dict[str, frozenset[str]]:
 
 
 # Signed in is enough, or an API token cannot do it at all.
-NO_SCOPE = {"post /api/auth/logout", "get /api/auth/me"}
+NO_SCOPE = {"post /api/auth/logout", "get /api/auth/me", "get /api/version"}
 FOR_PEOPLE = {
     "post /api/posts/{post_id}/review/intended",
     "put /api/model",

@@ -9,13 +9,15 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 from sqlalchemy.exc import SQLAlchemyError
 
+from postprober import __version__
 from postprober.api.auth import CallerDep, require
 from postprober.api.deps import CoreDep
 from postprober.api.problems import responses
 from postprober.api.rollout import is_ending
-from postprober.api.views import PlatformHealthList, PlatformHealthOut
+from postprober.api.views import PlatformHealthList, PlatformHealthOut, VersionOut
 from postprober.services.monitoring import platform_status
 from postprober.services.monitoring.monitoring import HEARTBEAT_LIMIT, heartbeat_age
+from postprober.storage.database import newest_schema
 
 router = APIRouter(tags=["health"])
 _NOT_READY: dict[int | str, dict[str, object]] = {
@@ -34,6 +36,12 @@ def platforms(core: CoreDep, caller: CallerDep) -> PlatformHealthList:
     """Of every server that you have accounts on: its state, why, and the last 24 hours in half hours."""
     require(caller, "monitoring:read")
     return PlatformHealthList(items=[PlatformHealthOut.of(one) for one in platform_status.take(core, caller.actor)])
+
+
+@router.get("/api/version", summary="Read the version", responses=responses(401))
+def version(core: CoreDep, _caller: CallerDep) -> VersionOut:
+    """Of the program, of the schema that it works with, and whether the platforms are the emulated ones."""
+    return VersionOut(version=__version__, schema_version=newest_schema(), mode=core.settings.mode)
 
 
 @router.get("/healthz", summary="Ask whether the sidecar lives", responses=responses())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Iterable
 
 from fastapi import APIRouter, Request, Response
@@ -9,11 +10,13 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from postprober import __version__
 from postprober.api.deps import CoreDep
 from postprober.api.problems import responses
 from postprober.domain.platform import known
 from postprober.services.monitoring import measures
 from postprober.services.monitoring.measures import Measures
+from postprober.storage.database import newest_schema
 
 # The text format that every Prometheus reads (https://prometheus.io/docs/instrumenting/exposition_formats/).
 TEXT_FORMAT = "text/plain; version=0.0.4; charset=utf-8"
@@ -37,7 +40,7 @@ router = APIRouter(tags=["health"])
 def metrics(core: CoreDep, request: Request) -> Response:
     """Over all users, and without a word about any of them. Keep it inside your network all the same."""
     stored = CollectorRegistry()
-    stored.register(_Stored(measures.take(core)))
+    stored.register(_Stored(measures.take(core), sqlite=core.db.is_sqlite))
     text = generate_latest(stored) + generate_latest(request.app.state.counts.registry)
     return Response(text, headers={"Content-Type": TEXT_FORMAT})
 
@@ -45,14 +48,20 @@ def metrics(core: CoreDep, request: Request) -> Response:
 class _Stored(Collector):
     """What the database says at one moment."""
 
-    def __init__(self, found: Measures) -> None:
-        self.found = found
+    def __init__(self, found: Measures, *, sqlite: bool) -> None:
+        self.found, self.sqlite = found, sqlite
 
     def collect(self) -> Iterable[Metric]:
         found = self.found
+        info = GaugeMetricFamily(
+            "postprober_build_info", "What runs here; always 1", labels=["version", "schema", "python", "database"]
+        )
+        database = "sqlite" if self.sqlite else "postgresql"
+        info.add_metric([__version__, newest_schema(), platform.python_version(), database], 1)
+        yield info
         states = GaugeMetricFamily("postprober_deliveries", "Deliveries in this state", labels=["platform", "state"])
-        for (platform, state), count in sorted(found.deliveries.items()):
-            states.add_metric([platform, state], count)
+        for (where, state), count in sorted(found.deliveries.items()):
+            states.add_metric([where, state], count)
         yield states
         late = GaugeMetricFamily(
             "postprober_lateness_seconds", f"Due to sent, over the {measures.LATEST} newest sent", labels=["quantile"]
