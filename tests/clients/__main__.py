@@ -29,6 +29,7 @@ JOBS = {
     "openai": "openai",
     "xdk": "xdk",
     "instagram": "facebook-business",
+    "telegram": "python-telegram-bot",
 }
 _ON = {"xdk": "x"}
 LEAST = {
@@ -39,6 +40,7 @@ LEAST = {
     "openai": 7,
     "xdk": 5,
     "instagram": 7,
+    "telegram": 11,
 }  # steps, so that an empty job cannot pass
 
 
