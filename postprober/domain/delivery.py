@@ -140,6 +140,7 @@ class Proof(StrEnum):
     NONE = "none"
     ACCEPTED = "accepted"  # 2xx and an id
     EXISTS = "exists"  # its owner reads it back
+    WITNESSED = "witnessed"  # another linked account reads it, where no stranger can look
     PUBLIC = "public"  # a logged-out reader sees it
     MATCHES = "matches"  # text, media and author are what was sent
 
