@@ -18,6 +18,7 @@ PostProberError                     one plain sentence (`str(error)`) for the pe
     │   └── Suspended               the platform has closed the account to its owner; settle that there first
     ├── PostRejected                a person (or the agent) has to edit the post
     │   └── DuplicateRefused        the platform says this text is there already; names the earlier post if it does
+    │       └── MadeAndRemoved      the platform says that it made this very post before, and that it was deleted since
     ├── Throttled                   try again at `retry_at`
     ├── Unavailable                 nothing was published; try again later
     ├── OutcomeUnknown              it may or may not be published: from here on only look, never send
@@ -152,6 +153,10 @@ class DuplicateRefused(PostRejected):
         super().__init__(message, detail, http_status=http_status, code=code)
         self.earlier_id = earlier_id
         self.earlier_url = earlier_url
+
+
+class MadeAndRemoved(DuplicateRefused):
+    """The platform knows the handle of a post that was deleted since; nothing new was published."""
 
 
 class Throttled(PlatformError):

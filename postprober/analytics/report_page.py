@@ -32,6 +32,7 @@ PROOF_WORDS: dict[str, str] = {
     Proof.NONE.value: "No proof yet",
     Proof.ACCEPTED.value: "Accepted: the platform returned an ID for the post",
     Proof.EXISTS.value: "Exists: the account can read it",
+    Proof.WITNESSED.value: "Seen: another linked account can read it",
     Proof.PUBLIC.value: "Public: visible without signing in",
     Proof.MATCHES.value: "Verified: the public sees exactly what was sent",
 }

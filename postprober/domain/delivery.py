@@ -108,6 +108,7 @@ class StateCause(StrEnum):
     TIE = "tie"  # more than one delivery or more than one post carries these words
     TAKEN = "taken"  # the platform names a post that belongs to another delivery
     DUPLICATE = "duplicate"  # the platform says that the text is there already, but it cannot be found
+    REMOVED = "removed"  # the platform says that it was published, and deleted since
     UNLINKED = "unlinked"  # the account was disconnected while the outcome was unknown
     LATE = "late"  # nothing was published (a send may have been proved absent): it is later than allowed
     CRASHED = "crashed"  # it took its worker down again and again
@@ -140,6 +141,7 @@ class Proof(StrEnum):
     NONE = "none"
     ACCEPTED = "accepted"  # 2xx and an id
     EXISTS = "exists"  # its owner reads it back
+    WITNESSED = "witnessed"  # another linked account reads it, where no stranger can look
     PUBLIC = "public"  # a logged-out reader sees it
     MATCHES = "matches"  # text, media and author are what was sent
 

@@ -61,6 +61,10 @@ WORDS: dict[StateCause, HeldWords] = {
         "Check on {platform} how many posts with these words are there. Publish it only if one is missing.",
     ),
     StateCause.DUPLICATE: _unsure("The platform says it is already published, but we cannot find it."),
+    StateCause.REMOVED: _unsure(
+        "The platform says it was published and then deleted.",
+        "Publish it again only if it was deleted by mistake. If you do nothing, nothing is sent.",
+    ),
     StateCause.UNLINKED: _unsure(
         "The account was disconnected before we could check whether it was published.",
         "Reconnect the account and we check again, or check on {platform} and cancel it here.",

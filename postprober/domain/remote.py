@@ -110,7 +110,8 @@ class RemotePost:
     `media` None when the reading cannot tell; `public` None when unknown; `links`: where its links lead, None when the
     reading cannot tell; `app`: name of the program that made it, "" where the platform does not say;
     `options`: of the platform's options those that the reading tells (`domain.options`); `cards`: its link cards, None when
-    the reading cannot tell; `tells_reply`: without a `reply_to` it answers nothing."""
+    the reading cannot tell; `tells_reply`: without a `reply_to` it answers nothing; `worded` False: whoever reads may see that
+    it is there, and neither its words nor its files."""
 
     ref: Ref
     text: str
@@ -125,6 +126,7 @@ class RemotePost:
     options: Mapping[str, Any] = field(default_factory=dict)
     cards: tuple[RemoteCard, ...] | None = None
     tells_reply: bool = False
+    worded: bool = True
 
 
 @dataclass(frozen=True)

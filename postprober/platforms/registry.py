@@ -105,12 +105,15 @@ def adapter_of(
     clock: Clock,
     browser: Browser | None,
     by_api: Callable[[Platform, HttpClient], Adapter] | None = None,
+    scopes: tuple[str, ...] = (),
 ) -> Adapter:
-    """The adapter of an account with this `instance`: by the platform's web pages, or by its API (`by_api` makes that one,
-    where another than the platform's own is wanted)."""
+    """The adapter of an account with this `instance` and these `scopes`: by the platform's web pages, or by its API (`by_api`
+    makes that one, where another than the platform's own is wanted)."""
     if by_browser(platform, instance):
         return browser_adapter(platform, http, config, clock, browser)
-    return by_api(platform, http) if by_api is not None else adapter_for(platform, http, config, clock)
+    adapter = by_api(platform, http) if by_api is not None else adapter_for(platform, http, config, clock)
+    suited = SPECS[platform].for_scopes
+    return adapter if suited is None else suited(adapter, scopes)
 
 
 def browser_way(platform: Platform) -> BrowserWay:

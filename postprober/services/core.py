@@ -47,4 +47,5 @@ class Core:
         """An adapter that redacts the secrets of `cred`."""
         bound = http or self.http.bound(secrets=secrets_of(cred) if cred else [])
         config, instance = self.settings.platform(platform), cred.instance if cred else ""
-        return adapter_of(platform, instance, bound, config, self.clock, self.browser)
+        scopes = cred.scopes if cred else ()
+        return adapter_of(platform, instance, bound, config, self.clock, self.browser, scopes=scopes)

@@ -25,7 +25,8 @@ class PartRecord:
     published as far as we know; `newest_known_post`: newest own post when the intent was written; `intent_at`: by our clock,
     `intent_remote_at`: the same moment by the platform's ("": it was not known); `card`: of its link, fixed when it was planned,
     None where nobody sends one; `made`: what is sent instead of a file, by its id as text,
-    fixed at the first try (`path` in the data folder, `sha256`, `size`, `width`, `height`, `duration`)."""
+    fixed at the first try (`path` in the data folder, `sha256`, `size`, `width`, `height`, `duration`); `repeats`: nobody knows
+    whether it arrived, and it is sent again while its handle lives; `removed`: the platform says that it was made and deleted."""
 
     index: int
     text: str
@@ -43,6 +44,8 @@ class PartRecord:
     options: dict[str, Any] = field(default_factory=dict)
     card: LinkCard | None = None
     made: Mapping[str, Any] = field(default_factory=dict)
+    repeats: bool = False
+    removed: bool = False
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -65,6 +68,8 @@ class PartRecord:
             **({"options": self.options} if self.options else {}),
             **({"card": self.card.to_json()} if self.card else {}),
             **({"made": dict(self.made)} if self.made else {}),
+            **({"repeats": True} if self.repeats else {}),
+            **({"removed": True} if self.removed else {}),
         }
 
     @classmethod

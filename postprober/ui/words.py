@@ -15,6 +15,7 @@ PROOF_WORDS: dict[Proof, str] = {
     Proof.NONE: "No proof yet",
     Proof.ACCEPTED: "Accepted: the platform returned an ID for the post",
     Proof.EXISTS: "Exists: the account can read it",
+    Proof.WITNESSED: "Seen: another linked account can read it",
     Proof.PUBLIC: "Public: visible without signing in",
     Proof.MATCHES: "Verified: the public sees exactly what you sent",
 }
@@ -184,7 +185,7 @@ def number(value: int | None) -> str:
 
 
 def proof_level(proof: Proof) -> int:
-    """0 for no proof to 4 for a match."""
+    """0 for no proof to 5 for a match."""
     return PROOF_ORDER.index(proof)
 
 

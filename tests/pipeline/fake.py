@@ -40,6 +40,7 @@ from postprober.domain.remote import (
 )
 from postprober.errors import (
     DuplicateRefused,
+    MadeAndRemoved,
     OutcomeUnknown,
     PlatformError,
     PostRejected,
@@ -128,6 +129,8 @@ class FakePlatform:
     stages: bool = False
     uses_handles: bool = False
     refuses_duplicates: bool = False
+    handle_window: float | None = None  # seconds after which a handle is forgotten
+    blind: bool = False  # whether a post is there cannot be read
     down: bool = False
     slow_reads: threading.Event | None = None
     echo: str = ""
@@ -280,7 +283,9 @@ class FakeAdapter:
     def _made(self, cred: Credentials, job: PartJob, way: Way) -> FakePost:
         world = self.world
         handle = job.handle
-        known = next((p for p in world.posts if handle and p.handle == handle), None)
+        known = next((p for p in world.posts if handle and p.handle == handle and self._remembered(p)), None)
+        if known is not None and known.deleted and world.handle_window is not None:
+            raise MadeAndRemoved("The platform says that it was published and deleted.", http_status=404)
         if known is not None:
             return known
         same = [p for p in world.posts if world.exists(p) and (p.account, p.text) == (cred.remote_id, job.text)]
@@ -291,6 +296,10 @@ class FakeAdapter:
         return world.make(
             cred.remote_id, job.text, born, handle=handle, reply_to=parent, hidden=way.ghost, app=world.app
         )
+
+    def _remembered(self, post: FakePost) -> bool:
+        window = self.world.handle_window
+        return window is None or self.world.clock.now() < post.born + timedelta(seconds=window)
 
     def _report(self, cred: Credentials) -> None:
         """The exchange as the real client would report it; `echo` is what a careless platform says back."""
@@ -307,6 +316,8 @@ class FakeAdapter:
     def locate(self, cred: Credentials, search: Search) -> Sighting:
         self._authorise(cred)
         self._answered()
+        if self.world.blind:
+            return Sighting(SightingState.UNSURE, None, "nothing can be read")
         if self.world.uses_handles:
             self.world.looks.append((self.world.clock.now(), search.job.text))
             found = next((p for p in self.world.posts if p.handle == search.job.handle and self.world.exists(p)), None)

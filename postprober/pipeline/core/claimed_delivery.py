@@ -44,6 +44,7 @@ class ClaimedDelivery:
     account: Account
     cred: Credentials
     stays: bool = False  # this worker keeps the lease to prove the post at once
+    repeats: bool = False  # what it sends may be there already, and its handle keeps it from appearing twice
 
     def now(self) -> datetime:
         return self.ctx.clock.now()

@@ -156,7 +156,9 @@ class Context:
     def adapter(self, account: Account, http: HttpClient) -> Adapter:
         """The adapter of this account: by the platform's API, or by its web pages."""
         platform, config = account.platform, self.config_for(account.platform)
-        return adapter_of(platform, account.instance, http, config, self.clock, self.browser, self.adapter_for)
+        return adapter_of(
+            platform, account.instance, http, config, self.clock, self.browser, self.adapter_for, account.scopes
+        )
 
 
 class Closing(TypedDict):

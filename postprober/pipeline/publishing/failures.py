@@ -16,6 +16,7 @@ from postprober.errors import (
     NOT_PERMITTED,
     Conflict,
     DuplicateRefused,
+    MadeAndRemoved,
     OutcomeUnknown,
     PlatformError,
     PostRejected,
@@ -63,9 +64,19 @@ def refused(
                 late_replies.note(work, part, error.remote_id)
             raise
         return
-    if isinstance(error, ReconnectNeeded) and _second_chance(work, error, adapter):
+    if isinstance(error, ReconnectNeeded) and not work.repeats and _second_chance(work, error, adapter):
         return
     fail(work, error, Step.POSTING)
+
+
+def _pause(work: ClaimedDelivery, error: PlatformError) -> None:
+    """What the refusal means for the account."""
+    with work.ctx.db.write() as conn:
+        if isinstance(error, ReconnectNeeded):
+            transitions.reconnect_needed(conn, work.account, error, work.now())
+        elif isinstance(error, Throttled):
+            until = throttle_until(error.retry_at, max(1, work.delivery.tries), work.now(), work.ctx.rng)
+            accounts.throttle(conn, work.account.id, until)
 
 
 def note_stage(work: ClaimedDelivery, part: PartRecord, recorder: ExchangeRecorder, error: PlatformError) -> None:
@@ -142,7 +153,14 @@ def _unconfirmed(work: ClaimedDelivery, part: PartRecord, error: PlatformError, 
             readings=0,
             absences=0,
             lease_until=None,
-            parts=work.delivery.with_part(replace(current, refused_as_duplicate=duplicate)),
+            parts=work.delivery.with_part(
+                replace(
+                    current,
+                    refused_as_duplicate=duplicate,
+                    repeats=False,
+                    removed=isinstance(error, MadeAndRemoved),
+                )
+            ),
         )
     work.ctx.patience.wait(work.delivery.id, adapter.traits.settle)
 
@@ -169,7 +187,12 @@ def _second_chance(work: ClaimedDelivery, error: ReconnectNeeded, adapter: Adapt
 
 
 def fail(work: ClaimedDelivery, error: PlatformError, step: Step) -> None:
-    """A clear no: nothing was published. Wait, ask for a new link, or end in `failed`."""
+    """A clear no: nothing was published. Wait, ask for a new link, or end in `failed`. Of a repeat it says nothing about the
+    first try, so that is looked for."""
+    if work.repeats and (open_part := work.delivery.open_part()) is not None:
+        _pause(work, error)
+        _unconfirmed(work, open_part, error, work.adapter(work.ctx.http))
+        return
     now, delivery, ctx = work.now(), work.delivery, work.ctx
     tries = max(1, delivery.tries)
     sent = delivery.state is S.SUBMITTING  # then the intent has counted this try; a limit gives it back

@@ -44,7 +44,7 @@ from postprober.pipeline.core.context import Context, ExchangeRecorder
 from postprober.pipeline.core.platform_time import key_of
 from postprober.pipeline.core.tokens import ensure_valid
 from postprober.pipeline.health import platform_health
-from postprober.pipeline.publishing import late_replies, locate
+from postprober.pipeline.publishing import late_replies, locate, repeats
 from postprober.pipeline.publishing.conversions import UNFIT, fitted
 from postprober.pipeline.publishing.failures import fail, note_stage, refused
 from postprober.pipeline.verification.verify import verify
@@ -76,7 +76,11 @@ def _may_go(work: ClaimedDelivery) -> bool:
     lateness end in `held`, with a question to a person; for the platform it waits."""
     delivery, now = work.delivery, work.now()
     if delivery.unknown_at is not None:
-        _look_first(work)
+        part = delivery.open_part()
+        if part is not None and part.repeats and repeats.is_safe(work, work.adapter(work.ctx.http), part):
+            work.repeats = True
+            return True
+        _look_first(work, _TOO_LATE if part is not None and part.repeats else _RESTORED)
         return False
     if unlinked.is_stale(delivery, work.account):
         with work.ctx.db.write() as conn:
@@ -116,13 +120,27 @@ def _goes_already(work: ClaimedDelivery) -> bool:
     return bool(twins)
 
 
-def _look_first(work: ClaimedDelivery) -> None:
-    """The database was restored and may not know that this was sent (`recovery.guard_against_restore`)."""
-    reason = "the database was restored and may not know that this was sent"
+# Why a delivery that may be out is looked for before anything is sent.
+_RESTORED = "the database was restored and may not know that this was sent"  # recovery.guard_against_restore
+_TOO_LATE = "it can no longer be repeated safely"
+
+
+def _look_first(work: ClaimedDelivery, reason: str) -> None:
     settle = work.adapter(work.ctx.http).traits.settle
+    parts = tuple(replace(part, repeats=False) for part in work.delivery.parts)
     with work.ctx.db.write() as conn:
         work.log(conn, Step.POSTING, StepStatus.WARNING, message=reason, next="looking whether it is there")
-        work.move(conn, S.UNCONFIRMED, reason, next_at=work.now() + settle, readings=0, absences=0, lease_until=None)
+        work.move(
+            conn,
+            S.UNCONFIRMED,
+            reason,
+            next_at=work.now() + settle,
+            readings=0,
+            absences=0,
+            lease_until=None,
+            unknown_at=work.delivery.unknown_at or work.now(),
+            parts=parts,
+        )
     work.ctx.patience.wait(work.delivery.id, settle)
 
 
@@ -175,6 +193,9 @@ def _publish_part(work: ClaimedDelivery, part: PartRecord) -> None:
     job = replace(job, handle=part.handle)
     request_id = new_request_id()
     locate.ask(work)
+    if work.repeats and not repeats.is_safe(work, work.adapter(work.ctx.http), part):
+        _look_first(work, _TOO_LATE)
+        return
     work.ctx.checkpoint("before_intent")
     attempt = _write_intent(work, part, job, request_id)
     work.ctx.checkpoint("intent_committed")
@@ -190,6 +211,7 @@ def _publish_part(work: ClaimedDelivery, part: PartRecord) -> None:
         return
     work.ctx.checkpoint("before_commit")
     _write_result(work, attempt, recorder, part, receipt)
+    work.repeats = False  # of the parts that follow nothing is out
     work.ctx.checkpoint("committed")
 
 
@@ -376,7 +398,11 @@ def _hold_taken(
 
 
 def _abandon(work: ClaimedDelivery, attempt: int, recorder: ExchangeRecorder, error: LeaseLost) -> None:
-    """Stopped before the first byte. If the delivery is still ours, it can go again at once."""
+    """Stopped before the first byte. If the delivery is still ours, it can go again at once, unless an earlier try may be out."""
     with work.ctx.db.write() as conn:
         work.close(conn, attempt, Outcome.ABANDONED, recorder, error.message)
+    if work.repeats:
+        _look_first(work, error.message)
+        return
+    with work.ctx.db.write() as conn:
         work.move(conn, S.WAITING, error.message, next_at=work.now(), lease_until=None, tries=work.delivery.tries - 1)

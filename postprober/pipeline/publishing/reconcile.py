@@ -1,7 +1,7 @@
 """Is it there? The only way on from an unknown outcome.
 
-Found: adopted. Proved absent twice, on a platform whose bounds are known: a new attempt. Everything else: held, and a
-person is told. Nothing in this module sends.
+Found: adopted. Proved absent twice, on a platform whose bounds are known: a new attempt; nothing could be read, and the handle
+lives: the same with it. Everything else: held, and a person is told. Nothing in this module sends.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ from postprober.pipeline.core.claimed_delivery import (
 )
 from postprober.pipeline.core.context import Context, ExchangeRecorder
 from postprober.pipeline.core.tokens import ensure_valid, renew
-from postprober.pipeline.publishing import late_replies
+from postprober.pipeline.publishing import late_replies, repeats
 from postprober.pipeline.publishing.locate import locate, too_early
 from postprober.platforms.common.adapter import Adapter
 from postprober.storage import attempts
-from postprober.storage.records import PartRecord
+from postprober.storage.records import PartRecord, replace
 
 S = DeliveryState
 READINGS_FOR_ABSENCE = 2
@@ -138,8 +138,10 @@ def _write(
     elif work.delivery.state is S.HELD and not _may_prove_absence(work, adapter, part, sighting):
         looks = _HELD_LOOKS[min(work.delivery.readings, len(_HELD_LOOKS) - 1)]
         work.touch(conn, readings=work.delivery.readings + 1, absences=0, next_at=work.now() + looks, lease_until=None)
+    elif part.removed:
+        _hold(work, conn, "the platform says that it was published and then deleted", StateCause.REMOVED)
     elif sighting.state is SightingState.UNSURE:
-        _unsure(work, conn, adapter, sighting, cause)
+        _unsure(work, conn, adapter, part, sighting, cause)
     else:
         _absent(work, conn, adapter, part, sighting)
 
@@ -215,12 +217,26 @@ def _absent(work: ClaimedDelivery, conn: Connection, adapter: Adapter, part: Par
             unknown_at=None,
             readings=0,
             absences=0,
+            parts=work.delivery.with_part(replace(part, repeats=False)),
         )
 
 
-def _unsure(work: ClaimedDelivery, conn: Connection, adapter: Adapter, sighting: Sighting, cause: StateCause) -> None:
+def _unsure(
+    work: ClaimedDelivery,
+    conn: Connection,
+    adapter: Adapter,
+    part: PartRecord,
+    sighting: Sighting,
+    cause: StateCause,
+) -> None:
     pauses = work.ctx.timing.unsure_retries
     readings = work.delivery.readings
+    if cause is StateCause.UNKNOWN and repeats.is_safe(work, adapter, part):
+        told = "it is sent again, and the platform makes no second post of it"
+        work.log(conn, Step.POSTING, StepStatus.WARNING, message=sighting.reason, next=told)
+        again = work.delivery.with_part(replace(part, repeats=True))
+        work.move(conn, S.WAITING, f"{sighting.reason}; {told}", next_at=work.now(), lease_until=None, parts=again)
+        return
     # In strict mode no later reading could free it for sending, so a person hears of it at once.
     if readings < len(pauses) and adapter.traits.mode is not ReconcileMode.STRICT:
         work.log(conn, Step.POSTING, StepStatus.WARNING, message=sighting.reason, next="looked for again")

@@ -166,7 +166,7 @@ def _raise_proof(ctx: Context, conn: Connection, delivery_id: int, proof: Proof,
     if len(found.parts) != 1 or (found.lease_until is not None and found.lease_until > now):
         return False
     try:
-        if found.state is S.VERIFIED and found.proof is Proof.EXISTS:
+        if found.state is S.VERIFIED and found.proof in (Proof.EXISTS, Proof.WITNESSED):
             deliveries.touch(conn, found, now, proof=proof)
         elif found.state is S.PUBLISHED and found.readings >= len(ctx.timing.verify_after):
             base = found.published_at or now

@@ -28,6 +28,7 @@ from postprober.pipeline.core.claimed_delivery import (
 from postprober.pipeline.verification import browser_checks
 from postprober.pipeline.verification.owner import NOT_ASKED, Desk, Owner
 from postprober.pipeline.verification.polling import appointment, begin
+from postprober.pipeline.verification.witness import WitnessReading, testify
 from postprober.probe.compare import TEXT_DIFFERS, Comparison, compare, compare_media, compare_mentions
 from postprober.probe.public import look
 from postprober.storage import evidence_log, reads, watches
@@ -153,7 +154,8 @@ def _examine_part(work: ClaimedDelivery, part: PartRecord, ref: Ref, asking: _As
     elif owner.shared and owner.post is not None and _contradicts(part, files, owner.post, seen, asked):
         owner = asking.desk.owner(work, ref, surely=True)
     as_before = differs and not suspicious and owner is NOT_ASKED
-    return replace(_put_together(work, part, files, owner, seen, url), outside=outside, as_before=as_before)
+    witness = testify(work, ref) if owner is not NOT_ASKED and seen.verdict is not Verdict.FOUND else None
+    return replace(_put_together(work, part, files, owner, seen, url, witness), outside=outside, as_before=as_before)
 
 
 def _compared(
@@ -174,16 +176,25 @@ def _contradicts(
 
 
 def _put_together(
-    work: ClaimedDelivery, part: PartRecord, files: tuple[MediaFile, ...], owner: Owner, seen: Look, url: str
+    work: ClaimedDelivery,
+    part: PartRecord,
+    files: tuple[MediaFile, ...],
+    owner: Owner,
+    seen: Look,
+    url: str,
+    witness: WitnessReading | None,
 ) -> Finding:
     gone = owner.known and owner.post is None
+    witnessed = witness.post if witness is not None else None
     if seen.cards is None and owner.post is not None:  # few pages show programs their cards, and the record is the same
         seen = replace(seen, cards=owner.post.cards)
-    source = seen if seen.verdict is Verdict.FOUND else owner.post
+    source = seen if seen.verdict is Verdict.FOUND else owner.post or _worded(witnessed)
     asked = asked_of(work.delivery, part)
     comparison = compare(part.text, files, source, card=card_of(part)) if source is not None else None
     others, unknown = options.compare(asked, seen.options, owner.post.options if owner.post else {})
     others += _order(work, part, owner, seen)
+    if (testimony := _worded(witnessed)) is not None:
+        others += _compared(part, files, testimony, asked).differences
     for name, kind in (("document is", MediaKind.DOCUMENT), ("subtitles are", MediaKind.SUBTITLES)):
         if not any(file.kind is kind for file in files):
             continue
@@ -199,6 +210,8 @@ def _put_together(
     number = f"Part {part.index + 1}: " if len(work.delivery.parts) > 1 else ""
     if seen.verdict is Verdict.FOUND:
         proof = Proof.MATCHES if comparison and comparison.matches and not differences else Proof.PUBLIC
+    elif witnessed is not None or (owner.post is not None and _was_witnessed(work, witness)):
+        proof = Proof.WITNESSED
     elif owner.post is not None:
         proof = Proof.EXISTS
     else:
@@ -207,13 +220,14 @@ def _put_together(
     return Finding(
         proof=proof,
         # What a stranger sees is there, even when the owner's reading lags behind.
-        missing=(gone and seen.verdict is not Verdict.FOUND) or seen.verdict is Verdict.GONE,
-        readable=owner.known or seen.verdict in (Verdict.FOUND, Verdict.GONE),
+        missing=(gone and seen.verdict is not Verdict.FOUND and witnessed is None) or seen.verdict is Verdict.GONE,
+        readable=owner.known or seen.verdict in (Verdict.FOUND, Verdict.GONE) or witnessed is not None,
         differences=tuple(number + text for text in differences),
         detail={
             "owner": owner.reason or ("read back" if owner.post else "not there"),
             "public": seen.verdict.value,
             "public_reason": seen.reason,
+            **({"witness": witness.reason} if witness is not None else {}),
             "url": url,
             "notes": [*(comparison.notes if comparison else ()), *unknown],
         },
@@ -227,6 +241,16 @@ def _put_together(
         blind=seen.verdict not in (Verdict.FOUND, Verdict.GONE),
         counts=seen.counts,
     )
+
+
+def _worded(witnessed: RemotePost | None) -> RemotePost | None:
+    """What another account read, if it may read the words."""
+    return witnessed if witnessed is not None and witnessed.worded else None
+
+
+def _was_witnessed(work: ClaimedDelivery, witness: WitnessReading | None) -> bool:
+    """Another account saw it before and could not be asked just now: that takes nothing back."""
+    return witness is not None and witness.failed and work.delivery.proof is Proof.WITNESSED
 
 
 def _sure(

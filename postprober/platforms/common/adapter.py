@@ -48,7 +48,8 @@ class Traits:
     """What a platform can and promises; constants of its adapter.
 
     `settle`: how long after recovery starts a request sent earlier may still take effect, with a margin.
-    `sends_alike_twice_safely`: a repeat with the same handle cannot make a second post.
+    `sends_alike_twice_safely`: a repeat with the same handle cannot make a second post. `handle_life`: for how long that surely
+    holds, counted from the first send; None: without an end, or never.
     `refreshes`: access tokens can be renewed without a person. `refresh_margin`: renew when less life than this is left.
     `renews_by_access_token`: the access token itself is exchanged, there is no refresh token.
     `fetches_media`: the platform downloads media from our public URL.
@@ -69,6 +70,7 @@ class Traits:
     renews_by_access_token: bool = False
     refresh_margin: timedelta = timedelta(minutes=5)
     sends_alike_twice_safely: bool = False
+    handle_life: timedelta | None = None
     fetches_media: bool = False
     revokes_one: bool = True
     batch: int = 1

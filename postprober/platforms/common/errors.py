@@ -114,7 +114,7 @@ def _error(row: ErrorRow, refusal: Refusal) -> PlatformError:
     if issubclass(row.kind, ReconnectNeeded):
         return row.kind(row.says, detail, http_status=status, code=code, expired=row.expired)
     if issubclass(row.kind, DuplicateRefused):
-        return DuplicateRefused(row.says, detail, http_status=status, code=code, earlier_id=refusal.earlier_id)
+        return row.kind(row.says, detail, http_status=status, code=code, earlier_id=refusal.earlier_id)
     if issubclass(row.kind, Throttled):
         moment = refusal.retry_at or (refusal.now + row.wait if row.wait else None)
         return Throttled(row.says, detail, http_status=status, code=code, retry_at=moment, whole_app=row.whole_app)

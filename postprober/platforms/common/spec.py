@@ -157,6 +157,12 @@ class MentionSearch:
     refused: str
 
 
+# (an adapter, the scopes of an account): the adapter that promises what an account with these can keep.
+ForScopes = Callable[[Any, tuple[str, ...]], Adapter]
+# (id of an account, id and scopes of another one): whether the other can read the first one's posts as somebody else.
+CanWitness = Callable[[str, str, tuple[str, ...]], bool]
+
+
 @dataclass(frozen=True)
 class PlatformSpec:
     """One platform. `about`: its names, servers and settings. `remote_id`: the id of a post in a pasted link, "" for what is none.
@@ -176,7 +182,9 @@ class PlatformSpec:
     resolves. `preview_text`: the text of a post out of what a preview tag of its page says; `sign_in_paths`: where pages lead
     readers who must sign in. `quota`: what a reply tells about limits beside the usual headers. `browser`: how accounts without API access are used. `pages`: what else a
     person's consent lets post for, each linked as an account of its own; `mentions`: who can be mentioned by a name that a person knows. `public_url`: where everybody can read a post whose id is known, on a platform that lets most
-    apps not read it back.
+    apps not read it back. `for_scopes`: where accounts with other scopes keep other promises (of finding a post again, say); None: all
+    keep `traits`. `witness`: who else can tell that a post is there, on a platform that shows strangers nothing; None: strangers can
+    look, or nobody else can.
     """
 
     about: Description
@@ -207,6 +215,8 @@ class PlatformSpec:
     pages: Pages | None = None
     mentions: MentionSearch | None = None
     public_url: Callable[[PlatformConfig, str], str] | None = None
+    for_scopes: ForScopes | None = None
+    witness: CanWitness | None = None
     long_limits: Limits | None = None
     repeats: RepeatRule | None = None
 

@@ -225,7 +225,9 @@ def current_limits(core: Core, account: Account) -> Limits:
         cred = open_credentials(core.vault, account)
         return core.adapter(account.platform, cred).limits(cred)
     except (PlatformError, VaultError):
-        return core.adapter(account.platform, Credentials("", instance=account.instance)).limits(None)
+        return core.adapter(account.platform, Credentials("", instance=account.instance, scopes=account.scopes)).limits(
+            None
+        )
 
 
 @permits.needs("accounts:write")

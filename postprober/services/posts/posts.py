@@ -248,7 +248,7 @@ def _opened(core: Core, account: Account) -> tuple[Credentials, tuple[Violation,
             f"The stored tokens of {account.account_name} cannot be read: {error.message} Put the key back into "
             "POSTPROBER_VAULT_KEYS, reconnect the account, or leave it out."
         )
-        return Credentials("", instance=account.instance), (Violation("key_missing", text),)
+        return Credentials("", instance=account.instance, scopes=account.scopes), (Violation("key_missing", text),)
 
 
 def _unreachable(core: Core, account: Account, files: tuple[MediaFile, ...]) -> list[Violation]:
@@ -448,7 +448,7 @@ def with_handles(
     handle is chosen once, so that edits, retries and a restored database all mean the same post. A link card stays while its page
     cannot be read."""
     known = {part.index: part for part in before}
-    adapter = core.adapter(account.platform, Credentials("", instance=account.instance))
+    adapter = core.adapter(account.platform, Credentials("", instance=account.instance, scopes=account.scopes))
     moment = due.replace(microsecond=due.microsecond // 1000 * 1000)
     made = []
     for part in parts:

@@ -29,7 +29,7 @@ from postprober.storage.records import Attempt, Delivery, Post
 from postprober.storage.tables import media
 
 MOST_TRIES = 40  # newest tries in a report; how many there are is told
-_TOLD = ("message", "next", "public_reason", "how")  # of a step's details, what is written for people
+_TOLD = ("message", "next", "public_reason", "witness", "how")  # of a step's details, what is written for people
 
 
 @permits.needs("reports:read")

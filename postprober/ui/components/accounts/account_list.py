@@ -32,7 +32,9 @@ def draw(visit: Visit, linked: list[Account], now: datetime) -> None:
     for account in linked:
         card = st.container(border=True, key=f"account-{account.id}")
         with card:
-            traits = visit.core.adapter(account.platform, Credentials("", instance=account.instance)).traits
+            traits = visit.core.adapter(
+                account.platform, Credentials("", instance=account.instance, scopes=account.scopes)
+            ).traits
             renews = traits.renewable(has_refresh_token=bool(account.refresh_token or account.secret))
             st.html(line_html(account, visit.user.zone, now, known.get(account.id, AccountActivity()), renews=renews))
             with st.container(horizontal=True, vertical_alignment="center"):

@@ -27,7 +27,7 @@ from postprober.ui.words import (
     short_moment,
 )
 
-_TOLD = ("message", "next", "public_reason", "how")  # of a step's details, what is written for people
+_TOLD = ("message", "next", "public_reason", "witness", "how")  # of a step's details, what is written for people
 
 
 def draw(view: DeliveryView, zone: str, now: datetime) -> None:
@@ -74,7 +74,7 @@ def _proof(view: DeliveryView) -> str:
     level = proof_level(view.delivery.proof)
     if level == 0 and not TRAITS[view.delivery.state].delivered:
         return ""
-    bars = "".join(f'<i class="{"on" if place <= level else ""}"></i>' for place in range(1, 5))
+    bars = "".join(f'<i class="{"on" if place <= level else ""}"></i>' for place in range(1, len(PROOF_WORDS)))
     words = PROOF_WORDS[view.delivery.proof]
     return f'<p class="pp-proof"><span class="pp-bars" aria-hidden="true">{bars}</span>{safe(words)}</p>'
 
