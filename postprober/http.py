@@ -21,7 +21,8 @@ import time
 import uuid
 import zlib
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from http.cookiejar import DefaultCookiePolicy
@@ -257,6 +258,44 @@ class HttpClient:
             message = "The connection broke before the platform's answer was complete."
             raise OutcomeUnknown(message, detail, code=code) from error
 
+    def pass_gate(self) -> None:
+        """The connection stands and a visible mutation comes next: the last moment to stop it. Raises what the gate raises."""
+        self.checkpoint("connected")
+        if self.gate is not None:
+            self.gate()
+
+    @contextmanager
+    def switched(self, url: str, headers: Mapping[str, str], seconds: float) -> Iterator[Switched]:
+        """A connection of its own to `url`, which the server was asked to hand over to another protocol (101, RFC 9110,
+        15.2.2): nothing of that protocol has been sent yet. Its status may be any; only with 101 there is something to talk to.
+        Whoever uses it reports the exchange. Raises BadInput (an address that is not called) or Unavailable."""
+        bare = url.split("?", 1)[0]
+        host = host_of(bare)
+        check_url(bare, allow_private=self.pools.may_be_private(host))
+        self.pools.check_inside(host)
+        request_id = self.request_id or uuid.uuid4().hex
+        client = self.pools.sends
+        try:
+            request = client.build_request(
+                "GET", url, headers={**headers, "X-Request-Id": request_id}, timeout=httpx2.Timeout(seconds)
+            )
+        except (httpx2.InvalidURL, ValueError) as error:
+            raise BadInput("This address is not usable.", self.redactor.excerpt(type(error).__name__)) from None
+        _reply.seconds, _reply.until = seconds, None
+        try:
+            response = client.send(request, stream=True)
+        except (httpx2.RequestError, httpx2.InvalidURL, httpx2.StreamError, ValueError) as error:
+            detail = self.redactor.excerpt(repr(error))
+            raise Unavailable("The platform could not be reached; nothing was sent.", detail) from error
+        finally:
+            _reply.seconds = None
+        try:
+            names = {key.lower(): value for key, value in response.headers.items()}
+            wire = response.extensions.get("network_stream") if response.status_code == 101 else None
+            yield Switched(response.status_code, names, request_id, wire)
+        finally:
+            response.close()
+
     def library_client(self, seconds: float, only: frozenset[str] | None = None) -> httpx2.Client:
         """For libraries that want a client of the HTTP library (openai): each request through `send`, at most `seconds`
         long from its first byte to the end of its reply. `only`: the headers that are sent (small letters), None for
@@ -353,6 +392,38 @@ class HttpClient:
             )
 
 
+@dataclass(frozen=True)
+class Switched:
+    """A connection that was handed over to another protocol; header names are lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    request_id: str
+    wire: httpcore2.NetworkStream | None
+
+    def read(self, seconds: float) -> bytes:
+        """Some bytes, none at the end. Raises TimeoutError or ConnectionError."""
+        if self.wire is None:
+            return b""
+        try:
+            return self.wire.read(64 * 1024, max(0.001, seconds))
+        except httpcore2.ReadTimeout as error:
+            raise TimeoutError("nothing came") from error
+        except (httpcore2.NetworkError, httpcore2.ProtocolError) as error:
+            raise ConnectionError(type(error).__name__) from error
+
+    def write(self, data: bytes, seconds: float) -> None:
+        """Raises TimeoutError or ConnectionError: what of `data` left is then unknown."""
+        if self.wire is None:
+            raise ConnectionError("there is no connection")
+        try:
+            self.wire.write(data, max(0.001, seconds))
+        except httpcore2.WriteTimeout as error:
+            raise TimeoutError("it could not be sent in time") from error
+        except (httpcore2.NetworkError, httpcore2.ProtocolError) as error:
+            raise ConnectionError(type(error).__name__) from error
+
+
 class _Wire:
     """Follows one mutation on the wire, to know whether any byte may have left."""
 
@@ -365,9 +436,7 @@ class _Wire:
         _, _, phase = event.partition(".")
         if phase == "send_request_headers.started":
             if self._visible:
-                self._client.checkpoint("connected")
-                if self._client.gate is not None:
-                    self._client.gate()
+                self._client.pass_gate()
             self.started = True
         elif self._visible and phase in _PHASES:
             self._client.checkpoint(_PHASES[phase])
@@ -510,6 +579,7 @@ class Pools:
         """`inside`: nothing else than this machine and its network is called (sandbox mode)."""
         self.allow_private = allow_private
         self.inside = inside
+        self.timeout = timeout
         self.trusted_hosts = trusted_hosts
         limits = httpx2.Timeout(timeout, connect=min(10.0, timeout), pool=timeout)
         common: dict[str, Any] = {

@@ -167,12 +167,14 @@ class Search:
 
 @dataclass(frozen=True)
 class Sighting:
-    """`by_words`: the post was recognised by what it says and when it was made, not by a handle of ours."""
+    """`by_words`: the post was recognised by what it says and when it was made, not by a handle of ours. `partly`: it goes to
+    several servers, and may be on some of them; so it is never called unpublished."""
 
     state: SightingState
     post: RemotePost | None = None
     reason: str = ""
     by_words: bool = False
+    partly: bool = False
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,7 @@ def config(world: World) -> uvicorn.Config:
         log_level="error",
         access_log=False,
         lifespan="off",
+        ws="websockets-sansio",
         timeout_graceful_shutdown=1,
         date_header=False,
     )

@@ -155,6 +155,7 @@ def _may_prove_absence(work: ClaimedDelivery, adapter: Adapter, part: PartRecord
         and adapter.traits.mode is not ReconcileMode.STRICT
         and not part.refused_as_duplicate
         and work.delivery.crashes < MAX_CRASHES
+        and not (sighting.partly and work.delivery.tries >= MAX_TRIES)
     )
 
 
@@ -199,6 +200,8 @@ def _absent(work: ClaimedDelivery, conn: Connection, adapter: Adapter, part: Par
         )
     elif work.delivery.crashes >= MAX_CRASHES:
         _hold(work, conn, "it is not there, and it took its worker down three times", StateCause.CRASHED)
+    elif work.delivery.tries >= MAX_TRIES and sighting.partly:
+        _hold(work, conn, f"it was sent {attempts.sends(conn, work.delivery.id, part.index)} times: {sighting.reason}")
     elif work.delivery.tries >= MAX_TRIES:
         sent = attempts.sends(conn, work.delivery.id, part.index)
         reason = f"It was sent {sent} times and is not there."
