@@ -10,6 +10,7 @@ from typing import Any
 
 from postprober.domain.card import LinkCard
 from postprober.domain.post import MediaFile
+from postprober.domain.withheld import Withheld
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,8 @@ class RemotePost:
     `media` None when the reading cannot tell; `public` None when unknown; `links`: where its links lead, None when the
     reading cannot tell; `app`: name of the program that made it, "" where the platform does not say;
     `options`: of the platform's options those that the reading tells (`domain.options`); `cards`: its link cards, None when
-    the reading cannot tell; `tells_reply`: without a `reply_to` it answers nothing."""
+    the reading cannot tell; `tells_reply`: without a `reply_to` it answers nothing; `withheld`: why the public does not see it,
+    by the platform's own word, None where it does not say so."""
 
     ref: Ref
     text: str
@@ -125,6 +127,7 @@ class RemotePost:
     options: Mapping[str, Any] = field(default_factory=dict)
     cards: tuple[RemoteCard, ...] | None = None
     tells_reply: bool = False
+    withheld: Withheld | None = None
 
 
 @dataclass(frozen=True)
