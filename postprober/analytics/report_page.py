@@ -31,6 +31,7 @@ UNKNOWN = "–"
 PROOF_WORDS: dict[str, str] = {
     Proof.NONE.value: "No proof yet",
     Proof.ACCEPTED.value: "Accepted: the platform returned an ID for the post",
+    Proof.NOT_PUBLIC.value: "Accepted, not public: the platform says why",
     Proof.EXISTS.value: "Exists: the account can read it",
     Proof.WITNESSED.value: "Seen: another linked account can read it",
     Proof.PUBLIC.value: "Public: visible without signing in",

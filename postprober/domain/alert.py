@@ -23,6 +23,7 @@ class AlertKind(StrEnum):
     HELD = "held"
     GHOST = "ghost"
     PARTLY = "partly"
+    NOT_PUBLIC = "not_public"
     DRIFTED = "drifted"
     LATE = "late"
     RECONNECT = "reconnect"
@@ -43,6 +44,7 @@ KIND_WORDS: dict[str, str] = {
     AlertKind.FAILED: "Not published",
     AlertKind.HELD: "Needs a decision",
     AlertKind.GHOST: "Accepted but not visible",
+    AlertKind.NOT_PUBLIC: "Accepted but not public",
     AlertKind.PARTLY: "Partially published",
     AlertKind.DRIFTED: "Changed or removed after verification",
     AlertKind.LATE: "Published late",
@@ -90,6 +92,9 @@ DRIFTED = AlertRule(
     AlertKind.DRIFTED,
     AlertType.ERROR,
     "{platform} ({account}): {reason} It had been verified. It is not sent again.",
+)
+NOT_PUBLIC = AlertRule(
+    AlertKind.NOT_PUBLIC, AlertType.WARNING, "{platform} ({account}): {reason} It is not sent again."
 )
 CHANGED = AlertRule(AlertKind.DRIFTED, AlertType.WARNING, "{platform} ({account}): {reason}")
 RECOVERED = AlertRule(AlertKind.RECOVERED, AlertType.SUCCESS, "{platform} ({account}): resolved. {reason}")

@@ -56,7 +56,7 @@ TRANSITIONS: dict[DeliveryState, frozenset[DeliveryState]] = {
     ),
     S.UNCONFIRMED: frozenset({S.PUBLISHED, S.SCHEDULED, S.WAITING, S.HELD, S.FAILED, S.PARTIAL}),
     S.PUBLISHED: frozenset({S.VERIFIED, S.GHOST}),
-    S.VERIFIED: frozenset({S.GHOST}),
+    S.VERIFIED: frozenset({S.GHOST, S.PUBLISHED}),  # published: it was made private, or is a draft again
     S.HELD: frozenset({S.PUBLISHED, S.SCHEDULED, S.CANCELLED, S.FAILED, S.UNCONFIRMED, S.PARTIAL}),
     S.GHOST: frozenset({S.VERIFIED, S.PUBLISHED}),
     S.FAILED: frozenset({S.SCHEDULED, S.CANCELLED, S.PUBLISHED}),
@@ -136,10 +136,11 @@ def end_of(state: DeliveryState, anything_out: bool) -> DeliveryState:
 
 
 class Proof(StrEnum):
-    """How sure we are that a post is live; each level includes those before it."""
+    """How sure we are that a post is live; each level includes those before it, `not_public` aside."""
 
     NONE = "none"
     ACCEPTED = "accepted"  # 2xx and an id
+    NOT_PUBLIC = "not_public"  # accepted, and the platform says why strangers do not see it (`domain.withheld`)
     EXISTS = "exists"  # its owner reads it back
     WITNESSED = "witnessed"  # another linked account reads it, where no stranger can look
     PUBLIC = "public"  # a logged-out reader sees it

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from postprober.domain.delivery import TRAITS, DeliveryState, StateCause
+from postprober.domain.withheld import Withheld, told
 
 
 class Choice(StrEnum):
@@ -91,4 +92,6 @@ def words(cause: StateCause | str, *, unknown: bool) -> HeldWords:
 
 def sentence(state: DeliveryState, cause: StateCause | str, *, unknown: bool) -> str:
     """What a state means to a person."""
+    if isinstance(cause, Withheld):
+        return told(cause)
     return words(cause, unknown=unknown).sentence if state is DeliveryState.HELD else TRAITS[state].sentence

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from postprober.domain.remote import Counts, RemoteCard, RemoteMedia
+from postprober.domain.withheld import Withheld
 
 
 class Verdict(StrEnum):
@@ -27,7 +28,8 @@ class Look:
     of the post that it replies to, "" when it replies to none, None when the reading cannot tell; `links`: where its
     links lead, None when the reading cannot tell; `counts`: its engagement, where everybody is told it. `final`: the page behind
     the post's link tells nothing more; `options`: of the platform's options those that it tells (`domain.options`);
-    `cards`: its link cards, None when the reading cannot tell."""
+    `cards`: its link cards, None when the reading cannot tell; `withheld`: why strangers do not see it, where the platform tells
+    them so."""
 
     verdict: Verdict
     text: str | None = None
@@ -44,3 +46,4 @@ class Look:
     final: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)
     cards: tuple[RemoteCard, ...] | None = None
+    withheld: Withheld | None = None

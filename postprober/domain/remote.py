@@ -10,6 +10,7 @@ from typing import Any
 
 from postprober.domain.card import LinkCard
 from postprober.domain.post import MediaFile
+from postprober.domain.withheld import Withheld
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,8 @@ class RemotePost:
     reading cannot tell; `app`: name of the program that made it, "" where the platform does not say;
     `options`: of the platform's options those that the reading tells (`domain.options`); `cards`: its link cards, None when
     the reading cannot tell; `tells_reply`: without a `reply_to` it answers nothing; `worded` False: whoever reads may see that
-    it is there, and neither its words nor its files."""
+    it is there, and neither its words nor its files; `withheld`: why the public does not see it, by the platform's own word,
+    None where it does not say so."""
 
     ref: Ref
     text: str
@@ -127,6 +129,7 @@ class RemotePost:
     cards: tuple[RemoteCard, ...] | None = None
     tells_reply: bool = False
     worded: bool = True
+    withheld: Withheld | None = None
 
 
 @dataclass(frozen=True)

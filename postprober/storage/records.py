@@ -14,6 +14,7 @@ from postprober.domain.delivery import DeliveryState, Proof, StateCause
 from postprober.domain.identity import AccountIdentity, account_id
 from postprober.domain.platform import Platform
 from postprober.domain.remote import Counts, Ref, Staged
+from postprober.domain.withheld import Withheld
 
 # The key in the JSON of a part: the name that earlier versions gave it, and read beside this one while a rollout lasts.
 NEWEST_KNOWN_POST = "canary"
@@ -118,7 +119,7 @@ class Delivery:
     first_byte_at: datetime | None
     created_at: datetime
     updated_at: datetime
-    cause: StateCause | Literal[""] = ""
+    cause: StateCause | Withheld | Literal[""] = ""  # of a published one: why it is not public
     acknowledged_at: datetime | None = None
     early_at: datetime | None = None
 
@@ -337,12 +338,21 @@ class OutboxRecord:
     tries: int
 
 
+_WITHHELD = frozenset(one.value for one in Withheld)
+
+
+def _cause(text: str) -> StateCause | Withheld | Literal[""]:
+    if text in _WITHHELD:
+        return Withheld(text)
+    return StateCause(text) if text else ""
+
+
 def delivery_of(row: Row[Any]) -> Delivery:
     data = dict(row._mapping)
     data["platform"] = Platform(data["platform"])
     data["state"] = DeliveryState(data["state"])
     data["proof"] = Proof(data["proof"])
-    data["cause"] = StateCause(data["cause"]) if data["cause"] else ""
+    data["cause"] = _cause(data["cause"])
     data["parts"] = tuple(PartRecord.from_json(part) for part in data["parts"])
     return Delivery(**data)
 

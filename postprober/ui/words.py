@@ -14,6 +14,7 @@ from postprober.domain.delivery import PROOF_ORDER, Proof, Step, StepStatus
 PROOF_WORDS: dict[Proof, str] = {
     Proof.NONE: "No proof yet",
     Proof.ACCEPTED: "Accepted: the platform returned an ID for the post",
+    Proof.NOT_PUBLIC: "Accepted, not public: the platform says why",
     Proof.EXISTS: "Exists: the account can read it",
     Proof.WITNESSED: "Seen: another linked account can read it",
     Proof.PUBLIC: "Public: visible without signing in",
@@ -132,6 +133,7 @@ OUTCOME_WORDS: dict[str, str] = {
 EVIDENCE_WORDS: dict[str, str] = {
     "proof": "Verification: as the author and as the public",
     "ghost": "Not visible: what we got instead",
+    "not_public": "Accepted, not public: what the platform says",
     "gone": "No longer visible: what we got",
     "browser": "Seen in a browser, not signed in",
     "drift": "Changed after verification: before and after",
@@ -185,8 +187,10 @@ def number(value: int | None) -> str:
 
 
 def proof_level(proof: Proof) -> int:
-    """0 for no proof to 5 for a match."""
-    return PROOF_ORDER.index(proof)
+    """0 for no proof to 5 for a match; what is not public is no more than accepted."""
+    return [one for one in PROOF_ORDER if one is not Proof.NOT_PUBLIC].index(
+        Proof.ACCEPTED if proof is Proof.NOT_PUBLIC else proof
+    )
 
 
 def moment(value: datetime, zone: str) -> str:

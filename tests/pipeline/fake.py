@@ -38,6 +38,7 @@ from postprober.domain.remote import (
     Staged,
     Timeline,
 )
+from postprober.domain.withheld import Withheld
 from postprober.errors import (
     DuplicateRefused,
     MadeAndRemoved,
@@ -67,7 +68,9 @@ TRAITS = Traits(
 
 @dataclass
 class FakePost:
-    """One post as it really is. `born`: when it came (or will come) into being; `hidden`: nobody sees it."""
+    """One post as it really is. `born`: when it came (or will come) into being; `hidden`: nobody sees it;
+    `withheld`: only its owner, who is told why, and
+    strangers who are shown what was `cached`."""
 
     id: str
     account: str
@@ -78,6 +81,8 @@ class FakePost:
     hidden: bool = False
     deleted: bool = False
     app: str = ""
+    withheld: Withheld | None = None
+    cached: bool = False
     counts: Counts = field(default_factory=lambda: Counts(likes=0))
 
 
@@ -157,7 +162,8 @@ class FakePlatform:
 
     def visible(self, account: str = "") -> list[FakePost]:
         """What a stranger can see."""
-        return [p for p in self.posts if self.exists(p) and not p.hidden and account in ("", p.account)]
+        shown = [p for p in self.posts if self.exists(p) and not p.hidden and (not p.withheld or p.cached)]
+        return [p for p in shown if account in ("", p.account)]
 
     def texts(self, account: str = "") -> list[str]:
         return [p.text for p in self.visible(account)]
@@ -384,6 +390,7 @@ class FakeAdapter:
             media=(),
             reply_to=post.reply_to,
             app=post.app,
+            withheld=post.withheld,
         )
 
 

@@ -230,7 +230,7 @@ def test_a_post_in_a_private_channel_is_accepted_and_nobody_claims_more(installa
     drive(context(installation), [delivery], over)
     with installation.core.db.read() as conn:
         ended = deliveries.get(conn, delivery)
-    assert (ended.state, ended.proof.value) == ((S.HELD, "none") if fault else (S.PUBLISHED, "accepted"))
+    assert (ended.state, ended.proof.value) == ((S.HELD, "none") if fault else (S.PUBLISHED, "not_public"))
     own = installation.sandbox.control.posts("telegram", accounts_name(installation, account))
     assert len(own) == 1
 

@@ -8,9 +8,20 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from postprober.domain.alert import CHANGED, LATE, LATE_AFTER, RECOVERED, AlertKind, AlertRule, AlertType, alert_for
+from postprober.domain.alert import (
+    CHANGED,
+    LATE,
+    LATE_AFTER,
+    NOT_PUBLIC,
+    RECOVERED,
+    AlertKind,
+    AlertRule,
+    AlertType,
+    alert_for,
+)
 from postprober.domain.delivery import DeliveryState, Proof, end_of
 from postprober.domain.platform import NAMES
+from postprober.domain.withheld import WORDS, Withheld, told
 from postprober.errors import PlatformError, Suspended
 from postprober.storage import accounts, alert_log, deliveries, processes, repairs
 from postprober.storage.database import Database
@@ -46,7 +57,7 @@ def move(
     rule = alert_for(delivery.state, new)
     if rule is not None:
         _tell(conn, delivery, rule, reason, f"{new.value}:{processes.newest_transition(conn)}", now)
-    elif new in (DeliveryState.PUBLISHED, DeliveryState.VERIFIED):
+    elif new in (DeliveryState.PUBLISHED, DeliveryState.VERIFIED) and not columns.get("cause"):
         _went_well(conn, delivery, new, reason, now)
     return moved
 
@@ -120,6 +131,13 @@ def drift_over(conn: Connection, delivery: Delivery, reason: str, change: int, n
     if alert_log.has_open(conn, _subject(delivery)):
         alert_log.close(conn, _subject(delivery), now)
         _tell(conn, delivery, RECOVERED, reason, f"drift:{change}:back", now)
+
+
+def not_public(conn: Connection, delivery: Delivery, cause: Withheld, now: datetime) -> None:
+    """The platform has it and says why the public does not see it; replaces what was told about it before."""
+    alert_log.close(conn, _subject(delivery), now)
+    if WORDS[cause].tells:
+        _tell(conn, delivery, NOT_PUBLIC, told(cause), f"not_public:{cause}:{now.isoformat()}", now)
 
 
 def acknowledge(conn: Connection, delivery: Delivery, now: datetime) -> None:

@@ -45,6 +45,7 @@ from postprober.pipeline.verification.verify import (
     examine,
     ghost,
     proof_look,
+    withhold,
 )
 from postprober.platforms.registry import SPECS
 from postprober.probe.compare import compare
@@ -302,10 +303,15 @@ def _counts(seat: Seat, desk: Desk, finding: Finding | None) -> Counts | None:
 def _keep(seat: Seat, conn: Connection, counts: Counts | None, finding: Finding | None) -> None:
     """Write down what a visit brought, and tell what is new."""
     work, known, now, news = seat.work, seat.known, seat.work.now(), News.NOTHING
+    doubted = False
     if counts is not None:
         _sample(work, conn, counts)
     if finding is not None:
-        if work.delivery.state is S.PUBLISHED and finding.proof is not Proof.ACCEPTED and not finding.missing:
+        if finding.withheld is not None and work.delivery.state in (S.PUBLISHED, S.VERIFIED):
+            doubted = work.delivery.state is S.VERIFIED and work.delivery.absences == 0  # once is an accident
+            if not doubted:
+                withhold(work, conn, finding)
+        elif work.delivery.state is S.PUBLISHED and finding.proof is not Proof.ACCEPTED and not finding.missing:
             work.log(conn, Step.VERIFICATION, StepStatus.SUCCESS, proof=finding.proof.value, **finding.detail)
             work.move(
                 conn,
@@ -329,7 +335,7 @@ def _keep(seat: Seat, conn: Connection, counts: Counts | None, finding: Finding 
         known = counted(work, conn, known)
     watches.put(conn, work.delivery.id, known, now)
     # A look that could not tell takes no suspicion back.
-    absences = 0 if finding is not None and finding.readable else work.delivery.absences
+    absences = int(doubted) if finding is not None and finding.readable else work.delivery.absences
     suspected = news is News.LOOK_AGAIN or bool(known.pending or absences)
     when = appointment(work, conn, known)
     soon = soon_again(known, now, when["next_at"], suspected)
@@ -343,7 +349,7 @@ def _keep_partial(work: ClaimedDelivery, conn: Connection, known: Watched, findi
     if finding.proof is not work.delivery.proof and finding.readable:
         work.log(conn, Step.VERIFICATION, StepStatus.WARNING, proof=finding.proof.value, **finding.detail)
         work.touch(conn, proof=finding.proof, url=work.delivery.url or finding.url or None)
-    if finding.proof is Proof.ACCEPTED:
+    if finding.proof in (Proof.ACCEPTED, Proof.NOT_PUBLIC):
         return known, News.NOTHING
     return watch_over(work, conn, known, finding)
 
@@ -407,6 +413,11 @@ def _ghost_again(work: ClaimedDelivery, desk: Desk) -> Writer:
     def write(conn: Connection) -> Used:
         now = work.now()
         pause = now + work.ctx.timing.ghost_recheck * (2 ** min(work.delivery.readings, 6))
+        if finding is not None and finding.withheld is not None:
+            withhold(work, conn, finding)
+            known = begin(work, conn, replace(watches.get(conn, work.delivery.id), blind=finding.blind))
+            work.touch(conn, lease_until=None, **appointment(work, conn, known))
+            return billed_now(work, conn, desk)
         if finding is None or finding.missing or finding.proof is Proof.ACCEPTED:
             next_at = max(retry or pause, pause)
             work.touch(conn, readings=work.delivery.readings + 1, lease_until=None, next_at=next_at)

@@ -16,7 +16,9 @@ from postprober.domain.post import MediaFile, MediaKind
 from postprober.domain.public_look import Look, Verdict
 from postprober.domain.read_budget import Used, cost_of_post, micros
 from postprober.domain.remote import Counts, Ref, RemotePost
+from postprober.domain.withheld import Withheld, told
 from postprober.errors import Throttled
+from postprober.pipeline.core import transitions
 from postprober.pipeline.core.claimed_delivery import (
     ClaimedDelivery,
     as_shown,
@@ -66,6 +68,7 @@ class Finding:
     counts: Counts | None = None  # as strangers are told them
     outside: str = ""  # the print of what strangers alone see
     as_before: bool = False  # it differs from what was sent as it did before, and its owner was not asked
+    withheld: Withheld | None = None  # why it is not public, by the platform's own word
 
 
 def examine(
@@ -106,6 +109,7 @@ def examine(
         counts=findings[0].counts,
         outside=findings[0].outside if single else "",
         as_before=any(f.as_before for f in findings),
+        withheld=next((f.withheld for f in findings if f.withheld is not None), None),
     )
 
 
@@ -208,8 +212,12 @@ def _put_together(
             others += compare_mentions(part.text, work.delivery.platform, owner.post.text)
     differences = tuple(dict.fromkeys((*(comparison.differences if comparison else ()), *others)))
     number = f"Part {part.index + 1}: " if len(work.delivery.parts) > 1 else ""
+    withheld = seen.withheld or (owner.post.withheld if owner.post is not None else None)
     if seen.verdict is Verdict.FOUND:
         proof = Proof.MATCHES if comparison and comparison.matches and not differences else Proof.PUBLIC
+        withheld = None  # whatever the platform says of it, the public sees it
+    elif withheld is not None:
+        proof = Proof.NOT_PUBLIC
     elif witnessed is not None or (owner.post is not None and _was_witnessed(work, witness)):
         proof = Proof.WITNESSED
     elif owner.post is not None:
@@ -220,8 +228,12 @@ def _put_together(
     return Finding(
         proof=proof,
         # What a stranger sees is there, even when the owner's reading lags behind.
-        missing=(gone and seen.verdict is not Verdict.FOUND and witnessed is None) or seen.verdict is Verdict.GONE,
-        readable=owner.known or seen.verdict in (Verdict.FOUND, Verdict.GONE) or witnessed is not None,
+        missing=withheld is None
+        and ((gone and seen.verdict is not Verdict.FOUND and witnessed is None) or seen.verdict is Verdict.GONE),
+        readable=withheld is not None
+        or owner.known
+        or seen.verdict in (Verdict.FOUND, Verdict.GONE)
+        or witnessed is not None,
         differences=tuple(number + text for text in differences),
         detail={
             "owner": owner.reason or ("read back" if owner.post else "not there"),
@@ -240,6 +252,7 @@ def _put_together(
         owner_sees=owner.post is not None,
         blind=seen.verdict not in (Verdict.FOUND, Verdict.GONE),
         counts=seen.counts,
+        withheld=withheld,
     )
 
 
@@ -306,7 +319,9 @@ def proof_look(work: ClaimedDelivery, desk: Desk) -> Writer:
     readings = work.delivery.readings + 1
     last = readings >= len(work.ctx.timing.verify_after)
     good = not finding.missing and finding.readable and finding.proof is not Proof.ACCEPTED
-    if good and (finding.proof is Proof.MATCHES or not finding.differences or last):
+    if finding.withheld is not None:
+        act = _not_public
+    elif good and (finding.proof is Proof.MATCHES or not finding.differences or last):
         act = _proved
     elif last and finding.missing:
         act = ghost
@@ -383,6 +398,35 @@ def ghost(work: ClaimedDelivery, conn: Connection, finding: Finding) -> None:
         next_at=work.now() + work.ctx.timing.ghost_recheck,
     )
     browser_checks.ask(work, conn, "ghost")
+
+
+def _not_public(work: ClaimedDelivery, conn: Connection, finding: Finding) -> None:
+    """The platform says why nobody sees it: no later look of the proof could tell more."""
+    withhold(work, conn, finding)
+    known = begin(work, conn, replace(watches.get(conn, work.delivery.id), blind=finding.blind))
+    work.touch(conn, lease_until=None, **appointment(work, conn, known))
+
+
+def withhold(work: ClaimedDelivery, conn: Connection, finding: Finding) -> None:
+    """Accepted, not public: note the cause, and tell it where it is news. It is looked at again like any other."""
+    cause, before = finding.withheld, work.delivery.cause
+    if cause is None or (before == cause and work.delivery.proof is Proof.NOT_PUBLIC):
+        return
+    columns = {
+        "proof": Proof.NOT_PUBLIC,
+        "cause": cause,
+        "url": work.delivery.url or finding.url or None,
+        "readings": len(work.ctx.timing.verify_after),
+        "absences": 0,
+        "lease_until": None,
+    }
+    evidence_log.keep(conn, work.delivery.id, "not_public", {"cause": cause.value, **body_of(finding)}, work.now())
+    work.log(conn, Step.VERIFICATION, StepStatus.WARNING, message=told(cause), cause=cause.value, **body_of(finding))
+    if work.delivery.state is S.PUBLISHED:
+        work.touch(conn, **columns)
+    else:
+        work.move(conn, S.PUBLISHED, told(cause), **columns)
+    transitions.not_public(conn, work.delivery, cause, work.now())
 
 
 def _unproved(work: ClaimedDelivery, conn: Connection, finding: Finding) -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from postprober.domain.addresses import split
 from postprober.domain.platform import PlatformConfig
 from postprober.domain.public_look import Look, Verdict
+from postprober.domain.withheld import Withheld
 from postprober.http import HttpClient, Reply
 from postprober.platforms.common.public import GONE, ask, refused, seen
 from postprober.platforms.telegram.links import USERNAME, parts_of, post_id
@@ -27,7 +28,8 @@ def _read(http: HttpClient, config: PlatformConfig, url: str, remote_id: str) ->
     if not number:
         return Look(Verdict.UNSURE, url=url, reason="the post's id is no id of a channel's post.")
     if not username:
-        return Look(Verdict.LOGIN_WALL, url=url, reason="Telegram shows posts of private channels to members only.")
+        told = "Telegram shows posts of private channels to members only."
+        return Look(Verdict.LOGIN_WALL, url=url, reason=told, withheld=Withheld.MEMBERS)
     address = f"{config.auth_url}/{username}/{number}"
     reply = ask(http, address, EMBEDDED)
     if isinstance(reply, Look):

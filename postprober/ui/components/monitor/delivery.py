@@ -74,7 +74,9 @@ def _proof(view: DeliveryView) -> str:
     level = proof_level(view.delivery.proof)
     if level == 0 and not TRAITS[view.delivery.state].delivered:
         return ""
-    bars = "".join(f'<i class="{"on" if place <= level else ""}"></i>' for place in range(1, len(PROOF_WORDS)))
+    bars = "".join(
+        f'<i class="{"on" if place <= level else ""}"></i>' for place in range(1, proof_level(Proof.MATCHES) + 1)
+    )
     words = PROOF_WORDS[view.delivery.proof]
     return f'<p class="pp-proof"><span class="pp-bars" aria-hidden="true">{bars}</span>{safe(words)}</p>'
 
