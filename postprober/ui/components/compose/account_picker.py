@@ -13,7 +13,7 @@ from postprober.ui.components.compose.draft import ComposerDraft
 from postprober.ui.guard import Visit
 from postprober.ui.words import plain
 
-FEW = 2  # accounts that are chosen one by one without a row of buttons above them
+FEW = 2  # accounts that are chosen one by one, without a row of buttons below them
 
 
 def draw(visit: Visit, draft: ComposerDraft, linked: list[Account]) -> tuple[int, ...]:
@@ -23,8 +23,6 @@ def draw(visit: Visit, draft: ComposerDraft, linked: list[Account]) -> tuple[int
         draft.chosen = draft.offered = account_groups.last_choice(visit.core, visit.actor)
     field = draft.name(f"accounts-{len(names)}")
     groups = account_groups.listing(visit.core, visit.actor) if len(names) > 1 else []
-    if len(names) > FEW or groups:
-        _bar(visit, draft, field, tuple(names), groups)
     before = tuple(a for a in draft.chosen if a in names)
     chosen = st.pills(
         "Accounts",
@@ -36,6 +34,8 @@ def draw(visit: Visit, draft: ComposerDraft, linked: list[Account]) -> tuple[int
         wrap=True,
     )
     draft.chosen = tuple(one for one in chosen or () if one in names)
+    if len(names) > FEW or groups:
+        _bar(visit, draft, field, tuple(names), groups)
     aside = [names[i] for i in draft.texts if i in names and i not in draft.chosen]
     if aside:
         st.caption(f"Own text kept for {', '.join(aside)}. Select the account to use it.")
@@ -44,13 +44,13 @@ def draw(visit: Visit, draft: ComposerDraft, linked: list[Account]) -> tuple[int
 
 def _bar(visit: Visit, draft: ComposerDraft, field: str, linked: tuple[int, ...], groups: list[AccountGroup]) -> None:
     """Buttons that choose many accounts at once, and the form in which groups are made."""
-    with st.container(horizontal=True, vertical_alignment="center", key="pp-account-groups", gap="small"):
+    with st.container(horizontal=True, vertical_alignment="center", key="pp-account-groups"):
         _choice("All", draft, field, linked)
         _choice("None", draft, field, ())
         for group in groups:
             _choice(group.name, draft, field, group.account_ids, group=True)
         if visit.may("accounts:write"):
-            with st.popover("Groups", icon=":material/group_work:", key=draft.name("groups")):
+            with st.popover("Groups", icon=":material/group_work:", key=draft.name("groups"), type="tertiary"):
                 _manage(visit, draft, field, groups)
 
 
@@ -60,6 +60,7 @@ def _choice(name: str, draft: ComposerDraft, field: str, account_ids: tuple[int,
         key=draft.name(f"choose-{'group' if group else 'plain'}-{name}"),
         help=f"Select the {len(account_ids)} accounts of this group." if group and account_ids else None,
         disabled=group and not account_ids,
+        type="tertiary",
         on_click=_select,
         args=(draft, field, account_ids),
     )
