@@ -119,6 +119,10 @@ class Settings(BaseSettings):
     browser_path: str = ""
     browser_looks: int = Field(12, ge=0, le=120)
 
+    backup_dir: str = ""
+    backup_hours: int = Field(24, ge=1, le=720)
+    backup_keep: int = Field(14, ge=0, le=1000)
+
     ping_url: str = ""
     registration: Literal["closed", "open"] = "closed"
     smtp_host: str = ""
@@ -418,6 +422,8 @@ def load_settings(**overrides: Any) -> Settings:
 def _fix_places(settings: Settings) -> None:
     """Paths are meant from where the command was started; children are started elsewhere."""
     settings.data_dir = settings.data_dir.expanduser().absolute()
+    if settings.backup_dir:
+        settings.backup_dir = str(Path(settings.backup_dir).expanduser().absolute())
     if os.sep in settings.browser_path:
         settings.browser_path = str(Path(settings.browser_path).expanduser().absolute())
     if settings.database_url.get_secret_value().startswith("sqlite"):  # which has no password

@@ -20,6 +20,7 @@ from postprober.pipeline.repairs.model_budget import Budget, DbTokenBudget
 from postprober.pipeline.repairs.model_use import DbModelUse
 from postprober.pipeline.scheduler.scheduler import Scheduler
 from postprober.services.core import Core
+from postprober.services.operations import backup_set
 from postprober.services.pipeline_context import context_of
 from postprober.services.posts import advice as advice_service
 from postprober.services.reports import report_schedule
@@ -34,6 +35,7 @@ DEFAULT_MODEL = "gpt-4.1-mini"  # small, cheap, takes structured outputs (develo
 SANDBOX_MODEL = "sandbox-model"  # what the sandbox calls its own (sandbox/openai/api.py)
 COMPACT_EVERY = 3600.0  # seconds
 REPORTS_EVERY = 5.0  # seconds
+BACKUP_EVERY = 60.0  # seconds between two looks whether a backup is due
 
 
 def build_core(
@@ -138,6 +140,8 @@ def build_scheduler(core: Core, workers: int, ctx: Context | None = None) -> Sch
         jobs.append(("more-advice", lambda: advice_service.make_pending(core), 0.5))
     if extras.has("analytics"):  # else the samples stay in the database, where they count as well
         jobs.append(("compaction", partial(_compact, core), COMPACT_EVERY))
+    if core.settings.backup_dir:
+        jobs.append(("backup", lambda: backup_set.tick(core), BACKUP_EVERY))
     queue = None
     if core.settings.redis_url:
         from postprober.broker import DeliveryQueue  # loads the queue's libraries, which nobody else needs

@@ -43,8 +43,6 @@ from postprober.services.core import Core
 from postprober.services.media import media as media_service
 from postprober.services.monitoring import ghosts, monitoring
 from postprober.services.operations import doctor, keys
-from postprober.services.operations.backup import backup as make_backup
-from postprober.services.operations.restore import restore as restore_backup
 from postprober.services.people import passwords, people, permits, second_factor, users
 from postprober.services.posts import delivery_actions, edit_failed, posts
 from postprober.services.posts.gate import ReviewNeeded
@@ -688,30 +686,8 @@ def keys_rotate() -> None:
         raise typer.Exit(FAILED)
 
 
-@app.command()
-def backup(target: Path) -> None:
-    """Copy the database, consistent, while everything runs."""
-    say(f"Wrote {make_backup(open_core(), target)}.")
-
-
-@app.command()
-def restore(source: Path) -> None:
-    """Replace the database by a backup. Stop PostProber first. What was published since is looked for, not sent again."""
-    settings = load_settings()
-    lock = launch.FolderLock(settings.data_dir)
-    lock.take()
-    try:
-        done = restore_backup(settings, source, SystemClock().now())
-    finally:
-        lock.free()
-    say(f"Restored {done.path} from the copy of {done.made}.")
-    if done.kept is not None:
-        say(f"The database that was there is kept as {done.kept}.")
-    say(
-        f"{done.doubtful} posts were due and may have been published since: they are looked for on the platforms before "
-        f"anything is sent. {done.planned} are scheduled for later. What was written since that copy is lost. Start "
-        "PostProber as usual."
-    )
+app.command()(operate.backup)
+app.command()(operate.restore)
 
 
 @app.command("migrate-to")

@@ -1,4 +1,4 @@
-"""Commands about the processes that `up` and `demo` have started."""
+"""Commands for who runs an installation: what runs, its logs, backup and restoration."""
 
 from __future__ import annotations
 
@@ -10,12 +10,17 @@ from typing import Annotated
 
 import typer
 
-from postprober import places
+from postprober import launch, places
 from postprober.cli.output import emit, say
-from postprober.clock import utc_iso
+from postprober.clock import SystemClock, utc_iso
 from postprober.errors import BadInput
 from postprober.processes import running
+from postprober.services.operations import backup_set, restore_set
+from postprober.services.operations.backup import backup as copy_database
+from postprober.services.operations.restore import Restored
+from postprober.services.operations.restore import restore as restore_file
 from postprober.settings import load_settings
+from postprober.wiring import build_core, close_core
 
 FAILED = 3
 POLL = 0.3  # seconds between two looks for new lines of a log
@@ -69,6 +74,92 @@ def stop() -> None:
     except PermissionError:
         raise BadInput(f"Another user has started PostProber on {data_dir}; stop it as that user.") from None
     say(f"Nothing runs on {data_dir}." if pid is None else f"Stopped (process {pid}).")
+
+
+def backup(
+    target: Annotated[Path, typer.Argument(help="A folder for backups, or a file that ends with .sqlite.")],
+    keep: Annotated[int, typer.Option(min=0, help="So many stay in the folder; 0: all.")] = 0,
+) -> None:
+    """Back up while everything runs: database, media, evidence, samples, settings without secrets. What an earlier backup in the
+    folder has is not copied again. A file that ends with .sqlite gets the database alone."""
+    core = build_core()
+    try:
+        if target.suffix == ".sqlite":
+            say(f"Wrote {copy_database(core, target)}.")
+            return
+        made = backup_set.make(core, target, keep=keep)
+    finally:
+        close_core(core)
+    say(
+        f"Wrote {made.folder} in {made.seconds:.1f} s: the database and {made.files:,} files, {made.fresh:,} of them copied now "
+        f"({made.copied / 1e6:,.1f} MB)."
+    )
+    if made.removed:
+        say(f"Deleted {len(made.removed)} older: {', '.join(made.removed)}.")
+    say(
+        "Keys are not in it: keep POSTPROBER_VAULT_KEYS and POSTPROBER_SECRET_KEY (secrets.json in sandbox mode) elsewhere."
+    )
+
+
+def restore(
+    source: Annotated[Path, typer.Argument(help="A backup, the folder of backups (its newest), or a .sqlite file.")],
+    into: Annotated[Path | None, typer.Option(help="Restore into this data folder instead.")] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Only rehearse: say what is in it and how long it takes.")
+    ] = False,
+) -> None:
+    """Bring back a backup. Stop PostProber first. What was published since is looked for, not sent again."""
+    if check:
+        _rehearse(source)
+        return
+    settings = load_settings(**({"data_dir": into} if into is not None else {}))
+    lock = launch.FolderLock(settings.data_dir)
+    lock.take()
+    try:
+        files: restore_set.FilesBack | None = None
+        done: Restored | None
+        if source.is_file():
+            done = restore_file(settings, source, SystemClock().now())
+        else:
+            done, files = restore_set.restore_backup(settings, source, SystemClock().now())
+    finally:
+        lock.free()
+    if files is not None:
+        say(f"{files.written:,} files are back, {files.there:,} were there.")
+        _say_lacking(files)
+    if done is None:
+        say(f"The database is filled from {restore_set.found(source)}.")
+    else:
+        say(f"Restored {done.path} from the copy of {done.made}.")
+        if done.kept is not None:
+            say(f"The database that was there is kept as {done.kept}.")
+        say(
+            f"{done.doubtful} posts were due and may have been published since: they are looked for on the platforms before "
+            f"anything is sent. {done.planned} are scheduled for later."
+        )
+    say("What was written since that copy is lost. Start PostProber as usual, with the keys of that time.")
+
+
+def _rehearse(source: Path) -> None:
+    if source.is_file():
+        raise BadInput("Only a backup in a folder can be rehearsed; give the folder.")
+    seen = restore_set.rehearse(source)
+    posts = ", ".join(
+        f"{seen.rows[name]:,} {name}" for name in ("users", "accounts", "posts", "deliveries") if name in seen.rows
+    )
+    say(f"The backup of {seen.made} is sound: {posts or 'a dump of PostgreSQL'}, {seen.files.written:,} files.")
+    _say_lacking(seen.files)
+    say(f"It took {seen.seconds:.1f} s here.")
+    if seen.files.lacking:
+        raise typer.Exit(FAILED)
+
+
+def _say_lacking(files: restore_set.FilesBack) -> None:
+    if files.lacking:
+        shown = ", ".join(files.lacking[:5])
+        say(
+            f"{len(files.lacking):,} files are not in the set, or not as they were: {shown}{' …' if len(files.lacking) > 5 else ''}"
+        )
 
 
 def logs(

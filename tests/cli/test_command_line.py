@@ -462,6 +462,27 @@ def test_backup_rotate_and_doctor(run: Run, installation: Installation, tmp_path
     assert "FAIL scheduler" in run("doctor").out
 
 
+@pytest.mark.embedded("PostgreSQL is dumped by its own program")
+def test_a_folder_of_backups_is_rehearsed_and_restored_beside_what_is_there(
+    run: Run, installation: Installation, tmp_path: Path
+) -> None:
+    installation.link("mastodon")
+    folder, other = tmp_path / "backups", tmp_path / "other"
+    said = run("backup", str(folder), "--keep", "2")
+    assert said.code == 0 and "Keys are not in it" in said.out + said.err
+    told = run("restore", "--check", str(folder))
+    assert told.code == 0 and "is sound: 3 users, 1 accounts, 0 posts" in told.out + told.err
+    assert not other.exists()
+    back = run("restore", str(folder), "--into", str(other))
+    assert back.code == 0 and "0 posts were due" in back.out + back.err
+    with sqlite3.connect(other / "postprober.sqlite") as copy:
+        assert copy.execute("SELECT count(*) FROM accounts").fetchone() == (1,)
+    copy.close()
+    nothing = run("restore", str(tmp_path / "nothing"))
+    assert nothing.code == 2 and "has no backup" in nothing.err
+    assert run("restore", "--check", str(other / "postprober.sqlite")).code == 2
+
+
 def test_user_reset_prints_a_link_under_which_a_password_is_chosen_once(run: Run, installation: Installation) -> None:
     said = run("user", "reset", "owner@example.org")
     assert said.code == 0

@@ -7,7 +7,9 @@ import shutil
 import sqlite3
 import sys
 from dataclasses import dataclass
+from datetime import timedelta
 from http.client import HTTPException
+from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import ProxyHandler, build_opener
 
@@ -20,7 +22,7 @@ from postprober.platforms.registry import BROKEN, SPECS
 from postprober.services.accounts import browser_accounts
 from postprober.services.core import Core
 from postprober.services.monitoring.monitoring import HEARTBEAT_LIMIT, heartbeat_age
-from postprober.services.operations import keys
+from postprober.services.operations import backup_set, keys
 from postprober.settings import unknown_names, unused_data
 from postprober.storage import processes
 from postprober.storage.accounts import get
@@ -46,6 +48,7 @@ def examine(core: Core) -> list[CheckResult]:
         _database(core),
         _disk(core),
         *_unused_data(core),
+        _backups(core),
         _vault(core),
         _scheduler(core),
         *_workers(core),
@@ -90,6 +93,26 @@ def _disk(core: Core) -> CheckResult:
 def _unused_data(core: Core) -> list[CheckResult]:
     unused = unused_data(core.settings)
     return [CheckResult("data folder", False, unused)] if unused else []
+
+
+def _backups(core: Core) -> CheckResult:
+    """Not a fault where somebody else may back up; one where it was asked for and there is none."""
+    where, hours = core.settings.backup_dir, core.settings.backup_hours
+    if not where:
+        return CheckResult("backups", True, "none are scheduled here; set POSTPROBER_BACKUP_DIR, or run: backup FOLDER")
+    try:
+        last = backup_set.newest(Path(where))
+    except ValueError as error:
+        return CheckResult("backups", False, f"{where} cannot be read: {error}")
+    age = core.clock.now() - last if last is not None else None
+    if age is None or age > 2 * timedelta(hours=hours):
+        told = "has none" if age is None else f"has none newer than {age.total_seconds() / 3600:.0f} hours"
+        return CheckResult(
+            "backups",
+            False,
+            f"{where} {told}, and one is due every {hours} hours; see the scheduler's log, or run: backup {where}",
+        )
+    return CheckResult("backups", True, f"the last one in {where} is {age.total_seconds() / 3600:.1f} hours old")
 
 
 def _vault(core: Core) -> CheckResult:

@@ -1,0 +1,381 @@
+"""Backups as a set: one folder for each, with the database and a list of its files, and the files of all of them once.
+
+    backups/files/3f/3f2a…                 what the lists name, by the SHA-256 of its bytes
+    backups/20261201-030000/manifest.json  written last: a folder without one is no backup
+    backups/20261201-030000/database.sqlite (or database.dump, of PostgreSQL)
+
+A file that an earlier backup has is not copied again. Files are copied before the database and once more after it, so that
+whatever the copied database names was there; a file that is deleted meanwhile has no use for a database that does not name it.
+Keys are not part of a backup (`settings without secrets`): whoever has it can read posts, but act for no account.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import logging
+import os
+import shutil
+import sqlite3
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr
+from sqlalchemy import URL
+
+from postprober import __version__
+from postprober.clock import utc_iso
+from postprober.domain.platform import known
+from postprober.errors import BadInput, ConfigurationError, Conflict
+from postprober.pipeline.publishing.recovery import BACKUP
+from postprober.services.core import Core
+from postprober.settings import Settings
+from postprober.storage.database import newest_schema
+from postprober.storage.disk import sync_folder
+
+log = logging.getLogger(__name__)
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+FILES = "files"
+SQLITE, DUMP = "database.sqlite", "database.dump"
+# Of the data folder: what rows name, and the samples that left the database. Logs, uploads that are under way and keys are not.
+FOLDERS = ("media", "evidence", "cards", "samples")
+_LEFT_OUT = ("media/incoming",)
+_BLOCK = 1 << 20
+_NAME, _DIGITS = "%Y%m%d-%H%M%S", "[0-9]" * 8 + "-" + "[0-9]" * 6
+DUMP_SECONDS = 6 * 3600  # ours: a dump that takes longer wants archiving instead
+
+
+@dataclass(frozen=True)
+class BackupMade:
+    """`files`: how many it names, of which `fresh` were copied now (`copied` bytes); `removed`: older ones that made way."""
+
+    folder: Path
+    files: int
+    fresh: int
+    copied: int
+    removed: tuple[str, ...]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A file of the data folder: its path there, the SHA-256 of its bytes, and what tells that it did not change."""
+
+    path: str
+    sha256: str
+    size: int
+    mtime_ns: int
+
+
+def make(core: Core, target: Path, *, keep: int = 0) -> BackupMade:
+    """Add a backup to the set in the folder `target`, which is made where it is missing, and read back what was written.
+    `keep`: so many stay, 0: all. Raises BadInput (the folder cannot be used), Conflict (another backup is being made there) or
+    ConfigurationError (PostgreSQL could not be dumped, or what was read back is not what was written)."""
+    begun, data_dir = time.monotonic(), core.settings.data_dir
+    _refuse(target, data_dir)
+    with _alone(target):
+        name = f"{core.clock.now():{_NAME}}"
+        folder, made = target / name, target / f".{name}.part"
+        if folder.exists():
+            raise Conflict(f"{folder} exists already; wait a second and run this again.")
+        _sweep(target)
+        made.mkdir(mode=0o700)
+        try:
+            store = Store(target / FILES)
+            earlier = _newest_entries(target)
+            _gather(data_dir, store, earlier)
+            database = _copy_database(core, made)
+            entries = _gather(data_dir, store, earlier)
+            manifest = {
+                "format": FORMAT,
+                "made": utc_iso(core.clock.now()),
+                "program": __version__,
+                "schema": newest_schema(),
+                "database": {"name": database.name, "sha256": digest(database), "size": database.stat().st_size},
+                "files": [vars(one) for one in entries],
+                "settings": without_secrets(core.settings),
+            }
+            write_whole(made / MANIFEST, json.dumps(manifest, indent=1).encode())
+            made.rename(folder)
+            sync_folder(target)
+        except BaseException:
+            shutil.rmtree(made, ignore_errors=True)
+            raise
+        removed = prune(target, keep) if keep else ()
+    return BackupMade(folder, len(entries), store.fresh, store.copied, removed, time.monotonic() - begun)
+
+
+def newest(target: Path) -> datetime | None:
+    """When the last backup in the folder was made; None when there is none."""
+    made = of_set(target)
+    return datetime.strptime(made[-1].name, _NAME).replace(tzinfo=UTC) if made else None
+
+
+def tick(core: Core) -> BackupMade | None:
+    """The scheduler's: make a backup when one is due (POSTPROBER_BACKUP_DIR, _HOURS and _KEEP). Raises what `make` raises."""
+    settings = core.settings
+    target = Path(settings.backup_dir)
+    last = newest(target)
+    if last is not None and core.clock.now() - last < timedelta(hours=settings.backup_hours):
+        return None
+    made = make(core, target, keep=settings.backup_keep)
+    log.info("backup %s: %s files, %s of them new, in %.1f s", made.folder, made.files, made.fresh, made.seconds)
+    return made
+
+
+def of_set(target: Path) -> list[Path]:
+    """The backups in the folder, oldest first."""
+    try:
+        return sorted(one.parent for one in target.glob(f"{_DIGITS}/{MANIFEST}"))
+    except OSError:
+        return []
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """What a backup says of itself. Raises BadInput."""
+    try:
+        told = json.loads((folder / MANIFEST).read_text())
+        if told["format"] != FORMAT:
+            raise BadInput(f"{folder} was made by a newer PostProber ({told['program']}); update the program first.")
+        _ = told["made"], told["schema"], told["database"]["sha256"], [entry["path"] for entry in told["files"]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BadInput(f"{folder} is not a backup ({type(error).__name__}: {error}).") from None
+    return dict(told)
+
+
+def entries_of(manifest: dict[str, Any]) -> list[Entry]:
+    return [Entry(one["path"], one["sha256"], one["size"], one["mtime_ns"]) for one in manifest["files"]]
+
+
+def prune(target: Path, keep: int) -> tuple[str, ...]:
+    """Delete all but the newest `keep` backups, and the files that none of those names; returns the names of those that
+    went. A backup that cannot be read keeps every file."""
+    old = of_set(target)[: -keep or None]
+    for folder in old:
+        (folder / MANIFEST).unlink()  # first: from now on it is no backup
+        shutil.rmtree(folder, ignore_errors=True)
+    try:
+        named = {one.sha256 for folder in of_set(target) for one in entries_of(read_manifest(folder))}
+    except BadInput:
+        return tuple(one.name for one in old)
+    for file in (target / FILES).glob("??/*"):
+        if file.name not in named:
+            with suppress(OSError):
+                file.unlink()
+    return tuple(one.name for one in old)
+
+
+@dataclass
+class Store:
+    """Files by the SHA-256 of their bytes."""
+
+    root: Path
+    fresh: int = 0
+    copied: int = 0
+
+    def path(self, sha256: str) -> Path:
+        return self.root / sha256[:2] / sha256
+
+    def keep(self, source: Path) -> tuple[str, int]:
+        """Copy the file unless its bytes are there; their SHA-256 and number. Raises OSError, or ConfigurationError where the disk gives
+        back something else."""
+        sha256, size = digest(source), source.stat().st_size
+        place = self.path(sha256)
+        if place.exists() and place.stat().st_size == size:
+            return sha256, size
+        place.parent.mkdir(parents=True, exist_ok=True)
+        fresh = place.with_name(f".{sha256}.part")
+        shutil.copyfile(source, fresh)
+        _flush(fresh)
+        if digest(fresh) != sha256:
+            fresh.unlink()
+            raise ConfigurationError(f"{source} changed while it was copied, or the disk of the backup is not sound.")
+        fresh.replace(place)
+        self.fresh, self.copied = self.fresh + 1, self.copied + size
+        return sha256, size
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a file, read in blocks."""
+    told = hashlib.sha256()
+    with path.open("rb") as stream:
+        while block := stream.read(_BLOCK):
+            told.update(block)
+    return told.hexdigest()
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """A file that is there whole or not at all."""
+    fresh = path.with_name(f".{path.name}.part")
+    fresh.write_bytes(content)
+    _flush(fresh)
+    fresh.replace(path)
+
+
+def without_secrets(settings: Settings) -> dict[str, str]:
+    """Every setting that is no secret, by its name in the environment."""
+    told = {name: value for name in type(settings).model_fields if _is_open(value := getattr(settings, name))}
+    for platform in known():
+        section = settings.of(platform)
+        told |= {
+            f"{platform.value}_{name}": value
+            for name in type(section).model_fields
+            if _is_open(value := getattr(section, name))
+        }
+    return {f"POSTPROBER_{name.upper()}": str(value) for name, value in told.items()}
+
+
+def postgres_command(program: str, url: URL) -> tuple[list[str], dict[str, str]]:
+    """A program of PostgreSQL's for this database, and its environment: what stands in a command line can be read by everybody.
+    Raises ConfigurationError when it is not installed."""
+    found = shutil.which(program)
+    if found is None:
+        raise ConfigurationError(
+            f"{program} is not installed; install PostgreSQL's client programs (postgresql-client)."
+        )
+    environment = dict(os.environ)
+    for name, value in (
+        ("PGHOST", url.host or url.query.get("host")),
+        ("PGPORT", url.port),
+        ("PGUSER", url.username),
+        ("PGPASSWORD", url.password),
+        ("PGDATABASE", url.database),
+    ):
+        if value:
+            environment[name] = str(value)
+    return [found], environment
+
+
+def _is_open(value: object) -> bool:
+    return not isinstance(value, SecretStr)
+
+
+def _refuse(target: Path, data_dir: Path) -> None:
+    inside = [data_dir / one for one in FOLDERS]
+    resolved = target.expanduser().resolve()
+    if any(resolved == one.resolve() or one.resolve() in resolved.parents for one in inside):
+        raise BadInput(f"{target} is a folder that is backed up; choose one outside of it.")
+    if target.exists() and not target.is_dir():
+        raise BadInput(f"{target} is a file; give a folder for backups.")
+    try:
+        target.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInput(f"The folder {target} cannot be made ({error.strerror}); choose another one.") from None
+    if not os.access(target, os.W_OK):
+        raise BadInput(f"The folder {target} cannot be written to; choose another one or change its permissions.")
+
+
+@contextmanager
+def _alone(target: Path) -> Iterator[None]:
+    """One backup at a time in a folder. The lock goes with the process that holds it."""
+    with (target / ".lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise Conflict(f"Another backup is being made in {target}; wait for its end.") from None
+        yield
+
+
+def _sweep(target: Path) -> None:
+    """What a backup left that was killed."""
+    for left in target.glob(".*.part"):
+        shutil.rmtree(left, ignore_errors=True)
+    for left in (target / FILES).glob("??/.*.part"):
+        with suppress(OSError):
+            left.unlink()
+
+
+def _newest_entries(target: Path) -> dict[str, Entry]:
+    """By path, what the last backup knew of the files."""
+    for folder in reversed(of_set(target)):
+        with suppress(BadInput):
+            return {one.path: one for one in entries_of(read_manifest(folder))}
+    return {}
+
+
+def _gather(data_dir: Path, store: Store, earlier: dict[str, Entry]) -> list[Entry]:
+    """All files that are there now, each in the store; what is known by then is noted in `earlier`."""
+    found: list[Entry] = []
+    for file in _files(data_dir):
+        path = file.relative_to(data_dir).as_posix()
+        try:
+            told = file.stat()
+            before = earlier.get(path)
+            if (
+                before is None
+                or (before.size, before.mtime_ns) != (told.st_size, told.st_mtime_ns)
+                or not store.path(before.sha256).exists()
+            ):
+                before = None
+            if before is None:
+                sha256, size = store.keep(file)
+                before = Entry(path, sha256, size, told.st_mtime_ns)
+        except FileNotFoundError:
+            continue  # deleted meanwhile, and its row before it
+        earlier[path] = before
+        found.append(before)
+    return found
+
+
+def _files(data_dir: Path) -> Iterator[Path]:
+    """Dotted names are files that are being written."""
+    for name in FOLDERS:
+        for folder, folders, files in os.walk(data_dir / name):
+            here = Path(folder)
+            folders[:] = sorted(
+                one for one in folders if (here / one).relative_to(data_dir).as_posix() not in _LEFT_OUT
+            )
+            yield from (here / one for one in sorted(files) if not one.startswith("."))
+
+
+def _copy_database(core: Core, folder: Path) -> Path:
+    """A consistent copy while everything runs, read back. Raises ConfigurationError."""
+    if not core.db.is_sqlite:
+        return _dump(core.db.url, folder / DUMP)
+    path = folder / SQLITE
+    with closing(sqlite3.connect(str(core.db.url.database))) as source, closing(sqlite3.connect(path)) as copy:
+        source.backup(copy)
+        copy.execute("INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)", (BACKUP, utc_iso(core.clock.now())))
+        copy.commit()
+        copy.execute("PRAGMA journal_mode = DELETE")  # one file, whatever the original is
+        if (said := copy.execute("PRAGMA integrity_check(1)").fetchone()[0]) != "ok":
+            raise ConfigurationError(f"The copy of the database is not sound ({said}); the backup was thrown away.")
+    _flush(path)
+    return path
+
+
+def _dump(url: URL, path: Path) -> Path:
+    command, environment = postgres_command("pg_dump", url)
+    _run([*command, "--format=custom", "--no-owner", "--no-privileges", f"--file={path}"], environment, "dumped")
+    listing, environment = postgres_command("pg_restore", url)
+    _run([*listing, "--list", str(path)], environment, "read back")  # a dump that was cut off has no end to its list
+    _flush(path)
+    return path
+
+
+def _run(command: list[str], environment: dict[str, str], what: str) -> None:
+    try:
+        done = subprocess.run(  # nosec B603 # PostgreSQL's own programs, arguments of ours
+            command, env=environment, capture_output=True, text=True, timeout=DUMP_SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise ConfigurationError(f"PostgreSQL was not {what} within {DUMP_SECONDS // 3600} hours.") from None
+    if done.returncode:
+        said = done.stderr.strip().splitlines()
+        raise ConfigurationError(
+            f"PostgreSQL could not be {what}: {said[0] if said else f'code {done.returncode}'}"[:400]
+        )
+
+
+def _flush(path: Path) -> None:
+    with path.open("rb") as stream:
+        os.fsync(stream.fileno())

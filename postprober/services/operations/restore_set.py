@@ -1,0 +1,197 @@
+"""Puts a backup of a set (`backup_set`) in the place of an installation's data, or rehearses that."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import subprocess
+import tempfile
+import time
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import make_url
+from sqlalchemy.exc import SQLAlchemyError
+
+from postprober.errors import BadInput, ConfigurationError, Conflict
+from postprober.services.operations import backup_set
+from postprober.services.operations.backup_set import DUMP, FILES, Entry, Store
+from postprober.services.operations.restore import Restored, restore
+from postprober.settings import Settings
+from postprober.storage.database import Database, newest_schema
+
+
+@dataclass(frozen=True)
+class FilesBack:
+    """`there`: files that were there already; `lacking`: those that the set has no longer, or not as they were."""
+
+    written: int
+    there: int
+    lacking: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """What a restoration would bring: `rows` by table, and how long it took here."""
+
+    made: str
+    rows: dict[str, int]
+    files: FilesBack
+    seconds: float
+
+
+def found(source: Path) -> Path:
+    """The backup that is meant: the folder itself, or the newest of the set in it. Raises BadInput."""
+    if (source / backup_set.MANIFEST).is_file():
+        return source
+    made = backup_set.of_set(source)
+    if not made:
+        raise BadInput(f"{source} has no backup; give a folder that `postprober backup` has written to.")
+    return made[-1]
+
+
+def restore_backup(settings: Settings, source: Path, now: datetime) -> tuple[Restored | None, FilesBack]:
+    """Bring the installation of `settings` back to a backup: first the files, which harm nobody, then the database. Of PostgreSQL
+    None is returned: its database has to be empty, and is filled. Raises BadInput, Conflict or ConfigurationError."""
+    folder = found(source)
+    manifest = _checked(folder)
+    _refuse_other_kind(settings, manifest)
+    database = folder / manifest["database"]["name"]
+    if manifest["database"]["name"] == DUMP:
+        _refuse_filled(settings)
+    files = _files_back(folder, backup_set.entries_of(manifest), settings.data_dir)
+    if manifest["database"]["name"] != DUMP:
+        return restore(settings, database, now), files
+    _fill(settings, database)
+    return None, files
+
+
+def rehearse(source: Path) -> Rehearsal:
+    """Restore into a scratch folder, look whether all is there, and throw it away. Raises BadInput or ConfigurationError."""
+    begun, folder = time.monotonic(), found(source)
+    manifest = _checked(folder)
+    with tempfile.TemporaryDirectory(prefix="postprober-rehearsal-") as scratch:
+        files = _files_back(folder, backup_set.entries_of(manifest), Path(scratch))
+        rows: dict[str, int] = {}
+        if manifest["database"]["name"] != DUMP:
+            copy = Path(scratch) / "postprober.sqlite"
+            shutil.copyfile(folder / manifest["database"]["name"], copy)
+            rows = _rows(copy)
+    return Rehearsal(str(manifest["made"]), rows, files, time.monotonic() - begun)
+
+
+def _checked(folder: Path) -> dict[str, Any]:
+    """The manifest of a backup whose database is as it was written. Raises BadInput."""
+    manifest = backup_set.read_manifest(folder)
+    if manifest["schema"] > newest_schema():
+        raise BadInput(
+            f"{folder} was made by a newer PostProber ({manifest.get('program', '?')}, schema {manifest['schema']}); update the "
+            "program first. Nothing was changed."
+        )
+    database = folder / str(manifest["database"]["name"])
+    try:
+        same = backup_set.digest(database) == manifest["database"]["sha256"]
+    except OSError as error:
+        raise BadInput(f"{database} cannot be read ({error.strerror}). Nothing was changed.") from None
+    if not same:
+        raise BadInput(f"{database} is not as it was written. Use another backup; nothing was changed.")
+    return manifest
+
+
+def _refuse_other_kind(settings: Settings, manifest: dict[str, Any]) -> None:
+    dumped = manifest["database"]["name"] == DUMP
+    if dumped and not settings.database_url:
+        raise BadInput("This backup is of PostgreSQL: set POSTPROBER_DATABASE_URL to an empty database first.")
+    if not dumped and settings.database_url:
+        raise BadInput(
+            "This backup is of SQLite: leave POSTPROBER_DATABASE_URL empty to restore it, then move it with `migrate-to`."
+        )
+
+
+def _refuse_filled(settings: Settings) -> None:
+    """Raises Conflict unless the database has no table: nothing that is there is written over."""
+    with closing(Database(settings.database)) as db:
+        try:
+            with db.read() as conn:
+                tables = conn.exec_driver_sql(
+                    "SELECT count(*) FROM information_schema.tables WHERE table_schema = 'public'"
+                ).scalar_one()
+        except SQLAlchemyError as error:
+            raise ConfigurationError(
+                "The database does not answer; check POSTPROBER_DATABASE_URL.", str(error)
+            ) from None
+    if tables:
+        raise Conflict(
+            "The database of POSTPROBER_DATABASE_URL is not empty. Make a new one (createdb), put its address there, and run "
+            "this again; the old one stays as it is."
+        )
+
+
+def _files_back(folder: Path, entries: list[Entry], data_dir: Path) -> FilesBack:
+    store, written, there, lacking = Store(folder.parent / FILES), 0, 0, []
+    for entry in entries:
+        place = data_dir / entry.path
+        if not place.resolve().is_relative_to(data_dir.resolve()):
+            raise BadInput(f"{folder} names a file outside of the data folder ({entry.path}); it is no backup of ours.")
+        with suppress(OSError):
+            if place.stat().st_size == entry.size and backup_set.digest(place) == entry.sha256:
+                there += 1
+                continue
+        try:
+            content = store.path(entry.sha256)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            fresh = place.with_name(f".{place.name}.part")
+            shutil.copyfile(content, fresh)
+            if backup_set.digest(fresh) != entry.sha256:
+                fresh.unlink()
+                lacking.append(entry.path)
+                continue
+            fresh.replace(place)
+            written += 1
+        except FileNotFoundError:
+            lacking.append(entry.path)
+    return FilesBack(written, there, tuple(lacking))
+
+
+def _fill(settings: Settings, dump: Path) -> None:
+    command, environment = backup_set.postgres_command("pg_restore", make_url(settings.database))
+    database = environment.pop("PGDATABASE", "")
+    done = subprocess.run(  # nosec B603 # PostgreSQL's own program, arguments of ours
+        [
+            *command,
+            "--no-owner",
+            "--no-privileges",
+            "--exit-on-error",
+            "--single-transaction",
+            f"--dbname={database}",
+            str(dump),
+        ],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=backup_set.DUMP_SECONDS,
+        check=False,
+    )
+    if done.returncode:
+        said = done.stderr.strip().splitlines()
+        raise ConfigurationError(f"PostgreSQL took the backup not back: {said[0] if said else done.returncode}"[:400])
+
+
+def _rows(path: Path) -> dict[str, int]:
+    """How many rows each table has. Raises BadInput for a database that is not sound."""
+    try:
+        with closing(sqlite3.connect(path)) as conn:
+            said = conn.execute("PRAGMA integrity_check(1)").fetchone()[0]
+            if said != "ok":
+                raise BadInput(f"The database of the backup is not sound: {said}")
+            names = [row[0] for row in conn.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+            quoted = (name.replace('"', '""') for name in names if not name.startswith("sqlite_"))
+            return {
+                name: int(conn.execute(f'SELECT count(*) FROM "{name}"').fetchone()[0])  # noqa: S608 # nosec B608 # its own names
+                for name in quoted
+            }
+    except sqlite3.Error as error:
+        raise BadInput(f"The database of the backup cannot be read ({error}).") from None

