@@ -13,7 +13,7 @@ from postprober.domain.delivery import DeliveryState
 from postprober.domain.post import PostStatus
 from postprober.domain.remote import Ref
 from postprober.pipeline.core import transitions
-from postprober.services.posts import drafts, edit_failed, posts
+from postprober.services.posts import advice, drafts, edit_failed, posts
 from postprober.services.posts.posts import NewPost, PreflightFailed
 from postprober.storage import deliveries, users
 from postprober.storage.database import Database
@@ -195,3 +195,19 @@ def test_the_same_request_twice_at_once_is_one_post_and_no_refusal(
     assert posts.create(core, actor, new, named="k:one").id == first.id and len(asked) == 2
     with pytest.raises(PreflightFailed):
         posts.create(core, actor, new, named="k:other")
+
+
+def test_of_two_that_were_planned_with_the_same_words_the_second_is_not_held_when_the_first_is_out(
+    installation: Installation,
+) -> None:
+    """They were noted and planned; the agent's later look judges the words, and not what went out since."""
+    account = installation.link("mastodon").id
+    first = plan(installation, NewPost((NOTICE,), (account,)))
+    second = plan(installation, NewPost((NOTICE,), (account,)))
+    move(installation, first, *LIVE)
+    advice.make_pending(installation.core)
+    with installation.core.db.read() as conn:
+        (delivery,) = deliveries.of_post(conn, second.id)
+    assert delivery.state is S.SCHEDULED
+    third = plan(installation, NewPost((NOTICE,), (account,)))
+    assert third.status == PostStatus.REVIEW, "the control: what is planned now is held"

@@ -60,7 +60,10 @@ def ask(core: Core, actor: Actor, post_id: int) -> Advice:
             return posts.version(conn, post_id) == post.version
 
     known = earlier.suggestions if earlier else ()
-    made = core.advisor.of(actor.space).advise(brief_of(core, actor, wish), wanted, known).after(earlier)
+    brief = brief_of(core, actor, wish)
+    if post.status == PostStatus.SCHEDULED:  # judged when it was planned; of two with the same words the first may be out by now
+        brief = replace(brief, targets=tuple(replace(one, repeated="") for one in brief.targets))
+    made = core.advisor.of(actor.space).advise(brief, wanted, known).after(earlier)
     if earlier is not None and post.options.get("approved") == review_gate.digest(wish):
         made = replace(made, review=earlier.review)  # a person's word stands
     elif post.status == PostStatus.REVIEW and (proposed := post.options.get("proposed")):

@@ -259,7 +259,7 @@ def hold_for_review(core: Core, post: Post, reasons: Sequence[str], again: datet
 
 def _withdraw(core: Core, conn: Connection, post: Post, now: datetime, *, by: str) -> None:
     """The new text has to be reviewed by a person: nothing of it stays planned."""
-    _replan(core, conn, post, NewPost(("",), ()), [], now, by=by)
+    _replan(core, conn, post, NewPost(("",), ()), [], now, by=by, left_out=f"held for review by {by}")
     posts.set_status(conn, post.id, PostStatus.REVIEW, now)
 
 
@@ -491,9 +491,11 @@ def _replan(
     *,
     by: str,
     planned_by: Actor | None = None,
+    left_out: str = "",
 ) -> None:
     """Bring the deliveries in line with the changed post: those that stay keep their key, the others are cancelled,
-    and new accounts get theirs. `by`: whose change it is, for the history; `planned_by`: whom new ones count for."""
+    and new accounts get theirs. `by`: whose change it is, for the history; `planned_by`: whom new ones count for; `left_out`:
+    why the others are cancelled, where it is not that their account was taken off."""
     wanted = {account.id: account for account in chosen}
     for delivery in deliveries.of_post(conn, post.id):
         if delivery.state is S.CANCELLED:
@@ -502,9 +504,8 @@ def _replan(
             raise Conflict("This post can no longer be changed: it is on its way.")
         account = wanted.pop(delivery.account_id, None)
         if account is None:
-            transitions.move(
-                conn, delivery, S.CANCELLED, reason=f"the account was taken off by {by}", now=now, next_at=None
-            )
+            reason = left_out or f"the account was taken off by {by}"
+            transitions.move(conn, delivery, S.CANCELLED, reason=reason, now=now, next_at=None)
             continue
         due = new.at or now
         parts = with_handles(
