@@ -4,8 +4,9 @@ A post is made in two steps, and that is what makes it appear once: `submit` mak
 publishes that draft by its number. The number is known and stored before the visible act, so after a lost answer the same post is
 read again, and publishing it again cannot make another one.
 
-WordPress has no idempotency key: making a draft twice makes two, and gives the second another slug. So the draft's slug is a mark
-of the delivery's key, and is looked for before a draft is made; one that a death left behind is found and used.
+WordPress has no idempotency key: making a draft twice makes two, and gives the second another slug. So the draft's slug is a
+mark of the delivery's key, and is looked for before a draft is made; one that a death left behind is found and used. A post
+that is to have an address of its own loses that slug when it is published; the mark is then the name of its first block, too.
 """
 
 from __future__ import annotations
@@ -287,18 +288,22 @@ class WordPressAdapter:
         if options.featured and placed:
             body["featured_media"] = placed[0].id
             placed = placed[1:]
-        return body | {"content": blocks(job.text, placed)}
+        return body | {"content": blocks(job.text, placed, mark if options.slug else "")}
 
     def _mark(self, job: PartJob) -> str:
         """The handle is replaced by the draft's number once there is one; the mark stays what it was."""
         return self.new_handle(job.key, job.index, job.composed_at)
 
     def _marked(self, cred: Credentials, job: PartJob, mark: str) -> object | None:
-        """The post of this delivery, by its mark, in whatever state it is."""
-        own = {mark, slug_for(WordPressOptions.of(job.options), mark)}
-        slugs = sorted(one for one in own if mark in one)
+        """The post of this delivery, by its mark, in whatever state it is. One with an address of its own has the mark in its
+        content instead, from when it was made."""
+        options = WordPressOptions.of(job.options)
+        slugs = sorted({mark} if options.slug else {mark, slug_for(options, mark)})
         wanted = ",".join([*slugs, *(f"{one}__trashed" for one in slugs)])  # facts.md, 8
         rows = self._rows(cred, **ANY, **EMBEDDED, slug=wanted)
+        if options.slug:
+            named = self._rows(cred, **ANY, **EMBEDDED, search=mark)
+            rows += [row for row in named if mark in text_at(row, "content", "raw")]
         mine = [row for row in rows if text_at(row, "author") in ("", cred.remote_id)]
         # A published one first: then nothing is made or published any more.
         order = sorted(mine, key=lambda row: (text_at(row, "status") in _UNSEEN, text_at(row, "status") == _TRASH))

@@ -306,6 +306,8 @@ async def list_posts(call: Call) -> Response:
     found = [p for p in [*there, *drafts] if status_of(p, at) in statuses]
     if "slug" in asked:
         found = [p for p in found if slug_of(p, at) in asked["slug"].split(",")]
+    if "search" in asked:
+        found = [p for p in found if asked["search"] in "".join(map(str, stored(p).values()))]
     if "include" in asked:
         found = [p for p in found if p.id in asked["include"].split(",")]
     if "author" in asked and asked["author"] != call.owner.id:
