@@ -7,7 +7,6 @@ from postprober.platforms.common.error_signals import ErrorSignals, SignalRow
 
 ROWS = (
     SignalRow(C.MEDIA_FORMAT, code="rest_upload_sideload_error"),
-    SignalRow(C.MEDIA_FORMAT, code="rest_upload_image_type_not_supported"),
     SignalRow(C.MEDIA_TOO_LARGE, code="rest_upload_file_too_big"),
     SignalRow(C.MEDIA_TOO_LARGE, code="rest_upload_limited_space"),
     SignalRow(C.MEDIA_TOO_LARGE, code="rest_upload_unknown_error"),

@@ -39,7 +39,6 @@ TABLE: tuple[ErrorRow, ...] = (
         for code in (
             "rest_upload_sideload_error",
             "rest_upload_invalid_disposition",
-            "rest_upload_image_type_not_supported",
         )
     ),
     *(

@@ -22,7 +22,7 @@ from postprober.platforms.common.public import GONE, refused, seen
 from postprober.platforms.common.replies import dig, text_at
 from postprober.platforms.wordpress.options import told
 from postprober.platforms.wordpress.posts import EMBEDDED, author_of, media_of
-from postprober.platforms.wordpress.site import MAX_HOPS, REDIRECTS, post_named, with_query
+from postprober.platforms.wordpress.site import MAX_HOPS, REDIRECTS, api_url, post_named, root_named, with_query
 from postprober.platforms.wordpress.text import MAX_HTML, read_content
 
 _HTML = {"Accept": "text/html,application/xhtml+xml", "Accept-Language": "en"}
@@ -62,8 +62,7 @@ def _read(http: HttpClient, remote_id: str, base: str) -> Look:
     page = read_page(reply)
     if page.numbers and remote_id not in page.numbers:
         return seen(reply, where, Verdict.UNSURE, "The site leads readers of this post to another one")
-    api = page.api if _same_place(page.api, base) else f"{base}/?rest_route=/wp/v2/posts/{remote_id}"
-    told_by = _asked(http, api, remote_id)
+    told_by = _asked(http, _api_of(reply, where, page, remote_id, base), remote_id)
     if page.asks_password or (told_by is not None and dig(told_by, "content", "protected") is True):
         look = seen(reply, where, Verdict.LOGIN_WALL, "The site asks readers of this post for its password")
         return replace(look, withheld=Withheld.PASSWORD)
@@ -112,6 +111,15 @@ def _unmarked(reply: Reply, where: str, told_by: object | None) -> Look:
         look = seen(reply, where, Verdict.LOGIN_WALL, "The site shows visitors another page instead of its posts")
         return replace(look, withheld=Withheld.CLOSED)
     return seen(reply, where, Verdict.UNSURE, "The site's page does not say which post it shows")
+
+
+def _api_of(reply: Reply, where: str, page: SitePage, remote_id: str, base: str) -> str:
+    """Where the site tells programs of the post: as the page says it, else below the API that every page names."""
+    root = join(where, root_named(reply.headers)) if root_named(reply.headers) else ""
+    for named in (page.api, api_url(root, f"wp/v2/posts/{remote_id}") if root else ""):
+        if named and _same_place(named, base):
+            return named
+    return f"{base}/?rest_route=/wp/v2/posts/{remote_id}"
 
 
 def _same_place(one: str, other: str) -> bool:

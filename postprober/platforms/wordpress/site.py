@@ -62,14 +62,14 @@ def find_api(http: HttpClient, server: str) -> tuple[str, str]:
     """(root of the API, address of the site), as the site tells in its header. Raises BadInput where it has none that can be
     used, with the reason."""
     reply, where = _front(http.for_typed(), server)
-    found = _ROOT.search(reply.headers.get("link", ""))
-    if found is None:
+    named = root_named(reply.headers)
+    if not named:
         told = (
             "This address answers, but not as a WordPress site with an open REST API. Give the address of the site itself, "
             "or have its owner allow the REST API (security plugins turn it off)."
         )
         raise BadInput(told, reply.excerpt[:200], field="instance")
-    root = join(where, found[1])
+    root = join(where, named)
     if split(root).hostname != split(where).hostname or split(root).scheme != split(where).scheme:
         raise BadInput("The site names an API at another address, which is not used.", root[:200], field="instance")
     index = http.for_typed().read("GET", with_query(root, "_fields=home,authentication,namespaces"))
@@ -96,6 +96,12 @@ def _front(http: HttpClient, server: str) -> tuple[Reply, str]:
             return reply, here
         here = join(here, target)
     raise BadInput("The site sends visitors in a circle.", field="instance")
+
+
+def root_named(headers: Mapping[str, str]) -> str:
+    """The root of the API that a page names, "" where it names none."""
+    found = _ROOT.search(headers.get("link", ""))
+    return found[1] if found else ""
 
 
 def post_named(headers: Mapping[str, str]) -> tuple[str, str]:
