@@ -427,6 +427,8 @@ def test_withdrawing_ends_the_password_of_this_link(blog: Linked) -> None:
         ("https://blog.example/2026/12/launch-day/", "launch-day"),
         ("https://blog.example/", ""),
         ("launch-day", ""),
+        ("https://blog.example/archives/123", ""),
+        ("https://blog.example/%E6%97%A5%E6%9C%AC/", "%e6%97%a5%e6%9c%ac"),
         ("https://[bad", ""),
     ],
 )

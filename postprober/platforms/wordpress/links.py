@@ -7,11 +7,11 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 from postprober.platforms.common.links import NUMBER, PastedLink, matching
 
-_SLUG = re.compile(r"[A-Za-z0-9%_.~-]{1,200}")
+_SLUG = re.compile(r"(?=.*[^\d-])[\w-]{1,100}")  # a number alone may be another platform's
 
 
 def remote_id(link: PastedLink) -> str:
-    """The number in `?p=12` or `wp-admin/post.php?post=12`, or a bare id; else the end of the address, to be looked up in the
+    """The number in `?p=12` or `wp-admin/post.php?post=12`, or a bare one; else the end of the address, to be looked up in the
     list of own posts."""
     if "://" not in link.text[:8]:
         return matching(NUMBER, link.text)
@@ -22,4 +22,6 @@ def remote_id(link: PastedLink) -> str:
     for name in ("p", "post"):
         if name in asked:
             return matching(NUMBER, asked[name][0])
-    return matching(_SLUG, quote(link.parts[-1], safe="%").lower()) if link.parts else ""
+    if not link.parts or ".." in link.parts:
+        return ""
+    return quote(matching(_SLUG, link.parts[-1].lower())).lower()  # as WordPress writes it

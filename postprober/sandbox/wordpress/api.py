@@ -340,6 +340,7 @@ async def delete_post(call: Call) -> Response:
         raise wp_error(410, "rest_already_trashed")
     call.world.delete_post(post)
     call.effect(deleted=post.id)
+    call.at = call.world.now()  # as it is by now
     return reply(view(call, post))
 
 
