@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 # What stands among an account's further secrets and is none: who and where.
-NO_SECRETS = frozenset({"identifier", "client_id", "issuer", "token_url", "revoke_url"})
+NO_SECRETS = frozenset({"identifier", "client_id", "issuer", "token_url", "revoke_url", "api_root"})
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class Credentials:
     `expires_at`: aware UTC end of the access token, None when it does not expire or is unknown.
     `remote_id`: the platform's id of the account ("" before identify); `instance`: base URL of its server, without a
     trailing slash ("" where the platform has only one); `secret`: further secrets (an app password with its
-    `identifier`; `client_id` and `client_secret` of a client of its own; the `key` to which the tokens are bound). `long_posts`: whether the
+    `identifier`; `client_id` and `client_secret` of a client of its own; `api_root`: where its API is, if its server says so; the `key` to which the tokens are bound). `long_posts`: whether the
     account may write longer ones than others, None where that is not known.
     """
 

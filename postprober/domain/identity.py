@@ -40,7 +40,10 @@ class PostIdentity:
 def server_name(platform: Platform, instance: str) -> str:
     """The name of the server that `instance` (a base URL, "" where the platform has only one) leads to; "" where all
     servers are one network."""
-    return "" if not instance or described(platform).one_network else host_name(instance)
+    about = described(platform)
+    if not instance or about.one_network:
+        return ""
+    return host_name(instance) + (urlsplit(base_address(instance)).path if about.sites else "")
 
 
 def host_name(instance: str) -> str:

@@ -139,7 +139,11 @@ def test_a_stale_list_proves_nothing(opened: Open) -> None:
         linked.fault("stale_timeline", operation=operation, times=0, params={"seconds": 3600})
     search = linked.search(missing, staged, newest_known_post)
     found = linked.adapter.locate(linked.cred, search)
-    handles = (Platform("bluesky"), Platform("instagram"))  # there the handle is read, by API, and no list
+    handles = (
+        Platform("bluesky"),
+        Platform("instagram"),
+        Platform("wordpress"),
+    )  # there the handle is read, by API, and no list
     assert found.state is not SightingState.ABSENT or (
         linked.platform in handles and linked.adapter.traits.mode is ReconcileMode.RECONCILE
     )

@@ -32,6 +32,10 @@ OIDC = os.environ.get("POSTPROBER_REAL_OIDC", "http://127.0.0.1:3055")
 SNAC_ACCOUNTS = Path(
     os.environ.get("POSTPROBER_SNAC_ACCOUNTS", "~/.cache/postprober-realservers/snac/accounts.txt")
 ).expanduser()
+WORDPRESS = os.environ.get("POSTPROBER_REAL_WORDPRESS", "http://127.0.0.1:21102")
+WORDPRESS_ACCOUNTS = Path(
+    os.environ.get("POSTPROBER_WORDPRESS_ACCOUNTS", "~/.cache/postprober-realservers/wordpress/accounts.txt")
+).expanduser()
 CALLBACK = "http://127.0.0.1:8123/callback"
 
 
@@ -72,6 +76,21 @@ def snac() -> str:
 def oidc() -> str:
     """Issuer of a real OpenID provider."""
     return _need(OIDC, "/.well-known/openid-configuration", "The OpenID provider")
+
+
+@pytest.fixture(scope="session")
+def wordpress() -> str:
+    """Address of a real WordPress."""
+    return _need(WORDPRESS, "/", "WordPress")
+
+
+@pytest.fixture(scope="session")
+def wordpress_passwords(wordpress: str) -> dict[str, str]:
+    if not WORDPRESS_ACCOUNTS.exists():
+        _absent(
+            f"WordPress's passwords are not at {WORDPRESS_ACCOUNTS}; name the file in POSTPROBER_WORDPRESS_ACCOUNTS"
+        )
+    return dict(line.split(maxsplit=1) for line in WORDPRESS_ACCOUNTS.read_text().splitlines() if line.strip())
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,7 @@ python=${PYTHON:-python3}
 pds=${POSTPROBER_REAL_PDS:-http://127.0.0.1:2583}
 snac=${POSTPROBER_REAL_SNAC:-http://127.0.0.1:8011}
 oidc=${POSTPROBER_REAL_OIDC:-http://127.0.0.1:3055}
+wordpress=${POSTPROBER_REAL_WORDPRESS:-http://127.0.0.1:21102}
 wait_seconds=${POSTPROBER_REAL_WAIT:-420} # the first start of the PDS installs it, which takes about 3 minutes
 # Node's own headers, where they were installed with it: npm would fetch them from a place that not every machine reaches.
 node_home=$(command -v node) && node_home=$(dirname "$(dirname "$node_home")")
@@ -67,9 +68,11 @@ await() { # folder url
 start bluesky-pds "$pds/xrpc/_health"
 start snac "$snac/api/v1/instance"
 start oidc "$oidc/.well-known/openid-configuration"
+start wordpress "$wordpress/"
 await bluesky-pds "$pds/xrpc/_health"
 await snac "$snac/api/v1/instance"
 await oidc "$oidc/.well-known/openid-configuration"
+await wordpress "$wordpress/"
 
 cd "$repo" || exit 1
 POSTPROBER_REQUIRE_REAL=1 "$python" -m pytest tests/real "$@"

@@ -75,6 +75,10 @@ def move(inst: Installation, delivery: Delivery, *states: DeliveryState, **colum
         ("telegram", {"access_token": "1:t", "channel": "@town"}, {}),
         ("telegram", {"access_token": "1:tökén", "channel": "@town"}, {}),
         ("telegram", {"access_token": "1:t", "channel": "@town"}, {"instance": "https://x.example"}),
+        ("wordpress", {"user": "anna"}, {}),
+        ("wordpress", {"user": "anna", "password": "wrong"}, {}),
+        ("wordpress", {"user": "anna", "password": "pässword"}, {}),
+        ("wordpress", {"user": "anna", "password": "x"}, {"instance": "file:///etc/passwd"}),
     ],
 )
 def test_an_account_that_cannot_be_linked_leaves_nothing(
