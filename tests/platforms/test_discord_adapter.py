@@ -720,6 +720,8 @@ def test_what_the_emulator_answers_is_what_the_description_says(
     bot.publish(with_nonce(bot, "answer", video, parent=first.ref))
     hook.publish(replace(hook.job("hooked", photo()), options={"sensitive": True, "silent": True}))
     _valid(api, "UserPIIResponse", sends.get(f"{base}/users/@me", headers=auth).json())
+    application = sends.get(f"{base}/oauth2/applications/@me", headers=auth).json()
+    _valid(api, "PrivateApplicationResponse", application)
     _valid(api, "GuildChannelResponse", sends.get(f"{base}/channels/{channel}", headers=auth).json())
     listed = sends.get(f"{base}/channels/{channel}/messages", headers=auth).json()
     assert [one["type"] for one in listed] == [19, 0]

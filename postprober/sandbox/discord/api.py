@@ -14,7 +14,9 @@ from postprober.sandbox.discord.dialect import (
     READS,
     SENDS,
     VIEWS,
+    WORDS,
     DiscordDialect,
+    author_of,
     channel_of,
     channel_view,
     discord_error,
@@ -45,6 +47,36 @@ _WALL = "<!doctype html><html><head><title>Discord</title></head><body><h1>Log i
 async def me(call: Call) -> Response:
     owner = call.owner
     return reply({**user(owner), "mfa_enabled": False, "locale": "en-US", "verified": True, "email": None})
+
+
+async def application(call: Call) -> Response:
+    """Of the bot; clients ask for it when they sign in."""
+    owner = call.owner
+    flags = (1 << 18) | (1 << 19) if WORDS in owner.scopes else 0  # Message Content, of a verified and of another one
+    return reply(
+        {
+            "id": author_of(owner),
+            "name": owner.title,
+            "icon": None,
+            "description": "",
+            "type": None,
+            "verify_key": "0" * 64,
+            "flags": flags,
+            "flags_new": str(flags),
+            "redirect_uris": [],
+            "interactions_endpoint_url": None,
+            "role_connections_verification_url": None,
+            "owner": user(owner),
+            "bot_public": False,
+            "bot_require_code_grant": False,
+            "approximate_guild_count": 1,
+            "approximate_user_install_count": 0,
+            "approximate_user_authorization_count": 0,
+            "explicit_content_filter": 0,
+            "team": None,
+            "eligible_oauth2_scopes": [],
+        }
+    )
 
 
 async def channel(call: Call) -> Response:
@@ -317,6 +349,7 @@ def routes(world: World, dialect: DiscordDialect) -> list[BaseRoute]:
     hook = "/discord/webhooks/{webhook:str}/{token:str}"
     table = (
         ("me", me, "/discord/users/@me", "GET"),
+        ("me", application, "/discord/oauth2/applications/@me", "GET"),
         ("timeline", messages, f"{base}/messages", "GET"),
         ("create", create, f"{base}/messages", "POST"),
         ("read", read, f"{base}/messages/{{message:str}}", "GET"),
