@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from dataclasses import dataclass, field
+from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 from postprober.domain.attempt import Act, Outcome
 from postprober.domain.platform import Platform
 from postprober.sandbox.control.client import Control
-from postprober.storage import attempts, deliveries
+from postprober.storage import accounts, attempts, deliveries
 from postprober.storage.records import Attempt
 from tests.crash.world import RECONNECT, Bench, Target, close, fresh_bench, link, plan, relink, run_one_worker, settled
 
@@ -46,11 +47,12 @@ FAULTS: dict[str, tuple[dict[str, Any], ...]] = {
     ),
 }
 
-# Of these there are two kinds, which are tried turn about: LinkedIn lets some apps read back, and private channels have no
-# page where a post could be found again.
+# Of these there are two kinds, which are tried turn about: LinkedIn lets some apps read back, private channels have no page where a
+# post could be found again, and a webhook has neither nonce nor list.
 OTHER_KIND = {
     Platform("linkedin"): ["openid", "profile", "w_member_social", "r_member_social"],
     Platform("telegram"): ["can_post_messages", "can_delete_messages"],
+    Platform("discord"): ["webhook.incoming"],
 }
 
 RESET_FORMS = ("seconds", "date", "epoch", "iso")  # taken in turn; the platforms' own forms count in minutes or days
@@ -129,8 +131,6 @@ def _canary(bench: Bench, platform: Target, name: str) -> None:
     run_one_worker(bench, delivery_id, limit=30.0 if platform.by_browser or platform.form else 10.0)
     ctx = bench.context()
     found = settled(ctx, delivery_id)
-    from postprober.storage import accounts
-
     with ctx.db.write() as conn:
         accounts.write(conn, account_id, is_active=False, remote_id=f"old-{name}")
     close(ctx)
@@ -152,6 +152,7 @@ def _judge(
     with ctx.db.read() as conn:
         delivery = deliveries.get(conn, delivery_id)
         tries = attempts.of_delivery(conn, delivery_id)
+        life = ctx.adapter(accounts.get(conn, delivery.account_id), ctx.http).traits.handle_life
     close(ctx)
     truth = [p for p in control.posts(platform.value, handle) if p["id"] not in before]
     visible = [p for p in truth if p["visible"]]
@@ -167,15 +168,18 @@ def _judge(
     if verdict.end == "verified" and delivery.remote_id not in {p["id"] for p in visible}:
         verdict.contradicted.append(f"wrong post: {where}")
     creates = [r for r in control.log(platform=platform.value, account=handle) if r["operation"] == "create"]
-    verdict.hasty.extend(f"{problem}: {where}" for problem in _hasty(tries, creates))
+    verdict.hasty.extend(f"{problem}: {where}" for problem in _hasty(tries, creates, life))
 
 
-def _hasty(tries: list[Attempt], creates: list[dict[str, Any]]) -> list[str]:
-    """Requests between an unknown outcome and the end of its reconciliation (two proofs of absence)."""
+def _hasty(tries: list[Attempt], creates: list[dict[str, Any]], life: timedelta | None) -> list[str]:
+    """Requests between an unknown outcome and the end of its reconciliation (two proofs of absence), but for repeats with a
+    handle that still lives."""
     problems = []
     sends = [a for a in tries if a.act == Act.PUBLISH]
     for earlier, later in pairwise(sends):
         if earlier.outcome not in UNKNOWN:
+            continue
+        if life is not None and later.started_at - sends[0].started_at < life:
             continue
         between = [a for a in tries if earlier.id < a.id < later.id and a.act == Act.RECONCILE]
         absent = sum(a.outcome == Outcome.ABSENT for a in between)

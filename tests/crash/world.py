@@ -45,7 +45,7 @@ from postprober.platforms.bluesky.adapter import login
 from postprober.platforms.common.adapter import Adapter
 from postprober.platforms.common.media import fit_image
 from postprober.platforms.instagram.browser_adapter import session_of
-from postprober.platforms.registry import adapter_for, browser_adapter
+from postprober.platforms.registry import SPECS, adapter_for, browser_adapter
 from postprober.sandbox.control.client import Control
 from postprober.sandbox.instagram.web_html import session
 from postprober.security.vault import Vault
@@ -237,7 +237,7 @@ def fresh_bench(folder: Path, made: Path, sandbox: str, picture: str) -> Bench:
     return Bench(folder, sandbox, picture)
 
 
-def credentials(bench: Bench, target: Target, made: dict[str, str]) -> Credentials:
+def credentials(bench: Bench, target: Target, made: dict[str, Any]) -> Credentials:
     platform = target.platform
     if target.by_browser:
         web = f"{bench.sandbox}/instagram-web"
@@ -250,6 +250,7 @@ def credentials(bench: Bench, target: Target, made: dict[str, str]) -> Credentia
         http.pools.close()
         return cred
     ends = made.get("expires_at")
+    scopes = tuple(made["scopes"]) if SPECS[platform].for_scopes is not None else ()
     return Credentials(
         access_token=made["access_token"],
         refresh_token=made.get("refresh_token") or "",
@@ -257,6 +258,7 @@ def credentials(bench: Bench, target: Target, made: dict[str, str]) -> Credentia
         remote_id=made["id"],
         name=made["name"],
         instance=instance,
+        scopes=scopes,
     )
 
 

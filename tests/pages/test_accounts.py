@@ -47,6 +47,7 @@ def test_without_accounts_it_says_where_to_begin(owner: House, show: Show) -> No
         "Link Bluesky",
         "Link Telegram",
         "Link WordPress",
+        "Link Discord",
     } <= set(labels)
 
 

@@ -174,6 +174,21 @@ _BLUESKY = {
     "who can quote": R({"no_quotes": True}, lost=("postgate",)),
     "who can reply": R({"who_can_reply": "mentioned"}, lost=("threadgate",)),
 }
+_DISCORD = {
+    "text": R(instead={"content": "Other words"}, proof=Proof.EXISTS),
+    "thread": R(texts=("The first part", "The second part"), lost=("message_reference",), after=1, proof=Proof.EXISTS),
+    **_pictures(1, 4, 10, lost=("attachments",), proof=Proof.EXISTS),
+    "moving GIF": R(files=("gif",), lost=("attachments",), proof=Proof.EXISTS),
+    "video": R(files=("video",), lost=("attachments",), proof=Proof.EXISTS),
+    "forum post": R(
+        {"title": "A question"},
+        account={"scopes": ["webhook.incoming", "forum"]},
+        untold="Title of a forum post: nobody can read it",
+        proof=Proof.EXISTS,
+    ),
+    "sensitive media": R({"sensitive": True}, ("photo",), instead={"attachments": [{"id": "0"}]}, proof=Proof.EXISTS),
+    "without notifications": R({"silent": True}, lost=("flags",), proof=Proof.EXISTS),
+}
 _ALL = {"crop of a picture": R({"crop": ["1: square"]}, ("tall",), untold="Crop: nobody can read it")}
 RECIPES: dict[str, dict[str, Recipe]] = {
     "x": _X | _ALL,
@@ -181,4 +196,5 @@ RECIPES: dict[str, dict[str, Recipe]] = {
     "instagram": _INSTAGRAM | _ALL,
     "mastodon": _MASTODON | _ALL,
     "bluesky": _BLUESKY | _ALL,
+    "discord": _DISCORD | {name: replace(one, proof=Proof.EXISTS) for name, one in _ALL.items()},
 }

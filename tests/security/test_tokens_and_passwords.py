@@ -189,6 +189,9 @@ def test_a_known_secret_is_masked_wherever_it_stands(text: str) -> None:
         "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ1bmtub3duLXNlY3JldC0xIn0.c2lnbmF0dXJl",
         "GET https://api.example/bot123456789:AAunknown-secret-1_with35signs/getMe",
         "https://api.example/bot123456789%3AAAunknown-secret-1_with35signs/getMe",
+        "POST https://api.example/api/v10/webhooks/1093284756103847561/unknown-secret-1_as-long-as-theirs-are?wait=true",
+        "https://api.example/api%2Fwebhooks%2F1093284756103847561%2Funknown-secret-1_as-long-as-theirs-are",
+        "Authorization: Bot MTA5MzI4NDc1NjEwMzg0NzU2MQ.GhIjKl.unknown-secret-1_VwXyZ0123456789abcdef",
     ],
 )
 def test_what_looks_like_a_secret_is_masked_though_nobody_named_it(text: str) -> None:
@@ -205,6 +208,9 @@ def test_what_looks_like_a_secret_is_masked_though_nobody_named_it(text: str) ->
         "urn:li:share:7141138937766391808",
         "127.0.0.1:27424/telegram/towns/960168192",
         "1000000:1000000",
+        "https://docs.example/webhooks/1093284756103847561/messages",
+        "https://a-longer-name-of-a-server.github.io/some-other-longer-path-of-a-page",
+        "0123456789abcdef.json.and-so-on",
         "sha256:0123456789abcdef0123456789abcdef",
     ],
 )

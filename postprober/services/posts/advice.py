@@ -61,7 +61,9 @@ def ask(core: Core, actor: Actor, post_id: int) -> Advice:
 
     known = earlier.suggestions if earlier else ()
     brief = brief_of(core, actor, wish)
-    if post.status == PostStatus.SCHEDULED:  # judged when it was planned; of two with the same words the first may be out by now
+    if (
+        post.status == PostStatus.SCHEDULED
+    ):  # judged when it was planned; of two with the same words the first may be out by now
         brief = replace(brief, targets=tuple(replace(one, repeated="") for one in brief.targets))
     made = core.advisor.of(actor.space).advise(brief, wanted, known).after(earlier)
     if earlier is not None and post.options.get("approved") == review_gate.digest(wish):

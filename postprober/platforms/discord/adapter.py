@@ -1,0 +1,483 @@
+"""Channels of a Discord server, by a bot or by a webhook. Facts: discord/facts.md.
+
+The two are one platform and keep different promises (`for_scopes`). A bot has a handle, the nonce: while Discord remembers it, a
+repeat answers with the first message and makes no second one. It remembers it for "the past few minutes", so the handle ends;
+after that the list of the channel's messages decides, in which an empty answer proves nothing, because whoever may not read the
+history gets one, too. A webhook has neither nonce nor list: what was not answered is held.
+
+Strangers see nothing of a server. What proves more than the author's own reading is another account in the same channel.
+
+A webhook's token stands in the path of its calls, so no address of the API may be logged, shown or kept as it is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, BinaryIO
+
+from postprober import __url__, __version__
+from postprober.clock import Clock, SystemClock
+from postprober.domain.account import Credentials, Identity
+from postprober.domain.limits import Limits
+from postprober.domain.moments import parse_time
+from postprober.domain.platform import PlatformConfig, ReconcileMode
+from postprober.domain.post import Draft, MediaFile, Preflight
+from postprober.domain.preflight import check
+from postprober.domain.remote import (
+    Counts,
+    PartJob,
+    Progress,
+    Reading,
+    Receipt,
+    Ref,
+    RemoteMedia,
+    RemotePost,
+    Search,
+    Sighting,
+    SightingState,
+    Staged,
+    Timeline,
+)
+from postprober.errors import (
+    HERE,
+    NOT_PERMITTED,
+    BadInput,
+    PlatformError,
+    PostRejected,
+    ReconnectNeeded,
+    Throttled,
+    Unavailable,
+    UnexpectedReply,
+)
+from postprober.http import HttpClient, Reply
+from postprober.platforms.common.adapter import READY, Traits, sighting_in
+from postprober.platforms.common.errors import RequestKind
+from postprober.platforms.common.media import upload
+from postprober.platforms.common.replies import ambiguous, count_at, dig, invisible, list_at, shape, text_at
+from postprober.platforms.discord.about import ABOUT
+from postprober.platforms.discord.errors import UNKNOWN_MESSAGE, code_of, refused
+from postprober.platforms.discord.limits import BOT_LACKS, LIMITS
+from postprober.platforms.discord.links import ChannelAuthor, address, made_at, parts_of, post_id
+from postprober.platforms.discord.options import DiscordOptions, flags, told
+
+BOT, WEBHOOK = "bot", "webhook.incoming"  # scopes; facts.md, 1
+SETTLE_SECONDS = 15.0  # ours: how long a request sent earlier may still take effect; settings["settle_seconds"]
+# Ours. Discord remembers a nonce for "the past few minutes" and says no number (facts.md, 5). A repeat that begins within a
+# minute and may take another one to arrive stays below two, the least that those words can mean.
+HANDLE_LIFE = timedelta(seconds=60)
+UPLOAD_SECONDS = 60.0
+SLACK = timedelta(minutes=2)
+NONCE_LENGTH = 25  # facts.md, 2
+PAGE = 100  # messages of a channel at once; facts.md, 5
+MAX_PAGES = 10  # ours: a channel in which others write a thousand messages meanwhile proves nothing
+_TEXT, _ANNOUNCEMENT, _FORUMS = 0, 5, (15, 16)  # types of channels; facts.md, 1
+_INCOMING = 1  # type of a webhook
+_REPLY = 19  # type of a message
+_AGENT = f"DiscordBot ({__url__ or 'https://localhost'}, {__version__})"  # the form that Discord asks for; facts.md, 1
+_NO_LIST = "a webhook cannot list messages, so nobody can look for it"
+_EMPTY = "the channel's list is empty, which it also is for a bot that may not read the history"
+_NOT_OURS = "This is no message of this channel."
+
+TRAITS = Traits(
+    platform=ABOUT.platform,
+    mode=ReconcileMode.RECONCILE,
+    settle=timedelta(seconds=SETTLE_SECONDS),
+    threads=True,
+    video=True,
+    deletes=True,
+    lists_own=True,
+    refreshes=False,
+    pkce=False,
+    sends_alike_twice_safely=True,  # within `handle_life`
+    handle_life=HANDLE_LIFE,
+    batch=50,
+    cards="made by the platform",  # facts.md, 3
+)
+OF_WEBHOOKS = replace(
+    TRAITS,
+    mode=ReconcileMode.STRICT,
+    threads=False,  # a webhook answers no message (facts.md, 2)
+    lists_own=False,
+    sends_alike_twice_safely=False,
+    handle_life=None,
+    batch=1,
+)
+
+
+def for_scopes(adapter: DiscordAdapter, scopes: tuple[str, ...]) -> DiscordAdapter:
+    """What an account with these scopes can keep."""
+    return adapter.of_webhook() if WEBHOOK in scopes else adapter
+
+
+def can_witness(own: str, other: str, scopes: tuple[str, ...]) -> bool:
+    """Another bot in the same channel. A webhook reads its own messages only."""
+    first, second = ChannelAuthor.of(own), ChannelAuthor.of(other)
+    return WEBHOOK not in scopes and bool(first.channel) and first.channel == second.channel and first != second
+
+
+class DiscordAdapter:
+    """A channel, seen by a bot or by a webhook of it. See `platforms.common.adapter.Adapter`.
+
+    `access_token` is the bot's token, or a webhook's id and token as they stand in its address (`ID/TOKEN`)."""
+
+    def __init__(self, http: HttpClient, config: PlatformConfig, clock: Clock | None = None) -> None:
+        self._http = http
+        self._config = config
+        self._clock = clock or SystemClock()
+        seconds = float(config.settings.get("settle_seconds", SETTLE_SECONDS))
+        self.traits = replace(TRAITS, settle=timedelta(seconds=seconds))
+
+    def of_webhook(self) -> DiscordAdapter:
+        """The same with the promises of a webhook."""
+        made = DiscordAdapter(self._http, self._config, self._clock)
+        made.traits = replace(OF_WEBHOOKS, settle=self.traits.settle)
+        return made
+
+    # Whose account
+
+    def whose(self, cred: Credentials) -> tuple[ChannelAuthor, str]:
+        """Who posts where by what Discord says, and what that is called. `remote_id` of a bot that is being linked: its channel."""
+        if is_webhook(cred):
+            hook = self._object(self._ask(cred, ""))
+            if _number(hook, "type") != _INCOMING:
+                raise ReconnectNeeded("This is no webhook that can post messages; make an incoming webhook.")
+            seat = ChannelAuthor(_id(hook, "id"), _id(hook, "guild_id"), _id(hook, "channel_id"))
+            return seat, f"{text_at(hook, 'name') or 'webhook'} (webhook)"
+        user = self._object(self._ask(cred, "/users/@me"))
+        wanted = ChannelAuthor.of(cred.remote_id).channel or cred.remote_id
+        channel = self._object(self._ask(cred, f"/channels/{wanted}"))
+        kind = _number(channel, "type")
+        if kind in _FORUMS:
+            raise ReconnectNeeded("This is a forum channel; make a webhook in it and link that.")
+        if kind not in (_TEXT, _ANNOUNCEMENT):
+            raise ReconnectNeeded("This is no text channel; PostProber posts in text and announcement channels.")
+        seat = ChannelAuthor(_id(user, "id"), _id(channel, "guild_id"), _id(channel, "id"))
+        return seat, f"{text_at(user, 'username')} #{text_at(channel, 'name')}"
+
+    def identify(self, cred: Credentials) -> Identity:
+        seat, name = self.whose(cred)
+        known = ChannelAuthor.of(cred.remote_id)
+        if known.author == seat.author and known.channel != seat.channel:
+            raise ReconnectNeeded("The webhook was moved to another channel; reconnect it if it is to post there.")
+        if is_webhook(cred):
+            return Identity(seat.account_id, name)
+        own = replace(cred, remote_id=seat.account_id)
+        newest = next((one for one in self._page(own, {}) if _author(one) == seat.author), None)
+        return Identity(seat.account_id, name, post_id(seat.channel, _id(newest, "id")) if newest else None)
+
+    def refresh(self, cred: Credentials) -> Credentials:
+        raise ReconnectNeeded("This access cannot be renewed; reconnect the channel with a new token or webhook.")
+
+    def revoke(self, cred: Credentials) -> bool:
+        return False  # a bot's token is reset on Discord's own page; a webhook is left to those who made it
+
+    def limits(self, cred: Credentials | None) -> Limits:
+        if cred is None:
+            return LIMITS
+        return replace(LIMITS, threads=False) if is_webhook(cred) else replace(LIMITS, lacks=BOT_LACKS)
+
+    def preflight(self, draft: Draft, limits: Limits) -> Preflight:
+        return check(draft, limits)
+
+    # Publishing
+
+    def new_handle(self, key: str, index: int, composed_at: datetime) -> str:
+        """The nonce of a bot's message."""
+        if self.traits.mode is ReconcileMode.STRICT:
+            return ""
+        return hashlib.sha256(f"{key}/{index}".encode()).hexdigest()[:NONCE_LENGTH]
+
+    def submit(self, cred: Credentials, job: PartJob) -> Staged:
+        """Nothing can be handed over before the post itself. The files are made ready, so that one that cannot be used is
+        found out before the intent."""
+        for file in job.media:
+            with upload(file, LIMITS):
+                pass
+        return Staged()
+
+    def check(self, cred: Credentials, staged: Staged) -> Progress:
+        return READY
+
+    def finalize(self, cred: Credentials, job: PartJob, staged: Staged) -> Receipt:
+        body = message(job, webhook=is_webhook(cred))
+        url, params = self._place_of_sending(cred)
+        headers = _headers(cred)
+        with ExitStack() as opened:
+            try:
+                files = _files(job.media, opened)
+            except BadInput as error:  # a file went away since `submit`
+                text = "A file could not be read here any more; nothing was published."
+                raise Unavailable(text, error.message, code=HERE) from error
+            if files:
+                data = {"payload_json": json.dumps(body)}
+                reply = self._http.send(
+                    "POST",
+                    url,
+                    visible=True,
+                    data=data,
+                    files=files,
+                    params=params,
+                    headers=headers,
+                    timeout=UPLOAD_SECONDS,
+                )
+            else:
+                reply = self._http.send("POST", url, visible=True, json=body, params=params, headers=headers)
+        if not reply.ok:
+            raise refused(reply, RequestKind.PUBLISH, self._clock.now(), nonce="nonce" in body)
+        made = reply.json_or_none()
+        channel, number = text_at(made, "channel_id"), text_at(made, "id")
+        if not parts_of(post_id(channel, number))[1]:
+            raise ambiguous(reply)
+        return Receipt(self._ref(cred, channel, number))
+
+    def _place_of_sending(self, cred: Credentials) -> tuple[str, dict[str, str] | None]:
+        if is_webhook(cred):  # without `wait` a message that is not saved gives no error (facts.md, 2)
+            return self._hook(cred), {"wait": "true"}
+        return f"{self._config.api_url}/channels/{ChannelAuthor.of(cred.remote_id).channel}/messages", None
+
+    # Looking
+
+    def locate(self, cred: Credentials, search: Search) -> Sighting:
+        if is_webhook(cred):
+            return Sighting(SightingState.UNSURE, None, _NO_LIST)
+        try:
+            found, complete = self._messages(cred, search.since - SLACK, search.newest_known_post)
+        except (ReconnectNeeded, Throttled):
+            raise
+        except PlatformError as error:
+            return Sighting(SightingState.UNSURE, None, error.message)
+        ours = [one for one in found if search.job.handle and str(dig(one, "nonce") or "") == search.job.handle]
+        if len(ours) == 1:
+            return Sighting(SightingState.FOUND, self._post(cred, ours[0]), "a message has the nonce of this post")
+        if not found:
+            return Sighting(SightingState.UNSURE, None, _EMPTY)
+        return sighting_in(self._own(cred, found, complete=complete), search, slack=SLACK)
+
+    def fetch(self, cred: Credentials, remote_id: str) -> RemotePost | None:
+        found = self._message(cred, remote_id)
+        return self._post(cred, found) if found is not None else None
+
+    def recent(self, cred: Credentials, since: datetime) -> Timeline:
+        if is_webhook(cred):
+            raise Unavailable("A webhook cannot list messages.", code=NOT_PERMITTED)
+        found, complete = self._messages(cred, since, None)
+        return self._own(cred, found, complete=complete)
+
+    def read_many(self, cred: Credentials, ids: Sequence[str]) -> dict[str, Reading]:
+        """A webhook's messages one by one; a bot's by pages of the channel, as long as one brings what is looked for."""
+        if is_webhook(cred) or len(ids) == 1:
+            return {one: self._reading(cred, self._message(cred, one)) for one in ids}
+        channel, told_of = ChannelAuthor.of(cred.remote_id).channel, dict[str, Reading]()
+        left = {int(parts_of(one)[1]): one for one in ids if parts_of(one)[0] == channel}
+        while left:
+            newest = max(left)
+            page = self._page(cred, {"before": str(newest + 1), "limit": str(PAGE)})
+            seen = {int(_id(one, "id")): one for one in page}
+            lowest = min(seen, default=newest + 1)
+            for number in [number for number in left if number >= lowest]:
+                told_of[left.pop(number)] = self._reading(cred, seen.get(number))
+            if newest < lowest:
+                break  # nothing older: either it is gone, or the history may not be read
+        return told_of
+
+    def delete(self, cred: Credentials, remote_id: str) -> None:
+        url, params = self._place_of(cred, remote_id)
+        reply = invisible(lambda: self._http.send("DELETE", url, params=params, headers=_headers(cred)))
+        if not reply.ok and code_of(reply) != UNKNOWN_MESSAGE:
+            raise refused(reply, RequestKind.STAGE, self._clock.now())
+
+    def _message(self, cred: Credentials, remote_id: str) -> dict[str, object] | None:
+        """One message by its id; None where Discord says that there is none."""
+        url, params = self._place_of(cred, remote_id)
+        reply = self._http.read("GET", url, params=params, headers=_headers(cred))
+        if reply.status == 404 and code_of(reply) == UNKNOWN_MESSAGE:
+            return None
+        return self._object(self._answered(reply))
+
+    def _messages(self, cred: Credentials, since: datetime, known: str | None) -> tuple[list[dict[str, object]], bool]:
+        """All messages of the channel back to `since`, further to the post `known` and to an own one before it; whether that is
+        all. Whoever may not read the history gets an empty list, so an empty one is never all."""
+        seat, found, wanted = ChannelAuthor.of(cred.remote_id), list[dict[str, object]](), parts_of(known or "")[1]
+        before: dict[str, str] = {}
+        for _ in range(MAX_PAGES):
+            page = self._page(cred, before)
+            found += page
+            if not page:
+                return found, bool(found)
+            oldest = min(int(_id(one, "id")) for one in page)
+            older = [one for one in page if made_at(_id(one, "id")) < since]
+            anchor = (
+                any(_id(one, "id") == wanted for one in found)
+                if wanted
+                else any(_author(one) == seat.author for one in older)
+            )
+            if older and anchor:
+                return found, True
+            before = {"before": str(oldest)}
+        return found, False
+
+    def _own(self, cred: Credentials, found: Sequence[dict[str, object]], *, complete: bool) -> Timeline:
+        author = ChannelAuthor.of(cred.remote_id).author
+        own = [self._post(cred, one) for one in found if _author(one) == author]
+        oldest = datetime.min.replace(tzinfo=UTC)
+        return Timeline(tuple(sorted(own, key=lambda post: post.created_at or oldest, reverse=True)), complete)
+
+    def _page(self, cred: Credentials, params: Mapping[str, str]) -> list[dict[str, object]]:
+        body = self._ask(
+            cred, f"/channels/{ChannelAuthor.of(cred.remote_id).channel}/messages", {"limit": str(PAGE), **params}
+        )
+        if not isinstance(body, list) or not all(isinstance(one, dict) for one in body):
+            raise UnexpectedReply("Discord's reply has an unknown form.", shape(body))
+        return body
+
+    def _reading(self, cred: Credentials, found: dict[str, object] | None) -> Reading:
+        if found is None:
+            return Reading(None)
+        reactions = [count_at(one, "count") for one in list_at(found, "reactions")]
+        counted = sum(one for one in reactions if one is not None) if None not in reactions else None
+        return Reading(self._post(cred, found), Counts(likes=counted))
+
+    def _post(self, cred: Credentials, found: Mapping[str, Any]) -> RemotePost:
+        seat, channel, number, author = (
+            ChannelAuthor.of(cred.remote_id),
+            _id(found, "channel_id"),
+            _id(found, "id"),
+            _author(found),
+        )
+        own, text = author == seat.author, text_at(found, "content")
+        answered = text_at(found, "message_reference", "message_id") if dig(found, "type") == _REPLY else ""
+        bare = not (text or list_at(found, "attachments") or list_at(found, "embeds"))
+        return RemotePost(
+            ref=self._ref(cred, channel, number),
+            text=text,
+            created_at=parse_time(dig(found, "timestamp")),
+            author_id=seat.account_id if own else replace(seat, author=author, channel=channel).account_id,
+            author_name=text_at(found, "author", "username"),
+            media=tuple(_medium(one) for one in list_at(found, "attachments")),
+            reply_to=post_id(channel, answered) if answered else "",
+            options=told(found),
+            tells_reply=True,
+            worded=own or not bare,  # of others' messages an app without Message Content gets neither (facts.md, 7)
+        )
+
+    def _ref(self, cred: Credentials, channel: str, number: str) -> Ref:
+        guild = ChannelAuthor.of(cred.remote_id).guild
+        return Ref(post_id(channel, number), address(self._config.auth_url, guild, channel, number))
+
+    # Calls
+
+    def _place_of(self, cred: Credentials, remote_id: str) -> tuple[str, dict[str, str] | None]:
+        """Address and parameters of one message. Raises PostRejected for an id that is none of ours."""
+        channel, number = parts_of(remote_id)
+        if not number:
+            raise PostRejected(_NOT_OURS, remote_id[:80])
+        if not is_webhook(cred):
+            return f"{self._config.api_url}/channels/{channel}/messages/{number}", None
+        own = ChannelAuthor.of(cred.remote_id).channel
+        return f"{self._hook(cred)}/messages/{number}", None if channel == own else {"thread_id": channel}
+
+    def _ask(self, cred: Credentials, path: str, params: Mapping[str, str] | None = None) -> object:
+        """What is at a path of the API, or, of a webhook, below its address. Raises a PlatformError."""
+        url = f"{self._hook(cred)}{path}" if is_webhook(cred) else f"{self._config.api_url}{path}"
+        return self._answered(self._http.read("GET", url, params=params, headers=_headers(cred)))
+
+    def _answered(self, reply: Reply) -> object:
+        if not reply.ok:
+            raise refused(reply, RequestKind.READ, self._clock.now())
+        return reply.json()
+
+    def _object(self, body: object) -> dict[str, object]:
+        if not isinstance(body, dict):
+            raise UnexpectedReply("Discord's reply has an unknown form.", shape(body))
+        return body
+
+    def _hook(self, cred: Credentials) -> str:
+        return f"{self._config.api_url}/webhooks/{cred.access_token}"
+
+
+def is_webhook(cred: Credentials) -> bool:
+    """Whether these are a webhook's, and no bot's."""
+    return WEBHOOK in cred.scopes
+
+
+def message(job: PartJob, *, webhook: bool) -> dict[str, object]:
+    """The one request that makes the post, without its files (facts.md, 2). Nobody is pinged, whatever the text says."""
+    options = DiscordOptions.of(job.options)
+    body: dict[str, object] = {"allowed_mentions": {"parse": []}}
+    if job.text.strip():
+        body["content"] = job.text
+    if mask := flags(options):
+        body["flags"] = mask
+    if job.media:
+        body["attachments"] = [_attachment(index, file, options) for index, file in enumerate(job.media)]
+    if webhook:
+        if options.title and job.index == 0:
+            body["thread_name"] = options.title
+        if options.tags and job.index == 0:
+            body["applied_tags"] = list(options.tags)
+        return body
+    if job.handle:
+        body |= {"nonce": job.handle, "enforce_nonce": True}
+    if job.parent is not None:
+        body["message_reference"] = {"message_id": parts_of(job.parent.remote_id)[1], "fail_if_not_exists": True}
+    return body
+
+
+def _attachment(index: int, file: MediaFile, options: DiscordOptions) -> dict[str, object]:
+    told_of: dict[str, object] = {"id": str(index)}
+    if file.alt:
+        told_of["description"] = file.alt
+    if options.sensitive:
+        told_of["is_spoiler"] = True
+    return told_of
+
+
+def _files(media: Sequence[MediaFile], opened: ExitStack) -> dict[str, tuple[str, bytes | BinaryIO, str]]:
+    """The parts of the form, closed with `opened`. Raises BadInput."""
+    files: dict[str, tuple[str, bytes | BinaryIO, str]] = {}
+    for index, file in enumerate(media):
+        ready = opened.enter_context(upload(file, LIMITS))
+        files[f"files[{index}]"] = (f"file{index}.{ready.mime.rpartition('/')[2]}", ready.content, ready.mime)
+    return files
+
+
+def _headers(cred: Credentials) -> dict[str, str]:
+    """A webhook's calls have their token in the address, and no bot's beside it."""
+    return {"User-Agent": _AGENT, **({} if is_webhook(cred) else {"Authorization": f"Bot {cred.access_token}"})}
+
+
+def _author(found: object) -> str:
+    return text_at(found, "webhook_id") or text_at(found, "author", "id")
+
+
+def _medium(attachment: object) -> RemoteMedia:
+    mime = text_at(attachment, "content_type")
+    first = mime.partition("/")[0]
+    kind = "gif" if mime == "image/gif" else first if first in ("image", "video") else "document"
+    size = (count_at(attachment, "width"), count_at(attachment, "height"))
+    return RemoteMedia(
+        kind,
+        text_at(attachment, "description"),
+        size=(size[0], size[1]) if size[0] and size[1] else None,
+    )
+
+
+def _number(body: object, name: str) -> int:
+    """A small number. Raises UnexpectedReply."""
+    value = dig(body, name)
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise UnexpectedReply("Discord's reply has an unknown form.", shape(body))
+    return value
+
+
+def _id(body: object, name: str) -> str:
+    """A number of Discord's, as text. Raises UnexpectedReply."""
+    value = text_at(body, name)
+    if not value.isdecimal():
+        raise UnexpectedReply("Discord's reply has an unknown form.", shape(body))
+    return value

@@ -1,0 +1,32 @@
+"""Credentials out of what a person types: a bot's token and a channel, or a webhook's URL (discord/facts.md, 1)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from postprober.domain.account import Credentials
+from postprober.domain.platform import PlatformConfig
+from postprober.errors import BadInput
+from postprober.http import HttpClient
+from postprober.platforms.discord.adapter import BOT, WEBHOOK, DiscordAdapter
+from postprober.platforms.discord.links import channel_in, webhook_in
+
+
+def credentials(http: HttpClient, config: PlatformConfig, _server: str, typed: Mapping[str, str]) -> Credentials:
+    """Raises BadInput for what is missing, ReconnectNeeded or another PlatformError for what Discord refuses."""
+    token, channel, webhook = (typed.get(name, "").strip() for name in ("access_token", "channel", "webhook"))
+    if webhook and (token or channel):
+        raise BadInput("Give the webhook's URL alone, or a bot's token and its channel.", field="webhook")
+    if webhook:
+        # The token as it stands in addresses, with the webhook's id: that is what redaction has to find.
+        cred = Credentials(webhook_in(webhook), scopes=(WEBHOOK,))
+        http = http.bound(secrets=[cred.access_token, cred.access_token.partition("/")[2]])
+    elif not token:
+        raise BadInput("Give a bot's token and its channel, or a webhook's URL.", field="access_token")
+    elif not channel:
+        raise BadInput("Name the channel in which the bot is to post.", field="channel")
+    else:
+        cred = Credentials(token.removeprefix("Bot "), scopes=(BOT,), remote_id=channel_in(channel))
+    seat, name = DiscordAdapter(http, config).whose(cred)
+    return replace(cred, remote_id=seat.account_id, name=name)
