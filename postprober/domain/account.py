@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 # What stands among an account's further secrets and is none: who and where.
-NO_SECRETS = frozenset({"identifier", "client_id", "issuer", "token_url", "revoke_url"})
+NO_SECRETS = frozenset({"identifier", "client_id", "issuer", "token_url", "revoke_url", "relays", "media_server"})
 
 
 @dataclass(frozen=True)

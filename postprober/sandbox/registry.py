@@ -3,12 +3,12 @@
 import logging
 from importlib.metadata import entry_points
 
-from postprober.sandbox import bluesky, instagram, linkedin, mastodon, telegram, x
+from postprober.sandbox import bluesky, instagram, linkedin, mastodon, nostr, telegram, x
 from postprober.sandbox.engine.emulator import Emulator, register
 
 log = logging.getLogger("postprober.sandbox")
 PACKAGES = "postprober.emulators"  # the group of entry points
-OURS = (x, linkedin, instagram, mastodon, bluesky, telegram)
+OURS = (x, linkedin, instagram, mastodon, bluesky, telegram, nostr)
 
 for _one in OURS:
     register(_one.EMULATOR)

@@ -24,6 +24,8 @@ _PATTERNS = (
 )
 # A token that stands in the path of an address: a number, a colon and many signs.
 _IN_PATH = re.compile(r"[0-9]{6,20}(?::|%3A)[A-Za-z0-9_-]{25,}", re.IGNORECASE)
+# A private key in the spelling in which people copy it (bech32, BIP-173).
+_KEY = re.compile(r"nsec1[02-9ac-hj-np-z]{50,}", re.IGNORECASE)
 # Our own secrets, by their first letters: API tokens, and the addresses of hooks and of files that are handed in.
 _OURS = re.compile(r"\b(?:pp|hk|up)_[A-Za-z0-9_-]{20,200}")
 _JWT = re.compile(r"\beyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]*")
@@ -56,7 +58,7 @@ class Redactor:
             text = text.replace(secret, MASK)
         for escaped in self._escaped:
             text = escaped.sub(MASK, text)
-        text = _OURS.sub(MASK, _IN_PATH.sub(MASK, _JWT.sub(MASK, text)))
+        text = _KEY.sub(MASK, _OURS.sub(MASK, _IN_PATH.sub(MASK, _JWT.sub(MASK, text))))
         for pattern in _PATTERNS:
             text = pattern.sub(rf"\g<1>{MASK}", text)
         return text
