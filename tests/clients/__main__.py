@@ -29,6 +29,7 @@ JOBS = {
     "openai": "openai",
     "xdk": "xdk",
     "instagram": "facebook-business",
+    "nostr": "nostr-sdk",
 }
 _ON = {"xdk": "x"}
 LEAST = {
@@ -39,6 +40,7 @@ LEAST = {
     "openai": 7,
     "xdk": 5,
     "instagram": 7,
+    "nostr": 12,
 }  # steps, so that an empty job cannot pass
 
 

@@ -250,6 +250,7 @@ def credentials(bench: Bench, target: Target, made: dict[str, str]) -> Credentia
         http.pools.close()
         return cred
     ends = made.get("expires_at")
+    more = {"relays": "/ /second"} if "second" in made["scopes"] else {}
     return Credentials(
         access_token=made["access_token"],
         refresh_token=made.get("refresh_token") or "",
@@ -257,6 +258,7 @@ def credentials(bench: Bench, target: Target, made: dict[str, str]) -> Credentia
         remote_id=made["id"],
         name=made["name"],
         instance=instance,
+        secret=more,
     )
 
 

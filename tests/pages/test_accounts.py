@@ -39,9 +39,15 @@ def test_without_accounts_it_says_where_to_begin(owner: House, show: Show) -> No
     assert app.title[0].value == "Accounts"
     assert "No account is linked yet" in app.info[0].value
     labels = [button.label for button in app.button]
-    assert {"Link X", "Link LinkedIn", "Link Instagram", "Link Mastodon", "Link Bluesky", "Link Telegram"} <= set(
-        labels
-    )
+    assert {
+        "Link X",
+        "Link LinkedIn",
+        "Link Instagram",
+        "Link Mastodon",
+        "Link Bluesky",
+        "Link Telegram",
+        "Link Nostr",
+    } <= set(labels)
 
 
 def test_linked_accounts_show_their_state_and_never_their_tokens(owner: House, show: Show) -> None:

@@ -28,7 +28,7 @@ from tests.people import acting
 from tests.services.test_accounts_and_posts import png
 
 S = DeliveryState
-TEXT_ONLY = ("x", "linkedin", "mastodon", "bluesky", "telegram")
+TEXT_ONLY = ("x", "linkedin", "mastodon", "bluesky", "telegram", "nostr")
 
 
 def held(inst: Installation, account: Account, *texts: str, unknown: bool = True) -> Delivery:
@@ -243,6 +243,7 @@ def held_without_check(inst: Installation, account: Account, picture: int) -> De
         ("bluesky", "https://bsky.app/profile/news.bsky.social/post/3kabc", "at://did:plc:me/app.bsky.feed.post/3kabc"),
         ("bluesky", "at://did:plc:me/app.bsky.feed.post/3kabc", "at://did:plc:me/app.bsky.feed.post/3kabc"),
         ("telegram", "https://t.me/news.bsky.social/7", "did:plc:me/7"),
+        ("nostr", f"nostr:{'ab' * 32}", "ab" * 32),
     ],
 )
 def test_a_link_names_a_post(platform: str, link: str, found: str) -> None:

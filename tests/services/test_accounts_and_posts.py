@@ -75,6 +75,16 @@ def move(inst: Installation, delivery: Delivery, *states: DeliveryState, **colum
         ("telegram", {"access_token": "1:t", "channel": "@town"}, {}),
         ("telegram", {"access_token": "1:tökén", "channel": "@town"}, {}),
         ("telegram", {"access_token": "1:t", "channel": "@town"}, {"instance": "https://x.example"}),
+        ("nostr", {"relays": "/"}, {}),
+        ("nostr", {"access_token": "nsec1no", "relays": "/"}, {}),
+        (
+            "nostr",
+            {"access_token": "npub180cvv07tjdrrgpa0j7j7tmnyl2yr6yr7l8j4s3evf6u64th6gkwsyjh6w6", "relays": "/"},
+            {},
+        ),
+        ("nostr", {"access_token": "22" * 32, "relays": "file:///etc/passwd"}, {}),
+        ("nostr", {"access_token": "22" * 32, "relays": "wss://relay.example.org"}, {}),
+        ("nostr", {"access_token": "22" * 32, "relays": "ws://127.0.0.1:9"}, {}),
     ],
 )
 def test_an_account_that_cannot_be_linked_leaves_nothing(

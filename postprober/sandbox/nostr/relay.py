@@ -201,7 +201,8 @@ class Relay:
             return event
         gone = set(fault.params.get("fields", ()))
         tags = [tag for tag in event["tags"] if tag[0] not in gone]
-        return made(secret_in(call.owner), call.owner.id, NOTE, event["content"], tags, event["created_at"])
+        content = str(fault.params.get("instead", {}).get("content", event["content"]))
+        return made(secret_in(call.owner), call.owner.id, NOTE, content, tags, event["created_at"])
 
     def _deleted(self, call: Call, event: Json) -> tuple[bool, str]:
         for one in tag_values(event, "e"):
@@ -272,6 +273,11 @@ class Relay:
         kinds, found = _kinds(each), []
         keys = [str(one) for name in ("ids", "#e", "#q") for one in each.get(name, ())]
         posts = [post for one in keys if (post := self.world.post("nostr", one)) is not None]
+        for post in tuple(posts) if "ids" not in each else ():  # what its own author answered to it
+            own = self.world.by_account.get(f"nostr|{post.account}", [])
+            posts += [
+                one for one in own if post.id in {*tag_values(event_of(one), "e"), *tag_values(event_of(one), "q")}
+            ]
         for public in each.get("authors", ()):
             account = self.world.account_by_id("nostr", str(public))
             if account is None:
