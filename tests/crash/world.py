@@ -66,7 +66,7 @@ TIMING = Timing(
     processing_poll=timedelta(seconds=0.1),
     http_timeout=0.8,  # shorter than the lease, as in production
 )
-QUICK = {"settle_seconds": str(SETTLE), "poll_seconds": "0.1", "browser_seconds": "20"}
+QUICK = {"settle_seconds": str(SETTLE), "poll_seconds": "0.1", "browser_seconds": "20", "throttle_seconds": "1"}
 KEY = b"k" * 32
 
 

@@ -27,6 +27,7 @@ _DELETED = "The relay has a request to delete this very post and takes it no mor
 _FAULT = "The relay has a fault, and does not say whether it kept the post."
 _MEDIA_RIGHT = "The media server does not take files of this key; name another one, then reconnect the account."
 _MEDIA_FILE = "The media server refuses the file; choose another one or a smaller one."
+WAIT = timedelta(minutes=1)  # ours: no relay says for how long; settings["throttle_seconds"]
 DELETED = "deleted"  # what a relay says of a repeat after a deletion, in its sentence
 
 RELAY: tuple[ErrorRow, ...] = (
@@ -41,7 +42,7 @@ RELAY: tuple[ErrorRow, ...] = (
     ErrorRow(ReconnectNeeded, _SIGN_IN, code="auth-required"),
     ErrorRow(ReconnectNeeded, _BARRED, code="blocked"),
     ErrorRow(ReconnectNeeded, _BARRED, code="restricted"),
-    ErrorRow(Throttled, "The relay asks to wait.", code="rate-limited", wait=timedelta(minutes=1)),
+    ErrorRow(Throttled, "The relay asks to wait.", code="rate-limited"),
     ErrorRow(OutcomeUnknown, _FAULT, code="error", acts=(RequestKind.PUBLISH,)),
     ErrorRow(Unavailable, "The relay has a fault at the moment.", code="error"),
 )
@@ -70,11 +71,11 @@ def word_of(said: str) -> str:
     return word if word in _WORDS else ""
 
 
-def refused(said: str, act: RequestKind, now: datetime, relay: str) -> PlatformError:
-    """The error for a relay's refusal. `relay`: its host, for the log."""
+def refused(said: str, act: RequestKind, now: datetime, relay: str, wait: timedelta = WAIT) -> PlatformError:
+    """The error for a relay's refusal. `relay`: its host, for the log; `wait`: for how long, where it wants that."""
     word = word_of(said)
     reply = Reply(400, {}, b"", "", f"{relay}: {said}"[:300])
-    error = judge(RELAY, Refusal("The relay", reply, act, (word,) if word else (), said, now))
+    error = judge(RELAY, Refusal("The relay", reply, act, (word,) if word else (), said, now, now + wait))
     error.http_status = None  # what judge needs and no relay says
     return error
 

@@ -11,7 +11,7 @@ import json
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -21,7 +21,7 @@ from postprober.errors import BadInput, OutcomeUnknown, PlatformError, Reconnect
 from postprober.http import HttpClient
 from postprober.platforms.common.errors import RequestKind
 from postprober.platforms.common.replies import tolerant_json
-from postprober.platforms.nostr.errors import refused, word_of
+from postprober.platforms.nostr.errors import WAIT, refused, word_of
 from postprober.platforms.nostr.event import RELAY_AUTH, Event, is_event, signed
 from postprober.platforms.nostr.keys import Signer
 from postprober.websocket import Closed, Opening, WebSocket, opened
@@ -229,7 +229,9 @@ class Circle:
             return Found(socket.url, answered=False, error=Unavailable("The relay did not answer.", str(error)))
 
     def _refused(self, said: str, act: RequestKind, url: str) -> PlatformError:
-        return refused(self.http.redactor.excerpt(said), act, self.now(), host(url))
+        told = self.config.settings.get("throttle_seconds")
+        wait = timedelta(seconds=float(told)) if told else WAIT
+        return refused(self.http.redactor.excerpt(said), act, self.now(), host(url), wait)
 
     def _sign_in(self, socket: WebSocket, challenge: str) -> bool:
         """NIP-42. Raises Closed."""
