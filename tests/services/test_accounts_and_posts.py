@@ -84,7 +84,6 @@ def move(inst: Installation, delivery: Delivery, *states: DeliveryState, **colum
         ),
         ("nostr", {"access_token": "22" * 32, "relays": "file:///etc/passwd"}, {}),
         ("nostr", {"access_token": "22" * 32, "relays": "wss://relay.example.org"}, {}),
-        ("nostr", {"access_token": "22" * 32, "relays": "ws://127.0.0.1:9"}, {}),
     ],
 )
 def test_an_account_that_cannot_be_linked_leaves_nothing(

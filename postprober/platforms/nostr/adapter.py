@@ -76,6 +76,7 @@ from postprober.platforms.nostr.links import address
 from postprober.platforms.nostr.public import deleted_by, is_note, standing
 from postprober.platforms.nostr.relays import (
     MEDIA_SERVER,
+    NOT_CALLED,
     RELAYS,
     Answer,
     Circle,
@@ -125,7 +126,12 @@ def credentials(http: HttpClient, config: PlatformConfig, _server: str, typed: M
         raise BadInput(error.message) from error
     more = {RELAYS: " ".join(map(shown, relays)), **({MEDIA_SERVER: media} if media else {})}
     cred = Credentials(secret, remote_id=signer.public, secret=more)
-    return replace(cred, name=NostrAdapter(http, config).identify(cred).name)
+    try:
+        return replace(cred, name=NostrAdapter(http, config).identify(cred).name)
+    except Unavailable as error:
+        if error.code != NOT_CALLED:
+            raise
+        raise BadInput(error.message, error.detail, field="relays") from error
 
 
 class NostrAdapter:

@@ -28,6 +28,7 @@ from postprober.websocket import Closed, Opening, WebSocket, opened
 
 RELAYS, MEDIA_SERVER = "relays", "media_server"  # in the credentials' further values
 MOST_RELAYS = 10  # ours: people write to two to five; each costs a connection at every look
+NOT_CALLED = "not_called"  # the address is one that is never called from here
 MOST_EVENTS = 5000  # of one answer; ours
 Filter = Mapping[str, Any]
 
@@ -280,4 +281,4 @@ def _not_reached(one: Opening) -> Answer:
     if isinstance(error, PlatformError):
         return Answer(one.url, False, error, arrived=False)
     said = error.message if error is not None else "The relay could not be reached; nothing was sent."
-    return Answer(one.url, False, Unavailable(said, host(one.url)), arrived=False)
+    return Answer(one.url, False, Unavailable(said, host(one.url), code=NOT_CALLED), arrived=False)
