@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 
 from postprober.domain.delivery import DeliveryState, Proof
+from postprober.domain.health import HealthSign
+from postprober.errors import ReconnectNeeded, Unavailable
+from postprober.pipeline.health.platform_health import sign_about
 from postprober.pipeline.core.claimed_delivery import ClaimedDelivery
 from postprober.pipeline.core.tokens import open_credentials
 from postprober.pipeline.verification import completing
@@ -74,6 +78,15 @@ def test_what_was_deleted_or_is_too_old_is_given_to_nobody(servers: Installation
             conn.execute(deliveries.deliveries.update().values(published_at=long_ago))
     _look(servers, delivery)
     assert on(servers, text) == ["one"]
+
+
+def test_an_account_whose_servers_are_away_holds_up_no_other(installation: Installation) -> None:
+    own, other = installation.link(PLATFORM), installation.link("mastodon")
+    away, took = Unavailable("The relay could not be reached."), timedelta(seconds=1)
+    assert sign_about(own, away, took) is None
+    assert sign_about(own, None, took) is HealthSign.WELL
+    assert sign_about(own, ReconnectNeeded("no"), took) is HealthSign.REFUSED
+    assert sign_about(other, away, took) is HealthSign.AWAY, "the control: one server is everybody's"
 
 
 def _look(inst: Installation, delivery_id: int) -> None:

@@ -24,6 +24,7 @@ ABOUT = Description(
     settings=NostrSettings,
     sandbox={"settle_seconds": "1"},
     one_network=True,  # an event has the same id on every relay
+    own_servers=True,
     options=NostrOptions,
     not_yet=("poll", "long-form article", "edit"),  # facts.md, 2 and 8
 )
