@@ -10,9 +10,9 @@ import pytest
 from postprober.domain.delivery import DeliveryState, Proof
 from postprober.domain.health import HealthSign
 from postprober.errors import ReconnectNeeded, Unavailable
-from postprober.pipeline.health.platform_health import sign_about
 from postprober.pipeline.core.claimed_delivery import ClaimedDelivery
 from postprober.pipeline.core.tokens import open_credentials
+from postprober.pipeline.health.platform_health import sign_about
 from postprober.pipeline.verification import completing
 from postprober.storage import accounts, deliveries, step_log
 from postprober.storage.records import Delivery
