@@ -70,7 +70,7 @@ test-alerts: $(TEST_STAMP) ## Kill between a change and the alert about it (KILL
 test-probe: $(TEST_STAMP) ## 1,000 ghosts, 1,000 changes behind our back, 10,000 healthy posts (HEALTHY, GHOSTS, CHANGED), 100 kills of the browser
 	$(PY) -m tests.probe --healthy $(or $(HEALTHY),10000) --ghosts $(or $(GHOSTS),1000) --changed $(or $(CHANGED),1000) --kills $(or $(KILLS),100)
 
-test-real: $(TEST_STAMP) ## Against a real Bluesky PDS, a real Fediverse server, a real WordPress and a certified OAuth provider
+test-real: $(TEST_STAMP) ## Against a real Bluesky PDS, a real Fediverse server, a real WordPress, two real Nostr relays and a certified OAuth provider
 	PYTHON=$(PY) bash tests/real/run.sh
 
 FUZZ_VENV ?= .venv-fuzz

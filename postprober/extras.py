@@ -24,6 +24,7 @@ MODULES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "reports": ("altair", "vl_convert", "duckdb", "pyarrow"),
         "analytics": ("duckdb", "pyarrow"),
         "mcp": ("mcp", "mcp_types"),
+        "nostr": ("coincurve",),
         "video": ("av",),
     }
 )

@@ -27,6 +27,7 @@ ALLOWED_WORDS = {
     "postprober/alerts/channels.py": r'"(?:bluesky|bsky|discord)"',  # services of Apprise, which bring messages
     "postprober/ui/components/alerts/channel_list.py": r"ntfy, Telegram, Matrix",  # services that bring messages
     "postprober/agent/review/secrets.py": r"discord\(\?:app\)\?\\\.com/api/webhooks",  # an address that must not be posted
+    "postprober/extras.py": r'"nostr": \("coincurve",\)',  # the name of an extra of pyproject.toml
     "postprober/agent/review/placeholders.py": r"X",  # crosses that stand for figures, as in "XX:XX"
     "postprober/domain/entities.py": r"t\\\.co/",  # a rule of the grammar of links (docs/facts.md, 8)
     "postprober/probe/page.py": r'"twitter:description"',  # the name of a preview tag that all kinds of pages have

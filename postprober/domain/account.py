@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 # What stands among an account's further secrets and is none: who and where.
-NO_SECRETS = frozenset({"identifier", "client_id", "issuer", "token_url", "revoke_url", "api_root"})
+NO_SECRETS = frozenset(
+    {"identifier", "client_id", "issuer", "token_url", "revoke_url", "api_root", "relays", "media_server"}
+)
 
 
 @dataclass(frozen=True)

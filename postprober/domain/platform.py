@@ -56,7 +56,8 @@ class Description:
     `title`: what people call it; `aliases`: further names that people type. `api_url`, `auth_url`: its servers, "" where
     each account brings its own; `settings`: what the operator may set; `sandbox`: values of these, as strings, for the
     emulated platform. `one_network`: however many host names it has, an id means the same on each; `sites`: several of
-    its servers may share a host and differ by the path. `account_id`: the id
+    its servers may share a host and differ by the path. `own_servers`: each account has servers of its own choice, so that one
+    account whose servers are away says nothing about the platform. `account_id`: the id
     of an account in the one form in which it is compared. `slower`: health checks of an account come so many times more
     rarely, because reads are billed or counted. `shorteners`: hosts whose links it puts in the place of those that were
     written; `media_hosts`: hosts of the links that it puts behind a text for its media. `options`: what a post there may ask for
@@ -73,6 +74,7 @@ class Description:
     sandbox: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     one_network: bool = False
     sites: bool = False
+    own_servers: bool = False
     account_id: Callable[[str], str] = _same
     slower: int = 1
     shorteners: tuple[str, ...] = ()

@@ -17,7 +17,7 @@ from postprober.domain.limits import Limits
 from postprober.domain.platform import NAMES, Platform, PlatformConfig, declare
 from postprober.errors import BadInput, ConfigurationError
 from postprober.http import Exchange, HttpClient
-from postprober.platforms import bluesky, discord, instagram, linkedin, mastodon, removed, telegram, wordpress, x
+from postprober.platforms import bluesky, discord, instagram, linkedin, mastodon, nostr, removed, telegram, wordpress, x
 from postprober.platforms.common.adapter import Adapter
 from postprober.platforms.common.links import PastedLink
 from postprober.platforms.common.oauth_spec import OAuthSpec
@@ -26,7 +26,7 @@ from postprober.platforms.common.spec import BrowserWay, PlatformSpec
 
 log = logging.getLogger("postprober.platforms")
 PACKAGES = "postprober.platforms"  # the group of entry points
-OURS = (x, linkedin, instagram, mastodon, bluesky, telegram, discord, wordpress)
+OURS = (x, linkedin, instagram, mastodon, bluesky, telegram, discord, nostr, wordpress)
 
 
 class _Specs(dict[Platform, PlatformSpec]):

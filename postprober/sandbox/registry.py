@@ -3,12 +3,12 @@
 import logging
 from importlib.metadata import entry_points
 
-from postprober.sandbox import bluesky, discord, instagram, linkedin, mastodon, telegram, wordpress, x
+from postprober.sandbox import bluesky, discord, instagram, linkedin, mastodon, nostr, telegram, wordpress, x
 from postprober.sandbox.engine.emulator import Emulator, register
 
 log = logging.getLogger("postprober.sandbox")
 PACKAGES = "postprober.emulators"  # the group of entry points
-OURS = (x, linkedin, instagram, mastodon, bluesky, telegram, discord, wordpress)
+OURS = (x, linkedin, instagram, mastodon, bluesky, telegram, discord, nostr, wordpress)
 
 for _one in OURS:
     register(_one.EMULATOR)

@@ -27,6 +27,8 @@ _IN_PATH = re.compile(r"[0-9]{6,20}(?::|%3A)[A-Za-z0-9_-]{25,}", re.IGNORECASE)
 # Those of hooks, which stand there behind a number; and tokens of three pieces, the first of which has a number in base 64.
 _OF_HOOKS = re.compile(r"(webhooks(?:/|%2F)[0-9]{6,25}(?:/|%2F))[A-Za-z0-9_-]{20,200}", re.IGNORECASE)
 _IN_THREE = re.compile(r"\b[A-Za-z0-9_-]{18,40}\.[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{27,80}")
+# A private key in the spelling in which people copy it (bech32, BIP-173).
+_KEY = re.compile(r"nsec1[02-9ac-hj-np-z]{50,}", re.IGNORECASE)
 # Our own secrets, by their first letters: API tokens, and the addresses of hooks and of files that are handed in.
 _OURS = re.compile(r"\b(?:pp|hk|up)_[A-Za-z0-9_-]{20,200}")
 _JWT = re.compile(r"\beyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]*")
@@ -59,7 +61,7 @@ class Redactor:
             text = text.replace(secret, MASK)
         for escaped in self._escaped:
             text = escaped.sub(MASK, text)
-        text = _OURS.sub(MASK, _IN_PATH.sub(MASK, _IN_THREE.sub(MASK, _JWT.sub(MASK, text))))
+        text = _KEY.sub(MASK, _OURS.sub(MASK, _IN_PATH.sub(MASK, _IN_THREE.sub(MASK, _JWT.sub(MASK, text)))))
         text = _OF_HOOKS.sub(rf"\g<1>{MASK}", text)
         for pattern in _PATTERNS:
             text = pattern.sub(rf"\g<1>{MASK}", text)

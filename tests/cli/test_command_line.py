@@ -247,7 +247,17 @@ def test_a_corrupt_database_refuses_to_start_and_is_left_as_it_was(run: Run, tmp
 
 def test_the_platforms_are_listed_with_what_they_take_and_how_they_prove(run: Run) -> None:
     listed = {line["key"]: line for line in run("platforms", "--json").lines}
-    assert list(listed) == ["x", "linkedin", "instagram", "mastodon", "bluesky", "telegram", "discord", "wordpress"]
+    assert list(listed) == [
+        "x",
+        "linkedin",
+        "instagram",
+        "mastodon",
+        "bluesky",
+        "telegram",
+        "discord",
+        "nostr",
+        "wordpress",
+    ]
     options = listed["instagram"].pop("options")
     assert [one["name"] for one in options][:2] == ["collaborators", "reel_in_feed"] and options[1]["default"] is True
     assert listed["instagram"] == {

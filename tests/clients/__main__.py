@@ -31,6 +31,7 @@ JOBS = {
     "instagram": "facebook-business",
     "telegram": "python-telegram-bot",
     "discord": "discord.py",
+    "nostr": "nostr-sdk",
 }
 _ON = {"xdk": "x"}
 LEAST = {
@@ -43,6 +44,7 @@ LEAST = {
     "instagram": 7,
     "telegram": 11,
     "discord": 12,
+    "nostr": 12,
 }  # steps, so that an empty job cannot pass
 
 

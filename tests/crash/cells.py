@@ -48,11 +48,12 @@ FAULTS: dict[str, tuple[dict[str, Any], ...]] = {
 }
 
 # Of these there are two kinds, which are tried turn about: LinkedIn lets some apps read back, private channels have no page where a
-# post could be found again, and a webhook has neither nonce nor list.
+# post could be found again, a webhook has neither nonce nor list, and a key publishes on one relay or on two that disagree.
 OTHER_KIND = {
     Platform("linkedin"): ["openid", "profile", "w_member_social", "r_member_social"],
     Platform("telegram"): ["can_post_messages", "can_delete_messages"],
     Platform("discord"): ["webhook.incoming"],
+    Platform("nostr"): ["publish", "read", "second"],
 }
 
 RESET_FORMS = ("seconds", "date", "epoch", "iso")  # taken in turn; the platforms' own forms count in minutes or days

@@ -66,7 +66,7 @@ TIMING = Timing(
     processing_poll=timedelta(seconds=0.1),
     http_timeout=0.8,  # shorter than the lease, as in production
 )
-QUICK = {"settle_seconds": str(SETTLE), "poll_seconds": "0.1", "browser_seconds": "20"}
+QUICK = {"settle_seconds": str(SETTLE), "poll_seconds": "0.1", "browser_seconds": "20", "throttle_seconds": "1"}
 KEY = b"k" * 32
 
 
@@ -251,6 +251,7 @@ def credentials(bench: Bench, target: Target, made: dict[str, Any]) -> Credentia
         return cred
     ends = made.get("expires_at")
     scopes = tuple(made["scopes"]) if SPECS[platform].for_scopes is not None else ()
+    more = {"relays": "/ /second"} if "second" in made["scopes"] else {}
     return Credentials(
         access_token=made["access_token"],
         refresh_token=made.get("refresh_token") or "",
@@ -259,6 +260,7 @@ def credentials(bench: Bench, target: Target, made: dict[str, Any]) -> Credentia
         name=made["name"],
         instance=instance,
         scopes=scopes,
+        secret=more,
     )
 
 

@@ -42,7 +42,7 @@ def _watch_the_proof(page: Page, demo: Demo) -> None:
     first, second = _card(page, "Hello from PostProber"), _card(page, "This one met a fault")
     expect(first.locator(VERIFIED)).to_have_count(7, timeout=PROVED)
     expect(second.locator(VERIFIED)).to_have_count(2, timeout=PROVED)
-    for platform in ("X", "LinkedIn", "Instagram", "Mastodon", "Bluesky", "Telegram", "Discord", "WordPress"):
+    for platform in ("X", "LinkedIn", "Instagram", "Mastodon", "Bluesky", "Telegram", "Discord", "Nostr", "WordPress"):
         row = first.get_by_role("region", name=platform, exact=True)
         expect(row).to_contain_text("Verified: the public sees exactly what you sent")
         link = row.get_by_role("link", name="Open the post").get_attribute("href") or ""
@@ -72,7 +72,7 @@ def _open(page: Page, name: str) -> None:
 
 def _only(page: Page, platform: str) -> None:
     """Take every other account off the post."""
-    for other in ("X", "LinkedIn", "Instagram", "Mastodon", "Bluesky", "Telegram", "Discord", "WordPress"):
+    for other in ("X", "LinkedIn", "Instagram", "Mastodon", "Bluesky", "Telegram", "Discord", "Nostr", "WordPress"):
         if other != platform:
             page.get_by_role("button", name=f"{other} · demo").click()
     expect(page.locator(".pp-likeness")).to_have_count(1)

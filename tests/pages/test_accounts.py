@@ -48,6 +48,7 @@ def test_without_accounts_it_says_where_to_begin(owner: House, show: Show) -> No
         "Link Telegram",
         "Link WordPress",
         "Link Discord",
+        "Link Nostr",
     } <= set(labels)
 
 

@@ -133,6 +133,7 @@ class FakePlatform:
     outage: Callable[[str], PlatformError | None] | None = None  # account -> what every call of it meets
     stages: bool = False
     uses_handles: bool = False
+    partly: bool = False  # it consists of several servers, of which some have what is looked for
     refuses_duplicates: bool = False
     handle_window: float | None = None  # seconds after which a handle is forgotten
     blind: bool = False  # whether a post is there cannot be read
@@ -324,6 +325,8 @@ class FakeAdapter:
         self._answered()
         if self.world.blind:
             return Sighting(SightingState.UNSURE, None, "nothing can be read")
+        if self.world.partly:
+            return Sighting(SightingState.OPEN, None, "1 of 3 servers has it; 2 are needed", partly=True)
         if self.world.uses_handles:
             self.world.looks.append((self.world.clock.now(), search.job.text))
             found = next((p for p in self.world.posts if p.handle == search.job.handle and self.world.exists(p)), None)

@@ -10,7 +10,7 @@ from typing import Any
 
 from PIL import Image
 
-from postprober.domain.delivery import Proof
+from postprober.domain.delivery import DeliveryState, Proof
 from tests.domain.test_subtitles import SRT
 from tests.platforms.document_kit import pdf
 from tests.platforms.video_kit import make
@@ -37,6 +37,8 @@ class Recipe:
     proof: Proof = Proof.MATCHES
     untold: str = ""
     card: bool = False
+    # Where nothing can be left out unnoticed, because it would be another post: how the control ends.
+    ends: DeliveryState = DeliveryState.VERIFIED
 
 
 def photo(folder: Path, number: int, size: tuple[int, int] = (640, 640)) -> Path:
@@ -189,6 +191,17 @@ _DISCORD = {
     "sensitive media": R({"sensitive": True}, ("photo",), instead={"attachments": [{"id": "0"}]}, proof=Proof.EXISTS),
     "without notifications": R({"silent": True}, lost=("flags",), proof=Proof.EXISTS),
 }
+_GONE = {"ends": DeliveryState.GHOST}
+_NOSTR = {
+    "text": R(instead={"content": "Other words"}, **_GONE),
+    "thread": R(texts=("The first part", "The second part"), lost=("e",), after=1, **_GONE),
+    **_pictures(1, 4, lost=("imeta",), **_GONE),
+    "pictures and videos together": R(files=("photo", "video"), lost=("imeta",), **_GONE),
+    "moving GIF": R(files=("gif",), lost=("imeta",), **_GONE),
+    "video": R(files=("video",), lost=("imeta",), **_GONE),
+    "content warning": R({"content_warning": "Spoilers for the finale"}, lost=("content-warning",), **_GONE),
+    "sensitive media": R({"sensitive": True}, ("photo",), lost=("content-warning",), **_GONE),
+}
 _ALL = {"crop of a picture": R({"crop": ["1: square"]}, ("tall",), untold="Crop: nobody can read it")}
 RECIPES: dict[str, dict[str, Recipe]] = {
     "x": _X | _ALL,
@@ -197,4 +210,5 @@ RECIPES: dict[str, dict[str, Recipe]] = {
     "mastodon": _MASTODON | _ALL,
     "bluesky": _BLUESKY | _ALL,
     "discord": _DISCORD | {name: replace(one, proof=Proof.EXISTS) for name, one in _ALL.items()},
+    "nostr": _NOSTR | _ALL,
 }

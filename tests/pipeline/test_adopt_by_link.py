@@ -28,7 +28,7 @@ from tests.people import acting
 from tests.services.test_accounts_and_posts import png
 
 S = DeliveryState
-TEXT_ONLY = ("x", "linkedin", "mastodon", "bluesky", "telegram", "wordpress")
+TEXT_ONLY = ("x", "linkedin", "mastodon", "bluesky", "telegram", "nostr", "wordpress")
 
 
 def held(inst: Installation, account: Account, *texts: str, unknown: bool = True) -> Delivery:
@@ -245,6 +245,7 @@ def held_without_check(inst: Installation, account: Account, picture: int) -> De
         ("telegram", "https://t.me/news.bsky.social/7", "did:plc:me/7"),
         ("wordpress", "https://blog.example/?p=17", "17"),
         ("wordpress", "https://blog.example/2026/launch-day/", "launch-day"),
+        ("nostr", f"nostr:{'ab' * 32}", "ab" * 32),
     ],
 )
 def test_a_link_names_a_post(platform: str, link: str, found: str) -> None:

@@ -144,5 +144,8 @@ def test_what_the_platform_loses_of_it_is_found(
         params={"fields": list(recipe.lost), "instead": dict(recipe.instead)},
     )
     end, seen = ended(installation, delivery)
+    if recipe.ends is not S.VERIFIED:
+        assert end.state is recipe.ends, (end.reason, seen)
+        return
     assert end.state is S.VERIFIED and end.proof is not Proof.MATCHES, (end.reason, seen)
     assert seen["differences"], seen

@@ -332,6 +332,26 @@ def test_losing_every_answer_ends_after_eight_tries_without_a_double(stage: Stag
     assert stage.rows(posts)[0]["status"] == "failed"
 
 
+def test_what_is_on_some_of_several_servers_is_asked_about_and_never_called_unpublished(
+    stage: Stage, ctx: Context
+) -> None:
+    """The control is the test before: what is nowhere ends as failed."""
+    stage.platform.partly = True
+    delivery = stage.plan(stage.link())
+    stage.platform.ways.extend([Way(refuse=cut())] * 20)
+    stage.settle(ctx, delivery)
+    assert stage.state(delivery) is S.HELD
+    assert stage.get(delivery).reason == "It was sent 8 times: 1 of 3 servers has it; 2 are needed."
+    assert len(stage.platform.sends) == 8
+    looks = stage.get(delivery).readings
+    stage.settle(ctx, delivery, until=lambda d: d.readings >= looks + 3)
+    assert (stage.state(delivery), len(stage.platform.sends)) == (S.HELD, 8), "it is looked for, and not sent"
+    stage.platform.partly = False
+    stage.platform.make("owner", "Hello world", stage.clock.now())
+    stage.settle(ctx, delivery, until=lambda d: d.state is S.VERIFIED)
+    assert len(stage.platform.sends) == 8
+
+
 def test_an_id_named_by_a_broken_answer_is_kept(stage: Stage, ctx: Context) -> None:
     """The reply said which post it is before it broke: on a platform that cannot be read, that is all there is."""
     stage.platform.traits = replace(TRAITS, mode=ReconcileMode.STRICT)

@@ -258,6 +258,11 @@ def test_a_length_is_told_in_words(minutes: int, words: str) -> None:
         ("x", {"tagged": ["@ann"], "crop": ["2: square"]}, {"tagged": ["@ann"], "crop": ["1: square"]}),
         ("telegram", {}, {}),
         ("wordpress", {}, {}),
+        (
+            "nostr",
+            {"content_warning": "Spiders", "crop": ["2: square"]},
+            {"content_warning": "Spiders", "crop": ["1: square"]},
+        ),
     ],
 )
 def test_what_is_asked_for_a_file_goes_with_it(

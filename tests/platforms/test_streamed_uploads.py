@@ -31,6 +31,11 @@ REPLIES: dict[str, Any] = {
     "bluesky": {"blob": {"$type": "blob", "ref": {"$link": "bafk"}, "mimeType": "video/mp4", "size": SIZE}},
     "mastodon": {"id": "1"},
     "telegram": {"ok": True, "result": {"message_id": 7, "chat": {"id": -1001, "type": "channel"}}},
+    # The server confirms the file by its hash: that of so many zeros.
+    "nostr": {
+        "sha256": "0037aa866f12a55584ed5e8119192e8bc2024a2d59ab1db027bd36b2590b7501",
+        "url": "https://media.example/a.mp4",
+    },
     "x": {"data": {"id": "12"}},
 }
 
@@ -74,7 +79,8 @@ def adapter_of(platform: str, transport: httpx2.BaseTransport, opened: list[Pool
 
 def send(platform: str, transport: httpx2.BaseTransport, film: MediaFile, opened: list[Pools]) -> None:
     adapter = adapter_of(platform, transport, opened)
-    cred = Credentials("1:token", remote_id="did:plc:a" if platform == "bluesky" else "-1001", name="me")
+    token = "22" * 32 if platform == "nostr" else "1:token"
+    cred = Credentials(token, remote_id="did:plc:a" if platform == "bluesky" else "-1001", name="me")
     job = replace(JOB, media=(film,))
     staged = adapter.submit(cred, job)
     if platform == "telegram":  # it has one request only, which takes the file along

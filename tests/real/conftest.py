@@ -25,10 +25,13 @@ from postprober.platforms.bluesky.adapter import login
 from postprober.platforms.common.oauth import at_instance, check_callback, exchange, new_state, start
 from postprober.platforms.mastodon.adapter import register_app
 from postprober.platforms.mastodon.oauth import spec
+from postprober.websocket import opened
 
 PDS = os.environ.get("POSTPROBER_REAL_PDS", "http://127.0.0.1:2583")
 SNAC = os.environ.get("POSTPROBER_REAL_SNAC", "http://127.0.0.1:8011")
 OIDC = os.environ.get("POSTPROBER_REAL_OIDC", "http://127.0.0.1:3055")
+NOSTR_RELAY = os.environ.get("POSTPROBER_REAL_NOSTR_RELAY", "http://127.0.0.1:21101")
+NOSTR_RUST = os.environ.get("POSTPROBER_REAL_NOSTR_RUST", "http://127.0.0.1:21103")
 SNAC_ACCOUNTS = Path(
     os.environ.get("POSTPROBER_SNAC_ACCOUNTS", "~/.cache/postprober-realservers/snac/accounts.txt")
 ).expanduser()
@@ -70,6 +73,16 @@ def pds() -> str:
 def snac() -> str:
     """Base URL of a real snac."""
     return _need(SNAC, "/api/v1/instance", "snac")
+
+
+@pytest.fixture(scope="session")
+def nostr_relays(real_http: HttpClient) -> tuple[str, str]:
+    """Addresses of two real relays: nostr-relay, and rust-nostr's LocalRelay."""
+    for url, name in ((NOSTR_RELAY, "nostr-relay"), (NOSTR_RUST, "rust-nostr's LocalRelay")):
+        with opened(lambda _: real_http, [url]) as (one,):
+            if one.socket is None:
+                _absent(f"{name} is not running at {url}")
+    return NOSTR_RELAY.replace("http", "ws"), NOSTR_RUST.replace("http", "ws")
 
 
 @pytest.fixture(scope="session")

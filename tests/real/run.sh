@@ -13,6 +13,8 @@ pds=${POSTPROBER_REAL_PDS:-http://127.0.0.1:2583}
 snac=${POSTPROBER_REAL_SNAC:-http://127.0.0.1:8011}
 oidc=${POSTPROBER_REAL_OIDC:-http://127.0.0.1:3055}
 wordpress=${POSTPROBER_REAL_WORDPRESS:-http://127.0.0.1:21102}
+relay=${POSTPROBER_REAL_NOSTR_RELAY:-http://127.0.0.1:21101}
+rust=${POSTPROBER_REAL_NOSTR_RUST:-http://127.0.0.1:21103}
 wait_seconds=${POSTPROBER_REAL_WAIT:-420} # the first start of the PDS installs it, which takes about 3 minutes
 # Node's own headers, where they were installed with it: npm would fetch them from a place that not every machine reaches.
 node_home=$(command -v node) && node_home=$(dirname "$(dirname "$node_home")")
@@ -33,11 +35,11 @@ trap 'exit 130' INT TERM
 
 answers() { # url: whether anything at all comes back
   "$python" - "$1" <<'PY' 2>/dev/null
-import sys, urllib.error, urllib.request
+import http.client, sys, urllib.error, urllib.request
 opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 try:
     opener.open(sys.argv[1], timeout=2)
-except urllib.error.HTTPError:
+except (urllib.error.HTTPError, http.client.HTTPException): # a relay may answer plain HTTP with nothing
     pass
 PY
 }
@@ -69,10 +71,14 @@ start bluesky-pds "$pds/xrpc/_health"
 start snac "$snac/api/v1/instance"
 start oidc "$oidc/.well-known/openid-configuration"
 start wordpress "$wordpress/"
+PORT=${relay##*:} start nostr-relay "$relay"
+PORT=${rust##*:} start nostr-rust "$rust"
 await bluesky-pds "$pds/xrpc/_health"
 await snac "$snac/api/v1/instance"
 await oidc "$oidc/.well-known/openid-configuration"
 await wordpress "$wordpress/"
+await nostr-relay "$relay"
+await nostr-rust "$rust"
 
 cd "$repo" || exit 1
 POSTPROBER_REQUIRE_REAL=1 "$python" -m pytest tests/real "$@"

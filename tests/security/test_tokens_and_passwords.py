@@ -218,6 +218,12 @@ def test_what_only_resembles_a_token_in_a_path_stays(text: str) -> None:
     assert Redactor().text(text) == text
 
 
+def test_a_private_key_in_the_spelling_of_people_is_masked_and_a_public_one_stays() -> None:
+    key = "nsec1vl029mgpspedva04g90vltkh6fvh240zqtv9k0t9af8935ke9laqsnlfe5"
+    public = "npub10elfcs4fr0l0r8af98jlmgdh9c8tcxjvz9qkw038js35mp4dma8qzvjptg"
+    assert Redactor().text(f"{key} {key.upper()} {public} nsec1") == f"{MASK} {MASK} {public} nsec1"
+
+
 @pytest.mark.parametrize("safe", ["", "/", ":"])
 def test_a_secret_in_a_path_is_masked_in_every_spelling(safe: str) -> None:
     secret = "12:ab/c+d=e f"

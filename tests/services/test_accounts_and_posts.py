@@ -79,6 +79,15 @@ def move(inst: Installation, delivery: Delivery, *states: DeliveryState, **colum
         ("wordpress", {"user": "anna", "password": "wrong"}, {}),
         ("wordpress", {"user": "anna", "password": "pässword"}, {}),
         ("wordpress", {"user": "anna", "password": "x"}, {"instance": "file:///etc/passwd"}),
+        ("nostr", {"relays": "/"}, {}),
+        ("nostr", {"access_token": "nsec1no", "relays": "/"}, {}),
+        (
+            "nostr",
+            {"access_token": "npub180cvv07tjdrrgpa0j7j7tmnyl2yr6yr7l8j4s3evf6u64th6gkwsyjh6w6", "relays": "/"},
+            {},
+        ),
+        ("nostr", {"access_token": "22" * 32, "relays": "file:///etc/passwd"}, {}),
+        ("nostr", {"access_token": "22" * 32, "relays": "wss://relay.example.org"}, {}),
     ],
 )
 def test_an_account_that_cannot_be_linked_leaves_nothing(

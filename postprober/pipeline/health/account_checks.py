@@ -165,7 +165,7 @@ def _read(ctx: Context, account: Account, cred: Credentials, recorder: ExchangeR
 
 def _conclude(ctx: Context, account: Account, recorder: ExchangeRecorder, error: PlatformError | None) -> None:
     latency = max((exchange.latency_ms for exchange in recorder.exchanges), default=0)
-    sign = sign_of(error, timedelta(milliseconds=latency))
+    sign = platform_health.sign_about(account, error, timedelta(milliseconds=latency))
     if sign is None:
         return
     now = ctx.clock.now()

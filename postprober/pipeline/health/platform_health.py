@@ -21,7 +21,7 @@ from postprober.domain.health import (
     pace,
     sign_of,
 )
-from postprober.domain.platform import NAMES
+from postprober.domain.platform import NAMES, described
 from postprober.domain.retry import JITTER
 from postprober.errors import Conflict, PlatformError
 from postprober.pipeline.core.claimed_delivery import ClaimedDelivery
@@ -49,10 +49,17 @@ def called(server: Server) -> str:
     return f"{NAMES[platform]} ({host})" if host else NAMES[platform]
 
 
+def sign_about(account: Account, error: PlatformError | None, took: timedelta) -> HealthSign | None:
+    """What the end of one exchange of the account says about its platform; None when it says nothing."""
+    sign = sign_of(error, took)
+    own = described(account.platform).own_servers and sign in (HealthSign.AWAY, HealthSign.SLOW)
+    return None if own else sign
+
+
 def note(work: ClaimedDelivery, recorder: ExchangeRecorder, error: PlatformError | None) -> None:
     """What a real delivery has just seen: a success says more than any account check."""
     latency = max((exchange.latency_ms for exchange in recorder.exchanges), default=0)
-    sign = sign_of(error, timedelta(milliseconds=latency))
+    sign = sign_about(work.account, error, timedelta(milliseconds=latency))
     if sign is not None:
         message = error.message if error else ""
         work.ctx.health_cache.note(

@@ -25,6 +25,7 @@ from postprober.pipeline.core import transitions
 from postprober.pipeline.core.claimed_delivery import ClaimedDelivery, as_shown, asked_of, card_of, open_tokens
 from postprober.pipeline.core.context import Context
 from postprober.pipeline.verification import browser_checks, success_criteria
+from postprober.pipeline.verification.completing import complete
 from postprober.pipeline.verification.drift import kind_of_loss, watch_over, words_for
 from postprober.pipeline.verification.owner import Desk
 from postprober.pipeline.verification.polling import (
@@ -256,6 +257,8 @@ def _poll(seat: Seat, desk: Desk, for_all: bool) -> Writer:
     if by_owner and desk.throttled is not None:
         return again_later(work, desk.throttled)
     finding = None
+    if seat.looks:
+        complete(work)
     try:
         if seat.looks or (seat.counts and for_all) or (by_owner and _is_odd(seat, desk)):
             glance = not by_owner and not known.pending

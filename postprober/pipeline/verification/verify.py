@@ -28,6 +28,7 @@ from postprober.pipeline.core.claimed_delivery import (
     new_request_id,
 )
 from postprober.pipeline.verification import browser_checks
+from postprober.pipeline.verification.completing import complete
 from postprober.pipeline.verification.owner import NOT_ASKED, Desk, Owner
 from postprober.pipeline.verification.polling import appointment, begin
 from postprober.pipeline.verification.witness import WitnessReading, testify
@@ -312,6 +313,7 @@ def proof_look(work: ClaimedDelivery, desk: Desk) -> Writer:
     billed = bool(work.ctx.prices(work.account.platform).read)
     # Of options, and of what follows what in a thread, strangers are told little.
     asked = len(work.delivery.parts) > 1 or any(part.options for part in work.delivery.parts)
+    complete(work)
     try:
         finding = examine(work, desk, glance=billed and not asked)
     except Throttled as error:

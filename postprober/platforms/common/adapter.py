@@ -55,6 +55,8 @@ class Traits:
     `fetches_media`: the platform downloads media from our public URL.
     `revokes_one`: withdrawing a token ends no other one of the same account.
     `batch`: how many posts `read_many` takes at once.
+    `completes`: for how long after publication a post is given to those of its servers that lack it (`Completing`), None where
+    a post lies on one server.
     `cards`: who makes the card of a link; where it is sent, `Limits.card` says how large it may be.
     """
 
@@ -75,6 +77,7 @@ class Traits:
     revokes_one: bool = True
     batch: int = 1
     cards: CardMaker = "none"
+    completes: timedelta | None = None
 
     def renewable(self, *, has_refresh_token: bool) -> bool:
         """Whether an account's access can be renewed without a person. `has_refresh_token`: or an app password."""
@@ -139,6 +142,15 @@ class Adapter(Protocol):
 
     def delete(self, cred: Credentials, remote_id: str) -> None:
         """Remove the post; deleting what is gone is no error. Raises PostRejected where the platform cannot."""
+        ...
+
+
+class Completing(Protocol):
+    """An adapter of a platform where a post lies on several servers (`Traits.completes`)."""
+
+    def complete(self, cred: Credentials, remote_id: str) -> str:
+        """Give a published post to those of its servers that lack it; this can never make a second one. One sentence when any
+        took it, else "". Raises any PlatformError."""
         ...
 
 
