@@ -158,6 +158,18 @@ class MentionSearch:
 
 
 @dataclass(frozen=True)
+class ServerNote:
+    """What a person has to know of servers of one software that the adapter speaks with, for docs/platforms.md. `known`: how
+    that is known, and since when."""
+
+    title: str
+    works: str
+    lacks: str
+    proof: str
+    known: str
+
+
+@dataclass(frozen=True)
 class PlatformSpec:
     """One platform. `about`: its names, servers and settings. `remote_id`: the id of a post in a pasted link, "" for what is none.
 
@@ -176,7 +188,7 @@ class PlatformSpec:
     resolves. `preview_text`: the text of a post out of what a preview tag of its page says; `sign_in_paths`: where pages lead
     readers who must sign in. `quota`: what a reply tells about limits beside the usual headers. `browser`: how accounts without API access are used. `pages`: what else a
     person's consent lets post for, each linked as an account of its own; `mentions`: who can be mentioned by a name that a person knows. `public_url`: where everybody can read a post whose id is known, on a platform that lets most
-    apps not read it back.
+    apps not read it back. `servers`: of other software, which the adapter speaks with.
     """
 
     about: Description
@@ -208,6 +220,7 @@ class PlatformSpec:
     mentions: MentionSearch | None = None
     public_url: Callable[[PlatformConfig, str], str] | None = None
     long_limits: Limits | None = None
+    servers: tuple[ServerNote, ...] = ()
     repeats: RepeatRule | None = None
 
     @property
