@@ -1,4 +1,4 @@
-"""`python docs/make_platforms.py`: write the table in platforms.md anew, from what the platforms' folders declare."""
+"""`python docs/make_platforms.py`: write the tables in platforms.md anew, from what the platforms' folders declare."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from postprober.platforms.common.spec import PlatformSpec
 from postprober.platforms.registry import OURS
 
 PAGE = Path(__file__).resolve().parent / "platforms.md"
+SERVERS = re.compile(r"\| server \|.*?\n(?=\n)", re.DOTALL)
 BLOCK = re.compile(r"\| form \|.*?\n(?=\n)", re.DOTALL)
 _ALBUMS = (4, 10, 20)
 
@@ -28,6 +29,16 @@ def table() -> str:
     first = list(_media(specs[0]))
     order = first + sorted(form for form in rows if form not in first)
     return "\n".join([*lines, *(f"| {form} | " + " | ".join(rows[form]) + " |" for form in order)]) + "\n"
+
+
+def servers() -> str:
+    """Servers of other software that an adapter speaks with, as its spec tells of them."""
+    lines = ["| server | as | what works | what does not | what the proof reaches | known from |", "|---" * 6 + "|"]
+    for spec in (one.SPEC for one in OURS):
+        for note in spec.servers:
+            cells = (note.title, NAMES[spec.platform], note.works, note.lacks, note.proof, note.known)
+            lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
 
 
 def _media(spec: PlatformSpec) -> dict[str, str]:
@@ -54,4 +65,5 @@ def _option(one: OptionField) -> str:
 
 if __name__ == "__main__":
     page = PAGE.read_text()
+    page = SERVERS.sub(lambda _: servers(), page, count=1)
     PAGE.write_text(BLOCK.sub(lambda _: table(), page, count=1))

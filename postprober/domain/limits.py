@@ -149,6 +149,7 @@ class Limits:
     max_with_media: int | None = None
     poll: PollRule | None = None  # None: none is taken
     longer: str = ""  # who may write more, as a sentence behind the one that says that a text is too long
+    server: str = ""  # the software of the account's server, where that is another than the platform is named after
 
     @property
     def largest_file(self) -> int:

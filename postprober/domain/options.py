@@ -74,6 +74,11 @@ class PostOptions(BaseModel):
         return True
 
     @property
+    def may_be_hidden(self) -> bool:
+        """Whether some servers show strangers no post like this, which they then tell its owner (`RemotePost.public`)."""
+        return False
+
+    @property
     def leaves_room_for_card(self) -> bool:
         """Whether the card of a link can go out beside what these ask for."""
         return True

@@ -91,7 +91,7 @@ def _lacking(draft: Draft, limits: Limits) -> Iterator[Violation]:
 
 
 def _name(limits: Limits) -> str:
-    return NAMES[limits.platform]
+    return limits.server or NAMES[limits.platform]
 
 
 def _text(part: Part, length: int, limits: Limits) -> Iterator[Violation]:

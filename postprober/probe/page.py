@@ -23,7 +23,7 @@ _BESIDE = frozenset({"alt", "attachment", "attachments"})  # snac writes them, i
 
 @dataclass
 class Block:
-    """One post found in the page's body."""
+    """One post found in the page's body. `post_id`: of the element that it stands in."""
 
     post_id: str = ""
     author: str = ""
@@ -70,10 +70,11 @@ def read_page(html: str) -> Page:
 
 class _PageReader(TolerantParser):
     """Keeps the stack of open elements; `_block` is the post being read and `_depth` where it began. An entry goes on to the
-    end of its `h-entry` (`_roots`: where those that are open began), or, without one, of the element that its text
-    stands in. Pictures of people (`h-card`, avatars) and emoji are no media; an entry that stands inside of what is marked as
+    end of its `h-entry` or, without one, of its `article` (`_roots`: where those that are open began), or, without both, of the
+    element that its text stands in. Pictures of people (`h-card`, avatars) and emoji are no media; an entry that stands inside of what is marked as
     a person has its own. What stands beside the text (`_beside`: attachments and their descriptions) is none of it, and
-    neither is what nobody sees inside of it (`_hidden`).
+    neither is what nobody sees inside of it (`_hidden`). A picture in a `<summary>` (`_summaries`) stands in for the medium that its
+    `<details>` shows.
 
     Every step takes the same time however long the page is: `_open` counts the open elements of each name."""
 
@@ -83,9 +84,11 @@ class _PageReader(TolerantParser):
         self._stack: list[str] = []
         self._open: Counter[str] = Counter()
         self._roots: list[int] = []
+        self._root_id = ""
         self._people: list[int] = []
         self._beside: list[int] = []
         self._hidden: list[int] = []
+        self._summaries: list[int] = []
         self._early: list[RemoteMedia] = []  # of the h-entry, before its text
         self._block: Block | None = None
         self._is_entry = False
@@ -107,7 +110,7 @@ class _PageReader(TolerantParser):
                 self.handle_endtag(tag)  # browsers end it here too, and with it what is hidden
             self._stack.append(tag)
             self._open[tag] += 1
-            self._begin_parts(tag, classes)
+            self._begin_parts(tag, values, classes)
             if self._text_depth and (
                 tag in _SKIPPED or "hidden" in values or _INVISIBLE.search(values.get("style", ""))
             ):
@@ -126,7 +129,7 @@ class _PageReader(TolerantParser):
             self._is_entry = False
             self._page.articles.append(self._block)
         elif self._begins_entry(classes):
-            self._block = Block(media=self._early)
+            self._block = Block(self._root_id if self._roots else "", media=self._early)
             self._is_entry = True
             self._page.entries.append(self._block)
             self._early, self._text_depth = [], len(self._stack)
@@ -141,10 +144,13 @@ class _PageReader(TolerantParser):
             self._depth = len(self._stack)
         self._out = []
 
-    def _begin_parts(self, tag: str, classes: list[str]) -> None:
-        if "h-entry" in classes:
+    def _begin_parts(self, tag: str, values: dict[str, str], classes: list[str]) -> None:
+        if "h-entry" in classes or (tag == "article" and not self._roots):
             self._roots.append(len(self._stack))
+            self._root_id = values.get("id", "")
             self._early = []
+        elif tag == "summary":
+            self._summaries.append(len(self._stack))
         elif tag not in ("html", "body") and ({"h-card", "p-author"} & set(classes) or _is_avatar(classes)):
             self._people.append(len(self._stack))
         if self._text_depth and _words(classes) & _BESIDE:
@@ -153,7 +159,9 @@ class _PageReader(TolerantParser):
     def _medium(self, tag: str, values: dict[str, str], classes: list[str]) -> RemoteMedia | None:
         """The medium that this element shows, None when it shows none of the post's."""
         root = self._roots[-1] if self._roots else 0
-        if (self._people and self._people[-1] > root) or _is_avatar(classes) or any("emoji" in one for one in classes):
+        if self._summaries or (self._people and self._people[-1] > root):
+            return None
+        if _is_avatar(classes) or any("emoji" in one for one in classes):
             return None
         if tag == "img":
             src = values.get("src", "")
@@ -197,7 +205,7 @@ class _PageReader(TolerantParser):
             self._card = None
         if self._block is not None and self._depth > len(self._stack):
             self._block = None
-        for begun in (self._roots, self._people, self._beside, self._hidden):
+        for begun in (self._roots, self._people, self._beside, self._hidden, self._summaries):
             while begun and begun[-1] > len(self._stack):
                 begun.pop()
 

@@ -175,7 +175,7 @@ def read_html(
     if page.articles:
         return told(Verdict.UNSURE, url, status, excerpt, f"{name} shows another post at this address")
     preview = _preview(platform, page)
-    entry = _the_entry(page, preview)
+    entry = _the_entry(page, preview, remote_id)
     if entry is not None:  # the whole post: previews shorten it, and some rewrite it
         cut = not _END.search(html[-4096:])
         reason = f"{name} shows the post to everybody" + (", but the page was cut off." if cut else ".")
@@ -224,10 +224,13 @@ def _preview(platform: Platform, page: Page) -> str | None:
     return None if told is None else SPECS[platform].preview_text(told)
 
 
-def _the_entry(page: Page, preview: str | None) -> Block | None:
-    """The entry that is the post of this page. Alone it is; among several (a thread) it is the one that the preview
-    speaks of, and without a preview nobody can tell."""
+def _the_entry(page: Page, preview: str | None, remote_id: str) -> Block | None:
+    """The entry that is the post of this page: the one that bears its id. Alone it is; among several (a thread) it is the
+    one that the preview speaks of, and without a preview nobody can tell."""
     with_text = [entry for entry in page.entries if entry.text]
+    named = next((entry for entry in with_text if entry.post_id == remote_id != ""), None)
+    if named is not None:
+        return named
     if len(page.entries) == 1:
         return with_text[0] if with_text else None
     beginning = _comparable(preview or "")

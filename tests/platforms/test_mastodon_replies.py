@@ -255,6 +255,8 @@ def a_status(number: int, at: datetime) -> dict[str, object]:
 
 def paging(statuses: list[dict[str, object]], *, honours_max_id: bool = True) -> HttpClient:
     def handle(request: httpx2.Request) -> httpx2.Response:
+        if not request.url.path.endswith("/statuses"):
+            return httpx2.Response(404, json={"error": "Not found"})
         limit, max_id = int(request.url.params["limit"]), request.url.params.get("max_id")
         found = [s for s in statuses if not (max_id and honours_max_id) or int(str(s["id"])) < int(max_id)]
         return httpx2.Response(200, json=found[: limit if honours_max_id else None])

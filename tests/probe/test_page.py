@@ -100,3 +100,21 @@ def test_no_text_of_what_nobody_sees_counts_as_visible(made: tuple[str, list[str
     (entry,) = read_page(f'<div class="h-entry"><div class="e-content">{html}</div></div>').entries
     assert [word for word in unseen if word in entry.text] == []
     assert [word for word in seen if word not in entry.text] == []
+
+
+GALLERY = """
+<article class="status" id="{id}"><header><a rel="author"><img class="avatar" src="/a.png" alt="Avatar for ann"></a></header>
+<div class="status-body"><div class="text"><div class="content e-content"><p>{text}</p></div></div>
+<div class="media"><details open><summary><img src="/small/1.webp" alt="A cat"></summary>
+<a href="/1.png"><img src="/small/1.webp" alt="A cat"></a></details></div></div></article>
+"""
+
+
+def test_media_beside_the_text_of_an_article_belong_to_it_and_its_summary_shows_none_twice() -> None:
+    page = read_page(GALLERY.format(id="01AB", text="one") + GALLERY.format(id="01CD", text="two"))
+    assert [(one.post_id, one.text, [item.alt for item in one.media]) for one in page.entries] == [
+        ("01AB", "one", ["A cat"]),
+        ("01CD", "two", ["A cat"]),
+    ]
+    twice = read_page(GALLERY.replace("summary>", "span>").format(id="01AB", text="one"))
+    assert len(twice.entries[0].media) == 2, "outside of a summary, each picture counts"

@@ -131,10 +131,13 @@ def _examine_part(work: ClaimedDelivery, part: PartRecord, ref: Ref, asking: _As
     told = ref.url or (work.delivery.url or "" if part.index == 0 else "")
     asked = asked_of(work.delivery, part)
     part, files = as_shown(work.ctx, work.delivery, part)
-    public = asked.options.of(asked.stored).is_public
+    wish = asked.options.of(asked.stored)
+    public = wish.is_public
     glancing = asking.glance and bool(told) and public
     owner = NOT_ASKED if glancing else asking.desk.owner(work, ref, surely=asking.surely)
     url = owner.post.ref.url if owner.post and owner.post.ref.url else told
+    if wish.may_be_hidden and owner.post is not None and owner.post.public is False:
+        public = False
     seen = (
         _NOT_FOR_STRANGERS
         if not public

@@ -17,9 +17,11 @@ Ask = Callable[[HttpClient, PlatformConfig, str, str, str], Look]
 AuthorPage = Callable[[PlatformConfig, str, str], str]
 
 
-def ask(http: HttpClient, url: str, params: dict[str, str] | None = None) -> Reply | Look:
+def ask(
+    http: HttpClient, url: str, params: dict[str, str] | None = None, headers: dict[str, str] | None = None
+) -> Reply | Look:
     try:
-        return http.read_again(url, params=params)
+        return http.read_again(url, params=params, headers=headers)
     except (PlatformError, BadInput) as error:
         return Look(Verdict.UNSURE, url=url, reason=f"the platform could not be asked: {error.message}")
 

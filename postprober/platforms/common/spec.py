@@ -164,6 +164,18 @@ CanWitness = Callable[[str, str, tuple[str, ...]], bool]
 
 
 @dataclass(frozen=True)
+class ServerNote:
+    """What a person has to know of servers of one software that the adapter speaks with, for docs/platforms.md. `known`: how
+    that is known, and since when."""
+
+    title: str
+    works: str
+    lacks: str
+    proof: str
+    known: str
+
+
+@dataclass(frozen=True)
 class PlatformSpec:
     """One platform. `about`: its names, servers and settings. `remote_id`: the id of a post in a pasted link, "" for what is none.
 
@@ -184,7 +196,7 @@ class PlatformSpec:
     person's consent lets post for, each linked as an account of its own; `mentions`: who can be mentioned by a name that a person knows. `public_url`: where everybody can read a post whose id is known, on a platform that lets most
     apps not read it back. `for_scopes`: where accounts with other scopes keep other promises (of finding a post again, say); None: all
     keep `traits`. `witness`: who else can tell that a post is there, on a platform that shows strangers nothing; None: strangers can
-    look, or nobody else can.
+    look, or nobody else can. `servers`: of other software, which the adapter speaks with.
     """
 
     about: Description
@@ -218,6 +230,7 @@ class PlatformSpec:
     for_scopes: ForScopes | None = None
     witness: CanWitness | None = None
     long_limits: Limits | None = None
+    servers: tuple[ServerNote, ...] = ()
     repeats: RepeatRule | None = None
 
     @property

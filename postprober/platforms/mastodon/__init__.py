@@ -6,6 +6,7 @@ from postprober.platforms.mastodon.about import ABOUT
 from postprober.platforms.mastodon.adapter import TRAITS, MastodonAdapter, register_app
 from postprober.platforms.mastodon.error_signals import ERROR_SIGNALS
 from postprober.platforms.mastodon.limits import LIMITS
+from postprober.platforms.mastodon.server_notes import SERVERS
 
 _STYLE = """
 --pp-brand: light-dark(#563acc, #8c8dff); background: light-dark(#ffffff, #191b22);
@@ -30,4 +31,5 @@ SPEC = PlatformSpec(
     register_app=register_app,
     oauth=oauth.spec,
     publishes=oauth.PUBLISHES,
+    servers=SERVERS,
 )

@@ -1,7 +1,8 @@
-"""Mastodon and servers that speak its client API (snac, GoToSocial, Pleroma). Facts: mastodon/facts.md.
+"""Mastodon and servers that speak its client API (GoToSocial, Hollo, Akkoma, Pixelfed, snac). Facts: mastodon/facts.md.
 
 Exactly once: the `Idempotency-Key` is fixed before the first try and kept by Mastodon for an hour. Not every server
-honours it (snac does not), so a repeat is never called safe: absence is proven from the account's own statuses.
+honours it (snac does not), so a repeat is never called safe: absence is proven from the account's own statuses. What
+differs between their servers is in `software.py`.
 """
 
 from __future__ import annotations
@@ -51,8 +52,23 @@ from postprober.platforms.mastodon import oauth
 from postprober.platforms.mastodon.about import ABOUT
 from postprober.platforms.mastodon.limits import LIMITS
 from postprober.platforms.mastodon.options import MastodonOptions, asked, quoted_id, same_post, tag
-from postprober.platforms.mastodon.replies import counts_from, failure, limits_from, post_from
+from postprober.platforms.mastodon.replies import (
+    counts_from,
+    failure,
+    is_formatted,
+    limits_from,
+    post_from,
+    words_of,
+)
 from postprober.platforms.mastodon.server import own_address
+from postprober.platforms.mastodon.software import (
+    BY_TITLE,
+    MASTODON,
+    ServerSoftware,
+    language_for,
+    software_for,
+    software_of,
+)
 
 TRAITS = Traits(
     platform=ABOUT.platform,
@@ -72,15 +88,26 @@ PAGE = 40  # largest page of an account's statuses (docs.joinmastodon.org/method
 MAX_PAGES = 25  # 1,000 statuses back; who posts more between two looks gets "unsure"
 _ABOUT_US = frozenset({401, 403, 429})  # of the token or the pace; other refusals are of the question
 _UNKNOWN_SCOPE = frozenset({400, 422})  # "Scopes doesn't match configured on the server" (mastodon/facts.md, 1)
+_NO_SUCH_PATH = frozenset({404, 405, 501})
+_NOT_FOUND = "no query results"  # mastodon/facts.md, 10
+_JSON = {"Accept": "application/json"}  # without it Pixelfed sends who is refused to a page (mastodon/facts.md, 10)
 UPLOAD_SECONDS = 120.0  # a video of 99 MiB on a slow line
 
 
 def register_app(http: HttpClient, instance: str, redirect_uri: str) -> dict[str, str]:
     """A client for this server: `client_id`, `client_secret` (POST /api/v1/apps), and the `scopes` that it may ask for. Raises
     Unavailable, PostRejected, UnexpectedReply. An unknown outcome is Unavailable: a second registration does no harm."""
-    for scopes in map(" ".join, (oauth.SCOPES, *oauth.OLDER_SCOPES)):
+    software = _software_at(http, instance)
+    wanted = (oauth.SCOPES, *oauth.OLDER_SCOPES)
+    if software.scopes:
+        wanted = (software.scopes,)
+    elif software.needs_read_accounts:
+        wanted = oauth.OLDER_SCOPES
+    for scopes in map(" ".join, wanted):
         form = {"client_name": "PostProber", "redirect_uris": redirect_uri, "scopes": scopes}
-        reply = invisible(lambda form=form: http.send("POST", f"{instance}/api/v1/apps", data=form))  # type: ignore[misc]
+        reply = invisible(
+            lambda form=form: http.send("POST", f"{instance}/api/v1/apps", data=form, headers=_JSON)  # type: ignore[misc]
+        )
         if reply.status not in _UNKNOWN_SCOPE:
             break
     body = reply.json_or_none() if reply.ok else None
@@ -91,6 +118,24 @@ def register_app(http: HttpClient, instance: str, redirect_uri: str) -> dict[str
     return app
 
 
+def _instance(http: HttpClient, base: str) -> object:
+    """The server's page about itself (v2, else v1), None where it has none. Raises Unavailable."""
+    for path in ("/api/v2/instance", "/api/v1/instance"):
+        reply = http.read("GET", base + path, headers=_JSON)
+        body = reply.json_or_none() if reply.ok else None
+        if isinstance(body, dict):
+            return body
+    return None
+
+
+def _software_at(http: HttpClient, base: str) -> ServerSoftware:
+    """Taken for Mastodon where it cannot be asked: what another server refuses is refused before anything is made."""
+    try:
+        return software_of(_instance(http, base))
+    except PlatformError:
+        return MASTODON
+
+
 class MastodonAdapter:
     """See `base.Adapter`. The server is `cred.instance`, else the configured one."""
 
@@ -98,6 +143,7 @@ class MastodonAdapter:
         self._http = http
         self._config = config
         self._clock = clock or SystemClock()
+        self._formatted: set[str] = set()  # ids of own posts whose words a server made formatting of
         seconds = config.settings.get("settle_seconds")
         self.traits = replace(TRAITS, settle=timedelta(seconds=float(seconds))) if seconds else TRAITS
 
@@ -124,15 +170,8 @@ class MastodonAdapter:
 
     def limits(self, cred: Credentials | None) -> Limits:
         """The server's own numbers (v2, else v1 of its instance page), else Mastodon's defaults."""
-        default = LIMITS
-        if cred is None:
-            return default
-        for path in ("/api/v2/instance", "/api/v1/instance"):
-            reply = self._http.read("GET", self._base(cred) + path)
-            body = reply.json_or_none() if reply.ok else None
-            if isinstance(body, dict):
-                return limits_from(body, default)
-        return default
+        instance = _instance(self._http, self._base(cred)) if cred is not None else None
+        return LIMITS if instance is None else limits_from(instance, LIMITS)
 
     def preflight(self, draft: Draft, limits: Limits) -> Preflight:
         return check_draft(draft, limits)
@@ -148,6 +187,13 @@ class MastodonAdapter:
         if job.media:
             limits = self.limits(cred)
             staged["media"] = [self._upload(cred, file, limits) for file in job.media]
+            software = software_for(limits)
+        elif quote:
+            software = MASTODON  # no other of those that are known takes what quotes ask for
+        else:
+            software = _software_at(self._http, self._base(cred))
+        if software is not MASTODON:
+            staged["software"] = software.title
         return Staged(data=staged) if staged else Staged()
 
     def _quoted(self, cred: Credentials, link: str) -> str:
@@ -187,22 +233,27 @@ class MastodonAdapter:
     def _upload(self, cred: Credentials, file: MediaFile, limits: Limits) -> dict[str, object]:
         with upload(file, limits) as ready:
             name = f"{file.sha256[:16]}.{ready.mime.rpartition('/')[2]}"
-            reply = invisible(
-                lambda: self._http.send(
-                    "POST",
-                    f"{self._base(cred)}/api/v2/media",
-                    headers=_auth(cred),
-                    data={"description": file.alt},
-                    files={"file": (name, ready.content, ready.mime)},
-                    timeout=UPLOAD_SECONDS,
+            for version in ("v2", "v1"):  # the first came with Mastodon 3.1.3; the older one takes the same
+                reply = invisible(
+                    lambda version=version: self._http.send(  # type: ignore[misc]
+                        "POST",
+                        f"{self._base(cred)}/api/{version}/media",
+                        headers=_auth(cred),
+                        data={"description": file.alt},
+                        files={"file": (name, ready.content, ready.mime)},
+                        timeout=UPLOAD_SECONDS,
+                    )
                 )
-            )
+                if reply.status not in _NO_SUCH_PATH:
+                    break
         if not reply.ok:
             raise self._failure(reply)
-        media_id = text_at(reply.json_or_none(), "id")
+        body = reply.json_or_none()
+        media_id = text_at(body, "id")
         if not media_id:
             raise Unavailable("The server did not confirm the upload; it will be repeated.", reply.excerpt)
-        return {"id": media_id, "ready": reply.status == 200}
+        # Akkoma says 202 of what is ready, and lets apps that only write not ask again; what is worked on has no address yet.
+        return {"id": media_id, "ready": reply.status == 200 or bool(text_at(body, "url"))}
 
     def check(self, cred: Credentials, staged: Staged) -> Progress:
         for item in list_at(staged.data, "media"):
@@ -221,14 +272,17 @@ class MastodonAdapter:
         return READY
 
     def finalize(self, cred: Credentials, job: PartJob, staged: Staged) -> Receipt:
-        wanted = asked(MastodonOptions.of(job.options), first=job.index == 0)
+        software = BY_TITLE.get(text_at(staged.data, "software"), MASTODON)
+        wanted = asked(MastodonOptions.of(job.options), software, first=job.index == 0)
         body: dict[str, object] = {"status": job.text, **wanted}
+        if software.takes_format:  # or the account's own setting may make Markdown of it
+            body["content_type"] = "text/plain"
         if staged.data.get("media"):
             body["media_ids"] = [text_at(item, "id") for item in list_at(staged.data, "media")]
         if job.parent is not None:
             body["in_reply_to_id"] = job.parent.remote_id
-        if job.language and "language" not in body:
-            body["language"] = tag(job.language)  # the server leaves out a region that it does not keep
+        if "language" not in body and (language := language_for(software, tag(job.language))):
+            body["language"] = language  # Mastodon leaves out a region that it does not keep
         if quoted := text_at(staged.data, "quote"):
             body["quoted_status_id"] = quoted
         reply = self._http.send(
@@ -255,18 +309,51 @@ class MastodonAdapter:
             return Sighting(SightingState.UNSURE, None, f"own posts could not be read: {error.message}")
         sent = search.job.text
         posts = tuple(replace(post, text=sent) if _same(post.text, sent) else post for post in timeline.posts)
-        read = Timeline(posts, timeline.complete)
-        found = sighting_in(read, search)
-        if found.state is SightingState.ABSENT or not any(post.app and post.text == sent for post in posts):
-            return found
+        found = sighting_in(Timeline(posts, timeline.complete), search)
         try:
+            if found.state is SightingState.ABSENT:
+                return self._surely_absent(cred, Timeline(posts, timeline.complete), search, found)
+            if not any(post.app and post.text == sent for post in posts):
+                return found
+            if not _software_at(self._http, self._base(cred)).tells_app:
+                return sighting_in(Timeline(tuple(replace(p, app="") for p in posts), timeline.complete), search)
             own = self._own_app(cred)
         except (ReconnectNeeded, Throttled):
             raise
         except PlatformError as error:
-            return Sighting(SightingState.UNSURE, None, f"it could not be asked which app this is: {error.message}")
+            return Sighting(SightingState.UNSURE, None, f"it could not be asked whose app this is: {error.message}")
         asked = replace(search, apps=frozenset({own})) if own else search
-        return sighting_in(read, asked)
+        return sighting_in(Timeline(posts, timeline.complete), asked)
+
+    def _surely_absent(self, cred: Credentials, timeline: Timeline, search: Search, found: Sighting) -> Sighting:
+        """`found`, unless the server's list leaves out what is looked for, or shows it with other words than were sent: a
+        server that reads Markdown tells the words only as a source. Raises PlatformError."""
+        near = [p for p in timeline.posts if p.ref.remote_id not in search.exclude and not _older(p, search)]
+        if not near and search.job.parent is None:
+            return found
+        software = _software_at(self._http, self._base(cred))
+        if search.job.parent is not None and not software.lists_replies:
+            reason = f"{software.title}'s list of own posts leaves out those that answer another"
+            return Sighting(SightingState.UNSURE, None, reason)
+        doubtful = [p for p in near if software.markdown or p.ref.remote_id in self._formatted]
+        if not doubtful:
+            return found
+        sources = {p.ref.remote_id: self._source(cred, p.ref.remote_id) for p in doubtful}
+        if None in sources.values():
+            return Sighting(SightingState.UNSURE, None, "the server does not tell the words that were sent")
+        told = tuple(replace(p, text=sources.get(p.ref.remote_id) or p.text) for p in timeline.posts)
+        same = tuple(replace(p, text=search.job.text) if _same(p.text, search.job.text) else p for p in told)
+        return sighting_in(Timeline(same, timeline.complete), search)
+
+    def _source(self, cred: Credentials, remote_id: str) -> str | None:
+        """The words as they were sent (GET /api/v1/statuses/:id/source); None where the server does not tell them."""
+        url = f"{self._base(cred)}/api/v1/statuses/{remote_id}/source"
+        reply = self._http.read("GET", url, headers=_auth(cred))
+        if not reply.ok and (reply.status in _NO_SUCH_PATH or reply.status == 410):
+            return None
+        if not reply.ok:
+            raise self._failure(reply, reading=True)
+        return text_at(reply.json_or_none(), "text") or None
 
     def _own_app(self, cred: Credentials) -> str:
         """The name under which the server knows the app of this token; "" where it has no such answer
@@ -281,7 +368,17 @@ class MastodonAdapter:
 
     def fetch(self, cred: Credentials, remote_id: str) -> RemotePost | None:
         status = self._status(cred, remote_id)
-        return None if status is None else post_from(status)
+        if status is None:
+            return None
+        post = post_from(status)
+        if not is_formatted(status):
+            return post
+        try:
+            return replace(post, text=self._source(cred, remote_id) or post.text)
+        except (ReconnectNeeded, Throttled):
+            raise
+        except PlatformError:
+            return post
 
     def _status(self, cred: Credentials, remote_id: str) -> dict[str, object] | None:
         reply = self._http.read("GET", f"{self._base(cred)}/api/v1/statuses/{remote_id}", headers=_auth(cred))
@@ -321,7 +418,8 @@ class MastodonAdapter:
         reply = self._http.send("DELETE", f"{self._base(cred)}/api/v1/statuses/{remote_id}", headers=_auth(cred))
         if reply.ok:
             return
-        if reply.status not in (404, 410):
+        # Pixelfed's framework says 500 of what it does not find.
+        if reply.status not in (404, 410) and not words_of(reply.json_or_none()).lower().startswith(_NOT_FOUND):
             raise self._failure(reply)
         if self.fetch(cred, remote_id) is not None:
             text = "This server does not let programs delete posts; delete it on its own page."
@@ -357,7 +455,9 @@ class MastodonAdapter:
         body = reply.json()
         if not isinstance(body, list):
             raise UnexpectedReply("The server's answer is no list of posts.", reply.excerpt, http_status=reply.status)
-        return [post_from(item) for item in body if text_at(item, "id") and not dig(item, "reblog")]
+        own = [item for item in body if isinstance(item, dict) and text_at(item, "id") and not dig(item, "reblog")]
+        self._formatted |= {text_at(item, "id") for item in own if is_formatted(item)}
+        return [post_from(item) for item in own]
 
     def _read(self, cred: Credentials, path: str, params: Mapping[str, str] | None = None) -> Reply:
         reply = self._http.read("GET", self._base(cred) + path, headers=_auth(cred), params=params)
@@ -377,7 +477,12 @@ def _reading(status: Mapping[str, object]) -> Reading:
 
 
 def _auth(cred: Credentials) -> dict[str, str]:
-    return {"Authorization": f"Bearer {cred.access_token}"}
+    return {**_JSON, "Authorization": f"Bearer {cred.access_token}"}
+
+
+def _older(post: RemotePost, search: Search) -> bool:
+    """Whether it was surely made before what is looked for."""
+    return search.time_known and post.created_at is not None and post.created_at < search.since - timedelta(minutes=2)
 
 
 def _same(read: str, sent: str) -> bool:

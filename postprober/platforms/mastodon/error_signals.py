@@ -19,6 +19,10 @@ ROWS = (
     SignalRow(C.DUPLICATE, 422, words=ALREADY),
     SignalRow(C.DUPLICATE, 409, words=ALREADY),
     SignalRow(C.REQUEST_INVALID, 422),
+    SignalRow(C.ACCESS_REVOKED, 500, words=r"unauthenticated"),
+    SignalRow(C.TEXT_TOO_LONG, 500, words=r"must not be greater than|may not be greater than"),
+    SignalRow(C.TEXT_TOO_LONG, 400, words=r"too long"),
+    SignalRow(C.REQUEST_INVALID, 400),
 )
 
 

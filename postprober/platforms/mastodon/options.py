@@ -10,10 +10,11 @@ from postprober.domain.addresses import split
 from postprober.domain.limits import Limits
 from postprober.domain.nested import dig, list_at, text_at
 from postprober.domain.options import PictureOptions, option, poll_problems
-from postprober.domain.post import LANGUAGE, Draft, Violation
+from postprober.domain.post import LANGUAGE, Draft, PreflightNote, Violation
 from postprober.platforms.common.links import PastedLink
 from postprober.platforms.common.replies import parse_time
 from postprober.platforms.mastodon import links
+from postprober.platforms.mastodon.software import ServerSoftware, language_for, software_for
 
 SHORTEST_POLL, LONGEST_POLL = 5, 43_200  # minutes: mastodon/facts.md, 3
 _AUDIENCES = {
@@ -31,6 +32,11 @@ _PENDING = "pending"  # a quote that its author has not accepted yet (mastodon/f
 _SHOWN = frozenset({"accepted", "blocked_account", "blocked_domain", "muted_account"})  # these name what is quoted
 # How the API calls them (docs.joinmastodon.org/entities/Status/#visibility).
 VISIBILITIES = {"public": "public", "unlisted": "unlisted", "followers": "private"}
+# Of a text that Markdown would change: marks around words, lists, headings, quotes, labelled links, escapes
+# (https://spec.commonmark.org/0.31.2/).
+_MARKDOWN = re.compile(
+    r"(?<!\w)([*_`]|~~)(?=\S)[^\n]*?\S?\1|^ {0,3}(?:[-+*>]|#{1,6}|\d{1,9}[.)])\s|\]\(|\\[!-/:-@\[-`{-~]", re.MULTILINE
+)
 
 
 class MastodonOptions(PictureOptions):
@@ -106,6 +112,10 @@ class MastodonOptions(PictureOptions):
     def is_public(self) -> bool:
         return self.audience != "followers"
 
+    @property
+    def may_be_hidden(self) -> bool:
+        return self.audience == "unlisted"
+
     @classmethod
     def alike(cls, name: str, sent: Any, shown: Any) -> bool:
         """A quoted post has the address of its author's server and an id on this one, and either may have been pasted. Of a
@@ -120,19 +130,36 @@ class MastodonOptions(PictureOptions):
             return "its author has not accepted the quote yet, so nobody sees it"
         return super().unread(name, shown)
 
-    def problems(self, draft: Draft, limits: Limits) -> Iterator[Violation]:
-        warning = limits.length(self.content_warning) if self.content_warning else 0
-        for index, part in enumerate(draft.parts):
-            over = limits.length(part.text) + warning - limits.max_length
-            if warning and 0 < over <= warning:  # without the warning it would fit
-                message = f"Shorten the text or the content warning by {over:,}: together they may have {limits.max_length:,}."
-                yield Violation("text_too_long", message, over, index)
+    def problems(self, draft: Draft, limits: Limits) -> Iterator[Violation | PreflightNote]:
+        software = software_for(limits)
+        yield from self._warning(draft, limits, software)
+        yield from _reading(draft, software)
+        if self.audience == "unlisted" and not software.shows_unlisted:
+            text = f"{software.title} shows unlisted posts to nobody who is not signed in, so only you can check that it is there."
+            yield PreflightNote("unlisted_hidden", text)
         yield from self._poll(draft, limits)
         yield from self._quote(draft)
         if self.language and not re.fullmatch(LANGUAGE, self.language):
             yield Violation(
                 "language_unreadable", f"{self.language!r} is no language tag; write one such as de or zh-TW."
             )
+        elif self.language and software.languages == "two letters" and len(self.language.partition("-")[0]) != 2:
+            text = f"Choose a language of two letters, such as de: {software.title} takes no {self.language!r}."
+            yield Violation("language_unsupported", text)
+
+    def _warning(self, draft: Draft, limits: Limits, software: ServerSoftware) -> Iterator[Violation]:
+        """The warning counts with the text, or apart from it."""
+        if software.most_warning is not None:
+            if (over := len(self.content_warning) - software.most_warning) > 0:
+                message = f"Shorten the content warning by {over:,}: {software.title} allows {software.most_warning:,}."
+                yield Violation("warning_too_long", message, over)
+            return
+        warning = limits.length(self.content_warning) if self.content_warning else 0
+        for index, part in enumerate(draft.parts):
+            over = limits.length(part.text) + warning - limits.max_length
+            if warning and 0 < over <= warning:  # without the warning it would fit
+                message = f"Shorten the text or the content warning by {over:,}: together they may have {limits.max_length:,}."
+                yield Violation("text_too_long", message, over, index)
 
     def _quote(self, draft: Draft) -> Iterator[Violation]:
         if self.quote and not may_be_post(self.quote):
@@ -157,6 +184,19 @@ class MastodonOptions(PictureOptions):
         if draft.parts and draft.parts[0].media:
             yield Violation("poll_with_media", "Leave out the poll or the files: Mastodon takes one or the other.")
         yield from poll_problems(rule, "this server", choices, self.poll_minutes)
+
+
+def _reading(draft: Draft, software: ServerSoftware) -> Iterator[Violation | PreflightNote]:
+    """What the server takes out of a text, or reads in it."""
+    for index, part in enumerate(draft.parts):
+        taken = software.removes.search(part.text) if software.removes else None
+        if taken:
+            shown = part.text[taken.start() : taken.start() + 20]
+            text = f"Rewrite “{shown}”: {software.title} takes out what looks like HTML. A space behind the “<” helps."
+            yield Violation("html_removed", text, 0, index)
+        if software.markdown and _MARKDOWN.search(part.text):
+            text = f"{software.title} reads texts as Markdown, so marks such as * and # are shown as formatting."
+            yield PreflightNote("markdown_read", text)
 
 
 def quoted_id(link: str) -> str:
@@ -200,17 +240,17 @@ def tag(language: str) -> str:
     return first.lower() + (f"-{region.upper()}" if dash and len(region) in (2, 3) else dash + region)
 
 
-def asked(options: MastodonOptions, *, first: bool) -> dict[str, object]:
+def asked(options: MastodonOptions, software: ServerSoftware, *, first: bool) -> dict[str, object]:
     """The fields of `POST /api/v1/statuses` for them, but for the quoted post, whose id was looked up before."""
     body: dict[str, object] = {"visibility": VISIBILITIES[options.audience]}
     if options.content_warning:
         body["spoiler_text"] = options.content_warning
-    if options.sensitive:
+    if options.sensitive or (options.content_warning and software.warning_needs_sensitive):
         body["sensitive"] = True
     if options.who_can_quote:
         body["quote_approval_policy"] = options.who_can_quote
-    if options.language:
-        body["language"] = tag(options.language)
+    if options.language and (language := language_for(software, tag(options.language))):
+        body["language"] = language
     if options.poll_choices and first:
         body["poll"] = {
             "options": list(options.poll_choices),

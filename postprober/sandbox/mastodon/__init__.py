@@ -1,7 +1,7 @@
 """An emulator of Mastodon."""
 
-from postprober.sandbox.engine.emulator import Emulator, PageStyle, PublicPage, by_id
-from postprober.sandbox.mastodon import api, oauth, rest
+from postprober.sandbox.engine.emulator import Emulator, PageStyle
+from postprober.sandbox.mastodon import api, oauth, pages, rest
 from postprober.sandbox.mastodon.dialect import MastodonDialect
 
 EMULATOR = Emulator(
@@ -20,7 +20,7 @@ EMULATOR = Emulator(
         *api.routes(world, dialect),
         *rest.routes(world, dialect),
     ],
-    pages=(PublicPage("/mastodon/@{user:str}/{id:str}", by_id("mastodon")),),
+    pages=pages.PAGES,  # the one of Mastodon itself has the path of another
     profiles=("/mastodon/@{name:str}",),
     scopes=(
         "profile",
@@ -34,6 +34,10 @@ EMULATOR = Emulator(
     code_seconds=600.0,  # platforms/mastodon/facts.md, 1; tokens do not expire
     registers_apps=True,
     counts_in_reads=True,
-    settings={"mastodon_api_version": 7},  # of Mastodon 4.5
+    settings={
+        "mastodon_api_version": 7,  # of Mastodon 4.5
+        "mastodon_software": "",  # or one of `kinds.KINDS`
+        "mastodon_markdown": False,  # the account's own setting, where that software has one
+    },
     any_slash="/mastodon/api/",  # Rails does so
 )

@@ -22,6 +22,7 @@ from postprober.sandbox.mastodon.dialect import (
     status_view,
     unprocessable,
 )
+from postprober.sandbox.mastodon.kinds import Kind, kind_of
 from postprober.sandbox.mastodon.quotes import quoting
 from postprober.sandbox.mastodon.text import kept_language, mastodon_length
 
@@ -38,9 +39,12 @@ def truthy(value: Any) -> bool:
 async def create(call: Call) -> Response:
     """POST /api/v1/statuses; a known Idempotency-Key answers with the status it made."""
     form = call.without_dropped(await call.form())
+    kind = kind_of(call.world)
     key = call.request.headers.get("idempotency-key", "")
-    if key:
+    if key and (kind is None or kind.key != "ignored"):
         call.keyed(key)
+        if kind is not None and kind.key == "refused":
+            _use_once(call, key)
         known = _known(call, key)
         if known is not None:
             return reply(status_view(call, known))
@@ -50,10 +54,10 @@ async def create(call: Call) -> Response:
     if call.take("duplicate"):
         raise unprocessable("Text has already been taken")
     post.created_at = call.landing_time()
-    post.id = str(call.world.ids.make("mastodon", post.created_at, in_order=call.late is None))
+    post.id = identifier(call, call.world.ids.make("mastodon", post.created_at, in_order=call.late is None))
     if (quote := post.extra.get("quote")) and (told := call.take("quote_state")):
         quote["state"] = str(told.params.get("state", "pending"))
-    post.path = f"/mastodon/@{post.account}/{post.id}"
+    post.path = (kind.path if kind else "/mastodon/@{name}/{id}").format(name=post.account, id=post.id)
     call.store_post(post)
     if key:
         kept = {"id": post.id, "until": call.at + _KEY_SECONDS}
@@ -86,6 +90,21 @@ def when(call: Call, form: dict[str, Any]) -> float:
     return at
 
 
+def identifier(call: Call, number: int) -> str:
+    """An id as this server writes them; all of one server are equally long and in order."""
+    kind = kind_of(call.world)
+    return str(number) if kind is None else kind.identifier(number)
+
+
+def _use_once(call: Call, key: str) -> None:
+    """Pixelfed remembers that a key was used, not what for, before it looks at anything else."""
+    name = f"{call.owner.name}|{key}"
+    kept = call.world.doc("idempotency-used", name)
+    if kept is not None and kept["until"] >= call.at:
+        raise ApiRefusal(400, {"error": "Duplicate idempotency key."})
+    call.world.put_doc("idempotency-used", name, {"until": call.at + _KEY_SECONDS})
+
+
 def _known(call: Call, key: str) -> Post | None:
     """The status already created with this key. One that was still to land late lands now, once."""
     kept = call.world.doc("idempotency", f"{call.owner.name}|{key}")
@@ -102,14 +121,17 @@ def _known(call: Call, key: str) -> Post | None:
 
 def draft(call: Call, form: dict[str, Any]) -> Post:
     """A checked post without id. Raises the 422 and 404 refusals."""
-    text = str(form.get("status") or "").strip()
+    kind = kind_of(call.world)
+    source = text = str(form.get("status") or "").strip()
     media = _attached(call, form.get("media_ids") or [])
     if not text and not media:
         raise unprocessable("Text can't be blank")
     limit = int(call.world.settings["max_characters"])
     spoiler = str(form.get("spoiler_text") or "")
-    if mastodon_length(text) + mastodon_length(spoiler) > limit:
+    if kind is None and mastodon_length(text) + mastodon_length(spoiler) > limit:
         raise unprocessable(f"Text character limit of {limit} exceeded")
+    if kind is not None:
+        text, spoiler = _as_kept(kind, form, text, spoiler, limit)
     visibility = str(form.get("visibility") or "public")
     if visibility not in _VISIBILITIES:
         raise unprocessable("Visibility is not included in the list")
@@ -133,8 +155,41 @@ def draft(call: Call, form: dict[str, Any]) -> Post:
             "language": kept_language(str(form.get("language") or "")),
             **quoting(call, form, media, visibility),
             **({"poll": asked} if (asked := _poll(call, form, media)) else {}),
+            **({"source": source} if source != text else {}),
+            **({"markdown": True} if _is_markdown(call, form) else {}),
         },
     )
+
+
+def _as_kept(kind: Kind, form: dict[str, Any], text: str, spoiler: str, limit: int) -> tuple[str, str]:
+    """Text and warning as a server of another kind keeps them. Raises its refusals."""
+    counted = text if kind.name == "pixelfed" else text + spoiler
+    over = kind.length(counted) - limit if kind.length is not None else 0
+    if over > 0 and kind.name == "pixelfed":
+        told = f"The status must not be greater than {limit} characters."
+        raise ApiRefusal(kind.too_long, {"message": told, "errors": {"status": [told]}})
+    if over > 0 and kind.name == "gotosocial":
+        told = f"status too long, {limit + over} characters provided (including spoiler/content warning) but limit is {limit}"
+        raise ApiRefusal(kind.too_long, {"error": told})
+    if over > 0:
+        raise ApiRefusal(kind.too_long, {"error": "The status is over the character limit"})
+    language = str(form.get("language") or "")
+    if kind.name == "akkoma" and language and len(language) != 2:
+        raise ApiRefusal(422, {"error": "Invalid language"})
+    if kind.name == "pixelfed" and not form.get("media_ids") and not form.get("in_reply_to_id"):
+        raise ApiRefusal(403, {"error": "Empty statuses are not allowed"})
+    if kind.name == "pixelfed" and not truthy(form.get("sensitive")):
+        spoiler = ""
+    if kind.name in ("snac", "pixelfed"):
+        form.pop("poll", None)
+    return kind.stored(text), spoiler
+
+
+def _is_markdown(call: Call, form: dict[str, Any]) -> bool:
+    """Whether the account's own setting makes Markdown of it, where a post does not say otherwise."""
+    kind = kind_of(call.world)
+    asks = kind is not None and kind.name == "gotosocial" and bool(call.world.settings["mastodon_markdown"])
+    return asks and form.get("content_type") != "text/plain"
 
 
 def _poll(call: Call, form: dict[str, Any], media: list[Media]) -> dict[str, Any] | None:
@@ -170,7 +225,7 @@ def _poll(call: Call, form: dict[str, Any], media: list[Media]) -> dict[str, Any
 
 def _attached(call: Call, media_ids: Any) -> list[Media]:
     ids = [str(i) for i in media_ids] if isinstance(media_ids, list) else [str(media_ids)]
-    if len(ids) > 4:
+    if len(ids) > (4 if kind_of(call.world) is None else 8):
         raise unprocessable("Cannot attach more than 4 files")
     found = [call.world.media_of("mastodon", i) for i in ids]
     media = [m for m in found if m is not None and m.account == call.owner.name]
@@ -191,10 +246,24 @@ def visible(call: Call) -> Post:
 
 
 async def read(call: Call) -> Response:
+    kind = kind_of(call.world)
+    if kind is not None and not kind.open and call.account is None:
+        raise call_refusal(call)
     return reply(status_view(call, visible(call)))
 
 
+def call_refusal(call: Call) -> ApiRefusal:
+    """What a stranger is told by a server that gives statuses only to who is signed in. Pixelfed sends to a page who does
+    not ask for JSON."""
+    if kind_of(call.world) is not None and "json" not in call.request.headers.get("accept", ""):
+        return ApiRefusal(302, "", {"location": f"{call.base}/mastodon/login"})
+    return MastodonDialect().refuse_token(call, "missing")
+
+
 async def read_many(call: Call) -> Response:
+    kind = kind_of(call.world)
+    if kind is not None:
+        raise ApiRefusal(kind.many, {"error": "No such question"})
     query = call.request.query_params
     at = call.seen_at()
     ids = query.getlist("id[]") or query.getlist("id")
@@ -205,7 +274,12 @@ async def read_many(call: Call) -> Response:
 
 
 async def delete(call: Call) -> Response:
+    kind = kind_of(call.world)
     post = call.world.post("mastodon", call.request.path_params["id"])
+    if kind is not None and not kind.deletes:
+        raise missing()
+    if kind is not None and kind.name == "pixelfed" and (post is None or post.deleted(call.at)):
+        raise ApiRefusal(500, {"error": "No query results for model [App\\Models\\Status]."})
     if post is None or post.account != call.owner.name or post.deleted(call.at):
         raise missing()
     view = status_view(call, post) | {"text": post.text}
@@ -215,6 +289,10 @@ async def delete(call: Call) -> Response:
 
 
 async def verify(call: Call) -> Response:
+    kind = kind_of(call.world)
+    held = set(call.token.scopes if call.token else ())
+    if kind is not None and kind.name == "akkoma" and not held & {"read", "read:accounts"}:
+        raise ApiRefusal(403, {"error": "Insufficient permissions: read:accounts."})
     source = {"privacy": "public", "sensitive": False, "language": "en", "note": "", "fields": []}
     return reply(account_view(call, call.owner) | {"source": source})
 
@@ -229,22 +307,32 @@ async def timeline(call: Call) -> Response:
     limit = min(40, int(size)) if size.isdigit() and int(size) else 20
     at = call.seen_at()
     posts = [p for p in call.world.posts_of("mastodon", account.name, at) if p.seen_by(call.account, at)]
-    posts.sort(key=lambda p: int(p.id), reverse=True)
+    kind = kind_of(call.world)
+    posts.sort(key=lambda p: in_order(p.id), reverse=True)
+    if kind is not None and not kind.pages:
+        return reply([status_view(call, p) for p in posts])
+    if kind is not None and kind.name == "pixelfed":
+        posts = [p for p in posts if p.reply_to is None]
     if truthy(query.get("exclude_replies", "")):
         posts = [p for p in posts if p.reply_to is None]
-    if query.get("max_id", "").isdigit():
-        posts = [p for p in posts if int(p.id) < int(query["max_id"])]
-    if query.get("since_id", "").isdigit():
-        posts = [p for p in posts if int(p.id) > int(query["since_id"])]
-    if query.get("min_id", "").isdigit():
+    if query.get("max_id", ""):
+        posts = [p for p in posts if in_order(p.id) < in_order(query["max_id"])]
+    if query.get("since_id", ""):
+        posts = [p for p in posts if in_order(p.id) > in_order(query["since_id"])]
+    if query.get("min_id", ""):
         # min_id pages upwards from the id, since_id downwards from the newest.
-        page = [p for p in posts if int(p.id) > int(query["min_id"])][-limit:]
+        page = [p for p in posts if in_order(p.id) > in_order(query["min_id"])][-limit:]
     else:
         page = posts[:limit]
     cut = call.take("truncated_timeline")
     if cut:
         return reply([status_view(call, p) for p in page[: int(cut.params.get("keep", 1))]])
     return reply([status_view(call, p) for p in page], headers=_link(call, account.id, page, limit))
+
+
+def in_order(post_id: str) -> str:
+    """What ids are compared by, numbers and others."""
+    return post_id.rjust(40, "0")
 
 
 def _link(call: Call, account_id: str, page: list[Post], limit: int) -> dict[str, str]:
@@ -280,6 +368,10 @@ async def upload(call: Call) -> Response:
         fails=fails is not None,
     )
     call.world.save_media(media)
+    kind = kind_of(call.world)
+    if kind is not None and kind.uploaded != 200:
+        told = media_view(call, media)
+        return reply(told | {"url": None} if kind.name == "pixelfed" else told, kind.uploaded)
     return reply(media_view(call, media), 200 if media.state(call.at) == "ready" else 202)
 
 
@@ -291,6 +383,9 @@ def _own_media(call: Call) -> Media:
 
 
 async def media_status(call: Call) -> Response:
+    kind = kind_of(call.world)
+    if kind is not None and kind.name == "akkoma" and "read:media" not in (call.token.scopes if call.token else ()):
+        raise ApiRefusal(403, {"error": "Insufficient permissions: read:media."})
     media = _own_media(call)
     state = media.state(call.at)
     if state == "failed":
@@ -306,6 +401,9 @@ async def describe(call: Call) -> Response:
 
 
 async def instance(call: Call) -> Response:
+    kind = kind_of(call.world)
+    if kind is not None and not kind.v2:
+        raise missing()
     return reply(instance_view(call))
 
 
@@ -323,7 +421,7 @@ def routes(world: World, dialect: MastodonDialect) -> list[BaseRoute]:
         operation("me", verify, "profile|read|read:accounts").route(f"{api}/accounts/verify_credentials", "GET"),
         operation("timeline", timeline).route(f"{api}/accounts/{{id:str}}/statuses", "GET"),
         operation("media", upload, "write:media|write").route("/mastodon/api/v2/media", "POST"),
-        operation("media", media_status, "write:media|write").route(f"{api}/media/{{id:str}}", "GET"),
+        operation("media", media_status, "write:media|write|read").route(f"{api}/media/{{id:str}}", "GET"),
         operation("media", describe, "write:media|write").route(f"{api}/media/{{id:str}}", "PUT"),
         operation("instance", instance).route("/mastodon/api/v2/instance", "GET"),
     ]

@@ -14,6 +14,8 @@ from postprober.sandbox.engine.model import Account, Media, Post
 from postprober.sandbox.engine.operation import ApiRefusal, Call
 from postprober.sandbox.engine.text import URL
 from postprober.sandbox.engine.timefmt import iso
+from postprober.sandbox.mastodon import kinds
+from postprober.sandbox.mastodon.kinds import kind_of
 
 Json = dict[str, Any]
 _QUOTES_SINCE = 7  # platforms/mastodon/facts.md, 3
@@ -32,7 +34,10 @@ class MastodonDialect:
     def find_account(self, call: Call) -> None:
         find_bearer(call)
 
-    def refuse_token(self, _call: Call, why: str) -> ApiRefusal:
+    def refuse_token(self, call: Call, why: str) -> ApiRefusal:
+        kind = kind_of(call.world)
+        if kind is not None and why != "scope":
+            return ApiRefusal(kind.refusal_status, {"error": kind.refusal})
         if why == "scope":
             return ApiRefusal(403, {"error": "This action is outside the authorized scopes"})
         return ApiRefusal(401, {"error": "The access token is invalid"})
@@ -74,10 +79,16 @@ def base_of(call: Call) -> str:
     return f"{call.base}/mastodon"
 
 
-def content_html(call: Call, text: str) -> str:
-    """Plain text as Mastodon's HTML: paragraphs, line breaks, links shortened for the eye, mentions, hashtags."""
+def content_html(call: Call, text: str, *, as_markdown: bool = False) -> str:
+    """Plain text as Mastodon's HTML: paragraphs, line breaks, links shortened for the eye, mentions, hashtags. Servers of other
+    kinds write theirs."""
     if not text:
         return ""
+    if as_markdown:
+        return kinds.markdown(text)
+    kind = kind_of(call.world)
+    if kind is not None:
+        return kind.render(text)
     paragraphs = [p for p in re.split(r"\n{2,}", text) if p]
     return "".join(f"<p>{_inline(call, p)}</p>" for p in paragraphs)
 
@@ -164,7 +175,7 @@ def _attachment(call: Call, media_id: str, kind: str, sha256: str, alt: str, *, 
 
 def quotes_known(call: Call) -> bool:
     """Whether this server is of version 4.5 or newer."""
-    return int(call.world.settings["mastodon_api_version"]) >= _QUOTES_SINCE
+    return kind_of(call.world) is None and int(call.world.settings["mastodon_api_version"]) >= _QUOTES_SINCE
 
 
 def quote_approval(call: Call, post: Post) -> Json:
@@ -226,7 +237,7 @@ def status_view(call: Call, post: Post) -> Json:
     mentions = [
         {"id": a.id, "username": a.name, "acct": a.name, "url": f"{base_of(call)}/@{a.name}"} for a in named if a
     ]
-    return {
+    view = {
         "id": post.id,
         "created_at": iso(post.created_at),
         "in_reply_to_id": post.reply_to,
@@ -242,7 +253,7 @@ def status_view(call: Call, post: Post) -> Json:
         "favourites_count": seen.likes,
         "quotes_count": seen.quotes,
         "edited_at": iso(post.edited_at) if post.edited_at else None,
-        "content": _fallback(call, post) + content_html(call, post.text),
+        "content": _fallback(call, post) + content_html(call, post.text, as_markdown=bool(post.extra.get("markdown"))),
         "reblog": None,
         "application": {"name": "PostProber", "website": None},
         "account": account_view(call, author) if author else None,
@@ -260,6 +271,26 @@ def status_view(call: Call, post: Post) -> Json:
         **_quote(call, post),
         **_marks(call, post),
     }
+    return {**view, **_otherwise(call, post)}
+
+
+def _otherwise(call: Call, post: Post) -> Json:
+    """What servers of other kinds say otherwise."""
+    kind = kind_of(call.world)
+    if kind is None:
+        return {}
+    if kind.name == "gotosocial":
+        return {
+            "text": post.extra.get("source", post.text),
+            "interaction_policy": {"can_reply": {"always": ["public"]}},
+        }
+    if kind.name == "akkoma":
+        return {"akkoma": {"source": {"content": post.text, "mediaType": "text/plain"}}, "text": None}
+    if kind.name == "pixelfed":
+        return {"application": {"name": "web", "website": None}, "language": "en", "poll": None}
+    if kind.name == "snac":
+        return {"text": post.text, "application": None}
+    return {}
 
 
 def _marks(call: Call, post: Post) -> Json:
@@ -291,6 +322,9 @@ def poll_view(call: Call, post: Post) -> Json:
 def instance_view(call: Call) -> Json:
     """https://docs.joinmastodon.org/entities/Instance"""
     settings = call.world.settings
+    kind = kind_of(call.world)
+    if kind is not None:
+        return kinds.instance(kind, urlsplit(call.base).netloc, int(settings["max_characters"]))
     return {
         "domain": urlsplit(call.base).netloc,
         "title": "Mastodon sandbox",

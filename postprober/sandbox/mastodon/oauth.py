@@ -5,6 +5,7 @@ import secrets
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
+from postprober.sandbox.engine.bearer import form_value
 from postprober.sandbox.engine.oauth import (
     BadGrant,
     basic_credentials,
@@ -18,6 +19,7 @@ from postprober.sandbox.engine.operation import Call, Operation, reply
 from postprober.sandbox.engine.tokens import issue
 from postprober.sandbox.engine.world import World
 from postprober.sandbox.mastodon.dialect import MastodonDialect, base_of, unprocessable
+from postprober.sandbox.mastodon.kinds import kind_of
 
 _PROFILE_SINCE = 2
 _INVALID_GRANT = (
@@ -57,8 +59,19 @@ async def register(call: Call) -> Response:
 
 def _known_scopes(call: Call) -> set[str]:
     """What this server knows; `profile` since 4.3, whose API is of version 2."""
+    kind = kind_of(call.world)
+    if kind is not None and kind.name in (
+        "akkoma",
+        "pixelfed",
+    ):  # they look at scopes when somebody consents, not before
+        return {*call_scopes(call)}
     known = {"read", "write", "read:accounts", "read:search", "read:statuses", "write:media", "write:statuses"}
     return known | ({"profile"} if int(call.world.settings["mastodon_api_version"]) >= _PROFILE_SINCE else set())
+
+
+def call_scopes(call: Call) -> list[str]:
+    """The scopes that an app asks for, whatever they are."""
+    return form_value(call, "scopes").split()
 
 
 async def token(call: Call) -> Response:

@@ -14,7 +14,7 @@ from postprober.sandbox.engine.model import Post
 from postprober.sandbox.engine.operation import Call, Operation, reply
 from postprober.sandbox.engine.timefmt import iso
 from postprober.sandbox.engine.world import World
-from postprober.sandbox.mastodon.api import draft, visible, when
+from postprober.sandbox.mastodon.api import draft, in_order, visible, when
 from postprober.sandbox.mastodon.dialect import (
     MastodonDialect,
     account_view,
@@ -26,6 +26,7 @@ from postprober.sandbox.mastodon.dialect import (
     status_view,
     unprocessable,
 )
+from postprober.sandbox.mastodon.kinds import kind_of
 from postprober.sandbox.mastodon.quotes import found_by_link
 
 _WRITE = "write:statuses|write"
@@ -61,6 +62,9 @@ def _version(post: Post) -> dict[str, Any]:
 
 
 async def source(call: Call) -> Response:
+    kind = kind_of(call.world)
+    if kind is not None and not kind.sources:
+        raise missing()
     post = _own(call)
     return reply({"id": post.id, "text": post.text, "spoiler_text": post.extra.get("spoiler_text", "")})
 
@@ -95,7 +99,7 @@ async def context(call: Call) -> Response:
         one = call.world.post("mastodon", one.reply_to) if one.reply_to else None
     every = [p for p in call.world.posts.values() if p.platform == "mastodon" and p.seen_by(call.account, at)]
     below, seen = [], {post.id}
-    for candidate in sorted(every, key=lambda p: int(p.id)):
+    for candidate in sorted(every, key=lambda p: in_order(p.id)):
         if candidate.reply_to in seen:
             seen.add(candidate.id)
             below.append(candidate)
@@ -144,6 +148,8 @@ async def account(call: Call) -> Response:
 async def instance_v1(call: Call) -> Response:
     """https://docs.joinmastodon.org/entities/V1_Instance"""
     new = instance_view(call)
+    if kind_of(call.world) is not None:
+        return reply(new)
     return reply(
         {
             "uri": new["domain"],
@@ -175,7 +181,10 @@ async def nodeinfo_2(call: Call) -> Response:
     return reply(
         {
             "version": "2.0",
-            "software": {"name": "mastodon", "version": instance_view(call)["version"]},
+            "software": {
+                "name": str(call.world.settings["mastodon_software"]) or "mastodon",
+                "version": instance_view(call)["version"],
+            },
             "protocols": ["activitypub"],
             "services": {"outbound": [], "inbound": []},
             "usage": {"users": {"total": 1}},
