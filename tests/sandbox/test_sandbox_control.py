@@ -47,7 +47,7 @@ def _dates(url: str) -> list[datetime]:
 def test_accounts_have_what_their_platform_gives(control: Control, platform: str) -> None:
     account = control.account(platform, "alice")
     assert (account["refresh_token"] is not None) == (platform in ("x", "bluesky"))
-    assert (account["expires_at"] is None) == (platform in ("mastodon", "telegram", "nostr", "wordpress"))
+    assert (account["expires_at"] is None) == (platform in ("mastodon", "telegram", "discord", "nostr", "wordpress"))
     assert (account["password"] is not None) == (platform in ("bluesky", "wordpress"))
 
 

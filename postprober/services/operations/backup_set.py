@@ -67,7 +67,7 @@ class BackupMade:
 
 
 @dataclass(frozen=True)
-class Entry:
+class BackedFile:
     """A file of the data folder: its path there, the SHA-256 of its bytes, and what tells that it did not change."""
 
     path: str
@@ -152,8 +152,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     return dict(told)
 
 
-def entries_of(manifest: dict[str, Any]) -> list[Entry]:
-    return [Entry(one["path"], one["sha256"], one["size"], one["mtime_ns"]) for one in manifest["files"]]
+def entries_of(manifest: dict[str, Any]) -> list[BackedFile]:
+    return [BackedFile(one["path"], one["sha256"], one["size"], one["mtime_ns"]) for one in manifest["files"]]
 
 
 def prune(target: Path, keep: int) -> tuple[str, ...]:
@@ -294,7 +294,7 @@ def _sweep(target: Path) -> None:
             left.unlink()
 
 
-def _newest_entries(target: Path) -> dict[str, Entry]:
+def _newest_entries(target: Path) -> dict[str, BackedFile]:
     """By path, what the last backup knew of the files."""
     for folder in reversed(of_set(target)):
         with suppress(BadInput):
@@ -302,9 +302,9 @@ def _newest_entries(target: Path) -> dict[str, Entry]:
     return {}
 
 
-def _gather(data_dir: Path, store: Store, earlier: dict[str, Entry]) -> list[Entry]:
+def _gather(data_dir: Path, store: Store, earlier: dict[str, BackedFile]) -> list[BackedFile]:
     """All files that are there now, each in the store; what is known by then is noted in `earlier`."""
-    found: list[Entry] = []
+    found: list[BackedFile] = []
     for file in _files(data_dir):
         path = file.relative_to(data_dir).as_posix()
         try:
@@ -318,7 +318,7 @@ def _gather(data_dir: Path, store: Store, earlier: dict[str, Entry]) -> list[Ent
                 before = None
             if before is None:
                 sha256, size = store.keep(file)
-                before = Entry(path, sha256, size, told.st_mtime_ns)
+                before = BackedFile(path, sha256, size, told.st_mtime_ns)
         except FileNotFoundError:
             continue  # deleted meanwhile, and its row before it
         earlier[path] = before

@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from postprober.errors import BadInput, ConfigurationError, Conflict
 from postprober.services.operations import backup_set
-from postprober.services.operations.backup_set import DUMP, FILES, Entry, Store
+from postprober.services.operations.backup_set import DUMP, FILES, BackedFile, Store
 from postprober.services.operations.restore import Restored, restore
 from postprober.settings import Settings
 from postprober.storage.database import Database, newest_schema
@@ -130,7 +130,7 @@ def _refuse_filled(settings: Settings) -> None:
         )
 
 
-def _files_back(folder: Path, entries: list[Entry], data_dir: Path) -> FilesBack:
+def _files_back(folder: Path, entries: list[BackedFile], data_dir: Path) -> FilesBack:
     store, written, there, lacking = Store(folder.parent / FILES), 0, 0, []
     for entry in entries:
         place = data_dir / entry.path
