@@ -29,6 +29,7 @@ JOBS = {
     "openai": "openai",
     "xdk": "xdk",
     "instagram": "facebook-business",
+    "wordpress": "wpa",
 }
 _ON = {"xdk": "x"}
 LEAST = {
@@ -39,6 +40,7 @@ LEAST = {
     "openai": 7,
     "xdk": 5,
     "instagram": 7,
+    "wordpress": 8,
 }  # steps, so that an empty job cannot pass
 
 
@@ -60,6 +62,7 @@ def _job(sandbox: SandboxServer, python: str, platform: str) -> bool:
     if platform != "openai":
         account = sandbox.control.account(platform, f"client{uuid.uuid4().hex[:8]}", fresh=True, **more)
         given |= {"token": account.get("access_token"), "password": account.get("password"), "id": account["id"]}
+        given["name"] = account["name"]
     if platform == "instagram":
         given["picture"] = _a_picture(sandbox)
     done = subprocess.run(

@@ -174,6 +174,21 @@ _BLUESKY = {
     "who can quote": R({"no_quotes": True}, lost=("postgate",)),
     "who can reply": R({"who_can_reply": "mentioned"}, lost=("threadgate",)),
 }
+_OTHER_WORDS = {"content": "<p>Other words</p>"}
+_WORDPRESS = {
+    "text": R(instead=_OTHER_WORDS, at="container"),
+    **_pictures(1, 4, 10, 20, instead=_OTHER_WORDS, at="container"),
+    "moving GIF": R(files=("gif",), instead=_OTHER_WORDS, at="container"),
+    "video": R(files=("video",), instead=_OTHER_WORDS, at="container"),
+    "title": R({"title": "The headline"}, lost=("title",), at="container"),
+    "excerpt": R({"excerpt": "In short"}, lost=("excerpt",), at="container"),
+    "categories": R({"categories": ["News"]}, lost=("categories",), at="container"),
+    "tags": R({"tags": ["one", "two"]}, lost=("tags",), at="container"),
+    "featured picture": R({"featured": True}, ("photo",), lost=("featured_media",), at="container"),
+    "address of one's own": R({"slug": "an-address"}, lost=("slug",)),
+    "who can reply": R({"comments": "closed"}, lost=("comment_status",), at="container"),
+    "post format": R({"post_format": "aside"}, lost=("format",), at="container"),
+}
 _ALL = {"crop of a picture": R({"crop": ["1: square"]}, ("tall",), untold="Crop: nobody can read it")}
 RECIPES: dict[str, dict[str, Recipe]] = {
     "x": _X | _ALL,
@@ -181,4 +196,5 @@ RECIPES: dict[str, dict[str, Recipe]] = {
     "instagram": _INSTAGRAM | _ALL,
     "mastodon": _MASTODON | _ALL,
     "bluesky": _BLUESKY | _ALL,
+    "wordpress": _WORDPRESS | _ALL,
 }
