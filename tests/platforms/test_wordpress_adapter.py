@@ -537,6 +537,15 @@ def test_maintenance_before_the_visible_act_is_said_and_waits(blog: Linked) -> N
         blog.adapter.submit(blog.cred, job(blog, "Later"))
 
 
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_guard_before_the_site_ends_no_account(scripted: Scripted, status: int) -> None:
+    adapter, _ = scripted(KEY, Answer(status, "<html><h1>Blocked</h1></html>"))
+    with pytest.raises(Unavailable, match="keeps programs out"):
+        adapter.identify(CRED)
+    with pytest.raises(OutcomeUnknown):
+        adapter.finalize(CRED, JOB, Staged("3"))
+
+
 def test_another_ones_post_is_not_permitted(scripted: Scripted) -> None:
     adapter, _ = scripted(KEY, Answer(403, {"code": "rest_forbidden_context", "data": {"status": 403}}))
     with pytest.raises(Unavailable) as caught:
