@@ -32,6 +32,7 @@ JOBS = {
     "telegram": "python-telegram-bot",
     "discord": "discord.py",
     "nostr": "nostr-sdk",
+    "wordpress": "wpa",
 }
 _ON = {"xdk": "x"}
 LEAST = {
@@ -45,6 +46,7 @@ LEAST = {
     "telegram": 11,
     "discord": 12,
     "nostr": 12,
+    "wordpress": 8,
 }  # steps, so that an empty job cannot pass
 
 
@@ -70,6 +72,7 @@ def _job(sandbox: SandboxServer, python: str, platform: str) -> bool:
     if platform == "discord":
         hook = sandbox.control.account(platform, f"client{uuid.uuid4().hex[:8]}", scopes=["webhook.incoming"])
         given["webhook"] = hook["typed"]["webhook"]
+        given["name"] = account["name"]
     if platform == "instagram":
         given["picture"] = _a_picture(sandbox)
     done = subprocess.run(

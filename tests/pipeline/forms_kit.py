@@ -202,6 +202,21 @@ _NOSTR = {
     "content warning": R({"content_warning": "Spoilers for the finale"}, lost=("content-warning",), **_GONE),
     "sensitive media": R({"sensitive": True}, ("photo",), lost=("content-warning",), **_GONE),
 }
+_OTHER_WORDS = {"content": "<p>Other words</p>"}
+_WORDPRESS = {
+    "text": R(instead=_OTHER_WORDS, at="container"),
+    **_pictures(1, 4, 10, 20, instead=_OTHER_WORDS, at="container"),
+    "moving GIF": R(files=("gif",), instead=_OTHER_WORDS, at="container"),
+    "video": R(files=("video",), instead=_OTHER_WORDS, at="container"),
+    "title": R({"title": "The headline"}, lost=("title",), at="container"),
+    "excerpt": R({"excerpt": "In short"}, lost=("excerpt",), at="container"),
+    "categories": R({"categories": ["News"]}, lost=("categories",), at="container"),
+    "tags": R({"tags": ["one", "two"]}, lost=("tags",), at="container"),
+    "featured picture": R({"featured": True}, ("photo",), lost=("featured_media",), at="container"),
+    "address of one's own": R({"slug": "an-address"}, lost=("slug",)),
+    "who can reply": R({"comments": "closed"}, lost=("comment_status",), at="container"),
+    "post format": R({"post_format": "aside"}, lost=("format",), at="container"),
+}
 _ALL = {"crop of a picture": R({"crop": ["1: square"]}, ("tall",), untold="Crop: nobody can read it")}
 RECIPES: dict[str, dict[str, Recipe]] = {
     "x": _X | _ALL,
@@ -211,4 +226,5 @@ RECIPES: dict[str, dict[str, Recipe]] = {
     "bluesky": _BLUESKY | _ALL,
     "discord": _DISCORD | {name: replace(one, proof=Proof.EXISTS) for name, one in _ALL.items()},
     "nostr": _NOSTR | _ALL,
+    "wordpress": _WORDPRESS | _ALL,
 }

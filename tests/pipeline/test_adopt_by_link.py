@@ -96,7 +96,7 @@ def test_another_text_another_author_and_nothing_at_all_are_refused(installation
     different = post_by_hand(installation, account, "This was not to be sent")
     refused(installation, delivery, different.remote_id, "not what this delivery was to send")
     theirs = post_by_hand(installation, other, "This was to be sent")
-    refused(installation, delivery, theirs.url, "not what this delivery was to send|is a post of")
+    refused(installation, delivery, theirs.url, "not what this delivery was to send|is a post of|no such post")
     nothing = different.remote_id[:-4] + "9999"
     refused(installation, delivery, nothing, "no such post|not what this delivery")
 

@@ -118,7 +118,7 @@ def test_exactly_one_post_is_visible_after_a_fault(installation: Installation, p
         assert told["used"] == 1, "the fault has happened"
 
 
-@pytest.mark.parametrize("platform", ["x", "mastodon", "bluesky", "telegram", "discord", "nostr", "wordpress"])
+@pytest.mark.parametrize("platform", ["x", "mastodon", "bluesky", "telegram", "discord", "nostr"])
 def test_a_thread_is_verified_as_a_whole(installation: Installation, platform: str) -> None:
     account = installation.link(platform)
     texts = [f"{number} of three by {account.account_name}" for number in ("first", "second", "third")]

@@ -42,9 +42,9 @@ WORDPRESS_ACCOUNTS = Path(
 CALLBACK = "http://127.0.0.1:8123/callback"
 
 
-def _need(url: str, path: str, name: str) -> str:
+def _need(url: str, path: str, name: str, seconds: float = 3) -> str:
     try:
-        httpx2.get(url + path, timeout=3, trust_env=False)
+        httpx2.get(url + path, timeout=seconds, trust_env=False)
     except httpx2.TransportError:
         _absent(f"{name} is not running at {url}")
     return url
@@ -94,7 +94,7 @@ def oidc() -> str:
 @pytest.fixture(scope="session")
 def wordpress() -> str:
     """Address of a real WordPress."""
-    return _need(WORDPRESS, "/", "WordPress")
+    return _need(WORDPRESS, "/", "WordPress", 30)  # its first page takes PHP a while
 
 
 @pytest.fixture(scope="session")

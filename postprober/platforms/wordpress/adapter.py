@@ -122,10 +122,10 @@ class WordPressAdapter:
 
     def limits(self, cred: Credentials | None) -> Limits:
         """No site tells what it takes; the operator may know (`max_upload_mb`)."""
-        said = int(self._config.settings.get("max_upload_mb", 8)) * MB
-        if LIMITS.video is None or said <= LIMITS.video.max_bytes + MB:
+        said = self._config.settings.get("max_upload_mb", "")
+        if not said or LIMITS.video is None:
             return LIMITS
-        return replace(LIMITS, video=replace(LIMITS.video, max_bytes=said))
+        return replace(LIMITS, video=replace(LIMITS.video, max_bytes=int(said) * MB))
 
     def preflight(self, draft: Draft, limits: Limits) -> Preflight:
         return check(draft, limits)

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from postprober.errors import PlatformError, PostRejected, ReconnectNeeded, Throttled, Unavailable
 from postprober.http import Reply
 from postprober.platforms.common.errors import ErrorRow, Refusal, RequestKind, judge
-from postprober.platforms.common.replies import retry_at, text_at
+from postprober.platforms.common.replies import ambiguous, retry_at, text_at
 
 GONE = "rest_post_invalid_id"
 TRASHED = "rest_already_trashed"
@@ -30,6 +30,7 @@ _FIELD = (
 )
 _FORM = "WordPress could not read what was sent; nothing was published."
 _AWAY = "The draft of the post is no longer on the site; it is made anew."
+_GUARD = "The site's host or a security plugin keeps programs out; have its owner let this installation through."
 _WAIT = timedelta(minutes=5)  # ours, where a host names no moment
 
 # (status, code) -> as the specification of errors lists them, then those of WordPress's source (facts.md, 6).
@@ -79,6 +80,10 @@ def refused(reply: Reply, act: RequestKind, now: datetime) -> PlatformError:
     """The error for a reply that is no success."""
     body = reply.json_or_none()
     code = text_at(body, "code")
+    if not code and reply.status in (401, 403):  # not WordPress itself: nothing follows for the account
+        if act is RequestKind.PUBLISH:
+            return ambiguous(reply)
+        return Unavailable(_GUARD, reply.excerpt, http_status=reply.status)
     codes = (code,) if code else ()
     text = text_at(body, "message")
     return judge(TABLE, Refusal("WordPress", reply, act, codes, text, now, retry_at(reply.headers, now)))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 from postprober.domain.limits import Limits
 from postprober.domain.nested import list_at, text_at
 from postprober.domain.options import PictureOptions, option
-from postprober.domain.post import Draft, PreflightNote, Violation
+from postprober.domain.post import Draft, Violation
 from postprober.domain.text import normalise
 from postprober.platforms.wordpress.text import read_plain
 
@@ -31,7 +31,14 @@ MOST_SLUG = 60  # ours, of the words of a title; the column takes 200
 
 
 class WordPressOptions(PictureOptions):
-    title: str = option("", "Title", "The headline of the post.", most=300, visible=True, form="title")
+    title: str = option(
+        "",
+        "Title",
+        "The headline; without one, lists and feeds of the site show the post without any.",
+        most=300,
+        visible=True,
+        form="title",
+    )
     excerpt: str = option(
         "",
         "Excerpt",
@@ -85,11 +92,8 @@ class WordPressOptions(PictureOptions):
         form="post format",
     )
 
-    def problems(self, draft: Draft, limits: Limits) -> Iterator[Violation | PreflightNote]:
+    def problems(self, draft: Draft, limits: Limits) -> Iterator[Violation]:
         media = draft.parts[0].media if draft.parts else ()
-        if not self.title.strip():
-            told = "Without a title, lists and feeds of the site show the post without a headline."
-            yield PreflightNote("no_title", told)
         if self.featured and not (media and media[0].kind.value == "image"):
             yield Violation("featured_without_picture", "Add the picture that is to be the featured one.")
         if self.slug and not _SLUG.fullmatch(self.slug):
@@ -101,10 +105,6 @@ class WordPressOptions(PictureOptions):
         if name in ("categories", "tags") and isinstance(shown, Sequence) and not isinstance(shown, str):
             return _names(sent) == _names(shown)
         return False
-
-    @classmethod
-    def unread(cls, name: str, shown: Mapping[str, Any]) -> str:
-        return "the site did not tell it, so it is not proved"
 
 
 def _names(values: Sequence[Any]) -> set[str]:

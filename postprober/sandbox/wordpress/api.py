@@ -10,7 +10,7 @@ from starlette.routing import BaseRoute
 from postprober.sandbox.engine.engagement import counts
 from postprober.sandbox.engine.files import sniff
 from postprober.sandbox.engine.model import Account, Media, Post
-from postprober.sandbox.engine.operation import ApiRefusal, Call, Handler, Operation, reply
+from postprober.sandbox.engine.operation import ApiRefusal, Call, Handler, Operation, file_bytes, reply
 from postprober.sandbox.engine.world import World
 from postprober.sandbox.wordpress.dialect import (
     API,
@@ -271,7 +271,7 @@ def _public(call: Call, post: Post) -> bool:
 def _find(call: Call, number: str) -> Post | None:
     post = call.world.post("wordpress", number)
     if post is not None and post.landed(call.at):
-        return post
+        return None if post.extra.get("gone") else post
     draft = call.world.doc("wp_draft", number)
     if draft is None:
         return None
@@ -296,8 +296,9 @@ async def list_posts(call: Call) -> Response:
     asked = call.request.query_params
     statuses, at = asked.get("status", "publish").split(","), call.seen_at()
     own = [p for p in call.world.by_account.get(f"wordpress|{call.owner.name}", []) if p.landed(at)]
+    own = [p for p in own if not p.extra.get("gone")]
     there = [p for p in own if p.seen_by_owner(at) or p.deleted(at)]
-    known = {p.id for p in own}
+    known = {p.id for p in call.world.by_account.get(f"wordpress|{call.owner.name}", []) if p.landed(at)}
     drafts = [
         _as_draft(one["record"]["id"], one)
         for one in call.world.docs("wp_draft")
@@ -334,8 +335,14 @@ async def delete_post(call: Call) -> Response:
     if post is None and draft is not None and draft["account"] == call.owner.name:
         call.world.put_doc("wp_draft", number, {**draft, "account": ""})
         return reply(view(call, _as_draft(number, draft)))
-    if post is None or post.account != call.owner.name or not post.landed(call.at):
+    if post is None or post.account != call.owner.name or not post.landed(call.at) or post.extra.get("gone"):
         raise wp_error(404, "rest_post_invalid_id")
+    if call.request.query_params.get("force", "").lower() in ("true", "1"):
+        before = view(call, post)
+        call.world.delete_post(post)
+        post.extra["gone"] = True
+        call.world.save_post(post)
+        return reply({"deleted": True, "previous": before})
     if post.deleted(call.at):
         raise wp_error(410, "rest_already_trashed")
     call.world.delete_post(post)
@@ -345,15 +352,21 @@ async def delete_post(call: Call) -> Response:
 
 
 async def upload(call: Call) -> Response:
-    named = re.search(r'filename="?([^";]+)"?', call.request.headers.get("content-disposition", ""))
-    if not call.body:
+    """The file as the body, or as `file` of a form with its description beside it."""
+    data, head, alt = call.body, call.request.headers.get("content-disposition", ""), ""
+    if call.request.headers.get("content-type", "").startswith("multipart/form-data"):
+        form = await call.form()
+        head = call.body.decode("latin-1")
+        data, alt = file_bytes(form.get("file")), str(form.get("alt_text") or "")
+    named = re.search(r'filename="?([^";\r\n]+)"?', head)
+    if not data:
         raise wp_error(400, "rest_upload_no_data")
     if named is None:
         raise wp_error(400, "rest_upload_no_content_disposition")
-    kind = sniff(call.body)
+    kind = sniff(data)
     if kind.mime not in _KINDS:
         raise wp_error(500, "rest_upload_sideload_error")
-    if len(call.body) > _UPLOAD:
+    if len(data) > _UPLOAD:
         raise ApiRefusal(413, "<html><body><h1>413 Request Entity Too Large</h1></body></html>")
     number = str(call.world.ids.make("wordpress", call.at))
     slug = free_slug(call.world, named[1].rpartition(".")[0].lower(), number)
@@ -365,8 +378,9 @@ async def upload(call: Call) -> Response:
         kind=_KINDS[kind.mime],
         created_at=call.at,
         mime=kind.mime,
-        sha256=call.world.keep_bytes(call.body, kind.mime),
-        size=len(call.body),
+        sha256=call.world.keep_bytes(data, kind.mime),
+        size=len(data),
+        alt=re.sub(r"<[^>]*>", "", alt),
         ready_at=call.at,
         extra={"slug": slug},
     )
@@ -381,6 +395,13 @@ async def list_media(call: Call) -> Response:
     wanted = call.request.query_params.get("slug", "").split(",")
     found = [m for m in call.world.media.values() if m.platform == "wordpress" and m.account == call.owner.name]
     return reply([media_view(call, one) for one in found if one.extra["slug"] in wanted])
+
+
+async def read_media(call: Call) -> Response:
+    media = call.world.media_of("wordpress", call.request.path_params["number"])
+    if media is None or media.account != call.owner.name:
+        raise wp_error(404, "rest_post_invalid_id")
+    return reply(media_view(call, media))
 
 
 async def change_media(call: Call) -> Response:
@@ -448,6 +469,7 @@ def routes(world: World, dialect: WordPressDialect) -> list[BaseRoute]:
         ("delete", one, delete_post, "DELETE", WRITES),
         ("media", f"{API}/wp/v2/media", upload, "POST", UPLOADS),
         ("media", f"{API}/wp/v2/media", list_media, "GET", UPLOADS),
+        ("media", f"{API}/wp/v2/media/{{number:str}}", read_media, "GET", UPLOADS),
         ("media", f"{API}/wp/v2/media/{{number:str}}", change_media, "POST", UPLOADS),
         ("media", f"{API}/wp/v2/media/{{number:str}}/post-process", change_media, "POST", UPLOADS),
         ("read", f"{API}/wp/v2/categories", categories, "GET", ""),

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, func, select
 
 from postprober.domain import held
 from postprober.domain.actor import Actor
-from postprober.domain.delivery import TRAITS, DeliveryState, Step
+from postprober.domain.delivery import TRAITS, DeliveryState, Proof, Step
 from postprober.domain.platform import NAMES
 from postprober.errors import NotFound
 from postprober.services.core import Core
@@ -257,7 +257,8 @@ def _explain(delivery: Delivery) -> str:
 
 def _repair(delivery: Delivery, history: Sequence[dict[str, Any]]) -> str:
     """For a delivery that is out: the last thing that had gone wrong, and its cure."""
-    if not TRAITS[delivery.state].delivered or TRAITS[delivery.state].needs_person:
+    traits = TRAITS[delivery.state]
+    if not traits.delivered or traits.needs_person or delivery.proof is Proof.NOT_PUBLIC:
         return ""
     for change in reversed(history):
         if change["old"] == DeliveryState.UNCONFIRMED and change["new"] == DeliveryState.PUBLISHED:
