@@ -23,6 +23,7 @@ def test_every_platform_has_limits_under_its_own_name() -> None:
         (Platform("mastodon"), 23 + 1 + 2 + 1 + 1 + 1 + 6),
         (Platform("bluesky"), 25 + 1 + 2 + 1 + 1 + 1 + 6),
         (Platform("telegram"), 25 + 1 + 2 + 1 + 8 + 1 + 6),
+        (Platform("discord"), 25 + 1 + 2 + 1 + 8 + 1 + 6),
     ],
 )
 def test_each_platform_counts_the_same_text_its_own_way(platform: Platform, length: int) -> None:

@@ -75,6 +75,13 @@ def move(inst: Installation, delivery: Delivery, *states: DeliveryState, **colum
         ("telegram", {"access_token": "1:t", "channel": "@town"}, {}),
         ("telegram", {"access_token": "1:tökén", "channel": "@town"}, {}),
         ("telegram", {"access_token": "1:t", "channel": "@town"}, {"instance": "https://x.example"}),
+        ("discord", {}, {}),
+        ("discord", {"access_token": "t"}, {}),
+        ("discord", {"channel": "1105223344556677889"}, {}),
+        ("discord", {"access_token": "t", "channel": "#news"}, {}),
+        ("discord", {"access_token": "t", "channel": "1105223344556677889"}, {}),
+        ("discord", {"webhook": "https://discord.com/api/webhooks/1105223344556677889"}, {}),
+        ("discord", {"webhook": "https://discord.com/api/webhooks/1105223344556677889/no-such-token-is-there"}, {}),
     ],
 )
 def test_an_account_that_cannot_be_linked_leaves_nothing(
