@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from postprober.domain.delivery import TRAITS, DeliveryState, Proof, StateCause
+from postprober.pipeline.core.tokens import open_credentials, secrets_of
+from postprober.pipeline.health import account_checks
 from postprober.pipeline.publishing.publish import publish
 from postprober.services.accounts.accounts import add_by_token
 from postprober.services.posts import delivery_actions
@@ -17,7 +19,7 @@ from postprober.storage import accounts, attempts, deliveries, step_log
 from postprober.storage.records import Account, Delivery
 from tests.installed import Installation
 from tests.people import acting
-from tests.pipeline.test_on_the_sandbox import TIMING, accounts_name, context, drive, plan
+from tests.pipeline.test_on_the_sandbox import TIMING, accounts_name, context, drive, everything_written, plan
 
 S = DeliveryState
 HOOK = ["webhook.incoming"]
@@ -156,6 +158,26 @@ def test_a_webhooks_lost_answer_is_held_and_its_post_exists_otherwise(installati
     assert (found.state, found.proof) == ((S.HELD, Proof.NONE) if kind else (S.VERIFIED, Proof.EXISTS))
     assert len(installation.sandbox.control.posts("discord", name)) == 1
     assert len(creates(installation, name)) == 1
+
+
+def test_a_webhooks_token_is_never_seen_outside_the_vault(
+    installation: Installation, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It stands in the address of every call, and in the answer that tells of the webhook."""
+    caplog.set_level("DEBUG")
+    account = installation.link("discord", scopes=HOOK)
+    name = accounts_name(installation, account)
+    with installation.core.db.read() as conn:
+        cred = open_credentials(installation.core.vault, accounts.get(conn, account.id))
+    token = cred.access_token.partition("/")[2]
+    assert len(token) > 40 and token in secrets_of(cred)
+    lost(installation, account, f"Poison {name}", "malformed_2xx")
+    ended(installation, plan(installation, account, f"Fine {name}"))
+    account_checks.look(context(installation), account.id)
+    installation.core.db.checkpoint_wal()
+    written = everything_written(installation.core)
+    assert name.encode() in written, "the search has something to search"
+    assert token.encode() not in written and token not in caplog.text
 
 
 # The second witness

@@ -30,6 +30,7 @@ from postprober.errors import (
     UnexpectedReply,
 )
 from postprober.http import Exchange, HttpClient, Pools
+from postprober.pipeline.core.tokens import secrets_of
 from postprober.platforms.common.adapter import Adapter
 from postprober.platforms.discord.adapter import (
     HANDLE_LIFE,
@@ -299,6 +300,19 @@ def test_a_channel_that_is_too_long_to_be_read_back_proves_nothing(scripted: Scr
     search = Search(JOB, now - timedelta(hours=1), None, "1105223344556677889/1000000")
     assert adapter.locate(CRED, search).state is SightingState.UNSURE
     assert len(answer.requests) == 10
+
+
+def test_where_others_write_much_and_nothing_own_is_known_the_list_still_reaches_back(scripted: Scripted) -> None:
+    now = ManualClock().now()
+    everything = [
+        _message(_snowflake(now - timedelta(minutes=2, seconds=1200 - n)), f"chat {n}", author="7777777")
+        for n in range(1200)
+    ]
+    adapter, answer = scripted(KEY, Answer(script=_channel(everything)))
+    assert adapter.locate(CRED, Search(JOB, now)).state is SightingState.ABSENT
+    with_known = Search(JOB, now, None, "1105223344556677889/1000000")
+    assert adapter.locate(CRED, with_known).state is SightingState.UNSURE, "the newest known post is not in it"
+    assert len(answer.requests) == 20
 
 
 def test_a_message_with_our_nonce_is_ours_whatever_its_words(scripted: Scripted) -> None:
@@ -653,6 +667,17 @@ def _acts(http: HttpClient, cred: Credentials) -> tuple[Callable[[], object], ..
         lambda: adapter.read_many(cred, [POST]),
         lambda: credentials(http, config, "", typed),
     )
+
+
+def test_what_discord_tells_of_a_webhook_has_its_token_which_is_taken_out(hook: Linked) -> None:
+    """Without the secret that linking adds it would stand in the reply: the control."""
+    cred = _typed(hook, webhook=f"https://discord.com/api/webhooks/{hook.cred.access_token}")
+    token = hook.cred.access_token.partition("/")[2]
+    for known, shown in ((secrets_of(cred), False), ([cred.access_token], True)):
+        seen: list[Exchange] = []
+        http = HttpClient(hook.pools).bound(secrets=known, observer=seen.append)
+        SPECS[KEY].adapter(http, hook.config, SystemClock()).identify(cred)
+        assert (token in "".join(one.reply for one in seen)) is shown
 
 
 def test_a_webhooks_call_carries_no_bots_token_and_a_bots_none_in_its_address(scripted: Scripted) -> None:
