@@ -42,7 +42,7 @@ from postprober.platforms.discord.adapter import (
 )
 from postprober.platforms.discord.linking import credentials
 from postprober.platforms.discord.links import ChannelAuthor, made_at
-from postprober.platforms.registry import SPECS, adapter_of
+from postprober.platforms.registry import SPECS, adapter_of, quota_of
 from postprober.sandbox.discord.dialect import GUILD
 from tests import specifications
 from tests.platforms.adapter_kit import Answer, Link, Linked, Scripted
@@ -603,6 +603,16 @@ def test_how_long_to_wait_stands_in_the_body_or_in_a_header(
             act()
         assert caught.value.retry_at == ManualClock().now() + wait
         assert not caught.value.whole_app
+
+
+def test_what_is_left_of_a_limit_is_read_out_of_the_headers(bot: Linked) -> None:
+    seen: list[Exchange] = []
+    http = HttpClient(bot.pools).bound(observer=seen.append)
+    before = SystemClock().now()
+    SPECS[KEY].adapter(http, bot.config, SystemClock()).identify(bot.cred)
+    quota = quota_of(KEY, seen[0], SystemClock().now())
+    assert quota is not None and (quota.limit, quota.left) == (5, 4)
+    assert before - timedelta(seconds=1) < quota.resets_at < before + timedelta(seconds=10)
 
 
 def test_a_limit_of_the_whole_bot_holds_for_all_its_channels(scripted: Scripted) -> None:
