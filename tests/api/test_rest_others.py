@@ -92,10 +92,26 @@ def test_a_token_of_ones_own_is_linked_at_once_with_what_belongs_to_it(rest: Res
     assert is_problem(refused, 422, "bad-input") and made["access_token"][:-3] not in refused.text
 
 
+@pytest.mark.parametrize("scopes", [None, ["webhook.incoming"]])
+def test_one_of_two_ways_to_link_is_enough(rest: Rest, scopes: list[str] | None) -> None:
+    """A bot's token and channel, or a webhook's address, which is a secret as a whole."""
+    made = rest.installation.made("discord", **({"scopes": scopes} if scopes else {}))
+    reply = rest.ask("POST", "/api/accounts/connect", json={"platform": "discord", "fields": made["typed"]})
+    assert reply.status_code == 200 and reply.json()["account"]["platform"] == "discord"
+    assert made["access_token"].rpartition("/")[2] not in reply.text
+    wrong = {name: value[:-3] + "xyz" for name, value in made["typed"].items() if name != "channel"}
+    fields = {**made["typed"], **wrong}
+    refused = rest.ask("POST", "/api/accounts/connect", json={"platform": "discord", "fields": fields})
+    assert is_problem(refused, 422, "bad-input")
+    assert made["access_token"].rpartition("/")[2][:-3] not in refused.text
+
+
 @pytest.mark.parametrize(
     "body",
     [
         {"platform": "telegram"},
+        {"platform": "discord", "fields": {"access_token": "t"}},
+        {"platform": "discord", "fields": {"webhook": "https://discord.com/api/webhooks/1"}},
         {"platform": "telegram", "fields": {"access_token": "1:a"}},
         {"platform": "x", "fields": {"access_token": "t"}},
         {"platform": "telegram", "identifier": "a", "password": "b"},

@@ -17,7 +17,7 @@ from postprober.services.posts.posts import NewPost
 from postprober.storage import repairs as repair_storage
 from postprober.storage.records import Delivery
 from tests.chaos.house import Hand, House, Process
-from tests.chaos.world import BASE, FROZEN, LATE, Nature
+from tests.chaos.world import BASE, FROZEN, LATE, NONCE, Nature
 from tests.people import acting
 
 S = DeliveryState
@@ -623,7 +623,7 @@ class Play:
         mode = self.house.world.nature.mode
         seconds = share
         if way == "late":
-            seconds = share * LATE / 4 if mode in ("list", "key") else share * 60
+            seconds = share * LATE / 4 if mode in ("list", "key", NONCE) else share * 60
         self.house.world.ways.append((way, seconds))
         self.say(f"the next send: {way} {seconds:g}")
 
@@ -665,7 +665,7 @@ class Play:
         # Assumption 3: while its own list has to prove absence, an author sees what is there.
         known = {p.ref.remote_id for d in self.house.deliveries() for p in d.parts if p.ref is not None}
         post.hidden = post.touched = True
-        post.wholly = wholly and (post.id in known or self.house.world.nature.mode not in ("list", "key"))
+        post.wholly = wholly and (post.id in known or self.house.world.nature.mode not in ("list", "key", NONCE))
         self.say(f"the platform hides post {post.id}{', from its author, too' if post.wholly else ''}")
 
     def _show(self, pick: int) -> None:

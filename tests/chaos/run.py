@@ -11,7 +11,7 @@ from itertools import count, islice
 from tests.chaos.acts import Op, Play, draw, draw_nature
 from tests.chaos.house import House
 from tests.chaos.judge import come_to_rest, judge
-from tests.chaos.world import Nature
+from tests.chaos.world import NONCE, Nature
 
 LENGTH = (6, 40)  # operations of a run
 
@@ -46,6 +46,12 @@ def plan_of(seed: int) -> Plan:
     rng = random.Random(seed)
     nature = draw_nature(rng)
     return Plan(seed, nature, tuple(draw(rng, rng.randint(*LENGTH))))
+
+
+def with_nonce(seed: int, **nature: float) -> Plan:
+    """The same operations on a platform whose handle ends. `nature`: what else is different."""
+    plan = plan_of(seed)
+    return replace(plan, nature=replace(plan.nature, mode=NONCE, duplicates="", **nature))
 
 
 def carry_out(house: House, plan: Plan) -> End:

@@ -35,6 +35,7 @@ from postprober.domain.remote import (
 from postprober.domain.text import same_text
 from postprober.errors import (
     DuplicateRefused,
+    MadeAndRemoved,
     OutcomeUnknown,
     PlatformError,
     PostRejected,
@@ -53,6 +54,10 @@ LATE = 25.0
 FROZEN = 8.0
 LAG = 3.0
 MODES = ("list", "strict", "handle", "key", "steps")
+# A handle that ends, and a list after it. Not drawn, so that the seeds of the others mean what they did (`run.with_nonce`).
+NONCE = "nonce"
+LIFE = 100.0  # of a handle, as the program believes: longer than SETTLE, or it would never be of use
+WINDOW = LIFE + LATE + FROZEN + 5.0  # for which the platform really knows it
 EPOCH = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 
 
@@ -60,7 +65,7 @@ EPOCH = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 class Nature:
     """What this platform is like, for one run. `skew`: its clock beside the true one, None where it does not tell its
     time; `dates`: it says when posts were made; `names_app`: and with what; `duplicates`: it refuses a second post with the
-    same words ("" never, "mute", "names": it names the first)."""
+    same words ("" never, "mute", "names": it names the first); `window`: seconds for which it knows a handle that ends."""
 
     mode: str = "list"
     skew: float | None = 0.0
@@ -68,6 +73,7 @@ class Nature:
     names_app: bool = True
     duplicates: str = ""
     lag: float = 0.0
+    window: float = WINDOW
 
 
 @dataclass
@@ -127,7 +133,8 @@ class World:
             lists_own=True,
             refreshes=False,
             pkce=True,
-            sends_alike_twice_safely=self.nature.mode in ("handle", "steps"),
+            sends_alike_twice_safely=self.nature.mode in ("handle", "steps", NONCE),
+            handle_life=timedelta(seconds=LIFE) if self.nature.mode == NONCE else None,
         )
 
     def heal(self) -> None:
@@ -163,6 +170,10 @@ class World:
             known = next((p for p in self.posts if p.handle == job.handle and not p.deleted), None)
             if known is not None:
                 return known
+        elif mode == NONCE and (known := self._remembered(job.handle)) is not None:
+            if known.deleted:
+                raise MadeAndRemoved("The platform says that it was published and deleted.", http_status=404)
+            return known
         if self.nature.duplicates:
             same = [p for p in self.posts if p.account == account and p.listed and same_text(p.text, job.text)]
             if same:
@@ -178,6 +189,11 @@ class World:
         if mode == "steps":
             self.containers[staged.handle] = ("published", post.id)
         return post
+
+    def _remembered(self, handle: str) -> Post | None:
+        return next(
+            (p for p in self.posts if handle and p.handle == handle and self.time < p.born + self.nature.window), None
+        )
 
     def make(
         self, account: str, text: str, of: tuple[str, int] | None = None, reply_to: str = "", age: float = 0.0
@@ -284,7 +300,7 @@ class ChaosAdapter:
         return check(draft, limits)
 
     def new_handle(self, key: str, index: int, composed_at: datetime) -> str:
-        return f"{key}-{index}" if self.world.nature.mode in ("handle", "key") else ""
+        return f"{key}-{index}" if self.world.nature.mode in ("handle", "key", NONCE) else ""
 
     def submit(self, cred: Credentials, job: PartJob) -> Staged:
         if self.world.nature.mode != "steps":

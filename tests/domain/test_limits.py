@@ -25,6 +25,7 @@ def test_every_platform_has_limits_under_its_own_name() -> None:
         (Platform("telegram"), 25 + 1 + 2 + 1 + 8 + 1 + 6),
         (Platform("wordpress"), 25 + 1 + 2 + 1 + 8 + 1 + 6),
         (Platform("nostr"), 25 + 1 + 2 + 1 + 5 + 1 + 6),  # code points
+        (Platform("discord"), 25 + 1 + 2 + 1 + 8 + 1 + 6),
     ],
 )
 def test_each_platform_counts_the_same_text_its_own_way(platform: Platform, length: int) -> None:

@@ -15,7 +15,7 @@ from postprober.platforms.x.limits import LONG as X_LONG
 
 JPEG = MediaFile(1, MediaKind.IMAGE, "image/jpeg", 1 * MB, 1080, 1080, "0" * 64, "/nowhere/a.jpg")
 GIF = replace(JPEG, kind=MediaKind.GIF, mime="image/gif", width=400, height=300)
-CLIP = replace(JPEG, kind=MediaKind.VIDEO, mime="video/mp4", size=20 * MB, duration=10.0)
+CLIP = replace(JPEG, kind=MediaKind.VIDEO, mime="video/mp4", size=9 * MB, duration=10.0)
 
 
 def found(platform: Platform, *parts: Part) -> list[Violation]:

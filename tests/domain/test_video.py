@@ -83,6 +83,7 @@ EDGES: dict[str, tuple[str, dict[str, Any], dict[str, Any], str]] = {
     "bluesky kind": ("bluesky", {}, {"mime": "video/webm"}, "video_type"),
     "telegram bytes": ("telegram", {"size": 50_000_000}, {"size": 50_000_001}, "video_too_large"),
     "nostr bytes": ("nostr", {"size": 100_000_000}, {"size": 100_000_001}, "video_too_large"),
+    "discord bytes": ("discord", {"size": 10 * 2**20}, {"size": 10 * 2**20 + 1}, "video_too_large"),
 }
 
 

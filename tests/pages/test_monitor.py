@@ -23,7 +23,7 @@ from postprober.services.posts.posts import PreflightFailed
 from postprober.storage import attempts, deliveries, evidence_log, pictures, posts, sample_log, step_log, tables
 from postprober.storage.records import Delivery, PartRecord
 from postprober.ui.components.shared import auto_refresh
-from postprober.ui.words import due_words
+from postprober.ui.words import PROOF_WORDS, due_words
 from tests.pages.conftest import ROOT, House, everything
 from tests.people import acting
 
@@ -143,6 +143,28 @@ def test_one_that_is_only_late_says_that_nothing_was_sent_and_asks_nothing_else(
     assert not {"Check again", "Link it", "Not on LinkedIn: publish it"} & labels
     _press(app, "Publish now")
     assert _state(owner, late) is S.SCHEDULED
+
+
+def test_what_a_second_account_saw_is_a_level_of_its_own(owner: House, show: Show) -> None:
+    made = owner.post("Seen by two", owner.account(Platform("discord")))
+    seen = owner.move(made, S.CLAIMED, S.SUBMITTING, S.PUBLISHED, S.VERIFIED, proof=Proof.WITNESSED)
+    with owner.core.db.write() as conn:
+        told = {"proof": "witnessed", "witness": "reader #news sees it."}
+        step_log.add(conn, seen, Step.VERIFICATION, StepStatus.SUCCESS, owner.core.clock.now(), **told)
+    shown = everything(show("monitor"))
+    assert "Seen: another linked account can read it" in shown and "reader #news sees it." in shown
+    bars = shown[shown.index('class="pp-bars"') :].partition("</span>")[0]
+    assert (bars.count("<i"), bars.count('"on"')) == (len(PROOF_WORDS) - 1, 3)
+
+
+def test_what_was_published_and_deleted_is_a_question_of_its_own(owner: House, show: Show) -> None:
+    made = owner.post("Taken down", owner.account(Platform("discord")))
+    lost = owner.core.clock.now()
+    reason, cause = "the platform says that it was published and then deleted", StateCause.REMOVED
+    owner.move(made, S.CLAIMED, S.SUBMITTING, S.UNCONFIRMED, S.HELD, reason=reason, cause=cause, unknown_at=lost)
+    app = show("monitor")
+    assert "The platform says it was published and then deleted." in everything(app)
+    assert "Not on Discord: publish it" in {button.label for button in app.button}
 
 
 def test_a_thread_that_is_partly_out_offers_the_rest_and_no_giving_up(owner: House, show: Show) -> None:

@@ -28,7 +28,7 @@ from tests.people import acting
 from tests.services.test_accounts_and_posts import png
 
 S = DeliveryState
-TEXT_ONLY = ("x", "linkedin", "mastodon", "bluesky", "telegram", "nostr", "wordpress")
+TEXT_ONLY = ("x", "linkedin", "mastodon", "bluesky", "telegram", "discord", "nostr", "wordpress")
 
 
 def held(inst: Installation, account: Account, *texts: str, unknown: bool = True) -> Delivery:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
 
 from postprober.domain.delivery import DeliveryState
+from postprober.pipeline.core.claimed_delivery import ClaimedDelivery
+from postprober.pipeline.publishing import repeats
+from postprober.platforms.common.adapter import Adapter
+from postprober.storage.records import PartRecord
 from tests.chaos import acts
 from tests.chaos.house import House
 from tests.chaos.mistakes import ALL
-from tests.chaos.run import Plan, campaign, carry_out, plan_of, shrink
+from tests.chaos.run import Plan, campaign, carry_out, plan_of, shrink, with_nonce
 from tests.chaos.world import MODES, Nature
 
 pytestmark = pytest.mark.timeout(300)  # twenty seconds of work on an idle core
@@ -44,6 +49,25 @@ def test_random_runs_end_well_on_every_sort_of_platform(house: House) -> None:
     )
     assert all(tally.states[state] for state in wanted), tally.states
     assert tally.sends > RUNS
+
+
+def test_random_runs_end_well_where_handles_end(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A repeat while the handle lives never makes a second post, whatever else happens: lost leases, clocks apart, restored
+    databases, edits and cancels. The controls: repeats were made, and where the platform forgets sooner, posts appear twice."""
+    allowed, real = Counter[bool](), repeats.is_safe
+
+    def counted(work: ClaimedDelivery, adapter: Adapter, part: PartRecord) -> bool:
+        safe = real(work, adapter, part)
+        allowed[safe] += 1
+        return safe
+
+    monkeypatch.setattr(repeats, "is_safe", counted)
+    seeds = range(SEED, SEED + 80)
+    ends = [carry_out(house, with_nonce(seed)) for seed in seeds]
+    assert [(end.plan.seed, end.violations) for end in ends if end.violations] == []
+    assert allowed[True] > 5 and allowed[False] > 5, allowed
+    forgetful = [carry_out(house, with_nonce(seed, window=1.0)) for seed in seeds]
+    assert any("TWICE" in one for end in forgetful for one in end.violations)
 
 
 @pytest.mark.parametrize("name", QUICK)

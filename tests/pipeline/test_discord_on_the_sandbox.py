@@ -9,15 +9,19 @@ from typing import Any
 
 import pytest
 
+from postprober.cli.demo import _link_witness, link_sandbox_accounts
 from postprober.domain.delivery import TRAITS, DeliveryState, Proof, StateCause
+from postprober.domain.platform import Platform
+from postprober.pipeline.core.tokens import open_credentials, secrets_of
+from postprober.pipeline.health import account_checks
 from postprober.pipeline.publishing.publish import publish
-from postprober.services.accounts.accounts import add_by_token
+from postprober.services.accounts.accounts import add_by_token, listing
 from postprober.services.posts import delivery_actions
 from postprober.storage import accounts, attempts, deliveries, step_log
 from postprober.storage.records import Account, Delivery
 from tests.installed import Installation
 from tests.people import acting
-from tests.pipeline.test_on_the_sandbox import TIMING, accounts_name, context, drive, plan
+from tests.pipeline.test_on_the_sandbox import TIMING, accounts_name, context, drive, everything_written, plan
 
 S = DeliveryState
 HOOK = ["webhook.incoming"]
@@ -158,6 +162,26 @@ def test_a_webhooks_lost_answer_is_held_and_its_post_exists_otherwise(installati
     assert len(creates(installation, name)) == 1
 
 
+def test_a_webhooks_token_is_never_seen_outside_the_vault(
+    installation: Installation, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It stands in the address of every call, and in the answer that tells of the webhook."""
+    caplog.set_level("DEBUG")
+    account = installation.link("discord", scopes=HOOK)
+    name = accounts_name(installation, account)
+    with installation.core.db.read() as conn:
+        cred = open_credentials(installation.core.vault, accounts.get(conn, account.id))
+    token = cred.access_token.partition("/")[2]
+    assert len(token) > 40 and token in secrets_of(cred)
+    lost(installation, account, f"Poison {name}", "malformed_2xx")
+    ended(installation, plan(installation, account, f"Fine {name}"))
+    account_checks.look(context(installation), account.id)
+    installation.core.db.checkpoint_wal()
+    written = everything_written(installation.core)
+    assert name.encode() in written, "the search has something to search"
+    assert token.encode() not in written and token not in caplog.text
+
+
 # The second witness
 
 
@@ -230,6 +254,17 @@ def test_an_account_of_another_space_or_channel_is_no_witness(installation: Inst
     witness(installation, account, "MESSAGE_CONTENT", user_id=installation.stranger)
     found = ended(installation, plan(installation, account, "Only its own"))
     assert found.proof is Proof.EXISTS and "witness" not in proved(installation, found.id)
+
+
+def test_the_demo_shows_how_far_the_proof_goes(installation: Installation) -> None:
+    core, actor = installation.core, acting(installation.core, installation.owner)
+    ids = link_sandbox_accounts(core, actor, "demo")
+    _link_witness(core, actor)
+    with core.db.read() as conn:
+        account = accounts.get(conn, ids[Platform("discord")])
+    assert ended(installation, plan(installation, account, "Hello from the demo")).proof is Proof.WITNESSED
+    _link_witness(core, actor)  # the demo may be seeded again
+    assert len([one for one in listing(core, actor) if one.platform is account.platform]) == 2
 
 
 # An access that was refused

@@ -262,7 +262,7 @@ def test_media_take_the_place_of_the_card(installation: Installation, site: Site
     assert now(installation, delivery).proof is Proof.MATCHES
 
 
-@pytest.mark.parametrize("platform", ["x", "mastodon", "telegram", "nostr", "wordpress"])
+@pytest.mark.parametrize("platform", ["x", "mastodon", "telegram", "discord", "nostr", "wordpress"])
 def test_platforms_that_read_pages_themselves_are_sent_no_card(
     installation: Installation, site: Site, story: str, platform: str
 ) -> None:

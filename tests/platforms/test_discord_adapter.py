@@ -30,6 +30,7 @@ from postprober.errors import (
     UnexpectedReply,
 )
 from postprober.http import Exchange, HttpClient, Pools
+from postprober.pipeline.core.tokens import secrets_of
 from postprober.platforms.common.adapter import Adapter
 from postprober.platforms.discord.adapter import (
     HANDLE_LIFE,
@@ -41,7 +42,7 @@ from postprober.platforms.discord.adapter import (
 )
 from postprober.platforms.discord.linking import credentials
 from postprober.platforms.discord.links import ChannelAuthor, made_at
-from postprober.platforms.registry import SPECS, adapter_of
+from postprober.platforms.registry import SPECS, adapter_of, quota_of
 from postprober.sandbox.discord.dialect import GUILD
 from tests import specifications
 from tests.platforms.adapter_kit import Answer, Link, Linked, Scripted
@@ -299,6 +300,19 @@ def test_a_channel_that_is_too_long_to_be_read_back_proves_nothing(scripted: Scr
     search = Search(JOB, now - timedelta(hours=1), None, "1105223344556677889/1000000")
     assert adapter.locate(CRED, search).state is SightingState.UNSURE
     assert len(answer.requests) == 10
+
+
+def test_where_others_write_much_and_nothing_own_is_known_the_list_still_reaches_back(scripted: Scripted) -> None:
+    now = ManualClock().now()
+    everything = [
+        _message(_snowflake(now - timedelta(minutes=2, seconds=1200 - n)), f"chat {n}", author="7777777")
+        for n in range(1200)
+    ]
+    adapter, answer = scripted(KEY, Answer(script=_channel(everything)))
+    assert adapter.locate(CRED, Search(JOB, now)).state is SightingState.ABSENT
+    with_known = Search(JOB, now, None, "1105223344556677889/1000000")
+    assert adapter.locate(CRED, with_known).state is SightingState.UNSURE, "the newest known post is not in it"
+    assert len(answer.requests) == 20
 
 
 def test_a_message_with_our_nonce_is_ours_whatever_its_words(scripted: Scripted) -> None:
@@ -591,6 +605,16 @@ def test_how_long_to_wait_stands_in_the_body_or_in_a_header(
         assert not caught.value.whole_app
 
 
+def test_what_is_left_of_a_limit_is_read_out_of_the_headers(bot: Linked) -> None:
+    seen: list[Exchange] = []
+    http = HttpClient(bot.pools).bound(observer=seen.append)
+    before = SystemClock().now()
+    SPECS[KEY].adapter(http, bot.config, SystemClock()).identify(bot.cred)
+    quota = quota_of(KEY, seen[0], SystemClock().now())
+    assert quota is not None and (quota.limit, quota.left) == (5, 4)
+    assert before - timedelta(seconds=1) < quota.resets_at < before + timedelta(seconds=10)
+
+
 def test_a_limit_of_the_whole_bot_holds_for_all_its_channels(scripted: Scripted) -> None:
     adapter, _ = scripted(KEY, Answer(429, {"message": "Slow down", "retry_after": 1.5, "global": True}))
     with pytest.raises(Throttled) as caught:
@@ -653,6 +677,17 @@ def _acts(http: HttpClient, cred: Credentials) -> tuple[Callable[[], object], ..
         lambda: adapter.read_many(cred, [POST]),
         lambda: credentials(http, config, "", typed),
     )
+
+
+def test_what_discord_tells_of_a_webhook_has_its_token_which_is_taken_out(hook: Linked) -> None:
+    """Without the secret that linking adds it would stand in the reply: the control."""
+    cred = _typed(hook, webhook=f"https://discord.com/api/webhooks/{hook.cred.access_token}")
+    token = hook.cred.access_token.partition("/")[2]
+    for known, shown in ((secrets_of(cred), False), ([cred.access_token], True)):
+        seen: list[Exchange] = []
+        http = HttpClient(hook.pools).bound(secrets=known, observer=seen.append)
+        SPECS[KEY].adapter(http, hook.config, SystemClock()).identify(cred)
+        assert (token in "".join(one.reply for one in seen)) is shown
 
 
 def test_a_webhooks_call_carries_no_bots_token_and_a_bots_none_in_its_address(scripted: Scripted) -> None:

@@ -73,11 +73,12 @@ GHOST_DEADLINE = timedelta(minutes=26)
 STEP = 5.0  # seconds of the clock between two rounds
 NEXT_LOOK = TIMING.watch_longest + timedelta(seconds=STEP)
 # What strangers cannot tell: a public record has no handle; a page has no descriptions, and its channel, when it was renamed
-# or taken away, has one of many sentences that say nothing clear.
+# or taken away, has one of many sentences that say nothing clear. Where no stranger looks at all, only its author's reading tells.
 # An event cannot be changed: a changed one is another, so its place is empty, which is told as a deletion.
 UNSEEN = {
     "bluesky": ("rename",),
     "telegram": ("alt", "rename", "suspend"),
+    "discord": ("hide", "rename", "suspend"),
     "nostr": ("edit", "alt", "rename", "suspend"),
     "wordpress": ("rename", "suspend"),
 }

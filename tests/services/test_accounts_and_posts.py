@@ -88,6 +88,13 @@ def move(inst: Installation, delivery: Delivery, *states: DeliveryState, **colum
         ),
         ("nostr", {"access_token": "22" * 32, "relays": "file:///etc/passwd"}, {}),
         ("nostr", {"access_token": "22" * 32, "relays": "wss://relay.example.org"}, {}),
+        ("discord", {}, {}),
+        ("discord", {"access_token": "t"}, {}),
+        ("discord", {"channel": "1105223344556677889"}, {}),
+        ("discord", {"access_token": "t", "channel": "#news"}, {}),
+        ("discord", {"access_token": "t", "channel": "1105223344556677889"}, {}),
+        ("discord", {"webhook": "https://discord.com/api/webhooks/1105223344556677889"}, {}),
+        ("discord", {"webhook": "https://discord.com/api/webhooks/1105223344556677889/no-such-token-is-there"}, {}),
     ],
 )
 def test_an_account_that_cannot_be_linked_leaves_nothing(

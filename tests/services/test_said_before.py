@@ -61,7 +61,7 @@ def said(inst: Installation, new: NewPost, **but: object) -> tuple[list[str], li
     return [v.code for v in one.violations], [note.message for note in one.notes]
 
 
-@pytest.mark.parametrize("platform", ["bluesky", "mastodon", "telegram", "nostr"])
+@pytest.mark.parametrize("platform", ["bluesky", "mastodon", "telegram", "discord", "nostr"])
 def test_a_text_that_is_planned_or_live_is_told_and_stops_nothing(installation: Installation, platform: str) -> None:
     account, other = installation.link(platform).id, installation.link(platform).id
     first = plan(installation, NewPost((NOTICE,), (account,)))

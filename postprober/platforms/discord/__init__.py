@@ -25,7 +25,7 @@ SPEC = PlatformSpec(
         hint="Either a bot that may view the channel, send messages, attach files and read the history: its token and the "
         "channel. Or a webhook of the channel (Edit Channel, Integrations): its URL alone.",
         fields=(
-            TokenField("access_token", "Bot token", "MTA5…", secret=True, optional=True),
+            TokenField("access_token", "Bot's token", "MTA5…", secret=True, optional=True),
             TokenField("channel", "Channel of the bot", "https://discord.com/channels/…, or its id", optional=True),
             TokenField("webhook", "Or: webhook URL", "https://discord.com/api/webhooks/…", secret=True, optional=True),
         ),

@@ -304,6 +304,7 @@ class DiscordAdapter:
         all. Whoever may not read the history gets an empty list, so an empty one is never all."""
         seat, found, wanted = ChannelAuthor.of(cred.remote_id), list[dict[str, object]](), parts_of(known or "")[1]
         before: dict[str, str] = {}
+        reached = False
         for _ in range(MAX_PAGES):
             page = self._page(cred, before)
             found += page
@@ -316,10 +317,11 @@ class DiscordAdapter:
                 if wanted
                 else any(_author(one) == seat.author for one in older)
             )
+            reached = reached or bool(older)
             if older and anchor:
-                return found, True
+                break
             before = {"before": str(oldest)}
-        return found, False
+        return found, reached
 
     def _own(self, cred: Credentials, found: Sequence[dict[str, object]], *, complete: bool) -> Timeline:
         author = ChannelAuthor.of(cred.remote_id).author

@@ -19,9 +19,11 @@ def credentials(http: HttpClient, config: PlatformConfig, _server: str, typed: M
     if webhook and (token or channel):
         raise BadInput("Give the webhook's URL alone, or a bot's token and its channel.", field="webhook")
     if webhook:
-        # The token as it stands in addresses, with the webhook's id: that is what redaction has to find.
-        cred = Credentials(webhook_in(webhook), scopes=(WEBHOOK,))
-        http = http.bound(secrets=[cred.access_token, cred.access_token.partition("/")[2]])
+        # As it stands in addresses, with the webhook's id; and by itself, because Discord tells it to whoever asks with it.
+        found = webhook_in(webhook)
+        secret = {"token": found.partition("/")[2]}
+        cred = Credentials(found, scopes=(WEBHOOK,), secret=secret)
+        http = http.bound(secrets=[found, *secret.values()])
     elif not token:
         raise BadInput("Give a bot's token and its channel, or a webhook's URL.", field="access_token")
     elif not channel:

@@ -94,5 +94,5 @@ def remote_id(link: PastedLink) -> str:
     if not parts_of(post_id(channel, message))[1]:
         return ""
     if channel not in (own, message):  # the first message of a forum post has the id of its channel
-        raise BadInput(f"This message is in another channel than {link.handle}.", field="link")
+        raise BadInput(f"This is a post of another channel, and not of {link.handle}.", field="link")
     return post_id(channel, message)
