@@ -341,6 +341,17 @@ def test_a_reading_that_is_refused_is_no_absence(desk: Desk, said: str, kind: ty
         adapter.fetch(cred, "ab" * 32)
 
 
+def test_a_relay_that_says_nothing_costs_the_others_no_answer(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(websocket, "ANSWER_SECONDS", 0.5)
+    kept = keeping()
+    adapter, cred, _ = desk(lambda message: [], kept, lambda message: [], kept)
+    made = job()
+    receipt = adapter.finalize(cred, made, staged(made))
+    found = adapter.fetch(cred, receipt.ref.remote_id)
+    assert found is not None and found.text == "Hello"
+    assert adapter.locate(cred, Search(made, made.composed_at, staged(made))).state is SightingState.FOUND
+
+
 def test_a_relay_that_is_not_there_is_a_clear_no(desk: Desk) -> None:
     adapter, cred, _ = desk(DEAD)
     made = job()

@@ -24,7 +24,7 @@ from postprober.platforms.common.replies import tolerant_json
 from postprober.platforms.nostr.errors import WAIT, refused, word_of
 from postprober.platforms.nostr.event import RELAY_AUTH, Event, is_event, signed
 from postprober.platforms.nostr.keys import Signer
-from postprober.websocket import Closed, Opening, WebSocket, opened
+from postprober.websocket import Closed, Opening, WebSocket, opened, side_by_side
 
 RELAYS, MEDIA_SERVER = "relays", "media_server"  # in the credentials' further values
 MOST_RELAYS = 10  # ours: people write to two to five; each costs a connection at every look
@@ -145,11 +145,13 @@ class Circle:
             troubles = {one.url: _said(one.socket, text) for one in openings if one.socket is not None}
             if visible:
                 self.http.checkpoint("request_sent")
-            answers = tuple(
-                _not_reached(one)
-                if one.socket is None
-                else troubles[one.url] or self._answer(one.socket, event, text, act)
-                for one in openings
+            answers = side_by_side(
+                lambda one: (
+                    _not_reached(one)
+                    if one.socket is None
+                    else troubles[one.url] or self._answer(one.socket, event, text, act)
+                ),
+                openings,
             )
         if visible:
             self.http.checkpoint("reply_headers")
@@ -187,11 +189,13 @@ class Circle:
         event; a relay that does not show it is asked again after signing in, where it offers that."""
         by = filters if isinstance(filters, Mapping) else dict.fromkeys(self.relays, filters)
         with opened(self._client, [one for one in self.relays if one in by]) as openings:
-            return tuple(
-                Found(one.url, answered=False, error=_not_reached(one).error)
-                if one.socket is None
-                else self._stored(one.socket, by[one.url], more)
-                for one in openings
+            return side_by_side(
+                lambda one: (
+                    Found(one.url, answered=False, error=_not_reached(one).error)
+                    if one.socket is None
+                    else self._stored(one.socket, by[one.url], more)
+                ),
+                openings,
             )
 
     def _stored(self, socket: WebSocket, filters: Sequence[Filter], more: str) -> Found:
