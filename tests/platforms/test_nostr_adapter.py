@@ -31,10 +31,11 @@ from postprober.errors import (
     UnexpectedReply,
 )
 from postprober.http import Exchange, HttpClient, Pools
-from postprober.platforms.nostr.adapter import NostrAdapter, credentials
+from postprober.platforms.nostr.adapter import NostrAdapter
 from postprober.platforms.nostr.codes import encode, nevent
 from postprober.platforms.nostr.event import DELETION, REACTION, note, signed
 from postprober.platforms.nostr.keys import Signer
+from postprober.platforms.nostr.linking import credentials
 from postprober.platforms.nostr.public import read
 from postprober.platforms.nostr.relays import needed
 from postprober.platforms.registry import SPECS

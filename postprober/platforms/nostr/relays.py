@@ -199,39 +199,35 @@ class Circle:
             )
 
     def _stored(self, socket: WebSocket, filters: Sequence[Filter], more: str) -> Found:
-        events: dict[str, Event] = {}
-        challenge, tried, name = "", self.signer is None, uuid.uuid4().hex[:16]
         try:
-            socket.send(json.dumps(["REQ", name, *filters]))
-            while True:
-                message = _message(socket.receive())
-                if message[0] == "AUTH" and len(message) > 1:
-                    challenge = str(message[1])
-                elif message[0] == "EVENT" and message[1:2] == [name] and len(message) > 2:
-                    if is_event(message[2]) and len(events) < MOST_EVENTS:
-                        events[message[2]["id"]] = message[2]
-                elif message[0] == "EOSE" and message[1:2] == [name]:
-                    if more and more not in events and challenge and not tried:
-                        tried = True
-                        if self._sign_in(socket, challenge):
-                            name = uuid.uuid4().hex[:16]
-                            socket.send(json.dumps(["REQ", name, *filters]))
-                            continue
-                    return Found(socket.url, tuple(events.values()))
-                elif message[0] == "CLOSED" and message[1:2] == [name]:
-                    said = str(message[2]) if len(message) > 2 else ""
-                    word = word_of(said)
-                    if word == "auth-required" and challenge and not tried:
-                        tried = True
-                        if self._sign_in(socket, challenge):
-                            name = uuid.uuid4().hex[:16]
-                            socket.send(json.dumps(["REQ", name, *filters]))
-                            continue
-                    error = self._refused(said, RequestKind.READ, socket.url)
-                    hidden = word in ("auth-required", "restricted")
-                    return Found(socket.url, answered=False, hidden=hidden, error=error)
+            found, challenge = self._read(socket, filters)
+            lacks = found.answered and more and not any(event["id"] == more for event in found.events)
+            if self.signer is not None and challenge and (found.hidden or lacks) and self._sign_in(socket, challenge):
+                found, _ = self._read(socket, filters)
+            return found
         except Closed as error:
             return Found(socket.url, answered=False, error=Unavailable("The relay did not answer.", str(error)))
+
+    def _read(self, socket: WebSocket, filters: Sequence[Filter]) -> tuple[Found, str]:
+        """One question and all of its answer, with the relay's challenge, "" without one. Raises Closed."""
+        events: dict[str, Event] = {}
+        challenge, name = "", uuid.uuid4().hex[:16]
+        socket.send(json.dumps(["REQ", name, *filters]))
+        while True:
+            kind, *told = _message(socket.receive())
+            if kind == "AUTH" and told:
+                challenge = str(told[0])
+            if told[:1] != [name]:
+                continue  # of another question, or for people
+            if kind == "EVENT" and len(told) > 1 and is_event(told[1]) and len(events) < MOST_EVENTS:
+                events[told[1]["id"]] = told[1]
+            elif kind == "EOSE":
+                return Found(socket.url, tuple(events.values())), challenge
+            elif kind == "CLOSED":
+                said = str(told[1]) if len(told) > 1 else ""
+                error = self._refused(said, RequestKind.READ, socket.url)
+                hidden = word_of(said) in ("auth-required", "restricted")
+                return Found(socket.url, answered=False, hidden=hidden, error=error), challenge
 
     def _refused(self, said: str, act: RequestKind, url: str) -> PlatformError:
         told = self.config.settings.get("throttle_seconds")
