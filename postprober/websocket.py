@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TypeVar
 
 from websockets.client import ClientProtocol
 from websockets.datastructures import Headers
@@ -27,6 +28,8 @@ from postprober.domain.moments import parse_http_date
 from postprober.errors import BadInput, PlatformError, Unavailable
 from postprober.http import Exchange, HttpClient, Switched
 
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 MAX_MESSAGE = 1024 * 1024  # bytes of one message that is read; ours
 MAX_HEARD = 8 * 1024 * 1024  # bytes of a whole conversation, as of a reply over HTTP
 MOST_AT_ONCE = 16  # connections that are opened side by side
@@ -138,6 +141,13 @@ class Opening:
     error: PlatformError | BadInput | None = None
 
 
+def side_by_side(work: Callable[[Item], Result], items: Sequence[Item]) -> tuple[Result, ...]:
+    """`work` for each of them at the same time, in their order: a server that says nothing must not cost the others their
+    answers."""
+    with ThreadPoolExecutor(max_workers=max(1, min(MOST_AT_ONCE, len(items)))) as threads:
+        return tuple(threads.map(work, items))
+
+
 @contextmanager
 def opened(
     client: Callable[[str], HttpClient], urls: Sequence[str], *, visible: bool = False
@@ -145,8 +155,7 @@ def opened(
     """A socket to each of `urls` (http or https), all at once and in their order; `client` names the HTTP client for each. Nothing
     of a conversation has been said yet. All are closed, and reported to the observers, at the end of the block."""
     with ExitStack() as stack:
-        with ThreadPoolExecutor(max_workers=max(1, min(MOST_AT_ONCE, len(urls)))) as threads:
-            made = list(threads.map(lambda url: _open(client(url), url, visible), urls))
+        made = side_by_side(lambda url: _open(client(url), url, visible), urls)
         for one, closing in made:
             stack.push(closing)
             if one.socket is not None:

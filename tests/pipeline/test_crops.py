@@ -190,7 +190,9 @@ def planned(inst: Installation, platform: str, asked: Mapping[str, Any]) -> tupl
         return deliveries.of_post(conn, posts.create(inst.core, actor, new).id)[0].id, text
 
 
-@pytest.mark.parametrize("platform", ["bluesky", "mastodon", "linkedin", "x", "telegram", "discord", "nostr", "wordpress"])
+@pytest.mark.parametrize(
+    "platform", ["bluesky", "mastodon", "linkedin", "x", "telegram", "discord", "nostr", "wordpress"]
+)
 def test_what_is_left_goes_out_and_the_stored_file_stays_whole(installation: Installation, platform: str) -> None:
     delivery_id, text = planned(installation, platform, {"crop": ["1: 0.55,0,1,1"]})
     delivery, seen = ended(installation, delivery_id)

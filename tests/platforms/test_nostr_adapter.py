@@ -31,10 +31,11 @@ from postprober.errors import (
     UnexpectedReply,
 )
 from postprober.http import Exchange, HttpClient, Pools
-from postprober.platforms.nostr.adapter import NostrAdapter, credentials
+from postprober.platforms.nostr.adapter import NostrAdapter
 from postprober.platforms.nostr.codes import encode, nevent
 from postprober.platforms.nostr.event import DELETION, REACTION, note, signed
 from postprober.platforms.nostr.keys import Signer
+from postprober.platforms.nostr.linking import credentials
 from postprober.platforms.nostr.public import read
 from postprober.platforms.nostr.relays import needed
 from postprober.platforms.registry import SPECS
@@ -339,6 +340,17 @@ def test_a_reading_that_is_refused_is_no_absence(desk: Desk, said: str, kind: ty
     adapter, cred, _ = desk(lambda message: [["CLOSED", message[1], said]])
     with pytest.raises((kind, UnexpectedReply)):
         adapter.fetch(cred, "ab" * 32)
+
+
+def test_a_relay_that_says_nothing_costs_the_others_no_answer(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(websocket, "ANSWER_SECONDS", 0.5)
+    kept = keeping()
+    adapter, cred, _ = desk(lambda message: [], kept, lambda message: [], kept)
+    made = job()
+    receipt = adapter.finalize(cred, made, staged(made))
+    found = adapter.fetch(cred, receipt.ref.remote_id)
+    assert found is not None and found.text == "Hello"
+    assert adapter.locate(cred, Search(made, made.composed_at, staged(made))).state is SightingState.FOUND
 
 
 def test_a_relay_that_is_not_there_is_a_clear_no(desk: Desk) -> None:

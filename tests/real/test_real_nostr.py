@@ -21,7 +21,8 @@ from postprober.domain.public_look import Look, Verdict
 from postprober.domain.remote import PartJob, Receipt, Ref, RemoteMedia, Search, SightingState, Staged
 from postprober.errors import OutcomeUnknown, PlatformError
 from postprober.http import HttpClient
-from postprober.platforms.nostr.adapter import NostrAdapter, credentials
+from postprober.platforms.nostr.adapter import NostrAdapter
+from postprober.platforms.nostr.linking import credentials
 from postprober.probe.public import look
 from postprober.sandbox.serve import SandboxServer
 from tests.real.conftest import NOSTR_RELAY, NOSTR_RUST

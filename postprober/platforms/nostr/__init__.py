@@ -3,9 +3,10 @@
 from postprober.platforms.common.spec import Habits, PlatformSpec, TokenField, TokenWay
 from postprober.platforms.nostr import links, public
 from postprober.platforms.nostr.about import ABOUT
-from postprober.platforms.nostr.adapter import TRAITS, NostrAdapter, credentials
+from postprober.platforms.nostr.adapter import TRAITS, NostrAdapter
 from postprober.platforms.nostr.error_signals import ERROR_SIGNALS
 from postprober.platforms.nostr.limits import LIMITS
+from postprober.platforms.nostr.linking import credentials
 
 _STYLE = "--pp-brand: light-dark(#7b3fb5, #b98be0); background: light-dark(#ffffff, #1b1622); border-radius: 0.6rem;"
 

@@ -13,7 +13,7 @@ The private key signs here and is sent nowhere.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -52,39 +52,41 @@ from postprober.platforms.common.adapter import READY, Traits
 from postprober.platforms.common.replies import tolerant_json
 from postprober.platforms.nostr import blossom
 from postprober.platforms.nostr.about import ABOUT
-from postprober.platforms.nostr.codes import npub, secret_in
 from postprober.platforms.nostr.errors import most_hopeful
 from postprober.platforms.nostr.event import (
-    ANY_REPOST,
     DELETION,
     METADATA,
     NOTE,
-    REACTION,
-    REPOST,
     Event,
-    answered_by,
     genuine,
     mark_of,
     note,
     post_of,
     signed,
-    targets,
 )
 from postprober.platforms.nostr.keys import Signer
 from postprober.platforms.nostr.limits import LIMITS, NO_MEDIA, told_by
 from postprober.platforms.nostr.links import address
 from postprober.platforms.nostr.public import deleted_by, is_note, standing
+from postprober.platforms.nostr.reading import (
+    COUNTED,
+    MOST_COUNTED,
+    age,
+    all_said,
+    counts_of,
+    is_clear_no,
+    name_in,
+    short_name,
+    shows,
+    why_none,
+)
 from postprober.platforms.nostr.relays import (
     MEDIA_SERVER,
-    NOT_CALLED,
-    RELAYS,
-    Answer,
     Circle,
     Found,
     base_of,
     decided,
     host,
-    listed,
     relays_of,
     shown,
     usual,
@@ -93,8 +95,6 @@ from postprober.platforms.nostr.relays import (
 PAGE = 100  # own posts asked for at once; ours, below what relays are known to clamp to
 MAX_PAGES = 10
 SLACK = timedelta(minutes=2)
-MOST_COUNTED = 1000  # reactions, reposts and replies that are asked for at once; ours
-COUNTED = (NOTE, REPOST, REACTION, ANY_REPOST)
 
 TRAITS = Traits(
     platform=ABOUT.platform,
@@ -111,27 +111,6 @@ TRAITS = Traits(
     completes=timedelta(days=1),  # ours; facts.md, 5
     cards="made by the platform",  # each reader's program makes its own; facts.md, 3
 )
-
-
-def credentials(http: HttpClient, config: PlatformConfig, _server: str, typed: Mapping[str, str]) -> Credentials:
-    """Of a private key and the relays where it writes. Raises BadInput or a PlatformError; nothing is published."""
-    secret = secret_in(typed["access_token"])
-    relays = listed(typed["relays"], config) or usual(config)
-    if not relays:
-        raise BadInput("Name at least one relay where this key publishes, such as wss://relay.example.", field="relays")
-    media = base_of(typed["media_server"], config) if typed["media_server"].strip() else ""
-    try:
-        signer = Signer(secret)
-    except Unavailable as error:
-        raise BadInput(error.message) from error
-    more = {RELAYS: " ".join(map(shown, relays)), **({MEDIA_SERVER: media} if media else {})}
-    cred = Credentials(secret, remote_id=signer.public, secret=more)
-    try:
-        return replace(cred, name=NostrAdapter(http, config).identify(cred).name)
-    except Unavailable as error:
-        if error.code != NOT_CALLED:
-            raise
-        raise BadInput(error.message, error.detail, field="relays") from error
 
 
 class NostrAdapter:
@@ -154,12 +133,12 @@ class NostrAdapter:
             ]
         )
         if not any(one.answered for one in found):
-            raise _worst(found)
+            raise why_none(found)
         own = [one for each in found for one in each.events if one["pubkey"] == public and genuine(one)]
-        notes = sorted((one for one in own if one["kind"] == NOTE), key=_age)
-        told = sorted((one for one in own if one["kind"] == METADATA), key=_age)
-        name = _name(told[-1]["content"]) if told else ""
-        return Identity(public, name or _short(public), notes[-1]["id"] if notes else None)
+        notes = sorted((one for one in own if one["kind"] == NOTE), key=age)
+        told = sorted((one for one in own if one["kind"] == METADATA), key=age)
+        name = name_in(told[-1]["content"]) if told else ""
+        return Identity(public, name or short_name(public), notes[-1]["id"] if notes else None)
 
     def refresh(self, cred: Credentials) -> Credentials:
         raise ReconnectNeeded("A private key cannot be renewed; reconnect the account with the key that it has now.")
@@ -211,10 +190,10 @@ class NostrAdapter:
             message = (
                 f"{len(have)} of {len(answers)} relays have the post; {circle.needed} are needed. It is sent again."
             )
-            raise OutcomeUnknown(message, _told(answers), remote_id=event["id"])
-        unknown = next((one for one in errors if not _clear_no(one)), None)
+            raise OutcomeUnknown(message, all_said(answers), remote_id=event["id"])
+        unknown = next((one for one in errors if not is_clear_no(one)), None)
         if unknown is not None:
-            raise OutcomeUnknown(unknown.message, _told(answers), code=unknown.code)
+            raise OutcomeUnknown(unknown.message, all_said(answers), code=unknown.code)
         raise most_hopeful(errors)
 
     def locate(self, cred: Credentials, search: Search) -> Sighting:
@@ -231,13 +210,13 @@ class NostrAdapter:
             return next((event for event in one.events if self._is_ours(event, search, event_id, public)), None)
 
         if not any(one.answered for one in found):
-            error = _worst(found)
+            error = why_none(found)
             if isinstance(error, (ReconnectNeeded, Throttled)):
                 raise error
             return Sighting(SightingState.UNSURE, None, f"no relay answered: {error.message}")
         if event_id and deleted_by(found, event_id, public):  # sent again, it would come back on some relays
             return Sighting(SightingState.UNSURE, None, "its author has asked the relays to delete this very post")
-        shows, absent = decided(found, lambda one: ours(one) is not None, circle.needed)
+        many, absent = decided(found, lambda one: ours(one) is not None, circle.needed)
         event = next((one for each in found if (one := ours(each)) is not None), None)
         if event is None:
             if absent:
@@ -248,7 +227,7 @@ class NostrAdapter:
         post = post_of(event, self._url(event, self._ordered(found, event["id"])))
         if event["id"] in search.exclude:
             return Sighting(SightingState.UNSURE, post, "the event with its mark belongs to another delivery")
-        if shows < circle.needed:
+        if many < circle.needed:
             return Sighting(SightingState.OPEN, post, f"{told}; {circle.needed} are needed", partly=True)
         return Sighting(SightingState.FOUND, post, told)
 
@@ -314,17 +293,17 @@ class NostrAdapter:
             ]
         found = circle.ask(filters, more=more)
         if not any(one.answered for one in found):
-            raise _worst(found)
+            raise why_none(found)
         told: dict[str, Reading] = {}
         for one in ids:
             if deleted_by(found, one, public):
                 told[one] = Reading(None)
                 continue
             event = next((e for each in found for e in each.events if is_note(e, one)), None)
-            _, absent = decided(found, lambda each, key=one: _shows(each, key), circle.needed)  # type: ignore[misc]
+            _, absent = decided(found, lambda each, key=one: shows(each, key), circle.needed)  # type: ignore[misc]
             if event is not None:
                 post = post_of(event, self._url(event, self._ordered(found, one)))
-                told[one] = Reading(post, _counts(found, one) if counts else Counts())
+                told[one] = Reading(post, counts_of(found, one) if counts else Counts())
             elif absent:
                 told[one] = Reading(None)
         return told
@@ -341,8 +320,8 @@ class NostrAdapter:
             text = f"{len(answers) - len(failed)} of {len(answers)} relays took the request to delete it; not {names}."
             errors = [one.error for one in failed if one.error is not None]
             clear = all(isinstance(one, (PostRejected, ReconnectNeeded)) for one in errors)
-            raise (PostRejected if clear else Unavailable)(text, _told(answers))
-        still = [one for one in circle.ask([{"ids": [remote_id]}]) if _shows(one, remote_id)]
+            raise (PostRejected if clear else Unavailable)(text, all_said(answers))
+        still = [one for one in circle.ask([{"ids": [remote_id]}]) if shows(one, remote_id)]
         if still:
             names = ", ".join(host(one.relay) for one in still)
             raise PostRejected(f"{names} took the request to delete the post and still shows it.")
@@ -355,7 +334,7 @@ class NostrAdapter:
         if deleted_by(found, remote_id, public):
             return ""
         event = next((one for each in found for one in each.events if is_note(one, remote_id)), None)
-        lacking = [one.relay for one in found if one.answered and not _shows(one, remote_id)]
+        lacking = [one.relay for one in found if one.answered and not shows(one, remote_id)]
         if event is None or event["pubkey"] != public or not lacking:
             return ""
         given = [host(one.relay) for one in circle.send(event, visible=False, only=lacking) if one.accepted]
@@ -401,65 +380,13 @@ class NostrAdapter:
 
     def _ordered(self, found: Sequence[Found], event_id: str) -> list[str]:
         """All relays, first those that show it: links are read from the front."""
-        shows = [one.relay for one in found if _shows(one, event_id)]
-        return [*shows, *(one.relay for one in found if one.relay not in shows)]
+        first = [one.relay for one in found if shows(one, event_id)]
+        return [*first, *(one.relay for one in found if one.relay not in first)]
 
     def _url(self, event: Mapping[str, Any], relays: Sequence[str]) -> str:
         return address(self._config.auth_url, event["id"], relays, event["pubkey"])
 
 
-def _shows(found: Found, event_id: str) -> bool:
-    return any(is_note(one, event_id) for one in found.events)
-
-
-def _clear_no(error: PlatformError) -> bool:
-    return isinstance(error, (PostRejected, ReconnectNeeded, Throttled, Unavailable))
-
-
-def _worst(found: Sequence[Found]) -> PlatformError:
-    errors = [one.error for one in found if one.error is not None]
-    return most_hopeful(errors) if errors else Unavailable("No relay answered.")
-
-
-def _told(answers: Sequence[Answer]) -> str:
-    """For the log: what each relay said."""
-    said = (f"{host(one.relay)}: {'has it' if one.accepted else one.error and one.error.detail}" for one in answers)
-    return "; ".join(said)[:480]
-
-
 def _page(public: str, until: int | None) -> dict[str, Any]:
     page: dict[str, Any] = {"kinds": [NOTE], "authors": [public], "limit": PAGE}
     return page if until is None else {**page, "until": until}
-
-
-def _age(event: Mapping[str, Any]) -> int:
-    return int(event["created_at"])
-
-
-def _name(content: str) -> str:
-    """The name in somebody's metadata (NIP-01, NIP-24)."""
-    told = tolerant_json(content)
-    names = [told.get(key) for key in ("display_name", "name")] if isinstance(told, dict) else []
-    return next((" ".join(one.split())[:100] for one in names if isinstance(one, str) and one.strip()), "")
-
-
-def _short(public: str) -> str:
-    """A name for a key that has none."""
-    code = npub(public)
-    return f"{code[:12]}…{code[-4:]}"
-
-
-def _counts(found: Sequence[Found], event_id: str) -> Counts:
-    """Over all relays, each event once. More than were asked for may be there: then nothing is said."""
-    events = {one["id"]: one for each in found for one in each.events}
-    about = [one for one in events.values() if event_id in targets(one) and one["id"] != event_id]
-    if any(len(each.events) >= MOST_COUNTED for each in found):
-        return Counts()
-    by: dict[str, Callable[[Event], bool]] = {
-        "likes": lambda one: one["kind"] == REACTION and one["content"] != "-",  # NIP-25: "-" is a dislike
-        "reposts": lambda one: one["kind"] in (REPOST, ANY_REPOST),
-        "replies": lambda one: one["kind"] == NOTE and answered_by(one) == event_id,
-    }
-    counts = {name: sum(map(is_one, about)) for name, is_one in by.items()}
-    quotes = sum(one["kind"] == NOTE and event_id in targets(one, "q") for one in events.values())
-    return Counts(**counts, quotes=quotes)

@@ -24,7 +24,7 @@ from postprober.platforms.common.replies import tolerant_json
 from postprober.platforms.nostr.errors import WAIT, refused, word_of
 from postprober.platforms.nostr.event import RELAY_AUTH, Event, is_event, signed
 from postprober.platforms.nostr.keys import Signer
-from postprober.websocket import Closed, Opening, WebSocket, opened
+from postprober.websocket import Closed, Opening, WebSocket, opened, side_by_side
 
 RELAYS, MEDIA_SERVER = "relays", "media_server"  # in the credentials' further values
 MOST_RELAYS = 10  # ours: people write to two to five; each costs a connection at every look
@@ -145,11 +145,13 @@ class Circle:
             troubles = {one.url: _said(one.socket, text) for one in openings if one.socket is not None}
             if visible:
                 self.http.checkpoint("request_sent")
-            answers = tuple(
-                _not_reached(one)
-                if one.socket is None
-                else troubles[one.url] or self._answer(one.socket, event, text, act)
-                for one in openings
+            answers = side_by_side(
+                lambda one: (
+                    _not_reached(one)
+                    if one.socket is None
+                    else troubles[one.url] or self._answer(one.socket, event, text, act)
+                ),
+                openings,
             )
         if visible:
             self.http.checkpoint("reply_headers")
@@ -187,47 +189,45 @@ class Circle:
         event; a relay that does not show it is asked again after signing in, where it offers that."""
         by = filters if isinstance(filters, Mapping) else dict.fromkeys(self.relays, filters)
         with opened(self._client, [one for one in self.relays if one in by]) as openings:
-            return tuple(
-                Found(one.url, answered=False, error=_not_reached(one).error)
-                if one.socket is None
-                else self._stored(one.socket, by[one.url], more)
-                for one in openings
+            return side_by_side(
+                lambda one: (
+                    Found(one.url, answered=False, error=_not_reached(one).error)
+                    if one.socket is None
+                    else self._stored(one.socket, by[one.url], more)
+                ),
+                openings,
             )
 
     def _stored(self, socket: WebSocket, filters: Sequence[Filter], more: str) -> Found:
-        events: dict[str, Event] = {}
-        challenge, tried, name = "", self.signer is None, uuid.uuid4().hex[:16]
         try:
-            socket.send(json.dumps(["REQ", name, *filters]))
-            while True:
-                message = _message(socket.receive())
-                if message[0] == "AUTH" and len(message) > 1:
-                    challenge = str(message[1])
-                elif message[0] == "EVENT" and message[1:2] == [name] and len(message) > 2:
-                    if is_event(message[2]) and len(events) < MOST_EVENTS:
-                        events[message[2]["id"]] = message[2]
-                elif message[0] == "EOSE" and message[1:2] == [name]:
-                    if more and more not in events and challenge and not tried:
-                        tried = True
-                        if self._sign_in(socket, challenge):
-                            name = uuid.uuid4().hex[:16]
-                            socket.send(json.dumps(["REQ", name, *filters]))
-                            continue
-                    return Found(socket.url, tuple(events.values()))
-                elif message[0] == "CLOSED" and message[1:2] == [name]:
-                    said = str(message[2]) if len(message) > 2 else ""
-                    word = word_of(said)
-                    if word == "auth-required" and challenge and not tried:
-                        tried = True
-                        if self._sign_in(socket, challenge):
-                            name = uuid.uuid4().hex[:16]
-                            socket.send(json.dumps(["REQ", name, *filters]))
-                            continue
-                    error = self._refused(said, RequestKind.READ, socket.url)
-                    hidden = word in ("auth-required", "restricted")
-                    return Found(socket.url, answered=False, hidden=hidden, error=error)
+            found, challenge = self._read(socket, filters)
+            lacks = found.answered and more and not any(event["id"] == more for event in found.events)
+            if self.signer is not None and challenge and (found.hidden or lacks) and self._sign_in(socket, challenge):
+                found, _ = self._read(socket, filters)
+            return found
         except Closed as error:
             return Found(socket.url, answered=False, error=Unavailable("The relay did not answer.", str(error)))
+
+    def _read(self, socket: WebSocket, filters: Sequence[Filter]) -> tuple[Found, str]:
+        """One question and all of its answer, with the relay's challenge, "" without one. Raises Closed."""
+        events: dict[str, Event] = {}
+        challenge, name = "", uuid.uuid4().hex[:16]
+        socket.send(json.dumps(["REQ", name, *filters]))
+        while True:
+            kind, *told = _message(socket.receive())
+            if kind == "AUTH" and told:
+                challenge = str(told[0])
+            if told[:1] != [name]:
+                continue  # of another question, or for people
+            if kind == "EVENT" and len(told) > 1 and is_event(told[1]) and len(events) < MOST_EVENTS:
+                events[told[1]["id"]] = told[1]
+            elif kind == "EOSE":
+                return Found(socket.url, tuple(events.values())), challenge
+            elif kind == "CLOSED":
+                said = str(told[1]) if len(told) > 1 else ""
+                error = self._refused(said, RequestKind.READ, socket.url)
+                hidden = word_of(said) in ("auth-required", "restricted")
+                return Found(socket.url, answered=False, hidden=hidden, error=error), challenge
 
     def _refused(self, said: str, act: RequestKind, url: str) -> PlatformError:
         told = self.config.settings.get("throttle_seconds")
