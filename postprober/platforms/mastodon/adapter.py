@@ -98,7 +98,7 @@ def register_app(http: HttpClient, instance: str, redirect_uri: str) -> dict[str
     """A client for this server: `client_id`, `client_secret` (POST /api/v1/apps), and the `scopes` that it may ask for. Raises
     Unavailable, PostRejected, UnexpectedReply. An unknown outcome is Unavailable: a second registration does no harm."""
     software = _software_at(http, instance)
-    wanted = (oauth.SCOPES, *oauth.OLDER_SCOPES)
+    wanted: tuple[tuple[str, ...], ...] = (oauth.SCOPES, *oauth.OLDER_SCOPES)
     if software.scopes:
         wanted = (software.scopes,)
     elif software.needs_read_accounts:

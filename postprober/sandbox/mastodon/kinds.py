@@ -259,7 +259,12 @@ def _polls(most: int, characters: int) -> Json:
 
 def instance(kind: Kind, domain: str, most: int) -> Json:
     """The page of v2, and of v1 where there is no v2."""
-    shared = {"title": kind.name, "version": kind.version, "description": "An emulated instance", "languages": ["en"]}
+    shared: Json = {
+        "title": kind.name,
+        "version": kind.version,
+        "description": "An emulated instance",
+        "languages": ["en"],
+    }
     if kind.name == "akkoma":
         limits = {"max_options": 20, "max_option_chars": 200, "min_expiration": 0, "max_expiration": 31_536_000}
         told = {"max_toot_chars": most, "upload_limit": 16_000_000, "description_limit": 5000, "poll_limits": limits}
