@@ -236,6 +236,16 @@ def test_notes_tell_what_is_shown_otherwise(server_of: Open) -> None:
     assert noted.ok and [one.code for one in noted.notes] == ["unlisted_hidden"]
 
 
+def test_who_can_see_it_cannot_be_chosen_on_snac(server_of: Open) -> None:
+    """It made public what was asked to be unlisted (mastodon/facts.md, 10)."""
+    server = server_of("snac")
+    limits = server.adapter.limits(server.cred)
+    for audience in ("unlisted", "followers"):
+        found = server.adapter.preflight(Draft((Part("x"),), options={"audience": audience}), limits).violations
+        assert [one.code for one in found] == ["option_unsupported"]
+    assert server.adapter.preflight(Draft((Part("x"),)), limits).ok
+
+
 def test_a_language_is_sent_as_the_server_takes_it(server_of: Open) -> None:
     server = server_of("akkoma")
     ref = server.publish(server.job("Servus", language="de-AT"))

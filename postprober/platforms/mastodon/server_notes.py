@@ -37,8 +37,8 @@ SERVERS = (
     ServerNote(
         "snac",
         "text, pictures with descriptions, threads, warnings",
-        "polls, quotes, deleting by programs; its list has no pages, so a lost reply on a busy account is left to a person",
-        "text, pictures and descriptions on the page",
+        "polls, quotes, a choice of who can see it (unlisted came out public, so it is refused before), deleting by programs; its list has no pages, so a lost reply on a busy account is left to a person",
+        "text, pictures and descriptions, on the page and in the ActivityPub object",
         "tried with 2.75, in every run of `make test-real`",
     ),
 )

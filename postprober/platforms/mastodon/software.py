@@ -89,7 +89,8 @@ PIXELFED = ServerSoftware(
     max_alt=1000,
     lacks=frozenset({"language", "quote", "who_can_quote"}),
 )
-SNAC = ServerSoftware("snac", marks=("really snac",))
+# What was asked to be unlisted came out public (measured); of followers only nothing is known, so neither is sent.
+SNAC = ServerSoftware("snac", marks=("really snac",), lacks=frozenset({"audience"}))
 _KNOWN = (GOTOSOCIAL, HOLLO, AKKOMA, PIXELFED, SNAC)
 BY_TITLE = {one.title: one for one in (MASTODON, *_KNOWN)}
 

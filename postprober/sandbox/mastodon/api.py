@@ -255,7 +255,10 @@ async def read(call: Call) -> Response:
 def call_refusal(call: Call) -> ApiRefusal:
     """What a stranger is told by a server that gives statuses only to who is signed in. Pixelfed sends to a page who does
     not ask for JSON."""
-    if kind_of(call.world) is not None and "json" not in call.request.headers.get("accept", ""):
+    kind = kind_of(call.world)
+    if kind is None or kind.name != "pixelfed":
+        return ApiRefusal(401, {"error": "Unauthorized"})
+    if "json" not in call.request.headers.get("accept", ""):
         return ApiRefusal(302, "", {"location": f"{call.base}/mastodon/login"})
     return MastodonDialect().refuse_token(call, "missing")
 

@@ -189,9 +189,10 @@ KINDS = {
             render=_breaks,
             refusal_status=422,
             refusal="",
+            v2=False,
+            open=False,
             pages=False,
             deletes=False,
-            sources=False,
         ),
     )
 }
