@@ -237,7 +237,7 @@ def test_notes_tell_what_is_shown_otherwise(server_of: Open) -> None:
 
 
 def test_who_can_see_it_cannot_be_chosen_on_snac(server_of: Open) -> None:
-    """It made public what was asked to be unlisted (mastodon/facts.md, 10)."""
+    """It made public what was asked to be unlisted (section 10 of the platform's facts)."""
     server = server_of("snac")
     limits = server.adapter.limits(server.cred)
     for audience in ("unlisted", "followers"):
