@@ -56,8 +56,8 @@ class Request:
 def targets(
     account_ids: Sequence[int], groups: Sequence[str], known: Callable[[], Sequence[Mapping[str, Any]]]
 ) -> list[int]:
-    """Ids of the accounts that were given, and of those in these groups, each once. `known`: all groups, asked only for a
-    name. Raises BadInput."""
+    """Ids of the accounts that were given, as they were, and of those in these groups, each once. `known`: all groups, asked only
+    for a name. Raises BadInput."""
     found = list(account_ids)
     by_name = {one["name"].casefold(): one["account_ids"] for one in known()} if groups else {}
     for name in groups:
@@ -66,10 +66,10 @@ def targets(
             raise BadInput(f"There is no group of accounts “{told}”; `accounts groups` lists them.", field="group")
         if not by_name[told.casefold()]:
             raise BadInput(f"The group “{told}” has no linked account any more.", field="group")
-        found += by_name[told.casefold()]
+        found += (one for one in by_name[told.casefold()] if one not in found)
     if not found:
         raise BadInput("Name at least one account: --account ID or --group NAME.", field="account")
-    return list(dict.fromkeys(found))
+    return found
 
 
 def create(core: Core, actor: Actor, request: Request) -> int:
