@@ -74,7 +74,7 @@ STEP = 5.0  # seconds of the clock between two rounds
 NEXT_LOOK = TIMING.watch_longest + timedelta(seconds=STEP)
 # What strangers cannot tell: a public record has no handle; a page has no descriptions, and its channel, when it was renamed
 # or taken away, has one of many sentences that say nothing clear.
-UNSEEN = {"bluesky": ("rename",), "telegram": ("alt", "rename", "suspend"), "wordpress": ("rename", "suspend")}
+UNSEEN = {"bluesky": ("rename",), "telegram": ("alt", "rename", "suspend")}
 KINDS = ("delete", "hide", "edit", "alt", "rename", "suspend")
 PER_ACCOUNT = 50
 MEMORY = Path("/dev/shm")  # the disk's speed is not what is measured
