@@ -13,6 +13,7 @@ from postprober.domain.withheld import WORDS, Withheld, told
 from postprober.pipeline.core.context import Context
 from postprober.pipeline.verification import verify
 from postprober.storage.tables import alerts, evidence, posts
+from postprober.ui.words import PROOF_WORDS, proof_level
 from tests.pipeline.fake import Way
 from tests.pipeline.stage import Stage
 
@@ -151,3 +152,9 @@ def test_what_only_pages_say_of_a_verified_post_has_to_last(
     odd.extend([True] * 20)
     stage.settle(ctx, delivery, until=lambda d: d.state is S.PUBLISHED, limit=100)
     assert stage.get(delivery).cause is Withheld.CLOSED
+
+
+def test_people_read_it_in_words_and_no_more_bars_than_accepted() -> None:
+    assert set(PROOF_WORDS) == set(Proof)
+    levels = {one: proof_level(one) for one in Proof}
+    assert levels[Proof.NOT_PUBLIC] == levels[Proof.ACCEPTED] == 1 and levels[Proof.MATCHES] == 4
