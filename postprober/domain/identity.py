@@ -11,6 +11,7 @@ from urllib.parse import SplitResult, urlsplit
 
 import idna
 
+from postprober.domain.addresses import split
 from postprober.domain.platform import Platform, described
 
 _PORTS = {"http": 80, "https": 443}
@@ -43,7 +44,7 @@ def server_name(platform: Platform, instance: str) -> str:
     about = described(platform)
     if not instance or about.one_network:
         return ""
-    return host_name(instance) + (urlsplit(base_address(instance)).path if about.sites else "")
+    return host_name(instance) + (split(base_address(instance)).path if about.sites else "")
 
 
 def host_name(instance: str) -> str:

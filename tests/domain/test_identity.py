@@ -52,3 +52,20 @@ def test_a_member_is_one_account_with_and_without_the_prefix() -> None:
 def test_what_is_no_address_raises_nothing() -> None:
     assert server_name(Platform("mastodon"), "http://[x") == "http://[x"
     assert server_name(Platform("mastodon"), "https://h:99999/") == "https://h:99999/"
+
+
+@pytest.mark.parametrize(
+    ("platform", "instance", "name"),
+    [
+        ("wordpress", "https://Example.org/blog/", "example.org/blog"),
+        ("wordpress", "https://example.org/news", "example.org/news"),
+        ("wordpress", "https://example.org", "example.org"),
+        ("wordpress", "http://[x", "http://[x"),
+        ("mastodon", "https://example.org/blog", "example.org"),
+        ("bluesky", "https://example.org", ""),
+    ],
+)
+def test_sites_of_one_host_are_servers_of_their_own_where_a_platform_has_such(
+    platform: str, instance: str, name: str
+) -> None:
+    assert server_name(Platform(platform), instance) == name

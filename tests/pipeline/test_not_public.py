@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from postprober.domain import held
 from postprober.domain.delivery import DeliveryState, Proof
+from postprober.domain.public_look import Look, Verdict
 from postprober.domain.withheld import WORDS, Withheld, told
 from postprober.pipeline.core.context import Context
-from postprober.storage.tables import alerts, posts
+from postprober.pipeline.verification import verify
+from postprober.storage.tables import alerts, evidence, posts
+from postprober.ui.words import PROOF_WORDS, proof_level
 from tests.pipeline.fake import Way
 from tests.pipeline.stage import Stage
 
@@ -111,3 +116,45 @@ def test_what_the_public_sees_is_public_whatever_the_platform_says_of_it(stage: 
     assert stage.state(delivery) is S.VERIFIED and stage.alerts() == []
     stage.platform.posts[-1].cached = False
     stage.settle(ctx, delivery, until=lambda d: d.state is S.PUBLISHED)
+
+
+def test_one_odd_page_of_a_stranger_withholds_nothing(
+    stage: Stage, ctx: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only a page says so, once: it may have broken on its way. What its owner is told counts at once."""
+    real, odd = verify.look, ["a page"]
+
+    def look(*args: object, **named: object) -> Look:
+        seen = real(*args, **named)  # type: ignore[arg-type]
+        return replace(seen, verdict=Verdict.LOGIN_WALL, withheld=Withheld.CLOSED) if odd and odd.pop() else seen
+
+    monkeypatch.setattr(verify, "look", look)
+    delivery = stage.plan(stage.link())
+    stage.settle(ctx, delivery)
+    assert stage.state(delivery) is S.VERIFIED and stage.alerts() == [] and odd == []
+    assert S.PUBLISHED in stage.path(delivery) and "not_public" not in [e["kind"] for e in stage.rows(evidence)]
+
+
+def test_what_only_pages_say_of_a_verified_post_has_to_last(
+    stage: Stage, ctx: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    delivery = stage.plan(stage.link())
+    stage.settle(ctx, delivery)
+    real, odd = verify.look, [True] * 3
+
+    def look(*args: object, **named: object) -> Look:
+        seen = real(*args, **named)  # type: ignore[arg-type]
+        return replace(seen, verdict=Verdict.LOGIN_WALL, withheld=Withheld.CLOSED) if odd and odd.pop() else seen
+
+    monkeypatch.setattr(verify, "look", look)
+    stage.settle(ctx, delivery, until=lambda d: not odd and d.absences == 0, limit=100)
+    assert stage.state(delivery) is S.VERIFIED and stage.alerts() == []
+    odd.extend([True] * 20)
+    stage.settle(ctx, delivery, until=lambda d: d.state is S.PUBLISHED, limit=100)
+    assert stage.get(delivery).cause is Withheld.CLOSED
+
+
+def test_people_read_it_in_words_and_no_more_bars_than_accepted() -> None:
+    assert set(PROOF_WORDS) == set(Proof)
+    levels = {one: proof_level(one) for one in Proof}
+    assert levels[Proof.NOT_PUBLIC] == levels[Proof.ACCEPTED] == 1 and levels[Proof.MATCHES] == 4

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from sqlalchemy import inspect
 
+from postprober.domain.account import NO_SECRETS
 from postprober.domain.delivery import DUE_TO_RECONCILE, TRAITS, DeliveryState, Proof
 from postprober.domain.platform import Platform, known
 from postprober.domain.timing import Timing
@@ -134,7 +135,11 @@ def _secrets(inst: Installation) -> set[str]:
     with inst.core.db.read() as conn:
         for row in conn.execute(accounts.accounts.select()):
             cred = open_credentials(inst.core.vault, accounts.get(conn, row.id))
-            found |= {cred.access_token, cred.refresh_token, *(v for k, v in cred.secret.items() if k != "identifier")}
+            found |= {
+                cred.access_token,
+                cred.refresh_token,
+                *(v for k, v in cred.secret.items() if k not in NO_SECRETS),
+            }
     return {s for s in found if s}
 
 
@@ -185,7 +190,8 @@ def test_no_token_is_ever_seen_outside_the_vault(
     for platform in known():
         for token in ("POISON-token-000000000000", "POISON-ü"):
             try:
-                typed = {"access_token": token, "refresh_token": token, "channel": "@poison"}
+                typed = {"access_token": token, "refresh_token": token, "channel": "@poison", "user": "poison"}
+                typed["password"] = token
                 add_by_token(core, acting(core, installation.owner), platform, typed)
             except PostProberError as error:
                 texts += [str(error), error.detail, repr(error)]

@@ -80,7 +80,6 @@ UNSEEN = {
     "telegram": ("alt", "rename", "suspend"),
     "discord": ("hide", "rename", "suspend"),
     "nostr": ("edit", "alt", "rename", "suspend"),
-    "wordpress": ("rename", "suspend"),
 }
 KINDS = ("delete", "hide", "edit", "alt", "rename", "suspend")
 PER_ACCOUNT = 50

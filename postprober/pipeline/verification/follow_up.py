@@ -54,6 +54,9 @@ from postprober.storage import accounts, deliveries, evidence_log, reads, sample
 
 log = logging.getLogger("postprober.follow")
 S = DeliveryState
+DOUBTS = (
+    3  # ours: looks at a verified post after which another one counts that only a stranger's page says to be not public
+)
 MOST = 50  # ours: deliveries of one visit; its strangers' looks are taken one after another
 
 
@@ -311,7 +314,8 @@ def _keep(seat: Seat, conn: Connection, counts: Counts | None, finding: Finding 
         _sample(work, conn, counts)
     if finding is not None:
         if finding.withheld is not None and work.delivery.state in (S.PUBLISHED, S.VERIFIED):
-            doubted = work.delivery.state is S.VERIFIED and work.delivery.absences == 0  # once is an accident
+            needed = 1 if finding.surely_withheld else DOUBTS
+            doubted = work.delivery.state is S.VERIFIED and work.delivery.absences < needed
             if not doubted:
                 withhold(work, conn, finding)
         elif work.delivery.state is S.PUBLISHED and finding.proof is not Proof.ACCEPTED and not finding.missing:
@@ -338,7 +342,8 @@ def _keep(seat: Seat, conn: Connection, counts: Counts | None, finding: Finding 
         known = counted(work, conn, known)
     watches.put(conn, work.delivery.id, known, now)
     # A look that could not tell takes no suspicion back.
-    absences = int(doubted) if finding is not None and finding.readable else work.delivery.absences
+    seen_so = work.delivery.absences + 1 if doubted else 0
+    absences = seen_so if finding is not None and finding.readable else work.delivery.absences
     suspected = news is News.LOOK_AGAIN or bool(known.pending or absences)
     when = appointment(work, conn, known)
     soon = soon_again(known, now, when["next_at"], suspected)

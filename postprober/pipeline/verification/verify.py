@@ -70,6 +70,7 @@ class Finding:
     outside: str = ""  # the print of what strangers alone see
     as_before: bool = False  # it differs from what was sent as it did before, and its owner was not asked
     withheld: Withheld | None = None  # why it is not public, by the platform's own word
+    surely_withheld: bool = False  # its owner was told so; what strangers get may be a page that broke
 
 
 def examine(
@@ -111,6 +112,7 @@ def examine(
         outside=findings[0].outside if single else "",
         as_before=any(f.as_before for f in findings),
         withheld=next((f.withheld for f in findings if f.withheld is not None), None),
+        surely_withheld=any(f.surely_withheld for f in findings),
     )
 
 
@@ -216,7 +218,8 @@ def _put_together(
             others += compare_mentions(part.text, work.delivery.platform, owner.post.text)
     differences = tuple(dict.fromkeys((*(comparison.differences if comparison else ()), *others)))
     number = f"Part {part.index + 1}: " if len(work.delivery.parts) > 1 else ""
-    withheld = seen.withheld or (owner.post.withheld if owner.post is not None else None)
+    said = owner.post.withheld if owner.post is not None else None
+    withheld = said or seen.withheld
     if seen.verdict is Verdict.FOUND:
         proof = Proof.MATCHES if comparison and comparison.matches and not differences else Proof.PUBLIC
         withheld = None  # whatever the platform says of it, the public sees it
@@ -257,6 +260,7 @@ def _put_together(
         blind=seen.verdict not in (Verdict.FOUND, Verdict.GONE),
         counts=seen.counts,
         withheld=withheld,
+        surely_withheld=withheld is not None and said is not None,
     )
 
 
@@ -323,8 +327,8 @@ def proof_look(work: ClaimedDelivery, desk: Desk) -> Writer:
         return again_later(work, error)
     readings = work.delivery.readings + 1
     last = readings >= len(work.ctx.timing.verify_after)
-    good = not finding.missing and finding.readable and finding.proof is not Proof.ACCEPTED
-    if finding.withheld is not None:
+    good = not finding.missing and finding.readable and finding.proof not in (Proof.ACCEPTED, Proof.NOT_PUBLIC)
+    if finding.withheld is not None and (last or finding.surely_withheld):
         act = _not_public
     elif good and (finding.proof is Proof.MATCHES or not finding.differences or last):
         act = _proved

@@ -57,7 +57,7 @@ from postprober.platforms.wordpress.errors import GONE, NO_TRASH, TRASHED, is_co
 from postprober.platforms.wordpress.library import Library
 from postprober.platforms.wordpress.limits import LIMITS
 from postprober.platforms.wordpress.options import WordPressOptions, slug_for
-from postprober.platforms.wordpress.posts import ANY, EMBEDDED, LISTED, as_post, is_public_by_now
+from postprober.platforms.wordpress.posts import ANY, EMBEDDED, LISTED, NEWEST, as_post, is_public_by_now
 from postprober.platforms.wordpress.site import api_url, authorization, may_publish, with_query
 from postprober.platforms.wordpress.terms import Terms
 from postprober.platforms.wordpress.text import blocks, plain
@@ -103,7 +103,7 @@ class WordPressAdapter:
         if not user:
             raise UnexpectedReply("The site does not say whose password this is.")
         may_publish(me)
-        page = self._rows(cred, **LISTED, author=user, per_page="1", _fields="id")
+        page = self._rows(cred, **NEWEST, author=user, per_page="1", _fields="id")
         return Identity(user, text_at(me, "slug"), text_at(page[0], "id") if page else None)
 
     def refresh(self, cred: Credentials) -> Credentials:

@@ -15,6 +15,8 @@ from postprober.platforms.wordpress.text import read_content, read_plain
 # facts.md, 2. The public ones, and those that are out and not public; then with all that is not out.
 OUT = "publish,future,private,pending"
 LISTED: Mapping[str, str] = {"status": OUT, "context": "edit", "orderby": "date", "order": "desc"}
+# By number: one that is planned for years to come stays at the head of every list by date.
+NEWEST: Mapping[str, str] = {"status": "publish,private", "context": "edit", "orderby": "id", "order": "desc"}
 ANY: Mapping[str, str] = {"status": f"{OUT},draft,trash", "context": "edit"}
 EMBEDDED: Mapping[str, str] = {"_embed": "author,wp:term,wp:featuredmedia"}
 _WITHHELD = {

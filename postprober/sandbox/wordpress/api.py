@@ -7,13 +7,12 @@ from typing import Any
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from postprober.sandbox.engine.engagement import counts
-from postprober.sandbox.engine.files import sniff
-from postprober.sandbox.engine.model import Account, Media, Post
-from postprober.sandbox.engine.operation import ApiRefusal, Call, Handler, Operation, file_bytes, reply
+from postprober.sandbox.engine.model import Account, Post
+from postprober.sandbox.engine.operation import Call, Handler, Operation, reply
 from postprober.sandbox.engine.world import World
 from postprober.sandbox.wordpress.dialect import (
     API,
+    CATEGORIES,
     PUBLISHES,
     SITE,
     UPLOADS,
@@ -25,19 +24,25 @@ from postprober.sandbox.wordpress.dialect import (
     media_in,
     media_view,
     moment,
+    sent,
     slug_of,
     status_of,
     stored,
     text_of,
     wp_error,
 )
+from postprober.sandbox.wordpress.library import (
+    categories,
+    change_media,
+    comments,
+    list_media,
+    make_tag,
+    read_media,
+    tags,
+    upload,
+)
 
 Json = dict[str, Any]
-_STATUSES = ("publish", "future", "draft", "pending", "private")
-_FORMATS = ("standard", "aside", "chat", "gallery", "link", "image", "quote", "status", "video", "audio")
-_CATEGORIES = {"Uncategorized": 1, "News": 2, "Events": 3}
-_KINDS = {"image/jpeg": "image", "image/png": "image", "image/gif": "gif", "video/mp4": "video"}
-_UPLOAD = 64 * 1024 * 1024
 
 
 async def index(call: Call) -> Response:
@@ -79,19 +84,9 @@ def _user(call: Call, account: Account) -> Json:
     }
 
 
-def _sent(call: Call) -> Json:
-    body = call.json()
-    if not isinstance(body, dict):
-        raise wp_error(400, "rest_invalid_json")
-    for name, allowed in (("status", _STATUSES), ("format", _FORMATS), ("comment_status", ("open", "closed"))):
-        if name in body and body[name] not in allowed:
-            raise bad_field(name, f"{name} is not one of {', '.join(allowed)}.")
-    return body
-
-
 async def make_post(call: Call) -> Response:
     """A draft, or with another status a post at once."""
-    body = call.without_dropped(_sent(call))
+    body = call.without_dropped(sent(call))
     if not any(str(body.get(name) or "").strip() for name in ("title", "content", "excerpt")):
         raise wp_error(400, "empty_content")
     at = call.landing_time() if body.get("status") in ("publish", "private") else call.at
@@ -108,7 +103,7 @@ async def make_post(call: Call) -> Response:
 
 async def change_post(call: Call) -> Response:
     """What is sent of a post; publishing a draft makes it a post of the world. Published again, it stays the same one."""
-    number, body = call.request.path_params["number"], _sent(call)
+    number, body = call.request.path_params["number"], sent(call)
     draft = call.world.doc("wp_draft", number)
     post = call.world.post("wordpress", number)
     if body.get("status") in ("publish", "private", "future"):
@@ -218,7 +213,7 @@ def _rendered(said: str, name: str) -> str:
 
 
 def _embedded(call: Call, record: Json, owner: Account | None) -> Json:
-    names = {number: name for name, number in _CATEGORIES.items()}
+    names = {number: name for name, number in CATEGORIES.items()}
     tags = {int(one["id"]): one["name"] for one in call.world.docs("wp_tag")}
     found: Json = {
         "author": [_user(call, owner)] if owner else [],
@@ -349,107 +344,6 @@ async def delete_post(call: Call) -> Response:
     call.effect(deleted=post.id)
     call.at = call.world.now()  # as it is by now
     return reply(view(call, post))
-
-
-async def upload(call: Call) -> Response:
-    """The file as the body, or as `file` of a form with its description beside it."""
-    data, head, alt = call.body, call.request.headers.get("content-disposition", ""), ""
-    if call.request.headers.get("content-type", "").startswith("multipart/form-data"):
-        form = await call.form()
-        head = call.body.decode("latin-1")
-        data, alt = file_bytes(form.get("file")), str(form.get("alt_text") or "")
-    named = re.search(r'filename="?([^";\r\n]+)"?', head)
-    if not data:
-        raise wp_error(400, "rest_upload_no_data")
-    if named is None:
-        raise wp_error(400, "rest_upload_no_content_disposition")
-    kind = sniff(data)
-    if kind.mime not in _KINDS:
-        raise wp_error(500, "rest_upload_sideload_error")
-    if len(data) > _UPLOAD:
-        raise ApiRefusal(413, "<html><body><h1>413 Request Entity Too Large</h1></body></html>")
-    number = str(call.world.ids.make("wordpress", call.at))
-    slug = free_slug(call.world, named[1].rpartition(".")[0].lower(), number)
-    call.world.put_doc("wp_slug", number, {"id": number, "slug": slug})
-    media = Media(
-        platform="wordpress",
-        id=number,
-        account=call.owner.name,
-        kind=_KINDS[kind.mime],
-        created_at=call.at,
-        mime=kind.mime,
-        sha256=call.world.keep_bytes(data, kind.mime),
-        size=len(data),
-        alt=re.sub(r"<[^>]*>", "", alt),
-        ready_at=call.at,
-        extra={"slug": slug},
-    )
-    call.world.save_media(media)
-    headers = {"x-wp-upload-attachment-id": number}
-    if call.take("media_failed"):  # it has the file, and broke while it made smaller ones of it
-        raise ApiRefusal(500, {"code": "internal_server_error", "message": "", "data": {"status": 500}}, headers)
-    return reply(media_view(call, media), 201, headers)
-
-
-async def list_media(call: Call) -> Response:
-    wanted = call.request.query_params.get("slug", "").split(",")
-    found = [m for m in call.world.media.values() if m.platform == "wordpress" and m.account == call.owner.name]
-    return reply([media_view(call, one) for one in found if one.extra["slug"] in wanted])
-
-
-async def read_media(call: Call) -> Response:
-    media = call.world.media_of("wordpress", call.request.path_params["number"])
-    if media is None or media.account != call.owner.name:
-        raise wp_error(404, "rest_post_invalid_id")
-    return reply(media_view(call, media))
-
-
-async def change_media(call: Call) -> Response:
-    media = call.world.media_of("wordpress", call.request.path_params["number"])
-    if media is None or media.account != call.owner.name:
-        raise wp_error(404, "rest_post_invalid_id")
-    body = _sent(call)
-    if "alt_text" in body:
-        media.alt = re.sub(r"<[^>]*>", "", str(body["alt_text"]))
-        call.world.save_media(media)
-    return reply(media_view(call, media))
-
-
-async def categories(call: Call) -> Response:
-    return reply(_named([{"id": number, "name": name} for name, number in _CATEGORIES.items()], call))
-
-
-async def tags(call: Call) -> Response:
-    return reply(_named([{"id": one["id"], "name": one["name"]} for one in call.world.docs("wp_tag")], call))
-
-
-def _named(rows: list[Json], call: Call) -> list[Json]:
-    wanted = call.request.query_params.get("search", "").casefold()
-    return [{"id": one["id"], "name": html.escape(one["name"])} for one in rows if wanted in one["name"].casefold()]
-
-
-async def make_tag(call: Call) -> Response:
-    name = re.sub(r"<[^>]*>", "", str(_sent(call).get("name") or "")).strip()
-    if not name:
-        raise bad_field("name", "name is required")
-    known = call.world.doc("wp_tag", name.casefold())
-    if known is not None:
-        raise wp_error(400, "term_exists", term_id=known["id"])
-    number = call.world.ids.make("wp_tag", call.at, per_millisecond=1)
-    call.world.put_doc("wp_tag", name.casefold(), {"id": number, "name": name})
-    return reply({"id": number, "name": html.escape(name)}, 201)
-
-
-async def comments(call: Call) -> Response:
-    """Of each post as many as its engagement says."""
-    asked = call.request.query_params
-    rows: list[Json] = []
-    for number in asked.get("post", "").split(","):
-        post = call.world.post("wordpress", number)
-        if post is not None and post.seen_by_owner(call.at):
-            rows += [{"post": int(number)}] * counts(call.world, post, call.at).replies
-    size, page = int(asked.get("per_page", 10)), int(asked.get("page", 1))
-    return reply(rows[(page - 1) * size : page * size], headers={"x-wp-total": str(len(rows))})
 
 
 def _require(call: Call, right: str) -> None:

@@ -17,6 +17,9 @@ Json = dict[str, Any]
 WRITES, PUBLISHES, UPLOADS = "edit_posts", "publish_posts", "upload_files"
 SITE = "/wordpress"
 API = f"{SITE}/wp-json"
+CATEGORIES = {"Uncategorized": 1, "News": 2, "Events": 3}
+_STATUSES = ("publish", "future", "draft", "pending", "private")
+_FORMATS = ("standard", "aside", "chat", "gallery", "link", "image", "quote", "status", "video", "audio")
 MAINTENANCE = "<html><head><title>Maintenance</title></head><body><h1>Briefly unavailable for scheduled maintenance. Check back in a minute.</h1></body></html>"
 # What a request without the right is refused with: the same code whether nobody or the wrong one asks.
 _REFUSED = {
@@ -53,6 +56,16 @@ def wp_error(status: int, code: str, message: str = "", **data: Any) -> ApiRefus
 
 def bad_field(name: str, why: str) -> ApiRefusal:
     return wp_error(400, "rest_invalid_param", f"Invalid parameter(s): {name}", params={name: why}, details={})
+
+
+def sent(call: Call) -> Json:
+    body = call.json()
+    if not isinstance(body, dict):
+        raise wp_error(400, "rest_invalid_json")
+    for name, allowed in (("status", _STATUSES), ("format", _FORMATS), ("comment_status", ("open", "closed"))):
+        if name in body and body[name] not in allowed:
+            raise bad_field(name, f"{name} is not one of {', '.join(allowed)}.")
+    return body
 
 
 class WordPressDialect:
