@@ -63,7 +63,7 @@ from postprober.platforms.discord.about import ABOUT
 from postprober.platforms.discord.errors import UNKNOWN_MESSAGE, code_of, refused
 from postprober.platforms.discord.limits import BOT_LACKS, LIMITS
 from postprober.platforms.discord.links import ChannelAuthor, address, made_at, parts_of, post_id
-from postprober.platforms.discord.options import DiscordOptions, flags, told
+from postprober.platforms.discord.options import DiscordOptions, flags, poll, told
 
 BOT, WEBHOOK = "bot", "webhook.incoming"  # scopes; facts.md, 1
 SETTLE_SECONDS = 15.0  # ours: how long a request sent earlier may still take effect; settings["settle_seconds"]
@@ -353,7 +353,7 @@ class DiscordAdapter:
         )
         own, text = author == seat.author, text_at(found, "content")
         answered = text_at(found, "message_reference", "message_id") if dig(found, "type") == _REPLY else ""
-        bare = not (text or list_at(found, "attachments") or list_at(found, "embeds"))
+        bare = not (text or list_at(found, "attachments") or list_at(found, "embeds") or "poll" in found)
         return RemotePost(
             ref=self._ref(cred, channel, number),
             text=text,
@@ -415,6 +415,8 @@ def message(job: PartJob, *, webhook: bool) -> dict[str, object]:
         body["content"] = job.text
     if mask := flags(options):
         body["flags"] = mask
+    if job.index == 0 and (asked := poll(options)) is not None:
+        body["poll"] = asked
     if job.media:
         body["attachments"] = [_attachment(index, file, options) for index, file in enumerate(job.media)]
     if webhook:
