@@ -33,17 +33,12 @@ from postprober.errors import (
 from postprober.http import Exchange, HttpClient, Pools
 from postprober.pipeline.core.tokens import secrets_of
 from postprober.platforms.common.adapter import Adapter
-from postprober.platforms.discord.adapter import (
-    HANDLE_LIFE,
-    UPLOAD_SECONDS,
-    WEBHOOK,
-    DiscordAdapter,
-    can_witness,
-    message,
-)
+from postprober.platforms.discord.adapter import DiscordAdapter
 from postprober.platforms.discord.linking import credentials
 from postprober.platforms.discord.links import ChannelAuthor, made_at
+from postprober.platforms.discord.messages import message
 from postprober.platforms.discord.options import DiscordOptions
+from postprober.platforms.discord.promises import HANDLE_LIFE, UPLOAD_SECONDS, WEBHOOK, can_witness
 from postprober.platforms.registry import SPECS, adapter_of, quota_of
 from postprober.sandbox.discord.dialect import GUILD
 from tests import specifications
