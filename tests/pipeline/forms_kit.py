@@ -188,6 +188,11 @@ _DISCORD = {
         untold="Title of a forum post: nobody can read it",
         proof=Proof.EXISTS,
     ),
+    "poll": R(
+        {"poll_question": "Which?", "poll_choices": ["This", "That"], "poll_hours": 2, "poll_multiple": True},
+        lost=("poll",),
+        proof=Proof.EXISTS,
+    ),
     "sensitive media": R({"sensitive": True}, ("photo",), instead={"attachments": [{"id": "0"}]}, proof=Proof.EXISTS),
     "without notifications": R({"silent": True}, lost=("flags",), proof=Proof.EXISTS),
 }

@@ -16,7 +16,8 @@ import pytest
 from postprober.clock import ManualClock, SystemClock
 from postprober.domain.account import Credentials
 from postprober.domain.platform import Platform, PlatformConfig, ReconcileMode
-from postprober.domain.post import MediaFile, MediaKind
+from postprober.domain.post import Draft, MediaFile, MediaKind, Part, Violation
+from postprober.domain.preflight import check
 from postprober.domain.remote import Counts, PartJob, Ref, RemoteMedia, Search, SightingState, Staged
 from postprober.errors import (
     BadInput,
@@ -32,16 +33,12 @@ from postprober.errors import (
 from postprober.http import Exchange, HttpClient, Pools
 from postprober.pipeline.core.tokens import secrets_of
 from postprober.platforms.common.adapter import Adapter
-from postprober.platforms.discord.adapter import (
-    HANDLE_LIFE,
-    UPLOAD_SECONDS,
-    WEBHOOK,
-    DiscordAdapter,
-    can_witness,
-    message,
-)
+from postprober.platforms.discord.adapter import DiscordAdapter
 from postprober.platforms.discord.linking import credentials
 from postprober.platforms.discord.links import ChannelAuthor, made_at
+from postprober.platforms.discord.messages import message
+from postprober.platforms.discord.options import DiscordOptions
+from postprober.platforms.discord.promises import HANDLE_LIFE, UPLOAD_SECONDS, WEBHOOK, can_witness
 from postprober.platforms.registry import SPECS, adapter_of, quota_of
 from postprober.sandbox.discord.dialect import GUILD
 from tests import specifications
@@ -59,6 +56,8 @@ HOOK_CRED = Credentials(
     f"1093284756103847561/{HOOK_TOKEN}", remote_id=ACCOUNT, name="news (webhook)", scopes=(WEBHOOK,)
 )
 NONCE = "a" * 25
+POLL = {"poll_question": "Which?", "poll_choices": ["This", "That"], "poll_hours": 5, "poll_multiple": True}
+NO_POLL = {"poll_question": "", "poll_choices": []}
 JOB = PartJob("key", 0, "text", ManualClock().now(), handle=NONCE)
 POST = "1105223344556677889/1193847562910384756"
 
@@ -142,9 +141,45 @@ def test_spoilers_and_silence_are_asked_for_and_read_back(bot: Linked, photo: Ph
     )
     found = [bot.adapter.fetch(bot.cred, one.ref.remote_id) for one in (plain, asked)]
     assert [dict(one.options) for one in found if one] == [
-        {"silent": False, "sensitive": False},
-        {"silent": True, "sensitive": True},
+        {"silent": False, "sensitive": False, **NO_POLL},
+        {"silent": True, "sensitive": True, **NO_POLL},
     ]
+
+
+@pytest.mark.parametrize("scopes", [None, HOOK])
+def test_a_poll_is_asked_and_read_back(link: Link, scopes: list[str] | None) -> None:
+    linked = link(KEY, **({"scopes": scopes} if scopes else {}))
+    receipt = linked.publish(replace(with_nonce(linked, "Vote"), options=POLL))
+    found = linked.adapter.fetch(linked.cred, receipt.ref.remote_id)
+    assert found is not None and dict(found.options) == {"silent": False, **POLL}
+    again = linked.publish(replace(with_nonce(linked, "The second part"), index=1, options=POLL))
+    later = linked.adapter.fetch(linked.cred, again.ref.remote_id)
+    assert later is not None and dict(later.options) == {"silent": False, **NO_POLL}
+
+
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [
+        ({**POLL, "poll_question": " "}, "poll_question"),
+        ({**POLL, "poll_choices": []}, "poll_choices"),
+        ({**POLL, "poll_choices": ["x" * 56]}, "poll_choice_too_long"),
+        ({**POLL, "poll_hours": 769}, "poll_minutes"),
+        ({"tags": ["1105223344556677800"]}, "tags_without_title"),
+        ({"title": "A title", "tags": ["help"]}, "tag_unreadable"),
+        (POLL, ""),
+        ({"title": "A title", "tags": ["1105223344556677800"]}, ""),
+    ],
+)
+def test_what_a_poll_or_a_forum_post_lacks_is_said_before(options: dict[str, Any], code: str) -> None:
+    limits = SPECS[KEY].limits
+    draft = Draft((Part("Vote"),), options=options)
+    found = [one.code for one in DiscordOptions.of(options).problems(draft, limits) if isinstance(one, Violation)]
+    assert found == ([code] if code else [])
+
+
+def test_a_poll_takes_no_files(photo: Photo) -> None:
+    draft = Draft((Part("Vote", (photo(),)),), options=POLL)
+    assert [one.code for one in check(draft, SPECS[KEY].limits).violations] == ["poll_with_media"]
 
 
 def test_a_forum_post_has_a_title_and_a_channel_of_its_own(link: Link) -> None:
@@ -722,7 +757,7 @@ def _known_fields(api: dict[str, Any], name: str, value: dict[str, Any]) -> None
 
 def test_every_request_is_what_the_description_allows(api: dict[str, Any], photo: Photo, video: MediaFile) -> None:
     gif = replace(photo("A dot"), kind=MediaKind.GIF)
-    options = {"sensitive": True, "silent": True, "title": "A title", "tags": ["1105223344556677800"]}
+    options = {"sensitive": True, "silent": True, "title": "A title", "tags": ["1105223344556677800"], **POLL}
     for media in ((), (photo("A tick"),), (video,), (gif,), tuple(photo(shade=n) for n in range(10))):
         for job in (replace(JOB, media=media), replace(JOB, media=media, parent=Ref(POST), options=options)):
             made = message(job, webhook=False)
@@ -752,7 +787,7 @@ def test_what_the_emulator_answers_is_what_the_description_says(
     auth = {"Authorization": f"Bot {bot.cred.access_token}"}
     channel = ChannelAuthor.of(bot.cred.remote_id).channel
     first = bot.publish(with_nonce(bot, TEXT, photo("A tick"), photo(shade=4)))
-    bot.publish(with_nonce(bot, "answer", video, parent=first.ref))
+    bot.publish(replace(with_nonce(bot, "answer", video, parent=first.ref), options=POLL))
     hook.publish(replace(hook.job("hooked", photo()), options={"sensitive": True, "silent": True}))
     _valid(api, "UserPIIResponse", sends.get(f"{base}/users/@me", headers=auth).json())
     application = sends.get(f"{base}/oauth2/applications/@me", headers=auth).json()

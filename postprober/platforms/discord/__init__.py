@@ -3,10 +3,11 @@
 from postprober.platforms.common.spec import Habits, PlatformSpec, TokenField, TokenWay
 from postprober.platforms.discord import links
 from postprober.platforms.discord.about import ABOUT
-from postprober.platforms.discord.adapter import TRAITS, DiscordAdapter, can_witness, for_scopes
+from postprober.platforms.discord.adapter import DiscordAdapter, for_scopes
 from postprober.platforms.discord.error_signals import ERROR_SIGNALS
 from postprober.platforms.discord.limits import LIMITS
 from postprober.platforms.discord.linking import credentials
+from postprober.platforms.discord.promises import TRAITS, can_witness
 
 _STYLE = "--pp-brand: light-dark(#4752c4, #949cf7); background: light-dark(#ffffff, #313338); border-radius: 0.5rem;"
 

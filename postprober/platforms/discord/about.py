@@ -12,5 +12,5 @@ ABOUT = Description(
     auth_url="https://discord.com",  # facts.md, 2: where links of messages lead
     sandbox={"settle_seconds": "1"},
     options=DiscordOptions,
-    not_yet=("crosspost", "document", "pictures and videos together", "poll"),  # facts.md, 2
+    not_yet=("crosspost", "document", "pictures and videos together"),  # facts.md, 2
 )

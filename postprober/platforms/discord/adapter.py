@@ -18,24 +18,20 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, BinaryIO
+from typing import Any
 
 from postprober import __url__, __version__
 from postprober.clock import Clock, SystemClock
 from postprober.domain.account import Credentials, Identity
 from postprober.domain.limits import Limits
-from postprober.domain.moments import parse_time
 from postprober.domain.platform import PlatformConfig, ReconcileMode
-from postprober.domain.post import Draft, MediaFile, Preflight
+from postprober.domain.post import Draft, Preflight
 from postprober.domain.preflight import check
 from postprober.domain.remote import (
-    Counts,
     PartJob,
     Progress,
     Reading,
     Receipt,
-    Ref,
-    RemoteMedia,
     RemotePost,
     Search,
     Sighting,
@@ -55,69 +51,47 @@ from postprober.errors import (
     UnexpectedReply,
 )
 from postprober.http import HttpClient, Reply
-from postprober.platforms.common.adapter import READY, Traits, sighting_in
+from postprober.platforms.common.adapter import READY, sighting_in
 from postprober.platforms.common.errors import RequestKind
 from postprober.platforms.common.media import upload
-from postprober.platforms.common.replies import ambiguous, count_at, dig, invisible, list_at, shape, text_at
-from postprober.platforms.discord.about import ABOUT
+from postprober.platforms.common.replies import ambiguous, dig, invisible, shape, text_at
 from postprober.platforms.discord.errors import UNKNOWN_MESSAGE, code_of, refused
 from postprober.platforms.discord.limits import BOT_LACKS, LIMITS
-from postprober.platforms.discord.links import ChannelAuthor, address, made_at, parts_of, post_id
-from postprober.platforms.discord.options import DiscordOptions, flags, told
+from postprober.platforms.discord.links import ChannelAuthor, made_at, parts_of, post_id
+from postprober.platforms.discord.messages import (
+    attached,
+    author_of,
+    counts_in,
+    id_in,
+    message,
+    number_in,
+    read,
+    ref_of,
+)
+from postprober.platforms.discord.promises import (
+    OF_WEBHOOKS,
+    SETTLE_SECONDS,
+    TRAITS,
+    UPLOAD_SECONDS,
+    WEBHOOK,
+    is_webhook,
+)
 
-BOT, WEBHOOK = "bot", "webhook.incoming"  # scopes; facts.md, 1
-SETTLE_SECONDS = 15.0  # ours: how long a request sent earlier may still take effect; settings["settle_seconds"]
-# Ours. Discord remembers a nonce for "the past few minutes" and says no number (facts.md, 5). A repeat that begins within a
-# minute and may take another one to arrive stays below two, the least that those words can mean.
-HANDLE_LIFE = timedelta(seconds=60)
-UPLOAD_SECONDS = 60.0
 SLACK = timedelta(minutes=2)
 NONCE_LENGTH = 25  # facts.md, 2
 PAGE = 100  # messages of a channel at once; facts.md, 5
 MAX_PAGES = 10  # ours: a channel in which others write a thousand messages meanwhile proves nothing
 _TEXT, _ANNOUNCEMENT, _FORUMS = 0, 5, (15, 16)  # types of channels; facts.md, 1
 _INCOMING = 1  # type of a webhook
-_REPLY = 19  # type of a message
 _AGENT = f"DiscordBot ({__url__ or 'https://localhost'}, {__version__})"  # the form that Discord asks for; facts.md, 1
 _NO_LIST = "a webhook cannot list messages, so nobody can look for it"
 _EMPTY = "the channel's list is empty, which it also is for a bot that may not read the history"
 _NOT_OURS = "This is no message of this channel."
 
-TRAITS = Traits(
-    platform=ABOUT.platform,
-    mode=ReconcileMode.RECONCILE,
-    settle=timedelta(seconds=SETTLE_SECONDS),
-    threads=True,
-    video=True,
-    deletes=True,
-    lists_own=True,
-    refreshes=False,
-    pkce=False,
-    sends_alike_twice_safely=True,  # within `handle_life`
-    handle_life=HANDLE_LIFE,
-    batch=50,
-    cards="made by the platform",  # facts.md, 3
-)
-OF_WEBHOOKS = replace(
-    TRAITS,
-    mode=ReconcileMode.STRICT,
-    threads=False,  # a webhook answers no message (facts.md, 2)
-    lists_own=False,
-    sends_alike_twice_safely=False,
-    handle_life=None,
-    batch=1,
-)
-
 
 def for_scopes(adapter: DiscordAdapter, scopes: tuple[str, ...]) -> DiscordAdapter:
     """What an account with these scopes can keep."""
     return adapter.of_webhook() if WEBHOOK in scopes else adapter
-
-
-def can_witness(own: str, other: str, scopes: tuple[str, ...]) -> bool:
-    """Another bot in the same channel. A webhook reads its own messages only."""
-    first, second = ChannelAuthor.of(own), ChannelAuthor.of(other)
-    return WEBHOOK not in scopes and bool(first.channel) and first.channel == second.channel and first != second
 
 
 class DiscordAdapter:
@@ -144,19 +118,19 @@ class DiscordAdapter:
         """Who posts where by what Discord says, and what that is called. `remote_id` of a bot that is being linked: its channel."""
         if is_webhook(cred):
             hook = self._object(self._ask(cred, ""))
-            if _number(hook, "type") != _INCOMING:
+            if number_in(hook, "type") != _INCOMING:
                 raise ReconnectNeeded("This is no webhook that can post messages; make an incoming webhook.")
-            seat = ChannelAuthor(_id(hook, "id"), _id(hook, "guild_id"), _id(hook, "channel_id"))
+            seat = ChannelAuthor(id_in(hook, "id"), id_in(hook, "guild_id"), id_in(hook, "channel_id"))
             return seat, f"{text_at(hook, 'name') or 'webhook'} (webhook)"
         user = self._object(self._ask(cred, "/users/@me"))
         wanted = ChannelAuthor.of(cred.remote_id).channel or cred.remote_id
         channel = self._object(self._ask(cred, f"/channels/{wanted}"))
-        kind = _number(channel, "type")
+        kind = number_in(channel, "type")
         if kind in _FORUMS:
             raise ReconnectNeeded("This is a forum channel; make a webhook in it and link that.")
         if kind not in (_TEXT, _ANNOUNCEMENT):
             raise ReconnectNeeded("This is no text channel; PostProber posts in text and announcement channels.")
-        seat = ChannelAuthor(_id(user, "id"), _id(channel, "guild_id"), _id(channel, "id"))
+        seat = ChannelAuthor(id_in(user, "id"), id_in(channel, "guild_id"), id_in(channel, "id"))
         return seat, f"{text_at(user, 'username')} #{text_at(channel, 'name')}"
 
     def identify(self, cred: Credentials) -> Identity:
@@ -167,8 +141,8 @@ class DiscordAdapter:
         if is_webhook(cred):
             return Identity(seat.account_id, name)
         own = replace(cred, remote_id=seat.account_id)
-        newest = next((one for one in self._page(own, {}) if _author(one) == seat.author), None)
-        return Identity(seat.account_id, name, post_id(seat.channel, _id(newest, "id")) if newest else None)
+        newest = next((one for one in self._page(own, {}) if author_of(one) == seat.author), None)
+        return Identity(seat.account_id, name, post_id(seat.channel, id_in(newest, "id")) if newest else None)
 
     def refresh(self, cred: Credentials) -> Credentials:
         raise ReconnectNeeded("This access cannot be renewed; reconnect the channel with a new token or webhook.")
@@ -209,7 +183,7 @@ class DiscordAdapter:
         headers = _headers(cred)
         with ExitStack() as opened:
             try:
-                files = _files(job.media, opened)
+                files = attached(job.media, opened)
             except BadInput as error:  # a file went away since `submit`
                 text = "A file could not be read here any more; nothing was published."
                 raise Unavailable(text, error.message, code=HERE) from error
@@ -233,7 +207,7 @@ class DiscordAdapter:
         channel, number = text_at(made, "channel_id"), text_at(made, "id")
         if not parts_of(post_id(channel, number))[1]:
             raise ambiguous(reply)
-        return Receipt(self._ref(cred, channel, number))
+        return Receipt(ref_of(ChannelAuthor.of(cred.remote_id), self._config.auth_url, channel, number))
 
     def _place_of_sending(self, cred: Credentials) -> tuple[str, dict[str, str] | None]:
         if is_webhook(cred):  # without `wait` a message that is not saved gives no error (facts.md, 2)
@@ -277,7 +251,7 @@ class DiscordAdapter:
         while left:
             newest = max(left)
             page = self._page(cred, {"before": str(newest + 1), "limit": str(PAGE)})
-            seen = {int(_id(one, "id")): one for one in page}
+            seen = {int(id_in(one, "id")): one for one in page}
             lowest = min(seen, default=newest + 1)
             for number in [number for number in left if number >= lowest]:
                 told_of[left.pop(number)] = self._reading(cred, seen.get(number))
@@ -310,12 +284,12 @@ class DiscordAdapter:
             found += page
             if not page:
                 return found, bool(found)
-            oldest = min(int(_id(one, "id")) for one in page)
-            older = [one for one in page if made_at(_id(one, "id")) < since]
+            oldest = min(int(id_in(one, "id")) for one in page)
+            older = [one for one in page if made_at(id_in(one, "id")) < since]
             anchor = (
-                any(_id(one, "id") == wanted for one in found)
+                any(id_in(one, "id") == wanted for one in found)
                 if wanted
-                else any(_author(one) == seat.author for one in older)
+                else any(author_of(one) == seat.author for one in older)
             )
             reached = reached or bool(older)
             if older and anchor:
@@ -325,7 +299,7 @@ class DiscordAdapter:
 
     def _own(self, cred: Credentials, found: Sequence[dict[str, object]], *, complete: bool) -> Timeline:
         author = ChannelAuthor.of(cred.remote_id).author
-        own = [self._post(cred, one) for one in found if _author(one) == author]
+        own = [self._post(cred, one) for one in found if author_of(one) == author]
         oldest = datetime.min.replace(tzinfo=UTC)
         return Timeline(tuple(sorted(own, key=lambda post: post.created_at or oldest, reverse=True)), complete)
 
@@ -338,38 +312,10 @@ class DiscordAdapter:
         return body
 
     def _reading(self, cred: Credentials, found: dict[str, object] | None) -> Reading:
-        if found is None:
-            return Reading(None)
-        reactions = [count_at(one, "count") for one in list_at(found, "reactions")]
-        counted = sum(one for one in reactions if one is not None) if None not in reactions else None
-        return Reading(self._post(cred, found), Counts(likes=counted))
+        return Reading(None) if found is None else Reading(self._post(cred, found), counts_in(found))
 
     def _post(self, cred: Credentials, found: Mapping[str, Any]) -> RemotePost:
-        seat, channel, number, author = (
-            ChannelAuthor.of(cred.remote_id),
-            _id(found, "channel_id"),
-            _id(found, "id"),
-            _author(found),
-        )
-        own, text = author == seat.author, text_at(found, "content")
-        answered = text_at(found, "message_reference", "message_id") if dig(found, "type") == _REPLY else ""
-        bare = not (text or list_at(found, "attachments") or list_at(found, "embeds"))
-        return RemotePost(
-            ref=self._ref(cred, channel, number),
-            text=text,
-            created_at=parse_time(dig(found, "timestamp")),
-            author_id=seat.account_id if own else replace(seat, author=author, channel=channel).account_id,
-            author_name=text_at(found, "author", "username"),
-            media=tuple(_medium(one) for one in list_at(found, "attachments")),
-            reply_to=post_id(channel, answered) if answered else "",
-            options=told(found),
-            tells_reply=True,
-            worded=own or not bare,  # of others' messages an app without Message Content gets neither (facts.md, 7)
-        )
-
-    def _ref(self, cred: Credentials, channel: str, number: str) -> Ref:
-        guild = ChannelAuthor.of(cred.remote_id).guild
-        return Ref(post_id(channel, number), address(self._config.auth_url, guild, channel, number))
+        return read(found, ChannelAuthor.of(cred.remote_id), self._config.auth_url)
 
     # Calls
 
@@ -402,84 +348,6 @@ class DiscordAdapter:
         return f"{self._config.api_url}/webhooks/{cred.access_token}"
 
 
-def is_webhook(cred: Credentials) -> bool:
-    """Whether these are a webhook's, and no bot's."""
-    return WEBHOOK in cred.scopes
-
-
-def message(job: PartJob, *, webhook: bool) -> dict[str, object]:
-    """The one request that makes the post, without its files (facts.md, 2). Nobody is pinged, whatever the text says."""
-    options = DiscordOptions.of(job.options)
-    body: dict[str, object] = {"allowed_mentions": {"parse": []}}
-    if job.text.strip():
-        body["content"] = job.text
-    if mask := flags(options):
-        body["flags"] = mask
-    if job.media:
-        body["attachments"] = [_attachment(index, file, options) for index, file in enumerate(job.media)]
-    if webhook:
-        if options.title and job.index == 0:
-            body["thread_name"] = options.title
-        if options.tags and job.index == 0:
-            body["applied_tags"] = list(options.tags)
-        return body
-    if job.handle:
-        body |= {"nonce": job.handle, "enforce_nonce": True}
-    if job.parent is not None:
-        body["message_reference"] = {"message_id": parts_of(job.parent.remote_id)[1], "fail_if_not_exists": True}
-    return body
-
-
-def _attachment(index: int, file: MediaFile, options: DiscordOptions) -> dict[str, object]:
-    told_of: dict[str, object] = {"id": str(index)}
-    if file.alt:
-        told_of["description"] = file.alt
-    if options.sensitive:
-        told_of["is_spoiler"] = True
-    return told_of
-
-
-def _files(media: Sequence[MediaFile], opened: ExitStack) -> dict[str, tuple[str, bytes | BinaryIO, str]]:
-    """The parts of the form, closed with `opened`. Raises BadInput."""
-    files: dict[str, tuple[str, bytes | BinaryIO, str]] = {}
-    for index, file in enumerate(media):
-        ready = opened.enter_context(upload(file, LIMITS))
-        files[f"files[{index}]"] = (f"file{index}.{ready.mime.rpartition('/')[2]}", ready.content, ready.mime)
-    return files
-
-
 def _headers(cred: Credentials) -> dict[str, str]:
     """A webhook's calls have their token in the address, and no bot's beside it."""
     return {"User-Agent": _AGENT, **({} if is_webhook(cred) else {"Authorization": f"Bot {cred.access_token}"})}
-
-
-def _author(found: object) -> str:
-    return text_at(found, "webhook_id") or text_at(found, "author", "id")
-
-
-def _medium(attachment: object) -> RemoteMedia:
-    mime = text_at(attachment, "content_type")
-    first = mime.partition("/")[0]
-    kind = "gif" if mime == "image/gif" else first if first in ("image", "video") else "document"
-    size = (count_at(attachment, "width"), count_at(attachment, "height"))
-    return RemoteMedia(
-        kind,
-        text_at(attachment, "description"),
-        size=(size[0], size[1]) if size[0] and size[1] else None,
-    )
-
-
-def _number(body: object, name: str) -> int:
-    """A small number. Raises UnexpectedReply."""
-    value = dig(body, name)
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise UnexpectedReply("Discord's reply has an unknown form.", shape(body))
-    return value
-
-
-def _id(body: object, name: str) -> str:
-    """A number of Discord's, as text. Raises UnexpectedReply."""
-    value = text_at(body, name)
-    if not value.isdecimal():
-        raise UnexpectedReply("Discord's reply has an unknown form.", shape(body))
-    return value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from postprober.domain.limits import H264, MIB, GifRule, ImageRule, Limits, VideoRule
 from postprober.platforms.discord.about import ABOUT
-from postprober.platforms.discord.options import FORUM_ONLY
+from postprober.platforms.discord.options import FORUM_ONLY, POLLS
 
 MAX_FILES = 10
 MAX_FILE = 10 * MIB
@@ -24,6 +24,6 @@ LIMITS = Limits(
     gif=GifRule(max_bytes=MAX_FILE),
     # It names no codec: MPEG-4 with H.264 is what every client plays (ours).
     video=VideoRule(("video/mp4",), 1, MAX_FILE, 0, None, H264),
-    lacks=frozenset(),
+    poll=POLLS,
 )
 BOT_LACKS = FORUM_ONLY  # facts.md, 2: bots are linked to text and announcement channels

@@ -9,8 +9,9 @@ from postprober.domain.account import Credentials
 from postprober.domain.platform import PlatformConfig
 from postprober.errors import BadInput
 from postprober.http import HttpClient
-from postprober.platforms.discord.adapter import BOT, WEBHOOK, DiscordAdapter
+from postprober.platforms.discord.adapter import DiscordAdapter
 from postprober.platforms.discord.links import channel_in, webhook_in
+from postprober.platforms.discord.promises import BOT, WEBHOOK
 
 
 def credentials(http: HttpClient, config: PlatformConfig, _server: str, typed: Mapping[str, str]) -> Credentials:

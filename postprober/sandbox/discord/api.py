@@ -38,6 +38,7 @@ from postprober.sandbox.engine.world import World
 Json = dict[str, Any]
 # platforms/discord/facts.md, 3
 _TEXT, _FILES, _ALT, _NONCE, _TITLE, _TAGS = 2000, 10, 1024, 25, 100, 5
+_QUESTION, _ANSWERS, _ANSWER, _HOURS = 300, 10, 55, 768
 _FILE, _REQUEST = 10 * 1024 * 1024, 25 * 1024 * 1024
 _MAY_BE_SET = (1 << 2) | (1 << 12)  # of a message's flags
 _MOST = 100
@@ -269,7 +270,8 @@ def _made(call: Call, place: str, body: Json, files: dict[int, bytes]) -> Post:
     text = str(body.get("content") or "")
     if len(text) > _TEXT:
         raise invalid("content", "BASE_TYPE_MAX_LENGTH", "Must be 2000 or fewer in length.")
-    if not text.strip() and not files:
+    poll = _poll(body)
+    if not text.strip() and not files and poll is None:
         raise discord_error(400, 50006, "Cannot send an empty message")
     parent = _parent(call, place, body)
     named = "attachments" in body
@@ -290,12 +292,27 @@ def _made(call: Call, place: str, body: Json, files: dict[int, bytes]) -> Post:
         extra={
             "flags": int(body.get("flags") or 0) & _MAY_BE_SET,
             "pings": body.get("allowed_mentions") != {"parse": []},
+            **({"poll": poll} if poll is not None and "poll" in body else {}),
             **({"title": body["thread_name"]} if body.get("thread_name") else {}),
             **({"tags": body["applied_tags"]} if body.get("applied_tags") else {}),
         },
     )
     call.store_post(post)
     return post
+
+
+def _poll(body: Json) -> Json | None:
+    asked = body.get("poll")
+    if not isinstance(asked, dict):
+        return None
+    question = str((asked.get("question") or {}).get("text") or "")
+    answers = [str((one.get("poll_media") or {}).get("text") or "") for one in asked.get("answers") or ()]
+    hours = asked.get("duration", 24)
+    if not question or len(question) > _QUESTION or not 1 <= len(answers) <= _ANSWERS or not all(answers):
+        raise invalid("poll", "BASE_TYPE_REQUIRED", "This field is required")
+    if max(map(len, answers)) > _ANSWER or not isinstance(hours, int) or not 1 <= hours <= _HOURS:
+        raise invalid("poll", "BASE_TYPE_MAX_LENGTH", "Must be 55 or fewer in length.")
+    return {"question": question, "answers": answers, "hours": hours, "several": asked.get("allow_multiselect") is True}
 
 
 def _parent(call: Call, place: str, body: Json) -> Post | None:

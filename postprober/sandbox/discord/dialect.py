@@ -215,6 +215,8 @@ def message_view(call: Call, post: Post) -> Json:
     if post.reply_to:
         place, _, number = post.reply_to.partition("/")
         body["message_reference"] = {"type": 0, "channel_id": place, "message_id": number, "guild_id": GUILD}
+    if (asked := post.extra.get("poll")) and not blind:
+        body["poll"] = _poll(post, asked)
     if likes:
         body["reactions"] = [
             {
@@ -245,6 +247,17 @@ def _attachment(call: Call, post: Post, item: Json, place: int) -> Json:
     if item["alt"]:
         body["description"] = item["alt"]
     return body
+
+
+def _poll(post: Post, asked: Json) -> Json:
+    return {
+        "question": {"text": asked["question"]},
+        "answers": [{"answer_id": n, "poll_media": {"text": text}} for n, text in enumerate(asked["answers"], start=1)],
+        "expiry": _time(post.created_at + 3600.0 * asked["hours"]),
+        "allow_multiselect": asked["several"],
+        "layout_type": 1,
+        "results": {"answer_counts": [], "is_finalized": False},
+    }
 
 
 def _time(at: float) -> str:
