@@ -383,6 +383,7 @@ YES, NO, LOST = to_events(True), to_events(False, "blocked: no"), (lambda messag
         ((YES, NO, NO), OutcomeUnknown),
         ((YES, DEAD, DEAD), OutcomeUnknown),
         ((NO, NO, LOST), OutcomeUnknown),
+        ((YES, YES, to_events(False, "blocked: this event is deleted")), OutcomeUnknown),
         ((NO, NO, NO), ReconnectNeeded),
         ((NO, NO, DEAD), Unavailable),
         ((NO, to_events(False, "rate-limited: slow"), DEAD), Throttled),

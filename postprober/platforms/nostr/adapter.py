@@ -52,7 +52,7 @@ from postprober.platforms.common.adapter import READY, Traits
 from postprober.platforms.common.replies import tolerant_json
 from postprober.platforms.nostr import blossom
 from postprober.platforms.nostr.about import ABOUT
-from postprober.platforms.nostr.errors import most_hopeful
+from postprober.platforms.nostr.errors import DELETED, most_hopeful
 from postprober.platforms.nostr.event import (
     DELETION,
     METADATA,
@@ -182,10 +182,13 @@ class NostrAdapter:
         event, circle = self._event_of(staged), self._circle(cred)
         answers = circle.send(event, visible=True)
         have = [one.relay for one in answers if one.accepted]
+        errors = [one.error for one in answers if one.error is not None]
+        if have and any(one.code == DELETED for one in errors):  # one relay knows the request, another took it anew
+            message = "A relay has a request to delete this very post, and another one took it again."
+            raise OutcomeUnknown(message, all_said(answers), remote_id=event["id"])
         if len(have) >= circle.needed:
             rest = [one for one in circle.relays if one not in have]
             return Receipt(replace(post_of(event, "").ref, url=self._url(event, (*have, *rest))))
-        errors = [one.error for one in answers if one.error is not None]
         if have:
             message = (
                 f"{len(have)} of {len(answers)} relays have the post; {circle.needed} are needed. It is sent again."
