@@ -44,6 +44,23 @@ sys.argv = ["postprober", *{argv!r}]
 """
 CLI = "from postprober.cli.main import main; main()"
 API = "from postprober.api.__main__ import main; main()"
+LINK = """
+from postprober.domain.actor import COMMAND_LINE
+from postprober.domain.platform import Platform
+from postprober.errors import PostProberError
+from postprober.services.accounts.accounts import add_by_token
+from postprober.services.people import permits
+from postprober.settings import load_settings
+from postprober.wiring import build_core, close_core
+
+core = build_core(load_settings())
+try:
+    typed = {"access_token": "22" * 32, "relays": "/"}
+    add_by_token(core, permits.actor(core, 1, COMMAND_LINE), Platform("nostr"), typed)
+except PostProberError as error:
+    print(error)
+close_core(core)
+"""
 SCHEDULER = "from postprober.cli.main import run_scheduler; run_scheduler()"
 # What wants each extra: the part that runs, its arguments, and the settings that make it want it.
 WANTED: dict[str, tuple[str, tuple[str, ...], dict[str, str]]] = {
@@ -59,6 +76,7 @@ WANTED: dict[str, tuple[str, tuple[str, ...], dict[str, str]]] = {
     "reports": (CLI, ("report", "1", "--format", "html", "--out", "report.html"), {}),
     "analytics": (CLI, ("report", "1", "--format", "csv", "--out", "report.csv"), {}),
     "video": (CLI, ("doctor",), {}),
+    "nostr": (LINK, (), {}),
     "mcp": (CLI, ("--server", "http://127.0.0.1:1", "mcp"), {}),
 }
 

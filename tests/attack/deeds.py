@@ -20,6 +20,7 @@ from postprober.cli.demo import demo_picture
 from postprober.domain.access import GRANTABLE
 from postprober.domain.platform import Platform, known
 from postprober.pipeline.core.tokens import open_credentials, secrets_of
+from postprober.platforms.nostr.codes import secret_in
 from postprober.services.accounts.accounts import add_by_token
 from postprober.services.media import media
 from postprober.services.people import api_tokens, passwords, people, second_factor, users
@@ -107,6 +108,8 @@ def accounts_are_linked(life: Life) -> dict[Platform, int]:
         made = life.made.control.account(platform.value, f"planted{platform.value}", fresh=True)
         if platform is Platform("bluesky"):
             life.hunter.add("the app password of bluesky", made["password"])
+        if platform is Platform("nostr"):  # it is stored in this form
+            life.hunter.add("the private key of nostr", unique(secret_in(made["access_token"])))
         data = made["typed"] or {key: made[key] for key in ("access_token", "refresh_token", "expires_at")}
         for key in ("access_token", "refresh_token"):
             if made[key]:

@@ -383,6 +383,7 @@ YES, NO, LOST = to_events(True), to_events(False, "blocked: no"), (lambda messag
         ((YES, NO, NO), OutcomeUnknown),
         ((YES, DEAD, DEAD), OutcomeUnknown),
         ((NO, NO, LOST), OutcomeUnknown),
+        ((YES, YES, to_events(False, "blocked: this event is deleted")), OutcomeUnknown),
         ((NO, NO, NO), ReconnectNeeded),
         ((NO, NO, DEAD), Unavailable),
         ((NO, to_events(False, "rate-limited: slow"), DEAD), Throttled),
@@ -715,6 +716,15 @@ def test_no_relay_gets_the_exception_that_an_operator_made_for_another_host() ->
             assert NostrAdapter(HttpClient(trusting), own).identify(cred).remote_id == SIGNER.public
         finally:
             trusting.close()
+
+
+def test_a_setting_that_cannot_be_read_stops_no_account_that_names_its_relays(desk: Desk) -> None:
+    adapter, cred, _ = desk(keeping(), relays="ftp://odd.example")
+    assert adapter.identify(cred).remote_id == SIGNER.public
+    with pytest.raises(ReconnectNeeded, match="no address of a relay"):
+        adapter.identify(replace(cred, secret={}))
+    with pytest.raises(ReconnectNeeded, match="has no relay"):
+        NostrAdapter(HttpClient(Pools(allow_private=True)), CONFIG).identify(replace(cred, secret={}))
 
 
 def test_the_key_is_sent_nowhere_and_stands_in_no_log(desk: Desk, pools: Pools) -> None:

@@ -52,7 +52,7 @@ from postprober.platforms.common.adapter import READY, Traits
 from postprober.platforms.common.replies import tolerant_json
 from postprober.platforms.nostr import blossom
 from postprober.platforms.nostr.about import ABOUT
-from postprober.platforms.nostr.errors import most_hopeful
+from postprober.platforms.nostr.errors import DELETED, most_hopeful
 from postprober.platforms.nostr.event import (
     DELETION,
     METADATA,
@@ -82,14 +82,14 @@ from postprober.platforms.nostr.reading import (
 )
 from postprober.platforms.nostr.relays import (
     MEDIA_SERVER,
-    Circle,
-    Found,
+    RelayCircle,
+    RelayReading,
     base_of,
     decided,
     host,
+    named_by_operator,
     relays_of,
     shown,
-    usual,
 )
 
 PAGE = 100  # own posts asked for at once; ours, below what relays are known to clamp to
@@ -182,10 +182,13 @@ class NostrAdapter:
         event, circle = self._event_of(staged), self._circle(cred)
         answers = circle.send(event, visible=True)
         have = [one.relay for one in answers if one.accepted]
+        errors = [one.error for one in answers if one.error is not None]
+        if have and any(one.code == DELETED for one in errors):  # one relay knows the request, another took it anew
+            message = "A relay has a request to delete this very post, and another one took it again."
+            raise OutcomeUnknown(message, all_said(answers), remote_id=event["id"])
         if len(have) >= circle.needed:
             rest = [one for one in circle.relays if one not in have]
             return Receipt(replace(post_of(event, "").ref, url=self._url(event, (*have, *rest))))
-        errors = [one.error for one in answers if one.error is not None]
         if have:
             message = (
                 f"{len(have)} of {len(answers)} relays have the post; {circle.needed} are needed. It is sent again."
@@ -206,7 +209,7 @@ class NostrAdapter:
             filters += [{"ids": [event_id]}, {"kinds": [DELETION], "authors": [public], "#e": [event_id]}]
         found = circle.ask(filters, more=event_id)
 
-        def ours(one: Found) -> Event | None:
+        def ours(one: RelayReading) -> Event | None:
             return next((event for event in one.events if self._is_ours(event, search, event_id, public)), None)
 
         if not any(one.answered for one in found):
@@ -352,13 +355,13 @@ class NostrAdapter:
     def _signer(self, cred: Credentials) -> Signer:
         return Signer(cred.access_token)
 
-    def _circle(self, cred: Credentials) -> Circle:
+    def _circle(self, cred: Credentials) -> RelayCircle:
         signer = self._signer(cred)
-        return Circle(self._http, self._config, relays_of(cred, self._config), self._clock.now, signer)
+        return RelayCircle(self._http, self._config, relays_of(cred, self._config), self._clock.now, signer)
 
     def _document(self, url: str) -> object | None:
         """What a relay says about itself (NIP-11), None where it says nothing."""
-        http = self._http if url in usual(self._config) else self._http.for_typed()
+        http = self._http if url in named_by_operator(self._config) else self._http.for_typed()
         try:
             reply = http.read("GET", url, headers={"Accept": "application/nostr+json"}, timeout=5)
         except (PlatformError, BadInput):
@@ -378,7 +381,7 @@ class NostrAdapter:
         own = {self._config.api_url, self._config.settings.get("media_server", "").rstrip("/")}
         return self._http if server in own else self._http.for_typed()
 
-    def _ordered(self, found: Sequence[Found], event_id: str) -> list[str]:
+    def _ordered(self, found: Sequence[RelayReading], event_id: str) -> list[str]:
         """All relays, first those that show it: links are read from the front."""
         first = [one.relay for one in found if shows(one, event_id)]
         return [*first, *(one.relay for one in found if one.relay not in first)]

@@ -31,7 +31,7 @@ WAIT = timedelta(minutes=1)  # ours: no relay says for how long; settings["throt
 DELETED = "deleted"  # what a relay says of a repeat after a deletion, in its sentence
 
 RELAY: tuple[ErrorRow, ...] = (
-    ErrorRow(PostRejected, _DELETED, code="blocked", text=DELETED),
+    ErrorRow(PostRejected, _DELETED, code="blocked", text=DELETED, code_out=DELETED),
     ErrorRow(PostRejected, _CLOCK, code="invalid", text="in the future"),
     ErrorRow(PostRejected, _CLOCK, code="invalid", text="creation date"),  # NIP-01's own example
     ErrorRow(PostRejected, _CLOCK, code="invalid", text="too old"),

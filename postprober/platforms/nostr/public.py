@@ -14,7 +14,7 @@ from postprober.platforms.nostr import relays as relay_circle
 from postprober.platforms.nostr.codes import HEX, npub, pointer
 from postprober.platforms.nostr.event import DELETION, NOTE, Event, genuine, post_of, targets
 from postprober.platforms.nostr.links import pointed
-from postprober.platforms.nostr.relays import Circle, Found, decided, host
+from postprober.platforms.nostr.relays import RelayCircle, RelayReading, decided, host
 
 
 def read(http: HttpClient, config: PlatformConfig, url: str, remote_id: str, _base: str) -> Look:
@@ -28,7 +28,7 @@ def _read(http: HttpClient, config: PlatformConfig, url: str, remote_id: str) ->
     named = pointed(url)
     try:
         typed = " ".join(named.relays) if named else ""
-        circle = Circle(
+        circle = RelayCircle(
             http, config, relay_circle.listed(typed, config) or relay_circle.usual(config), lambda: datetime.now(UTC)
         )
         if not circle.relays:
@@ -40,7 +40,7 @@ def _read(http: HttpClient, config: PlatformConfig, url: str, remote_id: str) ->
     return _look(circle, found, url, remote_id, author)
 
 
-def _look(circle: Circle, found: Sequence[Found], url: str, remote_id: str, author: str) -> Look:
+def _look(circle: RelayCircle, found: Sequence[RelayReading], url: str, remote_id: str, author: str) -> Look:
     event = next((one for each in found for one in each.events if is_note(one, remote_id)), None)
     by = event["pubkey"] if event else author
     if by and (withdrawn := deleted_by(found, remote_id, by)):
@@ -74,11 +74,11 @@ def is_note(event: Event, event_id: str) -> bool:
     return bool(event["id"] == event_id and event["kind"] == NOTE and genuine(event))
 
 
-def _has(found: Found, event_id: str) -> bool:
+def _has(found: RelayReading, event_id: str) -> bool:
     return any(is_note(one, event_id) for one in found.events)
 
 
-def deleted_by(found: Sequence[Found], event_id: str, author: str) -> str:
+def deleted_by(found: Sequence[RelayReading], event_id: str, author: str) -> str:
     """The relay that has the author's own request to delete it (NIP-09), "" where none has."""
     for each in found:
         for one in each.events:
@@ -88,7 +88,7 @@ def deleted_by(found: Sequence[Found], event_id: str, author: str) -> str:
     return ""
 
 
-def standing(found: Sequence[Found], event_id: str) -> str:
+def standing(found: Sequence[RelayReading], event_id: str) -> str:
     """Which relays show it, which do not, and which could not be asked, in one sentence."""
     shows = [host(one.relay) for one in found if _has(one, event_id)]
     hidden = [host(one.relay) for one in found if one.hidden]

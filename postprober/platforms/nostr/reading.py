@@ -12,13 +12,13 @@ from postprober.platforms.nostr.codes import npub
 from postprober.platforms.nostr.errors import most_hopeful
 from postprober.platforms.nostr.event import ANY_REPOST, NOTE, REACTION, REPOST, Event, answered_by, targets
 from postprober.platforms.nostr.public import is_note
-from postprober.platforms.nostr.relays import Answer, Found, host
+from postprober.platforms.nostr.relays import RelayAnswer, RelayReading, host
 
 MOST_COUNTED = 1000  # reactions, reposts and replies that are asked for at once; ours
 COUNTED = (NOTE, REPOST, REACTION, ANY_REPOST)
 
 
-def shows(found: Found, event_id: str) -> bool:
+def shows(found: RelayReading, event_id: str) -> bool:
     return any(is_note(one, event_id) for one in found.events)
 
 
@@ -26,12 +26,12 @@ def is_clear_no(error: PlatformError) -> bool:
     return isinstance(error, (PostRejected, ReconnectNeeded, Throttled, Unavailable))
 
 
-def why_none(found: Sequence[Found]) -> PlatformError:
+def why_none(found: Sequence[RelayReading]) -> PlatformError:
     errors = [one.error for one in found if one.error is not None]
     return most_hopeful(errors) if errors else Unavailable("No relay answered.")
 
 
-def all_said(answers: Sequence[Answer]) -> str:
+def all_said(answers: Sequence[RelayAnswer]) -> str:
     """For the log: what each relay said."""
     said = (f"{host(one.relay)}: {'has it' if one.accepted else one.error and one.error.detail}" for one in answers)
     return "; ".join(said)[:480]
@@ -54,7 +54,7 @@ def short_name(public: str) -> str:
     return f"{code[:12]}…{code[-4:]}"
 
 
-def counts_of(found: Sequence[Found], event_id: str) -> Counts:
+def counts_of(found: Sequence[RelayReading], event_id: str) -> Counts:
     """Over all relays, each event once. More than were asked for may be there: then nothing is said."""
     events = {one["id"]: one for each in found for one in each.events}
     about = [one for one in events.values() if event_id in targets(one) and one["id"] != event_id]

@@ -71,6 +71,14 @@ def usual(config: PlatformConfig) -> tuple[str, ...]:
     return listed(config.settings.get("relays", "") or config.api_url, config)
 
 
+def named_by_operator(config: PlatformConfig) -> frozenset[str]:
+    """Those that may lie where only the operator may send us; none where the setting cannot be read."""
+    try:
+        return frozenset(usual(config))
+    except BadInput:
+        return frozenset()
+
+
 def relays_of(cred: Credentials, config: PlatformConfig) -> tuple[str, ...]:
     """The account's relays. Raises ReconnectNeeded where there is none."""
     try:
@@ -90,7 +98,7 @@ def needed(config: PlatformConfig, relays: int) -> int:
 
 
 @dataclass(frozen=True)
-class Answer:
+class RelayAnswer:
     """What one relay said to an event. `accepted`: it has it. `error`: None where it was accepted. `arrived`: False when
     surely nothing was sent to it."""
 
@@ -101,7 +109,7 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Found:
+class RelayReading:
     """What one relay has. `answered`: it said that this is all; `hidden`: it wants readers to sign in."""
 
     relay: str
@@ -112,7 +120,7 @@ class Found:
 
 
 @dataclass
-class Circle:
+class RelayCircle:
     """The relays of one account and how they are spoken to. `signer`: None for a stranger."""
 
     http: HttpClient
@@ -123,7 +131,7 @@ class Circle:
     _usual: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
-        self._usual = frozenset(usual(self.config))
+        self._usual = named_by_operator(self.config)
 
     @property
     def needed(self) -> int:
@@ -133,7 +141,7 @@ class Circle:
         """Hosts that the operator named for another purpose are no exception for what people typed."""
         return self.http if url in self._usual else self.http.for_typed()
 
-    def send(self, event: Event, *, visible: bool, only: Sequence[str] = ()) -> tuple[Answer, ...]:
+    def send(self, event: Event, *, visible: bool, only: Sequence[str] = ()) -> tuple[RelayAnswer, ...]:
         """Hand `event` to all relays (to `only` those): connect to all, pass the gate once, send to all, then listen."""
         act = RequestKind.PUBLISH if visible else RequestKind.STAGE
         text = json.dumps(["EVENT", event], separators=(",", ":"), ensure_ascii=False)
@@ -158,7 +166,7 @@ class Circle:
             self.http.checkpoint("reply_body")
         return answers
 
-    def _answer(self, socket: WebSocket, event: Event, text: str, act: RequestKind) -> Answer:
+    def _answer(self, socket: WebSocket, event: Event, text: str, act: RequestKind) -> RelayAnswer:
         challenge, tried = "", False
         try:
             while True:
@@ -177,28 +185,30 @@ class Circle:
                         continue
                 # A refusal as a repeat says that it is there (facts.md, 6).
                 if message[1] == event["id"] and (message[2] is True or word == "duplicate"):
-                    return Answer(socket.url, True)
+                    return RelayAnswer(socket.url, True)
                 if message[2] is not False:
                     raise Closed("the relay's answer has an unknown form")
-                return Answer(socket.url, False, self._refused(said, act, socket.url))
+                return RelayAnswer(socket.url, False, self._refused(said, act, socket.url))
         except Closed as error:
             return _unknown(socket.url, error)
 
-    def ask(self, filters: Sequence[Filter] | Mapping[str, Sequence[Filter]], *, more: str = "") -> tuple[Found, ...]:
+    def ask(
+        self, filters: Sequence[Filter] | Mapping[str, Sequence[Filter]], *, more: str = ""
+    ) -> tuple[RelayReading, ...]:
         """What the relays have of it: the same filters for all, or by relay (one without any is not asked). `more`: id of an
         event; a relay that does not show it is asked again after signing in, where it offers that."""
         by = filters if isinstance(filters, Mapping) else dict.fromkeys(self.relays, filters)
         with opened(self._client, [one for one in self.relays if one in by]) as openings:
             return side_by_side(
                 lambda one: (
-                    Found(one.url, answered=False, error=_not_reached(one).error)
+                    RelayReading(one.url, answered=False, error=_not_reached(one).error)
                     if one.socket is None
                     else self._stored(one.socket, by[one.url], more)
                 ),
                 openings,
             )
 
-    def _stored(self, socket: WebSocket, filters: Sequence[Filter], more: str) -> Found:
+    def _stored(self, socket: WebSocket, filters: Sequence[Filter], more: str) -> RelayReading:
         try:
             found, challenge = self._read(socket, filters)
             lacks = found.answered and more and not any(event["id"] == more for event in found.events)
@@ -206,9 +216,9 @@ class Circle:
                 found, _ = self._read(socket, filters)
             return found
         except Closed as error:
-            return Found(socket.url, answered=False, error=Unavailable("The relay did not answer.", str(error)))
+            return RelayReading(socket.url, answered=False, error=Unavailable("The relay did not answer.", str(error)))
 
-    def _read(self, socket: WebSocket, filters: Sequence[Filter]) -> tuple[Found, str]:
+    def _read(self, socket: WebSocket, filters: Sequence[Filter]) -> tuple[RelayReading, str]:
         """One question and all of its answer, with the relay's challenge, "" without one. Raises Closed."""
         events: dict[str, Event] = {}
         challenge, name = "", uuid.uuid4().hex[:16]
@@ -222,12 +232,12 @@ class Circle:
             if kind == "EVENT" and len(told) > 1 and is_event(told[1]) and len(events) < MOST_EVENTS:
                 events[told[1]["id"]] = told[1]
             elif kind == "EOSE":
-                return Found(socket.url, tuple(events.values())), challenge
+                return RelayReading(socket.url, tuple(events.values())), challenge
             elif kind == "CLOSED":
                 said = str(told[1]) if len(told) > 1 else ""
                 error = self._refused(said, RequestKind.READ, socket.url)
                 hidden = word_of(said) in ("auth-required", "restricted")
-                return Found(socket.url, answered=False, hidden=hidden, error=error), challenge
+                return RelayReading(socket.url, answered=False, hidden=hidden, error=error), challenge
 
     def _refused(self, said: str, act: RequestKind, url: str) -> PlatformError:
         told = self.config.settings.get("throttle_seconds")
@@ -247,7 +257,7 @@ class Circle:
                 return message[2:3] == [True]
 
 
-def decided(found: Sequence[Found], has: Callable[[Found], bool], least: int) -> tuple[int, bool]:
+def decided(found: Sequence[RelayReading], has: Callable[[RelayReading], bool], least: int) -> tuple[int, bool]:
     """How many relays show it, and whether it is surely not on `least` of them: that many clearly do not have it that the rest is
     fewer than `least`."""
     shows = sum(has(one) for one in found)
@@ -261,7 +271,7 @@ def _message(text: str) -> list[Any]:
     return told if isinstance(told, list) and told and isinstance(told[0], str) else [""]
 
 
-def _said(socket: WebSocket, text: str) -> Answer | None:
+def _said(socket: WebSocket, text: str) -> RelayAnswer | None:
     """None when it was sent; else what is known of it."""
     try:
         socket.send(text)
@@ -270,15 +280,15 @@ def _said(socket: WebSocket, text: str) -> Answer | None:
     return None
 
 
-def _unknown(relay: str, error: Closed) -> Answer:
+def _unknown(relay: str, error: Closed) -> RelayAnswer:
     said = "The relay's answer did not come, so it is not known whether it has the post."
     code = "timeout" if error.timed_out else ""
-    return Answer(relay, False, OutcomeUnknown(said, f"{host(relay)}: {error}", code=code))
+    return RelayAnswer(relay, False, OutcomeUnknown(said, f"{host(relay)}: {error}", code=code))
 
 
-def _not_reached(one: Opening) -> Answer:
+def _not_reached(one: Opening) -> RelayAnswer:
     error = one.error
     if isinstance(error, PlatformError):
-        return Answer(one.url, False, error, arrived=False)
+        return RelayAnswer(one.url, False, error, arrived=False)
     said = error.message if error is not None else "The relay could not be reached; nothing was sent."
-    return Answer(one.url, False, Unavailable(said, host(one.url), code=NOT_CALLED), arrived=False)
+    return RelayAnswer(one.url, False, Unavailable(said, host(one.url), code=NOT_CALLED), arrived=False)
