@@ -194,7 +194,7 @@ FieldText = Annotated[Text, Field(max_length=1000)]
 class GroupBody(Body):
     """The accounts of a group, in this order."""
 
-    account_ids: Annotated[list[Id], Field(min_length=1, max_length=500)]
+    account_ids: Annotated[list[Id], Field(min_length=1, max_length=500)] = Field(examples=[[3, 5]])
 
 
 class ConnectBody(Body):

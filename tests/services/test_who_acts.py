@@ -78,6 +78,7 @@ WITHOUT_ACTOR = {
         reports.report_schedule: tick
         posts.drafts: hold_for_review
         operations.scheduler_watchdog: look
+        operations.backup_set: tick
         people.emails: email_for
         pipeline_context: context_of
         """,
@@ -86,6 +87,7 @@ WITHOUT_ACTOR = {
         OPERATOR,
         """
         operations.backup: backup
+        operations.backup_set: make
         operations.doctor: examine
         operations.keys: rotate left
         people.people: setup_token

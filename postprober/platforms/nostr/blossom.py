@@ -10,8 +10,8 @@ import hashlib
 import json
 from datetime import datetime, timedelta
 from typing import Any, BinaryIO
-from urllib.parse import urlsplit
 
+from postprober.domain.addresses import split
 from postprober.domain.limits import Limits
 from postprober.domain.post import MediaFile
 from postprober.errors import Unavailable, UnexpectedReply
@@ -51,7 +51,7 @@ def _address(reply: Reply, digest: str) -> str:
         message = "The media server did not confirm the file; it will be uploaded again."
         raise Unavailable(message, shape(told), http_status=reply.status)
     url = text_at(told, "url")
-    parts = urlsplit(url) if url.isascii() and url.isprintable() and " " not in url else urlsplit("")
+    parts = split(url if url.isascii() and url.isprintable() and " " not in url else "")
     if parts.scheme not in ("http", "https") or not parts.hostname or len(url) > 1000:
         raise UnexpectedReply("The media server gives no address of the file.", shape(told), http_status=reply.status)
     return url

@@ -13,9 +13,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlunsplit
 
 from postprober.domain.account import Credentials
+from postprober.domain.addresses import split
 from postprober.domain.platform import PlatformConfig
 from postprober.errors import BadInput, OutcomeUnknown, PlatformError, ReconnectNeeded, Unavailable
 from postprober.http import HttpClient
@@ -40,7 +41,7 @@ def base_of(typed: str, config: PlatformConfig) -> str:
         text = config.api_url + text.rstrip("/")
     if "://" not in text:
         text = f"wss://{text}"
-    parts = urlsplit(text)
+    parts = split(text)
     scheme = {"ws": "http", "wss": "https", "http": "http", "https": "https"}.get(parts.scheme.lower())
     if scheme is None or not parts.hostname or parts.query or parts.fragment or not text.isascii():
         raise BadInput(f"{typed[:80]!r} is no address of a relay; write one such as wss://relay.example.", field=RELAYS)
@@ -54,7 +55,7 @@ def shown(url: str) -> str:
 
 def host(url: str) -> str:
     """How a relay is called in a sentence."""
-    parts = urlsplit(url)
+    parts = split(url)
     return parts.netloc + parts.path
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import parse_qs, quote, urlsplit
+from urllib.parse import parse_qs, quote
 
+from postprober.domain.addresses import split
 from postprober.platforms.common.links import NUMBER, PastedLink, matching
 
 _SLUG = re.compile(r"(?=.*[^\d-])[\w-]{1,100}")  # a number alone may be another platform's
@@ -15,10 +16,7 @@ def remote_id(link: PastedLink) -> str:
     list of own posts."""
     if "://" not in link.text[:8]:
         return matching(NUMBER, link.text)
-    try:
-        asked = parse_qs(urlsplit(link.text).query)
-    except ValueError:  # brackets that are no address
-        return ""
+    asked = parse_qs(split(link.text).query)
     for name in ("p", "post"):
         if name in asked:
             return matching(NUMBER, asked[name][0])
