@@ -5,16 +5,20 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx2
 import pytest
 
+from postprober.cli.demo import demo_picture
 from postprober.domain.account import Credentials
+from postprober.domain.delivery import DeliveryState, Proof
 from postprober.domain.options import AskedFor
 from postprober.domain.options import compare as compare_options
 from postprober.domain.platform import Platform, PlatformConfig
@@ -24,6 +28,7 @@ from postprober.domain.remote import PartJob, ProgressState, Ref, Search, Sighti
 from postprober.domain.withheld import Withheld
 from postprober.errors import OutcomeUnknown, PlatformError, PostRejected, ReconnectNeeded, Unavailable
 from postprober.http import HttpClient
+from postprober.pipeline.scheduler.scheduler import Scheduler
 from postprober.platforms.wordpress import site
 from postprober.platforms.wordpress.adapter import WordPressAdapter
 from postprober.platforms.wordpress.options import WordPressOptions
@@ -31,6 +36,15 @@ from postprober.platforms.wordpress.public import read_page
 from postprober.platforms.wordpress.text import read_content
 from postprober.probe.compare import compare
 from postprober.probe.public import look
+from postprober.services.accounts import accounts
+from postprober.services.media import media
+from postprober.services.monitoring import monitoring
+from postprober.services.people import users
+from postprober.services.pipeline_context import context_of
+from postprober.services.posts import posts
+from postprober.settings import load_settings
+from postprober.wiring import build_core, close_core
+from tests.people import acting
 
 KEY = Platform("wordpress")
 CONFIG = PlatformConfig(KEY, "", "")
@@ -306,3 +320,31 @@ def test_fifty_lost_answers_double_nothing_and_the_control_doubles(desk: Desk, c
     cutter.cuts = [b"POST /wp-json/wp/v2/posts"]
     careless(desk, through, desk.job(f"Twice {words}"))
     assert len(desk.all_with(words)) == 2, "the control must double, or nothing would be seen here"
+
+
+def test_the_whole_way_from_a_plan_to_its_proof(
+    wordpress: str, wordpress_passwords: dict[str, str], tmp_path: Path
+) -> None:
+    """Linked, planned with a title and a picture, published by the scheduler, and proved to match."""
+    core = build_core(load_settings(data_dir=tmp_path, _env_file=None))
+    actor = acting(core, users.create(core, email="real@example.org", password="0123456789abc"))
+    typed = {"user": "bob", "password": wordpress_passwords["bob"]}
+    account = accounts.add_by_token(core, actor, KEY, typed, instance=wordpress)
+    picture = media.add_bytes(core, actor, "tick.png", demo_picture(), "A green tick ✓")
+    runner = Scheduler(context_of(core), 2)
+    thread = threading.Thread(target=runner.run)
+    thread.start()
+    try:
+        options = {"wordpress": {"title": "From a plan", "tags": ["proved"]}}
+        new = posts.NewPost((f"It's --- here: {uuid.uuid4()}",), (account.id,), (picture,), options=options)
+        post_id, pause, end = posts.create(core, actor, new).id, threading.Event(), time.monotonic() + 120
+        while True:
+            (view,) = monitoring.post_view(core, actor, post_id).deliveries
+            if view.delivery.state is DeliveryState.VERIFIED or time.monotonic() > end:
+                break
+            pause.wait(0.2)
+        assert (view.delivery.state, view.delivery.proof) == (DeliveryState.VERIFIED, Proof.MATCHES), view
+    finally:
+        runner.stop()
+        thread.join()
+        close_core(core)
