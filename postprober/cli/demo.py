@@ -58,7 +58,6 @@ def seed(core: Core) -> tuple[str, str]:
         user_id, password = known.id, password_file.read_text().strip() if password_file.exists() else "(as before)"
     actor = permits.actor(core, user_id, COMMAND_LINE)
     ids = link_sandbox_accounts(core, actor, "demo")
-    _link_witness(core, actor)
     picture = media.add_bytes(core, actor, "proof.png", demo_picture(), "A green tick on a dark blue ground")
     stamp = secrets.token_hex(2)
     first = posts.NewPost((f"{_DEMO_TEXT} #{stamp}",), tuple(ids.values()), (picture,))
@@ -87,15 +86,6 @@ def link_sandbox_accounts(core: Core, actor: Actor, name: str) -> dict[Platform,
         data = made["typed"] or {key: made[key] for key in ("access_token", "refresh_token", "expires_at")}
         ids[platform] = accounts.add_by_token(core, actor, platform, data, name=name).id
     return ids
-
-
-def _link_witness(core: Core, actor: Actor) -> None:
-    """A second bot in the channel on Discord: it reads what strangers cannot, so that the proof goes as far as it can there."""
-    control = Control(core.settings.sandbox_url)
-    channel = control.account("discord", "demo")["typed"]["channel"]
-    reader = control.account("discord", "reader", fresh=True)
-    typed = {"access_token": reader["access_token"], "channel": channel}
-    accounts.add_by_token(core, actor, Platform("discord"), typed, name="reader")
 
 
 def demo_picture() -> bytes:

@@ -9,13 +9,11 @@ from typing import Any
 
 import pytest
 
-from postprober.cli.demo import _link_witness, link_sandbox_accounts
 from postprober.domain.delivery import TRAITS, DeliveryState, Proof, StateCause
-from postprober.domain.platform import Platform
 from postprober.pipeline.core.tokens import open_credentials, secrets_of
 from postprober.pipeline.health import account_checks
 from postprober.pipeline.publishing.publish import publish
-from postprober.services.accounts.accounts import add_by_token, listing
+from postprober.services.accounts.accounts import add_by_token
 from postprober.services.posts import delivery_actions
 from postprober.storage import accounts, attempts, deliveries, step_log
 from postprober.storage.records import Account, Delivery
@@ -254,17 +252,6 @@ def test_an_account_of_another_space_or_channel_is_no_witness(installation: Inst
     witness(installation, account, "MESSAGE_CONTENT", user_id=installation.stranger)
     found = ended(installation, plan(installation, account, "Only its own"))
     assert found.proof is Proof.EXISTS and "witness" not in proved(installation, found.id)
-
-
-def test_the_demo_shows_how_far_the_proof_goes(installation: Installation) -> None:
-    core, actor = installation.core, acting(installation.core, installation.owner)
-    ids = link_sandbox_accounts(core, actor, "demo")
-    _link_witness(core, actor)
-    with core.db.read() as conn:
-        account = accounts.get(conn, ids[Platform("discord")])
-    assert ended(installation, plan(installation, account, "Hello from the demo")).proof is Proof.WITNESSED
-    _link_witness(core, actor)  # the demo may be seeded again
-    assert len([one for one in listing(core, actor) if one.platform is account.platform]) == 2
 
 
 # An access that was refused
