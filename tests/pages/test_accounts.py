@@ -72,11 +72,11 @@ def test_an_access_that_cannot_renew_itself_warns_before_it_ends(owner: House, s
 
 
 def test_nobody_sees_or_removes_the_accounts_of_others(owner: House, show: Show) -> None:
-    owner.account(Platform("x"), name="private")
+    owner.account(Platform("x"), name="mine_alone")
     for other in (owner.teammate, owner.stranger):
         owner.sign_in(other)
         app = show("accounts")
-        assert "private" not in everything(app)
+        assert "mine_alone" not in everything(app)
         assert "Disconnect this account" not in [button.label for button in app.button]
 
 
