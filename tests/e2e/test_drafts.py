@@ -48,6 +48,8 @@ def test_a_draft_survives_the_end_of_the_app_with_its_own_texts_pictures_and_las
 ) -> None:
     page = _signed_in(demo, context)
     _open(page, "Compose")
+    page.get_by_role("button", name="All", exact=True).click()
+    expect(page.locator(".pp-likeness")).to_have_count(1)
     box = page.get_by_role("textbox", name="Text", exact=True)
     box.click()
     box.press_sequentially("Words for everybody", delay=5)
