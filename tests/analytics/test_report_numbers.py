@@ -140,7 +140,7 @@ def test_the_best_are_named_and_the_unknown_are_neither_best_nor_worst(make: Mak
 
 def test_proofs_failures_repairs_and_holds_are_those_of_the_period(make: Make) -> None:
     found = make(date(2026, 10, 25), date(2026, 10, 25))
-    assert found.proofs.rows == [("mastodon", 1, 0, 0, 0, 0, 1, 0), ("x", 2, 0, 1, 0, 0, 0, 1)]
+    assert found.proofs.rows == [("mastodon", 1, 0, 0, 0, 0, 0, 1, 0), ("x", 2, 0, 1, 0, 0, 0, 0, 1)]
     assert [row[:4] for row in found.repairs.rows] == [("token_expired", 1, 1, 0)], "the other was made a day later"
     assert [(one.kind, one.now) for one in found.troubles] == [("held", "ghost"), ("ghost", "ghost")]
     assert found.troubles_count == 2
