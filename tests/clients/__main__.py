@@ -69,10 +69,10 @@ def _job(sandbox: SandboxServer, python: str, platform: str) -> bool:
     if platform != "openai":
         account = sandbox.control.account(platform, f"client{uuid.uuid4().hex[:8]}", fresh=True, **more)
         given |= {"token": account.get("access_token"), "password": account.get("password"), "id": account["id"]}
+        given["name"] = account["name"]
     if platform == "discord":
         hook = sandbox.control.account(platform, f"client{uuid.uuid4().hex[:8]}", scopes=["webhook.incoming"])
         given["webhook"] = hook["typed"]["webhook"]
-        given["name"] = account["name"]
     if platform == "instagram":
         given["picture"] = _a_picture(sandbox)
     done = subprocess.run(
