@@ -166,6 +166,7 @@ def _things(owner: Person, link: str) -> dict[str, Any]:
         "proposed": owner.proposed,
         "live": owner.live,
         "ghosts": owner.ghosts,
+        "failed": owner.failed,
         "with_pages": owner.with_pages,
     }
 

@@ -79,6 +79,8 @@ def _belong_together(case: Any) -> None:
     path = case.path_parameters or {}
     if case.path.endswith(OF_GHOSTS) and is_id(path.get("delivery_id")):
         path["delivery_id"] = HOUSE["ghosts"][path["delivery_id"] % len(HOUSE["ghosts"])]
+    if case.path.endswith("/rewrite") and is_id(path.get("delivery_id")):
+        path["delivery_id"] = HOUSE["failed"][path["delivery_id"] % len(HOUSE["failed"])]
     if case.path.endswith("/pages") and is_id(path.get("account_id")):
         path["account_id"], page = HOUSE["with_pages"][path["account_id"] % len(HOUSE["with_pages"])]
         if isinstance(case.body, dict):

@@ -60,6 +60,7 @@ class Person:
     proposed: list[int] = field(default_factory=list)  # posts that wait for a person's word
     live: list[int] = field(default_factory=list)  # posts whose proof can be shared
     ghosts: list[int] = field(default_factory=list)  # deliveries that nobody can see
+    failed: list[int] = field(default_factory=list)  # deliveries that may be written anew
     with_pages: list[tuple[int, str]] = field(default_factory=list)  # an account, and a page that it may post for
 
 
@@ -148,6 +149,8 @@ def _stopped(core: Core, person: Person, account_id: int, text: str, state: Deli
         transitions.move(conn, delivery, state, reason=text, now=core.clock.now(), next_at=None, unknown_at=unknown)
     person.ids["post_id"].append(post_id)
     person.ids["delivery_id"].append(delivery.id)
+    if state is S.FAILED:
+        person.failed.append(delivery.id)
 
 
 def _ghost(core: Core, person: Person, account_id: int, text: str) -> int:
