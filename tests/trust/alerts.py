@@ -7,6 +7,7 @@ from tests.trust.base import Found, Turns
 
 BATCH = 50
 CONTROL = 150  # kills; one in 15 hits the moment between the mark and the sending
+MORE = 2  # further rounds of the control, while it has lost nothing
 
 
 def told(turns: Turns) -> Found:
@@ -18,5 +19,11 @@ def told(turns: Turns) -> Found:
         if not count.good:
             failures.append(f"kills {numbers.start} to {numbers.stop}: {count}")
     control = run(CONTROL, naive=True)
+    killed = control.killed
+    for seed in range(2, 2 + MORE):  # on a busy machine all of them may miss the moment
+        if control.lost:
+            break
+        control = run(CONTROL, naive=True, seed=seed)
+        killed += control.killed
     note = f"{alerts:,} alerts, {doubled:,} told twice under one key, which is allowed; the control's are of {control.alerts}"
-    return Found(failures, "marks a message before it is sent", control.lost, control.killed, note)
+    return Found(failures, "marks a message before it is sent", control.lost, killed, note)
