@@ -121,10 +121,10 @@ def test_logs_are_printed_by_name_and_the_newest_lines_last(run: Callable[..., R
     assert "There is no log in" in str(run("logs").exception)
     (tmp_path / "logs").mkdir()
     (tmp_path / "logs" / "sidecar.log").write_text("".join(f"line {n}\n" for n in range(100)))
-    (tmp_path / "logs" / "app.log").write_bytes(b"hello \xff\n")
+    (tmp_path / "logs" / "app.log").write_bytes(b"hello \xff\x1b[2J " + b"x" * 300 + b"\n")
     assert run("logs", "sidecar", "-n", "2").stdout.splitlines() == ["line 98", "line 99"]
     told = run("logs", "-n", "1").stdout.splitlines()
-    assert told == ["app        hello \ufffd", "sidecar    line 99"]
+    assert told == ["app        hello \ufffd\ufffd[2J " + "x" * 300, "sidecar    line 99"]
     refused = run("logs", "web")
     assert refused.exit_code != 0 and "There is no log of “web”; there are logs of app, sidecar." in str(
         refused.exception

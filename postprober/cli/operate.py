@@ -180,11 +180,16 @@ def logs(
     for file, mark in zip(files, marks, strict=True):
         with file.open(errors="replace") as stream:
             for line in deque(stream, lines):
-                say(f"{mark}{line.rstrip()}")
+                typer.echo(f"{mark}{_shown(line)}")
     if follow:
         pause = threading.Event()
         for line in tail(dict(zip(files, marks, strict=True)), lambda: pause.wait(POLL)):
-            say(line)
+            typer.echo(line)
+
+
+def _shown(line: str) -> str:
+    """A line of a log, in which strangers' words may stand: nothing of it steers the terminal."""
+    return "".join(one if one.isprintable() or one == "\t" else "\N{REPLACEMENT CHARACTER}" for one in line.rstrip())
 
 
 def tail(files: dict[Path, str], wait: Callable[[], bool]) -> Iterator[str]:
@@ -205,4 +210,4 @@ def tail(files: dict[Path, str], wait: Callable[[], bool]) -> Iterator[str]:
             places_read[file] += len(fresh)
             *whole, rest = (begun.pop(file, "") + fresh.decode(errors="replace")).split("\n")
             begun[file] = rest
-            yield from (f"{mark}{line}" for line in whole)
+            yield from (f"{mark}{_shown(line)}" for line in whole)

@@ -313,5 +313,25 @@ def test_the_scheduler_makes_one_when_it_is_due_and_the_doctor_tells_when_there_
     core.clock.advance(13 * 3600)
     assert not doctor_says().ok and "none newer than 13 hours" in doctor_says().message
     assert "backup" in {name for name, _, _ in build_scheduler(core, 1)._more}
+    assert backup_set.tick(core) is not None
+    core.clock.advance(-400 * 24 * 3600)  # it was ahead by more than a year
+    made = backup_set.tick(core)
+    assert made is not None and made.folder in backup_set.of_set(target), "it is made, and does not make way at once"
+    assert backup_set.tick(core) is None and doctor_says().ok
     settings.backup_dir = ""
     assert "backup" not in {name for name, _, _ in build_scheduler(core, 1)._more}
+
+
+@embedded
+def test_no_file_is_written_over_while_it_runs(core: Core, post: int, target: Path, fresh: Settings) -> None:
+    now = core.clock.now()
+    backup_set.make(core, target)
+    done, _ = restore_set.restore_backup(fresh, target, now)
+    assert done is not None
+    with closing(Database(f"sqlite:///{done.path}")) as db, db.write() as conn:
+        processes.beat(conn, "w", "scheduler", now, now, {})
+    newer = fresh.data_dir / "samples" / "2026-11.parquet"
+    newer.write_bytes(b"written since")
+    with pytest.raises(Conflict, match="is running on"):
+        restore_set.restore_backup(fresh, target, now)
+    assert newer.read_bytes() == b"written since"

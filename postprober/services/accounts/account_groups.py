@@ -38,17 +38,6 @@ def listing(core: Core, actor: Actor) -> list[AccountGroup]:
         return _groups(conn, actor, linked)
 
 
-@permits.needs("accounts:read")
-def get(core: Core, actor: Actor, name: str) -> AccountGroup:
-    """The group of this name, in capital letters or not. Raises NotFound."""
-    linked = _linked(core, actor)
-    with core.db.read() as conn:
-        stored = preferences.get(conn, actor.space, _key(name))
-    if stored is None:
-        raise NotFound(f"There is no group of accounts “{name.strip()[:MAX_NAME]}”.")
-    return _group(stored, linked)
-
-
 @permits.needs("accounts:write")
 def save(core: Core, actor: Actor, name: str, account_ids: Iterable[int]) -> AccountGroup:
     """Make the group, or give the one of this name these accounts. Raises BadInput."""

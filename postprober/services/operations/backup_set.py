@@ -51,6 +51,7 @@ FOLDERS = ("media", "evidence", "cards", "samples")
 _LEFT_OUT = ("media/incoming",)
 _BLOCK = 1 << 20
 _NAME, _DIGITS = "%Y%m%d-%H%M%S", "[0-9]" * 8 + "-" + "[0-9]" * 6
+AHEAD = timedelta(hours=1)  # ours: a clock that is more ahead than this was wrong
 DUMP_SECONDS = 6 * 3600  # ours: a dump that takes longer wants archiving instead
 
 
@@ -110,21 +111,25 @@ def make(core: Core, target: Path, *, keep: int = 0) -> BackupMade:
         except BaseException:
             shutil.rmtree(made, ignore_errors=True)
             raise
-        removed = prune(target, keep) if keep else ()
+        removed = prune(target, keep, folder) if keep else ()
     return BackupMade(folder, len(entries), store.fresh, store.copied, removed, time.monotonic() - begun)
 
 
-def newest(target: Path) -> datetime | None:
-    """When the last backup in the folder was made; None when there is none."""
-    made = of_set(target)
-    return datetime.strptime(made[-1].name, _NAME).replace(tzinfo=UTC) if made else None
+def newest(target: Path, now: datetime) -> datetime | None:
+    """When the last backup in the folder was made; None when there is none. One that is named by a clock that was ahead counts for
+    nothing, or none would be made until that time."""
+    made: list[datetime] = []
+    for folder in of_set(target):
+        with suppress(ValueError):  # a name of digits that is no time
+            made.append(datetime.strptime(folder.name, _NAME).replace(tzinfo=UTC))
+    return max((one for one in made if one <= now + AHEAD), default=None)
 
 
 def tick(core: Core) -> BackupMade | None:
     """The scheduler's: make a backup when one is due (POSTPROBER_BACKUP_DIR, _HOURS and _KEEP). Raises what `make` raises."""
     settings = core.settings
     target = Path(settings.backup_dir)
-    last = newest(target)
+    last = newest(target, core.clock.now())
     if last is not None and core.clock.now() - last < timedelta(hours=settings.backup_hours):
         return None
     made = make(core, target, keep=settings.backup_keep)
@@ -156,10 +161,10 @@ def entries_of(manifest: dict[str, Any]) -> list[BackedFile]:
     return [BackedFile(one["path"], one["sha256"], one["size"], one["mtime_ns"]) for one in manifest["files"]]
 
 
-def prune(target: Path, keep: int) -> tuple[str, ...]:
+def prune(target: Path, keep: int, fresh: Path) -> tuple[str, ...]:
     """Delete all but the newest `keep` backups, and the files that none of those names; returns the names of those that
-    went. A backup that cannot be read keeps every file."""
-    old = of_set(target)[: -keep or None]
+    went. `fresh` stays in any case: others may be named by a clock that was ahead. A backup that cannot be read keeps every file."""
+    old = [one for one in of_set(target)[:-keep] if one != fresh]
     for folder in old:
         (folder / MANIFEST).unlink()  # first: from now on it is no backup
         shutil.rmtree(folder, ignore_errors=True)

@@ -100,10 +100,7 @@ def _backups(core: Core) -> CheckResult:
     where, hours = core.settings.backup_dir, core.settings.backup_hours
     if not where:
         return CheckResult("backups", True, "none are scheduled here; set POSTPROBER_BACKUP_DIR, or run: backup FOLDER")
-    try:
-        last = backup_set.newest(Path(where))
-    except ValueError as error:
-        return CheckResult("backups", False, f"{where} cannot be read: {error}")
+    last = backup_set.newest(Path(where), core.clock.now())
     age = core.clock.now() - last if last is not None else None
     if age is None or age > 2 * timedelta(hours=hours):
         told = "has none" if age is None else f"has none newer than {age.total_seconds() / 3600:.0f} hours"

@@ -50,7 +50,7 @@ def restore(settings: Settings, source: Path, now: datetime) -> Restored:
     if not source.is_file() or source.resolve() == target.resolve():
         raise BadInput(f"{source} is not a backup; give a file that `postprober backup` has written.")
     refuse_foreign_file(source)
-    _refuse_running(target, now)
+    refuse_running(target, now)
     target.parent.mkdir(parents=True, exist_ok=True)
     fresh = target.with_name(f".{target.name}.restoring")
     fresh.unlink(missing_ok=True)
@@ -64,7 +64,7 @@ def restore(settings: Settings, source: Path, now: datetime) -> Restored:
     return Restored(target, made, kept, *_waiting(target, now))
 
 
-def _refuse_running(target: Path, now: datetime) -> None:
+def refuse_running(target: Path, now: datetime) -> None:
     """Raises Conflict while a scheduler's heart beats on the database that would be replaced."""
     if not target.is_file():
         return

@@ -19,7 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from postprober.errors import BadInput, ConfigurationError, Conflict
 from postprober.services.operations import backup_set
 from postprober.services.operations.backup_set import DUMP, FILES, BackedFile, Store
-from postprober.services.operations.restore import Restored, restore
+from postprober.services.operations.restore import Restored, refuse_running, restore
 from postprober.settings import Settings
 from postprober.storage.database import Database, newest_schema
 
@@ -62,6 +62,8 @@ def restore_backup(settings: Settings, source: Path, now: datetime) -> tuple[Res
     database = folder / manifest["database"]["name"]
     if manifest["database"]["name"] == DUMP:
         _refuse_filled(settings)
+    else:  # before any file is written over
+        refuse_running(Path(settings.database.removeprefix("sqlite:///")), now)
     files = _files_back(folder, backup_set.entries_of(manifest), settings.data_dir)
     if manifest["database"]["name"] != DUMP:
         return restore(settings, database, now), files
