@@ -44,7 +44,7 @@ lint: $(TEST_STAMP) ## Style, types and the rules of who may import whom
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 
-BENCHES := throughput lateness recovery memory websocket sessions analytics abuse following media
+BENCHES := throughput lateness recovery memory websocket sessions analytics abuse following media soak
 ifeq (bench,$(firstword $(MAKECMDGOALS)))
 NAMED := $(filter $(BENCHES),$(wordlist 2,99,$(MAKECMDGOALS)))
 .PHONY : $(NAMED)
@@ -52,7 +52,7 @@ $(NAMED):
 	@:
 endif
 
-bench: $(TEST_STAMP) ## Throughput, lateness, recovery, memory: embedded, scaled and a bare loop (one of them: make bench media)
+bench: $(TEST_STAMP) ## Throughput, lateness, recovery, memory: embedded, scaled and a bare loop (one of them: make bench media; hours: make bench soak MINUTES=120)
 	$(PY) -m bench $(NAMED)
 
 load: $(TEST_STAMP) ## Many people at one installation for MINUTES=2 (USERS=100, 1000, 10000); nothing lost, nothing doubled

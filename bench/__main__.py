@@ -1,5 +1,5 @@
 """`python -m bench [name …]`: throughput, lateness, recovery, memory, live events, live pages, analytics, memory under attack, what
-following posts costs, large files."""
+following posts costs, large files, and (when it is named) whether anything grows in hours."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from bench.analytics import analytics
 from bench.following import following
 from bench.media import media
 from bench.sessions import sessions
+from bench.soak import soak
 from bench.websocket import websocket
 
 BENCHES = {
@@ -27,17 +28,18 @@ BENCHES = {
     "following": following,
     "media": media,
 }
+LONG = {"soak": soak}  # hours: only when it is named
 
 
 def main(names: list[str]) -> int:
     """Run the named benchmarks, all when none is named."""
-    unknown = [name for name in names if name not in BENCHES]
+    unknown = [name for name in names if name not in BENCHES | LONG]
     if unknown:
-        print(f"unknown: {', '.join(unknown)}; there are {', '.join(BENCHES)}")
+        print(f"unknown: {', '.join(unknown)}; there are {', '.join(BENCHES | LONG)}")
         return 2
     print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
     for name in names or BENCHES:
-        BENCHES[name]()
+        (BENCHES | LONG)[name]()
         print(flush=True)
     return 0
 
