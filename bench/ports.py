@@ -1,7 +1,7 @@
 """Free ports on the loopback interface, each given to one process of the whole machine.
 
 A port that is looked up, set free and bound later by another process can be taken in between. So every process that asks
-takes a range of its own first, by a file lock that goes with it, and gives no port of it twice.
+takes a range of its own first, by a mark that goes with it, and gives no port of it twice.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import fcntl
 import itertools
 import os
 import socket
+import sys
 import tempfile
 from functools import cache
 from pathlib import Path
@@ -40,17 +41,32 @@ def _range() -> itertools.cycle[int]:
 @cache
 def _own(_pid: int) -> itertools.cycle[int]:
     """Of a forked child its own."""
-    starts = range(LOWEST, HIGHEST - RANGE, RANGE)
-    for start in starts:
-        lock = (Path(tempfile.gettempdir()) / f"pp-ports-{start}").open("a")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            lock.close()
-            continue
-        _KEPT.append(lock)
-        return itertools.cycle(range(start, start + RANGE))
+    for start in range(LOWEST, HIGHEST - RANGE, RANGE):
+        mark = _mark(f"pp-ports-{start}")
+        if mark is not None:
+            _KEPT.append(mark)
+            return itertools.cycle(range(start, start + RANGE))
     raise RuntimeError("all ranges of ports are taken")
 
 
-_KEPT: list[object] = []  # locks, held as long as the process lives
+def _mark(name: str) -> object | None:
+    """What only one process of the machine can have at a time; None while another one has it. On Linux a socket in the
+    abstract namespace, which is one for all, whatever folder for temporary files a process was told."""
+    if sys.platform == "linux":
+        held = socket.socket(socket.AF_UNIX)
+        try:
+            held.bind(f"\0{name}")
+        except OSError:
+            held.close()
+            return None
+        return held
+    lock = (Path(tempfile.gettempdir()) / name).open("a")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        return None
+    return lock
+
+
+_KEPT: list[object] = []  # marks, held as long as the process lives

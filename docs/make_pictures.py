@@ -21,6 +21,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from postprober.browser import screenshot  # noqa: E402
 from postprober.cli.demo import demo_picture  # noqa: E402
 from postprober.domain.actor import COMMAND_LINE  # noqa: E402
 from postprober.domain.platform import Platform  # noqa: E402  the path is set above
@@ -147,7 +148,7 @@ def _pages(page: Page, suffix: str, height: int) -> None:
     first.wait_for()
     page.wait_for_timeout(1_500)
     if suffix == "desktop-light":
-        page.screenshot(path=PICTURES / "readme.png")
+        screenshot(page, path=PICTURES / "readme.png")
     first.get_by_text("Activity and evidence").click()
     first.get_by_role("radiogroup").get_by_text("Mastodon").click()
     page.locator("[data-testid=stVegaLiteChart]").first.wait_for()
@@ -163,7 +164,7 @@ def _pages(page: Page, suffix: str, height: int) -> None:
     page.locator(".pp-likeness img").wait_for()
     page.locator(".pp-suggestion").first.wait_for()
     if suffix == "desktop-light":
-        page.screenshot(path=PICTURES / "readme-compose.png")
+        screenshot(page, path=PICTURES / "readme-compose.png")
     _shoot(page, f"compose-{suffix}", height)
     _open(page, "Accounts")
     page.locator(".pp-facts").first.wait_for()
@@ -193,7 +194,7 @@ def _shoot(page: Page, name: str, height: int) -> None:
     page.set_viewport_size({"width": width, "height": min(max(tall, height), TALLEST)})
     page.evaluate("document.querySelector('[data-testid=stMain]').scrollTo(0, 0)")
     page.wait_for_timeout(600)  # fonts and the sliding side bar
-    page.screenshot(path=PICTURES / f"{name}.png")
+    screenshot(page, path=PICTURES / f"{name}.png")
     page.set_viewport_size({"width": width, "height": height})
 
 

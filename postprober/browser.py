@@ -62,12 +62,31 @@ WAIT_SECONDS = 120.0  # how long a visit waits for its turn
 GRACE = 5.0  # seconds between killing the browser and giving up on its thread
 # Addresses that no page may open, and no job: local files, the browser's own pages.
 _FOREIGN = re.compile(r"^(?!https?:|wss?:|data:|blob:|about:)")
+PICTURE_TRIES = 4
+PICTURE_PAUSE = 250  # milliseconds before the next try
+_NO_PICTURE = "Unable to capture screenshot"  # Chromium's words (content/browser/devtools/protocol/page_handler.cc)
 MAX_STARTS = 4  # of browsers for one visit, when they end before its turn
 
 
 def environment() -> dict[str, str | float | bool]:
     """What the browser is told of this process's environment: no setting of ours, because they hold the keys."""
     return {name: value for name, value in os.environ.items() if not name.startswith("POSTPROBER_")}
+
+
+def screenshot(page: Page, **options: Any) -> bytes:
+    """A picture of the page as `Page.screenshot` takes it, asked for again when Chromium says that it cannot: on a machine that
+    is busy it does at times of a page that is well (seen under load, with Chromium 149; the next try succeeded). Raises
+    Playwright's Error."""
+    from playwright.sync_api import Error
+
+    for left in range(PICTURE_TRIES - 1, -1, -1):
+        try:
+            return page.screenshot(**options)
+        except Error as error:
+            if _NO_PICTURE not in str(error) or not left:
+                raise
+            page.wait_for_timeout(PICTURE_PAUSE)
+    raise AssertionError("unreachable")
 
 
 class Browser:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image, UnidentifiedImageError
 
-from postprober.browser import Browser
+from postprober.browser import Browser, screenshot
 from postprober.domain.platform import NAMES, Platform
 from postprober.domain.public_look import Look, Verdict
 from postprober.errors import Unavailable
@@ -36,7 +36,7 @@ def look_in_browser(
     Never raises PlatformError: what cannot be read is `unsure`.
     """
 
-    def job(context: BrowserContext) -> tuple[Look, bytes]:
+    def job(context: BrowserContext) -> tuple[Look, bytes | None]:
         page = context.new_page()
         reply = page.goto(url, wait_until="domcontentloaded")
         status = reply.status if reply is not None else 200
@@ -56,7 +56,7 @@ def look_in_browser(
         except Unavailable as error:
             reason = error.message
         else:
-            return seen, shrink(raw)
+            return seen, shrink(raw) if raw is not None else None
     return Look(Verdict.UNSURE, url=url, reason=f"The browser could not show it. {reason}"), None
 
 
@@ -67,12 +67,24 @@ def _read(page: Page, platform: Platform, url: str, status: int, remote_id: str,
     return read_html(platform, page.url, status, page.content(), remote_id, author)
 
 
-def _picture(page: Page) -> bytes:
+def _picture(page: Page) -> bytes | None:
+    """None when none can be taken: what was read of the page counts without it."""
+    from playwright.sync_api import Error
+
+    try:
+        return _whole_page(page)
+    except Error:
+        if not page.context.browser or not page.context.browser.is_connected():
+            raise
+        return None
+
+
+def _whole_page(page: Page) -> bytes:
     session = page.context.new_cdp_session(page)  # the browser's own measure: a page may answer its scripts anything
     height = session.send("Page.getLayoutMetrics")["cssContentSize"]["height"]
     session.detach()
     clip: Any = {"x": 0, "y": 0, "width": WIDTH, "height": max(1, min(int(height), HEIGHT))}
-    return page.screenshot(full_page=True, clip=clip, animations="disabled", caret="hide", type="png")
+    return screenshot(page, full_page=True, clip=clip, animations="disabled", caret="hide", type="png")
 
 
 def shrink(raw: bytes) -> bytes | None:

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 from PIL import Image, PngImagePlugin
+from playwright.sync_api import Error
 
-from postprober.browser import Browser
+from postprober.browser import PICTURE_TRIES, Browser, screenshot
 from postprober.domain.platform import Platform
 from postprober.domain.public_look import Look, Verdict
 from postprober.domain.remote import RemoteMedia
@@ -134,3 +135,43 @@ def test_a_page_that_lies_to_its_scripts_is_measured_by_the_browser(browser: Bro
     lies += "'scrollHeight', {get() { throw 1 }})</script><meta property='og:url' content='http://[x'>"
     seen, png = at(browser, world[0].page("/ann/status/7", lies))
     assert seen.verdict is Verdict.FOUND and png is not None
+
+
+class Weary:
+    """A page whose first `refused` pictures Chromium cannot take."""
+
+    def __init__(self, refused: int, words: str = "Page.captureScreenshot: Unable to capture screenshot") -> None:
+        self.refused, self.words, self.waits = refused, words, 0
+
+    def screenshot(self, **options: object) -> bytes:
+        if self.refused:
+            self.refused -= 1
+            raise Error(self.words)
+        return b"a picture"
+
+    def wait_for_timeout(self, _: float) -> None:
+        self.waits += 1
+
+
+def test_a_picture_that_chromium_cannot_take_is_asked_for_again() -> None:
+    page = Weary(PICTURE_TRIES - 1)
+    assert screenshot(page) == b"a picture" and page.waits == PICTURE_TRIES - 1  # type: ignore[arg-type]
+    with pytest.raises(Error, match="Unable to capture"):
+        screenshot(Weary(PICTURE_TRIES))  # type: ignore[arg-type]
+    page = Weary(1, "Page.screenshot: Target crashed")
+    with pytest.raises(Error, match="crashed"):
+        screenshot(page)  # type: ignore[arg-type]
+    assert not page.waits, "another trouble is not asked for again"
+
+
+def test_what_was_read_of_a_page_counts_without_a_picture(
+    browser: Browser, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = world[0].page("/ann/status/7", LATER)
+
+    def none(*_: object, **__: object) -> bytes:
+        raise Error("Page.captureScreenshot: Unable to capture screenshot")
+
+    monkeypatch.setattr(browser_check, "screenshot", none)
+    seen, png = at(browser, url)
+    assert (seen.verdict, seen.text, png) == (Verdict.FOUND, "Hello from a script", None)

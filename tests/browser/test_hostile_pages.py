@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Error, sync_playwright
 
-from postprober.browser import FLAGS, Browser
+from postprober.browser import FLAGS, Browser, screenshot
 from postprober.errors import Unavailable
 from tests.browser.conftest import Make
 from tests.browser.hostile import publish, tiresome
@@ -186,7 +186,7 @@ def test_pages_without_end_are_left_in_time_and_the_next_one_opens(browser: Brow
             page = context.new_page()
             page.goto(url)
             page.wait_for_timeout(200)
-            page.screenshot()
+            screenshot(page)
             return str(page.inner_text("body"))
 
         return browser.visit(job, seconds=seconds)
