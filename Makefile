@@ -103,6 +103,12 @@ test-attack: $(TEST_STAMP) $(ATTACK_VENV)/.installed ## bandit, semgrep, planted
 lint-deploy: $(TEST_STAMP) $(ATTACK_VENV)/.installed ## compose, Kubernetes, Caddy, systemd and Docker files under their linters
 	$(PY) -m tests.deploy --tools $(ATTACK_VENV)/bin
 
+test-containers: $(TEST_STAMP) ## The services of compose.yaml, confined as it says, behind Caddy, to a proved post (root, bubblewrap, Caddy)
+	$(PY) -m tests.deploy.containers
+
+test-year: $(TEST_STAMP) ## A year of operation with the installed package on both databases: backups, a lost machine, keys, clocks, disks, upgrades (ONLY=…)
+	$(PY) -m tests.year --only "$(ONLY)"
+
 test-agent: $(TEST_STAMP) ## The agent: shares of right diagnoses and of repairs, injected texts, the model client; how often the review holds which posts; what suggestions do to long ones
 	$(PYTEST) tests/agent tests/sandbox/test_sandbox_openai.py -q
 	$(PY) -m tests.agent
@@ -126,4 +132,4 @@ screenshots: $(TEST_STAMP) ## Take the pictures in docs/pictures/ anew
 clean: ## Remove the virtual environment and caches (never data/)
 	rm -rf $(VENV) $(FUZZ_VENV) $(ATTACK_VENV) $(CLIENTS_VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 
-.PHONY: help demo up test test-slow test-scaled lint bench load test-crash test-alerts test-chaos test-probe test-real test-fuzz test-clients test-agent test-trust model sizes wheel screenshots clean test-attack lint-deploy
+.PHONY: help demo up test test-slow test-scaled lint bench load test-crash test-alerts test-chaos test-probe test-real test-fuzz test-clients test-agent test-trust model sizes wheel screenshots clean test-attack lint-deploy test-containers test-year

@@ -15,6 +15,8 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 RULES = ROOT / "tests" / "attack" / "rules" / "docker.yaml"
 # The newest version whose schemas kubernetes-validate brings along, and one that is two years older.
 KUBERNETES = ("1.37", "1.31")
+KUSTOMIZATION = "kustomization.yaml"
+WORKLOADS = 4  # scheduler, worker, sidecar, app
 LIMIT = 120  # seconds for one linter
 # What must never be in an image, by a path below the repository; `.dockerignore` decides.
 _NOT_IN_IMAGE = (".env", "data", ".git", ".venv")
@@ -45,11 +47,41 @@ def compose(folder: Path, tools: Path) -> list[str]:
 
 def kubernetes(folder: Path, tools: Path) -> list[str]:
     """The manifests by Kubernetes' own schemas, in which nothing unknown may appear."""
-    files = sorted((folder / "kubernetes").glob("*.yaml"))
+    files = sorted(
+        set((folder / "kubernetes" / "base").glob("*.yaml")) - {folder / "kubernetes" / "base" / KUSTOMIZATION}
+    )
     found = [] if files else ["there are no manifests"]
     for version in KUBERNETES:
         found += _said([tools / "kubernetes-validate", "--strict", "--no-warn", "-k", version, *files])
     return found
+
+
+def kustomize(folder: Path, tools: Path) -> list[str]:
+    """The example overlay, built as `kubectl apply --kustomize` would: nothing of the base is left out, every workload gets the
+    secrets, and the result is Kubernetes'."""
+    program = shutil.which("kubectl") or shutil.which("kustomize")
+    if program is None:
+        raise Missing(
+            "kubectl is not on this machine; install it, or kustomize (Debian: apt-get install kubernetes-client)."
+        )
+    with tempfile.TemporaryDirectory() as name:
+        copy = Path(name) / "kubernetes"
+        shutil.copytree(folder / "kubernetes", copy)
+        (copy / "example" / "secrets.env").write_text("POSTPROBER_SECRET_KEY=x\n")
+        (copy / "example" / "redis.env").write_text("password=x\n")
+        build = [program, *(["kustomize"] if Path(program).name == "kubectl" else ["build"]), str(copy / "example")]
+        done = subprocess.run(build, capture_output=True, text=True, timeout=LIMIT, check=False)
+        if done.returncode:
+            return done.stderr.strip().splitlines()
+        built = Path(name) / "built.yaml"
+        built.write_text(done.stdout)
+        listed = re.findall(r"(?m)^  - (\S+\.yaml)$", (copy / "base" / KUSTOMIZATION).read_text())
+        there = {file.name for file in (copy / "base").glob("*.yaml")} - {KUSTOMIZATION}
+        found = [f"base: {one} is not in its kustomization" for one in sorted(there - set(listed))]
+        secret = re.findall(r"(?m)^\s+name: postprober-[a-z0-9]{10}$", done.stdout)
+        if len(secret) != WORKLOADS + 1:  # each refers to it, and it has its own name
+            found.append(f"the secrets are given to {len(secret) - 1} of {WORKLOADS} workloads")
+        return found + _said([tools / "kubernetes-validate", "--strict", "--no-warn", "-k", KUBERNETES[0], built])
 
 
 def caddy(folder: Path, _tools: Path) -> list[str]:
@@ -122,8 +154,17 @@ CHECKS = (
         "kubernetes",
         kubernetes,
         (
-            ("kubernetes/postprober.yaml", "replicas: 2", "replicas: two"),
-            ("kubernetes/postprober.yaml", "runAsNonRoot: true", "runAsNobody: true"),
+            ("kubernetes/base/worker.yaml", "replicas: 2", "replicas: two"),
+            ("kubernetes/base/app.yaml", "runAsNonRoot: true", "runAsNobody: true"),
+        ),
+    ),
+    Check(
+        "kustomize",
+        kustomize,
+        (
+            ("kubernetes/base/kustomization.yaml", "  - worker.yaml\n", ""),
+            ("kubernetes/example/kustomization.yaml", "../base", "../bass"),
+            ("kubernetes/base/app.yaml", "secretRef: {name: postprober}", "secretRef: {name: postprobe}"),
         ),
     ),
     Check(

@@ -32,6 +32,11 @@ class PostgresServer:
         db.migrate()
         db.close()
 
+    @property
+    def programs(self) -> Path:
+        """Where its own pg_dump, pg_restore and the others are."""
+        return Path(self._server.bin_path)
+
     def _control(self, *arguments: str) -> None:
         """pg_ctl, as the server's owner."""
         server = self._server
