@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from typing import Literal
 
 from platformdirs import user_data_path
 
 _PACKAGE = Path(__file__).resolve().parent
 _PACKED = _PACKAGE / "_app"  # pyproject.toml puts app.py, scheduler.py, pages and .streamlit there, in the wheel only
+
+_IMAGE = ".image"  # beside app.py; deploy/Dockerfile puts it there
+_UNITS = Path("/etc/systemd/system")
+
+Way = Literal["kubernetes", "container", "systemd", "checkout", "package"]
 
 
 def checkout() -> Path | None:
@@ -32,6 +39,28 @@ def data_dir() -> Path:
     return root / "data" if root else user_data_path("postprober", appauthor=False)
 
 
-def start_command() -> str:
-    """What a person types to start everything."""
-    return "make up" if checkout() else "postprober up"
+def way() -> Way:
+    """How this program was put here: in an image of ours, as services of systemd, as a checkout, or as an installed package."""
+    if (home() / _IMAGE).exists():
+        return "kubernetes" if os.environ.get("KUBERNETES_SERVICE_HOST") else "container"
+    if (_UNITS / "postprober-scheduler.service").exists():
+        return "systemd"
+    return "checkout" if checkout() else "package"
+
+
+def start_command(part: str = "") -> str:
+    """What a person types to start everything, or one `part` (scheduler, sidecar, app, worker) where each has a service of its
+    own."""
+    commands: dict[Way, str] = {
+        "kubernetes": f"kubectl rollout restart deployment/postprober-{part or 'scheduler'}",
+        "container": f"docker compose up --detach {part}".rstrip(),
+        "systemd": f"systemctl start {_unit(part) if part else 'postprober-scheduler postprober-api postprober-app'}",
+        "checkout": "make up",
+        "package": "postprober up",
+    }
+    return commands[way()]
+
+
+def _unit(part: str) -> str:
+    """By its name in deploy/systemd."""
+    return {"sidecar": "postprober-api", "worker": "postprober-worker@1"}.get(part, f"postprober-{part}")

@@ -50,6 +50,17 @@ def send(server: MailServer, email: Email, *, key: str = "") -> None:
         raise Unavailable(f"The mail server {server.host} did not take the message.", _told(server, error)) from None
 
 
+def greet(server: MailServer) -> None:
+    """Sign in and say goodbye, without a message. Raises Unavailable when the server does not let us in."""
+    try:
+        with _connect(server) as smtp:
+            if server.username:
+                smtp.login(server.username, server.password)
+            smtp.noop()
+    except (OSError, smtplib.SMTPException, ValueError) as error:
+        raise Unavailable(f"The mail server {server.host} does not let us in.", _told(server, error)) from None
+
+
 def _told(server: MailServer, error: Exception) -> str:
     """What went wrong, without the password, also as it is sent (RFC 4616). Not `repr`: that of an error about a
     character that cannot be encoded holds the whole text around it, the password or an e-mail with its link."""

@@ -69,22 +69,11 @@ def _read(page: Page, platform: Platform, url: str, status: int, remote_id: str,
 
 def _picture(page: Page) -> bytes | None:
     """None when none can be taken: what was read of the page counts without it."""
-    from playwright.sync_api import Error
-
-    try:
-        return _whole_page(page)
-    except Error:
-        if not page.context.browser or not page.context.browser.is_connected():
-            raise
-        return None
-
-
-def _whole_page(page: Page) -> bytes:
     session = page.context.new_cdp_session(page)  # the browser's own measure: a page may answer its scripts anything
     height = session.send("Page.getLayoutMetrics")["cssContentSize"]["height"]
     session.detach()
     clip: Any = {"x": 0, "y": 0, "width": WIDTH, "height": max(1, min(int(height), HEIGHT))}
-    return screenshot(page, full_page=True, clip=clip, animations="disabled", caret="hide", type="png")
+    return screenshot(page, needed=False, full_page=True, clip=clip, animations="disabled", caret="hide", type="png")
 
 
 def shrink(raw: bytes) -> bytes | None:

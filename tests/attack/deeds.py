@@ -23,6 +23,7 @@ from postprober.pipeline.core.tokens import open_credentials, secrets_of
 from postprober.platforms.nostr.codes import secret_in
 from postprober.services.accounts.accounts import add_by_token
 from postprober.services.media import media
+from postprober.services.operations import backup_set
 from postprober.services.people import api_tokens, passwords, people, second_factor, users
 from postprober.services.people.sessions import Caller
 from postprober.services.posts import posts
@@ -251,7 +252,7 @@ def reports_are_made(life: Life) -> Path:
         )
         with (life.made.folder / "cli.log").open("a") as log:
             log.write(done.stdout + done.stderr)
-    assert list(target.glob("*.sqlite"))
+    assert backup_set.of_set(target)
     return target
 
 

@@ -158,6 +158,7 @@ def test_a_picture_that_chromium_cannot_take_is_asked_for_again() -> None:
     assert screenshot(page) == b"a picture" and page.waits == PICTURE_TRIES - 1  # type: ignore[arg-type]
     with pytest.raises(Error, match="Unable to capture"):
         screenshot(Weary(PICTURE_TRIES))  # type: ignore[arg-type]
+    assert screenshot(Weary(PICTURE_TRIES), needed=False) is None  # type: ignore[arg-type]
     page = Weary(1, "Page.screenshot: Target crashed")
     with pytest.raises(Error, match="crashed"):
         screenshot(page)  # type: ignore[arg-type]
@@ -169,8 +170,8 @@ def test_what_was_read_of_a_page_counts_without_a_picture(
 ) -> None:
     url = world[0].page("/ann/status/7", LATER)
 
-    def none(*_: object, **__: object) -> bytes:
-        raise Error("Page.captureScreenshot: Unable to capture screenshot")
+    def none(*_: object, needed: bool = True, **__: object) -> None:
+        assert not needed
 
     monkeypatch.setattr(browser_check, "screenshot", none)
     seen, png = at(browser, url)

@@ -339,7 +339,7 @@ def test_the_page_fits_a_screen_and_a_phone(installation: Installation, kind: in
         page.on("request", lambda request: asked.append(request.url))
         page.set_content(html)
         wide = page.evaluate("document.documentElement.scrollWidth")
-        return int(wide), asked, screenshot(page, full_page=True)
+        return int(wide), asked, screenshot(page, full_page=True) or b""
 
     wide, asked, picture = core.browser.visit(job, seconds=60, viewport=(width, 900))
     assert wide <= width and [url for url in asked if not url.startswith("data:")] == []

@@ -89,6 +89,7 @@ WITHOUT_ACTOR = {
         operations.backup: backup
         operations.backup_set: make
         operations.doctor: examine
+        operations.surroundings: look
         operations.keys: rotate left
         people.people: setup_token
         people.passwords: link

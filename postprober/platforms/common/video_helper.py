@@ -68,7 +68,7 @@ def _say(line: str) -> None:
 
 def _bound() -> None:
     """Little priority; and a decoder that runs wild fails here, before the machine has no memory left."""
-    os.nice(_PRIORITY)
+    os.setpriority(os.PRIO_PROCESS, 0, _PRIORITY)
     if sys.platform == "linux":
         reserved = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (reserved + MOST_MEMORY,) * 2)

@@ -6,12 +6,8 @@ import os
 import shutil
 import sqlite3
 import sys
-from dataclasses import dataclass
 from datetime import timedelta
-from http.client import HTTPException
 from pathlib import Path
-from urllib.error import HTTPError
-from urllib.request import ProxyHandler, build_opener
 
 from postprober import extras, places
 from postprober.domain.platform import NAMES, Platform, known
@@ -22,7 +18,8 @@ from postprober.platforms.registry import BROKEN, SPECS
 from postprober.services.accounts import browser_accounts
 from postprober.services.core import Core
 from postprober.services.monitoring.monitoring import HEARTBEAT_LIMIT, heartbeat_age
-from postprober.services.operations import backup_set, keys
+from postprober.services.operations import backup_set, keys, surroundings
+from postprober.services.operations.check_result import CheckResult
 from postprober.settings import unknown_names, unused_data
 from postprober.storage import processes
 from postprober.storage.accounts import get
@@ -31,13 +28,6 @@ from postprober.storage.tables import accounts
 
 MIN_FREE_BYTES = 512 * 2**20
 CLOCK_LIMIT = 30.0  # seconds between a platform's clock and ours that nobody should leave so
-
-
-@dataclass(frozen=True)
-class CheckResult:
-    name: str
-    ok: bool
-    message: str
 
 
 def examine(core: Core) -> list[CheckResult]:
@@ -57,6 +47,7 @@ def examine(core: Core) -> list[CheckResult]:
         _extras(),
         _videos(),
         _sidecar(core),
+        *surroundings.look(core),
         _browser(core),
         *(_platform(core, platform) for platform in known()),
         *(_by_browser(core, platform) for platform in known() if SPECS[platform].browser is not None),
@@ -130,7 +121,9 @@ def _scheduler(core: Core) -> CheckResult:
     age = heartbeat_age(core)
     if age is None or age > HEARTBEAT_LIMIT:
         return CheckResult(
-            "scheduler", False, f"not running, so nothing is published; start it with: {places.start_command()}"
+            "scheduler",
+            False,
+            f"not running, so nothing is published; start it with: {places.start_command('scheduler')}",
         )
     return CheckResult("scheduler", True, f"last heartbeat {age.total_seconds():.0f} s ago")
 
@@ -193,27 +186,12 @@ def _videos() -> CheckResult:
 
 def _sidecar(core: Core) -> CheckResult:
     base = core.settings.api_base
-    status = _own(f"{base}/healthz")
+    status = surroundings.answers(f"{base}/healthz")
     if status is None:
         return CheckResult(
-            "sidecar", False, f"{base} does not answer; start the sidecar ({places.start_command()}, or its service)"
+            "sidecar", False, f"{base} does not answer; start the sidecar: {places.start_command('sidecar')}"
         )
     return CheckResult("sidecar", status == 200, f"{base} answers {status}")
-
-
-_open = build_opener(ProxyHandler({})).open
-
-
-def _own(url: str) -> int | None:
-    """The status of an address of our own, None when it does not answer. Not through the guarded client: in live mode that
-    one refuses loopback, which is where our own sidecar listens."""
-    try:
-        with _open(url, timeout=3) as reply:
-            return int(reply.status)
-    except HTTPError as error:
-        return error.code
-    except (OSError, ValueError, HTTPException):
-        return None
 
 
 def _browser(core: Core) -> CheckResult:

@@ -46,6 +46,7 @@ from postprober.storage.records import Account, Delivery, Post
 S = DeliveryState
 UNSENT = (PostStatus.DRAFT, PostStatus.REVIEW)
 _STOPPABLE = frozenset({S.SCHEDULED, S.WAITING, S.HELD, S.FAILED})
+WITHDRAWN = "held for review"  # why a delivery was taken off when an edit of it has to be looked at by a person
 
 Versions = Collection[int] | None  # the versions that a caller accepts; None: whichever is the newest
 
@@ -259,7 +260,7 @@ def hold_for_review(core: Core, post: Post, reasons: Sequence[str], again: datet
 
 def _withdraw(core: Core, conn: Connection, post: Post, now: datetime, *, by: str) -> None:
     """The new text has to be reviewed by a person: nothing of it stays planned."""
-    _replan(core, conn, post, NewPost(("",), ()), [], now, by=by, left_out=f"held for review by {by}")
+    _replan(core, conn, post, NewPost(("",), ()), [], now, by=by, left_out=f"{WITHDRAWN} by {by}")
     posts.set_status(conn, post.id, PostStatus.REVIEW, now)
 
 

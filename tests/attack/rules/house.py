@@ -137,19 +137,6 @@ def leads(next: str, settings):
     RedirectResponse(settings.app_base + next, 303)
 
 
-def errors():
-    # ruleid: every-error-caught
-    try:
-        work()
-    except Exception:
-        pass
-    # ok: every-error-caught
-    try:
-        work()
-    except OSError:
-        pass
-
-
 def cookies(answer, token):
     # ruleid: cookie-without-its-flags
     answer.set_cookie("session", token)

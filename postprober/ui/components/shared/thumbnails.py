@@ -39,7 +39,8 @@ def html(core: Core, actor: Actor, media_id: int, crop: Rect | None = None) -> s
         return f'<span class="pp-video" role="img" aria-label="{safe(record.alt or "Video")}">▶</span>'
     if record.kind in (MediaKind.DOCUMENT, MediaKind.SUBTITLES):
         told = f"<b>{safe(record.name)}</b><span>{safe(pages_of(record))}</span>"
-        return f'<span class="pp-document" role="img" aria-label="{safe(f"{record.kind.capitalize()} {record.name}")}">{told}</span>'
+        label = safe(f"{record.kind.capitalize()} {record.name}")
+        return f'<span class="pp-document" role="img" aria-label="{label}">{told}</span>'
     try:
         url = _data_url(record.sha256, crop, core, record)
     except Unavailable:
