@@ -12,7 +12,7 @@ from tests.scaled.house import RedisServer
 from tests.scaled.postgres import PostgresServer
 from tests.year.chapters import CHAPTERS
 from tests.year.house import House
-from tests.year.programs import Program, install
+from tests.year.programs import Program, checkout, install
 
 KINDS = ("sqlite", "postgresql")
 
@@ -34,21 +34,24 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="pp-year-", ignore_cleanup_errors=True) as name:
         begun = time.monotonic()
         program = Program(arguments.bin.absolute()) if arguments.bin else install(Path(name) / "program")
+        old = Program(arguments.old / "venv" / "bin", arguments.old / "source") if arguments.old else None
+        if old is None and "an upgrade and back" in wanted:
+            old = checkout(Path(name) / "old")
         print(f"PostProber {program.version()} in {program.bin}, after {time.monotonic() - begun:.0f} s", flush=True)
         for kind in arguments.database or KINDS:
-            bad += _year(kind, program, Path(name) / kind, wanted)
+            bad += _year(kind, program, old, Path(name) / kind, wanted)
     print("the year went well" if not bad else f"{bad} chapters went wrong")
     return 1 if bad else 0
 
 
-def _year(kind: str, program: Program, folder: Path, wanted: list[str]) -> int:
+def _year(kind: str, program: Program, old: Program | None, folder: Path, wanted: list[str]) -> int:
     """How many chapters went wrong; none follows one that did."""
     folder.mkdir()
     postgres = PostgresServer() if kind == "postgresql" else None
     redis = RedisServer(folder) if postgres else None
     if redis:
         redis.start()
-    house = House(folder / "outside", folder / "data", program, postgres, redis)
+    house = House(folder / "outside", folder / "data", program, postgres, redis, old)
     try:
         for name, chapter in CHAPTERS.items():
             if name not in wanted and name != next(iter(CHAPTERS)):

@@ -77,13 +77,15 @@ def secret() -> str:
 
 @dataclass
 class House:
-    """`outside` is what an operator keeps elsewhere, and the platforms; it survives the machine."""
+    """`outside` is what an operator keeps elsewhere, and the platforms; it survives the machine. `old`: an earlier version, from
+    which is upgraded."""
 
     outside: Path
     folder: Path
     program: Program
     postgres: PostgresServer | None = None
     redis: RedisServer | None = None
+    old: Program | None = None
     settings: dict[str, str] = field(default_factory=dict)
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     posts: list[Written] = field(default_factory=list)
@@ -148,9 +150,9 @@ class House:
     ) -> str:
         """What a command printed. Raises Fault when it ends with another code."""
         done = subprocess.run(
-            [(program or self.program).command, *words],
+            [*(program or self.program).words, *words],
             env=self.environment,
-            cwd=self.outside,
+            cwd=(program or self.program).folder(self.outside),
             input=stdin,
             capture_output=True,
             text=True,
@@ -170,10 +172,10 @@ class House:
     def serve(self, *names: str, ahead: float = 0.0) -> None:
         """Start these, each as a service does; `ahead`: so many seconds is the clock of the scheduler wrong."""
         for name in names:
-            command = [str(self.program.command), "serve", name]
+            command = self.program.serve(name)
             if ahead:
                 command = [str(self.program.python), "-c", _WRONG_CLOCK, str(ahead)]
-            self._begin(name, command, cwd=self.outside)
+            self._begin(name, command, cwd=self.program.folder(self.outside))
             if name == "sidecar":
                 self._answers(f"{self.api}/healthz", name)
 
@@ -217,11 +219,11 @@ class House:
 
     # A person's work
 
-    def furnish(self) -> None:
-        """A person with an account on each platform, all by commands."""
+    def furnish(self, name: str = "year") -> None:
+        """A person with an account `name` on each platform, all by commands."""
         self.run("user", "create", EMAIL, "--name", "Year", stdin=PASSWORD + "\n")
         for platform in PLATFORMS:
-            made = self.control.account(platform, "year", fresh=True)
+            made = self.control.account(platform, name, fresh=True)
             data = made["typed"] or {key: made[key] for key in ("access_token", "refresh_token", "expires_at")}
             told = self.run(
                 "accounts", "add", "--platform", platform, "--user", EMAIL, "--json", stdin=json.dumps(data)
