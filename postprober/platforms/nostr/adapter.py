@@ -378,7 +378,11 @@ class NostrAdapter:
             return ""
 
     def _media_client(self, server: str) -> HttpClient:
-        own = {self._config.api_url, self._config.settings.get("media_server", "").rstrip("/")}
+        named = self._config.settings.get("media_server", "")
+        try:
+            own = {self._config.api_url, base_of(named, self._config) if named else ""}
+        except BadInput:
+            own = {self._config.api_url}
         return self._http if server in own else self._http.for_typed()
 
     def _ordered(self, found: Sequence[RelayReading], event_id: str) -> list[str]:
