@@ -36,8 +36,8 @@ from postprober.platforms.nostr.codes import encode, nevent
 from postprober.platforms.nostr.event import DELETION, REACTION, note, signed
 from postprober.platforms.nostr.keys import Signer
 from postprober.platforms.nostr.linking import credentials
-from postprober.platforms.nostr.public import read
 from postprober.platforms.nostr.links import address, pointed
+from postprober.platforms.nostr.public import read
 from postprober.platforms.nostr.relays import listed, needed, shown
 from postprober.platforms.registry import SPECS, remote_id_in
 from tests import specifications
@@ -46,7 +46,7 @@ from tests.platforms.relay_kit import Says, framed, keeping, relay, to_events
 
 KEY = Platform("nostr")
 SECRET = "22" * 32
-PASSWORD = "POISON-of-a-relay"  # noqa: S105 - of nobody
+PASSWORD = "POISON-of-a-relay"
 SIGNER = Signer(SECRET)
 Photo = Callable[..., MediaFile]
 Told = list[list[Any]]
