@@ -394,7 +394,9 @@ def test_a_site_in_a_folder_is_another_one_than_the_site_of_the_host(
 
     cred = site.credentials(wordpress_http(answers), PlatformConfig(KEY, "", ""), where, {"user": "a", "password": "b"})
     assert (cred.instance, cred.secret["api_root"]) == (where, f"{where}/wp-json/")
-    assert server_name(KEY, cred.instance) != server_name(KEY, "https://blog.example"), "user 1 of each is another account"
+    assert server_name(KEY, cred.instance) != server_name(KEY, "https://blog.example"), (
+        "user 1 of each is another account"
+    )
 
 
 def test_one_password_is_one_whether_its_user_came_by_name_or_by_mail(
@@ -407,7 +409,10 @@ def test_one_password_is_one_whether_its_user_came_by_name_or_by_mail(
 
     first, second = (
         site.credentials(
-            wordpress_http(answers), PlatformConfig(KEY, "", ""), "https://blog.example", {"user": user, "password": "b c"}
+            wordpress_http(answers),
+            PlatformConfig(KEY, "", ""),
+            "https://blog.example",
+            {"user": user, "password": "b c"},
         )
         for user in ("ann@blog.example", "ann")
     )

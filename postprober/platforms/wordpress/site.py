@@ -104,7 +104,9 @@ def _front(http: HttpClient, server: str) -> tuple[Reply, str]:
             return reply, here
         there = join(here, target)
         if split(here).scheme == "https" and split(there).scheme != "https":  # the password would be for all to read
-            raise BadInput("The site sends visitors to a place without https; have its owner correct that.", field="instance")
+            raise BadInput(
+                "The site sends visitors to a place without https; have its owner correct that.", field="instance"
+            )
         here = there
     raise BadInput("The site sends visitors in a circle.", field="instance")
 
