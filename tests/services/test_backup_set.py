@@ -361,7 +361,7 @@ def test_no_file_is_written_over_while_it_runs(core: Core, post: int, target: Pa
                 "media/../secrets.json",
                 "media//a",
                 "./media/a",
-                "/tmp/outside",  # noqa: S108 - it is not written
+                "/tmp/outside",
                 "logs/app.log",
                 "media/.hidden/a",
                 "media/a\0b",
@@ -472,7 +472,7 @@ def test_a_full_disk_at_the_restoration_is_told_and_the_database_stays(
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (10, before[1]))
     try:
-        with pytest.raises(ConfigurationError, match="cannot be written .* The database was not changed"):
+        with pytest.raises(ConfigurationError, match=r"cannot be written .* The database was not changed"):
             restore_set.restore_backup(fresh, target, core.clock.now())
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)

@@ -239,11 +239,11 @@ def _surely_all(target: Path) -> list[Path]:
     """The backups in the folder. Raises OSError where one of them cannot be looked into: a folder that is away for a moment must
     not count for nothing."""
     found = []
-    for name in os.listdir(target):
-        if _IS_NAME.fullmatch(name):
+    for folder in target.iterdir():
+        if _IS_NAME.fullmatch(folder.name):
             with suppress(FileNotFoundError, NotADirectoryError):
-                os.stat(target / name / MANIFEST)
-                found.append(target / name)
+                (folder / MANIFEST).stat()
+                found.append(folder)
     return found
 
 
@@ -261,7 +261,7 @@ class Store:
     def has(self, sha256: str, size: int) -> bool:
         """Whether a file of this name and size is there; what is in it, `restore --check` reads."""
         with suppress(OSError):
-            told = os.stat(self.path(sha256))
+            told = self.path(sha256).stat()
             return stat.S_ISREG(told.st_mode) and told.st_size == size
         return False
 
