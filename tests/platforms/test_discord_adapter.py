@@ -360,7 +360,9 @@ def test_a_message_with_our_nonce_is_ours_whatever_its_words(scripted: Scripted)
 
 @pytest.mark.parametrize("number", ["9" * 21, "9" * 5000, "\u0663", "-1", "1.5"])
 def test_an_id_that_none_can_be_claims_nothing(scripted: Scripted, number: str) -> None:
-    adapter, _ = scripted(KEY, Answer(200, [{**_message("1193847562910384756", "x", author="1093284756103847561"), "id": number}]))
+    adapter, _ = scripted(
+        KEY, Answer(200, [{**_message("1193847562910384756", "x", author="1093284756103847561"), "id": number}])
+    )
     with pytest.raises(UnexpectedReply):
         adapter.recent(CRED, an_hour_ago())
     assert adapter.locate(CRED, Search(JOB, an_hour_ago())).state is SightingState.UNSURE
