@@ -232,6 +232,8 @@ def test_it_is_made_alone_outside_of_what_it_copies_and_where_it_can_be(
 
 @embedded
 def test_no_secret_is_in_it_and_nobody_else_can_read_it(core: Core, post: int, target: Path) -> None:
+    core.settings.ping_url = f"https://watch.example/{SECRET}?of={SECRET}"
+    core.settings.ai_base_url = f"https://me:{SECRET}@model.example/v1"
     before = os.umask(0o077)  # as every command has it
     try:
         made = backup_set.make(core, target)
@@ -242,6 +244,8 @@ def test_no_secret_is_in_it_and_nobody_else_can_read_it(core: Core, post: int, t
     assert not [
         name for name in settings if name.endswith(("PASSWORD", "SECRET", "SECRET_KEY", "VAULT_KEYS", "API_KEY"))
     ]
+    assert settings["POSTPROBER_PING_URL"] == "https://watch.example/[redacted]"
+    assert settings["POSTPROBER_AI_BASE_URL"] == "https://[redacted]@model.example/v1"
     assert SECRET not in (made.folder / MANIFEST).read_text()
     assert made.folder.stat().st_mode & 0o077 == 0 and (made.folder / MANIFEST).stat().st_mode & 0o077 == 0
 

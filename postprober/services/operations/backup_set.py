@@ -28,15 +28,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
+from urllib.parse import urlunsplit
 
 from pydantic import BaseModel, Field, SecretStr, ValidationError
 from sqlalchemy import URL
 
 from postprober import __version__
 from postprober.clock import utc_iso
+from postprober.domain.addresses import split
 from postprober.domain.platform import known
 from postprober.errors import BadInput, ConfigurationError, Conflict
 from postprober.pipeline.publishing.recovery import BACKUP
+from postprober.security.redaction import MASK, Redactor
 from postprober.services.core import Core
 from postprober.settings import Settings
 from postprober.storage.database import newest_schema
@@ -53,6 +56,7 @@ FOLDERS = ("media", "evidence", "cards", "samples")
 _LEFT_OUT = ("media/incoming",)
 _BLOCK = 1 << 20
 _NAME, _DIGITS = "%Y%m%d-%H%M%S", "[0-9]" * 8 + "-" + "[0-9]" * 6
+_USER_INFO = re.compile(r"(\b[a-z][a-z0-9+.-]*://)[^/?#@\s]+@", re.IGNORECASE)
 _IS_NAME, _IS_SHA256 = re.compile(_DIGITS), re.compile(r"[0-9a-f]{64}")
 AHEAD = timedelta(hours=1)  # ours: a clock that is more ahead than this was wrong
 DUMP_SECONDS = 6 * 3600  # ours: a dump that takes longer wants archiving instead
@@ -302,7 +306,8 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 def without_secrets(settings: Settings) -> dict[str, str]:
-    """Every setting that is no secret, by its name in the environment."""
+    """Every setting that is no secret, by its name in the environment. Addresses without what lets somebody in: names and passwords,
+    and the path of the address that is called while all is well, which is known to nobody else."""
     told = {name: value for name in type(settings).model_fields if _is_open(value := getattr(settings, name))}
     for platform in known():
         section = settings.of(platform)
@@ -311,7 +316,13 @@ def without_secrets(settings: Settings) -> dict[str, str]:
             for name in type(section).model_fields
             if _is_open(value := getattr(section, name))
         }
-    return {f"POSTPROBER_{name.upper()}": str(value) for name, value in told.items()}
+    if "://" in (ping := str(told["ping_url"])):
+        told["ping_url"] = urlunsplit((*split(ping)[:2], f"/{MASK}", "", ""))
+    shown = Redactor().text
+    return {
+        f"POSTPROBER_{name.upper()}": shown(_USER_INFO.sub(rf"\g<1>{MASK}@", str(value)))
+        for name, value in told.items()
+    }
 
 
 def postgres_command(program: str, url: URL) -> tuple[list[str], dict[str, str]]:
