@@ -146,6 +146,30 @@ def test_a_published_post_is_found_when_its_number_was_lost_with_the_database(
     assert blog.adapter.check(blog.cred, staged).state is ProgressState.PUBLISHED
 
 
+@pytest.mark.parametrize(("status", "state"), [("publish", SightingState.FOUND), ("trash", SightingState.UNSURE)])
+def test_a_post_with_the_mark_is_ours_under_whatever_name_the_site_shows_it(
+    scripted: Scripted, status: str, state: SightingState
+) -> None:
+    """After a restored database its number is not known, and an editor has given the post to somebody else."""
+    mark = WordPressAdapter.new_handle(None, JOB.key, JOB.index, JOB.composed_at)  # type: ignore[arg-type]
+    row = {
+        "id": 12,
+        "status": status,
+        "slug": mark,
+        "author": 9,
+        "content": {"raw": "Hello"},
+        "link": "https://b.example/12",
+    }
+    answer = Answer(200, [])
+    answer.script = lambda request: httpx2.Response(200, json=[row] if "slug=" in str(request.url) else [])
+    adapter, _ = scripted(KEY, answer)
+    assert adapter.locate(CRED, Search(JOB, JOB.composed_at)).state is state
+    if status == "publish":
+        assert adapter.submit(CRED, JOB) == Staged("12"), "no second draft is made of it"
+    row["status"] = "draft"
+    assert adapter.locate(CRED, Search(JOB, JOB.composed_at)).state is not SightingState.FOUND, "the control"
+
+
 def test_without_a_mark_the_words_decide_and_nothing_else_is_taken(blog: Linked) -> None:
     blog.publish(job(blog, "Other words"))
     missing = job(blog, "These words")

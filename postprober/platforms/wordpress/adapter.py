@@ -304,7 +304,12 @@ class WordPressAdapter:
         if options.slug:
             named = self._rows(cred, **ANY, **EMBEDDED, search=mark)
             rows += [row for row in named if mark in text_at(row, "content", "raw")]
-        mine = [row for row in rows if text_at(row, "author") in ("", cred.remote_id)]
+        # A site may show what is out under another name (an editor's, a guest's); drafts of others nobody else may publish.
+        mine = [
+            row
+            for row in rows
+            if text_at(row, "author") in ("", cred.remote_id) or text_at(row, "status") not in _UNSEEN
+        ]
         # A published one first: then nothing is made or published any more.
         order = sorted(mine, key=lambda row: (text_at(row, "status") in _UNSEEN, text_at(row, "status") == _TRASH))
         return order[0] if order else None
