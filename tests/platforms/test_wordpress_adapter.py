@@ -11,6 +11,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from postprober.clock import SystemClock
 from postprober.domain.account import Credentials
 from postprober.domain.identity import server_name
 from postprober.domain.options import AskedFor
@@ -34,6 +35,7 @@ from postprober.pipeline.core.tokens import are_shared
 from postprober.platforms.common.links import PastedLink
 from postprober.platforms.wordpress import links, site
 from postprober.platforms.wordpress.adapter import WordPressAdapter
+from postprober.platforms.wordpress.library import Library
 from postprober.platforms.wordpress.limits import LIMITS
 from postprober.platforms.wordpress.options import WordPressOptions, slug_for
 from postprober.probe.compare import compare
@@ -217,6 +219,14 @@ def test_a_gallery_and_its_descriptions_are_read_back_by_owner(blog: Linked, pho
     found = blog.adapter.fetch(blog.cred, receipt.ref.remote_id)
     assert found is not None and compare("Three", files, found).matches
     assert compare("Three", files[:2], found).matches is False, "the control"
+
+
+@pytest.mark.parametrize("number", ["9" * 5000, "\u0663"])
+def test_a_file_with_a_number_that_is_none_is_no_file(scripted: Scripted, photo: Photo, number: str) -> None:
+    adapter, _ = scripted(KEY, Answer(200, [{"id": number, "source_url": "https://blog.example/a.png"}]))
+    library = Library(adapter._http, "https://blog.example/wp-json", CRED, LIMITS, SystemClock())
+    with pytest.raises(Unavailable):
+        library.placed([photo()], "pp-1")
 
 
 def test_a_file_that_was_stored_before_a_500_is_finished_and_not_sent_again(blog: Linked, photo: Photo) -> None:

@@ -51,7 +51,7 @@ from postprober.errors import (
 from postprober.http import HttpClient, Reply
 from postprober.platforms.common.adapter import READY, Traits, sighting_in
 from postprober.platforms.common.errors import RequestKind
-from postprober.platforms.common.replies import ambiguous, invisible, require_object, text_at
+from postprober.platforms.common.replies import ambiguous, invisible, is_number, require_object, text_at
 from postprober.platforms.wordpress.about import ABOUT
 from postprober.platforms.wordpress.errors import GONE, NO_TRASH, TRASHED, is_code, refused
 from postprober.platforms.wordpress.library import Library
@@ -217,7 +217,7 @@ class WordPressAdapter:
 
     def read_many(self, cred: Credentials, ids: Sequence[str]) -> dict[str, Reading]:
         """One call for the posts, and as few as it takes for their comments, which are all that a site counts."""
-        numbers = [one for one in ids if one.isdecimal()]
+        numbers = [one for one in ids if is_number(one)]
         if not numbers:
             return {}
         rows = self._rows(cred, **ANY, **EMBEDDED, include=",".join(numbers), per_page=str(PAGE))
@@ -356,6 +356,6 @@ class WordPressAdapter:
 
 
 def _number(remote_id: str) -> str:
-    if not remote_id.isdecimal():
+    if not is_number(remote_id):
         raise UnexpectedReply("This is no number of a post.", remote_id[:80])
     return remote_id

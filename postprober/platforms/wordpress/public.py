@@ -19,7 +19,7 @@ from postprober.domain.withheld import Withheld
 from postprober.errors import BadInput, PlatformError
 from postprober.http import HttpClient, Reply
 from postprober.platforms.common.public import GONE, refused, seen
-from postprober.platforms.common.replies import dig, text_at
+from postprober.platforms.common.replies import dig, is_number, text_at
 from postprober.platforms.wordpress.options import told
 from postprober.platforms.wordpress.posts import EMBEDDED, author_of, media_of
 from postprober.platforms.wordpress.site import MAX_HOPS, REDIRECTS, api_url, post_named, root_named, with_query
@@ -51,7 +51,7 @@ def read(http: HttpClient, _config: PlatformConfig, _url: str, remote_id: str, b
 
 
 def _read(http: HttpClient, remote_id: str, base: str) -> Look:
-    if not remote_id.isdecimal() or not base:
+    if not is_number(remote_id) or not base:
         return Look(Verdict.UNSURE, url=base, reason="the post's id is no number of a post.")
     opened = _open(http, f"{base}/?p={remote_id}")
     if isinstance(opened, Look):
