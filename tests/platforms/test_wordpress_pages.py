@@ -225,6 +225,32 @@ def test_the_api_and_the_headers_alone_prove_nothing_of_a_page_without_the_words
         assert seen.text == (None if empty else read_content(page).text), "what the page says, and nothing else"
 
 
+def test_the_pieces_of_a_text_stand_on_the_page_in_their_order() -> None:
+    row = {"id": 12, "content": {"rendered": "<p>One</p><p>Two</p><p>One</p>"}, "slug": "a", "link": SITE}
+
+    def look(page: str) -> Verdict:
+        def answer(request: httpx2.Request) -> httpx2.Response:
+            return (
+                httpx2.Response(200, json=row)
+                if request.url.path.startswith("/wp-json")
+                else httpx2.Response(200, html=page, headers={"link": _OF_12})
+            )
+
+        return _look(answer).verdict
+
+    assert look(_page("12", "<p>One</p><hr><p>Two</p><p>Ad</p><p>One</p>")) is Verdict.FOUND
+    assert look(_page("12", "<p>Two</p><p>One</p>")) is Verdict.UNSURE
+
+
+@pytest.mark.parametrize("read", [read_plain, lambda html: read_content(html).text])
+@pytest.mark.parametrize(
+    "html", ["<" * 4_000_000, "<p>" + " " * 1_900_000 + "</p>", "<p>x" + " \t" * 900_000 + "y</p>"]
+)
+def test_no_answer_of_a_site_keeps_us_busy(read: Callable[[str], str], html: str) -> None:
+    """Quadratic, each would take hours; the suite's own limit ends it."""
+    assert len(read(html)) <= len(html)
+
+
 def test_a_post_without_words_is_known_by_its_files_or_its_title() -> None:
     row = {"id": 12, "content": {"rendered": "<img src='/a.jpg'>"}, "title": {"rendered": "A &amp; B"}, "link": SITE}
 

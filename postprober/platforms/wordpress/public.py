@@ -115,11 +115,17 @@ def _told(reply: Reply, where: str, page: SitePage, row: object) -> Look:
 
 
 def _shows(reply: Reply, page: SitePage, row: object) -> bool:
-    """Whether each piece of the text is on the page, whatever stands between them; of a post without words, its title or a file."""
+    """Whether the pieces of the text are on the page, one after the other, whatever stands between them; of a post without words,
+    its title or a file."""
     content, said = read_content(text_at(row, "content", "rendered")), read_content(reply.text[:MAX_HTML])
     words, title = _squeezed(said.text), read_plain(text_at(row, "title", "rendered"))
     if pieces := [_squeezed(one) for one in content.text.split("\n\n") if one.strip()]:
-        return all(one in words for one in pieces)
+        at = 0
+        for piece in pieces:
+            if (begin := words.find(piece, at)) < 0:
+                return False
+            at = begin + len(piece)
+        return True
     return bool(page.marked or (title and _squeezed(title) in words) or (content.media and said.media))
 
 

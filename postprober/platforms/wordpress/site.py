@@ -19,6 +19,7 @@ from postprober.platforms.common.replies import dig, text_at
 from postprober.platforms.wordpress.errors import refused
 
 REDIRECTS = frozenset({301, 302, 307, 308})
+MOST_LINKS = 8 * 1024  # characters of a header that are read; ours
 MAX_HOPS = 3  # ours: from http to https, and to or from www
 _ROOT = re.compile(r'<([^<>]+)>\s*;[^,<]*rel="?https://api\.w\.org/"?')
 _POSTS = re.compile(r"<([^<>]*(?:/wp/v2/posts/|%2Fwp%2Fv2%2Fposts%2F)(\d+)[^<>]*)>\s*;[^,<]*rel=\"?alternate")
@@ -113,13 +114,13 @@ def _front(http: HttpClient, server: str) -> tuple[Reply, str]:
 
 def root_named(headers: Mapping[str, str]) -> str:
     """The root of the API that a page names, "" where it names none."""
-    found = _ROOT.search(headers.get("link", ""))
+    found = _ROOT.search(headers.get("link", "")[:MOST_LINKS])
     return found[1] if found else ""
 
 
 def post_named(headers: Mapping[str, str]) -> tuple[str, str]:
     """(number of the post whose page this is, address of it in the API), "" for what the headers do not say."""
-    link = headers.get("link", "")
+    link = headers.get("link", "")[:MOST_LINKS]
     if found := _POSTS.search(link):
         return found[2], found[1]
     short = _SHORT.search(link)
