@@ -35,6 +35,7 @@ from postprober.platforms.nostr.adapter import NostrAdapter
 from postprober.platforms.nostr.codes import encode, nevent
 from postprober.platforms.nostr.event import DELETION, REACTION, note, signed
 from postprober.platforms.nostr.keys import Signer
+from postprober.platforms.nostr.limits import LIMITS, PER_FILE
 from postprober.platforms.nostr.linking import credentials
 from postprober.platforms.nostr.links import address, pointed
 from postprober.platforms.nostr.public import read
@@ -172,6 +173,16 @@ def test_a_thread_is_a_chain_of_replies(both: Linked) -> None:
     assert found is not None and found.reply_to == first.ref.remote_id
     seen = read(HttpClient(both.pools), both.config, second.ref.url, second.ref.remote_id, "")
     assert seen.reply_to == first.ref.remote_id
+
+
+def test_descriptions_of_files_count_as_they_go_along_in_the_same_message(both: Linked, photo: Photo) -> None:
+    limits = LIMITS
+    assert limits.max_bytes is not None
+    room = limits.max_bytes - 2 * PER_FILE - len("x")
+    for more, over in ((0, 0), (1, 1)):
+        files = (replace(photo(), alt="y" * (room - 9 + more)), replace(photo(), alt="\u00e9 \u00e9\n \u00e9z"))
+        found = both.adapter.preflight(Draft((Part("x", files),)), limits).violations
+        assert [(one.code, one.over) for one in found] == ([("too_many_bytes", over)] if over else [])
 
 
 def test_the_smallest_limit_of_the_relays_holds(both: Linked, key: Linked) -> None:
