@@ -15,7 +15,9 @@ from __future__ import annotations
 import json as jsonlib
 import logging
 import re
+import socket
 import ssl
+import struct
 import threading
 import time
 import uuid
@@ -121,6 +123,8 @@ class HttpClient:
 
     `gate` is called when the connection stands and before the first byte of a *visible* mutation leaves; it raises to
     stop it. `checkpoint` is told the phase of a visible mutation: connected, request_sent, reply_headers, reply_body.
+    `arrives_within`: seconds after which a visible mutation that is still on its way is given up, and what the machine holds
+    back of it is dropped: it must not arrive any more.
     """
 
     pools: Pools
@@ -129,6 +133,7 @@ class HttpClient:
     gate: Callable[[], None] | None = None
     checkpoint: Callable[[str], None] = _nothing
     observer: Callable[[Exchange], None] = _nothing
+    arrives_within: float | None = None
 
     def bound(
         self,
@@ -138,6 +143,7 @@ class HttpClient:
         gate: Callable[[], None] | None = None,
         checkpoint: Callable[[str], None] | None = None,
         observer: Callable[[Exchange], None] | None = None,
+        arrives_within: float | None = None,
     ) -> Self:
         """The same pools for one unit of work on one account."""
         return replace(
@@ -147,6 +153,7 @@ class HttpClient:
             gate=gate,
             checkpoint=checkpoint or _nothing,
             observer=observer or _nothing,
+            arrives_within=arrives_within,
         )
 
     def for_typed(self) -> Self:
@@ -348,6 +355,7 @@ class HttpClient:
         date: datetime | None = None
         _reply.seconds = total or (timeout * 2 if timeout else LONGEST_REPLY)
         _reply.until = None
+        _reply.gone_by = started + self.arrives_within if visible and self.arrives_within else None
         try:
             response = client.send(request, stream=True)
             status = response.status_code
@@ -375,7 +383,7 @@ class HttpClient:
             text = text or self.redactor.excerpt(repr(error))
             raise httpx2.RemoteProtocolError(type(error).__name__, request=request) from error
         finally:
-            _reply.seconds = None
+            _reply.seconds = _reply.gone_by = None
             latency = round((time.monotonic() - started) * 1000)
             self.observer(
                 Exchange(
@@ -665,13 +673,16 @@ class _GuardedBackend(httpcore2.SyncBackend):
 
 
 class _Reply(threading.local):
-    """Of the request that this thread is at: how long its reply may take, and until when, once it is awaited."""
+    """Of the request that this thread is at: how long its reply may take, and until when, once it is awaited; and by when the
+    request has to be on its way as a whole."""
 
     seconds: float | None = None
     until: float | None = None
+    gone_by: float | None = None
 
 
 _reply = _Reply()
+_PIECE = 16 * 1024
 
 
 class _TimedStream(httpcore2.NetworkStream):
@@ -686,12 +697,35 @@ class _TimedStream(httpcore2.NetworkStream):
         if _reply.until is None:
             _reply.until = time.monotonic() + _reply.seconds
         left = _reply.until - time.monotonic()
-        if left <= 0:
-            raise httpcore2.ReadTimeout("the reply took too long")
-        return self._stream.read(max_bytes, left if timeout is None else min(timeout, left))
+        try:
+            if left <= 0:
+                raise httpcore2.ReadTimeout("the reply took too long")
+            return self._stream.read(max_bytes, left if timeout is None else min(timeout, left))
+        except httpcore2.ReadTimeout:
+            self._drop()
+            raise
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._stream.write(buffer, timeout)
+        if _reply.gone_by is None:
+            self._stream.write(buffer, timeout)
+            return
+        for at in range(
+            0, len(buffer), _PIECE
+        ):  # in pieces: the library's time-out begins anew whenever some of it went
+            left = _reply.gone_by - time.monotonic()
+            try:
+                if left <= 0:
+                    raise httpcore2.WriteTimeout("the request took too long")
+                self._stream.write(buffer[at : at + _PIECE], left if timeout is None else min(timeout, left))
+            except httpcore2.WriteTimeout:
+                self._drop()
+                raise
+
+    def _drop(self) -> None:
+        """Of a request that must not arrive later, what the machine has not sent yet is thrown away when the connection is closed."""
+        if _reply.gone_by is not None:
+            wire = self._stream.get_extra_info("socket")
+            wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
     def close(self) -> None:
         self._stream.close()

@@ -69,7 +69,10 @@ class WebSocket:
 
     def send(self, text: str) -> None:
         """Raises Closed: what of it arrived is unknown then."""
-        self._protocol.send_text(text.encode())
+        try:
+            self._protocol.send_text(text.encode())
+        except WebSocketException as error:  # the server said goodbye behind its last words
+            raise Closed(f"the server closed the connection: {error}") from error
         self._flush()
 
     def receive(self) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from websockets.frames import Close, Frame, Opcode
 from websockets.sync.server import Server, ServerConnection, serve
 
 from postprober import websocket
@@ -104,6 +105,20 @@ def test_a_conversation_ends_with_one_error_of_ours(
             one.socket.receive()
         assert error.value.timed_out is (how == "says nothing")
     over.set()
+
+
+def test_what_is_said_after_the_servers_goodbye_is_closed_and_its_last_words_are_heard(
+    pools: Pools, server: Callable[[Say], str]
+) -> None:
+    def say(connection: ServerConnection) -> None:
+        words = Frame(Opcode.TEXT, b"last words").serialize(mask=False)
+        connection.socket.sendall(words + Frame(Opcode.CLOSE, Close(1000, "").serialize()).serialize(mask=False))
+
+    with opened(lambda _: HttpClient(pools), [server(say)]) as (one,):
+        assert one.socket is not None
+        assert one.socket.receive() == "last words"
+        with pytest.raises(Closed, match="closed the connection"):
+            one.socket.send("wait")
 
 
 def test_many_messages_are_bounded_together(

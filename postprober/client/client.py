@@ -205,7 +205,7 @@ class RestClient:
 
 def _asked_for(reply: Reply) -> float:
     told = reply.headers.get("retry-after", "")
-    return min(float(told), 30.0) if told.isdigit() else 0.0
+    return min(float(told), 30.0) if told.isdecimal() else 0.0
 
 
 __all__ = ["ApiRefused", "RestClient"]

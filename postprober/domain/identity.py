@@ -44,7 +44,7 @@ def server_name(platform: Platform, instance: str) -> str:
     about = described(platform)
     if not instance or about.one_network:
         return ""
-    return host_name(instance) + (split(base_address(instance)).path if about.sites else "")
+    return host_name(instance) + (split(base_address(instance, whole=True)).path if about.sites else "")
 
 
 def host_name(instance: str) -> str:
@@ -57,9 +57,10 @@ def host_name(instance: str) -> str:
         return instance.strip().lower()
 
 
-def base_address(typed: str) -> str:
+def base_address(typed: str, *, whole: bool = False) -> str:
     """The address of a server's API out of what a person may type or copy for it: a base URL in any spelling, a host, a
-    profile's address, `name@server`. Returns what it cannot read as it is; nothing is checked here."""
+    profile's address, `name@server`. `whole`: its path is its own to the end, whatever the pieces are called. Returns what it
+    cannot read as it is; nothing is checked here."""
     text = typed.strip()
     if text and "://" not in text:
         head, slash, path = text.partition("/")
@@ -69,7 +70,7 @@ def base_address(typed: str) -> str:
         if not parts.hostname or parts.username is not None or parts.query or parts.fragment:
             return text.rstrip("/")
         host = _host(parts)
-        return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}{_port(parts)}{_path(parts.path)}"
+        return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}{_port(parts)}{_path(parts.path, whole)}"
     except ValueError:
         return text.rstrip("/")
 
@@ -86,13 +87,13 @@ def _port(parts: SplitResult) -> str:
     return "" if parts.port in (None, _PORTS.get(parts.scheme.lower())) else f":{parts.port}"
 
 
-def _path(path: str) -> str:
-    """The path without empty and dot pieces, up to where a page of the server begins."""
+def _path(path: str, whole: bool) -> str:
+    """The path without empty and dot pieces, up to where a page of the server begins unless it is `whole`."""
     kept: list[str] = []
     for piece in path.split("/"):
         if piece == "..":
             del kept[-1:]
-        elif piece.startswith("@") or piece in _PAGES:
+        elif not whole and (piece.startswith("@") or piece in _PAGES):
             break
         elif piece not in ("", "."):
             kept.append(piece)

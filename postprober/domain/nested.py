@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+MOST_DIGITS = 25  # ours: of a number that names something; 64 bits have 20
 MOST = 2**53 - 1  # the largest whole number that JSON carries safely (RFC 8259, 6); the database ends at 2**63
 
 
@@ -23,6 +24,11 @@ def text_at(value: object, *path: str | int) -> str:
     if isinstance(found, str):
         return found
     return str(found) if isinstance(found, int) and not isinstance(found, bool) else ""
+
+
+def is_number(text: str) -> bool:
+    """Whether it is a platform's number: Python takes more signs for digits than it can read, and reads no number without end."""
+    return text.isascii() and text.isdecimal() and len(text) <= MOST_DIGITS
 
 
 def count_at(value: object, *path: str | int) -> int | None:

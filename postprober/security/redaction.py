@@ -31,7 +31,12 @@ _IN_THREE = re.compile(r"\b[A-Za-z0-9_-]{18,40}\.[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]
 _KEY = re.compile(r"nsec1[02-9ac-hj-np-z]{50,}", re.IGNORECASE)
 # Our own secrets, by their first letters: API tokens, and the addresses of hooks and of files that are handed in.
 _OURS = re.compile(r"\b(?:pp|hk|up)_[A-Za-z0-9_-]{20,200}")
-_JWT = re.compile(r"\beyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]*")
+# Three runs of signs with dots between them. It is looked for from the beginning of a run, and only where two dots follow: whoever
+# writes a long run of beginnings must not keep us busy.
+_JWT = re.compile(
+    r"(?<![A-Za-z0-9_-])(?=[A-Za-z0-9_-]++\.[A-Za-z0-9_-]{5,}+\.)([A-Za-z0-9_-]*?)"
+    r"\beyJ[A-Za-z0-9_-]{5,}+\.[A-Za-z0-9_-]++\.[A-Za-z0-9_-]*"
+)
 
 
 _PLAIN = re.compile(r"[A-Za-z0-9._~-]*")  # signs that nobody escapes in an address (RFC 3986, 2.3)
@@ -61,7 +66,7 @@ class Redactor:
             text = text.replace(secret, MASK)
         for escaped in self._escaped:
             text = escaped.sub(MASK, text)
-        text = _KEY.sub(MASK, _OURS.sub(MASK, _IN_PATH.sub(MASK, _IN_THREE.sub(MASK, _JWT.sub(MASK, text)))))
+        text = _KEY.sub(MASK, _OURS.sub(MASK, _IN_PATH.sub(MASK, _IN_THREE.sub(MASK, _JWT.sub(rf"\g<1>{MASK}", text)))))
         text = _OF_HOOKS.sub(rf"\g<1>{MASK}", text)
         for pattern in _PATTERNS:
             text = pattern.sub(rf"\g<1>{MASK}", text)

@@ -60,6 +60,8 @@ def test_what_is_no_address_raises_nothing() -> None:
         ("wordpress", "https://Example.org/blog/", "example.org/blog"),
         ("wordpress", "https://example.org/news", "example.org/news"),
         ("wordpress", "https://example.org", "example.org"),
+        ("wordpress", "https://example.org/web", "example.org/web"),
+        ("wordpress", "https://example.org/home/@team/", "example.org/home/@team"),
         ("wordpress", "http://[x", "http://[x"),
         ("mastodon", "https://example.org/blog", "example.org"),
         ("bluesky", "https://example.org", ""),

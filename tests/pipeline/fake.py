@@ -145,6 +145,7 @@ class FakePlatform:
     dates: bool = True  # it says when posts were made
     app: str = ""  # what it says that our posts were made with
     sends: list[tuple[str, str]] = field(default_factory=list)  # (account, text) of every publish that arrived
+    bounds: list[float | None] = field(default_factory=list)  # within which each of them had to arrive
     looks: list[tuple[datetime, str]] = field(default_factory=list)
     refreshed: list[str] = field(default_factory=list)
     revoked: list[str] = field(default_factory=list)
@@ -272,6 +273,7 @@ class FakeAdapter:
         with world.lock:
             way = world.ways.popleft() if world.ways else Way()
             world.sends.append((cred.remote_id, job.text))
+            world.bounds.append(self.http.arrives_within)
         self._report(cred)
         self._authorise(cred)
         if way.before is not None:

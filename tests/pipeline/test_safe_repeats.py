@@ -52,6 +52,9 @@ def test_what_cannot_be_looked_for_is_sent_again_while_its_handle_lives(
     assert stage.state(delivery) in (S.PUBLISHED, S.VERIFIED)
     assert (len(stage.platform.sends), copies(stage)) == (2, 1)
     assert stage.get(delivery).remote_id == stage.platform.posts[-1].id
+    assert stage.platform.bounds == [None, LIFE.total_seconds()], (
+        "on a slow line it would arrive past the handle's life"
+    )
 
 
 def test_past_its_life_it_is_never_sent_again_and_a_person_decides(stage: Stage, ctx: Context) -> None:

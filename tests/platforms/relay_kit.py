@@ -9,10 +9,12 @@ from contextlib import contextmanager
 from typing import Any
 
 from websockets.exceptions import ConnectionClosed
+from websockets.frames import Close, Frame, Opcode
 from websockets.sync.server import ServerConnection, serve
 
-# What it answers to a message: frames (strings as they are, lists as JSON), None: the connection is cut without a word.
-Says = Callable[[list[Any]], list[Any] | None]
+# What it answers to a message: frames (strings as they are, lists as JSON) or the very bytes for the wire, None: the connection
+# is cut without a word.
+Says = Callable[[list[Any]], list[Any] | bytes | None]
 
 
 @contextmanager
@@ -29,6 +31,9 @@ def relay(says: Says) -> Iterator[tuple[str, list[list[Any]]]]:
                 if frames is None:
                     connection.socket.shutdown(2)
                     return
+                if isinstance(frames, bytes):
+                    connection.socket.sendall(frames)
+                    continue
                 for frame in frames:
                     connection.send(frame if isinstance(frame, str) else json.dumps(frame))
         except (ConnectionClosed, OSError):
@@ -42,6 +47,13 @@ def relay(says: Says) -> Iterator[tuple[str, list[list[Any]]]]:
     finally:
         server.shutdown()
         thread.join()
+
+
+def framed(*frames: Any, goodbye: bool = False) -> bytes:
+    """Frames for the wire at once, with a goodbye behind them."""
+    wire = b"".join(Frame(Opcode.TEXT, json.dumps(one).encode()).serialize(mask=False) for one in frames)
+    close = Frame(Opcode.CLOSE, Close(1008, "").serialize()).serialize(mask=False)
+    return wire + (close if goodbye else b"")
 
 
 def to_events(ok: bool, said: str = "", *, empty_id: bool = False) -> Says:

@@ -358,6 +358,16 @@ def test_a_message_with_our_nonce_is_ours_whatever_its_words(scripted: Scripted)
     assert found.state is SightingState.FOUND and not found.by_words
 
 
+@pytest.mark.parametrize("number", ["9" * 21, "9" * 5000, "\u0663", "-1", "1.5"])
+def test_an_id_that_none_can_be_claims_nothing(scripted: Scripted, number: str) -> None:
+    adapter, _ = scripted(
+        KEY, Answer(200, [{**_message("1193847562910384756", "x", author="1093284756103847561"), "id": number}])
+    )
+    with pytest.raises(UnexpectedReply):
+        adapter.recent(CRED, an_hour_ago())
+    assert adapter.locate(CRED, Search(JOB, an_hour_ago())).state is SightingState.UNSURE
+
+
 def _snowflake(at: datetime) -> str:
     millis = round((at - datetime(2015, 1, 1, tzinfo=UTC)).total_seconds() * 1000)
     return str(millis << 22)
@@ -475,6 +485,10 @@ def test_a_webhook_is_linked_by_its_url(hook: Linked) -> None:
         ({"access_token": "x", "channel": "https://discord.com/channels/1"}, "channel"),
         ({"webhook": "https://discord.com/api/webhooks/12"}, "webhook"),
         ({"webhook": "https://example.org/"}, "webhook"),
+        *(
+            ({"webhook": f"https://{host}/api/webhooks/1093284756103847561/{HOOK_TOKEN}"}, "webhook")
+            for host in ("evil.example", "discord.com@evil.example", "discord.com.evil.example", "mydiscord.com")
+        ),
         (
             {"webhook": f"https://discord.com/api/webhooks/1093284756103847561/{HOOK_TOKEN}", "access_token": "x"},
             "webhook",

@@ -35,16 +35,19 @@ from postprober.platforms.nostr.adapter import NostrAdapter
 from postprober.platforms.nostr.codes import encode, nevent
 from postprober.platforms.nostr.event import DELETION, REACTION, note, signed
 from postprober.platforms.nostr.keys import Signer
+from postprober.platforms.nostr.limits import LIMITS, PER_FILE
 from postprober.platforms.nostr.linking import credentials
+from postprober.platforms.nostr.links import address, pointed
 from postprober.platforms.nostr.public import read
-from postprober.platforms.nostr.relays import needed
-from postprober.platforms.registry import SPECS
+from postprober.platforms.nostr.relays import listed, needed, shown
+from postprober.platforms.registry import SPECS, remote_id_in
 from tests import specifications
 from tests.platforms.adapter_kit import Answer, Link, Linked, Scripted
-from tests.platforms.relay_kit import Says, keeping, relay, to_events
+from tests.platforms.relay_kit import Says, framed, keeping, relay, to_events
 
 KEY = Platform("nostr")
 SECRET = "22" * 32
+PASSWORD = "POISON-of-a-relay"
 SIGNER = Signer(SECRET)
 Photo = Callable[..., MediaFile]
 Told = list[list[Any]]
@@ -170,6 +173,16 @@ def test_a_thread_is_a_chain_of_replies(both: Linked) -> None:
     assert found is not None and found.reply_to == first.ref.remote_id
     seen = read(HttpClient(both.pools), both.config, second.ref.url, second.ref.remote_id, "")
     assert seen.reply_to == first.ref.remote_id
+
+
+def test_descriptions_of_files_count_as_they_go_along_in_the_same_message(both: Linked, photo: Photo) -> None:
+    limits = LIMITS
+    assert limits.max_bytes is not None
+    room = limits.max_bytes - 2 * PER_FILE - len("x")
+    for more, over in ((0, 0), (1, 1)):
+        files = (replace(photo(), alt="y" * (room - 9 + more)), replace(photo(), alt="\u00e9 \u00e9\n \u00e9z"))
+        found = both.adapter.preflight(Draft((Part("x", files),)), limits).violations
+        assert [(one.code, one.over) for one in found] == ([("too_many_bytes", over)] if over else [])
 
 
 def test_the_smallest_limit_of_the_relays_holds(both: Linked, key: Linked) -> None:
@@ -314,6 +327,26 @@ def test_silence_notices_and_nonsense_are_an_unknown_outcome(
     made = job()
     with pytest.raises(OutcomeUnknown):
         adapter.finalize(cred, made, staged(made))
+
+
+def _goodbye(message: list[Any]) -> bytes:
+    refused = ["OK", message[1]["id"], False, "auth-required: members only"]
+    return framed(["AUTH", "challenge"], refused, goodbye=True)
+
+
+def test_a_relay_that_refuses_and_says_goodbye_at_once_costs_the_others_no_answer(desk: Desk) -> None:
+    made = job()
+    adapter, cred, _ = desk(_goodbye)
+    with pytest.raises(ReconnectNeeded, match="wants this key to sign in"):
+        adapter.finalize(cred, made, staged(made))
+    adapter, cred, _ = desk(to_events(True), _goodbye)
+    assert adapter.finalize(cred, made, staged(made)).ref.remote_id == event_of(staged(made))["id"]
+
+
+def test_a_relay_that_says_goodbye_before_the_reader_has_signed_in_has_told_nothing(desk: Desk) -> None:
+    adapter, cred, _ = desk(lambda message: framed(["AUTH", "challenge"], ["EOSE", message[1]], goodbye=True))
+    with pytest.raises(Unavailable):
+        adapter.fetch(cred, "ab" * 32)
 
 
 def test_a_notice_before_the_answer_is_passed_over(desk: Desk) -> None:
@@ -687,11 +720,31 @@ def test_the_name_is_the_one_that_the_key_gives_itself(key: Linked) -> None:
         ({"relays": "/inside"}, "no address of a relay"),
         ({"access_token": "nonsense", "relays": "wss://relay.example"}, "no private key"),
         ({"relays": "wss://relay.example", "media_server": "file:///etc"}, "no address"),
+        ({"relays": f"wss://me:{PASSWORD}@relay.example"}, "without a user name, password or query"),
+        ({"relays": f"wss://relay.example?key={PASSWORD}"}, "without a user name, password or query"),
+        ({"relays": "wss://relay.example", "media_server": f"https://me:{PASSWORD}@media.example"}, "without a user"),
+        ({"relays": "wss://relay.example/" + "a" * 240}, "at most 255 characters"),
     ],
 )
 def test_what_is_typed_wrongly_is_told_in_one_sentence(pools: Pools, fields: dict[str, str], named: str) -> None:
-    with pytest.raises(BadInput, match=named):
+    with pytest.raises(BadInput, match=named) as caught:
         credentials(HttpClient(pools), CONFIG, "", typed(**fields))
+    assert PASSWORD not in caught.value.message
+
+
+def test_one_relay_in_several_spellings_counts_once() -> None:
+    spelled = "wss://relay.example wss://RELAY.example:443/ relay.example. https://relay.example ws://relay.example:80"
+    assert listed(spelled, CONFIG) == ("https://relay.example", "http://relay.example")
+    other = "wss://relay.example/a wss://relay.example:8443 wss://[2001:db8::1]:443"
+    assert listed(other, CONFIG) == ("https://relay.example/a", "https://relay.example:8443", "https://[2001:db8::1]")
+
+
+def test_a_link_of_a_post_on_ten_relays_is_taken_when_it_is_pasted() -> None:
+    relays = [f"https://relay{number}.example/{'a' * 230}" for number in range(10)]
+    made = address("https://njump.me", "ab" * 32, relays, SIGNER.public)
+    assert remote_id_in(KEY, made, account_id=SIGNER.public, handle="me") == "ab" * 32
+    named = pointed(made)
+    assert named is not None and list(named.relays) == [shown(one) for one in relays], "and names each of them whole"
 
 
 def test_relays_inside_are_not_called_in_live_mode() -> None:

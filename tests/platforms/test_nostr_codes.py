@@ -209,6 +209,8 @@ def test_files_stand_behind_the_text_and_are_taken_off_again() -> None:
     ]
     alone = note(Signer(SIGNER_KEY), replace(JOB, text=""), (file,), "")
     assert post_of(alone, "").text == ""
+    twice = post_of(note(Signer(SIGNER_KEY), JOB, (file, film, file), ""), "")
+    assert [one.kind for one in twice.media or ()] == ["image", "video", "image"], "the same file is sent twice"
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from postprober.platforms.common.replies import (
     dig,
     invisible,
     is_ambiguous,
+    is_number,
     list_at,
     next_utc_midnight,
     parse_time,
@@ -116,3 +117,21 @@ def test_statuses_that_prove_nothing() -> None:
         504,
         599,
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("0", True),
+        ("9" * 25, True),
+        ("", False),
+        ("\u00b2", False),
+        ("\u0663", False),
+        ("-1", False),
+        ("9" * 5000, False),
+    ],
+)
+def test_a_platforms_number_is_one_that_can_be_read(text: str, number: bool) -> None:
+    assert is_number(text) is number
+    if number:
+        assert int(text) >= 0

@@ -16,9 +16,10 @@ import pytest
 from postprober.clock import ManualClock, SystemClock
 from postprober.domain.account import Credentials
 from postprober.domain.platform import Platform, PlatformConfig, ReconcileMode
-from postprober.domain.post import MediaFile, MediaKind
+from postprober.domain.post import Draft, MediaFile, MediaKind, Part
 from postprober.domain.public_look import Verdict
 from postprober.domain.remote import Counts, PartJob, Ref, RemoteMedia, SightingState, Staged
+from postprober.domain.text import same_text
 from postprober.errors import (
     NOT_PERMITTED,
     BadInput,
@@ -69,6 +70,25 @@ def test_what_is_sent_is_what_everybody_reads(channel: Linked) -> None:
     assert found.media == ()
     assert found.created_at is not None
     assert channel.visible == ["sent"]
+
+
+@pytest.mark.parametrize("with_file", [False, True])
+def test_a_letter_keeps_its_ring_and_a_line_its_end(channel: Linked, photo: Photo, with_file: bool) -> None:
+    """Typed on some machines as two signs, of which Telegram leaves the first; and a line end of another kind."""
+    text = "Malmo\u0308 pa\u030a A\u030aland\u2028next line"
+    receipt = channel.publish(channel.job(text, *([photo()] if with_file else [])))
+    found = channel.adapter.fetch(channel.cred, receipt.ref.remote_id)
+    assert found is not None and found.text == "Malm\u00f6 p\u00e5 \u00c5land\nnext line"
+    assert same_text(found.text, text), "and the proof takes it for what was typed"
+
+
+@pytest.mark.parametrize("sign", ["\u202b", "\u202e", "x\u030a", "x\u0333", "x\u033f", "\u200e\u200f"])
+def test_what_telegram_would_take_out_is_told_before(channel: Linked, sign: str) -> None:
+    draft = Draft((Part("First"), Part(f"a {sign} b")))
+    (found,) = channel.adapter.preflight(draft, channel.adapter.limits(None)).violations
+    assert (found.code, found.part) == ("characters_taken_out", 1) and found.message.startswith("Remove characters")
+    kept = "\u200e \u200f e\u0301 a\u0308 \u00e5 \u4e2d \U0001f469\u200d\U0001f4bb \u0627\u0644"
+    assert not channel.adapter.preflight(Draft((Part(kept),)), channel.adapter.limits(None)).violations
 
 
 @pytest.mark.parametrize("count", [1, 2, 10])

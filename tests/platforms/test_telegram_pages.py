@@ -376,3 +376,16 @@ def test_a_long_text_is_split_for_what_goes_with_it() -> None:
     assert split(text, LIMITS) == (text,)
     parts = split(text, LIMITS.of_part(with_media=True))
     assert len(parts) == 3 and all(LIMITS.length(part) <= 1024 for part in parts)
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        "<div class='tgme_widget_message' data-post='a/1'>" * 60_000,
+        "<div>" * 300_000 + "</p>" * 300_000,
+        "<div class='tgme_widget_message' data-post='a/1'><div class='js-message_text'>" + "<b>" * 300_000,
+    ],
+)
+def test_no_depth_of_a_page_keeps_us_busy(html: str) -> None:
+    """Quadratic, each would take minutes; the suite's own limit ends it."""
+    assert len(read_page(html).messages) <= 1

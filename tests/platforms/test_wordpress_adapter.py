@@ -11,7 +11,9 @@ from typing import Any
 import httpx2
 import pytest
 
+from postprober.clock import SystemClock
 from postprober.domain.account import Credentials
+from postprober.domain.identity import server_name
 from postprober.domain.options import AskedFor
 from postprober.domain.options import compare as compare_options
 from postprober.domain.platform import Platform, PlatformConfig
@@ -29,9 +31,11 @@ from postprober.errors import (
     UnexpectedReply,
 )
 from postprober.http import HttpClient
+from postprober.pipeline.core.tokens import are_shared
 from postprober.platforms.common.links import PastedLink
 from postprober.platforms.wordpress import links, site
 from postprober.platforms.wordpress.adapter import WordPressAdapter
+from postprober.platforms.wordpress.library import Library
 from postprober.platforms.wordpress.limits import LIMITS
 from postprober.platforms.wordpress.options import WordPressOptions, slug_for
 from postprober.probe.compare import compare
@@ -144,6 +148,30 @@ def test_a_published_post_is_found_when_its_number_was_lost_with_the_database(
     assert blog.adapter.check(blog.cred, staged).state is ProgressState.PUBLISHED
 
 
+@pytest.mark.parametrize(("status", "state"), [("publish", SightingState.FOUND), ("trash", SightingState.UNSURE)])
+def test_a_post_with_the_mark_is_ours_under_whatever_name_the_site_shows_it(
+    scripted: Scripted, status: str, state: SightingState
+) -> None:
+    """After a restored database its number is not known, and an editor has given the post to somebody else."""
+    mark = WordPressAdapter.new_handle(None, JOB.key, JOB.index, JOB.composed_at)  # type: ignore[arg-type]
+    row = {
+        "id": 12,
+        "status": status,
+        "slug": mark,
+        "author": 9,
+        "content": {"raw": "Hello"},
+        "link": "https://b.example/12",
+    }
+    answer = Answer(200, [])
+    answer.script = lambda request: httpx2.Response(200, json=[row] if "slug=" in str(request.url) else [])
+    adapter, _ = scripted(KEY, answer)
+    assert adapter.locate(CRED, Search(JOB, JOB.composed_at)).state is state
+    if status == "publish":
+        assert adapter.submit(CRED, JOB) == Staged("12"), "no second draft is made of it"
+    row["status"] = "draft"
+    assert adapter.locate(CRED, Search(JOB, JOB.composed_at)).state is not SightingState.FOUND, "the control"
+
+
 def test_without_a_mark_the_words_decide_and_nothing_else_is_taken(blog: Linked) -> None:
     blog.publish(job(blog, "Other words"))
     missing = job(blog, "These words")
@@ -191,6 +219,14 @@ def test_a_gallery_and_its_descriptions_are_read_back_by_owner(blog: Linked, pho
     found = blog.adapter.fetch(blog.cred, receipt.ref.remote_id)
     assert found is not None and compare("Three", files, found).matches
     assert compare("Three", files[:2], found).matches is False, "the control"
+
+
+@pytest.mark.parametrize("number", ["9" * 5000, "\u0663"])
+def test_a_file_with_a_number_that_is_none_is_no_file(scripted: Scripted, photo: Photo, number: str) -> None:
+    adapter, _ = scripted(KEY, Answer(200, [{"id": number, "source_url": "https://blog.example/a.png"}]))
+    library = Library(adapter._http, "https://blog.example/wp-json", CRED, LIMITS, SystemClock())
+    with pytest.raises(Unavailable):
+        library.placed([photo()], "pp-1")
 
 
 def test_a_file_that_was_stored_before_a_500_is_finished_and_not_sent_again(blog: Linked, photo: Photo) -> None:
@@ -355,6 +391,9 @@ _INDEX = {"home": "https://blog.example", "namespaces": ["wp/v2"], "authenticati
     [
         ((200, {}), (200, _INDEX), "not as a WordPress site with an open REST API"),
         ((200, {"link": _ROOT.replace("blog.example", "evil.example")}), (200, _INDEX), "at another address"),
+        ((200, {"link": _ROOT.replace("blog.example", "blog.example:8443")}), (200, _INDEX), "at another address"),
+        ((301, {"location": "http://blog.example/"}), (200, _INDEX), "without https"),
+        ((301, {"location": "http://evil.example/"}), (200, _INDEX), "without https"),
         ((200, {"link": _ROOT}), (401, {"code": "rest_login_required"}), "REST API is closed"),
         ((200, {"link": _ROOT}), (200, {**_INDEX, "authentication": []}), "takes no application passwords"),
     ],
@@ -376,6 +415,45 @@ def test_a_site_that_cannot_be_used_says_why_in_one_sentence(
     assert not any("authorization" in request.headers for request in asked), "the password was sent nowhere"
 
 
+@pytest.mark.parametrize("folder", ["web", "home", "public", "about"])
+def test_a_site_in_a_folder_is_another_one_than_the_site_of_the_host(
+    folder: str, wordpress_http: Callable[..., HttpClient]
+) -> None:
+    where = f"https://blog.example/{folder}"
+
+    def answers(request: httpx2.Request) -> httpx2.Response:
+        if request.method == "HEAD":
+            return httpx2.Response(200, headers={"link": f'<{where}/wp-json/>; rel="https://api.w.org/"'})
+        return httpx2.Response(200, json={"id": 1, **_INDEX, "home": where})
+
+    cred = site.credentials(wordpress_http(answers), PlatformConfig(KEY, "", ""), where, {"user": "a", "password": "b"})
+    assert (cred.instance, cred.secret["api_root"]) == (where, f"{where}/wp-json/")
+    assert server_name(KEY, cred.instance) != server_name(KEY, "https://blog.example"), (
+        "user 1 of each is another account"
+    )
+
+
+def test_one_password_is_one_whether_its_user_came_by_name_or_by_mail(
+    wordpress_http: Callable[..., HttpClient],
+) -> None:
+    def answers(request: httpx2.Request) -> httpx2.Response:
+        if request.method == "HEAD":
+            return httpx2.Response(200, headers={"link": _ROOT})
+        return httpx2.Response(200, json={"id": 1, "username": "Ann", **_INDEX})
+
+    first, second = (
+        site.credentials(
+            wordpress_http(answers),
+            PlatformConfig(KEY, "", ""),
+            "https://blog.example",
+            {"user": user, "password": "b c"},
+        )
+        for user in ("ann@blog.example", "ann")
+    )
+    assert are_shared(first, second), "so linking again withdraws nothing"
+    assert first.access_token == site.basic("Ann", "bc") and first.secret["identifier"] == "Ann"
+
+
 def test_a_site_without_pretty_addresses_is_used_by_its_parameter(wordpress_http: Callable[..., HttpClient]) -> None:
     asked: list[str] = []
 
@@ -393,7 +471,7 @@ def test_a_site_without_pretty_addresses_is_used_by_its_parameter(wordpress_http
     config, http = PlatformConfig(KEY, "", ""), wordpress_http(answers)
     cred = site.credentials(http, config, "https://blog.example", {"user": "a", "password": "b c"})
     assert (cred.instance, cred.remote_id) == ("https://www.blog.example", "5")
-    assert asked[-1] == "https://www.blog.example/index.php?rest_route=/wp/v2/users/me"
+    assert asked[-1].startswith("https://www.blog.example/index.php?rest_route=/wp/v2/users/me&context=edit")
     assert cred.secret["password"] == "bc"
 
 

@@ -191,6 +191,82 @@ def test_a_page_without_marks_that_has_the_words_is_the_post() -> None:
     assert _look(_answers({**api, "/?p=12": soon})).withheld is Withheld.CLOSED
 
 
+_OF_12 = f'<{SITE}/wp-json/wp/v2/posts/12>; rel="alternate"; type="application/json", <{SITE}/?p=12>; rel=shortlink'
+
+
+@pytest.mark.parametrize(
+    ("page", "verdict", "withheld"),
+    [
+        (_page("12", "<p>For all.</p><aside>Advertisement</aside><p>And more.</p>"), Verdict.FOUND, None),
+        (_page("12", "<p>For all.</p><p>Sign in to read on.</p>"), Verdict.UNSURE, None),
+        (_page("12", "", marks=False), Verdict.LOGIN_WALL, Withheld.CLOSED),
+        ("<html><body>Launching soon</body></html>", Verdict.LOGIN_WALL, Withheld.CLOSED),
+    ],
+    ids=["whole", "for members", "empty", "coming soon"],
+)
+@pytest.mark.parametrize("open_api", [True, False])
+def test_the_api_and_the_headers_alone_prove_nothing_of_a_page_without_the_words(
+    page: str, verdict: Verdict, withheld: Withheld | None, open_api: bool
+) -> None:
+    row = {"id": 12, "content": {"rendered": "<p>For all.</p>\n<p>And more.</p>"}, "slug": "a", "link": SITE}
+    told = httpx2.Response(200, json=row) if open_api else httpx2.Response(401, json={})
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        if request.url.path.startswith("/wp-json"):
+            return told
+        return httpx2.Response(200, html=page, headers={"link": _OF_12})
+
+    seen = _look(answer)
+    if open_api:
+        assert (seen.verdict, seen.withheld) == (verdict, withheld)
+    else:
+        empty = "entry-content" not in page or "<p>" not in page
+        assert seen.verdict is (Verdict.UNSURE if empty else Verdict.FOUND)
+        assert seen.text == (None if empty else read_content(page).text), "what the page says, and nothing else"
+
+
+def test_the_pieces_of_a_text_stand_on_the_page_in_their_order() -> None:
+    row = {"id": 12, "content": {"rendered": "<p>One</p><p>Two</p><p>One</p>"}, "slug": "a", "link": SITE}
+
+    def look(page: str) -> Verdict:
+        def answer(request: httpx2.Request) -> httpx2.Response:
+            return (
+                httpx2.Response(200, json=row)
+                if request.url.path.startswith("/wp-json")
+                else httpx2.Response(200, html=page, headers={"link": _OF_12})
+            )
+
+        return _look(answer).verdict
+
+    assert look(_page("12", "<p>One</p><hr><p>Two</p><p>Ad</p><p>One</p>")) is Verdict.FOUND
+    assert look(_page("12", "<p>Two</p><p>One</p>")) is Verdict.UNSURE
+
+
+@pytest.mark.parametrize("read", [read_plain, lambda html: read_content(html).text])
+@pytest.mark.parametrize(
+    "html", ["<" * 4_000_000, "<p>" + " " * 1_900_000 + "</p>", "<p>x" + " \t" * 900_000 + "y</p>"]
+)
+def test_no_answer_of_a_site_keeps_us_busy(read: Callable[[str], str], html: str) -> None:
+    """Quadratic, each would take hours; the suite's own limit ends it."""
+    assert len(read(html)) <= len(html)
+
+
+def test_a_post_without_words_is_known_by_its_files_or_its_title() -> None:
+    row = {"id": 12, "content": {"rendered": "<img src='/a.jpg'>"}, "title": {"rendered": "A &amp; B"}, "link": SITE}
+
+    def look(page: str) -> Look:
+        def answer(request: httpx2.Request) -> httpx2.Response:
+            if request.url.path.startswith("/wp-json"):
+                return httpx2.Response(200, json=row)
+            return httpx2.Response(200, html=page, headers={"link": _OF_12})
+
+        return _look(answer)
+
+    assert look("<html><body><h1>A & B</h1></body></html>").verdict is Verdict.FOUND
+    assert look("<html><body><img src='/a.jpg'></body></html>").verdict is Verdict.FOUND
+    assert look("<html><body>Launching soon</body></html>").withheld is Withheld.CLOSED
+
+
 def test_an_api_that_a_page_names_elsewhere_is_not_asked() -> None:
     asked: list[str] = []
 

@@ -255,3 +255,54 @@ def test_a_reply_that_trickles_in_ends(before: bytes) -> None:
         assert ended.wait(30), "the thread is held"
     pools.close()
     assert [type(error) for error in found] == [Unavailable, OutcomeUnknown]
+
+
+@contextmanager
+def _slow() -> Iterator[tuple[int, list[int], threading.Event]]:
+    """A server that takes some of a request each tenth of a second: its port, how many bytes it has, and whether all is over."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    taken, over = [0], threading.Event()
+
+    def serve() -> None:
+        peer, _ = listener.accept()
+        with peer:
+            try:
+                while not over.wait(0.1) and (data := peer.recv(64 * 1024)):
+                    taken[0] += len(data)
+            except OSError:
+                pass
+        over.set()
+
+    threading.Thread(target=serve, daemon=True).start()
+    try:
+        yield listener.getsockname()[1], taken, over
+    finally:
+        over.set()
+        listener.close()
+
+
+@pytest.mark.parametrize("within", [None, 0.5])
+def test_a_visible_request_that_would_arrive_too_late_is_dropped(within: float | None) -> None:
+    pools = Pools(allow_private=True, timeout=10)
+    content, found = b"x" * 20_000_000, list[OutcomeUnknown]()
+
+    def send(port: int) -> None:
+        try:
+            HttpClient(pools).bound(arrives_within=within).send(
+                "POST", f"http://127.0.0.1:{port}/", visible=True, content=content
+            )
+        except OutcomeUnknown as error:
+            found.append(error)
+
+    with _slow() as (port, taken, over):
+        sending = threading.Thread(target=send, args=(port,), daemon=True)
+        sending.start()
+        sending.join(5)
+        if within is None:
+            assert sending.is_alive(), "the control: as long as some of it goes, nothing stops it"
+        else:
+            assert not sending.is_alive() and found[0].code == "timeout"
+            assert over.wait(20), "and the server sees that it ends"
+            assert taken[0] < len(content)
+    sending.join(20)
+    pools.close()

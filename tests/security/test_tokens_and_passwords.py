@@ -466,3 +466,25 @@ def test_the_http_library_does_not_log_addresses_with_tokens(caplog: pytest.LogC
     client.read("GET", "https://x.example/refresh_access_token", params={"access_token": TOKEN})
     client.send("GET", "https://x.example/refresh_access_token", params={"access_token": TOKEN})
     assert TOKEN not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("token-eyJhbGciOi.eyJzdWIi.sig", "token-[redacted]"),
+        ("a.b.eyJhbGciOi.eyJzdWIi.sig.d", "a.b.[redacted].d"),
+        ("eyJhbGciOi.eyJzdWIi. and eyJhbGciOi.eyJzdWIi.c", "[redacted] and [redacted]"),
+        ("-eyJ-eyJhbGciOi.eyJzdWIi.sig", "-[redacted]"),
+        ("eyJhbGciOi.eyJ.sig", "eyJhbGciOi.eyJ.sig"),
+    ],
+)
+def test_a_signed_token_is_taken_out_wherever_it_stands(text: str, shown: str) -> None:
+    assert Redactor().text(text) == shown
+
+
+@pytest.mark.parametrize(
+    "unit", ["eyJaaaaa-", "eyJaaaaa.", "eyJ-", "-", "a-", "a.", "Basic ", "webhooks/123456/", "nsec1q"]
+)
+def test_no_answer_keeps_the_redaction_busy(unit: str) -> None:
+    """A reply has up to 8 MB. Quadratic, this would take hours, in which nothing else runs; the suite's own limit ends it."""
+    assert Redactor(["secret-value"]).text(unit * (3_000_000 // len(unit)))

@@ -28,6 +28,17 @@ def test_a_group_has_its_accounts_in_order_and_a_name_is_one_name_in_any_letters
         account_groups.remove(core, actor, "Our brand")
 
 
+def test_letters_that_look_the_same_are_one_name(installation: Installation) -> None:
+    core, actor = installation.core, acting(installation.core, installation.owner)
+    account = installation.link("x").id
+    for name in ("Caf\u00e9", "Cafe\u0301", "CAFE\u0301"):
+        account_groups.save(core, actor, name, [account])
+    (group,) = account_groups.listing(core, actor)
+    assert group.name == "CAF\u00c9"
+    account_groups.remove(core, actor, "cafe\u0301")
+    assert account_groups.listing(core, actor) == []
+
+
 def test_a_disconnected_account_leaves_its_groups_and_comes_back_with_them(installation: Installation) -> None:
     core, actor = installation.core, acting(installation.core, installation.owner)
     stays, goes = installation.link("x"), installation.link("mastodon")
@@ -58,6 +69,8 @@ def test_groups_belong_to_the_space_and_choices_to_the_person(installation: Inst
         ("x" * 61, "a name of at most 60"),
         ("a/b", "no slash"),
         ("a\x07b", "no control"),
+        (" .. ", "not dots alone"),
+        (".", "not dots alone"),
     ],
 )
 def test_a_name_that_cannot_be_is_refused_in_one_sentence(installation: Installation, name: str, says: str) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import importlib.util
 import json
 import os
+import resource
 import shutil
 from contextlib import closing
 from dataclasses import replace
@@ -230,6 +232,8 @@ def test_it_is_made_alone_outside_of_what_it_copies_and_where_it_can_be(
 
 @embedded
 def test_no_secret_is_in_it_and_nobody_else_can_read_it(core: Core, post: int, target: Path) -> None:
+    core.settings.ping_url = f"https://watch.example/{SECRET}?of={SECRET}"
+    core.settings.ai_base_url = f"https://me:{SECRET}@model.example/v1"
     before = os.umask(0o077)  # as every command has it
     try:
         made = backup_set.make(core, target)
@@ -240,6 +244,8 @@ def test_no_secret_is_in_it_and_nobody_else_can_read_it(core: Core, post: int, t
     assert not [
         name for name in settings if name.endswith(("PASSWORD", "SECRET", "SECRET_KEY", "VAULT_KEYS", "API_KEY"))
     ]
+    assert settings["POSTPROBER_PING_URL"] == "https://watch.example/[redacted]"
+    assert settings["POSTPROBER_AI_BASE_URL"] == "https://[redacted]@model.example/v1"
     assert SECRET not in (made.folder / MANIFEST).read_text()
     assert made.folder.stat().st_mode & 0o077 == 0 and (made.folder / MANIFEST).stat().st_mode & 0o077 == 0
 
@@ -335,3 +341,212 @@ def test_no_file_is_written_over_while_it_runs(core: Core, post: int, target: Pa
     with pytest.raises(Conflict, match="is running on"):
         restore_set.restore_backup(fresh, target, now)
     assert newer.read_bytes() == b"written since"
+
+
+@embedded
+@pytest.mark.parametrize(
+    ("where", "value", "says"),
+    [
+        (("files", 0, "sha256"), "/dev/zero", "is not a backup .*sha256"),
+        (("files", 0, "sha256"), "../../outside", "is not a backup .*sha256"),
+        (("files", 0, "sha256"), "a" * 64 + "\n", "is not a backup .*sha256"),
+        (("files", 0, "size"), "many", "is not a backup .*size"),
+        (("files", 0), {"path": "media/a"}, "is not a backup"),
+        (("files",), {"path": "media/a"}, "is not a backup"),
+        (("database", "name"), "../outside.sqlite", "is not a backup .*database.name"),
+        (("database", "name"), "/dev/zero", "is not a backup .*database.name"),
+        (("schema",), 30, "is not a backup .*schema"),
+        *(
+            (("files", 0, "path"), path, "outside of the data folder")
+            for path in (
+                "secrets.json",
+                "postprober.sqlite",
+                "media",
+                "media/../secrets.json",
+                "media//a",
+                "./media/a",
+                "/tmp/outside",
+                "logs/app.log",
+                "media/.hidden/a",
+                "media/a\0b",
+            )
+        ),
+    ],
+)
+def test_what_stands_in_a_manifest_leads_nowhere_else(
+    core: Core, post: int, target: Path, fresh: Settings, where: tuple[str | int, ...], value: object, says: str
+) -> None:
+    made = backup_set.make(core, target)
+    told = json.loads((made.folder / MANIFEST).read_text())
+    place = told
+    for step in where[:-1]:
+        place = place[step]
+    place[where[-1]] = value
+    (made.folder / MANIFEST).write_text(json.dumps(told))
+    for attempt in (
+        lambda: restore_set.rehearse(made.folder),
+        lambda: restore_set.restore_backup(fresh, target, core.clock.now()),
+    ):
+        with pytest.raises(BadInput, match=says):
+            attempt()
+    assert not fresh.data_dir.exists() or not list(fresh.data_dir.rglob("*"))
+
+
+@embedded
+def test_a_file_of_the_set_that_is_a_link_to_a_device_is_lacking_and_is_not_read(
+    core: Core, post: int, target: Path, fresh: Settings
+) -> None:
+    made = backup_set.make(core, target)
+    first, second, *_ = backup_set.entries_of(backup_set.read_manifest(made.folder))
+    for entry, is_pipe in ((first, False), (second, True)):
+        place = target / FILES / entry.sha256[:2] / entry.sha256
+        place.unlink()
+        os.mkfifo(place) if is_pipe else place.symlink_to("/dev/zero")
+    seen = restore_set.rehearse(target)
+    assert set(seen.files.lacking) == {first.path, second.path} and seen.files.written == 2
+
+
+@embedded
+def test_a_folder_on_another_disk_comes_back_and_a_link_in_it_leads_nowhere(
+    core: Core, post: int, target: Path, fresh: Settings, tmp_path: Path
+) -> None:
+    made = backup_set.make(core, target)
+    disk, outside = tmp_path / "disk", tmp_path / "outside"
+    for folder in (fresh.data_dir, disk, outside):
+        folder.mkdir(exist_ok=True)
+    (fresh.data_dir / "media").symlink_to(disk)
+    _, files = restore_set.restore_backup(fresh, target, core.clock.now())
+    assert files.lacking == () and kept(fresh.data_dir) == kept(core.settings.data_dir)
+    assert list(disk.iterdir()), "it lies on that disk"
+    (disk / "out").symlink_to(outside)
+    told = json.loads((made.folder / MANIFEST).read_text())
+    told["files"][0]["path"] = "media/out/a.png"
+    (made.folder / MANIFEST).write_text(json.dumps(told))
+    with pytest.raises(BadInput, match="outside of the data folder"):
+        restore_set.restore_backup(fresh, target, core.clock.now())
+    assert not list(outside.iterdir())
+
+
+@embedded
+def test_what_cannot_be_read_stops_a_backup_and_a_pipe_does_not(
+    core: Core, post: int, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    os.mkfifo(core.settings.data_dir / "evidence" / "pipe")
+    assert backup_set.make(core, target).files == 4
+    _later(core)
+    closed, real = core.settings.data_dir / "samples", os.scandir
+
+    def scandir(path: str) -> object:
+        if str(path) == str(closed):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return real(path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "scandir", scandir)
+        with pytest.raises(ConfigurationError, match=r"samples could not be read or written \(Permission denied\)"):
+            backup_set.make(core, target)
+    assert len(backup_set.of_set(target)) == 1 and not list(target.glob(".*.part"))
+
+
+@embedded
+@pytest.mark.parametrize("bytes_left", [64, 4096])
+def test_a_full_disk_is_told_in_a_sentence_and_leaves_the_earlier_backup(
+    core: Core, post: int, target: Path, bytes_left: int
+) -> None:
+    backup_set.make(core, target)
+    _later(core)
+    (core.settings.data_dir / "evidence" / "new.png").write_bytes(b"x" * 1000)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (bytes_left, before[1]))
+    try:
+        with pytest.raises(ConfigurationError, match="The backup was not made: "):
+            backup_set.make(core, target)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert len(backup_set.of_set(target)) == 1 and not list(target.glob(".*.part"))
+    assert restore_set.rehearse(target).files.lacking == ()
+    assert backup_set.make(core, target).files == 5, "and the next one is whole"
+
+
+@embedded
+def test_a_full_disk_at_the_restoration_is_told_and_the_database_stays(
+    core: Core, post: int, target: Path, fresh: Settings
+) -> None:
+    backup_set.make(core, target)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, before[1]))
+    try:
+        with pytest.raises(ConfigurationError, match=r"cannot be written .* The database was not changed"):
+            restore_set.restore_backup(fresh, target, core.clock.now())
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert not (fresh.data_dir / "postprober.sqlite").exists()
+
+
+@embedded
+def test_what_is_not_of_the_set_stays_where_it_is(core: Core, post: int, target: Path) -> None:
+    others = [target / ".download.part" / "a", target / FILES / "ab" / "notes.txt", target / FILES / "ab" / ".b.part"]
+    for other in others:
+        other.parent.mkdir(parents=True, exist_ok=True)
+        other.write_text("mine")
+    linked = target.parent / "elsewhere"
+    linked.mkdir()
+    (linked / MANIFEST).write_text("{}")
+    (target / "20200101-000000").symlink_to(linked)
+    for _ in range(2):
+        backup_set.make(core, target, keep=1)
+        _later(core)
+    assert all(other.read_text() == "mine" for other in others) and (linked / MANIFEST).exists()
+
+
+@embedded
+def test_a_backup_that_is_away_for_a_moment_loses_no_file(
+    core: Core, post: int, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = backup_set.make(core, target)
+    (core.settings.data_dir / "evidence" / "ab.png").unlink()
+    _later(core)
+    real = os.stat
+
+    def away(path: object, **named: object) -> os.stat_result:
+        if str(path).startswith(str(first.folder)):
+            raise OSError(errno.EIO, "Input/output error", str(path))
+        return real(path, **named)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "stat", away)
+        backup_set.make(core, target, keep=5)
+    assert restore_set.rehearse(first.folder).files.lacking == ()
+    _later(core)
+    backup_set.make(core, target, keep=1)
+    stored = [file for file in (target / FILES).rglob("*") if file.is_file()]
+    assert len(stored) == 3, "the control: what no backup names goes"
+
+
+@embedded
+def test_a_file_of_the_set_that_was_cut_off_is_copied_again(core: Core, post: int, target: Path) -> None:
+    made = backup_set.make(core, target)
+    entry = backup_set.entries_of(backup_set.read_manifest(made.folder))[0]
+    (target / FILES / entry.sha256[:2] / entry.sha256).write_bytes(b"")
+    assert restore_set.rehearse(target).files.lacking == (entry.path,)
+    _later(core)
+    assert backup_set.make(core, target).fresh == 1
+    assert restore_set.rehearse(target).files.lacking == ()
+
+
+@embedded
+def test_backups_of_a_clock_that_was_ahead_do_not_take_the_place_of_true_ones(
+    core: Core, post: int, target: Path
+) -> None:
+    assert isinstance(core.clock, ManualClock)
+    core.clock.advance(400 * 24 * 3600)
+    ahead = []
+    for _ in range(2):
+        ahead.append(backup_set.make(core, target, keep=2).folder)
+        _later(core)
+    core.clock.advance(-400 * 24 * 3600)
+    made = []
+    for _ in range(3):
+        made.append(backup_set.make(core, target, keep=2).folder)
+        _later(core)
+    assert backup_set.of_set(target) == [*made[1:], *ahead]

@@ -211,3 +211,16 @@ def test_in_live_mode_only_a_private_server_that_the_operator_named_for_it_is_ta
         accounts.server_address(live, Platform("bluesky"), "http://social.internal:3000")
     assert accounts.server_address(live, Platform("mastodon"), "social.example") == "https://social.example"
     pools.close()
+
+
+@pytest.mark.parametrize(
+    ("platform", "typed", "server"),
+    [
+        ("wordpress", "https://blog.example/web/", "https://blog.example/web"),
+        ("mastodon", "https://social.example/web/", "https://social.example"),
+    ],
+)
+def test_a_site_in_a_folder_is_asked_there_and_a_page_of_a_server_at_its_root(
+    installation: Installation, platform: str, typed: str, server: str
+) -> None:
+    assert accounts.server_address(installation.core, Platform(platform), typed) == server

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import sqlite3
 from contextlib import closing
@@ -145,6 +146,29 @@ def test_pictures_come_back_with_it(core: Core, copy: Path, settings: Settings) 
     restore.restore(settings, copy, core.clock.now())
     assert [p.read_bytes() for p in settings.data_dir.rglob("a.jpg")] == [b"picture"]
     shutil.rmtree(beside)
+
+
+def test_a_link_among_the_pictures_brings_nothing(core: Core, copy: Path, settings: Settings, tmp_path: Path) -> None:
+    beside, outside = copy.with_name(f"{copy.name}.evidence"), tmp_path / "outside"
+    beside.mkdir()
+    outside.write_text("somebody else's")
+    (beside / "ab.png").symlink_to(outside)
+    (beside / "zero.png").symlink_to("/dev/zero")
+    (beside / "cd.png").write_bytes(b"a picture")
+    restore.restore(settings, copy, core.clock.now())
+    assert [file.name for file in (settings.data_dir / "evidence").iterdir()] == ["cd.png"]
+
+
+def test_a_full_disk_is_told_in_a_sentence_and_leaves_nothing(core: Core, copy: Path, tmp_path: Path) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
+    try:
+        with pytest.raises(ConfigurationError, match="The backup was not made: "):
+            backup.backup(core, tmp_path / "second.sqlite")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert not list(tmp_path.glob("*second*")), "no half of one, under any name"
+    assert backup.backup(core, tmp_path / "second.sqlite").is_file(), "the control"
 
 
 def test_it_refuses_while_anything_has_the_database_open(core: Core, copy: Path, settings: Settings) -> None:

@@ -79,14 +79,22 @@ class ClaimedDelivery:
     ) -> None:
         attempts.close_attempt(conn, attempt, outcome, now=self.now(), message=message, **recorder.closing())
 
-    def http(self, recorder: ExchangeRecorder, request_id: str, *, publishing: bool = False) -> HttpClient:
-        """A client for this account. Only `publishing` ones pass the gate and the checkpoints."""
+    def http(
+        self,
+        recorder: ExchangeRecorder,
+        request_id: str,
+        *,
+        publishing: bool = False,
+        arrives_within: timedelta | None = None,
+    ) -> HttpClient:
+        """A client for this account. Only `publishing` ones pass the gate and the checkpoints. `arrives_within`: see `HttpClient`."""
         return self.ctx.http.bound(
             request_id=request_id,
             secrets=secrets_of(self.cred),
             observer=lambda exchange: self._seen(recorder, exchange),
             gate=(lambda: self.ctx.keeper.check(self.delivery.id)) if publishing else None,
             checkpoint=self.ctx.checkpoint if publishing else None,
+            arrives_within=arrives_within.total_seconds() if arrives_within else None,
         )
 
     def _seen(self, recorder: ExchangeRecorder, exchange: Exchange) -> None:

@@ -200,7 +200,9 @@ def _publish_part(work: ClaimedDelivery, part: PartRecord) -> None:
     attempt = _write_intent(work, part, job, request_id)
     work.ctx.checkpoint("intent_committed")
     recorder = ExchangeRecorder()
-    adapter = work.adapter(work.http(recorder, request_id, publishing=True))
+    # A repeat that begins within the handle's life must not arrive long after it, however slow the line is.
+    within = work.adapter(work.ctx.http).traits.handle_life if work.repeats else None
+    adapter = work.adapter(work.http(recorder, request_id, publishing=True, arrives_within=within))
     try:
         receipt = adapter.finalize(work.cred, job, staged)
     except LeaseLost as error:

@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 from postprober.errors import BadInput
 
-MAX_LINK = 500
+MAX_LINK = 5500  # characters; the longest that we make ourselves names ten servers where the post is
 NUMBER = re.compile(r"[0-9]{1,25}")
 
 

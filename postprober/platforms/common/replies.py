@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from postprober.domain.moments import from_epoch, parse_http_date, parse_time, seconds_after
-from postprober.domain.nested import count_at, dig, list_at, text_at
+from postprober.domain.nested import count_at, dig, is_number, list_at, text_at
 from postprober.errors import OutcomeUnknown, PlatformError, Unavailable, UnexpectedReply
 from postprober.http import Reply
 
@@ -20,6 +20,7 @@ __all__ = [
     "dig",
     "invisible",
     "is_ambiguous",
+    "is_number",
     "list_at",
     "next_utc_midnight",
     "parse_reset",

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from postprober.domain.account import Credentials
+from postprober.domain.addresses import split
 from postprober.domain.platform import PlatformConfig
 from postprober.errors import BadInput
 from postprober.http import HttpClient
@@ -21,7 +22,7 @@ def credentials(http: HttpClient, config: PlatformConfig, _server: str, typed: M
         raise BadInput("Give the webhook's URL alone, or a bot's token and its channel.", field="webhook")
     if webhook:
         # As it stands in addresses, with the webhook's id; and by itself, because Discord tells it to whoever asks with it.
-        found = webhook_in(webhook)
+        found = webhook_in(webhook, {split(one).hostname or "" for one in (config.api_url, config.auth_url)})
         secret = {"token": found.partition("/")[2]}
         cred = Credentials(found, scopes=(WEBHOOK,), secret=secret)
         http = http.bound(secrets=[found, *secret.values()])

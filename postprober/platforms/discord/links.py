@@ -7,17 +7,20 @@ is somebody in a channel of a server: `AUTHOR@SERVER/CHANNEL`, where the author 
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from postprober.domain.addresses import split
 from postprober.errors import BadInput
 from postprober.platforms.common.links import PastedLink
 
-_ID = r"[1-9][0-9]{5,24}"
+_ID = r"[1-9][0-9]{5,19}"  # 64 bits
 _POST = re.compile(rf"({_ID})/({_ID})")
 _ACCOUNT = re.compile(rf"({_ID})@({_ID})/({_ID})")
 _CHANNEL = re.compile(rf"(?:^|/channels/{_ID}/)({_ID})/?$")
 _WEBHOOK = re.compile(rf"/webhooks/({_ID})/([A-Za-z0-9_-]{{20,200}})/?$")
+_OWN_HOST = re.compile(r"(?:[a-z0-9-]+\.)?discord(?:app)?\.com")
 EPOCH = datetime(2015, 1, 1, tzinfo=UTC)  # facts.md, 5: ids count from then
 _TIME_BITS = 22
 
@@ -66,9 +69,14 @@ def channel_in(typed: str) -> str:
     return found[1]
 
 
-def webhook_in(typed: str) -> str:
-    """Id and token out of a webhook's address, as they stand in it. Raises BadInput."""
-    found = _WEBHOOK.search(typed.strip().partition("?")[0])
+def webhook_in(typed: str, hosts: Collection[str] = ()) -> str:
+    """Id and token out of a webhook's address, as they stand in it. `hosts`: those that the operator named beside Discord's own;
+    another service's token is not handed to any of them. Raises BadInput."""
+    address = typed.strip().partition("?")[0]
+    host = split(address).hostname or ""
+    if "://" in address and not (_OWN_HOST.fullmatch(host) or host in hosts):
+        raise BadInput("This is no address of Discord's; copy the webhook's URL in Discord.", field="webhook")
+    found = _WEBHOOK.search(address)
     if found is None:
         text = "Paste the webhook's whole URL, which has /api/webhooks/ and a long token in it."
         raise BadInput(text, field="webhook")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -18,6 +19,7 @@ from postprober.platforms.discord.links import ChannelAuthor, address, parts_of,
 from postprober.platforms.discord.options import DiscordOptions, flags, poll, told
 
 _REPLY = 19  # type of a message
+_SNOWFLAKE = re.compile(r"[0-9]{1,20}")
 
 
 def message(job: PartJob, *, webhook: bool) -> dict[str, object]:
@@ -122,6 +124,6 @@ def number_in(body: object, name: str) -> int:
 def id_in(body: object, name: str) -> str:
     """A number of Discord's, as text. Raises UnexpectedReply."""
     value = text_at(body, name)
-    if not value.isdecimal():
+    if not _SNOWFLAKE.fullmatch(value):  # 64 bits: a longer one would have no time
         raise UnexpectedReply("Discord's reply has an unknown form.", shape(body))
     return value

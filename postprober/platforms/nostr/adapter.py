@@ -65,7 +65,7 @@ from postprober.platforms.nostr.event import (
     signed,
 )
 from postprober.platforms.nostr.keys import Signer
-from postprober.platforms.nostr.limits import LIMITS, NO_MEDIA, told_by
+from postprober.platforms.nostr.limits import LIMITS, NO_MEDIA, beside_files, told_by
 from postprober.platforms.nostr.links import address
 from postprober.platforms.nostr.public import deleted_by, is_note, standing
 from postprober.platforms.nostr.reading import (
@@ -153,11 +153,13 @@ class NostrAdapter:
         return told_by([one for one in documents if one is not None], bool(self._media_server(cred)))
 
     def preflight(self, draft: Draft, limits: Limits) -> Preflight:
-        """What is too long in characters is not told once more in bytes."""
+        """What is too long in characters is not told once more in bytes. Descriptions of files go along in the same message."""
         found = check(draft, limits)
         long = {one.part for one in found.violations if one.code == "text_too_long"}
         kept = tuple(one for one in found.violations if one.code != "too_many_bytes" or one.part not in long)
-        return replace(found, violations=kept)
+        told = {one.part for one in kept if one.code in ("text_too_long", "too_many_bytes")}
+        more = (one for one in beside_files(draft, limits) if one.part not in told)
+        return replace(found, violations=(*kept, *more))
 
     def new_handle(self, key: str, index: int, composed_at: datetime) -> str:
         """The mark in the event. Not of the moment: the same for the delivery whenever it is asked for."""
@@ -378,7 +380,11 @@ class NostrAdapter:
             return ""
 
     def _media_client(self, server: str) -> HttpClient:
-        own = {self._config.api_url, self._config.settings.get("media_server", "").rstrip("/")}
+        named = self._config.settings.get("media_server", "")
+        try:
+            own = {self._config.api_url, base_of(named, self._config) if named else ""}
+        except BadInput:
+            own = {self._config.api_url}
         return self._http if server in own else self._http.for_typed()
 
     def _ordered(self, found: Sequence[RelayReading], event_id: str) -> list[str]:

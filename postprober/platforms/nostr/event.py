@@ -164,7 +164,8 @@ def post_of(event: Mapping[str, Any], url: str) -> RemotePost:
     """A text note as a post: the addresses of its files, which stand at the end of its content, are no part of the text."""
     files = _files(event["tags"])
     lines = str(event["content"]).split("\n")
-    while lines and lines[-1] in files:
+    addresses = {url for url, _ in files}
+    while lines and lines[-1] in addresses:
         lines.pop()
     warning = [tag for tag in event["tags"] if tag[0] == "content-warning"]
     reason = warning[0][1] if warning and len(warning[0]) > 1 else ""
@@ -173,7 +174,7 @@ def post_of(event: Mapping[str, Any], url: str) -> RemotePost:
         "\n".join(lines),
         datetime.fromtimestamp(event["created_at"], UTC) if 0 <= event["created_at"] < 2**33 else None,
         author_id=event["pubkey"],
-        media=tuple(files.values()),
+        media=tuple(file for _, file in files),
         reply_to=answered_by(event),
         public=True,
         options={"content_warning": reason, **({} if reason else {"sensitive": bool(warning)})},
@@ -181,9 +182,9 @@ def post_of(event: Mapping[str, Any], url: str) -> RemotePost:
     )
 
 
-def _files(tags: Iterable[Sequence[str]]) -> dict[str, RemoteMedia]:
-    """The files of `imeta` tags by their addresses."""
-    found: dict[str, RemoteMedia] = {}
+def _files(tags: Iterable[Sequence[str]]) -> list[tuple[str, RemoteMedia]]:
+    """The files of `imeta` tags with their addresses; the same file twice has one address."""
+    found: list[tuple[str, RemoteMedia]] = []
     for tag in tags:
         told = {key: value for key, _, value in (one.partition(" ") for one in tag[1:])} if tag[0] == "imeta" else {}
         mime = told.get("m", "")
@@ -191,5 +192,5 @@ def _files(tags: Iterable[Sequence[str]]) -> dict[str, RemoteMedia]:
         if told.get("url") and kind:
             size = _SIZE.fullmatch(told.get("dim", ""))
             sides = (int(size[1]), int(size[2])) if size else None
-            found[told["url"]] = RemoteMedia(kind, told.get("alt", ""), size=sides)
+            found.append((told["url"], RemoteMedia(kind, told.get("alt", ""), size=sides)))
     return found

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from postprober.domain.limits import H264, MB, GifRule, ImageRule, Limits, VideoRule
+from postprober.domain.post import Draft, Violation
+from postprober.domain.preflight import without_subtitles
+from postprober.domain.text import utf8_length
 from postprober.platforms.nostr.about import ABOUT
 from postprober.platforms.nostr.event import hashtags_in, mentions_in
 
@@ -53,6 +57,19 @@ def told_by(documents: list[object], media: bool) -> Limits:
     limits = LIMITS if media else NO_MEDIA
     beside_files = max(1, min(content, room - LIMITS.images.max_count * PER_FILE))
     return replace(limits, max_length=min(content, room), max_bytes=room, max_with_media=beside_files)
+
+
+def beside_files(draft: Draft, limits: Limits) -> Iterator[Violation]:
+    """Parts whose text and descriptions of files leave no room for the files' addresses."""
+    for index, part in enumerate(draft.parts):
+        files = without_subtitles(part.media)
+        said = sum(utf8_length(" ".join(file.alt.split())) for file in files)
+        over = utf8_length(part.text) + said + PER_FILE * len(files) - (limits.max_bytes or MESSAGE)
+        if files and over > 0:
+            told = (
+                f"Shorten the text or the descriptions of the files by {over} bytes: a relay takes no larger message."
+            )
+            yield Violation("too_many_bytes", told, over, index)
 
 
 def _number(body: object, name: str) -> int:

@@ -31,6 +31,8 @@ RELAYS, MEDIA_SERVER = "relays", "media_server"  # in the credentials' further v
 MOST_RELAYS = 10  # ours: people write to two to five; each costs a connection at every look
 NOT_CALLED = "not_called"  # the address is one that is never called from here
 MOST_EVENTS = 5000  # of one answer; ours
+MOST_ADDRESS = 255  # characters: what a code can hold that says where an event is (NIP-19)
+_PORTS = {"http": 80, "https": 443}
 Filter = Mapping[str, Any]
 
 
@@ -42,10 +44,18 @@ def base_of(typed: str, config: PlatformConfig) -> str:
     if "://" not in text:
         text = f"wss://{text}"
     parts = split(text)
+    if "@" in parts.netloc or parts.query:  # it stands in links and in the posts themselves, so for everybody to read
+        raise BadInput("Write the address without a user name, password or query.", field=RELAYS)
     scheme = {"ws": "http", "wss": "https", "http": "http", "https": "https"}.get(parts.scheme.lower())
-    if scheme is None or not parts.hostname or parts.query or parts.fragment or not text.isascii():
+    name = (parts.hostname or "").rstrip(".")
+    if scheme is None or not name or parts.fragment or not (text.isascii() and text.isprintable()):
         raise BadInput(f"{typed[:80]!r} is no address of a relay; write one such as wss://relay.example.", field=RELAYS)
-    return urlunsplit((scheme, parts.netloc.lower(), parts.path.rstrip("/"), "", ""))
+    # One server is one relay in whatever spelling: each counts for a place where the post is.
+    port = "" if parts.port in (None, _PORTS[scheme]) else f":{parts.port}"
+    url = urlunsplit((scheme, f"[{name}]{port}" if ":" in name else f"{name}{port}", parts.path.rstrip("/"), "", ""))
+    if len(shown(url)) > MOST_ADDRESS:
+        raise BadInput(f"An address has at most {MOST_ADDRESS} characters; give a shorter one.", field=RELAYS)
+    return url
 
 
 def shown(url: str) -> str:
@@ -181,7 +191,7 @@ class RelayCircle:
                 word = word_of(said)
                 if word == "auth-required" and challenge and not tried and self.signer is not None:
                     tried = True
-                    if self._sign_in(socket, challenge):
+                    if self._signed_in(socket, challenge):
                         socket.send(text)
                         continue
                 # A refusal as a repeat says that it is there (facts.md, 6).
@@ -244,6 +254,13 @@ class RelayCircle:
         told = self.config.settings.get("throttle_seconds")
         wait = timedelta(seconds=float(told)) if told else WAIT
         return refused(self.http.redactor.excerpt(said), act, self.now(), host(url), wait)
+
+    def _signed_in(self, socket: WebSocket, challenge: str) -> bool:
+        """After a refusal, which stands where the connection ends meanwhile: the event was not sent again."""
+        try:
+            return self._sign_in(socket, challenge)
+        except Closed:
+            return False
 
     def _sign_in(self, socket: WebSocket, challenge: str) -> bool:
         """NIP-42. Raises Closed."""

@@ -61,6 +61,7 @@ from postprober.platforms.telegram.limits import LIMITS
 from postprober.platforms.telegram.links import address, channel_in, parts_of, post_id
 from postprober.platforms.telegram.page import ChannelPage, ShownMessage, read_page
 from postprober.platforms.telegram.public import EMBEDDED, says_not_found
+from postprober.platforms.telegram.text import as_sent, problems
 
 SETTLE_SECONDS = 60.0  # ours; no source gives a bound, hence STRICT; settings["settle_seconds"]
 SLACK = timedelta(minutes=2)
@@ -137,7 +138,8 @@ class TelegramAdapter:
         return LIMITS
 
     def preflight(self, draft: Draft, limits: Limits) -> Preflight:
-        return check(draft, limits)
+        found = check(draft, limits)
+        return replace(found, violations=(*found.violations, *problems(draft)))
 
     def new_handle(self, key: str, index: int, composed_at: datetime) -> str:
         return ""
@@ -331,12 +333,13 @@ class TelegramAdapter:
 def message(chat: str, job: PartJob, opened: ExitStack) -> tuple[str, dict[str, object], Files]:
     """Method, fields and files of the one request that makes the post (facts.md, 2); the files are closed with `opened`. No markup:
     the text is what is sent."""
+    text = as_sent(job.text)
     fields: dict[str, object] = {"chat_id": _chat_id(chat)}
     if job.parent is not None:
         fields["reply_parameters"] = {"message_id": int(parts_of(job.parent.remote_id)[1] or 0)}
     if not job.media:
-        return "sendMessage", {**fields, "text": job.text}, {}
-    caption = {"caption": job.text} if job.text.strip() else {}
+        return "sendMessage", {**fields, "text": text}, {}
+    caption = {"caption": text} if text.strip() else {}
     files: dict[str, tuple[str, bytes | BinaryIO, str]] = {}
     if len(job.media) == 1:
         method, field = _METHODS[job.media[0].kind]

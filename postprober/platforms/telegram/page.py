@@ -7,6 +7,7 @@ reading that lacks something proves nothing.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -161,6 +162,7 @@ class _Reader(TolerantParser):
         self.error: list[str] = []
         self.before: int | None = None
         self._open: list[tuple[str, str]] = []  # tags with their roles
+        self._tags, self._roles = Counter[str](), Counter[str]()  # of those: how often each is open
         self._label: list[str] = []
         self._link = ""
 
@@ -172,6 +174,8 @@ class _Reader(TolerantParser):
             self._write("\n")
         if tag not in _VOID:
             self._open.append((tag, role))
+            self._tags[tag] += 1
+            self._roles[role] += 1
         if self._in("text") and not self._in("reply"):
             if tag in _BLOCKS:
                 self._write("\n")
@@ -189,14 +193,17 @@ class _Reader(TolerantParser):
             self.handle_endtag(tag)
 
     def handle_endtag(self, tag: str) -> None:
-        if all(name != tag for name, _ in self._open):
+        if not self._tags[tag]:
             return
         if tag == "a":
             self._end_link()
         if tag in _BLOCKS and self._in("text"):
             self._write("\n")
-        while self._open.pop()[0] != tag:
-            pass
+        closed = ""
+        while closed != tag:
+            closed, role = self._open.pop()
+            self._tags[closed] -= 1
+            self._roles[role] -= 1
 
     def handle_data(self, data: str) -> None:
         if self._in("error"):
@@ -245,7 +252,7 @@ class _Reader(TolerantParser):
         return role
 
     def _in(self, role: str) -> bool:
-        return any(one == role for _, one in self._open)
+        return self._roles[role] > 0
 
     def _write(self, text: str) -> None:
         self.found[-1].text.append(text)

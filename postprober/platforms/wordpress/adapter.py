@@ -51,7 +51,7 @@ from postprober.errors import (
 from postprober.http import HttpClient, Reply
 from postprober.platforms.common.adapter import READY, Traits, sighting_in
 from postprober.platforms.common.errors import RequestKind
-from postprober.platforms.common.replies import ambiguous, invisible, require_object, text_at
+from postprober.platforms.common.replies import ambiguous, invisible, is_number, require_object, text_at
 from postprober.platforms.wordpress.about import ABOUT
 from postprober.platforms.wordpress.errors import GONE, NO_TRASH, TRASHED, is_code, refused
 from postprober.platforms.wordpress.library import Library
@@ -217,7 +217,7 @@ class WordPressAdapter:
 
     def read_many(self, cred: Credentials, ids: Sequence[str]) -> dict[str, Reading]:
         """One call for the posts, and as few as it takes for their comments, which are all that a site counts."""
-        numbers = [one for one in ids if one.isdecimal()]
+        numbers = [one for one in ids if is_number(one)]
         if not numbers:
             return {}
         rows = self._rows(cred, **ANY, **EMBEDDED, include=",".join(numbers), per_page=str(PAGE))
@@ -304,7 +304,12 @@ class WordPressAdapter:
         if options.slug:
             named = self._rows(cred, **ANY, **EMBEDDED, search=mark)
             rows += [row for row in named if mark in text_at(row, "content", "raw")]
-        mine = [row for row in rows if text_at(row, "author") in ("", cred.remote_id)]
+        # A site may show what is out under another name (an editor's, a guest's); drafts of others nobody else may publish.
+        mine = [
+            row
+            for row in rows
+            if text_at(row, "author") in ("", cred.remote_id) or text_at(row, "status") not in _UNSEEN
+        ]
         # A published one first: then nothing is made or published any more.
         order = sorted(mine, key=lambda row: (text_at(row, "status") in _UNSEEN, text_at(row, "status") == _TRASH))
         return order[0] if order else None
@@ -351,6 +356,6 @@ class WordPressAdapter:
 
 
 def _number(remote_id: str) -> str:
-    if not remote_id.isdecimal():
+    if not is_number(remote_id):
         raise UnexpectedReply("This is no number of a post.", remote_id[:80])
     return remote_id

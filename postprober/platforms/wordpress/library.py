@@ -18,7 +18,7 @@ from postprober.errors import PlatformError, Unavailable
 from postprober.http import HttpClient, Reply
 from postprober.platforms.common.errors import RequestKind
 from postprober.platforms.common.media import upload
-from postprober.platforms.common.replies import invisible, text_at
+from postprober.platforms.common.replies import invisible, is_number, text_at
 from postprober.platforms.wordpress.errors import refused
 from postprober.platforms.wordpress.site import api_url, authorization, with_query
 from postprober.platforms.wordpress.text import Placed
@@ -80,7 +80,7 @@ class Library:
         """A server that broke while it made the smaller sizes names the file that it has: the sizes are made in a second
         request, as the site's own editor does it."""
         number = reply.headers.get(STORED, "")
-        if reply.status < 500 or not number.isdecimal():
+        if reply.status < 500 or not is_number(number):
             return None
         try:
             return self._send(f"wp/v2/media/{number}/post-process", {"action": "create-image-subsizes"})
@@ -104,4 +104,4 @@ def _print(file: MediaFile) -> str:
 
 
 def _is_whole(row: object) -> bool:
-    return text_at(row, "id").isdecimal() and bool(text_at(row, "source_url"))
+    return is_number(text_at(row, "id")) and bool(text_at(row, "source_url"))

@@ -19,11 +19,11 @@ from postprober.domain.withheld import Withheld
 from postprober.errors import BadInput, PlatformError
 from postprober.http import HttpClient, Reply
 from postprober.platforms.common.public import GONE, refused, seen
-from postprober.platforms.common.replies import dig, text_at
+from postprober.platforms.common.replies import dig, is_number, text_at
 from postprober.platforms.wordpress.options import told
 from postprober.platforms.wordpress.posts import EMBEDDED, author_of, media_of
 from postprober.platforms.wordpress.site import MAX_HOPS, REDIRECTS, api_url, post_named, root_named, with_query
-from postprober.platforms.wordpress.text import MAX_HTML, read_content
+from postprober.platforms.wordpress.text import MAX_HTML, read_content, read_plain
 
 _HTML = {"Accept": "text/html,application/xhtml+xml", "Accept-Language": "en"}
 _BODY_CLASS = re.compile(r"postid-(\d+)")
@@ -35,9 +35,11 @@ _AREAS = frozenset({"entry-content", "wp-block-post-content", "post-content"})
 
 @dataclass
 class SitePage:
-    """A page of a site: the numbers of the posts that it says to be the page of, and the HTML of the text in it."""
+    """A page of a site: the numbers of the posts that it says to be the page of, and the HTML of the text in it. `marked`: its HTML
+    says so, and not its headers alone, which WordPress also sends with what plugins show instead of a post."""
 
     numbers: set[str] = field(default_factory=set)
+    marked: bool = False
     api: str = ""
     content: str = ""
     asks_password: bool = False
@@ -49,7 +51,7 @@ def read(http: HttpClient, _config: PlatformConfig, _url: str, remote_id: str, b
 
 
 def _read(http: HttpClient, remote_id: str, base: str) -> Look:
-    if not remote_id.isdecimal() or not base:
+    if not is_number(remote_id) or not base:
         return Look(Verdict.UNSURE, url=base, reason="the post's id is no number of a post.")
     opened = _open(http, f"{base}/?p={remote_id}")
     if isinstance(opened, Look):
@@ -66,9 +68,9 @@ def _read(http: HttpClient, remote_id: str, base: str) -> Look:
     if page.asks_password or (told_by is not None and dig(told_by, "content", "protected") is True):
         look = seen(reply, where, Verdict.LOGIN_WALL, "The site asks readers of this post for its password")
         return replace(look, withheld=Withheld.PASSWORD)
-    if not page.numbers:
-        return _unmarked(reply, where, told_by)
-    return _shown(reply, where, page, told_by)
+    if told_by is not None:
+        return _told(reply, where, page, told_by)
+    return _read_alone(reply, where, page)
 
 
 def _open(http: HttpClient, url: str) -> tuple[Reply, str] | Look:
@@ -102,15 +104,42 @@ def _asked(http: HttpClient, api: str, remote_id: str) -> object | None:
     return body if text_at(body, "id") == remote_id else None
 
 
-def _unmarked(reply: Reply, where: str, told_by: object | None) -> Look:
-    """A page that does not say whose it is: a theme's own, or what a site shows instead of its posts."""
-    if told_by is not None:
-        words = read_content(text_at(told_by, "content", "rendered")).text
-        if words and _squeezed(words) in _squeezed(read_content(reply.text[:MAX_HTML]).text):
-            return _of_api(seen(reply, where, Verdict.FOUND, "The site shows the post to everybody"), told_by)
-        look = seen(reply, where, Verdict.LOGIN_WALL, "The site shows visitors another page instead of its posts")
+def _told(reply: Reply, where: str, page: SitePage, row: object) -> Look:
+    """The API has the post; what counts is what the page shows of it."""
+    if _shows(reply, page, row):
+        return _of_api(seen(reply, where, Verdict.FOUND, "The site shows the post to everybody"), row)
+    if not (page.marked or page.content):
+        look = seen(reply, where, Verdict.LOGIN_WALL, "The site shows readers another page instead of its posts")
         return replace(look, withheld=Withheld.CLOSED)
-    return seen(reply, where, Verdict.UNSURE, "The site's page does not say which post it shows")
+    return seen(reply, where, Verdict.UNSURE, "The site's page of this post does not show what the post says")
+
+
+def _shows(reply: Reply, page: SitePage, row: object) -> bool:
+    """Whether the pieces of the text are on the page, one after the other, whatever stands between them; of a post without words,
+    its title or a file."""
+    content, said = read_content(text_at(row, "content", "rendered")), read_content(reply.text[:MAX_HTML])
+    words, title = _squeezed(said.text), read_plain(text_at(row, "title", "rendered"))
+    if pieces := [_squeezed(one) for one in content.text.split("\n\n") if one.strip()]:
+        at = 0
+        for piece in pieces:
+            if (begin := words.find(piece, at)) < 0:
+                return False
+            at = begin + len(piece)
+        return True
+    return bool(page.marked or (title and _squeezed(title) in words) or (content.media and said.media))
+
+
+def _read_alone(reply: Reply, where: str, page: SitePage) -> Look:
+    """The site tells strangers nothing of the post but its page."""
+    if not page.numbers:
+        return seen(reply, where, Verdict.UNSURE, "The site's page does not say which post it shows")
+    if not (page.marked or page.content):
+        return seen(reply, where, Verdict.UNSURE, "The site's page of this post does not show what the post says")
+    found = seen(reply, where, Verdict.FOUND, "The site shows the post to everybody")
+    if not page.content:
+        return found
+    content = read_content(page.content)
+    return replace(found, text=content.text, links=tuple(content.links) or None)
 
 
 def _api_of(reply: Reply, where: str, page: SitePage, remote_id: str, base: str) -> str:
@@ -128,16 +157,6 @@ def _same_place(one: str, other: str) -> bool:
 
 def _squeezed(text: str) -> str:
     return "".join(text.split())
-
-
-def _shown(reply: Reply, where: str, page: SitePage, told_by: object | None) -> Look:
-    found = seen(reply, where, Verdict.FOUND, "The site shows the post to everybody")
-    if told_by is not None:
-        return _of_api(found, told_by)
-    if not page.content:
-        return found
-    content = read_content(page.content)
-    return replace(found, text=content.text, links=tuple(content.links) or None)
 
 
 def _of_api(found: Look, row: object) -> Look:
@@ -158,6 +177,7 @@ def read_page(reply: Reply) -> SitePage:
     reader.feed(reply.text[:MAX_HTML])
     reader.close()
     page = reader.page
+    page.marked = bool(page.numbers)
     number, api = post_named(reply.headers)
     if number:
         page.numbers.add(number)

@@ -10,7 +10,7 @@ from dataclasses import replace
 from postprober.clock import SystemClock
 from postprober.domain.account import Credentials
 from postprober.domain.addresses import join, split
-from postprober.domain.identity import base_address
+from postprober.domain.identity import base_address, host_name
 from postprober.domain.platform import PlatformConfig
 from postprober.errors import BadInput, ReconnectNeeded, UnexpectedReply
 from postprober.http import HttpClient, Reply
@@ -19,6 +19,7 @@ from postprober.platforms.common.replies import dig, text_at
 from postprober.platforms.wordpress.errors import refused
 
 REDIRECTS = frozenset({301, 302, 307, 308})
+MOST_LINKS = 8 * 1024  # characters of a header that are read; ours
 MAX_HOPS = 3  # ours: from http to https, and to or from www
 _ROOT = re.compile(r'<([^<>]+)>\s*;[^,<]*rel="?https://api\.w\.org/"?')
 _POSTS = re.compile(r"<([^<>]*(?:/wp/v2/posts/|%2Fwp%2Fv2%2Fposts%2F)(\d+)[^<>]*)>\s*;[^,<]*rel=\"?alternate")
@@ -26,18 +27,23 @@ _SHORT = re.compile(r"<[^<>]*[?&]p=(\d+)>\s*;[^,<]*rel=\"?shortlink")
 
 
 def credentials(http: HttpClient, _config: PlatformConfig, server: str, typed: Mapping[str, str]) -> Credentials:
-    """Of a user and an application password at the site `server`. Raises BadInput, ReconnectNeeded or another PlatformError."""
+    """Of a user and an application password at the site `server`. Raises BadInput, ReconnectNeeded or another PlatformError.
+
+    People sign in by their name or their e-mail address. Kept is the name, whatever was typed: two links with one password have
+    to be known as that, because withdrawing the older one would end the newer one."""
     root, home = find_api(http, server)
     user, password = typed["user"], "".join(typed["password"].split())  # it is shown in groups of four
     cred = Credentials(
         basic(user, password), instance=home, secret={"identifier": user, "password": password, "api_root": root}
     )
-    reply = http.bound(secrets=[cred.access_token, password]).read(
-        "GET", api_url(root, "wp/v2/users/me"), headers=authorization(cred)
-    )
+    asked = with_query(api_url(root, "wp/v2/users/me"), "context=edit&_fields=id,username")
+    reply = http.bound(secrets=[cred.access_token, password]).read("GET", asked, headers=authorization(cred))
     if not reply.ok:
         raise refused(reply, RequestKind.READ, SystemClock().now())
-    return replace(cred, remote_id=text_at(reply.json_or_none(), "id"))
+    me = reply.json_or_none()
+    name = text_at(me, "username") or user
+    more = {**cred.secret, "identifier": name}
+    return replace(cred, access_token=basic(name, password), remote_id=text_at(me, "id"), secret=more)
 
 
 def basic(user: str, password: str) -> str:
@@ -70,7 +76,7 @@ def find_api(http: HttpClient, server: str) -> tuple[str, str]:
         )
         raise BadInput(told, reply.excerpt[:200], field="instance")
     root = join(where, named)
-    if split(root).hostname != split(where).hostname or split(root).scheme != split(where).scheme:
+    if not _same_server(root, where):
         raise BadInput("The site names an API at another address, which is not used.", root[:200], field="instance")
     index = http.for_typed().read("GET", with_query(root, "_fields=home,authentication,namespaces"))
     body = index.json_or_none()
@@ -80,9 +86,12 @@ def find_api(http: HttpClient, server: str) -> tuple[str, str]:
     if dig(body, "authentication", "application-passwords") is None:
         told = "This site takes no application passwords: they need https, and a plugin or its host may have turned them off."
         raise BadInput(told, field="instance")
-    home = base_address(text_at(body, "home"))
-    same = split(home).hostname == split(where).hostname and split(home).scheme == split(where).scheme
-    return root, home if same else base_address(where.partition("?")[0])
+    home = base_address(text_at(body, "home"), whole=True)
+    return root, home if _same_server(home, where) else base_address(where.partition("?")[0], whole=True)
+
+
+def _same_server(one: str, other: str) -> bool:
+    return (split(one).scheme, host_name(one)) == (split(other).scheme, host_name(other))
 
 
 def _front(http: HttpClient, server: str) -> tuple[Reply, str]:
@@ -94,19 +103,24 @@ def _front(http: HttpClient, server: str) -> tuple[Reply, str]:
         target = reply.headers.get("location", "")
         if reply.status not in REDIRECTS or not target:
             return reply, here
-        here = join(here, target)
+        there = join(here, target)
+        if split(here).scheme == "https" and split(there).scheme != "https":  # the password would be for all to read
+            raise BadInput(
+                "The site sends visitors to a place without https; have its owner correct that.", field="instance"
+            )
+        here = there
     raise BadInput("The site sends visitors in a circle.", field="instance")
 
 
 def root_named(headers: Mapping[str, str]) -> str:
     """The root of the API that a page names, "" where it names none."""
-    found = _ROOT.search(headers.get("link", ""))
+    found = _ROOT.search(headers.get("link", "")[:MOST_LINKS])
     return found[1] if found else ""
 
 
 def post_named(headers: Mapping[str, str]) -> tuple[str, str]:
     """(number of the post whose page this is, address of it in the API), "" for what the headers do not say."""
-    link = headers.get("link", "")
+    link = headers.get("link", "")[:MOST_LINKS]
     if found := _POSTS.search(link):
         return found[2], found[1]
     short = _SHORT.search(link)

@@ -55,7 +55,7 @@ def plain(text: str) -> str:
 
 def read_plain(html: str) -> str:
     """The words of a title or an excerpt."""
-    return unescape(re.sub(r"<[^>]*>", "", html)).strip()
+    return unescape(re.sub(r"<[^<>]*>", "", html)).strip()
 
 
 def blocks(text: str, media: Sequence[Placed] = (), mark: str = "") -> str:
@@ -179,7 +179,7 @@ class _ContentReader(TolerantParser):
     def handle_data(self, data: str) -> None:
         if not self._silent and (self._inside or data.strip()):
             # In the source, line ends are blanks; ours are `<br>`.
-            self._now.append(re.sub(r"\s*\n\s*", "" if self._now[-1:] == ["\n"] else " ", data))
+            self._now.append(re.sub(r"(?<!\s)\s*\n\s*", "" if self._now[-1:] == ["\n"] else " ", data))
 
     def _end_piece(self, *, empty: bool) -> None:
         piece = "".join(self._now)

@@ -41,6 +41,7 @@ from postprober.platforms.common.replies import (
     dig,
     invisible,
     is_ambiguous,
+    is_number,
     list_at,
     require_object,
     shape,
@@ -145,7 +146,7 @@ class XAdapter:
         if not reply.ok:
             raise refused(reply, RequestKind.PUBLISH, self.clock.now())
         remote_id = text_at(reply.json_or_none(), "data", "id")
-        if not remote_id.isdigit():
+        if not is_number(remote_id):
             raise ambiguous(reply)
         return Receipt(Ref(remote_id, self._permalink(cred.name, remote_id)))
 
@@ -254,7 +255,7 @@ def _passed(posts: list[RemotePost], since: datetime, newest_known_post: str | N
 
 
 def _number(remote_id: str) -> int:
-    return int(remote_id) if remote_id.isdigit() else 0
+    return int(remote_id) if is_number(remote_id) else 0
 
 
 def _checked(reply: Reply) -> dict[str, object]:

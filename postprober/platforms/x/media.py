@@ -19,6 +19,7 @@ from postprober.platforms.common.replies import (
     count_at,
     dig,
     invisible,
+    is_number,
     list_at,
     require_object,
     shape,
@@ -49,7 +50,7 @@ class Uploads:
         for file in files:
             body = self._image(file) if file.kind is MediaKind.IMAGE else self._in_pieces(file)
             media_id = text_at(body, "data", "id")
-            if not media_id.isdigit():
+            if not is_number(media_id):
                 raise UnexpectedReply("X took the file without giving it an id.", shape(body))
             if file.alt and file.kind is not MediaKind.VIDEO:  # descriptions are for pictures and GIFs (x/facts.md, 2)
                 self._describe(media_id, file.alt)

@@ -17,6 +17,7 @@ from postprober.sandbox.telegram.dialect import (
     bad,
     bot_of,
     chat_of,
+    cleaned,
     is_public,
     messages,
     numbers_of,
@@ -101,7 +102,7 @@ async def get_chat_member(call: Call) -> Response:
 async def send_message(call: Call) -> Response:
     fields = await _fields(call)
     _check_chat(call, fields)
-    text = str(fields.get("text") or "").strip()
+    text = cleaned(fields.get("text"))
     if not text:
         raise bad("message text is empty")
     if units(text) > _TEXT:
@@ -136,7 +137,7 @@ async def send_media_group(call: Call) -> Response:
 
 
 def _caption(fields: Json) -> str:
-    caption = str(fields.get("caption") or "").strip()
+    caption = cleaned(fields.get("caption"))
     if units(caption) > _CAPTION:
         raise bad("message caption is too long")
     return caption
@@ -214,7 +215,7 @@ async def edit_message(call: Call) -> Response:
     post = post_with(call.world, call.owner, int(number)) if number.isdecimal() else None
     if post is None or not post.seen_by_owner(call.at):
         raise bad("message to edit not found")
-    text = str(fields.get("text") or fields.get("caption") or "").strip()
+    text = cleaned(fields.get("text") or fields.get("caption"))
     if text == post.text:
         raise bad("message is not modified: specified new message content and reply markup are exactly the same")
     if units(text) > (_CAPTION if post.media else _TEXT):

@@ -110,6 +110,14 @@ def entities(text: str) -> list[Json]:
     return sorted(found, key=lambda one: int(one["offset"]))
 
 
+def cleaned(said: object) -> str:
+    """A text as Telegram keeps it (`clean_input_string` of tdlib): some signs become blanks or are gone, and nothing says so."""
+    kept = str(said or "").replace("\r", "")
+    kept = "".join(" " if char < " " and char != "\n" else char for char in kept)
+    gone = {*map(chr, range(0x2028, 0x202F)), "\u0333", "\u033f", "\u030a"}
+    return "".join(char for char in kept if char not in gone).strip()
+
+
 def units(text: str) -> int:
     """Units of UTF-16."""
     return len(text.encode("utf-16-le", "surrogatepass")) // 2

@@ -61,7 +61,8 @@ async def index(call: Call) -> Response:
 
 async def me(call: Call) -> Response:
     scopes = call.token.scopes if call.token else []
-    return reply(_user(call, call.owner) | {"capabilities": dict.fromkeys(scopes, True), "roles": ["author"]})
+    more = {"username": call.owner.name, "capabilities": dict.fromkeys(scopes, True), "roles": ["author"]}
+    return reply(_user(call, call.owner) | more)
 
 
 async def introspect(_call: Call) -> Response:

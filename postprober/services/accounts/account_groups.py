@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from postprober.domain.actor import Actor
+from postprober.domain.text import nfc
 from postprober.errors import BadInput, NotFound
 from postprober.services.accounts import accounts
 from postprober.services.core import Core
@@ -41,11 +42,13 @@ def listing(core: Core, actor: Actor) -> list[AccountGroup]:
 @permits.needs("accounts:write")
 def save(core: Core, actor: Actor, name: str, account_ids: Iterable[int]) -> AccountGroup:
     """Make the group, or give the one of this name these accounts. Raises BadInput."""
-    name, chosen = " ".join(name.split()), tuple(dict.fromkeys(account_ids))
+    name, chosen = _spelled(name), tuple(dict.fromkeys(account_ids))
     if not name or len(name) > MAX_NAME:
         raise BadInput(f"Give the group a name of at most {MAX_NAME} characters.", field="name")
     if "/" in name or not name.isprintable():
         raise BadInput("A group's name has no slash and no control characters in it.", field="name")
+    if name in (".", ".."):  # in an address (RFC 3986, 5.2.4) these lead elsewhere
+        raise BadInput("Give the group a name that is not dots alone.", field="name")
     linked = _linked(core, actor)
     if not chosen:
         raise BadInput("Select at least one account for the group.", field="account_ids")
@@ -99,7 +102,12 @@ def _group(stored: Any, linked: tuple[int, ...]) -> AccountGroup:
     return AccountGroup(str(stored["name"]), tuple(one for one in stored["accounts"] if one in linked))
 
 
+def _spelled(name: str) -> str:
+    """Without blanks too many, and each letter in one spelling (é is one sign or two)."""
+    return nfc(" ".join(name.split()))
+
+
 def _key(name: str) -> str:
     """Of one length whatever the name (the column has 40 characters)."""
-    told = " ".join(name.split()).casefold()
+    told = nfc(_spelled(name).casefold())
     return _GROUP + hashlib.sha256(told.encode(errors="surrogatepass")).hexdigest()[:24]

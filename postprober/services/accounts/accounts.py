@@ -16,7 +16,7 @@ from postprober.domain.delivery import DeliveryState, StateCause
 from postprober.domain.identity import AccountIdentity, base_address, host_name, server_name
 from postprober.domain.identity import account_id as id_of
 from postprober.domain.limits import Limits
-from postprober.domain.platform import NAMES, Platform, ReconcileMode
+from postprober.domain.platform import NAMES, Platform, ReconcileMode, described
 from postprober.domain.post import language_tag
 from postprober.errors import BadInput, NotFound, PlatformError, PostProberError, ReconnectNeeded, Suspended, VaultError
 from postprober.http import HttpClient
@@ -305,7 +305,7 @@ def _instance(core: Core, platform: Platform, instance: str) -> str:
 def server_address(core: Core, platform: Platform, typed: str) -> str:
     """The address of the server that somebody typed. One on a private network is taken in the sandbox, and where the
     operator named it for this platform. Raises BadInput."""
-    url = base_address(typed)
+    url = base_address(typed, whole=described(platform).sites)
     config = core.settings.platform(platform)
     named = {host_name(one) for one in (config.api_url, config.auth_url) if one}
     own = host_name(url) in named

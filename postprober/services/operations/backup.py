@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 from postprober.clock import utc_iso
-from postprober.errors import BadInput
+from postprober.errors import BadInput, ConfigurationError
 from postprober.pipeline.publishing.recovery import BACKUP
 from postprober.services.core import Core
 from postprober.storage import pictures
@@ -17,7 +17,7 @@ from postprober.storage import pictures
 
 def backup(core: Core, target: Path) -> Path:
     """Copy the SQLite database to `target` (a new file, or a folder); pictures of posts go to a folder beside it, with
-    `.evidence` behind its name. Raises BadInput."""
+    `.evidence` behind its name. Raises BadInput, or ConfigurationError where something could not be read or written."""
     if not core.db.is_sqlite:
         raise BadInput("This installation uses PostgreSQL; use pg_dump.")
     name = f"postprober-{core.clock.now():%Y%m%d-%H%M%S}.sqlite"
@@ -29,20 +29,24 @@ def backup(core: Core, target: Path) -> Path:
     if not os.access(path.parent, os.W_OK):
         raise BadInput(f"The folder {path.parent} cannot be written to; choose another one or change its permissions.")
     temporary = path.with_name(f".{path.name}.part")
-    source = sqlite3.connect(str(core.db.url.database))
-    copy = sqlite3.connect(temporary)
     try:
+        named = _copied(core, temporary)
+        if named:
+            _copy_pictures(pictures.folder(core.settings.data_dir), path.with_name(f"{path.name}.evidence"), named)
+        temporary.replace(path)
+    except (OSError, sqlite3.Error) as error:
+        temporary.unlink(missing_ok=True)
+        raise ConfigurationError(f"The backup was not made: {error}. Mend that, then run it again.") from error
+    return path
+
+
+def _copied(core: Core, path: Path) -> list[str]:
+    """Copy the database to `path`; the pictures that the copy names."""
+    with closing(sqlite3.connect(str(core.db.url.database))) as source, closing(sqlite3.connect(path)) as copy:
         source.backup(copy)
         copy.execute("INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)", (BACKUP, utc_iso(core.clock.now())))
         copy.commit()
-        named = [row[0] for row in copy.execute("SELECT DISTINCT picture FROM evidence WHERE picture IS NOT NULL")]
-    finally:
-        copy.close()
-        source.close()
-    if named:
-        _copy_pictures(pictures.folder(core.settings.data_dir), path.with_name(f"{path.name}.evidence"), named)
-    temporary.replace(path)
-    return path
+        return [row[0] for row in copy.execute("SELECT DISTINCT picture FROM evidence WHERE picture IS NOT NULL")]
 
 
 def _copy_pictures(source: Path, target: Path, named: list[str]) -> None:

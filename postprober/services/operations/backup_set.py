@@ -16,25 +16,30 @@ import hashlib
 import json
 import logging
 import os
+import re
 import shutil
 import sqlite3
+import stat
 import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal
+from urllib.parse import urlunsplit
 
-from pydantic import SecretStr
+from pydantic import BaseModel, Field, SecretStr, ValidationError
 from sqlalchemy import URL
 
 from postprober import __version__
 from postprober.clock import utc_iso
+from postprober.domain.addresses import split
 from postprober.domain.platform import known
 from postprober.errors import BadInput, ConfigurationError, Conflict
 from postprober.pipeline.publishing.recovery import BACKUP
+from postprober.security.redaction import MASK, Redactor
 from postprober.services.core import Core
 from postprober.settings import Settings
 from postprober.storage.database import newest_schema
@@ -51,6 +56,8 @@ FOLDERS = ("media", "evidence", "cards", "samples")
 _LEFT_OUT = ("media/incoming",)
 _BLOCK = 1 << 20
 _NAME, _DIGITS = "%Y%m%d-%H%M%S", "[0-9]" * 8 + "-" + "[0-9]" * 6
+_USER_INFO = re.compile(r"(\b[a-z][a-z0-9+.-]*://)[^/?#@\s]+@", re.IGNORECASE)
+_IS_NAME, _IS_SHA256 = re.compile(_DIGITS), re.compile(r"[0-9a-f]{64}")
 AHEAD = timedelta(hours=1)  # ours: a clock that is more ahead than this was wrong
 DUMP_SECONDS = 6 * 3600  # ours: a dump that takes longer wants archiving instead
 
@@ -77,10 +84,33 @@ class BackedFile:
     mtime_ns: int
 
 
+class _Entry(BaseModel):
+    path: str = Field(min_length=1, max_length=4096)
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    size: int = Field(ge=0)
+    mtime_ns: int
+
+
+class _DatabaseFile(BaseModel):
+    name: Literal["database.sqlite", "database.dump"]
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+
+
+class _Manifest(BaseModel):
+    """What of a manifest is relied on. Whoever can write into the folder can write anything into it: nothing that stands there
+    may lead out of the set or into another place of the data folder."""
+
+    made: str
+    schema_: str = Field(alias="schema")
+    database: _DatabaseFile
+    files: list[_Entry]
+
+
 def make(core: Core, target: Path, *, keep: int = 0) -> BackupMade:
     """Add a backup to the set in the folder `target`, which is made where it is missing, and read back what was written.
     `keep`: so many stay, 0: all. Raises BadInput (the folder cannot be used), Conflict (another backup is being made there) or
-    ConfigurationError (PostgreSQL could not be dumped, or what was read back is not what was written)."""
+    ConfigurationError (something could not be read or written, PostgreSQL could not be dumped, or what was read back is not what was
+    written): then there is no backup more than before."""
     begun, data_dir = time.monotonic(), core.settings.data_dir
     _refuse(target, data_dir)
     with _alone(target):
@@ -88,9 +118,9 @@ def make(core: Core, target: Path, *, keep: int = 0) -> BackupMade:
         folder, made = target / name, target / f".{name}.part"
         if folder.exists():
             raise Conflict(f"{folder} exists already; wait a second and run this again.")
-        _sweep(target)
-        made.mkdir(mode=0o700)
         try:
+            _sweep(target)
+            made.mkdir(mode=0o700)
             store = Store(target / FILES)
             earlier = _newest_entries(target)
             _gather(data_dir, store, earlier)
@@ -108,11 +138,22 @@ def make(core: Core, target: Path, *, keep: int = 0) -> BackupMade:
             write_whole(made / MANIFEST, json.dumps(manifest, indent=1).encode())
             made.rename(folder)
             sync_folder(target)
+        except (OSError, sqlite3.Error) as error:
+            shutil.rmtree(made, ignore_errors=True)
+            raise ConfigurationError(
+                f"The backup was not made: {_why(error)}. Mend that, then run it again."
+            ) from error
         except BaseException:
             shutil.rmtree(made, ignore_errors=True)
             raise
         removed = prune(target, keep, folder) if keep else ()
     return BackupMade(folder, len(entries), store.fresh, store.copied, removed, time.monotonic() - begun)
+
+
+def _why(error: OSError | sqlite3.Error) -> str:
+    if isinstance(error, sqlite3.Error):
+        return f"the database could not be copied ({error})"
+    return f"{error.filename or 'a file'} could not be read or written ({error.strerror or error})"
 
 
 def newest(target: Path, now: datetime) -> datetime | None:
@@ -151,10 +192,24 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         told = json.loads((folder / MANIFEST).read_text())
         if told["format"] != FORMAT:
             raise BadInput(f"{folder} was made by a newer PostProber ({told['program']}); update the program first.")
-        _ = told["made"], told["schema"], told["database"]["sha256"], [entry["path"] for entry in told["files"]]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        files = _Manifest.model_validate(told, strict=True).files
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        raise BadInput(f"{folder} is not a backup ({place}: {first['msg']}).") from None
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise BadInput(f"{folder} is not a backup ({type(error).__name__}: {error}).") from None
+    for one in files:
+        if not _is_place(one.path):
+            raise BadInput(f"{folder} names a file outside of the data folder ({one.path!r}); it is no backup of ours.")
     return dict(told)
+
+
+def _is_place(path: str) -> bool:
+    """Whether a file of a backup may lie there in the data folder: in one of its folders, and no hidden one."""
+    parts = PurePosixPath(path).parts
+    written = path == "/".join(parts) and "\0" not in path
+    return written and len(parts) > 1 and parts[0] in FOLDERS and not any(one.startswith(".") for one in parts)
 
 
 def entries_of(manifest: dict[str, Any]) -> list[BackedFile]:
@@ -162,21 +217,38 @@ def entries_of(manifest: dict[str, Any]) -> list[BackedFile]:
 
 
 def prune(target: Path, keep: int, fresh: Path) -> tuple[str, ...]:
-    """Delete all but the newest `keep` backups, and the files that none of those names; returns the names of those that
-    went. `fresh` stays in any case: others may be named by a clock that was ahead. A backup that cannot be read keeps every file."""
-    old = [one for one in of_set(target)[:-keep] if one != fresh]
+    """Delete all but the newest `keep` backups, and the files that none of the others names; returns the names of those that
+    went. Those that a clock named that was ahead of `fresh` are kept and not counted: they must not take the place of the
+    others. A backup that cannot be read keeps every file."""
+    old = [one for one in of_set(target) if one.name <= fresh.name and not one.is_symlink()][:-keep]
+    gone: list[str] = []
     for folder in old:
-        (folder / MANIFEST).unlink()  # first: from now on it is no backup
-        shutil.rmtree(folder, ignore_errors=True)
+        with suppress(OSError):
+            (folder / MANIFEST).unlink()  # first: from now on it is no backup
+            shutil.rmtree(folder, ignore_errors=True)
+            gone.append(folder.name)
     try:
-        named = {one.sha256 for folder in of_set(target) for one in entries_of(read_manifest(folder))}
-    except BadInput:
-        return tuple(one.name for one in old)
+        named = {one.sha256 for folder in _surely_all(target) for one in entries_of(read_manifest(folder))}
+    except (BadInput, OSError) as error:
+        log.warning("No files of older backups were deleted: %s", error)
+        return tuple(gone)
     for file in (target / FILES).glob("??/*"):
-        if file.name not in named:
+        if file.name not in named and _IS_SHA256.fullmatch(file.name) and file.name.startswith(file.parent.name):
             with suppress(OSError):
                 file.unlink()
-    return tuple(one.name for one in old)
+    return tuple(gone)
+
+
+def _surely_all(target: Path) -> list[Path]:
+    """The backups in the folder. Raises OSError where one of them cannot be looked into: a folder that is away for a moment must
+    not count for nothing."""
+    found = []
+    for folder in target.iterdir():
+        if _IS_NAME.fullmatch(folder.name):
+            with suppress(FileNotFoundError, NotADirectoryError):
+                (folder / MANIFEST).stat()
+                found.append(folder)
+    return found
 
 
 @dataclass
@@ -190,12 +262,19 @@ class Store:
     def path(self, sha256: str) -> Path:
         return self.root / sha256[:2] / sha256
 
+    def has(self, sha256: str, size: int) -> bool:
+        """Whether a file of this name and size is there; what is in it, `restore --check` reads."""
+        with suppress(OSError):
+            told = self.path(sha256).stat()
+            return stat.S_ISREG(told.st_mode) and told.st_size == size
+        return False
+
     def keep(self, source: Path) -> tuple[str, int]:
         """Copy the file unless its bytes are there; their SHA-256 and number. Raises OSError, or ConfigurationError where the disk gives
         back something else."""
         sha256, size = digest(source), source.stat().st_size
         place = self.path(sha256)
-        if place.exists() and place.stat().st_size == size:
+        if self.has(sha256, size):
             return sha256, size
         place.parent.mkdir(parents=True, exist_ok=True)
         fresh = place.with_name(f".{sha256}.part")
@@ -227,7 +306,8 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 def without_secrets(settings: Settings) -> dict[str, str]:
-    """Every setting that is no secret, by its name in the environment."""
+    """Every setting that is no secret, by its name in the environment. Addresses without what lets somebody in: names and passwords,
+    and the path of the address that is called while all is well, which is known to nobody else."""
     told = {name: value for name in type(settings).model_fields if _is_open(value := getattr(settings, name))}
     for platform in known():
         section = settings.of(platform)
@@ -236,7 +316,13 @@ def without_secrets(settings: Settings) -> dict[str, str]:
             for name in type(section).model_fields
             if _is_open(value := getattr(section, name))
         }
-    return {f"POSTPROBER_{name.upper()}": str(value) for name, value in told.items()}
+    if "://" in (ping := str(told["ping_url"])):
+        told["ping_url"] = urlunsplit((*split(ping)[:2], f"/{MASK}", "", ""))
+    shown = Redactor().text
+    return {
+        f"POSTPROBER_{name.upper()}": shown(_USER_INFO.sub(rf"\g<1>{MASK}@", str(value)))
+        for name, value in told.items()
+    }
 
 
 def postgres_command(program: str, url: URL) -> tuple[list[str], dict[str, str]]:
@@ -291,12 +377,13 @@ def _alone(target: Path) -> Iterator[None]:
 
 
 def _sweep(target: Path) -> None:
-    """What a backup left that was killed."""
-    for left in target.glob(".*.part"):
+    """What a backup left that was killed, and nothing of anybody else's."""
+    for left in target.glob(f".{_DIGITS}.part"):
         shutil.rmtree(left, ignore_errors=True)
     for left in (target / FILES).glob("??/.*.part"):
-        with suppress(OSError):
-            left.unlink()
+        if _IS_SHA256.fullmatch(left.name[1:-5]):
+            with suppress(OSError):
+                left.unlink()
 
 
 def _newest_entries(target: Path) -> dict[str, BackedFile]:
@@ -314,11 +401,13 @@ def _gather(data_dir: Path, store: Store, earlier: dict[str, BackedFile]) -> lis
         path = file.relative_to(data_dir).as_posix()
         try:
             told = file.stat()
+            if not stat.S_ISREG(told.st_mode):  # a pipe would be waited for without an end
+                continue
             before = earlier.get(path)
             if (
                 before is None
                 or (before.size, before.mtime_ns) != (told.st_size, told.st_mtime_ns)
-                or not store.path(before.sha256).exists()
+                or not store.has(before.sha256, before.size)
             ):
                 before = None
             if before is None:
@@ -332,9 +421,15 @@ def _gather(data_dir: Path, store: Store, earlier: dict[str, BackedFile]) -> lis
 
 
 def _files(data_dir: Path) -> Iterator[Path]:
-    """Dotted names are files that are being written."""
+    """Dotted names are files that are being written. Raises OSError for a folder that cannot be read: what is in it would be
+    missing without a word."""
+
+    def told(error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError):
+            raise error
+
     for name in FOLDERS:
-        for folder, folders, files in os.walk(data_dir / name):
+        for folder, folders, files in os.walk(data_dir / name, onerror=told):
             here = Path(folder)
             folders[:] = sorted(
                 one for one in folders if (here / one).relative_to(data_dir).as_posix() not in _LEFT_OUT

@@ -60,8 +60,16 @@ def restore(settings: Settings, source: Path, now: datetime) -> Restored:
     sync_folder(target.parent)
     beside = source.with_name(f"{source.name}.evidence")
     if beside.is_dir():
-        shutil.copytree(beside, pictures.folder(settings.data_dir), dirs_exist_ok=True)
+        _pictures_back(beside, pictures.folder(settings.data_dir))
     return Restored(target, made, kept, *_waiting(target, now))
+
+
+def _pictures_back(source: Path, target: Path) -> None:
+    """Files only: a link among them would bring what it leads to, from wherever that is."""
+    target.mkdir(parents=True, exist_ok=True)
+    for file in source.iterdir():
+        if file.is_file() and not file.is_symlink():
+            shutil.copy2(file, target)
 
 
 def refuse_running(target: Path, now: datetime) -> None:

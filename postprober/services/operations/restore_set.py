@@ -10,7 +10,7 @@ import time
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from sqlalchemy import make_url
@@ -80,7 +80,11 @@ def rehearse(source: Path) -> Rehearsal:
         rows: dict[str, int] = {}
         if manifest["database"]["name"] != DUMP:
             copy = Path(scratch) / "postprober.sqlite"
-            shutil.copyfile(folder / manifest["database"]["name"], copy)
+            try:
+                shutil.copyfile(folder / manifest["database"]["name"], copy)
+            except OSError as error:
+                told = f"The database cannot be copied to {scratch} ({error.strerror or error})"
+                raise ConfigurationError(f"{told}; set TMPDIR to a folder with room for it.") from None
             rows = _rows(copy)
     return Rehearsal(str(manifest["made"]), rows, files, time.monotonic() - begun)
 
@@ -93,7 +97,9 @@ def _checked(folder: Path) -> dict[str, Any]:
             f"{folder} was made by a newer PostProber ({manifest.get('program', '?')}, schema {manifest['schema']}); update the "
             "program first. Nothing was changed."
         )
-    database = folder / str(manifest["database"]["name"])
+    database = folder / manifest["database"]["name"]
+    if not database.is_file():
+        raise BadInput(f"{database} is not there. Use another backup; nothing was changed.")
     try:
         same = backup_set.digest(database) == manifest["database"]["sha256"]
     except OSError as error:
@@ -133,29 +139,52 @@ def _refuse_filled(settings: Settings) -> None:
 
 
 def _files_back(folder: Path, entries: list[BackedFile], data_dir: Path) -> FilesBack:
+    """Raises BadInput for a place outside of the data folder, ConfigurationError where one cannot be written."""
     store, written, there, lacking = Store(folder.parent / FILES), 0, 0, []
     for entry in entries:
         place = data_dir / entry.path
-        if not place.resolve().is_relative_to(data_dir.resolve()):
+        # Each of the folders may be a link to another disk; what is in one stays in it.
+        own = (data_dir / PurePosixPath(entry.path).parts[0]).resolve()
+        if not place.parent.resolve().is_relative_to(own):
             raise BadInput(f"{folder} names a file outside of the data folder ({entry.path}); it is no backup of ours.")
         with suppress(OSError):
             if place.stat().st_size == entry.size and backup_set.digest(place) == entry.sha256:
                 there += 1
                 continue
-        try:
-            content = store.path(entry.sha256)
-            place.parent.mkdir(parents=True, exist_ok=True)
-            fresh = place.with_name(f".{place.name}.part")
-            shutil.copyfile(content, fresh)
-            if backup_set.digest(fresh) != entry.sha256:
-                fresh.unlink()
-                lacking.append(entry.path)
-                continue
-            fresh.replace(place)
-            written += 1
-        except FileNotFoundError:
+        if not store.has(entry.sha256, entry.size) or not _copied(store.path(entry.sha256), place, entry.sha256):
             lacking.append(entry.path)
+            continue
+        written += 1
     return FilesBack(written, there, tuple(lacking))
+
+
+def _copied(content: Path, place: Path, sha256: str) -> bool:
+    """Whether `content` was what it should be and is at `place` now. Raises ConfigurationError."""
+    fresh = place.with_name(f".{place.name}.part")
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        fresh.unlink(missing_ok=True)
+        shutil.copyfile(content, fresh)
+        if backup_set.digest(fresh) != sha256:
+            fresh.unlink()
+            return False
+        fresh.replace(place)
+    except OSError as error:
+        with suppress(OSError):
+            fresh.unlink(missing_ok=True)
+        if _is_unreadable(content):
+            return False
+        told = f"{place} cannot be written ({error.strerror or error}); mend that, then restore again"
+        raise ConfigurationError(f"{told}. The database was not changed.") from None
+    return True
+
+
+def _is_unreadable(content: Path) -> bool:
+    try:
+        backup_set.digest(content)
+    except OSError:
+        return True
+    return False
 
 
 def _fill(settings: Settings, dump: Path) -> None:
