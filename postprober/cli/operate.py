@@ -85,6 +85,10 @@ def backup(
     core = build_core()
     try:
         if target.suffix == ".sqlite":
+            if core.settings.backup_key:
+                raise BadInput(
+                    "A .sqlite file would not be encrypted: give a folder, or run this with POSTPROBER_BACKUP_KEY empty."
+                )
             say(f"Wrote {copy_database(core, target)}.")
             return
         made = backup_set.make(core, target, keep=keep)
@@ -96,6 +100,8 @@ def backup(
     )
     if made.removed:
         say(f"Deleted {len(made.removed)} older: {', '.join(made.removed)}.")
+    if backup_set.is_sealed(made.folder):
+        say("It is encrypted: without POSTPROBER_BACKUP_KEY nobody can restore it, so keep that elsewhere, too.")
     say(
         "Keys are not in it: keep POSTPROBER_VAULT_KEYS and POSTPROBER_SECRET_KEY (secrets.json in sandbox mode) elsewhere."
     )
@@ -143,7 +149,8 @@ def restore(
 def _rehearse(source: Path) -> None:
     if source.is_file():
         raise BadInput("Only a backup in a folder can be rehearsed; give the folder.")
-    seen = restore_set.rehearse(source)
+    sealed = backup_set.is_sealed(restore_set.found(source))
+    seen = restore_set.rehearse(source, load_settings().backup_keys() if sealed else None)
     posts = ", ".join(
         f"{seen.rows[name]:,} {name}" for name in ("users", "accounts", "posts", "deliveries") if name in seen.rows
     )

@@ -133,11 +133,14 @@ class Database:
         except DatabaseError as error:
             raise ConfigurationError("The database could not be brought up to date.", said(error)) from error
 
+    def schema(self) -> str | None:
+        """The version of the schema that the database has; None for an empty one."""
+        with self.read() as connection:
+            return MigrationContext.configure(connection).get_current_revision()
+
     def is_current(self) -> bool:
         """Whether the schema is this program's."""
-        with self.read() as connection:
-            current = MigrationContext.configure(connection).get_current_revision()
-        return current == _scripts().get_current_head()
+        return self.schema() == _scripts().get_current_head()
 
     def checkpoint_wal(self) -> None:
         """Move the WAL into the file. The only checkpoint where SQLite has the WAL-reset bug: it holds the write lock,

@@ -4,6 +4,9 @@
     backups/20261201-030000/manifest.json  written last: a folder without one is no backup
     backups/20261201-030000/database.sqlite (or database.dump, of PostgreSQL)
 
+With POSTPROBER_BACKUP_KEY all of it is sealed (`security/sealed_files`): `manifest.sealed`, `database.sqlite.sealed`, and files in
+`sealed/` under names that do not tell what is in them. Open and sealed backups may lie in one folder; each has its own files.
+
 A file that an earlier backup has is not copied again. Files are copied before the database and once more after it, so that
 whatever the copied database names was there; a file that is deleted meanwhile has no use for a database that does not name it.
 Keys are not part of a backup (`settings without secrets`): whoever has it can read posts, but act for no account.
@@ -12,7 +15,6 @@ Keys are not part of a backup (`settings without secrets`): whoever has it can r
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import json
 import logging
 import os
@@ -33,23 +35,34 @@ from sqlalchemy import URL
 from postprober import __version__
 from postprober.clock import utc_iso
 from postprober.domain.platform import known
-from postprober.errors import BadInput, ConfigurationError, Conflict
+from postprober.errors import BadInput, ConfigurationError, Conflict, VaultError
 from postprober.pipeline.publishing.recovery import BACKUP
+from postprober.security.sealed_files import FileKeys
 from postprober.services.core import Core
+from postprober.services.operations.backup_store import (
+    FILES,
+    SEALED,
+    SEALED_FILES,
+    Store,
+    digest,
+    flush,
+    put,
+    read_note,
+    scratch,
+    write_note,
+)
 from postprober.settings import Settings
-from postprober.storage.database import newest_schema
+from postprober.storage.database import Database
 from postprober.storage.disk import sync_folder
 
 log = logging.getLogger(__name__)
 
 FORMAT = 1
-MANIFEST = "manifest.json"
-FILES = "files"
+MANIFEST, SEALED_MANIFEST = "manifest.json", "manifest.sealed"
 SQLITE, DUMP = "database.sqlite", "database.dump"
 # Of the data folder: what rows name, and the samples that left the database. Logs, uploads that are under way and keys are not.
 FOLDERS = ("media", "evidence", "cards", "samples")
 _LEFT_OUT = ("media/incoming",)
-_BLOCK = 1 << 20
 _NAME, _DIGITS = "%Y%m%d-%H%M%S", "[0-9]" * 8 + "-" + "[0-9]" * 6
 AHEAD = timedelta(hours=1)  # ours: a clock that is more ahead than this was wrong
 DUMP_SECONDS = 6 * 3600  # ours: a dump that takes longer wants archiving instead
@@ -81,37 +94,45 @@ def make(core: Core, target: Path, *, keep: int = 0) -> BackupMade:
     """Add a backup to the set in the folder `target`, which is made where it is missing, and read back what was written.
     `keep`: so many stay, 0: all. Raises BadInput (the folder cannot be used), Conflict (another backup is being made there) or
     ConfigurationError (PostgreSQL could not be dumped, or what was read back is not what was written)."""
-    begun, data_dir = time.monotonic(), core.settings.data_dir
+    return make_of(core.settings, core.db, core.clock.now(), target, keep=keep)
+
+
+def make_of(
+    settings: Settings, db: Database, now: datetime, target: Path, *, keep: int = 0, files: bool = True
+) -> BackupMade:
+    """`make` without the rest of the program; `files`: also what lies in the data folder."""
+    begun, data_dir, keys = time.monotonic(), settings.data_dir, settings.backup_keys()
     _refuse(target, data_dir)
     with _alone(target):
-        name = f"{core.clock.now():{_NAME}}"
+        name = f"{now:{_NAME}}"
         folder, made = target / name, target / f".{name}.part"
         if folder.exists():
             raise Conflict(f"{folder} exists already; wait a second and run this again.")
         _sweep(target)
         made.mkdir(mode=0o700)
         try:
-            store = Store(target / FILES)
-            earlier = _newest_entries(target)
-            _gather(data_dir, store, earlier)
-            database = _copy_database(core, made)
-            entries = _gather(data_dir, store, earlier)
+            store = Store(target, keys)
+            earlier = _newest_entries(target, keys)
+            if files:
+                _gather(data_dir, store, earlier)
+            database = _database(settings, db, now, made)
+            entries = _gather(data_dir, store, earlier) if files else []
             manifest = {
                 "format": FORMAT,
-                "made": utc_iso(core.clock.now()),
+                "made": utc_iso(now),
                 "program": __version__,
-                "schema": newest_schema(),
-                "database": {"name": database.name, "sha256": digest(database), "size": database.stat().st_size},
+                "schema": db.schema(),
+                "database": database,
                 "files": [vars(one) for one in entries],
-                "settings": without_secrets(core.settings),
+                "settings": without_secrets(settings),
             }
-            write_whole(made / MANIFEST, json.dumps(manifest, indent=1).encode())
+            write_note(made / (SEALED_MANIFEST if keys else MANIFEST), json.dumps(manifest, indent=1).encode(), keys)
             made.rename(folder)
             sync_folder(target)
         except BaseException:
             shutil.rmtree(made, ignore_errors=True)
             raise
-        removed = prune(target, keep, folder) if keep else ()
+        removed = prune(target, keep, folder, keys) if keep else ()
     return BackupMade(folder, len(entries), store.fresh, store.copied, removed, time.monotonic() - begun)
 
 
@@ -140,19 +161,38 @@ def tick(core: Core) -> BackupMade | None:
 def of_set(target: Path) -> list[Path]:
     """The backups in the folder, oldest first."""
     try:
-        return sorted(one.parent for one in target.glob(f"{_DIGITS}/{MANIFEST}"))
+        return sorted(one.parent for name in (MANIFEST, SEALED_MANIFEST) for one in target.glob(f"{_DIGITS}/{name}"))
     except OSError:
         return []
 
 
-def read_manifest(folder: Path) -> dict[str, Any]:
+def is_sealed(folder: Path) -> bool:
+    return (folder / SEALED_MANIFEST).is_file()
+
+
+def keys_for(folder: Path, keys: FileKeys | None) -> FileKeys | None:
+    """What the backup is opened with; None for an open one. Raises BadInput when it is sealed and no key fits."""
+    if not is_sealed(folder):
+        return None
+    if keys is None:
+        raise BadInput(f"{folder} is encrypted: set POSTPROBER_BACKUP_KEY to the key that it was made with.")
+    with (folder / SEALED_MANIFEST).open("rb") as stream:
+        if not keys.fits(stream):
+            raise BadInput(
+                f"{folder} was encrypted with another key; set POSTPROBER_BACKUP_KEY to the one that it was made with."
+            )
+    return keys
+
+
+def read_manifest(folder: Path, keys: FileKeys | None = None) -> dict[str, Any]:
     """What a backup says of itself. Raises BadInput."""
     try:
-        told = json.loads((folder / MANIFEST).read_text())
+        fitting = keys_for(folder, keys)
+        told = json.loads(read_note(folder / (SEALED_MANIFEST if fitting else MANIFEST), fitting))
         if told["format"] != FORMAT:
             raise BadInput(f"{folder} was made by a newer PostProber ({told['program']}); update the program first.")
         _ = told["made"], told["schema"], told["database"]["sha256"], [entry["path"] for entry in told["files"]]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, VaultError) as error:
         raise BadInput(f"{folder} is not a backup ({type(error).__name__}: {error}).") from None
     return dict(told)
 
@@ -161,69 +201,20 @@ def entries_of(manifest: dict[str, Any]) -> list[BackedFile]:
     return [BackedFile(one["path"], one["sha256"], one["size"], one["mtime_ns"]) for one in manifest["files"]]
 
 
-def prune(target: Path, keep: int, fresh: Path) -> tuple[str, ...]:
+def prune(target: Path, keep: int, fresh: Path, keys: FileKeys | None = None) -> tuple[str, ...]:
     """Delete all but the newest `keep` backups, and the files that none of those names; returns the names of those that
-    went. `fresh` stays in any case: others may be named by a clock that was ahead. A backup that cannot be read keeps every file."""
+    went. `fresh` stays in any case: others may be named by a clock that was ahead. A backup that cannot be read, or not with these
+    keys, keeps every file of its kind."""
     old = [one for one in of_set(target)[:-keep] if one != fresh]
     for folder in old:
-        (folder / MANIFEST).unlink()  # first: from now on it is no backup
+        for name in (MANIFEST, SEALED_MANIFEST):
+            (folder / name).unlink(missing_ok=True)  # first: from now on it is no backup
         shutil.rmtree(folder, ignore_errors=True)
-    try:
-        named = {one.sha256 for folder in of_set(target) for one in entries_of(read_manifest(folder))}
-    except BadInput:
-        return tuple(one.name for one in old)
-    for file in (target / FILES).glob("??/*"):
-        if file.name not in named:
-            with suppress(OSError):
-                file.unlink()
+    for store in (Store(target), *((Store(target, keys),) if keys else ())):
+        mine = [one for one in of_set(target) if is_sealed(one) is bool(store.keys)]
+        with suppress(BadInput):
+            store.sweep({file.sha256 for one in mine for file in entries_of(read_manifest(one, keys))})
     return tuple(one.name for one in old)
-
-
-@dataclass
-class Store:
-    """Files by the SHA-256 of their bytes."""
-
-    root: Path
-    fresh: int = 0
-    copied: int = 0
-
-    def path(self, sha256: str) -> Path:
-        return self.root / sha256[:2] / sha256
-
-    def keep(self, source: Path) -> tuple[str, int]:
-        """Copy the file unless its bytes are there; their SHA-256 and number. Raises OSError, or ConfigurationError where the disk gives
-        back something else."""
-        sha256, size = digest(source), source.stat().st_size
-        place = self.path(sha256)
-        if place.exists() and place.stat().st_size == size:
-            return sha256, size
-        place.parent.mkdir(parents=True, exist_ok=True)
-        fresh = place.with_name(f".{sha256}.part")
-        shutil.copyfile(source, fresh)
-        _flush(fresh)
-        if digest(fresh) != sha256:
-            fresh.unlink()
-            raise ConfigurationError(f"{source} changed while it was copied, or the disk of the backup is not sound.")
-        fresh.replace(place)
-        self.fresh, self.copied = self.fresh + 1, self.copied + size
-        return sha256, size
-
-
-def digest(path: Path) -> str:
-    """SHA-256 of a file, read in blocks."""
-    told = hashlib.sha256()
-    with path.open("rb") as stream:
-        while block := stream.read(_BLOCK):
-            told.update(block)
-    return told.hexdigest()
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """A file that is there whole or not at all."""
-    fresh = path.with_name(f".{path.name}.part")
-    fresh.write_bytes(content)
-    _flush(fresh)
-    fresh.replace(path)
 
 
 def without_secrets(settings: Settings) -> dict[str, str]:
@@ -294,16 +285,17 @@ def _sweep(target: Path) -> None:
     """What a backup left that was killed."""
     for left in target.glob(".*.part"):
         shutil.rmtree(left, ignore_errors=True)
-    for left in (target / FILES).glob("??/.*.part"):
-        with suppress(OSError):
-            left.unlink()
+    for store in (FILES, SEALED_FILES):
+        for left in (target / store).glob("??/.*.part"):
+            with suppress(OSError):
+                left.unlink()
 
 
-def _newest_entries(target: Path) -> dict[str, BackedFile]:
+def _newest_entries(target: Path, keys: FileKeys | None) -> dict[str, BackedFile]:
     """By path, what the last backup knew of the files."""
     for folder in reversed(of_set(target)):
         with suppress(BadInput):
-            return {one.path: one for one in entries_of(read_manifest(folder))}
+            return {one.path: one for one in entries_of(read_manifest(folder, keys))}
     return {}
 
 
@@ -318,7 +310,7 @@ def _gather(data_dir: Path, store: Store, earlier: dict[str, BackedFile]) -> lis
             if (
                 before is None
                 or (before.size, before.mtime_ns) != (told.st_size, told.st_mtime_ns)
-                or not store.path(before.sha256).exists()
+                or not store.has(before.sha256)
             ):
                 before = None
             if before is None:
@@ -342,19 +334,39 @@ def _files(data_dir: Path) -> Iterator[Path]:
             yield from (here / one for one in sorted(files) if not one.startswith("."))
 
 
-def _copy_database(core: Core, folder: Path) -> Path:
+def _database(settings: Settings, db: Database, now: datetime, folder: Path) -> dict[str, Any]:
+    """The copy of the database in `folder`, sealed if there are keys, and what the manifest says of it. Raises ConfigurationError."""
+    keys = settings.backup_keys()
+    if keys is None:
+        return _told(_copy_database(db, folder, now))
+    with scratch(settings.data_dir) as open_folder:  # sealed backups may lie where others can read
+        plain = _copy_database(db, open_folder, now)
+        told, sealed = _told(plain), folder / f"{plain.name}{SEALED}"
+        put(plain, sealed, keys)
+    if digest(sealed, keys) != told["sha256"]:
+        raise ConfigurationError(
+            "The copy of the database was not written as it is; the disk of the backup is not sound."
+        )
+    return told
+
+
+def _told(database: Path) -> dict[str, Any]:
+    return {"name": database.name, "sha256": digest(database), "size": database.stat().st_size}
+
+
+def _copy_database(db: Database, folder: Path, now: datetime) -> Path:
     """A consistent copy while everything runs, read back. Raises ConfigurationError."""
-    if not core.db.is_sqlite:
-        return _dump(core.db.url, folder / DUMP)
+    if not db.is_sqlite:
+        return _dump(db.url, folder / DUMP)
     path = folder / SQLITE
-    with closing(sqlite3.connect(str(core.db.url.database))) as source, closing(sqlite3.connect(path)) as copy:
+    with closing(sqlite3.connect(str(db.url.database))) as source, closing(sqlite3.connect(path)) as copy:
         source.backup(copy)
-        copy.execute("INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)", (BACKUP, utc_iso(core.clock.now())))
+        copy.execute("INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)", (BACKUP, utc_iso(now)))
         copy.commit()
         copy.execute("PRAGMA journal_mode = DELETE")  # one file, whatever the original is
         if (said := copy.execute("PRAGMA integrity_check(1)").fetchone()[0]) != "ok":
             raise ConfigurationError(f"The copy of the database is not sound ({said}); the backup was thrown away.")
-    _flush(path)
+    flush(path)
     return path
 
 
@@ -363,7 +375,7 @@ def _dump(url: URL, path: Path) -> Path:
     _run([*command, "--format=custom", "--no-owner", "--no-privileges", f"--file={path}"], environment, "dumped")
     listing, environment = postgres_command("pg_restore", url)
     _run([*listing, "--list", str(path)], environment, "read back")  # a dump that was cut off has no end to its list
-    _flush(path)
+    flush(path)
     return path
 
 
@@ -379,8 +391,3 @@ def _run(command: list[str], environment: dict[str, str], what: str) -> None:
         raise ConfigurationError(
             f"PostgreSQL could not be {what}: {said[0] if said else f'code {done.returncode}'}"[:400]
         )
-
-
-def _flush(path: Path) -> None:
-    with path.open("rb") as stream:
-        os.fsync(stream.fileno())
