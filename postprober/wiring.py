@@ -20,7 +20,7 @@ from postprober.pipeline.repairs.model_budget import Budget, DbTokenBudget
 from postprober.pipeline.repairs.model_use import DbModelUse
 from postprober.pipeline.scheduler.scheduler import Scheduler
 from postprober.services.core import Core
-from postprober.services.operations import backup_set
+from postprober.services.operations import backup_set, upgrade
 from postprober.services.pipeline_context import context_of
 from postprober.services.posts import advice as advice_service
 from postprober.services.reports import report_schedule
@@ -47,7 +47,7 @@ def build_core(
     vault = chosen.vault()
     db = Database(chosen.database, pool_size=chosen.workers + 8)
     if migrate:
-        db.migrate()
+        upgrade.migrate(chosen, db, (clock or SystemClock()).now())
     move.refuse_moved(db)
     move.forget_abandoned(db)
     pools = Pools(

@@ -359,13 +359,19 @@ def _copy_database(db: Database, folder: Path, now: datetime) -> Path:
     if not db.is_sqlite:
         return _dump(db.url, folder / DUMP)
     path = folder / SQLITE
-    with closing(sqlite3.connect(str(db.url.database))) as source, closing(sqlite3.connect(path)) as copy:
-        source.backup(copy)
-        copy.execute("INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)", (BACKUP, utc_iso(now)))
-        copy.commit()
-        copy.execute("PRAGMA journal_mode = DELETE")  # one file, whatever the original is
-        if (said := copy.execute("PRAGMA integrity_check(1)").fetchone()[0]) != "ok":
-            raise ConfigurationError(f"The copy of the database is not sound ({said}); the backup was thrown away.")
+    try:
+        with closing(sqlite3.connect(str(db.url.database))) as source, closing(sqlite3.connect(path)) as copy:
+            source.backup(copy)
+            copy.execute("INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)", (BACKUP, utc_iso(now)))
+            copy.commit()
+            copy.execute("PRAGMA journal_mode = DELETE")  # one file, whatever the original is
+            said = copy.execute("PRAGMA integrity_check(1)").fetchone()[0]
+    except sqlite3.Error as error:
+        raise ConfigurationError(
+            f"The database could not be copied to {folder.parent} ({error}); check the disk."
+        ) from None
+    if said != "ok":
+        raise ConfigurationError(f"The copy of the database is not sound ({said}); the backup was thrown away.")
     flush(path)
     return path
 
