@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Boolean, Column, Connection, Float, Integer, MetaData, String, Table, inspect, select
+from sqlalchemy import Boolean, Column, Connection, Float, Integer, MetaData, String, Table, select
 
 from postprober.storage.tables import metadata as declared
 from postprober.storage.types import Json, UtcDateTime
@@ -22,6 +22,8 @@ _OPTIONAL = (
     "secret",
     "busy_delivery_id",
     "batch",
+    "deleted_at",
+    "unlinked_at",
 )
 _WORDS: dict[str, tuple[Any, ...]] = {
     "platform": ("mastodon",),
@@ -45,9 +47,11 @@ _WORDS: dict[str, tuple[Any, ...]] = {
     "media.kind": ("image",),
     "server": ("one.example", "two.example", "three.example"),
     "instance": ("https://one.example", "https://two.example", "https://three.example"),
+    "is_active": (True,),
     "scopes": (["write"],),
     "platforms": (["mastodon"],),
     "version": (1, 2, 3),
+    "sample_days.day": ("2026-03-01", "2026-03-02", "2026-03-03"),
 }
 
 
@@ -88,7 +92,7 @@ def as_it_is(conn: Connection) -> MetaData:
 
 
 def _row(table: Table, number: int) -> Iterator[tuple[str, Any]]:
-    unique = {name for one in inspect_unique(table) for name in one}
+    unique = {name for one in _unique(table) for name in one}
     for column in table.columns:
         if column.name in _OPTIONAL:
             yield column.name, None if column.nullable else ""
@@ -104,7 +108,7 @@ def _row(table: Table, number: int) -> Iterator[tuple[str, Any]]:
                 yield column.name, _value(column, number)
 
 
-def inspect_unique(table: Table) -> list[list[str]]:
+def _unique(table: Table) -> list[list[str]]:
     """Columns of each unique index."""
     return [[column.name for column in index.columns] for index in table.indexes if index.unique]
 
@@ -124,7 +128,3 @@ def _value(column: Column[Any], number: int) -> Any:
     if isinstance(kind, String):
         return f"{column.name}-{number}"[-(kind.length or 80) :]
     raise AssertionError(f"{column}: say what to write for {kind!r}")
-
-
-def schema_of(conn: Connection) -> set[str]:
-    return set(inspect(conn).get_table_names())
