@@ -1,5 +1,5 @@
 """`python -m bench [name …]`: throughput, lateness, recovery, memory, live events, live pages, analytics, memory under attack, what
-following posts costs, large files."""
+following posts costs, large files, the database's growth."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from bench import pipeline
 from bench.abuse import abuse
 from bench.analytics import analytics
 from bench.following import following
+from bench.growth import growth
 from bench.media import media
 from bench.sessions import sessions
 from bench.websocket import websocket
@@ -26,6 +27,7 @@ BENCHES = {
     "abuse": abuse,
     "following": following,
     "media": media,
+    "growth": growth,
 }
 
 

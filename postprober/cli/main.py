@@ -773,6 +773,7 @@ def demo() -> None:
 app.command()(operate.status)
 app.command()(operate.stop)
 app.command()(operate.logs)
+app.command()(operate.growth)
 
 
 def _run_supervisor(*, seeding: bool) -> None:

@@ -16,6 +16,7 @@ from postprober.clock import SystemClock, utc_iso
 from postprober.errors import BadInput
 from postprober.processes import running
 from postprober.services.operations import backup_set, restore_set
+from postprober.services.operations import growth as growth_service
 from postprober.services.operations.backup import backup as copy_database
 from postprober.services.operations.restore import Restored
 from postprober.services.operations.restore import restore as restore_file
@@ -167,6 +168,41 @@ def _say_lacking(files: restore_set.FilesBack) -> None:
         say(
             f"{len(files.lacking):,} files are not in the set, or not as they were: {shown}{' …' if len(files.lacking) > 5 else ''}"
         )
+
+
+def growth(as_json: Json = False) -> None:
+    """How large the tables and folders are, how long what is in them stays, and how large all will be in a year."""
+    core = build_core()
+    try:
+        found = growth_service.measure(core)
+    finally:
+        close_core(core)
+    rows = [
+        {
+            "name": one.name,
+            "rows": one.rows,
+            "bytes": one.bytes,
+            "days_kept": one.days_kept,
+            "bytes_a_day": None if one.per_day is None else round(one.per_day),
+            "bytes_in_a_year": round(one.in_days(growth_service.YEAR)),
+        }
+        for one in (*found.tables, *found.folders)
+    ]
+    if as_json:
+        emit({"bytes": found.now, "bytes_in_a_year": found.in_a_year, "free": found.free, "parts": rows})
+        return
+    human = growth_service.human
+    say(f"{'':<18}{'rows, files':>12}{'size':>10}{'a day':>10}{'kept':>10}{'in a year':>12}")
+    for one in (*found.tables, *found.folders):
+        if one.bytes:
+            kept = "" if one.days_kept is None else f"{one.days_kept} days"
+            rate = "" if one.per_day is None else human(one.per_day)
+            say(
+                f"{one.name:<18}{one.rows:>12,}{human(one.bytes):>10}{rate:>10}{kept:>10}"
+                f"{human(one.in_days(growth_service.YEAR)):>12}"
+            )
+    say(found.sentence)
+    say(f"{found.deliveries:,} deliveries, {human(found.per_delivery)} of the database for each.")
 
 
 def logs(

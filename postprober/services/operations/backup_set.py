@@ -61,7 +61,7 @@ FORMAT = 1
 MANIFEST, SEALED_MANIFEST = "manifest.json", "manifest.sealed"
 SQLITE, DUMP = "database.sqlite", "database.dump"
 # Of the data folder: what rows name, and the samples that left the database. Logs, uploads that are under way and keys are not.
-FOLDERS = ("media", "evidence", "cards", "samples")
+FOLDERS = ("media", "evidence", "cards", "samples", "archive")
 _LEFT_OUT = ("media/incoming",)
 _NAME, _DIGITS = "%Y%m%d-%H%M%S", "[0-9]" * 8 + "-" + "[0-9]" * 6
 AHEAD = timedelta(hours=1)  # ours: a clock that is more ahead than this was wrong

@@ -1,0 +1,49 @@
+"""What a delivery takes in the database: when it is verified, and when its details are folded into a file."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from bench.stage import plan, stage, wait_until_verified
+from postprober.analytics import folding
+from postprober.services.operations import growth as service
+from postprober.storage import archive
+from postprober.storage.growth import Size
+
+COUNT = 600
+
+
+def growth() -> None:
+    """Prints bytes a delivery by table, before and after folding, and what one takes in the file."""
+    with stage(accounts=2) as made:
+        core = made.core
+        assert core
+        for number in range(COUNT):
+            plan(made, number)
+        made.deliver()
+        wait_until_verified(made, COUNT, 600)
+        made.kill("scheduler")
+        before = service.measure(core)
+        with core.db.write() as conn:  # as it is once nothing is watched any more
+            conn.exec_driver_sql("UPDATE deliveries SET next_at = NULL, lease_until = NULL")
+        later = core.clock.now() + timedelta(days=91)
+        done = folding.run(core.db, made.folder, later, timedelta(days=90), fewest=1)
+        with core.db.write() as conn:
+            conn.exec_driver_sql("UPDATE attempts SET reply = ''")  # as retention does by then
+        core.db.checkpoint_wal()
+        with core.db.engine.connect() as raw:
+            raw.exec_driver_sql("VACUUM")
+        after = service.measure(core)
+        files = sum(file.stat().st_size for file in archive.folder(made.folder).iterdir())
+        print(f"growth: {COUNT} deliveries of one part, text and a link, {done} of them folded; bytes a delivery")
+        print(f"{'':<18}{'before':>10}{'folded':>10}")
+        now = {one.name: one for one in after.tables}
+        for one in before.tables:
+            if one.bytes > COUNT * 20:
+                print(f"{one.name:<18}{_each(one):>10,.0f}{_each(now[one.name]):>10,.0f}")
+        print(f"{'all tables':<18}{before.per_delivery:>10,.0f}{after.per_delivery:>10,.0f}")
+        print(f"{'file':<18}{0:>10,.0f}{files / COUNT:>10,.0f}")
+
+
+def _each(size: Size) -> float:
+    return size.bytes / COUNT
