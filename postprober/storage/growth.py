@@ -145,7 +145,7 @@ def _per_day(conn: Connection, table: Table, now: datetime, each: float) -> floa
         return 0.0
     since = max(first, now - LOOKED_BACK)
     fresh = int(conn.execute(select(func.count()).where(at >= since, at <= now)).scalar_one())
-    return fresh * each / max((now - since) / timedelta(days=1), 1.0)
+    return fresh * each / max(float((now - since) / timedelta(days=1)), 1.0)
 
 
 def _moment(table: Table) -> Column[Any] | None:

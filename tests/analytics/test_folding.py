@@ -65,17 +65,36 @@ def _post(
         ).inserted_primary_key
         (one,) = conn.execute(
             insert(deliveries).values(
-                post_id=post, account_id=account, user_id=installation.owner, platform="mastodon", key=f"key-{post}",
-                state=state, due_at=at, updated_at=at, parts=[{"index": 0, "text": "Words"}], **columns,
+                post_id=post,
+                account_id=account,
+                user_id=installation.owner,
+                platform="mastodon",
+                key=f"key-{post}",
+                state=state,
+                due_at=at,
+                updated_at=at,
+                parts=[{"index": 0, "text": "Words"}],
+                **columns,
             )
-        ).inserted_primary_key  # fmt: skip
-        for step, status in (("authentication", "pending"), ("posting", "pending"), ("authentication", "success"), ("posting", "success"), ("verification", "success")):  # fmt: skip
+        ).inserted_primary_key
+        for step, status in (
+            ("authentication", "pending"),
+            ("posting", "pending"),
+            ("authentication", "success"),
+            ("posting", "success"),
+            ("verification", "success"),
+        ):
             conn.execute(
                 insert(monitoring_logs).values(
-                    post_id=post, delivery_id=one, platform="mastodon", step=step, status=status, timestamp=at,
+                    post_id=post,
+                    delivery_id=one,
+                    platform="mastodon",
+                    step=step,
+                    status=status,
+                    timestamp=at,
                     details={"message": "Ünïcode \x00?".replace("\x00", "")},
                 )
-            )  # fmt: skip
+            )
         for old, new in (("scheduled", "claimed"), ("claimed", "held"), ("held", "published"), ("published", state)):
             conn.execute(
                 insert(transitions).values(
@@ -85,10 +104,17 @@ def _post(
         for number, act in enumerate(("stage", "publish", "verify", "engagement"), 1):
             conn.execute(
                 insert(attempts_table).values(
-                    delivery_id=one, act=act, number=number, fence=1, request_id="r", started_at=at, outcome="success",
-                    intent={"text": "Words"}, reply="what the platform said",
+                    delivery_id=one,
+                    act=act,
+                    number=number,
+                    fence=1,
+                    request_id="r",
+                    started_at=at,
+                    outcome="success",
+                    intent={"text": "Words"},
+                    reply="what the platform said",
                 )
-            )  # fmt: skip
+            )
     return int(post)
 
 
@@ -174,12 +200,16 @@ def test_what_a_decision_about_sending_rests_on_stays(core: Core, old: list[int]
 @pytest.mark.parametrize(
     ("state", "columns"),
     [
-        *((state.value, {}) for state in DeliveryState if state not in (DeliveryState.VERIFIED, DeliveryState.CANCELLED)),
+        *(
+            (state.value, {})
+            for state in DeliveryState
+            if state not in (DeliveryState.VERIFIED, DeliveryState.CANCELLED)
+        ),
         ("verified", {"next_at": "watched"}),
         ("verified", {"lease_until": "in hand"}),
         ("verified", {"updated_at": "young"}),
     ],
-)  # fmt: skip
+)
 def test_what_may_still_move_is_left_alone(
     core: Core, installation: Installation, account: int, state: str, columns: dict[str, str]
 ) -> None:
@@ -239,10 +269,16 @@ def test_what_is_written_meanwhile_is_not_lost(core: Core, installation: Install
                 first = conn.execute(select(deliveries.c.id).where(deliveries.c.post_id == old[0])).scalar_one()
                 conn.execute(
                     insert(attempts_table).values(
-                        delivery_id=first, act="verify", number=9, fence=1, request_id="late", started_at=core.clock.now(),
-                        outcome="success", intent={},
+                        delivery_id=first,
+                        act="verify",
+                        number=9,
+                        fence=1,
+                        request_id="late",
+                        started_at=core.clock.now(),
+                        outcome="success",
+                        intent={},
                     )
-                )  # fmt: skip
+                )
                 conn.execute(update(deliveries).where(deliveries.c.post_id == old[1]).values(state="ghost"))
 
     assert _fold(core, checkpoint=meanwhile) == POSTS - 2
