@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 
-from bench.stage import plan, stage, wait_until_verified
+from sqlalchemy import text
+
+from bench.stage import Stage, plan, stage, wait_until_verified
 from postprober.analytics import folding
 from postprober.services.operations import growth as service
 from postprober.storage import archive
 from postprober.storage.growth import Size
 
-COUNT = 600
+COUNT = 300
+READINGS = 8  # a delivery
+PATIENCE = 240.0  # seconds for them
 
 
 def growth() -> None:
@@ -22,6 +27,7 @@ def growth() -> None:
             plan(made, number)
         made.deliver()
         wait_until_verified(made, COUNT, 600)
+        followed = _follow(made)
         made.kill("scheduler")
         before = service.measure(core)
         with core.db.write() as conn:  # as it is once nothing is watched any more
@@ -35,7 +41,10 @@ def growth() -> None:
             raw.exec_driver_sql("VACUUM")
         after = service.measure(core)
         files = sum(file.stat().st_size for file in archive.folder(made.folder).iterdir())
-        print(f"growth: {COUNT} deliveries of one part, text and a link, {done} of them folded; bytes a delivery")
+        print(
+            f"growth: {COUNT} deliveries of one part, text and a link, each followed by {followed:.1f} readings on average;"
+        )
+        print(f"{done} of them folded; bytes a delivery, with indexes")
         print(f"{'':<18}{'before':>10}{'folded':>10}")
         now = {one.name: one for one in after.tables}
         for one in before.tables:
@@ -43,6 +52,17 @@ def growth() -> None:
                 print(f"{one.name:<18}{_each(one):>10,.0f}{_each(now[one.name]):>10,.0f}")
         print(f"{'all tables':<18}{before.per_delivery:>10,.0f}{after.per_delivery:>10,.0f}")
         print(f"{'file':<18}{0:>10,.0f}{files / COUNT:>10,.0f}")
+
+
+def _follow(made: Stage) -> float:
+    """Let the scheduler read engagement for a while, as it does for weeks; returns how many readings a delivery has had."""
+    assert made.core
+    end, read = time.monotonic() + PATIENCE, 0.0
+    while read < READINGS and time.monotonic() < end:
+        time.sleep(1)
+        with made.core.db.read() as conn:
+            read = conn.execute(text("SELECT count(*) FROM attempts WHERE act = 'engagement'")).scalar_one() / COUNT
+    return read
 
 
 def _each(size: Size) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import MappingProxyType
@@ -90,6 +90,8 @@ FOLDERS: Mapping[str, str | int | None] = MappingProxyType(
         "archive": "archive",
     }
 )
+# Whose files are written on or written anew, so that no rate can be read from them.
+OTHER_FOLDERS = ("logs", "backups")
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,9 @@ def of_tables(conn: Connection, keep: Keep, now: datetime) -> list[Size]:
 
 
 def of_folders(data_dir: Path, keep: Keep, now: datetime) -> list[Size]:
-    return [_of_folder(data_dir / name, name, _days(days, keep), now) for name, days in FOLDERS.items()]
+    growing = [_of_folder(data_dir / name, name, _days(days, keep), now) for name, days in FOLDERS.items()]
+    others = [_of_folder(data_dir / name, name, None, now) for name in OTHER_FOLDERS]
+    return growing + [replace(one, per_day=None) for one in others]
 
 
 def _days(days: str | int | None, keep: Keep) -> int | None:

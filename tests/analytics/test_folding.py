@@ -18,7 +18,7 @@ from postprober.clock import ManualClock
 from postprober.domain.delivery import DeliveryState
 from postprober.services.core import Core
 from postprober.services.monitoring import details, monitoring
-from postprober.services.operations import backup_set, restore_set
+from postprober.services.operations import backup_set, doctor, restore_set
 from postprober.settings import Settings
 from postprober.storage import archive, attempts, retention
 from postprober.storage.database import Database
@@ -177,7 +177,10 @@ def test_what_is_folded_leaves_the_tables_and_is_shown_as_before(
     assert [_seen(core, installation, post) for post in old] == seen
     assert _fold(core) == 0 and _counts(core.db) == after, "there is nothing left to do"
     (file,) = archive.folder(core.settings.data_dir).glob("*")
+    assert doctor._archive(core) == []
     file.unlink()
+    (finding,) = doctor._archive(core)
+    assert not finding.ok and "1 of 1 files with details of old posts are missing" in finding.message
     lost = _seen(core, installation, old[0])
     assert len(lost[2]) == 3 and lost != seen[0], "the control: it is from the file that the rest was read"
 
