@@ -10,12 +10,13 @@ from sqlalchemy import text
 from bench.stage import Stage, plan, stage, wait_until_verified
 from postprober.analytics import folding
 from postprober.services.operations import growth as service
+from postprober.services.operations.growth import Growth
 from postprober.storage import archive
-from postprober.storage.growth import Size
 
 COUNT = 300
+LEAST = 20  # bytes a delivery that are worth a line
 READINGS = 8  # a delivery
-PATIENCE = 240.0  # seconds for them
+PATIENCE = 120.0  # seconds for them
 
 
 def growth() -> None:
@@ -23,6 +24,7 @@ def growth() -> None:
     with stage(accounts=2) as made:
         core = made.core
         assert core
+        empty = {one.name: one.bytes for one in service.measure(core).tables}
         for number in range(COUNT):
             plan(made, number)
         made.deliver()
@@ -46,11 +48,11 @@ def growth() -> None:
         )
         print(f"{done} of them folded; bytes a delivery, with indexes")
         print(f"{'':<18}{'before':>10}{'folded':>10}")
-        now = {one.name: one for one in after.tables}
-        for one in before.tables:
-            if one.bytes > COUNT * 20:
-                print(f"{one.name:<18}{_each(one):>10,.0f}{_each(now[one.name]):>10,.0f}")
-        print(f"{'all tables':<18}{before.per_delivery:>10,.0f}{after.per_delivery:>10,.0f}")
+        then, now = _each(before, empty), _each(after, empty)
+        for name, each in then.items():
+            if each > LEAST:
+                print(f"{name:<18}{each:>10,.0f}{now[name]:>10,.0f}")
+        print(f"{'all tables':<18}{sum(then.values()):>10,.0f}{sum(now.values()):>10,.0f}")
         print(f"{'file':<18}{0:>10,.0f}{files / COUNT:>10,.0f}")
 
 
@@ -61,9 +63,13 @@ def _follow(made: Stage) -> float:
     while read < READINGS and time.monotonic() < end:
         time.sleep(1)
         with made.core.db.read() as conn:
-            read = conn.execute(text("SELECT count(*) FROM attempts WHERE act = 'engagement'")).scalar_one() / COUNT
+            read = (
+                conn.execute(text("SELECT count(*) FROM monitoring_logs WHERE step = 'engagement'")).scalar_one()
+                / COUNT
+            )
     return read
 
 
-def _each(size: Size) -> float:
-    return size.bytes / COUNT
+def _each(found: Growth, empty: dict[str, int]) -> dict[str, float]:
+    """Bytes a delivery, by table, beyond what an empty one takes."""
+    return {one.name: (one.bytes - empty[one.name]) / COUNT for one in found.tables}

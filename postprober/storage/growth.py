@@ -25,15 +25,17 @@ _SAMPLE = 500  # rows by which the size of a row is learned where the database d
 @dataclass(frozen=True)
 class Bound:
     """`rule`: the part of `retention.tidy`, or the job, that deletes old rows; "": there is none, and `why` that is well. `days`:
-    so long they stay (a field of Keep, or a number); None: as long as the installation. `once`: their number follows that of
-    people, accounts or servers, and not of posts."""
+    so long they stay (a field of Keep, or a number); None: as long as the installation. `stays`: the share that the rule leaves for ever.
+    `once`: their number follows that of people, accounts or servers, and not of posts."""
 
     rule: str = ""
     days: str | int | None = None
     why: str = ""
+    stays: float = 0.0
     once: bool = False
 
 
+# `stays` of what is folded: measured by `python -m bench growth`.
 _PUBLISHED = "what was published, and the guard against publishing it twice"
 BOUNDS: Mapping[str, Bound] = MappingProxyType(
     {
@@ -41,7 +43,7 @@ BOUNDS: Mapping[str, Bound] = MappingProxyType(
         "ai_usage": Bound("use of models", retention.MODEL_USE.days),
         "alerts": Bound("alerts", "alerts", "unread ones stay"),
         "archives": Bound("archives", "archive", "one for thousands of posts"),
-        "attempts": Bound("folding", "details", "the sends stay: they say what may have been published"),
+        "attempts": Bound("folding", "details", "the sends stay: they say what may have been published", stays=0.5),
         "canaries": Bound(why="one for each linked account", once=True),
         "channels": Bound(why="what people have set up", once=True),
         "conversions": Bound("unused-media", None, "go with their file"),
@@ -58,7 +60,7 @@ BOUNDS: Mapping[str, Bound] = MappingProxyType(
         "looks": Bound(why="gone when they are done", once=True),
         "media": Bound("unused-media", "unused_media", "those that posts name stay"),
         "meta": Bound(why="facts about the database", once=True),
-        "monitoring_logs": Bound("folding", "details", "the newest of each step stays"),
+        "monitoring_logs": Bound("folding", "details", "the newest of each step stays", stays=0.6),
         "notifications": Bound("alerts", "alerts", "go with their alert"),
         "oauth_apps": Bound(why="one for each server", once=True),
         "outbox": Bound("sent letters", retention.SENT_LETTERS.days),
@@ -73,9 +75,9 @@ BOUNDS: Mapping[str, Bound] = MappingProxyType(
         "repairs": Bound(why="one for each failure, for reports"),
         "report_schedules": Bound(why="what people have set up", once=True),
         "sample_days": Bound("days of samples", "samples", "one a day"),
-        "samples": Bound("compaction", 2, "the newest of each delivery stays"),
+        "samples": Bound("compaction", 2, "the newest of each delivery stays", stays=0.1),
         "sessions": Bound("sessions", retention.SIGNED_OUT.days),
-        "transitions": Bound("folding", "details", "the newest and those to trouble stay"),
+        "transitions": Bound("folding", "details", "the newest and those to trouble stay", stays=0.25),
         "users": Bound(why="one for each person", once=True),
         "watches": Bound(why="one for each published delivery"),
     }
@@ -104,14 +106,16 @@ class Size:
     bytes: int
     days_kept: int | None
     per_day: float | None
+    stays: float = 0.0
 
     def in_days(self, days: int) -> float:
-        """Bytes then, at this rate. What is bounded has at most what comes while it is kept."""
+        """Bytes then, at this rate. What is bounded has at most what comes while it is kept, and the share that stays."""
         if not self.per_day:
             return self.bytes
-        if self.days_kept is None:
-            return self.bytes + self.per_day * days
-        return max(self.per_day * min(self.days_kept, days), self.bytes if days < self.days_kept else 0)
+        for_ever = self.bytes + self.per_day * days
+        if self.days_kept is None or days < self.days_kept:
+            return for_ever
+        return self.per_day * self.days_kept * (1 - self.stays) + for_ever * self.stays
 
 
 def of_tables(conn: Connection, keep: Keep, now: datetime) -> list[Size]:
@@ -137,7 +141,7 @@ def _of_table(conn: Connection, table: Table, told: dict[str, int] | None, keep:
     rows = int(conn.execute(select(func.count()).select_from(table)).scalar_one())
     size = told.get(table.name, 0) if told is not None else _guessed(conn, table, rows)
     per_day = None if bound.once else _per_day(conn, table, now, size / rows if rows else 0)
-    return Size(table.name, rows, size, _days(bound.days, keep), per_day)
+    return Size(table.name, rows, size, _days(bound.days, keep), per_day, bound.stays)
 
 
 def _per_day(conn: Connection, table: Table, now: datetime, each: float) -> float | None:

@@ -85,5 +85,6 @@ def test_forecasts_add_up_what_stays_and_cut_what_goes() -> None:
     assert Size("a", 1, 100, None, 10.0).in_days(365) == 100 + 3_650, "for ever"
     assert Size("a", 1, 100, 30, 10.0).in_days(365) == 300, "what came in the last 30 days"
     assert Size("a", 1, 5_000, 30, 10.0).in_days(365) == 300, "what is too much now goes"
-    assert Size("a", 1, 100, 1_000, 10.0).in_days(365) == 3_650
+    assert Size("a", 1, 100, 1_000, 10.0).in_days(365) == 100 + 3_650, "the year ends before anything goes"
+    assert Size("a", 1, 100, 30, 10.0, 0.5).in_days(365) == 300 / 2 + 3_750 / 2, "half of it stays"
     assert Size("a", 1, 100, None, None).in_days(365) == 100
