@@ -1,5 +1,5 @@
 """`python -m bench [name …]`: throughput, lateness, recovery, memory, live events, live pages, analytics, memory under attack, what
-following posts costs, large files, and (when it is named) whether anything grows in hours."""
+following posts costs, large files, the database's growth, and (when it is named) whether anything grows in hours."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from bench import pipeline
 from bench.abuse import abuse
 from bench.analytics import analytics
 from bench.following import following
+from bench.growth import growth
 from bench.media import media
 from bench.sessions import sessions
 from bench.soak import soak
@@ -27,6 +28,7 @@ BENCHES = {
     "abuse": abuse,
     "following": following,
     "media": media,
+    "growth": growth,
 }
 LONG = {"soak": soak}  # hours: only when it is named
 

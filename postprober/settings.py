@@ -24,6 +24,7 @@ from postprober.domain.platform_settings import PlatformSettings, plain
 from postprober.domain.prices import Prices
 from postprober.domain.timing import LIVE_TIMING, SANDBOX_TIMING, Timing
 from postprober.errors import ConfigurationError
+from postprober.security.sealed_files import FileKeys, parse_file_keys
 from postprober.security.vault import Vault, new_key, parse_keys
 
 log = logging.getLogger("postprober.settings")
@@ -122,6 +123,8 @@ class Settings(BaseSettings):
     backup_dir: str = ""
     backup_hours: int = Field(24, ge=1, le=720)
     backup_keep: int = Field(14, ge=0, le=1000)
+    backup_key: SecretStr = _SECRET
+    backup_before_upgrade: Literal["on", "off"] = "on"
 
     ping_url: str = ""
     registration: Literal["closed", "open"] = "closed"
@@ -276,6 +279,10 @@ class Settings(BaseSettings):
 
     def vault(self) -> Vault:
         return Vault(parse_keys(self.vault_keys))
+
+    def backup_keys(self) -> FileKeys | None:
+        """What backups are sealed with; None: they are not. Raises ConfigurationError."""
+        return parse_file_keys(self.backup_key)
 
 
 def env_file() -> Path | None:
@@ -516,6 +523,8 @@ def _check(settings: Settings) -> None:
         )
     if _share_a_secret(settings):
         raise ConfigurationError("POSTPROBER_SECRET_KEY and POSTPROBER_VAULT_KEYS share a secret; make two.")
+    if (keys := settings.backup_keys()) and set(keys.keys) & set(parse_keys(settings.vault_keys).values()):
+        raise ConfigurationError("POSTPROBER_BACKUP_KEY and POSTPROBER_VAULT_KEYS share a key; make two.")
     if settings.smtp_host and "@" not in settings.smtp_from:
         raise ConfigurationError("POSTPROBER_SMTP_FROM is missing: the address that PostProber's mail comes from.")
     if settings.registration == "open" and not settings.smtp_host:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from postprober import extras
 from postprober.agent.advisor import Advisor
 from postprober.agent.language_model import LanguageModel
-from postprober.analytics import compaction
+from postprober.analytics import compaction, folding
 from postprober.browser import Browser
 from postprober.clock import Clock, SystemClock
 from postprober.errors import BadInput
@@ -20,12 +21,13 @@ from postprober.pipeline.repairs.model_budget import Budget, DbTokenBudget
 from postprober.pipeline.repairs.model_use import DbModelUse
 from postprober.pipeline.scheduler.scheduler import Scheduler
 from postprober.services.core import Core
-from postprober.services.operations import backup_set
+from postprober.services.media import media
+from postprober.services.operations import backup_set, upgrade
 from postprober.services.pipeline_context import context_of
 from postprober.services.posts import advice as advice_service
 from postprober.services.reports import report_schedule
 from postprober.settings import Settings, load_settings
-from postprober.storage import move
+from postprober.storage import move, retention
 from postprober.storage.database import Database
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 DEFAULT_MODEL = "gpt-4.1-mini"  # small, cheap, takes structured outputs (developers.openai.com, models)
 SANDBOX_MODEL = "sandbox-model"  # what the sandbox calls its own (sandbox/openai/api.py)
 COMPACT_EVERY = 3600.0  # seconds
+FOLD_EVERY = 6 * 3600.0  # seconds
 REPORTS_EVERY = 5.0  # seconds
 BACKUP_EVERY = 60.0  # seconds between two looks whether a backup is due
 
@@ -47,7 +50,7 @@ def build_core(
     vault = chosen.vault()
     db = Database(chosen.database, pool_size=chosen.workers + 8)
     if migrate:
-        db.migrate()
+        upgrade.migrate(chosen, db, (clock or SystemClock()).now())
     move.refuse_moved(db)
     move.forget_abandoned(db)
     pools = Pools(
@@ -140,6 +143,8 @@ def build_scheduler(core: Core, workers: int, ctx: Context | None = None) -> Sch
         jobs.append(("more-advice", lambda: advice_service.make_pending(core), 0.5))
     if extras.has("analytics"):  # else the samples stay in the database, where they count as well
         jobs.append(("compaction", partial(_compact, core), COMPACT_EVERY))
+        jobs.append(("folding", partial(_fold, core), FOLD_EVERY))
+    jobs.append(("unused-media", lambda: media.drop_unused(core), FOLD_EVERY))
     if core.settings.backup_dir:
         jobs.append(("backup", lambda: backup_set.tick(core), BACKUP_EVERY))
     queue = None
@@ -152,6 +157,13 @@ def build_scheduler(core: Core, workers: int, ctx: Context | None = None) -> Sch
 
 def _compact(core: Core) -> None:
     compaction.run(core.db, core.settings.data_dir, core.clock.now())
+
+
+def _fold(core: Core) -> None:
+    with core.db.read() as conn:
+        days = retention.get(conn).details
+    if days:
+        folding.run(core.db, core.settings.data_dir, core.clock.now(), timedelta(days=days))
 
 
 def calm_garbage_collector() -> None:

@@ -205,3 +205,18 @@ def test_every_platform_has_its_facts_in_the_same_sections(platform: Platform) -
     cited = {letter for group in re.findall(r"\[([^\]]+)\]", text) for letter in re.findall(r"\b([a-z])\b", group)}
     assert "a" in sources  # so a "[a]" that is an article is no source too many
     assert cited == sources
+
+
+def test_the_changes_are_headed_by_versions_newest_first_and_begin_with_updating() -> None:
+    page = (ROOT / "CHANGELOG.md").read_text()
+    head, *sections = re.split(r"^## ", page, flags=re.MULTILINE)
+    assert sections and "**Updating**" in head
+    versions = []
+    for section in sections:
+        title, _, text = section.partition("\n")
+        assert text.lstrip().startswith("**Updating**"), title
+        if title != "Not released yet":
+            named = re.fullmatch(r"(\d+)\.(\d+)\.(\d+), \d{4}-\d{2}-\d{2}", title)
+            assert named, title
+            versions.append(tuple(map(int, named.groups())))
+    assert versions == sorted(versions, reverse=True)

@@ -33,6 +33,8 @@ CHOSEN = {
     "public_url": "https://post.example.org",
     "app_url": "https://app.example.org",
     "x_dialect": "legacy",
+    "backup_before_upgrade": "off",
+    "backup_key": "A" * 42 + "E=",
     "browser": "off",
     "browser_path": "bin/chromium",
     "registration": "open",

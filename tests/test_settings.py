@@ -9,6 +9,7 @@ import re
 import threading
 import traceback
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
@@ -19,7 +20,7 @@ from postprober.errors import ConfigurationError
 from postprober.security.vault import new_key
 from postprober.settings import Settings, defaults, load_settings, unknown_names
 
-GOOD = {"mode": "live", "secret_key": "s" * 40, "vault_keys": f"k1:{new_key()}", "_env_file": None}
+GOOD: dict[str, Any] = {"mode": "live", "secret_key": "s" * 40, "vault_keys": f"k1:{new_key()}", "_env_file": None}
 
 
 def load(folder: Path, **changes: object) -> Settings:
@@ -53,6 +54,9 @@ def test_good_settings_are_taken(tmp_path: Path) -> None:
         {"public_url": "http://p.example.org"},
         {"app_url": "http://p.example.org"},
         {"registration": "open"},
+        {"backup_key": "AAAA"},
+        {"backup_key": "no base64"},
+        {"backup_key": GOOD["vault_keys"].partition(":")[2]},
     ],
 )
 def test_wrong_settings_refuse_to_start_in_one_sentence_without_secrets(
@@ -145,6 +149,7 @@ def _secrets(monkeypatch: pytest.MonkeyPatch, **others: str) -> dict[str, str]:
     """One value for each secret, told as an operator tells them. `others` are told beside them, or instead."""
     told = {name: f"covered-{name}-" + "x" * 32 for name in SECRET_NAMES} | ADDRESSES
     told["vault_keys"] = f"k1:{base64.b64encode(b'covered-vault-key-of-32-bytes-..').decode()}"
+    told["backup_key"] = base64.b64encode(b"covered-backup-key-of-32-bytes-.").decode()
     told |= {"mode": "live", **others}
     for name, value in told.items():
         monkeypatch.setenv(f"POSTPROBER_{name.upper()}", value)
@@ -194,6 +199,7 @@ def test_secrets_show_in_no_representation_dump_log_or_traceback(
         {"secret_key": "covered-short"},
         {"vault_keys": ""},
         {"vault_keys": "k1:covered-no-key"},
+        {"backup_key": "covered-no-key"},
         {"app_port": "x"},
         {"redis_url": "covered-no-address"},
         {"x_price_post": "-1"},

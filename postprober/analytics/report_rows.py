@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Connection, Select, func, or_, select
 
 from postprober.analytics.figures import Figures
 from postprober.analytics.report_queries import COUNTS, Reached
-from postprober.storage.tables import accounts, attempts, deliveries, evidence, posts, repairs, transitions
+from postprober.storage.tables import accounts, attempts, deliveries, evidence, folded, posts, repairs, transitions
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -109,6 +109,10 @@ def to_parquet(lines: Sequence[ReportLine]) -> bytes:
 def _lines(conn: Connection, where: tuple[ColumnElement[bool], ...], found: Sequence[Reached]) -> list[ReportLine]:
     ids = select(deliveries.c.id).where(*where)
     tries = _count(conn, attempts.c.delivery_id, ids)
+    for delivery_id, more in conn.execute(
+        select(folded.c.delivery_id, folded.c.tries).where(folded.c.delivery_id.in_(ids))
+    ):
+        tries[delivery_id] = tries.get(delivery_id, 0) + more
     failures = _count(conn, transitions.c.delivery_id, ids, transitions.c.new.in_(_TROUBLE))
     mended = _count(conn, repairs.c.delivery_id, ids, repairs.c.state == "applied")
     hashes = _newest_hash(conn, ids)

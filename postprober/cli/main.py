@@ -42,7 +42,7 @@ from postprober.services.accounts import account_groups, accounts, browser_accou
 from postprober.services.core import Core
 from postprober.services.media import media as media_service
 from postprober.services.monitoring import ghosts, monitoring
-from postprober.services.operations import doctor, keys
+from postprober.services.operations import doctor, keys, upgrade
 from postprober.services.people import passwords, people, permits, second_factor, users
 from postprober.services.posts import delivery_actions, edit_failed, posts
 from postprober.services.posts.gate import ReviewNeeded
@@ -699,9 +699,10 @@ def migrate_to(url: Annotated[str, typer.Argument(help="postgresql://… of an e
     url = _stdin_text().strip() if url == "-" else url
     if not url.startswith("postgresql"):
         raise BadInput("Give an address such as postgresql://user:password@host/name.", field="url")
-    source, target = Database(load_settings().database), Database(load_settings(database_url=url).database)
+    settings = load_settings()
+    source, target = Database(settings.database), Database(load_settings(database_url=url).database)
     try:
-        source.migrate()
+        upgrade.migrate(settings, source, SystemClock().now())
         done = move.move(source, target)
     finally:
         source.close()
@@ -772,6 +773,7 @@ def demo() -> None:
 app.command()(operate.status)
 app.command()(operate.stop)
 app.command()(operate.logs)
+app.command()(operate.growth)
 
 
 def _run_supervisor(*, seeding: bool) -> None:

@@ -16,6 +16,7 @@ from postprober.clock import SystemClock, utc_iso
 from postprober.errors import BadInput
 from postprober.processes import running
 from postprober.services.operations import backup_set, restore_set
+from postprober.services.operations import growth as growth_service
 from postprober.services.operations.backup import backup as copy_database
 from postprober.services.operations.restore import Restored
 from postprober.services.operations.restore import restore as restore_file
@@ -85,6 +86,10 @@ def backup(
     core = build_core()
     try:
         if target.suffix == ".sqlite":
+            if core.settings.backup_key:
+                raise BadInput(
+                    "A .sqlite file would not be encrypted: give a folder, or run this with POSTPROBER_BACKUP_KEY empty."
+                )
             say(f"Wrote {copy_database(core, target)}.")
             return
         made = backup_set.make(core, target, keep=keep)
@@ -96,6 +101,8 @@ def backup(
     )
     if made.removed:
         say(f"Deleted {len(made.removed)} older: {', '.join(made.removed)}.")
+    if backup_set.is_sealed(made.folder):
+        say("It is encrypted: without POSTPROBER_BACKUP_KEY nobody can restore it, so keep that elsewhere, too.")
     say(
         "Keys are not in it: keep POSTPROBER_VAULT_KEYS and POSTPROBER_SECRET_KEY (secrets.json in sandbox mode) elsewhere."
     )
@@ -143,7 +150,8 @@ def restore(
 def _rehearse(source: Path) -> None:
     if source.is_file():
         raise BadInput("Only a backup in a folder can be rehearsed; give the folder.")
-    seen = restore_set.rehearse(source)
+    sealed = backup_set.is_sealed(restore_set.found(source))
+    seen = restore_set.rehearse(source, load_settings().backup_keys() if sealed else None)
     posts = ", ".join(
         f"{seen.rows[name]:,} {name}" for name in ("users", "accounts", "posts", "deliveries") if name in seen.rows
     )
@@ -160,6 +168,41 @@ def _say_lacking(files: restore_set.FilesBack) -> None:
         say(
             f"{len(files.lacking):,} files are not in the set, or not as they were: {shown}{' …' if len(files.lacking) > 5 else ''}"
         )
+
+
+def growth(as_json: Json = False) -> None:
+    """How large the tables and folders are, how long what is in them stays, and how large all will be in a year."""
+    core = build_core()
+    try:
+        found = growth_service.measure(core)
+    finally:
+        close_core(core)
+    rows = [
+        {
+            "name": one.name,
+            "rows": one.rows,
+            "bytes": one.bytes,
+            "days_kept": one.days_kept,
+            "bytes_a_day": None if one.per_day is None else round(one.per_day),
+            "bytes_in_a_year": round(one.in_days(growth_service.YEAR)),
+        }
+        for one in (*found.tables, *found.folders)
+    ]
+    if as_json:
+        emit({"bytes": found.now, "bytes_in_a_year": found.in_a_year, "free": found.free, "parts": rows})
+        return
+    human = growth_service.human
+    say(f"{'':<18}{'rows, files':>12}{'size':>10}{'a day':>10}{'kept':>10}{'in a year':>12}")
+    for one in (*found.tables, *found.folders):
+        if one.bytes:
+            kept = "" if one.days_kept is None else f"{one.days_kept} days"
+            rate = "" if one.per_day is None else human(one.per_day)
+            say(
+                f"{one.name:<18}{one.rows:>12,}{human(one.bytes):>10}{rate:>10}{kept:>10}"
+                f"{human(one.in_days(growth_service.YEAR)):>12}"
+            )
+    say(found.sentence)
+    say(f"{found.deliveries:,} deliveries, {human(found.per_delivery)} of the database for each.")
 
 
 def logs(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import functools
 import random
 import sqlite3
@@ -25,6 +26,8 @@ from postprober.errors import ConfigurationError
 from postprober.storage.group import GroupCommit, savepoint
 
 MIGRATING = 7_230_501  # of PostgreSQL's advisory locks; any number that nobody else in this database takes
+_MIGRATING_FILE = ".migrating"  # behind the name of SQLite's file
+WAY_BACK = "update the program, or restore the backup that was made before the update (docs/upgrade.md)."
 BUSY_TIMEOUT_MS = 15_000  # measured: shorter ones surface as errors under load
 
 
@@ -113,8 +116,10 @@ class Database:
         if self.is_sqlite:
             connection.exec_driver_sql(how)
 
-    def migrate(self) -> None:
-        """Bring the schema to this program's version. Raises ConfigurationError for a newer or broken database."""
+    def migrate(self, before: Callable[[str], None] | None = None) -> None:
+        """Bring the schema to this program's version. `before` is called with the version that is there, if there are rows to
+        lose: by one process only, while nobody can write to SQLite, and the schema changes when it returns. Raises what it raises,
+        and ConfigurationError for a newer or broken database."""
         config = _alembic_config()
         try:
             with self.engine.connect() as connection:
@@ -122,22 +127,45 @@ class Database:
                 connection.rollback()
                 if current == _scripts().get_current_head():
                     return  # nobody needs to wait for a lock, or for Alembic to read all its scripts anew
-                self._begin(connection, "BEGIN IMMEDIATE")
-                if not self.is_sqlite:  # processes that start at the same time do it one after another
-                    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({MIGRATING})")
-                config.attributes["connection"] = connection
-                command.upgrade(config, "head")
-                connection.commit()
+                with self._one_after_another(connection, slow=before is not None and current is not None):
+                    current = self._refuse_newer(connection)
+                    if current == _scripts().get_current_head():
+                        return  # somebody was faster
+                    if before is not None and current is not None and _anybody(connection):
+                        before(current)
+                    config.attributes["connection"] = connection
+                    command.upgrade(config, "head")
+                    connection.commit()
         except OperationalError as error:
             raise ConfigurationError(_unreachable(self.url, error), said(error)) from error
         except DatabaseError as error:
             raise ConfigurationError("The database could not be brought up to date.", said(error)) from error
 
+    @contextmanager
+    def _one_after_another(self, connection: Connection, *, slow: bool) -> Iterator[None]:
+        """Processes that start at the same time migrate one after another; `slow`: the first one may take long."""
+        if not self.is_sqlite or not slow:
+            self._begin(connection, "BEGIN IMMEDIATE")
+            if not self.is_sqlite:
+                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({MIGRATING})")
+            yield
+            return
+        # SQLite's own lock is waited for only so long, and a backup may take longer. The lock is a file of its own: to close the
+        # database's would end SQLite's locks on it.
+        with Path(f"{self.url.database}{_MIGRATING_FILE}").open("a") as lock:
+            with suppress(OSError):  # a disk that knows no such locks
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            self._begin(connection, "BEGIN IMMEDIATE")
+            yield
+
+    def schema(self) -> str | None:
+        """The version of the schema that the database has; None for an empty one."""
+        with self.read() as connection:
+            return MigrationContext.configure(connection).get_current_revision()
+
     def is_current(self) -> bool:
         """Whether the schema is this program's."""
-        with self.read() as connection:
-            current = MigrationContext.configure(connection).get_current_revision()
-        return current == _scripts().get_current_head()
+        return self.schema() == _scripts().get_current_head()
 
     def checkpoint_wal(self) -> None:
         """Move the WAL into the file. The only checkpoint where SQLite has the WAL-reset bug: it holds the write lock,
@@ -160,10 +188,14 @@ class Database:
         current = MigrationContext.configure(connection).get_current_revision()
         if current is not None and current not in _revisions():
             raise ConfigurationError(
-                f"The database was written by a newer PostProber (schema {current}); update the program. "
-                "It was left as it is."
+                f"The database was written by a newer PostProber (schema {current}); {WAY_BACK} It was left as it is."
             )
         return current
+
+
+def _anybody(connection: Connection) -> bool:
+    """Whether there is a person: without one nothing was ever made."""
+    return connection.exec_driver_sql("SELECT id FROM users LIMIT 1").first() is not None
 
 
 def _end(_connection: Any, record: ConnectionPoolEntry) -> None:
@@ -206,7 +238,7 @@ def refuse_foreign_file(path: Path) -> None:
         raise ConfigurationError(f"{path} is damaged. It was left as it is; restore a backup or move it away.")
     if found and found[0] not in _revisions():
         raise ConfigurationError(
-            f"{path} was written by a newer PostProber (schema {found[0]}); update the program. It was left as it is."
+            f"{path} was written by a newer PostProber (schema {found[0]}); {WAY_BACK} It was left as it is."
         )
 
 

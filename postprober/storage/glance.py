@@ -23,7 +23,7 @@ class Glance:
     posts: tuple[Post, ...]
     deliveries: Mapping[int, list[Delivery]]
     steps: Mapping[int, dict[str, dict[str, Any]]]
-    history: Mapping[int, list[dict[str, Any]]]
+    history: dict[int, list[dict[str, Any]]]
     samples: Mapping[int, dict[str, Any]]
     diagnosing: frozenset[int]  # deliveries that the agent is still looking at
 

@@ -12,26 +12,34 @@ from pathlib import Path
 from sqlalchemy import Column, ColumnElement, Connection, Table, delete, exists, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
+from postprober.storage import archive, pictures, sample_days, uploads
 from postprober.storage import link_cards as cards
-from postprober.storage import pictures, processes, sample_days, uploads
+from postprober.storage import processes as facts
 from postprober.storage.database import Database
 from postprober.storage.tables import (
+    ai_usage,
     alerts,
     attempts,
     deliveries,
     evidence,
     health_signs,
+    idempotency_keys,
     link_cards,
     notifications,
     outbox,
+    processes,
     proof_pages,
     samples,
+    sessions,
 )
 
 log = logging.getLogger("postprober.retention")
 
 FACT = "retention"
 BATCH = 500  # rows a transaction
+MODEL_USE = timedelta(days=400)  # a space's day and month are counted from it
+SIGNED_OUT = timedelta(days=30)  # sessions and links that have ended
+GONE_PROCESSES = timedelta(days=30)  # killed, so that they said no goodbye
 SENT_LETTERS = timedelta(days=30)  # done rows of the outbox
 LINK_CARDS = timedelta(days=3)  # what pages said of themselves; it holds for a day
 HEALTH_SIGNS = timedelta(days=14)  # what account checks saw; pages show a day of it
@@ -45,16 +53,19 @@ class Keep:
     replies: int = 90
     alerts: int = 180
     samples: int = 0
+    details: int = 90  # of posts that ended: then into files (storage.archive)
+    archive: int = 0
+    unused_media: int = 365
 
 
 def get(conn: Connection) -> Keep:
     """The installation's choice, else the defaults."""
-    stored = json.loads(processes.get_fact(conn, FACT) or "{}")
+    stored = json.loads(facts.get_fact(conn, FACT) or "{}")
     return Keep(**{f.name: int(stored[f.name]) for f in fields(Keep) if f.name in stored})
 
 
 def put(conn: Connection, keep: Keep) -> None:
-    processes.set_fact(conn, FACT, json.dumps(asdict(keep)))
+    facts.set_fact(conn, FACT, json.dumps(asdict(keep)))
 
 
 def tidy(db: Database, now: datetime, data_dir: Path | None = None) -> int:
@@ -78,6 +89,10 @@ def _parts(db: Database, keep: Keep, now: datetime, data_dir: Path | None) -> It
     )
     yield "health signs", lambda: _delete(db, health_signs, health_signs.c.at < now - HEALTH_SIGNS)
     yield "link cards", lambda: _delete(db, link_cards, link_cards.c.at < now - LINK_CARDS)
+    yield "use of models", lambda: _delete(db, ai_usage, ai_usage.c.at < now - MODEL_USE)
+    yield "sessions", lambda: _delete(db, sessions, sessions.c.expires_at < now - SIGNED_OUT)
+    yield "idempotency keys", lambda: _delete(db, idempotency_keys, idempotency_keys.c.expires_at < now - SIGNED_OUT)
+    yield "processes", lambda: _delete(db, processes, processes.c.beat_at < now - GONE_PROCESSES)
     if data_dir is not None:
         yield "pictures of link cards", lambda: cards.sweep(db, cards.folder(data_dir), now)
         yield "uploads", lambda: uploads.sweep(db, data_dir, now)
@@ -92,6 +107,11 @@ def _parts(db: Database, keep: Keep, now: datetime, data_dir: Path | None) -> It
         if data_dir is not None:
             folder = sample_days.folder(data_dir)
             yield "days of samples", lambda: sample_days.drop_before(db, folder, old(keep.samples))
+    if data_dir is not None:
+        where = archive.folder(data_dir)
+        yield "archives that no note names", lambda: archive.sweep(db, where, now)
+        if keep.archive:
+            yield "archives", lambda: archive.drop_before(db, where, old(keep.archive))
     if keep.replies:
         yield "replies", lambda: _blank_replies(db, old(keep.replies))
 
@@ -120,12 +140,13 @@ def _delete(db: Database, table: Table, *where: ColumnElement[bool]) -> int:
     gone = 0
     while True:
         with db.write() as conn:
-            ids = [row[0] for row in conn.execute(select(table.c.id).where(*where).limit(BATCH))]
+            (key,) = table.primary_key.columns
+            ids = [row[0] for row in conn.execute(select(key).where(*where).limit(BATCH))]
             if not ids:
                 return gone
             for column in CHILDREN.get(table, ()):
                 conn.execute(delete(column.table).where(column.in_(ids)))
-            gone += conn.execute(delete(table).where(table.c.id.in_(ids))).rowcount
+            gone += conn.execute(delete(table).where(key.in_(ids))).rowcount
 
 
 def _blank_replies(db: Database, before: datetime) -> int:

@@ -600,4 +600,22 @@ link_cards = _table(
     Index("uq_link_cards_link_day", "link", "day", unique=True),
 )
 
+# Parquet files in the data folder with the details of old posts (storage.archive).
+archives = _table(
+    "archives",
+    Column("name", String(80), nullable=False, unique=True),
+    Column("size", Id, nullable=False),  # bytes
+    Column("made_at", UtcDateTime, nullable=False),
+    Column("newest_at", UtcDateTime, nullable=False),  # when the last change of any of its deliveries was
+)
+
+# Deliveries whose details are in a file and not in the tables any more.
+folded = Table(
+    "folded",
+    metadata,
+    Column("delivery_id", Id, ForeignKey("deliveries.id"), primary_key=True, autoincrement=False),
+    Column("archive_id", Id, ForeignKey("archives.id"), nullable=False, index=True),
+    Column("tries", Integer, nullable=False),  # how many attempts the file has, for reports
+)
+
 meta = Table("meta", metadata, Column("name", String(80), primary_key=True), Column("value", Text, nullable=False))

@@ -118,6 +118,7 @@ def framed() -> Iterator[None]:
     st.session_state[FRAMED] = True
     try:
         yield
+        st.html(f'<footer class="pp-footer">PostProber {__version__}</footer>')  # not where a page stops at the sign-in
     except PostProberError as error:
         refuse(error)
     except Exception:

@@ -188,7 +188,7 @@ CHECKS = (
         dockerfile,
         (
             ("Dockerfile", "USER postprober", ""),
-            ("Dockerfile", "python:3.11-slim-bookworm", "python:latest"),
+            ("Dockerfile", "python:3.11-slim-trixie", "python:latest"),
             ("Dockerfile", "ENV ", "ENV POSTPROBER_SECRET_KEY=abc "),
             ("../.dockerignore", "*\n", ""),
             ("../.dockerignore", "!pages", "!.env"),

@@ -128,6 +128,20 @@ def test_an_owner_sets_how_long_things_are_kept(house: House, show: Show) -> Non
     assert retention.get(house.core).evidence == 30
 
 
+def test_the_first_owner_sees_sizes_and_a_forecast_when_they_ask(house: House, show: Show) -> None:
+    house.sign_in()
+    app = show("settings")
+    assert "in a year" not in everything(app)
+    app = next(one for one in app.toggle if one.key == "growth").set_value(True).run()
+    assert not app.exception and "in a year at the rate of the last 30 days" in everything(app)
+    assert "users" in list(app.dataframe[0].value["Part"])
+    invited, _ = people.invite(
+        house.core, acting(house.core, _user(house, house.owner)), email="v@example.org", name="V", role="viewer"
+    )
+    house.sign_in(invited.id)
+    assert not [one for one in show("settings").toggle if one.key == "growth"]
+
+
 def test_an_owner_invites_changes_and_shuts_out(house: House, show: Show) -> None:
     house.sign_in()
     app = show("settings")

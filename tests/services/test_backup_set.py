@@ -10,6 +10,7 @@ import resource
 import shutil
 from contextlib import closing
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,8 @@ from postprober.pipeline.publishing.recovery import BACKUP
 from postprober.services.core import Core
 from postprober.services.media import media
 from postprober.services.operations import backup_set, doctor, restore_set
-from postprober.services.operations.backup_set import FILES, MANIFEST
+from postprober.services.operations.backup_set import MANIFEST
+from postprober.services.operations.backup_store import FILES
 from postprober.services.posts import posts
 from postprober.services.posts.posts import NewPost
 from postprober.settings import Settings, load_settings
@@ -124,9 +126,9 @@ def test_what_is_written_and_deleted_while_it_runs_leaves_no_row_without_its_fil
 ) -> None:
     real = backup_set._copy_database
 
-    def meanwhile(core: Core, folder: Path) -> Path:
+    def meanwhile(db: Database, folder: Path, now: datetime) -> Path:
         media.add_bytes(core, acting(core, installation.owner), "late.png", png("red"), "Late")
-        copied = real(core, folder)
+        copied = real(db, folder, now)
         (core.settings.data_dir / "evidence" / "ab.png").unlink()  # its row went after the copy
         return copied
 
@@ -146,7 +148,7 @@ def test_killed_in_the_middle_it_is_no_backup_and_the_next_one_tidies(
     def die(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(backup_set, "write_whole", die)
+    monkeypatch.setattr(backup_set, "write_note", die)
     monkeypatch.setattr(shutil, "rmtree", lambda *_args, **_named: None)  # a kill leaves what is there
     with pytest.raises(KeyboardInterrupt):
         backup_set.make(core, target)
@@ -221,10 +223,10 @@ def test_it_is_made_alone_outside_of_what_it_copies_and_where_it_can_be(
         backup_set.make(core, target.parent / "file")
     real = backup_set._copy_database
 
-    def second(core: Core, folder: Path) -> Path:
+    def second(db: Database, folder: Path, now: datetime) -> Path:
         with pytest.raises(Conflict, match="Another backup is being made"):
             backup_set.make(core, target)
-        return real(core, folder)
+        return real(db, folder, now)
 
     monkeypatch.setattr(backup_set, "_copy_database", second)
     assert backup_set.make(core, target).files == 4

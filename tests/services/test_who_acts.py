@@ -79,6 +79,7 @@ WITHOUT_ACTOR = {
         posts.drafts: hold_for_review
         operations.scheduler_watchdog: look
         operations.backup_set: tick
+        media.media: drop_unused
         people.emails: email_for
         pipeline_context: context_of
         """,
@@ -89,6 +90,7 @@ WITHOUT_ACTOR = {
         operations.backup: backup
         operations.backup_set: make
         operations.doctor: examine
+        operations.growth: measure
         operations.surroundings: look
         operations.keys: rotate left
         people.people: setup_token

@@ -43,7 +43,7 @@ from postprober.security.tokens import sign, verify
 from postprober.services.core import Core, Mark, no_mark
 from postprober.services.people import permits
 from postprober.settings import Settings
-from postprober.storage import accounts, conversions, media, posts, uploads
+from postprober.storage import accounts, conversions, media, posts, retention, uploads, users
 from postprober.storage.records import MediaRecord
 
 MAX_READ = 512 * 1024 * 1024  # bytes of a video that is converted to what a platform takes
@@ -328,6 +328,24 @@ def make_room(core: Core, space: int, size: int, path: str = "", upload: int = 0
         left = [record for record in old if record.id not in used]
         media.remove(conn, [record.id for record in left])
     _delete(core, {record.path for record in left})
+
+
+def drop_unused(core: Core) -> int:
+    """Delete files that no post has named for as long as the installation keeps them; returns how many."""
+    with core.db.read() as conn:
+        days, spaces = retention.get(conn).unused_media, [one.id for one in users.owners(conn)]
+    if not days:
+        return 0
+    gone = 0
+    for space in spaces:
+        with core.db.write() as conn:
+            old = media.older(conn, space, core.clock.now() - timedelta(days=days))
+            used = posts.media_in_use(conn, space) if old else set()  # after, as above
+            left = [record for record in old if record.id not in used]
+            media.remove(conn, [record.id for record in left])
+        _delete(core, {record.path for record in left})
+        gone += len(left)
+    return gone
 
 
 def _delete(core: Core, paths: set[str]) -> None:

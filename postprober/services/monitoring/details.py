@@ -8,8 +8,9 @@ from typing import Any
 
 from postprober.domain.actor import Actor
 from postprober.services.core import Core
+from postprober.services.monitoring import old_details
 from postprober.services.people import permits
-from postprober.storage import attempts, deliveries, evidence_log, posts
+from postprober.storage import deliveries, evidence_log, posts, sample_days
 from postprober.storage.records import Attempt
 
 COUNTED = ("likes", "reposts", "replies", "quotes", "bookmarks", "views")
@@ -48,8 +49,9 @@ def of(core: Core, actor: Actor, delivery_id: int) -> Details:
         posts.get(conn, delivery.post_id, actor.space)
     counts = history.of_delivery(core.db, core.settings.data_dir, delivery_id, delivery.published_at)
     with core.db.read() as conn:
+        sample_days.one_moment(conn)
         return Details(
-            tuple(attempts.of_delivery(conn, delivery_id)),
+            tuple(old_details.attempts_of(conn, core.settings.data_dir, delivery_id)),
             tuple(
                 EvidenceItem(row.kind, row.at, row.sha256, row.body, row.id, bool(row.picture))
                 for row in evidence_log.of_delivery(conn, delivery_id)

@@ -15,8 +15,9 @@ from postprober.domain.delivery import TRAITS, DeliveryState, Proof, Step
 from postprober.domain.platform import NAMES
 from postprober.errors import NotFound
 from postprober.services.core import Core
+from postprober.services.monitoring import old_details
 from postprober.services.people import permits
-from postprober.storage import accounts, alert_log, attempts, deliveries, glance, health, posts, processes, step_log
+from postprober.storage import accounts, alert_log, deliveries, glance, health, posts, processes, sample_days
 from postprober.storage import tables as t
 from postprober.storage.glance import Glance
 from postprober.storage.records import Account, AlertRecord, Attempt, Delivery, Post, StepRecord
@@ -63,17 +64,19 @@ class PostView:
 def post_view(core: Core, actor: Actor, post_id: int) -> PostView:
     """Everything about one post. Raises NotFound."""
     with core.db.read() as conn:
-        return _views(conn, actor.space, [post_id])[0]
+        sample_days.one_moment(conn)
+        return _views(core, conn, actor.space, [post_id])[0]
 
 
 @permits.needs("monitoring:read")
 def delivery_view(core: Core, actor: Actor, delivery_id: int) -> DeliveryView:
     """Everything about one delivery. Raises NotFound, also for somebody else's."""
     with core.db.read() as conn:
+        sample_days.one_moment(conn)
         post = posts.get(conn, deliveries.get(conn, delivery_id).post_id)
         if post.user_id != actor.space:
             raise NotFound(f"There is no delivery {delivery_id}.")
-        return next(v for v in _views(conn, actor.space, [post.id])[0].deliveries if v.delivery.id == delivery_id)
+        return next(v for v in _views(core, conn, actor.space, [post.id])[0].deliveries if v.delivery.id == delivery_id)
 
 
 @permits.needs("monitoring:read")
@@ -91,8 +94,9 @@ def recent_ids(
 def views_of(core: Core, actor: Actor, post_ids: Sequence[int]) -> list[PostView]:
     """The posts in the order of `post_ids`; those that were deleted meanwhile, or are somebody else's, are left out."""
     with core.db.read() as conn:
+        sample_days.one_moment(conn)
         there = {post.id for post in posts.of_user(conn, actor.space, post_ids)}
-        return _views(conn, actor.space, [one for one in post_ids if one in there])
+        return _views(core, conn, actor.space, [one for one in post_ids if one in there])
 
 
 @permits.needs("monitoring:read")
@@ -123,15 +127,25 @@ def stamp(core: Core, actor: Actor, post_ids: Sequence[int]) -> tuple[Any, ...]:
         return tuple(value for question in questions for value in conn.execute(question).one())
 
 
-def _views(conn: Connection, space: int, post_ids: Sequence[int]) -> list[PostView]:
+def _views(core: Core, conn: Connection, space: int, post_ids: Sequence[int]) -> list[PostView]:
     mine = {account.id: account for account in accounts.of_user(conn, space, active_only=False)}
     seen = glance.take(conn, space, post_ids)
+    _unfold(core, conn, seen)
     waiting = [one.id for found in seen.deliveries.values() for one in found if one.state is DeliveryState.WAITING]
     late = health.delayed(conn, waiting) if waiting else set()
     return [
         PostView(post, tuple(_view(one, mine[one.account_id], seen, late) for one in seen.deliveries.get(post.id, ())))
         for post in seen.posts
     ]
+
+
+def _unfold(core: Core, conn: Connection, seen: Glance) -> None:
+    """Put the changes of state that lie in files before those that are in the table."""
+    ids = [one.id for its in seen.deliveries.values() for one in its]
+    for row in old_details.of(conn, core.settings.data_dir, ids, t.transitions):
+        seen.history.setdefault(row["delivery_id"], []).append(row)
+    for its in seen.history.values():
+        its.sort(key=lambda row: int(row["id"]))
 
 
 def _view(delivery: Delivery, account: Account, seen: Glance, delayed: set[int]) -> DeliveryView:
@@ -156,17 +170,19 @@ def _view(delivery: Delivery, account: Account, seen: Glance, delayed: set[int])
 def attempts_of(core: Core, actor: Actor, delivery_id: int) -> list[Attempt]:
     """Raises NotFound, also for somebody else's."""
     with core.db.read() as conn:
+        sample_days.one_moment(conn)
         delivery = deliveries.get(conn, delivery_id)
         posts.get(conn, delivery.post_id, actor.space)
-        return attempts.of_delivery(conn, delivery_id)
+        return old_details.attempts_of(conn, core.settings.data_dir, delivery_id)
 
 
 @permits.needs("monitoring:read")
 def step_rows(core: Core, actor: Actor, post_id: int, after: int = 0, limit: int | None = None) -> list[StepRecord]:
     """Rows of `monitoring_logs` with ids greater than `after`, oldest first. Raises NotFound."""
     with core.db.read() as conn:
+        sample_days.one_moment(conn)
         posts.get(conn, post_id, actor.space)
-        return step_log.of_post(conn, post_id, after=after, limit=limit)
+        return old_details.steps_of(conn, core.settings.data_dir, post_id, after=after, limit=limit)
 
 
 @permits.needs("alerts:read")

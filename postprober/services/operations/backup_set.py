@@ -4,6 +4,9 @@
     backups/20261201-030000/manifest.json  written last: a folder without one is no backup
     backups/20261201-030000/database.sqlite (or database.dump, of PostgreSQL)
 
+With POSTPROBER_BACKUP_KEY all of it is sealed (`security/sealed_files`): `manifest.sealed`, `database.sqlite.sealed`, and files in
+`sealed/` under names that do not tell what is in them. Open and sealed backups may lie in one folder; each has its own files.
+
 A file that an earlier backup has is not copied again. Files are copied before the database and once more after it, so that
 whatever the copied database names was there; a file that is deleted meanwhile has no use for a database that does not name it.
 Keys are not part of a backup (`settings without secrets`): whoever has it can read posts, but act for no account.
@@ -12,7 +15,6 @@ Keys are not part of a backup (`settings without secrets`): whoever has it can r
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import json
 import logging
 import os
@@ -37,27 +39,39 @@ from postprober import __version__
 from postprober.clock import utc_iso
 from postprober.domain.addresses import split
 from postprober.domain.platform import known
-from postprober.errors import BadInput, ConfigurationError, Conflict
+from postprober.errors import BadInput, ConfigurationError, Conflict, VaultError
 from postprober.pipeline.publishing.recovery import BACKUP
 from postprober.security.redaction import MASK, Redactor
+from postprober.security.sealed_files import FileKeys
 from postprober.services.core import Core
+from postprober.services.operations.backup_store import (
+    FILES,
+    SEALED,
+    SEALED_FILES,
+    Store,
+    digest,
+    flush,
+    is_stored_name,
+    put,
+    read_note,
+    scratch,
+    write_note,
+)
 from postprober.settings import Settings
-from postprober.storage.database import newest_schema
+from postprober.storage.database import Database
 from postprober.storage.disk import sync_folder
 
 log = logging.getLogger(__name__)
 
 FORMAT = 1
-MANIFEST = "manifest.json"
-FILES = "files"
+MANIFEST, SEALED_MANIFEST = "manifest.json", "manifest.sealed"
 SQLITE, DUMP = "database.sqlite", "database.dump"
 # Of the data folder: what rows name, and the samples that left the database. Logs, uploads that are under way and keys are not.
-FOLDERS = ("media", "evidence", "cards", "samples")
+FOLDERS = ("media", "evidence", "cards", "samples", "archive")
 _LEFT_OUT = ("media/incoming",)
-_BLOCK = 1 << 20
 _NAME, _DIGITS = "%Y%m%d-%H%M%S", "[0-9]" * 8 + "-" + "[0-9]" * 6
 _USER_INFO = re.compile(r"(\b[a-z][a-z0-9+.-]*://)[^/?#@\s]+@", re.IGNORECASE)
-_IS_NAME, _IS_SHA256 = re.compile(_DIGITS), re.compile(r"[0-9a-f]{64}")
+_IS_NAME = re.compile(_DIGITS)
 AHEAD = timedelta(hours=1)  # ours: a clock that is more ahead than this was wrong
 DUMP_SECONDS = 6 * 3600  # ours: a dump that takes longer wants archiving instead
 
@@ -111,49 +125,55 @@ def make(core: Core, target: Path, *, keep: int = 0) -> BackupMade:
     `keep`: so many stay, 0: all. Raises BadInput (the folder cannot be used), Conflict (another backup is being made there) or
     ConfigurationError (something could not be read or written, PostgreSQL could not be dumped, or what was read back is not what was
     written): then there is no backup more than before."""
-    begun, data_dir = time.monotonic(), core.settings.data_dir
+    return make_of(core.settings, core.db, core.clock.now(), target, keep=keep)
+
+
+def make_of(
+    settings: Settings, db: Database, now: datetime, target: Path, *, keep: int = 0, files: bool = True
+) -> BackupMade:
+    """`make` without the rest of the program; `files`: also what lies in the data folder."""
+    begun, data_dir, keys = time.monotonic(), settings.data_dir, settings.backup_keys()
     _refuse(target, data_dir)
     with _alone(target):
-        name = f"{core.clock.now():{_NAME}}"
+        name = f"{now:{_NAME}}"
         folder, made = target / name, target / f".{name}.part"
         if folder.exists():
             raise Conflict(f"{folder} exists already; wait a second and run this again.")
         try:
             _sweep(target)
             made.mkdir(mode=0o700)
-            store = Store(target / FILES)
-            earlier = _newest_entries(target)
-            _gather(data_dir, store, earlier)
-            database = _copy_database(core, made)
-            entries = _gather(data_dir, store, earlier)
+            store = Store(target, keys)
+            earlier = _newest_entries(target, keys)
+            if files:
+                _gather(data_dir, store, earlier)
+            database = _database(settings, db, now, made)
+            entries = _gather(data_dir, store, earlier) if files else []
             manifest = {
                 "format": FORMAT,
-                "made": utc_iso(core.clock.now()),
+                "made": utc_iso(now),
                 "program": __version__,
-                "schema": newest_schema(),
-                "database": {"name": database.name, "sha256": digest(database), "size": database.stat().st_size},
+                "schema": db.schema(),
+                "database": database,
                 "files": [vars(one) for one in entries],
-                "settings": without_secrets(core.settings),
+                "settings": without_secrets(settings),
             }
-            write_whole(made / MANIFEST, json.dumps(manifest, indent=1).encode())
+            write_note(made / (SEALED_MANIFEST if keys else MANIFEST), json.dumps(manifest, indent=1).encode(), keys)
             made.rename(folder)
             sync_folder(target)
         except (OSError, sqlite3.Error) as error:
             shutil.rmtree(made, ignore_errors=True)
-            raise ConfigurationError(
-                f"The backup was not made: {_why(error)}. Mend that, then run it again."
-            ) from error
+            raise ConfigurationError(f"The backup was not made: {_why(error)}.") from error
         except BaseException:
             shutil.rmtree(made, ignore_errors=True)
             raise
-        removed = prune(target, keep, folder) if keep else ()
+        removed = prune(target, keep, folder, keys) if keep else ()
     return BackupMade(folder, len(entries), store.fresh, store.copied, removed, time.monotonic() - begun)
 
 
 def _why(error: OSError | sqlite3.Error) -> str:
     if isinstance(error, sqlite3.Error):
-        return f"the database could not be copied ({error})"
-    return f"{error.filename or 'a file'} could not be read or written ({error.strerror or error})"
+        return f"the database could not be copied ({error}); check the disk"
+    return f"{error.filename or 'a file'} could not be read or written ({error.strerror or error}); mend that"
 
 
 def newest(target: Path, now: datetime) -> datetime | None:
@@ -181,25 +201,44 @@ def tick(core: Core) -> BackupMade | None:
 def of_set(target: Path) -> list[Path]:
     """The backups in the folder, oldest first."""
     try:
-        return sorted(one.parent for one in target.glob(f"{_DIGITS}/{MANIFEST}"))
+        return sorted(one.parent for name in (MANIFEST, SEALED_MANIFEST) for one in target.glob(f"{_DIGITS}/{name}"))
     except OSError:
         return []
 
 
-def read_manifest(folder: Path) -> dict[str, Any]:
+def is_sealed(folder: Path) -> bool:
+    return (folder / SEALED_MANIFEST).is_file()
+
+
+def keys_for(folder: Path, keys: FileKeys | None) -> FileKeys | None:
+    """What the backup is opened with; None for an open one. Raises BadInput when it is sealed and no key fits."""
+    if not is_sealed(folder):
+        return None
+    if keys is None:
+        raise BadInput(f"{folder} is encrypted: set POSTPROBER_BACKUP_KEY to the key that it was made with.")
+    with (folder / SEALED_MANIFEST).open("rb") as stream:
+        if not keys.fits(stream):
+            raise BadInput(
+                f"{folder} was encrypted with another key; set POSTPROBER_BACKUP_KEY to the one that it was made with."
+            )
+    return keys
+
+
+def read_manifest(folder: Path, keys: FileKeys | None = None) -> dict[str, Any]:
     """What a backup says of itself. Raises BadInput."""
     try:
-        told = json.loads((folder / MANIFEST).read_text())
+        fitting = keys_for(folder, keys)
+        told = json.loads(read_note(folder / (SEALED_MANIFEST if fitting else MANIFEST), fitting))
         if told["format"] != FORMAT:
             raise BadInput(f"{folder} was made by a newer PostProber ({told['program']}); update the program first.")
-        files = _Manifest.model_validate(told, strict=True).files
+        found = _Manifest.model_validate(told, strict=True).files
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(map(str, first["loc"]))
         raise BadInput(f"{folder} is not a backup ({place}: {first['msg']}).") from None
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, VaultError) as error:
         raise BadInput(f"{folder} is not a backup ({type(error).__name__}: {error}).") from None
-    for one in files:
+    for one in found:
         if not _is_place(one.path):
             raise BadInput(f"{folder} names a file outside of the data folder ({one.path!r}); it is no backup of ours.")
     return dict(told)
@@ -216,26 +255,24 @@ def entries_of(manifest: dict[str, Any]) -> list[BackedFile]:
     return [BackedFile(one["path"], one["sha256"], one["size"], one["mtime_ns"]) for one in manifest["files"]]
 
 
-def prune(target: Path, keep: int, fresh: Path) -> tuple[str, ...]:
+def prune(target: Path, keep: int, fresh: Path, keys: FileKeys | None = None) -> tuple[str, ...]:
     """Delete all but the newest `keep` backups, and the files that none of the others names; returns the names of those that
     went. Those that a clock named that was ahead of `fresh` are kept and not counted: they must not take the place of the
-    others. A backup that cannot be read keeps every file."""
+    others. A backup that cannot be read, or not with these keys, keeps every file of its kind."""
     old = [one for one in of_set(target) if one.name <= fresh.name and not one.is_symlink()][:-keep]
     gone: list[str] = []
     for folder in old:
         with suppress(OSError):
-            (folder / MANIFEST).unlink()  # first: from now on it is no backup
+            for name in (MANIFEST, SEALED_MANIFEST):
+                (folder / name).unlink(missing_ok=True)  # first: from now on it is no backup
             shutil.rmtree(folder, ignore_errors=True)
             gone.append(folder.name)
-    try:
-        named = {one.sha256 for folder in _surely_all(target) for one in entries_of(read_manifest(folder))}
-    except (BadInput, OSError) as error:
-        log.warning("No files of older backups were deleted: %s", error)
-        return tuple(gone)
-    for file in (target / FILES).glob("??/*"):
-        if file.name not in named and _IS_SHA256.fullmatch(file.name) and file.name.startswith(file.parent.name):
-            with suppress(OSError):
-                file.unlink()
+    for store in (Store(target), *((Store(target, keys),) if keys else ())):
+        try:
+            mine = [one for one in _surely_all(target) if is_sealed(one) is bool(store.keys)]
+            store.sweep({file.sha256 for one in mine for file in entries_of(read_manifest(one, keys))})
+        except (BadInput, OSError) as error:
+            log.warning("No files of older backups were deleted: %s", error)
     return tuple(gone)
 
 
@@ -244,65 +281,14 @@ def _surely_all(target: Path) -> list[Path]:
     not count for nothing."""
     found = []
     for folder in target.iterdir():
-        if _IS_NAME.fullmatch(folder.name):
+        if not _IS_NAME.fullmatch(folder.name):
+            continue
+        for name in (MANIFEST, SEALED_MANIFEST):
             with suppress(FileNotFoundError, NotADirectoryError):
-                (folder / MANIFEST).stat()
+                (folder / name).stat()
                 found.append(folder)
+                break
     return found
-
-
-@dataclass
-class Store:
-    """Files by the SHA-256 of their bytes."""
-
-    root: Path
-    fresh: int = 0
-    copied: int = 0
-
-    def path(self, sha256: str) -> Path:
-        return self.root / sha256[:2] / sha256
-
-    def has(self, sha256: str, size: int) -> bool:
-        """Whether a file of this name and size is there; what is in it, `restore --check` reads."""
-        with suppress(OSError):
-            told = self.path(sha256).stat()
-            return stat.S_ISREG(told.st_mode) and told.st_size == size
-        return False
-
-    def keep(self, source: Path) -> tuple[str, int]:
-        """Copy the file unless its bytes are there; their SHA-256 and number. Raises OSError, or ConfigurationError where the disk gives
-        back something else."""
-        sha256, size = digest(source), source.stat().st_size
-        place = self.path(sha256)
-        if self.has(sha256, size):
-            return sha256, size
-        place.parent.mkdir(parents=True, exist_ok=True)
-        fresh = place.with_name(f".{sha256}.part")
-        shutil.copyfile(source, fresh)
-        _flush(fresh)
-        if digest(fresh) != sha256:
-            fresh.unlink()
-            raise ConfigurationError(f"{source} changed while it was copied, or the disk of the backup is not sound.")
-        fresh.replace(place)
-        self.fresh, self.copied = self.fresh + 1, self.copied + size
-        return sha256, size
-
-
-def digest(path: Path) -> str:
-    """SHA-256 of a file, read in blocks."""
-    told = hashlib.sha256()
-    with path.open("rb") as stream:
-        while block := stream.read(_BLOCK):
-            told.update(block)
-    return told.hexdigest()
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """A file that is there whole or not at all."""
-    fresh = path.with_name(f".{path.name}.part")
-    fresh.write_bytes(content)
-    _flush(fresh)
-    fresh.replace(path)
 
 
 def without_secrets(settings: Settings) -> dict[str, str]:
@@ -380,17 +366,19 @@ def _sweep(target: Path) -> None:
     """What a backup left that was killed, and nothing of anybody else's."""
     for left in target.glob(f".{_DIGITS}.part"):
         shutil.rmtree(left, ignore_errors=True)
-    for left in (target / FILES).glob("??/.*.part"):
-        if _IS_SHA256.fullmatch(left.name[1:-5]):
+    for store in (FILES, SEALED_FILES):
+        for left in (target / store).glob("??/.*.part"):
+            if not is_stored_name(left.name[1:-5]):
+                continue
             with suppress(OSError):
                 left.unlink()
 
 
-def _newest_entries(target: Path) -> dict[str, BackedFile]:
+def _newest_entries(target: Path, keys: FileKeys | None) -> dict[str, BackedFile]:
     """By path, what the last backup knew of the files."""
     for folder in reversed(of_set(target)):
         with suppress(BadInput):
-            return {one.path: one for one in entries_of(read_manifest(folder))}
+            return {one.path: one for one in entries_of(read_manifest(folder, keys))}
     return {}
 
 
@@ -437,19 +425,40 @@ def _files(data_dir: Path) -> Iterator[Path]:
             yield from (here / one for one in sorted(files) if not one.startswith("."))
 
 
-def _copy_database(core: Core, folder: Path) -> Path:
-    """A consistent copy while everything runs, read back. Raises ConfigurationError."""
-    if not core.db.is_sqlite:
-        return _dump(core.db.url, folder / DUMP)
+def _database(settings: Settings, db: Database, now: datetime, folder: Path) -> dict[str, Any]:
+    """The copy of the database in `folder`, sealed if there are keys, and what the manifest says of it. Raises ConfigurationError."""
+    keys = settings.backup_keys()
+    if keys is None:
+        return _told(_copy_database(db, folder, now))
+    with scratch(settings.data_dir) as open_folder:  # sealed backups may lie where others can read
+        plain = _copy_database(db, open_folder, now)
+        told, sealed = _told(plain), folder / f"{plain.name}{SEALED}"
+        put(plain, sealed, keys)
+    if digest(sealed, keys) != told["sha256"]:
+        raise ConfigurationError(
+            "The copy of the database was not written as it is; the disk of the backup is not sound."
+        )
+    return told
+
+
+def _told(database: Path) -> dict[str, Any]:
+    return {"name": database.name, "sha256": digest(database), "size": database.stat().st_size}
+
+
+def _copy_database(db: Database, folder: Path, now: datetime) -> Path:
+    """A consistent copy while everything runs, read back. Raises ConfigurationError, or SQLite's own error."""
+    if not db.is_sqlite:
+        return _dump(db.url, folder / DUMP)
     path = folder / SQLITE
-    with closing(sqlite3.connect(str(core.db.url.database))) as source, closing(sqlite3.connect(path)) as copy:
+    with closing(sqlite3.connect(str(db.url.database))) as source, closing(sqlite3.connect(path)) as copy:
         source.backup(copy)
-        copy.execute("INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)", (BACKUP, utc_iso(core.clock.now())))
+        copy.execute("INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)", (BACKUP, utc_iso(now)))
         copy.commit()
         copy.execute("PRAGMA journal_mode = DELETE")  # one file, whatever the original is
-        if (said := copy.execute("PRAGMA integrity_check(1)").fetchone()[0]) != "ok":
-            raise ConfigurationError(f"The copy of the database is not sound ({said}); the backup was thrown away.")
-    _flush(path)
+        said = copy.execute("PRAGMA integrity_check(1)").fetchone()[0]
+    if said != "ok":
+        raise ConfigurationError(f"The copy of the database is not sound ({said}); the backup was thrown away.")
+    flush(path)
     return path
 
 
@@ -458,7 +467,7 @@ def _dump(url: URL, path: Path) -> Path:
     _run([*command, "--format=custom", "--no-owner", "--no-privileges", f"--file={path}"], environment, "dumped")
     listing, environment = postgres_command("pg_restore", url)
     _run([*listing, "--list", str(path)], environment, "read back")  # a dump that was cut off has no end to its list
-    _flush(path)
+    flush(path)
     return path
 
 
@@ -474,8 +483,3 @@ def _run(command: list[str], environment: dict[str, str], what: str) -> None:
         raise ConfigurationError(
             f"PostgreSQL could not be {what}: {said[0] if said else f'code {done.returncode}'}"[:400]
         )
-
-
-def _flush(path: Path) -> None:
-    with path.open("rb") as stream:
-        os.fsync(stream.fileno())

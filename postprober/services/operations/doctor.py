@@ -9,6 +9,8 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from postprober import extras, places
 from postprober.domain.platform import NAMES, Platform, known
 from postprober.errors import PostProberError, VaultError
@@ -21,7 +23,7 @@ from postprober.services.monitoring.monitoring import HEARTBEAT_LIMIT, heartbeat
 from postprober.services.operations import backup_set, keys, surroundings
 from postprober.services.operations.check_result import CheckResult
 from postprober.settings import unknown_names, unused_data
-from postprober.storage import processes
+from postprober.storage import archive, processes
 from postprober.storage.accounts import get
 from postprober.storage.database import sqlite_has_wal_reset_bug
 from postprober.storage.tables import accounts
@@ -39,6 +41,7 @@ def examine(core: Core) -> list[CheckResult]:
         _disk(core),
         *_unused_data(core),
         _backups(core),
+        *_archive(core),
         _vault(core),
         _scheduler(core),
         *_workers(core),
@@ -101,6 +104,29 @@ def _backups(core: Core) -> CheckResult:
             f"{where} {told}, and one is due every {hours} hours; see the scheduler's log, or run: backup {where}",
         )
     return CheckResult("backups", True, f"the last one in {where} is {age.total_seconds() / 3600:.1f} hours old")
+
+
+def _archive(core: Core) -> list[CheckResult]:
+    """Files with details of old posts that are not there as they were written."""
+    try:
+        with core.db.read() as conn:
+            named = archive.sizes(conn)
+    except SQLAlchemyError:
+        return []  # which is said above
+    where = archive.folder(core.settings.data_dir)
+    lost = [
+        name for name, size in named.items() if not (where / name).is_file() or (where / name).stat().st_size != size
+    ]
+    if not lost:
+        return []
+    return [
+        CheckResult(
+            "archive",
+            False,
+            f"{len(lost)} of {len(named)} files with details of old posts are missing or damaged in {where}, such as {lost[0]}; "
+            "bring them back from a backup: restore FOLDER --into another folder, and copy archive from there",
+        )
+    ]
 
 
 def _vault(core: Core) -> CheckResult:

@@ -7,7 +7,8 @@ import sqlite3
 import subprocess
 import tempfile
 import time
-from contextlib import closing, suppress
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path, PurePosixPath
@@ -16,9 +17,11 @@ from typing import Any
 from sqlalchemy import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
-from postprober.errors import BadInput, ConfigurationError, Conflict
+from postprober.errors import BadInput, ConfigurationError, Conflict, VaultError
+from postprober.security.sealed_files import FileKeys
 from postprober.services.operations import backup_set
-from postprober.services.operations.backup_set import DUMP, FILES, BackedFile, Store
+from postprober.services.operations.backup_set import DUMP, BackedFile
+from postprober.services.operations.backup_store import SEALED, Store, blocks, digest, scratch, write_out
 from postprober.services.operations.restore import Restored, refuse_running, restore
 from postprober.settings import Settings
 from postprober.storage.database import Database, newest_schema
@@ -45,7 +48,7 @@ class Rehearsal:
 
 def found(source: Path) -> Path:
     """The backup that is meant: the folder itself, or the newest of the set in it. Raises BadInput."""
-    if (source / backup_set.MANIFEST).is_file():
+    if (source / backup_set.MANIFEST).is_file() or backup_set.is_sealed(source):
         return source
     made = backup_set.of_set(source)
     if not made:
@@ -56,57 +59,75 @@ def found(source: Path) -> Path:
 def restore_backup(settings: Settings, source: Path, now: datetime) -> tuple[Restored | None, FilesBack]:
     """Bring the installation of `settings` back to a backup: first the files, which harm nobody, then the database. Of PostgreSQL
     None is returned: its database has to be empty, and is filled. Raises BadInput, Conflict or ConfigurationError."""
-    folder = found(source)
-    manifest = _checked(folder)
+    folder, keys = found(source), settings.backup_keys()
+    manifest = _manifest(folder, keys)
+    keys = backup_set.keys_for(folder, keys)
     _refuse_other_kind(settings, manifest)
-    database = folder / manifest["database"]["name"]
-    if manifest["database"]["name"] == DUMP:
-        _refuse_filled(settings)
-    else:  # before any file is written over
-        refuse_running(Path(settings.database.removeprefix("sqlite:///")), now)
-    files = _files_back(folder, backup_set.entries_of(manifest), settings.data_dir)
-    if manifest["database"]["name"] != DUMP:
-        return restore(settings, database, now), files
-    _fill(settings, database)
+    with _database(folder, manifest, keys, settings.data_dir) as database:
+        if manifest["database"]["name"] == DUMP:
+            _refuse_filled(settings)
+        else:  # before any file is written over
+            refuse_running(Path(settings.database.removeprefix("sqlite:///")), now)
+        files = _files_back(Store(folder.parent, keys), backup_set.entries_of(manifest), settings.data_dir)
+        if manifest["database"]["name"] != DUMP:
+            return restore(settings, database, now), files
+        _fill(settings, database)
     return None, files
 
 
-def rehearse(source: Path) -> Rehearsal:
-    """Restore into a scratch folder, look whether all is there, and throw it away. Raises BadInput or ConfigurationError."""
+def rehearse(source: Path, keys: FileKeys | None = None) -> Rehearsal:
+    """Restore into a scratch folder, look whether all is there, and throw it away. `keys`: for a sealed one. Raises BadInput or
+    ConfigurationError."""
     begun, folder = time.monotonic(), found(source)
-    manifest = _checked(folder)
-    with tempfile.TemporaryDirectory(prefix="postprober-rehearsal-") as scratch:
-        files = _files_back(folder, backup_set.entries_of(manifest), Path(scratch))
+    manifest, keys = _manifest(folder, keys), backup_set.keys_for(folder, keys)
+    with (
+        tempfile.TemporaryDirectory(prefix="postprober-rehearsal-") as place,
+        _database(folder, manifest, keys, Path(place)) as database,
+    ):
+        files = _files_back(Store(folder.parent, keys), backup_set.entries_of(manifest), Path(place))
         rows: dict[str, int] = {}
         if manifest["database"]["name"] != DUMP:
-            copy = Path(scratch) / "postprober.sqlite"
+            copy = Path(place) / "postprober.sqlite"
             try:
-                shutil.copyfile(folder / manifest["database"]["name"], copy)
+                shutil.copyfile(database, copy)
             except OSError as error:
-                told = f"The database cannot be copied to {scratch} ({error.strerror or error})"
+                told = f"The database cannot be copied to {place} ({error.strerror or error})"
                 raise ConfigurationError(f"{told}; set TMPDIR to a folder with room for it.") from None
             rows = _rows(copy)
     return Rehearsal(str(manifest["made"]), rows, files, time.monotonic() - begun)
 
 
-def _checked(folder: Path) -> dict[str, Any]:
-    """The manifest of a backup whose database is as it was written. Raises BadInput."""
-    manifest = backup_set.read_manifest(folder)
+def _manifest(folder: Path, keys: FileKeys | None) -> dict[str, Any]:
+    """Raises BadInput; of a newer program's, too."""
+    manifest = backup_set.read_manifest(folder, keys)
     if manifest["schema"] > newest_schema():
         raise BadInput(
             f"{folder} was made by a newer PostProber ({manifest.get('program', '?')}, schema {manifest['schema']}); update the "
             "program first. Nothing was changed."
         )
-    database = folder / manifest["database"]["name"]
-    if not database.is_file():
-        raise BadInput(f"{database} is not there. Use another backup; nothing was changed.")
-    try:
-        same = backup_set.digest(database) == manifest["database"]["sha256"]
-    except OSError as error:
-        raise BadInput(f"{database} cannot be read ({error.strerror}). Nothing was changed.") from None
-    if not same:
-        raise BadInput(f"{database} is not as it was written. Use another backup; nothing was changed.")
     return manifest
+
+
+@contextmanager
+def _database(folder: Path, manifest: dict[str, Any], keys: FileKeys | None, data_dir: Path) -> Iterator[Path]:
+    """The file of the database, opened if it is sealed, when it is as it was written. Raises BadInput."""
+    told = manifest["database"]
+    stored = folder / f"{told['name']}{SEALED if keys else ''}"
+    with scratch(data_dir) if keys else nullcontext(folder) as place:
+        database = place / str(told["name"])
+        if not stored.is_file():
+            raise BadInput(f"{stored} is not there. Use another backup; nothing was changed.")
+        try:
+            if keys:
+                write_out(blocks(stored, keys), database)
+            same = digest(database) == told["sha256"]
+        except VaultError:
+            same = False
+        except OSError as error:
+            raise BadInput(f"{stored} cannot be read ({error.strerror}). Nothing was changed.") from None
+        if not same:
+            raise BadInput(f"{stored} is not as it was written. Use another backup; nothing was changed.")
+        yield database
 
 
 def _refuse_other_kind(settings: Settings, manifest: dict[str, Any]) -> None:
@@ -138,53 +159,26 @@ def _refuse_filled(settings: Settings) -> None:
         )
 
 
-def _files_back(folder: Path, entries: list[BackedFile], data_dir: Path) -> FilesBack:
+def _files_back(store: Store, entries: list[BackedFile], data_dir: Path) -> FilesBack:
     """Raises BadInput for a place outside of the data folder, ConfigurationError where one cannot be written."""
-    store, written, there, lacking = Store(folder.parent / FILES), 0, 0, []
+    written, there, lacking = 0, 0, []
     for entry in entries:
         place = data_dir / entry.path
         # Each of the folders may be a link to another disk; what is in one stays in it.
         own = (data_dir / PurePosixPath(entry.path).parts[0]).resolve()
         if not place.parent.resolve().is_relative_to(own):
-            raise BadInput(f"{folder} names a file outside of the data folder ({entry.path}); it is no backup of ours.")
+            raise BadInput(
+                f"The backup names a file outside of the data folder ({entry.path}); it is no backup of ours."
+            )
         with suppress(OSError):
-            if place.stat().st_size == entry.size and backup_set.digest(place) == entry.sha256:
+            if place.stat().st_size == entry.size and digest(place) == entry.sha256:
                 there += 1
                 continue
-        if not store.has(entry.sha256, entry.size) or not _copied(store.path(entry.sha256), place, entry.sha256):
+        if not store.bring_back(entry.sha256, entry.size, place):
             lacking.append(entry.path)
             continue
         written += 1
     return FilesBack(written, there, tuple(lacking))
-
-
-def _copied(content: Path, place: Path, sha256: str) -> bool:
-    """Whether `content` was what it should be and is at `place` now. Raises ConfigurationError."""
-    fresh = place.with_name(f".{place.name}.part")
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        fresh.unlink(missing_ok=True)
-        shutil.copyfile(content, fresh)
-        if backup_set.digest(fresh) != sha256:
-            fresh.unlink()
-            return False
-        fresh.replace(place)
-    except OSError as error:
-        with suppress(OSError):
-            fresh.unlink(missing_ok=True)
-        if _is_unreadable(content):
-            return False
-        told = f"{place} cannot be written ({error.strerror or error}); mend that, then restore again"
-        raise ConfigurationError(f"{told}. The database was not changed.") from None
-    return True
-
-
-def _is_unreadable(content: Path) -> bool:
-    try:
-        backup_set.digest(content)
-    except OSError:
-        return True
-    return False
 
 
 def _fill(settings: Settings, dump: Path) -> None:

@@ -1,6 +1,8 @@
 """people of a space, second factor
 
 Revision: 0006, follows 0005
+
+Older processes: write no `owner_id`, so the foreign key never concerns them.
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
 """the key under which a page keeps its draft, and whether a person has taken note of a delivery
 
 Revision: 0017, follows 0016
+
+Older processes: write no `draft_key`, and rows without one are never alike.
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
 """an account is known by its server's own name, and linked once in a space
 
 Revision: 0018, follows 0017
+
+Older processes: publish on as before; what they link meanwhile has no name of its server, so stop the app and the sidecar first.
 """
 
 from __future__ import annotations

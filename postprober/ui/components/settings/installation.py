@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from postprober.services.operations import model_use, retention
+from postprober.services.operations import growth, model_use, retention
 from postprober.services.posts import advice
 from postprober.ui import acts
 from postprober.ui.guard import Visit
@@ -15,6 +15,12 @@ FIELDS = {
     "replies": ("Platform responses in attempts", "The shortened, redacted text of each reply; its status stays."),
     "alerts": ("Read alerts", "Unread ones stay."),
     "samples": ("Engagement counts", "The points of the growth curves."),
+    "details": (
+        "Details of finished posts",
+        "Then steps, attempts and changes move into files; posts still show them.",
+    ),
+    "archive": ("Those files", "Then the details are deleted."),
+    "unused_media": ("Unused media", "Files that no post names."),
 }
 
 
@@ -36,6 +42,27 @@ def draw(visit: Visit) -> None:
                 "Saved. It takes effect within the hour.",
                 lambda: retention.put(visit.core, visit.actor, retention.Keep(**{k: int(v) for k, v in days.items()})),
             )
+
+    if owns:
+        _growth(visit)
+
+
+def _growth(visit: Visit) -> None:
+    """Measured when somebody asks: it counts whole tables."""
+    if not st.toggle("Show sizes and forecast", key="growth"):
+        return
+    found = growth.measure(visit.core)
+    st.text(found.sentence)
+    st.dataframe(
+        {
+            "Part": [one.name for one in found.largest],
+            "Rows or files": [one.rows for one in found.largest],
+            "Size": [growth.human(one.bytes) for one in found.largest],
+            "In a year": [growth.human(one.in_days(growth.YEAR)) for one in found.largest],
+            "Kept": ["Forever" if one.days_kept is None else f"{one.days_kept} days" for one in found.largest],
+        },
+        hide_index=True,
+    )
 
 
 def _advisor(visit: Visit) -> None:
