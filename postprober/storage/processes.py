@@ -62,6 +62,12 @@ def hold_lease(conn: Connection, name: str, owner: str, *, now: datetime, until:
     return done.rowcount == 1
 
 
+def lease_end(conn: Connection, name: str) -> datetime | None:
+    """Until when somebody holds the lease; None when nobody does."""
+    value: datetime | None = conn.execute(select(leases.c.until).where(leases.c.name == name)).scalar()
+    return value
+
+
 def drop_lease(conn: Connection, name: str, owner: str) -> None:
     conn.execute(delete(leases).where(leases.c.name == name, leases.c.owner == owner))
 
