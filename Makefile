@@ -100,7 +100,7 @@ $(ATTACK_VENV)/.installed: tests/attack/requirements.txt
 test-attack: $(TEST_STAMP) $(ATTACK_VENV)/.installed ## bandit, semgrep, planted secrets, channels, the app's door, accounts, hostile pages, silent receivers, one token, sqlmap, wapiti, each beside a control (ONLY=bandit,door)
 	$(PY) -m tests.attack --tools $(ATTACK_VENV)/bin --only "$(ONLY)"
 
-lint-deploy: $(TEST_STAMP) $(ATTACK_VENV)/.installed ## compose, Kubernetes, Caddy, systemd and Docker files under their linters
+lint-deploy: $(TEST_STAMP) $(ATTACK_VENV)/.installed ## compose, Kubernetes, Caddy, systemd, Docker and Prometheus files under their linters
 	$(PY) -m tests.deploy --tools $(ATTACK_VENV)/bin
 
 test-agent: $(TEST_STAMP) ## The agent: shares of right diagnoses and of repairs, injected texts, the model client; how often the review holds which posts; what suggestions do to long ones

@@ -49,12 +49,12 @@ def metrics(core: CoreDep, request: Request) -> Response:
     except SQLAlchemyError:
         found = None
     stored = CollectorRegistry()
-    stored.register(_Stored(found, measures.take_host(core), sqlite=core.db.is_sqlite))
+    stored.register(StoredMetrics(found, measures.take_host(core), sqlite=core.db.is_sqlite))
     text = generate_latest(stored) + generate_latest(request.app.state.counts.registry)
     return Response(text, headers={"Content-Type": TEXT_FORMAT})
 
 
-class _Stored(Collector):
+class StoredMetrics(Collector):
     """What the database and this machine say at one moment."""
 
     def __init__(self, found: Measures | None, host: HostMeasures, *, sqlite: bool) -> None:
