@@ -123,6 +123,8 @@ class Settings(BaseSettings):
     backup_hours: int = Field(24, ge=1, le=720)
     backup_keep: int = Field(14, ge=0, le=1000)
 
+    log_format: Literal["text", "json"] = "text"
+    log_fold_seconds: int = Field(60, ge=0, le=3600)
     ping_url: str = ""
     registration: Literal["closed", "open"] = "closed"
     smtp_host: str = ""

@@ -26,6 +26,7 @@ from postprober.pipeline.publishing.publish import publish
 from postprober.pipeline.publishing.reconcile import reconcile
 from postprober.pipeline.scheduler.dispatcher import FOLLOW, PUBLISH
 from postprober.pipeline.verification.follow_up import follow
+from postprober.security import log_redaction
 from postprober.services.core import Core
 from postprober.services.pipeline_context import context_of
 from postprober.settings import load_settings
@@ -49,6 +50,7 @@ class Life(Middleware):
         self._started: datetime | None = None
 
     def before_worker_boot(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
+        log_redaction.to_stream("worker")  # instead of Dramatiq's, which knows no format of ours
         try:
             self._core = build_core(migrate=False)
             if not self._core.db.is_current():

@@ -30,6 +30,7 @@ from postprober.pipeline.core.files import as_made, file_of
 from postprober.pipeline.core.platform_time import key_of
 from postprober.pipeline.core.tokens import open_credentials, secrets_of
 from postprober.platforms.common.adapter import Adapter
+from postprober.security import log_redaction
 from postprober.storage import accounts, attempts, deliveries, link_cards, media, remote_posts, step_log
 from postprober.storage.records import Account, Delivery, MediaRecord, PartRecord, replace
 
@@ -142,11 +143,13 @@ def claimed(ctx: Context, delivery_id: int, *, only: frozenset[DeliveryState]) -
         waited = (ctx.clock.now() - delivery.next_at).total_seconds()
         ctx.tally.observe(QUEUE_WAIT, waited, delivery.platform.value)
     work = ClaimedDelivery(ctx, delivery, account, Credentials(""))
+    logged = log_redaction.delivery_id.set(delivery.id)
     try:
         yield work
     except (Conflict, LeaseLost):
         return
     finally:
+        log_redaction.delivery_id.reset(logged)
         ctx.keeper.drop(delivery.id)
         for attempt, outcome in work.outcomes.items():
             ctx.tally.count(ATTEMPTS, work.platform, work.acts[attempt].value, outcome.value)
