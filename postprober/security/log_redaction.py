@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 import traceback
 from collections.abc import Iterator
@@ -123,12 +124,14 @@ class JsonLine(logging.Formatter):
 
 
 def to_stream(process: str, stream: TextIO | None = None) -> None:
-    """The root logger of the process called `process` writes to `stream` (standard error) alone, as text until `shape`."""
+    """The root logger of the process called `process` writes to `stream` (standard error) alone. What the settings say comes
+    with `shape`, once they are read; a process that `up` starts has them in its environment from the first line on."""
     root = logging.getLogger()
     for handler in list(root.handlers):
         root.removeHandler(handler)
     handler = FoldingHandler(stream or sys.stderr)
-    handler.setFormatter(OneLine(process))
+    as_json = os.environ.get("POSTPROBER_LOG_FORMAT", "").lower() == "json"
+    handler.setFormatter(JsonLine(process) if as_json else OneLine(process))
     root.addHandler(handler)
     root.setLevel(logging.INFO)
     for noisy in _QUIET:

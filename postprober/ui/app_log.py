@@ -17,8 +17,8 @@ def take_over() -> None:
 
 
 def _ours(logger: logging.Logger) -> None:
-    """In place of `streamlit.logger.setup_formatter`: the root logger writes what this one is told."""
-    theirs = getattr(logger, "streamlit_console_handler", None)
-    if theirs is not None:
-        logger.removeHandler(theirs)
+    """In place of `streamlit.logger.setup_formatter`: the root logger alone writes what this one is told, uvicorn's too."""
+    logger.handlers.clear()
     logger.propagate = True
+    if logger.name == "uvicorn.access":  # it writes queries whole, and one in an address may be a secret
+        logger.disabled = True

@@ -187,7 +187,20 @@ def test_and_at_the_end_of_the_process(text: Log, clock: Clock) -> None:
     assert "repeated 2 times" in text.lines[-1]
 
 
-def test_settings_shape_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_shapes_it_from_the_first_line_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    out, root = io.StringIO(), logging.getLogger()
+    before = (list(root.handlers), root.level)
+    monkeypatch.setenv("POSTPROBER_LOG_FORMAT", "json")
+    try:
+        log_redaction.to_stream("sidecar", out)
+        logging.getLogger("postprober.x").info("begun")
+    finally:
+        root.handlers[:] = before[0]
+        root.setLevel(before[1])
+    assert json.loads(out.getvalue())["message"] == "begun"
+
+
+def test_settings_shape_it() -> None:
     out, root = io.StringIO(), logging.getLogger()
     before = (list(root.handlers), root.level)
     try:
@@ -197,5 +210,6 @@ def test_settings_shape_it(monkeypatch: pytest.MonkeyPatch) -> None:
         logging.getLogger("postprober.x").warning("one")
         logging.getLogger("alembic.runtime").info("of no interest")
     finally:
-        root.handlers[:], _ = before[0], root.setLevel(before[1])
+        root.handlers[:] = before[0]
+        root.setLevel(before[1])
     assert [json.loads(line)["process"] for line in out.getvalue().splitlines()] == ["sidecar", "sidecar"]
