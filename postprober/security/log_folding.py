@@ -30,6 +30,7 @@ class _Kind:
     written: int = 1
     more: int = 0
     last: logging.LogRecord | None = None
+    last_at: float = 0.0
 
 
 class FoldingHandler(logging.StreamHandler[TextIO]):
@@ -65,7 +66,7 @@ class FoldingHandler(logging.StreamHandler[TextIO]):
             kind.text, kind.written = text, kind.written + 1
             self._write(record, now)
         else:
-            kind.more, kind.last = kind.more + 1, record
+            kind.more, kind.last, kind.last_at = kind.more + 1, record, now
             self._tell_later()
 
     def _write(self, record: logging.LogRecord, now: float) -> None:
@@ -93,7 +94,7 @@ class FoldingHandler(logging.StreamHandler[TextIO]):
         """What was counted of it. Its newest line stands for the others, without its traceback."""
         if kind.last is not None:
             text = "repeated %s times in %.0f s, the last time: %s"
-            told = _like(kind.last, text, kind.more, self.window, kind.last.getMessage())
+            told = _like(kind.last, text, kind.more, kind.last_at - kind.begun, kind.last.getMessage())
             kind.more, kind.last = 0, None
             self._write(told, time.monotonic())
 

