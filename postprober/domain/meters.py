@@ -29,7 +29,7 @@ class Meter:
 
 ATTEMPTS = Meter("postprober_attempts", "Attempts that ended, by what they did", ("platform", "act", "outcome"))
 OUTCOMES = Meter("postprober_outcomes", "Deliveries that came to this state", ("platform", "state"))
-FAILURES = Meter("postprober_failures", "What kept deliveries from being published", ("platform", "cause"))
+FAILURES = Meter("postprober_failures", "What held deliveries up or ended them", ("platform", "cause"))
 LATENESS = Meter(
     "postprober_lateness_seconds",
     "From the time a post was planned for to its first byte",
