@@ -319,7 +319,8 @@ def test_metrics_count_deliveries_waiting_messages_processes_and_the_heartbeat(b
     assert found["postprober_processes", (("kind", "scheduler"),)] == 1
     assert found["postprober_processes", (("kind", "worker"),)] == 0
     assert found["postprober_disk_free_bytes", ()] > 0
-    assert ("postprober_redis_up", ()) not in found and ("postprober_backup_age_seconds", ()) not in found
+    assert (("postprober_redis_up", ()) in found) == bool(both.core.settings.redis_url)
+    assert ("postprober_backup_age_seconds", ()) not in found
     assert found["postprober_outbox_depth", ()] == 1
     assert found["postprober_scheduler_heartbeat_age_seconds", ()] == pytest.approx(2.0)
     assert found["postprober_overdue_seconds", ()] == 0
