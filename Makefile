@@ -100,7 +100,7 @@ $(ATTACK_VENV)/.installed: tests/attack/requirements.txt
 test-attack: $(TEST_STAMP) $(ATTACK_VENV)/.installed ## bandit, semgrep, planted secrets, channels, the app's door, accounts, hostile pages, silent receivers, one token, sqlmap, wapiti, each beside a control (ONLY=bandit,door)
 	$(PY) -m tests.attack --tools $(ATTACK_VENV)/bin --only "$(ONLY)"
 
-lint-deploy: $(TEST_STAMP) $(ATTACK_VENV)/.installed ## compose, Kubernetes, Caddy, systemd and Docker files under their linters
+lint-deploy: $(TEST_STAMP) $(ATTACK_VENV)/.installed ## compose, Kubernetes, Caddy, systemd, Docker and Prometheus files under their linters
 	$(PY) -m tests.deploy --tools $(ATTACK_VENV)/bin
 
 test-containers: $(TEST_STAMP) ## The services of compose.yaml, confined as it says, behind Caddy, to a proved post (root, bubblewrap, Caddy)

@@ -7,9 +7,10 @@ import streamlit as st
 from starlette.middleware import Middleware
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from postprober.ui import door, frame
+from postprober.ui import app_log, door, frame
 
 if get_script_run_ctx(suppress_warning=True) is None:
+    app_log.take_over()
     app = st.App(__file__, middleware=[Middleware(door.AppDoor)])
 else:
     page = frame.navigation()

@@ -190,7 +190,7 @@ def start_all(family: Supervisor, *, app: bool = True) -> None:
     if s.sandbox:
         family.start("sandbox", *command("sandbox", s), ready=f"{s.sandbox_url}/_sandbox/settings")
     family.start("sidecar", *command("sidecar", s), ready=f"{api}/healthz")
-    family.start("scheduler", *command("scheduler", s), ready=f"{api}/readyz")
+    family.start("scheduler", *command("scheduler", s), ready=f"{api}/readyz?part=scheduler")
     if s.redis_url:
         family.start("worker", *command("worker", s))
     if app:

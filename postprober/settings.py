@@ -126,6 +126,8 @@ class Settings(BaseSettings):
     backup_key: SecretStr = _SECRET
     backup_before_upgrade: Literal["on", "off"] = "on"
 
+    log_format: Literal["text", "json"] = "text"
+    log_fold_seconds: int = Field(60, ge=0, le=3600)
     ping_url: str = ""
     registration: Literal["closed", "open"] = "closed"
     smtp_host: str = ""

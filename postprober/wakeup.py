@@ -60,6 +60,17 @@ class WakeSignal:
         self._client.close()
 
 
+def answers(url: str) -> bool:
+    """Whether Redis answers at once."""
+    client = redis.Redis.from_url(url, socket_timeout=TIMEOUT, socket_connect_timeout=TIMEOUT)
+    try:
+        return bool(client.ping())
+    except (redis.RedisError, OSError):
+        return False
+    finally:
+        client.close()
+
+
 class Listener:
     """One thread's ear. `hears`: whether wake-ups arrive at this moment."""
 

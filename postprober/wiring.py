@@ -20,6 +20,7 @@ from postprober.pipeline.core.context import Context
 from postprober.pipeline.repairs.model_budget import Budget, DbTokenBudget
 from postprober.pipeline.repairs.model_use import DbModelUse
 from postprober.pipeline.scheduler.scheduler import Scheduler
+from postprober.security import log_redaction
 from postprober.services.core import Core
 from postprober.services.media import media
 from postprober.services.operations import backup_set, upgrade
@@ -46,6 +47,7 @@ def build_core(
 ) -> Core:
     """One installation. Raises ConfigurationError when settings or database are unusable."""
     chosen = settings or load_settings(**kw)
+    log_redaction.shape(chosen.log_format, chosen.log_fold_seconds)
     chosen.data_dir.mkdir(parents=True, exist_ok=True)
     vault = chosen.vault()
     db = Database(chosen.database, pool_size=chosen.workers + 8)

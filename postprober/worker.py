@@ -26,10 +26,11 @@ from postprober.pipeline.publishing.publish import publish
 from postprober.pipeline.publishing.reconcile import reconcile
 from postprober.pipeline.scheduler.dispatcher import FOLLOW, PUBLISH
 from postprober.pipeline.verification.follow_up import follow
+from postprober.security import log_redaction
 from postprober.services.core import Core
 from postprober.services.pipeline_context import context_of
 from postprober.settings import load_settings
-from postprober.storage import processes
+from postprober.storage import meters, processes
 from postprober.wiring import build_core, calm_garbage_collector, close_core
 
 log = logging.getLogger("postprober.worker")
@@ -49,6 +50,7 @@ class Life(Middleware):
         self._started: datetime | None = None
 
     def before_worker_boot(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
+        log_redaction.to_stream("worker")  # instead of Dramatiq's, which knows no format of ours
         try:
             self._core = build_core(migrate=False)
             if not self._core.db.is_current():
@@ -69,8 +71,11 @@ class Life(Middleware):
     def after_worker_shutdown(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
         self._ending.set()
         if self._core is not None and self.ctx is not None:
+            counted = self.ctx.tally.pending()
             with self._core.db.write() as conn:
+                meters.add(conn, counted)
                 processes.gone(conn, self.ctx.worker)
+            self.ctx.tally.stored(counted)
             close_core(self._core)
 
     def _every(self, seconds: float, act: Callable[[], None]) -> None:
@@ -91,8 +96,11 @@ class Life(Middleware):
         if self.ctx is None or self._started is None:
             return
         detail = {"pid": os.getpid(), "busy": len(self.ctx.keeper.held())}
+        counted = self.ctx.tally.pending()
         with self.ctx.db.write() as conn:
+            meters.add(conn, counted)
             processes.beat(conn, self.ctx.worker, "worker", self._started, self.ctx.clock.now(), detail)
+        self.ctx.tally.stored(counted)
 
 
 def _broker(life: Life) -> RedisBroker:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import logging
-import sys
 from typing import Any
 
 import uvicorn
 
-from postprober.api import middleware
 from postprober.api.app import create_app
 from postprober.api.rollout import GRACE, Server
 from postprober.security import log_redaction
@@ -41,9 +39,8 @@ def not_a_refusal(record: logging.LogRecord) -> bool:
 
 def main() -> None:
     """Serve until a signal comes."""
-    log_redaction.to_stream()
+    log_redaction.to_stream("sidecar")
     logging.getLogger("uvicorn.error").addFilter(not_a_refusal)
-    middleware.log_to(sys.stdout)
     settings = load_settings()
     core = build_core(settings)
     app = create_app(core)

@@ -5,12 +5,11 @@ Plain ASGI, so that bodies stay streams. WebSockets pass through the host check 
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 import uuid
 from collections.abc import Iterable
-from typing import TextIO
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from fastapi import FastAPI
@@ -22,7 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from postprober.api.origins import allowed_origins
 from postprober.api.problems import problem
 from postprober.api.rollout import ClosingConnections
-from postprober.clock import utc_iso
+from postprober.security import log_redaction
 from postprober.security.proxies import client_address
 from postprober.security.redaction import Redactor
 from postprober.services.core import Core
@@ -68,15 +67,6 @@ _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 _log = logging.getLogger("postprober.requests")
 
 
-def log_to(stream: TextIO) -> None:
-    """Write the request log to `stream`, one JSON object a line and nothing else."""
-    handler = logging.StreamHandler(stream)
-    handler.setFormatter(logging.Formatter("%(message)s"))
-    _log.handlers = [handler]
-    _log.setLevel(logging.INFO)
-    _log.propagate = False
-
-
 def install(app: FastAPI, core: Core) -> None:
     """Put everything around `app`; the last one added is the outermost."""
     settings = core.settings
@@ -102,7 +92,7 @@ def known_hosts(settings: Settings) -> frozenset[str]:
 
 
 class RequestLog:
-    """Gives every request an id (the client's own when it is sane) and writes one JSON line about it: no query values,
+    """Gives every request an id (the client's own when it is sane) and writes one line about it: no query values,
     no bodies, no tokens."""
 
     def __init__(self, app: ASGIApp, core: Core) -> None:
@@ -115,6 +105,7 @@ class RequestLog:
         headers = Headers(scope=scope)
         given = headers.get("x-request-id", "")
         request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+        log_redaction.request_id.set(request_id)  # of this task and of the threads that it asks
         peer = scope["client"][0] if scope.get("client") else ""
         state = scope.setdefault("state", {})
         state["request_id"], state["wire"] = (
@@ -128,7 +119,9 @@ class RequestLog:
 
         def write() -> None:
             line = _line(scope, status, size, self.core.clock.monotonic() - started)
-            _log.info("%s", json.dumps({"at": utc_iso(self.core.clock.now()), **line}))
+            # A fault of ours is a warning, and folded as such; who asks wrongly is none.
+            level = logging.WARNING if line["status"] >= 500 else logging.INFO
+            _log.log(level, _TEXT, *(line[name] for name in _SHOWN), extra={"fields": line})
 
         async def answer(message: Message) -> None:
             nonlocal status, size
@@ -154,7 +147,12 @@ _BEGINS = frozenset({"http.response.start", "websocket.accept", "websocket.http.
 _BODIES = frozenset({"http.response.body", "websocket.http.response.body"})
 
 
-def _line(scope: Scope, status: int, size: int, seconds: float) -> dict[str, object]:
+# One request as text; as JSON its parts stand by name.
+_TEXT = "%s %s %s %s %s ms %s bytes, %s, user %s"
+_SHOWN = ("method", "path", "query", "status", "ms", "bytes", "address", "user_id")
+
+
+def _line(scope: Scope, status: int, size: int, seconds: float) -> dict[str, Any]:
     state = scope["state"]
     names = [name[:40] for name, _ in parse_qsl(scope["query_string"].decode("latin-1"), True)][:20]
     return {

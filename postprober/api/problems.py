@@ -37,6 +37,7 @@ from postprober.errors import (
     Unavailable,
     VaultError,
 )
+from postprober.security import log_redaction
 from postprober.services.posts.gate import ReviewNeeded
 from postprober.services.posts.posts import PreflightFailed
 
@@ -108,6 +109,7 @@ class Problem(BaseModel):
     title: str = Field(examples=["Not found"])
     status: int = Field(examples=[404])
     detail: str = Field(examples=["There is no post 12."])
+    request_id: str | None = Field(None, description="Of this request, as in X-Request-Id and in the log")
     errors: list[FieldError] | None = Field(None, description="Only where fields of the request are wrong")
     violations: list[dict[str, Any]] | None = Field(None, description="Only for preflight-failed: reasons by account")
     reasons: list[str] | None = Field(None, description="Only for review-needed: what the review objects to")
@@ -171,7 +173,10 @@ def problem(
     status: int, kind: str, title: str, detail: str, headers: dict[str, str] | None = None, **more: Any
 ) -> JSONResponse:
     """One problem as an answer."""
-    body = {"type": _PREFIX + kind if kind else "about:blank", "title": title, "status": status, "detail": detail}
+    body: dict[str, Any] = {"type": _PREFIX + kind if kind else "about:blank", "title": title, "status": status}
+    body["detail"] = detail
+    if asked := log_redaction.request_id.get():
+        body["request_id"] = asked
     return JSONResponse({**body, **more}, status, headers, MEDIA_TYPE)
 
 

@@ -82,7 +82,7 @@ class VersionOut(BaseModel):
     """What runs here. `schema_version`: of the database that the program works with."""
 
     version: str = Field(examples=["0.1.0"])
-    schema_version: str = Field(examples=["0026"])
+    schema_version: str = Field(examples=["0028"])
     mode: str = Field(examples=["live"])
 
 

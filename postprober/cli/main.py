@@ -24,7 +24,7 @@ from postprober.cli import report as cli_report
 from postprober.cli import review as cli_review
 from postprober.cli import suggest as cli_suggest
 from postprober.cli.demo import seed
-from postprober.cli.output import console, emit, fail, log_to_stderr, say
+from postprober.cli.output import console, emit, fail, say
 from postprober.client import RestClient
 from postprober.client.shapes import NewPostJson
 from postprober.clock import SystemClock
@@ -38,6 +38,7 @@ from postprober.domain.post import Draft, Part
 from postprober.domain.preflight import check
 from postprober.errors import BadInput, Conflict, PlatformError, PostProberError
 from postprober.platforms.registry import SPECS
+from postprober.security import log_redaction
 from postprober.services.accounts import account_groups, accounts, browser_accounts, mentions, pages
 from postprober.services.core import Core
 from postprober.services.media import media as media_service
@@ -642,7 +643,7 @@ def login() -> None:
 @app.command()
 def mcp(user: UserOption = "") -> None:
     """Tools for an agent (Model Context Protocol) over standard input and output. They propose; a person publishes."""
-    log_to_stderr()
+    log_redaction.to_stream("mcp")
     if remote.chosen.server:
         remote.refuse(user=user)
         agents.serve_remote(remote.chosen.server)
@@ -736,7 +737,7 @@ def doctor_command(as_json: Json = False) -> None:
 @app.command("scheduler", hidden=True)
 def run_scheduler() -> None:
     """The scheduler alone (the same as `python scheduler.py`)."""
-    log_to_stderr()
+    log_redaction.to_stream("scheduler")
     try:
         core = build_core()
     except PostProberError as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -16,7 +15,6 @@ from rich.progress import Progress as ProgressBars
 from postprober.clock import utc_iso
 from postprober.domain.text import has_half_character
 from postprober.errors import PostProberError
-from postprober.security import log_redaction
 
 console = Console(soft_wrap=True)
 _errors = Console(stderr=True, soft_wrap=True)
@@ -68,10 +66,3 @@ def fail(error: PostProberError) -> None:
 def warn(sentence: str) -> None:
     """Something to know about what goes on all the same."""
     _errors.print(sentence, style="yellow", markup=False, highlight=False)
-
-
-def log_to_stderr() -> None:
-    """The log of a process; the libraries speak up only when something is wrong."""
-    log_redaction.to_stream()
-    for noisy in ("apscheduler", "httpx2", "alembic", "apprise"):
-        logging.getLogger(noisy).setLevel(logging.ERROR)

@@ -72,6 +72,10 @@ class Vault:
         except (InvalidTag, binascii.Error, ValueError):
             raise VaultError("A stored secret is damaged or belongs to another place.") from None
 
+    def beginnings(self) -> tuple[str, ...]:
+        """How the envelopes that can be opened begin."""
+        return tuple(f"{_VERSION}.{key}." for key in self.keys)
+
     def is_current(self, envelope: str) -> bool:
         """Whether `envelope` was sealed with the current key."""
         return envelope.startswith(f"{_VERSION}.{self.current}.")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, func, insert, or_, select, update
 
 from postprober.domain.identity import AccountIdentity, server_name
 from postprober.domain.platform import Platform
@@ -144,3 +145,13 @@ def _pause(conn: Connection, which: ColumnElement[bool], until: datetime) -> Non
         .where(which, or_(accounts.c.throttled_until.is_(None), accounts.c.throttled_until < until))
         .values(throttled_until=until)
     )
+
+
+def locked_out(conn: Connection, envelopes: Collection[str]) -> tuple[int, int]:
+    """(linked accounts whose token begins with none of `envelopes`, linked accounts with a token)."""
+    opens = or_(*(accounts.c.access_token.startswith(one, autoescape=True) for one in envelopes))
+    linked = and_(accounts.c.is_active, accounts.c.access_token.is_not(None))
+    count, open_ = conn.execute(
+        select(func.count(), func.coalesce(func.sum(case((opens, 1), else_=0)), 0)).where(linked)
+    ).one()
+    return int(count) - int(open_), int(count)

@@ -20,15 +20,14 @@ def deliveries_by_state(conn: Connection) -> dict[tuple[str, str], int]:
     return {(str(platform), str(state)): int(count) for platform, state, count in rows}
 
 
-def newest_lateness(conn: Connection, most: int) -> list[float]:
-    """Seconds from due to the first intent, of the deliveries planned last that were sent; at most `most`, unsorted."""
+def due_by_platform(conn: Connection, now: datetime) -> dict[str, int]:
+    """How many deliveries should be worked on now and wait for a worker."""
     rows = conn.execute(
-        select(deliveries.c.due_at, deliveries.c.first_byte_at)
-        .where(deliveries.c.first_byte_at.is_not(None))
-        .order_by(deliveries.c.id.desc())
-        .limit(most)
+        select(deliveries.c.platform, func.count())
+        .where(deliveries.c.state.in_([state.value for state in DUE_TO_PUBLISH]), deliveries.c.next_at <= now)
+        .group_by(deliveries.c.platform)
     )
-    return [max(0.0, (sent - due).total_seconds()) for due, sent in rows]
+    return {str(platform): int(count) for platform, count in rows}
 
 
 def oldest_due(conn: Connection, now: datetime) -> datetime | None:

@@ -39,6 +39,13 @@ def newest_beat(conn: Connection, kind: str, now: datetime) -> datetime | None:
     return value
 
 
+def beat_ahead(conn: Connection, kind: str, now: datetime) -> datetime | None:
+    """The newest heartbeat of a kind that is not believed, because it comes from the future."""
+    mine = (processes.c.kind == kind, processes.c.beat_at > now + AHEAD)
+    value: datetime | None = conn.execute(select(func.max(processes.c.beat_at)).where(*mine)).scalar()
+    return value
+
+
 def beating(conn: Connection, kind: str, since: datetime, now: datetime) -> int:
     """How many processes of a kind have told of themselves since then."""
     mine = (processes.c.kind == kind, processes.c.beat_at >= since, processes.c.beat_at <= now + AHEAD)
@@ -60,6 +67,12 @@ def hold_lease(conn: Connection, name: str, owner: str, *, now: datetime, until:
         .values(owner=owner, until=until, fence=leases.c.fence + 1)
     )
     return done.rowcount == 1
+
+
+def lease_end(conn: Connection, name: str) -> datetime | None:
+    """Until when somebody holds the lease; None when nobody does."""
+    value: datetime | None = conn.execute(select(leases.c.until).where(leases.c.name == name)).scalar()
+    return value
 
 
 def drop_lease(conn: Connection, name: str, owner: str) -> None:

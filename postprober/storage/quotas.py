@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from postprober.domain.health import Quota, Unit
 from postprober.storage import sql
@@ -31,6 +31,17 @@ def put(conn: Connection, told: Mapping[int, Mapping[Unit, Quota]], now: datetim
     new = sql.upsert(conn, quotas)
     changed = {name: new.excluded[name] for name in ("most", "remaining", "resets_at", "seen_at")}
     conn.execute(new.on_conflict_do_update(index_elements=["account_id", "unit"], set_=changed), rows)
+
+
+def lowest(conn: Connection, now: datetime) -> dict[str, float]:
+    """By platform, the smallest share (0 to 1) left of a limit that has not begun anew since."""
+    rows = conn.execute(
+        select(accounts.c.platform, func.min(quotas.c.remaining * 1.0 / quotas.c.most))
+        .join(accounts, accounts.c.id == quotas.c.account_id)
+        .where(quotas.c.resets_at > now, quotas.c.most > 0, accounts.c.is_active)
+        .group_by(accounts.c.platform)
+    )
+    return {str(platform): float(share) for platform, share in rows}
 
 
 def of_user(conn: Connection, space: int, now: datetime) -> dict[int, tuple[Quota, ...]]:

@@ -619,3 +619,11 @@ folded = Table(
 )
 
 meta = Table("meta", metadata, Column("name", String(80), primary_key=True), Column("value", Text, nullable=False))
+
+# Counters and histograms for Prometheus: what all processes have counted since the installation began.
+meters = Table(
+    "meters",
+    metadata,
+    Column("name", String(255), primary_key=True),  # JSON: the sample's name and its labels' values (`domain.meters`)
+    Column("value", Float, nullable=False),
+)

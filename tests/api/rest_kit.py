@@ -96,6 +96,7 @@ def is_problem(reply: httpx2.Response, status: int, kind: str = "") -> bool:
     assert reply.headers["content-type"] == PROBLEM
     body = reply.json()
     assert body["status"] == status and body["title"] and body["detail"] and "\n" not in body["detail"]
+    assert body["request_id"] == reply.headers.get("x-request-id", body["request_id"])
     if kind:
         assert body["type"] == f"urn:postprober:problem:{kind}", body
     return True

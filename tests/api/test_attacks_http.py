@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import httpx2
 import pytest
 from fastapi.testclient import TestClient
+from sqlalchemy.exc import OperationalError
 
 from postprober.api import middleware
 from postprober.api.app import create_app
@@ -103,7 +104,7 @@ def test_a_strange_request_id_is_replaced(client: TestClient, given: str) -> Non
     assert len(answered) == 32 and answered.isalnum()
 
 
-def test_the_request_log_has_one_json_line_a_request_and_no_secret(
+def test_the_request_log_has_one_line_a_request_and_no_secret(
     client: TestClient, core: Core, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, logger="postprober.requests")
@@ -114,12 +115,35 @@ def test_the_request_log_has_one_json_line_a_request_and_no_secret(
     client.get("/oauth/x/callback", params={"code": "my-secret-code", "state": "my-secret-state"})
     client.get(f"/api/media/public/{pair.access}.jpg")
     client.get("/api/auth/me", headers={**bearer, "X-Request-Id": "request-0007"})
-    lines = [json.loads(record.getMessage()) for record in caplog.records if record.name == "postprober.requests"]
+    lines = [record.fields for record in caplog.records if record.name == "postprober.requests"]  # type: ignore[attr-defined]
     assert [line["status"] for line in lines] == [200, 403, 303, 403, 200]
     assert lines[-1]["request_id"] == "request-0007" and isinstance(lines[-1]["user_id"], int)
     assert lines[2]["query"] == ["code", "state"] and lines[2]["path"] == "/oauth/x/callback"
     for secret in (PASSWORD, "my-secret", pair.access, pair.refresh):
-        assert secret not in caplog.text
+        assert secret not in caplog.text and secret not in json.dumps(lines)
+
+
+def test_a_problem_names_its_request_as_the_log_does(client: TestClient, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, logger="postprober.requests")
+    reply = client.get("/api/auth/me", headers={"X-Request-Id": "request-0008"})
+    assert reply.json()["request_id"] == reply.headers["x-request-id"] == "request-0008"
+    made = client.get("/api/auth/me", headers={"X-Request-Id": "a b\tc"})
+    assert made.json()["request_id"] == made.headers["x-request-id"] != "a b\tc"
+    assert caplog.records[-1].fields["request_id"] == made.headers["x-request-id"]  # type: ignore[attr-defined]
+
+
+def test_a_fault_of_ours_is_a_warning_in_the_request_log(
+    client: TestClient, core: Core, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object) -> None:
+        raise OperationalError("SELECT", {}, OSError("away"))
+
+    caplog.set_level(logging.INFO, logger="postprober.requests")
+    assert client.get("/api/nothing").status_code == 404
+    monkeypatch.setattr(core.db, "read", away)
+    assert client.get("/readyz").status_code == 503
+    levels = [record.levelname for record in caplog.records if record.name == "postprober.requests"]
+    assert levels == ["INFO", "WARNING"]
 
 
 # Bodies

@@ -18,11 +18,11 @@ from postprober.agent.advisor import Advisor
 from postprober.agent.brief import Brief
 from postprober.agent.language_model import NoAnswer, Turn
 from postprober.agent.model_answers import AdviceAnswer, ReviewAnswer
-from postprober.api import middleware
 from postprober.domain.actor import Actor
 from postprober.domain.advice import Advice
 from postprober.domain.post import PostStatus
 from postprober.errors import Forbidden
+from postprober.security import log_redaction
 from postprober.services.core import Core
 from postprober.services.people import sessions
 from postprober.services.posts import advice, drafts, editing, posts, proposals, review_gate
@@ -93,9 +93,12 @@ def test_a_working_copy_is_changed_by_no_token_that_may_only_draft(world: World)
 def test_an_address_that_is_a_permission_is_in_no_log(world: World, path: str) -> None:
     secret = "Zx9" * 12
     out = io.StringIO()
+    handler = logging.StreamHandler(out)
+    handler.setFormatter(log_redaction.JsonLine("sidecar"))
     known = logging.getLogger("postprober.requests")
     before = (list(known.handlers), known.level, known.propagate)
-    middleware.log_to(out)
+    known.handlers, known.propagate = [handler], False
+    known.setLevel(logging.INFO)
     try:
         world.rest.ask("GET", path.format(secret), "owner")
         world.rest.ask("POST", path.format(secret), "owner", json={})

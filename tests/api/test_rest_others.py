@@ -5,20 +5,27 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from pydantic import SecretStr
+from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
 from postprober.domain.delivery import DeliveryState, Step, StepStatus
+from postprober.domain.health import Quota, Unit
+from postprober.domain.meters import ATTEMPTS, LATENESS, Tally
 from postprober.domain.platform import Platform
 from postprober.errors import HERE, Throttled, Unavailable
 from postprober.pipeline.core import transitions
 from postprober.services.accounts import accounts, linking
+from postprober.services.operations import backup_set
 from postprober.services.posts import posts as post_service
-from postprober.storage import alert_log, deliveries, processes, step_log
+from postprober.storage import alert_log, deliveries, meters, processes, quotas, step_log
 from postprober.storage.database import Database
+from postprober.storage.tables import accounts as account_table
 from postprober.storage.tables import alerts
 from tests.api.rest_kit import Rest, is_problem, png, rest_at, rest_on
 from tests.installed import Installation
@@ -296,7 +303,7 @@ def numbers(rest: Rest) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
     }
 
 
-def test_metrics_count_deliveries_lateness_waiting_messages_and_the_heartbeat(both: Rest) -> None:
+def test_metrics_count_deliveries_waiting_messages_processes_and_the_heartbeat(both: Rest) -> None:
     post_id = planned(both, "bluesky", "mastodon")
     due = both.deliveries(post_id)[0].due_at
     move(both, post_id, 0, S.CLAIMED)
@@ -308,7 +315,12 @@ def test_metrics_count_deliveries_lateness_waiting_messages_and_the_heartbeat(bo
     found = numbers(both)
     assert found["postprober_deliveries", (("platform", "bluesky"), ("state", "submitting"))] == 1
     assert found["postprober_deliveries", (("platform", "mastodon"), ("state", "failed"))] == 1
-    assert found["postprober_lateness_seconds", (("quantile", "0.99"),)] == pytest.approx(3.0)
+    assert found["postprober_database_up", ()] == 1
+    assert found["postprober_processes", (("kind", "scheduler"),)] == 1
+    assert found["postprober_processes", (("kind", "worker"),)] == 0
+    assert found["postprober_disk_free_bytes", ()] > 0
+    assert (("postprober_redis_up", ()) in found) == bool(both.core.settings.redis_url)
+    assert ("postprober_backup_age_seconds", ()) not in found
     assert found["postprober_outbox_depth", ()] == 1
     assert found["postprober_scheduler_heartbeat_age_seconds", ()] == pytest.approx(2.0)
     assert found["postprober_overdue_seconds", ()] == 0
@@ -318,6 +330,71 @@ def test_metrics_tell_how_late_the_oldest_waiting_delivery_is(both: Rest) -> Non
     planned(both, "bluesky")
     both.clock.jump(90)
     assert numbers(both)["postprober_overdue_seconds", ()] == pytest.approx(90, abs=1)
+
+
+def test_what_processes_counted_is_told_as_counters_and_cumulated_histograms(both: Rest) -> None:
+    tally = Tally()
+    for _ in range(3):
+        tally.count(ATTEMPTS, "x", "publish", "success")
+    for seconds in (0.5, 1.5, 100000.0):
+        tally.observe(LATENESS, seconds, "x")
+    with both.core.db.write() as conn:
+        meters.add(conn, tally.pending())
+    found = numbers(both)
+    labels = (("act", "publish"), ("outcome", "success"), ("platform", "x"))
+    assert found["postprober_attempts_total", labels] == 3
+    buckets = {
+        dict(labels)["le"]: value
+        for (name, labels), value in found.items()
+        if name == "postprober_lateness_seconds_bucket"
+    }
+    assert (buckets["1.0"], buckets["2.0"], buckets["21600.0"], buckets["+Inf"]) == (1, 2, 2, 3)
+    assert found["postprober_lateness_seconds_count", (("platform", "x"),)] == 3
+    assert found["postprober_lateness_seconds_sum", (("platform", "x"),)] == 100002.0
+
+
+def test_metrics_tell_limits_the_lease_what_is_due_and_backups(both: Rest, tmp_path: Path) -> None:
+    planned(both, "bluesky", "mastodon")
+    now = both.clock.now()
+    with both.core.db.write() as conn:
+        mine = conn.execute(select(account_table.c.id, account_table.c.platform)).all()
+        by = {platform: account_id for account_id, platform in mine}
+        ends = now + timedelta(hours=1)
+        told = {
+            by["bluesky"]: {Unit.CALLS: Quota(100, 25, ends, Unit.CALLS), Unit.POSTS: Quota(10, 9, ends, Unit.POSTS)},
+            by["mastodon"]: {Unit.CALLS: Quota(100, 1, now - timedelta(minutes=1), Unit.CALLS)},
+        }
+        quotas.put(conn, told, now)
+        processes.hold_lease(conn, "scheduler", "w", now=now, until=now + timedelta(seconds=10))
+    both.core.settings.backup_dir = str(tmp_path)
+    made = tmp_path / f"{now - timedelta(hours=3):{backup_set._NAME}}"
+    made.mkdir()
+    (made / backup_set.MANIFEST).touch()
+    both.clock.jump(4)
+    found = numbers(both)
+    assert found["postprober_rate_limit_left_ratio", (("platform", "bluesky"),)] == 0.25
+    assert ("postprober_rate_limit_left_ratio", (("platform", "mastodon"),)) not in found, "that hour is over"
+    assert found["postprober_scheduler_lease_left_seconds", ()] == pytest.approx(6, abs=1)
+    assert found["postprober_deliveries_due", (("platform", "bluesky"),)] == 1
+    assert found["postprober_backup_interval_seconds", ()] == 86400
+    assert found["postprober_backup_age_seconds", ()] == pytest.approx(3 * 3600 + 4, abs=2)
+
+
+def test_metrics_are_told_while_the_database_is_away(rest: Rest, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*_: object) -> None:
+        raise OperationalError("SELECT", {}, OSError("away"))
+
+    assert numbers(rest)["postprober_database_up", ()] == 1
+    monkeypatch.setattr(rest.core.db, "read", away)
+    found = numbers(rest)
+    assert found["postprober_database_up", ()] == 0
+    assert not any(name == "postprober_overdue_seconds" for name, _ in found)
+    assert any(name == "postprober_build_info" for name, _ in found)
+
+
+def test_metrics_tell_whether_redis_answers(rest: Rest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rest.core.settings, "redis_url", SecretStr("redis://127.0.0.1:22999/0"))
+    assert numbers(rest)["postprober_redis_up", ()] == 0
 
 
 def test_requests_are_counted_by_route_and_no_user_is_in_it(rest: Rest) -> None:

@@ -7,7 +7,6 @@ import io
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
 from http.cookies import SimpleCookie
 from urllib.parse import parse_qs, parse_qsl, urlsplit
 
@@ -16,12 +15,10 @@ import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
 from pydantic import SecretStr
-from sqlalchemy.exc import OperationalError
 
 from postprober.api.__main__ import SERVER
 from postprober.api.app import create_app
 from postprober.api.deps import COOKIE, TICKET
-from postprober.api.routes import health
 from postprober.clock import ManualClock
 from postprober.domain.platform import Platform
 from postprober.errors import BadInput, PostProberError
@@ -32,7 +29,6 @@ from postprober.services.core import Core
 from postprober.services.media import media
 from postprober.services.people import users
 from postprober.storage import media as media_storage
-from postprober.storage import processes
 from postprober.storage import users as user_storage
 from postprober.storage.tables import sessions
 from tests.installed import Installation
@@ -50,33 +46,9 @@ def client(core: Core) -> Iterator[TestClient]:
         yield made
 
 
-def beat(core: Core, seconds_ago: float) -> None:
-    with core.db.write() as conn:
-        at = core.clock.now() - timedelta(seconds=seconds_ago)
-        processes.beat(conn, "w", "scheduler", at, at, {})
-
-
 @pytest.mark.parametrize("path", ["/healthz", "/api/healthz"])
 def test_it_says_that_it_lives(client: TestClient, path: str) -> None:
     assert client.get(path).json() == {"status": "ok"}
-
-
-def test_it_is_ready_only_while_the_scheduler_beats(client: TestClient, core: Core) -> None:
-    for prepare, status in ((lambda: None, 503), (lambda: beat(core, 60), 503), (lambda: beat(core, 1), 200)):
-        prepare()
-        reply = client.get("/readyz")
-        assert reply.status_code == status
-        assert ("reason" in reply.json()) == (status == 503)
-    assert reply.json()["heartbeat_age_seconds"] == pytest.approx(1.0)
-
-
-def test_it_is_not_ready_without_its_database(client: TestClient, core: Core, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(_: Core) -> None:
-        raise OperationalError("select", {}, Exception("gone"))
-
-    monkeypatch.setattr(health, "heartbeat_age", fail)
-    reply = client.get("/readyz")
-    assert (reply.status_code, reply.json()["reason"]) == (503, "the database does not answer")
 
 
 # Signed media

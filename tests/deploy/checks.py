@@ -11,6 +11,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from prometheus_client import CollectorRegistry, generate_latest
+
+from postprober.api.counting import RequestCounts
+from postprober.api.routes.metrics import StoredMetrics
+from postprober.domain.meters import METERS, Tally
+from postprober.services.monitoring.measures import HostMeasures, Measures
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 RULES = ROOT / "tests" / "attack" / "rules" / "docker.yaml"
 # The newest version whose schemas kubernetes-validate brings along, and one that is two years older.
@@ -147,6 +154,34 @@ def dockerfile(folder: Path, tools: Path) -> list[str]:
     return found + [f".dockerignore: {name} would be in the image" for name in _NOT_IN_IMAGE if name in let_in]
 
 
+def prometheus(folder: Path, _tools: Path) -> list[str]:
+    """What Prometheus is given, by its own promtool: the scrape file, the rules, their tests, and what /metrics tells."""
+    program = _program("promtool", "prometheus")
+    rules = folder / "prometheus"
+    found = _said([program, "check", "config", "--lint-fatal", rules / "prometheus.yml"])
+    found += _said([program, "test", "rules", rules / "rules_test.yml"])
+    told = subprocess.run(
+        [program, "check", "metrics"], input=_exposition(), capture_output=True, text=True, timeout=LIMIT, check=False
+    )
+    return found + [line for line in (told.stdout + told.stderr).splitlines() if line.strip()]
+
+
+def _exposition() -> str:
+    """What a sidecar tells when every counter and histogram has counted something."""
+    tally = Tally()
+    for meter in METERS:
+        labels = ["x"] * len(meter.labels)
+        if meter.bounds:
+            tally.observe(meter, 1.0, *labels)
+        else:
+            tally.count(meter, *labels)
+    found = Measures({("x", "held"): 1}, {"x": 1}, 0.0, 0, 0.0, 1.0, {"worker": 1}, 1.0, {"x": 0.5}, tally.pending())
+    stored, requests = CollectorRegistry(), RequestCounts()
+    stored.register(StoredMetrics(found, HostMeasures(1, 1, True, 1.0, 1.0), sqlite=True))
+    requests.note("GET", "/healthz", 200, 0.1)
+    return (generate_latest(stored) + generate_latest(requests.registry)).decode()
+
+
 CHECKS = (
     Check("yamllint", yaml, (("compose.yaml", "services:\n", "services:\n  database: {}\n"),)),
     Check("compose", compose, (("compose.yaml", "restart: unless-stopped", "restrat: unless-stopped"),)),
@@ -181,6 +216,17 @@ CHECKS = (
         (
             ("systemd/postprober-app.service", "User=", "Usr="),
             ("systemd/postprober-worker@.service", "[Service]", "[Servce]"),
+        ),
+    ),
+    Check(
+        "prometheus",
+        prometheus,
+        (
+            ("prometheus/prometheus.yml", "scrape_configs", "scrape_config"),
+            ("prometheus/rules.yml", "max(postprober_overdue_seconds) > 300", "max(postprober_overdue_seconds) > 3000"),
+            ("prometheus/rules.yml", "unless on ()", "and on ()"),
+            ("prometheus/rules.yml", "min(postprober_disk_free_bytes) < 1e9", "min(postprober_disk_free_bytes < 1e9"),
+            ("prometheus/rules_test.yml", 'values: "301x120"', 'values: "299x120"'),
         ),
     ),
     Check(

@@ -134,7 +134,9 @@ def _beating(core: Core) -> Iterator[None]:
 
     def beat() -> None:
         with core.db.write() as conn:
-            processes.beat(conn, "fuzz", "scheduler", began, core.clock.now(), {})
+            now = core.clock.now()
+            processes.beat(conn, "fuzz", "scheduler", began, now, {})
+            processes.hold_lease(conn, "scheduler", "fuzz", now=now, until=now + core.settings.timing.lease)
 
     def go_on() -> None:
         while not over.wait(1.0):

@@ -85,7 +85,7 @@ def test_a_database_of_an_earlier_version_is_closed_when_it_is_opened(tmp_path: 
 def test_what_others_sent_stays_on_its_line(sent: str) -> None:
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(log_redaction.OneLine(log_redaction.FORMAT))
+    handler.setFormatter(log_redaction.OneLine("sidecar"))
     log = logging.getLogger("postprober.test.lines")
     log.propagate, log.handlers = False, [handler]
     log.warning("channel %s: %s", 3, sent)
@@ -100,9 +100,11 @@ def test_what_others_sent_stays_on_its_line(sent: str) -> None:
 
 
 def test_every_process_of_ours_logs_through_it() -> None:
-    for name in ("postprober/cli/output.py", "postprober/api/__main__.py"):
-        text = (ROOT / name).read_text()
-        assert "log_redaction.to_stream()" in text and "basicConfig" not in text
+    files = {"cli/main.py": "scheduler", "api/__main__.py": "sidecar", "worker.py": "worker", "ui/app_log.py": "app"}
+    for name, process in files.items():
+        text = (ROOT / "postprober" / name).read_text()
+        assert f'log_redaction.to_stream("{process}")' in text and "basicConfig" not in text
+    assert "app_log.take_over()" in (ROOT / "app.py").read_text()
 
 
 @pytest.mark.parametrize(

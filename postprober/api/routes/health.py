@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from anyio import to_thread
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
-from sqlalchemy.exc import SQLAlchemyError
 
 from postprober import __version__
 from postprober.api.auth import CallerDep, require
@@ -15,17 +12,31 @@ from postprober.api.deps import CoreDep
 from postprober.api.problems import responses
 from postprober.api.rollout import is_ending
 from postprober.api.views import PlatformHealthList, PlatformHealthOut, VersionOut
-from postprober.services.monitoring import platform_status
-from postprober.services.monitoring.monitoring import HEARTBEAT_LIMIT, heartbeat_age
+from postprober.services.monitoring import platform_status, readiness
+from postprober.services.monitoring.readiness import NotReady, Part, Readiness
 from postprober.storage.database import newest_schema
 
 router = APIRouter(tags=["health"])
 _NOT_READY: dict[int | str, dict[str, object]] = {
-    200: {"content": {"application/json": {"example": {"status": "ok", "heartbeat_age_seconds": 0.4}}}},
+    200: {
+        "content": {
+            "application/json": {
+                "example": {"status": "ok", "heartbeat_age_seconds": 0.4, "causes": [], "warnings": []},
+            }
+        }
+    },
     503: {
         "description": "It cannot, and why",
         "content": {
-            "application/json": {"example": {"status": "unavailable", "reason": "the scheduler is not running"}}
+            "application/json": {
+                "example": {
+                    "status": "unavailable",
+                    "heartbeat_age_seconds": 40.2,
+                    "causes": [{"code": "scheduler", "detail": "the scheduler is not running"}],
+                    "warnings": [],
+                    "reason": "the scheduler is not running",
+                }
+            }
         },
     },
 }
@@ -53,19 +64,22 @@ async def healthz() -> dict[str, str]:
 
 @router.get("/readyz", summary="Ask whether PostProber can do its work", responses={**responses(), **_NOT_READY})
 @router.get("/api/readyz", include_in_schema=False)
-async def readyz(core: CoreDep, request: Request, part: Literal["all", "sidecar"] = "all") -> JSONResponse:
-    """200 when the database answers and the scheduler's heart beats, 503 with the reason otherwise; with `part=sidecar`,
-    for balancers, without the heart. 503 as soon as this sidecar was asked to end."""
+async def readyz(core: CoreDep, request: Request, part: Part = "all") -> JSONResponse:
+    """200 when nothing stops publishing, else 503 with every cause: `database`, `scheduler`, `heartbeat_ahead`, `lease`, `vault`,
+    `disk`. `warnings` slow it down, or concern some accounts. `part=sidecar`, for balancers, asks only what this sidecar needs;
+    `part=scheduler` asks only whether one runs. 503 as soon as this sidecar was asked to end."""
     if is_ending(request.app):
-        return JSONResponse({"status": "unavailable", "reason": "this sidecar is ending"}, 503)
-    try:
-        age = await to_thread.run_sync(heartbeat_age, core, limiter=request.app.state.probes)
-    except SQLAlchemyError:
-        return JSONResponse({"status": "unavailable", "reason": "the database does not answer"}, 503)
-    seconds = age.total_seconds() if age is not None else None
-    if part == "sidecar":
-        return JSONResponse({"status": "ok", "heartbeat_age_seconds": seconds})
-    if age is None or age > HEARTBEAT_LIMIT:
-        body = {"status": "unavailable", "reason": "the scheduler is not running", "heartbeat_age_seconds": seconds}
-        return JSONResponse(body, 503)
-    return JSONResponse({"status": "ok", "heartbeat_age_seconds": seconds})
+        return _answer(Readiness((NotReady("ending", "this sidecar is ending"),)))
+    return _answer(await to_thread.run_sync(readiness.look, core, part, limiter=request.app.state.probes))
+
+
+def _answer(found: Readiness) -> JSONResponse:
+    body: dict[str, object] = {
+        "status": "unavailable" if found.causes else "ok",
+        "heartbeat_age_seconds": found.heartbeat_age,
+        "causes": [{"code": one.code, "detail": one.detail} for one in found.causes],
+        "warnings": [{"code": one.code, "detail": one.detail} for one in found.warnings],
+    }
+    if found.causes:
+        body["reason"] = "; ".join(one.detail for one in found.causes)
+    return JSONResponse(body, 503 if found.causes else 200)

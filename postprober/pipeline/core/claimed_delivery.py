@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,8 @@ from postprober.domain import crops
 from postprober.domain.account import Credentials
 from postprober.domain.attempt import Act, Outcome
 from postprober.domain.card import LinkCard
-from postprober.domain.delivery import DeliveryState, Step, StepStatus
+from postprober.domain.delivery import DeliveryState, StateCause, Step, StepStatus
+from postprober.domain.meters import ATTEMPTS, FAILURES, OUTCOMES, QUEUE_WAIT
 from postprober.domain.options import AskedFor
 from postprober.domain.platform import described
 from postprober.domain.post import MediaFile, MediaKind
@@ -29,10 +30,19 @@ from postprober.pipeline.core.files import as_made, file_of
 from postprober.pipeline.core.platform_time import key_of
 from postprober.pipeline.core.tokens import open_credentials, secrets_of
 from postprober.platforms.common.adapter import Adapter
+from postprober.security import log_redaction
 from postprober.storage import accounts, attempts, deliveries, link_cards, media, remote_posts, step_log
 from postprober.storage.records import Account, Delivery, MediaRecord, PartRecord, replace
 
 KEY_LOOK = timedelta(minutes=1)  # until it is tried again whether the tokens can be opened
+# Where something came of a delivery; the others are on the way.
+RESULTS = frozenset(DeliveryState) - {
+    DeliveryState.SCHEDULED,
+    DeliveryState.CLAIMED,
+    DeliveryState.SUBMITTING,
+    DeliveryState.PROCESSING,
+    DeliveryState.WAITING,
+}
 
 
 @dataclass
@@ -45,15 +55,30 @@ class ClaimedDelivery:
     cred: Credentials
     stays: bool = False  # this worker keeps the lease to prove the post at once
     repeats: bool = False  # what it sends may be there already, and its handle keeps it from appearing twice
+    acts: dict[int, Act] = field(default_factory=dict)  # by attempt
+    outcomes: dict[int, Outcome] = field(default_factory=dict)  # of those that ended; a late reply may change one
 
     def now(self) -> datetime:
         return self.ctx.clock.now()
 
     def move(self, conn: Connection, new: DeliveryState, reason: str, **columns: Any) -> None:
         """Change the state. Raises Conflict when the delivery moved without us."""
+        before = self.delivery.state
         self.delivery = transitions.move(
             conn, self.delivery, new, reason=reason, now=self.now(), worker=self.ctx.worker, **columns
         )
+        if self.delivery.state is not before and self.delivery.state in RESULTS:
+            self.ctx.tally.count(OUTCOMES, self.platform, self.delivery.state.value)
+        if self.delivery.state is DeliveryState.HELD and isinstance(columns.get("cause"), StateCause):
+            self.failed_by(columns["cause"].value)
+
+    @property
+    def platform(self) -> str:
+        return self.delivery.platform.value
+
+    def failed_by(self, cause: str) -> None:
+        """Count what kept it from being published: an error's class, or what a held delivery waits for."""
+        self.ctx.tally.count(FAILURES, self.platform, cause)
 
     def touch(self, conn: Connection, **columns: Any) -> None:
         """Write columns under our fence. Raises Conflict."""
@@ -63,7 +88,7 @@ class ClaimedDelivery:
         step_log.add(conn, self.delivery, step, status, self.now(), **details)
 
     def begin(self, conn: Connection, act: Act, part: int, request_id: str, **columns: Any) -> int:
-        return attempts.open_attempt(
+        attempt = attempts.open_attempt(
             conn,
             self.delivery,
             part=part,
@@ -73,11 +98,14 @@ class ClaimedDelivery:
             now=self.now(),
             **columns,
         )
+        self.acts[attempt] = act
+        return attempt
 
     def close(
         self, conn: Connection, attempt: int, outcome: Outcome, recorder: ExchangeRecorder, message: str = ""
     ) -> None:
         attempts.close_attempt(conn, attempt, outcome, now=self.now(), message=message, **recorder.closing())
+        self.outcomes[attempt] = outcome
 
     def http(
         self,
@@ -99,7 +127,7 @@ class ClaimedDelivery:
 
     def _seen(self, recorder: ExchangeRecorder, exchange: Exchange) -> None:
         recorder(exchange)
-        self.ctx.health_cache.saw(self.account, exchange, self.now())
+        self.ctx.saw(self.account, exchange)
         self.ctx.times.saw(key_of(self.account), exchange)
 
     def adapter(self, http: HttpClient) -> Adapter:
@@ -119,12 +147,20 @@ def claimed(ctx: Context, delivery_id: int, *, only: frozenset[DeliveryState]) -
         yield None
         return
     ctx.keeper.hold(delivery.id, deadline)
+    if delivery.state is DeliveryState.CLAIMED and delivery.next_at is not None:
+        waited = (ctx.clock.now() - delivery.next_at).total_seconds()
+        ctx.tally.observe(QUEUE_WAIT, waited, delivery.platform.value)
+    work = ClaimedDelivery(ctx, delivery, account, Credentials(""))
+    logged = log_redaction.delivery_id.set(delivery.id)
     try:
-        yield ClaimedDelivery(ctx, delivery, account, Credentials(""))
+        yield work
     except (Conflict, LeaseLost):
         return
     finally:
+        log_redaction.delivery_id.reset(logged)
         ctx.keeper.drop(delivery.id)
+        for attempt, outcome in work.outcomes.items():
+            ctx.tally.count(ATTEMPTS, work.platform, work.acts[attempt].value, outcome.value)
 
 
 def open_tokens(work: ClaimedDelivery) -> bool:
@@ -141,6 +177,7 @@ def await_key(work: ClaimedDelivery, error: VaultError) -> None:
     """The account's tokens cannot be opened. That is the installation's trouble and nobody's try: nothing is sent or
     asked until the key is back, and a person is told."""
     again = work.now() + KEY_LOOK
+    work.failed_by("key_missing")
     with work.ctx.db.write() as conn:
         news = transitions.tokens_locked(conn, work.account, error.message, work.now())
         if work.delivery.state is not DeliveryState.CLAIMED:

@@ -14,6 +14,7 @@ from postprober.agent.advisor import Advisor
 from postprober.alerts.mail import Email
 from postprober.browser import Browser
 from postprober.clock import Clock
+from postprober.domain.meters import CALLS, Tally, answer_of
 from postprober.domain.platform import Platform, PlatformConfig
 from postprober.domain.prices import Prices
 from postprober.domain.timing import Timing
@@ -112,7 +113,7 @@ class Context:
     e-mail of a `mail` row, which goes to `mail`; `app_url`: where links in messages lead; `turn_off(channel)`: those with
     which its mails are turned off; `ping_url` is called while the scheduler
     is well; `health_cache`: what this process knows of the platforms' health; `times`: of their clocks; `patience`: how long it
-    waits before it looks; `prices`: what a platform charges; `read_budget`: how much is read as owner, 1 as usual;
+    waits before it looks; `tally`: what it counts for the operator, stored with its heartbeat; `prices`: what a platform charges; `read_budget`: how much is read as owner, 1 as usual;
     `together`: posts of an account are looked at together; `browser` opens posts as a stranger does (None: nobody looks that way), `looks_a_minute` times
     at most.
     """
@@ -138,6 +139,7 @@ class Context:
     turn_off: Callable[[int], tuple[str, str]] = no_links
     advisor: Advisor = field(default_factory=Advisor)
     health_cache: PlatformHealthCache = field(default_factory=PlatformHealthCache)
+    tally: Tally = field(default_factory=Tally)
     prices: Callable[[Platform], Prices] = lambda _platform: Prices()
     read_budget: float = 1.0
     together: bool = True
@@ -152,6 +154,11 @@ class Context:
     @property
     def worker(self) -> str:
         return self.keeper.worker
+
+    def saw(self, account: Account, exchange: Exchange) -> None:
+        """What one call with the account's access says of its platform."""
+        self.health_cache.saw(account, exchange, self.clock.now())
+        self.tally.observe(CALLS, exchange.latency_ms / 1000, account.platform.value, answer_of(exchange.status))
 
     def adapter(self, account: Account, http: HttpClient) -> Adapter:
         """The adapter of this account: by the platform's API, or by its web pages."""

@@ -10,8 +10,10 @@ from sqlalchemy import Connection
 
 from postprober.domain.account import NO_SECRETS, Credentials
 from postprober.domain.attempt import Act, Outcome
+from postprober.domain.meters import ATTEMPTS, CALLS, answer_of
 from postprober.domain.platform import NAMES
 from postprober.errors import OutcomeUnknown, PlatformError, ReconnectNeeded, Unavailable, VaultError
+from postprober.http import Exchange
 from postprober.pipeline.core import transitions
 from postprober.pipeline.core.context import Closing, Context, ExchangeRecorder
 from postprober.security.vault import Place, Vault
@@ -125,7 +127,12 @@ def renew(ctx: Context, delivery: Delivery | None, account: Account) -> tuple[Ac
             )
     cred = open_credentials(ctx.vault, account)
     recorder = ExchangeRecorder()
-    http = ctx.http.bound(request_id=request_id, secrets=secrets_of(cred), observer=recorder)
+
+    def seen(exchange: Exchange) -> None:
+        recorder(exchange)
+        ctx.tally.observe(CALLS, exchange.latency_ms / 1000, account.platform.value, answer_of(exchange.status))
+
+    http = ctx.http.bound(request_id=request_id, secrets=secrets_of(cred), observer=seen)
     try:
         fresh = ctx.adapter(account, http).refresh(cred)
     except PlatformError as error:
@@ -139,6 +146,7 @@ def renew(ctx: Context, delivery: Delivery | None, account: Account) -> tuple[Ac
         outcome = Outcome.SUCCESS if stored else Outcome.LATE
         if attempt is not None:
             attempts.close_attempt(conn, attempt, outcome, now=ctx.clock.now(), **_shown(recorder))
+            ctx.tally.count(ATTEMPTS, account.platform.value, Act.REFRESH.value, outcome.value)
         current = accounts.get(conn, account.id)
     if not stored:
         _withdraw(ctx, current, fresh)
@@ -203,6 +211,7 @@ def _refused(
         accounts.end_refresh(conn, account)
         if attempt is not None:
             attempts.close_attempt(conn, attempt, outcome, now=now, message=error.message, **_shown(recorder))
+            ctx.tally.count(ATTEMPTS, account.platform.value, Act.REFRESH.value, outcome.value)
         if isinstance(error, ReconnectNeeded):
             transitions.reconnect_needed(conn, account, error, now)
 

@@ -149,7 +149,7 @@ def _read(ctx: Context, account: Account, cred: Credentials, recorder: ExchangeR
 
     def seen(exchange: Exchange) -> None:
         recorder(exchange)
-        ctx.health_cache.saw(account, exchange, ctx.clock.now())
+        ctx.saw(account, exchange)
 
     http = ctx.http.bound(request_id=new_request_id(), secrets=secrets_of(cred), observer=seen)
     adapter = ctx.adapter(account, http)

@@ -5,6 +5,7 @@ A clear no leads back to a new try or to an end; everything that is not a clear 
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 from postprober.clock import utc_iso
@@ -13,6 +14,7 @@ from postprober.domain.delivery import DeliveryState, Step, StepStatus
 from postprober.domain.remote import Ref, Sighting, SightingState
 from postprober.domain.retry import MAX_TRIES, backoff, throttle_until
 from postprober.errors import (
+    HERE,
     NOT_PERMITTED,
     Conflict,
     DuplicateRefused,
@@ -57,6 +59,7 @@ def refused(
     if isinstance(error, DuplicateRefused) and unknown_before and _adopted_by_name(work, part, error, adapter):
         return
     if outcome is Outcome.UNKNOWN or (isinstance(error, DuplicateRefused) and unknown_before):
+        work.failed_by(cause_of(error))
         try:
             _unconfirmed(work, part, error, adapter)
         except Conflict:
@@ -119,6 +122,13 @@ def _is_new(work: ClaimedDelivery, part: PartRecord, remote_id: str, adapter: Ad
     except PlatformError as error:
         return error.code == NOT_PERMITTED
     return post is not None and sighting_of(work, current, search, post).state is SightingState.FOUND
+
+
+def cause_of(error: PlatformError) -> str:
+    """For the operator's counter: the error's class, in small letters with `_`; `here` for a fault of this machine."""
+    if error.code == HERE:
+        return "here"
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", type(error).__name__).lower()
 
 
 def _outcome(error: PlatformError) -> Outcome:
@@ -189,6 +199,7 @@ def _second_chance(work: ClaimedDelivery, error: ReconnectNeeded, adapter: Adapt
 def fail(work: ClaimedDelivery, error: PlatformError, step: Step) -> None:
     """A clear no: nothing was published. Wait, ask for a new link, or end in `failed`. Of a repeat it says nothing about the
     first try, so that is looked for."""
+    work.failed_by(cause_of(error))
     if work.repeats and (open_part := work.delivery.open_part()) is not None:
         _pause(work, error)
         _unconfirmed(work, open_part, error, work.adapter(work.ctx.http))

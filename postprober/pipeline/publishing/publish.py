@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 from postprober.clock import utc_iso
 from postprober.domain.attempt import Act, Outcome, payload_hash
 from postprober.domain.delivery import DUE_TO_PUBLISH, DeliveryState, Proof, StateCause, Step, StepStatus
+from postprober.domain.meters import LATENESS
 from postprober.domain.platform import described
 from postprober.domain.remote import PartJob, ProgressState, Receipt, SightingState, Staged
 from postprober.domain.retry import MAX_CRASHES
@@ -304,7 +305,7 @@ def _already_there(work: ClaimedDelivery, part: PartRecord, job: PartJob, adapte
 
 
 def _write_intent(work: ClaimedDelivery, part: PartRecord, job: PartJob, request_id: str) -> int:
-    now = work.now()
+    now, first = work.now(), work.delivery.first_byte_at is None
     with work.ctx.db.write() as conn:
         # Nobody else can have published on this account since the claim, so its newest post is the one read then.
         part = _with_intent(work, conn, part)
@@ -326,7 +327,7 @@ def _write_intent(work: ClaimedDelivery, part: PartRecord, job: PartJob, request
             unknown_at=None,
             first_byte_at=work.delivery.first_byte_at or now,
         )
-        return work.begin(
+        attempt = work.begin(
             conn,
             Act.PUBLISH,
             part.index,
@@ -342,6 +343,9 @@ def _write_intent(work: ClaimedDelivery, part: PartRecord, job: PartJob, request
                 **({"card": card} if card else {}),
             },
         )
+    if first:
+        work.ctx.tally.observe(LATENESS, (now - work.delivery.due_at).total_seconds(), work.platform)
+    return attempt
 
 
 def _with_intent(work: ClaimedDelivery, conn: Connection, part: PartRecord) -> PartRecord:

@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from postprober.domain.alert import AlertKind, AlertType
 from postprober.domain.delivery import DeliveryState, Step, StepStatus
+from postprober.domain.meters import FAILURES, OUTCOMES
 from postprober.domain.retry import LONGEST_WAIT
 from postprober.errors import Conflict
 from postprober.pipeline.core import transitions, unlinked
@@ -96,6 +97,8 @@ def _take_back(ctx: Context, delivery: Delivery) -> None:
             absences=0,
             **columns,
         )
+    ctx.tally.count(OUTCOMES, delivery.platform.value, S.UNCONFIRMED.value)
+    ctx.tally.count(FAILURES, delivery.platform.value, "worker_lost")
     ctx.patience.wait(delivery.id, settle)
 
 

@@ -30,7 +30,7 @@ from postprober.pipeline.scheduler.dispatcher import Dispatcher, Queue
 from postprober.pipeline.scheduler.worker_pool import WorkerPool
 from postprober.pipeline.verification.browser_checks import BrowserChecks
 from postprober.pipeline.verification.success_criteria import judge_due
-from postprober.storage import deliveries, processes
+from postprober.storage import deliveries, meters, processes
 from postprober.storage.database import said
 from postprober.storage.retention import tidy
 
@@ -173,8 +173,11 @@ class Scheduler:
                 processes.drop_lease(conn, LEADER, self._ctx.worker)
 
     def _say_goodbye(self) -> None:
+        counted = self._ctx.tally.pending()
         with self._ctx.db.write() as conn:
+            meters.add(conn, counted)
             processes.gone(conn, self._ctx.worker)
+        self._ctx.tally.stored(counted)
 
     def _lead(self) -> None:
         with self._leading:
@@ -277,12 +280,15 @@ class Scheduler:
 
     def _beat(self) -> None:
         detail: dict[str, Any] = {"pid": os.getpid(), "leader": self._leader, "busy": self._deliverer.busy()}
+        counted = self._ctx.tally.pending()
         with self._ctx.db.write() as conn:
+            meters.add(conn, counted)
             processes.beat(conn, self._ctx.worker, "scheduler", self._started_at, self._ctx.clock.now(), detail)
             if self._note.written and not self._note_known:
                 self._note.remember(conn)
                 self._note_known = True
             installation, newest = processes.get_fact(conn, "installation"), processes.newest_transition(conn)
+        self._ctx.tally.stored(counted)
         if self._leader and installation and self._guarded:
             self._note.write(installation, newest)
 

@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from postprober.domain.delivery import DeliveryState, Proof, Step, StepStatus
 from postprober.domain.engagement import next_poll
+from postprober.domain.meters import OUTCOMES
 from postprober.domain.public_look import Look, Verdict
 from postprober.errors import Conflict
 from postprober.pipeline.core import transitions
@@ -183,6 +184,7 @@ def _raise_proof(ctx: Context, conn: Connection, delivery_id: int, proof: Proof,
                 absences=0,
                 next_at=next_poll(base, now, ctx.timing.engagement_scale) or now,
             )
+            ctx.tally.count(OUTCOMES, found.platform.value, S.VERIFIED.value)
         else:
             return False
     except Conflict:
