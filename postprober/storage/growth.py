@@ -60,6 +60,7 @@ BOUNDS: Mapping[str, Bound] = MappingProxyType(
         "looks": Bound(why="gone when they are done", once=True),
         "media": Bound("unused-media", "unused_media", "those that posts name stay"),
         "meta": Bound(why="facts about the database", once=True),
+        "meters": Bound(why="one for each metric", once=True),
         "monitoring_logs": Bound("folding", "details", "the newest of each step stays", stays=0.6),
         "notifications": Bound("alerts", "alerts", "go with their alert"),
         "oauth_apps": Bound(why="one for each server", once=True),

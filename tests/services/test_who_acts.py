@@ -96,7 +96,8 @@ WITHOUT_ACTOR = {
         people.people: setup_token
         people.passwords: link
         people.second_factor: take_off
-        monitoring.measures: take
+        monitoring.measures: take take_host redis_answers
+        monitoring.readiness: look
         """,
     ),
     **named(

@@ -27,7 +27,7 @@ def test_yesterdays_installation_gets_the_table_and_keeps_its_posts(empty_databa
     db = Database(empty_database_url)
     to_revision(db, "0015")
     fill(db)
-    to_revision(db, "0026")
+    to_revision(db, "0027")
     assert "meters" not in inspect(db.engine).get_table_names()
     with db.read() as conn:
         before = conn.execute(select(posts.c.id)).scalars().all()

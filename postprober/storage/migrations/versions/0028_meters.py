@@ -1,6 +1,6 @@
 """counters and histograms that survive processes and retention
 
-Revision: 0028, follows 0026
+Revision: 0028, follows 0027
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0028"
-down_revision = "0026"
+down_revision = "0027"
 branch_labels = None
 depends_on = None
 
