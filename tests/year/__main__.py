@@ -23,6 +23,7 @@ def main() -> int:
     parser.add_argument(
         "--bin", type=Path, help="use the program installed here instead of building and installing a wheel"
     )
+    parser.add_argument("--old", type=Path, help="a folder in which `programs.checkout` has made the earlier version")
     parser.add_argument(
         "--only", default="", help="only these chapters, after the first one; names with commas between"
     )
