@@ -354,7 +354,7 @@ def _upgraded(up: House, new: Program, old: Program) -> str:
     took = time.monotonic() - begun
     after = _counted(up)
     need(before == after, f"rows before and after the upgrade: {before}, {after}")
-    copies = list((up.folder / "backups" / "before-upgrade").iterdir())
+    copies = list((up.folder / "backups" / "before-upgrade").glob("2*-*"))
     need(bool(copies), "no copy was made before the upgrade")
     need(len(up.call("/api/posts?limit=100")["items"]) == 100, "the new version does not list the posts")
     for _ in range(5):
