@@ -91,7 +91,6 @@ class House:
     posts: list[Written] = field(default_factory=list)
     unknown: list[Written] = field(default_factory=list)
     accounts: list[int] = field(default_factory=list)
-    _databases: int = 0
     _number: int = 0
     _token: tuple[str, float] = ("", 0.0)
 
@@ -115,13 +114,12 @@ class House:
         """The address of an empty one; "" where SQLite is used."""
         if self.postgres is None:
             return ""
-        self._databases += 1
-        url = make_url(self.postgres.url)
+        url, name = make_url(self.postgres.url), f"year{uuid.uuid4().hex[:12]}"
         admin = create_engine(url.set(database="postgres"), isolation_level="AUTOCOMMIT")
         with admin.connect() as connection:
-            connection.execute(text(f"CREATE DATABASE year{self._databases}"))
+            connection.execute(text(f"CREATE DATABASE {name}"))
         admin.dispose()
-        return url.set(database=f"year{self._databases}").render_as_string(False)
+        return url.set(database=name).render_as_string(False)
 
     @property
     def environment(self) -> dict[str, str]:
