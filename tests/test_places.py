@@ -45,6 +45,7 @@ CHOSEN = {
     "cors_origins": "https://tools.example.org",
     "data_dir": "here/data",
     "drain_seconds": "7",
+    "log_format": "json",
     "watch_days": "7",
     "watch_hours": "7",
     "browser_looks": "7",

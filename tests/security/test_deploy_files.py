@@ -17,7 +17,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE = yaml.safe_load((ROOT / "deploy" / "compose.yaml").read_text())
-CLUSTER = list(yaml.safe_load_all((ROOT / "deploy" / "kubernetes" / "redis.yaml").read_text()))
+CLUSTER = list(yaml.safe_load_all((ROOT / "deploy" / "kubernetes" / "base" / "redis.yaml").read_text()))
 OURS = {"scheduler", "worker", "sidecar", "app"}
 
 
@@ -89,7 +89,13 @@ def test_every_container_is_closed() -> None:
 
 
 def test_every_pod_is_closed_and_called_only_where_it_answers() -> None:
-    cluster = list(yaml.safe_load_all((ROOT / "deploy" / "kubernetes" / "postprober.yaml").read_text()))
+    base = ROOT / "deploy" / "kubernetes" / "base"
+    cluster = [
+        one
+        for file in sorted(base.glob("*.yaml"))
+        if file.name != "redis.yaml"
+        for one in yaml.safe_load_all(file.read_text())
+    ]
     pods = [one["spec"]["template"]["spec"] for one in cluster if one["kind"] == "Deployment"]
     assert len(pods) == 4
     for pod in pods:
