@@ -21,6 +21,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from postprober.processes.stopping import Stopping
+
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 STOPS = (signal.SIGTERM, signal.SIGINT)  # how we are told to stop
 STOP_LIMIT = 45.0  # the scheduler finishes the item at hand, whose slowest call takes 30 s
@@ -146,7 +148,7 @@ class Watcher:
     home: Path
     environment: dict[str, str]
     children: dict[str, Child] = field(default_factory=dict)
-    stopping: threading.Event = field(default_factory=threading.Event)
+    stopping: Stopping = field(default_factory=Stopping)
     steady: float = STEADY
     first_pause: float = FIRST_PAUSE
     _rotates_from: float = field(default=0.0, init=False)  # by the monotonic clock

@@ -179,6 +179,7 @@ class House:
 
     def start(self) -> None:
         """Everything that publishes; returns when the sidecar says that it is ready."""
+        self._token = ("", 0.0)  # another database may not know it
         self.serve("sidecar", "scheduler", *(["worker"] if self.redis else []))
         self._answers(f"{self.api}/readyz", "scheduler")
 

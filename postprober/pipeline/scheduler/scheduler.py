@@ -30,6 +30,7 @@ from postprober.pipeline.scheduler.dispatcher import Dispatcher, Queue
 from postprober.pipeline.scheduler.worker_pool import WorkerPool
 from postprober.pipeline.verification.browser_checks import BrowserChecks
 from postprober.pipeline.verification.success_criteria import judge_due
+from postprober.processes.stopping import Stopping
 from postprober.storage import deliveries, meters, processes
 from postprober.storage.database import said
 from postprober.storage.retention import tidy
@@ -70,7 +71,7 @@ class Scheduler:
         self._note = HighWater(ctx.data_dir)
         self._note_known = False
         self._browser_checks = BrowserChecks(ctx)
-        self._done = threading.Event()
+        self._done = Stopping()
         self._at_work: set[str] = set()  # jobs
         self._threads = ThreadPoolExecutor(8)
         self._jobs = BackgroundScheduler(
