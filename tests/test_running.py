@@ -47,7 +47,7 @@ def installation(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     )
     process = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT)
     try:
-        wait_until(lambda: (found := running.look(tmp_path)) is not None and len(found.children) == 2)
+        wait_until(lambda: (found := running.look(tmp_path)) is not None and found.complete)
         yield process
     finally:
         process.kill()
@@ -109,7 +109,7 @@ def test_what_does_not_stop_in_time_is_said(tmp_path: Path) -> None:
         with pytest.raises(TimeoutError, match=f"process {process.pid} has not stopped within 0 seconds"):
             running.stop(tmp_path, limit=0.2)
         found = running.look(tmp_path)
-        assert found is not None and not found.well and found.children == (), (
+        assert found is not None and not found.well and not found.complete and found.children == (), (
             "a note of an earlier one counts for nothing"
         )
     finally:

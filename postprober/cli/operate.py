@@ -59,8 +59,8 @@ def status(as_json: Json = False) -> None:
             state = "running" if one.alive else "down, it is started again"
             again = f", started {one.starts} times" if one.starts > 1 else ""
             say(f"  {one.name:<10} {state}, process {one.pid}, since {one.since:%Y-%m-%d %H:%M:%S} UTC{again}")
-        if not found.children:
-            say("  It is starting.")
+        if not found.complete:
+            say("  It is starting; the others follow.")
     raise typer.Exit(0 if found is not None and found.well else FAILED)
 
 

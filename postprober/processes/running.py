@@ -32,14 +32,15 @@ class RunningChild:
 
 @dataclass(frozen=True)
 class Running:
-    """`pid`: of the process that watches the others, which are none while it starts them."""
+    """`pid`: of the process that watches the others; `complete`: it has started all of them, and not only some so far."""
 
     pid: int
     children: tuple[RunningChild, ...]
+    complete: bool = False
 
     @property
     def well(self) -> bool:
-        return bool(self.children) and all(child.alive for child in self.children)
+        return self.complete and all(child.alive for child in self.children)
 
 
 def look(data_dir: Path) -> Running | None:
@@ -49,7 +50,8 @@ def look(data_dir: Path) -> Running | None:
         return None
     try:
         told = json.loads((data_dir / NOTE).read_text())
-        children = told["children"] if told["pid"] == pid else {}
+        mine = told["pid"] == pid
+        children = told["children"] if mine else {}
         return Running(
             pid,
             tuple(
@@ -58,6 +60,7 @@ def look(data_dir: Path) -> Running | None:
                 )
                 for name, one in children.items()
             ),
+            mine and bool(told["complete"]),
         )
     except (OSError, ValueError, KeyError, TypeError):  # it has not written it yet, or the disk is full
         return Running(pid, ())

@@ -149,6 +149,7 @@ class Watcher:
     environment: dict[str, str]
     children: dict[str, Child] = field(default_factory=dict)
     stopping: Stopping = field(default_factory=Stopping)
+    complete: bool = False  # every child has been started once
     steady: float = STEADY
     first_pause: float = FIRST_PAUSE
     _rotates_from: float = field(default=0.0, init=False)  # by the monotonic clock
@@ -160,6 +161,7 @@ class Watcher:
         """Write down which processes there are, beside the logs' folder; on a full disk the note stays as it was."""
         told = {
             "pid": os.getpid(),
+            "complete": self.complete,
             "children": {
                 name: {"pid": child.process.pid, "since": child.since, "starts": child.starts}
                 for name, child in self.children.items()
@@ -266,6 +268,8 @@ class Watcher:
         if self.stopping.is_set():
             signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
             return
+        self.complete = True
+        self.note()
         told = {
             "logs": str(self.logs),
             "home": str(self.home),
@@ -292,7 +296,7 @@ class Watcher:
 
 
 def _taken_over(told: dict[str, Any]) -> Watcher:
-    made = Watcher(Path(told["logs"]), Path(told["home"]), dict(os.environ))
+    made = Watcher(Path(told["logs"]), Path(told["home"]), dict(os.environ), complete=True)
     for one in told["children"]:
         made.children[one["name"]] = Child(
             tuple(one["command"]), Inherited(one["pid"]), one["begun"], since=one["since"], starts=one["starts"]

@@ -52,6 +52,13 @@ def beating(conn: Connection, kind: str, since: datetime, now: datetime) -> int:
     return int(conn.execute(select(func.count()).select_from(processes).where(*mine)).scalar_one())
 
 
+def running_since(conn: Connection, kind: str, since: datetime) -> datetime | None:
+    """When the oldest process of a kind was started that has told of itself since `since`; None: there is none."""
+    mine = (processes.c.kind == kind, processes.c.beat_at >= since)
+    found: datetime | None = conn.execute(select(func.min(processes.c.started_at)).where(*mine)).scalar()
+    return found
+
+
 def hold_lease(conn: Connection, name: str, owner: str, *, now: datetime, until: datetime) -> bool:
     """Take or renew the named lease; False while somebody else holds it. One that ends later than two whole leases from
     now was written by a clock that ran ahead, and holds nobody off."""

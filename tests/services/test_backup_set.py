@@ -10,7 +10,7 @@ import resource
 import shutil
 from contextlib import closing
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -311,6 +311,13 @@ def test_the_scheduler_makes_one_when_it_is_due_and_the_doctor_tells_when_there_
     settings = core.settings
     settings.backup_dir, settings.backup_hours, settings.backup_keep = str(target), 6, 2
     assert not doctor_says().ok and "has none" in doctor_says().message
+    with core.db.write() as conn:
+        processes.beat(conn, "w", "scheduler", core.clock.now(), core.clock.now(), {})
+    assert doctor_says().ok and "makes the first" in doctor_says().message
+    with core.db.write() as conn:
+        processes.beat(conn, "w", "scheduler", core.clock.now() - timedelta(hours=1), core.clock.now(), {})
+        processes.beat(conn, "v", "scheduler", core.clock.now() - timedelta(hours=1), core.clock.now(), {})
+    assert not doctor_says().ok, "it has had time enough"
     assert backup_set.tick(core) is not None and backup_set.tick(core) is None
     assert doctor_says().ok
     for hours, due in ((5.9, False), (0.2, True), (6, True), (6, True)):

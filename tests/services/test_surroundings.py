@@ -80,6 +80,13 @@ def test_the_app_is_asked_at_its_own_address(found: Found, web: http.server.Thre
     assert told.ok and "does not answer" in told.message and places.start_command("app") in told.message
 
 
+def test_an_app_on_another_host_than_the_sidecar_lets_nobody_sign_in(found: Found) -> None:
+    assert "sign-in" not in found()
+    told = found(app_url="https://localhost:8443")["sign-in"]
+    assert not told.ok and "https://localhost:8443" in told.message and "POSTPROBER_PUBLIC_URL" in told.message
+    assert "sign-in" not in found(app_url="https://localhost:8443", public_url="https://localhost:8443")
+
+
 def test_a_public_address_that_leads_elsewhere_is_a_fault(found: Found, web: http.server.ThreadingHTTPServer) -> None:
     assert "public address" not in found()
     url = f"http://127.0.0.1:{web.server_address[1]}"

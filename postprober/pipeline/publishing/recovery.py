@@ -176,12 +176,22 @@ def guard_against_restore(ctx: Context, note: HighWater) -> int:
                 delivery_id=None,
                 type=AlertType.WARNING,
                 kind=AlertKind.OTHER,
-                message=f"The database was restored or moved ({why}). {done.rowcount} posts that may have been published "
-                "since are looked for on the platforms before anything is sent.",
+                message=f"The database was restored or moved ({why}). {_doubted(done.rowcount)}",
                 dedupe_key=f"restored:{now:%Y%m%dT%H%M%S}:{owner.id}",
                 now=now,
             )
         return done.rowcount
+
+
+def _doubted(count: int) -> str:
+    if not count:
+        return "No post that it knows was due since, so nothing has to be looked for."
+    told = (
+        "1 post that may have been published since is"
+        if count == 1
+        else f"{count} posts that may have been published since are"
+    )
+    return f"{told} looked for on the platforms before anything is sent."
 
 
 def _restored(conn: Connection, installation: str, note: HighWater) -> str:

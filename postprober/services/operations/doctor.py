@@ -29,6 +29,9 @@ from postprober.storage.database import sqlite_has_wal_reset_bug
 from postprober.storage.tables import accounts
 
 MIN_FREE_BYTES = 512 * 2**20
+FIRST_BACKUP = timedelta(
+    minutes=10
+)  # after the start of a scheduler, which looks each minute and copies all files the first time
 CLOCK_LIMIT = 30.0  # seconds between a platform's clock and ours that nobody should leave so
 
 
@@ -96,6 +99,8 @@ def _backups(core: Core) -> CheckResult:
         return CheckResult("backups", True, "none are scheduled here; set POSTPROBER_BACKUP_DIR, or run: backup FOLDER")
     last = backup_set.newest(Path(where), core.clock.now())
     age = core.clock.now() - last if last is not None else None
+    if age is None and _just_begun(core):
+        return CheckResult("backups", True, f"{where} has none yet; the scheduler makes the first within a few minutes")
     if age is None or age > 2 * timedelta(hours=hours):
         told = "has none" if age is None else f"has none newer than {age.total_seconds() / 3600:.0f} hours"
         return CheckResult(
@@ -104,6 +109,14 @@ def _backups(core: Core) -> CheckResult:
             f"{where} {told}, and one is due every {hours} hours; see the scheduler's log, or run: backup {where}",
         )
     return CheckResult("backups", True, f"the last one in {where} is {age.total_seconds() / 3600:.1f} hours old")
+
+
+def _just_begun(core: Core) -> bool:
+    """Whether a scheduler has been at work for so short a time that it may not have made a backup."""
+    now = core.clock.now()
+    with core.db.read() as conn:
+        begun = processes.running_since(conn, "scheduler", now - HEARTBEAT_LIMIT)
+    return begun is not None and now - begun < FIRST_BACKUP
 
 
 def _archive(core: Core) -> list[CheckResult]:

@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from postprober import extras, places
 from postprober.alerts import mail
+from postprober.domain.addresses import split
 from postprober.domain.platform import NAMES, Platform, known
 from postprober.errors import Unavailable
 from postprober.platforms.registry import SPECS
@@ -34,6 +35,7 @@ def look(core: Core) -> Iterator[CheckResult]:
     yield _files(core)
     yield from _database_server(core)
     yield from _app(core)
+    yield from _sign_in(core)
     yield from _public_address(core)
     yield from _mail(core)
     yield from _clients(core)
@@ -119,6 +121,18 @@ def _app(core: Core) -> Iterator[CheckResult]:
         )
     else:
         yield CheckResult("app", status == 200, f"{url} answers {status}")
+
+
+def _sign_in(core: Core) -> Iterator[CheckResult]:
+    """Nothing where it works: a browser signs in at the sidecar, whose cookie the app gets on the same host only."""
+    app, sidecar = core.settings.app_base, core.settings.browser_base
+    if split(app).hostname != split(sidecar).hostname:
+        yield CheckResult(
+            "sign-in",
+            False,
+            f"nobody can sign in: the app is at {app}, and browsers reach the sidecar at {sidecar}, which is another host. Set "
+            "POSTPROBER_PUBLIC_URL to the address under which a proxy brings both (deploy/Caddyfile)",
+        )
 
 
 def _public_address(core: Core) -> Iterator[CheckResult]:
