@@ -232,7 +232,7 @@ def test_a_database_without_its_note_looks_before_it_sends(stage: Stage, ctx: Co
     _note(stage, ctx)
     (stage.data_dir / "high-water.json").unlink()
     assert guard_against_restore(ctx, HighWater(stage.data_dir)) == _by_note(stage)
-    assert not _by_note(stage) or ("no note beside it" in _doubted(stage)[0] and "1 posts" in _doubted(stage)[0])
+    assert not _by_note(stage) or ("no note beside it" in _doubted(stage)[0] and "1 post that" in _doubted(stage)[0])
 
 
 def test_a_new_installation_without_a_note_doubts_nothing(stage: Stage, ctx: Context) -> None:

@@ -378,7 +378,7 @@ def _upgraded(up: House, new: Program, old: Program) -> str:
     truth = up.truth()
     truth.check()
     return (
-        f"{before['posts']:,} posts (planned in {planned:.0f} s) upgraded and serving in {took:.0f} s, {len(copies)} copies before it; "
+        f"{before['posts']:,} posts (planned in {planned:.0f} s) upgraded and serving in {took:.0f} s with a copy made before it; "
         f"refused by the earlier version until it was restored; {truth.verified} deliveries proved there afterwards"
     )
 
