@@ -66,7 +66,12 @@ class Database:
             if self.url.get_backend_name() == "postgresql":
                 extras.need("postgres")
             return create_engine(
-                self.url, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True, hide_parameters=True
+                self.url,
+                pool_size=pool_size,
+                max_overflow=pool_size,
+                pool_use_lifo=True,
+                pool_pre_ping=True,
+                hide_parameters=True,
             )
         name = self.url.database or ""
         if name and name != ":memory:":
@@ -77,6 +82,9 @@ class Database:
             self.url,
             pool_size=pool_size,
             max_overflow=pool_size,
+            # The one used last first: each keeps up to 2 MB of pages, and with all of them in turn that came to 47 MB a process
+            # instead of 2 (20 connections, 40,000 reads of single rows of a database of 40 MB).
+            pool_use_lifo=True,
             connect_args={"check_same_thread": False},
             hide_parameters=True,  # what people wrote stays out of logs
         )

@@ -108,3 +108,26 @@ def test_a_thread_that_works_on_after_the_end_leaves_no_connection_open(database
     with db.read() as late:
         opened = late.connection.driver_connection
     assert [_is_open(one) for one in (kept, used, opened)] == [False, False, False]
+
+
+def test_who_reads_alone_uses_one_connection_however_many_were_needed_before(database: Database) -> None:
+    """Each of them keeps pages in memory."""
+    together = threading.Barrier(5)
+    used: list[int] = []
+
+    def read() -> None:
+        with database.read() as conn:
+            used.append(id(conn.connection.dbapi_connection))
+            together.wait(30)
+
+    threads = [threading.Thread(target=read) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(set(used)) == 5
+    used.clear()
+    for _ in range(20):
+        with database.read() as conn:
+            used.append(id(conn.connection.dbapi_connection))
+    assert len(set(used)) == 1
