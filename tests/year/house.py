@@ -229,13 +229,13 @@ class House:
             )
             self.accounts.append(json.loads(told)["account_id"])
 
-    def call(self, path: str, body: Any = None) -> Any:
+    def call(self, path: str, body: Any = None, method: str = "") -> Any:
         """The JSON answer of the API to the person. Raises OSError (HTTPError among them) when it does not take the call."""
         token, until = self._token
         if time.monotonic() > until:
             token = _json(f"{self.api}/api/auth/login", {"email": EMAIL, "password": PASSWORD})["access_token"]
             self._token = (token, time.monotonic() + 300)
-        return _json(f"{self.api}{path}", body, token)
+        return _json(f"{self.api}{path}", body, token, method)
 
     def post(self, at: str = "") -> Written:
         """One post to all platforms, now or `at` a time (ISO 8601)."""
@@ -253,6 +253,11 @@ class House:
             raise
         self.posts.append(made)
         return made
+
+    def cancel(self, one: Written) -> None:
+        """Of a post that is not due yet; nothing is owed of it any more."""
+        self.call(f"/api/posts/{one.post}", method="DELETE")
+        self.posts.remove(one)
 
     @contextlib.contextmanager
     def traffic(self, pause: float = 0.3) -> Iterator[None]:
@@ -385,8 +390,9 @@ def status(url: str) -> int:
         return 0
 
 
-def _json(url: str, body: Any = None, token: str = "") -> Any:
+def _json(url: str, body: Any = None, token: str = "", method: str = "") -> Any:
     headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
-    request = urllib.request.Request(url, json.dumps(body).encode() if body is not None else None, headers)
+    data = json.dumps(body).encode() if body is not None else None
+    request = urllib.request.Request(url, data, headers, method=method or None)
     with urllib.request.urlopen(request, timeout=30) as reply:
-        return json.loads(reply.read())
+        return json.loads(reply.read() or "null")

@@ -19,7 +19,9 @@ from postprober.pipeline.core.tokens import open_credentials
 from postprober.platforms.registry import BROKEN, SPECS
 from postprober.services.accounts import browser_accounts
 from postprober.services.core import Core
+from postprober.services.monitoring.measures import redis_answers
 from postprober.services.monitoring.monitoring import HEARTBEAT_LIMIT, heartbeat_age
+from postprober.services.monitoring.readiness import NEARLY_FULL
 from postprober.services.operations import backup_set, keys, surroundings
 from postprober.services.operations.check_result import CheckResult
 from postprober.settings import unknown_names, unused_data
@@ -28,10 +30,8 @@ from postprober.storage.accounts import get
 from postprober.storage.database import sqlite_has_wal_reset_bug
 from postprober.storage.tables import accounts
 
-MIN_FREE_BYTES = 512 * 2**20
-FIRST_BACKUP = timedelta(
-    minutes=10
-)  # after the start of a scheduler, which looks each minute and copies all files the first time
+# After the start of a scheduler, which looks each minute and copies all files the first time.
+FIRST_BACKUP = timedelta(minutes=10)
 CLOCK_LIMIT = 30.0  # seconds between a platform's clock and ours that nobody should leave so
 
 
@@ -79,7 +79,7 @@ def _database(core: Core) -> CheckResult:
 def _disk(core: Core) -> CheckResult:
     free = shutil.disk_usage(core.settings.data_dir).free
     writable = os.access(core.settings.data_dir, os.W_OK)
-    ok = writable and free > MIN_FREE_BYTES
+    ok = writable and free > NEARLY_FULL
     return CheckResult(
         "data folder",
         ok,
@@ -181,21 +181,11 @@ def _workers(core: Core) -> list[CheckResult]:
 
 def _redis(core: Core) -> list[CheckResult]:
     """Nothing where none is used. Deliveries go on without it; the scheduler makes them itself."""
-    if not core.settings.redis_url:
+    answers = redis_answers(core)
+    if answers is None:
         return []
-    import redis
-
-    try:
-        client = redis.Redis.from_url(
-            core.settings.redis_url.get_secret_value(), socket_timeout=3, socket_connect_timeout=3
-        )
-        client.ping()
-    except (redis.RedisError, OSError, ValueError) as error:
-        return [
-            CheckResult(
-                "Redis", False, f"it does not answer ({type(error).__name__}); start it or check POSTPROBER_REDIS_URL"
-            )
-        ]
+    if not answers:
+        return [CheckResult("Redis", False, "it does not answer; start it or check POSTPROBER_REDIS_URL")]
     return [CheckResult("Redis", True, "answers")]
 
 
